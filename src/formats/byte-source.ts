@@ -1,0 +1,38 @@
+/** A readable run of bytes: a `File` slice in the page, positioned reads in Node, an array in tests. */
+export interface ByteSource {
+  /** File name or path as the user would recognise it; used in error messages. */
+  readonly name: string;
+  /** Length in bytes. */
+  readonly size: number;
+  /** Fills `into` with the bytes [begin, begin + into.length). Throws UserError if the source ends before that. */
+  read(begin: number, into: Uint8Array): Promise<void>;
+}
+
+/** A flat directory of byte sources: a model folder or an adapter folder. */
+export interface Folder {
+  /** Path or name as the user would recognise it. */
+  readonly name: string;
+  /** Plain file names, sorted. */
+  list(): Promise<string[]>;
+  /** The file of that name, or undefined where there is none. */
+  open(file: string): Promise<ByteSource | undefined>;
+}
+
+/** All bytes of a (small) source. */
+export async function readAll(source: ByteSource): Promise<Uint8Array> {
+  const bytes = new Uint8Array(source.size);
+  await source.read(0, bytes);
+  return bytes;
+}
+
+/** A source over bytes already in memory. */
+export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    size: bytes.length,
+    read: (begin, into) => {
+      into.set(bytes.subarray(begin, begin + into.length));
+      return Promise.resolve();
+    },
+  };
+}
