@@ -1,0 +1,36 @@
+import { create, globals } from 'webgpu';
+import { UserError } from '../formats/user-error.ts';
+import { openDevice, type Gpu, type LimitTier } from '../gpu/device.ts';
+import { findSwiftShader } from './software-vulkan.ts';
+
+/** Dawn's instances live as long as somebody holds them: a collected one takes its devices along. */
+const instances: GPU[] = [];
+
+async function adapterOf(dawnFlags: string[], software: boolean): Promise<GPUAdapter | null> {
+  const instance = create(dawnFlags) as GPU;
+  instances.push(instance);
+  const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  return adapter && (software || !adapter.info.isFallbackAdapter) ? adapter : null;
+}
+
+/**
+ * Opens the hardware GPU through Dawn, or, where there is none, the software Vulkan device beside the browser.
+ * RETUNE_SOFTWARE_GPU=1 asks for the software device outright.
+ */
+export async function openNodeGpu(tier: LimitTier = 'adapter'): Promise<Gpu> {
+  Object.assign(globalThis, globals);
+  const asked = process.env.RETUNE_SOFTWARE_GPU === '1';
+  let adapter = asked || process.env.SOFTGPU ? null : await adapterOf([], false);
+  if (!adapter) {
+    if (!process.env.VK_DRIVER_FILES) {
+      const icd = findSwiftShader();
+      if (icd) process.env.VK_DRIVER_FILES = icd;
+    }
+    adapter = await adapterOf([], true);
+  }
+  if (!adapter)
+    throw new UserError(
+      'No GPU: Dawn found neither a Vulkan, Metal or Direct3D 12 device nor the software device of Chrome; install a GPU driver, or Chromium (and libvulkan1 on Linux), or name the browser in CHROME_PATH.',
+    );
+  return openDevice(adapter, tier);
+}

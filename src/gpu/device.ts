@@ -1,0 +1,73 @@
+import { UserError } from '../formats/user-error.ts';
+import { Memory } from './memory.ts';
+
+/** A device with its memory account; everything above works with this and never with `navigator.gpu`. */
+export interface Gpu {
+  readonly device: GPUDevice;
+  readonly memory: Memory;
+  /** Name for people: "NVIDIA GeForce RTX 4060", "SwiftShader". */
+  readonly name: string;
+  /** True where the adapter computes on the CPU: right, and slow. */
+  readonly software: boolean;
+  /** Resolves when the device is lost for a reason other than `close`. */
+  readonly lost: Promise<GPUDeviceLostInfo>;
+  /** Rejections of WebGPU's validation that no error scope caught, oldest first; empty in a sound program. */
+  readonly errors: string[];
+  close(): void;
+}
+
+/** What every kernel is written for; a device that grants less is refused. */
+const REQUIRED = {
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxStorageBufferBindingSize: 2 ** 27,
+};
+
+/** How much of the adapter's buffer limits to ask for: all of it, or only WebGPU's guaranteed floor. */
+export type LimitTier = 'adapter' | 'floor';
+
+/** Opens a device on the adapter with the limits the engine needs. Throws UserError where it grants too little. */
+export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter'): Promise<Gpu> {
+  for (const [limit, needed] of Object.entries(REQUIRED)) {
+    const granted = adapter.limits[limit as keyof typeof REQUIRED];
+    if (granted < needed)
+      throw new UserError(
+        `GPU ${describe(adapter.info)}: ${limit} is ${granted}, Retune needs ${needed}; choose another GPU or update its driver.`,
+      );
+  }
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  const requiredLimits = tier === 'adapter' ? { maxBufferSize, maxStorageBufferBindingSize } : {};
+  const device = await adapter.requestDevice({ label: 'retune', requiredLimits });
+  const memory = new Memory(device);
+  const errors: string[] = [];
+  device.addEventListener('uncapturederror', (event) => {
+    event.preventDefault();
+    errors.push(event.error.message);
+  });
+  let closed = false;
+  return {
+    device,
+    memory,
+    name: describe(adapter.info),
+    software:
+      adapter.info.isFallbackAdapter ||
+      /swiftshader|llvmpipe|lavapipe|softpipe/i.test(describe(adapter.info)),
+    lost: device.lost.then((info) => (closed ? new Promise<never>(() => undefined) : info)),
+    errors,
+    close() {
+      closed = true;
+      device.destroy();
+    },
+  };
+}
+
+/** The adapter in words; browsers may hide parts of it. */
+export function describe(info: GPUAdapterInfo): string {
+  return (
+    info.description ||
+    info.device ||
+    [info.vendor, info.architecture].filter(Boolean).join(' ') ||
+    'unnamed GPU'
+  );
+}

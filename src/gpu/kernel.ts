@@ -1,0 +1,111 @@
+import type { Gpu } from './device.ts';
+
+/** A field of a kernel's `Params` struct, in WGSL order; every field is 4 bytes. */
+export type ParamType = 'u32' | 'f32';
+export type ParamSpec = Readonly<Record<string, ParamType>>;
+export type ParamValues<P extends ParamSpec> = { readonly [K in keyof P]: number };
+
+/**
+ * What the engine must know of a .wgsl file. Convention: @binding(0) is the uniform `Params`, and
+ * @binding(1…) are the storage buffers of `buffers` in order. Entry point: main.
+ */
+export interface KernelSpec<P extends ParamSpec> {
+  readonly name: string;
+  readonly code: string;
+  readonly buffers: readonly ('read' | 'read_write')[];
+  readonly params: P;
+}
+
+/** Values for a shader's `override` declarations. */
+export type Constants = Readonly<Record<string, number>>;
+
+interface Compiled {
+  layout: GPUBindGroupLayout;
+  pipelineLayout: GPUPipelineLayout;
+  module: GPUShaderModule;
+  pipelines: Map<string, GPUComputePipeline>;
+}
+
+/** One compute shader: its source, and its pipelines per device and set of constants. */
+export class Kernel<P extends ParamSpec = ParamSpec> {
+  readonly spec: KernelSpec<P>;
+  readonly #fields: [string, ParamType][];
+  readonly #compiled = new WeakMap<GPUDevice, Compiled>();
+
+  constructor(spec: KernelSpec<P>) {
+    this.spec = spec;
+    this.#fields = Object.entries(spec.params);
+    if (this.#fields.length > 32) throw new Error(`${spec.name}: more than 128 bytes of parameters`);
+  }
+
+  /** Writes the parameters at `offset` of a uniform block. Values must be in range of their type. */
+  pack(into: DataView, offset: number, values: ParamValues<P>): void {
+    this.#fields.forEach(([field, type], i) => {
+      const value = values[field]!;
+      if (type === 'f32') into.setFloat32(offset + 4 * i, value, true);
+      else {
+        if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+          throw new Error(`${this.spec.name}: parameter ${field} = ${value} is not a u32`);
+        into.setUint32(offset + 4 * i, value, true);
+      }
+    });
+  }
+
+  bindGroupLayout(gpu: Gpu): GPUBindGroupLayout {
+    return this.#onDevice(gpu).layout;
+  }
+
+  /** The pipeline for these constants, compiled on first use. */
+  pipeline(gpu: Gpu, constants: Constants = {}): GPUComputePipeline {
+    const { pipelines, ...rest } = this.#onDevice(gpu);
+    const key = JSON.stringify(constants);
+    let pipeline = pipelines.get(key);
+    if (!pipeline) {
+      pipeline = gpu.device.createComputePipeline(this.#descriptor(rest, constants));
+      pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  /** Compiles ahead of use without blocking the thread. */
+  async compile(gpu: Gpu, constants: Constants = {}): Promise<void> {
+    const { pipelines, ...rest } = this.#onDevice(gpu);
+    const key = JSON.stringify(constants);
+    if (pipelines.has(key)) return;
+    pipelines.set(key, await gpu.device.createComputePipelineAsync(this.#descriptor(rest, constants)));
+  }
+
+  #descriptor(on: Omit<Compiled, 'pipelines'>, constants: Constants): GPUComputePipelineDescriptor {
+    const compute = { module: on.module, entryPoint: 'main', constants };
+    return { label: this.spec.name, layout: on.pipelineLayout, compute };
+  }
+
+  #onDevice(gpu: Gpu): Compiled {
+    let compiled = this.#compiled.get(gpu.device);
+    if (!compiled) {
+      const layout = gpu.device.createBindGroupLayout({
+        label: this.spec.name,
+        entries: [
+          {
+            binding: 0,
+            visibility: GPUShaderStage.COMPUTE,
+            buffer: { type: 'uniform', hasDynamicOffset: true },
+          },
+          ...this.spec.buffers.map((access, i) => ({
+            binding: i + 1,
+            visibility: GPUShaderStage.COMPUTE,
+            buffer: { type: access === 'read' ? ('read-only-storage' as const) : ('storage' as const) },
+          })),
+        ],
+      });
+      compiled = {
+        layout,
+        pipelineLayout: gpu.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        module: gpu.device.createShaderModule({ label: this.spec.name, code: this.spec.code }),
+        pipelines: new Map(),
+      };
+      this.#compiled.set(gpu.device, compiled);
+    }
+    return compiled;
+  }
+}

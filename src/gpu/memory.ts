@@ -1,0 +1,106 @@
+import { UserError } from '../formats/user-error.ts';
+
+/** What bytes on the device are for; the account and `plan` use the same words. */
+export type MemoryKind =
+  | 'base weights'
+  | 'base scales'
+  | 'embedding'
+  | 'norms and biases'
+  | 'LoRA weights'
+  | 'LoRA gradients'
+  | 'optimizer state'
+  | 'kept activations'
+  | 'working activations'
+  | 'logits'
+  | 'KV cache'
+  | 'batch'
+  | 'uniforms and readback';
+
+/** One allocation on the device. `id` is unique for the life of the account. */
+export interface GpuBuffer {
+  readonly id: number;
+  readonly label: string;
+  readonly kind: MemoryKind;
+  /** Bytes, a multiple of 4. */
+  readonly size: number;
+  readonly raw: GPUBuffer;
+}
+
+/** A range of a buffer that a kernel is bound to. `offset` is a multiple of 256 bytes. */
+export interface View {
+  readonly buffer: GpuBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The range [offset, offset + size) of a buffer, in bytes; the whole buffer by default. */
+export function view(buffer: GpuBuffer, offset = 0, size = buffer.size - offset): View {
+  return { buffer, offset, size };
+}
+
+/** Allocates device memory and accounts for every byte of it by kind. */
+export class Memory {
+  #device: GPUDevice;
+  #nextId = 1;
+  #live = new Map<number, GpuBuffer>();
+  #peak = 0;
+  #total = 0;
+  /** Called with each buffer that is freed, so that whoever caches bind groups can forget it. */
+  onFree: (buffer: GpuBuffer) => void = () => undefined;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** Bytes allocated now. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** The largest `total` so far. */
+  get peak(): number {
+    return this.#peak;
+  }
+
+  /** Allocations alive now. */
+  get count(): number {
+    return this.#live.size;
+  }
+
+  /** A storage buffer of `bytes` (rounded up to 4), zeroed by WebGPU. */
+  allocate(label: string, kind: MemoryKind, bytes: number, usage = GPUBufferUsage.STORAGE): GpuBuffer {
+    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
+    const limit = this.#device.limits.maxBufferSize;
+    if (size > limit)
+      throw new UserError(
+        `GPU memory: ${label} needs one buffer of ${mib(size)} MiB, this device allows ${mib(limit)} MiB; lower the sequence length (max_seq_length) or the rank.`,
+      );
+    const always = usage & GPUBufferUsage.MAP_READ ? 0 : GPUBufferUsage.COPY_SRC;
+    const raw = this.#device.createBuffer({ label, size, usage: usage | always | GPUBufferUsage.COPY_DST });
+    const buffer: GpuBuffer = { id: this.#nextId++, label, kind, size, raw };
+    this.#live.set(buffer.id, buffer);
+    this.#total += size;
+    this.#peak = Math.max(this.#peak, this.#total);
+    return buffer;
+  }
+
+  /** Destroys a buffer; freeing twice is harmless. */
+  free(buffer: GpuBuffer): void {
+    if (!this.#live.delete(buffer.id)) return;
+    this.#total -= buffer.size;
+    this.onFree(buffer);
+    buffer.raw.destroy();
+  }
+
+  /** Live bytes by kind. */
+  byKind(): Map<MemoryKind, number> {
+    const sums = new Map<MemoryKind, number>();
+    for (const b of this.#live.values()) sums.set(b.kind, (sums.get(b.kind) ?? 0) + b.size);
+    return sums;
+  }
+}
+
+/** Bytes as MiB with no decimals, for messages. */
+export function mib(bytes: number): string {
+  return Math.round(bytes / 2 ** 20).toLocaleString('en-US');
+}

@@ -1,0 +1,47 @@
+import type { Gpu } from './device.ts';
+import type { GpuBuffer, View } from './memory.ts';
+import type { Stream } from './stream.ts';
+
+/** A staging buffer through which results come back; made once, used for one result at a time. */
+export class Readback {
+  readonly #gpu: Gpu;
+  readonly #staging: GpuBuffer;
+
+  /** `bytes`: the most that one read will carry. */
+  constructor(gpu: Gpu, label: string, bytes: number) {
+    this.#gpu = gpu;
+    this.#staging = gpu.memory.allocate(label, 'uniforms and readback', bytes, GPUBufferUsage.MAP_READ);
+  }
+
+  /** Copies the views behind one another, submits, and resolves to their bytes once the device is done. */
+  async read(stream: Stream, ...views: View[]): Promise<Uint8Array> {
+    let at = 0;
+    for (const v of views) {
+      stream.copy(v, { buffer: this.#staging, offset: at, size: v.size });
+      at += v.size;
+    }
+    stream.submit();
+    await this.#staging.raw.mapAsync(GPUMapMode.READ, 0, at);
+    const bytes = new Uint8Array(this.#staging.raw.getMappedRange(0, at)).slice();
+    this.#staging.raw.unmap();
+    return bytes;
+  }
+
+  close(): void {
+    this.#gpu.memory.free(this.#staging);
+  }
+}
+
+/** Reads ranges back through a staging buffer of its own: for tests, checkpoints and other rare reads. */
+export async function readOnce(stream: Stream, ...views: View[]): Promise<Uint8Array> {
+  const readback = new Readback(
+    stream.gpu,
+    'one readback',
+    views.reduce((sum, v) => sum + v.size, 0),
+  );
+  try {
+    return await readback.read(stream, ...views);
+  } finally {
+    readback.close();
+  }
+}

@@ -1,0 +1,85 @@
+import { afterAll } from 'vitest';
+import { openNodeGpu } from '../../src/cli/node-gpu.ts';
+import type { Gpu } from '../../src/gpu/device.ts';
+import { view, type View } from '../../src/gpu/memory.ts';
+import { readOnce } from '../../src/gpu/readback.ts';
+import { Stream } from '../../src/gpu/stream.ts';
+
+let shared: Promise<TestGpu> | undefined;
+
+/**
+ * One device per test file, opened with WebGPU's guaranteed limits only (128 MiB a binding, 8 storage buffers,
+ * 16 KiB of workgroup memory), so that a kernel which needs more fails here.
+ */
+export function testGpu(): Promise<TestGpu> {
+  shared ??= openNodeGpu('floor').then((gpu) => new TestGpu(gpu));
+  return shared;
+}
+
+afterAll(async () => {
+  (await shared)?.close();
+  shared = undefined;
+});
+
+/** Uploads, runs and reads back for kernel tests. */
+export class TestGpu {
+  readonly gpu: Gpu;
+  readonly stream: Stream;
+
+  constructor(gpu: Gpu) {
+    this.gpu = gpu;
+    this.stream = new Stream(gpu);
+  }
+
+  /** A buffer with these contents. */
+  upload(data: Float32Array | Uint32Array | Uint8Array): View {
+    const bytes = Math.ceil(data.byteLength / 4) * 4;
+    const buffer = this.gpu.memory.allocate('test', 'working activations', bytes);
+    const padded = new Uint8Array(bytes);
+    padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    this.gpu.device.queue.writeBuffer(buffer.raw, 0, padded);
+    return view(buffer);
+  }
+
+  /** `n` f32 of poison: an output that a kernel does not write shows as NaN. */
+  output(n: number): View {
+    return this.upload(new Float32Array(n).fill(NaN));
+  }
+
+  /** The f32 in a view. */
+  async floats(v: View): Promise<Float32Array> {
+    return new Float32Array((await this.bytes(v)).buffer);
+  }
+
+  /** The u32 in a view. */
+  async words(v: View): Promise<Uint32Array> {
+    return new Uint32Array((await this.bytes(v)).buffer);
+  }
+
+  async bytes(v: View): Promise<Uint8Array> {
+    const bytes = await readOnce(this.stream, v);
+    if (this.gpu.errors.length > 0) throw new Error(this.gpu.errors.join('\n'));
+    return bytes;
+  }
+
+  close(): void {
+    this.gpu.close();
+  }
+}
+
+/** ‖out − ref‖ / ‖ref‖ (‖out‖ where ref is zero); NaN anywhere gives NaN, which no bound accepts. */
+export function relativeError(out: ArrayLike<number>, ref: ArrayLike<number>): number {
+  if (out.length !== ref.length) throw new Error(`lengths differ: ${out.length} and ${ref.length}`);
+  let difference = 0;
+  let norm = 0;
+  for (let i = 0; i < ref.length; i++) {
+    difference += (out[i]! - ref[i]!) ** 2;
+    norm += ref[i]! ** 2;
+  }
+  return Math.sqrt(difference) / (norm > 0 ? Math.sqrt(norm) : 1);
+}
+
+/** The same values in f64, as the references take them. */
+export function f64(values: ArrayLike<number>): Float64Array {
+  return Float64Array.from(values);
+}
