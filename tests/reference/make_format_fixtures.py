@@ -29,3 +29,13 @@ with open(out + "/halves.json", "w") as f:          # 16-bit patterns and their 
     picks = [0, 1, 2, 0x3FF, 0x400, 0x3C00, 0x3C01, 0x7BFF, 0x8000, 0x8001, 0xC000, 0xFBFF, 0x3555, 0x1234, 0xABCD]
     values = lambda d: halves[picks].view(d).double().tolist()
     json.dump({"bits": picks, "f16": values(torch.float16), "bf16": values(torch.bfloat16)}, f)
+
+from transformers import LlamaConfig, Qwen2Config
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
+
+llama = LlamaConfig(hidden_size=2048, num_attention_heads=32, rope_parameters={"rope_type": "llama3", "rope_theta": 5e5,
+    "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192})
+qwen25 = Qwen2Config(hidden_size=1536, num_attention_heads=12, rope_parameters={"rope_type": "default", "rope_theta": 1e6})
+with open(out + "/rope.json", "w") as f:
+    json.dump({"llama": LlamaRotaryEmbedding(llama).inv_freq.tolist(), "qwen25": Qwen2RotaryEmbedding(qwen25).inv_freq.tolist()}, f)

@@ -1,0 +1,164 @@
+import { Fields, isRecord } from './fields.ts';
+import { UserError } from './user-error.ts';
+
+export type DecoderFamily = 'qwen2' | 'qwen3' | 'llama';
+
+/** What a decoder's layers look like; from a Hugging Face config.json. Sizes in elements. */
+export interface DecoderConfig {
+  readonly family: DecoderFamily;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly layers: number;
+  /** Query heads. */
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly vocabSize: number;
+  readonly rmsNormEps: number;
+  /** The head is the embedding, and lm_head.weight absent. */
+  readonly tied: boolean;
+  /** Bias on q, k and v (Qwen2). */
+  readonly qkvBias: boolean;
+  /** RMSNorm over headDim on q and k before RoPE (Qwen3). */
+  readonly qkNorm: boolean;
+  readonly rope: RopeConfig;
+  readonly maxPositions: number;
+}
+
+export interface RopeConfig {
+  readonly theta: number;
+  /** Llama 3's scaling by wavelength. */
+  readonly scaling?: {
+    readonly factor: number;
+    readonly lowFreqFactor: number;
+    readonly highFreqFactor: number;
+    readonly originalMaxPositions: number;
+  };
+}
+
+const ARCHITECTURES: Readonly<Record<DecoderFamily, string>> = {
+  qwen2: 'Qwen2ForCausalLM',
+  qwen3: 'Qwen3ForCausalLM',
+  llama: 'LlamaForCausalLM',
+};
+const REMEDY = 'choose a Qwen2, Qwen2.5, Qwen3 or Llama base that has it';
+const COUNT = { whole: true, min: 1 } as const;
+/** transformers' own default, which old Llama files leave out. */
+const DEFAULT_THETA = 10_000;
+
+/** Reads a parsed config.json; throws UserError naming the key of anything that this decoder cannot do. */
+export function parseDecoderConfig(json: unknown, file: string): DecoderConfig {
+  const fields = new Fields(file, json, '', REMEDY);
+  const family = readFamily(fields);
+  refuseVariants(fields, family);
+  const hiddenSize = fields.number('hidden_size', COUNT);
+  const heads = fields.number('num_attention_heads', COUNT);
+  const config: DecoderConfig = {
+    family,
+    hiddenSize,
+    intermediateSize: fields.number('intermediate_size', COUNT),
+    layers: fields.number('num_hidden_layers', COUNT),
+    heads,
+    kvHeads: fields.number('num_key_value_heads', COUNT, heads),
+    headDim: fields.number('head_dim', COUNT, family === 'qwen3' ? 128 : Math.floor(hiddenSize / heads)),
+    vocabSize: fields.number('vocab_size', COUNT),
+    rmsNormEps: fields.number('rms_norm_eps', { above: 0, below: 1 }, 1e-6),
+    tied: fields.boolean('tie_word_embeddings', false),
+    qkvBias: family === 'qwen2',
+    qkNorm: family === 'qwen3',
+    rope: readRope(fields),
+    maxPositions: fields.number('max_position_embeddings', COUNT),
+  };
+  checkWidths(config, file);
+  return config;
+}
+
+/**
+ * RoPE's angle per position for each pair (i, i + headDim/2) of a head: headDim/2 values in f64, radians, Llama 3's
+ * scaling applied.
+ */
+export function ropeInverseFrequencies({ headDim, rope }: DecoderConfig): Float64Array {
+  const { theta, scaling } = rope;
+  return Float64Array.from({ length: headDim / 2 }, (_, i) => {
+    const frequency = theta ** ((-2 * i) / headDim);
+    if (!scaling) return frequency;
+    const { factor, lowFreqFactor: low, highFreqFactor: high, originalMaxPositions } = scaling;
+    const wavelength = (2 * Math.PI) / frequency;
+    if (wavelength > originalMaxPositions / low) return frequency / factor;
+    if (wavelength < originalMaxPositions / high) return frequency;
+    const smooth = (originalMaxPositions / wavelength - low) / (high - low);
+    return ((1 - smooth) * frequency) / factor + smooth * frequency;
+  });
+}
+
+function readFamily(fields: Fields): DecoderFamily {
+  const { architectures, model_type: type } = fields.values;
+  const families = Object.keys(ARCHITECTURES) as DecoderFamily[];
+  const supported = `one of ${Object.values(ARCHITECTURES).join(', ')}`;
+  if (Array.isArray(architectures) && architectures.length > 0) {
+    const family = families.find((name) => ARCHITECTURES[name] === architectures[0]);
+    return family ?? fields.refuse('architectures', supported);
+  }
+  return families.find((name) => name === type) ?? fields.refuse('model_type', supported);
+}
+
+/** Refuses by name every switch of the three families that changes the computation. */
+function refuseVariants(fields: Fields, family: DecoderFamily): void {
+  fields.choice('hidden_act', ['silu'], 'silu');
+  if (fields.boolean('use_sliding_window', false)) fields.refuse('use_sliding_window', 'false');
+  const { layer_types: layerTypes } = fields.values;
+  if (Array.isArray(layerTypes) && layerTypes.some((type) => type !== 'full_attention')) {
+    fields.refuse('layer_types', 'full_attention only');
+  }
+  // Qwen2 always has its q, k, v biases, and transformers does not read attention_bias there.
+  if (family !== 'qwen2' && fields.boolean('attention_bias', false)) fields.refuse('attention_bias', 'false');
+  if (family === 'llama' && fields.boolean('mlp_bias', false)) fields.refuse('mlp_bias', 'false');
+  if (fields.number('partial_rotary_factor', {}, 1) !== 1) fields.refuse('partial_rotary_factor', '1');
+  if (fields.has('quantization_config')) {
+    const quantisation = fields.section('quantization_config');
+    quantisation.choice('quant_method', ['bitsandbytes']);
+    if (!quantisation.boolean('load_in_4bit', false)) quantisation.refuse('load_in_4bit', 'true');
+    quantisation.choice('bnb_4bit_quant_type', ['nf4']);
+  }
+}
+
+/** Both spellings: `rope_parameters` since transformers 5, `rope_theta` with `rope_scaling` before. */
+function readRope(fields: Fields): RopeConfig {
+  const key = fields.has('rope_parameters') ? 'rope_parameters' : 'rope_scaling';
+  const parameters = fields.section(key);
+  const theta = (parameters.has('rope_theta') ? parameters : fields).number(
+    'rope_theta',
+    { above: 0 },
+    DEFAULT_THETA,
+  );
+  if (Object.values(parameters.values).some(isRecord))
+    fields.refuse(key, 'one set of parameters for all layers');
+  if (parameters.number('partial_rotary_factor', {}, 1) !== 1)
+    parameters.refuse('partial_rotary_factor', '1');
+  const typeKey = parameters.has('rope_type') ? 'rope_type' : 'type';
+  if (parameters.choice(typeKey, ['default', 'llama3'], 'default') === 'default') return { theta };
+  const lowFreqFactor = parameters.number('low_freq_factor', { above: 0 });
+  return {
+    theta,
+    scaling: {
+      factor: parameters.number('factor', { min: 1 }),
+      lowFreqFactor,
+      highFreqFactor: parameters.number('high_freq_factor', { above: lowFreqFactor }),
+      originalMaxPositions: parameters.number('original_max_position_embeddings', COUNT),
+    },
+  };
+}
+
+/** Codes lie 32 to a vec4<u32> along a row, and heads are read by vec4. */
+function checkWidths(config: DecoderConfig, file: string): void {
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
+  const check = (ok: boolean, what: string, found: number, expected: string): void => {
+    if (!ok) throw new UserError(`${file}: ${what} is ${found}, expected ${expected}; ${REMEDY}.`);
+  };
+  const product = 'num_attention_heads × head_dim';
+  check(hiddenSize % 32 === 0, 'hidden_size', hiddenSize, 'a multiple of 32');
+  check(intermediateSize % 32 === 0, 'intermediate_size', intermediateSize, 'a multiple of 32');
+  check((heads * headDim) % 32 === 0, product, heads * headDim, 'a multiple of 32');
+  check(headDim % 4 === 0 && headDim <= 128, 'head_dim', headDim, 'a multiple of 4 up to 128');
+  check(heads % kvHeads === 0, 'num_key_value_heads', kvHeads, `a divisor of num_attention_heads, ${heads}`);
+}
