@@ -1,0 +1,190 @@
+/**
+ * bitsandbytes' 4-bit NormalFloat on the CPU, in f32 arithmetic step by step: the exact counterpart of the GPU's
+ * quantiser, and the reader of pre-quantised checkpoints.
+ */
+
+const f32 = Math.fround;
+
+/** Values per absmax. */
+export const NF4_BLOCK = 64;
+/** Values of absmax per second-level absmax, and of optimizer state per absmax. */
+export const DYNAMIC_BLOCK = 256;
+
+export const NF4_CODES = Float32Array.of(
+  -1.0,
+  -0.6961928009986877,
+  -0.5250730514526367,
+  -0.39491748809814453,
+  -0.28444138169288635,
+  -0.18477343022823334,
+  -0.09105003625154495,
+  0.0,
+  0.07958029955625534,
+  0.16093020141124725,
+  0.24611230194568634,
+  0.33791524171829224,
+  0.44070982933044434,
+  0.5626170039176941,
+  0.7229568362236023,
+  1.0,
+);
+
+/** Threshold i lies between codes i and i + 1; a value's code is how many thresholds are strictly below it. */
+export const NF4_THRESHOLDS = NF4_CODES.slice(1).map((code, i) => (NF4_CODES[i]! + code) / 2);
+
+/** bitsandbytes' signed dynamic map of 256 ascending f32 values: absmax's second level, and AdamW's m. */
+export const signedDynamicMap = (): Float32Array<ArrayBuffer> => dynamicMap(true);
+
+/** bitsandbytes' unsigned dynamic map of 256 ascending f32 values: AdamW's v. */
+export const unsignedDynamicMap = (): Float32Array<ArrayBuffer> => dynamicMap(false);
+
+function dynamicMap(signed: boolean): Float32Array<ArrayBuffer> {
+  const values = [0, 1];
+  for (let i = 0; i < 7; i++) {
+    const edges = linspace(signed ? 2 ** i + 1 : 2 ** (i + 1) + 1);
+    const scale = f32(10 ** (i - 6));
+    for (let j = 0; j + 1 < edges.length; j++) {
+      const value = f32(scale * f32(f32(edges[j]! + edges[j + 1]!) / 2));
+      values.push(value);
+      if (signed) values.push(-value);
+    }
+  }
+  return Float32Array.from(values).sort();
+}
+
+/** torch.linspace(0.1, 1, n) in f32: from both ends to the middle, each product and sum rounded once together. */
+function linspace(n: number): Float32Array {
+  const start = f32(0.1);
+  const step = f32(f32(1 - start) / (n - 1));
+  return Float32Array.from({ length: n }, (_, k) =>
+    k < Math.floor(n / 2) ? start + step * k : 1 - step * (n - 1 - k),
+  );
+}
+
+export interface Nf4 {
+  /** Byte k holds the codes of values 2k (high nibble) and 2k + 1 (low nibble). */
+  readonly packed: Uint8Array<ArrayBuffer>;
+  /** f32, one per 64 values of the flat row-major order; the last block may be partial. */
+  readonly absmax: Float32Array<ArrayBuffer>;
+}
+
+/** Quantises a flat row-major weight of an even number of values. */
+export function quantiseNf4(flat: Float32Array): Nf4 {
+  const packed = new Uint8Array(flat.length / 2);
+  const absmax = new Float32Array(Math.ceil(flat.length / NF4_BLOCK));
+  for (let block = 0; block < absmax.length; block++) {
+    const begin = block * NF4_BLOCK;
+    const values = flat.subarray(begin, begin + NF4_BLOCK);
+    const largest = largestMagnitude(values);
+    absmax[block] = largest;
+    const scale = largest === 0 ? 0 : f32(1 / largest);
+    for (let i = 0; i < values.length; i += 2) {
+      packed[(begin + i) / 2] =
+        (nf4Code(f32(values[i]! * scale)) << 4) | nf4Code(f32(values[i + 1]! * scale));
+    }
+  }
+  return { packed, absmax };
+}
+
+/** The first `n` values of NF4 bytes: code × absmax in f32. */
+export function dequantiseNf4(
+  packed: Uint8Array,
+  absmax: Float32Array,
+  n: number,
+): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(n);
+  for (let i = 0; i < n; i++) {
+    const byte = packed[i >> 1]!;
+    const code = i & 1 ? byte & 15 : byte >> 4;
+    values[i] = NF4_CODES[code]! * absmax[Math.floor(i / NF4_BLOCK)]!;
+  }
+  return values;
+}
+
+function nf4Code(x: number): number {
+  let code = 0;
+  for (let step = 8; step > 0; step >>= 1) {
+    if (x > NF4_THRESHOLDS[code + step - 1]!) code += step;
+  }
+  return code;
+}
+
+function largestMagnitude(values: Float32Array): number {
+  let largest = 0;
+  for (const value of values) largest = Math.max(largest, Math.abs(value));
+  return largest;
+}
+
+export interface DoubleQuantised {
+  /** Index into the signed dynamic map, one per absmax. */
+  readonly codes: Uint8Array<ArrayBuffer>;
+  /** f32, one per 256 absmax values. */
+  readonly absmax2: Float32Array<ArrayBuffer>;
+  /** The mean of the absmax values, rounded to f32. */
+  readonly offset: number;
+}
+
+/** Quantises absmax values themselves, to 8 bits each. */
+export function doubleQuantise(absmax: Float32Array): DoubleQuantised {
+  let sum = 0;
+  for (const value of absmax) sum += value;
+  const offset = f32(sum / absmax.length);
+  const codes = new Uint8Array(absmax.length);
+  const absmax2 = new Float32Array(Math.ceil(absmax.length / DYNAMIC_BLOCK));
+  const { midpoints, firstCode } = nearestSearch(signedDynamicMap());
+  const centred = new Float32Array(DYNAMIC_BLOCK);
+  const bits = new Uint32Array(centred.buffer);
+  for (let block = 0; block < absmax2.length; block++) {
+    const begin = block * DYNAMIC_BLOCK;
+    const n = Math.min(DYNAMIC_BLOCK, absmax.length - begin);
+    for (let i = 0; i < n; i++) centred[i] = absmax[begin + i]! - offset;
+    const largest = largestMagnitude(centred.subarray(0, n));
+    absmax2[block] = largest;
+    const scale = largest === 0 ? 0 : f32(1 / largest);
+    for (let i = 0; i < n; i++) {
+      centred[i] = centred[i]! * scale;
+      let code = firstCode[bits[i]! >>> BUCKET_SHIFT]!;
+      while (centred[i]! > midpoints[code]!) code++;
+      codes[begin + i] = code;
+    }
+  }
+  return { codes, absmax2, offset };
+}
+
+/** The absmax values of double-quantised ones: map[code] × absmax2 + offset, each operation rounded to f32. */
+export function doubleDequantise(
+  codes: Uint8Array,
+  absmax2: Float32Array,
+  offset: number,
+  blocksize = DYNAMIC_BLOCK,
+  map: Float32Array = signedDynamicMap(),
+): Float32Array<ArrayBuffer> {
+  const absmax = new Float32Array(codes.length);
+  for (let i = 0; i < codes.length; i++) {
+    absmax[i] = f32(map[codes[i]!]! * absmax2[Math.floor(i / blocksize)]!) + offset;
+  }
+  return absmax;
+}
+
+/** Sign, exponent and six bits of mantissa: fine enough that a bucket seldom holds two midpoints. */
+const BUCKET_SHIFT = 17;
+
+/**
+ * Nearest-code search, ties going down: a value's code is how many midpoints are strictly below it. `firstCode` is
+ * that of the least value whose f32 bits share the bucket, from where the search steps upwards.
+ */
+function nearestSearch(map: Float32Array): { midpoints: Float64Array; firstCode: Uint8Array } {
+  const midpoints = new Float64Array(map.length).fill(Infinity);
+  for (let i = 0; i + 1 < map.length; i++) midpoints[i] = f32(f32(map[i]! + map[i + 1]!) / 2);
+  const firstCode = new Uint8Array(2 ** (32 - BUCKET_SHIFT));
+  const least = new Float32Array(1);
+  const bits = new Uint32Array(least.buffer);
+  for (let bucket = 0; bucket < firstCode.length; bucket++) {
+    const negative = bucket >= firstCode.length / 2;
+    bits[0] = negative ? ((bucket + 1) << BUCKET_SHIFT) - 1 : bucket << BUCKET_SHIFT;
+    let code = 0;
+    while (least[0]! > midpoints[code]!) code++;
+    firstCode[bucket] = code;
+  }
+  return { midpoints, firstCode };
+}
