@@ -1,0 +1,26 @@
+import code from '../../../shaders/argmax.wgsl?raw';
+import { spread } from '../grid.ts';
+import { Kernel } from '../kernel.ts';
+import type { View } from '../memory.ts';
+import type { Stream } from '../stream.ts';
+
+const kernel = new Kernel({
+  name: 'argmax',
+  code,
+  buffers: ['read', 'read_write'],
+  params: { rows: 'u32', vocab: 'u32' },
+});
+
+export interface Argmax {
+  /** [rows, vocab] */
+  logits: View;
+  /** u32 [rows] */
+  out: View;
+  rows: number;
+  vocab: number;
+}
+
+/** out[r] = index of the largest logit of row r; of equal ones the lowest. */
+export function argmax(stream: Stream, { logits, out, rows, vocab }: Argmax): void {
+  stream.dispatch(kernel, { buffers: [logits, out], params: { rows, vocab }, groups: spread(rows) });
+}
