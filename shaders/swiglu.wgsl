@@ -1,0 +1,25 @@
+// out[i] = silu(gate[i])·up[i], silu(g) = g/(1 + e^−g). Four values a thread.
+
+struct Params { n4: u32 }
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> gate: array<vec4f>;
+@group(0) @binding(2) var<storage, read> up: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+
+const THREADS = 256u;
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.x + group.y * groups.x) * THREADS + lane;
+  if (i >= p.n4) { return; }
+  let g = gate[i];
+  // e^−|g| never overflows, where e^−g would.
+  let e = exp(-abs(g));
+  let sigmoid = select(e, vec4f(1.0), g >= vec4f()) / (1.0 + e);
+  out[i] = g * sigmoid * up[i];
+}
