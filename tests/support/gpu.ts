@@ -32,7 +32,7 @@ export class TestGpu {
   }
 
   /** A buffer with these contents. */
-  upload(data: Float32Array | Uint32Array | Uint8Array): View {
+  upload(data: Float32Array | Uint32Array | Uint16Array | Uint8Array): View {
     const bytes = Math.ceil(data.byteLength / 4) * 4;
     const buffer = this.gpu.memory.allocate('test', 'working activations', bytes);
     const padded = new Uint8Array(bytes);

@@ -1,0 +1,83 @@
+import embedding from '../../../shaders/embedding_gather.wgsl?raw';
+import gather from '../../../shaders/gather_rows.wgsl?raw';
+import scatter from '../../../shaders/scatter_rows.wgsl?raw';
+import { ceilDiv, spread } from '../grid.ts';
+import { Kernel } from '../kernel.ts';
+import type { View } from '../memory.ts';
+import type { Stream } from '../stream.ts';
+
+const embeddingKernel = new Kernel({
+  name: 'embedding_gather',
+  code: embedding,
+  buffers: ['read', 'read', 'read_write'],
+  params: { tokens: 'u32', width4: 'u32', row_begin: 'u32', row_count: 'u32' },
+});
+
+const rowsSpec = {
+  buffers: ['read', 'read', 'read_write'],
+  params: { count: 'u32', width4: 'u32' },
+} as const;
+const gatherKernel = new Kernel({ name: 'gather_rows', code: gather, ...rowsSpec });
+const scatterKernel = new Kernel({ name: 'scatter_rows', code: scatter, ...rowsSpec });
+
+/** How a table's values are stored; the 16-bit formats lie in pairs, little-endian. */
+export type TableFormat = 'bf16' | 'f16' | 'f32';
+const FORMAT_CODES: Record<TableFormat, number> = { bf16: 0, f16: 1, f32: 2 };
+
+/** One part of an embedding table, split by rows so that each part fits a binding; width is a multiple of 4. */
+export interface EmbeddingGather {
+  /** u32 [tokens] */
+  ids: View;
+  /** [rowCount, width] in `format`: the rows rowBegin … rowBegin + rowCount − 1 of the whole table */
+  table: View;
+  format: TableFormat;
+  rowBegin: number;
+  rowCount: number;
+  width: number;
+  /** f32 [tokens, width] */
+  y: View;
+  tokens: number;
+}
+
+/** y[t] = table[ids[t] − rowBegin] for the tokens whose id lies in this part; other rows of y are left alone. */
+export function embeddingGather(
+  stream: Stream,
+  { ids, table, format, rowBegin, rowCount, width, y, tokens }: EmbeddingGather,
+): void {
+  stream.dispatch(embeddingKernel, {
+    buffers: [ids, table, y],
+    params: { tokens, width4: width / 4, row_begin: rowBegin, row_count: rowCount },
+    groups: spread(ceilDiv((tokens * width) / 4, 256)),
+    constants: { FORMAT: FORMAT_CODES[format] },
+  });
+}
+
+/** Rows picked by number; width is a multiple of 4. */
+export interface Rows {
+  /** f32 rows to read, each [width] */
+  x: View;
+  /** u32 [count] */
+  index: View;
+  /** f32 rows to write, each [width] */
+  y: View;
+  count: number;
+  width: number;
+}
+
+/** y[i] = x[index[i]] for i < count. */
+export function gatherRows(stream: Stream, { x, index, y, count, width }: Rows): void {
+  stream.dispatch(gatherKernel, {
+    buffers: [x, index, y],
+    params: { count, width4: width / 4 },
+    groups: spread(ceilDiv((count * width) / 4, 256)),
+  });
+}
+
+/** y[index[i]] = x[i] for i < count; the indices are distinct, other rows of y are left alone. */
+export function scatterRows(stream: Stream, { x, index, y, count, width }: Rows): void {
+  stream.dispatch(scatterKernel, {
+    buffers: [x, index, y],
+    params: { count, width4: width / 4 },
+    groups: spread(ceilDiv((count * width) / 4, 256)),
+  });
+}

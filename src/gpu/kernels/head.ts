@@ -1,0 +1,110 @@
+import forward from '../../../shaders/head_matmul.wgsl?raw';
+import backward from '../../../shaders/head_matmul_grad.wgsl?raw';
+import sum from '../../../shaders/sum_slices.wgsl?raw';
+import { ceilDiv, spread } from '../grid.ts';
+import { Kernel } from '../kernel.ts';
+import type { View } from '../memory.ts';
+import type { Stream } from '../stream.ts';
+import { FORMAT_CODE, type FloatFormat } from './nf4.ts';
+
+const forwardKernel = new Kernel({
+  name: 'head_matmul',
+  code: forward,
+  buffers: ['read', 'read', 'read_write'],
+  params: { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
+});
+
+const backwardKernel = new Kernel({
+  name: 'head_matmul_grad',
+  code: backward,
+  buffers: ['read', 'read', 'read_write'],
+  params: {
+    rows: 'u32',
+    columns: 'u32',
+    depth: 'u32',
+    first: 'u32',
+    stride: 'u32',
+    first_slice: 'u32',
+    slice_columns: 'u32',
+  },
+});
+
+const sumKernel = new Kernel({
+  name: 'sum_slices',
+  code: sum,
+  buffers: ['read', 'read_write'],
+  params: { slices: 'u32', count4: 'u32' },
+});
+
+/** Rows [begin, begin + count) of an embedding [vocab, width], in a buffer under the binding limit. */
+export interface TablePart {
+  view: View;
+  begin: number;
+  count: number;
+}
+
+/** An embedding on the device, split by vocabulary rows; `width` is a multiple of 32. */
+export interface Table {
+  parts: readonly TablePart[];
+  format: FloatFormat;
+  vocab: number;
+  width: number;
+}
+
+/** Vocabulary rows that one slice of the head's gradient sums up. */
+const SLICE = 8192;
+
+/** logits [rows, vocab] = x·tableᵀ, x [rows, width]. */
+export function headMatmul(
+  stream: Stream,
+  call: { x: View; table: Table; logits: View; rows: number },
+): void {
+  const { x, table, logits, rows } = call;
+  for (const part of table.parts)
+    stream.dispatch(forwardKernel, {
+      buffers: [x, part.view, logits],
+      params: { rows, columns: part.count, depth: table.width, first: part.begin, stride: table.vocab },
+      groups: [ceilDiv(part.count, 128), ceilDiv(rows, 64)],
+      constants: { FORMAT: FORMAT_CODE[table.format] },
+      work: 2 * rows * part.count * table.width,
+    });
+}
+
+/** Slices that headMatmulGrad needs: its `scratch` is f32 [slices, rows, width]. */
+export function headSlices(parts: readonly { count: number }[]): number {
+  return parts.reduce((sum, part) => sum + ceilDiv(part.count, SLICE), 0);
+}
+
+/** dx [rows, width] = dlogits·table, dlogits [rows, vocab]. */
+export function headMatmulGrad(
+  stream: Stream,
+  call: { dlogits: View; table: Table; scratch: View; dx: View; rows: number },
+): void {
+  const { dlogits, table, scratch, dx, rows } = call;
+  let slice = 0;
+  for (const part of table.parts) {
+    const slices = ceilDiv(part.count, SLICE);
+    stream.dispatch(backwardKernel, {
+      buffers: [dlogits, part.view, scratch],
+      params: {
+        rows,
+        columns: part.count,
+        depth: table.width,
+        first: part.begin,
+        stride: table.vocab,
+        first_slice: slice,
+        slice_columns: SLICE,
+      },
+      groups: [ceilDiv(table.width, 128), ceilDiv(rows, 64), slices],
+      constants: { FORMAT: FORMAT_CODE[table.format] },
+      work: 2 * rows * part.count * table.width,
+    });
+    slice += slices;
+  }
+  const count4 = (rows * table.width) / 4;
+  stream.dispatch(sumKernel, {
+    buffers: [scratch, dx],
+    params: { slices: slice, count4 },
+    groups: spread(ceilDiv(count4, 64)),
+  });
+}

@@ -1,0 +1,206 @@
+import quantise from '../../../shaders/nf4_quantise.wgsl?raw';
+import repack from '../../../shaders/nf4_repack.wgsl?raw';
+import matmul from '../../../shaders/nf4_matmul.wgsl?raw';
+import matmulGrad from '../../../shaders/nf4_matmul_grad.wgsl?raw';
+import matvec from '../../../shaders/nf4_matvec.wgsl?raw';
+import { ceilDiv, spread } from '../grid.ts';
+import { Kernel } from '../kernel.ts';
+import type { View } from '../memory.ts';
+import type { Stream } from '../stream.ts';
+
+/** How 16- or 32-bit numbers lie in a checkpoint and in the embedding on the device. */
+export type FloatFormat = 'bf16' | 'f16' | 'f32';
+export const FORMAT_CODE: Record<FloatFormat, number> = { bf16: 0, f16: 1, f32: 2 };
+
+/** An NF4 weight [columns = out, depth = in] on the device; depth is a multiple of 32. */
+export interface Nf4Weight {
+  columns: number;
+  depth: number;
+  /** 16 bytes per 32 consecutive k of a row, ordered [depth/32][columns]. */
+  codes: View;
+  /** f32 [columns·depth/64], or, double-quantised, the u32 words that `nested` describes. */
+  scales: View;
+  /**
+   * Double quantisation: `scales` begins with the 8-bit codes of the scales; absmax of blocks of 2^shift codes lie
+   * at word `absmaxAt`, the 256 values of the map at word `mapAt`. scale = map[code]·absmax + offset.
+   */
+  nested?: { absmaxAt: number; mapAt: number; shift: number; offset: number };
+}
+
+/** A LoRA pair as one dispatch needs it: the activations of rank `rank` and the matrix they meet. */
+export interface LoraFactor {
+  /** [tokens, rank], scaling included. */
+  activations: View;
+  /** B [out, rank] forward, A [rank, in] for the gradient. */
+  matrix: View;
+  rank: number;
+}
+
+const NESTED_PARAMS = { absmax_at: 'u32', map_at: 'u32', nested_shift: 'u32', offset: 'f32' } as const;
+
+const FORWARD_PARAMS = {
+  rows: 'u32',
+  columns: 'u32',
+  depth: 'u32',
+  rank: 'u32',
+  has_bias: 'u32',
+  has_residual: 'u32',
+  ...NESTED_PARAMS,
+} as const;
+
+const FORWARD_BUFFERS = ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'] as const;
+
+const matmulKernel = new Kernel({
+  name: 'nf4_matmul',
+  code: matmul,
+  buffers: FORWARD_BUFFERS,
+  params: FORWARD_PARAMS,
+});
+
+const matvecKernel = new Kernel({
+  name: 'nf4_matvec',
+  code: matvec,
+  buffers: FORWARD_BUFFERS,
+  params: FORWARD_PARAMS,
+});
+
+const gradKernel = new Kernel({
+  name: 'nf4_matmul_grad',
+  code: matmulGrad,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
+  params: { rows: 'u32', columns: 'u32', depth: 'u32', rank: 'u32', accumulate: 'u32', ...NESTED_PARAMS },
+});
+
+const quantiseKernel = new Kernel({
+  name: 'nf4_quantise',
+  code: quantise,
+  buffers: ['read', 'read_write', 'read_write'],
+  params: { blocks: 'u32', first_block: 'u32', columns: 'u32', depth: 'u32' },
+});
+
+const repackKernel = new Kernel({
+  name: 'nf4_repack',
+  code: repack,
+  buffers: ['read', 'read_write'],
+  params: { groups: 'u32', first_group: 'u32', columns: 'u32', depth: 'u32' },
+});
+
+function nestedParams({ nested }: Nf4Weight) {
+  return {
+    absmax_at: nested?.absmaxAt ?? 0,
+    map_at: nested?.mapAt ?? 0,
+    nested_shift: nested?.shift ?? 0,
+    offset: nested?.offset ?? 0,
+  };
+}
+
+/** Rows up to which the matrix-vector kernel is used. */
+const MATVEC_ROWS = 8;
+
+export interface Nf4Matmul {
+  /** [rows, depth] */
+  x: View;
+  weight: Nf4Weight;
+  /** [rows, columns] */
+  y: View;
+  rows: number;
+  lora?: LoraFactor | undefined;
+  /** [columns] */
+  bias?: View | undefined;
+  /** [rows, columns]; another buffer range than y. */
+  residual?: View | undefined;
+}
+
+/** y = x·wᵀ + u·bᵀ + bias + residual, with w decoded from NF4 on the way. */
+export function nf4Matmul(stream: Stream, { x, weight, y, rows, lora, bias, residual }: Nf4Matmul): void {
+  const { columns, depth, codes, scales } = weight;
+  const vector = rows <= MATVEC_ROWS;
+  stream.dispatch(vector ? matvecKernel : matmulKernel, {
+    // What is absent is bound to x and never read.
+    buffers: [x, codes, scales, lora?.activations ?? x, lora?.matrix ?? x, bias ?? x, residual ?? x, y],
+    params: {
+      rows,
+      columns,
+      depth,
+      rank: lora?.rank ?? 0,
+      has_bias: Number(!!bias),
+      has_residual: Number(!!residual),
+      ...nestedParams(weight),
+    },
+    groups: vector ? [ceilDiv(columns, 32)] : [ceilDiv(columns, 128), ceilDiv(rows, 64)],
+    constants: { NESTED: Number(!!weight.nested) },
+    work: 2 * rows * columns * depth,
+  });
+}
+
+/**
+ * dx [rows, depth] = (or, with `accumulate`, +=) dy·w + v·a, dy [rows, columns], columns a multiple of 4. This is
+ * nf4Matmul's gradient for its input; `lora` carries v = scaling·dy·b and A.
+ */
+export function nf4MatmulGrad(
+  stream: Stream,
+  call: {
+    dy: View;
+    weight: Nf4Weight;
+    dx: View;
+    rows: number;
+    lora?: LoraFactor | undefined;
+    accumulate: boolean;
+  },
+): void {
+  const { dy, weight, dx, rows, lora, accumulate } = call;
+  const { columns, depth, codes, scales } = weight;
+  stream.dispatch(gradKernel, {
+    buffers: [dy, codes, scales, lora?.activations ?? dy, lora?.matrix ?? dy, dx],
+    params: {
+      rows,
+      columns,
+      depth,
+      rank: lora?.rank ?? 0,
+      accumulate: Number(accumulate),
+      ...nestedParams(weight),
+    },
+    groups: [ceilDiv(depth, 128), ceilDiv(rows, 64)],
+    constants: { NESTED: Number(!!weight.nested) },
+    work: 2 * rows * columns * depth,
+  });
+}
+
+/**
+ * Quantises a run of whole blocks of 64 values: `source` holds `blocks`·64 values of the row-major weight
+ * [columns, depth] from block `firstBlock` on; writes their codes and their absmax (f32 [columns·depth/64]).
+ */
+export function nf4Quantise(
+  stream: Stream,
+  call: {
+    source: View;
+    format: FloatFormat;
+    codes: View;
+    absmax: View;
+    blocks: number;
+    firstBlock: number;
+    columns: number;
+    depth: number;
+  },
+): void {
+  const { source, format, codes, absmax, blocks, firstBlock, columns, depth } = call;
+  stream.dispatch(quantiseKernel, {
+    buffers: [source, codes, absmax],
+    params: { blocks, first_block: firstBlock, columns, depth },
+    groups: spread(ceilDiv(blocks, 8)),
+    constants: { FORMAT: FORMAT_CODE[format] },
+  });
+}
+
+/** Reorders a run of bitsandbytes' packed codes: `groups` groups of 32 codes from group `firstGroup` on. */
+export function nf4Repack(
+  stream: Stream,
+  call: { source: View; codes: View; groups: number; firstGroup: number; columns: number; depth: number },
+): void {
+  const { source, codes, groups, firstGroup, columns, depth } = call;
+  stream.dispatch(repackKernel, {
+    buffers: [source, codes],
+    params: { groups, first_group: firstGroup, columns, depth },
+    groups: spread(ceilDiv(groups, 64)),
+  });
+}

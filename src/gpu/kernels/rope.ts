@@ -1,0 +1,53 @@
+import code from '../../../shaders/rope.wgsl?raw';
+import { ceilDiv, spread } from '../grid.ts';
+import { Kernel } from '../kernel.ts';
+import type { View } from '../memory.ts';
+import type { Stream } from '../stream.ts';
+
+const kernel = new Kernel({
+  name: 'rope',
+  code,
+  buffers: ['read', 'read', 'read_write'],
+  params: { tokens: 'u32', heads: 'u32', direction: 'f32' },
+});
+
+/** Rotary position embedding with half-rotation; headDim is a multiple of 4. */
+export interface Rope {
+  /** [tokens, heads, headDim], turned in place */
+  x: View;
+  /** u32 [tokens], each below the table's maxPositions */
+  positions: View;
+  /** `ropeTable`, [maxPositions, headDim/2, 2] */
+  table: View;
+  tokens: number;
+  heads: number;
+  headDim: number;
+  /** Turns back: the inverse, and the gradient with respect to x. */
+  inverse: boolean;
+}
+
+/** Turns each pair (x[i], x[i + headDim/2]) by its position's angle. */
+export function rope(
+  stream: Stream,
+  { x, positions, table, tokens, heads, headDim, inverse }: Rope,
+): void {
+  stream.dispatch(kernel, {
+    buffers: [positions, table, x],
+    params: { tokens, heads, direction: inverse ? -1 : 1 },
+    groups: spread(ceilDiv((tokens * heads * headDim) / 4, 256)),
+    constants: { HALF2: headDim / 4 },
+  });
+}
+
+/** (cos, sin) of position · frequency, [maxPositions, frequencies, 2]; in f64, since WGSL's own err at large angles. */
+export function ropeTable(inverseFrequencies: Float64Array, maxPositions: number): Float32Array {
+  const pairs = inverseFrequencies.length;
+  const table = new Float32Array(maxPositions * pairs * 2);
+  for (let position = 0; position < maxPositions; position++)
+    for (let i = 0; i < pairs; i++) {
+      const angle = position * inverseFrequencies[i]!;
+      table[2 * (position * pairs + i)] = Math.cos(angle);
+      table[2 * (position * pairs + i) + 1] = Math.sin(angle);
+    }
+  return table;
+}

@@ -1,0 +1,51 @@
+import {
+  dequantiseNf4,
+  doubleDequantise,
+  doubleQuantise,
+  quantiseNf4,
+  signedDynamicMap,
+} from '../../src/formats/nf4.ts';
+import type { Nf4Weight } from '../../src/gpu/kernels/nf4.ts';
+import type { TestGpu } from './gpu.ts';
+import type { Random } from './random.ts';
+
+/** bitsandbytes' packed codes in the device's order: 32 codes of a row in 4 words, [depth/32][columns]. */
+export function deviceCodes(packed: Uint8Array, columns: number, depth: number): Uint32Array {
+  const words = new Uint32Array((columns * depth) / 8);
+  for (let n = 0; n < columns; n++)
+    for (let k = 0; k < depth; k++) {
+      const flat = n * depth + k;
+      const code = flat % 2 === 0 ? packed[flat >> 1]! >> 4 : packed[flat >> 1]! & 15;
+      const word = (Math.floor(k / 32) * columns + n) * 4 + (Math.floor(k / 8) % 4);
+      words[word] = (words[word]! | (code << (4 * (k % 8)))) >>> 0;
+    }
+  return words;
+}
+
+/** A random NF4 weight on the device, and what it decodes to. */
+export function randomNf4(t: TestGpu, random: Random, columns: number, depth: number, nested: boolean) {
+  // A width that is not a multiple of 64 leaves a last half block: quantise it padded, as bitsandbytes does.
+  const n = columns * depth;
+  const values = random.normals(Math.ceil(n / 64) * 64, 0.05).fill(0, n);
+  const { packed, absmax } = quantiseNf4(values);
+  const codes = t.upload(deviceCodes(packed, columns, depth));
+  if (!nested) {
+    const weight: Nf4Weight = { columns, depth, codes, scales: t.upload(absmax) };
+    return { weight, decoded: Float64Array.from(dequantiseNf4(packed, absmax, n)) };
+  }
+  const twice = doubleQuantise(absmax);
+  const decoded = dequantiseNf4(packed, doubleDequantise(twice.codes, twice.absmax2, twice.offset), n);
+  const codeWords = Math.ceil(twice.codes.length / 4);
+  const words = new Uint32Array(codeWords + twice.absmax2.length + 256);
+  new Uint8Array(words.buffer).set(twice.codes);
+  words.set(new Uint32Array(twice.absmax2.slice().buffer), codeWords);
+  words.set(new Uint32Array(signedDynamicMap().slice().buffer), codeWords + twice.absmax2.length);
+  const weight: Nf4Weight = {
+    columns,
+    depth,
+    codes,
+    scales: t.upload(words),
+    nested: { absmaxAt: codeWords, mapAt: codeWords + twice.absmax2.length, shift: 8, offset: twice.offset },
+  };
+  return { weight, decoded: Float64Array.from(decoded) };
+}
