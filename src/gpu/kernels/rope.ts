@@ -27,10 +27,7 @@ export interface Rope {
 }
 
 /** Turns each pair (x[i], x[i + headDim/2]) by its position's angle. */
-export function rope(
-  stream: Stream,
-  { x, positions, table, tokens, heads, headDim, inverse }: Rope,
-): void {
+export function rope(stream: Stream, { x, positions, table, tokens, heads, headDim, inverse }: Rope): void {
   stream.dispatch(kernel, {
     buffers: [positions, table, x],
     params: { tokens, heads, direction: inverse ? -1 : 1 },
