@@ -1,0 +1,140 @@
+import { openBaseWeights } from './base-weights.ts';
+import type { ByteSource, Folder } from './byte-source.ts';
+import { type DecoderConfig, parseDecoderConfig } from './decoder-config.ts';
+import { isRecord } from './fields.ts';
+import { readJson } from './json.ts';
+import { type Nf4Source, readNf4Source } from './nf4-checkpoint.ts';
+import { showShape, type TensorInfo } from './safetensors.ts';
+import { UserError } from './user-error.ts';
+
+/** An opened and checked base folder: every weight that `config` asks for is there in the right shape. */
+export interface BaseModel {
+  readonly folder: Folder;
+  readonly config: DecoderConfig;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Stop ids: those of generation_config.json and of config.json, each once. */
+  readonly eosIds: readonly number[];
+  /** Whether some linear weights are stored as NF4. */
+  readonly quantised: boolean;
+  /** The quantised weights, by module name ("model.layers.0.self_attn.q_proj"). */
+  readonly nf4: ReadonlyMap<string, Nf4Source>;
+  /** In a stable order. */
+  readonly weightFiles: readonly ByteSource[];
+  readonly configFile: ByteSource;
+}
+
+export type LinearSource = { readonly kind: 'dense'; readonly weight: TensorInfo } | Nf4Source;
+
+/** Reads headers and configuration, no weights. Throws UserError naming the file and the tensor or key. */
+export async function openBaseModel(folder: Folder): Promise<BaseModel> {
+  const configFile = await folder.open('config.json');
+  if (!configFile) {
+    throw new UserError(
+      `${folder.name}: config.json is missing, expected the folder of a Hugging Face base model; choose that folder.`,
+    );
+  }
+  const configJson = await readJson(configFile);
+  const config = parseDecoderConfig(configJson, configFile.name);
+  const { files, tensors } = await openBaseWeights(folder);
+  const nf4 = new Map<string, Nf4Source>();
+  for (const { name, shape } of linearWeights(config)) {
+    const source = await readNf4Source(tensors, `${name}.weight`, shape);
+    if (source) nf4.set(name, source);
+    else checkDense(folder, tensors, `${name}.weight`, shape);
+  }
+  for (const [name, shape] of denseTensors(config)) checkDense(folder, tensors, name, shape);
+  const generationFile = await folder.open('generation_config.json');
+  const generation = generationFile ? await readJson(generationFile) : {};
+  return {
+    folder,
+    config,
+    tensors,
+    eosIds: [...new Set([...eosIds(generation), ...eosIds(configJson)])],
+    quantised: nf4.size > 0,
+    nf4,
+    weightFiles: files,
+    configFile,
+  };
+}
+
+/** Where the weight of a linear module lies; `name` as in "model.layers.0.self_attn.q_proj". */
+export function linearSource(base: BaseModel, name: string): LinearSource {
+  return base.nf4.get(name) ?? { kind: 'dense', weight: base.tensors.get(`${name}.weight`)! };
+}
+
+/** What determines the base's numbers, in a stable order, for hashing: the weight files and config.json. */
+export function baseFiles(base: BaseModel): ByteSource[] {
+  return [...base.weightFiles, base.configFile];
+}
+
+export interface LinearWeight {
+  /** Module name, without ".weight". */
+  readonly name: string;
+  /** [out, in]. */
+  readonly shape: readonly [number, number];
+}
+
+/** Every linear module of the decoder layers, layer by layer, in the order q, k, v, o, gate, up, down. */
+export function linearWeights(config: DecoderConfig): LinearWeight[] {
+  const { hiddenSize, intermediateSize, layers, heads, kvHeads, headDim } = config;
+  const shapes: [string, readonly [number, number]][] = [
+    ['self_attn.q_proj', [heads * headDim, hiddenSize]],
+    ['self_attn.k_proj', [kvHeads * headDim, hiddenSize]],
+    ['self_attn.v_proj', [kvHeads * headDim, hiddenSize]],
+    ['self_attn.o_proj', [hiddenSize, heads * headDim]],
+    ['mlp.gate_proj', [intermediateSize, hiddenSize]],
+    ['mlp.up_proj', [intermediateSize, hiddenSize]],
+    ['mlp.down_proj', [hiddenSize, intermediateSize]],
+  ];
+  return Array.from({ length: layers }, (_, layer) =>
+    shapes.map(([name, shape]) => ({ name: `model.layers.${layer}.${name}`, shape })),
+  ).flat();
+}
+
+/** Name and shape of every tensor that is never quantised. */
+function* denseTensors(config: DecoderConfig): Generator<[string, readonly number[]]> {
+  const { hiddenSize, vocabSize, heads, kvHeads, headDim } = config;
+  yield ['model.embed_tokens.weight', [vocabSize, hiddenSize]];
+  for (let layer = 0; layer < config.layers; layer++) {
+    const prefix = `model.layers.${layer}`;
+    yield [`${prefix}.input_layernorm.weight`, [hiddenSize]];
+    yield [`${prefix}.post_attention_layernorm.weight`, [hiddenSize]];
+    if (config.qkvBias) {
+      yield [`${prefix}.self_attn.q_proj.bias`, [heads * headDim]];
+      yield [`${prefix}.self_attn.k_proj.bias`, [kvHeads * headDim]];
+      yield [`${prefix}.self_attn.v_proj.bias`, [kvHeads * headDim]];
+    }
+    if (config.qkNorm) {
+      yield [`${prefix}.self_attn.q_norm.weight`, [headDim]];
+      yield [`${prefix}.self_attn.k_norm.weight`, [headDim]];
+    }
+  }
+  yield ['model.norm.weight', [hiddenSize]];
+  if (!config.tied) yield ['lm_head.weight', [vocabSize, hiddenSize]];
+}
+
+function checkDense(
+  folder: Folder,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  name: string,
+  shape: readonly number[],
+): void {
+  const expected = `expected BF16, F16 or F32 ${showShape(shape)} by config.json`;
+  const tensor = tensors.get(name);
+  if (!tensor) {
+    throw new UserError(
+      `${folder.name}: the tensor ${name} is missing, ${expected}; download the base again, weights and config.json together.`,
+    );
+  }
+  const isFloat = tensor.dtype === 'BF16' || tensor.dtype === 'F16' || tensor.dtype === 'F32';
+  if (!isFloat || showShape(tensor.shape) !== showShape(shape)) {
+    throw new UserError(
+      `${tensor.source.name}: ${name} is ${tensor.dtype} ${showShape(tensor.shape)}, ${expected}; download the base again, weights and config.json together.`,
+    );
+  }
+}
+
+function eosIds(json: unknown): number[] {
+  const ids = isRecord(json) ? json['eos_token_id'] : undefined;
+  return [ids].flat().filter((id) => typeof id === 'number');
+}

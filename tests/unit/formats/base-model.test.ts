@@ -1,0 +1,330 @@
+import { describe, expect, test } from 'vitest';
+import { baseFiles, linearSource, linearWeights, openBaseModel } from '../../../src/formats/base-model.ts';
+import {
+  dequantiseNf4,
+  doubleDequantise,
+  doubleQuantise,
+  quantiseNf4,
+  signedDynamicMap,
+  NF4_CODES,
+} from '../../../src/formats/nf4.ts';
+import { openSafetensors, readTensor, readTensorF32 } from '../../../src/formats/safetensors.ts';
+import { writeSafetensors, type TensorData } from '../../../src/formats/safetensors-write.ts';
+import { encodeUtf8 } from '../../../src/formats/utf8.ts';
+import { fixtureFiles, memoryFolder, source, type MemoryFiles } from '../../support/memory-folder.ts';
+
+const CASE = 'cases/recipe_text/base';
+
+async function tensorsOf(files: MemoryFiles): Promise<TensorData[]> {
+  const { tensors } = await openSafetensors(source('m.safetensors', files['model.safetensors']!));
+  return Promise.all([...tensors.values()].map(async (info) => ({ ...info, data: await readTensor(info) })));
+}
+
+function write(tensors: TensorData[]): Uint8Array {
+  const chunks = writeSafetensors(tensors);
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let end = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, end);
+    end += chunk.length;
+  }
+  return bytes;
+}
+
+/** The fixture's folder with its files changed. */
+async function changed(change: (files: MemoryFiles, tensors: TensorData[]) => unknown) {
+  const files = fixtureFiles(CASE);
+  const tensors = change(files, await tensorsOf(files));
+  if (Array.isArray(tensors)) files['model.safetensors'] = write(tensors as TensorData[]);
+  return memoryFolder('base', files);
+}
+
+const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer);
+const Q = 'model.layers.0.self_attn.q_proj';
+
+describe('a base folder', () => {
+  test('opens, with its linear modules in order and the files to hash', async () => {
+    const base = await openBaseModel(memoryFolder('base', fixtureFiles(CASE)));
+    expect(base.config).toMatchObject({ family: 'qwen2', layers: 2, hiddenSize: 128, intermediateSize: 352 });
+    expect(base.quantised).toBe(false);
+    expect(baseFiles(base).map((file) => file.name)).toEqual(['base/model.safetensors', 'base/config.json']);
+    expect(linearWeights(base.config)).toHaveLength(14);
+    expect(linearWeights(base.config).slice(5, 8)).toEqual([
+      { name: 'model.layers.0.mlp.up_proj', shape: [352, 128] },
+      { name: 'model.layers.0.mlp.down_proj', shape: [128, 352] },
+      { name: 'model.layers.1.self_attn.q_proj', shape: [128, 128] },
+    ]);
+    expect(linearSource(base, Q)).toMatchObject({
+      kind: 'dense',
+      weight: { name: `${Q}.weight`, dtype: 'BF16', shape: [128, 128] },
+    });
+  });
+
+  test('stop ids are those of both files, each once', async () => {
+    const folder = await changed((files) => {
+      const config = new TextDecoder().decode(files['config.json'] as Uint8Array);
+      files['config.json'] = config.replace('"eos_token_id": null', '"eos_token_id": 7');
+      files['generation_config.json'] = '{"eos_token_id": [9, 7]}';
+    });
+    expect((await openBaseModel(folder)).eosIds).toEqual([9, 7]);
+    const bare = await changed((files) => {
+      delete files['generation_config.json'];
+    });
+    expect((await openBaseModel(bare)).eosIds).toEqual([]);
+  });
+
+  test('sharded: the same tensors, from the shards that the index names', async () => {
+    const whole = await openBaseModel(memoryFolder('base', fixtureFiles(CASE)));
+    const sharded = await openBaseModel(await changed(shard));
+    expect(baseFiles(sharded).map((file) => file.name)).toEqual([
+      'base/a.safetensors',
+      'base/b.safetensors',
+      'base/config.json',
+    ]);
+    expect(sharded.tensors.size).toBe(whole.tensors.size);
+    for (const [name, info] of whole.tensors) {
+      expect(await readTensor(sharded.tensors.get(name)!)).toEqual(await readTensor(info));
+    }
+  });
+});
+
+/** Splits the tensors over two shards, every second one in each. */
+function shard(files: MemoryFiles, tensors: TensorData[]): void {
+  delete files['model.safetensors'];
+  files['a.safetensors'] = write(tensors.filter((_, i) => i % 2 === 0));
+  files['b.safetensors'] = write(tensors.filter((_, i) => i % 2));
+  const map = Object.fromEntries(
+    tensors.map(({ name }, i) => [name, i % 2 ? 'b.safetensors' : 'a.safetensors']),
+  );
+  files['model.safetensors.index.json'] = JSON.stringify({ metadata: {}, weight_map: map });
+}
+
+interface QuantisedOptions {
+  nested?: boolean;
+  state?: Record<string, unknown>;
+  type?: string;
+}
+
+/** Replaces one linear weight by the parts that bitsandbytes saves. */
+function quantised(
+  tensors: TensorData[],
+  weights: Float32Array,
+  options: QuantisedOptions = {},
+): TensorData[] {
+  const { nested = true, state = {}, type = 'nf4' } = options;
+  const name = `${Q}.weight`;
+  const { packed, absmax } = quantiseNf4(weights);
+  const { codes, absmax2, offset } = doubleQuantise(absmax);
+  const f32 = (suffix: string, values: Float32Array): TensorData => ({
+    name: name + suffix,
+    dtype: 'F32',
+    shape: [values.length],
+    data: bytesOf(values),
+  });
+  const quantState = {
+    quant_type: 'nf4',
+    blocksize: 64,
+    dtype: 'bfloat16',
+    shape: [128, 128],
+    ...(nested ? { nested_blocksize: 256, nested_dtype: 'float32', nested_offset: offset } : {}),
+    ...state,
+  };
+  const json = encodeUtf8(JSON.stringify(quantState));
+  return [
+    ...tensors.filter((tensor) => tensor.name !== name),
+    { name, dtype: 'U8', shape: [packed.length, 1], data: packed },
+    nested
+      ? { name: `${name}.absmax`, dtype: 'U8', shape: [codes.length], data: codes }
+      : f32('.absmax', absmax),
+    f32('.quant_map', NF4_CODES.slice()),
+    ...(nested ? [f32('.nested_absmax', absmax2), f32('.nested_quant_map', signedDynamicMap())] : []),
+    { name: `${name}.quant_state.bitsandbytes__${type}`, dtype: 'U8', shape: [json.length], data: json },
+  ];
+}
+
+describe('a pre-quantised base', () => {
+  async function weightsOf(): Promise<Float32Array> {
+    const base = await openBaseModel(memoryFolder('base', fixtureFiles(CASE)));
+    return readTensorF32(base.tensors.get(`${Q}.weight`)!);
+  }
+
+  test.each([true, false])('nested: %s; the other weights stay dense', async (nested) => {
+    const weights = await weightsOf();
+    const base = await openBaseModel(await changed((_, tensors) => quantised(tensors, weights, { nested })));
+    expect(base.quantised).toBe(true);
+    expect(linearSource(base, 'model.layers.1.self_attn.q_proj').kind).toBe('dense');
+    const linear = linearSource(base, Q);
+    if (linear.kind !== 'nf4') throw new Error('expected NF4');
+    expect(linear).toMatchObject({ blocksize: 64, shape: [128, 128] });
+    expect(linear.nested !== undefined).toBe(nested);
+    const packed = await readTensor(linear.packed);
+    const { absmax } = quantiseNf4(weights);
+    const scales = linear.nested
+      ? doubleDequantise(
+          await readTensor(linear.absmax),
+          await readTensorF32(linear.nested.absmax),
+          linear.nested.offset,
+          linear.nested.blocksize,
+          await readTensorF32(linear.nested.map),
+        )
+      : await readTensorF32(linear.absmax);
+    if (!nested) expect(scales).toEqual(absmax);
+    const back = dequantiseNf4(packed, scales, weights.length);
+    const error = Math.hypot(...back.map((value, i) => value - weights[i]!)) / Math.hypot(...weights);
+    expect(error).toBeGreaterThan(0.01);
+    expect(error).toBeLessThan(0.12);
+  });
+
+  test.each<[QuantisedOptions, string]>([
+    [{ type: 'fp4' }, `${Q}.weight is quantised as fp4, expected nf4; choose an NF4, bf16 or f16 version`],
+    [{ state: { blocksize: 128 } }, 'blocksize is 128, expected 64'],
+    [{ state: { quant_type: 'fp4' } }, 'quant_type is "fp4", expected nf4'],
+    [{ state: { shape: [64, 256] } }, 'shape is [64,256], expected [128, 128] by config.json'],
+    [{ state: { nested_offset: 'x' } }, 'nested_offset is "x", expected a number'],
+    [{ state: { nested_blocksize: null } }, `${Q}.weight.absmax is U8 [256], expected F32 of 256 values`],
+  ])('refuses %o', async (options, sentence) => {
+    const weights = await weightsOf();
+    const folder = await changed((_, tensors) => quantised(tensors, weights, options));
+    await expect(openBaseModel(folder)).rejects.toThrow(sentence);
+  });
+
+  test('refuses missing parts, another table and a state that is not JSON', async () => {
+    const weights = await weightsOf();
+    const open = async (change: (tensor: TensorData) => TensorData | undefined) =>
+      openBaseModel(
+        await changed((_, tensors) => quantised(tensors, weights).flatMap((tensor) => change(tensor) ?? [])),
+      );
+    await expect(open((t) => (t.name.endsWith('.nested_absmax') ? undefined : t))).rejects.toThrow(
+      `${Q}.weight.nested_absmax is missing, though ${Q}.weight.quant_state.bitsandbytes__nf4 is there`,
+    );
+    const table = bytesOf(NF4_CODES.map((code) => code / 2));
+    await expect(
+      open((t) => (t.name.endsWith('.quant_map') && !t.name.includes('nested') ? { ...t, data: table } : t)),
+    ).rejects.toThrow(`${Q}.weight.quant_map is not the NF4 table`);
+    const text = encodeUtf8('{');
+    await expect(
+      open((t) => (t.name.includes('quant_state') ? { ...t, shape: [1], data: text } : t)),
+    ).rejects.toThrow('does not hold JSON');
+  });
+});
+
+describe('refusals', () => {
+  const without = (name: string) => (files: MemoryFiles) => Reflect.deleteProperty(files, name);
+  test.each<[string, (files: MemoryFiles, tensors: TensorData[]) => unknown, string]>([
+    [
+      'no config',
+      without('config.json'),
+      'base: config.json is missing, expected the folder of a Hugging Face base',
+    ],
+    [
+      'no weights',
+      without('model.safetensors'),
+      'base: neither model.safetensors nor model.safetensors.index.json',
+    ],
+    [
+      'pickle weights',
+      (files) => {
+        delete files['model.safetensors'];
+        files['pytorch_model.bin'] = 'PK';
+      },
+      'base/pytorch_model.bin: this is a PyTorch pickle, and pickle files are never opened',
+    ],
+    [
+      'config not JSON',
+      (files) => {
+        files['config.json'] = '{\n  "a": 1,\n}';
+      },
+      'base/config.json: not valid JSON at line 3, column 1: a string was expected',
+    ],
+    [
+      'config not UTF-8',
+      (files) => {
+        files['config.json'] = Uint8Array.of(0xff);
+      },
+      'base/config.json: not valid UTF-8',
+    ],
+    [
+      'missing tensor',
+      (_, tensors) => tensors.filter(({ name }) => name !== 'model.norm.weight'),
+      'base: the tensor model.norm.weight is missing, expected BF16, F16 or F32 [128] by config.json',
+    ],
+    [
+      'missing bias',
+      (_, tensors) => tensors.filter(({ name }) => name !== `${Q}.bias`),
+      `base: the tensor ${Q}.bias is missing`,
+    ],
+    [
+      'another intermediate size',
+      (files) => {
+        const config = new TextDecoder().decode(files['config.json'] as Uint8Array);
+        files['config.json'] = config.replace('"intermediate_size": 352', '"intermediate_size": 384');
+      },
+      'model.layers.0.mlp.gate_proj.weight is BF16 [352, 128], expected BF16, F16 or F32 [384, 128] by config.json',
+    ],
+    [
+      'untied without a head',
+      (files) => {
+        const config = new TextDecoder().decode(files['config.json'] as Uint8Array);
+        files['config.json'] = config.replace('"tie_word_embeddings": true', '"tie_word_embeddings": false');
+      },
+      'the tensor lm_head.weight is missing, expected BF16, F16 or F32 [448, 128]',
+    ],
+    [
+      'integers for weights',
+      (_, tensors) =>
+        tensors.map((tensor) => (tensor.name === 'model.norm.weight' ? { ...tensor, dtype: 'I16' } : tensor)),
+      'model.norm.weight is I16 [128], expected BF16, F16 or F32 [128]',
+    ],
+    [
+      'missing shard',
+      (files, tensors) => {
+        shard(files, tensors);
+        delete files['b.safetensors'];
+      },
+      'base: the shard b.safetensors is missing, though model.safetensors.index.json names it',
+    ],
+    [
+      'tensor not in its shard',
+      (files, tensors) => {
+        shard(files, tensors);
+        files['b.safetensors'] = write(tensors.filter((_, i) => i % 2 && i !== 3));
+      },
+      'is not in b.safetensors, where model.safetensors.index.json says it is',
+    ],
+    [
+      'an index without a map',
+      (files) => {
+        delete files['model.safetensors'];
+        files['model.safetensors.index.json'] = '{}';
+      },
+      'base/model.safetensors.index.json: weight_map is missing, expected a shard for every tensor',
+    ],
+    ...[
+      '../secret.safetensors',
+      '/etc/x.safetensors',
+      'a\\b.safetensors',
+      'C:x.safetensors',
+      'notes.txt',
+      5,
+    ].map((name): [string, (files: MemoryFiles) => void, string] => [
+      `shard name ${name}`,
+      (files) => {
+        delete files['model.safetensors'];
+        files['model.safetensors.index.json'] = JSON.stringify({ weight_map: { x: name } });
+      },
+      `weight_map names the file ${JSON.stringify(name)}, expected a plain .safetensors name`,
+    ]),
+    [
+      'pickle shards',
+      (files) => {
+        delete files['model.safetensors'];
+        files['model.safetensors.index.json'] = JSON.stringify({ weight_map: { x: 'pytorch_model-1.bin' } });
+      },
+      'pytorch_model-1.bin: this is a PyTorch pickle',
+    ],
+  ])('%s', async (_, change, sentence) => {
+    const error = await openBaseModel(await changed(change)).catch((reason: unknown) => reason as Error);
+    expect(error).toHaveProperty('name', 'UserError');
+    expect((error as Error).message).toContain(sentence);
+  });
+});
