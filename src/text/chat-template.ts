@@ -1,0 +1,179 @@
+import { Template } from '@huggingface/jinja';
+import { UserError } from '../formats/user-error.ts';
+import { Disguise, mark, takeMarks } from './disguise.ts';
+import { encodeSpans, sharedStart, type Span, type Tokens } from './spans.ts';
+import type { TextTokenizer } from './tokenizer.ts';
+
+/** One turn of a conversation; other keys (`tool_calls`, `reasoning_content`, …) are the template's own business. */
+export interface Message {
+  role: string;
+  content: string;
+  [key: string]: unknown;
+}
+
+export interface Conversation {
+  messages: readonly Message[];
+  /** Function signatures for templates that know tools. */
+  tools?: unknown;
+}
+
+const MONTHS = 'January February March April May June July August September October November December'.split(
+  ' ',
+);
+
+/** The library's strftime_now writes the user's language. (`{{ '' }}` keeps a newline that begins the template.) */
+const OWN_CLOCK = "{% set strftime_now = english_strftime %}{{ '' }}";
+
+/**
+ * A model's chat template. Ids equal those of Python's `apply_chat_template(tokenize=True)`, but control tokens that
+ * are spelled out in a message stay ordinary text. Every error is a UserError that does not yet name file and line.
+ */
+export class ChatTemplate {
+  private readonly tokenizer: TextTokenizer;
+  private readonly disguise: Disguise;
+  private readonly template: Template;
+  private readonly now: Date;
+  /** What the template writes to open an assistant's turn, and to close it. */
+  private readonly header: string;
+  private readonly tail: string;
+
+  /** `now` is the date for templates that write it. Throws UserError where the model has no usable template. */
+  constructor(tokenizer: TextTokenizer, now = new Date()) {
+    if (tokenizer.chatTemplate === undefined) {
+      throw new UserError(
+        'the base model has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json), which chat rows need; add the template of its instruct version, or use rows of the form {"text"}',
+      );
+    }
+    this.tokenizer = tokenizer;
+    this.disguise = new Disguise(tokenizer.added);
+    this.now = now;
+    try {
+      this.template = new Template(OWN_CLOCK + tokenizer.chatTemplate);
+    } catch (error) {
+      throw new UserError(`the chat template of the base model cannot be read: ${reason(error)}`);
+    }
+    const question = { role: 'user', content: 'x' };
+    const asked = this.render([question], false);
+    const opened = this.render([question], true);
+    this.header = opened.startsWith(asked) ? opened.slice(asked.length) : '';
+    const { text, ends } = takeMarks(
+      this.render([question, { role: 'assistant', content: mark('y', 0) }], false),
+    );
+    this.tail = text.slice(ends.get(0) ?? text.length);
+  }
+
+  /** Ids of a prompt: the conversation so far and the opening of the assistant's turn. */
+  prompt({ messages, tools }: Conversation): number[] {
+    const hidden = this.disguise.hideAll(messages) as Message[];
+    const text = this.render(hidden, true, this.disguise.hideAll(tools));
+    return encodeSpans(this.tokenizer, this.disguise, text, []).ids;
+  }
+
+  /**
+   * Ids and trained tokens of a conversation. Of each assistant's turn whose index `trains` accepts, these are
+   * trained: all that the model has to write after the turn's opening, its end token and the newline after that.
+   */
+  encode({ messages, tools }: Conversation, trains: (index: number) => boolean): Tokens {
+    const { text, spans } = this.layOut({ messages, tools }, trains);
+    return encodeSpans(this.tokenizer, this.disguise, text, spans);
+  }
+
+  private layOut(
+    { messages, tools }: Conversation,
+    trains: (index: number) => boolean,
+  ): { text: string; spans: Span[] } {
+    const hidden = this.disguise.hideAll(messages) as Message[];
+    const hiddenTools = this.disguise.hideAll(tools);
+    const text = this.render(hidden, false, hiddenTools);
+    const turns = [...hidden.keys()].filter((i) => hidden[i]!.role === 'assistant');
+    if (!turns.some(trains)) return { text, spans: [] };
+    // Templates that trim a text do not reach white space inside the marks: then the marks go further in.
+    for (const place of [markWhole, markCore]) {
+      const marked = hidden.map((m, i) =>
+        m.role === 'assistant' ? { ...m, content: place(m.content, i) } : m,
+      );
+      const found = takeMarks(this.render(marked, false, hiddenTools));
+      if (found.text !== text || !turns.every((i) => found.ends.has(i))) continue;
+      return { text, spans: this.turnSpans(found, turns).filter((_, n) => trains(turns[n]!)) };
+    }
+    throw new UserError(
+      'the chat template of the base model rewrites or drops what the assistant says, so that the trained tokens cannot be told; use rows of the form {"text"}, or mend the template',
+    );
+  }
+
+  /** The trained part of every assistant's turn, in order. */
+  private turnSpans({ text, begins, ends }: ReturnType<typeof takeMarks>, turns: number[]): Span[] {
+    let from = 0;
+    return turns.map((turn) => {
+      const close = ends.get(turn)!;
+      const open = begins.get(turn) ?? close;
+      // What stands between the header and the message (Qwen3's empty thoughts) has to be generated too.
+      const header = this.header ? text.slice(from, open).lastIndexOf(this.header) : -1;
+      if (header < 0 && !begins.has(turn)) {
+        throw new UserError(
+          'the chat template of the base model hides where an assistant’s turn begins; use rows of the form {"text"}',
+        );
+      }
+      const begin = header < 0 ? open : from + header + this.header.length;
+      let end = close + sharedStart(text.slice(close), this.tail);
+      if (end === close && this.tail) {
+        // A tool call, or white space that the marks left outside, stands before the turn's end.
+        const at = text.indexOf(this.tail, close);
+        if (at >= 0) end = at + this.tail.length;
+      }
+      from = close;
+      return { begin, end };
+    });
+  }
+
+  private render(messages: readonly Message[], addGenerationPrompt: boolean, tools: unknown = null): string {
+    const { bos, eos, pad, unk } = this.tokenizer.named;
+    const named = { bos_token: bos, eos_token: eos, pad_token: pad, unk_token: unk };
+    try {
+      return this.template.render({
+        messages,
+        tools,
+        documents: null,
+        add_generation_prompt: addGenerationPrompt,
+        english_strftime: (format: string) => strftime(this.now, format),
+        ...Object.fromEntries(
+          Object.entries(named).flatMap(([k, token]) => (token ? [[k, token.content]] : [])),
+        ),
+      });
+    } catch (error) {
+      throw new UserError(`the chat template of the base model refuses this: ${reason(error)}`);
+    }
+  }
+}
+
+function markWhole(content: string, index: number): string {
+  return mark(content, index);
+}
+
+function markCore(content: string, index: number): string {
+  const core = content.trim();
+  const at = content.indexOf(core);
+  return content.slice(0, at) + mark(core, index) + content.slice(at + core.length);
+}
+
+/** Python's strftime in the C locale, as far as chat templates use it. */
+function strftime(date: Date, format: string): string {
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const month = MONTHS[date.getMonth()]!;
+  const parts: Record<string, string> = {
+    '%Y': String(date.getFullYear()),
+    '%m': two(date.getMonth() + 1),
+    '%d': two(date.getDate()),
+    '%B': month,
+    '%b': month.slice(0, 3),
+    '%H': two(date.getHours()),
+    '%M': two(date.getMinutes()),
+    '%S': two(date.getSeconds()),
+    '%%': '%',
+  };
+  return format.replace(/%[a-zA-Z%]/g, (directive) => parts[directive] ?? directive);
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

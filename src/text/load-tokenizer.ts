@@ -1,0 +1,117 @@
+import { Tokenizer } from '@huggingface/tokenizers';
+import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import { readAll } from '../formats/byte-source.ts';
+import { readJson } from '../formats/json.ts';
+import { UserError } from '../formats/user-error.ts';
+import { decodeUtf8 } from '../formats/utf8.ts';
+import type { AddedToken } from './added-tokens.ts';
+import { TextTokenizer } from './tokenizer.ts';
+
+type JsonObject = Record<string, unknown>;
+
+/**
+ * The tokenizer of a Hugging Face model folder: tokenizer.json, tokenizer_config.json and chat_template.jinja (or the
+ * `chat_template` of tokenizer_config.json). Throws UserError where a file is missing, broken or of an unknown kind.
+ */
+export async function loadTokenizer(folder: Folder): Promise<TextTokenizer> {
+  const file = await folder.open('tokenizer.json');
+  if (!file) {
+    throw new UserError(
+      `${folder.name}: tokenizer.json is missing; copy it from the base model's repository into this folder.`,
+    );
+  }
+  const json = await readObject(file);
+  const configFile = await folder.open('tokenizer_config.json');
+  const config = configFile ? await readObject(configFile) : {};
+  const added = addedTokens(json, file.name);
+  const pipeline = buildPipeline(json, file.name);
+
+  const named = (key: string): AddedToken | undefined => {
+    const value = config[key];
+    if (value === undefined || value === null) return undefined;
+    const content = isObject(value) ? value['content'] : value;
+    const found = added.find((token) => token.content === content);
+    if (found) return found;
+    const id = typeof content === 'string' ? pipeline.token_to_id(content) : undefined;
+    if (id === undefined) {
+      throw new UserError(
+        `${configFile!.name}: ${key} is ${JSON.stringify(content)}, which tokenizer.json does not have; take both files from the same model.`,
+      );
+    }
+    return { id, content: content as string, special: true, lstrip: false, rstrip: false };
+  };
+  return new TextTokenizer(
+    pipeline,
+    added,
+    { bos: named('bos_token'), eos: named('eos_token'), pad: named('pad_token'), unk: named('unk_token') },
+    await chatTemplate(folder, config['chat_template'], configFile?.name),
+  );
+}
+
+function buildPipeline(json: JsonObject, name: string): Tokenizer {
+  const model = json['model'];
+  const type = isObject(model) ? (model['type'] ?? ('merges' in model ? 'BPE' : undefined)) : undefined;
+  if (type !== 'BPE') {
+    throw new UserError(
+      `${name}: model.type is ${JSON.stringify(type ?? null)}, expected "BPE", the kind that Qwen2, Qwen3 and Llama have; use such a base model.`,
+    );
+  }
+  try {
+    const whole = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...json };
+    return new Tokenizer({ ...whole, added_tokens: [] }, {});
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UserError(
+      `${name}: not a tokenizer that Retune can use (${why}); download it from the base model's repository again.`,
+    );
+  }
+}
+
+function addedTokens(json: JsonObject, name: string): AddedToken[] {
+  const list = json['added_tokens'] ?? [];
+  if (!Array.isArray(list)) {
+    throw new UserError(`${name}: added_tokens is not a list; download the file again.`);
+  }
+  return list.map((entry: unknown, at) => {
+    const { id, content, special, lstrip, rstrip } = isObject(entry) ? entry : {};
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || typeof content !== 'string') {
+      throw new UserError(
+        `${name}: added_tokens[${at}] has no "id" (a whole number) or no "content" (a text); download the file again.`,
+      );
+    }
+    return { id, content, special: special === true, lstrip: lstrip === true, rstrip: rstrip === true };
+  });
+}
+
+async function chatTemplate(
+  folder: Folder,
+  inConfig: unknown,
+  configName: string | undefined,
+): Promise<string | undefined> {
+  const file = await folder.open('chat_template.jinja');
+  if (file) {
+    const text = decodeUtf8(await readAll(file));
+    if (text === undefined) throw new UserError(`${file.name}: not valid UTF-8; download it again.`);
+    return text;
+  }
+  if (inConfig === undefined || inConfig === null) return undefined;
+  if (typeof inConfig === 'string') return inConfig;
+  // Models with several templates list them by name; the one called "default" is for plain conversations.
+  const entries: unknown[] = Array.isArray(inConfig) ? inConfig : [];
+  const fallback = entries.find((entry) => isObject(entry) && entry['name'] === 'default');
+  const template = isObject(fallback) ? fallback['template'] : undefined;
+  if (typeof template === 'string') return template;
+  throw new UserError(
+    `${configName}: chat_template is neither a text nor a list with a template named "default"; take the file from the base model's repository.`,
+  );
+}
+
+async function readObject(source: ByteSource): Promise<JsonObject> {
+  const value = await readJson(source);
+  if (isObject(value)) return value;
+  throw new UserError(`${source.name}: expected a JSON object; download the file again.`);
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,56 @@
+import type { Disguise } from './disguise.ts';
+import type { TextTokenizer } from './tokenizer.ts';
+
+/** A trained part [begin, end) of a text, in UTF-16 units. */
+export interface Span {
+  begin: number;
+  end: number;
+}
+
+/** Token ids, and 1 for each token that is a trained target. */
+export interface Tokens {
+  ids: number[];
+  trained: number[];
+}
+
+/**
+ * Ids of a disguised text (see `Disguise`): control tokens in it are real, those hidden in it stay text. The text
+ * between control tokens is encoded whole, so that ids equal Python's for the whole text. A token that reaches over
+ * a span's border is trained, as in transformers' `return_assistant_tokens_mask`.
+ */
+export function encodeSpans(
+  tokenizer: TextTokenizer,
+  disguise: Disguise,
+  text: string,
+  spans: readonly Span[],
+): Tokens {
+  const ids: number[] = [];
+  const trained: number[] = [];
+  for (const { begin, end, token } of tokenizer.added.split(text, 'all')) {
+    const encode = (until: number): number[] =>
+      tokenizer.encodePlain(disguise.reveal(text.slice(begin, until)), begin === 0);
+    const own = token ? [token.id] : encode(end);
+    const flags = own.map(() => 0);
+    for (const span of spans) {
+      if (span.begin >= end || span.end <= begin) continue;
+      const first = token || span.begin <= begin ? 0 : sharedStart(own, encode(span.begin));
+      let last = own.length;
+      if (!token && span.end < end) {
+        const before = encode(span.end);
+        const shared = sharedStart(own, before);
+        last = shared < before.length ? shared + 1 : shared;
+      }
+      flags.fill(1, first, last);
+    }
+    for (const id of own) ids.push(id);
+    for (const flag of flags) trained.push(flag);
+  }
+  return { ids, trained };
+}
+
+/** How many items two lists have in common from the start. */
+export function sharedStart<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
+  let n = 0;
+  while (n < a.length && n < b.length && a[n] === b[n]) n++;
+  return n;
+}
