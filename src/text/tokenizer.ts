@@ -18,9 +18,10 @@ export class TextTokenizer {
   readonly vocabSize: number;
   /** The text of the model's chat template, if it has one. */
   readonly chatTemplate: string | undefined;
+  /** Ids that the model's post-processor puts around a text, such as Llama's `<|begin_of_text|>`. */
+  readonly prefix: readonly number[];
+  readonly suffix: readonly number[];
   private readonly pipeline: Tokenizer;
-  private readonly before: number[];
-  private readonly after: number[];
 
   /** `pipeline` must have been made without added tokens, so that it never sees one. See `loadTokenizer`. */
   constructor(
@@ -38,8 +39,8 @@ export class TextTokenizer {
     const framed = pipeline.post_processor?.([probe], null, true).tokens ?? [probe];
     const at = framed.indexOf(probe);
     const idsOf = (tokens: string[]): number[] => tokens.map((t) => this.idOf(t)!);
-    this.before = idsOf(framed.slice(0, at));
-    this.after = idsOf(framed.slice(at + 1));
+    this.prefix = idsOf(framed.slice(0, at));
+    this.suffix = idsOf(framed.slice(at + 1));
   }
 
   get eosId(): number | undefined {
@@ -66,11 +67,6 @@ export class TextTokenizer {
   /** Ids of trusted text, control tokens recognised: Python's `tok(text, add_special_tokens=False)`. */
   encodeScaffold(text: string): number[] {
     return this.ids(text, 'all');
-  }
-
-  /** Puts the tokens around a text that the model's post-processor adds, such as Llama's `<|begin_of_text|>`. */
-  frame(ids: number[]): number[] {
-    return this.before.length + this.after.length === 0 ? ids : [...this.before, ...ids, ...this.after];
   }
 
   /** Ids of text between added tokens; `first` says whether it begins the whole text. */

@@ -20,7 +20,7 @@ test('the post-processor’s tokens frame a text', async () => {
     pair: [],
   };
   const tokenizer = await tinyTokenizer({ special: ['<s>'], json: { post_processor } });
-  expect(tokenizer.frame([7])).toEqual([256, 7]);
+  expect([tokenizer.prefix, tokenizer.suffix]).toEqual([[256], []]);
 });
 
 test('added tokens: longest first, white space swallowed where they say so, ordinary ones in any text', async () => {

@@ -1,0 +1,61 @@
+import { ChatTemplate } from './chat-template.ts';
+import { Disguise } from './disguise.ts';
+import type { Sample } from './row-formats.ts';
+import { encodeSpans, type Tokens } from './spans.ts';
+import type { TextTokenizer } from './tokenizer.ts';
+
+/** Turns samples into ids with their trained tokens. */
+export class SampleEncoder {
+  private readonly tokenizer: TextTokenizer;
+  private readonly disguise: Disguise;
+  private chat: ChatTemplate | undefined;
+
+  constructor(tokenizer: TextTokenizer) {
+    this.tokenizer = tokenizer;
+    this.disguise = new Disguise(tokenizer.added);
+  }
+
+  /** Throws UserError, without file and line, for what the chat template refuses. */
+  encode(sample: Sample): Tokens {
+    switch (sample.kind) {
+      case 'text':
+        return this.text(sample.text);
+      case 'completion':
+        return this.completion(sample.prompt, sample.completion);
+      case 'chat': {
+        // Only chat rows need the template: a base model without one still takes the others.
+        this.chat ??= new ChatTemplate(this.tokenizer);
+        return this.chat.encode(sample.conversation, (turn) => turn >= sample.trainedFrom);
+      }
+    }
+  }
+
+  /**
+   * A text row stands as it is: control tokens that it spells out are its author's own markup and are recognised,
+   * as Python's `tok(text)` does, and no end token is added. Every token is trained.
+   */
+  private text(text: string): Tokens {
+    const { prefix, suffix } = this.tokenizer;
+    const ids = [...prefix, ...this.tokenizer.encodeScaffold(text), ...suffix];
+    return { ids, trained: ids.map(() => 1) };
+  }
+
+  /**
+   * Prompt and completion are encoded as one text; the completion and the end token after it are trained. As in TRL
+   * the end token is added unless the completion already spells it out at its end.
+   */
+  private completion(prompt: string, completion: string): Tokens {
+    const { prefix, suffix, named } = this.tokenizer;
+    const eos = named.eos?.content ?? '';
+    const body = eos && completion.endsWith(eos) ? completion.slice(0, -eos.length) : completion;
+    const before = this.disguise.hide(prompt);
+    const text = before + this.disguise.hide(body) + eos;
+    const { ids, trained } = encodeSpans(this.tokenizer, this.disguise, text, [
+      { begin: before.length, end: text.length },
+    ]);
+    return {
+      ids: [...prefix, ...ids, ...suffix],
+      trained: [...prefix.map(() => 0), ...trained, ...suffix.map(() => 1)],
+    };
+  }
+}

@@ -1,0 +1,49 @@
+import type { ByteSource } from '../formats/byte-source.ts';
+import { JsonError, parseJson } from '../formats/json.ts';
+import { UserError } from '../formats/user-error.ts';
+import { decodeUtf8 } from '../formats/utf8.ts';
+import { slices, type Slice } from './slices.ts';
+
+export type JsonObject = Record<string, unknown>;
+
+/** One row of a dataset file. */
+export interface RawRow {
+  row: JsonObject;
+  /** Where it begins, from 1. */
+  line: number;
+  /** Bytes of the file up to its end. */
+  bytesRead: number;
+}
+
+/**
+ * The rows of a JSONL file, or of a file that is one JSON array, read in pieces so that its size does not matter.
+ * Blank lines and a byte-order mark are passed over. Throws UserError naming file and line.
+ */
+export async function* readRows(source: ByteSource): AsyncGenerator<RawRow> {
+  for await (const slice of slices(source)) {
+    const row = parse(source.name, slice);
+    if (row) yield { row, line: slice.line, bytesRead: slice.bytesRead };
+  }
+}
+
+function parse(name: string, { bytes, line }: Slice): JsonObject | undefined {
+  const text = decodeUtf8(bytes);
+  if (text === undefined) {
+    throw new UserError(`${name}, line ${line}: not valid UTF-8; save the file as UTF-8.`);
+  }
+  if (text.trim() === '') return undefined;
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new UserError(
+      `${name}, line ${line + error.line - 1}: not valid JSON at column ${error.column}: ${error.message}; write one JSON object per line.`,
+    );
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
+  const found = Array.isArray(value) ? 'a list' : JSON.stringify(value).slice(0, 40);
+  throw new UserError(
+    `${name}, line ${line}: found ${found}, expected a JSON object such as {"text": "…"}; write one per line.`,
+  );
+}

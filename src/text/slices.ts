@@ -1,0 +1,119 @@
+import type { ByteSource } from '../formats/byte-source.ts';
+import { UserError } from '../formats/user-error.ts';
+
+/** The bytes of one row, not yet parsed. */
+export interface Slice {
+  bytes: Uint8Array;
+  /** Line of its first byte, from 1. */
+  line: number;
+  /** Bytes of the file up to its end. */
+  bytesRead: number;
+}
+
+const CHUNK = 1 << 20;
+const BOM = [0xef, 0xbb, 0xbf];
+const code = (char: string): number => char.charCodeAt(0);
+const [NEWLINE, QUOTE, BACKSLASH, COMMA] = [code('\n'), code('"'), code('\\'), code(',')];
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [code('['), code(']'), code('{'), code('}')];
+const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
+
+/** The rows of a file by their bytes: the items of a JSON array where the file begins with one, else its lines. */
+export async function* slices(source: ByteSource): AsyncGenerator<Slice> {
+  yield* (await firstByte(source)) === OPEN_LIST ? items(source) : lines(source);
+}
+
+async function firstByte(source: ByteSource): Promise<number | undefined> {
+  for await (const { bytes } of chunks(source)) {
+    const first = bytes.find((byte) => !isSpace(byte));
+    if (first !== undefined) return first;
+  }
+  return undefined;
+}
+
+async function* lines(source: ByteSource): AsyncGenerator<Slice> {
+  let held: Uint8Array[] = [];
+  let line = 1;
+  for await (const { bytes, begin } of chunks(source)) {
+    let at = 0;
+    for (let end; (end = bytes.indexOf(NEWLINE, at)) >= 0; at = end + 1) {
+      yield { bytes: join([...held, bytes.subarray(at, end)]), line: line++, bytesRead: begin + end + 1 };
+      held = [];
+    }
+    if (at < bytes.length) held.push(bytes.subarray(at));
+  }
+  if (held.length > 0) yield { bytes: join(held), line, bytesRead: source.size };
+}
+
+/** The top-level items of a JSON array. Only brackets, strings and commas count here; parsing an item finds the rest. */
+async function* items(source: ByteSource): AsyncGenerator<Slice> {
+  let state: 'before' | 'inside' | 'after' = 'before';
+  let held: Uint8Array[] = [];
+  let line = 1;
+  /** Line of the item being read, 0 between items. */
+  let itemLine = 0;
+  let depth = 0;
+  let inString = false;
+  let escaped = false;
+  for await (const { bytes, begin } of chunks(source)) {
+    let itemAt = 0;
+    for (let i = 0; i < bytes.length; i++) {
+      const byte = bytes[i]!;
+      if (byte === NEWLINE) line++;
+      if (inString) {
+        if (!escaped && byte === QUOTE) inString = false;
+        escaped = !escaped && byte === BACKSLASH;
+      } else if (isSpace(byte)) {
+        continue;
+      } else if (state === 'before') {
+        state = 'inside';
+      } else if (state === 'after') {
+        throw new UserError(
+          `${source.name}, line ${line}: there is more text after the end of the JSON list; remove it.`,
+        );
+      } else if (depth === 0 && (byte === COMMA || byte === CLOSE_LIST)) {
+        if (itemLine > 0) {
+          const whole = join([...held, bytes.subarray(itemAt, i)]);
+          yield { bytes: whole, line: itemLine, bytesRead: begin + i + 1 };
+        }
+        held = [];
+        itemLine = 0;
+        if (byte === CLOSE_LIST) state = 'after';
+      } else {
+        if (itemLine === 0) {
+          itemLine = line;
+          itemAt = i;
+        }
+        if (byte === QUOTE) inString = true;
+        else if (byte === OPEN_LIST || byte === OPEN_OBJECT) depth++;
+        else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
+      }
+    }
+    if (itemLine > 0) held.push(bytes.subarray(itemAt));
+  }
+  if (state !== 'after') {
+    throw new UserError(
+      `${source.name}, line ${line}: the file ends inside its JSON list; it seems cut off, copy it again.`,
+    );
+  }
+}
+
+/** The file's bytes from `begin` on, piece by piece, without a byte-order mark. */
+async function* chunks(source: ByteSource): AsyncGenerator<{ bytes: Uint8Array; begin: number }> {
+  for (let begin = 0; begin < source.size; begin += CHUNK) {
+    const bytes = new Uint8Array(Math.min(CHUNK, source.size - begin));
+    await source.read(begin, bytes);
+    const skip = begin === 0 && BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0;
+    yield { bytes: bytes.subarray(skip), begin: begin + skip };
+  }
+}
+
+function join(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!;
+  const whole = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
