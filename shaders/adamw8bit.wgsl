@@ -100,7 +100,7 @@ fn main(
   let scale = select(vec2f(), 1.0 / largest[0], live);
   let m_code = encode(m * scale.x, SIGNED);
   // A negative m never lands on the code of zero, which would lose its sign. A positive m cannot land below zero.
-  let signless = m_code == vec4u(127u) & m < vec4f() & vec4<bool>(live.x);
+  let signless = (m_code == vec4u(127u)) & (m < vec4f()) & vec4<bool>(live.x);
   m_codes[at] = pack(select(m_code, vec4u(126u), signless));
   v_codes[at] = pack(encode(v * scale.y, UNSIGNED));
   if (lane == 0u) {

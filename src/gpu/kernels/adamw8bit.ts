@@ -11,11 +11,11 @@ export const initialMCode = 127;
 
 const factorParams = {
   beta1: 'f32',
-  one_minus_beta1: 'f32',
+  oneMinusBeta1: 'f32',
   beta2: 'f32',
-  one_minus_beta2: 'f32',
-  step_size: 'f32',
-  eps_hat: 'f32',
+  oneMinusBeta2: 'f32',
+  stepSize: 'f32',
+  epsHat: 'f32',
   decay: 'f32',
 } as const;
 
@@ -53,13 +53,13 @@ export interface AdamwSettings {
 /** What a step multiplies with; made in f64, rounded once to f32 for the device. */
 export interface AdamwFactors {
   readonly beta1: number;
-  readonly one_minus_beta1: number;
+  readonly oneMinusBeta1: number;
   readonly beta2: number;
-  readonly one_minus_beta2: number;
+  readonly oneMinusBeta2: number;
   /** learningRate·c2/c1 with c1 = 1 − beta1^step, c2 = √(1 − beta2^step) */
-  readonly step_size: number;
+  readonly stepSize: number;
   /** c2·eps */
-  readonly eps_hat: number;
+  readonly epsHat: number;
   /** 1 − learningRate·weightDecay */
   readonly decay: number;
 }
@@ -73,11 +73,11 @@ export function adamwFactors(
   const c2 = Math.sqrt(1 - beta2 ** step);
   return {
     beta1,
-    one_minus_beta1: 1 - beta1,
+    oneMinusBeta1: 1 - beta1,
     beta2,
-    one_minus_beta2: 1 - beta2,
-    step_size: (learningRate * c2) / c1,
-    eps_hat: c2 * eps,
+    oneMinusBeta2: 1 - beta2,
+    stepSize: (learningRate * c2) / c1,
+    epsHat: c2 * eps,
     decay: 1 - learningRate * weightDecay,
   };
 }

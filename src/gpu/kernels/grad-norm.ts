@@ -19,7 +19,7 @@ const finishKernel = new Kernel({
   name: 'grad_norm_finish',
   code: finish,
   buffers: ['read', 'read_write'],
-  params: { partial_count: 'u32', max_norm: 'f32' },
+  params: { partialCount: 'u32', maxNorm: 'f32' },
 });
 
 /** How many partial sums `gradNormPartial` writes for `count` gradients. */
@@ -61,7 +61,7 @@ export function gradNormFinish(
 ): void {
   stream.dispatch(finishKernel, {
     buffers: [partials, control],
-    params: { partial_count: partialCount, max_norm: maxNorm },
+    params: { partialCount, maxNorm },
     groups: [1],
   });
 }
