@@ -1,0 +1,136 @@
+import { attentionBackwardKV, attentionBackwardQ, attentionDelta } from '../gpu/kernels/attention.ts';
+import { rmsnormBackward } from '../gpu/kernels/rmsnorm.ts';
+import { rope } from '../gpu/kernels/rope.ts';
+import { swigluBackward } from '../gpu/kernels/swiglu.ts';
+import { view, type View } from '../gpu/memory.ts';
+import { attentionOutput, gateUp, heads, moduleOf, queryKeyValue, type PassContext } from './decoder.ts';
+import { linearInputGrad, loraBackward, loraForward } from './linear.ts';
+import type { Projection } from '../formats/decoder-weights.ts';
+
+/** grad += the gradient through a norm of `x`, given `dy` behind the norm. */
+function throughNorm(
+  { stream, base, ws, rows }: PassContext,
+  x: View,
+  weight: View,
+  dy: View,
+  accumulate: boolean,
+) {
+  const { hiddenSize, rmsNormEps } = base.config;
+  const dx = view(ws.buffers.grad);
+  rmsnormBackward(stream, { x, weight, dy, dx, rows, width: hiddenSize, eps: rmsNormEps, accumulate });
+}
+
+/** LoRA gradients of projections that share the input `normed`, and the sum of their input gradients where wanted. */
+function sharedInput(
+  ctx: PassContext,
+  layer: number,
+  parts: readonly (readonly [Projection, View])[],
+  dx?: View,
+) {
+  const x = view(ctx.ws.buffers.normed);
+  parts.forEach(([projection, dy], i) => {
+    const module = moduleOf(ctx, layer, projection);
+    loraBackward(ctx, module, { x, dy });
+    if (dx) linearInputGrad(ctx, module, { dy, dx, accumulate: i > 0 });
+  });
+}
+
+function mlpBackward(ctx: PassContext, layer: number): void {
+  const { stream, base, ws, rows } = ctx;
+  const [gate, up, product] = [view(ws.buffers.wideA), view(ws.buffers.wideB), view(ws.buffers.wideC)];
+  const grad = view(ws.buffers.grad);
+  const down = moduleOf(ctx, layer, 'down_proj');
+  if (down.pair) loraForward(ctx, down, product);
+  loraBackward(ctx, down, { x: product, dy: grad });
+  linearInputGrad(ctx, down, { dy: grad, dx: product, accumulate: false });
+  swigluBackward(stream, { gate, up, dout: product, n: rows * base.config.intermediateSize });
+  const dnormed = view(ws.buffers.out);
+  sharedInput(
+    ctx,
+    layer,
+    [
+      ['gate_proj', gate],
+      ['up_proj', up],
+    ],
+    dnormed,
+  );
+  throughNorm(ctx, view(ws.buffers.middle), base.layers[layer]!.postNorm, dnormed, true);
+}
+
+function attentionBackward(ctx: PassContext, layer: number): void {
+  const { stream, base, ws, rows } = ctx;
+  const { config: c, layers } = base;
+  const { qNorm, kNorm, inputNorm } = layers[layer]!;
+  const grad = view(ws.buffers.grad);
+  const output = moduleOf(ctx, layer, 'o_proj');
+  loraBackward(ctx, output, { x: ws.attended(layer), dy: grad });
+  const { q, k, v } = queryKeyValue(ctx, layer);
+  const dout = view(ws.buffers.middle);
+  linearInputGrad(ctx, output, { dy: grad, dx: dout, accumulate: false });
+  const stats = ws.stats(layer);
+  const shape = heads(c, rows);
+  attentionDelta(stream, { o: ws.attended(layer), dout, stats, ...shape });
+  const d = ws.qkv(ws.buffers.wideB);
+  const inputs = { q, k, v, dout, stats, ranges: view(ws.buffers.ranges), ...shape };
+  attentionBackwardKV(stream, { ...inputs, dk: d.k, dv: d.v });
+  attentionBackwardQ(stream, { ...inputs, dq: d.q });
+  const turn = { positions: view(ws.buffers.positions), table: base.rope, tokens: rows, headDim: c.headDim };
+  rope(stream, { x: d.q, heads: c.heads, inverse: true, ...turn });
+  rope(stream, { x: d.k, heads: c.kvHeads, inverse: true, ...turn });
+  let { q: dq, k: dk } = d;
+  if (qNorm && kNorm) {
+    const raw = ws.qkv(ws.buffers.wideA);
+    const through = ws.qkv(ws.buffers.wideC);
+    const norm = { width: c.headDim, eps: c.rmsNormEps, accumulate: false };
+    rmsnormBackward(stream, {
+      x: raw.q,
+      weight: qNorm,
+      dy: dq,
+      dx: through.q,
+      rows: rows * c.heads,
+      ...norm,
+    });
+    rmsnormBackward(stream, {
+      x: raw.k,
+      weight: kNorm,
+      dy: dk,
+      dx: through.k,
+      rows: rows * c.kvHeads,
+      ...norm,
+    });
+    dq = through.q;
+    dk = through.k;
+  }
+  // Below the first layer nothing is trained.
+  const dnormed = layer > 0 ? view(ws.buffers.out) : undefined;
+  sharedInput(
+    ctx,
+    layer,
+    [
+      ['q_proj', dq],
+      ['k_proj', dk],
+      ['v_proj', d.v],
+    ],
+    dnormed,
+  );
+  if (dnormed) throughNorm(ctx, ws.x(layer), inputNorm, dnormed, true);
+}
+
+/**
+ * From dnormed [rows, hidden], the loss's gradient behind the final norm (in `middle`), down through all layers:
+ * adds to the gradient of every LoRA tensor. Each layer is first computed again from what was kept of it: its
+ * input, its attention output and the softmax statistics. The same kernels on the same numbers give the same bits.
+ */
+export async function backward(ctx: PassContext): Promise<void> {
+  const { base, ws, stream } = ctx;
+  const { layers } = base.config;
+  throughNorm(ctx, ws.x(layers), base.finalNorm, view(ws.buffers.middle), false);
+  for (let layer = layers - 1; layer >= 0; layer--) {
+    attentionOutput(ctx, layer);
+    gateUp(ctx, layer);
+    mlpBackward(ctx, layer);
+    await stream.breathe();
+    attentionBackward(ctx, layer);
+    await stream.breathe();
+  }
+}

@@ -1,0 +1,41 @@
+import type { Pass } from '../text/packing.ts';
+import type { Stream } from '../gpu/stream.ts';
+import type { Workspace } from './workspace.ts';
+
+/**
+ * Writes a pass's ids, positions, document ranges and targets to the device. Submits what was appended before, so
+ * that a pass under way keeps its own batch. `keys`: the dropout key of each dataset row, where dropout is on.
+ */
+export function uploadPass(
+  stream: Stream,
+  ws: Workspace,
+  pass: Pass,
+  keys?: ReadonlyMap<number, number>,
+): void {
+  stream.submit();
+  const { buffers } = ws;
+  const { queue } = stream.gpu.device;
+  const tokens = pass.ids.length;
+  if (tokens > ws.shape.tokens)
+    throw new Error(`pass of ${tokens} tokens in a workspace of ${ws.shape.tokens}`);
+  const ranges = new Uint32Array(2 * tokens);
+  for (let t = 0; t < tokens; t++) {
+    ranges[2 * t] = pass.docBegin[t]!;
+    ranges[2 * t + 1] = pass.docEnd[t]!;
+  }
+  const write = (buffer: keyof typeof buffers, words: Uint32Array) =>
+    queue.writeBuffer(buffers[buffer].raw, 0, words as Uint32Array<ArrayBuffer>);
+  write('ids', pass.ids);
+  write('positions', pass.positions);
+  write('ranges', ranges);
+  write('targetIndex', pass.targets.index);
+  write('labels', pass.targets.label);
+  if (keys) {
+    const words = new Uint32Array(2 * tokens);
+    for (let t = 0; t < tokens; t++) {
+      words[2 * t] = keys.get(pass.rowOf[t]!)!;
+      words[2 * t + 1] = pass.positions[t]!;
+    }
+    write('tokenKeys', words);
+  }
+}

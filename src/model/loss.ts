@@ -1,0 +1,46 @@
+import { crossEntropy } from '../gpu/kernels/cross-entropy.ts';
+import { gatherRows, scatterRows } from '../gpu/kernels/embedding.ts';
+import { headMatmul, headMatmulGrad } from '../gpu/kernels/head.ts';
+import { view, type View } from '../gpu/memory.ts';
+import type { PassContext } from './decoder.ts';
+import { logitRows } from './workspace.ts';
+
+/**
+ * Cross-entropy of the pass's `targets` labelled rows, from `normed`, in chunks of rows so that the logits of all
+ * tokens never exist at once. losses[lossBegin + i] = loss of target i. With `gradScale`, `middle` becomes
+ * gradScale·d(Σ losses)/d(normed) [rows, hidden], zero in rows without a label.
+ */
+export async function headLoss(
+  ctx: PassContext,
+  call: { targets: number; losses: View; lossBegin: number; gradScale?: number },
+): Promise<void> {
+  const { stream, base, ws, rows } = ctx;
+  const { hiddenSize: width, vocabSize: vocab } = base.config;
+  const { targets, losses, lossBegin, gradScale } = call;
+  const dnormed = view(ws.buffers.middle);
+  if (gradScale !== undefined) stream.clear(view(ws.buffers.middle, 0, 4 * rows * width));
+  const chunk = logitRows(ws.shape);
+  const [x, logits, dx] = [view(ws.buffers.headIn), view(ws.buffers.logits), view(ws.buffers.headGrad)];
+  for (let begin = 0; begin < targets; begin += chunk) {
+    const count = Math.min(chunk, targets - begin);
+    const index = view(ws.buffers.targetIndex, 4 * begin);
+    gatherRows(stream, { x: view(ws.buffers.normed), index, y: x, count, width });
+    headMatmul(stream, { x, table: base.head, logits, rows: count });
+    const labels = view(ws.buffers.labels, 4 * begin);
+    crossEntropy(stream, {
+      logits,
+      labels,
+      losses,
+      lossBegin: lossBegin + begin,
+      rows: count,
+      vocab,
+      gradScale,
+    });
+    if (gradScale !== undefined) {
+      const scratch = view(ws.buffers.headScratch);
+      headMatmulGrad(stream, { dlogits: logits, table: base.head, scratch, dx, rows: count });
+      scatterRows(stream, { x: dx, index, y: dnormed, count, width });
+    }
+    await stream.breathe();
+  }
+}

@@ -1,0 +1,125 @@
+import type { DecoderConfig } from '../formats/decoder-config.ts';
+import type { Table } from '../gpu/kernels/head.ts';
+import type { FloatFormat, Nf4Weight } from '../gpu/kernels/nf4.ts';
+import type { View } from '../gpu/memory.ts';
+import { keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
+import { linearModules, type LinearModule, type Projection } from '../formats/decoder-weights.ts';
+
+/** A frozen linear layer on the device. */
+export interface Linear {
+  weight: Nf4Weight;
+  bias?: View | undefined;
+}
+
+/** A frozen decoder layer on the device. */
+export interface LayerWeights {
+  inputNorm: View;
+  postNorm: View;
+  /** Qwen3: RMSNorm over head_dim on q and k. */
+  qNorm?: View | undefined;
+  kNorm?: View | undefined;
+  linear: Record<Projection, Linear>;
+}
+
+/** The frozen base on the device. */
+export interface DecoderWeights {
+  config: DecoderConfig;
+  layers: LayerWeights[];
+  embedding: Table;
+  /** The same table as `embedding` where the checkpoint ties them. */
+  head: Table;
+  finalNorm: View;
+  /** cos and sin, f32 [maxPositions, headDim/2, 2]. */
+  rope: View;
+}
+
+/** How the scales of one weight are stored: the block of the double quantisation, or none. */
+export interface ScaleStorage {
+  nestedBlock?: number | undefined;
+}
+
+/** A binding of a table stays under WebGPU's guaranteed 128 MiB. */
+const PART_BYTES = 2 ** 27;
+
+export const FORMAT_BYTES: Record<FloatFormat, number> = { bf16: 2, f16: 2, f32: 4 };
+
+/** Splits a table [vocab, width] by rows under the binding limit. */
+export function tableParts(
+  vocab: number,
+  width: number,
+  format: FloatFormat,
+): { begin: number; count: number }[] {
+  const rows = Math.floor(PART_BYTES / (width * FORMAT_BYTES[format]));
+  const parts = [];
+  for (let begin = 0; begin < vocab; begin += rows)
+    parts.push({ begin, count: Math.min(rows, vocab - begin) });
+  return parts;
+}
+
+/** Where the pieces of double-quantised scales lie, in words: codes, then absmax, then the map's 256 values. */
+export function nestedLayout(blocks: number, nestedBlock: number) {
+  const absmaxAt = Math.ceil(blocks / 4);
+  const mapAt = absmaxAt + Math.ceil(blocks / nestedBlock);
+  return { absmaxAt, mapAt, words: mapAt + 256 };
+}
+
+/** Buffers of one NF4 weight. */
+export function linearAllocations({ shape: [columns, depth] }: LinearModule, { nestedBlock }: ScaleStorage) {
+  const blocks = Math.ceil((columns * depth) / 64);
+  const words = nestedBlock ? nestedLayout(blocks, nestedBlock).words : blocks;
+  return {
+    codes: { kind: 'base weights', bytes: (columns * depth) / 2 },
+    scales: { kind: 'base scales', bytes: 4 * words },
+  } as const;
+}
+
+/** Buffers of one layer's norms and biases. */
+export function smallAllocations(c: DecoderConfig): Allocations {
+  const small = (width: number): Allocation => ({ kind: 'norms and biases', bytes: 4 * width });
+  const [q, kv] = [queryWidth(c), keyWidth(c)];
+  return {
+    inputNorm: small(c.hiddenSize),
+    postNorm: small(c.hiddenSize),
+    ...(c.qkNorm ? { qNorm: small(c.headDim), kNorm: small(c.headDim) } : {}),
+    ...(c.qkvBias ? { q_proj: small(q), k_proj: small(kv), v_proj: small(kv) } : {}),
+  };
+}
+
+/** Buffers outside the layers. `positions`: rows of the rotary table. */
+export function outerAllocations(
+  c: DecoderConfig,
+  format: FloatFormat,
+  headFormat: FloatFormat,
+  positions: number,
+) {
+  const table = (name: string, f: FloatFormat): Allocations =>
+    Object.fromEntries(
+      tableParts(c.vocabSize, c.hiddenSize, f).map(({ count }, i) => [
+        `${name} part ${i}`,
+        { kind: 'embedding', bytes: count * c.hiddenSize * FORMAT_BYTES[f] },
+      ]),
+    );
+  return {
+    embedding: table('embedding', format),
+    head: c.tied ? {} : table('head', headFormat),
+    other: {
+      finalNorm: { kind: 'norms and biases', bytes: 4 * c.hiddenSize },
+      rope: { kind: 'norms and biases', bytes: 4 * c.headDim * positions },
+    },
+  } as const satisfies Record<string, Allocations>;
+}
+
+/** Everything the base will hold on the device. `storage` tells each weight's kind of scales. */
+export function baseAllocations(
+  c: DecoderConfig,
+  storage: (module: LinearModule) => ScaleStorage,
+  format: FloatFormat,
+  headFormat: FloatFormat,
+  positions: number,
+): Allocations[] {
+  const outer = outerAllocations(c, format, headFormat, positions);
+  const sets: Allocations[] = [outer.embedding, outer.head, outer.other];
+  for (let layer = 0; layer < c.layers; layer++) sets.push(smallAllocations(c));
+  for (const module of linearModules(c)) sets.push(linearAllocations(module, storage(module)));
+  return sets;
+}
