@@ -6,11 +6,7 @@ import { Random } from '../../support/random.ts';
 
 it('the gradients of swiglu agree with finite differences', () => {
   const random = new Random(11);
-  const [gate, up, dout] = [2, 1, 1].map((std) => f64(random.normals(24, std))) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
+  const [gate, up, dout] = [f64(random.normals(24, 2)), f64(random.normals(24)), f64(random.normals(24))];
   const { dgate, dup } = swigluBackwardRef(gate, up, dout);
   const byGate = differences((x) => inner(swigluRef(x, up), dout), gate);
   const byUp = differences((x) => inner(swigluRef(gate, x), dout), up);

@@ -1,0 +1,158 @@
+// dv = Σ_queries p·do and dk = scale·Σ_queries ds·q, over all query heads that share the key head, with
+// p = exp(score − log-sum-exp) recomputed and ds = p·(do·vᵀ − delta).
+// One workgroup per 32 keys of one key head, queries 32 at a time, head after head: the order of sums is fixed. The
+// thread (row, col) has the keys 2·row and 2·row + 1; of p and ds the queries col and col + 16, of dk and dv the vec4
+// columns col and col + 16.
+
+struct Params { tokens: u32, heads: u32, kv_heads: u32, scale: f32 }
+
+// head_dim / 4, at most 32.
+override HEAD4: u32;
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4f>;
+@group(0) @binding(2) var<storage, read> k: array<vec4f>;
+@group(0) @binding(3) var<storage, read> v: array<vec4f>;
+@group(0) @binding(4) var<storage, read> dout: array<vec4f>;
+@group(0) @binding(5) var<storage, read> stats: array<vec2f>;
+@group(0) @binding(6) var<storage, read> ranges: array<vec2u>;
+@group(0) @binding(7) var<storage, read_write> dk: array<vec4f>;
+@group(0) @binding(8) var<storage, read_write> dv: array<vec4f>;
+
+const THREADS = 256u;
+// Keys, and queries at a time.
+const SIDE = 32u;
+// vec4 columns of k, v, q and do that are staged at a time.
+const CHUNK = 8u;
+const V_AT = CHUNK * SIDE;
+const Q_AT = 2u * CHUNK * SIDE;
+const DO_AT = 3u * CHUNK * SIDE;
+// Afterwards q rows take the first quarter of the tile and do rows the second, as many as fit; (p, ds) [query][row]
+// the second half.
+const DO_ROWS_AT = 256u;
+const PDS_AT = 512u;
+override ROWS: u32 = min(SIDE, DO_ROWS_AT / HEAD4);
+
+var<workgroup> tile: array<vec4f, 1024>;
+
+// Where column c of a row is staged: neighbours in both directions fall into different banks.
+fn slot(row: u32, c: u32) -> u32 { return c * SIDE + (row ^ c); }
+
+// The two key rows of a thread in column c of the staged matrix at `at`.
+fn two(at: u32, row: u32, c: u32) -> mat2x4f {
+  return mat2x4f(tile[at + slot(2u * row, c)], tile[at + slot(2u * row + 1u, c)]);
+}
+
+// a[i]·b[j] as column j.
+fn outer(a: vec4f, b: vec2f) -> mat2x4f { return mat2x4f(a * b.x, a * b.y); }
+
+// (p, ds) of a query with a thread's two keys, given their unscaled scores and do·vᵀ.
+fn softmax_backward(query: u32, head: u32, keys: vec2u, score: vec2f, dp: vec2f) -> vec4f {
+  if (query >= p.tokens) { return vec4f(); }
+  let stat = stats[query * p.heads + head];
+  let seen = (keys >= vec2u(ranges[query].x)) & (keys <= vec2u(query));
+  let weight = select(vec2f(), exp(score * p.scale - stat.x), seen);
+  return vec4f(weight, weight * (dp - stat.y));
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row = lane / 16u;
+  let col = lane % 16u;
+  let kv_head = group.y;
+  let heads_per_kv = p.heads / p.kv_heads;
+  let begin = SIDE * group.x;
+  let keys = begin + 2u * row + vec2u(0u, 1u);
+  // No query past the document of the last key sees any of these keys.
+  let query_end = ranges[min(begin + SIDE, p.tokens) - 1u].y;
+
+  var dk0 = mat2x4f();
+  var dk1 = mat2x4f();
+  var dv0 = mat2x4f();
+  var dv1 = mat2x4f();
+  for (var head = kv_head * heads_per_kv; head < (kv_head + 1u) * heads_per_kv; head++) {
+    for (var query_begin = begin; query_begin < query_end; query_begin += SIDE) {
+      var s0 = vec2f();
+      var s1 = vec2f();
+      var dp0 = vec2f();
+      var dp1 = vec2f();
+      for (var c_begin = 0u; c_begin < HEAD4; c_begin += CHUNK) {
+        let r = lane / CHUNK;
+        let c_lane = lane % CHUNK;
+        let inside = c_begin + c_lane < HEAD4;
+        var k_value = vec4f();
+        var v_value = vec4f();
+        if (inside && begin + r < p.tokens) {
+          let at = ((begin + r) * p.kv_heads + kv_head) * HEAD4 + c_begin + c_lane;
+          k_value = k[at];
+          v_value = v[at];
+        }
+        var q_value = vec4f();
+        var do_value = vec4f();
+        if (inside && query_begin + r < p.tokens) {
+          let at = ((query_begin + r) * p.heads + head) * HEAD4 + c_begin + c_lane;
+          q_value = q[at];
+          do_value = dout[at];
+        }
+        tile[slot(r, c_lane)] = k_value;
+        tile[V_AT + slot(r, c_lane)] = v_value;
+        tile[Q_AT + slot(r, c_lane)] = q_value;
+        tile[DO_AT + slot(r, c_lane)] = do_value;
+        workgroupBarrier();
+        for (var c = 0u; c < CHUNK; c++) {
+          let ks = two(0u, row, c);
+          s0 += tile[Q_AT + slot(col, c)] * ks;
+          s1 += tile[Q_AT + slot(col + 16u, c)] * ks;
+          let vs = two(V_AT, row, c);
+          dp0 += tile[DO_AT + slot(col, c)] * vs;
+          dp1 += tile[DO_AT + slot(col + 16u, c)] * vs;
+        }
+        workgroupBarrier();
+      }
+
+      tile[PDS_AT + 16u * col + row] = softmax_backward(query_begin + col, head, keys, s0, dp0);
+      tile[PDS_AT + 16u * (col + 16u) + row] =
+        softmax_backward(query_begin + col + 16u, head, keys, s1, dp1);
+
+      for (var rows_begin = 0u; rows_begin < SIDE; rows_begin += ROWS) {
+        for (var i = lane; i < ROWS * HEAD4; i += THREADS) {
+          let query = query_begin + rows_begin + i / HEAD4;
+          var q_value = vec4f();
+          var do_value = vec4f();
+          if (query < p.tokens) {
+            let at = (query * p.heads + head) * HEAD4 + i % HEAD4;
+            q_value = q[at];
+            do_value = dout[at];
+          }
+          tile[i] = q_value;
+          tile[DO_ROWS_AT + i] = do_value;
+        }
+        workgroupBarrier();
+        let rows = min(ROWS, SIDE - rows_begin);
+        for (var j = 0u; j < rows; j++) {
+          let pds = tile[PDS_AT + 16u * (rows_begin + j) + row];
+          dk0 += outer(tile[j * HEAD4 + col], pds.zw);
+          dv0 += outer(tile[DO_ROWS_AT + j * HEAD4 + col], pds.xy);
+          if (HEAD4 > 16u) {
+            dk1 += outer(tile[j * HEAD4 + col + 16u], pds.zw);
+            dv1 += outer(tile[DO_ROWS_AT + j * HEAD4 + col + 16u], pds.xy);
+          }
+        }
+        workgroupBarrier();
+      }
+    }
+  }
+
+  for (var i = 0u; i < 2u; i++) {
+    if (keys[i] >= p.tokens) { break; }
+    let at = (keys[i] * p.kv_heads + kv_head) * HEAD4 + col;
+    if (col < HEAD4) {
+      dk[at] = dk0[i] * p.scale;
+      dv[at] = dv0[i];
+    }
+    if (col + 16u < HEAD4) {
+      dk[at + 16u] = dk1[i] * p.scale;
+      dv[at + 16u] = dv1[i];
+    }
+  }
+}

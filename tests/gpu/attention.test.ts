@@ -1,0 +1,148 @@
+import { describe, expect, it } from 'vitest';
+import {
+  attention,
+  attentionBackwardKV,
+  attentionBackwardQ,
+  attentionDelta,
+} from '../../src/gpu/kernels/attention.ts';
+import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
+import { f64, relativeError, testGpu, type TestGpu } from '../support/gpu.ts';
+import { Random } from '../support/random.ts';
+
+interface Case {
+  tokens: number;
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  /** Where documents begin, besides 0. */
+  borders: number[];
+}
+
+// Tiles are 64 queries and 32 keys wide, columns of heads are staged 16 or 32 at a time.
+const cases: Case[] = [
+  { tokens: 31, heads: 6, kvHeads: 1, headDim: 32, borders: [] },
+  { tokens: 32, heads: 4, kvHeads: 2, headDim: 4, borders: [31] },
+  { tokens: 33, heads: 7, kvHeads: 1, headDim: 36, borders: [1] },
+  { tokens: 63, heads: 2, kvHeads: 1, headDim: 64, borders: [] },
+  { tokens: 64, heads: 2, kvHeads: 2, headDim: 32, borders: [] },
+  { tokens: 65, heads: 1, kvHeads: 1, headDim: 68, borders: [64] },
+  { tokens: 97, heads: 6, kvHeads: 3, headDim: 80, borders: [40, 41, 90] },
+  { tokens: 97, heads: 14, kvHeads: 2, headDim: 64, borders: [17, 33] },
+  { tokens: 200, heads: 6, kvHeads: 1, headDim: 128, borders: [67, 150] },
+  { tokens: 200, heads: 2, kvHeads: 1, headDim: 4, borders: [] },
+];
+
+function inputs({ tokens, heads, kvHeads, headDim, borders }: Case, seed: number, std = 1) {
+  const random = new Random(seed);
+  const begins = [0, ...borders];
+  const ends = [...borders, tokens];
+  const ranges = new Uint32Array(2 * tokens);
+  begins.forEach((begin, d) => {
+    for (let i = begin; i < ends[d]!; i++) ranges.set([begin, ends[d]!], 2 * i);
+  });
+  return {
+    q: random.normals(tokens * heads * headDim, std),
+    k: random.normals(tokens * kvHeads * headDim, std),
+    v: random.normals(tokens * kvHeads * headDim),
+    dout: random.normals(tokens * heads * headDim),
+    ranges,
+    keyBegin: Array.from({ length: tokens }, (_, i) => ranges[2 * i]!),
+    scale: headDim ** -0.5,
+  };
+}
+
+/** Forward and backward on the device. */
+async function run(t: TestGpu, shape: Case, data: ReturnType<typeof inputs>) {
+  const { tokens, heads, kvHeads, headDim } = shape;
+  const size = tokens * heads * headDim;
+  const kvSize = tokens * kvHeads * headDim;
+  const [o, dq, dk, dv] = [t.output(size), t.output(size), t.output(kvSize), t.output(kvSize)];
+  const stats = t.output(2 * tokens * heads);
+  const dout = t.upload(data.dout);
+  const call = {
+    ...{ q: t.upload(data.q), k: t.upload(data.k), v: t.upload(data.v), ranges: t.upload(data.ranges) },
+    ...{ stats, tokens, heads, kvHeads, headDim, scale: data.scale },
+  };
+  attention(t.stream, { ...call, o });
+  attentionDelta(t.stream, { o, dout, stats, tokens, heads, headDim });
+  attentionBackwardKV(t.stream, { ...call, dout, dk, dv });
+  attentionBackwardQ(t.stream, { ...call, dout, dq });
+  return {
+    o: await t.floats(o),
+    stats: await t.floats(stats),
+    dq: await t.floats(dq),
+    dk: await t.floats(dk),
+    dv: await t.floats(dv),
+  };
+}
+
+function reference(shape: Case, data: ReturnType<typeof inputs>) {
+  const [q, k, v, dout] = [f64(data.q), f64(data.k), f64(data.v), f64(data.dout)];
+  const at = { ...shape, scale: data.scale, keyBegin: data.keyBegin };
+  return { ...attentionRef(q, k, v, at), ...attentionBackwardRef(q, k, v, dout, at) };
+}
+
+describe.each(cases)(
+  'attention of $tokens tokens, heads $heads/$kvHeads of $headDim, documents from $borders',
+  (shape) => {
+    const data = inputs(shape, shape.tokens * 1000 + shape.headDim);
+
+    it('matches the f64 reference forward and backward', async () => {
+      const out = await run(await testGpu(), shape, data);
+      const ref = reference(shape, data);
+      const lse = out.stats.filter((_, i) => i % 2 === 0);
+      expect(relativeError(out.o, ref.o), 'o').toBeLessThan(1e-5);
+      expect(relativeError(lse, ref.lse), 'lse').toBeLessThan(1e-5);
+      expect(relativeError(out.dv, ref.dv), 'dv').toBeLessThan(1e-5);
+      expect(relativeError(out.dq, ref.dq), 'dq').toBeLessThan(1e-5);
+      expect(relativeError(out.dk, ref.dk), 'dk').toBeLessThan(1e-5);
+    });
+  },
+);
+
+describe('attention', () => {
+  const shape: Case = { tokens: 97, heads: 4, kvHeads: 2, headDim: 64, borders: [50] };
+
+  it('a lone token gets its value; only dv is not zero', async () => {
+    const lone: Case = { tokens: 1, heads: 2, kvHeads: 1, headDim: 64, borders: [] };
+    const data = inputs(lone, 5);
+    const out = await run(await testGpu(), lone, data);
+    expect(relativeError(out.o, [...data.v, ...data.v])).toBeLessThan(1e-6);
+    const sums = Array.from({ length: 64 }, (_, c) => data.dout[c]! + data.dout[64 + c]!);
+    expect(relativeError(out.dv, sums)).toBeLessThan(1e-6);
+    for (const gradient of [out.dq, out.dk]) expect(Math.hypot(...gradient)).toBeLessThan(1e-5);
+  });
+
+  it('gives the same bits twice', async () => {
+    const t = await testGpu();
+    const data = inputs(shape, 1);
+    expect(await run(t, shape, data)).toEqual(await run(t, shape, data));
+  });
+
+  it('stays finite and right with scores beyond ±60', async () => {
+    const data = inputs(shape, 2, 5);
+    const out = await run(await testGpu(), shape, data);
+    const ref = reference(shape, data);
+    expect(Math.max(...ref.lse)).toBeGreaterThan(60);
+    // The scores themselves carry rounding errors of 60 · 2⁻²⁴, which exp turns into relative ones.
+    for (const name of ['o', 'dq', 'dk', 'dv'] as const)
+      expect(relativeError(out[name], ref[name]), name).toBeLessThan(5e-5);
+  });
+
+  it('a document does not feel its neighbours', async () => {
+    const t = await testGpu();
+    const data = inputs(shape, 3);
+    const other = inputs(shape, 4);
+    // The second document, behind another first one.
+    const from = (n: number) => (n / shape.tokens) * 50;
+    for (const name of ['q', 'k', 'v', 'dout'] as const)
+      other[name].set(data[name].subarray(from(data[name].length)), from(data[name].length));
+    const [a, b] = [await run(t, shape, data), await run(t, shape, other)];
+    for (const name of ['o', 'dq', 'dk', 'dv'] as const) {
+      expect(a[name].subarray(from(a[name].length))).toEqual(b[name].subarray(from(a[name].length)));
+      expect(a[name].subarray(0, from(a[name].length))).not.toEqual(
+        b[name].subarray(0, from(a[name].length)),
+      );
+    }
+  });
+});
