@@ -1,0 +1,55 @@
+import code from '../../../shaders/attention_decode.wgsl?raw';
+import { Kernel } from '../kernel.ts';
+import type { View } from '../memory.ts';
+import type { Stream } from '../stream.ts';
+import { scatterRows } from './embedding.ts';
+
+const kernel = new Kernel({
+  name: 'attention_decode',
+  code,
+  buffers: ['read', 'read', 'read', 'read', 'read_write'],
+  params: { heads: 'u32', kv_heads: 'u32', scale: 'f32' },
+});
+
+/** One new token per sequence against the keys and values of a cache. */
+export interface AttentionDecode {
+  /** [sequences, heads, headDim] */
+  q: View;
+  /** [slots, kvHeads, headDim] */
+  k: View;
+  /** [slots, kvHeads, headDim] */
+  v: View;
+  /** [sequences, heads, headDim] */
+  o: View;
+  /** u32 [sequences, 2]: the first slot and the end slot (exclusive) of each sequence's keys, the new token's among them */
+  ranges: View;
+  sequences: number;
+  heads: number;
+  /** Divides heads: query head h reads key head floor(h / (heads / kvHeads)). */
+  kvHeads: number;
+  /** A multiple of 4, at most 128. */
+  headDim: number;
+  /** Factor of the scores, headDim^−½ as a rule. */
+  scale: number;
+}
+
+/** o = softmax(scale·q·kᵀ)·v over each sequence's slots; no range is empty. */
+export function attentionDecode(
+  stream: Stream,
+  { q, k, v, o, ranges, sequences, heads, kvHeads, headDim, scale }: AttentionDecode,
+): void {
+  stream.dispatch(kernel, {
+    buffers: [q, k, v, ranges, o],
+    params: { heads, kv_heads: kvHeads, scale },
+    constants: { HEAD4: headDim / 4 },
+    groups: [sequences, heads],
+  });
+}
+
+/** cache[slots[t]] = x[t] for rows of `width` f32 (a multiple of 4); slots u32 [tokens], distinct. */
+export function cacheWrite(
+  stream: Stream,
+  { x, slots, cache, tokens, width }: { x: View; slots: View; cache: View; tokens: number; width: number },
+): void {
+  scatterRows(stream, { x, index: slots, y: cache, count: tokens, width });
+}
