@@ -1,6 +1,7 @@
 import { openBaseWeights } from './base-weights.ts';
 import type { ByteSource, Folder } from './byte-source.ts';
 import { type DecoderConfig, parseDecoderConfig } from './decoder-config.ts';
+import { denseTensors, linearModules } from './decoder-weights.ts';
 import { isRecord } from './fields.ts';
 import { readJson } from './json.ts';
 import { type Nf4Source, readNf4Source } from './nf4-checkpoint.ts';
@@ -37,7 +38,7 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
   const config = parseDecoderConfig(configJson, configFile.name);
   const { files, tensors } = await openBaseWeights(folder);
   const nf4 = new Map<string, Nf4Source>();
-  for (const { name, shape } of linearWeights(config)) {
+  for (const { name, shape } of linearModules(config)) {
     const source = await readNf4Source(tensors, `${name}.weight`, shape);
     if (source) nf4.set(name, source);
     else checkDense(folder, tensors, `${name}.weight`, shape);
@@ -65,52 +66,6 @@ export function linearSource(base: BaseModel, name: string): LinearSource {
 /** What determines the base's numbers, in a stable order, for hashing: the weight files and config.json. */
 export function baseFiles(base: BaseModel): ByteSource[] {
   return [...base.weightFiles, base.configFile];
-}
-
-export interface LinearWeight {
-  /** Module name, without ".weight". */
-  readonly name: string;
-  /** [out, in]. */
-  readonly shape: readonly [number, number];
-}
-
-/** Every linear module of the decoder layers, layer by layer, in the order q, k, v, o, gate, up, down. */
-export function linearWeights(config: DecoderConfig): LinearWeight[] {
-  const { hiddenSize, intermediateSize, layers, heads, kvHeads, headDim } = config;
-  const shapes: [string, readonly [number, number]][] = [
-    ['self_attn.q_proj', [heads * headDim, hiddenSize]],
-    ['self_attn.k_proj', [kvHeads * headDim, hiddenSize]],
-    ['self_attn.v_proj', [kvHeads * headDim, hiddenSize]],
-    ['self_attn.o_proj', [hiddenSize, heads * headDim]],
-    ['mlp.gate_proj', [intermediateSize, hiddenSize]],
-    ['mlp.up_proj', [intermediateSize, hiddenSize]],
-    ['mlp.down_proj', [hiddenSize, intermediateSize]],
-  ];
-  return Array.from({ length: layers }, (_, layer) =>
-    shapes.map(([name, shape]) => ({ name: `model.layers.${layer}.${name}`, shape })),
-  ).flat();
-}
-
-/** Name and shape of every tensor that is never quantised. */
-function* denseTensors(config: DecoderConfig): Generator<[string, readonly number[]]> {
-  const { hiddenSize, vocabSize, heads, kvHeads, headDim } = config;
-  yield ['model.embed_tokens.weight', [vocabSize, hiddenSize]];
-  for (let layer = 0; layer < config.layers; layer++) {
-    const prefix = `model.layers.${layer}`;
-    yield [`${prefix}.input_layernorm.weight`, [hiddenSize]];
-    yield [`${prefix}.post_attention_layernorm.weight`, [hiddenSize]];
-    if (config.qkvBias) {
-      yield [`${prefix}.self_attn.q_proj.bias`, [heads * headDim]];
-      yield [`${prefix}.self_attn.k_proj.bias`, [kvHeads * headDim]];
-      yield [`${prefix}.self_attn.v_proj.bias`, [kvHeads * headDim]];
-    }
-    if (config.qkNorm) {
-      yield [`${prefix}.self_attn.q_norm.weight`, [headDim]];
-      yield [`${prefix}.self_attn.k_norm.weight`, [headDim]];
-    }
-  }
-  yield ['model.norm.weight', [hiddenSize]];
-  if (!config.tied) yield ['lm_head.weight', [vocabSize, hiddenSize]];
 }
 
 function checkDense(

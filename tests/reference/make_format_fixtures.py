@@ -39,3 +39,41 @@ llama = LlamaConfig(hidden_size=2048, num_attention_heads=32, rope_parameters={"
 qwen25 = Qwen2Config(hidden_size=1536, num_attention_heads=12, rope_parameters={"rope_type": "default", "rope_theta": 1e6})
 with open(out + "/rope.json", "w") as f:
     json.dump({"llama": LlamaRotaryEmbedding(llama).inv_freq.tolist(), "qwen25": Qwen2RotaryEmbedding(qwen25).inv_freq.tolist()}, f)
+
+from peft import LoraConfig, get_peft_model
+from transformers import Qwen2ForCausalLM
+
+# Which modules PEFT adapts, with which r and scaling, for many ways of saying so.
+ways = [
+    dict(target_modules=["q_proj", "v_proj"]),
+    dict(target_modules=["self_attn.q_proj", "model.layers.1.mlp.down_proj", "nothing"]),
+    dict(target_modules="all-linear"),
+    dict(target_modules="All-Linear", exclude_modules=["k_proj", "layers.2.mlp.up_proj"]),
+    dict(target_modules=r".*\.(q|gate)_proj"),
+    dict(target_modules=r"(?:model\.layers\.[12]\.self_attn\.(?P<which>[qk])_proj)|model\.layers\.0\.mlp\..*_proj"),
+    dict(target_modules=r"model.*_proj\Z", exclude_modules=r".*mlp.*"),
+    dict(target_modules=["o_proj", "up_proj"], layers_to_transform=[0, 2]),
+    dict(target_modules=["o_proj", "up_proj"], layers_to_transform=1, layers_pattern="layers"),
+    dict(target_modules=["o_proj"], layers_to_transform=[1], layers_pattern=["h", "layers"]),
+    dict(target_modules=["q_proj", "v_proj"], layers_to_transform=[2]),
+    dict(target_modules=["q_proj", "v_proj", "down_proj"], rank_pattern={"v_proj": 4, "layers.1.self_attn.q_proj": 2},
+         alpha_pattern={r"layers\.[02]\.mlp\.down_proj": 5, "down_proj": 3.5}),
+    dict(target_modules=["q_proj", "up_proj"], rank_pattern={r"^model\.layers\.0\..*": 3, "q_proj": 6, "proj": 7}),
+    dict(target_modules=["k_proj"], use_rslora=True, rank_pattern={"2.self_attn.k_proj": 3}),
+]
+tiny = Qwen2Config(hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, vocab_size=32)
+found = []
+for way in ways:
+    with torch.device("meta"):
+        model = get_peft_model(Qwen2ForCausalLM(tiny), LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=12, **way))
+    found.append(dict(config=way, modules=[[n.removeprefix("base_model.model."), m.r["default"], m.scaling["default"],
+                 m.lora_A["default"].in_features, m.lora_B["default"].out_features]
+                 for n, m in model.named_modules() if hasattr(m, "lora_A")]))
+with open(out + "/peft-modules.json", "w") as f:
+    json.dump(dict(base=tiny.to_dict(), ways=found), f, default=str)
+
+# json.dumps as PEFT and transformers call it
+value = {"z": [0.0, 1.0, -2.5, 1e-5, 1.5e-7, 0.0001, 123456789.0, 1e15, 1e16, 1.25e22, 5e-324, -0.0, 3, -7, 2**40],
+         "a": {}, "é\U0001f600\x7f\n\"\\": [], "\uffee": None, "nested": {"b": True, "a": ["x\u0001/"]}}
+with open(out + "/dumps.json", "w") as f:
+    f.write(json.dumps(value, indent=2, sort_keys=True))

@@ -22,6 +22,17 @@ export function source(name: string, content: Uint8Array | string): ByteSource {
   return bytesSource(name, typeof content === 'string' ? new TextEncoder().encode(content) : content);
 }
 
+/** One array of all chunks, as a file would hold them. */
+export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let end = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, end);
+    end += chunk.length;
+  }
+  return joined;
+}
+
 const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url));
 
 /** The bytes of a file under tests/fixtures. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { baseFiles, linearSource, linearWeights, openBaseModel } from '../../../src/formats/base-model.ts';
+import { baseFiles, linearSource, openBaseModel } from '../../../src/formats/base-model.ts';
+import { linearModules } from '../../../src/formats/decoder-weights.ts';
 import {
   dequantiseNf4,
   doubleDequantise,
@@ -11,7 +12,13 @@ import {
 import { openSafetensors, readTensor, readTensorF32 } from '../../../src/formats/safetensors.ts';
 import { writeSafetensors, type TensorData } from '../../../src/formats/safetensors-write.ts';
 import { encodeUtf8 } from '../../../src/formats/utf8.ts';
-import { fixtureFiles, memoryFolder, source, type MemoryFiles } from '../../support/memory-folder.ts';
+import {
+  fixtureFiles,
+  memoryFolder,
+  source,
+  type MemoryFiles,
+  joinBytes,
+} from '../../support/memory-folder.ts';
 
 const CASE = 'cases/recipe_text/base';
 
@@ -20,16 +27,7 @@ async function tensorsOf(files: MemoryFiles): Promise<TensorData[]> {
   return Promise.all([...tensors.values()].map(async (info) => ({ ...info, data: await readTensor(info) })));
 }
 
-function write(tensors: TensorData[]): Uint8Array {
-  const chunks = writeSafetensors(tensors);
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let end = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, end);
-    end += chunk.length;
-  }
-  return bytes;
-}
+const write = (tensors: TensorData[]) => joinBytes(writeSafetensors(tensors));
 
 /** The fixture's folder with its files changed. */
 async function changed(change: (files: MemoryFiles, tensors: TensorData[]) => unknown) {
@@ -48,11 +46,11 @@ describe('a base folder', () => {
     expect(base.config).toMatchObject({ family: 'qwen2', layers: 2, hiddenSize: 128, intermediateSize: 352 });
     expect(base.quantised).toBe(false);
     expect(baseFiles(base).map((file) => file.name)).toEqual(['base/model.safetensors', 'base/config.json']);
-    expect(linearWeights(base.config)).toHaveLength(14);
-    expect(linearWeights(base.config).slice(5, 8)).toEqual([
-      { name: 'model.layers.0.mlp.up_proj', shape: [352, 128] },
-      { name: 'model.layers.0.mlp.down_proj', shape: [128, 352] },
-      { name: 'model.layers.1.self_attn.q_proj', shape: [128, 128] },
+    expect(linearModules(base.config)).toHaveLength(14);
+    expect(linearModules(base.config).slice(5, 8)).toEqual([
+      { layer: 0, projection: 'up_proj', name: 'model.layers.0.mlp.up_proj', shape: [352, 128] },
+      { layer: 0, projection: 'down_proj', name: 'model.layers.0.mlp.down_proj', shape: [128, 352] },
+      { layer: 1, projection: 'q_proj', name: 'model.layers.1.self_attn.q_proj', shape: [128, 128] },
     ]);
     expect(linearSource(base, Q)).toMatchObject({
       kind: 'dense',

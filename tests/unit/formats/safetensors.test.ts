@@ -2,12 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { bf16ToF32, f16ToF32 } from '../../../src/formats/half.ts';
 import { openSafetensors, readTensor, readTensorF32 } from '../../../src/formats/safetensors.ts';
 import { writeSafetensors, type TensorData } from '../../../src/formats/safetensors-write.ts';
-import { fixtureBytes, source } from '../../support/memory-folder.ts';
+import { fixtureBytes, source, joinBytes } from '../../support/memory-folder.ts';
 import { Random } from '../../support/random.ts';
-
-function concat(chunks: Uint8Array[]): Uint8Array {
-  return Uint8Array.from(chunks.flatMap((chunk) => [...chunk]));
-}
 
 /** A file of the given header text and `dataBytes` zero bytes. */
 function file(header: string | Uint8Array, dataBytes: number, claimedLength?: bigint): Uint8Array {
@@ -157,16 +153,16 @@ describe('writing', () => {
       .map((tensor) => ({ tensor, key: random.uniform() }))
       .toSorted((a, b) => a.key - b.key)
       .map(({ tensor }) => tensor);
-    expect(concat(writeSafetensors(shuffled, metadata))).toEqual(python);
+    expect(joinBytes(writeSafetensors(shuffled, metadata))).toEqual(python);
   });
 
   test('reads back, without metadata and with it', async () => {
     const bytes = new Uint8Array(new Random(2).normals(15).buffer);
     const tensors: TensorData[] = [{ name: 'x', dtype: 'F32', shape: [3, 5], data: bytes }];
-    const plain = await open(concat(writeSafetensors(tensors)));
+    const plain = await open(joinBytes(writeSafetensors(tensors)));
     expect(plain.metadata).toEqual({});
     expect(await readTensor(plain.tensors.get('x')!)).toEqual(bytes);
-    const labelled = await open(concat(writeSafetensors(tensors, { step: '3', note: '"é"' })));
+    const labelled = await open(joinBytes(writeSafetensors(tensors, { step: '3', note: '"é"' })));
     expect(labelled.metadata).toEqual({ step: '3', note: '"é"' });
   });
 

@@ -1,0 +1,179 @@
+import { Fields, isRecord, type NumberRule } from './fields.ts';
+import { WholeFloat } from './json.ts';
+import { writePythonJson } from './python-json.ts';
+
+/** A PEFT adapter_config.json of type LORA. */
+export interface AdapterConfig {
+  /** Where it was read, for messages. */
+  readonly file: string;
+  readonly r: number;
+  readonly loraAlpha: number;
+  /** Probability in [0, 1). */
+  readonly loraDropout: number;
+  readonly useRslora: boolean;
+  /** Names or suffixes of names; a string is "all-linear" or a regular expression. */
+  readonly targetModules: readonly string[] | string;
+  readonly excludeModules: readonly string[] | string;
+  /** The only layers adapted, where it is given. */
+  readonly layersToTransform: readonly number[] | undefined;
+  readonly layersPattern: readonly string[];
+  /** Regular expressions of module names to r, the first match winning. */
+  readonly rankPattern: ReadonlyMap<string, number>;
+  readonly alphaPattern: ReadonlyMap<string, number>;
+  /** Often a path of another machine: shown and kept, never decided by. */
+  readonly baseModelName: string | undefined;
+  /** Every key as it was read, unknown ones too; what is written back. */
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+const REMEDY = 'Retune continues plain LoRA adapters only, so choose one of these';
+const COUNT = { whole: true, min: 1 } as const;
+const ABSENT = [undefined, null, false];
+/** Initialisations that leave the base as it is; the others (PiSSA, OLoRA, CorDA, LoftQ...) move part of it into A and B. */
+const PLAIN_INITIALISATIONS: readonly unknown[] = [...ABSENT, true, 'gaussian', 'eva', 'orthogonal'];
+/** Options that change the computation when they are set at all. */
+const UNSUPPORTED = [
+  'use_dora',
+  'lora_bias',
+  'fan_in_fan_out',
+  'modules_to_save',
+  'layer_replication',
+  'trainable_token_indices',
+  'target_parameters',
+  'alora_invocation_tokens',
+  'arrow_config',
+  'kasa_config',
+  'monteclora_config',
+  'use_bdlora',
+  'use_qalora',
+  'velora_config',
+];
+
+/** Reads a parsed adapter_config.json (floats kept); throws UserError naming every option that changes the maths. */
+export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
+  const fields = new Fields(file, json, '', REMEDY);
+  const raw = fields.values;
+  fields.choice('peft_type', ['LORA']);
+  for (const key of UNSUPPORTED) {
+    if (!isUnset(raw[key])) fields.refuse(key, 'it to be unset');
+  }
+  fields.choice('bias', ['none'], 'none');
+  if (!PLAIN_INITIALISATIONS.includes(raw['init_lora_weights'])) {
+    fields.refuse('init_lora_weights', 'true, false, gaussian, eva or orthogonal');
+  }
+  const targetModules = names(fields, 'target_modules');
+  if (targetModules.length === 0) fields.refuse('target_modules', 'module names or a regular expression');
+  const layersToTransform = readLayers(fields);
+  if (layersToTransform && typeof targetModules === 'string') {
+    fields.refuse(
+      'layers_to_transform',
+      'it to be unset beside a target_modules that is one string, as in PEFT',
+    );
+  }
+  const layersPattern = names(fields, 'layers_pattern');
+  return {
+    file,
+    r: fields.number('r', COUNT),
+    loraAlpha: fields.number('lora_alpha', { above: 0 }),
+    loraDropout: fields.number('lora_dropout', { min: 0, below: 1 }, 0),
+    useRslora: fields.boolean('use_rslora', false),
+    targetModules,
+    excludeModules: names(fields, 'exclude_modules'),
+    layersToTransform,
+    layersPattern: typeof layersPattern === 'string' ? [layersPattern] : layersPattern,
+    rankPattern: readPattern(fields.section('rank_pattern'), COUNT),
+    alphaPattern: readPattern(fields.section('alpha_pattern'), { above: 0 }),
+    baseModelName: fields.string('base_model_name_or_path', '') || undefined,
+    raw,
+  };
+}
+
+/** The text of adapter_config.json as PEFT saves it: every key kept, sorted, inference_mode true. */
+export function writeAdapterConfig(config: AdapterConfig): string {
+  return writePythonJson({ ...config.raw, inference_mode: true });
+}
+
+/** What a new LoRA adapter is made with. */
+export interface LoraSettings {
+  readonly r: number;
+  readonly loraAlpha: number;
+  readonly loraDropout: number;
+  readonly useRslora: boolean;
+  readonly targetModules: readonly string[] | string;
+}
+
+/** The configuration of a new adapter, with every key that PEFT 0.21 writes. */
+export function newAdapterConfig(settings: LoraSettings, baseModelName: string): AdapterConfig {
+  const { r, loraAlpha, loraDropout, useRslora, targetModules } = settings;
+  const raw = {
+    alora_invocation_tokens: null,
+    alpha_pattern: {},
+    arrow_config: null,
+    auto_mapping: null,
+    base_model_name_or_path: baseModelName,
+    bias: 'none',
+    corda_config: null,
+    ensure_weight_tying: false,
+    eva_config: null,
+    exclude_modules: null,
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: true,
+    kasa_config: null,
+    layer_replication: null,
+    layers_pattern: null,
+    layers_to_transform: null,
+    loftq_config: {},
+    lora_alpha: loraAlpha,
+    lora_bias: false,
+    lora_dropout: Number.isInteger(loraDropout) ? new WholeFloat(loraDropout) : loraDropout,
+    lora_ga_config: null,
+    megatron_config: null,
+    megatron_core: 'megatron.core',
+    modules_to_save: null,
+    monteclora_config: null,
+    peft_type: 'LORA',
+    peft_version: '0.21.0',
+    qalora_group_size: 16,
+    r,
+    rank_pattern: {},
+    revision: null,
+    target_modules: targetModules,
+    target_parameters: null,
+    task_type: 'CAUSAL_LM',
+    trainable_token_indices: null,
+    use_bdlora: null,
+    use_dora: false,
+    use_qalora: false,
+    use_rslora: useRslora,
+    velora_config: null,
+  };
+  return parseAdapterConfig(raw, 'adapter_config.json');
+}
+
+function isUnset(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  return ABSENT.includes(value as null) || (isRecord(value) && Object.keys(value).length === 0);
+}
+
+/** A list of names, or one string; none where the key is absent. */
+function names(fields: Fields, key: string): readonly string[] | string {
+  const value = fields.values[key] ?? [];
+  const isList = Array.isArray(value) && value.every((name) => typeof name === 'string');
+  if (typeof value === 'string' || isList) return value as readonly string[] | string;
+  return fields.refuse(key, 'a list of names or one string');
+}
+
+function readLayers(fields: Fields): readonly number[] | undefined {
+  if (!fields.has('layers_to_transform')) return undefined;
+  const layers = [fields.values['layers_to_transform']].flat();
+  if (layers.length === 0) return undefined;
+  if (!layers.every((layer) => Number.isSafeInteger(layer))) {
+    fields.refuse('layers_to_transform', 'layer numbers');
+  }
+  return layers as number[];
+}
+
+function readPattern(fields: Fields, rule: NumberRule): ReadonlyMap<string, number> {
+  return new Map(Object.keys(fields.values).map((key) => [key, fields.number(key, rule)]));
+}

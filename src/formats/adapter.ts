@@ -1,0 +1,148 @@
+import {
+  type AdapterConfig,
+  type LoraSettings,
+  newAdapterConfig,
+  parseAdapterConfig,
+} from './adapter-config.ts';
+import type { Folder } from './byte-source.ts';
+import type { DecoderConfig } from './decoder-config.ts';
+import { readJson } from './json.ts';
+import { type LoraModule, loraModules } from './lora-modules.ts';
+import { isPickleName, pickleError } from './pickle.ts';
+import {
+  openSafetensors,
+  readTensorF32,
+  type Safetensors,
+  showShape,
+  type TensorInfo,
+} from './safetensors.ts';
+import type { TensorData } from './safetensors-write.ts';
+import { UserError } from './user-error.ts';
+import { Xoshiro128 } from './xoshiro128.ts';
+
+export type { LoraModule } from './lora-modules.ts';
+
+/** f32 masters of one module. */
+export interface LoraWeights {
+  readonly module: LoraModule;
+  /** [r, in], row-major. */
+  readonly A: Float32Array<ArrayBuffer>;
+  /** [out, r], row-major. */
+  readonly B: Float32Array<ArrayBuffer>;
+}
+
+export interface Adapter {
+  readonly config: AdapterConfig;
+  /** In the order of `loraModules`. */
+  readonly weights: LoraWeights[];
+}
+
+const CONFIG = 'adapter_config.json';
+const WEIGHTS = 'adapter_model.safetensors';
+
+/** Reads a PEFT adapter folder against the base it is for. Throws UserError, naming the tensor that does not fit. */
+export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promise<Adapter> {
+  const configFile = await folder.open(CONFIG);
+  if (!configFile) throw missing(folder, CONFIG);
+  const config = parseAdapterConfig(await readJson(configFile, { keepFloats: true }), configFile.name);
+  const weightsFile = await folder.open(WEIGHTS);
+  if (!weightsFile) {
+    const pickle = (await folder.list()).find(isPickleName);
+    throw pickle === undefined ? missing(folder, WEIGHTS) : pickleError(`${folder.name}/${pickle}`);
+  }
+  const file = await openSafetensors(weightsFile);
+  const left = new Map(
+    [...file.tensors].map(([name, info]) => [name.replace(/\.default\.weight$/, '.weight'), info]),
+  );
+  const modules = loraModules(config, decoder).map((module) => {
+    const { r, inFeatures, outFeatures } = module;
+    return {
+      module,
+      A: take(left, file, tensorName(module, 'A'), [r, inFeatures], 0),
+      B: take(left, file, tensorName(module, 'B'), [outFeatures, r], 1),
+    };
+  });
+  const [extra] = left.values();
+  if (extra) {
+    throw new UserError(
+      `${weightsFile.name}: the tensor ${extra.name} ${showShape(extra.shape)} has no place in the base as ${CONFIG} adapts it; the adapter belongs to another base, so choose that base.`,
+    );
+  }
+  const weights: LoraWeights[] = [];
+  for (const { module, A, B } of modules) {
+    weights.push({ module, A: await readTensorF32(A), B: await readTensorF32(B) });
+  }
+  return { config, weights };
+}
+
+/** A new adapter as PEFT starts one: A uniform in ±1/√in (Kaiming with a = √5), B zero. */
+export function freshAdapter(
+  settings: LoraSettings,
+  decoder: DecoderConfig,
+  seed: number,
+  baseModelName: string,
+): Adapter {
+  const config = newAdapterConfig(settings, baseModelName);
+  const random = Xoshiro128.seeded(seed);
+  const weights = loraModules(config, decoder).map((module) => {
+    const bound = 1 / Math.sqrt(module.inFeatures);
+    const A = Float32Array.from(
+      { length: module.r * module.inFeatures },
+      () => bound * (2 * random.uniform() - 1),
+    );
+    return { module, A, B: new Float32Array(module.outFeatures * module.r) };
+  });
+  return { config, weights };
+}
+
+/** The tensors of adapter_model.safetensors, f32 under PEFT's names; their data is not copied. */
+export function adapterTensors(weights: readonly LoraWeights[]): TensorData[] {
+  return weights.flatMap(({ module, A, B }) => [
+    f32Tensor(tensorName(module, 'A'), [module.r, module.inFeatures], A),
+    f32Tensor(tensorName(module, 'B'), [module.outFeatures, module.r], B),
+  ]);
+}
+
+/** PEFT's metadata of adapter_model.safetensors. */
+export const ADAPTER_METADATA = { format: 'pt' } as const;
+
+/** A module's tensor as PEFT names it. */
+export function tensorName(module: LoraModule, matrix: 'A' | 'B'): string {
+  return `base_model.model.${module.name}.lora_${matrix}.weight`;
+}
+
+function f32Tensor(name: string, shape: number[], values: Float32Array): TensorData {
+  const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return { name, dtype: 'F32', shape, data };
+}
+
+/** Removes a tensor from `left` and checks its shape; `rankAxis` is the dimension that adapter_config.json sets. */
+function take(
+  left: Map<string, TensorInfo>,
+  { source }: Safetensors,
+  name: string,
+  shape: readonly [number, number],
+  rankAxis: 0 | 1,
+): TensorInfo {
+  const tensor = left.get(name);
+  if (!tensor) {
+    throw new UserError(
+      `${source.name}: the tensor ${name} is missing, expected ${showShape(shape)}; the adapter is incomplete or belongs to another base, so choose that base.`,
+    );
+  }
+  left.delete(name);
+  if (showShape(tensor.shape) === showShape(shape)) return tensor;
+  const onlyRank = tensor.shape.length === 2 && tensor.shape[1 - rankAxis] === shape[1 - rankAxis];
+  throw new UserError(
+    `${source.name}: ${tensor.name} is ${showShape(tensor.shape)}, expected ${showShape(shape)}; ` +
+      (onlyRank
+        ? `its rank is not that of ${CONFIG}, so take both files from the same adapter.`
+        : 'the adapter belongs to another base, so choose that base.'),
+  );
+}
+
+function missing(folder: Folder, file: string): UserError {
+  return new UserError(
+    `${folder.name}: ${file} is missing, expected the folder of a PEFT LoRA adapter; choose that folder.`,
+  );
+}
