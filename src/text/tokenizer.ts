@@ -10,6 +10,10 @@ export interface NamedTokens {
   unk: AddedToken | undefined;
 }
 
+/** Bounds of the cache of words: some ten megabytes at most. */
+const MOST_WORDS = 100_000;
+const LONGEST_WORD = 64;
+
 /** A model's tokenizer: Hugging Face's pipeline, with the added tokens kept in our own hands. */
 export class TextTokenizer {
   readonly added: AddedTokens;
@@ -22,6 +26,7 @@ export class TextTokenizer {
   readonly prefix: readonly number[];
   readonly suffix: readonly number[];
   private readonly pipeline: Tokenizer;
+  private readonly words = new Map<string, readonly number[]>();
 
   /** `pipeline` must have been made without added tokens, so that it never sees one. See `loadTokenizer`. */
   constructor(
@@ -71,15 +76,12 @@ export class TextTokenizer {
 
   /** Ids of text between added tokens; `first` says whether it begins the whole text. */
   encodePlain(text: string, first: boolean): number[] {
-    const { normalizer, pre_tokenizer: preTokenizer, model } = this.pipeline;
+    const { normalizer, pre_tokenizer: preTokenizer } = this.pipeline;
     const normal = normalizer ? normalizer(text) : text;
     if (normal === '') return [];
     const words = preTokenizer ? preTokenizer(normal, { section_index: first ? 0 : 1 }) : [normal];
     const ids: number[] = [];
-    for (const token of model!(words)) {
-      const id = this.idOf(token);
-      if (id !== undefined) ids.push(id);
-    }
+    for (const word of words) for (const id of this.wordIds(word)) ids.push(id);
     return ids;
   }
 
@@ -107,6 +109,18 @@ export class TextTokenizer {
   /** Decodes ids one by one as they are generated. */
   stream(options: { skipSpecial?: boolean } = {}): DecodeStream {
     return new DecodeStream((ids) => this.decode(ids, options));
+  }
+
+  /** Ids of one pre-token; the library's own cache keeps an order of use, which costs more than it saves. */
+  private wordIds(word: string): readonly number[] {
+    const known = this.words.get(word);
+    if (known) return known;
+    const ids = this.pipeline.model!([word])
+      .map((token) => this.idOf(token))
+      .filter((id) => id !== undefined);
+    if (this.words.size === MOST_WORDS) this.words.clear();
+    if (word.length <= LONGEST_WORD) this.words.set(word, ids);
+    return ids;
   }
 
   private ids(text: string, recognise: Recognise): number[] {
