@@ -1,5 +1,5 @@
 import { Fields, isRecord, type NumberRule } from './fields.ts';
-import { WholeFloat } from './json.ts';
+import { PythonFloat } from './json.ts';
 import { writePythonJson } from './python-json.ts';
 
 /** A PEFT adapter_config.json of type LORA. */
@@ -126,7 +126,7 @@ export function newAdapterConfig(settings: LoraSettings, baseModelName: string):
     loftq_config: {},
     lora_alpha: loraAlpha,
     lora_bias: false,
-    lora_dropout: Number.isInteger(loraDropout) ? new WholeFloat(loraDropout) : loraDropout,
+    lora_dropout: Number.isInteger(loraDropout) ? new PythonFloat(loraDropout) : loraDropout,
     lora_ga_config: null,
     megatron_config: null,
     megatron_core: 'megatron.core',

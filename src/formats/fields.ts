@@ -1,4 +1,4 @@
-import { WholeFloat } from './json.ts';
+import { PythonFloat } from './json.ts';
 import { UserError } from './user-error.ts';
 
 /** What a number may be. Bounds are inclusive, but for `above` and `below`. */
@@ -75,13 +75,13 @@ export class Fields {
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof WholeFloat)
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof PythonFloat)
   );
 }
 
 /** The number that a parsed JSON or YAML value stands for. */
 export function toNumber(value: unknown): number | undefined {
-  if (value instanceof WholeFloat) return value.value;
+  if (value instanceof PythonFloat) return value.value;
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
 }
@@ -107,7 +107,7 @@ function describe({ whole, min, above, max, below }: NumberRule): string {
 
 /** A value as messages show it, cut where it is long. */
 export function show(value: unknown): string {
-  if (value instanceof WholeFloat) return value.value.toFixed(1);
+  if (value instanceof PythonFloat) return value.value.toFixed(1);
   const text = JSON.stringify(value) ?? 'nothing';
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -3,8 +3,8 @@ import { readAll } from './byte-source.ts';
 import { UserError } from './user-error.ts';
 import { decodeUtf8 } from './utf8.ts';
 
-/** A float whose value is whole, such as 0.0 or 1e3: Python tells it from an int, so it must survive rewriting. */
-export class WholeFloat {
+/** A number that is a float to Python even where its value is whole (0.0, 1e3), and must be rewritten as one. */
+export class PythonFloat {
   readonly value: number;
   constructor(value: number) {
     this.value = value;
@@ -37,7 +37,7 @@ const MAX_DEPTH = 127;
 
 /**
  * Parses JSON strictly; unlike JSON.parse it refuses duplicate keys. Objects have no prototype, so that every key is
- * data. With `keepFloats`, whole numbers written as floats come back as `WholeFloat`. Throws JsonError.
+ * data. With `keepFloats`, whole numbers written as floats come back as `PythonFloat`. Throws JsonError.
  */
 export function parseJson(text: string, { keepFloats = false } = {}): unknown {
   let at = 0;
@@ -66,7 +66,7 @@ export function parseJson(text: string, { keepFloats = false } = {}): unknown {
   const number = (): unknown => {
     const token = match(NUMBER) ?? fail(at < text.length ? 'a value was expected' : 'it ends too early');
     const value = Number(token);
-    return keepFloats && Number.isInteger(value) && /[.eE]/.test(token) ? new WholeFloat(value) : value;
+    return keepFloats && Number.isInteger(value) && /[.eE]/.test(token) ? new PythonFloat(value) : value;
   };
   const object = (depth: number): Record<string, unknown> => {
     const result = Object.create(null) as Record<string, unknown>;

@@ -1,9 +1,9 @@
-import { WholeFloat } from './json.ts';
+import { PythonFloat } from './json.ts';
 import { byCodePoint } from './utf8.ts';
 
 /**
  * The text of Python's json.dumps(value, indent=2, sort_keys=True): ASCII only, floats as repr writes them. Whole
- * numbers become ints; a `WholeFloat` stays a float.
+ * numbers become ints; a `PythonFloat` stays a float.
  */
 export function writePythonJson(value: unknown): string {
   return write(value, '\n');
@@ -13,7 +13,7 @@ function write(value: unknown, newline: string): string {
   if (value === null || value === undefined) return 'null';
   if (typeof value === 'boolean') return String(value);
   if (typeof value === 'string') return writeString(value);
-  if (value instanceof WholeFloat) return pythonFloat(value.value);
+  if (value instanceof PythonFloat) return pythonFloat(value.value);
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : pythonFloat(value);
   const inner = `${newline}  `;
   if (Array.isArray(value)) {

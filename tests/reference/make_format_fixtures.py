@@ -77,3 +77,19 @@ value = {"z": [0.0, 1.0, -2.5, 1e-5, 1.5e-7, 0.0001, 123456789.0, 1e15, 1e16, 1.
          "a": {}, "é\U0001f600\x7f\n\"\\": [], "\uffee": None, "nested": {"b": True, "a": ["x\u0001/"]}}
 with open(out + "/dumps.json", "w") as f:
     f.write(json.dumps(value, indent=2, sort_keys=True))
+
+# trainer_state.json of a run of six steps
+import shutil, tempfile
+from transformers import Trainer, TrainingArguments
+
+
+class Rows(torch.utils.data.Dataset):
+    def __len__(self): return 5
+    def __getitem__(self, i): return {"input_ids": torch.tensor([1, 2, 3]), "labels": torch.tensor([1, 2, 3])}
+
+
+with tempfile.TemporaryDirectory() as folder:
+    args = TrainingArguments(folder, use_cpu=True, per_device_train_batch_size=1, gradient_accumulation_steps=2, num_train_epochs=2,
+                             logging_steps=2, eval_strategy="steps", eval_steps=3, save_steps=3, report_to=[], disable_tqdm=True)
+    Trainer(model=Qwen2ForCausalLM(tiny), args=args, train_dataset=Rows(), eval_dataset=Rows()).train()
+    shutil.copy(folder + "/checkpoint-6/trainer_state.json", out)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { JsonError, parseJson, WholeFloat } from '../../../src/formats/json.ts';
+import { JsonError, parseJson, PythonFloat } from '../../../src/formats/json.ts';
 import { writePythonJson } from '../../../src/formats/python-json.ts';
 import { fixtureBytes } from '../../support/memory-folder.ts';
 
@@ -39,8 +39,8 @@ describe('parseJson', () => {
   test('keeps whole floats apart from ints on request', () => {
     expect(parseJson('[1, 1.0, 1e3, 0.5]', { keepFloats: true })).toEqual([
       1,
-      new WholeFloat(1),
-      new WholeFloat(1000),
+      new PythonFloat(1),
+      new PythonFloat(1000),
       0.5,
     ]);
   });
