@@ -1,29 +1,32 @@
-import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 
-/** A file on disk, read by position; the handle opens at the first read and closes with the process. */
+/** A file on disk, read by position. It is opened anew for each read: nothing stays open that somebody must close. */
 export async function nodeSource(path: string): Promise<ByteSource> {
   const info = await stat(path).catch(() => undefined);
   if (!info) throw new UserError(`${path}: no such file; check the path.`);
   if (!info.isFile())
     throw new UserError(`${path}: expected a file, found a directory; name the file itself.`);
-  let handle: Promise<FileHandle> | undefined;
   return {
     name: path,
     size: info.size,
     async read(begin, into) {
-      handle ??= open(path, 'r');
-      const file = await handle;
-      let done = 0;
-      while (done < into.length) {
-        const { bytesRead } = await file.read(into, done, into.length - done, begin + done);
-        if (bytesRead === 0)
-          throw new UserError(
-            `${path}: ended at byte ${begin + done}, while bytes up to ${begin + into.length} were expected; was it changed while being read?`,
-          );
-        done += bytesRead;
+      const file = await open(path, 'r').catch((error: Error) => {
+        throw new UserError(`${path}: cannot be opened (${error.message}); check that you may read it.`);
+      });
+      try {
+        for (let done = 0; done < into.length;) {
+          const { bytesRead } = await file.read(into, done, into.length - done, begin + done);
+          if (bytesRead === 0)
+            throw new UserError(
+              `${path}: ended at byte ${begin + done}, while bytes up to ${begin + into.length} were expected; was it changed while being read?`,
+            );
+          done += bytesRead;
+        }
+      } finally {
+        await file.close();
       }
     },
   };

@@ -1,0 +1,53 @@
+import type { LogEntry } from '../formats/trainer-state.ts';
+
+/** What happens before the first step, in this order. */
+export type Phase =
+  | 'opening files'
+  | 'hashing'
+  | 'tokenising'
+  | 'loading the base'
+  | 'compiling kernels'
+  | 'restoring'
+  | 'training'
+  | 'evaluating'
+  | 'saving';
+
+/** What a run tells whoever started it; doors draw bars, plots and lines from these. */
+export type RunEvent =
+  | { type: 'phase'; phase: Phase; done: number; total: number; unit: 'bytes' | 'rows' | 'kernels' | 'files' }
+  | { type: 'facts'; facts: RunFacts }
+  | { type: 'step'; progress: StepProgress }
+  | { type: 'log'; entry: LogEntry }
+  | { type: 'checkpoint'; step: number; bytes: number; loss: number | undefined }
+  | { type: 'note'; text: string };
+
+/** What is known once everything is read and planned. */
+export interface RunFacts {
+  gpu: string;
+  software: boolean;
+  rows: number;
+  skippedRows: number;
+  tokens: number;
+  trainedTokens: number;
+  longestRow: number;
+  cutRows: number;
+  evalRows: number;
+  maxSteps: number;
+  /** 0, or the step that the run goes on from. */
+  resumedStep: number;
+  gpuBytes: number;
+}
+
+/** After every optimizer step. */
+export interface StepProgress {
+  step: number;
+  maxSteps: number;
+  epoch: number;
+  loss: number;
+  gradNorm: number;
+  learningRate: number;
+  /** Tokens of this step. */
+  tokens: number;
+  tokensPerSecond: number;
+  secondsLeft: number;
+}

@@ -1,0 +1,65 @@
+import { packWindow, type PlacedRow } from '../text/packing.ts';
+import type { EncodedRow } from '../text/rows.ts';
+import type { PassRunner } from './step.ts';
+
+/** What an evaluation gave. */
+export interface Evaluation {
+  /** Mean over rows of the mean token loss of the row's batch, as transformers reports it. */
+  loss: number;
+  rows: number;
+}
+
+/**
+ * Evaluates rows in the batches of the recipe. Rows are packed into passes of up to `passTokens` tokens, which
+ * changes the speed and not the meaning.
+ */
+export async function evaluate(
+  runner: PassRunner,
+  rows: readonly EncodedRow[],
+  call: {
+    batch: number;
+    passTokens: number;
+    onProgress?: (done: number) => void;
+    signal?: AbortSignal | undefined;
+  },
+): Promise<Evaluation> {
+  const sums = new Float64Array(rows.length);
+  const counts = new Float64Array(rows.length);
+  let done = 0;
+  for (const group of inGroups(rows, call.passTokens)) {
+    for (const pass of packWindow(group, call.passTokens)) {
+      const losses = await runner.evaluate(pass);
+      pass.targets.rowOf.forEach((row, i) => {
+        sums[row]! += losses[i]!;
+        counts[row]!++;
+      });
+      call.signal?.throwIfAborted();
+    }
+    done += group.length;
+    call.onProgress?.(done);
+  }
+  let total = 0;
+  for (let begin = 0; begin < rows.length; begin += call.batch) {
+    const end = Math.min(rows.length, begin + call.batch);
+    const sum = sums.subarray(begin, end).reduce((a, b) => a + b, 0);
+    const count = counts.subarray(begin, end).reduce((a, b) => a + b, 0);
+    total += (end - begin) * (sum / count);
+  }
+  return { loss: total / rows.length, rows: rows.length };
+}
+
+/** Runs of rows that together fill one pass. */
+function* inGroups(rows: readonly EncodedRow[], passTokens: number): Generator<PlacedRow[]> {
+  let group: PlacedRow[] = [];
+  let tokens = 0;
+  for (const [index, row] of rows.entries()) {
+    if (group.length > 0 && tokens + row.ids.length > passTokens) {
+      yield group;
+      group = [];
+      tokens = 0;
+    }
+    group.push({ row, index });
+    tokens += row.ids.length;
+  }
+  if (group.length > 0) yield group;
+}

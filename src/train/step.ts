@@ -1,0 +1,142 @@
+import { UserError } from '../formats/user-error.ts';
+import { view, type GpuBuffer } from '../gpu/memory.ts';
+import { Readback } from '../gpu/readback.ts';
+import type { Gpu } from '../gpu/device.ts';
+import type { Stream } from '../gpu/stream.ts';
+import { dropoutKey } from '../gpu/dropout.ts';
+import { allocate, type Allocations } from '../model/allocations.ts';
+import { backward } from '../model/backward.ts';
+import { uploadPass } from '../model/batch.ts';
+import { forward, type PassContext } from '../model/decoder.ts';
+import type { Lora } from '../model/lora.ts';
+import { headLoss } from '../model/loss.ts';
+import type { DecoderWeights } from '../model/weights.ts';
+import type { Workspace } from '../model/workspace.ts';
+import type { Pass } from '../text/packing.ts';
+import type { Optimizer } from './optimizer.ts';
+
+/** Token losses of one step (or of one round of evaluation passes) and what brings them back. */
+export function lossAllocations(targets: number) {
+  return {
+    losses: { kind: 'batch', bytes: 4 * targets },
+    results: { kind: 'uniforms and readback', bytes: 4 * targets + 16 },
+  } as const satisfies Allocations;
+}
+
+/** What one optimizer step gave. */
+export interface StepResult {
+  /** Mean over the step's trained tokens. */
+  loss: number;
+  /** Before clipping. */
+  gradNorm: number;
+  tokens: number;
+}
+
+/** Everything that a training or evaluation pass runs on. */
+export interface Engine {
+  gpu: Gpu;
+  stream: Stream;
+  base: DecoderWeights;
+  lora: Lora;
+  ws: Workspace;
+}
+
+/** Runs packed passes and brings back the loss of every target. */
+export class PassRunner {
+  readonly engine: Engine;
+  readonly #losses: GpuBuffer;
+  readonly #readback: Readback;
+
+  /** `targets`: the most trained tokens between two readings. */
+  constructor(engine: Engine, targets: number) {
+    this.engine = engine;
+    const { losses, results } = lossAllocations(targets);
+    this.#losses = allocate(engine.gpu.memory, { losses }).losses;
+    this.#readback = new Readback(engine.gpu, 'results', results.bytes);
+  }
+
+  /** One optimizer step `t` (from 1) over its passes. Throws UserError where the loss or a gradient is not finite. */
+  async train(
+    passes: readonly Pass[],
+    optimizer: Optimizer,
+    call: { t: number; learningRate: number; seed: number; epoch: number; signal?: AbortSignal | undefined },
+  ): Promise<StepResult> {
+    const { stream, lora } = this.engine;
+    const targets = passes.reduce((sum, pass) => sum + pass.targets.index.length, 0);
+    let lossBegin = 0;
+    for (const pass of passes) {
+      const ctx = this.#context(pass, lora.dropout);
+      uploadPass(
+        stream,
+        this.engine.ws,
+        pass,
+        lora.dropout > 0 ? dropoutKeys(pass, call.seed, call.epoch) : undefined,
+      );
+      await forward(ctx);
+      const losses = view(this.#losses);
+      await headLoss(ctx, { targets: pass.targets.index.length, losses, lossBegin, gradScale: 1 / targets });
+      await backward(ctx);
+      lossBegin += pass.targets.index.length;
+      if (call.signal?.aborted) {
+        this.#dropGradients();
+        call.signal.throwIfAborted();
+      }
+    }
+    optimizer.step(stream, call.t, call.learningRate);
+    const bytes = await this.#readback.read(stream, optimizer.control, view(this.#losses, 0, 4 * targets));
+    const [gradNorm, , finite] = new Float32Array(bytes.buffer, 0, 4) as unknown as [number, number, number];
+    const losses = new Float32Array(bytes.buffer, 16, targets);
+    const tokens = passes.reduce((sum, pass) => sum + pass.ids.length, 0);
+    const loss = losses.reduce((sum, l) => sum + l, 0) / targets;
+    const rows = passes.flatMap((pass) => [...pass.targets.rowOf]);
+    const bad = losses.findIndex((l) => !Number.isFinite(l));
+    if (bad >= 0) throw new NotFiniteError('loss', call.t, rows[bad]!);
+    if (finite !== 1) throw new NotFiniteError('gradient', call.t, undefined);
+    return { loss, gradNorm, tokens };
+  }
+
+  /** Token losses of a pass, in the order of its targets; no gradients, no dropout. */
+  async evaluate(pass: Pass): Promise<Float32Array> {
+    const { stream, ws } = this.engine;
+    const targets = pass.targets.index.length;
+    uploadPass(stream, ws, pass);
+    const ctx = this.#context(pass, 0);
+    await forward(ctx);
+    await headLoss(ctx, { targets, losses: view(this.#losses), lossBegin: 0 });
+    return new Float32Array((await this.#readback.read(stream, view(this.#losses, 0, 4 * targets))).buffer);
+  }
+
+  close(): void {
+    this.engine.gpu.memory.free(this.#losses);
+    this.#readback.close();
+  }
+
+  #context(pass: Pass, dropout: number): PassContext {
+    const { stream, base, lora, ws } = this.engine;
+    return { stream, base, lora, ws, rows: pass.ids.length, dropout };
+  }
+
+  #dropGradients(): void {
+    for (const { grads } of this.engine.lora.layers) this.engine.stream.clear(view(grads));
+    this.engine.stream.submit();
+  }
+}
+
+/** A loss or gradient that is not a number any more. The masters are still those of the step before. */
+export class NotFiniteError extends UserError {
+  readonly what: 'loss' | 'gradient';
+  readonly step: number;
+  /** Dataset index of the row, where it is known. */
+  readonly row: number | undefined;
+
+  constructor(what: 'loss' | 'gradient', step: number, row: number | undefined) {
+    super(`step ${step}: the ${what} is not finite.`);
+    this.what = what;
+    this.step = step;
+    this.row = row;
+  }
+}
+
+function dropoutKeys(pass: Pass, seed: number, epoch: number): Map<number, number> {
+  return new Map([...new Set(pass.rowOf)].map((row) => [row, dropoutKey(seed, epoch, row)]));
+}
