@@ -61,8 +61,7 @@ export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
   if (!PLAIN_INITIALISATIONS.includes(raw['init_lora_weights'])) {
     fields.refuse('init_lora_weights', 'true, false, gaussian, eva or orthogonal');
   }
-  const targetModules = names(fields, 'target_modules');
-  if (targetModules.length === 0) fields.refuse('target_modules', 'module names or a regular expression');
+  const targetModules = fields.names('target_modules');
   const layersToTransform = readLayers(fields);
   if (layersToTransform && typeof targetModules === 'string') {
     fields.refuse(
@@ -70,7 +69,7 @@ export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
       'it to be unset beside a target_modules that is one string, as in PEFT',
     );
   }
-  const layersPattern = names(fields, 'layers_pattern');
+  const layersPattern = isUnset(raw['layers_pattern']) ? [] : fields.names('layers_pattern');
   return {
     file,
     r: fields.number('r', COUNT),
@@ -78,9 +77,9 @@ export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
     loraDropout: fields.number('lora_dropout', { min: 0, below: 1 }, 0),
     useRslora: fields.boolean('use_rslora', false),
     targetModules,
-    excludeModules: names(fields, 'exclude_modules'),
+    excludeModules: isUnset(raw['exclude_modules']) ? [] : fields.names('exclude_modules'),
     layersToTransform,
-    layersPattern: typeof layersPattern === 'string' ? [layersPattern] : layersPattern,
+    layersPattern: [layersPattern].flat(),
     rankPattern: readPattern(fields.section('rank_pattern'), COUNT),
     alphaPattern: readPattern(fields.section('alpha_pattern'), { above: 0 }),
     baseModelName: fields.string('base_model_name_or_path', '') || undefined,
@@ -152,16 +151,8 @@ export function newAdapterConfig(settings: LoraSettings, baseModelName: string):
 }
 
 function isUnset(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length === 0;
+  if (Array.isArray(value) || value === '') return value.length === 0;
   return ABSENT.includes(value as null) || (isRecord(value) && Object.keys(value).length === 0);
-}
-
-/** A list of names, or one string; none where the key is absent. */
-function names(fields: Fields, key: string): readonly string[] | string {
-  const value = fields.values[key] ?? [];
-  const isList = Array.isArray(value) && value.every((name) => typeof name === 'string');
-  if (typeof value === 'string' || isList) return value as readonly string[] | string;
-  return fields.refuse(key, 'a list of names or one string');
 }
 
 function readLayers(fields: Fields): readonly number[] | undefined {

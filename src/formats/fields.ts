@@ -14,6 +14,7 @@ export interface NumberRule {
 export class Fields {
   readonly file: string;
   readonly values: Readonly<Record<string, unknown>>;
+  readonly #asked = new Set<string>();
   readonly #path: string;
   readonly #remedy: string;
 
@@ -37,6 +38,7 @@ export class Fields {
   }
 
   has(key: string): boolean {
+    this.#asked.add(key);
     return this.values[key] !== undefined && this.values[key] !== null;
   }
 
@@ -67,9 +69,28 @@ export class Fields {
     return found ?? this.refuse(key, choices.length > 1 ? `one of ${choices.join(', ')}` : choices[0]!);
   }
 
+  /** A list of texts or one text, never empty. */
+  names(key: string, fallback?: readonly string[]): readonly string[] | string {
+    if (!this.has(key) && fallback) return fallback;
+    const value = this.values[key];
+    const isList = Array.isArray(value) && value.every((name) => typeof name === 'string');
+    if ((typeof value !== 'string' && !isList) || value.length === 0) {
+      return this.refuse(key, 'a list of names or one text');
+    }
+    return value as readonly string[] | string;
+  }
+
   /** The keys under `key`; none where it is absent. */
   section(key: string): Fields {
+    this.#asked.add(key);
     return new Fields(this.file, this.values[key] ?? {}, `${this.#path}${key}.`, this.#remedy);
+  }
+
+  /** The keys that nobody asked for, by their dotted path, with their values. */
+  unasked(): [path: string, value: unknown][] {
+    return Object.entries(this.values)
+      .filter(([key]) => !this.#asked.has(key))
+      .map(([key, value]) => [this.#path + key, value]);
   }
 }
 
@@ -108,6 +129,6 @@ function describe({ whole, min, above, max, below }: NumberRule): string {
 /** A value as messages show it, cut where it is long. */
 export function show(value: unknown): string {
   if (value instanceof PythonFloat) return value.value.toFixed(1);
-  const text = JSON.stringify(value) ?? 'nothing';
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing');
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -51,7 +51,7 @@ type Matcher = (name: string) => boolean;
 function targetMatcher(adapter: AdapterConfig): Matcher {
   const { file, excludeModules } = adapter;
   const excluded =
-    typeof excludeModules === 'string' && excludeModules !== ''
+    typeof excludeModules === 'string'
       ? fullMatch(file, 'exclude_modules', excludeModules)
       : byName(excludeModules);
   const target = includes(adapter);
@@ -66,14 +66,13 @@ function includes({ file, targetModules }: AdapterConfig): Matcher {
 }
 
 /** Whether a name is one of `keys`, or ends in "." and one of them. */
-function byName(keys: readonly string[] | string): Matcher {
-  return (name) => [keys].flat().some((key) => name === key || name.endsWith(`.${key}`));
+function byName(keys: readonly string[]): Matcher {
+  return (name) => keys.some((key) => name === key || name.endsWith(`.${key}`));
 }
 
 function layerMatcher({ file, layersToTransform, layersPattern }: AdapterConfig): Matcher {
   if (!layersToTransform) return () => true;
-  const containers = layersPattern.filter((pattern) => pattern !== '');
-  const patterns = (containers.length > 0 ? containers : ['[^.]*']).map((container) =>
+  const patterns = (layersPattern.length > 0 ? layersPattern : ['[^.]*']).map((container) =>
     compile(file, 'layers_pattern', container, '^(?:|.*?\\.)', '\\.(?<layer>\\d+)\\.'),
   );
   return (name) => {
