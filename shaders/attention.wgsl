@@ -99,18 +99,16 @@ fn main(
 
     let key0 = vec4u(key_begin + col);
     let key1 = key0 + 16u;
-    let seen0 = (key0 >= first_key) & (key0 <= query);
-    let seen1 = (key1 >= first_key) & (key1 <= query);
-    s0 = select(vec4f(LOWEST), s0 * p.scale, seen0);
-    s1 = select(vec4f(LOWEST), s1 * p.scale, seen1);
+    s0 = select(vec4f(LOWEST), s0 * p.scale, (key0 >= first_key) & (key0 <= query));
+    s1 = select(vec4f(LOWEST), s1 * p.scale, (key1 >= first_key) & (key1 <= query));
     tile[P_AT + lane] = max(s0, s1);
     workgroupBarrier();
     let before = highest;
     for (var j = 0u; j < 16u; j++) { highest = max(highest, tile[P_AT + 16u * row + j]); }
     workgroupBarrier();
-    // A query may see none of these keys: then highest may be LOWEST too, and exp(0) must not count.
-    let p0 = select(vec4f(), exp(s0 - highest), seen0);
-    let p1 = select(vec4f(), exp(s1 - highest), seen1);
+    // A query that has seen no key yet counts all of them as 1; with the first that it sees, shrink = 0 takes that off.
+    let p0 = exp(s0 - highest);
+    let p1 = exp(s1 - highest);
     tile[P_AT + 16u * col + row] = p0;
     tile[P_AT + 16u * (col + 16u) + row] = p1;
     let shrink = exp(before - highest);

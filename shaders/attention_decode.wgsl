@@ -48,7 +48,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var half = 0u;
   for (var begin = range.x; begin < range.y; begin += KEYS) {
     let key = begin + row + vec4u(0u, 16u, 32u, 48u);
-    let seen = key < vec4u(range.y);
     let slot = min(key, vec4u(range.y - 1u)) * stride + column;
     var part = vec4f();
     if (has0) { part = vec4f(dot(q0, k[slot.x]), dot(q0, k[slot.y]), dot(q0, k[slot.z]), dot(q0, k[slot.w])); }
@@ -66,11 +65,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     var score = vec4f();
     for (var j = 0u; j < 16u; j++) { score += tile[half + 16u * row + j]; }
     half = THREADS - half;
-    score = select(vec4f(LOWEST), score, seen);
+    score = select(vec4f(LOWEST), score, key < vec4u(range.y));
     let before = highest;
     highest = max(highest, max(max(score.x, score.y), max(score.z, score.w)));
-    // A row may have no key at all: then highest is LOWEST too, and exp(0) must not count.
-    let weight = select(vec4f(), exp(score - highest), seen);
+    // A row without any key counts all of them as 1; the merge gives it the weight 0.
+    let weight = exp(score - highest);
     let shrink = exp(before - highest);
     total = total * shrink + dot(weight, vec4f(1.0));
     if (has0) {

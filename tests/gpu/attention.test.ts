@@ -5,6 +5,7 @@ import {
   attentionBackwardQ,
   attentionDelta,
 } from '../../src/gpu/kernels/attention.ts';
+import type { View } from '../../src/gpu/memory.ts';
 import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
 import { f64, relativeError, testGpu, type TestGpu } from '../support/gpu.ts';
 import { Random } from '../support/random.ts';
@@ -51,28 +52,44 @@ function inputs({ tokens, heads, kvHeads, headDim, borders }: Case, seed: number
   };
 }
 
+/** Tokens that the buffers have room for behind the pass, as in training: full of NaN, not to be read or written. */
+const SPARE = 64;
+
 /** Forward and backward on the device. */
 async function run(t: TestGpu, shape: Case, data: ReturnType<typeof inputs>) {
   const { tokens, heads, kvHeads, headDim } = shape;
-  const size = tokens * heads * headDim;
-  const kvSize = tokens * kvHeads * headDim;
-  const [o, dq, dk, dv] = [t.output(size), t.output(size), t.output(kvSize), t.output(kvSize)];
-  const stats = t.output(2 * tokens * heads);
-  const dout = t.upload(data.dout);
+  const roomy = (values: Float32Array) => {
+    const room = new Float32Array((values.length / tokens) * (tokens + SPARE)).fill(NaN);
+    room.set(values);
+    return t.upload(room);
+  };
+  const ranges = new Uint32Array(2 * (tokens + SPARE));
+  ranges.set(data.ranges);
+  const output = (width: number) => t.output((tokens + SPARE) * width);
+  const [o, dq] = [output(heads * headDim), output(heads * headDim)];
+  const [dk, dv] = [output(kvHeads * headDim), output(kvHeads * headDim)];
+  const stats = output(2 * heads);
+  const dout = roomy(data.dout);
   const call = {
-    ...{ q: t.upload(data.q), k: t.upload(data.k), v: t.upload(data.v), ranges: t.upload(data.ranges) },
+    ...{ q: roomy(data.q), k: roomy(data.k), v: roomy(data.v), ranges: t.upload(ranges) },
     ...{ stats, tokens, heads, kvHeads, headDim, scale: data.scale },
   };
   attention(t.stream, { ...call, o });
   attentionDelta(t.stream, { o, dout, stats, tokens, heads, headDim });
   attentionBackwardKV(t.stream, { ...call, dout, dk, dv });
   attentionBackwardQ(t.stream, { ...call, dout, dq });
+  const read = async (v: View) => {
+    const values = await t.floats(v);
+    const used = (values.length / (tokens + SPARE)) * tokens;
+    expect(values.subarray(used).every(Number.isNaN), 'rows behind the pass').toBe(true);
+    return values.slice(0, used);
+  };
   return {
-    o: await t.floats(o),
-    stats: await t.floats(stats),
-    dq: await t.floats(dq),
-    dk: await t.floats(dk),
-    dv: await t.floats(dv),
+    o: await read(o),
+    stats: await read(stats),
+    dq: await read(dq),
+    dk: await read(dk),
+    dv: await read(dv),
   };
 }
 
