@@ -89,7 +89,7 @@ describe.each(cases)('decoding over $lengths keys, heads $heads/$kvHeads of $hea
 it('stays finite and right with scores beyond ±60', async () => {
   const shape = { lengths: [150], heads: 2, kvHeads: 2, headDim: 64 };
   const data = inputs(shape, 9, 5);
-  expect(relativeError(await run(await testGpu(), shape, data), reference(shape, data))).toBeLessThan(5e-5);
+  expect(relativeError(await run(await testGpu(), shape, data), reference(shape, data))).toBeLessThan(1e-5);
 });
 
 it('cacheWrite puts each token into its slot', async () => {

@@ -141,9 +141,8 @@ describe('attention', () => {
     const out = await run(await testGpu(), shape, data);
     const ref = reference(shape, data);
     expect(Math.max(...ref.lse)).toBeGreaterThan(60);
-    // The scores themselves carry rounding errors of 60 · 2⁻²⁴, which exp turns into relative ones.
     for (const name of ['o', 'dq', 'dk', 'dv'] as const)
-      expect(relativeError(out[name], ref[name]), name).toBeLessThan(5e-5);
+      expect(relativeError(out[name], ref[name]), name).toBeLessThan(1e-5);
   });
 
   it('a document does not feel its neighbours', async () => {
