@@ -93,3 +93,17 @@ with tempfile.TemporaryDirectory() as folder:
                              logging_steps=2, eval_strategy="steps", eval_steps=3, save_steps=3, report_to=[], disable_tqdm=True)
     Trainer(model=Qwen2ForCausalLM(tiny), args=args, train_dataset=Rows(), eval_dataset=Rows()).train()
     shutil.copy(folder + "/checkpoint-6/trainer_state.json", out)
+
+# An event file by TensorBoard's own framing and protobuf
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+events = [Event(wall_time=1700000000.25, file_version="brain.Event:2")]
+for time, step, scalars in [(1700000001.5, 1, {"train/loss": 1.25, "train/learning_rate": 5e-5}), (1700000002.5, 300, {"eval/loss": -0.0}),
+                            (1700000003, 5_000_000_000, {"größe/東京": 3e38})]:
+    values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+    events.append(Event(wall_time=time, step=step, summary=Summary(value=values)))
+with open(out + "/events.bin", "wb") as f:
+    for event in events:
+        RecordWriter(f).write(event.SerializeToString(deterministic=True))
