@@ -3,6 +3,9 @@ import { UserError } from '../formats/user-error.ts';
 import { openDevice, type Gpu, type LimitTier } from '../gpu/device.ts';
 import { findSwiftShader } from './software-vulkan.ts';
 
+/** SwiftShader takes 15 times as long to compile a kernel where this extension zeroes workgroup memory; a loop does the same. */
+const SOFTWARE_FLAGS = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension'];
+
 /** Dawn's instances live as long as somebody holds them: a collected one takes its devices along. */
 const instances: GPU[] = [];
 
@@ -26,7 +29,7 @@ export async function openNodeGpu(tier: LimitTier = 'adapter'): Promise<Gpu> {
       const icd = findSwiftShader();
       if (icd) process.env.VK_DRIVER_FILES = icd;
     }
-    adapter = await adapterOf([], true);
+    adapter = await adapterOf(SOFTWARE_FLAGS, true);
   }
   if (!adapter)
     throw new UserError(

@@ -10,6 +10,11 @@ const IN_FLIGHT = 2;
 /** Seconds of device work to aim at per submit, so that the desktop stays usable and no watchdog fires. */
 const TARGET_SECONDS = 0.05;
 
+/** What a stream itself holds on the device. */
+export const streamAllocations = {
+  parameters: { kind: 'uniforms and readback', bytes: SLOTS * SLOT_BYTES },
+} as const;
+
 export interface Dispatch<P extends ParamSpec> {
   readonly buffers: readonly View[];
   readonly params: ParamValues<P>;
@@ -46,12 +51,8 @@ export class Stream {
 
   constructor(gpu: Gpu) {
     this.gpu = gpu;
-    this.#uniforms = gpu.memory.allocate(
-      'parameters',
-      'uniforms and readback',
-      SLOTS * SLOT_BYTES,
-      GPUBufferUsage.UNIFORM,
-    );
+    const { parameters } = streamAllocations;
+    this.#uniforms = gpu.memory.allocate('parameters', parameters.kind, parameters.bytes, GPUBufferUsage.UNIFORM);
     gpu.memory.onFree = () => this.#groups.clear();
   }
 

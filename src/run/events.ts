@@ -1,24 +1,15 @@
 import type { LogEntry } from '../formats/trainer-state.ts';
 
 /** What happens before the first step, in this order. */
-export type Phase =
-  | 'opening files'
-  | 'hashing'
-  | 'tokenising'
-  | 'loading the base'
-  | 'compiling kernels'
-  | 'restoring'
-  | 'training'
-  | 'evaluating'
-  | 'saving';
+export type Phase = 'opening files' | 'hashing' | 'tokenising' | 'loading the base' | 'evaluating' | 'saving';
 
 /** What a run tells whoever started it; doors draw bars, plots and lines from these. */
 export type RunEvent =
-  | { type: 'phase'; phase: Phase; done: number; total: number; unit: 'bytes' | 'rows' | 'kernels' | 'files' }
+  | { type: 'phase'; phase: Phase; done: number; total: number; unit: 'bytes' | 'rows' | 'files' }
   | { type: 'facts'; facts: RunFacts }
   | { type: 'step'; progress: StepProgress }
   | { type: 'log'; entry: LogEntry }
-  | { type: 'checkpoint'; step: number; bytes: number; loss: number | undefined }
+  | { type: 'checkpoint'; step: number; bytes: number }
   | { type: 'note'; text: string };
 
 /** What is known once everything is read and planned. */
@@ -29,8 +20,9 @@ export interface RunFacts {
   skippedRows: number;
   tokens: number;
   trainedTokens: number;
-  longestRow: number;
-  cutRows: number;
+  /** Tokens of the longest row, and how many rows were cut. */
+  longest: number;
+  cut: number;
   evalRows: number;
   maxSteps: number;
   /** 0, or the step that the run goes on from. */

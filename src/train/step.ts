@@ -1,4 +1,3 @@
-import { UserError } from '../formats/user-error.ts';
 import { view, type GpuBuffer } from '../gpu/memory.ts';
 import { Readback } from '../gpu/readback.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -55,7 +54,7 @@ export class PassRunner {
     this.#readback = new Readback(engine.gpu, 'results', results.bytes);
   }
 
-  /** One optimizer step `t` (from 1) over its passes. Throws UserError where the loss or a gradient is not finite. */
+  /** One optimizer step `t` (from 1) over its passes. Throws NotFiniteError. */
   async train(
     passes: readonly Pass[],
     optimizer: Optimizer,
@@ -90,8 +89,8 @@ export class PassRunner {
     const loss = losses.reduce((sum, l) => sum + l, 0) / targets;
     const rows = passes.flatMap((pass) => [...pass.targets.rowOf]);
     const bad = losses.findIndex((l) => !Number.isFinite(l));
-    if (bad >= 0) throw new NotFiniteError('loss', call.t, rows[bad]!);
-    if (finite !== 1) throw new NotFiniteError('gradient', call.t, undefined);
+    if (bad >= 0) throw new NotFiniteError('loss', call.t, [rows[bad]!], finite !== 1);
+    if (finite !== 1) throw new NotFiniteError('gradient', call.t, [...new Set(rows)], true);
     return { loss, gradNorm, tokens };
   }
 
@@ -122,18 +121,21 @@ export class PassRunner {
   }
 }
 
-/** A loss or gradient that is not a number any more. The masters are still those of the step before. */
-export class NotFiniteError extends UserError {
+/** A loss or gradient that is not a number any more; the run turns it into a sentence. */
+export class NotFiniteError extends Error {
   readonly what: 'loss' | 'gradient';
   readonly step: number;
-  /** Dataset index of the row, where it is known. */
-  readonly row: number | undefined;
+  /** Dataset indices of the rows it may come from. */
+  readonly rows: readonly number[];
+  /** Masters and optimizer are still those of the step before. */
+  readonly intact: boolean;
 
-  constructor(what: 'loss' | 'gradient', step: number, row: number | undefined) {
-    super(`step ${step}: the ${what} is not finite.`);
+  constructor(what: 'loss' | 'gradient', step: number, rows: readonly number[], intact: boolean) {
+    super(`${what} not finite at step ${step}`);
     this.what = what;
     this.step = step;
-    this.row = row;
+    this.rows = rows;
+    this.intact = intact;
   }
 }
 

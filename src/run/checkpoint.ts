@@ -1,0 +1,108 @@
+import { ADAPTER_METADATA, adapterTensors, readAdapter, type LoraWeights } from '../formats/adapter.ts';
+import { writeAdapterConfig, type AdapterConfig } from '../formats/adapter-config.ts';
+import { readAll, type Folder } from '../formats/byte-source.ts';
+import type { DecoderConfig } from '../formats/decoder-config.ts';
+import { openSafetensors, readTensor } from '../formats/safetensors.ts';
+import { writeSafetensors, type TensorData } from '../formats/safetensors-write.ts';
+import { sha256, sha256Chunks } from '../formats/sha256.ts';
+import { parseTrainerState, writeTrainerState, type TrainerState } from '../formats/trainer-state.ts';
+import { UserError } from '../formats/user-error.ts';
+import type { LogWindowState } from '../train/log-window.ts';
+import { textFile, type Files } from './store.ts';
+import type { RunIdentity } from './identity.ts';
+import type { RunPlan } from './run-plan.ts';
+
+/** Raw text with headings, or the model's chat template. */
+export type PromptForm = 'text' | 'chat';
+
+/** Where a run stands, beyond adapter, optimizer and trainer_state.json. */
+export interface RunCursor {
+  step: number;
+  identity: RunIdentity;
+  plan: RunPlan;
+  logWindow: LogWindowState;
+  /** Wall time in seconds since 1970 of each entry of log_history. */
+  logTimes: number[];
+  /** Floating-point operations so far, as transformers counts them. */
+  totalFlos: number;
+  /** How the training rows put a question, for testing the adapter the same way. */
+  prompt: PromptForm;
+  /** Set where the run took over only the weights of an earlier run's checkpoint. */
+  weightsFrom?: string | undefined;
+}
+
+/** A whole checkpoint in memory. */
+export interface Checkpoint {
+  cursor: RunCursor;
+  state: TrainerState;
+  adapter: LoraWeights[];
+  optimizer: TensorData[];
+}
+
+/** Last file of a checkpoint or a result: where it stands, everything does. */
+export const CURSOR = 'retune_state.json';
+const OPTIMIZER = 'optimizer.safetensors';
+
+/** The files of a checkpoint; retune_state.json holds the SHA-256 of all others. */
+export async function checkpointFiles(checkpoint: Checkpoint, config: AdapterConfig): Promise<Files> {
+  const { cursor, state, adapter, optimizer } = checkpoint;
+  const files: Files = {
+    ...adapterFiles(adapter, config),
+    [OPTIMIZER]: writeSafetensors(optimizer),
+    'trainer_state.json': textFile(writeTrainerState(state)),
+  };
+  return { ...files, [CURSOR]: await cursorFile(cursor, files) };
+}
+
+/** retune_state.json for these files. */
+export async function cursorFile(cursor: RunCursor, files: Files): Promise<Uint8Array[]> {
+  const hashes: Record<string, string> = {};
+  for (const [name, chunks] of Object.entries(files)) hashes[name] = await sha256Chunks(chunks);
+  return textFile(`${JSON.stringify({ ...cursor, files: hashes }, null, 2)}\n`);
+}
+
+/** The two files that PEFT loads. */
+export function adapterFiles(adapter: readonly LoraWeights[], config: AdapterConfig): Files {
+  return {
+    'adapter_model.safetensors': writeSafetensors(adapterTensors(adapter), ADAPTER_METADATA),
+    'adapter_config.json': textFile(writeAdapterConfig(config)),
+  };
+}
+
+/** Reads a checkpoint back after comparing every file with its SHA-256. Throws UserError naming the broken file. */
+export async function readCheckpoint(folder: Folder, decoder: DecoderConfig): Promise<Checkpoint> {
+  const cursor = await readCursor(folder);
+  for (const [name, expected] of Object.entries(cursor.files)) {
+    const file = await folder.open(name);
+    if (!file) throw broken(folder, name, 'is missing');
+    const found = await sha256(file);
+    if (found !== expected) throw broken(folder, name, `has SHA-256 ${found}, expected ${expected}`);
+  }
+  const { weights } = await readAdapter(folder, decoder);
+  const file = await openSafetensors((await folder.open(OPTIMIZER))!);
+  const optimizer: TensorData[] = [];
+  for (const { name, dtype, shape } of file.tensors.values())
+    optimizer.push({ name, dtype, shape, data: await readTensor(file.tensors.get(name)!) });
+  const stateFile = (await folder.open('trainer_state.json'))!;
+  const json: unknown = JSON.parse(new TextDecoder().decode(await readAll(stateFile)));
+  return { cursor, state: parseTrainerState(json, stateFile.name), adapter: weights, optimizer };
+}
+
+/** Reads only where a checkpoint stands. */
+export async function readCursor(folder: Folder): Promise<RunCursor & { files: Record<string, string> }> {
+  const file = await folder.open(CURSOR);
+  if (!file) throw broken(folder, CURSOR, 'is missing');
+  try {
+    return JSON.parse(new TextDecoder().decode(await readAll(file))) as RunCursor & {
+      files: Record<string, string>;
+    };
+  } catch {
+    throw broken(folder, CURSOR, 'is not JSON');
+  }
+}
+
+function broken(folder: Folder, file: string, what: string): UserError {
+  return new UserError(
+    `${folder.name}: ${file} ${what}, so this checkpoint is broken; go on from an earlier one, or start again with --resume never.`,
+  );
+}

@@ -1,0 +1,75 @@
+import type { Gpu } from '../gpu/device.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import type { RunEvent } from './events.ts';
+import { identify, type RunIdentity } from './identity.ts';
+import { prepare, type Prepared, type RunInputs } from './prepare.ts';
+import {
+  checkSameRun,
+  finishedIdentity,
+  latestCheckpoint,
+  latestWeights,
+  type ResumeMode,
+} from './resume.ts';
+import { newRunPlan } from './run-plan.ts';
+import type { RunStore } from './store.ts';
+import { Run, type Start } from './run.ts';
+
+export interface FinetuneCall {
+  inputs: RunInputs;
+  store: RunStore;
+  resume: ResumeMode;
+  /** Called once the inputs are sound: opening a device takes long and may fail. */
+  openGpu: () => Promise<Gpu>;
+  emit: (event: RunEvent) => void;
+  /** Stops the run at the next pass; what was reached is kept in a checkpoint. */
+  signal?: AbortSignal | undefined;
+}
+
+/** How a run ended. `already finished`: the output was there before, made of the same inputs. */
+export interface FinetuneResult {
+  status: 'finished' | 'stopped' | 'already finished';
+  step: number;
+  maxSteps: number;
+}
+
+/** Continues an adapter on new rows, from where the store's last sound checkpoint stands. Throws UserError. */
+export async function finetune(call: FinetuneCall): Promise<FinetuneResult> {
+  const { store, emit } = call;
+  const prepared = await prepare(call.inputs, emit);
+  const { model, train, evalRows, maxSteps } = prepared;
+  const identity = await identify({ ...call.inputs, model, rows: train.rows, evalRows }, (done, total) =>
+    emit({ type: 'phase', phase: 'hashing', done, total, unit: 'bytes' }),
+  );
+  const finished = call.resume === 'never' ? undefined : await finishedIdentity(store);
+  if (finished && call.resume === 'exact') {
+    checkSameRun(store, finished, identity, 'finished');
+    return { status: 'already finished', step: maxSteps, maxSteps };
+  }
+  const start = await startingPoint(call, prepared, identity);
+  const gpu = await call.openGpu();
+  const plan = start.checkpoint?.cursor.plan ?? newRunPlan(gpu, prepared.longest, prepared.windowTokens);
+  if (plan.device !== gpu.name)
+    emit({
+      type: 'note',
+      text: `The run began on ${plan.device} and goes on on ${gpu.name}: its last bits may differ from those of an uninterrupted run.`,
+    });
+  return new Run({ ...call, prepared, identity, gpu, plan, start }).go();
+}
+
+async function startingPoint(
+  { store, resume, emit }: FinetuneCall,
+  { model, adapter }: Prepared,
+  identity: RunIdentity,
+): Promise<Start> {
+  const fresh = { weights: adapter.weights, checkpoint: undefined, weightsFrom: undefined };
+  if (resume === 'never') return fresh;
+  if (resume === 'weights') {
+    const { weights, name } = await latestWeights(store, model.config);
+    return { weights, checkpoint: undefined, weightsFrom: name };
+  }
+  const note = (text: string) => emit({ type: 'note', text });
+  const checkpoint: Checkpoint | undefined = await latestCheckpoint(store, model.config, note);
+  if (!checkpoint) return fresh;
+  checkSameRun(store, checkpoint.cursor.identity, identity, 'unfinished');
+  return { weights: checkpoint.adapter, checkpoint, weightsFrom: checkpoint.cursor.weightsFrom };
+}

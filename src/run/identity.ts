@@ -1,0 +1,99 @@
+import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import { baseFiles, type BaseModel } from '../formats/base-model.ts';
+import { recipeToYaml, type Recipe } from '../formats/recipe.ts';
+import { sha256, sha256Chunks } from '../formats/sha256.ts';
+import type { EncodedRow } from '../text/rows.ts';
+import { textFile } from './store.ts';
+
+/** SHA-256 of everything that a run's numbers depend on. */
+export interface RunIdentity {
+  /** Weights, config and tokenizer of the base. */
+  base: string;
+  /** V1's adapter_model.safetensors and adapter_config.json; 'none' where the run starts a fresh adapter. */
+  source: string;
+  train: string;
+  /** 'none' where there are no validation rows. */
+  validation: string;
+  /** Ids and masks that the rows became: they also change with the chat template and the tokenizer. */
+  tokens: string;
+  /** The settings that have an effect. */
+  recipe: string;
+}
+
+/** What each part is called in messages. */
+export const IDENTITY_NAMES: Readonly<Record<keyof RunIdentity, string>> = {
+  base: 'the base model',
+  source: 'the source adapter',
+  train: 'the training data',
+  validation: 'the validation data',
+  tokens: 'the tokens that the rows become (tokenizer or chat template)',
+  recipe: 'the recipe',
+};
+
+/** The parts in which two runs differ. */
+export function differences(a: RunIdentity, b: RunIdentity): (keyof RunIdentity)[] {
+  return (Object.keys(IDENTITY_NAMES) as (keyof RunIdentity)[]).filter((part) => a[part] !== b[part]);
+}
+
+/** Files beside the weights that decide how text becomes tokens. */
+const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'];
+
+/** One hash over several files. */
+async function hashFiles(files: readonly ByteSource[], onBytes: (bytes: number) => void): Promise<string> {
+  const hashes = [];
+  for (const file of files) {
+    let before = 0;
+    hashes.push(
+      await sha256(file, (done) => {
+        onBytes(done - before);
+        before = done;
+      }),
+    );
+  }
+  return hashes.length === 1 ? hashes[0]! : sha256Chunks(textFile(hashes.join('\n')));
+}
+
+async function present(folder: Folder, names: readonly string[]): Promise<ByteSource[]> {
+  const files = await Promise.all(names.map((name) => folder.open(name)));
+  return files.filter((file) => file !== undefined);
+}
+
+/** An adapter's identity: its weights and its configuration. */
+export async function adapterHash(folder: Folder): Promise<string> {
+  return hashFiles(
+    await present(folder, ['adapter_model.safetensors', 'adapter_config.json']),
+    () => undefined,
+  );
+}
+
+/** Hashes all inputs of a run; `onProgress` in bytes. */
+export async function identify(
+  inputs: {
+    model: BaseModel;
+    source: Folder | undefined;
+    train: ByteSource;
+    validation: ByteSource | undefined;
+    recipe: Recipe;
+    rows: readonly EncodedRow[];
+    evalRows: readonly EncodedRow[];
+  },
+  onProgress: (done: number, total: number) => void,
+): Promise<RunIdentity> {
+  const { model, source, train, validation, recipe } = inputs;
+  const base = [...baseFiles(model), ...(await present(model.folder, TOKENIZER_FILES))];
+  const total = base.reduce((sum, file) => sum + file.size, 0);
+  let done = 0;
+  const onBytes = (bytes: number) => onProgress((done += bytes), total);
+  return {
+    base: await hashFiles(base, onBytes),
+    source: source ? await adapterHash(source) : 'none',
+    train: await sha256(train),
+    validation: validation ? await sha256(validation) : 'none',
+    tokens: await tokensHash([...inputs.rows, ...inputs.evalRows]),
+    recipe: await sha256Chunks(textFile(recipeToYaml({ ...recipe, model: { name: '' }, rest: {} }))),
+  };
+}
+
+function tokensHash(rows: readonly EncodedRow[]): Promise<string> {
+  return sha256Chunks(rows.flatMap(({ ids, trained }) => [new Uint8Array(ids.slice().buffer), trained]));
+}

@@ -1,0 +1,111 @@
+import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
+import { EVENT_FILE_PREFIX, eventHeader, scalarEvent } from '../formats/event-file.ts';
+import type { LogEntry, TrainerState } from '../formats/trainer-state.ts';
+import { epochOf } from '../train/schedule.ts';
+import { LogWindow } from '../train/log-window.ts';
+import type { Prepared } from './prepare.ts';
+
+/** TensorBoard's names for our entries, as transformers' callback gives them. */
+function tags(entry: LogEntry): Record<string, number> {
+  const named = Object.entries(entry)
+    .filter(([key]) => key !== 'step')
+    .map(([key, value]): [string, number] => [
+      key.startsWith('eval_') ? `eval/${key.slice('eval_'.length)}` : `train/${key}`,
+      value,
+    ]);
+  return Object.fromEntries(named);
+}
+
+/** The run's log: log_history, the open logging window and the floating-point operations so far. */
+export class RunLog {
+  readonly history: LogEntry[];
+  readonly times: number[];
+  readonly window: LogWindow;
+  totalFlos: number;
+  readonly #prepared: Prepared;
+
+  constructor(
+    prepared: Prepared,
+    from: {
+      history: readonly LogEntry[];
+      times: readonly number[];
+      window?: LogWindow;
+      totalFlos: number;
+    } = {
+      history: [],
+      times: [],
+      totalFlos: 0,
+    },
+  ) {
+    this.#prepared = prepared;
+    this.history = [...from.history];
+    this.times = [...from.times];
+    this.window = from.window ?? new LogWindow();
+    this.totalFlos = from.totalFlos;
+  }
+
+  /** Appends an entry for `step`. */
+  add(step: number, values: Record<string, number>): LogEntry {
+    const entry = { ...values, epoch: epochOf(step, this.#prepared.grouping), step };
+    this.history.push(entry);
+    this.times.push(Date.now() / 1000);
+    return entry;
+  }
+
+  /** trainer_state.json after `step`. */
+  state(step: number): TrainerState {
+    const { inputs, grouping, maxSteps } = this.#prepared;
+    const { training } = inputs.recipe;
+    return {
+      global_step: step,
+      epoch: step === 0 ? 0 : epochOf(step, grouping),
+      max_steps: maxSteps,
+      num_train_epochs: Math.ceil(training.epochs),
+      train_batch_size: training.batchSize,
+      eval_steps: training.evalSteps,
+      logging_steps: training.loggingSteps,
+      save_steps: training.saveSteps,
+      best_metric: null,
+      best_global_step: null,
+      best_model_checkpoint: null,
+      log_history: this.history,
+      num_input_tokens_seen: 0,
+      total_flos: this.totalFlos,
+    };
+  }
+
+  /** The event file's name, the same for the whole run. */
+  get eventFileName(): string {
+    return `${EVENT_FILE_PREFIX}${Math.floor(this.times[0] ?? 0)}.retune`;
+  }
+
+  /** The history as a TensorBoard event file. */
+  eventFile(): Uint8Array {
+    const chunks = [eventHeader(this.times[0] ?? 0)];
+    this.history.forEach((entry, i) => chunks.push(scalarEvent(this.times[i]!, entry.step, tags(entry))));
+    const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    return bytes;
+  }
+}
+
+/**
+ * Floating-point operations of one step as transformers counts them: 6 · input tokens, padding included, ·
+ * parameters outside embeddings.
+ */
+export function stepFlos({ model, adapter, train }: Prepared, microBatches: readonly number[][]): number {
+  const product = (shape: readonly number[]) => shape.reduce((all, n) => all * n, 1);
+  let parameters = 0;
+  for (const { shape } of linearModules(model.config)) parameters += product(shape);
+  for (const [name, shape] of denseTensors(model.config))
+    if (name !== 'model.embed_tokens.weight') parameters += product(shape);
+  for (const { module } of adapter.weights) parameters += module.r * (module.inFeatures + module.outFeatures);
+  let tokens = 0;
+  for (const batch of microBatches)
+    tokens += batch.length * batch.reduce((most, row) => Math.max(most, train.rows[row]!.ids.length), 0);
+  return 6 * tokens * parameters;
+}

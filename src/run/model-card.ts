@@ -1,0 +1,64 @@
+import { recipeToYaml } from '../formats/recipe.ts';
+import type { LogEntry } from '../formats/trainer-state.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import type { Prepared } from './prepare.ts';
+
+/** The adapter's README.md: what it is, what it came from, how it was made, what the losses were. */
+export function modelCard({ cursor, state }: Checkpoint, prepared: Prepared): string {
+  const { inputs, adapter, model, train, evalRows } = prepared;
+  const { identity } = cursor;
+  const base = adapter.config.baseModelName ?? inputs.recipe.model.name;
+  const { r, loraAlpha } = adapter.config;
+  const rows = `${train.rows.length} rows, ${train.stats.trainedTokens} trained tokens`;
+  const source = inputs.source
+    ? `${inputs.source.name} (SHA-256 ${identity.source})`
+    : 'none: a fresh adapter';
+  return `---
+base_model: ${JSON.stringify(base)}
+library_name: peft
+pipeline_tag: text-generation
+tags:
+- lora
+- qlora
+- retune
+---
+
+# LoRA adapter for ${base || model.config.family}
+
+A LoRA adapter (r = ${r}, alpha = ${loraAlpha}), trained by Retune over the base in 4-bit NF4 with 8-bit AdamW.
+
+## Lineage
+
+| | |
+|---|---|
+| base | ${base || 'unnamed'} (SHA-256 ${identity.base}) |
+| continued from | ${source} |
+| training data | ${inputs.train.name}: ${rows} (SHA-256 ${identity.train}) |
+| validation data | ${inputs.validation ? `${inputs.validation.name}: ${evalRows.length} rows (SHA-256 ${identity.validation})` : 'none'} |
+| prompt form | ${cursor.prompt} |
+${cursor.weightsFrom === undefined ? '' : `| weights taken from | ${cursor.weightsFrom} |\n`}
+## Losses
+
+${lossTable(state.log_history)}
+## Recipe
+
+\`\`\`yaml
+${recipeToYaml(inputs.recipe).trimEnd()}
+\`\`\`
+`;
+}
+
+/** First and last entries of training and evaluation. */
+function lossTable(history: readonly LogEntry[]): string {
+  const row = ({ step, epoch }: LogEntry, what: string, loss: number) =>
+    `| ${step} | ${epoch.toFixed(2)} | ${what} | ${loss.toFixed(4)} |\n`;
+  const pick = (key: 'loss' | 'eval_loss') => {
+    const entries = history.filter((entry) => entry[key] !== undefined);
+    return [...new Set([entries[0], entries.at(-1)])].filter((entry) => entry !== undefined);
+  };
+  const lines = [
+    ...pick('loss').map((entry) => row(entry, 'training loss', entry.loss!)),
+    ...pick('eval_loss').map((entry) => row(entry, 'validation loss', entry.eval_loss!)),
+  ];
+  return `| step | epoch | | |\n|---|---|---|---|\n${lines.join('')}`;
+}

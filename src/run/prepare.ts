@@ -1,0 +1,105 @@
+import { freshAdapter, readAdapter, type Adapter } from '../formats/adapter.ts';
+import { openBaseModel, type BaseModel } from '../formats/base-model.ts';
+import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import type { Recipe } from '../formats/recipe.ts';
+import { UserError } from '../formats/user-error.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
+import { encodeRows, trainedTargets, type EncodedRow, type EncodedRows } from '../text/rows.ts';
+import type { TextTokenizer } from '../text/tokenizer.ts';
+import { maxSteps, type Grouping } from '../train/schedule.ts';
+import { stepWindows } from '../train/window.ts';
+import type { RunEvent } from './events.ts';
+
+/** What the user chooses. */
+export interface RunInputs {
+  base: Folder;
+  /** V1, or undefined for a fresh adapter from the recipe's lora section. */
+  source: Folder | undefined;
+  train: ByteSource;
+  validation: ByteSource | undefined;
+  recipe: Recipe;
+}
+
+/** Everything that is known before a device is touched. */
+export interface Prepared {
+  inputs: RunInputs;
+  model: BaseModel;
+  tokenizer: TextTokenizer;
+  adapter: Adapter;
+  train: EncodedRows;
+  evalRows: EncodedRow[];
+  grouping: Grouping;
+  maxSteps: number;
+  /** Tokens of the longest row, for training or evaluation. */
+  longest: number;
+  /** The most tokens, and the most trained tokens, of a step. */
+  windowTokens: number;
+  stepTargets: number;
+}
+
+type Emit = (event: RunEvent) => void;
+
+/** Opens and checks all inputs. Throws UserError. */
+export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> {
+  const { recipe } = inputs;
+  emit({ type: 'phase', phase: 'opening files', done: 0, total: 3, unit: 'files' });
+  const model = await openBaseModel(inputs.base);
+  emit({ type: 'phase', phase: 'opening files', done: 1, total: 3, unit: 'files' });
+  const adapter = inputs.source
+    ? await readAdapter(inputs.source, model.config)
+    : freshAdapter(recipe.lora, model.config, recipe.seed, recipe.model.name);
+  emit({ type: 'phase', phase: 'opening files', done: 2, total: 3, unit: 'files' });
+  const tokenizer = await loadTokenizer(inputs.base);
+  emit({ type: 'phase', phase: 'opening files', done: 3, total: 3, unit: 'files' });
+  if (tokenizer.vocabSize > model.config.vocabSize)
+    throw new UserError(
+      `${inputs.base.name}: the tokenizer has ${tokenizer.vocabSize} tokens, the model's embedding ${model.config.vocabSize} rows; choose the folder whose tokenizer belongs to its weights.`,
+    );
+  const encode = (source: ByteSource) =>
+    encodeRows(source, tokenizer, {
+      maxLength: recipe.training.maxLength,
+      onProgress: ({ bytesRead, bytesTotal }) =>
+        emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' }),
+    });
+  const train = await encode(inputs.train);
+  const evaluated = inputs.validation ? (await encode(inputs.validation)).rows : [];
+  const evalRows = evaluated.slice(0, recipe.training.maxEvalSamples);
+  const { batchSize: batch, accumulationSteps: accumulation, epochs } = recipe.training;
+  const grouping = { rows: train.rows.length, batch, accumulation };
+  return {
+    inputs,
+    model,
+    tokenizer,
+    adapter,
+    train,
+    evalRows,
+    grouping,
+    maxSteps: maxSteps(grouping, epochs),
+    ...sizes(train.rows, evalRows, grouping, maxSteps(grouping, epochs), recipe.seed),
+  };
+}
+
+/** What the buffers must hold: of rows, of steps' windows, and of evaluation passes. */
+function sizes(
+  rows: readonly EncodedRow[],
+  evalRows: readonly EncodedRow[],
+  grouping: Grouping,
+  steps: number,
+  seed: number,
+) {
+  const longest = [...rows, ...evalRows].reduce((most, { ids }) => Math.max(most, ids.length), 0);
+  const window = stepWindows(grouping, seed);
+  let windowTokens = 0;
+  let stepTargets = longest;
+  for (let step = 1; step <= steps; step++) {
+    let tokens = 0;
+    let targets = 0;
+    for (const index of window(step).rows.flat()) {
+      tokens += rows[index]!.ids.length;
+      targets += trainedTargets(rows[index]!);
+    }
+    windowTokens = Math.max(windowTokens, tokens);
+    stepTargets = Math.max(stepTargets, targets);
+  }
+  return { longest, windowTokens, stepTargets };
+}

@@ -1,0 +1,18 @@
+import { recipeToYaml } from '../formats/recipe.ts';
+import { writeTrainerState } from '../formats/trainer-state.ts';
+import { adapterFiles, CURSOR, cursorFile, type Checkpoint } from './checkpoint.ts';
+import { modelCard } from './model-card.ts';
+import type { Prepared } from './prepare.ts';
+import { textFile, type Files } from './store.ts';
+
+/** The files of a finished run: what PEFT loads, how it came about, and what Retune goes on from. */
+export async function resultFiles(checkpoint: Checkpoint, prepared: Prepared): Promise<Files> {
+  const { cursor, state, adapter } = checkpoint;
+  const files: Files = {
+    ...adapterFiles(adapter, prepared.adapter.config),
+    'README.md': textFile(modelCard(checkpoint, prepared)),
+    'trainer_state.json': textFile(writeTrainerState(state)),
+    'training_config.yaml': textFile(recipeToYaml(prepared.inputs.recipe)),
+  };
+  return { ...files, [CURSOR]: await cursorFile(cursor, files) };
+}

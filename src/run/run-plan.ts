@@ -1,0 +1,33 @@
+import type { Gpu } from '../gpu/device.ts';
+
+/**
+ * Everything that may differ between two starts of the same run and changes rounding: decided once before step 1,
+ * kept in every checkpoint, taken from there on resume.
+ */
+export interface RunPlan {
+  version: 1;
+  precision: 'f32';
+  /** Rows of a step go into as few passes as fit, first fit in order. */
+  packing: 'first-fit';
+  /** Largest number of tokens of a pass. */
+  passTokens: number;
+  /** What the backward pass finds of each layer; the rest is computed again, with the same bits. */
+  kept: 'input, attention output, softmax statistics';
+  /** Where the numbers were made: bits repeat on the same device and backend. */
+  device: string;
+}
+
+/** Tokens that a pass is filled up to: enough to keep a GPU busy, little enough to fit. */
+const PASS_TOKENS = 1024;
+
+/** Decides the plan of a new run. `longest` and `window` in tokens: of one row, and of a step's rows together. */
+export function newRunPlan(gpu: Gpu, longest: number, window: number): RunPlan {
+  return {
+    version: 1,
+    precision: 'f32',
+    packing: 'first-fit',
+    passTokens: Math.max(longest, Math.min(PASS_TOKENS, window)),
+    kept: 'input, attention output, softmax statistics',
+    device: gpu.name,
+  };
+}

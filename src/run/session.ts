@@ -1,0 +1,68 @@
+import type { LoraWeights } from '../formats/adapter.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { Stream } from '../gpu/stream.ts';
+import { loadBase } from '../model/load-base.ts';
+import { Lora } from '../model/lora.ts';
+import { Workspace } from '../model/workspace.ts';
+import { Optimizer } from '../train/optimizer.ts';
+import { PassRunner } from '../train/step.ts';
+import type { RunEvent } from './events.ts';
+import { memoryPlan, trainingWorkspace, withinMemory, type MemoryPlanInput } from './memory-plan.ts';
+import type { Prepared } from './prepare.ts';
+import type { RunPlan } from './run-plan.ts';
+
+/** A run's share of the device: base, adapter, optimizer and activations. */
+export interface Session {
+  stream: Stream;
+  lora: Lora;
+  optimizer: Optimizer;
+  runner: PassRunner;
+}
+
+/** What the memory plan needs to know of a prepared run. */
+export function planInput(prepared: Prepared, plan: RunPlan): MemoryPlanInput {
+  const { model, adapter, inputs, longest, stepTargets } = prepared;
+  return {
+    model,
+    doubleQuant: inputs.recipe.quantization.useDoubleQuant,
+    modules: adapter.weights.map((w) => w.module),
+    passTokens: plan.passTokens,
+    positions: longest,
+    stepTargets: Math.max(stepTargets, plan.passTokens),
+    dropout: adapter.config.loraDropout > 0,
+  };
+}
+
+/** Brings base, adapter and optimizer to the device. Throws UserError where they do not fit. */
+export async function openSession(
+  gpu: Gpu,
+  prepared: Prepared,
+  plan: RunPlan,
+  weights: readonly LoraWeights[],
+  emit: (event: RunEvent) => void,
+): Promise<Session> {
+  const { model, adapter, inputs } = prepared;
+  const { training, quantization } = inputs.recipe;
+  const input = planInput(prepared, plan);
+  return withinMemory(gpu, memoryPlan(input), async () => {
+    const base = await loadBase(gpu, model, {
+      doubleQuant: quantization.useDoubleQuant,
+      positions: input.positions,
+      onProgress: (done, total) =>
+        emit({ type: 'phase', phase: 'loading the base', done, total, unit: 'bytes' }),
+    });
+    const stream = new Stream(gpu);
+    const lora = new Lora(gpu, weights, model.config.layers, true, adapter.config.loraDropout);
+    const ws = new Workspace(gpu, trainingWorkspace(input));
+    const { weightDecay, maxGradNorm } = training;
+    const optimizer = new Optimizer(gpu, lora, {
+      beta1: 0.9,
+      beta2: 0.999,
+      eps: 1e-8,
+      weightDecay,
+      maxGradNorm,
+    });
+    const runner = new PassRunner({ gpu, stream, base, lora, ws }, input.stepTargets);
+    return { stream, lora, optimizer, runner };
+  });
+}

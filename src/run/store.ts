@@ -1,0 +1,32 @@
+import type { Folder } from '../formats/byte-source.ts';
+
+/** Files by name, each as the chunks that follow one another. */
+export type Files = Readonly<Record<string, readonly Uint8Array[]>>;
+
+/** Where a run's checkpoints and its result live: a folder on disk, or the browser's database. */
+export interface RunStore {
+  /** As the user would recognise it. */
+  readonly name: string;
+  /** Steps of the checkpoints that are there, ascending. */
+  checkpoints(): Promise<number[]>;
+  /** The files of one checkpoint. */
+  openCheckpoint(step: number): Promise<Folder>;
+  /** What messages call a checkpoint. */
+  checkpointName(step: number): string;
+  /** Writes a checkpoint whole or not at all, also when the process dies on the way. Throws UserError when full. */
+  saveCheckpoint(step: number, files: Files): Promise<void>;
+  removeCheckpoint(step: number): Promise<void>;
+  /** The finished run's files. */
+  openResult(): Promise<Folder>;
+  /** Writes the finished run's files, `last` after all others: where it stands, everything does. */
+  saveResult(files: Files, last: string): Promise<void>;
+  /** Takes that last file away, so that what is there no longer counts as finished. */
+  unfinish(last: string): Promise<void>;
+  /** Replaces one file of the run's logs. */
+  writeLog(file: string, bytes: Uint8Array): Promise<void>;
+}
+
+/** Text as the contents of a file. */
+export function textFile(text: string): Uint8Array[] {
+  return [new TextEncoder().encode(text)];
+}
