@@ -101,7 +101,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** The number that a parsed JSON or YAML value stands for. */
-export function toNumber(value: unknown): number | undefined {
+function toNumber(value: unknown): number | undefined {
   if (value instanceof PythonFloat) return value.value;
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;

@@ -22,9 +22,9 @@ export interface Recipe {
 }
 
 /** transformers' names of the one optimizer there is, blockwise 8-bit AdamW. */
-export const OPTIMIZERS = ['paged_adamw_8bit', 'adamw_8bit', 'adamw_bnb_8bit'] as const;
+const OPTIMIZERS = ['paged_adamw_8bit', 'adamw_8bit', 'adamw_bnb_8bit'] as const;
 
-export const SCHEDULES = ['linear', 'cosine', 'constant', 'constant_with_warmup'] as const;
+const SCHEDULES = ['linear', 'cosine', 'constant', 'constant_with_warmup'] as const;
 
 export interface TrainingSettings {
   /** May be a fraction. */
