@@ -1,0 +1,151 @@
+import type { DecoderConfig } from '../formats/decoder-config.ts';
+import { argmax } from '../gpu/kernels/argmax.ts';
+import { attention } from '../gpu/kernels/attention.ts';
+import { attentionDecode } from '../gpu/kernels/attention-decode.ts';
+import { gatherRows } from '../gpu/kernels/embedding.ts';
+import { headMatmul } from '../gpu/kernels/head.ts';
+import type { FloatFormat } from '../gpu/kernels/nf4.ts';
+import { view, type GpuBuffer } from '../gpu/memory.ts';
+import { Readback } from '../gpu/readback.ts';
+import type { Stream } from '../gpu/stream.ts';
+import { allocate, type Allocations } from '../model/allocations.ts';
+import { uploadPass } from '../model/batch.ts';
+import { forward, heads, type PassContext } from '../model/decoder.ts';
+import type { Lora } from '../model/lora.ts';
+import type { DecoderWeights } from '../model/weights.ts';
+import { logitRows, Workspace, workspaceAllocations, type WorkspaceShape } from '../model/workspace.ts';
+import { KvCache, kvCacheAllocations } from './kv-cache.ts';
+import { decodePass, prefillPass, type CachedPass, type Sequence } from './passes.ts';
+
+/** What generation must hold; equal shapes give equal bytes. */
+export interface GeneratorShape {
+  /** Sequences that are decoded at once, at most 64. */
+  sequences: number;
+  /** Tokens of a sequence, prompt and answer together. */
+  capacity: number;
+  /** Largest LoRA rank. */
+  rank: number;
+}
+
+/** Buffers for generation by kind of use; `results` is the staging buffer of the logits. */
+export function generatorAllocations(
+  config: DecoderConfig,
+  headFormat: FloatFormat,
+  shape: GeneratorShape,
+): Allocations[] {
+  const inner = workspaceShape(config, headFormat, shape);
+  const { work, kept } = workspaceAllocations(inner);
+  const cache = kvCacheAllocations({ config, tokens: inner.tokens, ...shape });
+  return [work, ...kept, ...cache.layers, cache.batch, resultAllocations(config, shape)];
+}
+
+function workspaceShape(
+  config: DecoderConfig,
+  headFormat: FloatFormat,
+  { sequences, capacity, rank }: GeneratorShape,
+): WorkspaceShape {
+  // Any prompt that the cache takes fits into one pass.
+  const tokens = Math.max(capacity, sequences);
+  return { config, headFormat, tokens, rank, training: false, dropout: false };
+}
+
+const resultAllocations = ({ vocabSize }: DecoderConfig, { sequences }: GeneratorShape) =>
+  ({
+    largest: { kind: 'batch', bytes: 4 * sequences },
+    results: { kind: 'uniforms and readback', bytes: 4 * sequences * vocabSize },
+  }) as const satisfies Allocations;
+
+/** Runs the decoder over sequences whose keys and values it keeps, up to the logits of what comes next. */
+export class CachedDecoder {
+  /** Most tokens of a pass. */
+  readonly tokens: number;
+  readonly #stream: Stream;
+  readonly #base: DecoderWeights;
+  readonly #ws: Workspace;
+  readonly #cache: KvCache;
+  readonly #largest: GpuBuffer;
+  readonly #readback: Readback;
+
+  /** Throws UserError where the device cannot hold the cache. */
+  constructor(stream: Stream, base: DecoderWeights, shape: GeneratorShape) {
+    const { config, head, rope } = base;
+    const inner = workspaceShape(config, head.format, shape);
+    if (shape.capacity > rope.size / (4 * config.headDim))
+      throw new Error(`sequences of ${shape.capacity} tokens, longer than the rotary table`);
+    if (shape.sequences > logitRows(inner)) throw new Error(`${shape.sequences} sequences at once`);
+    this.tokens = inner.tokens;
+    this.#stream = stream;
+    this.#base = base;
+    this.#cache = new KvCache(stream, { config, tokens: inner.tokens, ...shape });
+    this.#ws = new Workspace(stream.gpu, inner);
+    const { largest, results } = resultAllocations(config, shape);
+    this.#largest = allocate(stream.gpu.memory, { largest }).largest;
+    this.#readback = new Readback(stream.gpu, 'logits', results.bytes);
+  }
+
+  /** Runs whole prompts in one pass and keeps their keys and values. */
+  prefill(sequences: readonly Sequence[], lora: Lora | undefined): Promise<void> {
+    return this.#run(prefillPass(sequences), lora, (ctx) => (layer, q, k, v, o) => {
+      const { ws, rows } = ctx;
+      this.#cache.write(layer, k, v, rows);
+      const ranges = view(ws.buffers.ranges);
+      attention(this.#stream, { q, k, v, o, stats: ws.stats(layer), ranges, ...this.#heads(rows) });
+    });
+  }
+
+  /** Runs the newest token of each sequence. */
+  decode(sequences: readonly Sequence[], lora: Lora | undefined): Promise<void> {
+    return this.#run(decodePass(sequences), lora, ({ ws, rows }) => (layer, q, k, v, o) => {
+      this.#cache.write(layer, k, v, rows);
+      const kept = this.#cache.layer(layer);
+      const ranges = view(ws.buffers.ranges);
+      attentionDecode(this.#stream, { q, ...kept, o, ranges, ...this.#heads(rows), sequences: rows });
+    });
+  }
+
+  /** Logits [vocab] of what follows each of the last run's sequences. */
+  async logits(sequences: number): Promise<Float32Array[]> {
+    const vocab = this.#base.config.vocabSize;
+    const range = view(this.#ws.buffers.logits, 0, 4 * sequences * vocab);
+    const all = new Float32Array((await this.#readback.read(this.#stream, range)).buffer);
+    return Array.from({ length: sequences }, (_, row) => all.subarray(row * vocab, (row + 1) * vocab));
+  }
+
+  /** The id of the largest logit of each: four bytes come back instead of a vocabulary. */
+  async largest(sequences: number): Promise<Uint32Array> {
+    const out = view(this.#largest, 0, 4 * sequences);
+    const vocab = this.#base.config.vocabSize;
+    argmax(this.#stream, { logits: view(this.#ws.buffers.logits), out, rows: sequences, vocab });
+    return new Uint32Array((await this.#readback.read(this.#stream, out)).buffer);
+  }
+
+  close(): void {
+    this.#ws.close();
+    this.#cache.close();
+    this.#readback.close();
+    this.#stream.gpu.memory.free(this.#largest);
+  }
+
+  async #run(
+    { pass, slots }: CachedPass,
+    lora: Lora | undefined,
+    attend: (ctx: PassContext) => PassContext['attend'] & {},
+  ): Promise<void> {
+    const [stream, base, ws] = [this.#stream, this.#base, this.#ws];
+    uploadPass(stream, ws, pass);
+    this.#cache.setSlots(slots);
+    const ctx: PassContext = { stream, base, lora, ws, rows: pass.ids.length, dropout: 0 };
+    ctx.attend = attend(ctx);
+    await forward(ctx);
+    // The head is a large product: only what a next token is wanted for goes through it.
+    const { normed, targetIndex, headIn, logits } = ws.buffers;
+    const [x, count] = [view(headIn), pass.targets.index.length];
+    const width = base.config.hiddenSize;
+    gatherRows(stream, { x: view(normed), index: view(targetIndex), y: x, count, width });
+    headMatmul(stream, { x, table: base.head, logits: view(logits), rows: count });
+  }
+
+  #heads(tokens: number) {
+    return heads(this.#base.config, tokens);
+  }
+}

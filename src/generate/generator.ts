@@ -1,0 +1,145 @@
+import { UserError } from '../formats/user-error.ts';
+import { Xoshiro128 } from '../formats/xoshiro128.ts';
+import type { Stream } from '../gpu/stream.ts';
+import type { Lora } from '../model/lora.ts';
+import type { DecoderWeights } from '../model/weights.ts';
+import { CachedDecoder, type GeneratorShape } from './cached-decoder.ts';
+import type { Sequence } from './passes.ts';
+import { checkSampling, sampleToken, type Sampling } from './sampling.ts';
+
+export interface GenerateOptions {
+  maxNewTokens: number;
+  /** Ids that end a sequence; they are not part of the result. */
+  stopIds: readonly number[];
+  sampling: Sampling;
+  /** Whole number below 2³². Each prompt has random numbers of its own, whatever runs beside it. */
+  seed: number;
+  /** Ends the call between two tokens; it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Each new token, as it comes, of the prompt of that index. */
+  onToken?: ((prompt: number, id: number) => void) | undefined;
+  /** A prompt's whole result, as soon as it is there. */
+  onEnd?: ((prompt: number, generated: Generated) => void) | undefined;
+}
+
+export interface Generated {
+  ids: number[];
+  stopped: 'stop id' | 'length';
+}
+
+interface Running extends Sequence {
+  readonly index: number;
+  readonly ids: number[];
+  readonly random: Xoshiro128;
+}
+
+/**
+ * Continues prompts, several at once; where one ends, the next takes its place. The base is shared: each call names
+ * the adapter that it wants. One call at a time.
+ */
+export class Generator {
+  readonly shape: GeneratorShape;
+  readonly #decoder: CachedDecoder;
+
+  /** Throws UserError where the device cannot hold the cache. */
+  constructor(stream: Stream, base: DecoderWeights, shape: GeneratorShape) {
+    this.shape = shape;
+    this.#decoder = new CachedDecoder(stream, base, shape);
+  }
+
+  /**
+   * Continues each prompt, of at least one id; results in the prompts' order. Throws UserError where a prompt and its
+   * answer may not fit the cache, and where the model's logits are not finite.
+   */
+  async generate(
+    prompts: readonly (readonly number[])[],
+    lora: Lora | undefined,
+    options: GenerateOptions,
+  ): Promise<Generated[]> {
+    this.#check(prompts, lora, options);
+    const { signal, stopIds, maxNewTokens, onToken, onEnd } = options;
+    const waiting = this.#sequences(prompts, options.seed);
+    const places = Array.from({ length: this.shape.sequences }, (_, i) => i * this.shape.capacity);
+    const results = new Array<Generated>(prompts.length);
+    let running: Running[] = [];
+    const end = (sequence: Running, stopped: Generated['stopped']): void => {
+      const generated = { ids: sequence.ids, stopped };
+      results[sequence.index] = generated;
+      running = running.filter((other) => other !== sequence);
+      places.push(sequence.firstSlot);
+      onEnd?.(sequence.index, generated);
+    };
+    while (waiting.length > 0 || running.length > 0) {
+      signal?.throwIfAborted();
+      const fresh = this.#admit(waiting, places);
+      const turn = fresh.length > 0 ? fresh : running;
+      running = [...running, ...fresh];
+      const next = await this.#next(turn, lora, options.sampling, turn === fresh);
+      turn.forEach((sequence, i) => {
+        const id = next[i]!;
+        if (stopIds.includes(id)) return end(sequence, 'stop id');
+        sequence.ids.push(id);
+        onToken?.(sequence.index, id);
+        if (sequence.ids.length === maxNewTokens) end(sequence, 'length');
+      });
+    }
+    return results;
+  }
+
+  close(): void {
+    this.#decoder.close();
+  }
+
+  #check(prompts: readonly (readonly number[])[], lora: Lora | undefined, options: GenerateOptions): void {
+    checkSampling(options.sampling);
+    const { capacity, rank } = this.shape;
+    const { maxNewTokens } = options;
+    prompts.forEach(({ length }, i) => {
+      if (length + maxNewTokens > capacity)
+        throw new UserError(
+          `prompt ${i + 1}: ${length} tokens and ${maxNewTokens} new ones, expected at most ${capacity} together; shorten the prompt or lower the number of new tokens (--max-new-tokens).`,
+        );
+      if (length === 0) throw new Error(`prompt ${i + 1} is empty`);
+    });
+    const ranks = lora?.layers.flatMap(({ pairs }) => Object.values(pairs).map(({ module }) => module.r));
+    if (ranks?.some((r) => r > rank))
+      throw new Error(`an adapter of rank ${Math.max(...ranks)} where at most ${rank} was expected`);
+  }
+
+  #sequences(prompts: readonly (readonly number[])[], seed: number) {
+    const seeds = Xoshiro128.seeded(seed);
+    return prompts.map((prompt, index) => ({ prompt, index, random: Xoshiro128.seeded(seeds.u32()) }));
+  }
+
+  /** Takes as many waiting sequences as there are places for and one pass has room for. */
+  #admit(waiting: Omit<Running, 'ids' | 'firstSlot'>[], places: number[]): Running[] {
+    const admitted: Running[] = [];
+    let room = this.#decoder.tokens;
+    while (waiting.length > 0 && places.length > 0 && waiting[0]!.prompt.length <= room) {
+      room -= waiting[0]!.prompt.length;
+      admitted.push({ ...waiting.shift()!, ids: [], firstSlot: places.shift()! });
+    }
+    return admitted;
+  }
+
+  /** The next token of each sequence. */
+  async #next(
+    turn: readonly Running[],
+    lora: Lora | undefined,
+    sampling: Sampling,
+    fresh: boolean,
+  ): Promise<ArrayLike<number>> {
+    await (fresh ? this.#decoder.prefill(turn, lora) : this.#decoder.decode(turn, lora));
+    // The first logits are looked at in any case, since a broken model shows there.
+    if (!fresh && sampling.temperature === 0 && sampling.repetitionPenalty === 1)
+      return this.#decoder.largest(turn.length);
+    const logits = await this.#decoder.logits(turn.length);
+    if (fresh && !logits.every((row) => row.every(Number.isFinite)))
+      throw new UserError(
+        'the logits of this model are not finite numbers, so its base or its adapter is broken; take another copy of them or an earlier checkpoint.',
+      );
+    return turn.map(({ prompt, ids, random }, i) =>
+      sampleToken(logits[i]!, sampling, [...prompt, ...ids], random),
+    );
+  }
+}
