@@ -66,13 +66,13 @@ export class ModelCase {
     return new ModelCase(name, gpu, { model, base, tokenizer: await loadTokenizer(folder) });
   }
 
-  /** The adapter on the device; undefined for the base alone. */
-  async lora(who: Who): Promise<Lora | undefined> {
+  /** The adapter on the device, with gradients where it is `trained`; undefined for the base alone. */
+  async lora(who: Who, trained = false): Promise<Lora | undefined> {
     if (who === 'base') return undefined;
     const folder = await nodeFolder(casePath(this.name, FOLDERS[who]));
     const { config } = this.model;
     const { weights } = await readAdapter(folder, config);
-    return new Lora(this.#gpu, weights, config.layers, false);
+    return new Lora(this.#gpu, weights, config.layers, trained);
   }
 
   /** A file of the case as text. */
@@ -81,6 +81,7 @@ export class ModelCase {
   }
 }
 
-function casePath(name: CaseName, path: string): string {
+/** The path of a file of a case. */
+export function casePath(name: CaseName, path: string): string {
   return join(fileURLToPath(new URL('../fixtures/cases', import.meta.url)), name, path);
 }
