@@ -1,5 +1,6 @@
-// partials[begin + w] = the sum of squares of the w-th chunk of grads, or −1 where the chunk holds NaN or infinity or
-// its sum leaves f32's range. Gradients are read as integers: a compiler that assumes finite floats cannot drop the test.
+// partials[begin + w] = the sum of squares of the w-th chunk of grads, or NOT_FINITE where the chunk holds NaN or
+// infinity or its sum is larger. Gradients are read as integers: a compiler that assumes finite floats cannot drop the
+// test.
 
 struct Params { count4: u32, begin: u32 }
 
@@ -10,8 +11,7 @@ struct Params { count4: u32, begin: u32 }
 const THREADS = 256u;
 const CHUNK = 8u * THREADS;
 const EXPONENT = vec4u(0x7f800000u);
-const LARGEST_SUM = 1e38;
-// Large enough that a sum holding it is above LARGEST_SUM, small enough that all 256 together stay finite.
+// A finite number that marks what is not finite, so that sums stay in f32's range; grad_norm_finish.wgsl knows it.
 const NOT_FINITE = 1.1e38;
 var<workgroup> sums: array<f32, THREADS>;
 
@@ -38,5 +38,5 @@ fn main(
     workgroupBarrier();
     if (lane < half) { sums[lane] = min(sums[lane] + sums[lane + half], NOT_FINITE); }
   }
-  if (lane == 0u) { partials[p.begin + chunk] = select(-1.0, sums[0], sums[0] < LARGEST_SUM); }
+  if (lane == 0u) { partials[p.begin + chunk] = sums[0]; }
 }

@@ -39,6 +39,13 @@ it('gives zero gradients a norm of 0 and does not clip them', async () => {
   expect([...(await control([new Float32Array(512)], 1))]).toEqual([0, 1, 1, 0]);
 });
 
+it('clips by norm + 1e-6, which shows where gradients are tiny', async () => {
+  const g = new Float32Array(256).fill(1e-7);
+  expect(relativeError((await control([g], 1e-6)).subarray(0, 2), gradNormRef(f64(g), 1e-6))).toBeLessThan(
+    1e-5,
+  );
+});
+
 describe('a gradient that is not finite', () => {
   const poisons = [NaN, Infinity, -Infinity, 1.2e19, 3.4e38];
   it.each(poisons.flatMap((value) => [0, 4097, 8191, 8192 * 9 + 3].map((at) => [value, at] as const)))(

@@ -29,7 +29,7 @@ export function gradNormPartials(count: number): number {
 
 /**
  * partials[partialBegin…] = sums of squares of `count` f32 gradients (a multiple of 4), in a fixed order;
- * −1 for a chunk that holds NaN or infinity, or whose sum is 1e38 or more.
+ * 1.1e38 for a chunk that holds NaN or infinity, or whose sum is larger.
  */
 export function gradNormPartial(
   stream: Stream,
@@ -53,7 +53,7 @@ export interface GradNormPartial {
 
 /**
  * control [4] = [global L2 norm before clipping, clip factor min(1, maxNorm/(norm + 1e-6)), 1 (all is finite), 0].
- * A gradient that is not finite, or a norm of 1e19 or more, gives [−1, 0, 0, 0]. A maxNorm of 0 means no clipping.
+ * A gradient that is not finite, or a norm above 1.04e19, gives [−1, 0, 0, 0]. A maxNorm of 0 means no clipping.
  */
 export function gradNormFinish(
   stream: Stream,
