@@ -5,10 +5,12 @@ export default defineConfig({
   worker: { format: 'es' },
   build: { target: 'es2023' },
   test: {
-    include: ['tests/**/*.test.ts'],
-    exclude: ['tests/long/**', 'node_modules/**'],
+    include: process.env.RETUNE_LONG ? ['tests/long/**/*.test.ts'] : ['tests/{unit,gpu,e2e}/**/*.test.ts'],
+    globalSetup: ['tests/support/global-setup.ts'],
+    reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    maxWorkers: 2,
+    testTimeout: process.env.RETUNE_LONG ? 7_200_000 : 300_000,
+    hookTimeout: 300_000,
   },
 });

@@ -1,0 +1,135 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Recipe } from '../../src/formats/recipe.ts';
+import type { RunEvent } from '../../src/run/events.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { caseInputs, comparable, run } from '../support/run-case.ts';
+
+/** 7 steps over 3 epochs of 3, 3 and 1, saved every second step. */
+const recipe = (r: Recipe): Recipe => ({
+  ...r,
+  training: { ...r.training, saveSteps: 2, saveTotalLimit: 4, evalSteps: 3 },
+});
+
+const inputs = () => caseInputs('batch2', recipe);
+
+/** Stops at the event that `when` says, so also in the middle of a step's passes. */
+async function stopped(store: MemoryStore, when: (event: RunEvent) => boolean): Promise<number> {
+  const controller = new AbortController();
+  const result = await run({
+    inputs: await inputs(),
+    store,
+    signal: controller.signal,
+    emit: (event) => {
+      if (when(event)) controller.abort();
+    },
+  });
+  expect(result.status).toBe('stopped');
+  return result.step;
+}
+
+let whole: MemoryStore;
+
+beforeAll(async () => {
+  whole = new MemoryStore();
+  expect((await run({ inputs: await inputs(), store: whole })).status).toBe('finished');
+});
+
+describe('a run', () => {
+  it('gives the same bytes twice', async () => {
+    const again = new MemoryStore();
+    await run({ inputs: await inputs(), store: again });
+    expect(comparable(again.result)).toEqual(comparable(whole.result));
+    expect(comparable(again.saved.get(6)!)).toEqual(comparable(whole.saved.get(6)!));
+  });
+
+  it('leaves the checkpoints that save_steps and save_total_limit ask for', async () => {
+    expect(await whole.checkpoints()).toEqual([2, 4, 6, 7]);
+  });
+
+  it('says that it is finished when started again', async () => {
+    const before = structuredClone(whole.result);
+    const again = await run({ inputs: await inputs(), store: whole });
+    expect(again.status).toBe('already finished');
+    expect(whole.result).toEqual(before);
+  });
+});
+
+describe('stopped and started again, a run ends in the same bytes', () => {
+  const step = (n: number) => (event: RunEvent) => event.type === 'step' && event.progress.step === n;
+
+  it.each([
+    ['after the first step', step(1), 1],
+    ['at the end of an epoch', step(3), 3],
+    ['right after a checkpoint', (e: RunEvent) => e.type === 'checkpoint' && e.step === 4, 4],
+    ['during an evaluation', (e: RunEvent) => e.type === 'phase' && e.phase === 'evaluating', 3],
+    ['before the last step', step(6), 6],
+  ])('%s', async (_, when, at) => {
+    const store = new MemoryStore();
+    expect(await stopped(store, when)).toBe(at);
+    const result = await run({ inputs: await inputs(), store });
+    expect(result.status).toBe('finished');
+    expect(comparable(store.result)).toEqual(comparable(whole.result));
+    expect(comparable(store.saved.get(7)!)).toEqual(comparable(whole.saved.get(7)!));
+  });
+
+  it('killed in the middle of a step, it goes on from the checkpoint before', async () => {
+    // What a killed process leaves is the checkpoints that were written until then.
+    const store = new MemoryStore();
+    store.saved.set(4, structuredClone(whole.saved.get(4)!));
+    const { events } = await run({ inputs: await inputs(), store });
+    expect(events.find((e) => e.type === 'facts')?.facts.resumedStep).toBe(4);
+    expect(comparable(store.result)).toEqual(comparable(whole.result));
+  });
+
+  it('with a broken last checkpoint it falls back to the one before, and says so', async () => {
+    const store = new MemoryStore();
+    store.saved.set(2, structuredClone(whole.saved.get(2)!));
+    const broken = structuredClone(whole.saved.get(4)!);
+    (broken['optimizer.safetensors'] as Uint8Array)[5000]! ^= 1;
+    store.saved.set(4, broken);
+    const { events } = await run({ inputs: await inputs(), store });
+    const notes = events.filter((e) => e.type === 'note').map((e) => e.text);
+    expect(notes).toEqual([
+      expect.stringMatching(
+        /^checkpoint-4: optimizer\.safetensors has SHA-256 .*going on from checkpoint-2\.$/,
+      ),
+    ]);
+    expect(comparable(store.result)).toEqual(comparable(whole.result));
+  });
+});
+
+describe('a run that is not the same', () => {
+  const leftover = () => {
+    const store = new MemoryStore();
+    store.saved.set(4, structuredClone(whole.saved.get(4)!));
+    return store;
+  };
+
+  it('is refused, naming what changed', async () => {
+    const other = await caseInputs('batch2', (r) => ({ ...recipe(r), seed: 10 }));
+    await expect(run({ inputs: other, store: leftover() })).rejects.toThrow(
+      /^memory: the unfinished run there was started with other inputs: changed the recipe \(SHA-256 .* then, .* now\); .*--resume never\.$/,
+    );
+    const noEval = { ...(await inputs()), validation: undefined };
+    await expect(run({ inputs: noEval, store: leftover() })).rejects.toThrow(
+      /changed the validation data .*the tokens/,
+    );
+  });
+
+  it('with --resume weights takes over the adapter and starts with a fresh optimizer', async () => {
+    const store = leftover();
+    const { events, status } = await run({ inputs: await inputs(), store, resume: 'weights' });
+    expect(status).toBe('finished');
+    expect(events.find((e) => e.type === 'facts')?.facts.resumedStep).toBe(0);
+    const cursor = comparable(store.result).cursor as { weightsFrom: string; step: number };
+    expect(cursor).toMatchObject({ weightsFrom: 'checkpoint-4', step: 7 });
+    expect(store.result['adapter_model.safetensors']).not.toEqual(whole.result['adapter_model.safetensors']);
+  });
+
+  it('with --resume never starts from V1 again, leaving nothing of the earlier run', async () => {
+    const store = leftover();
+    const { events } = await run({ inputs: await inputs(), store, resume: 'never' });
+    expect(events.find((e) => e.type === 'facts')?.facts.resumedStep).toBe(0);
+    expect(comparable(store.result)).toEqual(comparable(whole.result));
+  });
+});

@@ -1,0 +1,42 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { build } from 'vite';
+import { findBrowser, findSwiftShader } from '../../src/cli/software-vulkan.ts';
+
+/** Before all tests: a browser (its software Vulkan device runs the kernels), and the command line built. */
+export default async function setup(): Promise<void> {
+  ensureBrowser();
+  if (existsSync('src/cli/retune.ts')) await build({ configFile: 'vite.cli.config.ts', logLevel: 'error' });
+}
+
+/** Finds Chrome or Chromium with SwiftShader beside it, or installs it, and says what it does. */
+function ensureBrowser(): void {
+  const found = findBrowser();
+  const vulkan = process.platform !== 'linux' || hasVulkanLoader();
+  if (found && findSwiftShader() && vulkan) return;
+  if (process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
+    console.log(
+      'Installing chromium and libvulkan1 with apt for the tests: no browser with SwiftShader was found.',
+    );
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const apt = (...args: string[]) => execFileSync('apt-get', args, { stdio: 'inherit', env });
+    apt('update', '-qq');
+    apt('install', '-y', '-qq', '--no-install-recommends', 'chromium', 'libvulkan1');
+  }
+  if (!findBrowser()) {
+    console.log(
+      "Installing Playwright's Chromium for the tests: no browser was found (CHROME_PATH names one).",
+    );
+    execFileSync(process.execPath, ['node_modules/playwright-core/cli.js', 'install', 'chromium'], {
+      stdio: 'inherit',
+    });
+  }
+  if (!findSwiftShader())
+    throw new Error(
+      'The tests need Chrome or Chromium with SwiftShader beside it; set CHROME_PATH to its executable.',
+    );
+}
+
+function hasVulkanLoader(): boolean {
+  return execFileSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' }).includes('libvulkan.so.1');
+}

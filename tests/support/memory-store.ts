@@ -1,0 +1,55 @@
+import type { Files, RunStore } from '../../src/run/store.ts';
+import { joinBytes, memoryFolder, type MemoryFiles } from './memory-folder.ts';
+
+/** A run store in memory: each checkpoint and the result as a map of whole files. */
+export class MemoryStore implements RunStore {
+  readonly name = 'memory';
+  readonly saved = new Map<number, MemoryFiles>();
+  readonly result: MemoryFiles = {};
+  readonly logs: MemoryFiles = {};
+
+  checkpoints(): Promise<number[]> {
+    return Promise.resolve([...this.saved.keys()].toSorted((a, b) => a - b));
+  }
+
+  checkpointName(step: number): string {
+    return `checkpoint-${step}`;
+  }
+
+  openCheckpoint(step: number) {
+    return Promise.resolve(memoryFolder(this.checkpointName(step), this.saved.get(step)!));
+  }
+
+  saveCheckpoint(step: number, files: Files): Promise<void> {
+    this.saved.set(step, whole(files));
+    return Promise.resolve();
+  }
+
+  removeCheckpoint(step: number): Promise<void> {
+    this.saved.delete(step);
+    return Promise.resolve();
+  }
+
+  openResult() {
+    return Promise.resolve(memoryFolder(this.name, this.result));
+  }
+
+  saveResult(files: Files): Promise<void> {
+    Object.assign(this.result, whole(files));
+    return Promise.resolve();
+  }
+
+  unfinish(last: string): Promise<void> {
+    delete this.result[last];
+    return Promise.resolve();
+  }
+
+  writeLog(file: string, bytes: Uint8Array): Promise<void> {
+    this.logs[file] = bytes.slice();
+    return Promise.resolve();
+  }
+}
+
+function whole(files: Files): MemoryFiles {
+  return Object.fromEntries(Object.entries(files).map(([name, chunks]) => [name, joinBytes(chunks)]));
+}

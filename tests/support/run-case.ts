@@ -1,0 +1,65 @@
+import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
+import { openNodeGpu } from '../../src/cli/node-gpu.ts';
+import { parseRecipe, type Recipe } from '../../src/formats/recipe.ts';
+import type { RunEvent } from '../../src/run/events.ts';
+import { finetune, type FinetuneCall, type FinetuneResult } from '../../src/run/finetune.ts';
+import type { RunInputs } from '../../src/run/prepare.ts';
+import { fixtureBytes, type MemoryFiles } from './memory-folder.ts';
+import { MemoryStore } from './memory-store.ts';
+import { casePath, type CaseName } from './model-case.ts';
+
+/** The inputs of a reference case; `change` alters the recipe. */
+export async function caseInputs(
+  name: CaseName,
+  change: (recipe: Recipe) => Recipe = (r) => r,
+): Promise<RunInputs> {
+  const text = new TextDecoder().decode(fixtureBytes(`cases/${name}/training_config.yaml`));
+  return {
+    base: await nodeFolder(casePath(name, 'base')),
+    source: await nodeFolder(casePath(name, 'v1')),
+    train: await nodeSource(casePath(name, 'train.jsonl')),
+    validation: await nodeSource(casePath(name, 'val.jsonl')),
+    recipe: change(parseRecipe(text, 'training_config.yaml').recipe),
+  };
+}
+
+/** Runs a fine-tuning on a device of its own, as each start of a process does. */
+export async function run(
+  call: Partial<FinetuneCall> & { inputs: RunInputs; store: MemoryStore },
+): Promise<FinetuneResult & { events: RunEvent[] }> {
+  const events: RunEvent[] = [];
+  const gpu = await openNodeGpu('floor');
+  try {
+    const result = await finetune({
+      resume: 'exact',
+      openGpu: () => Promise.resolve(gpu),
+      ...call,
+      emit: (event) => {
+        events.push(event);
+        call.emit?.(event);
+      },
+    });
+    if (gpu.errors.length > 0) throw new Error(gpu.errors.join('\n'));
+    return { ...result, events };
+  } finally {
+    gpu.close();
+  }
+}
+
+/** What must be the same bytes however often a run was stopped: times and speeds are left out. */
+export function comparable(files: MemoryFiles): Record<string, unknown> {
+  const json = (name: string) => JSON.parse(new TextDecoder().decode(files[name] as Uint8Array)) as object;
+  const timeless = (entry: object) =>
+    Object.fromEntries(Object.entries(entry).filter(([key]) => !/runtime|per_second/.test(key)));
+  const state = json('trainer_state.json') as { log_history: object[] };
+  const cursor: Record<string, unknown> = { ...json('retune_state.json') };
+  delete cursor.logTimes;
+  delete cursor.files;
+  return {
+    adapter: files['adapter_model.safetensors'],
+    config: files['adapter_config.json'],
+    optimizer: files['optimizer.safetensors'],
+    state: { ...state, log_history: state.log_history.map(timeless) },
+    cursor,
+  };
+}
