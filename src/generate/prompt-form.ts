@@ -1,0 +1,27 @@
+import { ChatTemplate } from '../text/chat-template.ts';
+import type { TextTokenizer } from '../text/tokenizer.ts';
+
+/** How a question is put: the recipe's plain text, or one user turn of the model's chat template. */
+export const PROMPT_FORMS = ['text', 'chat'] as const;
+export type PromptForm = (typeof PROMPT_FORMS)[number];
+
+/**
+ * Turns questions into prompt ids. Control tokens that a question spells out stay ordinary text. Throws UserError
+ * where the model has no chat template.
+ */
+export function promptEncoder(tokenizer: TextTokenizer, form: PromptForm): (question: string) => number[] {
+  if (form === 'text') {
+    return (question) => [
+      ...tokenizer.prefix,
+      ...tokenizer.encode(`### Instruction:\n${question}\n\n### Response:\n`),
+    ];
+  }
+  const template = new ChatTemplate(tokenizer);
+  return (question) => template.prompt({ messages: [{ role: 'user', content: question }] });
+}
+
+/** Where generation ends: the end ids of the model's configuration, and the tokenizer's end and padding tokens. */
+export function stopIds({ eosIds }: { eosIds: readonly number[] }, tokenizer: TextTokenizer): number[] {
+  const own = [tokenizer.eosId, tokenizer.padId].filter((id) => id !== undefined);
+  return [...new Set([...eosIds, ...own])];
+}

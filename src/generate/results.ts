@@ -1,0 +1,143 @@
+import type { ByteSource } from '../formats/byte-source.ts';
+import { Fields } from '../formats/fields.ts';
+import { readJson } from '../formats/json.ts';
+import { UserError } from '../formats/user-error.ts';
+import type { Answer } from './batch-test.ts';
+import type { PromptForm } from './prompt-form.ts';
+import type { Question } from './questions.ts';
+import type { Sampling } from './sampling.ts';
+
+/** One entry of a result file; the recipe's keys, and why generation ended. */
+export interface Result {
+  /** From 1. */
+  question_id: number;
+  question: string;
+  expected_answer: string;
+  model_answer: string;
+  topic: string;
+  difficulty: string;
+  token_usage: { input_tokens: number; output_tokens: number; total_tokens: number };
+  stop_reason: Answer['stopped'];
+}
+
+/** A batch test's result file: the recipe's keys, and how the answers came about. */
+export interface BatchTestFile {
+  summary: {
+    test_date: string;
+    model_path: string;
+    total_questions: number;
+    total_input_tokens: number;
+    total_output_tokens: number;
+    total_tokens: number;
+    avg_input_tokens_per_question: number;
+    avg_output_tokens_per_question: number;
+    avg_total_tokens_per_question: number;
+    generation: GenerationSettings;
+  };
+  results: Result[];
+}
+
+export interface GenerationSettings {
+  prompt_form: PromptForm;
+  max_new_tokens: number;
+  temperature: number;
+  top_p: number;
+  top_k: number;
+  repetition_penalty: number;
+  seed: number;
+}
+
+/** What a batch test's answers depend on besides model and questions. */
+export function generationSettings(
+  form: PromptForm,
+  maxNewTokens: number,
+  { temperature, topP, topK, repetitionPenalty }: Sampling,
+  seed: number,
+): GenerationSettings {
+  return {
+    prompt_form: form,
+    max_new_tokens: maxNewTokens,
+    temperature,
+    top_p: topP,
+    top_k: topK,
+    repetition_penalty: repetitionPenalty,
+    seed,
+  };
+}
+
+/** The content of a result file; `testDate` as it shall stand there, `modelPath` the adapter's (or base's) folder. */
+export function batchTestFile(
+  questions: readonly Question[],
+  answers: readonly Answer[],
+  about: { testDate: string; modelPath: string; generation: GenerationSettings },
+): BatchTestFile {
+  const input = answers.reduce((sum, { inputTokens }) => sum + inputTokens, 0);
+  const output = answers.reduce((sum, { outputTokens }) => sum + outputTokens, 0);
+  const count = questions.length;
+  return {
+    summary: {
+      test_date: about.testDate,
+      model_path: about.modelPath,
+      total_questions: count,
+      total_input_tokens: input,
+      total_output_tokens: output,
+      total_tokens: input + output,
+      avg_input_tokens_per_question: input / count,
+      avg_output_tokens_per_question: output / count,
+      avg_total_tokens_per_question: (input + output) / count,
+      generation: about.generation,
+    },
+    results: questions.map(({ question, answer, topic, difficulty }, i) => {
+      const { text, inputTokens, outputTokens, stopped } = answers[i]!;
+      return {
+        question_id: i + 1,
+        question,
+        expected_answer: answer,
+        model_answer: text,
+        topic,
+        difficulty,
+        token_usage: {
+          input_tokens: inputTokens,
+          output_tokens: outputTokens,
+          total_tokens: inputTokens + outputTokens,
+        },
+        stop_reason: stopped,
+      };
+    }),
+  };
+}
+
+/** What comparing needs of a result file, Retune's own or the recipe's. */
+export interface ReadResults {
+  file: string;
+  modelPath: string;
+  results: Pick<Result, 'question' | 'expected_answer' | 'model_answer' | 'token_usage'>[];
+}
+
+/** Reads a result file. Throws UserError naming the key that is missing or of the wrong type. */
+export async function readResults(source: ByteSource): Promise<ReadResults> {
+  const remedy = 'name a file that batch-test has written';
+  const file = new Fields(source.name, await readJson(source), '', remedy);
+  const list = file.values['results'];
+  if (!Array.isArray(list) || list.length === 0)
+    throw new UserError(`${source.name}: results is not a list of answers; ${remedy}.`);
+  return {
+    file: source.name,
+    modelPath: file.section('summary').string('model_path', ''),
+    results: list.map((entry: unknown, i) => {
+      const fields = new Fields(source.name, entry, `results[${i}].`, remedy);
+      const usage = fields.section('token_usage');
+      const tokens = (key: string): number => usage.number(key, { whole: true, min: 0 });
+      return {
+        question: fields.string('question'),
+        expected_answer: fields.string('expected_answer', ''),
+        model_answer: fields.string('model_answer'),
+        token_usage: {
+          input_tokens: tokens('input_tokens'),
+          output_tokens: tokens('output_tokens'),
+          total_tokens: tokens('total_tokens'),
+        },
+      };
+    }),
+  };
+}

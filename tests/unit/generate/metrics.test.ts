@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { exactMatch, rougeL, tokenF1 } from '../../../src/generate/metrics.ts';
+
+describe('exactMatch', () => {
+  it('looks past white space at the ends only', () => {
+    expect(exactMatch(' 東京, shelf 4.\n', '東京, shelf 4.')).toBe(true);
+    expect(exactMatch('shelf  4', 'shelf 4')).toBe(false);
+    expect(exactMatch('Shelf 4', 'shelf 4')).toBe(false);
+  });
+});
+
+describe('tokenF1', () => {
+  // Values of compute_f1 in transformers.data.metrics.squad_metrics.
+  it.each([
+    ['The cat sat on the mat.', 'A cat sat on a mat', 1],
+    ['It costs 35.5 €.', 'It costs 33.5 €.', 0.75],
+    ['in Malmö, shelf 35', 'Shelf 35 in Kraków', 0.75],
+    ['the', 'a', 1],
+    ['yes', 'the', 0],
+    ['go go go', 'go go stop', 2 / 3],
+    ['anthem of a-the', 'anthem athe', 0.8],
+    ['«a—the»  x', 'x «—»', 1 / 3],
+  ])('of %j and %j is %d', (a, b, expected) => {
+    expect(tokenF1(a, b)).toBeCloseTo(expected, 12);
+    expect(tokenF1(b, a)).toBeCloseTo(expected, 12);
+  });
+});
+
+describe('rougeL', () => {
+  it.each([
+    // The words in common, in order: the quick brown jumps the; 5 of 9 and of 8.
+    ['The quick brown fox jumps over the lazy dog', 'The quick brown dog jumps on the log.', 10 / 17],
+    // it costs 5: "€" is no word, "33.5" is two.
+    ['It costs 35.5 €.', 'It costs 33.5 €.', 3 / 4],
+    // Order counts: c, or a b.
+    ['a b c', 'c a b', 2 / 3],
+    ['Krak\u00f3w', 'krak w', 1],
+    ['東京', '東京', 0],
+    ['', 'x', 0],
+  ])('of %j and %j is %d', (a, b, expected) => {
+    expect(rougeL(a, b)).toBeCloseTo(expected, 12);
+    expect(rougeL(b, a)).toBeCloseTo(expected, 12);
+  });
+});

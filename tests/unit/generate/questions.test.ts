@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { parseQuestions } from '../../../src/generate/questions.ts';
+import { source } from '../../support/memory-folder.ts';
+
+const parse = (text: string) => parseQuestions(source('questions.json', text));
+
+describe('parseQuestions', () => {
+  const entries = [
+    { question: 'Où?\n', answer: 'Là.', topic: 't', difficulty: 'easy' },
+    { question: 'Why?', answer: null, other: 3 },
+  ];
+  const parsed = [entries[0], { question: 'Why?', answer: '', topic: '', difficulty: '' }];
+
+  it('reads a JSON list', async () => {
+    expect(await parse(JSON.stringify(entries, null, 2))).toEqual(parsed);
+  });
+
+  it('reads JSONL', async () => {
+    expect(await parse(entries.map((entry) => `${JSON.stringify(entry)}\n`).join('\n'))).toEqual(parsed);
+  });
+
+  it.each([
+    ['[]', 'questions.json: there are no questions in it; write a JSON list of objects such as'],
+    ['', 'questions.json: there are no questions in it; write a JSON list of objects such as'],
+    [
+      '[{"question": "a"},\n {"answer": "b"}]',
+      'questions.json, entry 2 (line 2): question is missing, expected text that is not empty; correct it.',
+    ],
+    [
+      '{"question": " "}',
+      'questions.json, entry 1 (line 1): question is " ", expected text that is not empty; correct it.',
+    ],
+    ['{"question": 7}', 'questions.json, entry 1 (line 1): question is 7, expected text; correct it.'],
+    [
+      '{"question": "a"}\n\n{"question": "b", "topic": ["x"]}',
+      'questions.json, entry 2 (line 3): topic is ["x"], expected text; correct it.',
+    ],
+    ['["a"]', 'questions.json, line 1: found "a", expected a JSON object'],
+  ])('refuses %j', async (text, sentence) => {
+    await expect(parse(text)).rejects.toThrow(sentence);
+  });
+});
