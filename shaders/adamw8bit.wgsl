@@ -1,5 +1,5 @@
-// One AdamW step with m and v held as 8-bit codes of blocks of 256 (bitsandbytes' blockwise 8-bit AdamW). One workgroup
-// per block, four elements per thread. The weights move by this step's m and v before these are requantised; then
+// One AdamW step with m and v held as 8-bit codes of blocks of 256 (bitsandbytes' blockwise 8-bit AdamW). A workgroup
+// takes one block after another, each thread four elements of it. The weights move by this step's m and v before these are requantised; then
 // weight decay. The gradients are cleared. A gradient that is not finite leaves its weight alone and clears its m and v.
 
 struct Params {
@@ -26,6 +26,8 @@ struct Params {
 @group(0) @binding(8) var<storage, read> control: array<f32>;
 
 const THREADS = 64u;
+// Enough blocks to a workgroup that fetching the maps costs little beside them.
+const BLOCKS = 8u;
 const SIGNED = 0u;
 const UNSIGNED = 256u;
 const EXPONENT = vec4u(0x7f800000u);
@@ -35,7 +37,9 @@ const SMALLEST_NORMAL = 1.17549435e-38;
 var<workgroup> codes: array<f32, 512>;
 // thresholds[i] lies between codes[i] and codes[i + 1].
 var<workgroup> thresholds: array<f32, 512>;
+// Per thread, and then of eight threads each: the largest |m| and v.
 var<workgroup> largest: array<vec2f, THREADS>;
+var<workgroup> largest8: array<vec2f, 8>;
 
 fn decode(word: u32, map: u32) -> vec4f {
   let at = ((vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u)) + map;
@@ -63,20 +67,22 @@ fn max_of(v: vec4f) -> f32 {
   return max(max(v.x, v.y), max(v.z, v.w));
 }
 
-@compute @workgroup_size(THREADS)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let block = group.x + group.y * groups.x;
-  if (block >= p.blocks || control[2] != 1.0) { return; }
-  for (var i = lane; i < 512u; i += THREADS) {
-    codes[i] = maps[i];
-    thresholds[i] = 0.5 * (maps[i] + maps[min(i + 1u, 511u)]);
+// The largest |m| and v of the block, for every thread.
+fn largest_of_block(value: vec2f, lane: u32) -> vec2f {
+  largest[lane] = value;
+  workgroupBarrier();
+  if (lane < 8u) {
+    var most = largest[lane];
+    for (var i = 1u; i < 8u; i++) { most = max(most, largest[8u * i + lane]); }
+    largest8[lane] = most;
   }
   workgroupBarrier();
+  var most = largest8[0];
+  for (var i = 1u; i < 8u; i++) { most = max(most, largest8[i]); }
+  return most;
+}
 
+fn update(block: u32, lane: u32) {
   let at = block * THREADS + lane;
   let bits = grads[at];
   let finite = (bits & EXPONENT) != EXPONENT;
@@ -89,15 +95,10 @@ fn main(
   weights[at] = select(w, (w - p.step_size * (m / (sqrt(v) + p.eps_hat))) * p.decay, finite);
   grads[at] = vec4u();
 
-  largest[lane] = vec2f(max_of(abs(m)), max_of(v));
-  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { largest[lane] = max(largest[lane], largest[lane + half]); }
-  }
-  workgroupBarrier();
-  let live = largest[0] >= vec2f(SMALLEST_NORMAL);
-  let absmax = select(vec2f(), largest[0], live);
-  let scale = select(vec2f(), 1.0 / largest[0], live);
+  let most = largest_of_block(vec2f(max_of(abs(m)), max_of(v)), lane);
+  let live = most >= vec2f(SMALLEST_NORMAL);
+  let absmax = select(vec2f(), most, live);
+  let scale = select(vec2f(), 1.0 / most, live);
   let m_code = encode(m * scale.x, SIGNED);
   // A negative m never lands on the code of zero, which would lose its sign. A positive m cannot land below zero.
   let signless = (m_code == vec4u(127u)) & (m < vec4f()) & vec4<bool>(live.x);
@@ -107,4 +108,20 @@ fn main(
     m_absmax[block] = absmax.x;
     v_absmax[block] = absmax.y;
   }
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let begin = (group.x + group.y * groups.x) * BLOCKS;
+  if (begin >= p.blocks || control[2] != 1.0) { return; }
+  for (var i = lane; i < 512u; i += THREADS) {
+    codes[i] = maps[i];
+    thresholds[i] = 0.5 * (maps[i] + maps[min(i + 1u, 511u)]);
+  }
+  workgroupBarrier();
+  for (var block = begin; block < min(begin + BLOCKS, p.blocks); block++) { update(block, lane); }
 }

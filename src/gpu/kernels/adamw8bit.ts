@@ -9,6 +9,9 @@ import type { Stream } from '../stream.ts';
 /** Code of 0 in the signed map: what a fresh m holds everywhere. A fresh v holds code 0; both absmax are 0. */
 export const initialMCode = 127;
 
+/** Blocks that one workgroup takes in turn, as in adamw8bit.wgsl. */
+const BLOCKS = 8;
+
 const factorParams = {
   beta1: 'f32',
   oneMinusBeta1: 'f32',
@@ -119,7 +122,7 @@ export function adamw8bit(stream: Stream, call: Adamw8bit): void {
   stream.dispatch(blockwiseKernel, {
     buffers: [weights, grads, mCodes, vCodes, mAbsmax, vAbsmax, maps, control],
     params: { blocks, ...factors },
-    groups: spread(blocks),
+    groups: spread(ceilDiv(blocks, BLOCKS)),
   });
 }
 
