@@ -45,8 +45,7 @@ export class Memory {
   #live = new Map<number, GpuBuffer>();
   #peak = 0;
   #total = 0;
-  /** Called with each buffer that is freed, so that whoever caches bind groups can forget it. */
-  onFree: (buffer: GpuBuffer) => void = () => undefined;
+  readonly #onFree = new Set<() => void>();
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -84,11 +83,17 @@ export class Memory {
     return buffer;
   }
 
+  /** Has `forget` called whenever a buffer goes, for those who keep bind groups; returns what ends that. */
+  whenFreed(forget: () => void): () => void {
+    this.#onFree.add(forget);
+    return () => this.#onFree.delete(forget);
+  }
+
   /** Destroys a buffer; freeing twice is harmless. */
   free(buffer: GpuBuffer): void {
     if (!this.#live.delete(buffer.id)) return;
     this.#total -= buffer.size;
-    this.onFree(buffer);
+    for (const forget of this.#onFree) forget();
     buffer.raw.destroy();
   }
 

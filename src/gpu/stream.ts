@@ -42,6 +42,7 @@ export class Stream {
   readonly #block = new ArrayBuffer(SLOTS * SLOT_BYTES);
   readonly #blockView = new DataView(this.#block);
   readonly #groups = new Map<string, GPUBindGroup>();
+  readonly #unsubscribe: () => void;
   #slot = 0;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
@@ -53,7 +54,7 @@ export class Stream {
     this.gpu = gpu;
     const { parameters } = streamAllocations;
     this.#uniforms = gpu.memory.allocate('parameters', parameters.kind, parameters.bytes, GPUBufferUsage.UNIFORM);
-    gpu.memory.onFree = () => this.#groups.clear();
+    this.#unsubscribe = gpu.memory.whenFreed(() => this.#groups.clear());
   }
 
   /** Appends one kernel call. */
@@ -127,6 +128,7 @@ export class Stream {
 
   /** Frees what the stream itself holds. */
   close(): void {
+    this.#unsubscribe();
     this.gpu.memory.free(this.#uniforms);
   }
 

@@ -1,0 +1,34 @@
+import { expose } from 'comlink';
+import { UserError } from '../formats/user-error.ts';
+import { openDevice } from '../gpu/device.ts';
+import type { DeviceReport, EngineApi } from './protocol.ts';
+
+async function device(): Promise<DeviceReport> {
+  if (!('gpu' in navigator))
+    return {
+      ok: false,
+      sentence: 'This browser has no WebGPU; use Chrome 121 or newer on a PC with a discrete GPU.',
+    };
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter)
+    return {
+      ok: false,
+      sentence:
+        'Chrome found no GPU that it may use; update the graphics driver and look at chrome://gpu for the reason.',
+    };
+  const gpu = await openDevice(adapter);
+  const { name, software } = gpu;
+  const maxBufferBytes = gpu.device.limits.maxBufferSize;
+  gpu.close();
+  return { ok: true, name, software, maxBufferBytes };
+}
+
+const api: EngineApi = {
+  device: () =>
+    device().catch((error: unknown) => {
+      if (error instanceof UserError) return { ok: false, sentence: error.message };
+      throw error;
+    }),
+};
+
+expose(api);
