@@ -1,7 +1,7 @@
-import { create, globals } from 'webgpu';
 import { UserError } from '../formats/user-error.ts';
 import { openDevice, type Gpu, type LimitTier } from '../gpu/device.ts';
 import { findSwiftShader } from './software-vulkan.ts';
+import { hasVulkanDriver } from './vulkan-drivers.ts';
 
 /** SwiftShader takes 15 times as long to compile a kernel where this extension zeroes workgroup memory; a loop does the same. */
 const SOFTWARE_FLAGS = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension'];
@@ -10,6 +10,10 @@ const SOFTWARE_FLAGS = ['disable-dawn-features=use_vulkan_zero_initialize_workgr
 const instances: GPU[] = [];
 
 async function adapterOf(dawnFlags: string[], software: boolean): Promise<GPUAdapter | null> {
+  if (process.platform === 'linux' && !hasVulkanDriver()) return null;
+  // Loaded late: only commands that compute need Dawn.
+  const { create, globals } = await import('webgpu');
+  Object.assign(globalThis, globals);
   const instance = create(dawnFlags) as GPU;
   instances.push(instance);
   const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
@@ -21,14 +25,10 @@ async function adapterOf(dawnFlags: string[], software: boolean): Promise<GPUAda
  * RETUNE_SOFTWARE_GPU=1 asks for the software device outright.
  */
 export async function openNodeGpu(tier: LimitTier = 'adapter'): Promise<Gpu> {
-  Object.assign(globalThis, globals);
-  const asked = process.env.RETUNE_SOFTWARE_GPU === '1';
-  let adapter = asked || process.env.SOFTGPU ? null : await adapterOf([], false);
+  let adapter = process.env.RETUNE_SOFTWARE_GPU === '1' ? null : await adapterOf([], false);
   if (!adapter) {
-    if (!process.env.VK_DRIVER_FILES) {
-      const icd = findSwiftShader();
-      if (icd) process.env.VK_DRIVER_FILES = icd;
-    }
+    const icd = process.env.VK_DRIVER_FILES ? undefined : findSwiftShader();
+    if (icd) process.env.VK_DRIVER_FILES = icd;
     adapter = await adapterOf(SOFTWARE_FLAGS, true);
   }
   if (!adapter)

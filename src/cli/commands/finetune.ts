@@ -1,0 +1,158 @@
+import { Option, type Command } from 'commander';
+import { parseAdapterConfig } from '../../formats/adapter-config.ts';
+import { readAll, type Folder } from '../../formats/byte-source.ts';
+import { readJson } from '../../formats/json.ts';
+import type { Recipe } from '../../formats/recipe.ts';
+import { parseTrainerState } from '../../formats/trainer-state.ts';
+import { finetune, type FinetuneResult } from '../../run/finetune.ts';
+import type { ResumeMode } from '../../run/resume.ts';
+import { openDisplay, type Display } from '../display.ts';
+import { checkApart, FolderStore } from '../folder-store.ts';
+import { Interrupt } from '../interrupt.ts';
+import { nodeFolder, nodeSource } from '../node-files.ts';
+import { withGpu } from '../open-gpu.ts';
+import { NONE, readRecipe } from '../options.ts';
+import { RunReport } from '../run-report.ts';
+import { counted, showSeconds } from '../words.ts';
+
+interface Options {
+  base: string;
+  sourceModel: string;
+  trainData: string;
+  valData?: string;
+  output: string;
+  config?: string;
+  resume: ResumeMode;
+}
+
+/** `retune finetune`: V1 and new rows become V2. */
+export function finetuneCommand(program: Command, end: (exitCode: number) => void): void {
+  program
+    .command('finetune')
+    .summary('continue a LoRA adapter on new rows')
+    .description(
+      'Continues the training of a LoRA adapter (V1) on new rows over a 4-bit base model and writes the new adapter (V2), which PEFT loads. Started again, it goes on where it was stopped.',
+    )
+    .requiredOption(
+      '--base <folder>',
+      'base model in Hugging Face format (Qwen2, Qwen3 or Llama), safetensors',
+    )
+    .requiredOption(
+      '--source-model <folder>',
+      `V1, a PEFT LoRA adapter; never written to. "${NONE}" starts a fresh adapter`,
+    )
+    .requiredOption('--train-data <file>', 'rows to train on, JSONL')
+    .option('--val-data <file>', 'rows to evaluate on, JSONL')
+    .requiredOption('--output <folder>', 'where V2, its checkpoints and its logs go')
+    .option('--config <file>', 'training_config.yaml; without it the recipe has its default values')
+    .addOption(
+      new Option(
+        '--resume <mode>',
+        'what to do with checkpoints in the output: go on exactly as if never stopped, take over their weights only, or never use them',
+      )
+        .choices(['exact', 'weights', 'never'])
+        .default('exact'),
+    )
+    .addHelpText(
+      'after',
+      `
+Ctrl-C stops at the next pass and keeps a checkpoint; a second Ctrl-C quits at once.
+
+Exit codes: 0 finished, 2 something to mend in the input, 130 or 143 stopped by Ctrl-C or SIGTERM, 1 a bug.
+
+Example:
+  npm run -s retune -- finetune --base Qwen2.5-1.5B-Instruct --source-model v1 --train-data train.jsonl --val-data val.jsonl --output v2`,
+    )
+    .action(async (options: Options) => end(await runFinetune(options)));
+}
+
+async function runFinetune(options: Options): Promise<number> {
+  const begun = performance.now();
+  const display = openDisplay();
+  const interrupt = new Interrupt(
+    () => display.line('Stopping at the next pass; press Ctrl-C again to quit at once.'),
+    () => display.close(),
+  );
+  try {
+    const recipe = await readRecipe(options.config, display);
+    const base = await nodeFolder(options.base);
+    const source = options.sourceModel === NONE ? undefined : await nodeFolder(options.sourceModel);
+    const train = await nodeSource(options.trainData);
+    const validation = options.valData === undefined ? undefined : await nodeSource(options.valData);
+    await checkApart(options.output, [
+      { what: 'the base model', path: options.base },
+      ...(source ? [{ what: 'the source model', path: options.sourceModel }] : []),
+    ]);
+    const store = await FolderStore.open(options.output);
+    if (source && options.config !== undefined) await tellWhoseRank(source, recipe, options.config, display);
+    const report = new RunReport(display);
+    const { signal } = interrupt;
+    const goOn = 'run the same command again to go on from the last checkpoint';
+    const result = await withGpu(display, goOn, (openGpu) =>
+      finetune({
+        inputs: { base, source, train, validation, recipe },
+        store,
+        resume: options.resume,
+        openGpu,
+        emit: (event) => report.show(event),
+        signal,
+      }).catch((error: unknown) => {
+        if (signal.aborted && error === signal.reason) return undefined;
+        throw error;
+      }),
+    );
+    display.close();
+    for (const line of await lastLines(result, store, (performance.now() - begun) / 1000)) display.line(line);
+    return !result || result.status === 'stopped' ? interrupt.exitCode! : 0;
+  } finally {
+    display.close();
+  }
+}
+
+/** V1 brings its own shape; says so where the configuration file asks for another. */
+async function tellWhoseRank(source: Folder, recipe: Recipe, file: string, display: Display): Promise<void> {
+  const json = await source.open('adapter_config.json');
+  if (!json) return;
+  const own = parseAdapterConfig(await readJson(json, { keepFloats: true }), json.name);
+  const { lora } = recipe;
+  const differ = (['r', 'loraAlpha', 'loraDropout'] as const).filter((key) => own[key] !== lora[key]);
+  if (differ.length === 0) return;
+  const names = { r: 'r', loraAlpha: 'lora_alpha', loraDropout: 'lora_dropout' };
+  const show = (from: typeof own | typeof lora) =>
+    differ.map((key) => `${names[key]} ${from[key]}`).join(', ');
+  display.line(`Note: the source model's ${show(own)} counts, not ${show(lora)} of ${file}.`);
+}
+
+async function lastLines(
+  result: FinetuneResult | undefined,
+  store: FolderStore,
+  seconds: number,
+): Promise<string[]> {
+  if (!result) return ['Stopped before training began; run the same command again to start.'];
+  const { status, step, maxSteps } = result;
+  if (status === 'stopped')
+    return [
+      `Stopped after step ${step} of ${maxSteps}; run the same command again to go on from there${step > 0 ? ` (${store.checkpointName(step)})` : ''}.`,
+    ];
+  const first =
+    status === 'finished'
+      ? `Finished ${counted(maxSteps, 'step')} in ${showSeconds(seconds)}: the adapter is in ${store.name}`
+      : `Already finished: ${store.name} holds the result of the same inputs (${counted(maxSteps, 'step')}); nothing was done.`;
+  return [first, ...(await losses(store))];
+}
+
+/** How the losses went, from the first to the last entry of trainer_state.json. */
+async function losses(store: FolderStore): Promise<string[]> {
+  const file = await (await store.openResult()).open('trainer_state.json');
+  if (!file) return [];
+  const json: unknown = JSON.parse(new TextDecoder().decode(await readAll(file)));
+  const { log_history: history } = parseTrainerState(json, file.name);
+  return (['loss', 'eval_loss'] as const).flatMap((key) => {
+    const entries = history.filter((entry) => entry[key] !== undefined);
+    const [first, last] = [entries[0], entries.at(-1)];
+    if (!first || !last) return [];
+    return [
+      `${key} ${first[key]!.toFixed(4)} (step ${first.step}) → ${last[key]!.toFixed(4)} (step ${last.step})`,
+    ];
+  });
+}

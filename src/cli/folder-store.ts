@@ -1,0 +1,181 @@
+import { access, constants, mkdir, readdir, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
+import { join, relative, resolve, sep } from 'node:path';
+import type { Folder } from '../formats/byte-source.ts';
+import { UserError } from '../formats/user-error.ts';
+import type { Files, RunStore } from '../run/store.ts';
+import {
+  errorCode,
+  nearestFolder,
+  onDisk,
+  partialName,
+  replaceFiles,
+  sizeOf,
+  syncFolder,
+  writeDurably,
+  type WriteFile,
+} from './durable-files.ts';
+import { nodeFolder } from './node-files.ts';
+
+const CHECKPOINT = /^checkpoint-(\d+)$/;
+const PARTIAL = /^\..+\.partial$/;
+
+/**
+ * A run's output folder: `checkpoint-N/`, `logs/`, and the result's files beside them. Everything is written under
+ * a hidden name, brought to disk and only then renamed, so that it is there whole or not at all, whenever the process
+ * dies. The folder is made by the first write.
+ */
+export class FolderStore implements RunStore {
+  readonly name: string;
+  readonly #write: WriteFile;
+
+  private constructor(name: string, write: WriteFile) {
+    this.name = name;
+    this.#write = write;
+  }
+
+  /** Opens an output and removes what an interrupted write left there. Throws UserError where nothing can be written. */
+  static async open(path: string, write: WriteFile = writeDurably): Promise<FolderStore> {
+    await checkWritable(path);
+    const leftovers = [path, join(path, 'logs')].map(async (folder) => {
+      const names = await list(folder);
+      for (const name of names.filter((n) => PARTIAL.test(n)))
+        await onDisk(folder, 0, () => rm(join(folder, name), { recursive: true, force: true }));
+    });
+    await Promise.all(leftovers);
+    return new FolderStore(path, write);
+  }
+
+  async checkpoints(): Promise<number[]> {
+    const steps = (await list(this.name)).map((name) => CHECKPOINT.exec(name)?.[1]);
+    return steps
+      .filter((step) => step !== undefined)
+      .map(Number)
+      .toSorted((a, b) => a - b);
+  }
+
+  openCheckpoint(step: number): Promise<Folder> {
+    return nodeFolder(this.checkpointName(step));
+  }
+
+  checkpointName(step: number): string {
+    return join(this.name, `checkpoint-${step}`);
+  }
+
+  async saveCheckpoint(step: number, files: Files): Promise<void> {
+    const place = this.checkpointName(step);
+    const partial = partialName(place);
+    const bytes = Object.values(files).reduce((sum, chunks) => sum + sizeOf(chunks), 0);
+    await onDisk(place, bytes, async () => {
+      await rm(partial, { recursive: true, force: true });
+      await mkdir(partial, { recursive: true });
+      try {
+        for (const [name, chunks] of Object.entries(files)) await this.#write(join(partial, name), chunks);
+        await syncFolder(partial);
+      } catch (error) {
+        await rm(partial, { recursive: true, force: true });
+        throw error;
+      }
+      await this.removeCheckpoint(step);
+      await rename(partial, place);
+      await syncFolder(this.name);
+    });
+  }
+
+  /** A checkpoint goes as it comes: renamed first, so that half of one never counts. */
+  async removeCheckpoint(step: number): Promise<void> {
+    const place = this.checkpointName(step);
+    const doomed = partialName(`${place}-removed`);
+    await onDisk(place, 0, async () => {
+      await rm(doomed, { recursive: true, force: true });
+      await rename(place, doomed).catch(ignoreAbsent);
+      await rm(doomed, { recursive: true, force: true });
+    });
+  }
+
+  async openResult(): Promise<Folder> {
+    const exists = await stat(this.name).catch(() => undefined);
+    return exists ? nodeFolder(this.name) : emptyFolder(this.name);
+  }
+
+  async saveResult(files: Files, last: string): Promise<void> {
+    const { [last]: end, ...others } = files;
+    await this.unfinish(last);
+    const inOrder = [...Object.entries(others), ...(end ? [[last, end] as const] : [])];
+    await replaceFiles(
+      inOrder.map(([name, chunks]) => [join(this.name, name), chunks] as const),
+      this.#write,
+    );
+  }
+
+  async unfinish(last: string): Promise<void> {
+    const path = join(this.name, last);
+    await onDisk(path, 0, () => unlink(path).catch(ignoreAbsent));
+  }
+
+  async writeLog(file: string, bytes: Uint8Array): Promise<void> {
+    await replaceFiles([[join(this.name, 'logs', file), [bytes]]], this.#write);
+  }
+}
+
+/** Throws UserError where writing to `output` could change one of `inputs`. */
+export async function checkApart(
+  output: string,
+  inputs: readonly { what: string; path: string }[],
+): Promise<void> {
+  const real = await realPath(output);
+  for (const { what, path } of inputs) {
+    const other = await realPath(path);
+    const problem =
+      real === other
+        ? `is also ${what}`
+        : isInside(real, other)
+          ? `lies inside ${what}, ${path}`
+          : isInside(other, real)
+            ? `holds ${what}, ${path}`
+            : undefined;
+    if (problem !== undefined)
+      throw new UserError(
+        `${output}: the output ${problem}, which is never written to; choose another --output.`,
+      );
+  }
+}
+
+/** The path without links, also where its end does not exist yet. */
+async function realPath(path: string): Promise<string> {
+  const absolute = resolve(path);
+  const existing = await nearestFolder(absolute);
+  return join(await realpath(existing), relative(existing, absolute));
+}
+
+const isInside = (path: string, folder: string): boolean =>
+  path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+
+async function checkWritable(path: string): Promise<void> {
+  const nearest = await nearestFolder(resolve(path));
+  if (!(await stat(nearest)).isDirectory())
+    throw new UserError(
+      `${path}: expected a folder for the output, found ${nearest === resolve(path) ? 'a file' : `the file ${nearest} on the way`}; choose another --output.`,
+    );
+  const refused = await access(nearest, constants.W_OK | constants.X_OK).catch(errorCode);
+  if (refused !== undefined)
+    throw new UserError(
+      `${path}: nothing can be written into ${nearest} (${refused}); check its permissions or choose another --output.`,
+    );
+}
+
+/** The names in a folder; none where it does not exist. */
+const list = (path: string): Promise<string[]> =>
+  readdir(path).catch((error: unknown) => {
+    ignoreAbsent(error);
+    return [];
+  });
+
+function ignoreAbsent(error: unknown): void {
+  if (errorCode(error) !== 'ENOENT') throw error;
+}
+
+const emptyFolder = (name: string): Folder => ({
+  name,
+  list: () => Promise.resolve([]),
+  open: () => Promise.resolve(undefined),
+});

@@ -1,0 +1,36 @@
+import { InvalidArgumentError } from 'commander';
+import { defaultRecipe, parseRecipe, type Recipe } from '../formats/recipe.ts';
+import { readAll } from '../formats/byte-source.ts';
+import { UserError } from '../formats/user-error.ts';
+import { decodeUtf8 } from '../formats/utf8.ts';
+import type { Display } from './display.ts';
+import { nodeSource } from './node-files.ts';
+
+/** What stands for "no adapter" where a folder is asked for. */
+export const NONE = 'none';
+
+/** A parser for a number option; bounds are inclusive. */
+export function numberOption({ whole = false, min = -Infinity, max = Infinity }) {
+  return (text: string): number => {
+    const value = text.trim() === '' ? NaN : Number(text);
+    if (Number.isFinite(value) && value >= min && value <= max && (!whole || Number.isSafeInteger(value)))
+      return value;
+    const bounds = [min > -Infinity ? `at least ${min}` : '', max < Infinity ? `at most ${max}` : ''].filter(
+      Boolean,
+    );
+    throw new InvalidArgumentError(
+      `Expected ${whole ? 'a whole number' : 'a number'} ${bounds.join(' and ')}`.trim(),
+    );
+  };
+}
+
+/** The recipe of a training_config.yaml, or the default one; tells about keys that have no effect. */
+export async function readRecipe(path: string | undefined, display: Display): Promise<Recipe> {
+  if (path === undefined) return defaultRecipe();
+  const source = await nodeSource(path);
+  const text = decodeUtf8(await readAll(source));
+  if (text === undefined) throw new UserError(`${path}: not valid UTF-8; save the file as UTF-8.`);
+  const { recipe, warnings } = parseRecipe(text, path);
+  for (const warning of warnings) display.line(`Note: ${warning}`);
+  return recipe;
+}

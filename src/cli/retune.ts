@@ -1,0 +1,64 @@
+import { Command, CommanderError } from 'commander';
+import { UserError } from '../formats/user-error.ts';
+import { finetuneCommand } from './commands/finetune.ts';
+
+const ISSUES = 'please report it with this message';
+
+/** Runs one command line; returns the exit code. */
+async function main(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const end = (code: number) => {
+    exitCode = code;
+  };
+  const program = new Command('retune')
+    .description('Continues the fine-tuning of a LoRA adapter on your own GPU. Nothing leaves this machine.')
+    .usage('<command> [options]')
+    .helpCommand(false)
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride();
+  finetuneCommand(program, end);
+  try {
+    if (args.length === 0)
+      throw new UserError(
+        `retune: no command given, expected one of ${program.commands.map((c) => c.name()).join(', ')}; see retune --help.`,
+      );
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return explain(error, args[0]);
+  }
+}
+
+/** Says on stderr what went wrong; returns the exit code. */
+function explain(error: unknown, command = ''): number {
+  const debug = process.env.RETUNE_DEBUG === '1';
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  const stack = debug && error instanceof Error ? `${error.stack}\n` : '';
+  if (error instanceof CommanderError) {
+    const ofProgram = command.startsWith('-') || error.code === 'commander.unknownCommand';
+    const help = ofProgram ? '' : `${command} `;
+    process.stderr.write(`${commanderSentence(error)}; see retune ${help}--help.\n`);
+    return 2;
+  }
+  if (error instanceof UserError) {
+    process.stderr.write(stack || `${error.message}\n`);
+    return 2;
+  }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  process.stderr.write(
+    stack || `This is a bug in Retune, ${ISSUES}: ${message} (RETUNE_DEBUG=1 shows where)\n`,
+  );
+  return 1;
+}
+
+/** Commander's message as the beginning of a sentence. */
+function commanderSentence({ message }: CommanderError): string {
+  const text = message
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ')
+    .replace('. Allowed', ': allowed')
+    .replace(/\.$/, '');
+  return `retune: ${text}`;
+}
+
+process.exitCode = await main(process.argv.slice(2));

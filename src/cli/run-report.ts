@@ -1,0 +1,103 @@
+import type { LogEntry } from '../formats/trainer-state.ts';
+import type { Phase, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
+import type { Display } from './display.ts';
+import { counted, showBytes, showCount, showSeconds } from './words.ts';
+
+/** Phases that begin with a line of their own where there is no bar. */
+const ANNOUNCED: ReadonlySet<Phase> = new Set(['hashing', 'tokenising', 'loading the base']);
+
+/** Tells a run's events to the user. */
+export class RunReport {
+  readonly #display: Display;
+  #announced = '';
+  #latest: StepProgress | undefined;
+  #maxSteps = 0;
+
+  constructor(display: Display) {
+    this.#display = display;
+  }
+
+  show(event: RunEvent): void {
+    const display = this.#display;
+    switch (event.type) {
+      case 'phase':
+        return this.#phase(event);
+      case 'facts':
+        for (const line of factLines(event.facts)) display.line(line);
+        this.#maxSteps = event.facts.maxSteps;
+        display.begin('training');
+        return display.progress({
+          task: 'training',
+          done: event.facts.resumedStep,
+          total: event.facts.maxSteps,
+          info: 'the first step is on its way',
+        });
+      case 'step':
+        this.#latest = event.progress;
+        return display.progress(trainingProgress(event.progress));
+      case 'log': {
+        const text = logLine(event.entry, this.#maxSteps, this.#latest);
+        return text === undefined ? undefined : display.line(text);
+      }
+      case 'checkpoint':
+        return display.line(`checkpoint-${event.step} saved, ${showBytes(event.bytes)}`);
+      case 'note':
+        return display.line(`Note: ${event.text}`);
+    }
+  }
+
+  #phase({ phase, done, total, unit }: RunEvent & { type: 'phase' }): void {
+    const amount = unit === 'bytes' ? showBytes(total) : counted(total, unit.slice(0, -1));
+    if (ANNOUNCED.has(phase) && this.#announced !== phase + amount) {
+      this.#announced = phase + amount;
+      this.#display.begin(`${phase}, ${amount}`);
+    }
+    const so = unit === 'bytes' ? showBytes(done) : showCount(done);
+    this.#display.progress({ task: phase, done, total, info: `${so} of ${amount}` });
+  }
+}
+
+function factLines(facts: RunFacts): string[] {
+  const asides = [
+    facts.skippedRows > 0 && `${showCount(facts.skippedRows)} more skipped: no trained token`,
+    facts.cut > 0 && `${showCount(facts.cut)} cut at ${counted(facts.longest, 'token')}`,
+  ].filter((text) => text !== false);
+  const rows = counted(facts.rows, 'row') + (asides.length > 0 ? ` (${asides.join('; ')})` : '');
+  const lines = [
+    `${rows}, ${counted(facts.tokens, 'token')}, ${showCount(facts.trainedTokens)} of them trained; ${counted(facts.evalRows, 'row')} to evaluate on`,
+    `${counted(facts.maxSteps, 'step')}; ${showBytes(facts.gpuBytes)} of GPU memory`,
+  ];
+  if (facts.resumedStep > 0) lines.push(`going on after step ${facts.resumedStep}`);
+  return lines;
+}
+
+function trainingProgress(progress: StepProgress) {
+  const { step, maxSteps } = progress;
+  return { task: 'training', done: step, total: maxSteps, info: `${step}/${maxSteps}  ${figures(progress)}` };
+}
+
+function figures({ loss, learningRate, gradNorm, tokensPerSecond, secondsLeft }: StepProgress): string {
+  return [
+    `loss ${loss.toFixed(4)}`,
+    `lr ${learningRate.toExponential(2)}`,
+    `grad_norm ${gradNorm.toFixed(3)}`,
+    speed(tokensPerSecond),
+    `${showSeconds(secondsLeft)} left`,
+  ].join('  ');
+}
+
+const speed = (rate: number): string =>
+  `${rate < 10 ? rate.toFixed(1) : showCount(Math.round(rate))} tokens/s`;
+
+/** An entry of log_history as a line; undefined for the summary at the end. */
+function logLine(entry: LogEntry, maxSteps: number, latest: StepProgress | undefined): string | undefined {
+  const { step, epoch, loss, grad_norm: gradNorm, learning_rate: learningRate, eval_loss: evalLoss } = entry;
+  const digits = String(maxSteps).length;
+  const place = `step ${String(step).padStart(digits)}/${maxSteps}  epoch ${epoch.toFixed(2)}`;
+  if (evalLoss !== undefined) return `${place}  eval_loss ${evalLoss.toFixed(4)}`;
+  if (loss === undefined || !latest) return undefined;
+  const logged = { ...latest, loss };
+  if (gradNorm !== undefined) logged.gradNorm = gradNorm;
+  if (learningRate !== undefined) logged.learningRate = learningRate;
+  return `${place}  ${figures(logged)}`;
+}
