@@ -1,6 +1,6 @@
 import type { Gpu } from '../gpu/device.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import type { RunEvent } from './events.ts';
+import type { Phase, RunEvent } from './events.ts';
 import { identify, type RunIdentity } from './identity.ts';
 import { prepare, type Prepared, type RunInputs } from './prepare.ts';
 import {
@@ -32,8 +32,20 @@ export interface FinetuneResult {
   maxSteps: number;
 }
 
-/** Continues an adapter on new rows, from where the store's last sound checkpoint stands. Throws UserError. */
-export async function finetune(call: FinetuneCall): Promise<FinetuneResult> {
+/** Phases in which there is nothing to save yet. */
+const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([
+  'opening files',
+  'tokenising',
+  'hashing',
+  'loading the base',
+]);
+
+/**
+ * Continues an adapter on new rows, from where the store's last sound checkpoint stands. Throws UserError; rejects
+ * with the signal's reason where it is stopped before training begins, with nothing written.
+ */
+export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
+  const call = { ...given, emit: stoppable(given) };
   const { store, emit } = call;
   const prepared = await prepare(call.inputs, emit);
   const { model, train, evalRows, maxSteps } = prepared;
@@ -54,6 +66,14 @@ export async function finetune(call: FinetuneCall): Promise<FinetuneResult> {
       text: `The run began on ${plan.device} and goes on on ${gpu.name}: its last bits may differ from those of an uninterrupted run.`,
     });
   return new Run({ ...call, prepared, identity, gpu, plan, start }).go();
+}
+
+/** `emit`, that also ends what comes before training once the signal is given. */
+function stoppable({ emit, signal }: FinetuneCall): FinetuneCall['emit'] {
+  return (event) => {
+    emit(event);
+    if (event.type === 'phase' && BEFORE_TRAINING.has(event.phase)) signal?.throwIfAborted();
+  };
 }
 
 async function startingPoint(
