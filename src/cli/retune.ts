@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../formats/user-error.ts';
+import { batchTestCommand } from './commands/batch-test.ts';
 import { finetuneCommand } from './commands/finetune.ts';
 
 const ISSUES = 'please report it with this message';
@@ -16,7 +17,7 @@ async function main(args: readonly string[]): Promise<number> {
     .helpCommand(false)
     .configureOutput({ writeErr: () => undefined })
     .exitOverride();
-  finetuneCommand(program, end);
+  for (const add of [finetuneCommand, batchTestCommand]) add(program, end);
   try {
     if (args.length === 0)
       throw new UserError(

@@ -1,7 +1,7 @@
 import type { LogEntry } from '../formats/trainer-state.ts';
 import type { Phase, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
-import type { Display } from './display.ts';
-import { counted, showBytes, showCount, showSeconds } from './words.ts';
+import type { Display, Progress } from './display.ts';
+import { counted, showBytes, showCount, showSeconds, showSpeed } from './words.ts';
 
 /** Phases that begin with a line of their own where there is no bar. */
 const ANNOUNCED: ReadonlySet<Phase> = new Set(['hashing', 'tokenising', 'loading the base']);
@@ -34,27 +34,46 @@ export class RunReport {
         });
       case 'step':
         this.#latest = event.progress;
-        return display.progress(trainingProgress(event.progress));
+        return this.#training();
       case 'log': {
         const text = logLine(event.entry, this.#maxSteps, this.#latest);
-        return text === undefined ? undefined : display.line(text);
+        if (text !== undefined) display.line(text);
+        return this.#training();
       }
       case 'checkpoint':
-        return display.line(`checkpoint-${event.step} saved, ${showBytes(event.bytes)}`);
+        display.line(`checkpoint-${event.step} saved, ${showBytes(event.bytes)}`);
+        return this.#training();
       case 'note':
         return display.line(`Note: ${event.text}`);
     }
   }
 
-  #phase({ phase, done, total, unit }: RunEvent & { type: 'phase' }): void {
-    const amount = unit === 'bytes' ? showBytes(total) : counted(total, unit.slice(0, -1));
-    if (ANNOUNCED.has(phase) && this.#announced !== phase + amount) {
-      this.#announced = phase + amount;
-      this.#display.begin(`${phase}, ${amount}`);
-    }
-    const so = unit === 'bytes' ? showBytes(done) : showCount(done);
-    this.#display.progress({ task: phase, done, total, info: `${so} of ${amount}` });
+  #training(): void {
+    if (!this.#latest) return;
+    const { step, maxSteps } = this.#latest;
+    const info = `${step}/${maxSteps}  ${figures(this.#latest)}`;
+    this.#display.progress({ task: 'training', done: step, total: maxSteps, info });
   }
+
+  #phase(event: PhaseEvent): void {
+    const progress = phaseProgress(event);
+    const announcement = `${event.phase}, ${amount(event)}`;
+    if (ANNOUNCED.has(event.phase) && this.#announced !== announcement) this.#display.begin(announcement);
+    this.#announced = announcement;
+    this.#display.progress(progress);
+  }
+}
+
+type PhaseEvent = Extract<RunEvent, { type: 'phase' }>;
+
+const amount = ({ unit, total }: PhaseEvent): string =>
+  unit === 'bytes' ? showBytes(total) : counted(total, unit.slice(0, -1));
+
+/** The live line of a phase. */
+function phaseProgress(event: PhaseEvent): Progress {
+  const { phase, done, total, unit } = event;
+  const so = unit === 'bytes' ? showBytes(done) : showCount(done);
+  return { task: phase, done, total, info: phase === 'saving' ? '' : `${so} of ${amount(event)}` };
 }
 
 function factLines(facts: RunFacts): string[] {
@@ -71,23 +90,15 @@ function factLines(facts: RunFacts): string[] {
   return lines;
 }
 
-function trainingProgress(progress: StepProgress) {
-  const { step, maxSteps } = progress;
-  return { task: 'training', done: step, total: maxSteps, info: `${step}/${maxSteps}  ${figures(progress)}` };
-}
-
 function figures({ loss, learningRate, gradNorm, tokensPerSecond, secondsLeft }: StepProgress): string {
   return [
     `loss ${loss.toFixed(4)}`,
     `lr ${learningRate.toExponential(2)}`,
     `grad_norm ${gradNorm.toFixed(3)}`,
-    speed(tokensPerSecond),
+    showSpeed(tokensPerSecond),
     `${showSeconds(secondsLeft)} left`,
   ].join('  ');
 }
-
-const speed = (rate: number): string =>
-  `${rate < 10 ? rate.toFixed(1) : showCount(Math.round(rate))} tokens/s`;
 
 /** An entry of log_history as a line; undefined for the summary at the end. */
 function logLine(entry: LogEntry, maxSteps: number, latest: StepProgress | undefined): string | undefined {

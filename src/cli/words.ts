@@ -24,6 +24,10 @@ export const showCount = (count: number): string => count.toLocaleString('en-US'
 export const counted = (count: number, noun: string): string =>
   `${showCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 
+/** "7.5 tokens/s", "1,234 tokens/s". */
+export const showSpeed = (rate: number): string =>
+  `${rate < 10 ? rate.toFixed(1) : showCount(Math.round(rate))} tokens/s`;
+
 /** Rows of cells as lines: the first column to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const columns = Math.max(...rows.map((row) => row.length));

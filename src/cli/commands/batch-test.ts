@@ -1,0 +1,201 @@
+import { stat } from 'node:fs/promises';
+import { Option, type Command } from 'commander';
+import type { Folder } from '../../formats/byte-source.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { encodeUtf8 } from '../../formats/utf8.ts';
+import { MAX_NEW_TOKENS, type BatchProgress } from '../../generate/batch-test.ts';
+import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
+import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
+import { testModel, type TestEvent } from '../../run/test-model.ts';
+import { openDisplay, type Display } from '../display.ts';
+import { replaceFiles } from '../durable-files.ts';
+import { Interrupt } from '../interrupt.ts';
+import { nodeFolder, nodeSource } from '../node-files.ts';
+import { withGpu } from '../open-gpu.ts';
+import { NONE, numberOption, readRecipe } from '../options.ts';
+import { RunReport } from '../run-report.ts';
+import { counted, showCount, showSeconds, showSpeed } from '../words.ts';
+
+interface Options {
+  base: string;
+  model: string;
+  questions: string;
+  output: string;
+  prompt?: PromptForm;
+  greedy?: true;
+  maxNewTokens: number;
+  temperature: number;
+  topP: number;
+  topK: number;
+  repetitionPenalty: number;
+  seed: number;
+  config?: string;
+}
+
+const { temperature, topP, topK, repetitionPenalty } = RECIPE_SAMPLING;
+const RECIPE = 'training_config.yaml';
+
+/** `retune batch-test`: a file of questions becomes a file of answers. */
+export function batchTestCommand(program: Command, end: (exitCode: number) => void): void {
+  program
+    .command('batch-test')
+    .summary('let a model answer a file of questions')
+    .description(
+      'Puts every question of a file to an adapter over its base (or to the base alone) and writes the answers with their token counts. Two such files go into "retune compare".',
+    )
+    .requiredOption('--base <folder>', 'base model in Hugging Face format')
+    .requiredOption('--model <folder>', `PEFT LoRA adapter to test; "${NONE}" tests the base alone`)
+    .requiredOption('--questions <file>', 'JSON list (or JSONL) of {question, answer?, topic?, difficulty?}')
+    .requiredOption('--output <file>', 'where the answers go, as JSON')
+    .addOption(
+      new Option(
+        '--prompt <form>',
+        'how a question is put: after "### Instruction:" or through the chat template (default: as the adapter was trained, where Retune wrote it, else text)',
+      ).choices(PROMPT_FORMS),
+    )
+    .addOption(
+      new Option('--greedy', 'always take the most likely token, so that answers repeat').conflicts([
+        'temperature',
+        'topP',
+        'topK',
+      ]),
+    )
+    .option('--max-new-tokens <n>', 'longest answer', numberOption({ whole: true, min: 1 }), MAX_NEW_TOKENS)
+    .option('--temperature <t>', 'divides the logits; 0 is greedy', numberOption({ min: 0 }), temperature)
+    .option(
+      '--top-p <p>',
+      'sample from the likeliest tokens up to this probability',
+      numberOption({ min: 0, max: 1 }),
+      topP,
+    )
+    .option(
+      '--top-k <k>',
+      'sample from the k likeliest tokens; 0 from all',
+      numberOption({ whole: true, min: 0 }),
+      topK,
+    )
+    .option(
+      '--repetition-penalty <x>',
+      'above 1 avoids tokens that occurred',
+      numberOption({ min: 0 }),
+      repetitionPenalty,
+    )
+    .option(
+      '--seed <n>',
+      'of the random numbers',
+      numberOption({ whole: true, min: 0, max: 2 ** 32 - 1 }),
+      42,
+    )
+    .option(
+      '--config <file>',
+      `${RECIPE} that says how the base is quantised (default: the one beside the adapter, else the recipe's values)`,
+    )
+    .addHelpText(
+      'after',
+      `
+Example:
+  npm run -s retune -- batch-test --base Qwen2.5-1.5B-Instruct --model v2 --questions questions.json --output answers_v2.json --greedy`,
+    )
+    .action(async (options: Options) => end(await runBatchTest(options)));
+}
+
+async function runBatchTest(options: Options): Promise<number> {
+  const begun = performance.now();
+  const display = openDisplay();
+  const interrupt = new Interrupt(
+    () => display.line('Stopping.'),
+    () => display.close(),
+  );
+  const { signal } = interrupt;
+  try {
+    const base = await nodeFolder(options.base);
+    const adapter = options.model === NONE ? undefined : await nodeFolder(options.model);
+    const questions = await nodeSource(options.questions);
+    await checkOutputFile(options.output);
+    const recipe = await readRecipe(options.config ?? (await recipeBeside(adapter)), display);
+    const report = new TestReport(display);
+    const { maxNewTokens, seed } = options;
+    const result = await withGpu(display, 'run the same command again', (openGpu) =>
+      testModel({
+        base,
+        adapter,
+        questions,
+        form: options.prompt,
+        doubleQuant: recipe.quantization.useDoubleQuant,
+        maxNewTokens,
+        sampling: { ...(options.greedy ? GREEDY : options), repetitionPenalty: options.repetitionPenalty },
+        seed,
+        testDate: localTime(new Date()),
+        openGpu,
+        emit: (event) => report.show(event),
+        signal,
+      }).catch((error: unknown) => {
+        if (signal.aborted && error === signal.reason) return undefined;
+        throw error;
+      }),
+    );
+    display.close();
+    if (!result) {
+      display.line('Stopped; nothing was written.');
+      return interrupt.exitCode!;
+    }
+    await replaceFiles([[options.output, [encodeUtf8(`${JSON.stringify(result, null, 2)}\n`)]]]);
+    const { total_questions: total, total_output_tokens: tokens } = result.summary;
+    display.line(
+      `Answered ${counted(total, 'question')} with ${counted(tokens, 'token')} in ${showSeconds((performance.now() - begun) / 1000)}: ${options.output}`,
+    );
+    return 0;
+  } finally {
+    display.close();
+  }
+}
+
+/** Lines for one twentieth of the questions at a time, and a bar. */
+class TestReport {
+  readonly #display: Display;
+  readonly #report: RunReport;
+  #begun: number | undefined;
+  #told = 0;
+
+  constructor(display: Display) {
+    this.#display = display;
+    this.#report = new RunReport(display);
+  }
+
+  show(event: TestEvent): void {
+    if (event.type === 'answering') this.#answering(event.progress);
+    else this.#report.show(event);
+  }
+
+  #answering({ answered, questions, tokens }: BatchProgress): void {
+    this.#begun ??= performance.now();
+    const seconds = (performance.now() - this.#begun) / 1000;
+    const speed = tokens > 0 ? `  ${showCount(tokens)} tokens  ${showSpeed(tokens / seconds)}` : '';
+    const info = `${answered}/${questions}${speed}`;
+    const share = Math.floor((20 * answered) / questions);
+    if (share > this.#told) this.#display.begin(`answered ${info}`);
+    this.#told = share;
+    this.#display.progress({ task: 'answering', done: answered, total: questions, info });
+  }
+}
+
+/** Throws UserError where the path names something that a file cannot be put in the place of. */
+async function checkOutputFile(path: string): Promise<void> {
+  const info = await stat(path).catch(() => undefined);
+  if (info && !info.isFile())
+    throw new UserError(
+      `${path}: expected a file for the answers, found ${info.isDirectory() ? 'a folder' : 'something else'}; choose another --output.`,
+    );
+}
+
+/** The recipe that Retune wrote beside the adapters it trained. */
+async function recipeBeside(adapter: Folder | undefined): Promise<string | undefined> {
+  return (await adapter?.open(RECIPE))?.name;
+}
+
+/** "2025-01-31 18:05:09". */
+function localTime(date: Date): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(two).join('-');
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
+}
