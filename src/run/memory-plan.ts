@@ -1,12 +1,13 @@
 import type { BaseModel } from '../formats/base-model.ts';
 import type { LoraModule } from '../formats/lora-modules.ts';
 import { UserError } from '../formats/user-error.ts';
+import { generatorAllocations, type GeneratorShape } from '../generate/cached-decoder.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { mib, type MemoryKind } from '../gpu/memory.ts';
 import { streamAllocations } from '../gpu/stream.ts';
-import { bytesByKind, type Allocations } from '../model/allocations.ts';
+import { bytesByKind } from '../model/allocations.ts';
 import { formatOf, headTensor, scaleStorage } from '../model/load-base.ts';
-import { loraAllocations, loraLayout } from '../model/lora.ts';
+import { loraAllocations, loraLayout, type LoraLayout } from '../model/lora.ts';
 import { baseAllocations } from '../model/weights.ts';
 import { workspaceAllocations, type WorkspaceShape } from '../model/workspace.ts';
 import { optimizerAllocations, optimizerSharedAllocations } from '../train/optimizer.ts';
@@ -39,16 +40,10 @@ export function trainingWorkspace(input: MemoryPlanInput): WorkspaceShape {
 
 /** Bytes by kind that a training run holds on the device, exactly as the account will show them. */
 export function memoryPlan(input: MemoryPlanInput): Map<MemoryKind, number> {
-  const { model, modules } = input;
-  const { config } = model;
-  const storage = scaleStorage(model, input.doubleQuant);
-  const layouts = Array.from({ length: config.layers }, (_, i) =>
-    loraLayout(modules.filter((m) => m.layer === i)),
-  );
+  const layouts = layerLayouts(input);
   const workspace = workspaceAllocations(trainingWorkspace(input));
-  const embedding = formatOf(model.tensors.get('model.embed_tokens.weight')!);
-  const sets: Allocations[] = [
-    ...baseAllocations(config, storage, embedding, formatOf(headTensor(model)), input.positions),
+  return bytesByKind([
+    ...baseSets(input, input.positions),
     ...layouts.map((layout) => loraAllocations(layout, true)),
     ...layouts.map(optimizerAllocations),
     optimizerSharedAllocations(layouts),
@@ -56,13 +51,43 @@ export function memoryPlan(input: MemoryPlanInput): Map<MemoryKind, number> {
     ...workspace.kept,
     lossAllocations(input.stepTargets),
     streamAllocations,
-  ];
-  return bytesByKind(sets);
+  ]);
+}
+
+export interface GenerationPlanInput extends Pick<MemoryPlanInput, 'model' | 'doubleQuant'> {
+  /** None for the base alone. */
+  modules: readonly LoraModule[];
+  shape: GeneratorShape;
+}
+
+/** Bytes by kind that answering questions holds on the device. */
+export function generationPlan(input: GenerationPlanInput): Map<MemoryKind, number> {
+  const { model, modules, shape } = input;
+  return bytesByKind([
+    ...baseSets(input, shape.capacity),
+    ...(modules.length > 0 ? layerLayouts(input).map((layout) => loraAllocations(layout, false)) : []),
+    ...generatorAllocations(model.config, formatOf(headTensor(model)), shape),
+    streamAllocations,
+  ]);
+}
+
+function baseSets({ model, doubleQuant }: Pick<MemoryPlanInput, 'model' | 'doubleQuant'>, positions: number) {
+  const embedding = formatOf(model.tensors.get('model.embed_tokens.weight')!);
+  const storage = scaleStorage(model, doubleQuant);
+  return baseAllocations(model.config, storage, embedding, formatOf(headTensor(model)), positions);
+}
+
+function layerLayouts({ model, modules }: Pick<MemoryPlanInput, 'model' | 'modules'>): LoraLayout[] {
+  return Array.from({ length: model.config.layers }, (_, i) =>
+    loraLayout(modules.filter((m) => m.layer === i)),
+  );
 }
 
 /** Sum of a plan. */
 export const totalBytes = (plan: ReadonlyMap<MemoryKind, number>): number =>
   [...plan.values()].reduce((sum, bytes) => sum + bytes, 0);
+
+const TRAINING_REMEDY = 'lower training.max_seq_length or lora.r, or close other programs that use the GPU';
 
 /**
  * Runs `allocate` and throws UserError with the plan's figures where the device has too little memory for what it
@@ -72,6 +97,7 @@ export async function withinMemory<T>(
   gpu: Gpu,
   plan: ReadonlyMap<MemoryKind, number>,
   allocate: () => Promise<T>,
+  remedy = TRAINING_REMEDY,
 ): Promise<T> {
   gpu.device.pushErrorScope('out-of-memory');
   let result: T;
@@ -81,13 +107,13 @@ export async function withinMemory<T>(
     await gpu.device.popErrorScope();
     throw error;
   }
-  if (await gpu.device.popErrorScope()) throw outOfMemory(gpu, plan);
+  if (await gpu.device.popErrorScope()) throw outOfMemory(gpu, plan, remedy);
   return result;
 }
 
-function outOfMemory(gpu: Gpu, plan: ReadonlyMap<MemoryKind, number>): UserError {
+function outOfMemory(gpu: Gpu, plan: ReadonlyMap<MemoryKind, number>, remedy: string): UserError {
   const parts = [...plan].toSorted((a, b) => b[1] - a[1]).map(([kind, bytes]) => `${kind} ${mib(bytes)}`);
   return new UserError(
-    `GPU memory: this run needs ${mib(totalBytes(plan))} MiB (${parts.join(', ')}), and ${gpu.name} has less to give; lower training.max_seq_length or lora.r, or close other programs that use the GPU.`,
+    `GPU memory: this run needs ${mib(totalBytes(plan))} MiB (${parts.join(', ')}), and ${gpu.name} has less to give; ${remedy}.`,
   );
 }

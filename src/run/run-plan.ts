@@ -20,13 +20,17 @@ export interface RunPlan {
 /** Tokens that a pass is filled up to: enough to keep a GPU busy, little enough to fit. */
 const PASS_TOKENS = 1024;
 
+/** Largest number of tokens of a pass, for the tokens of the longest row and of a step's rows together. */
+export const passTokens = (longest: number, window: number): number =>
+  Math.max(longest, Math.min(PASS_TOKENS, window));
+
 /** Decides the plan of a new run. `longest` and `window` in tokens: of one row, and of a step's rows together. */
 export function newRunPlan(gpu: Gpu, longest: number, window: number): RunPlan {
   return {
     version: 1,
     precision: 'f32',
     packing: 'first-fit',
-    passTokens: Math.max(longest, Math.min(PASS_TOKENS, window)),
+    passTokens: passTokens(longest, window),
     kept: 'input, attention output, softmax statistics',
     device: gpu.name,
   };
