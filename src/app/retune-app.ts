@@ -1,12 +1,12 @@
 import { css, html, LitElement } from 'lit';
 import { mib } from '../gpu/memory.ts';
 import { startEngine } from '../worker/client.ts';
-import type { DeviceReport } from '../worker/protocol.ts';
+import type { Answer, DeviceFacts } from '../worker/protocol.ts';
 
 /** The page: for now it says what the engine's worker found on this machine. */
 export class RetuneApp extends LitElement {
   static override properties = { report: { state: true } };
-  declare report: DeviceReport | undefined;
+  declare report: Answer<DeviceFacts> | undefined;
 
   static override styles = css`
     :host {
@@ -52,8 +52,9 @@ export class RetuneApp extends LitElement {
     const { report } = this;
     if (!report) return 'Looking for a GPU…';
     if (!report.ok) return report.sentence;
-    const kind = report.software ? ', a software device: right, and very slow' : '';
-    return `The engine can use ${report.name}${kind} (buffers up to ${mib(report.maxBufferBytes)} MiB).`;
+    const { name, software, maxBufferBytes } = report.value;
+    const kind = software ? ', a software device: right, and very slow' : '';
+    return `The engine can use ${name}${kind} (buffers up to ${mib(maxBufferBytes)} MiB).`;
   }
 }
 

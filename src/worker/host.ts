@@ -1,9 +1,9 @@
 import { expose } from 'comlink';
 import { UserError } from '../formats/user-error.ts';
 import { openDevice } from '../gpu/device.ts';
-import type { DeviceReport, EngineApi } from './protocol.ts';
+import type { Answer, DeviceFacts, EngineApi } from './protocol.ts';
 
-async function device(): Promise<DeviceReport> {
+async function device(): Promise<Answer<DeviceFacts>> {
   if (!('gpu' in navigator))
     return {
       ok: false,
@@ -20,10 +20,11 @@ async function device(): Promise<DeviceReport> {
   const { name, software } = gpu;
   const maxBufferBytes = gpu.device.limits.maxBufferSize;
   gpu.close();
-  return { ok: true, name, software, maxBufferBytes };
+  return { ok: true, value: { name, software, maxBufferBytes } };
 }
 
-const api: EngineApi = {
+/** What stands so far; the rest of EngineApi is being built. */
+const api: Pick<EngineApi, 'device'> = {
   device: () =>
     device().catch((error: unknown) => {
       if (error instanceof UserError) return { ok: false, sentence: error.message };

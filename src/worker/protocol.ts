@@ -1,8 +1,148 @@
-/** What the page asks of the engine's worker; types only, so that both sides can import it. */
-export interface EngineApi {
-  /** Opens the GPU once and says what it is, or in one sentence why there is none. */
-  device(): Promise<DeviceReport>;
+import type { Recipe } from '../formats/recipe.ts';
+import type { MemoryKind } from '../gpu/memory.ts';
+import type { RunEvent } from '../run/events.ts';
+
+/** A folder that the user chose, as plain files: what crosses to the worker costs nothing, since files stay on disk. */
+export interface ChosenFolder {
+  name: string;
+  files: readonly File[];
+  /** Kept where the browser gives handles, so that a reload can ask for the same folder with one click. */
+  handle?: FileSystemDirectoryHandle | undefined;
 }
 
-export type DeviceReport =
-  { ok: true; name: string; software: boolean; maxBufferBytes: number } | { ok: false; sentence: string };
+/** A single file that the user chose. */
+export interface ChosenFile {
+  file: File;
+  handle?: FileSystemFileHandle | undefined;
+}
+
+/** Everything a run is started with. */
+export interface ChosenInputs {
+  base: ChosenFolder;
+  /** undefined: a fresh adapter from the recipe's lora section. */
+  source: ChosenFolder | undefined;
+  train: ChosenFile;
+  validation: ChosenFile | undefined;
+  recipe: Recipe;
+}
+
+/** An answer, or the one sentence that says what is wrong and what to do. Anything else that goes wrong is a bug and rejects. */
+export type Answer<T> = { ok: true; value: T } | { ok: false; sentence: string };
+
+export interface DeviceFacts {
+  name: string;
+  software: boolean;
+  maxBufferBytes: number;
+}
+
+export interface BaseFacts {
+  name: string;
+  family: 'qwen2' | 'qwen3' | 'llama';
+  parameters: number;
+  layers: number;
+  /** 'BF16', 'F16', 'F32', or 'NF4' where the folder is already quantised. */
+  dtype: string;
+  bytes: number;
+}
+
+export interface AdapterFacts {
+  name: string;
+  r: number;
+  alpha: number;
+  dropout: number;
+  /** The projections that it adapts. */
+  modules: readonly string[];
+  baseModelName: string | undefined;
+  parameters: number;
+}
+
+export interface RowsFacts {
+  name: string;
+  format: string;
+  rows: number;
+  skipped: readonly { line: number; why: string }[];
+  tokens: number;
+  trainedTokens: number;
+  longest: number;
+  cut: number;
+  /** The first rows as rendered text, in pieces: trained tokens or not. */
+  preview: readonly { line: number; pieces: readonly { text: string; trained: boolean }[] }[];
+}
+
+export interface PlanFacts {
+  bytes: readonly (readonly [kind: MemoryKind, bytes: number])[];
+  total: number;
+  maxSteps: number;
+  /** Bytes of one checkpoint, and what the browser still grants. */
+  checkpointBytes: number;
+  storageLeft: number | undefined;
+}
+
+/** A run as the browser keeps it. */
+export interface RunRecord {
+  id: string;
+  name: string;
+  /** Milliseconds since 1970. */
+  created: number;
+  status: 'unfinished' | 'finished';
+  step: number;
+  maxSteps: number;
+  recipe: Recipe;
+  inputs: { base: string; source: string | undefined; train: string; validation: string | undefined };
+  checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];
+  /** log_history so far, for the plots. */
+  log: readonly Record<string, number>[];
+}
+
+export interface RunOutcome {
+  status: 'finished' | 'stopped';
+  step: number;
+  maxSteps: number;
+}
+
+export type ChatVersion = 'base' | 'v1' | 'v2';
+
+/** What the page asks of the engine's worker; types only, so that both sides can import it. */
+export interface EngineApi {
+  device(): Promise<Answer<DeviceFacts>>;
+
+  inspectBase(base: ChosenFolder): Promise<Answer<BaseFacts>>;
+  inspectAdapter(base: ChosenFolder, adapter: ChosenFolder): Promise<Answer<AdapterFacts>>;
+  inspectRows(base: ChosenFolder, rows: ChosenFile, maxLength: number): Promise<Answer<RowsFacts>>;
+  parseRecipe(file: File): Promise<Answer<{ recipe: Recipe; warnings: readonly string[] }>>;
+  recipeYaml(recipe: Recipe): Promise<string>;
+  defaultRecipe(): Promise<Recipe>;
+  plan(inputs: ChosenInputs): Promise<Answer<PlanFacts>>;
+
+  /** Starts a new run and resolves when it ends; `onEvent` is a Comlink proxy. */
+  start(
+    inputs: ChosenInputs,
+    onEvent: (event: RunEvent) => void,
+  ): Promise<Answer<RunOutcome & { id: string }>>;
+  /** Goes on with an unfinished run; `files` where the browser kept no handles. */
+  resume(
+    id: string,
+    files: ChosenInputs | undefined,
+    onEvent: (event: RunEvent) => void,
+  ): Promise<Answer<RunOutcome & { id: string }>>;
+  /** Pause takes hold between two passes; the device stays open. */
+  pause(): Promise<void>;
+  unpause(): Promise<void>;
+  /** Stops with a checkpoint. */
+  stop(): Promise<void>;
+  checkpointNow(): Promise<void>;
+
+  runs(): Promise<RunRecord[]>;
+  deleteRun(id: string): Promise<void>;
+  /** The result, and the checkpoints if wanted, as a zip. */
+  exportRun(id: string, checkpoints: boolean): Promise<Answer<Blob>>;
+  exportCheckpoint(id: string, step: number): Promise<Answer<Blob>>;
+
+  /** Streams an answer; resolves to the whole text. */
+  chat(
+    id: string,
+    version: ChatVersion,
+    question: string,
+    onText: (text: string) => void,
+  ): Promise<Answer<string>>;
+}
