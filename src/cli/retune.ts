@@ -1,7 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../formats/user-error.ts';
 import { batchTestCommand } from './commands/batch-test.ts';
+import { compareCommand } from './commands/compare.ts';
 import { finetuneCommand } from './commands/finetune.ts';
+import { inspectCommand } from './commands/inspect.ts';
+import { planCommand } from './commands/plan.ts';
 
 const ISSUES = 'please report it with this message';
 
@@ -17,7 +20,8 @@ async function main(args: readonly string[]): Promise<number> {
     .helpCommand(false)
     .configureOutput({ writeErr: () => undefined })
     .exitOverride();
-  for (const add of [finetuneCommand, batchTestCommand]) add(program, end);
+  for (const add of [finetuneCommand, batchTestCommand, planCommand, inspectCommand, compareCommand])
+    add(program, end);
   try {
     if (args.length === 0)
       throw new UserError(
@@ -62,4 +66,8 @@ function commanderSentence({ message }: CommanderError): string {
   return `retune: ${text}`;
 }
 
+// Whoever reads our lines may have seen enough of them.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,63 @@
+import { stat } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { openDisplay } from '../display.ts';
+import { inspectFile, inspectFolder, type Facts } from '../inspections.ts';
+import { nodeFolder, nodeSource } from '../node-files.ts';
+import { showBytes, showCount } from '../words.ts';
+
+/** `retune inspect`: what a folder or file holds, and whether it is sound. */
+export function inspectCommand(program: Command): void {
+  program
+    .command('inspect')
+    .summary('show what a model, adapter, checkpoint or safetensors file holds')
+    .description(
+      'Shows what a base model, an adapter, a checkpoint (folders) or a safetensors file holds, and makes the checks that loading it would make. Exit code 2 and one sentence where it is not sound.',
+    )
+    .argument('<path>', 'folder or .safetensors file')
+    .option('--json', 'print JSON')
+    .action(runInspect);
+}
+
+async function runInspect(path: string, options: { json?: true }): Promise<void> {
+  const display = openDisplay();
+  const onProgress = (done: number, total: number) =>
+    display.progress({
+      task: 'hashing',
+      done,
+      total,
+      info: `${showBytes(done)} of ${showBytes(total)}`,
+    });
+  try {
+    const isFolder = (await stat(path).catch(() => undefined))?.isDirectory();
+    const facts = isFolder
+      ? await inspectFolder(await nodeFolder(path), onProgress)
+      : await inspectFile(await nodeSource(path), onProgress);
+    display.close();
+    if (options.json) display.line(JSON.stringify({ path, ...facts }, null, 2));
+    else for (const line of describe(path, facts)) display.line(line);
+  } finally {
+    display.close();
+  }
+}
+
+function describe(path: string, { kind, sound, ...facts }: Facts): string[] {
+  const shown = Object.entries({ ...facts, sound }).map(([key, value]) => [key, show(value, key)] as const);
+  const width = Math.max(...shown.map(([key]) => key.length)) + 2;
+  return [
+    `${path}: ${String(kind)}`,
+    ...shown.flatMap(([key, lines]) =>
+      lines.map((line, i) => `  ${(i === 0 ? key.replaceAll('_', ' ') : '').padEnd(width)}${line}`),
+    ),
+  ];
+}
+
+/** A value as one line, or a long map as one line per entry. */
+function show(value: unknown, key = ''): string[] {
+  if (typeof value === 'number') return [key === 'bytes' ? showBytes(value) : showCount(value)];
+  if (typeof value === 'boolean') return [value ? 'yes' : 'no'];
+  if (Array.isArray(value)) return [value.join(', ')];
+  if (typeof value !== 'object' || value === null) return [String(value)];
+  const entries = Object.entries(value).map(([name, inner]) => `${name}: ${show(inner, name).join(', ')}`);
+  const line = entries.join(', ') || 'none';
+  return line.length > 80 ? entries : [line];
+}

@@ -1,0 +1,84 @@
+import type { Command } from 'commander';
+import { UserError } from '../../formats/user-error.ts';
+import { memoryPlan, totalBytes, type MemoryPlanInput } from '../../run/memory-plan.ts';
+import { planRun } from '../../run/plan-run.ts';
+import { openDisplay } from '../display.ts';
+import { nodeFolder } from '../node-files.ts';
+import { numberOption, readRecipe } from '../options.ts';
+import { counted, showCount, table } from '../words.ts';
+
+interface Options {
+  base: string;
+  model?: string;
+  seq?: number;
+  r?: number;
+  config?: string;
+  json?: true;
+}
+
+const COUNT = { whole: true, min: 1 };
+
+/** `retune plan`: what a run will need, before anything is allocated. */
+export function planCommand(program: Command): void {
+  program
+    .command('plan')
+    .summary('show the GPU memory that a run will need')
+    .description(
+      'Shows, by kind, the bytes that "retune finetune" will hold on the GPU for rows of the full length. Reads headers only and touches no GPU.',
+    )
+    .requiredOption('--base <folder>', 'base model in Hugging Face format')
+    .option(
+      '--seq <tokens>',
+      'length of the rows (default: max_seq_length of the recipe)',
+      numberOption({ whole: true, min: 2 }),
+    )
+    .option('--r <rank>', 'rank of the adapter (default: that of the recipe)', numberOption(COUNT))
+    .option('--model <folder>', 'PEFT LoRA adapter whose rank and modules count')
+    .option('--config <file>', 'training_config.yaml; without it the recipe has its default values')
+    .option('--json', 'print JSON')
+    .action(runPlan);
+}
+
+async function runPlan(options: Options): Promise<void> {
+  const display = openDisplay();
+  if (options.r !== undefined && options.model !== undefined)
+    throw new UserError(`retune plan: --r and --model both set the rank; leave one of them out.`);
+  const given = await readRecipe(options.config, display);
+  const base = await nodeFolder(options.base);
+  const source = options.model === undefined ? undefined : await nodeFolder(options.model);
+  const recipe = {
+    ...given,
+    lora: { ...given.lora, r: options.r ?? given.lora.r },
+    training: { ...given.training, maxLength: options.seq ?? given.training.maxLength },
+  };
+  const input = await planRun({ base, source, recipe });
+  const bytes = memoryPlan(input);
+  const { batchSize, accumulationSteps } = recipe.training;
+  if (options.json) {
+    const json = {
+      tokens_per_row: input.positions,
+      tokens_per_pass: input.passTokens,
+      bytes: Object.fromEntries(bytes),
+      total_bytes: totalBytes(bytes),
+    };
+    display.line(JSON.stringify(json, null, 2));
+    return;
+  }
+  for (const line of describe(input, batchSize * accumulationSteps)) display.line(line);
+  display.line('');
+  const rows = [...bytes, ['total', totalBytes(bytes)] as const];
+  for (const line of table([['', 'MiB'], ...rows.map(([kind, n]) => [kind, showMib(n)])])) display.line(line);
+}
+
+function describe({ model, modules, positions, passTokens }: MemoryPlanInput, rows: number): string[] {
+  const { family, layers, hiddenSize } = model.config;
+  const ranks = [...new Set(modules.map((m) => m.r))].toSorted((a, b) => a - b).join(', ');
+  return [
+    `${model.folder.name}: ${family}, ${counted(layers, 'layer')} of width ${showCount(hiddenSize)}`,
+    `LoRA of rank ${ranks} on ${counted(modules.length, 'module')}`,
+    `rows of ${counted(positions, 'token')}, ${rows} to a step, in passes of up to ${counted(passTokens, 'token')}`,
+  ];
+}
+
+const showMib = (bytes: number): string =>
+  (bytes / 2 ** 20).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });

@@ -1,0 +1,180 @@
+import { basename } from 'node:path';
+import { parseAdapterConfig, type AdapterConfig } from '../formats/adapter-config.ts';
+import { openBaseModel } from '../formats/base-model.ts';
+import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
+import { readJson } from '../formats/json.ts';
+import { isPickleName, pickleError } from '../formats/pickle.ts';
+import { openSafetensors, readTensorF32, showShape, type Safetensors } from '../formats/safetensors.ts';
+import { sha256 } from '../formats/sha256.ts';
+import { UserError } from '../formats/user-error.ts';
+import { CURSOR, verifyFiles } from '../run/checkpoint.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
+
+/** What `inspect` found, in the order in which it is shown. */
+export type Facts = Readonly<Record<string, unknown>>;
+
+/** Bytes hashed so far, and in all. */
+type OnProgress = (done: number, total: number) => void;
+
+const OPTIMIZER = 'optimizer.safetensors';
+const product = (shape: readonly number[]): number => shape.reduce((all, n) => all * n, 1);
+
+/** A base, an adapter or a checkpoint, told apart by their files. Throws UserError where it is not sound. */
+export async function inspectFolder(folder: Folder, onProgress: OnProgress): Promise<Facts> {
+  if (await folder.open('adapter_config.json')) {
+    const record = (await folder.open(CURSOR)) ? await inspectRecord(folder) : {};
+    return { ...(await inspectAdapter(folder, onProgress)), ...record };
+  }
+  if (await folder.open('config.json')) return inspectBase(folder, onProgress);
+  const pickle = (await folder.list()).find(isPickleName);
+  if (pickle !== undefined) throw pickleError(`${folder.name}/${pickle}`);
+  throw new UserError(
+    `${folder.name}: neither config.json nor adapter_config.json is there, expected the folder of a base model, of an adapter or of a checkpoint; choose such a folder or name a .safetensors file.`,
+  );
+}
+
+/** Any safetensors file. Throws UserError where it breaks the format. */
+export async function inspectFile(source: ByteSource, onProgress: OnProgress): Promise<Facts> {
+  const file = await openSafetensors(source);
+  return {
+    kind: 'safetensors file',
+    ...tensorFacts([file]),
+    metadata: file.metadata,
+    sha256: await sha256(source, (done) => onProgress(done, source.size)),
+    sound: 'its header and layout are those of the format',
+  };
+}
+
+async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Facts> {
+  const model = await openBaseModel(folder);
+  const tokenizer = await loadTokenizer(folder);
+  const { config, nf4 } = model;
+  const shapes = [
+    ...linearModules(config).map((m) => m.shape),
+    ...[...denseTensors(config)].map(([, s]) => s),
+  ];
+  const files: Record<string, string> = {};
+  const total = model.weightFiles.reduce((sum, file) => sum + file.size, 0);
+  let before = 0;
+  for (const file of model.weightFiles) {
+    files[basename(file.name)] = await sha256(file, (done) => onProgress(before + done, total));
+    before += file.size;
+  }
+  const nested = [...nf4.values()].some((source) => source.nested);
+  return {
+    kind: 'base model',
+    family: config.family,
+    layers: config.layers,
+    hidden_size: config.hiddenSize,
+    heads: `${config.heads} query, ${config.kvHeads} key and value, ${config.headDim} wide`,
+    vocabulary: config.vocabSize,
+    tokenizer_vocabulary: tokenizer.vocabSize,
+    tied: config.tied,
+    max_positions: config.maxPositions,
+    parameters: shapes.reduce((sum, shape) => sum + product(shape), 0),
+    quantised: model.quantised ? `NF4, ${nf4.size} modules${nested ? ', scales quantised too' : ''}` : 'no',
+    ...tensorFacts(await Promise.all(model.weightFiles.map(openSafetensors))),
+    sha256: files,
+    sound: 'every tensor that config.json asks for is there in its shape, and the tokenizer loads',
+  };
+}
+
+async function inspectAdapter(folder: Folder, onProgress: OnProgress): Promise<Facts> {
+  const configFile = (await folder.open('adapter_config.json'))!;
+  const config = parseAdapterConfig(await readJson(configFile, { keepFloats: true }), configFile.name);
+  const weights = await folder.open('adapter_model.safetensors');
+  if (!weights) {
+    const pickle = (await folder.list()).find(isPickleName);
+    if (pickle !== undefined) throw pickleError(`${folder.name}/${pickle}`);
+    throw new UserError(
+      `${folder.name}: adapter_model.safetensors is missing, though adapter_config.json is there; copy both files from the same adapter.`,
+    );
+  }
+  const file = await openSafetensors(weights);
+  const modules = checkPairs(file, config);
+  await checkFinite(file);
+  return {
+    kind: 'adapter',
+    base_model_name: config.baseModelName ?? 'not given',
+    r: config.r,
+    lora_alpha: config.loraAlpha,
+    lora_dropout: config.loraDropout,
+    use_rslora: config.useRslora,
+    target_modules: config.targetModules,
+    ...(config.rankPattern.size > 0 ? { rank_pattern: Object.fromEntries(config.rankPattern) } : {}),
+    ...(config.alphaPattern.size > 0 ? { alpha_pattern: Object.fromEntries(config.alphaPattern) } : {}),
+    modules,
+    parameters: [...file.tensors.values()].reduce((sum, { shape }) => sum + product(shape), 0),
+    ...tensorFacts([file]),
+    metadata: file.metadata,
+    sha256: await sha256(weights, (done) => onProgress(done, weights.size)),
+    sound:
+      'its tensors are finite and make LoRA pairs of the rank that adapter_config.json gives; whether they fit a base shows when it is loaded',
+  };
+}
+
+/** What Retune recorded beside the adapter; all files there must still have their SHA-256. */
+async function inspectRecord(folder: Folder): Promise<Facts> {
+  const { step, prompt, identity, weightsFrom } = await verifyFiles(folder);
+  const optimizer = await folder.open(OPTIMIZER);
+  return {
+    kind: optimizer ? 'checkpoint' : 'adapter made by Retune',
+    step,
+    prompt,
+    ...(weightsFrom === undefined ? {} : { weights_from: weightsFrom }),
+    ...(optimizer ? { optimizer: tensorFacts([await openSafetensors(optimizer)]) } : {}),
+    made_from: identity,
+    sound: `every file has the SHA-256 that ${CURSOR} records, and its tensors are finite LoRA pairs`,
+  };
+}
+
+function tensorFacts(files: readonly Safetensors[]) {
+  const tensors = files.flatMap((file) => [...file.tensors.values()]);
+  const dtypes: Record<string, number> = {};
+  for (const { dtype } of tensors) dtypes[dtype] = (dtypes[dtype] ?? 0) + 1;
+  return { tensors: tensors.length, dtypes, bytes: tensors.reduce((sum, t) => sum + t.end - t.begin, 0) };
+}
+
+const PAIR = /^base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight$/;
+
+/** Checks what can be known without the base; returns the number of pairs. */
+function checkPairs({ source, tensors }: Safetensors, config: AdapterConfig): number {
+  const refuse = (what: string): never => {
+    throw new UserError(
+      `${source.name}: ${what}; the adapter is incomplete or not plain LoRA, so take another copy of it.`,
+    );
+  };
+  const ranks = new Map<string, Map<string, number>>();
+  const allowed = new Set([config.r, ...config.rankPattern.values()]);
+  for (const { name, shape } of tensors.values()) {
+    const [, module, matrix] = PAIR.exec(name) ?? [];
+    if (module === undefined || matrix === undefined)
+      return refuse(
+        `the tensor ${name} is found, expected only names that end in lora_A.weight or lora_B.weight`,
+      );
+    const rank = shape[matrix === 'A' ? 0 : 1];
+    if (shape.length !== 2 || rank === undefined || !allowed.has(rank))
+      return refuse(
+        `${name} is ${showShape(shape)}, expected ${matrix === 'A' ? '[r, in]' : '[out, r]'} with r ${[...allowed].join(' or ')} by adapter_config.json`,
+      );
+    ranks.set(module, (ranks.get(module) ?? new Map<string, number>()).set(matrix, rank));
+  }
+  if (ranks.size === 0) refuse('there is no tensor in it, expected pairs of lora_A and lora_B');
+  for (const [module, found] of ranks) {
+    if (found.size < 2) refuse(`${module} has only lora_${[...found.keys()][0]}, expected lora_A and lora_B`);
+    if (found.get('A') !== found.get('B'))
+      refuse(
+        `${module} has lora_A of rank ${found.get('A')} and lora_B of rank ${found.get('B')}, expected one rank`,
+      );
+  }
+  return ranks.size;
+}
+
+async function checkFinite({ source, tensors }: Safetensors): Promise<void> {
+  for (const tensor of tensors.values())
+    if (!(await readTensorF32(tensor)).every(Number.isFinite))
+      throw new UserError(
+        `${source.name}: ${tensor.name} holds values that are not finite, expected numbers; take an earlier checkpoint or another copy.`,
+      );
+}
