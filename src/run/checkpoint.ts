@@ -2,6 +2,7 @@ import { ADAPTER_METADATA, adapterTensors, readAdapter, type LoraWeights } from 
 import { writeAdapterConfig, type AdapterConfig } from '../formats/adapter-config.ts';
 import { readAll, type Folder } from '../formats/byte-source.ts';
 import type { DecoderConfig } from '../formats/decoder-config.ts';
+import { isRecord } from '../formats/fields.ts';
 import { openSafetensors, readTensor } from '../formats/safetensors.ts';
 import { writeSafetensors, type TensorData } from '../formats/safetensors-write.ts';
 import { sha256, sha256Chunks } from '../formats/sha256.ts';
@@ -71,13 +72,7 @@ export function adapterFiles(adapter: readonly LoraWeights[], config: AdapterCon
 
 /** Reads a checkpoint back after comparing every file with its SHA-256. Throws UserError naming the broken file. */
 export async function readCheckpoint(folder: Folder, decoder: DecoderConfig): Promise<Checkpoint> {
-  const cursor = await readCursor(folder);
-  for (const [name, expected] of Object.entries(cursor.files)) {
-    const file = await folder.open(name);
-    if (!file) throw broken(folder, name, 'is missing');
-    const found = await sha256(file);
-    if (found !== expected) throw broken(folder, name, `has SHA-256 ${found}, expected ${expected}`);
-  }
+  const cursor = await verifyFiles(folder);
   const { weights } = await readAdapter(folder, decoder);
   const file = await openSafetensors((await folder.open(OPTIMIZER))!);
   const optimizer: TensorData[] = [];
@@ -88,17 +83,32 @@ export async function readCheckpoint(folder: Folder, decoder: DecoderConfig): Pr
   return { cursor, state: parseTrainerState(json, stateFile.name), adapter: weights, optimizer };
 }
 
-/** Reads only where a checkpoint stands. */
+/** Compares every file of a checkpoint or a result with its SHA-256. Throws UserError naming the broken one. */
+export async function verifyFiles(folder: Folder): Promise<RunCursor> {
+  const { files, ...cursor } = await readCursor(folder);
+  for (const [name, expected] of Object.entries(files)) {
+    const file = await folder.open(name);
+    if (!file) throw broken(folder, name, 'is missing');
+    const found = await sha256(file);
+    if (found !== expected) throw broken(folder, name, `has SHA-256 ${found}, expected ${expected}`);
+  }
+  return cursor;
+}
+
+/** Reads only where a checkpoint stands. Throws UserError. */
 export async function readCursor(folder: Folder): Promise<RunCursor & { files: Record<string, string> }> {
   const file = await folder.open(CURSOR);
   if (!file) throw broken(folder, CURSOR, 'is missing');
+  let json: unknown;
   try {
-    return JSON.parse(new TextDecoder().decode(await readAll(file))) as RunCursor & {
-      files: Record<string, string>;
-    };
+    json = JSON.parse(new TextDecoder().decode(await readAll(file)));
   } catch {
     throw broken(folder, CURSOR, 'is not JSON');
   }
+  const parts = ['files', 'identity', 'plan', 'logWindow'];
+  if (!isRecord(json) || !parts.every((part) => isRecord((json as Record<string, unknown>)[part])))
+    throw broken(folder, CURSOR, 'does not hold what Retune writes there');
+  return json as unknown as RunCursor & { files: Record<string, string> };
 }
 
 function broken(folder: Folder, file: string, what: string): UserError {

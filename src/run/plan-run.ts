@@ -1,0 +1,48 @@
+import { newAdapterConfig, parseAdapterConfig, type AdapterConfig } from '../formats/adapter-config.ts';
+import { openBaseModel } from '../formats/base-model.ts';
+import type { Folder } from '../formats/byte-source.ts';
+import { readJson } from '../formats/json.ts';
+import { loraModules } from '../formats/lora-modules.ts';
+import type { Recipe } from '../formats/recipe.ts';
+import { UserError } from '../formats/user-error.ts';
+import type { MemoryPlanInput } from './memory-plan.ts';
+import { passTokens } from './run-plan.ts';
+
+/**
+ * What a run of this recipe over rows of max_seq_length tokens, all of them trained, would hold: headers and
+ * configuration are read, no weights and no rows. Throws UserError.
+ */
+export async function planRun({
+  base,
+  source,
+  recipe,
+}: {
+  base: Folder;
+  /** V1; undefined for a fresh adapter from the recipe's lora section. */
+  source: Folder | undefined;
+  recipe: Recipe;
+}): Promise<MemoryPlanInput> {
+  const model = await openBaseModel(base);
+  const adapter = source ? await readConfig(source) : newAdapterConfig(recipe.lora, recipe.model.name);
+  const { maxLength, batchSize, accumulationSteps } = recipe.training;
+  const rows = batchSize * accumulationSteps;
+  const tokens = passTokens(maxLength, rows * maxLength);
+  return {
+    model,
+    doubleQuant: recipe.quantization.useDoubleQuant,
+    modules: loraModules(adapter, model.config),
+    passTokens: tokens,
+    positions: maxLength,
+    stepTargets: Math.max(rows * (maxLength - 1), tokens),
+    dropout: adapter.loraDropout > 0,
+  };
+}
+
+async function readConfig(folder: Folder): Promise<AdapterConfig> {
+  const file = await folder.open('adapter_config.json');
+  if (!file)
+    throw new UserError(
+      `${folder.name}: adapter_config.json is missing, expected the folder of a PEFT LoRA adapter; choose that folder.`,
+    );
+  return parseAdapterConfig(await readJson(file, { keepFloats: true }), file.name);
+}
