@@ -1,0 +1,45 @@
+import { gatherRows } from '../../src/gpu/kernels/embedding.ts';
+import { headMatmul } from '../../src/gpu/kernels/head.ts';
+import { view } from '../../src/gpu/memory.ts';
+import { readOnce } from '../../src/gpu/readback.ts';
+import type { Stream } from '../../src/gpu/stream.ts';
+import { uploadPass } from '../../src/model/batch.ts';
+import { forward } from '../../src/model/decoder.ts';
+import type { Lora } from '../../src/model/lora.ts';
+import { Workspace } from '../../src/model/workspace.ts';
+import type { DecoderWeights } from '../../src/model/weights.ts';
+import { packWindow } from '../../src/text/packing.ts';
+
+/** Logits after the prompt's last token, of a pass in which the prompt stands between two other documents. */
+export async function lastLogits(
+  stream: Stream,
+  base: DecoderWeights,
+  lora: Lora | undefined,
+  prompt: readonly number[],
+): Promise<Float32Array> {
+  const { gpu } = stream;
+  const documents = [prompt.slice(0, 5), prompt, prompt.slice(2)];
+  const rows = documents.map((ids, index) => {
+    const trained = new Uint8Array(ids.length);
+    return { index, row: { ids: Uint32Array.from(ids), trained, line: 1, cut: false } };
+  });
+  const [pass] = packWindow(rows, 256);
+  const { config } = base;
+  const tokens = pass!.ids.length;
+  const shape = { config, headFormat: base.head.format, tokens, rank: 32, training: false, dropout: false };
+  const ws = new Workspace(gpu, shape);
+  uploadPass(stream, ws, pass!);
+  await forward({ stream, base, lora, ws, rows: tokens, dropout: 0 });
+  stream.submit();
+  gpu.device.queue.writeBuffer(
+    ws.buffers.targetIndex.raw,
+    0,
+    Uint32Array.of(documents[0]!.length + prompt.length - 1),
+  );
+  const [index, x] = [view(ws.buffers.targetIndex), view(ws.buffers.headIn)];
+  gatherRows(stream, { x: view(ws.buffers.normed), index, y: x, count: 1, width: config.hiddenSize });
+  headMatmul(stream, { x, table: base.head, logits: view(ws.buffers.logits), rows: 1 });
+  const bytes = await readOnce(stream, view(ws.buffers.logits, 0, 4 * config.vocabSize));
+  ws.close();
+  return new Float32Array(bytes.buffer);
+}
