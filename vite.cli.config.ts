@@ -6,6 +6,8 @@ export default defineConfig({
   build: {
     ssr: 'src/cli/retune.ts',
     outDir: 'dist/cli',
+    // Others may be running what is there.
+    emptyOutDir: false,
     target: 'node20',
     minify: false,
     rollupOptions: { output: { entryFileNames: 'retune.js' } },
