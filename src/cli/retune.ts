@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { UserError } from '../formats/user-error.ts';
 import { batchTestCommand } from './commands/batch-test.ts';
 import { compareCommand } from './commands/compare.ts';
+import { demoCommand } from './commands/demo.ts';
 import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { planCommand } from './commands/plan.ts';
@@ -20,7 +21,14 @@ async function main(args: readonly string[]): Promise<number> {
     .helpCommand(false)
     .configureOutput({ writeErr: () => undefined })
     .exitOverride();
-  for (const add of [finetuneCommand, batchTestCommand, planCommand, inspectCommand, compareCommand])
+  for (const add of [
+    finetuneCommand,
+    batchTestCommand,
+    planCommand,
+    inspectCommand,
+    compareCommand,
+    demoCommand,
+  ])
     add(program, end);
   try {
     if (args.length === 0)

@@ -13,6 +13,8 @@ export interface Gpu {
   readonly lost: Promise<GPUDeviceLostInfo>;
   /** Rejections of WebGPU's validation that no error scope caught, oldest first; empty in a sound program. */
   readonly errors: string[];
+  /** Whether the device ever ran out of memory where no error scope was looking. */
+  readonly outOfMemory: boolean;
   close(): void;
 }
 
@@ -41,8 +43,10 @@ export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter
   const device = await adapter.requestDevice({ label: 'retune', requiredLimits });
   const memory = new Memory(device);
   const errors: string[] = [];
+  let outOfMemory = false;
   device.addEventListener('uncapturederror', (event) => {
     event.preventDefault();
+    outOfMemory ||= event.error instanceof GPUOutOfMemoryError;
     errors.push(event.error.message);
   });
   let closed = false;
@@ -55,6 +59,9 @@ export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter
       /swiftshader|llvmpipe|lavapipe|softpipe/i.test(describe(adapter.info)),
     lost: device.lost.then((info) => (closed ? new Promise<never>(() => undefined) : info)),
     errors,
+    get outOfMemory() {
+      return outOfMemory;
+    },
     close() {
       closed = true;
       device.destroy();

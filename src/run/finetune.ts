@@ -23,6 +23,13 @@ export interface FinetuneCall {
   emit: (event: RunEvent) => void;
   /** Stops the run at the next pass; what was reached is kept in a checkpoint. */
   signal?: AbortSignal | undefined;
+  /**
+   * Awaited between passes, so that a door can hold the run for as long as it likes. Where `save` is given it may be
+   * called meanwhile: it keeps a checkpoint of the last whole step.
+   */
+  between?: ((save?: () => Promise<void>) => Promise<void>) | undefined;
+  /** Hears the hashes of the inputs before a device is opened; what it throws ends the call. */
+  onIdentity?: ((identity: RunIdentity, maxSteps: number) => Promise<void>) | undefined;
 }
 
 /** How a run ended. `already finished`: the output was there before, made of the same inputs. */
@@ -52,6 +59,7 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   const identity = await identify({ ...call.inputs, model, rows: train.rows, evalRows }, (done, total) =>
     emit({ type: 'phase', phase: 'hashing', done, total, unit: 'bytes' }),
   );
+  await call.onIdentity?.(identity, maxSteps);
   const finished = call.resume === 'never' ? undefined : await finishedIdentity(store);
   if (finished && call.resume === 'exact') {
     checkSameRun(store, finished, identity, 'finished');

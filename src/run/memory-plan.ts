@@ -87,7 +87,11 @@ function layerLayouts({ model, modules }: Pick<MemoryPlanInput, 'model' | 'modul
 export const totalBytes = (plan: ReadonlyMap<MemoryKind, number>): number =>
   [...plan.values()].reduce((sum, bytes) => sum + bytes, 0);
 
-const TRAINING_REMEDY = 'lower training.max_seq_length or lora.r, or close other programs that use the GPU';
+/** The device has less memory than was asked for. */
+export class OutOfMemoryError extends UserError {}
+
+/** What makes a training run smaller. */
+export const TRAINING_REMEDY = 'lower training.max_seq_length or lora.r, or close other programs that use the GPU';
 
 /**
  * Runs `allocate` and throws UserError with the plan's figures where the device has too little memory for what it
@@ -111,9 +115,9 @@ export async function withinMemory<T>(
   return result;
 }
 
-function outOfMemory(gpu: Gpu, plan: ReadonlyMap<MemoryKind, number>, remedy: string): UserError {
+function outOfMemory(gpu: Gpu, plan: ReadonlyMap<MemoryKind, number>, remedy: string): OutOfMemoryError {
   const parts = [...plan].toSorted((a, b) => b[1] - a[1]).map(([kind, bytes]) => `${kind} ${mib(bytes)}`);
-  return new UserError(
+  return new OutOfMemoryError(
     `GPU memory: this run needs ${mib(totalBytes(plan))} MiB (${parts.join(', ')}), and ${gpu.name} has less to give; ${remedy}.`,
   );
 }

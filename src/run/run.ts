@@ -26,7 +26,7 @@ export interface Start {
   weightsFrom: string | undefined;
 }
 
-interface RunParts extends Pick<FinetuneCall, 'store' | 'emit' | 'signal' | 'resume'> {
+interface RunParts extends Pick<FinetuneCall, 'store' | 'emit' | 'signal' | 'resume' | 'between'> {
   prepared: Prepared;
   identity: RunIdentity;
   gpu: Gpu;
@@ -42,6 +42,8 @@ export class Run {
   readonly #schedule: Schedule;
   readonly #speed = new Speedometer();
   #lastSaved: number;
+  /** Milliseconds for which the door held the run. */
+  #held = 0;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -100,18 +102,20 @@ export class Run {
     const { prepared, plan, emit, signal } = this.#parts;
     const { train, evalRows, grouping, maxSteps, inputs } = prepared;
     const { training, seed } = inputs.recipe;
+    const hold = () => this.#hold(() => this.#save(session, step - 1));
+    await hold();
     signal?.throwIfAborted();
     const { epoch, rows } = this.#window(step);
     const placed = rows.flat().map((index) => ({ row: train.rows[index]!, index }));
     const rate = learningRate(step, this.#schedule);
-    const begun = performance.now();
-    const call = { t: step, learningRate: rate, seed, epoch, signal };
+    const begun = performance.now() - this.#held;
+    const call = { t: step, learningRate: rate, seed, epoch, signal, between: hold };
     const { loss, gradNorm, tokens } = await session.runner.train(
       packWindow(placed, plan.passTokens),
       session.optimizer,
       call,
     );
-    this.#speed.add(tokens, (performance.now() - begun) / 1000);
+    this.#speed.add(tokens, (performance.now() - this.#held - begun) / 1000);
     this.#log.window.add(loss);
     this.#log.totalFlos += stepFlos(prepared, rows);
     emit({
@@ -138,6 +142,13 @@ export class Run {
     if (step % training.saveSteps === 0 && step < maxSteps) await this.#save(session, step);
   }
 
+  /** Waits while the door holds the run. */
+  async #hold(save?: () => Promise<void>): Promise<void> {
+    const begun = performance.now();
+    await this.#parts.between?.(save);
+    this.#held += performance.now() - begun;
+  }
+
   async #evaluate(session: Session, step: number): Promise<void> {
     const { prepared, plan, emit } = this.#parts;
     const { evalRows, inputs } = prepared;
@@ -148,6 +159,7 @@ export class Run {
       passTokens: plan.passTokens,
       onProgress: (done) =>
         emit({ type: 'phase', phase: 'evaluating', done, total: evalRows.length, unit: 'rows' }),
+      between: () => this.#hold(),
     });
     const seconds = (performance.now() - begun) / 1000;
     const entry = this.#log.add(step, {

@@ -20,7 +20,7 @@ export interface Session {
 }
 
 /** What the memory plan needs to know of a prepared run. */
-export function planInput(prepared: Prepared, plan: RunPlan): MemoryPlanInput {
+export function planInput(prepared: Prepared, plan: Pick<RunPlan, 'passTokens'>): MemoryPlanInput {
   const { model, adapter, inputs, longest, stepTargets } = prepared;
   return {
     model,

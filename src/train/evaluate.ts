@@ -21,6 +21,8 @@ export async function evaluate(
     passTokens: number;
     onProgress?: (done: number) => void;
     signal?: AbortSignal | undefined;
+    /** Awaited after every pass. */
+    between?: () => Promise<void>;
   },
 ): Promise<Evaluation> {
   const sums = new Float64Array(rows.length);
@@ -33,6 +35,7 @@ export async function evaluate(
         sums[row]! += losses[i]!;
         counts[row]!++;
       });
+      await call.between?.();
       call.signal?.throwIfAborted();
     }
     done += group.length;

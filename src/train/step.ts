@@ -58,7 +58,15 @@ export class PassRunner {
   async train(
     passes: readonly Pass[],
     optimizer: Optimizer,
-    call: { t: number; learningRate: number; seed: number; epoch: number; signal?: AbortSignal | undefined },
+    call: {
+      t: number;
+      learningRate: number;
+      seed: number;
+      epoch: number;
+      signal?: AbortSignal | undefined;
+      /** Awaited after every pass. */
+      between?: (() => Promise<void>) | undefined;
+    },
   ): Promise<StepResult> {
     const { stream, lora } = this.engine;
     const targets = passes.reduce((sum, pass) => sum + pass.targets.index.length, 0);
@@ -76,6 +84,7 @@ export class PassRunner {
       await headLoss(ctx, { targets: pass.targets.index.length, losses, lossBegin, gradScale: 1 / targets });
       await backward(ctx);
       lossBegin += pass.targets.index.length;
+      await call.between?.();
       if (call.signal?.aborted) {
         this.#dropGradients();
         call.signal.throwIfAborted();
