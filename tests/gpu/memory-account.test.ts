@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
+import { openNodeGpu } from '../../src/cli/node-gpu.ts';
+import { readAdapter } from '../../src/formats/adapter.ts';
+import { openBaseModel } from '../../src/formats/base-model.ts';
+import { batchShape, encodeQuestions } from '../../src/generate/batch-test.ts';
+import { parseQuestions } from '../../src/generate/questions.ts';
+import { GREEDY } from '../../src/generate/sampling.ts';
+import type { Gpu } from '../../src/gpu/device.ts';
+import type { MemoryKind } from '../../src/gpu/memory.ts';
+import { finetune } from '../../src/run/finetune.ts';
+import { generationPlan } from '../../src/run/memory-plan.ts';
+import { testModel } from '../../src/run/test-model.ts';
+import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { casePath, type CaseName } from '../support/model-case.ts';
+import { caseInputs } from '../support/run-case.ts';
+
+// A device for each: the account must hold nothing else.
+let gpu: Gpu;
+const reopen = async () => {
+  gpu?.close();
+  gpu = await openNodeGpu('floor');
+};
+beforeAll(reopen);
+afterAll(() => gpu.close());
+
+const CASES: CaseName[] = ['llama_sharded', 'prequant', 'rank_pattern'];
+
+it.each(CASES)('a training run of %s holds the bytes that its plan says', async (name) => {
+  await reopen();
+  const stop = new AbortController();
+  let [planned, held] = [0, 0];
+  const result = await finetune({
+    inputs: await caseInputs(name),
+    store: new MemoryStore(),
+    resume: 'exact',
+    openGpu: () => Promise.resolve(gpu),
+    signal: stop.signal,
+    emit: (event) => {
+      if (event.type !== 'facts') return;
+      [planned, held] = [event.facts.gpuBytes, gpu.memory.total];
+      stop.abort();
+    },
+  });
+  expect(result).toMatchObject({ status: 'stopped', step: 0 });
+  expect(held).toBe(planned);
+  expect(planned).toBeGreaterThan(0);
+});
+
+it.each([true, false])('a batch test holds the bytes that its plan says (adapter: %s)', async (adapted) => {
+  await reopen();
+  const base = await nodeFolder(casePath('qwen3', 'base'));
+  const adapter = adapted ? await nodeFolder(casePath('qwen3', 'v1')) : undefined;
+  const questions = await nodeSource(casePath('qwen3', 'questions.json'));
+  const model = await openBaseModel(base);
+  const { config } = model;
+  const modules = adapter ? (await readAdapter(adapter, config)).weights.map((w) => w.module) : [];
+  const prompts = encodeQuestions(await loadTokenizer(base), await parseQuestions(questions), {
+    form: 'text',
+    maxNewTokens: 5,
+    maxPositions: config.maxPositions,
+  });
+  const shape = batchShape(config, prompts, 5, Math.max(1, ...modules.map((m) => m.r)));
+  const stop = new AbortController();
+  let held: ReadonlyMap<MemoryKind, number> | undefined;
+  const test = testModel({
+    base,
+    adapter,
+    questions,
+    form: 'text',
+    doubleQuant: true,
+    maxNewTokens: 5,
+    sampling: GREEDY,
+    seed: 1,
+    testDate: 'today',
+    openGpu: () => Promise.resolve(gpu),
+    signal: stop.signal,
+    emit: (event) => {
+      if (event.type !== 'answering') return;
+      held = gpu.memory.byKind();
+      stop.abort();
+    },
+  });
+  await expect(test).rejects.toThrow('aborted');
+  expect(held).toEqual(generationPlan({ model, doubleQuant: true, modules, shape }));
+});

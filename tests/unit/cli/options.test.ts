@@ -1,0 +1,32 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { numberOption, readRecipe } from '../../../src/cli/options.ts';
+import { defaultRecipe } from '../../../src/formats/recipe.ts';
+import type { Display } from '../../../src/cli/display.ts';
+
+describe('a number on the command line', () => {
+  const parse = numberOption({ whole: true, min: 1, max: 64 });
+
+  it('is read', () => expect([parse('1'), parse('64'), numberOption({})('5e-5')]).toEqual([1, 64, 5e-5]));
+
+  it.each(['', ' ', '0', '65', '1.5', 'x', '1x', 'Infinity'])('is refused when it is "%s"', (text) =>
+    expect(() => parse(text)).toThrow('Expected a whole number at least 1 and at most 64'),
+  );
+});
+
+describe('the recipe', () => {
+  it('is read from its file, with a note for every key without an effect; or the default one', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'retune-recipe-'));
+    const path = join(folder, 'config.yaml');
+    writeFileSync(path, 'training: {learning_rate: 3e-4, zest: 1}\n');
+    const lines: string[] = [];
+    const display = { line: (text: string) => lines.push(text) } as unknown as Display;
+    const recipe = await readRecipe(path, display);
+    expect(recipe.training).toEqual({ ...defaultRecipe().training, learningRate: 3e-4 });
+    expect(lines).toEqual([`Note: ${path}: training.zest is not known and has no effect.`]);
+    expect(await readRecipe(undefined, display)).toEqual(defaultRecipe());
+    rmSync(folder, { recursive: true });
+  });
+});

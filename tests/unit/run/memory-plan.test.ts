@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../../src/formats/user-error.ts';
+import type { Gpu } from '../../../src/gpu/device.ts';
+import type { MemoryKind } from '../../../src/gpu/memory.ts';
+import { memoryPlan, totalBytes, withinMemory } from '../../../src/run/memory-plan.ts';
+import { planRun } from '../../../src/run/plan-run.ts';
+import { prepare } from '../../../src/run/prepare.ts';
+import { newRunPlan } from '../../../src/run/run-plan.ts';
+import { planInput } from '../../../src/run/session.ts';
+import { source } from '../../support/memory-folder.ts';
+import { caseInputs } from '../../support/run-case.ts';
+
+/** A device whose innermost out-of-memory scope reports `error`; `scopes` counts the open ones. */
+function fakeGpu(error: object | null) {
+  const device = {
+    scopes: 0,
+    pushErrorScope: () => void device.scopes++,
+    popErrorScope: () => {
+      device.scopes--;
+      return Promise.resolve(error);
+    },
+  };
+  return { gpu: { name: 'Tiny GPU', device } as unknown as Gpu, device };
+}
+
+describe('too little GPU memory', () => {
+  const plan = new Map<MemoryKind, number>([
+    ['embedding', 100 * 2 ** 20],
+    ['base weights', 1900 * 2 ** 20],
+  ]);
+
+  it('is told with the figures of the plan, largest first, and what to lower', async () => {
+    const { gpu, device } = fakeGpu({ message: 'no' });
+    const error = await withinMemory(gpu, plan, () => Promise.resolve(1)).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(UserError);
+    expect((error as Error).message).toBe(
+      'GPU memory: this run needs 2,000 MiB (base weights 1,900, embedding 100), and Tiny GPU has less to give; lower training.max_seq_length or lora.r, or close other programs that use the GPU.',
+    );
+    expect(device.scopes).toBe(0);
+  });
+
+  it('has a remedy that fits', async () => {
+    const { gpu } = fakeGpu({ message: 'no' });
+    await expect(withinMemory(gpu, plan, () => Promise.resolve(1), 'lower --max-new-tokens')).rejects.toThrow(
+      /has less to give; lower --max-new-tokens\.$/,
+    );
+  });
+
+  it('is not what other errors are taken for', async () => {
+    const { gpu, device } = fakeGpu({ message: 'no' });
+    const bug = new TypeError('a bug');
+    await expect(withinMemory(gpu, plan, () => Promise.reject(bug))).rejects.toBe(bug);
+    expect(device.scopes).toBe(0);
+    expect(await withinMemory(fakeGpu(null).gpu, plan, () => Promise.resolve('fine'))).toBe('fine');
+  });
+});
+
+describe('the plan without rows', () => {
+  it.each([
+    { maxLength: 64, accumulationSteps: 4, batchSize: 1, useV1: true },
+    { maxLength: 400, accumulationSteps: 3, batchSize: 2, useV1: true },
+    { maxLength: 33, accumulationSteps: 1, batchSize: 1, useV1: false },
+  ])('is that of a run over rows of full length: %o', async ({ useV1, ...training }) => {
+    const inputs = await caseInputs('recipe_text', (recipe) => ({
+      ...recipe,
+      training: { ...recipe.training, ...training },
+    }));
+    const rows = Array.from({ length: 7 }, (_, i) => JSON.stringify({ text: `${i} wheel `.repeat(500) }));
+    const all = {
+      ...inputs,
+      source: useV1 ? inputs.source : undefined,
+      train: source('train.jsonl', rows.join('\n')),
+      validation: undefined,
+    };
+    const prepared = await prepare(all, () => undefined);
+    expect(prepared.longest).toBe(training.maxLength);
+    const plan = newRunPlan({ name: 'any' } as Gpu, prepared.longest, prepared.windowTokens);
+    const planned = memoryPlan(await planRun(all));
+    expect([...planned]).toEqual([...memoryPlan(planInput(prepared, plan))]);
+    expect(totalBytes(planned)).toBeGreaterThan(2 ** 20);
+  });
+});
