@@ -91,7 +91,8 @@ export const totalBytes = (plan: ReadonlyMap<MemoryKind, number>): number =>
 export class OutOfMemoryError extends UserError {}
 
 /** What makes a training run smaller. */
-export const TRAINING_REMEDY = 'lower training.max_seq_length or lora.r, or close other programs that use the GPU';
+export const TRAINING_REMEDY =
+  'lower training.max_seq_length or lora.r, or close other programs that use the GPU';
 
 /**
  * Runs `allocate` and throws UserError with the plan's figures where the device has too little memory for what it
