@@ -1,5 +1,5 @@
-import { mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { access, constants, mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
 import { showBytes } from './words.ts';
 
@@ -102,4 +102,18 @@ export async function nearestFolder(path: string): Promise<string> {
   for (let at = path; ; at = dirname(at)) {
     if ((await stat(at).catch(() => undefined)) || dirname(at) === at) return at;
   }
+}
+
+/** Throws UserError where no folder can be made, or nothing written, at `path`: better before hours of work than after. */
+export async function checkWritable(path: string): Promise<void> {
+  const nearest = await nearestFolder(resolve(path));
+  if (!(await stat(nearest)).isDirectory())
+    throw new UserError(
+      `${path}: expected a folder for the output, found ${nearest === resolve(path) ? 'a file' : `the file ${nearest} on the way`}; choose another --output.`,
+    );
+  const refused = await access(nearest, constants.W_OK | constants.X_OK).catch(errorCode);
+  if (refused !== undefined)
+    throw new UserError(
+      `${path}: nothing can be written into ${nearest} (${refused}); check its permissions or choose another --output.`,
+    );
 }

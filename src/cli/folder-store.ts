@@ -1,9 +1,10 @@
-import { access, constants, mkdir, readdir, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import type { Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { Files, RunStore } from '../run/store.ts';
 import {
+  checkWritable,
   errorCode,
   nearestFolder,
   onDisk,
@@ -149,19 +150,6 @@ async function realPath(path: string): Promise<string> {
 
 const isInside = (path: string, folder: string): boolean =>
   path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
-
-async function checkWritable(path: string): Promise<void> {
-  const nearest = await nearestFolder(resolve(path));
-  if (!(await stat(nearest)).isDirectory())
-    throw new UserError(
-      `${path}: expected a folder for the output, found ${nearest === resolve(path) ? 'a file' : `the file ${nearest} on the way`}; choose another --output.`,
-    );
-  const refused = await access(nearest, constants.W_OK | constants.X_OK).catch(errorCode);
-  if (refused !== undefined)
-    throw new UserError(
-      `${path}: nothing can be written into ${nearest} (${refused}); check its permissions or choose another --output.`,
-    );
-}
 
 /** The names in a folder; none where it does not exist. */
 const list = (path: string): Promise<string[]> =>

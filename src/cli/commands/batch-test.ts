@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
@@ -8,7 +9,7 @@ import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
 import { testModel, type TestEvent } from '../../run/test-model.ts';
 import { openDisplay, type Display } from '../display.ts';
-import { replaceFiles } from '../durable-files.ts';
+import { checkWritable, replaceFiles } from '../durable-files.ts';
 import { Interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
@@ -186,6 +187,7 @@ async function checkOutputFile(path: string): Promise<void> {
     throw new UserError(
       `${path}: expected a file for the answers, found ${info.isDirectory() ? 'a folder' : 'something else'}; choose another --output.`,
     );
+  await checkWritable(dirname(path));
 }
 
 /** The recipe that Retune wrote beside the adapters it trained. */

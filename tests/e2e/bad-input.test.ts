@@ -1,0 +1,507 @@
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { retune, type CommandResult } from '../support/cli.ts';
+import { Scene } from '../support/scene.ts';
+
+let scene: Scene;
+beforeEach(() => {
+  scene = new Scene();
+});
+afterEach(() => scene.close());
+
+/** What every refusal has: exit code 2 and one sentence on stderr, without a stack trace. Returns the sentence. */
+function refusal({ code, stdout, stderr }: CommandResult): string {
+  expect(stderr).toMatch(/^[^\n]+\.\n$/);
+  expect(stderr + stdout).not.toMatch(/\n\s+at |Error:|undefined|\[object|bug/);
+  expect([code, stderr]).toEqual([2, stderr]);
+  return stderr.replaceAll(scene.folder, '~').trimEnd();
+}
+
+/** The refusal of a fine-tuning that ends before a device is opened, with nothing written. */
+async function refusedRun(options: Record<string, string | undefined> = {}): Promise<string> {
+  const result = await retune(scene.finetune(options));
+  const sentence = refusal(result);
+  expect(result.stdout).not.toContain('GPU');
+  expect(scene.exists('v2')).toBe(false);
+  return sentence;
+}
+
+const BASE = 'base/model.safetensors';
+const V1 = 'v1/adapter_model.safetensors';
+
+describe('files that are not there', () => {
+  it.each([
+    [{ base: 'nowhere' }, 'nowhere: no such folder; check the path.'],
+    [{ 'source-model': 'nowhere/v1' }, 'nowhere/v1: no such folder; check the path.'],
+    [{ 'train-data': 'nowhere.jsonl' }, 'nowhere.jsonl: no such file; check the path.'],
+    [{ 'val-data': 'nowhere.jsonl' }, 'nowhere.jsonl: no such file; check the path.'],
+    [{ config: 'nowhere.yaml' }, 'nowhere.yaml: no such file; check the path.'],
+    [
+      { base: 'package.json' },
+      'package.json: expected a folder, found a file; name the folder that holds it.',
+    ],
+    [{ 'train-data': 'src' }, 'src: expected a file, found a directory; name the file itself.'],
+    [{ config: 'src' }, 'src: expected a file, found a directory; name the file itself.'],
+  ])('are named: %o', async (options, sentence) => expect(await refusedRun(options)).toBe(sentence));
+
+  it.each([
+    ['base/config.json', '~/base: config.json is missing, expected the folder of a Hugging Face base model'],
+    [
+      BASE,
+      '~/base: neither model.safetensors nor model.safetensors.index.json is there, expected the folder',
+    ],
+    ['base/tokenizer.json', "~/base: tokenizer.json is missing; copy it from the base model's repository"],
+    ['v1/adapter_config.json', '~/v1: adapter_config.json is missing, expected the folder of a PEFT LoRA'],
+    [V1, '~/v1: adapter_model.safetensors is missing, expected the folder of a PEFT LoRA adapter; choose'],
+  ])('are missed in their folder: %s', async (file, sentence) => {
+    scene.remove(file);
+    expect(await refusedRun()).toContain(sentence);
+  });
+});
+
+describe('a broken safetensors file', () => {
+  const cut = (bytes: Buffer, by: number) => bytes.subarray(0, bytes.length - by);
+  /** Gives the first tensor that `which` accepts another range. */
+  const ranges = (
+    file: string,
+    change: (begin: number, end: number) => [number, number],
+    which: (begin: number) => boolean = () => true,
+  ) => {
+    let done = false;
+    scene.header(file, (text) =>
+      text.replace(/"data_offsets":\[(\d+),(\d+)\]/g, (range, begin, end) => {
+        if (done || !which(Number(begin))) return range;
+        done = true;
+        return `"data_offsets":[${change(Number(begin), Number(end)).join(',')}]`;
+      }),
+    );
+  };
+
+  it.each<[string, (file: string) => void, RegExp]>([
+    ['empty', (file) => scene.write(file, ''), /: not a safetensors file: 0 bytes cannot hold a header; /],
+    [
+      'a text',
+      (file) => scene.write(file, 'This is not a model.'),
+      /header claims \d+ bytes, more than the /,
+    ],
+    [
+      'cut short',
+      (file) => scene.bytes(file, (b) => cut(b, 99)),
+      /the tensors end at byte \d+, but the file at /,
+    ],
+    [
+      'cut in its header',
+      (file) => scene.bytes(file, (b) => b.subarray(0, 50)),
+      /but only 42 follow; the file is/,
+    ],
+    [
+      'with bytes at its end',
+      (file) => scene.bytes(file, (b) => Buffer.concat([b, b.subarray(0, 9)])),
+      /9 bytes follow the last tensor/,
+    ],
+    [
+      'with a header of 100 MB',
+      (file) => scene.bytes(file, (b) => Buffer.concat([Buffer.from('01e1f50500000000', 'hex'), b])),
+      /the safetensors header claims 100000001 bytes, more than the 100000000 that are allowed/,
+    ],
+    [
+      'with a gap',
+      (file) =>
+        ranges(
+          file,
+          (b, e) => [b + 4, e + 4],
+          (b) => b === 0,
+        ),
+      /a gap of 4 bytes before the data of/,
+    ],
+    [
+      'with overlapping tensors',
+      (file) =>
+        ranges(
+          file,
+          (b, e) => [b - 4, e - 4],
+          (b) => b > 0,
+        ),
+      /the data of \S+ overlaps the tensor before it/,
+    ],
+    [
+      'with a size that is wrong',
+      (file) => ranges(file, (b, e) => [b, e + 4]),
+      /holds \d+ bytes, but (BF16|F32) \[.*\] takes \d+/,
+    ],
+    [
+      'with a reversed range',
+      (file) =>
+        ranges(
+          file,
+          (b, e) => [e, b],
+          (b) => b > 0,
+        ),
+      /ends at \d+, before its begin at \d+/,
+    ],
+    [
+      'with an unknown dtype',
+      (file) => scene.header(file, (t) => t.replace(/"(BF16|F32)"/, '"F99"')),
+      /has the unknown dtype "F99"/,
+    ],
+    [
+      'with a header that is not JSON',
+      (file) => scene.header(file, (t) => t.replace(':', ';')),
+      /header is not valid JSON at byte \d+/,
+    ],
+    [
+      'with a tensor twice',
+      (file) => scene.header(file, (t) => t.replace(/^\{("[^"]+":\{[^}]*\})/, '{$1,$1')),
+      /the key .* occurs twice/,
+    ],
+  ])('is refused: %s', async (_, damage, sentence) => {
+    for (const file of [BASE, V1]) {
+      damage(file);
+      const found = await refusedRun();
+      expect(found).toMatch(sentence);
+      expect(found).toMatch(new RegExp(`^~/${file}: .*; .*download or export the file again\\.$`));
+      scene.close();
+      scene = new Scene();
+    }
+  });
+});
+
+describe('a pickle', () => {
+  const sentence = (file: string) =>
+    `~/${file}: this is a PyTorch pickle, and pickle files are never opened because they can run code; expected .safetensors, so convert it or download the safetensors version.`;
+
+  it.each(['.bin', '.pt', '.pth', '.ckpt', '.pkl'])('is known by its name: %s', async (ending) => {
+    scene.write(`base/pytorch_model${ending}`, 'never read');
+    scene.remove(BASE);
+    expect(await refusedRun()).toBe(sentence(`base/pytorch_model${ending}`));
+    scene.close();
+    scene = new Scene();
+    scene.write(`v1/adapter_model${ending}`, 'never read');
+    scene.remove(V1);
+    expect(await refusedRun()).toBe(sentence(`v1/adapter_model${ending}`));
+  });
+
+  it.each([
+    ['a zip archive', Buffer.from('504b0304140000000800', 'hex')],
+    ['a bare pickle', Buffer.from('80027d71002e00000000', 'hex')],
+  ])('is known by its magic: %s', async (_, bytes) => {
+    scene.write(V1, bytes);
+    expect(await refusedRun()).toBe(sentence(V1));
+    scene.write(BASE, bytes);
+    expect(await refusedRun()).toBe(sentence(BASE));
+  });
+});
+
+describe('a base of another kind', () => {
+  it('is quantised as fp4', async () => {
+    scene.close();
+    scene = new Scene('prequant');
+    scene.header(BASE, (text) => text.replaceAll('bitsandbytes__nf4', 'bitsandbytes__fp4'));
+    expect(await refusedRun()).toMatch(
+      /^~\/base\/model.safetensors: model\.layers\.0\.self_attn\.q_proj\.weight is quantised as fp4, expected nf4; choose/,
+    );
+  });
+
+  it.each([
+    [
+      { architectures: ['MistralForCausalLM'] },
+      'architectures is ["MistralForCausalLM"], expected one of Qwen2',
+    ],
+    [{ hidden_act: 'gelu' }, 'hidden_act is "gelu", expected silu'],
+    [{ use_sliding_window: true }, 'use_sliding_window is true, expected false'],
+    [
+      { quantization_config: { quant_method: 'gptq' } },
+      'quantization_config.quant_method is "gptq", expected',
+    ],
+    [{ hidden_size: 'wide' }, 'hidden_size is "wide", expected a whole number at least 1'],
+    [{ num_hidden_layers: 0 }, 'num_hidden_layers is 0, expected a whole number at least 1'],
+  ])('has a configuration with %o', async (change, sentence) => {
+    scene.json('base/config.json', change);
+    expect(await refusedRun()).toContain(`~/base/config.json: ${sentence}`);
+  });
+
+  it('lacks a tensor, or has one of another shape', async () => {
+    await scene.tensors(BASE, (tensors) => tensors.filter(({ name }) => name !== 'model.norm.weight'));
+    expect(await refusedRun()).toMatch(
+      /^~\/base: the tensor model\.norm\.weight is missing, expected BF16, F16/,
+    );
+    scene.json('base/config.json', { intermediate_size: 32 });
+    expect(await refusedRun()).toMatch(
+      /^~\/base\/model\.safetensors: model\.layers\.0\.mlp\.\S+ is \w+ \[.*\], expected .* \[32, 128\]/,
+    );
+  });
+});
+
+describe('an adapter that is not plain LoRA for this base', () => {
+  it.each([
+    { use_dora: true },
+    { modules_to_save: ['lm_head'] },
+    { bias: 'all' },
+    { lora_bias: true },
+    { layer_replication: [[0, 1]] },
+    { fan_in_fan_out: true },
+    { trainable_token_indices: [1] },
+    { target_parameters: ['x'] },
+    { init_lora_weights: 'pissa' },
+    { init_lora_weights: 'pissa_niter_16' },
+    { init_lora_weights: 'olora' },
+    { init_lora_weights: 'corda' },
+    { init_lora_weights: 'loftq' },
+    { peft_type: 'IA3' },
+    { r: 0 },
+    { lora_alpha: 'big' },
+    { target_modules: [] },
+    { target_modules: 'lm_head' },
+    { target_modules: ['wq'] },
+  ])('is refused by the name of the option: %o', async (option) => {
+    scene.json('v1/adapter_config.json', option);
+    const [key, value] = Object.entries(option)[0]!;
+    expect(await refusedRun()).toMatch(
+      new RegExp(`^~/v1/adapter_config\\.json: ${key} is .*, expected .*; `),
+    );
+    expect(await refusedRun()).toContain(`${key} is ${JSON.stringify(value)}`);
+  });
+
+  it('has a tensor too many or too few, or one of another shape', async () => {
+    const edit = (change: Parameters<Scene['tensors']>[1]) => {
+      scene.close();
+      scene = new Scene();
+      return scene.tensors(V1, change);
+    };
+    await edit((tensors) => tensors.slice(1));
+    expect(await refusedRun()).toMatch(
+      /^~\/v1\/adapter_model\.safetensors: the tensor base_model\.\S+\.lora_A\.weight is missing, expected \[8, 128\]; /,
+    );
+    await edit((tensors) => [
+      ...tensors,
+      { ...tensors[0]!, name: tensors[0]!.name.replace('q_proj', 'k_proj') },
+    ]);
+    expect(await refusedRun()).toMatch(
+      /: the tensor base_model\.\S+ \[8, 128\] has no place in the base as /,
+    );
+    await edit(([first, ...rest]) => [{ ...first!, shape: [4, 256] }, ...rest]);
+    expect(await refusedRun()).toMatch(
+      /: base_model\.\S+ is \[4, 256\], expected \[8, 128\]; the adapter belongs to/,
+    );
+    scene.close();
+    scene = new Scene();
+    scene.json('v1/adapter_config.json', { r: 16 });
+    expect(await refusedRun()).toMatch(
+      / is \[8, 128\], expected \[16, 128\]; its rank is not that of adapter_con/,
+    );
+  });
+});
+
+describe('rows', () => {
+  const user = { role: 'user', content: 'Hi' };
+  const good = JSON.stringify({ messages: [user, { role: 'assistant', content: 'Hello' }] });
+
+  it.each<[string, string | Uint8Array, string]>([
+    ['none', '', 'there are no rows in it; write one JSON object per line.'],
+    ['blank lines', '\n\n', 'there are no rows in it; write one JSON object per line.'],
+    ['UTF-16', Buffer.from(`${good}\n${good}`, 'utf16le'), 'line 1'],
+    [
+      'bad UTF-8',
+      Buffer.concat([Buffer.from(`${good}\n`), Buffer.from('{"text": "\xff"}', 'latin1')]),
+      'line 2: not valid UTF-8; save the file as UTF-8.',
+    ],
+    ['bad JSON', `${good}\n\n{"text": }\n`, 'line 3: not valid JSON at column 10: '],
+    ['not objects', `${good}\n["Hi"]`, 'line 2: found a list, expected a JSON object such as {"text": "…"}'],
+    ['unknown keys', '{"txt": "Hi"}', 'line 1: '],
+    ['an unknown role', JSON.stringify({ messages: [{ role: 'oracle', content: 'Hi' }] }), 'line 1: '],
+    [
+      'no trained token',
+      JSON.stringify({ messages: [user] }),
+      'nothing to train on, since none of its 1 rows has a trained token (line 1',
+    ],
+    [
+      'two forms',
+      `${good}\n{"text": "Hi"}`,
+      'line 2: found a row of the form "text" after rows of the form "messages"',
+    ],
+  ])('are refused with their line: %s', async (_, content, sentence) => {
+    scene.write('train.jsonl', content);
+    expect(await refusedRun()).toContain(
+      `~/train.jsonl${sentence.startsWith('line') ? ', ' : ': '}${sentence}`,
+    );
+    scene.write('train.jsonl', good);
+    scene.write('val.jsonl', content);
+    expect(await refusedRun({ 'val-data': scene.path('val.jsonl') })).toContain('~/val.jsonl');
+  });
+
+  it('name the unknown role', async () => {
+    scene.write('train.jsonl', JSON.stringify({ messages: [{ role: 'oracle', content: 'Hi' }] }));
+    expect(await refusedRun()).toMatch(/^~\/train\.jsonl, line 1: .*"oracle".*\.$/);
+  });
+});
+
+describe('a configuration file', () => {
+  it.each([
+    ['training: {num_train_epochs: many}', 'training.num_train_epochs is "many", expected a number above 0'],
+    ['training: {learning_rate: -1}', 'training.learning_rate is -1, expected a number above 0'],
+    [
+      'training: {gradient_accumulation_steps: 0}',
+      'training.gradient_accumulation_steps is 0, expected a whole',
+    ],
+    ['training: {warmup_ratio: 2}', 'training.warmup_ratio is 2, expected a number at least 0 and at most 1'],
+    [
+      'training: {lr_scheduler_type: warm}',
+      'training.lr_scheduler_type is "warm", expected one of linear, cosine',
+    ],
+    ['training: {optim: sgd}', 'training.optim is "sgd", expected one of paged_adamw_8bit'],
+    ['training: 5', 'training is 5, expected keys and values'],
+    ['quantization: {load_in_4bit: false}', 'quantization.load_in_4bit is false, expected true'],
+    ['quantization: {bnb_4bit_quant_type: fp4}', 'quantization.bnb_4bit_quant_type is "fp4", expected nf4'],
+    ['lora: {lora_dropout: 1}', 'lora.lora_dropout is 1, expected a number at least 0 and below 1'],
+    ['seed: -1', 'seed is -1, expected a whole number at least 0'],
+    ['just text', 'it holds "just text", expected keys and values'],
+    ['a: [1', 'not valid YAML: '],
+  ])('is refused by its key: %s', async (yaml, sentence) => {
+    scene.write('training_config.yaml', yaml);
+    expect(await refusedRun()).toContain(`~/training_config.yaml: ${sentence}`);
+  });
+});
+
+describe('an output', () => {
+  it('is never the source model or the base, nor in one of them', async () => {
+    symlinkSync(scene.path('v1'), scene.path('link'));
+    const before = readdirSync(scene.path('v1'));
+    const tail = 'which is never written to; choose another --output.';
+    for (const [output, what] of [
+      ['v1', 'is also the source model'],
+      ['v1/', 'is also the source model'],
+      ['link', 'is also the source model'],
+      ['v1/new/v2', `lies inside the source model, ~/v1`],
+      ['base', 'is also the base model'],
+      ['.', 'holds the base model, ~/base'],
+    ] as const)
+      expect(await refusedRun({ output: `${scene.folder}/${output}` })).toBe(
+        `~/${output}: the output ${what}, ${tail}`,
+      );
+    expect(readdirSync(scene.path('v1'))).toEqual(before);
+  });
+
+  it('is not a file', async () => {
+    expect(await refusedRun({ output: scene.path('train.jsonl') })).toBe(
+      '~/train.jsonl: expected a folder for the output, found a file; choose another --output.',
+    );
+  });
+});
+
+describe('a machine', () => {
+  it('without any GPU', async () => {
+    for (const args of [
+      scene.finetune(),
+      ['batch-test', '--base', scene.path('base'), '--model', 'none', '--prompt', 'chat'].concat([
+        '--questions',
+        scene.path('questions.json'),
+        '--output',
+        scene.path('answers.json'),
+      ]),
+    ])
+      expect(
+        refusal(await retune(args, { VK_DRIVER_FILES: '/nowhere.json', VK_ICD_FILENAMES: '/nowhere.json' })),
+      ).toMatch(/^No GPU: Dawn found neither .*; install a GPU driver, or Chromium .*\.$/);
+    expect([scene.exists('v2'), scene.exists('answers.json')]).toEqual([false, false]);
+  });
+
+  it.each(['logs', 'checkpoint-1', 'README.md'])('with a disk that is full at %s', async (where) => {
+    const row = { prompt: 'Where is the fuse?', completion: 'In Graz.' };
+    scene.write('train.jsonl', JSON.stringify(row));
+    scene.write('training_config.yaml', 'training: {num_train_epochs: 1, logging_steps: 1}');
+    const NODE_OPTIONS = `--import ${new URL('../support/full-disk.mjs', import.meta.url)}`;
+    const sentence = refusal(await retune(scene.finetune(), { NODE_OPTIONS, FULL_DISK_AT: where }));
+    expect(sentence).toMatch(
+      /^~\/v2\/\S+: the disk is full: \S+ \w+ were to be written and \S+ \wiB are free; make room there or choose another --output, then start again\.$/,
+    );
+    const whole = { logs: ['logs'], 'checkpoint-1': ['logs'], 'README.md': ['checkpoint-1', 'logs'] }[where];
+    expect(readdirSync(scene.path('v2'))).toEqual(whole);
+  });
+});
+
+describe('a command line', () => {
+  it.each([
+    [[], 'retune: no command given, expected one of finetune, batch-test, plan, inspect, compare'],
+    [['fly'], "retune: unknown command 'fly'; see retune --help."],
+    [['--fly'], "retune: unknown option '--fly'; see retune --help."],
+    [['finetune'], "retune: required option '--base <folder>' not specified; see retune finetune --help."],
+    [['plan', '--base', 'x', '--seq', 'long'], 'Expected a whole number at least 2; see retune plan --help.'],
+    [
+      ['plan', '--base', 'x', '--r', '8', '--model', 'y'],
+      'retune plan: --r and --model both set the rank; leave one',
+    ],
+    [['compare', 'a.json'], "retune: missing required argument 'results-v2'; see retune compare --help."],
+    [['inspect', 'nowhere'], 'nowhere: no such file; check the path.'],
+    [
+      ['inspect', 'src'],
+      'src: neither config.json nor adapter_config.json is there, expected the folder of a base',
+    ],
+    [['inspect', 'package.json'], 'package.json: the safetensors header claims'],
+  ])('with %o', async (args, sentence) => expect(refusal(await retune(args))).toContain(sentence));
+
+  it('with a mode that does not exist', async () => {
+    expect(refusal(await retune(scene.finetune({ resume: 'maybe' })))).toBe(
+      "retune: option '--resume <mode>' argument 'maybe' is invalid: allowed choices are exact, weights, never; see retune finetune --help.",
+    );
+  });
+
+  it('that asks for help, and gets it', async () => {
+    for (const command of [[], ['finetune'], ['batch-test'], ['plan'], ['inspect'], ['compare']]) {
+      const { code, stdout, stderr } = await retune([...command, '--help']);
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout).toContain(`Usage: ${['retune', ...command].join(' ')}`);
+    }
+  });
+});
+
+describe('a bug', () => {
+  const broken = `--import data:text/javascript,Array.prototype.toSorted=()=>{throw(new(TypeError)('broken'))}`;
+
+  it('ends with 1, a request to report it, and the stack only on request', async () => {
+    const { code, stderr } = await retune(['inspect', scene.path(V1)], { NODE_OPTIONS: broken });
+    expect([code, stderr]).toEqual([
+      1,
+      'This is a bug in Retune, please report it with this message: TypeError: broken (RETUNE_DEBUG=1 shows where)\n',
+    ]);
+    const env = { NODE_OPTIONS: broken, RETUNE_DEBUG: '1' };
+    const debugged = await retune(['inspect', scene.path(V1)], env);
+    expect(debugged.code).toBe(1);
+    expect(debugged.stderr).toMatch(/^TypeError: broken\n\s+at /);
+  });
+});
+
+describe('a batch test', () => {
+  const test = (options: string[]) =>
+    retune(
+      ['batch-test', '--base', scene.path('base'), '--model', scene.path('v1'), '--prompt', 'chat']
+        .concat(['--questions', scene.path('questions.json'), '--output', scene.path('answers.json')])
+        .concat(options),
+    );
+
+  it.each([
+    ['[]', 'there are no questions in it'],
+    [
+      '[{"answer": "No"}]',
+      'entry 1 (line 1): question is missing, expected text that is not empty; correct it.',
+    ],
+    ['[{"question": 5}]', 'entry 1 (line 1): question is 5, expected text; correct it.'],
+    ['[{"question": "Hi"}', 'line 1: the file ends inside its JSON list'],
+  ])('refuses the questions %s', async (questions, sentence) => {
+    scene.write('questions.json', questions);
+    expect(refusal(await test([]))).toContain(sentence);
+    expect(scene.exists('answers.json')).toBe(false);
+  });
+
+  it('refuses settings and places that make no sense', async () => {
+    expect(refusal(await test(['--top-p', '0']))).toContain('top_p is 0, expected a number above 0');
+    expect(refusal(await test(['--greedy', '--top-k', '5']))).toContain('cannot be used with option');
+    expect(refusal(await test(['--max-new-tokens', '99999']))).toContain('lower --max-new-tokens.');
+    mkdirSync(scene.path('folder'));
+    expect(refusal(await test(['--output', scene.path('folder')]))).toBe(
+      '~/folder: expected a file for the answers, found a folder; choose another --output.',
+    );
+    expect(refusal(await test(['--output', scene.path('train.jsonl/x.json')]))).toBe(
+      '~/train.jsonl: expected a folder for the output, found a file; choose another --output.',
+    );
+  });
+});
