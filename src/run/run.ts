@@ -199,7 +199,7 @@ export class Run {
       logWindow: this.#log.window.save(),
       logTimes: this.#log.times,
       totalFlos: this.#log.totalFlos,
-      prompt: prepared.train.format === 'text' ? 'text' : 'chat',
+      prompt: prepared.train.chat ? 'chat' : 'text',
       ...(start.weightsFrom === undefined ? {} : { weightsFrom: start.weightsFrom }),
     };
     return {

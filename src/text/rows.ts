@@ -20,6 +20,8 @@ export interface EncodedRow {
 export interface EncodedRows {
   rows: EncodedRow[];
   format: RowFormat;
+  /** The rows went through the chat template; else they are text as it stands, or string prompts and completions. */
+  chat: boolean;
   /** Rows left out because nothing in them is trained. */
   skipped: { line: number; why: string }[];
   stats: {
@@ -53,6 +55,7 @@ export async function encodeRows(
   const skipped: EncodedRows['skipped'] = [];
   const stats = { tokens: 0, trainedTokens: 0, longest: 0, cut: 0 };
   let format: RowFormat | undefined;
+  let chat = false;
   for await (const { row, line, bytesRead } of readRows(source)) {
     const { ids, trained } = inLine(source.name, line, () => {
       const own = formatOf(row);
@@ -62,7 +65,9 @@ export async function encodeRows(
           `found a row of the form "${own}" after rows of the form "${format}"; keep to one`,
         );
       }
-      return encoder.encode(readSample(row, own));
+      const sample = readSample(row, own);
+      chat = sample.kind === 'chat';
+      return encoder.encode(sample);
     });
     const cut = ids.length > maxLength;
     const encoded = {
@@ -92,7 +97,7 @@ export async function encodeRows(
       `${source.name}: nothing to train on, since none of its ${skipped.length} rows has a trained token (line ${line}: ${why}); add answers, or raise max_seq_length.`,
     );
   }
-  return { rows, format, skipped, stats };
+  return { rows, format, chat, skipped, stats };
 }
 
 /** Targets of a row after the shift: trained tokens of index 1 and up. */
