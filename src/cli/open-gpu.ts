@@ -25,7 +25,7 @@ export async function withGpu<T>(
     gpu = opened;
     display.line(`GPU: ${opened.name}`);
     if (opened.software)
-      display.line('Note: this is a software device: it computes on the CPU, rightly but very slowly.');
+      display.line('Note: this is a software device: it computes on the CPU, correctly but very slowly.');
     void opened.lost.then(({ message, reason }) =>
       lose(new UserError(`${opened.name}: the device was lost (${message || reason}); ${goOn}.`)),
     );
