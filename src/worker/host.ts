@@ -1,35 +1,77 @@
 import { expose } from 'comlink';
+import { defaultRecipe, recipeToYaml } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
-import { openDevice } from '../gpu/device.ts';
-import type { Answer, DeviceFacts, EngineApi } from './protocol.ts';
+import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
+import { openDatabase } from '../storage/database.ts';
+import { answer } from './answer.ts';
+import { Chat } from './chat.ts';
+import { checkpointFiles, runFiles, writeInto, zipped } from './export.ts';
+import { RunFiles } from './inputs.ts';
+import { inspectAdapter, inspectBase, inspectRows, readRecipe } from './inspect.ts';
+import { plan } from './plan.ts';
+import type { DeviceFacts, EngineApi } from './protocol.ts';
+import { Runs } from './runs.ts';
 
-async function device(): Promise<Answer<DeviceFacts>> {
-  if (!('gpu' in navigator))
-    return {
-      ok: false,
-      sentence: 'This browser has no WebGPU; use Chrome 121 or newer on a PC with a discrete GPU.',
-    };
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter)
-    return {
-      ok: false,
-      sentence:
-        'Chrome found no GPU that it may use; update the graphics driver and look at chrome://gpu for the reason.',
-    };
-  const gpu = await openDevice(adapter);
-  const { name, software } = gpu;
-  const maxBufferBytes = gpu.device.limits.maxBufferSize;
+const files = new RunFiles();
+const runs = new Runs(openDatabase(), files);
+const chat = new Chat(runs, files);
+
+async function deviceFacts(): Promise<DeviceFacts> {
+  checkWebGpu();
+  const gpu = await requestGpu();
+  if (!gpu) throw new UserError(NO_ADAPTER);
+  const { name, software, device } = gpu;
   gpu.close();
-  return { ok: true, value: { name, software, maxBufferBytes } };
+  return { name, software, maxBufferBytes: device.limits.maxBufferSize };
 }
 
-/** What stands so far; the rest of EngineApi is being built. */
-const api: Pick<EngineApi, 'device'> = {
-  device: () =>
-    device().catch((error: unknown) => {
-      if (error instanceof UserError) return { ok: false, sentence: error.message };
-      throw error;
+const api: EngineApi = {
+  device: () => answer(deviceFacts),
+
+  inspectBase: (base) => answer(() => inspectBase(base)),
+  inspectAdapter: (base, adapter) => answer(() => inspectAdapter(base, adapter)),
+  inspectRows: (base, rows, maxLength) => answer(() => inspectRows(base, rows, maxLength)),
+  parseRecipe: (file) => answer(() => readRecipe(file)),
+  recipeYaml: async (recipe) => recipeToYaml(recipe),
+  defaultRecipe: async () => defaultRecipe(),
+  plan: (inputs) => answer(() => plan(inputs)),
+
+  start: (inputs, onEvent) =>
+    answer(async () => {
+      await chat.close();
+      return runs.start(inputs, onEvent);
     }),
+  resume: (id, chosen, onEvent) =>
+    answer(async () => {
+      await chat.close();
+      return runs.resume(id, chosen, onEvent);
+    }),
+  pause: async () => runs.active?.control.pause(),
+  unpause: async () => runs.active?.control.unpause(),
+  stop: async () => runs.active?.control.stop(),
+  checkpointNow: async () => runs.active?.control.checkpointNow(),
+
+  runs: () => runs.list(),
+  deleteRun: (id) => answer(() => runs.delete(id)),
+  exportRun: (id, checkpoints) =>
+    answer(async () => {
+      const record = await runs.record(id);
+      return zipped(await runFiles(runs.storeOf(record), checkpoints), new Date(record.created));
+    }),
+  exportCheckpoint: (id, step) =>
+    answer(async () => {
+      const record = await runs.record(id);
+      return zipped(await checkpointFiles(runs.storeOf(record), step), new Date(record.created));
+    }),
+  exportRunInto: (id, checkpoints, folder) =>
+    answer(async () => {
+      const record = await runs.record(id);
+      return writeInto(folder, await runFiles(runs.storeOf(record), checkpoints));
+    }),
+
+  chat: (id, version, question, onText, options) =>
+    answer(() => chat.ask(id, version, question, onText, options)),
+  stopChat: async () => chat.stop(),
 };
 
 expose(api);

@@ -1,6 +1,7 @@
 import type { Recipe } from '../formats/recipe.ts';
 import type { MemoryKind } from '../gpu/memory.ts';
 import type { RunEvent } from '../run/events.ts';
+import type { InputHandles } from '../storage/run-records.ts';
 
 /** A folder that the user chose, as plain files: what crosses to the worker costs nothing, since files stay on disk. */
 export interface ChosenFolder {
@@ -85,10 +86,14 @@ export interface RunRecord {
   /** Milliseconds since 1970. */
   created: number;
   status: 'unfinished' | 'finished';
+  /** The user stopped it: it does not go on by itself. */
+  stopped: boolean;
   step: number;
   maxSteps: number;
   recipe: Recipe;
   inputs: { base: string; source: string | undefined; train: string; validation: string | undefined };
+  /** For the page to ask permission by: only a page may, and only after a click. */
+  handles: InputHandles;
   checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];
   /** log_history so far, for the plots. */
   log: readonly Record<string, number>[];
@@ -101,6 +106,15 @@ export interface RunOutcome {
 }
 
 export type ChatVersion = 'base' | 'v1' | 'v2';
+
+export interface ChatOptions {
+  /** Always the most likely token; otherwise the recipe's sampling (temperature 0.7, top_p 0.9). */
+  greedy?: boolean;
+  /** Tokens of the answer; 512 unless told. */
+  maxNewTokens?: number;
+  /** The run's files, where the browser kept no handles and they were not chosen since the page was opened. */
+  files?: ChosenInputs;
+}
 
 /** What the page asks of the engine's worker; types only, so that both sides can import it. */
 export interface EngineApi {
@@ -133,10 +147,16 @@ export interface EngineApi {
   checkpointNow(): Promise<void>;
 
   runs(): Promise<RunRecord[]>;
-  deleteRun(id: string): Promise<void>;
+  deleteRun(id: string): Promise<Answer<undefined>>;
   /** The result, and the checkpoints if wanted, as a zip. */
   exportRun(id: string, checkpoints: boolean): Promise<Answer<Blob>>;
   exportCheckpoint(id: string, step: number): Promise<Answer<Blob>>;
+  /** The same files straight into a folder that may be written to. */
+  exportRunInto(
+    id: string,
+    checkpoints: boolean,
+    folder: FileSystemDirectoryHandle,
+  ): Promise<Answer<undefined>>;
 
   /** Streams an answer; resolves to the whole text. */
   chat(
@@ -144,5 +164,8 @@ export interface EngineApi {
     version: ChatVersion,
     question: string,
     onText: (text: string) => void,
+    options?: ChatOptions,
   ): Promise<Answer<string>>;
+  /** Ends the answer that is being given; it resolves to what was said so far. */
+  stopChat(): Promise<void>;
 }

@@ -1,0 +1,27 @@
+import { UserError } from '../formats/user-error.ts';
+import { openDevice, type Gpu } from '../gpu/device.ts';
+
+/** What to say where the browser gives no adapter at all. */
+export const NO_ADAPTER =
+  'Chrome found no GPU that it may use; update the graphics driver and look at chrome://gpu for the reason.';
+
+/** Throws UserError where the browser has no WebGPU. */
+export function checkWebGpu(): void {
+  if (!('gpu' in navigator))
+    throw new UserError('This browser has no WebGPU; use Chrome 121 or newer on a PC with a discrete GPU.');
+}
+
+/**
+ * Opens the browser's GPU; undefined where it gives none just now, as after a crash of its GPU process. Throws
+ * UserError where the GPU is too small.
+ */
+export async function requestGpu(): Promise<Gpu | undefined> {
+  checkWebGpu();
+  try {
+    const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+    return adapter ? await openDevice(adapter) : undefined;
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,16 @@
+interface UserAgentData {
+  brands: readonly { brand: string }[];
+}
+
+/** What this browser lacks, and what to do about it, as one sentence; undefined where it should do. */
+export function browserProblem(
+  agent = navigator.userAgent,
+  brands = (navigator as { userAgentData?: UserAgentData }).userAgentData?.brands,
+  secure = globalThis.isSecureContext,
+): string | undefined {
+  if (!secure)
+    return 'This page was opened over plain http, where browsers hide the GPU; open it over https, or as localhost on the machine that serves it.';
+  if (brands?.some(({ brand }) => brand === 'Chromium') || /Chrom(e|ium)\//.test(agent)) return undefined;
+  const name = /Firefox\//.test(agent) ? 'Firefox' : /Safari\//.test(agent) ? 'Safari' : 'This browser';
+  return `${name} is untested with Retune and lacks parts that it uses, such as file access that outlives a reload; open this page in Chrome or Edge 121 or newer.`;
+}

@@ -1,0 +1,135 @@
+import { get, promisifyRequest, type UseStore } from 'idb-keyval';
+import type { Folder } from '../formats/byte-source.ts';
+import { parseTrainerState } from '../formats/trainer-state.ts';
+import type { Files, RunStore } from '../run/store.ts';
+import { blobSource } from './blob-source.ts';
+import { keysUnder, replace, under, valuesUnder } from './database.ts';
+import { withinQuota } from './quota.ts';
+
+/** What is known of a checkpoint without opening it. It is written with the checkpoint's files, or not at all. */
+export interface Manifest {
+  step: number;
+  files: Readonly<Record<string, number>>;
+  /** Bytes of all files. */
+  bytes: number;
+  /** The latest training loss that was logged. */
+  loss: number | undefined;
+}
+
+const REMEDY = 'the browser has lost it, so go on from an earlier checkpoint';
+
+/**
+ * A run in the browser's database: `run/<id>/checkpoint/<step>/<file>`, `run/<id>/result/<file>` and
+ * `run/<id>/logs/<file>` are blobs, `run/<id>/manifest/<step>` says that a checkpoint is there.
+ */
+export class BrowserRunStore implements RunStore {
+  readonly name: string;
+  readonly #store: UseStore;
+  readonly #place: string;
+
+  constructor(store: UseStore, id: string, name: string) {
+    this.#store = store;
+    this.#place = placeOf(id);
+    this.name = name;
+  }
+
+  async checkpoints(): Promise<number[]> {
+    return (await this.manifests()).map(({ step }) => step);
+  }
+
+  /** Ascending by step. */
+  async manifests(): Promise<Manifest[]> {
+    const found = await valuesUnder<Manifest>(this.#store, `${this.#place}manifest/`);
+    return found.toSorted((a, b) => a.step - b.step);
+  }
+
+  checkpointName(step: number): string {
+    return `checkpoint-${step}`;
+  }
+
+  openCheckpoint(step: number): Promise<Folder> {
+    return Promise.resolve(this.#folder(this.checkpointName(step), `checkpoint/${step}/`));
+  }
+
+  async saveCheckpoint(step: number, files: Files): Promise<void> {
+    const prefix = `${this.#place}checkpoint/${step}/`;
+    const manifest = manifestOf(step, files);
+    const entries = [...blobEntries(prefix, files), [`${this.#place}manifest/${step}`, manifest] as const];
+    await withinQuota(this.checkpointName(step), manifest.bytes, () =>
+      replace(this.#store, [prefix], entries),
+    );
+  }
+
+  async removeCheckpoint(step: number): Promise<void> {
+    await this.#store('readwrite', (s) => {
+      s.delete(under(`${this.#place}checkpoint/${step}/`));
+      s.delete(`${this.#place}manifest/${step}`);
+      return promisifyRequest(s.transaction);
+    });
+  }
+
+  openResult(): Promise<Folder> {
+    return Promise.resolve(this.#folder(this.name, 'result/'));
+  }
+
+  /** All files in one transaction: no file has to be the last. */
+  async saveResult(files: Files): Promise<void> {
+    const prefix = `${this.#place}result/`;
+    await withinQuota('The finished adapter', bytesOf(files), () =>
+      replace(this.#store, [prefix], blobEntries(prefix, files)),
+    );
+  }
+
+  unfinish(last: string): Promise<void> {
+    return replace(this.#store, [`${this.#place}result/${last}`], []);
+  }
+
+  openLogs(): Promise<Folder> {
+    return Promise.resolve(this.#folder('logs', 'logs/'));
+  }
+
+  async writeLog(file: string, bytes: Uint8Array): Promise<void> {
+    const entries = blobEntries(`${this.#place}logs/`, { [file]: [bytes] });
+    await withinQuota(`logs/${file}`, bytes.length, () => replace(this.#store, [], entries));
+  }
+
+  #folder(name: string, place: string): Folder {
+    const prefix = this.#place + place;
+    return {
+      name,
+      list: async () => (await keysUnder(this.#store, prefix)).map((key) => key.slice(prefix.length)),
+      open: async (file) => {
+        const blob = await get<Blob>(prefix + file, this.#store);
+        return blob && blobSource(`${name}/${file}`, blob, REMEDY);
+      },
+    };
+  }
+}
+
+/** Where everything of a run is but its record. */
+export const placeOf = (id: string): string => `run/${id}/`;
+
+function blobEntries(prefix: string, files: Files): (readonly [string, Blob])[] {
+  return Object.entries(files).map(([name, chunks]) => [
+    prefix + name,
+    new Blob(chunks as readonly Uint8Array<ArrayBuffer>[] as Uint8Array<ArrayBuffer>[]),
+  ]);
+}
+
+function manifestOf(step: number, files: Files): Manifest {
+  const sizes = Object.entries(files).map(([name, chunks]) => [name, sizeOf(chunks)] as const);
+  return { step, files: Object.fromEntries(sizes), bytes: bytesOf(files), loss: lossOf(files) };
+}
+
+function lossOf({ 'trainer_state.json': chunks }: Files): number | undefined {
+  if (!chunks) return undefined;
+  const decoder = new TextDecoder();
+  const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('');
+  const { log_history: log } = parseTrainerState(JSON.parse(text), 'trainer_state.json');
+  return log.findLast((entry) => entry.loss !== undefined)?.loss;
+}
+
+const sizeOf = (chunks: readonly Uint8Array[]): number => chunks.reduce((sum, { length }) => sum + length, 0);
+
+const bytesOf = (files: Files): number =>
+  Object.values(files).reduce((sum, chunks) => sum + sizeOf(chunks), 0);

@@ -1,0 +1,59 @@
+import { promisifyRequest, type UseStore } from 'idb-keyval';
+
+const OBJECTS = 'files';
+
+/**
+ * A store for idb-keyval whose transactions are on disk when they complete: a checkpoint that was reported as saved
+ * outlives a crash of the browser and a power cut.
+ */
+export function openDatabase(name = 'retune'): UseStore {
+  let opened: Promise<IDBDatabase> | undefined;
+  const open = async (): Promise<IDBDatabase> => {
+    const request = indexedDB.open(name, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(OBJECTS);
+    const db = await promisifyRequest(request);
+    // The browser may close a connection, when site data is cleared for one: the next use opens it anew.
+    db.onclose = () => (opened = undefined);
+    db.onversionchange = () => {
+      db.close();
+      opened = undefined;
+    };
+    return db;
+  };
+  return async (mode, work) => {
+    opened ??= open();
+    const db = await opened.catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return work(db.transaction(OBJECTS, mode, { durability: 'strict' }).objectStore(OBJECTS));
+  };
+}
+
+/** All keys that begin with `prefix`. */
+export function under(prefix: string): IDBKeyRange {
+  return IDBKeyRange.bound(prefix, `${prefix}\uffff`);
+}
+
+/** The keys that begin with `prefix`, in order. */
+export function keysUnder(store: UseStore, prefix: string): Promise<string[]> {
+  return store('readonly', (s) => promisifyRequest(s.getAllKeys(under(prefix)))) as Promise<string[]>;
+}
+
+/** The values whose keys begin with `prefix`, in the order of the keys. */
+export function valuesUnder<T>(store: UseStore, prefix: string): Promise<T[]> {
+  return store('readonly', (s) => promisifyRequest(s.getAll(under(prefix)) as IDBRequest<T[]>));
+}
+
+/** In one transaction: everything under the prefixes goes, the entries come. */
+export function replace(
+  store: UseStore,
+  gone: readonly string[],
+  entries: readonly (readonly [key: string, value: unknown])[],
+): Promise<void> {
+  return store('readwrite', (s) => {
+    for (const prefix of gone) s.delete(under(prefix));
+    for (const [key, value] of entries) s.put(value, key);
+    return promisifyRequest(s.transaction);
+  });
+}

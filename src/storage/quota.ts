@@ -1,0 +1,37 @@
+import { UserError } from '../formats/user-error.ts';
+
+/** What the browser grants this site, in bytes. */
+export interface StorageEstimate {
+  used: number;
+  left: number;
+  /** Whether the browser promised not to clear it by itself. */
+  persistent: boolean;
+}
+
+/** Asks the browser to keep what is stored until the user deletes it; only a page may ask. Returns what was granted. */
+export async function askToPersist(): Promise<boolean> {
+  return navigator.storage.persist();
+}
+
+export async function storageEstimate(): Promise<StorageEstimate> {
+  const { usage = 0, quota = 0 } = await navigator.storage.estimate();
+  return { used: usage, left: Math.max(0, quota - usage), persistent: await navigator.storage.persisted() };
+}
+
+/** Does `work`, which writes `bytes` under the name of `what`. Throws UserError where there is no space for it. */
+export async function withinQuota<T>(what: string, bytes: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'QuotaExceededError') throw error;
+    const left = await storageEstimate().then(
+      (estimate) => `${mb(estimate.left)} MB are left`,
+      () => 'less is left',
+    );
+    throw new UserError(
+      `${what}: it takes ${mb(bytes)} MB of the browser's storage and ${left}; delete earlier runs, free some disk space or lower training.save_total_limit, then go on from the last checkpoint.`,
+    );
+  }
+}
+
+const mb = (bytes: number): string => Math.ceil(bytes / 1e6).toLocaleString('en-US');

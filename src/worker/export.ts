@@ -1,0 +1,105 @@
+import { Zip, ZipPassThrough } from 'fflate';
+import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import { UserError } from '../formats/user-error.ts';
+import { CURSOR } from '../run/checkpoint.ts';
+import type { BrowserRunStore } from '../storage/browser-run-store.ts';
+
+/** A file to export; `path` as it shall lie in the output. */
+export interface ExportFile {
+  path: string;
+  source: ByteSource;
+}
+
+const CHUNK = 4 * 2 ** 20;
+
+/** A run's output as the command line leaves it: the result, its logs, and the checkpoints if wanted. Throws UserError. */
+export async function runFiles(store: BrowserRunStore, checkpoints: boolean): Promise<ExportFile[]> {
+  const result = await store.openResult();
+  if (!(await result.open(CURSOR)))
+    throw new UserError(
+      `${store.name}: this run has not finished; go on with it, or download one of its checkpoints.`,
+    );
+  const files = [...(await filesOf(result, '')), ...(await filesOf(await store.openLogs(), 'logs/'))];
+  if (checkpoints)
+    for (const step of await store.checkpoints()) files.push(...(await checkpointFiles(store, step)));
+  return files;
+}
+
+/** One checkpoint in a folder of its own name. Throws UserError where it is gone. */
+export async function checkpointFiles(store: BrowserRunStore, step: number): Promise<ExportFile[]> {
+  const name = store.checkpointName(step);
+  const files = await filesOf(await store.openCheckpoint(step), `${name}/`);
+  if (files.length === 0)
+    throw new UserError(
+      `${name}: this checkpoint is not in the browser any more; later ones have taken its place, so choose one of those.`,
+    );
+  return files;
+}
+
+async function filesOf(folder: Folder, prefix: string): Promise<ExportFile[]> {
+  const names = await folder.list();
+  const sources = await Promise.all(names.map((name) => folder.open(name)));
+  return names.flatMap((name, i) => {
+    const source = sources[i];
+    return source ? [{ path: prefix + name, source }] : [];
+  });
+}
+
+/** The files as a zip; stored, since weights do not get smaller. It is put together piece by piece, never whole. */
+export async function zipped(files: readonly ExportFile[], modified: Date): Promise<Blob> {
+  const pieces: Blob[] = [];
+  let problem: Error | undefined;
+  const zip = new Zip((error, bytes) => {
+    problem ??= error ?? undefined;
+    // A blob each: the browser may keep them outside this thread's memory.
+    pieces.push(new Blob([bytes as Uint8Array<ArrayBuffer>]));
+  });
+  for (const { path, source } of files) {
+    const entry = new ZipPassThrough(path);
+    entry.mtime = modified;
+    zip.add(entry);
+    for await (const chunk of chunks(source)) entry.push(chunk);
+    entry.push(new Uint8Array(), true);
+  }
+  zip.end();
+  if (problem) throw problem;
+  return new Blob(pieces, { type: 'application/zip' });
+}
+
+/** Writes the files into a folder of the user's; what is there under the same names is replaced. Throws UserError. */
+export async function writeInto(
+  folder: FileSystemDirectoryHandle,
+  files: readonly ExportFile[],
+): Promise<undefined> {
+  try {
+    for (const { path, source } of files) {
+      const parts = path.split('/');
+      const name = parts.pop()!;
+      let place = folder;
+      for (const part of parts) place = await place.getDirectoryHandle(part, { create: true });
+      // The browser puts the file in place when it is closed, so that it is there whole or not at all.
+      const writable = await (await place.getFileHandle(name, { create: true })).createWritable();
+      try {
+        for await (const chunk of chunks(source)) await writable.write(chunk);
+      } catch (error) {
+        await writable.abort();
+        throw error;
+      }
+      await writable.close();
+    }
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    throw new UserError(
+      `${folder.name}: cannot be written to (${error.message.replace(/\.$/, '')}); choose another folder, or download the zip.`,
+    );
+  }
+}
+
+/** A source's bytes, 4 MiB at a time. */
+async function* chunks(source: ByteSource): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (let begin = 0; begin < source.size; begin += CHUNK) {
+    const chunk = new Uint8Array(Math.min(CHUNK, source.size - begin));
+    await source.read(begin, chunk);
+    yield chunk;
+  }
+}

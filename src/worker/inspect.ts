@@ -1,0 +1,93 @@
+import { readAdapter } from '../formats/adapter.ts';
+import { openBaseModel, type BaseModel } from '../formats/base-model.ts';
+import { denseTensors, linearModules, PROJECTIONS } from '../formats/decoder-weights.ts';
+import { parseRecipe, type Recipe } from '../formats/recipe.ts';
+import { UserError } from '../formats/user-error.ts';
+import { decodeUtf8 } from '../formats/utf8.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
+import { encodeRows, renderRow } from '../text/rows.ts';
+import type { TextTokenizer } from '../text/tokenizer.ts';
+import { folderOf, sourceOf } from './files.ts';
+import type { AdapterFacts, BaseFacts, ChosenFile, ChosenFolder, RowsFacts } from './protocol.ts';
+
+/** Rows that a preview shows. */
+const PREVIEW = 20;
+
+const product = (shape: readonly number[]): number => shape.reduce((all, n) => all * n, 1);
+
+/** Reads headers, configuration and tokenizer. Throws UserError. */
+export async function inspectBase(base: ChosenFolder): Promise<BaseFacts> {
+  const model = await openBaseModel(folderOf(base));
+  await tokenizerOf(base);
+  const { config, weightFiles } = model;
+  const linear = linearModules(config).map(({ shape }) => product(shape));
+  const dense = [...denseTensors(config)].map(([, shape]) => product(shape));
+  return {
+    name: base.name,
+    family: config.family,
+    parameters: [...linear, ...dense].reduce((sum, n) => sum + n, 0),
+    layers: config.layers,
+    dtype: dtypeOf(model),
+    bytes: weightFiles.reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+function dtypeOf({ quantised, tensors, config }: BaseModel): string {
+  if (quantised) return 'NF4';
+  return tensors.get(`${linearModules(config)[0]!.name}.weight`)!.dtype;
+}
+
+/** Reads an adapter whole and fits it to the base. Throws UserError. */
+export async function inspectAdapter(base: ChosenFolder, adapter: ChosenFolder): Promise<AdapterFacts> {
+  const model = await openBaseModel(folderOf(base));
+  const { config, weights } = await readAdapter(folderOf(adapter), model.config);
+  const adapted = new Set(weights.map(({ module }) => module.projection));
+  return {
+    name: adapter.name,
+    r: config.r,
+    alpha: config.loraAlpha,
+    dropout: config.loraDropout,
+    modules: PROJECTIONS.filter((projection) => adapted.has(projection)),
+    baseModelName: config.baseModelName,
+    parameters: weights.reduce((sum, { A, B }) => sum + A.length + B.length, 0),
+  };
+}
+
+/** Encodes all rows. Throws UserError naming the line. */
+export async function inspectRows(
+  base: ChosenFolder,
+  rows: ChosenFile,
+  maxLength: number,
+): Promise<RowsFacts> {
+  const tokenizer = await tokenizerOf(base);
+  const encoded = await encodeRows(sourceOf(rows), tokenizer, { maxLength });
+  return {
+    name: rows.file.name,
+    format: encoded.format,
+    rows: encoded.rows.length,
+    skipped: encoded.skipped,
+    ...encoded.stats,
+    preview: encoded.rows.slice(0, PREVIEW).map((row) => ({
+      line: row.line,
+      pieces: renderRow(tokenizer, row),
+    })),
+  };
+}
+
+/** Reads training_config.yaml. Throws UserError naming the key or line. */
+export async function readRecipe(file: File): Promise<{ recipe: Recipe; warnings: readonly string[] }> {
+  const text = decodeUtf8(new Uint8Array(await file.arrayBuffer()));
+  if (text === undefined) throw new UserError(`${file.name}: not valid UTF-8; save it as UTF-8.`);
+  return parseRecipe(text, file.name);
+}
+
+let latest: { files: string; tokenizer: Promise<TextTokenizer> } | undefined;
+
+/** The base's tokenizer; the latest is kept, since rows are looked at again whenever a setting changes. */
+function tokenizerOf(base: ChosenFolder): Promise<TextTokenizer> {
+  const files = base.files
+    .map(({ name, size, lastModified }) => `${name} ${size} ${lastModified}`)
+    .join('\n');
+  if (latest?.files !== files) latest = { files, tokenizer: loadTokenizer(folderOf(base)) };
+  return latest.tokenizer;
+}

@@ -1,0 +1,47 @@
+import type { RunEvent } from '../run/events.ts';
+import type { RunRecords, StoredRun } from '../storage/run-records.ts';
+
+/** Keeps a run's record up to date with what the run tells. */
+export class RunJournal {
+  record: StoredRun;
+  readonly #records: RunRecords;
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(records: RunRecords, record: StoredRun) {
+    this.#records = records;
+    this.record = record;
+  }
+
+  hear(event: RunEvent): void {
+    switch (event.type) {
+      case 'facts': {
+        // What came after the checkpoint that the run goes on from will be told again.
+        const { resumedStep: step, maxSteps } = event.facts;
+        this.#change({ step, maxSteps, log: this.record.log.filter((entry) => entry.step <= step) });
+        break;
+      }
+      case 'step':
+        this.record = { ...this.record, step: event.progress.step };
+        break;
+      case 'log':
+        this.#change({ log: [...this.record.log, event.entry] });
+        break;
+      case 'checkpoint':
+        this.#change({});
+        break;
+    }
+  }
+
+  /** Changes the record and waits until it is written. Throws UserError where there is no space. */
+  async write(change: Partial<StoredRun>): Promise<void> {
+    await this.#written;
+    this.record = { ...this.record, ...change };
+    await this.#records.put(this.record);
+  }
+
+  #change(change: Partial<StoredRun>): void {
+    this.record = { ...this.record, ...change };
+    // Where there is no space, the next checkpoint says so; a record that lags behind is mended by the next one.
+    this.#written = this.#written.then(() => this.#records.put(this.record)).catch(() => undefined);
+  }
+}

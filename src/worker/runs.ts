@@ -1,0 +1,247 @@
+import { get, set, type UseStore } from 'idb-keyval';
+import { UserError } from '../formats/user-error.ts';
+import { requestGpu } from '../platform/browser-gpu.ts';
+import { runLockHeld, withRunLock } from '../platform/run-lock.ts';
+import type { RunEvent } from '../run/events.ts';
+import { finetune, type FinetuneResult } from '../run/finetune.ts';
+import { differences, IDENTITY_NAMES, type RunIdentity } from '../run/identity.ts';
+import { BrowserRunStore } from '../storage/browser-run-store.ts';
+import { RunRecords, type StoredRun } from '../storage/run-records.ts';
+import { handlesOf, runInputs } from './files.ts';
+import type { RunFiles } from './inputs.ts';
+import type { ChosenInputs, RunOutcome, RunRecord } from './protocol.ts';
+import { recovering } from './recover.ts';
+import { RunControl } from './run-control.ts';
+import { RunJournal } from './run-journal.ts';
+
+type OnEvent = (event: RunEvent) => void;
+
+/** Under this key a training tab leaves what it does, for the other tabs to say: a Named. */
+const ACTIVE = 'active';
+
+interface Named {
+  id: string;
+  name: string;
+}
+
+/** A run on its way: who it is, and how to reach it. */
+interface Active extends Named {
+  control: RunControl;
+}
+
+/** The runs of this browser: at most one of them trains. */
+export class Runs {
+  readonly records: RunRecords;
+  readonly #store: UseStore;
+  readonly #files: RunFiles;
+  #active: Active | undefined;
+
+  constructor(store: UseStore, files: RunFiles) {
+    this.#store = store;
+    this.#files = files;
+    this.records = new RunRecords(store);
+  }
+
+  get active(): Active | undefined {
+    return this.#active;
+  }
+
+  /** Starts a new run and resolves when it ends. Throws UserError. */
+  start(inputs: ChosenInputs, onEvent: OnEvent): Promise<RunOutcome & { id: string }> {
+    const id = crypto.randomUUID();
+    const { source, train, base } = inputs;
+    const name = `${source?.name ?? base.name} + ${train.file.name}`;
+    return this.#alone(id, name, (control) =>
+      this.#train({ id, name, inputs, record: undefined, control, onEvent }),
+    );
+  }
+
+  /** Goes on with an unfinished run. Throws UserError, also where `files` are not those of its start. */
+  async resume(
+    id: string,
+    files: ChosenInputs | undefined,
+    onEvent: OnEvent,
+  ): Promise<RunOutcome & { id: string }> {
+    const { name } = await this.record(id);
+    return this.#alone(id, name, async (control) => {
+      const record = await this.record(id);
+      const inputs = await this.#files.of(record, files);
+      return this.#train({ id, name, inputs, record, control, onEvent });
+    });
+  }
+
+  async list(): Promise<RunRecord[]> {
+    const records = await this.records.list();
+    return Promise.all(
+      records.map(async (record) => {
+        const { id, name, created, status, stopped, step, maxSteps, recipe, inputs, handles, log } = record;
+        const manifests = await this.storeOf(record).manifests();
+        const checkpoints = manifests.map((m) => ({ step: m.step, bytes: m.bytes, loss: m.loss }));
+        return {
+          id,
+          name,
+          created,
+          status,
+          stopped,
+          step,
+          maxSteps,
+          recipe,
+          inputs,
+          handles,
+          checkpoints,
+          log,
+        };
+      }),
+    );
+  }
+
+  /** Throws UserError for a run that is training, in this tab or another. */
+  async delete(id: string): Promise<undefined> {
+    const training = (await runLockHeld()) ? await get<Named>(ACTIVE, this.#store) : undefined;
+    if (training?.id === id)
+      throw new UserError(`${training.name}: this run is training; stop it, then delete it.`);
+    this.#files.forget(id);
+    await this.records.delete(id);
+  }
+
+  /** Throws UserError where there is no such run. */
+  async record(id: string): Promise<StoredRun> {
+    const record = await this.records.get(id);
+    if (!record)
+      throw new UserError(
+        'This run is not in the browser any more: it was deleted, or the site data was cleared.',
+      );
+    return record;
+  }
+
+  storeOf({ id, name }: Pick<StoredRun, 'id' | 'name'>): BrowserRunStore {
+    return new BrowserRunStore(this.#store, id, name);
+  }
+
+  /** Does `work` while nothing else trains, in this tab or another. */
+  async #alone<T>(id: string, name: string, work: (control: RunControl) => Promise<T>): Promise<T> {
+    if (this.#active)
+      throw new UserError(
+        `This tab is training ${this.#active.name} already; wait for it, or stop it first.`,
+      );
+    const control = new RunControl();
+    this.#active = { id, name, control };
+    try {
+      const done = await withRunLock(async () => {
+        await set(ACTIVE, { id, name } satisfies Named, this.#store);
+        return work(control);
+      });
+      if (done) return done.value;
+      const other = await get<Named>(ACTIVE, this.#store);
+      throw new UserError(
+        `Another tab of this browser is training ${other?.name ?? 'a run'}; go to that tab, or stop the run there first.`,
+      );
+    } finally {
+      this.#active = undefined;
+    }
+  }
+
+  async #train(call: {
+    id: string;
+    name: string;
+    inputs: ChosenInputs;
+    /** undefined for a new run. */
+    record: StoredRun | undefined;
+    control: RunControl;
+    onEvent: OnEvent;
+  }): Promise<RunOutcome & { id: string }> {
+    const { id, name, inputs, control, onEvent } = call;
+    const { signal } = control;
+    const store = this.storeOf(call);
+    let journal = call.record && new RunJournal(this.records, { ...call.record, stopped: false });
+    const onIdentity = async (identity: RunIdentity, maxSteps: number): Promise<void> => {
+      if (journal) checkSameFiles(journal.record, identity);
+      else journal = new RunJournal(this.records, newRecord({ id, name, inputs, identity, maxSteps }));
+      await journal.write({ handles: handlesOf(inputs) });
+      this.#files.remember(id, inputs);
+    };
+    const emit: OnEvent = (event) => {
+      journal?.hear(event);
+      onEvent(event);
+    };
+    try {
+      const result = await recovering(
+        ({ openGpu, gone }) =>
+          finetune({
+            inputs: runInputs(inputs),
+            store,
+            resume: 'exact',
+            openGpu,
+            emit: (event) => {
+              if (!gone.aborted) emit(event);
+            },
+            signal,
+            between: (save) => control.hold(save, gone),
+            onIdentity,
+          }),
+        {
+          request: requestGpu,
+          note: (text) => emit({ type: 'note', text }),
+          now: () => performance.now(),
+          sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+          signal,
+        },
+      ).catch((error: unknown): FinetuneResult => {
+        if (!signal.aborted || error !== signal.reason) throw error;
+        const { step = 0, maxSteps = 0 } = journal?.record ?? {};
+        return { status: 'stopped', step, maxSteps };
+      });
+      const { step, maxSteps } = result;
+      const status = result.status === 'stopped' ? 'stopped' : 'finished';
+      await journal?.write({
+        step,
+        maxSteps,
+        status: status === 'finished' ? 'finished' : 'unfinished',
+        stopped: status === 'stopped',
+      });
+      return { id, status, step, maxSteps };
+    } catch (error) {
+      // A run that has nothing to go on from is not worth a place in the list.
+      if (!call.record && (await store.checkpoints()).length === 0) await this.records.delete(id);
+      throw error;
+    }
+  }
+}
+
+function newRecord(run: {
+  id: string;
+  name: string;
+  inputs: ChosenInputs;
+  identity: RunIdentity;
+  maxSteps: number;
+}): StoredRun {
+  const { id, name, inputs, identity, maxSteps } = run;
+  return {
+    id,
+    name,
+    created: Date.now(),
+    status: 'unfinished',
+    stopped: false,
+    step: 0,
+    maxSteps,
+    recipe: inputs.recipe,
+    inputs: {
+      base: inputs.base.name,
+      source: inputs.source?.name,
+      train: inputs.train.file.name,
+      validation: inputs.validation?.file.name,
+    },
+    handles: {},
+    identity,
+    log: [],
+  };
+}
+
+function checkSameFiles({ name, identity: saved }: StoredRun, identity: RunIdentity): void {
+  const changed = differences(saved, identity);
+  if (changed.length === 0) return;
+  const what = changed.map((part) => IDENTITY_NAMES[part]).join(', ');
+  throw new UserError(
+    `${name}: these are not the files that the run was started with (changed: ${what}); choose those, or start a new run.`,
+  );
+}
