@@ -1,0 +1,99 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { exactMatch } from '../../generate/metrics.ts';
+import { parseQuestions } from '../../generate/questions.ts';
+import { readResults, type ReadResults } from '../../generate/results.ts';
+import { Interrupt, SIGNAL_CODES } from '../interrupt.ts';
+import { nodeSource } from '../node-files.ts';
+import { table } from '../words.ts';
+
+interface Options {
+  files: string;
+  output: string;
+}
+
+/** Longer than every answer of the demo's world. */
+const MAX_NEW_TOKENS = '32';
+
+/** `retune demo`: the bundled demo from start to end, by the commands that anyone may type. */
+export function demoCommand(program: Command, end: (exitCode: number) => void): void {
+  program
+    .command('demo')
+    .summary('see a tiny V1 learn new rows')
+    .description(
+      'Continues the bundled tiny V1 on rows about a new product line, asks V1 and V2 the same questions, and counts the exact answers of both. Started again, it goes on where it was stopped.',
+    )
+    .option('--files <folder>', 'base, V1, rows, questions and recipe', 'public/demo')
+    .option('--output <folder>', 'where V2 and the answers go', 'demo-output')
+    .action(async (options: Options) => end(await runDemo(options)));
+}
+
+async function runDemo({ files, output }: Options): Promise<number> {
+  const [base, v1, v2] = [join(files, 'base'), join(files, 'v1'), join(output, 'v2')];
+  const questions = join(files, 'questions.json');
+  const config = join(files, 'training_config.yaml');
+  const answers = { v1: join(output, 'answers_v1.json'), v2: join(output, 'answers_v2.json') };
+  const ask = (model: string, file: string) => [
+    ...['batch-test', '--base', base, '--model', model, '--questions', questions, '--config', config],
+    ...['--prompt', 'text', '--greedy', '--max-new-tokens', MAX_NEW_TOKENS, '--output', file],
+  ];
+  const run = commandRunner();
+  const trained = await run([
+    ...['finetune', '--base', base, '--source-model', v1, '--train-data', join(files, 'train.jsonl')],
+    ...['--val-data', join(files, 'val.jsonl'), '--config', config, '--output', v2],
+  ]);
+  if (trained !== 0) return trained;
+  const adapter = join(v2, 'adapter_model.safetensors');
+  for (const [model, file] of [
+    [v1, answers.v1],
+    [v2, answers.v2],
+  ] as const) {
+    if (await isNewer(file, adapter)) continue;
+    const answered = await run(ask(model, file));
+    if (answered !== 0) return answered;
+  }
+  const topics = (await parseQuestions(await nodeSource(questions))).map((question) => question.topic);
+  const read = async (file: string) => readResults(await nodeSource(file));
+  const lines = table(exactByTopic(topics, await read(answers.v1), await read(answers.v2)));
+  process.stdout.write(
+    `\nExact answers to questions about …\n${lines.join('\n')}\n\nV2, the new adapter: ${v2}\nAll answers: ${answers.v1}, ${answers.v2}\n`,
+  );
+  return 0;
+}
+
+/** Rows of a table: for each topic the questions, and how many V1 and V2 answered exactly as expected. */
+export function exactByTopic(topics: readonly string[], v1: ReadResults, v2: ReadResults): string[][] {
+  const count = (topic: string, { results }: ReadResults): string => {
+    const asked = results.filter((_, i) => topics[i] === topic);
+    const exact = asked.filter((r) => exactMatch(r.model_answer, r.expected_answer)).length;
+    return `${exact} of ${asked.length}`;
+  };
+  return [
+    ['', 'V1', 'V2'],
+    ...[...new Set(topics)].map((topic) => [topic, count(topic, v1), count(topic, v2)]),
+  ];
+}
+
+/** Runs commands one after the other, each shown as it would be typed; they get the signals that this process gets. */
+function commandRunner(): (args: readonly string[]) => Promise<number> {
+  let child: ChildProcess | undefined;
+  const interrupt = new Interrupt(
+    () => child?.kill(interrupt.exitCode === SIGNAL_CODES.SIGINT ? 'SIGINT' : 'SIGTERM'),
+    () => child?.kill('SIGKILL'),
+  );
+  return (args) =>
+    new Promise((resolve, reject) => {
+      if (interrupt.exitCode !== undefined) return resolve(interrupt.exitCode);
+      process.stdout.write(`\n> npm run -s retune -- ${args.join(' ')}\n`);
+      child = spawn(process.execPath, [process.argv[1]!, ...args], { stdio: 'inherit' });
+      child.once('error', reject);
+      child.once('close', (code) => resolve(code ?? interrupt.exitCode ?? 1));
+    });
+}
+
+async function isNewer(path: string, than: string): Promise<boolean> {
+  const [info, other] = await Promise.all([stat(path).catch(() => undefined), stat(than)]);
+  return info !== undefined && info.mtimeMs > other.mtimeMs;
+}
