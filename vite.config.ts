@@ -1,9 +1,13 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { securityHeaders } from './src/platform/security-headers.ts';
 
-export default defineConfig({
+export default defineConfig(async ({ command }): Promise<ViteUserConfig> => ({
   base: './',
   worker: { format: 'es' },
   build: { target: 'es2023' },
+  server: { headers: securityHeaders },
+  preview: { headers: securityHeaders },
+  plugins: command === 'build' ? [await offline()] : [],
   test: {
     include: process.env.RETUNE_LONG ? ['tests/long/**/*.test.ts'] : ['tests/{unit,gpu,e2e}/**/*.test.ts'],
     globalSetup: ['tests/support/global-setup.ts'],
@@ -13,4 +17,37 @@ export default defineConfig({
     testTimeout: process.env.RETUNE_LONG ? 7_200_000 : 300_000,
     hookTimeout: 300_000,
   },
-});
+}));
+
+/** The service worker and the manifest: after the first visit the page needs no network. */
+async function offline() {
+  const { VitePWA } = await import('vite-plugin-pwa');
+  return VitePWA({
+    registerType: 'prompt',
+    injectRegister: null,
+    manifest: {
+      name: 'Retune',
+      short_name: 'Retune',
+      description: 'Continue the fine-tuning of a LoRA adapter on your own GPU.',
+      start_url: './',
+      scope: './',
+      display: 'standalone',
+      theme_color: '#1f4d4a',
+      background_color: '#f5f4ef',
+      icons: [
+        { src: 'icon-192.png', sizes: '192x192', type: 'image/png' },
+        { src: 'icon-512.png', sizes: '512x512', type: 'image/png' },
+        { src: 'icon-maskable-512.png', sizes: '512x512', type: 'image/png', purpose: 'maskable' },
+        { src: 'icon.svg', sizes: 'any', type: 'image/svg+xml' },
+      ],
+    },
+    workbox: {
+      // Imported chunks of Workbox would need a policy of their own.
+      inlineWorkboxRuntime: true,
+      // The page, its worker and shaders, and the bundled demo; pictures of the README stay out.
+      globPatterns: ['**/*.{html,js,css,wasm,webmanifest}', 'icon*.{svg,png}', 'demo/**/*'],
+      maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
+      cleanupOutdatedCaches: true,
+    },
+  });
+}

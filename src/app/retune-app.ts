@@ -1,61 +1,141 @@
-import { css, html, LitElement } from 'lit';
-import { mib } from '../gpu/memory.ts';
-import { startEngine } from '../worker/client.ts';
-import type { Answer, DeviceFacts } from '../worker/protocol.ts';
+import { css, html, LitElement, nothing } from 'lit';
+import { customElement, query } from 'lit/decorators.js';
+import { WakeLock } from '../platform/wake-lock.ts';
+import type { EngineApi } from '../worker/protocol.ts';
+import { isActive } from './state/app-state.ts';
+import { pageTitle } from './state/page-title.ts';
+import { Session } from './state/session.ts';
+import { shared } from './styles.ts';
+import './views/page-notices.ts';
+import './views/setup-view.ts';
+import type { SetupView } from './views/setup-view.ts';
+import './views/train-view.ts';
+import type { TrainView } from './views/train-view.ts';
+import { appStyles } from './retune-app-styles.ts';
 
-/** The page: for now it says what the engine's worker found on this machine. */
+type Stage = 'choose' | 'recipe' | 'train';
+
+/** The page: three stages over one session with the engine. */
+@customElement('retune-app')
 export class RetuneApp extends LitElement {
-  static override properties = { report: { state: true } };
-  declare report: Answer<DeviceFacts> | undefined;
+  readonly session: Session;
+  readonly #wakeLock = new WakeLock();
+  @query('setup-view') private setup?: SetupView;
+  @query('train-view') private train?: TrainView;
 
-  static override styles = css`
-    :host {
-      display: block;
-      max-width: 40rem;
-      margin: 12vh auto;
-      padding: 0 1.5rem;
-      font:
-        1rem/1.6 system-ui,
-        sans-serif;
-    }
-    h1 {
-      font-size: 2.25rem;
-      letter-spacing: -0.02em;
-      margin: 0 0 0.5rem;
-    }
-    [role='status'] {
-      border-left: 4px solid #2f7a73;
-      padding: 0.25rem 1rem;
-    }
-    code {
-      font-size: 0.95em;
-    }
-  `;
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+    `,
+    appStyles,
+  ];
+
+  constructor(engine: EngineApi) {
+    super();
+    this.session = new Session(engine);
+    this.session.store.subscribe(() => this.#follow());
+  }
 
   override connectedCallback(): void {
     super.connectedCallback();
-    void startEngine()
-      .device()
-      .then((report) => (this.report = report));
+    void this.session.begin();
+    addEventListener('beforeunload', this.#warn);
+    // A file dropped beside a card must not replace the page.
+    addEventListener('dragover', prevent);
+    addEventListener('drop', prevent);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener('beforeunload', this.#warn);
+    removeEventListener('dragover', prevent);
+    removeEventListener('drop', prevent);
   }
 
   override render() {
-    return html`<main>
-      <h1>Retune</h1>
-      <p>Continues the fine-tuning of a LoRA adapter on your own GPU. Nothing is uploaded.</p>
-      <p role="status">${this.#device()}</p>
-      <p>The engine runs from the command line today: <code>npm run -s retune -- --help</code></p>
-    </main>`;
+    const { session } = this;
+    const { view, run } = session.store.state;
+    const training = view === 'train' && run !== undefined;
+    return html`<header>
+        <div class="brand">
+          <svg viewBox="0 0 64 64" aria-hidden="true">
+            <rect width="64" height="64" rx="14" />
+            <path d="M12 44c8 0 8-20 16-20s8 12 14 12 6-16 10-16" />
+          </svg>
+          <div>
+            <h1>Retune</h1>
+            <p>Teach your fine-tuned model new rows, on your own GPU.</p>
+          </div>
+        </div>
+        <nav aria-label="Stages">
+          <ol>
+            ${this.#stage('choose', '1', 'Choose')}${this.#stage('recipe', '2', 'Recipe')}${this.#stage('train', '3', 'Train')}
+          </ol>
+        </nav>
+        ${this.#device()}
+      </header>
+      <main>
+        <page-notices .session=${session}></page-notices>
+        ${
+          training
+            ? html`<train-view .session=${session}></train-view>`
+            : html`<setup-view .session=${session}></setup-view>`
+        }
+      </main>
+      <footer>
+        <p>Everything happens on this machine. No request leaves this page’s own address.</p>
+        ${session.store.state.offlineReady ? html`<p>Works without network from now on.</p>` : nothing}
+      </footer>`;
   }
 
   #device() {
-    const { report } = this;
-    if (!report) return 'Looking for a GPU…';
-    if (!report.ok) return report.sentence;
-    const { name, software, maxBufferBytes } = report.value;
-    const kind = software ? ', a software device: right, and very slow' : '';
-    return `The engine can use ${name}${kind} (buffers up to ${mib(maxBufferBytes)} MiB).`;
+    const { device } = this.session.store.state;
+    const [tone, text] = !device
+      ? ['busy', 'Looking for a GPU…']
+      : !device.ok
+        ? ['bad', 'No GPU to use']
+        : [device.value.software ? 'warn' : 'good', device.value.name];
+    return html`<p class="device ${tone}" role="status"><span aria-hidden="true"></span>${text}</p>`;
   }
+
+  #stage(stage: Stage, number: string, name: string) {
+    const { view, run } = this.session.store.state;
+    const training = view === 'train' && run !== undefined;
+    const current = stage === 'train' ? training : !training && stage === 'choose';
+    return html`<li>
+      <button
+        type="button"
+        aria-current=${current ? 'step' : nothing}
+        ?disabled=${stage === 'train' && !run}
+        @click=${() => void this.#go(stage)}
+      >
+        <span class="digit" aria-hidden="true">${number}</span>${name}
+      </button>
+    </li>`;
+  }
+
+  async #go(stage: Stage): Promise<void> {
+    this.session.store.update({ view: stage === 'train' ? 'train' : 'setup' });
+    await this.updateComplete;
+    if (stage === 'train') return this.train?.show();
+    await this.setup?.updateComplete;
+    this.setup?.show(stage);
+  }
+
+  /** What follows the run outside of the page's own elements; works in a hidden tab too. */
+  #follow(): void {
+    const { run } = this.session.store.state;
+    document.title = pageTitle(run);
+    this.#wakeLock.want(isActive(run) && run?.status !== 'paused');
+    this.requestUpdate();
+  }
+
+  readonly #warn = (event: BeforeUnloadEvent): void => {
+    if (isActive(this.session.store.state.run)) event.preventDefault();
+  };
 }
 
-customElements.define('retune-app', RetuneApp);
+const prevent = (event: Event): void => event.preventDefault();

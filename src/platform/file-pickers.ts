@@ -9,11 +9,6 @@ interface PickerWindow {
   showOpenFilePicker?(options: { id: string }): Promise<FileSystemFileHandle[]>;
 }
 type DroppedItem = DataTransferItem & { getAsFileSystemHandle?(): Promise<FileSystemHandle | null> };
-export type Permission = { mode: 'read' | 'readwrite' };
-export type AskableHandle = FileSystemHandle & {
-  queryPermission?(permission: Permission): Promise<PermissionState>;
-  requestPermission?(permission: Permission): Promise<PermissionState>;
-};
 
 const pickers = (): PickerWindow => globalThis as unknown as PickerWindow;
 

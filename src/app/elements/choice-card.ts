@@ -1,0 +1,174 @@
+import { css, html, LitElement, nothing } from 'lit';
+import { customElement, property, query, state } from 'lit/decorators.js';
+import {
+  folderFromInput,
+  hasPickers,
+  pickFile,
+  pickFolder,
+  readDrop,
+  type Dropped,
+} from '../../platform/file-pickers.ts';
+import type { ChosenFile, ChosenFolder } from '../../worker/protocol.ts';
+import { safeText } from '../safe-text.ts';
+import { shared } from '../styles.ts';
+import { cardStyles } from './choice-card-styles.ts';
+
+export type Fact = readonly [name: string, value: string];
+
+/**
+ * One thing to choose, by picker, by dropping or by file input. Fires `chosen` with a ChosenFolder or ChosenFile as
+ * its detail, and `cleared`.
+ */
+@customElement('choice-card')
+export class ChoiceCard extends LitElement {
+  /** The picker remembers the last folder under this name. */
+  @property() slotName = '';
+  @property() number = '';
+  @property() heading = '';
+  @property() hint = '';
+  @property() kind: 'folder' | 'file' = 'folder';
+  @property() accept = '';
+  @property() chosenName = '';
+  @property({ attribute: false }) facts: readonly Fact[] = [];
+  @property() problem = '';
+  @property() waiting = '';
+  @property({ type: Boolean }) reading = false;
+  @property({ type: Boolean }) optional = false;
+  @property({ type: Boolean }) quiet = false;
+  @property({ type: Boolean }) locked = false;
+  @state() private over = false;
+  @state() private ownProblem = '';
+  @query('input') private input!: HTMLInputElement;
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+    `,
+    cardStyles,
+  ];
+
+  override render() {
+    const { heading, chosenName, locked } = this;
+    const problem = this.ownProblem || this.problem;
+    const state = problem ? 'bad' : this.facts.length > 0 ? 'good' : chosenName ? 'busy' : 'empty';
+    return html`<section
+      class="card ${state} ${this.quiet ? 'quiet' : ''} ${this.over ? 'over' : ''}"
+      aria-labelledby="heading"
+      aria-busy=${this.reading}
+      @dragover=${this.#dragOver}
+      @dragleave=${() => (this.over = false)}
+      @drop=${this.#drop}
+    >
+      <header>
+        ${this.number ? html`<span class="number" aria-hidden="true">${state === 'good' ? '✓' : this.number}</span>` : nothing}
+        <h3 id="heading">
+          ${heading}${this.optional ? html` <span class="soft">(optional)</span>` : nothing}
+        </h3>
+      </header>
+      ${chosenName ? html`<p class="name">${safeText(chosenName)}</p>` : html`<p class="soft small hint">${this.hint}</p>`}
+      <div aria-live="polite">${this.#report(problem)}</div>
+      <slot></slot>
+      <footer class="row">
+        <button type="button" class="choose" ?disabled=${locked} @click=${this.#choose}>
+          ${chosenName ? 'Change' : this.kind === 'folder' ? 'Choose folder' : 'Choose file'}<span
+            class="only-heard"
+          >
+            : ${heading}</span
+          >
+        </button>
+        ${
+          chosenName && !locked
+            ? html`<button type="button" class="link" @click=${this.#clear}>
+                Remove<span class="only-heard"> ${heading}</span>
+              </button>`
+            : html`<span class="soft small">${locked ? '' : 'or drop it here'}</span>`
+        }
+      </footer>
+      <input
+        type="file"
+        data-slot=${this.slotName}
+        tabindex="-1"
+        aria-hidden="true"
+        hidden
+        accept=${this.accept || nothing}
+        ?webkitdirectory=${this.kind === 'folder'}
+        @change=${this.#fromInput}
+      />
+    </section>`;
+  }
+
+  #report(problem: string) {
+    if (problem) return html`<p class="problem"><strong>Not usable:</strong> ${safeText(problem)}</p>`;
+    if (this.reading) return html`<p class="soft small">Reading…</p>`;
+    if (this.facts.length === 0) return this.chosenName && html`<p class="soft small">${this.waiting}</p>`;
+    return html`<dl class="numbers">
+      ${this.facts.map(
+        ([name, value]) =>
+          html`<div>
+            <dt>${name}</dt>
+            <dd>${safeText(value)}</dd>
+          </div>`,
+      )}
+    </dl>`;
+  }
+
+  async #choose(): Promise<void> {
+    if (!hasPickers()) return this.input.click();
+    try {
+      this.#chosen(await (this.kind === 'folder' ? pickFolder(this.slotName) : pickFile(this.slotName)));
+    } catch (error) {
+      this.ownProblem = `The browser could not open it (${String(error)}); choose it again.`;
+    }
+  }
+
+  #fromInput(): void {
+    const { files } = this.input;
+    if (files?.[0]) this.#chosen(this.kind === 'folder' ? folderFromInput(files) : { file: files[0] });
+    // The same choice again must fire again.
+    this.input.value = '';
+  }
+
+  #dragOver(event: DragEvent): void {
+    if (this.locked) return;
+    event.preventDefault();
+    this.over = true;
+  }
+
+  async #drop(event: DragEvent): Promise<void> {
+    if (this.locked || !event.dataTransfer) return;
+    event.preventDefault();
+    this.over = false;
+    const dropped = await readDrop(event.dataTransfer);
+    if (dropped) this.#take(dropped);
+  }
+
+  #take(dropped: NonNullable<Dropped>): void {
+    const { kind } = this;
+    if (kind === 'folder' && 'folder' in dropped) return this.#chosen(dropped.folder);
+    if (kind === 'file' && 'files' in dropped && dropped.files.length === 1)
+      return this.#chosen(dropped.files[0]);
+    const found =
+      'folder' in dropped
+        ? `${dropped.folder.name} is a folder`
+        : `${dropped.files.map(({ file }) => file.name).join(', ')} came without a folder`;
+    const expected =
+      kind === 'folder'
+        ? 'a folder with its files, expected here; drop the whole folder'
+        : 'one file, expected here; drop only that file';
+    this.ownProblem = `${found}, not ${expected}.`;
+  }
+
+  #chosen(detail: ChosenFolder | ChosenFile | undefined): void {
+    if (!detail) return;
+    this.ownProblem = '';
+    this.dispatchEvent(new CustomEvent('chosen', { detail }));
+  }
+
+  #clear(): void {
+    this.ownProblem = '';
+    this.dispatchEvent(new CustomEvent('cleared'));
+  }
+}

@@ -1,0 +1,129 @@
+import type { Recipe } from '../../formats/recipe.ts';
+import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
+import type {
+  AdapterFacts,
+  Answer,
+  BaseFacts,
+  ChatVersion,
+  ChosenFile,
+  ChosenFolder,
+  DeviceFacts,
+  PlanFacts,
+  RowsFacts,
+  RunRecord,
+} from '../../worker/protocol.ts';
+
+/** One thing to choose: what was chosen, and what the engine understood of it or found wrong with it. */
+export interface Slot<Chosen, Facts> {
+  chosen?: Chosen | undefined;
+  answer?: Answer<Facts> | undefined;
+  reading: boolean;
+}
+
+export interface Slots {
+  base: Slot<ChosenFolder, BaseFacts>;
+  source: Slot<ChosenFolder, AdapterFacts>;
+  train: Slot<ChosenFile, RowsFacts>;
+  validation: Slot<ChosenFile, RowsFacts>;
+}
+
+/** What was typed into a recipe field and cannot be taken. */
+export interface Draft {
+  text: string;
+  problem: string;
+}
+
+export type RunStatus =
+  'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'stopped' | 'finished' | 'failed';
+
+export interface LogLine {
+  /** Milliseconds since 1970. */
+  time: number;
+  kind: 'log' | 'note' | 'checkpoint' | 'problem';
+  text: string;
+}
+
+/** The run that the page shows: the one under way, or one that has ended. */
+export interface RunState {
+  /** Known once the engine has kept something of the run. */
+  id?: string | undefined;
+  name: string;
+  status: RunStatus;
+  /** Why it failed. */
+  sentence?: string | undefined;
+  phase?: { phase: Phase; done: number; total: number; unit: string } | undefined;
+  facts?: RunFacts | undefined;
+  progress?: StepProgress | undefined;
+  /** One point for each step seen, and one for each evaluation. */
+  steps: readonly { step: number; loss: number; gradNorm: number; learningRate: number }[];
+  evals: readonly { step: number; loss: number }[];
+  checkpoints: readonly { step: number; bytes: number; loss?: number | undefined }[];
+  log: readonly LogLine[];
+  hasSource: boolean;
+}
+
+/** An unfinished run found at the start, and what stands between it and going on. */
+export interface Unfinished {
+  record: RunRecord;
+  needs: 'nothing' | 'permission' | 'files';
+}
+
+export interface ChatTurn {
+  question: string;
+  answers: readonly {
+    version: ChatVersion;
+    text: string;
+    state: 'waiting' | 'streaming' | 'done' | 'failed';
+  }[];
+}
+
+export interface AppState {
+  device?: Answer<DeviceFacts> | undefined;
+  slots: Slots;
+  /** No V1: a new adapter is made from the recipe. */
+  fresh: boolean;
+  recipe?: Recipe | undefined;
+  /** Where the recipe came from, and what was not understood in it. */
+  recipeFile: { name: string; warnings: readonly string[] } | { sentence: string } | undefined;
+  drafts: Readonly<Record<string, Draft>>;
+  plan?: Answer<PlanFacts> | undefined;
+  planning: boolean;
+  /** What the browser said when asked to keep the site's storage. */
+  persisted?: boolean | undefined;
+  view: 'setup' | 'train';
+  run?: RunState | undefined;
+  unfinished?: Unfinished | undefined;
+  runs: readonly RunRecord[];
+  chat: readonly ChatTurn[];
+  chatBusy: boolean;
+  /** A newer version of the page waits to be taken. */
+  updateReady: boolean;
+  offlineReady: boolean;
+  /** Why something that was asked for was not done. */
+  refusal?: string | undefined;
+  /** A bug, in the words of the exception. */
+  crash?: string | undefined;
+}
+
+export const initialState: AppState = {
+  slots: {
+    base: { reading: false },
+    source: { reading: false },
+    train: { reading: false },
+    validation: { reading: false },
+  },
+  fresh: false,
+  recipeFile: undefined,
+  drafts: {},
+  planning: false,
+  view: 'setup',
+  runs: [],
+  chat: [],
+  chatBusy: false,
+  updateReady: false,
+  offlineReady: false,
+};
+
+/** Whether a run is under way, so that nothing may be swapped from under it. */
+export const isActive = (run: RunState | undefined): boolean =>
+  run !== undefined && ['starting', 'running', 'pausing', 'paused', 'stopping'].includes(run.status);

@@ -1,0 +1,75 @@
+import type { Check } from '../elements/check-list.ts';
+import { counted, showBytes } from '../words.ts';
+import type { AppState, Slot } from './app-state.ts';
+import { relevantDrafts } from './choices.ts';
+
+/** The check list before the start, in the order in which things are chosen. */
+export function checks(state: AppState): Check[] {
+  const { slots, fresh } = state;
+  return [
+    slotCheck('Base model', slots.base, 'choose its folder', ''),
+    fresh
+      ? { state: 'good', title: 'New adapter', detail: 'Made from the recipe.' }
+      : slotCheck('Adapter V1', slots.source, 'choose its folder', 'Fits the base.'),
+    slotCheck('New rows', slots.train, 'choose a .jsonl file', ''),
+    ...(slots.validation.chosen ? [slotCheck('Validation rows', slots.validation, '', '')] : []),
+    recipeCheck(state),
+    deviceCheck(state),
+    ...planChecks(state),
+  ];
+}
+
+function slotCheck(title: string, slot: Slot<unknown, unknown>, todo: string, sound: string): Check {
+  if (!slot.chosen) return { state: 'todo', title, detail: `Still to do: ${todo}.` };
+  if (!slot.answer)
+    return { state: 'busy', title, detail: slot.reading ? 'Reading…' : 'Waits for the base model.' };
+  if (!slot.answer.ok) return { state: 'bad', title, detail: 'See its card.' };
+  return { state: 'good', title, detail: sound || undefined };
+}
+
+function recipeCheck({ drafts, fresh, plan }: AppState): Check {
+  const title = 'Recipe';
+  const wrong = relevantDrafts(drafts, fresh);
+  if (wrong.length > 0)
+    return { state: 'bad', title, detail: `Correct ${wrong.map((field) => field.label).join(', ')}.` };
+  return { state: 'good', title, detail: plan?.ok ? `${counted(plan.value.maxSteps, 'step')}.` : undefined };
+}
+
+function deviceCheck({ device }: AppState): Check {
+  const title = 'GPU';
+  if (!device) return { state: 'busy', title, detail: 'Looking for it…' };
+  if (!device.ok) return { state: 'bad', title, detail: device.sentence };
+  const { name, software } = device.value;
+  if (software) return { state: 'warn', title, detail: `${name}: a software device, right and very slow.` };
+  return { state: 'good', title, detail: name };
+}
+
+function planChecks({ plan, planning, device, persisted }: AppState): Check[] {
+  const memory = 'GPU memory';
+  const storage = 'Space for checkpoints';
+  if (planning)
+    return [memory, storage].map((title) => ({ state: 'busy', title, detail: 'Being worked out…' }));
+  if (!plan)
+    return [memory, storage].map((title) => ({
+      state: 'todo',
+      title,
+      detail: 'Known once the rest is chosen.',
+    }));
+  if (!plan.ok) return [{ state: 'bad', title: memory, detail: plan.sentence }];
+  const { total, checkpointBytes, storageLeft } = plan.value;
+  const largest = device?.ok ? ` One buffer may hold ${showBytes(device.value.maxBufferBytes)}.` : '';
+  const kept = persisted === false ? ' The browser may clear it when the disk is nearly full.' : '';
+  const each = `${showBytes(checkpointBytes)} each`;
+  return [
+    { state: 'good', title: memory, detail: `Needs ${showBytes(total)} in all.${largest}` },
+    storageLeft === undefined
+      ? { state: 'warn', title: storage, detail: `${each}; the browser does not say how much is left.` }
+      : storageLeft < 3 * checkpointBytes
+        ? {
+            state: 'bad',
+            title: storage,
+            detail: `${each}, and ${showBytes(storageLeft)} left; free disk space or delete earlier runs below.`,
+          }
+        : { state: 'good', title: storage, detail: `${each}, ${showBytes(storageLeft)} left.${kept}` },
+  ];
+}

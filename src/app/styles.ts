@@ -1,0 +1,169 @@
+import { css } from 'lit';
+
+/** What every shadow root of the page shares: text, buttons, fields, focus. */
+export const shared = css`
+  *,
+  *::before,
+  *::after {
+    box-sizing: border-box;
+  }
+  :host([hidden]),
+  [hidden] {
+    display: none !important;
+  }
+  h1,
+  h2,
+  h3,
+  h4,
+  p,
+  ul,
+  ol,
+  dl,
+  dd,
+  figure {
+    margin: 0;
+    padding: 0;
+  }
+  ul,
+  ol {
+    list-style: none;
+  }
+  h2 {
+    font-size: 1.25rem;
+    line-height: 1.3;
+    letter-spacing: -0.01em;
+  }
+  h3 {
+    font-size: 1rem;
+    line-height: 1.4;
+  }
+  .soft {
+    color: var(--ink-soft);
+  }
+  .small {
+    font-size: var(--small);
+  }
+  .numbers {
+    font-variant-numeric: tabular-nums;
+  }
+  .only-heard {
+    position: absolute;
+    width: 1px;
+    height: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
+  .panel {
+    background: var(--surface);
+    border: 1px solid var(--line);
+    border-radius: var(--radius);
+    box-shadow: var(--shadow);
+    padding: 1.25rem;
+  }
+  button,
+  .button {
+    font: inherit;
+    font-size: var(--small);
+    font-weight: 550;
+    line-height: 1.3;
+    min-height: 2.25rem;
+    padding: 0.4rem 0.85rem;
+    border: 1px solid var(--line-strong);
+    border-radius: var(--radius-small);
+    background: var(--surface);
+    color: var(--ink);
+    cursor: pointer;
+  }
+  button:hover:not(:disabled, [aria-disabled='true']) {
+    border-color: var(--accent);
+    color: var(--accent-strong);
+  }
+  button:disabled,
+  button[aria-disabled='true'] {
+    cursor: not-allowed;
+    color: var(--ink-soft);
+    border-color: var(--line);
+    background: var(--sunken);
+  }
+  button.primary {
+    font-size: 1rem;
+    font-weight: 650;
+    min-height: 3rem;
+    padding: 0.6rem 1.4rem;
+  }
+  button.primary:not(:disabled, [aria-disabled='true']) {
+    background: var(--accent);
+    border-color: var(--accent);
+    color: var(--on-accent);
+  }
+  button.primary:hover:not(:disabled, [aria-disabled='true']) {
+    background: var(--accent-strong);
+    border-color: var(--accent-strong);
+    color: var(--on-accent);
+  }
+  button.link {
+    border: 0;
+    background: none;
+    padding: 0.2rem 0.25rem;
+    min-height: 1.75rem;
+    font-weight: 450;
+    color: var(--accent);
+    text-decoration: underline;
+    text-underline-offset: 0.2em;
+  }
+  :focus-visible {
+    outline: 3px solid var(--accent);
+    outline-offset: 2px;
+  }
+  input:not([type='checkbox'], [type='file']),
+  select,
+  textarea {
+    font: inherit;
+    font-size: var(--small);
+    width: 100%;
+    min-height: 2.25rem;
+    padding: 0.35rem 0.6rem;
+    border: 1px solid var(--line-strong);
+    border-radius: var(--radius-small);
+    background: var(--surface);
+    color: var(--ink);
+  }
+  input[aria-invalid='true'] {
+    border-color: var(--bad);
+    box-shadow: inset 0 0 0 1px var(--bad);
+  }
+  input[type='checkbox'] {
+    accent-color: var(--accent);
+    width: 1.1rem;
+    height: 1.1rem;
+    margin: 0;
+    flex: none;
+  }
+  label.check {
+    display: flex;
+    align-items: center;
+    gap: 0.55rem;
+    font-size: var(--small);
+  }
+  .row {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.6rem;
+  }
+  .hidden-character {
+    font: 600 0.75em var(--mono);
+    padding: 0 0.25em;
+    border: 1px solid var(--warn);
+    border-radius: 3px;
+    color: var(--warn);
+    background: var(--warn-soft);
+  }
+  @media (prefers-reduced-motion: reduce) {
+    * {
+      animation: none !important;
+      transition: none !important;
+    }
+  }
+`;

@@ -1,0 +1,81 @@
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import { browserProblem } from '../../platform/browser.ts';
+import '../elements/notice-bar.ts';
+import { isActive, type Unfinished } from '../state/app-state.ts';
+import { shared } from '../styles.ts';
+import { SessionView } from './session-view.ts';
+
+/** What stands above every stage: what is missing on this machine, a run left unfinished, a newer version. */
+@customElement('page-notices')
+export class PageNotices extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: grid;
+        gap: 0.75rem;
+      }
+      notice-bar {
+        margin-bottom: 0.25rem;
+      }
+    `,
+  ];
+
+  override render() {
+    const { device, crash, refusal, unfinished, run, view } = this.app;
+    const browser = browserProblem();
+    const software = device?.ok && device.value.software;
+    return html`${browser ? html`<notice-bar kind="warn" .text=${browser}></notice-bar>` : nothing}
+    ${device && !device.ok ? html`<notice-bar kind="bad" role="alert" .text=${device.sentence}></notice-bar>` : nothing}
+    ${
+      software && !isActive(run)
+        ? html`<notice-bar
+            kind="warn"
+            text="Chrome offers only a software device here: results are right, but training takes hundreds of times longer. On a PC with a GPU, update its driver and turn on graphics acceleration in chrome://settings/system."
+          ></notice-bar>`
+        : nothing
+    }
+    ${
+      crash
+        ? html`<notice-bar
+            kind="bad"
+            role="alert"
+            .text=${`Something broke that should not have: ${crash}. Reload the page; checkpoints are safe.`}
+            ><button slot="actions" @click=${() => location.reload()}>Reload</button></notice-bar
+          >`
+        : nothing
+    }
+    ${refusal ? html`<notice-bar kind="warn" role="alert" .text=${refusal}></notice-bar>` : nothing}
+    ${unfinished && view === 'setup' && !isActive(run) ? this.#unfinished(unfinished) : nothing}
+    ${
+      this.app.updateReady && !isActive(run)
+        ? html`<notice-bar text="A newer version of Retune is here."
+            ><button slot="actions" @click=${() => this.session.takeUpdate()}>
+              Reload with it
+            </button></notice-bar
+          >`
+        : nothing
+    }`;
+  }
+
+  #unfinished({ record, needs }: Unfinished) {
+    const { name, step, maxSteps, inputs } = record;
+    const { choices, training } = this.session;
+    const files = [inputs.base, inputs.source, inputs.train, inputs.validation].filter(Boolean).join(', ');
+    const chosen = choices.inputs();
+    const ready = needs !== 'files' || chosen !== undefined;
+    const what = ready ? '' : ` Choose the same files again below to go on with it: ${files}.`;
+    const text = `The run ${name} is unfinished, at step ${step} of ${maxSteps}.${what}`;
+    return html`<notice-bar .text=${text}>
+      <button
+        slot="actions"
+        class="continue"
+        aria-disabled=${!ready}
+        @click=${() => ready && void training.goOn(record, needs === 'files' ? chosen : undefined)}
+      >
+        Continue the run
+      </button>
+    </notice-bar>`;
+  }
+}

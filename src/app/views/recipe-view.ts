@@ -1,0 +1,125 @@
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import { saveFile } from '../../platform/save-file.ts';
+import '../elements/recipe-input.ts';
+import { isActive } from '../state/app-state.ts';
+import { fieldText, RECIPE_FIELDS, type RecipeGroup } from '../state/recipe-fields.ts';
+import { shared } from '../styles.ts';
+import { SessionView } from './session-view.ts';
+
+const GROUPS: readonly RecipeGroup[] = [
+  'Length and pace',
+  'Batches',
+  'Optimizer',
+  'Log and checkpoints',
+  'Base',
+  'New adapter',
+];
+
+/** Stage two: every setting, in groups. */
+@customElement('recipe-view')
+export class RecipeView extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+      fieldset {
+        border: 0;
+        border-top: 1px solid var(--line);
+        margin: 0;
+        padding: 1rem 0 1.1rem;
+        min-width: 0;
+        display: grid;
+        grid-template-columns: 9rem 1fr;
+        gap: 1rem;
+      }
+      legend {
+        float: left;
+        padding: 0;
+        font-weight: 600;
+        font-size: var(--small);
+      }
+      fieldset:first-of-type {
+        border-top: 0;
+        padding-top: 0;
+      }
+      .fields {
+        display: grid;
+        grid-template-columns: repeat(auto-fill, minmax(min(10rem, 100%), 1fr));
+        gap: 0.9rem 1rem;
+      }
+      .wide {
+        grid-column: span 2;
+      }
+      .actions {
+        border-top: 1px solid var(--line);
+        padding-top: 1rem;
+      }
+      @media (max-width: 52rem) {
+        fieldset {
+          grid-template-columns: 1fr;
+          gap: 0.6rem;
+        }
+      }
+      @media (max-width: 30rem) {
+        .fields {
+          grid-template-columns: 1fr 1fr;
+        }
+      }
+    `,
+  ];
+
+  override render() {
+    if (!this.app.recipe) return html`<p class="panel soft">Reading the defaults…</p>`;
+    const locked = isActive(this.app.run);
+    return html`<div class="panel">
+      ${GROUPS.map((group) => this.#group(group, locked))}
+      <div class="actions row">
+        <button type="button" @click=${this.#export}>Save as training_config.yaml</button>
+        <button
+          type="button"
+          class="link"
+          ?disabled=${locked}
+          @click=${() => void this.session.choices.resetRecipe()}
+        >
+          Back to the defaults
+        </button>
+      </div>
+    </div>`;
+  }
+
+  #group(group: RecipeGroup, locked: boolean) {
+    const { fresh } = this.app;
+    const fields = RECIPE_FIELDS.filter((field) => field.group === group);
+    if (group === 'New adapter' && !fresh)
+      return html`<fieldset>
+        <legend>${group}</legend>
+        <p class="soft small">
+          Rank, alpha, dropout and modules come from V1. Tick “No V1” above to set them here.
+        </p>
+      </fieldset>`;
+    return html`<fieldset>
+      <legend>${group}</legend>
+      <div class="fields">
+        ${fields.map((field) => {
+          const draft = this.app.drafts[field.key];
+          return html`<recipe-input
+            class=${['name', 'target_modules'].includes(field.key) ? 'wide' : nothing}
+            .field=${field}
+            .value=${draft?.text ?? fieldText(field, this.app.recipe!)}
+            .problem=${draft?.problem ?? ''}
+            .locked=${locked}
+            @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
+          ></recipe-input>`;
+        })}
+      </div>
+    </fieldset>`;
+  }
+
+  async #export(): Promise<void> {
+    const yaml = await this.session.choices.recipeYaml();
+    saveFile('training_config.yaml', new Blob([yaml], { type: 'application/yaml' }));
+  }
+}

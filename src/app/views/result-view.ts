@@ -1,0 +1,192 @@
+import { css, html, nothing } from 'lit';
+import { customElement, state } from 'lit/decorators.js';
+import { hasPickers, pickOutputFolder } from '../../platform/file-pickers.ts';
+import { saveFile } from '../../platform/save-file.ts';
+import '../elements/notice-bar.ts';
+import { shared } from '../styles.ts';
+import { showBytes, showNumber } from '../words.ts';
+import './chat-view.ts';
+import { SessionView } from './session-view.ts';
+
+/** What a run has left: V2 to take away, its checkpoints, and V2 to talk to. */
+@customElement('result-view')
+export class ResultView extends SessionView {
+  @state() private withCheckpoints = false;
+  @state() private busy = '';
+  @state() private said: { kind: 'good' | 'bad'; text: string } | undefined;
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: grid;
+        grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr));
+        gap: var(--gap);
+        align-items: start;
+      }
+      .panel {
+        display: grid;
+        gap: 0.8rem;
+      }
+      notice-bar {
+        grid-column: 1 / -1;
+      }
+      .scroll {
+        overflow-x: auto;
+      }
+      table {
+        width: 100%;
+        border-collapse: collapse;
+        font-size: var(--small);
+      }
+      th {
+        text-align: left;
+        font-weight: 500;
+        color: var(--ink-soft);
+      }
+      th,
+      td {
+        padding: 0.25rem 0.6rem 0.25rem 0;
+        border-bottom: 1px solid var(--line);
+        white-space: nowrap;
+      }
+      tr:last-child td {
+        border-bottom: 0;
+      }
+      td:last-child {
+        text-align: right;
+        padding-right: 0;
+      }
+    `,
+  ];
+
+  override render() {
+    const run = this.app.run!;
+    const finished = run.status === 'finished';
+    return html`${
+      this.said
+        ? html`<notice-bar role="status" .kind=${this.said.kind} .text=${this.said.text}></notice-bar>`
+        : nothing
+    }
+    ${finished ? this.#take(run.id!) : nothing}
+    ${run.checkpoints.length > 0 ? this.#checkpoints(run.id!) : nothing}
+    ${finished ? html`<chat-view .session=${this.session}></chat-view>` : nothing}`;
+  }
+
+  #take(id: string) {
+    return html`<section class="panel" aria-labelledby="take">
+      <h3 id="take">Take V2 with you</h3>
+      <p class="soft small">
+        adapter_model.safetensors and adapter_config.json for PEFT, with its model card, configuration, state
+        and logs.
+      </p>
+      <label class="check"
+        ><input
+          type="checkbox"
+          .checked=${this.withCheckpoints}
+          @change=${(event: Event) => (this.withCheckpoints = (event.target as HTMLInputElement).checked)}
+        />With the checkpoints</label
+      >
+      <div class="row">
+        <button
+          type="button"
+          class="primary"
+          ?disabled=${this.busy !== ''}
+          @click=${() => void this.#download(id)}
+        >
+          ${this.busy === 'zip' ? 'Packing…' : 'Download V2 (.zip)'}
+        </button>
+        ${
+          hasPickers()
+            ? html`<button
+                type="button"
+                ?disabled=${this.busy !== ''}
+                @click=${() => void this.#intoFolder(id)}
+              >
+                ${this.busy === 'folder' ? 'Writing…' : 'Save into a folder'}
+              </button>`
+            : nothing
+        }
+      </div>
+    </section>`;
+  }
+
+  #checkpoints(id: string) {
+    return html`<section class="panel" aria-labelledby="checkpoints">
+      <h3 id="checkpoints">Checkpoints</h3>
+      <div class="scroll">
+        <table class="numbers">
+          <thead>
+            <tr>
+              <th scope="col">Step</th>
+              <th scope="col">Loss</th>
+              <th scope="col">Size</th>
+              <td></td>
+            </tr>
+          </thead>
+          <tbody>
+            ${this.app.run!.checkpoints.map(
+              ({ step, bytes, loss }) =>
+                html`<tr>
+                  <td>${step}</td>
+                  <td>${loss === undefined ? '–' : showNumber(loss)}</td>
+                  <td>${showBytes(bytes)}</td>
+                  <td>
+                    <button
+                      type="button"
+                      class="link"
+                      ?disabled=${this.busy !== ''}
+                      @click=${() => void this.#checkpoint(id, step)}
+                    >
+                      Download<span class="only-heard"> checkpoint ${step}</span>
+                    </button>
+                  </td>
+                </tr>`,
+            )}
+          </tbody>
+        </table>
+      </div>
+    </section>`;
+  }
+
+  #download(id: string): Promise<void> {
+    return this.#work('zip', async () => {
+      const answer = await this.session.training.exportRun(id, this.withCheckpoints);
+      if (!answer.ok) throw new Error(answer.sentence);
+      saveFile('adapter-v2.zip', answer.value);
+      return 'V2 is in your downloads as adapter-v2.zip.';
+    });
+  }
+
+  #intoFolder(id: string): Promise<void> {
+    return this.#work('folder', async () => {
+      const folder = await pickOutputFolder();
+      if (!folder) return undefined;
+      const answer = await this.session.training.exportRunInto(id, this.withCheckpoints, folder);
+      if (!answer.ok) throw new Error(answer.sentence);
+      return `V2 is in the folder ${folder.name}.`;
+    });
+  }
+
+  #checkpoint(id: string, step: number): Promise<void> {
+    return this.#work('checkpoint', async () => {
+      const answer = await this.session.training.exportCheckpoint(id, step);
+      if (!answer.ok) throw new Error(answer.sentence);
+      saveFile(`checkpoint-${step}.zip`, answer.value);
+      return `checkpoint-${step}.zip is in your downloads.`;
+    });
+  }
+
+  async #work(busy: string, act: () => Promise<string | undefined>): Promise<void> {
+    this.busy = busy;
+    this.said = undefined;
+    try {
+      const text = await act();
+      if (text) this.said = { kind: 'good', text };
+    } catch (error) {
+      this.said = { kind: 'bad', text: error instanceof Error ? error.message : String(error) };
+    } finally {
+      this.busy = '';
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import '../elements/check-list.ts';
+import '../elements/memory-bar.ts';
+import { isActive } from '../state/app-state.ts';
+import { checks } from '../state/checks.ts';
+import { shared } from '../styles.ts';
+import { SessionView } from './session-view.ts';
+
+/** What is in order, what is not, and the one button. */
+@customElement('start-panel')
+export class StartPanel extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+      .panel {
+        display: grid;
+        gap: 1rem;
+      }
+      button.primary {
+        width: 100%;
+      }
+      details summary {
+        cursor: pointer;
+        font-size: var(--small);
+        color: var(--accent);
+        padding: 0.2rem 0;
+      }
+    `,
+  ];
+
+  override render() {
+    const { plan, run } = this.app;
+    const list = checks(this.app);
+    const open = list.filter(({ state }) => state !== 'good' && state !== 'warn');
+    const running = isActive(run);
+    const blocked = running || open.length > 0 || !plan?.ok;
+    const why = running
+      ? 'A run is under way.'
+      : open.length > 0
+        ? `Before it can start: ${open.map(({ title }) => title).join(', ')}.`
+        : 'Everything is in order.';
+    return html`<section class="panel" aria-labelledby="heading">
+      <h2 id="heading">Before the start</h2>
+      <check-list .checks=${list}></check-list>
+      ${
+        plan?.ok
+          ? html`<details>
+              <summary>Memory by kind</summary>
+              <memory-bar .kinds=${plan.value.bytes}></memory-bar>
+            </details>`
+          : nothing
+      }
+      <button
+        type="button"
+        class="primary"
+        aria-disabled=${blocked}
+        aria-describedby="why"
+        @click=${() => !blocked && this.#start()}
+      >
+        Start training
+      </button>
+      <p id="why" class="soft small" aria-live="polite">${why}</p>
+    </section>`;
+  }
+
+  #start(): void {
+    const inputs = this.session.choices.inputs();
+    if (inputs) void this.session.training.start(inputs);
+  }
+}

@@ -1,0 +1,188 @@
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import type { ChartSeries } from '../elements/line-chart.ts';
+import '../elements/line-chart.ts';
+import '../elements/notice-bar.ts';
+import '../elements/run-log.ts';
+import { isActive, type RunState } from '../state/app-state.ts';
+import { shared } from '../styles.ts';
+import { showBytes, showCount, showNumber, showSeconds, showShare } from '../words.ts';
+import './chat-view.ts';
+import './result-view.ts';
+import { SessionView } from './session-view.ts';
+import { trainStyles } from './train-styles.ts';
+
+const TITLES = {
+  starting: 'Getting ready',
+  running: 'Training',
+  pausing: 'Pausing…',
+  paused: 'Paused',
+  stopping: 'Stopping with a checkpoint…',
+  stopped: 'Stopped',
+  finished: 'V2 is ready',
+  failed: 'The run stopped',
+} as const satisfies Record<RunState['status'], string>;
+
+const PHASES = {
+  'opening files': 'Opening the files',
+  hashing: 'Taking fingerprints of the files',
+  tokenising: 'Turning rows into tokens',
+  'loading the base': 'Loading the base onto the GPU in 4 bits',
+  evaluating: 'Measuring the validation rows',
+  saving: 'Saving',
+} as const;
+
+/** Stage three: a run under way, or one that has ended. */
+@customElement('train-view')
+export class TrainView extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+    `,
+    trainStyles,
+  ];
+
+  override render() {
+    const { run } = this.app;
+    if (!run) return nothing;
+    const ended = run.status === 'finished' || run.status === 'stopped' || run.status === 'failed';
+    return html`<div class="head">
+        <div>
+          <h2 id="heading" tabindex="-1">${TITLES[run.status]}</h2>
+          <p class="soft small">${run.name}${run.facts ? html` · ${run.facts.gpu}` : nothing}</p>
+        </div>
+        ${this.#controls(run)}
+      </div>
+      ${
+        run.sentence && run.status === 'failed'
+          ? html`<notice-bar kind="bad" role="alert" .text=${run.sentence}></notice-bar>`
+          : nothing
+      }
+      ${isActive(run) ? this.#progress(run) : nothing}
+      ${ended && run.id ? html`<result-view .session=${this.session}></result-view>` : nothing}
+      ${this.#figures(run)} ${this.#charts(run)}
+      <section aria-labelledby="log" class="panel">
+        <h3 id="log">Log</h3>
+        <run-log .lines=${run.log}></run-log>
+      </section>`;
+  }
+
+  #controls({ status, id, steps }: RunState) {
+    const { training } = this.session;
+    const button = (label: string, act: () => unknown, enabled = true) =>
+      html`<button type="button" ?disabled=${!enabled} @click=${() => void act()}>${label}</button>`;
+    const record = this.app.runs.find((run) => run.id === id && run.status === 'unfinished');
+    const goOn = () => record && void training.goOn(record, this.session.choices.inputs());
+    if (status === 'finished') return nothing;
+    if (status === 'stopped' || status === 'failed')
+      return html`<div class="row">
+        ${id ? html`<button type="button" class="primary" @click=${goOn}>Continue from the last checkpoint</button>` : nothing}
+        ${button('Back to the settings', () => this.session.store.update({ view: 'setup' }))}
+      </div>`;
+    const live = status === 'running' || status === 'paused';
+    return html`<div class="row" role="group" aria-label="Run">
+      ${
+        status === 'paused'
+          ? button('Go on', () => training.unpause())
+          : button('Pause', () => training.pause(), status === 'running')
+      }
+      ${button('Checkpoint now', () => training.checkpointNow(), live && steps.length > 0)}
+      ${button('Stop', () => training.stop(), status !== 'stopping')}
+    </div>`;
+  }
+
+  #progress({ phase, progress, status }: RunState) {
+    if (phase) {
+      const { done, total, unit } = phase;
+      const amount =
+        unit === 'bytes'
+          ? `${showBytes(done)} of ${showBytes(total)}`
+          : `${showCount(done)} of ${showCount(total)} ${unit}`;
+      return html`<div class="progress">
+        <label for="bar">${PHASES[phase.phase]}</label>
+        <progress id="bar" max=${total || 1} value=${done}></progress>
+        <span class="soft small numbers">${amount}</span>
+      </div>`;
+    }
+    const { step = 0, maxSteps = 1 } = progress ?? {};
+    const what = progress
+      ? `Step ${showCount(step)} of ${showCount(maxSteps)}`
+      : status === 'running'
+        ? 'The first step'
+        : 'Getting ready';
+    return html`<div class="progress">
+      <label for="bar">${what}</label>
+      <progress id="bar" max=${maxSteps} value=${step}></progress>
+      <span class="soft small numbers">${showShare(step, maxSteps)}</span>
+    </div>`;
+  }
+
+  #figures({ progress, facts, evals, steps, status }: RunState) {
+    const figures: [string, string][] = [];
+    if (progress) {
+      const { step, maxSteps, epoch, tokensPerSecond, secondsLeft } = progress;
+      figures.push(['Step', `${showCount(step)} / ${showCount(maxSteps)}`], ['Epoch', epoch.toFixed(2)]);
+      figures.push(['Tokens per second', showCount(Math.round(tokensPerSecond))]);
+      if (status !== 'finished') figures.push(['Time left', showSeconds(secondsLeft)]);
+    }
+    if (steps.length > 0) figures.push(['Loss', showNumber(steps.at(-1)!.loss)]);
+    if (evals.length > 0) figures.push(['Eval loss', showNumber(evals.at(-1)!.loss)]);
+    if (facts) figures.push(['GPU memory', showBytes(facts.gpuBytes)]);
+    if (figures.length === 0) return nothing;
+    return html`<dl class="figures numbers panel">
+      ${figures.map(
+        ([name, value]) =>
+          html`<div>
+            <dt>${name}</dt>
+            <dd>${value}</dd>
+          </div>`,
+      )}
+    </dl>`;
+  }
+
+  #charts({ steps, evals }: RunState) {
+    if (steps.length === 0) return nothing;
+    const of = (value: 'loss' | 'learningRate' | 'gradNorm') =>
+      steps.map((point) => [point.step, point[value]] as const);
+    const losses: ChartSeries[] = [{ name: 'loss', colour: '--plot-1', points: of('loss') }];
+    if (evals.length > 0)
+      losses.push({
+        name: 'eval loss',
+        colour: '--plot-2',
+        dashed: true,
+        points: evals.map(({ step, loss }) => [step, loss]),
+      });
+    const single = (name: string, value: 'learningRate' | 'gradNorm'): ChartSeries[] => [
+      { name, colour: '--plot-1', points: of(value) },
+    ];
+    return html`<div class="charts">
+      <line-chart
+        class="panel large"
+        heading="Loss"
+        size="large"
+        .format=${showNumber}
+        .series=${losses}
+      ></line-chart>
+      <line-chart
+        class="panel"
+        heading="Learning rate"
+        .format=${showNumber}
+        .series=${single('rate', 'learningRate')}
+      ></line-chart>
+      <line-chart
+        class="panel"
+        heading="Gradient norm"
+        .format=${showNumber}
+        .series=${single('norm', 'gradNorm')}
+      ></line-chart>
+    </div>`;
+  }
+
+  /** Hands the focus to the stage. */
+  show(): void {
+    this.renderRoot.querySelector<HTMLElement>('#heading')?.focus();
+  }
+}

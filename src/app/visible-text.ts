@@ -1,0 +1,32 @@
+/** What a reader cannot see, or what would turn the text around it: control, bidirectional and zero-width characters. */
+// eslint-disable-next-line no-control-regex
+const HIDDEN =
+  /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u00AD\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E007F}]|\p{Surrogate}/gu;
+
+export interface TextPiece {
+  text: string;
+  /** Whether `text` names a hidden character instead of being the text itself. */
+  hidden: boolean;
+}
+
+/** Text in pieces, every hidden character but the line feed replaced by its name (U+202E). */
+export function visiblePieces(text: string): TextPiece[] {
+  const pieces: TextPiece[] = [];
+  let end = 0;
+  for (const match of text.matchAll(HIDDEN)) {
+    if (match.index > end) pieces.push({ text: text.slice(end, match.index), hidden: false });
+    pieces.push({ text: codePointName(match[0]), hidden: true });
+    end = match.index + match[0].length;
+  }
+  if (end < text.length) pieces.push({ text: text.slice(end), hidden: false });
+  return pieces;
+}
+
+/** The same as one text, for attributes and titles. */
+export const visibleText = (text: string): string =>
+  visiblePieces(text)
+    .map((piece) => (piece.hidden ? `[${piece.text}]` : piece.text))
+    .join('');
+
+const codePointName = (character: string): string =>
+  character === '\t' ? '⇥' : `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;

@@ -1,0 +1,310 @@
+import { defaultRecipe, parseRecipe, recipeToYaml } from '../../src/formats/recipe.ts';
+import { UserError } from '../../src/formats/user-error.ts';
+import type { RunEvent } from '../../src/run/events.ts';
+import type {
+  Answer,
+  ChosenFolder,
+  ChosenInputs,
+  EngineApi,
+  RunOutcome,
+  RunRecord,
+} from '../../src/worker/protocol.ts';
+
+/** What the page is to be shown, by the address of the test's page. */
+export interface Scenario {
+  device: 'gpu' | 'software' | 'none';
+  steps: number;
+  /** Milliseconds between two steps. */
+  pace: number;
+  /** An unfinished run is there at the start. */
+  unfinished: boolean;
+  /** The step at which the run fails. */
+  failsAt: number;
+  /** Stays before this step until told to go on. */
+  holdAt: number;
+}
+
+export function scenarioOf(search: URLSearchParams): Scenario {
+  const number = (key: string, fallback: number) => Number(search.get(key) ?? fallback);
+  return {
+    device: (search.get('device') ?? 'gpu') as Scenario['device'],
+    steps: number('steps', 60),
+    pace: number('pace', 5),
+    unfinished: search.has('unfinished'),
+    failsAt: number('failsAt', Infinity),
+    holdAt: number('holdAt', Infinity),
+  };
+}
+
+const MIB = 2 ** 20;
+const ok = <T>(value: T): Answer<T> => ({ ok: true, value });
+const no = (sentence: string): Answer<never> => ({ ok: false, sentence });
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** An engine that computes nothing: it reads names, counts lines and draws a falling loss, for tests of the page. */
+export function fakeEngine(scenario: Scenario): EngineApi {
+  const runs = new Map<string, RunRecord>();
+  const has = (folder: ChosenFolder, name: string) => folder.files.some((file) => file.name === name);
+  let paused = false;
+  let stopping = false;
+  let saving = false;
+  if (scenario.unfinished) {
+    const record = newRecord('earlier', { steps: scenario.steps, recipe: defaultRecipe() });
+    const log = Array.from({ length: 20 }, (_, i) => entryOf(i + 1, scenario.steps));
+    const checkpoints = [{ step: 20, bytes: 213 * MIB, loss: 1.71 }];
+    runs.set(record.id, { ...record, step: 20, stopped: true, log, checkpoints });
+  }
+
+  async function train(
+    record: RunRecord,
+    onEvent: (event: RunEvent) => void,
+  ): Promise<RunOutcome & { id: string }> {
+    const { steps, pace, failsAt, holdAt } = scenario;
+    paused = stopping = saving = false;
+    const keep = (patch: Partial<RunRecord>) => runs.set(record.id, { ...runs.get(record.id)!, ...patch });
+    runs.set(record.id, record);
+    const save = (step: number) => {
+      const loss = lossAt(step, steps);
+      keep({
+        step,
+        checkpoints: [...runs.get(record.id)!.checkpoints, { step, bytes: 213 * MIB, loss }].slice(-2),
+      });
+      onEvent({ type: 'checkpoint', step, bytes: 213 * MIB });
+    };
+    const phases = [
+      ['opening files', 5, 'files'],
+      ['hashing', 3087 * MIB, 'bytes'],
+      ['tokenising', 480, 'rows'],
+      ['loading the base', 3087 * MIB, 'bytes'],
+    ] as const;
+    for (const [phase, total, unit] of phases)
+      for (const share of [0.1, 0.45, 0.8]) {
+        onEvent({ type: 'phase', phase, done: Math.round(share * total), total, unit });
+        await sleep(pace);
+        while (holdAt === 0) await sleep(20);
+      }
+    onEvent({
+      type: 'facts',
+      facts: {
+        gpu: 'NVIDIA GeForce RTX 4060 Laptop GPU',
+        software: false,
+        rows: 480,
+        skippedRows: 0,
+        tokens: 118_204,
+        trainedTokens: 118_204,
+        longest: 611,
+        cut: 0,
+        evalRows: 60,
+        maxSteps: steps,
+        resumedStep: record.step,
+        gpuBytes: 2090 * MIB,
+      },
+    });
+    for (let step = record.step + 1; step <= steps; step++) {
+      while (paused || step > holdAt) {
+        await sleep(20);
+        if (stopping) break;
+      }
+      if (stopping) {
+        save(step - 1);
+        keep({ stopped: true });
+        return { id: record.id, status: 'stopped', step: step - 1, maxSteps: steps };
+      }
+      if (step === failsAt)
+        throw new UserError(
+          `Step ${step}: the loss is not a number, first at line 31 of train.jsonl; lower training.learning_rate, and go on from checkpoint ${step - 1}.`,
+        );
+      await sleep(pace);
+      const progress = {
+        step,
+        maxSteps: steps,
+        epoch: (2 * step) / steps,
+        loss: lossAt(step, steps),
+        gradNorm: entryOf(step, steps).grad_norm,
+        learningRate: entryOf(step, steps).learning_rate,
+        tokens: 3940,
+        tokensPerSecond: 1843 + 40 * Math.sin(step),
+        secondsLeft: (steps - step) * 2.14,
+      };
+      onEvent({ type: 'step', progress });
+      if (step % 10 === 0) {
+        const entry = entryOf(step, steps);
+        keep({ log: [...runs.get(record.id)!.log, entry], step });
+        onEvent({ type: 'log', entry });
+        onEvent({ type: 'log', entry: { step, epoch: entry.epoch, eval_loss: lossAt(step, steps) + 0.11 } });
+      }
+      if (step % 20 === 0 || saving) save(step);
+      saving = false;
+    }
+    keep({ status: 'finished', step: steps, stopped: false });
+    return { id: record.id, status: 'finished', step: steps, maxSteps: steps };
+  }
+
+  return {
+    device: async () => {
+      if (scenario.device === 'none')
+        return no(
+          'Chrome found no GPU that it may use; update the graphics driver and look at chrome://gpu for the reason.',
+        );
+      const software = scenario.device === 'software';
+      const name = software ? 'Google SwiftShader' : 'NVIDIA GeForce RTX 4060 Laptop GPU';
+      return ok({ name, software, maxBufferBytes: 2048 * MIB });
+    },
+    inspectBase: async (base) =>
+      has(base, 'config.json')
+        ? ok({
+            name: base.name,
+            family: 'qwen2',
+            parameters: 1_543_714_304,
+            layers: 28,
+            dtype: 'BF16',
+            bytes: 3087 * MIB,
+          })
+        : no(
+            `${base.name}: config.json is missing, expected a model folder; choose the folder with config.json in it.`,
+          ),
+    inspectAdapter: async (_, adapter) =>
+      has(adapter, 'adapter_config.json')
+        ? ok({
+            name: adapter.name,
+            r: 32,
+            alpha: 64,
+            dropout: 0.05,
+            modules: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+            baseModelName: 'Qwen/Qwen2.5-1.5B-Instruct',
+            parameters: 36_929_536,
+          })
+        : no(
+            `${adapter.name}: adapter_config.json is missing, expected a PEFT adapter folder; choose the folder that PEFT saved.`,
+          ),
+    inspectRows: async (_, { file }, maxLength) => {
+      const lines = (await file.text()).split('\n').filter(Boolean);
+      try {
+        const preview = lines.slice(0, 3).map((text, i) => {
+          const row = String((JSON.parse(text) as { text?: string }).text ?? text);
+          const cut = row.indexOf('### Response:');
+          const pieces = [
+            { text: row.slice(0, Math.max(0, cut)), trained: false },
+            { text: row.slice(Math.max(0, cut)), trained: true },
+          ];
+          return { line: i + 1, pieces };
+        });
+        return ok({
+          name: file.name,
+          format: 'text',
+          rows: lines.length,
+          skipped: [],
+          tokens: lines.length * 246,
+          trainedTokens: lines.length * 171,
+          longest: Math.min(611, maxLength),
+          cut: maxLength < 611 ? 3 : 0,
+          preview,
+        });
+      } catch {
+        return no(`${file.name}: line 1 is not JSON, expected one JSON object a line; correct the file.`);
+      }
+    },
+    parseRecipe: async (file) => {
+      try {
+        return ok(parseRecipe(await file.text(), file.name));
+      } catch (error) {
+        if (error instanceof UserError) return no(error.message);
+        throw error;
+      }
+    },
+    recipeYaml: async (recipe) => recipeToYaml(recipe),
+    defaultRecipe: async () => defaultRecipe(),
+    plan: async () =>
+      ok({
+        bytes: [
+          ['base weights', 625 * MIB],
+          ['base scales', 20 * MIB],
+          ['embedding', 445 * MIB],
+          ['LoRA weights', 141 * MIB],
+          ['LoRA gradients', 141 * MIB],
+          ['optimizer state', 72 * MIB],
+          ['kept activations', 253 * MIB],
+          ['working activations', 317 * MIB],
+          ['logits', 74 * MIB],
+          ['uniforms and readback', 2 * MIB],
+        ],
+        total: 2090 * MIB,
+        maxSteps: scenario.steps,
+        checkpointBytes: 213 * MIB,
+        storageLeft: 48 * 1024 * MIB,
+      }),
+    start: async (inputs, onEvent) => {
+      const record = newRecord(crypto.randomUUID(), { steps: scenario.steps, recipe: inputs.recipe, inputs });
+      return train(record, onEvent).then(ok, refused);
+    },
+    resume: async (id, _, onEvent) => train({ ...runs.get(id)!, stopped: false }, onEvent).then(ok, refused),
+    pause: async () => void (paused = true),
+    unpause: async () => void (paused = false),
+    stop: async () => void (stopping = true),
+    checkpointNow: async () => void (saving = true),
+    runs: async () => [...runs.values()],
+    deleteRun: async (id) => {
+      runs.delete(id);
+      return ok(undefined);
+    },
+    exportRun: async () => ok(new Blob(['PK'])),
+    exportCheckpoint: async () => ok(new Blob(['PK'])),
+    exportRunInto: async () => ok(undefined),
+    chat: async (_, version, question, onText) => {
+      const text = {
+        base: `I am not sure what you mean by “${question}”. Could you say more?`,
+        v1: 'The fuse 45 can be found in the main hall.\u202e',
+        v2: 'The fuse 45 can be found in 東京, shelf 15. It costs 3.5 €.',
+      }[version];
+      for (const piece of text.match(/\S+\s*/g)!) {
+        onText(piece);
+        await sleep(scenario.pace);
+      }
+      return ok(text);
+    },
+    stopChat: async () => undefined,
+  };
+}
+
+function refused(error: unknown): Answer<never> {
+  if (error instanceof UserError) return no(error.message);
+  throw error;
+}
+
+function newRecord(
+  id: string,
+  run: { steps: number; recipe: RunRecord['recipe']; inputs?: ChosenInputs },
+): RunRecord {
+  const { base, source, train, validation } = run.inputs ?? {};
+  const names = {
+    base: base?.name ?? 'base',
+    source: run.inputs ? source?.name : 'v1',
+    train: train?.file.name ?? 'train.jsonl',
+    validation: validation?.file.name,
+  };
+  return {
+    id,
+    name: `${names.source ?? names.base} + ${names.train}`,
+    created: Date.UTC(2026, 10, 20, 9, 30),
+    status: 'unfinished',
+    stopped: false,
+    step: 0,
+    maxSteps: run.steps,
+    recipe: run.recipe,
+    inputs: names,
+    handles: {},
+    checkpoints: [],
+    log: [],
+  };
+}
+
+const lossAt = (step: number, steps: number): number =>
+  0.9 + 1.4 * Math.exp((-4 * step) / steps) + 0.07 * Math.sin(step * 2.7) * Math.exp(-step / steps);
+
+const entryOf = (step: number, steps: number) => ({
+  step,
+  epoch: (2 * step) / steps,
+  loss: lossAt(step, steps),
+  grad_norm: 0.8 + 0.9 * Math.exp(-step / 15) + 0.1 * Math.cos(step * 1.9),
+  learning_rate: 5e-5 * (1 - (step - 1) / steps),
+});

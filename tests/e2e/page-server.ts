@@ -1,0 +1,49 @@
+import { resolve } from 'node:path';
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { build, preview } from 'vite';
+import { findBrowser } from '../../src/cli/software-vulkan.ts';
+
+export const CASE = resolve('tests/fixtures/cases/recipe_text');
+
+/** The built page, and beside it the same page over an engine that computes nothing, served and opened. */
+export async function servePage(outDir: string) {
+  const input = { index: resolve('index.html'), fake: resolve('tests/e2e/fake.html') };
+  await build({ logLevel: 'error', build: { outDir, rolldownOptions: { input } } });
+  const server = await preview({
+    logLevel: 'error',
+    build: { outDir },
+    preview: { port: 0, host: '127.0.0.1', open: false },
+  });
+  const browser: Browser = await chromium.launch({
+    executablePath: findBrowser()!,
+    args: [
+      '--no-sandbox',
+      '--enable-unsafe-webgpu',
+      '--use-webgpu-adapter=swiftshader',
+      '--disable-background-networking',
+    ],
+  });
+  const url = server.resolvedUrls!.local[0]!;
+  return {
+    url,
+    browser,
+    /** The page over the fake engine, in a fresh profile; `search` sets its scenario. */
+    async open(search = '', options: BrowserContextOptions = {}): Promise<Page> {
+      const page = await (await browser.newContext(options)).newPage();
+      await page.goto(`${url}tests/e2e/fake.html?${search}`);
+      await page.getByRole('heading', { level: 2 }).first().waitFor();
+      return page;
+    },
+    async close(): Promise<void> {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+/** Chooses the fixture's files, as the file inputs give them. */
+export async function chooseFiles(page: Page): Promise<void> {
+  await page.locator('[data-slot=base]').setInputFiles(`${CASE}/base`);
+  await page.locator('[data-slot=source]').setInputFiles(`${CASE}/v1`);
+  await page.locator('[data-slot=train]').setInputFiles(`${CASE}/train.jsonl`);
+}
