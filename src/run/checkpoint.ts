@@ -3,6 +3,7 @@ import { writeAdapterConfig, type AdapterConfig } from '../formats/adapter-confi
 import { readAll, type Folder } from '../formats/byte-source.ts';
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { isRecord } from '../formats/fields.ts';
+import { recipeToYaml } from '../formats/recipe.ts';
 import { openSafetensors, readTensor } from '../formats/safetensors.ts';
 import { writeSafetensors, type TensorData } from '../formats/safetensors-write.ts';
 import { sha256, sha256Chunks } from '../formats/sha256.ts';
@@ -11,6 +12,7 @@ import { UserError } from '../formats/user-error.ts';
 import type { LogWindowState } from '../train/log-window.ts';
 import { textFile, type Files } from './store.ts';
 import type { RunIdentity } from './identity.ts';
+import type { Prepared } from './prepare.ts';
 import type { RunPlan } from './run-plan.ts';
 
 /** Raw text with headings, or the model's chat template. */
@@ -45,12 +47,16 @@ export const CURSOR = 'retune_state.json';
 const OPTIMIZER = 'optimizer.safetensors';
 
 /** The files of a checkpoint; retune_state.json holds the SHA-256 of all others. */
-export async function checkpointFiles(checkpoint: Checkpoint, config: AdapterConfig): Promise<Files> {
+export async function checkpointFiles(
+  checkpoint: Checkpoint,
+  { adapter: { config }, inputs }: Pick<Prepared, 'adapter' | 'inputs'>,
+): Promise<Files> {
   const { cursor, state, adapter, optimizer } = checkpoint;
   const files: Files = {
     ...adapterFiles(adapter, config),
     [OPTIMIZER]: writeSafetensors(optimizer),
     'trainer_state.json': textFile(writeTrainerState(state)),
+    'training_config.yaml': textFile(recipeToYaml(inputs.recipe)),
   };
   return { ...files, [CURSOR]: await cursorFile(cursor, files) };
 }

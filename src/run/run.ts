@@ -41,7 +41,8 @@ export class Run {
   readonly #window: (step: number) => StepWindow;
   readonly #schedule: Schedule;
   readonly #speed = new Speedometer();
-  #lastSaved: number;
+  /** The step of the last checkpoint, and how long the log was then. */
+  #saved: { step: number; entries: number };
   /** Milliseconds for which the door held the run. */
   #held = 0;
 
@@ -50,7 +51,7 @@ export class Run {
     const { prepared, start } = parts;
     const { training, seed } = prepared.inputs.recipe;
     const { cursor, state } = start.checkpoint ?? {};
-    this.#lastSaved = cursor?.step ?? 0;
+    this.#saved = { step: cursor?.step ?? 0, entries: state?.log_history.length ?? 0 };
     this.#log = new RunLog(
       prepared,
       cursor && {
@@ -82,14 +83,19 @@ export class Run {
     this.#tellFacts(step);
     const begun = performance.now();
     try {
-      for (; step < maxSteps; step++) await this.#step(session, step + 1);
+      await this.#after(session, step);
+      while (step < maxSteps) {
+        await this.#step(session, step + 1);
+        await this.#after(session, ++step);
+      }
     } catch (error) {
       if (error instanceof NotFiniteError) throw await this.#explain(session, error);
       if (!signal?.aborted || error !== signal.reason) throw error;
       await this.#save(session, step);
       return { status: 'stopped', step, maxSteps };
     }
-    this.#summarise((performance.now() - begun) / 1000);
+    const summarised = this.#log.history.some((entry) => entry.train_loss !== undefined);
+    if (!summarised) this.#summarise((performance.now() - begun) / 1000);
     await this.#writeLog();
     await this.#save(session, maxSteps);
     emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
@@ -97,10 +103,10 @@ export class Run {
     return { status: 'finished', step: maxSteps, maxSteps };
   }
 
-  /** One optimizer step with what follows it: logging, evaluation, checkpoint. */
+  /** One optimizer step and its log entry. */
   async #step(session: Session, step: number): Promise<void> {
     const { prepared, plan, emit, signal } = this.#parts;
-    const { train, evalRows, grouping, maxSteps, inputs } = prepared;
+    const { train, grouping, maxSteps, inputs } = prepared;
     const { training, seed } = inputs.recipe;
     const hold = () => this.#hold(() => this.#save(session, step - 1));
     await hold();
@@ -137,9 +143,20 @@ export class Run {
       emit({ type: 'log', entry: this.#log.add(step, values) });
       await this.#writeLog();
     }
-    if (evalRows.length > 0 && (step % training.evalSteps === 0 || step === maxSteps))
+  }
+
+  /**
+   * The evaluation and the checkpoint that a step asks for. Whether it was evaluated shows in the log, so that a run
+   * stopped in the middle of an evaluation begins with it again.
+   */
+  async #after(session: Session, step: number): Promise<void> {
+    const { evalRows, maxSteps, inputs } = this.#parts.prepared;
+    const { evalSteps, saveSteps } = inputs.recipe.training;
+    if (step === 0) return;
+    const evaluated = this.#log.history.some((entry) => entry.step === step && entry.eval_loss !== undefined);
+    if (evalRows.length > 0 && !evaluated && (step % evalSteps === 0 || step === maxSteps))
       await this.#evaluate(session, step);
-    if (step % training.saveSteps === 0 && step < maxSteps) await this.#save(session, step);
+    if (step % saveSteps === 0 && step < maxSteps) await this.#save(session, step);
   }
 
   /** Waits while the door holds the run. */
@@ -150,7 +167,7 @@ export class Run {
   }
 
   async #evaluate(session: Session, step: number): Promise<void> {
-    const { prepared, plan, emit } = this.#parts;
+    const { prepared, plan, emit, signal } = this.#parts;
     const { evalRows, inputs } = prepared;
     const batch = inputs.recipe.training.evalBatchSize;
     const begun = performance.now();
@@ -160,6 +177,7 @@ export class Run {
       onProgress: (done) =>
         emit({ type: 'phase', phase: 'evaluating', done, total: evalRows.length, unit: 'rows' }),
       between: () => this.#hold(),
+      signal,
     });
     const seconds = (performance.now() - begun) / 1000;
     const entry = this.#log.add(step, {
@@ -213,11 +231,12 @@ export class Run {
   /** Saves a checkpoint unless this step has one, then drops those beyond the limit. */
   async #save(session: Session, step: number): Promise<void> {
     const { store, prepared, emit } = this.#parts;
-    if (step === this.#lastSaved) return;
+    const entries = this.#log.history.length;
+    if (step === this.#saved.step && entries === this.#saved.entries) return;
     emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
-    const files = await checkpointFiles(await this.#checkpoint(session, step), prepared.adapter.config);
+    const files = await checkpointFiles(await this.#checkpoint(session, step), prepared);
     await store.saveCheckpoint(step, files);
-    this.#lastSaved = step;
+    this.#saved = { step, entries };
     const bytes = Object.values(files)
       .flat()
       .reduce((sum, chunk) => sum + chunk.length, 0);
@@ -237,10 +256,7 @@ export class Run {
     await store.unfinish(CURSOR);
     const earlier = await store.checkpoints();
     if (earlier.length === 0) return;
-    await store.saveCheckpoint(
-      0,
-      await checkpointFiles(await this.#checkpoint(session, 0), prepared.adapter.config),
-    );
+    await store.saveCheckpoint(0, await checkpointFiles(await this.#checkpoint(session, 0), prepared));
     for (const step of earlier.toReversed()) if (step > 0) await store.removeCheckpoint(step);
   }
 

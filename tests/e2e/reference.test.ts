@@ -115,7 +115,8 @@ describe.each(CASES)('the reference run %s, through the command line', (name) =>
       ...['--model', { base: 'none', v1: casePath(name, 'v1'), v2: output() }[who]],
       ...['--questions', casePath(name, 'questions.json')],
       ...['--output', file, '--greedy', '--max-new-tokens', '24'],
-      // V2 carries the form it was trained with; the others are told.
+      // V2 carries the form and the recipe that it was trained with; the others are told.
+      ...(who === 'v2' ? [] : ['--config', casePath(name, 'training_config.yaml')]),
       ...(who === 'v2' ? [] : ['--prompt', expected.prompt.startsWith('### Instruction') ? 'text' : 'chat']),
     ]);
     expect(code, stderr).toBe(0);

@@ -72,12 +72,15 @@ describe('stopped and started again, a run ends in the same bytes', () => {
     expect(comparable(store.saved.get(7)!)).toEqual(comparable(whole.saved.get(7)!));
   });
 
-  it('killed in the middle of a step, it goes on from the checkpoint before', async () => {
-    // What a killed process leaves is the checkpoints that were written until then.
+  // What a killed process leaves is the checkpoints that were written until then.
+  it.each([
+    ['in the middle of a step', 4],
+    ['between the last checkpoint and the result', 7],
+  ])('killed %s, it goes on from the checkpoint before', async (_, step) => {
     const store = new MemoryStore();
-    store.saved.set(4, structuredClone(whole.saved.get(4)!));
+    store.saved.set(step, structuredClone(whole.saved.get(step)!));
     const { events } = await run({ inputs: await inputs(), store });
-    expect(events.find((e) => e.type === 'facts')?.facts.resumedStep).toBe(4);
+    expect(events.find((e) => e.type === 'facts')?.facts.resumedStep).toBe(step);
     expect(comparable(store.result)).toEqual(comparable(whole.result));
   });
 
