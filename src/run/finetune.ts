@@ -1,43 +1,11 @@
-import type { Gpu } from '../gpu/device.ts';
+import type { FinetuneCall, FinetuneResult } from './call.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Phase, RunEvent } from './events.ts';
 import { identify, type RunIdentity } from './identity.ts';
-import { prepare, type Prepared, type RunInputs } from './prepare.ts';
-import {
-  checkSameRun,
-  finishedIdentity,
-  latestCheckpoint,
-  latestWeights,
-  type ResumeMode,
-} from './resume.ts';
+import { prepare, type Prepared } from './prepare.ts';
+import { checkSameRun, finishedIdentity, latestCheckpoint, latestWeights } from './resume.ts';
 import { newRunPlan } from './run-plan.ts';
-import type { RunStore } from './store.ts';
 import { Run, type Start } from './run.ts';
-
-export interface FinetuneCall {
-  inputs: RunInputs;
-  store: RunStore;
-  resume: ResumeMode;
-  /** Called once the inputs are sound: opening a device takes long and may fail. */
-  openGpu: () => Promise<Gpu>;
-  emit: (event: RunEvent) => void;
-  /** Stops the run at the next pass; what was reached is kept in a checkpoint. */
-  signal?: AbortSignal | undefined;
-  /**
-   * Awaited between passes, so that a door can hold the run for as long as it likes. Where `save` is given it may be
-   * called meanwhile: it keeps a checkpoint of the last whole step.
-   */
-  between?: ((save?: () => Promise<void>) => Promise<void>) | undefined;
-  /** Hears the hashes of the inputs before a device is opened; what it throws ends the call. */
-  onIdentity?: ((identity: RunIdentity, maxSteps: number) => Promise<void>) | undefined;
-}
-
-/** How a run ended. `already finished`: the output was there before, made of the same inputs. */
-export interface FinetuneResult {
-  status: 'finished' | 'stopped' | 'already finished';
-  step: number;
-  maxSteps: number;
-}
 
 /** Phases in which there is nothing to save yet. */
 const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([

@@ -8,7 +8,7 @@ import { epochOf, learningRate, warmupSteps, type Schedule } from '../train/sche
 import { NotFiniteError } from '../train/step.ts';
 import { stepWindows, type StepWindow } from '../train/window.ts';
 import { checkpointFiles, CURSOR, type Checkpoint, type RunCursor } from './checkpoint.ts';
-import type { FinetuneCall, FinetuneResult } from './finetune.ts';
+import type { FinetuneCall, FinetuneResult } from './call.ts';
 import type { RunIdentity } from './identity.ts';
 import { RunLog, stepFlos } from './log.ts';
 import { memoryPlan, totalBytes } from './memory-plan.ts';
