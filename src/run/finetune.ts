@@ -1,6 +1,6 @@
 import type { FinetuneCall, FinetuneResult } from './call.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import type { Phase, RunEvent } from './events.ts';
+import type { Phase } from './events.ts';
 import { identify, type RunIdentity } from './identity.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { checkSameRun, finishedIdentity, latestCheckpoint, latestWeights } from './resume.ts';
