@@ -53,7 +53,12 @@ export class Stream {
   constructor(gpu: Gpu) {
     this.gpu = gpu;
     const { parameters } = streamAllocations;
-    this.#uniforms = gpu.memory.allocate('parameters', parameters.kind, parameters.bytes, GPUBufferUsage.UNIFORM);
+    this.#uniforms = gpu.memory.allocate(
+      'parameters',
+      parameters.kind,
+      parameters.bytes,
+      GPUBufferUsage.UNIFORM,
+    );
     this.#unsubscribe = gpu.memory.whenFreed(() => this.#groups.clear());
   }
 
@@ -110,11 +115,15 @@ export class Stream {
     let start = performance.now();
     void before.then(() => (start = performance.now()));
     this.#inFlight.push(
-      this.gpu.device.queue.onSubmittedWorkDone().then(() => {
-        const seconds = Math.max(1e-4, (performance.now() - start) / 1000);
-        const rate = work / seconds;
-        this.#budget = 0.5 * this.#budget + 0.5 * rate * TARGET_SECONDS;
-      }),
+      this.gpu.device.queue.onSubmittedWorkDone().then(
+        () => {
+          const seconds = Math.max(1e-4, (performance.now() - start) / 1000);
+          const rate = work / seconds;
+          this.#budget = 0.5 * this.#budget + 0.5 * rate * TARGET_SECONDS;
+        },
+        // A lost device refuses; the next readback says so where somebody waits for it.
+        () => undefined,
+      ),
     );
     while (this.#inFlight.length >= IN_FLIGHT) await this.#inFlight.shift();
   }

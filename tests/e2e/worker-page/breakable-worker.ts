@@ -1,0 +1,13 @@
+// The engine's worker with a way to lose its device: for tests, and no part of what is shipped.
+const devices: GPUDevice[] = [];
+const { requestDevice } = GPUAdapter.prototype;
+GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...call) {
+  const device = await requestDevice.apply(this, call);
+  devices.push(device);
+  return device;
+};
+new BroadcastChannel('break').onmessage = () => devices.at(-1)?.destroy();
+
+await import('../../../src/worker/host.ts');
+
+export {};

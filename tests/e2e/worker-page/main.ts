@@ -1,0 +1,100 @@
+import { proxy, wrap, type Remote } from 'comlink';
+import type { RunEvent } from '../../../src/run/events.ts';
+import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
+import { openDatabase } from '../../../src/storage/database.ts';
+import { startEngine } from '../../../src/worker/client.ts';
+import type {
+  Answer,
+  ChosenFile,
+  ChosenInputs,
+  EngineApi,
+  RunOutcome,
+} from '../../../src/worker/protocol.ts';
+
+type Ended = Answer<RunOutcome & { id: string }>;
+
+/** What the tests reach through `page.evaluate`. */
+export interface Bench {
+  engine: Remote<EngineApi>;
+  events: RunEvent[];
+  /** The run that was started last. */
+  running: Promise<Ended> | undefined;
+  /** Resolves when the running run has done this step. */
+  reached(step: number): Promise<void>;
+  inputs(): Promise<ChosenInputs>;
+  start(): void;
+  resume(id: string, files?: ChosenInputs): void;
+  chat(
+    id: string,
+    version: 'base' | 'v1' | 'v2',
+    question: string,
+  ): Promise<{ streamed: string; whole: string }>;
+  /** A file's bytes as base64. */
+  base64(blob: Blob): Promise<string>;
+  store(id: string): BrowserRunStore;
+  breakDevice(): void;
+}
+
+declare global {
+  interface Window {
+    bench: Bench;
+  }
+}
+
+const engine = location.search.includes('breakable')
+  ? wrap<EngineApi>(new Worker(new URL('./breakable-worker.ts', import.meta.url), { type: 'module' }))
+  : startEngine();
+
+const chosen = (id: string): File[] => [...(document.getElementById(id) as HTMLInputElement).files!];
+const file = (id: string): ChosenFile => ({ file: chosen(id)[0]! });
+const breaker = new BroadcastChannel('break');
+
+const listen = proxy((event: RunEvent) => {
+  bench.events.push(event);
+  if (event.type === 'step') for (const hear of atStep) hear(event.progress.step);
+});
+const atStep = new Set<(step: number) => void>();
+
+const bench: Bench = {
+  engine,
+  events: [],
+  running: undefined,
+  reached: (step) =>
+    new Promise((resolve) => {
+      atStep.add((done) => {
+        if (done >= step) resolve();
+      });
+    }),
+  async inputs() {
+    const recipe = await engine.parseRecipe(chosen('recipe')[0]!);
+    if (!recipe.ok) throw new Error(recipe.sentence);
+    return {
+      base: { name: 'base', files: chosen('base') },
+      source: { name: 'v1', files: chosen('source') },
+      train: file('train'),
+      validation: file('validation'),
+      recipe: recipe.value.recipe,
+    };
+  },
+  start() {
+    bench.running = bench.inputs().then(async (inputs) => engine.start(inputs, listen));
+  },
+  resume(id, files) {
+    bench.running = engine.resume(id, files, listen);
+  },
+  async chat(id, version, question) {
+    let streamed = '';
+    const hear = proxy((text: string) => void (streamed += text));
+    const answer = await engine.chat(id, version, question, hear, { greedy: true, maxNewTokens: 24 });
+    return { streamed, whole: answer.ok ? answer.value : answer.sentence };
+  },
+  async base64(blob) {
+    let binary = '';
+    for (const byte of new Uint8Array(await blob.arrayBuffer())) binary += String.fromCharCode(byte);
+    return btoa(binary);
+  },
+  store: (id) => new BrowserRunStore(openDatabase(), id, 'test'),
+  breakDevice: () => breaker.postMessage('break'),
+};
+
+window.bench = bench;

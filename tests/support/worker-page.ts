@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { unzipSync } from 'fflate';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { build, preview, type PreviewServer } from 'vite';
+import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import type { MemoryFiles } from './memory-folder.ts';
+import type {} from '../e2e/worker-page/main.ts';
+import { casePath, type CaseName } from './model-case.ts';
+import { comparable } from './run-case.ts';
+
+/** Chrome with its software GPU, which stands for every GPU in the tests. */
+export const BROWSER_ARGS = [
+  '--no-sandbox',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--disable-background-networking',
+  // Without it SwiftShader takes minutes to compile the kernels; see src/cli/node-gpu.ts.
+  '--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension',
+];
+
+/** The engine's worker behind a page that only the tests have (tests/e2e/worker-page). */
+export class WorkerPages {
+  /** What no page and no worker has caught. */
+  readonly problems: string[] = [];
+  readonly #server: PreviewServer;
+  readonly #browser: Browser;
+
+  private constructor(server: PreviewServer, browser: Browser) {
+    this.#server = server;
+    this.#browser = browser;
+  }
+
+  static async open(outDir: string): Promise<WorkerPages> {
+    const config = {
+      configFile: false,
+      root: 'tests/e2e/worker-page',
+      base: './',
+      logLevel: 'error',
+      worker: { format: 'es' },
+      build: { outDir: join(process.cwd(), outDir), emptyOutDir: true, target: 'es2023' },
+    } as const;
+    await build(config);
+    const server = await preview({ ...config, preview: { port: 0, host: '127.0.0.1' } });
+    const browser = await chromium.launch({ executablePath: findBrowser()!, args: BROWSER_ARGS });
+    return new WorkerPages(server, browser);
+  }
+
+  /** A browser profile of its own. */
+  context(): Promise<BrowserContext> {
+    return this.#browser.newContext();
+  }
+
+  /** Opens the page, with a case's files chosen. */
+  async page(context: BrowserContext, files: CaseName, search = ''): Promise<Page> {
+    const page = await context.newPage();
+    page.on('pageerror', (error) => this.problems.push(error.message));
+    await page.goto(this.#server.resolvedUrls!.local[0]! + search);
+    await choose(page, files);
+    return page;
+  }
+
+  async crashGpu(): Promise<void> {
+    const session = await this.#browser.newBrowserCDPSession();
+    await session.send('Browser.crashGpuProcess').catch(() => undefined);
+    await session.detach();
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    await this.#server.close();
+  }
+}
+
+/** Chooses a case's files in the page. */
+export async function choose(page: Page, name: CaseName): Promise<void> {
+  const inFolder = (folder: string) =>
+    readdirSync(casePath(name, folder)).map((file) => casePath(name, `${folder}/${file}`));
+  await page.setInputFiles('#base', inFolder('base'));
+  await page.setInputFiles('#source', inFolder('v1'));
+  await page.setInputFiles('#train', casePath(name, 'train.jsonl'));
+  await page.setInputFiles('#validation', casePath(name, 'val.jsonl'));
+  await page.setInputFiles('#recipe', casePath(name, 'training_config.yaml'));
+}
+
+/** A finished run's files, its checkpoints too, as the zip has them. */
+export async function exported(page: Page, id: string): Promise<MemoryFiles> {
+  const zip = await page.evaluate(async (id) => {
+    const answer = await window.bench.engine.exportRun(id, true);
+    if (!answer.ok) throw new Error(answer.sentence);
+    return window.bench.base64(answer.value);
+  }, id);
+  return unzipSync(new Uint8Array(Buffer.from(zip, 'base64')));
+}
+
+/** The files of a folder within an export. */
+export function inside(files: MemoryFiles, folder: string): MemoryFiles {
+  const own = Object.entries(files).filter(([path]) => path.startsWith(`${folder}/`));
+  return Object.fromEntries(own.map(([path, bytes]) => [path.slice(folder.length + 1), bytes]));
+}
+
+/** Waits for the run that the page has started last. */
+export async function ended(page: Page) {
+  const answer = await page.evaluate(() => window.bench.running!);
+  if (!answer.ok) throw new Error(answer.sentence);
+  return answer.value;
+}
+
+/** What must be equal for the same run wherever it ran; bytes by their hash, the device's name left out. */
+export function fingerprint(files: MemoryFiles): Record<string, unknown> {
+  const { cursor, state, ...bytes } = comparable(files);
+  const hash = (data: unknown) =>
+    data === undefined
+      ? undefined
+      : createHash('sha256')
+          .update(data as Uint8Array)
+          .digest('hex');
+  const hashes = Object.entries(bytes).map(([name, data]) => [name, hash(data)]);
+  const { plan, ...rest } = cursor as { plan: object };
+  return { ...Object.fromEntries(hashes), state, cursor: { ...rest, plan: { ...plan, device: undefined } } };
+}
