@@ -1,7 +1,7 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { securityHeaders } from './src/platform/security-headers.ts';
 
-export default defineConfig(async ({ command }): Promise<ViteUserConfig> => ({
+export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> => ({
   base: './',
   worker: { format: 'es' },
   build: { target: 'es2023' },
@@ -9,12 +9,12 @@ export default defineConfig(async ({ command }): Promise<ViteUserConfig> => ({
   preview: { headers: securityHeaders },
   plugins: command === 'build' ? [await offline()] : [],
   test: {
-    include: process.env.RETUNE_LONG ? ['tests/long/**/*.test.ts'] : ['tests/{unit,gpu,e2e}/**/*.test.ts'],
+    include: mode === 'long' ? ['tests/long/**/*.test.ts'] : ['tests/{unit,gpu,e2e}/**/*.test.ts'],
     globalSetup: ['tests/support/global-setup.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: process.env.RETUNE_LONG ? 7_200_000 : 300_000,
+    testTimeout: mode === 'long' ? 7_200_000 : 300_000,
     hookTimeout: 300_000,
   },
 }));

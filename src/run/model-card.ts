@@ -11,7 +11,7 @@ export function modelCard({ cursor, state }: Checkpoint, prepared: Prepared): st
   const { r, loraAlpha } = adapter.config;
   const rows = `${train.rows.length} rows, ${train.stats.trainedTokens} trained tokens`;
   const source = inputs.source
-    ? `${inputs.source.name} (SHA-256 ${identity.source})`
+    ? `${fileName(inputs.source.name)} (SHA-256 ${identity.source})`
     : 'none: a fresh adapter';
   return `---
 base_model: ${JSON.stringify(base)}
@@ -33,8 +33,8 @@ A LoRA adapter (r = ${r}, alpha = ${loraAlpha}), trained by Retune over the base
 |---|---|
 | base | ${base || 'unnamed'} (SHA-256 ${identity.base}) |
 | continued from | ${source} |
-| training data | ${inputs.train.name}: ${rows} (SHA-256 ${identity.train}) |
-| validation data | ${inputs.validation ? `${inputs.validation.name}: ${evalRows.length} rows (SHA-256 ${identity.validation})` : 'none'} |
+| training data | ${fileName(inputs.train.name)}: ${rows} (SHA-256 ${identity.train}) |
+| validation data | ${inputs.validation ? `${fileName(inputs.validation.name)}: ${evalRows.length} rows (SHA-256 ${identity.validation})` : 'none'} |
 | prompt form | ${cursor.prompt} |
 ${cursor.weightsFrom === undefined ? '' : `| weights taken from | ${cursor.weightsFrom} |\n`}
 ## Losses
@@ -47,6 +47,9 @@ ${recipeToYaml(inputs.recipe).trimEnd()}
 \`\`\`
 `;
 }
+
+/** A path's last part: a card that is passed on should not tell how somebody's disk is laid out. */
+const fileName = (path: string): string => path.split(/[/\\]/).findLast(Boolean) ?? path;
 
 /** First and last entries of training and evaluation. */
 function lossTable(history: readonly LogEntry[]): string {
