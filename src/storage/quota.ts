@@ -13,6 +13,7 @@ export async function askToPersist(): Promise<boolean> {
   return navigator.storage.persist();
 }
 
+/** What the browser says; Chrome tells a round figure, so that what is really left may be less. */
 export async function storageEstimate(): Promise<StorageEstimate> {
   const { usage = 0, quota = 0 } = await navigator.storage.estimate();
   return { used: usage, left: Math.max(0, quota - usage), persistent: await navigator.storage.persisted() };
@@ -24,12 +25,8 @@ export async function withinQuota<T>(what: string, bytes: number, work: () => Pr
     return await work();
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'QuotaExceededError') throw error;
-    const left = await storageEstimate().then(
-      (estimate) => `${mb(estimate.left)} MB are left`,
-      () => 'less is left',
-    );
     throw new UserError(
-      `${what}: it takes ${mb(bytes)} MB of the browser's storage and ${left}; delete earlier runs, free some disk space or lower training.save_total_limit, then go on from the last checkpoint.`,
+      `${what}: it takes ${mb(bytes)} MB, and the browser has no room for that; delete earlier runs, free some disk space or lower training.save_total_limit, then go on from the last checkpoint.`,
     );
   }
 }

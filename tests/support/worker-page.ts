@@ -54,10 +54,15 @@ export class WorkerPages {
 
   /** Opens the page, with a case's files chosen. */
   async page(context: BrowserContext, files: CaseName, search = ''): Promise<Page> {
+    const page = await this.emptyPage(context, search);
+    await choose(page, files);
+    return page;
+  }
+
+  async emptyPage(context: BrowserContext, search = ''): Promise<Page> {
     const page = await context.newPage();
     page.on('pageerror', (error) => this.problems.push(error.message));
     await page.goto(this.#server.resolvedUrls!.local[0]! + search);
-    await choose(page, files);
     return page;
   }
 

@@ -1,4 +1,7 @@
 import { proxy, wrap, type Remote } from 'comlink';
+import { readAll } from '../../../src/formats/byte-source.ts';
+import { sha256, sha256Chunks } from '../../../src/formats/sha256.ts';
+import { decodeUtf8, encodeUtf8 } from '../../../src/formats/utf8.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
 import { openDatabase } from '../../../src/storage/database.ts';
@@ -33,6 +36,10 @@ export interface Bench {
   base64(blob: Blob): Promise<string>;
   store(id: string): BrowserRunStore;
   breakDevice(): void;
+  /** The checkpoints of a run that `saveOnAndOn` wrote, and whether each is what was written. */
+  checkpointsLeft(id: string): Promise<{ step: number; sound: boolean }[]>;
+  /** Writes checkpoints of so many bytes from a step on, keeping two, and tells of each once it is acknowledged. */
+  saveOnAndOn(id: string, step: number, bytes: number, acknowledge: (step: number) => void): Promise<never>;
 }
 
 declare global {
@@ -94,6 +101,27 @@ const bench: Bench = {
     return btoa(binary);
   },
   store: (id) => new BrowserRunStore(openDatabase(), id, 'test'),
+  async checkpointsLeft(id) {
+    const store = bench.store(id);
+    const sound = async (step: number): Promise<boolean> => {
+      const folder = await store.openCheckpoint(step);
+      const weights = await folder.open('weights');
+      const hash = await folder.open('hash');
+      return !!weights && !!hash && (await sha256(weights)) === decodeUtf8(await readAll(hash));
+    };
+    const steps = await store.checkpoints();
+    return Promise.all(steps.map(async (step) => ({ step, sound: await sound(step) })));
+  },
+  async saveOnAndOn(id, step, bytes, acknowledge) {
+    const store = bench.store(id);
+    for (; ; step++) {
+      const weights = new Uint8Array(bytes).map((_, i) => (i * step) & 255);
+      const hash = encodeUtf8(await sha256Chunks([weights]));
+      await store.saveCheckpoint(step, { weights: [weights], hash: [hash] });
+      acknowledge(step);
+      for (const old of (await store.checkpoints()).slice(0, -2)) await store.removeCheckpoint(old);
+    }
+  },
   breakDevice: () => breaker.postMessage('break'),
 };
 

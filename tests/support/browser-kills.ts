@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { chromium, type BrowserContext } from 'playwright-core';
+import { expect } from 'vitest';
+import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import type { Random } from './random.ts';
+import { BROWSER_ARGS, type WorkerPages } from './worker-page.ts';
+
+const RUN = 'kills';
+/** Bytes of a checkpoint's large file. */
+const BYTES = 3_000_000;
+
+/**
+ * Kills a browser with SIGKILL while it writes one checkpoint after another, keeping the newest two, and looks at
+ * what is left: every checkpoint is whole, and the last that was acknowledged, or a newer one, is there.
+ */
+export async function killWhileSaving(pages: WorkerPages, random: Random, rounds: number): Promise<void> {
+  const profile = mkdtempSync(join(tmpdir(), 'retune-kills-'));
+  let acknowledged = 0;
+  const look = async (context: BrowserContext) => {
+    const page = await pages.emptyPage(context);
+    const left = await page.evaluate((run) => window.bench.checkpointsLeft(run), RUN);
+    const at = `acknowledged ${acknowledged}, left ${JSON.stringify(left)}`;
+    expect(left.at(-1)?.step ?? 0, at).toBeGreaterThanOrEqual(acknowledged);
+    expect(
+      left.every(({ sound }) => sound),
+      at,
+    ).toBe(true);
+    return { page, next: (left.at(-1)?.step ?? 0) + 1 };
+  };
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const browser = await openProfile(profile);
+      try {
+        const { page, next } = await look(browser.context);
+        await page.exposeFunction('acknowledge', (step: number) => void (acknowledged = step));
+        const writing = page
+          .evaluate(
+            ([run, step, bytes]) => {
+              const { acknowledge } = window as unknown as { acknowledge: (step: number) => void };
+              return window.bench.saveOnAndOn(run, step, bytes, acknowledge);
+            },
+            [RUN, next, BYTES] as const,
+          )
+          .catch(String);
+        await expect.poll(() => acknowledged, { timeout: 30_000, interval: 5 }).toBeGreaterThanOrEqual(next);
+        await new Promise((resolve) => setTimeout(resolve, random.integer(0, 300)));
+        browser.kill();
+        expect(await writing).toMatch(/closed/);
+      } finally {
+        browser.kill();
+      }
+    }
+    const last = await openProfile(profile);
+    await look(last.context).finally(() => last.kill());
+  } finally {
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
+
+/** A browser with a profile on disk, in a process group of its own that can be killed at once. */
+async function openProfile(profile: string): Promise<{ context: BrowserContext; kill: () => void }> {
+  const args = [...BROWSER_ARGS, '--headless=new', '--no-first-run', '--remote-debugging-port=0'];
+  const browser = spawn(findBrowser()!, [...args, `--user-data-dir=${profile}`], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const kill = (): void => {
+    try {
+      process.kill(-browser.pid!, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  };
+  for await (const line of createInterface(browser.stderr)) {
+    const address = /^DevTools listening on (ws:\S+)/.exec(line)?.[1];
+    if (!address) continue;
+    browser.stderr.resume();
+    const connected = await chromium.connectOverCDP(address);
+    return { context: connected.contexts()[0]!, kill };
+  }
+  throw new Error('the browser ended before it could be reached');
+}
