@@ -102,9 +102,6 @@ export const appStyles = css`
     margin: 0 auto;
     padding: 1.5rem clamp(1rem, 4vw, 2.5rem) 2rem;
   }
-  page-notices:not(:empty) {
-    margin-bottom: 1rem;
-  }
   footer {
     display: flex;
     flex-wrap: wrap;

@@ -1,5 +1,5 @@
 import { css, html, LitElement, nothing } from 'lit';
-import { customElement, query } from 'lit/decorators.js';
+import { customElement, query, state } from 'lit/decorators.js';
 import { WakeLock } from '../platform/wake-lock.ts';
 import type { EngineApi } from '../worker/protocol.ts';
 import { isActive } from './state/app-state.ts';
@@ -20,6 +20,8 @@ type Stage = 'choose' | 'recipe' | 'train';
 export class RetuneApp extends LitElement {
   readonly session: Session;
   readonly #wakeLock = new WakeLock();
+  /** The stage that is read, of the two on the first screen. */
+  @state() private read: Stage = 'choose';
   @query('setup-view') private setup?: SetupView;
   @query('train-view') private train?: TrainView;
 
@@ -82,7 +84,10 @@ export class RetuneApp extends LitElement {
         ${
           training
             ? html`<train-view .session=${session}></train-view>`
-            : html`<setup-view .session=${session}></setup-view>`
+            : html`<setup-view
+                .session=${session}
+                @stage=${(event: CustomEvent<Stage>) => (this.read = event.detail)}
+              ></setup-view>`
         }
       </main>
       <footer>
@@ -104,7 +109,7 @@ export class RetuneApp extends LitElement {
   #stage(stage: Stage, number: string, name: string) {
     const { view, run } = this.session.store.state;
     const training = view === 'train' && run !== undefined;
-    const current = stage === 'train' ? training : !training && stage === 'choose';
+    const current = stage === 'train' ? training : !training && stage === this.read;
     return html`<li>
       <button
         type="button"

@@ -1,7 +1,6 @@
 /** What a reader cannot see, or what would turn the text around it: control, bidirectional and zero-width characters. */
-// eslint-disable-next-line no-control-regex
 const HIDDEN =
-  /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u00AD\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E007F}]|\p{Surrogate}/gu;
+  /(?!\n)\p{Cc}|\p{Surrogate}|[\u00AD\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E007F}]/gu;
 
 export interface TextPiece {
   text: string;

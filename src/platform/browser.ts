@@ -1,13 +1,17 @@
-interface UserAgentData {
-  brands: readonly { brand: string }[];
+export interface Browser {
+  agent: string;
+  brands: readonly { brand: string }[] | undefined;
+  secure: boolean;
 }
 
-/** What this browser lacks, and what to do about it, as one sentence; undefined where it should do. */
-export function browserProblem(
-  agent = navigator.userAgent,
-  brands = (navigator as { userAgentData?: UserAgentData }).userAgentData?.brands,
-  secure = globalThis.isSecureContext,
-): string | undefined {
+const thisBrowser = (): Browser => ({
+  agent: navigator.userAgent,
+  brands: (navigator as { userAgentData?: { brands: Browser['brands'] } }).userAgentData?.brands,
+  secure: globalThis.isSecureContext,
+});
+
+/** What a browser lacks, and what to do about it, as one sentence; undefined where it should do. */
+export function browserProblem({ agent, brands, secure } = thisBrowser()): string | undefined {
   if (!secure)
     return 'This page was opened over plain http, where browsers hide the GPU; open it over https, or as localhost on the machine that serves it.';
   if (brands?.some(({ brand }) => brand === 'Chromium') || /Chrom(e|ium)\//.test(agent)) return undefined;

@@ -8,6 +8,8 @@ export const CASE = resolve('tests/fixtures/cases/recipe_text');
 /** The built page, and beside it the same page over an engine that computes nothing, served and opened. */
 export async function servePage(outDir: string) {
   const input = { index: resolve('index.html'), fake: resolve('tests/e2e/fake.html') };
+  // Vitest's own NODE_ENV would make a build for development, without its service worker.
+  process.env.NODE_ENV = 'production';
   await build({ logLevel: 'error', build: { outDir, rolldownOptions: { input } } });
   const server = await preview({
     logLevel: 'error',

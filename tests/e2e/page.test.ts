@@ -1,37 +1,254 @@
-import { chromium } from 'playwright-core';
-import { expect, it } from 'vitest';
-import { build, preview } from 'vite';
-import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CASE, chooseFiles, servePage } from './page-server.ts';
 
-it('the page starts the engine in a worker and names the device it found', async () => {
-  const outDir = 'dist/page-test';
-  await build({ logLevel: 'error', build: { outDir } });
-  const server = await preview({
-    logLevel: 'error',
-    build: { outDir },
-    preview: { port: 0, host: '127.0.0.1' },
-  });
-  const browser = await chromium.launch({
-    executablePath: findBrowser()!,
-    args: [
-      '--no-sandbox',
-      '--enable-unsafe-webgpu',
-      '--use-webgpu-adapter=swiftshader',
-      '--disable-background-networking',
-    ],
-  });
-  try {
-    const page = await browser.newPage();
+let server: Awaited<ReturnType<typeof servePage>>;
+beforeAll(async () => {
+  server = await servePage('dist/page-test');
+});
+afterAll(() => server?.close());
+
+const open = async (search?: string, colorScheme: 'light' | 'dark' = 'light') =>
+  server.open(search, { colorScheme, reducedMotion: 'reduce' });
+const button = (page: Page, name: string | RegExp) => page.getByRole('button', { name });
+const ready = (page: Page) => page.getByText('Everything is in order').waitFor();
+const begin = async (page: Page) => {
+  await chooseFiles(page);
+  await ready(page);
+  await button(page, 'Start training').click();
+};
+
+describe('the page', () => {
+  it('starts the engine in a worker and names the device it found', async () => {
+    const page = await server.browser.newPage();
     const problems: string[] = [];
     page.on('pageerror', (error) => problems.push(error.message));
-    await page.goto(server.resolvedUrls!.local[0]!);
-    const status = page.getByRole('status');
-    await expect
-      .poll(() => status.textContent(), { timeout: 60_000 })
-      .toMatch(/^The engine can use .*software device/s);
+    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+    await page.goto(server.url);
+    await page.getByText(/Chrome offers only a software device/).waitFor();
+    expect(await page.getByRole('status').textContent()).toMatch(/swiftshader/i);
     expect(problems).toEqual([]);
-  } finally {
-    await browser.close();
-    await server.close();
-  }
+    await page.close();
+  });
+
+  it('leads from the first choice to the result by keyboard alone', async () => {
+    const context = await server.browser.newContext();
+    // Without pickers the buttons open file inputs, as in browsers that have none.
+    await context.addInitScript(() => {
+      for (const picker of ['showDirectoryPicker', 'showOpenFilePicker'])
+        Object.defineProperty(window, picker, { value: undefined });
+    });
+    const page = await context.newPage();
+    await page.goto(`${server.url}tests/e2e/fake.html`);
+    const choose = async (name: string, path: string) => {
+      await tabTo(page, name);
+      const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')]);
+      await chooser.setFiles(path);
+    };
+    await choose('Choose folder: Base model', `${CASE}/base`);
+    await choose('Choose folder: Adapter V1', `${CASE}/v1`);
+    await choose('Choose file: New rows', `${CASE}/train.jsonl`);
+    await ready(page);
+    await tabTo(page, 'Start training');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
+    await tabTo(page, 'Question');
+    await page.keyboard.type('Where is fuse 45?');
+    await page.keyboard.press('Enter');
+    await page.getByText('It costs 3.5 €.').waitFor();
+    await tabTo(page, 'Download V2 (.zip)');
+    const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
+    expect(download.suggestedFilename()).toBe('adapter-v2.zip');
+    await context.close();
+  });
+
+  it.each(['light', 'dark'] as const)('gives axe nothing serious to find, in the %s', async (scheme) => {
+    const page = await open('holdAt=25', scheme);
+    await checked(page, 'empty');
+    await wrongFiles(page);
+    await checked(page, 'wrong files');
+    await chooseFiles(page);
+    await page.getByLabel('Accumulation').fill('16');
+    await page.locator('[data-slot=recipe]').setInputFiles(`${CASE}/training_config.yaml`);
+    await ready(page);
+    await page.getByText('Memory by kind', { exact: true }).click();
+    await checked(page, 'chosen');
+    await button(page, 'Start training').click();
+    await page.getByText('Step 25 of 60').waitFor();
+    await checked(page, 'training');
+    await button(page, 'Stop').click();
+    await page.getByRole('heading', { name: 'Stopped' }).waitFor();
+    await checked(page, 'stopped');
+    await page.goto(`${server.url}tests/e2e/fake.html?steps=20`);
+    await begin(page);
+    await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
+    await page.getByLabel('Question').fill('Where?');
+    await button(page, 'Ask').click();
+    await page.getByText('It costs 3.5 €.').waitFor();
+    await checked(page, 'finished');
+    await page.context().close();
+  });
+
+  it('says in each card what is wrong with what was chosen, and does not start', async () => {
+    const page = await open();
+    await wrongFiles(page);
+    const sentences = [
+      'base: adapter_config.json is missing, expected a PEFT adapter folder; choose the folder that PEFT saved.',
+      'config.json: line 1 is not JSON, expected one JSON object a line; correct the file.',
+      'Accumulation: the value is "0", expected a whole number at least 1; change it.',
+    ];
+    for (const sentence of sentences) await page.getByText(sentence).waitFor();
+    await page.getByText(/train\.jsonl: not valid YAML/).waitFor();
+    await button(page, 'Start training').click({ force: true });
+    expect(await page.getByRole('heading', { level: 2, name: 'Choose three things' }).isVisible()).toBe(true);
+    await page.locator('[data-slot=base]').setInputFiles(`${CASE}/v1`);
+    await page.getByText(/v1: config.json is missing/).waitFor();
+    await page.context().close();
+  });
+
+  it('shows hidden characters of rows by name, and the trained part as such', async () => {
+    const page = await open();
+    await page.locator('[data-slot=base]').setInputFiles(`${CASE}/base`);
+    const text = '### Instruction:\n<b>Q</b>\u202e\n\n### Response:\nA';
+    const buffer = Buffer.from(JSON.stringify({ text }));
+    await page.locator('[data-slot=train]').setInputFiles({ name: 'rows.jsonl', mimeType: '', buffer });
+    const row = page.getByRole('group', { name: 'Row of line 1', exact: true });
+    expect(await row.textContent()).toBe('### Instruction:\n<b>Q</b>U+202E\n\n### Response:\nA');
+    expect(await row.locator('mark').textContent()).toBe('### Response:\nA');
+    await page.context().close();
+  });
+
+  it('carries the progress in its title, pauses, goes on, stops and continues', async () => {
+    const page = await open('holdAt=30&pace=2');
+    await begin(page);
+    await page.getByText('Step 30 of 60').waitFor();
+    expect(await page.title()).toMatch(/^50% · loss \d\.\d{3} · Retune$/);
+    await button(page, 'Pause').click();
+    await page.getByRole('heading', { name: 'Paused' }).waitFor();
+    expect(await page.title()).toBe('Paused 50% · Retune');
+    await button(page, 'Go on').click();
+    await page.getByRole('heading', { name: 'Training' }).waitFor();
+    await button(page, 'Stop').click();
+    await page.getByRole('heading', { name: 'Stopped' }).waitFor();
+    expect(await page.title()).toBe('Stopped 50% · Retune');
+    await button(page, 'Continue from the last checkpoint').click();
+    await page.getByRole('heading', { name: 'Training' }).waitFor();
+    await page.context().close();
+  });
+
+  it('says why a run failed, and offers to go on', async () => {
+    const page = await open('failsAt=23');
+    await begin(page);
+    await page.getByRole('alert').getByText('Step 23: the loss is not a number').waitFor();
+    expect(await page.title()).toBe('Needs you · Retune');
+    expect(await button(page, 'Continue from the last checkpoint').isVisible()).toBe(true);
+    await page.context().close();
+  });
+
+  it('finds an unfinished run, and goes on with it once its files are chosen again', async () => {
+    const page = await open('unfinished');
+    await page.getByText(/v1 \+ train\.jsonl is unfinished, at step 20 of 60/).waitFor();
+    const goOn = button(page, 'Continue the run');
+    expect(await goOn.getAttribute('aria-disabled')).toBe('true');
+    await chooseFiles(page);
+    await ready(page);
+    await goOn.click();
+    await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
+    await page.context().close();
+  });
+
+  it('says what to do where there is no GPU', async () => {
+    const page = await open('device=none');
+    const alert = page.getByRole('alert').getByText(/update the graphics driver/);
+    await alert.waitFor();
+    await chooseFiles(page);
+    await page.getByText('To be put right first: GPU.').waitFor();
+    await page.context().close();
+  });
 });
+
+it('no request leaves the origin, from the page or its worker', async () => {
+  let requests = 0;
+  const other = createServer((_, response) => {
+    requests++;
+    response.setHeader('Access-Control-Allow-Origin', '*').end('reached');
+  });
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const away = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`;
+  const page = await server.browser.newPage();
+  await page.goto(server.url);
+  await page.getByText(/Chrome offers only a software device/).waitFor();
+  const ask = (address: string) =>
+    fetch(address).then(
+      (answer) => answer.status,
+      () => 'refused',
+    );
+  const here = `${server.url}manifest.webmanifest`;
+  expect(await page.evaluate(ask, here)).toBe(200);
+  expect(await page.evaluate(ask, away)).toBe('refused');
+  const [worker] = page.workers();
+  expect(await worker!.evaluate(ask, here)).toBe(200);
+  expect(await worker!.evaluate(ask, away)).toBe('refused');
+  expect(requests).toBe(0);
+  await page.close();
+  other.close();
+});
+
+it('after one visit the page and its demo work without network', async () => {
+  const context = await server.browser.newContext();
+  const page = await context.newPage();
+  await page.goto(server.url);
+  await page.getByText('Works without network from now on.').waitFor();
+  const cached = await page.evaluate(async () => {
+    const caches = await Promise.all((await window.caches.keys()).map((key) => window.caches.open(key)));
+    return (await Promise.all(caches.map((cache) => cache.keys()))).flat().map((request) => request.url);
+  });
+  expect(cached.some((url) => url.includes('/assets/host-'))).toBe(true);
+  expect(cached.some((url) => url.includes('demo/base/model.safetensors'))).toBe(true);
+  await context.setOffline(true);
+  await page.reload();
+  await page.getByText(/Chrome offers only a software device/).waitFor();
+  await button(page, /Take the demo/).click();
+  await page.getByRole('group', { name: 'Row of line 1', exact: true }).waitFor();
+  await context.close();
+});
+
+/** Every slot filled with something that does not belong there. */
+async function wrongFiles(page: Page): Promise<void> {
+  await page.locator('[data-slot=base]').setInputFiles(`${CASE}/base`);
+  await page.locator('[data-slot=source]').setInputFiles(`${CASE}/base`);
+  await page.locator('[data-slot=train]').setInputFiles(`${CASE}/base/config.json`);
+  await page.locator('[data-slot=recipe]').setInputFiles(`${CASE}/train.jsonl`);
+  await page.getByLabel('Accumulation').fill('0');
+  await page.getByText(/config.json: line 1 is not JSON/).waitFor();
+}
+
+/** Fails where axe finds something serious or critical. */
+async function checked(page: Page, stage: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  const found = serious.flatMap(({ id, nodes }) =>
+    nodes.map((node) => `${id}: ${node.html.slice(0, 120)} ${node.failureSummary ?? ''}`),
+  );
+  expect(found, stage).toEqual([]);
+}
+
+/** Presses Tab until the named control has the focus. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  const seen: string[] = [];
+  for (let i = 0; i < 90; i++) {
+    await page.keyboard.press('Tab');
+    const focused = await page.evaluate(() => {
+      let element = document.activeElement;
+      while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+      const label = (element as HTMLInputElement | null)?.labels?.[0] ?? element;
+      return label?.textContent?.replace(/\s+/g, ' ').replaceAll(' : ', ': ').trim() ?? '';
+    });
+    if (focused === name) return;
+    seen.push(focused);
+  }
+  throw new Error(`Tab never reached ${name}, but ${seen.join(' | ')}`);
+}

@@ -84,7 +84,7 @@ export class ChoiceCard extends LitElement {
             ? html`<button type="button" class="link" @click=${this.#clear}>
                 Remove<span class="only-heard"> ${heading}</span>
               </button>`
-            : html`<span class="soft small">${locked ? '' : 'or drop it here'}</span>`
+            : html`<span class="soft small">${locked ? '' : 'or drop it'}</span>`
         }
       </footer>
       <input

@@ -158,7 +158,7 @@ export class LineChart extends LitElement {
           stroke: colour(series.colour),
           width: 2,
           spanGaps: true,
-          points: { show: series.points.length < 40, size: 5, fill: colour(series.colour) },
+          points: { show: fewPoints, size: 5, fill: colour(series.colour) },
           ...(series.dashed ? { dash: [6, 4] } : {}),
         })),
       ],
@@ -173,6 +173,10 @@ export class LineChart extends LitElement {
       this.#plot.setSize({ width, height: HEIGHT[this.size] });
   }
 }
+
+/** Dots only where they do not touch. */
+const fewPoints = (plot: uPlot, series: number): boolean =>
+  Array.from(plot.data[series] ?? []).filter((value) => typeof value === 'number').length < 40;
 
 const compact = (value: number): string =>
   value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(4)));

@@ -1,13 +1,16 @@
-import { css, html, LitElement } from 'lit';
-import { customElement, property } from 'lit/decorators.js';
+import { css, html, LitElement, nothing } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
 import type { RowsFacts } from '../../worker/protocol.ts';
 import { safeText } from '../safe-text.ts';
 import { shared } from '../styles.ts';
+
+const FEW = 3;
 
 /** The first rows as the model will read them; trained tokens are tinted, underlined and, to a reader, announced. */
 @customElement('row-preview')
 export class RowPreview extends LitElement {
   @property({ attribute: false }) rows: RowsFacts['preview'] = [];
+  @state() private all = false;
 
   static override styles = [
     shared,
@@ -47,7 +50,7 @@ export class RowPreview extends LitElement {
       }
       mark {
         background: var(--trained);
-        color: inherit;
+        color: var(--ink);
         text-decoration: underline;
         text-decoration-color: var(--trained-line);
         text-decoration-thickness: 2px;
@@ -68,7 +71,7 @@ export class RowPreview extends LitElement {
         Only the <mark>tinted and underlined</mark> part is trained; the rest is context that the model reads.
       </p>
       <ol>
-        ${this.rows.map(
+        ${(this.all ? this.rows : this.rows.slice(0, FEW)).map(
           ({ line, pieces }) =>
             html`<li>
               <span class="line">line ${line}</span
@@ -77,6 +80,18 @@ export class RowPreview extends LitElement {
               >
             </li>`,
         )}
-      </ol>`;
+      </ol>
+      ${
+        this.rows.length > FEW
+          ? html`<button
+              type="button"
+              class="link"
+              aria-expanded=${this.all}
+              @click=${() => (this.all = !this.all)}
+            >
+              ${this.all ? 'Show fewer' : `Show ${this.rows.length - FEW} more`}
+            </button>`
+          : nothing
+      }`;
   }
 }

@@ -8,7 +8,7 @@ import { shared } from '../styles.ts';
 @customElement('run-log')
 export class RunLog extends LitElement {
   @property({ attribute: false }) lines: readonly LogLine[] = [];
-  @query('ol') private list!: HTMLElement;
+  @query('.log') private list!: HTMLElement;
   #follows = true;
 
   static override styles = [
@@ -17,7 +17,7 @@ export class RunLog extends LitElement {
       :host {
         display: block;
       }
-      ol {
+      .log {
         height: 12rem;
         overflow: auto;
         font: var(--tiny) / 1.6 var(--mono);
@@ -55,14 +55,16 @@ export class RunLog extends LitElement {
   }
 
   override render() {
-    return html`<ol tabindex="0" role="log" aria-label="Log" aria-live="off">
-      ${this.lines.map(
-        ({ time, kind, text }) =>
-          html`<li class=${kind}>
-            <time>${new Date(time).toLocaleTimeString([], { hour12: false })}</time
-            ><span>${safeText(text)}</span>
-          </li>`,
-      )}
-    </ol>`;
+    return html`<div class="log" tabindex="0" role="log" aria-label="Log" aria-live="off">
+      <ol>
+        ${this.lines.map(
+          ({ time, kind, text }) =>
+            html`<li class=${kind}>
+              <time>${new Date(time).toLocaleTimeString([], { hour12: false })}</time
+              ><span>${safeText(text)}</span>
+            </li>`,
+        )}
+      </ol>
+    </div>`;
   }
 }

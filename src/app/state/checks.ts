@@ -38,7 +38,7 @@ function recipeCheck({ drafts, fresh, plan }: AppState): Check {
 function deviceCheck({ device }: AppState): Check {
   const title = 'GPU';
   if (!device) return { state: 'busy', title, detail: 'Looking for it…' };
-  if (!device.ok) return { state: 'bad', title, detail: device.sentence };
+  if (!device.ok) return { state: 'bad', title, detail: 'See above.' };
   const { name, software } = device.value;
   if (software) return { state: 'warn', title, detail: `${name}: a software device, right and very slow.` };
   return { state: 'good', title, detail: name };

@@ -1,6 +1,7 @@
 import { defaultRecipe, type Recipe } from '../../formats/recipe.ts';
 import type { Answer, ChosenFile, ChosenFolder, ChosenInputs, EngineApi } from '../../worker/protocol.ts';
 import type { AppState, Slots } from './app-state.ts';
+import { demoFiles } from './demo.ts';
 import { RECIPE_FIELDS, setField, type RecipeField } from './recipe-fields.ts';
 import type { Store } from './store.ts';
 
@@ -36,6 +37,21 @@ export class Choices {
     this.#replan();
   }
 
+  /** Takes the bundled demo's files; a server without them leaves things as they were and says so. */
+  async chooseDemo(): Promise<void> {
+    try {
+      const { base, source, train, validation, recipe } = await demoFiles();
+      await this.importRecipe(recipe);
+      await this.choose('base', base);
+      await this.choose('source', source);
+      await this.choose('train', train);
+      await this.choose('validation', validation);
+    } catch (error) {
+      const refusal = `The demo could not be read (${String(error)}); choose files of your own.`;
+      this.#store.update({ refusal });
+    }
+  }
+
   setFresh(fresh: boolean): void {
     this.#store.update({ fresh });
     if (fresh) void this.choose('source', undefined);
@@ -44,7 +60,7 @@ export class Choices {
 
   editRecipe(field: RecipeField, text: string): void {
     const { recipe = defaultRecipe(), drafts } = this.#store.state;
-    const { [field.key]: _, ...others } = drafts;
+    const others = Object.fromEntries(Object.entries(drafts).filter(([key]) => key !== field.key));
     const result = setField(field, recipe, text);
     if ('problem' in result) {
       this.#store.update({ drafts: { ...others, [field.key]: { text, problem: result.problem } } });

@@ -42,11 +42,9 @@ function field<S extends Section, P extends keyof Recipe[S]>(
     kind,
     read: (recipe) => recipe[section][property],
     write: (recipe, value: Recipe[S][P]) => {
-      const { [property]: _, ...others } = recipe[section];
-      return {
-        ...recipe,
-        [section]: value === undefined ? others : { ...recipe[section], [property]: value },
-      };
+      const all = Object.entries({ ...recipe[section], [property]: value });
+      const settings = Object.fromEntries(all.filter(([, setting]) => setting !== undefined));
+      return { ...recipe, [section]: settings };
     },
   };
 }
@@ -170,7 +168,7 @@ export const RECIPE_FIELDS: readonly RecipeField[] = [
     ['training', 'maxEvalSamples'],
     'max_eval_samples',
     { number: count, optional: true },
-    'Validation rows',
+    'Rows validated',
     'The first so many; empty for all',
   ),
   field(log, ['training', 'saveSteps'], 'save_steps', { number: count }, 'Checkpoint every', 'Steps'),
@@ -230,6 +228,7 @@ export const RECIPE_FIELDS: readonly RecipeField[] = [
 export function fieldText(field: RecipeField, recipe: Recipe): string {
   const value = field.read(recipe);
   if (value === undefined) return '';
+  if (typeof value === 'number' && value !== 0 && Math.abs(value) < 1e-3) return value.toExponential();
   return Array.isArray(value) ? value.join(', ') : String(value);
 }
 

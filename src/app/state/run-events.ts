@@ -1,10 +1,22 @@
 import type { LogEntry } from '../../formats/trainer-state.ts';
-import type { RunEvent } from '../../run/events.ts';
+import type { Phase, RunEvent } from '../../run/events.ts';
 import type { RunRecord } from '../../worker/protocol.ts';
 import { showBytes, showNumber } from '../words.ts';
 import type { LogLine, RunState } from './app-state.ts';
 
 const LOG_LINES = 1000;
+
+const PHASES = {
+  'opening files': 'Opening the files',
+  hashing: 'Taking fingerprints of the files',
+  tokenising: 'Turning rows into tokens',
+  'loading the base': 'Loading the base onto the GPU in 4 bits',
+  evaluating: 'Measuring the validation rows',
+  saving: 'Saving',
+} as const satisfies Record<Phase, string>;
+
+/** What happens before the first step, in words. */
+export const phaseText = (phase: Phase): string => PHASES[phase];
 
 export function newRun(name: string, hasSource: boolean): RunState {
   return { name, status: 'starting', steps: [], evals: [], checkpoints: [], log: [], hasSource };
@@ -36,7 +48,9 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
   switch (event.type) {
     case 'phase': {
       const { phase, done, total, unit } = event;
-      return { ...run, phase: { phase, done, total, unit } };
+      const begins = run.phase?.phase !== phase;
+      const log = begins ? withLine(run.log, line('log', `${phaseText(phase)}.`)) : run.log;
+      return { ...run, log, phase: { phase, done, total, unit } };
     }
     case 'facts':
       return { ...run, status: begun(run), phase: undefined, facts: event.facts };

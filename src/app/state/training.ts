@@ -146,7 +146,14 @@ export class Training {
       const failed = withNote(run, 'problem', outcome.sentence);
       const id = run.id ?? left?.id;
       this.#store.update({
-        run: { ...failed, id, status: 'failed', sentence: outcome.sentence, phase: undefined },
+        run: {
+          ...failed,
+          id,
+          checkpoints: left?.checkpoints ?? run.checkpoints,
+          status: 'failed',
+          sentence: outcome.sentence,
+          phase: undefined,
+        },
         unfinished: left && { record: left, needs: 'files' },
       });
       return;

@@ -47,6 +47,10 @@ export class ChatView extends SessionView {
         min-height: 4.5rem;
         resize: vertical;
       }
+      label.greedy {
+        margin-left: 0.75rem;
+        margin-right: auto;
+      }
       .question {
         font-weight: 550;
         white-space: pre-wrap;
@@ -126,7 +130,7 @@ export class ChatView extends SessionView {
                 >`,
             )}
           </fieldset>
-          <label class="check"
+          <label class="check greedy"
             ><input
               type="checkbox"
               .checked=${this.greedy}
@@ -154,13 +158,17 @@ export class ChatView extends SessionView {
           ({ version, text, state }) =>
             html`<article class=${state} aria-busy=${state === 'waiting' || state === 'streaming'}>
               <h4>${NAMES[version]}${state === 'waiting' ? ', waiting' : ''}</h4>
-              <p class="text">
-                ${safeText(text)}${state === 'streaming' ? html`<span class="caret" aria-hidden="true"></span>` : nothing}
-              </p>
+              ${this.#text(text, state)}
             </article>`,
         )}
       </div>
     </div>`;
+  }
+
+  /** Line breaks count here, so the template has none of its own. */
+  #text(text: string, state: string) {
+    const caret = state === 'streaming' ? html`<span class="caret" aria-hidden="true"></span>` : nothing;
+    return html`<p class="text">${safeText(text)}${caret}</p>`;
   }
 
   #toggle(version: ChatVersion): void {

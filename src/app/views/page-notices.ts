@@ -12,12 +12,8 @@ export class PageNotices extends SessionView {
   static override styles = [
     shared,
     css`
-      :host {
-        display: grid;
-        gap: 0.75rem;
-      }
       notice-bar {
-        margin-bottom: 0.25rem;
+        margin-bottom: 1rem;
       }
     `,
   ];

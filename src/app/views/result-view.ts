@@ -20,7 +20,7 @@ export class ResultView extends SessionView {
     css`
       :host {
         display: grid;
-        grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr));
+        grid-template-columns: repeat(2, minmax(0, 1fr));
         gap: var(--gap);
         align-items: start;
       }
@@ -50,8 +50,13 @@ export class ResultView extends SessionView {
         border-bottom: 1px solid var(--line);
         white-space: nowrap;
       }
-      tr:last-child td {
+      tbody tr:last-child td {
         border-bottom: 0;
+      }
+      @media (max-width: 44rem) {
+        :host {
+          grid-template-columns: minmax(0, 1fr);
+        }
       }
       td:last-child {
         text-align: right;
@@ -121,7 +126,7 @@ export class ResultView extends SessionView {
               <th scope="col">Step</th>
               <th scope="col">Loss</th>
               <th scope="col">Size</th>
-              <td></td>
+              <th scope="col"><span class="only-heard">Download</span></th>
             </tr>
           </thead>
           <tbody>

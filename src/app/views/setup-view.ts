@@ -1,5 +1,6 @@
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
+import { isActive } from '../state/app-state.ts';
 import { shared } from '../styles.ts';
 import './choose-view.ts';
 import './recipe-view.ts';
@@ -15,18 +16,30 @@ export class SetupView extends SessionView {
     css`
       :host {
         display: grid;
-        grid-template-columns: minmax(0, 1fr) 20rem;
-        gap: 2rem;
+        grid-template: 'choose start' auto 'recipe start' auto 'runs start' 1fr / minmax(0, 1fr) 19rem;
+        gap: 2.25rem 1.75rem;
         align-items: start;
       }
       section {
-        margin-bottom: 2.25rem;
         scroll-margin-top: 1rem;
+      }
+      .choose {
+        grid-area: choose;
+      }
+      .recipe {
+        grid-area: recipe;
+      }
+      .runs {
+        grid-area: runs;
       }
       .intro {
         margin-bottom: 1rem;
       }
-      h2:focus {
+      .intro.row {
+        justify-content: space-between;
+        align-items: end;
+      }
+      h2:focus:not(:focus-visible) {
         outline: none;
       }
       h2:focus-visible {
@@ -34,6 +47,7 @@ export class SetupView extends SessionView {
         outline-offset: 4px;
       }
       .rail {
+        grid-area: start;
         position: sticky;
         top: 1rem;
         max-height: calc(100vh - 2rem);
@@ -42,8 +56,7 @@ export class SetupView extends SessionView {
       }
       @media (max-width: 68rem) {
         :host {
-          grid-template-columns: minmax(0, 1fr);
-          gap: 0;
+          grid-template: 'choose' 'start' 'recipe' 'runs' / minmax(0, 1fr);
         }
         .rail {
           position: static;
@@ -55,31 +68,56 @@ export class SetupView extends SessionView {
 
   override render() {
     const { session } = this;
-    return html`<div>
-        <section aria-labelledby="choose">
-          <div class="intro">
+    const locked = isActive(this.app.run);
+    return html`<section class="choose" aria-labelledby="choose">
+        <div class="intro row">
+          <div>
             <h2 id="choose" tabindex="-1">Choose three things</h2>
             <p class="soft">They are read where they are: nothing is uploaded, and nothing is changed.</p>
           </div>
-          <choose-view .session=${session}></choose-view>
-        </section>
-        <section aria-labelledby="recipe">
-          <div class="intro">
-            <h2 id="recipe" tabindex="-1">Recipe</h2>
-            <p class="soft">The defaults are sound. Change what you know you want changed.</p>
-          </div>
-          <recipe-view .session=${session}></recipe-view>
-        </section>
-        ${
-          this.app.runs.length > 0
-            ? html`<section aria-labelledby="runs">
-                <div class="intro"><h2 id="runs">Earlier runs</h2></div>
-                <runs-view .session=${session}></runs-view>
-              </section>`
-            : nothing
-        }
-      </div>
-      <div class="rail"><start-panel .session=${session}></start-panel></div>`;
+          <button
+            type="button"
+            class="link"
+            ?disabled=${locked}
+            @click=${() => void session.choices.chooseDemo()}
+          >
+            No files at hand? Take the demo’s
+          </button>
+        </div>
+        <choose-view .session=${session}></choose-view>
+      </section>
+      <div class="rail"><start-panel .session=${session}></start-panel></div>
+      <section class="recipe" aria-labelledby="recipe">
+        <div class="intro">
+          <h2 id="recipe" tabindex="-1">Recipe</h2>
+          <p class="soft">The defaults are sound. Change what you know you want changed.</p>
+        </div>
+        <recipe-view .session=${session}></recipe-view>
+      </section>
+      ${
+        this.app.runs.length > 0
+          ? html`<section class="runs" aria-labelledby="runs">
+              <div class="intro"><h2 id="runs">Earlier runs</h2></div>
+              <runs-view .session=${session}></runs-view>
+            </section>`
+          : nothing
+      }`;
+  }
+
+  /** Which stage is in the middle of the screen: fires `stage`. */
+  readonly #watch = new IntersectionObserver(
+    ([entry]) =>
+      this.dispatchEvent(new CustomEvent('stage', { detail: entry?.isIntersecting ? 'recipe' : 'choose' })),
+    { rootMargin: '-50% 0px -50% 0px' },
+  );
+
+  override firstUpdated(): void {
+    this.#watch.observe(this.renderRoot.querySelector('.recipe')!);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#watch.disconnect();
   }
 
   /** Brings a stage into view and hands it the focus. */

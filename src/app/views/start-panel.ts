@@ -1,5 +1,6 @@
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
+import type { Check } from '../elements/check-list.ts';
 import '../elements/check-list.ts';
 import '../elements/memory-bar.ts';
 import { isActive } from '../state/app-state.ts';
@@ -38,11 +39,7 @@ export class StartPanel extends SessionView {
     const open = list.filter(({ state }) => state !== 'good' && state !== 'warn');
     const running = isActive(run);
     const blocked = running || open.length > 0 || !plan?.ok;
-    const why = running
-      ? 'A run is under way.'
-      : open.length > 0
-        ? `Before it can start: ${open.map(({ title }) => title).join(', ')}.`
-        : 'Everything is in order.';
+    const why = running ? 'A run is under way.' : blockedBy(open);
     return html`<section class="panel" aria-labelledby="heading">
       <h2 id="heading">Before the start</h2>
       <check-list .checks=${list}></check-list>
@@ -72,3 +69,15 @@ export class StartPanel extends SessionView {
     if (inputs) void this.session.training.start(inputs);
   }
 }
+
+/** What is left to do, in one sentence. */
+function blockedBy(open: readonly Check[]): string {
+  const titles = (state: Check['state']) =>
+    open.filter((check) => check.state === state).map(({ title }) => title);
+  const [bad, todo] = [titles('bad'), titles('todo')];
+  if (bad.length > 0) return `To be put right first: ${bad.join(', ')}.`;
+  if (todo.length > 0) return `Still to choose: ${todo.filter((title) => CHOSEN.has(title)).join(', ')}.`;
+  return open.length > 0 ? 'Being checked…' : 'Everything is in order.';
+}
+
+const CHOSEN: ReadonlySet<string> = new Set(['Base model', 'Adapter V1', 'New rows']);

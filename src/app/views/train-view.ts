@@ -5,6 +5,7 @@ import '../elements/line-chart.ts';
 import '../elements/notice-bar.ts';
 import '../elements/run-log.ts';
 import { isActive, type RunState } from '../state/app-state.ts';
+import { phaseText } from '../state/run-events.ts';
 import { shared } from '../styles.ts';
 import { showBytes, showCount, showNumber, showSeconds, showShare } from '../words.ts';
 import './chat-view.ts';
@@ -22,15 +23,6 @@ const TITLES = {
   finished: 'V2 is ready',
   failed: 'The run stopped',
 } as const satisfies Record<RunState['status'], string>;
-
-const PHASES = {
-  'opening files': 'Opening the files',
-  hashing: 'Taking fingerprints of the files',
-  tokenising: 'Turning rows into tokens',
-  'loading the base': 'Loading the base onto the GPU in 4 bits',
-  evaluating: 'Measuring the validation rows',
-  saving: 'Saving',
-} as const;
 
 /** Stage three: a run under way, or one that has ended. */
 @customElement('train-view')
@@ -102,7 +94,7 @@ export class TrainView extends SessionView {
           ? `${showBytes(done)} of ${showBytes(total)}`
           : `${showCount(done)} of ${showCount(total)} ${unit}`;
       return html`<div class="progress">
-        <label for="bar">${PHASES[phase.phase]}</label>
+        <label for="bar">${phaseText(phase.phase)}</label>
         <progress id="bar" max=${total || 1} value=${done}></progress>
         <span class="soft small numbers">${amount}</span>
       </div>`;
@@ -120,13 +112,14 @@ export class TrainView extends SessionView {
     </div>`;
   }
 
-  #figures({ progress, facts, evals, steps, status }: RunState) {
+  #figures(run: RunState) {
+    const { progress, facts, evals, steps } = run;
     const figures: [string, string][] = [];
     if (progress) {
       const { step, maxSteps, epoch, tokensPerSecond, secondsLeft } = progress;
       figures.push(['Step', `${showCount(step)} / ${showCount(maxSteps)}`], ['Epoch', epoch.toFixed(2)]);
       figures.push(['Tokens per second', showCount(Math.round(tokensPerSecond))]);
-      if (status !== 'finished') figures.push(['Time left', showSeconds(secondsLeft)]);
+      if (isActive(run)) figures.push(['Time left', showSeconds(secondsLeft)]);
     }
     if (steps.length > 0) figures.push(['Loss', showNumber(steps.at(-1)!.loss)]);
     if (evals.length > 0) figures.push(['Eval loss', showNumber(evals.at(-1)!.loss)]);

@@ -1,0 +1,40 @@
+import type { ChosenFile, ChosenFolder } from '../../worker/protocol.ts';
+
+const BASE = [
+  'config.json',
+  'generation_config.json',
+  'model.safetensors',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'chat_template.jinja',
+];
+const ADAPTER = ['adapter_config.json', 'adapter_model.safetensors'];
+
+export interface DemoFiles {
+  base: ChosenFolder;
+  source: ChosenFolder;
+  train: ChosenFile;
+  validation: ChosenFile;
+  recipe: File;
+}
+
+/** The bundled demo, as if it had been chosen from disk. */
+export async function demoFiles(): Promise<DemoFiles> {
+  const folder = async (name: string, files: readonly string[]): Promise<ChosenFolder> => ({
+    name: `demo/${name}`,
+    files: await Promise.all(files.map((file) => demoFile(`${name}/${file}`))),
+  });
+  return {
+    base: await folder('base', BASE),
+    source: await folder('v1', ADAPTER),
+    train: { file: await demoFile('train.jsonl') },
+    validation: { file: await demoFile('val.jsonl') },
+    recipe: await demoFile('training_config.yaml'),
+  };
+}
+
+async function demoFile(path: string): Promise<File> {
+  const answer = await fetch(new URL(`demo/${path}`, document.baseURI));
+  if (!answer.ok) throw new Error(`demo/${path}: the server answers ${answer.status}`);
+  return new File([await answer.blob()], path.split('/').at(-1)!);
+}

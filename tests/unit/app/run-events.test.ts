@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import type { RunState } from '../../../src/app/state/app-state.ts';
+import { pageTitle } from '../../../src/app/state/page-title.ts';
+import { afterEvent, newRun } from '../../../src/app/state/run-events.ts';
+import type { RunEvent } from '../../../src/run/events.ts';
+
+const stepEvent = (step: number, loss = 1): RunEvent => ({
+  type: 'step',
+  progress: {
+    step,
+    maxSteps: 50,
+    epoch: step / 25,
+    loss,
+    gradNorm: 1,
+    learningRate: 5e-5,
+    tokens: 100,
+    tokensPerSecond: 10,
+    secondsLeft: 5,
+  },
+});
+const after = (...events: RunEvent[]): RunState => events.reduce(afterEvent, newRun('v1 + rows', true));
+
+describe('a run as the page follows it', () => {
+  it('runs from its first step, and has no phase any more', () => {
+    const loading = after({ type: 'phase', phase: 'loading the base', done: 1, total: 4, unit: 'bytes' });
+    expect(loading).toMatchObject({ status: 'starting', phase: { done: 1, total: 4 } });
+    expect(afterEvent(loading, stepEvent(1))).toMatchObject({ status: 'running', phase: undefined });
+  });
+
+  it('draws the steps that it repeats only once', () => {
+    const run = after(stepEvent(1), stepEvent(2, 5), stepEvent(3), stepEvent(2, 7));
+    expect(run.steps.map(({ step, loss }) => [step, loss])).toEqual([
+      [1, 1],
+      [2, 7],
+    ]);
+  });
+
+  it('stays paused while the last step before the pause arrives', () => {
+    const paused = { ...after(stepEvent(1)), status: 'paused' as const };
+    expect(afterEvent(paused, stepEvent(2)).status).toBe('paused');
+  });
+
+  it('puts the progress into the title', () => {
+    expect(pageTitle(undefined)).toBe('Retune');
+    expect(pageTitle(after({ type: 'phase', phase: 'hashing', done: 1, total: 4, unit: 'bytes' }))).toBe(
+      '25% hashing · Retune',
+    );
+    const run = after(stepEvent(17, 1.2345));
+    expect(pageTitle(run)).toBe('34% · loss 1.234 · Retune');
+    expect(pageTitle({ ...run, status: 'paused' })).toBe('Paused 34% · Retune');
+    expect(pageTitle({ ...run, status: 'failed' })).toBe('Needs you · Retune');
+    expect(pageTitle({ ...run, status: 'finished' })).toBe('Done · Retune');
+  });
+});
