@@ -27,6 +27,7 @@ const PARTIAL = /^\..+\.partial$/;
  */
 export class FolderStore implements RunStore {
   readonly name: string;
+  readonly startAgain = 'start again with --resume never, or choose another output';
   readonly #write: WriteFile;
 
   private constructor(name: string, write: WriteFile) {

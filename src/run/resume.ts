@@ -31,7 +31,7 @@ export async function latestCheckpoint(
   }
   if (steps.length > 0)
     throw new UserError(
-      `${store.name}: none of the ${steps.length} checkpoints is sound; start again with --resume never, or choose another output.`,
+      `${store.name}: none of the ${steps.length} checkpoints is sound; ${store.startAgain}.`,
     );
   return undefined;
 }

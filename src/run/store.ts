@@ -7,6 +7,8 @@ export type Files = Readonly<Record<string, readonly Uint8Array[]>>;
 export interface RunStore {
   /** As the user would recognise it. */
   readonly name: string;
+  /** What messages advise where none of its checkpoints is sound. */
+  readonly startAgain: string;
   /** Steps of the checkpoints that are there, ascending. */
   checkpoints(): Promise<number[]>;
   /** The files of one checkpoint. */

@@ -24,6 +24,7 @@ const REMEDY = 'the browser has lost it, so go on from an earlier checkpoint';
  */
 export class BrowserRunStore implements RunStore {
   readonly name: string;
+  readonly startAgain = 'delete this run and start a new one';
   readonly #store: UseStore;
   readonly #place: string;
 

@@ -63,11 +63,7 @@ export class Chat {
     onText: (text: string) => void,
     options: ChatOptions,
   ): Promise<string> {
-    const { active } = this.#runs;
-    if (active)
-      throw new UserError(
-        `${active.name} is training and needs the GPU; stop it, or ask when it has finished.`,
-      );
+    this.#runs.checkIdle();
     this.#stop = new AbortController();
     const { gpu, model } = await this.#open(id, options);
     const lost = gpu.lost.then(({ message, reason }) => {

@@ -8,7 +8,7 @@ import { Chat } from './chat.ts';
 import { checkpointFiles, runFiles, writeInto, zipped } from './export.ts';
 import { RunFiles } from './inputs.ts';
 import { inspectAdapter, inspectBase, inspectRows, readRecipe } from './inspect.ts';
-import { plan } from './plan.ts';
+import { estimate, plan } from './plan.ts';
 import type { DeviceFacts, EngineApi } from './protocol.ts';
 import { Runs } from './runs.ts';
 
@@ -35,6 +35,12 @@ const api: EngineApi = {
   recipeYaml: async (recipe) => recipeToYaml(recipe),
   defaultRecipe: async () => defaultRecipe(),
   plan: (inputs) => answer(() => plan(inputs)),
+  estimate: (inputs, onEvent) =>
+    answer(async () => {
+      runs.checkIdle();
+      await chat.close();
+      return estimate(inputs, onEvent);
+    }),
 
   start: (inputs, onEvent) =>
     answer(async () => {

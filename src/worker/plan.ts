@@ -1,13 +1,17 @@
+import { UserError } from '../formats/user-error.ts';
 import { bytesByKind } from '../model/allocations.ts';
 import { loraAllocations, loraLayout } from '../model/lora.ts';
+import { NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
+import type { RunEvent } from '../run/events.ts';
 import { memoryPlan, totalBytes } from '../run/memory-plan.ts';
 import { prepare, type Prepared } from '../run/prepare.ts';
 import { passTokens } from '../run/run-plan.ts';
 import { planInput } from '../run/session.ts';
+import { warmUp } from '../run/warm-up.ts';
 import { storageEstimate } from '../storage/quota.ts';
 import { optimizerAllocations } from '../train/optimizer.ts';
 import { runInputs } from './files.ts';
-import type { ChosenInputs, PlanFacts } from './protocol.ts';
+import type { ChosenInputs, PlanFacts, TimeEstimate } from './protocol.ts';
 
 /** What a run of these inputs will take, before a device is touched. Throws UserError where an input is not sound. */
 export async function plan(inputs: ChosenInputs): Promise<PlanFacts> {
@@ -21,6 +25,23 @@ export async function plan(inputs: ChosenInputs): Promise<PlanFacts> {
     checkpointBytes: checkpointBytes(prepared),
     storageLeft: (await storageEstimate()).left,
   };
+}
+
+/** Measures how long a run of these inputs takes on this device. Throws UserError. */
+export async function estimate(
+  inputs: ChosenInputs,
+  onEvent: (event: RunEvent) => void,
+): Promise<TimeEstimate> {
+  const gpu = await requestGpu();
+  if (!gpu) throw new UserError(NO_ADAPTER);
+  const lost = gpu.lost.then(({ message, reason }) => {
+    throw new UserError(`${gpu.name} was lost (${message || reason}); try again.`);
+  });
+  try {
+    return await Promise.race([warmUp(runInputs(inputs), () => Promise.resolve(gpu), onEvent), lost]);
+  } finally {
+    gpu.close();
+  }
 }
 
 /** The adapter's masters and the optimizer's state; what comes beside them is small. */

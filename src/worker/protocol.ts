@@ -79,6 +79,12 @@ export interface PlanFacts {
   storageLeft: number | undefined;
 }
 
+/** How long a run will take on this device, from a measured pass. */
+export interface TimeEstimate {
+  tokensPerSecond: number;
+  seconds: number;
+}
+
 /** A run as the browser keeps it. */
 export interface RunRecord {
   id: string;
@@ -127,6 +133,8 @@ export interface EngineApi {
   recipeYaml(recipe: Recipe): Promise<string>;
   defaultRecipe(): Promise<Recipe>;
   plan(inputs: ChosenInputs): Promise<Answer<PlanFacts>>;
+  /** Loads the base and trains on one pass, for its speed; `onEvent` hears the phases. */
+  estimate(inputs: ChosenInputs, onEvent: (event: RunEvent) => void): Promise<Answer<TimeEstimate>>;
 
   /** Starts a new run and resolves when it ends; `onEvent` is a Comlink proxy. */
   start(

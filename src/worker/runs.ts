@@ -43,6 +43,14 @@ export class Runs {
     this.records = new RunRecords(store);
   }
 
+  /** Throws UserError where a run needs the device. */
+  checkIdle(): void {
+    if (this.#active)
+      throw new UserError(
+        `${this.#active.name} is training and needs the GPU; stop it, or wait until it has finished.`,
+      );
+  }
+
   get active(): Active | undefined {
     return this.#active;
   }

@@ -214,6 +214,7 @@ export function fakeEngine(scenario: Scenario): EngineApi {
     },
     recipeYaml: async (recipe) => recipeToYaml(recipe),
     defaultRecipe: async () => defaultRecipe(),
+    estimate: async () => ok({ tokensPerSecond: 900, seconds: 600 }),
     plan: async () =>
       ok({
         bytes: [

@@ -70,6 +70,28 @@ it('a reload in mid-run loses nothing: the run goes on from its checkpoint to th
   await page.close();
 });
 
+it('a run whose files have handles goes on after a reload without choosing them again', async () => {
+  const page = await pages.page(context, NAME);
+  await page.evaluate(() => {
+    window.bench.start(window.bench.inputsWithHandles());
+    return window.bench.reached(4);
+  });
+  await page.reload();
+  const { id, handles } = (await page.evaluate(() => window.bench.engine.runs()))[0]!;
+  expect(Object.keys(handles).toSorted()).toEqual(['base', 'source', 'train', 'validation']);
+  await page.evaluate((id) => {
+    window.bench.resume(id);
+    return window.bench.reached(5);
+  }, id);
+  await page.evaluate(() => window.bench.engine.stop());
+  expect((await ended(page)).status).toBe('stopped');
+  const steps = await page.evaluate(() =>
+    window.bench.events.flatMap((event) => (event.type === 'step' ? [event.progress.step] : [])),
+  );
+  expect(steps[0]).toBe(4);
+  await page.close();
+});
+
 describe('the run outlives its device and ends in the same bytes', () => {
   /** Loses the device after step 4 and gives the finished run's files. */
   const survive = async (page: Page, lose: () => Promise<void>): Promise<MemoryFiles> => {

@@ -36,6 +36,7 @@ it('says what was chosen before anything is computed', async () => {
       adapter: await engine.inspectAdapter(base, source!),
       rows: await engine.inspectRows(base, train, recipe.training.maxLength),
       plan: await engine.plan({ base, source, train, validation, recipe }),
+      estimate: await window.bench.estimate(),
       recipe: (await engine.recipeYaml(recipe)).includes('per_device_train_batch_size: 2'),
       wrong: {
         base: await engine.inspectBase(source!),
@@ -57,6 +58,13 @@ it('says what was chosen before anything is computed', async () => {
     expect(trained).toBe(true);
   }
   expect(told.plan).toMatchObject({ ok: true, value: { maxSteps: 7 } });
+  expect(told.estimate).toMatchObject({ ok: true });
+  if (told.estimate.ok) {
+    const { tokensPerSecond, seconds } = told.estimate.value;
+    // 1,074 tokens of training in 2 3/7 epochs, and three evaluations.
+    expect(seconds * tokensPerSecond).toBeGreaterThan(1000);
+    expect(seconds * tokensPerSecond).toBeLessThan(2000);
+  }
   expect(told.recipe).toBe(true);
   expect(told.wrong).toEqual({
     base: {

@@ -4,6 +4,7 @@ import { joinBytes, memoryFolder, type MemoryFiles } from './memory-folder.ts';
 /** A run store in memory: each checkpoint and the result as a map of whole files. */
 export class MemoryStore implements RunStore {
   readonly name = 'memory';
+  readonly startAgain = 'start again with --resume never, or choose another output';
   readonly saved = new Map<number, MemoryFiles>();
   readonly result: MemoryFiles = {};
   readonly logs: MemoryFiles = {};

@@ -9,9 +9,11 @@ import { startEngine } from '../../../src/worker/client.ts';
 import type {
   Answer,
   ChosenFile,
+  ChosenFolder,
   ChosenInputs,
   EngineApi,
   RunOutcome,
+  TimeEstimate,
 } from '../../../src/worker/protocol.ts';
 
 type Ended = Answer<RunOutcome & { id: string }>;
@@ -25,7 +27,10 @@ export interface Bench {
   /** Resolves when the running run has done this step. */
   reached(step: number): Promise<void>;
   inputs(): Promise<ChosenInputs>;
-  start(): void;
+  /** The same files in the browser's own file system, behind handles. */
+  inputsWithHandles(): Promise<ChosenInputs>;
+  estimate(): Promise<Answer<TimeEstimate>>;
+  start(inputs?: Promise<ChosenInputs>): void;
   resume(id: string, files?: ChosenInputs): void;
   chat(
     id: string,
@@ -83,8 +88,36 @@ const bench: Bench = {
       recipe: recipe.value.recipe,
     };
   },
-  start() {
-    bench.running = bench.inputs().then(async (inputs) => engine.start(inputs, listen));
+  async inputsWithHandles() {
+    const root = await navigator.storage.getDirectory();
+    const put = async (folder: FileSystemDirectoryHandle, file: File): Promise<FileSystemFileHandle> => {
+      const handle = await folder.getFileHandle(file.name, { create: true });
+      const writable = await handle.createWritable();
+      await writable.write(file);
+      await writable.close();
+      return handle;
+    };
+    const { base, source, train, validation, recipe } = await bench.inputs();
+    const folder = async ({ name, files }: ChosenFolder): Promise<ChosenFolder> => {
+      const handle = await root.getDirectoryHandle(name, { create: true });
+      for (const file of files) await put(handle, file);
+      return { name, files, handle };
+    };
+    const kept = async ({ file }: ChosenFile): Promise<ChosenFile> => ({
+      file,
+      handle: await put(root, file),
+    });
+    return {
+      base: await folder(base),
+      source: await folder(source!),
+      train: await kept(train),
+      validation: await kept(validation!),
+      recipe,
+    };
+  },
+  estimate: async () => engine.estimate(await bench.inputs(), listen),
+  start(inputs = bench.inputs()) {
+    bench.running = inputs.then(async (inputs) => engine.start(inputs, listen));
   },
   resume(id, files) {
     bench.running = engine.resume(id, files, listen);

@@ -1,0 +1,56 @@
+import type { Gpu } from '../gpu/device.ts';
+import { packWindow } from '../text/packing.ts';
+import { stepsPerEpoch } from '../train/schedule.ts';
+import { stepWindows } from '../train/window.ts';
+import type { RunEvent } from './events.ts';
+import { prepare, type Prepared, type RunInputs } from './prepare.ts';
+import { newRunPlan } from './run-plan.ts';
+import { openSession } from './session.ts';
+
+/** Evaluating a token costs about a third of training on it: there is no backward pass, and nothing is recomputed. */
+const EVALUATION_COST = 1 / 3;
+
+/** How fast a device would train, and seconds for the whole run. */
+export interface Estimate {
+  tokensPerSecond: number;
+  seconds: number;
+}
+
+/**
+ * Trains on one pass of the first step twice, the second time with a watch, and throws the outcome away. The device
+ * is the caller's to close. Throws UserError.
+ */
+export async function warmUp(
+  inputs: RunInputs,
+  openGpu: () => Promise<Gpu>,
+  emit: (event: RunEvent) => void,
+): Promise<Estimate> {
+  const prepared = await prepare(inputs, emit);
+  const { train, grouping, longest, windowTokens, adapter } = prepared;
+  const { seed } = inputs.recipe;
+  const gpu = await openGpu();
+  const plan = newRunPlan(gpu, longest, windowTokens);
+  const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit);
+  const placed = stepWindows(
+    grouping,
+    seed,
+  )(1)
+    .rows.flat()
+    .map((index) => ({ row: train.rows[index]!, index }));
+  const passes = packWindow(placed, plan.passTokens).slice(0, 1);
+  const call = { learningRate: 0, seed, epoch: 0 };
+  // The first time compiles the kernels.
+  await runner.train(passes, optimizer, { ...call, t: 1 });
+  const begun = performance.now();
+  const { tokens } = await runner.train(passes, optimizer, { ...call, t: 2 });
+  const tokensPerSecond = (1000 * tokens) / (performance.now() - begun);
+  return { tokensPerSecond, seconds: workOf(prepared) / tokensPerSecond };
+}
+
+/** Tokens of the whole run, those of its evaluations at their share of the cost. */
+function workOf({ train, evalRows, grouping, maxSteps, inputs }: Prepared): number {
+  const epochs = maxSteps / stepsPerEpoch(grouping);
+  const evaluations = Math.ceil(maxSteps / inputs.recipe.training.evalSteps);
+  const evalTokens = evalRows.reduce((sum, { ids }) => sum + ids.length, 0);
+  return epochs * train.stats.tokens + EVALUATION_COST * evaluations * evalTokens;
+}
