@@ -43,6 +43,8 @@ describe('the page', () => {
     });
     const page = await context.newPage();
     await page.goto(`${server.url}tests/e2e/fake.html`);
+    // One listener for good: file choosers are caught only while there is one.
+    page.on('filechooser', () => undefined);
     const choose = async (name: string, path: string) => {
       await tabTo(page, name);
       const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')]);
