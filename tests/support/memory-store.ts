@@ -41,7 +41,7 @@ export class MemoryStore implements RunStore {
   }
 
   unfinish(last: string): Promise<void> {
-    delete this.result[last];
+    Reflect.deleteProperty(this.result, last);
     return Promise.resolve();
   }
 

@@ -6,7 +6,7 @@ import type { FinetuneCall, FinetuneResult } from '../../src/run/call.ts';
 import { finetune } from '../../src/run/finetune.ts';
 import type { RunInputs } from '../../src/run/prepare.ts';
 import { fixtureBytes, type MemoryFiles } from './memory-folder.ts';
-import { MemoryStore } from './memory-store.ts';
+import type { MemoryStore } from './memory-store.ts';
 import { casePath, type CaseName } from './model-case.ts';
 
 /** The inputs of a reference case; `change` alters the recipe. */
