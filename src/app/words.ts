@@ -35,6 +35,9 @@ export const counted = (count: number, noun: string): string =>
 export const showShare = (done: number, total: number): string =>
   `${total > 0 ? Math.floor((100 * done) / total) : 0}%`;
 
+/** A learning rate: "5.00e-5". */
+export const showRate = (rate: number): string => rate.toExponential(2);
+
 /** A loss or a norm with the digits that matter on a plot. */
 export const showNumber = (value: number): string =>
   value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(4);

@@ -8,7 +8,7 @@ import { shared } from '../styles.ts';
 @customElement('run-log')
 export class RunLog extends LitElement {
   @property({ attribute: false }) lines: readonly LogLine[] = [];
-  @query('.log') private list!: HTMLElement;
+  @query('.box') private list!: HTMLElement;
   #follows = true;
 
   static override styles = [
@@ -17,7 +17,7 @@ export class RunLog extends LitElement {
       :host {
         display: block;
       }
-      .log {
+      .box {
         height: 12rem;
         overflow: auto;
         font: var(--tiny) / 1.6 var(--mono);
@@ -55,7 +55,7 @@ export class RunLog extends LitElement {
   }
 
   override render() {
-    return html`<div class="log" tabindex="0" role="log" aria-label="Log" aria-live="off">
+    return html`<div class="box" tabindex="0" role="log" aria-label="Log" aria-live="off">
       <ol>
         ${this.lines.map(
           ({ time, kind, text }) =>

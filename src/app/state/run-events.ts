@@ -1,7 +1,7 @@
 import type { LogEntry } from '../../formats/trainer-state.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
 import type { RunRecord } from '../../worker/protocol.ts';
-import { showBytes, showNumber } from '../words.ts';
+import { showBytes, showNumber, showRate } from '../words.ts';
 import type { LogLine, RunState } from './app-state.ts';
 
 const LOG_LINES = 1000;
@@ -63,7 +63,7 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
     }
     case 'log': {
       const { entry } = event;
-      const logged = { ...run, log: withLine(run.log, line('log', entryText(entry))) };
+      const logged = { ...run, phase: undefined, log: withLine(run.log, line('log', entryText(entry))) };
       if (entry.eval_loss === undefined) return logged;
       const before = run.evals.filter((point) => point.step < entry.step);
       return { ...logged, evals: [...before, { step: entry.step, loss: entry.eval_loss }] };
@@ -74,6 +74,7 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
       const text = `Checkpoint after step ${step} kept (${showBytes(bytes)}).`;
       return {
         ...run,
+        phase: undefined,
         checkpoints: [...before, { step, bytes }],
         log: withLine(run.log, line('checkpoint', text)),
       };
@@ -101,6 +102,6 @@ function entryText(entry: LogEntry): string {
   if (loss === undefined) return `${at}: mean loss of the run ${showNumber(train_loss ?? NaN)}`;
   const parts = [`loss ${showNumber(loss)}`];
   if (grad_norm !== undefined) parts.push(`gradient norm ${showNumber(grad_norm)}`);
-  if (learning_rate !== undefined) parts.push(`learning rate ${learning_rate.toExponential(2)}`);
+  if (learning_rate !== undefined) parts.push(`learning rate ${showRate(learning_rate)}`);
   return `${at}: ${parts.join(', ')}`;
 }

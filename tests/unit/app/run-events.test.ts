@@ -27,6 +27,14 @@ describe('a run as the page follows it', () => {
     expect(afterEvent(loading, stepEvent(1))).toMatchObject({ status: 'running', phase: undefined });
   });
 
+  it('has no phase any more once what it measured or saved is told', () => {
+    const measuring: RunEvent = { type: 'phase', phase: 'evaluating', done: 9, total: 9, unit: 'rows' };
+    const told: RunEvent = { type: 'log', entry: { step: 1, epoch: 0.04, eval_loss: 2 } };
+    expect(after(stepEvent(1), measuring).phase).toBeDefined();
+    expect(after(stepEvent(1), measuring, told).phase).toBeUndefined();
+    expect(after(measuring, { type: 'checkpoint', step: 1, bytes: 9 }).phase).toBeUndefined();
+  });
+
   it('draws the steps that it repeats only once', () => {
     const run = after(stepEvent(1), stepEvent(2, 5), stepEvent(3), stepEvent(2, 7));
     expect(run.steps.map(({ step, loss }) => [step, loss])).toEqual([
