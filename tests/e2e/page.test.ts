@@ -77,6 +77,8 @@ describe('the page', () => {
     await page.locator('[data-slot=recipe]').setInputFiles(`${CASE}/training_config.yaml`);
     await ready(page);
     await page.getByText('Memory by kind', { exact: true }).click();
+    await button(page, 'Measure how long it will take').click();
+    await page.getByText('About 10 min 00 s, at 900 tokens per second.').waitFor();
     await checked(page, 'chosen');
     await button(page, 'Start training').click();
     await page.getByText('Step 25 of 60').waitFor();

@@ -11,6 +11,7 @@ import type {
   PlanFacts,
   RowsFacts,
   RunRecord,
+  TimeEstimate,
 } from '../../worker/protocol.ts';
 
 /** One thing to choose: what was chosen, and what the engine understood of it or found wrong with it. */
@@ -88,6 +89,8 @@ export interface AppState {
   drafts: Readonly<Record<string, Draft>>;
   plan?: Answer<PlanFacts> | undefined;
   planning: boolean;
+  /** How long the run as planned will take, where that was measured; 'measuring' meanwhile. */
+  estimate?: Answer<TimeEstimate> | 'measuring' | undefined;
   /** What the browser said when asked to keep the site's storage. */
   persisted?: boolean | undefined;
   view: 'setup' | 'train';

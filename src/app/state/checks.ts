@@ -1,5 +1,5 @@
 import type { Check } from '../elements/check-list.ts';
-import { counted, showBytes } from '../words.ts';
+import { counted, showBytes, showCount, showSeconds } from '../words.ts';
 import type { AppState, Slot } from './app-state.ts';
 import { relevantDrafts } from './choices.ts';
 
@@ -16,6 +16,7 @@ export function checks(state: AppState): Check[] {
     recipeCheck(state),
     deviceCheck(state),
     ...planChecks(state),
+    ...timeCheck(state),
   ];
 }
 
@@ -42,6 +43,17 @@ function deviceCheck({ device }: AppState): Check {
   const { name, software } = device.value;
   if (software) return { state: 'warn', title, detail: `${name}: a software device, right and very slow.` };
   return { state: 'good', title, detail: name };
+}
+
+/** Not needed for the start, and so not there before it was asked for. */
+function timeCheck({ estimate }: AppState): Check[] {
+  const title = 'Time';
+  if (estimate === undefined) return [];
+  if (estimate === 'measuring') return [{ state: 'busy', title, detail: 'Measuring one pass…' }];
+  if (!estimate.ok) return [{ state: 'bad', title, detail: estimate.sentence }];
+  const { seconds, tokensPerSecond } = estimate.value;
+  const speed = `${showCount(Math.round(tokensPerSecond))} tokens per second`;
+  return [{ state: 'good', title, detail: `About ${showSeconds(seconds)}, at ${speed}.` }];
 }
 
 function planChecks({ plan, planning, device, persisted }: AppState): Check[] {

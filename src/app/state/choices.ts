@@ -1,3 +1,4 @@
+import { proxy } from 'comlink';
 import { defaultRecipe, type Recipe } from '../../formats/recipe.ts';
 import type { Answer, ChosenFile, ChosenFolder, ChosenInputs, EngineApi } from '../../worker/protocol.ts';
 import type { AppState, Slots } from './app-state.ts';
@@ -89,6 +90,21 @@ export class Choices {
     this.#afterRecipe(before, recipe);
   }
 
+  /** Measures a pass of the run as planned. */
+  async estimate(): Promise<void> {
+    const inputs = this.inputs();
+    if (!inputs) return;
+    const { plan } = this.#store.state;
+    this.#store.update({ estimate: 'measuring' });
+    const estimate = await this.#engine.estimate(
+      inputs,
+      proxy(() => undefined),
+    );
+    // What has been changed meanwhile has a time of its own.
+    const same = this.#store.state.plan === plan;
+    this.#store.update({ estimate: same ? estimate : undefined });
+  }
+
   recipeYaml(): Promise<string> {
     return this.#engine.recipeYaml(this.#store.state.recipe ?? defaultRecipe());
   }
@@ -149,7 +165,7 @@ export class Choices {
     const question = Symbol('plan');
     this.#asked.set('plan', question);
     const inputs = this.inputs();
-    this.#store.update({ plan: undefined, planning: inputs !== undefined });
+    this.#store.update({ plan: undefined, planning: inputs !== undefined, estimate: undefined });
     if (!inputs) return;
     this.#planTimer = setTimeout(async () => {
       const plan = await this.#engine.plan(inputs);

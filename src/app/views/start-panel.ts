@@ -51,6 +51,13 @@ export class StartPanel extends SessionView {
             </details>`
           : nothing
       }
+      ${
+        plan?.ok && !running && this.app.estimate === undefined
+          ? html`<button type="button" @click=${() => void this.session.choices.estimate()}>
+              Measure how long it will take
+            </button>`
+          : nothing
+      }
       <button
         type="button"
         class="primary"
