@@ -50,6 +50,20 @@ async function choose(page: Page): Promise<void> {
 }
 
 describe('the page over the real engine', () => {
+  it('runs the bundled demo from one click', async () => {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(120_000);
+    await page.goto(server.resolvedUrls!.local[0]!);
+    await page.getByRole('button', { name: 'Run the demo' }).click();
+    await page
+      .getByText(/Step [1-9]\d* of 64/)
+      .first()
+      .waitFor();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByText('Stopped', { exact: false }).first().waitFor();
+    await page.close();
+  });
+
   it("trains the reference run and exports the command line's bytes", async () => {
     const page = await browser.newPage();
     page.setDefaultTimeout(200_000);

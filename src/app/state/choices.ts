@@ -96,13 +96,17 @@ export class Choices {
     if (!inputs) return;
     const { plan } = this.#store.state;
     this.#store.update({ estimate: 'measuring' });
-    const estimate = await this.#engine.estimate(
-      inputs,
-      proxy(() => undefined),
-    );
-    // What has been changed meanwhile has a time of its own.
-    const same = this.#store.state.plan === plan;
-    this.#store.update({ estimate: same ? estimate : undefined });
+    let estimate: AppState['estimate'];
+    try {
+      const answer = await this.#engine.estimate(
+        inputs,
+        proxy(() => undefined),
+      );
+      // What has been changed meanwhile has a time of its own.
+      if (this.#store.state.plan === plan) estimate = answer;
+    } finally {
+      this.#store.update({ estimate });
+    }
   }
 
   recipeYaml(): Promise<string> {

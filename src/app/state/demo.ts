@@ -10,6 +10,12 @@ const BASE = [
 ];
 const ADAPTER = ['adapter_config.json', 'adapter_model.safetensors'];
 
+/** Two of the demo's questions: what only its new rows teach, and what V1 knew already. */
+export const DEMO_QUESTIONS = ['How much water does the Fenra hold?', 'How much water does the Telva hold?'];
+
+/** Whether a run is the demo's, by what its adapter is called. */
+export const isDemo = (runName: string): boolean => runName.startsWith('demo/v1 ');
+
 export interface DemoFiles {
   base: ChosenFolder;
   source: ChosenFolder;

@@ -33,6 +33,13 @@ export class Session {
     }
   }
 
+  /** The bundled demo from one click: its files are taken, and where they are sound the run begins. */
+  async runDemo(): Promise<void> {
+    await this.choices.chooseDemo();
+    const inputs = this.choices.inputs();
+    if (inputs) await this.training.start(inputs);
+  }
+
   updateReady(take: () => void): void {
     this.#takeUpdate = take;
     this.store.update({ updateReady: true });

@@ -3,6 +3,7 @@ import { customElement, query, state } from 'lit/decorators.js';
 import type { ChatVersion } from '../../worker/protocol.ts';
 import { safeText } from '../safe-text.ts';
 import type { ChatTurn } from '../state/app-state.ts';
+import { DEMO_QUESTIONS, isDemo } from '../state/demo.ts';
 import { shared } from '../styles.ts';
 import { SessionView } from './session-view.ts';
 
@@ -107,6 +108,22 @@ export class ChatView extends SessionView {
     return html`<section class="panel" aria-labelledby="try">
       <h3 id="try">Try it</h3>
       ${chat.map((turn) => this.#turn(turn))}
+      ${
+        run && isDemo(run.name)
+          ? html`<p class="row" aria-label="Questions of the demo">
+              ${DEMO_QUESTIONS.map(
+                (question) =>
+                  html`<button
+                    type="button"
+                    ?disabled=${chatBusy || asked.length === 0}
+                    @click=${() => this.#put(question, asked)}
+                  >
+                    ${question}
+                  </button>`,
+              )}
+            </p>`
+          : nothing
+      }
       <form @submit=${(event: Event) => this.#ask(event, asked)}>
         <label class="only-heard" for="question">Question</label>
         <textarea
@@ -179,9 +196,13 @@ export class ChatView extends SessionView {
   #ask(event: Event, versions: readonly ChatVersion[]): void {
     event.preventDefault();
     const question = this.box.value.trim();
-    const { run, chatBusy } = this.app;
-    if (!question || chatBusy || versions.length === 0) return;
+    if (!question || this.app.chatBusy || versions.length === 0) return;
     this.box.value = '';
+    this.#put(question, versions);
+  }
+
+  #put(question: string, versions: readonly ChatVersion[]): void {
+    const { run } = this.app;
     const files = this.session.choices.inputs();
     const options = { greedy: this.greedy, ...(files ? { files } : {}) };
     void this.session.chat.ask(run!.id!, question, versions, options);

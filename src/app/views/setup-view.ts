@@ -75,14 +75,20 @@ export class SetupView extends SessionView {
             <h2 id="choose" tabindex="-1">Choose three things</h2>
             <p class="soft">They are read where they are: nothing is uploaded, and nothing is changed.</p>
           </div>
-          <button
-            type="button"
-            class="link"
-            ?disabled=${locked}
-            @click=${() => void session.choices.chooseDemo()}
-          >
-            No files at hand? Take the demo’s
-          </button>
+          <div class="row">
+            <span class="soft">No files at hand?</span>
+            <button type="button" ?disabled=${locked} @click=${() => void session.runDemo()}>
+              Run the demo
+            </button>
+            <button
+              type="button"
+              class="link"
+              ?disabled=${locked}
+              @click=${() => void session.choices.chooseDemo()}
+            >
+              Take the demo’s files
+            </button>
+          </div>
         </div>
         <choose-view .session=${session}></choose-view>
       </section>
