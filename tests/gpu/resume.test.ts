@@ -84,6 +84,40 @@ describe('stopped and started again, a run ends in the same bytes', () => {
     expect(comparable(store.result)).toEqual(comparable(whole.result));
   });
 
+  it('in the middle of an accumulation, between two of its passes', async () => {
+    // A plan of smaller passes, as a smaller device would have made it: each step takes several.
+    const start = () => {
+      const store = new MemoryStore();
+      const files = structuredClone(whole.saved.get(4)!);
+      const cursor = JSON.parse(new TextDecoder().decode(files['retune_state.json'] as Uint8Array)) as {
+        plan: { passTokens: number };
+      };
+      cursor.plan.passTokens = 64;
+      store.saved.set(4, { ...files, 'retune_state.json': JSON.stringify(cursor) });
+      return store;
+    };
+    const alone = start();
+    let passes = 0;
+    const between = () => {
+      passes++;
+      return Promise.resolve();
+    };
+    await run({ inputs: await inputs(), store: alone, between });
+    expect(passes).toBeGreaterThan(3 * 3);
+    const store = start();
+    const controller = new AbortController();
+    let left = 5;
+    const stop = () => {
+      if (--left === 0) controller.abort();
+      return Promise.resolve();
+    };
+    const { signal } = controller;
+    const first = await run({ inputs: await inputs(), store, signal, between: stop });
+    expect(first.status).toBe('stopped');
+    await run({ inputs: await inputs(), store });
+    expect(comparable(store.result)).toEqual(comparable(alone.result));
+  });
+
   it('with a broken last checkpoint it falls back to the one before, and says so', async () => {
     const store = new MemoryStore();
     store.saved.set(2, structuredClone(whole.saved.get(2)!));
@@ -135,4 +169,17 @@ describe('a run that is not the same', () => {
     expect(events.find((e) => e.type === 'facts')?.facts.resumedStep).toBe(0);
     expect(comparable(store.result)).toEqual(comparable(whole.result));
   });
+});
+
+it('a loss that is not finite stops the run, naming step, rows and the last good checkpoint', async () => {
+  const inputs = await caseInputs('batch2', (r) => ({
+    ...recipe(r),
+    training: { ...recipe(r).training, learningRate: 1e30, schedule: 'constant', saveSteps: 1 },
+  }));
+  const store = new MemoryStore();
+  await expect(run({ inputs, store })).rejects.toThrow(
+    /^Step \d+: the (loss|gradient) is not finite \(.*train\.jsonl, lines? \d+.*\); the last good one is checkpoint-\d+; lower training\.learning_rate/,
+  );
+  const steps = await store.checkpoints();
+  expect(steps.length).toBeGreaterThan(0);
 });
