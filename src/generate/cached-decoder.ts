@@ -4,7 +4,7 @@ import { attention } from '../gpu/kernels/attention.ts';
 import { attentionDecode } from '../gpu/kernels/attention-decode.ts';
 import { gatherRows } from '../gpu/kernels/embedding.ts';
 import { headMatmul } from '../gpu/kernels/head.ts';
-import type { FloatFormat } from '../gpu/kernels/nf4.ts';
+import type { FloatFormat } from '../gpu/kernels/float-format.ts';
 import { view, type GpuBuffer } from '../gpu/memory.ts';
 import { Readback } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';

@@ -4,7 +4,8 @@ import { DYNAMIC_BLOCK, doubleQuantise, signedDynamicMap } from '../formats/nf4.
 import { readTensor, readTensorF32, type TensorInfo } from '../formats/safetensors.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Table } from '../gpu/kernels/head.ts';
-import { nf4Quantise, nf4Repack, type FloatFormat, type Nf4Weight } from '../gpu/kernels/nf4.ts';
+import type { FloatFormat } from '../gpu/kernels/float-format.ts';
+import { nf4Quantise, nf4Repack, type Nf4Weight } from '../gpu/kernels/nf4.ts';
 import { ropeTable } from '../gpu/kernels/rope.ts';
 import { view, type GpuBuffer } from '../gpu/memory.ts';
 import { readOnce } from '../gpu/readback.ts';

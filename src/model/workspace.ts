@@ -5,7 +5,7 @@ import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
 import { allocate, keyWidth, queryWidth, type Allocations } from './allocations.ts';
 import { tableParts } from './weights.ts';
 import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
-import type { FloatFormat } from '../gpu/kernels/nf4.ts';
+import type { FloatFormat } from '../gpu/kernels/float-format.ts';
 
 /** What a workspace must hold; equal shapes give equal bytes. */
 export interface WorkspaceShape {

@@ -5,6 +5,7 @@ import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
+import { FORMAT_CODE, type FloatFormat } from './float-format.ts';
 
 const embeddingKernel = new Kernel({
   name: 'embedding_gather',
@@ -21,8 +22,6 @@ const gatherKernel = new Kernel({ name: 'gather_rows', code: gather, ...rowsSpec
 const scatterKernel = new Kernel({ name: 'scatter_rows', code: scatter, ...rowsSpec });
 
 /** How a table's values are stored; the 16-bit formats lie in pairs, little-endian. */
-export type TableFormat = 'bf16' | 'f16' | 'f32';
-const FORMAT_CODES: Record<TableFormat, number> = { bf16: 0, f16: 1, f32: 2 };
 
 /** One part of an embedding table, split by rows so that each part fits a binding; width is a multiple of 4. */
 export interface EmbeddingGather {
@@ -30,7 +29,7 @@ export interface EmbeddingGather {
   ids: View;
   /** [rowCount, width] in `format`: the rows rowBegin … rowBegin + rowCount − 1 of the whole table */
   table: View;
-  format: TableFormat;
+  format: FloatFormat;
   rowBegin: number;
   rowCount: number;
   width: number;
@@ -48,7 +47,7 @@ export function embeddingGather(
     buffers: [ids, table, y],
     params: { tokens, width4: width / 4, row_begin: rowBegin, row_count: rowCount },
     groups: spread(ceilDiv((tokens * width) / 4, 256)),
-    constants: { FORMAT: FORMAT_CODES[format] },
+    constants: { FORMAT: FORMAT_CODE[format] },
   });
 }
 

@@ -5,7 +5,7 @@ import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
-import { FORMAT_CODE, type FloatFormat } from './nf4.ts';
+import { FORMAT_CODE, type FloatFormat } from './float-format.ts';
 
 const forwardKernel = new Kernel({
   name: 'head_matmul',

@@ -7,10 +7,7 @@ import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
-
-/** How 16- or 32-bit numbers lie in a checkpoint and in the embedding on the device. */
-export type FloatFormat = 'bf16' | 'f16' | 'f32';
-export const FORMAT_CODE: Record<FloatFormat, number> = { bf16: 0, f16: 1, f32: 2 };
+import { FORMAT_CODE, type FloatFormat } from './float-format.ts';
 
 /** An NF4 weight [columns = out, depth = in] on the device; depth is a multiple of 32. */
 export interface Nf4Weight {
