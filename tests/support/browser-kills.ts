@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { chromium, type BrowserContext } from 'playwright-core';
 import { expect } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
@@ -61,13 +61,34 @@ export async function killWhileSaving(pages: WorkerPages, random: Random, rounds
   }
 }
 
+/** How often a browser is started before it counts as unable to. */
+const STARTS = 3;
+
 /** A browser with a profile on disk, in a process group of its own that can be killed at once. */
 async function openProfile(profile: string): Promise<{ context: BrowserContext; kill: () => void }> {
+  // A browser starting on the profile of a killed one sometimes never answers, most of all on a busy machine.
+  for (let start = 1; ; start++) {
+    const { address, kill } = await startBrowser(profile);
+    try {
+      const connected = await chromium.connectOverCDP(await address, { timeout: 60_000 });
+      return { context: connected.contexts()[0]!, kill };
+    } catch (error) {
+      kill();
+      if (start === STARTS) throw error;
+    }
+  }
+}
+
+async function startBrowser(profile: string): Promise<{ address: Promise<string>; kill: () => void }> {
+  const portFile = join(profile, 'DevToolsActivePort');
+  rmSync(portFile, { force: true });
   const args = [...BROWSER_ARGS, '--headless=new', '--no-first-run', '--remote-debugging-port=0'];
-  const browser = spawn(findBrowser()!, [...args, `--user-data-dir=${profile}`], {
+  const browser = spawn(findBrowser()!, [...args, `--user-data-dir=${profile}`, 'about:blank'], {
     detached: true,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    // Nobody reads a pipe here, and a full one would stop the browser.
+    stdio: 'ignore',
   });
+  await once(browser, 'spawn');
   const kill = (): void => {
     try {
       process.kill(-browser.pid!, 'SIGKILL');
@@ -75,12 +96,15 @@ async function openProfile(profile: string): Promise<{ context: BrowserContext; 
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
   };
-  for await (const line of createInterface(browser.stderr)) {
-    const address = /^DevTools listening on (ws:\S+)/.exec(line)?.[1];
-    if (!address) continue;
-    browser.stderr.resume();
-    const connected = await chromium.connectOverCDP(address);
-    return { context: connected.contexts()[0]!, kill };
-  }
-  throw new Error('the browser ended before it could be reached');
+  const address = async (): Promise<string> => {
+    for (let waited = 0; waited < 60_000; waited += 50) {
+      if (existsSync(portFile)) {
+        const [port, path] = readFileSync(portFile, 'utf8').split('\n');
+        if (path) return `ws://127.0.0.1:${port}${path}`;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error('the browser opened no port in a minute');
+  };
+  return { address: address(), kill };
 }
