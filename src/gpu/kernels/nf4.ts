@@ -130,21 +130,21 @@ export function nf4Matmul(stream: Stream, { x, weight, y, rows, lora, bias, resi
   });
 }
 
-/**
- * dx [rows, depth] = (or, with `accumulate`, +=) dy·w + v·a, dy [rows, columns], columns a multiple of 4. This is
- * nf4Matmul's gradient for its input; `lora` carries v = scaling·dy·b and A.
- */
-export function nf4MatmulGrad(
-  stream: Stream,
-  call: {
-    dy: View;
-    weight: Nf4Weight;
-    dx: View;
-    rows: number;
-    lora?: LoraFactor | undefined;
-    accumulate: boolean;
-  },
-): void {
+export interface Nf4MatmulGrad {
+  /** [rows, columns]; columns a multiple of 4. */
+  dy: View;
+  weight: Nf4Weight;
+  /** [rows, depth] */
+  dx: View;
+  rows: number;
+  /** v = scaling·dy·b and A. */
+  lora?: LoraFactor | undefined;
+  /** Add to dx instead of replacing it. */
+  accumulate: boolean;
+}
+
+/** dx = (or +=) dy·w + v·a: nf4Matmul's gradient for its input. */
+export function nf4MatmulGrad(stream: Stream, call: Nf4MatmulGrad): void {
   const { dy, weight, dx, rows, lora, accumulate } = call;
   const { columns, depth, codes, scales } = weight;
   stream.dispatch(gradKernel, {

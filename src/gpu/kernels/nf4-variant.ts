@@ -1,0 +1,23 @@
+import type { Gpu } from '../device.ts';
+import type { Stream } from '../stream.ts';
+import type { Nf4Matmul, Nf4MatmulGrad } from './nf4.ts';
+
+/**
+ * The rungs of arithmetic for the large products, from the floor up: f32 everywhere; operands in f16 with sums in
+ * f32; matrix units (subgroup matrices) with sums in f32 where the device offers them.
+ */
+export const PRECISIONS = ['f32', 'f16', 'matrix'] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
+/** One way to compute a product with an NF4 weight: variants of one precision differ in speed and rounding only. */
+export interface Nf4Variant<Call> {
+  /** What the run plan calls it, "f32 64x128". */
+  readonly name: string;
+  readonly precision: Precision;
+  /** Whether the device has what it needs. */
+  supported(gpu: Gpu): boolean;
+  dispatch(stream: Stream, call: Call): void;
+}
+
+export type Nf4ForwardVariant = Nf4Variant<Nf4Matmul>;
+export type Nf4GradVariant = Nf4Variant<Nf4MatmulGrad>;
