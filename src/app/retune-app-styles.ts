@@ -44,7 +44,13 @@ export const appStyles = css`
   }
   nav ol {
     display: flex;
+    flex-wrap: wrap;
     gap: 0.25rem;
+  }
+  nav .runs {
+    margin-left: 0.5rem;
+    padding-left: 0.5rem;
+    border-left: 1px solid var(--line);
   }
   nav button {
     display: flex;

@@ -2,20 +2,21 @@ import { css, html, LitElement, nothing } from 'lit';
 import { customElement, query, state } from 'lit/decorators.js';
 import { WakeLock } from '../platform/wake-lock.ts';
 import type { EngineApi } from '../worker/protocol.ts';
-import { isActive } from './state/app-state.ts';
+import { isActive, type AppState } from './state/app-state.ts';
 import { pageTitle } from './state/page-title.ts';
 import { Session } from './state/session.ts';
 import { shared } from './styles.ts';
 import './views/page-notices.ts';
+import './views/runs-view.ts';
 import './views/setup-view.ts';
 import type { SetupView } from './views/setup-view.ts';
+import './views/test-view.ts';
 import './views/train-view.ts';
-import type { TrainView } from './views/train-view.ts';
 import { appStyles } from './retune-app-styles.ts';
 
-type Stage = 'choose' | 'recipe' | 'train';
+type Stage = 'choose' | 'recipe' | 'train' | 'test' | 'runs';
 
-/** The page: three stages over one session with the engine. */
+/** The page: four stages, and what they have left, over one session with the engine. */
 @customElement('retune-app')
 export class RetuneApp extends LitElement {
   readonly session: Session;
@@ -23,7 +24,7 @@ export class RetuneApp extends LitElement {
   /** The stage that is read, of the two on the first screen. */
   @state() private read: Stage = 'choose';
   @query('setup-view') private setup?: SetupView;
-  @query('train-view') private train?: TrainView;
+  @query('train-view, test-view, runs-view') private other?: HTMLElement & { show(): void };
 
   static override styles = [
     shared,
@@ -59,8 +60,6 @@ export class RetuneApp extends LitElement {
 
   override render() {
     const { session } = this;
-    const { view, run } = session.store.state;
-    const training = view === 'train' && run !== undefined;
     return html`<header>
         <div class="brand">
           <svg viewBox="0 0 64 64" aria-hidden="true">
@@ -74,26 +73,43 @@ export class RetuneApp extends LitElement {
         </div>
         <nav aria-label="Stages">
           <ol>
-            ${this.#stage('choose', '1', 'Choose')}${this.#stage('recipe', '2', 'Recipe')}${this.#stage('train', '3', 'Train')}
+            ${this.#stage('choose', '1', 'Choose')}${this.#stage('recipe', '2', 'Recipe')}
+            ${this.#stage('train', '3', 'Train')}${this.#stage('test', '4', 'Test')}${this.#stage('runs', '', 'Runs')}
           </ol>
         </nav>
         ${this.#device()}
       </header>
       <main>
         <page-notices .session=${session}></page-notices>
-        ${
-          training
-            ? html`<train-view .session=${session}></train-view>`
-            : html`<setup-view
-                .session=${session}
-                @stage=${(event: CustomEvent<Stage>) => (this.read = event.detail)}
-              ></setup-view>`
-        }
+        ${this.#view()}
       </main>
       <footer>
         <p>Everything happens on this machine. No request leaves this page’s own address.</p>
         ${session.store.state.offlineReady ? html`<p>Works without network from now on.</p>` : nothing}
       </footer>`;
+  }
+
+  /** Where the page is: one of the four, though a run to show may be missing. */
+  get #shown(): AppState['view'] {
+    const { view, run } = this.session.store.state;
+    return view === 'train' && !run ? 'setup' : view;
+  }
+
+  #view() {
+    const { session } = this;
+    switch (this.#shown) {
+      case 'train':
+        return html`<train-view .session=${session}></train-view>`;
+      case 'test':
+        return html`<test-view .session=${session}></test-view>`;
+      case 'runs':
+        return html`<runs-view .session=${session}></runs-view>`;
+      case 'setup':
+        return html`<setup-view
+          .session=${session}
+          @stage=${(event: CustomEvent<Stage>) => (this.read = event.detail)}
+        ></setup-view>`;
+    }
   }
 
   #device() {
@@ -107,25 +123,25 @@ export class RetuneApp extends LitElement {
   }
 
   #stage(stage: Stage, number: string, name: string) {
-    const { view, run } = this.session.store.state;
-    const training = view === 'train' && run !== undefined;
-    const current = stage === 'train' ? training : !training && stage === this.read;
-    return html`<li>
+    const { run } = this.session.store.state;
+    const current = this.#shown === 'setup' ? stage === this.read : stage === this.#shown;
+    return html`<li class=${stage}>
       <button
         type="button"
-        aria-current=${current ? 'step' : nothing}
+        aria-current=${current ? (number ? 'step' : 'page') : nothing}
         ?disabled=${stage === 'train' && !run}
         @click=${() => void this.#go(stage)}
       >
-        <span class="digit" aria-hidden="true">${number}</span>${name}
+        ${number ? html`<span class="digit" aria-hidden="true">${number}</span>` : nothing}${name}
       </button>
     </li>`;
   }
 
   async #go(stage: Stage): Promise<void> {
-    this.session.store.update({ view: stage === 'train' ? 'train' : 'setup' });
+    const setup = stage === 'choose' || stage === 'recipe';
+    this.session.store.update({ view: setup ? 'setup' : stage });
     await this.updateComplete;
-    if (stage === 'train') return this.train?.show();
+    if (!setup) return this.other?.show();
     await this.setup?.updateComplete;
     this.setup?.show(stage);
   }

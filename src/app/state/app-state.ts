@@ -93,7 +93,7 @@ export interface AppState {
   estimate?: Answer<TimeEstimate> | 'measuring' | undefined;
   /** What the browser said when asked to keep the site's storage. */
   persisted?: boolean | undefined;
-  view: 'setup' | 'train';
+  view: 'setup' | 'train' | 'test' | 'runs';
   run?: RunState | undefined;
   unfinished?: Unfinished | undefined;
   runs: readonly RunRecord[];

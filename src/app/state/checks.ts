@@ -80,7 +80,7 @@ function planChecks({ plan, planning, device, persisted }: AppState): Check[] {
         ? {
             state: 'bad',
             title: storage,
-            detail: `${each}, and ${showBytes(storageLeft)} left; free disk space or delete earlier runs below.`,
+            detail: `${each}, and ${showBytes(storageLeft)} left; free disk space or delete earlier runs under Runs.`,
           }
         : { state: 'good', title: storage, detail: `${each}, ${showBytes(storageLeft)} left.${kept}` },
   ];

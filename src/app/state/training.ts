@@ -82,8 +82,9 @@ export class Training {
       this.#store.update({ refusal: answer.sentence });
       return;
     }
-    const { run, unfinished } = this.#store.state;
-    if (run?.id === id && !isActive(run)) this.#store.update({ run: undefined, view: 'setup' });
+    const { run, unfinished, view } = this.#store.state;
+    if (run?.id === id && !isActive(run))
+      this.#store.update({ run: undefined, view: view === 'train' ? 'setup' : view });
     if (unfinished?.record.id === id) this.#store.update({ unfinished: undefined });
     await this.#refreshRuns();
   }

@@ -1,4 +1,4 @@
-import { css, html, nothing } from 'lit';
+import { css, html } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import type { RunRecord } from '../../worker/protocol.ts';
 import { safeText } from '../safe-text.ts';
@@ -35,13 +35,22 @@ export class RunsView extends SessionView {
 
   override render() {
     const { runs, run } = this.app;
-    if (runs.length === 0) return nothing;
     const sorted = runs.toSorted((a, b) => b.created - a.created);
-    return html`<div class="panel">
-      <ul>
-        ${sorted.map((record) => html`<li>${this.#row(record, isActive(run))}</li>`)}
-      </ul>
-    </div>`;
+    return html`<h2 id="heading" tabindex="-1">Runs</h2>
+      ${
+        runs.length === 0
+          ? html`<p class="soft">No run has been kept yet.</p>`
+          : html`<div class="panel">
+              <ul>
+                ${sorted.map((record) => html`<li>${this.#row(record, isActive(run))}</li>`)}
+              </ul>
+            </div>`
+      }`;
+  }
+
+  /** Hands the focus to the page of runs. */
+  show(): void {
+    this.renderRoot.querySelector<HTMLElement>('#heading')?.focus();
   }
 
   #row(record: RunRecord, locked: boolean) {

@@ -1,10 +1,9 @@
-import { css, html, nothing } from 'lit';
+import { css, html } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import { isActive } from '../state/app-state.ts';
 import { shared } from '../styles.ts';
 import './choose-view.ts';
 import './recipe-view.ts';
-import './runs-view.ts';
 import { SessionView } from './session-view.ts';
 import './start-panel.ts';
 
@@ -16,7 +15,7 @@ export class SetupView extends SessionView {
     css`
       :host {
         display: grid;
-        grid-template: 'choose start' auto 'recipe start' auto 'runs start' 1fr / minmax(0, 1fr) 19rem;
+        grid-template: 'choose start' auto 'recipe start' 1fr / minmax(0, 1fr) 19rem;
         gap: 2.25rem 1.75rem;
         align-items: start;
       }
@@ -28,9 +27,6 @@ export class SetupView extends SessionView {
       }
       .recipe {
         grid-area: recipe;
-      }
-      .runs {
-        grid-area: runs;
       }
       .intro {
         margin-bottom: 1rem;
@@ -56,7 +52,7 @@ export class SetupView extends SessionView {
       }
       @media (max-width: 68rem) {
         :host {
-          grid-template: 'choose' 'start' 'recipe' 'runs' / minmax(0, 1fr);
+          grid-template: 'choose' 'start' 'recipe' / minmax(0, 1fr);
         }
         .rail {
           position: static;
@@ -99,15 +95,7 @@ export class SetupView extends SessionView {
           <p class="soft">The defaults are sound. Change what you know you want changed.</p>
         </div>
         <recipe-view .session=${session}></recipe-view>
-      </section>
-      ${
-        this.app.runs.length > 0
-          ? html`<section class="runs" aria-labelledby="runs">
-              <div class="intro"><h2 id="runs">Earlier runs</h2></div>
-              <runs-view .session=${session}></runs-view>
-            </section>`
-          : nothing
-      }`;
+      </section>`;
   }
 
   /** Which stage is in the middle of the screen: fires `stage`. */
