@@ -1,7 +1,7 @@
 import { access, constants, mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
-import { showBytes } from './words.ts';
+import { showBytes } from '../formats/words.ts';
 
 /** Writes the chunks into a new file and waits until they are on disk. */
 export type WriteFile = (path: string, chunks: readonly Uint8Array[]) => Promise<void>;

@@ -1,7 +1,7 @@
 import type { LogEntry } from '../formats/trainer-state.ts';
 import type { Phase, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
 import type { Display, Progress } from './display.ts';
-import { counted, showBytes, showCount, showSeconds, showSpeed } from './words.ts';
+import { counted, showBytes, showCount, showSeconds, showSpeed } from '../formats/words.ts';
 
 /** Phases that begin with a line of their own where there is no bar. */
 const ANNOUNCED: ReadonlySet<Phase> = new Set(['hashing', 'tokenising', 'loading the base']);

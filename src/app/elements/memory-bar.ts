@@ -1,7 +1,7 @@
 import { css, html, LitElement } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { shared } from '../styles.ts';
-import { showBytes } from '../words.ts';
+import { showBytes } from '../../formats/words.ts';
 
 /** Bytes by kind: a table whose rows carry their share as a bar. */
 @customElement('memory-bar')

@@ -1,5 +1,5 @@
 import type { Check } from '../elements/check-list.ts';
-import { counted, showBytes, showCount, showSeconds } from '../words.ts';
+import { counted, showBytes, showCount, showSeconds } from '../../formats/words.ts';
 import type { AppState, Slot } from './app-state.ts';
 import { relevantDrafts } from './choices.ts';
 

@@ -1,4 +1,4 @@
-import { showShare } from '../words.ts';
+import { showShare } from '../../formats/words.ts';
 import type { RunState } from './app-state.ts';
 
 /** The tab's title: progress first, since tabs are narrow. */

@@ -1,7 +1,7 @@
 import type { LogEntry } from '../../formats/trainer-state.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
 import type { RunRecord } from '../../worker/protocol.ts';
-import { showBytes, showNumber, showRate } from '../words.ts';
+import { showBytes, showNumber, showRate } from '../../formats/words.ts';
 import type { LogLine, RunState } from './app-state.ts';
 
 const LOG_LINES = 1000;

@@ -6,7 +6,7 @@ import '../elements/row-preview.ts';
 import { isActive, type Slot } from '../state/app-state.ts';
 import type { SlotName } from '../state/choices.ts';
 import { shared } from '../styles.ts';
-import { counted } from '../words.ts';
+import { counted } from '../../formats/words.ts';
 import { adapterFacts, baseFacts, rowsFacts } from './facts.ts';
 import { SessionView } from './session-view.ts';
 

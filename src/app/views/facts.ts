@@ -1,6 +1,6 @@
 import type { AdapterFacts, BaseFacts, RowsFacts } from '../../worker/protocol.ts';
 import type { Fact } from '../elements/choice-card.ts';
-import { counted, showBytes, showCount, showLarge, showShare } from '../words.ts';
+import { counted, showBytes, showCount, showLarge, showShare } from '../../formats/words.ts';
 
 const FAMILIES = { qwen2: 'Qwen2', qwen3: 'Qwen3', llama: 'Llama' } as const;
 

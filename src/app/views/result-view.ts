@@ -4,7 +4,7 @@ import { hasPickers, pickOutputFolder } from '../../platform/file-pickers.ts';
 import { saveFile } from '../../platform/save-file.ts';
 import '../elements/notice-bar.ts';
 import { shared } from '../styles.ts';
-import { showBytes, showNumber } from '../words.ts';
+import { showBytes, showNumber } from '../../formats/words.ts';
 import './chat-view.ts';
 import { SessionView } from './session-view.ts';
 

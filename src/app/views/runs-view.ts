@@ -4,7 +4,7 @@ import type { RunRecord } from '../../worker/protocol.ts';
 import { safeText } from '../safe-text.ts';
 import { isActive } from '../state/app-state.ts';
 import { shared } from '../styles.ts';
-import { showBytes } from '../words.ts';
+import { showBytes } from '../../formats/words.ts';
 import { SessionView } from './session-view.ts';
 
 /** Runs that the browser has kept, to be opened or deleted. */

@@ -7,7 +7,7 @@ import '../elements/run-log.ts';
 import { isActive, type RunState } from '../state/app-state.ts';
 import { phaseText } from '../state/run-events.ts';
 import { shared } from '../styles.ts';
-import { showBytes, showCount, showNumber, showRate, showSeconds, showShare } from '../words.ts';
+import { showBytes, showCount, showNumber, showRate, showSeconds, showShare } from '../../formats/words.ts';
 import './chat-view.ts';
 import './result-view.ts';
 import { SessionView } from './session-view.ts';

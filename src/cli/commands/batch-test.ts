@@ -15,7 +15,7 @@ import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { NONE, numberOption, readRecipe } from '../options.ts';
 import { RunReport } from '../run-report.ts';
-import { counted, showCount, showSeconds, showSpeed } from '../words.ts';
+import { counted, showCount, showSeconds, showSpeed } from '../../formats/words.ts';
 
 interface Options {
   base: string;

@@ -3,7 +3,8 @@ import { compareResults, type ChangedAnswer, type Comparison, type Totals } from
 import { readResults } from '../../generate/results.ts';
 import { openDisplay } from '../display.ts';
 import { nodeSource } from '../node-files.ts';
-import { counted, showCount, table } from '../words.ts';
+import { counted, showCount } from '../../formats/words.ts';
+import { table } from '../table.ts';
 
 /** `retune compare`: two batch tests side by side. */
 export function compareCommand(program: Command): void {

@@ -7,7 +7,7 @@ import { parseQuestions } from '../../generate/questions.ts';
 import { readResults, type ReadResults } from '../../generate/results.ts';
 import { Interrupt, SIGNAL_CODES } from '../interrupt.ts';
 import { nodeSource } from '../node-files.ts';
-import { table } from '../words.ts';
+import { table } from '../table.ts';
 
 interface Options {
   files: string;

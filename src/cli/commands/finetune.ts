@@ -14,7 +14,7 @@ import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { NONE, readRecipe } from '../options.ts';
 import { RunReport } from '../run-report.ts';
-import { counted, showSeconds } from '../words.ts';
+import { counted, showSeconds } from '../../formats/words.ts';
 
 interface Options {
   base: string;

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { openDisplay } from '../display.ts';
 import { inspectFile, inspectFolder, type Facts } from '../inspections.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
-import { showBytes, showCount } from '../words.ts';
+import { showBytes, showCount } from '../../formats/words.ts';
 
 /** `retune inspect`: what a folder or file holds, and whether it is sound. */
 export function inspectCommand(program: Command): void {

@@ -5,7 +5,8 @@ import { planRun } from '../../run/plan-run.ts';
 import { openDisplay } from '../display.ts';
 import { nodeFolder } from '../node-files.ts';
 import { numberOption, readRecipe } from '../options.ts';
-import { counted, showCount, table } from '../words.ts';
+import { counted, showCount } from '../../formats/words.ts';
+import { table } from '../table.ts';
 
 interface Options {
   base: string;

@@ -1,5 +1,14 @@
 import { expect, it } from 'vitest';
-import { counted, showBytes, showSeconds, showSpeed, table } from '../../../src/cli/words.ts';
+import {
+  counted,
+  showBytes,
+  showLarge,
+  showNumber,
+  showRate,
+  showSeconds,
+  showShare,
+  showSpeed,
+} from '../../../src/formats/words.ts';
 
 it.each([
   [0, '0 bytes'],
@@ -23,12 +32,18 @@ it('counts in the singular and in the plural, and rounds fast speeds', () => {
   expect([7.46, 1234.5].map(showSpeed)).toEqual(['7.5 tokens/s', '1,235 tokens/s']);
 });
 
-it('lays cells out in columns', () => {
-  expect(
-    table([
-      ['', 'V1'],
-      ['questions', '4'],
-      ['a', '1,000'],
-    ]),
-  ).toEqual(['              V1', 'questions      4', 'a          1,000']);
+it.each([
+  [1_543_714_304, '1.54 billion'],
+  [494_032_768, '494 million'],
+  [9_232_384, '9.2 million'],
+  [12_345, '12,345'],
+])('shows %d in one word as %s', (count, text) => expect(showLarge(count)).toBe(text));
+
+it('shows a share as whole only once it is', () => {
+  expect([showShare(199, 200), showShare(200, 200), showShare(0, 0)]).toEqual(['99%', '100%', '0%']);
+});
+
+it('shows numbers with the digits that matter', () => {
+  expect([0, 1.23456, 0.000123].map(showNumber)).toEqual(['0.0000', '1.2346', '1.23e-4']);
+  expect(showRate(5e-5)).toBe('5.00e-5');
 });

@@ -10,7 +10,7 @@ export function showBytes(bytes: number): string {
 /** Seconds for people: "8 s", "3 min 05 s", "2 h 07 min". */
 export function showSeconds(seconds: number): string {
   if (!Number.isFinite(seconds)) return '–';
-  const whole = Math.round(seconds);
+  const whole = Math.max(0, Math.round(seconds));
   const two = (n: number) => String(n).padStart(2, '0');
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
@@ -20,24 +20,28 @@ export function showSeconds(seconds: number): string {
 /** A whole number with thousands separated: "12,345". */
 export const showCount = (count: number): string => count.toLocaleString('en-US');
 
+/** A large number in one word: "1.54 billion", "494 million". */
+export function showLarge(count: number): string {
+  if (count >= 1e9) return `${(count / 1e9).toFixed(2)} billion`;
+  if (count >= 1e6) return `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} million`;
+  return showCount(count);
+}
+
 /** "1 row", "2 rows". */
 export const counted = (count: number, noun: string): string =>
   `${showCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 
+/** "34%"; never 100% before the end. */
+export const showShare = (done: number, total: number): string =>
+  `${total > 0 ? Math.floor((100 * done) / total) : 0}%`;
+
+/** A learning rate: "5.00e-5". */
+export const showRate = (rate: number): string => rate.toExponential(2);
+
+/** A loss or a norm with the digits that matter on a plot. */
+export const showNumber = (value: number): string =>
+  value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(4);
+
 /** "7.5 tokens/s", "1,234 tokens/s". */
 export const showSpeed = (rate: number): string =>
   `${rate < 10 ? rate.toFixed(1) : showCount(Math.round(rate))} tokens/s`;
-
-/** Rows of cells as lines: the first column to the left, the others to the right. */
-export function table(rows: readonly (readonly string[])[]): string[] {
-  const columns = Math.max(...rows.map((row) => row.length));
-  const widths = Array.from({ length: columns }, (_, i) =>
-    Math.max(...rows.map((row) => row[i]?.length ?? 0)),
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('  ')
-      .trimEnd(),
-  );
-}
