@@ -11,6 +11,7 @@ import { inspectAdapter, inspectBase, inspectRows, readRecipe } from './inspect.
 import { estimate, plan } from './plan.ts';
 import type { DeviceFacts, EngineApi } from './protocol.ts';
 import { Runs } from './runs.ts';
+import type { TestApi } from './test-protocol.ts';
 
 const files = new RunFiles();
 const runs = new Runs(openDatabase(), files);
@@ -25,7 +26,10 @@ async function deviceFacts(): Promise<DeviceFacts> {
   return { name, software, maxBufferBytes: device.limits.maxBufferSize };
 }
 
+const testing = {} as TestApi;
+
 const api: EngineApi = {
+  ...testing,
   device: () => answer(deviceFacts),
 
   inspectBase: (base) => answer(() => inspectBase(base)),

@@ -2,6 +2,7 @@ import type { Recipe } from '../formats/recipe.ts';
 import type { MemoryKind } from '../gpu/memory.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { InputHandles } from '../storage/run-records.ts';
+import type { TestApi } from './test-protocol.ts';
 
 /** A folder that the user chose, as plain files: what crosses to the worker costs nothing, since files stay on disk. */
 export interface ChosenFolder {
@@ -9,6 +10,8 @@ export interface ChosenFolder {
   files: readonly File[];
   /** Kept where the browser gives handles, so that a reload can ask for the same folder with one click. */
   handle?: FileSystemDirectoryHandle | undefined;
+  /** Set, with no files, for an adapter that this browser keeps: the result of a run, or one of its checkpoints. */
+  kept?: { run: string; step?: number | undefined } | undefined;
 }
 
 /** A single file that the user chose. */
@@ -123,7 +126,7 @@ export interface ChatOptions {
 }
 
 /** What the page asks of the engine's worker; types only, so that both sides can import it. */
-export interface EngineApi {
+export interface EngineApi extends TestApi {
   device(): Promise<Answer<DeviceFacts>>;
 
   inspectBase(base: ChosenFolder): Promise<Answer<BaseFacts>>;

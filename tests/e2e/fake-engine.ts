@@ -9,6 +9,7 @@ import type {
   RunOutcome,
   RunRecord,
 } from '../../src/worker/protocol.ts';
+import type { TestApi } from '../../src/worker/test-protocol.ts';
 
 /** What the page is to be shown, by the address of the test's page. */
 export interface Scenario {
@@ -36,6 +37,8 @@ export function scenarioOf(search: URLSearchParams): Scenario {
   };
 }
 
+/** What no test of the page asks for. */
+const testing = {} as TestApi;
 const MIB = 2 ** 20;
 const ok = <T>(value: T): Answer<T> => ({ ok: true, value });
 const no = (sentence: string): Answer<never> => ({ ok: false, sentence });
@@ -137,7 +140,13 @@ export function fakeEngine(scenario: Scenario): EngineApi {
       saving = false;
     }
     keep({ status: 'finished', step: steps, stopped: false });
-    return { id: record.id, status: 'finished', step: steps, maxSteps: steps };
+    return {
+      ...testing,
+      id: record.id,
+      status: 'finished',
+      step: steps,
+      maxSteps: steps,
+    };
   }
 
   return {
