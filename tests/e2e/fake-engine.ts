@@ -140,16 +140,11 @@ export function fakeEngine(scenario: Scenario): EngineApi {
       saving = false;
     }
     keep({ status: 'finished', step: steps, stopped: false });
-    return {
-      ...testing,
-      id: record.id,
-      status: 'finished',
-      step: steps,
-      maxSteps: steps,
-    };
+    return { id: record.id, status: 'finished', step: steps, maxSteps: steps };
   }
 
   return {
+    ...testing,
     device: async () => {
       if (scenario.device === 'none')
         return no(
