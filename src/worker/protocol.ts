@@ -103,6 +103,8 @@ export interface RunRecord {
   inputs: { base: string; source: string | undefined; train: string; validation: string | undefined };
   /** For the page to ask permission by: only a page may, and only after a click. */
   handles: InputHandles;
+  /** The run whose result is the source, where it was continued in this browser: it has no handle and needs none. */
+  sourceRun?: string | undefined;
   checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];
   /** log_history so far, for the plots. */
   log: readonly Record<string, number>[];

@@ -284,6 +284,11 @@ export interface TestApi {
   annotateRun(id: string, note: string): Promise<Answer<undefined>>;
   /** Bases first, then what was trained from them. */
   family(): Promise<FamilyMember[]>;
+  /**
+   * What the next run begins with: this run's result as its source (with `run` set), and its base where the browser
+   * still has a way to it.
+   */
+  continueFrom(id: string): Promise<Answer<{ source: ChosenFolder; base: ChosenFolder | undefined }>>;
   /** The whole run as a zip that importRun takes. */
   archiveRun(id: string): Promise<Answer<Blob>>;
   /** Takes a run out of such a zip after checking its hashes. */
