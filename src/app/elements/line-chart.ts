@@ -7,8 +7,9 @@ import { shared } from '../styles.ts';
 export interface ChartSeries {
   name: string;
   /** A custom property of tokens.css. */
-  colour: '--plot-1' | '--plot-2';
-  dashed?: boolean;
+  colour: `--plot-${1 | 2 | 3 | 4 | 5 | 6}`;
+  /** Dashed as usual, or by lengths of dashes and gaps: what tells many lines apart without their colours. */
+  dashed?: boolean | readonly number[];
   points: readonly (readonly [step: number, value: number])[];
 }
 
@@ -97,7 +98,7 @@ export class LineChart extends LitElement {
                   x2="22"
                   y2="4"
                   stroke=${`var(${colour})`}
-                  stroke-dasharray=${dashed ? '5 4' : 'none'}
+                  stroke-dasharray=${dashed === true ? '5 4' : dashed ? dashed.join(' ') : 'none'}
                 />
               </svg>
               ${name} <b>${points.length > 0 ? this.format(points.at(-1)![1]) : '–'}</b>
@@ -159,7 +160,7 @@ export class LineChart extends LitElement {
           width: 2,
           spanGaps: true,
           points: { show: fewPoints, size: 5, fill: colour(series.colour) },
-          ...(series.dashed ? { dash: [6, 4] } : {}),
+          ...(series.dashed ? { dash: series.dashed === true ? [6, 4] : [...series.dashed] } : {}),
         })),
       ],
     };
