@@ -1,7 +1,7 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { Table } from '../gpu/kernels/head.ts';
 import type { FloatFormat } from '../gpu/kernels/float-format.ts';
-import type { Nf4Weight } from '../gpu/kernels/nf4.ts';
+import type { Nf4Weight } from '../gpu/kernels/nf4-call.ts';
 import type { View } from '../gpu/memory.ts';
 import { keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
 import { linearModules, type LinearModule, type Projection } from '../formats/decoder-weights.ts';

@@ -5,7 +5,7 @@ import {
   quantiseNf4,
   signedDynamicMap,
 } from '../../src/formats/nf4.ts';
-import type { Nf4Weight } from '../../src/gpu/kernels/nf4.ts';
+import type { Nf4Weight } from '../../src/gpu/kernels/nf4-call.ts';
 import type { TestGpu } from './gpu.ts';
 import type { Random } from './random.ts';
 

@@ -1,6 +1,6 @@
 import type { Gpu } from '../device.ts';
 import type { Stream } from '../stream.ts';
-import type { Nf4Matmul, Nf4MatmulGrad } from './nf4.ts';
+import type { Nf4Matmul, Nf4MatmulGrad } from './nf4-call.ts';
 
 /**
  * The rungs of arithmetic for the large products, from the floor up: f32 everywhere; operands in f16 with sums in

@@ -8,42 +8,7 @@ import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 import { FORMAT_CODE, type FloatFormat } from './float-format.ts';
-
-/** An NF4 weight [columns = out, depth = in] on the device; depth is a multiple of 32. */
-export interface Nf4Weight {
-  columns: number;
-  depth: number;
-  /** 16 bytes per 32 consecutive k of a row, ordered [depth/32][columns]. */
-  codes: View;
-  /** f32 [columns·depth/64], or, double-quantised, the u32 words that `nested` describes. */
-  scales: View;
-  /**
-   * Double quantisation: `scales` begins with the 8-bit codes of the scales; absmax of blocks of 2^shift codes lie
-   * at word `absmaxAt`, the 256 values of the map at word `mapAt`. scale = map[code]·absmax + offset.
-   */
-  nested?: { absmaxAt: number; mapAt: number; shift: number; offset: number };
-}
-
-/** A LoRA pair as one dispatch needs it: the activations of rank `rank` and the matrix they meet. */
-export interface LoraFactor {
-  /** [tokens, rank], scaling included. */
-  activations: View;
-  /** B [out, rank] forward, A [rank, in] for the gradient. */
-  matrix: View;
-  rank: number;
-}
-
-const NESTED_PARAMS = { absmax_at: 'u32', map_at: 'u32', nested_shift: 'u32', offset: 'f32' } as const;
-
-const FORWARD_PARAMS = {
-  rows: 'u32',
-  columns: 'u32',
-  depth: 'u32',
-  rank: 'u32',
-  has_bias: 'u32',
-  has_residual: 'u32',
-  ...NESTED_PARAMS,
-} as const;
+import { FORWARD_PARAMS, GRAD_PARAMS, nestedParams, type Nf4Matmul, type Nf4MatmulGrad } from './nf4-call.ts';
 
 const FORWARD_BUFFERS = ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'] as const;
 
@@ -65,7 +30,7 @@ const gradKernel = new Kernel({
   name: 'nf4_matmul_grad',
   code: matmulGrad,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
-  params: { rows: 'u32', columns: 'u32', depth: 'u32', rank: 'u32', accumulate: 'u32', ...NESTED_PARAMS },
+  params: GRAD_PARAMS,
 });
 
 const quantiseKernel = new Kernel({
@@ -82,31 +47,8 @@ const repackKernel = new Kernel({
   params: { groups: 'u32', first_group: 'u32', columns: 'u32', depth: 'u32' },
 });
 
-function nestedParams({ nested }: Nf4Weight) {
-  return {
-    absmax_at: nested?.absmaxAt ?? 0,
-    map_at: nested?.mapAt ?? 0,
-    nested_shift: nested?.shift ?? 0,
-    offset: nested?.offset ?? 0,
-  };
-}
-
 /** Rows up to which the matrix-vector kernel is used. */
 const MATVEC_ROWS = 8;
-
-export interface Nf4Matmul {
-  /** [rows, depth] */
-  x: View;
-  weight: Nf4Weight;
-  /** [rows, columns] */
-  y: View;
-  rows: number;
-  lora?: LoraFactor | undefined;
-  /** [columns] */
-  bias?: View | undefined;
-  /** [rows, columns]; another buffer range than y. */
-  residual?: View | undefined;
-}
 
 /** y = x·wᵀ + u·bᵀ + bias + residual, with w decoded from NF4 on the way. */
 export function nf4Matmul(stream: Stream, { x, weight, y, rows, lora, bias, residual }: Nf4Matmul): void {
@@ -128,19 +70,6 @@ export function nf4Matmul(stream: Stream, { x, weight, y, rows, lora, bias, resi
     constants: { NESTED: Number(!!weight.nested) },
     work: 2 * rows * columns * depth,
   });
-}
-
-export interface Nf4MatmulGrad {
-  /** [rows, columns]; columns a multiple of 4. */
-  dy: View;
-  weight: Nf4Weight;
-  /** [rows, depth] */
-  dx: View;
-  rows: number;
-  /** v = scaling·dy·b and A. */
-  lora?: LoraFactor | undefined;
-  /** Add to dx instead of replacing it. */
-  accumulate: boolean;
 }
 
 /** dx = (or +=) dy·w + v·a: nf4Matmul's gradient for its input. */
