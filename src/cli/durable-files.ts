@@ -105,15 +105,15 @@ export async function nearestFolder(path: string): Promise<string> {
 }
 
 /** Throws UserError where no folder can be made, or nothing written, at `path`: better before hours of work than after. */
-export async function checkWritable(path: string): Promise<void> {
+export async function checkWritable(path: string, option = '--output'): Promise<void> {
   const nearest = await nearestFolder(resolve(path));
   if (!(await stat(nearest)).isDirectory())
     throw new UserError(
-      `${path}: expected a folder for the output, found ${nearest === resolve(path) ? 'a file' : `the file ${nearest} on the way`}; choose another --output.`,
+      `${path}: expected a folder for the output, found ${nearest === resolve(path) ? 'a file' : `the file ${nearest} on the way`}; choose another ${option}.`,
     );
   const refused = await access(nearest, constants.W_OK | constants.X_OK).catch(errorCode);
   if (refused !== undefined)
     throw new UserError(
-      `${path}: nothing can be written into ${nearest} (${refused}); check its permissions or choose another --output.`,
+      `${path}: nothing can be written into ${nearest} (${refused}); check its permissions or choose another ${option}.`,
     );
 }

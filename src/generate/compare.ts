@@ -1,6 +1,10 @@
 import { UserError } from '../formats/user-error.ts';
-import { exactMatch, rougeL, tokenF1 } from './metrics.ts';
+import { comparisonCsv, type CsvVersion } from './csv.ts';
+import { compareScores, type GroupChange, type Headline } from './headline.ts';
+import { exactMatch } from './metrics.ts';
+import type { Question } from './questions.ts';
 import type { ReadResults } from './results.ts';
+import { scoreAnswer, summarise } from './scores.ts';
 
 /** What one model's answers come to. */
 export interface Totals {
@@ -15,9 +19,9 @@ export interface Totals {
   averageTotalTokens: number;
   /** Of the questions that have an expected answer. */
   exactMatches: number;
-  /** Means over the same, between 0 and 1; NaN where there are none. */
-  tokenF1: number;
-  rougeL: number;
+  /** Means over the same, between 0 and 1; undefined where there are none. */
+  tokenF1: number | undefined;
+  rougeL: number | undefined;
 }
 
 /** A question that the two models answered differently. */
@@ -37,48 +41,92 @@ export interface Comparison {
   withExpected: number;
   v1: Totals;
   v2: Totals;
+  /** Whether V2 improved; undefined where no question has an expected answer. */
+  headline: Headline | undefined;
+  /** The one that fell most first. */
+  topics: GroupChange[];
+  difficulties: GroupChange[];
+  /** Numbers of the questions that V2 answers worse than V1 did, and better. */
+  worse: number[];
+  better: number[];
   changed: ChangedAnswer[];
 }
 
 /** Sets two batch tests side by side. Throws UserError where they are not about the same questions. */
 export function compareResults(v1: ReadResults, v2: ReadResults): Comparison {
-  if (v1.results.length !== v2.results.length)
-    throw new UserError(
-      `${v2.file}: it has ${v2.results.length} results, expected the ${v1.results.length} of ${v1.file}; run both tests on the same questions.`,
-    );
+  checkSameQuestions(v1, v2);
+  const scores = (read: ReadResults) =>
+    read.results.map((r) => scoreAnswer(r.model_answer, r.expected_answer));
+  const { headline, changes, topics, difficulties } = compareScores(v1.results, scores(v1), scores(v2));
+  const numbers = (wanted: string) => changes.flatMap((change, i) => (change === wanted ? [i + 1] : []));
   const changed: ChangedAnswer[] = [];
   v1.results.forEach(({ question, expected_answer: expected, model_answer: first }, i) => {
-    const { question: other, model_answer: second } = v2.results[i]!;
-    if (other !== question)
-      throw new UserError(
-        `${v2.file}: question ${i + 1} is ${JSON.stringify(other)}, expected ${JSON.stringify(question)} as in ${v1.file}; run both tests on the same questions.`,
-      );
+    const second = v2.results[i]!.model_answer;
     if (exactMatch(first, second)) return;
     const exact: [boolean, boolean] = [exactMatch(first, expected), exactMatch(second, expected)];
     changed.push({ number: i + 1, question, expected, answers: [first, second], exact });
   });
   return {
     questions: v1.results.length,
-    withExpected: expectedOnly(v1).length,
+    withExpected: changes.filter((change) => change !== undefined).length,
     v1: totals(v1),
     v2: totals(v2),
+    headline,
+    topics,
+    difficulties,
+    worse: numbers('worse'),
+    better: numbers('better'),
     changed,
   };
 }
 
-function expectedOnly({ results }: ReadResults): ReadResults['results'] {
-  return results.filter(({ expected_answer: expected }) => expected.trim() !== '');
+/** The same as a table. Throws UserError where they are not about the same questions. */
+export function resultsCsv(v1: ReadResults, v2: ReadResults): string {
+  checkSameQuestions(v1, v2);
+  const questions = v1.results.map(({ question, expected_answer: answer, topic, difficulty }): Question => ({
+    question,
+    answer,
+    topic,
+    difficulty,
+  }));
+  const version = (name: string, { results }: ReadResults): CsvVersion => ({
+    name,
+    answers: results.map(({ model_answer: text, token_usage: usage, stop_reason: stopped }) => ({
+      text,
+      inputTokens: usage.input_tokens,
+      outputTokens: usage.output_tokens,
+      ...(stopped && { stopped }),
+    })),
+  });
+  return comparisonCsv(questions, [version('V1', v1), version('V2', v2)]);
 }
 
-function totals(read: ReadResults): Totals {
-  const { results, modelPath } = read;
+function checkSameQuestions(v1: ReadResults, v2: ReadResults): void {
+  if (v1.results.length !== v2.results.length)
+    throw new UserError(
+      `${v2.file}: it has ${v2.results.length} results, expected the ${v1.results.length} of ${v1.file}; run both tests on the same questions.`,
+    );
+  v1.results.forEach(({ question }, i) => {
+    const { question: other } = v2.results[i]!;
+    if (other !== question)
+      throw new UserError(
+        `${v2.file}: question ${i + 1} is ${JSON.stringify(other)}, expected ${JSON.stringify(question)} as in ${v1.file}; run both tests on the same questions.`,
+      );
+  });
+}
+
+function totals({ results, modelPath }: ReadResults): Totals {
   const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
   const inputTokens = sum(results.map((r) => r.token_usage.input_tokens));
   const outputTokens = sum(results.map((r) => r.token_usage.output_tokens));
   const totalTokens = sum(results.map((r) => r.token_usage.total_tokens));
-  const judged = expectedOnly(read);
-  const scores = (metric: (answer: string, expected: string) => number | boolean): number[] =>
-    judged.map((r) => Number(metric(r.model_answer, r.expected_answer)));
+  const { exactMatches, tokenF1, rougeL } = summarise(
+    results.map((r) => ({
+      outputTokens: r.token_usage.output_tokens,
+      cut: r.stop_reason === 'length',
+      scores: scoreAnswer(r.model_answer, r.expected_answer),
+    })),
+  );
   return {
     modelPath,
     inputTokens,
@@ -87,8 +135,8 @@ function totals(read: ReadResults): Totals {
     averageInputTokens: inputTokens / results.length,
     averageOutputTokens: outputTokens / results.length,
     averageTotalTokens: totalTokens / results.length,
-    exactMatches: sum(scores(exactMatch)),
-    tokenF1: sum(scores(tokenF1)) / judged.length,
-    rougeL: sum(scores(rougeL)) / judged.length,
+    exactMatches,
+    tokenF1,
+    rougeL,
   };
 }

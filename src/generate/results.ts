@@ -107,12 +107,14 @@ export function batchTestFile(
   };
 }
 
-/** What comparing needs of a result file, Retune's own or the recipe's. */
+/** What comparing needs of a result file, Retune's own or the recipe's, which does not say why answers ended. */
 export interface ReadResults {
   file: string;
   modelPath: string;
-  results: Pick<Result, 'question' | 'expected_answer' | 'model_answer' | 'token_usage'>[];
+  results: (Omit<Result, 'question_id' | 'stop_reason'> & Partial<Pick<Result, 'stop_reason'>>)[];
 }
+
+const STOP_REASONS = ['stop id', 'length'] as const;
 
 /** Reads a result file. Throws UserError naming the key that is missing or of the wrong type. */
 export async function readResults(source: ByteSource): Promise<ReadResults> {
@@ -128,15 +130,19 @@ export async function readResults(source: ByteSource): Promise<ReadResults> {
       const fields = new Fields(source.name, entry, `results[${i}].`, remedy);
       const usage = fields.section('token_usage');
       const tokens = (key: string): number => usage.number(key, { whole: true, min: 0 });
+      const stopped = STOP_REASONS.find((reason) => reason === fields.values['stop_reason']);
       return {
         question: fields.string('question'),
         expected_answer: fields.string('expected_answer', ''),
         model_answer: fields.string('model_answer'),
+        topic: fields.string('topic', ''),
+        difficulty: fields.string('difficulty', ''),
         token_usage: {
           input_tokens: tokens('input_tokens'),
           output_tokens: tokens('output_tokens'),
           total_tokens: tokens('total_tokens'),
         },
+        ...(stopped && { stop_reason: stopped }),
       };
     }),
   };

@@ -1,3 +1,5 @@
+import { exactMatch, rougeL, tokenF1 } from './metrics.ts';
+
 /** How one answer stands to the expected one. */
 export interface Scores {
   exact: boolean;
@@ -26,3 +28,59 @@ export interface Group {
   name: string;
   summary: Summary;
 }
+
+/** What a summary needs to know of one answer. */
+export interface ScoredAnswer {
+  outputTokens: number;
+  cut: boolean;
+  scores: Scores | undefined;
+}
+
+/** undefined where nothing is expected. */
+export function scoreAnswer(answer: string, expected: string): Scores | undefined {
+  if (expected.trim() === '') return undefined;
+  return {
+    exact: exactMatch(answer, expected),
+    tokenF1: tokenF1(answer, expected),
+    rougeL: rougeL(answer, expected),
+  };
+}
+
+export function summarise(answers: readonly ScoredAnswer[]): Summary {
+  const scores = answers.map((answer) => answer.scores).filter((s) => s !== undefined);
+  const mean = (values: readonly number[]) => (values.length > 0 ? sum(values) / values.length : undefined);
+  const exact = scores.map((s) => Number(s.exact));
+  return {
+    questions: answers.length,
+    scored: scores.length,
+    exactMatches: sum(exact),
+    exactRate: mean(exact),
+    tokenF1: mean(scores.map((s) => s.tokenF1)),
+    rougeL: mean(scores.map((s) => s.rougeL)),
+    outputTokens: mean(answers.map((answer) => answer.outputTokens)) ?? 0,
+    cut: answers.filter(({ cut }) => cut).length,
+  };
+}
+
+/** Summaries of the answers that share a name, in the order in which the names appear. */
+export function summariseBy(
+  names: readonly string[],
+  answers: readonly (ScoredAnswer | undefined)[],
+): Group[] {
+  return [...indicesBy(names)]
+    .map(([name, indices]) => ({ name, answers: indices.flatMap((i) => answers[i] ?? []) }))
+    .map(({ name, answers }) => ({ name, summary: summarise(answers) }));
+}
+
+/** Where each name stands, in the order in which the names appear. */
+export function indicesBy(names: readonly string[]): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  names.forEach((name, i) => {
+    const indices = found.get(name);
+    if (indices) indices.push(i);
+    else found.set(name, [i]);
+  });
+  return found;
+}
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);

@@ -1,18 +1,16 @@
-import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { Folder } from '../../formats/byte-source.ts';
-import { UserError } from '../../formats/user-error.ts';
 import { encodeUtf8 } from '../../formats/utf8.ts';
 import { MAX_NEW_TOKENS, type BatchProgress } from '../../generate/batch-test.ts';
 import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
 import { testModel, type TestEvent } from '../../run/test-model.ts';
 import { openDisplay, type Display } from '../display.ts';
-import { checkWritable, replaceFiles } from '../durable-files.ts';
+import { replaceFiles } from '../durable-files.ts';
 import { Interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
+import { checkOutputFile } from '../output-file.ts';
 import { NONE, numberOption, readRecipe } from '../options.ts';
 import { RunReport } from '../run-report.ts';
 import { counted, showCount, showSeconds, showSpeed } from '../../formats/words.ts';
@@ -112,7 +110,7 @@ async function runBatchTest(options: Options): Promise<number> {
     const base = await nodeFolder(options.base);
     const adapter = options.model === NONE ? undefined : await nodeFolder(options.model);
     const questions = await nodeSource(options.questions);
-    await checkOutputFile(options.output);
+    await checkOutputFile(options.output, 'the answers');
     const recipe = await readRecipe(options.config ?? (await recipeBeside(adapter)), display);
     const report = new TestReport(display);
     const { maxNewTokens, seed } = options;
@@ -178,16 +176,6 @@ class TestReport {
     this.#told = share;
     this.#display.progress({ task: 'answering', done: answered, total: questions, info });
   }
-}
-
-/** Throws UserError where the path names something that a file cannot be put in the place of. */
-async function checkOutputFile(path: string): Promise<void> {
-  const info = await stat(path).catch(() => undefined);
-  if (info && !info.isFile())
-    throw new UserError(
-      `${path}: expected a file for the answers, found ${info.isDirectory() ? 'a folder' : 'something else'}; choose another --output.`,
-    );
-  await checkWritable(dirname(path));
 }
 
 /** The recipe that Retune wrote beside the adapters it trained. */

@@ -1,8 +1,18 @@
 import type { Command } from 'commander';
-import { compareResults, type ChangedAnswer, type Comparison, type Totals } from '../../generate/compare.ts';
+import { encodeUtf8 } from '../../formats/utf8.ts';
+import {
+  compareResults,
+  resultsCsv,
+  type ChangedAnswer,
+  type Comparison,
+  type Totals,
+} from '../../generate/compare.ts';
+import type { GroupChange, Headline } from '../../generate/headline.ts';
 import { readResults } from '../../generate/results.ts';
 import { openDisplay } from '../display.ts';
+import { replaceFiles } from '../durable-files.ts';
 import { nodeSource } from '../node-files.ts';
+import { checkOutputFile } from '../output-file.ts';
 import { counted, showCount } from '../../formats/words.ts';
 import { table } from '../table.ts';
 
@@ -12,27 +22,39 @@ export function compareCommand(program: Command): void {
     .command('compare')
     .summary('set two batch tests side by side')
     .description(
-      'Compares the answers of two models to the same questions: tokens, exact matches with the expected answers, token F1 and ROUGE-L (both between 0 and 1), and every answer that changed.',
+      'Compares the answers of two models to the same questions: tokens, exact matches with the expected answers, token F1 and ROUGE-L (both between 0 and 1), whether V2 improved (with a 95% bootstrap interval over the questions), where it got worse, and every answer that changed.',
     )
     .argument('<results-v1>', 'file that "retune batch-test" wrote with the first model')
     .argument('<results-v2>', 'file that it wrote with the second model')
     .option('--json', 'print JSON')
+    .option('--csv <file>', 'also write both models side by side as CSV, a line for each question')
     .action(runCompare);
 }
 
-async function runCompare(first: string, second: string, options: { json?: true }): Promise<void> {
+async function runCompare(
+  first: string,
+  second: string,
+  options: { json?: true; csv?: string },
+): Promise<void> {
   const display = openDisplay();
-  const [v1, v2] = [await nodeSource(first), await nodeSource(second)];
-  const comparison = compareResults(await readResults(v1), await readResults(v2));
+  const v1 = await readResults(await nodeSource(first));
+  const v2 = await readResults(await nodeSource(second));
+  const comparison = compareResults(v1, v2);
+  if (options.csv !== undefined) {
+    await checkOutputFile(options.csv, 'the table', '--csv');
+    await replaceFiles([[options.csv, [encodeUtf8(resultsCsv(v1, v2))]]]);
+  }
   if (options.json) return display.line(JSON.stringify(comparison, null, 2));
   for (const line of summary(comparison)) display.line(line);
   for (const answer of comparison.changed) for (const line of changed(answer)) display.line(line);
 }
 
-function summary({ questions, withExpected, v1, v2, changed: { length } }: Comparison): string[] {
+function summary(comparison: Comparison): string[] {
+  const { questions, withExpected, v1, v2, headline, topics, difficulties, worse, better } = comparison;
+  const { length } = comparison.changed;
   const row = (name: string, show: (totals: Totals) => string) => [name, show(v1), show(v2)];
   const average = (value: number) => value.toFixed(1);
-  const score = (value: number) => (Number.isNaN(value) ? '–' : value.toFixed(4));
+  const score = (value: number | undefined) => value?.toFixed(4) ?? '–';
   return [
     `V1: ${v1.modelPath}`,
     `V2: ${v2.modelPath}`,
@@ -52,8 +74,39 @@ function summary({ questions, withExpected, v1, v2, changed: { length } }: Compa
       row('total tokens per question', (t) => average(t.averageTotalTokens)),
     ]),
     '',
-    `${counted(length, 'answer')} changed`,
+    ...(headline ? [verdict(headline), ...falls(topics, 'topic'), ...falls(difficulties, 'difficulty')] : []),
+    `${counted(length, 'answer')} changed${headline ? `: ${better.length} better, ${worse.length} worse${listed(worse)}` : ''}`,
   ];
+}
+
+/** "V2 improved: exact match 0.2500 → 0.7500, +0.5000 (95% bootstrap interval +0.2500 to +0.7500, 20 questions)". */
+function verdict({ verdict, metric, means, difference, interval, questions }: Headline): string {
+  const what = {
+    improved: 'V2 improved',
+    worse: 'V2 got worse',
+    'no clear difference': 'No clear difference',
+  }[verdict];
+  const [a, b] = means.map((mean) => mean.toFixed(4));
+  const [low, high] = interval.map(signed);
+  return `${what}: ${metric} ${a} → ${b}, ${signed(difference)} (95% bootstrap interval ${low} to ${high}, ${counted(questions, 'question')})`;
+}
+
+/** A line for each topic, or difficulty, in which V2 fell. */
+function falls(groups: readonly GroupChange[], kind: string): string[] {
+  return groups
+    .filter(({ difference }) => difference < 0)
+    .map(
+      ({ name, questions, difference }) =>
+        `Worse in ${name === '' ? `questions without a ${kind}` : `the ${kind} ${oneLine(name)}`}: ${signed(difference)} (${counted(questions, 'question')})`,
+    );
+}
+
+const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
+
+/** The first few numbers of questions. */
+function listed(numbers: readonly number[]): string {
+  if (numbers.length === 0) return '';
+  return ` (question ${numbers.slice(0, 20).join(', ')}${numbers.length > 20 ? ', …' : ''})`;
 }
 
 function changed({ number, question, expected, answers, exact }: ChangedAnswer): string[] {

@@ -36,7 +36,22 @@ describe('parseQuestions', () => {
       'questions.json, entry 2 (line 3): topic is ["x"], expected text; correct it.',
     ],
     ['["a"]', 'questions.json, line 1: found "a", expected a JSON object'],
+    [
+      '[{"id": 1, "question": "a"},\n{"id": 2, "question": "b"},\n{"id": 1, "question": "c"}]',
+      'questions.json, entry 3 (line 3): id is 1, which entry 1 has already; give every question an id of its own, or none.',
+    ],
+    [
+      '{"question_id": "q", "question": "a"}\n{"question_id": "q", "question": "a"}',
+      'questions.json, entry 2 (line 2): id is "q", which entry 1 has already',
+    ],
   ])('refuses %j', async (text, sentence) => {
     await expect(parse(text)).rejects.toThrow(sentence);
+  });
+
+  it('refuses a text that no model could take', async () => {
+    const row = { question: 'a'.repeat(10 * 2 ** 20) };
+    await expect(parse(JSON.stringify([{ question: 'b' }, row]))).rejects.toThrow(
+      'questions.json, entry 2 (line 1): question has 10,485,760 characters, expected at most 100,000; shorten it.',
+    );
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareResults } from '../../../src/generate/compare.ts';
+import { compareResults, resultsCsv } from '../../../src/generate/compare.ts';
 import { batchTestFile, generationSettings, readResults } from '../../../src/generate/results.ts';
 import { RECIPE_SAMPLING } from '../../../src/generate/sampling.ts';
 import { source } from '../../support/memory-folder.ts';
@@ -81,6 +81,12 @@ describe('compareResults', () => {
       rougeL: (2 / 3 + 4 / 5) / 2,
     });
     expect(found.v2).toMatchObject({ exactMatches: 1, tokenF1: 0.5, rougeL: 0.5, outputTokens: 46 });
+    expect(found).toMatchObject({ worse: [3], better: [1] });
+    expect(found.headline).toMatchObject({ metric: 'exact match', means: [0, 0.5], questions: 2 });
+    expect(found.topics).toEqual([
+      { name: 'cars', questions: 1, means: [0, 0], difference: 0 },
+      { name: 'animals', questions: 1, means: [0, 1], difference: 1 },
+    ]);
     expect(found.changed).toEqual([
       { number: 1, question: 'Q1', expected: 'red fox', answers: ['red', 'red fox '], exact: [false, true] },
       {
@@ -91,6 +97,12 @@ describe('compareResults', () => {
         exact: [false, false],
       },
     ]);
+  });
+
+  it('writes both as a table', async () => {
+    const v1 = await read('v1.json', file(['red', 'same', 'blue car'], 'v1'));
+    const v2 = await read('v2.json', file(['red fox', '=1+1', 'x'], 'v2'));
+    expect(resultsCsv(v1, v2).split('\r\n')[2]).toBe("2,,,Q2,,same,,,,11,8,stop id,'=1+1,,,,11,8,stop id,");
   });
 
   it('refuses tests of different questions', async () => {
@@ -115,7 +127,16 @@ describe('readResults', () => {
     expect(await read('old.json', { results: [entry] })).toEqual({
       file: 'old.json',
       modelPath: '',
-      results: [{ question: 'a', expected_answer: '', model_answer: 'b', token_usage: usage }],
+      results: [
+        {
+          question: 'a',
+          expected_answer: '',
+          model_answer: 'b',
+          topic: '',
+          difficulty: '',
+          token_usage: usage,
+        },
+      ],
     });
   });
 

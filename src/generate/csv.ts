@@ -1,0 +1,75 @@
+import type { Answer } from './batch-test.ts';
+import type { Question } from './questions.ts';
+import { scoreAnswer } from './scores.ts';
+
+/** One version's column group; `answers` follow the questions, with undefined for those not answered. */
+export interface CsvVersion {
+  name: string;
+  answers: readonly ((Pick<Answer, 'text' | 'inputTokens' | 'outputTokens'> & Partial<Answer>) | undefined)[];
+}
+
+/**
+ * Versions side by side, a line for each question: RFC 4180 with a byte-order mark, without which spreadsheets take
+ * UTF-8 for something else. `votes`: by question, the name of the version that the user found best.
+ */
+export function comparisonCsv(
+  questions: readonly Question[],
+  versions: readonly CsvVersion[],
+  votes: readonly (string | undefined)[] = [],
+): string {
+  const columns = [
+    'answer',
+    'exact match',
+    'token F1',
+    'ROUGE-L',
+    'input tokens',
+    'output tokens',
+    'ended by',
+  ];
+  const head = [
+    ...['question_id', 'topic', 'difficulty', 'question', 'expected_answer'],
+    ...versions.flatMap(({ name }) => columns.map((column) => `${name}: ${column}`)),
+    'vote',
+  ];
+  const lines = questions.map(({ topic, difficulty, question, answer: expected }, i) => [
+    i + 1,
+    topic,
+    difficulty,
+    question,
+    expected,
+    ...versions.flatMap(({ answers }) => cells(answers[i], expected)),
+    votes[i],
+  ]);
+  return `\ufeff${[head, ...lines].map((line) => `${line.map(csvCell).join(',')}\r\n`).join('')}`;
+}
+
+type Value = string | number | undefined;
+
+function cells(answer: CsvVersion['answers'][number], expected: string): Value[] {
+  if (!answer) return new Array<Value>(7).fill(undefined);
+  const { text, inputTokens, outputTokens, stopped } = answer;
+  const scores = scoreAnswer(text, expected);
+  return [
+    text,
+    scores && Number(scores.exact),
+    scores?.tokenF1,
+    scores?.rougeL,
+    inputTokens,
+    outputTokens,
+    stopped,
+  ];
+}
+
+/** What spreadsheets take for the beginning of a formula. */
+const FORMULA = /^[=+\-@\t\r＝＋－＠]/;
+
+/**
+ * A value as it stands in a line. Text that a spreadsheet would compute gets an apostrophe before it: a model's answer
+ * must not become a formula.
+ */
+export function csvCell(value: Value): string {
+  if (value === undefined) return '';
+  if (typeof value === 'number') return String(value);
+  const text = FORMULA.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

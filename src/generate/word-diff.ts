@@ -1,0 +1,97 @@
+/** A piece of two texts set against each other: in both, only in the first, or only in the second. */
+export interface DiffPiece {
+  kind: 'same' | 'gone' | 'new';
+  text: string;
+}
+
+/** Cells of the table above which a difference is not looked for any more: 16 MB. */
+const MOST_CELLS = 8e6;
+
+/** Words, white space, and one by one what is neither; scripts without spaces go by the character. */
+const PARTS =
+  /\s+|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}])[\p{L}\p{M}\p{N}_])+|.\p{M}*/gsu;
+
+/**
+ * Which words of `first` are gone in `second` and which are new there, by a longest common subsequence. The pieces
+ * but for the new ones make up `first`, those but for the gone ones `second`. Where both are so long that the search
+ * would take seconds, everything between their common beginning and end counts as changed.
+ */
+export function wordDiff(first: string, second: string): DiffPiece[] {
+  const [a, b] = [parts(first), parts(second)];
+  let begin = 0;
+  while (begin < a.length && begin < b.length && a[begin] === b[begin]) begin++;
+  let end = 0;
+  const rest = Math.min(a.length, b.length) - begin;
+  while (end < rest && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
+  const [x, y] = [a.slice(begin, a.length - end), b.slice(begin, b.length - end)];
+  return joined([
+    { kind: 'same', text: a.slice(0, begin).join('') },
+    ...(x.length * y.length > MOST_CELLS ? replaced(x, y) : aligned(x, y)),
+    { kind: 'same', text: a.slice(a.length - end).join('') },
+  ]);
+}
+
+const parts = (text: string): string[] => text.match(PARTS) ?? [];
+
+function replaced(a: readonly string[], b: readonly string[]): DiffPiece[] {
+  return [
+    { kind: 'gone', text: a.join('') },
+    { kind: 'new', text: b.join('') },
+  ];
+}
+
+function aligned(a: readonly string[], b: readonly string[]): DiffPiece[] {
+  // common[i][j]: parts that a from i on and b from j on have in common.
+  const width = b.length + 1;
+  const common = new Uint16Array((a.length + 1) * width);
+  for (let i = a.length - 1; i >= 0; i--)
+    for (let j = b.length - 1; j >= 0; j--)
+      common[i * width + j] =
+        a[i] === b[j]
+          ? common[(i + 1) * width + j + 1]! + 1
+          : Math.max(common[(i + 1) * width + j]!, common[i * width + j + 1]!);
+  const pieces: DiffPiece[] = [];
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    if (i < a.length && j < b.length && a[i] === b[j]) {
+      pieces.push({ kind: 'same', text: a[i]! });
+      i++;
+      j++;
+    } else if (j === b.length || (i < a.length && common[(i + 1) * width + j]! >= common[i * width + j + 1]!))
+      pieces.push({ kind: 'gone', text: a[i++]! });
+    else pieces.push({ kind: 'new', text: b[j++]! });
+  }
+  return pieces;
+}
+
+/**
+ * Neighbours of a kind in one piece, within a run of changes first what is gone and then what is new. White space
+ * that is all that two changes have in common between them belongs to both.
+ */
+function joined(pieces: readonly DiffPiece[]): DiffPiece[] {
+  const result: DiffPiece[] = [];
+  let [gone, fresh] = ['', ''];
+  const flush = (): void => {
+    if (gone !== '') result.push({ kind: 'gone', text: gone });
+    if (fresh !== '') result.push({ kind: 'new', text: fresh });
+    gone = fresh = '';
+  };
+  pieces.forEach(({ kind, text }, i) => {
+    if (text === '') return;
+    const between = kind === 'same' && text.trim() === '' && gone !== '' && fresh !== '';
+    const next = pieces[i + 1];
+    if (kind === 'gone') gone += text;
+    else if (kind === 'new') fresh += text;
+    else if (between && next && next.kind !== 'same') {
+      gone += text;
+      fresh += text;
+    } else {
+      flush();
+      const last = result.at(-1);
+      if (last?.kind === 'same') last.text += text;
+      else result.push({ kind, text });
+    }
+  });
+  flush();
+  return result;
+}
