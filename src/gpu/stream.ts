@@ -1,15 +1,12 @@
 import type { Gpu } from './device.ts';
 import type { Constants, Kernel, ParamSpec, ParamValues } from './kernel.ts';
 import type { GpuBuffer, View } from './memory.ts';
+import { Pacer } from './pacer.ts';
+import type { Profiler } from './profiler.ts';
 
-/** Parameter blocks of one submit; a stream that fills them submits by itself. */
+/** Parameter blocks of one submit; a stream that has filled them submits by itself. */
 const SLOTS = 1024;
 const SLOT_BYTES = 256;
-/** Submits that may wait on the device at once: enough to hide the encoding, few enough to stop quickly. */
-const IN_FLIGHT = 2;
-/** Seconds of device work to aim at per submit, so that the desktop stays usable and no watchdog fires. */
-const TARGET_SECONDS = 0.05;
-
 /** What a stream itself holds on the device. */
 export const streamAllocations = {
   parameters: { kind: 'uniforms and readback', bytes: SLOTS * SLOT_BYTES },
@@ -21,8 +18,10 @@ export interface Dispatch<P extends ParamSpec> {
   /** Workgroups along x, y, z; each at most 65,535. A dispatch with a zero is left out. */
   readonly groups: readonly [number, number?, number?];
   readonly constants?: Constants;
-  /** Floating-point operations, where they matter for pacing. */
+  /** Floating-point operations, where they are many: for pacing and for the counts of the benchmark. */
   readonly work?: number;
+  /** Bytes read and written at the least, where that is less than all the views. */
+  readonly bytes?: number;
 }
 
 /** Counts since the stream was made. */
@@ -31,6 +30,9 @@ export interface StreamCounts {
   submits: number;
 }
 
+/** Sees every kernel call of a stream. */
+export type Listener = (kernel: Kernel, call: Dispatch<ParamSpec>) => void;
+
 /**
  * An ordered list of kernel calls on one device. Parameters of a whole submit travel in one write; bind groups
  * are made once per set of buffers and kept.
@@ -38,6 +40,11 @@ export interface StreamCounts {
 export class Stream {
   readonly gpu: Gpu;
   readonly counts: StreamCounts = { dispatches: 0, submits: 0 };
+  readonly pacer: Pacer;
+  /** Hears of every dispatch. */
+  listener: Listener | undefined;
+  /** Times every dispatch by itself, which costs some speed. */
+  profiler: Profiler | undefined;
   readonly #uniforms: GpuBuffer;
   readonly #block = new ArrayBuffer(SLOTS * SLOT_BYTES);
   readonly #blockView = new DataView(this.#block);
@@ -47,11 +54,14 @@ export class Stream {
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #work = 0;
-  #budget = 2e8;
-  #inFlight: Promise<void>[] = [];
 
   constructor(gpu: Gpu) {
     this.gpu = gpu;
+    this.pacer = new Pacer({
+      done: () => gpu.device.queue.onSubmittedWorkDone(),
+      now: () => performance.now(),
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    });
     const { parameters } = streamAllocations;
     this.#uniforms = gpu.memory.allocate(
       'parameters',
@@ -68,15 +78,20 @@ export class Stream {
     if (x === 0 || y === 0 || z === 0) return;
     if (x > 65535 || y > 65535 || z > 65535)
       throw new Error(`${kernel.spec.name}: ${x}×${y}×${z} workgroups`);
-    if (this.#slot === SLOTS) this.submit();
-    const offset = this.#slot++ * SLOT_BYTES;
+    const { work = 0 } = call;
+    const full = this.#work > 0 && this.#work + work > this.pacer.budget;
+    if (full || this.#slot === SLOTS) this.submit();
+    this.listener?.(kernel as unknown as Kernel, call);
+    const slot = this.#slot++;
+    const offset = slot * SLOT_BYTES;
     kernel.pack(this.#blockView, offset, call.params);
     this.#encoder ??= this.gpu.device.createCommandEncoder();
-    this.#pass ??= this.#encoder.beginComputePass();
+    if (this.profiler) this.#endPass();
+    this.#pass ??= this.#encoder.beginComputePass(this.profiler?.pass(slot, kernel.spec.name, work));
     this.#pass.setPipeline(kernel.pipeline(this.gpu, call.constants));
     this.#pass.setBindGroup(0, this.#bindGroup(kernel, call.buffers), [offset]);
     this.#pass.dispatchWorkgroups(x, y, z);
-    this.#work += call.work ?? 0;
+    this.#work += work;
     this.counts.dispatches++;
   }
 
@@ -96,42 +111,30 @@ export class Stream {
     const encoder = this.#endPass();
     if (this.#slot > 0)
       this.gpu.device.queue.writeBuffer(this.#uniforms.raw, 0, this.#block, 0, this.#slot * SLOT_BYTES);
+    this.profiler?.resolve(encoder);
     this.gpu.device.queue.submit([encoder.finish()]);
+    this.profiler?.submitted();
+    this.pacer.submitted(this.#work);
     this.#encoder = undefined;
     this.#slot = 0;
+    this.#work = 0;
     this.counts.submits++;
   }
 
   /**
-   * A place where the work may be cut: submits once enough of it has gathered, and waits while too much is in
-   * flight. Cuts never change results.
+   * A place to wait: while too much is in flight, and for other programs' turns where room is left to them. Work is
+   * submitted whenever enough of it has gathered; cuts never change results.
    */
   async breathe(): Promise<void> {
-    if (this.#work < this.#budget) return;
-    const work = this.#work;
-    this.#work = 0;
-    this.submit();
-    const before = this.#inFlight.at(-1) ?? Promise.resolve();
-    let start = performance.now();
-    void before.then(() => (start = performance.now()));
-    this.#inFlight.push(
-      this.gpu.device.queue.onSubmittedWorkDone().then(
-        () => {
-          const seconds = Math.max(1e-4, (performance.now() - start) / 1000);
-          const rate = work / seconds;
-          this.#budget = 0.5 * this.#budget + 0.5 * rate * TARGET_SECONDS;
-        },
-        // A lost device refuses; the next readback says so where somebody waits for it.
-        () => undefined,
-      ),
-    );
-    while (this.#inFlight.length >= IN_FLIGHT) await this.#inFlight.shift();
+    if (this.#work >= this.pacer.budget) this.submit();
+    await this.pacer.breathe();
   }
 
   /** Submits and resolves when the device has finished everything. */
   async finish(): Promise<void> {
     this.submit();
-    this.#inFlight = [];
+    await this.pacer.settle();
+    // Also refuses where the device is lost.
     await this.gpu.device.queue.onSubmittedWorkDone();
   }
 
