@@ -1,9 +1,22 @@
 import { attentionBackwardKV, attentionBackwardQ, attentionDelta } from '../gpu/kernels/attention.ts';
 import { rmsnormBackward } from '../gpu/kernels/rmsnorm.ts';
-import { rope } from '../gpu/kernels/rope.ts';
 import { swigluBackward } from '../gpu/kernels/swiglu.ts';
 import { view, type View } from '../gpu/memory.ts';
-import { attentionOutput, gateUp, heads, moduleOf, queryKeyValue, type PassContext } from './decoder.ts';
+import {
+  attend,
+  attentionInput,
+  attentionOutput,
+  gated,
+  gateUp,
+  heads,
+  mlpInput,
+  moduleOf,
+  queryKeyValue,
+  turn,
+  turned,
+  type PassContext,
+} from './decoder.ts';
+import { KEEP } from './keep.ts';
 import { linearInputGrad, loraBackward, loraForward } from './linear.ts';
 import type { Projection } from '../formats/decoder-weights.ts';
 
@@ -35,14 +48,30 @@ function sharedInput(
   });
 }
 
+/** Computes again what was not kept of a layer and its MLP needs; returns silu(gate)∘up. */
+function recomputeMlp(ctx: PassContext, layer: number): View {
+  const { ws } = ctx;
+  if (!ws.keeps(layer, KEEP.attention)) {
+    attentionInput(ctx, layer);
+    attend(ctx, layer, queryKeyValue(ctx, layer));
+  }
+  if (!ws.keeps(layer, KEEP.projections)) attentionOutput(ctx, layer);
+  mlpInput(ctx, layer);
+  if (!ws.keeps(layer, KEEP.all)) gateUp(ctx, layer);
+  const product = gated(ctx, layer);
+  const down = moduleOf(ctx, layer, 'down_proj');
+  if (down.pair && !ws.keeps(layer, KEEP.all)) loraForward(ctx, down, product);
+  return product;
+}
+
 function mlpBackward(ctx: PassContext, layer: number): void {
   const { stream, base, ws, rows } = ctx;
-  const [gate, up, product] = [view(ws.buffers.wideA), view(ws.buffers.wideB), view(ws.buffers.wideC)];
-  const grad = view(ws.buffers.grad);
+  const product = recomputeMlp(ctx, layer);
+  const [gate, up, grad] = [ws.gate(layer), ws.up(layer), view(ws.buffers.grad)];
   const down = moduleOf(ctx, layer, 'down_proj');
-  if (down.pair) loraForward(ctx, down, product);
   loraBackward(ctx, down, { x: product, dy: grad });
   linearInputGrad(ctx, down, { dy: grad, dx: product, accumulate: false });
+  // The gradients take the place of what they come from, kept or not: nothing needs it any more.
   swigluBackward(stream, { gate, up, dout: product, n: rows * base.config.intermediateSize });
   const dnormed = view(ws.buffers.out);
   sharedInput(
@@ -54,7 +83,7 @@ function mlpBackward(ctx: PassContext, layer: number): void {
     ],
     dnormed,
   );
-  throughNorm(ctx, view(ws.buffers.middle), base.layers[layer]!.postNorm, dnormed, true);
+  throughNorm(ctx, ws.middle(layer), base.layers[layer]!.postNorm, dnormed, true);
 }
 
 function attentionBackward(ctx: PassContext, layer: number): void {
@@ -64,7 +93,8 @@ function attentionBackward(ctx: PassContext, layer: number): void {
   const grad = view(ws.buffers.grad);
   const output = moduleOf(ctx, layer, 'o_proj');
   loraBackward(ctx, output, { x: ws.attended(layer), dy: grad });
-  const { q, k, v } = queryKeyValue(ctx, layer);
+  attentionInput(ctx, layer);
+  const { q, k, v } = ws.keeps(layer, KEEP.projections) ? turned(ctx, layer) : queryKeyValue(ctx, layer);
   const dout = view(ws.buffers.middle);
   linearInputGrad(ctx, output, { dy: grad, dx: dout, accumulate: false });
   const stats = ws.stats(layer);
@@ -74,12 +104,10 @@ function attentionBackward(ctx: PassContext, layer: number): void {
   const inputs = { q, k, v, dout, stats, ranges: view(ws.buffers.ranges), ...shape };
   attentionBackwardKV(stream, { ...inputs, dk: d.k, dv: d.v });
   attentionBackwardQ(stream, { ...inputs, dq: d.q });
-  const turn = { positions: view(ws.buffers.positions), table: base.rope, tokens: rows, headDim: c.headDim };
-  rope(stream, { x: d.q, heads: c.heads, inverse: true, ...turn });
-  rope(stream, { x: d.k, heads: c.kvHeads, inverse: true, ...turn });
+  turn(ctx, d, true);
   let { q: dq, k: dk } = d;
   if (qNorm && kNorm) {
-    const raw = ws.qkv(ws.buffers.wideA);
+    const raw = ws.projected(layer);
     const through = ws.qkv(ws.buffers.wideC);
     const norm = { width: c.headDim, eps: c.rmsNormEps, accumulate: false };
     rmsnormBackward(stream, {
@@ -118,16 +146,13 @@ function attentionBackward(ctx: PassContext, layer: number): void {
 
 /**
  * From dnormed [rows, hidden], the loss's gradient behind the final norm (in `middle`), down through all layers:
- * adds to the gradient of every LoRA tensor. Each layer is first computed again from what was kept of it: its
- * input, its attention output and the softmax statistics. The same kernels on the same numbers give the same bits.
+ * adds to the gradient of every LoRA tensor. What was not kept of a layer (keep.ts) is first computed again.
  */
 export async function backward(ctx: PassContext): Promise<void> {
   const { base, ws, stream } = ctx;
   const { layers } = base.config;
   throughNorm(ctx, ws.x(layers), base.finalNorm, view(ws.buffers.middle), false);
   for (let layer = layers - 1; layer >= 0; layer--) {
-    attentionOutput(ctx, layer);
-    gateUp(ctx, layer);
     mlpBackward(ctx, layer);
     await stream.breathe();
     attentionBackward(ctx, layer);

@@ -63,69 +63,100 @@ export function norm({ stream, base, rows }: PassContext, x: View, weight: View,
   rmsnorm(stream, { x, weight, y, rows, width: hiddenSize, eps: rmsNormEps });
 }
 
-/**
- * normed = norm(x(layer)); then q, k, v with their norms (Qwen3) and rotation, in the first wide buffer. With
- * `raw`, q and k before their norm go there instead: their backward pass needs them.
- */
+/** normed = norm(x(layer)): what q, k and v are made of. */
+export function attentionInput(ctx: PassContext, layer: number): void {
+  norm(ctx, ctx.ws.x(layer), ctx.base.layers[layer]!.inputNorm, view(ctx.ws.buffers.normed));
+}
+
+/** q, k and v of a layer from `attentionInput`, with their norms (Qwen3) and rotation. */
 export function queryKeyValue(ctx: PassContext, layer: number): { q: View; k: View; v: View } {
-  const { stream, base, ws, rows } = ctx;
-  const { config: c, layers } = base;
-  const { inputNorm, qNorm, kNorm } = layers[layer]!;
-  const normed = view(ws.buffers.normed);
-  norm(ctx, ws.x(layer), inputNorm, normed);
-  const out = ws.qkv(ws.buffers.wideA);
+  const { ws } = ctx;
+  const out = ws.projected(layer);
+  const x = view(ws.buffers.normed);
   for (const [projection, y] of [
     ['q_proj', out.q],
     ['k_proj', out.k],
     ['v_proj', out.v],
   ] as const)
-    linearForward(ctx, moduleOf(ctx, layer, projection), { x: normed, y });
-  const turned = { q: out.q, k: out.k };
-  if (qNorm && kNorm) {
-    // The unnormed q and k stay in wideA; the normed ones go on from wideC.
-    const normedQk = ws.qkv(ws.buffers.wideC);
-    const shape = { width: c.headDim, eps: c.rmsNormEps };
-    rmsnorm(stream, { x: out.q, weight: qNorm, y: normedQk.q, rows: rows * c.heads, ...shape });
-    rmsnorm(stream, { x: out.k, weight: kNorm, y: normedQk.k, rows: rows * c.kvHeads, ...shape });
-    turned.q = normedQk.q;
-    turned.k = normedQk.k;
-  }
-  const shape = { positions: view(ws.buffers.positions), table: base.rope, tokens: rows, headDim: c.headDim };
-  rope(stream, { x: turned.q, heads: c.heads, inverse: false, ...shape });
-  rope(stream, { x: turned.k, heads: c.kvHeads, inverse: false, ...shape });
-  return { ...turned, v: out.v };
+    linearForward(ctx, moduleOf(ctx, layer, projection), { x, y });
+  if (!ctx.base.layers[layer]!.qNorm) turn(ctx, out, false);
+  return turned(ctx, layer);
 }
 
-/** middle = x(layer) + o_proj(attended). */
+/** q, k and v of a layer as attention takes them, from what `queryKeyValue` left where it is kept. */
+export function turned(ctx: PassContext, layer: number): { q: View; k: View; v: View } {
+  const { stream, base, ws, rows } = ctx;
+  const { config: c, layers } = base;
+  const { qNorm, kNorm } = layers[layer]!;
+  const out = ws.projected(layer);
+  if (!qNorm || !kNorm) return out;
+  // The backward pass needs the unnormed q and k too: the normed ones go on from wideC.
+  const normed = ws.qkv(ws.buffers.wideC);
+  const shape = { width: c.headDim, eps: c.rmsNormEps };
+  rmsnorm(stream, { x: out.q, weight: qNorm, y: normed.q, rows: rows * c.heads, ...shape });
+  rmsnorm(stream, { x: out.k, weight: kNorm, y: normed.k, rows: rows * c.kvHeads, ...shape });
+  turn(ctx, normed, false);
+  return { q: normed.q, k: normed.k, v: out.v };
+}
+
+/** Rotates q and k by their positions, or back. */
+export function turn(ctx: PassContext, { q, k }: { q: View; k: View }, inverse: boolean): void {
+  const { stream, base, ws, rows } = ctx;
+  const { heads, kvHeads, headDim } = base.config;
+  const shape = { positions: view(ws.buffers.positions), table: base.rope, tokens: rows, headDim, inverse };
+  rope(stream, { x: q, heads, ...shape });
+  rope(stream, { x: k, heads: kvHeads, ...shape });
+}
+
+/** attended(layer) = attention within each document, with its statistics. */
+export function attend(
+  { stream, base, ws, rows }: PassContext,
+  layer: number,
+  qkv: ReturnType<typeof turned>,
+): void {
+  const ranges = view(ws.buffers.ranges);
+  const out = { o: ws.attended(layer), stats: ws.stats(layer) };
+  attention(stream, { ...qkv, ...out, ranges, ...heads(base.config, rows) });
+}
+
+/** middle(layer) = x(layer) + o_proj(attended). */
 export function attentionOutput(ctx: PassContext, layer: number): void {
   const { ws } = ctx;
-  const io = { x: ws.attended(layer), y: view(ws.buffers.middle), residual: ws.x(layer) };
+  const io = { x: ws.attended(layer), y: ws.middle(layer), residual: ws.x(layer) };
   linearForward(ctx, moduleOf(ctx, layer, 'o_proj'), io);
 }
 
-/** normed = norm(middle); gate → wideA, up → wideB, silu(gate)∘up → wideC. */
+/** normed = norm(middle(layer)): what gate and up are made of. */
+export function mlpInput(ctx: PassContext, layer: number): void {
+  norm(ctx, ctx.ws.middle(layer), ctx.base.layers[layer]!.postNorm, view(ctx.ws.buffers.normed));
+}
+
+/** gate(layer) and up(layer) from `mlpInput`. */
 export function gateUp(ctx: PassContext, layer: number): void {
-  const { stream, base, ws, rows } = ctx;
-  const normed = view(ws.buffers.normed);
-  norm(ctx, view(ws.buffers.middle), base.layers[layer]!.postNorm, normed);
-  const [gate, up, out] = [view(ws.buffers.wideA), view(ws.buffers.wideB), view(ws.buffers.wideC)];
-  linearForward(ctx, moduleOf(ctx, layer, 'gate_proj'), { x: normed, y: gate });
-  linearForward(ctx, moduleOf(ctx, layer, 'up_proj'), { x: normed, y: up });
+  const { ws } = ctx;
+  const x = view(ws.buffers.normed);
+  linearForward(ctx, moduleOf(ctx, layer, 'gate_proj'), { x, y: ws.gate(layer) });
+  linearForward(ctx, moduleOf(ctx, layer, 'up_proj'), { x, y: ws.up(layer) });
+}
+
+/** wideC = silu(gate)∘up of a layer. */
+export function gated({ stream, base, ws, rows }: PassContext, layer: number): View {
+  const out = view(ws.buffers.wideC);
+  const [gate, up] = [ws.gate(layer), ws.up(layer)];
   swiglu(stream, { gate, up, out, n: rows * base.config.intermediateSize });
+  return out;
 }
 
 function forwardLayer(ctx: PassContext, layer: number): void {
-  const { stream, base, ws, rows } = ctx;
-  const { q, k, v } = queryKeyValue(ctx, layer);
-  const o = ws.attended(layer);
-  if (ctx.attend) ctx.attend(layer, q, k, v, o);
-  else {
-    const ranges = view(ws.buffers.ranges);
-    attention(stream, { q, k, v, o, stats: ws.stats(layer), ranges, ...heads(base.config, rows) });
-  }
+  const { ws } = ctx;
+  attentionInput(ctx, layer);
+  const qkv = queryKeyValue(ctx, layer);
+  if (ctx.attend) ctx.attend(layer, qkv.q, qkv.k, qkv.v, ws.attended(layer));
+  else attend(ctx, layer, qkv);
   attentionOutput(ctx, layer);
+  mlpInput(ctx, layer);
   gateUp(ctx, layer);
-  const io = { x: view(ws.buffers.wideC), y: ws.x(layer + 1), residual: view(ws.buffers.middle) };
+  const io = { x: gated(ctx, layer), y: ws.x(layer + 1), residual: ws.middle(layer) };
   linearForward(ctx, moduleOf(ctx, layer, 'down_proj'), io);
 }
 

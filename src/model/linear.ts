@@ -49,7 +49,7 @@ function loraInput(
 /** u = scaling·drop(x)·Aᵀ into the workspace, where the backward pass finds it. */
 export function loraForward(ctx: LinearContext, module: LoraLinear, x: View): View {
   const { A, module: m } = module.pair!;
-  const u = ctx.ws.loraOut(module.projection);
+  const u = ctx.ws.loraOut(module.layer, module.projection);
   const a = loraInput(ctx, module, x);
   const shape = { rows: ctx.rows, columns: m.r, depth: m.inFeatures };
   gemm(ctx.stream, { a, b: A, transposeB: true, c: u, ...shape, alpha: m.scaling });
@@ -79,7 +79,7 @@ export function loraBackward(ctx: LinearContext, module: LoraLinear, io: { x: Vi
   if (!module.pair) return;
   const { stream, ws, rows } = ctx;
   const { B, dA, dB, module: m } = module.pair;
-  const u = ws.loraOut(module.projection);
+  const u = ws.loraOut(module.layer, module.projection);
   const v = view(ws.buffers.loraGrad);
   gemm(stream, { a: io.dy, b: B, c: v, rows, columns: m.r, depth: m.outFeatures, alpha: m.scaling });
   const shapeB = { rows: m.outFeatures, columns: m.r, depth: rows };

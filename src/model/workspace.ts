@@ -2,7 +2,8 @@ import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { headSlices } from '../gpu/kernels/head.ts';
 import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
-import { allocate, keyWidth, queryWidth, type Allocations } from './allocations.ts';
+import { allocate, keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
+import { KEEP, uniformKeep, type KeepLevel } from './keep.ts';
 import { tableParts } from './weights.ts';
 import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
 import type { FloatFormat } from '../gpu/kernels/float-format.ts';
@@ -15,8 +16,10 @@ export interface WorkspaceShape {
   tokens: number;
   /** Largest LoRA rank. */
   rank: number;
-  /** Keep what the backward pass needs of every layer. */
+  /** Room for the backward pass, and for what it finds of every layer. */
   training: boolean;
+  /** How much is kept of each layer; attention output and statistics unless told. */
+  keep?: readonly KeepLevel[] | undefined;
   /** Room for the masked input of LoRA dropout. */
   dropout: boolean;
 }
@@ -39,17 +42,26 @@ export function logitRows(shape: WorkspaceShape): number {
 const wide = (c: DecoderConfig) =>
   Math.max(c.hiddenSize, c.intermediateSize, queryWidth(c) + 2 * keyWidth(c));
 
+const keepOf = ({ config, training, keep }: WorkspaceShape): readonly KeepLevel[] =>
+  training ? (keep ?? uniformKeep(config.layers)) : [];
+
+/** Projections whose x·Aᵀ is kept with the attention's projections; the others belong to the MLP. */
+const ATTENTION_PARTS: readonly Projection[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
+const MLP_PARTS: readonly Projection[] = ['gate_proj', 'up_proj', 'down_proj'];
+
 /** The buffers of a workspace. */
 export function workspaceAllocations(shape: WorkspaceShape) {
   const { config: c, rank, training } = shape;
   const tokens = capacityOf(shape.tokens);
-  const f32 = (kind: 'working activations' | 'logits' | 'batch' | 'kept activations', values: number) => ({
+  const f32 = (kind: 'working activations' | 'logits' | 'batch', values: number) => ({
     kind,
     bytes: 4 * values,
   });
   const rows = logitRows(shape);
   const slices = headSlices(tableParts(c.vocabSize, c.hiddenSize, shape.headFormat));
-  const kept = training ? c.layers : 0;
+  const keep = keepOf(shape);
+  // A layer without a place of its own uses these.
+  const shared = keep.length === 0 || keep.includes(KEEP.input);
   return {
     work: {
       wideA: f32('working activations', tokens * wide(c)),
@@ -58,6 +70,9 @@ export function workspaceAllocations(shape: WorkspaceShape) {
       normed: f32('working activations', tokens * c.hiddenSize),
       middle: f32('working activations', tokens * Math.max(c.hiddenSize, queryWidth(c))),
       out: f32('working activations', tokens * c.hiddenSize),
+      x: f32('working activations', training ? 1 : tokens * c.hiddenSize),
+      attended: f32('working activations', shared ? tokens * queryWidth(c) : 1),
+      stats: f32('working activations', shared ? 2 * tokens * c.heads : 1),
       loraOut: f32('working activations', tokens * rank * PROJECTIONS.length),
       loraGrad: f32('working activations', training ? tokens * rank : 1),
       dropped: f32('working activations', shape.dropout ? tokens * wide(c) : 1),
@@ -73,20 +88,38 @@ export function workspaceAllocations(shape: WorkspaceShape) {
       targetIndex: f32('batch', tokens),
       labels: f32('batch', tokens),
     },
-    // Per layer: its input, its attention output and the softmax statistics; all else is computed again.
-    kept: Array.from({ length: Math.max(1, kept) }, () => ({
-      x: f32('kept activations', tokens * c.hiddenSize),
-      attended: f32('kept activations', tokens * queryWidth(c)),
-      stats: f32('kept activations', 2 * tokens * c.heads),
-    })),
+    kept: keep.map((level) => keptAllocations(c, tokens, rank, level)),
   } as const satisfies { work: Allocations; kept: Allocations[] };
 }
+
+/** What is kept of one layer. */
+function keptAllocations(c: DecoderConfig, tokens: number, rank: number, level: KeepLevel): Allocations {
+  const values = (width: number): Allocation => ({ kind: 'kept activations', bytes: 4 * tokens * width });
+  const [q, kv] = [queryWidth(c), keyWidth(c)];
+  return {
+    x: values(c.hiddenSize),
+    ...(level >= KEEP.attention && { attended: values(q), stats: values(2 * c.heads) }),
+    ...(level >= KEEP.projections && {
+      qkv: values(q + 2 * kv),
+      middle: values(c.hiddenSize),
+      attentionLora: values(rank * ATTENTION_PARTS.length),
+    }),
+    ...(level >= KEEP.all && {
+      gate: values(c.intermediateSize),
+      up: values(c.intermediateSize),
+      mlpLora: values(rank * MLP_PARTS.length),
+    }),
+  };
+}
+
+type Kept = 'x' | 'attended' | 'stats' | 'qkv' | 'middle' | 'attentionLora' | 'gate' | 'up' | 'mlpLora';
 
 /** Activations on the device for passes of up to `shape.tokens` tokens. */
 export class Workspace {
   readonly shape: WorkspaceShape;
   readonly buffers: Record<keyof ReturnType<typeof workspaceAllocations>['work'], GpuBuffer>;
-  readonly #kept: Record<'x' | 'attended' | 'stats', GpuBuffer>[];
+  readonly #kept: Partial<Record<Kept, GpuBuffer>>[];
+  readonly #keep: readonly KeepLevel[];
   readonly #gpu: Gpu;
   readonly #capacity: number;
 
@@ -94,28 +127,54 @@ export class Workspace {
     this.#gpu = gpu;
     this.shape = shape;
     this.#capacity = capacityOf(shape.tokens);
+    this.#keep = keepOf(shape);
     const sets = workspaceAllocations(shape);
     this.buffers = allocate(gpu.memory, sets.work);
     this.#kept = sets.kept.map((set) => allocate(gpu.memory, set));
   }
 
+  /** Whether the backward pass finds this much of a layer. */
+  keeps(layer: number, level: KeepLevel): boolean {
+    return this.#keep[layer]! >= level;
+  }
+
   /** Input of a layer, [tokens, hidden]; without training all layers take turns at two buffers. */
   x(layer: number): View {
-    if (this.shape.training) return view(layer < this.#kept.length ? this.#kept[layer]!.x : this.buffers.out);
-    return view(layer % 2 === 0 ? this.#kept[0]!.x : this.buffers.out);
+    if (this.shape.training) return view(this.#kept[layer]?.x ?? this.buffers.out);
+    return view(layer % 2 === 0 ? this.buffers.x : this.buffers.out);
   }
 
   /** Attention output of a layer, [tokens, heads·headDim]. */
   attended(layer: number): View {
-    return view(this.#kept[this.shape.training ? layer : 0]!.attended);
+    return view(this.#kept[layer]?.attended ?? this.buffers.attended);
   }
 
   /** Log-sum-exp and Σ dO·O of a layer's attention, [tokens, heads, 2]. */
   stats(layer: number): View {
-    return view(this.#kept[this.shape.training ? layer : 0]!.stats);
+    return view(this.#kept[layer]?.stats ?? this.buffers.stats);
   }
 
-  /** q, k and v (or their gradients) side by side in one of the wide buffers. */
+  /** Output of a layer's q, k and v projections. */
+  projected(layer: number): { q: View; k: View; v: View } {
+    return this.qkv(this.#kept[layer]?.qkv ?? this.buffers.wideA);
+  }
+
+  /** x + attention of a layer, [tokens, hidden]. */
+  middle(layer: number): View {
+    return view(this.#kept[layer]?.middle ?? this.buffers.middle);
+  }
+
+  /** Output of a layer's gate projection, [tokens, intermediate]. */
+  gate(layer: number): View {
+    return view(this.#kept[layer]?.gate ?? this.buffers.wideA);
+  }
+
+  /** Output of a layer's up projection, [tokens, intermediate]. */
+  up(layer: number): View {
+    return view(this.#kept[layer]?.up ?? this.buffers.wideB);
+  }
+
+  /** q, k and v (or their gradients) side by side in one buffer. */
   qkv(buffer: GpuBuffer): { q: View; k: View; v: View } {
     const { config: c } = this.shape;
     const q = 4 * this.#capacity * queryWidth(c);
@@ -123,10 +182,15 @@ export class Workspace {
     return { q: view(buffer, 0, q), k: view(buffer, q, kv), v: view(buffer, q + kv, kv) };
   }
 
-  /** x·Aᵀ·scaling of one projection, [tokens, rank]. */
-  loraOut(projection: Projection): View {
+  /** x·Aᵀ·scaling of one projection of a layer, [tokens, rank]. */
+  loraOut(layer: number, projection: Projection): View {
     const bytes = 4 * this.#capacity * this.shape.rank;
-    return view(this.buffers.loraOut, PROJECTIONS.indexOf(projection) * bytes, bytes);
+    const at = (parts: readonly Projection[], buffer: GpuBuffer) =>
+      view(buffer, parts.indexOf(projection) * bytes, bytes);
+    const { attentionLora, mlpLora } = this.#kept[layer] ?? {};
+    if (attentionLora && ATTENTION_PARTS.includes(projection)) return at(ATTENTION_PARTS, attentionLora);
+    if (mlpLora && MLP_PARTS.includes(projection)) return at(MLP_PARTS, mlpLora);
+    return at(PROJECTIONS, this.buffers.loraOut);
   }
 
   close(): void {
