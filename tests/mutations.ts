@@ -35,7 +35,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     what: 'double quantisation of the scales',
-    file: 'src/model/load-base.ts',
+    file: 'src/model/base-storage.ts',
     find: 'return doubleQuant ? { nestedBlock: DYNAMIC_BLOCK } : {};',
     replace: 'return {};',
     test: ['tests/gpu/forward.test.ts', 'recipe_text'],

@@ -23,18 +23,29 @@ export function writeSafetensors(
   const sorted = tensors.toSorted(
     (a, b) => RANK.get(b.dtype)! - RANK.get(a.dtype)! || byCodePoint(a.name, b.name),
   );
+  for (const tensor of sorted)
+    if (sizeOf(tensor) !== tensor.data.length)
+      throw new RangeError(
+        `${tensor.name}: ${tensor.data.length} bytes for ${tensor.dtype} [${tensor.shape}]`,
+      );
+  return [safetensorsHeader(sorted, metadata), ...sorted.map((tensor) => tensor.data)];
+}
+
+/** The header of a file in which the tensors' data follow one another in this order. */
+export function safetensorsHeader(
+  tensors: readonly Omit<TensorData, 'data'>[],
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array<ArrayBuffer> {
   const entries: string[] = [];
   if (metadata) entries.push(`"__metadata__":${JSON.stringify(metadata)}`);
   const names = new Set<string>();
   let end = 0;
-  for (const { name, dtype, shape, data } of sorted) {
-    const bits = shape.reduce((product, size) => product * size, DTYPE_BITS[dtype]);
-    if (bits !== 8 * data.length)
-      throw new RangeError(`${name}: ${data.length} bytes for ${dtype} [${shape}]`);
+  for (const tensor of tensors) {
+    const { name, dtype, shape } = tensor;
     if (names.has(name)) throw new RangeError(`${name} is given twice`);
     names.add(name);
     const begin = end;
-    end += data.length;
+    end += sizeOf(tensor);
     entries.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, end] })}`);
   }
   const json = encodeUtf8(`{${entries.join(',')}}`);
@@ -42,5 +53,8 @@ export function writeSafetensors(
   const header = new Uint8Array(8 + length).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
   header.set(json, 8);
-  return [header, ...sorted.map((tensor) => tensor.data)];
+  return header;
 }
+
+const sizeOf = ({ dtype, shape }: Pick<TensorData, 'dtype' | 'shape'>): number =>
+  shape.reduce((product, size) => product * size, DTYPE_BITS[dtype]) / 8;

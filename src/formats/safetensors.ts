@@ -84,11 +84,19 @@ export async function readTensor(info: TensorInfo): Promise<Uint8Array<ArrayBuff
 
 /** The values of an F32, F16 or BF16 tensor as f32 (exact); UserError for another dtype. */
 export async function readTensorF32(info: TensorInfo): Promise<Float32Array<ArrayBuffer>> {
-  if (info.dtype === 'F32') return bytesToF32(await readTensor(info));
-  if (info.dtype === 'F16') return f16ToF32(await readTensor(info));
-  if (info.dtype === 'BF16') return bf16ToF32(await readTensor(info));
+  return decodeF32(info, await readTensor(info));
+}
+
+/** The f32 values of bytes of such a tensor. */
+export function decodeF32(
+  { dtype, name, source }: Pick<TensorInfo, 'dtype' | 'name' | 'source'>,
+  bytes: Uint8Array,
+): Float32Array<ArrayBuffer> {
+  if (dtype === 'F32') return bytesToF32(bytes);
+  if (dtype === 'F16') return f16ToF32(bytes);
+  if (dtype === 'BF16') return bf16ToF32(bytes);
   throw new UserError(
-    `${info.source.name}: ${info.name} is ${info.dtype}, expected F32, F16 or BF16; convert it to one of these.`,
+    `${source.name}: ${name} is ${dtype}, expected F32, F16 or BF16; convert it to one of these.`,
   );
 }
 

@@ -6,7 +6,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { mib, type MemoryKind } from '../gpu/memory.ts';
 import { streamAllocations } from '../gpu/stream.ts';
 import { bytesByKind } from '../model/allocations.ts';
-import { formatOf, headTensor, scaleStorage } from '../model/load-base.ts';
+import { formatOf, headTensor, scaleStorage } from '../model/base-storage.ts';
 import { loraAllocations, loraLayout, type LoraLayout } from '../model/lora.ts';
 import { baseAllocations } from '../model/weights.ts';
 import { workspaceAllocations, type WorkspaceShape } from '../model/workspace.ts';

@@ -38,4 +38,9 @@ export class Random {
   normals(n: number, std = 1): Float32Array {
     return Float32Array.from({ length: n }, () => std * this.normal());
   }
+
+  /** `n` uniform bytes. */
+  bytes(n: number): Uint8Array<ArrayBuffer> {
+    return Uint8Array.from({ length: n }, () => this.integer(0, 255));
+  }
 }

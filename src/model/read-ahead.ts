@@ -1,0 +1,48 @@
+import type { Chunk } from './read-plan.ts';
+
+/** Bytes read at a time: long enough for a disk's full rate. */
+export const CHUNK_BYTES = 2 ** 24;
+
+/** One buffer is handed over while the others are being read into. */
+const HOST_BUFFERS = 3;
+
+/** What stands at the other end of the reads. */
+export interface Receiver {
+  /** Resolves when there is room for another chunk. */
+  ready(): Promise<void>;
+  /** Called after each chunk's pieces were taken, with the bytes that were wanted of it. */
+  taken(bytes: number): void;
+}
+
+/** Reads the chunks in order and hands over their pieces, reading on while earlier ones are being worked on. */
+export async function readAhead(chunks: readonly Chunk[], receiver: Receiver): Promise<void> {
+  const most = chunks.reduce((most, { bytes }) => Math.max(most, bytes), 0);
+  const buffers = Array.from({ length: HOST_BUFFERS }, () => new Uint8Array(most));
+  const read = async (n: number): Promise<Uint8Array<ArrayBuffer>> => {
+    const { source, begin, bytes } = chunks[n]!;
+    const into = buffers[n % HOST_BUFFERS]!.subarray(0, bytes);
+    await source.read(begin, into);
+    return into;
+  };
+  const reads: Promise<Uint8Array<ArrayBuffer>>[] = [];
+  let started = 0;
+  const readOn = (until: number) => {
+    while (started < Math.min(until, chunks.length)) reads.push(read(started++));
+  };
+  try {
+    for (const [n, { pieces }] of chunks.entries()) {
+      readOn(n + HOST_BUFFERS - 1);
+      const bytes = await reads.shift()!;
+      await receiver.ready();
+      let wanted = 0;
+      for (const piece of pieces) {
+        piece.wanted.take(piece.at, bytes.subarray(piece.from, piece.from + piece.bytes));
+        wanted += piece.bytes;
+      }
+      receiver.taken(wanted);
+    }
+  } finally {
+    // Reads that nobody waits for any more still write into their buffers, and may fail.
+    await Promise.allSettled(reads);
+  }
+}

@@ -1,0 +1,83 @@
+import { expect, it } from 'vitest';
+import type { ByteSource } from '../../../src/formats/byte-source.ts';
+import { readAhead } from '../../../src/model/read-ahead.ts';
+import { readPlan } from '../../../src/model/read-plan.ts';
+import { Random } from '../../support/random.ts';
+
+/** A source whose reads wait until the test lets them go, one by one in any order. */
+function gated(bytes: Uint8Array) {
+  const open: { begin: number; go: () => void; fail: (error: Error) => void }[] = [];
+  const source: ByteSource = {
+    name: 'file',
+    size: bytes.length,
+    read: (begin, into) =>
+      new Promise((resolve, reject) =>
+        open.push({
+          begin,
+          go: () => {
+            into.set(bytes.subarray(begin, begin + into.length));
+            resolve();
+          },
+          fail: reject,
+        }),
+      ),
+  };
+  return { source, open };
+}
+
+const turns = async () => {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+};
+
+it('reads on while a chunk is being worked on, hands over in order and never more than is there', async () => {
+  const bytes = new Random(1).bytes(640);
+  const { source, open } = gated(bytes);
+  const got = new Uint8Array(640);
+  let room: () => void = () => undefined;
+  let taken = 0;
+  const all = readAhead(
+    readPlan([{ source, begin: 0, end: 640, unit: 1, take: (at, piece) => got.set(piece, at) }], 128),
+    {
+      ready: () => new Promise((resolve) => (room = resolve)),
+      taken: (n) => (taken += n),
+    },
+  );
+  await turns();
+  expect(open.map(({ begin }) => begin)).toEqual([0, 128]);
+  open[1]!.go();
+  open[0]!.go();
+  await turns();
+  // The first chunk waits for room; nothing more is read, for its buffer is not free.
+  expect([taken, open.length]).toEqual([0, 2]);
+  room();
+  await turns();
+  expect([taken, open.length]).toEqual([128, 3]);
+  for (let n = 2; n < 5; n++) {
+    room();
+    await turns();
+    open[n]!.go();
+    await turns();
+  }
+  room();
+  await turns();
+  room();
+  await all;
+  expect(taken).toBe(640);
+  expect(got).toEqual(bytes);
+});
+
+it('a read that fails ends it, once the reads under way have ended', async () => {
+  const { source, open } = gated(new Random(2).bytes(300));
+  let ended = false;
+  const all = readAhead(readPlan([{ source, begin: 0, end: 300, unit: 1, take: () => undefined }], 100), {
+    ready: () => Promise.resolve(),
+    taken: () => undefined,
+  });
+  all.catch(() => undefined).finally(() => (ended = true));
+  await turns();
+  open[0]!.fail(new Error('gone'));
+  await turns();
+  expect(ended).toBe(false);
+  open[1]!.go();
+  await expect(all).rejects.toThrow('gone');
+});
