@@ -3,8 +3,14 @@ import { openDevice, type Gpu, type LimitTier } from '../gpu/device.ts';
 import { findSwiftShader } from './software-vulkan.ts';
 import { hasVulkanDriver } from './vulkan-drivers.ts';
 
+/** Matrix units count as experimental. */
+const FLAGS = ['enable-dawn-features=allow_unsafe_apis'];
+
 /** SwiftShader takes 15 times as long to compile a kernel where this extension zeroes workgroup memory; a loop does the same. */
-const SOFTWARE_FLAGS = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension'];
+const SOFTWARE_FLAGS = [
+  ...FLAGS,
+  'disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension',
+];
 
 /** Dawn's instances live as long as somebody holds them: a collected one takes its devices along. */
 const instances: GPU[] = [];
@@ -25,7 +31,7 @@ async function adapterOf(dawnFlags: string[], software: boolean): Promise<GPUAda
  * RETUNE_SOFTWARE_GPU=1 asks for the software device outright.
  */
 export async function openNodeGpu(tier: LimitTier = 'adapter'): Promise<Gpu> {
-  let adapter = process.env.RETUNE_SOFTWARE_GPU === '1' ? null : await adapterOf([], false);
+  let adapter = process.env.RETUNE_SOFTWARE_GPU === '1' ? null : await adapterOf(FLAGS, false);
   if (!adapter) {
     const icd = process.env.VK_DRIVER_FILES ? undefined : findSwiftShader();
     if (icd) process.env.VK_DRIVER_FILES = icd;

@@ -1,4 +1,5 @@
 import { UserError } from '../formats/user-error.ts';
+import { MATRIX_FEATURE, matrixUnits, type MatrixUnits } from './matrix-units.ts';
 import { Memory } from './memory.ts';
 
 /** A device with its memory account; everything above works with this and never with `navigator.gpu`. */
@@ -9,6 +10,8 @@ export interface Gpu {
   readonly name: string;
   /** True where the adapter computes on the CPU: right, and slow. */
   readonly software: boolean;
+  /** Its matrix units, where it has some that the kernels can use. */
+  readonly matrix: MatrixUnits | undefined;
   /** Resolves when the device is lost for a reason other than `close`. */
   readonly lost: Promise<GPUDeviceLostInfo>;
   /** Rejections of WebGPU's validation that no error scope caught, oldest first; empty in a sound program. */
@@ -26,7 +29,16 @@ const REQUIRED = {
   maxStorageBufferBindingSize: 2 ** 27,
 };
 
-/** How much of the adapter's buffer limits to ask for: all of it, or only WebGPU's guaranteed floor. */
+/** What kernels above the floor use where an adapter has it. */
+const OPTIONAL_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query', MATRIX_FEATURE];
+const OPTIONAL_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+] as const;
+
+/** Whether to ask for all that the adapter has of limits and features, or only for WebGPU's guaranteed floor. */
 export type LimitTier = 'adapter' | 'floor';
 
 /** Opens a device on the adapter with the limits the engine needs. Throws UserError where it grants too little. */
@@ -38,9 +50,16 @@ export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter
         `GPU ${describe(adapter.info)}: ${limit} is ${granted}, Retune needs ${needed}; choose another GPU or update its driver.`,
       );
   }
-  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
-  const requiredLimits = tier === 'adapter' ? { maxBufferSize, maxStorageBufferBindingSize } : {};
-  const device = await adapter.requestDevice({ label: 'retune', requiredLimits });
+  const all = tier === 'adapter';
+  const device = await adapter.requestDevice({
+    label: 'retune',
+    requiredLimits: all
+      ? Object.fromEntries(OPTIONAL_LIMITS.map((name) => [name, adapter.limits[name]]))
+      : {},
+    requiredFeatures: all
+      ? (OPTIONAL_FEATURES.filter((name) => adapter.features.has(name)) as GPUFeatureName[])
+      : [],
+  });
   const memory = new Memory(device);
   const errors: string[] = [];
   let outOfMemory = false;
@@ -57,6 +76,7 @@ export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter
     software:
       adapter.info.isFallbackAdapter ||
       /swiftshader|llvmpipe|lavapipe|softpipe/i.test(describe(adapter.info)),
+    matrix: await matrixUnits(device),
     lost: device.lost.then((info) => (closed ? new Promise<never>(() => undefined) : info)),
     errors,
     get outOfMemory() {

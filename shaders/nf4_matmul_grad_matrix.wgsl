@@ -1,0 +1,189 @@
+// nf4_matmul_grad on matrix units: dx[m, k] (+)= Σn dy[m, n]·w[n, k] + Σr v[m, r]·a[r, k]
+//
+// Built as nf4_matmul_matrix is, with the weight read along n: chunks of 32 n, the right matrices by rows.
+
+struct Params {
+  rows: u32, columns: u32, depth: u32, rank: u32,
+  accumulate: u32,
+  absmax_at: u32, map_at: u32, nested_shift: u32, offset: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read> codes: array<u32>;
+@group(0) @binding(3) var<storage, read> scales: array<u32>;
+@group(0) @binding(4) var<storage, read> v: array<f32>;
+@group(0) @binding(5) var<storage, read> a: array<f32>;
+@group(0) @binding(6) var<storage, read> row_scales: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dx: array<f32>;
+
+// True where the scales are themselves 8-bit codes (double quantisation).
+override NESTED: bool = false;
+
+const CHUNK = 32u;
+const TILE_M = 2u * u32(M) * SUBGROUPS_M;
+const TILE_K = 4u * u32(N) * SUBGROUPS_N;
+const THREADS = SUBGROUP_SIZE * SUBGROUPS_M * SUBGROUPS_N;
+// Halves between rows of a tile; the last 8 are there to keep rows off each other's banks.
+const STRIDE_LEFT = 40u;
+const STRIDE_RIGHT = TILE_K + 8u;
+// What a thread brings of a chunk: vec4 of dy, words of eight codes.
+const QUADS = TILE_M * 8u / THREADS;
+const WORDS = CHUNK * TILE_K / 8u / THREADS;
+
+var<workgroup> tile_left: array<f16, TILE_M * STRIDE_LEFT>;
+var<workgroup> tile_right: array<f16, CHUNK * STRIDE_RIGHT>;
+var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
+var<workgroup> book: array<f32, 16>;
+
+const NF4 = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+  -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634,
+  0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0);
+
+fn scale_of(block: u32) -> f32 {
+  if (!NESTED) { return bitcast<f32>(scales[block]); }
+  let code = (scales[block >> 2u] >> (8u * (block & 3u))) & 255u;
+  return bitcast<f32>(scales[p.map_at + code]) * bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
+}
+
+// Of a power of two, exactly; of a row that is not there, zero.
+fn inverse_scale(m: u32) -> f32 {
+  if (m >= p.rows) { return 0.0; }
+  return bitcast<f32>(0x7f000000u - bitcast<u32>(row_scales[m]));
+}
+
+fn put_left(i: u32, value: vec4f) {
+  let at = (i / 8u) * STRIDE_LEFT + (i % 8u) * 4u;
+  let h = vec4<f16>(value);
+  tile_left[at] = h.x;
+  tile_left[at + 1u] = h.y;
+  tile_left[at + 2u] = h.z;
+  tile_left[at + 3u] = h.w;
+}
+
+struct Fetched { y: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS> }
+
+fn fetch_weights(first_m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched {
+  var f: Fetched;
+  for (var j = 0u; j < QUADS; j++) {
+    let i = lane + j * THREADS;
+    let m = first_m + i / 8u;
+    let n = first_n + (i % 8u) * 4u;
+    if (m < p.rows && n < p.columns) { f.y[j] = dy[(m * p.columns + n) / 4u]; }
+  }
+  for (var j = 0u; j < WORDS; j++) {
+    let i = lane + j * THREADS;
+    let n = first_n + (i / 4u) % CHUNK;
+    let k = first_k + (i / 128u) * 32u;
+    if (n < p.columns && k < p.depth) {
+      f.words[j] = codes[((k / 32u) * p.columns + n) * 4u + i % 4u];
+      f.scales[j] = scale_of((n * p.depth + k) / 64u);
+    }
+  }
+  return f;
+}
+
+fn put_weights(f: ptr<function, Fetched>, inverse: ptr<function, array<f32, QUADS>>, lane: u32) {
+  for (var j = 0u; j < QUADS; j++) { put_left(lane + j * THREADS, (*f).y[j] * (*inverse)[j]); }
+  for (var j = 0u; j < WORDS; j++) {
+    let i = lane + j * THREADS;
+    let at = ((i / 4u) % CHUNK) * STRIDE_RIGHT + (i / 128u) * 32u + (i % 4u) * 8u;
+    let word = (*f).words[j];
+    for (var c = 0u; c < 8u; c++) {
+      tile_right[at + c] = f16(book[(word >> (4u * c)) & 15u] * (*f).scales[j]);
+    }
+  }
+}
+
+fn v_at(m: u32, r: u32) -> f32 {
+  if (m < p.rows && r < p.rank) { return v[m * p.rank + r]; }
+  return 0.0;
+}
+
+fn put_lora(first_m: u32, first_k: u32, r: u32, inverse: ptr<function, array<f32, QUADS>>, lane: u32) {
+  for (var j = 0u; j < QUADS; j++) {
+    let i = lane + j * THREADS;
+    let m = first_m + i / 8u;
+    let at = r + (i % 8u) * 4u;
+    put_left(i, vec4f(v_at(m, at), v_at(m, at + 1u), v_at(m, at + 2u), v_at(m, at + 3u)) * (*inverse)[j]);
+  }
+  for (var i = lane; i < CHUNK * TILE_K; i += THREADS) {
+    let at = r + i / TILE_K;
+    let k = first_k + i % TILE_K;
+    var value = 0.0;
+    if (at < p.rank && k < p.depth) { value = a[at * p.depth + k]; }
+    tile_right[(i / TILE_K) * STRIDE_RIGHT + i % TILE_K] = f16(value);
+  }
+}
+
+// Writes one matrix of sums whose first element is dx[m, k].
+fn drain(sum: Sum, m: u32, k: u32, subgroup: u32, lane: u32) {
+  let begin = subgroup * u32(M * N);
+  workgroupBarrier();
+  store_sum(begin, sum);
+  workgroupBarrier();
+  for (var i = lane; i < u32(M * N); i += SUBGROUP_SIZE) {
+    let row = m + i / u32(N);
+    let column = k + i % u32(N);
+    if (row < p.rows && column < p.depth) {
+      let at = row * p.depth + column;
+      let value = sums[begin + i] * row_scales[row];
+      if (p.accumulate != 0u) { dx[at] += value; } else { dx[at] = value; }
+    }
+  }
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_invocation_id) in_subgroup: u32,
+) {
+  if (lane < 16u) { book[lane] = NF4[lane]; }
+  let first_m = group.y * TILE_M;
+  let first_k = group.x * TILE_K;
+  var inverse: array<f32, QUADS>;
+  for (var j = 0u; j < QUADS; j++) { inverse[j] = inverse_scale(first_m + (lane + j * THREADS) / 8u); }
+  let sub_m = (subgroup / SUBGROUPS_N) * 2u * u32(M);
+  let sub_k = (subgroup % SUBGROUPS_N) * 4u * u32(N);
+  var s00 = Sum(); var s01 = Sum(); var s02 = Sum(); var s03 = Sum();
+  var s10 = Sum(); var s11 = Sum(); var s12 = Sum(); var s13 = Sum();
+  let chunks = (p.columns + CHUNK - 1u) / CHUNK;
+  let all = chunks + (p.rank + CHUNK - 1u) / CHUNK;
+  var next = fetch_weights(first_m, first_k, 0u, lane);
+  for (var chunk = 0u; chunk < all; chunk++) {
+    workgroupBarrier();
+    if (chunk < chunks) { put_weights(&next, &inverse, lane); }
+    else { put_lora(first_m, first_k, (chunk - chunks) * CHUNK, &inverse, lane); }
+    workgroupBarrier();
+    if (chunk + 1u < chunks) { next = fetch_weights(first_m, first_k, (chunk + 1u) * CHUNK, lane); }
+    for (var n = 0u; n < CHUNK; n += u32(K)) {
+      let l0 = load_left(sub_m * STRIDE_LEFT + n);
+      let l1 = load_left((sub_m + u32(M)) * STRIDE_LEFT + n);
+      let r0 = load_right_by_rows(n * STRIDE_RIGHT + sub_k);
+      let r1 = load_right_by_rows(n * STRIDE_RIGHT + sub_k + u32(N));
+      let r2 = load_right_by_rows(n * STRIDE_RIGHT + sub_k + 2u * u32(N));
+      let r3 = load_right_by_rows(n * STRIDE_RIGHT + sub_k + 3u * u32(N));
+      s00 = subgroupMatrixMultiplyAccumulate(l0, r0, s00);
+      s01 = subgroupMatrixMultiplyAccumulate(l0, r1, s01);
+      s02 = subgroupMatrixMultiplyAccumulate(l0, r2, s02);
+      s03 = subgroupMatrixMultiplyAccumulate(l0, r3, s03);
+      s10 = subgroupMatrixMultiplyAccumulate(l1, r0, s10);
+      s11 = subgroupMatrixMultiplyAccumulate(l1, r1, s11);
+      s12 = subgroupMatrixMultiplyAccumulate(l1, r2, s12);
+      s13 = subgroupMatrixMultiplyAccumulate(l1, r3, s13);
+    }
+  }
+  let m = first_m + sub_m;
+  let k = first_k + sub_k;
+  drain(s00, m, k, subgroup, in_subgroup);
+  drain(s01, m, k + u32(N), subgroup, in_subgroup);
+  drain(s02, m, k + 2u * u32(N), subgroup, in_subgroup);
+  drain(s03, m, k + 3u * u32(N), subgroup, in_subgroup);
+  drain(s10, m + u32(M), k, subgroup, in_subgroup);
+  drain(s11, m + u32(M), k + u32(N), subgroup, in_subgroup);
+  drain(s12, m + u32(M), k + 2u * u32(N), subgroup, in_subgroup);
+  drain(s13, m + u32(M), k + 3u * u32(N), subgroup, in_subgroup);
+}

@@ -1,0 +1,193 @@
+// nf4_matmul on matrix units: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] + residual[m, n]
+//
+// Operands are f16, rows of x and u divided by row_scale's powers of two; all sums are f32. Each subgroup makes 2 × 4
+// matrices of M × N; SUBGROUPS_M × SUBGROUPS_N of them share the tiles of a workgroup, over chunks of 32 k. Before
+// this text stand `enable` lines, the shape of the matrices (M, N, K), SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N, and one of the
+// subgroup_matrix_by_* files.
+
+struct Params {
+  rows: u32, columns: u32, depth: u32, rank: u32,
+  has_bias: u32, has_residual: u32,
+  absmax_at: u32, map_at: u32, nested_shift: u32, offset: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> codes: array<u32>;
+@group(0) @binding(3) var<storage, read> scales: array<u32>;
+@group(0) @binding(4) var<storage, read> u: array<f32>;
+@group(0) @binding(5) var<storage, read> b: array<f32>;
+@group(0) @binding(6) var<storage, read> bias: array<f32>;
+@group(0) @binding(7) var<storage, read> residual: array<f32>;
+@group(0) @binding(8) var<storage, read> row_scales: array<f32>;
+@group(0) @binding(9) var<storage, read_write> y: array<f32>;
+
+// True where the scales are themselves 8-bit codes (double quantisation).
+override NESTED: bool = false;
+
+const DEPTH = 32u;
+const TILE_M = 2u * u32(M) * SUBGROUPS_M;
+const TILE_N = 4u * u32(N) * SUBGROUPS_N;
+const THREADS = SUBGROUP_SIZE * SUBGROUPS_M * SUBGROUPS_N;
+// Halves between rows of a tile, 32 in use; 80 bytes keep sixteen rows off each other's banks.
+const STRIDE_LEFT = 40u;
+const STRIDE_RIGHT = 40u;
+// What a thread brings of a chunk: vec4 of x, words of eight codes.
+const QUADS = TILE_M * 8u / THREADS;
+const WORDS = TILE_N * 4u / THREADS;
+
+var<workgroup> tile_left: array<f16, TILE_M * STRIDE_LEFT>;
+var<workgroup> tile_right: array<f16, TILE_N * STRIDE_RIGHT>;
+var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
+var<workgroup> book: array<f32, 16>;
+
+const NF4 = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+  -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634,
+  0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0);
+
+fn scale_of(block: u32) -> f32 {
+  if (!NESTED) { return bitcast<f32>(scales[block]); }
+  let code = (scales[block >> 2u] >> (8u * (block & 3u))) & 255u;
+  return bitcast<f32>(scales[p.map_at + code]) * bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
+}
+
+// Of a power of two, exactly; of a row that is not there, zero.
+fn inverse_scale(m: u32) -> f32 {
+  if (m >= p.rows) { return 0.0; }
+  return bitcast<f32>(0x7f000000u - bitcast<u32>(row_scales[m]));
+}
+
+fn put_left(i: u32, value: vec4f) {
+  let at = (i / 8u) * STRIDE_LEFT + (i % 8u) * 4u;
+  let h = vec4<f16>(value);
+  tile_left[at] = h.x;
+  tile_left[at + 1u] = h.y;
+  tile_left[at + 2u] = h.z;
+  tile_left[at + 3u] = h.w;
+}
+
+struct Fetched { x: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS> }
+
+fn fetch_weights(first_m: u32, first_n: u32, k: u32, lane: u32) -> Fetched {
+  var f: Fetched;
+  for (var j = 0u; j < QUADS; j++) {
+    let i = lane + j * THREADS;
+    let m = first_m + i / 8u;
+    if (m < p.rows) { f.x[j] = x[(m * p.depth + k) / 4u + i % 8u]; }
+  }
+  for (var j = 0u; j < WORDS; j++) {
+    let i = lane + j * THREADS;
+    let n = first_n + i / 4u;
+    if (n < p.columns) {
+      f.words[j] = codes[((k / 32u) * p.columns + n) * 4u + i % 4u];
+      f.scales[j] = scale_of((n * p.depth + k) / 64u);
+    }
+  }
+  return f;
+}
+
+fn put_weights(f: ptr<function, Fetched>, inverse: ptr<function, array<f32, QUADS>>, lane: u32) {
+  for (var j = 0u; j < QUADS; j++) { put_left(lane + j * THREADS, (*f).x[j] * (*inverse)[j]); }
+  for (var j = 0u; j < WORDS; j++) {
+    let i = lane + j * THREADS;
+    let at = (i / 4u) * STRIDE_RIGHT + (i % 4u) * 8u;
+    let word = (*f).words[j];
+    for (var c = 0u; c < 8u; c++) {
+      tile_right[at + c] = f16(book[(word >> (4u * c)) & 15u] * (*f).scales[j]);
+    }
+  }
+}
+
+fn u_at(m: u32, r: u32) -> f32 {
+  if (m < p.rows && r < p.rank) { return u[m * p.rank + r]; }
+  return 0.0;
+}
+
+fn put_lora(first_m: u32, first_n: u32, r: u32, inverse: ptr<function, array<f32, QUADS>>, lane: u32) {
+  for (var j = 0u; j < QUADS; j++) {
+    let i = lane + j * THREADS;
+    let m = first_m + i / 8u;
+    let at = r + (i % 8u) * 4u;
+    put_left(i, vec4f(u_at(m, at), u_at(m, at + 1u), u_at(m, at + 2u), u_at(m, at + 3u)) * (*inverse)[j]);
+  }
+  for (var i = lane; i < TILE_N * DEPTH; i += THREADS) {
+    let n = first_n + i / DEPTH;
+    let at = r + i % DEPTH;
+    var value = 0.0;
+    if (n < p.columns && at < p.rank) { value = b[n * p.rank + at]; }
+    tile_right[(i / DEPTH) * STRIDE_RIGHT + i % DEPTH] = f16(value);
+  }
+}
+
+// Writes one matrix of sums whose first element is y[m, n].
+fn drain(sum: Sum, m: u32, n: u32, subgroup: u32, lane: u32) {
+  let begin = subgroup * u32(M * N);
+  workgroupBarrier();
+  store_sum(begin, sum);
+  workgroupBarrier();
+  for (var i = lane; i < u32(M * N); i += SUBGROUP_SIZE) {
+    let row = m + i / u32(N);
+    let column = n + i % u32(N);
+    if (row < p.rows && column < p.columns) {
+      var v = sums[begin + i] * row_scales[row];
+      if (p.has_bias != 0u) { v += bias[column]; }
+      if (p.has_residual != 0u) { v += residual[row * p.columns + column]; }
+      y[row * p.columns + column] = v;
+    }
+  }
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_invocation_id) in_subgroup: u32,
+) {
+  if (lane < 16u) { book[lane] = NF4[lane]; }
+  let first_m = group.y * TILE_M;
+  let first_n = group.x * TILE_N;
+  var inverse: array<f32, QUADS>;
+  for (var j = 0u; j < QUADS; j++) { inverse[j] = inverse_scale(first_m + (lane + j * THREADS) / 8u); }
+  let sub_m = (subgroup / SUBGROUPS_N) * 2u * u32(M);
+  let sub_n = (subgroup % SUBGROUPS_N) * 4u * u32(N);
+  var s00 = Sum(); var s01 = Sum(); var s02 = Sum(); var s03 = Sum();
+  var s10 = Sum(); var s11 = Sum(); var s12 = Sum(); var s13 = Sum();
+  let chunks = p.depth / DEPTH;
+  let all = chunks + (p.rank + DEPTH - 1u) / DEPTH;
+  var next = fetch_weights(first_m, first_n, 0u, lane);
+  for (var chunk = 0u; chunk < all; chunk++) {
+    workgroupBarrier();
+    if (chunk < chunks) { put_weights(&next, &inverse, lane); }
+    else { put_lora(first_m, first_n, (chunk - chunks) * DEPTH, &inverse, lane); }
+    workgroupBarrier();
+    if (chunk + 1u < chunks) { next = fetch_weights(first_m, first_n, (chunk + 1u) * DEPTH, lane); }
+    for (var k = 0u; k < DEPTH; k += u32(K)) {
+      let l0 = load_left(sub_m * STRIDE_LEFT + k);
+      let l1 = load_left((sub_m + u32(M)) * STRIDE_LEFT + k);
+      let r0 = load_right_by_columns(sub_n * STRIDE_RIGHT + k);
+      let r1 = load_right_by_columns((sub_n + u32(N)) * STRIDE_RIGHT + k);
+      let r2 = load_right_by_columns((sub_n + 2u * u32(N)) * STRIDE_RIGHT + k);
+      let r3 = load_right_by_columns((sub_n + 3u * u32(N)) * STRIDE_RIGHT + k);
+      s00 = subgroupMatrixMultiplyAccumulate(l0, r0, s00);
+      s01 = subgroupMatrixMultiplyAccumulate(l0, r1, s01);
+      s02 = subgroupMatrixMultiplyAccumulate(l0, r2, s02);
+      s03 = subgroupMatrixMultiplyAccumulate(l0, r3, s03);
+      s10 = subgroupMatrixMultiplyAccumulate(l1, r0, s10);
+      s11 = subgroupMatrixMultiplyAccumulate(l1, r1, s11);
+      s12 = subgroupMatrixMultiplyAccumulate(l1, r2, s12);
+      s13 = subgroupMatrixMultiplyAccumulate(l1, r3, s13);
+    }
+  }
+  let m = first_m + sub_m;
+  let n = first_n + sub_n;
+  drain(s00, m, n, subgroup, in_subgroup);
+  drain(s01, m, n + u32(N), subgroup, in_subgroup);
+  drain(s02, m, n + 2u * u32(N), subgroup, in_subgroup);
+  drain(s03, m, n + 3u * u32(N), subgroup, in_subgroup);
+  drain(s10, m + u32(M), n, subgroup, in_subgroup);
+  drain(s11, m + u32(M), n + u32(N), subgroup, in_subgroup);
+  drain(s12, m + u32(M), n + 2u * u32(N), subgroup, in_subgroup);
+  drain(s13, m + u32(M), n + 3u * u32(N), subgroup, in_subgroup);
+}

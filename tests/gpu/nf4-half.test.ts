@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import matmul from '../../shaders/nf4_matmul_f16.wgsl?raw';
+import matmulGrad from '../../shaders/nf4_matmul_grad_f16.wgsl?raw';
+import matmulMatrix from '../../shaders/nf4_matmul_matrix.wgsl?raw';
+import matmulGradMatrix from '../../shaders/nf4_matmul_grad_matrix.wgsl?raw';
+import { openNodeGpu } from '../../src/cli/node-gpu.ts';
+import type { Nf4Matmul, Nf4MatmulGrad } from '../../src/gpu/kernels/nf4-call.ts';
+import {
+  dispatchForward,
+  dispatchGrad,
+  forwardKernel,
+  gradKernel,
+  HALF_FORWARD,
+  HALF_GRAD,
+  matrixHead,
+  matrixText,
+} from '../../src/gpu/kernels/nf4-half.ts';
+import { rowScale } from '../../src/gpu/kernels/row-scale.ts';
+import type { Stream } from '../../src/gpu/stream.ts';
+import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
+import { f64, relativeError, TestGpu } from '../support/gpu.ts';
+import floats from '../support/halves-as-floats.wgsl?raw';
+import arrays from '../support/matrices-as-arrays.wgsl?raw';
+import { randomNf4 } from '../support/nf4.ts';
+import { Random } from '../support/random.ts';
+
+interface Way {
+  name: string;
+  /** Largest relative error: f32's, or that of f16 operands. */
+  tolerance: number;
+  forward: (stream: Stream, call: Nf4Matmul) => void;
+  grad: (stream: Stream, call: Nf4MatmulGrad) => void;
+}
+
+/** Halves are floats here: what is tested is where everything lies. */
+function standIns(subgroup: number): Way[] {
+  const plain = (code: string) => floats + code.replace('enable f16;', '');
+  const half = { rows: 64, columns: 128 };
+  const forward = forwardKernel('half forward', plain(matmul));
+  const grad = gradKernel('half gradient', plain(matmulGrad));
+  const grids = [
+    { down: 2, across: 2 },
+    { down: 4, across: 2 },
+  ];
+  const shape = { M: 8, N: 8, K: 8 };
+  return [
+    {
+      name: 'f16 tiles with floats for halves',
+      tolerance: 1e-5,
+      forward: (stream, call) => dispatchForward(stream, forward, half, call),
+      grad: (stream, call) => dispatchGrad(stream, grad, half, call),
+    },
+    ...grids.map((grid): Way => {
+      const tile = { rows: 16 * grid.down, columns: 32 * grid.across };
+      const text = (code: string) =>
+        ['enable subgroups;\n', matrixHead(shape, grid, subgroup), floats, arrays, code].join('');
+      const forward = forwardKernel(`matrix forward ${grid.down}`, text(matmulMatrix));
+      const grad = gradKernel(`matrix gradient ${grid.down}`, text(matmulGradMatrix));
+      return {
+        name: `matrices ${grid.down}x${grid.across} with arrays for matrix units`,
+        tolerance: 1e-5,
+        forward: (stream, call) => dispatchForward(stream, forward, tile, call),
+        grad: (stream, call) => dispatchGrad(stream, grad, tile, call),
+      };
+    }),
+  ];
+}
+
+let t: TestGpu;
+let ways: Way[];
+
+beforeAll(async () => {
+  t = new TestGpu(await openNodeGpu());
+  const { device } = t.gpu;
+  ways = [
+    ...standIns((device.adapterInfo as GPUAdapterInfo & { subgroupMinSize: number }).subgroupMinSize),
+    ...HALF_FORWARD.flatMap((variant) => {
+      const grad = HALF_GRAD.find(({ name }) => name === variant.name)!;
+      if (!variant.supported(t.gpu)) return [];
+      return { name: variant.name, tolerance: 1e-3, forward: variant.dispatch, grad: grad.dispatch };
+    }),
+  ];
+});
+
+afterAll(() => t.close());
+
+// rows (tokens) × columns (out) over depth (in).
+const shapes = [
+  [9, 132, 64],
+  [63, 128, 32],
+  [65, 60, 160],
+  [130, 260, 96],
+] as const;
+
+describe.each(shapes)('NF4 products above f32: %i rows, %i out, %i in', (rows, columns, depth) => {
+  it.each([
+    [false, false, 0],
+    [true, true, 32],
+    [false, true, 5],
+  ])('nested %s, bias and residual %s, rank %i', async (nested, extras, rank) => {
+    const random = new Random(rows * 7919 + columns * 31 + depth + rank);
+    const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
+    const x = uneven(random, rows, depth);
+    const u = random.normals(rows * rank).map((v, i) => v * magnitude(Math.floor(i / rank)));
+    const b = random.normals(columns * rank);
+    const bias = random.normals(columns);
+    const residual = random.normals(rows * columns);
+    let expected = matmulRef(f64(x), transpose(decoded, columns, depth), rows, depth, columns);
+    if (rank)
+      expected = add(expected, matmulRef(f64(u), transpose(f64(b), columns, rank), rows, rank, columns));
+    if (extras) expected = add(expected, residual).map((v, i) => v + bias[i % columns]!);
+    const lora = rank ? { activations: t.upload(u), matrix: t.upload(b), rank } : undefined;
+    const extra = extras ? { bias: t.upload(bias), residual: t.upload(residual) } : {};
+    for (const { name, tolerance, forward } of ways) {
+      const y = t.output(rows * columns);
+      const rowScales = t.output(rows);
+      forward(t.stream, { x: t.upload(x), weight, y, rows, lora, rowScales, ...extra });
+      expect(worstRow(await t.floats(y), expected, columns), name).toBeLessThan(tolerance);
+    }
+  });
+
+  it.each([
+    [false, false, 0],
+    [true, true, 32],
+    [false, true, 5],
+  ])('gradient: nested %s, accumulate %s, rank %i', async (nested, accumulate, rank) => {
+    const random = new Random(rows * 104729 + columns * 31 + depth + rank);
+    const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
+    const dy = uneven(random, rows, columns);
+    const v = random.normals(rows * rank).map((x, i) => x * magnitude(Math.floor(i / rank)));
+    const a = random.normals(rank * depth);
+    const before = uneven(random, rows, depth);
+    let expected = matmulRef(f64(dy), decoded, rows, columns, depth);
+    if (rank) expected = add(expected, matmulRef(f64(v), f64(a), rows, rank, depth));
+    if (accumulate) expected = add(expected, before);
+    const lora = rank ? { activations: t.upload(v), matrix: t.upload(a), rank } : undefined;
+    for (const { name, tolerance, grad } of ways) {
+      const dx = accumulate ? t.upload(before) : t.output(rows * depth);
+      const rowScales = t.output(rows);
+      grad(t.stream, { dy: t.upload(dy), weight, dx, rows, lora, accumulate, rowScales });
+      expect(worstRow(await t.floats(dx), expected, depth), name).toBeLessThan(tolerance);
+    }
+  });
+});
+
+it('the same bits twice', async () => {
+  const random = new Random(Date.now());
+  const { weight } = randomNf4(t, random, 128, 96, true);
+  const x = t.upload(uneven(random, 70, 96));
+  for (const { name, forward } of ways) {
+    const runs = [];
+    for (let i = 0; i < 2; i++) {
+      const y = t.output(70 * 128);
+      forward(t.stream, { x, weight, y, rows: 70, rowScales: t.output(70) });
+      runs.push(await t.bytes(y));
+    }
+    expect(runs[1], name).toEqual(runs[0]);
+  }
+});
+
+// SwiftShader has none; llvmpipe has and crashes when it runs them.
+it('compiles for the matrix units of a device that has some, in both dialects', async ({ skip }) => {
+  const { device, matrix } = t.gpu;
+  if (!matrix) return skip('the device has no matrix units');
+  for (const dialect of ['flag', matrix.dialect] as const)
+    for (const shape of matrix.shapes)
+      for (const code of [matmulMatrix, matmulGradMatrix]) {
+        const text = matrixText(shape, { down: 2, across: 2 }, { ...matrix, dialect }, code);
+        const kernel = (code === matmulMatrix ? forwardKernel : gradKernel)('compiled', text);
+        await kernel.compile(t.gpu, { NESTED: 1 });
+      }
+  expect(t.gpu.errors).toEqual([]);
+  expect(device.features.has('shader-f16')).toBe(true);
+});
+
+it.each([
+  [1, 4],
+  [3, 260],
+  [70, 1028],
+])('scales of %i rows of %i are powers of two that bring the largest to [32, 64)', async (rows, width) => {
+  const random = new Random(rows + width);
+  const x = uneven(random, rows, width);
+  const scales = t.output(rows);
+  rowScale(t.stream, { x: t.upload(x), scales, rows, width });
+  for (const [m, scale] of (await t.floats(scales)).entries()) {
+    expect(Number.isInteger(Math.log2(scale))).toBe(true);
+    const most = x.subarray(m * width, (m + 1) * width).reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+    expect(most / scale).toBeGreaterThanOrEqual(32);
+    expect(most / scale).toBeLessThan(64);
+  }
+});
+
+it('a row of zeros has a scale too', async () => {
+  const scales = t.output(1);
+  rowScale(t.stream, { x: t.upload(new Float32Array(8)), scales, rows: 1, width: 8 });
+  const [scale] = await t.floats(scales);
+  expect(Number.isFinite(1 / scale!)).toBe(true);
+});
+
+/** Rows far below and above what f16 can hold. */
+const magnitude = (row: number): number => 10 ** ([-12, 0, 6][row % 3] ?? 0);
+
+function uneven(random: Random, rows: number, width: number): Float32Array {
+  return random.normals(rows * width).map((v, i) => v * magnitude(Math.floor(i / width)));
+}
+
+/** The largest relative error of a row: the small rows count as much as the large ones. */
+function worstRow(out: Float32Array, expected: Float64Array, width: number): number {
+  let worst = 0;
+  for (let begin = 0; begin < expected.length; begin += width) {
+    const error = relativeError(out.subarray(begin, begin + width), expected.subarray(begin, begin + width));
+    worst = error > worst || Number.isNaN(error) ? error : worst;
+    if (Number.isNaN(worst)) break;
+  }
+  return worst;
+}
