@@ -1,0 +1,151 @@
+// out[m, r] = alpha·Σk x[m, k]·w[r, k] for up to three LoRA factors in one dispatch: u = s·x·Aᵀ, and, with w lying as
+// [k, r], v = s·dy·B. The output is narrow and the depth long: where there would be few workgroups, the depth is cut
+// into slices, whose sums lora_sum adds in a fixed order.
+// One workgroup per 64 rows × 32 ranks of a slice, 8 × 4 a thread, chunks of 16 k; the next chunk is on its way while
+// one is multiplied.
+
+struct Part {
+  depth: u32, rank: u32,
+  // Tiles of 32 ranks; slices of the depth.
+  tiles: u32, slices: u32,
+  // Where the part begins in `w` (in vec4), in `out`, and, where it has several slices, in `partial`.
+  w_at: u32, out_at: u32, partial_at: u32,
+  alpha: f32,
+}
+
+struct Params { parts: array<Part, 3>, rows: u32, slice_depth: u32 }
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x0: array<vec4f>;
+@group(0) @binding(2) var<storage, read> x1: array<vec4f>;
+@group(0) @binding(3) var<storage, read> x2: array<vec4f>;
+@group(0) @binding(4) var<storage, read> w: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(6) var<storage, read_write> partial: array<f32>;
+
+// True where w lies as [k, r].
+override W_BY_RANK: bool = false;
+
+const THREADS = 64u;
+const TILE_M = 64u;
+const TILE_R = 32u;
+const CHUNK = 16u;
+const STRIDE = 5u;  // vec4 between rows of a tile, 4 in use: neighbouring rows fall into different banks
+
+var<workgroup> tile_x: array<vec4f, TILE_M * STRIDE>;
+var<workgroup> tile_w: array<vec4f, TILE_R * STRIDE>;
+
+// x[m, k … k + 3]
+fn x_at(part: u32, depth: u32, m: u32, k: u32, end: u32) -> vec4f {
+  if (m >= p.rows || k >= end) { return vec4f(); }
+  let i = (m * depth + k) / 4u;
+  if (part == 0u) { return x0[i]; }
+  if (part == 1u) { return x1[i]; }
+  return x2[i];
+}
+
+fn w_scalar(i: u32) -> f32 { return w[i / 4u][i % 4u]; }
+
+// w[r, k … k + 3]
+fn w_at(part: u32, depth: u32, r: u32, k: u32, end: u32) -> vec4f {
+  let rank = p.parts[part].rank;
+  if (r >= rank || k >= end) { return vec4f(); }
+  let at = p.parts[part].w_at;
+  if (!W_BY_RANK) { return w[at + (r * depth + k) / 4u]; }
+  let i = 4u * at + k * rank + r;
+  return vec4f(w_scalar(i), w_scalar(i + rank), w_scalar(i + 2u * rank), w_scalar(i + 3u * rank));
+}
+
+fn dots(a: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
+  return vec4f(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3));
+}
+
+fn store(part: u32, slice: u32, m: u32, r: u32, value: vec4f) {
+  if (m >= p.rows) { return; }
+  let rank = p.parts[part].rank;
+  let scaled = value * p.parts[part].alpha;
+  for (var j = 0u; j < 4u; j++) {
+    if (r + 8u * j >= rank) { return; }
+    let at = m * rank + r + 8u * j;
+    if (p.parts[part].slices == 1u) { out[p.parts[part].out_at + at] = scaled[j]; }
+    else { partial[p.parts[part].partial_at + slice * p.rows * rank + at] = scaled[j]; }
+  }
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  // Along x: the parts, of each its slices, of each its tiles.
+  var part = 0u;
+  var job = group.x;
+  while (part < 2u && job >= p.parts[part].tiles * p.parts[part].slices) {
+    job -= p.parts[part].tiles * p.parts[part].slices;
+    part++;
+  }
+  let depth = p.parts[part].depth;
+  let slice = job / p.parts[part].tiles;
+  let begin = slice * p.slice_depth;
+  let end = min(begin + p.slice_depth, depth);
+  let first_m = group.y * TILE_M;
+  let first_r = (job % p.parts[part].tiles) * TILE_R;
+
+  // What a thread brings of each chunk: a column quad of the rows x_row + 16i; of w two quads, neighbours along the
+  // axis that is contiguous.
+  let x_row = lane / 4u;
+  let x_quad = lane % 4u;
+  let w_row = select(lane / 4u, lane % 32u, W_BY_RANK);
+  let w_quad = select(lane % 4u, lane / 32u, W_BY_RANK);
+  let next_row = select(16u, 0u, W_BY_RANK);
+  let next_quad = select(0u, 2u, W_BY_RANK);
+  let m = first_m + x_row;
+  let r = first_r + w_row;
+  // A thread makes the rows ty + 8i and the ranks tx + 8j.
+  let tx = lane % 8u;
+  let ty = lane / 8u;
+
+  var b0 = x_at(part, depth, m, begin + 4u * x_quad, end);
+  var b1 = x_at(part, depth, m + 16u, begin + 4u * x_quad, end);
+  var b2 = x_at(part, depth, m + 32u, begin + 4u * x_quad, end);
+  var b3 = x_at(part, depth, m + 48u, begin + 4u * x_quad, end);
+  var b4 = w_at(part, depth, r, begin + 4u * w_quad, end);
+  var b5 = w_at(part, depth, r + next_row, begin + 4u * (w_quad + next_quad), end);
+  var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
+  var c4 = vec4f(); var c5 = vec4f(); var c6 = vec4f(); var c7 = vec4f();
+  for (var k = begin; k < end; k += CHUNK) {
+    workgroupBarrier();
+    tile_x[x_row * STRIDE + x_quad] = b0;
+    tile_x[(x_row + 16u) * STRIDE + x_quad] = b1;
+    tile_x[(x_row + 32u) * STRIDE + x_quad] = b2;
+    tile_x[(x_row + 48u) * STRIDE + x_quad] = b3;
+    tile_w[w_row * STRIDE + w_quad] = b4;
+    tile_w[(w_row + next_row) * STRIDE + w_quad + next_quad] = b5;
+    workgroupBarrier();
+    let x_next = k + CHUNK + 4u * x_quad;
+    let w_next = k + CHUNK + 4u * w_quad;
+    b0 = x_at(part, depth, m, x_next, end);
+    b1 = x_at(part, depth, m + 16u, x_next, end);
+    b2 = x_at(part, depth, m + 32u, x_next, end);
+    b3 = x_at(part, depth, m + 48u, x_next, end);
+    b4 = w_at(part, depth, r, w_next, end);
+    b5 = w_at(part, depth, r + next_row, w_next + 4u * next_quad, end);
+    for (var q = 0u; q < 4u; q++) {
+      let ws = tx * STRIDE + q;
+      let w0 = tile_w[ws]; let w1 = tile_w[ws + 8u * STRIDE];
+      let w2 = tile_w[ws + 16u * STRIDE]; let w3 = tile_w[ws + 24u * STRIDE];
+      let xs = ty * STRIDE + q;
+      c0 += dots(tile_x[xs], w0, w1, w2, w3);
+      c1 += dots(tile_x[xs + 8u * STRIDE], w0, w1, w2, w3);
+      c2 += dots(tile_x[xs + 16u * STRIDE], w0, w1, w2, w3);
+      c3 += dots(tile_x[xs + 24u * STRIDE], w0, w1, w2, w3);
+      c4 += dots(tile_x[xs + 32u * STRIDE], w0, w1, w2, w3);
+      c5 += dots(tile_x[xs + 40u * STRIDE], w0, w1, w2, w3);
+      c6 += dots(tile_x[xs + 48u * STRIDE], w0, w1, w2, w3);
+      c7 += dots(tile_x[xs + 56u * STRIDE], w0, w1, w2, w3);
+    }
+  }
+  let my = first_m + ty;
+  let rx = first_r + tx;
+  store(part, slice, my, rx, c0); store(part, slice, my + 8u, rx, c1);
+  store(part, slice, my + 16u, rx, c2); store(part, slice, my + 24u, rx, c3);
+  store(part, slice, my + 32u, rx, c4); store(part, slice, my + 40u, rx, c5);
+  store(part, slice, my + 48u, rx, c6); store(part, slice, my + 56u, rx, c7);
+}

@@ -1,0 +1,19 @@
+// out[i] (+)= Σs partial[s, i] in the order of the slices, for up to three LoRA factors: along y.
+
+struct Part { count: u32, slices: u32, partial_at: u32, out_at: u32 }
+
+struct Params { parts: array<Part, 3>, accumulate: u32 }
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> partial: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let part = p.parts[id.y];
+  if (id.x >= part.count) { return; }
+  var total = 0.0;
+  for (var s = 0u; s < part.slices; s++) { total += partial[part.partial_at + s * part.count + id.x]; }
+  let at = part.out_at + id.x;
+  if (p.accumulate != 0u) { out[at] += total; } else { out[at] = total; }
+}

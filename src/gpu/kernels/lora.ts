@@ -1,0 +1,235 @@
+import gradientCode from '../../../shaders/lora_gradient.wgsl?raw';
+import projectCode from '../../../shaders/lora_project.wgsl?raw';
+import sumCode from '../../../shaders/lora_sum.wgsl?raw';
+import { ceilDiv } from '../grid.ts';
+import { Kernel, type ParamType } from '../kernel.ts';
+import { view, type View } from '../memory.ts';
+import type { Stream } from '../stream.ts';
+
+/** Most factors of one dispatch: q, k and v share their input. */
+const PARTS = 3;
+
+/** The fields of each part, then the others: a struct that begins with an array of three structs. */
+function paramsOf<Part extends string, Other extends string>(
+  part: Readonly<Record<Part, ParamType>>,
+  others: Readonly<Record<Other, ParamType>>,
+) {
+  const fields = Array.from({ length: PARTS }, (_, i) =>
+    Object.entries(part).map(([name, type]) => [`${name}${i}`, type]),
+  ).flat();
+  return { ...Object.fromEntries(fields), ...others } as Record<`${Part}${0 | 1 | 2}` | Other, ParamType>;
+}
+
+/** Values for `paramsOf`; a part that is absent is all zeros. */
+function valuesOf<Part extends string>(
+  names: Readonly<Record<Part, ParamType>>,
+  parts: readonly Readonly<Record<NoInfer<Part>, number>>[],
+) {
+  const fields = Array.from({ length: PARTS }, (_, i) =>
+    (Object.keys(names) as Part[]).map((name) => [`${name}${i}`, parts[i]?.[name] ?? 0]),
+  ).flat();
+  return Object.fromEntries(fields) as Record<`${Part}${0 | 1 | 2}`, number>;
+}
+
+const PROJECT_PART = {
+  depth: 'u32',
+  rank: 'u32',
+  tiles: 'u32',
+  slices: 'u32',
+  w_at: 'u32',
+  out_at: 'u32',
+  partial_at: 'u32',
+  alpha: 'f32',
+} as const;
+
+const projectKernel = new Kernel({
+  name: 'lora_project',
+  code: projectCode,
+  buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
+  params: paramsOf(PROJECT_PART, { rows: 'u32', slice_depth: 'u32' }),
+});
+
+const GRADIENT_PART = {
+  width: 'u32',
+  rank: 'u32',
+  wide_tiles: 'u32',
+  rank_tiles: 'u32',
+  narrow_at: 'u32',
+  out_at: 'u32',
+  partial_at: 'u32',
+  unused: 'u32',
+} as const;
+
+const gradientKernel = new Kernel({
+  name: 'lora_gradient',
+  code: gradientCode,
+  buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
+  params: paramsOf(GRADIENT_PART, { tokens: 'u32', slices: 'u32', slice_tokens: 'u32' }),
+});
+
+const SUM_PART = { count: 'u32', slices: 'u32', partial_at: 'u32', out_at: 'u32' } as const;
+
+const sumKernel = new Kernel({
+  name: 'lora_sum',
+  code: sumCode,
+  buffers: ['read', 'read_write'],
+  params: paramsOf(SUM_PART, { accumulate: 'u32' }),
+});
+
+/** Rows (or widths) and ranks of a workgroup's tile. */
+const TILE = 64;
+const TILE_RANK = 32;
+/** Workgroups to aim at by cutting the depth: enough for the largest devices, few enough to keep their sums in cache. */
+const WORKGROUPS = 768;
+/** No slice is shorter than this and no depth is cut into more than this many. */
+const MIN_SLICE = 128;
+const MAX_SLICES = 32;
+
+/** f32 values of `scratch` that the products of this file use at most. */
+export const LORA_SCRATCH = WORKGROUPS * TILE * TILE_RANK;
+
+/** The depth of a slice for products of these depths and numbers of tiles: it follows from the shapes alone. */
+function sliceDepth(parts: readonly { depth: number; tiles: number }[]): number {
+  const longest = Math.max(...parts.map(({ depth }) => depth));
+  const jobs = (slice: number) =>
+    parts.reduce((sum, { depth, tiles }) => sum + tiles * ceilDiv(depth, slice), 0);
+  let slice = 32 * ceilDiv(Math.max(MIN_SLICE, longest / MAX_SLICES), 32);
+  while (slice < longest && jobs(slice) > WORKGROUPS) slice += 32;
+  return slice;
+}
+
+/** The smallest view over views of one buffer, and where each begins in it, in f32. */
+function span(views: readonly View[]): { whole: View; at: number[] } {
+  const { buffer } = views[0]!;
+  if (views.some((v) => v.buffer !== buffer)) throw new Error('LoRA parts in different buffers');
+  const begin = Math.min(...views.map((v) => v.offset));
+  const end = Math.max(...views.map((v) => v.offset + v.size));
+  return { whole: view(buffer, begin, end - begin), at: views.map((v) => (v.offset - begin) / 4) };
+}
+
+/** Three bindings for one to three views. */
+const three = ([a, b, c]: readonly View[]): [View, View, View] => [a!, b ?? a!, c ?? a!];
+
+/** Adds up the slices of the parts that have several. */
+function sumSlices(
+  stream: Stream,
+  call: {
+    scratch: View;
+    out: View;
+    parts: { count: number; slices: number; partial_at: number; out_at: number }[];
+    accumulate: boolean;
+  },
+): void {
+  const parts = call.parts.map((part) => (part.slices > 1 ? part : { ...part, count: 0 }));
+  const count = Math.max(...parts.map((part) => part.count));
+  stream.dispatch(sumKernel, {
+    buffers: [call.scratch, call.out],
+    params: { ...valuesOf(SUM_PART, parts), accumulate: Number(call.accumulate) },
+    groups: [ceilDiv(count, 64), parts.length],
+  });
+}
+
+/** Where each part's slices begin in the scratch. */
+function partialBegins(parts: readonly { count: number; slices: number }[], scratch: View): number[] {
+  let at = 0;
+  const begins = parts.map(({ count, slices }) => {
+    const begin = at;
+    if (slices > 1) at += count * slices;
+    return begin;
+  });
+  if (4 * at > scratch.size) throw new Error(`scratch of ${scratch.size} bytes, ${4 * at} needed`);
+  return begins;
+}
+
+/** One factor's share of `loraProject`. */
+export interface Projected {
+  /** [rows, depth], depth a multiple of 4 */
+  x: View;
+  /** [rank, depth], or [depth, rank] with `wByRank`; its offset a multiple of 16 bytes. */
+  w: View;
+  /** [rows, rank] */
+  out: View;
+  depth: number;
+  rank: number;
+  /** Factor of the product. */
+  alpha: number;
+}
+
+/**
+ * out = alpha·x·wᵀ for up to three factors: u = s·x·Aᵀ and, with `wByRank`, v = s·dy·B. The w lie in one buffer and the
+ * outs in another. `scratch` has LORA_SCRATCH values.
+ */
+export function loraProject(
+  stream: Stream,
+  call: { parts: readonly Projected[]; rows: number; wByRank: boolean; scratch: View },
+): void {
+  const { rows, scratch } = call;
+  const [w, out] = [span(call.parts.map((part) => part.w)), span(call.parts.map((part) => part.out))];
+  const rowTiles = ceilDiv(rows, TILE);
+  const tiles = call.parts.map(({ rank }) => ceilDiv(rank, TILE_RANK));
+  const slice = sliceDepth(call.parts.map(({ depth }, i) => ({ depth, tiles: rowTiles * tiles[i]! })));
+  const sums = call.parts.map(({ rank, depth }, i) => ({
+    count: rows * rank,
+    slices: ceilDiv(depth, slice),
+    out_at: out.at[i]!,
+  }));
+  const begins = partialBegins(sums, scratch);
+  const parts = call.parts.map(({ depth, rank, alpha }, i) => ({
+    ...sums[i]!,
+    ...{ depth, rank, alpha, tiles: tiles[i]!, w_at: w.at[i]! / 4, partial_at: begins[i]! },
+  }));
+  stream.dispatch(projectKernel, {
+    buffers: [...three(call.parts.map((part) => part.x)), w.whole, out.whole, scratch],
+    params: { ...valuesOf(PROJECT_PART, parts), rows, slice_depth: slice },
+    groups: [parts.reduce((sum, part) => sum + part.tiles * part.slices, 0), rowTiles],
+    constants: { W_BY_RANK: Number(call.wByRank) },
+    work: parts.reduce((sum, { depth, rank }) => sum + 2 * rows * depth * rank, 0),
+  });
+  sumSlices(stream, { scratch, out: out.whole, parts, accumulate: false });
+}
+
+/** One factor's share of `loraGradient`. */
+export interface FactorGradient {
+  /** [tokens, width], width a multiple of 4: dy or x */
+  wide: View;
+  /** [tokens, rank]: u or v */
+  narrow: View;
+  /** [width, rank], or [rank, width] with `outByWidth` */
+  out: View;
+  width: number;
+  rank: number;
+}
+
+/**
+ * out += wideᵀ·narrow for up to three factors: dB += dyᵀ·u and, with `outByWidth`, dA += vᵀ·x. The narrows lie in one
+ * buffer and the outs in another. `scratch` has LORA_SCRATCH values.
+ */
+export function loraGradient(
+  stream: Stream,
+  call: { parts: readonly FactorGradient[]; tokens: number; outByWidth: boolean; scratch: View },
+): void {
+  const { tokens, scratch } = call;
+  const narrow = span(call.parts.map((part) => part.narrow));
+  const out = span(call.parts.map((part) => part.out));
+  const tiles = call.parts.map(({ width, rank }) => ({
+    wide_tiles: ceilDiv(width, TILE),
+    rank_tiles: ceilDiv(rank, TILE_RANK),
+  }));
+  const all = tiles.reduce((sum, t) => sum + t.wide_tiles * t.rank_tiles, 0);
+  const slice = sliceDepth([{ depth: tokens, tiles: all }]);
+  const slices = ceilDiv(tokens, slice);
+  const sums = call.parts.map(({ width, rank }, i) => ({ count: width * rank, slices, out_at: out.at[i]! }));
+  const begins = partialBegins(sums, scratch);
+  const parts = call.parts.map(({ width, rank }, i) => ({
+    ...{ ...sums[i]!, ...tiles[i]!, width, rank },
+    ...{ narrow_at: narrow.at[i]!, partial_at: begins[i]!, unused: 0 },
+  }));
+  stream.dispatch(gradientKernel, {
+    buffers: [...three(call.parts.map((part) => part.wide)), narrow.whole, out.whole, scratch],
+    params: { ...valuesOf(GRADIENT_PART, parts), tokens, slices, slice_tokens: slice },
+    groups: [all, slices],
+    constants: { OUT_BY_WIDTH: Number(call.outByWidth) },
+    work: parts.reduce((sum, { width, rank }) => sum + 2 * tokens * width * rank, 0),
+  });
+  sumSlices(stream, { scratch, out: out.whole, parts, accumulate: true });
+}
