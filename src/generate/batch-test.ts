@@ -63,7 +63,10 @@ export interface BatchProgress {
   tokens: number;
 }
 
-/** Answers all prompts, several at once. `onAnswer` has each as soon as it is complete, in no particular order. */
+/**
+ * Answers all prompts, several at once. `onAnswer` has each as soon as it is complete, in no particular order; both
+ * speak of prompts by their place in the list.
+ */
 export async function runBatchTest(
   generator: Generator,
   tokenizer: TextTokenizer,

@@ -14,6 +14,8 @@ export interface GenerateOptions {
   sampling: Sampling;
   /** Whole number below 2³². Each prompt has random numbers of its own, whatever runs beside it. */
   seed: number;
+  /** The prompts' numbers in a larger list: with the seed they give its random numbers. 0, 1, … unless told. */
+  numbers?: readonly number[] | undefined;
   /** Ends the call between two tokens; it rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Each new token, as it comes, of the prompt of that index. */
@@ -58,7 +60,7 @@ export class Generator {
   ): Promise<Generated[]> {
     this.#check(prompts, lora, options);
     const { signal, stopIds, maxNewTokens, onToken, onEnd } = options;
-    const waiting = this.#sequences(prompts, options.seed);
+    const waiting = this.#sequences(prompts, options);
     const places = Array.from({ length: this.shape.sequences }, (_, i) => i * this.shape.capacity);
     const results = new Array<Generated>(prompts.length);
     let running: Running[] = [];
@@ -106,20 +108,24 @@ export class Generator {
       throw new Error(`an adapter of rank ${Math.max(...ranks)} where at most ${rank} was expected`);
   }
 
-  #sequences(prompts: readonly (readonly number[])[], seed: number) {
-    const seeds = Xoshiro128.seeded(seed);
-    return prompts.map((prompt, index) => ({ prompt, index, random: Xoshiro128.seeded(seeds.u32()) }));
+  #sequences(prompts: readonly (readonly number[])[], { seed, numbers }: GenerateOptions) {
+    const source = Xoshiro128.seeded(seed);
+    const last = numbers?.reduce((most, n) => Math.max(most, n), 0) ?? prompts.length - 1;
+    const seeds = Array.from({ length: last + 1 }, () => source.u32());
+    return prompts.map((prompt, index) => ({
+      prompt,
+      index,
+      random: Xoshiro128.seeded(seeds[numbers?.[index] ?? index]!),
+    }));
   }
 
-  /** Takes as many waiting sequences as there are places for and one pass has room for. */
+  /**
+   * Takes a waiting sequence where there is a place for one. Its prompt has a pass of its own: where it lies in a pass
+   * and what lies beside it would show in the last bits, and a test that was stopped must go on to the same answers.
+   */
   #admit(waiting: Omit<Running, 'ids' | 'firstSlot'>[], places: number[]): Running[] {
-    const admitted: Running[] = [];
-    let room = this.#decoder.tokens;
-    while (waiting.length > 0 && places.length > 0 && waiting[0]!.prompt.length <= room) {
-      room -= waiting[0]!.prompt.length;
-      admitted.push({ ...waiting.shift()!, ids: [], firstSlot: places.shift()! });
-    }
-    return admitted;
+    if (waiting.length === 0 || places.length === 0) return [];
+    return [{ ...waiting.shift()!, ids: [], firstSlot: places.shift()! }];
   }
 
   /** The next token of each sequence. */

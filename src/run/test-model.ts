@@ -1,20 +1,13 @@
-import { readAdapter } from '../formats/adapter.ts';
-import { openBaseModel } from '../formats/base-model.ts';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
-import { batchShape, encodeQuestions, runBatchTest, type BatchProgress } from '../generate/batch-test.ts';
-import { Generator } from '../generate/generator.ts';
-import { PROMPT_FORMS, stopIds, type PromptForm } from '../generate/prompt-form.ts';
+import type { Recipe } from '../formats/recipe.ts';
+import type { Answer, BatchProgress } from '../generate/batch-test.ts';
+import type { PromptForm } from '../generate/prompt-form.ts';
 import { parseQuestions } from '../generate/questions.ts';
 import { batchTestFile, generationSettings, type BatchTestFile } from '../generate/results.ts';
-import { checkSampling, type Sampling } from '../generate/sampling.ts';
+import type { Sampling } from '../generate/sampling.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { Stream } from '../gpu/stream.ts';
-import { loadBase } from '../model/load-base.ts';
-import { Lora } from '../model/lora.ts';
-import { loadTokenizer } from '../text/load-tokenizer.ts';
-import { CURSOR, readCursor } from './checkpoint.ts';
 import type { RunEvent } from './events.ts';
-import { generationPlan, withinMemory } from './memory-plan.ts';
+import { testVersions, type VersionsEvent } from './test-versions.ts';
 
 /** What a batch test tells whoever started it. */
 export type TestEvent =
@@ -27,8 +20,8 @@ export interface TestModelCall {
   questions: ByteSource;
   /** How questions are put; undefined for the form that the adapter was trained with. */
   form: PromptForm | undefined;
-  /** Whether the base's scales are quantised too, as they were in training. */
-  doubleQuant: boolean;
+  /** How the base is quantised, as it was in training. */
+  recipe: Recipe;
   maxNewTokens: number;
   sampling: Sampling;
   seed: number;
@@ -42,62 +35,47 @@ export interface TestModelCall {
 
 /** Puts all questions to a model. Throws UserError. */
 export async function testModel(call: TestModelCall): Promise<BatchTestFile> {
-  const { base: folder, adapter: adapterFolder, maxNewTokens, sampling, seed, emit, signal } = call;
-  checkSampling(sampling);
-  const model = await openBaseModel(folder);
-  const { config } = model;
-  const adapter = adapterFolder && (await readAdapter(adapterFolder, config));
-  const tokenizer = await loadTokenizer(folder);
+  const { base, adapter, maxNewTokens, sampling, seed } = call;
   const questions = await parseQuestions(call.questions);
-  const form = call.form ?? (await trainedForm(adapterFolder, emit));
-  const maxPositions = config.maxPositions;
-  const prompts = encodeQuestions(tokenizer, questions, { form, maxNewTokens, maxPositions });
-  const modules = adapter?.weights.map((w) => w.module) ?? [];
-  const shape = batchShape(config, prompts, maxNewTokens, Math.max(1, ...modules.map((m) => m.r)));
-  const gpu = await call.openGpu();
-  const plan = generationPlan({ model, doubleQuant: call.doubleQuant, modules, shape });
-  const remedy = 'lower --max-new-tokens, or close other programs that use the GPU';
-  const { generator, lora } = await withinMemory(
-    gpu,
-    plan,
-    async () => {
-      const base = await loadBase(gpu, model, {
-        doubleQuant: call.doubleQuant,
-        positions: shape.capacity,
-        onProgress: (done, total) => {
-          emit({ type: 'phase', phase: 'loading the base', done, total, unit: 'bytes' });
-          signal?.throwIfAborted();
-        },
-      });
-      const stream = new Stream(gpu);
-      return {
-        lora: adapter && new Lora(gpu, adapter.weights, config.layers, false),
-        generator: new Generator(stream, base, shape),
-      };
-    },
-    remedy,
-  );
-  const onProgress = (progress: BatchProgress) => emit({ type: 'answering', progress });
-  onProgress({ answered: 0, questions: prompts.length, tokens: 0 });
-  const options = { lora, maxNewTokens, sampling, seed, signal, stopIds: stopIds(model, tokenizer) };
-  const answers = await runBatchTest(generator, tokenizer, prompts, options, { onProgress });
+  const { name } = adapter ?? base;
+  const answers: Answer[] = [];
+  let asked: PromptForm = 'text';
+  const emit = (event: VersionsEvent): void => {
+    switch (event.type) {
+      case 'failed':
+        throw event.error;
+      case 'answer':
+        answers[event.question] = event.answer;
+        break;
+      case 'form':
+        asked = event.form;
+        if (!event.said) call.emit({ type: 'note', text: formNote(adapter) });
+        break;
+      case 'phase':
+      case 'answering':
+        call.emit(event);
+    }
+  };
+  await testVersions({
+    ...call,
+    questions,
+    emit,
+    versions: [
+      {
+        open: adapter && (() => Promise.resolve(adapter)),
+        answered: new Set(),
+        lossWanted: false,
+      },
+    ],
+    validation: undefined,
+  });
   return batchTestFile(questions, answers, {
     testDate: call.testDate,
-    modelPath: (adapterFolder ?? folder).name,
-    generation: generationSettings(form, maxNewTokens, sampling, seed),
+    modelPath: name,
+    generation: generationSettings(asked, maxNewTokens, sampling, seed),
   });
 }
 
-/** The form that Retune recorded beside the adapter; text, with a note, where there is no record. */
-async function trainedForm(
-  adapter: Folder | undefined,
-  emit: (event: TestEvent) => void,
-): Promise<PromptForm> {
-  if (adapter && (await adapter.open(CURSOR))) {
-    const { prompt } = await readCursor(adapter);
-    if (PROMPT_FORMS.includes(prompt)) return prompt;
-  }
-  const text = `${adapter?.name ?? 'the base'} does not say how it was asked in training, so questions are put as "### Instruction: …"; --prompt chat uses the chat template.`;
-  emit({ type: 'note', text });
-  return 'text';
+function formNote(adapter: Folder | undefined): string {
+  return `${adapter?.name ?? 'the base'} does not say how it was asked in training, so questions are put as "### Instruction: …"; --prompt chat uses the chat template.`;
 }

@@ -3,6 +3,7 @@ import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { readAdapter } from '../../src/formats/adapter.ts';
 import { openBaseModel } from '../../src/formats/base-model.ts';
+import { defaultRecipe } from '../../src/formats/recipe.ts';
 import { batchShape, encodeQuestions } from '../../src/generate/batch-test.ts';
 import { parseQuestions } from '../../src/generate/questions.ts';
 import { GREEDY } from '../../src/generate/sampling.ts';
@@ -69,7 +70,7 @@ it.each([true, false])('a batch test holds the bytes that its plan says (adapter
     adapter,
     questions,
     form: 'text',
-    doubleQuant: true,
+    recipe: defaultRecipe(),
     maxNewTokens: 5,
     sampling: GREEDY,
     seed: 1,

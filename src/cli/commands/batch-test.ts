@@ -120,7 +120,7 @@ async function runBatchTest(options: Options): Promise<number> {
         adapter,
         questions,
         form: options.prompt,
-        doubleQuant: recipe.quantization.useDoubleQuant,
+        recipe,
         maxNewTokens,
         sampling: { ...(options.greedy ? GREEDY : options), repetitionPenalty: options.repetitionPenalty },
         seed,
