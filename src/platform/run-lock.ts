@@ -30,3 +30,18 @@ export async function runLockHeld(): Promise<boolean> {
   const { held = [] } = await navigator.locks.query();
   return held.some(({ name }) => name === NAME);
 }
+
+/** Resolves once no tab trains; rejects with the reason of `signal`. */
+export async function runLockFree(signal?: AbortSignal): Promise<void> {
+  // Shared, so that those who only wait are in nobody's way.
+  await navigator.locks.request(NAME, { mode: 'shared', ...(signal && { signal }) }, () => undefined);
+}
+
+/** Whether another tab trains, and not just one that is being closed. Not for a tab that trains itself. */
+export async function trainsElsewhere(): Promise<boolean> {
+  if (!(await runLockHeld())) return false;
+  return runLockFree(AbortSignal.timeout(PATIENCE_MS)).then(
+    () => false,
+    () => true,
+  );
+}

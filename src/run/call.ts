@@ -16,13 +16,15 @@ export interface FinetuneCall {
   /** Stops the run at the next pass; what was reached is kept in a checkpoint. */
   signal?: AbortSignal | undefined;
   /**
-   * Awaited between passes, so that a door can hold the run for as long as it likes. Where `save` is given it may be
-   * called meanwhile: it keeps a checkpoint of the last whole step.
+   * Awaited between passes, so that a door can hold the run for as long as it likes. Meanwhile `save`
+   * may be called: it keeps a checkpoint of the last whole step, only until the next one where it is a `rescue`.
    */
-  between?: ((save?: () => Promise<void>) => Promise<void>) | undefined;
+  between?: ((save: SaveNow) => Promise<void>) | undefined;
   /** Hears the hashes of the inputs before a device is opened; what it throws ends the call. */
   onIdentity?: ((identity: RunIdentity, maxSteps: number) => Promise<void>) | undefined;
 }
+
+export type SaveNow = (rescue?: boolean) => Promise<void>;
 
 /** How a run ended. `already finished`: the output was there before, made of the same inputs. */
 export interface FinetuneResult {

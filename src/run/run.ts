@@ -8,7 +8,7 @@ import { epochOf, learningRate, warmupSteps, type Schedule } from '../train/sche
 import { NotFiniteError } from '../train/step.ts';
 import { stepWindows, type StepWindow } from '../train/window.ts';
 import { checkpointFiles, CURSOR, type Checkpoint, type RunCursor } from './checkpoint.ts';
-import type { FinetuneCall, FinetuneResult } from './call.ts';
+import type { FinetuneCall, FinetuneResult, SaveNow } from './call.ts';
 import type { RunIdentity } from './identity.ts';
 import { RunLog, stepFlos } from './log.ts';
 import { memoryPlan, totalBytes } from './memory-plan.ts';
@@ -17,6 +17,7 @@ import { resultFiles } from './result.ts';
 import type { RunPlan } from './run-plan.ts';
 import { openSession, planInput, type Session } from './session.ts';
 import { Speedometer } from './speedometer.ts';
+import { StorageFullError } from './store.ts';
 
 /** What a run starts from. */
 export interface Start {
@@ -41,8 +42,8 @@ export class Run {
   readonly #window: (step: number) => StepWindow;
   readonly #schedule: Schedule;
   readonly #speed = new Speedometer();
-  /** The step of the last checkpoint, and how long the log was then. */
-  #saved: { step: number; entries: number };
+  /** The step of the last checkpoint, how long the log was then, and whether it stays only until the next. */
+  #saved: { step: number; entries: number; rescue: boolean };
   /** Milliseconds for which the door held the run. */
   #held = 0;
 
@@ -51,7 +52,7 @@ export class Run {
     const { prepared, start } = parts;
     const { training, seed } = prepared.inputs.recipe;
     const { cursor, state } = start.checkpoint ?? {};
-    this.#saved = { step: cursor?.step ?? 0, entries: state?.log_history.length ?? 0 };
+    this.#saved = { step: cursor?.step ?? 0, entries: state?.log_history.length ?? 0, rescue: false };
     this.#log = new RunLog(
       prepared,
       cursor && {
@@ -108,7 +109,7 @@ export class Run {
     const { prepared, plan, emit, signal } = this.#parts;
     const { train, grouping, maxSteps, inputs } = prepared;
     const { training, seed } = inputs.recipe;
-    const hold = () => this.#hold(() => this.#save(session, step - 1));
+    const hold = () => this.#hold((rescue) => this.#keep(session, step - 1, rescue));
     await hold();
     signal?.throwIfAborted();
     const { epoch, rows } = this.#window(step);
@@ -141,7 +142,7 @@ export class Run {
     if (step % training.loggingSteps === 0) {
       const values = { loss: this.#log.window.close(step), grad_norm: gradNorm, learning_rate: rate };
       emit({ type: 'log', entry: this.#log.add(step, values) });
-      await this.#writeLog();
+      await this.#keepLog();
     }
   }
 
@@ -156,11 +157,11 @@ export class Run {
     const evaluated = this.#log.history.some((entry) => entry.step === step && entry.eval_loss !== undefined);
     if (evalRows.length > 0 && !evaluated && (step % evalSteps === 0 || step === maxSteps))
       await this.#evaluate(session, step);
-    if (step % saveSteps === 0 && step < maxSteps) await this.#save(session, step);
+    if (step % saveSteps === 0 && step < maxSteps) await this.#keep(session, step);
   }
 
   /** Waits while the door holds the run. */
-  async #hold(save?: () => Promise<void>): Promise<void> {
+  async #hold(save: SaveNow): Promise<void> {
     const begun = performance.now();
     await this.#parts.between?.(save);
     this.#held += performance.now() - begun;
@@ -176,7 +177,7 @@ export class Run {
       passTokens: plan.passTokens,
       onProgress: (done) =>
         emit({ type: 'phase', phase: 'evaluating', done, total: evalRows.length, unit: 'rows' }),
-      between: () => this.#hold(),
+      between: () => this.#hold((rescue) => this.#keep(session, step, rescue)),
       signal,
     });
     const seconds = (performance.now() - begun) / 1000;
@@ -187,7 +188,7 @@ export class Run {
       eval_steps_per_second: Math.ceil(evalRows.length / batch) / seconds,
     });
     emit({ type: 'log', entry });
-    await this.#writeLog();
+    await this.#keepLog();
   }
 
   /** The last entry of log_history, as transformers adds it when training ends. */
@@ -228,19 +229,38 @@ export class Run {
     };
   }
 
+  /** Saves a checkpoint on the way; where there is no room for it the run goes on without. */
+  async #keep(session: Session, step: number, rescue = false): Promise<void> {
+    await this.#save(session, step, rescue).catch((error: unknown) => {
+      if (!(error instanceof StorageFullError)) throw error;
+      const text = `${error.happened}; the run goes on, and tries again with its next checkpoint.`;
+      this.#parts.emit({ type: 'note', text });
+    });
+  }
+
+  /** Writes the log; where there is no room for it the next time writes it all. */
+  async #keepLog(): Promise<void> {
+    await this.#writeLog().catch((error: unknown) => {
+      if (!(error instanceof StorageFullError)) throw error;
+    });
+  }
+
   /** Saves a checkpoint unless this step has one, then drops those beyond the limit. */
-  async #save(session: Session, step: number): Promise<void> {
+  async #save(session: Session, step: number, rescue = false): Promise<void> {
     const { store, prepared, emit } = this.#parts;
     const entries = this.#log.history.length;
-    if (step === this.#saved.step && entries === this.#saved.entries) return;
+    const saved = this.#saved;
+    if (step === saved.step && entries === saved.entries && (rescue || !saved.rescue)) return;
     emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
     const files = await checkpointFiles(await this.#checkpoint(session, step), prepared);
-    await store.saveCheckpoint(step, files);
-    this.#saved = { step, entries };
+    await store.saveCheckpoint(step, files, rescue);
+    this.#saved = { step, entries, rescue };
     const bytes = Object.values(files)
       .flat()
       .reduce((sum, chunk) => sum + chunk.length, 0);
     emit({ type: 'checkpoint', step, bytes });
+    // It counts beside those that the recipe keeps, and the store takes it away with the next.
+    if (rescue) return;
     const steps = await store.checkpoints();
     const { saveTotalLimit } = prepared.inputs.recipe.training;
     for (const old of steps.slice(0, Math.max(0, steps.length - saveTotalLimit)))

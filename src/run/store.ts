@@ -1,7 +1,19 @@
 import type { Folder } from '../formats/byte-source.ts';
+import { UserError } from '../formats/user-error.ts';
 
 /** Files by name, each as the chunks that follow one another. */
 export type Files = Readonly<Record<string, readonly Uint8Array[]>>;
+
+/** No room for what was to be stored. A checkpoint on the way can be done without: the run goes on. */
+export class StorageFullError extends UserError {
+  /** What happened and what to do about it, without what becomes of the run. */
+  readonly happened: string;
+
+  constructor(happened: string) {
+    super(`${happened}, then go on from the last checkpoint.`);
+    this.happened = happened;
+  }
+}
 
 /** Where a run's checkpoints and its result live: a folder on disk, or the browser's database. */
 export interface RunStore {
@@ -15,8 +27,11 @@ export interface RunStore {
   openCheckpoint(step: number): Promise<Folder>;
   /** What messages call a checkpoint. */
   checkpointName(step: number): string;
-  /** Writes a checkpoint whole or not at all, also when the process dies on the way. Throws UserError when full. */
-  saveCheckpoint(step: number, files: Files): Promise<void>;
+  /**
+   * Writes a checkpoint whole or not at all, also when the process dies on the way. One that is a `rescue` stays only
+   * until the next is written. Throws UserError when full.
+   */
+  saveCheckpoint(step: number, files: Files, rescue?: boolean): Promise<void>;
   removeCheckpoint(step: number): Promise<void>;
   /** The finished run's files. */
   openResult(): Promise<Folder>;

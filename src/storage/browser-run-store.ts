@@ -1,4 +1,4 @@
-import { get, promisifyRequest, type UseStore } from 'idb-keyval';
+import { get, type UseStore } from 'idb-keyval';
 import type { Folder } from '../formats/byte-source.ts';
 import { parseTrainerState } from '../formats/trainer-state.ts';
 import type { Files, RunStore } from '../run/store.ts';
@@ -14,6 +14,8 @@ export interface Manifest {
   bytes: number;
   /** The latest training loss that was logged. */
   loss: number | undefined;
+  /** It stays only until the next checkpoint is written. */
+  rescue: boolean;
 }
 
 const REMEDY = 'the browser has lost it, so go on from an earlier checkpoint';
@@ -52,21 +54,23 @@ export class BrowserRunStore implements RunStore {
     return Promise.resolve(this.#folder(this.checkpointName(step), `checkpoint/${step}/`));
   }
 
-  async saveCheckpoint(step: number, files: Files): Promise<void> {
-    const prefix = `${this.#place}checkpoint/${step}/`;
-    const manifest = manifestOf(step, files);
-    const entries = [...blobEntries(prefix, files), [`${this.#place}manifest/${step}`, manifest] as const];
-    await withinQuota(this.checkpointName(step), manifest.bytes, () =>
-      replace(this.#store, [prefix], entries),
-    );
+  async saveCheckpoint(step: number, files: Files, rescue = false): Promise<void> {
+    const manifest = { ...manifestOf(step, files), rescue };
+    const entries = [
+      ...blobEntries(`${this.#place}checkpoint/${step}/`, files),
+      [`${this.#place}manifest/${step}`, manifest] as const,
+    ];
+    const replaced = (await this.manifests()).filter((earlier) => earlier.rescue).map((m) => m.step);
+    const gone = [step, ...replaced].flatMap((old) => this.#keysOf(old));
+    await withinQuota(this.checkpointName(step), manifest.bytes, () => replace(this.#store, gone, entries));
   }
 
-  async removeCheckpoint(step: number): Promise<void> {
-    await this.#store('readwrite', (s) => {
-      s.delete(under(`${this.#place}checkpoint/${step}/`));
-      s.delete(`${this.#place}manifest/${step}`);
-      return promisifyRequest(s.transaction);
-    });
+  removeCheckpoint(step: number): Promise<void> {
+    return replace(this.#store, this.#keysOf(step), []);
+  }
+
+  #keysOf(step: number): (string | IDBKeyRange)[] {
+    return [under(`${this.#place}checkpoint/${step}/`), `${this.#place}manifest/${step}`];
   }
 
   openResult(): Promise<Folder> {
@@ -77,7 +81,7 @@ export class BrowserRunStore implements RunStore {
   async saveResult(files: Files): Promise<void> {
     const prefix = `${this.#place}result/`;
     await withinQuota('The finished adapter', bytesOf(files), () =>
-      replace(this.#store, [prefix], blobEntries(prefix, files)),
+      replace(this.#store, [under(prefix)], blobEntries(prefix, files)),
     );
   }
 
@@ -117,7 +121,7 @@ function blobEntries(prefix: string, files: Files): (readonly [string, Blob])[] 
   ]);
 }
 
-function manifestOf(step: number, files: Files): Manifest {
+function manifestOf(step: number, files: Files): Omit<Manifest, 'rescue'> {
   const sizes = Object.entries(files).map(([name, chunks]) => [name, sizeOf(chunks)] as const);
   return { step, files: Object.fromEntries(sizes), bytes: bytesOf(files), loss: lossOf(files) };
 }

@@ -45,14 +45,14 @@ export function valuesUnder<T>(store: UseStore, prefix: string): Promise<T[]> {
   return store('readonly', (s) => promisifyRequest(s.getAll(under(prefix)) as IDBRequest<T[]>));
 }
 
-/** In one transaction: everything under the prefixes goes, the entries come. */
+/** In one transaction: the keys and everything under the ranges go, the entries come. */
 export function replace(
   store: UseStore,
-  gone: readonly string[],
+  gone: readonly (string | IDBKeyRange)[],
   entries: readonly (readonly [key: string, value: unknown])[],
 ): Promise<void> {
   return store('readwrite', (s) => {
-    for (const prefix of gone) s.delete(under(prefix));
+    for (const key of gone) s.delete(key);
     for (const [key, value] of entries) s.put(value, key);
     return promisifyRequest(s.transaction);
   });

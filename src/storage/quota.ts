@@ -1,4 +1,4 @@
-import { UserError } from '../formats/user-error.ts';
+import { StorageFullError } from '../run/store.ts';
 
 /** What the browser grants this site, in bytes. */
 export interface StorageEstimate {
@@ -19,14 +19,14 @@ export async function storageEstimate(): Promise<StorageEstimate> {
   return { used: usage, left: Math.max(0, quota - usage), persistent: await navigator.storage.persisted() };
 }
 
-/** Does `work`, which writes `bytes` under the name of `what`. Throws UserError where there is no space for it. */
+/** Does `work`, which writes `bytes` under the name of `what`. Throws StorageFullError where there is no space for it. */
 export async function withinQuota<T>(what: string, bytes: number, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'QuotaExceededError') throw error;
-    throw new UserError(
-      `${what}: it takes ${mb(bytes)} MB, and the browser has no room for that; delete earlier runs, free some disk space or lower training.save_total_limit, then go on from the last checkpoint.`,
+    throw new StorageFullError(
+      `${what}: it takes ${mb(bytes)} MB, and the browser has no room for that; delete earlier runs or free some disk space`,
     );
   }
 }

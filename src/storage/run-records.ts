@@ -2,7 +2,7 @@ import { get, set, type UseStore } from 'idb-keyval';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import type { RunIdentity } from '../run/identity.ts';
 import type { Recipe } from '../formats/recipe.ts';
-import { replace, valuesUnder } from './database.ts';
+import { replace, under, valuesUnder } from './database.ts';
 import { placeOf } from './browser-run-store.ts';
 import { withinQuota } from './quota.ts';
 
@@ -23,6 +23,8 @@ export interface StoredRun {
   status: 'unfinished' | 'finished';
   /** The user stopped it: it does not go on by itself. */
   stopped: boolean;
+  /** How often it went on by itself since its last checkpoint; undefined in the records of earlier versions. */
+  restarts?: number | undefined;
   step: number;
   maxSteps: number;
   recipe: Recipe;
@@ -60,6 +62,6 @@ export class RunRecords {
 
   /** Deletes a run with its checkpoints, result and logs. */
   async delete(id: string): Promise<void> {
-    await replace(this.#store, [placeOf(id), RECORDS + id], []);
+    await replace(this.#store, [under(placeOf(id)), RECORDS + id], []);
   }
 }

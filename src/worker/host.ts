@@ -2,6 +2,7 @@ import { expose } from 'comlink';
 import { defaultRecipe, recipeToYaml } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
+import { runLockFree } from '../platform/run-lock.ts';
 import { openDatabase } from '../storage/database.ts';
 import { answer } from './answer.ts';
 import { Chat } from './chat.ts';
@@ -51,15 +52,18 @@ const api: EngineApi = {
       await chat.close();
       return runs.start(inputs, onEvent);
     }),
-  resume: (id, chosen, onEvent) =>
+  resume: (id, chosen, onEvent, byItself) =>
     answer(async () => {
       await chat.close();
-      return runs.resume(id, chosen, onEvent);
+      return runs.resume(id, chosen, onEvent, byItself);
     }),
   pause: async () => runs.active?.control.pause(),
   unpause: async () => runs.active?.control.unpause(),
   stop: async () => runs.active?.control.stop(),
   checkpointNow: async () => runs.active?.control.checkpointNow(),
+
+  elsewhere: () => runs.elsewhere(),
+  elsewhereEnded: () => runLockFree(),
 
   runs: () => runs.list(),
   deleteRun: (id) => answer(() => runs.delete(id)),

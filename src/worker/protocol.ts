@@ -97,6 +97,8 @@ export interface RunRecord {
   status: 'unfinished' | 'finished';
   /** The user stopped it: it does not go on by itself. */
   stopped: boolean;
+  /** How often it went on by itself since its last checkpoint. */
+  restarts: number;
   step: number;
   maxSteps: number;
   recipe: Recipe;
@@ -108,6 +110,11 @@ export interface RunRecord {
   checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];
   /** log_history so far, for the plots. */
   log: readonly Record<string, number>[];
+}
+
+export interface NamedRun {
+  id: string;
+  name: string;
 }
 
 export interface RunOutcome {
@@ -146,11 +153,12 @@ export interface EngineApi extends TestApi {
     inputs: ChosenInputs,
     onEvent: (event: RunEvent) => void,
   ): Promise<Answer<RunOutcome & { id: string }>>;
-  /** Goes on with an unfinished run; `files` where the browser kept no handles. */
+  /** Goes on with an unfinished run; `files` where the browser kept no handles. `byItself`: nobody asked for it. */
   resume(
     id: string,
     files: ChosenInputs | undefined,
     onEvent: (event: RunEvent) => void,
+    byItself?: boolean,
   ): Promise<Answer<RunOutcome & { id: string }>>;
   /** Pause takes hold between two passes; the device stays open. */
   pause(): Promise<void>;
@@ -158,6 +166,11 @@ export interface EngineApi extends TestApi {
   /** Stops with a checkpoint. */
   stop(): Promise<void>;
   checkpointNow(): Promise<void>;
+
+  /** The run that another tab of this browser trains. */
+  elsewhere(): Promise<NamedRun | undefined>;
+  /** Resolves once no other tab trains. */
+  elsewhereEnded(): Promise<void>;
 
   runs(): Promise<RunRecord[]>;
   deleteRun(id: string): Promise<Answer<undefined>>;

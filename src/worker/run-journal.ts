@@ -27,7 +27,7 @@ export class RunJournal {
         this.#change({ log: [...this.record.log, event.entry] });
         break;
       case 'checkpoint':
-        this.#change({});
+        this.#change({ restarts: 0 });
         break;
     }
   }

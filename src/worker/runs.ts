@@ -1,7 +1,7 @@
 import { get, set, type UseStore } from 'idb-keyval';
 import { UserError } from '../formats/user-error.ts';
 import { requestGpu } from '../platform/browser-gpu.ts';
-import { runLockHeld, withRunLock } from '../platform/run-lock.ts';
+import { runLockHeld, trainsElsewhere, withRunLock } from '../platform/run-lock.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { FinetuneResult } from '../run/call.ts';
 import { finetune } from '../run/finetune.ts';
@@ -10,23 +10,18 @@ import { BrowserRunStore } from '../storage/browser-run-store.ts';
 import { RunRecords, type StoredRun } from '../storage/run-records.ts';
 import { handlesOf, runInputs } from './files.ts';
 import type { RunFiles } from './inputs.ts';
-import type { ChosenInputs, RunOutcome, RunRecord } from './protocol.ts';
+import type { ChosenInputs, NamedRun, RunOutcome, RunRecord } from './protocol.ts';
 import { recovering } from './recover.ts';
 import { RunControl } from './run-control.ts';
 import { RunJournal } from './run-journal.ts';
 
 type OnEvent = (event: RunEvent) => void;
 
-/** Under this key a training tab leaves what it does, for the other tabs to say: a Named. */
+/** Under this key a training tab leaves what it does, for the other tabs to say: a NamedRun. */
 const ACTIVE = 'active';
 
-interface Named {
-  id: string;
-  name: string;
-}
-
 /** A run on its way: who it is, and how to reach it. */
-interface Active extends Named {
+interface Active extends NamedRun {
   control: RunControl;
 }
 
@@ -55,6 +50,12 @@ export class Runs {
     return this.#active;
   }
 
+  /** The run that another tab of this browser trains. */
+  async elsewhere(): Promise<NamedRun | undefined> {
+    if (this.#active || !(await trainsElsewhere())) return undefined;
+    return get<NamedRun>(ACTIVE, this.#store);
+  }
+
   /** Starts a new run and resolves when it ends. Throws UserError. */
   start(inputs: ChosenInputs, onEvent: OnEvent): Promise<RunOutcome & { id: string }> {
     const id = crypto.randomUUID();
@@ -65,15 +66,21 @@ export class Runs {
     );
   }
 
-  /** Goes on with an unfinished run. Throws UserError, also where `files` are not those of its start. */
+  /**
+   * Goes on with an unfinished run; one that does so by itself is counted, so that a run that crashes its tab does not
+   * do so for ever. Throws UserError, also where `files` are not those of its start.
+   */
   async resume(
     id: string,
     files: ChosenInputs | undefined,
     onEvent: OnEvent,
+    byItself = false,
   ): Promise<RunOutcome & { id: string }> {
     const { name } = await this.record(id);
     return this.#alone(id, name, async (control) => {
-      const record = await this.record(id);
+      const found = await this.record(id);
+      const record = { ...found, restarts: byItself ? (found.restarts ?? 0) + 1 : 0 };
+      await this.records.put(record);
       const inputs = await this.#files.of(record, files);
       return this.#train({ id, name, inputs, record, control, onEvent });
     });
@@ -83,7 +90,8 @@ export class Runs {
     const records = await this.records.list();
     return Promise.all(
       records.map(async (record) => {
-        const { id, name, created, status, stopped, step, maxSteps, recipe, inputs, handles, log } = record;
+        const { id, name, created, status, stopped, restarts = 0, step } = record;
+        const { maxSteps, recipe, inputs, handles, log } = record;
         const manifests = await this.storeOf(record).manifests();
         const checkpoints = manifests.map((m) => ({ step: m.step, bytes: m.bytes, loss: m.loss }));
         return {
@@ -92,6 +100,7 @@ export class Runs {
           created,
           status,
           stopped,
+          restarts,
           step,
           maxSteps,
           recipe,
@@ -106,7 +115,7 @@ export class Runs {
 
   /** Throws UserError for a run that is training, in this tab or another. */
   async delete(id: string): Promise<undefined> {
-    const training = (await runLockHeld()) ? await get<Named>(ACTIVE, this.#store) : undefined;
+    const training = (await runLockHeld()) ? await get<NamedRun>(ACTIVE, this.#store) : undefined;
     if (training?.id === id)
       throw new UserError(`${training.name}: this run is training; stop it, then delete it.`);
     this.#files.forget(id);
@@ -137,11 +146,11 @@ export class Runs {
     this.#active = { id, name, control };
     try {
       const done = await withRunLock(async () => {
-        await set(ACTIVE, { id, name } satisfies Named, this.#store);
+        await set(ACTIVE, { id, name } satisfies NamedRun, this.#store);
         return work(control);
       });
       if (done) return done.value;
-      const other = await get<Named>(ACTIVE, this.#store);
+      const other = await get<NamedRun>(ACTIVE, this.#store);
       throw new UserError(
         `Another tab of this browser is training ${other?.name ?? 'a run'}; go to that tab, or stop the run there first.`,
       );
@@ -171,6 +180,7 @@ export class Runs {
     };
     const emit: OnEvent = (event) => {
       journal?.hear(event);
+      if (event.type === 'checkpoint') control.checkpointKept();
       onEvent(event);
     };
     try {

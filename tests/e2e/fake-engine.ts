@@ -23,6 +23,10 @@ export interface Scenario {
   failsAt: number;
   /** Stays before this step until told to go on. */
   holdAt: number;
+  /** How often the unfinished run has gone on by itself. */
+  restarts: number;
+  /** Another tab trains until the event `elsewhere-ends`. */
+  elsewhere: boolean;
 }
 
 export function scenarioOf(search: URLSearchParams): Scenario {
@@ -34,6 +38,8 @@ export function scenarioOf(search: URLSearchParams): Scenario {
     unfinished: search.has('unfinished'),
     failsAt: number('failsAt', Infinity),
     holdAt: number('holdAt', Infinity),
+    restarts: number('restarts', 0),
+    elsewhere: search.has('elsewhere'),
   };
 }
 
@@ -51,11 +57,20 @@ export function fakeEngine(scenario: Scenario): EngineApi {
   let paused = false;
   let stopping = false;
   let saving = false;
+  let elsewhere = scenario.elsewhere ? { id: 'there', name: 'v1 + other.jsonl' } : undefined;
+  const elsewhereEnded = new Promise<void>((resolve) => {
+    addEventListener('elsewhere-ends', () => {
+      elsewhere = undefined;
+      resolve();
+    });
+  });
   if (scenario.unfinished) {
     const record = newRecord('earlier', { steps: scenario.steps, recipe: defaultRecipe() });
     const log = Array.from({ length: 20 }, (_, i) => entryOf(i + 1, scenario.steps));
     const checkpoints = [{ step: 20, bytes: 213 * MIB, loss: 1.71 }];
-    runs.set(record.id, { ...record, step: 20, stopped: true, log, checkpoints });
+    const { restarts } = scenario;
+    const stopped = restarts === 0;
+    runs.set(record.id, { ...record, step: 20, stopped, restarts, log, checkpoints });
   }
 
   async function train(
@@ -247,6 +262,8 @@ export function fakeEngine(scenario: Scenario): EngineApi {
     unpause: async () => void (paused = false),
     stop: async () => void (stopping = true),
     checkpointNow: async () => void (saving = true),
+    elsewhere: async () => elsewhere,
+    elsewhereEnded: () => elsewhereEnded,
     runs: async () => [...runs.values()],
     deleteRun: async (id) => {
       runs.delete(id);
@@ -297,6 +314,7 @@ function newRecord(
     maxSteps: run.steps,
     recipe: run.recipe,
     inputs: names,
+    restarts: 0,
     handles: {},
     checkpoints: [],
     log: [],

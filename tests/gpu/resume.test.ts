@@ -135,6 +135,90 @@ describe('stopped and started again, a run ends in the same bytes', () => {
   });
 });
 
+describe('a checkpoint that was asked for', () => {
+  it('during an evaluation is kept before its end, and leads to the same bytes', async () => {
+    const store = new MemoryStore();
+    const kept: MemoryStore[] = [];
+    const told: string[] = [];
+    const { events } = await run({
+      inputs: await inputs(),
+      store,
+      between: async (save) => {
+        if (!told.includes('step 3') || told.some((line) => line.startsWith('eval'))) return;
+        await save();
+        const copy = new MemoryStore();
+        copy.saved.set(3, structuredClone(store.saved.get(3)!));
+        kept.push(copy);
+      },
+      emit: (event) => {
+        if (event.type === 'step') told.push(`step ${event.progress.step}`);
+        if (event.type === 'log' && event.entry.eval_loss !== undefined)
+          told.push(`eval ${event.entry.step}`);
+        if (event.type === 'checkpoint') told.push(`checkpoint ${event.step}`);
+      },
+    });
+    expect(events.length).toBeGreaterThan(0);
+    expect(told.slice(told.indexOf('step 3'), told.indexOf('step 4'))).toEqual([
+      'step 3',
+      'checkpoint 3',
+      'eval 3',
+    ]);
+    expect(comparable(store.result)).toEqual(comparable(whole.result));
+    const [left] = kept;
+    await run({ inputs: await inputs(), store: left! });
+    expect(comparable(left!.result)).toEqual(comparable(whole.result));
+  });
+
+  it('for rescue stays until the next, beside those that the recipe keeps', async () => {
+    const store = new MemoryStore();
+    const seen: number[][] = [];
+    const limited = await caseInputs('batch2', (r) => ({
+      ...recipe(r),
+      training: { ...recipe(r).training, saveTotalLimit: 1 },
+    }));
+    await run({
+      inputs: limited,
+      store,
+      between: async (save) => {
+        await save(true);
+        seen.push(await store.checkpoints());
+      },
+    });
+    const different = seen.filter((steps, i) => i === 0 || steps.join() !== seen[i - 1]!.join());
+    expect(different.map((steps) => steps.join())).toEqual([
+      '',
+      '1',
+      '2',
+      '2,3',
+      '4',
+      '4,5',
+      '4,6',
+      '6',
+      '6,7',
+    ]);
+    expect(await store.checkpoints()).toEqual([7]);
+    expect(comparable(store.result)).toEqual(comparable(whole.result));
+  });
+});
+
+it('where no checkpoint fits in any more the run goes on, and says so', async () => {
+  const store = new MemoryStore();
+  const { events } = await run({
+    inputs: await inputs(),
+    store,
+    emit: (event) => {
+      if (event.type === 'step') store.full = event.progress.step === 4 || event.progress.step === 5;
+    },
+  });
+  const notes = events.filter((e) => e.type === 'note').map((e) => e.text);
+  expect(notes).toEqual([
+    'checkpoint-4: no room; make some; the run goes on, and tries again with its next checkpoint.',
+  ]);
+  expect(await store.checkpoints()).toEqual([2, 6, 7]);
+  expect(comparable(store.result)).toEqual(comparable(whole.result));
+  expect(Object.values(store.logs)).toHaveLength(1);
+});
+
 describe('a run that is not the same', () => {
   const leftover = () => {
     const store = new MemoryStore();

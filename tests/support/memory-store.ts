@@ -1,4 +1,4 @@
-import type { Files, RunStore } from '../../src/run/store.ts';
+import { StorageFullError, type Files, type RunStore } from '../../src/run/store.ts';
 import { joinBytes, memoryFolder, type MemoryFiles } from './memory-folder.ts';
 
 /** A run store in memory: each checkpoint and the result as a map of whole files. */
@@ -8,6 +8,9 @@ export class MemoryStore implements RunStore {
   readonly saved = new Map<number, MemoryFiles>();
   readonly result: MemoryFiles = {};
   readonly logs: MemoryFiles = {};
+  /** Nothing more fits in. */
+  full = false;
+  #rescue: number | undefined;
 
   checkpoints(): Promise<number[]> {
     return Promise.resolve([...this.saved.keys()].toSorted((a, b) => a - b));
@@ -21,7 +24,10 @@ export class MemoryStore implements RunStore {
     return Promise.resolve(memoryFolder(this.checkpointName(step), this.saved.get(step)!));
   }
 
-  saveCheckpoint(step: number, files: Files): Promise<void> {
+  saveCheckpoint(step: number, files: Files, rescue = false): Promise<void> {
+    if (this.full) return Promise.reject(new StorageFullError(`checkpoint-${step}: no room; make some`));
+    if (this.#rescue !== undefined) this.saved.delete(this.#rescue);
+    this.#rescue = rescue ? step : undefined;
     this.saved.set(step, whole(files));
     return Promise.resolve();
   }
@@ -46,6 +52,7 @@ export class MemoryStore implements RunStore {
   }
 
   writeLog(file: string, bytes: Uint8Array): Promise<void> {
+    if (this.full) return Promise.reject(new StorageFullError(`${file}: no room; make some`));
     this.logs[file] = bytes.slice();
     return Promise.resolve();
   }

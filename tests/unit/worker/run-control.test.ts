@@ -8,7 +8,7 @@ const isOpen = async (promise: Promise<void>): Promise<boolean> => {
   const later = new Promise((resolve) => setTimeout(() => resolve(open), 5));
   return (await Promise.race([promise, later])) === open;
 };
-const noSave = undefined;
+const noSave = () => Promise.resolve();
 
 it('lets a run go on that nobody paused', async () => {
   await new RunControl().hold(noSave, never);
@@ -38,13 +38,22 @@ it('keeps the checkpoint that is asked for, once, also while the run pauses', as
   expect(saved).toBe(1);
 });
 
-it('keeps the request for a checkpoint until one can be had', async () => {
-  const control = new RunControl();
-  let saved = 0;
+it('keeps a checkpoint for rescue once the latest is ten minutes old', async () => {
+  let minutes = 0;
+  const control = new RunControl(() => minutes * 60_000);
+  const saved: string[] = [];
+  const save = (rescue?: boolean) => {
+    saved.push(`${rescue ? 'rescue' : 'asked'} ${minutes}`);
+    control.checkpointKept();
+    return Promise.resolve();
+  };
+  const passes = async (...at: number[]) => {
+    for (minutes of at) await control.hold(save, never);
+  };
+  await passes(100, 109, 110, 110, 119);
   control.checkpointNow();
-  await control.hold(noSave, never);
-  await control.hold(() => Promise.resolve(void saved++), never);
-  expect(saved).toBe(1);
+  await passes(119, 120, 128, 129, 138);
+  expect(saved).toEqual(['rescue 110', 'asked 119', 'rescue 129']);
 });
 
 it('a stop ends a pause', async () => {
