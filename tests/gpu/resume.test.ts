@@ -197,7 +197,11 @@ describe('a checkpoint that was asked for', () => {
       '6,7',
     ]);
     expect(await store.checkpoints()).toEqual([7]);
-    expect(comparable(store.result)).toEqual(comparable(whole.result));
+    const { adapter, optimizer } = comparable(store.result);
+    expect([adapter, optimizer]).toEqual([
+      comparable(whole.result).adapter,
+      comparable(whole.result).optimizer,
+    ]);
   });
 });
 
