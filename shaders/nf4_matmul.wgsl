@@ -1,9 +1,11 @@
 // y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] + residual[m, n]
 //
 // w is NF4: codes lie as 32 consecutive k of one row per 16 bytes, ordered [k/32][n], the first code in the lowest
-// bits; the scale of element (n, k) is number (n·K + k)/64. A workgroup of 128 threads makes a tile of 64 rows ×
-// 128 columns, 8 × 8 a thread, over chunks of 16 k; each weight is decoded once per tile, into workgroup memory.
-// The LoRA product is simply more chunks. Rows in workgroup memory are five vec4 apart: no bank conflicts.
+// bits; the scale of element (n, k) is number (n·K + k)/64. A workgroup makes a tile of y over chunks of k: each
+// weight is decoded once per tile, into workgroup memory, while the numbers of the next chunk are on their way from
+// memory into registers. The LoRA product is simply more chunks. Threads stand in SLICES grids of THREADS_M ×
+// THREADS_N, each thread makes ROWS × COLUMNS numbers; slices share the chunk's k among them and are summed in order
+// at the end, so that a small tile still keeps many threads busy.
 
 struct Params {
   rows: u32, columns: u32, depth: u32, rank: u32,
@@ -24,12 +26,25 @@ struct Params {
 // True where the scales are themselves 8-bit codes (double quantisation).
 override NESTED: bool = false;
 
-const THREADS = 128u;
-const TILE_M = 64u;
-const TILE_N = 128u;
-const STRIDE = 5u;
+override THREADS_M: u32 = 8u;
+override THREADS_N: u32 = 16u;
+override SLICES: u32 = 1u;
+override ROWS: u32 = 8u;     // 4 or 8
+override COLUMNS: u32 = 8u;  // 4 or 8
+override CHUNK: u32 = 4u;    // vec4 of k: 2, 4 or 8
 
-var<workgroup> tile_x: array<vec4f, TILE_M * STRIDE>;
+override GRID = THREADS_M * THREADS_N;
+override THREADS = GRID * SLICES;
+override TILE_M = THREADS_M * ROWS;
+override TILE_N = THREADS_N * COLUMNS;
+// vec4 that a thread brings into each tile: 1, 2 or 4.
+override PER_X = TILE_M * CHUNK / THREADS;
+override PER_W = TILE_N * CHUNK / THREADS;
+// An odd number of vec4 between rows: lanes that read the same k of neighbouring rows meet no bank conflict. Rows of
+// x are read by all lanes at once.
+override STRIDE = CHUNK + 1u;
+
+var<workgroup> tile_x: array<vec4f, TILE_M * CHUNK>;
 var<workgroup> tile_w: array<vec4f, TILE_N * STRIDE>;
 var<workgroup> book: array<f32, 16>;
 
@@ -45,7 +60,7 @@ fn scale_of(block: u32) -> f32 {
 }
 
 fn decode4(word: u32, scale: f32) -> vec4f {
-  return vec4f(book[word & 15u], book[(word >> 4u) & 15u], book[(word >> 8u) & 15u], book[(word >> 12u) & 15u]) * scale;
+  return vec4f(book[word % 16u], book[(word >> 4u) % 16u], book[(word >> 8u) % 16u], book[(word >> 12u) % 16u]) * scale;
 }
 
 fn u_at(m: u32, r: u32) -> f32 {
@@ -53,62 +68,41 @@ fn u_at(m: u32, r: u32) -> f32 {
   return 0.0;
 }
 
+fn lora_u(m: u32, r: u32) -> vec4f { return vec4f(u_at(m, r), u_at(m, r + 1u), u_at(m, r + 2u), u_at(m, r + 3u)); }
+
 fn b_at(n: u32, r: u32) -> f32 {
   if (n < p.columns && r < p.rank) { return b[n * p.rank + r]; }
   return 0.0;
 }
 
-fn load_weights(first_m: u32, first_n: u32, k: u32, lane: u32) {
-  for (var i = lane; i < TILE_M * 4u; i += THREADS) {
-    let m = first_m + i / 4u;
-    var v = vec4f();
-    if (m < p.rows) { v = x[(m * p.depth + k) / 4u + i % 4u]; }
-    tile_x[(i / 4u) * STRIDE + i % 4u] = v;
-  }
-  let n = first_n + lane;
-  var word = vec2u(0x77777777u);
-  var scale = 0.0;
-  if (n < p.columns) {
-    word = codes[((k / 32u) * p.columns + n) * 2u + (k / 16u) % 2u];
-    scale = scale_of((n * p.depth + k) / 64u);
-  }
-  let at = lane * STRIDE;
-  tile_w[at] = decode4(word.x, scale);
-  tile_w[at + 1u] = decode4(word.x >> 16u, scale);
-  tile_w[at + 2u] = decode4(word.y, scale);
-  tile_w[at + 3u] = decode4(word.y >> 16u, scale);
-}
+fn lora_b(n: u32, r: u32) -> vec4f { return vec4f(b_at(n, r), b_at(n, r + 1u), b_at(n, r + 2u), b_at(n, r + 3u)); }
 
-fn load_lora(first_m: u32, first_n: u32, r: u32, lane: u32) {
-  for (var i = lane; i < TILE_M * 4u; i += THREADS) {
-    let m = first_m + i / 4u;
-    let at = r + (i % 4u) * 4u;
-    tile_x[(i / 4u) * STRIDE + i % 4u] = vec4f(u_at(m, at), u_at(m, at + 1u), u_at(m, at + 2u), u_at(m, at + 3u));
-  }
-  for (var i = lane; i < TILE_N * 4u; i += THREADS) {
-    let n = first_n + i / 4u;
-    let at = r + (i % 4u) * 4u;
-    tile_w[(i / 4u) * STRIDE + i % 4u] = vec4f(b_at(n, at), b_at(n, at + 1u), b_at(n, at + 2u), b_at(n, at + 3u));
-  }
-}
-
-fn dots(a: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
-  return vec4f(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3));
+// c + the products of x's four k with four columns: one fused multiply-add each, where a dot product and a sum take five.
+fn mac(c: vec4f, v: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
+  return fma(vec4f(w0.w, w1.w, w2.w, w3.w), vec4f(v.w), fma(vec4f(w0.z, w1.z, w2.z, w3.z), vec4f(v.z),
+    fma(vec4f(w0.y, w1.y, w2.y, w3.y), vec4f(v.y), fma(vec4f(w0.x, w1.x, w2.x, w3.x), vec4f(v.x), c))));
 }
 
 fn store(m: u32, n: u32, value: f32) {
-  if (m >= p.rows || n >= p.columns) { return; }
+  if (n >= p.columns) { return; }
   var v = value;
   if (p.has_bias != 0u) { v += bias[n]; }
   if (p.has_residual != 0u) { v += residual[m * p.columns + n]; }
   y[m * p.columns + n] = v;
 }
 
-fn store4(m: u32, n: u32, v: vec4f) {
+fn store_row(m: u32, n: u32, v: vec4f, w: vec4f) {
+  if (m >= p.rows) { return; }
   store(m, n, v.x);
-  store(m, n + 16u, v.y);
-  store(m, n + 32u, v.z);
-  store(m, n + 48u, v.w);
+  store(m, n + THREADS_N, v.y);
+  store(m, n + 2u * THREADS_N, v.z);
+  store(m, n + 3u * THREADS_N, v.w);
+  if (COLUMNS > 4u) {
+    store(m, n + 4u * THREADS_N, w.x);
+    store(m, n + 5u * THREADS_N, w.y);
+    store(m, n + 6u * THREADS_N, w.z);
+    store(m, n + 7u * THREADS_N, w.w);
+  }
 }
 
 @compute @workgroup_size(THREADS)
@@ -116,45 +110,145 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first_m = group.y * TILE_M;
   let first_n = group.x * TILE_N;
   if (lane < 16u) { book[lane] = NF4[lane]; }
-  // A thread makes rows ty + 8i and columns tx + 16j: neighbours read and write neighbouring addresses.
-  let tx = lane % 16u;
-  let ty = lane / 16u;
+
+  // What this thread brings: PER_X vec4 of x, THREADS / CHUNK rows apart, and PER_W neighbouring vec4 of one weight
+  // row. Past the edge it brings the last row again: what comes of it is not stored.
+  let last_m = p.rows - 1u;
+  let stride_m = THREADS / CHUNK;
+  let load_m = first_m + lane / CHUNK;
+  let width = p.depth / 4u;
+  let x0_at = min(load_m, last_m) * width + lane % CHUNK;
+  let x1_at = min(load_m + stride_m, last_m) * width + lane % CHUNK;
+  let x2_at = min(load_m + 2u * stride_m, last_m) * width + lane % CHUNK;
+  let x3_at = min(load_m + 3u * stride_m, last_m) * width + lane % CHUNK;
+  let load_n = lane % TILE_N;
+  let load_k = (lane / TILE_N) * PER_W;
+  let w_at = load_n * STRIDE + load_k;
+  let row_n = min(first_n + load_n, p.columns - 1u);
+  var nx0 = vec4f(); var nx1 = vec4f(); var nx2 = vec4f(); var nx3 = vec4f();
+  var word = vec2u();
+  var scale = 0.0;
+
+  // A thread makes rows ty + THREADS_M·i and columns tx + THREADS_N·j: neighbours write neighbouring addresses.
+  let slice = lane / GRID;
+  let place = lane % GRID;
+  let tx = place % THREADS_N;
+  let ty = place / THREADS_N;
   var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
   var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
   var c4 = vec4f(); var c5 = vec4f(); var c6 = vec4f(); var c7 = vec4f();
-  let chunks = p.depth / 16u;
-  let all = chunks + (p.rank + 15u) / 16u;
-  for (var chunk = 0u; chunk < all; chunk++) {
-    workgroupBarrier();
-    if (chunk < chunks) { load_weights(first_m, first_n, chunk * 16u, lane); }
-    else { load_lora(first_m, first_n, (chunk - chunks) * 16u, lane); }
-    workgroupBarrier();
-    for (var k = 0u; k < 4u; k++) {
-      let xs = ty * STRIDE + k;
-      let x0 = tile_x[xs]; let x1 = tile_x[xs + 8u * STRIDE];
-      let x2 = tile_x[xs + 16u * STRIDE]; let x3 = tile_x[xs + 24u * STRIDE];
-      let x4 = tile_x[xs + 32u * STRIDE]; let x5 = tile_x[xs + 40u * STRIDE];
-      let x6 = tile_x[xs + 48u * STRIDE]; let x7 = tile_x[xs + 56u * STRIDE];
-      let ws = tx * STRIDE + k;
-      var w0 = tile_w[ws]; var w1 = tile_w[ws + 16u * STRIDE];
-      var w2 = tile_w[ws + 32u * STRIDE]; var w3 = tile_w[ws + 48u * STRIDE];
-      a0 += dots(x0, w0, w1, w2, w3); a1 += dots(x1, w0, w1, w2, w3);
-      a2 += dots(x2, w0, w1, w2, w3); a3 += dots(x3, w0, w1, w2, w3);
-      a4 += dots(x4, w0, w1, w2, w3); a5 += dots(x5, w0, w1, w2, w3);
-      a6 += dots(x6, w0, w1, w2, w3); a7 += dots(x7, w0, w1, w2, w3);
-      w0 = tile_w[ws + 64u * STRIDE]; w1 = tile_w[ws + 80u * STRIDE];
-      w2 = tile_w[ws + 96u * STRIDE]; w3 = tile_w[ws + 112u * STRIDE];
-      c0 += dots(x0, w0, w1, w2, w3); c1 += dots(x1, w0, w1, w2, w3);
-      c2 += dots(x2, w0, w1, w2, w3); c3 += dots(x3, w0, w1, w2, w3);
-      c4 += dots(x4, w0, w1, w2, w3); c5 += dots(x5, w0, w1, w2, w3);
-      c6 += dots(x6, w0, w1, w2, w3); c7 += dots(x7, w0, w1, w2, w3);
+
+  let chunks = width / CHUNK;
+  let all = chunks + (p.rank + 4u * CHUNK - 1u) / (4u * CHUNK);
+  for (var chunk = 0u; chunk <= all; chunk++) {
+    // The next chunk sets out …
+    if (chunk < chunks) {
+      let k = chunk * CHUNK;
+      nx0 = x[x0_at + k];
+      if (PER_X > 1u) { nx1 = x[x1_at + k]; }
+      if (PER_X > 2u) { nx2 = x[x2_at + k]; nx3 = x[x3_at + k]; }
+      let from_k = 4u * (k + load_k);
+      word = codes[((from_k / 32u) * p.columns + row_n) * 2u + (from_k / 16u) % 2u];
+      if (PER_W < 4u) { word.x = select(word.x, word.y, (from_k / 8u) % 2u == 1u); }
+      if (PER_W < 2u) { word.x = word.x >> (4u * (from_k % 8u)); }
+      scale = scale_of((row_n * p.depth + from_k) / 64u);
     }
+    // … the one that lies in workgroup memory is used up …
+    if (chunk > 0u) {
+      for (var i = 0u; i < CHUNK / SLICES; i++) {
+        let k = i * SLICES + slice;
+        let xs = ty * CHUNK + k;
+        let step = THREADS_M * CHUNK;
+        let x0 = tile_x[xs]; let x1 = tile_x[xs + step]; let x2 = tile_x[xs + 2u * step]; let x3 = tile_x[xs + 3u * step];
+        var x4 = vec4f(); var x5 = vec4f(); var x6 = vec4f(); var x7 = vec4f();
+        if (ROWS > 4u) {
+          x4 = tile_x[xs + 4u * step]; x5 = tile_x[xs + 5u * step]; x6 = tile_x[xs + 6u * step]; x7 = tile_x[xs + 7u * step];
+        }
+        let ws = tx * STRIDE + k;
+        let next = THREADS_N * STRIDE;
+        var w0 = tile_w[ws]; var w1 = tile_w[ws + next]; var w2 = tile_w[ws + 2u * next]; var w3 = tile_w[ws + 3u * next];
+        a0 = mac(a0, x0, w0, w1, w2, w3); a1 = mac(a1, x1, w0, w1, w2, w3);
+        a2 = mac(a2, x2, w0, w1, w2, w3); a3 = mac(a3, x3, w0, w1, w2, w3);
+        if (ROWS > 4u) {
+          a4 = mac(a4, x4, w0, w1, w2, w3); a5 = mac(a5, x5, w0, w1, w2, w3);
+          a6 = mac(a6, x6, w0, w1, w2, w3); a7 = mac(a7, x7, w0, w1, w2, w3);
+        }
+        if (COLUMNS > 4u) {
+          w0 = tile_w[ws + 4u * next]; w1 = tile_w[ws + 5u * next]; w2 = tile_w[ws + 6u * next]; w3 = tile_w[ws + 7u * next];
+          c0 = mac(c0, x0, w0, w1, w2, w3); c1 = mac(c1, x1, w0, w1, w2, w3);
+          c2 = mac(c2, x2, w0, w1, w2, w3); c3 = mac(c3, x3, w0, w1, w2, w3);
+          if (ROWS > 4u) {
+            c4 = mac(c4, x4, w0, w1, w2, w3); c5 = mac(c5, x5, w0, w1, w2, w3);
+            c6 = mac(c6, x6, w0, w1, w2, w3); c7 = mac(c7, x7, w0, w1, w2, w3);
+          }
+        }
+      }
+    }
+    workgroupBarrier();
+    // … and the next takes its place.
+    if (chunk < chunks) {
+      tile_x[lane] = nx0;
+      if (PER_X > 1u) { tile_x[lane + THREADS] = nx1; }
+      if (PER_X > 2u) { tile_x[lane + 2u * THREADS] = nx2; tile_x[lane + 3u * THREADS] = nx3; }
+      tile_w[w_at] = decode4(word.x, scale);
+      if (PER_W > 1u) { tile_w[w_at + 1u] = decode4(word.x >> 16u, scale); }
+      if (PER_W > 2u) {
+        tile_w[w_at + 2u] = decode4(word.y, scale);
+        tile_w[w_at + 3u] = decode4(word.y >> 16u, scale);
+      }
+    } else if (chunk < all) {
+      let r = (chunk - chunks) * 4u * CHUNK;
+      for (var i = lane; i < TILE_M * CHUNK; i += THREADS) { tile_x[i] = lora_u(first_m + i / CHUNK, r + (i % CHUNK) * 4u); }
+      for (var i = lane; i < TILE_N * CHUNK; i += THREADS) {
+        tile_w[(i / CHUNK) * STRIDE + i % CHUNK] = lora_b(first_n + i / CHUNK, r + (i % CHUNK) * 4u);
+      }
+    }
+    workgroupBarrier();
   }
+
+  // The slices, one after the other, into the first.
+  for (var s = 1u; s < SLICES; s++) {
+    if (slice == s) {
+      tile_w[place] = a0; tile_w[place + GRID] = a1; tile_w[place + 2u * GRID] = a2; tile_w[place + 3u * GRID] = a3;
+      if (ROWS > 4u) {
+        tile_w[place + 4u * GRID] = a4; tile_w[place + 5u * GRID] = a5;
+        tile_w[place + 6u * GRID] = a6; tile_w[place + 7u * GRID] = a7;
+      }
+      if (COLUMNS > 4u) {
+        tile_w[place + 8u * GRID] = c0; tile_w[place + 9u * GRID] = c1;
+        tile_w[place + 10u * GRID] = c2; tile_w[place + 11u * GRID] = c3;
+      }
+      if (ROWS > 4u && COLUMNS > 4u) {
+        tile_w[place + 12u * GRID] = c4; tile_w[place + 13u * GRID] = c5;
+        tile_w[place + 14u * GRID] = c6; tile_w[place + 15u * GRID] = c7;
+      }
+    }
+    workgroupBarrier();
+    if (slice == 0u) {
+      a0 += tile_w[place]; a1 += tile_w[place + GRID]; a2 += tile_w[place + 2u * GRID]; a3 += tile_w[place + 3u * GRID];
+      if (ROWS > 4u) {
+        a4 += tile_w[place + 4u * GRID]; a5 += tile_w[place + 5u * GRID];
+        a6 += tile_w[place + 6u * GRID]; a7 += tile_w[place + 7u * GRID];
+      }
+      if (COLUMNS > 4u) {
+        c0 += tile_w[place + 8u * GRID]; c1 += tile_w[place + 9u * GRID];
+        c2 += tile_w[place + 10u * GRID]; c3 += tile_w[place + 11u * GRID];
+      }
+      if (ROWS > 4u && COLUMNS > 4u) {
+        c4 += tile_w[place + 12u * GRID]; c5 += tile_w[place + 13u * GRID];
+        c6 += tile_w[place + 14u * GRID]; c7 += tile_w[place + 15u * GRID];
+      }
+    }
+    workgroupBarrier();
+  }
+  if (slice > 0u) { return; }
   let m = first_m + ty;
   let n = first_n + tx;
-  store4(m, n, a0); store4(m + 8u, n, a1); store4(m + 16u, n, a2); store4(m + 24u, n, a3);
-  store4(m + 32u, n, a4); store4(m + 40u, n, a5); store4(m + 48u, n, a6); store4(m + 56u, n, a7);
-  store4(m, n + 64u, c0); store4(m + 8u, n + 64u, c1); store4(m + 16u, n + 64u, c2); store4(m + 24u, n + 64u, c3);
-  store4(m + 32u, n + 64u, c4); store4(m + 40u, n + 64u, c5); store4(m + 48u, n + 64u, c6); store4(m + 56u, n + 64u, c7);
+  store_row(m, n, a0, c0); store_row(m + THREADS_M, n, a1, c1);
+  store_row(m + 2u * THREADS_M, n, a2, c2); store_row(m + 3u * THREADS_M, n, a3, c3);
+  if (ROWS > 4u) {
+    store_row(m + 4u * THREADS_M, n, a4, c4); store_row(m + 5u * THREADS_M, n, a5, c5);
+    store_row(m + 6u * THREADS_M, n, a6, c6); store_row(m + 7u * THREADS_M, n, a7, c7);
+  }
 }

@@ -1,36 +1,20 @@
 import quantise from '../../../shaders/nf4_quantise.wgsl?raw';
 import repack from '../../../shaders/nf4_repack.wgsl?raw';
-import matmul from '../../../shaders/nf4_matmul.wgsl?raw';
-import matmulGrad from '../../../shaders/nf4_matmul_grad.wgsl?raw';
 import matvec from '../../../shaders/nf4_matvec.wgsl?raw';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 import { FORMAT_CODE, type FloatFormat } from './float-format.ts';
-import { FORWARD_PARAMS, GRAD_PARAMS, nestedParams, type Nf4Matmul, type Nf4MatmulGrad } from './nf4-call.ts';
-
-const FORWARD_BUFFERS = ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'] as const;
-
-const matmulKernel = new Kernel({
-  name: 'nf4_matmul',
-  code: matmul,
-  buffers: FORWARD_BUFFERS,
-  params: FORWARD_PARAMS,
-});
+import { FORWARD_PARAMS, nestedParams, type Nf4Matmul, type Nf4MatmulGrad } from './nf4-call.ts';
+import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
+import { NF4_FORWARD, NF4_GRAD } from './nf4-variants.ts';
 
 const matvecKernel = new Kernel({
   name: 'nf4_matvec',
   code: matvec,
-  buffers: FORWARD_BUFFERS,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
   params: FORWARD_PARAMS,
-});
-
-const gradKernel = new Kernel({
-  name: 'nf4_matmul_grad',
-  code: matmulGrad,
-  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
-  params: GRAD_PARAMS,
 });
 
 const quantiseKernel = new Kernel({
@@ -51,10 +35,15 @@ const repackKernel = new Kernel({
 const MATVEC_ROWS = 8;
 
 /** y = x·wᵀ + u·bᵀ + bias + residual, with w decoded from NF4 on the way. */
-export function nf4Matmul(stream: Stream, { x, weight, y, rows, lora, bias, residual }: Nf4Matmul): void {
+export function nf4Matmul(
+  stream: Stream,
+  call: Nf4Matmul,
+  variant: Nf4ForwardVariant = NF4_FORWARD[0]!,
+): void {
+  const { x, weight, y, rows, lora, bias, residual } = call;
+  if (rows > MATVEC_ROWS) return variant.dispatch(stream, call);
   const { columns, depth, codes, scales } = weight;
-  const vector = rows <= MATVEC_ROWS;
-  stream.dispatch(vector ? matvecKernel : matmulKernel, {
+  stream.dispatch(matvecKernel, {
     // What is absent is bound to x and never read.
     buffers: [x, codes, scales, lora?.activations ?? x, lora?.matrix ?? x, bias ?? x, residual ?? x, y],
     params: {
@@ -66,30 +55,19 @@ export function nf4Matmul(stream: Stream, { x, weight, y, rows, lora, bias, resi
       has_residual: Number(!!residual),
       ...nestedParams(weight),
     },
-    groups: vector ? [ceilDiv(columns, 32)] : [ceilDiv(columns, 128), ceilDiv(rows, 64)],
+    groups: [ceilDiv(columns, 32)],
     constants: { NESTED: Number(!!weight.nested) },
     work: 2 * rows * columns * depth,
   });
 }
 
 /** dx = (or +=) dy·w + v·a: nf4Matmul's gradient for its input. */
-export function nf4MatmulGrad(stream: Stream, call: Nf4MatmulGrad): void {
-  const { dy, weight, dx, rows, lora, accumulate } = call;
-  const { columns, depth, codes, scales } = weight;
-  stream.dispatch(gradKernel, {
-    buffers: [dy, codes, scales, lora?.activations ?? dy, lora?.matrix ?? dy, dx],
-    params: {
-      rows,
-      columns,
-      depth,
-      rank: lora?.rank ?? 0,
-      accumulate: Number(accumulate),
-      ...nestedParams(weight),
-    },
-    groups: [ceilDiv(depth, 128), ceilDiv(rows, 64)],
-    constants: { NESTED: Number(!!weight.nested) },
-    work: 2 * rows * columns * depth,
-  });
+export function nf4MatmulGrad(
+  stream: Stream,
+  call: Nf4MatmulGrad,
+  variant: Nf4GradVariant = NF4_GRAD[0]!,
+): void {
+  variant.dispatch(stream, call);
 }
 
 /**

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openNodeGpu } from '../../src/cli/node-gpu.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../../src/gpu/kernels/nf4-variants.ts';
+import type { Nf4Variant } from '../../src/gpu/kernels/nf4-variant.ts';
+import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
+import { f64, relativeError, TestGpu } from '../support/gpu.ts';
+import { randomNf4 } from '../support/nf4.ts';
+import { Random } from '../support/random.ts';
+
+let t: TestGpu;
+
+// All of the adapter's limits: the largest tile needs more workgroup memory than WebGPU guarantees.
+beforeAll(async () => void (t = new TestGpu(await openNodeGpu('adapter'))));
+afterAll(() => t.close());
+
+const tiles = <Call>(variants: readonly Nf4Variant<Call>[]) =>
+  variants.filter(({ precision }) => precision === 'f32').map((v, i) => [v.name, v, i % 2 === 1] as const);
+
+/** Rows × out × in: around the tiles, one tile and a part of another each way, and a single row. */
+const SHAPES = [
+  [1, 36, 96],
+  [31, 68, 32],
+  [129, 132, 160],
+] as const;
+
+describe.each(tiles(NF4_FORWARD))('%s forward', (_, variant, nested) => {
+  it.each(SHAPES)('%i rows, %i out, %i in', async (rows, columns, depth) => {
+    const random = new Random(rows * 7919 + columns * 31 + depth);
+    const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
+    const rank = 1 + (rows % 40);
+    const x = random.normals(rows * depth);
+    const u = random.normals(rows * rank);
+    const b = random.normals(columns * rank);
+    const bias = random.normals(columns);
+    const residual = random.normals(rows * columns);
+    let expected = matmulRef(f64(x), transpose(decoded, columns, depth), rows, depth, columns);
+    expected = add(expected, matmulRef(f64(u), transpose(f64(b), columns, rank), rows, rank, columns));
+    expected = add(expected, residual).map((v, i) => v + bias[i % columns]!);
+    const call = {
+      x: t.upload(x),
+      weight,
+      rows,
+      lora: { activations: t.upload(u), matrix: t.upload(b), rank },
+      bias: t.upload(bias),
+      residual: t.upload(residual),
+    };
+    const [y, again] = [t.output(rows * columns), t.output(rows * columns)];
+    variant.dispatch(t.stream, { ...call, y });
+    variant.dispatch(t.stream, { ...call, y: again });
+    expect(relativeError(await t.floats(y), expected)).toBeLessThan(1e-5);
+    expect(await t.words(again)).toEqual(await t.words(y));
+  });
+});
+
+describe.each(tiles(NF4_GRAD))('%s gradient', (_, variant, nested) => {
+  it.each(SHAPES)('%i rows, %i out, %i in', async (rows, columns, depth) => {
+    const random = new Random(rows * 104729 + columns * 31 + depth);
+    const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
+    const rank = 1 + (rows % 40);
+    const dy = random.normals(rows * columns);
+    const v = random.normals(rows * rank);
+    const a = random.normals(rank * depth);
+    const before = random.normals(rows * depth);
+    const expected = add(
+      matmulRef(f64(dy), decoded, rows, columns, depth),
+      matmulRef(f64(v), f64(a), rows, rank, depth),
+    );
+    const lora = { activations: t.upload(v), matrix: t.upload(a), rank };
+    const call = { dy: t.upload(dy), weight, rows, lora };
+    const [dx, added] = [t.output(rows * depth), t.upload(before)];
+    const again = t.output(rows * depth);
+    variant.dispatch(t.stream, { ...call, dx, accumulate: false });
+    variant.dispatch(t.stream, { ...call, dx: again, accumulate: false });
+    variant.dispatch(t.stream, { ...call, dx: added, accumulate: true });
+    expect(relativeError(await t.floats(dx), expected)).toBeLessThan(1e-5);
+    expect(relativeError(await t.floats(added), add(expected, before))).toBeLessThan(1e-5);
+    expect(await t.words(again)).toEqual(await t.words(dx));
+  });
+});
