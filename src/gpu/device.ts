@@ -76,7 +76,7 @@ export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter
     software:
       adapter.info.isFallbackAdapter ||
       /swiftshader|llvmpipe|lavapipe|softpipe/i.test(describe(adapter.info)),
-    matrix: await matrixUnits(device),
+    matrix: await matrixUnits(device, adapter.info),
     lost: device.lost.then((info) => (closed ? new Promise<never>(() => undefined) : info)),
     errors,
     get outOfMemory() {

@@ -25,9 +25,14 @@ interface MatrixInfo extends GPUAdapterInfo {
 const known = ({ M, N, K }: MatrixShape): boolean => [M, N, K].every((n) => n === 8 || n === 16);
 
 /** Undefined where the device has none that the kernels can use: subgroups of a varying size are not among them. */
-export async function matrixUnits(device: GPUDevice): Promise<MatrixUnits | undefined> {
-  if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => device.features.has(name))) return undefined;
-  const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = device.adapterInfo as MatrixInfo;
+export async function matrixUnits(
+  device: GPUDevice,
+  // The device's own copy leaves the configurations out.
+  info: GPUAdapterInfo,
+): Promise<MatrixUnits | undefined> {
+  if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => device.features.has(name)))
+    return undefined;
+  const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = info as MatrixInfo;
   if (subgroupMinSize !== subgroupMaxSize) return undefined;
   const shapes = [...subgroupMatrixConfigs]
     .filter((c) => c.componentType === 'f16' && c.resultComponentType === 'f32' && known(c))

@@ -77,7 +77,9 @@ beforeAll(async () => {
     ...HALF_FORWARD.flatMap((variant) => {
       const grad = HALF_GRAD.find(({ name }) => name === variant.name)!;
       if (!variant.supported(t.gpu)) return [];
-      return { name: variant.name, tolerance: 1e-3, forward: variant.dispatch, grad: grad.dispatch };
+      // Sixteen products at a time are added in f16 where there are no matrix units.
+      const tolerance = variant.precision === 'f16' ? 2e-3 : 1e-3;
+      return { name: variant.name, tolerance, forward: variant.dispatch, grad: grad.dispatch };
     }),
   ];
 });
