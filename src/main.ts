@@ -9,5 +9,5 @@ document.querySelector('#app')!.replaceChildren(app);
 if (import.meta.env.PROD)
   void registerServiceWorker('./sw.js', {
     offlineReady: () => app.session.store.update({ offlineReady: true }),
-    updateReady: (take) => app.session.updateReady(take),
+    updateReady: (take) => void app.session.updateReady(take),
   });

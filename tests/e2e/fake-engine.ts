@@ -25,6 +25,8 @@ export interface Scenario {
   holdAt: number;
   /** How often the unfinished run has gone on by itself. */
   restarts: number;
+  /** It has kept the handles of its files. */
+  handles: boolean;
   /** Another tab trains until the event `elsewhere-ends`. */
   elsewhere: boolean;
 }
@@ -39,6 +41,7 @@ export function scenarioOf(search: URLSearchParams): Scenario {
     failsAt: number('failsAt', Infinity),
     holdAt: number('holdAt', Infinity),
     restarts: number('restarts', 0),
+    handles: search.has('handles'),
     elsewhere: search.has('elsewhere'),
   };
 }
@@ -70,7 +73,9 @@ export function fakeEngine(scenario: Scenario): EngineApi {
     const checkpoints = [{ step: 20, bytes: 213 * MIB, loss: 1.71 }];
     const { restarts } = scenario;
     const stopped = restarts === 0;
-    runs.set(record.id, { ...record, step: 20, stopped, restarts, log, checkpoints });
+    const handle = {} as FileSystemDirectoryHandle & FileSystemFileHandle;
+    const handles = scenario.handles ? { base: handle, source: handle, train: handle } : {};
+    runs.set(record.id, { ...record, step: 20, stopped, restarts, handles, log, checkpoints });
   }
 
   async function train(

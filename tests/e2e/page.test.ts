@@ -164,6 +164,42 @@ describe('the page', () => {
     await page.context().close();
   });
 
+  it('says calmly where the first tab is, and offers what it left once it has ended', async () => {
+    const page = await open('elsewhere&unfinished&restarts=1');
+    const notice = page.getByText(/^Another tab of this browser is training v1 \+ other\.jsonl\./);
+    await notice.waitFor();
+    expect(await page.getByRole('heading', { name: 'Choose three things' }).isVisible()).toBe(true);
+    await page.evaluate(() => dispatchEvent(new Event('update-comes')));
+    await chooseFiles(page);
+    await page.getByText('Another tab is training.', { exact: true }).waitFor();
+    await button(page, 'Start training').click({ force: true });
+    await button(page, 'Look again').click();
+    await notice.waitFor();
+    await checked(page, 'elsewhere');
+    const update = page.getByText('A newer version of Retune is here.');
+    expect(await update.count()).toBe(0);
+    await page.evaluate(() => dispatchEvent(new Event('elsewhere-ends')));
+    await update.waitFor();
+    expect(await notice.count()).toBe(0);
+    await button(page, 'Reload with it').click();
+    await expect.poll(() => page.title()).toBe('taken');
+    await ready(page);
+    await button(page, 'Continue the run').click();
+    await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
+    await page.context().close();
+  });
+
+  it('does not go on by itself with a run that did so three times without a new checkpoint', async () => {
+    const page = await open('unfinished&restarts=3&handles');
+    await page.getByText(/It went on by itself three times without reaching a new checkpoint/).waitFor();
+    await button(page, 'Continue the run').click();
+    await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
+    await page.context().close();
+    const other = await open('unfinished&restarts=2&handles');
+    await other.getByRole('heading', { name: 'V2 is ready' }).waitFor();
+    await other.context().close();
+  });
+
   it('says what to do where there is no GPU', async () => {
     const page = await open('device=none');
     const alert = page.getByRole('alert').getByText(/update the graphics driver/);

@@ -8,6 +8,7 @@ import type {
   ChosenFile,
   ChosenFolder,
   DeviceFacts,
+  NamedRun,
   PlanFacts,
   RowsFacts,
   RunRecord,
@@ -67,6 +68,8 @@ export interface RunState {
 export interface Unfinished {
   record: RunRecord;
   needs: 'nothing' | 'permission' | 'files';
+  /** It has gone on by itself again and again without reaching a checkpoint, and waits to be asked. */
+  fruitless: boolean;
 }
 
 export interface ChatTurn {
@@ -96,6 +99,8 @@ export interface AppState {
   view: 'setup' | 'train' | 'test' | 'runs';
   run?: RunState | undefined;
   unfinished?: Unfinished | undefined;
+  /** What another tab of this browser trains: until it has ended there, nothing trains here. */
+  elsewhere?: NamedRun | undefined;
   runs: readonly RunRecord[];
   chat: readonly ChatTurn[];
   chatBusy: boolean;

@@ -1,5 +1,6 @@
 import type { Check } from '../elements/check-list.ts';
 import { counted, showBytes, showCount, showSeconds } from '../../formats/words.ts';
+import type { PlanFacts } from '../../worker/protocol.ts';
 import type { AppState, Slot } from './app-state.ts';
 import { relevantDrafts } from './choices.ts';
 
@@ -56,7 +57,7 @@ function timeCheck({ estimate }: AppState): Check[] {
   return [{ state: 'good', title, detail: `About ${showSeconds(seconds)}, at ${speed}.` }];
 }
 
-function planChecks({ plan, planning, device, persisted }: AppState): Check[] {
+function planChecks({ plan, planning, device, persisted, recipe }: AppState): Check[] {
   const memory = 'GPU memory';
   const storage = 'Space for checkpoints';
   if (planning)
@@ -68,20 +69,34 @@ function planChecks({ plan, planning, device, persisted }: AppState): Check[] {
       detail: 'Known once the rest is chosen.',
     }));
   if (!plan.ok) return [{ state: 'bad', title: memory, detail: plan.sentence }];
-  const { total, checkpointBytes, storageLeft } = plan.value;
+  const { total } = plan.value;
   const largest = device?.ok ? ` One buffer may hold ${showBytes(device.value.maxBufferBytes)}.` : '';
-  const kept = persisted === false ? ' The browser may clear it when the disk is nearly full.' : '';
-  const each = `${showBytes(checkpointBytes)} each`;
   return [
     { state: 'good', title: memory, detail: `Needs ${showBytes(total)} in all.${largest}` },
-    storageLeft === undefined
-      ? { state: 'warn', title: storage, detail: `${each}; the browser does not say how much is left.` }
-      : storageLeft < 3 * checkpointBytes
-        ? {
-            state: 'bad',
-            title: storage,
-            detail: `${each}, and ${showBytes(storageLeft)} left; free disk space or delete earlier runs under Runs.`,
-          }
-        : { state: 'good', title: storage, detail: `${each}, ${showBytes(storageLeft)} left.${kept}` },
+    { title: storage, ...spaceCheck(plan.value, recipe?.training.saveTotalLimit ?? 1, persisted) },
   ];
+}
+
+/** What is left is the browser's round figure: too little is certain, enough is not. */
+function spaceCheck(
+  { checkpointBytes, storageLeft }: PlanFacts,
+  kept: number,
+  persisted: boolean | undefined,
+): Pick<Check, 'state' | 'detail'> {
+  // A new one is written before an old one goes, and one for rescue is kept beside them.
+  const atOnce = kept + 2;
+  const each = `up to ${atOnce} of ${showBytes(checkpointBytes)}`;
+  if (storageLeft === undefined)
+    return { state: 'warn', detail: `For ${each}; the browser does not say how much it allows.` };
+  const allowed = showBytes(storageLeft);
+  const advice = 'free disk space or delete earlier runs under Runs';
+  if (storageLeft < 2 * checkpointBytes)
+    return { state: 'bad', detail: `For ${each}, and the browser allows only ${allowed} more; ${advice}.` };
+  if (storageLeft < atOnce * checkpointBytes)
+    return { state: 'warn', detail: `For ${each} the browser allows only ${allowed} more; ${advice}.` };
+  const cleared = persisted === false ? ' It may clear them when the disk is nearly full.' : '';
+  return {
+    state: 'good',
+    detail: `For ${each}. The browser allows about ${allowed} more, if the disk has it.${cleared}`,
+  };
 }

@@ -1,5 +1,6 @@
+import { withRunLock } from '../../platform/run-lock.ts';
 import type { EngineApi } from '../../worker/protocol.ts';
-import { initialState, type AppState } from './app-state.ts';
+import { initialState, isActive, type AppState } from './app-state.ts';
 import { Chat } from './chat.ts';
 import { Choices } from './choices.ts';
 import { Store } from './store.ts';
@@ -23,6 +24,11 @@ export class Session {
 
   /** Finds the device, the defaults, and what an earlier visit left unfinished. */
   async begin(): Promise<void> {
+    // While this tab was in the background, another may have begun to train.
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible' && !isActive(this.store.state.run))
+        void this.training.look();
+    });
     try {
       await this.choices.loadDefaults();
       const device = await this.#engine.device();
@@ -40,12 +46,15 @@ export class Session {
     if (inputs) await this.training.start(inputs);
   }
 
-  updateReady(take: () => void): void {
+  async updateReady(take: () => void): Promise<void> {
     this.#takeUpdate = take;
+    await this.training.look();
     this.store.update({ updateReady: true });
   }
 
-  takeUpdate(): void {
-    this.#takeUpdate?.();
+  /** Takes the newer version, unless some tab trains: the service worker serves them all. */
+  async takeUpdate(): Promise<void> {
+    const taken = await withRunLock(() => Promise.resolve(this.#takeUpdate?.()));
+    if (!taken) await this.training.look();
   }
 }

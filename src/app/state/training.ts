@@ -6,12 +6,16 @@ import { isActive, type AppState, type RunState, type Unfinished } from './app-s
 import { afterEvent, newRun, runFromRecord, withNote } from './run-events.ts';
 import type { Store } from './store.ts';
 
+/** A run that went on by itself so often without reaching a checkpoint waits to be asked. */
+const MOST_RESTARTS = 3;
+
 type Outcome = Answer<RunOutcome & { id: string }>;
 
 /** Stage three: a run from its start, or from where it was left, to its result. */
 export class Training {
   readonly #engine: EngineApi;
   readonly #store: Store<AppState>;
+  #waiting = false;
 
   constructor(engine: EngineApi, store: Store<AppState>) {
     this.#engine = engine;
@@ -19,6 +23,7 @@ export class Training {
   }
 
   async start(inputs: ChosenInputs): Promise<void> {
+    if (await this.look()) return;
     const { base, source, train } = inputs;
     this.#show(newRun(`${(source ?? base).name} + ${train.file.name}`, source !== undefined));
     await this.#askForStorage();
@@ -27,28 +32,61 @@ export class Training {
 
   /** At the page's start: goes on with an unfinished run where nothing is in the way, else says what is. */
   async recover(): Promise<void> {
+    if (await this.look()) return;
+    const unfinished = await this.#findUnfinished();
+    if (!unfinished) return;
+    const { record, needs, fruitless } = unfinished;
+    if (needs === 'nothing' && !record.stopped && !fruitless) return this.#resume(record, undefined, true);
+    this.#offer(unfinished);
+  }
+
+  /** Looks whether another tab trains, and says so until its run has ended. Resolves to whether one does. */
+  async look(): Promise<boolean> {
+    const elsewhere = await this.#engine.elsewhere();
+    this.#store.update({ elsewhere });
+    if (elsewhere && !this.#waiting) void this.#untilEnded();
+    return elsewhere !== undefined;
+  }
+
+  /** Waits for the other tab's run; what it left unfinished can then be taken over here, but not by itself. */
+  async #untilEnded(): Promise<void> {
+    this.#waiting = true;
+    await this.#engine.elsewhereEnded();
+    this.#waiting = false;
+    if (await this.look()) return;
+    const unfinished = await this.#findUnfinished();
+    if (unfinished) this.#offer(unfinished);
+  }
+
+  async #findUnfinished(): Promise<Unfinished | undefined> {
     const runs = await this.#refreshRuns();
     const record = runs.find((run) => run.status === 'unfinished');
-    if (!record) return;
+    return record && this.#unfinished(record);
+  }
+
+  async #unfinished(record: RunRecord): Promise<Unfinished> {
     const needs = await this.#needs(record, false);
-    if (needs === 'nothing' && !record.stopped) return this.resume(record, undefined);
-    const { recipe, inputs } = record;
+    return { record, needs, fruitless: record.restarts >= MOST_RESTARTS };
+  }
+
+  #offer(unfinished: Unfinished): void {
+    const { recipe, inputs } = unfinished.record;
     // What was set then is shown again, so that at most the files are left to choose.
-    this.#store.update({ recipe, fresh: inputs.source === undefined, unfinished: { record, needs } });
+    this.#store.update({ recipe, fresh: inputs.source === undefined, unfinished });
   }
 
   /** Goes on with the files chosen now, else with those kept; this is the click that reading them may need. */
   async goOn(record: RunRecord, chosen: ChosenInputs | undefined): Promise<void> {
-    if (chosen) return this.resume(record, { ...chosen, recipe: record.recipe });
-    if ((await this.#needs(record, true)) === 'nothing') return this.resume(record, undefined);
-    this.#store.update({ unfinished: { record, needs: 'files' }, view: 'setup' });
+    if (await this.look()) return;
+    if (chosen) return this.#resume(record, { ...chosen, recipe: record.recipe }, false);
+    if ((await this.#needs(record, true)) === 'nothing') return this.#resume(record, undefined, false);
+    this.#store.update({ unfinished: { record, needs: 'files', fruitless: false }, view: 'setup' });
   }
 
-  async resume(record: RunRecord, files: ChosenInputs | undefined): Promise<void> {
+  async #resume(record: RunRecord, files: ChosenInputs | undefined, byItself: boolean): Promise<void> {
     this.#store.update({ unfinished: undefined });
     this.#show(runFromRecord(record, 'starting'));
-    const follow = (onEvent: (event: RunEvent) => void) => this.#engine.resume(record.id, files, onEvent);
-    await this.#follow(follow);
+    await this.#follow((onEvent) => this.#engine.resume(record.id, files, onEvent, byItself));
   }
 
   async pause(): Promise<void> {
@@ -155,7 +193,7 @@ export class Training {
           sentence: outcome.sentence,
           phase: undefined,
         },
-        unfinished: left && { record: left, needs: 'files' },
+        unfinished: left && (await this.#unfinished(left)),
       });
       return;
     }

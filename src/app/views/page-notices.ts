@@ -2,6 +2,7 @@ import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import { browserProblem } from '../../platform/browser.ts';
 import '../elements/notice-bar.ts';
+import type { NamedRun } from '../../worker/protocol.ts';
 import { isActive, type Unfinished } from '../state/app-state.ts';
 import { shared } from '../styles.ts';
 import { SessionView } from './session-view.ts';
@@ -19,7 +20,7 @@ export class PageNotices extends SessionView {
   ];
 
   override render() {
-    const { device, crash, refusal, unfinished, run, view } = this.app;
+    const { device, crash, refusal, unfinished, elsewhere, run, view } = this.app;
     const browser = browserProblem();
     const software = device?.ok && device.value.software;
     return html`${browser ? html`<notice-bar kind="warn" .text=${browser}></notice-bar>` : nothing}
@@ -43,11 +44,12 @@ export class PageNotices extends SessionView {
         : nothing
     }
     ${refusal ? html`<notice-bar kind="warn" role="alert" .text=${refusal}></notice-bar>` : nothing}
-    ${unfinished && view === 'setup' && !isActive(run) ? this.#unfinished(unfinished) : nothing}
+    ${elsewhere && !isActive(run) ? this.#elsewhere(elsewhere) : nothing}
+    ${unfinished && !elsewhere && view === 'setup' && !isActive(run) ? this.#unfinished(unfinished) : nothing}
     ${
-      this.app.updateReady && !isActive(run)
+      this.app.updateReady && !isActive(run) && !elsewhere
         ? html`<notice-bar text="A newer version of Retune is here."
-            ><button slot="actions" @click=${() => this.session.takeUpdate()}>
+            ><button slot="actions" @click=${() => void this.session.takeUpdate()}>
               Reload with it
             </button></notice-bar
           >`
@@ -55,15 +57,25 @@ export class PageNotices extends SessionView {
     }`;
   }
 
-  #unfinished({ record, needs }: Unfinished) {
+  #elsewhere({ name }: NamedRun) {
+    const text = `Another tab of this browser is training ${name}. One run trains at a time: that one goes on there, and this tab is free again once it has ended.`;
+    return html`<notice-bar class="elsewhere" .text=${text}>
+      <button slot="actions" @click=${() => void this.session.training.look()}>Look again</button>
+    </notice-bar>`;
+  }
+
+  #unfinished({ record, needs, fruitless }: Unfinished) {
     const { name, step, maxSteps, inputs } = record;
     const { choices, training } = this.session;
     const files = [inputs.base, inputs.source, inputs.train, inputs.validation].filter(Boolean).join(', ');
     const chosen = choices.inputs();
     const ready = needs !== 'files' || chosen !== undefined;
     const what = ready ? '' : ` Choose the same files again below to go on with it: ${files}.`;
-    const text = `The run ${name} is unfinished, at step ${step} of ${maxSteps}.${what}`;
-    return html`<notice-bar .text=${text}>
+    const why = fruitless
+      ? ' It went on by itself three times without reaching a new checkpoint, so it waits for you: close other tabs and programs that use the GPU or much memory, then continue.'
+      : '';
+    const text = `The run ${name} is unfinished, at step ${step} of ${maxSteps}.${why}${what}`;
+    return html`<notice-bar kind=${fruitless ? 'warn' : 'info'} .text=${text}>
       <button
         slot="actions"
         class="continue"

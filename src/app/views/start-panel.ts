@@ -34,12 +34,12 @@ export class StartPanel extends SessionView {
   ];
 
   override render() {
-    const { plan, run } = this.app;
+    const { plan, run, elsewhere } = this.app;
     const list = checks(this.app);
     const open = list.filter(({ state }) => state !== 'good' && state !== 'warn');
     const running = isActive(run);
-    const blocked = running || open.length > 0 || !plan?.ok;
-    const why = running ? 'A run is under way.' : blockedBy(open);
+    const blocked = running || elsewhere !== undefined || open.length > 0 || !plan?.ok;
+    const why = running ? 'A run is under way.' : elsewhere ? 'Another tab is training.' : blockedBy(open);
     return html`<section class="panel" aria-labelledby="heading">
       <h2 id="heading">Before the start</h2>
       <check-list .checks=${list}></check-list>
