@@ -14,7 +14,7 @@ export class Readback {
   }
 
   /** Copies the views behind one another, submits, and resolves to their bytes once the device is done. */
-  async read(stream: Stream, ...views: View[]): Promise<Uint8Array> {
+  async read(stream: Stream, ...views: View[]): Promise<Uint8Array<ArrayBuffer>> {
     let at = 0;
     for (const v of views) {
       stream.copy(v, { buffer: this.#staging, offset: at, size: v.size });
@@ -33,7 +33,7 @@ export class Readback {
 }
 
 /** Reads ranges back through a staging buffer of its own: for tests, checkpoints and other rare reads. */
-export async function readOnce(stream: Stream, ...views: View[]): Promise<Uint8Array> {
+export async function readOnce(stream: Stream, ...views: View[]): Promise<Uint8Array<ArrayBuffer>> {
   const readback = new Readback(
     stream.gpu,
     'one readback',

@@ -7,10 +7,12 @@ import { mib, type MemoryKind } from '../gpu/memory.ts';
 import { streamAllocations } from '../gpu/stream.ts';
 import { bytesByKind } from '../model/allocations.ts';
 import { formatOf, headTensor, scaleStorage } from '../model/base-storage.ts';
+import type { KeepLevel } from '../model/keep.ts';
 import { loraAllocations, loraLayout, type LoraLayout } from '../model/lora.ts';
 import { baseAllocations } from '../model/weights.ts';
 import { workspaceAllocations, type WorkspaceShape } from '../model/workspace.ts';
-import { optimizerAllocations, optimizerSharedAllocations } from '../train/optimizer.ts';
+import { stateAllocations, type StateStorage } from '../train/optimizer-state.ts';
+import { optimizerSharedAllocations } from '../train/optimizer.ts';
 import { lossAllocations } from '../train/step.ts';
 
 export interface MemoryPlanInput {
@@ -24,6 +26,10 @@ export interface MemoryPlanInput {
   /** Most trained tokens of a step. */
   stepTargets: number;
   dropout: boolean;
+  /** How much is kept of each layer; attention output and statistics unless told. */
+  keep?: readonly KeepLevel[] | undefined;
+  /** Where the optimizer's state lies; on the device unless told. */
+  optimizer?: StateStorage | undefined;
 }
 
 /** The workspace that a training run makes. */
@@ -35,6 +41,7 @@ export function trainingWorkspace(input: MemoryPlanInput): WorkspaceShape {
     rank: Math.max(...input.modules.map((m) => m.r)),
     training: true,
     dropout: input.dropout,
+    keep: input.keep,
   };
 }
 
@@ -45,7 +52,7 @@ export function memoryPlan(input: MemoryPlanInput): Map<MemoryKind, number> {
   return bytesByKind([
     ...baseSets(input, input.positions),
     ...layouts.map((layout) => loraAllocations(layout, true)),
-    ...layouts.map(optimizerAllocations),
+    ...stateAllocations(layouts, input.optimizer ?? 'resident'),
     optimizerSharedAllocations(layouts),
     workspace.work,
     ...workspace.kept,

@@ -90,7 +90,7 @@ export class PassRunner {
         call.signal.throwIfAborted();
       }
     }
-    optimizer.step(stream, call.t, call.learningRate);
+    await optimizer.step(stream, call.t, call.learningRate);
     const bytes = await this.#readback.read(stream, optimizer.control, view(this.#losses, 0, 4 * targets));
     const [gradNorm, , finite] = new Float32Array(bytes.buffer, 0, 4) as unknown as [number, number, number];
     const losses = new Float32Array(bytes.buffer, 16, targets);

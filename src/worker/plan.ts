@@ -9,7 +9,7 @@ import { passTokens } from '../run/run-plan.ts';
 import { planInput } from '../run/session.ts';
 import { warmUp } from '../run/warm-up.ts';
 import { storageEstimate } from '../storage/quota.ts';
-import { optimizerAllocations } from '../train/optimizer.ts';
+import { stateAllocations } from '../train/optimizer-state.ts';
 import { runInputs } from './files.ts';
 import type { ChosenInputs, PlanFacts, TimeEstimate } from './protocol.ts';
 
@@ -53,7 +53,7 @@ function checkpointBytes({ model, adapter }: Prepared): number {
   return totalBytes(
     bytesByKind([
       ...layouts.map((layout) => loraAllocations(layout, false)),
-      ...layouts.map(optimizerAllocations),
+      ...stateAllocations(layouts, 'resident'),
     ]),
   );
 }

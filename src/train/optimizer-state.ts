@@ -1,0 +1,154 @@
+import type { Gpu } from '../gpu/device.ts';
+import { initialMCode } from '../gpu/kernels/adamw8bit.ts';
+import { view, type GpuBuffer } from '../gpu/memory.ts';
+import { Readback, readOnce } from '../gpu/readback.ts';
+import type { Stream } from '../gpu/stream.ts';
+import { allocate, type Allocations } from '../model/allocations.ts';
+import type { LoraLayout } from '../model/lora.ts';
+
+/** Values of a block, which share one absmax. */
+export const BLOCK = 256;
+
+/** resident: on the device; paged: in host memory, on the device one layer after another. */
+export type StateStorage = 'resident' | 'paged';
+
+/** Bytes [offset, offset + size) of a layer's state; offsets can be bound. */
+export interface StateRange {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Where the parts of one layer's state lie: codes and scales of the 8-bit tensors, f32 moments of the small ones. */
+export function stateLayout({ values8bit, values }: LoraLayout) {
+  let bytes = 0;
+  const next = (size: number): StateRange => {
+    const range = { offset: bytes, size };
+    bytes = Math.ceil((bytes + size) / 256) * 256;
+    return range;
+  };
+  const scales = (4 * values8bit) / BLOCK;
+  const small = 4 * (values - values8bit);
+  const ranges = {
+    mCodes: next(values8bit),
+    vCodes: next(values8bit),
+    mAbsmax: next(scales),
+    vAbsmax: next(scales),
+    m: next(small),
+    v: next(small),
+  };
+  return { ...ranges, bytes };
+}
+
+/** The state before the first step: codes of zero. */
+export function freshState(layout: LoraLayout): Uint8Array<ArrayBuffer> {
+  const { bytes, mCodes } = stateLayout(layout);
+  return new Uint8Array(bytes).fill(initialMCode, mCodes.offset, mCodes.offset + mCodes.size);
+}
+
+/** The state of every layer, wherever it is. */
+export interface OptimizerState {
+  /** Lets `update` append to the stream what changes a layer's state, layer after layer. */
+  forEach(stream: Stream, update: (layer: number, state: GpuBuffer) => void): Promise<void>;
+  read(stream: Stream, layer: number): Promise<Uint8Array>;
+  write(layer: number, bytes: Uint8Array<ArrayBuffer>): void;
+  close(): void;
+}
+
+export function openState(gpu: Gpu, layouts: readonly LoraLayout[], storage: StateStorage): OptimizerState {
+  return storage === 'paged' ? new PagedState(gpu, layouts) : new ResidentState(gpu, layouts);
+}
+
+/** What a state holds on the device. */
+export function stateAllocations(layouts: readonly LoraLayout[], storage: StateStorage): Allocations[] {
+  const sizes = layouts.map((layout) => stateLayout(layout).bytes);
+  if (storage === 'resident') return sizes.map((bytes) => ({ state: { kind: 'optimizer state', bytes } }));
+  const bytes = Math.max(...sizes);
+  const slot: Allocations = {
+    state: { kind: 'optimizer state', bytes },
+    readback: { kind: 'uniforms and readback', bytes },
+  };
+  return [slot, slot];
+}
+
+class ResidentState implements OptimizerState {
+  readonly #gpu: Gpu;
+  readonly #layers: GpuBuffer[];
+
+  constructor(gpu: Gpu, layouts: readonly LoraLayout[]) {
+    this.#gpu = gpu;
+    this.#layers = stateAllocations(layouts, 'resident').map((set) => allocate(gpu.memory, set).state!);
+    layouts.forEach((layout, i) => this.write(i, freshState(layout)));
+  }
+
+  forEach(_: Stream, update: (layer: number, state: GpuBuffer) => void): Promise<void> {
+    this.#layers.forEach((state, layer) => update(layer, state));
+    return Promise.resolve();
+  }
+
+  read(stream: Stream, layer: number): Promise<Uint8Array> {
+    return readOnce(stream, view(this.#layers[layer]!));
+  }
+
+  write(layer: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#gpu.device.queue.writeBuffer(this.#layers[layer]!.raw, 0, bytes);
+  }
+
+  close(): void {
+    for (const buffer of this.#layers) this.#gpu.memory.free(buffer);
+  }
+}
+
+/** Two buffers of the largest layer's size take turns, so that one layer is updated while another travels. */
+class PagedState implements OptimizerState {
+  readonly #gpu: Gpu;
+  readonly #host: Uint8Array<ArrayBuffer>[];
+  readonly #slots: { state: GpuBuffer; readback: Readback; done: Promise<void> }[];
+
+  constructor(gpu: Gpu, layouts: readonly LoraLayout[]) {
+    this.#gpu = gpu;
+    this.#host = layouts.map(freshState);
+    this.#slots = stateAllocations(layouts, 'paged').map(({ state, readback }) => ({
+      state: gpu.memory.allocate('optimizer state', state!.kind, state!.bytes),
+      readback: new Readback(gpu, 'optimizer state', readback!.bytes),
+      done: Promise.resolve(),
+    }));
+  }
+
+  async forEach(stream: Stream, update: (layer: number, state: GpuBuffer) => void): Promise<void> {
+    for (const [layer, bytes] of this.#host.entries()) {
+      if (bytes.length === 0) continue;
+      const slot = this.#slots[layer % this.#slots.length]!;
+      await slot.done;
+      this.#gpu.device.queue.writeBuffer(slot.state.raw, 0, bytes);
+      update(layer, slot.state);
+      slot.done = this.#bringBack(stream, layer, slot);
+      // A lost device refuses both; the first one that is waited for says so.
+      slot.done.catch(() => undefined);
+    }
+    for (const { done } of this.#slots) await done;
+  }
+
+  read(_: Stream, layer: number): Promise<Uint8Array> {
+    return Promise.resolve(this.#host[layer]!);
+  }
+
+  write(layer: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#host[layer] = bytes;
+  }
+
+  close(): void {
+    for (const { state, readback } of this.#slots) {
+      this.#gpu.memory.free(state);
+      readback.close();
+    }
+  }
+
+  async #bringBack(
+    stream: Stream,
+    layer: number,
+    slot: { state: GpuBuffer; readback: Readback },
+  ): Promise<void> {
+    const range = view(slot.state, 0, this.#host[layer]!.length);
+    this.#host[layer] = await slot.readback.read(stream, range);
+  }
+}
