@@ -1,3 +1,4 @@
+import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from './device.ts';
 
 /** A field of a kernel's `Params` struct, in WGSL order; every field is 4 bytes. */
@@ -67,12 +68,19 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
     return pipeline;
   }
 
-  /** Compiles ahead of use without blocking the thread. */
+  /** Compiles ahead of use without blocking the thread. Throws UserError, naming the kernel. */
   async compile(gpu: Gpu, constants: Constants = {}): Promise<void> {
     const { pipelines, ...rest } = this.#onDevice(gpu);
     const key = JSON.stringify(constants);
     if (pipelines.has(key)) return;
-    pipelines.set(key, await gpu.device.createComputePipelineAsync(this.#descriptor(rest, constants)));
+    try {
+      pipelines.set(key, await gpu.device.createComputePipelineAsync(this.#descriptor(rest, constants)));
+    } catch (error) {
+      const reason = (error instanceof Error ? error.message : String(error)).trim().split('\n')[0]!;
+      throw new UserError(
+        `${gpu.name}: the kernel ${this.spec.name} could not be compiled (${reason.replace(/\.$/, '')}); update the graphics driver, or choose another GPU.`,
+      );
+    }
   }
 
   #descriptor(on: Omit<Compiled, 'pipelines'>, constants: Constants): GPUComputePipelineDescriptor {
@@ -108,4 +116,26 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
     }
     return compiled;
   }
+}
+
+/** A kernel with the constants that it is called with. */
+export interface Needed {
+  readonly kernel: Kernel;
+  readonly constants: Constants;
+}
+
+/** Compiles all of them at once, off this thread. Throws UserError, naming the kernel that fails. */
+export async function compileKernels(
+  gpu: Gpu,
+  needed: readonly Needed[],
+  onProgress: (done: number) => void,
+): Promise<void> {
+  let done = 0;
+  onProgress(done);
+  await Promise.all(
+    needed.map(async ({ kernel, constants }) => {
+      await kernel.compile(gpu, constants);
+      onProgress(++done);
+    }),
+  );
 }

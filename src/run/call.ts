@@ -15,6 +15,8 @@ export interface FinetuneCall {
   emit: (event: RunEvent) => void;
   /** Stops the run at the next pass; what was reached is kept in a checkpoint. */
   signal?: AbortSignal | undefined;
+  /** Leave about half of the GPU's time to other programs. */
+  leaveRoom?: boolean | undefined;
   /**
    * Awaited between passes, so that a door can hold the run for as long as it likes. Meanwhile `save`
    * may be called: it keeps a checkpoint of the last whole step, only until the next one where it is a `rescue`.

@@ -1,11 +1,18 @@
 import type { LogEntry } from '../formats/trainer-state.ts';
 
 /** What happens before the first step, in this order. */
-export type Phase = 'opening files' | 'hashing' | 'tokenising' | 'loading the base' | 'evaluating' | 'saving';
+export type Phase =
+  | 'opening files'
+  | 'hashing'
+  | 'tokenising'
+  | 'loading the base'
+  | 'compiling kernels'
+  | 'evaluating'
+  | 'saving';
 
 /** What a run tells whoever started it; doors draw bars, plots and lines from these. */
 export type RunEvent =
-  | { type: 'phase'; phase: Phase; done: number; total: number; unit: 'bytes' | 'rows' | 'files' }
+  | { type: 'phase'; phase: Phase; done: number; total: number; unit: 'bytes' | 'rows' | 'files' | 'kernels' }
   | { type: 'facts'; facts: RunFacts }
   | { type: 'step'; progress: StepProgress }
   | { type: 'log'; entry: LogEntry }

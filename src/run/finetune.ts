@@ -13,6 +13,7 @@ const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([
   'tokenising',
   'hashing',
   'loading the base',
+  'compiling kernels',
 ]);
 
 /**

@@ -7,6 +7,7 @@ import { LogWindow } from '../train/log-window.ts';
 import { epochOf, learningRate, warmupSteps, type Schedule } from '../train/schedule.ts';
 import { NotFiniteError } from '../train/step.ts';
 import { stepWindows, type StepWindow } from '../train/window.ts';
+import { compileRun } from './compile.ts';
 import { checkpointFiles, CURSOR, type Checkpoint, type RunCursor } from './checkpoint.ts';
 import type { FinetuneCall, FinetuneResult, SaveNow } from './call.ts';
 import type { RunIdentity } from './identity.ts';
@@ -27,7 +28,10 @@ export interface Start {
   weightsFrom: string | undefined;
 }
 
-interface RunParts extends Pick<FinetuneCall, 'store' | 'emit' | 'signal' | 'resume' | 'between'> {
+interface RunParts extends Pick<
+  FinetuneCall,
+  'store' | 'emit' | 'signal' | 'resume' | 'between' | 'leaveRoom'
+> {
   prepared: Prepared;
   identity: RunIdentity;
   gpu: Gpu;
@@ -76,6 +80,8 @@ export class Run {
     const { prepared, gpu, plan, start, emit, signal, store } = this.#parts;
     const { maxSteps } = prepared;
     const session = await openSession(gpu, prepared, plan, start.weights, emit);
+    session.stream.pacer.leaveRoom = this.#parts.leaveRoom ?? false;
+    await compileRun(gpu, prepared, plan, emit);
     if (start.checkpoint) {
       const tensors = new Map(start.checkpoint.optimizer.map((t) => [t.name, t.data]));
       session.optimizer.write((name) => tensors.get(name)!);

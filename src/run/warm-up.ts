@@ -2,6 +2,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { packWindow } from '../text/packing.ts';
 import { stepsPerEpoch } from '../train/schedule.ts';
 import { stepWindows } from '../train/window.ts';
+import { compileRun } from './compile.ts';
 import type { RunEvent } from './events.ts';
 import { prepare, type Prepared, type RunInputs } from './prepare.ts';
 import { newRunPlan } from './run-plan.ts';
@@ -31,6 +32,7 @@ export async function warmUp(
   const gpu = await openGpu();
   const plan = newRunPlan(gpu, longest, windowTokens);
   const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit);
+  await compileRun(gpu, prepared, plan, emit);
   const placed = stepWindows(
     grouping,
     seed,
@@ -39,7 +41,7 @@ export async function warmUp(
     .map((index) => ({ row: train.rows[index]!, index }));
   const passes = packWindow(placed, plan.passTokens).slice(0, 1);
   const call = { learningRate: 0, seed, epoch: 0 };
-  // The first time compiles the kernels.
+  // The first time the device wakes up.
   await runner.train(passes, optimizer, { ...call, t: 1 });
   const begun = performance.now();
   const { tokens } = await runner.train(passes, optimizer, { ...call, t: 2 });

@@ -24,6 +24,7 @@ interface Options {
   output: string;
   config?: string;
   resume: ResumeMode;
+  leaveRoom?: true;
 }
 
 /** `retune finetune`: V1 and new rows become V2. */
@@ -54,6 +55,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
         .choices(['exact', 'weights', 'never'])
         .default('exact'),
     )
+    .option('--leave-room', "leave about half of the GPU's time to other programs")
     .addHelpText(
       'after',
       `
@@ -94,6 +96,7 @@ async function runFinetune(options: Options): Promise<number> {
         inputs: { base, source, train, validation, recipe },
         store,
         resume: options.resume,
+        leaveRoom: options.leaveRoom,
         openGpu,
         emit: (event) => report.show(event),
         signal,
