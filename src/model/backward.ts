@@ -37,15 +37,13 @@ function throughNorm(
 function sharedInput(
   ctx: PassContext,
   layer: number,
-  parts: readonly (readonly [Projection, View])[],
+  gradients: readonly (readonly [Projection, View])[],
   dx?: View,
 ) {
-  const x = view(ctx.ws.buffers.normed);
-  parts.forEach(([projection, dy], i) => {
-    const module = moduleOf(ctx, layer, projection);
-    loraBackward(ctx, module, { x, dy });
-    if (dx) linearInputGrad(ctx, module, { dy, dx, accumulate: i > 0 });
-  });
+  const parts = gradients.map(([projection, dy]) => ({ module: moduleOf(ctx, layer, projection), dy }));
+  loraBackward(ctx, view(ctx.ws.buffers.normed), parts);
+  if (!dx) return;
+  parts.forEach(({ module, dy }, i) => linearInputGrad(ctx, module, { dy, dx, accumulate: i > 0 }));
 }
 
 /** Computes again what was not kept of a layer and its MLP needs; returns silu(gate)∘up. */
@@ -60,7 +58,7 @@ function recomputeMlp(ctx: PassContext, layer: number): View {
   if (!ws.keeps(layer, KEEP.all)) gateUp(ctx, layer);
   const product = gated(ctx, layer);
   const down = moduleOf(ctx, layer, 'down_proj');
-  if (down.pair && !ws.keeps(layer, KEEP.all)) loraForward(ctx, down, product);
+  if (!ws.keeps(layer, KEEP.all)) loraForward(ctx, product, [down]);
   return product;
 }
 
@@ -69,7 +67,7 @@ function mlpBackward(ctx: PassContext, layer: number): void {
   const product = recomputeMlp(ctx, layer);
   const [gate, up, grad] = [ws.gate(layer), ws.up(layer), view(ws.buffers.grad)];
   const down = moduleOf(ctx, layer, 'down_proj');
-  loraBackward(ctx, down, { x: product, dy: grad });
+  loraBackward(ctx, product, [{ module: down, dy: grad }]);
   linearInputGrad(ctx, down, { dy: grad, dx: product, accumulate: false });
   // The gradients take the place of what they come from, kept or not: nothing needs it any more.
   swigluBackward(stream, { gate, up, dout: product, n: rows * base.config.intermediateSize });
@@ -92,7 +90,7 @@ function attentionBackward(ctx: PassContext, layer: number): void {
   const { qNorm, kNorm, inputNorm } = layers[layer]!;
   const grad = view(ws.buffers.grad);
   const output = moduleOf(ctx, layer, 'o_proj');
-  loraBackward(ctx, output, { x: ws.attended(layer), dy: grad });
+  loraBackward(ctx, ws.attended(layer), [{ module: output, dy: grad }]);
   attentionInput(ctx, layer);
   const { q, k, v } = ws.keeps(layer, KEEP.projections) ? turned(ctx, layer) : queryKeyValue(ctx, layer);
   const dout = view(ws.buffers.middle);

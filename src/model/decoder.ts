@@ -72,13 +72,11 @@ export function attentionInput(ctx: PassContext, layer: number): void {
 export function queryKeyValue(ctx: PassContext, layer: number): { q: View; k: View; v: View } {
   const { ws } = ctx;
   const out = ws.projected(layer);
-  const x = view(ws.buffers.normed);
-  for (const [projection, y] of [
-    ['q_proj', out.q],
-    ['k_proj', out.k],
-    ['v_proj', out.v],
-  ] as const)
-    linearForward(ctx, moduleOf(ctx, layer, projection), { x, y });
+  linearForward(ctx, view(ws.buffers.normed), [
+    { module: moduleOf(ctx, layer, 'q_proj'), y: out.q },
+    { module: moduleOf(ctx, layer, 'k_proj'), y: out.k },
+    { module: moduleOf(ctx, layer, 'v_proj'), y: out.v },
+  ]);
   if (!ctx.base.layers[layer]!.qNorm) turn(ctx, out, false);
   return turned(ctx, layer);
 }
@@ -122,8 +120,8 @@ export function attend(
 /** middle(layer) = x(layer) + o_proj(attended). */
 export function attentionOutput(ctx: PassContext, layer: number): void {
   const { ws } = ctx;
-  const io = { x: ws.attended(layer), y: ws.middle(layer), residual: ws.x(layer) };
-  linearForward(ctx, moduleOf(ctx, layer, 'o_proj'), io);
+  const module = moduleOf(ctx, layer, 'o_proj');
+  linearForward(ctx, ws.attended(layer), [{ module, y: ws.middle(layer), residual: ws.x(layer) }]);
 }
 
 /** normed = norm(middle(layer)): what gate and up are made of. */
@@ -134,9 +132,10 @@ export function mlpInput(ctx: PassContext, layer: number): void {
 /** gate(layer) and up(layer) from `mlpInput`. */
 export function gateUp(ctx: PassContext, layer: number): void {
   const { ws } = ctx;
-  const x = view(ws.buffers.normed);
-  linearForward(ctx, moduleOf(ctx, layer, 'gate_proj'), { x, y: ws.gate(layer) });
-  linearForward(ctx, moduleOf(ctx, layer, 'up_proj'), { x, y: ws.up(layer) });
+  linearForward(ctx, view(ws.buffers.normed), [
+    { module: moduleOf(ctx, layer, 'gate_proj'), y: ws.gate(layer) },
+    { module: moduleOf(ctx, layer, 'up_proj'), y: ws.up(layer) },
+  ]);
 }
 
 /** wideC = silu(gate)∘up of a layer. */
@@ -156,8 +155,8 @@ function forwardLayer(ctx: PassContext, layer: number): void {
   attentionOutput(ctx, layer);
   mlpInput(ctx, layer);
   gateUp(ctx, layer);
-  const io = { x: gated(ctx, layer), y: ws.x(layer + 1), residual: ws.middle(layer) };
-  linearForward(ctx, moduleOf(ctx, layer, 'down_proj'), io);
+  const module = moduleOf(ctx, layer, 'down_proj');
+  linearForward(ctx, gated(ctx, layer), [{ module, y: ws.x(layer + 1), residual: ws.middle(layer) }]);
 }
 
 /** The whole stack: normed [rows, hidden] = norm(x(layers)), ready for the head. Input: the uploaded batch. */

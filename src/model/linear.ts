@@ -1,5 +1,6 @@
 import { gemm } from '../gpu/kernels/gemm.ts';
 import { dropoutApply } from '../gpu/kernels/dropout.ts';
+import { loraGradient, loraProject } from '../gpu/kernels/lora.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/nf4.ts';
 import { view, type View } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
@@ -46,47 +47,84 @@ function loraInput(
   return y;
 }
 
-/** u = scaling·drop(x)·Aᵀ into the workspace, where the backward pass finds it. */
-export function loraForward(ctx: LinearContext, module: LoraLinear, x: View): View {
-  const { A, module: m } = module.pair!;
-  const u = ctx.ws.loraOut(module.layer, module.projection);
-  const a = loraInput(ctx, module, x);
-  const shape = { rows: ctx.rows, columns: m.r, depth: m.inFeatures };
-  gemm(ctx.stream, { a, b: A, transposeB: true, c: u, ...shape, alpha: m.scaling });
-  return u;
+/** The adapted ones of modules that share an input, as they go through a kernel: all at once, unless dropout masks it. */
+function batches<T extends { module: LoraLinear }>(
+  { dropout }: LinearContext,
+  parts: readonly T[],
+): (T & { pair: LoraPair })[][] {
+  const adapted = parts.flatMap((part) => (part.module.pair ? [{ ...part, pair: part.module.pair }] : []));
+  if (adapted.length === 0) return [];
+  return dropout === 0 ? [adapted] : adapted.map((part) => [part]);
 }
 
-/** y [rows, out] = x·Wᵀ + u·Bᵀ + bias + residual. */
+/** u = scaling·drop(x)·Aᵀ of modules that share their input, into the workspace, where the backward pass finds it. */
+export function loraForward(ctx: LinearContext, x: View, modules: readonly LoraLinear[]): void {
+  const { stream, ws, rows } = ctx;
+  for (const batch of batches(
+    ctx,
+    modules.map((module) => ({ module })),
+  )) {
+    const input = loraInput(ctx, batch[0]!.module, x);
+    const parts = batch.map(({ module, pair: { A, module: m } }) => ({
+      ...{ x: input, w: A, out: ws.loraOut(module.layer, module.projection) },
+      ...{ depth: m.inFeatures, rank: m.r, alpha: m.scaling },
+    }));
+    loraProject(stream, { parts, rows, wByRank: false, scratch: ws.scratch });
+  }
+}
+
+/** y [rows, out] = x·Wᵀ + u·Bᵀ + bias + residual for modules that share their input. */
 export function linearForward(
   ctx: LinearContext,
-  module: LoraLinear,
-  io: { x: View; y: View; residual?: View },
+  x: View,
+  parts: readonly { module: LoraLinear; y: View; residual?: View }[],
 ): void {
-  const { pair, linear } = module;
-  const lora = pair && {
-    activations: loraForward(ctx, module, io.x),
-    matrix: pair.B,
-    rank: pair.module.r,
-  };
-  nf4Matmul(ctx.stream, { ...io, weight: linear.weight, bias: linear.bias, rows: ctx.rows, lora });
+  const { stream, ws, rows } = ctx;
+  loraForward(
+    ctx,
+    x,
+    parts.map(({ module }) => module),
+  );
+  for (const { module, ...io } of parts) {
+    const { pair, linear, layer, projection } = module;
+    const lora = pair && {
+      activations: ws.loraOut(layer, projection),
+      matrix: pair.B,
+      rank: pair.module.r,
+    };
+    nf4Matmul(stream, { x, ...io, weight: linear.weight, bias: linear.bias, rows, lora });
+  }
 }
 
 /**
- * LoRA gradients of one projection: v = scaling·dy·B into the workspace; dB += dyᵀ·u; dA += vᵀ·drop(x). Needs u as
- * loraForward left it.
+ * LoRA gradients of modules that share their input: v = scaling·dy·B into the workspace; dB += dyᵀ·u;
+ * dA += vᵀ·drop(x). Needs u as loraForward left it.
  */
-export function loraBackward(ctx: LinearContext, module: LoraLinear, io: { x: View; dy: View }): void {
-  if (!module.pair) return;
+export function loraBackward(
+  ctx: LinearContext,
+  x: View,
+  parts: readonly { module: LoraLinear; dy: View }[],
+): void {
   const { stream, ws, rows } = ctx;
-  const { B, dA, dB, module: m } = module.pair;
-  const u = ws.loraOut(module.layer, module.projection);
-  const v = view(ws.buffers.loraGrad);
-  gemm(stream, { a: io.dy, b: B, c: v, rows, columns: m.r, depth: m.outFeatures, alpha: m.scaling });
-  const shapeB = { rows: m.outFeatures, columns: m.r, depth: rows };
-  gemm(stream, { a: io.dy, transposeA: true, b: u, c: dB, ...shapeB, accumulate: true });
-  const x = loraInput(ctx, module, io.x);
-  const shapeA = { rows: m.r, columns: m.inFeatures, depth: rows };
-  gemm(stream, { a: v, transposeA: true, b: x, c: dA, ...shapeA, accumulate: true });
+  const call = { tokens: rows, scratch: ws.scratch };
+  for (const batch of batches(ctx, parts)) {
+    const v = batch.map(({ module, dy, pair: { B, module: m } }) => ({
+      ...{ x: dy, w: B, out: ws.loraGrad(module.projection) },
+      ...{ depth: m.outFeatures, rank: m.r, alpha: m.scaling },
+    }));
+    loraProject(stream, { parts: v, rows, wByRank: true, scratch: ws.scratch });
+    const dB = batch.map(({ module, dy, pair: { dB, module: m } }) => ({
+      ...{ wide: dy, narrow: ws.loraOut(module.layer, module.projection), out: dB },
+      ...{ width: m.outFeatures, rank: m.r },
+    }));
+    loraGradient(stream, { parts: dB, outByWidth: false, ...call });
+    const input = loraInput(ctx, batch[0]!.module, x);
+    const dA = batch.map(({ module, pair: { dA, module: m } }) => ({
+      ...{ wide: input, narrow: ws.loraGrad(module.projection), out: dA },
+      ...{ width: m.inFeatures, rank: m.r },
+    }));
+    loraGradient(stream, { parts: dA, outByWidth: true, ...call });
+  }
 }
 
 /** dx (+)= dy·W + drop'(v·A). Needs v as loraBackward left it. */
@@ -97,7 +135,7 @@ export function linearInputGrad(
 ): void {
   const { stream, ws, rows, dropout } = ctx;
   const { pair, linear } = module;
-  const v = view(ws.buffers.loraGrad);
+  const v = ws.loraGrad(module.projection);
   const inside = pair && dropout === 0 ? { activations: v, matrix: pair.A, rank: pair.module.r } : undefined;
   nf4MatmulGrad(stream, { ...io, weight: linear.weight, rows, lora: inside });
   if (!pair || dropout === 0) return;

@@ -1,6 +1,7 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { headSlices } from '../gpu/kernels/head.ts';
+import { LORA_SCRATCH } from '../gpu/kernels/lora.ts';
 import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
 import { allocate, keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
 import { KEEP, uniformKeep, type KeepLevel } from './keep.ts';
@@ -49,6 +50,9 @@ const keepOf = ({ config, training, keep }: WorkspaceShape): readonly KeepLevel[
 const ATTENTION_PARTS: readonly Projection[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
 const MLP_PARTS: readonly Projection[] = ['gate_proj', 'up_proj', 'down_proj'];
 
+/** Projections that share an input, at most; their dy·B live at the same time. */
+const LORA_GRADS = 3;
+
 /** The buffers of a workspace. */
 export function workspaceAllocations(shape: WorkspaceShape) {
   const { config: c, rank, training } = shape;
@@ -74,13 +78,13 @@ export function workspaceAllocations(shape: WorkspaceShape) {
       attended: f32('working activations', shared ? tokens * queryWidth(c) : 1),
       stats: f32('working activations', shared ? 2 * tokens * c.heads : 1),
       loraOut: f32('working activations', tokens * rank * PROJECTIONS.length),
-      loraGrad: f32('working activations', training ? tokens * rank : 1),
+      loraGrad: f32('working activations', training ? tokens * rank * LORA_GRADS : 1),
       dropped: f32('working activations', shape.dropout ? tokens * wide(c) : 1),
       grad: f32('working activations', training ? tokens * c.hiddenSize : 1),
       headIn: f32('logits', rows * c.hiddenSize),
       headGrad: f32('logits', training ? rows * c.hiddenSize : 1),
       headScratch: f32('logits', training ? slices * rows * c.hiddenSize : 1),
-      logits: f32('logits', rows * c.vocabSize),
+      logits: f32('logits', Math.max(rows * c.vocabSize, LORA_SCRATCH)),
       ids: f32('batch', tokens),
       positions: f32('batch', tokens),
       ranges: f32('batch', 2 * tokens),
@@ -191,6 +195,18 @@ export class Workspace {
     if (attentionLora && ATTENTION_PARTS.includes(projection)) return at(ATTENTION_PARTS, attentionLora);
     if (mlpLora && MLP_PARTS.includes(projection)) return at(MLP_PARTS, mlpLora);
     return at(PROJECTIONS, this.buffers.loraOut);
+  }
+
+  /** dy·B·scaling of one projection, [tokens, rank], until those of another input come. */
+  loraGrad(projection: Projection): View {
+    const bytes = 4 * this.#capacity * this.shape.rank;
+    const place = projection === 'k_proj' || projection === 'up_proj' ? 1 : projection === 'v_proj' ? 2 : 0;
+    return view(this.buffers.loraGrad, place * bytes, bytes);
+  }
+
+  /** Room for sums on their way within the layers: the logits', which come after or before them. */
+  get scratch(): View {
+    return view(this.buffers.logits);
   }
 
   close(): void {
