@@ -18,11 +18,17 @@ export class ChooseView extends SessionView {
     css`
       :host {
         display: block;
+        container-type: inline-size;
       }
       .three {
         display: grid;
-        grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr));
+        grid-template-columns: repeat(3, minmax(0, 1fr));
         gap: var(--gap);
+      }
+      @container (max-width: 40rem) {
+        .three {
+          grid-template-columns: minmax(0, 1fr);
+        }
       }
       .two {
         display: grid;

@@ -106,7 +106,7 @@ export class RecipeView extends SessionView {
         ${fields.map((field) => {
           const draft = this.app.drafts[field.key];
           return html`<recipe-input
-            class=${['name', 'target_modules'].includes(field.key) ? 'wide' : nothing}
+            class=${['optim', 'name', 'target_modules'].includes(field.key) ? 'wide' : nothing}
             .field=${field}
             .value=${draft?.text ?? fieldText(field, this.app.recipe!)}
             .problem=${draft?.problem ?? ''}
