@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../../src/gpu/kernels/nf4-variants.ts';
 import type { Nf4Variant } from '../../src/gpu/kernels/nf4-variant.ts';
+import type { Winners } from '../../src/gpu/tuning/cache.ts';
+import { chooseTiles, type Workload } from '../../src/gpu/tuning/tune.ts';
 import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../support/gpu.ts';
 import { randomNf4 } from '../support/nf4.ts';
@@ -14,7 +16,7 @@ beforeAll(async () => void (t = new TestGpu(await openNodeGpu('adapter'))));
 afterAll(() => t.close());
 
 const tiles = <Call>(variants: readonly Nf4Variant<Call>[]) =>
-  variants.filter(({ precision }) => precision === 'f32').map((v, i) => [v.name, v, i % 2 === 1] as const);
+  variants.filter(({ precision }) => precision === 'f32').map((v) => [v.name, v] as const);
 
 /** Rows × out × in: around the tiles, one tile and a part of another each way, and a single row. */
 const SHAPES = [
@@ -23,10 +25,10 @@ const SHAPES = [
   [129, 132, 160],
 ] as const;
 
-describe.each(tiles(NF4_FORWARD))('%s forward', (_, variant, nested) => {
+describe.each(tiles(NF4_FORWARD))('%s forward', (_, variant) => {
   it.each(SHAPES)('%i rows, %i out, %i in', async (rows, columns, depth) => {
     const random = new Random(rows * 7919 + columns * 31 + depth);
-    const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
+    const { weight, decoded } = randomNf4(t, random, columns, depth, true);
     const rank = 1 + (rows % 40);
     const x = random.normals(rows * depth);
     const u = random.normals(rows * rank);
@@ -52,10 +54,10 @@ describe.each(tiles(NF4_FORWARD))('%s forward', (_, variant, nested) => {
   });
 });
 
-describe.each(tiles(NF4_GRAD))('%s gradient', (_, variant, nested) => {
+describe.each(tiles(NF4_GRAD))('%s gradient', (_, variant) => {
   it.each(SHAPES)('%i rows, %i out, %i in', async (rows, columns, depth) => {
     const random = new Random(rows * 104729 + columns * 31 + depth);
-    const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
+    const { weight, decoded } = randomNf4(t, random, columns, depth, true);
     const rank = 1 + (rows % 40);
     const dy = random.normals(rows * columns);
     const v = random.normals(rows * rank);
@@ -76,4 +78,52 @@ describe.each(tiles(NF4_GRAD))('%s gradient', (_, variant, nested) => {
     expect(relativeError(await t.floats(added), add(expected, before))).toBeLessThan(1e-5);
     expect(await t.words(again)).toEqual(await t.words(dx));
   });
+});
+
+// Here, where all variants are compiled already. The device must not tell that it is a software device: those do not race.
+it('races the variants of each class, and remembers who won', async () => {
+  const gpu = { ...t.gpu, software: false };
+  const shapes = [
+    { columns: 100, depth: 96 },
+    { columns: 96, depth: 160 },
+    { columns: 100, depth: 96 },
+  ];
+  const work: Workload = { precision: 'f32', shapes, rows: 40, rank: 8, nested: true };
+  const kept = new Map<string, Winners>();
+  const cache = {
+    get: (key: string) => Promise.resolve(kept.get(key)),
+    set: (key: string, winners: Winners) => Promise.resolve(void kept.set(key, winners)),
+  };
+  const raced: number[] = [];
+  const notes: string[] = [];
+  const tuning = {
+    cache,
+    onProgress: (done: number) => void raced.push(done),
+    note: (text: string) => void notes.push(text),
+  };
+  const before = t.gpu.memory.total;
+  const tiles = await chooseTiles(gpu, work, tuning);
+  expect(t.gpu.memory.total).toBe(before);
+  expect(notes).toEqual([]);
+  expect(raced).toEqual([0, 1, 2, 3, 4]);
+  expect(Object.keys(tiles).toSorted()).toEqual([
+    'forward 100x96',
+    'forward 96x160',
+    'gradient 100x96',
+    'gradient 96x160',
+  ]);
+  const names = NF4_FORWARD.map(({ name }) => name);
+  for (const name of Object.values(tiles)) expect(names).toContain(name);
+  const [key, winners] = [...kept][0]!;
+  expect(key).toMatch(/^SwiftShader.*kernels \d+$|kernels \d+$/);
+
+  // What is remembered is taken, whatever it is, where it is a variant; what is not is raced again.
+  const other = Object.fromEntries(Object.entries(winners).map(([race]) => [race, 'f32 32x32x32']));
+  const [first] = Object.keys(other);
+  kept.set(key, { ...other, [first!]: 'f32 7x7x7' });
+  raced.length = 0;
+  const again = await chooseTiles(gpu, work, tuning);
+  expect(raced).toEqual([0, 1]);
+  expect(Object.values(again).filter((name) => name === 'f32 32x32x32').length).toBeGreaterThanOrEqual(3);
+  expect(kept.get(key)![first!]).not.toBe('f32 7x7x7');
 });

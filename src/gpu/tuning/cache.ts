@@ -1,0 +1,20 @@
+import type { Gpu } from '../device.ts';
+
+/** To be raised where a kernel or variant changes so much that what won before may not win again. */
+const KERNELS = 1;
+
+/** What was chosen for a device: the variant's name by race. */
+export type Winners = Readonly<Record<string, string>>;
+
+/** Where the winners of a device's races are kept, so that they are run once. What it loses is raced again. */
+export interface TuningCache {
+  get(device: string): Promise<Winners | undefined>;
+  set(device: string, winners: Winners): Promise<void>;
+}
+
+/** Under which key a device's winners are kept: it with its driver, as far as it tells, and the kernels. */
+export function deviceKey({ name, device }: Gpu): string {
+  // Dawn and Chrome's developer features tell the driver; WebGPU itself does not.
+  const { vendor, architecture, driver } = device.adapterInfo as GPUAdapterInfo & { driver?: string };
+  return [name, vendor, architecture, driver, `kernels ${KERNELS}`].filter(Boolean).join(', ');
+}

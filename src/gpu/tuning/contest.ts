@@ -1,0 +1,154 @@
+import type { Gpu } from '../device.ts';
+import type { Nf4Variant, Precision } from '../kernels/nf4-variant.ts';
+import type { View } from '../memory.ts';
+import { Profiler } from '../profiler.ts';
+import { readOnce } from '../readback.ts';
+import type { Stream } from '../stream.ts';
+
+/** Largest relative difference between results of two variants of a rung. */
+const TOLERANCE: Readonly<Record<Precision, number>> = { f32: 1e-5, f16: 2e-3, matrix: 2e-3 };
+
+/** Rounds that a variant runs in; the median counts. */
+const ROUNDS = 5;
+/** Seconds that a round should last, so that clocks and submits do not blur it, and the most calls for that. */
+const ROUND_SECONDS = 0.01;
+const MOST_CALLS = 64;
+/** Who takes this much longer than the best leaves the race after two rounds. */
+const HOPELESS = 1.5;
+/** Bytes from the beginning and from the end of a result that are compared. */
+const SAMPLE_BYTES = 2 ** 20;
+
+export interface Contest<Call> {
+  /** At least one; the first is the default, and right. */
+  variants: readonly Nf4Variant<Call>[];
+  call: Call;
+  /** What the call writes. */
+  output: View;
+}
+
+/**
+ * The fastest variant that agrees with the default one; of equals the earlier. `onDropped` hears of those that do not
+ * agree, or that the device refuses.
+ */
+export async function fastest<Call>(
+  stream: Stream,
+  { variants, call, output }: Contest<Call>,
+  onDropped: (name: string, why: string) => void,
+): Promise<Nf4Variant<Call>> {
+  const [first, ...others] = variants;
+  const expected = await sample(stream, first!, call, output);
+  if (typeof expected === 'string') throw new Error(`${first!.name}: ${expected}`);
+  const able = [first!];
+  for (const variant of others) {
+    const found = await sample(stream, variant, call, output);
+    const why = typeof found === 'string' ? found : disagreement(expected, found, variant.precision);
+    if (why === undefined) able.push(variant);
+    else onDropped(variant.name, why);
+  }
+  if (able.length === 1) return first!;
+  const clock = openClock(stream);
+  try {
+    return await winner(clock, able, call);
+  } finally {
+    clock.close();
+  }
+}
+
+/** The variant with the smallest median time; of equals the earlier. */
+export async function winner<Call>(
+  clock: Pick<Clock, 'time'>,
+  able: readonly Nf4Variant<Call>[],
+  call: Call,
+): Promise<Nf4Variant<Call>> {
+  const once = await clock.time(able[0]!, call, 1);
+  const calls = Math.min(MOST_CALLS, Math.max(1, Math.ceil(ROUND_SECONDS / once)));
+  let racing = able.map((variant) => ({ variant, times: [] as number[] }));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { variant, times } of racing) times.push(await clock.time(variant, call, calls));
+    if (round === 0) continue;
+    // The shortest time of each: what else the device did then only adds to it.
+    const best = Math.min(...racing.flatMap(({ times }) => times));
+    racing = racing.filter(({ times }) => Math.min(...times) <= HOPELESS * best);
+  }
+  return racing.reduce((best, one) => (median(one.times) < median(best.times) ? one : best)).variant;
+}
+
+/** The first and the last values of a variant's result, or why the device refuses it. */
+async function sample<Call>(
+  stream: Stream,
+  variant: Nf4Variant<Call>,
+  call: Call,
+  output: View,
+): Promise<Float32Array | string> {
+  const { device } = stream.gpu;
+  // What an earlier variant wrote must not stand for what this one does not.
+  stream.clear(output);
+  device.pushErrorScope('internal');
+  device.pushErrorScope('validation');
+  variant.dispatch(stream, call);
+  stream.submit();
+  const refused = [await device.popErrorScope(), await device.popErrorScope()].find((error) => error);
+  if (refused) return refused.message;
+  const size = Math.min(SAMPLE_BYTES, output.size);
+  const tail = { ...output, offset: output.offset + output.size - size, size };
+  return new Float32Array((await readOnce(stream, { ...output, size }, tail)).buffer);
+}
+
+function disagreement(expected: Float32Array, found: Float32Array, precision: Precision): string | undefined {
+  let difference = 0;
+  let norm = 0;
+  expected.forEach((value, i) => {
+    difference += (found[i]! - value) ** 2;
+    norm += value ** 2;
+  });
+  const error = Math.sqrt(difference / norm);
+  return error <= TOLERANCE[precision] ? undefined : `its result differs by ${error.toExponential(1)}`;
+}
+
+export interface Clock {
+  /** Seconds that one of so many calls takes. */
+  time<Call>(variant: Nf4Variant<Call>, call: Call, calls: number): Promise<number>;
+  close(): void;
+}
+
+/** The device's own clock where it has one, otherwise ours. */
+function openClock(stream: Stream): Clock {
+  return hasTimestamps(stream.gpu) ? deviceClock(stream) : wallClock(stream);
+}
+
+const hasTimestamps = ({ device }: Gpu): boolean => device.features.has('timestamp-query');
+
+function deviceClock(stream: Stream): Clock {
+  const profiler = new Profiler(stream.gpu);
+  return {
+    async time(variant, call, calls) {
+      stream.profiler = profiler;
+      for (let i = 0; i < calls; i++) variant.dispatch(stream, call);
+      await stream.finish();
+      await profiler.finish();
+      stream.profiler = undefined;
+      const seconds = [...profiler.times.values()].reduce((sum, time) => sum + time.seconds, 0);
+      profiler.times.clear();
+      return seconds / calls;
+    },
+    close: () => profiler.close(),
+  };
+}
+
+function wallClock(stream: Stream): Clock {
+  return {
+    async time(variant, call, calls) {
+      await stream.finish();
+      const begun = performance.now();
+      for (let i = 0; i < calls; i++) variant.dispatch(stream, call);
+      await stream.finish();
+      return (performance.now() - begun) / 1000 / calls;
+    },
+    close: () => undefined,
+  };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[sorted.length >> 1]!;
+}
