@@ -45,6 +45,17 @@ export function valuesUnder<T>(store: UseStore, prefix: string): Promise<T[]> {
   return store('readonly', (s) => promisifyRequest(s.getAll(under(prefix)) as IDBRequest<T[]>));
 }
 
+/** Keys that begin with `prefix` and their values, in the order of the keys. */
+export function entriesUnder<T>(store: UseStore, prefix: string): Promise<[key: string, value: T][]> {
+  return store('readonly', async (s) => {
+    const [keys, values] = await Promise.all([
+      promisifyRequest(s.getAllKeys(under(prefix)) as IDBRequest<string[]>),
+      promisifyRequest(s.getAll(under(prefix)) as IDBRequest<T[]>),
+    ]);
+    return keys.map((key, i) => [key, values[i]!]);
+  });
+}
+
 /** In one transaction: the keys and everything under the ranges go, the entries come. */
 export function replace(
   store: UseStore,

@@ -2,7 +2,7 @@ import { get, set, type UseStore } from 'idb-keyval';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import type { RunIdentity } from '../run/identity.ts';
 import type { Recipe } from '../formats/recipe.ts';
-import { replace, under, valuesUnder } from './database.ts';
+import { entriesUnder, replace, under, valuesUnder } from './database.ts';
 import { placeOf } from './browser-run-store.ts';
 import { withinQuota } from './quota.ts';
 
@@ -31,12 +31,28 @@ export interface StoredRun {
   /** Names of the inputs, as the user knows them. */
   inputs: { base: string; source: string | undefined; train: string; validation: string | undefined };
   handles: InputHandles;
+  /** The run of this browser whose result, or whose checkpoint of `sourceStep`, is the source. */
+  sourceRun?: string | undefined;
+  sourceStep?: number | undefined;
+  /** Hash of the adapter that came out; undefined until it is known. */
+  resultHash?: string | undefined;
+  /** It came out of a zip. */
+  imported?: boolean | undefined;
+  /** What the user wrote about it. */
+  note?: string | undefined;
   /** Hashes of the inputs: the run goes on with these and no others. */
   identity: RunIdentity;
   log: readonly LogEntry[];
 }
 
+/** What the user says of a run; apart from its record, which a run under way writes again and again. */
+interface RunNotes {
+  name?: string;
+  note?: string;
+}
+
 const RECORDS = 'record/';
+const NOTES = 'run-notes/';
 
 /** The runs in this browser. */
 export class RunRecords {
@@ -48,11 +64,16 @@ export class RunRecords {
 
   /** Newest first. */
   async list(): Promise<StoredRun[]> {
-    return (await valuesUnder<StoredRun>(this.#store, RECORDS)).toSorted((a, b) => b.created - a.created);
+    const records = await valuesUnder<StoredRun>(this.#store, RECORDS);
+    const notes = new Map(await entriesUnder<RunNotes>(this.#store, NOTES));
+    return records
+      .map((record) => ({ ...record, ...notes.get(NOTES + record.id) }))
+      .toSorted((a, b) => b.created - a.created);
   }
 
-  get(id: string): Promise<StoredRun | undefined> {
-    return get(RECORDS + id, this.#store);
+  async get(id: string): Promise<StoredRun | undefined> {
+    const record = await get<StoredRun>(RECORDS + id, this.#store);
+    return record && { ...record, ...(await this.#notes(id)) };
   }
 
   /** Throws UserError where the browser's storage is full. */
@@ -60,8 +81,35 @@ export class RunRecords {
     await withinQuota(record.name, 1e6, () => set(RECORDS + record.id, record, this.#store));
   }
 
+  /** Gives a run a name or a note; also one that is under way. Throws UserError where the browser's storage is full. */
+  async describe(id: string, change: RunNotes): Promise<void> {
+    const notes = { ...(await this.#notes(id)), ...change };
+    await withinQuota('The name', 1e6, () => set(NOTES + id, notes, this.#store));
+  }
+
+  /** Everything of a run but its record: files by key, of which the blobs have a size. */
+  files(id: string): Promise<[key: string, value: unknown][]> {
+    return entriesUnder(this.#store, placeOf(id));
+  }
+
+  /** Puts a whole run in place at once. Throws UserError where the browser's storage is full. */
+  async restore(
+    record: StoredRun,
+    files: readonly (readonly [key: string, value: unknown])[],
+  ): Promise<void> {
+    const bytes = files.reduce((sum, [, value]) => sum + (value instanceof Blob ? value.size : 0), 0);
+    const entries = files.map(([key, value]) => [placeOf(record.id) + key, value] as const);
+    await withinQuota(record.name, bytes, () =>
+      replace(this.#store, [under(placeOf(record.id))], [...entries, [RECORDS + record.id, record]]),
+    );
+  }
+
   /** Deletes a run with its checkpoints, result and logs. */
   async delete(id: string): Promise<void> {
-    await replace(this.#store, [under(placeOf(id)), RECORDS + id], []);
+    await replace(this.#store, [under(placeOf(id)), RECORDS + id, NOTES + id], []);
+  }
+
+  #notes(id: string): Promise<RunNotes | undefined> {
+    return get<RunNotes>(NOTES + id, this.#store);
   }
 }

@@ -4,18 +4,33 @@ import { UserError } from '../formats/user-error.ts';
 import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import { runLockFree } from '../platform/run-lock.ts';
 import { openDatabase } from '../storage/database.ts';
+import { RunRecords } from '../storage/run-records.ts';
+import { TestRecords } from '../storage/test-records.ts';
 import { answer } from './answer.ts';
 import { Chat } from './chat.ts';
 import { checkpointFiles, runFiles, writeInto, zipped } from './export.ts';
 import { RunFiles } from './inputs.ts';
+import { KeptAdapters } from './kept-adapters.ts';
 import { inspectAdapter, inspectBase, inspectRows, readRecipe } from './inspect.ts';
 import { estimate, plan } from './plan.ts';
 import type { DeviceFacts, EngineApi } from './protocol.ts';
+import { archiveRun, importRun } from './run-archive.ts';
+import { RunBook } from './run-book.ts';
 import { Runs } from './runs.ts';
-import type { TestApi } from './test-protocol.ts';
+import { appShelf, deleteStored, runShelf, storageAccount, testShelf } from './storage-account.ts';
+import { TestSources } from './test-inputs.ts';
+import { Tests } from './tests.ts';
+import { testsApi } from './tests-api.ts';
 
-const files = new RunFiles();
-const runs = new Runs(openDatabase(), files);
+const store = openDatabase();
+const records = new RunRecords(store);
+const kept = new KeptAdapters(records);
+const files = new RunFiles(kept);
+const runs = new Runs(store, records, files);
+const testRecords = new TestRecords(store);
+const tests = new Tests(testRecords, runs, new TestSources(runs, files, kept));
+const book = new RunBook(runs, testRecords, files);
+const shelves = [runShelf(runs), testShelf(tests, testRecords, runs), appShelf];
 const chat = new Chat(runs, files);
 
 async function deviceFacts(): Promise<DeviceFacts> {
@@ -27,30 +42,28 @@ async function deviceFacts(): Promise<DeviceFacts> {
   return { name, software, maxBufferBytes: device.limits.maxBufferSize };
 }
 
-const testing = {} as TestApi;
-
 const api: EngineApi = {
-  ...testing,
+  ...testsApi(tests, () => chat.close()),
   device: () => answer(deviceFacts),
 
   inspectBase: (base) => answer(() => inspectBase(base)),
-  inspectAdapter: (base, adapter) => answer(() => inspectAdapter(base, adapter)),
+  inspectAdapter: (base, adapter) => answer(async () => inspectAdapter(base, await kept.resolved(adapter))),
   inspectRows: (base, rows, maxLength) => answer(() => inspectRows(base, rows, maxLength)),
   parseRecipe: (file) => answer(() => readRecipe(file)),
   recipeYaml: async (recipe) => recipeToYaml(recipe),
   defaultRecipe: async () => defaultRecipe(),
-  plan: (inputs) => answer(() => plan(inputs)),
+  plan: (inputs) => answer(async () => plan(await kept.inputs(inputs))),
   estimate: (inputs, onEvent) =>
     answer(async () => {
       runs.checkIdle();
       await chat.close();
-      return estimate(inputs, onEvent);
+      return estimate(await kept.inputs(inputs), onEvent);
     }),
 
   start: (inputs, onEvent) =>
     answer(async () => {
       await chat.close();
-      return runs.start(inputs, onEvent);
+      return runs.start(await kept.inputs(inputs), onEvent);
     }),
   resume: (id, chosen, onEvent, byItself) =>
     answer(async () => {
@@ -82,6 +95,17 @@ const api: EngineApi = {
       const record = await runs.record(id);
       return writeInto(folder, await runFiles(runs.storeOf(record), checkpoints));
     }),
+
+  runNotes: () => book.notes(),
+  renameRun: (id, name) => answer(() => book.rename(id, name)),
+  annotateRun: (id, note) => answer(() => book.annotate(id, note)),
+  family: () => book.family(),
+  continueFrom: (id) => answer(() => book.continueFrom(id)),
+  archiveRun: (id) => answer(() => archiveRun(runs, id)),
+  importRun: (file) => answer(() => importRun(records, file)),
+
+  storage: () => storageAccount(shelves),
+  deleteStored: (key) => answer(() => deleteStored(shelves, key)),
 
   chat: (id, version, question, onText, options) =>
     answer(() => chat.ask(id, version, question, onText, options)),

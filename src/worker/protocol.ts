@@ -10,8 +10,9 @@ export interface ChosenFolder {
   files: readonly File[];
   /** Kept where the browser gives handles, so that a reload can ask for the same folder with one click. */
   handle?: FileSystemDirectoryHandle | undefined;
-  /** Set, with no files, for an adapter that this browser keeps: the result of a run, or one of its checkpoints. */
-  kept?: { run: string; step?: number | undefined } | undefined;
+  /** The run, with no files, for an adapter that this browser keeps: the run's result, or its checkpoint of `step`. */
+  run?: string | undefined;
+  step?: number | undefined;
 }
 
 /** A single file that the user chose. */

@@ -5,9 +5,9 @@ import { runLockHeld, trainsElsewhere, withRunLock } from '../platform/run-lock.
 import type { RunEvent } from '../run/events.ts';
 import type { FinetuneResult } from '../run/call.ts';
 import { finetune } from '../run/finetune.ts';
-import { differences, IDENTITY_NAMES, type RunIdentity } from '../run/identity.ts';
+import { adapterHash, differences, IDENTITY_NAMES, type RunIdentity } from '../run/identity.ts';
 import { BrowserRunStore } from '../storage/browser-run-store.ts';
-import { RunRecords, type StoredRun } from '../storage/run-records.ts';
+import type { RunRecords, StoredRun } from '../storage/run-records.ts';
 import { handlesOf, runInputs } from './files.ts';
 import type { RunFiles } from './inputs.ts';
 import type { ChosenInputs, NamedRun, RunOutcome, RunRecord } from './protocol.ts';
@@ -17,11 +17,12 @@ import { RunJournal } from './run-journal.ts';
 
 type OnEvent = (event: RunEvent) => void;
 
-/** Under this key a training tab leaves what it does, for the other tabs to say: a NamedRun. */
+/** Under this key the tab that has the device leaves what it does, for the other tabs to say. */
 const ACTIVE = 'active';
 
-/** A run on its way: who it is, and how to reach it. */
-interface Active extends NamedRun {
+/** What has the device: which run or test it is, and how to reach it. */
+export interface Active extends NamedRun {
+  doing: 'training' | 'testing';
   control: RunControl;
 }
 
@@ -32,17 +33,17 @@ export class Runs {
   readonly #files: RunFiles;
   #active: Active | undefined;
 
-  constructor(store: UseStore, files: RunFiles) {
+  constructor(store: UseStore, records: RunRecords, files: RunFiles) {
     this.#store = store;
     this.#files = files;
-    this.records = new RunRecords(store);
+    this.records = records;
   }
 
   /** Throws UserError where a run needs the device. */
   checkIdle(): void {
     if (this.#active)
       throw new UserError(
-        `${this.#active.name} is training and needs the GPU; stop it, or wait until it has finished.`,
+        `${this.#active.name} is ${this.#active.doing} and needs the GPU; stop it, or wait until it has finished.`,
       );
   }
 
@@ -61,7 +62,7 @@ export class Runs {
     const id = crypto.randomUUID();
     const { source, train, base } = inputs;
     const name = `${source?.name ?? base.name} + ${train.file.name}`;
-    return this.#alone(id, name, (control) =>
+    return this.alone({ id, name, doing: 'training' }, (control) =>
       this.#train({ id, name, inputs, record: undefined, control, onEvent }),
     );
   }
@@ -77,7 +78,7 @@ export class Runs {
     byItself = false,
   ): Promise<RunOutcome & { id: string }> {
     const { name } = await this.record(id);
-    return this.#alone(id, name, async (control) => {
+    return this.alone({ id, name, doing: 'training' }, async (control) => {
       const found = await this.record(id);
       const record = { ...found, restarts: byItself ? (found.restarts ?? 0) + 1 : 0 };
       await this.records.put(record);
@@ -91,7 +92,7 @@ export class Runs {
     return Promise.all(
       records.map(async (record) => {
         const { id, name, created, status, stopped, restarts = 0, step } = record;
-        const { maxSteps, recipe, inputs, handles, log } = record;
+        const { maxSteps, recipe, inputs, handles, log, sourceRun } = record;
         const manifests = await this.storeOf(record).manifests();
         const checkpoints = manifests.map((m) => ({ step: m.step, bytes: m.bytes, loss: m.loss }));
         return {
@@ -106,6 +107,7 @@ export class Runs {
           recipe,
           inputs,
           handles,
+          sourceRun,
           checkpoints,
           log,
         };
@@ -136,23 +138,23 @@ export class Runs {
     return new BrowserRunStore(this.#store, id, name);
   }
 
-  /** Does `work` while nothing else trains, in this tab or another. */
-  async #alone<T>(id: string, name: string, work: (control: RunControl) => Promise<T>): Promise<T> {
+  /** Does `work` while nothing else trains or tests, in this tab or another. Throws UserError where something does. */
+  async alone<T>(who: Omit<Active, 'control'>, work: (control: RunControl) => Promise<T>): Promise<T> {
     if (this.#active)
       throw new UserError(
-        `This tab is training ${this.#active.name} already; wait for it, or stop it first.`,
+        `This tab is ${this.#active.doing} ${this.#active.name} already; wait for it, or stop it first.`,
       );
     const control = new RunControl();
-    this.#active = { id, name, control };
+    this.#active = { ...who, control };
     try {
       const done = await withRunLock(async () => {
-        await set(ACTIVE, { id, name } satisfies NamedRun, this.#store);
+        await set(ACTIVE, who, this.#store);
         return work(control);
       });
       if (done) return done.value;
-      const other = await get<NamedRun>(ACTIVE, this.#store);
+      const other = await get<Partial<Active>>(ACTIVE, this.#store);
       throw new UserError(
-        `Another tab of this browser is training ${other?.name ?? 'a run'}; go to that tab, or stop the run there first.`,
+        `Another tab of this browser is ${other?.doing ?? 'training'} ${other?.name ?? 'a run'}; go to that tab, or stop the ${other?.doing === 'testing' ? 'test' : 'run'} there first.`,
       );
     } finally {
       this.#active = undefined;
@@ -217,6 +219,7 @@ export class Runs {
         maxSteps,
         status: status === 'finished' ? 'finished' : 'unfinished',
         stopped: status === 'stopped',
+        resultHash: status === 'finished' ? await adapterHash(await store.openResult()) : undefined,
       });
       return { id, status, step, maxSteps };
     } catch (error) {
@@ -251,6 +254,8 @@ function newRecord(run: {
       validation: inputs.validation?.file.name,
     },
     handles: {},
+    sourceRun: inputs.source?.run,
+    sourceStep: inputs.source?.step,
     identity,
     log: [],
   };

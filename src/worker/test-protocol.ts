@@ -5,7 +5,13 @@ import type { PromptForm } from '../generate/prompt-form.ts';
 import type { Question } from '../generate/questions.ts';
 import type { Sampling } from '../generate/sampling.ts';
 import type { Group, Scores, Summary } from '../generate/scores.ts';
+import type { RunEvent } from '../run/events.ts';
+import type { FamilyMember } from '../run/lineage.ts';
+import type { EvalLoss } from '../run/test-loss.ts';
 import type { Answer, ChosenFile, ChosenFolder } from './protocol.ts';
+
+export type { EvalLoss } from '../run/test-loss.ts';
+export type { FamilyMember } from '../run/lineage.ts';
 
 /** What answers the questions of a batch test. */
 export type TestVersion =
@@ -64,13 +70,6 @@ export interface TestHandles {
   base?: FileSystemDirectoryHandle | undefined;
   validation?: FileSystemFileHandle | undefined;
   folders: Readonly<Record<number, FileSystemDirectoryHandle>>;
-}
-
-/** Mean token loss over the validation rows, and exp of it. */
-export interface EvalLoss {
-  loss: number;
-  perplexity: number;
-  rows: number;
 }
 
 /** A version of a test, and how far it is. */
@@ -165,18 +164,12 @@ export interface TestProgress {
 /** What a test tells while it runs. */
 export type TestEvent =
   | { type: 'created'; record: TestRecord }
-  | {
-      type: 'phase';
-      phase: 'opening files' | 'hashing' | 'tokenising' | 'loading the base' | 'evaluating';
-      done: number;
-      total: number;
-      unit: 'bytes' | 'rows' | 'files';
-    }
+  | Extract<RunEvent, { type: 'phase' }>
   | { type: 'note'; text: string }
   | { type: 'progress'; progress: TestProgress }
   /** A complete answer; it is on disk. */
   | { type: 'answer'; version: number; question: number; answer: ModelAnswer; scores: Scores | undefined }
-  /** A version began, ended, failed or has its loss. */
+  /** A version's adapter was read, its loss is there, it has finished, or it failed. */
   | { type: 'version'; version: number; record: TestedVersion };
 
 export interface TestOutcome {
@@ -191,20 +184,6 @@ export interface QuestionsFacts {
   withExpected: number;
   topics: readonly string[];
   difficulties: readonly string[];
-}
-
-/** A member of the family tree: a base, an adapter from elsewhere, or a run's result. */
-export interface FamilyMember {
-  /** The hash that identifies it; for a run that has not finished, its id. */
-  key: string;
-  kind: 'base' | 'adapter' | 'run';
-  name: string;
-  /** The run that made it. */
-  run?: string | undefined;
-  /** Key of what it was trained from: an adapter, another run, or the base where it began afresh. */
-  parent: string | undefined;
-  /** Steps from the base: the base is 0, V1 is 1, what was made from it is 2. */
-  generation: number;
 }
 
 /** What is known of a run beyond what the run itself needs. */

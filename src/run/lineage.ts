@@ -1,0 +1,104 @@
+import type { RunIdentity } from './identity.ts';
+
+/** What the family tree needs to know of a run. */
+export interface FamilyRun {
+  id: string;
+  name: string;
+  /** Milliseconds since 1970. */
+  created: number;
+  /** Names of what it was started with. */
+  inputs: { base: string; source: string | undefined };
+  identity: Pick<RunIdentity, 'base' | 'source'>;
+  /** Hash of the adapter that came out; undefined until there is one. */
+  resultHash: string | undefined;
+  /** The run of this browser that its source was taken from. */
+  sourceRun?: string | undefined;
+}
+
+/** A base, an adapter from elsewhere, or what a run made. */
+export interface FamilyMember {
+  key: string;
+  kind: 'base' | 'adapter' | 'run';
+  name: string;
+  /** SHA-256 of the base, or of the adapter; undefined for a run that has not finished. */
+  hash?: string | undefined;
+  /** The run that made it. */
+  run?: string | undefined;
+  /** Key of what it was trained from: an adapter, another run, or the base where it began afresh. */
+  parent: string | undefined;
+  /** Steps from the base: the base is 0, V1 is 1, what was made from it is 2. */
+  generation: number;
+}
+
+/**
+ * The family tree of runs, from the hashes: a run descends from the run whose result it began with. Bases come first,
+ * parents before their children, otherwise the oldest first.
+ */
+export function familyTree(runs: readonly FamilyRun[]): FamilyMember[] {
+  const oldestFirst = runs.toSorted((a, b) => a.created - b.created);
+  const bases = new Map<string, FamilyMember>();
+  const adapters = new Map<string, FamilyMember>();
+  const made = new Map<string, FamilyMember>();
+  for (const { identity, inputs } of oldestFirst)
+    if (!bases.has(identity.base))
+      bases.set(identity.base, {
+        key: `base/${identity.base}`,
+        kind: 'base',
+        name: inputs.base,
+        hash: identity.base,
+        parent: undefined,
+        generation: 0,
+      });
+  // A parent is older than its child, so that it is there already.
+  for (const run of oldestFirst) {
+    const { identity, resultHash } = run;
+    const base = bases.get(identity.base)!;
+    const parent =
+      identity.source === 'none'
+        ? base
+        : (parentRun(run, oldestFirst, made) ?? adapterOf(run, base, adapters));
+    made.set(run.id, {
+      key: `run/${run.id}`,
+      kind: 'run',
+      name: run.name,
+      hash: resultHash,
+      run: run.id,
+      parent: parent.key,
+      generation: parent.generation + 1,
+    });
+  }
+  return [...bases.values(), ...adapters.values(), ...made.values()];
+}
+
+/** The run that made the source: by its hash, or, for one of its checkpoints, by what the run recorded. */
+function parentRun(
+  run: FamilyRun,
+  oldestFirst: readonly FamilyRun[],
+  made: ReadonlyMap<string, FamilyMember>,
+): FamilyMember | undefined {
+  const same = oldestFirst.find(
+    ({ id, identity, resultHash }) =>
+      made.has(id) && resultHash === run.identity.source && identity.base === run.identity.base,
+  );
+  return made.get(same?.id ?? run.sourceRun ?? '');
+}
+
+function adapterOf(
+  { identity, inputs }: FamilyRun,
+  base: FamilyMember,
+  adapters: Map<string, FamilyMember>,
+): FamilyMember {
+  const key = `adapter/${identity.base}/${identity.source}`;
+  const found = adapters.get(key);
+  if (found) return found;
+  const adapter: FamilyMember = {
+    key,
+    kind: 'adapter',
+    name: inputs.source ?? 'adapter',
+    hash: identity.source,
+    parent: base.key,
+    generation: base.generation + 1,
+  };
+  adapters.set(key, adapter);
+  return adapter;
+}

@@ -1,0 +1,144 @@
+import { get, set, type UseStore } from 'idb-keyval';
+import type { Recipe } from '../formats/recipe.ts';
+import type { Answer } from '../generate/batch-test.ts';
+import type { PromptForm } from '../generate/prompt-form.ts';
+import type { Question } from '../generate/questions.ts';
+import type { Sampling } from '../generate/sampling.ts';
+import type { EvalLoss } from '../run/test-loss.ts';
+import { entriesUnder, keysUnder, replace, under, valuesUnder } from './database.ts';
+import { withinQuota } from './quota.ts';
+
+/** A version of a test, as it was chosen and as far as it got. */
+export interface StoredVersion {
+  name: string;
+  kind: 'base' | 'source' | 'result' | 'checkpoint' | 'folder';
+  run?: string | undefined;
+  step?: number | undefined;
+  /** Name and handle of a chosen folder. */
+  folder?: string | undefined;
+  handle?: FileSystemDirectoryHandle | undefined;
+  hash?: string | undefined;
+  state: 'waiting' | 'finished' | 'failed';
+  sentence?: string | undefined;
+  evalLoss?: EvalLoss | undefined;
+}
+
+/** A batch test without its questions and answers. */
+export interface StoredTest {
+  id: string;
+  name: string;
+  /** Milliseconds since 1970. */
+  created: number;
+  status: 'unfinished' | 'finished';
+  stopped: boolean;
+  /** The base folder's name, and the run or the handle that leads to it. */
+  base: string;
+  baseRun?: string | undefined;
+  baseHandle?: FileSystemDirectoryHandle | undefined;
+  questionsFile: string;
+  questions: number;
+  validationFile: string | undefined;
+  validationRun?: string | undefined;
+  validationHandle?: FileSystemFileHandle | undefined;
+  options: { form: PromptForm | undefined; sampling: Sampling; maxNewTokens: number; seed: number };
+  recipe: Recipe;
+  form: PromptForm | undefined;
+  versions: readonly StoredVersion[];
+}
+
+/** By question. */
+export type Votes = Readonly<Record<number, number | 'same'>>;
+
+const RECORDS = 'test-record/';
+const placeOf = (id: string): string => `test/${id}/`;
+const answersOf = (id: string): string => `${placeOf(id)}answer/`;
+
+/**
+ * Batch tests in the browser's database: `test-record/<id>`, and beside it `test/<id>/questions`, `test/<id>/votes`
+ * and an entry `test/<id>/answer/<version>/<question>` for each answer.
+ */
+export class TestRecords {
+  readonly #store: UseStore;
+
+  constructor(store: UseStore) {
+    this.#store = store;
+  }
+
+  /** Newest first. */
+  async list(): Promise<StoredTest[]> {
+    return (await valuesUnder<StoredTest>(this.#store, RECORDS)).toSorted((a, b) => b.created - a.created);
+  }
+
+  get(id: string): Promise<StoredTest | undefined> {
+    return get(RECORDS + id, this.#store);
+  }
+
+  /** Throws UserError where the browser's storage is full. */
+  async create(test: StoredTest, questions: readonly Question[]): Promise<void> {
+    await withinQuota(test.name, 1e6, () =>
+      replace(
+        this.#store,
+        [],
+        [
+          [`${placeOf(test.id)}questions`, questions],
+          [RECORDS + test.id, test],
+        ],
+      ),
+    );
+  }
+
+  /** Throws UserError where the browser's storage is full. */
+  async put(test: StoredTest): Promise<void> {
+    await withinQuota(test.name, 1e6, () => set(RECORDS + test.id, test, this.#store));
+  }
+
+  async questions(id: string): Promise<readonly Question[]> {
+    return (await get<readonly Question[]>(`${placeOf(id)}questions`, this.#store)) ?? [];
+  }
+
+  /** Keeps an answer: it is on disk when this resolves. Throws UserError where the browser's storage is full. */
+  async putAnswer(test: StoredTest, version: number, question: number, answer: Answer): Promise<void> {
+    const key = `${answersOf(test.id)}${version}/${question}`;
+    await withinQuota(test.name, 1e6, () => set(key, answer, this.#store));
+  }
+
+  /** By version, then by question; what is missing is not answered yet. */
+  async answers(id: string): Promise<Map<number, Answer>[]> {
+    const found: Map<number, Answer>[] = [];
+    const prefix = answersOf(id);
+    for (const [key, answer] of await entriesUnder<Answer>(this.#store, prefix)) {
+      const [version, question] = key.slice(prefix.length).split('/').map(Number) as [number, number];
+      (found[version] ??= new Map()).set(question, answer);
+    }
+    return Array.from(found, (answers) => answers ?? new Map<number, Answer>());
+  }
+
+  /** How many answers each version has. */
+  async answered(id: string): Promise<number[]> {
+    const counts: number[] = [];
+    const prefix = answersOf(id);
+    for (const key of await keysUnder(this.#store, prefix)) {
+      const version = Number(key.slice(prefix.length).split('/')[0]);
+      counts[version] = (counts[version] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  async votes(id: string): Promise<Votes> {
+    return (await get<Votes>(`${placeOf(id)}votes`, this.#store)) ?? {};
+  }
+
+  async putVotes(id: string, votes: Votes): Promise<void> {
+    await set(`${placeOf(id)}votes`, votes, this.#store);
+  }
+
+  /** Bytes of all that is kept of a test, as JSON would have them. */
+  async bytes(id: string): Promise<number> {
+    const entries = await entriesUnder<unknown>(this.#store, placeOf(id));
+    return entries.reduce((sum, [key, value]) => sum + key.length + JSON.stringify(value).length, 0);
+  }
+
+  async delete(id: string): Promise<void> {
+    await replace(this.#store, [under(placeOf(id)), RECORDS + id], []);
+  }
+}

@@ -1,0 +1,101 @@
+import { UserError } from '../formats/user-error.ts';
+import { storageEstimate } from '../storage/quota.ts';
+import type { TestRecords } from '../storage/test-records.ts';
+import type { Runs } from './runs.ts';
+import type { StorageAccount, StorageItem } from './test-protocol.ts';
+import type { Tests } from './tests.ts';
+
+/** Something that takes up the browser's storage item by item. */
+export interface Shelf {
+  /** What its items' keys begin with. */
+  readonly prefix: string;
+  list(): Promise<StorageItem[]>;
+  /** `name`: an item's key without the prefix. Throws UserError where it is in use. */
+  delete(name: string): Promise<void>;
+}
+
+/** What takes up the browser's storage, the largest first, and whether the browser may clear it by itself. */
+export async function storageAccount(shelves: readonly Shelf[]): Promise<StorageAccount> {
+  const lists = await Promise.all(shelves.map((shelf) => shelf.list()));
+  const { used, left, persistent } = await storageEstimate();
+  const items = lists.flat().toSorted((a, b) => b.bytes - a.bytes);
+  return { items, used, left, persisted: persistent };
+}
+
+/** Throws UserError where the item is in use or there is none of that key. */
+export async function deleteStored(shelves: readonly Shelf[], key: string): Promise<undefined> {
+  const shelf = shelves.find(({ prefix }) => key.startsWith(prefix));
+  if (!shelf) throw new UserError('This is not in the browser any more.');
+  await shelf.delete(key.slice(shelf.prefix.length));
+}
+
+/** Runs by their parts: every checkpoint, the result, the logs. */
+export function runShelf(runs: Runs): Shelf {
+  return {
+    prefix: 'run/',
+    list: async () => {
+      const records = await runs.records.list();
+      return Promise.all(
+        records.map(async ({ id, name }) => {
+          const parts = new Map<string, number>();
+          for (const [key, value] of await runs.records.files(id)) {
+            if (!(value instanceof Blob)) continue;
+            const [, , place, step] = key.split('/');
+            const part = place === 'checkpoint' ? `checkpoint ${step}` : place!;
+            parts.set(part, (parts.get(part) ?? 0) + value.size);
+          }
+          const bytes = [...parts.values()].reduce((sum, size) => sum + size, 0);
+          return {
+            key: `run/${id}`,
+            kind: 'run' as const,
+            name,
+            bytes,
+            parts: [...parts].map(([part, size]) => ({ name: part, bytes: size })),
+            deletable: runs.active?.id !== id,
+          };
+        }),
+      );
+    },
+    delete: (id) => runs.delete(id),
+  };
+}
+
+export function testShelf(tests: Tests, records: TestRecords, runs: Runs): Shelf {
+  return {
+    prefix: 'test/',
+    list: async () => {
+      const all = await records.list();
+      return Promise.all(
+        all.map(async ({ id, name }) => ({
+          key: `test/${id}`,
+          kind: 'test' as const,
+          name,
+          bytes: await records.bytes(id),
+          parts: [],
+          deletable: runs.active?.id !== id,
+        })),
+      );
+    },
+    delete: (id) => tests.delete(id),
+  };
+}
+
+/** The page itself, as the service worker keeps it to work without a network; it comes back with the next visit. */
+export const appShelf: Shelf = {
+  prefix: 'app/',
+  list: async () => {
+    const names = typeof caches === 'undefined' ? [] : await caches.keys();
+    const items = await Promise.all(
+      names.map(async (name) => {
+        const responses = await (await caches.open(name)).matchAll();
+        const sizes = await Promise.all(responses.map(async (response) => (await response.blob()).size));
+        const bytes = sizes.reduce((sum, size) => sum + size, 0);
+        return { key: `app/${name}`, kind: 'app files' as const, name, bytes, parts: [], deletable: true };
+      }),
+    );
+    return items.filter(({ bytes }) => bytes > 0);
+  },
+  delete: async (name) => {
+    await caches.delete(name);
+  },
+};
