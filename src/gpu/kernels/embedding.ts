@@ -47,6 +47,7 @@ export function embeddingGather(
     buffers: [ids, table, y],
     params: { tokens, width4: width / 4, row_begin: rowBegin, row_count: rowCount },
     groups: spread(ceilDiv((tokens * width) / 4, 256)),
+    bytes: 8 * tokens * width,
     constants: { FORMAT: FORMAT_CODE[format] },
   });
 }

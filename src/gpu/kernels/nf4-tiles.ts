@@ -82,7 +82,7 @@ function forwardTile(shape: TileShape): Nf4ForwardVariant {
         },
         groups: [ceilDiv(columns, tile.columns), ceilDiv(rows, tile.rows)],
         constants: { NESTED: Number(!!nested), ...shape },
-        work: 2 * rows * columns * depth,
+        work: 2 * rows * columns * (depth + (lora?.rank ?? 0)),
       });
     },
   };
@@ -108,7 +108,7 @@ function gradTile(shape: TileShape): Nf4GradVariant {
         },
         groups: [ceilDiv(depth, tile.columns), ceilDiv(rows, tile.rows)],
         constants: { NESTED: Number(!!nested), ...shape },
-        work: 2 * rows * columns * depth,
+        work: 2 * rows * depth * (columns + (lora?.rank ?? 0)),
       });
     },
   };

@@ -57,7 +57,7 @@ export function nf4Matmul(
     },
     groups: [ceilDiv(columns, 32)],
     constants: { NESTED: Number(!!weight.nested) },
-    work: 2 * rows * columns * depth,
+    work: 2 * rows * columns * (depth + (lora?.rank ?? 0)),
   });
 }
 

@@ -1,0 +1,85 @@
+import type { Gpu } from '../gpu/device.ts';
+import type { Listener } from '../gpu/stream.ts';
+import { drySession } from '../run/dry-run.ts';
+import type { RunPlan } from '../run/run-plan.ts';
+import type { SessionInputs } from '../run/session.ts';
+import type { Pass } from '../text/packing.ts';
+
+/** How often a kernel is called, and what its calls do together. */
+export interface KernelCount {
+  calls: number;
+  /** Floating-point operations. */
+  work: number;
+  /** Bytes read and written at the least. */
+  bytes: number;
+}
+
+/** What one optimizer step over some passes is made of. */
+export interface StepCounts {
+  tokens: number;
+  dispatches: number;
+  /** Floating-point operations: forward and loss, gradients, and what is computed a second time. */
+  forward: number;
+  backward: number;
+  recompute: number;
+  bytes: number;
+  gpuBytes: number;
+  kernels: Map<string, KernelCount>;
+}
+
+/** Counts the calls of a stream from now on. */
+export function counting(): { kernels: Map<string, KernelCount>; listener: Listener } {
+  const kernels = new Map<string, KernelCount>();
+  const listener: Listener = ({ spec }, { buffers, work = 0, bytes }) => {
+    const count = kernels.get(spec.name) ?? { calls: 0, work: 0, bytes: 0 };
+    count.calls++;
+    count.work += work;
+    // What is written was read before only where it is added to; that is not told apart.
+    // A view that stands for one that is absent counts once.
+    const views = new Map(buffers.map((v) => [`${v.buffer.id} ${v.offset}`, v.size]));
+    count.bytes += bytes ?? [...views.values()].reduce((sum, size) => sum + size, 0);
+    kernels.set(spec.name, count);
+  };
+  return { kernels, listener };
+}
+
+/** Kernels of the forward pass that the backward pass calls only to compute something again. */
+const REPEATED = /^(nf4_|attention)/;
+
+/**
+ * Counts one step by a dry run. What the large kernels of the forward pass do more in training than in an evaluation
+ * of the same passes is computed a second time; LoRA's small products, the same kernels both ways, count as gradients.
+ */
+export async function countStep(
+  inputs: SessionInputs,
+  plan: RunPlan,
+  passes: readonly Pass[],
+  like?: Gpu,
+): Promise<StepCounts> {
+  const { stream, runner, optimizer } = drySession(inputs, plan, like);
+  const evaluation = counting();
+  stream.listener = evaluation.listener;
+  for (const pass of passes) await runner.evaluate(pass);
+  const training = counting();
+  stream.listener = training.listener;
+  const before = stream.counts.dispatches;
+  await runner.train(passes, optimizer, { t: 1, learningRate: 0, seed: 0, epoch: 0 });
+  const sum = (of: Iterable<KernelCount>, what: 'work' | 'bytes') =>
+    [...of].reduce((total, count) => total + count[what], 0);
+  const forward = sum(evaluation.kernels.values(), 'work');
+  const again = [...training.kernels].filter(([name]) => REPEATED.test(name) && evaluation.kernels.has(name));
+  const recompute = again.reduce(
+    (total, [name, { work }]) => total + work - evaluation.kernels.get(name)!.work,
+    0,
+  );
+  return {
+    tokens: passes.reduce((total, { ids }) => total + ids.length, 0),
+    dispatches: stream.counts.dispatches - before,
+    forward,
+    backward: sum(training.kernels.values(), 'work') - forward - recompute,
+    recompute,
+    bytes: sum(training.kernels.values(), 'bytes'),
+    gpuBytes: stream.gpu.memory.total,
+    kernels: training.kernels,
+  };
+}

@@ -1,0 +1,51 @@
+import { globals } from 'webgpu';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { countStep, type StepCounts } from '../../../src/bench/counts.ts';
+import { benchInputs } from '../../../src/bench/models.ts';
+import { dryGpu } from '../../../src/gpu/dry.ts';
+import { memoryPlan, totalBytes } from '../../../src/run/memory-plan.ts';
+import { plainPass } from '../../../src/run/dry-run.ts';
+import { newRunPlan } from '../../../src/run/run-plan.ts';
+import { planInput } from '../../../src/run/session.ts';
+
+Object.assign(globalThis, globals);
+
+const TOKENS = 1024;
+const inputs = benchInputs('1.5b', TOKENS, TOKENS);
+const plan = newRunPlan(dryGpu(), TOKENS, TOKENS);
+let counts: StepCounts;
+beforeAll(async () => {
+  counts = await countStep(inputs, plan, [plainPass(TOKENS)]);
+});
+
+/** GFLOP per token. */
+const perToken = (work: number) => work / TOKENS / 1e9;
+
+describe('a step of Qwen2.5-1.5B at 1024 tokens, counted without a device', () => {
+  it('is the work that arithmetic gives: 3.25 GFLOP forward, 3.5 for gradients, 8.7 with recomputation', () => {
+    const { forward, backward, recompute } = counts;
+    expect(perToken(forward)).toBeCloseTo(3.25, 1);
+    expect(perToken(backward)).toBeGreaterThan(3.4);
+    expect(perToken(backward)).toBeLessThan(3.65);
+    expect(perToken(forward + backward + recompute)).toBeGreaterThan(8.4);
+    expect(perToken(forward + backward + recompute)).toBeLessThan(8.75);
+  });
+
+  it('reckons the head exactly', () => {
+    // Every token but the last is a target, each against 151,936 rows of 1536.
+    const head = 2 * (TOKENS - 1) * 151936 * 1536;
+    const of = (name: RegExp) =>
+      [...counts.kernels].filter(([k]) => name.test(k)).map(([, { work }]) => work);
+    expect(of(/^head_matmul$/)).toEqual([head]);
+    expect(of(/^head_matmul_grad$/)).toEqual([head]);
+  });
+
+  it('takes the memory that the plan says', () => {
+    expect(counts.gpuBytes).toBe(totalBytes(memoryPlan(planInput(inputs, plan))));
+  });
+
+  it('is under 3000 dispatches', () => {
+    expect(counts.dispatches).toBeGreaterThan(1000);
+    expect(counts.dispatches).toBeLessThan(3000);
+  });
+});
