@@ -100,7 +100,7 @@ function attentionBackward(ctx: PassContext, layer: number): void {
   attentionDelta(stream, { o: ws.attended(layer), dout, stats, ...shape });
   const d = ws.qkv(ws.buffers.wideB);
   const inputs = { q, k, v, dout, stats, ranges: view(ws.buffers.ranges), ...shape };
-  attentionBackwardKV(stream, { ...inputs, dk: d.k, dv: d.v });
+  attentionBackwardKV(stream, { ...inputs, dk: d.k, dv: d.v, scratch: ws.scratch });
   attentionBackwardQ(stream, { ...inputs, dq: d.q });
   turn(ctx, d, true);
   let { q: dq, k: dk } = d;

@@ -1,5 +1,6 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { attentionScratch } from '../gpu/kernels/attention.ts';
 import { headSlices } from '../gpu/kernels/head.ts';
 import { LORA_SCRATCH } from '../gpu/kernels/lora.ts';
 import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
@@ -84,7 +85,10 @@ export function workspaceAllocations(shape: WorkspaceShape) {
       headIn: f32('logits', rows * c.hiddenSize),
       headGrad: f32('logits', training ? rows * c.hiddenSize : 1),
       headScratch: f32('logits', training ? slices * rows * c.hiddenSize : 1),
-      logits: f32('logits', Math.max(rows * c.vocabSize, LORA_SCRATCH)),
+      logits: f32(
+        'logits',
+        Math.max(rows * c.vocabSize, LORA_SCRATCH, training ? attentionScratch(tokens, c) : 0),
+      ),
       ids: f32('batch', tokens),
       positions: f32('batch', tokens),
       ranges: f32('batch', 2 * tokens),

@@ -4,6 +4,7 @@ import {
   attentionBackwardKV,
   attentionBackwardQ,
   attentionDelta,
+  attentionScratch,
 } from '../../src/gpu/kernels/attention.ts';
 import type { View } from '../../src/gpu/memory.ts';
 import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
@@ -31,6 +32,11 @@ const cases: Case[] = [
   { tokens: 97, heads: 14, kvHeads: 2, headDim: 64, borders: [17, 33] },
   { tokens: 200, heads: 6, kvHeads: 1, headDim: 128, borders: [67, 150] },
   { tokens: 200, heads: 2, kvHeads: 1, headDim: 4, borders: [] },
+  // So many tiles of keys that seven heads are shared out as two, two, two and one.
+  {
+    ...{ tokens: 3041, heads: 7, kvHeads: 1, headDim: 4 },
+    borders: Array.from({ length: 60 }, (_, i) => 50 * (i + 1)),
+  },
 ];
 
 function inputs({ tokens, heads, kvHeads, headDim, borders }: Case, seed: number, std = 1) {
@@ -76,7 +82,8 @@ async function run(t: TestGpu, shape: Case, data: ReturnType<typeof inputs>) {
   };
   attention(t.stream, { ...call, o });
   attentionDelta(t.stream, { o, dout, stats, tokens, heads, headDim });
-  attentionBackwardKV(t.stream, { ...call, dout, dk, dv });
+  const scratch = t.output(attentionScratch(tokens, shape));
+  attentionBackwardKV(t.stream, { ...call, dout, dk, dv, scratch });
   attentionBackwardQ(t.stream, { ...call, dout, dq });
   const read = async (v: View) => {
     const values = await t.floats(v);

@@ -4,8 +4,9 @@ import backwardQ from '../../../shaders/attention_backward_q.wgsl?raw';
 import deltaCode from '../../../shaders/attention_delta.wgsl?raw';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
-import type { View } from '../memory.ts';
+import { view, type View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
+import { sumSlices } from './sum-slices.ts';
 
 const shapeParams = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as const;
 
@@ -27,7 +28,7 @@ const backwardKVKernel = new Kernel({
   name: 'attention_backward_kv',
   code: backwardKV,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: shapeParams,
+  params: { ...shapeParams, parts: 'u32', part_heads: 'u32' },
 });
 
 const backwardQKernel = new Kernel({
@@ -98,18 +99,50 @@ export function attentionDelta(
   });
 }
 
-/** The gradients dk and dv [tokens, kvHeads, headDim] given dout [tokens, heads, headDim]; both columns of stats are set. */
+/** Workgroups to aim at in dk and dv by sharing out the query heads of a key head. */
+const KV_WORKGROUPS = 384;
+
+/** Values of one of the two halves of the scratch: those of a share of the heads begin at multiples of 256 bytes. */
+const halfOf = (values: number): number => 64 * ceilDiv(values, 64);
+
+/** f32 values of the `scratch` of attentionBackwardKV for passes of up to `tokens` tokens. */
+export function attentionScratch(
+  tokens: number,
+  { heads, headDim }: { heads: number; headDim: number },
+): number {
+  return 2 * halfOf(Math.min(tokens * heads, KV_WORKGROUPS * KEYS) * headDim);
+}
+
+/**
+ * The gradients dk and dv [tokens, kvHeads, headDim] given dout [tokens, heads, headDim]; both columns of stats are
+ * set. `scratch` has `attentionScratch` values.
+ */
 export function attentionBackwardKV(
   stream: Stream,
-  call: Attention & { dout: View; dk: View; dv: View },
+  call: Attention & { dout: View; dk: View; dv: View; scratch: View },
 ): void {
-  const { q, k, v, dout, stats, ranges, dk, dv, tokens, kvHeads } = call;
+  const { q, k, v, dout, stats, ranges, dk, dv, tokens, heads, kvHeads, headDim, scratch } = call;
+  const tiles = ceilDiv(tokens, KEYS);
+  const shared = heads / kvHeads;
+  const partHeads = ceilDiv(shared, Math.max(1, Math.floor(KV_WORKGROUPS / (tiles * kvHeads))));
+  const parts = ceilDiv(shared, partHeads);
+  const values = tokens * kvHeads * headDim;
+  const half = 4 * halfOf(parts * values);
+  const [k0, v0] =
+    parts > 1
+      ? [view(scratch.buffer, scratch.offset, half), view(scratch.buffer, scratch.offset + half, half)]
+      : [dk, dv];
+  const { params, constants } = shape(call);
   stream.dispatch(backwardKVKernel, {
-    buffers: [q, k, v, dout, stats, ranges, dk, dv],
-    ...shape(call),
-    groups: [ceilDiv(tokens, KEYS), kvHeads],
+    buffers: [q, k, v, dout, stats, ranges, k0, v0],
+    params: { ...params, parts, part_heads: partHeads },
+    constants,
+    groups: [tiles, kvHeads * parts],
     work: 4 * matrixWork(call),
   });
+  if (parts === 1) return;
+  sumSlices(stream, { slices: k0, y: dk, count: parts, values });
+  sumSlices(stream, { slices: v0, y: dv, count: parts, values });
 }
 
 /** The gradient dq [tokens, heads, headDim] given dout [tokens, heads, headDim]; both columns of stats are set. */

@@ -1,11 +1,11 @@
 import forward from '../../../shaders/head_matmul.wgsl?raw';
 import backward from '../../../shaders/head_matmul_grad.wgsl?raw';
-import sum from '../../../shaders/sum_slices.wgsl?raw';
-import { ceilDiv, spread } from '../grid.ts';
+import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 import { FORMAT_CODE, type FloatFormat } from './float-format.ts';
+import { sumSlices } from './sum-slices.ts';
 
 const forwardKernel = new Kernel({
   name: 'head_matmul',
@@ -29,13 +29,6 @@ const backwardKernel = new Kernel({
   },
 });
 
-const sumKernel = new Kernel({
-  name: 'sum_slices',
-  code: sum,
-  buffers: ['read', 'read_write'],
-  params: { slices: 'u32', count4: 'u32' },
-});
-
 /** Rows [begin, begin + count) of an embedding [vocab, width], in a buffer under the binding limit. */
 export interface TablePart {
   view: View;
@@ -52,7 +45,7 @@ export interface Table {
 }
 
 /** Vocabulary rows that one slice of the head's gradient sums up. */
-const SLICE = 8192;
+export const SLICE = 8192;
 
 /** logits [rows, vocab] = x·tableᵀ, x [rows, width]. */
 export function headMatmul(
@@ -101,10 +94,5 @@ export function headMatmulGrad(
     });
     slice += slices;
   }
-  const count4 = (rows * table.width) / 4;
-  stream.dispatch(sumKernel, {
-    buffers: [scratch, dx],
-    params: { slices: slice, count4 },
-    groups: spread(ceilDiv(count4, 64)),
-  });
+  sumSlices(stream, { slices: scratch, y: dx, count: slice, values: rows * table.width });
 }
