@@ -4,6 +4,7 @@ import matmulGrad from '../../shaders/nf4_matmul_grad_f16.wgsl?raw';
 import matmulMatrix from '../../shaders/nf4_matmul_matrix.wgsl?raw';
 import matmulGradMatrix from '../../shaders/nf4_matmul_grad_matrix.wgsl?raw';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
+import { GRIDS, matrixText } from '../../src/gpu/kernels/matrix-kernels.ts';
 import type { Nf4Matmul, Nf4MatmulGrad } from '../../src/gpu/kernels/nf4-call.ts';
 import {
   dispatchForward,
@@ -12,17 +13,14 @@ import {
   gradKernel,
   HALF_FORWARD,
   HALF_GRAD,
-  matrixHead,
-  matrixText,
 } from '../../src/gpu/kernels/nf4-half.ts';
 import { rowScale } from '../../src/gpu/kernels/row-scale.ts';
 import type { Stream } from '../../src/gpu/stream.ts';
 import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../support/gpu.ts';
-import floats from '../support/halves-as-floats.wgsl?raw';
-import arrays from '../support/matrices-as-arrays.wgsl?raw';
 import { randomNf4 } from '../support/nf4.ts';
 import { Random } from '../support/random.ts';
+import { standInTile, withoutHalves, withoutMatrixUnits } from '../support/stand-ins.ts';
 
 interface Way {
   name: string;
@@ -32,17 +30,11 @@ interface Way {
   grad: (stream: Stream, call: Nf4MatmulGrad) => void;
 }
 
-/** Halves are floats here: what is tested is where everything lies. */
-function standIns(subgroup: number): Way[] {
-  const plain = (code: string) => floats + code.replace('enable f16;', '');
+/** What is tested with stand-ins is where everything lies. */
+function standIns(): Way[] {
   const half = { rows: 64, columns: 128 };
-  const forward = forwardKernel('half forward', plain(matmul));
-  const grad = gradKernel('half gradient', plain(matmulGrad));
-  const grids = [
-    { down: 2, across: 2 },
-    { down: 4, across: 2 },
-  ];
-  const shape = { M: 8, N: 8, K: 8 };
+  const forward = forwardKernel('half forward', withoutHalves(matmul));
+  const grad = gradKernel('half gradient', withoutHalves(matmulGrad));
   return [
     {
       name: 'f16 tiles with floats for halves',
@@ -50,12 +42,10 @@ function standIns(subgroup: number): Way[] {
       forward: (stream, call) => dispatchForward(stream, forward, half, call),
       grad: (stream, call) => dispatchGrad(stream, grad, half, call),
     },
-    ...grids.map((grid): Way => {
-      const tile = { rows: 16 * grid.down, columns: 32 * grid.across };
-      const text = (code: string) =>
-        ['enable subgroups;\n', matrixHead(shape, grid, subgroup), floats, arrays, code].join('');
-      const forward = forwardKernel(`matrix forward ${grid.down}`, text(matmulMatrix));
-      const grad = gradKernel(`matrix gradient ${grid.down}`, text(matmulGradMatrix));
+    ...GRIDS.map((grid): Way => {
+      const tile = standInTile(grid);
+      const forward = forwardKernel(`forward ${grid.down}`, withoutMatrixUnits(t, grid, matmulMatrix));
+      const grad = gradKernel(`gradient ${grid.down}`, withoutMatrixUnits(t, grid, matmulGradMatrix));
       return {
         name: `matrices ${grid.down}x${grid.across} with arrays for matrix units`,
         tolerance: 1e-5,
@@ -71,9 +61,8 @@ let ways: Way[];
 
 beforeAll(async () => {
   t = new TestGpu(await openNodeGpu());
-  const { device } = t.gpu;
   ways = [
-    ...standIns((device.adapterInfo as GPUAdapterInfo & { subgroupMinSize: number }).subgroupMinSize),
+    ...standIns(),
     ...HALF_FORWARD.flatMap((variant) => {
       const grad = HALF_GRAD.find(({ name }) => name === variant.name)!;
       if (!variant.supported(t.gpu)) return [];

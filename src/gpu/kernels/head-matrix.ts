@@ -1,0 +1,119 @@
+import forward from '../../../shaders/head_matmul_matrix.wgsl?raw';
+import backward from '../../../shaders/head_matmul_grad_matrix.wgsl?raw';
+import type { Gpu } from '../device.ts';
+import { ceilDiv } from '../grid.ts';
+import { Kernel } from '../kernel.ts';
+import type { View } from '../memory.ts';
+import type { Stream } from '../stream.ts';
+import { FORMAT_CODE } from './float-format.ts';
+import { SLICE, type Table } from './head.ts';
+import { GRIDS, matrixFits, matrixKernels, type Tile } from './matrix-kernels.ts';
+import { rowScale } from './row-scale.ts';
+
+const FORWARD_PARAMS = { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' } as const;
+const GRAD_PARAMS = {
+  ...FORWARD_PARAMS,
+  first_slice: 'u32',
+  slice_columns: 'u32',
+  scale: 'f32',
+} as const;
+
+/** A kernel for logits = x·tableᵀ with f16 operands: the bindings are head_matmul_matrix's. */
+export const headKernel = (name: string, code: string) =>
+  new Kernel({ name, code, buffers: ['read', 'read', 'read', 'read_write'], params: FORWARD_PARAMS });
+
+/** A kernel for its gradient: the bindings are head_matmul_grad_matrix's. */
+export const headGradKernel = (name: string, code: string) =>
+  new Kernel({ name, code, buffers: ['read', 'read', 'read_write'], params: GRAD_PARAMS });
+
+const GRID = GRIDS[0]!;
+const forwardKernels = matrixKernels('head_matmul_matrix', forward, GRID, headKernel);
+const gradKernels = matrixKernels('head_matmul_grad_matrix', backward, GRID, headGradKernel);
+
+/** Whether the device's matrix units can do this head: its table has 16-bit values. */
+export const headOnMatrixUnits = (gpu: Gpu, table: Table): boolean =>
+  table.format !== 'f32' && matrixFits(gpu, GRID);
+
+interface HeadCall {
+  /** [rows, width] */
+  x: View;
+  table: Table;
+  /** [rows, vocab] */
+  logits: View;
+  rows: number;
+  /** [rows] f32, scratch. */
+  rowScales: View;
+}
+
+/** logits = x·tableᵀ on matrix units. */
+export function headMatmulMatrix(stream: Stream, call: HeadCall): void {
+  const { kernel, tile } = forwardKernels(stream.gpu);
+  dispatchHead(stream, kernel, tile, call);
+}
+
+/** Scales the rows of x, then multiplies. */
+export function dispatchHead(
+  stream: Stream,
+  kernel: ReturnType<typeof headKernel>,
+  tile: Tile,
+  { x, table, logits, rows, rowScales }: HeadCall,
+): void {
+  rowScale(stream, { x, scales: rowScales, rows, width: table.width });
+  for (const { view, begin, count } of table.parts)
+    stream.dispatch(kernel, {
+      buffers: [x, view, rowScales, logits],
+      params: { rows, columns: count, depth: table.width, first: begin, stride: table.vocab },
+      groups: [ceilDiv(count, tile.columns), ceilDiv(rows, tile.rows)],
+      constants: { FORMAT: FORMAT_CODE[table.format] },
+      work: 2 * rows * count * table.width,
+    });
+}
+
+interface HeadGradCall {
+  /** [rows, vocab] */
+  dlogits: View;
+  table: Table;
+  /** f32 [slices, rows, width]; see headSlices. */
+  scratch: View;
+  rows: number;
+  /** Bound of every |dlogits|. */
+  gradScale: number;
+}
+
+/** The slices' partial sums of dlogits·table, on matrix units, into `scratch`. */
+export function headMatmulGradMatrix(stream: Stream, call: HeadGradCall): void {
+  const { kernel, tile } = gradKernels(stream.gpu);
+  dispatchHeadGrad(stream, kernel, tile, call);
+}
+
+/** One dispatch for each part of the table. */
+export function dispatchHeadGrad(
+  stream: Stream,
+  kernel: ReturnType<typeof headGradKernel>,
+  tile: Tile,
+  { dlogits, table, scratch, rows, gradScale }: HeadGradCall,
+): void {
+  // The largest element becomes at most 64, far inside f16; the smallest that matter stay normal.
+  const scale = 2 ** (Math.ceil(Math.log2(gradScale)) - 6);
+  let slice = 0;
+  for (const { view, begin, count } of table.parts) {
+    const slices = ceilDiv(count, SLICE);
+    stream.dispatch(kernel, {
+      buffers: [dlogits, view, scratch],
+      params: {
+        rows,
+        columns: count,
+        depth: table.width,
+        first: begin,
+        stride: table.vocab,
+        first_slice: slice,
+        slice_columns: SLICE,
+        scale,
+      },
+      groups: [ceilDiv(table.width, tile.columns), ceilDiv(rows, tile.rows), slices],
+      constants: { FORMAT: FORMAT_CODE[table.format] },
+      work: 2 * rows * count * table.width,
+    });
+    slice += slices;
+  }
+}

@@ -1,0 +1,100 @@
+import byFlag from '../../../shaders/subgroup_matrix_by_flag.wgsl?raw';
+import byOrder from '../../../shaders/subgroup_matrix_by_order.wgsl?raw';
+import type { Gpu } from '../device.ts';
+import type { MatrixShape, MatrixUnits } from '../matrix-units.ts';
+
+/** Tile of a workgroup: rows of the output, and its columns (the weight's rows forward, its depth backward). */
+export interface Tile {
+  rows: number;
+  columns: number;
+}
+
+/** Nine storage buffers are one more than WebGPU's floor. */
+export const hasHalves = ({ device }: Gpu): boolean =>
+  device.features.has('shader-f16') && device.limits.maxStorageBuffersPerShaderStage >= 9;
+
+/** A grid of subgroups that share a workgroup's tiles; each makes 2 × 4 matrices. */
+export interface SubgroupGrid {
+  down: number;
+  across: number;
+}
+
+export const GRIDS: readonly SubgroupGrid[] = [
+  { down: 2, across: 2 },
+  { down: 4, across: 2 },
+];
+
+const matrixTile = ({ M, N }: MatrixShape, { down, across }: SubgroupGrid): Tile => ({
+  rows: 2 * M * down,
+  columns: 4 * N * across,
+});
+
+/** The head that a text on matrix units expects before it. */
+export function matrixHead(
+  { M, N, K }: MatrixShape,
+  { down, across }: SubgroupGrid,
+  subgroup: number,
+): string {
+  return `const M = ${M}; const N = ${N}; const K = ${K};
+const SUBGROUP_SIZE = ${subgroup}u; const SUBGROUPS_M = ${down}u; const SUBGROUPS_N = ${across}u;
+`;
+}
+
+const ENABLE = `enable f16;
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+`;
+
+/** The whole text of a kernel on matrix units. */
+export function matrixText(
+  shape: MatrixShape,
+  grid: SubgroupGrid,
+  { dialect, subgroupSize }: MatrixUnits,
+  code: string,
+): string {
+  return [ENABLE, matrixHead(shape, grid, subgroupSize), dialect === 'order' ? byOrder : byFlag, code].join(
+    '',
+  );
+}
+
+/** One kernel for each device's shape and dialect, made when it is first wanted. */
+export function matrixKernels<K>(
+  name: string,
+  code: string,
+  grid: SubgroupGrid,
+  make: (name: string, code: string) => K,
+) {
+  const made = new Map<string, K>();
+  return (gpu: Gpu): { kernel: K; tile: Tile } => {
+    const shape = largest(gpu.matrix!.shapes);
+    const text = matrixText(shape, grid, gpu.matrix!, code);
+    let kernel = made.get(text);
+    if (!kernel) {
+      const { M, N, K } = shape;
+      kernel = make(`${name} ${M}x${N}x${K} ${grid.down}x${grid.across}`, text);
+      made.set(text, kernel);
+    }
+    return { kernel, tile: matrixTile(shape, grid) };
+  };
+}
+
+/** Larger matrices do more work for each load. */
+const largest = (shapes: readonly MatrixShape[]): MatrixShape =>
+  shapes.reduce((best, shape) => (volume(shape) > volume(best) ? shape : best));
+const volume = ({ M, N, K }: MatrixShape): number => M * N * K;
+
+/** Whether the grid's workgroup fits the device: its threads, and its tiles with the matrices on their way out. */
+export function matrixFits(gpu: Gpu, grid: SubgroupGrid): boolean {
+  // On llvmpipe such kernels compile and then crash.
+  if (!gpu.matrix || gpu.software || !hasHalves(gpu)) return false;
+  const shape = largest(gpu.matrix.shapes);
+  const { rows, columns } = matrixTile(shape, grid);
+  const subgroups = grid.down * grid.across;
+  const bytes =
+    2 * 40 * rows + 2 * Math.max(40 * columns, 32 * (columns + 8)) + 4 * shape.M * shape.N * subgroups + 64;
+  const { limits } = gpu.device;
+  return (
+    bytes <= limits.maxComputeWorkgroupStorageSize &&
+    subgroups * gpu.matrix.subgroupSize <= limits.maxComputeInvocationsPerWorkgroup
+  );
+}

@@ -1,0 +1,25 @@
+import { matrixHead, type SubgroupGrid } from '../../src/gpu/kernels/matrix-kernels.ts';
+import type { TestGpu } from './gpu.ts';
+import floats from './halves-as-floats.wgsl?raw';
+import arrays from './matrices-as-arrays.wgsl?raw';
+
+/** A kernel's text with floats for halves: its own logic runs where shader-f16 is missing. */
+export const withoutHalves = (code: string): string => floats + code.replace('enable f16;', '');
+
+/** The shape of the matrices that stand in for matrix units. */
+export const STAND_IN_SHAPE = { M: 8, N: 8, K: 8 };
+
+/** A matrix kernel's text with arrays for matrix units and floats for halves. */
+export function withoutMatrixUnits(t: TestGpu, grid: SubgroupGrid, code: string): string {
+  const { subgroupMinSize } = t.gpu.device.adapterInfo as GPUAdapterInfo & { subgroupMinSize: number };
+  return [
+    'enable subgroups;\n',
+    matrixHead(STAND_IN_SHAPE, grid, subgroupMinSize),
+    floats,
+    arrays,
+    code,
+  ].join('');
+}
+
+/** The tile of a workgroup of such a kernel. */
+export const standInTile = ({ down, across }: SubgroupGrid) => ({ rows: 16 * down, columns: 32 * across });
