@@ -4,8 +4,12 @@ import { matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, testGpu } from '../support/gpu.ts';
 import { Random } from '../support/random.ts';
 
+// Up to eight rows go through a kernel of their own, 64 words a workgroup.
 const shapes = [
   [1, 5, 32, [5]],
+  [7, 130, 96, [63, 67]],
+  [8, 64, 416, [64]],
+  [9, 64, 32, [64]],
   [3, 448, 128, [200, 248]],
   [65, 127, 64, [127]],
   [64, 129, 160, [1, 128]],
@@ -41,4 +45,21 @@ describe.each(shapes)('head: %i rows, %i words, width %i, parts %j', (rows, voca
       relativeError(await t.floats(dx), matmulRef(f64(dlogits), decoded, rows, vocab, width)),
     ).toBeLessThan(1e-5);
   });
+});
+
+it('gives a row the same bits, twice and beside other rows, as far as decoding goes', async () => {
+  const t = await testGpu();
+  const random = new Random(11);
+  const [vocab, width] = [70, 96];
+  const parts = [{ view: t.upload(random.normals(vocab * width)), begin: 0, count: vocab }];
+  const table: Table = { parts, format: 'f32', vocab, width };
+  const x = random.normals(8 * width);
+  const logitsOf = async (rows: number) => {
+    const logits = t.output(rows * vocab);
+    headMatmul(t.stream, { x: t.upload(x.slice(0, rows * width)), table, logits, rows });
+    return t.floats(logits);
+  };
+  const all = await logitsOf(8);
+  expect(await logitsOf(8)).toEqual(all);
+  for (const rows of [1, 5]) expect(await logitsOf(rows)).toEqual(all.subarray(0, rows * vocab));
 });

@@ -1,5 +1,6 @@
 import forward from '../../../shaders/head_matmul.wgsl?raw';
 import backward from '../../../shaders/head_matmul_grad.wgsl?raw';
+import vector from '../../../shaders/head_matvec.wgsl?raw';
 import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
@@ -12,6 +13,13 @@ const forwardKernel = new Kernel({
   code: forward,
   buffers: ['read', 'read', 'read_write'],
   params: { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
+});
+
+const vectorKernel = new Kernel({
+  name: 'head_matvec',
+  code: vector,
+  buffers: ['read', 'read', 'read_write'],
+  params: { columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
 });
 
 const backwardKernel = new Kernel({
@@ -47,20 +55,33 @@ export interface Table {
 /** Vocabulary rows that one slice of the head's gradient sums up. */
 export const SLICE = 8192;
 
+/** Rows up to which the matrix-vector kernel is used. */
+const MATVEC_ROWS = 8;
+
 /** logits [rows, vocab] = x·tableᵀ, x [rows, width]. */
 export function headMatmul(
   stream: Stream,
   call: { x: View; table: Table; logits: View; rows: number },
 ): void {
   const { x, table, logits, rows } = call;
-  for (const part of table.parts)
-    stream.dispatch(forwardKernel, {
-      buffers: [x, part.view, logits],
-      params: { rows, columns: part.count, depth: table.width, first: part.begin, stride: table.vocab },
-      groups: [ceilDiv(part.count, 128), ceilDiv(rows, 64)],
-      constants: { FORMAT: FORMAT_CODE[table.format] },
-      work: 2 * rows * part.count * table.width,
-    });
+  for (const part of table.parts) {
+    const buffers = [x, part.view, logits];
+    const params = { columns: part.count, depth: table.width, first: part.begin, stride: table.vocab };
+    const constants = { FORMAT: FORMAT_CODE[table.format] };
+    const work = 2 * rows * part.count * table.width;
+    if (rows <= MATVEC_ROWS)
+      stream.dispatch(vectorKernel, {
+        ...{ buffers, params, work },
+        constants: { ...constants, ROWS: rows },
+        groups: [ceilDiv(part.count, 64)],
+      });
+    else
+      stream.dispatch(forwardKernel, {
+        ...{ buffers, constants, work },
+        params: { rows, ...params },
+        groups: [ceilDiv(part.count, 128), ceilDiv(rows, 64)],
+      });
+  }
 }
 
 /** Slices that headMatmulGrad needs: its `scratch` is f32 [slices, rows, width]. */
