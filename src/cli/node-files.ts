@@ -12,6 +12,8 @@ export async function nodeSource(path: string): Promise<ByteSource> {
   return {
     name: path,
     size: info.size,
+    // A copy may keep the old time of change, but not the time at which it was put there.
+    modified: Math.max(info.mtimeMs, info.ctimeMs),
     async read(begin, into) {
       const file = await open(path, 'r').catch((error: Error) => {
         throw new UserError(`${path}: cannot be opened (${error.message}); check that you may read it.`);

@@ -4,6 +4,8 @@ export interface ByteSource {
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;
+  /** When it was last changed, in milliseconds since 1970, where that is known: whoever changes it changes this. */
+  readonly modified?: number | undefined;
   /** Fills `into` with the bytes [begin, begin + into.length). Throws UserError if the source ends before that. */
   read(begin: number, into: Uint8Array): Promise<void>;
 }

@@ -1,6 +1,8 @@
 import type { BaseModel } from '../formats/base-model.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { allocateBase } from './base-buffers.ts';
+import { CacheRefusal } from './base-cache-storage.ts';
+import type { BaseSlot } from './base-slot.ts';
 import { baseTensors } from './base-tensors.ts';
 import { Upload } from './upload.ts';
 import type { DecoderWeights } from './weights.ts';
@@ -12,18 +14,43 @@ export interface LoadOptions {
   positions: number;
   /** Bytes of weights read so far and in all. */
   onProgress?: (done: number, total: number) => void;
+  /** The base's place in the cache of quantised bases. */
+  cache?: BaseSlot | undefined;
+  /** Bytes of the quantised base written to the cache so far and in all. */
+  onCaching?: (done: number, total: number) => void;
+  onNote?: (text: string) => void;
 }
 
-/** Streams a base to the device in the order of its files, its linear layers quantised to NF4 on the way. */
+const ignore = () => undefined;
+
+/** Brings a base to the device, from the cache where it is there; else it is kept there for the next start. */
 export async function loadBase(gpu: Gpu, model: BaseModel, options: LoadOptions): Promise<DecoderWeights> {
+  const { cache, onProgress = ignore, onCaching = ignore, onNote = ignore } = options;
   const weights = allocateBase(gpu, model, options);
+  if (await cache?.restore(gpu, weights, onProgress)) return weights;
+  await loadFiles(gpu, model, weights, onProgress);
+  try {
+    await cache?.keep(gpu, weights, onCaching);
+  } catch (error) {
+    if (!(error instanceof CacheRefusal)) throw error;
+    onNote(`The quantised base is not kept for the next start: ${error.message}.`);
+  }
+  return weights;
+}
+
+/** Streams the files in their order, the linear layers quantised to NF4 on the way. */
+async function loadFiles(
+  gpu: Gpu,
+  model: BaseModel,
+  weights: DecoderWeights,
+  onProgress: (done: number, total: number) => void,
+): Promise<void> {
   const upload = new Upload(gpu);
   try {
     const wanted = baseTensors(upload, model, weights);
     const total = wanted.reduce((sum, { begin, end }) => sum + end - begin, 0);
     let done = 0;
-    await upload.run(wanted, (bytes) => options.onProgress?.((done += bytes), total));
-    return weights;
+    await upload.run(wanted, (bytes) => onProgress((done += bytes), total));
   } finally {
     upload.close();
   }

@@ -1,4 +1,5 @@
 import type { Gpu } from '../gpu/device.ts';
+import type { BaseCache } from '../model/base-cache.ts';
 import type { RunEvent } from './events.ts';
 import type { RunIdentity } from './identity.ts';
 import type { RunInputs } from './prepare.ts';
@@ -9,6 +10,8 @@ import type { RunStore } from './store.ts';
 export interface FinetuneCall {
   inputs: RunInputs;
   store: RunStore;
+  /** Where quantised bases are kept from one start to the next. */
+  baseCache?: BaseCache | undefined;
   resume: ResumeMode;
   /** Called once the inputs are sound: opening a device takes long and may fail. */
   openGpu: () => Promise<Gpu>;

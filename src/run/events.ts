@@ -6,6 +6,7 @@ export type Phase =
   | 'hashing'
   | 'tokenising'
   | 'loading the base'
+  | 'caching the base'
   | 'compiling kernels'
   | 'evaluating'
   | 'saving';

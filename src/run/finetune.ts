@@ -13,6 +13,7 @@ const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([
   'tokenising',
   'hashing',
   'loading the base',
+  'caching the base',
   'compiling kernels',
 ]);
 
@@ -23,11 +24,16 @@ const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([
 export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   const call = { ...given, emit: stoppable(given) };
   const { store, emit } = call;
-  const prepared = await prepare(call.inputs, emit);
-  const { model, train, evalRows, maxSteps } = prepared;
-  const identity = await identify({ ...call.inputs, model, rows: train.rows, evalRows }, (done, total) =>
-    emit({ type: 'phase', phase: 'hashing', done, total, unit: 'bytes' }),
+  const { inputs } = call;
+  const opened = await prepare(inputs, emit);
+  const { model, train, evalRows, maxSteps } = opened;
+  const cache = await call.baseCache?.slot(model, inputs.recipe.quantization.useDoubleQuant);
+  const prepared = { ...opened, cache };
+  const identity = await identify(
+    { ...inputs, model, rows: train.rows, evalRows, base: cache?.content },
+    (done, total) => emit({ type: 'phase', phase: 'hashing', done, total, unit: 'bytes' }),
   );
+  await cache?.identified(identity.base);
   await call.onIdentity?.(identity, maxSteps);
   const finished = call.resume === 'never' ? undefined : await finishedIdentity(store);
   if (finished && call.resume === 'exact') {

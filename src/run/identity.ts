@@ -2,6 +2,7 @@ import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { baseFiles, type BaseModel } from '../formats/base-model.ts';
 import { recipeToYaml, type Recipe } from '../formats/recipe.ts';
 import { sha256, sha256Chunks } from '../formats/sha256.ts';
+import { TOKENIZER_FILES } from '../text/load-tokenizer.ts';
 import type { EncodedRow } from '../text/rows.ts';
 import { textFile } from './store.ts';
 
@@ -34,9 +35,6 @@ export const IDENTITY_NAMES: Readonly<Record<keyof RunIdentity, string>> = {
 export function differences(a: RunIdentity, b: RunIdentity): (keyof RunIdentity)[] {
   return (Object.keys(IDENTITY_NAMES) as (keyof RunIdentity)[]).filter((part) => a[part] !== b[part]);
 }
-
-/** Files beside the weights that decide how text becomes tokens. */
-const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'];
 
 /** One hash over several files. */
 async function hashFiles(files: readonly ByteSource[], onBytes: (bytes: number) => void): Promise<string> {
@@ -76,22 +74,30 @@ export async function identify(
     recipe: Recipe;
     rows: readonly EncodedRow[];
     evalRows: readonly EncodedRow[];
+    /** The base's hash, where it is known. */
+    base?: string | undefined;
   },
   onProgress: (done: number, total: number) => void,
 ): Promise<RunIdentity> {
   const { model, source, train, validation, recipe } = inputs;
-  const base = [...baseFiles(model), ...(await present(model.folder, TOKENIZER_FILES))];
-  const total = base.reduce((sum, file) => sum + file.size, 0);
-  let done = 0;
-  const onBytes = (bytes: number) => onProgress((done += bytes), total);
   return {
-    base: await hashFiles(base, onBytes),
+    base: inputs.base ?? (await baseHash(model, onProgress)),
     source: source ? await adapterHash(source) : 'none',
     train: await sha256(train),
     validation: validation ? await sha256(validation) : 'none',
     tokens: await tokensHash([...inputs.rows, ...inputs.evalRows]),
     recipe: await sha256Chunks(textFile(recipeToYaml({ ...recipe, model: { name: '' }, rest: {} }))),
   };
+}
+
+async function baseHash(
+  model: BaseModel,
+  onProgress: (done: number, total: number) => void,
+): Promise<string> {
+  const files = [...baseFiles(model), ...(await present(model.folder, TOKENIZER_FILES))];
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  let done = 0;
+  return hashFiles(files, (bytes) => onProgress((done += bytes), total));
 }
 
 function tokensHash(rows: readonly EncodedRow[]): Promise<string> {

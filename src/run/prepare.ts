@@ -3,6 +3,7 @@ import { openBaseModel, type BaseModel } from '../formats/base-model.ts';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
+import type { BaseSlot } from '../model/base-slot.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { encodeRows, trainedTargets, type EncodedRow, type EncodedRows } from '../text/rows.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
@@ -24,6 +25,8 @@ export interface RunInputs {
 export interface Prepared {
   inputs: RunInputs;
   model: BaseModel;
+  /** The base's place in the cache. */
+  cache?: BaseSlot | undefined;
   tokenizer: TextTokenizer;
   adapter: Adapter;
   train: EncodedRows;

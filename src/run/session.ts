@@ -9,6 +9,7 @@ import { Workspace } from '../model/workspace.ts';
 import { Optimizer } from '../train/optimizer.ts';
 import { PassRunner } from '../train/step.ts';
 import type { RunEvent } from './events.ts';
+import { loading } from './loading.ts';
 import { memoryPlan, trainingWorkspace, withinMemory, type MemoryPlanInput } from './memory-plan.ts';
 import type { Prepared } from './prepare.ts';
 import type { RunPlan } from './run-plan.ts';
@@ -22,7 +23,10 @@ export interface Session {
 }
 
 /** What a session needs to know of a prepared run. */
-export interface SessionInputs extends Pick<Prepared, 'model' | 'adapter' | 'longest' | 'stepTargets'> {
+export interface SessionInputs extends Pick<
+  Prepared,
+  'model' | 'cache' | 'adapter' | 'longest' | 'stepTargets'
+> {
   inputs: { recipe: Recipe };
 }
 
@@ -54,8 +58,7 @@ export async function openSession(
     const base = await loadBase(gpu, model, {
       doubleQuant: inputs.recipe.quantization.useDoubleQuant,
       positions: input.positions,
-      onProgress: (done, total) =>
-        emit({ type: 'phase', phase: 'loading the base', done, total, unit: 'bytes' }),
+      ...loading(prepared.cache, emit),
     });
     return assembleSession(gpu, base, prepared, plan, weights);
   });

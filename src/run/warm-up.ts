@@ -1,4 +1,5 @@
 import type { Gpu } from '../gpu/device.ts';
+import type { BaseCache } from '../model/base-cache.ts';
 import { packWindow } from '../text/packing.ts';
 import { stepsPerEpoch } from '../train/schedule.ts';
 import { stepWindows } from '../train/window.ts';
@@ -25,8 +26,11 @@ export async function warmUp(
   inputs: RunInputs,
   openGpu: () => Promise<Gpu>,
   emit: (event: RunEvent) => void,
+  baseCache?: BaseCache,
 ): Promise<Estimate> {
-  const prepared = await prepare(inputs, emit);
+  const opened = await prepare(inputs, emit);
+  const cache = await baseCache?.slot(opened.model, inputs.recipe.quantization.useDoubleQuant);
+  const prepared = { ...opened, cache };
   const { train, grouping, longest, windowTokens, adapter } = prepared;
   const { seed } = inputs.recipe;
   const gpu = await openGpu();

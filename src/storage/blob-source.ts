@@ -6,6 +6,7 @@ export function blobSource(name: string, blob: Blob, remedy: string): ByteSource
   return {
     name,
     size: blob.size,
+    modified: blob instanceof File ? blob.lastModified : undefined,
     async read(begin, into) {
       const end = begin + into.length;
       if (end > blob.size)

@@ -7,6 +7,9 @@ import { decodeUtf8 } from '../formats/utf8.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { TextTokenizer } from './tokenizer.ts';
 
+/** The files of a model folder that decide how text becomes tokens. */
+export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'];
+
 type JsonObject = Record<string, unknown>;
 
 /**

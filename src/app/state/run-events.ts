@@ -11,6 +11,7 @@ const PHASES = {
   hashing: 'Taking fingerprints of the files',
   tokenising: 'Turning rows into tokens',
   'loading the base': 'Loading the base onto the GPU in 4 bits',
+  'caching the base': 'Keeping the base in 4 bits for the next start',
   'compiling kernels': 'Compiling the kernels for this GPU',
   evaluating: 'Measuring the validation rows',
   saving: 'Saving',

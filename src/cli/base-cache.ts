@@ -1,0 +1,161 @@
+import { mkdir, open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { showBytes } from '../formats/words.ts';
+import { BaseCache } from '../model/base-cache.ts';
+import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base-cache-storage.ts';
+import { errorCode, nearestFolder, partialName, syncFolder, writeDurably } from './durable-files.ts';
+import { nodeFolder } from './node-files.ts';
+
+/** What stands for "no cache" where its folder is asked for. */
+export const OFF = 'off';
+
+/** Beside an entry its place needs room for what a run writes. */
+const ROOM = 2;
+
+/** Where the cache lies unless told otherwise. */
+export function defaultCacheFolder(env = process.env, platform = process.platform, home = homedir()): string {
+  const parent =
+    env['XDG_CACHE_HOME'] ||
+    (platform === 'darwin' && join(home, 'Library/Caches')) ||
+    (platform === 'win32' && env['LOCALAPPDATA']) ||
+    join(home, '.cache');
+  return join(parent, 'retune');
+}
+
+/** The cache that `--base-cache` names; undefined where it is off. */
+export const openBaseCache = (folder: string): BaseCache | undefined =>
+  folder === OFF ? undefined : new BaseCache(new FolderCacheStorage(folder));
+
+const ENTRY = /^[^.]/;
+const PARTIAL = /^\..+\.(\d+)\.partial(-removed)?$/;
+
+/** A folder of entries; one that is being written lies under a hidden name with the writer's process id. */
+export class FolderCacheStorage implements CacheStorage {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  entries(): Promise<string[]> {
+    return refusing(async () => (await this.#names()).filter((name) => ENTRY.test(name)));
+  }
+
+  open(entry: string) {
+    return refusing(() => nodeFolder(join(this.#path, entry)));
+  }
+
+  begin(entry: string, bytes: number): Promise<EntryWriter> {
+    return refusing(async () => {
+      await this.#removeLeftovers();
+      const disk = await statfs(await nearestFolder(this.#path));
+      const free = disk.bavail * disk.bsize;
+      if (free < ROOM * bytes)
+        throw new CacheRefusal(`it takes ${showBytes(bytes)}, and ${showBytes(free)} are free on its disk`);
+      const partial = partialName(join(this.#path, `${entry}.${process.pid}`));
+      await rm(partial, { recursive: true, force: true });
+      await mkdir(partial, { recursive: true });
+      return new FolderEntryWriter(partial, join(this.#path, entry));
+    });
+  }
+
+  replace(entry: string, file: string, content: Uint8Array<ArrayBuffer>): Promise<void> {
+    const path = join(this.#path, entry, file);
+    return refusing(async () => {
+      await writeDurably(partialName(path), [content]);
+      await rename(partialName(path), path);
+    });
+  }
+
+  remove(entry: string): Promise<void> {
+    return refusing(() => removeEntry(join(this.#path, entry)));
+  }
+
+  async #names(): Promise<string[]> {
+    return readdir(this.#path).catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw error;
+    });
+  }
+
+  /** What processes that are gone have left half-written. */
+  async #removeLeftovers(): Promise<void> {
+    for (const name of await this.#names()) {
+      const pid = PARTIAL.exec(name)?.[1];
+      if (pid !== undefined && !isRunning(Number(pid)))
+        await rm(join(this.#path, name), { recursive: true, force: true });
+    }
+  }
+}
+
+class FolderEntryWriter implements EntryWriter {
+  readonly #partial: string;
+  readonly #place: string;
+  readonly #files = new Map<string, FileHandle>();
+
+  constructor(partial: string, place: string) {
+    this.#partial = partial;
+    this.#place = place;
+  }
+
+  append(file: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    return refusing(async () => {
+      let handle = this.#files.get(file);
+      if (!handle) this.#files.set(file, (handle = await open(join(this.#partial, file), 'w')));
+      await handle.writeFile(bytes);
+    });
+  }
+
+  complete(): Promise<void> {
+    return refusing(async () => {
+      for (const file of this.#files.values()) await file.sync();
+      await this.#close();
+      await syncFolder(this.#partial);
+      await removeEntry(this.#place);
+      await rename(this.#partial, this.#place);
+    });
+  }
+
+  abandon(): Promise<void> {
+    return refusing(async () => {
+      await this.#close();
+      await rm(this.#partial, { recursive: true, force: true });
+    });
+  }
+
+  async #close(): Promise<void> {
+    for (const file of this.#files.values()) await file.close();
+    this.#files.clear();
+  }
+}
+
+/** An entry goes as it comes: renamed first, so that half of one never counts. */
+async function removeEntry(place: string): Promise<void> {
+  const doomed = partialName(`${place}.${process.pid}`) + '-removed';
+  await rename(place, doomed).catch((error: unknown) => {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  });
+  await rm(doomed, { recursive: true, force: true });
+}
+
+async function refusing<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    const { path = 'its folder' } = error as NodeJS.ErrnoException;
+    const full = code === 'ENOSPC' || code === 'EDQUOT';
+    throw new CacheRefusal(full ? 'its disk is full' : `${path} refuses it (${code})`);
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

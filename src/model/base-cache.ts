@@ -1,0 +1,119 @@
+import type { BaseModel } from '../formats/base-model.ts';
+import type { Folder } from '../formats/byte-source.ts';
+import { encodeUtf8 } from '../formats/utf8.ts';
+import { CacheRefusal, type CacheStorage } from './base-cache-storage.ts';
+import {
+  currentLayout,
+  fingerprintOf,
+  MANIFEST,
+  readManifest,
+  SMALL_FILES,
+  type CachedBase,
+  type Manifest,
+} from './base-manifest.ts';
+import { BaseSlot } from './base-slot.ts';
+import { openSkeleton } from './base-skeleton.ts';
+
+/** A base's files from the cache, in the place of its own folder. */
+export interface CachedFolder extends Folder {
+  readonly cached: { id: string; manifest: Manifest };
+}
+
+/**
+ * Bases as they lie on the device once they are quantised, so that a start reads a third of the bytes, quantises
+ * nothing and needs no base folder.
+ *
+ * What is trusted: an image belongs to the SHA-256 of the base's files that a run's identity holds. Whether a folder
+ * still has that content is asked anew at every start: where names, sizes, times of the last change and samples of all
+ * files are those that were seen when they were last read whole, it is taken as known, as git and make do; else the
+ * files are read whole and hashed again. The image itself is checked against a checksum at every use, and is not used
+ * where the quantiser has changed since. Whoever can write into the cache's place can change what is trained on, as
+ * can whoever can write into the base's.
+ */
+export class BaseCache {
+  readonly storage: CacheStorage;
+  readonly now: () => number;
+
+  constructor(storage: CacheStorage, now: () => number = Date.now) {
+    this.storage = storage;
+    this.now = now;
+  }
+
+  /** What is in the cache, the latest used first. Throws CacheRefusal. */
+  async list(): Promise<CachedBase[]> {
+    const all = [];
+    for (const [id, manifest] of await this.manifests()) {
+      const { name, doubleQuant, created, lastUsed, content } = manifest;
+      const folder = await this.storage.open(id);
+      const files = await Promise.all((await folder.list()).map((file) => folder.open(file)));
+      const bytes = files.reduce((sum, file) => sum + (file?.size ?? 0), 0);
+      all.push({ id, name, bytes, doubleQuant, created, lastUsed, content });
+    }
+    return all.toSorted((a, b) => b.lastUsed - a.lastUsed);
+  }
+
+  /** Throws CacheRefusal. */
+  delete(id: string): Promise<void> {
+    return this.storage.remove(id);
+  }
+
+  /**
+   * The files of a base that is in the cache: it opens like the base's own folder, and its weights come from the
+   * cache. Undefined where there is none of this content that could be loaded.
+   */
+  async folder(content: string, doubleQuant: boolean): Promise<CachedFolder | undefined> {
+    const found = await this.find(content, doubleQuant);
+    if (!found) return undefined;
+    const { id, manifest } = found;
+    const folder = await this.storage.open(id);
+    const skeleton = await openSkeleton(folder, manifest.name);
+    return {
+      name: manifest.name,
+      cached: { id, manifest },
+      list: () => folder.list(),
+      open: async (file) => (SMALL_FILES.includes(file) ? folder.open(file) : skeleton(file)),
+    };
+  }
+
+  /** The place of an opened base in the cache. */
+  async slot(model: BaseModel, doubleQuant: boolean): Promise<BaseSlot> {
+    if (isCached(model.folder)) {
+      const { id, manifest } = model.folder.cached;
+      return new BaseSlot(this, { model, doubleQuant, content: manifest.content, seen: undefined, id });
+    }
+    const seen = await fingerprintOf(model);
+    const known = await this.manifests().catch(emptyWhereRefused);
+    const content = seen && known.find(([, { fingerprints }]) => fingerprints.includes(seen))?.[1].content;
+    return new BaseSlot(this, { model, doubleQuant, content, seen, id: undefined });
+  }
+
+  /** An entry that could be loaded. */
+  async find(content: string, doubleQuant: boolean): Promise<{ id: string; manifest: Manifest } | undefined> {
+    const layout = await currentLayout();
+    const found = (await this.manifests().catch(emptyWhereRefused)).find(
+      ([, m]) => m.content === content && m.doubleQuant === doubleQuant && m.layout === layout,
+    );
+    return found && { id: found[0], manifest: found[1] };
+  }
+
+  /** Those that can be read: an entry of another version of Retune is none of ours. */
+  async manifests(): Promise<[id: string, Manifest][]> {
+    const all: [string, Manifest][] = [];
+    for (const id of await this.storage.entries()) {
+      const manifest = await readManifest(await this.storage.open(id)).catch(() => undefined);
+      if (manifest) all.push([id, manifest]);
+    }
+    return all;
+  }
+
+  async writeManifest(id: string, manifest: Manifest): Promise<void> {
+    await this.storage.replace(id, MANIFEST, encodeUtf8(JSON.stringify(manifest)));
+  }
+}
+
+const isCached = (folder: Folder): folder is CachedFolder => 'cached' in folder;
+
+function emptyWhereRefused(error: unknown): [string, Manifest][] {
+  if (error instanceof CacheRefusal) return [];
+  throw error;
+}

@@ -1,0 +1,68 @@
+import { baseFiles, type BaseModel } from '../formats/base-model.ts';
+import { readAll, type Folder } from '../formats/byte-source.ts';
+import { sha256Chunks } from '../formats/sha256.ts';
+import { encodeUtf8 } from '../formats/utf8.ts';
+import { TOKENIZER_FILES } from '../text/load-tokenizer.ts';
+import quantise from '../../shaders/nf4_quantise.wgsl?raw';
+import repack from '../../shaders/nf4_repack.wgsl?raw';
+import { fingerprint, plainName } from './base-fingerprint.ts';
+
+/** A base in the cache, as it is shown. */
+export interface CachedBase {
+  id: string;
+  /** The folder that it was loaded from, as the user knows it. */
+  name: string;
+  /** Of all its files. */
+  bytes: number;
+  doubleQuant: boolean;
+  /** Milliseconds since 1970. */
+  created: number;
+  lastUsed: number;
+  /** SHA-256 of the base's files, as in a run's identity. */
+  content: string;
+}
+
+/** What is written beside an image. */
+export interface Manifest extends Omit<CachedBase, 'id' | 'bytes'> {
+  /** What the quantiser was when the image was made. */
+  layout: string;
+  /** Of the image's tensors. */
+  checksum: string;
+  /** Likenesses of folders whose files were read whole and had this content, the latest last. */
+  fingerprints: string[];
+}
+
+export const MANIFEST = 'manifest.json';
+export const IMAGE = 'base.safetensors';
+
+/** Beside the weights: what opening a base and its tokenizer reads. */
+export const SMALL_FILES = [
+  'config.json',
+  'generation_config.json',
+  'model.safetensors.index.json',
+  ...TOKENIZER_FILES,
+];
+
+/** To be raised whenever images are written differently, or what they hold changes its place on the device. */
+const IMAGE_VERSION = 1;
+
+/** What is written of an entry; undefined where another version of Retune wrote it. */
+export async function readManifest(folder: Folder): Promise<Manifest | undefined> {
+  const file = await folder.open(MANIFEST);
+  if (!file) return undefined;
+  const json = JSON.parse(new TextDecoder().decode(await readAll(file))) as Partial<Manifest>;
+  return json.content && json.layout && Array.isArray(json.fingerprints) ? (json as Manifest) : undefined;
+}
+
+/** The likeness of a base's files as they are now; they are opened anew. */
+export async function fingerprintOf(model: BaseModel): Promise<string | undefined> {
+  const { folder } = model;
+  const names = new Set([...baseFiles(model).map(({ name }) => plainName(name)), ...SMALL_FILES]);
+  const files = await Promise.all([...names].map((name) => folder.open(name)));
+  return fingerprint(files.filter((file) => file !== undefined));
+}
+
+/** Changes with the order in which the quantiser lays out codes: it is what the kernels say. */
+export async function currentLayout(): Promise<string> {
+  return sha256Chunks([encodeUtf8(`${IMAGE_VERSION}\n${quantise}${repack}`)]);
+}

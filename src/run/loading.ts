@@ -1,0 +1,14 @@
+import type { BaseSlot } from '../model/base-slot.ts';
+import type { RunEvent } from './events.ts';
+
+type Emit = (event: Extract<RunEvent, { type: 'phase' | 'note' }>) => void;
+
+/** How loading a base uses its place in the cache, and what it tells. */
+export const loading = (cache: BaseSlot | undefined, emit: Emit) => ({
+  cache,
+  onProgress: (done: number, total: number) =>
+    emit({ type: 'phase', phase: 'loading the base', done, total, unit: 'bytes' }),
+  onCaching: (done: number, total: number) =>
+    emit({ type: 'phase', phase: 'caching the base', done, total, unit: 'bytes' }),
+  onNote: (text: string) => emit({ type: 'note', text }),
+});
