@@ -15,6 +15,7 @@ import type {
   RunOutcome,
   TimeEstimate,
 } from '../../../src/worker/protocol.ts';
+import type { TestEvent, TestFiles, TestInputs, TestOutcome } from '../../../src/worker/test-protocol.ts';
 
 type Ended = Answer<RunOutcome & { id: string }>;
 
@@ -37,6 +38,11 @@ export interface Bench {
     version: 'base' | 'v1' | 'v2',
     question: string,
   ): Promise<{ streamed: string; whole: string }>;
+  /** Starts a test, or goes on with the one of that id; stops it after so many answers. */
+  test(
+    what: TestInputs | { id: string; files?: TestFiles },
+    stopAfter?: number,
+  ): Promise<{ outcome: Answer<TestOutcome>; events: TestEvent[] }>;
   /** A file's bytes as base64. */
   base64(blob: Blob): Promise<string>;
   store(id: string): BrowserRunStore;
@@ -127,6 +133,17 @@ const bench: Bench = {
     const hear = proxy((text: string) => void (streamed += text));
     const answer = await engine.chat(id, version, question, hear, { greedy: true, maxNewTokens: 24 });
     return { streamed, whole: answer.ok ? answer.value : answer.sentence };
+  },
+  async test(what, stopAfter = Infinity) {
+    const events: TestEvent[] = [];
+    const hear = proxy((event: TestEvent) => {
+      events.push(event);
+      const answers = events.filter(({ type }) => type === 'answer').length;
+      if (event.type === 'answer' && answers === stopAfter) void engine.stopTest();
+    });
+    const outcome =
+      'id' in what ? await engine.resumeTest(what.id, what.files, hear) : await engine.startTest(what, hear);
+    return { outcome, events };
   },
   async base64(blob) {
     let binary = '';
