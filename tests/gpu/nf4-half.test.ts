@@ -78,16 +78,14 @@ afterAll(() => t.close());
 // rows (tokens) × columns (out) over depth (in).
 const shapes = [
   [9, 132, 64],
-  [63, 128, 32],
-  [65, 60, 160],
-  [130, 260, 96],
+  [65, 60, 96],
+  [68, 260, 32],
 ] as const;
 
 describe.each(shapes)('NF4 products above f32: %i rows, %i out, %i in', (rows, columns, depth) => {
   it.each([
     [false, false, 0],
-    [true, true, 32],
-    [false, true, 5],
+    [true, true, 37],
   ])('nested %s, bias and residual %s, rank %i', async (nested, extras, rank) => {
     const random = new Random(rows * 7919 + columns * 31 + depth + rank);
     const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
@@ -112,8 +110,7 @@ describe.each(shapes)('NF4 products above f32: %i rows, %i out, %i in', (rows, c
 
   it.each([
     [false, false, 0],
-    [true, true, 32],
-    [false, true, 5],
+    [true, true, 37],
   ])('gradient: nested %s, accumulate %s, rank %i', async (nested, accumulate, rank) => {
     const random = new Random(rows * 104729 + columns * 31 + depth + rank);
     const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
@@ -137,12 +134,12 @@ describe.each(shapes)('NF4 products above f32: %i rows, %i out, %i in', (rows, c
 it('the same bits twice', async () => {
   const random = new Random(Date.now());
   const { weight } = randomNf4(t, random, 128, 96, true);
-  const x = t.upload(uneven(random, 70, 96));
+  const x = t.upload(uneven(random, 33, 96));
   for (const { name, forward } of ways) {
     const runs = [];
     for (let i = 0; i < 2; i++) {
-      const y = t.output(70 * 128);
-      forward(t.stream, { x, weight, y, rows: 70, rowScales: t.output(70) });
+      const y = t.output(33 * 128);
+      forward(t.stream, { x, weight, y, rows: 33, rowScales: t.output(33) });
       runs.push(await t.bytes(y));
     }
     expect(runs[1], name).toEqual(runs[0]);
