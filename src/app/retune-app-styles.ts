@@ -10,7 +10,7 @@ export const appStyles = css`
     display: flex;
     flex-wrap: wrap;
     align-items: center;
-    gap: 0.75rem 2rem;
+    gap: 0.75rem 1.25rem;
     padding: 0.8rem clamp(1rem, 4vw, 2.5rem);
     background: var(--surface);
     border-bottom: 1px solid var(--line);
@@ -117,10 +117,23 @@ export const appStyles = css`
     font-size: var(--tiny);
     color: var(--ink-soft);
   }
-  @media (max-width: 40rem) {
+  @media (max-width: 82rem) {
     .brand p {
       display: none;
     }
+  }
+  @media print {
+    header,
+    footer,
+    page-notices {
+      display: none;
+    }
+    main {
+      max-width: none;
+      padding: 0;
+    }
+  }
+  @media (max-width: 40rem) {
     nav button {
       padding: 0.4rem 0.55rem;
     }

@@ -5,11 +5,13 @@ import type { EngineApi } from '../worker/protocol.ts';
 import { isActive, type AppState } from './state/app-state.ts';
 import { pageTitle } from './state/page-title.ts';
 import { Session } from './state/session.ts';
+import { testTitle } from './state/test-events.ts';
 import { shared } from './styles.ts';
 import './views/page-notices.ts';
 import './views/runs-view.ts';
 import './views/setup-view.ts';
 import type { SetupView } from './views/setup-view.ts';
+import './views/test-notice-view.ts';
 import './views/test-view.ts';
 import './views/train-view.ts';
 import { appStyles } from './retune-app-styles.ts';
@@ -40,6 +42,7 @@ export class RetuneApp extends LitElement {
     super();
     this.session = new Session(engine);
     this.session.store.subscribe(() => this.#follow());
+    this.session.tests.store.subscribe(() => this.#follow());
   }
 
   override connectedCallback(): void {
@@ -81,6 +84,7 @@ export class RetuneApp extends LitElement {
       </header>
       <main>
         <page-notices .session=${session}></page-notices>
+        <test-notice-view .session=${session}></test-notice-view>
         ${this.#view()}
       </main>
       <footer>
@@ -149,8 +153,9 @@ export class RetuneApp extends LitElement {
   /** What follows the run outside of the page's own elements; works in a hidden tab too. */
   #follow(): void {
     const { run } = this.session.store.state;
-    document.title = pageTitle(run);
-    this.#wakeLock.want(isActive(run) && run?.status !== 'paused');
+    const { running } = this.session.tests.store.state;
+    document.title = running ? testTitle(running) : pageTitle(run);
+    this.#wakeLock.want(running !== undefined || (isActive(run) && run?.status !== 'paused'));
     this.requestUpdate();
   }
 

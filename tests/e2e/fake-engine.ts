@@ -9,7 +9,7 @@ import type {
   RunOutcome,
   RunRecord,
 } from '../../src/worker/protocol.ts';
-import type { TestApi } from '../../src/worker/test-protocol.ts';
+import { fakeTests, type TestScenario } from './fake-tests.ts';
 
 /** What the page is to be shown, by the address of the test's page. */
 export interface Scenario {
@@ -46,15 +46,13 @@ export function scenarioOf(search: URLSearchParams): Scenario {
   };
 }
 
-/** What no test of the page asks for. */
-const testing = {} as TestApi;
 const MIB = 2 ** 20;
 const ok = <T>(value: T): Answer<T> => ({ ok: true, value });
 const no = (sentence: string): Answer<never> => ({ ok: false, sentence });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** An engine that computes nothing: it reads names, counts lines and draws a falling loss, for tests of the page. */
-export function fakeEngine(scenario: Scenario): EngineApi {
+export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi {
   const runs = new Map<string, RunRecord>();
   const has = (folder: ChosenFolder, name: string) => folder.files.some((file) => file.name === name);
   let paused = false;
@@ -164,7 +162,7 @@ export function fakeEngine(scenario: Scenario): EngineApi {
   }
 
   return {
-    ...testing,
+    ...fakeTests(testing, runs),
     device: async () => {
       if (scenario.device === 'none')
         return no(

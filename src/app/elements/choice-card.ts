@@ -36,6 +36,8 @@ export class ChoiceCard extends LitElement {
   @property({ type: Boolean }) optional = false;
   @property({ type: Boolean }) quiet = false;
   @property({ type: Boolean }) locked = false;
+  /** It can be changed, but not taken away. */
+  @property({ type: Boolean }) fixed = false;
   @state() private over = false;
   @state() private ownProblem = '';
   @query('input') private input!: HTMLInputElement;
@@ -80,7 +82,7 @@ export class ChoiceCard extends LitElement {
           >
         </button>
         ${
-          chosenName && !locked
+          chosenName && !locked && !this.fixed
             ? html`<button type="button" class="link" @click=${this.#clear}>
                 Remove<span class="only-heard"> ${heading}</span>
               </button>`

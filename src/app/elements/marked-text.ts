@@ -1,15 +1,15 @@
 import { css, html } from 'lit';
+import type { DiffPiece } from '../../generate/word-diff.ts';
 import { safeText } from '../safe-text.ts';
-import type { DiffPiece } from '../state/word-diff.ts';
 
-/** A text with what was added and what is missing marked: by sign, line and tint, and to a reader by name. */
+/** A text with what is new in it and what is gone from it marked: by line and tint, and to a reader by name. */
 export const markedText = (pieces: readonly DiffPiece[]) =>
   pieces.map(({ kind, text }) => {
     if (kind === 'same') return safeText(text);
     // White space at the end stays outside of the mark.
     const words = text.trimEnd();
     const rest = text.slice(words.length);
-    return kind === 'added'
+    return kind === 'new'
       ? html`<ins
             ><span class="only-heard">[added: </span>${safeText(words)}<span class="only-heard">]</span></ins
           >${rest}`

@@ -3,7 +3,10 @@ import type { EngineApi } from '../../worker/protocol.ts';
 import { initialState, isActive, type AppState } from './app-state.ts';
 import { Chat } from './chat.ts';
 import { Choices } from './choices.ts';
+import { Lineage } from './lineage.ts';
+import { StorageUse } from './storage.ts';
 import { Store } from './store.ts';
+import { Tests } from './tests.ts';
 import { Training } from './training.ts';
 
 /** What the views are given: the state, and everything that can be done about it. */
@@ -12,6 +15,9 @@ export class Session {
   readonly choices: Choices;
   readonly training: Training;
   readonly chat: Chat;
+  readonly tests: Tests;
+  readonly lineage: Lineage;
+  readonly storage: StorageUse;
   readonly #engine: EngineApi;
   #takeUpdate: (() => void) | undefined;
 
@@ -20,6 +26,9 @@ export class Session {
     this.choices = new Choices(engine, this.store);
     this.training = new Training(engine, this.store);
     this.chat = new Chat(engine, this.store);
+    this.tests = new Tests(engine, this.store);
+    this.lineage = new Lineage(engine, this.store, this.choices);
+    this.storage = new StorageUse(engine);
   }
 
   /** Finds the device, the defaults, and what an earlier visit left unfinished. */
@@ -34,6 +43,7 @@ export class Session {
       const device = await this.#engine.device();
       this.store.update({ device });
       if (device.ok) await this.training.recover();
+      if (!isActive(this.store.state.run)) await this.tests.recover();
     } catch (error) {
       this.store.update({ crash: String(error) });
     }

@@ -135,11 +135,13 @@ export class Training {
     return this.#engine.exportCheckpoint(id, step);
   }
 
-  async #needs({ handles, inputs }: RunRecord, ask: boolean): Promise<Unfinished['needs']> {
+  async #needs({ handles, inputs, sourceRun }: RunRecord, ask: boolean): Promise<Unfinished['needs']> {
     const kept = [handles.base, handles.source, handles.train, handles.validation].filter(
       (h) => h !== undefined,
     );
-    if (kept.length < Object.values(inputs).filter((name) => name !== undefined).length) return 'files';
+    // What another run made is in the browser itself.
+    const own = sourceRun === undefined ? inputs : { ...inputs, source: undefined };
+    if (kept.length < Object.values(own).filter((name) => name !== undefined).length) return 'files';
     return (await mayRead(kept, ask)) ? 'nothing' : 'permission';
   }
 

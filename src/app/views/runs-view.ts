@@ -1,89 +1,109 @@
-import { css, html } from 'lit';
-import { customElement, state } from 'lit/decorators.js';
-import type { RunRecord } from '../../worker/protocol.ts';
-import { safeText } from '../safe-text.ts';
-import { isActive } from '../state/app-state.ts';
+import { css, html, nothing } from 'lit';
+import { customElement, query } from 'lit/decorators.js';
+import '../elements/notice-bar.ts';
 import { shared } from '../styles.ts';
-import { showBytes } from '../../formats/words.ts';
+import './lineage-view.ts';
+import './runs-detail-view.ts';
+import './runs-overlay-view.ts';
 import { SessionView } from './session-view.ts';
+import './storage-view.ts';
 
-/** Runs that the browser has kept, to be opened or deleted. */
+/** What the stages have left: the runs as a family, their losses in one plot, and the space that everything takes. */
 @customElement('runs-view')
 export class RunsView extends SessionView {
-  @state() private asking = '';
+  @query('input') private input!: HTMLInputElement;
 
   static override styles = [
     shared,
     css`
       :host {
-        display: block;
+        display: grid;
+        gap: var(--gap);
       }
-      .row {
+      :host > * {
+        min-width: 0;
+      }
+      .head {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.75rem 1.5rem;
         justify-content: space-between;
-        padding: 0.7rem 0;
-        border-top: 1px solid var(--line);
+        align-items: end;
       }
-      li:first-child .row {
-        border-top: 0;
-        padding-top: 0.2rem;
+      .two {
+        display: grid;
+        grid-template-columns: minmax(16rem, 24rem) minmax(0, 1fr);
+        gap: var(--gap);
+        align-items: start;
       }
-      p {
-        overflow-wrap: anywhere;
+      .two.alone {
+        grid-template-columns: minmax(0, 1fr);
+      }
+      h2:focus:not(:focus-visible) {
+        outline: none;
+      }
+      @media (max-width: 60rem) {
+        .two {
+          grid-template-columns: minmax(0, 1fr);
+        }
       }
     `,
   ];
 
+  protected override get stores() {
+    return [this.session.store, this.session.lineage.store];
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    void this.session.lineage.refresh();
+    void this.session.storage.refresh();
+  }
+
   override render() {
-    const { runs, run } = this.app;
-    const sorted = runs.toSorted((a, b) => b.created - a.created);
-    return html`<h2 id="heading" tabindex="-1">Runs</h2>
+    const { session } = this;
+    const { notes, said, busy, selected } = session.lineage.store.state;
+    return html`<div class="head">
+        <div>
+          <h2 id="heading" tabindex="-1">Runs</h2>
+          <p class="soft">
+            Each with its recipe, the fingerprints of its data, its plots, checkpoints and tests.
+          </p>
+        </div>
+        <button type="button" ?disabled=${busy !== undefined} @click=${() => this.input.click()}>
+          ${busy === 'importing' ? 'Importing…' : 'Import a run (.zip)'}
+        </button>
+        <input
+          type="file"
+          data-slot="import"
+          tabindex="-1"
+          aria-hidden="true"
+          hidden
+          accept=".zip,application/zip"
+          @change=${this.#import}
+        />
+      </div>
+      ${said ? html`<notice-bar role="status" .kind=${said.kind} .text=${said.text}></notice-bar>` : nothing}
       ${
-        runs.length === 0
-          ? html`<p class="soft">No run has been kept yet.</p>`
-          : html`<div class="panel">
-              <ul>
-                ${sorted.map((record) => html`<li>${this.#row(record, isActive(run))}</li>`)}
-              </ul>
-            </div>`
-      }`;
+        notes.length === 0
+          ? html`<p class="panel soft">No run has been kept yet: the first stands here once it has begun.</p>`
+          : html`<div class="two ${selected ? '' : 'alone'}">
+                <lineage-view .session=${session}></lineage-view>
+                ${selected ? html`<runs-detail-view .session=${session} .run=${selected}></runs-detail-view>` : nothing}
+              </div>
+              <runs-overlay-view .session=${session}></runs-overlay-view>`
+      }
+      <storage-view .session=${session}></storage-view>`;
+  }
+
+  #import(): void {
+    const [file] = this.input.files ?? [];
+    if (file) void this.session.lineage.import(file).then(() => this.session.storage.refresh());
+    this.input.value = '';
   }
 
   /** Hands the focus to the page of runs. */
   show(): void {
     this.renderRoot.querySelector<HTMLElement>('#heading')?.focus();
-  }
-
-  #row(record: RunRecord, locked: boolean) {
-    const { id, name, created, status, step, maxSteps, checkpoints } = record;
-    const bytes = checkpoints.reduce((sum, checkpoint) => sum + checkpoint.bytes, 0);
-    const state =
-      status === 'finished' ? `finished, ${maxSteps} steps` : `unfinished, step ${step} of ${maxSteps}`;
-    const what = html`<div>
-      <p><strong>${safeText(name)}</strong></p>
-      <p class="soft small">
-        ${new Date(created).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })} · ${state} ·
-        ${showBytes(bytes)}
-      </p>
-    </div>`;
-    if (this.asking === id)
-      return html`<div class="row">
-        ${what}
-        <span class="row" role="group" aria-label="Delete ${name}">
-          <span class="small">Delete this run and its checkpoints for good?</span>
-          <button type="button" @click=${() => void this.session.training.delete(id)}>Delete</button>
-          <button type="button" @click=${() => (this.asking = '')}>Keep</button>
-        </span>
-      </div>`;
-    return html`<div class="row">
-      ${what}
-      <span class="row">
-        <button type="button" ?disabled=${locked} @click=${() => this.session.training.open(record)}>
-          Open<span class="only-heard"> ${name}</span>
-        </button>
-        <button type="button" class="link" ?disabled=${locked} @click=${() => (this.asking = id)}>
-          Delete<span class="only-heard"> ${name}</span>
-        </button>
-      </span>
-    </div>`;
   }
 }

@@ -1,0 +1,73 @@
+import { css, html, LitElement } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import { safeText } from '../safe-text.ts';
+import { shared } from '../styles.ts';
+
+/** A button for what cannot be taken back: it asks once, then fires `confirmed`. */
+@customElement('ask-once')
+export class AskOnce extends LitElement {
+  /** The button's word, such as Delete. */
+  @property() word = 'Delete';
+  /** What it is about, for readers who hear the buttons alone. */
+  @property() subject = '';
+  @property() question = '';
+  @property({ type: Boolean }) locked = false;
+  @state() private asking = false;
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: inline-block;
+      }
+      .row {
+        justify-content: flex-end;
+        text-align: left;
+      }
+      .question {
+        font-size: var(--small);
+        overflow-wrap: anywhere;
+      }
+      @media print {
+        :host {
+          display: none;
+        }
+      }
+    `,
+  ];
+
+  override render() {
+    if (!this.asking)
+      return html`<button
+        type="button"
+        class="link"
+        ?disabled=${this.locked}
+        @click=${() => this.#ask(true, '.yes')}
+      >
+        ${this.word}<span class="only-heard"> ${safeText(this.subject)}</span>
+      </button>`;
+    return html`<span
+      class="row"
+      role="group"
+      aria-label=${`${this.word} ${this.subject}`}
+      @keydown=${(event: KeyboardEvent) => event.key === 'Escape' && this.#ask(false, 'button')}
+    >
+      <span class="question" id="question">${safeText(this.question)}</span>
+      <button type="button" class="yes" aria-describedby="question" @click=${this.#confirmed}>
+        ${this.word}
+      </button>
+      <button type="button" @click=${() => this.#ask(false, 'button')}>Keep</button>
+    </span>`;
+  }
+
+  async #ask(asking: boolean, focus: string): Promise<void> {
+    this.asking = asking;
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>(focus)?.focus();
+  }
+
+  readonly #confirmed = (): void => {
+    this.asking = false;
+    this.dispatchEvent(new CustomEvent('confirmed'));
+  };
+}

@@ -1,0 +1,18 @@
+import type { ChosenFolder } from '../../worker/protocol.ts';
+import { demoFiles } from './demo.ts';
+
+/** Whether a base is the bundled demo's, by what it is called. */
+export const isDemoBase = (name: string): boolean => name === 'demo/base';
+
+export const demoBase = async (): Promise<ChosenFolder> => (await demoFiles()).base;
+
+export const demoAdapter = async (): Promise<ChosenFolder> => (await demoFiles()).source;
+
+export const demoValidation = async (): Promise<File> => (await demoFiles()).validation.file;
+
+/** The bundled demo's questions. */
+export async function demoQuestions(): Promise<File> {
+  const answer = await fetch(new URL('demo/questions.json', document.baseURI));
+  if (!answer.ok) throw new Error(`demo/questions.json: the server answers ${answer.status}`);
+  return new File([await answer.blob()], 'questions.json', { type: 'application/json' });
+}

@@ -1,0 +1,112 @@
+import type { Recipe } from '../../formats/recipe.ts';
+import { mayRead } from '../../platform/permission.ts';
+import type { Answer, EngineApi, RunRecord } from '../../worker/protocol.ts';
+import type { FamilyMember, RunNotes } from '../../worker/test-protocol.ts';
+import type { AppState } from './app-state.ts';
+import type { Choices } from './choices.ts';
+import { demoBase, isDemoBase } from './demo-tests.ts';
+import { Store } from './store.ts';
+
+export interface LineageState {
+  notes: readonly RunNotes[];
+  family: readonly FamilyMember[];
+  /** The run whose page is open. */
+  selected?: string | undefined;
+  /** What is being done, and what came of the last thing. */
+  busy?: 'packing' | 'importing' | 'continuing' | undefined;
+  said?: { kind: 'good' | 'bad'; text: string } | undefined;
+}
+
+/** The runs of this browser as a family, and what can be done with each. */
+export class Lineage {
+  readonly store = new Store<LineageState>({ notes: [], family: [] });
+  readonly #engine: EngineApi;
+  readonly #app: Store<AppState>;
+  readonly #choices: Choices;
+
+  constructor(engine: EngineApi, app: Store<AppState>, choices: Choices) {
+    this.#engine = engine;
+    this.#app = app;
+    this.#choices = choices;
+  }
+
+  async refresh(): Promise<void> {
+    const [runs, notes, family] = await Promise.all([
+      this.#engine.runs(),
+      this.#engine.runNotes(),
+      this.#engine.family(),
+    ]);
+    this.#app.update({ runs });
+    const { selected } = this.store.state;
+    this.store.update({
+      notes,
+      family,
+      selected: notes.some(({ id }) => id === selected) ? selected : undefined,
+    });
+  }
+
+  select(selected: string | undefined): void {
+    this.store.update({ selected, said: undefined });
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    if (this.#fine(await this.#engine.renameRun(id, name))) await this.refresh();
+  }
+
+  async annotate(id: string, note: string): Promise<void> {
+    if (this.#fine(await this.#engine.annotateRun(id, note))) await this.refresh();
+  }
+
+  recipeYaml(recipe: Recipe): Promise<string> {
+    return this.#engine.recipeYaml(recipe);
+  }
+
+  archive(id: string): Promise<Blob | undefined> {
+    return this.#work('packing', async () => {
+      const answer = await this.#engine.archiveRun(id);
+      return this.#fine(answer) ? answer.value : undefined;
+    });
+  }
+
+  async import(file: File): Promise<void> {
+    await this.#work('importing', async () => {
+      const answer = await this.#engine.importRun(file);
+      if (!this.#fine(answer)) return;
+      await this.refresh();
+      this.select(answer.value.id);
+      this.store.update({ said: { kind: 'good', text: `${answer.value.name} is among your runs.` } });
+    });
+  }
+
+  /** Goes to stage one with what the run made as the source, and its base where the browser still has a way to it. */
+  async continueFrom(run: RunRecord): Promise<void> {
+    await this.#work('continuing', async () => {
+      if (run.handles.base) await mayRead([run.handles.base], true);
+      const answer = await this.#engine.continueFrom(run.id);
+      if (!this.#fine(answer)) return;
+      const { source, base = await this.#bundled(run) } = answer.value;
+      // The base first: without it the source could not be read.
+      if (base) await this.#choices.choose('base', base);
+      await this.#choices.choose('source', source);
+      this.#app.update({ view: 'setup' });
+    });
+  }
+
+  async #bundled({ inputs }: RunRecord) {
+    return isDemoBase(inputs.base) ? demoBase().catch(() => undefined) : undefined;
+  }
+
+  async #work<T>(busy: NonNullable<LineageState['busy']>, act: () => Promise<T>): Promise<T> {
+    this.store.update({ busy, said: undefined });
+    try {
+      return await act();
+    } finally {
+      this.store.update({ busy: undefined });
+    }
+  }
+
+  #fine<T>(answer: Answer<T>): answer is { ok: true; value: T } {
+    if (!answer.ok) this.store.update({ said: { kind: 'bad', text: answer.sentence } });
+    return answer.ok;
+  }
+}
