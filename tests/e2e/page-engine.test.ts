@@ -1,104 +1,163 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { unzipSync } from 'fflate';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { build, preview, type PreviewServer } from 'vite';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import { retune } from '../support/cli.ts';
+import type { MemoryFiles } from '../support/memory-folder.ts';
 import { casePath } from '../support/model-case.ts';
-import { BROWSER_ARGS, fingerprint } from '../support/worker-page.ts';
+import { chooseCase, savedFiles, StaticHost, stubPickers } from '../support/real-page.ts';
+import { BROWSER_ARGS, fingerprint, inside } from '../support/worker-page.ts';
 
 const CASE = 'batch2';
-const RESULT = [
-  'adapter_model.safetensors',
-  'adapter_config.json',
-  'trainer_state.json',
-  'retune_state.json',
-];
 
-let server: PreviewServer;
+let host: StaticHost;
 let browser: Browser;
 let work: string;
 
 beforeAll(async () => {
-  process.env.NODE_ENV = 'production';
-  const outDir = 'dist/page-engine-test';
-  await build({ logLevel: 'error', build: { outDir } });
-  const port = { port: 0, host: '127.0.0.1', open: false };
-  server = await preview({ logLevel: 'error', build: { outDir }, preview: port });
+  host = await StaticHost.open('dist/page-engine-test');
   browser = await chromium.launch({ executablePath: findBrowser()!, args: BROWSER_ARGS });
   work = mkdtempSync(join(tmpdir(), 'retune-page-'));
 });
 
 afterAll(async () => {
   await browser?.close();
-  await server?.close();
+  await host?.close();
   if (work) rmSync(work, { recursive: true });
 });
 
-async function choose(page: Page): Promise<void> {
-  await page.goto(server.resolvedUrls!.local[0]!);
-  await page.locator('[data-slot=base]').setInputFiles(casePath(CASE, 'base'));
-  await page.locator('[data-slot=source]').setInputFiles(casePath(CASE, 'v1'));
-  await page.locator('[data-slot=train]').setInputFiles(casePath(CASE, 'train.jsonl'));
-  await page.locator('[data-slot=validation]').setInputFiles(casePath(CASE, 'val.jsonl'));
-  await page.locator('[data-slot=recipe]').setInputFiles(casePath(CASE, 'training_config.yaml'));
-  await page.getByText('Everything is in order').waitFor();
-}
-
-describe('the page over the real engine', () => {
-  it('runs the bundled demo from one click', async () => {
+describe('the page over the real engine, on a static host under a path', () => {
+  it('takes what is dropped, and says in every card what is wrong with it', async () => {
     const page = await browser.newPage();
-    page.setDefaultTimeout(120_000);
-    await page.goto(server.resolvedUrls!.local[0]!);
-    await page.getByRole('button', { name: 'Run the demo' }).click();
-    await page
-      .getByText(/Step [1-9]\d* of 64/)
-      .first()
-      .waitFor();
-    await page.getByRole('button', { name: 'Stop' }).click();
-    await page.getByText('Stopped', { exact: false }).first().waitFor();
+    const problems = problemsOf(page);
+    await page.goto(host.url);
+    await drop(page, 'base', casePath(CASE, 'v1'));
+    await page.getByText(/^Not usable: v1: config\.json is missing/).waitFor();
+    await drop(page, 'base', casePath(CASE, 'base'));
+    await page.getByText('Qwen2, 2 layers').waitFor();
+    await drop(page, 'source', casePath(CASE, 'train.jsonl'));
+    await page.getByText(/train\.jsonl came without a folder, not a folder/).waitFor();
+    await drop(page, 'source', casePath(CASE, 'base'));
+    await page.getByText(/^Not usable: base: adapter_config\.json is missing/).waitFor();
+    await drop(page, 'train', casePath(CASE, 'v1'));
+    await page.getByText(/v1 is a folder, not one file/).waitFor();
+    await drop(page, 'train', casePath(CASE, 'base/config.json'));
+    await page.getByText(/^Not usable: config\.json, line 1: /).waitFor();
+    await drop(page, 'validation', casePath(CASE, 'training_config.yaml'));
+    await page.getByText(/^Not usable: training_config\.yaml, line 1: /).waitFor();
+    await drop(page, 'recipe', casePath(CASE, 'train.jsonl'));
+    await page.getByText(/^Not usable: train\.jsonl: /).waitFor();
+    expect(await page.getByText('Not usable:').count()).toBe(4);
+    const start = page.getByRole('button', { name: 'Start training' });
+    expect(await start.getAttribute('aria-disabled')).toBe('true');
+
+    await drop(page, 'source', casePath(CASE, 'v1'));
+    await drop(page, 'train', casePath(CASE, 'train.jsonl'));
+    await drop(page, 'validation', casePath(CASE, 'val.jsonl'));
+    await drop(page, 'recipe', casePath(CASE, 'training_config.yaml'));
+    await page.getByText('Everything is in order').waitFor();
+    expect(problems).toEqual([]);
     await page.close();
   });
 
-  it("trains the reference run and exports the command line's bytes", async () => {
-    const page = await browser.newPage();
+  it("trains the reference run, shows PyTorch's losses and exports the command line's bytes", async () => {
+    const context = await browser.newContext();
+    await stubPickers(context);
+    const page = await context.newPage();
     page.setDefaultTimeout(200_000);
-    const problems: string[] = [];
-    page.on('pageerror', (error) => problems.push(error.message));
-    await choose(page);
+    const problems = problemsOf(page);
+    await page.goto(host.url);
+    await chooseCase(page, CASE);
+    await page.getByRole('button', { name: 'Measure how long it will take' }).click();
+    await page.getByText(/^About .* tokens per second\.$/).waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
+    expectLosses(await page.getByRole('log').innerText());
 
-    const { log_history } = JSON.parse(readFileSync(casePath(CASE, 'expected/expected.json'), 'utf8')) as {
-      log_history: LogEntry[];
-    };
-    const last = log_history.findLast((entry) => entry.eval_loss !== undefined)!.eval_loss!;
-    await page.getByText(last.toFixed(4)).first().waitFor();
-
+    await page.evaluate(async () => {
+      await (await navigator.storage.getDirectory()).getDirectoryHandle('output', { create: true });
+    });
+    const inFolder = await savedFiles(page);
     const download = page.waitForEvent('download');
     await page.getByRole('button', { name: /Download V2/ }).click();
     const zip = join(work, 'v2.zip');
     await (await download).saveAs(zip);
-    const exported = Object.fromEntries(
-      Object.entries(unzipSync(readFileSync(zip))).map(([path, bytes]) => [path.split('/').at(-1)!, bytes]),
-    );
+    const zipped = unzipSync(readFileSync(zip));
+    expect(zipped).toEqual(inFolder);
 
-    const output = join(work, 'v2');
-    const { code, stderr } = await retune([
-      'finetune',
-      ...['--base', casePath(CASE, 'base'), '--source-model', casePath(CASE, 'v1')],
-      ...['--train-data', casePath(CASE, 'train.jsonl'), '--val-data', casePath(CASE, 'val.jsonl')],
-      ...['--config', casePath(CASE, 'training_config.yaml'), '--output', output],
-    ]);
-    expect(code, stderr).toBe(0);
-    const written = Object.fromEntries(
-      RESULT.map((name) => [name, new Uint8Array(readFileSync(join(output, name)))]),
-    );
-    expect(fingerprint(exported)).toEqual(fingerprint(written));
+    const written = await commandLine();
+    expect(fingerprint(zipped)).toEqual(fingerprint(written));
+    for (const checkpoint of ['checkpoint-6', 'checkpoint-7'])
+      expect(fingerprint(inside(zipped, checkpoint))).toEqual(fingerprint(inside(written, checkpoint)));
+    const names = (files: MemoryFiles) =>
+      Object.keys(files)
+        .map((path) => path.replace(/^logs\/.*/, 'logs/one event file'))
+        .toSorted();
+    expect(names(zipped)).toEqual(names(written));
+    const text = (files: MemoryFiles, name: string) => new TextDecoder().decode(files[name] as Uint8Array);
+    expect(text(zipped, 'README.md')).toBe(text(written, 'README.md'));
+    expect(text(zipped, 'training_config.yaml')).toBe(text(written, 'training_config.yaml'));
     expect(problems).toEqual([]);
+    await context.close();
   });
 });
+
+/** Whether what the log of the page shows is what transformers logged. */
+function expectLosses(shown: string): void {
+  const { log_history: reference } = JSON.parse(
+    readFileSync(casePath(CASE, 'expected/expected.json'), 'utf8'),
+  ) as { log_history: LogEntry[] };
+  const kinds = [
+    ['loss', /Step (\d+), epoch [\d.]+: loss ([\d.]+)/g],
+    ['eval_loss', /Step (\d+), epoch [\d.]+: eval loss ([\d.]+)/g],
+  ] as const;
+  for (const [key, pattern] of kinds) {
+    const seen = [...shown.matchAll(pattern)].map((match) => [Number(match[1]), Number(match[2])]);
+    const expected = reference.filter((entry) => entry[key] !== undefined);
+    expect(seen.map(([step]) => step)).toEqual(expected.map(({ step }) => step));
+    // Four digits are shown, and the losses agree within 2e-5.
+    seen.forEach(([, loss], i) => expect(Math.abs(loss! - expected[i]![key]!)).toBeLessThan(7e-5));
+  }
+}
+
+/** What the command line leaves of the same run. */
+async function commandLine(): Promise<MemoryFiles> {
+  const output = join(work, 'v2');
+  const { code, stderr } = await retune([
+    'finetune',
+    ...['--base', casePath(CASE, 'base'), '--source-model', casePath(CASE, 'v1')],
+    ...['--train-data', casePath(CASE, 'train.jsonl'), '--val-data', casePath(CASE, 'val.jsonl')],
+    ...['--config', casePath(CASE, 'training_config.yaml'), '--output', output],
+  ]);
+  expect(code, stderr).toBe(0);
+  const paths = readdirSync(output, { recursive: true }) as string[];
+  const files = paths.filter((path) => statSync(join(output, path)).isFile());
+  return Object.fromEntries(files.map((path) => [path, new Uint8Array(readFileSync(join(output, path)))]));
+}
+
+function problemsOf(page: Page): string[] {
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+  return problems;
+}
+
+/** Drops a file or folder from the disk on a card, as a hand with a mouse does. */
+async function drop(page: Page, slot: string, path: string): Promise<void> {
+  const card = page.locator('choice-card').filter({ has: page.locator(`[data-slot=${slot}]`) });
+  await card.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = (await card.boundingBox())!;
+  const session = await page.context().newCDPSession(page);
+  const at = {
+    x: x + width / 2,
+    y: y + height / 2,
+    data: { items: [], files: [resolve(path)], dragOperationsMask: 1 },
+  };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await session.send('Input.dispatchDragEvent', { type, ...at });
+  await session.detach();
+}
