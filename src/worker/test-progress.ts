@@ -5,7 +5,7 @@ const INTERVAL = 100;
 
 /** How fast a test answers, and what is left at that speed. */
 export class TestMeter {
-  readonly #total: number;
+  #total: number;
   readonly #now: () => number;
   #answered: number;
   /** Answers and their tokens since this start, and tokens of all answers, also those under way. */
@@ -38,6 +38,11 @@ export class TestMeter {
     this.#answered++;
     this.#fresh = { answers: this.#fresh.answers + 1, tokens: this.#fresh.tokens + tokens };
     return this.#progress();
+  }
+
+  /** A version failed: so many answers will not come. */
+  failed(missing: number): void {
+    this.#total -= missing;
   }
 
   #progress(): TestProgress {

@@ -153,7 +153,7 @@ export interface TestComparison {
 export interface TestProgress {
   /** The version that is answering, by index. */
   version: number;
-  /** Answers of all versions together. */
+  /** Answers of all versions together, without those that failed. */
   answered: number;
   total: number;
   tokensPerSecond: number;

@@ -179,6 +179,7 @@ function listener(
       case 'opened':
         return journal.version(event.version, { hash: event.hash });
       case 'failed':
+        meter.failed(questions.length - journal.answers[event.version]!.size);
         return journal.version(event.version, { state: 'failed', sentence: event.error.message });
       case 'loss':
         return journal.version(event.version, { evalLoss: event.loss });

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { bootstrapInterval } from '../../../src/generate/bootstrap.ts';
 import { exactMatch, rougeL, tokenF1 } from '../../../src/generate/metrics.ts';
 
 describe('exactMatch', () => {
@@ -40,5 +42,33 @@ describe('rougeL', () => {
   ])('of %j and %j is %d', (a, b, expected) => {
     expect(rougeL(a, b)).toBeCloseTo(expected, 12);
     expect(rougeL(b, a)).toBeCloseTo(expected, 12);
+  });
+});
+
+describe('against Python', () => {
+  interface Fixture {
+    pairs: { answer: string; expected: string; exact: boolean; f1: number; rouge_l: number }[];
+    bootstrap: { differences: number[]; interval: [number, number] }[];
+  }
+  const path = new URL('../../fixtures/generate/metrics.json', import.meta.url);
+  const { pairs, bootstrap } = JSON.parse(readFileSync(path, 'utf8')) as Fixture;
+
+  it('scores every pair as transformers and a plain ROUGE-L do', () => {
+    expect(pairs).toHaveLength(60);
+    for (const { answer, expected, exact, f1, rouge_l } of pairs) {
+      const what = JSON.stringify([answer, expected]);
+      expect(exactMatch(answer, expected), what).toBe(exact);
+      expect(tokenF1(answer, expected), what).toBeCloseTo(f1, 12);
+      expect(rougeL(answer, expected), what).toBeCloseTo(rouge_l, 12);
+    }
+  });
+
+  it('has the intervals of numpy, but for the draws', () => {
+    for (const { differences, interval } of bootstrap) {
+      const width = interval[1] - interval[0];
+      bootstrapInterval(differences, 3).forEach((end, i) =>
+        expect(Math.abs(end - interval[i]!) / width).toBeLessThan(0.04),
+      );
+    }
   });
 });

@@ -28,5 +28,6 @@ it('tells the speed and the time left of all versions together', () => {
   // The next version counts its tokens from 0.
   meter.tokens(2, 0);
   now += 1000;
-  expect(meter.tokens(2, 5)).toMatchObject({ version: 2, tokensPerSecond: 5 });
+  meter.failed(3);
+  expect(meter.tokens(2, 5)).toMatchObject({ version: 2, answered: 5, total: 7, tokensPerSecond: 5 });
 });
