@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { Option } from 'commander';
 import { showBytes } from '../formats/words.ts';
 import { BaseCache } from '../model/base-cache.ts';
 import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base-cache-storage.ts';
@@ -22,6 +23,12 @@ export function defaultCacheFolder(env = process.env, platform = process.platfor
     join(home, '.cache');
   return join(parent, 'retune');
 }
+
+export const baseCacheOption = () =>
+  new Option(
+    '--base-cache <folder>',
+    `where quantised bases are kept for the next start; "${OFF}" keeps none`,
+  ).default(defaultCacheFolder());
 
 /** The cache that `--base-cache` names; undefined where it is off. */
 export const openBaseCache = (folder: string): BaseCache | undefined =>

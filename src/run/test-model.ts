@@ -6,6 +6,7 @@ import { parseQuestions } from '../generate/questions.ts';
 import { batchTestFile, generationSettings, type BatchTestFile } from '../generate/results.ts';
 import type { Sampling } from '../generate/sampling.ts';
 import type { Gpu } from '../gpu/device.ts';
+import type { BaseCache } from '../model/base-cache.ts';
 import type { RunEvent } from './events.ts';
 import { testVersions, type VersionsEvent } from './test-versions.ts';
 
@@ -27,6 +28,7 @@ export interface TestModelCall {
   seed: number;
   /** As it shall stand in the result. */
   testDate: string;
+  baseCache?: BaseCache | undefined;
   openGpu: () => Promise<Gpu>;
   emit: (event: TestEvent) => void;
   /** Ends the test; it rejects with the signal's reason. */

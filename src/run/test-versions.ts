@@ -18,6 +18,7 @@ import type { Question } from '../generate/questions.ts';
 import { checkSampling, type Sampling } from '../generate/sampling.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Stream } from '../gpu/stream.ts';
+import type { BaseCache } from '../model/base-cache.ts';
 import { loadBase } from '../model/load-base.ts';
 import { Lora } from '../model/lora.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
@@ -65,6 +66,8 @@ export interface TestVersionsCall {
   maxNewTokens: number;
   sampling: Sampling;
   seed: number;
+  /** Where the base may lie quantised already. */
+  baseCache?: BaseCache | undefined;
   openGpu: () => Promise<Gpu>;
   emit: (event: VersionsEvent) => void;
   /** Ends the test; it rejects with the signal's reason. */
@@ -105,8 +108,10 @@ export async function testVersions(call: TestVersionsCall): Promise<void> {
   const gpu = await call.openGpu();
   const plan = generationPlan({ model, doubleQuant, modules: largest(modules), shape });
   const within = <T>(allocate: () => Promise<T>): Promise<T> => withinMemory(gpu, plan, allocate, REMEDY);
+  const cache = await call.baseCache?.slot(model, doubleQuant);
   const base = await within(() =>
     loadBase(gpu, model, {
+      cache,
       doubleQuant,
       positions: Math.max(shape.capacity, ...rows.map(({ ids }) => ids.length)),
       onProgress: (done, total) => {

@@ -1,12 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { build } from 'vite';
 import { findBrowser, findSwiftShader } from '../../src/cli/software-vulkan.ts';
 
 /** Before all tests: a browser (its software Vulkan device runs the kernels), and the command line built. */
-export default async function setup(): Promise<void> {
+export default async function setup(): Promise<() => void> {
+  // What the command line keeps for its next start stays out of the user's own cache.
+  const cache = (process.env.XDG_CACHE_HOME = mkdtempSync(join(tmpdir(), 'retune-test-cache-')));
   ensureBrowser();
   await build({ configFile: 'vite.cli.config.ts', logLevel: 'error' });
+  return () => rmSync(cache, { recursive: true, force: true });
 }
 
 /** Finds Chrome or Chromium with SwiftShader beside it, or installs it, and says what it does. */

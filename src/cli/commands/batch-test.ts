@@ -5,6 +5,7 @@ import { MAX_NEW_TOKENS, type BatchProgress } from '../../generate/batch-test.ts
 import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
 import { testModel, type TestEvent } from '../../run/test-model.ts';
+import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { openDisplay, type Display } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
 import { Interrupt } from '../interrupt.ts';
@@ -17,6 +18,7 @@ import { counted, showCount, showSeconds, showSpeed } from '../../formats/words.
 
 interface Options {
   base: string;
+  baseCache: string;
   model: string;
   questions: string;
   output: string;
@@ -89,6 +91,7 @@ export function batchTestCommand(program: Command, end: (exitCode: number) => vo
       '--config <file>',
       `${RECIPE} that says how the base is quantised (default: the one beside the adapter, else the recipe's values)`,
     )
+    .addOption(baseCacheOption())
     .addHelpText(
       'after',
       `
@@ -117,6 +120,7 @@ async function runBatchTest(options: Options): Promise<number> {
     const result = await withGpu(display, 'run the same command again', (openGpu) =>
       testModel({
         base,
+        baseCache: openBaseCache(options.baseCache),
         adapter,
         questions,
         form: options.prompt,

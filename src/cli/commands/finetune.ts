@@ -7,6 +7,8 @@ import { parseTrainerState } from '../../formats/trainer-state.ts';
 import type { FinetuneResult } from '../../run/call.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { ResumeMode } from '../../run/resume.ts';
+import { baseCacheOption, openBaseCache } from '../base-cache.ts';
+import { baseFolder } from '../base-folder.ts';
 import { openDisplay, type Display } from '../display.ts';
 import { checkApart, FolderStore } from '../folder-store.ts';
 import { Interrupt } from '../interrupt.ts';
@@ -17,7 +19,8 @@ import { RunReport } from '../run-report.ts';
 import { counted, showSeconds } from '../../formats/words.ts';
 
 interface Options {
-  base: string;
+  base?: string;
+  baseCache: string;
   sourceModel: string;
   trainData: string;
   valData?: string;
@@ -35,9 +38,9 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     .description(
       'Continues the training of a LoRA adapter (V1) on new rows over a 4-bit base model and writes the new adapter (V2), which PEFT loads. Started again, it goes on where it was stopped.',
     )
-    .requiredOption(
+    .option(
       '--base <folder>',
-      'base model in Hugging Face format (Qwen2, Qwen3 or Llama), safetensors',
+      "base model in Hugging Face format (Qwen2, Qwen3 or Llama), safetensors; may be left out to go on with the output's run where the base is in the cache",
     )
     .requiredOption(
       '--source-model <folder>',
@@ -55,6 +58,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
         .choices(['exact', 'weights', 'never'])
         .default('exact'),
     )
+    .addOption(baseCacheOption())
     .option('--leave-room', "leave about half of the GPU's time to other programs")
     .addHelpText(
       'after',
@@ -78,15 +82,16 @@ async function runFinetune(options: Options): Promise<number> {
   );
   try {
     const recipe = await readRecipe(options.config, display);
-    const base = await nodeFolder(options.base);
     const source = options.sourceModel === NONE ? undefined : await nodeFolder(options.sourceModel);
     const train = await nodeSource(options.trainData);
     const validation = options.valData === undefined ? undefined : await nodeSource(options.valData);
     await checkApart(options.output, [
-      { what: 'the base model', path: options.base },
+      ...(options.base === undefined ? [] : [{ what: 'the base model', path: options.base }]),
       ...(source ? [{ what: 'the source model', path: options.sourceModel }] : []),
     ]);
     const store = await FolderStore.open(options.output);
+    const baseCache = openBaseCache(options.baseCache);
+    const base = await baseFolder(options.base, store, baseCache, recipe.quantization.useDoubleQuant);
     if (source && options.config !== undefined) await tellWhoseRank(source, recipe, options.config, display);
     const report = new RunReport(display);
     const { signal } = interrupt;
@@ -95,6 +100,7 @@ async function runFinetune(options: Options): Promise<number> {
       finetune({
         inputs: { base, source, train, validation, recipe },
         store,
+        baseCache,
         resume: options.resume,
         leaveRoom: options.leaveRoom,
         openGpu,

@@ -1,0 +1,31 @@
+import type { Folder } from '../formats/byte-source.ts';
+import { UserError } from '../formats/user-error.ts';
+import type { BaseCache } from '../model/base-cache.ts';
+import { readCursor } from '../run/checkpoint.ts';
+import type { RunStore } from '../run/store.ts';
+import { nodeFolder } from './node-files.ts';
+
+/**
+ * The base that `--base` names, or, where it is left out, the one that the output's run was started with, from the
+ * cache. Throws UserError.
+ */
+export async function baseFolder(
+  path: string | undefined,
+  store: RunStore,
+  cache: BaseCache | undefined,
+  doubleQuant: boolean,
+): Promise<Folder> {
+  if (path !== undefined) return nodeFolder(path);
+  const step = (await store.checkpoints()).at(-1);
+  if (step === undefined)
+    throw new UserError(
+      `retune finetune: --base is left out, and ${store.name} holds no run to go on with; name the base's folder.`,
+    );
+  const { identity } = await readCursor(await store.openCheckpoint(step));
+  const folder = await cache?.folder(identity.base, doubleQuant);
+  if (!folder)
+    throw new UserError(
+      `retune finetune: --base is left out, and the base of ${store.name} is not in the cache; name its folder.`,
+    );
+  return folder;
+}

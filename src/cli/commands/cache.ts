@@ -1,0 +1,67 @@
+import { Option, type Command } from 'commander';
+import { UserError } from '../../formats/user-error.ts';
+import { counted, showBytes } from '../../formats/words.ts';
+import { BaseCache } from '../../model/base-cache.ts';
+import type { CachedBase } from '../../model/base-manifest.ts';
+import { defaultCacheFolder, FolderCacheStorage } from '../base-cache.ts';
+import { openDisplay } from '../display.ts';
+import { table } from '../table.ts';
+
+interface Options {
+  baseCache: string;
+}
+
+/** `retune cache`: the quantised bases that are kept, and how to be rid of them. */
+export function cacheCommand(program: Command): void {
+  const folder = () =>
+    new Option('--base-cache <folder>', 'where the cache lies').default(defaultCacheFolder());
+  const cache = program
+    .command('cache')
+    .summary('show or delete the quantised bases kept for the next start')
+    .description(
+      'A base that was loaded once is kept in 4 bits, so that the next start is quick and needs no base folder.',
+    )
+    .helpCommand(false);
+  cache
+    .command('list', { isDefault: true })
+    .description('Shows what is kept, the latest used first.')
+    .addOption(folder())
+    .option('--json', 'print JSON')
+    .action(runList);
+  cache
+    .command('delete')
+    .description('Deletes bases from the cache; the base folders themselves stay as they are.')
+    .argument('<id...>', 'ids that "retune cache list" shows, or "all"')
+    .addOption(folder())
+    .action(runDelete);
+}
+
+const cacheAt = ({ baseCache }: Options): BaseCache => new BaseCache(new FolderCacheStorage(baseCache));
+
+async function runList(options: Options & { json?: true }): Promise<void> {
+  const display = openDisplay();
+  const bases = await cacheAt(options).list();
+  if (options.json) return display.line(JSON.stringify(bases, null, 2));
+  if (bases.length === 0) return display.line(`${options.baseCache}: no base is kept there.`);
+  const rows = bases.map(({ id, bytes, lastUsed, name }) => [id, showBytes(bytes), day(lastUsed), name]);
+  for (const line of table([['id', 'size', 'last used', 'loaded from'], ...rows])) display.line(line);
+  display.line(`${showBytes(sizeOf(bases))} in ${options.baseCache}`);
+}
+
+async function runDelete(ids: readonly string[], options: Options): Promise<void> {
+  const cache = cacheAt(options);
+  const bases = await cache.list();
+  const known = new Set(bases.map(({ id }) => id));
+  const unknown = ids.find((id) => id !== 'all' && !known.has(id));
+  if (unknown !== undefined)
+    throw new UserError(
+      `retune cache: there is no base "${unknown}" in ${options.baseCache}, expected ${[...known, 'all'].join(' or ')}; see retune cache list.`,
+    );
+  const doomed = bases.filter(({ id }) => ids.includes(id) || ids.includes('all'));
+  for (const { id } of doomed) await cache.delete(id);
+  openDisplay().line(`Deleted ${counted(doomed.length, 'base')}, ${showBytes(sizeOf(doomed))}.`);
+}
+
+const sizeOf = (bases: readonly CachedBase[]): number => bases.reduce((sum, { bytes }) => sum + bytes, 0);
+
+const day = (time: number): string => new Date(time).toISOString().slice(0, 10);
