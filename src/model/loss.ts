@@ -35,6 +35,7 @@ export async function headLoss(
       rows: count,
       vocab,
       gradScale,
+      scratch: view(ws.buffers.lossScratch),
     });
     if (gradScale !== undefined) {
       const scratch = view(ws.buffers.headScratch);

@@ -1,6 +1,7 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { attentionScratch } from '../gpu/kernels/attention.ts';
+import { crossEntropyScratch } from '../gpu/kernels/cross-entropy.ts';
 import { headSlices } from '../gpu/kernels/head.ts';
 import { LORA_SCRATCH } from '../gpu/kernels/lora.ts';
 import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
@@ -89,6 +90,7 @@ export function workspaceAllocations(shape: WorkspaceShape) {
         'logits',
         Math.max(rows * c.vocabSize, LORA_SCRATCH, training ? attentionScratch(tokens, c) : 0),
       ),
+      lossScratch: f32('logits', crossEntropyScratch(rows, c.vocabSize)),
       ids: f32('batch', tokens),
       positions: f32('batch', tokens),
       ranges: f32('batch', 2 * tokens),

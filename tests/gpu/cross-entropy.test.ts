@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { crossEntropy } from '../../src/gpu/kernels/cross-entropy.ts';
+import { crossEntropy, crossEntropyScratch } from '../../src/gpu/kernels/cross-entropy.ts';
 import { crossEntropyBackwardRef, crossEntropyRef } from '../reference/ops/cross-entropy.ts';
 import { firstDifference } from '../support/first-difference.ts';
 import { f64, relativeError, testGpu } from '../support/gpu.ts';
@@ -13,6 +13,9 @@ const shapes = [
   [4, 1023],
   [3, 1025],
   [7, 4099],
+  [2, 8192],
+  [3, 8193],
+  [2, 20011],
   [2, 151936],
 ] as const;
 
@@ -28,7 +31,10 @@ describe.each(shapes)('cross-entropy of %i rows over %i', (rows, vocab) => {
 
   it('gives the losses and leaves the logits', async () => {
     const t = await testGpu();
-    const views = { logits: t.upload(logits), labels: t.upload(labels), losses: t.output(rows + 3) };
+    const views = {
+      ...{ logits: t.upload(logits), labels: t.upload(labels), losses: t.output(rows + 3) },
+      scratch: t.output(crossEntropyScratch(rows, vocab)),
+    };
     crossEntropy(t.stream, { ...views, lossBegin: 2, rows, vocab });
     const losses = await t.floats(views.losses);
     expect(relativeError(losses.subarray(2, 2 + rows), expected)).toBeLessThan(1e-5);
@@ -39,7 +45,10 @@ describe.each(shapes)('cross-entropy of %i rows over %i', (rows, vocab) => {
   it('turns the logits into the gradient, the same bits each time', async () => {
     const t = await testGpu();
     const run = async (): Promise<[Float32Array, Float32Array]> => {
-      const views = { logits: t.upload(logits), labels: t.upload(labels), losses: t.output(rows) };
+      const views = {
+        ...{ logits: t.upload(logits), labels: t.upload(labels), losses: t.output(rows) },
+        scratch: t.output(crossEntropyScratch(rows, vocab)),
+      };
       crossEntropy(t.stream, { ...views, lossBegin: 0, rows, vocab, gradScale: 1 / 48 });
       return [await t.floats(views.logits), await t.floats(views.losses)];
     };
@@ -56,11 +65,13 @@ it.each([NaN, Infinity, -Infinity])(
   'gives NaN for a row with a logit of %d, and only for it',
   async (value) => {
     const t = await testGpu();
-    const [rows, vocab] = [4, 1300];
+    // Two slices: where one of them is not sound, neither is the other.
+    const [rows, vocab] = [4, 8300];
     const logits = new Float32Array(rows * vocab).fill(0.5);
-    logits[7] = logits[vocab + 1299] = value;
-    const labels = t.upload(new Uint32Array([3, 1299, 5, 1]));
-    const views = { logits: t.upload(logits), labels, losses: t.output(rows) };
+    logits[7] = logits[vocab + 8299] = value;
+    const labels = t.upload(new Uint32Array([3, 8299, 5, 1]));
+    const scratch = t.output(crossEntropyScratch(rows, vocab));
+    const views = { logits: t.upload(logits), labels, losses: t.output(rows), scratch };
     crossEntropy(t.stream, { ...views, lossBegin: 0, rows, vocab, gradScale: 1 });
     const losses = await t.floats(views.losses);
     expect([losses[0], losses[1]]).toEqual([NaN, NaN]);

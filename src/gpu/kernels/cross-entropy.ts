@@ -1,15 +1,29 @@
 import code from '../../../shaders/cross_entropy.wgsl?raw';
-import { spread } from '../grid.ts';
+import partialCode from '../../../shaders/cross_entropy_partial.wgsl?raw';
+import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 
+const partialKernel = new Kernel({
+  name: 'cross_entropy_partial',
+  code: partialCode,
+  buffers: ['read', 'read_write'],
+  params: { vocab: 'u32', slice: 'u32' },
+});
+
 const kernel = new Kernel({
   name: 'cross_entropy',
   code,
-  buffers: ['read_write', 'read', 'read_write'],
-  params: { rows: 'u32', vocab: 'u32', begin: 'u32', gradient: 'u32', scale: 'f32' },
+  buffers: ['read', 'read_write', 'read', 'read_write'],
+  params: { vocab: 'u32', slice: 'u32', begin: 'u32', gradient: 'u32', scale: 'f32' },
 });
+
+/** Logits of a row that one workgroup takes. */
+const SLICE = 8192;
+
+/** f32 values of the `scratch` of crossEntropy. */
+export const crossEntropyScratch = (rows: number, vocab: number): number => 2 * rows * ceilDiv(vocab, SLICE);
 
 export interface CrossEntropy {
   /** [rows, vocab]; overwritten by the gradient where `gradScale` is given, else left as it is. */
@@ -19,9 +33,11 @@ export interface CrossEntropy {
   /** At least [lossBegin + rows] */
   losses: View;
   lossBegin: number;
+  /** At most 65,535. */
   rows: number;
   vocab: number;
   gradScale?: number | undefined;
+  scratch: View;
 }
 
 /**
@@ -30,17 +46,23 @@ export interface CrossEntropy {
  */
 export function crossEntropy(
   stream: Stream,
-  { logits, labels, losses, lossBegin, rows, vocab, gradScale }: CrossEntropy,
+  { logits, labels, losses, lossBegin, rows, vocab, gradScale, scratch }: CrossEntropy,
 ): void {
+  const groups = [ceilDiv(vocab, SLICE), rows] as const;
+  stream.dispatch(partialKernel, {
+    buffers: [logits, scratch],
+    params: { vocab, slice: SLICE },
+    groups,
+  });
   stream.dispatch(kernel, {
-    buffers: [logits, labels, losses],
+    buffers: [scratch, logits, labels, losses],
     params: {
-      rows,
       vocab,
+      slice: SLICE,
       begin: lossBegin,
       gradient: Number(gradScale !== undefined),
       scale: gradScale ?? 0,
     },
-    groups: spread(rows),
+    groups,
   });
 }
