@@ -24,6 +24,28 @@ export function numberOption({ whole = false, min = -Infinity, max = Infinity })
   };
 }
 
+/** What --memory does. */
+export const MEMORY_HELP =
+  'GPU memory that the run may take, such as 4GB or 3500MiB: the more, the less of each layer is computed twice';
+
+/** Bytes of a unit, by its name in lower case. */
+const UNITS: Readonly<Record<string, number>> = {
+  mb: 1e6,
+  gb: 1e9,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+
+/** A parser for an amount of memory: "4GB", "3500 MiB"; in bytes. */
+export function memoryOption(text: string): number {
+  const [, amount, unit] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(text) ?? [];
+  const bytes = Math.floor(Number(amount) * (UNITS[unit?.toLowerCase() ?? ''] ?? NaN));
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new InvalidArgumentError(
+    'Expected an amount of memory in MB, GB, MiB or GiB, such as 4GB or 3500MiB',
+  );
+}
+
 /** The recipe of a training_config.yaml, or the default one; tells about keys that have no effect. */
 export async function readRecipe(path: string | undefined, display: Display): Promise<Recipe> {
   if (path === undefined) return defaultRecipe();

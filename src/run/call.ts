@@ -13,6 +13,8 @@ export interface FinetuneCall {
   /** Where quantised bases are kept from one start to the next. */
   baseCache?: BaseCache | undefined;
   resume: ResumeMode;
+  /** Bytes that the run may take on the device; see chooseMemory for what counts without. */
+  memory?: number | undefined;
   /** Called once the inputs are sound: opening a device takes long and may fail. */
   openGpu: () => Promise<Gpu>;
   emit: (event: RunEvent) => void;

@@ -6,6 +6,7 @@ import { prepare, type Prepared } from './prepare.ts';
 import { checkSameRun, finishedIdentity, latestCheckpoint, latestWeights } from './resume.ts';
 import { newRunPlan } from './run-plan.ts';
 import { Run, type Start } from './run.ts';
+import { withMemory } from './session.ts';
 
 /** Phases in which there is nothing to save yet. */
 const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([
@@ -42,7 +43,8 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   }
   const start = await startingPoint(call, prepared, identity);
   const gpu = await call.openGpu();
-  const plan = start.checkpoint?.cursor.plan ?? newRunPlan(gpu, prepared.longest, prepared.windowTokens);
+  const begun = start.checkpoint?.cursor.plan ?? newRunPlan(gpu, prepared.longest, prepared.windowTokens);
+  const plan = withMemory(begun, gpu, prepared, call.memory);
   if (plan.device !== gpu.name)
     emit({
       type: 'note',

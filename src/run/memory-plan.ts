@@ -11,7 +11,7 @@ import type { KeepLevel } from '../model/keep.ts';
 import { loraAllocations, loraLayout, type LoraLayout } from '../model/lora.ts';
 import { baseAllocations } from '../model/weights.ts';
 import { workspaceAllocations, type WorkspaceShape } from '../model/workspace.ts';
-import { stateAllocations, type StateStorage } from '../train/optimizer-state.ts';
+import { stateAllocations, stateLayout, type StateStorage } from '../train/optimizer-state.ts';
 import { optimizerSharedAllocations } from '../train/optimizer.ts';
 import { lossAllocations } from '../train/step.ts';
 
@@ -59,6 +59,13 @@ export function memoryPlan(input: MemoryPlanInput): Map<MemoryKind, number> {
     lossAllocations(input.stepTargets),
     streamAllocations,
   ]);
+}
+
+/** Bytes that reading back a checkpoint takes for a moment: it goes layer by layer. */
+export function checkpointBytes(input: MemoryPlanInput): number {
+  const state = (layout: LoraLayout) =>
+    (input.optimizer ?? 'resident') === 'resident' ? stateLayout(layout).bytes : 0;
+  return Math.max(...layerLayouts(input).map((layout) => Math.max(4 * layout.values, state(layout))));
 }
 
 export interface GenerationPlanInput extends Pick<MemoryPlanInput, 'model' | 'doubleQuant'> {
@@ -123,9 +130,49 @@ export async function withinMemory<T>(
   return result;
 }
 
-function outOfMemory(gpu: Gpu, plan: ReadonlyMap<MemoryKind, number>, remedy: string): OutOfMemoryError {
-  const parts = [...plan].toSorted((a, b) => b[1] - a[1]).map(([kind, bytes]) => `${kind} ${mib(bytes)}`);
+/**
+ * What `make` makes, or undefined where the device has too little memory for it: then `close` frees what was made,
+ * and the device is as it was before.
+ */
+export async function unlessOutOfMemory<T>(
+  gpu: Gpu,
+  make: () => T,
+  close: (made: T) => void,
+): Promise<T | undefined> {
+  const { device } = gpu;
+  device.pushErrorScope('out-of-memory');
+  // Writing to a buffer that was refused is an error of its own.
+  device.pushErrorScope('validation');
+  let made: T;
+  try {
+    made = make();
+  } catch (error) {
+    await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    throw error;
+  }
+  const [mistake, refused] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+  if (refused) {
+    close(made);
+    return undefined;
+  }
+  if (mistake) gpu.errors.push(mistake.message);
+  return made;
+}
+
+/** The error that tells what a run needs and what to lower. */
+export function outOfMemory(
+  gpu: Gpu,
+  plan: ReadonlyMap<MemoryKind, number>,
+  remedy = TRAINING_REMEDY,
+): OutOfMemoryError {
   return new OutOfMemoryError(
-    `GPU memory: this run needs ${mib(totalBytes(plan))} MiB (${parts.join(', ')}), and ${gpu.name} has less to give; ${remedy}.`,
+    `GPU memory: this run needs ${mib(totalBytes(plan))} MiB (${showParts(plan)}), and ${gpu.name} has less to give; ${remedy}.`,
   );
 }
+
+/** A plan in words, the largest part first, in MiB. */
+export const showParts = (plan: ReadonlyMap<MemoryKind, number>): string =>
+  [...plan]
+    .toSorted((a, b) => b[1] - a[1])
+    .map(([kind, bytes]) => `${kind} ${mib(bytes)}`)
+    .join(', ');

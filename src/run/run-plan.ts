@@ -1,4 +1,5 @@
 import type { Gpu } from '../gpu/device.ts';
+import type { StateStorage } from '../train/optimizer-state.ts';
 
 /**
  * Everything that may differ between two starts of the same run and changes rounding: decided once before step 1,
@@ -11,8 +12,10 @@ export interface RunPlan {
   packing: 'first-fit';
   /** Largest number of tokens of a pass. */
   passTokens: number;
-  /** What the backward pass finds of each layer; the rest is computed again, with the same bits. */
-  kept: 'input, attention output, softmax statistics';
+  /** How much is kept of each layer, one digit each (model/keep.ts): the rest is computed again. */
+  keep?: string | undefined;
+  /** Where the optimizer's state lies. */
+  optimizer?: StateStorage | undefined;
   /** Where the numbers were made: bits repeat on the same device and backend. */
   device: string;
 }
@@ -31,7 +34,6 @@ export function newRunPlan(gpu: Gpu, longest: number, window: number): RunPlan {
     precision: 'f32',
     packing: 'first-fit',
     passTokens: passTokens(longest, window),
-    kept: 'input, attention output, softmax statistics',
     device: gpu.name,
   };
 }

@@ -41,7 +41,7 @@ interface RunParts extends Pick<
 
 /** One run on an open device, from its starting point to the result. */
 export class Run {
-  readonly #parts: RunParts;
+  #parts: RunParts;
   readonly #log: RunLog;
   readonly #window: (step: number) => StepWindow;
   readonly #schedule: Schedule;
@@ -77,9 +77,11 @@ export class Run {
   }
 
   async go(): Promise<FinetuneResult> {
-    const { prepared, gpu, plan, start, emit, signal, store } = this.#parts;
+    const { prepared, gpu, start, emit, signal, store } = this.#parts;
     const { maxSteps } = prepared;
-    const session = await openSession(gpu, prepared, plan, start.weights, emit);
+    const session = await openSession(gpu, prepared, this.#parts.plan, start.weights, emit);
+    const { plan } = session;
+    this.#parts = { ...this.#parts, plan };
     session.stream.pacer.leaveRoom = this.#parts.leaveRoom ?? false;
     await compileRun(gpu, prepared, plan, emit);
     if (start.checkpoint) {

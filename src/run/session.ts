@@ -1,7 +1,9 @@
 import type { LoraWeights } from '../formats/adapter.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { mib } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
+import { parseKeep } from '../model/keep.ts';
 import { loadBase } from '../model/load-base.ts';
 import { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
@@ -10,12 +12,29 @@ import { Optimizer } from '../train/optimizer.ts';
 import { PassRunner } from '../train/step.ts';
 import type { RunEvent } from './events.ts';
 import { loading } from './loading.ts';
-import { memoryPlan, trainingWorkspace, withinMemory, type MemoryPlanInput } from './memory-plan.ts';
+import {
+  chooseMemory,
+  choiceOf,
+  keepChoice,
+  smallerChoices,
+  smallestChoice,
+  withChoice,
+} from './memory-choice.ts';
+import {
+  memoryPlan,
+  outOfMemory,
+  totalBytes,
+  trainingWorkspace,
+  unlessOutOfMemory,
+  withinMemory,
+  type MemoryPlanInput,
+} from './memory-plan.ts';
 import type { Prepared } from './prepare.ts';
 import type { RunPlan } from './run-plan.ts';
 
 /** A run's share of the device: base, adapter, optimizer and activations. */
 export interface Session {
+  plan: RunPlan;
   stream: Stream;
   lora: Lora;
   optimizer: Optimizer;
@@ -31,7 +50,10 @@ export interface SessionInputs extends Pick<
 }
 
 /** What the memory plan needs to know of a prepared run. */
-export function planInput(prepared: SessionInputs, plan: Pick<RunPlan, 'passTokens'>): MemoryPlanInput {
+export function planInput(
+  prepared: SessionInputs,
+  plan: Pick<RunPlan, 'passTokens' | 'keep' | 'optimizer'>,
+): MemoryPlanInput {
   const { model, adapter, inputs, longest, stepTargets } = prepared;
   return {
     model,
@@ -41,10 +63,29 @@ export function planInput(prepared: SessionInputs, plan: Pick<RunPlan, 'passToke
     positions: longest,
     stepTargets: Math.max(stepTargets, plan.passTokens),
     dropout: adapter.config.loraDropout > 0,
+    keep: plan.keep === undefined ? undefined : parseKeep(plan.keep),
+    optimizer: plan.optimizer,
   };
 }
 
-/** Brings base, adapter and optimizer to the device. Throws UserError where they do not fit. */
+/**
+ * The plan with its choice of memory: that of an earlier start where there is one, else a new one. `budget` as for
+ * chooseMemory. Throws UserError where the budget is too small.
+ */
+export function withMemory(plan: RunPlan, gpu: Gpu, prepared: SessionInputs, budget?: number): RunPlan {
+  const input = planInput(prepared, plan);
+  const { software } = gpu;
+  const choice =
+    plan.keep === undefined
+      ? chooseMemory(input, { budget, software })
+      : keepChoice(input, choiceOf(input), budget);
+  return { ...plan, ...choice };
+}
+
+/**
+ * Brings base, adapter and optimizer to the device, with less kept of each layer where the device refuses what the
+ * plan asks for; the session's plan says how much. Throws UserError where nothing fits.
+ */
 export async function openSession(
   gpu: Gpu,
   prepared: SessionInputs,
@@ -54,14 +95,35 @@ export async function openSession(
 ): Promise<Session> {
   const { model, inputs } = prepared;
   const input = planInput(prepared, plan);
-  return withinMemory(gpu, memoryPlan(input), async () => {
-    const base = await loadBase(gpu, model, {
+  const smallest = memoryPlan(withChoice(input, smallestChoice(input)));
+  const base = await withinMemory(gpu, smallest, () =>
+    loadBase(gpu, model, {
       doubleQuant: inputs.recipe.quantization.useDoubleQuant,
       positions: input.positions,
       ...loading(prepared.cache, emit),
-    });
-    return assembleSession(gpu, base, prepared, plan, weights);
-  });
+    }),
+  );
+  const first = choiceOf(input);
+  for (const choice of [first, ...smallerChoices(input, first)]) {
+    const bytes = totalBytes(memoryPlan(withChoice(input, choice)));
+    if (choice !== first)
+      emit({
+        type: 'note',
+        text: `${gpu.name} refused the memory asked for; trying ${mib(bytes)} MiB and computing more of each layer twice.`,
+      });
+    const assemble = () => assembleSession(gpu, base, prepared, { ...plan, ...choice }, weights);
+    const session = await unlessOutOfMemory(gpu, assemble, closeSession);
+    if (session) return session;
+  }
+  throw outOfMemory(gpu, smallest);
+}
+
+function closeSession({ runner, optimizer, lora, stream }: Session): void {
+  runner.close();
+  runner.engine.ws.close();
+  optimizer.close();
+  lora.close();
+  stream.close();
 }
 
 /** A session on a base that is on the device. */
@@ -78,13 +140,8 @@ export function assembleSession(
   const lora = new Lora(gpu, weights, model.config.layers, true, adapter.config.loraDropout);
   const ws = new Workspace(gpu, trainingWorkspace(input));
   const { weightDecay, maxGradNorm } = inputs.recipe.training;
-  const optimizer = new Optimizer(gpu, lora, {
-    beta1: 0.9,
-    beta2: 0.999,
-    eps: 1e-8,
-    weightDecay,
-    maxGradNorm,
-  });
+  const settings = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay, maxGradNorm };
+  const optimizer = new Optimizer(gpu, lora, settings, plan.optimizer);
   const runner = new PassRunner({ gpu, stream, base, lora, ws }, input.stepTargets);
-  return { stream, lora, optimizer, runner };
+  return { plan, stream, lora, optimizer, runner };
 }

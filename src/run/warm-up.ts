@@ -7,7 +7,7 @@ import { compileRun } from './compile.ts';
 import type { RunEvent } from './events.ts';
 import { prepare, type Prepared, type RunInputs } from './prepare.ts';
 import { newRunPlan } from './run-plan.ts';
-import { openSession } from './session.ts';
+import { openSession, withMemory } from './session.ts';
 
 /** Evaluating a token costs about a third of training on it: there is no backward pass, and nothing is recomputed. */
 const EVALUATION_COST = 1 / 3;
@@ -34,7 +34,7 @@ export async function warmUp(
   const { train, grouping, longest, windowTokens, adapter } = prepared;
   const { seed } = inputs.recipe;
   const gpu = await openGpu();
-  const plan = newRunPlan(gpu, longest, windowTokens);
+  const plan = withMemory(newRunPlan(gpu, longest, windowTokens), gpu, prepared);
   const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit);
   await compileRun(gpu, prepared, plan, emit);
   const placed = stepWindows(

@@ -14,7 +14,7 @@ import { checkApart, FolderStore } from '../folder-store.ts';
 import { Interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
-import { NONE, readRecipe } from '../options.ts';
+import { MEMORY_HELP, memoryOption, NONE, readRecipe } from '../options.ts';
 import { RunReport } from '../run-report.ts';
 import { counted, showSeconds } from '../../formats/words.ts';
 
@@ -28,6 +28,7 @@ interface Options {
   config?: string;
   resume: ResumeMode;
   leaveRoom?: true;
+  memory?: number;
 }
 
 /** `retune finetune`: V1 and new rows become V2. */
@@ -59,6 +60,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
         .default('exact'),
     )
     .addOption(baseCacheOption())
+    .option('--memory <amount>', MEMORY_HELP, memoryOption)
     .option('--leave-room', "leave about half of the GPU's time to other programs")
     .addHelpText(
       'after',
@@ -103,6 +105,7 @@ async function runFinetune(options: Options): Promise<number> {
         baseCache,
         resume: options.resume,
         leaveRoom: options.leaveRoom,
+        memory: options.memory,
         openGpu,
         emit: (event) => report.show(event),
         signal,

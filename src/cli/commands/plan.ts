@@ -1,10 +1,18 @@
 import type { Command } from 'commander';
 import { UserError } from '../../formats/user-error.ts';
+import { KEEP, parseKeep, type KeepLevel } from '../../model/keep.ts';
+import {
+  chooseMemory,
+  fittingChoice,
+  UNTOLD_BYTES,
+  withChoice,
+  type MemoryChoice,
+} from '../../run/memory-choice.ts';
 import { memoryPlan, totalBytes, type MemoryPlanInput } from '../../run/memory-plan.ts';
 import { planRun } from '../../run/plan-run.ts';
 import { openDisplay } from '../display.ts';
 import { nodeFolder } from '../node-files.ts';
-import { numberOption, readRecipe } from '../options.ts';
+import { MEMORY_HELP, memoryOption, numberOption, readRecipe } from '../options.ts';
 import { counted, showCount } from '../../formats/words.ts';
 import { table } from '../table.ts';
 
@@ -14,6 +22,7 @@ interface Options {
   seq?: number;
   r?: number;
   config?: string;
+  memory?: number;
   json?: true;
 }
 
@@ -36,6 +45,7 @@ export function planCommand(program: Command): void {
     .option('--r <rank>', 'rank of the adapter (default: that of the recipe)', numberOption(COUNT))
     .option('--model <folder>', 'PEFT LoRA adapter whose rank and modules count')
     .option('--config <file>', 'training_config.yaml; without it the recipe has its default values')
+    .option('--memory <amount>', MEMORY_HELP, memoryOption)
     .option('--json', 'print JSON')
     .action(runPlan);
 }
@@ -52,13 +62,18 @@ async function runPlan(options: Options): Promise<void> {
     lora: { ...given.lora, r: options.r ?? given.lora.r },
     training: { ...given.training, maxLength: options.seq ?? given.training.maxLength },
   };
-  const input = await planRun({ base, source, recipe });
+  const asked = await planRun({ base, source, recipe });
+  const choice = chooseMemory(asked, { budget: options.memory, software: true });
+  const input = withChoice(asked, choice);
   const bytes = memoryPlan(input);
   const { batchSize, accumulationSteps } = recipe.training;
   if (options.json) {
     const json = {
       tokens_per_row: input.positions,
       tokens_per_pass: input.passTokens,
+      memory_budget: options.memory,
+      keep: choice.keep,
+      optimizer: choice.optimizer,
       bytes: Object.fromEntries(bytes),
       total_bytes: totalBytes(bytes),
     };
@@ -66,6 +81,7 @@ async function runPlan(options: Options): Promise<void> {
     return;
   }
   for (const line of describe(input, batchSize * accumulationSteps)) display.line(line);
+  for (const line of describeChoice(asked, choice, options.memory)) display.line(line);
   display.line('');
   const rows = [...bytes, ['total', totalBytes(bytes)] as const];
   for (const line of table([['', 'MiB'], ...rows.map(([kind, n]) => [kind, showMib(n)])])) display.line(line);
@@ -78,6 +94,36 @@ function describe({ model, modules, positions, passTokens }: MemoryPlanInput, ro
     `${model.folder.name}: ${family}, ${counted(layers, 'layer')} of width ${showCount(hiddenSize)}`,
     `LoRA of rank ${ranks} on ${counted(modules.length, 'module')}`,
     `rows of ${counted(positions, 'token')}, ${rows} to a step, in passes of up to ${counted(passTokens, 'token')}`,
+  ];
+}
+
+const KEPT: Readonly<Record<KeepLevel, string>> = {
+  [KEEP.input]: 'the input only',
+  [KEEP.attention]: 'the attention output',
+  [KEEP.projections]: 'q, k, v and the attention output',
+  [KEEP.all]: 'all that the backward pass needs',
+};
+
+function describeChoice(
+  asked: MemoryPlanInput,
+  { keep, optimizer }: MemoryChoice,
+  budget: number | undefined,
+): string[] {
+  const levels = parseKeep(keep);
+  const parts = Object.values(KEEP)
+    .toReversed()
+    .map((level) => ({ level, count: levels.filter((l) => l === level).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ level, count }) => `${KEPT[level]} (${counted(count, 'layer')})`);
+  const where = optimizer === 'paged' ? 'in host memory, paged' : 'on the GPU';
+  const lines = [`kept of each layer: ${parts.join(', ')}; optimizer state ${where}`];
+  if (budget !== undefined) return [...lines, `chosen for ${showMib(budget)} MiB`];
+  const more = fittingChoice(asked, UNTOLD_BYTES);
+  if (!more || more.keep === keep) return lines;
+  const most = showMib(totalBytes(memoryPlan(withChoice(asked, more))));
+  return [
+    ...lines,
+    `a GPU that grants it is given up to ${most} MiB, to keep more; --memory sets another limit`,
   ];
 }
 

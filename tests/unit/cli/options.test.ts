@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { numberOption, readRecipe } from '../../../src/cli/options.ts';
+import { memoryOption, numberOption, readRecipe } from '../../../src/cli/options.ts';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
 import type { Display } from '../../../src/cli/display.ts';
 
@@ -13,6 +13,23 @@ describe('a number on the command line', () => {
 
   it.each(['', ' ', '0', '65', '1.5', 'x', '1x', 'Infinity'])('is refused when it is "%s"', (text) =>
     expect(() => parse(text)).toThrow('Expected a whole number at least 1 and at most 64'),
+  );
+});
+
+describe('an amount of memory', () => {
+  it.each([
+    ['4GB', 4e9],
+    ['3500MiB', 3500 * 2 ** 20],
+    ['3.5 GiB', 3.5 * 2 ** 30],
+    [' 800mb ', 8e8],
+  ])('"%s" is read', (text, bytes) => expect(memoryOption(text)).toBe(bytes));
+
+  it.each(['', '4', 'GB', '-4GB', '4TB', '0MB', '4 G B', '1e3MB', '4,5GB', '99999999999GB'])(
+    '"%s" is refused',
+    (text) =>
+      expect(() => memoryOption(text)).toThrow(
+        'Expected an amount of memory in MB, GB, MiB or GiB, such as 4GB or 3500MiB',
+      ),
   );
 });
 
