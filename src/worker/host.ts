@@ -1,9 +1,12 @@
 import { expose } from 'comlink';
 import { defaultRecipe, recipeToYaml } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
+import { BaseCache } from '../model/base-cache.ts';
 import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import { runLockFree } from '../platform/run-lock.ts';
+import { BrowserCacheStorage } from '../storage/base-cache.ts';
 import { openDatabase } from '../storage/database.ts';
+import { KeptInputs } from '../storage/kept-inputs.ts';
 import { RunRecords } from '../storage/run-records.ts';
 import { TestRecords } from '../storage/test-records.ts';
 import { answer } from './answer.ts';
@@ -17,7 +20,7 @@ import type { DeviceFacts, EngineApi } from './protocol.ts';
 import { archiveRun, importRun } from './run-archive.ts';
 import { RunBook } from './run-book.ts';
 import { Runs } from './runs.ts';
-import { appShelf, deleteStored, runShelf, storageAccount, testShelf } from './storage-account.ts';
+import { appShelf, baseShelf, deleteStored, runShelf, storageAccount, testShelf } from './storage-account.ts';
 import { TestSources } from './test-inputs.ts';
 import { Tests } from './tests.ts';
 import { testsApi } from './tests-api.ts';
@@ -25,12 +28,13 @@ import { testsApi } from './tests-api.ts';
 const store = openDatabase();
 const records = new RunRecords(store);
 const kept = new KeptAdapters(records);
-const files = new RunFiles(kept);
+const baseCache = new BaseCache(new BrowserCacheStorage());
+const files = new RunFiles(kept, baseCache, new KeptInputs(store));
 const runs = new Runs(store, records, files);
 const testRecords = new TestRecords(store);
 const tests = new Tests(testRecords, runs, new TestSources(runs, files, kept));
 const book = new RunBook(runs, testRecords, files);
-const shelves = [runShelf(runs), testShelf(tests, testRecords, runs), appShelf];
+const shelves = [runShelf(runs), testShelf(tests, testRecords, runs), baseShelf(baseCache, runs), appShelf];
 const chat = new Chat(runs, files);
 
 async function deviceFacts(): Promise<DeviceFacts> {
@@ -57,7 +61,7 @@ const api: EngineApi = {
     answer(async () => {
       runs.checkIdle();
       await chat.close();
-      return estimate(await kept.inputs(inputs), onEvent);
+      return estimate(await kept.inputs(inputs), onEvent, baseCache);
     }),
 
   start: (inputs, onEvent) =>

@@ -1,4 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
+import type { BaseCache } from '../model/base-cache.ts';
+import { CacheRefusal } from '../model/base-cache-storage.ts';
 import { storageEstimate } from '../storage/quota.ts';
 import type { TestRecords } from '../storage/test-records.ts';
 import type { Runs } from './runs.ts';
@@ -77,6 +79,31 @@ export function testShelf(tests: Tests, records: TestRecords, runs: Runs): Shelf
       );
     },
     delete: (id) => tests.delete(id),
+  };
+}
+
+/** Quantised bases that the next start loads instead of their folders. */
+export function baseShelf(cache: BaseCache, runs: Runs): Shelf {
+  return {
+    prefix: 'base/',
+    list: async () => {
+      const bases = await cache.list().catch((error: unknown) => {
+        if (error instanceof CacheRefusal) return [];
+        throw error;
+      });
+      return bases.map(({ id, name, bytes }) => {
+        const deletable = runs.active === undefined;
+        return { key: `base/${id}`, kind: 'base cache' as const, name, bytes, parts: [], deletable };
+      });
+    },
+    delete: async (id) => {
+      // A run that is loading may be reading it.
+      runs.checkIdle();
+      await cache.delete(id).catch((error: unknown) => {
+        if (!(error instanceof CacheRefusal)) throw error;
+        throw new UserError(`The cache of bases: ${error.message.replace(/\.$/, '')}; try again.`);
+      });
+    },
   };
 }
 
