@@ -48,10 +48,10 @@ export async function killWhileSaving(pages: WorkerPages, random: Random, rounds
           .catch(String);
         await expect.poll(() => acknowledged, { timeout: 30_000, interval: 5 }).toBeGreaterThanOrEqual(next);
         await new Promise((resolve) => setTimeout(resolve, random.integer(0, 300)));
-        browser.kill();
+        await browser.kill();
         expect(await writing).toMatch(/closed/);
       } finally {
-        browser.kill();
+        await browser.kill();
       }
     }
     const last = await openProfile(profile);
@@ -65,7 +65,9 @@ export async function killWhileSaving(pages: WorkerPages, random: Random, rounds
 const STARTS = 3;
 
 /** A browser with a profile on disk, in a process group of its own that can be killed at once. */
-async function openProfile(profile: string): Promise<{ context: BrowserContext; kill: () => void }> {
+export async function openProfile(
+  profile: string,
+): Promise<{ context: BrowserContext; kill: () => Promise<void> }> {
   // A browser starting on the profile of a killed one sometimes never answers, most of all on a busy machine.
   for (let start = 1; ; start++) {
     const { address, kill } = await startBrowser(profile);
@@ -73,13 +75,15 @@ async function openProfile(profile: string): Promise<{ context: BrowserContext; 
       const connected = await chromium.connectOverCDP(await address, { timeout: 60_000 });
       return { context: connected.contexts()[0]!, kill };
     } catch (error) {
-      kill();
+      await kill();
       if (start === STARTS) throw error;
     }
   }
 }
 
-async function startBrowser(profile: string): Promise<{ address: Promise<string>; kill: () => void }> {
+async function startBrowser(
+  profile: string,
+): Promise<{ address: Promise<string>; kill: () => Promise<void> }> {
   const portFile = join(profile, 'DevToolsActivePort');
   rmSync(portFile, { force: true });
   const args = [...BROWSER_ARGS, '--headless=new', '--no-first-run', '--remote-debugging-port=0'];
@@ -89,11 +93,16 @@ async function startBrowser(profile: string): Promise<{ address: Promise<string>
     stdio: 'ignore',
   });
   await once(browser, 'spawn');
-  const kill = (): void => {
-    try {
-      process.kill(-browser.pid!, 'SIGKILL');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  // Gives its processes time to be gone: one that is still ending holds on to the profile.
+  const kill = async (): Promise<void> => {
+    for (let waited = 0; waited < 5_000; waited += 10) {
+      try {
+        process.kill(-browser.pid!, 'SIGKILL');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ESRCH') return;
+        throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
   };
   const address = async (): Promise<string> => {

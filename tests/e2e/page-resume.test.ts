@@ -1,0 +1,171 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { casePath } from '../support/model-case.ts';
+import type { MemoryFiles } from '../support/memory-folder.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { Random } from '../support/random.ts';
+import { chooseCase, pickCase, savedFiles, StaticHost, stubPickers } from '../support/real-page.ts';
+import { caseInputs, run } from '../support/run-case.ts';
+import { killWhileTraining } from '../support/training-kills.ts';
+import { BROWSER_ARGS, fingerprint, inside } from '../support/worker-page.ts';
+
+const CASE = 'batch2';
+const STEPS = 7;
+
+let host: StaticHost;
+let browser: Browser;
+/** What an uninterrupted run leaves; the same as in the browser, as page-engine.test.ts shows. */
+let whole: MemoryStore;
+
+beforeAll(async () => {
+  host = await StaticHost.open('dist/page-resume-test');
+  browser = await chromium.launch({ executablePath: findBrowser()!, args: BROWSER_ARGS });
+  whole = new MemoryStore();
+  await run({ inputs: await caseInputs(CASE), store: whole });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await host?.close();
+});
+
+const expectWhole = (files: MemoryFiles): void => {
+  expect(fingerprint(files)).toEqual(fingerprint(whole.result));
+  for (const step of [6, 7])
+    expect(fingerprint(inside(files, `checkpoint-${step}`))).toEqual(fingerprint(whole.saved.get(step)!));
+};
+const button = (page: Page, name: string) => page.getByRole('button', { name });
+const finished = (page: Page) => page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
+const noted = (page: Page, text: RegExp) => page.getByRole('log').getByText(text).first().waitFor();
+const stepDone = (page: Page, step: number) => page.getByText(`Step ${step} of ${STEPS}`).waitFor();
+
+it('a run outlives a destroyed device, a crashed GPU process and a reload, by itself and to the same bytes', async () => {
+  const context = await browser.newContext();
+  await stubPickers(context);
+  const page = await context.newPage();
+  page.setDefaultTimeout(200_000);
+  page.on('dialog', (dialog) => void dialog.accept());
+  await page.goto(host.url);
+  await page.getByText(/Chrome offers only a software device/).waitFor();
+  await page.workers()[0]!.evaluate(() => {
+    const { requestDevice } = GPUAdapter.prototype;
+    GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...call) {
+      const device = await requestDevice.apply(this, call);
+      Object.assign(globalThis, { breakDevice: () => device.destroy() });
+      return device;
+    };
+  });
+  await pickCase(page, CASE);
+  await button(page, 'Start training').click();
+  await stepDone(page, 1);
+  await page
+    .workers()[0]!
+    .evaluate(() => (globalThis as unknown as { breakDevice: () => void }).breakDevice());
+  await noted(page, /was lost \(.+\); going on from the last checkpoint\./);
+  await stepDone(page, 4);
+  const session = await browser.newBrowserCDPSession();
+  await session.send('Browser.crashGpuProcess').catch(() => undefined);
+  await session.detach();
+  await page
+    .getByText(/was lost/)
+    .nth(1)
+    .waitFor();
+  await stepDone(page, 4);
+  await page.reload();
+  // Nothing is clicked: the handles were kept, and they may be read.
+  await stepDone(page, 5);
+  await finished(page);
+  expectWhole(await savedFiles(page));
+  await context.close();
+});
+
+it('without handles a reload asks for the files again, refuses others, and goes on from one click', async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(200_000);
+  page.on('dialog', (dialog) => void dialog.accept());
+  await page.goto(host.url);
+  await chooseCase(page, CASE);
+  await button(page, 'Start training').click();
+  await stepDone(page, 4);
+  await page.reload();
+  await page
+    .getByText(/Choose the same files again below to go on with it: base, v1, train\.jsonl, val\.jsonl/)
+    .waitFor();
+  await chooseCase(page, CASE);
+  await page.locator('[data-slot=train]').setInputFiles(casePath('recipe_text', 'train.jsonl'));
+  await page.getByText('Everything is in order').waitFor();
+  await button(page, 'Continue the run').click();
+  await page
+    .getByText(/these are not the files that the run was started with \(changed: the training data/)
+    .first()
+    .waitFor();
+  await button(page, 'Back to the settings').click();
+  await page.locator('[data-slot=train]').setInputFiles(casePath(CASE, 'train.jsonl'));
+  await page.getByText('Everything is in order').waitFor();
+  await button(page, 'Continue the run').click();
+  await stepDone(page, 4);
+  await finished(page);
+  await stubOutput(page);
+  expectWhole(await savedFiles(page));
+  await context.close();
+});
+
+it('a browser killed three times while training loses nothing that was kept', async () => {
+  expectWhole(await killWhileTraining(host.url, CASE, new Random(Date.now()), 3));
+});
+
+it('trains without network; a second tab says so, is offered no update meanwhile, and takes the run over', async () => {
+  const context = await browser.newContext();
+  const first = await context.newPage();
+  first.setDefaultTimeout(120_000);
+  await first.goto(host.url);
+  await first.getByText('Works without network from now on.').waitFor();
+  const scope = await first.evaluate(async () => (await navigator.serviceWorker.ready).scope);
+  expect(scope).toBe(host.url);
+  await context.setOffline(true);
+  await first.reload();
+  await button(first, 'Run the demo').click();
+  await first
+    .getByText(/^Step [1-9]\d* of 64/)
+    .first()
+    .waitFor();
+  await context.setOffline(false);
+
+  appendFileSync(join(host.folder, 'sw.js'), '\n// A newer version.\n');
+  const second = await context.newPage();
+  second.setDefaultTimeout(120_000);
+  await second.goto(host.url);
+  const elsewhere = second.getByText(/^Another tab of this browser is training demo\/v1 \+ train\.jsonl\./);
+  await elsewhere.waitFor();
+  await second.waitForFunction(async () => !!(await navigator.serviceWorker.getRegistration())?.waiting);
+  expect(await second.getByText('A newer version of Retune is here.').count()).toBe(0);
+  expect(await first.getByText('A newer version of Retune is here.').count()).toBe(0);
+  await button(first, 'Stop').click();
+  await first.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
+  await button(second, 'Reload with it').click();
+  await second.waitForFunction(async () => !(await navigator.serviceWorker.getRegistration())?.waiting);
+  await second.getByText(/^The run demo\/v1 \+ train\.jsonl is unfinished/).waitFor();
+  await button(second, 'Take the demo’s files').click();
+  await second.getByText('Everything is in order').waitFor();
+  await button(second, 'Continue the run').click();
+  await second
+    .getByText(/^Step [1-9]\d* of 64/)
+    .first()
+    .waitFor();
+  await button(second, 'Stop').click();
+  await second.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
+  await context.close();
+});
+
+/** A folder to write to, for a page whose pickers are the browser's own. */
+async function stubOutput(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const output = async () =>
+      (await navigator.storage.getDirectory()).getDirectoryHandle('output', { create: true });
+    Object.assign(globalThis, { showDirectoryPicker: output });
+  });
+}
