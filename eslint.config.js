@@ -2,10 +2,23 @@ import js from '@eslint/js';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-// The house has floors, and imports point down: app → worker → run → train, generate → model → gpu → shaders;
+// The house has floors, and imports point down: app → worker → (bench →) run → train, generate → model → gpu → shaders;
 // formats and text are leaves that any floor may use. The floors below the doors know neither page nor Node.
-const floors = ['app', 'worker', 'cli', 'run', 'train', 'generate', 'model', 'gpu', 'text', 'formats'];
+const floors = [
+  'app',
+  'worker',
+  'cli',
+  'bench',
+  'run',
+  'train',
+  'generate',
+  'model',
+  'gpu',
+  'text',
+  'formats',
+];
 const mayUse = {
+  bench: ['run', 'train', 'generate', 'model', 'gpu', 'text', 'formats'],
   run: ['train', 'generate', 'model', 'gpu', 'text', 'formats'],
   train: ['model', 'gpu', 'text', 'formats'],
   generate: ['model', 'gpu', 'text', 'formats'],

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { UserError } from '../formats/user-error.ts';
 import { batchTestCommand } from './commands/batch-test.ts';
 import { cacheCommand } from './commands/cache.ts';
+import { benchCommand } from './commands/bench.ts';
 import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
 import { finetuneCommand } from './commands/finetune.ts';
@@ -29,6 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
     inspectCommand,
     compareCommand,
     demoCommand,
+    benchCommand,
     cacheCommand,
   ])
     add(program, end);

@@ -1,0 +1,53 @@
+import type { Stream } from '../gpu/stream.ts';
+
+/** Seconds that a timed batch of calls should take at least. */
+const BATCH_SECONDS = 0.06;
+
+/** Seconds of one call: the median of several rounds, and the fastest and the slowest of them. */
+export interface Timing {
+  seconds: number;
+  fastest: number;
+  slowest: number;
+}
+
+/** Summarises rounds that each took so many seconds. */
+export function timing(rounds: readonly number[]): Timing {
+  const sorted = rounds.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const seconds = (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
+  return { seconds, fastest: sorted[0]!, slowest: sorted.at(-1)! };
+}
+
+/**
+ * Times what `call` appends to the stream: once to warm up, then in `rounds` batches, each of as many calls as make
+ * it long against the way to the device and back.
+ */
+export async function timeCalls(stream: Stream, rounds: number, call: () => void): Promise<Timing> {
+  const batch = async (calls: number): Promise<number> => {
+    const begun = performance.now();
+    for (let i = 0; i < calls; i++) call();
+    await stream.finish();
+    return (performance.now() - begun) / 1000;
+  };
+  await batch(1);
+  let calls = 1;
+  let seconds = await batch(calls);
+  while (seconds < BATCH_SECONDS / 2) {
+    calls = Math.ceil(calls * Math.min(10, BATCH_SECONDS / Math.max(seconds, 1e-4)));
+    seconds = await batch(calls);
+  }
+  const all = [];
+  for (let i = 0; i < rounds; i++) all.push((await batch(calls)) / calls);
+  return timing(all);
+}
+
+/** Times a call that waits for its own end: once to warm up, then `rounds` times. */
+export async function timeRounds(rounds: number, call: () => Promise<unknown>): Promise<Timing> {
+  const all = [];
+  for (let i = 0; i <= rounds; i++) {
+    const begun = performance.now();
+    await call();
+    if (i > 0) all.push((performance.now() - begun) / 1000);
+  }
+  return timing(all);
+}

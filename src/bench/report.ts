@@ -1,0 +1,64 @@
+import type { Timing } from './measure.ts';
+
+/** A cell: text, a number that is exact, or a speed, which is left out where it would mislead. */
+export type Cell = string | number | { speed: number; digits?: number };
+
+/** One table of the report. */
+export interface Section {
+  name: string;
+  title: string;
+  columns: string[];
+  rows: Cell[][];
+  notes: string[];
+}
+
+/** What a benchmark found. */
+export interface Report {
+  /** Of the device and its driver. */
+  facts: Record<string, string | number>;
+  /** True where speeds were left out: the device computes on the CPU. */
+  countsOnly: boolean;
+  sections: Section[];
+}
+
+/** What stands in a table, where `countsOnly` for speeds a dash. */
+export function showCell(cell: Cell, countsOnly: boolean): string {
+  if (typeof cell === 'string') return cell;
+  if (typeof cell === 'number') return cell.toLocaleString('en-US', { maximumFractionDigits: 3 });
+  if (countsOnly || !Number.isFinite(cell.speed)) return '–';
+  const digits = cell.digits ?? (Math.abs(cell.speed) < 10 ? 2 : Math.abs(cell.speed) < 100 ? 1 : 0);
+  return cell.speed.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** The cells of a section as text, its columns' names first. */
+export const showSection = ({ columns, rows }: Section, countsOnly: boolean): string[][] => [
+  columns,
+  ...rows.map((row) => row.map((cell) => showCell(cell, countsOnly))),
+];
+
+/** The report for machines: speeds as plain numbers, null where they are left out. */
+export function reportJson({ facts, countsOnly, sections }: Report): object {
+  const plain = (cell: Cell) => (typeof cell === 'object' ? (countsOnly ? null : cell.speed) : cell);
+  return {
+    facts,
+    counts_only: countsOnly,
+    sections: sections.map(({ name, title, columns, rows, notes }) => ({
+      name,
+      title,
+      notes,
+      rows: rows.map((row) => Object.fromEntries(row.map((cell, i) => [columns[i], plain(cell)]))),
+    })),
+  };
+}
+
+/** Operations a second in units of 10⁹, and their share of a ceiling in percent. */
+export const rateCells = (work: number, seconds: number, ceiling: number): Cell[] => [
+  { speed: work / seconds / 1e9 },
+  { speed: (100 * work) / seconds / ceiling, digits: 0 },
+];
+
+/** Milliseconds of a timing, and how far its rounds lie apart in percent. */
+export const timeCells = ({ seconds, fastest, slowest }: Timing): Cell[] => [
+  { speed: 1000 * seconds },
+  { speed: (100 * (slowest - fastest)) / seconds, digits: 0 },
+];

@@ -1,0 +1,16 @@
+import { Xoshiro128 } from '../formats/xoshiro128.ts';
+import type { PlacedRow } from '../text/packing.ts';
+
+/** Rows of a step of the recipe. */
+const ROWS = 16;
+
+/** Sixteen rows of `least` to `most` tokens, all trained: the same ones for every model and machine. */
+export function mixedRows(vocab: number, least: number, most: number): PlacedRow[] {
+  const random = Xoshiro128.seeded(42);
+  return Array.from({ length: ROWS }, (_, index) => {
+    const length = least + (random.u32() % (most - least + 1));
+    const ids = Uint32Array.from({ length }, () => random.u32() % vocab);
+    const trained = new Uint8Array(length).fill(1);
+    return { index, row: { ids, trained, line: index + 1, cut: false } };
+  });
+}

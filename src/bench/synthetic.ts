@@ -1,0 +1,87 @@
+import { signedDynamicMap } from '../formats/nf4.ts';
+import { PROJECTIONS } from '../formats/decoder-weights.ts';
+import { Xoshiro128 } from '../formats/xoshiro128.ts';
+import type { Gpu } from '../gpu/device.ts';
+import type { Nf4Weight } from '../gpu/kernels/nf4-call.ts';
+import type { View } from '../gpu/memory.ts';
+import { allocateBase } from '../model/base-buffers.ts';
+import type { DecoderWeights } from '../model/weights.ts';
+import type { SessionInputs } from '../run/session.ts';
+
+/** Bytes of random numbers, used over and over. */
+const POOL = 2 ** 22;
+
+/** Fills buffers with random contents that look like a model's. */
+export class Filler {
+  readonly #gpu: Gpu;
+  readonly #words = new Uint32Array(POOL / 4);
+
+  constructor(gpu: Gpu, seed = 1) {
+    this.#gpu = gpu;
+    const random = Xoshiro128.seeded(seed);
+    for (let i = 0; i < this.#words.length; i++) this.#words[i] = random.u32();
+  }
+
+  /** Any bytes: codes. */
+  bytes(to: View): void {
+    this.#fill(to, this.#words);
+  }
+
+  /** f32 between low and high. */
+  floats(to: View, low: number, high: number): void {
+    const count = Math.min(this.#words.length, to.size / 4);
+    const values = Float32Array.from(
+      { length: count },
+      (_, i) => low + ((high - low) * this.#words[i]!) / 2 ** 32,
+    );
+    this.#fill(to, new Uint32Array(values.buffer));
+  }
+
+  /** Pairs of bf16 of either sign, 0.008 to 0.03 large. */
+  bf16(to: View): void {
+    this.#fill(
+      to,
+      this.#words.map((word) => (word & 0x80ff80ff) | 0x3c003c00),
+    );
+  }
+
+  /** An NF4 weight as of a model: scales near 0.05. */
+  weight({ codes, scales, nested }: Nf4Weight): void {
+    this.bytes(codes);
+    if (!nested) return this.floats(scales, 0.04, 0.06);
+    this.bytes(scales);
+    const part = (word: number, end: number) => ({
+      ...scales,
+      offset: scales.offset + 4 * word,
+      size: 4 * (end - word),
+    });
+    this.floats(part(nested.absmaxAt, nested.mapAt), 0.009, 0.011);
+    this.#fill(part(nested.mapAt, nested.mapAt + 256), new Uint32Array(signedDynamicMap().slice().buffer));
+    nested.offset = 0.05;
+  }
+
+  #fill(to: View, words: Uint32Array<ArrayBuffer>): void {
+    for (let at = 0; at < to.size; at += words.byteLength) {
+      const count = Math.min(words.length, (to.size - at) / 4);
+      this.#gpu.device.queue.writeBuffer(to.buffer.raw, to.offset + at, words, 0, count);
+    }
+  }
+}
+
+/** A base of the inputs' shape on the device, with random weights: no file is read. */
+export function syntheticBase(gpu: Gpu, inputs: SessionInputs, positions: number): DecoderWeights {
+  const { useDoubleQuant: doubleQuant } = inputs.inputs.recipe.quantization;
+  const base = allocateBase(gpu, inputs.model, { doubleQuant, positions });
+  const fill = new Filler(gpu);
+  for (const part of base.embedding.parts) fill.bf16(part.view);
+  fill.floats(base.finalNorm, 0.9, 1.1);
+  for (const { inputNorm, postNorm, linear } of base.layers) {
+    for (const norm of [inputNorm, postNorm]) fill.floats(norm, 0.9, 1.1);
+    for (const projection of PROJECTIONS) {
+      const { weight, bias } = linear[projection];
+      fill.weight(weight);
+      if (bias) fill.floats(bias, -0.3, 0.3);
+    }
+  }
+  return base;
+}

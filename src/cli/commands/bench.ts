@@ -1,0 +1,77 @@
+import { Option, type Command } from 'commander';
+import { writeFile } from 'node:fs/promises';
+import { bench, SECTIONS, type SectionName } from '../../bench/bench.ts';
+import { MODELS, type ModelName } from '../../bench/models.ts';
+import { plotSvg } from '../../bench/plot.ts';
+import { reportJson, showSection } from '../../bench/report.ts';
+import { openDisplay } from '../display.ts';
+import { openNodeGpu } from '../node-gpu.ts';
+import { numberOption } from '../options.ts';
+import { table } from '../table.ts';
+
+interface Options {
+  model: ModelName[];
+  section: SectionName[];
+  tokens: number[];
+  rounds: number;
+  json?: string;
+  plot?: string;
+  force?: true;
+}
+
+/** `retune bench`: how fast this device is, kernel by kernel and step by step. */
+export function benchCommand(program: Command): void {
+  program
+    .command('bench')
+    .summary('measure the GPU: its ceilings, the kernels, whole training steps')
+    .description(
+      "Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps and decoding in tokens per second. Every figure is the median of several rounds after a warm-up. No file is read.",
+    )
+    .addOption(
+      new Option('--model <names...>', 'shapes to measure').choices(MODELS).default(['1.5b'] as ModelName[]),
+    )
+    .addOption(new Option('--section <names...>', 'what to measure').choices(SECTIONS).default([...SECTIONS]))
+    .option(
+      '--tokens <counts...>',
+      'lengths of the rows of a step',
+      (text: string, before: number[] | undefined) => [
+        ...(before ?? []),
+        numberOption({ whole: true, min: 32 })(text),
+      ],
+    )
+    .option('--rounds <count>', 'rounds of each measurement', numberOption({ whole: true, min: 1 }), 5)
+    .option('--json <file>', 'write the figures as JSON too')
+    .option('--plot <file>', 'write bars as an SVG picture too')
+    .option('--force', 'measure true shapes and show speeds on a device that computes on the CPU')
+    .action(runBench);
+}
+
+async function runBench(options: Options): Promise<void> {
+  const display = openDisplay();
+  const { model: models, section: sections, rounds, force = false } = options;
+  const tokens = options.tokens ?? (models.includes('tiny') ? [64] : [128, 512, 1024, 2048]);
+  const report = await bench({
+    openGpu: () => openNodeGpu(),
+    models,
+    sections,
+    tokens,
+    rounds,
+    force,
+    onProgress: (text) => display.progress({ task: text, done: 0, total: 1 }),
+    onSection: (section, countsOnly) => {
+      display.line('');
+      display.line(section.title);
+      for (const line of table(showSection(section, countsOnly))) display.line(`  ${line}`);
+      for (const note of section.notes) display.line(`  ${note}`);
+    },
+  });
+  display.close();
+  display.line('');
+  for (const [name, value] of Object.entries(report.facts)) display.line(`${name}: ${value}`);
+  display.line(`median of ${rounds} rounds after a warm-up`);
+  if (report.countsOnly)
+    display.line('Note: this device computes on the CPU, so speeds are left out; --force shows them.');
+  if (options.json !== undefined)
+    await writeFile(options.json, `${JSON.stringify(reportJson(report), null, 2)}\n`);
+  if (options.plot !== undefined) await writeFile(options.plot, plotSvg(report));
+}
