@@ -1,6 +1,8 @@
 // One new token per sequence against its cached keys: o = softmax(scale·q·kᵀ)·v over the slots of its range.
-// One workgroup per head of a sequence. The thread (row, col) has the vec4 columns col and col + 16; the 16 rows share
-// the keys out, 64 at a time, each under a running maximum and sum of its own, and are merged in order at the end.
+// One workgroup per head of a sequence and 128 of its keys. The thread (row, col) has the vec4 columns col and col + 16;
+// the 16 rows share the keys out, 64 at a time, each under a running maximum and sum of its own, and are merged in order
+// at the end. Where no sequence has more keys than one workgroup takes, that is o; else attention_decode_merge makes it
+// of the parts: Σ weight·v, then (maximum, Σ weight) in a vec4 of its own.
 
 struct Params { heads: u32, kv_heads: u32, scale: f32 }
 
@@ -13,9 +15,12 @@ override HEAD4: u32;
 @group(0) @binding(3) var<storage, read> v: array<vec4f>;
 @group(0) @binding(4) var<storage, read> ranges: array<vec2u>;
 @group(0) @binding(5) var<storage, read_write> o: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> parts: array<vec4f>;
 
 const THREADS = 256u;
 const KEYS = 64u;
+// Keys of a workgroup.
+const SPLIT = 128u;
 // Below any score; finite, since WGSL promises nothing about infinities.
 const LOWEST = -1e30;
 
@@ -25,14 +30,20 @@ var<workgroup> tile: array<vec4f, 2u * THREADS>;
 var<workgroup> merged: array<vec2f, 16>;
 
 @compute @workgroup_size(THREADS)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let row = lane / 16u;
   let col = lane % 16u;
   let has0 = col < HEAD4;
   let has1 = col + 16u < HEAD4;
   let sequence = group.x;
   let head = group.y;
-  let range = ranges[sequence];
+  let first = ranges[sequence].x + group.z * SPLIT;
+  let end = min(ranges[sequence].y, first + SPLIT);
+  if (first >= end) { return; }
   let at = (sequence * p.heads + head) * HEAD4 + col;
   var q0 = vec4f();
   var q1 = vec4f();
@@ -46,9 +57,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var acc0 = vec4f();
   var acc1 = vec4f();
   var half = 0u;
-  for (var begin = range.x; begin < range.y; begin += KEYS) {
+  for (var begin = first; begin < end; begin += KEYS) {
     let key = begin + row + vec4u(0u, 16u, 32u, 48u);
-    let slot = min(key, vec4u(range.y - 1u)) * stride + column;
+    let slot = min(key, vec4u(end - 1u)) * stride + column;
     var part = vec4f();
     if (has0) { part = vec4f(dot(q0, k[slot.x]), dot(q0, k[slot.y]), dot(q0, k[slot.z]), dot(q0, k[slot.w])); }
     if (has1) {
@@ -65,7 +76,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     var score = vec4f();
     for (var j = 0u; j < 16u; j++) { score += tile[half + 16u * row + j]; }
     half = THREADS - half;
-    score = select(vec4f(LOWEST), score, key < vec4u(range.y));
+    score = select(vec4f(LOWEST), score, key < vec4u(end));
     let before = highest;
     highest = max(highest, max(max(score.x, score.y), max(score.z, score.w)));
     // A row without any key counts all of them as 1; the merge gives it the weight 0.
@@ -95,5 +106,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     total += weight * merged[j].y;
     acc0 += weight * tile[32u * j + lane];
   }
-  o[(sequence * p.heads + head) * HEAD4 + lane] = acc0 / total;
+  let row_at = sequence * p.heads + head;
+  if (groups.z == 1u) {
+    o[row_at * HEAD4 + lane] = acc0 / total;
+    return;
+  }
+  let part = (row_at * groups.z + group.z) * (HEAD4 + 1u);
+  parts[part + lane] = acc0;
+  if (lane == 0u) { parts[part + HEAD4] = vec4f(highest, total, 0.0, 0.0); }
 }

@@ -1,7 +1,7 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { argmax } from '../gpu/kernels/argmax.ts';
 import { attention } from '../gpu/kernels/attention.ts';
-import { attentionDecode } from '../gpu/kernels/attention-decode.ts';
+import { attentionDecode, attentionDecodeScratch } from '../gpu/kernels/attention-decode.ts';
 import { gatherRows } from '../gpu/kernels/embedding.ts';
 import { headMatmul } from '../gpu/kernels/head.ts';
 import type { FloatFormat } from '../gpu/kernels/float-format.ts';
@@ -49,8 +49,15 @@ function workspaceShape(
   return { config, headFormat, tokens, rank, training: false, dropout: false };
 }
 
-const resultAllocations = ({ vocabSize }: DecoderConfig, { sequences }: GeneratorShape) =>
+const resultAllocations = (
+  { vocabSize, heads, headDim }: DecoderConfig,
+  { sequences, capacity }: GeneratorShape,
+) =>
   ({
+    attended: {
+      kind: 'working activations',
+      bytes: 4 * attentionDecodeScratch({ sequences, capacity, heads, headDim }),
+    },
     largest: { kind: 'batch', bytes: 4 * sequences },
     results: { kind: 'uniforms and readback', bytes: 4 * sequences * vocabSize },
   }) as const satisfies Allocations;
@@ -64,6 +71,8 @@ export class CachedDecoder {
   readonly #ws: Workspace;
   readonly #cache: KvCache;
   readonly #largest: GpuBuffer;
+  readonly #attended: GpuBuffer;
+  readonly #capacity: number;
   readonly #readback: Readback;
 
   /** Throws UserError where the device cannot hold the cache. */
@@ -78,8 +87,11 @@ export class CachedDecoder {
     this.#base = base;
     this.#cache = new KvCache(stream, { config, tokens: inner.tokens, ...shape });
     this.#ws = new Workspace(stream.gpu, inner);
-    const { largest, results } = resultAllocations(config, shape);
-    this.#largest = allocate(stream.gpu.memory, { largest }).largest;
+    const { results, ...others } = resultAllocations(config, shape);
+    const { largest, attended } = allocate(stream.gpu.memory, others);
+    this.#largest = largest;
+    this.#attended = attended;
+    this.#capacity = shape.capacity;
     this.#readback = new Readback(stream.gpu, 'logits', results.bytes);
   }
 
@@ -99,7 +111,10 @@ export class CachedDecoder {
       this.#cache.write(layer, k, v, rows);
       const kept = this.#cache.layer(layer);
       const ranges = view(ws.buffers.ranges);
-      attentionDecode(this.#stream, { q, ...kept, o, ranges, ...this.#heads(rows), sequences: rows });
+      attentionDecode(this.#stream, {
+        ...{ q, ...kept, o, ranges, ...this.#heads(rows), sequences: rows },
+        ...{ capacity: this.#capacity, scratch: view(this.#attended) },
+      });
     });
   }
 
@@ -124,6 +139,7 @@ export class CachedDecoder {
     this.#cache.close();
     this.#readback.close();
     this.#stream.gpu.memory.free(this.#largest);
+    this.#stream.gpu.memory.free(this.#attended);
   }
 
   async #run(

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { attentionDecode, cacheWrite } from '../../src/gpu/kernels/attention-decode.ts';
+import {
+  attentionDecode,
+  attentionDecodeScratch,
+  cacheWrite,
+} from '../../src/gpu/kernels/attention-decode.ts';
 import { attentionRef } from '../reference/ops/attention.ts';
 import { f64, relativeError, testGpu, type TestGpu } from '../support/gpu.ts';
 import { Random } from '../support/random.ts';
@@ -16,6 +20,7 @@ const cases: Case[] = [
   { lengths: [1], heads: 1, kvHeads: 1, headDim: 4 },
   { lengths: [1, 15, 16, 17], heads: 7, kvHeads: 1, headDim: 36 },
   { lengths: [63, 64, 65, 2], heads: 14, kvHeads: 2, headDim: 64 },
+  { lengths: [127, 128, 129, 5], heads: 4, kvHeads: 2, headDim: 8 },
   { lengths: [257, 1, 100], heads: 6, kvHeads: 1, headDim: 128 },
   { lengths: [4099], heads: 2, kvHeads: 1, headDim: 80 },
 ];
@@ -39,7 +44,12 @@ function inputs({ lengths, heads, kvHeads, headDim }: Case, seed: number, std = 
   return { q, k: kv(), v: kv(), ranges, scale: headDim ** -0.5 };
 }
 
-async function run(t: TestGpu, shape: Case, data: ReturnType<typeof inputs>): Promise<Float32Array> {
+async function run(
+  t: TestGpu,
+  shape: Case,
+  data: ReturnType<typeof inputs>,
+  capacity = Math.max(...shape.lengths),
+): Promise<Float32Array> {
   const o = t.output(data.q.length);
   const views = {
     q: t.upload(data.q),
@@ -49,7 +59,9 @@ async function run(t: TestGpu, shape: Case, data: ReturnType<typeof inputs>): Pr
   };
   const { heads, kvHeads, headDim } = shape;
   const sequences = shape.lengths.length;
-  attentionDecode(t.stream, { ...views, o, sequences, heads, kvHeads, headDim, scale: data.scale });
+  const scratch = t.output(attentionDecodeScratch({ sequences, capacity, heads, headDim }));
+  const call = { sequences, capacity, heads, kvHeads, headDim, scale: data.scale };
+  attentionDecode(t.stream, { ...views, o, scratch, ...call });
   return t.floats(o);
 }
 
@@ -84,6 +96,13 @@ describe.each(cases)('decoding over $lengths keys, heads $heads/$kvHeads of $hea
     const t = await testGpu();
     expect(await run(t, shape, data)).toEqual(await run(t, shape, data));
   });
+});
+
+it('gives the same bits however long a sequence may become', async () => {
+  const t = await testGpu();
+  const shape = { lengths: [100, 7], heads: 4, kvHeads: 2, headDim: 64 };
+  const data = inputs(shape, 8);
+  expect(await run(t, shape, data, 1000)).toEqual(await run(t, shape, data));
 });
 
 it('stays finite and right with scores beyond ±60', async () => {
