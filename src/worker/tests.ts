@@ -112,6 +112,12 @@ export class Tests {
     const journal = new TestJournal(this.records, start, await this.records.answers(id), onEvent);
     journal.change({});
     const validation = await this.#validation(start, onEvent);
+    const heard = listener(journal, questions, onEvent);
+    // What a lost device still gives counts for nothing.
+    let over = false;
+    const emit = (event: VersionsEvent): void => {
+      if (!over) heard(event);
+    };
     try {
       const base = await this.#sources.base(start);
       await withLostGpu((openGpu) =>
@@ -128,7 +134,7 @@ export class Tests {
           ...options,
           form: options.form ?? start.form,
           openGpu,
-          emit: listener(journal, questions, onEvent),
+          emit,
           signal: AbortSignal.any([stop, journal.failed]),
         }),
       );
@@ -137,6 +143,7 @@ export class Tests {
       await journal.settled();
       return { id, status: 'finished' };
     } catch (error) {
+      over = true;
       await journal.settled();
       if (!stop.aborted || error !== stop.reason) throw error;
       journal.change({ stopped: true });
