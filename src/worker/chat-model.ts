@@ -8,6 +8,7 @@ import { promptEncoder, stopIds, type PromptForm } from '../generate/prompt-form
 import type { Sampling } from '../generate/sampling.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Stream } from '../gpu/stream.ts';
+import type { BaseCache } from '../model/base-cache.ts';
 import { loadBase } from '../model/load-base.ts';
 import { Lora } from '../model/lora.ts';
 import { readCursor } from '../run/checkpoint.ts';
@@ -39,6 +40,7 @@ export async function openChatModel(
   gpu: Gpu,
   folders: { base: Folder; v1: Folder | undefined; v2: Folder },
   recipe: Recipe,
+  baseCache: BaseCache,
 ): Promise<ChatModel> {
   const model = await openBaseModel(folders.base);
   const tokenizer = await loadTokenizer(folders.base);
@@ -51,11 +53,12 @@ export async function openChatModel(
   const rank = [...(v1 ?? []), ...v2].reduce((most, { module }) => Math.max(most, module.r), 1);
   const shape = { sequences: 1, capacity, rank };
   const doubleQuant = recipe.quantization.useDoubleQuant;
+  const cache = await baseCache.slot(model, doubleQuant);
   const { generator, loras } = await withinMemory(
     gpu,
     generationPlan({ model, doubleQuant, modules, shape }),
     async () => {
-      const base = await loadBase(gpu, model, { doubleQuant, positions: capacity });
+      const base = await loadBase(gpu, model, { doubleQuant, positions: capacity, cache });
       const lora = (weights: readonly LoraWeights[]) => new Lora(gpu, weights, config.layers, false);
       return {
         generator: new Generator(new Stream(gpu), base, shape),

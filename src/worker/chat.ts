@@ -92,7 +92,12 @@ export class Chat {
     if (!gpu) throw new UserError(NO_ADAPTER);
     try {
       const v1 = inputs.source && folderOf(inputs.source);
-      const model = await openChatModel(gpu, { base: folderOf(inputs.base), v1, v2 }, record.recipe);
+      const model = await openChatModel(
+        gpu,
+        { base: folderOf(inputs.base), v1, v2 },
+        record.recipe,
+        this.#files.cache,
+      );
       if (options.files) this.#files.remember(id, options.files);
       return (this.#session = { key, gpu, model });
     } catch (error) {

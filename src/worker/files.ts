@@ -7,8 +7,14 @@ import type { ChosenFile, ChosenFolder, ChosenInputs } from './protocol.ts';
 
 const REMEDY = 'it was changed or moved since it was chosen, so choose it again';
 
+/** A folder that is not made of files, in the place of a chosen one; it stays within the worker. */
+export interface OpenedFolder extends ChosenFolder {
+  opened?: Folder | undefined;
+}
+
 /** A chosen folder's own files; what lies deeper is left out. */
-export function folderOf({ name, files }: ChosenFolder): Folder {
+export function folderOf({ name, files, opened }: OpenedFolder): Folder {
+  if (opened) return opened;
   const own = new Map(files.filter(isOwn).map((file) => [file.name, file]));
   return {
     name,

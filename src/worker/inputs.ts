@@ -1,59 +1,125 @@
+import type { Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
+import type { BaseCache } from '../model/base-cache.ts';
+import { CacheRefusal } from '../model/base-cache-storage.ts';
+import type { KeptInputs } from '../storage/kept-inputs.ts';
 import type { StoredRun } from '../storage/run-records.ts';
-import { readFile, readFolder } from './files.ts';
+import { readFile, readFolder, type OpenedFolder } from './files.ts';
 import type { KeptAdapters } from './kept-adapters.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs } from './protocol.ts';
 
-/** The files of runs: as chosen since the page was opened, or behind the handles that the browser kept. */
+/** What of an adapter's folder makes the adapter. */
+const ADAPTER_FILE = /^adapter_/;
+
+/**
+ * The files of runs: as chosen since the page was opened, as copies that the browser keeps, or behind the handles that
+ * it kept.
+ */
 export class RunFiles {
   readonly #chosen = new Map<string, ChosenInputs>();
   readonly kept: KeptAdapters;
+  /** Quantised bases. */
+  readonly cache: BaseCache;
+  readonly #small: KeptInputs;
 
-  constructor(kept: KeptAdapters) {
+  constructor(kept: KeptAdapters, cache: BaseCache, small: KeptInputs) {
     this.kept = kept;
+    this.cache = cache;
+    this.#small = small;
   }
 
   remember(id: string, inputs: ChosenInputs): void {
     this.#chosen.set(id, inputs);
   }
 
-  forget(id: string): void {
+  async forget(id: string): Promise<void> {
     this.#chosen.delete(id);
+    await this.#small.delete(id);
   }
 
   /** The run's files with its own recipe. Throws UserError where they must be chosen again. */
   async of(record: StoredRun, given?: ChosenInputs): Promise<ChosenInputs> {
-    const { id, recipe, name, inputs, handles, sourceRun } = record;
+    const { id, recipe, name, inputs } = record;
     const chosen = given ?? this.#chosen.get(id);
     if (chosen) return this.kept.inputs({ ...chosen, recipe });
-    const { base, source, train, validation } = handles;
-    const complete =
-      base && train && (sourceRun || !inputs.source === !source) && !inputs.validation === !validation;
-    if (!complete)
+    const [base, train] = [await this.baseOf(record), await this.#trainOf(record)];
+    const [source, validation] = [await this.sourceOf(record), await this.validationOf(record)];
+    if (!base || !train || !inputs.source !== !source || !inputs.validation !== !validation)
       throw new UserError(
         `${name}: this browser keeps no way back to its files; choose ${Object.values(inputs).filter(Boolean).join(', ')} again.`,
       );
-    return {
-      base: await readFolder(base),
-      source: await this.sourceOf(record),
-      train: await readFile(train),
-      validation: validation && (await readFile(validation)),
-      recipe,
-    };
+    return { base, source, train, validation, recipe };
   }
 
-  /** The run's base; undefined where the browser keeps no way to it. Throws UserError where it may not be read. */
-  async baseOf({ id, handles }: StoredRun): Promise<ChosenFolder | undefined> {
-    return this.#chosen.get(id)?.base ?? (handles.base && (await readFolder(handles.base)));
+  /** Keeps copies of what is small of a new run's files. */
+  keep(id: string, { source, train, validation }: ChosenInputs): Promise<void> {
+    return this.#small.keep(id, {
+      source:
+        source?.run === undefined ? source?.files.filter(({ name }) => ADAPTER_FILE.test(name)) : undefined,
+      train: train.file,
+      validation: validation?.file,
+    });
+  }
+
+  /** Whether all that the run needs is in the browser itself. */
+  async atHand(record: StoredRun): Promise<boolean> {
+    return (await this.#small.has(record.id)) && (await this.#cached(record)) !== undefined;
+  }
+
+  /**
+   * The run's base, from the cache where it is there; undefined where the browser keeps no way to it. Throws UserError
+   * where it may not be read.
+   */
+  async baseOf(record: StoredRun): Promise<OpenedFolder | undefined> {
+    const { id, handles } = record;
+    const chosen = this.#chosen.get(id)?.base;
+    if (chosen) return chosen;
+    const opened = await this.#cached(record);
+    if (opened) return { name: opened.name, files: [], handle: handles.base, opened };
+    return handles.base && (await readFolder(handles.base));
+  }
+
+  /** The folder that the run's base was chosen as, for the page to show. Throws UserError where it may not be read. */
+  async baseFolderOf({ id, handles }: StoredRun): Promise<ChosenFolder | undefined> {
+    const chosen: OpenedFolder | undefined = this.#chosen.get(id)?.base;
+    if (chosen && !chosen.opened) return chosen;
+    return handles.base && (await readFolder(handles.base));
   }
 
   /** The adapter that the run started from. */
-  async sourceOf({ id, handles, sourceRun, sourceStep }: StoredRun): Promise<ChosenFolder | undefined> {
+  async sourceOf({
+    id,
+    inputs,
+    handles,
+    sourceRun,
+    sourceStep,
+  }: StoredRun): Promise<ChosenFolder | undefined> {
     if (sourceRun !== undefined) return this.kept.open(sourceRun, sourceStep);
-    return this.#chosen.get(id)?.source ?? (handles.source && (await readFolder(handles.source)));
+    const chosen = this.#chosen.get(id)?.source;
+    if (chosen) return chosen;
+    const files = (await this.#small.get(id))?.source;
+    if (files) return { name: inputs.source ?? '', files, handle: handles.source };
+    return handles.source && (await readFolder(handles.source));
+  }
+
+  async #trainOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
+    const file = (await this.#small.get(id))?.train;
+    if (file) return { file, handle: handles.train };
+    return handles.train && (await readFile(handles.train));
   }
 
   async validationOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
-    return this.#chosen.get(id)?.validation ?? (handles.validation && (await readFile(handles.validation)));
+    const chosen = this.#chosen.get(id)?.validation;
+    if (chosen) return chosen;
+    const file = (await this.#small.get(id))?.validation;
+    if (file) return { file, handle: handles.validation };
+    return handles.validation && (await readFile(handles.validation));
+  }
+
+  #cached({ identity, recipe }: StoredRun): Promise<Folder | undefined> {
+    return this.cache.folder(identity.base, recipe.quantization.useDoubleQuant).catch((error: unknown) => {
+      if (error instanceof CacheRefusal || error instanceof UserError) return undefined;
+      throw error;
+    });
   }
 }

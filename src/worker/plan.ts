@@ -1,4 +1,5 @@
 import { UserError } from '../formats/user-error.ts';
+import type { BaseCache } from '../model/base-cache.ts';
 import { bytesByKind } from '../model/allocations.ts';
 import { loraAllocations, loraLayout } from '../model/lora.ts';
 import { NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
@@ -31,6 +32,7 @@ export async function plan(inputs: ChosenInputs): Promise<PlanFacts> {
 export async function estimate(
   inputs: ChosenInputs,
   onEvent: (event: RunEvent) => void,
+  baseCache: BaseCache,
 ): Promise<TimeEstimate> {
   const gpu = await requestGpu();
   if (!gpu) throw new UserError(NO_ADAPTER);
@@ -38,7 +40,10 @@ export async function estimate(
     throw new UserError(`${gpu.name} was lost (${message || reason}); try again.`);
   });
   try {
-    return await Promise.race([warmUp(runInputs(inputs), () => Promise.resolve(gpu), onEvent), lost]);
+    return await Promise.race([
+      warmUp(runInputs(inputs), () => Promise.resolve(gpu), onEvent, baseCache),
+      lost,
+    ]);
   } finally {
     gpu.close();
   }

@@ -106,6 +106,8 @@ export interface RunRecord {
   inputs: { base: string; source: string | undefined; train: string; validation: string | undefined };
   /** For the page to ask permission by: only a page may, and only after a click. */
   handles: InputHandles;
+  /** All that an unfinished run needs is in the browser itself: it goes on without asking. */
+  atHand?: boolean | undefined;
   /** The run whose result is the source, where it was continued in this browser: it has no handle and needs none. */
   sourceRun?: string | undefined;
   checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];

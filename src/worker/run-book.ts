@@ -68,7 +68,7 @@ export class RunBook {
     const record = await this.#runs.record(id);
     const { name, run } = await this.#files.kept.open(id);
     // A base that may not be read without asking is chosen anew.
-    const base = await this.#files.baseOf(record).catch(() => undefined);
+    const base = await this.#files.baseFolderOf(record).catch(() => undefined);
     return { source: { name, files: [], run }, base };
   }
 

@@ -94,6 +94,7 @@ export class Runs {
         const { id, name, created, status, stopped, restarts = 0, step } = record;
         const { maxSteps, recipe, inputs, handles, log, sourceRun } = record;
         const manifests = await this.storeOf(record).manifests();
+        const atHand = status === 'unfinished' && (await this.#files.atHand(record));
         const checkpoints = manifests.map((m) => ({ step: m.step, bytes: m.bytes, loss: m.loss }));
         return {
           id,
@@ -107,6 +108,7 @@ export class Runs {
           recipe,
           inputs,
           handles,
+          atHand,
           sourceRun,
           checkpoints,
           log,
@@ -120,7 +122,7 @@ export class Runs {
     const training = (await runLockHeld()) ? await get<NamedRun>(ACTIVE, this.#store) : undefined;
     if (training?.id === id)
       throw new UserError(`${training.name}: this run is training; stop it, then delete it.`);
-    this.#files.forget(id);
+    await this.#files.forget(id);
     await this.records.delete(id);
   }
 
@@ -176,7 +178,10 @@ export class Runs {
     let journal = call.record && new RunJournal(this.records, { ...call.record, stopped: false });
     const onIdentity = async (identity: RunIdentity, maxSteps: number): Promise<void> => {
       if (journal) checkSameFiles(journal.record, identity);
-      else journal = new RunJournal(this.records, newRecord({ id, name, inputs, identity, maxSteps }));
+      else {
+        journal = new RunJournal(this.records, newRecord({ id, name, inputs, identity, maxSteps }));
+        await this.#files.keep(id, inputs);
+      }
       await journal.write({ handles: handlesOf(inputs) });
       this.#files.remember(id, inputs);
     };
@@ -191,6 +196,7 @@ export class Runs {
           finetune({
             inputs: runInputs(inputs),
             store,
+            baseCache: this.#files.cache,
             resume: 'exact',
             openGpu,
             emit: (event) => {
@@ -224,7 +230,10 @@ export class Runs {
       return { id, status, step, maxSteps };
     } catch (error) {
       // A run that has nothing to go on from is not worth a place in the list.
-      if (!call.record && (await store.checkpoints()).length === 0) await this.records.delete(id);
+      if (!call.record && (await store.checkpoints()).length === 0) {
+        await this.#files.forget(id);
+        await this.records.delete(id);
+      }
       throw error;
     }
   }

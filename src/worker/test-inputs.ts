@@ -1,6 +1,7 @@
 import { defaultRecipe, type Recipe } from '../formats/recipe.ts';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
+import type { BaseCache } from '../model/base-cache.ts';
 import type { StoredTest, StoredVersion } from '../storage/test-records.ts';
 import { folderOf, readFile, readFolder, sourceOf } from './files.ts';
 import type { RunFiles } from './inputs.ts';
@@ -20,6 +21,11 @@ export class TestSources {
     this.#runs = runs;
     this.#files = files;
     this.#kept = kept;
+  }
+
+  /** Quantised bases. */
+  get cache(): BaseCache {
+    return this.#files.cache;
   }
 
   /** What was chosen for a test is found again until the page is closed. */

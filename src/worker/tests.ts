@@ -123,6 +123,7 @@ export class Tests {
       await withLostGpu((openGpu) =>
         testVersions({
           base,
+          baseCache: this.#sources.cache,
           versions: versions.map((version, i) => ({
             open: version.kind === 'base' ? undefined : async () => (await this.#sources.adapter(start, i))!,
             answered: new Set(journal.answers[i]!.keys()),

@@ -37,6 +37,12 @@ it('a reload in mid-run loses nothing: the run goes on from its checkpoint to th
   const run = (await page.evaluate(() => window.bench.engine.runs()))[0]!;
   expect(run).toMatchObject({ status: 'unfinished', stopped: false, maxSteps: 7 });
   expect(run.checkpoints.map(({ step }) => step)).toEqual([3]);
+  expect(run.atHand).toBe(true);
+  await page.evaluate(async () => {
+    const { items } = await window.bench.engine.storage();
+    for (const { key, kind } of items) if (kind === 'base cache') await window.bench.engine.deleteStored(key);
+  });
+  expect((await page.evaluate(() => window.bench.engine.runs()))[0]!.atHand).toBe(false);
 
   const resume = (id: string, given: boolean) =>
     page.evaluate(
@@ -89,6 +95,29 @@ it('a run whose files have handles goes on after a reload without choosing them 
     window.bench.events.flatMap((event) => (event.type === 'step' ? [event.progress.step] : [])),
   );
   expect(steps[0]).toBe(4);
+  await page.close();
+});
+
+it('a run without handles goes on after a reload, on what the browser keeps itself', async () => {
+  const page = await pages.page(context, NAME);
+  await page.evaluate(() => {
+    window.bench.start();
+    return window.bench.reached(4);
+  });
+  await page.reload();
+  const { id, handles, atHand } = (await page.evaluate(() => window.bench.engine.runs()))[0]!;
+  expect([Object.values(handles).filter(Boolean), atHand]).toEqual([[], true]);
+  await page.evaluate((id) => {
+    window.bench.resume(id);
+    return window.bench.reached(5);
+  }, id);
+  await page.evaluate(() => window.bench.engine.stop());
+  expect((await ended(page)).status).toBe('stopped');
+  const phases = await page.evaluate(() =>
+    window.bench.events.flatMap((event) => (event.type === 'phase' ? [event.phase] : [])),
+  );
+  expect(phases).toContain('loading the base');
+  expect(phases).not.toContain('hashing');
   await page.close();
 });
 

@@ -135,7 +135,9 @@ export class Training {
     return this.#engine.exportCheckpoint(id, step);
   }
 
-  async #needs({ handles, inputs, sourceRun }: RunRecord, ask: boolean): Promise<Unfinished['needs']> {
+  async #needs(record: RunRecord, ask: boolean): Promise<Unfinished['needs']> {
+    const { handles, inputs, sourceRun, atHand } = record;
+    if (atHand) return 'nothing';
     const kept = [handles.base, handles.source, handles.train, handles.validation].filter(
       (h) => h !== undefined,
     );

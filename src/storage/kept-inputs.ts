@@ -1,0 +1,48 @@
+import { del, get, keys, set, type UseStore } from 'idb-keyval';
+import { withinQuota } from './quota.ts';
+import { UserError } from '../formats/user-error.ts';
+
+/** A run's small files: with them and the base from the cache it goes on without asking for anything. */
+export interface SmallInputs {
+  /** The source adapter's own files; undefined where the run started a fresh one, or from one kept here. */
+  source: readonly File[] | undefined;
+  train: File;
+  validation: File | undefined;
+}
+
+/** What is larger is left where it is. */
+const MOST_BYTES = 2 ** 29;
+const PREFIX = 'inputs/';
+
+/** Copies of runs' small files in the browser's database. */
+export class KeptInputs {
+  readonly #store: UseStore;
+
+  constructor(store: UseStore) {
+    this.#store = store;
+  }
+
+  /** Keeps copies, where they are not too large and there is room: a run does without them. */
+  async keep(id: string, inputs: SmallInputs): Promise<void> {
+    const { source = [], train, validation } = inputs;
+    const bytes = [...source, train, ...(validation ? [validation] : [])].reduce((sum, f) => sum + f.size, 0);
+    if (bytes > MOST_BYTES) return;
+    try {
+      await withinQuota('The run', bytes, () => set(PREFIX + id, inputs, this.#store));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
+
+  get(id: string): Promise<SmallInputs | undefined> {
+    return get(PREFIX + id, this.#store);
+  }
+
+  async has(id: string): Promise<boolean> {
+    return (await keys(this.#store)).includes(PREFIX + id);
+  }
+
+  delete(id: string): Promise<void> {
+    return del(PREFIX + id, this.#store);
+  }
+}
