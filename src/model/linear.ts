@@ -4,6 +4,7 @@ import { loraGradient, loraProject } from '../gpu/kernels/lora.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/nf4.ts';
 import { view, type View } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
+import type { Products } from '../gpu/tuning/products.ts';
 import { moduleKey } from '../gpu/dropout.ts';
 import type { LoraPair } from './lora.ts';
 import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
@@ -15,6 +16,8 @@ export interface LinearContext {
   stream: Stream;
   ws: Workspace;
   rows: number;
+  /** The variants that compute the products; the defaults where there is no plan. */
+  products?: Products | undefined;
   /** Rate of LoRA dropout; 0 in evaluation and generation. */
   dropout: number;
 }
@@ -79,7 +82,7 @@ export function linearForward(
   x: View,
   parts: readonly { module: LoraLinear; y: View; residual?: View }[],
 ): void {
-  const { stream, ws, rows } = ctx;
+  const { stream, ws, rows, products } = ctx;
   loraForward(
     ctx,
     x,
@@ -92,7 +95,8 @@ export function linearForward(
       matrix: pair.B,
       rank: pair.module.r,
     };
-    nf4Matmul(stream, { x, ...io, weight: linear.weight, bias: linear.bias, rows, lora });
+    const { weight, bias } = linear;
+    nf4Matmul(stream, { x, ...io, weight, bias, rows, lora }, products?.forward(weight));
   }
 }
 
@@ -133,11 +137,12 @@ export function linearInputGrad(
   module: LoraLinear,
   io: { dy: View; dx: View; accumulate: boolean },
 ): void {
-  const { stream, ws, rows, dropout } = ctx;
+  const { stream, ws, rows, products, dropout } = ctx;
   const { pair, linear } = module;
+  const { weight } = linear;
   const v = ws.loraGrad(module.projection);
   const inside = pair && dropout === 0 ? { activations: v, matrix: pair.A, rank: pair.module.r } : undefined;
-  nf4MatmulGrad(stream, { ...io, weight: linear.weight, rows, lora: inside });
+  nf4MatmulGrad(stream, { ...io, weight, rows, lora: inside }, products?.gradient(weight));
   if (!pair || dropout === 0) return;
   const dropped = view(ws.buffers.dropped);
   const { r, inFeatures } = pair.module;

@@ -1,10 +1,12 @@
 import type { Gpu } from '../gpu/device.ts';
+import type { TuningCache } from '../gpu/tuning/cache.ts';
 import type { BaseCache } from '../model/base-cache.ts';
 import type { RunEvent } from './events.ts';
 import type { RunIdentity } from './identity.ts';
 import type { RunInputs } from './prepare.ts';
 import type { ResumeMode } from './resume.ts';
 import type { RunStore } from './store.ts';
+import type { PrecisionChoice } from './tune.ts';
 
 /** What a door gives a fine-tuning to work with. */
 export interface FinetuneCall {
@@ -15,6 +17,10 @@ export interface FinetuneCall {
   resume: ResumeMode;
   /** Bytes that the run may take on the device; see chooseMemory for what counts without. */
   memory?: number | undefined;
+  /** The rung of arithmetic of a new run; the fastest that keeps the losses unless told. */
+  precision?: PrecisionChoice | undefined;
+  /** Where the device's fastest kernels are kept from one start to the next. */
+  tuning?: TuningCache | undefined;
   /** Called once the inputs are sound: opening a device takes long and may fail. */
   openGpu: () => Promise<Gpu>;
   emit: (event: RunEvent) => void;

@@ -7,6 +7,7 @@ export type Phase =
   | 'tokenising'
   | 'loading the base'
   | 'caching the base'
+  | 'timing kernels'
   | 'compiling kernels'
   | 'evaluating'
   | 'saving';

@@ -4,8 +4,9 @@ import type { Phase } from './events.ts';
 import { identify, type RunIdentity } from './identity.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { checkSameRun, finishedIdentity, latestCheckpoint, latestWeights } from './resume.ts';
-import { newRunPlan } from './run-plan.ts';
+import { planProducts } from './run-plan.ts';
 import { Run, type Start } from './run.ts';
+import { checkPlan, tunedPlan } from './tune.ts';
 import { withMemory } from './session.ts';
 
 /** Phases in which there is nothing to save yet. */
@@ -15,6 +16,7 @@ const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([
   'hashing',
   'loading the base',
   'caching the base',
+  'timing kernels',
   'compiling kernels',
 ]);
 
@@ -43,7 +45,8 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   }
   const start = await startingPoint(call, prepared, identity);
   const gpu = await call.openGpu();
-  const begun = start.checkpoint?.cursor.plan ?? newRunPlan(gpu, prepared.longest, prepared.windowTokens);
+  const begun = start.checkpoint?.cursor.plan ?? (await tunedPlan(gpu, prepared, call));
+  planProducts(gpu, begun);
   const plan = withMemory(begun, gpu, prepared, call.memory);
   if (plan.device !== gpu.name)
     emit({
@@ -62,7 +65,7 @@ function stoppable({ emit, signal }: FinetuneCall): FinetuneCall['emit'] {
 }
 
 async function startingPoint(
-  { store, resume, emit }: FinetuneCall,
+  { store, resume, precision, emit }: FinetuneCall,
   { model, adapter }: Prepared,
   identity: RunIdentity,
 ): Promise<Start> {
@@ -76,5 +79,6 @@ async function startingPoint(
   const checkpoint: Checkpoint | undefined = await latestCheckpoint(store, model.config, note);
   if (!checkpoint) return fresh;
   checkSameRun(store, checkpoint.cursor.identity, identity, 'unfinished');
+  checkPlan(store, checkpoint.cursor.plan, precision);
   return { weights: checkpoint.adapter, checkpoint, weightsFrom: checkpoint.cursor.weightsFrom };
 }

@@ -1,13 +1,14 @@
+import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { openProducts, type ProductPlan, type Products } from '../gpu/tuning/products.ts';
 import type { StateStorage } from '../train/optimizer-state.ts';
 
 /**
  * Everything that may differ between two starts of the same run and changes rounding: decided once before step 1,
  * kept in every checkpoint, taken from there on resume.
  */
-export interface RunPlan {
-  version: 1;
-  precision: 'f32';
+export interface RunPlan extends ProductPlan {
+  version: 2;
   /** Rows of a step go into as few passes as fit, first fit in order. */
   packing: 'first-fit';
   /** Largest number of tokens of a pass. */
@@ -27,13 +28,25 @@ const PASS_TOKENS = 1024;
 export const passTokens = (longest: number, window: number): number =>
   Math.max(longest, Math.min(PASS_TOKENS, window));
 
+/** The default variants of the lowest rung: what every device has. */
+const PLAINEST: ProductPlan = { precision: 'f32', tiles: {} };
+
 /** Decides the plan of a new run. `longest` and `window` in tokens: of one row, and of a step's rows together. */
-export function newRunPlan(gpu: Gpu, longest: number, window: number): RunPlan {
+export function newRunPlan(gpu: Gpu, longest: number, window: number, products = PLAINEST): RunPlan {
   return {
-    version: 1,
-    precision: 'f32',
+    version: 2,
+    ...products,
     packing: 'first-fit',
     passTokens: passTokens(longest, window),
     device: gpu.name,
   };
+}
+
+/** The plan's variants of the large products. Throws UserError where this device lacks one. */
+export function planProducts(gpu: Gpu, plan: RunPlan): Products {
+  return openProducts(gpu, plan, (missing) => {
+    throw new UserError(
+      `${gpu.name}: the run began on ${plan.device} with a kernel that this GPU or its driver does not offer (${missing}); go on with it there, or start a new run.`,
+    );
+  });
 }

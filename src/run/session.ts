@@ -30,7 +30,7 @@ import {
   type MemoryPlanInput,
 } from './memory-plan.ts';
 import type { Prepared } from './prepare.ts';
-import type { RunPlan } from './run-plan.ts';
+import { planProducts, type RunPlan } from './run-plan.ts';
 
 /** A run's share of the device: base, adapter, optimizer and activations. */
 export interface Session {
@@ -142,6 +142,7 @@ export function assembleSession(
   const { weightDecay, maxGradNorm } = inputs.recipe.training;
   const settings = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay, maxGradNorm };
   const optimizer = new Optimizer(gpu, lora, settings, plan.optimizer);
-  const runner = new PassRunner({ gpu, stream, base, lora, ws }, input.stepTargets);
+  const products = planProducts(gpu, plan);
+  const runner = new PassRunner({ gpu, stream, base, lora, ws, products }, input.stepTargets);
   return { plan, stream, lora, optimizer, runner };
 }

@@ -1,4 +1,5 @@
 import type { Gpu } from '../gpu/device.ts';
+import type { TuningCache } from '../gpu/tuning/cache.ts';
 import type { BaseCache } from '../model/base-cache.ts';
 import { packWindow } from '../text/packing.ts';
 import { stepsPerEpoch } from '../train/schedule.ts';
@@ -6,8 +7,8 @@ import { stepWindows } from '../train/window.ts';
 import { compileRun } from './compile.ts';
 import type { RunEvent } from './events.ts';
 import { prepare, type Prepared, type RunInputs } from './prepare.ts';
-import { newRunPlan } from './run-plan.ts';
 import { openSession, withMemory } from './session.ts';
+import { tunedPlan } from './tune.ts';
 
 /** Evaluating a token costs about a third of training on it: there is no backward pass, and nothing is recomputed. */
 const EVALUATION_COST = 1 / 3;
@@ -27,14 +28,15 @@ export async function warmUp(
   openGpu: () => Promise<Gpu>,
   emit: (event: RunEvent) => void,
   baseCache?: BaseCache,
+  tuning?: TuningCache,
 ): Promise<Estimate> {
   const opened = await prepare(inputs, emit);
   const cache = await baseCache?.slot(opened.model, inputs.recipe.quantization.useDoubleQuant);
   const prepared = { ...opened, cache };
-  const { train, grouping, longest, windowTokens, adapter } = prepared;
+  const { train, grouping, adapter } = prepared;
   const { seed } = inputs.recipe;
   const gpu = await openGpu();
-  const plan = withMemory(newRunPlan(gpu, longest, windowTokens), gpu, prepared);
+  const plan = withMemory(await tunedPlan(gpu, prepared, { tuning, emit }), gpu, prepared);
   const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit);
   await compileRun(gpu, prepared, plan, emit);
   const placed = stepWindows(

@@ -2,6 +2,7 @@ import { view, type GpuBuffer } from '../gpu/memory.ts';
 import { Readback } from '../gpu/readback.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Stream } from '../gpu/stream.ts';
+import type { Products } from '../gpu/tuning/products.ts';
 import { dropoutKey } from '../gpu/dropout.ts';
 import { allocate, type Allocations } from '../model/allocations.ts';
 import { backward } from '../model/backward.ts';
@@ -38,6 +39,8 @@ export interface Engine {
   base: DecoderWeights;
   lora: Lora;
   ws: Workspace;
+  /** The run plan's variants of the large products; the defaults without. */
+  products?: Products | undefined;
 }
 
 /** Runs packed passes and brings back the loss of every target. */
@@ -120,8 +123,8 @@ export class PassRunner {
   }
 
   #context(pass: Pass, dropout: number): PassContext {
-    const { stream, base, lora, ws } = this.engine;
-    return { stream, base, lora, ws, rows: pass.ids.length, dropout };
+    const { stream, base, lora, ws, products } = this.engine;
+    return { stream, base, lora, ws, products, rows: pass.ids.length, dropout };
   }
 
   #dropGradients(): void {

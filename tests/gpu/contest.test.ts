@@ -138,10 +138,14 @@ describe('choosing tiles', () => {
       throw new Error(missing);
     };
     const tiles = { 'forward 256x1536': 'f32 128x128x16', 'gradient 256x1536': right.name };
-    expect(() => openProducts(gpu, tiles, refuse)).toThrow('f32 128x128x16');
-    const known = openProducts(gpu, { ...tiles, 'forward 256x1536': 'f32 32x32x32' }, refuse);
-    expect(known.forward(shapes[0]!).name).toBe('f32 32x32x32');
-    expect(() => known.gradient({ columns: 1, depth: 32 })).toThrow('gradient 1x32');
+    expect(() => openProducts(gpu, { precision: 'f32', tiles }, refuse)).toThrow('f32 128x128x16');
+    expect(() => openProducts(gpu, { precision: 'matrix', tiles: {} }, refuse)).toThrow(
+      'of precision matrix',
+    );
+    const known = { ...tiles, 'forward 256x1536': 'f32 32x32x32' };
+    const { forward, gradient } = openProducts(gpu, { precision: 'f32', tiles: known }, refuse);
+    expect(forward(shapes[0]!).name).toBe('f32 32x32x32');
+    expect(gradient({ columns: 1, depth: 32 }).name).toBe(right.name);
   });
 });
 

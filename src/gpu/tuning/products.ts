@@ -30,18 +30,26 @@ export const candidates = <Call>(variants: readonly Nf4Variant<Call>[], precisio
 export const supports = (gpu: Gpu, precision: Precision): boolean =>
   candidates(NF4_FORWARD, precision, gpu).length > 0 && candidates(NF4_GRAD, precision, gpu).length > 0;
 
-/** The variants that `tiles` names; the first that this device lacks goes to `refuse`. */
-export function openProducts(gpu: Gpu, tiles: Tiles, refuse: (missing: string) => never): Products {
+/** What a run plan says of its products: the rung, and the variants; classes that it leaves out take the default. */
+export interface ProductPlan {
+  precision: Precision;
+  tiles: Tiles;
+}
+
+/** The variants of a plan; the first that this device lacks goes to `refuse`. */
+export function openProducts(
+  gpu: Gpu,
+  { precision, tiles }: ProductPlan,
+  refuse: (missing: string) => never,
+): Products {
   const find = <Call>(variants: readonly Nf4Variant<Call>[], direction: Direction) => {
-    const found = Object.entries(tiles)
-      .filter(([key]) => key.startsWith(`${direction} `))
-      .map(([key, name]) => {
-        const variant = variants.find((v) => v.name === name && v.supported(gpu));
-        return [key, variant ?? refuse(name)] as const;
-      });
-    const byClass = new Map(found);
-    return (weight: Shape) =>
-      byClass.get(className(direction, weight)) ?? refuse(className(direction, weight));
+    const able = candidates(variants, precision, gpu);
+    const standard = able[0] ?? refuse(`of precision ${precision}`);
+    const named = Object.entries(tiles).filter(([key]) => key.startsWith(`${direction} `));
+    const byClass = new Map(
+      named.map(([key, name]) => [key, able.find((v) => v.name === name) ?? refuse(name)]),
+    );
+    return (weight: Shape) => byClass.get(className(direction, weight)) ?? standard;
   };
   return { forward: find(NF4_FORWARD, 'forward'), gradient: find(NF4_GRAD, 'gradient') };
 }

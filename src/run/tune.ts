@@ -1,0 +1,79 @@
+import { linearModules } from '../formats/decoder-weights.ts';
+import { UserError } from '../formats/user-error.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { PRECISIONS, type Precision } from '../gpu/kernels/nf4-variant.ts';
+import { supports } from '../gpu/tuning/products.ts';
+import { chooseTiles, type Workload } from '../gpu/tuning/tune.ts';
+import { scaleStorage } from '../model/base-storage.ts';
+import type { FinetuneCall } from './call.ts';
+import type { Prepared } from './prepare.ts';
+import { newRunPlan, passTokens, type RunPlan } from './run-plan.ts';
+import type { RunStore } from './store.ts';
+
+/** A rung of arithmetic, or the fastest that the device has of those that keep the losses. */
+export type PrecisionChoice = Precision | 'auto';
+export const PRECISION_CHOICES = ['auto', ...PRECISIONS] as const satisfies readonly PrecisionChoice[];
+
+/** Rungs whose losses were seen to stay with the reference's, fastest first; the last is on every device. */
+const PROVEN: readonly Precision[] = ['f32'];
+
+type Prepare = Pick<Prepared, 'model' | 'adapter' | 'inputs' | 'longest' | 'windowTokens'>;
+
+/** The plan of a new run, with the fastest kernels of its rung. Throws UserError where the device lacks the rung. */
+export async function tunedPlan(
+  gpu: Gpu,
+  prepared: Prepare,
+  { precision: choice = 'auto', tuning: cache, emit }: Pick<FinetuneCall, 'precision' | 'tuning' | 'emit'>,
+): Promise<RunPlan> {
+  const precision = rung(gpu, choice);
+  const tiles = await chooseTiles(gpu, workload(prepared, precision), {
+    cache,
+    onProgress: (done, total) =>
+      emit({ type: 'phase', phase: 'timing kernels', done, total, unit: 'kernels' }),
+    note: (text) => emit({ type: 'note', text }),
+  });
+  return newRunPlan(gpu, prepared.longest, prepared.windowTokens, { precision, tiles });
+}
+
+function rung(gpu: Gpu, choice: PrecisionChoice): Precision {
+  if (choice === 'auto') return PROVEN.find((precision) => supports(gpu, precision))!;
+  if (supports(gpu, choice)) return choice;
+  const others = PRECISIONS.filter((precision) => supports(gpu, precision)).join(' or ');
+  throw new UserError(
+    `Precision ${choice}: ${gpu.name} or its driver does not offer what it takes; choose auto or ${others}.`,
+  );
+}
+
+function workload(
+  { model, adapter, inputs, longest, windowTokens }: Prepare,
+  precision: Precision,
+): Workload {
+  const modules = linearModules(model.config);
+  const storage = scaleStorage(model, inputs.recipe.quantization.useDoubleQuant);
+  return {
+    precision,
+    shapes: modules.map(({ shape: [columns, depth] }) => ({ columns, depth })),
+    rows: passTokens(longest, windowTokens),
+    rank: Math.max(...adapter.weights.map(({ module }) => module.r)),
+    nested: storage(modules[0]!).nestedBlock !== undefined,
+  };
+}
+
+/**
+ * Throws UserError where a checkpoint's plan cannot be gone on with as it began: it is of other kernels, or the user
+ * asks for another rung.
+ */
+export function checkPlan(
+  { name, startAgain }: RunStore,
+  { version, precision }: { version: number; precision: Precision },
+  choice: PrecisionChoice = 'auto',
+): void {
+  if (version !== 2)
+    throw new UserError(
+      `${name}: the unfinished run there was planned by another version of Retune, whose kernels round differently (plan ${version}, expected 2); finish it with that version, or ${startAgain}.`,
+    );
+  if (choice !== 'auto' && choice !== precision)
+    throw new UserError(
+      `${name}: the unfinished run there computes in precision ${precision} from its first step on, not ${choice}; go on in that precision, or ${startAgain}.`,
+    );
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import type { Gpu } from '../../../src/gpu/device.ts';
+import { dryGpu } from '../../../src/gpu/dry.ts';
+import { NF4_FORWARD } from '../../../src/gpu/kernels/nf4-variants.ts';
+import { prepare } from '../../../src/run/prepare.ts';
+import { newRunPlan, planProducts } from '../../../src/run/run-plan.ts';
+import { checkPlan, tunedPlan } from '../../../src/run/tune.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { caseInputs } from '../../support/run-case.ts';
+
+const softwareGpu: Gpu = { ...dryGpu(), name: 'Tiny GPU', software: true };
+
+describe('the plan of a new run', () => {
+  const planned = async (precision?: 'auto' | 'f32' | 'f16' | 'matrix') => {
+    const prepared = await prepare(await caseInputs('recipe_text'), () => undefined);
+    return tunedPlan(softwareGpu, prepared, { precision, emit: () => undefined });
+  };
+
+  it('names the variant of every class of products of the model', async () => {
+    const { precision, tiles, version } = await planned();
+    expect([version, precision]).toEqual([2, 'f32']);
+    const [forward, gradient] = ['forward', 'gradient'].map((direction) =>
+      Object.keys(tiles)
+        .filter((key) => key.startsWith(`${direction} `))
+        .map((key) => key.slice(direction.length + 1))
+        .toSorted(),
+    );
+    expect(gradient).toEqual(forward);
+    // q and o, k and v, gate and up, down.
+    expect(forward!.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(Object.values(tiles))).toEqual(new Set([NF4_FORWARD[0]!.name]));
+    expect(await planned('f32')).toEqual(await planned('auto'));
+  });
+
+  it.each(['f16', 'matrix'] as const)(
+    'is refused in precision %s where the device has none',
+    async (rung) => {
+      await expect(planned(rung)).rejects.toThrow(
+        new RegExp(
+          `^Precision ${rung}: Tiny GPU or its driver does not offer what it takes; choose auto or f32\\.$`,
+        ),
+      );
+    },
+  );
+});
+
+describe('the plan of a checkpoint', () => {
+  const store = new MemoryStore();
+
+  it('is gone on with by those who ask for its rung, or for none', () => {
+    const plan = newRunPlan(softwareGpu, 100, 200);
+    for (const choice of [undefined, 'auto', 'f32'] as const) checkPlan(store, plan, choice);
+  });
+
+  it('is refused where another rung is asked for', () => {
+    expect(() => checkPlan(store, newRunPlan(softwareGpu, 100, 200), 'f16')).toThrow(
+      /^memory: the unfinished run there computes in precision f32 from its first step on, not f16; go on in that precision, or start again with --resume never, or choose another output\.$/,
+    );
+  });
+
+  it('is refused where it is of another version', () => {
+    expect(() => checkPlan(store, { version: 1, precision: 'f32' })).toThrow(
+      /^memory: the unfinished run there was planned by another version of Retune, whose kernels round differently \(plan 1, expected 2\); finish it with that version, or start again with --resume never, or choose another output\.$/,
+    );
+  });
+
+  it('is refused where the device lacks one of its kernels', () => {
+    const tiles = { 'forward 64x32': 'f32 128x128x16' };
+    const plan = { ...newRunPlan(softwareGpu, 1, 1), tiles, device: 'Large GPU' };
+    expect(() => planProducts(softwareGpu, plan)).toThrow(
+      /^Tiny GPU: the run began on Large GPU with a kernel that this GPU or its driver does not offer \(f32 128x128x16\); go on with it there, or start a new run\.$/,
+    );
+  });
+});
