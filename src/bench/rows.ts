@@ -8,7 +8,8 @@ const ROWS = 16;
 export function mixedRows(vocab: number, least: number, most: number): PlacedRow[] {
   const random = Xoshiro128.seeded(42);
   return Array.from({ length: ROWS }, (_, index) => {
-    const length = least + (random.u32() % (most - least + 1));
+    // tests/bench/peft_speed.py makes rows of the same lengths.
+    const length = least + ((337 * index + 101) % (most - least + 1));
     const ids = Uint32Array.from({ length }, () => random.u32() % vocab);
     const trained = new Uint8Array(length).fill(1);
     return { index, row: { ids, trained, line: index + 1, cut: false } };
