@@ -114,7 +114,7 @@ const three = ([a, b, c]: readonly View[]): [View, View, View] => [a!, b ?? a!, 
 function sumSlices(
   stream: Stream,
   call: {
-    scratch: View;
+    partial: View;
     out: View;
     parts: { count: number; slices: number; partial_at: number; out_at: number }[];
     accumulate: boolean;
@@ -123,14 +123,14 @@ function sumSlices(
   const parts = call.parts.map((part) => (part.slices > 1 ? part : { ...part, count: 0 }));
   const count = Math.max(...parts.map((part) => part.count));
   stream.dispatch(sumKernel, {
-    buffers: [call.scratch, call.out],
+    buffers: [call.partial, call.out],
     params: { ...valuesOf(SUM_PART, parts), accumulate: Number(call.accumulate) },
     groups: [ceilDiv(count, 64), parts.length],
   });
 }
 
-/** Where each part's slices begin in the scratch. */
-function partialBegins(parts: readonly { count: number; slices: number }[], scratch: View): number[] {
+/** Where each part's slices begin in the scratch, and the range of it that they take. */
+function placeSlices(parts: readonly { count: number; slices: number }[], scratch: View) {
   let at = 0;
   const begins = parts.map(({ count, slices }) => {
     const begin = at;
@@ -138,7 +138,7 @@ function partialBegins(parts: readonly { count: number; slices: number }[], scra
     return begin;
   });
   if (4 * at > scratch.size) throw new Error(`scratch of ${scratch.size} bytes, ${4 * at} needed`);
-  return begins;
+  return { begins, partial: view(scratch.buffer, scratch.offset, Math.max(4, 4 * at)) };
 }
 
 /** One factor's share of `loraProject`. */
@@ -173,19 +173,19 @@ export function loraProject(
     slices: ceilDiv(depth, slice),
     out_at: out.at[i]!,
   }));
-  const begins = partialBegins(sums, scratch);
+  const { begins, partial } = placeSlices(sums, scratch);
   const parts = call.parts.map(({ depth, rank, alpha }, i) => ({
     ...sums[i]!,
     ...{ depth, rank, alpha, tiles: tiles[i]!, w_at: w.at[i]! / 4, partial_at: begins[i]! },
   }));
   stream.dispatch(projectKernel, {
-    buffers: [...three(call.parts.map((part) => part.x)), w.whole, out.whole, scratch],
+    buffers: [...three(call.parts.map((part) => part.x)), w.whole, out.whole, partial],
     params: { ...valuesOf(PROJECT_PART, parts), rows, slice_depth: slice },
     groups: [parts.reduce((sum, part) => sum + part.tiles * part.slices, 0), rowTiles],
     constants: { W_BY_RANK: Number(call.wByRank) },
     work: parts.reduce((sum, { depth, rank }) => sum + 2 * rows * depth * rank, 0),
   });
-  sumSlices(stream, { scratch, out: out.whole, parts, accumulate: false });
+  sumSlices(stream, { partial, out: out.whole, parts, accumulate: false });
 }
 
 /** One factor's share of `loraGradient`. */
@@ -219,17 +219,17 @@ export function loraGradient(
   const slice = sliceDepth([{ depth: tokens, tiles: all }]);
   const slices = ceilDiv(tokens, slice);
   const sums = call.parts.map(({ width, rank }, i) => ({ count: width * rank, slices, out_at: out.at[i]! }));
-  const begins = partialBegins(sums, scratch);
+  const { begins, partial } = placeSlices(sums, scratch);
   const parts = call.parts.map(({ width, rank }, i) => ({
     ...{ ...sums[i]!, ...tiles[i]!, width, rank },
     ...{ narrow_at: narrow.at[i]!, partial_at: begins[i]!, unused: 0 },
   }));
   stream.dispatch(gradientKernel, {
-    buffers: [...three(call.parts.map((part) => part.wide)), narrow.whole, out.whole, scratch],
+    buffers: [...three(call.parts.map((part) => part.wide)), narrow.whole, out.whole, partial],
     params: { ...valuesOf(GRADIENT_PART, parts), tokens, slices, slice_tokens: slice },
     groups: [all, slices],
     constants: { OUT_BY_WIDTH: Number(call.outByWidth) },
     work: parts.reduce((sum, { width, rank }) => sum + 2 * tokens * width * rank, 0),
   });
-  sumSlices(stream, { scratch, out: out.whole, parts, accumulate: true });
+  sumSlices(stream, { partial, out: out.whole, parts, accumulate: true });
 }
