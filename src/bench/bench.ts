@@ -103,10 +103,10 @@ async function countModel(name: ModelName, lengths: readonly number[]): Promise<
   }
   return {
     name: 'counts',
-    title: `A step of ${modelTitle(name)}, counted: GFLOP per token, GB moved at the least`,
-    columns: ['', 'dispatches', 'forward', 'backward', 'recompute', 'all', 'GB', 'GPU MiB'],
+    title: `A step of ${modelTitle(name)}, counted: GFLOP per token`,
+    columns: ['', 'dispatches', 'forward', 'backward', 'recompute', 'all', 'GB bound', 'GPU MiB'],
     rows,
-    notes: [],
+    notes: ['GB bound: the sizes of all buffer ranges of all dispatches.'],
   };
 }
 

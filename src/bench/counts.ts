@@ -10,7 +10,7 @@ export interface KernelCount {
   calls: number;
   /** Floating-point operations. */
   work: number;
-  /** Bytes read and written at the least. */
+  /** Bytes of what is bound, once for each call: more than is moved where a kernel uses a part of its scratch. */
   bytes: number;
 }
 

@@ -148,7 +148,7 @@ async function profileStep(
       '',
       'calls',
       'GFLOP',
-      'GB',
+      'GB bound',
       'ms',
       '% of time',
       'GFLOP/s',
