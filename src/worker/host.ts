@@ -9,6 +9,7 @@ import { openDatabase } from '../storage/database.ts';
 import { KeptInputs } from '../storage/kept-inputs.ts';
 import { RunRecords } from '../storage/run-records.ts';
 import { TestRecords } from '../storage/test-records.ts';
+import { browserTuning } from '../storage/tuning.ts';
 import { answer } from './answer.ts';
 import { Chat } from './chat.ts';
 import { checkpointFiles, runFiles, writeInto, zipped } from './export.ts';
@@ -61,7 +62,7 @@ const api: EngineApi = {
     answer(async () => {
       runs.checkIdle();
       await chat.close();
-      return estimate(await kept.inputs(inputs), onEvent, baseCache);
+      return estimate(await kept.inputs(inputs), onEvent, baseCache, browserTuning(store));
     }),
 
   start: (inputs, onEvent) =>

@@ -1,4 +1,5 @@
 import { UserError } from '../formats/user-error.ts';
+import type { TuningCache } from '../gpu/tuning/cache.ts';
 import type { BaseCache } from '../model/base-cache.ts';
 import { bytesByKind } from '../model/allocations.ts';
 import { loraAllocations, loraLayout } from '../model/lora.ts';
@@ -33,6 +34,7 @@ export async function estimate(
   inputs: ChosenInputs,
   onEvent: (event: RunEvent) => void,
   baseCache: BaseCache,
+  tuning: TuningCache,
 ): Promise<TimeEstimate> {
   const gpu = await requestGpu();
   if (!gpu) throw new UserError(NO_ADAPTER);
@@ -41,7 +43,7 @@ export async function estimate(
   });
   try {
     return await Promise.race([
-      warmUp(runInputs(inputs), () => Promise.resolve(gpu), onEvent, baseCache),
+      warmUp(runInputs(inputs), () => Promise.resolve(gpu), onEvent, baseCache, tuning),
       lost,
     ]);
   } finally {

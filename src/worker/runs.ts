@@ -8,6 +8,7 @@ import { finetune } from '../run/finetune.ts';
 import { adapterHash, differences, IDENTITY_NAMES, type RunIdentity } from '../run/identity.ts';
 import { BrowserRunStore } from '../storage/browser-run-store.ts';
 import type { RunRecords, StoredRun } from '../storage/run-records.ts';
+import { browserTuning } from '../storage/tuning.ts';
 import { handlesOf, runInputs } from './files.ts';
 import type { RunFiles } from './inputs.ts';
 import type { ChosenInputs, NamedRun, RunOutcome, RunRecord } from './protocol.ts';
@@ -198,6 +199,7 @@ export class Runs {
             store,
             baseCache: this.#files.cache,
             resume: 'exact',
+            tuning: browserTuning(this.#store),
             openGpu,
             emit: (event) => {
               if (!gone.aborted) emit(event);

@@ -7,6 +7,7 @@ import { parseTrainerState } from '../../formats/trainer-state.ts';
 import type { FinetuneResult } from '../../run/call.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { ResumeMode } from '../../run/resume.ts';
+import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/tune.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { baseFolder } from '../base-folder.ts';
 import { openDisplay, type Display } from '../display.ts';
@@ -16,6 +17,7 @@ import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { MEMORY_HELP, memoryOption, NONE, readRecipe } from '../options.ts';
 import { RunReport } from '../run-report.ts';
+import { TuningFile } from '../tuning-file.ts';
 import { counted, showSeconds } from '../../formats/words.ts';
 
 interface Options {
@@ -28,6 +30,7 @@ interface Options {
   config?: string;
   resume: ResumeMode;
   leaveRoom?: true;
+  precision: PrecisionChoice;
   memory?: number;
 }
 
@@ -61,6 +64,14 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     )
     .addOption(baseCacheOption())
     .option('--memory <amount>', MEMORY_HELP, memoryOption)
+    .addOption(
+      new Option(
+        '--precision <rung>',
+        'arithmetic of the large products: f32, f16 with sums in f32, or matrix units; auto takes the fastest that keeps the losses. A run goes on in the one that it began in',
+      )
+        .choices(PRECISION_CHOICES)
+        .default('auto'),
+    )
     .option('--leave-room', "leave about half of the GPU's time to other programs")
     .addHelpText(
       'after',
@@ -105,6 +116,8 @@ async function runFinetune(options: Options): Promise<number> {
         baseCache,
         resume: options.resume,
         leaveRoom: options.leaveRoom,
+        precision: options.precision,
+        tuning: new TuningFile(),
         memory: options.memory,
         openGpu,
         emit: (event) => report.show(event),

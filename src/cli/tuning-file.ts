@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isRecord } from '../formats/fields.ts';
+import { UserError } from '../formats/user-error.ts';
+import type { TuningCache, Winners } from '../gpu/tuning/cache.ts';
+import { defaultCacheFolder } from './base-cache.ts';
+import { replaceFiles } from './durable-files.ts';
+
+/** Beside the quantised bases, but none of them: their names do not begin with a dot. */
+const FILE = '.tuning.json';
+
+/** The winners of this computer's devices in a JSON file. A file that is broken or cannot be written is done without. */
+export class TuningFile implements TuningCache {
+  readonly #path: string;
+
+  constructor(path = join(defaultCacheFolder(), FILE)) {
+    this.#path = path;
+  }
+
+  async get(device: string): Promise<Winners | undefined> {
+    return (await this.#read())[device];
+  }
+
+  async set(device: string, winners: Winners): Promise<void> {
+    const all = { ...(await this.#read()), [device]: winners };
+    const text = new TextEncoder().encode(`${JSON.stringify(all, null, 2)}\n`);
+    await replaceFiles([[this.#path, [text]]]).catch((error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+    });
+  }
+
+  async #read(): Promise<Record<string, Winners>> {
+    try {
+      const json: unknown = JSON.parse(await readFile(this.#path, 'utf8'));
+      return isRecord(json) ? (json as Record<string, Winners>) : {};
+    } catch {
+      return {};
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { TuningFile } from '../../../src/cli/tuning-file.ts';
+
+let folder: string;
+
+beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'tuning-'))));
+afterAll(() => rm(folder, { recursive: true }));
+
+it('keeps the winners of each device for the next start', async () => {
+  const path = join(folder, 'not there yet', '.tuning.json');
+  const first = new TuningFile(path);
+  expect(await first.get('a')).toBeUndefined();
+  await first.set('a', { 'forward 4x32': 'f32 64x64x16' });
+  await first.set('b', { 'forward 4x32': 'f32 32x32x32' });
+  await first.set('a', { 'forward 4x32': 'f32 64x128x16' });
+  const next = new TuningFile(path);
+  expect(await next.get('a')).toEqual({ 'forward 4x32': 'f32 64x128x16' });
+  expect(await next.get('b')).toEqual({ 'forward 4x32': 'f32 32x32x32' });
+});
+
+it('is done without where it is broken or cannot be written', async () => {
+  const path = join(folder, 'broken.json');
+  await writeFile(path, '{"a": ');
+  expect(await new TuningFile(path).get('a')).toBeUndefined();
+  await new TuningFile(path).set('a', { x: 'y' });
+  expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ a: { x: 'y' } });
+  const nowhere = new TuningFile(join(path, 'inside a file.json'));
+  await nowhere.set('a', { x: 'y' });
+  expect(await nowhere.get('a')).toBeUndefined();
+});
