@@ -6,15 +6,20 @@ import { finetune } from '../../src/run/finetune.ts';
 import { smallestChoice, withChoice } from '../../src/run/memory-choice.ts';
 import { checkpointBytes, memoryPlan, totalBytes } from '../../src/run/memory-plan.ts';
 import { planRun } from '../../src/run/plan-run.ts';
+import { source } from '../support/memory-folder.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { caseInputs, comparable } from '../support/run-case.ts';
+
+/** More than is taken of it: all rows are cut to the same length. */
+const rows = Array.from({ length: 18 }, (_, i) => JSON.stringify({ text: `${i} wheel `.repeat(20 + i) }));
 
 /** Steps of two short rows. */
 const inputs = async () => ({
   ...(await caseInputs('llama_sharded', (r) => ({
     ...r,
-    training: { ...r.training, accumulationSteps: 2, batchSize: 1, maxLength: 16 },
+    training: { ...r.training, accumulationSteps: 2, batchSize: 1, maxLength: 16, epochs: 9, saveSteps: 100 },
   }))),
+  train: source('train.jsonl', rows.join('\n')),
   validation: undefined,
 });
 
@@ -32,10 +37,12 @@ async function run({
   memory,
   store = new MemoryStore(),
   steps = 2,
+  onStep,
 }: {
   memory?: number;
   store?: MemoryStore;
   steps?: number;
+  onStep?: (step: number) => void;
 }) {
   const before = gpu.memory.total;
   const stop = new AbortController();
@@ -51,7 +58,9 @@ async function run({
     emit: (event) => {
       events.push(event);
       if (event.type === 'facts') held = gpu.memory.total - before;
-      if (event.type === 'step' && event.progress.step === steps) stop.abort();
+      if (event.type !== 'step') return;
+      onStep?.(event.progress.step);
+      if (event.progress.step === steps) stop.abort();
     },
   });
   expect(gpu.errors).toEqual([]);
@@ -124,4 +133,36 @@ it('where the device refuses, a run keeps less and says so; nothing is left of w
   await expect(refusing(2 ** 20, () => run({}))).rejects.toThrow(
     /^GPU memory: this run needs [\d,]+ MiB \(.*\), and .* has less to give; lower training\.max_seq_length/,
   );
+});
+
+it('after three steps of one size nothing is allocated, and one readback a step brings its results', async () => {
+  const counts = { buffers: 0, groups: 0, readbacks: 0 };
+  const { device } = gpu;
+  const { createBuffer, createBindGroup } = device;
+  Object.assign(device, {
+    createBuffer: (descriptor: GPUBufferDescriptor) => {
+      counts.buffers++;
+      const buffer = createBuffer.call(device, descriptor);
+      const { mapAsync } = buffer;
+      const counted = (...range: Parameters<GPUBuffer['mapAsync']>) => {
+        counts.readbacks++;
+        return mapAsync.apply(buffer, range);
+      };
+      return Object.assign(buffer, { mapAsync: counted });
+    },
+    createBindGroup: (descriptor: GPUBindGroupDescriptor) => {
+      counts.groups++;
+      return createBindGroup.call(device, descriptor);
+    },
+  });
+  const after: (typeof counts)[] = [];
+  try {
+    await run({ steps: 6, onStep: (step) => (after[step] = { ...counts }) });
+  } finally {
+    Object.assign(device, { createBuffer, createBindGroup });
+  }
+  expect(after[3]!.buffers).toBeGreaterThan(0);
+  expect(after[3]!.groups).toBeGreaterThan(0);
+  for (const step of [4, 5, 6])
+    expect(after[step]).toEqual({ ...after[3], readbacks: after[3]!.readbacks + step - 3 });
 });
