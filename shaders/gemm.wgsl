@@ -1,20 +1,12 @@
-// c[m, n] = alpha·Σk a[m, k]·b[k, n] (+ c): f32 product of any shape, any strides: the LoRA factors and their
-// gradients. 32 × 32 a workgroup of 64 threads, 4 × 4 a thread, chunks of 32 k.
+// c [rows, columns] = a [rows, depth]·b [depth, columns], f32 of any shape: v·A where dropout masks its sum with dy·W.
+// 32 × 32 a workgroup of 64 threads, 4 × 4 a thread, chunks of 32 k.
 
-struct Params {
-  rows: u32, columns: u32, depth: u32,
-  a_row: u32, a_depth: u32, b_column: u32, b_depth: u32,
-  alpha: f32, accumulate: u32,
-}
+struct Params { rows: u32, columns: u32, depth: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
-
-// True where k is the contiguous axis of the operand: decides which threads load neighbouring addresses.
-override A_BY_DEPTH: bool = true;
-override B_BY_DEPTH: bool = true;
 
 const THREADS = 64u;
 const DEPTH = 32u;
@@ -24,12 +16,12 @@ var<workgroup> tile_a: array<vec4f, DEPTH * STRIDE>;
 var<workgroup> tile_b: array<vec4f, DEPTH * STRIDE>;
 
 fn a_at(m: u32, k: u32) -> f32 {
-  if (m < p.rows && k < p.depth) { return a[m * p.a_row + k * p.a_depth]; }
+  if (m < p.rows && k < p.depth) { return a[m * p.depth + k]; }
   return 0.0;
 }
 
 fn b_at(n: u32, k: u32) -> f32 {
-  if (n < p.columns && k < p.depth) { return b[n * p.b_column + k * p.b_depth]; }
+  if (n < p.columns && k < p.depth) { return b[k * p.columns + n]; }
   return 0.0;
 }
 
@@ -43,15 +35,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var first_k = 0u; first_k < p.depth; first_k += DEPTH) {
     workgroupBarrier();
     for (var i = lane; i < DEPTH * 8u; i += THREADS) {
-      let ka = select(i / 8u, i % DEPTH, A_BY_DEPTH);
-      let qa = select(i % 8u, i / DEPTH, A_BY_DEPTH);
+      let ka = i % DEPTH;
+      let qa = i / DEPTH;
       let m = first_m + qa * 4u;
       let k = first_k + ka;
       tile_a[ka * STRIDE + qa] = vec4f(a_at(m, k), a_at(m + 1u, k), a_at(m + 2u, k), a_at(m + 3u, k));
     }
     for (var i = lane; i < DEPTH * 8u; i += THREADS) {
-      let kb = select(i / 8u, i % DEPTH, B_BY_DEPTH);
-      let qb = select(i % 8u, i / DEPTH, B_BY_DEPTH);
+      let kb = i / 8u;
+      let qb = i % 8u;
       let n = first_n + qb * 4u;
       let k = first_k + kb;
       tile_b[kb * STRIDE + qb] = vec4f(b_at(n, k), b_at(n + 1u, k), b_at(n + 2u, k), b_at(n + 3u, k));
@@ -70,9 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var j = 0u; j < 4u; j++) {
       let n = first_n + tx * 4u + j;
       if (n >= p.columns) { break; }
-      let at = m * p.columns + n;
-      let value = p.alpha * sums[i][j];
-      if (p.accumulate != 0u) { c[at] += value; } else { c[at] = value; }
+      c[m * p.columns + n] = sums[i][j];
     }
   }
 }

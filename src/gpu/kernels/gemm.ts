@@ -8,53 +8,19 @@ const kernel = new Kernel({
   name: 'gemm',
   code,
   buffers: ['read', 'read', 'read_write'],
-  params: {
-    rows: 'u32',
-    columns: 'u32',
-    depth: 'u32',
-    a_row: 'u32',
-    a_depth: 'u32',
-    b_column: 'u32',
-    b_depth: 'u32',
-    alpha: 'f32',
-    accumulate: 'u32',
-  },
+  params: { rows: 'u32', columns: 'u32', depth: 'u32' },
 });
 
-/** c [rows, columns] = (or, with `accumulate`, +=) alpha·op(a)·op(b), all f32 row-major. */
-export interface Gemm {
-  /** [rows, depth], or [depth, rows] where `transposeA`. */
-  a: View;
-  transposeA?: boolean;
-  /** [depth, columns], or [columns, depth] where `transposeB`. */
-  b: View;
-  transposeB?: boolean;
-  c: View;
-  rows: number;
-  columns: number;
-  depth: number;
-  alpha?: number;
-  accumulate?: boolean;
-}
-
-/** A product of two f32 matrices of any shape; sums run in a fixed order. */
-export function gemm(stream: Stream, call: Gemm): void {
-  const { a, b, c, rows, columns, depth, transposeA = false, transposeB = false } = call;
+/** c [rows, columns] = a [rows, depth]·b [depth, columns], all f32 row-major, of any shape; sums run in a fixed order. */
+export function gemm(
+  stream: Stream,
+  call: { a: View; b: View; c: View; rows: number; columns: number; depth: number },
+): void {
+  const { a, b, c, rows, columns, depth } = call;
   stream.dispatch(kernel, {
     buffers: [a, b, c],
-    params: {
-      rows,
-      columns,
-      depth,
-      a_row: transposeA ? 1 : depth,
-      a_depth: transposeA ? rows : 1,
-      b_column: transposeB ? depth : 1,
-      b_depth: transposeB ? 1 : columns,
-      alpha: call.alpha ?? 1,
-      accumulate: Number(call.accumulate ?? false),
-    },
+    params: { rows, columns, depth },
     groups: [ceilDiv(columns, 32), ceilDiv(rows, 32)],
-    constants: { A_BY_DEPTH: Number(!transposeA), B_BY_DEPTH: Number(transposeB) },
     work: 2 * rows * columns * depth,
   });
 }
