@@ -11,7 +11,7 @@ export function familyTrees(family: readonly FamilyMember[], runs: readonly RunR
     const { key, name } = member;
     const run = runs.find(({ id }) => id === member.run);
     // Hashes cannot go round in a circle, but what was imported may say so.
-    const children = family.filter(({ parent, key: own }) => parent === key && !placed.has(own)).map(grow);
+    const children = growAll(family.filter(({ parent }) => parent === key));
     return {
       key,
       badge: badge(member),
@@ -21,8 +21,10 @@ export function familyTrees(family: readonly FamilyMember[], runs: readonly RunR
       children,
     };
   };
-  const roots = family.filter(({ parent }) => parent === undefined || !known.has(parent)).map(grow);
-  return [...roots, ...family.filter(({ key }) => !placed.has(key)).map(grow)];
+  const growAll = (members: readonly FamilyMember[]): TreeNode[] =>
+    members.flatMap((member) => (placed.has(member.key) ? [] : [grow(member)]));
+  const roots = growAll(family.filter(({ parent }) => parent === undefined || !known.has(parent)));
+  return [...roots, ...growAll(family)];
 }
 
 const badge = ({ kind, generation }: FamilyMember): string => (kind === 'base' ? 'Base' : `V${generation}`);

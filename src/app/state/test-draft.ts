@@ -109,7 +109,7 @@ export function candidates(
     add({
       key: `folder/${i}`,
       name: folder.name.split('/').at(-1)!,
-      detail: 'adapter folder',
+      detail: folder.name,
       group: 'Folders',
       version: { kind: 'folder', folder },
     }),
@@ -136,9 +136,10 @@ export function chosenVersions(
 /** Names that tell the versions apart: where two share one, their run's or folder's stands beside it. */
 export function named(versions: readonly Candidate[]): NamedVersion[] {
   const taken = new Set<string>();
-  return versions.map(({ name, group, version }) => {
+  return versions.map(({ name, group, detail, version }) => {
     const twice = versions.filter((other) => other.name === name).length > 1;
-    let own = twice ? `${name} (${group})` : name;
+    const where = version.kind === 'folder' ? detail : group;
+    let own = twice ? `${name} (${where})` : name;
     for (let i = 2; taken.has(own); i++) own = `${name} (${i})`;
     taken.add(own);
     return { name: own, version };

@@ -93,7 +93,7 @@ export class CompareFilterView extends LitElement {
       ${this.#select<Marks>(
         'Marked',
         [
-          ['expected', 'Against the expected'],
+          ['expected', 'Against expected'],
           ...(several ? ([['first', 'Between versions']] as const) : []),
           ['none', 'Nothing'],
         ],

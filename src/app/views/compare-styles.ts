@@ -43,6 +43,15 @@ export const figureTable = css`
   .best {
     font-weight: 650;
   }
+  @media (max-width: 44rem) {
+    table.figures {
+      font-size: var(--tiny);
+    }
+    .figures th,
+    .figures td {
+      padding: 0.3rem 0.25rem;
+    }
+  }
   @media print {
     .panel {
       break-inside: avoid;

@@ -17,11 +17,6 @@ const share = (value: number | undefined): string => (value === undefined ? '–
 
 const COLUMNS: readonly Column[] = [
   {
-    name: 'Answered',
-    title: 'Questions that it has answered',
-    show: ({ summary }) => showCount(summary.questions),
-  },
-  {
     name: 'Exact',
     title: 'Answers that are the expected one, white space aside',
     show: ({ summary: { exactRate, exactMatches } }) =>
@@ -43,11 +38,10 @@ const COLUMNS: readonly Column[] = [
     show: ({ summary: { questions, outputTokens } }) => (questions === 0 ? '–' : outputTokens.toFixed(1)),
   },
   {
-    name: 'Ended',
-    title: 'Answers that the model ended by itself',
-    show: ({ summary }) => showCount(summary.questions - summary.cut),
+    name: 'Cut',
+    title: 'Answers cut at the longest length, of all that it gave; the others it ended by itself',
+    show: ({ summary: { cut, questions } }) => `${showCount(cut)} of ${showCount(questions)}`,
   },
-  { name: 'Cut', title: 'Answers cut at the longest length', show: ({ summary }) => showCount(summary.cut) },
   {
     name: 'Eval loss',
     title: 'Mean token loss over the validation rows',

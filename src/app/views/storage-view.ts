@@ -8,7 +8,12 @@ import { safeText } from '../safe-text.ts';
 import { shared } from '../styles.ts';
 import { SessionView } from './session-view.ts';
 
-const KINDS = { run: 'run', test: 'test', 'base cache': 'prepared base', 'app files': 'this page' } as const;
+const KINDS = {
+  run: 'run',
+  test: 'test',
+  'base cache': 'prepared base',
+  'app files': 'so that it works without network',
+} as const;
 
 /** What takes how much of the browser's storage, what may be cleared by it, and the way to free it. */
 @customElement('storage-view')
@@ -107,7 +112,9 @@ export class StorageView extends SessionView {
         >`;
   }
 
-  #item({ key, kind, name, bytes, parts, deletable }: StorageItem, largest: number) {
+  #item({ key, kind, name: kept, bytes, parts, deletable }: StorageItem, largest: number) {
+    // The cache's own name says nothing to a reader.
+    const name = kind === 'app files' ? 'The page itself' : kept;
     const { storage, lineage, tests } = this.session;
     const deleting = storage.store.state.deleting === key;
     return html`<li>

@@ -1,0 +1,41 @@
+import { proxy, wrap } from 'comlink';
+import type { ModelName } from '../bench/models.ts';
+import type { BenchApi } from '../worker/bench-host.ts';
+
+/** The page at `?bench` (or `?bench=tiny`, `?bench=0.5b`, …): the tables of `retune bench`, as plain text. */
+export async function showBench(root: HTMLElement, model: string): Promise<void> {
+  const [state, tables] = [document.createElement('p'), document.createElement('div')];
+  state.setAttribute('role', 'status');
+  root.replaceChildren(state, tables);
+  const add = (text: string) => {
+    const pre = document.createElement('pre');
+    pre.textContent = text;
+    tables.append(pre);
+  };
+  const worker = new Worker(new URL('../worker/bench-host.ts', import.meta.url), {
+    type: 'module',
+    name: 'bench',
+  });
+  const { measure } = wrap<BenchApi>(worker);
+  try {
+    const json = await measure(
+      (model || '1.5b') as ModelName,
+      proxy((text) => (state.textContent = `Measuring: ${text}`)),
+      proxy((title, cells, notes) => add([title, ...aligned(cells), ...notes].join('\n'))),
+    );
+    state.textContent = 'Finished.';
+    add(json);
+  } catch (error) {
+    state.textContent = error instanceof Error ? error.message : String(error);
+  } finally {
+    worker.terminate();
+  }
+}
+
+/** Rows of cells with their columns below one another. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  return rows.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
+  );
+}

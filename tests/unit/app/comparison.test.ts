@@ -1,0 +1,101 @@
+import { expect, it } from 'vitest';
+import {
+  everything,
+  headlineWords,
+  points,
+  shownQuestions,
+  type Filter,
+} from '../../../src/app/state/comparison.ts';
+import type { Headline } from '../../../src/generate/headline.ts';
+import { scoreAnswer } from '../../../src/generate/scores.ts';
+import { compareScores } from '../../../src/generate/headline.ts';
+import type { TestComparison, TestDetail } from '../../../src/worker/test-protocol.ts';
+
+/** Three questions: V2 gets better, worse, and says the same. */
+const expected = ['It is red.', 'It is blue.', 'It is green.'];
+const answers = [
+  ['It is grey.', 'It is blue.', 'It is green.'],
+  ['It is red.', 'It is a blue thing, I think.', 'It is green.'],
+];
+const questions = expected.map((answer, i) => ({
+  question: `What colour is thing ${i}?`,
+  answer,
+  topic: ['warm', 'cold', 'cold'][i]!,
+  difficulty: '',
+}));
+const scores = answers.map((given) => given.map((text, i) => scoreAnswer(text, expected[i]!)));
+const detail = {
+  questions,
+  votes: [undefined, 1, undefined],
+  versions: answers.map((given, v) => ({
+    answers: given.map((text) => ({ text, inputTokens: 5, outputTokens: text.length, stopped: 'stop id' })),
+    scores: scores[v]!,
+  })),
+} as unknown as TestDetail;
+const comparison: TestComparison = {
+  versions: [0, 1],
+  ...compareScores(questions, scores[0]!, scores[1]!),
+  votes: { a: 0, b: 1, same: 0 },
+};
+const shown = (filter: Partial<Filter>, compared: TestComparison | undefined = comparison) =>
+  shownQuestions(detail, compared, { ...everything, ...filter });
+
+it.each<[Partial<Filter>, number[]]>([
+  [{}, [0, 1, 2]],
+  [{ show: 'better' }, [0]],
+  [{ show: 'worse' }, [1]],
+  [{ show: 'differ' }, [0, 1]],
+  [{ show: 'unvoted' }, [0, 2]],
+  [{ topic: 'cold' }, [1, 2]],
+  [{ topic: 'cold', show: 'better' }, []],
+  [{ difficulty: 'hard' }, []],
+  [{ text: ' RED. ' }, [0]],
+  [{ text: 'thing, i' }, [1]],
+  [{ sort: 'fell' }, [1, 2, 0]],
+  [{ sort: 'rose' }, [0, 2, 1]],
+  [{ sort: 'longest' }, [1, 2, 0]],
+])('leaves of the questions with %j %j', (filter, left) => {
+  expect(shown(filter)).toEqual(left);
+});
+
+it('knows of nothing better or worse, and keeps the order, where no two versions are compared', () => {
+  expect(shownQuestions(detail, undefined, { ...everything, show: 'worse' })).toEqual([]);
+  expect(shownQuestions(detail, undefined, { ...everything, sort: 'fell' })).toEqual([0, 1, 2]);
+});
+
+it.each([
+  [0.352, '+35.2'],
+  [-0.1, '−10.0'],
+  [0, '0.0'],
+  [0.0001, '0.0'],
+  [-0.0001, '0.0'],
+])('%d of one is %s points', (share, text) => expect(points(share)).toBe(text));
+
+it('puts the verdict into words, with how sure it is', () => {
+  const headline = (patch: Partial<Headline>): Headline => ({
+    metric: 'exact match',
+    means: [0.4, 0.5],
+    difference: 0.1,
+    interval: [-0.02, 0.22],
+    verdict: 'no clear difference',
+    questions: 50,
+    resamples: 10_000,
+    ...patch,
+  });
+  const unclear = headlineWords(headline({}), ['V1', 'V2']);
+  expect(unclear.title).toBe('No clear difference between V1 and V2');
+  expect(unclear.lines.join(' ')).toContain(
+    'between −2.0 and +22.0 points. That includes no difference at all',
+  );
+  const worse = headlineWords(headline({ verdict: 'worse', metric: 'token F1', difference: -0.1 }), [
+    'V1',
+    'V2',
+  ]);
+  expect(worse.title).toBe('V2 is worse than V1');
+  expect(worse.lines[0]).toBe(
+    'Over 50 questions with an expected answer, the words of V1’s answers agree with it to 40.0%, those of V2 to 50.0% (token F1): −10.0 points.',
+  );
+  expect(headlineWords(headline({ verdict: 'improved' }), ['V1', 'V2']).lines[1]).toMatch(
+    /gain is hardly chance/,
+  );
+});
