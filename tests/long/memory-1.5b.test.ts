@@ -54,8 +54,9 @@ it.each([
     const base = allocateBase(gpu, model, { doubleQuant: true, positions: tokens });
     const adapter = freshAdapter(recipe.lora, model.config, recipe.seed, '');
     const plan = {
-      version: 1,
+      version: 2,
       precision: 'f32',
+      tiles: {},
       packing: 'first-fit',
       passTokens: asked.passTokens,
       device: gpu.name,
