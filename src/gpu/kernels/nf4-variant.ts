@@ -11,7 +11,7 @@ export type Precision = (typeof PRECISIONS)[number];
 
 /** One way to compute a product with an NF4 weight: variants of one precision differ in speed and rounding only. */
 export interface Nf4Variant<Call> {
-  /** What the run plan calls it, "f32 64x128". */
+  /** What the run plan calls it, "f32 64x128x16": rows × columns × depth of a tile. */
   readonly name: string;
   readonly precision: Precision;
   /** Whether the device has what it needs. */
