@@ -2,8 +2,11 @@ import { RetuneApp } from './app/retune-app.ts';
 import { registerServiceWorker } from './platform/service-worker.ts';
 import { startEngine } from './worker/client.ts';
 
+const root = document.querySelector<HTMLElement>('#app')!;
+const measured = new URLSearchParams(location.search).get('bench');
 const app = new RetuneApp(startEngine());
-document.querySelector('#app')!.replaceChildren(app);
+if (measured === null) root.replaceChildren(app);
+else void import('./app/bench-page.ts').then(({ showBench }) => showBench(root, measured));
 
 // Only a build has a service worker.
 if (import.meta.env.PROD)
