@@ -29,6 +29,7 @@ export async function warmUp(
   emit: (event: RunEvent) => void,
   baseCache?: BaseCache,
   tuning?: TuningCache,
+  memory?: number,
 ): Promise<Estimate> {
   const opened = await prepare(inputs, emit);
   const cache = await baseCache?.slot(opened.model, inputs.recipe.quantization.useDoubleQuant);
@@ -36,7 +37,7 @@ export async function warmUp(
   const { train, grouping, adapter } = prepared;
   const { seed } = inputs.recipe;
   const gpu = await openGpu();
-  const plan = withMemory(await tunedPlan(gpu, prepared, { tuning, emit }), gpu, prepared);
+  const plan = withMemory(await tunedPlan(gpu, prepared, { tuning, emit }), gpu, prepared, memory);
   const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit);
   await compileRun(gpu, prepared, plan, emit);
   const placed = stepWindows(

@@ -50,6 +50,7 @@ async function deviceFacts(): Promise<DeviceFacts> {
 const api: EngineApi = {
   ...testsApi(tests, () => chat.close()),
   device: () => answer(deviceFacts),
+  setDevice: async (settings) => void (runs.device = settings),
 
   inspectBase: (base) => answer(() => inspectBase(base)),
   inspectAdapter: (base, adapter) => answer(async () => inspectAdapter(base, await kept.resolved(adapter))),
@@ -57,12 +58,18 @@ const api: EngineApi = {
   parseRecipe: (file) => answer(() => readRecipe(file)),
   recipeYaml: async (recipe) => recipeToYaml(recipe),
   defaultRecipe: async () => defaultRecipe(),
-  plan: (inputs) => answer(async () => plan(await kept.inputs(inputs))),
+  plan: (inputs) => answer(async () => plan(await kept.inputs(inputs), runs.device.memory)),
   estimate: (inputs, onEvent) =>
     answer(async () => {
       runs.checkIdle();
       await chat.close();
-      return estimate(await kept.inputs(inputs), onEvent, baseCache, browserTuning(store));
+      return estimate(
+        await kept.inputs(inputs),
+        onEvent,
+        baseCache,
+        browserTuning(store),
+        runs.device.memory,
+      );
     }),
 
   start: (inputs, onEvent) =>

@@ -5,6 +5,7 @@ import { bytesByKind } from '../model/allocations.ts';
 import { loraAllocations, loraLayout } from '../model/lora.ts';
 import { NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import type { RunEvent } from '../run/events.ts';
+import { chooseMemory, withChoice } from '../run/memory-choice.ts';
 import { memoryPlan, totalBytes } from '../run/memory-plan.ts';
 import { prepare, type Prepared } from '../run/prepare.ts';
 import { passTokens } from '../run/run-plan.ts';
@@ -15,11 +16,16 @@ import { stateAllocations } from '../train/optimizer-state.ts';
 import { runInputs } from './files.ts';
 import type { ChosenInputs, PlanFacts, TimeEstimate } from './protocol.ts';
 
-/** What a run of these inputs will take, before a device is touched. Throws UserError where an input is not sound. */
-export async function plan(inputs: ChosenInputs): Promise<PlanFacts> {
+/**
+ * What a run of these inputs will take, before a device is touched; `memory`: bytes that it may take. Throws UserError
+ * where an input is not sound.
+ */
+export async function plan(inputs: ChosenInputs, memory: number | undefined): Promise<PlanFacts> {
   const prepared = await prepare(runInputs(inputs), () => undefined);
   const { longest, windowTokens, maxSteps } = prepared;
-  const bytes = memoryPlan(planInput(prepared, { passTokens: passTokens(longest, windowTokens) }));
+  const input = planInput(prepared, { passTokens: passTokens(longest, windowTokens) });
+  const choice = chooseMemory(input, { budget: memory, software: true });
+  const bytes = memoryPlan(withChoice(input, choice));
   return {
     bytes: [...bytes],
     total: totalBytes(bytes),
@@ -35,6 +41,7 @@ export async function estimate(
   onEvent: (event: RunEvent) => void,
   baseCache: BaseCache,
   tuning: TuningCache,
+  memory: number | undefined,
 ): Promise<TimeEstimate> {
   const gpu = await requestGpu();
   if (!gpu) throw new UserError(NO_ADAPTER);
@@ -43,7 +50,7 @@ export async function estimate(
   });
   try {
     return await Promise.race([
-      warmUp(runInputs(inputs), () => Promise.resolve(gpu), onEvent, baseCache, tuning),
+      warmUp(runInputs(inputs), () => Promise.resolve(gpu), onEvent, baseCache, tuning, memory),
       lost,
     ]);
   } finally {

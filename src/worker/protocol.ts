@@ -83,6 +83,14 @@ export interface PlanFacts {
   storageLeft: number | undefined;
 }
 
+/** What the user allows on this device, for every run that starts from now on. */
+export interface DeviceSettings {
+  /** Bytes that a run may take of the GPU's memory; what is sensible where undefined. */
+  memory: number | undefined;
+  /** Leave about half of the GPU's time to other programs. */
+  leaveRoom: boolean;
+}
+
 /** How long a run will take on this device, from a measured pass. */
 export interface TimeEstimate {
   tokensPerSecond: number;
@@ -140,6 +148,7 @@ export interface ChatOptions {
 /** What the page asks of the engine's worker; types only, so that both sides can import it. */
 export interface EngineApi extends TestApi {
   device(): Promise<Answer<DeviceFacts>>;
+  setDevice(settings: DeviceSettings): Promise<void>;
 
   inspectBase(base: ChosenFolder): Promise<Answer<BaseFacts>>;
   inspectAdapter(base: ChosenFolder, adapter: ChosenFolder): Promise<Answer<AdapterFacts>>;

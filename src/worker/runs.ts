@@ -11,7 +11,7 @@ import type { RunRecords, StoredRun } from '../storage/run-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
 import { handlesOf, runInputs } from './files.ts';
 import type { RunFiles } from './inputs.ts';
-import type { ChosenInputs, NamedRun, RunOutcome, RunRecord } from './protocol.ts';
+import type { ChosenInputs, DeviceSettings, NamedRun, RunOutcome, RunRecord } from './protocol.ts';
 import { recovering } from './recover.ts';
 import { RunControl } from './run-control.ts';
 import { RunJournal } from './run-journal.ts';
@@ -30,6 +30,7 @@ export interface Active extends NamedRun {
 /** The runs of this browser: at most one of them trains. */
 export class Runs {
   readonly records: RunRecords;
+  device: DeviceSettings = { memory: undefined, leaveRoom: false };
   readonly #store: UseStore;
   readonly #files: RunFiles;
   #active: Active | undefined;
@@ -200,6 +201,8 @@ export class Runs {
             baseCache: this.#files.cache,
             resume: 'exact',
             tuning: browserTuning(this.#store),
+            memory: this.device.memory,
+            leaveRoom: this.device.leaveRoom,
             openGpu,
             emit: (event) => {
               if (!gone.aborted) emit(event);

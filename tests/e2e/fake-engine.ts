@@ -265,6 +265,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     unpause: async () => void (paused = false),
     stop: async () => void (stopping = true),
     checkpointNow: async () => void (saving = true),
+    setDevice: async (told) => void Object.assign(globalThis, { told }),
     elsewhere: async () => elsewhere,
     elsewhereEnded: () => elsewhereEnded,
     runs: async () => [...runs.values()],

@@ -200,6 +200,27 @@ describe('the page', () => {
     await other.context().close();
   });
 
+  it('takes what a run may take of this device, and keeps it for the next visit', async () => {
+    const page = await open();
+    await chooseFiles(page);
+    const memory = page.getByLabel('GPU memory at most');
+    await memory.fill('3.5 or so');
+    await page.getByText(/^GPU memory: the value is "3\.5 or so", expected a number .*0; change it\.$/).waitFor();
+    await page.getByText('To be put right first: GPU memory.').waitFor();
+    await memory.fill('3.5');
+    await ready(page);
+    await page.getByLabel('Leave room for other programs').check();
+    expect(await page.evaluate(() => (globalThis as unknown as { told: unknown }).told)).toEqual({
+      memory: 3.5 * 2 ** 30,
+      leaveRoom: true,
+    });
+    await page.reload();
+    await page.getByRole('heading', { level: 2 }).first().waitFor();
+    expect(await memory.inputValue()).toBe('3.5');
+    expect(await page.getByLabel('Leave room for other programs').isChecked()).toBe(true);
+    await page.context().close();
+  });
+
   it('says what to do where there is no GPU', async () => {
     const page = await open('device=none');
     const alert = page.getByRole('alert').getByText(/update the graphics driver/);

@@ -6,7 +6,7 @@ import { shared } from '../styles.ts';
 /** One setting with its label, hint and what is wrong with it; fires `edited` with the text as its detail. */
 @customElement('recipe-input')
 export class RecipeInput extends LitElement {
-  @property({ attribute: false }) field!: RecipeField;
+  @property({ attribute: false }) field!: Pick<RecipeField, 'key' | 'label' | 'hint' | 'kind'>;
   @property() value = '';
   @property() problem = '';
   @property({ type: Boolean }) locked = false;

@@ -92,6 +92,8 @@ export interface AppState {
   drafts: Readonly<Record<string, Draft>>;
   plan?: Answer<PlanFacts> | undefined;
   planning: boolean;
+  /** What is allowed on this device, as typed, and what is wrong with that. */
+  allowed: { memory: string; problem: string; leaveRoom: boolean };
   /** How long the run as planned will take, where that was measured; 'measuring' meanwhile. */
   estimate?: Answer<TimeEstimate> | 'measuring' | undefined;
   /** What the browser said when asked to keep the site's storage. */
@@ -124,6 +126,7 @@ export const initialState: AppState = {
   recipeFile: undefined,
   drafts: {},
   planning: false,
+  allowed: { memory: '', problem: '', leaveRoom: false },
   view: 'setup',
   runs: [],
   chat: [],

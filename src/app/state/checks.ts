@@ -57,9 +57,10 @@ function timeCheck({ estimate }: AppState): Check[] {
   return [{ state: 'good', title, detail: `About ${showSeconds(seconds)}, at ${speed}.` }];
 }
 
-function planChecks({ plan, planning, device, persisted, recipe }: AppState): Check[] {
+function planChecks({ plan, planning, device, persisted, recipe, allowed }: AppState): Check[] {
   const memory = 'GPU memory';
   const storage = 'Space for checkpoints';
+  if (allowed.problem) return [{ state: 'bad', title: memory, detail: 'Correct it under This device.' }];
   if (planning)
     return [memory, storage].map((title) => ({ state: 'busy', title, detail: 'Being worked out…' }));
   if (!plan)

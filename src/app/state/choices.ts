@@ -1,6 +1,7 @@
 import { proxy } from 'comlink';
 import { defaultRecipe, type Recipe } from '../../formats/recipe.ts';
 import type { Answer, ChosenFile, ChosenFolder, ChosenInputs, EngineApi } from '../../worker/protocol.ts';
+import { deviceSettings, keepAllowed, keptAllowed, withEdit } from './allowed.ts';
 import type { AppState, Slots } from './app-state.ts';
 import { demoFiles } from './demo.ts';
 import { RECIPE_FIELDS, setField, type RecipeField } from './recipe-fields.ts';
@@ -24,6 +25,9 @@ export class Choices {
   }
 
   async loadDefaults(): Promise<void> {
+    const allowed = keptAllowed();
+    this.#store.update({ allowed });
+    await this.#engine.setDevice(deviceSettings(allowed));
     const recipe = await this.#engine.defaultRecipe();
     if (!this.#store.state.recipe) this.#store.update({ recipe });
   }
@@ -71,6 +75,14 @@ export class Choices {
     this.#afterRecipe(recipe, result.recipe);
   }
 
+  editDevice(key: 'memory' | 'leaveRoom', text: string): void {
+    const allowed = withEdit(this.#store.state.allowed, key, text);
+    this.#store.update({ allowed });
+    keepAllowed(allowed);
+    void this.#engine.setDevice(deviceSettings(allowed));
+    this.#replan();
+  }
+
   async importRecipe(file: File): Promise<void> {
     const answer = await this.#engine.parseRecipe(file);
     if (!answer.ok) {
@@ -115,10 +127,15 @@ export class Choices {
 
   /** Everything a run needs, once everything is chosen and understood. */
   inputs(): ChosenInputs | undefined {
-    const { slots, fresh, recipe, drafts } = this.#store.state;
+    const { slots, fresh, recipe, drafts, allowed } = this.#store.state;
     const { base, source, train, validation } = slots;
     const sound = [base, train, ...(fresh ? [] : [source]), ...(validation.chosen ? [validation] : [])];
-    if (!recipe || relevantDrafts(drafts, fresh).length > 0 || !sound.every((slot) => slot.answer?.ok))
+    if (
+      !recipe ||
+      allowed.problem ||
+      relevantDrafts(drafts, fresh).length > 0 ||
+      !sound.every((slot) => slot.answer?.ok)
+    )
       return undefined;
     return {
       base: base.chosen!,

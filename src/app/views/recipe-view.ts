@@ -3,6 +3,7 @@ import { customElement } from 'lit/decorators.js';
 import { saveFile } from '../../platform/save-file.ts';
 import '../elements/recipe-input.ts';
 import { isActive } from '../state/app-state.ts';
+import { DEVICE_FIELDS } from '../state/allowed.ts';
 import { fieldText, RECIPE_FIELDS, type RecipeGroup } from '../state/recipe-fields.ts';
 import { shared } from '../styles.ts';
 import { SessionView } from './session-view.ts';
@@ -75,7 +76,7 @@ export class RecipeView extends SessionView {
     if (!this.app.recipe) return html`<p class="panel soft">Reading the defaults…</p>`;
     const locked = isActive(this.app.run);
     return html`<div class="panel">
-      ${GROUPS.map((group) => this.#group(group, locked))}
+      ${GROUPS.map((group) => this.#group(group, locked))} ${this.#device(locked)}
       <div class="actions row">
         <button type="button" @click=${this.#export}>Save as training_config.yaml</button>
         <button
@@ -114,6 +115,26 @@ export class RecipeView extends SessionView {
             @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
           ></recipe-input>`;
         })}
+      </div>
+    </fieldset>`;
+  }
+
+  #device(locked: boolean) {
+    const { allowed } = this.app;
+    return html`<fieldset>
+      <legend>This device</legend>
+      <div class="fields">
+        ${DEVICE_FIELDS.map(
+          (field) =>
+            html`<recipe-input
+              class="wide"
+              .field=${field}
+              .value=${String(allowed[field.key])}
+              .problem=${field.key === 'memory' ? allowed.problem : ''}
+              .locked=${locked}
+              @edited=${(event: CustomEvent<string>) => this.session.choices.editDevice(field.key, event.detail)}
+            ></recipe-input>`,
+        )}
       </div>
     </fieldset>`;
   }
