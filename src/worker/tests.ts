@@ -1,3 +1,4 @@
+import { openBaseModel } from '../formats/base-model.ts';
 import type { ByteSource } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { parseQuestions, type Question } from '../generate/questions.ts';
@@ -55,6 +56,8 @@ export class Tests {
     const { id, name } = test;
     return this.#runs.alone({ id, name, doing: 'testing' }, async ({ signal }) => {
       this.#sources.remember(id, chosenFiles(inputs));
+      // A test that has no base to begin with is not worth a place in the list.
+      await openBaseModel(await this.#sources.base(test));
       await this.records.create(test, questions);
       onEvent({ type: 'created', record: testRecord(test, []) });
       return this.#run(test, signal, onEvent);

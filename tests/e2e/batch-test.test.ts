@@ -11,6 +11,8 @@ import { choose, ended, exported, fingerprint, WorkerPages } from '../support/wo
 
 const NAME = 'batch2';
 const QUESTIONS = readFileSync(casePath(NAME, 'questions.json'), 'utf8');
+/** More than are decoded at once, so that a stop leaves some that nobody has begun. */
+const TWELVE = JSON.stringify([1, 2, 3].flatMap(() => JSON.parse(QUESTIONS) as unknown[]));
 const expected = JSON.parse(readFileSync(casePath(NAME, 'expected/expected.json'), 'utf8')) as Expected & {
   log_history: LogEntry[];
 };
@@ -65,7 +67,7 @@ const test = (name: string, options: TestOptions, more: { validated: boolean; st
         stopAfter,
       );
     },
-    [run, name, options, QUESTIONS, more] as const,
+    [run, name, options, more.validated ? QUESTIONS : TWELVE, more] as const,
   );
 const detail = async (id: string): Promise<TestDetail> =>
   value(await page.evaluate(async (id) => window.bench.engine.test(id), id));
@@ -138,6 +140,28 @@ it('stopped, reloaded and resumed, a sampled test has the answers of an uninterr
   const before = (await detail(stopped.id)).record;
   expect(before).toMatchObject({ status: 'unfinished', stopped: true });
   expect(before.versions[0]!.answered).toBeGreaterThanOrEqual(2);
+  expect(before.versions[0]!.answered).toBeLessThan(12);
+  const wrong = await page.evaluate(async (questions) => {
+    const { bench } = window;
+    const { source } = await bench.inputs();
+    const before = (await bench.engine.tests()).length;
+    const version = { kind: 'base' } as const;
+    const { outcome, events } = await bench.test({
+      name: 'no base',
+      base: source!,
+      questions: { file: new File([questions], 'questions.json') },
+      validation: undefined,
+      versions: [{ name: 'base', version }],
+      options: {
+        form: 'text',
+        sampling: { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1 },
+        maxNewTokens: 1,
+        seed: 1,
+      },
+    });
+    return { outcome, events: events.length, added: (await bench.engine.tests()).length - before };
+  }, QUESTIONS);
+  expect(wrong).toMatchObject({ outcome: { ok: false }, events: 0, added: 0 });
   await page.reload();
   const resume = (given: boolean) =>
     page.evaluate(
@@ -148,10 +172,14 @@ it('stopped, reloaded and resumed, a sampled test has the answers of an uninterr
       },
       [stopped.id, given] as const,
     );
-  expect((await resume(false)).outcome).toEqual({
-    ok: false,
-    sentence: 'base: this browser keeps no way back to the base of this test; choose it again.',
+  // The base lies in the cache and V2 with its run; V1 was a folder that nothing leads back to.
+  expect((await resume(false)).outcome).toMatchObject({ ok: true, value: { status: 'finished' } });
+  const [V1, , , V2] = (await detail(stopped.id)).record.versions;
+  expect(V1).toMatchObject({
+    state: 'failed',
+    sentence: 'v1: this browser keeps no way back to the adapter of this test; choose it again.',
   });
+  expect(V2).toMatchObject({ state: 'finished' });
   await choose(page, NAME);
   expect((await resume(true)).outcome).toEqual({ ok: true, value: { id: stopped.id, status: 'finished' } });
   const answers = async (id: string) => (await detail(id)).versions.map((version) => version.answers);
