@@ -96,7 +96,8 @@ export function linearForward(
       rank: pair.module.r,
     };
     const { weight, bias } = linear;
-    nf4Matmul(stream, { x, ...io, weight, bias, rows, lora }, products?.forward(weight));
+    const rowScales = view(ws.buffers.rowScales);
+    nf4Matmul(stream, { x, ...io, weight, bias, rows, lora, rowScales }, products?.forward(weight));
   }
 }
 
@@ -142,7 +143,8 @@ export function linearInputGrad(
   const { weight } = linear;
   const v = ws.loraGrad(module.projection);
   const inside = pair && dropout === 0 ? { activations: v, matrix: pair.A, rank: pair.module.r } : undefined;
-  nf4MatmulGrad(stream, { ...io, weight, rows, lora: inside }, products?.gradient(weight));
+  const rowScales = view(ws.buffers.rowScales);
+  nf4MatmulGrad(stream, { ...io, weight, rows, lora: inside, rowScales }, products?.gradient(weight));
   if (!pair || dropout === 0) return;
   const dropped = view(ws.buffers.dropped);
   const { r, inFeatures } = pair.module;

@@ -81,6 +81,7 @@ export function workspaceAllocations(shape: WorkspaceShape) {
       stats: f32('working activations', shared ? 2 * tokens * c.heads : 1),
       loraOut: f32('working activations', tokens * rank * PROJECTIONS.length),
       loraGrad: f32('working activations', training ? tokens * rank * LORA_GRADS : 1),
+      rowScales: f32('working activations', tokens),
       dropped: f32('working activations', shape.dropout ? tokens * wide(c) : 1),
       grad: f32('working activations', training ? tokens * c.hiddenSize : 1),
       headIn: f32('logits', rows * c.hiddenSize),

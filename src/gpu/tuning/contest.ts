@@ -5,7 +5,7 @@ import { Profiler } from '../profiler.ts';
 import { readOnce } from '../readback.ts';
 import type { Stream } from '../stream.ts';
 
-/** Largest relative difference between results of two variants of a rung. */
+/** Largest relative difference between a variant's result and that of the default one in f32. */
 const TOLERANCE: Readonly<Record<Precision, number>> = { f32: 1e-5, f16: 2e-3, matrix: 2e-3 };
 
 /** Rounds that a variant runs in; the median counts. */
@@ -19,7 +19,7 @@ const HOPELESS = 1.5;
 const SAMPLE_BYTES = 2 ** 20;
 
 export interface Contest<Call> {
-  /** At least one; the first is the default, and right. */
+  /** At least one; those in f32 are right, and the first of them is what the others are held against. */
   variants: readonly Nf4Variant<Call>[];
   call: Call;
   /** What the call writes. */
@@ -27,25 +27,29 @@ export interface Contest<Call> {
 }
 
 /**
- * The fastest variant that agrees with the default one; of equals the earlier. `onDropped` hears of those that do not
- * agree, or that the device refuses.
+ * The fastest variant that agrees with the default one in f32; of equals the earlier. `onDropped` hears of those that
+ * do not agree, or that the device refuses.
  */
 export async function fastest<Call>(
   stream: Stream,
   { variants, call, output }: Contest<Call>,
   onDropped: (name: string, why: string) => void,
 ): Promise<Nf4Variant<Call>> {
-  const [first, ...others] = variants;
-  const expected = await sample(stream, first!, call, output);
-  if (typeof expected === 'string') throw new Error(`${first!.name}: ${expected}`);
-  const able = [first!];
-  for (const variant of others) {
+  const standard = variants.find(({ precision }) => precision === 'f32')!;
+  const expected = await sample(stream, standard, call, output);
+  if (typeof expected === 'string') throw new Error(`${standard.name}: ${expected}`);
+  const able: Nf4Variant<Call>[] = [];
+  for (const variant of variants) {
+    if (variant === standard) {
+      able.push(variant);
+      continue;
+    }
     const found = await sample(stream, variant, call, output);
     const why = typeof found === 'string' ? found : disagreement(expected, found, variant.precision);
     if (why === undefined) able.push(variant);
     else onDropped(variant.name, why);
   }
-  if (able.length === 1) return first!;
+  if (able.length === 1) return standard;
   const clock = openClock(stream);
   try {
     return await winner(clock, able, call);

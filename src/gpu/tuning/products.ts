@@ -1,6 +1,12 @@
 import type { Gpu } from '../device.ts';
 import type { Nf4Weight } from '../kernels/nf4-call.ts';
-import type { Nf4ForwardVariant, Nf4GradVariant, Nf4Variant, Precision } from '../kernels/nf4-variant.ts';
+import {
+  PRECISIONS,
+  type Nf4ForwardVariant,
+  type Nf4GradVariant,
+  type Nf4Variant,
+  type Precision,
+} from '../kernels/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/nf4-variants.ts';
 
 /** Out and in of a weight. */
@@ -18,17 +24,25 @@ export const className = (direction: Direction, { columns, depth }: Shape): stri
 
 /** Which variant computes each product. */
 export interface Products {
+  readonly precision: Precision;
   forward(weight: Shape): Nf4ForwardVariant;
   gradient(weight: Shape): Nf4GradVariant;
 }
 
-/** The variants of a rung that the device supports, its default first. */
+/**
+ * The variants that the device supports of a rung and of those below it, which may be faster for some shapes; the
+ * rung's own default first.
+ */
 export const candidates = <Call>(variants: readonly Nf4Variant<Call>[], precision: Precision, gpu: Gpu) =>
-  variants.filter((variant) => variant.precision === precision && variant.supported(gpu));
+  PRECISIONS.slice(0, PRECISIONS.indexOf(precision) + 1)
+    .toReversed()
+    .flatMap((rung) => variants.filter((variant) => variant.precision === rung && variant.supported(gpu)));
 
 /** Whether the device can compute on this rung. */
 export const supports = (gpu: Gpu, precision: Precision): boolean =>
-  candidates(NF4_FORWARD, precision, gpu).length > 0 && candidates(NF4_GRAD, precision, gpu).length > 0;
+  [NF4_FORWARD, NF4_GRAD].every((variants) =>
+    variants.some((variant) => variant.precision === precision && variant.supported(gpu)),
+  );
 
 /** What a run plan says of its products: the rung, and the variants; classes that it leaves out take the default. */
 export interface ProductPlan {
@@ -43,13 +57,14 @@ export function openProducts(
   refuse: (missing: string) => never,
 ): Products {
   const find = <Call>(variants: readonly Nf4Variant<Call>[], direction: Direction) => {
+    if (!supports(gpu, precision)) refuse(`of precision ${precision}`);
     const able = candidates(variants, precision, gpu);
-    const standard = able[0] ?? refuse(`of precision ${precision}`);
+    const standard = able[0]!;
     const named = Object.entries(tiles).filter(([key]) => key.startsWith(`${direction} `));
     const byClass = new Map(
       named.map(([key, name]) => [key, able.find((v) => v.name === name) ?? refuse(name)]),
     );
     return (weight: Shape) => byClass.get(className(direction, weight)) ?? standard;
   };
-  return { forward: find(NF4_FORWARD, 'forward'), gradient: find(NF4_GRAD, 'gradient') };
+  return { precision, forward: find(NF4_FORWARD, 'forward'), gradient: find(NF4_GRAD, 'gradient') };
 }
