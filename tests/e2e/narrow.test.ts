@@ -1,5 +1,5 @@
-import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, it } from 'vitest';
+import { fits } from '../support/page-checks.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -44,41 +44,3 @@ it.each([640, 360])('nothing is cut off or scrolls sideways at %d pixels', async
   }
   await page.context().close();
 });
-
-/** Fails where the page scrolls sideways, or something lies outside the window or its own box. */
-async function fits(page: Page, stage: string): Promise<void> {
-  const outside = await page.evaluate(() => {
-    const found: string[] = [];
-    const all = (root: ParentNode): Element[] =>
-      [...root.querySelectorAll('*')].flatMap((element) => [
-        element,
-        ...(element.shadowRoot ? all(element.shadowRoot) : []),
-      ]);
-    const scrolls = (element: Element): boolean => {
-      for (
-        let at: Element | null = element;
-        at;
-        at = at.parentElement ?? (at.getRootNode() as ShadowRoot).host
-      )
-        if (['auto', 'scroll'].includes(getComputedStyle(at).overflowX)) return true;
-      return false;
-    };
-    const root = document.documentElement;
-    if (root.scrollWidth > root.clientWidth) found.push(`the page is ${root.scrollWidth} wide`);
-    for (const element of all(document)) {
-      const { width, left, right } = element.getBoundingClientRect();
-      const heard = getComputedStyle(element).clipPath !== 'none';
-      if (width <= 1 || heard || scrolls(element)) continue;
-      if (left < -1 || right > root.clientWidth + 1)
-        found.push(`${element.localName}.${element.className}: ${left} to ${right}`);
-      const cut =
-        getComputedStyle(element).overflowX !== 'visible' && element.scrollWidth > element.clientWidth + 1;
-      if (cut && element.clientWidth > 0 && element.localName !== 'input')
-        found.push(
-          `${element.localName}.${element.className}: ${element.scrollWidth} in ${element.clientWidth}`,
-        );
-    }
-    return found;
-  });
-  expect(outside, stage).toEqual([]);
-}

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { accessible } from '../support/page-checks.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -69,9 +69,9 @@ describe('the page', () => {
 
   it.each(['light', 'dark'] as const)('gives axe nothing serious to find, in the %s', async (scheme) => {
     const page = await open('holdAt=25', scheme);
-    await checked(page, 'empty');
+    await accessible(page, 'empty');
     await wrongFiles(page);
-    await checked(page, 'wrong files');
+    await accessible(page, 'wrong files');
     await chooseFiles(page);
     await page.getByLabel('Accumulation').fill('16');
     await page.locator('[data-slot=recipe]').setInputFiles(`${CASE}/training_config.yaml`);
@@ -79,20 +79,20 @@ describe('the page', () => {
     await page.getByText('Memory by kind', { exact: true }).click();
     await button(page, 'Measure how long it will take').click();
     await page.getByText('About 10 min 00 s, at 900 tokens per second.').waitFor();
-    await checked(page, 'chosen');
+    await accessible(page, 'chosen');
     await button(page, 'Start training').click();
     await page.getByText('Step 25 of 60').waitFor();
-    await checked(page, 'training');
+    await accessible(page, 'training');
     await button(page, 'Stop').click();
     await page.getByRole('heading', { name: 'Stopped' }).waitFor();
-    await checked(page, 'stopped');
+    await accessible(page, 'stopped');
     await page.goto(`${server.url}tests/e2e/fake.html?steps=20`);
     await begin(page);
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
     await page.getByLabel('Question').fill('Where?');
     await button(page, 'Ask').click();
     await page.getByText('It costs 3.5 €.').waitFor();
-    await checked(page, 'finished');
+    await accessible(page, 'finished');
     await page.context().close();
   });
 
@@ -175,7 +175,7 @@ describe('the page', () => {
     await button(page, 'Start training').click({ force: true });
     await button(page, 'Look again').click();
     await notice.waitFor();
-    await checked(page, 'elsewhere');
+    await accessible(page, 'elsewhere');
     const update = page.getByText('A newer version of Retune is here.');
     expect(await update.count()).toBe(0);
     await page.evaluate(() => dispatchEvent(new Event('elsewhere-ends')));
@@ -287,16 +287,6 @@ async function wrongFiles(page: Page): Promise<void> {
   await page.locator('[data-slot=recipe]').setInputFiles(`${CASE}/train.jsonl`);
   await page.getByLabel('Accumulation').fill('0');
   await page.getByText(/config.json: line 1 is not JSON/).waitFor();
-}
-
-/** Fails where axe finds something serious or critical. */
-async function checked(page: Page, stage: string): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  const found = serious.flatMap(({ id, nodes }) =>
-    nodes.map((node) => `${id}: ${node.html.slice(0, 120)} ${node.failureSummary ?? ''}`),
-  );
-  expect(found, stage).toEqual([]);
 }
 
 /** Presses Tab until the named control has the focus. */

@@ -65,6 +65,8 @@ export class CompareView extends SessionView {
     const { detail, comparison, running } = tests.store.state;
     if (!detail) return nothing;
     const { record } = detail;
+    // Before both have answered something there is no figure yet, and nothing to say about it.
+    const partial = record.status !== 'finished' || running !== undefined;
     const failed = record.versions.filter(({ state: s }) => s === 'failed');
     return html`<p class="only-printed">
         ${record.base} · ${record.questionsFile} · ${new Date(record.created).toLocaleString()}
@@ -75,11 +77,11 @@ export class CompareView extends SessionView {
       )}
       ${record.versions.length > 1 ? this.#pair() : nothing}
       ${
-        comparison
+        comparison && (comparison.headline || !partial)
           ? html`<compare-headline-view
               .names=${comparison.versions.map((i) => record.versions[i]!.name)}
               .comparison=${comparison}
-              ?partial=${record.status !== 'finished' || running !== undefined}
+              ?partial=${partial}
               @show=${(event: CustomEvent<Partial<Filter>>) => this.table.show(event.detail)}
             ></compare-headline-view>`
           : nothing
