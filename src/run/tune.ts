@@ -14,8 +14,8 @@ import type { RunStore } from './store.ts';
 export type PrecisionChoice = Precision | 'auto';
 export const PRECISION_CHOICES = ['auto', ...PRECISIONS] as const satisfies readonly PrecisionChoice[];
 
-/** Rungs whose losses were seen to stay with the reference's, fastest first; the last is on every device. */
-const PROVEN: readonly Precision[] = ['f32'];
+/** Rungs whose losses were seen to stay with the reference's, highest first; the last is on every device. */
+const PROVEN: readonly Precision[] = ['f16', 'f32'];
 
 type Prepare = Pick<Prepared, 'model' | 'adapter' | 'inputs' | 'longest' | 'windowTokens'>;
 
@@ -36,7 +36,8 @@ export async function tunedPlan(
 }
 
 function rung(gpu: Gpu, choice: PrecisionChoice): Precision {
-  if (choice === 'auto') return PROVEN.find((precision) => supports(gpu, precision))!;
+  // On a CPU halves are slower than floats; elsewhere the race takes f32's variants where those win.
+  if (choice === 'auto') return gpu.software ? 'f32' : PROVEN.find((precision) => supports(gpu, precision))!;
   if (supports(gpu, choice)) return choice;
   const others = PRECISIONS.filter((precision) => supports(gpu, precision)).join(' or ');
   throw new UserError(
