@@ -1,0 +1,45 @@
+import { rmSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { retune } from '../support/cli.ts';
+import { Scene } from '../support/scene.ts';
+
+it('a run goes on without its base folder, and the cache is shown and emptied', async () => {
+  const scene = new Scene('prequant');
+  const cache = ['--base-cache', scene.path('cache')];
+  scene.write('training_config.yaml', 'training: {num_train_epochs: 1, logging_steps: 1}');
+  const first = await retune([...scene.finetune(), ...cache]);
+  expect([first.code, first.stderr]).toEqual([0, '']);
+  expect(first.stdout).toContain('\nhashing, ');
+
+  const list = async () => {
+    const { stdout } = await retune(['cache', 'list', '--json', ...cache]);
+    return JSON.parse(stdout) as { id: string; name: string; bytes: number }[];
+  };
+  const [base, ...others] = await list();
+  expect([base!.name, others]).toEqual([scene.path('base'), []]);
+  expect((await retune(['cache', ...cache])).stdout).toMatch(
+    new RegExp(`\\n${base!.id} .* KiB  \\d{4}-\\d\\d-\\d\\d  ${scene.path('base')}\\n`),
+  );
+
+  rmSync(scene.path('base'), { recursive: true });
+  const without = scene.finetune({ base: undefined });
+  scene.remove('v2/retune_state.json');
+  const second = await retune([...without, ...cache]);
+  expect([second.code, second.stderr]).toEqual([0, '']);
+  expect(second.stdout).not.toContain('hashing');
+  expect(second.stdout).toContain('\nFinished ');
+
+  const unknown = await retune(['cache', 'delete', 'x', ...cache]);
+  expect([unknown.code, unknown.stderr]).toEqual([
+    2,
+    `retune cache: there is no base "x" in ${scene.path('cache')}, expected ${base!.id} or all; see retune cache list.\n`,
+  ]);
+  expect((await retune(['cache', 'delete', base!.id, ...cache])).stdout).toMatch(/^Deleted 1 base, /);
+  expect(await list()).toEqual([]);
+  const gone = await retune([...without, ...cache]);
+  expect([gone.code, gone.stderr]).toEqual([
+    2,
+    `retune finetune: --base is left out, and the base of ${scene.path('v2')} is not in the cache; name its folder.\n`,
+  ]);
+  scene.close();
+});
