@@ -424,7 +424,7 @@ describe('a command line', () => {
     [[], 'retune: no command given, expected one of finetune, batch-test, plan, inspect, compare'],
     [['fly'], "retune: unknown command 'fly'; see retune --help."],
     [['--fly'], "retune: unknown option '--fly'; see retune --help."],
-    [['finetune'], "retune: required option '--base <folder>' not specified; see retune finetune --help."],
+    [['finetune'], "retune: required option '--source-model <folder>' not specified; see retune finetune --help."],
     [['plan', '--base', 'x', '--seq', 'long'], 'Expected a whole number at least 2; see retune plan --help.'],
     [
       ['plan', '--base', 'x', '--r', '8', '--model', 'y'],
