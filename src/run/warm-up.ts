@@ -1,9 +1,8 @@
 import type { Gpu } from '../gpu/device.ts';
-import type { TuningCache } from '../gpu/tuning/cache.ts';
-import type { BaseCache } from '../model/base-cache.ts';
 import { packWindow } from '../text/packing.ts';
 import { stepsPerEpoch } from '../train/schedule.ts';
 import { stepWindows } from '../train/window.ts';
+import type { FinetuneCall } from './call.ts';
 import { compileRun } from './compile.ts';
 import type { RunEvent } from './events.ts';
 import { prepare, type Prepared, type RunInputs } from './prepare.ts';
@@ -19,6 +18,9 @@ export interface Estimate {
   seconds: number;
 }
 
+/** As for a run. */
+export type WarmUpOptions = Pick<FinetuneCall, 'baseCache' | 'tuning' | 'memory' | 'precision'>;
+
 /**
  * Trains on one pass of the first step twice, the second time with a watch, and throws the outcome away. The device
  * is the caller's to close. Throws UserError.
@@ -27,9 +29,7 @@ export async function warmUp(
   inputs: RunInputs,
   openGpu: () => Promise<Gpu>,
   emit: (event: RunEvent) => void,
-  baseCache?: BaseCache,
-  tuning?: TuningCache,
-  memory?: number,
+  { baseCache, tuning, memory, precision }: WarmUpOptions = {},
 ): Promise<Estimate> {
   const opened = await prepare(inputs, emit);
   const cache = await baseCache?.slot(opened.model, inputs.recipe.quantization.useDoubleQuant);
@@ -37,7 +37,7 @@ export async function warmUp(
   const { train, grouping, adapter } = prepared;
   const { seed } = inputs.recipe;
   const gpu = await openGpu();
-  const plan = withMemory(await tunedPlan(gpu, prepared, { tuning, emit }), gpu, prepared, memory);
+  const plan = withMemory(await tunedPlan(gpu, prepared, { precision, tuning, emit }), gpu, prepared, memory);
   const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit);
   await compileRun(gpu, prepared, plan, emit);
   const placed = stepWindows(

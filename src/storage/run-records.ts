@@ -1,6 +1,7 @@
 import { get, set, type UseStore } from 'idb-keyval';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import type { RunIdentity } from '../run/identity.ts';
+import type { PrecisionChoice } from '../run/tune.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { entriesUnder, replace, under, valuesUnder } from './database.ts';
 import { placeOf } from './browser-run-store.ts';
@@ -34,6 +35,8 @@ export interface StoredRun {
   /** The run of this browser whose result, or whose checkpoint of `sourceStep`, is the source. */
   sourceRun?: string | undefined;
   sourceStep?: number | undefined;
+  /** The rung of arithmetic that was asked for at its start; undefined in the records of earlier versions. */
+  precision?: PrecisionChoice | undefined;
   /** Hash of the adapter that came out; undefined until it is known. */
   resultHash?: string | undefined;
   /** It came out of a zip. */

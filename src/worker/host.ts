@@ -38,6 +38,8 @@ const book = new RunBook(runs, testRecords, files);
 const shelves = [runShelf(runs), testShelf(tests, testRecords, runs), baseShelf(baseCache, runs), appShelf];
 const chat = new Chat(runs, files);
 
+let facts: Promise<DeviceFacts> | undefined;
+
 async function deviceFacts(): Promise<DeviceFacts> {
   checkWebGpu();
   const gpu = await requestGpu();
@@ -49,7 +51,7 @@ async function deviceFacts(): Promise<DeviceFacts> {
 
 const api: EngineApi = {
   ...testsApi(tests, () => chat.close()),
-  device: () => answer(deviceFacts),
+  device: () => answer(() => (facts = deviceFacts())),
   setDevice: async (settings) => void (runs.device = settings),
 
   inspectBase: (base) => answer(() => inspectBase(base)),
@@ -58,18 +60,19 @@ const api: EngineApi = {
   parseRecipe: (file) => answer(() => readRecipe(file)),
   recipeYaml: async (recipe) => recipeToYaml(recipe),
   defaultRecipe: async () => defaultRecipe(),
-  plan: (inputs) => answer(async () => plan(await kept.inputs(inputs), runs.device.memory)),
+  plan: (inputs) =>
+    answer(async () => {
+      // Where there is no device the page says so by itself.
+      const software = await (facts ??= deviceFacts()).then((device) => device.software).catch(() => true);
+      return plan(await kept.inputs(inputs), { budget: runs.device.memory, software });
+    }),
   estimate: (inputs, onEvent) =>
     answer(async () => {
       runs.checkIdle();
       await chat.close();
-      return estimate(
-        await kept.inputs(inputs),
-        onEvent,
-        baseCache,
-        browserTuning(store),
-        runs.device.memory,
-      );
+      const { memory, precision } = runs.device;
+      const options = { baseCache, tuning: browserTuning(store), memory, precision };
+      return estimate(await kept.inputs(inputs), onEvent, options);
     }),
 
   start: (inputs, onEvent) =>

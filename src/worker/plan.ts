@@ -1,6 +1,4 @@
 import { UserError } from '../formats/user-error.ts';
-import type { TuningCache } from '../gpu/tuning/cache.ts';
-import type { BaseCache } from '../model/base-cache.ts';
 import { bytesByKind } from '../model/allocations.ts';
 import { loraAllocations, loraLayout } from '../model/lora.ts';
 import { NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
@@ -10,21 +8,24 @@ import { memoryPlan, totalBytes } from '../run/memory-plan.ts';
 import { prepare, type Prepared } from '../run/prepare.ts';
 import { passTokens } from '../run/run-plan.ts';
 import { planInput } from '../run/session.ts';
-import { warmUp } from '../run/warm-up.ts';
+import { warmUp, type WarmUpOptions } from '../run/warm-up.ts';
 import { storageEstimate } from '../storage/quota.ts';
 import { stateAllocations } from '../train/optimizer-state.ts';
 import { runInputs } from './files.ts';
 import type { ChosenInputs, PlanFacts, TimeEstimate } from './protocol.ts';
 
 /**
- * What a run of these inputs will take, before a device is touched; `memory`: bytes that it may take. Throws UserError
- * where an input is not sound.
+ * What a run of these inputs will take of a device; `budget` in bytes, as for chooseMemory. Throws UserError where an
+ * input is not sound.
  */
-export async function plan(inputs: ChosenInputs, memory: number | undefined): Promise<PlanFacts> {
+export async function plan(
+  inputs: ChosenInputs,
+  device: { budget: number | undefined; software: boolean },
+): Promise<PlanFacts> {
   const prepared = await prepare(runInputs(inputs), () => undefined);
   const { longest, windowTokens, maxSteps } = prepared;
   const input = planInput(prepared, { passTokens: passTokens(longest, windowTokens) });
-  const choice = chooseMemory(input, { budget: memory, software: true });
+  const choice = chooseMemory(input, device);
   const bytes = memoryPlan(withChoice(input, choice));
   return {
     bytes: [...bytes],
@@ -39,9 +40,7 @@ export async function plan(inputs: ChosenInputs, memory: number | undefined): Pr
 export async function estimate(
   inputs: ChosenInputs,
   onEvent: (event: RunEvent) => void,
-  baseCache: BaseCache,
-  tuning: TuningCache,
-  memory: number | undefined,
+  options: WarmUpOptions,
 ): Promise<TimeEstimate> {
   const gpu = await requestGpu();
   if (!gpu) throw new UserError(NO_ADAPTER);
@@ -50,7 +49,7 @@ export async function estimate(
   });
   try {
     return await Promise.race([
-      warmUp(runInputs(inputs), () => Promise.resolve(gpu), onEvent, baseCache, tuning, memory),
+      warmUp(runInputs(inputs), () => Promise.resolve(gpu), onEvent, options),
       lost,
     ]);
   } finally {

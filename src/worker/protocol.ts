@@ -1,6 +1,7 @@
 import type { Recipe } from '../formats/recipe.ts';
 import type { MemoryKind } from '../gpu/memory.ts';
 import type { RunEvent } from '../run/events.ts';
+import type { PrecisionChoice } from '../run/tune.ts';
 import type { InputHandles } from '../storage/run-records.ts';
 import type { TestApi } from './test-protocol.ts';
 
@@ -89,6 +90,8 @@ export interface DeviceSettings {
   memory: number | undefined;
   /** Leave about half of the GPU's time to other programs. */
   leaveRoom: boolean;
+  /** The rung of arithmetic of new runs: a run keeps the one that it began in. */
+  precision: PrecisionChoice;
 }
 
 /** How long a run will take on this device, from a measured pass. */

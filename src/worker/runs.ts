@@ -6,6 +6,7 @@ import type { RunEvent } from '../run/events.ts';
 import type { FinetuneResult } from '../run/call.ts';
 import { finetune } from '../run/finetune.ts';
 import { adapterHash, differences, IDENTITY_NAMES, type RunIdentity } from '../run/identity.ts';
+import type { PrecisionChoice } from '../run/tune.ts';
 import { BrowserRunStore } from '../storage/browser-run-store.ts';
 import type { RunRecords, StoredRun } from '../storage/run-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
@@ -30,7 +31,7 @@ export interface Active extends NamedRun {
 /** The runs of this browser: at most one of them trains. */
 export class Runs {
   readonly records: RunRecords;
-  device: DeviceSettings = { memory: undefined, leaveRoom: false };
+  device: DeviceSettings = { memory: undefined, leaveRoom: false, precision: 'auto' };
   readonly #store: UseStore;
   readonly #files: RunFiles;
   #active: Active | undefined;
@@ -176,12 +177,16 @@ export class Runs {
   }): Promise<RunOutcome & { id: string }> {
     const { id, name, inputs, control, onEvent } = call;
     const { signal } = control;
+    const precision = call.record ? (call.record.precision ?? 'auto') : this.device.precision;
     const store = this.storeOf(call);
     let journal = call.record && new RunJournal(this.records, { ...call.record, stopped: false });
     const onIdentity = async (identity: RunIdentity, maxSteps: number): Promise<void> => {
       if (journal) checkSameFiles(journal.record, identity);
       else {
-        journal = new RunJournal(this.records, newRecord({ id, name, inputs, identity, maxSteps }));
+        journal = new RunJournal(
+          this.records,
+          newRecord({ id, name, inputs, identity, maxSteps, precision }),
+        );
         await this.#files.keep(id, inputs);
       }
       await journal.write({ handles: handlesOf(inputs) });
@@ -203,6 +208,7 @@ export class Runs {
             tuning: browserTuning(this.#store),
             memory: this.device.memory,
             leaveRoom: this.device.leaveRoom,
+            precision,
             openGpu,
             emit: (event) => {
               if (!gone.aborted) emit(event);
@@ -250,8 +256,9 @@ function newRecord(run: {
   inputs: ChosenInputs;
   identity: RunIdentity;
   maxSteps: number;
+  precision: PrecisionChoice;
 }): StoredRun {
-  const { id, name, inputs, identity, maxSteps } = run;
+  const { id, name, inputs, identity, maxSteps, precision } = run;
   return {
     id,
     name,
@@ -270,6 +277,7 @@ function newRecord(run: {
     handles: {},
     sourceRun: inputs.source?.run,
     sourceStep: inputs.source?.step,
+    precision,
     identity,
     log: [],
   };

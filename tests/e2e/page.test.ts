@@ -212,14 +212,17 @@ describe('the page', () => {
     await memory.fill('3.5');
     await ready(page);
     await page.getByLabel('Leave room for other programs').check();
+    await page.getByLabel('Precision').selectOption('f32');
     expect(await page.evaluate(() => (globalThis as unknown as { told: unknown }).told)).toEqual({
       memory: 3.5 * 2 ** 30,
       leaveRoom: true,
+      precision: 'f32',
     });
     await page.reload();
     await page.getByRole('heading', { level: 2 }).first().waitFor();
     expect(await memory.inputValue()).toBe('3.5');
     expect(await page.getByLabel('Leave room for other programs').isChecked()).toBe(true);
+    expect(await page.getByLabel('Precision').inputValue()).toBe('f32');
     await page.context().close();
   });
 

@@ -1,13 +1,14 @@
 import { Fields } from '../../formats/fields.ts';
 import { UserError } from '../../formats/user-error.ts';
+import { PRECISION_CHOICES } from '../../run/tune.ts';
 import type { DeviceSettings } from '../../worker/protocol.ts';
 import type { AppState } from './app-state.ts';
 import type { RecipeField } from './recipe-fields.ts';
 
 type Allowed = AppState['allowed'];
-type DeviceField = Pick<RecipeField, 'label' | 'hint' | 'kind'> & { key: 'memory' | 'leaveRoom' };
+export type DeviceField = Pick<RecipeField, 'label' | 'hint' | 'kind'> & { key: keyof DeviceSettings };
 
-/** What the user may allow or keep back on this device: no part of the recipe, since results do not depend on it. */
+/** What belongs to this device and not to the recipe: what a run may take of it, and how it computes there. */
 export const DEVICE_FIELDS: readonly DeviceField[] = [
   {
     key: 'memory',
@@ -21,6 +22,12 @@ export const DEVICE_FIELDS: readonly DeviceField[] = [
     hint: 'About half of the GPU’s time; takes hold with the next start',
     kind: 'boolean',
   },
+  {
+    key: 'precision',
+    label: 'Precision',
+    hint: 'Of the large products; auto: the fastest that keeps the losses. A run stays with the one it began in',
+    kind: { choices: PRECISION_CHOICES },
+  },
 ];
 
 /** Under this name the browser keeps them. */
@@ -28,17 +35,29 @@ const KEPT = 'retune-device';
 
 /** What was allowed when the page was last used. */
 export function keptAllowed(): Allowed {
-  const kept = JSON.parse(localStorage.getItem(KEPT) ?? '{}') as { memory?: unknown; leaveRoom?: unknown };
+  const kept = JSON.parse(localStorage.getItem(KEPT) ?? '{}') as Partial<Record<keyof Allowed, unknown>>;
   const text = typeof kept.memory === 'string' ? kept.memory : '';
-  return withMemory({ memory: '', problem: '', leaveRoom: kept.leaveRoom === true }, text);
+  const precision = precisionOf(String(kept.precision));
+  return withMemory({ memory: '', problem: '', leaveRoom: kept.leaveRoom === true, precision }, text);
 }
 
-export function keepAllowed({ memory, leaveRoom }: Allowed): void {
-  localStorage.setItem(KEPT, JSON.stringify({ memory, leaveRoom }));
+export function keepAllowed({ memory, leaveRoom, precision }: Allowed): void {
+  localStorage.setItem(KEPT, JSON.stringify({ memory, leaveRoom, precision }));
 }
 
 export function withEdit(allowed: Allowed, key: DeviceField['key'], text: string): Allowed {
-  return key === 'memory' ? withMemory(allowed, text) : { ...allowed, leaveRoom: text === 'true' };
+  switch (key) {
+    case 'memory':
+      return withMemory(allowed, text);
+    case 'leaveRoom':
+      return { ...allowed, leaveRoom: text === 'true' };
+    case 'precision':
+      return { ...allowed, precision: precisionOf(text) };
+  }
+}
+
+function precisionOf(text: string): Allowed['precision'] {
+  return PRECISION_CHOICES.find((choice) => choice === text) ?? 'auto';
 }
 
 function withMemory(allowed: Allowed, memory: string): Allowed {
@@ -52,9 +71,9 @@ function withMemory(allowed: Allowed, memory: string): Allowed {
 }
 
 /** As the engine takes it; what cannot be taken does not count. */
-export function deviceSettings({ memory, problem, leaveRoom }: Allowed): DeviceSettings {
+export function deviceSettings({ memory, problem, leaveRoom, precision }: Allowed): DeviceSettings {
   const amount = problem ? undefined : gibibytes(memory);
-  return { memory: amount && Math.floor(amount * 2 ** 30), leaveRoom };
+  return { memory: amount && Math.floor(amount * 2 ** 30), leaveRoom, precision };
 }
 
 /** Throws UserError. */

@@ -1,5 +1,6 @@
 import type { Recipe } from '../../formats/recipe.ts';
 import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
+import type { PrecisionChoice } from '../../run/tune.ts';
 import type {
   AdapterFacts,
   Answer,
@@ -93,7 +94,7 @@ export interface AppState {
   plan?: Answer<PlanFacts> | undefined;
   planning: boolean;
   /** What is allowed on this device, as typed, and what is wrong with that. */
-  allowed: { memory: string; problem: string; leaveRoom: boolean };
+  allowed: { memory: string; problem: string; leaveRoom: boolean; precision: PrecisionChoice };
   /** How long the run as planned will take, where that was measured; 'measuring' meanwhile. */
   estimate?: Answer<TimeEstimate> | 'measuring' | undefined;
   /** What the browser said when asked to keep the site's storage. */
@@ -126,7 +127,7 @@ export const initialState: AppState = {
   recipeFile: undefined,
   drafts: {},
   planning: false,
-  allowed: { memory: '', problem: '', leaveRoom: false },
+  allowed: { memory: '', problem: '', leaveRoom: false, precision: 'auto' },
   view: 'setup',
   runs: [],
   chat: [],

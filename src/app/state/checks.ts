@@ -73,7 +73,7 @@ function planChecks({ plan, planning, device, persisted, recipe, allowed }: AppS
   const { total } = plan.value;
   const largest = device?.ok ? ` One buffer may hold ${showBytes(device.value.maxBufferBytes)}.` : '';
   return [
-    { state: 'good', title: memory, detail: `Needs ${showBytes(total)} in all.${largest}` },
+    { state: 'good', title: memory, detail: `Takes ${showBytes(total)} in all.${largest}` },
     { title: storage, ...spaceCheck(plan.value, recipe?.training.saveTotalLimit ?? 1, persisted) },
   ];
 }

@@ -1,7 +1,7 @@
 import { proxy } from 'comlink';
 import { defaultRecipe, type Recipe } from '../../formats/recipe.ts';
 import type { Answer, ChosenFile, ChosenFolder, ChosenInputs, EngineApi } from '../../worker/protocol.ts';
-import { deviceSettings, keepAllowed, keptAllowed, withEdit } from './allowed.ts';
+import { deviceSettings, keepAllowed, keptAllowed, withEdit, type DeviceField } from './allowed.ts';
 import type { AppState, Slots } from './app-state.ts';
 import { demoFiles } from './demo.ts';
 import { RECIPE_FIELDS, setField, type RecipeField } from './recipe-fields.ts';
@@ -75,7 +75,7 @@ export class Choices {
     this.#afterRecipe(recipe, result.recipe);
   }
 
-  editDevice(key: 'memory' | 'leaveRoom', text: string): void {
+  editDevice(key: DeviceField['key'], text: string): void {
     const allowed = withEdit(this.#store.state.allowed, key, text);
     this.#store.update({ allowed });
     keepAllowed(allowed);
