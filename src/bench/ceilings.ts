@@ -4,8 +4,9 @@ import { Kernel } from '../gpu/kernel.ts';
 import { view } from '../gpu/memory.ts';
 import { Readback } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';
+import { hasMatrixCeiling, timeMatrixUnits } from './matrix-ceiling.ts';
 import { timeCalls, timeRounds } from './measure.ts';
-import { timeCells, type Section } from './report.ts';
+import { timeCells, type Cell, type Section } from './report.ts';
 
 const fmaKernel = new Kernel({
   name: 'bench_fma',
@@ -32,6 +33,8 @@ export interface Ceilings {
   work: number;
   /** Bytes read and written a second. */
   bytes: number;
+  /** Operations a second on matrix units, f16 operands and f32 sums; undefined where there are none to use. */
+  matrix: number | undefined;
 }
 
 /** Measures a device's ceilings; `small`: on a device that computes on the CPU, with little work. */
@@ -73,6 +76,17 @@ export async function measureCeilings(
   const roundTrip = await timeRounds(rounds, () => stream.finish());
   readback.close();
   for (const buffer of [out, from!, to!]) memory.free(buffer);
+  const units = hasMatrixCeiling(stream.gpu) ? await timeMatrixUnits(stream, rounds) : undefined;
+  const onUnits: Cell[][] = units
+    ? [
+        [
+          `matrix units, f16 to f32, ${units.shape}`,
+          { speed: units.work / units.time.seconds / 1e9 },
+          'GFLOP/s',
+          ...timeCells(units.time),
+        ],
+      ]
+    : [];
   const section: Section = {
     name: 'ceilings',
     title: 'What the device does at most',
@@ -84,6 +98,7 @@ export async function measureCeilings(
         'GFLOP/s',
         ...timeCells(fma),
       ],
+      ...onUnits,
       [
         'copy by a kernel, read and written',
         { speed: (2 * bytes) / copy.seconds / 1e9 },
@@ -99,7 +114,15 @@ export async function measureCeilings(
       ],
       ['to the device and back', { speed: 1e6 * roundTrip.seconds }, 'µs', ...timeCells(roundTrip)],
     ],
-    notes: [`A copy moves ${bytes / 2 ** 20} MiB each way, an upload ${host.length / 2 ** 20} MiB.`],
+    notes: [
+      `A copy moves ${bytes / 2 ** 20} MiB each way, an upload ${host.length / 2 ** 20} MiB.`,
+      ...(units ? [] : ['No matrix units that kernels of Retune run on.']),
+    ],
   };
-  return { ceilings: { work: work / fma.seconds, bytes: (2 * bytes) / copy.seconds }, section };
+  const ceilings = {
+    work: work / fma.seconds,
+    bytes: (2 * bytes) / copy.seconds,
+    matrix: units && units.work / units.time.seconds,
+  };
+  return { ceilings, section };
 }

@@ -1,5 +1,6 @@
 import { linearModules } from '../formats/decoder-weights.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/nf4.ts';
+import type { Precision } from '../gpu/kernels/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../gpu/kernels/nf4-variants.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
@@ -8,7 +9,7 @@ import { linearAllocations, nestedLayout } from '../model/weights.ts';
 import type { Ceilings } from './ceilings.ts';
 import { timeCalls } from './measure.ts';
 import { benchModel, modelTitle, type ModelName } from './models.ts';
-import { rateCells, timeCells, type Cell, type Section } from './report.ts';
+import { matrixCells, matrixColumn, rateCells, timeCells, type Cell, type Section } from './report.ts';
 import { Filler } from './synthetic.ts';
 
 const NESTED_BLOCK = 256;
@@ -62,7 +63,12 @@ export async function measureProducts(
       matrix: view(buffers.lora, 0, 4 * rank * width),
       rank,
     });
-    const add = async (direction: string, variant: string, work: number, dispatch: () => void) => {
+    const add = async (
+      direction: string,
+      { name: variant, precision }: { name: string; precision: Precision },
+      work: number,
+      dispatch: () => void,
+    ) => {
       call.onProgress(`${module.projection} ${direction}, ${variant}`);
       const time = await timeCalls(stream, rounds, dispatch);
       const shape = direction === 'forward' ? `${columns} × ${depth}` : `${depth} × ${columns}`;
@@ -73,16 +79,17 @@ export async function measureProducts(
         variant,
         ...timeCells(time),
         ...rateCells(work, time.seconds, ceilings.work),
+        ...matrixCells(work, time.seconds, ceilings, precision === 'matrix'),
       ]);
     };
     for (const variant of NF4_FORWARD)
       if (variant.supported(gpu))
-        await add('forward', variant.name, 2 * rows * columns * (depth + rank), () =>
+        await add('forward', variant, 2 * rows * columns * (depth + rank), () =>
           nf4Matmul(stream, { x: x!, weight, y: y!, rows, lora: lora(columns), rowScales }, variant),
         );
     for (const variant of NF4_GRAD)
       if (variant.supported(gpu))
-        await add('gradient', variant.name, 2 * rows * depth * (columns + rank), () =>
+        await add('gradient', variant, 2 * rows * depth * (columns + rank), () =>
           nf4MatmulGrad(
             stream,
             { dy: y!, weight, dx: x!, rows, lora: lora(depth), accumulate: false, rowScales },
@@ -94,8 +101,20 @@ export async function measureProducts(
   return {
     name: 'products',
     title: `Products with the NF4 weights of ${modelTitle(name)}, ${rows} rows, LoRA of rank ${rank} included`,
-    columns: ['', 'direction', 'out × in', 'variant', 'ms', 'spread %', 'GFLOP/s', '% of f32 ceiling'],
+    columns: [
+      '',
+      'direction',
+      'out × in',
+      'variant',
+      'ms',
+      'spread %',
+      'GFLOP/s',
+      '% of f32 ceiling',
+      ...matrixColumn(ceilings),
+    ],
     rows: table,
-    notes: [],
+    notes: [
+      'Every variant that the device offers, of every rung; those above f32 with the pass that finds the scales of rows.',
+    ],
   };
 }

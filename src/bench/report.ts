@@ -57,6 +57,21 @@ export const rateCells = (work: number, seconds: number, ceiling: number): Cell[
   { speed: (100 * work) / seconds / ceiling, digits: 0 },
 ];
 
+/** Share of the matrix units' ceiling in percent; nothing for work that is not done there. */
+export const matrixCells = (
+  work: number,
+  seconds: number,
+  { matrix }: { matrix: number | undefined },
+  onUnits: boolean,
+): Cell[] => {
+  if (matrix === undefined) return [];
+  return [onUnits ? { speed: (100 * work) / seconds / matrix, digits: 0 } : ''];
+};
+
+/** The column of those shares, where the device has matrix units. */
+export const matrixColumn = ({ matrix }: { matrix: number | undefined }): string[] =>
+  matrix === undefined ? [] : ['% of matrix ceiling'];
+
 /** Milliseconds of a timing, and how far its rounds lie apart in percent. */
 export const timeCells = ({ seconds, fastest, slowest }: Timing): Cell[] => [
   { speed: 1000 * seconds },
