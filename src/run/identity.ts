@@ -90,7 +90,8 @@ export async function identify(
   };
 }
 
-async function baseHash(
+/** A base's identity: its weights, configuration and tokenizer. */
+export async function baseHash(
   model: BaseModel,
   onProgress: (done: number, total: number) => void,
 ): Promise<string> {
