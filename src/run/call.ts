@@ -3,10 +3,10 @@ import type { TuningCache } from '../gpu/tuning/cache.ts';
 import type { BaseCache } from '../model/base-cache.ts';
 import type { RunEvent } from './events.ts';
 import type { RunIdentity } from './identity.ts';
+import type { PrecisionChoice } from './precision.ts';
 import type { RunInputs } from './prepare.ts';
 import type { ResumeMode } from './resume.ts';
 import type { RunStore } from './store.ts';
-import type { PrecisionChoice } from './tune.ts';
 
 /** What a door gives a fine-tuning to work with. */
 export interface FinetuneCall {

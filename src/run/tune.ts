@@ -6,13 +6,10 @@ import { supports } from '../gpu/tuning/products.ts';
 import { chooseTiles, type Workload } from '../gpu/tuning/tune.ts';
 import { scaleStorage } from '../model/base-storage.ts';
 import type { FinetuneCall } from './call.ts';
+import type { PrecisionChoice } from './precision.ts';
 import type { Prepared } from './prepare.ts';
 import { newRunPlan, passTokens, type RunPlan } from './run-plan.ts';
 import type { RunStore } from './store.ts';
-
-/** A rung of arithmetic, or the fastest that the device has of those that keep the losses. */
-export type PrecisionChoice = Precision | 'auto';
-export const PRECISION_CHOICES = ['auto', ...PRECISIONS] as const satisfies readonly PrecisionChoice[];
 
 /** Rungs whose losses were seen to stay with the reference's, highest first; the last is on every device. */
 const PROVEN: readonly Precision[] = ['f16', 'f32'];

@@ -1,7 +1,7 @@
 import { get, set, type UseStore } from 'idb-keyval';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import type { RunIdentity } from '../run/identity.ts';
-import type { PrecisionChoice } from '../run/tune.ts';
+import type { PrecisionChoice } from '../run/precision.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { entriesUnder, replace, under, valuesUnder } from './database.ts';
 import { placeOf } from './browser-run-store.ts';

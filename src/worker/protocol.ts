@@ -1,7 +1,7 @@
 import type { Recipe } from '../formats/recipe.ts';
 import type { MemoryKind } from '../gpu/memory.ts';
 import type { RunEvent } from '../run/events.ts';
-import type { PrecisionChoice } from '../run/tune.ts';
+import type { PrecisionChoice } from '../run/precision.ts';
 import type { InputHandles } from '../storage/run-records.ts';
 import type { TestApi } from './test-protocol.ts';
 
@@ -131,6 +131,11 @@ export interface NamedRun {
   name: string;
 }
 
+/** What another tab of this browser does with the device. */
+export interface Elsewhere extends NamedRun {
+  doing: 'training' | 'testing';
+}
+
 export interface RunOutcome {
   status: 'finished' | 'stopped';
   step: number;
@@ -182,9 +187,9 @@ export interface EngineApi extends TestApi {
   stop(): Promise<void>;
   checkpointNow(): Promise<void>;
 
-  /** The run that another tab of this browser trains. */
-  elsewhere(): Promise<NamedRun | undefined>;
-  /** Resolves once no other tab trains. */
+  /** The run that another tab of this browser trains, or the test that it runs. */
+  elsewhere(): Promise<Elsewhere | undefined>;
+  /** Resolves once no other tab does either. */
   elsewhereEnded(): Promise<void>;
 
   runs(): Promise<RunRecord[]>;

@@ -6,13 +6,13 @@ import type { RunEvent } from '../run/events.ts';
 import type { FinetuneResult } from '../run/call.ts';
 import { finetune } from '../run/finetune.ts';
 import { adapterHash, differences, IDENTITY_NAMES, type RunIdentity } from '../run/identity.ts';
-import type { PrecisionChoice } from '../run/tune.ts';
+import type { PrecisionChoice } from '../run/precision.ts';
 import { BrowserRunStore } from '../storage/browser-run-store.ts';
 import type { RunRecords, StoredRun } from '../storage/run-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
 import { handlesOf, runInputs } from './files.ts';
 import type { RunFiles } from './inputs.ts';
-import type { ChosenInputs, DeviceSettings, NamedRun, RunOutcome, RunRecord } from './protocol.ts';
+import type { ChosenInputs, DeviceSettings, Elsewhere, NamedRun, RunOutcome, RunRecord } from './protocol.ts';
 import { recovering } from './recover.ts';
 import { RunControl } from './run-control.ts';
 import { RunJournal } from './run-journal.ts';
@@ -23,8 +23,7 @@ type OnEvent = (event: RunEvent) => void;
 const ACTIVE = 'active';
 
 /** What has the device: which run or test it is, and how to reach it. */
-export interface Active extends NamedRun {
-  doing: 'training' | 'testing';
+export interface Active extends Elsewhere {
   control: RunControl;
 }
 
@@ -54,10 +53,10 @@ export class Runs {
     return this.#active;
   }
 
-  /** The run that another tab of this browser trains. */
-  async elsewhere(): Promise<NamedRun | undefined> {
+  /** The run that another tab of this browser trains, or the test that it runs. */
+  async elsewhere(): Promise<Elsewhere | undefined> {
     if (this.#active || !(await trainsElsewhere())) return undefined;
-    return get<NamedRun>(ACTIVE, this.#store);
+    return get<Elsewhere>(ACTIVE, this.#store);
   }
 
   /** Starts a new run and resolves when it ends. Throws UserError. */
@@ -144,7 +143,7 @@ export class Runs {
   }
 
   /** Does `work` while nothing else trains or tests, in this tab or another. Throws UserError where something does. */
-  async alone<T>(who: Omit<Active, 'control'>, work: (control: RunControl) => Promise<T>): Promise<T> {
+  async alone<T>(who: Elsewhere, work: (control: RunControl) => Promise<T>): Promise<T> {
     if (this.#active)
       throw new UserError(
         `This tab is ${this.#active.doing} ${this.#active.name} already; wait for it, or stop it first.`,
@@ -157,7 +156,7 @@ export class Runs {
         return work(control);
       });
       if (done) return done.value;
-      const other = await get<Partial<Active>>(ACTIVE, this.#store);
+      const other = await get<Elsewhere>(ACTIVE, this.#store);
       throw new UserError(
         `Another tab of this browser is ${other?.doing ?? 'training'} ${other?.name ?? 'a run'}; go to that tab, or stop the ${other?.doing === 'testing' ? 'test' : 'run'} there first.`,
       );

@@ -5,6 +5,7 @@ import type {
   Answer,
   ChosenFolder,
   ChosenInputs,
+  Elsewhere,
   EngineApi,
   RunOutcome,
   RunRecord,
@@ -27,8 +28,8 @@ export interface Scenario {
   restarts: number;
   /** It has kept the handles of its files. */
   handles: boolean;
-  /** Another tab trains until the event `elsewhere-ends`. */
-  elsewhere: boolean;
+  /** What another tab does until the event `elsewhere-ends`. */
+  elsewhere: Elsewhere['doing'] | undefined;
 }
 
 export function scenarioOf(search: URLSearchParams): Scenario {
@@ -42,7 +43,7 @@ export function scenarioOf(search: URLSearchParams): Scenario {
     holdAt: number('holdAt', Infinity),
     restarts: number('restarts', 0),
     handles: search.has('handles'),
-    elsewhere: search.has('elsewhere'),
+    elsewhere: (search.get('elsewhere') ?? undefined) as Scenario['elsewhere'],
   };
 }
 
@@ -58,7 +59,11 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
   let paused = false;
   let stopping = false;
   let saving = false;
-  let elsewhere = scenario.elsewhere ? { id: 'there', name: 'v1 + other.jsonl' } : undefined;
+  let elsewhere: Elsewhere | undefined = scenario.elsewhere && {
+    id: 'there',
+    name: 'v1 + other.jsonl',
+    doing: scenario.elsewhere,
+  };
   const elsewhereEnded = new Promise<void>((resolve) => {
     addEventListener('elsewhere-ends', () => {
       elsewhere = undefined;

@@ -165,7 +165,7 @@ describe('the page', () => {
   });
 
   it('says calmly where the first tab is, and offers what it left once it has ended', async () => {
-    const page = await open('elsewhere&unfinished&restarts=1');
+    const page = await open('elsewhere=training&unfinished&restarts=1');
     const notice = page.getByText(/^Another tab of this browser is training v1 \+ other\.jsonl\./);
     await notice.waitFor();
     expect(await page.getByRole('heading', { name: 'Choose three things' }).isVisible()).toBe(true);
@@ -186,6 +186,15 @@ describe('the page', () => {
     await ready(page);
     await button(page, 'Continue the run').click();
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
+    await page.context().close();
+  });
+
+  it('says that the other tab is testing where it is', async () => {
+    const page = await open('elsewhere=testing');
+    await page
+      .getByText(/^Another tab of this browser is testing v1 \+ other\.jsonl\..* the test goes on/)
+      .waitFor();
+    await page.getByText('Another tab is testing.', { exact: true }).waitFor();
     await page.context().close();
   });
 

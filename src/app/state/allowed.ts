@@ -1,6 +1,6 @@
 import { Fields } from '../../formats/fields.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { PRECISION_CHOICES } from '../../run/tune.ts';
+import { PRECISION_CHOICES } from '../../run/precision.ts';
 import type { DeviceSettings } from '../../worker/protocol.ts';
 import type { AppState } from './app-state.ts';
 import type { RecipeField } from './recipe-fields.ts';

@@ -1,6 +1,6 @@
 import type { Recipe } from '../../formats/recipe.ts';
 import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
-import type { PrecisionChoice } from '../../run/tune.ts';
+import type { PrecisionChoice } from '../../run/precision.ts';
 import type {
   AdapterFacts,
   Answer,
@@ -9,7 +9,7 @@ import type {
   ChosenFile,
   ChosenFolder,
   DeviceFacts,
-  NamedRun,
+  Elsewhere,
   PlanFacts,
   RowsFacts,
   RunRecord,
@@ -102,8 +102,8 @@ export interface AppState {
   view: 'setup' | 'train' | 'test' | 'runs';
   run?: RunState | undefined;
   unfinished?: Unfinished | undefined;
-  /** What another tab of this browser trains: until it has ended there, nothing trains here. */
-  elsewhere?: NamedRun | undefined;
+  /** What another tab of this browser trains or tests: until it has ended there, nothing does here. */
+  elsewhere?: Elsewhere | undefined;
   runs: readonly RunRecord[];
   chat: readonly ChatTurn[];
   chatBusy: boolean;

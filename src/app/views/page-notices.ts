@@ -2,7 +2,7 @@ import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import { browserProblem } from '../../platform/browser.ts';
 import '../elements/notice-bar.ts';
-import type { NamedRun } from '../../worker/protocol.ts';
+import type { Elsewhere } from '../../worker/protocol.ts';
 import { isActive, type Unfinished } from '../state/app-state.ts';
 import { shared } from '../styles.ts';
 import { SessionView } from './session-view.ts';
@@ -57,8 +57,8 @@ export class PageNotices extends SessionView {
     }`;
   }
 
-  #elsewhere({ name }: NamedRun) {
-    const text = `Another tab of this browser is training ${name}. One run trains at a time: that one goes on there, and this tab is free again once it has ended.`;
+  #elsewhere({ name, doing }: Elsewhere) {
+    const text = `Another tab of this browser is ${doing} ${name}. One tab has the GPU at a time: ${doing === 'testing' ? 'the test' : 'the run'} goes on there, and this tab is free again once it has ended.`;
     return html`<notice-bar class="elsewhere" .text=${text}>
       <button slot="actions" @click=${() => void this.session.training.look()}>Look again</button>
     </notice-bar>`;

@@ -39,7 +39,11 @@ export class StartPanel extends SessionView {
     const open = list.filter(({ state }) => state !== 'good' && state !== 'warn');
     const running = isActive(run);
     const blocked = running || elsewhere !== undefined || open.length > 0 || !plan?.ok;
-    const why = running ? 'A run is under way.' : elsewhere ? 'Another tab is training.' : blockedBy(open);
+    const why = running
+      ? 'A run is under way.'
+      : elsewhere
+        ? `Another tab is ${elsewhere.doing}.`
+        : blockedBy(open);
     return html`<section class="panel" aria-labelledby="heading">
       <h2 id="heading">Before the start</h2>
       <check-list .checks=${list}></check-list>

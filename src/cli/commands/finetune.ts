@@ -7,7 +7,7 @@ import { parseTrainerState } from '../../formats/trainer-state.ts';
 import type { FinetuneResult } from '../../run/call.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { ResumeMode } from '../../run/resume.ts';
-import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/tune.ts';
+import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/precision.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { baseFolder } from '../base-folder.ts';
 import { openDisplay, type Display } from '../display.ts';
