@@ -10,6 +10,9 @@ export const demoAdapter = async (): Promise<ChosenFolder> => (await demoFiles()
 
 export const demoValidation = async (): Promise<File> => (await demoFiles()).validation.file;
 
+/** The demo's answers are short, and its base takes 512 tokens at most, prompt and answer together. */
+export const DEMO_ANSWER_TOKENS = '32';
+
 /** The bundled demo's questions. */
 export async function demoQuestions(): Promise<File> {
   const answer = await fetch(new URL('demo/questions.json', document.baseURI));

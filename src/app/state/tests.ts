@@ -11,7 +11,14 @@ import type {
   Vote,
 } from '../../worker/test-protocol.ts';
 import type { AppState } from './app-state.ts';
-import { demoAdapter, demoBase, demoQuestions, demoValidation, isDemoBase } from './demo-tests.ts';
+import {
+  DEMO_ANSWER_TOKENS,
+  demoAdapter,
+  demoBase,
+  demoQuestions,
+  demoValidation,
+  isDemoBase,
+} from './demo-tests.ts';
 import { Store } from './store.ts';
 import { emptyDraft, type TestDraft } from './test-draft.ts';
 import { afterTestEvent, type Shown } from './test-events.ts';
@@ -67,6 +74,7 @@ export class Tests {
 
   async chooseDemoQuestions(): Promise<void> {
     try {
+      this.draft({ maxNewTokens: DEMO_ANSWER_TOKENS });
       await this.chooseQuestions({ file: await demoQuestions() });
     } catch (error) {
       this.#refuse(`The demo could not be read (${String(error)}); choose a file of your own.`);
