@@ -1,4 +1,5 @@
 import { linearModules } from '../formats/decoder-weights.ts';
+import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { PRECISIONS, type Precision } from '../gpu/kernels/nf4-variant.ts';
@@ -14,7 +15,9 @@ import type { RunStore } from './store.ts';
 /** Rungs whose losses were seen to stay with the reference's, highest first; the last is on every device. */
 const PROVEN: readonly Precision[] = ['f16', 'f32'];
 
-type Prepare = Pick<Prepared, 'model' | 'adapter' | 'inputs' | 'longest' | 'windowTokens'>;
+interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest' | 'windowTokens'> {
+  inputs: { recipe: Recipe };
+}
 
 /** The plan of a new run, with the fastest kernels of its rung. Throws UserError where the device lacks the rung. */
 export async function tunedPlan(
