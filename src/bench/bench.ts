@@ -4,9 +4,11 @@ import type { Gpu } from '../gpu/device.ts';
 import { Stream } from '../gpu/stream.ts';
 import { plainPass } from '../run/dry-run.ts';
 import { newRunPlan } from '../run/run-plan.ts';
+import type { PrecisionChoice } from '../run/precision.ts';
 import { measureCeilings } from './ceilings.ts';
 import { countStep } from './counts.ts';
 import { benchInputs, modelTitle, type ModelName } from './models.ts';
+import { measureLoading, type BenchDisk } from './loading.ts';
 import { measureProducts } from './products.ts';
 import type { Report, Section } from './report.ts';
 import { measureSteps } from './steps.ts';
@@ -22,6 +24,10 @@ export interface BenchCall {
   /** Lengths of the single rows that steps are measured at. */
   tokens: readonly number[];
   rounds: number;
+  /** The rung of the steps; the one that a run would take unless told. */
+  precision?: PrecisionChoice;
+  /** Bases whose way from the disk to the device is measured too. */
+  disks?: readonly (() => Promise<BenchDisk>)[];
   /** Measure true shapes and show speeds also where the device computes on the CPU. */
   force: boolean;
   /** What is being measured. */
@@ -35,7 +41,7 @@ const ROWS = 1024;
 
 /** Measures a device. Throws UserError where the device computes on the CPU and true shapes are asked for. */
 export async function bench(call: BenchCall): Promise<Report> {
-  const { models, sections, tokens, rounds, onProgress } = call;
+  const { models, sections, tokens, rounds, precision = 'auto', disks = [], onProgress } = call;
   const found: Section[] = [];
   let countsOnly = false;
   const add = (section: Section) => {
@@ -49,11 +55,12 @@ export async function bench(call: BenchCall): Promise<Report> {
     countsOnly = gpu.software && !call.force;
     const measured = sections.some((name) => name !== 'counts');
     const large = models.find((name) => name !== 'tiny');
-    if (countsOnly && measured && large)
+    if (countsOnly && (measured || disks.length > 0) && large)
       throw new UserError(
         `${gpu.name} computes on the CPU: its speeds say nothing about a GPU, and a step of ${modelTitle(large)} takes it an hour; measure --model tiny, or --section counts, or say --force.`,
       );
     if (sections.includes('counts')) for (const name of models) add(await countModel(name, tokens));
+    for (const open of disks) add(await onDisk(open, call));
     if (!measured) return { facts, countsOnly, sections: found };
     onProgress('ceilings');
     const stream = new Stream(gpu);
@@ -64,12 +71,12 @@ export async function bench(call: BenchCall): Promise<Report> {
       if (sections.includes('products'))
         add(await measureProducts(stream, name, { ...shape, rounds, ceilings, onProgress }));
     }
+    const steps = { tokens, precision, rounds, onProgress };
     if (sections.includes('steps'))
       for (const name of models) {
         const own = await call.openGpu();
         try {
-          for (const table of await measureSteps(own, name, { tokens, rounds, ceilings, onProgress }))
-            add(table);
+          for (const table of await measureSteps(own, name, { ...steps, ceilings })) add(table);
           if (own.errors.length > 0) throw new Error(own.errors.join('; '));
         } finally {
           own.close();
@@ -79,6 +86,16 @@ export async function bench(call: BenchCall): Promise<Report> {
     return { facts, countsOnly, sections: found };
   } finally {
     gpu.close();
+  }
+}
+
+async function onDisk(open: () => Promise<BenchDisk>, call: BenchCall): Promise<Section> {
+  call.onProgress('loading: preparing the base');
+  const disk = await open();
+  try {
+    return await measureLoading(disk, call);
+  } finally {
+    await disk.close();
   }
 }
 

@@ -21,23 +21,27 @@ export const MODELS = Object.keys(SHAPES) as ModelName[];
 export const modelTitle = (name: ModelName): string =>
   name === 'tiny' ? 'tiny' : `Qwen2.5-${name.toUpperCase()}`;
 
-/** A base of this shape whose files were never written: headers without data. */
-export function benchModel(name: ModelName): BaseModel {
-  const [hidden, intermediate, layers, heads, kvHeads, vocab] = SHAPES[name];
-  const json = {
+/** The config.json of a model, or of its first `layers` with a vocabulary that is shorter by as much. */
+export function modelConfig(name: ModelName, layers: number = SHAPES[name][2]): Record<string, unknown> {
+  const [hidden, intermediate, all, heads, kvHeads, vocab] = SHAPES[name];
+  return {
     architectures: ['Qwen2ForCausalLM'],
     hidden_size: hidden,
     intermediate_size: intermediate,
     num_hidden_layers: layers,
     num_attention_heads: heads,
     num_key_value_heads: kvHeads,
-    vocab_size: vocab,
+    vocab_size: Math.ceil((vocab * layers) / all),
     tie_word_embeddings: true,
     rope_theta: 1e6,
     rms_norm_eps: 1e-6,
     max_position_embeddings: 32768,
   };
-  const config = parseDecoderConfig(json, name);
+}
+
+/** A base of this shape whose files were never written: headers without data. */
+export function benchModel(name: ModelName, layers?: number): BaseModel {
+  const config = parseDecoderConfig(modelConfig(name, layers), name);
   const source = bytesSource(name, new Uint8Array());
   const tensors = new Map<string, TensorInfo>();
   let begin = 0;

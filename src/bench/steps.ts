@@ -4,20 +4,24 @@ import { Profiler } from '../gpu/profiler.ts';
 import { Generator } from '../generate/generator.ts';
 import { GREEDY } from '../generate/sampling.ts';
 import { neededKernels, plainPass } from '../run/dry-run.ts';
-import { newRunPlan } from '../run/run-plan.ts';
+import type { RunPlan } from '../run/run-plan.ts';
 import { assembleSession, planInput, type Session } from '../run/session.ts';
+import type { PrecisionChoice } from '../run/precision.ts';
+import { tunedPlan } from '../run/tune.ts';
 import { packWindow, type Pass } from '../text/packing.ts';
 import type { Ceilings } from './ceilings.ts';
 import { countStep, counting, type StepCounts } from './counts.ts';
 import { timeRounds } from './measure.ts';
 import { benchInputs, modelTitle, type ModelName } from './models.ts';
-import { rateCells, timeCells, type Cell, type Section } from './report.ts';
+import { matrixCells, matrixColumn, rateCells, timeCells, type Cell, type Section } from './report.ts';
 import { mixedRows } from './rows.ts';
 import { syntheticBase } from './synthetic.ts';
 
 /** What the step benchmarks of one model are given. */
 export interface StepsCall {
   tokens: readonly number[];
+  /** The rung that the steps compute on. */
+  precision: PrecisionChoice;
   rounds: number;
   ceilings: Ceilings;
   onProgress: (text: string) => void;
@@ -33,12 +37,27 @@ const STEP_TARGETS = 16 * 600;
 /** Tokens that rows are packed up to. */
 const PACKED = 1024;
 
-/** Whole optimizer steps of a model at true shapes with random weights, and where their time goes. */
+/**
+ * Whole optimizer steps of a model at true shapes with random weights, by the plan that a run would make, and where
+ * their time goes. Throws UserError where the device lacks the rung.
+ */
 export async function measureSteps(gpu: Gpu, name: ModelName, call: StepsCall): Promise<Section[]> {
   const { onProgress } = call;
   const longest = Math.max(name === 'tiny' ? 64 : PACKED, ...call.tokens);
   const inputs = benchInputs(name, longest, STEP_TARGETS);
-  const plan = newRunPlan(gpu, longest, longest);
+  const notes: string[] = [];
+  const plan = await tunedPlan(
+    gpu,
+    { ...inputs, windowTokens: longest },
+    {
+      precision: call.precision,
+      emit: (event) => {
+        if (event.type === 'note') notes.push(event.text);
+        if (event.type === 'phase')
+          onProgress(`${modelTitle(name)}: ${event.phase}, ${event.done} of ${event.total}`);
+      },
+    },
+  );
   onProgress(`${modelTitle(name)}: making random weights`);
   const base = syntheticBase(gpu, inputs, planInput(inputs, plan).positions);
   const session = assembleSession(gpu, base, inputs, plan, inputs.adapter.weights);
@@ -62,9 +81,10 @@ export async function measureSteps(gpu: Gpu, name: ModelName, call: StepsCall): 
     steps.push(await measureStep(session, title, passes, counts, call));
   }
   const sections: Section[] = [
+    tilesSection(gpu, name, plan, notes),
     {
       name: 'steps',
-      title: `Optimizer steps of ${modelTitle(name)}, LoRA of rank 32 on all projections, random weights`,
+      title: `Optimizer steps of ${modelTitle(name)} in ${plan.precision}, LoRA of rank 32 on all projections, random weights`,
       columns: [
         '',
         'tokens',
@@ -88,6 +108,23 @@ export async function measureSteps(gpu: Gpu, name: ModelName, call: StepsCall): 
   onProgress(`${modelTitle(name)}: decoding`);
   sections.push(await measureDecoding(session, name, call));
   return sections;
+}
+
+/** What the run plan says of the large products. */
+function tilesSection(
+  { software }: Gpu,
+  name: ModelName,
+  { precision, tiles, passTokens }: RunPlan,
+  notes: string[],
+): Section {
+  const chosen = software ? 'not raced: the defaults' : `raced for passes of ${passTokens} tokens`;
+  return {
+    name: 'tiles',
+    title: `Kernels of ${modelTitle(name)} in ${precision}, ${chosen}`,
+    columns: ['product', 'variant'],
+    rows: Object.entries(tiles),
+    notes,
+  };
 }
 
 async function measureStep(
@@ -119,7 +156,7 @@ async function measureStep(
 
 /** One step by kernel: times from timestamp queries where the device has them, counts in any case. */
 async function profileStep(
-  { stream, runner, optimizer }: Session,
+  { stream, runner, optimizer, plan: { precision } }: Session,
   name: ModelName,
   pass: Pass,
   { ceilings }: StepsCall,
@@ -143,7 +180,7 @@ async function profileStep(
   rows.sort((a, b) => (timed ? b.seconds - a.seconds : b.work - a.work));
   return {
     name: 'kernels',
-    title: `One step of ${modelTitle(name)} at ${pass.ids.length} tokens, by kernel`,
+    title: `One step of ${modelTitle(name)} in ${precision} at ${pass.ids.length} tokens, by kernel`,
     columns: [
       '',
       'calls',
@@ -153,6 +190,7 @@ async function profileStep(
       '% of time',
       'GFLOP/s',
       '% of f32 ceiling',
+      ...matrixColumn(ceilings),
       'GB/s',
       '% of copy',
     ],
@@ -164,6 +202,7 @@ async function profileStep(
       { speed: 1000 * seconds },
       { speed: (100 * seconds) / total, digits: 1 },
       ...(work > 0 ? rateCells(work, seconds, ceilings.work) : ['', '']),
+      ...matrixCells(work, seconds, ceilings, /_matrix /.test(kernel)),
       { speed: bytes / seconds / 1e9 },
       { speed: (100 * bytes) / seconds / ceilings.bytes, digits: 0 },
     ]),

@@ -1,17 +1,26 @@
 import { Option, type Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
 import { bench, SECTIONS, type SectionName } from '../../bench/bench.ts';
+import type { BenchDisk } from '../../bench/loading.ts';
 import { MODELS, type ModelName } from '../../bench/models.ts';
 import { plotSvg } from '../../bench/plot.ts';
 import { reportJson, showSection } from '../../bench/report.ts';
+import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/precision.ts';
+import { givenBase, syntheticBaseFiles } from '../bench-disk.ts';
 import { openDisplay } from '../display.ts';
 import { openNodeGpu } from '../node-gpu.ts';
 import { numberOption } from '../options.ts';
 import { table } from '../table.ts';
 
+/** Reads and writes gigabytes: only where it is asked for. */
+const LOADING = 'loading';
+
 interface Options {
   model: ModelName[];
-  section: SectionName[];
+  section: (SectionName | typeof LOADING)[];
+  precision: PrecisionChoice;
+  base?: string;
+  layers?: number;
   tokens: number[];
   rounds: number;
   json?: string;
@@ -25,12 +34,27 @@ export function benchCommand(program: Command): void {
     .command('bench')
     .summary('measure the GPU: its ceilings, the kernels, whole training steps')
     .description(
-      "Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps and decoding in tokens per second. Every figure is the median of several rounds after a warm-up. No file is read.",
+      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps and decoding in tokens per second. Every figure is the median of several rounds after a warm-up. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
     )
     .addOption(
       new Option('--model <names...>', 'shapes to measure').choices(MODELS).default(['1.5b'] as ModelName[]),
     )
-    .addOption(new Option('--section <names...>', 'what to measure').choices(SECTIONS).default([...SECTIONS]))
+    .addOption(
+      new Option('--section <names...>', 'what to measure')
+        .choices([...SECTIONS, LOADING])
+        .default([...SECTIONS]),
+    )
+    .addOption(
+      new Option('--precision <rung>', 'arithmetic of the steps: as for finetune')
+        .choices(PRECISION_CHOICES)
+        .default('auto'),
+    )
+    .option('--base <folder>', 'with --section loading: a base that is there, in the place of a written one')
+    .option(
+      '--layers <count>',
+      'with --section loading: write only so many layers, with as much less of a vocabulary',
+      numberOption({ whole: true, min: 1 }),
+    )
     .option(
       '--tokens <counts...>',
       'lengths of the rows of a step',
@@ -48,7 +72,8 @@ export function benchCommand(program: Command): void {
 
 async function runBench(options: Options): Promise<void> {
   const display = openDisplay();
-  const { model: models, section: sections, rounds, force = false } = options;
+  const { model: models, precision, rounds, force = false } = options;
+  const sections = options.section.filter((name) => name !== LOADING);
   const tokens = options.tokens ?? (models.includes('tiny') ? [64] : [128, 512, 1024, 2048]);
   const report = await bench({
     openGpu: () => openNodeGpu(),
@@ -56,6 +81,8 @@ async function runBench(options: Options): Promise<void> {
     sections,
     tokens,
     rounds,
+    precision,
+    disks: options.section.includes(LOADING) ? disks(options) : [],
     force,
     onProgress: (text) => display.progress({ task: text, done: 0, total: 1 }),
     onSection: (section, countsOnly) => {
@@ -74,4 +101,9 @@ async function runBench(options: Options): Promise<void> {
   if (options.json !== undefined)
     await writeFile(options.json, `${JSON.stringify(reportJson(report), null, 2)}\n`);
   if (options.plot !== undefined) await writeFile(options.plot, plotSvg(report));
+}
+
+function disks({ base, layers, model }: Options): (() => Promise<BenchDisk>)[] {
+  if (base !== undefined) return [() => givenBase(base)];
+  return model.map((name) => () => syntheticBaseFiles(name, layers));
 }

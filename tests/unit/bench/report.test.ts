@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { timing } from '../../../src/bench/measure.ts';
 import { benchModel, MODELS } from '../../../src/bench/models.ts';
 import { plotSvg } from '../../../src/bench/plot.ts';
-import { reportJson, showSection, type Report } from '../../../src/bench/report.ts';
+import {
+  matrixCells,
+  matrixColumn,
+  reportJson,
+  showSection,
+  type Report,
+} from '../../../src/bench/report.ts';
 import { mixedRows } from '../../../src/bench/rows.ts';
 
 const section = {
@@ -68,4 +74,15 @@ it.each(MODELS)('the shape %s is one that the engine takes', (name) => {
   const { config, tensors } = benchModel(name);
   expect(tensors.get('model.embed_tokens.weight')!.shape).toEqual([config.vocabSize, config.hiddenSize]);
   expect(tensors.has(`model.layers.${config.layers - 1}.mlp.down_proj.weight`)).toBe(true);
+});
+
+it('shares of the matrix units’ ceiling stand in a column of their own, where there are such units', () => {
+  const units = { matrix: 400 };
+  expect(matrixColumn(units)).toHaveLength(1);
+  expect(matrixCells(1000, 5, units, true)).toEqual([{ speed: 50, digits: 0 }]);
+  expect(matrixCells(1000, 5, units, false)).toEqual(['']);
+  expect([
+    ...matrixColumn({ matrix: undefined }),
+    ...matrixCells(1000, 5, { matrix: undefined }, true),
+  ]).toEqual([]);
 });

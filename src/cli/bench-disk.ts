@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { benchModel, modelConfig, modelTitle, type ModelName } from '../bench/models.ts';
+import type { BenchDisk } from '../bench/loading.ts';
+import { safetensorsHeader } from '../formats/safetensors-write.ts';
+import { Xoshiro128 } from '../formats/xoshiro128.ts';
+import { FolderCacheStorage } from './base-cache.ts';
+import { nodeFolder } from './node-files.ts';
+
+/** Where the benchmark writes: the folder for temporary files, which TMPDIR moves to another disk. */
+const newFolder = () => mkdtemp(join(tmpdir(), 'retune-bench-'));
+
+/** A base that is there already. */
+export async function givenBase(path: string): Promise<BenchDisk> {
+  const folder = await nodeFolder(path);
+  return disk(path, folder.name, await newFolder());
+}
+
+/** A base of a model's shapes, or of its first layers, written for the benchmark: random bf16 weights. */
+export async function syntheticBaseFiles(name: ModelName, layers?: number): Promise<BenchDisk> {
+  const made = await newFolder();
+  const path = join(made, 'base');
+  try {
+    await writeBase(path, name, layers);
+    const part = layers === undefined ? '' : `, ${layers === 1 ? 'one layer' : `${layers} layers`}`;
+    return await disk(path, `random weights of ${modelTitle(name)}${part}`, made);
+  } catch (error) {
+    await rm(made, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function disk(path: string, title: string, made: string): Promise<BenchDisk> {
+  const cache = join(made, 'cache');
+  return {
+    title,
+    folder: await nodeFolder(path),
+    storage: new FolderCacheStorage(cache),
+    forget: async () => {
+      for (const folder of [path, cache]) await forget(folder);
+    },
+    close: () => rm(made, { recursive: true, force: true }),
+  };
+}
+
+/** Random bytes that are written over and over. */
+const POOL = 2 ** 24;
+
+async function writeBase(path: string, name: ModelName, layers: number | undefined): Promise<void> {
+  const random = Xoshiro128.seeded(1);
+  // Pairs of bf16 of either sign, 0.008 to 0.03 large.
+  const words = Uint32Array.from({ length: POOL / 4 }, () => (random.u32() & 0x80ff80ff) | 0x3c003c00);
+  const pool = new Uint8Array(words.buffer);
+  const tensors = [...benchModel(name, layers).tensors.values()];
+  await mkdir(path);
+  await writeFile(join(path, 'config.json'), JSON.stringify(modelConfig(name, layers)));
+  const file = await open(join(path, 'model.safetensors'), 'w');
+  try {
+    await file.writeFile(
+      safetensorsHeader(tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.shape }))),
+    );
+    const bytes = tensors.at(-1)!.end;
+    for (let at = 0; at < bytes; at += POOL)
+      await file.writeFile(pool.subarray(0, Math.min(POOL, bytes - at)));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+const run = promisify(execFile);
+
+/** Asks Linux to drop its copies of a folder's files; where dd cannot, they stay. */
+async function forget(folder: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    await run('sync', ['-d', path]).catch(() => undefined);
+    await run('dd', [`if=${path}`, 'iflag=nocache', 'count=0']).catch(() => undefined);
+  }
+}
