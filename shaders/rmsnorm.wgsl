@@ -1,4 +1,5 @@
 // y[r, c] = x[r, c] · rstd[r] · weight[c], with rstd = 1/√(mean(x²) + eps). One workgroup per row.
+// Before this text stands one of the reduce_by_* files.
 
 struct Params { rows: u32, width4: u32, eps: f32 }
 
@@ -8,18 +9,6 @@ struct Params { rows: u32, width4: u32, eps: f32 }
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 
 const THREADS = 128u;
-var<workgroup> partial: array<f32, THREADS>;
-
-// The sum of every thread's value, in a fixed order.
-fn sum(value: f32, lane: u32) -> f32 {
-  partial[lane] = value;
-  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { partial[lane] += partial[lane + half]; }
-  }
-  workgroupBarrier();
-  return partial[0];
-}
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -35,7 +24,7 @@ fn main(
     let v = x[begin + c];
     squares += dot(v, v);
   }
-  let rstd = 1.0 / sqrt(sum(squares, lane) / f32(4u * p.width4) + p.eps);
+  let rstd = 1.0 / sqrt(sum(vec2f(squares, 0.0), lane).x / f32(4u * p.width4) + p.eps);
   for (var c = lane; c < p.width4; c += THREADS) {
     y[begin + c] = x[begin + c] * rstd * weight[c];
   }

@@ -1,4 +1,5 @@
 // dx[r, c] (+)= rstd·(weight[c]·dy[r, c] − x[r, c]·rstd²·mean(weight·dy·x)). One workgroup per row; the weight is frozen.
+// Before this text stands one of the reduce_by_* files.
 
 struct Params { rows: u32, width4: u32, eps: f32, accumulate: u32 }
 
@@ -9,18 +10,6 @@ struct Params { rows: u32, width4: u32, eps: f32, accumulate: u32 }
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4f>;
 
 const THREADS = 128u;
-var<workgroup> partial: array<vec2f, THREADS>;
-
-// The sum of every thread's value, in a fixed order.
-fn sum(value: vec2f, lane: u32) -> vec2f {
-  partial[lane] = value;
-  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { partial[lane] += partial[lane + half]; }
-  }
-  workgroupBarrier();
-  return partial[0];
-}
 
 @compute @workgroup_size(THREADS)
 fn main(

@@ -22,7 +22,7 @@ import type { Projection } from '../formats/decoder-weights.ts';
 
 /** grad += the gradient through a norm of `x`, given `dy` behind the norm. */
 function throughNorm(
-  { stream, base, ws, rows }: PassContext,
+  { stream, base, ws, rows, products }: PassContext,
   x: View,
   weight: View,
   dy: View,
@@ -30,7 +30,8 @@ function throughNorm(
 ) {
   const { hiddenSize, rmsNormEps } = base.config;
   const dx = view(ws.buffers.grad);
-  rmsnormBackward(stream, { x, weight, dy, dx, rows, width: hiddenSize, eps: rmsNormEps, accumulate });
+  const call = { x, weight, dy, dx, rows, width: hiddenSize, eps: rmsNormEps, accumulate };
+  rmsnormBackward(stream, call, products?.norms);
 }
 
 /** LoRA gradients of projections that share the input `normed`, and the sum of their input gradients where wanted. */
@@ -85,7 +86,7 @@ function mlpBackward(ctx: PassContext, layer: number): void {
 }
 
 function attentionBackward(ctx: PassContext, layer: number): void {
-  const { stream, base, ws, rows } = ctx;
+  const { stream, base, ws, rows, products } = ctx;
   const { config: c, layers } = base;
   const { qNorm, kNorm, inputNorm } = layers[layer]!;
   const grad = view(ws.buffers.grad);
@@ -108,22 +109,10 @@ function attentionBackward(ctx: PassContext, layer: number): void {
     const raw = ws.projected(layer);
     const through = ws.qkv(ws.buffers.wideC);
     const norm = { width: c.headDim, eps: c.rmsNormEps, accumulate: false };
-    rmsnormBackward(stream, {
-      x: raw.q,
-      weight: qNorm,
-      dy: dq,
-      dx: through.q,
-      rows: rows * c.heads,
-      ...norm,
-    });
-    rmsnormBackward(stream, {
-      x: raw.k,
-      weight: kNorm,
-      dy: dk,
-      dx: through.k,
-      rows: rows * c.kvHeads,
-      ...norm,
-    });
+    const q = { x: raw.q, weight: qNorm, dy: dq, dx: through.q, rows: rows * c.heads, ...norm };
+    const k = { x: raw.k, weight: kNorm, dy: dk, dx: through.k, rows: rows * c.kvHeads, ...norm };
+    rmsnormBackward(stream, q, products?.norms);
+    rmsnormBackward(stream, k, products?.norms);
     dq = through.q;
     dk = through.k;
   }

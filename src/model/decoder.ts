@@ -58,9 +58,9 @@ export function embed({ stream, base, ws, rows }: PassContext): void {
 }
 
 /** RMSNorm over the hidden width. */
-export function norm({ stream, base, rows }: PassContext, x: View, weight: View, y: View): void {
+export function norm({ stream, base, rows, products }: PassContext, x: View, weight: View, y: View): void {
   const { hiddenSize, rmsNormEps } = base.config;
-  rmsnorm(stream, { x, weight, y, rows, width: hiddenSize, eps: rmsNormEps });
+  rmsnorm(stream, { x, weight, y, rows, width: hiddenSize, eps: rmsNormEps }, products?.norms);
 }
 
 /** normed = norm(x(layer)): what q, k and v are made of. */
@@ -83,7 +83,7 @@ export function queryKeyValue(ctx: PassContext, layer: number): { q: View; k: Vi
 
 /** q, k and v of a layer as attention takes them, from what `queryKeyValue` left where it is kept. */
 export function turned(ctx: PassContext, layer: number): { q: View; k: View; v: View } {
-  const { stream, base, ws, rows } = ctx;
+  const { stream, base, ws, rows, products } = ctx;
   const { config: c, layers } = base;
   const { qNorm, kNorm } = layers[layer]!;
   const out = ws.projected(layer);
@@ -91,8 +91,12 @@ export function turned(ctx: PassContext, layer: number): { q: View; k: View; v: 
   // The backward pass needs the unnormed q and k too: the normed ones go on from wideC.
   const normed = ws.qkv(ws.buffers.wideC);
   const shape = { width: c.headDim, eps: c.rmsNormEps };
-  rmsnorm(stream, { x: out.q, weight: qNorm, y: normed.q, rows: rows * c.heads, ...shape });
-  rmsnorm(stream, { x: out.k, weight: kNorm, y: normed.k, rows: rows * c.kvHeads, ...shape });
+  rmsnorm(stream, { x: out.q, weight: qNorm, y: normed.q, rows: rows * c.heads, ...shape }, products?.norms);
+  rmsnorm(
+    stream,
+    { x: out.k, weight: kNorm, y: normed.k, rows: rows * c.kvHeads, ...shape },
+    products?.norms,
+  );
   turn(ctx, normed, false);
   return { q: normed.q, k: normed.k, v: out.v };
 }

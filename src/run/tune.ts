@@ -54,6 +54,7 @@ function workload(
   return {
     precision,
     shapes: modules.map(({ shape: [columns, depth] }) => ({ columns, depth })),
+    width: model.config.hiddenSize,
     rows: passTokens(longest, windowTokens),
     rank: Math.max(...adapter.weights.map(({ module }) => module.r)),
     nested: storage(modules[0]!).nestedBlock !== undefined,

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/device.ts';
 import { Kernel } from '../../src/gpu/kernel.ts';
 import type { Nf4Matmul } from '../../src/gpu/kernels/nf4-call.ts';
-import type { Nf4ForwardVariant, Nf4Variant } from '../../src/gpu/kernels/nf4-variant.ts';
+import type { Nf4ForwardVariant, Variant } from '../../src/gpu/kernels/nf4-variant.ts';
 import { NF4_FORWARD } from '../../src/gpu/kernels/nf4-variants.ts';
 import { deviceKey } from '../../src/gpu/tuning/cache.ts';
 import { fastest, winner } from '../../src/gpu/tuning/contest.ts';
@@ -81,7 +81,7 @@ describe('the winner', () => {
   async function among(times: Record<string, number[]>) {
     const calls: [string, number][] = [];
     const clock = {
-      time: <Call>({ name }: Nf4Variant<Call>, _: Call, count: number) => {
+      time: <Call>({ name }: Variant<Call>, _: Call, count: number) => {
         calls.push([name, count]);
         return Promise.resolve(times[name]!.shift()!);
       },
@@ -116,7 +116,7 @@ describe('the winner', () => {
 
 describe('choosing tiles', () => {
   const shapes = [{ columns: 256, depth: 1536 }];
-  const work = { precision: 'f32', shapes, rows: 1024, rank: 32, nested: true } as const;
+  const work = { precision: 'f32', shapes, width: 1536, rows: 1024, rank: 32, nested: true } as const;
   const tuning = {
     onProgress: () => expect.fail('a race began'),
     note: () => undefined,
@@ -129,6 +129,7 @@ describe('choosing tiles', () => {
     expect(await chooseTiles(gpu, work, { ...tuning, cache })).toEqual({
       'forward 256x1536': right.name,
       'gradient 256x1536': right.name,
+      norms: 'workgroup',
     });
   });
 
@@ -142,6 +143,9 @@ describe('choosing tiles', () => {
     expect(() => openProducts(gpu, { precision: 'matrix', tiles: {} }, refuse)).toThrow(
       'of precision matrix',
     );
+    // The test's device is opened without subgroups.
+    const norms = { norms: 'subgroups' };
+    expect(() => openProducts(gpu, { precision: 'f32', tiles: norms }, refuse)).toThrow('subgroups');
     const known = { ...tiles, 'forward 256x1536': 'f32 32x32x32' };
     const { forward, gradient } = openProducts(gpu, { precision: 'f32', tiles: known }, refuse);
     expect(forward(shapes[0]!).name).toBe('f32 32x32x32');

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../../src/gpu/kernels/nf4-variants.ts';
-import type { Nf4Variant } from '../../src/gpu/kernels/nf4-variant.ts';
+import { NORMS } from '../../src/gpu/kernels/rmsnorm.ts';
+import type { Variant } from '../../src/gpu/kernels/nf4-variant.ts';
 import type { Winners } from '../../src/gpu/tuning/cache.ts';
 import { chooseTiles, type Workload } from '../../src/gpu/tuning/tune.ts';
 import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
@@ -15,7 +16,7 @@ let t: TestGpu;
 beforeAll(async () => void (t = new TestGpu(await openNodeGpu('adapter'))));
 afterAll(() => t.close());
 
-const tiles = <Call>(variants: readonly Nf4Variant<Call>[]) =>
+const tiles = <Call>(variants: readonly Variant<Call>[]) =>
   variants.filter(({ precision }) => precision === 'f32').map((v) => [v.name, v] as const);
 
 /** Rows × out × in: around the tiles, one tile and a part of another each way, and a single row. */
@@ -88,7 +89,7 @@ it('races the variants of each class, and remembers who won', async () => {
     { columns: 96, depth: 160 },
     { columns: 100, depth: 96 },
   ];
-  const work: Workload = { precision: 'f32', shapes, rows: 40, rank: 8, nested: true };
+  const work: Workload = { precision: 'f32', shapes, width: 96, rows: 40, rank: 8, nested: true };
   const kept = new Map<string, Winners>();
   const cache = {
     get: (key: string) => Promise.resolve(kept.get(key)),
@@ -105,20 +106,23 @@ it('races the variants of each class, and remembers who won', async () => {
   const tiles = await chooseTiles(gpu, work, tuning);
   expect(t.gpu.memory.total).toBe(before);
   expect(notes).toEqual([]);
-  expect(raced).toEqual([0, 1, 2, 3, 4]);
+  expect(raced).toEqual([0, 1, 2, 3, 4, 5]);
   expect(Object.keys(tiles).toSorted()).toEqual([
     'forward 100x96',
     'forward 96x160',
     'gradient 100x96',
     'gradient 96x160',
+    'norms',
   ]);
-  const names = NF4_FORWARD.map(({ name }) => name);
+  const names = [...NF4_FORWARD, ...NORMS].map(({ name }) => name);
   for (const name of Object.values(tiles)) expect(names).toContain(name);
   const [key, winners] = [...kept][0]!;
   expect(key).toMatch(/^SwiftShader.*kernels \d+$|kernels \d+$/);
 
   // What is remembered is taken, whatever it is, where it is a variant; what is not is raced again.
-  const other = Object.fromEntries(Object.entries(winners).map(([race]) => [race, 'f32 32x32x32']));
+  const other = Object.fromEntries(
+    Object.entries(winners).map(([race, name]) => [race, race.startsWith('norms') ? name : 'f32 32x32x32']),
+  );
   const [first] = Object.keys(other);
   kept.set(key, { ...other, [first!]: 'f32 7x7x7' });
   raced.length = 0;

@@ -9,9 +9,9 @@ import type { Nf4Matmul, Nf4MatmulGrad } from './nf4-call.ts';
 export const PRECISIONS = ['f32', 'f16', 'matrix'] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
-/** One way to compute a product with an NF4 weight: variants of one precision differ in speed and rounding only. */
-export interface Nf4Variant<Call> {
-  /** What the run plan calls it, "f32 64x128x16": rows × columns × depth of a tile. */
+/** One way to compute something: variants of one precision differ in speed and rounding only. */
+export interface Variant<Call> {
+  /** What the run plan calls it; a tile "f32 64x128x16" is of rows × columns × depth. */
   readonly name: string;
   readonly precision: Precision;
   /** Whether the device has what it needs. */
@@ -19,5 +19,5 @@ export interface Nf4Variant<Call> {
   dispatch(stream: Stream, call: Call): void;
 }
 
-export type Nf4ForwardVariant = Nf4Variant<Nf4Matmul>;
-export type Nf4GradVariant = Nf4Variant<Nf4MatmulGrad>;
+export type Nf4ForwardVariant = Variant<Nf4Matmul>;
+export type Nf4GradVariant = Variant<Nf4MatmulGrad>;

@@ -1,23 +1,36 @@
+import bySubgroups from '../../../shaders/reduce_by_subgroups.wgsl?raw';
+import byWorkgroup from '../../../shaders/reduce_by_workgroup.wgsl?raw';
 import forward from '../../../shaders/rmsnorm.wgsl?raw';
 import backward from '../../../shaders/rmsnorm_backward.wgsl?raw';
 import { spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
+import type { Variant } from './nf4-variant.ts';
 
-const forwardKernel = new Kernel({
-  name: 'rmsnorm',
-  code: forward,
-  buffers: ['read', 'read', 'read_write'],
-  params: { rows: 'u32', width4: 'u32', eps: 'f32' },
-});
+/** How a row is added up: with what every device has, or with subgroups. */
+export type Reduction = 'workgroup' | 'subgroups';
 
-const backwardKernel = new Kernel({
-  name: 'rmsnorm_backward',
-  code: backward,
-  buffers: ['read', 'read', 'read', 'read_write'],
-  params: { rows: 'u32', width4: 'u32', eps: 'f32', accumulate: 'u32' },
-});
+const REDUCE: Readonly<Record<Reduction, string>> = { workgroup: byWorkgroup, subgroups: bySubgroups };
+
+const forwardKernel = (reduction: Reduction) =>
+  new Kernel({
+    name: `rmsnorm by ${reduction}`,
+    code: REDUCE[reduction] + forward,
+    buffers: ['read', 'read', 'read_write'],
+    params: { rows: 'u32', width4: 'u32', eps: 'f32' },
+  });
+
+const backwardKernel = (reduction: Reduction) =>
+  new Kernel({
+    name: `rmsnorm_backward by ${reduction}`,
+    code: REDUCE[reduction] + backward,
+    buffers: ['read', 'read', 'read', 'read_write'],
+    params: { rows: 'u32', width4: 'u32', eps: 'f32', accumulate: 'u32' },
+  });
+
+const forwardKernels = { workgroup: forwardKernel('workgroup'), subgroups: forwardKernel('subgroups') };
+const backwardKernels = { workgroup: backwardKernel('workgroup'), subgroups: backwardKernel('subgroups') };
 
 /** Root-mean-square normalisation over the last axis; `width` is a multiple of 4. */
 export interface RmsNorm {
@@ -30,9 +43,18 @@ export interface RmsNorm {
   eps: number;
 }
 
-/** y = rmsnorm(x)·weight; y [rows, width]. */
-export function rmsnorm(stream: Stream, { x, weight, rows, width, eps, y }: RmsNorm & { y: View }): void {
-  stream.dispatch(forwardKernel, {
+export interface RmsNormForward extends RmsNorm {
+  /** [rows, width] */
+  y: View;
+}
+
+/** y = rmsnorm(x)·weight. */
+export function rmsnorm(
+  stream: Stream,
+  { x, weight, rows, width, eps, y }: RmsNormForward,
+  reduction: Reduction = 'workgroup',
+): void {
+  stream.dispatch(forwardKernels[reduction], {
     buffers: [x, weight, y],
     params: { rows, width4: width / 4, eps },
     groups: spread(rows),
@@ -43,10 +65,24 @@ export function rmsnorm(stream: Stream, { x, weight, rows, width, eps, y }: RmsN
 export function rmsnormBackward(
   stream: Stream,
   { x, weight, dy, dx, rows, width, eps, accumulate }: RmsNorm & { dy: View; dx: View; accumulate: boolean },
+  reduction: Reduction = 'workgroup',
 ): void {
-  stream.dispatch(backwardKernel, {
+  stream.dispatch(backwardKernels[reduction], {
     buffers: [x, weight, dy, dx],
     params: { rows, width4: width / 4, eps, accumulate: Number(accumulate) },
     groups: spread(rows),
   });
 }
+
+const variant = (name: Reduction, supported: Variant<RmsNormForward>['supported']) => ({
+  name,
+  precision: 'f32' as const,
+  supported,
+  dispatch: (stream: Stream, call: RmsNormForward) => rmsnorm(stream, call, name),
+});
+
+/** Both ways to add up, for a race; the first is the default. */
+export const NORMS: readonly (Variant<RmsNormForward> & { name: Reduction })[] = [
+  variant('workgroup', () => true),
+  variant('subgroups', ({ device }) => device.features.has('subgroups')),
+];

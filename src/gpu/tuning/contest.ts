@@ -1,5 +1,5 @@
 import type { Gpu } from '../device.ts';
-import type { Nf4Variant, Precision } from '../kernels/nf4-variant.ts';
+import type { Variant, Precision } from '../kernels/nf4-variant.ts';
 import type { View } from '../memory.ts';
 import { Profiler } from '../profiler.ts';
 import { readOnce } from '../readback.ts';
@@ -20,7 +20,7 @@ const SAMPLE_BYTES = 2 ** 20;
 
 export interface Contest<Call> {
   /** At least one; those in f32 are right, and the first of them is what the others are held against. */
-  variants: readonly Nf4Variant<Call>[];
+  variants: readonly Variant<Call>[];
   call: Call;
   /** What the call writes. */
   output: View;
@@ -34,11 +34,11 @@ export async function fastest<Call>(
   stream: Stream,
   { variants, call, output }: Contest<Call>,
   onDropped: (name: string, why: string) => void,
-): Promise<Nf4Variant<Call>> {
+): Promise<Variant<Call>> {
   const standard = variants.find(({ precision }) => precision === 'f32')!;
   const expected = await sample(stream, standard, call, output);
   if (typeof expected === 'string') throw new Error(`${standard.name}: ${expected}`);
-  const able: Nf4Variant<Call>[] = [];
+  const able: Variant<Call>[] = [];
   for (const variant of variants) {
     if (variant === standard) {
       able.push(variant);
@@ -61,9 +61,9 @@ export async function fastest<Call>(
 /** The variant with the smallest median time; of equals the earlier. */
 export async function winner<Call>(
   clock: Pick<Clock, 'time'>,
-  able: readonly Nf4Variant<Call>[],
+  able: readonly Variant<Call>[],
   call: Call,
-): Promise<Nf4Variant<Call>> {
+): Promise<Variant<Call>> {
   const once = await clock.time(able[0]!, call, 1);
   const calls = Math.min(MOST_CALLS, Math.max(1, Math.ceil(ROUND_SECONDS / once)));
   let racing = able.map((variant) => ({ variant, times: [] as number[] }));
@@ -80,7 +80,7 @@ export async function winner<Call>(
 /** The first and the last values of a variant's result, or why the device refuses it. */
 async function sample<Call>(
   stream: Stream,
-  variant: Nf4Variant<Call>,
+  variant: Variant<Call>,
   call: Call,
   output: View,
 ): Promise<Float32Array | string> {
@@ -111,7 +111,7 @@ function disagreement(expected: Float32Array, found: Float32Array, precision: Pr
 
 export interface Clock {
   /** Seconds that one of so many calls takes. */
-  time<Call>(variant: Nf4Variant<Call>, call: Call, calls: number): Promise<number>;
+  time<Call>(variant: Variant<Call>, call: Call, calls: number): Promise<number>;
   close(): void;
 }
 

@@ -4,10 +4,11 @@ import {
   PRECISIONS,
   type Nf4ForwardVariant,
   type Nf4GradVariant,
-  type Nf4Variant,
+  type Variant,
   type Precision,
 } from '../kernels/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/nf4-variants.ts';
+import { NORMS, type Reduction } from '../kernels/rmsnorm.ts';
 
 /** Out and in of a weight. */
 export type Shape = Pick<Nf4Weight, 'columns' | 'depth'>;
@@ -15,16 +16,20 @@ export type Shape = Pick<Nf4Weight, 'columns' | 'depth'>;
 export const DIRECTIONS = ['forward', 'gradient'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** The name of the variant that serves each class of products: "forward 1536x8960". */
+/** The name of the variant that serves each class of products ("forward 1536x8960"), and NORM_CLASS. */
 export type Tiles = Readonly<Record<string, string>>;
 
 /** What a run plan calls the products of a direction with weights of this shape. */
 export const className = (direction: Direction, { columns, depth }: Shape): string =>
   `${direction} ${columns}x${depth}`;
 
-/** Which variant computes each product. */
+/** What a run plan calls the norms. */
+export const NORM_CLASS = 'norms';
+
+/** Which variant computes each product, and how norms add up. */
 export interface Products {
   readonly precision: Precision;
+  readonly norms: Reduction;
   forward(weight: Shape): Nf4ForwardVariant;
   gradient(weight: Shape): Nf4GradVariant;
 }
@@ -33,7 +38,7 @@ export interface Products {
  * The variants that the device supports of a rung and of those below it, which may be faster for some shapes; the
  * rung's own default first.
  */
-export const candidates = <Call>(variants: readonly Nf4Variant<Call>[], precision: Precision, gpu: Gpu) =>
+export const candidates = <Call>(variants: readonly Variant<Call>[], precision: Precision, gpu: Gpu) =>
   PRECISIONS.slice(0, PRECISIONS.indexOf(precision) + 1)
     .toReversed()
     .flatMap((rung) => variants.filter((variant) => variant.precision === rung && variant.supported(gpu)));
@@ -56,7 +61,7 @@ export function openProducts(
   { precision, tiles }: ProductPlan,
   refuse: (missing: string) => never,
 ): Products {
-  const find = <Call>(variants: readonly Nf4Variant<Call>[], direction: Direction) => {
+  const find = <Call>(variants: readonly Variant<Call>[], direction: Direction) => {
     if (!supports(gpu, precision)) refuse(`of precision ${precision}`);
     const able = candidates(variants, precision, gpu);
     const standard = able[0]!;
@@ -66,5 +71,12 @@ export function openProducts(
     );
     return (weight: Shape) => byClass.get(className(direction, weight)) ?? standard;
   };
-  return { precision, forward: find(NF4_FORWARD, 'forward'), gradient: find(NF4_GRAD, 'gradient') };
+  const norms = tiles[NORM_CLASS] ?? NORMS[0]!.name;
+  const reduction = candidates(NORMS, 'f32', gpu).find(({ name }) => name === norms)?.name ?? refuse(norms);
+  return {
+    precision,
+    norms: reduction as Reduction,
+    forward: find(NF4_FORWARD, 'forward'),
+    gradient: find(NF4_GRAD, 'gradient'),
+  };
 }

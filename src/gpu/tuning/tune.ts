@@ -1,19 +1,30 @@
 import { Xoshiro128 } from '../../formats/xoshiro128.ts';
 import type { Gpu } from '../device.ts';
 import type { LoraFactor, Nf4Weight } from '../kernels/nf4-call.ts';
-import type { Nf4Variant, Precision } from '../kernels/nf4-variant.ts';
+import type { Variant, Precision } from '../kernels/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/nf4-variants.ts';
+import { NORMS } from '../kernels/rmsnorm.ts';
 import { view, type GpuBuffer, type View } from '../memory.ts';
 import { Stream } from '../stream.ts';
 import { deviceKey, type TuningCache, type Winners } from './cache.ts';
 import { fastest, type Contest } from './contest.ts';
-import { candidates, className, DIRECTIONS, type Direction, type Shape, type Tiles } from './products.ts';
+import {
+  candidates,
+  className,
+  DIRECTIONS,
+  NORM_CLASS,
+  type Direction,
+  type Shape,
+  type Tiles,
+} from './products.ts';
 
 /** The products of a run. */
 export interface Workload {
   precision: Precision;
   /** Shapes of its weights. */
   shapes: readonly Shape[];
+  /** Of the norms' rows. */
+  width: number;
   /** Most tokens of a pass. */
   rows: number;
   /** Of LoRA; 0 for none. */
@@ -29,52 +40,68 @@ export interface Tuning {
   note: (text: string) => void;
 }
 
+/** What is raced by itself. */
+interface Class {
+  name: string;
+  /** How its race is called in the cache. */
+  race: string;
+  /** Its variants on this device, the default first. */
+  variants: readonly string[];
+  run(): Promise<string>;
+}
+
 /**
  * Chooses the variant for each class of products: by a race on the device, or by the cache's memory of one. Software
  * devices take the defaults, as do classes with one variant. Needs a rung that the device supports.
  */
 export async function chooseTiles(gpu: Gpu, work: Workload, tuning: Tuning): Promise<Tiles> {
-  const classes = classesOf(work.shapes);
-  const names = (direction: Direction) => listed(direction, work.precision, gpu).map(({ name }) => name);
-  const known = { forward: names('forward'), gradient: names('gradient') };
-  if (gpu.software)
-    return Object.fromEntries(classes.map((c) => [className(c.direction, c.shape), known[c.direction][0]!]));
+  const classes = classesOf(gpu, work, tuning.note);
+  if (gpu.software) return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!]));
   const device = deviceKey(gpu);
   const winners: Record<string, string> = { ...(await remembered(tuning.cache, device)) };
-  const open = classes.filter(({ direction, shape }) => {
-    const winner = winners[raceName(direction, shape, work)];
-    return winner === undefined || !known[direction].includes(winner);
-  });
-  for (const [done, { direction, shape }] of open.entries()) {
+  const open = classes.filter(({ race, variants }) => !variants.includes(winners[race] ?? ''));
+  for (const [done, { race, run }] of open.entries()) {
     tuning.onProgress(done, open.length);
-    winners[raceName(direction, shape, work)] = await race(gpu, direction, shape, work, tuning.note);
+    winners[race] = await run();
   }
   if (open.length > 0) {
     tuning.onProgress(open.length, open.length);
     await tuning.cache?.set(device, winners);
   }
-  return Object.fromEntries(
-    classes.map(({ direction, shape }) => [
-      className(direction, shape),
-      winners[raceName(direction, shape, work)]!,
-    ]),
-  );
+  return Object.fromEntries(classes.map(({ name, race }) => [name, winners[race]!]));
 }
 
-/** Both directions of each shape once. */
-function classesOf(shapes: readonly Shape[]): { direction: Direction; shape: Shape }[] {
-  const all = shapes.flatMap((shape) => DIRECTIONS.map((direction) => ({ direction, shape })));
-  return [...new Map(all.map((one) => [className(one.direction, one.shape), one])).values()];
+/** Both directions of each shape once, and the norms. */
+function classesOf(gpu: Gpu, work: Workload, note: (text: string) => void): Class[] {
+  const { precision, shapes, width } = work;
+  const products = shapes.flatMap((shape) =>
+    DIRECTIONS.map((direction): Class => {
+      const name = className(direction, shape);
+      return {
+        name,
+        race: raceName(name, work),
+        variants: listed(direction, precision, gpu).map((variant) => variant.name),
+        run: () => race(gpu, direction, shape, work, note),
+      };
+    }),
+  );
+  const norms: Class = {
+    name: NORM_CLASS,
+    race: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
+    variants: candidates(NORMS, 'f32', gpu).map((variant) => variant.name),
+    run: () => raceNorms(gpu, work, note),
+  };
+  return [...new Map([...products, norms].map((one) => [one.name, one])).values()];
 }
 
 const listed = (direction: Direction, precision: Precision, gpu: Gpu) =>
   direction === 'forward' ? candidates(NF4_FORWARD, precision, gpu) : candidates(NF4_GRAD, precision, gpu);
 
 /** A race counts for passes of about as many tokens: up to the next power of two. */
-function raceName(direction: Direction, shape: Shape, { precision, rows, rank, nested }: Workload): string {
-  const size = 2 ** Math.ceil(Math.log2(rows));
-  return `${precision} ${className(direction, shape)}, ${size} rows, rank ${rank}${nested ? ', nested' : ''}`;
-}
+const roughly = (rows: number): number => 2 ** Math.ceil(Math.log2(rows));
+
+const raceName = (name: string, { precision, rows, rank, nested }: Workload): string =>
+  `${precision} ${name}, ${roughly(rows)} rows, rank ${rank}${nested ? ', nested' : ''}`;
 
 async function remembered(cache: TuningCache | undefined, device: string): Promise<Winners> {
   return (await cache?.get(device)) ?? {};
@@ -92,7 +119,7 @@ async function race(
   const stream = new Stream(gpu);
   const onDropped = (name: string, why: string) =>
     note(`${gpu.name}: the kernel ${name} is left out of ${className(direction, shape)}: ${why}.`);
-  const run = <Call>(variants: readonly Nf4Variant<Call>[], contest: Omit<Contest<Call>, 'variants'>) =>
+  const run = <Call>(variants: readonly Variant<Call>[], contest: Omit<Contest<Call>, 'variants'>) =>
     fastest(stream, { variants: candidates(variants, work.precision, gpu), ...contest }, onDropped);
   try {
     const { rows, rank } = work;
@@ -108,6 +135,31 @@ async function race(
       direction === 'forward'
         ? await run(NF4_FORWARD, { call: { ...common, x: deep, y: wide }, output: wide })
         : await run(NF4_GRAD, { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep });
+    return winner.name;
+  } finally {
+    stream.close();
+    room.close();
+  }
+}
+
+/** Races the ways to add up a row; resolves to the winner's name. */
+async function raceNorms(gpu: Gpu, { rows, width }: Workload, note: (text: string) => void): Promise<string> {
+  const room = new Room(gpu);
+  const stream = new Stream(gpu);
+  try {
+    const output = room.floats(rows * width);
+    const call = {
+      x: room.floats(rows * width),
+      weight: room.floats(width),
+      y: output,
+      rows,
+      width,
+      eps: 1e-6,
+    };
+    const variants = candidates(NORMS, 'f32', gpu);
+    const winner = await fastest(stream, { variants, call, output }, (name, why) =>
+      note(`${gpu.name}: norms by ${name} are left out: ${why}.`),
+    );
     return winner.name;
   } finally {
     stream.close();

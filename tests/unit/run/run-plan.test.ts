@@ -28,7 +28,7 @@ describe('the plan of a new run', () => {
     expect(gradient).toEqual(forward);
     // q and o, k and v, gate and up, down.
     expect(forward!.length).toBeGreaterThanOrEqual(3);
-    expect(new Set(Object.values(tiles))).toEqual(new Set([NF4_FORWARD[0]!.name]));
+    expect(new Set(Object.values(tiles))).toEqual(new Set([NF4_FORWARD[0]!.name, 'workgroup']));
     expect(await planned('f32')).toEqual(await planned('auto'));
   });
 
