@@ -84,7 +84,7 @@ export async function measureSteps(gpu: Gpu, name: ModelName, call: StepsCall): 
     tilesSection(gpu, name, plan, notes),
     {
       name: 'steps',
-      title: `Optimizer steps of ${modelTitle(name)} in ${plan.precision}, LoRA of rank 32 on all projections, random weights`,
+      title: `Optimizer steps of ${modelTitle(name)}, ${plan.precision}, LoRA of rank 32 on all projections, random weights`,
       columns: [
         '',
         'tokens',
@@ -120,7 +120,7 @@ function tilesSection(
   const chosen = software ? 'not raced: the defaults' : `raced for passes of ${passTokens} tokens`;
   return {
     name: 'tiles',
-    title: `Kernels of ${modelTitle(name)} in ${precision}, ${chosen}`,
+    title: `Kernels of ${modelTitle(name)}, ${precision}, ${chosen}`,
     columns: ['product', 'variant'],
     rows: Object.entries(tiles),
     notes,
@@ -180,7 +180,7 @@ async function profileStep(
   rows.sort((a, b) => (timed ? b.seconds - a.seconds : b.work - a.work));
   return {
     name: 'kernels',
-    title: `One step of ${modelTitle(name)} in ${precision} at ${pass.ids.length} tokens, by kernel`,
+    title: `One step of ${modelTitle(name)}, ${precision}, at ${pass.ids.length} tokens, by kernel`,
     columns: [
       '',
       'calls',

@@ -30,9 +30,8 @@ it('a base of a model’s first layers is written, loaded, cached, loaded again 
 it('a base that is given stays', async () => {
   const path = 'tests/fixtures/cases/recipe_text/base';
   disk = await givenBase(path);
-  const { title, rows } = await measureLoading(disk, call);
-  expect(title).toContain(path);
-  expect(rows).toHaveLength(8);
+  expect(disk.title).toBe(path);
+  await disk.forget();
   await disk.close();
   expect((await stat(`${path}/model.safetensors`)).isFile()).toBe(true);
 });
