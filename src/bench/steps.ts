@@ -121,7 +121,7 @@ function tilesSection(
   return {
     name: 'tiles',
     title: `Kernels of ${modelTitle(name)}, ${precision}, ${chosen}`,
-    columns: ['product', 'variant'],
+    columns: ['', 'variant'],
     rows: Object.entries(tiles),
     notes,
   };
