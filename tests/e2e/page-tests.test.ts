@@ -46,6 +46,7 @@ describe('a test', () => {
     await button(page, 'Take the demo’s questions').click();
     await page.getByText('2 versions, 128 questions each.').waitFor();
     await page.getByText('They answer in this order: V2, V3').waitFor();
+    expect(await page.getByLabel('Longest answer, in tokens').inputValue()).toBe('32');
     await button(page, 'Start the test').click();
     await page.getByText('V3 is answering: 150 of 256 answers').waitFor();
     expect(await page.title()).toBe('58% tested · Retune');
