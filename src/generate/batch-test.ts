@@ -1,5 +1,4 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
-import { UserError } from '../formats/user-error.ts';
 import { keyWidth } from '../model/allocations.ts';
 import type { Lora } from '../model/lora.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
@@ -17,29 +16,42 @@ const CACHE_BYTES = 2 ** 29;
 
 /** A model's answer to one question. */
 export interface Answer {
-  /** Without special tokens, and without white space at its ends. */
+  /** Without special tokens, and without white space at its ends; empty where the model had no room for it. */
   text: string;
   inputTokens: number;
   /** The end token counts, as it does in Python's output. */
   outputTokens: number;
-  stopped: Generated['stopped'];
+  stopped: Generated['stopped'] | 'no room';
+  /** Where there was no room: why, and what to do. */
+  error?: string | undefined;
 }
 
-/** Prompt ids of all questions. Throws UserError, with the entry's number, for one that the model has no room for. */
+/** Prompt ids of all questions. */
 export function encodeQuestions(
   tokenizer: TextTokenizer,
   questions: readonly Question[],
-  { form, maxNewTokens, maxPositions }: { form: PromptForm; maxNewTokens: number; maxPositions: number },
+  form: PromptForm,
 ): number[][] {
   const encode = promptEncoder(tokenizer, form);
-  return questions.map(({ question }, i) => {
-    const ids = encode(question);
-    if (ids.length + maxNewTokens > maxPositions)
-      throw new UserError(
-        `question ${i + 1}: ${ids.length} tokens and up to ${maxNewTokens} of the answer, expected at most ${maxPositions} together (max_position_embeddings); shorten it or lower --max-new-tokens.`,
-      );
-    return ids;
-  });
+  return questions.map(({ question }) => encode(question));
+}
+
+/** What a model's room for an answer depends on; `shorter`: what the user does for shorter answers. */
+export interface Room {
+  maxNewTokens: number;
+  maxPositions: number;
+  shorter: string;
+}
+
+/** What stands for the answer to a prompt (by its place in the list) that the model has no room for. */
+export function answerWithoutRoom(
+  { length }: readonly number[],
+  i: number,
+  { maxNewTokens, maxPositions, shorter }: Room,
+): (Answer & { error: string }) | undefined {
+  if (length + maxNewTokens <= maxPositions) return undefined;
+  const error = `question ${i + 1}: ${length} tokens and up to ${maxNewTokens} of the answer, expected at most ${maxPositions} together (max_position_embeddings); shorten it or ${shorter}.`;
+  return { text: '', inputTokens: length, outputTokens: 0, stopped: 'no room', error };
 }
 
 /** The generator that a batch of prompts wants. `rank`: the largest of the adapters that will be tested. */

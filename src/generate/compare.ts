@@ -4,7 +4,7 @@ import { compareScores, type GroupChange, type Headline } from './headline.ts';
 import { exactMatch } from './metrics.ts';
 import type { Question } from './questions.ts';
 import type { ReadResults } from './results.ts';
-import { scoreAnswer, summarise } from './scores.ts';
+import { scoreIfAnswered, summarise, type Scores } from './scores.ts';
 
 /** What one model's answers come to. */
 export interface Totals {
@@ -55,8 +55,7 @@ export interface Comparison {
 /** Sets two batch tests side by side. Throws UserError where they are not about the same questions. */
 export function compareResults(v1: ReadResults, v2: ReadResults): Comparison {
   checkSameQuestions(v1, v2);
-  const scores = (read: ReadResults) =>
-    read.results.map((r) => scoreAnswer(r.model_answer, r.expected_answer));
+  const scores = (read: ReadResults) => read.results.map(scoreResult);
   const { headline, changes, topics, difficulties } = compareScores(v1.results, scores(v1), scores(v2));
   const numbers = (wanted: string) => changes.flatMap((change, i) => (change === wanted ? [i + 1] : []));
   const changed: ChangedAnswer[] = [];
@@ -101,6 +100,14 @@ export function resultsCsv(v1: ReadResults, v2: ReadResults): string {
   return comparisonCsv(questions, [version('V1', v1), version('V2', v2)]);
 }
 
+function scoreResult({
+  model_answer: text,
+  expected_answer: expected,
+  stop_reason: stopped,
+}: ReadResults['results'][number]): Scores | undefined {
+  return scoreIfAnswered({ text, ...(stopped && { stopped }) }, expected);
+}
+
 function checkSameQuestions(v1: ReadResults, v2: ReadResults): void {
   if (v1.results.length !== v2.results.length)
     throw new UserError(
@@ -124,7 +131,7 @@ function totals({ results, modelPath }: ReadResults): Totals {
     results.map((r) => ({
       outputTokens: r.token_usage.output_tokens,
       cut: r.stop_reason === 'length',
-      scores: scoreAnswer(r.model_answer, r.expected_answer),
+      scores: scoreResult(r),
     })),
   );
   return {

@@ -1,6 +1,6 @@
 import type { Answer } from './batch-test.ts';
 import type { Question } from './questions.ts';
-import { scoreAnswer } from './scores.ts';
+import { scoreIfAnswered } from './scores.ts';
 
 /** One version's column group; `answers` follow the questions, with undefined for those not answered. */
 export interface CsvVersion {
@@ -48,7 +48,7 @@ type Value = string | number | undefined;
 function cells(answer: CsvVersion['answers'][number], expected: string): Value[] {
   if (!answer) return new Array<Value>(7).fill(undefined);
   const { text, inputTokens, outputTokens, stopped } = answer;
-  const scores = scoreAnswer(text, expected);
+  const scores = scoreIfAnswered(answer, expected);
   return [
     text,
     scores && Number(scores.exact),

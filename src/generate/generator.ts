@@ -99,7 +99,7 @@ export class Generator {
     prompts.forEach(({ length }, i) => {
       if (length + maxNewTokens > capacity)
         throw new UserError(
-          `prompt ${i + 1}: ${length} tokens and ${maxNewTokens} new ones, expected at most ${capacity} together; shorten the prompt or lower the number of new tokens (--max-new-tokens).`,
+          `prompt ${i + 1}: ${length} tokens and ${maxNewTokens} new ones, expected at most ${capacity} together; shorten the prompt or lower the number of new tokens.`,
         );
       if (length === 0) throw new Error(`prompt ${i + 1} is empty`);
     });

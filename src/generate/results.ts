@@ -7,7 +7,7 @@ import type { PromptForm } from './prompt-form.ts';
 import type { Question } from './questions.ts';
 import type { Sampling } from './sampling.ts';
 
-/** One entry of a result file; the recipe's keys, and why generation ended. */
+/** One entry of a result file; the recipe's keys, why generation ended, and why there is no answer where there is none. */
 export interface Result {
   /** From 1. */
   question_id: number;
@@ -18,6 +18,7 @@ export interface Result {
   difficulty: string;
   token_usage: { input_tokens: number; output_tokens: number; total_tokens: number };
   stop_reason: Answer['stopped'];
+  error?: string;
 }
 
 /** A batch test's result file: the recipe's keys, and how the answers came about. */
@@ -88,7 +89,7 @@ export function batchTestFile(
       generation: about.generation,
     },
     results: questions.map(({ question, answer, topic, difficulty }, i) => {
-      const { text, inputTokens, outputTokens, stopped } = answers[i]!;
+      const { text, inputTokens, outputTokens, stopped, error } = answers[i]!;
       return {
         question_id: i + 1,
         question,
@@ -102,6 +103,7 @@ export function batchTestFile(
           total_tokens: inputTokens + outputTokens,
         },
         stop_reason: stopped,
+        ...(error !== undefined && { error }),
       };
     }),
   };
@@ -114,7 +116,7 @@ export interface ReadResults {
   results: (Omit<Result, 'question_id' | 'stop_reason'> & Partial<Pick<Result, 'stop_reason'>>)[];
 }
 
-const STOP_REASONS = ['stop id', 'length'] as const;
+const STOP_REASONS = ['stop id', 'length', 'no room'] as const satisfies readonly Answer['stopped'][];
 
 /** Reads a result file. Throws UserError naming the key that is missing or of the wrong type. */
 export async function readResults(source: ByteSource): Promise<ReadResults> {

@@ -1,3 +1,4 @@
+import type { Answer } from './batch-test.ts';
 import { exactMatch, rougeL, tokenF1 } from './metrics.ts';
 
 /** How one answer stands to the expected one. */
@@ -44,6 +45,14 @@ export function scoreAnswer(answer: string, expected: string): Scores | undefine
     tokenF1: tokenF1(answer, expected),
     rougeL: rougeL(answer, expected),
   };
+}
+
+/** undefined also where the model had no room to answer. */
+export function scoreIfAnswered(
+  { text, stopped }: Pick<Answer, 'text'> & Partial<Answer>,
+  expected: string,
+): Scores | undefined {
+  return stopped === 'no room' ? undefined : scoreAnswer(text, expected);
 }
 
 export function summarise(answers: readonly ScoredAnswer[]): Summary {

@@ -119,6 +119,6 @@ export async function readCursor(folder: Folder): Promise<RunCursor & { files: R
 
 function broken(folder: Folder, file: string, what: string): UserError {
   return new UserError(
-    `${folder.name}: ${file} ${what}, so this checkpoint is broken; go on from an earlier one, or start again with --resume never.`,
+    `${folder.name}: ${file} ${what}, so this checkpoint is broken; go on from an earlier one, or start again.`,
   );
 }

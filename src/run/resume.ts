@@ -63,7 +63,7 @@ export function checkSameRun(
     .map((part) => `${IDENTITY_NAMES[part]} (SHA-256 ${short(saved[part])} then, ${short(now[part])} now)`)
     .join(', ');
   throw new UserError(
-    `${store.name}: the ${state} run there was started with other inputs: changed ${what}; bring back what it was started with, or use another output, --resume weights or --resume never.`,
+    `${store.name}: the ${state} run there was started with other inputs: changed ${what}; bring back what it was started with, or ${store.startAgain}.`,
   );
 }
 

@@ -24,6 +24,8 @@ export interface TestModelCall {
   /** How the base is quantised, as it was in training. */
   recipe: Recipe;
   maxNewTokens: number;
+  /** As for testVersions. */
+  shorter: string;
   sampling: Sampling;
   seed: number;
   /** As it shall stand in the result. */
@@ -48,6 +50,7 @@ export async function testModel(call: TestModelCall): Promise<BatchTestFile> {
         throw event.error;
       case 'answer':
         answers[event.question] = event.answer;
+        if (event.answer.error !== undefined) call.emit({ type: 'note', text: event.answer.error });
         break;
       case 'form':
         asked = event.form;

@@ -6,6 +6,7 @@ import type { LoraModule } from '../formats/lora-modules.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import {
+  answerWithoutRoom,
   batchShape,
   encodeQuestions,
   runBatchTest,
@@ -64,6 +65,8 @@ export interface TestVersionsCall {
   /** Quantization, max_seq_length and evaluation settings count. */
   recipe: Recipe;
   maxNewTokens: number;
+  /** What the user does for shorter answers, as the door names it: "lower --max-new-tokens". */
+  shorter: string;
   sampling: Sampling;
   seed: number;
   /** Where the base may lie quantised already. */
@@ -81,14 +84,12 @@ interface Opened {
   modules: readonly LoraModule[];
 }
 
-const REMEDY = 'lower --max-new-tokens, or close other programs that use the GPU';
-
 /**
  * Puts all questions to all versions, which take turns over one base. What is wrong with a version ends that version
- * only. Throws UserError for everything else.
+ * only, and a question that the model has no room for is passed over. Throws UserError for everything else.
  */
 export async function testVersions(call: TestVersionsCall): Promise<void> {
-  const { questions, versions, maxNewTokens, sampling, recipe, signal, emit } = call;
+  const { questions, versions, maxNewTokens, shorter, sampling, recipe, signal, emit } = call;
   checkSampling(sampling);
   const model = await openBaseModel(call.base);
   const { config } = model;
@@ -97,17 +98,31 @@ export async function testVersions(call: TestVersionsCall): Promise<void> {
   const tokenizer = await loadTokenizer(call.base);
   const form = await promptForm(call, opened);
   const { maxPositions } = config;
-  const prompts = encodeQuestions(tokenizer, questions, { form, maxNewTokens, maxPositions });
+  const prompts = encodeQuestions(tokenizer, questions, form);
+  const room = { maxNewTokens, maxPositions, shorter };
+  const refused = prompts.map((ids, i) => answerWithoutRoom(ids, i, room));
+  if (refused.every((answer) => answer)) throw new UserError(refused[0]!.error);
+  for (const { version } of opened)
+    refused.forEach((answer, question) => {
+      if (answer && !versions[version]!.answered.has(question))
+        emit({ type: 'answer', version, question, answer });
+    });
   const rows = opened.some(({ version }) => versions[version]!.lossWanted)
     ? await validationRows(call, tokenizer)
     : [];
   const modules = opened.map((version) => version.modules);
   const rank = Math.max(1, ...modules.flat().map(({ r }) => r));
-  const shape = batchShape(config, prompts, maxNewTokens, rank);
+  const shape = batchShape(
+    config,
+    prompts.filter((_, i) => !refused[i]),
+    maxNewTokens,
+    rank,
+  );
   const doubleQuant = recipe.quantization.useDoubleQuant;
   const gpu = await call.openGpu();
   const plan = generationPlan({ model, doubleQuant, modules: largest(modules), shape });
-  const within = <T>(allocate: () => Promise<T>): Promise<T> => withinMemory(gpu, plan, allocate, REMEDY);
+  const within = <T>(allocate: () => Promise<T>): Promise<T> =>
+    withinMemory(gpu, plan, allocate, `${shorter}, or close other programs that use the GPU`);
   const cache = await call.baseCache?.slot(model, doubleQuant);
   const base = await within(() =>
     loadBase(gpu, model, {
@@ -156,11 +171,12 @@ export async function testVersions(call: TestVersionsCall): Promise<void> {
   }
   const generator = await within(async () => new Generator(stream, base, shape));
   const options = { maxNewTokens, sampling, seed: call.seed, signal, stopIds: stopIds(model, tokenizer) };
+  const unanswered = ({ answered }: VersionToTest): number[] =>
+    questions.flatMap((_, i) => (answered.has(i) || refused[i] ? [] : [i]));
   await inTurn(
-    ({ answered }) => answered.size < questions.length,
+    (version) => unanswered(version).length > 0,
     async (version, lora) => {
-      const { answered } = versions[version]!;
-      const numbers = questions.flatMap((_, i) => (answered.has(i) ? [] : [i]));
+      const numbers = unanswered(versions[version]!);
       const asked = numbers.map((i) => prompts[i]!);
       const onProgress = (progress: BatchProgress): void => emit({ type: 'answering', version, progress });
       const onAnswer = (i: number, answer: Answer): void =>

@@ -3,7 +3,7 @@ import { comparisonCsv } from '../generate/csv.ts';
 import { compareScores } from '../generate/headline.ts';
 import type { Question } from '../generate/questions.ts';
 import { batchTestFile, generationSettings, type BatchTestFile } from '../generate/results.ts';
-import { scoreAnswer, summarise, summariseBy, type Scores } from '../generate/scores.ts';
+import { scoreIfAnswered, summarise, summariseBy, type Scores } from '../generate/scores.ts';
 import type { StoredTest, StoredVersion, Votes } from '../storage/test-records.ts';
 import type {
   TestComparison,
@@ -84,7 +84,7 @@ function versionResults(questions: readonly Question[], answers: Answers): Versi
 function scoresOf(questions: readonly Question[], answers: Answers): (Scores | undefined)[] {
   return questions.map(({ answer: expected }, i) => {
     const answer = answers?.get(i);
-    return answer && scoreAnswer(answer.text, expected);
+    return answer && scoreIfAnswered(answer, expected);
   });
 }
 

@@ -3,7 +3,7 @@ import type { ByteSource } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { parseQuestions, type Question } from '../generate/questions.ts';
 import { checkSampling } from '../generate/sampling.ts';
-import { scoreAnswer } from '../generate/scores.ts';
+import { scoreIfAnswered } from '../generate/scores.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import { testVersions, type VersionsEvent } from '../run/test-versions.ts';
@@ -136,6 +136,8 @@ export class Tests {
           validation,
           recipe,
           ...options,
+          // The name of the setting in the page.
+          shorter: 'lower the longest answer',
           form: options.form ?? start.form,
           openGpu,
           emit,
@@ -198,7 +200,7 @@ function listener(
         return tell(meter.tokens(event.version, event.progress.tokens));
       case 'answer': {
         const { version, question, answer } = event;
-        const scores = scoreAnswer(answer.text, questions[question]!.answer);
+        const scores = scoreIfAnswered(answer, questions[question]!.answer);
         return journal.answer(version, question, answer, () => {
           onEvent({ type: 'answer', version, question, answer, scores });
           tell(meter.answer(answer.outputTokens));

@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { BatchTestFile } from '../../src/generate/results.ts';
 import { retune, type CommandResult } from '../support/cli.ts';
 import { Scene } from '../support/scene.ts';
 
@@ -424,7 +425,10 @@ describe('a command line', () => {
     [[], 'retune: no command given, expected one of finetune, batch-test, plan, inspect, compare'],
     [['fly'], "retune: unknown command 'fly'; see retune --help."],
     [['--fly'], "retune: unknown option '--fly'; see retune --help."],
-    [['finetune'], "retune: required option '--source-model <folder>' not specified; see retune finetune --help."],
+    [
+      ['finetune'],
+      "retune: required option '--source-model <folder>' not specified; see retune finetune --help.",
+    ],
     [['plan', '--base', 'x', '--seq', 'long'], 'Expected a whole number at least 2; see retune plan --help.'],
     [
       ['plan', '--base', 'x', '--r', '8', '--model', 'y'],
@@ -490,6 +494,23 @@ describe('a batch test', () => {
     scene.write('questions.json', questions);
     expect(refusal(await test([]))).toContain(sentence);
     expect(scene.exists('answers.json')).toBe(false);
+  });
+
+  it('passes over a question that the model has no room for', async () => {
+    const long = 'where '.repeat(3000);
+    scene.write('questions.json', JSON.stringify([{ question: long, answer: 'x' }, { question: 'Where?' }]));
+    const { code, stdout, stderr } = await test(['--greedy', '--max-new-tokens', '2']);
+    expect(code, stderr).toBe(0);
+    const { results } = JSON.parse(readFileSync(scene.path('answers.json'), 'utf8')) as BatchTestFile;
+    expect(results[0]).toMatchObject({
+      model_answer: '',
+      stop_reason: 'no room',
+      error: expect.stringMatching(
+        /^question 1: \d+ tokens and up to 2 of the answer, expected at most 2048 together \(max_position_embeddings\); shorten it or lower --max-new-tokens\.$/,
+      ),
+    });
+    expect(stdout).toContain(results[0]!.error);
+    expect(results[1]!.token_usage.output_tokens).toBeGreaterThan(0);
   });
 
   it('refuses settings and places that make no sense', async () => {

@@ -21,8 +21,7 @@ describe.each([
     const model = await ModelCase.open(gpu, name);
     const { tokenizer, base, expected } = model;
     const questions = await parseQuestions(source('questions.json', model.text('questions.json')));
-    const limits = { form, maxNewTokens: GENERATED, maxPositions: 256 };
-    const prompts = encodeQuestions(tokenizer, questions, limits);
+    const prompts = encodeQuestions(tokenizer, questions, form);
     const generator = new Generator(stream, base, batchShape(base.config, prompts, GENERATED, 32));
     for (const who of ['base', 'v1', 'v2'] as const) {
       const lora = await model.lora(who);

@@ -162,7 +162,7 @@ describe('what cannot go on', () => {
     const prompts = [[1, 2], Array.from({ length: 140 }, () => 3)];
     const run = withGenerator({}, model, (g) => g.generate(prompts, undefined, greedy(model)));
     await expect(run).rejects.toThrow(
-      'prompt 2: 140 tokens and 24 new ones, expected at most 160 together; shorten the prompt or lower the number of new tokens (--max-new-tokens).',
+      'prompt 2: 140 tokens and 24 new ones, expected at most 160 together; shorten the prompt or lower the number of new tokens.',
     );
   });
 

@@ -57,11 +57,7 @@ it.each([true, false])('a batch test holds the bytes that its plan says (adapter
   const model = await openBaseModel(base);
   const { config } = model;
   const modules = adapter ? (await readAdapter(adapter, config)).weights.map((w) => w.module) : [];
-  const prompts = encodeQuestions(await loadTokenizer(base), await parseQuestions(questions), {
-    form: 'text',
-    maxNewTokens: 5,
-    maxPositions: config.maxPositions,
-  });
+  const prompts = encodeQuestions(await loadTokenizer(base), await parseQuestions(questions), 'text');
   const shape = batchShape(config, prompts, 5, Math.max(1, ...modules.map((m) => m.r)));
   const stop = new AbortController();
   let held: ReadonlyMap<MemoryKind, number> | undefined;
@@ -72,6 +68,7 @@ it.each([true, false])('a batch test holds the bytes that its plan says (adapter
     form: 'text',
     recipe: defaultRecipe(),
     maxNewTokens: 5,
+    shorter: 'lower it',
     sampling: GREEDY,
     seed: 1,
     testDate: 'today',

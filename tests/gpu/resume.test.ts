@@ -233,7 +233,7 @@ describe('a run that is not the same', () => {
   it('is refused, naming what changed', async () => {
     const other = await caseInputs('batch2', (r) => ({ ...recipe(r), seed: 10 }));
     await expect(run({ inputs: other, store: leftover() })).rejects.toThrow(
-      /^memory: the unfinished run there was started with other inputs: changed the recipe \(SHA-256 .* then, .* now\); .*--resume never\.$/,
+      /^memory: the unfinished run there was started with other inputs: changed the recipe \(SHA-256 .* then, .* now\); .*--resume never, or choose another output\.$/,
     );
     const noEval = { ...(await inputs()), validation: undefined };
     await expect(run({ inputs: noEval, store: leftover() })).rejects.toThrow(

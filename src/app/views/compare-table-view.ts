@@ -155,6 +155,11 @@ export class CompareTableView extends LitElement {
         <p class="label version">${safeText(name)}</p>
         <p class="soft small">${versionState === 'failed' ? 'not tested' : 'no answer yet'}</p>
       </td>`;
+    if (answer.error !== undefined)
+      return html`<td>
+        <p class="label version">${safeText(name)}</p>
+        <p class="soft small">${safeText(answer.error)}</p>
+      </td>`;
     const mine = votes[i] === version;
     return html`<td>
       <p class="label version">${safeText(name)}</p>

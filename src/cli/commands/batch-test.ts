@@ -126,6 +126,7 @@ async function runBatchTest(options: Options): Promise<number> {
         form: options.prompt,
         recipe,
         maxNewTokens,
+        shorter: 'lower --max-new-tokens',
         sampling: { ...(options.greedy ? GREEDY : options), repetitionPenalty: options.repetitionPenalty },
         seed,
         testDate: localTime(new Date()),

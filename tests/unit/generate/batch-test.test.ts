@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { batchShape, encodeQuestions } from '../../../src/generate/batch-test.ts';
+import { answerWithoutRoom, batchShape, encodeQuestions } from '../../../src/generate/batch-test.ts';
 import type { Question } from '../../../src/generate/questions.ts';
 import { parseDecoderConfig } from '../../../src/formats/decoder-config.ts';
 import { tinyTokenizer } from '../../support/tiny-tokenizer.ts';
@@ -8,14 +8,25 @@ const ask = (question: string): Question => ({ question, answer: '', topic: '', 
 
 it('names the question that the model has no room for', async () => {
   const tokenizer = await tinyTokenizer({ special: [] });
-  const form = { form: 'text', maxNewTokens: 512 } as const;
   const questions = [ask('Where?'), ask('0'.repeat(100))];
   const frame = '### Instruction:\n\n\n### Response:\n'.length;
-  const fitting = encodeQuestions(tokenizer, questions, { ...form, maxPositions: 612 + frame });
-  expect(fitting.map(({ length }) => length)).toEqual([6 + frame, 100 + frame]);
-  expect(() => encodeQuestions(tokenizer, questions, { ...form, maxPositions: 611 + frame })).toThrow(
-    `question 2: ${100 + frame} tokens and up to 512 of the answer, expected at most ${611 + frame} together (max_position_embeddings); shorten it or lower --max-new-tokens.`,
-  );
+  const prompts = encodeQuestions(tokenizer, questions, 'text');
+  expect(prompts.map(({ length }) => length)).toEqual([6 + frame, 100 + frame]);
+  const refused = (maxPositions: number) =>
+    prompts.map((ids, i) =>
+      answerWithoutRoom(ids, i, { maxNewTokens: 512, maxPositions, shorter: 'say less' }),
+    );
+  expect(refused(612 + frame)).toEqual([undefined, undefined]);
+  expect(refused(611 + frame)).toEqual([
+    undefined,
+    {
+      text: '',
+      inputTokens: 100 + frame,
+      outputTokens: 0,
+      stopped: 'no room',
+      error: `question 2: ${100 + frame} tokens and up to 512 of the answer, expected at most ${611 + frame} together (max_position_embeddings); shorten it or say less.`,
+    },
+  ]);
 });
 
 it('runs fewer sequences at once where they are long', () => {
