@@ -14,6 +14,10 @@ export interface SmallInputs {
 const MOST_BYTES = 2 ** 29;
 const PREFIX = 'inputs/';
 
+export function bytesOf({ source = [], train, validation }: SmallInputs): number {
+  return [...source, train, ...(validation ? [validation] : [])].reduce((sum, { size }) => sum + size, 0);
+}
+
 /** Copies of runs' small files in the browser's database. */
 export class KeptInputs {
   readonly #store: UseStore;
@@ -24,8 +28,7 @@ export class KeptInputs {
 
   /** Keeps copies, where they are not too large and there is room: a run does without them. */
   async keep(id: string, inputs: SmallInputs): Promise<void> {
-    const { source = [], train, validation } = inputs;
-    const bytes = [...source, train, ...(validation ? [validation] : [])].reduce((sum, f) => sum + f.size, 0);
+    const bytes = bytesOf(inputs);
     if (bytes > MOST_BYTES) return;
     try {
       await withinQuota('The run', bytes, () => set(PREFIX + id, inputs, this.#store));
@@ -40,6 +43,12 @@ export class KeptInputs {
 
   async has(id: string): Promise<boolean> {
     return (await keys(this.#store)).includes(PREFIX + id);
+  }
+
+  /** Bytes of what is kept of a run. */
+  async bytes(id: string): Promise<number> {
+    const inputs = await this.get(id);
+    return inputs ? bytesOf(inputs) : 0;
   }
 
   delete(id: string): Promise<void> {

@@ -30,12 +30,18 @@ const store = openDatabase();
 const records = new RunRecords(store);
 const kept = new KeptAdapters(records);
 const baseCache = new BaseCache(new BrowserCacheStorage());
-const files = new RunFiles(kept, baseCache, new KeptInputs(store));
+const keptInputs = new KeptInputs(store);
+const files = new RunFiles(kept, baseCache, keptInputs);
 const runs = new Runs(store, records, files);
 const testRecords = new TestRecords(store);
 const tests = new Tests(testRecords, runs, new TestSources(runs, files, kept));
 const book = new RunBook(runs, testRecords, files);
-const shelves = [runShelf(runs), testShelf(tests, testRecords, runs), baseShelf(baseCache, runs), appShelf];
+const shelves = [
+  runShelf(runs, keptInputs),
+  testShelf(tests, testRecords, runs),
+  baseShelf(baseCache, runs),
+  appShelf,
+];
 const chat = new Chat(runs, files);
 
 let facts: Promise<DeviceFacts> | undefined;

@@ -2,6 +2,7 @@ import { UserError } from '../formats/user-error.ts';
 import type { BaseCache } from '../model/base-cache.ts';
 import { CacheRefusal } from '../model/base-cache-storage.ts';
 import { storageEstimate } from '../storage/quota.ts';
+import type { KeptInputs } from '../storage/kept-inputs.ts';
 import type { TestRecords } from '../storage/test-records.ts';
 import type { Runs } from './runs.ts';
 import type { StorageAccount, StorageItem } from './test-protocol.ts';
@@ -31,8 +32,8 @@ export async function deleteStored(shelves: readonly Shelf[], key: string): Prom
   await shelf.delete(key.slice(shelf.prefix.length));
 }
 
-/** Runs by their parts: every checkpoint, the result, the logs. */
-export function runShelf(runs: Runs): Shelf {
+/** Runs by their parts: every checkpoint, the result, the logs, the copies of their inputs. */
+export function runShelf(runs: Runs, inputs: KeptInputs): Shelf {
   return {
     prefix: 'run/',
     list: async () => {
@@ -46,6 +47,8 @@ export function runShelf(runs: Runs): Shelf {
             const part = place === 'checkpoint' ? `checkpoint ${step}` : place!;
             parts.set(part, (parts.get(part) ?? 0) + value.size);
           }
+          const copies = await inputs.bytes(id);
+          if (copies > 0) parts.set('copies of its inputs', copies);
           const bytes = [...parts.values()].reduce((sum, size) => sum + size, 0);
           return {
             key: `run/${id}`,
