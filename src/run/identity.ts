@@ -1,7 +1,7 @@
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { baseFiles, type BaseModel } from '../formats/base-model.ts';
 import { recipeToYaml, type Recipe } from '../formats/recipe.ts';
-import { sha256, sha256Chunks } from '../formats/sha256.ts';
+import { piecewiseSha256, sha256, sha256Chunks } from '../formats/sha256.ts';
 import { TOKENIZER_FILES } from '../text/load-tokenizer.ts';
 import type { EncodedRow } from '../text/rows.ts';
 import { textFile } from './store.ts';
@@ -36,20 +36,9 @@ export function differences(a: RunIdentity, b: RunIdentity): (keyof RunIdentity)
   return (Object.keys(IDENTITY_NAMES) as (keyof RunIdentity)[]).filter((part) => a[part] !== b[part]);
 }
 
-/** One hash over several files. */
-async function hashFiles(files: readonly ByteSource[], onBytes: (bytes: number) => void): Promise<string> {
-  const hashes = [];
-  for (const file of files) {
-    let before = 0;
-    hashes.push(
-      await sha256(file, (done) => {
-        onBytes(done - before);
-        before = done;
-      }),
-    );
-  }
-  return hashes.length === 1 ? hashes[0]! : sha256Chunks(textFile(hashes.join('\n')));
-}
+/** One hash over several hashes. */
+const joined = (hashes: readonly string[]): Promise<string> | string =>
+  hashes.length === 1 ? hashes[0]! : sha256Chunks(textFile(hashes.join('\n')));
 
 async function present(folder: Folder, names: readonly string[]): Promise<ByteSource[]> {
   const files = await Promise.all(names.map((name) => folder.open(name)));
@@ -58,10 +47,10 @@ async function present(folder: Folder, names: readonly string[]): Promise<ByteSo
 
 /** An adapter's identity: its weights and its configuration. */
 export async function adapterHash(folder: Folder): Promise<string> {
-  return hashFiles(
-    await present(folder, ['adapter_model.safetensors', 'adapter_config.json']),
-    () => undefined,
-  );
+  const hashes = [];
+  for (const file of await present(folder, ['adapter_model.safetensors', 'adapter_config.json']))
+    hashes.push(await sha256(file));
+  return joined(hashes);
 }
 
 /** Hashes all inputs of a run; `onProgress` in bytes. */
@@ -98,7 +87,10 @@ export async function baseHash(
   const files = [...baseFiles(model), ...(await present(model.folder, TOKENIZER_FILES))];
   const total = files.reduce((sum, file) => sum + file.size, 0);
   let done = 0;
-  return hashFiles(files, (bytes) => onProgress((done += bytes), total));
+  const hashes = [];
+  for (const file of files)
+    hashes.push(await piecewiseSha256(file, (bytes) => onProgress((done += bytes), total)));
+  return joined(hashes);
 }
 
 function tokensHash(rows: readonly EncodedRow[]): Promise<string> {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { sha256, sha256Chunks } from '../../../src/formats/sha256.ts';
+import { piecewiseSha256, sha256, sha256Chunks } from '../../../src/formats/sha256.ts';
 import { source } from '../../support/memory-folder.ts';
 import { Random } from '../../support/random.ts';
 
@@ -22,4 +22,20 @@ test('over several pieces, with progress', async () => {
   expect(progress).toEqual([4194304, 8388608, 8388612]);
   const chunks = [bytes.subarray(0, 5), bytes.subarray(5, 5), bytes.subarray(5)];
   expect(await sha256Chunks(chunks)).toBe(expected);
+});
+
+test('of pieces, whatever their number', async () => {
+  const random = new Random(6);
+  const bytes = new Uint8Array(Uint32Array.from({ length: 5 * 2 ** 21 + 3 }, () => random.u32()).buffer);
+  const digest = (data: Uint8Array) => createHash('sha256').update(data).digest();
+  for (const size of [0, 1, 2 ** 23, 2 ** 23 + 1, bytes.length]) {
+    const part = bytes.subarray(0, size);
+    const pieces = Array.from({ length: Math.max(1, Math.ceil(size / 2 ** 23)) }, (_, i) =>
+      digest(part.subarray(i * 2 ** 23, (i + 1) * 2 ** 23)),
+    );
+    let heard = 0;
+    const hash = await piecewiseSha256(source('large', part), (n) => (heard += n));
+    expect(hash).toBe(digest(Buffer.concat(pieces)).toString('hex'));
+    expect(heard).toBe(size);
+  }
 });
