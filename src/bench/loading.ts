@@ -1,15 +1,24 @@
 import { openBaseModel, type BaseModel } from '../formats/base-model.ts';
 import type { Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { BaseCache } from '../model/base-cache.ts';
 import type { CacheStorage } from '../model/base-cache-storage.ts';
 import { loadBase } from '../model/load-base.ts';
 import { CHUNK_BYTES, readAhead } from '../model/read-ahead.ts';
 import { readPlan, type Wanted } from '../model/read-plan.ts';
 import { baseHash } from '../run/identity.ts';
-import type { BenchCall } from './bench.ts';
 import { timing, type Timing } from './measure.ts';
 import type { Cell, Section } from './report.ts';
+
+/** How the way of a base is measured. */
+export interface LoadingCall {
+  /** Each opened device is closed again. */
+  openGpu: () => Promise<Gpu>;
+  rounds: number;
+  /** What is being measured. */
+  onProgress: (text: string) => void;
+}
 
 /** A base on a disk, and a place beside it for the cache of quantised bases. */
 export interface BenchDisk {
@@ -34,7 +43,7 @@ const OPTIONS = { doubleQuant: true, positions: 16 };
  */
 export async function measureLoading(
   { title, folder, storage, forget }: BenchDisk,
-  { openGpu, rounds, onProgress }: Pick<BenchCall, 'openGpu' | 'rounds' | 'onProgress'>,
+  { openGpu, rounds, onProgress }: LoadingCall,
 ): Promise<Section> {
   const model = await openBaseModel(folder);
   const bytes = model.weightFiles.reduce((sum, { size }) => sum + size, 0);

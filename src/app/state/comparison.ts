@@ -11,6 +11,9 @@ export interface Filter {
   sort: 'file' | 'fell' | 'rose' | 'longest';
 }
 
+/** What the answers' differences are marked against. */
+export type Marks = 'expected' | 'first' | 'none';
+
 export const everything: Filter = {
   show: 'all',
   topic: undefined,

@@ -8,13 +8,10 @@ import { wordDiff } from '../../generate/word-diff.ts';
 import type { TestComparison, TestDetail, Vote } from '../../worker/test-protocol.ts';
 import { markedStyles, markedText } from '../elements/marked-text.ts';
 import { safeText } from '../safe-text.ts';
-import { everything, shownQuestions, type Filter } from '../state/comparison.ts';
+import { everything, shownQuestions, type Filter, type Marks } from '../state/comparison.ts';
 import { shared } from '../styles.ts';
 import './compare-filter-view.ts';
 import { tableStyles } from './compare-table-styles.ts';
-
-/** What the answers' differences are marked against. */
-export type Marks = 'expected' | 'first' | 'none';
 
 const PAGE = 25;
 
