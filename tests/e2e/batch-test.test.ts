@@ -259,8 +259,8 @@ it('a run goes out as a zip and comes back the same; storage tells what takes ho
   expect(own.parts.map(({ name }) => name).toSorted()).toEqual([
     'checkpoint 6',
     'checkpoint 7',
-    'checkpoint 7',
     'copies of its inputs',
+    'logs',
     'result',
   ]);
   expect(own.bytes).toBe(own.parts.reduce((sum, { bytes }) => sum + bytes, 0));
