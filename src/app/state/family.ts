@@ -1,3 +1,4 @@
+import { counted } from '../../formats/words.ts';
 import type { RunRecord } from '../../worker/protocol.ts';
 import type { FamilyMember } from '../../worker/test-protocol.ts';
 import type { TreeNode } from '../elements/family-tree.ts';
@@ -36,6 +37,6 @@ function detail({ kind, hash = '' }: FamilyMember, run: RunRecord | undefined): 
   const { status, step, maxSteps, created } = run;
   const day = new Date(created).toLocaleDateString([], { dateStyle: 'medium' });
   return status === 'finished'
-    ? `${maxSteps} steps · ${day}`
+    ? `${counted(maxSteps, 'step')} · ${day}`
     : `unfinished, step ${step} of ${maxSteps} · ${day}`;
 }

@@ -4,12 +4,11 @@ import type { ChatVersion } from '../../worker/protocol.ts';
 import { safeText } from '../safe-text.ts';
 import type { ChatTurn } from '../state/app-state.ts';
 import { DEMO_QUESTIONS, isDemo } from '../state/demo.ts';
+import { resultName, sourceName } from '../state/generation.ts';
 import { shared } from '../styles.ts';
 import { SessionView } from './session-view.ts';
 
-const NAMES = { base: 'Base', v1: 'V1', v2: 'V2' } as const;
-
-/** A question to base, V1 and V2, their answers side by side. */
+/** A question to base, source adapter and result, their answers side by side. */
 @customElement('chat-view')
 export class ChatView extends SessionView {
   @state() private chosen: readonly ChatVersion[] = ['v1', 'v2'];
@@ -101,6 +100,12 @@ export class ChatView extends SessionView {
     `,
   ];
 
+  #name(version: ChatVersion): string {
+    const { run, runs } = this.app;
+    if (version === 'base') return 'Base';
+    return version === 'v1' ? sourceName(run?.id, runs) : resultName(run?.id, runs);
+  }
+
   override render() {
     const { chat, chatBusy, run } = this.app;
     const versions: ChatVersion[] = run?.hasSource ? ['base', 'v1', 'v2'] : ['base', 'v2'];
@@ -143,7 +148,7 @@ export class ChatView extends SessionView {
                     type="checkbox"
                     .checked=${this.chosen.includes(version)}
                     @change=${() => this.#toggle(version)}
-                  />${NAMES[version]}</label
+                  />${this.#name(version)}</label
                 >`,
             )}
           </fieldset>
@@ -174,7 +179,7 @@ export class ChatView extends SessionView {
         ${answers.map(
           ({ version, text, state }) =>
             html`<article class=${state} aria-busy=${state === 'waiting' || state === 'streaming'}>
-              <h4>${NAMES[version]}${state === 'waiting' ? ', waiting' : ''}</h4>
+              <h4>${this.#name(version)}${state === 'waiting' ? ', waiting' : ''}</h4>
               ${this.#text(text, state)}
             </article>`,
         )}

@@ -5,10 +5,11 @@ import { saveFile } from '../../platform/save-file.ts';
 import '../elements/notice-bar.ts';
 import { shared } from '../styles.ts';
 import { showBytes, showNumber } from '../../formats/words.ts';
+import { resultName } from '../state/generation.ts';
 import './chat-view.ts';
 import { SessionView } from './session-view.ts';
 
-/** What a run has left: V2 to take away, its checkpoints, and V2 to talk to. */
+/** What a run has left: its adapter to take away, its checkpoints, and the adapter to talk to. */
 @customElement('result-view')
 export class ResultView extends SessionView {
   @state() private withCheckpoints = false;
@@ -80,7 +81,7 @@ export class ResultView extends SessionView {
 
   #take(id: string) {
     return html`<section class="panel" aria-labelledby="take">
-      <h3 id="take">Take V2 with you</h3>
+      <h3 id="take">Take ${resultName(id, this.app.runs)} with you</h3>
       <p class="soft small">
         adapter_model.safetensors and adapter_config.json for PEFT, with its model card, configuration, state
         and logs.
@@ -99,7 +100,7 @@ export class ResultView extends SessionView {
           ?disabled=${this.busy !== ''}
           @click=${() => void this.#download(id)}
         >
-          ${this.busy === 'zip' ? 'Packing…' : 'Download V2 (.zip)'}
+          ${this.busy === 'zip' ? 'Packing…' : `Download ${resultName(id, this.app.runs)} (.zip)`}
         </button>
         ${
           hasPickers()
@@ -158,8 +159,10 @@ export class ResultView extends SessionView {
     return this.#work('zip', async () => {
       const answer = await this.session.training.exportRun(id, this.withCheckpoints);
       if (!answer.ok) throw new Error(answer.sentence);
-      saveFile('adapter-v2.zip', answer.value);
-      return 'V2 is in your downloads as adapter-v2.zip.';
+      const name = resultName(id, this.app.runs);
+      const file = `adapter-${name.toLowerCase()}.zip`;
+      saveFile(file, answer.value);
+      return `${name} is in your downloads as ${file}.`;
     });
   }
 
@@ -169,7 +172,7 @@ export class ResultView extends SessionView {
       if (!folder) return undefined;
       const answer = await this.session.training.exportRunInto(id, this.withCheckpoints, folder);
       if (!answer.ok) throw new Error(answer.sentence);
-      return `V2 is in the folder ${folder.name}.`;
+      return `${resultName(id, this.app.runs)} is in the folder ${folder.name}.`;
     });
   }
 

@@ -5,6 +5,7 @@ import '../elements/line-chart.ts';
 import '../elements/notice-bar.ts';
 import '../elements/run-log.ts';
 import { isActive, type RunState } from '../state/app-state.ts';
+import { resultName } from '../state/generation.ts';
 import { phaseText } from '../state/run-events.ts';
 import { shared } from '../styles.ts';
 import { showBytes, showCount, showNumber, showRate, showSeconds, showShare } from '../../formats/words.ts';
@@ -20,9 +21,8 @@ const TITLES = {
   paused: 'Paused',
   stopping: 'Stopping with a checkpoint…',
   stopped: 'Stopped',
-  finished: 'V2 is ready',
   failed: 'The run stopped',
-} as const satisfies Record<RunState['status'], string>;
+} as const satisfies Record<Exclude<RunState['status'], 'finished'>, string>;
 
 /** Stage three: a run under way, or one that has ended. */
 @customElement('train-view')
@@ -43,7 +43,9 @@ export class TrainView extends SessionView {
     const ended = run.status === 'finished' || run.status === 'stopped' || run.status === 'failed';
     return html`<div class="head">
         <div>
-          <h2 id="heading" tabindex="-1">${TITLES[run.status]}</h2>
+          <h2 id="heading" tabindex="-1">
+            ${run.status === 'finished' ? `${resultName(run.id, this.app.runs)} is ready` : TITLES[run.status]}
+          </h2>
           <p class="soft small">${run.name}${run.facts ? html` · ${run.facts.gpu}` : nothing}</p>
         </div>
         ${this.#controls(run)}
