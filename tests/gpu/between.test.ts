@@ -26,22 +26,19 @@ it('a door holds a run between passes and keeps checkpoints of whole steps witho
 
   const held = new MemoryStore();
   let calls = 0;
-  let withoutSave = 0;
   const { events } = await run({
     inputs: await inputs(),
     store: held,
     between: async (save) => {
       calls++;
-      if (!save) withoutSave++;
       await new Promise((resolve) => setTimeout(resolve, 1));
       // Every second time is after a pass, where gradients have gathered that the optimizer has not seen.
-      if (calls % 2 === 0) await save?.();
+      if (calls % 2 === 0) await save();
     },
   });
-  expect(withoutSave).toBeGreaterThan(0);
   const steps = events.flatMap((event) => (event.type === 'step' ? [event.progress.step] : []));
   expect(steps).toEqual([1, 2, 3]);
-  expect(calls - withoutSave).toBeGreaterThan(steps.length);
+  expect(calls).toBeGreaterThan(steps.length);
   expect(comparable(held.result)).toEqual(comparable(whole.result));
 
   const early = (await held.checkpoints())[0]!;

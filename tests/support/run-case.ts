@@ -1,6 +1,8 @@
+import { afterAll } from 'vitest';
 import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { parseRecipe, type Recipe } from '../../src/formats/recipe.ts';
+import type { Gpu } from '../../src/gpu/device.ts';
 import type { RunEvent } from '../../src/run/events.ts';
 import type { FinetuneCall, FinetuneResult } from '../../src/run/call.ts';
 import { finetune } from '../../src/run/finetune.ts';
@@ -24,27 +26,44 @@ export async function caseInputs(
   };
 }
 
+type RunCall = Partial<FinetuneCall> & { inputs: RunInputs; store: MemoryStore };
+type RunOutcome = FinetuneResult & { events: RunEvent[] };
+
 /** Runs a fine-tuning on a device of its own, as each start of a process does. */
-export async function run(
-  call: Partial<FinetuneCall> & { inputs: RunInputs; store: MemoryStore },
-): Promise<FinetuneResult & { events: RunEvent[] }> {
-  const events: RunEvent[] = [];
+export async function run(call: RunCall): Promise<RunOutcome> {
   const gpu = await openNodeGpu('floor');
   try {
-    const result = await finetune({
-      resume: 'exact',
-      openGpu: () => Promise.resolve(gpu),
-      ...call,
-      emit: (event) => {
-        events.push(event);
-        call.emit?.(event);
-      },
-    });
-    if (gpu.errors.length > 0) throw new Error(gpu.errors.join('\n'));
-    return { ...result, events };
+    return await runOn(gpu, call);
   } finally {
     gpu.close();
   }
+}
+
+let shared: Promise<Gpu> | undefined;
+
+afterAll(async () => {
+  (await shared)?.close();
+  shared = undefined;
+});
+
+/** Runs a fine-tuning on a device that a test file's runs share: compiling the kernels takes most of a start. */
+export async function runOnSharedDevice(call: RunCall): Promise<RunOutcome> {
+  return runOn(await (shared ??= openNodeGpu('floor')), call);
+}
+
+async function runOn(gpu: Gpu, call: RunCall): Promise<RunOutcome> {
+  const events: RunEvent[] = [];
+  const result = await finetune({
+    resume: 'exact',
+    openGpu: () => Promise.resolve(gpu),
+    ...call,
+    emit: (event) => {
+      events.push(event);
+      call.emit?.(event);
+    },
+  });
+  if (gpu.errors.length > 0) throw new Error(gpu.errors.join('\n'));
+  return { ...result, events };
 }
 
 /** What must be the same bytes however often a run was stopped: times and speeds are left out. */
