@@ -9,7 +9,7 @@ import { errorCode, nearestFolder, partialName, syncFolder, writeDurably } from 
 import { nodeFolder } from './node-files.ts';
 
 /** What stands for "no cache" where its folder is asked for. */
-export const OFF = 'off';
+const OFF = 'off';
 
 /** Beside an entry its place needs room for what a run writes. */
 const ROOM = 2;

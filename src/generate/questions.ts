@@ -13,7 +13,7 @@ export interface Question {
 }
 
 /** Characters that a question, or any other text of an entry, may have: far more than a context takes. */
-export const LONGEST_TEXT = 100_000;
+const LONGEST_TEXT = 100_000;
 
 /**
  * Reads a JSON list or JSONL of {question, answer?, topic?, difficulty?}. Entries may have an `id`, which must be

@@ -13,8 +13,8 @@ interface Read {
 }
 type Index = Record<string, { size: number; reads: Read[] }>;
 
-export const INDEX_FILE = 'skeleton.json';
-export const BYTES_FILE = 'skeleton.bin';
+const INDEX_FILE = 'skeleton.json';
+const BYTES_FILE = 'skeleton.bin';
 
 /** Keeps what opening a base reads of its weight files, headers above all: with that it can be opened without them. */
 export async function takeSkeleton({

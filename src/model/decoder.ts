@@ -42,7 +42,7 @@ export function heads(c: DecoderConfig, tokens: number) {
 }
 
 /** x(0) [rows, hidden] = the embeddings of the pass's ids. */
-export function embed({ stream, base, ws, rows }: PassContext): void {
+function embed({ stream, base, ws, rows }: PassContext): void {
   const { parts, format, width } = base.embedding;
   for (const { view: table, begin, count } of parts)
     embeddingGather(stream, {

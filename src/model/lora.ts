@@ -10,7 +10,7 @@ import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
 /** Every tensor begins at a multiple of this many values: the block of the 8-bit optimizer, so that blocks never cross. */
 const ALIGN = 256;
 /** Tensors of fewer values keep f32 optimizer state (bitsandbytes' min_8bit_size). */
-export const MIN_8BIT = 4096;
+const MIN_8BIT = 4096;
 
 /** One LoRA tensor in its layer's flat buffers. */
 export interface Slot {

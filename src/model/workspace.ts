@@ -33,7 +33,7 @@ const LOGIT_BYTES = 74 * 2 ** 20;
 const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
 
 /** Tokens for which room is made: a multiple of 64, so that every sub-range begins at a multiple of 256 bytes. */
-export const capacityOf = (tokens: number): number => roundUp(tokens, 64);
+const capacityOf = (tokens: number): number => roundUp(tokens, 64);
 
 /** Labelled rows per chunk of logits: a multiple of 64. */
 export function logitRows(shape: WorkspaceShape): number {

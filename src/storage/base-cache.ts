@@ -29,7 +29,7 @@ export interface CacheDirectory {
 }
 
 /** The cache's folder in the origin's private file system. */
-export const cacheDirectory = async (): Promise<CacheDirectory> => {
+const cacheDirectory = async (): Promise<CacheDirectory> => {
   const root = (await navigator.storage.getDirectory()) as unknown as CacheDirectory;
   return root.getDirectoryHandle('bases', { create: true });
 };

@@ -8,11 +8,6 @@ export interface StorageEstimate {
   persistent: boolean;
 }
 
-/** Asks the browser to keep what is stored until the user deletes it; only a page may ask. Returns what was granted. */
-export async function askToPersist(): Promise<boolean> {
-  return navigator.storage.persist();
-}
-
 /** What the browser says; Chrome tells a round figure, so that what is really left may be less. */
 export async function storageEstimate(): Promise<StorageEstimate> {
   const { usage = 0, quota = 0 } = await navigator.storage.estimate();

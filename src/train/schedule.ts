@@ -22,7 +22,7 @@ export interface Grouping {
 }
 
 /** Micro-batches of one epoch; the last may be smaller. */
-export function batchesPerEpoch({ rows, batch }: Grouping): number {
+function batchesPerEpoch({ rows, batch }: Grouping): number {
   return Math.ceil(rows / batch);
 }
 

@@ -82,7 +82,7 @@ export class RunBook {
 }
 
 /** Bytes of a run's checkpoints, result and logs. */
-export async function runBytes(records: RunRecords, id: string): Promise<number> {
+async function runBytes(records: RunRecords, id: string): Promise<number> {
   const files = await records.files(id);
   return files.reduce((sum, [, value]) => sum + (value instanceof Blob ? value.size : 0), 0);
 }

@@ -64,7 +64,7 @@ async function runDemo({ files, output }: Options): Promise<number> {
 }
 
 /** Rows of a table: for each topic the questions, and how many V1 and V2 answered exactly as expected. */
-export function exactByTopic(topics: readonly string[], v1: ReadResults, v2: ReadResults): string[][] {
+function exactByTopic(topics: readonly string[], v1: ReadResults, v2: ReadResults): string[][] {
   const count = (topic: string, { results }: ReadResults): string => {
     const asked = results.filter((_, i) => topics[i] === topic);
     const exact = asked.filter((r) => exactMatch(r.model_answer, r.expected_answer)).length;
