@@ -2,14 +2,21 @@ import { promisifyRequest, type UseStore } from 'idb-keyval';
 
 const OBJECTS = 'files';
 
+export interface DatabaseOptions {
+  /** Of the page, unless another is given. */
+  factory?: IDBFactory;
+  /** Done on a connection just opened, before anything else uses it. */
+  prepare?: (store: UseStore) => Promise<void>;
+}
+
 /**
  * A store for idb-keyval whose transactions are on disk when they complete: a checkpoint that was reported as saved
  * outlives a crash of the browser and a power cut.
  */
-export function openDatabase(name = 'retune'): UseStore {
+export function openDatabase(name: string, { factory = indexedDB, prepare }: DatabaseOptions = {}): UseStore {
   let opened: Promise<IDBDatabase> | undefined;
   const open = async (): Promise<IDBDatabase> => {
-    const request = indexedDB.open(name, 1);
+    const request = factory.open(name, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(OBJECTS);
     const db = await promisifyRequest(request);
     // The browser may close a connection, when site data is cleared for one: the next use opens it anew.
@@ -18,6 +25,7 @@ export function openDatabase(name = 'retune'): UseStore {
       db.close();
       opened = undefined;
     };
+    await prepare?.(async (mode, work) => work(objectsOf(db, mode)));
     return db;
   };
   return async (mode, work) => {
@@ -26,9 +34,12 @@ export function openDatabase(name = 'retune'): UseStore {
       opened = undefined;
       throw error;
     });
-    return work(db.transaction(OBJECTS, mode, { durability: 'strict' }).objectStore(OBJECTS));
+    return work(objectsOf(db, mode));
   };
 }
+
+const objectsOf = (db: IDBDatabase, mode: IDBTransactionMode): IDBObjectStore =>
+  db.transaction(OBJECTS, mode, { durability: 'strict' }).objectStore(OBJECTS);
 
 /** All keys that begin with `prefix`. */
 export function under(prefix: string): IDBKeyRange {

@@ -5,7 +5,7 @@ import { BaseCache } from '../model/base-cache.ts';
 import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import { runLockFree } from '../platform/run-lock.ts';
 import { BrowserCacheStorage } from '../storage/base-cache.ts';
-import { openDatabase } from '../storage/database.ts';
+import { openKeptTwice } from '../storage/kept-twice.ts';
 import { KeptInputs } from '../storage/kept-inputs.ts';
 import { RunRecords } from '../storage/run-records.ts';
 import { TestRecords } from '../storage/test-records.ts';
@@ -21,12 +21,20 @@ import type { DeviceFacts, EngineApi } from './protocol.ts';
 import { archiveRun, importRun } from './run-archive.ts';
 import { RunBook } from './run-book.ts';
 import { Runs } from './runs.ts';
-import { appShelf, baseShelf, deleteStored, runShelf, storageAccount, testShelf } from './storage-account.ts';
+import {
+  appShelf,
+  baseShelf,
+  copyShelf,
+  deleteStored,
+  runShelf,
+  storageAccount,
+  testShelf,
+} from './storage-account.ts';
 import { TestSources } from './test-inputs.ts';
 import { Tests } from './tests.ts';
 import { testsApi } from './tests-api.ts';
 
-const store = openDatabase();
+const store = openKeptTwice();
 const records = new RunRecords(store);
 const kept = new KeptAdapters(records);
 const baseCache = new BaseCache(new BrowserCacheStorage());
@@ -40,6 +48,7 @@ const shelves = [
   runShelf(runs, keptInputs),
   testShelf(tests, testRecords, runs),
   baseShelf(baseCache, runs),
+  copyShelf,
   appShelf,
 ];
 const chat = new Chat(runs, files);

@@ -2,6 +2,7 @@ import { UserError } from '../formats/user-error.ts';
 import type { BaseCache } from '../model/base-cache.ts';
 import { CacheRefusal } from '../model/base-cache-storage.ts';
 import { storageEstimate } from '../storage/quota.ts';
+import { bucketBytes } from '../storage/second-home.ts';
 import type { KeptInputs } from '../storage/kept-inputs.ts';
 import type { TestRecords } from '../storage/test-records.ts';
 import type { Runs } from './runs.ts';
@@ -109,6 +110,27 @@ export function baseShelf(cache: BaseCache, runs: Runs): Shelf {
     },
   };
 }
+
+/** What is kept of runs and tests once more; it goes with them. */
+export const copyShelf: Shelf = {
+  prefix: 'copy/',
+  list: async () => {
+    const bytes = await bucketBytes();
+    const item = {
+      key: 'copy/all',
+      kind: 'second copy',
+      name: 'A second copy',
+      bytes,
+      parts: [],
+      deletable: false,
+    } as const;
+    return bytes > 0 ? [item] : [];
+  },
+  delete: () =>
+    Promise.reject(
+      new UserError('The second copy goes with the runs and tests that it holds; delete those.'),
+    ),
+};
 
 /** The page itself, as the service worker keeps it to work without a network; it comes back with the next visit. */
 export const appShelf: Shelf = {

@@ -212,7 +212,7 @@ export interface RunNotes {
 export interface StorageItem {
   /** What deleteStored takes. */
   key: string;
-  kind: 'run' | 'test' | 'base cache' | 'app files';
+  kind: 'run' | 'test' | 'base cache' | 'second copy' | 'app files';
   name: string;
   bytes: number;
   parts: readonly { name: string; bytes: number }[];

@@ -12,6 +12,7 @@ const KINDS = {
   run: 'run',
   test: 'test',
   'base cache': 'prepared base',
+  'second copy': 'of the runs and tests, should the browser lose the first',
   'app files': 'so that it works without network',
 } as const;
 

@@ -4,7 +4,9 @@ import { sha256, sha256Chunks } from '../../../src/formats/sha256.ts';
 import { decodeUtf8, encodeUtf8 } from '../../../src/formats/utf8.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
-import { openDatabase } from '../../../src/storage/database.ts';
+import { entriesUnder, openDatabase, replace } from '../../../src/storage/database.ts';
+import { openKeptTwice } from '../../../src/storage/kept-twice.ts';
+import { bucketHome } from '../../../src/storage/second-home.ts';
 import { startEngine } from '../../../src/worker/client.ts';
 import type {
   Answer,
@@ -46,12 +48,15 @@ export interface Bench {
   /** A file's bytes as base64. */
   base64(blob: Blob): Promise<string>;
   store(id: string): BrowserRunStore;
+  storage: typeof storage;
   breakDevice(): void;
   /** The checkpoints of a run that `saveOnAndOn` wrote, and whether each is what was written. */
   checkpointsLeft(id: string): Promise<{ step: number; sound: boolean }[]>;
   /** Writes checkpoints of so many bytes from a step on, keeping two, and tells of each once it is acknowledged. */
   saveOnAndOn(id: string, step: number, bytes: number, acknowledge: (step: number) => void): Promise<never>;
 }
+
+const storage = { bucketHome, entriesUnder, openDatabase, openKeptTwice, replace };
 
 declare global {
   interface Window {
@@ -150,7 +155,8 @@ const bench: Bench = {
     for (const byte of new Uint8Array(await blob.arrayBuffer())) binary += String.fromCharCode(byte);
     return btoa(binary);
   },
-  store: (id) => new BrowserRunStore(openDatabase(), id, 'test'),
+  storage,
+  store: (id) => new BrowserRunStore(openKeptTwice(), id, 'test'),
   async checkpointsLeft(id) {
     const store = bench.store(id);
     const sound = async (step: number): Promise<boolean> => {
