@@ -265,7 +265,10 @@ it('a run goes out as a zip and comes back the same; storage tells what takes ho
   ]);
   expect(own.bytes).toBe(own.parts.reduce((sum, { bytes }) => sum + bytes, 0));
   expect(account.items.filter(({ kind }) => kind === 'test')).toHaveLength(3);
-  expect(account.used).toBeGreaterThan(own.bytes);
+  const copy = account.items.find(({ kind }) => kind === 'second copy')!;
+  expect(copy.deletable).toBe(false);
+  expect(copy.bytes).toBeGreaterThan(own.bytes);
+  expect(account.used).toBeGreaterThan(own.bytes + copy.bytes);
   const told = await page.evaluate(async (id) => {
     const { engine } = window.bench;
     await engine.annotateRun(id, 'the good one');
