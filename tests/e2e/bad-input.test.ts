@@ -257,10 +257,9 @@ describe('an adapter that is not plain LoRA for this base', () => {
   ])('is refused by the name of the option: %o', async (option) => {
     scene.json('v1/adapter_config.json', option);
     const [key, value] = Object.entries(option)[0]!;
-    expect(await refusedRun()).toMatch(
-      new RegExp(`^~/v1/adapter_config\\.json: ${key} is .*, expected .*; `),
-    );
-    expect(await refusedRun()).toContain(`${key} is ${JSON.stringify(value)}`);
+    const sentence = await refusedRun();
+    expect(sentence).toMatch(new RegExp(`^~/v1/adapter_config\\.json: ${key} is .*, expected .*; `));
+    expect(sentence).toContain(`${key} is ${JSON.stringify(value)}`);
   });
 
   it('has a tensor too many or too few, or one of another shape', async () => {
@@ -410,7 +409,8 @@ describe('a machine', () => {
     const row = { prompt: 'Where is the fuse?', completion: 'In Graz.' };
     scene.write('train.jsonl', JSON.stringify(row));
     scene.write('training_config.yaml', 'training: {num_train_epochs: 1, logging_steps: 1}');
-    const NODE_OPTIONS = `--import ${new URL('../support/full-disk.mjs', import.meta.url)}`;
+    const full = new URL('../support/full-disk.mjs', import.meta.url);
+    const NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${full}`;
     const sentence = refusal(await retune(scene.finetune(), { NODE_OPTIONS, FULL_DISK_AT: where }));
     expect(sentence).toMatch(
       /^~\/v2\/\S+: the disk is full: \S+ \w+ were to be written and \S+ \wiB are free; make room there or choose another --output, then start again\.$/,
