@@ -1,5 +1,6 @@
 // logits[m, first + n] = Σk x[m, k]·table[n, k] for the rows `first`… of the output embedding that one buffer holds.
 // The table stays 16-bit (or f32, where the checkpoint is f32) and is decoded once per tile. Tiles as in nf4_matmul.
+// Beside this text stands table_decode.
 
 struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
 
@@ -8,9 +9,6 @@ struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
 @group(0) @binding(2) var<storage, read> table: array<vec4u>;
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>;
 
-// How the table stores a value: 0 = bf16, 1 = f16, 2 = f32.
-override FORMAT: u32 = 0u;
-
 const THREADS = 128u;
 const TILE_M = 64u;
 const TILE_N = 128u;
@@ -18,11 +16,6 @@ const STRIDE = 5u;
 
 var<workgroup> tile_x: array<vec4f, TILE_M * STRIDE>;
 var<workgroup> tile_w: array<vec4f, TILE_N * STRIDE>;
-
-fn halves(word: u32) -> vec2f {
-  if (FORMAT == 0u) { return vec2f(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u)); }
-  return unpack2x16float(word);
-}
 
 fn load(first_m: u32, first_n: u32, k: u32, lane: u32) {
   for (var i = lane; i < TILE_M * 4u; i += THREADS) {

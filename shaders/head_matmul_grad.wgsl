@@ -1,6 +1,7 @@
 // partial[slice, m, k] = Σn dlogits[m, first + n]·table[n, k] over the slice's share of the table's rows. The
 // vocabulary is the long axis here and the output is small, so it is cut into slices that sum_slices adds up in a
 // fixed order. Tiles as in nf4_matmul_grad.
+// Beside this text stands table_decode.
 
 struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32, first_slice: u32, slice_columns: u32 }
 
@@ -9,9 +10,6 @@ struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32, fi
 @group(0) @binding(2) var<storage, read> table: array<vec4u>;
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4f>;
 
-// How the table stores a value: 0 = bf16, 1 = f16, 2 = f32.
-override FORMAT: u32 = 0u;
-
 const THREADS = 128u;
 const TILE_M = 64u;
 const STRIDE_Y = 5u;
@@ -19,11 +17,6 @@ const STRIDE_W = 33u;
 
 var<workgroup> tile_y: array<vec4f, TILE_M * STRIDE_Y>;
 var<workgroup> tile_w: array<vec4f, 16u * STRIDE_W>;
-
-fn halves(word: u32) -> vec2f {
-  if (FORMAT == 0u) { return vec2f(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u)); }
-  return unpack2x16float(word);
-}
 
 fn dlogit(m: u32, n: u32, end: u32) -> f32 {
   if (m < p.rows && n < end) { return dlogits[m * p.stride + p.first + n]; }

@@ -2,6 +2,7 @@
 //
 // Built as nf4_matmul_grad_matrix is. All rows are divided by one power of two, of the size of the loss's gradient
 // with respect to one logit, which bounds every element.
+// Before this text stands what stands before nf4_matmul_matrix; beside it matrix_left and table_decode.
 
 struct Params {
   rows: u32, columns: u32, depth: u32, first: u32, stride: u32, first_slice: u32, slice_columns: u32, scale: f32,
@@ -12,41 +13,19 @@ struct Params {
 @group(0) @binding(2) var<storage, read> table: array<vec4u>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
 
-// How the table stores a value: 0 = bf16, 1 = f16.
-override FORMAT: u32 = 0u;
-
 const CHUNK = 32u;
-const TILE_M = 2u * u32(M) * SUBGROUPS_M;
 const TILE_K = 4u * u32(N) * SUBGROUPS_N;
-const THREADS = SUBGROUP_SIZE * SUBGROUPS_M * SUBGROUPS_N;
 // Halves between rows of a tile; the last 8 are there to keep rows off each other's banks.
-const STRIDE_LEFT = 40u;
 const STRIDE_RIGHT = TILE_K + 8u;
-// What a thread brings of a chunk: vec4 of dlogits, groups of eight values of the table.
-const QUADS = TILE_M * 8u / THREADS;
+// What a thread brings of a chunk beside its quads: groups of eight values of the table.
 const EIGHTS = CHUNK * TILE_K / 8u / THREADS;
 
-var<workgroup> tile_left: array<f16, TILE_M * STRIDE_LEFT>;
 var<workgroup> tile_right: array<f16, CHUNK * STRIDE_RIGHT>;
 var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
-
-fn halves(word: u32) -> vec2f {
-  if (FORMAT == 0u) { return vec2f(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u)); }
-  return unpack2x16float(word);
-}
 
 fn dlogit(m: u32, n: u32, end: u32) -> f32 {
   if (m < p.rows && n < end) { return dlogits[m * p.stride + p.first + n]; }
   return 0.0;
-}
-
-fn put_left(i: u32, value: vec4f) {
-  let at = (i / 8u) * STRIDE_LEFT + (i % 8u) * 4u;
-  let h = vec4<f16>(value);
-  tile_left[at] = h.x;
-  tile_left[at + 1u] = h.y;
-  tile_left[at + 2u] = h.z;
-  tile_left[at + 3u] = h.w;
 }
 
 struct Fetched { y: array<vec4f, QUADS>, table: array<vec4u, EIGHTS> }

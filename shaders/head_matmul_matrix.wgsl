@@ -1,6 +1,7 @@
 // head_matmul on matrix units: logits[m, first + n] = Σk x[m, k]·table[n, k], table in bf16 or f16.
 //
 // Built as nf4_matmul_matrix is; the table's values become f16 on their way into the tile.
+// Before this text stands what stands before nf4_matmul_matrix; beside it matrix_left, row_scale_inverse and table_decode.
 
 struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
 
@@ -10,43 +11,15 @@ struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
 @group(0) @binding(3) var<storage, read> row_scales: array<f32>;
 @group(0) @binding(4) var<storage, read_write> logits: array<f32>;
 
-// How the table stores a value: 0 = bf16, 1 = f16.
-override FORMAT: u32 = 0u;
-
 const DEPTH = 32u;
-const TILE_M = 2u * u32(M) * SUBGROUPS_M;
 const TILE_N = 4u * u32(N) * SUBGROUPS_N;
-const THREADS = SUBGROUP_SIZE * SUBGROUPS_M * SUBGROUPS_N;
 // Halves between rows of a tile, 32 in use; 80 bytes keep sixteen rows off each other's banks.
-const STRIDE_LEFT = 40u;
 const STRIDE_RIGHT = 40u;
-// What a thread brings of a chunk: vec4 of x, groups of eight values of the table.
-const QUADS = TILE_M * 8u / THREADS;
+// What a thread brings of a chunk beside its quads: groups of eight values of the table.
 const EIGHTS = TILE_N * 4u / THREADS;
 
-var<workgroup> tile_left: array<f16, TILE_M * STRIDE_LEFT>;
 var<workgroup> tile_right: array<f16, TILE_N * STRIDE_RIGHT>;
 var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
-
-fn halves(word: u32) -> vec2f {
-  if (FORMAT == 0u) { return vec2f(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u)); }
-  return unpack2x16float(word);
-}
-
-// Of a power of two, exactly; of a row that is not there, zero.
-fn inverse_scale(m: u32) -> f32 {
-  if (m >= p.rows) { return 0.0; }
-  return bitcast<f32>(0x7f000000u - bitcast<u32>(row_scales[m]));
-}
-
-fn put_left(i: u32, value: vec4f) {
-  let at = (i / 8u) * STRIDE_LEFT + (i % 8u) * 4u;
-  let h = vec4<f16>(value);
-  tile_left[at] = h.x;
-  tile_left[at + 1u] = h.y;
-  tile_left[at + 2u] = h.z;
-  tile_left[at + 3u] = h.w;
-}
 
 struct Fetched { x: array<vec4f, QUADS>, table: array<vec4u, EIGHTS> }
 

@@ -1,5 +1,6 @@
 // head_matmul for 1 to 8 rows, as decoding has them: logits[m, first + n] = Σk x[m, k]·table[n, k]. Bound by reading the
 // table: 64 of its rows a workgroup, four at a time by 16 threads that share the depth, so that x is read once for four.
+// Beside this text stands table_decode.
 
 struct Params { columns: u32, depth: u32, first: u32, stride: u32 }
 
@@ -8,18 +9,11 @@ struct Params { columns: u32, depth: u32, first: u32, stride: u32 }
 @group(0) @binding(2) var<storage, read> table: array<vec4u>;
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>;
 
-// How the table stores a value: 0 = bf16, 1 = f16, 2 = f32.
-override FORMAT: u32 = 0u;
 // Rows of x, at most 8: a constant, so that their sums stay in registers.
 override ROWS: u32 = 1u;
 
 // Per thread: its part of four logits.
 var<workgroup> partial: array<vec4f, 256>;
-
-fn halves(word: u32) -> vec2f {
-  if (FORMAT == 0u) { return vec2f(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u)); }
-  return unpack2x16float(word);
-}
 
 // Word quad i of the depth of table row n: eight values, or four and four zeros where they are f32.
 fn weights(n: u32, i: u32, quads: u32) -> mat2x4f {

@@ -6,6 +6,7 @@
 // memory into registers. The LoRA product is simply more chunks. Threads stand in SLICES grids of THREADS_M ×
 // THREADS_N, each thread makes ROWS × COLUMNS numbers; slices share the chunk's k among them and are summed in order
 // at the end, so that a small tile still keeps many threads busy.
+// Beside this text stands nf4_decode.
 
 struct Params {
   rows: u32, columns: u32, depth: u32, rank: u32,
@@ -22,9 +23,6 @@ struct Params {
 @group(0) @binding(6) var<storage, read> bias: array<f32>;
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(8) var<storage, read_write> y: array<f32>;
-
-// True where the scales are themselves 8-bit codes (double quantisation).
-override NESTED: bool = false;
 
 override THREADS_M: u32 = 8u;
 override THREADS_N: u32 = 16u;
@@ -46,22 +44,6 @@ override STRIDE = CHUNK + 1u;
 
 var<workgroup> tile_x: array<vec4f, TILE_M * CHUNK>;
 var<workgroup> tile_w: array<vec4f, TILE_N * STRIDE>;
-var<workgroup> book: array<f32, 16>;
-
-const NF4 = array<f32, 16>(
-  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
-  -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634,
-  0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0);
-
-fn scale_of(block: u32) -> f32 {
-  if (!NESTED) { return bitcast<f32>(scales[block]); }
-  let code = (scales[block >> 2u] >> (8u * (block & 3u))) & 255u;
-  return bitcast<f32>(scales[p.map_at + code]) * bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
-}
-
-fn decode4(word: u32, scale: f32) -> vec4f {
-  return vec4f(book[word % 16u], book[(word >> 4u) % 16u], book[(word >> 8u) % 16u], book[(word >> 12u) % 16u]) * scale;
-}
 
 fn u_at(m: u32, r: u32) -> f32 {
   if (m < p.rows && r < p.rank) { return u[m * p.rank + r]; }
@@ -109,7 +91,7 @@ fn store_row(m: u32, n: u32, v: vec4f, w: vec4f) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first_m = group.y * TILE_M;
   let first_n = group.x * TILE_N;
-  if (lane < 16u) { book[lane] = NF4[lane]; }
+  fill_book(lane);
 
   // What this thread brings: PER_X vec4 of x, THREADS / CHUNK rows apart, and PER_W neighbouring vec4 of one weight
   // row. Past the edge it brings the last row again: what comes of it is not stored.

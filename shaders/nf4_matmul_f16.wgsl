@@ -4,6 +4,7 @@
 // A workgroup of 128 threads makes a tile of 64 rows × 128 columns, 8 × 8 a thread, over chunks of 32 k. Sixteen
 // products are added in f16, everything else in f32. Both tiles lie with k outermost, so that a thread reads four
 // rows or four columns at once; the next chunk is fetched from memory while this one is multiplied.
+// Beside this text stand nf4_decode and row_scale_inverse.
 
 enable f16;
 
@@ -24,9 +25,6 @@ struct Params {
 @group(0) @binding(8) var<storage, read> row_scales: array<f32>;
 @group(0) @binding(9) var<storage, read_write> y: array<f32>;
 
-// True where the scales are themselves 8-bit codes (double quantisation).
-override NESTED: bool = false;
-
 const TILE_M = 64u;
 const TILE_N = 128u;
 const DEPTH = 32u;
@@ -35,18 +33,6 @@ const STRIDE_W = 32u;
 
 var<workgroup> tile_x: array<vec4<f16>, DEPTH * STRIDE_X>;
 var<workgroup> tile_w: array<vec4<f16>, DEPTH * STRIDE_W>;
-var<workgroup> book: array<f32, 16>;
-
-const NF4 = array<f32, 16>(
-  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
-  -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634,
-  0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0);
-
-fn scale_of(block: u32) -> f32 {
-  if (!NESTED) { return bitcast<f32>(scales[block]); }
-  let code = (scales[block >> 2u] >> (8u * (block & 3u))) & 255u;
-  return bitcast<f32>(scales[p.map_at + code]) * bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
-}
 
 // What a thread brings of the next chunk: four rows × four k of x, four columns × eight k of w.
 struct Fetched { x: mat4x4f, words: vec4u, scales: vec4f }
@@ -116,21 +102,16 @@ fn store(m: u32, n: u32, value: vec4f) {
   }
 }
 
-// Of a power of two, exactly.
-fn reciprocal(scale: f32) -> f32 { return bitcast<f32>(0x7f000000u - bitcast<u32>(scale)); }
-
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  if (lane < 16u) { book[lane] = NF4[lane]; }
+  fill_book(lane);
   let first_m = group.y * TILE_M;
   let first_n = group.x * TILE_N;
   // Rows and columns that this thread brings.
   let m = first_m + (lane / 8u) * 4u;
   let n = first_n + (lane % 32u) * 4u;
   var inverse = vec4f();
-  for (var i = 0u; i < 4u; i++) {
-    if (m + i < p.rows) { inverse[i] = reciprocal(row_scales[m + i]); }
-  }
+  for (var i = 0u; i < 4u; i++) { inverse[i] = inverse_scale(m + i); }
   // It computes rows 4ty… and 32 + 4ty…, columns 4tx… and 64 + 4tx….
   let tx = lane % 16u;
   let ty = lane / 16u;

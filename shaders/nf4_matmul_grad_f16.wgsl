@@ -2,6 +2,7 @@
 //
 // The scaling of rows, the tiles and the sums are those of nf4_matmul_f16: 64 rows × 128 k a workgroup of 128
 // threads, over chunks of 32 n, sixteen products at a time added in f16, the next chunk fetched ahead.
+// Beside this text stand nf4_decode and row_scale_inverse.
 
 enable f16;
 
@@ -20,9 +21,6 @@ struct Params {
 @group(0) @binding(6) var<storage, read> row_scales: array<f32>;
 @group(0) @binding(7) var<storage, read_write> dx: array<vec4f>;
 
-// True where the scales are themselves 8-bit codes (double quantisation).
-override NESTED: bool = false;
-
 const TILE_M = 64u;
 const TILE_K = 128u;
 const CHUNK = 32u;
@@ -31,18 +29,6 @@ const STRIDE_W = 33u;  // vec4 between n of the weight tile, 32 in use
 
 var<workgroup> tile_y: array<vec4<f16>, CHUNK * STRIDE_Y>;
 var<workgroup> tile_w: array<vec4<f16>, CHUNK * STRIDE_W>;
-var<workgroup> book: array<f32, 16>;
-
-const NF4 = array<f32, 16>(
-  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
-  -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634,
-  0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0);
-
-fn scale_of(block: u32) -> f32 {
-  if (!NESTED) { return bitcast<f32>(scales[block]); }
-  let code = (scales[block >> 2u] >> (8u * (block & 3u))) & 255u;
-  return bitcast<f32>(scales[p.map_at + code]) * bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
-}
 
 // What a thread brings of the next chunk: four rows × four n of dy, 32 k of one n of w.
 struct Fetched { y: mat4x4f, words: vec4u, scale: f32 }
@@ -74,8 +60,7 @@ fn put_weights(f: Fetched, inverse: vec4f, lane: u32) {
   let at = (lane % 32u) * STRIDE_W + (lane / 32u) * 8u;
   for (var j = 0u; j < 8u; j++) {
     let word = f.words[j / 2u] >> (16u * (j % 2u));
-    let w = vec4f(book[word & 15u], book[(word >> 4u) & 15u], book[(word >> 8u) & 15u], book[(word >> 12u) & 15u]);
-    tile_w[at + j] = vec4<f16>(w * f.scale);
+    tile_w[at + j] = vec4<f16>(decode4(word, f.scale));
   }
 }
 
@@ -107,19 +92,14 @@ fn store(m: u32, k: u32, value: vec4f) {
   if (p.accumulate != 0u) { dx[at] += scaled; } else { dx[at] = scaled; }
 }
 
-// Of a power of two, exactly.
-fn reciprocal(scale: f32) -> f32 { return bitcast<f32>(0x7f000000u - bitcast<u32>(scale)); }
-
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  if (lane < 16u) { book[lane] = NF4[lane]; }
+  fill_book(lane);
   let first_m = group.y * TILE_M;
   let first_k = group.x * TILE_K;
   let m = first_m + (lane / 8u) * 4u;
   var inverse = vec4f();
-  for (var i = 0u; i < 4u; i++) {
-    if (m + i < p.rows) { inverse[i] = reciprocal(row_scales[m + i]); }
-  }
+  for (var i = 0u; i < 4u; i++) { inverse[i] = inverse_scale(m + i); }
   // A thread computes rows 4ty… and 32 + 4ty…, k 4tx… and 64 + 4tx….
   let tx = lane % 16u;
   let ty = lane / 16u;

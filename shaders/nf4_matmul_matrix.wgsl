@@ -3,7 +3,7 @@
 // Operands are f16, rows of x and u divided by row_scale's powers of two; all sums are f32. Each subgroup makes 2 × 4
 // matrices of M × N; SUBGROUPS_M × SUBGROUPS_N of them share the tiles of a workgroup, over chunks of 32 k. Before
 // this text stand `enable` lines, the shape of the matrices (M, N, K), SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N, and one of the
-// subgroup_matrix_by_* files.
+// subgroup_matrix_by_* files; beside it matrix_left, nf4_decode and row_scale_inverse.
 
 struct Params {
   rows: u32, columns: u32, depth: u32, rank: u32,
@@ -22,50 +22,15 @@ struct Params {
 @group(0) @binding(8) var<storage, read> row_scales: array<f32>;
 @group(0) @binding(9) var<storage, read_write> y: array<f32>;
 
-// True where the scales are themselves 8-bit codes (double quantisation).
-override NESTED: bool = false;
-
 const DEPTH = 32u;
-const TILE_M = 2u * u32(M) * SUBGROUPS_M;
 const TILE_N = 4u * u32(N) * SUBGROUPS_N;
-const THREADS = SUBGROUP_SIZE * SUBGROUPS_M * SUBGROUPS_N;
 // Halves between rows of a tile, 32 in use; 80 bytes keep sixteen rows off each other's banks.
-const STRIDE_LEFT = 40u;
 const STRIDE_RIGHT = 40u;
-// What a thread brings of a chunk: vec4 of x, words of eight codes.
-const QUADS = TILE_M * 8u / THREADS;
+// What a thread brings of a chunk beside its quads: words of eight codes.
 const WORDS = TILE_N * 4u / THREADS;
 
-var<workgroup> tile_left: array<f16, TILE_M * STRIDE_LEFT>;
 var<workgroup> tile_right: array<f16, TILE_N * STRIDE_RIGHT>;
 var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
-var<workgroup> book: array<f32, 16>;
-
-const NF4 = array<f32, 16>(
-  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
-  -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634,
-  0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0);
-
-fn scale_of(block: u32) -> f32 {
-  if (!NESTED) { return bitcast<f32>(scales[block]); }
-  let code = (scales[block >> 2u] >> (8u * (block & 3u))) & 255u;
-  return bitcast<f32>(scales[p.map_at + code]) * bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
-}
-
-// Of a power of two, exactly; of a row that is not there, zero.
-fn inverse_scale(m: u32) -> f32 {
-  if (m >= p.rows) { return 0.0; }
-  return bitcast<f32>(0x7f000000u - bitcast<u32>(row_scales[m]));
-}
-
-fn put_left(i: u32, value: vec4f) {
-  let at = (i / 8u) * STRIDE_LEFT + (i % 8u) * 4u;
-  let h = vec4<f16>(value);
-  tile_left[at] = h.x;
-  tile_left[at + 1u] = h.y;
-  tile_left[at + 2u] = h.z;
-  tile_left[at + 3u] = h.w;
-}
 
 struct Fetched { x: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS> }
 
@@ -145,7 +110,7 @@ fn main(
   @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_invocation_id) in_subgroup: u32,
 ) {
-  if (lane < 16u) { book[lane] = NF4[lane]; }
+  fill_book(lane);
   let first_m = group.y * TILE_M;
   let first_n = group.x * TILE_N;
   var inverse: array<f32, QUADS>;

@@ -1,5 +1,6 @@
 // nf4_matmul for 1 to 8 rows, as decoding has them: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] +
 // residual[m, n]. Bound by reading the weights: 32 columns a workgroup, 8 threads sharing the depth of each.
+// Beside this text stands nf4_decode.
 
 struct Params {
   rows: u32, columns: u32, depth: u32, rank: u32,
@@ -17,33 +18,15 @@ struct Params {
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(8) var<storage, read_write> y: array<f32>;
 
-override NESTED: bool = false;
-
 const ROWS = 8u;
 const COLUMNS = 32u;
 const SLICES = 8u;
 
 var<workgroup> partial: array<f32, ROWS * COLUMNS * SLICES>;
-var<workgroup> book: array<f32, 16>;
-
-const NF4 = array<f32, 16>(
-  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
-  -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634,
-  0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0);
-
-fn scale_of(block: u32) -> f32 {
-  if (!NESTED) { return bitcast<f32>(scales[block]); }
-  let code = (scales[block >> 2u] >> (8u * (block & 3u))) & 255u;
-  return bitcast<f32>(scales[p.map_at + code]) * bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
-}
-
-fn decode4(word: u32) -> vec4f {
-  return vec4f(book[word & 15u], book[(word >> 4u) & 15u], book[(word >> 8u) & 15u], book[(word >> 12u) & 15u]);
-}
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  if (lane < 16u) { book[lane] = NF4[lane]; }
+  fill_book(lane);
   workgroupBarrier();
   let column = lane % COLUMNS;
   let slice = lane / COLUMNS;
@@ -54,8 +37,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let packed = codes[g * p.columns + n];
       let scale = scale_of((n * p.depth + g * 32u) / 64u);
       for (var quarter = 0u; quarter < 4u; quarter++) {
-        let low = decode4(packed[quarter]) * scale;
-        let high = decode4(packed[quarter] >> 16u) * scale;
+        let low = decode4(packed[quarter], scale);
+        let high = decode4(packed[quarter] >> 16u, scale);
         for (var m = 0u; m < p.rows; m++) {
           let at = (m * p.depth + g * 32u) / 4u + quarter * 2u;
           sums[m] += dot(low, x[at]) + dot(high, x[at + 1u]);

@@ -7,8 +7,9 @@ export type ParamSpec = Readonly<Record<string, ParamType>>;
 export type ParamValues<P extends ParamSpec> = { readonly [K in keyof P]: number };
 
 /**
- * What the engine must know of a .wgsl file. Convention: @binding(0) is the uniform `Params`, and
- * @binding(1…) are the storage buffers of `buffers` in order. Entry point: main.
+ * What the engine must know of a kernel. `code` is a .wgsl file, with those that it shares with other kernels before or
+ * after it. Convention: @binding(0) is the uniform `Params`, and @binding(1…) are the storage buffers of `buffers` in
+ * order. Entry point: main.
  */
 export interface KernelSpec<P extends ParamSpec> {
   readonly name: string;

@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import forwardText from '../../shaders/head_matmul_matrix.wgsl?raw';
-import backwardText from '../../shaders/head_matmul_grad_matrix.wgsl?raw';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import {
   dispatchHead,
@@ -10,6 +8,7 @@ import {
   headMatmulGradMatrix,
   headMatmulMatrix,
   headOnMatrixUnits,
+  HEAD_TEXTS,
 } from '../../src/gpu/kernels/head-matrix.ts';
 import { headSlices, type Table } from '../../src/gpu/kernels/head.ts';
 import { GRIDS, matrixText } from '../../src/gpu/kernels/matrix-kernels.ts';
@@ -25,8 +24,8 @@ let grad: ReturnType<typeof headGradKernel>;
 
 beforeAll(async () => {
   t = new TestGpu(await openNodeGpu());
-  kernel = headKernel('head', withoutMatrixUnits(t, GRID, forwardText));
-  grad = headGradKernel('head gradient', withoutMatrixUnits(t, GRID, backwardText));
+  kernel = headKernel('head', withoutMatrixUnits(t, GRID, HEAD_TEXTS.forward));
+  grad = headGradKernel('head gradient', withoutMatrixUnits(t, GRID, HEAD_TEXTS.grad));
 });
 
 afterAll(() => t.close());
@@ -97,8 +96,10 @@ it('compiles for the matrix units of a device that has some, in both dialects', 
   for (const dialect of ['flag', matrix.dialect] as const)
     for (const shape of matrix.shapes) {
       const units = { ...matrix, dialect };
-      await headKernel('compiled', matrixText(shape, GRID, units, forwardText)).compile(t.gpu, { FORMAT: 1 });
-      await headGradKernel('compiled', matrixText(shape, GRID, units, backwardText)).compile(t.gpu);
+      await headKernel('compiled', matrixText(shape, GRID, units, HEAD_TEXTS.forward)).compile(t.gpu, {
+        FORMAT: 1,
+      });
+      await headGradKernel('compiled', matrixText(shape, GRID, units, HEAD_TEXTS.grad)).compile(t.gpu);
     }
   expect(t.gpu.errors).toEqual([]);
 });

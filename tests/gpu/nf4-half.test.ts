@@ -1,8 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import matmul from '../../shaders/nf4_matmul_f16.wgsl?raw';
-import matmulGrad from '../../shaders/nf4_matmul_grad_f16.wgsl?raw';
-import matmulMatrix from '../../shaders/nf4_matmul_matrix.wgsl?raw';
-import matmulGradMatrix from '../../shaders/nf4_matmul_grad_matrix.wgsl?raw';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { GRIDS, matrixText } from '../../src/gpu/kernels/matrix-kernels.ts';
 import type { Nf4Matmul, Nf4MatmulGrad } from '../../src/gpu/kernels/nf4-call.ts';
@@ -13,6 +9,7 @@ import {
   gradKernel,
   HALF_FORWARD,
   HALF_GRAD,
+  HALF_TEXTS,
 } from '../../src/gpu/kernels/nf4-half.ts';
 import { rowScale } from '../../src/gpu/kernels/row-scale.ts';
 import type { Stream } from '../../src/gpu/stream.ts';
@@ -33,8 +30,8 @@ interface Way {
 /** What is tested with stand-ins is where everything lies. */
 function standIns(): Way[] {
   const half = { rows: 64, columns: 128 };
-  const forward = forwardKernel('half forward', withoutHalves(matmul));
-  const grad = gradKernel('half gradient', withoutHalves(matmulGrad));
+  const forward = forwardKernel('half forward', withoutHalves(HALF_TEXTS.forward));
+  const grad = gradKernel('half gradient', withoutHalves(HALF_TEXTS.grad));
   return [
     {
       name: 'f16 tiles with floats for halves',
@@ -44,8 +41,11 @@ function standIns(): Way[] {
     },
     ...GRIDS.slice(0, 1).map((grid): Way => {
       const tile = standInTile(grid);
-      const forward = forwardKernel(`forward ${grid.down}`, withoutMatrixUnits(t, grid, matmulMatrix));
-      const grad = gradKernel(`gradient ${grid.down}`, withoutMatrixUnits(t, grid, matmulGradMatrix));
+      const forward = forwardKernel(
+        `forward ${grid.down}`,
+        withoutMatrixUnits(t, grid, HALF_TEXTS.matrixForward),
+      );
+      const grad = gradKernel(`gradient ${grid.down}`, withoutMatrixUnits(t, grid, HALF_TEXTS.matrixGrad));
       return {
         name: `matrices ${grid.down}x${grid.across} with arrays for matrix units`,
         tolerance: 1e-5,
@@ -152,10 +152,12 @@ it('compiles for the matrix units of a device that has some, in both dialects', 
   if (!matrix) return skip('the device has no matrix units');
   for (const dialect of ['flag', matrix.dialect] as const)
     for (const shape of matrix.shapes)
-      for (const code of [matmulMatrix, matmulGradMatrix]) {
+      for (const [code, make] of [
+        [HALF_TEXTS.matrixForward, forwardKernel],
+        [HALF_TEXTS.matrixGrad, gradKernel],
+      ] as const) {
         const text = matrixText(shape, { down: 2, across: 2 }, { ...matrix, dialect }, code);
-        const kernel = (code === matmulMatrix ? forwardKernel : gradKernel)('compiled', text);
-        await kernel.compile(t.gpu, { NESTED: 1 });
+        await make('compiled', text).compile(t.gpu, { NESTED: 1 });
       }
   expect(t.gpu.errors).toEqual([]);
   expect(device.features.has('shader-f16')).toBe(true);

@@ -1,5 +1,8 @@
 import forward from '../../../shaders/head_matmul_matrix.wgsl?raw';
 import backward from '../../../shaders/head_matmul_grad_matrix.wgsl?raw';
+import matrixLeft from '../../../shaders/matrix_left.wgsl?raw';
+import inverse from '../../../shaders/row_scale_inverse.wgsl?raw';
+import decode from '../../../shaders/table_decode.wgsl?raw';
 import type { Gpu } from '../device.ts';
 import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
@@ -9,6 +12,12 @@ import { FORMAT_CODE } from './float-format.ts';
 import { SLICE, type Table } from './head.ts';
 import { GRIDS, matrixFits, matrixKernels, type Tile } from './matrix-kernels.ts';
 import { rowScale } from './row-scale.ts';
+
+/** The kernels' texts with what they share; matrixText says what they want before them. */
+export const HEAD_TEXTS = {
+  forward: forward + matrixLeft + inverse + decode,
+  grad: backward + matrixLeft + decode,
+};
 
 const FORWARD_PARAMS = { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' } as const;
 const GRAD_PARAMS = {
@@ -27,8 +36,8 @@ export const headGradKernel = (name: string, code: string) =>
   new Kernel({ name, code, buffers: ['read', 'read', 'read_write'], params: GRAD_PARAMS });
 
 const GRID = GRIDS[0]!;
-const forwardKernels = matrixKernels('head_matmul_matrix', forward, GRID, headKernel);
-const gradKernels = matrixKernels('head_matmul_grad_matrix', backward, GRID, headGradKernel);
+const forwardKernels = matrixKernels('head_matmul_matrix', HEAD_TEXTS.forward, GRID, headKernel);
+const gradKernels = matrixKernels('head_matmul_grad_matrix', HEAD_TEXTS.grad, GRID, headGradKernel);
 
 /** Whether the device's matrix units can do this head: its table has 16-bit values. */
 export const headOnMatrixUnits = (gpu: Gpu, table: Table): boolean =>

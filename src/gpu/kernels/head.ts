@@ -1,6 +1,7 @@
 import forward from '../../../shaders/head_matmul.wgsl?raw';
 import backward from '../../../shaders/head_matmul_grad.wgsl?raw';
 import vector from '../../../shaders/head_matvec.wgsl?raw';
+import decode from '../../../shaders/table_decode.wgsl?raw';
 import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
@@ -10,21 +11,21 @@ import { sumSlices } from './sum-slices.ts';
 
 const forwardKernel = new Kernel({
   name: 'head_matmul',
-  code: forward,
+  code: forward + decode,
   buffers: ['read', 'read', 'read_write'],
   params: { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
 });
 
 const vectorKernel = new Kernel({
   name: 'head_matvec',
-  code: vector,
+  code: vector + decode,
   buffers: ['read', 'read', 'read_write'],
   params: { columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
 });
 
 const backwardKernel = new Kernel({
   name: 'head_matmul_grad',
-  code: backward,
+  code: backward + decode,
   buffers: ['read', 'read', 'read_write'],
   params: {
     rows: 'u32',

@@ -1,7 +1,10 @@
+import matrixLeft from '../../../shaders/matrix_left.wgsl?raw';
+import decode from '../../../shaders/nf4_decode.wgsl?raw';
 import matmul from '../../../shaders/nf4_matmul_f16.wgsl?raw';
 import matmulGrad from '../../../shaders/nf4_matmul_grad_f16.wgsl?raw';
 import matmulMatrix from '../../../shaders/nf4_matmul_matrix.wgsl?raw';
 import matmulGradMatrix from '../../../shaders/nf4_matmul_grad_matrix.wgsl?raw';
+import inverse from '../../../shaders/row_scale_inverse.wgsl?raw';
 import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { Stream } from '../stream.ts';
@@ -9,6 +12,16 @@ import { GRIDS, hasHalves, matrixFits, matrixKernels, type Tile } from './matrix
 import { FORWARD_PARAMS, GRAD_PARAMS, nestedParams, type Nf4Matmul, type Nf4MatmulGrad } from './nf4-call.ts';
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
 import { rowScale } from './row-scale.ts';
+
+const shared = decode + inverse;
+
+/** The kernels' texts with what they share; matrixText says what those on matrix units want before them. */
+export const HALF_TEXTS = {
+  forward: matmul + shared,
+  grad: matmulGrad + shared,
+  matrixForward: matmulMatrix + matrixLeft + shared,
+  matrixGrad: matmulGradMatrix + matrixLeft + shared,
+};
 
 type ForwardKernel = Kernel<typeof FORWARD_PARAMS>;
 type GradKernel = Kernel<typeof GRAD_PARAMS>;
@@ -71,8 +84,8 @@ export function dispatchGrad(stream: Stream, kernel: GradKernel, tile: Tile, cal
 }
 
 const HALF_TILE: Tile = { rows: 64, columns: 128 };
-const halfForward = forwardKernel('nf4_matmul_f16', matmul);
-const halfGrad = gradKernel('nf4_matmul_grad_f16', matmulGrad);
+const halfForward = forwardKernel('nf4_matmul_f16', HALF_TEXTS.forward);
+const halfGrad = gradKernel('nf4_matmul_grad_f16', HALF_TEXTS.grad);
 
 /** The rungs above f32, forward. */
 export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
@@ -83,7 +96,7 @@ export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
     dispatch: (stream, call) => dispatchForward(stream, halfForward, HALF_TILE, call),
   },
   ...GRIDS.map((grid): Nf4ForwardVariant => {
-    const kernels = matrixKernels('nf4_matmul_matrix', matmulMatrix, grid, forwardKernel);
+    const kernels = matrixKernels('nf4_matmul_matrix', HALF_TEXTS.matrixForward, grid, forwardKernel);
     return {
       name: `matrix ${grid.down}x${grid.across}`,
       precision: 'matrix',
@@ -105,7 +118,7 @@ export const HALF_GRAD: readonly Nf4GradVariant[] = [
     dispatch: (stream, call) => dispatchGrad(stream, halfGrad, HALF_TILE, call),
   },
   ...GRIDS.map((grid): Nf4GradVariant => {
-    const kernels = matrixKernels('nf4_matmul_grad_matrix', matmulGradMatrix, grid, gradKernel);
+    const kernels = matrixKernels('nf4_matmul_grad_matrix', HALF_TEXTS.matrixGrad, grid, gradKernel);
     return {
       name: `matrix ${grid.down}x${grid.across}`,
       precision: 'matrix',

@@ -1,3 +1,4 @@
+import decode from '../../../shaders/nf4_decode.wgsl?raw';
 import matmul from '../../../shaders/nf4_matmul.wgsl?raw';
 import matmulGrad from '../../../shaders/nf4_matmul_grad.wgsl?raw';
 import type { Gpu } from '../device.ts';
@@ -8,14 +9,14 @@ import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
 
 const forwardKernel = new Kernel({
   name: 'nf4_matmul',
-  code: matmul,
+  code: matmul + decode,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
   params: FORWARD_PARAMS,
 });
 
 const gradKernel = new Kernel({
   name: 'nf4_matmul_grad',
-  code: matmulGrad,
+  code: matmulGrad + decode,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
   params: GRAD_PARAMS,
 });

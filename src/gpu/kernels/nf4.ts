@@ -1,3 +1,4 @@
+import decode from '../../../shaders/nf4_decode.wgsl?raw';
 import quantise from '../../../shaders/nf4_quantise.wgsl?raw';
 import repack from '../../../shaders/nf4_repack.wgsl?raw';
 import matvec from '../../../shaders/nf4_matvec.wgsl?raw';
@@ -12,7 +13,7 @@ import { NF4_FORWARD, NF4_GRAD } from './nf4-variants.ts';
 
 const matvecKernel = new Kernel({
   name: 'nf4_matvec',
-  code: matvec,
+  code: matvec + decode,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
   params: FORWARD_PARAMS,
 });

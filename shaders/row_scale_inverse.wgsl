@@ -1,0 +1,8 @@
+// What divides a row of f32 by its row_scale on its way into f16. The kernel beside this declares `row_scales`, and
+// `rows` of `p`.
+
+// Of a power of two, exactly; of a row that is not there, zero.
+fn inverse_scale(m: u32) -> f32 {
+  if (m >= p.rows) { return 0.0; }
+  return bitcast<f32>(0x7f000000u - bitcast<u32>(row_scales[m]));
+}
