@@ -1,6 +1,6 @@
 // out[m, r] = alpha·Σk x[m, k]·w[r, k] for up to three LoRA factors in one dispatch: u = s·x·Aᵀ, and, with w lying as
 // [k, r], v = s·dy·B. The output is narrow and the depth long: where there would be few workgroups, the depth is cut
-// into slices, whose sums lora_sum adds in a fixed order.
+// into slices, whose sums sum_slices adds in a fixed order.
 // One workgroup per 64 rows × 32 ranks of a slice, 8 × 4 a thread, chunks of 16 k; the next chunk is on its way while
 // one is multiplied.
 

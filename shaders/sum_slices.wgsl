@@ -1,10 +1,12 @@
-// y[i] = Σs partial[s, i], in the order of the slices.
+// out[i] (+)= Σs partial[s, i] in the order of the slices, for up to three sums in one dispatch: along z.
 
-struct Params { slices: u32, count4: u32 }
+struct Part { count: u32, slices: u32, partial_at: u32, out_at: u32 }
+
+struct Params { parts: array<Part, 3>, accumulate: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> partial: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(1) var<storage, read> partial: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -12,9 +14,11 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
+  let part = p.parts[group.z];
   let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= p.count4) { return; }
-  var total = vec4f();
-  for (var s = 0u; s < p.slices; s++) { total += partial[s * p.count4 + i]; }
-  y[i] = total;
+  if (i >= part.count) { return; }
+  var total = 0.0;
+  for (var s = 0u; s < part.slices; s++) { total += partial[part.partial_at + s * part.count + i]; }
+  let at = part.out_at + i;
+  if (p.accumulate != 0u) { out[at] += total; } else { out[at] = total; }
 }

@@ -1,35 +1,11 @@
 import gradientCode from '../../../shaders/lora_gradient.wgsl?raw';
 import projectCode from '../../../shaders/lora_project.wgsl?raw';
-import sumCode from '../../../shaders/lora_sum.wgsl?raw';
 import { ceilDiv } from '../grid.ts';
-import { Kernel, type ParamType } from '../kernel.ts';
+import { Kernel } from '../kernel.ts';
 import { view, type View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
-
-/** Most factors of one dispatch: q, k and v share their input. */
-const PARTS = 3;
-
-/** The fields of each part, then the others: a struct that begins with an array of three structs. */
-function paramsOf<Part extends string, Other extends string>(
-  part: Readonly<Record<Part, ParamType>>,
-  others: Readonly<Record<Other, ParamType>>,
-) {
-  const fields = Array.from({ length: PARTS }, (_, i) =>
-    Object.entries(part).map(([name, type]) => [`${name}${i}`, type]),
-  ).flat();
-  return { ...Object.fromEntries(fields), ...others } as Record<`${Part}${0 | 1 | 2}` | Other, ParamType>;
-}
-
-/** Values for `paramsOf`; a part that is absent is all zeros. */
-function valuesOf<Part extends string>(
-  names: Readonly<Record<Part, ParamType>>,
-  parts: readonly Readonly<Record<NoInfer<Part>, number>>[],
-) {
-  const fields = Array.from({ length: PARTS }, (_, i) =>
-    (Object.keys(names) as Part[]).map((name) => [`${name}${i}`, parts[i]?.[name] ?? 0]),
-  ).flat();
-  return Object.fromEntries(fields) as Record<`${Part}${0 | 1 | 2}`, number>;
-}
+import { paramsOf, valuesOf } from './parts.ts';
+import { sumParts } from './sum-slices.ts';
 
 const PROJECT_PART = {
   depth: 'u32',
@@ -67,15 +43,6 @@ const gradientKernel = new Kernel({
   params: paramsOf(GRADIENT_PART, { tokens: 'u32', slices: 'u32', slice_tokens: 'u32' }),
 });
 
-const SUM_PART = { count: 'u32', slices: 'u32', partial_at: 'u32', out_at: 'u32' } as const;
-
-const sumKernel = new Kernel({
-  name: 'lora_sum',
-  code: sumCode,
-  buffers: ['read', 'read_write'],
-  params: paramsOf(SUM_PART, { accumulate: 'u32' }),
-});
-
 /** Rows (or widths) and ranks of a workgroup's tile. */
 const TILE = 64;
 const TILE_RANK = 32;
@@ -110,23 +77,10 @@ function span(views: readonly View[]): { whole: View; at: number[] } {
 /** Three bindings for one to three views. */
 const three = ([a, b, c]: readonly View[]): [View, View, View] => [a!, b ?? a!, c ?? a!];
 
-/** Adds up the slices of the parts that have several. */
-function sumSlices(
-  stream: Stream,
-  call: {
-    partial: View;
-    out: View;
-    parts: { count: number; slices: number; partial_at: number; out_at: number }[];
-    accumulate: boolean;
-  },
-): void {
+/** Adds up the slices of the parts that have several: the others are where they belong. */
+function addUp(stream: Stream, call: Parameters<typeof sumParts>[1]): void {
   const parts = call.parts.map((part) => (part.slices > 1 ? part : { ...part, count: 0 }));
-  const count = Math.max(...parts.map((part) => part.count));
-  stream.dispatch(sumKernel, {
-    buffers: [call.partial, call.out],
-    params: { ...valuesOf(SUM_PART, parts), accumulate: Number(call.accumulate) },
-    groups: [ceilDiv(count, 64), parts.length],
-  });
+  sumParts(stream, { ...call, parts });
 }
 
 /** Where each part's slices begin in the scratch, and the range of it that they take. */
@@ -185,7 +139,7 @@ export function loraProject(
     constants: { W_BY_RANK: Number(call.wByRank) },
     work: parts.reduce((sum, { depth, rank }) => sum + 2 * rows * depth * rank, 0),
   });
-  sumSlices(stream, { partial, out: out.whole, parts, accumulate: false });
+  addUp(stream, { partial, out: out.whole, parts, accumulate: false });
 }
 
 /** One factor's share of `loraGradient`. */
@@ -231,5 +185,5 @@ export function loraGradient(
     constants: { OUT_BY_WIDTH: Number(call.outByWidth) },
     work: parts.reduce((sum, { width, rank }) => sum + 2 * tokens * width * rank, 0),
   });
-  sumSlices(stream, { partial, out: out.whole, parts, accumulate: true });
+  addUp(stream, { partial, out: out.whole, parts, accumulate: true });
 }
