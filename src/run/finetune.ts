@@ -3,9 +3,9 @@ import type { Checkpoint } from './checkpoint.ts';
 import type { Phase } from './events.ts';
 import { identify, type RunIdentity } from './identity.ts';
 import { prepare, type Prepared } from './prepare.ts';
-import { checkSameRun, finishedIdentity, latestCheckpoint, latestWeights } from './resume.ts';
+import { checkSameRun, finishedIdentity, latestCheckpoint, latestWeights, type Start } from './resume.ts';
 import { planProducts } from './run-plan.ts';
-import { Run, type Start } from './run.ts';
+import { Run } from './run.ts';
 import { checkPlan, tunedPlan } from './tune.ts';
 import { withMemory } from './session.ts';
 

@@ -11,6 +11,14 @@ import type { RunStore } from './store.ts';
  */
 export type ResumeMode = 'exact' | 'weights' | 'never';
 
+/** What a run starts from. */
+export interface Start {
+  weights: readonly LoraWeights[];
+  checkpoint: Checkpoint | undefined;
+  /** The checkpoint of which only the weights were taken. */
+  weightsFrom: string | undefined;
+}
+
 /** The latest sound checkpoint; `onBroken` hears why a later one was passed over. */
 export async function latestCheckpoint(
   store: RunStore,

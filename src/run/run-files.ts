@@ -1,0 +1,115 @@
+import { checkpointFiles, CURSOR, type Checkpoint, type RunCursor } from './checkpoint.ts';
+import type { FinetuneCall } from './call.ts';
+import type { RunIdentity } from './identity.ts';
+import type { RunLog } from './log.ts';
+import type { Prepared } from './prepare.ts';
+import { resultFiles } from './result.ts';
+import type { Start } from './resume.ts';
+import type { Session } from './session.ts';
+import { StorageFullError } from './store.ts';
+
+interface RunFilesParts extends Pick<FinetuneCall, 'store' | 'emit'> {
+  prepared: Prepared;
+  identity: RunIdentity;
+  start: Start;
+  session: Session;
+  log: RunLog;
+}
+
+/** What a run writes into its store: checkpoints, the log, and at its end the result. */
+export class RunFiles {
+  readonly #parts: RunFilesParts;
+  /** The step of the last checkpoint, how long the log was then, and whether it stays only until the next. */
+  #saved: { step: number; entries: number; rescue: boolean };
+
+  constructor(parts: RunFilesParts) {
+    this.#parts = parts;
+    const { cursor, state } = parts.start.checkpoint ?? {};
+    this.#saved = { step: cursor?.step ?? 0, entries: state?.log_history.length ?? 0, rescue: false };
+  }
+
+  /** Saves a checkpoint unless this step has one, then drops those beyond the limit. */
+  async save(step: number, rescue = false): Promise<void> {
+    const { store, prepared, emit, log } = this.#parts;
+    const entries = log.history.length;
+    const saved = this.#saved;
+    if (step === saved.step && entries === saved.entries && (rescue || !saved.rescue)) return;
+    emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
+    const files = await checkpointFiles(await this.#checkpoint(step), prepared);
+    await store.saveCheckpoint(step, files, rescue);
+    this.#saved = { step, entries, rescue };
+    const bytes = Object.values(files)
+      .flat()
+      .reduce((sum, chunk) => sum + chunk.length, 0);
+    emit({ type: 'checkpoint', step, bytes });
+    // It counts beside those that the recipe keeps, and the store takes it away with the next.
+    if (rescue) return;
+    const steps = await store.checkpoints();
+    const { saveTotalLimit } = prepared.inputs.recipe.training;
+    for (const old of steps.slice(0, Math.max(0, steps.length - saveTotalLimit)))
+      await store.removeCheckpoint(old);
+  }
+
+  /** Saves a checkpoint on the way; where there is no room for it the run goes on without. */
+  async keep(step: number, rescue = false): Promise<void> {
+    await this.save(step, rescue).catch((error: unknown) => {
+      if (!(error instanceof StorageFullError)) throw error;
+      const text = `${error.happened}; the run goes on, and tries again with its next checkpoint.`;
+      this.#parts.emit({ type: 'note', text });
+    });
+  }
+
+  async writeLog(): Promise<void> {
+    const { store, log } = this.#parts;
+    await store.writeLog(log.eventFileName, log.eventFile());
+  }
+
+  /** Writes the log; where there is no room for it the next time writes it all. */
+  async keepLog(): Promise<void> {
+    await this.writeLog().catch((error: unknown) => {
+      if (!(error instanceof StorageFullError)) throw error;
+    });
+  }
+
+  /** The last checkpoint and the result. */
+  async finish(): Promise<void> {
+    const { store, prepared, emit } = this.#parts;
+    const { maxSteps } = prepared;
+    await this.save(maxSteps);
+    emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
+    await store.saveResult(await resultFiles(await this.#checkpoint(maxSteps), prepared), CURSOR);
+  }
+
+  /**
+   * A run that does not go on from the checkpoints in its store takes their place: first it leaves one of its own,
+   * so that at no moment there is nothing to go on from.
+   */
+  async replaceEarlierRun(): Promise<void> {
+    const { store, prepared } = this.#parts;
+    await store.unfinish(CURSOR);
+    const earlier = await store.checkpoints();
+    if (earlier.length === 0) return;
+    await store.saveCheckpoint(0, await checkpointFiles(await this.#checkpoint(0), prepared));
+    for (const step of earlier.toReversed()) if (step > 0) await store.removeCheckpoint(step);
+  }
+
+  async #checkpoint(step: number): Promise<Checkpoint> {
+    const { identity, prepared, start, session, log } = this.#parts;
+    const cursor: RunCursor = {
+      step,
+      identity,
+      plan: session.plan,
+      logWindow: log.window.save(),
+      logTimes: log.times,
+      totalFlos: log.totalFlos,
+      prompt: prepared.train.chat ? 'chat' : 'text',
+      ...(start.weightsFrom === undefined ? {} : { weightsFrom: start.weightsFrom }),
+    };
+    return {
+      cursor,
+      state: log.state(step),
+      adapter: await session.lora.read(session.stream),
+      optimizer: await session.optimizer.read(session.stream),
+    };
+  }
+}
