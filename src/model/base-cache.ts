@@ -1,16 +1,8 @@
 import type { BaseModel } from '../formats/base-model.ts';
 import type { Folder } from '../formats/byte-source.ts';
-import { encodeUtf8 } from '../formats/utf8.ts';
-import { CacheRefusal, type CacheStorage } from './base-cache-storage.ts';
-import {
-  currentLayout,
-  fingerprintOf,
-  MANIFEST,
-  readManifest,
-  SMALL_FILES,
-  type CachedBase,
-  type Manifest,
-} from './base-manifest.ts';
+import type { CacheStorage } from './base-cache-storage.ts';
+import { BaseEntries } from './base-entries.ts';
+import { fingerprintOf, SMALL_FILES, type CachedBase, type Manifest } from './base-manifest.ts';
 import { BaseSlot } from './base-slot.ts';
 import { openSkeleton } from './base-skeleton.ts';
 
@@ -31,20 +23,18 @@ export interface CachedFolder extends Folder {
  * can whoever can write into the base's.
  */
 export class BaseCache {
-  readonly storage: CacheStorage;
-  readonly now: () => number;
+  readonly #entries: BaseEntries;
 
   constructor(storage: CacheStorage, now: () => number = Date.now) {
-    this.storage = storage;
-    this.now = now;
+    this.#entries = new BaseEntries(storage, now);
   }
 
   /** What is in the cache, the latest used first. Throws CacheRefusal. */
   async list(): Promise<CachedBase[]> {
     const all = [];
-    for (const [id, manifest] of await this.manifests()) {
+    for (const [id, manifest] of await this.#entries.manifests()) {
       const { name, doubleQuant, created, lastUsed, content } = manifest;
-      const folder = await this.storage.open(id);
+      const folder = await this.#entries.storage.open(id);
       const files = await Promise.all((await folder.list()).map((file) => folder.open(file)));
       const bytes = files.reduce((sum, file) => sum + (file?.size ?? 0), 0);
       all.push({ id, name, bytes, doubleQuant, created, lastUsed, content });
@@ -54,7 +44,7 @@ export class BaseCache {
 
   /** Throws CacheRefusal. */
   delete(id: string): Promise<void> {
-    return this.storage.remove(id);
+    return this.#entries.storage.remove(id);
   }
 
   /**
@@ -62,10 +52,10 @@ export class BaseCache {
    * cache. Undefined where there is none of this content that could be loaded.
    */
   async folder(content: string, doubleQuant: boolean): Promise<CachedFolder | undefined> {
-    const found = await this.find(content, doubleQuant);
+    const found = await this.#entries.find(content, doubleQuant);
     if (!found) return undefined;
     const { id, manifest } = found;
-    const folder = await this.storage.open(id);
+    const folder = await this.#entries.storage.open(id);
     const skeleton = await openSkeleton(folder, manifest.name);
     return {
       name: manifest.name,
@@ -79,41 +69,18 @@ export class BaseCache {
   async slot(model: BaseModel, doubleQuant: boolean): Promise<BaseSlot> {
     if (isCached(model.folder)) {
       const { id, manifest } = model.folder.cached;
-      return new BaseSlot(this, { model, doubleQuant, content: manifest.content, seen: undefined, id });
+      return new BaseSlot(this.#entries, {
+        model,
+        doubleQuant,
+        content: manifest.content,
+        seen: undefined,
+        id,
+      });
     }
     const seen = await fingerprintOf(model);
-    const known = await this.manifests().catch(emptyWhereRefused);
-    const content = seen && known.find(([, { fingerprints }]) => fingerprints.includes(seen))?.[1].content;
-    return new BaseSlot(this, { model, doubleQuant, content, seen, id: undefined });
-  }
-
-  /** An entry that could be loaded. */
-  async find(content: string, doubleQuant: boolean): Promise<{ id: string; manifest: Manifest } | undefined> {
-    const layout = await currentLayout();
-    const found = (await this.manifests().catch(emptyWhereRefused)).find(
-      ([, m]) => m.content === content && m.doubleQuant === doubleQuant && m.layout === layout,
-    );
-    return found && { id: found[0], manifest: found[1] };
-  }
-
-  /** Those that can be read: an entry of another version of Retune is none of ours. */
-  async manifests(): Promise<[id: string, Manifest][]> {
-    const all: [string, Manifest][] = [];
-    for (const id of await this.storage.entries()) {
-      const manifest = await readManifest(await this.storage.open(id)).catch(() => undefined);
-      if (manifest) all.push([id, manifest]);
-    }
-    return all;
-  }
-
-  async writeManifest(id: string, manifest: Manifest): Promise<void> {
-    await this.storage.replace(id, MANIFEST, encodeUtf8(JSON.stringify(manifest)));
+    const content = seen && (await this.#entries.contentOf(seen));
+    return new BaseSlot(this.#entries, { model, doubleQuant, content, seen, id: undefined });
   }
 }
 
 const isCached = (folder: Folder): folder is CachedFolder => 'cached' in folder;
-
-function emptyWhereRefused(error: unknown): [string, Manifest][] {
-  if (error instanceof CacheRefusal) return [];
-  throw error;
-}

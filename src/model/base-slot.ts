@@ -3,7 +3,7 @@ import { readAll } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { encodeUtf8 } from '../formats/utf8.ts';
 import type { Gpu } from '../gpu/device.ts';
-import type { BaseCache } from './base-cache.ts';
+import type { BaseEntries } from './base-entries.ts';
 import {
   currentLayout,
   fingerprintOf,
@@ -34,12 +34,12 @@ interface SlotParts {
 
 /** The place of one base in the cache. */
 export class BaseSlot {
-  readonly #cache: BaseCache;
+  readonly #entries: BaseEntries;
   readonly #parts: SlotParts;
   #content: string | undefined;
 
-  constructor(cache: BaseCache, parts: SlotParts) {
-    this.#cache = cache;
+  constructor(entries: BaseEntries, parts: SlotParts) {
+    this.#entries = entries;
     this.#parts = parts;
     this.#content = parts.content;
   }
@@ -53,10 +53,10 @@ export class BaseSlot {
   async identified(content: string): Promise<void> {
     this.#content = content;
     const { model, seen, doubleQuant } = this.#parts;
-    const found = seen && (await this.#cache.find(content, doubleQuant));
+    const found = seen && (await this.#entries.find(content, doubleQuant));
     if (!found || seen !== (await fingerprintOf(model))) return;
     const fingerprints = [...found.manifest.fingerprints, seen].slice(-MOST_FINGERPRINTS);
-    await tolerant(() => this.#cache.writeManifest(found.id, { ...found.manifest, fingerprints }));
+    await tolerant(() => this.#entries.writeManifest(found.id, { ...found.manifest, fingerprints }));
   }
 
   /**
@@ -64,20 +64,20 @@ export class BaseSlot {
    * UserError where the base's own files are not at hand either.
    */
   async restore(gpu: Gpu, weights: DecoderWeights, onProgress: OnProgress): Promise<boolean> {
-    const found = this.#content && (await this.#cache.find(this.#content, this.#parts.doubleQuant));
+    const found = this.#content && (await this.#entries.find(this.#content, this.#parts.doubleQuant));
     if (!found) return this.#missing();
     const { id, manifest } = found;
     try {
-      const image = await (await this.#cache.storage.open(id)).open(IMAGE);
+      const image = await (await this.#entries.storage.open(id)).open(IMAGE);
       if (!image) throw new DamagedImage(IMAGE);
       await readImage(gpu, weights, image, manifest.checksum, onProgress);
     } catch (error) {
       if (!(error instanceof DamagedImage || error instanceof UserError || error instanceof CacheRefusal))
         throw error;
-      await tolerant(() => this.#cache.delete(id));
+      await tolerant(() => this.#entries.storage.remove(id));
       return this.#missing();
     }
-    await tolerant(() => this.#cache.writeManifest(id, { ...manifest, lastUsed: this.#cache.now() }));
+    await tolerant(() => this.#entries.writeManifest(id, { ...manifest, lastUsed: this.#entries.now() }));
     return true;
   }
 
@@ -91,7 +91,7 @@ export class BaseSlot {
     if (!content || (seen && seen !== (await fingerprintOf(model)))) return;
     const id = content.slice(0, 16) + (doubleQuant ? '' : '-plain');
     const bytes = imageTensors(weights).reduce((sum, { view }) => sum + view.size, 0);
-    const writer = await this.#cache.storage.begin(id, bytes);
+    const writer = await this.#entries.storage.begin(id, bytes);
     try {
       for (const name of SMALL_FILES) {
         const file = await model.folder.open(name);
@@ -100,7 +100,7 @@ export class BaseSlot {
       for (const [name, chunks] of Object.entries(await takeSkeleton(model)))
         for (const chunk of chunks) await writer.append(name, chunk);
       const checksum = await writeImage(gpu, weights, (chunk) => writer.append(IMAGE, chunk), onProgress);
-      const now = this.#cache.now();
+      const now = this.#entries.now();
       const manifest: Manifest = {
         name: model.folder.name,
         doubleQuant,
