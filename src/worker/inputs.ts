@@ -6,8 +6,9 @@ import type { KeptInputs } from '../storage/kept-inputs.ts';
 import type { StoredRun } from '../storage/run-records.ts';
 import { readFile, readFolder, type OpenedFolder } from './files.ts';
 import type { KeptAdapters } from './kept-adapters.ts';
-import type { ChosenFile, ChosenFolder, ChosenInputs } from './protocol.ts';
+import type { ChosenFile, ChosenFolder, ChosenInputs, GivenInputs, InputPart } from './protocol.ts';
 
+const PARTS = ['base', 'source', 'train', 'validation'] as const satisfies InputPart[];
 /** What of an adapter's folder makes the adapter. */
 const ADAPTER_FILE = /^adapter_/;
 
@@ -32,23 +33,30 @@ export class RunFiles {
     this.#chosen.set(id, inputs);
   }
 
-  async forget(id: string): Promise<void> {
+  /** What was chosen for it does not count any more. */
+  unchoose(id: string): void {
     this.#chosen.delete(id);
+  }
+
+  async forget(id: string): Promise<void> {
+    this.unchoose(id);
     await this.#small.delete(id);
   }
 
-  /** The run's files with its own recipe. Throws UserError where they must be chosen again. */
-  async of(record: StoredRun, given?: ChosenInputs): Promise<ChosenInputs> {
-    const { id, recipe, name, inputs } = record;
-    const chosen = given ?? this.#chosen.get(id);
-    if (chosen) return this.kept.inputs({ ...chosen, recipe });
-    const [base, train] = [await this.baseOf(record), await this.#trainOf(record)];
-    const [source, validation] = [await this.sourceOf(record), await this.validationOf(record)];
-    if (!base || !train || !inputs.source !== !source || !inputs.validation !== !validation)
+  /** The run's files, as `given` or else as kept, with its own recipe. Throws UserError where some must be chosen again. */
+  async of(record: StoredRun, given: GivenInputs = {}): Promise<ChosenInputs> {
+    const { recipe, name, inputs } = record;
+    const base = given.base ?? (await this.baseOf(record));
+    const source = given.source ?? (await this.sourceOf(record));
+    const train = given.train ?? (await this.#trainOf(record));
+    const validation = given.validation ?? (await this.validationOf(record));
+    const found = { base, source, train, validation };
+    const missing = PARTS.filter((part) => inputs[part] !== undefined && !found[part]);
+    if (!base || !train || missing.length > 0)
       throw new UserError(
-        `${name}: this browser keeps no way back to its files; choose ${Object.values(inputs).filter(Boolean).join(', ')} again.`,
+        `${name}: this browser keeps no way back to all of its files; choose ${missing.map((part) => inputs[part]).join(', ')} again.`,
       );
-    return { base, source, train, validation, recipe };
+    return this.kept.inputs({ base, source, train, validation, recipe });
   }
 
   /** Keeps copies of what is small of a new run's files. */
@@ -61,9 +69,18 @@ export class RunFiles {
     });
   }
 
-  /** Whether all that the run needs is in the browser itself. */
-  async atHand(record: StoredRun): Promise<boolean> {
-    return (await this.#small.has(record.id)) && (await this.#cached(record)) !== undefined;
+  /** What the run needs that is neither in the browser itself nor was chosen since the page was opened. */
+  async lacks(record: StoredRun): Promise<InputPart[]> {
+    const { id, inputs, sourceRun, sourceStep } = record;
+    if (this.#chosen.has(id)) return [];
+    const copied = await this.#small.has(id);
+    const has = {
+      base: (await this.#cached(record)) !== undefined,
+      source: sourceRun === undefined ? copied : await isThere(this.kept.open(sourceRun, sourceStep)),
+      train: copied,
+      validation: copied,
+    };
+    return PARTS.filter((part) => inputs[part] !== undefined && !has[part]);
   }
 
   /**
@@ -103,6 +120,8 @@ export class RunFiles {
   }
 
   async #trainOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
+    const chosen = this.#chosen.get(id)?.train;
+    if (chosen) return chosen;
     const file = (await this.#small.get(id))?.train;
     if (file) return { file, handle: handles.train };
     return handles.train && (await readFile(handles.train));
@@ -121,5 +140,15 @@ export class RunFiles {
       if (error instanceof CacheRefusal || error instanceof UserError) return undefined;
       throw error;
     });
+  }
+}
+
+async function isThere(opening: Promise<unknown>): Promise<boolean> {
+  try {
+    await opening;
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
   }
 }

@@ -32,6 +32,12 @@ export interface ChosenInputs {
   recipe: Recipe;
 }
 
+/** The parts of a run's files. */
+export type InputPart = 'base' | 'source' | 'train' | 'validation';
+
+/** Some of a run's files. */
+export type GivenInputs = Partial<Pick<ChosenInputs, InputPart>>;
+
 /** An answer, or the one sentence that says what is wrong and what to do. Anything else that goes wrong is a bug and rejects. */
 export type Answer<T> = { ok: true; value: T } | { ok: false; sentence: string };
 
@@ -117,8 +123,8 @@ export interface RunRecord {
   inputs: { base: string; source: string | undefined; train: string; validation: string | undefined };
   /** For the page to ask permission by: only a page may, and only after a click. */
   handles: InputHandles;
-  /** All that an unfinished run needs is in the browser itself: it goes on without asking. */
-  atHand?: boolean | undefined;
+  /** What an unfinished run needs that is not in the browser itself: where that is nothing, it goes on without asking. */
+  lacks?: readonly InputPart[] | undefined;
   /** The run whose result is the source, where it was continued in this browser: it has no handle and needs none. */
   sourceRun?: string | undefined;
   checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];
@@ -173,10 +179,10 @@ export interface EngineApi extends TestApi {
     inputs: ChosenInputs,
     onEvent: (event: RunEvent) => void,
   ): Promise<Answer<RunOutcome & { id: string }>>;
-  /** Goes on with an unfinished run; `files` where the browser kept no handles. `byItself`: nobody asked for it. */
+  /** Goes on with an unfinished run; `files` that the browser has no way to. `byItself`: nobody asked for it. */
   resume(
     id: string,
-    files: ChosenInputs | undefined,
+    files: GivenInputs | undefined,
     onEvent: (event: RunEvent) => void,
     byItself?: boolean,
   ): Promise<Answer<RunOutcome & { id: string }>>;

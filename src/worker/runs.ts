@@ -12,7 +12,15 @@ import type { RunRecords, StoredRun } from '../storage/run-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
 import { handlesOf, runInputs } from './files.ts';
 import type { RunFiles } from './inputs.ts';
-import type { ChosenInputs, DeviceSettings, Elsewhere, NamedRun, RunOutcome, RunRecord } from './protocol.ts';
+import type {
+  ChosenInputs,
+  DeviceSettings,
+  Elsewhere,
+  GivenInputs,
+  NamedRun,
+  RunOutcome,
+  RunRecord,
+} from './protocol.ts';
 import { recovering } from './recover.ts';
 import { RunControl } from './run-control.ts';
 import { RunJournal } from './run-journal.ts';
@@ -75,7 +83,7 @@ export class Runs {
    */
   async resume(
     id: string,
-    files: ChosenInputs | undefined,
+    files: GivenInputs | undefined,
     onEvent: OnEvent,
     byItself = false,
   ): Promise<RunOutcome & { id: string }> {
@@ -96,7 +104,7 @@ export class Runs {
         const { id, name, created, status, stopped, restarts = 0, step } = record;
         const { maxSteps, recipe, inputs, handles, log, sourceRun } = record;
         const manifests = await this.storeOf(record).manifests();
-        const atHand = status === 'unfinished' && (await this.#files.atHand(record));
+        const lacks = status === 'unfinished' ? await this.#files.lacks(record) : undefined;
         const checkpoints = manifests.map((m) => ({ step: m.step, bytes: m.bytes, loss: m.loss }));
         return {
           id,
@@ -110,7 +118,7 @@ export class Runs {
           recipe,
           inputs,
           handles,
-          atHand,
+          lacks,
           sourceRun,
           checkpoints,
           log,
@@ -239,6 +247,8 @@ export class Runs {
       });
       return { id, status, step, maxSteps };
     } catch (error) {
+      // It may be the files that were chosen which cannot be read any more.
+      this.#files.unchoose(id);
       // A run that has nothing to go on from is not worth a place in the list.
       if (!call.record && (await store.checkpoints()).length === 0) {
         await this.#files.forget(id);

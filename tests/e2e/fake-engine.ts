@@ -18,8 +18,8 @@ export interface Scenario {
   steps: number;
   /** Milliseconds between two steps. */
   pace: number;
-  /** An unfinished run is there at the start. */
-  unfinished: boolean;
+  /** An unfinished run is there at the start: of chosen files, or a later one of the demo. */
+  unfinished: 'chosen' | 'demo' | undefined;
   /** The step at which the run fails. */
   failsAt: number;
   /** Stays before this step until told to go on. */
@@ -38,7 +38,11 @@ export function scenarioOf(search: URLSearchParams): Scenario {
     device: (search.get('device') ?? 'gpu') as Scenario['device'],
     steps: number('steps', 60),
     pace: number('pace', 5),
-    unfinished: search.has('unfinished'),
+    unfinished: search.has('unfinished')
+      ? search.get('unfinished') === 'demo'
+        ? 'demo'
+        : 'chosen'
+      : undefined,
     failsAt: number('failsAt', Infinity),
     holdAt: number('holdAt', Infinity),
     restarts: number('restarts', 0),
@@ -78,7 +82,18 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     const stopped = restarts === 0;
     const handle = {} as FileSystemDirectoryHandle & FileSystemFileHandle;
     const handles = scenario.handles ? { base: handle, source: handle, train: handle } : {};
-    runs.set(record.id, { ...record, step: 20, stopped, restarts, handles, log, checkpoints });
+    const demo = {
+      inputs: { base: 'demo/base', source: 'V2', train: 'train.jsonl', validation: undefined },
+      sourceRun: 'second',
+      lacks: ['base'],
+      stopped: false,
+    } as const;
+    runs.set(record.id, {
+      ...record,
+      ...{ step: 20, stopped, restarts, handles, log, checkpoints },
+      lacks: ['base', 'source', 'train'],
+      ...(scenario.unfinished === 'demo' ? demo : {}),
+    });
   }
 
   async function train(
@@ -265,7 +280,10 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
       const record = newRecord(crypto.randomUUID(), { steps: scenario.steps, recipe: inputs.recipe, inputs });
       return train(record, onEvent).then(ok, refused);
     },
-    resume: async (id, _, onEvent) => train({ ...runs.get(id)!, stopped: false }, onEvent).then(ok, refused),
+    resume: async (id, given, onEvent) => {
+      Object.assign(globalThis, { given });
+      return train({ ...runs.get(id)!, stopped: false }, onEvent).then(ok, refused);
+    },
     pause: async () => void (paused = true),
     unpause: async () => void (paused = false),
     stop: async () => void (stopping = true),

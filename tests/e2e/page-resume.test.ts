@@ -1,4 +1,5 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -98,7 +99,7 @@ it('a run outlives a destroyed device, a crashed GPU process and a reload, by it
   await context.close();
 });
 
-it('without handles a reload goes on with what the browser kept; where that is gone it asks for the files', async () => {
+it('without handles a reload goes on with what the browser kept, and asks for what is gone of it', async () => {
   const context = await browser.newContext();
   const page = await context.newPage();
   page.setDefaultTimeout(200_000);
@@ -118,20 +119,21 @@ it('without handles a reload goes on with what the browser kept; where that is g
   });
   await page.goto(host.url);
   await page
-    .getByText(/Choose the same files again below to go on with it: base, v1, train\.jsonl, val\.jsonl/)
+    .getByText(/is unfinished, at step \d of 7\. Choose the same one again below to go on with it: base\.$/)
     .waitFor();
-  await chooseCase(page, CASE);
-  await page.locator('[data-slot=train]').setInputFiles(casePath('recipe_text', 'train.jsonl'));
-  await page.getByText('Everything is in order').waitFor();
-  await button(page, 'Continue the run').click();
+  const goOn = button(page, 'Continue the run');
+  const base = page.locator('choice-card').filter({ has: page.locator('[data-slot=base]') });
+  await page.locator('[data-slot=base]').setInputFiles(otherBase());
+  await base.getByText('Parameters').waitFor();
+  await goOn.click();
   await page
-    .getByText(/these are not the files that the run was started with \(changed: the training data/)
+    .getByText(/these are not the files that the run was started with \(changed: the base model/)
     .first()
     .waitFor();
   await button(page, 'Back to the settings').click();
-  await page.locator('[data-slot=train]').setInputFiles(casePath(CASE, 'train.jsonl'));
-  await page.getByText('Everything is in order').waitFor();
-  await button(page, 'Continue the run').click();
+  await page.locator('[data-slot=base]').setInputFiles(casePath(CASE, 'base'));
+  await base.getByText('Reading…').waitFor({ state: 'detached' });
+  await goOn.click();
   await finished(page);
   await stubOutput(page);
   expectWhole(await savedFiles(page));
@@ -184,6 +186,17 @@ it('trains without network; a second tab says so, is offered no update meanwhile
   await second.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
   await context.close();
 });
+
+/** The case's base with one bit of its weights changed. */
+function otherBase(): string {
+  const base = join(mkdtempSync(join(tmpdir(), 'retune-other-')), 'base');
+  cpSync(casePath(CASE, 'base'), base, { recursive: true });
+  const weights = join(base, 'model.safetensors');
+  const bytes = readFileSync(weights);
+  bytes[bytes.length - 2]! ^= 1;
+  writeFileSync(weights, bytes);
+  return base;
+}
 
 /** A folder to write to, for a page whose pickers are the browser's own. */
 async function stubOutput(page: Page): Promise<void> {

@@ -1,7 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { readdirSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GivenInputs } from '../../src/worker/protocol.ts';
 import { accessible } from '../support/page-checks.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
@@ -157,11 +159,33 @@ describe('the page', () => {
     await page.getByText(/v1 \+ train\.jsonl is unfinished, at step 20 of 60/).waitFor();
     const goOn = button(page, 'Continue the run');
     expect(await goOn.getAttribute('aria-disabled')).toBe('true');
+    await page
+      .getByText(/Choose the same files again below to go on with it: base, v1, train\.jsonl\./)
+      .waitFor();
     await chooseFiles(page);
     await ready(page);
     await goOn.click();
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
     await page.context().close();
+  });
+
+  it('goes on by itself with a later run of the demo, whose base is shipped with the page', async () => {
+    const page = await server.browser.newPage();
+    await page.route('**/demo/base/*', (route) =>
+      route.fulfill({ path: `public/demo/base/${route.request().url().split('/').at(-1)}` }),
+    );
+    await page.goto(`${server.url}tests/e2e/fake.html?unfinished=demo`);
+    await page.getByRole('heading', { name: 'V3 is ready' }).waitFor();
+    const given = await page.evaluate(() => {
+      const { base, ...others } = (globalThis as unknown as { given: GivenInputs }).given;
+      return { base: base!.name, files: base!.files.map(({ name }) => name).toSorted(), others };
+    });
+    expect(given).toEqual({
+      base: 'demo/base',
+      files: readdirSync('public/demo/base').toSorted(),
+      others: {},
+    });
+    await page.close();
   });
 
   it('says calmly where the first tab is, and offers what it left once it has ended', async () => {

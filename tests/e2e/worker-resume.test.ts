@@ -37,12 +37,12 @@ it('a reload in mid-run loses nothing: the run goes on from its checkpoint to th
   const run = (await page.evaluate(() => window.bench.engine.runs()))[0]!;
   expect(run).toMatchObject({ status: 'unfinished', stopped: false, maxSteps: 7 });
   expect(run.checkpoints.map(({ step }) => step)).toEqual([3]);
-  expect(run.atHand).toBe(true);
+  expect(run.lacks).toEqual([]);
   await page.evaluate(async () => {
     const { items } = await window.bench.engine.storage();
     for (const { key, kind } of items) if (kind === 'base cache') await window.bench.engine.deleteStored(key);
   });
-  expect((await page.evaluate(() => window.bench.engine.runs()))[0]!.atHand).toBe(false);
+  expect((await page.evaluate(() => window.bench.engine.runs()))[0]!.lacks).toEqual(['base']);
 
   const resume = (id: string, given: boolean) =>
     page.evaluate(
@@ -54,8 +54,7 @@ it('a reload in mid-run loses nothing: the run goes on from its checkpoint to th
     );
   expect(await resume(run.id, false)).toEqual({
     ok: false,
-    sentence:
-      'v1 + train.jsonl: this browser keeps no way back to its files; choose base, v1, train.jsonl, val.jsonl again.',
+    sentence: 'v1 + train.jsonl: this browser keeps no way back to all of its files; choose base again.',
   });
   await choose(page, 'recipe_text');
   expect(await resume(run.id, true)).toEqual({
@@ -105,8 +104,8 @@ it('a run without handles goes on after a reload, on what the browser keeps itse
     return window.bench.reached(4);
   });
   await page.reload();
-  const { id, handles, atHand } = (await page.evaluate(() => window.bench.engine.runs()))[0]!;
-  expect([Object.values(handles).filter(Boolean), atHand]).toEqual([[], true]);
+  const { id, handles, lacks } = (await page.evaluate(() => window.bench.engine.runs()))[0]!;
+  expect([Object.values(handles).filter(Boolean), lacks]).toEqual([[], []]);
   await page.evaluate((id) => {
     window.bench.resume(id);
     return window.bench.reached(5);

@@ -10,6 +10,7 @@ import type {
   ChosenFolder,
   DeviceFacts,
   Elsewhere,
+  InputPart,
   PlanFacts,
   RowsFacts,
   RunRecord,
@@ -65,10 +66,11 @@ export interface RunState {
   hasSource: boolean;
 }
 
-/** An unfinished run found at the start, and what stands between it and going on. */
+/** An unfinished run that waits to be gone on with. */
 export interface Unfinished {
   record: RunRecord;
-  needs: 'nothing' | 'permission' | 'files';
+  /** The files that must be chosen again. */
+  choose: readonly InputPart[];
   /** It has gone on by itself again and again without reaching a checkpoint, and waits to be asked. */
   fruitless: boolean;
 }

@@ -1,9 +1,6 @@
 import type { ChosenFolder } from '../../worker/protocol.ts';
 import { demoFiles } from './demo.ts';
 
-/** Whether a base is the bundled demo's, by what it is called. */
-export const isDemoBase = (name: string): boolean => name === 'demo/base';
-
 export const demoBase = async (): Promise<ChosenFolder> => (await demoFiles()).base;
 
 export const demoAdapter = async (): Promise<ChosenFolder> => (await demoFiles()).source;

@@ -13,6 +13,9 @@ const ADAPTER = ['adapter_config.json', 'adapter_model.safetensors'];
 /** Two of the demo's questions: what only its new rows teach, and what V1 knew already. */
 export const DEMO_QUESTIONS = ['How much water does the Fenra hold?', 'How much water does the Telva hold?'];
 
+/** Whether a base is the bundled demo's, by what it is called. */
+export const isDemoBase = (name: string): boolean => name === 'demo/base';
+
 /** Whether a run is the demo's, by what its adapter is called. */
 export const isDemo = (runName: string): boolean => runName.startsWith('demo/v1 ');
 

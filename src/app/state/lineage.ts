@@ -4,7 +4,8 @@ import type { Answer, EngineApi, RunRecord } from '../../worker/protocol.ts';
 import type { FamilyMember, RunNotes } from '../../worker/test-protocol.ts';
 import type { AppState } from './app-state.ts';
 import type { Choices } from './choices.ts';
-import { demoBase, isDemoBase } from './demo-tests.ts';
+import { isDemoBase } from './demo.ts';
+import { demoBase } from './demo-tests.ts';
 import { Store } from './store.ts';
 
 export interface LineageState {

@@ -1,6 +1,6 @@
 import type { RunRecord } from '../../worker/protocol.ts';
 import type { TestFiles, TestRecord } from '../../worker/test-protocol.ts';
-import { isDemoBase } from './demo-tests.ts';
+import { isDemoBase } from './demo.ts';
 
 /** A file or folder that must be chosen again before a test goes on. */
 export interface MissingFile {

@@ -11,14 +11,8 @@ import type {
   Vote,
 } from '../../worker/test-protocol.ts';
 import type { AppState } from './app-state.ts';
-import {
-  DEMO_ANSWER_TOKENS,
-  demoAdapter,
-  demoBase,
-  demoQuestions,
-  demoValidation,
-  isDemoBase,
-} from './demo-tests.ts';
+import { isDemoBase } from './demo.ts';
+import { DEMO_ANSWER_TOKENS, demoAdapter, demoBase, demoQuestions, demoValidation } from './demo-tests.ts';
 import { Store } from './store.ts';
 import { emptyDraft, type TestDraft } from './test-draft.ts';
 import { afterTestEvent, type Shown } from './test-events.ts';

@@ -1,10 +1,18 @@
 import { proxy } from 'comlink';
 import { mayRead } from '../../platform/permission.ts';
 import type { RunEvent } from '../../run/events.ts';
-import type { Answer, ChosenInputs, EngineApi, RunOutcome, RunRecord } from '../../worker/protocol.ts';
+import type {
+  Answer,
+  ChosenInputs,
+  EngineApi,
+  GivenInputs,
+  RunOutcome,
+  RunRecord,
+} from '../../worker/protocol.ts';
 import { isActive, type AppState, type RunState, type Unfinished } from './app-state.ts';
 import { afterEvent, newRun, runFromRecord, withNote } from './run-events.ts';
 import type { Store } from './store.ts';
+import { chosenAgain, handlesBehind, toChoose, withShipped } from './unfinished.ts';
 
 /** A run that went on by itself so often without reaching a checkpoint waits to be asked. */
 const MOST_RESTARTS = 3;
@@ -35,9 +43,10 @@ export class Training {
     if (await this.look()) return;
     const unfinished = await this.#findUnfinished();
     if (!unfinished) return;
-    const { record, needs, fruitless } = unfinished;
-    if (needs === 'nothing' && !record.stopped && !fruitless) return this.#resume(record, undefined, true);
-    this.#offer(unfinished);
+    const { record, choose, fruitless } = unfinished;
+    const free = choose.length === 0 && (await mayRead(handlesBehind(record), false));
+    if (free && !record.stopped && !fruitless) return this.#resume(record, {}, true);
+    this.#store.update({ unfinished });
   }
 
   /** Looks whether another tab trains, and says so until its run has ended. Resolves to whether one does. */
@@ -55,37 +64,30 @@ export class Training {
     this.#waiting = false;
     if (await this.look()) return;
     const unfinished = await this.#findUnfinished();
-    if (unfinished) this.#offer(unfinished);
+    if (unfinished) this.#store.update({ unfinished });
   }
 
   async #findUnfinished(): Promise<Unfinished | undefined> {
     const runs = await this.#refreshRuns();
     const record = runs.find((run) => run.status === 'unfinished');
-    return record && this.#unfinished(record);
+    return record && waiting(record);
   }
 
-  async #unfinished(record: RunRecord): Promise<Unfinished> {
-    const needs = await this.#needs(record, false);
-    return { record, needs, fruitless: record.restarts >= MOST_RESTARTS };
-  }
-
-  #offer(unfinished: Unfinished): void {
-    const { recipe, inputs } = unfinished.record;
-    // What was set then is shown again, so that at most the files are left to choose.
-    this.#store.update({ recipe, fresh: inputs.source === undefined, unfinished });
-  }
-
-  /** Goes on with the files chosen now, else with those kept; this is the click that reading them may need. */
-  async goOn(record: RunRecord, chosen: ChosenInputs | undefined): Promise<void> {
+  /** Goes on with what is kept, and where that is not all with what is chosen; reading may need this click. */
+  async goOn(record: RunRecord): Promise<void> {
     if (await this.look()) return;
-    if (chosen) return this.#resume(record, { ...chosen, recipe: record.recipe }, false);
-    if ((await this.#needs(record, true)) === 'nothing') return this.#resume(record, undefined, false);
-    this.#store.update({ unfinished: { record, needs: 'files', fruitless: false }, view: 'setup' });
+    const readable = await mayRead(handlesBehind(record), true);
+    const choose = toChoose(record, !readable);
+    const given = chosenAgain(choose, this.#store.state.slots);
+    if (given) return this.#resume(record, given, false);
+    this.#store.update({ unfinished: { record, choose, fruitless: false }, view: 'setup' });
   }
 
-  async #resume(record: RunRecord, files: ChosenInputs | undefined, byItself: boolean): Promise<void> {
+  async #resume(record: RunRecord, given: GivenInputs, byItself: boolean): Promise<void> {
     this.#store.update({ unfinished: undefined });
     this.#show(runFromRecord(record, 'starting'));
+    // Where the server has no demo, the engine says what is missing.
+    const files = await withShipped(record, given).catch(() => given);
     await this.#follow((onEvent) => this.#engine.resume(record.id, files, onEvent, byItself));
   }
 
@@ -133,18 +135,6 @@ export class Training {
 
   exportCheckpoint(id: string, step: number): Promise<Answer<Blob>> {
     return this.#engine.exportCheckpoint(id, step);
-  }
-
-  async #needs(record: RunRecord, ask: boolean): Promise<Unfinished['needs']> {
-    const { handles, inputs, sourceRun, atHand } = record;
-    if (atHand) return 'nothing';
-    const kept = [handles.base, handles.source, handles.train, handles.validation].filter(
-      (h) => h !== undefined,
-    );
-    // What another run made is in the browser itself.
-    const own = sourceRun === undefined ? inputs : { ...inputs, source: undefined };
-    if (kept.length < Object.values(own).filter((name) => name !== undefined).length) return 'files';
-    return (await mayRead(kept, ask)) ? 'nothing' : 'permission';
   }
 
   exportRunInto(
@@ -197,7 +187,7 @@ export class Training {
           sentence: outcome.sentence,
           phase: undefined,
         },
-        unfinished: left && (await this.#unfinished(left)),
+        unfinished: left && waiting(left),
       });
       return;
     }
@@ -218,3 +208,9 @@ export class Training {
     this.#store.update({ persisted });
   }
 }
+
+const waiting = (record: RunRecord): Unfinished => ({
+  record,
+  choose: toChoose(record),
+  fruitless: record.restarts >= MOST_RESTARTS,
+});

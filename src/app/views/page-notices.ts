@@ -4,6 +4,7 @@ import { browserProblem } from '../../platform/browser.ts';
 import '../elements/notice-bar.ts';
 import type { Elsewhere } from '../../worker/protocol.ts';
 import { isActive, type Unfinished } from '../state/app-state.ts';
+import { chosenAgain } from '../state/unfinished.ts';
 import { shared } from '../styles.ts';
 import { SessionView } from './session-view.ts';
 
@@ -64,13 +65,12 @@ export class PageNotices extends SessionView {
     </notice-bar>`;
   }
 
-  #unfinished({ record, needs, fruitless }: Unfinished) {
+  #unfinished({ record, choose, fruitless }: Unfinished) {
     const { name, step, maxSteps, inputs } = record;
-    const { choices, training } = this.session;
-    const files = [inputs.base, inputs.source, inputs.train, inputs.validation].filter(Boolean).join(', ');
-    const chosen = choices.inputs();
-    const ready = needs !== 'files' || chosen !== undefined;
-    const what = ready ? '' : ` Choose the same files again below to go on with it: ${files}.`;
+    const ready = chosenAgain(choose, this.app.slots) !== undefined;
+    const files = choose.map((part) => inputs[part]).join(', ');
+    const same = choose.length === 1 ? 'the same one' : 'the same files';
+    const what = ready ? '' : ` Choose ${same} again below to go on with it: ${files}.`;
     const why = fruitless
       ? ' It went on by itself three times without reaching a new checkpoint, so it waits for you: close other tabs and programs that use the GPU or much memory, then continue.'
       : '';
@@ -80,7 +80,7 @@ export class PageNotices extends SessionView {
         slot="actions"
         class="continue"
         aria-disabled=${!ready}
-        @click=${() => ready && void training.goOn(record, needs === 'files' ? chosen : undefined)}
+        @click=${() => ready && void this.session.training.goOn(record)}
       >
         Continue the run
       </button>

@@ -69,7 +69,7 @@ export class TrainView extends SessionView {
     const button = (label: string, act: () => unknown, enabled = true) =>
       html`<button type="button" ?disabled=${!enabled} @click=${() => void act()}>${label}</button>`;
     const record = this.app.runs.find((run) => run.id === id && run.status === 'unfinished');
-    const goOn = () => record && void training.goOn(record, this.session.choices.inputs());
+    const goOn = () => record && void training.goOn(record);
     if (status === 'finished') return nothing;
     if (status === 'stopped' || status === 'failed')
       return html`<div class="row">
