@@ -5,7 +5,7 @@ import type { RunEvent } from '../../src/run/events.ts';
 import type { RunCursor } from '../../src/run/checkpoint.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
 import { MemoryStore } from '../support/memory-store.ts';
-import { caseInputs, comparable, run } from '../support/run-case.ts';
+import { caseInputs, comparable, runOnSharedDevice as run } from '../support/run-case.ts';
 
 /** One epoch, saved after each step. */
 const recipe = (r: Recipe): Recipe => ({
