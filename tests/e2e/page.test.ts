@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GivenInputs } from '../../src/worker/protocol.ts';
 import { accessible } from '../support/page-checks.ts';
+import { pickCase, stubPickers } from '../support/real-page.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -257,6 +258,41 @@ describe('the page', () => {
     expect(await page.getByLabel('Leave room for other programs').isChecked()).toBe(true);
     expect(await page.getByLabel('Precision').inputValue()).toBe('f32');
     await page.context().close();
+  });
+
+  it('keeps what is chosen and set until a run begins with it, and asks once to read it again', async () => {
+    const context = await server.browser.newContext();
+    await stubPickers(context);
+    await context.addInitScript(() => {
+      let asked: PermissionState = 'prompt';
+      Object.assign(FileSystemHandle.prototype, {
+        queryPermission: async () => asked,
+        requestPermission: async () => (asked = 'granted'),
+      });
+    });
+    const page = await context.newPage();
+    await page.goto(`${server.url}tests/e2e/fake.html?holdAt=5`);
+    await pickCase(page, 'recipe_text');
+    const epochs = page.locator('input[name=num_train_epochs]');
+    await epochs.fill('7');
+    await ready(page);
+    await page.reload();
+    await page
+      .getByText(/^You had chosen base, source, train\.jsonl, val\.jsonl\. The browser asks once more/)
+      .waitFor();
+    expect(await epochs.inputValue()).toBe('7');
+    await accessible(page, 'waiting for permission');
+    await button(page, 'Choose them again').click();
+    await ready(page);
+    await page.locator('choice-card').getByText('training_config.yaml').waitFor();
+    await button(page, 'Start training').click();
+    await page.getByText('Step 5 of 60').waitFor();
+    page.on('dialog', (dialog) => void dialog.accept());
+    await page.reload();
+    await page.getByText(/^Still to choose: Base model, Adapter V1, New rows/).waitFor();
+    expect(await epochs.inputValue()).toBe('2');
+    expect(await page.getByText(/^You had chosen/).count()).toBe(0);
+    await context.close();
   });
 
   it('says what to do where there is no GPU', async () => {

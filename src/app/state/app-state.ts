@@ -87,6 +87,8 @@ export interface ChatTurn {
 export interface AppState {
   device?: Answer<DeviceFacts> | undefined;
   slots: Slots;
+  /** What was chosen at the last visit and may be read after a click. */
+  waiting: readonly { slot: keyof Slots; name: string }[];
   /** No V1: a new adapter is made from the recipe. */
   fresh: boolean;
   recipe?: Recipe | undefined;
@@ -125,6 +127,7 @@ export const initialState: AppState = {
     train: { reading: false },
     validation: { reading: false },
   },
+  waiting: [],
   fresh: false,
   recipeFile: undefined,
   drafts: {},

@@ -90,15 +90,16 @@ export class Choices {
       return;
     }
     const { recipe, warnings } = answer.value;
-    const before = this.#store.state.recipe;
-    this.#store.update({ recipe, drafts: {}, recipeFile: { name: file.name, warnings } });
-    this.#afterRecipe(before, recipe);
+    this.takeRecipe(recipe, { name: file.name, warnings });
   }
 
   async resetRecipe(): Promise<void> {
+    this.takeRecipe(await this.#engine.defaultRecipe(), undefined);
+  }
+
+  takeRecipe(recipe: Recipe, recipeFile: AppState['recipeFile']): void {
     const before = this.#store.state.recipe;
-    const recipe = await this.#engine.defaultRecipe();
-    this.#store.update({ recipe, drafts: {}, recipeFile: undefined });
+    this.#store.update({ recipe, drafts: {}, recipeFile });
     this.#afterRecipe(before, recipe);
   }
 

@@ -16,8 +16,11 @@ export const DEMO_QUESTIONS = ['How much water does the Fenra hold?', 'How much 
 /** Whether a base is the bundled demo's, by what it is called. */
 export const isDemoBase = (name: string): boolean => name === 'demo/base';
 
-/** Whether a run is the demo's, by what its adapter is called. */
-export const isDemo = (runName: string): boolean => runName.startsWith('demo/v1 ');
+const taken = new WeakSet<object>();
+
+/** Whether something chosen is the bundled demo's. */
+export const isFromDemo = (chosen: ChosenFolder | ChosenFile): boolean =>
+  taken.has(chosen) || ('name' in chosen && isDemoBase(chosen.name));
 
 export interface DemoFiles {
   base: ChosenFolder;
@@ -33,13 +36,14 @@ export async function demoFiles(): Promise<DemoFiles> {
     name: `demo/${name}`,
     files: await Promise.all(files.map((file) => demoFile(`${name}/${file}`))),
   });
-  return {
+  const chosen = {
     base: await folder('base', BASE),
     source: await folder('v1', ADAPTER),
     train: { file: await demoFile('train.jsonl') },
     validation: { file: await demoFile('val.jsonl') },
-    recipe: await demoFile('training_config.yaml'),
   };
+  for (const one of Object.values(chosen)) taken.add(one);
+  return { ...chosen, recipe: await demoFile('training_config.yaml') };
 }
 
 async function demoFile(path: string): Promise<File> {

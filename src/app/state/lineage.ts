@@ -79,13 +79,17 @@ export class Lineage {
     });
   }
 
-  /** Goes to stage one with what the run made as the source, and its base where the browser still has a way to it. */
+  /**
+   * Goes to stage one with what the run made as the source, with its recipe, and with its base where the browser still
+   * has a way to it.
+   */
   async continueFrom(run: RunRecord): Promise<void> {
     await this.#work('continuing', async () => {
       if (run.handles.base) await mayRead([run.handles.base], true);
       const answer = await this.#engine.continueFrom(run.id);
       if (!this.#fine(answer)) return;
       const { source, base = await this.#bundled(run) } = answer.value;
+      this.#choices.takeRecipe(run.recipe, { name: `as in ${run.name}`, warnings: [] });
       // The base first: without it the source could not be read.
       if (base) await this.#choices.choose('base', base);
       await this.#choices.choose('source', source);

@@ -3,6 +3,7 @@ import type { EngineApi } from '../../worker/protocol.ts';
 import { initialState, isActive, type AppState } from './app-state.ts';
 import { Chat } from './chat.ts';
 import { Choices } from './choices.ts';
+import { KeptChoices } from './kept-choices.ts';
 import { Lineage } from './lineage.ts';
 import { StorageUse } from './storage.ts';
 import { Store } from './store.ts';
@@ -13,6 +14,7 @@ import { Training } from './training.ts';
 export class Session {
   readonly store = new Store<AppState>(initialState);
   readonly choices: Choices;
+  readonly kept: KeptChoices;
   readonly training: Training;
   readonly chat: Chat;
   readonly tests: Tests;
@@ -24,6 +26,7 @@ export class Session {
   constructor(engine: EngineApi) {
     this.#engine = engine;
     this.choices = new Choices(engine, this.store);
+    this.kept = new KeptChoices(engine, this.store, this.choices);
     this.training = new Training(engine, this.store);
     this.chat = new Chat(engine, this.store);
     this.tests = new Tests(engine, this.store);
@@ -40,10 +43,12 @@ export class Session {
     });
     try {
       await this.choices.loadDefaults();
+      await this.kept.begin();
       const device = await this.#engine.device();
       this.store.update({ device });
       if (device.ok) await this.training.recover();
       if (!isActive(this.store.state.run)) await this.tests.recover();
+      await this.kept.recall();
     } catch (error) {
       this.store.update({ crash: String(error) });
     }
@@ -52,8 +57,17 @@ export class Session {
   /** The bundled demo from one click: its files are taken, and where they are sound the run begins. */
   async runDemo(): Promise<void> {
     await this.choices.chooseDemo();
+    await this.start();
+  }
+
+  /** Trains with what is chosen, once that is sound. */
+  async start(): Promise<void> {
     const inputs = this.choices.inputs();
-    if (inputs) await this.training.start(inputs);
+    if (!inputs) return;
+    await this.training.start(inputs, () => this.kept.settle());
+    const { run } = this.store.state;
+    // It failed before the browser had anything of it.
+    if (run?.status === 'failed' && run.id === undefined) this.kept.keep();
   }
 
   async updateReady(take: () => void): Promise<void> {

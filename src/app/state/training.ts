@@ -30,12 +30,21 @@ export class Training {
     this.#store = store;
   }
 
-  async start(inputs: ChosenInputs): Promise<void> {
+  /** Resolves when it has ended; `begun` is called once the browser keeps the run. */
+  async start(inputs: ChosenInputs, begun: () => void): Promise<void> {
     if (await this.look()) return;
     const { base, source, train } = inputs;
     this.#show(newRun(`${(source ?? base).name} + ${train.file.name}`, source !== undefined));
     await this.#askForStorage();
-    await this.#follow((onEvent) => this.#engine.start(inputs, onEvent));
+    await this.#follow((onEvent) =>
+      this.#engine.start(
+        inputs,
+        proxy((event) => {
+          if (event.type === 'facts') begun();
+          onEvent(event);
+        }),
+      ),
+    );
   }
 
   /** At the page's start: goes on with an unfinished run where nothing is in the way, else says what is. */
@@ -88,7 +97,7 @@ export class Training {
     this.#show(runFromRecord(record, 'starting'));
     // Where the server has no demo, the engine says what is missing.
     const files = await withShipped(record, given).catch(() => given);
-    await this.#follow((onEvent) => this.#engine.resume(record.id, files, onEvent, byItself));
+    await this.#follow((onEvent) => this.#engine.resume(record.id, files, proxy(onEvent), byItself));
   }
 
   async pause(): Promise<void> {
@@ -159,7 +168,7 @@ export class Training {
       const { run } = this.#store.state;
       if (run) this.#store.update({ run: afterEvent(run, event) });
     };
-    const outcome = await begin(proxy(onEvent)).catch((error: unknown): Outcome => {
+    const outcome = await begin(onEvent).catch((error: unknown): Outcome => {
       this.#store.update({ crash: String(error) });
       return {
         ok: false,

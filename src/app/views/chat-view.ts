@@ -3,7 +3,7 @@ import { customElement, query, state } from 'lit/decorators.js';
 import type { ChatVersion } from '../../worker/protocol.ts';
 import { safeText } from '../safe-text.ts';
 import type { ChatTurn } from '../state/app-state.ts';
-import { DEMO_QUESTIONS, isDemo } from '../state/demo.ts';
+import { DEMO_QUESTIONS, isDemoBase } from '../state/demo.ts';
 import { resultName, sourceName } from '../state/generation.ts';
 import { shared } from '../styles.ts';
 import { SessionView } from './session-view.ts';
@@ -107,14 +107,14 @@ export class ChatView extends SessionView {
   }
 
   override render() {
-    const { chat, chatBusy, run } = this.app;
+    const { chat, chatBusy, run, runs } = this.app;
     const versions: ChatVersion[] = run?.hasSource ? ['base', 'v1', 'v2'] : ['base', 'v2'];
     const asked = versions.filter((version) => this.chosen.includes(version));
     return html`<section class="panel" aria-labelledby="try">
       <h3 id="try">Try it</h3>
       ${chat.map((turn) => this.#turn(turn))}
       ${
-        run && isDemo(run.name)
+        isDemoBase(runs.find(({ id }) => id === run?.id)?.inputs.base ?? '')
           ? html`<p class="row" aria-label="Questions of the demo">
               ${DEMO_QUESTIONS.map(
                 (question) =>

@@ -47,6 +47,7 @@ export class PageNotices extends SessionView {
     ${refusal ? html`<notice-bar kind="warn" role="alert" .text=${refusal}></notice-bar>` : nothing}
     ${elsewhere && !isActive(run) ? this.#elsewhere(elsewhere) : nothing}
     ${unfinished && !elsewhere && view === 'setup' && !isActive(run) ? this.#unfinished(unfinished) : nothing}
+    ${view === 'setup' && !isActive(run) ? this.#waiting() : nothing}
     ${
       this.app.updateReady && !isActive(run) && !elsewhere
         ? html`<notice-bar text="A newer version of Retune is here."
@@ -56,6 +57,16 @@ export class PageNotices extends SessionView {
           >`
         : nothing
     }`;
+  }
+
+  #waiting() {
+    const { waiting } = this.app;
+    if (waiting.length === 0) return nothing;
+    const names = waiting.map(({ name }) => name).join(', ');
+    const text = `You had chosen ${names}. The browser asks once more whether Retune may read what you choose.`;
+    return html`<notice-bar .text=${text}>
+      <button slot="actions" @click=${() => void this.session.kept.readWaiting()}>Choose them again</button>
+    </notice-bar>`;
   }
 
   #elsewhere({ name, doing }: Elsewhere) {

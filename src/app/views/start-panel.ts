@@ -67,17 +67,12 @@ export class StartPanel extends SessionView {
         class="primary"
         aria-disabled=${blocked}
         aria-describedby="why"
-        @click=${() => !blocked && this.#start()}
+        @click=${() => !blocked && void this.session.start()}
       >
         Start training
       </button>
       <p id="why" class="soft small" aria-live="polite">${why}</p>
     </section>`;
-  }
-
-  #start(): void {
-    const inputs = this.session.choices.inputs();
-    if (inputs) void this.session.training.start(inputs);
   }
 }
 
