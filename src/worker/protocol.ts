@@ -30,6 +30,8 @@ export interface ChosenInputs {
   train: ChosenFile;
   validation: ChosenFile | undefined;
   recipe: Recipe;
+  /** What the run shall be called; the names of its adapter and its rows, unless told. */
+  name?: string | undefined;
 }
 
 /** The parts of a run's files. */

@@ -71,7 +71,7 @@ export class Runs {
   start(inputs: ChosenInputs, onEvent: OnEvent): Promise<RunOutcome & { id: string }> {
     const id = crypto.randomUUID();
     const { source, train, base } = inputs;
-    const name = `${source?.name ?? base.name} + ${train.file.name}`;
+    const name = inputs.name ?? `${source?.name ?? base.name} + ${train.file.name}`;
     return this.alone({ id, name, doing: 'training' }, (control) =>
       this.#train({ id, name, inputs, record: undefined, control, onEvent }),
     );

@@ -333,7 +333,7 @@ function newRecord(
   };
   return {
     id,
-    name: `${names.source ?? names.base} + ${names.train}`,
+    name: run.inputs?.name ?? `${names.source ?? names.base} + ${names.train}`,
     created: Date.UTC(2026, 10, 20, 9, 30),
     status: 'unfinished',
     stopped: false,

@@ -113,10 +113,7 @@ it('without handles a reload goes on with what the browser kept, and asks for wh
   await stepDone(page, 4);
   // The quantised base is in the browser's own file system.
   await page.goto(`${host.url}icon-192.png`);
-  await page.evaluate(async () => {
-    const root = await navigator.storage.getDirectory();
-    for await (const name of root.keys()) await root.removeEntry(name, { recursive: true });
-  });
+  await clearFiles(page);
   await page.goto(host.url);
   await page
     .getByText(/is unfinished, at step \d of 7\. Choose the same one again below to go on with it: base\.$/)
@@ -137,6 +134,43 @@ it('without handles a reload goes on with what the browser kept, and asks for wh
   await finished(page);
   await stubOutput(page);
   expectWhole(await savedFiles(page));
+  await context.close();
+});
+
+it('V3 of the demo: a reload before its start and one during it cost nothing, its base gone from the cache', async () => {
+  const context = await browser.newContext();
+  await stubPickers(context);
+  const page = await context.newPage();
+  page.setDefaultTimeout(200_000);
+  page.on('dialog', (dialog) => void dialog.accept());
+  await page.goto(host.url);
+  const epochs = page.locator('input[name=num_train_epochs]');
+  const order = () => page.getByText('Everything is in order').waitFor();
+  await button(page, 'Take the demo’s files').click();
+  await order();
+  await epochs.fill('0.25');
+  await order();
+  await button(page, 'Start training').click();
+  await finished(page);
+  await page.reload();
+  await button(page, 'Runs').click();
+  await page.locator('family-tree').getByRole('button').filter({ hasText: 'V2' }).click();
+  await button(page, 'Continue from this').click();
+  await page.locator('[data-slot=train]').setInputFiles('public/demo/train.jsonl');
+  await order();
+  await page.reload();
+  await order();
+  expect(await page.getByRole('heading', { name: 'Adapter V2' }).count()).toBe(1);
+  expect(await epochs.inputValue()).toBe('0.25');
+  slowDevice(page);
+  await button(page, 'Start training').click();
+  await page.getByText('V2 + train.jsonl').first().waitFor();
+  await page.getByText('Step 1 of 2').waitFor();
+  await page.goto(`${host.url}icon-192.png`);
+  await clearFiles(page);
+  await page.goto(host.url);
+  await page.getByRole('heading', { name: 'V3 is ready' }).waitFor();
+  expect(await page.getByRole('log').innerText()).toContain('Taking fingerprints of the files');
   await context.close();
 });
 
@@ -186,6 +220,14 @@ it('trains without network; a second tab says so, is offered no update meanwhile
   await second.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
   await context.close();
 });
+
+/** Empties the browser's own file system, where quantised bases are. */
+async function clearFiles(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    for await (const name of root.keys()) await root.removeEntry(name, { recursive: true });
+  });
+}
 
 /** The case's base with one bit of its weights changed. */
 function otherBase(): string {

@@ -261,7 +261,7 @@ describe('runs and storage', () => {
       .click();
     await button(page, 'Continue from this').click();
     await heading(page, 'Choose three things');
-    const source = page.getByRole('region', { name: 'Adapter V1' });
+    const source = page.getByRole('region', { name: 'Adapter V2' });
     await source.getByText('v1 + train.jsonl').waitFor();
     await source.getByText('r 32, alpha 64').waitFor();
     await page.context().close();

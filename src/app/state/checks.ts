@@ -3,15 +3,21 @@ import { counted, showBytes, showCount, showSeconds } from '../../formats/words.
 import type { PlanFacts } from '../../worker/protocol.ts';
 import type { AppState, Slot } from './app-state.ts';
 import { relevantDrafts } from './choices.ts';
+import { adapterName } from './generation.ts';
 
 /** The check list before the start, in the order in which things are chosen. */
 export function checks(state: AppState): Check[] {
-  const { slots, fresh } = state;
+  const { slots, fresh, runs } = state;
   return [
     slotCheck('Base model', slots.base, 'choose its folder', ''),
     fresh
       ? { state: 'good', title: 'New adapter', detail: 'Made from the recipe.' }
-      : slotCheck('Adapter V1', slots.source, 'choose its folder', 'Fits the base.'),
+      : slotCheck(
+          `Adapter ${adapterName(slots.source.chosen, runs)}`,
+          slots.source,
+          'choose its folder',
+          'Fits the base.',
+        ),
     slotCheck('New rows', slots.train, 'choose a .jsonl file', ''),
     ...(slots.validation.chosen ? [slotCheck('Validation rows', slots.validation, '', '')] : []),
     recipeCheck(state),

@@ -1,4 +1,4 @@
-import type { RunRecord } from '../../worker/protocol.ts';
+import type { ChosenFolder, ChosenInputs, RunRecord } from '../../worker/protocol.ts';
 
 type Ancestry = Pick<RunRecord, 'id' | 'sourceRun' | 'inputs'>;
 
@@ -13,6 +13,19 @@ export function resultName(id: string | undefined, runs: readonly Ancestry[]): s
 /** What the adapter that a run continued is called. */
 export function sourceName(id: string | undefined, runs: readonly Ancestry[]): string {
   return `V${Math.max(1, generation(id, runs) - 1)}`;
+}
+
+/** What an adapter is called that is chosen to be continued; where none is, what is to be chosen. */
+export function adapterName(chosen: ChosenFolder | undefined, runs: readonly Ancestry[]): string {
+  if (chosen?.run === undefined) return 'V1';
+  const name = resultName(chosen.run, runs);
+  return chosen.step === undefined ? name : `${name} step ${chosen.step}`;
+}
+
+/** What a new run is called: what it continues, and the rows that are new. */
+export function runName({ base, source, train }: ChosenInputs, runs: readonly Ancestry[]): string {
+  const from = source?.run === undefined ? (source ?? base).name : adapterName(source, runs);
+  return `${from} + ${train.file.name}`;
 }
 
 function generation(id: string | undefined, runs: readonly Ancestry[]): number {

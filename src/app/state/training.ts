@@ -10,6 +10,7 @@ import type {
   RunRecord,
 } from '../../worker/protocol.ts';
 import { isActive, type AppState, type RunState, type Unfinished } from './app-state.ts';
+import { runName } from './generation.ts';
 import { afterEvent, newRun, runFromRecord, withNote } from './run-events.ts';
 import type { Store } from './store.ts';
 import { chosenAgain, handlesBehind, toChoose, withShipped } from './unfinished.ts';
@@ -33,12 +34,12 @@ export class Training {
   /** Resolves when it has ended; `begun` is called once the browser keeps the run. */
   async start(inputs: ChosenInputs, begun: () => void): Promise<void> {
     if (await this.look()) return;
-    const { base, source, train } = inputs;
-    this.#show(newRun(`${(source ?? base).name} + ${train.file.name}`, source !== undefined));
+    const name = runName(inputs, this.#store.state.runs);
+    this.#show(newRun(name, inputs.source !== undefined));
     await this.#askForStorage();
     await this.#follow((onEvent) =>
       this.#engine.start(
-        inputs,
+        { ...inputs, name },
         proxy((event) => {
           if (event.type === 'facts') begun();
           onEvent(event);

@@ -5,6 +5,7 @@ import '../elements/choice-card.ts';
 import '../elements/row-preview.ts';
 import { isActive, type Slot } from '../state/app-state.ts';
 import type { SlotName } from '../state/choices.ts';
+import { adapterName } from '../state/generation.ts';
 import { shared } from '../styles.ts';
 import { counted } from '../../formats/words.ts';
 import { adapterFacts, baseFacts, rowsFacts } from './facts.ts';
@@ -51,7 +52,7 @@ export class ChooseView extends SessionView {
     const rows = slots.train.answer?.ok ? slots.train.answer.value : undefined;
     return html`<div class="three">
         ${this.#card('base', '1', 'Base model', 'folder', 'The model’s folder: config.json, tokenizer.json and .safetensors weights.', baseFacts, locked)}
-        ${this.#card('source', '2', 'Adapter V1', 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue: adapter_config.json and adapter_model.safetensors.', adapterFacts, locked)}
+        ${this.#card('source', '2', `Adapter ${adapterName(slots.source.chosen, this.app.runs)}`, 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue: adapter_config.json and adapter_model.safetensors.', adapterFacts, locked)}
         ${this.#card('train', '3', 'New rows', 'file', 'A .jsonl file, one example a line: text, messages, prompt and completion, instruction and output.', rowsFacts, locked)}
       </div>
       <div class="two">

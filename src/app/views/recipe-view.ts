@@ -98,7 +98,7 @@ export class RecipeView extends SessionView {
       return html`<fieldset>
         <legend>${group}</legend>
         <p class="soft small">
-          Rank, alpha, dropout and modules come from V1; without a V1 they are set here.
+          Rank, alpha, dropout and modules come from the adapter; for a new one they are set here.
         </p>
       </fieldset>`;
     return html`<fieldset>

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { resultName, sourceName } from '../../../src/app/state/generation.ts';
+import { defaultRecipe } from '../../../src/formats/recipe.ts';
+import { adapterName, resultName, runName, sourceName } from '../../../src/app/state/generation.ts';
 
 const inputs = { base: 'base', source: 'v1', train: 'rows.jsonl', validation: undefined };
 const runs = [
@@ -27,4 +28,24 @@ it.each([
 
 it('an ancestry that goes round in a circle ends', () => {
   expect(resultName('a', runs)).toMatch(/^V\d+$/);
+});
+
+it.each([
+  [undefined, 'V1', 'base + new.jsonl'],
+  [{ name: 'support', files: [] }, 'V1', 'support + new.jsonl'],
+  [{ name: 'v1 + rows.jsonl', files: [], run: 'second' }, 'V2', 'V2 + new.jsonl'],
+  [
+    { name: 'v1 + rows.jsonl, step 40', files: [], run: 'third', step: 40 },
+    'V3 step 40',
+    'V3 step 40 + new.jsonl',
+  ],
+])('a run that continues %o is called by what it continues', (source, adapter, name) => {
+  const inputs = {
+    base: { name: 'base', files: [] },
+    source,
+    train: { file: new File([], 'new.jsonl') },
+    validation: undefined,
+    recipe: defaultRecipe(),
+  };
+  expect([adapterName(source, runs), runName(inputs, runs)]).toEqual([adapter, name]);
 });
