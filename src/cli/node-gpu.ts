@@ -3,14 +3,19 @@ import { openDevice, type Gpu, type LimitTier } from '../gpu/device.ts';
 import { findSwiftShader } from './software-vulkan.ts';
 import { hasVulkanDriver } from './vulkan-drivers.ts';
 
-/** Matrix units count as experimental. */
-const FLAGS = ['enable-dawn-features=allow_unsafe_apis'];
+/**
+ * Matrix units count as experimental. Unless told otherwise, Dawn rounds timestamps to 65,536 ns, more than many a
+ * dispatch takes. Of several lists of one name it takes the last.
+ */
+const flags = (...without: string[]): string[] => [
+  'enable-dawn-features=allow_unsafe_apis',
+  `disable-dawn-features=${['timestamp_quantization', ...without].join(',')}`,
+];
+
+const FLAGS = flags();
 
 /** SwiftShader takes 15 times as long to compile a kernel where this extension zeroes workgroup memory; a loop does the same. */
-const SOFTWARE_FLAGS = [
-  ...FLAGS,
-  'disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension',
-];
+const SOFTWARE_FLAGS = flags('use_vulkan_zero_initialize_workgroup_memory_extension');
 
 /** Dawn's instances live as long as somebody holds them: a collected one takes its devices along. */
 const instances: GPU[] = [];
