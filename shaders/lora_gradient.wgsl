@@ -1,6 +1,6 @@
 // out += Σt wide[t, w]·narrow[t, r] over the tokens t, for up to three LoRA factors in one dispatch: dB [w, r] += dyᵀ·u,
 // and, with the output lying as [r, w], dA += vᵀ·x. Where there would be few workgroups, the tokens are cut into slices,
-// whose sums sum_slices adds in a fixed order.
+// whose sums sum_slices adds in a fixed order. Dropout may mask x on its way in, for each factor by its own module.
 // One workgroup per 64 w × 32 ranks of a slice, 8 × 4 a thread, chunks of 16 tokens; the next chunk is on its way while
 // one is multiplied.
 
@@ -10,21 +10,23 @@ struct Part {
   wide_tiles: u32, rank_tiles: u32,
   // Where the part begins in `narrow`, in `out`, and, where there are several slices, in `partial`.
   narrow_at: u32, out_at: u32, partial_at: u32,
-  unused: u32,
+  module_key: u32,
 }
 
-struct Params { parts: array<Part, 3>, tokens: u32, slices: u32, slice_tokens: u32 }
+struct Params { parts: array<Part, 3>, tokens: u32, slices: u32, slice_tokens: u32, threshold: u32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> wide0: array<vec4f>;
 @group(0) @binding(2) var<storage, read> wide1: array<vec4f>;
 @group(0) @binding(3) var<storage, read> wide2: array<vec4f>;
 @group(0) @binding(4) var<storage, read> narrow: array<f32>;
-@group(0) @binding(5) var<storage, read_write> out: array<f32>;
-@group(0) @binding(6) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(5) var<storage, read> token_keys: array<vec2u>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<storage, read_write> partial: array<f32>;
 
 // True where the output lies as [r, w].
 override OUT_BY_WIDTH: bool = false;
+override DROPOUT: bool = false;
 
 const THREADS = 64u;
 const TILE_W = 64u;
@@ -34,14 +36,19 @@ const CHUNK = 16u;
 var<workgroup> tile_wide: array<vec4f, CHUNK * TILE_W / 4u>;
 var<workgroup> tile_narrow: array<vec4f, CHUNK * TILE_R / 4u>;
 
+fn wide_of(part: u32, i: u32) -> vec4f {
+  if (part == 0u) { return wide0[i]; }
+  if (part == 1u) { return wide1[i]; }
+  return wide2[i];
+}
+
 // wide[t, w … w + 3]
 fn wide_at(part: u32, t: u32, w: u32, end: u32) -> vec4f {
   let width = p.parts[part].width;
   if (t >= end || w >= width) { return vec4f(); }
-  let i = (t * width + w) / 4u;
-  if (part == 0u) { return wide0[i]; }
-  if (part == 1u) { return wide1[i]; }
-  return wide2[i];
+  let value = wide_of(part, (t * width + w) / 4u);
+  if (!DROPOUT) { return value; }
+  return dropped(value, t, w, p.parts[part].module_key);
 }
 
 fn narrow_at(part: u32, t: u32, r: u32, end: u32) -> f32 {

@@ -1,6 +1,7 @@
 // out[m, r] = alpha·Σk x[m, k]·w[r, k] for up to three LoRA factors in one dispatch: u = s·x·Aᵀ, and, with w lying as
 // [k, r], v = s·dy·B. The output is narrow and the depth long: where there would be few workgroups, the depth is cut
-// into slices, whose sums sum_slices adds in a fixed order.
+// into slices, whose sums sum_slices adds in a fixed order. Dropout may mask x on its way in, for each factor
+// by its own module.
 // One workgroup per 64 rows × 32 ranks of a slice, 8 × 4 a thread, chunks of 16 k; the next chunk is on its way while
 // one is multiplied.
 
@@ -13,18 +14,25 @@ struct Part {
   alpha: f32,
 }
 
-struct Params { parts: array<Part, 3>, rows: u32, slice_depth: u32 }
+struct Params {
+  parts: array<Part, 3>,
+  rows: u32, slice_depth: u32,
+  threshold: u32, scale: f32,
+  module_keys: vec3u,
+}
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x0: array<vec4f>;
 @group(0) @binding(2) var<storage, read> x1: array<vec4f>;
 @group(0) @binding(3) var<storage, read> x2: array<vec4f>;
 @group(0) @binding(4) var<storage, read> w: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> out: array<f32>;
-@group(0) @binding(6) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(5) var<storage, read> token_keys: array<vec2u>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<storage, read_write> partial: array<f32>;
 
 // True where w lies as [k, r].
 override W_BY_RANK: bool = false;
+override DROPOUT: bool = false;
 
 const THREADS = 64u;
 const TILE_M = 64u;
@@ -35,13 +43,18 @@ const STRIDE = 5u;  // vec4 between rows of a tile, 4 in use: neighbouring rows 
 var<workgroup> tile_x: array<vec4f, TILE_M * STRIDE>;
 var<workgroup> tile_w: array<vec4f, TILE_R * STRIDE>;
 
-// x[m, k … k + 3]
-fn x_at(part: u32, depth: u32, m: u32, k: u32, end: u32) -> vec4f {
-  if (m >= p.rows || k >= end) { return vec4f(); }
-  let i = (m * depth + k) / 4u;
+fn x_of(part: u32, i: u32) -> vec4f {
   if (part == 0u) { return x0[i]; }
   if (part == 1u) { return x1[i]; }
   return x2[i];
+}
+
+// x[m, k … k + 3]
+fn x_at(part: u32, depth: u32, m: u32, k: u32, end: u32) -> vec4f {
+  if (m >= p.rows || k >= end) { return vec4f(); }
+  let x = x_of(part, (m * depth + k) / 4u);
+  if (!DROPOUT) { return x; }
+  return dropped(x, m, k, p.module_keys[part]);
 }
 
 fn w_scalar(i: u32) -> f32 { return w[i / 4u][i % 4u]; }

@@ -1,7 +1,7 @@
 /**
  * LoRA dropout without state: whether a feature is kept is a hash of (seed, epoch, row, layer, projection, token
  * position, feature), so that packing, recomputation and resume all see the same mask. The CPU's counterpart of
- * shaders/dropout_mask.wgsl, equal to it bit for bit. Everything is a 32-bit integer.
+ * shaders/dropout.wgsl, equal to it bit for bit. Everything is a 32-bit integer.
  */
 
 /** A bijection of 32-bit integers in which every input bit flips every output bit with a chance near one half. */

@@ -1,5 +1,5 @@
 import { gemm } from '../gpu/kernels/gemm.ts';
-import { dropoutApply } from '../gpu/kernels/dropout.ts';
+import { dropoutAdd } from '../gpu/kernels/dropout.ts';
 import { loraGradient, loraProject } from '../gpu/kernels/lora.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/nf4.ts';
 import { view, type View } from '../gpu/memory.ts';
@@ -29,51 +29,31 @@ export interface LoraLinear {
   pair: LoraPair | undefined;
 }
 
-/** The input of the LoRA path: x, or x with this module's dropout mask applied. */
-function loraInput(
-  { stream, ws, rows, dropout }: LinearContext,
-  { layer, projection, linear }: LoraLinear,
-  x: View,
-): View {
-  if (dropout === 0) return x;
-  const y = view(ws.buffers.dropped);
-  dropoutApply(stream, {
-    x,
-    y,
-    tokenKeys: view(ws.buffers.tokenKeys),
-    moduleKey: moduleKey(layer, PROJECTIONS.indexOf(projection)),
-    tokens: rows,
-    width: linear.weight.depth,
-    rate: dropout,
-    accumulate: false,
-  });
-  return y;
+/** The adapted ones of modules that share an input. */
+function adapted<T extends { module: LoraLinear }>(parts: readonly T[]): (T & { pair: LoraPair })[] {
+  return parts.flatMap((part) => (part.module.pair ? [{ ...part, pair: part.module.pair }] : []));
 }
 
-/** The adapted ones of modules that share an input, as they go through a kernel: all at once, unless dropout masks it. */
-function batches<T extends { module: LoraLinear }>(
-  { dropout }: LinearContext,
-  parts: readonly T[],
-): (T & { pair: LoraPair })[][] {
-  const adapted = parts.flatMap((part) => (part.module.pair ? [{ ...part, pair: part.module.pair }] : []));
-  if (adapted.length === 0) return [];
-  return dropout === 0 ? [adapted] : adapted.map((part) => [part]);
+const keyOf = ({ layer, projection }: LoraLinear): number =>
+  moduleKey(layer, PROJECTIONS.indexOf(projection));
+
+/** The masks of what goes into these modules, where there is dropout. */
+function masks({ ws, dropout }: LinearContext, parts: readonly { module: LoraLinear }[]) {
+  if (dropout === 0) return undefined;
+  const moduleKeys = parts.map(({ module }) => keyOf(module));
+  return { tokenKeys: view(ws.buffers.tokenKeys), rate: dropout, moduleKeys };
 }
 
 /** u = scaling·drop(x)·Aᵀ of modules that share their input, into the workspace, where the backward pass finds it. */
 export function loraForward(ctx: LinearContext, x: View, modules: readonly LoraLinear[]): void {
   const { stream, ws, rows } = ctx;
-  for (const batch of batches(
-    ctx,
-    modules.map((module) => ({ module })),
-  )) {
-    const input = loraInput(ctx, batch[0]!.module, x);
-    const parts = batch.map(({ module, pair: { A, module: m } }) => ({
-      ...{ x: input, w: A, out: ws.loraOut(module.layer, module.projection) },
-      ...{ depth: m.inFeatures, rank: m.r, alpha: m.scaling },
-    }));
-    loraProject(stream, { parts, rows, wByRank: false, scratch: ws.scratch });
-  }
+  const pairs = adapted(modules.map((module) => ({ module })));
+  if (pairs.length === 0) return;
+  const parts = pairs.map(({ module, pair: { A, module: m } }) => ({
+    ...{ x, w: A, out: ws.loraOut(module.layer, module.projection) },
+    ...{ depth: m.inFeatures, rank: m.r, alpha: m.scaling },
+  }));
+  loraProject(stream, { parts, rows, wByRank: false, dropout: masks(ctx, pairs), scratch: ws.scratch });
 }
 
 /** y [rows, out] = x·Wᵀ + u·Bᵀ + bias + residual for modules that share their input. */
@@ -111,25 +91,24 @@ export function loraBackward(
   parts: readonly { module: LoraLinear; dy: View }[],
 ): void {
   const { stream, ws, rows } = ctx;
+  const pairs = adapted(parts);
+  if (pairs.length === 0) return;
   const call = { tokens: rows, scratch: ws.scratch };
-  for (const batch of batches(ctx, parts)) {
-    const v = batch.map(({ module, dy, pair: { B, module: m } }) => ({
-      ...{ x: dy, w: B, out: ws.loraGrad(module.projection) },
-      ...{ depth: m.outFeatures, rank: m.r, alpha: m.scaling },
-    }));
-    loraProject(stream, { parts: v, rows, wByRank: true, scratch: ws.scratch });
-    const dB = batch.map(({ module, dy, pair: { dB, module: m } }) => ({
-      ...{ wide: dy, narrow: ws.loraOut(module.layer, module.projection), out: dB },
-      ...{ width: m.outFeatures, rank: m.r },
-    }));
-    loraGradient(stream, { parts: dB, outByWidth: false, ...call });
-    const input = loraInput(ctx, batch[0]!.module, x);
-    const dA = batch.map(({ module, pair: { dA, module: m } }) => ({
-      ...{ wide: input, narrow: ws.loraGrad(module.projection), out: dA },
-      ...{ width: m.inFeatures, rank: m.r },
-    }));
-    loraGradient(stream, { parts: dA, outByWidth: true, ...call });
-  }
+  const v = pairs.map(({ module, dy, pair: { B, module: m } }) => ({
+    ...{ x: dy, w: B, out: ws.loraGrad(module.projection) },
+    ...{ depth: m.outFeatures, rank: m.r, alpha: m.scaling },
+  }));
+  loraProject(stream, { parts: v, rows, wByRank: true, scratch: ws.scratch });
+  const dB = pairs.map(({ module, dy, pair: { dB, module: m } }) => ({
+    ...{ wide: dy, narrow: ws.loraOut(module.layer, module.projection), out: dB },
+    ...{ width: m.outFeatures, rank: m.r },
+  }));
+  loraGradient(stream, { parts: dB, outByWidth: false, ...call });
+  const dA = pairs.map(({ module, pair: { dA, module: m } }) => ({
+    ...{ wide: x, narrow: ws.loraGrad(module.projection), out: dA },
+    ...{ width: m.inFeatures, rank: m.r },
+  }));
+  loraGradient(stream, { parts: dA, outByWidth: true, dropout: masks(ctx, pairs), ...call });
 }
 
 /** dx (+)= dy·W + drop'(v·A). Needs v as loraBackward left it. */
@@ -149,14 +128,13 @@ export function linearInputGrad(
   const dropped = view(ws.buffers.dropped);
   const { r, inFeatures } = pair.module;
   gemm(stream, { a: v, b: pair.A, c: dropped, rows, columns: inFeatures, depth: r });
-  dropoutApply(stream, {
+  dropoutAdd(stream, {
     x: dropped,
     y: io.dx,
     tokenKeys: view(ws.buffers.tokenKeys),
-    moduleKey: moduleKey(module.layer, PROJECTIONS.indexOf(module.projection)),
+    moduleKey: keyOf(module),
     tokens: rows,
     width: inFeatures,
     rate: dropout,
-    accumulate: true,
   });
 }

@@ -23,7 +23,7 @@ export interface WorkspaceShape {
   training: boolean;
   /** How much is kept of each layer; attention output and statistics unless told. */
   keep?: readonly KeepLevel[] | undefined;
-  /** Room for the masked input of LoRA dropout. */
+  /** Room for what LoRA dropout masks on its way back. */
   dropout: boolean;
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { dropoutKeep, dropoutKey, dropoutThreshold, moduleKey } from '../../src/gpu/dropout.ts';
-import { dropoutApply } from '../../src/gpu/kernels/dropout.ts';
+import { dropoutAdd } from '../../src/gpu/kernels/dropout.ts';
 import { dropoutRef } from '../reference/ops/dropout.ts';
-import { f64, relativeError, testGpu } from '../support/gpu.ts';
+import { f64, relativeError, testGpu, type TestGpu } from '../support/gpu.ts';
 import { Random } from '../support/random.ts';
 
 /** Tokens of several rows packed one behind the other: per token its row's key and its position in that row. */
@@ -33,24 +33,25 @@ describe.each([
   const threshold = dropoutThreshold(rate);
   const keep = (token: number, feature: number): boolean =>
     dropoutKeep(keys[2 * token]!, module, keys[2 * token + 1]!, feature, threshold);
+  const at = (t: TestGpu) => ({ x: t.upload(x), tokenKeys: t.upload(keys) });
   const expected = dropoutRef(f64(x), width, rate, keep);
 
   it('keeps exactly what the CPU keeps, and scales it', async () => {
     const t = await testGpu();
-    const views = { x: t.upload(x), y: t.output(tokens * width), tokenKeys: t.upload(keys) };
-    dropoutApply(t.stream, { ...views, moduleKey: module, tokens, width, rate, accumulate: false });
-    const y = await t.floats(views.y);
-    expect(y.map((v) => Number(v !== 0))).toEqual(Float32Array.from(expected, (v) => Number(v !== 0)));
-    expect(relativeError(y, expected)).toBeLessThan(1e-6);
-    if (rate === 0) expect(y).toEqual(x);
+    const y = t.upload(new Float32Array(tokens * width));
+    dropoutAdd(t.stream, { ...at(t), y, moduleKey: module, tokens, width, rate });
+    const kept = await t.floats(y);
+    expect(kept.map((v) => Number(v !== 0))).toEqual(Float32Array.from(expected, (v) => Number(v !== 0)));
+    expect(relativeError(kept, expected)).toBeLessThan(1e-6);
+    if (rate === 0) expect(kept).toEqual(x);
   });
 
-  it('accumulates', async () => {
+  it('adds to what is there', async () => {
     const t = await testGpu();
     const before = random.normals(tokens * width);
-    const views = { x: t.upload(x), y: t.upload(before), tokenKeys: t.upload(keys) };
-    dropoutApply(t.stream, { ...views, moduleKey: module, tokens, width, rate, accumulate: true });
+    const y = t.upload(before);
+    dropoutAdd(t.stream, { ...at(t), y, moduleKey: module, tokens, width, rate });
     const sum = expected.map((v, i) => v + before[i]!);
-    expect(relativeError(await t.floats(views.y), sum)).toBeLessThan(1e-6);
+    expect(relativeError(await t.floats(y), sum)).toBeLessThan(1e-6);
   });
 });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { dropoutKeep, dropoutKey, dropoutThreshold, moduleKey } from '../../src/gpu/dropout.ts';
 import { LORA_SCRATCH, loraGradient, loraProject } from '../../src/gpu/kernels/lora.ts';
 import { view } from '../../src/gpu/memory.ts';
+import { dropoutRef } from '../reference/ops/dropout.ts';
 import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, testGpu, type TestGpu } from '../support/gpu.ts';
 import { Random } from '../support/random.ts';
@@ -117,6 +119,56 @@ describe.each(cases)('$rows rows, factors $parts', ({ rows, parts }) => {
       expect(bits(await project(t, false))).toBe(bits(await project(t, false)));
       expect(bits(await gradient(t, true))).toBe(bits(await gradient(t, true)));
     });
+});
+
+it('masks the input for each factor by its own module, on its way in and for its gradient', async () => {
+  const t = await testGpu();
+  const [rows, width, rate] = [67, 164, 0.3];
+  const random = new Random(11);
+  const x = random.normals(rows * width);
+  const keys = Uint32Array.from({ length: 2 * rows }, (_, i) =>
+    i % 2 === 0 ? dropoutKey(42, 1, Math.floor(i / 14)) : ((i - 1) / 2) % 7,
+  );
+  const dropout = {
+    tokenKeys: t.upload(keys),
+    rate,
+    moduleKeys: [0, 1, 2].map((projection) => moduleKey(5, projection)),
+  };
+  const masked = dropout.moduleKeys.map((module) =>
+    dropoutRef(f64(x), width, rate, (token, feature) =>
+      dropoutKeep(keys[2 * token]!, module, keys[2 * token + 1]!, feature, dropoutThreshold(rate)),
+    ),
+  );
+  const ranks = [8, 33, 1];
+  const A = ranks.map((rank) => random.normals(rank * width));
+  const v = ranks.map((rank) => random.normals(rows * rank));
+  const scratch = t.output(LORA_SCRATCH);
+  const shared = t.upload(x);
+
+  const [w, u] = [
+    together(t, A),
+    together(
+      t,
+      v.map(({ length }) => poison(length)),
+    ),
+  ];
+  loraProject(t.stream, {
+    parts: ranks.map((rank, i) => ({
+      ...{ x: shared, w: w[i]!, out: u[i]!, depth: width, rank, alpha: 1 },
+    })),
+    ...{ rows, wByRank: false, dropout, scratch },
+  });
+  const [narrow, dA] = [together(t, v), together(t, A)];
+  loraGradient(t.stream, {
+    parts: ranks.map((rank, i) => ({ wide: shared, narrow: narrow[i]!, out: dA[i]!, width, rank })),
+    ...{ tokens: rows, outByWidth: true, dropout, scratch },
+  });
+  for (const [i, rank] of ranks.entries()) {
+    const forward = matmulRef(masked[i]!, transpose(f64(A[i]!), rank, width), rows, width, rank);
+    expect(relativeError(await t.floats(u[i]!), forward)).toBeLessThan(1e-5);
+    const gradient = matmulRef(transpose(f64(v[i]!), rows, rank), masked[i]!, rank, rows, width);
+    expect(relativeError(await t.floats(dA[i]!), add(gradient, f64(A[i]!)))).toBeLessThan(1e-5);
+  }
 });
 
 it('refuses a scratch that is too small', async () => {

@@ -1,9 +1,11 @@
+import dropoutCode from '../../../shaders/dropout.wgsl?raw';
 import gradientCode from '../../../shaders/lora_gradient.wgsl?raw';
 import projectCode from '../../../shaders/lora_project.wgsl?raw';
 import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import { view, type View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
+import { maskParams, type Dropout } from './dropout.ts';
 import { paramsOf, valuesOf } from './parts.ts';
 import { sumParts } from './sum-slices.ts';
 
@@ -20,9 +22,12 @@ const PROJECT_PART = {
 
 const projectKernel = new Kernel({
   name: 'lora_project',
-  code: projectCode,
-  buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: paramsOf(PROJECT_PART, { rows: 'u32', slice_depth: 'u32' }),
+  code: projectCode + dropoutCode,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
+  params: paramsOf(PROJECT_PART, {
+    ...{ rows: 'u32', slice_depth: 'u32', threshold: 'u32', scale: 'f32' },
+    ...{ module_key0: 'u32', module_key1: 'u32', module_key2: 'u32' },
+  }),
 });
 
 const GRADIENT_PART = {
@@ -33,14 +38,16 @@ const GRADIENT_PART = {
   narrow_at: 'u32',
   out_at: 'u32',
   partial_at: 'u32',
-  unused: 'u32',
+  module_key: 'u32',
 } as const;
 
 const gradientKernel = new Kernel({
   name: 'lora_gradient',
-  code: gradientCode,
-  buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: paramsOf(GRADIENT_PART, { tokens: 'u32', slices: 'u32', slice_tokens: 'u32' }),
+  code: gradientCode + dropoutCode,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
+  params: paramsOf(GRADIENT_PART, {
+    ...{ tokens: 'u32', slices: 'u32', slice_tokens: 'u32', threshold: 'u32', scale: 'f32' },
+  }),
 });
 
 /** Rows (or widths) and ranks of a workgroup's tile. */
@@ -95,6 +102,18 @@ function placeSlices(parts: readonly { count: number; slices: number }[], scratc
   return { begins, partial: view(scratch.buffer, scratch.offset, Math.max(4, 4 * at)) };
 }
 
+/** Masks x, for each part by its module's key. */
+export interface LoraDropout extends Dropout {
+  /** `moduleKey` of each part's module. */
+  moduleKeys: readonly number[];
+}
+
+/** What the kernels need to know of it. */
+const masking = (dropout: LoraDropout | undefined) => ({
+  constants: { DROPOUT: Number(!!dropout) },
+  params: maskParams({ rate: dropout?.rate ?? 0 }),
+});
+
 /** One factor's share of `loraProject`. */
 export interface Projected {
   /** [rows, depth], depth a multiple of 4 */
@@ -111,13 +130,19 @@ export interface Projected {
 
 /**
  * out = alpha·x·wᵀ for up to three factors: u = s·x·Aᵀ and, with `wByRank`, v = s·dy·B. The w lie in one buffer and the
- * outs in another. `scratch` has LORA_SCRATCH values.
+ * outs in another. `dropout` masks x. `scratch` has LORA_SCRATCH values.
  */
 export function loraProject(
   stream: Stream,
-  call: { parts: readonly Projected[]; rows: number; wByRank: boolean; scratch: View },
+  call: {
+    parts: readonly Projected[];
+    rows: number;
+    wByRank: boolean;
+    dropout?: LoraDropout | undefined;
+    scratch: View;
+  },
 ): void {
-  const { rows, scratch } = call;
+  const { rows, scratch, dropout } = call;
   const [w, out] = [span(call.parts.map((part) => part.w)), span(call.parts.map((part) => part.out))];
   const rowTiles = ceilDiv(rows, TILE);
   const tiles = call.parts.map(({ rank }) => ceilDiv(rank, TILE_RANK));
@@ -132,11 +157,19 @@ export function loraProject(
     ...sums[i]!,
     ...{ depth, rank, alpha, tiles: tiles[i]!, w_at: w.at[i]! / 4, partial_at: begins[i]! },
   }));
+  const xs = three(call.parts.map((part) => part.x));
+  const mask = masking(dropout);
+  const [key0 = 0, key1 = 0, key2 = 0] = dropout?.moduleKeys ?? [];
   stream.dispatch(projectKernel, {
-    buffers: [...three(call.parts.map((part) => part.x)), w.whole, out.whole, partial],
-    params: { ...valuesOf(PROJECT_PART, parts), rows, slice_depth: slice },
+    // What is absent is bound to x and never read.
+    buffers: [...xs, w.whole, dropout?.tokenKeys ?? xs[0], out.whole, partial],
+    params: {
+      ...valuesOf(PROJECT_PART, parts),
+      ...{ rows, slice_depth: slice, ...mask.params },
+      ...{ module_key0: key0, module_key1: key1, module_key2: key2 },
+    },
     groups: [parts.reduce((sum, part) => sum + part.tiles * part.slices, 0), rowTiles],
-    constants: { W_BY_RANK: Number(call.wByRank) },
+    constants: { W_BY_RANK: Number(call.wByRank), ...mask.constants },
     work: parts.reduce((sum, { depth, rank }) => sum + 2 * rows * depth * rank, 0),
   });
   addUp(stream, { partial, out: out.whole, parts, accumulate: false });
@@ -156,13 +189,19 @@ export interface FactorGradient {
 
 /**
  * out += wideᵀ·narrow for up to three factors: dB += dyᵀ·u and, with `outByWidth`, dA += vᵀ·x. The narrows lie in one
- * buffer and the outs in another. `scratch` has LORA_SCRATCH values.
+ * buffer and the outs in another. `dropout` masks the wides. `scratch` has LORA_SCRATCH values.
  */
 export function loraGradient(
   stream: Stream,
-  call: { parts: readonly FactorGradient[]; tokens: number; outByWidth: boolean; scratch: View },
+  call: {
+    parts: readonly FactorGradient[];
+    tokens: number;
+    outByWidth: boolean;
+    dropout?: LoraDropout | undefined;
+    scratch: View;
+  },
 ): void {
-  const { tokens, scratch } = call;
+  const { tokens, scratch, dropout } = call;
   const narrow = span(call.parts.map((part) => part.narrow));
   const out = span(call.parts.map((part) => part.out));
   const tiles = call.parts.map(({ width, rank }) => ({
@@ -176,13 +215,16 @@ export function loraGradient(
   const { begins, partial } = placeSlices(sums, scratch);
   const parts = call.parts.map(({ width, rank }, i) => ({
     ...{ ...sums[i]!, ...tiles[i]!, width, rank },
-    ...{ narrow_at: narrow.at[i]!, partial_at: begins[i]!, unused: 0 },
+    ...{ narrow_at: narrow.at[i]!, partial_at: begins[i]! },
+    module_key: dropout?.moduleKeys[i] ?? 0,
   }));
+  const wides = three(call.parts.map((part) => part.wide));
+  const mask = masking(dropout);
   stream.dispatch(gradientKernel, {
-    buffers: [...three(call.parts.map((part) => part.wide)), narrow.whole, out.whole, partial],
-    params: { ...valuesOf(GRADIENT_PART, parts), tokens, slices, slice_tokens: slice },
+    buffers: [...wides, narrow.whole, dropout?.tokenKeys ?? wides[0], out.whole, partial],
+    params: { ...valuesOf(GRADIENT_PART, parts), tokens, slices, slice_tokens: slice, ...mask.params },
     groups: [all, slices],
-    constants: { OUT_BY_WIDTH: Number(call.outByWidth) },
+    constants: { OUT_BY_WIDTH: Number(call.outByWidth), ...mask.constants },
     work: parts.reduce((sum, { width, rank }) => sum + 2 * tokens * width * rank, 0),
   });
   addUp(stream, { partial, out: out.whole, parts, accumulate: true });
