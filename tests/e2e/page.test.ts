@@ -1,11 +1,9 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { readdirSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GivenInputs } from '../../src/worker/protocol.ts';
 import { accessible } from '../support/page-checks.ts';
-import { pickCase, stubPickers } from '../support/real-page.ts';
+import { ALL_REFUSED, askOtherOrigin, pickCase, stubPickers } from '../support/real-page.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -306,30 +304,9 @@ describe('the page', () => {
 });
 
 it('no request leaves the origin, from the page or its worker', async () => {
-  let requests = 0;
-  const other = createServer((_, response) => {
-    requests++;
-    response.setHeader('Access-Control-Allow-Origin', '*').end('reached');
-  });
-  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-  const away = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`;
   const page = await server.browser.newPage();
-  await page.goto(server.url);
-  await page.getByText(/Chrome offers only a software device/).waitFor();
-  const ask = (address: string) =>
-    fetch(address).then(
-      (answer) => answer.status,
-      () => 'refused',
-    );
-  const here = `${server.url}manifest.webmanifest`;
-  expect(await page.evaluate(ask, here)).toBe(200);
-  expect(await page.evaluate(ask, away)).toBe('refused');
-  const [worker] = page.workers();
-  expect(await worker!.evaluate(ask, here)).toBe(200);
-  expect(await worker!.evaluate(ask, away)).toBe('refused');
-  expect(requests).toBe(0);
+  expect(await askOtherOrigin(page, server.url)).toEqual(ALL_REFUSED);
   await page.close();
-  other.close();
 });
 
 it('after one visit the page and its demo work without network', async () => {

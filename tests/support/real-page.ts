@@ -70,6 +70,53 @@ function serve(folder: string, headers: Map<string, string>, path: string, respo
   response.writeHead(content ? 200 : 404).end(content);
 }
 
+/** What came of asking an address for a page and for a socket. */
+async function asked(address: string): Promise<[page: string, socket: string]> {
+  const page = await fetch(address).then(
+    ({ status }) => `${status}`,
+    () => 'refused',
+  );
+  const socket = await new Promise<string>((resolve) => {
+    const open = new WebSocket(address.replace('http', 'ws'));
+    open.onopen = () => resolve('open');
+    open.onerror = () => resolve('refused');
+  });
+  return [page, socket];
+}
+
+/** Opens the page at `url` and asks from it and from its worker for something there and for something elsewhere. */
+export async function askOtherOrigin(page: Page, url: string) {
+  let connections = 0;
+  const other = createServer((_, response) => {
+    response.setHeader('Access-Control-Allow-Origin', '*').end('reached');
+  });
+  other.on('connection', () => connections++);
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const away = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`;
+  await page.goto(url);
+  await page.getByText(/Chrome offers only a software device/).waitFor();
+  const here = `${url}manifest.webmanifest`;
+  const worker = page.workers()[0]!;
+  const answers = {
+    page: { here: (await page.evaluate(asked, here))[0], away: await page.evaluate(asked, away) },
+    worker: { here: (await worker.evaluate(asked, here))[0], away: await worker.evaluate(asked, away) },
+    left: connections,
+    /** From outside of the page it can be reached. */
+    reachable: (await (await fetch(away)).text()) === 'reached' && connections > 0,
+  };
+  other.closeAllConnections();
+  other.close();
+  return answers;
+}
+
+/** What every request of `askOtherOrigin` must come to. */
+export const ALL_REFUSED = {
+  page: { here: '200', away: ['refused', 'refused'] },
+  worker: { here: '200', away: ['refused', 'refused'] },
+  left: 0,
+  reachable: true,
+};
+
 /** What the user chooses, as the cards call it: folders by name, files by theirs. */
 const CHOSEN = { train: 'train.jsonl', validation: 'val.jsonl', recipe: 'training_config.yaml' } as const;
 
