@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { RetuneApp } from '../../src/app/retune-app.ts';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import { casePath } from '../support/model-case.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
@@ -95,6 +96,52 @@ it('a run outlives a destroyed device, a crashed GPU process and a reload, by it
   // Nothing is clicked: the handles were kept, and they may be read.
   await noted(page, /Opening the files/);
   await finished(page);
+  expectWhole(await savedFiles(page));
+  await context.close();
+});
+
+it('after ten minutes without one a checkpoint for rescue is kept, which the next replaces and a reload goes on from', async () => {
+  const context = await browser.newContext();
+  await stubPickers(context);
+  const page = await context.newPage();
+  page.setDefaultTimeout(200_000);
+  page.on('dialog', (dialog) => void dialog.accept());
+  slowDevice(page);
+  await page.goto(host.url);
+  await pickCase(page, CASE);
+  const clock = await page.workers()[0]!.evaluateHandle(() => {
+    const now = performance.now.bind(performance);
+    const ahead = { ms: 0 };
+    performance.now = () => now() + ahead.ms;
+    return ahead;
+  });
+  /** Waits ten minutes in a pause, and for the checkpoint that then comes. */
+  const rescued = async (checkpoints: number): Promise<number[]> => {
+    await button(page, 'Pause').click();
+    await clock.evaluate((ahead) => void (ahead.ms += 600_000));
+    await button(page, 'Go on').click();
+    const lines = page.getByRole('log').getByText(/Checkpoint after step \d kept/);
+    await lines.nth(checkpoints - 1).waitFor();
+    return (await lines.allInnerTexts()).map((line) => Number(/step (\d)/.exec(line)![1]));
+  };
+  await button(page, 'Start training').click();
+  await stepDone(page, 1);
+  const [first] = await rescued(1);
+  expect(first).toBeLessThan(3);
+  expect((await keptOf(page)).kept).toEqual([first]);
+  await stepDone(page, 4);
+  // The recipe keeps two, and the first would be one of them.
+  expect((await keptOf(page)).kept).toEqual([3]);
+  const steps = await rescued(3);
+  const latest = steps[2]!;
+  expect(steps).toEqual([first, 3, latest]);
+  expect([4, 5]).toContain(latest);
+  expect((await keptOf(page)).kept).toEqual([3, latest]);
+  await page.reload();
+  await stepDone(page, latest + 1);
+  expect((await keptOf(page)).resumed).toBe(latest);
+  await finished(page);
+  expect((await keptOf(page)).kept).toEqual([6, 7]);
   expectWhole(await savedFiles(page));
   await context.close();
 });
@@ -220,6 +267,15 @@ it('trains without network; a second tab says so, is offered no update meanwhile
   await second.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
   await context.close();
 });
+
+/** Steps of the checkpoints that the browser has of the latest run, and the one that the page's run went on from. */
+const keptOf = (page: Page) =>
+  page.evaluate(async () => {
+    const { session } = document.querySelector<RetuneApp>('retune-app')!;
+    await session.lineage.refresh();
+    const { run, runs } = session.store.state;
+    return { kept: runs[0]!.checkpoints.map(({ step }) => step), resumed: run?.facts?.resumedStep };
+  });
 
 /** Empties the browser's own file system, where quantised bases are. */
 async function clearFiles(page: Page): Promise<void> {
