@@ -63,7 +63,7 @@ export class PageNotices extends SessionView {
     const { waiting } = this.app;
     if (waiting.length === 0) return nothing;
     const names = waiting.map(({ name }) => name).join(', ');
-    const text = `You had chosen ${names}. The browser asks once more whether Retune may read what you choose.`;
+    const text = `You had chosen ${names}. The browser asks once more before Retune may read them.`;
     return html`<notice-bar .text=${text}>
       <button slot="actions" @click=${() => void this.session.kept.readWaiting()}>Choose them again</button>
     </notice-bar>`;
