@@ -7,6 +7,7 @@ import { KeptChoices } from './kept-choices.ts';
 import { Lineage } from './lineage.ts';
 import { StorageUse } from './storage.ts';
 import { Store } from './store.ts';
+import { TestDrafts } from './test-drafts.ts';
 import { Tests } from './tests.ts';
 import { Training } from './training.ts';
 
@@ -18,6 +19,7 @@ export class Session {
   readonly training: Training;
   readonly chat: Chat;
   readonly tests: Tests;
+  readonly testDrafts: TestDrafts;
   readonly lineage: Lineage;
   readonly storage: StorageUse;
   readonly #engine: EngineApi;
@@ -30,6 +32,7 @@ export class Session {
     this.training = new Training(engine, this.store);
     this.chat = new Chat(engine, this.store);
     this.tests = new Tests(engine, this.store);
+    this.testDrafts = new TestDrafts(engine, this.tests.store);
     this.lineage = new Lineage(engine, this.store, this.choices);
     this.storage = new StorageUse(engine);
   }

@@ -1,6 +1,6 @@
 import { proxy } from 'comlink';
 import { mayRead } from '../../platform/permission.ts';
-import type { Answer, ChosenFile, ChosenFolder, EngineApi, RunRecord } from '../../worker/protocol.ts';
+import type { Answer, EngineApi, RunRecord } from '../../worker/protocol.ts';
 import type {
   TestDetail,
   TestEvent,
@@ -11,8 +11,7 @@ import type {
   Vote,
 } from '../../worker/test-protocol.ts';
 import type { AppState } from './app-state.ts';
-import { isDemoBase } from './demo.ts';
-import { DEMO_ANSWER_TOKENS, demoAdapter, demoBase, demoQuestions, demoValidation } from './demo-tests.ts';
+import { withDemo, withDemoAgain } from './demo-tests.ts';
 import { Store } from './store.ts';
 import { emptyDraft, type TestDraft } from './test-draft.ts';
 import { afterTestEvent, type Shown } from './test-events.ts';
@@ -30,14 +29,12 @@ export interface TestsState extends Shown {
 
 const REFRESH_MS = 1500;
 
-/** Stage four: tests as they are put together, run, kept and compared. */
+/** Stage four: tests as they are run, kept and compared. */
 export class Tests {
   readonly store = new Store<TestsState>({ draft: emptyDraft, pair: [0, 1], again: {}, records: [] });
   readonly #engine: EngineApi;
   readonly #app: Store<AppState>;
   #refreshing: ReturnType<typeof setTimeout> | undefined;
-  /** The latest file of questions: answers about earlier ones are dropped. */
-  #asked: File | undefined;
 
   constructor(engine: EngineApi, app: Store<AppState>) {
     this.#engine = engine;
@@ -54,35 +51,6 @@ export class Tests {
     if (await mayRead(this.#handles(record), false)) void this.resume(record);
   }
 
-  draft(patch: Partial<TestDraft>): void {
-    this.store.update({ draft: { ...this.store.state.draft, ...patch } });
-  }
-
-  async chooseQuestions(chosen: ChosenFile | undefined): Promise<void> {
-    this.#asked = chosen?.file;
-    this.draft({ questions: { chosen, reading: chosen !== undefined } });
-    if (!chosen) return;
-    const answer = await this.#engine.inspectQuestions(chosen);
-    if (this.#asked === chosen.file) this.draft({ questions: { chosen, answer, reading: false } });
-  }
-
-  async chooseDemoQuestions(): Promise<void> {
-    try {
-      this.draft({ maxNewTokens: DEMO_ANSWER_TOKENS });
-      await this.chooseQuestions({ file: await demoQuestions() });
-    } catch (error) {
-      this.#refuse(`The demo could not be read (${String(error)}); choose a file of your own.`);
-    }
-  }
-
-  addFolder(folder: ChosenFolder, chosen: readonly string[]): void {
-    const { draft } = this.store.state;
-    this.draft({
-      folders: [...draft.folders, folder],
-      versions: [...chosen, `folder/${draft.folders.length}`],
-    });
-  }
-
   /** Called by a click: the browser may have to ask whether the files may be read. */
   async start(inputs: TestInputs): Promise<void> {
     const { versions } = inputs;
@@ -93,7 +61,7 @@ export class Tests {
       runs.flatMap((run) => handlesOf(run)),
       true,
     );
-    const ready = await this.#withDemo(inputs).catch(() => inputs);
+    const ready = await withDemo(inputs, this.#app.state.runs).catch(() => inputs);
     this.store.update({
       running: { name: inputs.name, stopping: false, notes: [] },
       detail: undefined,
@@ -110,7 +78,7 @@ export class Tests {
       running: { id: record.id, name: record.name, stopping: false, notes: [] },
       refusal: undefined,
     });
-    const files = await this.#demoAgain(record, again).catch(() => again);
+    const files = await withDemoAgain(record, this.#app.state.runs, again).catch(() => again);
     await this.#follow((onEvent) => this.#engine.resumeTest(record.id, files, onEvent));
   }
 
@@ -247,48 +215,6 @@ export class Tests {
       ...[handles.base, handles.validation, ...Object.values(handles.folders)].filter((h) => h !== undefined),
       ...[...runs].flatMap((id) => (id ? handlesOf(this.#run(id)) : [])),
     ];
-  }
-
-  /** The demo's files came from this server: where the browser has no other way to them, they are taken again. */
-  async #withDemo(inputs: TestInputs): Promise<TestInputs> {
-    const isDemo = (id: string) => {
-      const run = this.#run(id);
-      return run !== undefined && isDemoBase(run.inputs.base) && !run.handles.base;
-    };
-    const { base, validation, versions } = inputs;
-    return {
-      ...inputs,
-      base: 'run' in base && base.run && isDemo(base.run) ? await demoBase() : base,
-      validation:
-        validation && 'run' in validation && isDemo(validation.run)
-          ? { file: await demoValidation() }
-          : validation,
-      versions: await Promise.all(
-        versions.map(async ({ name, version }) =>
-          version.kind === 'source' && isDemo(version.run) && this.#run(version.run)?.sourceRun === undefined
-            ? { name, version: { kind: 'folder' as const, folder: await demoAdapter() } }
-            : { name, version },
-        ),
-      ),
-    };
-  }
-
-  async #demoAgain(record: TestRecord, again: TestFiles): Promise<TestFiles> {
-    if (!isDemoBase(record.base) || record.handles.base) return again;
-    const missing = missingFiles(record, this.#app.state.runs, again, false);
-    const folders = missing.flatMap(({ folder, name }) =>
-      folder !== undefined && name === 'demo/v1' ? [folder] : [],
-    );
-    return {
-      base: again.base ?? (await demoBase()),
-      validation:
-        again.validation ??
-        (record.validationFile === 'val.jsonl' ? { file: await demoValidation() } : undefined),
-      folders: {
-        ...again.folders,
-        ...Object.fromEntries(await Promise.all(folders.map(async (i) => [i, await demoAdapter()] as const))),
-      },
-    };
   }
 }
 

@@ -137,7 +137,7 @@ export class TestSetupView extends SessionView {
   }
 
   #questions() {
-    const { tests } = this.session;
+    const { tests, testDrafts } = this.session;
     const { chosen, answer, reading } = tests.store.state.draft.questions;
     return html`<choice-card
       .slotName=${'questions'}
@@ -149,13 +149,17 @@ export class TestSetupView extends SessionView {
       .facts=${answer?.ok ? questionFacts(answer.value) : []}
       .problem=${answer && !answer.ok ? answer.sentence : ''}
       .reading=${reading}
-      @chosen=${(event: CustomEvent<ChosenFile>) => void tests.chooseQuestions(event.detail)}
-      @cleared=${() => void tests.chooseQuestions(undefined)}
+      @chosen=${(event: CustomEvent<ChosenFile>) => void testDrafts.chooseQuestions(event.detail)}
+      @cleared=${() => void testDrafts.chooseQuestions(undefined)}
     >
       ${
         chosen
           ? nothing
-          : html`<button type="button" class="link demo" @click=${() => void tests.chooseDemoQuestions()}>
+          : html`<button
+              type="button"
+              class="link demo"
+              @click=${() => void testDrafts.chooseDemoQuestions()}
+            >
               Take the demo’s questions
             </button>`
       }
@@ -163,7 +167,7 @@ export class TestSetupView extends SessionView {
   }
 
   #base() {
-    const { tests } = this.session;
+    const { tests, testDrafts } = this.session;
     const { base } = tests.store.state.draft;
     const shown = base ?? usual(this.app).base;
     const from = base ? 'chosen here' : shown && this.#of(shown);
@@ -175,13 +179,13 @@ export class TestSetupView extends SessionView {
       .fixed=${base === undefined && shown !== undefined}
       .chosenName=${shown ? this.#nameOf(shown, 'base') : ''}
       .facts=${from ? [['Taken', from] as const] : []}
-      @chosen=${(event: CustomEvent<ChosenFolder>) => tests.draft({ base: event.detail })}
-      @cleared=${() => tests.draft({ base: undefined })}
+      @chosen=${(event: CustomEvent<ChosenFolder>) => testDrafts.change({ base: event.detail })}
+      @cleared=${() => testDrafts.change({ base: undefined })}
     ></choice-card>`;
   }
 
   #validation() {
-    const { tests } = this.session;
+    const { tests, testDrafts } = this.session;
     const { validation } = tests.store.state.draft;
     const shown = validation === 'none' ? undefined : (validation ?? usual(this.app).validation);
     const from = validation && validation !== 'none' ? 'chosen here' : shown && this.#of(shown);
@@ -194,8 +198,8 @@ export class TestSetupView extends SessionView {
       .hint=${'With them each version’s eval loss and perplexity are measured.'}
       .chosenName=${shown ? this.#nameOf(shown, 'validation') : ''}
       .facts=${from ? [['Taken', from] as const] : []}
-      @chosen=${(event: CustomEvent<ChosenFile>) => tests.draft({ validation: event.detail })}
-      @cleared=${() => tests.draft({ validation: 'none' })}
+      @chosen=${(event: CustomEvent<ChosenFile>) => testDrafts.change({ validation: event.detail })}
+      @cleared=${() => testDrafts.change({ validation: 'none' })}
     ></choice-card>`;
   }
 
@@ -210,14 +214,14 @@ export class TestSetupView extends SessionView {
   }
 
   #choices() {
-    const { tests } = this.session;
+    const { tests, testDrafts } = this.session;
     const radio = (greedy: boolean, text: string) =>
       html`<label
         ><input
           type="radio"
           name="greedy"
           .checked=${tests.store.state.draft.greedy === greedy}
-          @change=${() => tests.draft({ greedy })}
+          @change=${() => testDrafts.change({ greedy })}
         />${text}</label
       >`;
     return html`<fieldset>
@@ -229,7 +233,7 @@ export class TestSetupView extends SessionView {
   }
 
   #form() {
-    const { tests } = this.session;
+    const { tests, testDrafts } = this.session;
     const { form } = tests.store.state.draft;
     return html`<div>
       <label for="form">How a question is put</label>
@@ -238,7 +242,7 @@ export class TestSetupView extends SessionView {
         aria-describedby="form-note"
         @change=${(event: Event) => {
           const { value } = event.target as HTMLSelectElement;
-          tests.draft({ form: value === '' ? undefined : (value as PromptForm) });
+          testDrafts.change({ form: value === '' ? undefined : (value as PromptForm) });
         }}
       >
         <option value="" ?selected=${form === undefined}>As the versions were trained</option>
@@ -249,7 +253,7 @@ export class TestSetupView extends SessionView {
   }
 
   #length() {
-    const { tests } = this.session;
+    const { tests, testDrafts } = this.session;
     const { maxNewTokens } = tests.store.state.draft;
     const length = lengthOf(maxNewTokens);
     const problem = typeof length === 'string' ? length : '';
@@ -262,7 +266,7 @@ export class TestSetupView extends SessionView {
         .value=${maxNewTokens}
         aria-invalid=${problem ? 'true' : 'false'}
         aria-describedby="length-note"
-        @input=${(event: Event) => tests.draft({ maxNewTokens: (event.target as HTMLInputElement).value })}
+        @input=${(event: Event) => testDrafts.change({ maxNewTokens: (event.target as HTMLInputElement).value })}
       />
       <p id="length-note" class="note ${problem ? 'problem' : ''}" aria-live="polite">
         ${problem || 'What is longer is cut, and counted as cut.'}

@@ -127,7 +127,7 @@ export class TestVersionsView extends SessionView {
 
   #tick(key: string, ticked: boolean): void {
     const others = this.chosen.filter((other) => other !== key);
-    this.session.tests.draft({ versions: ticked ? [...others, key] : others });
+    this.session.testDrafts.change({ versions: ticked ? [...others, key] : others });
   }
 
   async #choose(): Promise<void> {
@@ -158,6 +158,6 @@ export class TestVersionsView extends SessionView {
     this.problem = missing
       ? `${folder.name}: ${missing} is missing, expected a PEFT adapter folder; choose the folder that PEFT saved.`
       : '';
-    if (!missing) this.session.tests.addFolder(folder, this.chosen);
+    if (!missing) this.session.testDrafts.addFolder(folder, this.chosen);
   }
 }
