@@ -1,4 +1,4 @@
-import type { ChosenFile, ChosenFolder } from '../worker/protocol.ts';
+import type { ChosenFile, ChosenFolder } from './chosen-files.ts';
 
 /** Chrome's pickers and handles, which the DOM library of TypeScript does not know. */
 interface PickerWindow {

@@ -1,5 +1,7 @@
 import { UserError } from '../formats/user-error.ts';
-import type { Answer } from './protocol.ts';
+
+/** An answer, or the one sentence that says what is wrong and what to do. Anything else that goes wrong is a bug and rejects. */
+export type Answer<T> = { ok: true; value: T } | { ok: false; sentence: string };
 
 /** What the user can mend becomes a sentence; anything else is a bug and rejects. */
 export async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {

@@ -1,26 +1,14 @@
 import type { Recipe } from '../formats/recipe.ts';
 import type { MemoryKind } from '../gpu/memory.ts';
+import type { ChosenFile, ChosenFolder } from '../platform/chosen-files.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import type { InputHandles } from '../storage/run-records.ts';
+import type { Answer } from './answer.ts';
 import type { TestApi } from './test-protocol.ts';
 
-/** A folder that the user chose, as plain files: what crosses to the worker costs nothing, since files stay on disk. */
-export interface ChosenFolder {
-  name: string;
-  files: readonly File[];
-  /** Kept where the browser gives handles, so that a reload can ask for the same folder with one click. */
-  handle?: FileSystemDirectoryHandle | undefined;
-  /** The run, with no files, for an adapter that this browser keeps: the run's result, or its checkpoint of `step`. */
-  run?: string | undefined;
-  step?: number | undefined;
-}
-
-/** A single file that the user chose. */
-export interface ChosenFile {
-  file: File;
-  handle?: FileSystemFileHandle | undefined;
-}
+export type { Answer } from './answer.ts';
+export type { ChosenFile, ChosenFolder } from '../platform/chosen-files.ts';
 
 /** Everything a run is started with. */
 export interface ChosenInputs {
@@ -39,9 +27,6 @@ export type InputPart = 'base' | 'source' | 'train' | 'validation';
 
 /** Some of a run's files. */
 export type GivenInputs = Partial<Pick<ChosenInputs, InputPart>>;
-
-/** An answer, or the one sentence that says what is wrong and what to do. Anything else that goes wrong is a bug and rejects. */
-export type Answer<T> = { ok: true; value: T } | { ok: false; sentence: string };
 
 export interface DeviceFacts {
   name: string;

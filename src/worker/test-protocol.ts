@@ -8,7 +8,8 @@ import type { Group, Scores, Summary } from '../generate/scores.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { FamilyMember } from '../run/lineage.ts';
 import type { EvalLoss } from '../run/test-loss.ts';
-import type { Answer, ChosenFile, ChosenFolder } from './protocol.ts';
+import type { ChosenFile, ChosenFolder } from '../platform/chosen-files.ts';
+import type { Answer } from './answer.ts';
 
 export type { EvalLoss } from '../run/test-loss.ts';
 export type { FamilyMember } from '../run/lineage.ts';
