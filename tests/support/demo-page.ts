@@ -164,10 +164,10 @@ export class DemoPage {
     await this.#stage('Runs');
     await this.#member('V2').click();
     await this.#button('Continue from this').click();
-    const files = { train: 'train.jsonl', validation: 'val.jsonl', recipe: 'training_config.yaml' };
+    const files = { train: 'train.jsonl', validation: 'val.jsonl' };
     for (const [slot, file] of Object.entries(files))
       await page.locator(`[data-slot=${slot}]`).setInputFiles(`${DEMO}/${file}`);
-    await page.getByText('every setting is shown below').waitFor();
+    await page.getByText('as in demo/v1 + train.jsonl').waitFor();
     await page.locator('input[name=num_train_epochs]').fill(V3_EPOCHS);
     await page.getByText('Everything is in order').waitFor();
     await this.#button('Start training').click();
