@@ -31,7 +31,7 @@ it('a reload in mid-run loses nothing: the run goes on from its checkpoint to th
   const page = await pages.page(context, NAME);
   await page.evaluate(() => {
     window.bench.start();
-    return window.bench.reached(5);
+    return window.bench.reached(4);
   });
   await page.reload();
   const run = (await page.evaluate(() => window.bench.engine.runs()))[0]!;
