@@ -1,5 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
 import { openDevice, type Gpu, type LimitTier } from '../gpu/device.ts';
+import { pausePolls } from './dawn-polls.ts';
 import { findSwiftShader } from './software-vulkan.ts';
 import { hasVulkanDriver } from './vulkan-drivers.ts';
 
@@ -41,6 +42,7 @@ export async function openNodeGpu(tier: LimitTier = 'adapter'): Promise<Gpu> {
     const icd = process.env.VK_DRIVER_FILES ? undefined : findSwiftShader();
     if (icd) process.env.VK_DRIVER_FILES = icd;
     adapter = await adapterOf(SOFTWARE_FLAGS, true);
+    pausePolls();
   }
   if (!adapter)
     throw new UserError(

@@ -410,7 +410,7 @@ describe('a machine', () => {
     scene.write('train.jsonl', JSON.stringify(row));
     scene.write('training_config.yaml', 'training: {num_train_epochs: 1, logging_steps: 1}');
     const full = new URL('../support/full-disk.mjs', import.meta.url);
-    const NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${full}`;
+    const NODE_OPTIONS = `--import=${full}`;
     const sentence = refusal(await retune(scene.finetune(), { NODE_OPTIONS, FULL_DISK_AT: where }));
     expect(sentence).toMatch(
       /^~\/v2\/\S+: the disk is full: \S+ \w+ were to be written and \S+ \wiB are free; make room there or choose another --output, then start again\.$/,

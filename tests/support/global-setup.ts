@@ -9,9 +9,6 @@ import { findBrowser, findSwiftShader } from '../../src/cli/software-vulkan.ts';
 export default async function setup(): Promise<() => void> {
   // What the command line keeps for its next start stays out of the user's own cache.
   const cache = (process.env.XDG_CACHE_HOME = mkdtempSync(join(tmpdir(), 'retune-test-cache-')));
-  // Every test and every command line that one starts.
-  const polls = `--import=${new URL('./dawn-polls.mjs', import.meta.url).href}`;
-  process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, polls].filter(Boolean).join(' ');
   ensureBrowser();
   await build({ configFile: 'vite.cli.config.ts', logLevel: 'error' });
   return () => rmSync(cache, { recursive: true, force: true });
