@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import { readCursor } from '../../src/run/checkpoint.ts';
 import type { RunIdentity } from '../../src/run/identity.ts';
 import { MemoryStore } from '../support/memory-store.ts';
-import { caseInputs, comparable, runOnSharedDevice as run } from '../support/run-case.ts';
+import { caseInputs, comparable } from '../support/run-case.ts';
+import { runOnSharedDevice as run } from '../support/shared-device.ts';
 
 /** Three steps, saved by the door only. */
 const inputs = () =>

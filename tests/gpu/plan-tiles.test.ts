@@ -5,7 +5,8 @@ import type { RunEvent } from '../../src/run/events.ts';
 import type { RunCursor } from '../../src/run/checkpoint.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
 import { MemoryStore } from '../support/memory-store.ts';
-import { caseInputs, comparable, runOnSharedDevice as run } from '../support/run-case.ts';
+import { caseInputs, comparable } from '../support/run-case.ts';
+import { runOnSharedDevice as run } from '../support/shared-device.ts';
 
 /** One epoch, saved after each step. */
 const recipe = (r: Recipe): Recipe => ({

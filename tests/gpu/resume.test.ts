@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Recipe } from '../../src/formats/recipe.ts';
 import type { RunEvent } from '../../src/run/events.ts';
 import { MemoryStore } from '../support/memory-store.ts';
-import { caseInputs, comparable, runOnSharedDevice as run } from '../support/run-case.ts';
+import { caseInputs, comparable } from '../support/run-case.ts';
+import { runOnSharedDevice as run } from '../support/shared-device.ts';
 
 /** 7 steps over 3 epochs of 3, 3 and 1, saved every second step; half rows, since there are many runs. */
 const recipe = (r: Recipe): Recipe => ({

@@ -1,4 +1,3 @@
-import { afterAll } from 'vitest';
 import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { parseRecipe, type Recipe } from '../../src/formats/recipe.ts';
@@ -26,8 +25,8 @@ export async function caseInputs(
   };
 }
 
-type RunCall = Partial<FinetuneCall> & { inputs: RunInputs; store: MemoryStore };
-type RunOutcome = FinetuneResult & { events: RunEvent[] };
+export type RunCall = Partial<FinetuneCall> & { inputs: RunInputs; store: MemoryStore };
+export type RunOutcome = FinetuneResult & { events: RunEvent[] };
 
 /** Runs a fine-tuning on a device of its own, as each start of a process does. */
 export async function run(call: RunCall): Promise<RunOutcome> {
@@ -39,19 +38,8 @@ export async function run(call: RunCall): Promise<RunOutcome> {
   }
 }
 
-let shared: Promise<Gpu> | undefined;
-
-afterAll(async () => {
-  (await shared)?.close();
-  shared = undefined;
-});
-
-/** Runs a fine-tuning on a device that a test file's runs share: compiling the kernels takes most of a start. */
-export async function runOnSharedDevice(call: RunCall): Promise<RunOutcome> {
-  return runOn(await (shared ??= openNodeGpu('floor')), call);
-}
-
-async function runOn(gpu: Gpu, call: RunCall): Promise<RunOutcome> {
+/** Runs a fine-tuning on a device that stays open. */
+export async function runOn(gpu: Gpu, call: RunCall): Promise<RunOutcome> {
   const events: RunEvent[] = [];
   const result = await finetune({
     resume: 'exact',
