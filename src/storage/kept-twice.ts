@@ -28,11 +28,12 @@ export function openKeptTwice(name = 'retune', home: SecondHome = bucketHome(nam
   };
 
   const putRight = async (store: UseStore): Promise<void> => {
-    const copy = await second();
-    // A second copy that cannot be read is none.
-    const copied = copy && (await transactionOf(copy).catch(() => undefined));
-    if (copied !== undefined && copied > (await transactionOf(store))) await copyAll(copy!, store);
     ready = false;
+    const copy = await second();
+    if (!copy) return;
+    // A second copy that cannot be read is none.
+    const copied = await transactionOf(copy).catch(() => 0);
+    if (copied > (await transactionOf(store))) await copyAll(copy, store).catch(() => undefined);
   };
   const first = openDatabase(name, {
     // A transaction that finds its connection closed holds the lock already.
