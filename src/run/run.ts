@@ -13,7 +13,7 @@ import { RunLog, stepFlos } from './log.ts';
 import { memoryPlan, totalBytes } from './memory-plan.ts';
 import type { Prepared } from './prepare.ts';
 import type { Start } from './resume.ts';
-import { RunFiles } from './run-files.ts';
+import { RunOutput } from './run-output.ts';
 import type { RunPlan } from './run-plan.ts';
 import { openSession, planInput, type Session } from './session.ts';
 import { Speedometer } from './speedometer.ts';
@@ -32,7 +32,7 @@ interface RunParts extends Pick<
 /** A session, and what it leaves in the store. */
 interface Open {
   session: Session;
-  files: RunFiles;
+  output: RunOutput;
 }
 
 /** One run on an open device, from its starting point to the result. */
@@ -73,14 +73,14 @@ export class Run {
     const { prepared, gpu, start, emit, signal } = this.#parts;
     const { maxSteps } = prepared;
     const session = await openSession(gpu, prepared, this.#parts.plan, start.weights, emit);
-    const files = new RunFiles({ ...this.#parts, session, log: this.#log });
-    const open = { session, files };
+    const output = new RunOutput({ ...this.#parts, session, log: this.#log });
+    const open = { session, output };
     session.stream.pacer.leaveRoom = this.#parts.leaveRoom ?? false;
     await compileRun(gpu, prepared, session.plan, emit);
     if (start.checkpoint) {
       const tensors = new Map(start.checkpoint.optimizer.map((t) => [t.name, t.data]));
       session.optimizer.write((name) => tensors.get(name)!);
-    } else await files.replaceEarlierRun();
+    } else await output.replaceEarlierRun();
     let step = start.checkpoint?.cursor.step ?? 0;
     this.#tellFacts(session, step);
     const begun = performance.now();
@@ -91,24 +91,24 @@ export class Run {
         await this.#after(open, ++step);
       }
     } catch (error) {
-      if (error instanceof NotFiniteError) throw await this.#explain(files, error);
+      if (error instanceof NotFiniteError) throw await this.#explain(output, error);
       if (!signal?.aborted || error !== signal.reason) throw error;
-      await files.save(step);
+      await output.save(step);
       return { status: 'stopped', step, maxSteps };
     }
     const summarised = this.#log.history.some((entry) => entry.train_loss !== undefined);
     if (!summarised) this.#summarise((performance.now() - begun) / 1000);
-    await files.writeLog();
-    await files.finish();
+    await output.writeLog();
+    await output.finish();
     return { status: 'finished', step: maxSteps, maxSteps };
   }
 
   /** One optimizer step and its log entry. */
-  async #step({ session, files }: Open, step: number): Promise<void> {
+  async #step({ session, output }: Open, step: number): Promise<void> {
     const { prepared, emit, signal } = this.#parts;
     const { train, grouping, maxSteps, inputs } = prepared;
     const { training, seed } = inputs.recipe;
-    const hold = () => this.#hold((rescue) => files.keep(step - 1, rescue));
+    const hold = () => this.#hold((rescue) => output.keep(step - 1, rescue));
     await hold();
     signal?.throwIfAborted();
     const { epoch, rows } = this.#window(step);
@@ -141,7 +141,7 @@ export class Run {
     if (step % training.loggingSteps === 0) {
       const values = { loss: this.#log.window.close(step), grad_norm: gradNorm, learning_rate: rate };
       emit({ type: 'log', entry: this.#log.add(step, values) });
-      await files.keepLog();
+      await output.keepLog();
     }
   }
 
@@ -156,7 +156,7 @@ export class Run {
     const evaluated = this.#log.history.some((entry) => entry.step === step && entry.eval_loss !== undefined);
     if (evalRows.length > 0 && !evaluated && (step % evalSteps === 0 || step === maxSteps))
       await this.#evaluate(open, step);
-    if (step % saveSteps === 0 && step < maxSteps) await open.files.keep(step);
+    if (step % saveSteps === 0 && step < maxSteps) await open.output.keep(step);
   }
 
   /** Waits while the door holds the run. */
@@ -166,7 +166,7 @@ export class Run {
     this.#held += performance.now() - begun;
   }
 
-  async #evaluate({ session, files }: Open, step: number): Promise<void> {
+  async #evaluate({ session, output }: Open, step: number): Promise<void> {
     const { prepared, emit, signal } = this.#parts;
     const { evalRows, inputs } = prepared;
     const batch = inputs.recipe.training.evalBatchSize;
@@ -176,7 +176,7 @@ export class Run {
       passTokens: session.plan.passTokens,
       onProgress: (done) =>
         emit({ type: 'phase', phase: 'evaluating', done, total: evalRows.length, unit: 'rows' }),
-      between: () => this.#hold((rescue) => files.keep(step, rescue)),
+      between: () => this.#hold((rescue) => output.keep(step, rescue)),
       signal,
     });
     const seconds = (performance.now() - begun) / 1000;
@@ -187,7 +187,7 @@ export class Run {
       eval_steps_per_second: Math.ceil(evalRows.length / batch) / seconds,
     });
     emit({ type: 'log', entry });
-    await files.keepLog();
+    await output.keepLog();
   }
 
   /** The last entry of log_history, as transformers adds it when training ends. */
@@ -204,10 +204,10 @@ export class Run {
     emit({ type: 'log', entry });
   }
 
-  async #explain(files: RunFiles, error: NotFiniteError): Promise<UserError> {
+  async #explain(output: RunOutput, error: NotFiniteError): Promise<UserError> {
     const { prepared, store } = this.#parts;
     const { train, inputs } = prepared;
-    if (error.intact) await files.save(error.step - 1);
+    if (error.intact) await output.save(error.step - 1);
     const lines = error.rows.map((row) => train.rows[row]!.line);
     const where = lines.length === 1 ? `line ${lines[0]}` : `lines ${lines.join(', ')}`;
     const good = (await store.checkpoints()).at(-1);

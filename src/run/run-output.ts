@@ -8,7 +8,7 @@ import type { Start } from './resume.ts';
 import type { Session } from './session.ts';
 import { StorageFullError } from './store.ts';
 
-interface RunFilesParts extends Pick<FinetuneCall, 'store' | 'emit'> {
+interface RunOutputParts extends Pick<FinetuneCall, 'store' | 'emit'> {
   prepared: Prepared;
   identity: RunIdentity;
   start: Start;
@@ -17,12 +17,12 @@ interface RunFilesParts extends Pick<FinetuneCall, 'store' | 'emit'> {
 }
 
 /** What a run writes into its store: checkpoints, the log, and at its end the result. */
-export class RunFiles {
-  readonly #parts: RunFilesParts;
+export class RunOutput {
+  readonly #parts: RunOutputParts;
   /** The step of the last checkpoint, how long the log was then, and whether it stays only until the next. */
   #saved: { step: number; entries: number; rescue: boolean };
 
-  constructor(parts: RunFilesParts) {
+  constructor(parts: RunOutputParts) {
     this.#parts = parts;
     const { cursor, state } = parts.start.checkpoint ?? {};
     this.#saved = { step: cursor?.step ?? 0, entries: state?.log_history.length ?? 0, rescue: false };
