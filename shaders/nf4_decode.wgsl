@@ -1,5 +1,6 @@
 // How NF4 weights become numbers. The kernel beside this declares `scales` as array<u32>, and of `p` absmax_at, map_at,
-// nested_shift and offset. Its first act is to fill the book; a barrier later it may decode.
+// nested_shift and offset, and has sixteen threads or more. Its first act is to fill the book; a barrier later it may
+// decode.
 
 // True where the scales are themselves 8-bit codes (double quantisation).
 override NESTED: bool = false;

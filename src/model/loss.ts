@@ -1,8 +1,6 @@
 import { crossEntropy } from '../gpu/kernels/cross-entropy.ts';
 import { gatherRows, scatterRows } from '../gpu/kernels/embedding.ts';
-import { headMatmulGradMatrix, headMatmulMatrix, headOnMatrixUnits } from '../gpu/kernels/head-matrix.ts';
-import { headMatmul, headMatmulGrad, headSlices } from '../gpu/kernels/head.ts';
-import { sumSlices } from '../gpu/kernels/sum-slices.ts';
+import { HEADS } from '../gpu/kernels/heads.ts';
 import { view, type View } from '../gpu/memory.ts';
 import type { PassContext } from './decoder.ts';
 import { logitRows } from './workspace.ts';
@@ -21,16 +19,15 @@ export async function headLoss(
   const { targets, losses, lossBegin, gradScale } = call;
   const dnormed = view(ws.buffers.middle);
   if (gradScale !== undefined) stream.clear(view(ws.buffers.middle, 0, 4 * rows * width));
-  const onMatrixUnits = products?.precision === 'matrix' && headOnMatrixUnits(stream.gpu, base.head);
+  const head = products?.head ?? HEADS[0]!;
   const chunk = logitRows(ws.shape);
   const [x, logits, dx] = [view(ws.buffers.headIn), view(ws.buffers.logits), view(ws.buffers.headGrad)];
   for (let begin = 0; begin < targets; begin += chunk) {
     const count = Math.min(chunk, targets - begin);
     const index = view(ws.buffers.targetIndex, 4 * begin);
     gatherRows(stream, { x: view(ws.buffers.normed), index, y: x, count, width });
-    const product = { x, table: base.head, logits, rows: count };
-    if (onMatrixUnits) headMatmulMatrix(stream, { ...product, rowScales: view(ws.buffers.rowScales) });
-    else headMatmul(stream, product);
+    const rowScales = view(ws.buffers.rowScales);
+    head.forward(stream, { x, table: base.head, logits, rows: count, rowScales });
     const labels = view(ws.buffers.labels, 4 * begin);
     crossEntropy(stream, {
       logits,
@@ -44,12 +41,7 @@ export async function headLoss(
     });
     if (gradScale !== undefined) {
       const scratch = view(ws.buffers.headScratch);
-      const gradient = { dlogits: logits, table: base.head, scratch, rows: count };
-      if (onMatrixUnits) {
-        headMatmulGradMatrix(stream, { ...gradient, gradScale });
-        const slices = headSlices(base.head.parts);
-        sumSlices(stream, { slices: scratch, y: dx, count: slices, values: count * width });
-      } else headMatmulGrad(stream, { ...gradient, dx });
+      head.backward(stream, { dlogits: logits, table: base.head, scratch, dx, rows: count, gradScale });
       scatterRows(stream, { x: dx, index, y: dnormed, count, width });
     }
     await stream.breathe();

@@ -6,14 +6,12 @@ import { PRECISIONS, type Precision } from '../gpu/kernels/nf4-variant.ts';
 import { supports } from '../gpu/tuning/products.ts';
 import { chooseTiles, type Workload } from '../gpu/tuning/tune.ts';
 import { scaleStorage } from '../model/base-storage.ts';
+import { logitRows } from '../model/workspace.ts';
 import type { FinetuneCall } from './call.ts';
 import type { PrecisionChoice } from './precision.ts';
 import type { Prepared } from './prepare.ts';
 import { newRunPlan, passTokens, type RunPlan } from './run-plan.ts';
 import type { RunStore } from './store.ts';
-
-/** Rungs whose losses were seen to stay with the reference's, highest first; the last is on every device. */
-const PROVEN: readonly Precision[] = ['f16', 'f32'];
 
 interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest' | 'windowTokens'> {
   inputs: { recipe: Recipe };
@@ -25,7 +23,7 @@ export async function tunedPlan(
   prepared: Prepare,
   { precision: choice = 'auto', tuning: cache, emit }: Pick<FinetuneCall, 'precision' | 'tuning' | 'emit'>,
 ): Promise<RunPlan> {
-  const precision = rung(gpu, choice);
+  const precision = choosePrecision(gpu, choice);
   const tiles = await chooseTiles(gpu, workload(prepared, precision), {
     cache,
     onProgress: (done, total) =>
@@ -35,9 +33,11 @@ export async function tunedPlan(
   return newRunPlan(gpu, prepared.longest, prepared.windowTokens, { precision, tiles });
 }
 
-function rung(gpu: Gpu, choice: PrecisionChoice): Precision {
-  // On a CPU halves are slower than floats; elsewhere the race takes f32's variants where those win.
-  if (choice === 'auto') return gpu.software ? 'f32' : PROVEN.find((precision) => supports(gpu, precision))!;
+/** The rung of a new run. Throws UserError where the device lacks the one asked for. */
+export function choosePrecision(gpu: Gpu, choice: PrecisionChoice): Precision {
+  // On a CPU halves are slower than floats. Elsewhere the highest: the losses of each were seen to stay with the
+  // reference's, and the race takes a lower rung's kernels where those win, or where the higher's are wrong.
+  if (choice === 'auto') return gpu.software ? 'f32' : PRECISIONS.findLast((rung) => supports(gpu, rung))!;
   if (supports(gpu, choice)) return choice;
   const others = PRECISIONS.filter((precision) => supports(gpu, precision)).join(' or ');
   throw new UserError(
@@ -50,12 +50,14 @@ function workload(
   precision: Precision,
 ): Workload {
   const modules = linearModules(model.config);
+  const rows = passTokens(longest, windowTokens);
   const storage = scaleStorage(model, inputs.recipe.quantization.useDoubleQuant);
   return {
     precision,
     shapes: modules.map(({ shape: [columns, depth] }) => ({ columns, depth })),
     width: model.config.hiddenSize,
-    rows: passTokens(longest, windowTokens),
+    head: { vocab: model.config.vocabSize, rows: logitRows({ config: model.config, tokens: rows }) },
+    rows,
     rank: Math.max(...adapter.weights.map(({ module }) => module.r)),
     nested: storage(modules[0]!).nestedBlock !== undefined,
   };

@@ -116,7 +116,8 @@ describe('the winner', () => {
 
 describe('choosing tiles', () => {
   const shapes = [{ columns: 256, depth: 1536 }];
-  const work = { precision: 'f32', shapes, width: 1536, rows: 1024, rank: 32, nested: true } as const;
+  const head = { vocab: 151936, rows: 64 };
+  const work = { precision: 'f32', shapes, width: 1536, head, rows: 1024, rank: 32, nested: true } as const;
   const tuning = {
     onProgress: () => expect.fail('a race began'),
     note: () => undefined,
@@ -129,6 +130,7 @@ describe('choosing tiles', () => {
     expect(await chooseTiles(gpu, work, { ...tuning, cache })).toEqual({
       'forward 256x1536': right.name,
       'gradient 256x1536': right.name,
+      head: 'f32',
       norms: 'workgroup',
     });
   });
@@ -146,6 +148,9 @@ describe('choosing tiles', () => {
     // The test's device is opened without subgroups.
     const norms = { norms: 'subgroups' };
     expect(() => openProducts(gpu, { precision: 'f32', tiles: norms }, refuse)).toThrow('subgroups');
+    expect(() => openProducts(gpu, { precision: 'f32', tiles: { head: 'matrix' } }, refuse)).toThrow(
+      'matrix',
+    );
     const known = { ...tiles, 'forward 256x1536': 'f32 32x32x32' };
     const { forward, gradient } = openProducts(gpu, { precision: 'f32', tiles: known }, refuse);
     expect(forward(shapes[0]!).name).toBe('f32 32x32x32');

@@ -5,30 +5,52 @@ import {
   dispatchHeadGrad,
   headGradKernel,
   headKernel,
-  headMatmulGradMatrix,
-  headMatmulMatrix,
-  headOnMatrixUnits,
+  HEAD_GRID,
   HEAD_TEXTS,
 } from '../../src/gpu/kernels/head-matrix.ts';
 import { headSlices, type Table } from '../../src/gpu/kernels/head.ts';
-import { GRIDS, matrixText } from '../../src/gpu/kernels/matrix-kernels.ts';
+import { HEADS, type HeadBackward, type HeadForward } from '../../src/gpu/kernels/heads.ts';
+import { matrixText } from '../../src/gpu/kernels/matrix-kernels.ts';
+import { chooseTiles } from '../../src/gpu/tuning/tune.ts';
 import { matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../support/gpu.ts';
 import { Random } from '../support/random.ts';
 import { standInTile, withoutMatrixUnits } from '../support/stand-ins.ts';
 
-const GRID = GRIDS[0]!;
 let t: TestGpu;
-let kernel: ReturnType<typeof headKernel>;
-let grad: ReturnType<typeof headGradKernel>;
+let way: Way;
 
 beforeAll(async () => {
   t = new TestGpu(await openNodeGpu());
-  kernel = headKernel('head', withoutMatrixUnits(t, GRID, HEAD_TEXTS.forward));
-  grad = headGradKernel('head gradient', withoutMatrixUnits(t, GRID, HEAD_TEXTS.grad));
+  way = wayHere();
 });
 
 afterAll(() => t.close());
+
+interface Way {
+  tolerance: number;
+  forward(call: HeadForward): void;
+  backward(call: HeadBackward): void;
+}
+
+/** On the device's matrix units, else with arrays for them. */
+function wayHere(): Way {
+  const real = HEADS.find(({ precision }) => precision === 'matrix')!;
+  if (real.supported(t.gpu))
+    return {
+      tolerance: 1e-3,
+      forward: (call) => real.forward(t.stream, call),
+      backward: (call) => real.backward(t.stream, call),
+    };
+  const tile = standInTile(HEAD_GRID);
+  const forward = headKernel('head', withoutMatrixUnits(t, HEAD_GRID, HEAD_TEXTS.forward));
+  const grad = headGradKernel('head gradient', withoutMatrixUnits(t, HEAD_GRID, HEAD_TEXTS.grad));
+  return {
+    tolerance: 1e-5,
+    forward: (call) => dispatchHead(t.stream, forward, tile, call),
+    backward: (call) => dispatchHeadGrad(t.stream, grad, tile, call),
+  };
+}
 
 const shapes = [
   [1, 5, 32, [5]],
@@ -56,50 +78,61 @@ it.each(shapes)(
     const forward = matmulRef(f64(x), transpose(decoded, vocab, width), rows, width, vocab);
     const backward = matmulRef(f64(dlogits), decoded, rows, vocab, width);
 
-    const tile = standInTile(GRID);
-    const ways = [
-      {
-        tolerance: 1e-5,
-        forward: (call: Parameters<typeof headMatmulMatrix>[1]) => dispatchHead(t.stream, kernel, tile, call),
-        backward: (call: Parameters<typeof headMatmulGradMatrix>[1]) =>
-          dispatchHeadGrad(t.stream, grad, tile, call),
-      },
-    ];
-    if (headOnMatrixUnits(t.gpu, table))
-      ways.push({
-        tolerance: 1e-3,
-        forward: (call) => headMatmulMatrix(t.stream, call),
-        backward: (call) => headMatmulGradMatrix(t.stream, call),
-      });
-    for (const way of ways) {
-      const logits = t.output(rows * vocab);
-      way.forward({ x: t.upload(x), table, logits, rows, rowScales: t.output(rows) });
-      expect(relativeError(await t.floats(logits), forward)).toBeLessThan(way.tolerance);
-      const slices = headSlices(parts);
-      const scratch = t.output(slices * rows * width);
-      way.backward({ dlogits: t.upload(dlogits), table, scratch, rows, gradScale });
-      const partial = await t.floats(scratch);
-      const sum = new Float64Array(rows * width).map((_, i) => {
-        let all = 0;
-        for (let slice = 0; slice < slices; slice++) all += partial[slice * rows * width + i]!;
-        return all;
-      });
-      expect(relativeError(sum, backward)).toBeLessThan(way.tolerance);
-    }
+    const logits = t.output(rows * vocab);
+    way.forward({ x: t.upload(x), table, logits, rows, rowScales: t.output(rows) });
+    expect(relativeError(await t.floats(logits), forward)).toBeLessThan(way.tolerance);
+    const scratch = t.output(headSlices(parts) * rows * width);
+    const dx = t.output(rows * width);
+    way.backward({ dlogits: t.upload(dlogits), table, scratch, dx, rows, gradScale });
+    expect(relativeError(await t.floats(dx), backward)).toBeLessThan(way.tolerance);
   },
 );
 
-// SwiftShader has no matrix units; llvmpipe has and crashes when it runs them.
+// SwiftShader has no matrix units; llvmpipe has.
 it('compiles for the matrix units of a device that has some, in both dialects', async ({ skip }) => {
   const { matrix } = t.gpu;
   if (!matrix) return skip('the device has no matrix units');
   for (const dialect of ['flag', matrix.dialect] as const)
     for (const shape of matrix.shapes) {
       const units = { ...matrix, dialect };
-      await headKernel('compiled', matrixText(shape, GRID, units, HEAD_TEXTS.forward)).compile(t.gpu, {
+      await headKernel('compiled', matrixText(shape, HEAD_GRID, units, HEAD_TEXTS.forward)).compile(t.gpu, {
         FORMAT: 1,
       });
-      await headGradKernel('compiled', matrixText(shape, GRID, units, HEAD_TEXTS.grad)).compile(t.gpu);
+      await headGradKernel('compiled', matrixText(shape, HEAD_GRID, units, HEAD_TEXTS.grad)).compile(t.gpu);
     }
   expect(t.gpu.errors).toEqual([]);
+});
+
+it('a table of 32-bit values keeps them on matrix units too', async () => {
+  const [vocab, width, rows] = [70, 32, 3];
+  const random = new Random(Date.now());
+  const values = random.normals(vocab * width);
+  const parts = [{ view: t.upload(values), begin: 0, count: vocab }];
+  const table: Table = { parts, format: 'f32', vocab, width };
+  const x = random.normals(rows * width);
+  const logits = t.output(rows * vocab);
+  const [scratch, dx] = [t.output(headSlices(parts) * rows * width), t.output(rows * width)];
+  const forward = matmulRef(f64(x), transpose(f64(values), vocab, width), rows, width, vocab);
+  for (const head of HEADS) {
+    head.forward(t.stream, { x: t.upload(x), table, logits, rows, rowScales: t.output(rows) });
+    expect(relativeError(await t.floats(logits), forward), head.name).toBeLessThan(1e-5);
+    head.backward(t.stream, { dlogits: logits, table, scratch, dx, rows, gradScale: 64 });
+    const backward = matmulRef(forward, f64(values), rows, vocab, width);
+    expect(relativeError(await t.floats(dx), backward), head.name).toBeLessThan(1e-5);
+  }
+});
+
+it('is raced against the head in f32 where there are matrix units, and found right', async ({ skip }) => {
+  if (!t.gpu.matrix) return skip('the device has no matrix units');
+  const notes: string[] = [];
+  const tiles = await chooseTiles(
+    { ...t.gpu, software: false },
+    {
+      ...{ precision: 'matrix', shapes: [], width: 96, rows: 40, rank: 8, nested: true },
+      head: { vocab: 1000, rows: 40 },
+    },
+    { onProgress: () => undefined, note: (text) => void notes.push(text) },
+  );
+  expect(notes).toEqual([]);
+  expect(['f32', 'matrix']).toContain(tiles['head']);
 });

@@ -3,6 +3,7 @@ import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../../src/gpu/kernels/nf4-variants.ts';
 import { NORMS } from '../../src/gpu/kernels/rmsnorm.ts';
 import type { Variant } from '../../src/gpu/kernels/nf4-variant.ts';
+import { HEADS } from '../../src/gpu/kernels/heads.ts';
 import type { Winners } from '../../src/gpu/tuning/cache.ts';
 import { chooseTiles, type Workload } from '../../src/gpu/tuning/tune.ts';
 import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
@@ -89,7 +90,8 @@ it('races the variants of each class, and remembers who won', async () => {
     { columns: 96, depth: 160 },
     { columns: 100, depth: 96 },
   ];
-  const work: Workload = { precision: 'f32', shapes, width: 96, rows: 40, rank: 8, nested: true };
+  const head = { vocab: 300, rows: 40 };
+  const work: Workload = { precision: 'f32', shapes, width: 96, head, rows: 40, rank: 8, nested: true };
   const kept = new Map<string, Winners>();
   const cache = {
     get: (key: string) => Promise.resolve(kept.get(key)),
@@ -112,9 +114,10 @@ it('races the variants of each class, and remembers who won', async () => {
     'forward 96x160',
     'gradient 100x96',
     'gradient 96x160',
+    'head',
     'norms',
   ]);
-  const names = [...NF4_FORWARD, ...NORMS].map(({ name }) => name);
+  const names = [...NF4_FORWARD, ...HEADS, ...NORMS].map(({ name }) => name);
   for (const name of Object.values(tiles)) expect(names).toContain(name);
   const [key, winners] = [...kept][0]!;
   expect(key).toMatch(/^SwiftShader.*kernels \d+$|kernels \d+$/);

@@ -1,4 +1,10 @@
-import { matrixHead, type SubgroupGrid } from '../../src/gpu/kernels/matrix-kernels.ts';
+import {
+  matrixHead,
+  matrixTile,
+  type SubgroupGrid,
+  type Tile,
+} from '../../src/gpu/kernels/matrix-kernels.ts';
+import type { MatrixShape } from '../../src/gpu/matrix-units.ts';
 import type { TestGpu } from './gpu.ts';
 import floats from './halves-as-floats.wgsl?raw';
 import arrays from './matrices-as-arrays.wgsl?raw';
@@ -6,8 +12,8 @@ import arrays from './matrices-as-arrays.wgsl?raw';
 /** A kernel's text with floats for halves: its own logic runs where shader-f16 is missing. */
 export const withoutHalves = (code: string): string => floats + code.replace('enable f16;', '');
 
-/** The shape of the matrices that stand in for matrix units. */
-export const STAND_IN_SHAPE = { M: 8, N: 8, K: 8 };
+/** The shape of the matrices that stand in for matrix units: one of NVIDIA's, and not square. */
+export const STAND_IN_SHAPE: MatrixShape = { M: 16, N: 8, K: 16 };
 
 /** A matrix kernel's text with arrays for matrix units and floats for halves. */
 export function withoutMatrixUnits(t: TestGpu, grid: SubgroupGrid, code: string): string {
@@ -22,4 +28,4 @@ export function withoutMatrixUnits(t: TestGpu, grid: SubgroupGrid, code: string)
 }
 
 /** The tile of a workgroup of such a kernel. */
-export const standInTile = ({ down, across }: SubgroupGrid) => ({ rows: 16 * down, columns: 32 * across });
+export const standInTile = (grid: SubgroupGrid): Tile => matrixTile(STAND_IN_SHAPE, grid);

@@ -3,15 +3,15 @@ import backward from '../../../shaders/head_matmul_grad_matrix.wgsl?raw';
 import matrixLeft from '../../../shaders/matrix_left.wgsl?raw';
 import inverse from '../../../shaders/row_scale_inverse.wgsl?raw';
 import decode from '../../../shaders/table_decode.wgsl?raw';
-import type { Gpu } from '../device.ts';
 import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 import { FORMAT_CODE } from './float-format.ts';
-import { SLICE, type Table } from './head.ts';
-import { GRIDS, matrixFits, matrixKernels, type Tile } from './matrix-kernels.ts';
+import { headSlices, SLICE, type Table } from './head.ts';
+import { GRIDS, matrixKernels, type Tile } from './matrix-kernels.ts';
 import { rowScale } from './row-scale.ts';
+import { sumSlices } from './sum-slices.ts';
 
 /** The kernels' texts with what they share; matrixText says what they want before them. */
 export const HEAD_TEXTS = {
@@ -35,17 +35,15 @@ export const headKernel = (name: string, code: string) =>
 export const headGradKernel = (name: string, code: string) =>
   new Kernel({ name, code, buffers: ['read', 'read', 'read_write'], params: GRAD_PARAMS });
 
-const GRID = GRIDS[0]!;
-const forwardKernels = matrixKernels('head_matmul_matrix', HEAD_TEXTS.forward, GRID, headKernel);
-const gradKernels = matrixKernels('head_matmul_grad_matrix', HEAD_TEXTS.grad, GRID, headGradKernel);
-
-/** Whether the device's matrix units can do this head: its table has 16-bit values. */
-export const headOnMatrixUnits = (gpu: Gpu, table: Table): boolean =>
-  table.format !== 'f32' && matrixFits(gpu, GRID);
+/** The subgroups of a workgroup. */
+export const HEAD_GRID = GRIDS[0]!;
+const forwardKernels = matrixKernels('head_matmul_matrix', HEAD_TEXTS.forward, HEAD_GRID, headKernel);
+const gradKernels = matrixKernels('head_matmul_grad_matrix', HEAD_TEXTS.grad, HEAD_GRID, headGradKernel);
 
 interface HeadCall {
   /** [rows, width] */
   x: View;
+  /** Of 16-bit values. */
   table: Table;
   /** [rows, vocab] */
   logits: View;
@@ -84,23 +82,25 @@ interface HeadGradCall {
   table: Table;
   /** f32 [slices, rows, width]; see headSlices. */
   scratch: View;
+  /** [rows, width] */
+  dx: View;
   rows: number;
   /** Bound of every |dlogits|. */
   gradScale: number;
 }
 
-/** The slices' partial sums of dlogits·table, on matrix units, into `scratch`. */
+/** dx = dlogits·table on matrix units. */
 export function headMatmulGradMatrix(stream: Stream, call: HeadGradCall): void {
   const { kernel, tile } = gradKernels(stream.gpu);
   dispatchHeadGrad(stream, kernel, tile, call);
 }
 
-/** One dispatch for each part of the table. */
+/** One dispatch for each part of the table, then the sum of their slices. */
 export function dispatchHeadGrad(
   stream: Stream,
   kernel: ReturnType<typeof headGradKernel>,
   tile: Tile,
-  { dlogits, table, scratch, rows, gradScale }: HeadGradCall,
+  { dlogits, table, scratch, dx, rows, gradScale }: HeadGradCall,
 ): void {
   // The largest element becomes at most 64, far inside f16; the smallest that matter stay normal.
   const scale = 2 ** (Math.ceil(Math.log2(gradScale)) - 6);
@@ -125,4 +125,5 @@ export function dispatchHeadGrad(
     });
     slice += slices;
   }
+  sumSlices(stream, { slices: scratch, y: dx, count: headSlices(table.parts), values: rows * table.width });
 }

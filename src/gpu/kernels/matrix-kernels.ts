@@ -24,7 +24,8 @@ export const GRIDS: readonly SubgroupGrid[] = [
   { down: 4, across: 2 },
 ];
 
-const matrixTile = ({ M, N }: MatrixShape, { down, across }: SubgroupGrid): Tile => ({
+/** What the workgroup of such a grid makes at once. */
+export const matrixTile = ({ M, N }: MatrixShape, { down, across }: SubgroupGrid): Tile => ({
   rows: 2 * M * down,
   columns: 4 * N * across,
 });
@@ -85,8 +86,7 @@ const volume = ({ M, N, K }: MatrixShape): number => M * N * K;
 
 /** Whether the grid's workgroup fits the device: its threads, and its tiles with the matrices on their way out. */
 export function matrixFits(gpu: Gpu, grid: SubgroupGrid): boolean {
-  // On llvmpipe such kernels compile and then crash.
-  if (!gpu.matrix || gpu.software || !hasHalves(gpu)) return false;
+  if (!gpu.matrix || !hasHalves(gpu)) return false;
   const shape = largest(gpu.matrix.shapes);
   const { rows, columns } = matrixTile(shape, grid);
   const subgroups = grid.down * grid.across;

@@ -8,6 +8,7 @@ import {
   type Precision,
 } from '../kernels/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/nf4-variants.ts';
+import { HEADS, type HeadVariant } from '../kernels/heads.ts';
 import { NORMS, type Reduction } from '../kernels/rmsnorm.ts';
 
 /** Out and in of a weight. */
@@ -16,12 +17,15 @@ export type Shape = Pick<Nf4Weight, 'columns' | 'depth'>;
 export const DIRECTIONS = ['forward', 'gradient'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** The name of the variant that serves each class of products ("forward 1536x8960"), and NORM_CLASS. */
+/** The name of the variant that serves each class of products ("forward 1536x8960"), HEAD_CLASS and NORM_CLASS. */
 export type Tiles = Readonly<Record<string, string>>;
 
 /** What a run plan calls the products of a direction with weights of this shape. */
 export const className = (direction: Direction, { columns, depth }: Shape): string =>
   `${direction} ${columns}x${depth}`;
+
+/** What a run plan calls the products with the head's table. */
+export const HEAD_CLASS = 'head';
 
 /** What a run plan calls the norms. */
 export const NORM_CLASS = 'norms';
@@ -29,6 +33,7 @@ export const NORM_CLASS = 'norms';
 /** Which variant computes each product, and how norms add up. */
 export interface Products {
   readonly precision: Precision;
+  readonly head: HeadVariant;
   readonly norms: Reduction;
   forward(weight: Shape): Nf4ForwardVariant;
   gradient(weight: Shape): Nf4GradVariant;
@@ -38,7 +43,11 @@ export interface Products {
  * The variants that the device supports of a rung and of those below it, which may be faster for some shapes; the
  * rung's own default first.
  */
-export const candidates = <Call>(variants: readonly Variant<Call>[], precision: Precision, gpu: Gpu) =>
+export const candidates = <V extends Variant<never>>(
+  variants: readonly V[],
+  precision: Precision,
+  gpu: Gpu,
+) =>
   PRECISIONS.slice(0, PRECISIONS.indexOf(precision) + 1)
     .toReversed()
     .flatMap((rung) => variants.filter((variant) => variant.precision === rung && variant.supported(gpu)));
@@ -61,21 +70,21 @@ export function openProducts(
   { precision, tiles }: ProductPlan,
   refuse: (missing: string) => never,
 ): Products {
+  if (!supports(gpu, precision)) refuse(`of precision ${precision}`);
+  const named = <V extends Variant<never>>(able: readonly V[], name: string): V =>
+    able.find((variant) => variant.name === name) ?? refuse(name);
   const find = <Call>(variants: readonly Variant<Call>[], direction: Direction) => {
-    if (!supports(gpu, precision)) refuse(`of precision ${precision}`);
     const able = candidates(variants, precision, gpu);
-    const standard = able[0]!;
-    const named = Object.entries(tiles).filter(([key]) => key.startsWith(`${direction} `));
-    const byClass = new Map(
-      named.map(([key, name]) => [key, able.find((v) => v.name === name) ?? refuse(name)]),
-    );
-    return (weight: Shape) => byClass.get(className(direction, weight)) ?? standard;
+    const classes = Object.entries(tiles).filter(([key]) => key.startsWith(`${direction} `));
+    const byClass = new Map(classes.map(([key, name]) => [key, named(able, name)]));
+    return (weight: Shape) => byClass.get(className(direction, weight)) ?? able[0]!;
   };
-  const norms = tiles[NORM_CLASS] ?? NORMS[0]!.name;
-  const reduction = candidates(NORMS, 'f32', gpu).find(({ name }) => name === norms)?.name ?? refuse(norms);
+  const heads = candidates(HEADS, precision, gpu);
+  const norms = candidates(NORMS, 'f32', gpu);
   return {
     precision,
-    norms: reduction as Reduction,
+    head: named(heads, tiles[HEAD_CLASS] ?? heads[0]!.name),
+    norms: named(norms, tiles[NORM_CLASS] ?? norms[0]!.name).name,
     forward: find(NF4_FORWARD, 'forward'),
     gradient: find(NF4_GRAD, 'gradient'),
   };

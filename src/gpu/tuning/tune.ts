@@ -1,5 +1,7 @@
 import { Xoshiro128 } from '../../formats/xoshiro128.ts';
 import type { Gpu } from '../device.ts';
+import { headSlices, type Table } from '../kernels/head.ts';
+import { HEADS } from '../kernels/heads.ts';
 import type { LoraFactor, Nf4Weight } from '../kernels/nf4-call.ts';
 import type { Variant, Precision } from '../kernels/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/nf4-variants.ts';
@@ -12,6 +14,7 @@ import {
   candidates,
   className,
   DIRECTIONS,
+  HEAD_CLASS,
   NORM_CLASS,
   type Direction,
   type Shape,
@@ -23,8 +26,10 @@ export interface Workload {
   precision: Precision;
   /** Shapes of its weights. */
   shapes: readonly Shape[];
-  /** Of the norms' rows. */
+  /** Of the norms' rows and of the head's. */
   width: number;
+  /** Words of the head's table, and the most rows of it at once. */
+  head: { vocab: number; rows: number };
   /** Most tokens of a pass. */
   rows: number;
   /** Of LoRA; 0 for none. */
@@ -59,7 +64,9 @@ export async function chooseTiles(gpu: Gpu, work: Workload, tuning: Tuning): Pro
   if (gpu.software) return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!]));
   const device = deviceKey(gpu);
   const winners: Record<string, string> = { ...(await remembered(tuning.cache, device)) };
-  const open = classes.filter(({ race, variants }) => !variants.includes(winners[race] ?? ''));
+  const open = classes.filter(
+    ({ race, variants }) => variants.length > 1 && !variants.includes(winners[race] ?? ''),
+  );
   for (const [done, { race, run }] of open.entries()) {
     tuning.onProgress(done, open.length);
     winners[race] = await run();
@@ -68,10 +75,12 @@ export async function chooseTiles(gpu: Gpu, work: Workload, tuning: Tuning): Pro
     tuning.onProgress(open.length, open.length);
     await tuning.cache?.set(device, winners);
   }
-  return Object.fromEntries(classes.map(({ name, race }) => [name, winners[race]!]));
+  return Object.fromEntries(
+    classes.map(({ name, race, variants }) => [name, variants.length > 1 ? winners[race]! : variants[0]!]),
+  );
 }
 
-/** Both directions of each shape once, and the norms. */
+/** Both directions of each shape once, the head, and the norms. */
 function classesOf(gpu: Gpu, work: Workload, note: (text: string) => void): Class[] {
   const { precision, shapes, width } = work;
   const products = shapes.flatMap((shape) =>
@@ -85,13 +94,19 @@ function classesOf(gpu: Gpu, work: Workload, note: (text: string) => void): Clas
       };
     }),
   );
+  const head: Class = {
+    name: HEAD_CLASS,
+    race: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
+    variants: candidates(HEADS, precision, gpu).map((variant) => variant.name),
+    run: () => raceHead(gpu, work, note),
+  };
   const norms: Class = {
     name: NORM_CLASS,
     race: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
     variants: candidates(NORMS, 'f32', gpu).map((variant) => variant.name),
     run: () => raceNorms(gpu, work, note),
   };
-  return [...new Map([...products, norms].map((one) => [one.name, one])).values()];
+  return [...new Map([...products, head, norms].map((one) => [one.name, one])).values()];
 }
 
 const listed = (direction: Direction, precision: Precision, gpu: Gpu) =>
@@ -142,6 +157,37 @@ async function race(
   }
 }
 
+/** Words of the head's table in a race: more keep every device busy as well, and take memory. */
+const RACED_WORDS = 32768;
+
+/** Races both products with the head's table; resolves to the winner's name. */
+async function raceHead(gpu: Gpu, work: Workload, note: (text: string) => void): Promise<string> {
+  const room = new Room(gpu);
+  const stream = new Stream(gpu);
+  try {
+    const { width, head } = work;
+    const { rows } = head;
+    const vocab = Math.min(RACED_WORDS, head.vocab);
+    const parts = [{ view: room.halves(vocab * width), begin: 0, count: vocab }];
+    const table: Table = { parts, format: 'bf16', vocab, width };
+    const output = room.floats(rows * width);
+    const call = {
+      ...{ x: room.floats(rows * width), table, logits: room.floats(rows * vocab), dx: output, rows },
+      ...{ rowScales: room.floats(rows), scratch: room.floats(headSlices(parts) * rows * width) },
+      // The logits are sums of `width` products of numbers up to a half.
+      gradScale: width / 4,
+    };
+    const variants = candidates(HEADS, work.precision, gpu);
+    const winner = await fastest(stream, { variants, call, output }, (name, why) =>
+      note(`${gpu.name}: the head by ${name} is left out: ${why}.`),
+    );
+    return winner.name;
+  } finally {
+    stream.close();
+    room.close();
+  }
+}
+
 /** Races the ways to add up a row; resolves to the winner's name. */
 async function raceNorms(gpu: Gpu, { rows, width }: Workload, note: (text: string) => void): Promise<string> {
   const room = new Room(gpu);
@@ -167,8 +213,8 @@ async function raceNorms(gpu: Gpu, { rows, width }: Workload, note: (text: strin
   }
 }
 
-/** Random numbers that are made once and repeated. */
-const NOISE = 2 ** 16;
+/** Random numbers that are made once and repeated: a prime, so that rows of no width repeat. */
+const NOISE = 65_521;
 
 /** Throwaway buffers of random numbers. */
 class Room {
@@ -182,9 +228,18 @@ class Room {
 
   floats(count: number): View {
     return this.#filled(
-      Float32Array.from({ length: Math.min(NOISE, count) }, () => this.#random.uniform() - 0.5),
+      Float32Array.from({ length: Math.min(NOISE, count) }, () => this.#value()),
       count,
     );
+  }
+
+  /** bf16, two in a word: the upper halves of floats. */
+  halves(count: number): View {
+    const bits = Uint32Array.from({ length: Math.min(NOISE, count / 2) }, () => {
+      const [even, odd] = new Uint32Array(Float32Array.of(this.#value(), this.#value()).buffer);
+      return (even! >>> 16) | (odd! & 0xffff0000);
+    });
+    return this.#filled(bits, count / 2);
   }
 
   weight({ columns, depth }: Shape, nested: boolean): Nf4Weight {
@@ -200,6 +255,11 @@ class Room {
       scales: this.floats(nested ? mapAt + 256 : blocks),
       ...(nested ? { nested: { absmaxAt, mapAt, shift: 8, offset: 0.5 } } : {}),
     };
+  }
+
+  /** Between -1/2 and 1/2. */
+  #value(): number {
+    return this.#random.uniform() - 0.5;
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import { dryGpu } from '../../../src/gpu/dry.ts';
 import { NF4_FORWARD } from '../../../src/gpu/kernels/nf4-variants.ts';
 import { prepare } from '../../../src/run/prepare.ts';
 import { newRunPlan, planProducts } from '../../../src/run/run-plan.ts';
-import { checkPlan, tunedPlan } from '../../../src/run/tune.ts';
+import { checkPlan, choosePrecision, tunedPlan } from '../../../src/run/tune.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs } from '../../support/run-case.ts';
 
@@ -28,7 +28,7 @@ describe('the plan of a new run', () => {
     expect(gradient).toEqual(forward);
     // q and o, k and v, gate and up, down.
     expect(forward!.length).toBeGreaterThanOrEqual(3);
-    expect(new Set(Object.values(tiles))).toEqual(new Set([NF4_FORWARD[0]!.name, 'workgroup']));
+    expect(new Set(Object.values(tiles))).toEqual(new Set([NF4_FORWARD[0]!.name, 'f32', 'workgroup']));
     expect(await planned('f32')).toEqual(await planned('auto'));
   });
 
@@ -42,6 +42,42 @@ describe('the plan of a new run', () => {
       );
     },
   );
+});
+
+describe('the rung that a run takes by itself', () => {
+  /** A GPU with these features, and perhaps matrix units. */
+  const gpuWith = (features: string[], matrix?: Gpu['matrix']): Gpu => {
+    const { device } = dryGpu();
+    const limits = {
+      ...device.limits,
+      maxStorageBuffersPerShaderStage: 10,
+      maxComputeWorkgroupStorageSize: 49152,
+      maxComputeInvocationsPerWorkgroup: 1024,
+    };
+    const like = {
+      device: { limits, features: new Set(features), adapterInfo: {} },
+      software: false,
+      matrix,
+    };
+    return dryGpu(like as unknown as Gpu);
+  };
+  const units = { dialect: 'order', shapes: [{ M: 16, N: 16, K: 16 }], subgroupSize: 32 } as const;
+  const all = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'];
+
+  it('is the highest that a GPU has', () => {
+    expect(choosePrecision(gpuWith([]), 'auto')).toBe('f32');
+    expect(choosePrecision(gpuWith(['shader-f16']), 'auto')).toBe('f16');
+    expect(choosePrecision(gpuWith(all, units), 'auto')).toBe('matrix');
+  });
+
+  it('is not one that its limits have no room for', () => {
+    const wide = { ...units, subgroupSize: 512 };
+    expect(choosePrecision(gpuWith(all, wide), 'auto')).toBe('f16');
+  });
+
+  it('is f32 on a software device', () => {
+    expect(choosePrecision({ ...gpuWith(all, units), software: true }, 'auto')).toBe('f32');
+  });
 });
 
 describe('the plan of a checkpoint', () => {

@@ -1,0 +1,67 @@
+import type { View } from '../memory.ts';
+import type { Stream } from '../stream.ts';
+import { HEAD_GRID, headMatmulGradMatrix, headMatmulMatrix } from './head-matrix.ts';
+import { headMatmul, headMatmulGrad, type Table } from './head.ts';
+import { matrixFits } from './matrix-kernels.ts';
+import type { Variant } from './nf4-variant.ts';
+
+export interface HeadForward {
+  /** [rows, width] */
+  x: View;
+  table: Table;
+  /** [rows, vocab] */
+  logits: View;
+  rows: number;
+  /** [rows] f32, scratch. */
+  rowScales: View;
+}
+
+export interface HeadBackward {
+  /** [rows, vocab] */
+  dlogits: View;
+  table: Table;
+  /** f32 [slices, rows, width]; see headSlices. */
+  scratch: View;
+  /** [rows, width] */
+  dx: View;
+  rows: number;
+  /** Bound of every |dlogits|. */
+  gradScale: number;
+}
+
+/** Both products with the head's table; as a variant of a race one after the other, the logits as their own gradient. */
+export interface HeadVariant extends Variant<HeadForward & Omit<HeadBackward, 'dlogits'>> {
+  /** logits = x·tableᵀ */
+  forward(stream: Stream, call: HeadForward): void;
+  /** dx = dlogits·table */
+  backward(stream: Stream, call: HeadBackward): void;
+}
+
+const variant = (one: Omit<HeadVariant, 'dispatch'>): HeadVariant => ({
+  ...one,
+  dispatch(stream, call) {
+    one.forward(stream, call);
+    one.backward(stream, { ...call, dlogits: call.logits });
+  },
+});
+
+/** Every way to compute the head; of a rung's variants that a device supports the first is its default. */
+export const HEADS: readonly HeadVariant[] = [
+  variant({
+    name: 'f32',
+    precision: 'f32',
+    supported: () => true,
+    forward: headMatmul,
+    backward: headMatmulGrad,
+  }),
+  variant({
+    name: 'matrix',
+    precision: 'matrix',
+    supported: (gpu) => matrixFits(gpu, HEAD_GRID),
+    // A table of 32-bit values would lose half of them.
+    forward: (stream, call) =>
+      call.table.format === 'f32' ? headMatmul(stream, call) : headMatmulMatrix(stream, call),
+    backward: (stream, call) =>
+      call.table.format === 'f32' ? headMatmulGrad(stream, call) : headMatmulGradMatrix(stream, call),
+  }),
+];
