@@ -1,5 +1,5 @@
 import { beforeAll, expect, it } from 'vitest';
-import { NORM_CLASS } from '../../src/gpu/tuning/products.ts';
+import { HEAD_CLASS, NORM_CLASS } from '../../src/gpu/tuning/products.ts';
 import type { Recipe } from '../../src/formats/recipe.ts';
 import type { RunEvent } from '../../src/run/events.ts';
 import type { RunCursor } from '../../src/run/checkpoint.ts';
@@ -30,7 +30,7 @@ function begun(tile: string): MemoryStore {
   const store = new MemoryStore();
   const files = structuredClone(whole.saved.get(1)!);
   const cursor = cursorOf(files);
-  const products = Object.keys(cursor.plan.tiles).filter((key) => key !== NORM_CLASS);
+  const products = Object.keys(cursor.plan.tiles).filter((key) => key !== HEAD_CLASS && key !== NORM_CLASS);
   const tiles = Object.fromEntries(products.map((key) => [key, tile]));
   const plan = { ...cursor.plan, tiles };
   store.saved.set(1, { ...files, 'retune_state.json': JSON.stringify({ ...cursor, plan }) });
