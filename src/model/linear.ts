@@ -1,5 +1,4 @@
-import { gemm } from '../gpu/kernels/gemm.ts';
-import { dropoutAdd } from '../gpu/kernels/dropout.ts';
+import { loraInputGrad } from '../gpu/kernels/lora-input-grad.ts';
 import { loraGradient, loraProject } from '../gpu/kernels/lora.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/nf4.ts';
 import { view, type View } from '../gpu/memory.ts';
@@ -125,16 +124,9 @@ export function linearInputGrad(
   const rowScales = view(ws.buffers.rowScales);
   nf4MatmulGrad(stream, { ...io, weight, rows, lora: inside, rowScales }, products?.gradient(weight));
   if (!pair || dropout === 0) return;
-  const dropped = view(ws.buffers.dropped);
-  const { r, inFeatures } = pair.module;
-  gemm(stream, { a: v, b: pair.A, c: dropped, rows, columns: inFeatures, depth: r });
-  dropoutAdd(stream, {
-    x: dropped,
-    y: io.dx,
-    tokenKeys: view(ws.buffers.tokenKeys),
-    moduleKey: keyOf(module),
-    tokens: rows,
-    width: inFeatures,
-    rate: dropout,
+  loraInputGrad(stream, {
+    ...{ v, A: pair.A, dx: io.dx, moduleKey: keyOf(module) },
+    ...{ rows, rank: pair.module.r, width: pair.module.inFeatures },
+    ...{ tokenKeys: view(ws.buffers.tokenKeys), rate: dropout },
   });
 }

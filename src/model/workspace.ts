@@ -23,7 +23,7 @@ export interface WorkspaceShape {
   training: boolean;
   /** How much is kept of each layer; attention output and statistics unless told. */
   keep?: readonly KeepLevel[] | undefined;
-  /** Room for what LoRA dropout masks on its way back. */
+  /** Room for the keys of LoRA dropout. */
   dropout: boolean;
 }
 
@@ -82,7 +82,6 @@ export function workspaceAllocations(shape: WorkspaceShape) {
       loraOut: f32('working activations', tokens * rank * PROJECTIONS.length),
       loraGrad: f32('working activations', training ? tokens * rank * LORA_GRADS : 1),
       rowScales: f32('working activations', tokens),
-      dropped: f32('working activations', shape.dropout ? tokens * wide(c) : 1),
       grad: f32('working activations', training ? tokens * c.hiddenSize : 1),
       headIn: f32('logits', rows * c.hiddenSize),
       headGrad: f32('logits', training ? rows * c.hiddenSize : 1),
