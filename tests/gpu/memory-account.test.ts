@@ -15,7 +15,7 @@ import { testModel } from '../../src/run/test-model.ts';
 import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { casePath, type CaseName } from '../support/model-case.ts';
-import { caseInputs } from '../support/run-case.ts';
+import { caseInputs, dropoutInputs } from '../support/run-case.ts';
 
 // One device, so that its kernels are compiled once; a run leaves to the device's end what it holds.
 let gpu: Gpu;
@@ -36,13 +36,18 @@ function added(): Map<MemoryKind, number> {
   return new Map(kinds.filter(([, bytes]) => bytes !== 0));
 }
 
-const CASES: CaseName[] = ['llama_sharded', 'prequant', 'rank_pattern'];
+const RUNS: [CaseName, number][] = [
+  ['llama_sharded', 0],
+  ['llama_sharded', 0.05],
+  ['prequant', 0],
+  ['rank_pattern', 0],
+];
 
-it.each(CASES)('a training run of %s holds the bytes that its plan says', async (name) => {
+it.each(RUNS)('a training run of %s (dropout %s) holds what its plan says', async (name, dropout) => {
   const stop = new AbortController();
   let [planned, held] = [0, 0];
   const result = await finetune({
-    inputs: await caseInputs(name),
+    inputs: await (dropout > 0 ? dropoutInputs(name, dropout) : caseInputs(name)),
     store: new MemoryStore(),
     resume: 'exact',
     openGpu: () => Promise.resolve(gpu),

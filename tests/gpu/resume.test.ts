@@ -2,16 +2,16 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Recipe } from '../../src/formats/recipe.ts';
 import type { RunEvent } from '../../src/run/events.ts';
 import { MemoryStore } from '../support/memory-store.ts';
-import { caseInputs, comparable } from '../support/run-case.ts';
+import { comparable, dropoutInputs } from '../support/run-case.ts';
 import { runOnSharedDevice as run } from '../support/shared-device.ts';
 
-/** 7 steps over 3 epochs of 3, 3 and 1, saved every second step; half rows, since there are many runs. */
+/** 7 steps under dropout over 3 epochs of 3, 3 and 1, saved every second; half rows, since there are many runs. */
 const recipe = (r: Recipe): Recipe => ({
   ...r,
   training: { ...r.training, maxLength: 17, saveSteps: 2, saveTotalLimit: 4, evalSteps: 3 },
 });
 
-const inputs = () => caseInputs('batch2', recipe);
+const inputs = (change = recipe) => dropoutInputs('batch2', 0.1, change);
 
 /** Stops at the event that `when` says, so also in the middle of a step's passes. */
 async function stopped(store: MemoryStore, when: (event: RunEvent) => boolean): Promise<number> {
@@ -173,7 +173,7 @@ describe('a checkpoint that was asked for', () => {
   it('for rescue stays until the next, beside those that the recipe keeps', async () => {
     const store = new MemoryStore();
     const seen: number[][] = [];
-    const limited = await caseInputs('batch2', (r) => ({
+    const limited = await inputs((r) => ({
       ...recipe(r),
       training: { ...recipe(r).training, saveTotalLimit: 1 },
     }));
@@ -232,7 +232,7 @@ describe('a run that is not the same', () => {
   };
 
   it('is refused, naming what changed', async () => {
-    const other = await caseInputs('batch2', (r) => ({ ...recipe(r), seed: 10 }));
+    const other = await inputs((r) => ({ ...recipe(r), seed: 10 }));
     await expect(run({ inputs: other, store: leftover() })).rejects.toThrow(
       /^memory: the unfinished run there was started with other inputs: changed the recipe \(SHA-256 .* then, .* now\); .*--resume never, or choose another output\.$/,
     );
@@ -261,12 +261,12 @@ describe('a run that is not the same', () => {
 });
 
 it('a loss that is not finite stops the run, naming step, rows and the last good checkpoint', async () => {
-  const inputs = await caseInputs('batch2', (r) => ({
+  const wild = await inputs((r) => ({
     ...recipe(r),
     training: { ...recipe(r).training, learningRate: 1e30, schedule: 'constant', saveSteps: 1 },
   }));
   const store = new MemoryStore();
-  await expect(run({ inputs, store })).rejects.toThrow(
+  await expect(run({ inputs: wild, store })).rejects.toThrow(
     /^Step \d+: the (loss|gradient) is not finite \(.*train\.jsonl, lines? \d+.*\); the last good one is checkpoint-\d+; lower training\.learning_rate/,
   );
   const steps = await store.checkpoints();

@@ -6,7 +6,7 @@ import type { RunEvent } from '../../src/run/events.ts';
 import type { FinetuneCall, FinetuneResult } from '../../src/run/call.ts';
 import { finetune } from '../../src/run/finetune.ts';
 import type { RunInputs } from '../../src/run/prepare.ts';
-import { fixtureBytes, type MemoryFiles } from './memory-folder.ts';
+import { fixtureBytes, fixtureFiles, memoryFolder, type MemoryFiles } from './memory-folder.ts';
 import type { MemoryStore } from './memory-store.ts';
 import { casePath, type CaseName } from './model-case.ts';
 
@@ -23,6 +23,18 @@ export async function caseInputs(
     validation: await nodeSource(casePath(name, 'val.jsonl')),
     recipe: change(parseRecipe(text, 'training_config.yaml').recipe),
   };
+}
+
+/** The inputs of a case whose adapter asks for LoRA dropout, which none of them does by itself. */
+export async function dropoutInputs(
+  name: CaseName,
+  dropout: number,
+  change?: (recipe: Recipe) => Recipe,
+): Promise<RunInputs> {
+  const files = fixtureFiles(`cases/${name}/v1`);
+  const config = JSON.parse(new TextDecoder().decode(files['adapter_config.json'] as Uint8Array)) as object;
+  files['adapter_config.json'] = JSON.stringify({ ...config, lora_dropout: dropout });
+  return { ...(await caseInputs(name, change)), source: memoryFolder('v1', files) };
 }
 
 export type RunCall = Partial<FinetuneCall> & { inputs: RunInputs; store: MemoryStore };
