@@ -3,7 +3,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import type { Phase } from './events.ts';
 import { identify, type RunIdentity } from './identity.ts';
 import { prepare, type Prepared } from './prepare.ts';
-import { checkSameRun, finishedIdentity, latestCheckpoint, latestWeights, type Start } from './resume.ts';
+import { checkSameRun, isFinished, latestCheckpoint, latestWeights, type Start } from './resume.ts';
 import { planProducts } from './run-plan.ts';
 import { Run } from './run.ts';
 import { checkPlan, tunedPlan } from './tune.ts';
@@ -38,11 +38,9 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   );
   await cache?.identified(identity.base);
   await call.onIdentity?.(identity, maxSteps);
-  const finished = call.resume === 'never' ? undefined : await finishedIdentity(store);
-  if (finished && call.resume === 'exact') {
-    checkSameRun(store, finished, identity, 'finished');
+  const note = (text: string) => emit({ type: 'note', text });
+  if (call.resume === 'exact' && (await isFinished(store, identity, note)))
     return { status: 'already finished', step: maxSteps, maxSteps };
-  }
   const start = await startingPoint(call, prepared, identity);
   const gpu = await call.openGpu();
   const begun = start.checkpoint?.cursor.plan ?? (await tunedPlan(gpu, prepared, call));
@@ -71,11 +69,11 @@ async function startingPoint(
 ): Promise<Start> {
   const fresh = { weights: adapter.weights, checkpoint: undefined, weightsFrom: undefined };
   if (resume === 'never') return fresh;
+  const note = (text: string) => emit({ type: 'note', text });
   if (resume === 'weights') {
-    const { weights, name } = await latestWeights(store, model.config);
+    const { weights, name } = await latestWeights(store, model.config, note);
     return { weights, checkpoint: undefined, weightsFrom: name };
   }
-  const note = (text: string) => emit({ type: 'note', text });
   const checkpoint: Checkpoint | undefined = await latestCheckpoint(store, model.config, note);
   if (!checkpoint) return fresh;
   checkSameRun(store, checkpoint.cursor.identity, identity, 'unfinished');

@@ -3,6 +3,7 @@ import { openBaseModel, type BaseModel } from '../formats/base-model.ts';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
+import { counted } from '../formats/words.ts';
 import type { BaseSlot } from '../model/base-slot.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { encodeRows, trainedTargets, type EncodedRow, type EncodedRows } from '../text/rows.ts';
@@ -42,6 +43,9 @@ export interface Prepared {
 
 type Emit = (event: RunEvent) => void;
 
+/** More would take years on any GPU; each is looked at before the first. */
+const MOST_STEPS = 1e6;
+
 /** Opens and checks all inputs. Throws UserError. */
 export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> {
   const { recipe } = inputs;
@@ -69,6 +73,11 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
   const evalRows = evaluated.slice(0, recipe.training.maxEvalSamples);
   const { batchSize: batch, accumulationSteps: accumulation, epochs } = recipe.training;
   const grouping = { rows: train.rows.length, batch, accumulation };
+  const steps = maxSteps(grouping, epochs);
+  if (steps > MOST_STEPS)
+    throw new UserError(
+      `training.num_train_epochs is ${epochs}: with ${counted(grouping.rows, 'row')} that makes ${steps.toPrecision(3)} steps, expected at most ${MOST_STEPS}; lower it.`,
+    );
   return {
     inputs,
     model,
@@ -77,8 +86,8 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
     train,
     evalRows,
     grouping,
-    maxSteps: maxSteps(grouping, epochs),
-    ...sizes(train.rows, evalRows, grouping, maxSteps(grouping, epochs), recipe.seed),
+    maxSteps: steps,
+    ...sizes(train.rows, evalRows, grouping, steps, recipe.seed),
   };
 }
 

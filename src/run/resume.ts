@@ -1,7 +1,8 @@
 import { readAdapter, type LoraWeights } from '../formats/adapter.ts';
+import type { Folder } from '../formats/byte-source.ts';
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { UserError } from '../formats/user-error.ts';
-import { CURSOR, readCheckpoint, readCursor, type Checkpoint } from './checkpoint.ts';
+import { CURSOR, readCheckpoint, readCursor, verifyFiles, type Checkpoint } from './checkpoint.ts';
 import { differences, IDENTITY_NAMES, type RunIdentity } from './identity.ts';
 import type { RunStore } from './store.ts';
 
@@ -19,16 +20,46 @@ export interface Start {
   weightsFrom: string | undefined;
 }
 
-/** The latest sound checkpoint; `onBroken` hears why a later one was passed over. */
-export async function latestCheckpoint(
+/** Hears why a checkpoint or a result was passed over. */
+type OnBroken = (text: string) => void;
+
+/** The latest sound checkpoint. */
+export const latestCheckpoint = (
   store: RunStore,
   decoder: DecoderConfig,
-  onBroken: (text: string) => void,
-): Promise<Checkpoint | undefined> {
+  onBroken: OnBroken,
+): Promise<Checkpoint | undefined> =>
+  latestSound(store, (folder) => readCheckpoint(folder, decoder), onBroken);
+
+/** The adapter of the latest sound checkpoint that PEFT could load, whatever run it is of. */
+export async function latestWeights(
+  store: RunStore,
+  decoder: DecoderConfig,
+  onBroken: OnBroken,
+): Promise<{ weights: LoraWeights[]; name: string }> {
+  const read = async (folder: Folder, name: string) => {
+    // Other trainers write no hashes.
+    if (await folder.open(CURSOR)) await verifyFiles(folder);
+    const { weights } = await readAdapter(folder, decoder);
+    return { weights, name };
+  };
+  const latest = await latestSound(store, read, onBroken);
+  if (latest) return latest;
+  throw new UserError(
+    `${store.name}: there is no checkpoint to take the weights from; leave out --resume weights, or choose the output of the earlier run.`,
+  );
+}
+
+/** What `read` makes of the latest checkpoint that it does not find broken. */
+async function latestSound<T>(
+  store: RunStore,
+  read: (folder: Folder, name: string) => Promise<T>,
+  onBroken: OnBroken,
+): Promise<T | undefined> {
   const steps = (await store.checkpoints()).toReversed();
   for (const [i, step] of steps.entries()) {
     try {
-      return await readCheckpoint(await store.openCheckpoint(step), decoder);
+      return await read(await store.openCheckpoint(step), store.checkpointName(step));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       const next = steps[i + 1];
@@ -42,20 +73,6 @@ export async function latestCheckpoint(
       `${store.name}: none of the ${steps.length} checkpoints is sound; ${store.startAgain}.`,
     );
   return undefined;
-}
-
-/** The adapter of the latest checkpoint that PEFT could load, whatever run it is of. */
-export async function latestWeights(
-  store: RunStore,
-  decoder: DecoderConfig,
-): Promise<{ weights: LoraWeights[]; name: string }> {
-  const step = (await store.checkpoints()).at(-1);
-  if (step === undefined)
-    throw new UserError(
-      `${store.name}: there is no checkpoint to take the weights from; leave out --resume weights, or choose the output of the earlier run.`,
-    );
-  const { weights } = await readAdapter(await store.openCheckpoint(step), decoder);
-  return { weights, name: store.checkpointName(step) };
 }
 
 /** Throws UserError where the checkpoint is of other inputs than these, naming each. */
@@ -75,11 +92,30 @@ export function checkSameRun(
   );
 }
 
-/** Whether the store holds the finished result of a run, and of which inputs. */
-export async function finishedIdentity(store: RunStore): Promise<RunIdentity | undefined> {
+/**
+ * Whether the store holds the finished result of this run. One that has lost its adapter counts as unfinished, and is
+ * written again from the last checkpoint. Throws UserError where it is of other inputs, or nothing can be written from.
+ */
+export async function isFinished(store: RunStore, now: RunIdentity, onBroken: OnBroken): Promise<boolean> {
   const result = await store.openResult();
-  if (!(await result.open(CURSOR))) return undefined;
-  return (await readCursor(result)).identity;
+  if (!(await result.open(CURSOR))) return false;
+  const { identity } = await readCursor(result);
+  checkSameRun(store, identity, now, 'finished');
+  try {
+    await verifyFiles(result, RESULT);
+    return true;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const what = error.message.replace(/, so this.*$/, '');
+    const last = (await store.checkpoints()).at(-1);
+    if (last === undefined)
+      throw new UserError(`${what}, and there is no checkpoint to write it from again; ${store.startAgain}.`);
+    onBroken(`${what}: writing the result again, from ${store.checkpointName(last)}.`);
+    return false;
+  }
 }
+
+/** What must be as the run left it; the model card and the like are the user's to edit. */
+const RESULT = ['adapter_model.safetensors', 'adapter_config.json', 'trainer_state.json'];
 
 const short = (hash: string) => (hash.length > 12 ? `${hash.slice(0, 12)}…` : hash);

@@ -8,7 +8,7 @@ import type { StateStorage } from '../train/optimizer-state.ts';
  * kept in every checkpoint, taken from there on resume.
  */
 export interface RunPlan extends ProductPlan {
-  version: 2;
+  version: 3;
   /** Rows of a step go into as few passes as fit, first fit in order. */
   packing: 'first-fit';
   /** Largest number of tokens of a pass. */
@@ -34,7 +34,7 @@ const PLAINEST: ProductPlan = { precision: 'f32', tiles: {} };
 /** Decides the plan of a new run. `longest` and `window` in tokens: of one row, and of a step's rows together. */
 export function newRunPlan(gpu: Gpu, longest: number, window: number, products = PLAINEST): RunPlan {
   return {
-    version: 2,
+    version: 3,
     ...products,
     packing: 'first-fit',
     passTokens: passTokens(longest, window),

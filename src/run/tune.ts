@@ -72,9 +72,9 @@ export function checkPlan(
   { version, precision }: { version: number; precision: Precision },
   choice: PrecisionChoice = 'auto',
 ): void {
-  if (version !== 2)
+  if (version !== 3)
     throw new UserError(
-      `${name}: the unfinished run there was planned by another version of Retune, whose kernels round differently (plan ${version}, expected 2); finish it with that version, or ${startAgain}.`,
+      `${name}: the unfinished run there was planned by another version of Retune, whose kernels round differently (plan ${version}, expected 3); finish it with that version, or ${startAgain}.`,
     );
   if (choice !== 'auto' && choice !== precision)
     throw new UserError(

@@ -36,6 +36,7 @@ describe.each(CASES)('the reference run %s, through the command line', (name) =>
       ...['--val-data', casePath(name, 'val.jsonl')],
       ...['--config', casePath(name, 'training_config.yaml')],
       ...['--output', output()],
+      ...['--precision', 'f32'],
     ]);
 
   beforeAll(async () => {

@@ -53,6 +53,41 @@ describe('a run', () => {
     expect(again.status).toBe('already finished');
     expect(whole.result).toEqual(before);
   });
+
+  it.each([
+    ['has lost its adapter', 'adapter_model.safetensors', 'is missing'],
+    ['has another adapter', 'adapter_model.safetensors', 'has SHA-256 \\w+, expected \\w+'],
+    ['has lost its log', 'trainer_state.json', 'is missing'],
+  ])('whose result %s writes it again from its last checkpoint, and says so', async (_, file, what) => {
+    const store = new MemoryStore();
+    store.saved.set(7, structuredClone(whole.saved.get(7)!));
+    Object.assign(store.result, structuredClone(whole.result));
+    if (what === 'is missing') delete store.result[file];
+    else (store.result[file] as Uint8Array)[5000]! ^= 1;
+    const { status, events } = await run({ inputs: await inputs(), store });
+    expect(status).toBe('finished');
+    expect(events.filter((e) => e.type === 'note').map((e) => e.text)).toEqual([
+      expect.stringMatching(
+        new RegExp(`^memory: ${file} ${what}: writing the result again, from checkpoint-7\\.$`),
+      ),
+    ]);
+    expect(comparable(store.result)).toEqual(comparable(whole.result));
+  });
+
+  it('whose model card was edited is still finished', async () => {
+    const store = new MemoryStore();
+    Object.assign(store.result, structuredClone(whole.result), { 'README.md': 'my own' });
+    expect((await run({ inputs: await inputs(), store })).status).toBe('already finished');
+  });
+
+  it('whose result is broken with no checkpoint left is refused', async () => {
+    const store = new MemoryStore();
+    Object.assign(store.result, structuredClone(whole.result));
+    delete store.result['adapter_model.safetensors'];
+    await expect(run({ inputs: await inputs(), store })).rejects.toThrow(
+      /^memory: adapter_model\.safetensors is missing, and there is no checkpoint to write it from again; start again with --resume never, or choose another output\.$/,
+    );
+  });
 });
 
 describe('stopped and started again, a run ends in the same bytes', () => {
@@ -250,6 +285,20 @@ describe('a run that is not the same', () => {
     const cursor = comparable(store.result).cursor as { weightsFrom: string; step: number };
     expect(cursor).toMatchObject({ weightsFrom: 'checkpoint-4', step: 7 });
     expect(store.result['adapter_model.safetensors']).not.toEqual(whole.result['adapter_model.safetensors']);
+  });
+
+  it('with --resume weights falls back to the checkpoint before a broken one, and says so', async () => {
+    const store = leftover();
+    const broken = structuredClone(whole.saved.get(4)!);
+    (broken['adapter_model.safetensors'] as Uint8Array)[5000]! ^= 1;
+    store.saved.set(2, structuredClone(whole.saved.get(2)!)).set(4, broken);
+    const { events } = await run({ inputs: await inputs(), store, resume: 'weights' });
+    expect(events.filter((e) => e.type === 'note').map((e) => e.text)).toEqual([
+      expect.stringMatching(
+        /^checkpoint-4: adapter_model\.safetensors has SHA-256 .*going on from checkpoint-2\.$/,
+      ),
+    ]);
+    expect(comparable(store.result).cursor).toMatchObject({ weightsFrom: 'checkpoint-2' });
   });
 
   it('with --resume never starts from V1 again, leaving nothing of the earlier run', async () => {

@@ -54,7 +54,7 @@ it.each([
     const base = allocateBase(gpu, model, { doubleQuant: true, positions: tokens });
     const adapter = freshAdapter(recipe.lora, model.config, recipe.seed, '');
     const plan = {
-      version: 2,
+      version: 3,
       precision: 'f32',
       tiles: {},
       packing: 'first-fit',

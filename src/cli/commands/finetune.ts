@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { parseAdapterConfig } from '../../formats/adapter-config.ts';
-import { readAll, type Folder } from '../../formats/byte-source.ts';
+import type { Folder } from '../../formats/byte-source.ts';
 import { readJson } from '../../formats/json.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { parseTrainerState } from '../../formats/trainer-state.ts';
@@ -171,8 +171,7 @@ async function lastLines(
 async function losses(store: FolderStore): Promise<string[]> {
   const file = await (await store.openResult()).open('trainer_state.json');
   if (!file) return [];
-  const json: unknown = JSON.parse(new TextDecoder().decode(await readAll(file)));
-  const { log_history: history } = parseTrainerState(json, file.name);
+  const { log_history: history } = parseTrainerState(await readJson(file), file.name);
   return (['loss', 'eval_loss'] as const).flatMap((key) => {
     const entries = history.filter((entry) => entry[key] !== undefined);
     const [first, last] = [entries[0], entries.at(-1)];

@@ -18,7 +18,7 @@ describe('the plan of a new run', () => {
 
   it('names the variant of every class of products of the model', async () => {
     const { precision, tiles, version } = await planned();
-    expect([version, precision]).toEqual([2, 'f32']);
+    expect([version, precision]).toEqual([3, 'f32']);
     const [forward, gradient] = ['forward', 'gradient'].map((direction) =>
       Object.keys(tiles)
         .filter((key) => key.startsWith(`${direction} `))
@@ -95,8 +95,8 @@ describe('the plan of a checkpoint', () => {
   });
 
   it('is refused where it is of another version', () => {
-    expect(() => checkPlan(store, { version: 1, precision: 'f32' })).toThrow(
-      /^memory: the unfinished run there was planned by another version of Retune, whose kernels round differently \(plan 1, expected 2\); finish it with that version, or start again with --resume never, or choose another output\.$/,
+    expect(() => checkPlan(store, { version: 2, precision: 'f32' })).toThrow(
+      /^memory: the unfinished run there was planned by another version of Retune, whose kernels round differently \(plan 2, expected 3\); finish it with that version, or start again with --resume never, or choose another output\.$/,
     );
   });
 
