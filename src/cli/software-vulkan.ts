@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
-const BROWSERS = [
-  process.env.CHROME_PATH,
+const USUAL_PLACES = [
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
@@ -11,25 +10,40 @@ const BROWSERS = [
   '/opt/google/chrome/chrome',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
-  ...playwrightBrowsers(),
 ];
 
-/** Chrome or Chromium on this machine: CHROME_PATH first, then the usual places. */
-export function findBrowser(): string | undefined {
-  return BROWSERS.find((path): path is string => !!path && existsSync(path));
+/**
+ * Chrome or Chromium on this machine: CHROME_PATH, else the first of the usual places with SwiftShader beside it (a
+ * file of that name may be a stub that only tells how to install one), else the first at all.
+ */
+export function findBrowser(env = process.env, places = USUAL_PLACES): string | undefined {
+  const found = browsers(env, places);
+  return found.find((path) => path === env.CHROME_PATH || swiftShaderOf(path)) ?? found[0];
 }
 
 /** The description file of SwiftShader, the software Vulkan device that comes with Chrome; undefined without one. */
-export function findSwiftShader(): string | undefined {
-  const browser = findBrowser();
-  const folders = ['/usr/lib/chromium', '/opt/google/chrome'];
-  if (browser) folders.unshift(dirname(realpathSync(browser)));
+export function findSwiftShader(env = process.env, places = USUAL_PLACES): string | undefined {
+  return browsers(env, places)
+    .map(swiftShaderOf)
+    .find((file) => file !== undefined);
+}
+
+/** Looked for anew each time: one may have been installed meanwhile. */
+function browsers(env: NodeJS.ProcessEnv, places: readonly string[]): string[] {
+  return [env.CHROME_PATH, ...places, ...playwrightBrowsers(env)].filter(
+    (path): path is string => !!path && existsSync(path),
+  );
+}
+
+function swiftShaderOf(browser: string): string | undefined {
+  const real = realpathSync(browser);
+  // A script /usr/bin/NAME starts what lies in /usr/lib/NAME.
+  const folders = [dirname(real), join(dirname(real), '../lib', basename(real))];
   return folders.map((folder) => join(folder, 'vk_swiftshader_icd.json')).find((file) => existsSync(file));
 }
 
-function playwrightBrowsers(): string[] {
-  const root =
-    process.env.PLAYWRIGHT_BROWSERS_PATH ?? join(process.env.HOME ?? '/root', '.cache/ms-playwright');
+function playwrightBrowsers(env: NodeJS.ProcessEnv): string[] {
+  const root = env.PLAYWRIGHT_BROWSERS_PATH ?? join(env.HOME ?? '/root', '.cache/ms-playwright');
   if (!existsSync(root)) return [];
   return readdirSync(root)
     .filter((name) => name.startsWith('chromium-'))
