@@ -46,7 +46,7 @@ function workspaceShape(
 ): WorkspaceShape {
   // Any prompt that the cache takes fits into one pass.
   const tokens = Math.max(capacity, sequences);
-  return { config, headFormat, tokens, rank, training: false, dropout: false };
+  return { config, headFormat, tokens, rank, training: false };
 }
 
 const resultAllocations = (

@@ -23,8 +23,6 @@ export interface WorkspaceShape {
   training: boolean;
   /** How much is kept of each layer; attention output and statistics unless told. */
   keep?: readonly KeepLevel[] | undefined;
-  /** Room for the keys of LoRA dropout. */
-  dropout: boolean;
 }
 
 /** Bytes of logits computed at once; the vocabulary times the labelled tokens of a pass would be gigabytes. */
@@ -94,7 +92,7 @@ export function workspaceAllocations(shape: WorkspaceShape) {
       ids: f32('batch', tokens),
       positions: f32('batch', tokens),
       ranges: f32('batch', 2 * tokens),
-      tokenKeys: f32('batch', shape.dropout ? 2 * tokens : 2),
+      tokenKeys: f32('batch', training ? 2 * tokens : 2),
       targetIndex: f32('batch', tokens),
       labels: f32('batch', tokens),
     },

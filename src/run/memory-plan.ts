@@ -25,7 +25,6 @@ export interface MemoryPlanInput {
   positions: number;
   /** Most trained tokens of a step. */
   stepTargets: number;
-  dropout: boolean;
   /** How much is kept of each layer; attention output and statistics unless told. */
   keep?: readonly KeepLevel[] | undefined;
   /** Where the optimizer's state lies; on the device unless told. */
@@ -40,7 +39,6 @@ export function trainingWorkspace(input: MemoryPlanInput): WorkspaceShape {
     tokens: input.passTokens,
     rank: Math.max(...input.modules.map((m) => m.r)),
     training: true,
-    dropout: input.dropout,
     keep: input.keep,
   };
 }

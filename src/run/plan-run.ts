@@ -34,7 +34,6 @@ export async function planRun({
     passTokens: tokens,
     positions: maxLength,
     stepTargets: Math.max(rows * (maxLength - 1), tokens),
-    dropout: adapter.loraDropout > 0,
   };
 }
 

@@ -62,7 +62,6 @@ export function planInput(
     passTokens: plan.passTokens,
     positions: longest,
     stepTargets: Math.max(stepTargets, plan.passTokens),
-    dropout: adapter.config.loraDropout > 0,
     keep: plan.keep === undefined ? undefined : parseKeep(plan.keep),
     optimizer: plan.optimizer,
   };

@@ -48,7 +48,6 @@ export class Evaluator {
       ),
       rank,
       training: false,
-      dropout: false,
     });
   }
 

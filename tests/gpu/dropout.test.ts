@@ -39,7 +39,7 @@ async function trainedPass(dropout: number) {
   const targets = pass.targets.index.length;
   const headFormat = opened.base.head.format;
   const rank = Math.max(...weights.map((w) => w.module.r));
-  const shape = { config, headFormat, tokens: TOKENS, rank, training: true, dropout: true };
+  const shape = { config, headFormat, tokens: TOKENS, rank, training: true };
   const ws = new Workspace(t.gpu, shape);
   uploadPass(t.stream, ws, pass, new Map(rows.map(({ index }) => [index, dropoutKey(1, 0, index)])));
   const ctx: PassContext = { stream: t.stream, base: opened.base, lora, ws, rows: TOKENS, dropout };

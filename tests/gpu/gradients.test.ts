@@ -33,7 +33,6 @@ async function pass(t: TestGpu, opened: ModelCase, rows: Expected['rows']) {
     tokens: packed!.ids.length,
     rank: 32,
     training: true,
-    dropout: false,
   });
   uploadPass(t.stream, ws, packed!);
   const tokens = packed!.ids.length;

@@ -37,7 +37,6 @@ async function gradients(name: CaseName, dropout: number) {
       tokens: 12,
       rank,
       training: true,
-      dropout: dropout > 0,
       keep: text === undefined ? undefined : parseKeep(text),
     });
     const losses = t.output(64);

@@ -36,7 +36,6 @@ it('a base of the shapes of Qwen2.5-1.5B loads by streaming and takes a training
     passTokens: TOKENS,
     positions: TOKENS,
     stepTargets: TOKENS,
-    dropout: false,
   };
   const gpu = await openNodeGpu('floor');
   const before = process.memoryUsage().rss;

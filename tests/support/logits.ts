@@ -26,7 +26,7 @@ export async function lastLogits(
   const [pass] = packWindow(rows, 256);
   const { config } = base;
   const tokens = pass!.ids.length;
-  const shape = { config, headFormat: base.head.format, tokens, rank: 32, training: false, dropout: false };
+  const shape = { config, headFormat: base.head.format, tokens, rank: 32, training: false };
   const ws = new Workspace(gpu, shape);
   uploadPass(stream, ws, pass!);
   await forward({ stream, base, lora, ws, rows: tokens, dropout: 0 });
