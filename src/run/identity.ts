@@ -31,9 +31,13 @@ export const IDENTITY_NAMES: Readonly<Record<keyof RunIdentity, string>> = {
   recipe: 'the recipe',
 };
 
-/** The parts in which two runs differ. */
+/** The parts in which two runs differ, but for tokens that differ because the rows or the recipe do. */
 export function differences(a: RunIdentity, b: RunIdentity): (keyof RunIdentity)[] {
-  return (Object.keys(IDENTITY_NAMES) as (keyof RunIdentity)[]).filter((part) => a[part] !== b[part]);
+  const changed = (Object.keys(IDENTITY_NAMES) as (keyof RunIdentity)[]).filter(
+    (part) => a[part] !== b[part],
+  );
+  const explained = changed.some((part) => part === 'train' || part === 'validation' || part === 'recipe');
+  return explained ? changed.filter((part) => part !== 'tokens') : changed;
 }
 
 /** One hash over several hashes. */
