@@ -62,14 +62,15 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
     throw new UserError(
       `${inputs.base.name}: the tokenizer has ${tokenizer.vocabSize} tokens, the model's embedding ${model.config.vocabSize} rows; choose the folder whose tokenizer belongs to its weights.`,
     );
-  const encode = (source: ByteSource) =>
+  const encode = (source: ByteSource, use: 'train' | 'evaluate') =>
     encodeRows(source, tokenizer, {
       maxLength: recipe.training.maxLength,
+      use,
       onProgress: ({ bytesRead, bytesTotal }) =>
         emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' }),
     });
-  const train = await encode(inputs.train);
-  const evaluated = inputs.validation ? (await encode(inputs.validation)).rows : [];
+  const train = await encode(inputs.train, 'train');
+  const evaluated = inputs.validation ? (await encode(inputs.validation, 'evaluate')).rows : [];
   const evalRows = evaluated.slice(0, recipe.training.maxEvalSamples);
   const { batchSize: batch, accumulationSteps: accumulation, epochs } = recipe.training;
   const grouping = { rows: train.rows.length, batch, accumulation };

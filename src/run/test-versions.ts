@@ -245,6 +245,7 @@ async function validationRows(
   const { maxLength, maxEvalSamples } = recipe.training;
   const { rows } = await encodeRows(validation, tokenizer, {
     maxLength,
+    use: 'evaluate',
     onProgress: ({ bytesRead, bytesTotal }) => {
       emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' });
       signal?.throwIfAborted();

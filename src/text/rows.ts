@@ -38,6 +38,8 @@ export interface EncodedRows {
 export interface EncodeRowsOptions {
   /** Tokens a row may have, `max_seq_length` of the recipe. */
   maxLength: number;
+  /** What messages say that the rows are for. */
+  use?: 'train' | 'evaluate';
   onProgress?: (progress: { rows: number; bytesRead: number; bytesTotal: number }) => void;
 }
 
@@ -48,7 +50,7 @@ export interface EncodeRowsOptions {
 export async function encodeRows(
   source: ByteSource,
   tokenizer: TextTokenizer,
-  { maxLength, onProgress }: EncodeRowsOptions,
+  { maxLength, use = 'train', onProgress }: EncodeRowsOptions,
 ): Promise<EncodedRows> {
   const encoder = new SampleEncoder(tokenizer);
   const rows: EncodedRow[] = [];
@@ -94,7 +96,7 @@ export async function encodeRows(
   if (rows.length === 0) {
     const { line, why } = skipped[0]!;
     throw new UserError(
-      `${source.name}: nothing to train on, since none of its ${skipped.length} rows has a trained token (line ${line}: ${why}); add answers, or raise max_seq_length.`,
+      `${source.name}: nothing to ${use} on, since none of its ${skipped.length} rows has a trained token (line ${line}: ${why}); add answers, or raise max_seq_length.`,
     );
   }
   return { rows, format, chat, skipped, stats };

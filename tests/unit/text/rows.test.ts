@@ -236,6 +236,14 @@ describe('the file', () => {
   });
 });
 
+test('where nothing is trained, the sentence says what the rows are for', async () => {
+  const rows = jsonl({ messages: [{ role: 'user', content: 'q' }] });
+  const encoded = encodeRows(source('val.jsonl', rows), tiny, { maxLength: 99, use: 'evaluate' });
+  await expect(encoded).rejects.toThrow(
+    /^val\.jsonl: nothing to evaluate on, since none of its 1 rows has a trained token \(line 1: /,
+  );
+});
+
 describe('bad rows name their line', () => {
   const user = { role: 'user', content: 'q' };
   test.each<[unknown, string]>([
