@@ -26,7 +26,7 @@ export async function openBaseWeights(folder: Folder): Promise<BaseWeights> {
 async function openShards(folder: Folder, index: ByteSource): Promise<BaseWeights> {
   const fields = new Fields(index.name, await readJson(index), '', 'download the base again');
   const shardOf = new Map(Object.entries(fields.section('weight_map').values));
-  const names = [...new Set(shardOf.values())].map((name) => checkShardName(name, index)).toSorted();
+  const names = [...new Set(shardOf.values())].map((name) => checkShardName(name, folder, index)).toSorted();
   if (names.length === 0) fields.refuse('weight_map', 'a shard for every tensor');
   const files: ByteSource[] = [];
   const tensors = new Map<string, TensorInfo>();
@@ -52,8 +52,9 @@ async function openShards(folder: Folder, index: ByteSource): Promise<BaseWeight
 }
 
 /** A shard's name comes from a downloaded file, so it may name nothing outside the folder. */
-function checkShardName(name: unknown, index: ByteSource): string {
-  if (typeof name === 'string' && isPickleName(name)) throw pickleError(name);
+function checkShardName(name: unknown, folder: Folder, index: ByteSource): string {
+  if (typeof name === 'string' && isPickleName(name))
+    throw pickleError(`${folder.name}/${name}, which ${INDEX} names`);
   if (typeof name === 'string' && /^[^/\\:]+\.safetensors$/.test(name) && !name.startsWith('..')) return name;
   throw new UserError(
     `${index.name}: weight_map names the file ${JSON.stringify(name)}, expected a plain .safetensors name in the same folder; download the base again.`,

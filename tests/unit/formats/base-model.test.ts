@@ -318,7 +318,7 @@ describe('refusals', () => {
         delete files['model.safetensors'];
         files['model.safetensors.index.json'] = JSON.stringify({ weight_map: { x: 'pytorch_model-1.bin' } });
       },
-      'pytorch_model-1.bin: this is a PyTorch pickle',
+      'base/pytorch_model-1.bin, which model.safetensors.index.json names: this is a PyTorch pickle, and',
     ],
   ])('%s', async (_, change, sentence) => {
     const error = await openBaseModel(await changed(change)).catch((reason: unknown) => reason as Error);
