@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { defaultRecipe, parseRecipe, type Recipe } from '../formats/recipe.ts';
 import { readAll } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -8,6 +8,15 @@ import { nodeSource } from './node-files.ts';
 
 /** What stands for "no adapter" where a folder is asked for. */
 export const NONE = 'none';
+
+/** Ends a command whose options or arguments hold an empty text: all that take any text are paths. */
+export function refuseEmpty(command: Command): void {
+  const isEmpty = (value: unknown) => typeof value === 'string' && value.trim() === '';
+  const option = command.options.find((o) => isEmpty(command.getOptionValue(o.attributeName())));
+  if (option) command.error(`option '${option.flags}' is empty, expected a path`);
+  const argument = command.registeredArguments.find((_, i) => isEmpty(command.processedArgs[i]));
+  if (argument) command.error(`argument '${argument.name()}' is empty, expected a path`);
+}
 
 /** A parser for a number option; bounds are inclusive. */
 export function numberOption({ whole = false, min = -Infinity, max = Infinity }) {

@@ -8,6 +8,7 @@ import { demoCommand } from './commands/demo.ts';
 import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { planCommand } from './commands/plan.ts';
+import { refuseEmpty } from './options.ts';
 
 const ISSUES = 'please report it with this message';
 
@@ -22,7 +23,8 @@ async function main(args: readonly string[]): Promise<number> {
     .usage('<command> [options]')
     .helpCommand(false)
     .configureOutput({ writeErr: () => undefined })
-    .exitOverride();
+    .exitOverride()
+    .hook('preAction', (_, command) => refuseEmpty(command));
   for (const add of [
     finetuneCommand,
     batchTestCommand,
