@@ -5,8 +5,9 @@ import { Option } from 'commander';
 import { showBytes } from '../formats/words.ts';
 import { BaseCache } from '../model/base-cache.ts';
 import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base-cache-storage.ts';
-import { errorCode, nearestFolder, partialName, syncFolder, writeDurably } from './durable-files.ts';
+import { nearestFolder, partialName, syncFolder, writeDurably } from './durable-files.ts';
 import { nodeFolder } from './node-files.ts';
+import { errorCode } from './stats.ts';
 
 /** What stands for "no cache" where its folder is asked for. */
 const OFF = 'off';

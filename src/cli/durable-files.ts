@@ -2,6 +2,7 @@ import { access, constants, mkdir, open, rename, rm, stat, statfs } from 'node:f
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
 import { showBytes } from '../formats/words.ts';
+import { errorCode, kindOf } from './stats.ts';
 
 /** Writes the chunks into a new file and waits until they are on disk. */
 export type WriteFile = (path: string, chunks: readonly Uint8Array[]) => Promise<void>;
@@ -85,12 +86,6 @@ export async function onDisk<T>(path: string, bytes: number, work: () => Promise
   }
 }
 
-/** The system's name of a failed call on a file, such as ENOSPC. */
-export function errorCode(error: unknown): string | undefined {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  return error instanceof Error && typeof code === 'string' && syscall !== undefined ? code : undefined;
-}
-
 async function freeBytes(path: string): Promise<number | undefined> {
   const folder = await nearestFolder(path);
   const info = await statfs(folder).catch(() => undefined);
@@ -107,9 +102,10 @@ export async function nearestFolder(path: string): Promise<string> {
 /** Throws UserError where no folder can be made, or nothing written, at `path`: better before hours of work than after. */
 export async function checkWritable(path: string, option = '--output'): Promise<void> {
   const nearest = await nearestFolder(resolve(path));
-  if (!(await stat(nearest)).isDirectory())
+  const info = await stat(nearest);
+  if (!info.isDirectory())
     throw new UserError(
-      `${path}: expected a folder for the output, found ${nearest === resolve(path) ? 'a file' : `the file ${nearest} on the way`}; choose another ${option}.`,
+      `${path}: expected a folder for the output, found ${kindOf(info)}${nearest === resolve(path) ? '' : ` on the way, ${nearest}`}; choose another ${option}.`,
     );
   const refused = await access(nearest, constants.W_OK | constants.X_OK).catch(errorCode);
   if (refused !== undefined)

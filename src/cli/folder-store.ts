@@ -1,11 +1,10 @@
-import { mkdir, readdir, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rename, rm, unlink } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import type { Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { Files, RunStore } from '../run/store.ts';
 import {
   checkWritable,
-  errorCode,
   nearestFolder,
   onDisk,
   partialName,
@@ -16,6 +15,7 @@ import {
   type WriteFile,
 } from './durable-files.ts';
 import { nodeFolder } from './node-files.ts';
+import { errorCode, notOpened, statsOf } from './stats.ts';
 
 const CHECKPOINT = /^checkpoint-(\d+)$/;
 const PARTIAL = /^\..+\.partial$/;
@@ -95,8 +95,7 @@ export class FolderStore implements RunStore {
   }
 
   async openResult(): Promise<Folder> {
-    const exists = await stat(this.name).catch(() => undefined);
-    return exists ? nodeFolder(this.name) : emptyFolder(this.name);
+    return (await statsOf(this.name)) ? nodeFolder(this.name) : emptyFolder(this.name);
   }
 
   async saveResult(files: Files, last: string): Promise<void> {
@@ -123,6 +122,7 @@ export class FolderStore implements RunStore {
 export async function checkApart(
   output: string,
   inputs: readonly { what: string; path: string }[],
+  option = '--output',
 ): Promise<void> {
   const real = await realPath(output);
   for (const { what, path } of inputs) {
@@ -137,13 +137,13 @@ export async function checkApart(
             : undefined;
     if (problem !== undefined)
       throw new UserError(
-        `${output}: the output ${problem}, which is never written to; choose another --output.`,
+        `${output}: the output ${problem}, which is never written to; choose another ${option}.`,
       );
   }
 }
 
 /** The path without links, also where its end does not exist yet. */
-async function realPath(path: string): Promise<string> {
+export async function realPath(path: string): Promise<string> {
   const absolute = resolve(path);
   const existing = await nearestFolder(absolute);
   return join(await realpath(existing), relative(existing, absolute));
@@ -152,10 +152,10 @@ async function realPath(path: string): Promise<string> {
 const isInside = (path: string, folder: string): boolean =>
   path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 
-/** The names in a folder; none where it does not exist. */
+/** The names in a folder; none where it does not exist. Throws UserError. */
 const list = (path: string): Promise<string[]> =>
   readdir(path).catch((error: unknown) => {
-    ignoreAbsent(error);
+    if (errorCode(error) !== 'ENOENT') throw notOpened(path, error);
     return [];
   });
 

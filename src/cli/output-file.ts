@@ -1,14 +1,39 @@
-import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
 import { checkWritable } from './durable-files.ts';
+import { checkApart, realPath } from './folder-store.ts';
+import { kindOf, statsOf } from './stats.ts';
 
-/** Throws UserError where the path names something that a file cannot be put in the place of. */
-export async function checkOutputFile(path: string, what: string, option = '--output'): Promise<void> {
-  const info = await stat(path).catch(() => undefined);
+/** A file or folder that a command reads, in words such as "the questions". */
+interface Input {
+  what: string;
+  path: string;
+}
+
+/** What an output file holds, the option that names it, and what it may not touch. */
+interface Output {
+  what: string;
+  option?: string;
+  /** Files that it may not take the place of. */
+  files?: readonly Input[];
+  /** Folders that nothing is written into. */
+  folders?: readonly Input[];
+}
+
+/** Throws UserError where the path names something that a file cannot be put in the place of, or may not be. */
+export async function checkOutputFile(
+  path: string,
+  { what, option = '--output', files = [], folders = [] }: Output,
+): Promise<void> {
+  const info = await statsOf(path);
   if (info && !info.isFile())
     throw new UserError(
-      `${path}: expected a file for ${what}, found ${info.isDirectory() ? 'a folder' : 'something else'}; choose another ${option}.`,
+      `${path}: expected a file for ${what}, found ${kindOf(info)}; choose another ${option}.`,
     );
+  const real = await realPath(path);
+  for (const file of files)
+    if (real === (await realPath(file.path)))
+      throw new UserError(`${path}: ${what} would take the place of ${file.what}; choose another ${option}.`);
+  await checkApart(path, folders, option);
   await checkWritable(dirname(path), option);
 }

@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BatchTestFile } from '../../src/generate/results.ts';
 import { retune, type CommandResult } from '../support/cli.ts';
@@ -41,8 +42,8 @@ describe('files that are not there', () => {
       { base: 'package.json' },
       'package.json: expected a folder, found a file; name the folder that holds it.',
     ],
-    [{ 'train-data': 'src' }, 'src: expected a file, found a directory; name the file itself.'],
-    [{ config: 'src' }, 'src: expected a file, found a directory; name the file itself.'],
+    [{ 'train-data': 'src' }, 'src: expected a file, found a folder; name the file itself.'],
+    [{ config: 'src' }, 'src: expected a file, found a folder; name the file itself.'],
   ])('are named: %o', async (options, sentence) => expect(await refusedRun(options)).toBe(sentence));
 
   it.each([
@@ -57,6 +58,76 @@ describe('files that are not there', () => {
   ])('are missed in their folder: %s', async (file, sentence) => {
     scene.remove(file);
     expect(await refusedRun()).toContain(sentence);
+  });
+});
+
+describe('what may not be read', () => {
+  const refused = async (call: string, at: string, code: string, args: string[]) => {
+    const NODE_OPTIONS = `--import=${new URL('../support/refused.mjs', import.meta.url)}`;
+    const env = { NODE_OPTIONS, REFUSED: call, REFUSED_AT: scene.path(at), REFUSED_WITH: code };
+    return refusal(await retune(args, env));
+  };
+
+  it.each(['EACCES', 'EPERM'])('is not called missing: %s', async (code) => {
+    const tail = `cannot be opened (${code}); check that you may read it.`;
+    const [base, v1] = [scene.path('base'), scene.path('v1')];
+    const first = `~/base/config.json: ${tail}`;
+    expect(await refused('open', BASE, code, ['inspect', scene.path(BASE)])).toBe(`~/${BASE}: ${tail}`);
+    expect(await refused('stat', BASE, code, ['inspect', scene.path(BASE)])).toBe(`~/${BASE}: ${tail}`);
+    expect(await refused('stat', 'v1/', code, ['inspect', v1])).toBe(`~/v1/adapter_config.json: ${tail}`);
+    expect(await refused('stat', 'base', code, ['plan', '--base', base])).toBe(`~/base: ${tail}`);
+    expect(await refused('open', 'base/', code, ['plan', '--base', base])).toBe(first);
+    expect(await refused('stat', 'base/', code, scene.finetune())).toBe(first);
+    expect(await refused('stat', 'train.jsonl', code, scene.finetune())).toBe(`~/train.jsonl: ${tail}`);
+    expect(await refused('readdir', 'v2', code, scene.finetune())).toBe(`~/v2: ${tail}`);
+    scene.remove('v1/adapter_config.json');
+    expect(await refused('readdir', 'v1', code, ['inspect', v1])).toBe(`~/v1: ${tail}`);
+    expect(scene.exists('v2')).toBe(false);
+  });
+
+  it('is a disk that fails', async () =>
+    expect(await refused('open', BASE, 'EIO', ['inspect', scene.path(BASE)])).toBe(
+      `~/${BASE}: cannot be read (EIO); check the path and its disk.`,
+    ));
+
+  it('is a link to itself', async () => {
+    symlinkSync(scene.path('loop'), scene.path('loop'));
+    const loop = scene.path('loop');
+    for (const args of [
+      ['inspect', loop],
+      ['plan', '--base', loop],
+      ...['base', 'train-data', 'config', 'output'].map((option) => scene.finetune({ [option]: loop })),
+    ])
+      expect(refusal(await retune(args))).toBe(
+        '~/loop: is a chain of links that ends nowhere; name what the links were to lead to.',
+      );
+  });
+});
+
+describe('what is neither a file nor a folder', () => {
+  const neither = 'something that is neither a file nor a folder';
+
+  it('is called so: a pipe, a device', async () => {
+    execFileSync('mkfifo', [scene.path('pipe')]);
+    for (const [path, name] of [
+      [scene.path('pipe'), '~/pipe'],
+      ['/dev/null', '/dev/null'],
+    ] as const) {
+      const file = `${name}: expected a file, found ${neither}; name a file on a disk.`;
+      expect(refusal(await retune(['inspect', path]))).toBe(file);
+      expect(await refusedRun({ 'train-data': path })).toBe(file);
+      expect(await refusedRun({ base: path })).toBe(
+        `${name}: expected a folder, found ${neither}; name a folder.`,
+      );
+      expect(await refusedRun({ output: path })).toBe(
+        `${name}: expected a folder for the output, found ${neither}; choose another --output.`,
+      );
+    }
+    scene.remove('base/config.json');
+    execFileSync('mkfifo', [scene.path('base/config.json')]);
+    expect(await refusedRun()).toBe(
+      `~/base/config.json: expected a file, found ${neither}; name a file on a disk.`,
+    );
   });
 });
 
@@ -191,6 +262,14 @@ describe('a pickle', () => {
     scene.write(BASE, bytes);
     expect(await refusedRun()).toBe(sentence(BASE));
   });
+});
+
+it('a pickle that an index names is refused with its folder and the index', async () => {
+  scene.remove(BASE);
+  scene.write('base/model.safetensors.index.json', '{"weight_map": {"x": "pytorch_model-1.bin"}}');
+  expect(await refusedRun()).toMatch(
+    /^~\/base\/pytorch_model-1\.bin, which model\.safetensors\.index\.json names: this is a PyTorch pickle, and /,
+  );
 });
 
 describe('a base of another kind', () => {
@@ -443,6 +522,47 @@ describe('a command line', () => {
     [['inspect', 'package.json'], 'package.json: the safetensors header claims'],
   ])('with %o', async (args, sentence) => expect(refusal(await retune(args))).toContain(sentence));
 
+  it.each<[string, string[]]>([
+    ...['--base', '--source-model', '--train-data', '--val-data', '--output', '--config', '--base-cache'].map(
+      (option): [string, string[]] => [
+        option,
+        ['finetune', '--source-model=a', '--train-data=b', '--output=c'],
+      ],
+    ),
+    ...['--base', '--model', '--questions', '--output', '--config', '--base-cache'].map(
+      (option): [string, string[]] => [
+        option,
+        ['batch-test', '--base=a', '--model=b', '--questions=c', '--output=d'],
+      ],
+    ),
+    ...['--base', '--model', '--config'].map((option): [string, string[]] => [option, ['plan', '--base=a']]),
+    ...['--base', '--json', '--plot'].map((option): [string, string[]] => [option, ['bench']]),
+    ['--csv', ['compare', 'a', 'b']],
+    ['--files', ['demo']],
+    ['--output', ['demo']],
+    ['--base-cache', ['cache', 'list']],
+  ])('with an empty %s: %o', async (option, args) => {
+    expect(refusal(await retune([...args, option, '']))).toMatch(
+      new RegExp(
+        `^retune: option '${option} <\\w+>' is empty, expected a path; see retune ${args[0]} --help\\.$`,
+      ),
+    );
+  });
+
+  it.each([
+    [
+      ['plan', '--base', ' '],
+      "retune: option '--base <folder>' is empty, expected a path; see retune plan --help.",
+    ],
+    [['inspect', ''], "retune: argument 'path' is empty, expected a path; see retune inspect --help."],
+    [
+      ['compare', 'a', ''],
+      "retune: argument 'results-v2' is empty, expected a path; see retune compare --help.",
+    ],
+  ])('with a blank or an empty argument: %o', async (args, sentence) =>
+    expect(refusal(await retune(args))).toBe(sentence),
+  );
+
   it('with a mode that does not exist', async () => {
     expect(refusal(await retune(scene.finetune({ resume: 'maybe' })))).toBe(
       "retune: option '--resume <mode>' argument 'maybe' is invalid: allowed choices are exact, weights, never; see retune finetune --help.",
@@ -524,5 +644,69 @@ describe('a batch test', () => {
     expect(refusal(await test(['--output', scene.path('train.jsonl/x.json')]))).toBe(
       '~/train.jsonl: expected a folder for the output, found a file; choose another --output.',
     );
+    expect(refusal(await test(['--output', '/dev/null']))).toBe(
+      '/dev/null: expected a file for the answers, found something that is neither a file nor a folder; choose another --output.',
+    );
+  });
+
+  it('writes into no file or folder that it reads', async () => {
+    symlinkSync(scene.path('questions.json'), scene.path('link.json'));
+    const before = snapshot();
+    const takes = (what: string) => `the answers would take the place of ${what}; choose another --output.`;
+    const lies = (what: string) =>
+      `the output lies inside ${what}, which is never written to; choose another --output.`;
+    const config = ['--config', scene.path('training_config.yaml')];
+    for (const [output, sentence] of [
+      ['questions.json', takes('the questions')],
+      ['link.json', takes('the questions')],
+      ['v1/../questions.json', takes('the questions')],
+      ['training_config.yaml', takes('the recipe')],
+      ['v1/adapter_config.json', lies('the adapter, ~/v1')],
+      ['v1/answers.json', lies('the adapter, ~/v1')],
+      ['base/config.json', lies('the base model, ~/base')],
+    ] as const)
+      expect(refusal(await test([...config, '--output', `${scene.folder}/${output}`]))).toBe(
+        `~/${output}: ${sentence}`,
+      );
+    expect(snapshot()).toEqual(before);
+  });
+});
+
+/** When each of the scene's files was last put where it is. */
+const snapshot = () =>
+  Object.fromEntries(
+    readdirSync(scene.folder, { recursive: true, encoding: 'utf8' }).map((name) => [
+      name,
+      statSync(scene.path(name)).ctimeMs,
+    ]),
+  );
+
+it('a comparison takes the place of neither of its files', async () => {
+  for (const name of ['1.json', '2.json']) scene.write(name, '[]');
+  const before = snapshot();
+  const files = [scene.path('1.json'), scene.path('2.json')];
+  for (const csv of files)
+    expect(refusal(await retune(['compare', ...files, '--csv', csv]))).toBe(
+      `${csv.replace(scene.folder, '~')}: the table would take the place of the answers that are compared; choose another --csv.`,
+    );
+  expect(snapshot()).toEqual(before);
+});
+
+describe('a benchmark', () => {
+  it('refuses before it measures what it could not write', async () => {
+    const before = snapshot();
+    const bench = (...args: string[]) =>
+      retune(['bench', '--model', 'tiny', '--section', 'ceilings', ...args]);
+    const same = scene.path('bench.out');
+    expect(refusal(await bench('--json', same, '--plot', same))).toBe(
+      '~/bench.out: the picture would take the place of the figures of --json; choose another --plot.',
+    );
+    expect(refusal(await bench('--base', scene.path('base'), '--json', scene.path('base/config.json')))).toBe(
+      '~/base/config.json: the output lies inside the base model, ~/base, which is never written to; choose another --json.',
+    );
+    expect(refusal(await bench('--plot', scene.path('base')))).toBe(
+      '~/base: expected a file for the picture, found a folder; choose another --plot.',
+    );
+    expect(snapshot()).toEqual(before);
   });
 });

@@ -113,7 +113,11 @@ async function runBatchTest(options: Options): Promise<number> {
     const base = await nodeFolder(options.base);
     const adapter = options.model === NONE ? undefined : await nodeFolder(options.model);
     const questions = await nodeSource(options.questions);
-    await checkOutputFile(options.output, 'the answers');
+    const files = [{ what: 'the questions', path: options.questions }];
+    if (options.config !== undefined) files.push({ what: 'the recipe', path: options.config });
+    const folders = [{ what: 'the base model', path: options.base }];
+    if (adapter) folders.push({ what: 'the adapter', path: options.model });
+    await checkOutputFile(options.output, { what: 'the answers', files, folders });
     const recipe = await readRecipe(options.config ?? (await recipeBeside(adapter)), display);
     const report = new TestReport(display);
     const { maxNewTokens, seed } = options;

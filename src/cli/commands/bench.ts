@@ -1,15 +1,17 @@
 import { Option, type Command } from 'commander';
-import { writeFile } from 'node:fs/promises';
 import { bench, SECTIONS, type SectionName } from '../../bench/bench.ts';
 import type { BenchDisk } from '../../bench/loading.ts';
 import { MODELS, type ModelName } from '../../bench/models.ts';
 import { plotSvg } from '../../bench/plot.ts';
 import { reportJson, showSection } from '../../bench/report.ts';
+import { encodeUtf8 } from '../../formats/utf8.ts';
 import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/precision.ts';
 import { givenBase, syntheticBaseFiles } from '../bench-disk.ts';
 import { openDisplay } from '../display.ts';
+import { replaceFiles } from '../durable-files.ts';
 import { openNodeGpu } from '../node-gpu.ts';
 import { numberOption } from '../options.ts';
+import { checkOutputFile } from '../output-file.ts';
 import { table } from '../table.ts';
 
 /** Reads and writes gigabytes: only where it is asked for. */
@@ -72,6 +74,7 @@ export function benchCommand(program: Command): void {
 
 async function runBench(options: Options): Promise<void> {
   const display = openDisplay();
+  await checkOutputs(options);
   const { model: models, precision, rounds, force = false } = options;
   const sections = options.section.filter((name) => name !== LOADING);
   const tokens = options.tokens ?? (models.includes('tiny') ? [64] : [128, 512, 1024, 2048]);
@@ -99,8 +102,16 @@ async function runBench(options: Options): Promise<void> {
   if (report.countsOnly)
     display.line('Note: this device computes on the CPU, so speeds are left out; --force shows them.');
   if (options.json !== undefined)
-    await writeFile(options.json, `${JSON.stringify(reportJson(report), null, 2)}\n`);
-  if (options.plot !== undefined) await writeFile(options.plot, plotSvg(report));
+    await replaceFiles([[options.json, [encodeUtf8(`${JSON.stringify(reportJson(report), null, 2)}\n`)]]]);
+  if (options.plot !== undefined) await replaceFiles([[options.plot, [encodeUtf8(plotSvg(report))]]]);
+}
+
+async function checkOutputs({ base, json, plot }: Options): Promise<void> {
+  const folders = base === undefined ? [] : [{ what: 'the base model', path: base }];
+  if (json !== undefined) await checkOutputFile(json, { what: 'the figures', option: '--json', folders });
+  if (plot === undefined) return;
+  const files = json === undefined ? [] : [{ what: 'the figures of --json', path: json }];
+  await checkOutputFile(plot, { what: 'the picture', option: '--plot', files, folders });
 }
 
 function disks({ base, layers, model }: Options): (() => Promise<BenchDisk>)[] {

@@ -37,13 +37,13 @@ async function runCompare(
   options: { json?: true; csv?: string },
 ): Promise<void> {
   const display = openDisplay();
+  const files = [first, second].map((path) => ({ what: 'the answers that are compared', path }));
+  if (options.csv !== undefined)
+    await checkOutputFile(options.csv, { what: 'the table', option: '--csv', files });
   const v1 = await readResults(await nodeSource(first));
   const v2 = await readResults(await nodeSource(second));
   const comparison = compareResults(v1, v2);
-  if (options.csv !== undefined) {
-    await checkOutputFile(options.csv, 'the table', '--csv');
-    await replaceFiles([[options.csv, [encodeUtf8(resultsCsv(v1, v2))]]]);
-  }
+  if (options.csv !== undefined) await replaceFiles([[options.csv, [encodeUtf8(resultsCsv(v1, v2))]]]);
   if (options.json) return display.line(JSON.stringify(comparison, null, 2));
   for (const line of summary(comparison)) display.line(line);
   for (const answer of comparison.changed) for (const line of changed(answer)) display.line(line);

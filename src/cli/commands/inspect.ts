@@ -1,8 +1,8 @@
-import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { openDisplay } from '../display.ts';
 import { inspectFile, inspectFolder, type Facts } from '../inspections.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
+import { statsOf } from '../stats.ts';
 import { showBytes, showCount } from '../../formats/words.ts';
 
 /** `retune inspect`: what a folder or file holds, and whether it is sound. */
@@ -28,7 +28,7 @@ async function runInspect(path: string, options: { json?: true }): Promise<void>
       info: `${showBytes(done)} of ${showBytes(total)}`,
     });
   try {
-    const isFolder = (await stat(path).catch(() => undefined))?.isDirectory();
+    const isFolder = (await statsOf(path))?.isDirectory();
     const facts = isFolder
       ? await inspectFolder(await nodeFolder(path), onProgress)
       : await inspectFile(await nodeSource(path), onProgress);

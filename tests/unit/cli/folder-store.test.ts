@@ -157,7 +157,7 @@ describe('an output that cannot be one', () => {
     );
     const under = join(work, 'file/out');
     expect(await messageOf(() => FolderStore.open(under))).toBe(
-      `${under}: expected a folder for the output, found the file ${join(work, 'file')} on the way; choose another --output.`,
+      `${under}: expected a folder for the output, found a file on the way, ${join(work, 'file')}; choose another --output.`,
     );
   });
 

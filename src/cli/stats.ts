@@ -1,0 +1,41 @@
+import type { Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { UserError } from '../formats/user-error.ts';
+
+/** The system's name of a failed call on a file, such as ENOSPC. */
+export function errorCode(error: unknown): string | undefined {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return error instanceof Error && typeof code === 'string' && syscall !== undefined ? code : undefined;
+}
+
+/** What lies at a path, behind all links; undefined where nothing does. Throws UserError where that stays unknown. */
+export async function statsOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw notOpened(path, error);
+  }
+}
+
+/** "a file", "a folder", or neither: a pipe, a socket, a device. */
+export function kindOf(info: Stats): string {
+  if (info.isFile()) return 'a file';
+  return info.isDirectory() ? 'a folder' : 'something that is neither a file nor a folder';
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'cannot be opened (EACCES); check that you may read it',
+  EPERM: 'cannot be opened (EPERM); check that you may read it',
+  ELOOP: 'is a chain of links that ends nowhere; name what the links were to lead to',
+};
+
+/** What the system refused to open as a UserError; any other error as it is. */
+export function notOpened(path: string, error: unknown): unknown {
+  const code = errorCode(error);
+  if (code === undefined) return error;
+  return new UserError(
+    `${path}: ${ADVICE[code] ?? `cannot be read (${code}); check the path and its disk`}.`,
+  );
+}
