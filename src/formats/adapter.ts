@@ -6,12 +6,14 @@ import {
 } from './adapter-config.ts';
 import type { Folder } from './byte-source.ts';
 import type { DecoderConfig } from './decoder-config.ts';
+import { checkFinite } from './finite.ts';
 import { readJson } from './json.ts';
 import { type LoraModule, loraModules } from './lora-modules.ts';
 import { isPickleName, pickleError } from './pickle.ts';
 import {
+  decodeF32,
   openSafetensors,
-  readTensorF32,
+  readTensor,
   type Safetensors,
   showShape,
   type TensorInfo,
@@ -40,7 +42,10 @@ export interface Adapter {
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter_model.safetensors';
 
-/** Reads a PEFT adapter folder against the base it is for. Throws UserError, naming the tensor that does not fit. */
+/**
+ * Reads a PEFT adapter folder against the base it is for. Throws UserError, naming the tensor that does not fit or is
+ * not finite.
+ */
 export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promise<Adapter> {
   const configFile = await folder.open(CONFIG);
   if (!configFile) throw missing(folder, CONFIG);
@@ -70,7 +75,7 @@ export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promi
   }
   const weights: LoraWeights[] = [];
   for (const { module, A, B } of modules) {
-    weights.push({ module, A: await readTensorF32(A), B: await readTensorF32(B) });
+    weights.push({ module, A: await readMatrix(A), B: await readMatrix(B) });
   }
   return { config, weights };
 }
@@ -109,6 +114,13 @@ export const ADAPTER_METADATA = { format: 'pt' } as const;
 /** A module's tensor as PEFT names it. */
 export function tensorName(module: LoraModule, matrix: 'A' | 'B'): string {
   return `base_model.model.${module.name}.lora_${matrix}.weight`;
+}
+
+/** The f32 values of one of an adapter's tensors. Throws UserError where they are not all finite. */
+export async function readMatrix(info: TensorInfo): Promise<Float32Array<ArrayBuffer>> {
+  const bytes = await readTensor(info);
+  checkFinite(info, bytes, 'take an earlier checkpoint or another copy of the adapter');
+  return decodeF32(info, bytes);
 }
 
 function f32Tensor(name: string, shape: number[], values: Float32Array): TensorData {

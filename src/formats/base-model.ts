@@ -63,6 +63,19 @@ export function linearSource(base: BaseModel, name: string): LinearSource {
   return base.nf4.get(name) ?? { kind: 'dense', weight: base.tensors.get(`${name}.weight`)! };
 }
 
+/** What a base with broken values needs. */
+export const BASE_REMEDY = 'download the base again';
+
+/** The tensors whose floats count as they are: weights stored densely, and the scales of those that are NF4. */
+export function floatTensors(base: BaseModel): TensorInfo[] {
+  const linear = linearModules(base.config).flatMap(({ name }) => {
+    const source = linearSource(base, name);
+    if (source.kind === 'dense') return [source.weight];
+    return source.nested ? [source.nested.absmax, source.nested.map] : [source.absmax];
+  });
+  return [...linear, ...[...denseTensors(base.config)].map(([name]) => base.tensors.get(name)!)];
+}
+
 /** What determines the base's numbers, in a stable order, for hashing: the weight files and config.json. */
 export function baseFiles(base: BaseModel): ByteSource[] {
   return [...base.weightFiles, base.configFile];

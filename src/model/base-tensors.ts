@@ -1,5 +1,6 @@
-import { linearSource, type BaseModel } from '../formats/base-model.ts';
+import { BASE_REMEDY, linearSource, type BaseModel } from '../formats/base-model.ts';
 import { linearModules, type LinearModule } from '../formats/decoder-weights.ts';
+import { checkFinite } from '../formats/finite.ts';
 import { doubleQuantise, signedDynamicMap } from '../formats/nf4.ts';
 import type { Nf4Source } from '../formats/nf4-checkpoint.ts';
 import { decodeF32, type TensorInfo } from '../formats/safetensors.ts';
@@ -54,14 +55,26 @@ function linear(to: Upload, model: BaseModel, module: LinearModule, weight: Nf4W
       ];
 }
 
+/** A range of `info`, looked at on the way: NaN or infinity in a base would only show as a loss that is none. */
+function checked(info: TensorInfo, wanted: Wanted): Wanted {
+  const take: Wanted['take'] = (at, bytes) => {
+    checkFinite(info, bytes, BASE_REMEDY);
+    wanted.take(at, bytes);
+  };
+  return { ...wanted, take };
+}
+
 /** A table's rows as they are, part by part. */
 function tableRows({ gpu }: Upload, info: TensorInfo, { parts, format, width }: Table): Wanted[] {
   const row = width * FORMAT_BYTES[format];
   return parts.map(({ begin, count, view: { buffer } }) =>
-    verbatim(
-      gpu,
-      { ...info, begin: info.begin + begin * row, end: info.begin + (begin + count) * row },
-      buffer,
+    checked(
+      info,
+      verbatim(
+        gpu,
+        { ...info, begin: info.begin + begin * row, end: info.begin + (begin + count) * row },
+        buffer,
+      ),
     ),
   );
 }
@@ -79,12 +92,12 @@ export function verbatim(
 /** Norms and biases become f32. */
 function floats({ gpu }: Upload, info: TensorInfo, to: View): Wanted {
   const size = FORMAT_BYTES[formatOf(info)];
-  return {
+  return checked(info, {
     ...info,
     unit: size,
     take: (at, bytes) =>
       upload(gpu, to.buffer, (4 * at) / size, new Uint8Array(decodeF32(info, bytes).buffer)),
-  };
+  });
 }
 
 /** A dense weight, quantised as it comes; its scales go to `absmax`. */
@@ -92,14 +105,14 @@ function quantised(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: View
   const { codes, columns, depth } = weight;
   const format = formatOf(info);
   const unit = 64 * FORMAT_BYTES[format];
-  return {
+  return checked(info, {
     ...info,
     unit,
     take: (at, bytes) => {
       const run = { blocks: bytes.length / unit, firstBlock: at / unit, columns, depth };
       nf4Quantise(to.stream, { source: to.stage(bytes), format, codes, absmax, ...run });
     },
-  };
+  });
 }
 
 /** A dense weight whose scales are quantised too: they come back once they are complete, and that holds nobody up. */
@@ -142,12 +155,13 @@ function packed(to: Upload, source: Nf4Source, weight: Nf4Weight): Wanted[] {
       nf4Repack(to.stream, { source: to.stage(bytes), codes, ...run });
     },
   };
-  const scales = [verbatim(to.gpu, source.absmax, buffer)];
+  const scales = [checked(source.absmax, verbatim(to.gpu, source.absmax, buffer))];
   if (source.nested && nested) {
-    nested.offset = source.nested.offset;
+    const { absmax, map, offset } = source.nested;
+    nested.offset = offset;
     scales.push(
-      verbatim(to.gpu, source.nested.absmax, buffer, 4 * nested.absmaxAt),
-      verbatim(to.gpu, source.nested.map, buffer, 4 * nested.mapAt),
+      checked(absmax, verbatim(to.gpu, absmax, buffer, 4 * nested.absmaxAt)),
+      checked(map, verbatim(to.gpu, map, buffer, 4 * nested.mapAt)),
     );
   }
   return [repacked, ...scales];

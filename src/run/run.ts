@@ -215,8 +215,13 @@ export class Run {
       good === undefined
         ? 'there is no checkpoint yet'
         : `the last good one is ${store.checkpointName(good)}`;
+    // The first step's loss is of what was read, before anything was learnt.
+    const remedy =
+      error.step > 1
+        ? 'lower training.learning_rate or look at those rows'
+        : `look at those rows, or take another copy of ${inputs.source ? 'the source adapter or of ' : ''}the base, whose values may be broken`;
     return new UserError(
-      `Step ${error.step}: the ${error.what} is not finite (${inputs.train.name}, ${where}); ${checkpoint}; lower training.learning_rate or look at those rows, then start again.`,
+      `Step ${error.step}: the ${error.what} is not finite (${inputs.train.name}, ${where}); ${checkpoint}; ${remedy}, then start again.`,
     );
   }
 
