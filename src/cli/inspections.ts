@@ -1,14 +1,17 @@
 import { basename } from 'node:path';
-import { parseAdapterConfig, type AdapterConfig } from '../formats/adapter-config.ts';
-import { openBaseModel } from '../formats/base-model.ts';
+import { checkAdapter } from '../formats/adapter-check.ts';
+import { parseAdapterConfig } from '../formats/adapter-config.ts';
+import { BASE_REMEDY, floatTensors, openBaseModel } from '../formats/base-model.ts';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
+import { allFinite, checkFinite, tensorPieces } from '../formats/finite.ts';
 import { readJson } from '../formats/json.ts';
 import { isPickleName, pickleError } from '../formats/pickle.ts';
-import { openSafetensors, readTensorF32, showShape, type Safetensors } from '../formats/safetensors.ts';
+import { openSafetensors, type Safetensors } from '../formats/safetensors.ts';
 import { sha256 } from '../formats/sha256.ts';
 import { UserError } from '../formats/user-error.ts';
 import { CURSOR, verifyFiles } from '../run/checkpoint.ts';
+import { checkChatTemplate } from '../text/chat-template.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
 
 /** What `inspect` found, in the order in which it is shown. */
@@ -37,26 +40,48 @@ export async function inspectFolder(folder: Folder, onProgress: OnProgress): Pro
 /** Any safetensors file. Throws UserError where it breaks the format. */
 export async function inspectFile(source: ByteSource, onProgress: OnProgress): Promise<Facts> {
   const file = await openSafetensors(source);
+  const notFinite = await tensorsNotFinite(file, onProgress);
   return {
     kind: 'safetensors file',
     ...tensorFacts([file]),
     metadata: file.metadata,
-    sha256: await sha256(source, (done) => onProgress(done, source.size)),
+    not_finite: notFinite.length > 0 ? notFinite : 'none',
+    sha256: await sha256(source, (done) => onProgress(source.size + done, 2 * source.size)),
     sound: 'its header and layout are those of the format',
   };
+}
+
+/** The names of the F32, F16 and BF16 tensors that hold NaN or infinity. */
+async function tensorsNotFinite({ source, tensors }: Safetensors, onProgress: OnProgress): Promise<string[]> {
+  const names = new Set<string>();
+  for (const tensor of tensors.values()) {
+    for await (const piece of tensorPieces(tensor))
+      if (!allFinite(tensor.dtype, piece)) names.add(tensor.name);
+    onProgress(tensor.end, 2 * source.size);
+  }
+  return [...names];
 }
 
 async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Facts> {
   const model = await openBaseModel(folder);
   const tokenizer = await loadTokenizer(folder);
+  checkChatTemplate(tokenizer, folder.name);
   const { config, nf4 } = model;
   const shapes = [
     ...linearModules(config).map((m) => m.shape),
     ...[...denseTensors(config)].map(([, s]) => s),
   ];
   const files: Record<string, string> = {};
-  const total = model.weightFiles.reduce((sum, file) => sum + file.size, 0);
+  const floats = floatTensors(model);
+  const total =
+    model.weightFiles.reduce((sum, file) => sum + file.size, 0) +
+    floats.reduce((sum, { begin, end }) => sum + end - begin, 0);
   let before = 0;
+  for (const tensor of floats)
+    for await (const piece of tensorPieces(tensor)) {
+      checkFinite(tensor, piece, BASE_REMEDY);
+      onProgress((before += piece.length), total);
+    }
   for (const file of model.weightFiles) {
     files[basename(file.name)] = await sha256(file, (done) => onProgress(before + done, total));
     before += file.size;
@@ -76,7 +101,8 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
     quantised: model.quantised ? `NF4, ${nf4.size} modules${nested ? ', scales quantised too' : ''}` : 'no',
     ...tensorFacts(await Promise.all(model.weightFiles.map(openSafetensors))),
     sha256: files,
-    sound: 'every tensor that config.json asks for is there in its shape, and the tokenizer loads',
+    sound:
+      'every tensor that config.json asks for is there in its shape and finite, and the tokenizer and any chat template load',
   };
 }
 
@@ -92,8 +118,7 @@ async function inspectAdapter(folder: Folder, onProgress: OnProgress): Promise<F
     );
   }
   const file = await openSafetensors(weights);
-  const modules = checkPairs(file, config);
-  await checkFinite(file);
+  const modules = await checkAdapter(file, config);
   return {
     kind: 'adapter',
     base_model_name: config.baseModelName ?? 'not given',
@@ -110,7 +135,7 @@ async function inspectAdapter(folder: Folder, onProgress: OnProgress): Promise<F
     metadata: file.metadata,
     sha256: await sha256(weights, (done) => onProgress(done, weights.size)),
     sound:
-      'its tensors are finite and make LoRA pairs of the rank that adapter_config.json gives; whether they fit a base shows when it is loaded',
+      'its tensors are finite LoRA pairs for the modules and of the ranks that adapter_config.json gives; whether they fit a base shows when it is loaded',
   };
 }
 
@@ -134,47 +159,4 @@ function tensorFacts(files: readonly Safetensors[]) {
   const dtypes: Record<string, number> = {};
   for (const { dtype } of tensors) dtypes[dtype] = (dtypes[dtype] ?? 0) + 1;
   return { tensors: tensors.length, dtypes, bytes: tensors.reduce((sum, t) => sum + t.end - t.begin, 0) };
-}
-
-const PAIR = /^base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight$/;
-
-/** Checks what can be known without the base; returns the number of pairs. */
-function checkPairs({ source, tensors }: Safetensors, config: AdapterConfig): number {
-  const refuse = (what: string): never => {
-    throw new UserError(
-      `${source.name}: ${what}; the adapter is incomplete or not plain LoRA, so take another copy of it.`,
-    );
-  };
-  const ranks = new Map<string, Map<string, number>>();
-  const allowed = new Set([config.r, ...config.rankPattern.values()]);
-  for (const { name, shape } of tensors.values()) {
-    const [, module, matrix] = PAIR.exec(name) ?? [];
-    if (module === undefined || matrix === undefined)
-      return refuse(
-        `the tensor ${name} is found, expected only names that end in lora_A.weight or lora_B.weight`,
-      );
-    const rank = shape[matrix === 'A' ? 0 : 1];
-    if (shape.length !== 2 || rank === undefined || !allowed.has(rank))
-      return refuse(
-        `${name} is ${showShape(shape)}, expected ${matrix === 'A' ? '[r, in]' : '[out, r]'} with r ${[...allowed].join(' or ')} by adapter_config.json`,
-      );
-    ranks.set(module, (ranks.get(module) ?? new Map<string, number>()).set(matrix, rank));
-  }
-  if (ranks.size === 0) refuse('there is no tensor in it, expected pairs of lora_A and lora_B');
-  for (const [module, found] of ranks) {
-    if (found.size < 2) refuse(`${module} has only lora_${[...found.keys()][0]}, expected lora_A and lora_B`);
-    if (found.get('A') !== found.get('B'))
-      refuse(
-        `${module} has lora_A of rank ${found.get('A')} and lora_B of rank ${found.get('B')}, expected one rank`,
-      );
-  }
-  return ranks.size;
-}
-
-async function checkFinite({ source, tensors }: Safetensors): Promise<void> {
-  for (const tensor of tensors.values())
-    if (!(await readTensorF32(tensor)).every(Number.isFinite))
-      throw new UserError(
-        `${source.name}: ${tensor.name} holds values that are not finite, expected numbers; take an earlier checkpoint or another copy.`,
-      );
 }

@@ -30,10 +30,15 @@ export function linearModules(config: DecoderConfig): LinearModule[] {
     PROJECTIONS.map((projection) => ({
       layer,
       projection,
-      name: `model.layers.${layer}.${ATTENTION.has(projection) ? 'self_attn' : 'mlp'}.${projection}`,
+      name: moduleName(layer, projection),
       shape: linearShape(config, projection),
     })),
   ).flat();
+}
+
+/** As in "model.layers.0.self_attn.q_proj". */
+export function moduleName(layer: number, projection: Projection): string {
+  return `model.layers.${layer}.${ATTENTION.has(projection) ? 'self_attn' : 'mlp'}.${projection}`;
 }
 
 /** [out, in] of a linear module's weight. */

@@ -23,6 +23,29 @@ const OUTSIDE = ['lm_head', 'model.embed_tokens'];
 
 /** The modules that PEFT would adapt, in layer order, then q, k, v, o, gate, up, down. Throws UserError. */
 export function loraModules(adapter: AdapterConfig, decoder: DecoderConfig): LoraModule[] {
+  const settingsOf = moduleSettings(adapter);
+  const modules = linearModules(decoder).flatMap(({ layer, projection, name, shape }): LoraModule[] => {
+    const settings = settingsOf(name);
+    if (!settings) return [];
+    const { r, alpha } = settings;
+    const scaling = alpha / (adapter.useRslora ? Math.sqrt(r) : r);
+    return [{ layer, projection, name, r, alpha, scaling, inFeatures: shape[1], outFeatures: shape[0] }];
+  });
+  if (modules.length === 0) {
+    throw new UserError(
+      `${adapter.file}: target_modules is ${show(adapter.targetModules)} and matches no module of the base, expected names such as q_proj; choose the base it belongs to.`,
+    );
+  }
+  return modules;
+}
+
+/**
+ * r and alpha of a module by its name, undefined where the adapter leaves it alone. Throws UserError where a pattern
+ * cannot be read or the target reaches outside the decoder layers.
+ */
+export function moduleSettings(
+  adapter: AdapterConfig,
+): (name: string) => Pick<LoraModule, 'r' | 'alpha'> | undefined {
   const isTarget = targetMatcher(adapter);
   const outside = OUTSIDE.find(isTarget);
   if (outside !== undefined) {
@@ -32,18 +55,7 @@ export function loraModules(adapter: AdapterConfig, decoder: DecoderConfig): Lor
   }
   const rankOf = patternLookup(adapter, 'rank_pattern', adapter.rankPattern, adapter.r);
   const alphaOf = patternLookup(adapter, 'alpha_pattern', adapter.alphaPattern, adapter.loraAlpha);
-  const modules = linearModules(decoder).filter((module) => isTarget(module.name));
-  if (modules.length === 0) {
-    throw new UserError(
-      `${adapter.file}: target_modules is ${show(adapter.targetModules)} and matches no module of the base, expected names such as q_proj; choose the base it belongs to.`,
-    );
-  }
-  return modules.map(({ layer, projection, name, shape }) => {
-    const r = rankOf(name);
-    const alpha = alphaOf(name);
-    const scaling = alpha / (adapter.useRslora ? Math.sqrt(r) : r);
-    return { layer, projection, name, r, alpha, scaling, inFeatures: shape[1], outFeatures: shape[0] };
-  });
+  return (name) => (isTarget(name) ? { r: rankOf(name), alpha: alphaOf(name) } : undefined);
 }
 
 type Matcher = (name: string) => boolean;

@@ -146,6 +146,19 @@ export class ChatTemplate {
   }
 }
 
+/** Throws UserError where the model in `folder` has a chat template that cannot be read or that no chat can use. */
+export function checkChatTemplate(tokenizer: TextTokenizer, folder: string): void {
+  if (tokenizer.chatTemplate === undefined) return;
+  try {
+    new ChatTemplate(tokenizer);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(
+      `${folder}: ${error.message}; take chat_template.jinja or tokenizer_config.json, whichever holds it, from the base model's repository again.`,
+    );
+  }
+}
+
 function markWhole(content: string, index: number): string {
   return mark(content, index);
 }
