@@ -5,8 +5,10 @@ export interface Progress {
   task: string;
   done: number;
   total: number;
-  /** Figures behind the bar. */
-  info?: string;
+  /** Behind the bar, those first that matter most. */
+  figures?: readonly string[];
+  /** Behind those where the terminal is wide enough for a bar as well. */
+  extras?: readonly string[];
 }
 
 /** Where a command reports: lines that stay and, on a terminal, one live line below them. */
@@ -88,13 +90,27 @@ class TerminalDisplay implements Display {
   }
 }
 
-const BAR_CELLS = 24;
+/** Cells of the bar. */
+const [WIDE, NARROW, LEAST] = [24, 8, 4];
 
-/** One line of at most `width` - 1 characters. */
-export function drawBar({ task, done, total, info = '' }: Progress, width: number): string {
+/**
+ * One line of at most `width` - 1 characters. Where it is short of room, the bar shrinks and extras go, then the bar,
+ * then the name of the task, then figures from their end; none is cut.
+ */
+export function drawBar(progress: Progress, width: number): string {
+  const { task, done, total, figures = [], extras = [] } = progress;
   const share = total > 0 ? Math.min(1, done / total) : 0;
-  const full = Math.floor(share * BAR_CELLS);
-  const bar = '█'.repeat(full) + '░'.repeat(BAR_CELLS - full);
   const percent = `${Math.floor(100 * share)}%`.padStart(4);
-  return `${task.padEnd(16)} ${bar} ${percent}  ${info}`.trimEnd().slice(0, Math.max(1, width - 1));
+  const bar = (cells: number) => '█'.repeat(Math.floor(share * cells)).padEnd(cells, '░');
+  const heads = [`${task.padEnd(16)} ${bar(WIDE)} ${percent}`, `${task} ${bar(NARROW)} ${percent}`];
+  const shortHeads = [`${task} ${bar(LEAST)} ${percent}`, `${task} ${percent}`, percent];
+  const lines = [
+    ...fewer(extras).flatMap((some) => heads.map((head) => [head, ...figures, ...some])),
+    ...fewer(figures).flatMap((some) => shortHeads.map((head) => [head, ...some])),
+  ].map((parts) => parts.join('  '));
+  return lines.find((line) => line.length < width) ?? '';
 }
+
+/** All, then without the last, without the last two, and so on; none at the end. */
+const fewer = (list: readonly string[]): string[][] =>
+  Array.from({ length: list.length + 1 }, (_, i) => list.slice(0, list.length - i));

@@ -30,7 +30,7 @@ export class RunReport {
           task: 'training',
           done: event.facts.resumedStep,
           total: event.facts.maxSteps,
-          info: 'the first step is on its way',
+          figures: ['the first step is on its way'],
         });
       case 'step':
         this.#latest = event.progress;
@@ -51,8 +51,14 @@ export class RunReport {
   #training(): void {
     if (!this.#latest) return;
     const { step, maxSteps } = this.#latest;
-    const info = `${step}/${maxSteps}  ${figures(this.#latest)}`;
-    this.#display.progress({ task: 'training', done: step, total: maxSteps, info });
+    const { loss, rate, norm, speed, left } = shown(this.#latest);
+    this.#display.progress({
+      task: 'training',
+      done: step,
+      total: maxSteps,
+      figures: [`${step}/${maxSteps}`, loss, speed, left],
+      extras: [rate, norm],
+    });
   }
 
   #phase(event: PhaseEvent): void {
@@ -73,7 +79,7 @@ const amount = ({ unit, total }: PhaseEvent): string =>
 function phaseProgress(event: PhaseEvent): Progress {
   const { phase, done, total, unit } = event;
   const so = unit === 'bytes' ? showBytes(done) : showCount(done);
-  return { task: phase, done, total, info: phase === 'saving' ? '' : `${so} of ${amount(event)}` };
+  return { task: phase, done, total, figures: phase === 'saving' ? [] : [`${so} of ${amount(event)}`] };
 }
 
 function factLines(facts: RunFacts): string[] {
@@ -90,15 +96,14 @@ function factLines(facts: RunFacts): string[] {
   return lines;
 }
 
-function figures({ loss, learningRate, gradNorm, tokensPerSecond, secondsLeft }: StepProgress): string {
-  return [
-    `loss ${loss.toFixed(4)}`,
-    `lr ${learningRate.toExponential(2)}`,
-    `grad_norm ${gradNorm.toFixed(3)}`,
-    showSpeed(tokensPerSecond),
-    `${showSeconds(secondsLeft)} left`,
-  ].join('  ');
-}
+/** A step's figures in words. */
+const shown = ({ loss, learningRate, gradNorm, tokensPerSecond, secondsLeft }: StepProgress) => ({
+  loss: `loss ${loss.toFixed(4)}`,
+  rate: `lr ${learningRate.toExponential(2)}`,
+  norm: `grad_norm ${gradNorm.toFixed(3)}`,
+  speed: showSpeed(tokensPerSecond),
+  left: `${showSeconds(secondsLeft)} left`,
+});
 
 /** An entry of log_history as a line; undefined for the summary at the end. */
 function logLine(entry: LogEntry, maxSteps: number, latest: StepProgress | undefined): string | undefined {
@@ -110,5 +115,5 @@ function logLine(entry: LogEntry, maxSteps: number, latest: StepProgress | undef
   const logged = { ...latest, loss };
   if (gradNorm !== undefined) logged.gradNorm = gradNorm;
   if (learningRate !== undefined) logged.learningRate = learningRate;
-  return `${place}  ${figures(logged)}`;
+  return [place, ...Object.values(shown(logged))].join('  ');
 }

@@ -178,12 +178,12 @@ class TestReport {
   #answering({ answered, questions, tokens }: BatchProgress): void {
     this.#begun ??= performance.now();
     const seconds = (performance.now() - this.#begun) / 1000;
-    const speed = tokens > 0 ? `  ${showCount(tokens)} tokens  ${showSpeed(tokens / seconds)}` : '';
-    const info = `${answered}/${questions}${speed}`;
+    const speed = tokens > 0 ? [`${showCount(tokens)} tokens`, showSpeed(tokens / seconds)] : [];
+    const figures = [`${answered}/${questions}`, ...speed];
     const share = Math.floor((20 * answered) / questions);
-    if (share > this.#told) this.#display.begin(`answered ${info}`);
+    if (share > this.#told) this.#display.begin(`answered ${figures.join('  ')}`);
     this.#told = share;
-    this.#display.progress({ task: 'answering', done: answered, total: questions, info });
+    this.#display.progress({ task: 'answering', done: answered, total: questions, figures });
   }
 }
 

@@ -25,7 +25,7 @@ async function runInspect(path: string, options: { json?: true }): Promise<void>
       task: 'hashing',
       done,
       total,
-      info: `${showBytes(done)} of ${showBytes(total)}`,
+      figures: [`${showBytes(done)} of ${showBytes(total)}`],
     });
   try {
     const isFolder = (await statsOf(path))?.isDirectory();

@@ -51,11 +51,11 @@ const EVENTS: RunEvent[] = [
 ];
 
 /** What the run's events become on a stream that is or is not a terminal. */
-function shown(isTTY: boolean): string {
-  const stream = Object.assign(new PassThrough(), { isTTY, columns: 100 });
+function shown(isTTY: boolean, columns = 100, events = EVENTS): string {
+  const stream = Object.assign(new PassThrough(), { isTTY, columns });
   const display = openDisplay(stream as unknown as NodeJS.WriteStream);
   const report = new RunReport(display);
-  for (const event of EVENTS) report.show(event);
+  for (const event of events) report.show(event);
   display.close();
   return String(stream.read());
 }
@@ -86,19 +86,51 @@ describe('a run on a terminal', () => {
     // The first line is written before there is anything to clear.
     for (const line of LINES) expect(lines).toContain(line);
     expect(text).toContain('hashing          ████████████░░░░░░░░░░░░  50%  1.0 KiB of 2.0 KiB');
-    expect(text).toContain(
-      'training         ████████░░░░░░░░░░░░░░░░  33%  4/12  loss 1.2346  lr 4.20e-5  grad_norm',
-    );
     // It ends with the live line taken away and the terminal wrapping lines again.
     expect(text.endsWith(clear)).toBe(true);
     expect(text.lastIndexOf('\u001b[?7h')).toBeGreaterThan(text.lastIndexOf('\u001b[?7l'));
   });
 });
 
+describe('the live line of a training', () => {
+  const [STEPS, LOSS, SPEED, LEFT] = ['4/12', 'loss 1.2346', '1,234 tokens/s', '3 min 05 s left'];
+  const [RATE, NORM] = ['lr 4.20e-5', 'grad_norm 0.500'];
+
+  it.each([
+    [140, 'training         ████████░░░░░░░░░░░░░░░░  33%', [STEPS, LOSS, SPEED, LEFT, RATE, NORM]],
+    [120, 'training ██░░░░░░  33%', [STEPS, LOSS, SPEED, LEFT, RATE, NORM]],
+    [100, 'training ██░░░░░░  33%', [STEPS, LOSS, SPEED, LEFT, RATE]],
+    [80, 'training ██░░░░░░  33%', [STEPS, LOSS, SPEED, LEFT]],
+    [60, ' 33%', [STEPS, LOSS, SPEED, LEFT]],
+    [40, ' 33%', [STEPS, LOSS, SPEED]],
+  ])('on %i columns has what matters most, whole', (columns, head, figures) => {
+    const line = [head, ...figures].join('  ');
+    expect(line.length).toBeLessThan(columns);
+    expect(shown(true, columns, [{ type: 'step', progress: STEP }])).toContain(`${line}\u001b`);
+  });
+
+  it('keeps the time left on 80 columns where every figure is long', () => {
+    const progress = { ...STEP, step: 1234, maxSteps: 5678, tokensPerSecond: 23456, secondsLeft: 660 };
+    expect(shown(true, 80, [{ type: 'step', progress }])).toContain(
+      'training ░░░░  21%  1234/5678  loss 1.2346  23,456 tokens/s  11 min 00 s left\u001b',
+    );
+  });
+});
+
 describe('the bar', () => {
-  it('never is as wide as the terminal', () => {
-    const progress = { task: 'training', done: 1, total: 3, info: 'x'.repeat(200) };
-    for (const width of [10, 40, 80]) expect(drawBar(progress, width)).toHaveLength(width - 1);
+  it('is narrower than the terminal, with whole figures only', () => {
+    const figures = ['10/20', 'some tokens', 'a speed'];
+    const progress = { task: 'answering', done: 1, total: 2, figures, extras: ['more', 'yet more'] };
+    let before = 0;
+    for (let width = 1; width < 120; width++) {
+      const line = drawBar(progress, width);
+      expect(line.length).toBeLessThan(width);
+      const found = line.replace(/^.*%/, '').split('  ').filter(Boolean);
+      expect(found).toEqual([...figures, ...progress.extras].slice(0, found.length));
+      expect(found.length).toBeGreaterThanOrEqual(before);
+      before = found.length;
+    }
+    expect(before).toBe(5);
   });
 
   it('is empty for nothing and full at most', () => {
