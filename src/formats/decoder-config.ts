@@ -122,9 +122,19 @@ function refuseVariants(fields: Fields, family: DecoderFamily): void {
   }
 }
 
-/** Both spellings: `rope_parameters` since transformers 5, `rope_theta` with `rope_scaling` before. */
+/**
+ * Both spellings: `rope_parameters` since transformers 5, `rope_theta` with `rope_scaling` before. Where a file has
+ * both, transformers goes by rope_scaling and the rope_theta outside alone; a file that says two things is refused.
+ */
 function readRope(fields: Fields): RopeConfig {
-  const key = fields.has('rope_parameters') ? 'rope_parameters' : 'rope_scaling';
+  const spelt = ['rope_parameters', 'rope_scaling'].filter((key) => !fields.section(key).isEmpty());
+  const [rope, other] = spelt.map((key) => readRopeSection(fields, key));
+  if (other && JSON.stringify(other) !== JSON.stringify(rope))
+    fields.refuse('rope_scaling', 'what rope_parameters says, rope_theta included');
+  return rope ?? { theta: fields.number('rope_theta', { above: 0 }, DEFAULT_THETA) };
+}
+
+function readRopeSection(fields: Fields, key: string): RopeConfig {
   const parameters = fields.section(key);
   const theta = (parameters.has('rope_theta') ? parameters : fields).number(
     'rope_theta',
@@ -138,13 +148,15 @@ function readRope(fields: Fields): RopeConfig {
   const typeKey = parameters.has('rope_type') ? 'rope_type' : 'type';
   if (parameters.choice(typeKey, ['default', 'llama3'], 'default') === 'default') return { theta };
   const lowFreqFactor = parameters.number('low_freq_factor', { above: 0 });
+  // As in transformers, the one outside counts where there are two.
+  const original = 'original_max_position_embeddings';
   return {
     theta,
     scaling: {
       factor: parameters.number('factor', { min: 1 }),
       lowFreqFactor,
       highFreqFactor: parameters.number('high_freq_factor', { above: lowFreqFactor }),
-      originalMaxPositions: parameters.number('original_max_position_embeddings', COUNT),
+      originalMaxPositions: (fields.has(original) ? fields : parameters).number(original, COUNT),
     },
   };
 }

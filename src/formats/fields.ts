@@ -42,6 +42,10 @@ export class Fields {
     return this.values[key] !== undefined && this.values[key] !== null;
   }
 
+  isEmpty(): boolean {
+    return Object.keys(this.values).length === 0;
+  }
+
   /** A number, or a string that spells one (YAML reads 5e-5 as text). */
   number(key: string, rule: NumberRule, fallback?: number): number {
     if (!this.has(key) && fallback !== undefined) return fallback;

@@ -118,6 +118,52 @@ describe('RoPE', () => {
     expect(parse({ ...llama, rope_scaling: { type: 'default' } }).rope).toEqual({ theta: 5e5 });
   });
 
+  // What transformers 5.18 makes of each was run: where the two keys disagree, it goes by rope_scaling alone.
+  describe('rope_parameters and rope_scaling side by side', () => {
+    const { rope_theta: theta, rope_scaling: llama3, ...rest } = llama;
+    const rope_parameters = { ...llama3, rope_theta: theta };
+    test.each([
+      ['the same, rope_theta outside', { rope_parameters, rope_scaling: llama3, rope_theta: theta }],
+      ['the same, rope_theta in both', { rope_parameters, rope_scaling: rope_parameters }],
+      ['an empty rope_scaling', { rope_parameters, rope_scaling: {}, rope_theta: 1e4 }],
+      ['a null rope_scaling', { rope_parameters, rope_scaling: null, rope_theta: 1e4 }],
+      ['empty rope_parameters', { rope_parameters: {}, rope_scaling: llama3, rope_theta: theta }],
+    ])('%s: taken', (_, keys) => {
+      expect(parse({ ...rest, ...keys }).rope).toEqual({ theta: 5e5, scaling });
+    });
+
+    const plain = { rope_type: 'default', rope_theta: theta };
+    const same = 'expected what rope_parameters says, rope_theta included; choose';
+    test.each([
+      [
+        'another kind that is not supported',
+        { rope_parameters: plain, rope_scaling: { rope_type: 'yarn', factor: 4 } },
+        'rope_scaling.rope_type is "yarn", expected one of default, llama3',
+      ],
+      ['scaling of a default', { rope_parameters: plain, rope_scaling: llama3, rope_theta: theta }, same],
+      [
+        'a default of scaling',
+        { rope_parameters, rope_scaling: { type: 'default' }, rope_theta: theta },
+        `rope_scaling is {"type":"default"}, ${same}`,
+      ],
+      [
+        'another factor',
+        { rope_parameters, rope_scaling: { ...llama3, factor: 8 }, rope_theta: theta },
+        `"factor":8`,
+      ],
+      ['a rope_theta that rope_scaling does not have', { rope_parameters, rope_scaling: llama3 }, same],
+    ])('%s: refused', (_, keys, sentence) => {
+      expect(() => parse({ ...rest, ...keys })).toThrow(sentence);
+    });
+  });
+
+  test('original_max_position_embeddings outside counts, as in transformers', () => {
+    expect(parse({ ...llama, original_max_position_embeddings: 4096 }).rope.scaling).toEqual({
+      ...scaling,
+      originalMaxPositions: 4096,
+    });
+  });
+
   test('inverse frequencies equal those of transformers, in f32 there', () => {
     const expected = JSON.parse(new TextDecoder().decode(fixtureBytes('formats/rope.json'))) as Record<
       string,
