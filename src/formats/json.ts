@@ -11,6 +11,24 @@ export class PythonFloat {
   }
 }
 
+/** A number as its file spells it: 3.50, or more digits than a double holds. In messages it looks like a number. */
+export class NumberText {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  toJSON(): number {
+    return Number(this.text);
+  }
+}
+
+/** How numbers come back: as such, whole floats as `PythonFloat`, or all as `NumberText`. */
+export interface JsonOptions {
+  readonly keepFloats?: boolean;
+  readonly keepNumberText?: boolean;
+}
+
 /** Where and why a text is not JSON; `line` and `column` count from 1. */
 export class JsonError extends Error {
   readonly line: number;
@@ -37,9 +55,12 @@ const MAX_DEPTH = 127;
 
 /**
  * Parses JSON strictly; unlike JSON.parse it refuses duplicate keys. Objects have no prototype, so that every key is
- * data. With `keepFloats`, whole numbers written as floats come back as `PythonFloat`. Throws JsonError.
+ * data. Throws JsonError.
  */
-export function parseJson(text: string, { keepFloats = false } = {}): unknown {
+export function parseJson(
+  text: string,
+  { keepFloats = false, keepNumberText = false }: JsonOptions = {},
+): unknown {
   let at = 0;
   const fail = (problem: string, where = at): never => {
     throw new JsonError(problem, text, where);
@@ -65,6 +86,7 @@ export function parseJson(text: string, { keepFloats = false } = {}): unknown {
   };
   const number = (): unknown => {
     const token = match(NUMBER) ?? fail(at < text.length ? 'a value was expected' : 'it ends too early');
+    if (keepNumberText) return new NumberText(token);
     const value = Number(token);
     return keepFloats && Number.isInteger(value) && /[.eE]/.test(token) ? new PythonFloat(value) : value;
   };
@@ -107,9 +129,9 @@ export function parseJson(text: string, { keepFloats = false } = {}): unknown {
   return result;
 }
 
-/** Reads and parses a JSON file; throws UserError naming the line. */
-export async function readJson(source: ByteSource, options?: { keepFloats: boolean }): Promise<unknown> {
-  const text = decodeUtf8(await readAll(source));
+/** Reads and parses a JSON file, with or without a byte-order mark; throws UserError naming the line. */
+export async function readJson(source: ByteSource, options?: JsonOptions): Promise<unknown> {
+  const text = decodeUtf8(await readAll(source))?.replace(/^\ufeff/, '');
   if (text === undefined) {
     throw new UserError(
       `${source.name}: not valid UTF-8, expected a JSON file; download or export it again.`,

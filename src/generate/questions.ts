@@ -1,5 +1,6 @@
 import type { ByteSource } from '../formats/byte-source.ts';
 import { show } from '../formats/fields.ts';
+import { NumberText } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
 import { readRows, type RawRow } from '../text/read-rows.ts';
@@ -16,23 +17,24 @@ export interface Question {
 const LONGEST_TEXT = 100_000;
 
 /**
- * Reads a JSON list or JSONL of {question, answer?, topic?, difficulty?}. Entries may have an `id`, which must be
- * their own. Throws UserError naming entry and line.
+ * Reads a JSON list or JSONL of {question, answer?, topic?, difficulty?}. Numbers and booleans but for the question's
+ * stand for their text. Entries may have an `id`, which must be their own. Throws UserError naming entry and line.
  */
 export async function parseQuestions(source: ByteSource): Promise<Question[]> {
   const questions: Question[] = [];
-  const entries = new Map<unknown, number>();
-  for await (const row of readRows(source)) {
+  const entries = new Map<string, number>();
+  for await (const row of readRows(source, { keepNumberText: true })) {
     const entry = questions.length + 1;
     questions.push(parse(source.name, row, entry));
     const { id = row.row['question_id'] } = row.row;
     if (id === undefined || id === null) continue;
-    const earlier = entries.get(id);
+    const key = id instanceof NumberText ? id.text : JSON.stringify(id);
+    const earlier = entries.get(key);
     if (earlier !== undefined)
       throw new UserError(
         `${source.name}, entry ${entry} (line ${row.line}): id is ${show(id)}, which entry ${earlier} has already; give every question an id of its own, or none.`,
       );
-    entries.set(id, entry);
+    entries.set(key, entry);
   }
   if (questions.length === 0)
     throw new UserError(
@@ -48,8 +50,7 @@ function parse(file: string, { row, line }: RawRow, entry: number): Question {
       `${file}, entry ${entry} (line ${line}): ${key} is ${found}, expected ${expected}; correct it.`,
     );
   };
-  const text = (key: string): string => {
-    const value = row[key] ?? '';
+  const text = (key: string, value: unknown = row[key] ?? ''): string => {
     if (typeof value !== 'string') return refuse(key, 'text');
     if (value.length > LONGEST_TEXT)
       throw new UserError(
@@ -59,5 +60,12 @@ function parse(file: string, { row, line }: RawRow, entry: number): Question {
   };
   const question = text('question');
   if (question.trim() === '') refuse('question', 'text that is not empty');
-  return { question, answer: text('answer'), topic: text('topic'), difficulty: text('difficulty') };
+  const spelt = (key: string): string => text(key, spelling(row[key] ?? ''));
+  return { question, answer: spelt('answer'), topic: spelt('topic'), difficulty: spelt('difficulty') };
+}
+
+/** A number or a boolean as the file spells it. */
+function spelling(value: unknown): unknown {
+  if (value instanceof NumberText) return value.text;
+  return typeof value === 'boolean' ? String(value) : value;
 }

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../formats/byte-source.ts';
-import { JsonError, parseJson } from '../formats/json.ts';
+import { JsonError, parseJson, type JsonOptions } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
 import { slices, type Slice } from './slices.ts';
@@ -19,14 +19,14 @@ export interface RawRow {
  * The rows of a JSONL file, or of a file that is one JSON array, read in pieces so that its size does not matter.
  * Blank lines and a byte-order mark are passed over. Throws UserError naming file and line.
  */
-export async function* readRows(source: ByteSource): AsyncGenerator<RawRow> {
+export async function* readRows(source: ByteSource, options?: JsonOptions): AsyncGenerator<RawRow> {
   for await (const slice of slices(source)) {
-    const row = parse(source.name, slice);
+    const row = parse(source.name, slice, options);
     if (row) yield { row, line: slice.line, bytesRead: slice.bytesRead };
   }
 }
 
-function parse(name: string, { bytes, line }: Slice): JsonObject | undefined {
+function parse(name: string, { bytes, line }: Slice, options?: JsonOptions): JsonObject | undefined {
   const text = decodeUtf8(bytes);
   if (text === undefined) {
     throw new UserError(`${name}, line ${line}: not valid UTF-8; save the file as UTF-8.`);
@@ -34,7 +34,7 @@ function parse(name: string, { bytes, line }: Slice): JsonObject | undefined {
   if (text.trim() === '') return undefined;
   let value: unknown;
   try {
-    value = parseJson(text);
+    value = parseJson(text, options);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     throw new UserError(

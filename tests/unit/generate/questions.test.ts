@@ -19,6 +19,20 @@ describe('parseQuestions', () => {
     expect(await parse(entries.map((entry) => `${JSON.stringify(entry)}\n`).join('\n'))).toEqual(parsed);
   });
 
+  it('takes numbers and booleans for their text, as the file spells them', async () => {
+    const text =
+      '[{"question": "a", "answer": 3.50, "topic": true, "difficulty": 3},\n' +
+      ' {"question": "b", "answer": 12345678901234567890, "topic": -1e3, "difficulty": false}]';
+    expect(await parse(text)).toEqual([
+      { question: 'a', answer: '3.50', topic: 'true', difficulty: '3' },
+      { question: 'b', answer: '12345678901234567890', topic: '-1e3', difficulty: 'false' },
+    ]);
+  });
+
+  it('tells an id that is a number from one that is a text', async () => {
+    expect(await parse('{"id": 1, "question": "a"}\n{"id": "1", "question": "b"}')).toHaveLength(2);
+  });
+
   it.each([
     ['[]', 'questions.json: there are no questions in it; write a JSON list of objects such as'],
     ['', 'questions.json: there are no questions in it; write a JSON list of objects such as'],
@@ -34,6 +48,10 @@ describe('parseQuestions', () => {
     [
       '{"question": "a"}\n\n{"question": "b", "topic": ["x"]}',
       'questions.json, entry 2 (line 3): topic is ["x"], expected text; correct it.',
+    ],
+    [
+      '{"question": "a", "answer": {"value": 3.50}}',
+      'questions.json, entry 1 (line 1): answer is {"value":3.5}, expected text; correct it.',
     ],
     ['["a"]', 'questions.json, line 1: found "a", expected a JSON object'],
     [
