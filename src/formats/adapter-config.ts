@@ -32,7 +32,7 @@ const ABSENT = [undefined, null, false];
 /** Initialisations that leave the base as it is; the others (PiSSA, OLoRA, CorDA, LoftQ...) move part of it into A and B. */
 const PLAIN_INITIALISATIONS: readonly unknown[] = [...ABSENT, true, 'gaussian', 'eva', 'orthogonal'];
 /** Options that change the computation when they are set at all. */
-const UNSUPPORTED = [
+export const UNSUPPORTED = [
   'use_dora',
   'lora_bias',
   'fan_in_fan_out',
@@ -54,13 +54,7 @@ export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
   const fields = new Fields(file, json, '', REMEDY);
   const raw = fields.values;
   fields.choice('peft_type', ['LORA']);
-  for (const key of UNSUPPORTED) {
-    if (!isUnset(raw[key])) fields.refuse(key, 'it to be unset');
-  }
-  fields.choice('bias', ['none'], 'none');
-  if (!PLAIN_INITIALISATIONS.includes(raw['init_lora_weights'])) {
-    fields.refuse('init_lora_weights', 'true, false, gaussian, eva or orthogonal');
-  }
+  refuseVariants(fields);
   const targetModules = fields.names('target_modules');
   const layersToTransform = readLayers(fields);
   if (layersToTransform && typeof targetModules === 'string') {
@@ -85,6 +79,18 @@ export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
     baseModelName: fields.string('base_model_name_or_path', '') || undefined,
     raw,
   };
+}
+
+/** Refuses by name every LoRA option, of adapter_config.json or a recipe, that would change the computation. */
+export function refuseVariants(fields: Fields): void {
+  for (const key of UNSUPPORTED) {
+    if (!isUnset(fields.values[key])) fields.refuse(key, 'it to be unset');
+  }
+  const { bias, init_lora_weights: initialisation } = fields.values;
+  if (![undefined, null, 'none'].includes(bias as null)) fields.refuse('bias', 'none');
+  if (!PLAIN_INITIALISATIONS.includes(initialisation)) {
+    fields.refuse('init_lora_weights', 'true, false, gaussian, eva or orthogonal');
+  }
 }
 
 /** The text of adapter_config.json as PEFT saves it: every key kept, sorted, inference_mode true. */

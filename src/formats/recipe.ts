@@ -1,4 +1,4 @@
-import type { LoraSettings } from './adapter-config.ts';
+import { type LoraSettings, refuseVariants, UNSUPPORTED } from './adapter-config.ts';
 import { PROJECTIONS } from './decoder-weights.ts';
 import { Fields } from './fields.ts';
 import { parseYaml, writeYaml } from './yaml.ts';
@@ -58,13 +58,15 @@ export interface TrainingSettings {
 const COUNT = { whole: true, min: 1 } as const;
 const FROM_ZERO = { min: 0 } as const;
 
-/** Keys of the recipe that mean nothing here: kept without a warning. */
+/** Keys of the recipe that mean nothing here, or nothing with the values that are let through: kept without a warning. */
 const COMPATIBLE: ReadonlySet<string> = new Set([
   'model.cache_dir',
   'quantization.bnb_4bit_compute_dtype',
   'training.gradient_checkpointing',
   'training.fp16',
   'training.bf16',
+  'lora.bias',
+  ...UNSUPPORTED.map((key) => `lora.${key}`),
 ]);
 const SECTIONS = ['model', 'lora', 'quantization', 'training'] as const;
 
@@ -149,6 +151,7 @@ export function recipeToYaml({ model, lora, quantization, training, seed, rest }
 }
 
 function readLora(lora: Fields): LoraSettings {
+  refuseVariants(lora);
   return {
     r: lora.number('r', COUNT, 32),
     loraAlpha: lora.number('lora_alpha', { above: 0 }, 64),

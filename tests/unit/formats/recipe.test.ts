@@ -86,6 +86,16 @@ describe('reading', () => {
   });
 });
 
+test('LoRA options that change nothing are kept without a warning', () => {
+  const lora = { use_dora: false, bias: 'none', modules_to_save: null, layer_replication: [] };
+  const { recipe, warnings } = parse(JSON.stringify({ lora }));
+  expect(warnings).toEqual([]);
+  expect(recipe.lora).toEqual(defaultRecipe().lora);
+  expect(recipe.rest).toEqual(
+    Object.fromEntries(Object.entries(lora).map(([key, value]) => [`lora.${key}`, value])),
+  );
+});
+
 describe('refusals', () => {
   test.each([
     ['training:\n  learning_rate: fast', 'training.learning_rate is "fast", expected a number above 0'],
@@ -119,6 +129,14 @@ describe('refusals', () => {
     ['lora:\n  lora_dropout: 1', 'lora.lora_dropout is 1, expected a number at least 0 and below 1'],
     ['lora:\n  target_modules: []', 'lora.target_modules is [], expected a list of names or one text'],
     ['lora:\n  use_rslora: 1', 'lora.use_rslora is 1, expected true or false'],
+    ['lora:\n  use_dora: true', 'lora.use_dora is true, expected it to be unset'],
+    ['lora:\n  bias: all', 'lora.bias is "all", expected none'],
+    ['lora:\n  lora_bias: true', 'lora.lora_bias is true, expected it to be unset'],
+    ['lora:\n  modules_to_save: [lm_head]', 'lora.modules_to_save is ["lm_head"], expected it to be unset'],
+    [
+      'lora:\n  init_lora_weights: pissa_niter_4',
+      'lora.init_lora_weights is "pissa_niter_4", expected true, false, gaussian, eva or orthogonal',
+    ],
     ['quantization:\n  load_in_4bit: no', 'quantization.load_in_4bit is false, expected true'],
     ['quantization:\n  bnb_4bit_quant_type: fp4', 'quantization.bnb_4bit_quant_type is "fp4", expected nf4'],
     ['model:\n  name: 5', 'model.name is 5, expected text'],
