@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +48,12 @@ export class FolderCacheStorage implements CacheStorage {
   }
 
   entries(): Promise<string[]> {
-    return refusing(async () => (await this.#names()).filter((name) => ENTRY.test(name)));
+    // A file that lies among them is none of ours.
+    return refusing(async () =>
+      (await this.#contents())
+        .filter((found) => found.isDirectory() && ENTRY.test(found.name))
+        .map((found) => found.name),
+    );
   }
 
   open(entry: string) {
@@ -80,8 +86,8 @@ export class FolderCacheStorage implements CacheStorage {
     return refusing(() => removeEntry(join(this.#path, entry)));
   }
 
-  async #names(): Promise<string[]> {
-    return readdir(this.#path).catch((error: unknown) => {
+  async #contents(): Promise<Dirent[]> {
+    return readdir(this.#path, { withFileTypes: true }).catch((error: unknown) => {
       if (errorCode(error) === 'ENOENT') return [];
       throw error;
     });
@@ -89,7 +95,7 @@ export class FolderCacheStorage implements CacheStorage {
 
   /** What processes that are gone have left half-written. */
   async #removeLeftovers(): Promise<void> {
-    for (const name of await this.#names()) {
+    for (const { name } of await this.#contents()) {
       const pid = PARTIAL.exec(name)?.[1];
       if (pid !== undefined && !isRunning(Number(pid)))
         await rm(join(this.#path, name), { recursive: true, force: true });

@@ -1,8 +1,9 @@
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
 import { checkWritable } from './durable-files.ts';
 import { checkApart, realPath } from './folder-store.ts';
-import { kindOf, statsOf } from './stats.ts';
+import { kindOf } from './stats.ts';
 
 /** A file or folder that a command reads, in words such as "the questions". */
 interface Input {
@@ -25,7 +26,7 @@ export async function checkOutputFile(
   path: string,
   { what, option = '--output', files = [], folders = [] }: Output,
 ): Promise<void> {
-  const info = await statsOf(path);
+  const info = await stat(path).catch(() => undefined);
   if (info && !info.isFile())
     throw new UserError(
       `${path}: expected a file for ${what}, found ${kindOf(info)}; choose another ${option}.`,

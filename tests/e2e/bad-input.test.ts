@@ -85,6 +85,22 @@ describe('what may not be read', () => {
     expect(scene.exists('v2')).toBe(false);
   });
 
+  it('is the folder of an output or of the cache', async () => {
+    const batch = ['batch-test', '--base', scene.path('base'), '--model', 'none'].concat([
+      ...['--questions', scene.path('questions.json'), '--output', scene.path('v2/answers.json')],
+    ]);
+    mkdirSync(scene.path('v2'));
+    expect(await refused('access', 'v2', 'EACCES', batch)).toBe(
+      '~/v2: nothing can be written into ~/v2 (EACCES); check its permissions or choose another --output.',
+    );
+    for (const args of [['list'], ['delete', 'all']])
+      expect(
+        await refused('readdir', 'v2', 'EACCES', ['cache', ...args, '--base-cache', scene.path('v2')]),
+      ).toBe(
+        'retune cache: nothing can be done there, since ~/v2 refuses it (EACCES); check its permissions or name another --base-cache.',
+      );
+  });
+
   it('is a disk that fails', async () =>
     expect(await refused('open', BASE, 'EIO', ['inspect', scene.path(BASE)])).toBe(
       `~/${BASE}: cannot be read (EIO); check the path and its disk.`,

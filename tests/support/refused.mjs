@@ -7,6 +7,8 @@ const { REFUSED, REFUSED_AT, REFUSED_WITH: code } = process.env;
 const call = promises[REFUSED];
 promises[REFUSED] = (path, ...rest) =>
   String(path).includes(REFUSED_AT)
-    ? Promise.reject(Object.assign(new Error(`${code}: ${REFUSED} '${path}'`), { code, syscall: REFUSED }))
+    ? Promise.reject(
+        Object.assign(new Error(`${code}: ${REFUSED} '${path}'`), { code, path, syscall: REFUSED }),
+      )
     : call(path, ...rest);
 syncBuiltinESMExports();

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showBytes } from '../../formats/words.ts';
 import { BaseCache } from '../../model/base-cache.ts';
+import { CacheRefusal } from '../../model/base-cache-storage.ts';
 import type { CachedBase } from '../../model/base-manifest.ts';
 import { defaultCacheFolder, FolderCacheStorage } from '../base-cache.ts';
 import { openDisplay } from '../display.ts';
@@ -9,6 +10,10 @@ import { table } from '../table.ts';
 
 interface Options {
   baseCache: string;
+}
+
+interface ListOptions extends Options {
+  json?: true;
 }
 
 /** `retune cache`: the quantised bases that are kept, and how to be rid of them. */
@@ -27,18 +32,28 @@ export function cacheCommand(program: Command): void {
     .description('Shows what is kept, the latest used first.')
     .addOption(folder())
     .option('--json', 'print JSON')
-    .action(runList);
+    .action((options: ListOptions) => sayingWhy(runList(options)));
   cache
     .command('delete')
     .description('Deletes bases from the cache; the base folders themselves stay as they are.')
     .argument('<id...>', 'ids that "retune cache list" shows, or "all"')
     .addOption(folder())
-    .action(runDelete);
+    .action((ids: string[], options: Options) => sayingWhy(runDelete(ids, options)));
 }
 
 const cacheAt = ({ baseCache }: Options): BaseCache => new BaseCache(new FolderCacheStorage(baseCache));
 
-async function runList(options: Options & { json?: true }): Promise<void> {
+/** What a run does without, this command says. */
+async function sayingWhy(work: Promise<void>): Promise<void> {
+  await work.catch((error: unknown) => {
+    if (!(error instanceof CacheRefusal)) throw error;
+    throw new UserError(
+      `retune cache: nothing can be done there, since ${error.message}; check its permissions or name another --base-cache.`,
+    );
+  });
+}
+
+async function runList(options: ListOptions): Promise<void> {
   const display = openDisplay();
   const bases = await cacheAt(options).list();
   if (options.json) return display.line(JSON.stringify(bases, null, 2));
