@@ -26,10 +26,10 @@ export async function checkAdapter(file: Safetensors, config: AdapterConfig): Pr
   const refuse = (what: string): never => {
     throw new UserError(`${file.source.name}: ${what} by ${CONFIG}; take both files from the same adapter.`);
   };
-  const targets = `target_modules ${show(config.targetModules)}`;
   for (const [module, { A, B }] of pairs) {
     const r =
-      settingsOf(module)?.r ?? refuse(`${A.name} is found, expected no tensor of its module (${targets})`);
+      settingsOf(module)?.r ??
+      refuse(`${A.name} is found, expected no tensor of its module (${choice(config)})`);
     if (A.shape[0] !== r) refuse(`${A.name} is ${showShape(A.shape)}, expected [${r}, in]`);
     if (B.shape[1] !== r) refuse(`${B.name} is ${showShape(B.shape)}, expected [out, ${r}]`);
   }
@@ -37,9 +37,22 @@ export async function checkAdapter(file: Safetensors, config: AdapterConfig): Pr
   for (let layer = 0; layer < layers; layer++)
     for (const module of PROJECTIONS.map((projection) => moduleName(layer, projection)))
       if (settingsOf(module) && !pairs.has(module))
-        refuse(`there is no tensor of ${module}, expected lora_A and lora_B (${targets})`);
+        refuse(`there is no tensor of ${module}, expected lora_A and lora_B (${choice(config)})`);
   for (const tensor of file.tensors.values()) await readMatrix(tensor);
   return pairs.size;
+}
+
+/** The keys that choose the modules, as they are set. */
+function choice({ targetModules, excludeModules, layersToTransform }: AdapterConfig): string {
+  const keys = {
+    target_modules: targetModules,
+    exclude_modules: excludeModules,
+    layers_to_transform: layersToTransform,
+  };
+  return Object.entries(keys)
+    .filter(([, value]) => value && value.length > 0)
+    .map(([key, value]) => `${key} ${show(value)}`)
+    .join(', ');
 }
 
 /** The tensors by module name, each in two dimensions and with its other half. */

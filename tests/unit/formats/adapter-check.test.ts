@@ -73,7 +73,12 @@ describe('an adapter by itself', () => {
     [
       'layers that are not adapted',
       { layers_to_transform: [0] },
-      `.lora_A.weight is found, expected no tensor of its module`,
+      `model.layers.1.mlp.down_proj.lora_A.weight is found, expected no tensor of its module (target_modules [`,
+    ],
+    [
+      'an excluded module',
+      { target_modules: 'all-linear', exclude_modules: ['k_proj'] },
+      `(target_modules "all-linear", exclude_modules ["k_proj"]) ${mismatch}`,
     ],
     [
       'the rank of a pattern',
