@@ -35,11 +35,14 @@ export interface EncodedRows {
   };
 }
 
+/** What rows are for. */
+export type RowsUse = 'train' | 'evaluate';
+
 export interface EncodeRowsOptions {
   /** Tokens a row may have, `max_seq_length` of the recipe. */
   maxLength: number;
   /** What messages say that the rows are for. */
-  use?: 'train' | 'evaluate';
+  use?: RowsUse;
   onProgress?: (progress: { rows: number; bytesRead: number; bytesTotal: number }) => void;
 }
 

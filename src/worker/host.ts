@@ -71,7 +71,7 @@ const api: EngineApi = {
 
   inspectBase: (base) => answer(() => inspectBase(base)),
   inspectAdapter: (base, adapter) => answer(async () => inspectAdapter(base, await kept.resolved(adapter))),
-  inspectRows: (base, rows, maxLength) => answer(() => inspectRows(base, rows, maxLength)),
+  inspectRows: (base, rows, options) => answer(() => inspectRows(base, rows, options)),
   parseRecipe: (file) => answer(() => readRecipe(file)),
   recipeYaml: async (recipe) => recipeToYaml(recipe),
   defaultRecipe: async () => defaultRecipe(),

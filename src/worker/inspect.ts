@@ -8,7 +8,14 @@ import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { encodeRows, renderRow } from '../text/rows.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
 import { folderOf, sourceOf } from './files.ts';
-import type { AdapterFacts, BaseFacts, ChosenFile, ChosenFolder, RowsFacts } from './protocol.ts';
+import type {
+  AdapterFacts,
+  BaseFacts,
+  ChosenFile,
+  ChosenFolder,
+  RowsFacts,
+  RowsOptions,
+} from './protocol.ts';
 
 /** Rows that a preview shows. */
 const PREVIEW = 20;
@@ -57,10 +64,10 @@ export async function inspectAdapter(base: ChosenFolder, adapter: ChosenFolder):
 export async function inspectRows(
   base: ChosenFolder,
   rows: ChosenFile,
-  maxLength: number,
+  options: RowsOptions,
 ): Promise<RowsFacts> {
   const tokenizer = await tokenizerOf(base);
-  const encoded = await encodeRows(sourceOf(rows), tokenizer, { maxLength });
+  const encoded = await encodeRows(sourceOf(rows), tokenizer, options);
   return {
     name: rows.file.name,
     format: encoded.format,

@@ -4,6 +4,7 @@ import type { ChosenFile, ChosenFolder } from '../platform/chosen-files.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import type { InputHandles } from '../storage/run-records.ts';
+import type { RowsUse } from '../text/rows.ts';
 import type { Answer } from './answer.ts';
 import type { TestApi } from './test-protocol.ts';
 
@@ -146,6 +147,12 @@ export interface ChatOptions {
   files?: ChosenInputs;
 }
 
+/** How rows are looked at: cut to so many tokens, and spoken of by what they are for. */
+export interface RowsOptions {
+  maxLength: number;
+  use: RowsUse;
+}
+
 /** What the page asks of the engine's worker; types only, so that both sides can import it. */
 export interface EngineApi extends TestApi {
   device(): Promise<Answer<DeviceFacts>>;
@@ -153,7 +160,7 @@ export interface EngineApi extends TestApi {
 
   inspectBase(base: ChosenFolder): Promise<Answer<BaseFacts>>;
   inspectAdapter(base: ChosenFolder, adapter: ChosenFolder): Promise<Answer<AdapterFacts>>;
-  inspectRows(base: ChosenFolder, rows: ChosenFile, maxLength: number): Promise<Answer<RowsFacts>>;
+  inspectRows(base: ChosenFolder, rows: ChosenFile, options: RowsOptions): Promise<Answer<RowsFacts>>;
   parseRecipe(file: File): Promise<Answer<{ recipe: Recipe; warnings: readonly string[] }>>;
   recipeYaml(recipe: Recipe): Promise<string>;
   defaultRecipe(): Promise<Recipe>;

@@ -219,7 +219,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         : no(
             `${adapter.name}: adapter_config.json is missing, expected a PEFT adapter folder; choose the folder that PEFT saved.`,
           ),
-    inspectRows: async (_, { file }, maxLength) => {
+    inspectRows: async (_, { file }, { maxLength }) => {
       const lines = (await file.text()).split('\n').filter(Boolean);
       try {
         const preview = lines.slice(0, 3).map((text, i) => {

@@ -31,17 +31,22 @@ it('says what was chosen before anything is computed', async () => {
   const told = await page.evaluate(async () => {
     const { engine } = window.bench;
     const { base, source, train, recipe, validation } = await window.bench.inputs();
+    const rows = (name: string, text: string) => ({ file: new File([text], name) });
     return {
       base: await engine.inspectBase(base),
       adapter: await engine.inspectAdapter(base, source!),
-      rows: await engine.inspectRows(base, train, recipe.training.maxLength),
+      rows: await engine.inspectRows(base, train, { maxLength: recipe.training.maxLength, use: 'train' }),
       plan: await engine.plan({ base, source, train, validation, recipe }),
       estimate: await window.bench.estimate(),
       recipe: (await engine.recipeYaml(recipe)).includes('per_device_train_batch_size: 2'),
       wrong: {
         base: await engine.inspectBase(source!),
         adapter: await engine.inspectAdapter(base, base),
-        rows: await engine.inspectRows(base, { file: new File(['{"a":1}'], 'a.jsonl') }, 34),
+        rows: await engine.inspectRows(base, rows('a.jsonl', '{"a":1}'), { maxLength: 34, use: 'train' }),
+        evalRows: await engine.inspectRows(base, rows('e.jsonl', '{"text":""}'), {
+          maxLength: 34,
+          use: 'evaluate',
+        }),
         recipe: await engine.parseRecipe(new File(['training: {save_steps: often}'], 'r.yaml')),
       },
     };
@@ -73,6 +78,7 @@ it('says what was chosen before anything is computed', async () => {
     },
     adapter: { ok: false, sentence: expect.stringMatching(/^base: adapter_config\.json is missing, /) },
     rows: { ok: false, sentence: expect.stringMatching(/^a\.jsonl, line 1: /) },
+    evalRows: { ok: false, sentence: expect.stringMatching(/^e\.jsonl: .*nothing to evaluate on/) },
     recipe: { ok: false, sentence: expect.stringMatching(/^r\.yaml: training\.save_steps is "often", /) },
   });
 });

@@ -178,7 +178,9 @@ export class Choices {
     const base = slots.base.answer?.ok ? slots.base.chosen : undefined;
     if (!base) return undefined;
     if (name === 'source') return this.#engine.inspectAdapter(base, chosen as ChosenFolder);
-    return this.#engine.inspectRows(base, chosen as ChosenFile, recipe.training.maxLength);
+    const use = name === 'train' ? 'train' : 'evaluate';
+    const { maxLength } = recipe.training;
+    return this.#engine.inspectRows(base, chosen as ChosenFile, { maxLength, use });
   }
 
   /** Asks for a new plan once typing has paused. */
