@@ -8,10 +8,8 @@ import { BaseCache } from '../model/base-cache.ts';
 import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base-cache-storage.ts';
 import { nearestFolder, partialName, syncFolder, writeDurably } from './durable-files.ts';
 import { nodeFolder } from './node-files.ts';
+import { NONE } from './options.ts';
 import { errorCode } from './stats.ts';
-
-/** What stands for "no cache" where its folder is asked for. */
-const OFF = 'off';
 
 /** Beside an entry its place needs room for what a run writes. */
 const ROOM = 2;
@@ -29,12 +27,12 @@ export function defaultCacheFolder(env = process.env, platform = process.platfor
 export const baseCacheOption = () =>
   new Option(
     '--base-cache <folder>',
-    `where quantised bases are kept for the next start; "${OFF}" keeps none`,
+    `where quantised bases are kept for the next start; "${NONE}" keeps none`,
   ).default(defaultCacheFolder());
 
-/** The cache that `--base-cache` names; undefined where it is off. */
+/** The cache that `--base-cache` names; undefined for none. */
 export const openBaseCache = (folder: string): BaseCache | undefined =>
-  folder === OFF ? undefined : new BaseCache(new FolderCacheStorage(folder));
+  folder === NONE ? undefined : new BaseCache(new FolderCacheStorage(folder));
 
 const ENTRY = /^[^.]/;
 const PARTIAL = /^\..+\.(\d+)\.partial(-removed)?$/;

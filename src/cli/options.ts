@@ -6,7 +6,7 @@ import { decodeUtf8 } from '../formats/utf8.ts';
 import type { Display } from './display.ts';
 import { nodeSource } from './node-files.ts';
 
-/** What stands for "no adapter" where a folder is asked for. */
+/** What stands for "no adapter" or "no cache" where a folder is asked for. */
 export const NONE = 'none';
 
 /** Ends a command whose options or arguments hold an empty text: all that take any text are paths. */

@@ -3,7 +3,14 @@ import type { Checkpoint } from './checkpoint.ts';
 import type { Phase } from './events.ts';
 import { identify, type RunIdentity } from './identity.ts';
 import { prepare, type Prepared } from './prepare.ts';
-import { checkSameRun, isFinished, latestCheckpoint, latestWeights, type Start } from './resume.ts';
+import {
+  checkSameRun,
+  isFinished,
+  latestCheckpoint,
+  latestWeights,
+  refuseForeignAdapter,
+  type Start,
+} from './resume.ts';
 import { planProducts } from './run-plan.ts';
 import { Run } from './run.ts';
 import { checkPlan, tunedPlan } from './tune.ts';
@@ -75,7 +82,10 @@ async function startingPoint(
     return { weights, checkpoint: undefined, weightsFrom: name };
   }
   const checkpoint: Checkpoint | undefined = await latestCheckpoint(store, model.config, note);
-  if (!checkpoint) return fresh;
+  if (!checkpoint) {
+    await refuseForeignAdapter(store);
+    return fresh;
+  }
   checkSameRun(store, checkpoint.cursor.identity, identity, 'unfinished');
   checkPlan(store, checkpoint.cursor.plan, precision);
   return { weights: checkpoint.adapter, checkpoint, weightsFrom: checkpoint.cursor.weightsFrom };

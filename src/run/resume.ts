@@ -115,7 +115,17 @@ export async function isFinished(store: RunStore, now: RunIdentity, onBroken: On
   }
 }
 
+/** Throws UserError where the store holds an adapter of which no run's state tells, before a new run's takes its place. */
+export async function refuseForeignAdapter(store: RunStore): Promise<void> {
+  const result = await store.openResult();
+  const [adapter] = RESULT;
+  if (await result.open(adapter))
+    throw new UserError(
+      `${store.name}: ${adapter} is there without a run's ${CURSOR}, and the new adapter would take its place; ${store.startAgain}.`,
+    );
+}
+
 /** What must be as the run left it; the model card and the like are the user's to edit. */
-const RESULT = ['adapter_model.safetensors', 'adapter_config.json', 'trainer_state.json'];
+const RESULT = ['adapter_model.safetensors', 'adapter_config.json', 'trainer_state.json'] as const;
 
 const short = (hash: string) => (hash.length > 12 ? `${hash.slice(0, 12)}…` : hash);

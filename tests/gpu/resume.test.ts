@@ -277,6 +277,17 @@ describe('a run that is not the same', () => {
     );
   });
 
+  it('is not begun over an adapter that no run left there', async () => {
+    const store = new MemoryStore();
+    const adapter = whole.result['adapter_model.safetensors']!;
+    store.result['adapter_model.safetensors'] = adapter;
+    await expect(run({ inputs: await inputs(), store })).rejects.toThrow(
+      /^memory: adapter_model\.safetensors is there without a run's retune_state\.json, and the new adapter would take its place; start again with --resume never, or choose another output\.$/,
+    );
+    expect(store.result).toEqual({ 'adapter_model.safetensors': adapter });
+    expect(store.saved.size).toBe(0);
+  });
+
   it('with --resume weights takes over the adapter and starts with a fresh optimizer', async () => {
     const store = leftover();
     const { events, status } = await run({ inputs: await inputs(), store, resume: 'weights' });

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { memoryOption, numberOption, readRecipe } from '../../../src/cli/options.ts';
+import { memoryOption, NONE, numberOption, readRecipe } from '../../../src/cli/options.ts';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
 import type { Display } from '../../../src/cli/display.ts';
+import { openBaseCache } from '../../../src/cli/base-cache.ts';
 
 describe('a number on the command line', () => {
   const parse = numberOption({ whole: true, min: 1, max: 64 });
@@ -46,4 +47,9 @@ describe('the recipe', () => {
     expect(await readRecipe(undefined, display)).toEqual(defaultRecipe());
     rmSync(folder, { recursive: true });
   });
+});
+
+it('no cache of bases is spelled as no adapter is', () => {
+  expect(openBaseCache(NONE)).toBeUndefined();
+  expect(openBaseCache('some/folder')).toBeDefined();
 });
