@@ -25,8 +25,11 @@ export interface WorkspaceShape {
   keep?: readonly KeepLevel[] | undefined;
 }
 
-/** Bytes of logits computed at once; the vocabulary times the labelled tokens of a pass would be gigabytes. */
-const LOGIT_BYTES = 74 * 2 ** 20;
+/**
+ * Bytes of logits computed at once; the vocabulary times the labelled tokens of a pass would be gigabytes. 128 rows of
+ * Qwen's vocabulary fit: each chunk reads the whole table twice.
+ */
+const LOGIT_BYTES = 75 * 2 ** 20;
 
 const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
 

@@ -53,8 +53,11 @@ export interface Table {
   width: number;
 }
 
-/** Vocabulary rows that one slice of the head's gradient sums up. */
-export const SLICE = 8192;
+/**
+ * Vocabulary rows that one slice of the head's gradient sums up: few enough that 128 rows of logits and a part of
+ * 128 MiB make two workgroups for each multiprocessor of the largest GPUs, which run one part after the other.
+ */
+export const SLICE = 4096;
 
 /** Rows up to which the matrix-vector kernel is used. */
 const MATVEC_ROWS = 8;
