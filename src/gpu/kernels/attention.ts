@@ -6,7 +6,7 @@ import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import { view, type View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
-import { sumSlices } from './sum-slices.ts';
+import { bytesBeside, sumSlices } from './sum-slices.ts';
 
 const shapeParams = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as const;
 
@@ -102,7 +102,7 @@ export function attentionDelta(
 /** Workgroups to aim at in dk and dv by sharing out the query heads of a key head. */
 const KV_WORKGROUPS = 384;
 
-/** Values of one of the two halves of the scratch: those of a share of the heads begin at multiples of 256 bytes. */
+/** Values that a half of the scratch has room for: dk's are in the first, dv's in the second, each a binding. */
 const halfOf = (values: number): number => 64 * ceilDiv(values, 64);
 
 /** f32 values of the `scratch` of attentionBackwardKV for passes of up to `tokens` tokens. */
@@ -127,7 +127,10 @@ export function attentionBackwardKV(
   const partHeads = ceilDiv(shared, Math.max(1, Math.floor(KV_WORKGROUPS / (tiles * kvHeads))));
   const parts = ceilDiv(shared, partHeads);
   const values = tokens * kvHeads * headDim;
-  const half = 4 * halfOf(parts * values);
+  // By what the scratch holds, not by what is used of it: passes of all lengths share their bind groups.
+  const half = 256 * Math.floor(scratch.size / 512);
+  if (parts > 1 && 4 * parts * values > half)
+    throw new Error(`scratch of ${scratch.size} bytes is too small`);
   const [k0, v0] =
     parts > 1
       ? [view(scratch.buffer, scratch.offset, half), view(scratch.buffer, scratch.offset + half, half)]
@@ -135,6 +138,7 @@ export function attentionBackwardKV(
   const { params, constants } = shape(call);
   stream.dispatch(backwardKVKernel, {
     buffers: [q, k, v, dout, stats, ranges, k0, v0],
+    bytes: bytesBeside([q, k, v, dout, stats, ranges], 2 * parts * values),
     params: { ...params, parts, part_heads: partHeads },
     constants,
     groups: [tiles, kvHeads * parts],

@@ -7,7 +7,7 @@ import { view, type View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 import { maskParams, type Dropout } from './dropout.ts';
 import { paramsOf, valuesOf } from './parts.ts';
-import { sumParts } from './sum-slices.ts';
+import { bytesBeside, sumParts } from './sum-slices.ts';
 
 const PROJECT_PART = {
   depth: 'u32',
@@ -90,7 +90,7 @@ function addUp(stream: Stream, call: Parameters<typeof sumParts>[1]): void {
   sumParts(stream, { ...call, parts });
 }
 
-/** Where each part's slices begin in the scratch, and the range of it that they take. */
+/** Where each part's slices begin in the scratch, and how many values of it they take. */
 function placeSlices(parts: readonly { count: number; slices: number }[], scratch: View) {
   let at = 0;
   const begins = parts.map(({ count, slices }) => {
@@ -99,7 +99,7 @@ function placeSlices(parts: readonly { count: number; slices: number }[], scratc
     return begin;
   });
   if (4 * at > scratch.size) throw new Error(`scratch of ${scratch.size} bytes, ${4 * at} needed`);
-  return { begins, partial: view(scratch.buffer, scratch.offset, Math.max(4, 4 * at)) };
+  return { begins, used: at };
 }
 
 /** Masks x, for each part by its module's key. */
@@ -152,7 +152,7 @@ export function loraProject(
     slices: ceilDiv(depth, slice),
     out_at: out.at[i]!,
   }));
-  const { begins, partial } = placeSlices(sums, scratch);
+  const { begins, used } = placeSlices(sums, scratch);
   const parts = call.parts.map(({ depth, rank, alpha }, i) => ({
     ...sums[i]!,
     ...{ depth, rank, alpha, tiles: tiles[i]!, w_at: w.at[i]! / 4, partial_at: begins[i]! },
@@ -162,7 +162,8 @@ export function loraProject(
   const [key0 = 0, key1 = 0, key2 = 0] = dropout?.moduleKeys ?? [];
   stream.dispatch(projectKernel, {
     // What is absent is bound to x and never read.
-    buffers: [...xs, w.whole, dropout?.tokenKeys ?? xs[0], out.whole, partial],
+    buffers: [...xs, w.whole, dropout?.tokenKeys ?? xs[0], out.whole, scratch],
+    bytes: bytesBeside([...xs, w.whole, out.whole], used),
     params: {
       ...valuesOf(PROJECT_PART, parts),
       ...{ rows, slice_depth: slice, ...mask.params },
@@ -172,7 +173,7 @@ export function loraProject(
     constants: { W_BY_RANK: Number(call.wByRank), ...mask.constants },
     work: parts.reduce((sum, { depth, rank }) => sum + 2 * rows * depth * rank, 0),
   });
-  addUp(stream, { partial, out: out.whole, parts, accumulate: false });
+  addUp(stream, { partial: scratch, out: out.whole, parts, accumulate: false });
 }
 
 /** One factor's share of `loraGradient`. */
@@ -212,7 +213,7 @@ export function loraGradient(
   const slice = sliceDepth([{ depth: tokens, tiles: all }]);
   const slices = ceilDiv(tokens, slice);
   const sums = call.parts.map(({ width, rank }, i) => ({ count: width * rank, slices, out_at: out.at[i]! }));
-  const { begins, partial } = placeSlices(sums, scratch);
+  const { begins, used } = placeSlices(sums, scratch);
   const parts = call.parts.map(({ width, rank }, i) => ({
     ...{ ...sums[i]!, ...tiles[i]!, width, rank },
     ...{ narrow_at: narrow.at[i]!, partial_at: begins[i]! },
@@ -221,11 +222,12 @@ export function loraGradient(
   const wides = three(call.parts.map((part) => part.wide));
   const mask = masking(dropout);
   stream.dispatch(gradientKernel, {
-    buffers: [...wides, narrow.whole, dropout?.tokenKeys ?? wides[0], out.whole, partial],
+    buffers: [...wides, narrow.whole, dropout?.tokenKeys ?? wides[0], out.whole, scratch],
+    bytes: bytesBeside([...wides, narrow.whole, out.whole], used),
     params: { ...valuesOf(GRADIENT_PART, parts), tokens, slices, slice_tokens: slice, ...mask.params },
     groups: [all, slices],
     constants: { OUT_BY_WIDTH: Number(call.outByWidth), ...mask.constants },
     work: parts.reduce((sum, { width, rank }) => sum + 2 * tokens * width * rank, 0),
   });
-  addUp(stream, { partial, out: out.whole, parts, accumulate: true });
+  addUp(stream, { partial: scratch, out: out.whole, parts, accumulate: true });
 }

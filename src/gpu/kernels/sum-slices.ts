@@ -14,6 +14,10 @@ const kernel = new Kernel({
   params: paramsOf(PART, { accumulate: 'u32' }),
 });
 
+/** Bytes of a call that takes these views, and of a scratch that is bound whole so many f32. */
+export const bytesBeside = (views: readonly View[], values: number): number =>
+  [...new Set(views)].reduce((sum, { size }) => sum + size, 4 * values);
+
 /** One sum: `count` values of each of the `slices`, which lie behind one another, and where they begin, in f32. */
 export type SlicedSum = Record<keyof typeof PART, number>;
 
@@ -28,6 +32,7 @@ export function sumParts(
     buffers: [partial, out],
     params: { ...valuesOf(PART, parts), accumulate: Number(accumulate) },
     groups: [x, y, parts.length],
+    bytes: 4 * parts.reduce((sum, { count, slices }) => sum + count * (slices + (accumulate ? 2 : 1)), 0),
   });
 }
 
