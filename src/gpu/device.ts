@@ -1,5 +1,5 @@
 import { UserError } from '../formats/user-error.ts';
-import { MATRIX_FEATURE, matrixUnits, type MatrixUnits } from './matrix-units.ts';
+import { MATRIX_FEATURE, matrixUnits, SIZE_FEATURE, type MatrixUnits } from './matrix-units.ts';
 import { Memory } from './memory.ts';
 
 /** A device with its memory account; everything above works with this and never with `navigator.gpu`. */
@@ -30,7 +30,7 @@ const REQUIRED = {
 };
 
 /** What kernels above the floor use where an adapter has it. */
-const OPTIONAL_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query', MATRIX_FEATURE];
+const OPTIONAL_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query', MATRIX_FEATURE, SIZE_FEATURE];
 const OPTIONAL_LIMITS = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
-import { GRIDS, matrixText } from '../../src/gpu/kernels/matrix-kernels.ts';
+import { GRIDS, matrixText, matrixTile } from '../../src/gpu/kernels/matrix-kernels.ts';
 import type { Nf4Matmul, Nf4MatmulGrad } from '../../src/gpu/kernels/nf4-call.ts';
 import {
   dispatchForward,
@@ -12,6 +12,7 @@ import {
   HALF_TEXTS,
 } from '../../src/gpu/kernels/nf4-half.ts';
 import { rowScale } from '../../src/gpu/kernels/row-scale.ts';
+import { SIZE_FEATURE, type MatrixUnits } from '../../src/gpu/matrix-units.ts';
 import type { Stream } from '../../src/gpu/stream.ts';
 import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../support/gpu.ts';
@@ -57,13 +58,31 @@ function arraysForUnits(): Way {
   };
 }
 
+/** On matrix units in subgroups of a size that is asked for, as where a device has several. */
+function sizedSubgroups(matrix: MatrixUnits): Way {
+  const [shape] = matrix.shapes;
+  const grid = GRIDS[0]!;
+  const tile = matrixTile(shape!, grid);
+  const text = (code: string) => matrixText(shape!, grid, { ...matrix, sized: true }, code);
+  const forward = forwardKernel('sized forward', text(HALF_TEXTS.matrixForward));
+  const grad = gradKernel('sized gradient', text(HALF_TEXTS.matrixGrad));
+  return {
+    name: 'matrix 2x2 in subgroups of a size asked for',
+    tolerance: 1e-3,
+    forward: (stream, call) => dispatchForward(stream, forward, tile, call),
+    grad: (stream, call) => dispatchGrad(stream, grad, tile, call),
+  };
+}
+
 let t: TestGpu;
 let ways: Way[];
 
 beforeAll(async () => {
   t = new TestGpu(await openNodeGpu());
+  const { device, matrix } = t.gpu;
   ways = [
     ...standIns(),
+    ...(matrix && device.features.has(SIZE_FEATURE) ? [sizedSubgroups(matrix)] : []),
     ...HALF_FORWARD.flatMap((variant) => {
       const grad = HALF_GRAD.find(({ name }) => name === variant.name)!;
       if (!variant.supported(t.gpu)) return [];

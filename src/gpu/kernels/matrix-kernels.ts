@@ -45,17 +45,19 @@ const ENABLE = `enable f16;
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
 `;
+const ENABLE_SIZE = 'enable subgroup_size_control;\n';
 
 /** The whole text of a kernel on matrix units. */
 export function matrixText(
   shape: MatrixShape,
   grid: SubgroupGrid,
-  { dialect, subgroupSize }: MatrixUnits,
+  { dialect, subgroupSize, sized }: MatrixUnits,
   code: string,
 ): string {
-  return [ENABLE, matrixHead(shape, grid, subgroupSize), dialect === 'order' ? byOrder : byFlag, code].join(
-    '',
-  );
+  const loads = dialect === 'order' ? byOrder : byFlag;
+  const text = matrixHead(shape, grid, subgroupSize) + loads + code;
+  if (!sized) return ENABLE + text;
+  return ENABLE + ENABLE_SIZE + text.replace('@compute', '@compute @subgroup_size(SUBGROUP_SIZE)');
 }
 
 /** One kernel for each device's shape and dialect, made when it is first wanted. */

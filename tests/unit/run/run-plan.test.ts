@@ -61,7 +61,12 @@ describe('the rung that a run takes by itself', () => {
     };
     return dryGpu(like as unknown as Gpu);
   };
-  const units = { dialect: 'order', shapes: [{ M: 16, N: 16, K: 16 }], subgroupSize: 32 } as const;
+  const units = {
+    dialect: 'order',
+    shapes: [{ M: 16, N: 16, K: 16 }],
+    subgroupSize: 32,
+    sized: false,
+  } as const;
   const all = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'];
 
   it('is the highest that a GPU has', () => {
