@@ -1,12 +1,15 @@
 import { proxy, wrap } from 'comlink';
-import type { ModelName } from '../bench/models.ts';
 import type { BenchApi } from '../worker/bench-host.ts';
 
-/** The page at `?bench` (or `?bench=tiny`, `?bench=0.5b`, …): the tables of `retune bench`, as plain text. */
+/**
+ * The page at `?bench` (or `?bench=tiny`, `?bench=0.5b`, …): the tables of `retune bench`, as plain text, and its JSON.
+ * `&precision=f32`, once or several times, leaves out the other rungs.
+ */
 export async function showBench(root: HTMLElement, model: string): Promise<void> {
   const [state, tables] = [document.createElement('p'), document.createElement('div')];
+  const report = document.createElement('pre');
   state.setAttribute('role', 'status');
-  root.replaceChildren(state, tables);
+  root.replaceChildren(state, tables, report);
   const add = (text: string) => {
     const pre = document.createElement('pre');
     pre.textContent = text;
@@ -18,13 +21,18 @@ export async function showBench(root: HTMLElement, model: string): Promise<void>
   });
   const { measure } = wrap<BenchApi>(worker);
   try {
-    const json = await measure(
-      (model || '1.5b') as ModelName,
+    await measure(
+      {
+        model: model || '1.5b',
+        precisions: new URLSearchParams(location.search).getAll('precision'),
+        address: location.href,
+      },
       proxy((text) => (state.textContent = `Measuring: ${text}`)),
       proxy((title, cells, notes) => add([title, ...aligned(cells), ...notes].join('\n'))),
+      proxy((text) => add(`Note: ${text}`)),
+      proxy((json) => (report.textContent = json)),
     );
     state.textContent = 'Finished.';
-    add(json);
   } catch (error) {
     state.textContent = error instanceof Error ? error.message : String(error);
   } finally {

@@ -1,19 +1,21 @@
 import { UserError } from '../formats/user-error.ts';
-import { dryGpu } from '../gpu/dry.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { PRECISIONS, type Precision } from '../gpu/kernels/nf4-variant.ts';
 import { Stream } from '../gpu/stream.ts';
-import { plainPass } from '../run/dry-run.ts';
-import { newRunPlan } from '../run/run-plan.ts';
+import { supports } from '../gpu/tuning/products.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
-import { measureCeilings } from './ceilings.ts';
-import { countStep } from './counts.ts';
-import { benchInputs, modelTitle, type ModelName } from './models.ts';
+import { choosePrecision } from '../run/tune.ts';
+import { DeviceLostError, Devices } from './attempts.ts';
+import { measureCeilings, type Ceilings } from './ceilings.ts';
+import { countModel } from './count-models.ts';
+import { measureDecoding } from './decoding.ts';
 import { measureLoading, type BenchDisk } from './loading.ts';
+import { modelTitle, modelTokens, type ModelName } from './models.ts';
 import { measureProducts } from './products.ts';
 import type { Report, Section } from './report.ts';
-import { measureSteps } from './steps.ts';
+import { measureSteps, stepGroups } from './steps.ts';
 
-export const SECTIONS = ['counts', 'ceilings', 'products', 'steps'] as const;
+export const SECTIONS = ['counts', 'ceilings', 'products', 'steps', 'decoding'] as const;
 export type SectionName = (typeof SECTIONS)[number];
 
 export interface BenchCall {
@@ -21,113 +23,154 @@ export interface BenchCall {
   openGpu: () => Promise<Gpu>;
   models: readonly ModelName[];
   sections: readonly SectionName[];
-  /** Lengths of the single rows that steps are measured at. */
-  tokens: readonly number[];
+  /** Lengths of the single rows that steps are measured at; each model's own unless told. */
+  tokens?: readonly number[] | undefined;
   rounds: number;
-  /** The rung of the steps; the one that a run would take unless told. */
-  precision?: PrecisionChoice;
+  /** The rungs of the steps; unless told the one that a run would take and all below it. */
+  precisions?: readonly PrecisionChoice[] | undefined;
+  /** Bytes that the steps may take; what a run takes unless told. */
+  memory?: number | undefined;
   /** Bases whose way from the disk to the device is measured too. */
   disks?: readonly (() => Promise<BenchDisk>)[];
   /** Measure true shapes and show speeds also where the device computes on the CPU. */
   force: boolean;
+  /** Of the program and of this call, for the report. */
+  facts: Record<string, string | number>;
   /** What is being measured. */
   onProgress: (text: string) => void;
   /** Each table as soon as it is whole. */
   onSection: (section: Section, countsOnly: boolean) => void;
+  /** What could not be measured, and why. */
+  onNote: (text: string) => void;
+  /** The report so far, after each table and note. */
+  onReport?: (report: Report) => Promise<void>;
 }
 
 /** Rows of the products. */
 const ROWS = 1024;
 
-/** Measures a device. Throws UserError where the device computes on the CPU and true shapes are asked for. */
+/** Where the ceilings could not be measured there are no shares of them. */
+const NO_CEILINGS: Ceilings = { work: NaN, bytes: NaN, matrix: undefined };
+
+/**
+ * Measures a device. What cannot be measured becomes a note. Throws UserError where the device computes on the CPU and
+ * true shapes are asked for, and DeviceLostError where it is lost.
+ */
 export async function bench(call: BenchCall): Promise<Report> {
-  const { models, sections, tokens, rounds, precision = 'auto', disks = [], onProgress } = call;
-  const found: Section[] = [];
-  let countsOnly = false;
-  const add = (section: Section) => {
-    found.push(section);
-    call.onSection(section, countsOnly);
-  };
-  // Counts need WebGPU's constants, which come with a device.
-  const gpu = await call.openGpu();
-  const facts = deviceFacts(gpu);
-  try {
-    countsOnly = gpu.software && !call.force;
-    const measured = sections.some((name) => name !== 'counts');
-    const large = models.find((name) => name !== 'tiny');
-    if (countsOnly && (measured || disks.length > 0) && large)
-      throw new UserError(
-        `${gpu.name} computes on the CPU: its speeds say nothing about a GPU, and a step of ${modelTitle(large)} takes it an hour; measure --model tiny, or --section counts, or say --force.`,
-      );
-    if (sections.includes('counts')) for (const name of models) add(await countModel(name, tokens));
-    for (const open of disks) add(await onDisk(open, call));
-    if (!measured) return { facts, countsOnly, sections: found };
-    onProgress('ceilings');
-    const stream = new Stream(gpu);
-    const { ceilings, section } = await measureCeilings(stream, rounds, gpu.software);
-    add(section);
-    for (const name of models) {
-      const shape = { rows: name === 'tiny' ? 64 : ROWS, rank: 32 };
-      if (sections.includes('products'))
-        add(await measureProducts(stream, name, { ...shape, rounds, ceilings, onProgress }));
-    }
-    const steps = { tokens, precision, rounds, onProgress };
-    if (sections.includes('steps'))
-      for (const name of models) {
-        const own = await call.openGpu();
-        try {
-          for (const table of await measureSteps(own, name, { ...steps, ceilings })) add(table);
-          if (own.errors.length > 0) throw new Error(own.errors.join('; '));
-        } finally {
-          own.close();
-        }
+  const { models, sections, rounds, memory, disks = [], onProgress } = call;
+  const devices = new Devices(call.openGpu);
+  const { facts, rungs, software } = await look(devices, call);
+  const report: Report = { facts, countsOnly: software && !call.force, sections: [], notes: [] };
+  const attempt = async (what: string, tables: AsyncGenerator<Section>): Promise<void> => {
+    try {
+      for await (const section of tables) {
+        report.sections.push(section);
+        call.onSection(section, report.countsOnly);
+        await call.onReport?.(report);
       }
-    if (gpu.errors.length > 0) throw new Error(gpu.errors.join('; '));
-    return { facts, countsOnly, sections: found };
+    } catch (error) {
+      const text = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+      report.notes.push(text);
+      const goesOn = error instanceof UserError && !(error instanceof DeviceLostError);
+      if (goesOn) call.onNote(text);
+      await call.onReport?.(report);
+      if (!goesOn) throw error;
+    }
+  };
+  const each = async (
+    section: SectionName,
+    measure: (name: ModelName) => AsyncGenerator<Section>,
+  ): Promise<void> => {
+    if (!sections.includes(section)) return;
+    for (const name of models) await attempt(`${section} of ${modelTitle(name)}`, measure(name));
+  };
+  const tokensOf = (name: ModelName) => call.tokens ?? modelTokens(name);
+
+  await each('counts', async function* (name) {
+    yield await countModel(name, tokensOf(name), memory);
+  });
+  for (const open of disks) await attempt('loading', onDisk(open, devices, call));
+  if (sections.every((name) => name === 'counts')) return report;
+  let ceilings = NO_CEILINGS;
+  await attempt(
+    'ceilings',
+    devices.tables(async function* (gpu) {
+      onProgress('ceilings');
+      const found = await measureCeilings(new Stream(gpu), rounds, gpu.software);
+      yield found.section;
+      ceilings = found.ceilings;
+    }),
+  );
+  await each('products', (name) =>
+    devices.tables(async function* (gpu) {
+      const shape = { rows: name === 'tiny' ? 64 : ROWS, rank: 32 };
+      yield await measureProducts(new Stream(gpu), name, { ...shape, rounds, ceilings, onProgress });
+    }),
+  );
+  if (sections.includes('steps'))
+    for (const name of models)
+      for (const precision of rungs)
+        for (const group of stepGroups(name, tokensOf(name)))
+          await attempt(
+            `steps of ${modelTitle(name)}, ${precision}, up to ${group.longest} tokens`,
+            devices.tables((gpu) =>
+              measureSteps(gpu, name, group, { precision, memory, rounds, ceilings, onProgress }),
+            ),
+          );
+  await each('decoding', (name) =>
+    devices.tables(async function* (gpu) {
+      onProgress(`${modelTitle(name)}: decoding`);
+      yield await measureDecoding(gpu, name, rounds);
+    }),
+  );
+  return report;
+}
+
+/** What must be known of the device first. Throws UserError where it is not one to measure. */
+async function look(
+  devices: Devices,
+  { models, sections, precisions, disks = [], force, facts }: BenchCall,
+): Promise<{ facts: Report['facts']; rungs: Precision[]; software: boolean }> {
+  // Counts need WebGPU's constants, which come with a device.
+  const gpu = await devices.open();
+  try {
+    const { name, software } = gpu;
+    const measured = sections.some((section) => section !== 'counts') || disks.length > 0;
+    const large = models.find((model) => model !== 'tiny');
+    if (software && !force && measured && large)
+      throw new UserError(
+        `${name} computes on the CPU: its speeds say nothing about a GPU, and a step of ${modelTitle(large)} takes it an hour; measure --model tiny, or --section counts, or say --force.`,
+      );
+    return { facts: { ...facts, ...deviceFacts(gpu) }, rungs: rungsOf(gpu, precisions), software };
   } finally {
     gpu.close();
   }
 }
 
-async function onDisk(open: () => Promise<BenchDisk>, call: BenchCall): Promise<Section> {
-  call.onProgress('loading: preparing the base');
+/** The rungs to measure, each once. */
+export function rungsOf(gpu: Gpu, asked?: readonly PrecisionChoice[]): Precision[] {
+  const auto = choosePrecision(gpu, 'auto');
+  if (asked) return [...new Set(asked.map((choice) => (choice === 'auto' ? auto : choice)))];
+  return PRECISIONS.slice(0, PRECISIONS.indexOf(auto) + 1)
+    .filter((rung) => supports(gpu, rung))
+    .toReversed();
+}
+
+async function* onDisk(
+  open: () => Promise<BenchDisk>,
+  devices: Devices,
+  { rounds, onProgress }: BenchCall,
+): AsyncGenerator<Section> {
+  onProgress('loading: preparing the base');
   const disk = await open();
   try {
-    return await measureLoading(disk, call);
+    yield await devices.unlessLost(measureLoading(disk, { openGpu: devices.open, rounds, onProgress }));
   } finally {
     await disk.close();
   }
 }
 
-/** What a step is made of, at WebGPU's floor of limits and features. */
-async function countModel(name: ModelName, lengths: readonly number[]): Promise<Section> {
-  const rows = [];
-  for (const tokens of lengths) {
-    const inputs = benchInputs(name, tokens, tokens);
-    const counts = await countStep(inputs, newRunPlan(dryGpu(), tokens, tokens), [plainPass(tokens)]);
-    const { forward, backward, recompute, dispatches, bytes, gpuBytes } = counts;
-    const perToken = (work: number) => work / tokens / 1e9;
-    rows.push([
-      `1 row of ${tokens}`,
-      dispatches,
-      perToken(forward),
-      perToken(backward),
-      perToken(recompute),
-      perToken(forward + backward + recompute),
-      bytes / 1e9,
-      gpuBytes / 2 ** 20,
-    ]);
-  }
-  return {
-    name: 'counts',
-    title: `A step of ${modelTitle(name)}, counted: GFLOP per token`,
-    columns: ['', 'dispatches', 'forward', 'backward', 'recompute', 'all', 'GB bound', 'GPU MiB'],
-    rows,
-    notes: ['GB bound: the sizes of all buffer ranges of all dispatches.'],
-  };
-}
-
-function deviceFacts(gpu: Gpu): Record<string, string | number> {
+function deviceFacts(gpu: Gpu): Report['facts'] {
   const { vendor, architecture, device, description } = gpu.device.adapterInfo;
   const { maxBufferSize, maxComputeWorkgroupStorageSize, maxStorageBuffersPerShaderStage } =
     gpu.device.limits;

@@ -76,7 +76,7 @@ export async function measureCeilings(
   const roundTrip = await timeRounds(rounds, () => stream.finish());
   readback.close();
   for (const buffer of [out, from!, to!]) memory.free(buffer);
-  const units = hasMatrixCeiling(stream.gpu) ? await timeMatrixUnits(stream, rounds) : undefined;
+  const units = hasMatrixCeiling(stream.gpu) ? await timeMatrixUnits(stream, rounds, small) : undefined;
   const onUnits: Cell[][] = units
     ? [
         [

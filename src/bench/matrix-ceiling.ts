@@ -4,7 +4,7 @@ import { Kernel } from '../gpu/kernel.ts';
 import { GRIDS, matrixFits, matrixKernels } from '../gpu/kernels/matrix-kernels.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
-import { timeCalls, type Timing } from './measure.ts';
+import { amountToTime, timeCalls, type Timing } from './measure.ts';
 
 const GRID = GRIDS[0]!;
 
@@ -22,31 +22,35 @@ const kernels = matrixKernels('bench_matrix', code, GRID, matrixBench);
 /** Whether the device has matrix units that kernels run on. */
 export const hasMatrixCeiling = (gpu: Gpu): boolean => matrixFits(gpu, GRID);
 
-/** Workgroups, and rounds of each: 4 TFLOP a call, against 128 MiB written, with matrices of 16 × 16 × 16. */
+/** Workgroups: a round of them all is 1 GFLOP, and a call writes 128 MiB, with matrices of 16 × 16 × 16. */
 const GROUPS = 4096;
-const ROUNDS = 4096;
+/** On a device that computes on the CPU. */
+const FEW_GROUPS = 16;
 
-/** Times products with f16 operands and f32 sums on matrix units; `shape` as "16x16x16". */
+/** Times products with f16 operands and f32 sums on matrix units, of few workgroups if `small`; `shape` as "16x16x16". */
 export async function timeMatrixUnits(
   stream: Stream,
   rounds: number,
+  small: boolean,
 ): Promise<{ time: Timing; work: number; shape: string }> {
   const { memory } = stream.gpu;
+  const groups = small ? FEW_GROUPS : GROUPS;
   const { kernel, tile } = kernels(stream.gpu);
   // M·N of the 8 matrices of each subgroup are the tile's.
   const sums = tile.rows * tile.columns;
-  const out = memory.allocate('bench', 'working activations', 4 * sums * GROUPS);
+  const out = memory.allocate('bench', 'working activations', 4 * sums * groups);
   const shape = kernel.spec.name.split(' ')[1]!;
   const K = Number(shape.split('x')[2]);
-  const work = 2 * sums * K * GROUPS * ROUNDS;
-  const time = await timeCalls(stream, rounds, () =>
+  const work = (repeats: number) => 2 * sums * K * groups * repeats;
+  const call = (repeats: number) =>
     stream.dispatch(kernel, {
       buffers: [view(out)],
-      params: { rounds: ROUNDS, left: 1 / 64, right: 1 / 64 },
-      groups: [GROUPS],
-      work,
-    }),
-  );
+      params: { rounds: repeats, left: 1 / 64, right: 1 / 64 },
+      groups: [groups],
+      work: work(repeats),
+    });
+  const repeats = await amountToTime(stream, call);
+  const time = await timeCalls(stream, rounds, () => call(repeats));
   memory.free(out);
-  return { time, work, shape };
+  return { time, work: work(repeats), shape };
 }

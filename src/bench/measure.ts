@@ -41,6 +41,22 @@ export async function timeCalls(stream: Stream, rounds: number, call: () => void
   return timing(all);
 }
 
+/**
+ * How much of something takes about half a batch at once: from 1, by no more than ten times a step, so that the
+ * slowest device is never held up for long. `call` appends that much to the stream.
+ */
+export async function amountToTime(stream: Stream, call: (amount: number) => void): Promise<number> {
+  for (let amount = 1, warm = false; ; warm = true) {
+    const begun = performance.now();
+    call(amount);
+    await stream.finish();
+    const seconds = (performance.now() - begun) / 1000;
+    if (seconds >= BATCH_SECONDS / 2 && warm) return amount;
+    // The first call compiles too.
+    if (warm) amount = Math.ceil(amount * Math.min(10, (0.6 * BATCH_SECONDS) / seconds));
+  }
+}
+
 /** Times a call that waits for its own end: once to warm up, then `rounds` times. */
 export async function timeRounds(rounds: number, call: () => Promise<unknown>): Promise<Timing> {
   const all = [];

@@ -21,6 +21,10 @@ export const MODELS = Object.keys(SHAPES) as ModelName[];
 export const modelTitle = (name: ModelName): string =>
   name === 'tiny' ? 'tiny' : `Qwen2.5-${name.toUpperCase()}`;
 
+/** Lengths of single rows that a model is measured at; the tiny one is for devices that compute on the CPU. */
+export const modelTokens = (name: ModelName): readonly number[] =>
+  name === 'tiny' ? [64] : [128, 512, 1024, 2048];
+
 /** The config.json of a model, or of its first `layers` with a vocabulary that is shorter by as much. */
 export function modelConfig(name: ModelName, layers: number = SHAPES[name][2]): Record<string, unknown> {
   const [hidden, intermediate, all, heads, kvHeads, vocab] = SHAPES[name];

@@ -14,11 +14,13 @@ export interface Section {
 
 /** What a benchmark found. */
 export interface Report {
-  /** Of the device and its driver. */
+  /** Of the device and its driver, of the program and of when it ran. */
   facts: Record<string, string | number>;
   /** True where speeds were left out: the device computes on the CPU. */
   countsOnly: boolean;
   sections: Section[];
+  /** What could not be measured, and why. */
+  notes: string[];
 }
 
 /** What stands in a table, where `countsOnly` for speeds a dash. */
@@ -37,15 +39,16 @@ export const showSection = ({ columns, rows }: Section, countsOnly: boolean): st
 ];
 
 /** The report for machines: speeds as plain numbers, null where they are left out. */
-export function reportJson({ facts, countsOnly, sections }: Report): object {
+export function reportJson({ facts, countsOnly, sections, notes }: Report): object {
   const plain = (cell: Cell) => (typeof cell === 'object' ? (countsOnly ? null : cell.speed) : cell);
   return {
     facts,
     counts_only: countsOnly,
-    sections: sections.map(({ name, title, columns, rows, notes }) => ({
+    notes,
+    sections: sections.map(({ name, title, columns, rows, ...section }) => ({
       name,
       title,
-      notes,
+      notes: section.notes,
       rows: rows.map((row) => Object.fromEntries(row.map((cell, i) => [columns[i], plain(cell)]))),
     })),
   };

@@ -3,14 +3,15 @@ import { bench, SECTIONS, type SectionName } from '../../bench/bench.ts';
 import type { BenchDisk } from '../../bench/loading.ts';
 import { MODELS, type ModelName } from '../../bench/models.ts';
 import { plotSvg } from '../../bench/plot.ts';
-import { reportJson, showSection } from '../../bench/report.ts';
+import { reportJson, showSection, type Report } from '../../bench/report.ts';
 import { encodeUtf8 } from '../../formats/utf8.ts';
 import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/precision.ts';
+import { hostFacts } from '../bench-facts.ts';
 import { givenBase, syntheticBaseFiles } from '../bench-disk.ts';
 import { openDisplay } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
 import { openNodeGpu } from '../node-gpu.ts';
-import { numberOption } from '../options.ts';
+import { MEMORY_HELP, memoryOption, numberOption } from '../options.ts';
 import { checkOutputFile } from '../output-file.ts';
 import { table } from '../table.ts';
 
@@ -20,10 +21,11 @@ const LOADING = 'loading';
 interface Options {
   model: ModelName[];
   section: (SectionName | typeof LOADING)[];
-  precision: PrecisionChoice;
+  precision?: PrecisionChoice[];
+  memory?: number;
   base?: string;
   layers?: number;
-  tokens: number[];
+  tokens?: number[];
   rounds: number;
   json?: string;
   plot?: string;
@@ -36,7 +38,7 @@ export function benchCommand(program: Command): void {
     .command('bench')
     .summary('measure the GPU: its ceilings, the kernels, whole training steps')
     .description(
-      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps and decoding in tokens per second. Every figure is the median of several rounds after a warm-up. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
+      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps on every rung of arithmetic and decoding in tokens per second. What cannot be measured, as a model that the GPU has no room for, becomes a note. Every figure is the median of several rounds after a warm-up. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
     )
     .addOption(
       new Option('--model <names...>', 'shapes to measure').choices(MODELS).default(['1.5b'] as ModelName[]),
@@ -47,10 +49,12 @@ export function benchCommand(program: Command): void {
         .default([...SECTIONS]),
     )
     .addOption(
-      new Option('--precision <rung>', 'arithmetic of the steps: as for finetune')
-        .choices(PRECISION_CHOICES)
-        .default('auto'),
+      new Option(
+        '--precision <rungs...>',
+        'arithmetic of the steps, as for finetune: one or several; all that the GPU offers unless told',
+      ).choices(PRECISION_CHOICES),
     )
+    .option('--memory <amount>', MEMORY_HELP, memoryOption)
     .option('--base <folder>', 'with --section loading: a base that is there, in the place of a written one')
     .option(
       '--layers <count>',
@@ -66,8 +70,8 @@ export function benchCommand(program: Command): void {
       ],
     )
     .option('--rounds <count>', 'rounds of each measurement', numberOption({ whole: true, min: 1 }), 5)
-    .option('--json <file>', 'write the figures as JSON too')
-    .option('--plot <file>', 'write bars as an SVG picture too')
+    .option('--json <file>', 'write the figures as JSON too, anew after each table')
+    .option('--plot <file>', 'write bars as an SVG picture too, likewise')
     .option('--force', 'measure true shapes and show speeds on a device that computes on the CPU')
     .action(runBench);
 }
@@ -75,18 +79,20 @@ export function benchCommand(program: Command): void {
 async function runBench(options: Options): Promise<void> {
   const display = openDisplay();
   await checkOutputs(options);
-  const { model: models, precision, rounds, force = false } = options;
-  const sections = options.section.filter((name) => name !== LOADING);
-  const tokens = options.tokens ?? (models.includes('tiny') ? [64] : [128, 512, 1024, 2048]);
+  const { rounds } = options;
+  const facts = hostFacts();
+  for (const [name, value] of Object.entries(facts)) display.line(`${name}: ${value}`);
   const report = await bench({
     openGpu: () => openNodeGpu(),
-    models,
-    sections,
-    tokens,
+    models: options.model,
+    sections: options.section.filter((name) => name !== LOADING),
+    tokens: options.tokens,
     rounds,
-    precision,
+    precisions: options.precision,
+    memory: options.memory,
     disks: options.section.includes(LOADING) ? disks(options) : [],
-    force,
+    force: options.force ?? false,
+    facts,
     onProgress: (text) => display.progress({ task: text, done: 0, total: 1 }),
     onSection: (section, countsOnly) => {
       display.line('');
@@ -94,16 +100,27 @@ async function runBench(options: Options): Promise<void> {
       for (const line of table(showSection(section, countsOnly))) display.line(`  ${line}`);
       for (const note of section.notes) display.line(`  ${note}`);
     },
-  });
-  display.close();
+    onNote: (text) => {
+      display.line('');
+      display.line(`Note: ${text}`);
+    },
+    onReport: (found) => write(found, options),
+  }).finally(() => display.close());
   display.line('');
-  for (const [name, value] of Object.entries(report.facts)) display.line(`${name}: ${value}`);
+  for (const [name, value] of Object.entries(report.facts))
+    if (!(name in facts)) display.line(`${name}: ${value}`);
   display.line(`median of ${rounds} rounds after a warm-up`);
   if (report.countsOnly)
     display.line('Note: this device computes on the CPU, so speeds are left out; --force shows them.');
-  if (options.json !== undefined)
-    await replaceFiles([[options.json, [encodeUtf8(`${JSON.stringify(reportJson(report), null, 2)}\n`)]]]);
-  if (options.plot !== undefined) await replaceFiles([[options.plot, [encodeUtf8(plotSvg(report))]]]);
+}
+
+/** Puts what was found so far in the place of what was written before. */
+async function write(report: Report, { json, plot }: Options): Promise<void> {
+  const texts: [string | undefined, string][] = [
+    [json, `${JSON.stringify(reportJson(report), null, 2)}\n`],
+    [plot, plotSvg(report)],
+  ];
+  for (const [path, text] of texts) if (path !== undefined) await replaceFiles([[path, [encodeUtf8(text)]]]);
 }
 
 async function checkOutputs({ base, json, plot }: Options): Promise<void> {

@@ -25,6 +25,7 @@ const report = (countsOnly: boolean): Report => ({
   facts: { gpu: 'a & b' },
   countsOnly,
   sections: [section],
+  notes: ['steps of tiny, f16: why not'],
 });
 
 describe('a report', () => {
@@ -35,6 +36,7 @@ describe('a report', () => {
       ['16 rows', '5,302', '4.50'],
     ]);
     expect(reportJson(report(false))).toMatchObject({
+      notes: ['steps of tiny, f16: why not'],
       sections: [{ rows: [{ tokens: 1024, 'tokens/s': 3512.25 }, { 'tokens/s': 4.5 }] }],
     });
   });

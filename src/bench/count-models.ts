@@ -1,0 +1,65 @@
+import { dryGpu } from '../gpu/dry.ts';
+import { mib } from '../gpu/memory.ts';
+import { plainPass } from '../run/dry-run.ts';
+import { UNTOLD_BYTES } from '../run/memory-choice.ts';
+import { newRunPlan } from '../run/run-plan.ts';
+import { withMemory } from '../run/session.ts';
+import { countStep } from './counts.ts';
+import { benchInputs, modelTitle, type ModelName } from './models.ts';
+import type { Section } from './report.ts';
+import { keptLayers, LEVELS_NOTE } from './step-session.ts';
+
+/**
+ * What a step is made of, at WebGPU's floor of limits and features. `memory`: bytes that it may take; what a run on a
+ * GPU takes unless told. Throws UserError where that is too little.
+ */
+export async function countModel(
+  name: ModelName,
+  lengths: readonly number[],
+  memory?: number,
+): Promise<Section> {
+  const rows = [];
+  for (const tokens of lengths) {
+    const inputs = benchInputs(name, tokens, tokens);
+    const plan = withMemory(newRunPlan(dryGpu(), tokens, tokens), dryGpu(), inputs, memory);
+    const counts = await countStep(inputs, plan, [plainPass(tokens)]);
+    const { forward, backward, recompute, dispatches, bytes, gpuBytes } = counts;
+    const perToken = (work: number) => work / tokens / 1e9;
+    rows.push([
+      `1 row of ${tokens}`,
+      dispatches,
+      perToken(forward),
+      perToken(backward),
+      perToken(recompute),
+      perToken(forward + backward + recompute),
+      bytes / 1e9,
+      gpuBytes / 2 ** 20,
+      keptLayers(plan),
+      plan.optimizer === 'paged' ? 'paged to the host' : 'on the device',
+    ]);
+  }
+  return {
+    name: 'counts',
+    title: `A step of ${modelTitle(name)}, counted: GFLOP per token`,
+    columns: [
+      '',
+      'dispatches',
+      'forward',
+      'backward',
+      'recompute',
+      'all',
+      'GB bound',
+      'GPU MiB',
+      'kept',
+      'optimizer state',
+    ],
+    rows,
+    notes: [
+      'GB bound: the sizes of all buffer ranges of all dispatches.',
+      memory === undefined
+        ? `Kept for the backward pass: what a run keeps within ${mib(UNTOLD_BYTES)} MiB, or level 1 where that takes more, as long as no --memory is given.`
+        : `Kept for the backward pass: what a run keeps within ${mib(memory)} MiB.`,
+      LEVELS_NOTE,
+    ],
+  };
+}

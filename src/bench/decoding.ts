@@ -1,0 +1,93 @@
+import type { Gpu } from '../gpu/device.ts';
+import { Stream } from '../gpu/stream.ts';
+import { Generator } from '../generate/generator.ts';
+import { GREEDY } from '../generate/sampling.ts';
+import { Lora } from '../model/lora.ts';
+import { generationPlan, withinMemory } from '../run/memory-plan.ts';
+import { timing, type Timing } from './measure.ts';
+import { benchInputs, modelTitle, type ModelName } from './models.ts';
+import { timeCells, type Cell, type Section } from './report.ts';
+import { syntheticBase } from './synthetic.ts';
+
+/** Sequences at once: a chat's, and those of a batch test. */
+const SEQUENCES = [1, 8];
+/** Rounds at most. */
+const MOST_ROUNDS = 3;
+const REMEDY = 'close other programs that use the GPU';
+
+/** Greedy answers of a model with its adapter, the prompts apart. Throws UserError where the device lacks the memory. */
+export async function measureDecoding(gpu: Gpu, name: ModelName, rounds: number): Promise<Section> {
+  const [prompt, answer] = name === 'tiny' ? [8, 4] : [64, 64];
+  const capacity = prompt + answer;
+  const inputs = benchInputs(name, capacity, 1);
+  const { model, adapter } = inputs;
+  const modules = adapter.weights.map(({ module }) => module);
+  const rank = Math.max(...modules.map(({ r }) => r));
+  const { useDoubleQuant: doubleQuant } = inputs.inputs.recipe.quantization;
+  const within = <T>(sequences: number, make: () => T): Promise<T> => {
+    const plan = generationPlan({ model, doubleQuant, modules, shape: { sequences, capacity, rank } });
+    return withinMemory(gpu, plan, () => Promise.resolve(make()), REMEDY);
+  };
+  const stream = new Stream(gpu);
+  const { base, lora } = await within(1, () => ({
+    base: syntheticBase(gpu, inputs, capacity),
+    lora: new Lora(gpu, adapter.weights, model.config.layers, false, 0),
+  }));
+  const rows: Cell[][] = [];
+  for (const sequences of SEQUENCES) {
+    const generator = await within(
+      sequences,
+      () => new Generator(stream, base, { sequences, capacity, rank }),
+    );
+    const prompts = Array.from({ length: sequences }, (_, i) =>
+      Array.from({ length: prompt }, (_, k) => (7 * i + k) % model.config.vocabSize),
+    );
+    const { reading, writing } = await timeAnswers(generator, lora, prompts, {
+      answer,
+      rounds: Math.min(MOST_ROUNDS, rounds),
+    });
+    generator.close();
+    const written = sequences * (answer - 1);
+    rows.push([
+      `${sequences} at once`,
+      { speed: (sequences * prompt) / reading.seconds },
+      written,
+      ...timeCells(writing),
+      { speed: written / writing.seconds },
+    ]);
+  }
+  return {
+    name: 'decoding',
+    title: `Answers of ${modelTitle(name)} with its adapter: ${answer} new tokens behind ${prompt}`,
+    columns: ['', 'prompt tokens/s', 'new tokens', 'ms', 'spread %', 'tokens/s'],
+    rows,
+    notes: [
+      'The first token of an answer comes with its prompt and is not among the new ones. Answers are computed in f32 on every rung.',
+    ],
+  };
+}
+
+/** Prompts each have a pass of their own, which gives an answer's first token; the others are written side by side. */
+async function timeAnswers(
+  generator: Generator,
+  lora: Lora,
+  prompts: readonly number[][],
+  { answer, rounds }: { answer: number; rounds: number },
+): Promise<{ reading: Timing; writing: Timing }> {
+  const [reading, writing]: [number[], number[]] = [[], []];
+  for (let round = 0; round <= rounds; round++) {
+    const begun = performance.now();
+    let read = begun;
+    let tokens = 0;
+    await generator.generate(prompts, lora, {
+      ...{ maxNewTokens: answer, stopIds: [], sampling: GREEDY, seed: 1 },
+      onToken: () => {
+        if (++tokens === prompts.length) read = performance.now();
+      },
+    });
+    if (round === 0) continue;
+    reading.push((read - begun) / 1000);
+    writing.push((performance.now() - read) / 1000);
+  }
+  return { reading: timing(reading), writing: timing(writing) };
+}

@@ -1,0 +1,97 @@
+import { counted } from '../formats/words.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { mib } from '../gpu/memory.ts';
+import { parseKeep } from '../model/keep.ts';
+import { choiceOf, smallerChoices, smallestChoice, withChoice } from '../run/memory-choice.ts';
+import { memoryPlan, outOfMemory, totalBytes, unlessOutOfMemory, withinMemory } from '../run/memory-plan.ts';
+import type { PrecisionChoice } from '../run/precision.ts';
+import type { RunPlan } from '../run/run-plan.ts';
+import { assembleSession, planInput, withMemory, type Session, type SessionInputs } from '../run/session.ts';
+import { tunedPlan } from '../run/tune.ts';
+import { benchInputs, modelTitle, type ModelName } from './models.ts';
+import { syntheticBase } from './synthetic.ts';
+
+/** Most trained tokens of a step: sixteen rows of up to 600. */
+const STEP_TARGETS = 16 * 600;
+
+/** What decides the plan of a session. */
+export interface SessionCall {
+  /** Tokens of the longest row, and of the largest pass. */
+  longest: number;
+  /** The rung that the steps compute on. */
+  precision: PrecisionChoice;
+  /** Bytes that the session may take; what a run takes unless told. */
+  memory: number | undefined;
+  onProgress: (text: string) => void;
+}
+
+/** A session with the inputs that its plan was made for, and what was noted while it was made. */
+export interface StepSession {
+  session: Session;
+  inputs: SessionInputs;
+  notes: string[];
+}
+
+/**
+ * A session by the plan that a run would make, on random weights, with less kept where the device refuses memory.
+ * Throws UserError where the device lacks the rung, and where nothing fits.
+ */
+export async function openStepSession(gpu: Gpu, name: ModelName, call: SessionCall): Promise<StepSession> {
+  const { longest, precision, memory, onProgress } = call;
+  const inputs = benchInputs(name, longest, STEP_TARGETS);
+  const notes: string[] = [];
+  const tuned = await tunedPlan(
+    gpu,
+    { ...inputs, windowTokens: longest },
+    {
+      precision,
+      emit: (event) => {
+        if (event.type === 'note') notes.push(event.text);
+        if (event.type === 'phase')
+          onProgress(`${modelTitle(name)}: ${event.phase}, ${event.done} of ${event.total}`);
+      },
+    },
+  );
+  const plan = withMemory(tuned, gpu, inputs, memory);
+  onProgress(`${modelTitle(name)}: making random weights`);
+  const input = planInput(inputs, plan);
+  const smallest = memoryPlan(withChoice(input, smallestChoice(input)));
+  const base = await withinMemory(gpu, smallest, () =>
+    Promise.resolve(syntheticBase(gpu, inputs, input.positions)),
+  );
+  const first = choiceOf(input);
+  for (const choice of [first, ...smallerChoices(input, first)]) {
+    const assemble = () => assembleSession(gpu, base, inputs, { ...plan, ...choice }, inputs.adapter.weights);
+    const session = await unlessOutOfMemory(gpu, assemble, closeSession);
+    if (session) return { session, inputs, notes };
+    const bytes = totalBytes(memoryPlan(withChoice(input, choice)));
+    notes.push(`${gpu.name} refused ${mib(bytes)} MiB; with less kept, as a run goes on then.`);
+  }
+  throw outOfMemory(gpu, smallest);
+}
+
+function closeSession({ runner, optimizer, lora, stream }: Session): void {
+  runner.close();
+  runner.engine.ws.close();
+  optimizer.close();
+  lora.close();
+  stream.close();
+}
+
+/** What is kept of the layers, as "21 layers at level 3, 7 at 1". */
+export function keptLayers({ keep = '' }: Pick<RunPlan, 'keep'>): string {
+  const levels = parseKeep(keep);
+  return [3, 2, 1, 0]
+    .map((level) => ({ level, count: levels.filter((l) => l === level).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ level, count }, i) => `${i === 0 ? counted(count, 'layer') : count} at level ${level}`)
+    .join(', ');
+}
+
+/** What a plan keeps for the backward pass, and where the optimizer's state lies, as a sentence. */
+export const keptNote = (plan: Pick<RunPlan, 'keep' | 'optimizer'>): string =>
+  `Kept for the backward pass: ${keptLayers(plan)}; the optimizer's state ${plan.optimizer === 'paged' ? 'is paged to the host' : 'lies on the device'}.`;
+
+/** What the levels are. */
+export const LEVELS_NOTE =
+  'Levels: 0 keeps the input of a layer, 1 also the output of attention, 2 also q, k and v, 3 also gate and up.';

@@ -1,0 +1,20 @@
+import { createRequire } from 'node:module';
+import { arch, cpus, release, type, version } from 'node:os';
+
+/** What bench notes need of the program, the machine and this call. */
+export function hostFacts(): Record<string, string | number> {
+  return {
+    date: new Date().toISOString(),
+    command: ['retune', ...process.argv.slice(2)].join(' '),
+    os: `${type()} ${release()} ${arch()}, ${version()}`,
+    cpu: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} threads`,
+    node: process.version,
+    dawn: `webgpu ${webgpuVersion()}`,
+  };
+}
+
+/** The version of the package that Dawn comes in. */
+function webgpuVersion(): string {
+  const { version: found } = createRequire(import.meta.url)('webgpu/package.json') as { version: string };
+  return found;
+}

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { rungsOf } from '../../../src/bench/bench.ts';
+import { amountToTime } from '../../../src/bench/measure.ts';
+import { keptLayers, keptNote } from '../../../src/bench/step-session.ts';
+import { stepGroups } from '../../../src/bench/steps.ts';
+import { dryGpu } from '../../../src/gpu/dry.ts';
+import type { Stream } from '../../../src/gpu/stream.ts';
+
+describe('what steps are measured on', () => {
+  it('rows up to a pass share a plan with the mix, a longer one has its own', () => {
+    expect(stepGroups('1.5b', [128, 2048, 1024, 4096])).toEqual([
+      { longest: 1024, tokens: [128, 1024], mixed: [60, 600] },
+      { longest: 2048, tokens: [2048] },
+      { longest: 4096, tokens: [4096] },
+    ]);
+    expect(stepGroups('tiny', [])).toEqual([{ longest: 64, tokens: [], mixed: [4, 16] }]);
+  });
+
+  it('the rung that a run takes and those below it, or those that are asked for, each once', () => {
+    const matrix = {
+      dialect: 'order',
+      shapes: [{ M: 16, N: 16, K: 16 }],
+      subgroupSize: 32,
+      sized: false,
+    } as const;
+    const features = new Set(['shader-f16', 'subgroups']);
+    const plain = dryGpu();
+    const able = {
+      ...plain,
+      matrix,
+      device: {
+        features,
+        limits: {
+          ...plain.device.limits,
+          maxComputeWorkgroupStorageSize: 2 ** 16,
+          maxComputeInvocationsPerWorkgroup: 256,
+          maxStorageBuffersPerShaderStage: 10,
+        },
+      } as unknown as GPUDevice,
+    };
+    expect(rungsOf(plain)).toEqual(['f32']);
+    expect(rungsOf(able)).toEqual(['matrix', 'f16', 'f32']);
+    expect(rungsOf(able, ['f32', 'auto', 'matrix'])).toEqual(['f32', 'matrix']);
+    // One that the device lacks is refused where it is measured.
+    expect(rungsOf(plain, ['auto', 'f16'])).toEqual(['f32', 'f16']);
+  });
+
+  it('what is kept, in words', () => {
+    expect(keptLayers({ keep: '3321111' })).toBe('2 layers at level 3, 1 at level 2, 4 at level 1');
+    expect(keptNote({ keep: '0', optimizer: 'paged' })).toBe(
+      "Kept for the backward pass: 1 layer at level 0; the optimizer's state is paged to the host.",
+    );
+  });
+});
+
+it('an amount of work grows until it takes long enough, and never by more than ten times', async () => {
+  const amounts: number[] = [];
+  let wait = 0;
+  const stream = { finish: () => new Promise((resolve) => setTimeout(resolve, wait)) } as unknown as Stream;
+  const found = await amountToTime(stream, (amount) => {
+    amounts.push(amount);
+    wait = amount / 4;
+  });
+  // The first call, which compiles, is made twice.
+  expect(amounts.slice(0, 2)).toEqual([1, 1]);
+  expect(found).toBe(amounts.at(-1));
+  expect(found).toBeGreaterThan(30);
+  amounts.slice(1).forEach((amount, i) => expect(amount).toBeLessThanOrEqual(10 * amounts[i]!));
+});
