@@ -71,16 +71,24 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
 
   /** Compiles ahead of use without blocking the thread. Throws UserError, naming the kernel. */
   async compile(gpu: Gpu, constants: Constants = {}): Promise<void> {
+    const reason = await this.tryCompile(gpu, constants);
+    if (reason !== undefined)
+      throw new UserError(
+        `${gpu.name}: the kernel ${this.spec.name} could not be compiled (${reason}); update the graphics driver, or choose another GPU.`,
+      );
+  }
+
+  /** The same; resolves to why it cannot be compiled, if so. */
+  async tryCompile(gpu: Gpu, constants: Constants = {}): Promise<string | undefined> {
     const { pipelines, ...rest } = this.#onDevice(gpu);
     const key = JSON.stringify(constants);
-    if (pipelines.has(key)) return;
+    if (pipelines.has(key)) return undefined;
     try {
       pipelines.set(key, await gpu.device.createComputePipelineAsync(this.#descriptor(rest, constants)));
+      return undefined;
     } catch (error) {
-      const reason = (error instanceof Error ? error.message : String(error)).trim().split('\n')[0]!;
-      throw new UserError(
-        `${gpu.name}: the kernel ${this.spec.name} could not be compiled (${reason.replace(/\.$/, '')}); update the graphics driver, or choose another GPU.`,
-      );
+      const reason = error instanceof Error ? error.message : String(error);
+      return reason.trim().split('\n')[0]!.replace(/\.$/, '');
     }
   }
 

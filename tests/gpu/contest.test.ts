@@ -1,10 +1,10 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Gpu } from '../../src/gpu/device.ts';
 import { Kernel } from '../../src/gpu/kernel.ts';
 import type { Nf4Matmul } from '../../src/gpu/kernels/nf4-call.ts';
 import type { Nf4ForwardVariant, Variant } from '../../src/gpu/kernels/nf4-variant.ts';
 import { NF4_FORWARD } from '../../src/gpu/kernels/nf4-variants.ts';
-import { deviceKey } from '../../src/gpu/tuning/cache.ts';
+import { deviceKey, type Winners } from '../../src/gpu/tuning/cache.ts';
 import { fastest, winner } from '../../src/gpu/tuning/contest.ts';
 import { openProducts } from '../../src/gpu/tuning/products.ts';
 import { chooseTiles } from '../../src/gpu/tuning/tune.ts';
@@ -38,7 +38,7 @@ describe('a race', () => {
   const race = async (...variants: Nf4ForwardVariant[]) => {
     const dropped: [string, string][] = [];
     const contest = { variants: [right, ...variants], call, output: call.y };
-    const won = await fastest(t.stream, contest, (name, why) => dropped.push([name, why]));
+    const won = await fastest(t.stream, contest, { dropped: (name, why) => dropped.push([name, why]) });
     expect(t.gpu.errors).toEqual([]);
     return { won: won.name, dropped };
   };
@@ -66,6 +66,46 @@ describe('a race', () => {
     const { won, dropped } = await race(refused);
     expect(won).toBe(right.name);
     expect(dropped.map(([name]) => name)).toEqual(['refused']);
+  });
+
+  it('compiles off the thread, all before the first is run', async () => {
+    const late = vi.spyOn(t.gpu.device, 'createComputePipeline').mockClear();
+    const told: string[] = [];
+    const variants = NF4_FORWARD.filter((variant) => variant.supported(t.gpu)).slice(0, 3);
+    await fastest(
+      t.stream,
+      { variants, call, output: call.y },
+      {
+        dropped: (name, why) => expect.fail(`${name}: ${why}`),
+        compiled: (name) => told.push(`compiled ${name}`),
+        running: (name, what) => void told.push(`${what} ${name}`),
+      },
+    );
+    const of = (what: string) => variants.map(({ name }) => `${what} ${name}`);
+    expect(told.slice(0, 3).toSorted()).toEqual(of('compiled').toSorted());
+    expect(told.slice(3, 6)).toEqual(of('first'));
+    expect(told.slice(6)).toEqual(expect.arrayContaining(of('timing')));
+    expect(late).not.toHaveBeenCalled();
+  });
+
+  it('drops a variant that cannot be compiled, with the reason', async () => {
+    const compile = t.gpu.device.createComputePipelineAsync.bind(t.gpu.device);
+    const async = vi
+      .spyOn(t.gpu.device, 'createComputePipelineAsync')
+      .mockImplementation((descriptor) =>
+        descriptor.label === 'unlucky'
+          ? Promise.reject(new Error('too many registers.\nlog'))
+          : compile(descriptor),
+      );
+    const kernel = new Kernel({
+      ...{ name: 'unlucky', buffers: [], params: {} },
+      code: '@compute @workgroup_size(1) fn main() {}',
+    });
+    const unlucky = fake('unlucky', (stream) =>
+      stream.dispatch(kernel, { buffers: [], params: {}, groups: [1] }),
+    );
+    expect((await race(unlucky)).dropped).toEqual([['unlucky', 'too many registers']]);
+    async.mockRestore();
   });
 
   it('is run among those that agree', async () => {
@@ -155,6 +195,101 @@ describe('choosing tiles', () => {
     const { forward, gradient } = openProducts(gpu, { precision: 'f32', tiles: known }, refuse);
     expect(forward(shapes[0]!).name).toBe('f32 32x32x32');
     expect(gradient({ columns: 1, depth: 32 }).name).toBe(right.name);
+  });
+});
+
+describe('choosing tiles by races', () => {
+  const shapes = [{ columns: 64, depth: 96 }];
+  const head = { vocab: 100, rows: 8 };
+  const work = { precision: 'f32', shapes, width: 96, head, rows: 40, rank: 4, nested: true } as const;
+  const FORWARD = 'f32 forward 64x96, 64 rows, rank 4, nested';
+  let gpu: Gpu;
+  beforeAll(async () => {
+    // A device that is taken for one that is raced on.
+    gpu = { ...(await testGpu()).gpu, software: false };
+  });
+  afterEach(() => vi.restoreAllMocks());
+
+  /** Chooses, with a cache that remembers all that it was told. */
+  async function choose(kept: Winners = {}) {
+    const saves: Winners[] = [];
+    const notes: string[] = [];
+    const progress: [number, number][] = [];
+    const tuning = {
+      cache: {
+        get: () => Promise.resolve(saves.at(-1) ?? kept),
+        set: (_: string, winners: Winners) => Promise.resolve(void saves.push(winners)),
+      },
+      onProgress: (done: number, total: number) => void progress.push([done, total]),
+      note: (text: string) => void notes.push(text),
+    };
+    const before = gpu.memory.total;
+    const tiles = await chooseTiles(gpu, work, tuning).catch((error: unknown) => error as Error);
+    expect(gpu.memory.total).toBe(before);
+    return { tiles, saves, notes, progress };
+  }
+
+  const able = NF4_FORWARD.filter(({ precision }) => precision === 'f32');
+  const raced = () => able.filter((variant) => variant.supported(gpu));
+
+  it('keeps the winner of each race as soon as it is known, and races it no more', async () => {
+    const { tiles, saves, notes, progress } = await choose();
+    expect(notes).toEqual([]);
+    const first = saves.find((winners) => winners[FORWARD] !== undefined)!;
+    expect(Object.keys(first)).toEqual([FORWARD]);
+    expect(Object.keys(saves.at(-1)!).toSorted()).toEqual([FORWARD, FORWARD.replace('forward', 'gradient')]);
+    expect(progress.map(([done]) => done)).toEqual(progress.map(([done]) => done).toSorted((a, b) => a - b));
+    expect(progress.at(-1)![0]).toBe(progress.at(-1)![1]);
+    const again = await choose(saves.at(-1));
+    expect(again).toEqual({ tiles, saves: [], notes: [], progress: [] });
+  });
+
+  it('leaves out what was tried when the device was lost', async () => {
+    const fatal = raced()[1]!;
+    const dispatch = fatal.dispatch.bind(fatal);
+    const spy = vi.spyOn(fatal, 'dispatch').mockImplementation((stream, call) => {
+      // A race is tried on a device that computes nothing first.
+      if (stream.gpu.memory === gpu.memory) throw new Error('the device is lost');
+      dispatch(stream, call);
+    });
+    const lost = await choose();
+    expect(lost.tiles).toEqual(new Error('the device is lost'));
+    expect(lost.saves.at(-1)).toEqual({ [`not to be tried: ${FORWARD}`]: fatal.name });
+    spy.mockClear();
+    const { tiles, notes, saves } = await choose(lost.saves.at(-1));
+    expect(spy).not.toHaveBeenCalled();
+    expect(tiles).toHaveProperty('forward 64x96');
+    expect(notes).toEqual([
+      `${gpu.name}: for forward 64x96 the kernel ${fatal.name} is left out: an earlier start ended while it was tried.`,
+    ]);
+    expect(saves.at(-1)).toMatchObject({ [`not to be tried: ${FORWARD}`]: fatal.name });
+    expect(saves.at(-1)![FORWARD]).not.toBe(fatal.name);
+  });
+
+  it('names what is being tried before it runs', async () => {
+    const { saves } = await choose();
+    const tried = saves.map((winners) => winners[`not to be tried: ${FORWARD}`]).filter(Boolean);
+    expect(tried).toEqual(raced().map(({ name }) => name));
+  });
+
+  it('takes the default where the device has no memory for a race, and races again at the next start', async () => {
+    const { popErrorScope, pushErrorScope } = gpu.device;
+    const filters: GPUErrorFilter[] = [];
+    vi.spyOn(gpu.device, 'pushErrorScope').mockImplementation((filter) => {
+      filters.push(filter);
+      pushErrorScope.call(gpu.device, filter);
+    });
+    vi.spyOn(gpu.device, 'popErrorScope').mockImplementation(async () => {
+      const refused = filters.pop() === 'out-of-memory';
+      const error = await popErrorScope.call(gpu.device);
+      return refused ? { message: 'no more memory' } : error;
+    });
+    const { tiles, saves, notes } = await choose();
+    expect(tiles).toMatchObject({ 'forward 64x96': right.name, 'gradient 64x96': right.name });
+    expect(saves).toEqual([]);
+    expect(notes[0]).toBe(
+      `${gpu.name}: for forward 64x96 the kernel ${right.name} is taken without a race (no more memory).`,
+    );
   });
 });
 

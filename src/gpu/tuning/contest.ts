@@ -1,9 +1,12 @@
 import type { Gpu } from '../device.ts';
+import { dryGpu } from '../dry.ts';
+import type { Needed } from '../kernel.ts';
 import type { Variant, Precision } from '../kernels/nf4-variant.ts';
 import type { View } from '../memory.ts';
 import { Profiler } from '../profiler.ts';
 import { readOnce } from '../readback.ts';
-import type { Stream } from '../stream.ts';
+import { Stream } from '../stream.ts';
+import { refusal } from './scopes.ts';
 
 /** Largest relative difference between a variant's result and that of the default one in f32. */
 const TOLERANCE: Readonly<Record<Precision, number>> = { f32: 1e-5, f16: 2e-3, matrix: 2e-3 };
@@ -26,37 +29,97 @@ export interface Contest<Call> {
   output: View;
 }
 
+/** A race that cannot be run on this device; `message`: why. */
+export class RaceDropped extends Error {
+  override readonly name = 'RaceDropped';
+}
+
+/** What happens in a race, for those who must know of it. */
+export interface RaceEvents {
+  /** A variant is left out: it does not agree, or the device refuses it. */
+  dropped(name: string, why: string): void;
+  /** A variant's kernels are compiled, or cannot be. */
+  compiled?(name: string): void;
+  /** A variant runs next, for the first time or to be timed. It waits for this. */
+  running?(name: string, what: 'first' | 'timing'): Promise<void> | void;
+}
+
 /**
- * The fastest variant that agrees with the default one in f32; of equals the earlier. `onDropped` hears of those that
- * do not agree, or that the device refuses.
+ * The fastest variant that agrees with the first one in f32; of equals the earlier. Throws RaceDropped where the
+ * device refuses all in f32.
  */
 export async function fastest<Call>(
   stream: Stream,
   { variants, call, output }: Contest<Call>,
-  onDropped: (name: string, why: string) => void,
+  events: RaceEvents,
 ): Promise<Variant<Call>> {
-  const standard = variants.find(({ precision }) => precision === 'f32')!;
+  const racing = await compiled(stream.gpu, variants, call, events);
+  const standard = racing.find(({ precision }) => precision === 'f32');
+  if (!standard) throw new RaceDropped('no variant in f32 is left to compare with');
+  await events.running?.(standard.name, 'first');
   const expected = await sample(stream, standard, call, output);
-  if (typeof expected === 'string') throw new Error(`${standard.name}: ${expected}`);
+  if (typeof expected === 'string') throw new RaceDropped(`${standard.name}: ${expected}`);
   const able: Variant<Call>[] = [];
-  for (const variant of variants) {
+  for (const variant of racing) {
     if (variant === standard) {
       able.push(variant);
       continue;
     }
+    await events.running?.(variant.name, 'first');
     const found = await sample(stream, variant, call, output);
     const why = typeof found === 'string' ? found : disagreement(expected, found, variant.precision);
     if (why === undefined) able.push(variant);
-    else onDropped(variant.name, why);
+    else events.dropped(variant.name, why);
   }
   if (able.length === 1) return standard;
   const clock = openClock(stream);
   try {
-    return await winner(clock, able, call);
+    return await winner(announced(clock, events), able, call);
   } finally {
     clock.close();
   }
 }
+
+/** The variants whose kernels can be compiled, all at once and off this thread. */
+async function compiled<Call>(
+  gpu: Gpu,
+  variants: readonly Variant<Call>[],
+  call: Call,
+  events: RaceEvents,
+): Promise<Variant<Call>[]> {
+  const reasons = await Promise.all(
+    variants.map(async (variant) => {
+      const kernels = kernelsOf(gpu, variant, call);
+      let pipelines: Promise<string | undefined>[] = [];
+      const refused = await refusal(gpu.device, () => {
+        pipelines = kernels.map(({ kernel, constants }) => kernel.tryCompile(gpu, constants));
+      });
+      const reasons = [refused, ...(await Promise.all(pipelines))];
+      events.compiled?.(variant.name);
+      return reasons.find((reason) => reason !== undefined);
+    }),
+  );
+  return variants.filter(({ name }, i) => {
+    if (reasons[i] !== undefined) events.dropped(name, reasons[i]);
+    return reasons[i] === undefined;
+  });
+}
+
+/** What a variant dispatches, found on a device that computes nothing. */
+function kernelsOf<Call>(gpu: Gpu, variant: Variant<Call>, call: Call): Needed[] {
+  const needed: Needed[] = [];
+  const stream = new Stream(dryGpu(gpu));
+  stream.listener = (kernel, { constants = {} }) => void needed.push({ kernel, constants });
+  variant.dispatch(stream, call);
+  return needed;
+}
+
+const announced = (clock: Clock, events: RaceEvents): Pick<Clock, 'time'> => ({
+  async time(variant, call, calls) {
+    await events.running?.(variant.name, 'timing');
+    return await clock.time(variant, call, calls);
+  },
+});
 
 /** The variant with the smallest median time; of equals the earlier. */
 export async function winner<Call>(
@@ -84,15 +147,13 @@ async function sample<Call>(
   call: Call,
   output: View,
 ): Promise<Float32Array | string> {
-  const { device } = stream.gpu;
   // What an earlier variant wrote must not stand for what this one does not.
   stream.clear(output);
-  device.pushErrorScope('internal');
-  device.pushErrorScope('validation');
-  variant.dispatch(stream, call);
-  stream.submit();
-  const refused = [await device.popErrorScope(), await device.popErrorScope()].find((error) => error);
-  if (refused) return refused.message;
+  const refused = await refusal(stream.gpu.device, () => {
+    variant.dispatch(stream, call);
+    stream.submit();
+  });
+  if (refused !== undefined) return refused;
   const size = Math.min(SAMPLE_BYTES, output.size);
   const tail = { ...output, offset: output.offset + output.size - size, size };
   return new Float32Array((await readOnce(stream, { ...output, size }, tail)).buffer);

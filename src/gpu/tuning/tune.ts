@@ -1,15 +1,10 @@
-import { Xoshiro128 } from '../../formats/xoshiro128.ts';
 import type { Gpu } from '../device.ts';
-import { headSlices, type Table } from '../kernels/head.ts';
 import { HEADS } from '../kernels/heads.ts';
-import type { LoraFactor, Nf4Weight } from '../kernels/nf4-call.ts';
-import type { Variant, Precision } from '../kernels/nf4-variant.ts';
+import type { Precision } from '../kernels/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/nf4-variants.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
-import { view, type GpuBuffer, type View } from '../memory.ts';
-import { Stream } from '../stream.ts';
-import { deviceKey, type TuningCache, type Winners } from './cache.ts';
-import { fastest, type Contest } from './contest.ts';
+import type { TuningCache } from './cache.ts';
+import { RaceDropped, type RaceEvents } from './contest.ts';
 import {
   candidates,
   className,
@@ -20,6 +15,8 @@ import {
   type Shape,
   type Tiles,
 } from './products.ts';
+import { RaceMemory } from './race-memory.ts';
+import { raceHead, raceNorms, raceProducts } from './races.ts';
 
 /** The products of a run. */
 export interface Workload {
@@ -40,8 +37,9 @@ export interface Workload {
 
 export interface Tuning {
   cache?: TuningCache | undefined;
+  /** Hears how many of the variants that will be raced are compiled. */
   onProgress: (done: number, total: number) => void;
-  /** Hears of variants that were left out of a race. */
+  /** Hears of variants that were left out of a race, and of races that cannot be run. */
   note: (text: string) => void;
 }
 
@@ -50,9 +48,12 @@ interface Class {
   name: string;
   /** How its race is called in the cache. */
   race: string;
+  /** How its variants are called in notes. */
+  title: string;
   /** Its variants on this device, the default first. */
   variants: readonly string[];
-  run(): Promise<string>;
+  /** Races those of the variants that may take part; resolves to the winner's name. */
+  run(mayRun: (name: string) => boolean, events: RaceEvents): Promise<string>;
 }
 
 /**
@@ -60,28 +61,63 @@ interface Class {
  * devices take the defaults, as do classes with one variant. Needs a rung that the device supports.
  */
 export async function chooseTiles(gpu: Gpu, work: Workload, tuning: Tuning): Promise<Tiles> {
-  const classes = classesOf(gpu, work, tuning.note);
+  const classes = classesOf(gpu, work);
   if (gpu.software) return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!]));
-  const device = deviceKey(gpu);
-  const winners: Record<string, string> = { ...(await remembered(tuning.cache, device)) };
-  const open = classes.filter(
-    ({ race, variants }) => variants.length > 1 && !variants.includes(winners[race] ?? ''),
-  );
-  for (const [done, { race, run }] of open.entries()) {
-    tuning.onProgress(done, open.length);
-    winners[race] = await run();
+  const memory = await RaceMemory.open(gpu, tuning.cache);
+  const chosen = new Map<Class, string>();
+  const known = ({ race, variants }: Class) => variants.find((name) => name === memory.winner(race));
+  const open = classes.filter((one) => one.variants.length > 1 && known(one) === undefined);
+  const total = open.reduce((sum, { variants }) => sum + variants.length, 0);
+  let done = 0;
+  for (const one of open) {
+    tuning.onProgress(done, total);
+    const step = () => tuning.onProgress(++done, total);
+    const after = done + one.variants.length;
+    chosen.set(one, await decide(gpu, one, memory, { note: tuning.note, step }));
+    done = after;
   }
-  if (open.length > 0) {
-    tuning.onProgress(open.length, open.length);
-    await tuning.cache?.set(device, winners);
-  }
+  if (total > 0) tuning.onProgress(total, total);
   return Object.fromEntries(
-    classes.map(({ name, race, variants }) => [name, variants.length > 1 ? winners[race]! : variants[0]!]),
+    classes.map((one) => [one.name, chosen.get(one) ?? known(one) ?? one.variants[0]!]),
   );
 }
 
+/** Runs one race and keeps its winner; where it cannot be run, the default is taken and the race is left for later. */
+async function decide(
+  gpu: Gpu,
+  { race, title, variants, run }: Class,
+  memory: RaceMemory,
+  { note, step }: { note: (text: string) => void; step: () => void },
+): Promise<string> {
+  const leftOut = (name: string, why: string) => note(`${gpu.name}: ${title} ${name} is left out: ${why}.`);
+  const fatal = memory.fatal(race);
+  for (const name of variants.filter((one) => fatal.includes(one)))
+    leftOut(name, 'an earlier start ended while it was tried');
+  const able = variants.filter((name) => !fatal.includes(name));
+  let latest: string | undefined;
+  try {
+    const winner = await run((name) => able.includes(name), {
+      dropped: leftOut,
+      compiled: step,
+      async running(name, what) {
+        latest = name;
+        await memory.trying(race, what === 'first' ? name : undefined);
+      },
+    });
+    await memory.won(race, winner);
+    return winner;
+  } catch (error) {
+    // What was tried when a race broke off, as where the device was lost, is not tried again.
+    await memory.trying(race, error instanceof RaceDropped ? undefined : latest);
+    if (!(error instanceof RaceDropped)) throw error;
+    const name = able[0] ?? variants[0]!;
+    note(`${gpu.name}: ${title} ${name} is taken without a race (${error.message.replace(/\.$/, '')}).`);
+    return name;
+  }
+}
+
 /** Both directions of each shape once, the head, and the norms. */
-function classesOf(gpu: Gpu, work: Workload, note: (text: string) => void): Class[] {
+function classesOf(gpu: Gpu, work: Workload): Class[] {
   const { precision, shapes, width } = work;
   const products = shapes.flatMap((shape) =>
     DIRECTIONS.map((direction): Class => {
@@ -89,22 +125,25 @@ function classesOf(gpu: Gpu, work: Workload, note: (text: string) => void): Clas
       return {
         name,
         race: raceName(name, work),
+        title: `for ${name} the kernel`,
         variants: listed(direction, precision, gpu).map((variant) => variant.name),
-        run: () => race(gpu, direction, shape, work, note),
+        run: (mayRun, events) => raceProducts(gpu, direction, shape, work, mayRun, events),
       };
     }),
   );
   const head: Class = {
     name: HEAD_CLASS,
     race: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
+    title: 'the head by',
     variants: candidates(HEADS, precision, gpu).map((variant) => variant.name),
-    run: () => raceHead(gpu, work, note),
+    run: (mayRun, events) => raceHead(gpu, work, mayRun, events),
   };
   const norms: Class = {
     name: NORM_CLASS,
     race: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
+    title: 'the way to add up norms by',
     variants: candidates(NORMS, 'f32', gpu).map((variant) => variant.name),
-    run: () => raceNorms(gpu, work, note),
+    run: (mayRun, events) => raceNorms(gpu, work, mayRun, events),
   };
   return [...new Map([...products, head, norms].map((one) => [one.name, one])).values()];
 }
@@ -117,166 +156,3 @@ const roughly = (rows: number): number => 2 ** Math.ceil(Math.log2(rows));
 
 const raceName = (name: string, { precision, rows, rank, nested }: Workload): string =>
   `${precision} ${name}, ${roughly(rows)} rows, rank ${rank}${nested ? ', nested' : ''}`;
-
-async function remembered(cache: TuningCache | undefined, device: string): Promise<Winners> {
-  return (await cache?.get(device)) ?? {};
-}
-
-/** Runs one race on throwaway buffers; resolves to the winner's name. */
-async function race(
-  gpu: Gpu,
-  direction: Direction,
-  shape: Shape,
-  work: Workload,
-  note: (text: string) => void,
-): Promise<string> {
-  const room = new Room(gpu);
-  const stream = new Stream(gpu);
-  const onDropped = (name: string, why: string) =>
-    note(`${gpu.name}: the kernel ${name} is left out of ${className(direction, shape)}: ${why}.`);
-  const run = <Call>(variants: readonly Variant<Call>[], contest: Omit<Contest<Call>, 'variants'>) =>
-    fastest(stream, { variants: candidates(variants, work.precision, gpu), ...contest }, onDropped);
-  try {
-    const { rows, rank } = work;
-    const [wide, deep] = [room.floats(rows * shape.columns), room.floats(rows * shape.depth)];
-    const weight = room.weight(shape, work.nested);
-    const width = direction === 'forward' ? shape.columns : shape.depth;
-    const lora: LoraFactor | undefined =
-      rank > 0
-        ? { activations: room.floats(rows * rank), matrix: room.floats(rank * width), rank }
-        : undefined;
-    const common = { weight, rows, lora, rowScales: room.floats(rows) };
-    const winner =
-      direction === 'forward'
-        ? await run(NF4_FORWARD, { call: { ...common, x: deep, y: wide }, output: wide })
-        : await run(NF4_GRAD, { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep });
-    return winner.name;
-  } finally {
-    stream.close();
-    room.close();
-  }
-}
-
-/** Words of the head's table in a race: more keep every device busy as well, and take memory. */
-const RACED_WORDS = 32768;
-
-/** Races both products with the head's table; resolves to the winner's name. */
-async function raceHead(gpu: Gpu, work: Workload, note: (text: string) => void): Promise<string> {
-  const room = new Room(gpu);
-  const stream = new Stream(gpu);
-  try {
-    const { width, head } = work;
-    const { rows } = head;
-    const vocab = Math.min(RACED_WORDS, head.vocab);
-    const parts = [{ view: room.halves(vocab * width), begin: 0, count: vocab }];
-    const table: Table = { parts, format: 'bf16', vocab, width };
-    const output = room.floats(rows * width);
-    const call = {
-      ...{ x: room.floats(rows * width), table, logits: room.floats(rows * vocab), dx: output, rows },
-      ...{ rowScales: room.floats(rows), scratch: room.floats(headSlices(parts) * rows * width) },
-      // The logits are sums of `width` products of numbers up to a half.
-      gradScale: width / 4,
-    };
-    const variants = candidates(HEADS, work.precision, gpu);
-    const winner = await fastest(stream, { variants, call, output }, (name, why) =>
-      note(`${gpu.name}: the head by ${name} is left out: ${why}.`),
-    );
-    return winner.name;
-  } finally {
-    stream.close();
-    room.close();
-  }
-}
-
-/** Races the ways to add up a row; resolves to the winner's name. */
-async function raceNorms(gpu: Gpu, { rows, width }: Workload, note: (text: string) => void): Promise<string> {
-  const room = new Room(gpu);
-  const stream = new Stream(gpu);
-  try {
-    const output = room.floats(rows * width);
-    const call = {
-      x: room.floats(rows * width),
-      weight: room.floats(width),
-      y: output,
-      rows,
-      width,
-      eps: 1e-6,
-    };
-    const variants = candidates(NORMS, 'f32', gpu);
-    const winner = await fastest(stream, { variants, call, output }, (name, why) =>
-      note(`${gpu.name}: norms by ${name} are left out: ${why}.`),
-    );
-    return winner.name;
-  } finally {
-    stream.close();
-    room.close();
-  }
-}
-
-/** Random numbers that are made once and repeated: a prime, so that rows of no width repeat. */
-const NOISE = 65_521;
-
-/** Throwaway buffers of random numbers. */
-class Room {
-  readonly #gpu: Gpu;
-  readonly #buffers: GpuBuffer[] = [];
-  readonly #random = Xoshiro128.seeded(1);
-
-  constructor(gpu: Gpu) {
-    this.#gpu = gpu;
-  }
-
-  floats(count: number): View {
-    return this.#filled(
-      Float32Array.from({ length: Math.min(NOISE, count) }, () => this.#value()),
-      count,
-    );
-  }
-
-  /** bf16, two in a word: the upper halves of floats. */
-  halves(count: number): View {
-    const bits = Uint32Array.from({ length: Math.min(NOISE, count / 2) }, () => {
-      const [even, odd] = new Uint32Array(Float32Array.of(this.#value(), this.#value()).buffer);
-      return (even! >>> 16) | (odd! & 0xffff0000);
-    });
-    return this.#filled(bits, count / 2);
-  }
-
-  weight({ columns, depth }: Shape, nested: boolean): Nf4Weight {
-    const codes = Uint32Array.from({ length: NOISE }, () => this.#random.u32());
-    const blocks = Math.ceil((columns * depth) / 64);
-    const absmaxAt = Math.ceil(blocks / 4);
-    const mapAt = absmaxAt + Math.ceil(blocks / 256);
-    return {
-      columns,
-      depth,
-      codes: this.#filled(codes, (columns * depth) / 8),
-      // Any float serves as codes of scales, as absmax and as map.
-      scales: this.floats(nested ? mapAt + 256 : blocks),
-      ...(nested ? { nested: { absmaxAt, mapAt, shift: 8, offset: 0.5 } } : {}),
-    };
-  }
-
-  /** Between -1/2 and 1/2. */
-  #value(): number {
-    return this.#random.uniform() - 0.5;
-  }
-
-  close(): void {
-    for (const buffer of this.#buffers) this.#gpu.memory.free(buffer);
-  }
-
-  #filled(pattern: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>, count: number): View {
-    const buffer = this.#gpu.memory.allocate('race', 'working activations', 4 * count);
-    this.#buffers.push(buffer);
-    for (let at = 0; at < count; at += pattern.length)
-      this.#gpu.device.queue.writeBuffer(
-        buffer.raw,
-        4 * at,
-        pattern,
-        0,
-        Math.min(pattern.length, count - at),
-      );
-    return view(buffer);
-  }
-}

@@ -1,0 +1,109 @@
+import type { Gpu } from '../device.ts';
+import { headSlices, type Table } from '../kernels/head.ts';
+import { HEADS } from '../kernels/heads.ts';
+import type { LoraFactor } from '../kernels/nf4-call.ts';
+import type { Variant } from '../kernels/nf4-variant.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../kernels/nf4-variants.ts';
+import { NORMS } from '../kernels/rmsnorm.ts';
+import { Stream } from '../stream.ts';
+import { fastest, type Contest, type RaceEvents } from './contest.ts';
+import { candidates, type Direction, type Shape } from './products.ts';
+import { Room } from './room.ts';
+import type { Workload } from './tune.ts';
+
+type MayRun = (name: string) => boolean;
+
+/** Races the products with weights of a shape on throwaway buffers; resolves to the winner's name. */
+export function raceProducts(
+  gpu: Gpu,
+  direction: Direction,
+  shape: Shape,
+  { precision, rows, rank, nested }: Workload,
+  mayRun: MayRun,
+  events: RaceEvents,
+): Promise<string> {
+  const furnish = (room: Room) => {
+    const width = direction === 'forward' ? shape.columns : shape.depth;
+    const lora: LoraFactor | undefined =
+      rank > 0
+        ? { activations: room.floats(rows * rank), matrix: room.floats(rank * width), rank }
+        : undefined;
+    return {
+      wide: room.floats(rows * shape.columns),
+      deep: room.floats(rows * shape.depth),
+      common: { weight: room.weight(shape, nested), rows, lora, rowScales: room.floats(rows) },
+    };
+  };
+  if (direction === 'forward')
+    return race(gpu, candidates(NF4_FORWARD, precision, gpu).filter(named(mayRun)), events, (room) => {
+      const { wide, deep, common } = furnish(room);
+      return { call: { ...common, x: deep, y: wide }, output: wide };
+    });
+  return race(gpu, candidates(NF4_GRAD, precision, gpu).filter(named(mayRun)), events, (room) => {
+    const { wide, deep, common } = furnish(room);
+    return { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep };
+  });
+}
+
+/** Words of the head's table in a race: more keep every device busy as well, and take memory. */
+const RACED_WORDS = 32768;
+
+/** Races both products with the head's table; resolves to the winner's name. */
+export function raceHead(
+  gpu: Gpu,
+  { precision, width, head }: Workload,
+  mayRun: MayRun,
+  events: RaceEvents,
+): Promise<string> {
+  const variants = candidates(HEADS, precision, gpu).filter(named(mayRun));
+  return race(gpu, variants, events, (room) => {
+    const { rows } = head;
+    const vocab = Math.min(RACED_WORDS, head.vocab);
+    const parts = [{ view: room.halves(vocab * width), begin: 0, count: vocab }];
+    const table: Table = { parts, format: 'bf16', vocab, width };
+    const output = room.floats(rows * width);
+    const call = {
+      ...{ x: room.floats(rows * width), table, logits: room.floats(rows * vocab), dx: output, rows },
+      ...{ rowScales: room.floats(rows), scratch: room.floats(headSlices(parts) * rows * width) },
+      // The logits are sums of `width` products of numbers up to a half.
+      gradScale: width / 4,
+    };
+    return { call, output };
+  });
+}
+
+/** Races the ways to add up a row; resolves to the winner's name. */
+export function raceNorms(
+  gpu: Gpu,
+  { rows, width }: Workload,
+  mayRun: MayRun,
+  events: RaceEvents,
+): Promise<string> {
+  return race(gpu, candidates(NORMS, 'f32', gpu).filter(named(mayRun)), events, (room) => {
+    const output = room.floats(rows * width);
+    const [x, weight] = [room.floats(rows * width), room.floats(width)];
+    return { call: { x, weight, y: output, rows, width, eps: 1e-6 }, output };
+  });
+}
+
+const named =
+  (mayRun: MayRun) =>
+  ({ name }: { name: string }): boolean =>
+    mayRun(name);
+
+async function race<Call>(
+  gpu: Gpu,
+  variants: readonly Variant<Call>[],
+  events: RaceEvents,
+  furnish: (room: Room) => Omit<Contest<Call>, 'variants'>,
+): Promise<string> {
+  const room = new Room(gpu);
+  const stream = new Stream(gpu);
+  try {
+    const contest = await room.furnish(furnish);
+    return (await fastest(stream, { variants, ...contest }, events)).name;
+  } finally {
+    stream.close();
+    room.close();
+  }
+}
