@@ -11,6 +11,9 @@ const MEMORY = 0.7;
 /** The most by which one submit may exceed the one before. */
 const GROWTH = 2;
 
+/** The share of a full submit that the first holds while the device has nothing to do; each then holds twice as much. */
+const START = 1 / 16;
+
 /** What a pacer needs of the world. */
 export interface PacerClock {
   /** Resolves when the device has finished all that was submitted; rejects where it is lost. */
@@ -30,6 +33,9 @@ export class Pacer {
   readonly #clock: PacerClock;
   #budget = FIRST_WORK;
   #inFlight: Promise<void>[] = [];
+  /** Submits that the device has not finished, as far as is known, and those since it last had none. */
+  #pending = 0;
+  #sinceIdle = 0;
   #doneAt = 0;
   /** Decaying sums over the latest submits: their rate stays right where several are seen to end at once. */
   #work = 0;
@@ -41,16 +47,25 @@ export class Pacer {
     this.#clock = clock;
   }
 
-  /** Operations that a submit should hold. */
-  get budget(): number {
+  /** Operations that a submit should hold while the device is busy. */
+  get full(): number {
     return this.#budget;
+  }
+
+  /** Operations that the next submit should hold: a device that waits is given the first of them soon. */
+  get budget(): number {
+    if (this.leaveRoom) return this.#budget;
+    return this.#budget * Math.min(1, START * GROWTH ** this.#sinceIdle);
   }
 
   /** Tells of a submit of so much work. */
   submitted(work: number): void {
     const begun = this.#clock.now();
+    this.#pending++;
+    this.#sinceIdle++;
     const done = this.#clock.done().then(
       () => {
+        if (--this.#pending === 0) this.#sinceIdle = 0;
         const now = this.#clock.now();
         // The device takes one submit after the other: this one began when the one before had ended.
         const ms = now - Math.max(begun, this.#doneAt);
