@@ -21,6 +21,13 @@ export interface KernelSpec<P extends ParamSpec> {
 /** Values for a shader's `override` declarations. */
 export type Constants = Readonly<Record<string, number>>;
 
+/** Names them; made for each dispatch, where it must be quick. */
+function keyOf(constants: Constants): string {
+  let key = '';
+  for (const name in constants) key += `${name}=${constants[name]} `;
+  return key;
+}
+
 interface Compiled {
   layout: GPUBindGroupLayout;
   pipelineLayout: GPUPipelineLayout;
@@ -42,15 +49,17 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
 
   /** Writes the parameters at `offset` of a uniform block. Values must be in range of their type. */
   pack(into: DataView, offset: number, values: ParamValues<P>): void {
-    this.#fields.forEach(([field, type], i) => {
+    let at = offset;
+    for (const [field, type] of this.#fields) {
       const value = values[field]!;
-      if (type === 'f32') into.setFloat32(offset + 4 * i, value, true);
+      if (type === 'f32') into.setFloat32(at, value, true);
       else {
         if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
           throw new Error(`${this.spec.name}: parameter ${field} = ${value} is not a u32`);
-        into.setUint32(offset + 4 * i, value, true);
+        into.setUint32(at, value, true);
       }
-    });
+      at += 4;
+    }
   }
 
   bindGroupLayout(gpu: Gpu): GPUBindGroupLayout {
@@ -59,12 +68,12 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
 
   /** The pipeline for these constants, compiled on first use. */
   pipeline(gpu: Gpu, constants: Constants = {}): GPUComputePipeline {
-    const { pipelines, ...rest } = this.#onDevice(gpu);
-    const key = JSON.stringify(constants);
-    let pipeline = pipelines.get(key);
+    const compiled = this.#onDevice(gpu);
+    const key = keyOf(constants);
+    let pipeline = compiled.pipelines.get(key);
     if (!pipeline) {
-      pipeline = gpu.device.createComputePipeline(this.#descriptor(rest, constants));
-      pipelines.set(key, pipeline);
+      pipeline = gpu.device.createComputePipeline(this.#descriptor(compiled, constants));
+      compiled.pipelines.set(key, pipeline);
     }
     return pipeline;
   }
@@ -80,11 +89,12 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
 
   /** The same; resolves to why it cannot be compiled, if so. */
   async tryCompile(gpu: Gpu, constants: Constants = {}): Promise<string | undefined> {
-    const { pipelines, ...rest } = this.#onDevice(gpu);
-    const key = JSON.stringify(constants);
-    if (pipelines.has(key)) return undefined;
+    const compiled = this.#onDevice(gpu);
+    const key = keyOf(constants);
+    if (compiled.pipelines.has(key)) return undefined;
     try {
-      pipelines.set(key, await gpu.device.createComputePipelineAsync(this.#descriptor(rest, constants)));
+      const descriptor = this.#descriptor(compiled, constants);
+      compiled.pipelines.set(key, await gpu.device.createComputePipelineAsync(descriptor));
       return undefined;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -92,7 +102,7 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
     }
   }
 
-  #descriptor(on: Omit<Compiled, 'pipelines'>, constants: Constants): GPUComputePipelineDescriptor {
+  #descriptor(on: Compiled, constants: Constants): GPUComputePipelineDescriptor {
     const compute = { module: on.module, entryPoint: 'main', constants };
     return { label: this.spec.name, layout: on.pipelineLayout, compute };
   }

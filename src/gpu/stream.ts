@@ -33,6 +33,22 @@ export interface StreamCounts {
 /** Sees every kernel call of a stream. */
 export type Listener = (kernel: Kernel, call: Dispatch<ParamSpec>) => void;
 
+/** A bind group and what it binds. */
+interface Bound {
+  readonly views: readonly View[];
+  readonly group: GPUBindGroup;
+}
+
+const same = (a: View, b: View): boolean =>
+  a.buffer === b.buffer && a.offset === b.offset && a.size === b.size;
+
+function hashOf(views: readonly View[]): number {
+  let hash = 0;
+  for (const { buffer, offset, size } of views)
+    hash = Math.imul(Math.imul(Math.imul(hash, 31) + buffer.id, 31) + offset, 31) + size;
+  return hash;
+}
+
 /**
  * An ordered list of kernel calls on one device. Parameters of a whole submit travel in one write; bind groups
  * are made once per set of buffers and kept.
@@ -48,7 +64,8 @@ export class Stream {
   readonly #uniforms: GpuBuffer;
   readonly #block = new ArrayBuffer(SLOTS * SLOT_BYTES);
   readonly #blockView = new DataView(this.#block);
-  readonly #groups = new Map<string, GPUBindGroup>();
+  /** By kernel, then by a hash of the views. */
+  readonly #groups = new Map<object, Map<number, Bound[]>>();
   readonly #unsubscribe: () => void;
   #slot = 0;
   #encoder: GPUCommandEncoder | undefined;
@@ -155,23 +172,26 @@ export class Stream {
       throw new Error(
         `${kernel.spec.name}: ${buffers.length} buffers, expected ${kernel.spec.buffers.length}`,
       );
-    let key = kernel.spec.name;
-    for (const v of buffers) key += `|${v.buffer.id},${v.offset},${v.size}`;
-    let group = this.#groups.get(key);
-    if (!group) {
-      group = this.gpu.device.createBindGroup({
-        label: kernel.spec.name,
-        layout: kernel.bindGroupLayout(this.gpu),
-        entries: [
-          { binding: 0, resource: { buffer: this.#uniforms.raw, offset: 0, size: SLOT_BYTES } },
-          ...buffers.map((v, i) => ({
-            binding: i + 1,
-            resource: { buffer: v.buffer.raw, offset: v.offset, size: v.size },
-          })),
-        ],
-      });
-      this.#groups.set(key, group);
-    }
+    let ofKernel = this.#groups.get(kernel);
+    if (!ofKernel) this.#groups.set(kernel, (ofKernel = new Map()));
+    const hash = hashOf(buffers);
+    const alike = ofKernel.get(hash);
+    const found = alike?.find(({ views }) => views.every((v, i) => same(v, buffers[i]!)));
+    if (found) return found.group;
+    const group = this.gpu.device.createBindGroup({
+      label: kernel.spec.name,
+      layout: kernel.bindGroupLayout(this.gpu),
+      entries: [
+        { binding: 0, resource: { buffer: this.#uniforms.raw, offset: 0, size: SLOT_BYTES } },
+        ...buffers.map((v, i) => ({
+          binding: i + 1,
+          resource: { buffer: v.buffer.raw, offset: v.offset, size: v.size },
+        })),
+      ],
+    });
+    const bound = { views: [...buffers], group };
+    if (alike) alike.push(bound);
+    else ofKernel.set(hash, [bound]);
     return group;
   }
 }

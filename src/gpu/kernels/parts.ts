@@ -14,13 +14,29 @@ export function paramsOf<Part extends string, Other extends string>(
   return { ...Object.fromEntries(fields), ...others } as Record<`${Part}${0 | 1 | 2}` | Other, ParamType>;
 }
 
+/** Of each part's struct, the names of its fields and what `paramsOf` calls them. */
+const fieldsOf = new WeakMap<object, [name: string, field: string][][]>();
+
+function namedFields(names: object): [name: string, field: string][][] {
+  let fields = fieldsOf.get(names);
+  if (!fields) {
+    fields = Array.from({ length: PARTS }, (_, i) =>
+      Object.keys(names).map((name): [string, string] => [name, `${name}${i}`]),
+    );
+    fieldsOf.set(names, fields);
+  }
+  return fields;
+}
+
 /** Values for `paramsOf`; a part that is absent is all zeros. */
 export function valuesOf<Part extends string>(
   names: Readonly<Record<Part, ParamType>>,
   parts: readonly Readonly<Record<NoInfer<Part>, number>>[],
 ) {
-  const fields = Array.from({ length: PARTS }, (_, i) =>
-    (Object.keys(names) as Part[]).map((name) => [`${name}${i}`, parts[i]?.[name] ?? 0]),
-  ).flat();
-  return Object.fromEntries(fields) as Record<`${Part}${0 | 1 | 2}`, number>;
+  const values: Record<string, number> = {};
+  namedFields(names).forEach((fields, i) => {
+    const part: Readonly<Record<string, number>> | undefined = parts[i];
+    for (const [name, field] of fields) values[field] = part?.[name] ?? 0;
+  });
+  return values as Record<`${Part}${0 | 1 | 2}`, number>;
 }
