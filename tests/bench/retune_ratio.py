@@ -18,7 +18,8 @@ def run_retune(command, model, tokens, rounds, notes):
     """Runs Retune's benchmark by its command and gives its report, or None."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "bench.json")
-        call = [*shlex.split(command), "--section", "steps", "--model", model, "--rounds", str(rounds), "--json", path]
+        call = [*shlex.split(command), "--section", "steps", "--precision", "auto"]
+        call += ["--model", model, "--rounds", str(rounds), "--json", path]
         try:
             subprocess.run([*call, "--tokens", *map(str, tokens)], check=True)
             with open(path) as file:
@@ -31,14 +32,18 @@ def run_retune(command, model, tokens, rounds, notes):
 def retune_speeds(report, model, notes):
     """The rung of the steps in a report of `npm run bench`, and their tokens/s by case."""
     title = "tiny" if model == "tiny" else f"Qwen2.5-{model.upper()}"
+    first, speeds = None, {}
     for section in report["sections"]:
         rung = re.match(rf"Optimizer steps of {re.escape(title)}, (\w+),", section["title"])
-        if section["name"] == "steps" and rung:
-            if report.get("counts_only"):
-                notes.append("Retune ran on a software device: it has no speeds")
-            return rung[1], {row[""]: row["tokens/s"] for row in section["rows"]}
-    notes.append(f"Retune's report has no steps of {title}")
-    return None, {}
+        # The first rung is the highest; long rows have tables of their own.
+        if section["name"] == "steps" and rung and rung[1] == (first or rung[1]):
+            first = rung[1]
+            speeds |= {row[""]: row["tokens/s"] for row in section["rows"]}
+    if first is None:
+        notes.append(f"Retune's report has no steps of {title}")
+    elif report.get("counts_only"):
+        notes.append("Retune ran on a software device: it has no speeds")
+    return first, speeds
 
 
 def ratios(speeds, ways):
