@@ -1,12 +1,10 @@
 import { counted } from '../formats/words.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { mib } from '../gpu/memory.ts';
 import { parseKeep } from '../model/keep.ts';
-import { choiceOf, smallerChoices, smallestChoice, withChoice } from '../run/memory-choice.ts';
-import { memoryPlan, outOfMemory, totalBytes, unlessOutOfMemory, withinMemory } from '../run/memory-plan.ts';
+import type { RunEvent } from '../run/events.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import type { RunPlan } from '../run/run-plan.ts';
-import { assembleSession, planInput, withMemory, type Session, type SessionInputs } from '../run/session.ts';
+import { openSessionOn, planInput, withMemory, type Session, type SessionInputs } from '../run/session.ts';
 import { tunedPlan } from '../run/tune.ts';
 import { benchInputs, modelTitle, type ModelName } from './models.ts';
 import { syntheticBase } from './synthetic.ts';
@@ -40,42 +38,17 @@ export async function openStepSession(gpu: Gpu, name: ModelName, call: SessionCa
   const { longest, precision, memory, onProgress } = call;
   const inputs = benchInputs(name, longest, STEP_TARGETS);
   const notes: string[] = [];
-  const tuned = await tunedPlan(
-    gpu,
-    { ...inputs, windowTokens: longest },
-    {
-      precision,
-      emit: (event) => {
-        if (event.type === 'note') notes.push(event.text);
-        if (event.type === 'phase')
-          onProgress(`${modelTitle(name)}: ${event.phase}, ${event.done} of ${event.total}`);
-      },
-    },
-  );
+  const emit = (event: RunEvent) => {
+    if (event.type === 'note') notes.push(event.text);
+    if (event.type === 'phase')
+      onProgress(`${modelTitle(name)}: ${event.phase}, ${event.done} of ${event.total}`);
+  };
+  const tuned = await tunedPlan(gpu, { ...inputs, windowTokens: longest }, { precision, emit });
   const plan = withMemory(tuned, gpu, inputs, memory);
   onProgress(`${modelTitle(name)}: making random weights`);
-  const input = planInput(inputs, plan);
-  const smallest = memoryPlan(withChoice(input, smallestChoice(input)));
-  const base = await withinMemory(gpu, smallest, () =>
-    Promise.resolve(syntheticBase(gpu, inputs, input.positions)),
-  );
-  const first = choiceOf(input);
-  for (const choice of [first, ...smallerChoices(input, first)]) {
-    const assemble = () => assembleSession(gpu, base, inputs, { ...plan, ...choice }, inputs.adapter.weights);
-    const session = await unlessOutOfMemory(gpu, assemble, closeSession);
-    if (session) return { session, inputs, notes };
-    const bytes = totalBytes(memoryPlan(withChoice(input, choice)));
-    notes.push(`${gpu.name} refused ${mib(bytes)} MiB; with less kept, as a run goes on then.`);
-  }
-  throw outOfMemory(gpu, smallest);
-}
-
-function closeSession({ runner, optimizer, lora, stream }: Session): void {
-  runner.close();
-  runner.engine.ws.close();
-  optimizer.close();
-  lora.close();
-  stream.close();
+  const make = () => Promise.resolve(syntheticBase(gpu, inputs, planInput(inputs, plan).positions));
+  const session = await openSessionOn(make, gpu, inputs, plan, inputs.adapter.weights, emit);
+  return { session, inputs, notes };
 }
 
 /** What is kept of the layers, as "21 layers at level 3, 7 at 1". */

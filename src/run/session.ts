@@ -85,23 +85,35 @@ export function withMemory(plan: RunPlan, gpu: Gpu, prepared: SessionInputs, bud
  * Brings base, adapter and optimizer to the device, with less kept of each layer where the device refuses what the
  * plan asks for; the session's plan says how much. Throws UserError where nothing fits.
  */
-export async function openSession(
+export function openSession(
   gpu: Gpu,
   prepared: SessionInputs,
   plan: RunPlan,
   weights: readonly LoraWeights[],
   emit: (event: RunEvent) => void,
 ): Promise<Session> {
-  const { model, inputs } = prepared;
-  const input = planInput(prepared, plan);
-  const smallest = memoryPlan(withChoice(input, smallestChoice(input)));
-  const base = await withinMemory(gpu, smallest, () =>
+  const { model, inputs, cache } = prepared;
+  const load = () =>
     loadBase(gpu, model, {
       doubleQuant: inputs.recipe.quantization.useDoubleQuant,
-      positions: input.positions,
-      ...loading(prepared.cache, emit),
-    }),
-  );
+      positions: planInput(prepared, plan).positions,
+      ...loading(cache, emit),
+    });
+  return openSessionOn(load, gpu, prepared, plan, weights, emit);
+}
+
+/** The same on the base that `load` brings to the device. */
+export async function openSessionOn(
+  load: () => Promise<DecoderWeights>,
+  gpu: Gpu,
+  prepared: SessionInputs,
+  plan: RunPlan,
+  weights: readonly LoraWeights[],
+  emit: (event: RunEvent) => void,
+): Promise<Session> {
+  const input = planInput(prepared, plan);
+  const smallest = memoryPlan(withChoice(input, smallestChoice(input)));
+  const base = await withinMemory(gpu, smallest, load);
   const first = choiceOf(input);
   for (const choice of [first, ...smallerChoices(input, first)]) {
     const bytes = totalBytes(memoryPlan(withChoice(input, choice)));

@@ -7,9 +7,11 @@ import {
   headKernel,
   HEAD_GRID,
   HEAD_TEXTS,
+  type HeadBackward,
+  type HeadForward,
 } from '../../src/gpu/kernels/head-matrix.ts';
 import { headSlices, type Table } from '../../src/gpu/kernels/head.ts';
-import { HEADS, type HeadBackward, type HeadForward } from '../../src/gpu/kernels/heads.ts';
+import { HEADS } from '../../src/gpu/kernels/heads.ts';
 import { matrixText } from '../../src/gpu/kernels/matrix-kernels.ts';
 import { chooseTiles } from '../../src/gpu/tuning/tune.ts';
 import { matmulRef, transpose } from '../reference/ops/matmul.ts';

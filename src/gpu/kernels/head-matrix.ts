@@ -40,10 +40,9 @@ export const HEAD_GRID = GRIDS[0]!;
 const forwardKernels = matrixKernels('head_matmul_matrix', HEAD_TEXTS.forward, HEAD_GRID, headKernel);
 const gradKernels = matrixKernels('head_matmul_grad_matrix', HEAD_TEXTS.grad, HEAD_GRID, headGradKernel);
 
-interface HeadCall {
+export interface HeadForward {
   /** [rows, width] */
   x: View;
-  /** Of 16-bit values. */
   table: Table;
   /** [rows, vocab] */
   logits: View;
@@ -52,8 +51,8 @@ interface HeadCall {
   rowScales: View;
 }
 
-/** logits = x·tableᵀ on matrix units. */
-export function headMatmulMatrix(stream: Stream, call: HeadCall): void {
+/** logits = x·tableᵀ on matrix units; the table has 16-bit values. */
+export function headMatmulMatrix(stream: Stream, call: HeadForward): void {
   const { kernel, tile } = forwardKernels(stream.gpu);
   dispatchHead(stream, kernel, tile, call);
 }
@@ -63,7 +62,7 @@ export function dispatchHead(
   stream: Stream,
   kernel: ReturnType<typeof headKernel>,
   tile: Tile,
-  { x, table, logits, rows, rowScales }: HeadCall,
+  { x, table, logits, rows, rowScales }: HeadForward,
 ): void {
   rowScale(stream, { x, scales: rowScales, rows, width: table.width });
   for (const { view, begin, count } of table.parts)
@@ -76,7 +75,7 @@ export function dispatchHead(
     });
 }
 
-interface HeadGradCall {
+export interface HeadBackward {
   /** [rows, vocab] */
   dlogits: View;
   table: Table;
@@ -89,8 +88,8 @@ interface HeadGradCall {
   gradScale: number;
 }
 
-/** dx = dlogits·table on matrix units. */
-export function headMatmulGradMatrix(stream: Stream, call: HeadGradCall): void {
+/** dx = dlogits·table on matrix units; the table has 16-bit values. */
+export function headMatmulGradMatrix(stream: Stream, call: HeadBackward): void {
   const { kernel, tile } = gradKernels(stream.gpu);
   dispatchHeadGrad(stream, kernel, tile, call);
 }
@@ -100,7 +99,7 @@ export function dispatchHeadGrad(
   stream: Stream,
   kernel: ReturnType<typeof headGradKernel>,
   tile: Tile,
-  { dlogits, table, scratch, dx, rows, gradScale }: HeadGradCall,
+  { dlogits, table, scratch, dx, rows, gradScale }: HeadBackward,
 ): void {
   // The largest element becomes at most 64, far inside f16; the smallest that matter stay normal.
   const scale = 2 ** (Math.ceil(Math.log2(gradScale)) - 6);

@@ -1,33 +1,14 @@
-import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
-import { HEAD_GRID, headMatmulGradMatrix, headMatmulMatrix } from './head-matrix.ts';
-import { headMatmul, headMatmulGrad, type Table } from './head.ts';
+import {
+  HEAD_GRID,
+  headMatmulGradMatrix,
+  headMatmulMatrix,
+  type HeadBackward,
+  type HeadForward,
+} from './head-matrix.ts';
+import { headMatmul, headMatmulGrad } from './head.ts';
 import { matrixFits } from './matrix-kernels.ts';
 import type { Variant } from './nf4-variant.ts';
-
-export interface HeadForward {
-  /** [rows, width] */
-  x: View;
-  table: Table;
-  /** [rows, vocab] */
-  logits: View;
-  rows: number;
-  /** [rows] f32, scratch. */
-  rowScales: View;
-}
-
-export interface HeadBackward {
-  /** [rows, vocab] */
-  dlogits: View;
-  table: Table;
-  /** f32 [slices, rows, width]; see headSlices. */
-  scratch: View;
-  /** [rows, width] */
-  dx: View;
-  rows: number;
-  /** Bound of every |dlogits|. */
-  gradScale: number;
-}
 
 /** Both products with the head's table; as a variant of a race one after the other, the logits as their own gradient. */
 export interface HeadVariant extends Variant<HeadForward & Omit<HeadBackward, 'dlogits'>> {
