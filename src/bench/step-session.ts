@@ -4,7 +4,7 @@ import { parseKeep } from '../model/keep.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import type { RunPlan } from '../run/run-plan.ts';
-import { openSessionOn, planInput, withMemory, type Session, type SessionInputs } from '../run/session.ts';
+import { openSession, planInput, withMemory, type Session, type SessionInputs } from '../run/session.ts';
 import { tunedPlan } from '../run/tune.ts';
 import { benchInputs, modelTitle, type ModelName } from './models.ts';
 import { syntheticBase } from './synthetic.ts';
@@ -13,7 +13,7 @@ import { syntheticBase } from './synthetic.ts';
 const STEP_TARGETS = 16 * 600;
 
 /** What decides the plan of a session. */
-export interface SessionCall {
+interface SessionCall {
   /** Tokens of the longest row, and of the largest pass. */
   longest: number;
   /** The rung that the steps compute on. */
@@ -24,7 +24,7 @@ export interface SessionCall {
 }
 
 /** A session with the inputs that its plan was made for, and what was noted while it was made. */
-export interface StepSession {
+interface StepSession {
   session: Session;
   inputs: SessionInputs;
   notes: string[];
@@ -47,7 +47,7 @@ export async function openStepSession(gpu: Gpu, name: ModelName, call: SessionCa
   const plan = withMemory(tuned, gpu, inputs, memory);
   onProgress(`${modelTitle(name)}: making random weights`);
   const make = () => Promise.resolve(syntheticBase(gpu, inputs, planInput(inputs, plan).positions));
-  const session = await openSessionOn(make, gpu, inputs, plan, inputs.adapter.weights, emit);
+  const session = await openSession(gpu, inputs, plan, inputs.adapter.weights, emit, make);
   return { session, inputs, notes };
 }
 

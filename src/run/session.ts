@@ -83,33 +83,15 @@ export function withMemory(plan: RunPlan, gpu: Gpu, prepared: SessionInputs, bud
 
 /**
  * Brings base, adapter and optimizer to the device, with less kept of each layer where the device refuses what the
- * plan asks for; the session's plan says how much. Throws UserError where nothing fits.
+ * plan asks for; the session's plan says how much. `load` brings the base. Throws UserError where nothing fits.
  */
-export function openSession(
+export async function openSession(
   gpu: Gpu,
   prepared: SessionInputs,
   plan: RunPlan,
   weights: readonly LoraWeights[],
   emit: (event: RunEvent) => void,
-): Promise<Session> {
-  const { model, inputs, cache } = prepared;
-  const load = () =>
-    loadBase(gpu, model, {
-      doubleQuant: inputs.recipe.quantization.useDoubleQuant,
-      positions: planInput(prepared, plan).positions,
-      ...loading(cache, emit),
-    });
-  return openSessionOn(load, gpu, prepared, plan, weights, emit);
-}
-
-/** The same on the base that `load` brings to the device. */
-export async function openSessionOn(
-  load: () => Promise<DecoderWeights>,
-  gpu: Gpu,
-  prepared: SessionInputs,
-  plan: RunPlan,
-  weights: readonly LoraWeights[],
-  emit: (event: RunEvent) => void,
+  load = () => loadInputs(gpu, prepared, plan, emit),
 ): Promise<Session> {
   const input = planInput(prepared, plan);
   const smallest = memoryPlan(withChoice(input, smallestChoice(input)));
@@ -135,6 +117,20 @@ function closeSession({ runner, optimizer, lora, stream }: Session): void {
   optimizer.close();
   lora.close();
   stream.close();
+}
+
+/** Brings the base of the inputs to the device, from its files or the cache. */
+function loadInputs(
+  gpu: Gpu,
+  prepared: SessionInputs,
+  plan: RunPlan,
+  emit: (event: RunEvent) => void,
+): Promise<DecoderWeights> {
+  return loadBase(gpu, prepared.model, {
+    doubleQuant: prepared.inputs.recipe.quantization.useDoubleQuant,
+    positions: planInput(prepared, plan).positions,
+    ...loading(prepared.cache, emit),
+  });
 }
 
 /** A session on a base that is on the device. */

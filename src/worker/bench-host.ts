@@ -7,7 +7,7 @@ import { NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import { PRECISION_CHOICES, type PrecisionChoice } from '../run/precision.ts';
 
 /** What to measure, as the page's address says it: a model and rungs, none for all. */
-export interface BenchChoice {
+interface BenchChoice {
   model: string;
   precisions: readonly string[];
   /** The address, for the report. */
