@@ -112,7 +112,7 @@ export async function bench(call: BenchCall): Promise<Report> {
       for (const precision of rungs)
         for (const group of stepGroups(name, tokensOf(name)))
           await attempt(
-            `steps of ${modelTitle(name)}, ${precision}, up to ${group.longest} tokens`,
+            `${modelTitle(name)}, ${precision}, ${group.title}`,
             devices.tables((gpu) =>
               measureSteps(gpu, name, group, { precision, memory, rounds, ceilings, onProgress }),
             ),

@@ -21,7 +21,7 @@ export async function countModel(
   const rows = [];
   for (const tokens of lengths) {
     const inputs = benchInputs(name, tokens, tokens);
-    const plan = withMemory(newRunPlan(dryGpu(), tokens, tokens), dryGpu(), inputs, memory);
+    const plan = withMemory(newRunPlan(dryGpu(), tokens), dryGpu(), inputs, memory);
     const counts = await countStep(inputs, plan, [plainPass(tokens)]);
     const { forward, backward, recompute, dispatches, bytes, gpuBytes } = counts;
     const perToken = (work: number) => work / tokens / 1e9;

@@ -2,7 +2,7 @@ import { Xoshiro128 } from '../formats/xoshiro128.ts';
 import type { PlacedRow } from '../text/packing.ts';
 
 /** Rows of a step of the recipe. */
-const ROWS = 16;
+export const ROWS = 16;
 
 /** Sixteen rows of `least` to `most` tokens, all trained: the same ones for every model and machine. */
 export function mixedRows(vocab: number, least: number, most: number): PlacedRow[] {

@@ -2,20 +2,19 @@ import { counted } from '../formats/words.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { parseKeep } from '../model/keep.ts';
 import type { RunEvent } from '../run/events.ts';
+import { newPlan } from '../run/new-plan.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import type { RunPlan } from '../run/run-plan.ts';
-import { openSession, planInput, withMemory, type Session, type SessionInputs } from '../run/session.ts';
-import { tunedPlan } from '../run/tune.ts';
+import { openSession, planInput, type Session, type SessionInputs } from '../run/session.ts';
 import { benchInputs, modelTitle, type ModelName } from './models.ts';
 import { syntheticBase } from './synthetic.ts';
 
-/** Most trained tokens of a step: sixteen rows of up to 600. */
-const STEP_TARGETS = 16 * 600;
-
 /** What decides the plan of a session. */
 interface SessionCall {
-  /** Tokens of the longest row, and of the largest pass. */
+  /** Tokens of the longest row. */
   longest: number;
+  /** Tokens of a step. */
+  window: number;
   /** The rung that the steps compute on. */
   precision: PrecisionChoice;
   /** Bytes that the session may take; what a run takes unless told. */
@@ -35,16 +34,15 @@ interface StepSession {
  * Throws UserError where the device lacks the rung, and where nothing fits.
  */
 export async function openStepSession(gpu: Gpu, name: ModelName, call: SessionCall): Promise<StepSession> {
-  const { longest, precision, memory, onProgress } = call;
-  const inputs = benchInputs(name, longest, STEP_TARGETS);
+  const { longest, window, precision, memory, onProgress } = call;
+  const inputs = benchInputs(name, longest, window);
   const notes: string[] = [];
   const emit = (event: RunEvent) => {
     if (event.type === 'note') notes.push(event.text);
     if (event.type === 'phase')
       onProgress(`${modelTitle(name)}: ${event.phase}, ${event.done} of ${event.total}`);
   };
-  const tuned = await tunedPlan(gpu, { ...inputs, windowTokens: longest }, { precision, emit });
-  const plan = withMemory(tuned, gpu, inputs, memory);
+  const plan = await newPlan(gpu, { ...inputs, windowTokens: window }, { memory, precision, emit });
   onProgress(`${modelTitle(name)}: making random weights`);
   const make = () => Promise.resolve(syntheticBase(gpu, inputs, planInput(inputs, plan).positions));
   const session = await openSession(gpu, inputs, plan, inputs.adapter.weights, emit, make);

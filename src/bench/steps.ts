@@ -11,7 +11,7 @@ import { timeRounds } from './measure.ts';
 import { modelTitle, type ModelName } from './models.ts';
 import { profileStep } from './profile.ts';
 import { rateCells, timeCells, type Cell, type Section } from './report.ts';
-import { mixedRows } from './rows.ts';
+import { mixedRows, ROWS } from './rows.ts';
 import { keptNote, LEVELS_NOTE, openStepSession } from './step-session.ts';
 
 /** What the step benchmarks of one model are given. */
@@ -27,23 +27,42 @@ export interface StepsCall {
 
 /** Steps that one plan serves. */
 interface Group {
-  /** Tokens of the largest pass. */
+  title: string;
+  /** Tokens of the longest row, and of a step: as many rows as fit are packed into a pass. */
   longest: number;
+  window: number;
   /** Lengths of single rows. */
   tokens: number[];
-  /** Bounds of the lengths of sixteen rows that are measured too. */
+  /** Bounds of the lengths of sixteen rows; as many of the longest follow where passes have room for several. */
   mixed?: readonly [least: number, most: number];
 }
 
-/** Tokens that rows are packed up to, as a run does. */
-const packed = (name: ModelName): number => (name === 'tiny' ? 64 : 1024);
+/** Tokens of the row that shorter ones share a plan with. */
+const shared = (name: ModelName): number => (name === 'tiny' ? 64 : 1024);
 
-/** Rows up to a pass's size share a plan, with the mix; each longer row has the plan of a run over such rows. */
+/**
+ * Single rows, a step each: those up to `shared` have one plan, each longer one that of a run over such rows. Then
+ * steps of sixteen rows, whose passes are as large as a run's.
+ */
 export function stepGroups(name: ModelName, tokens: readonly number[]): Group[] {
-  const size = packed(name);
+  const most = shared(name);
+  const single = (longest: number, tokens: number[]): Group => ({
+    title: tokens.length > 1 ? `single rows of up to ${longest} tokens` : `a row of ${tokens[0]} tokens`,
+    longest,
+    window: longest,
+    tokens,
+  });
+  const short = tokens.filter((n) => n <= most);
   return [
-    { longest: size, tokens: tokens.filter((n) => n <= size), mixed: name === 'tiny' ? [4, 16] : [60, 600] },
-    ...tokens.filter((n) => n > size).map((n) => ({ longest: n, tokens: [n] })),
+    ...(short.length > 0 ? [single(most, short)] : []),
+    {
+      title: `steps of ${ROWS} rows`,
+      longest: most,
+      window: ROWS * most,
+      tokens: [],
+      mixed: name === 'tiny' ? [4, 16] : [60, 600],
+    },
+    ...tokens.filter((n) => n > most).map((n) => single(n, [n])),
   ];
 }
 
@@ -58,21 +77,21 @@ export async function* measureSteps(
   call: StepsCall,
 ): AsyncGenerator<Section> {
   const { onProgress } = call;
-  const { longest } = group;
-  const { session, inputs, notes } = await openStepSession(gpu, name, { ...call, longest });
+  const { longest, window } = group;
+  const { session, inputs, notes } = await openStepSession(gpu, name, { ...call, longest, window });
   const { plan } = session;
   yield tilesSection(gpu, name, plan, notes);
   const needed = await neededKernels({ ...inputs, shortest: 4 }, plan, gpu);
   await compileKernels(gpu, needed, (done) => onProgress(`compiling kernels, ${done} of ${needed.length}`));
   const steps: Cell[][] = [];
-  for (const { title, passes } of cases(group, inputs.model.config.vocabSize)) {
+  for (const { title, passes } of cases(group, plan, inputs.model.config.vocabSize)) {
     onProgress(`${modelTitle(name)}, ${plan.precision}: ${title}`);
     const counts = await countStep(inputs, plan, passes, gpu);
     steps.push(await measureStep(session, title, passes, counts, call));
   }
   yield {
     name: 'steps',
-    title: `Optimizer steps of ${modelTitle(name)}, ${plan.precision}, LoRA of rank 32 on all projections, random weights`,
+    title: `Optimizer steps of ${modelTitle(name)}, ${plan.precision}, ${group.title}, LoRA of rank 32 on all projections, random weights`,
     columns: [
       '',
       'tokens',
@@ -94,22 +113,28 @@ export async function* measureSteps(
       `GPU MiB: all that the session holds, for passes of up to ${plan.passTokens} tokens.`,
     ],
   };
-  yield profileStep(session, name, plainPass(longest), call.ceilings);
+  yield profileStep(session, name, plainPass(plan.passTokens), call.ceilings);
 }
 
 /** The group's rows as the passes of steps. */
-function cases({ longest, tokens, mixed }: Group, vocab: number): { title: string; passes: Pass[] }[] {
+function cases(
+  { longest, tokens, mixed }: Group,
+  { passTokens }: RunPlan,
+  vocab: number,
+): { title: string; passes: Pass[] }[] {
   const single = tokens.map((n) => ({ title: `1 row of ${n}`, passes: [plainPass(n)] }));
   if (!mixed) return single;
   const [least, most] = mixed;
   const rows = mixedRows(vocab, least, most);
+  const title = `${ROWS} rows of ${least}–${most}`;
+  const equal = mixedRows(vocab, longest, longest);
   return [
     ...single,
-    { title: `16 rows of ${least}–${most}, packed`, passes: packWindow(rows, longest) },
-    {
-      title: `16 rows of ${least}–${most}, one a pass`,
-      passes: rows.flatMap((row) => packWindow([row], longest)),
-    },
+    { title: `${title}, packed`, passes: packWindow(rows, passTokens) },
+    { title: `${title}, one a pass`, passes: rows.flatMap((row) => packWindow([row], passTokens)) },
+    ...(passTokens < 2 * longest
+      ? []
+      : [{ title: `${ROWS} rows of ${longest}, packed`, passes: packWindow(equal, passTokens) }]),
   ];
 }
 

@@ -46,6 +46,10 @@ export function logitRows(shape: Pick<WorkspaceShape, 'config' | 'tokens'>): num
 const wide = (c: DecoderConfig) =>
   Math.max(c.hiddenSize, c.intermediateSize, queryWidth(c) + 2 * keyWidth(c));
 
+/** Bytes of the largest of the buffers that grow with a pass. */
+export const wideBytes = (config: DecoderConfig, tokens: number): number =>
+  4 * capacityOf(tokens) * wide(config);
+
 const keepOf = ({ config, training, keep }: WorkspaceShape): readonly KeepLevel[] =>
   training ? (keep ?? uniformKeep(config.layers)) : [];
 

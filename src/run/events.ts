@@ -7,6 +7,7 @@ export type Phase =
   | 'tokenising'
   | 'loading the base'
   | 'caching the base'
+  | 'measuring memory'
   | 'timing kernels'
   | 'compiling kernels'
   | 'evaluating'

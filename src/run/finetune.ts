@@ -11,9 +11,10 @@ import {
   refuseForeignAdapter,
   type Start,
 } from './resume.ts';
+import { newPlan } from './new-plan.ts';
 import { planProducts } from './run-plan.ts';
 import { Run } from './run.ts';
-import { checkPlan, tunedPlan } from './tune.ts';
+import { checkPlan } from './tune.ts';
 import { withMemory } from './session.ts';
 
 /** Phases in which there is nothing to save yet. */
@@ -23,6 +24,7 @@ const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([
   'hashing',
   'loading the base',
   'caching the base',
+  'measuring memory',
   'timing kernels',
   'compiling kernels',
 ]);
@@ -50,9 +52,9 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
     return { status: 'already finished', step: maxSteps, maxSteps };
   const start = await startingPoint(call, prepared, identity);
   const gpu = await call.openGpu();
-  const begun = start.checkpoint?.cursor.plan ?? (await tunedPlan(gpu, prepared, call));
-  planProducts(gpu, begun);
-  const plan = withMemory(begun, gpu, prepared, call.memory);
+  const earlier = start.checkpoint?.cursor.plan;
+  if (earlier) planProducts(gpu, earlier);
+  const plan = earlier ? withMemory(earlier, gpu, prepared, call.memory) : await newPlan(gpu, prepared, call);
   if (plan.device !== gpu.name)
     emit({
       type: 'note',

@@ -20,8 +20,8 @@ export interface MemoryChoice {
 }
 
 /**
- * Bytes that a run takes at most of a GPU whose memory nobody told: WebGPU does not, and a driver that lends memory
- * of the host instead of refusing is slow. The smallest GPU that the recipe is meant for has 4 GiB.
+ * Bytes that a run takes at most of a GPU whose memory was neither told nor measured: what it has may be the host's.
+ * The smallest GPU that the recipe is meant for has 4 GiB.
  */
 export const UNTOLD_BYTES = 3.5 * 2 ** 30;
 
@@ -50,6 +50,10 @@ const uniform = ({ model }: MemoryPlanInput, level: KeepLevel, optimizer: StateS
 /** The choice where nothing speaks for more or less. */
 export const standardChoice = (input: MemoryPlanInput): MemoryChoice =>
   uniform(input, KEEP.attention, 'resident');
+
+/** Bytes with which nothing of a layer need be computed again. */
+export const keptWhole = (input: MemoryPlanInput): number =>
+  bytesOf(input, uniform(input, KEEP.all, 'resident'));
 
 /** The choice that takes the least memory; paging takes room of its own, which few layers do not win back. */
 export function smallestChoice(input: MemoryPlanInput): MemoryChoice {
@@ -94,16 +98,17 @@ function fill(input: MemoryPlanInput, keep: KeepLevel[], free: number): KeepLeve
 }
 
 /**
- * What a new run begins with. `budget`: bytes that it may take; without one it stays with the standard choice on a
- * software device, where memory is the host's, and goes up to UNTOLD_BYTES on others. Throws UserError where the
- * budget is too small for any choice.
+ * What a new run begins with. `budget`: bytes that it may take; `free`: bytes that were seen to be free, where nobody
+ * told. Without either it stays with the standard choice on a software device, where memory is the host's, and goes up
+ * to UNTOLD_BYTES on others. Throws UserError where the budget is too small for any choice.
  */
 export function chooseMemory(
   input: MemoryPlanInput,
-  { budget, software }: { budget: number | undefined; software: boolean },
+  { budget, free, software }: { budget: number | undefined; free?: number | undefined; software: boolean },
 ): MemoryChoice {
   const standard = standardChoice(input);
   if (budget !== undefined) return fittingChoice(input, budget) ?? overBudget(input, budget);
+  if (free !== undefined) return fittingChoice(input, free) ?? smallestChoice(input);
   if (software || bytesOf(input, standard) > UNTOLD_BYTES) return standard;
   return fittingChoice(input, UNTOLD_BYTES) ?? standard;
 }

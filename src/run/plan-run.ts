@@ -5,8 +5,7 @@ import { readJson } from '../formats/json.ts';
 import { loraModules } from '../formats/lora-modules.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
-import type { MemoryPlanInput } from './memory-plan.ts';
-import { passTokens } from './run-plan.ts';
+import type { PassInput } from './pass-size.ts';
 
 /**
  * What a run of this recipe over rows of max_seq_length tokens, all of them trained, would hold: headers and
@@ -21,19 +20,18 @@ export async function planRun({
   /** V1; undefined for a fresh adapter from the recipe's lora section. */
   source: Folder | undefined;
   recipe: Recipe;
-}): Promise<MemoryPlanInput> {
+}): Promise<PassInput> {
   const model = await openBaseModel(base);
   const adapter = source ? await readConfig(source) : newAdapterConfig(recipe.lora, recipe.model.name);
   const { maxLength, batchSize, accumulationSteps } = recipe.training;
   const rows = batchSize * accumulationSteps;
-  const tokens = passTokens(maxLength, rows * maxLength);
   return {
     model,
     doubleQuant: recipe.quantization.useDoubleQuant,
     modules: loraModules(adapter, model.config),
-    passTokens: tokens,
     positions: maxLength,
-    stepTargets: Math.max(rows * (maxLength - 1), tokens),
+    windowTokens: rows * maxLength,
+    stepTargets: rows * (maxLength - 1),
   };
 }
 

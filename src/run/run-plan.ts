@@ -21,25 +21,12 @@ export interface RunPlan extends ProductPlan {
   device: string;
 }
 
-/** Tokens that a pass is filled up to: enough to keep a GPU busy, little enough to fit. */
-const PASS_TOKENS = 1024;
-
-/** Largest number of tokens of a pass, for the tokens of the longest row and of a step's rows together. */
-export const passTokens = (longest: number, window: number): number =>
-  Math.max(longest, Math.min(PASS_TOKENS, window));
-
 /** The default variants of the lowest rung: what every device has. */
 const PLAINEST: ProductPlan = { precision: 'f32', tiles: {} };
 
-/** Decides the plan of a new run. `longest` and `window` in tokens: of one row, and of a step's rows together. */
-export function newRunPlan(gpu: Gpu, longest: number, window: number, products = PLAINEST): RunPlan {
-  return {
-    version: 3,
-    ...products,
-    packing: 'first-fit',
-    passTokens: passTokens(longest, window),
-    device: gpu.name,
-  };
+/** Decides the plan of a new run, but for its memory. `passTokens`: the most of a pass. */
+export function newRunPlan(gpu: Gpu, passTokens: number, products = PLAINEST): RunPlan {
+  return { version: 3, ...products, packing: 'first-fit', passTokens, device: gpu.name };
 }
 
 /** The plan's variants of the large products. Throws UserError where this device lacks one. */

@@ -6,7 +6,7 @@ import { Workspace } from '../model/workspace.ts';
 import type { EncodedRow } from '../text/rows.ts';
 import { evaluate } from '../train/evaluate.ts';
 import { PassRunner } from '../train/step.ts';
-import { passTokens } from './run-plan.ts';
+import { passTokens } from './pass-size.ts';
 
 /** Mean token loss over validation rows as a run reports it (eval_loss), and exp of it. */
 export interface EvalLoss {

@@ -3,34 +3,37 @@ import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { PRECISIONS, type Precision } from '../gpu/kernels/nf4-variant.ts';
-import { supports } from '../gpu/tuning/products.ts';
+import { supports, type ProductPlan } from '../gpu/tuning/products.ts';
 import { chooseTiles, type Workload } from '../gpu/tuning/tune.ts';
 import { scaleStorage } from '../model/base-storage.ts';
 import { logitRows } from '../model/workspace.ts';
 import type { FinetuneCall } from './call.ts';
 import type { PrecisionChoice } from './precision.ts';
 import type { Prepared } from './prepare.ts';
-import { newRunPlan, passTokens, type RunPlan } from './run-plan.ts';
 import type { RunStore } from './store.ts';
 
-interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest' | 'windowTokens'> {
+interface Prepare extends Pick<Prepared, 'model' | 'adapter'> {
   inputs: { recipe: Recipe };
 }
 
-/** The plan of a new run, with the fastest kernels of its rung. Throws UserError where the device lacks the rung. */
-export async function tunedPlan(
+/**
+ * The fastest kernels of a new run's rung, for passes of up to `rows` tokens. Throws UserError where the device lacks
+ * the rung.
+ */
+export async function tunedProducts(
   gpu: Gpu,
   prepared: Prepare,
+  rows: number,
   { precision: choice = 'auto', tuning: cache, emit }: Pick<FinetuneCall, 'precision' | 'tuning' | 'emit'>,
-): Promise<RunPlan> {
+): Promise<ProductPlan> {
   const precision = choosePrecision(gpu, choice);
-  const tiles = await chooseTiles(gpu, workload(prepared, precision), {
+  const tiles = await chooseTiles(gpu, workload(prepared, rows, precision), {
     cache,
     onProgress: (done, total) =>
       emit({ type: 'phase', phase: 'timing kernels', done, total, unit: 'kernels' }),
     note: (text) => emit({ type: 'note', text }),
   });
-  return newRunPlan(gpu, prepared.longest, prepared.windowTokens, { precision, tiles });
+  return { precision, tiles };
 }
 
 /** The rung of a new run. Throws UserError where the device lacks the one asked for. */
@@ -45,12 +48,8 @@ export function choosePrecision(gpu: Gpu, choice: PrecisionChoice): Precision {
   );
 }
 
-function workload(
-  { model, adapter, inputs, longest, windowTokens }: Prepare,
-  precision: Precision,
-): Workload {
+function workload({ model, adapter, inputs }: Prepare, rows: number, precision: Precision): Workload {
   const modules = linearModules(model.config);
-  const rows = passTokens(longest, windowTokens);
   const storage = scaleStorage(model, inputs.recipe.quantization.useDoubleQuant);
   return {
     precision,

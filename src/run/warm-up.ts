@@ -5,9 +5,9 @@ import { stepWindows } from '../train/window.ts';
 import type { FinetuneCall } from './call.ts';
 import { compileRun } from './compile.ts';
 import type { RunEvent } from './events.ts';
+import { newPlan } from './new-plan.ts';
 import { prepare, type Prepared, type RunInputs } from './prepare.ts';
-import { openSession, withMemory } from './session.ts';
-import { tunedPlan } from './tune.ts';
+import { openSession } from './session.ts';
 
 /** Evaluating a token costs about a third of training on it: there is no backward pass, and nothing is recomputed. */
 const EVALUATION_COST = 1 / 3;
@@ -37,7 +37,7 @@ export async function warmUp(
   const { train, grouping, adapter } = prepared;
   const { seed } = inputs.recipe;
   const gpu = await openGpu();
-  const plan = withMemory(await tunedPlan(gpu, prepared, { precision, tuning, emit }), gpu, prepared, memory);
+  const plan = await newPlan(gpu, prepared, { memory, precision, tuning, emit });
   const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit);
   await compileRun(gpu, prepared, plan, emit);
   const placed = stepWindows(

@@ -3,11 +3,11 @@ import { bytesByKind } from '../model/allocations.ts';
 import { loraAllocations, loraLayout } from '../model/lora.ts';
 import { NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import type { RunEvent } from '../run/events.ts';
-import { chooseMemory, withChoice } from '../run/memory-choice.ts';
+import { chooseMemory, keptWhole, withChoice } from '../run/memory-choice.ts';
 import { memoryPlan, totalBytes } from '../run/memory-plan.ts';
 import { prepare, type Prepared } from '../run/prepare.ts';
-import { passTokens } from '../run/run-plan.ts';
-import { planInput } from '../run/session.ts';
+import { passInputOf } from '../run/new-plan.ts';
+import { largestInput, passInput, sizedInput } from '../run/pass-size.ts';
 import { warmUp, type WarmUpOptions } from '../run/warm-up.ts';
 import { storageEstimate } from '../storage/quota.ts';
 import { stateAllocations } from '../train/optimizer-state.ts';
@@ -20,17 +20,19 @@ import type { ChosenInputs, PlanFacts, TimeEstimate } from './protocol.ts';
  */
 export async function plan(
   inputs: ChosenInputs,
-  device: { budget: number | undefined; software: boolean },
+  { budget, software }: { budget: number | undefined; software: boolean },
 ): Promise<PlanFacts> {
   const prepared = await prepare(runInputs(inputs), () => undefined);
-  const { longest, windowTokens, maxSteps } = prepared;
-  const input = planInput(prepared, { passTokens: passTokens(longest, windowTokens) });
-  const choice = chooseMemory(input, device);
+  const asked = passInputOf(prepared);
+  const input = budget === undefined ? passInput(asked) : sizedInput(asked, budget, Infinity);
+  // What is free is measured at the start only.
+  const choice = chooseMemory(input, { budget, software: true });
   const bytes = memoryPlan(withChoice(input, choice));
   return {
     bytes: [...bytes],
     total: totalBytes(bytes),
-    maxSteps,
+    ...(budget === undefined && !software && { most: keptWhole(largestInput(asked, Infinity)) }),
+    maxSteps: prepared.maxSteps,
     checkpointBytes: checkpointBytes(prepared),
     storageLeft: (await storageEstimate()).left,
   };

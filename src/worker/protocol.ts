@@ -72,6 +72,8 @@ export interface RowsFacts {
 export interface PlanFacts {
   bytes: readonly (readonly [kind: MemoryKind, bytes: number])[];
   total: number;
+  /** Bytes that a GPU is asked for where it has them free. */
+  most?: number;
   maxSteps: number;
   /** Bytes of one checkpoint, and what the browser still grants. */
   checkpointBytes: number;

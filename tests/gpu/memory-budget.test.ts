@@ -5,6 +5,7 @@ import type { RunEvent } from '../../src/run/events.ts';
 import { finetune } from '../../src/run/finetune.ts';
 import { smallestChoice, withChoice } from '../../src/run/memory-choice.ts';
 import { checkpointBytes, memoryPlan, totalBytes } from '../../src/run/memory-plan.ts';
+import { passInput } from '../../src/run/pass-size.ts';
 import { planRun } from '../../src/run/plan-run.ts';
 import { source } from '../support/memory-folder.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -76,7 +77,7 @@ async function run({
 
 it('a run in little memory keeps less, holds what it planned and gives the same files', async () => {
   expect(standard.plan).toMatchObject({ keep: '11', optimizer: 'resident' });
-  const input = await planRun(await inputs());
+  const input = passInput(await planRun(await inputs()));
   const smallest = withChoice(input, smallestChoice(input));
   const memory = totalBytes(memoryPlan(smallest)) + checkpointBytes(smallest);
   const little = await run({ memory });

@@ -12,6 +12,7 @@ import { mib } from '../../src/gpu/memory.ts';
 import { allocateBase } from '../../src/model/base-buffers.ts';
 import { chooseMemory, withChoice } from '../../src/run/memory-choice.ts';
 import { memoryPlan, totalBytes } from '../../src/run/memory-plan.ts';
+import { passInput } from '../../src/run/pass-size.ts';
 import { planRun } from '../../src/run/plan-run.ts';
 import { assembleSession } from '../../src/run/session.ts';
 
@@ -40,11 +41,13 @@ it.each([
   'rows of %i tokens with a budget of %s take at most %i bytes, as planned',
   async (tokens, budget, most) => {
     const recipe = defaultRecipe();
-    const asked = await planRun({
-      base: await nodeFolder(FOLDER),
-      source: undefined,
-      recipe: { ...recipe, training: { ...recipe.training, maxLength: tokens } },
-    });
+    const asked = passInput(
+      await planRun({
+        base: await nodeFolder(FOLDER),
+        source: undefined,
+        recipe: { ...recipe, training: { ...recipe.training, maxLength: tokens } },
+      }),
+    );
     expect(asked.modules.length).toBe(196);
     expect(asked.modules.every((m) => m.r === 32)).toBe(true);
     const choice = chooseMemory(asked, { budget, software: true });

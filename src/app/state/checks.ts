@@ -76,10 +76,11 @@ function planChecks({ plan, planning, device, persisted, recipe, allowed }: AppS
       detail: 'Known once the rest is chosen.',
     }));
   if (!plan.ok) return [{ state: 'bad', title: memory, detail: plan.sentence }];
-  const { total } = plan.value;
+  const { total, most } = plan.value;
+  const more = most ? `, and up to ${showBytes(most)} of a GPU that has it free, to compute less twice` : '';
   const largest = device?.ok ? ` One buffer may hold ${showBytes(device.value.maxBufferBytes)}.` : '';
   return [
-    { state: 'good', title: memory, detail: `Takes ${showBytes(total)} in all.${largest}` },
+    { state: 'good', title: memory, detail: `Takes ${showBytes(total)} in all${more}.${largest}` },
     { title: storage, ...spaceCheck(plan.value, recipe?.training.saveTotalLimit ?? 1, persisted) },
   ];
 }

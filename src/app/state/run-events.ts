@@ -12,6 +12,7 @@ const PHASES = {
   tokenising: 'Turning rows into tokens',
   'loading the base': 'Loading the base onto the GPU in 4 bits',
   'caching the base': 'Keeping the base in 4 bits for the next start',
+  'measuring memory': 'Looking how much memory of the GPU is free',
   'timing kernels': 'Timing kernels on this GPU to choose the fastest',
   'compiling kernels': 'Compiling the kernels for this GPU',
   evaluating: 'Measuring the validation rows',

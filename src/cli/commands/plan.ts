@@ -1,14 +1,9 @@
 import type { Command } from 'commander';
 import { UserError } from '../../formats/user-error.ts';
 import { KEEP, parseKeep, type KeepLevel } from '../../model/keep.ts';
-import {
-  chooseMemory,
-  fittingChoice,
-  UNTOLD_BYTES,
-  withChoice,
-  type MemoryChoice,
-} from '../../run/memory-choice.ts';
+import { chooseMemory, keptWhole, withChoice, type MemoryChoice } from '../../run/memory-choice.ts';
 import { memoryPlan, totalBytes, type MemoryPlanInput } from '../../run/memory-plan.ts';
+import { largestInput, passInput, sizedInput, type PassInput } from '../../run/pass-size.ts';
 import { planRun } from '../../run/plan-run.ts';
 import { openDisplay } from '../display.ts';
 import { nodeFolder } from '../node-files.ts';
@@ -62,8 +57,10 @@ async function runPlan(options: Options): Promise<void> {
     lora: { ...given.lora, r: options.r ?? given.lora.r },
     training: { ...given.training, maxLength: options.seq ?? given.training.maxLength },
   };
-  const asked = await planRun({ base, source, recipe });
-  const choice = chooseMemory(asked, { budget: options.memory, software: true });
+  const run = await planRun({ base, source, recipe });
+  const { memory: budget } = options;
+  const asked = budget === undefined ? passInput(run) : sizedInput(run, budget, Infinity);
+  const choice = chooseMemory(asked, { budget, software: true });
   const input = withChoice(asked, choice);
   const bytes = memoryPlan(input);
   const { batchSize, accumulationSteps } = recipe.training;
@@ -81,7 +78,7 @@ async function runPlan(options: Options): Promise<void> {
     return;
   }
   for (const line of describe(input, batchSize * accumulationSteps)) display.line(line);
-  for (const line of describeChoice(asked, choice, options.memory)) display.line(line);
+  for (const line of describeChoice(run, choice, budget)) display.line(line);
   display.line('');
   const rows = [...bytes, ['total', totalBytes(bytes)] as const];
   for (const line of table([['', 'MiB'], ...rows.map(([kind, n]) => [kind, showMib(n)])])) display.line(line);
@@ -105,7 +102,7 @@ const KEPT: Readonly<Record<KeepLevel, string>> = {
 };
 
 function describeChoice(
-  asked: MemoryPlanInput,
+  run: PassInput,
   { keep, optimizer }: MemoryChoice,
   budget: number | undefined,
 ): string[] {
@@ -118,12 +115,10 @@ function describeChoice(
   const where = optimizer === 'paged' ? 'in host memory, paged' : 'on the GPU';
   const lines = [`kept of each layer: ${parts.join(', ')}; optimizer state ${where}`];
   if (budget !== undefined) return [...lines, `chosen for ${showMib(budget)} MiB`];
-  const more = fittingChoice(asked, UNTOLD_BYTES);
-  if (!more || more.keep === keep) return lines;
-  const most = showMib(totalBytes(memoryPlan(withChoice(asked, more))));
+  const most = largestInput(run, Infinity);
   return [
     ...lines,
-    `a GPU that grants it is given up to ${most} MiB, to keep more; --memory sets another limit`,
+    `a GPU that has it free is given up to ${showMib(keptWhole(most))} MiB, to keep all in passes of up to ${counted(most.passTokens, 'token')}; --memory sets another limit`,
   ];
 }
 

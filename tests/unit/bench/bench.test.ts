@@ -41,7 +41,9 @@ function aCall(more: Partial<BenchCall> = {}) {
   return { call, seen };
 }
 
-const EVERY = ['counts', 'ceilings', 'products', 'tiles', 'steps', 'kernels', 'decoding'];
+const STEPS = ['tiles', 'steps', 'kernels'];
+/** Steps of single rows, then of sixteen. */
+const EVERY = ['counts', 'ceilings', 'products', ...STEPS, ...STEPS, 'decoding'];
 
 const section = ({ sections }: Report, name: string) => sections.find((s) => s.name === name)!;
 /** The cells of a row by their columns. */
@@ -79,9 +81,9 @@ describe('the whole benchmark of the tiny model on the software device', () => {
   });
 
   it('counts what the plan of a run does', async () => {
-    const inputs = benchInputs('tiny', 64, 16 * 600);
+    const inputs = benchInputs('tiny', 64, 64);
     const gpu = await openNodeGpu();
-    const plan = withMemory(newRunPlan(gpu, 64, 64), gpu, inputs, MEMORY);
+    const plan = withMemory(newRunPlan(gpu, 64), gpu, inputs, MEMORY);
     const counts = await countStep(inputs, plan, [plainPass(64)], gpu);
     gpu.close();
     const step = row(report, 'steps', '1 row of 64');
@@ -114,12 +116,18 @@ it('what cannot be measured becomes a note, and the rest is measured', async () 
   const report = await bench(call);
   expect(report.sections.map(({ name }) => name)).toEqual(['ceilings']);
   const refused = /^Memory: 0 MiB are allowed, and this run needs at least \d+ MiB/;
-  const [counts, steps] = seen.notes;
-  expect(seen.notes).toHaveLength(2);
+  const [counts, single, sixteen] = seen.notes;
+  expect(seen.notes).toHaveLength(3);
   expect(counts!.replace('counts of tiny: ', '')).toMatch(refused);
-  expect(steps!.replace('steps of tiny, f32, up to 64 tokens: ', '')).toMatch(refused);
+  expect(single!.replace('tiny, f32, a row of 64 tokens: ', '')).toMatch(refused);
+  expect(sixteen!.replace('tiny, f32, steps of 16 rows: ', '')).toMatch(refused);
   expect(report.notes).toEqual(seen.notes);
-  expect(seen.reports).toEqual([[counts], ['ceilings', counts], ['ceilings', counts, steps]]);
+  expect(seen.reports).toEqual([
+    [counts],
+    ['ceilings', counts],
+    ['ceilings', counts, single],
+    ['ceilings', counts, single, sixteen],
+  ]);
 });
 
 it('a lost device ends the benchmark with one sentence, and what there is has been handed over', async () => {

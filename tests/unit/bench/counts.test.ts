@@ -12,7 +12,7 @@ Object.assign(globalThis, globals);
 
 const TOKENS = 1024;
 const inputs = benchInputs('1.5b', TOKENS, TOKENS);
-const plan = newRunPlan(dryGpu(), TOKENS, TOKENS);
+const plan = newRunPlan(dryGpu(), TOKENS);
 let counts: StepCounts;
 beforeAll(async () => {
   counts = await countStep(inputs, plan, [plainPass(TOKENS)]);

@@ -7,13 +7,16 @@ import { dryGpu } from '../../../src/gpu/dry.ts';
 import type { Stream } from '../../../src/gpu/stream.ts';
 
 describe('what steps are measured on', () => {
-  it('rows up to a pass share a plan with the mix, a longer one has its own', () => {
+  it('short rows share a plan, a longer one has its own, and the mix that of steps of sixteen rows', () => {
     expect(stepGroups('1.5b', [128, 2048, 1024, 4096])).toEqual([
-      { longest: 1024, tokens: [128, 1024], mixed: [60, 600] },
-      { longest: 2048, tokens: [2048] },
-      { longest: 4096, tokens: [4096] },
+      { title: 'single rows of up to 1024 tokens', longest: 1024, window: 1024, tokens: [128, 1024] },
+      { title: 'steps of 16 rows', longest: 1024, window: 16_384, tokens: [], mixed: [60, 600] },
+      { title: 'a row of 2048 tokens', longest: 2048, window: 2048, tokens: [2048] },
+      { title: 'a row of 4096 tokens', longest: 4096, window: 4096, tokens: [4096] },
     ]);
-    expect(stepGroups('tiny', [])).toEqual([{ longest: 64, tokens: [], mixed: [4, 16] }]);
+    expect(stepGroups('tiny', [])).toEqual([
+      { title: 'steps of 16 rows', longest: 64, window: 1024, tokens: [], mixed: [4, 16] },
+    ]);
   });
 
   it('the rung that a run takes and those below it, or those that are asked for, each once', () => {

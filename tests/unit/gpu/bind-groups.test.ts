@@ -8,7 +8,7 @@ import { newRunPlan } from '../../../src/run/run-plan.ts';
 Object.assign(globalThis, globals);
 
 it('passes of all lengths share their bind groups and buffers, at the shapes of Qwen2.5-1.5B', async () => {
-  const plan = newRunPlan(dryGpu(), 2048, 2048);
+  const plan = newRunPlan(dryGpu(), 2048);
   const { stream, runner, optimizer } = drySession(benchInputs('1.5b', 2048, 2048), plan);
   const made = [
     vi.spyOn(stream.gpu.device, 'createBindGroup'),

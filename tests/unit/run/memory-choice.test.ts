@@ -20,13 +20,14 @@ import {
   unlessOutOfMemory,
   type MemoryPlanInput,
 } from '../../../src/run/memory-plan.ts';
+import { passInput } from '../../../src/run/pass-size.ts';
 import { planRun } from '../../../src/run/plan-run.ts';
 import { caseInputs } from '../../support/run-case.ts';
 
 const LAYERS = 12;
 let input: MemoryPlanInput;
 beforeAll(async () => {
-  const { model, modules, ...rest } = await planRun(await caseInputs('recipe_text'));
+  const { model, modules, ...rest } = passInput(await planRun(await caseInputs('recipe_text')));
   // The case has two layers: here they stand for twelve.
   const tensors = new Map(model.tensors);
   for (const [name, info] of model.tensors)

@@ -3,8 +3,9 @@ import type { Gpu } from '../../../src/gpu/device.ts';
 import { dryGpu } from '../../../src/gpu/dry.ts';
 import { NF4_FORWARD } from '../../../src/gpu/kernels/nf4-variants.ts';
 import { prepare } from '../../../src/run/prepare.ts';
+import { newPlan } from '../../../src/run/new-plan.ts';
 import { newRunPlan, planProducts } from '../../../src/run/run-plan.ts';
-import { checkPlan, choosePrecision, tunedPlan } from '../../../src/run/tune.ts';
+import { checkPlan, choosePrecision } from '../../../src/run/tune.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs } from '../../support/run-case.ts';
 
@@ -13,7 +14,7 @@ const softwareGpu: Gpu = { ...dryGpu(), name: 'Tiny GPU', software: true };
 describe('the plan of a new run', () => {
   const planned = async (precision?: 'auto' | 'f32' | 'f16' | 'matrix') => {
     const prepared = await prepare(await caseInputs('recipe_text'), () => undefined);
-    return tunedPlan(softwareGpu, prepared, { precision, emit: () => undefined });
+    return newPlan(softwareGpu, prepared, { precision, emit: () => undefined });
   };
 
   it('names the variant of every class of products of the model', async () => {
@@ -89,12 +90,12 @@ describe('the plan of a checkpoint', () => {
   const store = new MemoryStore();
 
   it('is gone on with by those who ask for its rung, or for none', () => {
-    const plan = newRunPlan(softwareGpu, 100, 200);
+    const plan = newRunPlan(softwareGpu, 200);
     for (const choice of [undefined, 'auto', 'f32'] as const) checkPlan(store, plan, choice);
   });
 
   it('is refused where another rung is asked for', () => {
-    expect(() => checkPlan(store, newRunPlan(softwareGpu, 100, 200), 'f16')).toThrow(
+    expect(() => checkPlan(store, newRunPlan(softwareGpu, 200), 'f16')).toThrow(
       /^memory: the unfinished run there computes in precision f32 from its first step on, not f16; go on in that precision, or start again with --resume never, or choose another output\.$/,
     );
   });
@@ -107,7 +108,7 @@ describe('the plan of a checkpoint', () => {
 
   it('is refused where the device lacks one of its kernels', () => {
     const tiles = { 'forward 64x32': 'f32 128x128x16' };
-    const plan = { ...newRunPlan(softwareGpu, 1, 1), tiles, device: 'Large GPU' };
+    const plan = { ...newRunPlan(softwareGpu, 1), tiles, device: 'Large GPU' };
     expect(() => planProducts(softwareGpu, plan)).toThrow(
       /^Tiny GPU: the run began on Large GPU with a kernel that this GPU or its driver does not offer \(f32 128x128x16\); go on with it there, or start a new run\.$/,
     );
