@@ -61,6 +61,8 @@ export class Stream {
   listener: Listener | undefined;
   /** Times every dispatch by itself, which costs some speed. */
   profiler: Profiler | undefined;
+  /** Ends whoever waits at the next `breathe`, with its reason. */
+  signal: AbortSignal | undefined;
   readonly #uniforms: GpuBuffer;
   readonly #block = new ArrayBuffer(SLOTS * SLOT_BYTES);
   readonly #blockView = new DataView(this.#block);
@@ -140,9 +142,10 @@ export class Stream {
 
   /**
    * A place to wait: while too much is in flight, and for other programs' turns where room is left to them. Work is
-   * submitted whenever enough of it has gathered; cuts never change results.
+   * submitted whenever enough of it has gathered; cuts never change results. Rejects with the signal's reason.
    */
   async breathe(): Promise<void> {
+    this.signal?.throwIfAborted();
     if (this.#work >= this.pacer.budget) this.submit();
     await this.pacer.breathe();
   }

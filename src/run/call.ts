@@ -24,7 +24,7 @@ export interface FinetuneCall {
   /** Called once the inputs are sound: opening a device takes long and may fail. */
   openGpu: () => Promise<Gpu>;
   emit: (event: RunEvent) => void;
-  /** Stops the run at the next pass; what was reached is kept in a checkpoint. */
+  /** Stops the run, in the middle of a pass too; the last whole step is kept in a checkpoint. */
   signal?: AbortSignal | undefined;
   /** Leave about half of the GPU's time to other programs. */
   leaveRoom?: boolean | undefined;

@@ -30,7 +30,7 @@ export async function evaluate(
   let done = 0;
   for (const group of inGroups(rows, call.passTokens)) {
     for (const pass of packWindow(group, call.passTokens)) {
-      const losses = await runner.evaluate(pass);
+      const losses = await runner.evaluate(pass, call.signal);
       pass.targets.rowOf.forEach((row, i) => {
         sums[row]! += losses[i]!;
         counts[row]!++;

@@ -32,6 +32,20 @@ export interface StepResult {
   tokens: number;
 }
 
+interface StepCall {
+  /** The number of the step, from 1. */
+  t: number;
+  learningRate: number;
+  seed: number;
+  epoch: number;
+  signal?: AbortSignal | undefined;
+  /** Awaited after every pass. */
+  between?: (() => Promise<void>) | undefined;
+}
+
+const targetsOf = (passes: readonly Pass[]): number =>
+  passes.reduce((sum, pass) => sum + pass.targets.index.length, 0);
+
 /** Everything that a training or evaluation pass runs on. */
 export interface Engine {
   gpu: Gpu;
@@ -57,42 +71,14 @@ export class PassRunner {
     this.#readback = new Readback(engine.gpu, 'results', results.bytes);
   }
 
-  /** One optimizer step `t` (from 1) over its passes. Throws NotFiniteError. */
-  async train(
-    passes: readonly Pass[],
-    optimizer: Optimizer,
-    call: {
-      t: number;
-      learningRate: number;
-      seed: number;
-      epoch: number;
-      signal?: AbortSignal | undefined;
-      /** Awaited after every pass. */
-      between?: (() => Promise<void>) | undefined;
-    },
-  ): Promise<StepResult> {
-    const { stream, lora } = this.engine;
-    const targets = passes.reduce((sum, pass) => sum + pass.targets.index.length, 0);
-    let lossBegin = 0;
-    for (const pass of passes) {
-      const ctx = this.#context(pass, lora.dropout);
-      uploadPass(
-        stream,
-        this.engine.ws,
-        pass,
-        lora.dropout > 0 ? dropoutKeys(pass, call.seed, call.epoch) : undefined,
-      );
-      await forward(ctx);
-      const losses = view(this.#losses);
-      await headLoss(ctx, { targets: pass.targets.index.length, losses, lossBegin, gradScale: 1 / targets });
-      await backward(ctx);
-      lossBegin += pass.targets.index.length;
-      await call.between?.();
-      if (call.signal?.aborted) {
-        this.#dropGradients();
-        call.signal.throwIfAborted();
-      }
-    }
+  /**
+   * One optimizer step over its passes. Throws NotFiniteError; rejects with the signal's reason where it is stopped,
+   * with weights and optimizer as they were.
+   */
+  async train(passes: readonly Pass[], optimizer: Optimizer, call: StepCall): Promise<StepResult> {
+    const { stream } = this.engine;
+    const targets = targetsOf(passes);
+    await this.#until(call.signal, () => this.#accumulate(passes, call));
     await optimizer.step(stream, call.t, call.learningRate);
     const bytes = await this.#readback.read(stream, optimizer.control, view(this.#losses, 0, 4 * targets));
     const [gradNorm, , finite] = new Float32Array(bytes.buffer, 0, 4) as unknown as [number, number, number];
@@ -106,20 +92,60 @@ export class PassRunner {
     return { loss, gradNorm, tokens };
   }
 
-  /** Token losses of a pass, in the order of its targets; no gradients, no dropout. */
-  async evaluate(pass: Pass): Promise<Float32Array> {
+  /**
+   * Token losses of a pass, in the order of its targets; no gradients, no dropout. Rejects with the signal's reason
+   * where it is stopped.
+   */
+  async evaluate(pass: Pass, signal?: AbortSignal): Promise<Float32Array> {
     const { stream, ws } = this.engine;
     const targets = pass.targets.index.length;
     uploadPass(stream, ws, pass);
     const ctx = this.#context(pass, 0);
-    await forward(ctx);
-    await headLoss(ctx, { targets, losses: view(this.#losses), lossBegin: 0 });
+    await this.#until(signal, async () => {
+      await forward(ctx);
+      await headLoss(ctx, { targets, losses: view(this.#losses), lossBegin: 0 });
+    });
     return new Float32Array((await this.#readback.read(stream, view(this.#losses, 0, 4 * targets))).buffer);
   }
 
   close(): void {
     this.engine.gpu.memory.free(this.#losses);
     this.#readback.close();
+  }
+
+  /** Adds up the gradients of a step's passes; where it is stopped, drops what it has. */
+  async #accumulate(passes: readonly Pass[], { seed, epoch, signal, between }: StepCall): Promise<void> {
+    const { stream, lora, ws } = this.engine;
+    const gradScale = 1 / targetsOf(passes);
+    const losses = view(this.#losses);
+    let lossBegin = 0;
+    try {
+      for (const pass of passes) {
+        const ctx = this.#context(pass, lora.dropout);
+        uploadPass(stream, ws, pass, lora.dropout > 0 ? dropoutKeys(pass, seed, epoch) : undefined);
+        await forward(ctx);
+        const targets = pass.targets.index.length;
+        await headLoss(ctx, { targets, losses, lossBegin, gradScale });
+        await backward(ctx);
+        lossBegin += targets;
+        await between?.();
+        signal?.throwIfAborted();
+      }
+    } catch (error) {
+      if (signal?.aborted) this.#dropGradients();
+      throw error;
+    }
+  }
+
+  /** Does what the stream can be stopped in. */
+  async #until(signal: AbortSignal | undefined, work: () => Promise<void>): Promise<void> {
+    const { stream } = this.engine;
+    stream.signal = signal;
+    try {
+      await work();
+    } finally {
+      stream.signal = undefined;
+    }
   }
 
   #context(pass: Pass, dropout: number): PassContext {

@@ -1,5 +1,6 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Recipe } from '../../src/formats/recipe.ts';
+import { Stream } from '../../src/gpu/stream.ts';
 import type { RunEvent } from '../../src/run/events.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { comparable, dropoutInputs } from '../support/run-case.ts';
@@ -152,6 +153,39 @@ describe('stopped and started again, a run ends in the same bytes', () => {
     expect(first.status).toBe('stopped');
     await run({ inputs: await inputs(), store });
     expect(comparable(store.result)).toEqual(comparable(alone.result));
+  });
+
+  it('in the middle of a pass it stops there, and goes on to the same bytes', async () => {
+    const { breathe } = Stream.prototype;
+    let breaths = -Infinity;
+    /** Stops at that breath. */
+    const until = async (store: MemoryStore, last: number) => {
+      const controller = new AbortController();
+      breaths = -Infinity;
+      const counted = vi.spyOn(Stream.prototype, 'breathe').mockImplementation(function (this: Stream) {
+        if (++breaths === last) controller.abort();
+        return breathe.call(this);
+      });
+      const { status } = await run({
+        inputs: await inputs(),
+        store,
+        signal: controller.signal,
+        // Before it the kernels are looked for in a dry run.
+        emit: ({ type }) => type === 'facts' && (breaths = 0),
+      });
+      counted.mockRestore();
+      return status;
+    };
+    expect(await until(new MemoryStore(), Infinity)).toBe('finished');
+    const all = breaths;
+    // In the first step, further on, and in the last evaluation.
+    for (const last of [4, Math.floor(all / 2) + 1, all - 1]) {
+      const store = new MemoryStore();
+      expect(await until(store, last)).toBe('stopped');
+      expect(breaths).toBe(last);
+      await run({ inputs: await inputs(), store });
+      expect(comparable(store.result)).toEqual(comparable(whole.result));
+    }
   });
 
   it('with a broken last checkpoint it falls back to the one before, and says so', async () => {

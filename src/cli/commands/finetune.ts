@@ -76,7 +76,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     .addHelpText(
       'after',
       `
-Ctrl-C stops at the next pass and keeps a checkpoint; a second Ctrl-C quits at once.
+Ctrl-C stops and keeps a checkpoint of the last whole step; a second Ctrl-C quits at once.
 
 Exit codes: 0 finished, 2 something to mend in the input, 130 or 143 stopped by Ctrl-C or SIGTERM, 1 a bug.
 
@@ -90,7 +90,7 @@ async function runFinetune(options: Options): Promise<number> {
   const begun = performance.now();
   const display = openDisplay();
   const interrupt = new Interrupt(
-    () => display.line('Stopping at the next pass; press Ctrl-C again to quit at once.'),
+    () => display.line('Stopping after the last whole step; press Ctrl-C again to quit at once.'),
     () => display.close(),
   );
   try {
