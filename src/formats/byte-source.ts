@@ -27,6 +27,12 @@ export async function readAll(source: ByteSource): Promise<Uint8Array> {
   return bytes;
 }
 
+/** Those files of a folder that are there. */
+export async function openThose(folder: Folder, names: readonly string[]): Promise<ByteSource[]> {
+  const files = await Promise.all(names.map((name) => folder.open(name)));
+  return files.filter((file) => file !== undefined);
+}
+
 /** A source over bytes already in memory. */
 export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
   return {

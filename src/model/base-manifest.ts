@@ -1,5 +1,5 @@
 import { baseFiles, type BaseModel } from '../formats/base-model.ts';
-import { readAll, type Folder } from '../formats/byte-source.ts';
+import { openThose, readAll, type Folder } from '../formats/byte-source.ts';
 import { sha256Chunks } from '../formats/sha256.ts';
 import { encodeUtf8 } from '../formats/utf8.ts';
 import { TOKENIZER_FILES } from '../text/load-tokenizer.ts';
@@ -58,8 +58,7 @@ export async function readManifest(folder: Folder): Promise<Manifest | undefined
 export async function fingerprintOf(model: BaseModel): Promise<string | undefined> {
   const { folder } = model;
   const names = new Set([...baseFiles(model).map(({ name }) => plainName(name)), ...SMALL_FILES]);
-  const files = await Promise.all([...names].map((name) => folder.open(name)));
-  return fingerprint(files.filter((file) => file !== undefined));
+  return fingerprint(await openThose(folder, [...names]));
 }
 
 /** Changes with the order in which the quantiser lays out codes: it is what the kernels say. */

@@ -82,13 +82,14 @@ export class BaseSlot {
   }
 
   /**
-   * Keeps a loaded base whose content is known, unless its files have changed meanwhile. Throws CacheRefusal where
-   * there is no room for it; then nothing of it stays.
+   * Keeps a loaded base whose content is known, unless it is there already or its files have changed meanwhile. Throws
+   * CacheRefusal where there is no room for it; then nothing of it stays.
    */
   async keep(gpu: Gpu, weights: DecoderWeights, onProgress: OnProgress): Promise<void> {
     const { model, doubleQuant, seen } = this.#parts;
     const content = this.#content;
     if (!content || (seen && seen !== (await fingerprintOf(model)))) return;
+    if (await this.#entries.find(content, doubleQuant)) return;
     const id = content.slice(0, 16) + (doubleQuant ? '' : '-plain');
     const bytes = imageTensors(weights).reduce((sum, { view }) => sum + view.size, 0);
     const writer = await this.#entries.storage.begin(id, bytes);

@@ -2,8 +2,10 @@ import type { BaseModel } from '../formats/base-model.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { allocateBase } from './base-buffers.ts';
 import { CacheRefusal } from './base-cache-storage.ts';
+import { BaseHash } from './base-hash.ts';
 import type { BaseSlot } from './base-slot.ts';
 import { baseTensors } from './base-tensors.ts';
+import { unwanted } from './read-plan.ts';
 import { Upload } from './upload.ts';
 import type { DecoderWeights } from './weights.ts';
 
@@ -16,6 +18,11 @@ export interface LoadOptions {
   onProgress?: (done: number, total: number) => void;
   /** The base's place in the cache of quantised bases. */
   cache?: BaseSlot | undefined;
+  /**
+   * Where the base's hash is not known yet: hears it once the base is on the device. Then the weight files are read
+   * from end to end, each byte once, and hashed as they come.
+   */
+  onContent?: ((content: string) => Promise<void> | void) | undefined;
   /** Bytes of the quantised base written to the cache so far and in all. */
   onCaching?: (done: number, total: number) => void;
   onNote?: (text: string) => void;
@@ -25,10 +32,16 @@ const ignore = () => undefined;
 
 /** Brings a base to the device, from the cache where it is there; else it is kept there for the next start. */
 export async function loadBase(gpu: Gpu, model: BaseModel, options: LoadOptions): Promise<DecoderWeights> {
-  const { cache, onProgress = ignore, onCaching = ignore, onNote = ignore } = options;
+  const { cache, onContent, onProgress = ignore, onCaching = ignore, onNote = ignore } = options;
   const weights = allocateBase(gpu, model, options);
   if (await cache?.restore(gpu, weights, onProgress)) return weights;
-  await loadFiles(gpu, model, weights, onProgress);
+  const hash = onContent && new BaseHash(model);
+  await loadFiles(gpu, model, weights, onProgress, hash);
+  if (hash) {
+    const content = await hash.digest();
+    await cache?.identified(content);
+    await onContent(content);
+  }
   try {
     await cache?.keep(gpu, weights, onCaching);
   } catch (error) {
@@ -44,13 +57,19 @@ async function loadFiles(
   model: BaseModel,
   weights: DecoderWeights,
   onProgress: (done: number, total: number) => void,
+  hash: BaseHash | undefined,
 ): Promise<void> {
   const upload = new Upload(gpu);
   try {
-    const wanted = baseTensors(upload, model, weights);
+    const tensors = baseTensors(upload, model, weights);
+    const wanted = hash ? [...tensors, ...unwanted(tensors, model.weightFiles)] : tensors;
     const total = wanted.reduce((sum, { begin, end }) => sum + end - begin, 0);
     let done = 0;
-    await upload.run(wanted, (bytes) => onProgress((done += bytes), total));
+    await upload.run(
+      wanted,
+      (bytes) => onProgress((done += bytes), total),
+      hash && ((chunk, bytes) => hash.update(chunk, bytes)),
+    );
   } finally {
     upload.close();
   }

@@ -10,6 +10,8 @@ const HOST_BUFFERS = 3;
 export interface Receiver {
   /** Resolves when there is room for another chunk. */
   ready(): Promise<void>;
+  /** Sees each chunk before its pieces are taken; once it has resolved the bytes may change. */
+  see?: ((chunk: Chunk, bytes: Uint8Array<ArrayBuffer>) => Promise<void>) | undefined;
   /** Called after each chunk's pieces were taken, with the bytes that were wanted of it. */
   taken(bytes: number): void;
 }
@@ -30,12 +32,13 @@ export async function readAhead(chunks: readonly Chunk[], receiver: Receiver): P
     while (started < Math.min(until, chunks.length)) reads.push(read(started++));
   };
   try {
-    for (const [n, { pieces }] of chunks.entries()) {
+    for (const [n, chunk] of chunks.entries()) {
       readOn(n + HOST_BUFFERS - 1);
       const bytes = await reads.shift()!;
       await receiver.ready();
+      await receiver.see?.(chunk, bytes);
       let wanted = 0;
-      for (const piece of pieces) {
+      for (const piece of chunk.pieces) {
         piece.wanted.take(piece.at, bytes.subarray(piece.from, piece.from + piece.bytes));
         wanted += piece.bytes;
       }

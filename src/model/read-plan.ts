@@ -46,6 +46,19 @@ export function readPlan(wanted: readonly Wanted[], chunkBytes: number): Chunk[]
   return chunks;
 }
 
+/** What is left of whole files between the ranges, for whoever must see every byte. */
+export function unwanted(wanted: readonly Wanted[], files: readonly ByteSource[]): Wanted[] {
+  return files.flatMap((source) => {
+    const ranges = wanted.filter((range) => range.source === source).toSorted((a, b) => a.begin - b.begin);
+    const begins = [0, ...ranges.map(({ end }) => end)];
+    const ends = [...ranges.map(({ begin }) => begin), source.size];
+    return begins.flatMap((begin, i) => {
+      const end = ends[i]!;
+      return begin < end ? [{ source, begin, end, unit: 1, take: () => undefined }] : [];
+    });
+  });
+}
+
 /** How much of `bytes` goes into `room`. */
 const cut = (bytes: number, room: number, unit: number): number =>
   bytes <= room ? bytes : Math.max(0, Math.floor(room / unit) * unit);

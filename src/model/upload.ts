@@ -1,7 +1,7 @@
 import type { Gpu } from '../gpu/device.ts';
 import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
-import { CHUNK_BYTES, readAhead } from './read-ahead.ts';
+import { CHUNK_BYTES, readAhead, type Receiver } from './read-ahead.ts';
 import { readPlan, type Wanted } from './read-plan.ts';
 
 /** Where a binding may begin. */
@@ -63,12 +63,17 @@ export class Upload {
     this.#work.push(work);
   }
 
-  /** Brings all ranges to where their `take` puts them; `onBytes` hears how many have come. */
-  async run(wanted: readonly Wanted[], onBytes: (bytes: number) => void): Promise<void> {
+  /** Brings all ranges to where their `take` puts them; `onBytes` hears how many have come, `see` sees what is read. */
+  async run(
+    wanted: readonly Wanted[],
+    onBytes: (bytes: number) => void,
+    see?: Receiver['see'],
+  ): Promise<void> {
     await readAhead(readPlan(wanted, this.#chunkBytes), {
       ready: async () => {
         while (this.#inFlight.length >= IN_FLIGHT) await this.#inFlight.shift();
       },
+      see,
       taken: (bytes) => {
         this.stream.submit();
         const done = Promise.all([this.gpu.device.queue.onSubmittedWorkDone(), ...this.#work]);

@@ -15,6 +15,8 @@ export interface FinetuneCall {
   /** Where quantised bases are kept from one start to the next. */
   baseCache?: BaseCache | undefined;
   resume: ResumeMode;
+  /** An earlier start has told `onIdentity` of this run: its hashes are to be compared before a device is opened. */
+  startedBefore?: boolean | undefined;
   /** Bytes that the run may take on the device; see chooseMemory for what counts without. */
   memory?: number | undefined;
   /** The rung of arithmetic of a new run; the fastest that keeps the losses unless told. */
@@ -33,7 +35,10 @@ export interface FinetuneCall {
    * may be called: it keeps a checkpoint of the last whole step, only until the next one where it is a `rescue`.
    */
   between?: ((save: SaveNow) => Promise<void>) | undefined;
-  /** Hears the hashes of the inputs before a device is opened; what it throws ends the call. */
+  /**
+   * Hears the hashes of the inputs before the first step; what it throws ends the call. Where there is nothing to
+   * compare them with, a base that is not known yet is hashed while it is loaded, else before a device is opened.
+   */
   onIdentity?: ((identity: RunIdentity, maxSteps: number) => Promise<void>) | undefined;
 }
 

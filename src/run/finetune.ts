@@ -1,10 +1,12 @@
+import { baseHash } from '../model/base-hash.ts';
 import type { FinetuneCall, FinetuneResult } from './call.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Phase } from './events.ts';
-import { identify, type RunIdentity } from './identity.ts';
+import { hashInputs, Identification } from './identity.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import {
   checkSameRun,
+  holdsRun,
   isFinished,
   latestCheckpoint,
   latestWeights,
@@ -41,16 +43,22 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   const { model, train, evalRows, maxSteps } = opened;
   const cache = await call.baseCache?.slot(model, inputs.recipe.quantization.useDoubleQuant);
   const prepared = { ...opened, cache };
-  const identity = await identify(
-    { ...inputs, model, rows: train.rows, evalRows, base: cache?.content },
-    (done, total) => emit({ type: 'phase', phase: 'hashing', done, total, unit: 'bytes' }),
-  );
-  await cache?.identified(identity.base);
-  await call.onIdentity?.(identity, maxSteps);
+  const hashes = await hashInputs({ ...inputs, rows: train.rows, evalRows });
+  const identification = new Identification(hashes, (identity) => call.onIdentity?.(identity, maxSteps));
+  const goesOn = call.resume === 'exact' && (await holdsRun(store));
+  if (cache?.content !== undefined) await identification.baseIs(cache.content);
+  else if (goesOn || call.startedBefore) {
+    // Other inputs are refused before a base is loaded for them; a run with nothing before it reads the base but once.
+    const base = await baseHash(model, (done, total) =>
+      emit({ type: 'phase', phase: 'hashing', done, total, unit: 'bytes' }),
+    );
+    await cache?.identified(base);
+    await identification.baseIs(base);
+  }
   const note = (text: string) => emit({ type: 'note', text });
-  if (call.resume === 'exact' && (await isFinished(store, identity, note)))
+  if (goesOn && (await isFinished(store, identification.identity, note)))
     return { status: 'already finished', step: maxSteps, maxSteps };
-  const start = await startingPoint(call, prepared, identity);
+  const start = await startingPoint(call, prepared, identification);
   const gpu = await call.openGpu();
   const earlier = start.checkpoint?.cursor.plan;
   if (earlier) planProducts(gpu, earlier);
@@ -60,7 +68,7 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
       type: 'note',
       text: `The run began on ${plan.device} and goes on on ${gpu.name}: its last bits may differ from those of an uninterrupted run.`,
     });
-  return new Run({ ...call, prepared, identity, gpu, plan, start }).go();
+  return new Run({ ...call, prepared, identification, gpu, plan, start }).go();
 }
 
 /** `emit`, that also ends what comes before training once the signal is given. */
@@ -74,7 +82,7 @@ function stoppable({ emit, signal }: FinetuneCall): FinetuneCall['emit'] {
 async function startingPoint(
   { store, resume, precision, emit }: FinetuneCall,
   { model, adapter }: Prepared,
-  identity: RunIdentity,
+  identification: Identification,
 ): Promise<Start> {
   const fresh = { weights: adapter.weights, checkpoint: undefined, weightsFrom: undefined };
   if (resume === 'never') return fresh;
@@ -88,7 +96,7 @@ async function startingPoint(
     await refuseForeignAdapter(store);
     return fresh;
   }
-  checkSameRun(store, checkpoint.cursor.identity, identity, 'unfinished');
+  checkSameRun(store, checkpoint.cursor.identity, identification.identity, 'unfinished');
   checkPlan(store, checkpoint.cursor.plan, precision);
   return { weights: checkpoint.adapter, checkpoint, weightsFrom: checkpoint.cursor.weightsFrom };
 }

@@ -1,8 +1,6 @@
-import type { ByteSource, Folder } from '../formats/byte-source.ts';
-import { baseFiles, type BaseModel } from '../formats/base-model.ts';
+import { openThose, type ByteSource, type Folder } from '../formats/byte-source.ts';
 import { recipeToYaml, type Recipe } from '../formats/recipe.ts';
-import { piecewiseSha256, sha256, sha256Chunks } from '../formats/sha256.ts';
-import { TOKENIZER_FILES } from '../text/load-tokenizer.ts';
+import { joinedHash, sha256, sha256Chunks } from '../formats/sha256.ts';
 import type { EncodedRow } from '../text/rows.ts';
 import { textFile } from './store.ts';
 
@@ -19,6 +17,35 @@ export interface RunIdentity {
   tokens: string;
   /** The settings that have an effect. */
   recipe: string;
+}
+
+type InputHashes = Omit<RunIdentity, 'base'>;
+
+/** A run's identity, whose base may be known only once its weights have been read. */
+export class Identification {
+  readonly #hashes: InputHashes;
+  readonly #onIdentity: (identity: RunIdentity) => Promise<void> | undefined;
+  #identity: RunIdentity | undefined;
+
+  /** `onIdentity` hears the identity as soon as it is known. */
+  constructor(hashes: InputHashes, onIdentity: (identity: RunIdentity) => Promise<void> | undefined) {
+    this.#hashes = hashes;
+    this.#onIdentity = onIdentity;
+  }
+
+  get known(): boolean {
+    return this.#identity !== undefined;
+  }
+
+  get identity(): RunIdentity {
+    if (!this.#identity) throw new Error('the base has no hash yet');
+    return this.#identity;
+  }
+
+  async baseIs(base: string): Promise<void> {
+    this.#identity = { base, ...this.#hashes };
+    await this.#onIdentity(this.#identity);
+  }
 }
 
 /** What each part is called in messages. */
@@ -40,61 +67,31 @@ export function differences(a: RunIdentity, b: RunIdentity): (keyof RunIdentity)
   return explained ? changed.filter((part) => part !== 'tokens') : changed;
 }
 
-/** One hash over several hashes. */
-const joined = (hashes: readonly string[]): Promise<string> | string =>
-  hashes.length === 1 ? hashes[0]! : sha256Chunks(textFile(hashes.join('\n')));
-
-async function present(folder: Folder, names: readonly string[]): Promise<ByteSource[]> {
-  const files = await Promise.all(names.map((name) => folder.open(name)));
-  return files.filter((file) => file !== undefined);
-}
-
 /** An adapter's identity: its weights and its configuration. */
 export async function adapterHash(folder: Folder): Promise<string> {
   const hashes = [];
-  for (const file of await present(folder, ['adapter_model.safetensors', 'adapter_config.json']))
+  for (const file of await openThose(folder, ['adapter_model.safetensors', 'adapter_config.json']))
     hashes.push(await sha256(file));
-  return joined(hashes);
+  return joinedHash(hashes);
 }
 
-/** Hashes all inputs of a run; `onProgress` in bytes. */
-export async function identify(
-  inputs: {
-    model: BaseModel;
-    source: Folder | undefined;
-    train: ByteSource;
-    validation: ByteSource | undefined;
-    recipe: Recipe;
-    rows: readonly EncodedRow[];
-    evalRows: readonly EncodedRow[];
-    /** The base's hash, where it is known. */
-    base?: string | undefined;
-  },
-  onProgress: (done: number, total: number) => void,
-): Promise<RunIdentity> {
-  const { model, source, train, validation, recipe } = inputs;
+/** Hashes all inputs of a run but the base, which takes long. */
+export async function hashInputs(inputs: {
+  source: Folder | undefined;
+  train: ByteSource;
+  validation: ByteSource | undefined;
+  recipe: Recipe;
+  rows: readonly EncodedRow[];
+  evalRows: readonly EncodedRow[];
+}): Promise<InputHashes> {
+  const { source, train, validation, recipe } = inputs;
   return {
-    base: inputs.base ?? (await baseHash(model, onProgress)),
     source: source ? await adapterHash(source) : 'none',
     train: await sha256(train),
     validation: validation ? await sha256(validation) : 'none',
     tokens: await tokensHash([...inputs.rows, ...inputs.evalRows]),
     recipe: await sha256Chunks(textFile(recipeToYaml({ ...recipe, model: { name: '' }, rest: {} }))),
   };
-}
-
-/** A base's identity: its weights, configuration and tokenizer. */
-export async function baseHash(
-  model: BaseModel,
-  onProgress: (done: number, total: number) => void,
-): Promise<string> {
-  const files = [...baseFiles(model), ...(await present(model.folder, TOKENIZER_FILES))];
-  const total = files.reduce((sum, file) => sum + file.size, 0);
-  let done = 0;
-  const hashes = [];
-  for (const file of files)
-    hashes.push(await piecewiseSha256(file, (bytes) => onProgress((done += bytes), total)));
-  return joined(hashes);
 }
 
 function tokensHash(rows: readonly EncodedRow[]): Promise<string> {

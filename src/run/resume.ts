@@ -75,6 +75,12 @@ async function latestSound<T>(
   return undefined;
 }
 
+/** Whether a run's checkpoints or its result are there, with an identity to compare a new start's with. */
+export async function holdsRun(store: RunStore): Promise<boolean> {
+  if ((await store.checkpoints()).length > 0) return true;
+  return (await (await store.openResult()).open(CURSOR)) !== undefined;
+}
+
 /** Throws UserError where the checkpoint is of other inputs than these, naming each. */
 export function checkSameRun(
   store: RunStore,

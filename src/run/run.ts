@@ -8,14 +8,14 @@ import { NotFiniteError } from '../train/step.ts';
 import { stepWindows, type StepWindow } from '../train/window.ts';
 import { compileRun } from './compile.ts';
 import type { FinetuneCall, FinetuneResult, SaveNow } from './call.ts';
-import type { RunIdentity } from './identity.ts';
+import type { Identification } from './identity.ts';
 import { RunLog, stepFlos } from './log.ts';
 import { memoryPlan, totalBytes } from './memory-plan.ts';
 import type { Prepared } from './prepare.ts';
 import type { Start } from './resume.ts';
 import { RunOutput } from './run-output.ts';
 import type { RunPlan } from './run-plan.ts';
-import { openSession, planInput, type Session } from './session.ts';
+import { loadInputs, openSession, planInput, type Session } from './session.ts';
 import { Speedometer } from './speedometer.ts';
 
 interface RunParts extends Pick<
@@ -23,7 +23,7 @@ interface RunParts extends Pick<
   'store' | 'emit' | 'signal' | 'resume' | 'between' | 'leaveRoom'
 > {
   prepared: Prepared;
-  identity: RunIdentity;
+  identification: Identification;
   gpu: Gpu;
   plan: RunPlan;
   start: Start;
@@ -70,10 +70,13 @@ export class Run {
   }
 
   async go(): Promise<FinetuneResult> {
-    const { prepared, gpu, start, emit, signal } = this.#parts;
+    const { prepared, identification, gpu, plan, start, emit, signal } = this.#parts;
     const { maxSteps } = prepared;
-    const session = await openSession(gpu, prepared, this.#parts.plan, start.weights, emit);
-    const output = new RunOutput({ ...this.#parts, session, log: this.#log });
+    const onContent = identification.known ? undefined : (base: string) => identification.baseIs(base);
+    const load = () => loadInputs(gpu, prepared, plan, emit, onContent);
+    const session = await openSession(gpu, prepared, plan, start.weights, emit, load);
+    const { identity } = identification;
+    const output = new RunOutput({ ...this.#parts, identity, session, log: this.#log });
     const open = { session, output };
     session.stream.pacer.leaveRoom = this.#parts.leaveRoom ?? false;
     await compileRun(gpu, prepared, session.plan, emit);

@@ -4,7 +4,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { mib } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
 import { parseKeep } from '../model/keep.ts';
-import { loadBase } from '../model/load-base.ts';
+import { loadBase, type LoadOptions } from '../model/load-base.ts';
 import { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
 import { Workspace } from '../model/workspace.ts';
@@ -120,15 +120,17 @@ function closeSession({ runner, optimizer, lora, stream }: Session): void {
 }
 
 /** Brings the base of the inputs to the device, from its files or the cache. */
-function loadInputs(
+export function loadInputs(
   gpu: Gpu,
   prepared: SessionInputs,
   plan: RunPlan,
   emit: (event: RunEvent) => void,
+  onContent?: LoadOptions['onContent'],
 ): Promise<DecoderWeights> {
   return loadBase(gpu, prepared.model, {
     doubleQuant: prepared.inputs.recipe.quantization.useDoubleQuant,
     positions: planInput(prepared, plan).positions,
+    onContent,
     ...loading(prepared.cache, emit),
   });
 }

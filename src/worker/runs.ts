@@ -212,6 +212,7 @@ export class Runs {
             store,
             baseCache: this.#files.cache,
             resume: 'exact',
+            startedBefore: journal !== undefined,
             tuning: browserTuning(this.#store),
             memory: this.device.memory,
             leaveRoom: this.device.leaveRoom,

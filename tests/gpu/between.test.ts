@@ -50,12 +50,24 @@ it('a door holds a run between passes and keeps checkpoints of whole steps witho
   expect(comparable(again.result)).toEqual(comparable(whole.result));
 });
 
-it('a door that refuses the identity of the inputs ends the run before a device is opened', async () => {
+it('a door that refuses the identity of the inputs ends the run before a device is opened, or the first step', async () => {
   const refused = run({
     inputs: await inputs(),
     store: new MemoryStore(),
+    startedBefore: true,
     openGpu: () => Promise.reject(new Error('the device was opened')),
     onIdentity: () => Promise.reject(new Error('other files')),
   });
   await expect(refused).rejects.toThrow('other files');
+  const store = new MemoryStore();
+  const events: string[] = [];
+  const later = run({
+    inputs: await inputs(),
+    store,
+    emit: ({ type }) => events.push(type),
+    onIdentity: () => Promise.reject(new Error('other files')),
+  });
+  await expect(later).rejects.toThrow('other files');
+  expect(events).not.toContain('step');
+  expect([store.saved.size, Object.keys(store.result), Object.keys(store.logs)]).toEqual([0, [], []]);
 });

@@ -81,3 +81,27 @@ it('a read that fails ends it, once the reads under way have ended', async () =>
   open[1]!.go();
   await expect(all).rejects.toThrow('gone');
 });
+
+it('whoever wants to see chunks sees them in order, before their pieces are taken', async () => {
+  const bytes = new Random(3).bytes(300);
+  const { source, open } = gated(bytes);
+  const heard: string[] = [];
+  const seen = new Uint8Array(300);
+  const take = (at: number) => heard.push(`took ${at}`);
+  const all = readAhead(readPlan([{ source, begin: 0, end: 300, unit: 1, take }], 128), {
+    ready: () => Promise.resolve(),
+    see: async ({ begin }, chunk) => {
+      await turns();
+      seen.set(chunk, begin);
+      heard.push(`saw ${begin}`);
+    },
+    taken: () => undefined,
+  });
+  for (const begin of [0, 128, 256]) {
+    while (!open.some((read) => read.begin === begin)) await turns();
+    open.find((read) => read.begin === begin)!.go();
+  }
+  await all;
+  expect(heard).toEqual(['saw 0', 'took 0', 'saw 128', 'took 128', 'saw 256', 'took 256']);
+  expect(seen).toEqual(bytes);
+});

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { bytesSource } from '../../../src/formats/byte-source.ts';
-import { readPlan, type Wanted } from '../../../src/model/read-plan.ts';
+import { readPlan, unwanted, type Wanted } from '../../../src/model/read-plan.ts';
 
 const file = bytesSource('a', new Uint8Array(2 ** 20));
 const wanted = (begin: number, end: number, unit = 1, source = file): Wanted => ({
@@ -41,4 +41,27 @@ it('each file is read to its end before the next one', () => {
   const other = bytesSource('b', new Uint8Array(100));
   const reads = shown([wanted(50, 60), wanted(0, 10, 1, other), wanted(0, 50)], 1000);
   expect(reads.map(({ read }) => read)).toEqual(['a 0+60', 'b 0+10']);
+});
+
+it('with what nobody wants beside it, reads cover whole files without a gap', () => {
+  const other = bytesSource('b', new Uint8Array(30));
+  const ranges = [wanted(300, 1000, 64), wanted(8, 200, 64)];
+  const rest = unwanted(ranges, [file, other]);
+  expect(rest.map(({ source, begin, end }) => [source.name, begin, end])).toEqual([
+    ['a', 0, 8],
+    ['a', 200, 300],
+    ['a', 1000, 2 ** 20],
+    ['b', 0, 30],
+  ]);
+  const ends = new Map<string, number>();
+  for (const { source, begin, bytes } of readPlan([...ranges, ...rest], 700)) {
+    expect(begin).toBe(ends.get(source.name) ?? 0);
+    ends.set(source.name, begin + bytes);
+  }
+  expect(ends).toEqual(
+    new Map([
+      ['a', 2 ** 20],
+      ['b', 30],
+    ]),
+  );
 });

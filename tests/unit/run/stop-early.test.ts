@@ -14,6 +14,7 @@ it.each<Phase>(['opening files', 'tokenising', 'hashing'])(
       inputs: await caseInputs('recipe_text'),
       store,
       resume: 'exact',
+      startedBefore: true,
       openGpu: () => Promise.reject(new Error('a device was opened')),
       signal: stop.signal,
       emit: (event) => {
