@@ -27,13 +27,24 @@ export interface StepCounts {
   kernels: Map<string, KernelCount>;
 }
 
-/** Counts the calls of a stream from now on. */
-export function counting(): { kernels: Map<string, KernelCount>; listener: Listener } {
+/** What attention within documents does of what it would do if each pass were one document. */
+export function attentionShare(passes: readonly Pass[]): number {
+  const square = (of: (pass: Pass, token: number) => number) =>
+    passes.reduce((sum, pass) => pass.ids.reduce((s, _, token) => s + of(pass, token), sum), 0);
+  const within = square(({ docBegin, docEnd }, token) => docEnd[token]! - docBegin[token]!);
+  return within / square(({ ids }) => ids.length);
+}
+
+/** Kernels whose calls reckon with one document a pass: they do not see the documents. */
+const ATTENTION = /^attention/;
+
+/** Counts the calls of a stream from now on, attention's work by its share. */
+export function counting(share = 1): { kernels: Map<string, KernelCount>; listener: Listener } {
   const kernels = new Map<string, KernelCount>();
   const listener: Listener = ({ spec }, { buffers, work = 0, bytes }) => {
     const count = kernels.get(spec.name) ?? { calls: 0, work: 0, bytes: 0 };
     count.calls++;
-    count.work += work;
+    count.work += ATTENTION.test(spec.name) ? share * work : work;
     // What is written was read before only where it is added to; that is not told apart.
     // A view that stands for one that is absent counts once.
     const views = new Map(buffers.map((v) => [`${v.buffer.id} ${v.offset}`, v.size]));
@@ -57,10 +68,11 @@ export async function countStep(
   like?: Gpu,
 ): Promise<StepCounts> {
   const { stream, runner, optimizer } = drySession(inputs, plan, like);
-  const evaluation = counting();
+  const share = attentionShare(passes);
+  const evaluation = counting(share);
   stream.listener = evaluation.listener;
   for (const pass of passes) await runner.evaluate(pass);
-  const training = counting();
+  const training = counting(share);
   stream.listener = training.listener;
   const before = stream.counts.dispatches;
   await runner.train(passes, optimizer, { t: 1, learningRate: 0, seed: 0, epoch: 0 });

@@ -1,12 +1,14 @@
 import { globals } from 'webgpu';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { countStep, type StepCounts } from '../../../src/bench/counts.ts';
+import { attentionShare, countStep, type StepCounts } from '../../../src/bench/counts.ts';
 import { benchInputs } from '../../../src/bench/models.ts';
+import { mixedRows } from '../../../src/bench/rows.ts';
 import { dryGpu } from '../../../src/gpu/dry.ts';
 import { memoryPlan, totalBytes } from '../../../src/run/memory-plan.ts';
 import { plainPass } from '../../../src/run/dry-run.ts';
 import { newRunPlan } from '../../../src/run/run-plan.ts';
 import { planInput } from '../../../src/run/session.ts';
+import { packWindow } from '../../../src/text/packing.ts';
 
 Object.assign(globalThis, globals);
 
@@ -48,4 +50,26 @@ describe('a step of Qwen2.5-1.5B at 1024 tokens, counted without a device', () =
     expect(counts.dispatches).toBeGreaterThan(1000);
     expect(counts.dispatches).toBeLessThan(3000);
   });
+});
+
+it('attention is counted within documents: packed rows do as much as rows one a pass', async () => {
+  const rows = mixedRows(512, 4, 16);
+  const packed = packWindow(rows, 64);
+  const single = rows.flatMap((row) => packWindow([row], 64));
+  expect(packed.length).toBeLessThan(single.length / 3);
+  const tiny = benchInputs('tiny', 64, 16 * 16);
+  const work = async (passes: typeof packed): Promise<number[]> => {
+    const { kernels } = await countStep(tiny, newRunPlan(dryGpu(), 64, 16 * 16), passes);
+    return ['attention', 'attention_backward_kv', 'attention_backward_q'].map(
+      (name) => kernels.get(name)!.work,
+    );
+  };
+  const expected = await work(single);
+  const lengths = rows.reduce((sum, { row }) => sum + row.ids.length ** 2, 0);
+  const passes = packed.reduce((sum, { ids }) => sum + ids.length ** 2, 0);
+  expect(attentionShare(packed)).toBeCloseTo(lengths / passes, 12);
+  for (const [i, found] of (await work(packed)).entries()) {
+    expect(found).toBeGreaterThan(0);
+    expect(found / expected[i]!).toBeCloseTo(1, 12);
+  }
 });
