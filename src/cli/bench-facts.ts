@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { arch, cpus, release, type, version } from 'node:os';
+import { webgpuVersion } from './webgpu-version.ts';
 
 /** What bench notes need of the program, the machine and this call. */
 export function hostFacts(): Record<string, string | number> {
@@ -9,12 +9,6 @@ export function hostFacts(): Record<string, string | number> {
     os: `${type()} ${release()} ${arch()}, ${version()}`,
     cpu: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} threads`,
     node: process.version,
-    dawn: `webgpu ${webgpuVersion()}`,
+    dawn: webgpuVersion(),
   };
-}
-
-/** The version of the package that Dawn comes in. */
-function webgpuVersion(): string {
-  const { version: found } = createRequire(import.meta.url)('webgpu/package.json') as { version: string };
-  return found;
 }

@@ -5,28 +5,38 @@ import { UserError } from '../formats/user-error.ts';
 import type { TuningCache, Winners } from '../gpu/tuning/cache.ts';
 import { defaultCacheFolder } from './base-cache.ts';
 import { replaceFiles } from './durable-files.ts';
+import { webgpuVersion } from './webgpu-version.ts';
 
 /** Beside the quantised bases, but none of them: their names do not begin with a dot. */
 const FILE = '.tuning.json';
 
-/** The winners of this computer's devices in a JSON file. A file that is broken or cannot be written is done without. */
+/**
+ * The winners of this computer's devices in a JSON file, under each version of Dawn its own. A file that is broken or
+ * cannot be written is done without.
+ */
 export class TuningFile implements TuningCache {
   readonly #path: string;
+  readonly #compiler: () => string;
 
-  constructor(path = join(defaultCacheFolder(), FILE)) {
+  constructor(path = join(defaultCacheFolder(), FILE), compiler = webgpuVersion) {
     this.#path = path;
+    this.#compiler = compiler;
   }
 
   async get(device: string): Promise<Winners | undefined> {
-    return (await this.#read())[device];
+    return (await this.#read())[this.#key(device)];
   }
 
   async set(device: string, winners: Winners): Promise<void> {
-    const all = { ...(await this.#read()), [device]: winners };
+    const all = { ...(await this.#read()), [this.#key(device)]: winners };
     const text = new TextEncoder().encode(`${JSON.stringify(all, null, 2)}\n`);
     await replaceFiles([[this.#path, [text]]]).catch((error: unknown) => {
       if (!(error instanceof UserError)) throw error;
     });
+  }
+
+  #key(device: string): string {
+    return `${this.#compiler()}, ${device}`;
   }
 
   async #read(): Promise<Record<string, Winners>> {

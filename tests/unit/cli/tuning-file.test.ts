@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TuningFile } from '../../../src/cli/tuning-file.ts';
+import { webgpuVersion } from '../../../src/cli/webgpu-version.ts';
 
 let folder: string;
 
@@ -21,12 +22,22 @@ it('keeps the winners of each device for the next start', async () => {
   expect(await next.get('b')).toEqual({ 'forward 4x32': 'f32 32x32x32' });
 });
 
+it('races anew under another version of Dawn', async () => {
+  const path = join(folder, 'versions.json');
+  const on = (version: string) => new TuningFile(path, () => version);
+  await on('webgpu 1').set('a', { x: 'y' });
+  expect(await on('webgpu 2').get('a')).toBeUndefined();
+  await on('webgpu 2').set('a', { x: 'z' });
+  expect([await on('webgpu 1').get('a'), await on('webgpu 2').get('a')]).toEqual([{ x: 'y' }, { x: 'z' }]);
+});
+
 it('is done without where it is broken or cannot be written', async () => {
   const path = join(folder, 'broken.json');
   await writeFile(path, '{"a": ');
   expect(await new TuningFile(path).get('a')).toBeUndefined();
   await new TuningFile(path).set('a', { x: 'y' });
-  expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ a: { x: 'y' } });
+  expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ [`${webgpuVersion()}, a`]: { x: 'y' } });
+  expect(webgpuVersion()).toMatch(/^webgpu \d+\.\d+/);
   const nowhere = new TuningFile(join(path, 'inside a file.json'));
   await nowhere.set('a', { x: 'y' });
   expect(await nowhere.get('a')).toBeUndefined();
