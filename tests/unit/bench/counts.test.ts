@@ -59,7 +59,7 @@ it('attention is counted within documents: packed rows do as much as rows one a 
   expect(packed.length).toBeLessThan(single.length / 3);
   const tiny = benchInputs('tiny', 64, 16 * 16);
   const work = async (passes: typeof packed): Promise<number[]> => {
-    const { kernels } = await countStep(tiny, newRunPlan(dryGpu(), 64, 16 * 16), passes);
+    const { kernels } = await countStep(tiny, newRunPlan(dryGpu(), 16 * 16), passes);
     return ['attention', 'attention_backward_kv', 'attention_backward_q'].map(
       (name) => kernels.get(name)!.work,
     );
