@@ -1,5 +1,7 @@
 // logits[m, first + n] = Σk x[m, k]·table[n, k] for the rows `first`… of the output embedding that one buffer holds.
-// The table stays 16-bit (or f32, where the checkpoint is f32) and is decoded once per tile. Tiles as in nf4_matmul.
+// The table stays 16-bit (or f32, where the checkpoint is f32) and is decoded once per tile. Built as nf4_matmul is:
+// the numbers of the next chunk of k are on their way from memory into registers while one is multiplied. Workgroups
+// whose tiles lie on the same rows of the table are neighbours, so that those come from memory once.
 // Beside this text stands table_decode.
 
 struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
@@ -9,37 +11,34 @@ struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
 @group(0) @binding(2) var<storage, read> table: array<vec4u>;
 @group(0) @binding(3) var<storage, read_write> logits: array<f32>;
 
-const THREADS = 128u;
-const TILE_M = 64u;
-const TILE_N = 128u;
-const STRIDE = 5u;
+override THREADS_M: u32 = 8u;
+override THREADS_N: u32 = 16u;  // a multiple of 8
+override COLUMNS: u32 = 8u;     // 4 or 8; rows are 8 a thread
 
-var<workgroup> tile_x: array<vec4f, TILE_M * STRIDE>;
-var<workgroup> tile_w: array<vec4f, TILE_N * STRIDE>;
+const CHUNK = 4u;  // vec4 of k
 
-fn load(first_m: u32, first_n: u32, k: u32, lane: u32) {
-  for (var i = lane; i < TILE_M * 4u; i += THREADS) {
-    let m = first_m + i / 4u;
-    var v = vec4f();
-    if (m < p.rows) { v = x[(m * p.depth + k) / 4u + i % 4u]; }
-    tile_x[(i / 4u) * STRIDE + i % 4u] = v;
-  }
+override THREADS = THREADS_M * THREADS_N;
+override TILE_M = THREADS_M * 8u;
+override TILE_N = THREADS_N * COLUMNS;
+// vec4 of x that a thread brings: 2 or 4. Of the table, the vec4u in a row of the chunk and those that a thread brings:
+// 1, 2 or 4.
+override PER_X = TILE_M * CHUNK / THREADS;
+override WORDS = 4u * CHUNK / PER_WORD;
+override PER_W = TILE_N * WORDS / THREADS;
+
+var<workgroup> tile_x: array<vec4f, TILE_M * CHUNK>;
+var<workgroup> tile_w: array<vec4f, TILE_N * CHUNK>;
+
+// Where vec4 k of row n lies: turned by the row, so that eight lanes that read the same k of neighbouring rows, or
+// write neighbouring k, meet no bank conflict.
+fn place_w(n: u32, k: u32) -> u32 { return n * CHUNK + (k ^ ((n / 2u) % CHUNK)); }
+
+fn put(n: u32, word: u32, v: vec4u) {
   if (FORMAT == 2u) {
-    for (var i = lane; i < TILE_N * 4u; i += THREADS) {
-      let n = first_n + i / 4u;
-      var v = vec4u();
-      if (n < p.columns) { v = table[(n * p.depth + k) / 4u + i % 4u]; }
-      tile_w[(i / 4u) * STRIDE + i % 4u] = bitcast<vec4f>(v);
-    }
+    tile_w[place_w(n, word)] = bitcast<vec4f>(v);
   } else {
-    for (var i = lane; i < TILE_N * 2u; i += THREADS) {
-      let n = first_n + i / 2u;
-      var v = vec4u();
-      if (n < p.columns) { v = table[(n * p.depth + k) / 8u + i % 2u]; }
-      let at = (i / 2u) * STRIDE + (i % 2u) * 2u;
-      tile_w[at] = vec4f(halves(v.x), halves(v.y));
-      tile_w[at + 1u] = vec4f(halves(v.z), halves(v.w));
-    }
+    tile_w[place_w(n, 2u * word)] = vec4f(halves(v.x), halves(v.y));
+    tile_w[place_w(n, 2u * word + 1u)] = vec4f(halves(v.z), halves(v.w));
   }
 }
 
@@ -50,55 +49,111 @@ fn mac(c: vec4f, v: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f 
 }
 
 fn store(m: u32, n: u32, value: f32) {
-  if (m < p.rows && n < p.columns) { logits[m * p.stride + p.first + n] = value; }
+  if (n < p.columns) { logits[m * p.stride + p.first + n] = value; }
 }
 
-fn store4(m: u32, n: u32, v: vec4f) {
+fn store_row(m: u32, n: u32, v: vec4f, w: vec4f) {
+  if (m >= p.rows) { return; }
   store(m, n, v.x);
-  store(m, n + 16u, v.y);
-  store(m, n + 32u, v.z);
-  store(m, n + 48u, v.w);
+  store(m, n + THREADS_N, v.y);
+  store(m, n + 2u * THREADS_N, v.z);
+  store(m, n + 3u * THREADS_N, v.w);
+  if (COLUMNS > 4u) {
+    store(m, n + 4u * THREADS_N, w.x);
+    store(m, n + 5u * THREADS_N, w.y);
+    store(m, n + 6u * THREADS_N, w.z);
+    store(m, n + 7u * THREADS_N, w.w);
+  }
 }
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first_m = group.y * TILE_M;
-  let first_n = group.x * TILE_N;
-  let tx = lane % 16u;
-  let ty = lane / 16u;
+  let first_m = group.x * TILE_M;
+  let first_n = group.y * TILE_N;
+
+  // What this thread brings: PER_X vec4 of x, THREADS / CHUNK rows apart, and PER_W vec4u of the table, THREADS / WORDS
+  // rows apart. Past the edge it brings the last row again: what comes of it is not stored.
+  let last_m = p.rows - 1u;
+  let stride_m = THREADS / CHUNK;
+  let load_m = first_m + lane / CHUNK;
+  let width = p.depth / 4u;
+  let x0_at = min(load_m, last_m) * width + lane % CHUNK;
+  let x1_at = min(load_m + stride_m, last_m) * width + lane % CHUNK;
+  let x2_at = min(load_m + 2u * stride_m, last_m) * width + lane % CHUNK;
+  let x3_at = min(load_m + 3u * stride_m, last_m) * width + lane % CHUNK;
+  let last_n = p.columns - 1u;
+  let stride_n = THREADS / WORDS;
+  let load_n = lane / WORDS;
+  let word = lane % WORDS;
+  let words = p.depth / PER_WORD;
+  let t0_at = min(first_n + load_n, last_n) * words + word;
+  let t1_at = min(first_n + load_n + stride_n, last_n) * words + word;
+  let t2_at = min(first_n + load_n + 2u * stride_n, last_n) * words + word;
+  let t3_at = min(first_n + load_n + 3u * stride_n, last_n) * words + word;
+  var nx0 = vec4f(); var nx1 = vec4f(); var nx2 = vec4f(); var nx3 = vec4f();
+  var t0 = vec4u(); var t1 = vec4u(); var t2 = vec4u(); var t3 = vec4u();
+
+  // A thread makes rows ty + THREADS_M·i and columns tx + THREADS_N·j: neighbours write neighbouring addresses.
+  let tx = lane % THREADS_N;
+  let ty = lane / THREADS_N;
   var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
   var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
   var c4 = vec4f(); var c5 = vec4f(); var c6 = vec4f(); var c7 = vec4f();
-  for (var first_k = 0u; first_k < p.depth; first_k += 16u) {
-    workgroupBarrier();
-    load(first_m, first_n, first_k, lane);
-    workgroupBarrier();
-    for (var k = 0u; k < 4u; k++) {
-      let xs = ty * STRIDE + k;
-      let x0 = tile_x[xs]; let x1 = tile_x[xs + 8u * STRIDE];
-      let x2 = tile_x[xs + 16u * STRIDE]; let x3 = tile_x[xs + 24u * STRIDE];
-      let x4 = tile_x[xs + 32u * STRIDE]; let x5 = tile_x[xs + 40u * STRIDE];
-      let x6 = tile_x[xs + 48u * STRIDE]; let x7 = tile_x[xs + 56u * STRIDE];
-      let ws = tx * STRIDE + k;
-      var w0 = tile_w[ws]; var w1 = tile_w[ws + 16u * STRIDE];
-      var w2 = tile_w[ws + 32u * STRIDE]; var w3 = tile_w[ws + 48u * STRIDE];
-      a0 = mac(a0, x0, w0, w1, w2, w3); a1 = mac(a1, x1, w0, w1, w2, w3);
-      a2 = mac(a2, x2, w0, w1, w2, w3); a3 = mac(a3, x3, w0, w1, w2, w3);
-      a4 = mac(a4, x4, w0, w1, w2, w3); a5 = mac(a5, x5, w0, w1, w2, w3);
-      a6 = mac(a6, x6, w0, w1, w2, w3); a7 = mac(a7, x7, w0, w1, w2, w3);
-      w0 = tile_w[ws + 64u * STRIDE]; w1 = tile_w[ws + 80u * STRIDE];
-      w2 = tile_w[ws + 96u * STRIDE]; w3 = tile_w[ws + 112u * STRIDE];
-      c0 = mac(c0, x0, w0, w1, w2, w3); c1 = mac(c1, x1, w0, w1, w2, w3);
-      c2 = mac(c2, x2, w0, w1, w2, w3); c3 = mac(c3, x3, w0, w1, w2, w3);
-      c4 = mac(c4, x4, w0, w1, w2, w3); c5 = mac(c5, x5, w0, w1, w2, w3);
-      c6 = mac(c6, x6, w0, w1, w2, w3); c7 = mac(c7, x7, w0, w1, w2, w3);
+
+  let chunks = width / CHUNK;
+  for (var chunk = 0u; chunk <= chunks; chunk++) {
+    // The next chunk sets out …
+    if (chunk < chunks) {
+      let k = chunk * CHUNK;
+      nx0 = x[x0_at + k]; nx1 = x[x1_at + k];
+      if (PER_X > 2u) { nx2 = x[x2_at + k]; nx3 = x[x3_at + k]; }
+      let w = chunk * WORDS;
+      t0 = table[t0_at + w];
+      if (PER_W > 1u) { t1 = table[t1_at + w]; }
+      if (PER_W > 2u) { t2 = table[t2_at + w]; t3 = table[t3_at + w]; }
     }
+    // … the one that lies in workgroup memory is used up …
+    if (chunk > 0u) {
+      for (var k = 0u; k < CHUNK; k++) {
+        let xs = ty * CHUNK + k;
+        let step = THREADS_M * CHUNK;
+        let x0 = tile_x[xs]; let x1 = tile_x[xs + step]; let x2 = tile_x[xs + 2u * step]; let x3 = tile_x[xs + 3u * step];
+        let x4 = tile_x[xs + 4u * step]; let x5 = tile_x[xs + 5u * step];
+        let x6 = tile_x[xs + 6u * step]; let x7 = tile_x[xs + 7u * step];
+        // Rows a multiple of eight apart are turned alike.
+        let ws = place_w(tx, k);
+        let next = THREADS_N * CHUNK;
+        var w0 = tile_w[ws]; var w1 = tile_w[ws + next]; var w2 = tile_w[ws + 2u * next]; var w3 = tile_w[ws + 3u * next];
+        a0 = mac(a0, x0, w0, w1, w2, w3); a1 = mac(a1, x1, w0, w1, w2, w3);
+        a2 = mac(a2, x2, w0, w1, w2, w3); a3 = mac(a3, x3, w0, w1, w2, w3);
+        a4 = mac(a4, x4, w0, w1, w2, w3); a5 = mac(a5, x5, w0, w1, w2, w3);
+        a6 = mac(a6, x6, w0, w1, w2, w3); a7 = mac(a7, x7, w0, w1, w2, w3);
+        if (COLUMNS > 4u) {
+          w0 = tile_w[ws + 4u * next]; w1 = tile_w[ws + 5u * next]; w2 = tile_w[ws + 6u * next]; w3 = tile_w[ws + 7u * next];
+          c0 = mac(c0, x0, w0, w1, w2, w3); c1 = mac(c1, x1, w0, w1, w2, w3);
+          c2 = mac(c2, x2, w0, w1, w2, w3); c3 = mac(c3, x3, w0, w1, w2, w3);
+          c4 = mac(c4, x4, w0, w1, w2, w3); c5 = mac(c5, x5, w0, w1, w2, w3);
+          c6 = mac(c6, x6, w0, w1, w2, w3); c7 = mac(c7, x7, w0, w1, w2, w3);
+        }
+      }
+    }
+    workgroupBarrier();
+    // … and the next takes its place.
+    if (chunk < chunks) {
+      tile_x[lane] = nx0; tile_x[lane + THREADS] = nx1;
+      if (PER_X > 2u) { tile_x[lane + 2u * THREADS] = nx2; tile_x[lane + 3u * THREADS] = nx3; }
+      put(load_n, word, t0);
+      if (PER_W > 1u) { put(load_n + stride_n, word, t1); }
+      if (PER_W > 2u) { put(load_n + 2u * stride_n, word, t2); put(load_n + 3u * stride_n, word, t3); }
+    }
+    workgroupBarrier();
   }
+
   let m = first_m + ty;
   let n = first_n + tx;
-  store4(m, n, a0); store4(m + 8u, n, a1); store4(m + 16u, n, a2); store4(m + 24u, n, a3);
-  store4(m + 32u, n, a4); store4(m + 40u, n, a5); store4(m + 48u, n, a6); store4(m + 56u, n, a7);
-  store4(m, n + 64u, c0); store4(m + 8u, n + 64u, c1); store4(m + 16u, n + 64u, c2); store4(m + 24u, n + 64u, c3);
-  store4(m + 32u, n + 64u, c4); store4(m + 40u, n + 64u, c5); store4(m + 48u, n + 64u, c6); store4(m + 56u, n + 64u, c7);
+  store_row(m, n, a0, c0); store_row(m + THREADS_M, n, a1, c1);
+  store_row(m + 2u * THREADS_M, n, a2, c2); store_row(m + 3u * THREADS_M, n, a3, c3);
+  store_row(m + 4u * THREADS_M, n, a4, c4); store_row(m + 5u * THREADS_M, n, a5, c5);
+  store_row(m + 6u * THREADS_M, n, a6, c6); store_row(m + 7u * THREADS_M, n, a7, c7);
 }

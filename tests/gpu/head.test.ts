@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { headMatmul, headMatmulGrad, headSlices, type Table } from '../../src/gpu/kernels/head.ts';
+import type { FloatFormat } from '../../src/gpu/kernels/float-format.ts';
+import { headMatmul, headSlices, type Table } from '../../src/gpu/kernels/head.ts';
+import { HEADS } from '../../src/gpu/kernels/heads.ts';
 import { matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, testGpu } from '../support/gpu.ts';
 import { Random } from '../support/random.ts';
 
-// Up to eight rows go through a kernel of their own, 64 words a workgroup.
+// Up to eight rows go through a kernel of their own, 64 words a workgroup. Tiles are of 64 or 128 rows and words.
 const shapes = [
   [1, 5, 32, [5]],
   [7, 130, 96, [63, 67]],
@@ -13,39 +15,58 @@ const shapes = [
   [3, 448, 128, [200, 248]],
   [65, 127, 64, [127]],
   [64, 129, 160, [1, 128]],
+  [129, 196, 224, [4, 63, 129]],
   [2, 9001, 32, [8192, 809]],
 ] as const;
 
 describe.each(shapes)('head: %i rows, %i words, width %i, parts %j', (rows, vocab, width, counts) => {
-  it.each(['bf16', 'f32'] as const)('%s', async (format) => {
+  it.each(['bf16', 'f16', 'f32'] as const)('%s, by every tile', async (format) => {
     const t = await testGpu();
     const random = new Random(rows * 7919 + vocab + width);
-    const bits = new Uint32Array(random.normals(vocab * width).buffer);
-    if (format === 'bf16') bits.forEach((b, i) => (bits[i] = (b & 0xffff0000) >>> 0));
-    const decoded = f64(new Float32Array(bits.buffer));
+    const { words, decoded } = randomTable(random, vocab * width, format);
     let begin = 0;
     const parts = counts.map((count) => {
-      const words = bits.slice(begin * width, (begin + count) * width);
-      const view = t.upload(format === 'f32' ? words : new Uint16Array(words.map((b) => b >>> 16)));
+      const part = { view: t.upload(words.subarray(begin * width, (begin + count) * width)), begin, count };
       begin += count;
-      return { view, begin: begin - count, count };
+      return part;
     });
     const table: Table = { parts, format, vocab, width };
     const x = random.normals(rows * width);
-    const logits = t.output(rows * vocab);
-    headMatmul(t.stream, { x: t.upload(x), table, logits, rows });
-    const forward = matmulRef(f64(x), transpose(decoded, vocab, width), rows, width, vocab);
-    expect(relativeError(await t.floats(logits), forward)).toBeLessThan(1e-5);
-
     const dlogits = random.normals(rows * vocab);
-    const dx = t.output(rows * width);
-    const scratch = t.output(headSlices(parts) * rows * width);
-    headMatmulGrad(t.stream, { dlogits: t.upload(dlogits), table, scratch, dx, rows });
-    expect(
-      relativeError(await t.floats(dx), matmulRef(f64(dlogits), decoded, rows, vocab, width)),
-    ).toBeLessThan(1e-5);
+    const forward = matmulRef(f64(x), transpose(decoded, vocab, width), rows, width, vocab);
+    const backward = matmulRef(f64(dlogits), decoded, rows, vocab, width);
+    for (const head of HEADS.filter(({ precision }) => precision === 'f32')) {
+      const logits = t.output(rows * vocab);
+      head.forward(t.stream, { x: t.upload(x), table, logits, rows, rowScales: t.output(rows) });
+      expect(relativeError(await t.floats(logits), forward), head.name).toBeLessThan(1e-5);
+
+      const dx = t.output(rows * width);
+      const scratch = t.output(headSlices(parts) * rows * width);
+      head.backward(t.stream, { dlogits: t.upload(dlogits), table, scratch, dx, rows, gradScale: 8 });
+      expect(relativeError(await t.floats(dx), backward), head.name).toBeLessThan(1e-5);
+    }
   });
 });
+
+/** Normally distributed values as a checkpoint stores them, and what they stand for. */
+function randomTable(random: Random, count: number, format: FloatFormat) {
+  const values = random.normals(count);
+  if (format === 'f32') return { words: values, decoded: f64(values) };
+  const bits = new Uint32Array(values.buffer);
+  if (format === 'bf16') {
+    const words = new Uint16Array(bits.map((b) => b >>> 16));
+    bits.forEach((b, i) => (bits[i] = (b & 0xffff0000) >>> 0));
+    return { words, decoded: f64(values) };
+  }
+  // Sign, fraction, and of the exponent what keeps it within 2^-15 … 2^0.
+  const words = new Uint16Array(bits.map((b) => ((b >>> 16) & 0x8000) | (b & 0x3fff)));
+  const decoded = Float64Array.from(words, (w) => {
+    const [exponent, fraction] = [(w >> 10) & 15, (w & 1023) / 1024];
+    const magnitude = exponent === 0 ? fraction * 2 ** -14 : (1 + fraction) * 2 ** (exponent - 15);
+    return w & 0x8000 ? -magnitude : magnitude;
+  });
+  return { words, decoded };
+}
 
 it('gives a row the same bits, twice and beside other rows, as far as decoding goes', async () => {
   const t = await testGpu();

@@ -26,7 +26,7 @@ const vectorKernel = new Kernel({
 const backwardKernel = new Kernel({
   name: 'head_matmul_grad',
   code: backward + decode,
-  buffers: ['read', 'read', 'read_write'],
+  buffers: ['read', 'read', 'read', 'read_write'],
   params: {
     rows: 'u32',
     columns: 'u32',
@@ -59,6 +59,31 @@ export interface Table {
  */
 export const SLICE = 4096;
 
+/** A workgroup's threads, and how many columns each of them makes: 4 or 8. Rows are 8 a thread. */
+export interface HeadTile {
+  THREADS_M: number;
+  /** Along the vocabulary forward, along the width for the gradient; a multiple of 8. */
+  THREADS_N: number;
+  COLUMNS: number;
+}
+
+/**
+ * The first is the default. Each thread must bring 2 or 4 vec4 of the activations and 1, 2 or 4 of a 16-bit table a
+ * chunk. All fit in 16 KiB. Tiles of 128 rows make the chunks of rows in which the loss comes read the table once.
+ */
+export const HEAD_TILES: readonly HeadTile[] = [
+  { THREADS_M: 8, THREADS_N: 16, COLUMNS: 8 },
+  { THREADS_M: 16, THREADS_N: 16, COLUMNS: 8 },
+  { THREADS_M: 16, THREADS_N: 8, COLUMNS: 8 },
+  { THREADS_M: 8, THREADS_N: 16, COLUMNS: 4 },
+];
+
+/** What its workgroup makes: rows × columns of the product. */
+export const headTileSize = ({ THREADS_M, THREADS_N, COLUMNS }: HeadTile) => ({
+  rows: 8 * THREADS_M,
+  columns: COLUMNS * THREADS_N,
+});
+
 /** Rows up to which the matrix-vector kernel is used. */
 const MATVEC_ROWS = 8;
 
@@ -66,8 +91,10 @@ const MATVEC_ROWS = 8;
 export function headMatmul(
   stream: Stream,
   call: { x: View; table: Table; logits: View; rows: number },
+  tile: HeadTile = HEAD_TILES[0]!,
 ): void {
   const { x, table, logits, rows } = call;
+  const size = headTileSize(tile);
   for (const part of table.parts) {
     const buffers = [x, part.view, logits];
     const params = { columns: part.count, depth: table.width, first: part.begin, stride: table.vocab };
@@ -81,9 +108,10 @@ export function headMatmul(
       });
     else
       stream.dispatch(forwardKernel, {
-        ...{ buffers, constants, work },
+        ...{ buffers, work },
         params: { rows, ...params },
-        groups: [ceilDiv(part.count, 128), ceilDiv(rows, 64)],
+        groups: [ceilDiv(rows, size.rows), ceilDiv(part.count, size.columns)],
+        constants: { ...constants, ...tile },
       });
   }
 }
@@ -97,13 +125,15 @@ export function headSlices(parts: readonly { count: number }[]): number {
 export function headMatmulGrad(
   stream: Stream,
   call: { dlogits: View; table: Table; scratch: View; dx: View; rows: number },
+  tile: HeadTile = HEAD_TILES[0]!,
 ): void {
   const { dlogits, table, scratch, dx, rows } = call;
+  const size = headTileSize(tile);
   let slice = 0;
   for (const part of table.parts) {
     const slices = ceilDiv(part.count, SLICE);
     stream.dispatch(backwardKernel, {
-      buffers: [dlogits, part.view, scratch],
+      buffers: [dlogits, dlogits, part.view, scratch],
       params: {
         rows,
         columns: part.count,
@@ -113,8 +143,12 @@ export function headMatmulGrad(
         first_slice: slice,
         slice_columns: SLICE,
       },
-      groups: [ceilDiv(table.width, 128), ceilDiv(rows, 64), slices],
-      constants: { FORMAT: FORMAT_CODE[table.format] },
+      groups: [ceilDiv(table.width, size.columns), ceilDiv(rows, size.rows), slices],
+      constants: {
+        FORMAT: FORMAT_CODE[table.format],
+        ALIGNED: Number(table.vocab % 4 === 0 && part.begin % 4 === 0),
+        ...tile,
+      },
       work: 2 * rows * part.count * table.width,
     });
     slice += slices;

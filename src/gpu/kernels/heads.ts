@@ -6,7 +6,7 @@ import {
   type HeadBackward,
   type HeadForward,
 } from './head-matrix.ts';
-import { headMatmul, headMatmulGrad } from './head.ts';
+import { HEAD_TILES, headMatmul, headMatmulGrad, headTileSize, type HeadTile } from './head.ts';
 import { matrixFits } from './matrix-kernels.ts';
 import type { Variant } from './nf4-variant.ts';
 
@@ -26,15 +26,21 @@ const variant = (one: Omit<HeadVariant, 'dispatch'>): HeadVariant => ({
   },
 });
 
-/** Every way to compute the head; of a rung's variants that a device supports the first is its default. */
-export const HEADS: readonly HeadVariant[] = [
-  variant({
-    name: 'f32',
+/** The head in f32, by a tile. Plans have called the default `f32` since before there were others; its bits are theirs. */
+function f32Head(tile: HeadTile, i: number): HeadVariant {
+  const { rows, columns } = headTileSize(tile);
+  return variant({
+    name: i === 0 ? 'f32' : `f32 ${rows}x${columns}x16${tile.COLUMNS < 8 ? ' by 8x4' : ''}`,
     precision: 'f32',
     supported: () => true,
-    forward: headMatmul,
-    backward: headMatmulGrad,
-  }),
+    forward: (stream, call) => headMatmul(stream, call, tile),
+    backward: (stream, call) => headMatmulGrad(stream, call, tile),
+  });
+}
+
+/** Every way to compute the head; of a rung's variants that a device supports the first is its default. */
+export const HEADS: readonly HeadVariant[] = [
+  ...HEAD_TILES.map(f32Head),
   variant({
     name: 'matrix',
     precision: 'matrix',
