@@ -35,11 +35,14 @@ interface TileShape {
 }
 
 const LARGE = { SLICES: 1, ROWS: 8, COLUMNS: 8, CHUNK: 4 };
+const SQUARE = { THREADS_M: 16, THREADS_N: 16, SLICES: 1, CHUNK: 4 };
 
 /**
- * The first is the default. A thread of 8 × 8 does 256 multiply-adds for 16 loads from workgroup memory, one of 4 × 4
- * 64 for 8. Small tiles make many workgroups of a small product, and slices give those enough threads. Each thread
- * must bring 1, 2 or 4 vec4 of each operand per chunk, and the sums of a slice must fit in the weights' place.
+ * The first is the default. A thread of 8 × 8 does 256 multiply-adds for 16 loads from workgroup memory, one of 8 × 4
+ * 128 for 12, of which the 8 are of rows that its neighbours read too, one of 4 × 4 64 for 8; these take fewer
+ * registers, of which some GPUs have 128 or 64 a thread. Small tiles make many workgroups of a small product, and slices
+ * give those enough threads. Each thread must bring 1, 2 or 4 vec4 of each operand per chunk, and the sums of a slice
+ * must fit in the weights' place.
  */
 const SHAPES: readonly TileShape[] = [
   { ...LARGE, THREADS_M: 8, THREADS_N: 16 },
@@ -49,14 +52,19 @@ const SHAPES: readonly TileShape[] = [
   { ...LARGE, THREADS_M: 8, THREADS_N: 8 },
   { ...LARGE, THREADS_M: 4, THREADS_N: 8, SLICES: 4, CHUNK: 8 },
   { THREADS_M: 8, THREADS_N: 8, SLICES: 4, ROWS: 4, COLUMNS: 4, CHUNK: 8 },
+  { ...SQUARE, ROWS: 8, COLUMNS: 4 },
+  { ...SQUARE, THREADS_M: 8, ROWS: 8, COLUMNS: 4 },
+  { ...SQUARE, ROWS: 4, COLUMNS: 4 },
 ];
 
 /** What a tile of this shape is: rows × columns of the product, depth of a chunk, bytes of workgroup memory. */
-function tileOf({ THREADS_M, THREADS_N, ROWS, COLUMNS, CHUNK }: TileShape) {
+function tileOf({ THREADS_M, THREADS_N, SLICES, ROWS, COLUMNS, CHUNK }: TileShape) {
   const [rows, columns, depth] = [THREADS_M * ROWS, THREADS_N * COLUMNS, 4 * CHUNK];
   const padding = Math.max(columns, depth);
   const bytes = 4 * depth * (rows + columns) + 16 * padding + 64;
-  return { name: `f32 ${rows}x${columns}x${depth}`, rows, columns, bytes };
+  // Tells tiles of one size apart.
+  const each = SLICES === 1 && ROWS * COLUMNS < 64 ? ` by ${ROWS}x${COLUMNS}` : '';
+  return { name: `f32 ${rows}x${columns}x${depth}${each}`, rows, columns, bytes };
 }
 
 const fits = (gpu: Gpu, bytes: number): boolean => bytes <= gpu.device.limits.maxComputeWorkgroupStorageSize;

@@ -11,7 +11,7 @@ export type Precision = (typeof PRECISIONS)[number];
 
 /** One way to compute something: variants of one precision differ in speed and rounding only. */
 export interface Variant<Call> {
-  /** What the run plan calls it; a tile "f32 64x128x16" is of rows × columns × depth. */
+  /** What the run plan calls it; a tile "f32 64x128x16" is of rows × columns × depth, "by 8x4" a thread. */
   readonly name: string;
   readonly precision: Precision;
   /** Whether the device has what it needs. */

@@ -1,7 +1,7 @@
 import type { Gpu } from '../device.ts';
 
 /** To be raised where a kernel or variant changes so much that what won before may not win again. */
-const KERNELS = 1;
+const KERNELS = 2;
 
 /** What was chosen for a device: the variant's name by race. */
 export type Winners = Readonly<Record<string, string>>;
