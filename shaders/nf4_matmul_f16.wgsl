@@ -1,9 +1,9 @@
 // nf4_matmul with operands in f16: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] + residual[m, n]
 //
 // Rows of x and u are divided by row_scale's powers of two on their way into f16, and y is multiplied by them again.
-// A workgroup of 128 threads makes a tile of 64 rows × 128 columns, 8 × 8 a thread, over chunks of 32 k. Sixteen
-// products are added in f16, everything else in f32. Both tiles lie with k outermost, so that a thread reads four
-// rows or four columns at once; the next chunk is fetched from memory while this one is multiplied.
+// A workgroup of 128 threads makes a tile of 64 rows × 128 columns, 8 × 8 a thread, over chunks of 32 k. Sums are f32,
+// or, with HALF_SUMS, sixteen products are added in f16 first. Both tiles lie with k outermost, so that a thread reads
+// four rows or four columns at once; the next chunk is fetched from memory while this one is multiplied.
 // Beside this text stand nf4_decode and row_scale_inverse.
 
 enable f16;
@@ -24,6 +24,9 @@ struct Params {
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(8) var<storage, read> row_scales: array<f32>;
 @group(0) @binding(9) var<storage, read_write> y: array<f32>;
+
+// For GPUs that multiply and add f16 at twice the rate of f32.
+override HALF_SUMS: bool = false;
 
 const TILE_M = 64u;
 const TILE_N = 128u;
@@ -128,6 +131,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     else { put_lora(inverse, m, n, (chunk - chunks) * DEPTH, lane); }
     workgroupBarrier();
     if (chunk + 1u < chunks) { next = fetch_weights(m, n, (chunk + 1u) * DEPTH, lane); }
+    if (!HALF_SUMS) {
+      for (var k = 0u; k < DEPTH; k++) {
+        let x0 = vec4f(tile_x[k * STRIDE_X + ty]);
+        let x1 = vec4f(tile_x[k * STRIDE_X + 8u + ty]);
+        let w0 = vec4f(tile_w[k * STRIDE_W + tx]);
+        let w1 = vec4f(tile_w[k * STRIDE_W + 16u + tx]);
+        a0 = fma(vec4f(x0.x), w0, a0); a1 = fma(vec4f(x0.y), w0, a1);
+        a2 = fma(vec4f(x0.z), w0, a2); a3 = fma(vec4f(x0.w), w0, a3);
+        a4 = fma(vec4f(x1.x), w0, a4); a5 = fma(vec4f(x1.y), w0, a5);
+        a6 = fma(vec4f(x1.z), w0, a6); a7 = fma(vec4f(x1.w), w0, a7);
+        c0 = fma(vec4f(x0.x), w1, c0); c1 = fma(vec4f(x0.y), w1, c1);
+        c2 = fma(vec4f(x0.z), w1, c2); c3 = fma(vec4f(x0.w), w1, c3);
+        c4 = fma(vec4f(x1.x), w1, c4); c5 = fma(vec4f(x1.y), w1, c5);
+        c6 = fma(vec4f(x1.z), w1, c6); c7 = fma(vec4f(x1.w), w1, c7);
+      }
+      continue;
+    }
     for (var half = 0u; half < 2u; half++) {
       var h0 = vec4<f16>(); var h1 = vec4<f16>(); var h2 = vec4<f16>(); var h3 = vec4<f16>();
       var h4 = vec4<f16>(); var h5 = vec4<f16>(); var h6 = vec4<f16>(); var h7 = vec4<f16>();

@@ -1,7 +1,7 @@
 // nf4_matmul_grad with operands in f16: dx[m, k] (+)= Σn dy[m, n]·w[n, k] + Σr v[m, r]·a[r, k]
 //
 // The scaling of rows, the tiles and the sums are those of nf4_matmul_f16: 64 rows × 128 k a workgroup of 128
-// threads, over chunks of 32 n, sixteen products at a time added in f16, the next chunk fetched ahead.
+// threads, over chunks of 32 n, the next chunk fetched ahead.
 // Beside this text stand nf4_decode and row_scale_inverse.
 
 enable f16;
@@ -20,6 +20,9 @@ struct Params {
 @group(0) @binding(5) var<storage, read> a: array<vec4f>;
 @group(0) @binding(6) var<storage, read> row_scales: array<f32>;
 @group(0) @binding(7) var<storage, read_write> dx: array<vec4f>;
+
+// For GPUs that multiply and add f16 at twice the rate of f32.
+override HALF_SUMS: bool = false;
 
 const TILE_M = 64u;
 const TILE_K = 128u;
@@ -116,6 +119,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     else { put_lora(inverse, m, first_k, (chunk - chunks) * CHUNK, lane); }
     workgroupBarrier();
     if (chunk + 1u < chunks) { next = fetch_weights(m, first_k, (chunk + 1u) * CHUNK, lane); }
+    if (!HALF_SUMS) {
+      for (var n = 0u; n < CHUNK; n++) {
+        let y0 = vec4f(tile_y[n * STRIDE_Y + ty]);
+        let y1 = vec4f(tile_y[n * STRIDE_Y + 8u + ty]);
+        let w0 = vec4f(tile_w[n * STRIDE_W + tx]);
+        let w1 = vec4f(tile_w[n * STRIDE_W + 16u + tx]);
+        a0 = fma(vec4f(y0.x), w0, a0); a1 = fma(vec4f(y0.y), w0, a1);
+        a2 = fma(vec4f(y0.z), w0, a2); a3 = fma(vec4f(y0.w), w0, a3);
+        a4 = fma(vec4f(y1.x), w0, a4); a5 = fma(vec4f(y1.y), w0, a5);
+        a6 = fma(vec4f(y1.z), w0, a6); a7 = fma(vec4f(y1.w), w0, a7);
+        c0 = fma(vec4f(y0.x), w1, c0); c1 = fma(vec4f(y0.y), w1, c1);
+        c2 = fma(vec4f(y0.z), w1, c2); c3 = fma(vec4f(y0.w), w1, c3);
+        c4 = fma(vec4f(y1.x), w1, c4); c5 = fma(vec4f(y1.y), w1, c5);
+        c6 = fma(vec4f(y1.z), w1, c6); c7 = fma(vec4f(y1.w), w1, c7);
+      }
+      continue;
+    }
     for (var half = 0u; half < 2u; half++) {
       var h0 = vec4<f16>(); var h1 = vec4<f16>(); var h2 = vec4<f16>(); var h3 = vec4<f16>();
       var h4 = vec4<f16>(); var h5 = vec4<f16>(); var h6 = vec4<f16>(); var h7 = vec4<f16>();

@@ -6,7 +6,7 @@ import matmulMatrix from '../../../shaders/nf4_matmul_matrix.wgsl?raw';
 import matmulGradMatrix from '../../../shaders/nf4_matmul_grad_matrix.wgsl?raw';
 import inverse from '../../../shaders/row_scale_inverse.wgsl?raw';
 import { ceilDiv } from '../grid.ts';
-import { Kernel } from '../kernel.ts';
+import { Kernel, type Constants } from '../kernel.ts';
 import type { Stream } from '../stream.ts';
 import { GRIDS, hasHalves, matrixFits, matrixKernels, type Tile } from './matrix-kernels.ts';
 import { FORWARD_PARAMS, GRAD_PARAMS, nestedParams, type Nf4Matmul, type Nf4MatmulGrad } from './nf4-call.ts';
@@ -45,7 +45,13 @@ export const gradKernel = (name: string, code: string): GradKernel =>
   });
 
 /** Scales the rows of x, then multiplies. `rowScales` of the call is needed. */
-export function dispatchForward(stream: Stream, kernel: ForwardKernel, tile: Tile, call: Nf4Matmul): void {
+export function dispatchForward(
+  stream: Stream,
+  kernel: ForwardKernel,
+  tile: Tile,
+  call: Nf4Matmul,
+  constants?: Constants,
+): void {
   const { x, weight, y, rows, lora, bias, residual, rowScales } = call;
   const { columns, depth, codes, scales } = weight;
   rowScale(stream, { x, scales: rowScales!, rows, width: depth });
@@ -63,13 +69,19 @@ export function dispatchForward(stream: Stream, kernel: ForwardKernel, tile: Til
       ...nestedParams(weight),
     },
     groups: [ceilDiv(columns, tile.columns), ceilDiv(rows, tile.rows)],
-    constants: { NESTED: Number(!!weight.nested) },
+    constants: { NESTED: Number(!!weight.nested), ...constants },
     work: 2 * rows * columns * (depth + rank),
   });
 }
 
 /** Scales the rows of dy, then multiplies. `rowScales` of the call is needed. */
-export function dispatchGrad(stream: Stream, kernel: GradKernel, tile: Tile, call: Nf4MatmulGrad): void {
+export function dispatchGrad(
+  stream: Stream,
+  kernel: GradKernel,
+  tile: Tile,
+  call: Nf4MatmulGrad,
+  constants?: Constants,
+): void {
   const { dy, weight, dx, rows, lora, accumulate, rowScales } = call;
   const { columns, depth, codes, scales } = weight;
   rowScale(stream, { x: dy, scales: rowScales!, rows, width: columns });
@@ -78,23 +90,28 @@ export function dispatchGrad(stream: Stream, kernel: GradKernel, tile: Tile, cal
     buffers: [dy, codes, scales, v, a, rowScales!, dx],
     params: { rows, columns, depth, rank, accumulate: Number(accumulate), ...nestedParams(weight) },
     groups: [ceilDiv(depth, tile.columns), ceilDiv(rows, tile.rows)],
-    constants: { NESTED: Number(!!weight.nested) },
+    constants: { NESTED: Number(!!weight.nested), ...constants },
     work: 2 * rows * depth * (columns + rank),
   });
 }
 
 const HALF_TILE: Tile = { rows: 64, columns: 128 };
+/** How the tiles in f16 add up: in f32, or, for GPUs that are twice as fast at it, sixteen products in f16 first. */
+export const HALF_SUMS = [
+  { name: 'f16 64x128 with sums in f32', constants: { HALF_SUMS: 0 } },
+  { name: 'f16 64x128', constants: { HALF_SUMS: 1 } },
+] as const;
 const halfForward = forwardKernel('nf4_matmul_f16', HALF_TEXTS.forward);
 const halfGrad = gradKernel('nf4_matmul_grad_f16', HALF_TEXTS.grad);
 
 /** The rungs above f32, forward. */
 export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
-  {
-    name: 'f16 64x128',
+  ...HALF_SUMS.map(({ name, constants }): Nf4ForwardVariant => ({
+    name,
     precision: 'f16',
     supported: hasHalves,
-    dispatch: (stream, call) => dispatchForward(stream, halfForward, HALF_TILE, call),
-  },
+    dispatch: (stream, call) => dispatchForward(stream, halfForward, HALF_TILE, call, constants),
+  })),
   ...GRIDS.map((grid): Nf4ForwardVariant => {
     const kernels = matrixKernels('nf4_matmul_matrix', HALF_TEXTS.matrixForward, grid, forwardKernel);
     return {
@@ -111,12 +128,12 @@ export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
 
 /** The rungs above f32, for the input's gradient. */
 export const HALF_GRAD: readonly Nf4GradVariant[] = [
-  {
-    name: 'f16 64x128',
+  ...HALF_SUMS.map(({ name, constants }): Nf4GradVariant => ({
+    name,
     precision: 'f16',
     supported: hasHalves,
-    dispatch: (stream, call) => dispatchGrad(stream, halfGrad, HALF_TILE, call),
-  },
+    dispatch: (stream, call) => dispatchGrad(stream, halfGrad, HALF_TILE, call, constants),
+  })),
   ...GRIDS.map((grid): Nf4GradVariant => {
     const kernels = matrixKernels('nf4_matmul_grad_matrix', HALF_TEXTS.matrixGrad, grid, gradKernel);
     return {
