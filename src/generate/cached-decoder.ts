@@ -1,6 +1,6 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { argmax } from '../gpu/kernels/argmax.ts';
-import { attention } from '../gpu/kernels/attention.ts';
+import { attention } from '../gpu/kernels/attentions.ts';
 import { attentionDecode, attentionDecodeScratch } from '../gpu/kernels/attention-decode.ts';
 import { gatherRows } from '../gpu/kernels/embedding.ts';
 import { headMatmul } from '../gpu/kernels/head.ts';

@@ -1,4 +1,5 @@
-import { attentionBackwardKV, attentionBackwardQ, attentionDelta } from '../gpu/kernels/attention.ts';
+import { attentionDelta } from '../gpu/kernels/attention.ts';
+import { attentionBackwardKV, attentionBackwardQ } from '../gpu/kernels/attentions.ts';
 import { rmsnormBackward } from '../gpu/kernels/rmsnorm.ts';
 import { swigluBackward } from '../gpu/kernels/swiglu.ts';
 import { view, type View } from '../gpu/memory.ts';
@@ -101,8 +102,9 @@ function attentionBackward(ctx: PassContext, layer: number): void {
   attentionDelta(stream, { o: ws.attended(layer), dout, stats, ...shape });
   const d = ws.qkv(ws.buffers.wideB);
   const inputs = { q, k, v, dout, stats, ranges: view(ws.buffers.ranges), ...shape };
-  attentionBackwardKV(stream, { ...inputs, dk: d.k, dv: d.v, scratch: ws.scratch });
-  attentionBackwardQ(stream, { ...inputs, dq: d.q });
+  const keys = { ...inputs, dk: d.k, dv: d.v, scratch: ws.scratch };
+  attentionBackwardKV(stream, keys, products?.attention('attention keys', shape));
+  attentionBackwardQ(stream, { ...inputs, dq: d.q }, products?.attention('attention queries', shape));
   turn(ctx, d, true);
   let { q: dq, k: dk } = d;
   if (qNorm && kNorm) {

@@ -1,5 +1,5 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
-import { attention } from '../gpu/kernels/attention.ts';
+import { attention } from '../gpu/kernels/attentions.ts';
 import { embeddingGather } from '../gpu/kernels/embedding.ts';
 import { rmsnorm } from '../gpu/kernels/rmsnorm.ts';
 import { rope } from '../gpu/kernels/rope.ts';
@@ -112,13 +112,14 @@ export function turn(ctx: PassContext, { q, k }: { q: View; k: View }, inverse: 
 
 /** attended(layer) = attention within each document, with its statistics. */
 export function attend(
-  { stream, base, ws, rows }: PassContext,
+  { stream, base, ws, rows, products }: PassContext,
   layer: number,
   qkv: ReturnType<typeof turned>,
 ): void {
   const ranges = view(ws.buffers.ranges);
   const out = { o: ws.attended(layer), stats: ws.stats(layer) };
-  attention(stream, { ...qkv, ...out, ranges, ...heads(base.config, rows) });
+  const call = { ...qkv, ...out, ranges, ...heads(base.config, rows) };
+  attention(stream, call, products?.attention('attention', call));
 }
 
 /** middle(layer) = x(layer) + o_proj(attended). */

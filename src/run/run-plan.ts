@@ -8,7 +8,7 @@ import type { StateStorage } from '../train/optimizer-state.ts';
  * kept in every checkpoint, taken from there on resume.
  */
 export interface RunPlan extends ProductPlan {
-  version: 3;
+  version: 4;
   /** Rows of a step go into as few passes as fit, first fit in order. */
   packing: 'first-fit';
   /** Largest number of tokens of a pass. */
@@ -26,7 +26,7 @@ const PLAINEST: ProductPlan = { precision: 'f32', tiles: {} };
 
 /** Decides the plan of a new run, but for its memory. `passTokens`: the most of a pass. */
 export function newRunPlan(gpu: Gpu, passTokens: number, products = PLAINEST): RunPlan {
-  return { version: 3, ...products, packing: 'first-fit', passTokens, device: gpu.name };
+  return { version: 4, ...products, packing: 'first-fit', passTokens, device: gpu.name };
 }
 
 /** The plan's variants of the large products. Throws UserError where this device lacks one. */

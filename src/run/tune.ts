@@ -50,12 +50,14 @@ export function choosePrecision(gpu: Gpu, choice: PrecisionChoice): Precision {
 
 function workload({ model, adapter, inputs }: Prepare, rows: number, precision: Precision): Workload {
   const modules = linearModules(model.config);
+  const { heads, kvHeads, headDim } = model.config;
   const storage = scaleStorage(model, inputs.recipe.quantization.useDoubleQuant);
   return {
     precision,
     shapes: modules.map(({ shape: [columns, depth] }) => ({ columns, depth })),
     width: model.config.hiddenSize,
     head: { vocab: model.config.vocabSize, rows: logitRows({ config: model.config, tokens: rows }) },
+    attention: { heads, kvHeads, headDim },
     rows,
     rank: Math.max(...adapter.weights.map(({ module }) => module.r)),
     nested: storage(modules[0]!).nestedBlock !== undefined,
@@ -71,9 +73,9 @@ export function checkPlan(
   { version, precision }: { version: number; precision: Precision },
   choice: PrecisionChoice = 'auto',
 ): void {
-  if (version !== 3)
+  if (version !== 4)
     throw new UserError(
-      `${name}: the unfinished run there was planned by another version of Retune, whose kernels round differently (plan ${version}, expected 3); finish it with that version, or ${startAgain}.`,
+      `${name}: the unfinished run there was planned by another version of Retune, whose kernels round differently (plan ${version}, expected 4); finish it with that version, or ${startAgain}.`,
     );
   if (choice !== 'auto' && choice !== precision)
     throw new UserError(

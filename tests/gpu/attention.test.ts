@@ -1,14 +1,10 @@
-import { describe, expect, it } from 'vitest';
-import {
-  attention,
-  attentionBackwardKV,
-  attentionBackwardQ,
-  attentionDelta,
-  attentionScratch,
-} from '../../src/gpu/kernels/attention.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openNodeGpu } from '../../src/cli/node-gpu.ts';
+import { attentionDelta, attentionScratch } from '../../src/gpu/kernels/attention.ts';
+import { ATTENTIONS, ATTENTION_CLASSES, type AttentionClass } from '../../src/gpu/kernels/attentions.ts';
 import type { View } from '../../src/gpu/memory.ts';
 import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
-import { f64, relativeError, testGpu, type TestGpu } from '../support/gpu.ts';
+import { f64, relativeError, testGpu, TestGpu } from '../support/gpu.ts';
 import { Random } from '../support/random.ts';
 
 interface Case {
@@ -20,14 +16,14 @@ interface Case {
   borders: number[];
 }
 
-// Tiles are 64 queries and 32 keys wide, columns of heads are staged 16 or 32 at a time.
+// Tiles are of 32 or 64 rows and 64 columns, columns of heads are staged 16 at a time, or 16 rows and more as they are.
 const cases: Case[] = [
-  { tokens: 31, heads: 6, kvHeads: 1, headDim: 32, borders: [] },
+  { tokens: 31, heads: 6, kvHeads: 1, headDim: 36, borders: [] },
   { tokens: 32, heads: 4, kvHeads: 2, headDim: 4, borders: [31] },
   { tokens: 33, heads: 7, kvHeads: 1, headDim: 36, borders: [1] },
   { tokens: 63, heads: 2, kvHeads: 1, headDim: 64, borders: [] },
-  { tokens: 64, heads: 2, kvHeads: 2, headDim: 32, borders: [] },
-  { tokens: 65, heads: 1, kvHeads: 1, headDim: 68, borders: [64] },
+  { tokens: 64, heads: 2, kvHeads: 2, headDim: 36, borders: [] },
+  { tokens: 65, heads: 1, kvHeads: 1, headDim: 80, borders: [64] },
   { tokens: 97, heads: 6, kvHeads: 3, headDim: 80, borders: [40, 41, 90] },
   { tokens: 97, heads: 14, kvHeads: 2, headDim: 64, borders: [17, 33] },
   { tokens: 200, heads: 6, kvHeads: 1, headDim: 128, borders: [67, 150] },
@@ -61,8 +57,13 @@ function inputs({ tokens, heads, kvHeads, headDim, borders }: Case, seed: number
 /** Tokens that the buffers have room for behind the pass, as in training: full of NaN, not to be read or written. */
 const SPARE = 64;
 
-/** Forward and backward on the device. */
-async function run(t: TestGpu, shape: Case, data: ReturnType<typeof inputs>) {
+/** Forward and backward on the device, by the variants of this name that fit; the default ones unless told. */
+async function run(
+  t: TestGpu,
+  shape: Case,
+  data: ReturnType<typeof inputs>,
+  { name, most }: { name?: string; most?: number } = {},
+) {
   const { tokens, heads, kvHeads, headDim } = shape;
   const roomy = (values: Float32Array) => {
     const room = new Float32Array((values.length / tokens) * (tokens + SPARE)).fill(NaN);
@@ -80,11 +81,13 @@ async function run(t: TestGpu, shape: Case, data: ReturnType<typeof inputs>) {
     ...{ q: roomy(data.q), k: roomy(data.k), v: roomy(data.v), ranges: t.upload(ranges) },
     ...{ stats, tokens, heads, kvHeads, headDim, scale: data.scale },
   };
-  attention(t.stream, { ...call, o });
+  const variant = <C extends AttentionClass>(kind: C) =>
+    ATTENTIONS[kind].find((one) => one.name === name && one.fits(shape)) ?? ATTENTIONS[kind][0]!;
+  variant('attention').dispatch(t.stream, { ...call, o }, most);
   attentionDelta(t.stream, { o, dout, stats, tokens, heads, headDim });
   const scratch = t.output(attentionScratch(tokens, shape));
-  attentionBackwardKV(t.stream, { ...call, dout, dk, dv, scratch });
-  attentionBackwardQ(t.stream, { ...call, dout, dq });
+  variant('attention keys').dispatch(t.stream, { ...call, dout, dk, dv, scratch }, most);
+  variant('attention queries').dispatch(t.stream, { ...call, dout, dq }, most);
   const read = async (v: View) => {
     const values = await t.floats(v);
     const used = (values.length / (tokens + SPARE)) * tokens;
@@ -124,6 +127,36 @@ describe.each(cases)(
   },
 );
 
+/** Tokens around the tiles, heads of one and of two times 16 vec4, and of neither. */
+const variantCases: Case[] = [
+  { tokens: 65, heads: 6, kvHeads: 1, headDim: 128, borders: [3] },
+  { tokens: 150, heads: 4, kvHeads: 2, headDim: 64, borders: [70, 131] },
+  { tokens: 129, heads: 3, kvHeads: 1, headDim: 84, borders: [] },
+];
+const names = new Set(
+  ATTENTION_CLASSES.flatMap((part) =>
+    ATTENTIONS[part].filter(({ precision }) => precision === 'f32').map(({ name }) => name),
+  ),
+);
+
+describe.each([...names])('attention by %s', (name) => {
+  let t: TestGpu;
+  // All of the adapter's limits: the largest tiles need more workgroup memory than WebGPU guarantees.
+  beforeAll(async () => void (t = new TestGpu(await openNodeGpu('adapter'))));
+  afterAll(() => t.close());
+
+  it.each(variantCases)('$tokens tokens, heads $heads/$kvHeads of $headDim', async (shape) => {
+    const data = inputs(shape, shape.tokens * 31 + name.length);
+    const out = await run(t, shape, data, { name });
+    const ref = reference(shape, data);
+    for (const what of ['o', 'dv', 'dq', 'dk'] as const)
+      expect(relativeError(out[what], ref[what]), what).toBeLessThan(1e-5);
+    const lse = out.stats.filter((_, i) => i % 2 === 0);
+    expect(relativeError(lse, ref.lse), 'lse').toBeLessThan(1e-5);
+    expect(await run(t, shape, data, { name })).toEqual(out);
+  });
+});
+
 describe('attention', () => {
   const shape: Case = { tokens: 97, heads: 4, kvHeads: 2, headDim: 64, borders: [50] };
 
@@ -141,6 +174,17 @@ describe('attention', () => {
     const t = await testGpu();
     const data = inputs(shape, 1);
     expect(await run(t, shape, data)).toEqual(await run(t, shape, data));
+  });
+
+  it('gives the same bits in as many dispatches as there are tiles', async () => {
+    const t = await testGpu();
+    const long: Case = { tokens: 500, heads: 4, kvHeads: 2, headDim: 4, borders: [150] };
+    const data = inputs(long, 6);
+    const whole = await run(t, long, data);
+    const before = t.stream.counts.dispatches;
+    expect(await run(t, long, data, { most: 1 })).toEqual(whole);
+    // Of each of three kernels 16 tiles of 32 rows; the deltas, and two sums of the shares of dk and dv.
+    expect(t.stream.counts.dispatches - before).toBe(3 * 16 + 1 + 2);
   });
 
   it('stays finite and right with scores beyond ±60', async () => {

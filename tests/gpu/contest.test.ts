@@ -157,7 +157,17 @@ describe('the winner', () => {
 describe('choosing tiles', () => {
   const shapes = [{ columns: 256, depth: 1536 }];
   const head = { vocab: 151936, rows: 64 };
-  const work = { precision: 'f32', shapes, width: 1536, head, rows: 1024, rank: 32, nested: true } as const;
+  const attention = { heads: 12, kvHeads: 2, headDim: 128 };
+  const work = {
+    precision: 'f32',
+    shapes,
+    width: 1536,
+    head,
+    attention,
+    rows: 1024,
+    rank: 32,
+    nested: true,
+  } as const;
   const tuning = {
     onProgress: () => expect.fail('a race began'),
     note: () => undefined,
@@ -172,6 +182,9 @@ describe('choosing tiles', () => {
       'gradient 256x1536': right.name,
       head: 'f32',
       norms: 'workgroup',
+      attention: 'f32 32x64 by 4x4',
+      'attention keys': 'f32 32x64 by 4x4',
+      'attention queries': 'f32 32x64 by 4x4',
     });
   });
 
@@ -191,8 +204,20 @@ describe('choosing tiles', () => {
     expect(() => openProducts(gpu, { precision: 'f32', tiles: { head: 'matrix' } }, refuse)).toThrow(
       'matrix',
     );
-    const known = { ...tiles, 'forward 256x1536': 'f32 32x32x32' };
-    const { forward, gradient } = openProducts(gpu, { precision: 'f32', tiles: known }, refuse);
+    // It has 16 KiB of workgroup memory.
+    const large = { 'attention keys': 'f32 64x64 by 4x4' };
+    expect(() => openProducts(gpu, { precision: 'f32', tiles: large }, refuse)).toThrow('f32 64x64 by 4x4');
+    const known = {
+      ...tiles,
+      'forward 256x1536': 'f32 32x32x32',
+      'attention keys': 'f32 32x64 by 8x4',
+    };
+    const products = openProducts(gpu, { precision: 'f32', tiles: known }, refuse);
+    const { forward, gradient } = products;
+    const narrow = { ...attention, headDim: 64 };
+    expect(products.attention('attention keys', narrow).name).toBe('f32 32x64 by 8x4');
+    expect(products.attention('attention', narrow).name).toBe('f32 32x64 by 4x4');
+    expect(() => products.attention('attention keys', attention)).toThrow('for attention keys');
     expect(forward(shapes[0]!).name).toBe('f32 32x32x32');
     expect(gradient({ columns: 1, depth: 32 }).name).toBe(right.name);
   });
@@ -201,7 +226,17 @@ describe('choosing tiles', () => {
 describe('choosing tiles by races', () => {
   const shapes = [{ columns: 64, depth: 96 }];
   const head = { vocab: 100, rows: 8 };
-  const work = { precision: 'f32', shapes, width: 96, head, rows: 40, rank: 4, nested: true } as const;
+  const attention = { heads: 2, kvHeads: 1, headDim: 8 };
+  const work = {
+    precision: 'f32',
+    shapes,
+    width: 96,
+    head,
+    attention,
+    rows: 40,
+    rank: 4,
+    nested: true,
+  } as const;
   const FORWARD = 'f32 forward 64x96, 64 rows, rank 4, nested';
   let gpu: Gpu;
   beforeAll(async () => {
@@ -237,7 +272,13 @@ describe('choosing tiles by races', () => {
     expect(notes).toEqual([]);
     const first = saves.find((winners) => winners[FORWARD] !== undefined)!;
     expect(Object.keys(first)).toEqual([FORWARD]);
-    expect(Object.keys(saves.at(-1)!).toSorted()).toEqual([FORWARD, FORWARD.replace('forward', 'gradient')]);
+    expect(Object.keys(saves.at(-1)!).toSorted()).toEqual([
+      'f32 attention keys, 2 heads on 1 of 8, 64 rows',
+      'f32 attention queries, 2 heads on 1 of 8, 64 rows',
+      'f32 attention, 2 heads on 1 of 8, 64 rows',
+      FORWARD,
+      FORWARD.replace('forward', 'gradient'),
+    ]);
     expect(progress.map(([done]) => done)).toEqual(progress.map(([done]) => done).toSorted((a, b) => a - b));
     expect(progress.at(-1)![0]).toBe(progress.at(-1)![1]);
     const again = await choose(saves.at(-1));

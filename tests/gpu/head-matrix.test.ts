@@ -132,6 +132,7 @@ it('is raced against the head in f32 where there are matrix units, and found rig
     {
       ...{ precision: 'matrix', shapes: [], width: 96, rows: 40, rank: 8, nested: true },
       head: { vocab: 1000, rows: 40 },
+      attention: { heads: 2, kvHeads: 1, headDim: 8 },
     },
     { onProgress: () => undefined, note: (text) => void notes.push(text) },
   );

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../../src/gpu/kernels/nf4-variants.ts';
+import { ATTENTION_CLASSES } from '../../src/gpu/kernels/attentions.ts';
 import { NORMS } from '../../src/gpu/kernels/rmsnorm.ts';
 import type { Variant } from '../../src/gpu/kernels/nf4-variant.ts';
 import { HEADS } from '../../src/gpu/kernels/heads.ts';
 import type { Winners } from '../../src/gpu/tuning/cache.ts';
+import { attentionCandidates } from '../../src/gpu/tuning/products.ts';
 import { chooseTiles, type Workload } from '../../src/gpu/tuning/tune.ts';
 import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../support/gpu.ts';
@@ -91,7 +93,9 @@ it('races the variants of each class, and remembers who won', async () => {
     { columns: 100, depth: 96 },
   ];
   const head = { vocab: 300, rows: 40 };
-  const work: Workload = { precision: 'f32', shapes, width: 96, head, rows: 40, rank: 8, nested: true };
+  const attention = { heads: 2, kvHeads: 1, headDim: 8 };
+  const common = { head, attention, rows: 40, rank: 8, nested: true };
+  const work: Workload = { precision: 'f32', shapes, width: 96, ...common };
   const kept = new Map<string, Winners>();
   const cache = {
     get: (key: string) => Promise.resolve(kept.get(key)),
@@ -119,10 +123,14 @@ it('races the variants of each class, and remembers who won', async () => {
   const tiles = await chooseTiles(gpu, work, tuning);
   expect(t.gpu.memory.total).toBe(before);
   expect(notes).toEqual([]);
-  // Two shapes, both ways, which have as many variants; the head and the norms.
   const heads = HEADS.filter((variant) => variant.precision === 'f32');
-  expect(toldAll()).toBe(4 * able.length + heads.length + NORMS.length);
+  const parts = ATTENTION_CLASSES.flatMap((part) => attentionCandidates(part, attention, 'f32', gpu));
+  // Two shapes, both ways, which have as many variants; the head, the norms, and the parts of attention.
+  expect(toldAll()).toBe(4 * able.length + heads.length + NORMS.length + parts.length);
   expect(Object.keys(tiles).toSorted()).toEqual([
+    'attention',
+    'attention keys',
+    'attention queries',
     'forward 100x96',
     'forward 96x160',
     'gradient 100x96',
@@ -130,7 +138,7 @@ it('races the variants of each class, and remembers who won', async () => {
     'head',
     'norms',
   ]);
-  const names = [...NF4_FORWARD, ...HEADS, ...NORMS].map(({ name }) => name);
+  const names = [...NF4_FORWARD, ...HEADS, ...NORMS, ...parts].map(({ name }) => name);
   for (const name of Object.values(tiles)) expect(names).toContain(name);
   const [key, winners] = [...kept][0]!;
   expect(key).toMatch(/^SwiftShader.*kernels \d+$|kernels \d+$/);

@@ -1,5 +1,5 @@
-import { beforeAll, expect, it } from 'vitest';
-import { HEAD_CLASS, NORM_CLASS } from '../../src/gpu/tuning/products.ts';
+import { beforeAll, expect, it, vi } from 'vitest';
+import { ATTENTIONS, ATTENTION_CLASSES } from '../../src/gpu/kernels/attentions.ts';
 import type { Recipe } from '../../src/formats/recipe.ts';
 import type { RunEvent } from '../../src/run/events.ts';
 import type { RunCursor } from '../../src/run/checkpoint.ts';
@@ -18,6 +18,9 @@ const inputs = async () => ({ ...(await caseInputs('batch2', recipe)), validatio
 const cursorOf = (files: MemoryFiles) =>
   JSON.parse(new TextDecoder().decode(files['retune_state.json'] as Uint8Array)) as RunCursor;
 
+/** A variant that is not the default one. */
+const OTHER_ATTENTION = 'f32 32x64 by 8x4';
+
 let whole: MemoryStore;
 
 beforeAll(async () => {
@@ -30,8 +33,9 @@ function begun(tile: string): MemoryStore {
   const store = new MemoryStore();
   const files = structuredClone(whole.saved.get(1)!);
   const cursor = cursorOf(files);
-  const products = Object.keys(cursor.plan.tiles).filter((key) => key !== HEAD_CLASS && key !== NORM_CLASS);
-  const tiles = Object.fromEntries(products.map((key) => [key, tile]));
+  const products = Object.keys(cursor.plan.tiles).filter((key) => /^(forward|gradient) /.test(key));
+  const attention = ATTENTION_CLASSES.map((part) => [part, OTHER_ATTENTION]);
+  const tiles = Object.fromEntries([...products.map((key) => [key, tile]), ...attention]);
   const plan = { ...cursor.plan, tiles };
   store.saved.set(1, { ...files, 'retune_state.json': JSON.stringify({ ...cursor, plan }) });
   return store;
@@ -45,10 +49,16 @@ const tuning = {
 
 it('a run goes on with the tiles of its plan, whatever the device would choose now', async () => {
   const alone = begun('f32 32x32x32');
+  // Tiles of attention give the same bits: here it is seen who is called.
+  const called = ATTENTION_CLASSES.flatMap((part) =>
+    ATTENTIONS[part].map((variant) => [variant.name, vi.spyOn(variant, 'dispatch')] as const),
+  );
   expect((await run({ inputs: await inputs(), store: alone, tuning })).status).toBe('finished');
   const tiles = new Set(Object.values(cursorOf(alone.result).plan.tiles));
-  expect(tiles).toEqual(new Set(['f32 32x32x32']));
-  // Other tiles sum in another order: the plan was really followed.
+  expect(tiles).toEqual(new Set(['f32 32x32x32', OTHER_ATTENTION]));
+  for (const [name, dispatch] of called)
+    expect(dispatch.mock.calls.length > 0, name).toBe(name === OTHER_ATTENTION);
+  // Other tiles of products sum in another order: the plan was really followed.
   const { adapter } = comparable(alone.result);
   expect(adapter).not.toEqual(comparable(whole.result).adapter);
 });

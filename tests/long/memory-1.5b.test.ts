@@ -57,7 +57,7 @@ it.each([
     const base = allocateBase(gpu, model, { doubleQuant: true, positions: tokens });
     const adapter = freshAdapter(recipe.lora, model.config, recipe.seed, '');
     const plan = {
-      version: 3,
+      version: 4,
       precision: 'f32',
       tiles: {},
       packing: 'first-fit',

@@ -1,21 +1,9 @@
-import forward from '../../../shaders/attention.wgsl?raw';
-import backwardKV from '../../../shaders/attention_backward_kv.wgsl?raw';
-import backwardQ from '../../../shaders/attention_backward_q.wgsl?raw';
 import deltaCode from '../../../shaders/attention_delta.wgsl?raw';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import { view, type View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
-import { bytesBeside, sumSlices } from './sum-slices.ts';
-
-const shapeParams = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as const;
-
-const forwardKernel = new Kernel({
-  name: 'attention',
-  code: forward,
-  buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: shapeParams,
-});
+import { sumSlices } from './sum-slices.ts';
 
 const deltaKernel = new Kernel({
   name: 'attention_delta',
@@ -23,24 +11,6 @@ const deltaKernel = new Kernel({
   buffers: ['read', 'read', 'read_write'],
   params: { rows: 'u32' },
 });
-
-const backwardKVKernel = new Kernel({
-  name: 'attention_backward_kv',
-  code: backwardKV,
-  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: { ...shapeParams, parts: 'u32', part_heads: 'u32' },
-});
-
-const backwardQKernel = new Kernel({
-  name: 'attention_backward_q',
-  code: backwardQ,
-  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
-  params: shapeParams,
-});
-
-/** Tokens per workgroup: queries in the forward and dq, keys in dk and dv. */
-const QUERIES = 64;
-const KEYS = 32;
 
 /** Causal grouped-query attention over a pass of documents that lie behind one another. */
 export interface Attention {
@@ -55,7 +25,7 @@ export interface Attention {
    * are contiguous, so both columns never fall.
    */
   ranges: View;
-  /** f32 [tokens, heads, 2]: log-sum-exp of the query's scaled scores, written by `attention`, and `attentionDelta`'s sum */
+  /** f32 [tokens, heads, 2]: log-sum-exp of the query's scaled scores, which the forward pass writes, and `attentionDelta`'s sum */
   stats: View;
   tokens: number;
   heads: number;
@@ -68,15 +38,16 @@ export interface Attention {
 }
 
 /** o = softmax(scale·q·kᵀ)·v, o [tokens, heads, headDim]; writes the log-sum-exp to stats[…, 0]. */
-export function attention(stream: Stream, call: Attention & { o: View }): void {
-  const { q, k, v, ranges, o, stats, tokens, heads } = call;
-  stream.dispatch(forwardKernel, {
-    buffers: [q, k, v, ranges, o, stats],
-    ...shape(call),
-    groups: [ceilDiv(tokens, QUERIES), heads],
-    work: 2 * matrixWork(call),
-  });
-}
+export type AttentionForward = Attention & { o: View };
+
+/**
+ * The gradients dk and dv [tokens, kvHeads, headDim] given dout [tokens, heads, headDim]; both columns of stats are
+ * set. `scratch` has `attentionScratch` values.
+ */
+export type AttentionKeys = Attention & { dout: View; dk: View; dv: View; scratch: View };
+
+/** The gradient dq [tokens, heads, headDim] given dout [tokens, heads, headDim]; both columns of stats are set. */
+export type AttentionQueries = Attention & { dout: View; dq: View };
 
 /** stats[…, 1] = Σ o·dout over each head of each token: what both backward kernels need besides the log-sum-exp. */
 export function attentionDelta(
@@ -99,72 +70,78 @@ export function attentionDelta(
   });
 }
 
-/** Workgroups to aim at in dk and dv by sharing out the query heads of a key head. */
-const KV_WORKGROUPS = 384;
+/** Keys of all key heads that workgroups should have, together: the query heads of a key head are shared out for that. */
+const KEYS_AT_ONCE = 384 * 32;
 
 /** Values that a half of the scratch has room for: dk's are in the first, dv's in the second, each a binding. */
 const halfOf = (values: number): number => 64 * ceilDiv(values, 64);
 
-/** f32 values of the `scratch` of attentionBackwardKV for passes of up to `tokens` tokens. */
+/** f32 values of the `scratch` of dk and dv for passes of up to `tokens` tokens. */
 export function attentionScratch(
   tokens: number,
   { heads, headDim }: { heads: number; headDim: number },
 ): number {
-  return 2 * halfOf(Math.min(tokens * heads, KV_WORKGROUPS * KEYS) * headDim);
+  return 2 * halfOf(Math.min(tokens * heads, KEYS_AT_ONCE) * headDim);
 }
 
 /**
- * The gradients dk and dv [tokens, kvHeads, headDim] given dout [tokens, heads, headDim]; both columns of stats are
- * set. `scratch` has `attentionScratch` values.
+ * Shares the query heads of each key head out among workgroups of `keys` keys, `partHeads` to each of `parts`; their
+ * gradients [parts, tokens, kvHeads, headDim] go to `dk` and `dv`, which `add` then adds up in the order of the parts.
  */
-export function attentionBackwardKV(
-  stream: Stream,
-  call: Attention & { dout: View; dk: View; dv: View; scratch: View },
-): void {
-  const { q, k, v, dout, stats, ranges, dk, dv, tokens, heads, kvHeads, headDim, scratch } = call;
-  const tiles = ceilDiv(tokens, KEYS);
+export function shareHeads(
+  { tokens, heads, kvHeads, headDim, scratch, dk, dv }: AttentionKeys,
+  keys: number,
+): { parts: number; partHeads: number; dk: View; dv: View; add: (stream: Stream) => void } {
   const shared = heads / kvHeads;
-  const partHeads = ceilDiv(shared, Math.max(1, Math.floor(KV_WORKGROUPS / (tiles * kvHeads))));
+  const most = Math.floor(KEYS_AT_ONCE / (keys * ceilDiv(tokens, keys) * kvHeads));
+  const partHeads = ceilDiv(shared, Math.max(1, most));
   const parts = ceilDiv(shared, partHeads);
+  if (parts === 1) return { parts, partHeads, dk, dv, add: () => undefined };
   const values = tokens * kvHeads * headDim;
   // By what the scratch holds, not by what is used of it: passes of all lengths share their bind groups.
   const half = 256 * Math.floor(scratch.size / 512);
-  if (parts > 1 && 4 * parts * values > half)
-    throw new Error(`scratch of ${scratch.size} bytes is too small`);
-  const [k0, v0] =
-    parts > 1
-      ? [view(scratch.buffer, scratch.offset, half), view(scratch.buffer, scratch.offset + half, half)]
-      : [dk, dv];
-  const { params, constants } = shape(call);
-  stream.dispatch(backwardKVKernel, {
-    buffers: [q, k, v, dout, stats, ranges, k0, v0],
-    bytes: bytesBeside([q, k, v, dout, stats, ranges], 2 * parts * values),
-    params: { ...params, parts, part_heads: partHeads },
-    constants,
-    groups: [tiles, kvHeads * parts],
-    work: 4 * matrixWork(call),
-  });
-  if (parts === 1) return;
-  sumSlices(stream, { slices: k0, y: dk, count: parts, values });
-  sumSlices(stream, { slices: v0, y: dv, count: parts, values });
+  if (4 * parts * values > half) throw new Error(`scratch of ${scratch.size} bytes is too small`);
+  const [k0, v0] = [0, half].map((at) => view(scratch.buffer, scratch.offset + at, half));
+  return {
+    ...{ parts, partHeads, dk: k0!, dv: v0! },
+    add(stream) {
+      sumSlices(stream, { slices: k0!, y: dk, count: parts, values });
+      sumSlices(stream, { slices: v0!, y: dv, count: parts, values });
+    },
+  };
 }
 
-/** The gradient dq [tokens, heads, headDim] given dout [tokens, heads, headDim]; both columns of stats are set. */
-export function attentionBackwardQ(stream: Stream, call: Attention & { dout: View; dq: View }): void {
-  const { q, k, v, dout, stats, ranges, dq, tokens, heads } = call;
-  stream.dispatch(backwardQKernel, {
-    buffers: [q, k, v, dout, stats, ranges, dq],
-    ...shape(call),
-    groups: [ceilDiv(tokens, QUERIES), heads],
-    work: 3 * matrixWork(call),
-  });
+/**
+ * Most operations of one dispatch of attention. The slowest GPU in mind does 2 TFLOP/s, a tenth of that in attention:
+ * 0.15 s, which no watchdog and few users notice.
+ */
+export const MOST_WORK = 30e9;
+
+/** Pairs of a query and a key that it sees, for queries `begin` … `end` of one document. */
+export const pairsOfQueries = (begin: number, end: number): number =>
+  (end * (end + 1) - begin * (begin + 1)) / 2;
+
+/** The same for keys `begin` … `end` of a document of so many tokens. */
+export const pairsOfKeys = (begin: number, end: number, tokens: number): number =>
+  (end - begin) * tokens - (end * (end - 1) - begin * (begin - 1)) / 2;
+
+/** Some of a kernel's tiles, and the operations that they take. */
+export interface TileRange {
+  first: number;
+  count: number;
+  work: number;
 }
 
-function shape({ tokens, heads, kvHeads, headDim, scale }: Attention) {
-  return { params: { tokens, heads, kv_heads: kvHeads, scale }, constants: { HEAD4: headDim / 4 } };
-}
-
-/** Operations of one of attention's matrix products over the causal half, as if the pass were one document. */
-function matrixWork({ tokens, heads, headDim }: Attention): number {
-  return tokens * tokens * heads * headDim;
+/** Runs of tiles of at most `most` operations, or of one tile; `workOf`: operations of each tile. */
+export function cutTiles(tiles: number, workOf: (tile: number) => number, most: number): TileRange[] {
+  const ranges: TileRange[] = [];
+  for (let tile = 0; tile < tiles; tile++) {
+    const work = workOf(tile);
+    const range = ranges.at(-1);
+    if (range && range.work + work <= most) {
+      range.count++;
+      range.work += work;
+    } else ranges.push({ first: tile, count: 1, work });
+  }
+  return ranges;
 }

@@ -1,4 +1,11 @@
 import type { Gpu } from '../device.ts';
+import type { AttentionVariant, Heads } from '../kernels/attention-variant.ts';
+import {
+  ATTENTIONS,
+  ATTENTION_CLASSES,
+  type AttentionCalls,
+  type AttentionClass,
+} from '../kernels/attentions.ts';
 import type { Nf4Weight } from '../kernels/nf4-call.ts';
 import {
   PRECISIONS,
@@ -17,7 +24,10 @@ export type Shape = Pick<Nf4Weight, 'columns' | 'depth'>;
 export const DIRECTIONS = ['forward', 'gradient'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** The name of the variant that serves each class of products ("forward 1536x8960"), HEAD_CLASS and NORM_CLASS. */
+/**
+ * The name of the variant that serves each class of products ("forward 1536x8960"), HEAD_CLASS, NORM_CLASS and each of
+ * ATTENTION_CLASSES.
+ */
 export type Tiles = Readonly<Record<string, string>>;
 
 /** What a run plan calls the products of a direction with weights of this shape. */
@@ -30,13 +40,14 @@ export const HEAD_CLASS = 'head';
 /** What a run plan calls the norms. */
 export const NORM_CLASS = 'norms';
 
-/** Which variant computes each product, and how norms add up. */
+/** Which variant computes each product, each part of attention, and how norms add up. */
 export interface Products {
   readonly precision: Precision;
   readonly head: HeadVariant;
   readonly norms: Reduction;
   forward(weight: Shape): Nf4ForwardVariant;
   gradient(weight: Shape): Nf4GradVariant;
+  attention<C extends AttentionClass>(part: C, heads: Heads): AttentionVariant<AttentionCalls[C]>;
 }
 
 /**
@@ -51,6 +62,17 @@ export const candidates = <V extends Variant<never>>(
   PRECISIONS.slice(0, PRECISIONS.indexOf(precision) + 1)
     .toReversed()
     .flatMap((rung) => variants.filter((variant) => variant.precision === rung && variant.supported(gpu)));
+
+/** The same of a part of attention with such heads. */
+export const attentionCandidates = <C extends AttentionClass>(
+  part: C,
+  heads: Heads,
+  precision: Precision,
+  gpu: Gpu,
+) =>
+  candidates<AttentionVariant<AttentionCalls[C]>>(ATTENTIONS[part], precision, gpu).filter((variant) =>
+    variant.fits(heads),
+  );
 
 /** Whether the device can compute on this rung. */
 export const supports = (gpu: Gpu, precision: Precision): boolean =>
@@ -81,11 +103,21 @@ export function openProducts(
   };
   const heads = candidates(HEADS, precision, gpu);
   const norms = candidates(NORMS, 'f32', gpu);
+  const parts = new Map(
+    ATTENTION_CLASSES.map((part) => {
+      const able = candidates<AttentionVariant<never>>(ATTENTIONS[part], precision, gpu);
+      return [part, tiles[part] === undefined ? able : [named(able, tiles[part])]];
+    }),
+  );
   return {
     precision,
     head: named(heads, tiles[HEAD_CLASS] ?? heads[0]!.name),
     norms: named(norms, tiles[NORM_CLASS] ?? norms[0]!.name).name,
     forward: find(NF4_FORWARD, 'forward'),
     gradient: find(NF4_GRAD, 'gradient'),
+    attention: <C extends AttentionClass>(part: C, heads: Heads) => {
+      const variant = parts.get(part)!.find((one) => one.fits(heads)) ?? refuse(`for ${part}`);
+      return variant as AttentionVariant<AttentionCalls[C]>;
+    },
   };
 }

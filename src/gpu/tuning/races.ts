@@ -1,4 +1,7 @@
 import type { Gpu } from '../device.ts';
+import { attentionDelta, attentionScratch } from '../kernels/attention.ts';
+import type { Heads } from '../kernels/attention-variant.ts';
+import { attention, type AttentionCalls, type AttentionClass } from '../kernels/attentions.ts';
 import { headSlices, type Table } from '../kernels/head.ts';
 import { HEADS } from '../kernels/heads.ts';
 import type { LoraFactor } from '../kernels/nf4-call.ts';
@@ -7,7 +10,7 @@ import { NF4_FORWARD, NF4_GRAD } from '../kernels/nf4-variants.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import { Stream } from '../stream.ts';
 import { fastest, type Contest, type RaceEvents } from './contest.ts';
-import { candidates, type Direction, type Shape } from './products.ts';
+import { attentionCandidates, candidates, type Direction, type Shape } from './products.ts';
 import { Room } from './room.ts';
 import type { Workload } from './tune.ts';
 
@@ -86,6 +89,44 @@ export function raceNorms(
   });
 }
 
+/** How far the scores spread: enough that some keys weigh much more than others. */
+const SCORE_SPREAD = 2;
+
+/** Races the ways to compute a part of attention over one document of a pass's length; resolves to the winner's name. */
+export function raceAttention<C extends AttentionClass>(
+  gpu: Gpu,
+  part: C,
+  { precision, rows, attention: heads }: Workload,
+  mayRun: MayRun,
+  events: RaceEvents,
+): Promise<string> {
+  const variants = attentionCandidates(part, heads, precision, gpu).filter(named(mayRun));
+  return race<AttentionCalls[C]>(gpu, variants, events, (room, stream) => {
+    const { call, outputs } = furnishAttention(room, stream, rows, heads);
+    return { call, output: outputs[part] };
+  });
+}
+
+/** What any part of attention takes, with the statistics of these inputs, and where it writes. */
+function furnishAttention(room: Room, stream: Stream, tokens: number, shape: Heads) {
+  const { heads, kvHeads, headDim } = shape;
+  const [wide, narrow] = [tokens * heads * headDim, tokens * kvHeads * headDim];
+  const [keys, dk, dv] = room.twice(narrow);
+  const values = () => room.floats(wide);
+  const inputs = { q: values(), k: room.floats(narrow), v: room.floats(narrow), dout: values() };
+  const [o, dq, stats] = [values(), values(), room.floats(2 * tokens * heads)];
+  const call = {
+    ...{ ...inputs, o, dq, dk, dv, stats, tokens, ...shape },
+    ranges: room.words(2 * tokens, [0, tokens]),
+    scratch: room.floats(attentionScratch(tokens, shape)),
+    // The product of two numbers of the room has a standard deviation of 1/12.
+    scale: (12 * SCORE_SPREAD) / Math.sqrt(headDim),
+  };
+  attention(stream, call);
+  attentionDelta(stream, call);
+  return { call, outputs: { attention: o, 'attention keys': keys, 'attention queries': dq } };
+}
+
 const named =
   (mayRun: MayRun) =>
   ({ name }: { name: string }): boolean =>
@@ -95,12 +136,12 @@ async function race<Call>(
   gpu: Gpu,
   variants: readonly Variant<Call>[],
   events: RaceEvents,
-  furnish: (room: Room) => Omit<Contest<Call>, 'variants'>,
+  furnish: (room: Room, stream: Stream) => Omit<Contest<Call>, 'variants'>,
 ): Promise<string> {
   const room = new Room(gpu);
   const stream = new Stream(gpu);
   try {
-    const contest = await room.furnish(furnish);
+    const contest = await room.furnish((room) => furnish(room, stream));
     return (await fastest(stream, { variants, ...contest }, events)).name;
   } finally {
     stream.close();

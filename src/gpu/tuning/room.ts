@@ -43,6 +43,21 @@ export class Room {
     );
   }
 
+  /** Twice so many floats in one buffer, where both begin as bindings may: all of them, and each. */
+  twice(count: number): [all: View, first: View, second: View] {
+    const at = 64 * Math.ceil(count / 64);
+    const all = this.floats(at + count);
+    return [all, view(all.buffer, 0, 4 * count), view(all.buffer, 4 * at, 4 * count)];
+  }
+
+  /** These words over and over. */
+  words(count: number, pattern: readonly number[]): View {
+    return this.#filled(
+      Uint32Array.from({ length: count }, (_, i) => pattern[i % pattern.length]!),
+      count,
+    );
+  }
+
   /** bf16, two in a word: the upper halves of floats. */
   halves(count: number): View {
     const bits = Uint32Array.from({ length: Math.min(NOISE, count / 2) }, () => {

@@ -1,4 +1,6 @@
 import type { Gpu } from '../device.ts';
+import type { Heads } from '../kernels/attention-variant.ts';
+import { ATTENTION_CLASSES } from '../kernels/attentions.ts';
 import { HEADS } from '../kernels/heads.ts';
 import type { Precision } from '../kernels/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/nf4-variants.ts';
@@ -6,6 +8,7 @@ import { NORMS } from '../kernels/rmsnorm.ts';
 import type { TuningCache } from './cache.ts';
 import { RaceDropped, type RaceEvents } from './contest.ts';
 import {
+  attentionCandidates,
   candidates,
   className,
   DIRECTIONS,
@@ -16,7 +19,7 @@ import {
   type Tiles,
 } from './products.ts';
 import { RaceMemory } from './race-memory.ts';
-import { raceHead, raceNorms, raceProducts } from './races.ts';
+import { raceAttention, raceHead, raceNorms, raceProducts } from './races.ts';
 
 /** The products of a run. */
 export interface Workload {
@@ -27,6 +30,7 @@ export interface Workload {
   width: number;
   /** Words of the head's table, and the most rows of it at once. */
   head: { vocab: number; rows: number };
+  attention: Heads;
   /** Most tokens of a pass. */
   rows: number;
   /** Of LoRA; 0 for none. */
@@ -116,7 +120,7 @@ async function decide(
   }
 }
 
-/** Both directions of each shape once, the head, and the norms. */
+/** Both directions of each shape once, the head, the norms, and the parts of attention. */
 function classesOf(gpu: Gpu, work: Workload): Class[] {
   const { precision, shapes, width } = work;
   const products = shapes.flatMap((shape) =>
@@ -145,7 +149,15 @@ function classesOf(gpu: Gpu, work: Workload): Class[] {
     variants: candidates(NORMS, 'f32', gpu).map((variant) => variant.name),
     run: (mayRun, events) => raceNorms(gpu, work, mayRun, events),
   };
-  return [...new Map([...products, head, norms].map((one) => [one.name, one])).values()];
+  const { heads, kvHeads, headDim } = work.attention;
+  const attention = ATTENTION_CLASSES.map((part): Class => ({
+    name: part,
+    race: `${precision} ${part}, ${heads} heads on ${kvHeads} of ${headDim}, ${roughly(work.rows)} rows`,
+    title: `for ${part} the kernel`,
+    variants: attentionCandidates(part, work.attention, precision, gpu).map((variant) => variant.name),
+    run: (mayRun, events) => raceAttention(gpu, part, work, mayRun, events),
+  }));
+  return [...new Map([...products, head, norms, ...attention].map((one) => [one.name, one])).values()];
 }
 
 const listed = (direction: Direction, precision: Precision, gpu: Gpu) =>

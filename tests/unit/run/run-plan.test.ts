@@ -102,7 +102,7 @@ describe('the plan of a checkpoint', () => {
 
   it('is refused where it is of another version', () => {
     expect(() => checkPlan(store, { version: 2, precision: 'f32' })).toThrow(
-      /^memory: the unfinished run there was planned by another version of Retune, whose kernels round differently \(plan 2, expected 3\); finish it with that version, or start again with --resume never, or choose another output\.$/,
+      /^memory: the unfinished run there was planned by another version of Retune, whose kernels round differently \(plan 2, expected 4\); finish it with that version, or start again with --resume never, or choose another output\.$/,
     );
   });
 

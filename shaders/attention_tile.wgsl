@@ -1,0 +1,209 @@
+// What the kernels of attention in f32 share: products of tiles by way of workgroup memory. A tile has ROWS rows and 64
+// columns, queries and keys in either role. The thread (ty, tx) has the rows of quad QUADS·ty and, of 8 rows, of the
+// quad behind it; of the tile the columns 4·tx … 4·tx + 3, of what the tile is multiplied with then the vec4 columns
+// tx and tx + 16. All products are outer products: each term is one fused multiply-add, and each number that is read
+// from workgroup memory serves 4 or 8 of them. What comes next is fetched while the last is multiplied. The kernels say
+// where numbers come from: row_at(what, row, head, kv_head, c) and column_at of the matrices of product `what`, and
+// value_at of the rows that the tile is multiplied with, which also take rows past the last.
+
+// head_dim / 4, at most 32.
+override HEAD4: u32;
+override TY: u32 = 8u;
+// Fours of rows that a thread has: 1 or 2.
+override QUADS: u32 = 1u;
+
+const TX = 16u;
+const COLUMNS = 4u * TX;
+override THREADS = TX * TY;
+override ROW_QUADS = TY * QUADS; // a multiple of 8
+override ROWS = 4u * ROW_QUADS;
+
+// vec4 columns that are staged at a time.
+const CHUNK = 4u;
+override CHUNKS = (HEAD4 + CHUNK - 1u) / CHUNK;
+// Quads of both matrices beside one another, in each line of what is staged.
+override LINE = ROW_QUADS + TX;
+// Rows that are staged at a time as they are.
+override VALUE_ROWS = min(COLUMNS, 512u / HEAD4 / 4u * 4u);
+// What is staged at a time, in parts of four vec4 that one thread brings.
+const PARTS = 128u;
+
+// Columns of both matrices, turned so that a line has one number of each row; or rows as they are.
+var<workgroup> staged: array<vec4f, 4u * PARTS>;
+// The tile, turned: a line for each column; and what threads tell one another of their rows.
+var<workgroup> weights: array<vec4f, COLUMNS * ROW_QUADS>;
+
+// One part, or two, of what a thread brings; or the two quads of its rows.
+struct Two { a: mat4x4f, b: mat4x4f }
+
+// A thread's rows of a result of head_dim columns, a matrix column for each: of its quads a and b, 16 vec4 columns apart.
+struct Wide { a0: mat4x4f, a1: mat4x4f, b0: mat4x4f, b1: mat4x4f }
+
+// Where line `line` has quad `quad`; `flip` spreads what lanes write at once over the banks.
+fn weight_at(line: u32, flip: u32, quad: u32) -> u32 { return line * ROW_QUADS + (quad ^ (flip % 8u)); }
+
+// m[j][i] + a[i]·b[j].
+fn add_outer(m: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
+  return mat4x4f(fma(a, vec4f(b.x), m[0]), fma(a, vec4f(b.y), m[1]), fma(a, vec4f(b.z), m[2]), fma(a, vec4f(b.w), m[3]));
+}
+
+// m[j][i]·by[j].
+fn by_column(m: mat4x4f, by: vec4f) -> mat4x4f { return mat4x4f(m[0] * by.x, m[1] * by.y, m[2] * by.z, m[3] * by.w); }
+
+// Writes a part of four rows' vec4 column, turned.
+fn put_turned(part: u32, m: mat4x4f) {
+  let quad = part / CHUNK;
+  let c = part % CHUNK;
+  if (quad >= LINE) { return; }
+  let at = 4u * c * LINE + (quad ^ (2u * c));
+  let t = transpose(m);
+  staged[at] = t[0];
+  staged[at + LINE] = t[1];
+  staged[at + 2u * LINE] = t[2];
+  staged[at + 3u * LINE] = t[3];
+}
+
+// Writes four vec4 of rows that stay as they are, PARTS apart, so that neighbours bring neighbours.
+fn put_plain(part: u32, m: mat4x4f) {
+  if (part >= PARTS) { return; }
+  staged[part] = m[0];
+  staged[part + PARTS] = m[1];
+  staged[part + 2u * PARTS] = m[2];
+  staged[part + 3u * PARTS] = m[3];
+}
+
+// Four rows of either matrix in one vec4 column.
+fn part_of_products(part: u32, what: u32, chunk: u32, row: u32, column: u32, head: u32, kv_head: u32) -> mat4x4f {
+  let c = chunk * CHUNK + part % CHUNK;
+  let quad = part / CHUNK;
+  if (c >= HEAD4 || quad >= LINE) { return mat4x4f(); }
+  if (quad < ROW_QUADS) {
+    let i = row + 4u * quad;
+    return mat4x4f(
+      row_at(what, i, head, kv_head, c),
+      row_at(what, i + 1u, head, kv_head, c),
+      row_at(what, i + 2u, head, kv_head, c),
+      row_at(what, i + 3u, head, kv_head, c),
+    );
+  }
+  let i = column + 4u * (quad - ROW_QUADS);
+  return mat4x4f(
+    column_at(what, i, head, kv_head, c),
+    column_at(what, i + 1u, head, kv_head, c),
+    column_at(what, i + 2u, head, kv_head, c),
+    column_at(what, i + 3u, head, kv_head, c),
+  );
+}
+
+// The vec4 `i` of rows from `first` on that lie behind one another.
+fn value(what: u32, first: u32, i: u32, head: u32, kv_head: u32) -> vec4f {
+  return value_at(what, first + i / HEAD4, head, kv_head, i % HEAD4);
+}
+
+fn part_of_values(i: u32, what: u32, first: u32, head: u32, kv_head: u32) -> mat4x4f {
+  if (i >= PARTS) { return mat4x4f(); }
+  return mat4x4f(
+    value(what, first, i, head, kv_head),
+    value(what, first, i + PARTS, head, kv_head),
+    value(what, first, i + 2u * PARTS, head, kv_head),
+    value(what, first, i + 3u * PARTS, head, kv_head),
+  );
+}
+
+// The tile plus the products of one line, a number of each row.
+fn add_line(tile: Two, row: u32, column: u32) -> Two {
+  let b = staged[column];
+  var sum = tile;
+  sum.a = add_outer(sum.a, staged[row], b);
+  if (QUADS > 1u) { sum.b = add_outer(sum.b, staged[row + 1u], b); }
+  return sum;
+}
+
+// The tile of product `what`, rows `row` … by columns `column` …: column j of a matrix is the tile's column 4·tx + j.
+fn products(what: u32, row: u32, column: u32, head: u32, kv_head: u32, lane: u32) -> Two {
+  let tx = lane % TX;
+  let quad = QUADS * (lane / TX);
+  var tile = Two();
+  var next = Two();
+  for (var chunk = 0u; chunk <= CHUNKS; chunk++) {
+    // The next chunk sets out …
+    if (chunk < CHUNKS) {
+      next.a = part_of_products(lane, what, chunk, row, column, head, kv_head);
+      if (PARTS > THREADS) { next.b = part_of_products(lane + THREADS, what, chunk, row, column, head, kv_head); }
+    }
+    // … the one that lies in workgroup memory is used up …
+    if (chunk > 0u) {
+      for (var c = 0u; c < CHUNK; c++) {
+        let r = 4u * c * LINE + (quad ^ (2u * c));
+        let n = 4u * c * LINE + ((ROW_QUADS + tx) ^ (2u * c));
+        tile = add_line(tile, r, n);
+        tile = add_line(tile, r + LINE, n + LINE);
+        tile = add_line(tile, r + 2u * LINE, n + 2u * LINE);
+        tile = add_line(tile, r + 3u * LINE, n + 3u * LINE);
+      }
+    }
+    workgroupBarrier();
+    // … and the next takes its place.
+    if (chunk < CHUNKS) {
+      put_turned(lane, next.a);
+      if (PARTS > THREADS) { put_turned(lane + THREADS, next.b); }
+    }
+    workgroupBarrier();
+  }
+  return tile;
+}
+
+fn add_value(wide: Wide, weight: u32, value: u32) -> Wide {
+  let x0 = staged[value];
+  let w = weights[weight];
+  var sum = wide;
+  sum.a0 = add_outer(sum.a0, x0, w);
+  if (QUADS > 1u) { sum.b0 = add_outer(sum.b0, x0, weights[weight ^ 1u]); }
+  if (HEAD4 > TX) {
+    let x1 = staged[value + TX];
+    sum.a1 = add_outer(sum.a1, x1, w);
+    if (QUADS > 1u) { sum.b1 = add_outer(sum.b1, x1, weights[weight ^ 1u]); }
+  }
+  return sum;
+}
+
+// The result plus the first `count` columns of the tile in `weights`, times the rows of `what` from `first` on.
+fn add_values(wide: Wide, what: u32, first: u32, count: u32, head: u32, kv_head: u32, lane: u32) -> Wide {
+  let tx = lane % TX;
+  let quad = QUADS * (lane / TX);
+  var sum = wide;
+  var next = Two();
+  for (var at = 0u; at < count + VALUE_ROWS; at += VALUE_ROWS) {
+    if (at < count) {
+      next.a = part_of_values(lane, what, first + at, head, kv_head);
+      if (PARTS > THREADS) { next.b = part_of_values(lane + THREADS, what, first + at, head, kv_head); }
+    }
+    if (at > 0u) {
+      let before = at - VALUE_ROWS;
+      let rows = min(VALUE_ROWS, count - before);
+      for (var j = 0u; j < rows; j += 4u) {
+        let weight = weight_at(before + j, (before + j) / 4u, quad);
+        let value = j * HEAD4 + tx;
+        sum = add_value(sum, weight, value);
+        sum = add_value(sum, weight + ROW_QUADS, value + HEAD4);
+        sum = add_value(sum, weight + 2u * ROW_QUADS, value + 2u * HEAD4);
+        sum = add_value(sum, weight + 3u * ROW_QUADS, value + 3u * HEAD4);
+      }
+    }
+    workgroupBarrier();
+    if (at < count) {
+      put_plain(lane, next.a);
+      if (PARTS > THREADS) { put_plain(lane + THREADS, next.b); }
+    }
+    workgroupBarrier();
+  }
+  return sum;
+}
+
+// Writes a thread's part of the tile where all can read it.
+fn put_weights(ty: u32, tx: u32, tile: Two) {
+  for (var j = 0u; j < 4u; j++) {
+    weights[weight_at(4u * tx + j, tx, QUADS * ty)] = tile.a[j];
+    if (QUADS > 1u) { weights[weight_at(4u * tx + j, tx, QUADS * ty + 1u)] = tile.b[j]; }
+  }
+}
