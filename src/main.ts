@@ -3,10 +3,10 @@ import { registerServiceWorker } from './platform/service-worker.ts';
 import { startEngine } from './worker/client.ts';
 
 const root = document.querySelector<HTMLElement>('#app')!;
-const measured = new URLSearchParams(location.search).get('bench');
+const measured = new URLSearchParams(location.search).has('bench');
 const app = new RetuneApp(startEngine());
-if (measured === null) root.replaceChildren(app);
-else void import('./app/bench-page.ts').then(({ showBench }) => showBench(root, measured));
+if (measured) void import('./app/bench-page.ts').then(({ showBench }) => showBench(root));
+else root.replaceChildren(app);
 
 // Only a build has a service worker.
 if (import.meta.env.PROD)

@@ -3,13 +3,17 @@ import type { BenchApi } from '../worker/bench-host.ts';
 
 /**
  * The page at `?bench` (or `?bench=tiny`, `?bench=0.5b`, …): the tables of `retune bench`, as plain text, and its JSON.
- * `&precision=f32`, once or several times, leaves out the other rungs.
+ * `&precision=f32` and `&section=steps`, once or several times, leave out the others; `&memory=4GB` is what steps may
+ * take.
  */
-export async function showBench(root: HTMLElement, model: string): Promise<void> {
+export async function showBench(root: HTMLElement): Promise<void> {
+  const title = document.createElement('h1');
   const [state, tables] = [document.createElement('p'), document.createElement('div')];
   const report = document.createElement('pre');
+  title.textContent = document.title = 'Retune, measured';
   state.setAttribute('role', 'status');
-  root.replaceChildren(state, tables, report);
+  root.className = 'bench';
+  root.replaceChildren(title, state, tables, report);
   const add = (text: string) => {
     const pre = document.createElement('pre');
     pre.textContent = text;
@@ -21,18 +25,14 @@ export async function showBench(root: HTMLElement, model: string): Promise<void>
   });
   const { measure } = wrap<BenchApi>(worker);
   try {
-    await measure(
-      {
-        model: model || '1.5b',
-        precisions: new URLSearchParams(location.search).getAll('precision'),
-        address: location.href,
-      },
+    const end = await measure(
+      location.href,
       proxy((text) => (state.textContent = `Measuring: ${text}`)),
       proxy((title, cells, notes) => add([title, ...aligned(cells), ...notes].join('\n'))),
       proxy((text) => add(`Note: ${text}`)),
       proxy((json) => (report.textContent = json)),
     );
-    state.textContent = 'Finished.';
+    state.textContent = `Finished: ${end}`;
   } catch (error) {
     state.textContent = error instanceof Error ? error.message : String(error);
   } finally {

@@ -3,6 +3,7 @@ import { defaultRecipe, parseRecipe, type Recipe } from '../formats/recipe.ts';
 import { readAll } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
+import { MEMORY_FORM, readMemory } from '../formats/words.ts';
 import type { Display } from './display.ts';
 import { nodeSource } from './node-files.ts';
 
@@ -37,22 +38,11 @@ export function numberOption({ whole = false, min = -Infinity, max = Infinity })
 export const MEMORY_HELP =
   'GPU memory that the run may take, such as 4GB or 3500MiB: the more, the less of each layer is computed twice';
 
-/** Bytes of a unit, by its name in lower case. */
-const UNITS: Readonly<Record<string, number>> = {
-  mb: 1e6,
-  gb: 1e9,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-};
-
 /** A parser for an amount of memory: "4GB", "3500 MiB"; in bytes. */
 export function memoryOption(text: string): number {
-  const [, amount, unit] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(text) ?? [];
-  const bytes = Math.floor(Number(amount) * (UNITS[unit?.toLowerCase() ?? ''] ?? NaN));
-  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-  throw new InvalidArgumentError(
-    'Expected an amount of memory in MB, GB, MiB or GiB, such as 4GB or 3500MiB',
-  );
+  const bytes = readMemory(text);
+  if (bytes === undefined) throw new InvalidArgumentError(`Expected ${MEMORY_FORM}`);
+  return bytes;
 }
 
 /** The recipe of a training_config.yaml, or the default one; tells about keys that have no effect. */

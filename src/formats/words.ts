@@ -7,6 +7,24 @@ export function showBytes(bytes: number): string {
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[power]!}`;
 }
 
+/** Bytes of a unit that people write, by its name in lower case. */
+const WRITTEN: Readonly<Record<string, number>> = {
+  mb: 1e6,
+  gb: 1e9,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+
+/** What an amount of memory should look like. */
+export const MEMORY_FORM = 'an amount of memory in MB, GB, MiB or GiB, such as 4GB or 3500MiB';
+
+/** Bytes of an amount of memory as people write it: "4GB", "3500 MiB"; undefined for anything else. */
+export function readMemory(text: string): number | undefined {
+  const [, amount, unit] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(text) ?? [];
+  const bytes = Math.floor(Number(amount) * (WRITTEN[unit?.toLowerCase() ?? ''] ?? NaN));
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined;
+}
+
 /** Seconds for people: "8 s", "3 min 05 s", "2 h 07 min". */
 export function showSeconds(seconds: number): string {
   if (!Number.isFinite(seconds)) return '–';

@@ -1,42 +1,42 @@
 import { expose } from 'comlink';
 import { bench, SECTIONS } from '../bench/bench.ts';
-import { MODELS, type ModelName } from '../bench/models.ts';
+import { MODELS } from '../bench/models.ts';
 import { reportJson, showSection } from '../bench/report.ts';
 import { UserError } from '../formats/user-error.ts';
+import { MEMORY_FORM, readMemory } from '../formats/words.ts';
 import { NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
-import { PRECISION_CHOICES, type PrecisionChoice } from '../run/precision.ts';
+import { PRECISION_CHOICES } from '../run/precision.ts';
 
-/** What to measure, as the page's address says it: a model and rungs, none for all. */
-interface BenchChoice {
-  model: string;
-  precisions: readonly string[];
-  /** The address, for the report. */
-  address: string;
-}
+const ROUNDS = 5;
 
 /** The benchmark in a worker of its own. */
 const api = {
-  /** Hands over each table as soon as it is whole, and the report so far as JSON. Throws UserError. */
+  /**
+   * Measures what the page's address asks for; hands over each table as soon as it is whole, and the report so far as
+   * JSON. Resolves to what to know of the figures. Throws UserError.
+   */
   async measure(
-    choice: BenchChoice,
+    address: string,
     onProgress: (text: string) => void,
     onTable: (title: string, cells: string[][], notes: string[]) => void,
     onNote: (text: string) => void,
     onReport: (json: string) => void,
-  ): Promise<void> {
-    await bench({
+  ): Promise<string> {
+    const { searchParams: asked } = new URL(address);
+    const model = asked.get('bench') || '1.5b';
+    const sections = asked.getAll('section').map((text) => oneOf('section', text, SECTIONS));
+    const precisions = asked.getAll('precision').map((text) => oneOf('precision', text, PRECISION_CHOICES));
+    const { countsOnly } = await bench({
       openGpu,
-      models: [oneOf('model', choice.model, MODELS)],
-      sections: SECTIONS,
-      precisions:
-        choice.precisions.length > 0
-          ? choice.precisions.map((text) => oneOf('precision', text, PRECISION_CHOICES))
-          : undefined,
-      rounds: 5,
+      models: [oneOf('model', model, MODELS)],
+      sections: sections.length > 0 ? sections : SECTIONS,
+      precisions: precisions.length > 0 ? precisions : undefined,
+      memory: memoryOf(asked.get('memory')),
+      rounds: ROUNDS,
       force: false,
       facts: {
         date: new Date().toISOString(),
-        command: choice.address,
+        command: address,
         browser: navigator.userAgent,
       },
       onProgress,
@@ -45,6 +45,9 @@ const api = {
       onNote,
       onReport: (report) => Promise.resolve(onReport(JSON.stringify(reportJson(report), null, 2))),
     });
+    return countsOnly
+      ? 'this device computes on the CPU, so speeds are left out.'
+      : `the median of ${ROUNDS} rounds after a warm-up.`;
   },
 };
 
@@ -55,11 +58,17 @@ async function openGpu() {
 }
 
 /** Throws UserError where the page's address names something else. */
-function oneOf<T extends ModelName | PrecisionChoice>(what: string, text: string, known: readonly T[]): T {
-  const found = known.find((name) => name === text);
-  if (found) return found;
+function oneOf<T extends string>(what: string, text: string, known: readonly T[]): T {
+  return known.find((name) => name === text) ?? refuse(what, text, known.join(', '));
+}
+
+/** Throws UserError where the page's address gives something else. */
+const memoryOf = (text: string | null): number | undefined =>
+  text === null ? undefined : (readMemory(text) ?? refuse('memory', text, MEMORY_FORM));
+
+function refuse(what: string, text: string, expected: string): never {
   throw new UserError(
-    `The page's address: ${what} is "${text}", expected ${known.join(', ')}; mend the address and load the page again.`,
+    `The page's address: ${what} is "${text}", expected ${expected}; mend the address and load the page again.`,
   );
 }
 

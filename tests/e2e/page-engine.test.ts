@@ -21,6 +21,14 @@ import { BROWSER_ARGS, fingerprint, inside } from '../support/worker-page.ts';
 
 const CASE = 'batch2';
 
+/** The figures of a benchmark, as they are shown for machines. */
+interface Report {
+  facts: Record<string, unknown>;
+  counts_only: boolean;
+  notes: string[];
+  sections: unknown[];
+}
+
 let host: StaticHost;
 let browser: Browser;
 let work: string;
@@ -73,6 +81,32 @@ describe('the page over the real engine, on a static host under a path', () => {
     await drop(page, 'validation', casePath(CASE, 'val.jsonl'));
     await drop(page, 'recipe', casePath(CASE, 'training_config.yaml'));
     await page.getByText('Everything is in order').waitFor();
+    expect(problems).toEqual([]);
+    await page.close();
+  });
+
+  it('measures what its address asks for, with a memory, and says what is wrong with an address', async () => {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(100_000);
+    const problems = problemsOf(page);
+    const address = `${host.url}?bench=tiny&section=counts&section=ceilings&section=decoding&memory=4GB`;
+    await page.goto(address);
+    await page.getByText('Finished: this device computes on the CPU, so speeds are left out.').waitFor();
+    const tables = await page.locator('.bench div > pre').allInnerTexts();
+    expect(tables.map((text) => text.split('\n')[0])).toEqual([
+      'A step of tiny, counted: GFLOP per token',
+      'What the device does at most',
+      expect.stringMatching(/^Answers of tiny/),
+    ]);
+    expect(tables[0]).toContain('Kept for the backward pass: what a run keeps within 3,815 MiB.');
+    const report = JSON.parse(await page.locator('.bench > pre').innerText()) as Report;
+    expect(report).toMatchObject({ counts_only: true, notes: [], facts: { command: address } });
+    expect(report.sections).toHaveLength(tables.length);
+
+    await page.goto(`${host.url}?bench=tiny&memory=4`);
+    await page.getByText(/^The page's address: memory is "4", expected an amount of memory in MB/).waitFor();
+    await page.goto(`${host.url}?bench=huge`);
+    await page.getByText(/^The page's address: model is "huge", expected tiny, 0\.5b/).waitFor();
     expect(problems).toEqual([]);
     await page.close();
   });
