@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { openBaseModel } from '../../src/formats/base-model.ts';
 import type { Folder } from '../../src/formats/byte-source.ts';
+import { UserError } from '../../src/formats/user-error.ts';
 import { baseHash } from '../../src/model/base-hash.ts';
 import { CURSOR } from '../../src/run/checkpoint.ts';
 import type { RunIdentity } from '../../src/run/identity.ts';
@@ -102,4 +103,42 @@ it('a start over an earlier run hashes the base first, and refuses another one b
   const then = identity.base.slice(0, 12);
   await expect(again).rejects.toThrow(`changed the base model (SHA-256 ${then}… then, `);
   expect(phases).toContain('hashing');
+});
+
+it('a first start that is stopped, or cannot read on, while it loads tells no identity and leaves nothing', async () => {
+  const files = memoryFolder('base', fixtureFiles('cases/recipe_text/base'));
+  const begins = await dataBegins(files);
+  const gone: Folder = {
+    ...files,
+    open: async (name) => {
+      const file = await files.open(name);
+      const begin = file && begins.get(file.name);
+      if (begin === undefined) return file;
+      return {
+        ...file!,
+        read: (at, into) =>
+          at + into.length > begin + 1000
+            ? Promise.reject(new UserError(`${name}: ended at byte ${begin + 1000}.`))
+            : file!.read(at, into),
+      };
+    },
+  };
+  const start = async (base: Folder, stop: AbortController) => {
+    const store = new MemoryStore();
+    let told = false;
+    const error = await run({
+      inputs: { ...(await caseInputs('recipe_text')), base },
+      store,
+      signal: stop.signal,
+      onIdentity: async () => void (told = true),
+      emit: (event) => {
+        if (event.type === 'phase' && event.phase === 'loading the base' && base === files)
+          stop.abort('enough');
+      },
+    }).catch((e: unknown) => e);
+    expect([told, store.saved.size, Object.keys(store.result)]).toEqual([false, 0, []]);
+    return error;
+  };
+  expect(await start(files, new AbortController())).toBe('enough');
+  expect(String(await start(gone, new AbortController()))).toMatch(/model\.safetensors: ended at byte/);
 });
