@@ -17,10 +17,10 @@ const CHUNK = 32u;
 const TILE_K = 4u * u32(N) * SUBGROUPS_N;
 // Halves between rows of a tile; the last 8 are there to keep rows off each other's banks.
 const STRIDE_RIGHT = TILE_K + 8u;
+const RIGHT = CHUNK * STRIDE_RIGHT;
 // What a thread brings of a chunk beside its quads: groups of eight values of the table.
 const EIGHTS = CHUNK * TILE_K / 8u / THREADS;
 
-var<workgroup> tile_right: array<f16, CHUNK * STRIDE_RIGHT>;
 var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
 
 fn dlogit(m: u32, n: u32, end: u32) -> f32 {
@@ -34,7 +34,7 @@ fn fetch(first_m: u32, first_k: u32, first_n: u32, end: u32, lane: u32) -> Fetch
   var f: Fetched;
   for (var j = 0u; j < QUADS; j++) {
     let i = lane + j * THREADS;
-    let m = first_m + i / 8u;
+    let m = first_m + left_row(i);
     let n = first_n + (i % 8u) * 4u;
     f.y[j] = vec4f(dlogit(m, n, end), dlogit(m, n + 1u, end), dlogit(m, n + 2u, end), dlogit(m, n + 3u, end));
   }
@@ -49,15 +49,12 @@ fn fetch(first_m: u32, first_k: u32, first_n: u32, end: u32, lane: u32) -> Fetch
 
 fn put(f: ptr<function, Fetched>, lane: u32) {
   let inverse = 1.0 / p.scale;
-  for (var j = 0u; j < QUADS; j++) { put_left(lane + j * THREADS, (*f).y[j] * inverse); }
+  for (var j = 0u; j < QUADS; j++) { put_quad(lane + j * THREADS, (*f).y[j] * inverse); }
   for (var j = 0u; j < EIGHTS; j++) {
     let i = lane + j * THREADS;
+    let v = (*f).table[j];
     let at = (i / (TILE_K / 8u)) * STRIDE_RIGHT + (i % (TILE_K / 8u)) * 8u;
-    for (var w = 0u; w < 4u; w++) {
-      let pair = halves((*f).table[j][w]);
-      tile_right[at + 2u * w] = f16(pair.x);
-      tile_right[at + 2u * w + 1u] = f16(pair.y);
-    }
+    put_eight(i, at, vec4f(halves(v.x), halves(v.y)), vec4f(halves(v.z), halves(v.w)));
   }
 }
 

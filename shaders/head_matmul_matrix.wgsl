@@ -15,10 +15,10 @@ const DEPTH = 32u;
 const TILE_N = 4u * u32(N) * SUBGROUPS_N;
 // Halves between rows of a tile, 32 in use; 80 bytes keep sixteen rows off each other's banks.
 const STRIDE_RIGHT = 40u;
+const RIGHT = TILE_N * STRIDE_RIGHT;
 // What a thread brings of a chunk beside its quads: groups of eight values of the table.
 const EIGHTS = TILE_N * 4u / THREADS;
 
-var<workgroup> tile_right: array<f16, TILE_N * STRIDE_RIGHT>;
 var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
 
 struct Fetched { x: array<vec4f, QUADS>, table: array<vec4u, EIGHTS> }
@@ -27,27 +27,24 @@ fn fetch(first_m: u32, first_n: u32, k: u32, lane: u32) -> Fetched {
   var f: Fetched;
   for (var j = 0u; j < QUADS; j++) {
     let i = lane + j * THREADS;
-    let m = first_m + i / 8u;
+    let m = first_m + left_row(i);
     if (m < p.rows) { f.x[j] = x[(m * p.depth + k) / 4u + i % 8u]; }
   }
   for (var j = 0u; j < EIGHTS; j++) {
     let i = lane + j * THREADS;
-    let n = first_n + i / 4u;
+    let n = first_n + scattered(i / 4u);
     if (n < p.columns) { f.table[j] = table[(n * p.depth + k) / 8u + i % 4u]; }
   }
   return f;
 }
 
 fn put(f: ptr<function, Fetched>, inverse: ptr<function, array<f32, QUADS>>, lane: u32) {
-  for (var j = 0u; j < QUADS; j++) { put_left(lane + j * THREADS, (*f).x[j] * (*inverse)[j]); }
+  for (var j = 0u; j < QUADS; j++) { put_quad(lane + j * THREADS, (*f).x[j] * (*inverse)[j]); }
   for (var j = 0u; j < EIGHTS; j++) {
     let i = lane + j * THREADS;
-    let at = (i / 4u) * STRIDE_RIGHT + (i % 4u) * 8u;
-    for (var w = 0u; w < 4u; w++) {
-      let pair = halves((*f).table[j][w]);
-      tile_right[at + 2u * w] = f16(pair.x);
-      tile_right[at + 2u * w + 1u] = f16(pair.y);
-    }
+    let v = (*f).table[j];
+    let at = scattered(i / 4u) * STRIDE_RIGHT + (i % 4u) * 8u;
+    put_eight(i, at, vec4f(halves(v.x), halves(v.y)), vec4f(halves(v.z), halves(v.w)));
   }
 }
 
@@ -73,10 +70,10 @@ fn main(
   @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_invocation_id) in_subgroup: u32,
 ) {
-  let first_m = group.y * TILE_M;
-  let first_n = group.x * TILE_N;
+  let first_m = group.x * TILE_M;
+  let first_n = group.y * TILE_N;
   var inverse: array<f32, QUADS>;
-  for (var j = 0u; j < QUADS; j++) { inverse[j] = inverse_scale(first_m + (lane + j * THREADS) / 8u); }
+  for (var j = 0u; j < QUADS; j++) { inverse[j] = inverse_scale(first_m + left_row(lane + j * THREADS)); }
   let sub_m = (subgroup / SUBGROUPS_N) * 2u * u32(M);
   let sub_n = (subgroup % SUBGROUPS_N) * 4u * u32(N);
   var s00 = Sum(); var s01 = Sum(); var s02 = Sum(); var s03 = Sum();

@@ -22,10 +22,10 @@ const CHUNK = 32u;
 const TILE_K = 4u * u32(N) * SUBGROUPS_N;
 // Halves between rows of a tile; the last 8 are there to keep rows off each other's banks.
 const STRIDE_RIGHT = TILE_K + 8u;
+const RIGHT = CHUNK * STRIDE_RIGHT;
 // What a thread brings of a chunk beside its quads: words of eight codes.
 const WORDS = CHUNK * TILE_K / 8u / THREADS;
 
-var<workgroup> tile_right: array<f16, CHUNK * STRIDE_RIGHT>;
 var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
 
 struct Fetched { y: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS> }
@@ -34,13 +34,13 @@ fn fetch_weights(first_m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched
   var f: Fetched;
   for (var j = 0u; j < QUADS; j++) {
     let i = lane + j * THREADS;
-    let m = first_m + i / 8u;
+    let m = first_m + left_row(i);
     let n = first_n + (i % 8u) * 4u;
     if (m < p.rows && n < p.columns) { f.y[j] = dy[(m * p.columns + n) / 4u]; }
   }
   for (var j = 0u; j < WORDS; j++) {
     let i = lane + j * THREADS;
-    let n = first_n + (i / 4u) % CHUNK;
+    let n = first_n + scattered((i / 4u) % CHUNK);
     let k = first_k + (i / 128u) * 32u;
     if (n < p.columns && k < p.depth) {
       f.words[j] = codes[((k / 32u) * p.columns + n) * 4u + i % 4u];
@@ -51,14 +51,13 @@ fn fetch_weights(first_m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched
 }
 
 fn put_weights(f: ptr<function, Fetched>, inverse: ptr<function, array<f32, QUADS>>, lane: u32) {
-  for (var j = 0u; j < QUADS; j++) { put_left(lane + j * THREADS, (*f).y[j] * (*inverse)[j]); }
+  for (var j = 0u; j < QUADS; j++) { put_quad(lane + j * THREADS, (*f).y[j] * (*inverse)[j]); }
   for (var j = 0u; j < WORDS; j++) {
     let i = lane + j * THREADS;
-    let at = ((i / 4u) % CHUNK) * STRIDE_RIGHT + (i / 128u) * 32u + (i % 4u) * 8u;
+    let at = scattered((i / 4u) % CHUNK) * STRIDE_RIGHT + (i / 128u) * 32u + (i % 4u) * 8u;
     let word = (*f).words[j];
-    for (var c = 0u; c < 8u; c++) {
-      tile_right[at + c] = f16(book[(word >> (4u * c)) & 15u] * (*f).scales[j]);
-    }
+    let scale = (*f).scales[j];
+    put_eight(i, at, decode4(word, scale), decode4(word >> 16u, scale));
   }
 }
 
@@ -67,19 +66,24 @@ fn v_at(m: u32, r: u32) -> f32 {
   return 0.0;
 }
 
+// a[r, k … k + 3]
+fn a_at(r: u32, k: u32) -> vec4f {
+  if (r >= p.rank || k >= p.depth) { return vec4f(); }
+  let i = r * p.depth + k;
+  return vec4f(a[i], a[i + 1u], a[i + 2u], a[i + 3u]);
+}
+
 fn put_lora(first_m: u32, first_k: u32, r: u32, inverse: ptr<function, array<f32, QUADS>>, lane: u32) {
   for (var j = 0u; j < QUADS; j++) {
     let i = lane + j * THREADS;
-    let m = first_m + i / 8u;
+    let m = first_m + left_row(i);
     let at = r + (i % 8u) * 4u;
-    put_left(i, vec4f(v_at(m, at), v_at(m, at + 1u), v_at(m, at + 2u), v_at(m, at + 3u)) * (*inverse)[j]);
+    put_quad(i, vec4f(v_at(m, at), v_at(m, at + 1u), v_at(m, at + 2u), v_at(m, at + 3u)) * (*inverse)[j]);
   }
-  for (var i = lane; i < CHUNK * TILE_K; i += THREADS) {
-    let at = r + i / TILE_K;
-    let k = first_k + i % TILE_K;
-    var value = 0.0;
-    if (at < p.rank && k < p.depth) { value = a[at * p.depth + k]; }
-    tile_right[(i / TILE_K) * STRIDE_RIGHT + i % TILE_K] = f16(value);
+  for (var i = lane; i < CHUNK * TILE_K / 4u; i += THREADS) {
+    let row = i / (TILE_K / 4u);
+    let k = (i % (TILE_K / 4u)) * 4u;
+    put_right(row * STRIDE_RIGHT + k, vec4<f16>(a_at(r + row, first_k + k)));
   }
 }
 
@@ -111,7 +115,7 @@ fn main(
   let first_m = group.y * TILE_M;
   let first_k = group.x * TILE_K;
   var inverse: array<f32, QUADS>;
-  for (var j = 0u; j < QUADS; j++) { inverse[j] = inverse_scale(first_m + (lane + j * THREADS) / 8u); }
+  for (var j = 0u; j < QUADS; j++) { inverse[j] = inverse_scale(first_m + left_row(lane + j * THREADS)); }
   let sub_m = (subgroup / SUBGROUPS_N) * 2u * u32(M);
   let sub_k = (subgroup % SUBGROUPS_N) * 4u * u32(N);
   var s00 = Sum(); var s01 = Sum(); var s02 = Sum(); var s03 = Sum();

@@ -26,10 +26,10 @@ const DEPTH = 32u;
 const TILE_N = 4u * u32(N) * SUBGROUPS_N;
 // Halves between rows of a tile, 32 in use; 80 bytes keep sixteen rows off each other's banks.
 const STRIDE_RIGHT = 40u;
+const RIGHT = TILE_N * STRIDE_RIGHT;
 // What a thread brings of a chunk beside its quads: words of eight codes.
 const WORDS = TILE_N * 4u / THREADS;
 
-var<workgroup> tile_right: array<f16, TILE_N * STRIDE_RIGHT>;
 var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
 
 struct Fetched { x: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS> }
@@ -38,12 +38,12 @@ fn fetch_weights(first_m: u32, first_n: u32, k: u32, lane: u32) -> Fetched {
   var f: Fetched;
   for (var j = 0u; j < QUADS; j++) {
     let i = lane + j * THREADS;
-    let m = first_m + i / 8u;
+    let m = first_m + left_row(i);
     if (m < p.rows) { f.x[j] = x[(m * p.depth + k) / 4u + i % 8u]; }
   }
   for (var j = 0u; j < WORDS; j++) {
     let i = lane + j * THREADS;
-    let n = first_n + i / 4u;
+    let n = first_n + scattered(i / 4u);
     if (n < p.columns) {
       f.words[j] = codes[((k / 32u) * p.columns + n) * 4u + i % 4u];
       f.scales[j] = scale_of((n * p.depth + k) / 64u);
@@ -53,14 +53,12 @@ fn fetch_weights(first_m: u32, first_n: u32, k: u32, lane: u32) -> Fetched {
 }
 
 fn put_weights(f: ptr<function, Fetched>, inverse: ptr<function, array<f32, QUADS>>, lane: u32) {
-  for (var j = 0u; j < QUADS; j++) { put_left(lane + j * THREADS, (*f).x[j] * (*inverse)[j]); }
+  for (var j = 0u; j < QUADS; j++) { put_quad(lane + j * THREADS, (*f).x[j] * (*inverse)[j]); }
   for (var j = 0u; j < WORDS; j++) {
     let i = lane + j * THREADS;
-    let at = (i / 4u) * STRIDE_RIGHT + (i % 4u) * 8u;
     let word = (*f).words[j];
-    for (var c = 0u; c < 8u; c++) {
-      tile_right[at + c] = f16(book[(word >> (4u * c)) & 15u] * (*f).scales[j]);
-    }
+    let scale = (*f).scales[j];
+    put_eight(i, scattered(i / 4u) * STRIDE_RIGHT + (i % 4u) * 8u, decode4(word, scale), decode4(word >> 16u, scale));
   }
 }
 
@@ -69,19 +67,23 @@ fn u_at(m: u32, r: u32) -> f32 {
   return 0.0;
 }
 
+fn b_at(n: u32, r: u32) -> f32 {
+  if (n < p.columns && r < p.rank) { return b[n * p.rank + r]; }
+  return 0.0;
+}
+
 fn put_lora(first_m: u32, first_n: u32, r: u32, inverse: ptr<function, array<f32, QUADS>>, lane: u32) {
   for (var j = 0u; j < QUADS; j++) {
     let i = lane + j * THREADS;
-    let m = first_m + i / 8u;
+    let m = first_m + left_row(i);
     let at = r + (i % 8u) * 4u;
-    put_left(i, vec4f(u_at(m, at), u_at(m, at + 1u), u_at(m, at + 2u), u_at(m, at + 3u)) * (*inverse)[j]);
+    put_quad(i, vec4f(u_at(m, at), u_at(m, at + 1u), u_at(m, at + 2u), u_at(m, at + 3u)) * (*inverse)[j]);
   }
-  for (var i = lane; i < TILE_N * DEPTH; i += THREADS) {
-    let n = first_n + i / DEPTH;
-    let at = r + i % DEPTH;
-    var value = 0.0;
-    if (n < p.columns && at < p.rank) { value = b[n * p.rank + at]; }
-    tile_right[(i / DEPTH) * STRIDE_RIGHT + i % DEPTH] = f16(value);
+  for (var i = lane; i < TILE_N * 8u; i += THREADS) {
+    let n = first_n + i / 8u;
+    let at = r + (i % 8u) * 4u;
+    let value = vec4f(b_at(n, at), b_at(n, at + 1u), b_at(n, at + 2u), b_at(n, at + 3u));
+    put_right((i / 8u) * STRIDE_RIGHT + (i % 8u) * 4u, vec4<f16>(value));
   }
 }
 
@@ -114,7 +116,7 @@ fn main(
   let first_m = group.y * TILE_M;
   let first_n = group.x * TILE_N;
   var inverse: array<f32, QUADS>;
-  for (var j = 0u; j < QUADS; j++) { inverse[j] = inverse_scale(first_m + (lane + j * THREADS) / 8u); }
+  for (var j = 0u; j < QUADS; j++) { inverse[j] = inverse_scale(first_m + left_row(lane + j * THREADS)); }
   let sub_m = (subgroup / SUBGROUPS_N) * 2u * u32(M);
   let sub_n = (subgroup % SUBGROUPS_N) * 4u * u32(N);
   var s00 = Sum(); var s01 = Sum(); var s02 = Sum(); var s03 = Sum();

@@ -1,9 +1,19 @@
-// How tiles meet matrix units where the order of elements is a flag (Chrome's older dialect). The kernel that this
-// stands before declares the tiles, STRIDE_LEFT and STRIDE_RIGHT; its head says M, N and K.
+// How tiles meet matrix units where the order of elements is a flag (Chrome's older dialect), and tiles are of f16. The
+// kernel that this stands before declares the halves in each tile, STRIDE_LEFT and STRIDE_RIGHT; its head says M, N and K.
 
 alias Left = subgroup_matrix_left<f16, K, M>;
 alias Right = subgroup_matrix_right<f16, N, K>;
 alias Sum = subgroup_matrix_result<f32, N, M>;
+
+var<workgroup> tile_left: array<f16, LEFT>;
+var<workgroup> tile_right: array<f16, RIGHT>;
+
+fn put_left(at: u32, v: vec4<f16>) {
+  tile_left[at] = v.x; tile_left[at + 1u] = v.y; tile_left[at + 2u] = v.z; tile_left[at + 3u] = v.w;
+}
+fn put_right(at: u32, v: vec4<f16>) {
+  tile_right[at] = v.x; tile_right[at + 1u] = v.y; tile_right[at + 2u] = v.z; tile_right[at + 3u] = v.w;
+}
 
 fn load_left(at: u32) -> Left { return subgroupMatrixLoad<Left>(&tile_left, at, false, STRIDE_LEFT); }
 fn load_right_by_columns(at: u32) -> Right { return subgroupMatrixLoad<Right>(&tile_right, at, true, STRIDE_RIGHT); }

@@ -4,6 +4,17 @@ struct Left { values: array<f32, M * K> }
 struct Right { values: array<f32, K * N> }
 struct Sum { values: array<f32, M * N> }
 
+var<workgroup> tile_left: array<f16, LEFT>;
+var<workgroup> tile_right: array<f16, RIGHT>;
+
+fn put_left(at: u32, v: vec4<f16>) {
+  for (var i = 0u; i < 4u; i++) { tile_left[at + i] = v[i]; }
+}
+
+fn put_right(at: u32, v: vec4<f16>) {
+  for (var i = 0u; i < 4u; i++) { tile_right[at + i] = v[i]; }
+}
+
 fn load_left(at: u32) -> Left {
   var left: Left;
   for (var i = 0u; i < u32(M * K); i++) { left.values[i] = tile_left[at + (i / u32(K)) * STRIDE_LEFT + i % u32(K)]; }

@@ -69,7 +69,8 @@ export function dispatchHead(
     stream.dispatch(kernel, {
       buffers: [x, view, rowScales, logits],
       params: { rows, columns: count, depth: table.width, first: begin, stride: table.vocab },
-      groups: [ceilDiv(count, tile.columns), ceilDiv(rows, tile.rows)],
+      // Tiles on the same rows of the table side by side, so that those come from memory once.
+      groups: [ceilDiv(rows, tile.rows), ceilDiv(count, tile.columns)],
       constants: { FORMAT: FORMAT_CODE[table.format] },
       work: 2 * rows * count * table.width,
     });
