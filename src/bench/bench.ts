@@ -5,6 +5,7 @@ import { Stream } from '../gpu/stream.ts';
 import { supports } from '../gpu/tuning/products.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import { choosePrecision } from '../run/tune.ts';
+import { measureAttention } from './attention.ts';
 import { DeviceLostError, Devices } from './attempts.ts';
 import { measureCeilings, type Ceilings } from './ceilings.ts';
 import { countModel } from './count-models.ts';
@@ -46,7 +47,7 @@ export interface BenchCall {
   onReport?: (report: Report) => Promise<void>;
 }
 
-/** Rows of the products. */
+/** Rows of the products, and tokens of attention. */
 const ROWS = 1024;
 
 /** Where the ceilings could not be measured there are no shares of them. */
@@ -103,8 +104,10 @@ export async function bench(call: BenchCall): Promise<Report> {
   );
   await each('products', (name) =>
     devices.tables(async function* (gpu) {
-      const shape = { rows: name === 'tiny' ? 64 : ROWS, rank: 32 };
-      yield await measureProducts(new Stream(gpu), name, { ...shape, rounds, ceilings, onProgress });
+      const rows = name === 'tiny' ? 64 : ROWS;
+      const stream = new Stream(gpu);
+      yield await measureProducts(stream, name, { rows, rank: 32, rounds, ceilings, onProgress });
+      yield await measureAttention(stream, name, { rows, rounds, ceilings, onProgress });
     }),
   );
   if (sections.includes('steps'))

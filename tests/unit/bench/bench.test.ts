@@ -43,7 +43,7 @@ function aCall(more: Partial<BenchCall> = {}) {
 
 const STEPS = ['tiles', 'steps', 'kernels'];
 /** Steps of single rows, then of sixteen. */
-const EVERY = ['counts', 'ceilings', 'products', ...STEPS, ...STEPS, 'decoding'];
+const EVERY = ['counts', 'ceilings', 'products', 'attention', ...STEPS, ...STEPS, 'decoding'];
 
 const section = ({ sections }: Report, name: string) => sections.find((s) => s.name === name)!;
 /** The cells of a row by their columns. */
@@ -67,7 +67,7 @@ describe('the whole benchmark of the tiny model on the software device', () => {
       expect(rows.length, name).toBeGreaterThan(0);
       for (const cells of rows) expect(cells, name).toHaveLength(columns.length);
     }
-    for (const name of ['ceilings', 'products'])
+    for (const name of ['ceilings', 'products', 'attention'])
       for (const cells of section(report, name).rows) {
         const [rate] = cells.filter((cell) => typeof cell === 'object');
         expect(rate!.speed).toBeGreaterThan(0);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import { dryGpu } from '../../../src/gpu/dry.ts';
+import { ATTENTIONS, ATTENTION_CLASSES } from '../../../src/gpu/kernels/attentions.ts';
 import { NF4_FORWARD } from '../../../src/gpu/kernels/nf4-variants.ts';
 import { prepare } from '../../../src/run/prepare.ts';
 import { newPlan } from '../../../src/run/new-plan.ts';
@@ -19,7 +20,7 @@ describe('the plan of a new run', () => {
 
   it('names the variant of every class of products of the model', async () => {
     const { precision, tiles, version } = await planned();
-    expect([version, precision]).toEqual([3, 'f32']);
+    expect([version, precision]).toEqual([4, 'f32']);
     const [forward, gradient] = ['forward', 'gradient'].map((direction) =>
       Object.keys(tiles)
         .filter((key) => key.startsWith(`${direction} `))
@@ -29,7 +30,11 @@ describe('the plan of a new run', () => {
     expect(gradient).toEqual(forward);
     // q and o, k and v, gate and up, down.
     expect(forward!.length).toBeGreaterThanOrEqual(3);
-    expect(new Set(Object.values(tiles))).toEqual(new Set([NF4_FORWARD[0]!.name, 'f32', 'workgroup']));
+    const parts = ATTENTION_CLASSES.map((part) => [part, ATTENTIONS[part][0]!.name]);
+    expect(tiles).toMatchObject(Object.fromEntries(parts));
+    const attention = parts.map(([, name]) => name);
+    const defaults = [NF4_FORWARD[0]!.name, 'f32', 'workgroup', ...attention];
+    expect(new Set(Object.values(tiles))).toEqual(new Set(defaults));
     expect(await planned('f32')).toEqual(await planned('auto'));
   });
 
