@@ -119,6 +119,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     acc = add_values(acc, 0u, key_begin, min(COLUMNS, end - key_begin), head, kv_head, lane);
   }
 
+  workgroupBarrier();
   weights[weight_at(tx, tx, quad)] = total_a;
   if (QUADS > 1u) { weights[weight_at(tx, tx, quad + 1u)] = total_b; }
   workgroupBarrier();

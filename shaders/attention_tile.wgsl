@@ -119,13 +119,15 @@ fn add_line(tile: Two, row: u32, column: u32) -> Two {
   return sum;
 }
 
+// Both that follow begin with a barrier, but do not end with one.
+
 // The tile of product `what`, rows `row` … by columns `column` …: column j of a matrix is the tile's column 4·tx + j.
 fn products(what: u32, row: u32, column: u32, head: u32, kv_head: u32, lane: u32) -> Two {
   let tx = lane % TX;
   let quad = QUADS * (lane / TX);
   var tile = Two();
   var next = Two();
-  for (var chunk = 0u; chunk <= CHUNKS; chunk++) {
+  for (var chunk = 0u; ; chunk++) {
     // The next chunk sets out …
     if (chunk < CHUNKS) {
       next.a = part_of_products(lane, what, chunk, row, column, head, kv_head);
@@ -142,12 +144,11 @@ fn products(what: u32, row: u32, column: u32, head: u32, kv_head: u32, lane: u32
         tile = add_line(tile, r + 3u * LINE, n + 3u * LINE);
       }
     }
+    if (chunk == CHUNKS) { break; }
     workgroupBarrier();
     // … and the next takes its place.
-    if (chunk < CHUNKS) {
-      put_turned(lane, next.a);
-      if (PARTS > THREADS) { put_turned(lane + THREADS, next.b); }
-    }
+    put_turned(lane, next.a);
+    if (PARTS > THREADS) { put_turned(lane + THREADS, next.b); }
     workgroupBarrier();
   }
   return tile;
@@ -173,7 +174,7 @@ fn add_values(wide: Wide, what: u32, first: u32, count: u32, head: u32, kv_head:
   let quad = QUADS * (lane / TX);
   var sum = wide;
   var next = Two();
-  for (var at = 0u; at < count + VALUE_ROWS; at += VALUE_ROWS) {
+  for (var at = 0u; ; at += VALUE_ROWS) {
     if (at < count) {
       next.a = part_of_values(lane, what, first + at, head, kv_head);
       if (PARTS > THREADS) { next.b = part_of_values(lane + THREADS, what, first + at, head, kv_head); }
@@ -190,11 +191,10 @@ fn add_values(wide: Wide, what: u32, first: u32, count: u32, head: u32, kv_head:
         sum = add_value(sum, weight + 3u * ROW_QUADS, value + 3u * HEAD4);
       }
     }
+    if (at >= count) { break; }
     workgroupBarrier();
-    if (at < count) {
-      put_plain(lane, next.a);
-      if (PARTS > THREADS) { put_plain(lane + THREADS, next.b); }
-    }
+    put_plain(lane, next.a);
+    if (PARTS > THREADS) { put_plain(lane + THREADS, next.b); }
     workgroupBarrier();
   }
   return sum;
