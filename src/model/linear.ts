@@ -67,6 +67,8 @@ export function linearForward(
     x,
     parts.map(({ module }) => module),
   );
+  // Those of the rungs above f32 scale x once for all.
+  let scaled = false;
   for (const { module, ...io } of parts) {
     const { pair, linear, layer, projection } = module;
     const lora = pair && {
@@ -76,7 +78,9 @@ export function linearForward(
     };
     const { weight, bias } = linear;
     const rowScales = view(ws.buffers.rowScales);
-    nf4Matmul(stream, { x, ...io, weight, bias, rows, lora, rowScales }, products?.forward(weight));
+    const variant = products?.forward(weight);
+    nf4Matmul(stream, { x, ...io, weight, bias, rows, lora, rowScales, scaled }, variant);
+    scaled ||= !!variant && variant.precision !== 'f32';
   }
 }
 

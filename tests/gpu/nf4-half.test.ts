@@ -167,6 +167,22 @@ it('the same bits twice', async () => {
   }
 });
 
+it('products that share their input take the scales that the first has left', async () => {
+  const random = new Random(Date.now());
+  const { weight } = randomNf4(t, random, 132, 64, true);
+  const x = t.upload(uneven(random, 33, 64));
+  const [scales, poison] = [t.output(33), t.output(33)];
+  for (const { name, forward } of ways) {
+    const [first, second, third] = [t.output(33 * 132), t.output(33 * 132), t.output(33 * 132)];
+    const call = { x, weight, rows: 33 };
+    forward(t.stream, { ...call, y: first, rowScales: scales });
+    forward(t.stream, { ...call, y: second, rowScales: scales, scaled: true });
+    forward(t.stream, { ...call, y: third, rowScales: poison, scaled: true });
+    expect(await t.bytes(second), name).toEqual(await t.bytes(first));
+    expect(await t.bytes(third), name).not.toEqual(await t.bytes(first));
+  }
+});
+
 // SwiftShader has none; llvmpipe has.
 it('compiles for the matrix units of a device that has some, in both dialects', async ({ skip }) => {
   const { device, matrix } = t.gpu;

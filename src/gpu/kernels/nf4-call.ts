@@ -71,6 +71,8 @@ export interface Nf4Matmul {
   residual?: View | undefined;
   /** [rows] f32, scratch of the rungs above f32. */
   rowScales?: View | undefined;
+  /** Whether an earlier call on such a rung has left there what it found in this very x. */
+  scaled?: boolean;
 }
 
 export interface Nf4MatmulGrad {

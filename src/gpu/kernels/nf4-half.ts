@@ -44,7 +44,7 @@ export const gradKernel = (name: string, code: string): GradKernel =>
     params: GRAD_PARAMS,
   });
 
-/** Scales the rows of x, then multiplies. `rowScales` of the call is needed. */
+/** Scales the rows of x, where that is not done, then multiplies. `rowScales` of the call is needed. */
 export function dispatchForward(
   stream: Stream,
   kernel: ForwardKernel,
@@ -52,9 +52,9 @@ export function dispatchForward(
   call: Nf4Matmul,
   constants?: Constants,
 ): void {
-  const { x, weight, y, rows, lora, bias, residual, rowScales } = call;
+  const { x, weight, y, rows, lora, bias, residual, rowScales, scaled } = call;
   const { columns, depth, codes, scales } = weight;
-  rowScale(stream, { x, scales: rowScales!, rows, width: depth });
+  if (!scaled) rowScale(stream, { x, scales: rowScales!, rows, width: depth });
   const { activations: u = x, matrix: b = x, rank = 0 } = lora ?? {};
   stream.dispatch(kernel, {
     // What is absent is bound to x and never read.
