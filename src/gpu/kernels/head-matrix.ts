@@ -35,11 +35,6 @@ export const headKernel = (name: string, code: string) =>
 export const headGradKernel = (name: string, code: string) =>
   new Kernel({ name, code, buffers: ['read', 'read', 'read_write'], params: GRAD_PARAMS });
 
-/** The subgroups of a workgroup. */
-export const HEAD_GRID = GRIDS[0]!;
-const forwardKernels = matrixKernels('head_matmul_matrix', HEAD_TEXTS.forward, HEAD_GRID, headKernel);
-const gradKernels = matrixKernels('head_matmul_grad_matrix', HEAD_TEXTS.grad, HEAD_GRID, headGradKernel);
-
 export interface HeadForward {
   /** [rows, width] */
   x: View;
@@ -49,12 +44,6 @@ export interface HeadForward {
   rows: number;
   /** [rows] f32, scratch. */
   rowScales: View;
-}
-
-/** logits = x·tableᵀ on matrix units; the table has 16-bit values. */
-export function headMatmulMatrix(stream: Stream, call: HeadForward): void {
-  const { kernel, tile } = forwardKernels(stream.gpu);
-  dispatchHead(stream, kernel, tile, call);
 }
 
 /** Scales the rows of x, then multiplies. */
@@ -89,11 +78,22 @@ export interface HeadBackward {
   gradScale: number;
 }
 
-/** dx = dlogits·table on matrix units; the table has 16-bit values. */
-export function headMatmulGradMatrix(stream: Stream, call: HeadBackward): void {
-  const { kernel, tile } = gradKernels(stream.gpu);
-  dispatchHeadGrad(stream, kernel, tile, call);
-}
+/** Both products on matrix units, by the grid of a workgroup's subgroups; the table has 16-bit values. */
+export const MATRIX_HEADS = GRIDS.map((grid) => {
+  const forwardKernels = matrixKernels('head_matmul_matrix', HEAD_TEXTS.forward, grid, headKernel);
+  const gradKernels = matrixKernels('head_matmul_grad_matrix', HEAD_TEXTS.grad, grid, headGradKernel);
+  return {
+    grid,
+    forward(stream: Stream, call: HeadForward): void {
+      const { kernel, tile } = forwardKernels(stream.gpu);
+      dispatchHead(stream, kernel, tile, call);
+    },
+    backward(stream: Stream, call: HeadBackward): void {
+      const { kernel, tile } = gradKernels(stream.gpu);
+      dispatchHeadGrad(stream, kernel, tile, call);
+    },
+  };
+});
 
 /** One dispatch for each part of the table, then the sum of their slices. */
 export function dispatchHeadGrad(

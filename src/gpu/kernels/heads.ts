@@ -1,11 +1,5 @@
 import type { Stream } from '../stream.ts';
-import {
-  HEAD_GRID,
-  headMatmulGradMatrix,
-  headMatmulMatrix,
-  type HeadBackward,
-  type HeadForward,
-} from './head-matrix.ts';
+import { MATRIX_HEADS, type HeadBackward, type HeadForward } from './head-matrix.ts';
 import { HEAD_TILES, headMatmul, headMatmulGrad, headTileSize, type HeadTile } from './head.ts';
 import { matrixFits } from './matrix-kernels.ts';
 import type { Variant } from './nf4-variant.ts';
@@ -26,7 +20,7 @@ const variant = (one: Omit<HeadVariant, 'dispatch'>): HeadVariant => ({
   },
 });
 
-/** The head in f32, by a tile. Plans have called the default `f32` since before there were others; its bits are theirs. */
+/** The head in f32, by a tile. Plans call the default `f32`, from before there were others. */
 function f32Head(tile: HeadTile, i: number): HeadVariant {
   const { rows, columns } = headTileSize(tile);
   return variant({
@@ -41,14 +35,14 @@ function f32Head(tile: HeadTile, i: number): HeadVariant {
 /** Every way to compute the head; of a rung's variants that a device supports the first is its default. */
 export const HEADS: readonly HeadVariant[] = [
   ...HEAD_TILES.map(f32Head),
-  variant({
-    name: 'matrix',
-    precision: 'matrix',
-    supported: (gpu) => matrixFits(gpu, HEAD_GRID),
-    // A table of 32-bit values would lose half of them.
-    forward: (stream, call) =>
-      call.table.format === 'f32' ? headMatmul(stream, call) : headMatmulMatrix(stream, call),
-    backward: (stream, call) =>
-      call.table.format === 'f32' ? headMatmulGrad(stream, call) : headMatmulGradMatrix(stream, call),
-  }),
+  ...MATRIX_HEADS.map(({ grid, forward, backward }, i) =>
+    variant({
+      name: i === 0 ? 'matrix' : `matrix ${grid.down}x${grid.across}`,
+      precision: 'matrix',
+      supported: (gpu) => matrixFits(gpu, grid),
+      // A table of 32-bit values would lose half of them.
+      forward: (stream, call) => (call.table.format === 'f32' ? headMatmul : forward)(stream, call),
+      backward: (stream, call) => (call.table.format === 'f32' ? headMatmulGrad : backward)(stream, call),
+    }),
+  ),
 ];
