@@ -16,6 +16,8 @@ fn put_right(at: u32, v: vec4<f16>) {
 }
 
 fn load_left(at: u32) -> Left { return subgroupMatrixLoad<Left>(&tile_left, at, false, STRIDE_LEFT); }
+fn load_left_of_right(at: u32) -> Left { return subgroupMatrixLoad<Left>(&tile_right, at, false, STRIDE_RIGHT); }
 fn load_right_by_columns(at: u32) -> Right { return subgroupMatrixLoad<Right>(&tile_right, at, true, STRIDE_RIGHT); }
 fn load_right_by_rows(at: u32) -> Right { return subgroupMatrixLoad<Right>(&tile_right, at, false, STRIDE_RIGHT); }
 fn store_sum(at: u32, sum: Sum) { subgroupMatrixStore(&sums, at, sum, false, u32(N)); }
+fn load_sum(at: u32) -> Sum { return subgroupMatrixLoad<Sum>(&sums, at, false, u32(N)); }

@@ -1,5 +1,6 @@
 import byFlag from '../../../shaders/subgroup_matrix_by_flag.wgsl?raw';
 import byOrder from '../../../shaders/subgroup_matrix_by_order.wgsl?raw';
+import byOrderInHalves from '../../../shaders/subgroup_matrix_by_order_in_halves.wgsl?raw';
 import type { Gpu } from '../device.ts';
 import type { MatrixShape, MatrixUnits } from '../matrix-units.ts';
 
@@ -47,15 +48,22 @@ enable chromium_experimental_subgroup_matrix;
 `;
 const ENABLE_SIZE = 'enable subgroup_size_control;\n';
 
+/** How a kernel stores into its tiles: four halves at a time, or also single ones. */
+type Stores = 'quads' | 'halves';
+const LOADS = {
+  flag: { quads: byFlag, halves: byFlag },
+  order: { quads: byOrder, halves: byOrderInHalves },
+} as const;
+
 /** The whole text of a kernel on matrix units. */
 export function matrixText(
   shape: MatrixShape,
   grid: SubgroupGrid,
   { dialect, subgroupSize, sized }: MatrixUnits,
   code: string,
+  stores: Stores = 'quads',
 ): string {
-  const loads = dialect === 'order' ? byOrder : byFlag;
-  const text = matrixHead(shape, grid, subgroupSize) + loads + code;
+  const text = matrixHead(shape, grid, subgroupSize) + LOADS[dialect][stores] + code;
   if (!sized) return ENABLE + text;
   return ENABLE + ENABLE_SIZE + text.replace('@compute', '@compute @subgroup_size(SUBGROUP_SIZE)');
 }
@@ -82,7 +90,7 @@ export function matrixKernels<K>(
 }
 
 /** Larger matrices do more work for each load. */
-const largest = (shapes: readonly MatrixShape[]): MatrixShape =>
+export const largest = (shapes: readonly MatrixShape[]): MatrixShape =>
   shapes.reduce((best, shape) => (volume(shape) > volume(best) ? shape : best));
 const volume = ({ M, N, K }: MatrixShape): number => M * N * K;
 

@@ -1,0 +1,308 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openNodeGpu } from '../../src/cli/node-gpu.ts';
+import {
+  ATTENTION_TEXTS,
+  attentionBackwardKVMatrix,
+  attentionBackwardQMatrix,
+  attentionGrid,
+  attentionMatrix,
+  attentionMatrixFits,
+  backwardKernel,
+  dispatchAttention,
+  dispatchBackwardKV,
+  dispatchBackwardQ,
+  forwardKernel,
+  headDimText,
+} from '../../src/gpu/kernels/attention-matrix.ts';
+import { attentionDelta, attentionScratch, type Attention } from '../../src/gpu/kernels/attention.ts';
+import { matrixText } from '../../src/gpu/kernels/matrix-kernels.ts';
+import type { View } from '../../src/gpu/memory.ts';
+import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
+import { f64, relativeError, TestGpu } from '../support/gpu.ts';
+import { Random } from '../support/random.ts';
+import { STAND_IN_SHAPE, withoutMatrixUnits } from '../support/stand-ins.ts';
+
+let t: TestGpu;
+let real: boolean;
+
+beforeAll(async () => {
+  t = new TestGpu(await openNodeGpu());
+  real = attentionMatrixFits(t.gpu, { headDim: 128 });
+});
+
+afterAll(() => t.close());
+
+interface Way {
+  forward(call: Attention & { o: View }): void;
+  backwardKV(call: Attention & { dout: View; dk: View; dv: View; scratch: View }): void;
+  backwardQ(call: Attention & { dout: View; dq: View }): void;
+}
+
+const ways = new Map<number, Way>();
+
+/** On the device's matrix units, else with arrays for them. */
+function wayHere(headDim: number): Way {
+  let way = ways.get(headDim);
+  if (!way) ways.set(headDim, (way = real ? onUnits() : onStandIns(headDim)));
+  return way;
+}
+
+const onUnits = (): Way => ({
+  forward: (call) => attentionMatrix(t.stream, call),
+  backwardKV: (call) => attentionBackwardKVMatrix(t.stream, call),
+  backwardQ: (call) => attentionBackwardQMatrix(t.stream, call),
+});
+
+function onStandIns(headDim: number): Way {
+  const { device } = t.gpu;
+  const { subgroupMinSize } = device.adapterInfo as GPUAdapterInfo & { subgroupMinSize: number };
+  const room = {
+    subgroupSize: subgroupMinSize,
+    bytes: device.limits.maxComputeWorkgroupStorageSize,
+    invocations: device.limits.maxComputeInvocationsPerWorkgroup,
+    halfBytes: 4,
+  };
+  const made = (name: keyof typeof ATTENTION_TEXTS) => {
+    const grid = attentionGrid(name, headDim, STAND_IN_SHAPE, room);
+    if (!grid) throw new Error(`${name}: no room`);
+    const code = withoutMatrixUnits(t, grid, headDimText(headDim) + ATTENTION_TEXTS[name].code);
+    return { code, rows: 2 * STAND_IN_SHAPE.M * grid.down };
+  };
+  const forward = made('forward');
+  const kv = made('backwardKV');
+  const q = made('backwardQ');
+  const forwardOne = { ...forward, kernel: forwardKernel('forward', forward.code) };
+  const kvOne = { ...kv, kernel: backwardKernel('backwardKV', 'kv', kv.code) };
+  const qOne = { ...q, kernel: backwardKernel('backwardQ', 'q', q.code) };
+  return {
+    forward: (call) => dispatchAttention(t.stream, forwardOne, call),
+    backwardKV: (call) => dispatchBackwardKV(t.stream, kvOne, call),
+    backwardQ: (call) => dispatchBackwardQ(t.stream, qOne, call),
+  };
+}
+
+interface Case {
+  tokens: number;
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  /** Where documents begin, besides 0. */
+  borders: number[];
+}
+
+// Tiles are sixteen rows of one side and 16 to 64 of the other.
+const cases: Case[] = [
+  { tokens: 16, heads: 2, kvHeads: 2, headDim: 64, borders: [] },
+  { tokens: 33, heads: 6, kvHeads: 2, headDim: 64, borders: [1, 17] },
+  { tokens: 65, heads: 7, kvHeads: 1, headDim: 64, borders: [40, 41] },
+  // So many key heads that seven query heads are shared out as two, two, two and one.
+  { tokens: 5, heads: 448, kvHeads: 64, headDim: 64, borders: [2] },
+  { tokens: 70, heads: 6, kvHeads: 2, headDim: 128, borders: [23] },
+];
+
+function inputs({ tokens, heads, kvHeads, headDim, borders }: Case, seed: number) {
+  const random = new Random(seed);
+  const begins = [0, ...borders];
+  const ends = [...borders, tokens];
+  const ranges = new Uint32Array(2 * tokens);
+  begins.forEach((begin, d) => {
+    for (let i = begin; i < ends[d]!; i++) ranges.set([begin, ends[d]!], 2 * i);
+  });
+  return {
+    q: random.normals(tokens * heads * headDim),
+    k: random.normals(tokens * kvHeads * headDim),
+    v: random.normals(tokens * kvHeads * headDim),
+    dout: random.normals(tokens * heads * headDim),
+    ranges,
+    keyBegin: Array.from({ length: tokens }, (_, i) => ranges[2 * i]!),
+    scale: headDim ** -0.5,
+  };
+}
+type Inputs = ReturnType<typeof inputs>;
+
+/** Tokens that the buffers have room for behind the pass, as in training: full of NaN, not to be read or written. */
+const SPARE = 64;
+
+/** Forward and backward on the device. */
+async function run(shape: Case, data: Inputs) {
+  const { tokens, heads, kvHeads, headDim } = shape;
+  const roomy = (values: Float32Array) => {
+    const room = new Float32Array((values.length / tokens) * (tokens + SPARE)).fill(NaN);
+    room.set(values);
+    return t.upload(room);
+  };
+  const ranges = new Uint32Array(2 * (tokens + SPARE));
+  ranges.set(data.ranges);
+  const output = (width: number) => t.output((tokens + SPARE) * width);
+  const [o, dq] = [output(heads * headDim), output(heads * headDim)];
+  const [dk, dv] = [output(kvHeads * headDim), output(kvHeads * headDim)];
+  const stats = output(2 * heads);
+  const dout = roomy(data.dout);
+  const call = {
+    ...{ q: roomy(data.q), k: roomy(data.k), v: roomy(data.v), ranges: t.upload(ranges) },
+    ...{ stats, tokens, heads, kvHeads, headDim, scale: data.scale },
+  };
+  const way = wayHere(headDim);
+  way.forward({ ...call, o });
+  attentionDelta(t.stream, { o, dout, stats, tokens, heads, headDim });
+  const scratch = t.output(attentionScratch(tokens, shape));
+  way.backwardKV({ ...call, dout, dk, dv, scratch });
+  way.backwardQ({ ...call, dout, dq });
+  const read = async (v: View) => {
+    const values = await t.floats(v);
+    const used = (values.length / (tokens + SPARE)) * tokens;
+    expect(values.subarray(used).every(Number.isNaN), 'rows behind the pass').toBe(true);
+    return values.slice(0, used);
+  };
+  return {
+    o: await read(o),
+    stats: await read(stats),
+    dq: await read(dq),
+    dk: await read(dk),
+    dv: await read(dv),
+  };
+}
+
+function reference(shape: Case, data: Inputs) {
+  const [q, k, v, dout] = [f64(data.q), f64(data.k), f64(data.v), f64(data.dout)];
+  const at = { ...shape, scale: data.scale, keyBegin: data.keyBegin };
+  return { ...attentionRef(q, k, v, at), ...attentionBackwardRef(q, k, v, dout, at) };
+}
+
+/** Relative errors of everything. */
+async function errors(shape: Case, data: Inputs) {
+  const out = await run(shape, data);
+  const ref = reference(shape, data);
+  const lse = out.stats.filter((_, i) => i % 2 === 0);
+  const one = {
+    o: relativeError(out.o, ref.o),
+    lse: relativeError(lse, ref.lse),
+    dv: relativeError(out.dv, ref.dv),
+    dq: relativeError(out.dq, ref.dq),
+    dk: relativeError(out.dk, ref.dk),
+  };
+  return one;
+}
+
+/** As Qwen2.5's are: a few channels of k with a bias of hundreds that turns with the position, large ones of q and v. */
+function withOutliers(data: Inputs, { heads, kvHeads, headDim }: Case): void {
+  const each = (
+    values: Float32Array,
+    width: number,
+    change: (value: number, c: number, row: number) => number,
+  ) =>
+    values.forEach((value, i) => (values[i] = change(value, i % headDim, Math.floor(i / (width * headDim)))));
+  each(data.k, kvHeads, (x, c, i) => x + (c === 5 ? 300 * Math.cos(i / 90) : c === 40 ? -120 : 0));
+  each(data.q, heads, (x, c) => (c === 5 ? 10 * x : c === 40 ? x + 15 : x));
+  each(data.v, kvHeads, (x, c) => (c === 9 ? 20 * x : x));
+}
+
+/** Scores, values and gradients that grow along the pass: what sums are relative to must follow. */
+function rising(data: Inputs, { tokens, heads, kvHeads, headDim }: Case): void {
+  const grow = (values: Float32Array, width: number, to: number) =>
+    values.forEach((value, i) => (values[i] = value * to ** (Math.floor(i / (width * headDim)) / tokens)));
+  grow(data.k, kvHeads, 30);
+  grow(data.v, kvHeads, 2 ** 12);
+  grow(data.dout, heads, 2 ** 20);
+}
+
+/** Errors of what keeps its low halves throughout, and of sums over queries, whose operands are plain halves. */
+const EXACT = 2e-5;
+const HALVES = 1e-3;
+
+async function expectRight(shape: Case, data: Inputs, exact = EXACT): Promise<void> {
+  const found = await errors(shape, data);
+  for (const name of ['o', 'lse', 'dq'] as const) expect(found[name], name).toBeLessThan(exact);
+  for (const name of ['dv', 'dk'] as const) expect(found[name], name).toBeLessThan(HALVES);
+}
+
+describe.each(cases)(
+  'attention on matrices of $tokens tokens, heads $heads/$kvHeads of $headDim, documents from $borders',
+  (shape) => {
+    it('matches the f64 reference forward and backward', async ({ skip }) => {
+      if (shape.headDim === 128 && !real) return skip('floats in the place of halves do not fit');
+      await expectRight(shape, inputs(shape, shape.tokens * 1000 + shape.heads));
+    });
+  },
+);
+
+describe('attention on matrices', () => {
+  const shape: Case = { tokens: 97, heads: 4, kvHeads: 2, headDim: 64, borders: [50] };
+
+  it('a lone token gets its value; its dv is the sum of its gradients', async () => {
+    const lone: Case = { tokens: 1, heads: 2, kvHeads: 1, headDim: 64, borders: [] };
+    const data = inputs(lone, 5);
+    const out = await run(lone, data);
+    expect(relativeError(out.o, [...data.v, ...data.v])).toBeLessThan(EXACT);
+    const sums = Array.from({ length: 64 }, (_, c) => data.dout[c]! + data.dout[64 + c]!);
+    expect(relativeError(out.dv, sums)).toBeLessThan(HALVES);
+  });
+
+  it('gives the same bits twice', async () => {
+    const data = inputs(shape, 1);
+    rising(data, shape);
+    expect(await run(shape, data)).toEqual(await run(shape, data));
+  });
+
+  it('stays right with outliers among channels, scores in the hundreds and gradients of 1e-6', async () => {
+    const data = inputs(shape, 2);
+    withOutliers(data, shape);
+    data.dout.forEach((value, i) => (data.dout[i] = 1e-6 * value));
+    expect(Math.max(...reference(shape, data).lse)).toBeGreaterThan(100);
+    await expectRight(shape, data, 2e-4);
+  });
+
+  it('stays right where scores, values and gradients rise', async () => {
+    const data = inputs(shape, 3);
+    rising(data, shape);
+    await expectRight(shape, data);
+  });
+
+  it('a document does not feel its neighbours', async () => {
+    const data = inputs(shape, 4);
+    const other = inputs(shape, 5);
+    // The second document, behind another first one.
+    const from = (n: number) => (n / shape.tokens) * 50;
+    for (const name of ['q', 'k', 'v', 'dout'] as const)
+      other[name].set(data[name].subarray(from(data[name].length)), from(data[name].length));
+    const [a, b] = [await run(shape, data), await run(shape, other)];
+    for (const name of ['o', 'dq', 'dk', 'dv'] as const) {
+      const begin = from(a[name].length);
+      expect(relativeError(a[name].subarray(begin), b[name].subarray(begin)), name).toBeLessThan(1e-5);
+      expect(relativeError(a[name].subarray(0, begin), b[name].subarray(0, begin))).toBeGreaterThan(0.1);
+    }
+  });
+
+  it('fits heads of 64 and 128 only', () => {
+    const room = { subgroupSize: 32, bytes: 32768, invocations: 256, halfBytes: 2 };
+    const shapes = [
+      { M: 16, N: 16, K: 16 },
+      { M: 16, N: 8, K: 16 },
+      { M: 8, N: 16, K: 16 },
+      { M: 8, N: 8, K: 8 },
+    ];
+    for (const name of Object.keys(ATTENTION_TEXTS) as (keyof typeof ATTENTION_TEXTS)[])
+      for (const shape of shapes) {
+        expect(attentionGrid(name, 64, shape, room), name).toBeDefined();
+        expect(attentionGrid(name, 128, shape, room), name).toBeDefined();
+        expect(attentionGrid(name, 96, shape, room), name).toBeUndefined();
+        expect(attentionGrid(name, 128, shape, { ...room, bytes: 16384 }), name).toBeUndefined();
+      }
+  });
+
+  // SwiftShader has no matrix units; llvmpipe has.
+  it('compiles for the matrix units of a device that has some, in both dialects', async ({ skip }) => {
+    const { matrix } = t.gpu;
+    if (!matrix || !real) return skip('the device has no matrix units');
+    const name = 'forward';
+    const { maxComputeWorkgroupStorageSize: bytes } = t.gpu.device.limits;
+    const room = { subgroupSize: matrix.subgroupSize, bytes, invocations: 256, halfBytes: 2 };
+    for (const shape of matrix.shapes) {
+      const grid = attentionGrid(name, 64, shape, room)!;
+      const units = { ...matrix, dialect: 'flag' as const };
+      const code = matrixText(shape, grid, units, headDimText(64) + ATTENTION_TEXTS[name].code);
+      await forwardKernel('compiled', code).compile(t.gpu);
+    }
+    expect(t.gpu.errors).toEqual([]);
+  });
+});
