@@ -2,19 +2,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import {
   ATTENTION_TEXTS,
-  attentionBackwardKVMatrix,
-  attentionBackwardQMatrix,
   attentionGrid,
-  attentionMatrix,
-  attentionMatrixFits,
   backwardKernel,
-  dispatchAttention,
-  dispatchBackwardKV,
-  dispatchBackwardQ,
+  dispatchForward,
+  dispatchKeys,
+  dispatchQueries,
   forwardKernel,
   headDimText,
+  MATRIX_FORWARD,
+  MATRIX_KEYS,
+  MATRIX_QUERIES,
 } from '../../src/gpu/kernels/attention-matrix.ts';
-import { attentionDelta, attentionScratch, type Attention } from '../../src/gpu/kernels/attention.ts';
+import {
+  attentionDelta,
+  attentionScratch,
+  type AttentionForward,
+  type AttentionKeys,
+  type AttentionQueries,
+} from '../../src/gpu/kernels/attention.ts';
 import { matrixText } from '../../src/gpu/kernels/matrix-kernels.ts';
 import type { View } from '../../src/gpu/memory.ts';
 import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
@@ -27,16 +32,19 @@ let real: boolean;
 
 beforeAll(async () => {
   t = new TestGpu(await openNodeGpu());
-  real = attentionMatrixFits(t.gpu, { headDim: 128 });
+  real = [MATRIX_FORWARD, MATRIX_KEYS, MATRIX_QUERIES].every((one) => one.supported(t.gpu));
 });
 
 afterAll(() => t.close());
 
 interface Way {
-  forward(call: Attention & { o: View }): void;
-  backwardKV(call: Attention & { dout: View; dk: View; dv: View; scratch: View }): void;
-  backwardQ(call: Attention & { dout: View; dq: View }): void;
+  forward(call: AttentionForward): void;
+  backwardKV(call: AttentionKeys): void;
+  backwardQ(call: AttentionQueries): void;
 }
+
+/** Operations of a dispatch: so few that longer passes are cut into several. */
+const MOST = 1e6;
 
 const ways = new Map<number, Way>();
 
@@ -48,9 +56,9 @@ function wayHere(headDim: number): Way {
 }
 
 const onUnits = (): Way => ({
-  forward: (call) => attentionMatrix(t.stream, call),
-  backwardKV: (call) => attentionBackwardKVMatrix(t.stream, call),
-  backwardQ: (call) => attentionBackwardQMatrix(t.stream, call),
+  forward: (call) => MATRIX_FORWARD.dispatch(t.stream, call, MOST),
+  backwardKV: (call) => MATRIX_KEYS.dispatch(t.stream, call, MOST),
+  backwardQ: (call) => MATRIX_QUERIES.dispatch(t.stream, call, MOST),
 });
 
 function onStandIns(headDim: number): Way {
@@ -75,9 +83,9 @@ function onStandIns(headDim: number): Way {
   const kvOne = { ...kv, kernel: backwardKernel('backwardKV', 'kv', kv.code) };
   const qOne = { ...q, kernel: backwardKernel('backwardQ', 'q', q.code) };
   return {
-    forward: (call) => dispatchAttention(t.stream, forwardOne, call),
-    backwardKV: (call) => dispatchBackwardKV(t.stream, kvOne, call),
-    backwardQ: (call) => dispatchBackwardQ(t.stream, qOne, call),
+    forward: (call) => dispatchForward(t.stream, forwardOne, call, MOST),
+    backwardKV: (call) => dispatchKeys(t.stream, kvOne, call, MOST),
+    backwardQ: (call) => dispatchQueries(t.stream, qOne, call, MOST),
   };
 }
 

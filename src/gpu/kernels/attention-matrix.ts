@@ -7,11 +7,21 @@ import type { Gpu } from '../device.ts';
 import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { MatrixShape } from '../matrix-units.ts';
-import { view, type View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
-import type { Attention } from './attention.ts';
+import {
+  cutTiles,
+  MOST_WORK,
+  pairsOfKeys,
+  pairsOfQueries,
+  shareHeads,
+  type Attention,
+  type AttentionForward,
+  type AttentionKeys,
+  type AttentionQueries,
+} from './attention.ts';
+import type { AttentionVariant } from './attention-variant.ts';
 import { largest, matrixText, type SubgroupGrid } from './matrix-kernels.ts';
-import { bytesBeside, sumSlices } from './sum-slices.ts';
+import { bytesBeside } from './sum-slices.ts';
 
 const SHAPE = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as const;
 const FORWARD_PARAMS = { ...SHAPE, last_tile: 'u32' } as const;
@@ -60,6 +70,9 @@ type Name = keyof typeof ATTENTION_TEXTS;
 /** What a text expects to be said of the width of a head. */
 export const headDimText = (headDim: number): string => `const HEAD_DIM = ${headDim}u;\n`;
 
+/** Widths of heads that the kernels are written for. */
+const HEAD_DIMS: readonly number[] = [64, 128];
+
 /** What bounds a workgroup of one of the kernels. */
 export interface Room {
   readonly subgroupSize: number;
@@ -76,7 +89,7 @@ export function attentionGrid(
   { M, N }: MatrixShape,
   room: Room,
 ): SubgroupGrid | undefined {
-  if (headDim !== 64 && headDim !== 128) return undefined;
+  if (!HEAD_DIMS.includes(headDim)) return undefined;
   const { times, halves, words } = ATTENTION_TEXTS[name];
   const across = 32 / N;
   const down = [2, 1].find((n) => {
@@ -111,13 +124,11 @@ function roomOf({ device, matrix }: Gpu): Room {
   return { subgroupSize: matrix!.subgroupSize, bytes, invocations, halfBytes: 2 };
 }
 
-/** Whether all three kernels run on the device. */
-export function attentionMatrixFits(gpu: Gpu, { headDim }: { headDim: number }): boolean {
+/** Whether a kernel runs on the device, with all heads that it is written for. */
+function supported(gpu: Gpu, name: Name): boolean {
   if (!gpu.matrix || !gpu.device.features.has('shader-f16')) return false;
   const shape = largest(gpu.matrix.shapes);
-  return (Object.keys(ATTENTION_TEXTS) as Name[]).every((name) =>
-    attentionGrid(name, headDim, shape, roomOf(gpu)),
-  );
+  return HEAD_DIMS.every((headDim) => attentionGrid(name, headDim, shape, roomOf(gpu)));
 }
 
 /** A kernel for each device and width of a head, made when it is first wanted. */
@@ -151,111 +162,91 @@ const qKernels = kernels('backwardQ', 'attention_backward_q_matrix', (name, code
   backwardKernel('backwardQ', name, code),
 );
 
-/** `attention` on matrix units. */
-export function attentionMatrix(stream: Stream, call: Attention & { o: View }): void {
-  dispatchAttention(stream, forwardKernels(stream.gpu, call.headDim), call);
+/** Operations of so many products for each pair of a query and a key. */
+const workOf = (products: number, { heads, headDim }: Attention) => 2 * products * heads * headDim;
+
+/**
+ * Tiles of queries with the operations of so many products, those with the most keys first. A tile has `rows` of the
+ * query heads of one key head, token by token.
+ */
+function queryTiles(call: Attention, rows: number, products: number, most: number) {
+  const { tokens, heads, kvHeads } = call;
+  const each = (rows * kvHeads) / heads;
+  const last = ceilDiv(tokens * heads, rows * kvHeads) - 1;
+  const pairs = (tile: number) => pairsOfQueries(tile * each, Math.min(tokens, (tile + 1) * each));
+  const ranges = cutTiles(last + 1, (i) => workOf(products, call) * pairs(last - i), most);
+  return ranges.map(({ first, ...range }) => ({ ...range, lastTile: last - first }));
 }
 
-/** `attentionBackwardKV` on matrix units. */
-export function attentionBackwardKVMatrix(
-  stream: Stream,
-  call: Attention & { dout: View; dk: View; dv: View; scratch: View },
-): void {
-  dispatchBackwardKV(stream, kvKernels(stream.gpu, call.headDim), call);
-}
-
-/** `attentionBackwardQ` on matrix units. */
-export function attentionBackwardQMatrix(stream: Stream, call: Attention & { dout: View; dq: View }): void {
-  dispatchBackwardQ(stream, qKernels(stream.gpu, call.headDim), call);
-}
-
-export function dispatchAttention(
+export function dispatchForward(
   stream: Stream,
   { kernel, rows }: Made<ReturnType<typeof forwardKernel>>,
-  call: Attention & { o: View },
+  call: AttentionForward,
+  most = MOST_WORK,
 ): void {
   const { q, k, v, ranges, o, stats, tokens, heads, kvHeads, scale } = call;
-  const tiles = ceilDiv((tokens * heads) / kvHeads, rows);
-  stream.dispatch(kernel, {
-    buffers: [q, k, v, ranges, o, stats],
-    params: { tokens, heads, kv_heads: kvHeads, scale, last_tile: tiles - 1 },
-    groups: [tiles, kvHeads],
-    work: 2 * matrixWork(call),
-  });
+  for (const { lastTile, count, work } of queryTiles(call, rows, 2, most))
+    stream.dispatch(kernel, {
+      buffers: [q, k, v, ranges, o, stats],
+      params: { tokens, heads, kv_heads: kvHeads, scale, last_tile: lastTile },
+      groups: [count, kvHeads],
+      work,
+    });
 }
 
-export function dispatchBackwardKV(
+export function dispatchKeys(
   stream: Stream,
   { kernel, rows }: Made<ReturnType<typeof backwardKernel>>,
-  call: Attention & { dout: View; dk: View; dv: View; scratch: View },
+  call: AttentionKeys,
+  most = MOST_WORK,
 ): void {
-  const { q, k, v, dout, stats, ranges, dk, dv, tokens, heads, kvHeads, scale } = call;
-  const { parts, partHeads, values, k0, v0 } = sharesOf(call);
-  stream.dispatch(kernel, {
-    buffers: [q, k, v, dout, stats, ranges, k0, v0],
-    bytes: bytesBeside([q, k, v, dout, stats, ranges], 2 * parts * values),
-    params: { tokens, heads, kv_heads: kvHeads, scale, parts, part_heads: partHeads, tile: 0 },
-    groups: [ceilDiv(tokens, rows), kvHeads * parts],
-    work: 4 * matrixWork(call),
-  });
-  if (parts === 1) return;
-  sumSlices(stream, { slices: k0, y: dk, count: parts, values });
-  sumSlices(stream, { slices: v0, y: dv, count: parts, values });
+  const { q, k, v, dout, stats, ranges, tokens, heads, kvHeads, headDim, scale } = call;
+  const { parts, partHeads, dk, dv, add } = shareHeads(call, rows);
+  const inputs = [q, k, v, dout, stats, ranges];
+  const pairs = (tile: number) => pairsOfKeys(tile * rows, Math.min(tokens, (tile + 1) * rows), tokens);
+  const cuts = cutTiles(ceilDiv(tokens, rows), (tile) => workOf(4, call) * pairs(tile), most);
+  for (const { first, count, work } of cuts)
+    stream.dispatch(kernel, {
+      buffers: [...inputs, dk, dv],
+      bytes: bytesBeside(inputs, 2 * parts * tokens * kvHeads * headDim),
+      params: { tokens, heads, kv_heads: kvHeads, scale, parts, part_heads: partHeads, tile: first },
+      groups: [count, kvHeads * parts],
+      work,
+    });
+  add(stream);
 }
 
-export function dispatchBackwardQ(
+export function dispatchQueries(
   stream: Stream,
   { kernel, rows }: Made<ReturnType<typeof backwardKernel>>,
-  call: Attention & { dout: View; dq: View },
+  call: AttentionQueries,
+  most = MOST_WORK,
 ): void {
   const { q, k, v, dout, stats, ranges, dq, tokens, heads, kvHeads, scale } = call;
-  const tiles = ceilDiv((tokens * heads) / kvHeads, rows);
-  stream.dispatch(kernel, {
-    buffers: [q, k, v, dout, stats, ranges, dq],
-    params: {
-      tokens,
-      heads,
-      kv_heads: kvHeads,
-      scale,
-      parts: 1,
-      part_heads: heads / kvHeads,
-      tile: tiles - 1,
-    },
-    groups: [tiles, kvHeads],
-    work: 3 * matrixWork(call),
-  });
+  const shape = { tokens, heads, kv_heads: kvHeads, scale, parts: 1, part_heads: heads / kvHeads };
+  for (const { lastTile, count, work } of queryTiles(call, rows, 3, most))
+    stream.dispatch(kernel, {
+      buffers: [q, k, v, dout, stats, ranges, dq],
+      params: { ...shape, tile: lastTile },
+      groups: [count, kvHeads],
+      work,
+    });
 }
 
-/** Keys of all key heads that workgroups should have, together: what attentionScratch has room for. */
-const KEYS_AT_ONCE = 384 * 32;
-
-/** How many shares the query heads of a key head are in, of how many heads, and where each share's dk and dv go. */
-function sharesOf({
-  tokens,
-  heads,
-  kvHeads,
-  headDim,
-  scratch,
-  dk,
-  dv,
-}: Attention & { dk: View; dv: View; scratch: View }) {
-  const shared = heads / kvHeads;
-  const most = Math.floor(KEYS_AT_ONCE / (32 * ceilDiv(tokens, 32) * kvHeads));
-  const partHeads = ceilDiv(shared, Math.max(1, most));
-  const parts = ceilDiv(shared, partHeads);
-  const values = tokens * kvHeads * headDim;
-  // By what the scratch holds, not by what is used of it: passes of all lengths share their bind groups.
-  const half = 256 * Math.floor(scratch.size / 512);
-  if (parts > 1 && 4 * parts * values > half)
-    throw new Error(`scratch of ${scratch.size} bytes is too small`);
-  const [k0, v0] =
-    parts > 1
-      ? [view(scratch.buffer, scratch.offset, half), view(scratch.buffer, scratch.offset + half, half)]
-      : [dk, dv];
-  return { parts, partHeads, values, k0, v0 };
+function variant<Call extends Attention, K>(
+  name: Name,
+  made: (gpu: Gpu, headDim: number) => Made<K>,
+  dispatch: (stream: Stream, made: Made<K>, call: Call, most?: number) => void,
+): AttentionVariant<Call> {
+  return {
+    ...{ name: 'matrix', precision: 'matrix' },
+    supported: (gpu) => supported(gpu, name),
+    fits: ({ headDim }) => HEAD_DIMS.includes(headDim),
+    dispatch: (stream, call, most) => dispatch(stream, made(stream.gpu, call.headDim), call, most),
+  };
 }
 
-/** Operations of one of attention's matrix products over the causal half, as if the pass were one document. */
-function matrixWork({ tokens, heads, headDim }: Attention): number {
-  return tokens * tokens * heads * headDim;
-}
+/** Attention on matrix units, and its gradients of keys and values, and of queries. */
+export const MATRIX_FORWARD = variant('forward', forwardKernels, dispatchForward);
+export const MATRIX_KEYS = variant('backwardKV', kvKernels, dispatchKeys);
+export const MATRIX_QUERIES = variant('backwardQ', qKernels, dispatchQueries);

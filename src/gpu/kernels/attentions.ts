@@ -1,4 +1,5 @@
 import type { Stream } from '../stream.ts';
+import { MATRIX_FORWARD, MATRIX_KEYS, MATRIX_QUERIES } from './attention-matrix.ts';
 import { TILE_FORWARD, TILE_KEYS, TILE_QUERIES } from './attention-tiles.ts';
 import type { AttentionVariant } from './attention-variant.ts';
 import type { AttentionForward, AttentionKeys, AttentionQueries } from './attention.ts';
@@ -14,9 +15,9 @@ export type AttentionClass = keyof AttentionCalls;
 /** Every way to compute each; of a rung's variants that a device supports the first that fits is its default. */
 export const ATTENTIONS: { readonly [C in AttentionClass]: readonly AttentionVariant<AttentionCalls[C]>[] } =
   {
-    attention: TILE_FORWARD,
-    'attention keys': TILE_KEYS,
-    'attention queries': TILE_QUERIES,
+    attention: [...TILE_FORWARD, MATRIX_FORWARD],
+    'attention keys': [...TILE_KEYS, MATRIX_KEYS],
+    'attention queries': [...TILE_QUERIES, MATRIX_QUERIES],
   };
 
 export const ATTENTION_CLASSES = Object.keys(ATTENTIONS) as AttentionClass[];
