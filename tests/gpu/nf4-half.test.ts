@@ -59,16 +59,15 @@ function arraysForUnits(): Way {
   };
 }
 
-/** On matrix units in subgroups of a size that is asked for, as where a device has several. */
-function sizedSubgroups(matrix: MatrixUnits): Way {
-  const [shape] = matrix.shapes;
+/** On matrix units as other devices or browsers have them: `units` says what differs here. */
+function otherUnits(name: string, units: MatrixUnits): Way {
+  const [shape] = units.shapes;
   const grid = GRIDS[0]!;
   const tile = matrixTile(shape!, grid);
-  const text = (code: string) => matrixText(shape!, grid, { ...matrix, sized: true }, code);
-  const forward = forwardKernel('sized forward', text(HALF_TEXTS.matrixForward));
-  const grad = gradKernel('sized gradient', text(HALF_TEXTS.matrixGrad));
+  const forward = forwardKernel(name, matrixText(shape!, grid, units, HALF_TEXTS.matrixForward));
+  const grad = gradKernel(name, matrixText(shape!, grid, units, HALF_TEXTS.matrixGrad));
   return {
-    name: 'matrix 2x2 in subgroups of a size asked for',
+    name,
     tolerance: 1e-3,
     forward: (stream, call) => dispatchForward(stream, forward, tile, call),
     grad: (stream, call) => dispatchGrad(stream, grad, tile, call),
@@ -83,7 +82,10 @@ beforeAll(async () => {
   const { device, matrix } = t.gpu;
   ways = [
     ...standIns(),
-    ...(matrix && device.features.has(SIZE_FEATURE) ? [sizedSubgroups(matrix)] : []),
+    ...(matrix ? [otherUnits('matrices in the older dialect', { ...matrix, dialect: 'flag' })] : []),
+    ...(matrix && device.features.has(SIZE_FEATURE)
+      ? [otherUnits('matrices in subgroups of a size asked for', { ...matrix, sized: true })]
+      : []),
     ...HALF_FORWARD.flatMap((variant) => {
       const grad = HALF_GRAD.find(({ name }) => name === variant.name)!;
       if (!variant.supported(t.gpu)) return [];
