@@ -17,8 +17,9 @@ const THREADS = SUBGROUP_SIZE * SUBGROUPS_M * SUBGROUPS_N;
 const STRIDE_LEFT = u32(K);
 const STRIDE_RIGHT = u32(K);
 
-var<workgroup> tile_left: array<f16, 2u * u32(M) * STRIDE_LEFT>;
-var<workgroup> tile_right: array<f16, 4u * u32(N) * STRIDE_RIGHT>;
+const LEFT = 2u * u32(M) * STRIDE_LEFT;
+const RIGHT = 4u * u32(N) * STRIDE_RIGHT;
+
 var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
 
 // Writes one matrix of sums to where it lies in the workgroup's 8 matrices a subgroup.
@@ -37,8 +38,8 @@ fn main(
   @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_invocation_id) in_subgroup: u32,
 ) {
-  for (var i = lane; i < 2u * u32(M) * STRIDE_LEFT; i += THREADS) { tile_left[i] = f16(p.left); }
-  for (var i = lane; i < 4u * u32(N) * STRIDE_RIGHT; i += THREADS) { tile_right[i] = f16(p.right); }
+  for (var i = lane; i < LEFT / 4u; i += THREADS) { put_left(4u * i, vec4<f16>(f16(p.left))); }
+  for (var i = lane; i < RIGHT / 4u; i += THREADS) { put_right(4u * i, vec4<f16>(f16(p.right))); }
   workgroupBarrier();
   let l0 = load_left(0u);
   let l1 = load_left(u32(M) * STRIDE_LEFT);
