@@ -7,7 +7,7 @@ import { compileRun } from './compile.ts';
 import type { RunEvent } from './events.ts';
 import { newPlan } from './new-plan.ts';
 import { prepare, type Prepared, type RunInputs } from './prepare.ts';
-import { openSession } from './session.ts';
+import { loadInputs, openSession } from './session.ts';
 
 /** Evaluating a token costs about a third of training on it: there is no backward pass, and nothing is recomputed. */
 const EVALUATION_COST = 1 / 3;
@@ -38,7 +38,10 @@ export async function warmUp(
   const { seed } = inputs.recipe;
   const gpu = await openGpu();
   const plan = await newPlan(gpu, prepared, { memory, precision, tuning, emit });
-  const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit);
+  // Hashed as it is read, so that the cache keeps it for the run.
+  const onContent = cache && cache.content === undefined ? () => undefined : undefined;
+  const load = () => loadInputs(gpu, prepared, plan, emit, onContent);
+  const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit, load);
   await compileRun(gpu, prepared, plan, emit);
   const placed = stepWindows(
     grouping,

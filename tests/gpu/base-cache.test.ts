@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { FolderCacheStorage } from '../../src/cli/base-cache.ts';
 import { nodeFolder } from '../../src/cli/node-files.ts';
+import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { openBaseModel } from '../../src/formats/base-model.ts';
 import { BaseCache } from '../../src/model/base-cache.ts';
 import type { CacheStorage } from '../../src/model/base-cache-storage.ts';
 import { loadBase } from '../../src/model/load-base.ts';
 import { BrowserCacheStorage } from '../../src/storage/base-cache.ts';
+import { warmUp } from '../../src/run/warm-up.ts';
 import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
 import { deviceBytes } from '../support/device-bytes.ts';
 import { testGpu } from '../support/gpu.ts';
@@ -240,4 +242,18 @@ it('a run hashes its base as it loads it, and later goes on from the cache alone
   expect(again).not.toContain('hashing');
   expect(again).not.toContain('caching the base');
   expect(again).toContain('loading the base');
+});
+
+it('a base that was loaded to measure how long a run will take is kept for the run', async () => {
+  const cache = new BaseCache(new FolderCacheStorage(join(scratch, `cache-${count}`)));
+  const inputs = { ...(await caseInputs('prequant')), base: await nodeFolder(base) };
+  const gpu = await openNodeGpu('floor');
+  await warmUp(
+    inputs,
+    () => Promise.resolve(gpu),
+    () => undefined,
+    { baseCache: cache },
+  );
+  gpu.close();
+  expect(await start(cache)).toMatchObject({ hashed: false, kept: false, notes: [] });
 });
