@@ -2,7 +2,7 @@ import { Profiler } from '../gpu/profiler.ts';
 import type { Session } from '../run/session.ts';
 import type { Pass } from '../text/packing.ts';
 import type { Ceilings } from './ceilings.ts';
-import { counting } from './counts.ts';
+import { attentionShare, counting } from './counts.ts';
 import { modelTitle, type ModelName } from './models.ts';
 import { matrixCells, matrixColumn, rateCells, type Section } from './report.ts';
 import { keptNote } from './step-session.ts';
@@ -16,7 +16,7 @@ export async function profileStep(
 ): Promise<Section> {
   const { gpu } = stream;
   const timed = gpu.device.features.has('timestamp-query');
-  const { kernels, listener } = counting();
+  const { kernels, listener } = counting(attentionShare([pass]));
   stream.listener = listener;
   const profiler = timed ? new Profiler(gpu) : undefined;
   stream.profiler = profiler;

@@ -84,7 +84,8 @@ export async function* measureSteps(
   const needed = await neededKernels({ ...inputs, shortest: 4 }, plan, gpu);
   await compileKernels(gpu, needed, (done) => onProgress(`compiling kernels, ${done} of ${needed.length}`));
   const steps: Cell[][] = [];
-  for (const { title, passes } of cases(group, plan, inputs.model.config.vocabSize)) {
+  const all = cases(group, plan, inputs.model.config.vocabSize);
+  for (const { title, passes } of all) {
     onProgress(`${modelTitle(name)}, ${plan.precision}: ${title}`);
     const counts = await countStep(inputs, plan, passes, gpu);
     steps.push(await measureStep(session, title, passes, counts, call));
@@ -113,7 +114,7 @@ export async function* measureSteps(
       `GPU MiB: all that the session holds, for passes of up to ${plan.passTokens} tokens.`,
     ],
   };
-  yield profileStep(session, name, plainPass(plan.passTokens), call.ceilings);
+  yield profileStep(session, name, group.mixed ? all[0]!.passes[0]! : plainPass(longest), call.ceilings);
 }
 
 /** The group's rows as the passes of steps. */
