@@ -38,7 +38,7 @@ interface Group {
 }
 
 /** Tokens of the row that shorter ones share a plan with. */
-const shared = (name: ModelName): number => (name === 'tiny' ? 64 : 1024);
+const shared = (name: ModelName): number => (name === 'tiny' ? 16 : 1024);
 
 /**
  * Single rows, a step each: those up to `shared` have one plan, each longer one that of a run over such rows. Then
@@ -55,6 +55,7 @@ export function stepGroups(name: ModelName, tokens: readonly number[]): Group[] 
   const short = tokens.filter((n) => n <= most);
   return [
     ...(short.length > 0 ? [single(most, short)] : []),
+    ...tokens.filter((n) => n > most).map((n) => single(n, [n])),
     {
       title: `steps of ${ROWS} rows`,
       longest: most,
@@ -62,7 +63,6 @@ export function stepGroups(name: ModelName, tokens: readonly number[]): Group[] 
       tokens: [],
       mixed: name === 'tiny' ? [4, 16] : [60, 600],
     },
-    ...tokens.filter((n) => n > most).map((n) => single(n, [n])),
   ];
 }
 
