@@ -1,7 +1,7 @@
 import { freeMemory } from '../gpu/free-memory.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { FinetuneCall } from './call.ts';
-import { chooseMemory, keptWhole } from './memory-choice.ts';
+import { chooseMemory, keptWhole, UNTOLD_BYTES } from './memory-choice.ts';
 import { largestInput, passInput, sizedInput, type PassInput } from './pass-size.ts';
 import type { Prepared } from './prepare.ts';
 import { newRunPlan, type RunPlan } from './run-plan.ts';
@@ -29,7 +29,7 @@ export async function newPlan(
     : await freeMemory(gpu, keptWhole(largestInput(asked, maxStorageBufferBindingSize)), (done, total) =>
         emit({ type: 'phase', phase: 'measuring memory', done, total, unit: 'bytes' }),
       );
-  const bytes = budget ?? free;
+  const bytes = budget ?? free ?? (gpu.software ? undefined : UNTOLD_BYTES);
   const input =
     bytes === undefined ? passInput(asked) : sizedInput(asked, bytes, maxStorageBufferBindingSize);
   const choice = chooseMemory(input, { budget, free, software: gpu.software });

@@ -105,6 +105,8 @@ export function matrixFits(gpu: Gpu, grid: SubgroupGrid): boolean {
   const { limits } = gpu.device;
   return (
     bytes <= limits.maxComputeWorkgroupStorageSize &&
+    // A thread brings eight numbers of the right tile at least.
+    subgroups * gpu.matrix.subgroupSize <= 4 * columns &&
     subgroups * gpu.matrix.subgroupSize <= limits.maxComputeInvocationsPerWorkgroup
   );
 }

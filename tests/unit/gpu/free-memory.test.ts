@@ -73,6 +73,10 @@ describe('how much memory of a GPU is free', () => {
     expect(await measure(fake({ own: 0.9 * GIB, rate: 250e9 }).pieces, 13 * GIB)).toBeUndefined();
   });
 
+  it('is all that a small run wants, as fast as it may be', async () => {
+    expect(await measure(fake({ own: 8 * GIB, rate: 256e9 }).pieces, 0.4 * GIB)).toBe(0.4 * GIB);
+  });
+
   it('does not take another program’s burst for the end of it', async () => {
     let writes = 0;
     const { pieces } = fake({ own: 8 * GIB, rate: 256e9, late: () => (++writes % 5 === 0 ? 0.4 : 0) });
