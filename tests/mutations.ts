@@ -50,8 +50,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: "accumulation: the loss divided by the pass's tokens, not the step's",
     file: 'src/train/step.ts',
-    find: 'gradScale: 1 / targets',
-    replace: 'gradScale: 1 / pass.targets.index.length',
+    find: 'lossBegin, gradScale });',
+    replace: 'lossBegin, gradScale: 1 / targets });',
     test: ['tests/gpu/packing.test.ts', 'one row a pass, dropout 0'],
   },
   {

@@ -29,10 +29,12 @@ export interface StepCounts {
 
 /** What attention within documents does of what it would do if each pass were one document. */
 export function attentionShare(passes: readonly Pass[]): number {
-  const square = (of: (pass: Pass, token: number) => number) =>
-    passes.reduce((sum, pass) => pass.ids.reduce((s, _, token) => s + of(pass, token), sum), 0);
-  const within = square(({ docBegin, docEnd }, token) => docEnd[token]! - docBegin[token]!);
-  return within / square(({ ids }) => ids.length);
+  const pairs = (begin: (pass: Pass, token: number) => number) =>
+    passes.reduce(
+      (sum, pass) => pass.ids.reduce((s, _, token) => s + token + 1 - begin(pass, token), sum),
+      0,
+    );
+  return pairs(({ docBegin }, token) => docBegin[token]!) / pairs(() => 0);
 }
 
 /** Kernels whose calls reckon with one document a pass: they do not see the documents. */

@@ -36,7 +36,7 @@ export function numberOption({ whole = false, min = -Infinity, max = Infinity })
 
 /** What --memory does. */
 export const MEMORY_HELP =
-  'GPU memory that the run may take, such as 4GB or 3500MiB: the more, the less of each layer is computed twice';
+  'GPU memory that the run may take, such as 4GB or 3500MiB: the more, the less of each layer is computed twice, and the larger are passes';
 
 /** A parser for an amount of memory: "4GB", "3500 MiB"; in bytes. */
 export function memoryOption(text: string): number {

@@ -1,24 +1,35 @@
+import fillCode from '../../shaders/memory_fill.wgsl?raw';
 import type { Gpu } from './device.ts';
-import type { GpuBuffer } from './memory.ts';
+import { Kernel } from './kernel.ts';
+import { view, type GpuBuffer } from './memory.ts';
+import { Stream } from './stream.ts';
 import { refusal } from './tuning/scopes.ts';
 
 /** Memory is taken in pieces of so many bytes: a buffer of this size is within WebGPU's guaranteed limits. */
 const PIECE_BYTES = 2 ** 28;
+/** A half is what may be bound at once. */
+const BOUND_BYTES = PIECE_BYTES / 2;
 /** What a measurement should last, so that the way to the device and back does not blur it, and its fewest writes. */
 const TIMED_SECONDS = 0.05;
 const LEAST_TIMES = 2;
-/**
- * Bytes a second that only memory of the GPU's own reaches: the host's, 128 bits wide, stays below. On D3D12 a buffer is
- * zeroed by copies of 4 MiB, which cards of 192 GB/s may do at no more than 140.
- */
+/** Bytes a second that only memory of the GPU's own reaches: the host's, 128 bits wide, stays below. */
 const OWN_RATE = 120e9;
 /** Bytes that are taken before the rate counts. */
 const RATED_BYTES = 2 ** 30;
 /** Writing takes so many times as long as at the best rate, and so many seconds more for what else a desktop draws: longer is paging. */
-const SLOWER = 1.3;
+const SLOWER = 1.5;
 const SLACK_SECONDS = 0.02;
 /** Of what is free, what a run may take: the desktop goes on drawing. */
 const SHARE = 0.9;
+/** Workgroups of the kernel: more than any device runs at once. */
+const FILL_GROUPS = 8192;
+
+const fillKernel = new Kernel({
+  name: 'memory_fill',
+  code: fillCode,
+  buffers: ['read_write'],
+  params: { count4: 'u32' },
+});
 
 /** Memory of a device, taken piece by piece. */
 export interface Pieces {
@@ -28,28 +39,41 @@ export interface Pieces {
   write(times: number): Promise<number>;
 }
 
+/** What a run may want of a device's memory, in bytes. */
+interface Wanted {
+  most: number;
+  /** At most, where the memory seems to be the host's. */
+  ofHost: number;
+}
+
 /**
- * Bytes that a run may take of the GPU's own memory, `wanted` at most. WebGPU does not tell how much there is: it is
- * taken until the device refuses, or is seen to page (some drivers lend the host's memory instead of refusing), and
- * given back. undefined where the memory seems to be the host's. `onProgress` in bytes.
+ * Bytes that a run may take of the device's memory. WebGPU does not tell how much there is: it is taken until the
+ * device refuses, or is seen to page (some drivers lend the host's memory instead of refusing), and given back.
+ * `onProgress` in bytes.
  */
 export async function freeMemory(
   gpu: Gpu,
-  wanted: number,
+  { most, ofHost }: Wanted,
   onProgress: (held: number, wanted: number) => void,
-): Promise<number | undefined> {
-  if (gpu.device.adapterInfo.vendor === 'apple') return undefined; // its GPUs share the host's, however fast
+): Promise<number> {
+  // Apple's GPUs share the host's, however fast.
+  const shared = gpu.device.adapterInfo.vendor === 'apple';
+  const stream = new Stream(gpu);
   const buffers: GpuBuffer[] = [];
   try {
-    return await measureFree(piecesOf(gpu, buffers), wanted, onProgress);
+    await fillKernel.compile(gpu);
+    const wanted = { most: shared ? Math.min(most, ofHost) : most, ofHost };
+    return await measureFree(piecesOf(stream, buffers), wanted, onProgress);
   } finally {
     for (const buffer of buffers) gpu.memory.free(buffer);
+    stream.close();
     // What was freed is the device's again once its queue is through.
     await gpu.device.queue.onSubmittedWorkDone();
   }
 }
 
-function piecesOf({ device, memory }: Gpu, buffers: GpuBuffer[]): Pieces {
+function piecesOf(stream: Stream, buffers: GpuBuffer[]): Pieces {
+  const { device, memory } = stream.gpu;
   return {
     async take() {
       const refused = await refusal(device, () => {
@@ -59,10 +83,15 @@ function piecesOf({ device, memory }: Gpu, buffers: GpuBuffer[]): Pieces {
     },
     async write(times) {
       const begun = performance.now();
-      const encoder = device.createCommandEncoder();
-      for (let i = 0; i < times; i++) for (const { raw } of buffers) encoder.clearBuffer(raw);
-      device.queue.submit([encoder.finish()]);
-      await device.queue.onSubmittedWorkDone();
+      for (let i = 0; i < times; i++)
+        for (const buffer of buffers)
+          for (const offset of [0, BOUND_BYTES])
+            stream.dispatch(fillKernel, {
+              buffers: [view(buffer, offset, BOUND_BYTES)],
+              params: { count4: BOUND_BYTES / 16 },
+              groups: [FILL_GROUPS],
+            });
+      await stream.finish();
       return (performance.now() - begun) / 1000;
     },
   };
@@ -71,11 +100,12 @@ function piecesOf({ device, memory }: Gpu, buffers: GpuBuffer[]): Pieces {
 /** As `freeMemory`, of any pieces. */
 export async function measureFree(
   pieces: Pieces,
-  wanted: number,
+  { most, ofHost }: Wanted,
   onProgress: (held: number, wanted: number) => void,
-): Promise<number | undefined> {
+): Promise<number> {
   let best = Infinity; // seconds a byte
   let held = 0;
+  let wanted = most;
   while (SHARE * held < wanted) {
     onProgress(Math.min(held, wanted), wanted);
     if (!(await pieces.take())) break;
@@ -89,8 +119,7 @@ export async function measureFree(
     if (pages(seconds)) break;
     best = Math.min(best, seconds / bytes);
     held = now;
-    if (held >= RATED_BYTES && best * OWN_RATE > 1) return undefined;
+    if (held >= RATED_BYTES && best * OWN_RATE > 1) wanted = Math.min(most, ofHost);
   }
-  if (SHARE * held >= wanted) return wanted;
-  return held < RATED_BYTES ? undefined : Math.floor(SHARE * held);
+  return Math.min(wanted, Math.floor(SHARE * held));
 }

@@ -20,7 +20,7 @@ export interface MemoryChoice {
 }
 
 /**
- * Bytes that a run takes at most of a GPU whose memory was neither told nor measured: what it has may be the host's.
+ * Bytes that a run takes at most where nobody told how many, and the GPU's memory seems to be the host's.
  * The smallest GPU that the recipe is meant for has 4 GiB.
  */
 export const UNTOLD_BYTES = 3.5 * 2 ** 30;
@@ -113,14 +113,20 @@ export function chooseMemory(
   return fittingChoice(input, UNTOLD_BYTES) ?? standard;
 }
 
-/** The choice of an earlier start where the budget allows it, else a new one. Throws UserError. */
+/**
+ * The choice of an earlier start where the budget allows it, else a smaller one: passes stay as large as they were.
+ * Throws UserError.
+ */
 export function keepChoice(
   input: MemoryPlanInput,
   earlier: MemoryChoice,
   budget: number | undefined,
 ): MemoryChoice {
   if (budget === undefined || bytesOf(input, earlier) <= budget) return earlier;
-  return chooseMemory(input, { budget, software: false });
+  const smaller = fittingChoice(input, budget);
+  if (smaller) return smaller;
+  const fixed = `this run began with passes of ${input.passTokens} tokens, which its numbers depend on: allow more, go on on a GPU that has more, or start a new run`;
+  return overBudget(input, budget, fixed);
 }
 
 /** What to try, in this order, where the device refuses a choice: each takes less than the one before. */
@@ -135,9 +141,13 @@ export function smallerChoices(input: MemoryPlanInput, refused: MemoryChoice): M
   }) as MemoryChoice[];
 }
 
-function overBudget(input: MemoryPlanInput, budget: number): never {
+function overBudget(
+  input: MemoryPlanInput,
+  budget: number,
+  remedy = 'lower training.max_seq_length or lora.r, or allow more',
+): never {
   const smallest = smallestChoice(input);
   throw new UserError(
-    `Memory: ${mib(budget)} MiB are allowed, and this run needs at least ${mib(Math.ceil(bytesOf(input, smallest)))} MiB (${showParts(memoryPlan(withChoice(input, smallest)))}); lower training.max_seq_length or lora.r, or allow more.`,
+    `Memory: ${mib(budget)} MiB are allowed, and this run needs at least ${mib(Math.ceil(bytesOf(input, smallest)))} MiB (${showParts(memoryPlan(withChoice(input, smallest)))}); ${remedy}.`,
   );
 }

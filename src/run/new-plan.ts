@@ -23,13 +23,14 @@ export async function newPlan(
   const asked = passInputOf(prepared);
   const { maxStorageBufferBindingSize } = gpu.device.limits;
   const { memory: budget, emit } = call;
+  const most = keptWhole(largestInput(asked, maxStorageBufferBindingSize));
   const told = budget !== undefined || gpu.software;
   const free = told
     ? undefined
-    : await freeMemory(gpu, keptWhole(largestInput(asked, maxStorageBufferBindingSize)), (done, total) =>
+    : await freeMemory(gpu, { most, ofHost: UNTOLD_BYTES }, (done, total) =>
         emit({ type: 'phase', phase: 'measuring memory', done, total, unit: 'bytes' }),
       );
-  const bytes = budget ?? free ?? (gpu.software ? undefined : UNTOLD_BYTES);
+  const bytes = budget ?? free;
   const input =
     bytes === undefined ? passInput(asked) : sizedInput(asked, bytes, maxStorageBufferBindingSize);
   const choice = chooseMemory(input, { budget, free, software: gpu.software });

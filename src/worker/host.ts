@@ -59,9 +59,15 @@ async function deviceFacts(): Promise<DeviceFacts> {
   checkWebGpu();
   const gpu = await requestGpu();
   if (!gpu) throw new UserError(NO_ADAPTER);
-  const { name, software, device } = gpu;
+  const { name, software } = gpu;
+  const { limits } = gpu.device;
   gpu.close();
-  return { name, software, maxBufferBytes: device.limits.maxBufferSize };
+  return {
+    name,
+    software,
+    maxBufferBytes: limits.maxBufferSize,
+    bindingBytes: limits.maxStorageBufferBindingSize,
+  };
 }
 
 const api: EngineApi = {
@@ -78,8 +84,9 @@ const api: EngineApi = {
   plan: (inputs) =>
     answer(async () => {
       // Where there is no device the page says so by itself.
-      const software = await (facts ??= deviceFacts()).then((device) => device.software).catch(() => true);
-      return plan(await kept.inputs(inputs), { budget: runs.device.memory, software });
+      const unknown = { software: true, bindingBytes: Infinity };
+      const { software, bindingBytes } = await (facts ??= deviceFacts()).catch(() => unknown);
+      return plan(await kept.inputs(inputs), { budget: runs.device.memory, software, bindingBytes });
     }),
   estimate: (inputs, onEvent) =>
     answer(async () => {

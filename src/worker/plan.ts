@@ -14,24 +14,33 @@ import { stateAllocations } from '../train/optimizer-state.ts';
 import { runInputs } from './files.ts';
 import type { ChosenInputs, PlanFacts, TimeEstimate } from './protocol.ts';
 
+/** What a plan needs to know of a device. */
+interface PlanDevice {
+  /** Bytes that a run may take, where somebody told. */
+  budget: number | undefined;
+  software: boolean;
+  /** The most that it binds at once. */
+  bindingBytes: number;
+}
+
 /**
- * What a run of these inputs will take of a device; `budget` in bytes, as for chooseMemory. Throws UserError where an
+ * What a run of these inputs will take of a device. Throws UserError where an
  * input is not sound.
  */
 export async function plan(
   inputs: ChosenInputs,
-  { budget, software }: { budget: number | undefined; software: boolean },
+  { budget, software, bindingBytes }: PlanDevice,
 ): Promise<PlanFacts> {
   const prepared = await prepare(runInputs(inputs), () => undefined);
   const asked = passInputOf(prepared);
-  const input = budget === undefined ? passInput(asked) : sizedInput(asked, budget, Infinity);
+  const input = budget === undefined ? passInput(asked) : sizedInput(asked, budget, bindingBytes);
   // What is free is measured at the start only.
   const choice = chooseMemory(input, { budget, software: true });
   const bytes = memoryPlan(withChoice(input, choice));
   return {
     bytes: [...bytes],
     total: totalBytes(bytes),
-    ...(budget === undefined && !software && { most: keptWhole(largestInput(asked, Infinity)) }),
+    ...(budget === undefined && !software && { most: keptWhole(largestInput(asked, bindingBytes)) }),
     maxSteps: prepared.maxSteps,
     checkpointBytes: checkpointBytes(prepared),
     storageLeft: (await storageEstimate()).left,

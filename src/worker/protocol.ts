@@ -33,6 +33,8 @@ export interface DeviceFacts {
   name: string;
   software: boolean;
   maxBufferBytes: number;
+  /** The most that it binds at once. */
+  bindingBytes: number;
 }
 
 export interface BaseFacts {

@@ -3,7 +3,7 @@ import type { SaveNow } from '../run/call.ts';
 /** After so long without a checkpoint one is kept for rescue: a lost device or tab costs no more than this. */
 const RESCUE_AFTER_MS = 10 * 60_000;
 
-/** What the user asks of a running run; it listens between two passes. */
+/** What the user asks of a running run; it pauses between two passes, and stops within one. */
 export class RunControl {
   readonly #now: () => number;
   readonly #stop = new AbortController();

@@ -6,6 +6,8 @@ import shlex
 import subprocess
 import tempfile
 
+# All that the benchmark measures.
+SECTIONS = ["counts", "ceilings", "products", "steps", "decoding", "loading"]
 # Retune is to be at least as fast as the first; the second is reported beside it.
 MARK, BESIDE = "NF4, checkpointing", "bf16, no checkpointing"
 
@@ -18,7 +20,9 @@ def run_retune(command, model, tokens, rounds, notes):
     """Runs Retune's benchmark by its command and gives its report, or None."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "bench.json")
-        call = [*shlex.split(command), "--section", "steps", "--precision", "auto"]
+        call = shlex.split(command)
+        if "--section" not in call:
+            call += ["--section", *SECTIONS]
         call += ["--model", model, "--rounds", str(rounds), "--json", path]
         try:
             subprocess.run([*call, "--tokens", *map(str, tokens)], check=True)

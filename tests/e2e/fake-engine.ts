@@ -190,7 +190,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         );
       const software = scenario.device === 'software';
       const name = software ? 'Google SwiftShader' : 'NVIDIA GeForce RTX 4060 Laptop GPU';
-      return ok({ name, software, maxBufferBytes: 2048 * MIB });
+      return ok({ name, software, maxBufferBytes: 2048 * MIB, bindingBytes: 1024 * MIB });
     },
     inspectBase: async (base) =>
       has(base, 'config.json')

@@ -90,7 +90,7 @@ async function runFinetune(options: Options): Promise<number> {
   const begun = performance.now();
   const display = openDisplay();
   const interrupt = new Interrupt(
-    () => display.line('Stopping after the last whole step; press Ctrl-C again to quit at once.'),
+    () => display.line('Stopping; the last whole step is kept. Press Ctrl-C again to quit at once.'),
     () => display.close(),
   );
   try {

@@ -34,7 +34,9 @@ function fake({
   return { pieces, most: () => most };
 }
 
-const measure = (pieces: Pieces, wanted: number) => measureFree(pieces, wanted, () => undefined);
+const OF_HOST = 3.5 * GIB;
+const measure = (pieces: Pieces, most: number) =>
+  measureFree(pieces, { most, ofHost: OF_HOST }, () => undefined);
 
 describe('how much memory of a GPU is free', () => {
   it('is nine tenths of what it grants, where it refuses more', async () => {
@@ -52,7 +54,7 @@ describe('how much memory of a GPU is free', () => {
       [22, 1000e9],
     ] as const) {
       const { pieces, most } = fake({ own: gib * GIB, rate, slow: 14e9 });
-      const free = (await measure(pieces, 80 * GIB))!;
+      const free = await measure(pieces, 80 * GIB);
       expect(free).toBeLessThanOrEqual(gib * GIB);
       expect(free).toBeGreaterThan(0.9 * (gib * GIB - 2 * PIECE));
       // No more is taken than it needs to see that.
@@ -66,11 +68,21 @@ describe('how much memory of a GPU is free', () => {
     expect(most()).toBeLessThanOrEqual((12.9 / 0.9) * GIB + PIECE);
   });
 
-  it('is not told where memory is as slow as the host’s, or less than a gibibyte', async () => {
+  it('is no more than what a run takes of the host’s memory, where it is as slow', async () => {
     const slow = fake({ own: 30 * GIB, rate: 90e9 });
-    expect(await measure(slow.pieces, 13 * GIB)).toBeUndefined();
-    expect(slow.most()).toBe(GIB);
-    expect(await measure(fake({ own: 0.9 * GIB, rate: 250e9 }).pieces, 13 * GIB)).toBeUndefined();
+    expect(await measure(slow.pieces, 13 * GIB)).toBe(OF_HOST);
+    expect(slow.most()).toBe(4 * GIB);
+    // A small card may be as slow: it pages earlier.
+    const card = fake({ own: 2.8 * GIB, rate: 110e9, slow: 11e9 });
+    expect(await measure(card.pieces, 13 * GIB)).toBeLessThan(2.8 * GIB);
+  });
+
+  it('is what a GPU that has little grants', async () => {
+    const granted = 3 * PIECE;
+    expect(await measure(fake({ own: 0.9 * GIB, rate: 250e9 }).pieces, 13 * GIB)).toBe(
+      Math.floor(0.9 * granted),
+    );
+    expect(await measure(fake({ own: 0, rate: 250e9 }).pieces, 13 * GIB)).toBe(0);
   });
 
   it('is all that a small run wants, as fast as it may be', async () => {
@@ -85,8 +97,10 @@ describe('how much memory of a GPU is free', () => {
 
   it('tells how far it is', async () => {
     const told: number[][] = [];
-    await measureFree(fake({ own: 8 * GIB, rate: 256e9 }).pieces, GIB, (held, wanted) =>
-      told.push([held, wanted]),
+    await measureFree(
+      fake({ own: 8 * GIB, rate: 256e9 }).pieces,
+      { most: GIB, ofHost: OF_HOST },
+      (held, wanted) => told.push([held, wanted]),
     );
     expect(told).toEqual([0, 1, 2, 3, 4].map((pieces) => [pieces * PIECE, GIB]));
   });
