@@ -12,7 +12,7 @@ import type { PrecisionChoice } from './precision.ts';
 import type { Prepared } from './prepare.ts';
 import type { RunStore } from './store.ts';
 
-interface Prepare extends Pick<Prepared, 'model' | 'adapter'> {
+interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest'> {
   inputs: { recipe: Recipe };
 }
 
@@ -48,7 +48,11 @@ export function choosePrecision(gpu: Gpu, choice: PrecisionChoice): Precision {
   );
 }
 
-function workload({ model, adapter, inputs }: Prepare, rows: number, precision: Precision): Workload {
+function workload(
+  { model, adapter, inputs, longest }: Prepare,
+  rows: number,
+  precision: Precision,
+): Workload {
   const modules = linearModules(model.config);
   const { heads, kvHeads, headDim } = model.config;
   const storage = scaleStorage(model, inputs.recipe.quantization.useDoubleQuant);
@@ -59,6 +63,7 @@ function workload({ model, adapter, inputs }: Prepare, rows: number, precision: 
     head: { vocab: model.config.vocabSize, rows: logitRows({ config: model.config, tokens: rows }) },
     attention: { heads, kvHeads, headDim },
     rows,
+    longest,
     rank: Math.max(...adapter.weights.map(({ module }) => module.r)),
     nested: storage(modules[0]!).nestedBlock !== undefined,
   };

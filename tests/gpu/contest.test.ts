@@ -1,13 +1,16 @@
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Gpu } from '../../src/gpu/device.ts';
 import { Kernel } from '../../src/gpu/kernel.ts';
+import { ATTENTIONS } from '../../src/gpu/kernels/attentions.ts';
 import type { Nf4Matmul } from '../../src/gpu/kernels/nf4-call.ts';
-import type { Nf4ForwardVariant, Variant } from '../../src/gpu/kernels/nf4-variant.ts';
-import { NF4_FORWARD } from '../../src/gpu/kernels/nf4-variants.ts';
+import type { Nf4ForwardVariant, Precision, Variant } from '../../src/gpu/kernels/nf4-variant.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../../src/gpu/kernels/nf4-variants.ts';
 import { deviceKey, type Winners } from '../../src/gpu/tuning/cache.ts';
 import { fastest, winner } from '../../src/gpu/tuning/contest.ts';
-import { openProducts } from '../../src/gpu/tuning/products.ts';
+import { openProducts, type Tiles } from '../../src/gpu/tuning/products.ts';
+import { raceAttention } from '../../src/gpu/tuning/races.ts';
 import { chooseTiles } from '../../src/gpu/tuning/tune.ts';
+import { Stream } from '../../src/gpu/stream.ts';
 import { testGpu, type TestGpu } from '../support/gpu.ts';
 import { randomNf4 } from '../support/nf4.ts';
 import { Random } from '../support/random.ts';
@@ -165,6 +168,7 @@ describe('choosing tiles', () => {
     head,
     attention,
     rows: 1024,
+    longest: 600,
     rank: 32,
     nested: true,
   } as const;
@@ -234,19 +238,33 @@ describe('choosing tiles by races', () => {
     head,
     attention,
     rows: 40,
+    longest: 12,
     rank: 4,
     nested: true,
   } as const;
   const FORWARD = 'f32 forward 64x96, 64 rows, rank 4, nested';
+  /** What the tests need not race. */
+  const KNOWN: Winners = {
+    'f32 head of 96, 8 rows': 'f32',
+    'f32 attention, 2 heads on 1 of 8, 64 tokens in rows of 16': 'f32 32x64 by 4x4',
+    'f32 attention keys, 2 heads on 1 of 8, 64 tokens in rows of 16': 'f32 32x64 by 4x4',
+    'f32 attention queries, 2 heads on 1 of 8, 64 tokens in rows of 16': 'f32 32x64 by 4x4',
+  };
   let gpu: Gpu;
   beforeAll(async () => {
     // A device that is taken for one that is raced on.
     gpu = { ...(await testGpu()).gpu, software: false };
   });
+  // A few of the products' variants do.
+  beforeEach(() => {
+    for (const variants of [NF4_FORWARD, NF4_GRAD])
+      for (const variant of variants.filter(({ precision }) => precision === 'f32').slice(3))
+        vi.spyOn(variant, 'supported').mockReturnValue(false);
+  });
   afterEach(() => vi.restoreAllMocks());
 
   /** Chooses, with a cache that remembers all that it was told. */
-  async function choose(kept: Winners = {}) {
+  async function choose(kept: Winners = KNOWN, precision: Precision = 'f32') {
     const saves: Winners[] = [];
     const notes: string[] = [];
     const progress: [number, number][] = [];
@@ -259,7 +277,9 @@ describe('choosing tiles by races', () => {
       note: (text: string) => void notes.push(text),
     };
     const before = gpu.memory.total;
-    const tiles = await chooseTiles(gpu, work, tuning).catch((error: unknown) => error as Error);
+    const tiles = await chooseTiles(gpu, { ...work, precision }, tuning).catch(
+      (error: unknown) => error as Error,
+    );
     expect(gpu.memory.total).toBe(before);
     return { tiles, saves, notes, progress };
   }
@@ -271,14 +291,9 @@ describe('choosing tiles by races', () => {
     const { tiles, saves, notes, progress } = await choose();
     expect(notes).toEqual([]);
     const first = saves.find((winners) => winners[FORWARD] !== undefined)!;
-    expect(Object.keys(first)).toEqual([FORWARD]);
-    expect(Object.keys(saves.at(-1)!).toSorted()).toEqual([
-      'f32 attention keys, 2 heads on 1 of 8, 64 rows',
-      'f32 attention queries, 2 heads on 1 of 8, 64 rows',
-      'f32 attention, 2 heads on 1 of 8, 64 rows',
-      FORWARD,
-      FORWARD.replace('forward', 'gradient'),
-    ]);
+    expect(Object.keys(first).toSorted()).toEqual([...Object.keys(KNOWN), FORWARD].toSorted());
+    const all = [...Object.keys(KNOWN), FORWARD, FORWARD.replace('forward', 'gradient')];
+    expect(Object.keys(saves.at(-1)!).toSorted()).toEqual(all.toSorted());
     expect(progress.map(([done]) => done)).toEqual(progress.map(([done]) => done).toSorted((a, b) => a - b));
     expect(progress.at(-1)![0]).toBe(progress.at(-1)![1]);
     const again = await choose(saves.at(-1));
@@ -295,7 +310,7 @@ describe('choosing tiles by races', () => {
     });
     const lost = await choose();
     expect(lost.tiles).toEqual(new Error('the device is lost'));
-    expect(lost.saves.at(-1)).toEqual({ [`not to be tried: ${FORWARD}`]: fatal.name });
+    expect(lost.saves.at(-1)).toEqual({ ...KNOWN, [`not to be tried: ${FORWARD}`]: fatal.name });
     spy.mockClear();
     const { tiles, notes, saves } = await choose(lost.saves.at(-1));
     expect(spy).not.toHaveBeenCalled();
@@ -313,7 +328,8 @@ describe('choosing tiles by races', () => {
     expect(tried).toEqual(raced().map(({ name }) => name));
   });
 
-  it('takes the default where the device has no memory for a race, and races again at the next start', async () => {
+  /** From now on the device refuses memory. */
+  function refuseMemory() {
     const { popErrorScope, pushErrorScope } = gpu.device;
     const filters: GPUErrorFilter[] = [];
     vi.spyOn(gpu.device, 'pushErrorScope').mockImplementation((filter) => {
@@ -325,12 +341,54 @@ describe('choosing tiles by races', () => {
       const error = await popErrorScope.call(gpu.device);
       return refused ? { message: 'no more memory' } : error;
     });
-    const { tiles, saves, notes } = await choose();
+  }
+
+  it('takes the default where the device has no memory for a race, and races again at the next start', async () => {
+    refuseMemory();
+    const { tiles, saves, notes } = await choose({});
     expect(tiles).toMatchObject({ 'forward 64x96': right.name, 'gradient 64x96': right.name });
     expect(saves).toEqual([]);
     expect(notes[0]).toBe(
       `${gpu.name}: for forward 64x96 the kernel ${right.name} is taken without a race (no more memory).`,
     );
+  });
+
+  it('takes no variant in halves without a race, but the first in f32 that may be tried', async () => {
+    refuseMemory();
+    const halves = NF4_FORWARD.filter(({ precision }) => precision === 'f16');
+    expect(halves).not.toEqual([]);
+    for (const variant of halves) vi.spyOn(variant, 'supported').mockReturnValue(true);
+    const taken = async (...fatal: string[]) => {
+      const key = `not to be tried: ${FORWARD.replace('f32', 'f16')}`;
+      const { tiles } = await choose(fatal.length > 0 ? { [key]: fatal.join('; ') } : {}, 'f16');
+      return (tiles as Tiles)['forward 64x96'];
+    };
+    const names = raced().map(({ name }) => name);
+    expect(await taken()).toBe(names[0]);
+    expect(await taken(names[0]!)).toBe(names[1]);
+    expect(await taken(...names)).toBe(names[0]);
+  });
+
+  it('attention is raced on packed rows, and nothing is run before it is named', async () => {
+    const standard = ATTENTIONS['attention keys'][0]!;
+    const dispatches = vi.spyOn(Stream.prototype, 'dispatch');
+    const calls = vi.spyOn(standard, 'dispatch');
+    const writes = vi.spyOn(gpu.device.queue, 'writeBuffer');
+    const onDevice = () => dispatches.mock.contexts.filter((stream) => (stream as Stream).gpu === gpu).length;
+    const before: number[] = [];
+    const may = [standard.name, 'f32 32x64 by 8x4'];
+    const won = await raceAttention(gpu, 'attention keys', work, (name) => may.includes(name), {
+      dropped: (name, why) => expect.fail(`${name}: ${why}`),
+      running: () => void before.push(onDevice()),
+    });
+    expect(may).toContain(won);
+    expect(before[0]).toBe(0);
+    expect(before[1]).toBeGreaterThan(0);
+    const { ranges } = calls.mock.calls[0]![1];
+    const [, , written] = writes.mock.calls.find(([raw]) => raw === ranges.buffer.raw)!;
+    const document = (begin: number, end: number) => Array<number[]>(end - begin).fill([begin, end]);
+    const documents = [document(0, 12), document(12, 24), document(24, 36), document(36, 40)];
+    expect([...(written as Uint32Array)]).toEqual(documents.flat(2));
   });
 });
 

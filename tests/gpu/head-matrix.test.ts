@@ -138,7 +138,7 @@ it('is raced against the head in f32 where there are matrix units, and found rig
   const tiles = await chooseTiles(
     { ...t.gpu, software: false },
     {
-      ...{ precision: 'matrix', shapes: [], width: 96, rows: 40, rank: 8, nested: true },
+      ...{ precision: 'matrix', shapes: [], width: 96, rows: 40, longest: 16, rank: 8, nested: true },
       head: { vocab: 1000, rows: 40 },
       attention: { heads: 2, kvHeads: 1, headDim: 8 },
     },

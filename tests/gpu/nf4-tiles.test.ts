@@ -94,7 +94,7 @@ it('races the variants of each class, and remembers who won', async () => {
   ];
   const head = { vocab: 300, rows: 40 };
   const attention = { heads: 2, kvHeads: 1, headDim: 8 };
-  const common = { head, attention, rows: 40, rank: 8, nested: true };
+  const common = { head, attention, rows: 40, longest: 16, rank: 8, nested: true };
   const work: Workload = { precision: 'f32', shapes, width: 96, ...common };
   const kept = new Map<string, Winners>();
   const cache = {

@@ -1,7 +1,6 @@
 import type { Gpu } from '../device.ts';
-import { attentionDelta, attentionScratch } from '../kernels/attention.ts';
-import type { Heads } from '../kernels/attention-variant.ts';
-import { attention, type AttentionCalls, type AttentionClass } from '../kernels/attentions.ts';
+import { attentionScratch } from '../kernels/attention.ts';
+import type { AttentionCalls, AttentionClass } from '../kernels/attentions.ts';
 import { headSlices, type Table } from '../kernels/head.ts';
 import { HEADS } from '../kernels/heads.ts';
 import type { LoraFactor } from '../kernels/nf4-call.ts';
@@ -92,40 +91,51 @@ export function raceNorms(
 /** How far the scores spread: enough that some keys weigh much more than others. */
 const SCORE_SPREAD = 2;
 
-/** Races the ways to compute a part of attention over one document of a pass's length; resolves to the winner's name. */
+/**
+ * About what all queries have for a log-sum-exp in the races of the gradients, which is as good as the right one: seven
+ * times their spread is more than any score, so that weights are between 0 and 1.
+ */
+const LOG_SUM_EXP = 7 * SCORE_SPREAD;
+
+/** Races the ways to compute a part of attention over a pass of the longest rows; resolves to the winner's name. */
 export function raceAttention<C extends AttentionClass>(
   gpu: Gpu,
   part: C,
-  { precision, rows, attention: heads }: Workload,
+  work: Workload,
   mayRun: MayRun,
   events: RaceEvents,
 ): Promise<string> {
-  const variants = attentionCandidates(part, heads, precision, gpu).filter(named(mayRun));
-  return race<AttentionCalls[C]>(gpu, variants, events, (room, stream) => {
-    const { call, outputs } = furnishAttention(room, stream, rows, heads);
+  const variants = attentionCandidates(part, work.attention, work.precision, gpu).filter(named(mayRun));
+  return race<AttentionCalls[C]>(gpu, variants, events, (room) => {
+    const { call, outputs } = furnishAttention(room, work);
     return { call, output: outputs[part] };
   });
 }
 
-/** What any part of attention takes, with the statistics of these inputs, and where it writes. */
-function furnishAttention(room: Room, stream: Stream, tokens: number, shape: Heads) {
+/** What any part of attention takes, and where it writes. */
+function furnishAttention(room: Room, { rows: tokens, longest, attention: shape }: Workload) {
   const { heads, kvHeads, headDim } = shape;
   const [wide, narrow] = [tokens * heads * headDim, tokens * kvHeads * headDim];
   const [keys, dk, dv] = room.twice(narrow);
   const values = () => room.floats(wide);
   const inputs = { q: values(), k: room.floats(narrow), v: room.floats(narrow), dout: values() };
-  const [o, dq, stats] = [values(), values(), room.floats(2 * tokens * heads)];
+  const [o, dq, stats] = [values(), values(), room.pairs(tokens * heads, LOG_SUM_EXP)];
   const call = {
     ...{ ...inputs, o, dq, dk, dv, stats, tokens, ...shape },
-    ranges: room.words(2 * tokens, [0, tokens]),
+    ranges: room.words(packed(longest, tokens)),
     scratch: room.floats(attentionScratch(tokens, shape)),
     // The product of two numbers of the room has a standard deviation of 1/12.
     scale: (12 * SCORE_SPREAD) / Math.sqrt(headDim),
   };
-  attention(stream, call);
-  attentionDelta(stream, call);
   return { call, outputs: { attention: o, 'attention keys': keys, 'attention queries': dq } };
 }
+
+/** Begin and end of each token's document: all are of `longest` tokens, the last of what is left. */
+const packed = (longest: number, tokens: number): number[] =>
+  Array.from({ length: tokens }, (_, token) => {
+    const begin = token - (token % longest);
+    return [begin, Math.min(begin + longest, tokens)];
+  }).flat();
 
 const named =
   (mayRun: MayRun) =>
@@ -136,12 +146,12 @@ async function race<Call>(
   gpu: Gpu,
   variants: readonly Variant<Call>[],
   events: RaceEvents,
-  furnish: (room: Room, stream: Stream) => Omit<Contest<Call>, 'variants'>,
+  furnish: (room: Room) => Omit<Contest<Call>, 'variants'>,
 ): Promise<string> {
   const room = new Room(gpu);
   const stream = new Stream(gpu);
   try {
-    const contest = await room.furnish((room) => furnish(room, stream));
+    const contest = await room.furnish(furnish);
     return (await fastest(stream, { variants, ...contest }, events)).name;
   } finally {
     stream.close();

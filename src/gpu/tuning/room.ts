@@ -50,12 +50,16 @@ export class Room {
     return [all, view(all.buffer, 0, 4 * count), view(all.buffer, 4 * at, 4 * count)];
   }
 
-  /** These words over and over. */
-  words(count: number, pattern: readonly number[]): View {
-    return this.#filled(
-      Uint32Array.from({ length: count }, (_, i) => pattern[i % pattern.length]!),
-      count,
+  /** So many pairs of floats, the first of each around `first`. */
+  pairs(count: number, first: number): View {
+    const pattern = Float32Array.from({ length: 2 * Math.min(NOISE, count) }, (_, i) =>
+      i % 2 === 0 ? first + this.#value() : this.#value(),
     );
+    return this.#filled(pattern, 2 * count);
+  }
+
+  words(values: readonly number[]): View {
+    return this.#filled(Uint32Array.from(values), values.length);
   }
 
   /** bf16, two in a word: the upper halves of floats. */

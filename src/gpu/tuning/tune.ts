@@ -2,7 +2,7 @@ import type { Gpu } from '../device.ts';
 import type { Heads } from '../kernels/attention-variant.ts';
 import { ATTENTION_CLASSES } from '../kernels/attentions.ts';
 import { HEADS } from '../kernels/heads.ts';
-import type { Precision } from '../kernels/nf4-variant.ts';
+import type { Precision, Variant } from '../kernels/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/nf4-variants.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import type { TuningCache } from './cache.ts';
@@ -33,6 +33,8 @@ export interface Workload {
   attention: Heads;
   /** Most tokens of a pass. */
   rows: number;
+  /** Of a row of text; passes hold as many rows as fit. */
+  longest: number;
   /** Of LoRA; 0 for none. */
   rank: number;
   /** Whether the scales are double-quantised. */
@@ -55,7 +57,7 @@ interface Class {
   /** How its variants are called in notes. */
   title: string;
   /** Its variants on this device, the default first. */
-  variants: readonly string[];
+  variants: readonly Pick<Variant<never>, 'name' | 'precision'>[];
   /** Races those of the variants that may take part; resolves to the winner's name. */
   run(mayRun: (name: string) => boolean, events: RaceEvents): Promise<string>;
 }
@@ -66,10 +68,11 @@ interface Class {
  */
 export async function chooseTiles(gpu: Gpu, work: Workload, tuning: Tuning): Promise<Tiles> {
   const classes = classesOf(gpu, work);
-  if (gpu.software) return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!]));
+  if (gpu.software) return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!.name]));
   const memory = await RaceMemory.open(gpu, tuning.cache);
   const chosen = new Map<Class, string>();
-  const known = ({ race, variants }: Class) => variants.find((name) => name === memory.winner(race));
+  const known = ({ race, variants }: Class) =>
+    variants.find(({ name }) => name === memory.winner(race))?.name;
   const open = classes.filter((one) => one.variants.length > 1 && known(one) === undefined);
   const total = open.reduce((sum, { variants }) => sum + variants.length, 0);
   let done = 0;
@@ -82,11 +85,14 @@ export async function chooseTiles(gpu: Gpu, work: Workload, tuning: Tuning): Pro
   }
   if (total > 0) tuning.onProgress(total, total);
   return Object.fromEntries(
-    classes.map((one) => [one.name, chosen.get(one) ?? known(one) ?? one.variants[0]!]),
+    classes.map((one) => [one.name, chosen.get(one) ?? known(one) ?? one.variants[0]!.name]),
   );
 }
 
-/** Runs one race and keeps its winner; where it cannot be run, the default is taken and the race is left for later. */
+/**
+ * Runs one race and keeps its winner; where it cannot be run, the race is left for later, and the first variant in f32 is
+ * taken: the others are only right where they were held against it.
+ */
 async function decide(
   gpu: Gpu,
   { race, title, variants, run }: Class,
@@ -95,12 +101,11 @@ async function decide(
 ): Promise<string> {
   const leftOut = (name: string, why: string) => note(`${gpu.name}: ${title} ${name} is left out: ${why}.`);
   const fatal = memory.fatal(race);
-  for (const name of variants.filter((one) => fatal.includes(one)))
+  for (const { name } of variants.filter((one) => fatal.includes(one.name)))
     leftOut(name, 'an earlier start ended while it was tried');
-  const able = variants.filter((name) => !fatal.includes(name));
   let latest: string | undefined;
   try {
-    const winner = await run((name) => able.includes(name), {
+    const winner = await run((name) => !fatal.includes(name), {
       dropped: leftOut,
       compiled: step,
       async running(name, what) {
@@ -114,7 +119,8 @@ async function decide(
     // What was tried when a race broke off, as where the device was lost, is not tried again.
     await memory.trying(race, error instanceof RaceDropped ? undefined : latest);
     if (!(error instanceof RaceDropped)) throw error;
-    const name = able[0] ?? variants[0]!;
+    const inF32 = variants.filter(({ precision }) => precision === 'f32');
+    const { name } = inF32.find((one) => !fatal.includes(one.name)) ?? inF32[0]!;
     note(`${gpu.name}: ${title} ${name} is taken without a race (${error.message.replace(/\.$/, '')}).`);
     return name;
   }
@@ -130,7 +136,7 @@ function classesOf(gpu: Gpu, work: Workload): Class[] {
         name,
         race: raceName(name, work),
         title: `for ${name} the kernel`,
-        variants: listed(direction, precision, gpu).map((variant) => variant.name),
+        variants: listed(direction, precision, gpu),
         run: (mayRun, events) => raceProducts(gpu, direction, shape, work, mayRun, events),
       };
     }),
@@ -139,22 +145,22 @@ function classesOf(gpu: Gpu, work: Workload): Class[] {
     name: HEAD_CLASS,
     race: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
     title: 'the head by',
-    variants: candidates(HEADS, precision, gpu).map((variant) => variant.name),
+    variants: candidates(HEADS, precision, gpu),
     run: (mayRun, events) => raceHead(gpu, work, mayRun, events),
   };
   const norms: Class = {
     name: NORM_CLASS,
     race: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
     title: 'the way to add up norms by',
-    variants: candidates(NORMS, 'f32', gpu).map((variant) => variant.name),
+    variants: candidates(NORMS, 'f32', gpu),
     run: (mayRun, events) => raceNorms(gpu, work, mayRun, events),
   };
   const { heads, kvHeads, headDim } = work.attention;
   const attention = ATTENTION_CLASSES.map((part): Class => ({
     name: part,
-    race: `${precision} ${part}, ${heads} heads on ${kvHeads} of ${headDim}, ${roughly(work.rows)} rows`,
+    race: `${precision} ${part}, ${heads} heads on ${kvHeads} of ${headDim}, ${roughly(work.rows)} tokens in rows of ${roughly(work.longest)}`,
     title: `for ${part} the kernel`,
-    variants: attentionCandidates(part, work.attention, precision, gpu).map((variant) => variant.name),
+    variants: attentionCandidates(part, work.attention, precision, gpu),
     run: (mayRun, events) => raceAttention(gpu, part, work, mayRun, events),
   }));
   return [...new Map([...products, head, norms, ...attention].map((one) => [one.name, one])).values()];
