@@ -2,7 +2,7 @@ import type { Gpu } from '../gpu/device.ts';
 import type { TuningCache } from '../gpu/tuning/cache.ts';
 import type { BaseCache } from '../model/base-cache.ts';
 import type { RunEvent } from './events.ts';
-import type { RunIdentity } from './identity.ts';
+import type { InputHashes, RunIdentity } from './identity.ts';
 import type { PrecisionChoice } from './precision.ts';
 import type { RunInputs } from './prepare.ts';
 import type { ResumeMode } from './resume.ts';
@@ -35,6 +35,8 @@ export interface FinetuneCall {
    * may be called: it keeps a checkpoint of the last whole step, only until the next one where it is a `rescue`.
    */
   between?: ((save: SaveNow) => Promise<void>) | undefined;
+  /** Hears the hashes of the other inputs where the base's will come with its loading, which takes long. */
+  onInputs?: ((hashes: InputHashes, maxSteps: number) => Promise<void>) | undefined;
   /**
    * Hears the hashes of the inputs before the first step; what it throws ends the call. Where there is nothing to
    * compare them with, a base that is not known yet is hashed while it is loaded, else before a device is opened.

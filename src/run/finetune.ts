@@ -54,7 +54,7 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
     );
     await cache?.identified(base);
     await identification.baseIs(base);
-  }
+  } else await call.onInputs?.(hashes, maxSteps);
   const note = (text: string) => emit({ type: 'note', text });
   if (goesOn && (await isFinished(store, identification.identity, note)))
     return { status: 'already finished', step: maxSteps, maxSteps };

@@ -19,7 +19,8 @@ export interface RunIdentity {
   recipe: string;
 }
 
-type InputHashes = Omit<RunIdentity, 'base'>;
+/** What is known of a run before its base is read. */
+export type InputHashes = Omit<RunIdentity, 'base'>;
 
 /** A run's identity, whose base may be known only once its weights have been read. */
 export class Identification {

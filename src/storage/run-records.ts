@@ -54,6 +54,9 @@ interface RunNotes {
   note?: string;
 }
 
+/** Stands for the hash of a base that is still being read for the first time: the run may be closed meanwhile. */
+export const UNREAD = '';
+
 const RECORDS = 'record/';
 const NOTES = 'run-notes/';
 

@@ -1,6 +1,6 @@
 import { adapterHash } from '../run/identity.ts';
 import { familyTree, type FamilyMember } from '../run/lineage.ts';
-import type { RunRecords, StoredRun } from '../storage/run-records.ts';
+import { UNREAD, type RunRecords, type StoredRun } from '../storage/run-records.ts';
 import type { TestRecords } from '../storage/test-records.ts';
 import type { RunFiles } from './inputs.ts';
 import type { ChosenFolder } from './protocol.ts';
@@ -57,7 +57,7 @@ export class RunBook {
   }
 
   async family(): Promise<FamilyMember[]> {
-    const runs = await this.#records.list();
+    const runs = (await this.#records.list()).filter(({ identity }) => identity.base !== UNREAD);
     return familyTree(
       await Promise.all(runs.map(async (run) => ({ ...run, resultHash: await this.#resultHash(run) }))),
     );

@@ -8,7 +8,7 @@ import { finetune } from '../run/finetune.ts';
 import { adapterHash, differences, IDENTITY_NAMES, type RunIdentity } from '../run/identity.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import { BrowserRunStore } from '../storage/browser-run-store.ts';
-import type { RunRecords, StoredRun } from '../storage/run-records.ts';
+import { UNREAD, type RunRecords, type StoredRun } from '../storage/run-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
 import { handlesOf, runInputs } from './files.ts';
 import type { RunFiles } from './inputs.ts';
@@ -196,7 +196,7 @@ export class Runs {
         );
         await this.#files.keep(id, inputs);
       }
-      await journal.write({ handles: handlesOf(inputs) });
+      await journal.write({ identity, handles: handlesOf(inputs) });
       this.#files.remember(id, inputs);
     };
     const emit: OnEvent = (event) => {
@@ -212,7 +212,7 @@ export class Runs {
             store,
             baseCache: this.#files.cache,
             resume: 'exact',
-            startedBefore: journal !== undefined,
+            startedBefore: journal !== undefined && journal.record.identity.base !== UNREAD,
             tuning: browserTuning(this.#store),
             memory: this.device.memory,
             leaveRoom: this.device.leaveRoom,
@@ -223,6 +223,7 @@ export class Runs {
             },
             signal,
             between: (save) => control.hold(save, gone),
+            onInputs: (hashes, maxSteps) => onIdentity({ ...hashes, base: UNREAD }, maxSteps),
             onIdentity,
           }),
         {
@@ -294,7 +295,7 @@ function newRecord(run: {
 }
 
 function checkSameFiles({ name, identity: saved }: StoredRun, identity: RunIdentity): void {
-  const changed = differences(saved, identity);
+  const changed = differences(saved.base === UNREAD ? { ...saved, base: identity.base } : saved, identity);
   if (changed.length === 0) return;
   const what = changed.map((part) => IDENTITY_NAMES[part]).join(', ');
   throw new UserError(

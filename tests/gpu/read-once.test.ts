@@ -39,10 +39,16 @@ async function begin(name: CaseName, base: Folder, store = new MemoryStore()) {
   const stop = new AbortController();
   const phases = new Set<string>();
   let identity: RunIdentity | undefined;
+  let early: object | undefined;
   const stopped = run({
     inputs: { ...(await caseInputs(name)), base },
     store,
     signal: stop.signal,
+    onInputs: async (told) => {
+      // A door may keep these while the base is read.
+      expect([identity, phases.has('loading the base')]).toEqual([undefined, false]);
+      early = told;
+    },
     onIdentity: async (told) => {
       identity = told;
     },
@@ -53,7 +59,7 @@ async function begin(name: CaseName, base: Folder, store = new MemoryStore()) {
     },
   });
   await expect(stopped).rejects.toBe('far enough');
-  return { phases, identity: identity! };
+  return { phases, early, identity: identity! };
 }
 
 /** Where tensors begin in the base's files: headers are read to open them, too. */
@@ -69,7 +75,8 @@ it.each<CaseName>(['recipe_text', 'llama_sharded', 'prequant'])(
   async (name) => {
     const files = memoryFolder('base', fixtureFiles(`cases/${name}/base`));
     const { folder, times } = counting(files);
-    const { phases, identity } = await begin(name, folder);
+    const { phases, early, identity } = await begin(name, folder);
+    expect({ ...early, base: identity.base }).toEqual(identity);
     expect([...phases]).not.toContain('hashing');
     expect(identity.base).toBe(await baseHash(await openBaseModel(files), () => undefined));
     const begins = await dataBegins(files);

@@ -156,10 +156,10 @@ export class RunsDetailView extends SessionView {
       <dl>
         ${(Object.keys(HASHES) as (keyof typeof HASHES)[]).map((key) => {
           const hash = hashes[key];
-          const none = key === 'result' ? 'not finished yet' : 'none';
+          const none = key === 'result' ? 'not finished yet' : key === 'base' ? 'not read yet' : 'none';
           return html`<div>
             <dt>${HASHES[key]}${names[key] ? html` <span>${safeText(names[key])}</span>` : nothing}</dt>
-            <dd>${hash === undefined || hash === 'none' ? none : html`<code>${hash}</code>`}</dd>
+            <dd>${!hash || hash === 'none' ? none : html`<code>${hash}</code>`}</dd>
           </div>`;
         })}
       </dl>
