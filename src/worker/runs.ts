@@ -5,8 +5,7 @@ import { runLockHeld, trainsElsewhere, withRunLock } from '../platform/run-lock.
 import type { RunEvent } from '../run/events.ts';
 import type { FinetuneResult } from '../run/call.ts';
 import { finetune } from '../run/finetune.ts';
-import { adapterHash, differences, IDENTITY_NAMES, type RunIdentity } from '../run/identity.ts';
-import type { PrecisionChoice } from '../run/precision.ts';
+import { adapterHash, type RunIdentity } from '../run/identity.ts';
 import { BrowserRunStore } from '../storage/browser-run-store.ts';
 import { UNREAD, type RunRecords, type StoredRun } from '../storage/run-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
@@ -21,6 +20,7 @@ import type {
   RunOutcome,
   RunRecord,
 } from './protocol.ts';
+import { checkSameFiles, newRecord } from './run-record.ts';
 import { recovering } from './recover.ts';
 import { RunControl } from './run-control.ts';
 import { RunJournal } from './run-journal.ts';
@@ -259,46 +259,4 @@ export class Runs {
       throw error;
     }
   }
-}
-
-function newRecord(run: {
-  id: string;
-  name: string;
-  inputs: ChosenInputs;
-  identity: RunIdentity;
-  maxSteps: number;
-  precision: PrecisionChoice;
-}): StoredRun {
-  const { id, name, inputs, identity, maxSteps, precision } = run;
-  return {
-    id,
-    name,
-    created: Date.now(),
-    status: 'unfinished',
-    stopped: false,
-    step: 0,
-    maxSteps,
-    recipe: inputs.recipe,
-    inputs: {
-      base: inputs.base.name,
-      source: inputs.source?.name,
-      train: inputs.train.file.name,
-      validation: inputs.validation?.file.name,
-    },
-    handles: {},
-    sourceRun: inputs.source?.run,
-    sourceStep: inputs.source?.step,
-    precision,
-    identity,
-    log: [],
-  };
-}
-
-function checkSameFiles({ name, identity: saved }: StoredRun, identity: RunIdentity): void {
-  const changed = differences(saved.base === UNREAD ? { ...saved, base: identity.base } : saved, identity);
-  if (changed.length === 0) return;
-  const what = changed.map((part) => IDENTITY_NAMES[part]).join(', ');
-  throw new UserError(
-    `${name}: these are not the files that the run was started with (changed: ${what}); choose those, or start a new run.`,
-  );
 }
