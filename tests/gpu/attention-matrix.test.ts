@@ -13,18 +13,16 @@ import {
   MATRIX_KEYS,
   MATRIX_QUERIES,
 } from '../../src/gpu/kernels/attention-matrix.ts';
-import {
-  attentionDelta,
-  attentionScratch,
-  type AttentionForward,
-  type AttentionKeys,
-  type AttentionQueries,
-} from '../../src/gpu/kernels/attention.ts';
 import { matrixText } from '../../src/gpu/kernels/matrix-kernels.ts';
-import type { View } from '../../src/gpu/memory.ts';
-import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
-import { f64, relativeError, TestGpu } from '../support/gpu.ts';
-import { Random } from '../support/random.ts';
+import {
+  attentionInputs as inputs,
+  attentionReference as reference,
+  runAttention,
+  type AttentionCase as Case,
+  type AttentionInputs as Inputs,
+  type AttentionWay as Way,
+} from '../support/attention-case.ts';
+import { relativeError, TestGpu } from '../support/gpu.ts';
 import { STAND_IN_SHAPE, withoutMatrixUnits } from '../support/stand-ins.ts';
 
 let t: TestGpu;
@@ -36,12 +34,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => t.close());
-
-interface Way {
-  forward(call: AttentionForward): void;
-  backwardKV(call: AttentionKeys): void;
-  backwardQ(call: AttentionQueries): void;
-}
 
 /** Operations of a dispatch: so few that longer passes are cut into several. */
 const MOST = 1e6;
@@ -89,15 +81,6 @@ function onStandIns(headDim: number): Way {
   };
 }
 
-interface Case {
-  tokens: number;
-  heads: number;
-  kvHeads: number;
-  headDim: number;
-  /** Where documents begin, besides 0. */
-  borders: number[];
-}
-
 // Tiles are sixteen rows of one side and 16 to 64 of the other.
 const cases: Case[] = [
   { tokens: 16, heads: 2, kvHeads: 2, headDim: 64, borders: [] },
@@ -108,74 +91,8 @@ const cases: Case[] = [
   { tokens: 70, heads: 6, kvHeads: 2, headDim: 128, borders: [23] },
 ];
 
-function inputs({ tokens, heads, kvHeads, headDim, borders }: Case, seed: number) {
-  const random = new Random(seed);
-  const begins = [0, ...borders];
-  const ends = [...borders, tokens];
-  const ranges = new Uint32Array(2 * tokens);
-  begins.forEach((begin, d) => {
-    for (let i = begin; i < ends[d]!; i++) ranges.set([begin, ends[d]!], 2 * i);
-  });
-  return {
-    q: random.normals(tokens * heads * headDim),
-    k: random.normals(tokens * kvHeads * headDim),
-    v: random.normals(tokens * kvHeads * headDim),
-    dout: random.normals(tokens * heads * headDim),
-    ranges,
-    keyBegin: Array.from({ length: tokens }, (_, i) => ranges[2 * i]!),
-    scale: headDim ** -0.5,
-  };
-}
-type Inputs = ReturnType<typeof inputs>;
-
-/** Tokens that the buffers have room for behind the pass, as in training: full of NaN, not to be read or written. */
-const SPARE = 64;
-
 /** Forward and backward on the device. */
-async function run(shape: Case, data: Inputs) {
-  const { tokens, heads, kvHeads, headDim } = shape;
-  const roomy = (values: Float32Array) => {
-    const room = new Float32Array((values.length / tokens) * (tokens + SPARE)).fill(NaN);
-    room.set(values);
-    return t.upload(room);
-  };
-  const ranges = new Uint32Array(2 * (tokens + SPARE));
-  ranges.set(data.ranges);
-  const output = (width: number) => t.output((tokens + SPARE) * width);
-  const [o, dq] = [output(heads * headDim), output(heads * headDim)];
-  const [dk, dv] = [output(kvHeads * headDim), output(kvHeads * headDim)];
-  const stats = output(2 * heads);
-  const dout = roomy(data.dout);
-  const call = {
-    ...{ q: roomy(data.q), k: roomy(data.k), v: roomy(data.v), ranges: t.upload(ranges) },
-    ...{ stats, tokens, heads, kvHeads, headDim, scale: data.scale },
-  };
-  const way = wayHere(headDim);
-  way.forward({ ...call, o });
-  attentionDelta(t.stream, { o, dout, stats, tokens, heads, headDim });
-  const scratch = t.output(attentionScratch(tokens, shape));
-  way.backwardKV({ ...call, dout, dk, dv, scratch });
-  way.backwardQ({ ...call, dout, dq });
-  const read = async (v: View) => {
-    const values = await t.floats(v);
-    const used = (values.length / (tokens + SPARE)) * tokens;
-    expect(values.subarray(used).every(Number.isNaN), 'rows behind the pass').toBe(true);
-    return values.slice(0, used);
-  };
-  return {
-    o: await read(o),
-    stats: await read(stats),
-    dq: await read(dq),
-    dk: await read(dk),
-    dv: await read(dv),
-  };
-}
-
-function reference(shape: Case, data: Inputs) {
-  const [q, k, v, dout] = [f64(data.q), f64(data.k), f64(data.v), f64(data.dout)];
-  const at = { ...shape, scale: data.scale, keyBegin: data.keyBegin };
-  return { ...attentionRef(q, k, v, at), ...attentionBackwardRef(q, k, v, dout, at) };
-}
+const run = (shape: Case, data: Inputs) => runAttention(t, shape, data, wayHere(shape.headDim));
 
 /** Relative errors of everything. */
 async function errors(shape: Case, data: Inputs) {

@@ -1,20 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
-import { attentionDelta, attentionScratch } from '../../src/gpu/kernels/attention.ts';
 import { ATTENTIONS, ATTENTION_CLASSES, type AttentionClass } from '../../src/gpu/kernels/attentions.ts';
-import type { View } from '../../src/gpu/memory.ts';
-import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
-import { f64, relativeError, testGpu, TestGpu } from '../support/gpu.ts';
-import { Random } from '../support/random.ts';
-
-interface Case {
-  tokens: number;
-  heads: number;
-  kvHeads: number;
-  headDim: number;
-  /** Where documents begin, besides 0. */
-  borders: number[];
-}
+import {
+  attentionInputs as inputs,
+  attentionReference as reference,
+  runAttention,
+  type AttentionCase as Case,
+  type AttentionInputs,
+} from '../support/attention-case.ts';
+import { relativeError, testGpu, TestGpu } from '../support/gpu.ts';
 
 // Tiles are of 32 or 64 rows and 64 columns, columns of heads are staged 16 at a time, or 16 rows and more as they are.
 const cases: Case[] = [
@@ -35,78 +29,20 @@ const cases: Case[] = [
   },
 ];
 
-function inputs({ tokens, heads, kvHeads, headDim, borders }: Case, seed: number, std = 1) {
-  const random = new Random(seed);
-  const begins = [0, ...borders];
-  const ends = [...borders, tokens];
-  const ranges = new Uint32Array(2 * tokens);
-  begins.forEach((begin, d) => {
-    for (let i = begin; i < ends[d]!; i++) ranges.set([begin, ends[d]!], 2 * i);
-  });
-  return {
-    q: random.normals(tokens * heads * headDim, std),
-    k: random.normals(tokens * kvHeads * headDim, std),
-    v: random.normals(tokens * kvHeads * headDim),
-    dout: random.normals(tokens * heads * headDim),
-    ranges,
-    keyBegin: Array.from({ length: tokens }, (_, i) => ranges[2 * i]!),
-    scale: headDim ** -0.5,
-  };
-}
-
-/** Tokens that the buffers have room for behind the pass, as in training: full of NaN, not to be read or written. */
-const SPARE = 64;
-
 /** Forward and backward on the device, by the variants of this name that fit; the default ones unless told. */
-async function run(
+function run(
   t: TestGpu,
   shape: Case,
-  data: ReturnType<typeof inputs>,
+  data: AttentionInputs,
   { name, most }: { name?: string; most?: number } = {},
 ) {
-  const { tokens, heads, kvHeads, headDim } = shape;
-  const roomy = (values: Float32Array) => {
-    const room = new Float32Array((values.length / tokens) * (tokens + SPARE)).fill(NaN);
-    room.set(values);
-    return t.upload(room);
-  };
-  const ranges = new Uint32Array(2 * (tokens + SPARE));
-  ranges.set(data.ranges);
-  const output = (width: number) => t.output((tokens + SPARE) * width);
-  const [o, dq] = [output(heads * headDim), output(heads * headDim)];
-  const [dk, dv] = [output(kvHeads * headDim), output(kvHeads * headDim)];
-  const stats = output(2 * heads);
-  const dout = roomy(data.dout);
-  const call = {
-    ...{ q: roomy(data.q), k: roomy(data.k), v: roomy(data.v), ranges: t.upload(ranges) },
-    ...{ stats, tokens, heads, kvHeads, headDim, scale: data.scale },
-  };
   const variant = <C extends AttentionClass>(kind: C) =>
     ATTENTIONS[kind].find((one) => one.name === name && one.fits(shape)) ?? ATTENTIONS[kind][0]!;
-  variant('attention').dispatch(t.stream, { ...call, o }, most);
-  attentionDelta(t.stream, { o, dout, stats, tokens, heads, headDim });
-  const scratch = t.output(attentionScratch(tokens, shape));
-  variant('attention keys').dispatch(t.stream, { ...call, dout, dk, dv, scratch }, most);
-  variant('attention queries').dispatch(t.stream, { ...call, dout, dq }, most);
-  const read = async (v: View) => {
-    const values = await t.floats(v);
-    const used = (values.length / (tokens + SPARE)) * tokens;
-    expect(values.subarray(used).every(Number.isNaN), 'rows behind the pass').toBe(true);
-    return values.slice(0, used);
-  };
-  return {
-    o: await read(o),
-    stats: await read(stats),
-    dq: await read(dq),
-    dk: await read(dk),
-    dv: await read(dv),
-  };
-}
-
-function reference(shape: Case, data: ReturnType<typeof inputs>) {
-  const [q, k, v, dout] = [f64(data.q), f64(data.k), f64(data.v), f64(data.dout)];
-  const at = { ...shape, scale: data.scale, keyBegin: data.keyBegin };
-  return { ...attentionRef(q, k, v, at), ...attentionBackwardRef(q, k, v, dout, at) };
+  return runAttention(t, shape, data, {
+    forward: (call) => variant('attention').dispatch(t.stream, call, most),
+    backwardKV: (call) => variant('attention keys').dispatch(t.stream, call, most),
+    backwardQ: (call) => variant('attention queries').dispatch(t.stream, call, most),
+  });
 }
 
 describe.each(cases)(
