@@ -2,6 +2,7 @@ import type { ByteSource } from './byte-source.ts';
 import { readAll } from './byte-source.ts';
 import { UserError } from './user-error.ts';
 import { decodeUtf8 } from './utf8.ts';
+import { showBytes } from './words.ts';
 
 /** A number that is a float to Python even where its value is whole (0.0, 1e3), and must be rewritten as one. */
 export class PythonFloat {
@@ -23,10 +24,14 @@ export class NumberText {
   }
 }
 
-/** How numbers come back: as such, whole floats as `PythonFloat`, or all as `NumberText`. */
+/**
+ * How values come back. Numbers: as such, whole floats as `PythonFloat`, or all as `NumberText`. Objects: as plain
+ * ones, which JavaScript reorders where keys look like numbers, or as `Map`s in the order of the file.
+ */
 export interface JsonOptions {
   readonly keepFloats?: boolean;
   readonly keepNumberText?: boolean;
+  readonly keepKeyOrder?: boolean;
 }
 
 /** Where and why a text is not JSON; `line` and `column` count from 1. */
@@ -42,8 +47,6 @@ export class JsonError extends Error {
 }
 
 const SPACE = /[ \t\n\r]*/y;
-// eslint-disable-next-line no-control-regex -- JSON forbids raw control characters in strings
-const STRING = /"(?:[^"\\\u0000-\u001f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORDS = new Map<string, unknown>([
   ['true', true],
@@ -52,14 +55,47 @@ const WORDS = new Map<string, unknown>([
 ]);
 /** Deeper nesting is an attack on the stack, not a model file (serde's limit, too). */
 const MAX_DEPTH = 127;
+/** JavaScript holds no longer string, so a larger file could not be read anyway. */
+const MAX_FILE_BYTES = 2 ** 29 - 2 ** 10;
+const [QUOTE, BACKSLASH, FIRST_PRINTABLE] = [0x22, 0x5c, 0x20];
+const ESCAPES = '"\\/bfnrt';
+const HEX = /^[0-9a-fA-F]{4}$/;
 
 /**
- * Parses JSON strictly; unlike JSON.parse it refuses duplicate keys. Objects have no prototype, so that every key is
- * data. Throws JsonError.
+ * Where the string that opens at `begin` ends: the index behind its closing quote. One pass without backtracking: a
+ * regular expression for this takes exponential time on a string that is cut off. Calls `fail` for what is no string.
+ */
+function scanString(text: string, begin: number, fail: (problem: string, where: number) => never): number {
+  for (let at = begin + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) return at + 1;
+    if (code < FIRST_PRINTABLE) {
+      const shown = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+      fail(`the control character ${shown} stands in a string, where JSON has ${escapeOf(code)} for it`, at);
+    }
+    if (code !== BACKSLASH) continue;
+    const escape = text[at + 1];
+    if (escape === undefined) break;
+    if (escape === 'u') {
+      if (!HEX.test(text.slice(at + 2, at + 6)))
+        fail('\\u in a string is not followed by four hex digits', at);
+      at += 5;
+    } else if (ESCAPES.includes(escape)) at++;
+    else fail(`a backslash before ${JSON.stringify(escape)} is no escape of JSON`, at);
+  }
+  return fail('a string has no closing quote', begin);
+}
+
+/** The escape of a control character: \n, \u0001. */
+const escapeOf = (code: number): string => JSON.stringify(String.fromCharCode(code)).slice(1, -1);
+
+/**
+ * Parses JSON strictly, in time linear in the text; unlike JSON.parse it refuses duplicate keys. Objects have no
+ * prototype, so that every key is data. Throws JsonError.
  */
 export function parseJson(
   text: string,
-  { keepFloats = false, keepNumberText = false }: JsonOptions = {},
+  { keepFloats = false, keepNumberText = false, keepKeyOrder = false }: JsonOptions = {},
 ): unknown {
   let at = 0;
   const fail = (problem: string, where = at): never => {
@@ -81,7 +117,9 @@ export function parseJson(
     return true;
   };
   const string = (): string => {
-    const token = match(STRING) ?? fail('a string was expected');
+    if (text.charCodeAt(at) !== QUOTE) fail('a string was expected');
+    const token = text.slice(at, scanString(text, at, fail));
+    at += token.length;
     return token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
   };
   const number = (): unknown => {
@@ -90,18 +128,20 @@ export function parseJson(
     const value = Number(token);
     return keepFloats && Number.isInteger(value) && /[.eE]/.test(token) ? new PythonFloat(value) : value;
   };
-  const object = (depth: number): Record<string, unknown> => {
-    const result = Object.create(null) as Record<string, unknown>;
-    if (eat('}')) return result;
-    do {
-      next();
-      const keyAt = at;
-      const key = string();
-      if (key in result) fail(`the key ${JSON.stringify(key)} occurs twice`, keyAt);
-      if (!eat(':')) fail('":" was expected');
-      result[key] = value(depth);
-    } while (eat(','));
-    return eat('}') ? result : fail('"," or "}" was expected');
+  const object = (depth: number): Map<string, unknown> | Record<string, unknown> => {
+    const entries = new Map<string, unknown>();
+    if (!eat('}')) {
+      do {
+        next();
+        const keyAt = at;
+        const key = string();
+        if (entries.has(key)) fail(`the key ${JSON.stringify(key.slice(0, 200))} occurs twice`, keyAt);
+        if (!eat(':')) fail('":" was expected');
+        entries.set(key, value(depth));
+      } while (eat(','));
+      if (!eat('}')) fail('"," or "}" was expected');
+    }
+    return keepKeyOrder ? entries : withoutPrototype(entries);
   };
   const array = (depth: number): unknown[] => {
     const result: unknown[] = [];
@@ -129,8 +169,19 @@ export function parseJson(
   return result;
 }
 
+function withoutPrototype(entries: ReadonlyMap<string, unknown>): Record<string, unknown> {
+  const result = Object.create(null) as Record<string, unknown>;
+  for (const [key, value] of entries) result[key] = value;
+  return result;
+}
+
 /** Reads and parses a JSON file, with or without a byte-order mark; throws UserError naming the line. */
 export async function readJson(source: ByteSource, options?: JsonOptions): Promise<unknown> {
+  if (source.size > MAX_FILE_BYTES) {
+    throw new UserError(
+      `${source.name}: ${showBytes(source.size)}, expected a JSON file of at most ${showBytes(MAX_FILE_BYTES)}; download or export it again.`,
+    );
+  }
   const text = decodeUtf8(await readAll(source))?.replace(/^\ufeff/, '');
   if (text === undefined) {
     throw new UserError(

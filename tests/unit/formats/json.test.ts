@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
-import { NumberText, parseJson, PythonFloat, readJson } from '../../../src/formats/json.ts';
+import { JsonError, NumberText, parseJson, PythonFloat, readJson } from '../../../src/formats/json.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { fixtureFiles, joinBytes, memoryFolder, source } from '../../support/memory-folder.ts';
 
@@ -48,4 +48,70 @@ test('numbers come back as numbers, as Python’s floats or as their text', () =
     ['1', '1.0', '2.50', '-3e2', '12345678901234567890'].map((number) => new NumberText(number)),
   );
   expect(JSON.stringify(kept)).toBe('[1,1,2.5,-300,12345678901234567000]');
+});
+
+describe('a string', () => {
+  const problem = (text: string): string => {
+    try {
+      parseJson(text);
+    } catch (error) {
+      if (error instanceof JsonError) return `${error.line}:${error.column} ${error.message}`;
+      throw error;
+    }
+    return 'accepted';
+  };
+
+  test('that is not one is told by its first fault, whatever its length', () => {
+    // A pattern with nested repetition needs more than the age of the universe for these.
+    const long = 'a '.repeat(100_000);
+    expect(problem(`{"text": "${long}`)).toBe('1:10 a string has no closing quote');
+    expect(problem(`{"text": "${long}\\`)).toBe('1:10 a string has no closing quote');
+    expect(problem(`{"text":\n"${long}\n"}`)).toBe(
+      '2:200002 the control character U+000A stands in a string, where JSON has \\n for it',
+    );
+    expect(problem(`["${long}\\x"]`)).toBe('1:200003 a backslash before "x" is no escape of JSON');
+    expect(problem(`["${long}\\u00g0"]`)).toBe('1:200003 \\u in a string is not followed by four hex digits');
+    expect(problem(`["${long}\\u12`)).toBe('1:200003 \\u in a string is not followed by four hex digits');
+    expect(problem('[a"]')).toBe('1:2 a value was expected');
+    expect(problem('{a: 1}')).toBe('1:2 a string was expected');
+  });
+
+  test('with ten million escapes is read', () => {
+    expect(parseJson(`"${'\\n'.repeat(1e7)}"`)).toBe('\n'.repeat(1e7));
+  });
+
+  test('is cut, changed or left as JSON.parse has it', () => {
+    const whole = JSON.stringify({ '\u2028"\\/\b\f\n\r\t\u0000é€😀': ['\ud83d', '\\u0041', '\\\\', ''] });
+    const pieces = ['\\', '"', 'u', '0', '\n', '\u001f', '\u007f', 'é', '\\u', '\\"', '\\ud83d', ' '];
+    const native = (text: string): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        return 'refused';
+      }
+    };
+    const ours = (text: string): unknown => {
+      try {
+        return parseJson(text);
+      } catch {
+        return 'refused';
+      }
+    };
+    for (let at = 0; at <= whole.length; at++) {
+      expect(ours(whole.slice(0, at))).toEqual(native(whole.slice(0, at)));
+      for (const piece of pieces) {
+        const changed = whole.slice(0, at) + piece + whole.slice(at);
+        expect(ours(changed), changed).toEqual(native(changed));
+      }
+    }
+  });
+});
+
+test('keys come back in the order of the file where they are asked for so', () => {
+  const text = '{"b": 1, "10": {"9": 2, "1": 3}, "__proto__": 4}';
+  const kept = parseJson(text, { keepKeyOrder: true }) as Map<string, unknown>;
+  expect([...kept.keys()]).toEqual(['b', '10', '__proto__']);
+  expect([...(kept.get('10') as Map<string, unknown>).keys()]).toEqual(['9', '1']);
+  expect(Object.keys(parseJson(text) as object)).toEqual(['10', 'b', '__proto__']);
+  expect(() => parseJson('{"1": 0, "1": 0}', { keepKeyOrder: true })).toThrow('the key "1" occurs twice');
 });

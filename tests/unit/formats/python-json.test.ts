@@ -22,8 +22,8 @@ describe('parseJson', () => {
     ['1 2', 'there is more text after its end', 1, 3],
     ['01', 'there is more text after its end', 1, 2],
     ['NaN', 'a value was expected', 1, 1],
-    ['"a\nb"', 'a string was expected', 1, 1],
-    ['"\\x"', 'a string was expected', 1, 1],
+    ['"a\nb"', 'the control character U+000A stands in a string, where JSON has \\n for it', 1, 3],
+    ['"\\x"', 'a backslash before "x" is no escape of JSON', 1, 2],
     ['['.repeat(200), 'it is nested too deeply', 1, 129],
   ])('refuses %j', (text, problem, line, column) => {
     let error: unknown;
