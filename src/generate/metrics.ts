@@ -1,3 +1,5 @@
+import { commonSubsequence } from './common-subsequence.ts';
+
 /** Equal but for white space at the ends. */
 export function exactMatch(answer: string, expected: string): boolean {
   return answer.trim() === expected.trim();
@@ -45,17 +47,4 @@ function squadWords(text: string): string[] {
 
 function rougeWords(text: string): string[] {
   return text.toLowerCase().match(/[a-z0-9]+/g) ?? [];
-}
-
-/** Length of the longest common subsequence, with one row of the table at a time. */
-function commonSubsequence(a: readonly string[], b: readonly string[]): number {
-  let above = new Uint32Array(b.length + 1);
-  for (const word of a) {
-    const row = new Uint32Array(b.length + 1);
-    b.forEach((other, i) => {
-      row[i + 1] = word === other ? above[i]! + 1 : Math.max(row[i]!, above[i + 1]!);
-    });
-    above = row;
-  }
-  return above[b.length]!;
 }

@@ -2,6 +2,7 @@ import type { ByteSource } from '../formats/byte-source.ts';
 import { Fields } from '../formats/fields.ts';
 import { readJson } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
+import { showCount } from '../formats/words.ts';
 import type { Answer } from './batch-test.ts';
 import type { PromptForm } from './prompt-form.ts';
 import type { Question } from './questions.ts';
@@ -116,6 +117,9 @@ export interface ReadResults {
   results: (Omit<Result, 'question_id' | 'stop_reason'> & Partial<Pick<Result, 'stop_reason'>>)[];
 }
 
+/** Characters of a text in a result file: far more than a model answers, and few enough to compare. */
+const MAX_TEXT = 1_000_000;
+
 const STOP_REASONS = ['stop id', 'length', 'no room'] as const satisfies readonly Answer['stopped'][];
 
 /** Reads a result file. Throws UserError naming the key that is missing or of the wrong type. */
@@ -132,13 +136,21 @@ export async function readResults(source: ByteSource): Promise<ReadResults> {
       const fields = new Fields(source.name, entry, `results[${i}].`, remedy);
       const usage = fields.section('token_usage');
       const tokens = (key: string): number => usage.number(key, { whole: true, min: 0 });
+      const text = (key: string, fallback?: string): string => {
+        const value = fields.string(key, fallback);
+        if (value.length > MAX_TEXT)
+          throw new UserError(
+            `${source.name}: results[${i}].${key} has ${showCount(value.length)} characters, expected at most ${showCount(MAX_TEXT)}; ${remedy}.`,
+          );
+        return value;
+      };
       const stopped = STOP_REASONS.find((reason) => reason === fields.values['stop_reason']);
       return {
-        question: fields.string('question'),
-        expected_answer: fields.string('expected_answer', ''),
-        model_answer: fields.string('model_answer'),
-        topic: fields.string('topic', ''),
-        difficulty: fields.string('difficulty', ''),
+        question: text('question'),
+        expected_answer: text('expected_answer', ''),
+        model_answer: text('model_answer'),
+        topic: text('topic', ''),
+        difficulty: text('difficulty', ''),
         token_usage: {
           input_tokens: tokens('input_tokens'),
           output_tokens: tokens('output_tokens'),

@@ -1,11 +1,13 @@
+import { SubsequenceColumn } from './common-subsequence.ts';
+
 /** A piece of two texts set against each other: in both, only in the first, or only in the second. */
 export interface DiffPiece {
   kind: 'same' | 'gone' | 'new';
   text: string;
 }
 
-/** Cells of the table above which a difference is not looked for any more: 16 MB. */
-const MOST_CELLS = 8e6;
+/** Cells of the table, a bit each, above which a difference is not looked for any more: 32 MiB, two texts of 8,000 words. */
+const MAX_CELLS = 2 ** 28;
 
 /** Words, white space, and one by one what is neither; scripts without spaces go by the character. */
 const PARTS =
@@ -26,7 +28,7 @@ export function wordDiff(first: string, second: string): DiffPiece[] {
   const [x, y] = [a.slice(begin, a.length - end), b.slice(begin, b.length - end)];
   return joined([
     { kind: 'same', text: a.slice(0, begin).join('') },
-    ...(x.length * y.length > MOST_CELLS ? replaced(x, y) : aligned(x, y)),
+    ...(x.length * y.length > MAX_CELLS ? replaced(x, y) : aligned(x, y)),
     { kind: 'same', text: a.slice(a.length - end).join('') },
   ]);
 }
@@ -41,15 +43,19 @@ function replaced(a: readonly string[], b: readonly string[]): DiffPiece[] {
 }
 
 function aligned(a: readonly string[], b: readonly string[]): DiffPiece[] {
-  // common[i][j]: parts that a from i on and b from j on have in common.
-  const width = b.length + 1;
-  const common = new Uint16Array((a.length + 1) * width);
-  for (let i = a.length - 1; i >= 0; i--)
-    for (let j = b.length - 1; j >= 0; j--)
-      common[i * width + j] =
-        a[i] === b[j]
-          ? common[(i + 1) * width + j + 1]! + 1
-          : Math.max(common[(i + 1) * width + j]!, common[i * width + j + 1]!);
+  // Backwards, so that a column tells what a from i on and b from j on have in common.
+  const column = new SubsequenceColumn(a.toReversed());
+  const words = column.bits.length;
+  const columns = new Uint32Array((b.length + 1) * words);
+  for (let j = b.length; j >= 0; j--) {
+    if (j < b.length) column.add(b[j]!);
+    columns.set(column.bits, j * words);
+  }
+  /** Whether a from i on has no more in common with b from j on than a from i + 1 on has. */
+  const spare = (i: number, j: number): boolean => {
+    const bit = a.length - 1 - i;
+    return ((columns[j * words + (bit >>> 5)]! >>> (bit & 31)) & 1) === 1;
+  };
   const pieces: DiffPiece[] = [];
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
@@ -57,8 +63,7 @@ function aligned(a: readonly string[], b: readonly string[]): DiffPiece[] {
       pieces.push({ kind: 'same', text: a[i]! });
       i++;
       j++;
-    } else if (j === b.length || (i < a.length && common[(i + 1) * width + j]! >= common[i * width + j + 1]!))
-      pieces.push({ kind: 'gone', text: a[i++]! });
+    } else if (j === b.length || (i < a.length && spare(i, j))) pieces.push({ kind: 'gone', text: a[i++]! });
     else pieces.push({ kind: 'new', text: b[j++]! });
   }
   return pieces;

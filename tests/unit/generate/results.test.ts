@@ -154,4 +154,11 @@ describe('readResults', () => {
   ])('refuses %j', async (content, sentence) => {
     await expect(read('r.json', content)).rejects.toThrow(sentence);
   });
+
+  it('refuses a text that is too long to be compared', async () => {
+    const entry = { question: 'a', model_answer: 'b'.repeat(1_000_001), token_usage: usage };
+    await expect(read('r.json', { results: [entry] })).rejects.toThrow(
+      'r.json: results[0].model_answer has 1,000,001 characters, expected at most 1,000,000; name a file that batch-test has written.',
+    );
+  });
 });

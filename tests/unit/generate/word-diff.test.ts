@@ -10,6 +10,39 @@ const side = (pieces: readonly DiffPiece[], left: 'gone' | 'new') =>
     .map(({ text }) => text)
     .join('');
 
+/** The difference as its definition has it, for texts of words and "/" alone. */
+function plainDiff(first: string, second: string): string {
+  const parts = (text: string): string[] => text.match(/\d+|\//g) ?? [];
+  const [a, b] = [parts(first), parts(second)];
+  const common = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
+  for (let i = a.length - 1; i >= 0; i--)
+    for (let j = b.length - 1; j >= 0; j--)
+      common[i]![j] =
+        a[i] === b[j] ? common[i + 1]![j + 1]! + 1 : Math.max(common[i + 1]![j]!, common[i]![j + 1]!);
+  let [text, gone, fresh, i] = ['', '', '', 0];
+  const flush = (): void => {
+    text += (gone && `[-${gone}-]`) + (fresh && `{+${fresh}+}`);
+    gone = fresh = '';
+  };
+  // What both begin or end with is set aside first.
+  let end = 0;
+  while (i < Math.min(a.length, b.length) && a[i] === b[i]) text += a[i++]!;
+  let j = i;
+  while (end < Math.min(a.length, b.length) - i && a.at(-1 - end) === b.at(-1 - end)) end++;
+  const [lastA, lastB] = [a.length - end, b.length - end];
+  while (i < lastA || j < lastB) {
+    if (i < lastA && j < lastB && a[i] === b[j]) {
+      flush();
+      text += a[i]!;
+      i++;
+      j++;
+    } else if (j === lastB || (i < lastA && common[i + 1]![j]! >= common[i]![j + 1]!)) gone += a[i++]!;
+    else fresh += b[j++]!;
+  }
+  flush();
+  return text + a.slice(lastA).join('');
+}
+
 describe('wordDiff', () => {
   it.each([
     ['shelf 35 in Kraków', 'shelf 33 in Kraków', 'shelf [-35-]{+33+} in Kraków'],
@@ -44,9 +77,29 @@ describe('wordDiff', () => {
     }
   });
 
+  it('takes the alignment of the plain table of common subsequences, a cell at a time', () => {
+    const random = Xoshiro128.seeded(9);
+    for (let i = 0; i < 500; i++) {
+      const kinds = 1 + (random.u32() % 12);
+      const text = () => Array.from({ length: random.u32() % 60 }, () => `${random.u32() % kinds}`).join('/');
+      const [first, second] = [text(), text()];
+      expect(written(wordDiff(first, second)), JSON.stringify([first, second])).toBe(
+        plainDiff(first, second),
+      );
+    }
+  });
+
+  it('aligns answers of 8,000 words', () => {
+    const words = Array.from({ length: 8000 }, (_, i) => `w${(i * i) % 977}`);
+    const changed = words.map((word, i) => (i % 10 === 0 ? 'new' : word));
+    const pieces = wordDiff(words.join(' '), changed.join(' '));
+    expect(pieces.filter(({ kind }) => kind === 'new')).toHaveLength(800);
+    expect(side(pieces, 'new')).toBe(words.join(' '));
+  });
+
   it('does not search through very long texts', () => {
-    const first = `begin ${'x y '.repeat(4000)}end`;
-    const second = `begin ${'y z '.repeat(4000)}end`;
+    const first = `begin ${'x y '.repeat(8000)}end`;
+    const second = `begin ${'y z '.repeat(8000)}end`;
     const pieces = wordDiff(first, second);
     expect(pieces.map(({ kind }) => kind)).toEqual(['same', 'gone', 'new', 'same']);
     expect(side(pieces, 'gone')).toBe(second);
