@@ -17,7 +17,15 @@ export function promptEncoder(tokenizer: TextTokenizer, form: PromptForm): (ques
     ];
   }
   const template = new ChatTemplate(tokenizer);
-  return (question) => template.prompt({ messages: [{ role: 'user', content: question }] });
+  return (question) =>
+    template.prompt({
+      messages: [
+        new Map([
+          ['role', 'user'],
+          ['content', question],
+        ]),
+      ],
+    });
 }
 
 /** Where generation ends: the end ids of the model's configuration, and the tokenizer's end and padding tokens. */

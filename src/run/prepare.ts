@@ -70,8 +70,9 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
         emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' }),
     });
   const train = await encode(inputs.train, 'train');
-  const evaluated = inputs.validation ? (await encode(inputs.validation, 'evaluate')).rows : [];
-  const evalRows = evaluated.slice(0, recipe.training.maxEvalSamples);
+  const validation = inputs.validation ? await encode(inputs.validation, 'evaluate') : undefined;
+  for (const text of [...train.notes, ...(validation?.notes ?? [])]) emit({ type: 'note', text });
+  const evalRows = (validation?.rows ?? []).slice(0, recipe.training.maxEvalSamples);
   const { batchSize: batch, accumulationSteps: accumulation, epochs } = recipe.training;
   const grouping = { rows: train.rows.length, batch, accumulation };
   const steps = maxSteps(grouping, epochs);

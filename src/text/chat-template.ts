@@ -1,20 +1,24 @@
 import { Template } from '@huggingface/jinja';
+import { NumberText } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 import { Disguise, mark, takeMarks } from './disguise.ts';
+import type { JsonMap } from './row-fields.ts';
 import { encodeSpans, sharedStart, type Span, type Tokens } from './spans.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
-/** One turn of a conversation; other keys (`tool_calls`, `reasoning_content`, …) are the template's own business. */
-export interface Message {
-  role: string;
-  content: string;
-  [key: string]: unknown;
-}
+/**
+ * One turn of a conversation, in the order of its keys: `role`, `content` (a text; null or absent where a turn only
+ * calls tools) and what else the row says of it (`tool_calls`, `reasoning_content`, …).
+ */
+export type Message = JsonMap;
 
+/** Objects in it are `Map`s, numbers `NumberText`. */
 export interface Conversation {
   messages: readonly Message[];
   /** Function signatures for templates that know tools. */
   tools?: unknown;
+  /** Further arguments of the template, such as `enable_thinking`. */
+  kwargs?: JsonMap;
 }
 
 const MONTHS = 'January February March April May June July August September October November December'.split(
@@ -52,20 +56,30 @@ export class ChatTemplate {
     } catch (error) {
       throw new UserError(`the chat template of the base model cannot be read: ${reason(error)}`);
     }
-    const question = { role: 'user', content: 'x' };
+    const question = new Map([
+      ['role', 'user'],
+      ['content', 'x'],
+    ]);
+    const answer = new Map([
+      ['role', 'assistant'],
+      ['content', mark('y', 0)],
+    ]);
     const asked = this.render([question], false);
     const opened = this.render([question], true);
     this.header = opened.startsWith(asked) ? opened.slice(asked.length) : '';
-    const { text, ends } = takeMarks(
-      this.render([question, { role: 'assistant', content: mark('y', 0) }], false),
-    );
+    const { text, ends } = takeMarks(this.render([question, answer], false));
     this.tail = text.slice(ends.get(0) ?? text.length);
   }
 
+  /** Control tokens that were spelled out in what was encoded so far, and stayed text. */
+  get spelledOut(): number {
+    return this.disguise.hidden;
+  }
+
   /** Ids of a prompt: the conversation so far and the opening of the assistant's turn. */
-  prompt({ messages, tools }: Conversation): number[] {
-    const hidden = this.disguise.hideAll(messages) as Message[];
-    const text = this.render(hidden, true, this.disguise.hideAll(tools));
+  prompt(conversation: Conversation): number[] {
+    const hidden = this.disguise.hideAll(conversation.messages) as Message[];
+    const text = this.render(hidden, true, this.hiddenRest(conversation));
     return encodeSpans(this.tokenizer, this.disguise, text, []).ids;
   }
 
@@ -73,26 +87,28 @@ export class ChatTemplate {
    * Ids and trained tokens of a conversation. Of each assistant's turn whose index `trains` accepts, these are
    * trained: all that the model has to write after the turn's opening, its end token and the newline after that.
    */
-  encode({ messages, tools }: Conversation, trains: (index: number) => boolean): Tokens {
-    const { text, spans } = this.layOut({ messages, tools }, trains);
+  encode(conversation: Conversation, trains: (index: number) => boolean): Tokens {
+    const { text, spans } = this.layOut(conversation, trains);
     return encodeSpans(this.tokenizer, this.disguise, text, spans);
   }
 
   private layOut(
-    { messages, tools }: Conversation,
+    conversation: Conversation,
     trains: (index: number) => boolean,
   ): { text: string; spans: Span[] } {
-    const hidden = this.disguise.hideAll(messages) as Message[];
-    const hiddenTools = this.disguise.hideAll(tools);
-    const text = this.render(hidden, false, hiddenTools);
-    const turns = [...hidden.keys()].filter((i) => hidden[i]!.role === 'assistant');
+    const hidden = this.disguise.hideAll(conversation.messages) as Message[];
+    const rest = this.hiddenRest(conversation);
+    const text = this.render(hidden, false, rest);
+    const turns = [...hidden.keys()].filter((i) => hidden[i]!.get('role') === 'assistant');
     if (!turns.some(trains)) return { text, spans: [] };
     // Templates that trim a text do not reach white space inside the marks: then the marks go further in.
     for (const place of [markWhole, markCore]) {
       const marked = hidden.map((m, i) =>
-        m.role === 'assistant' ? { ...m, content: place(m.content, i) } : m,
+        turns.includes(i)
+          ? new Map([...m, ['content', place((m.get('content') as string | null) ?? '', i)]])
+          : m,
       );
-      const found = takeMarks(this.render(marked, false, hiddenTools));
+      const found = takeMarks(this.render(marked, false, rest));
       if (found.text !== text || !turns.every((i) => found.ends.has(i))) continue;
       return { text, spans: this.turnSpans(found, turns).filter((_, n) => trains(turns[n]!)) };
     }
@@ -126,13 +142,25 @@ export class ChatTemplate {
     });
   }
 
-  private render(messages: readonly Message[], addGenerationPrompt: boolean, tools: unknown = null): string {
+  /** What goes to the template beside the turns. */
+  private hiddenRest({ tools, kwargs }: Conversation): Omit<Conversation, 'messages'> {
+    const rest: Omit<Conversation, 'messages'> = { tools: this.disguise.hideAll(tools) };
+    if (kwargs) rest.kwargs = this.disguise.hideAll(kwargs) as JsonMap;
+    return rest;
+  }
+
+  private render(
+    messages: readonly Message[],
+    addGenerationPrompt: boolean,
+    { tools = null, kwargs = new Map() }: Omit<Conversation, 'messages'> = {},
+  ): string {
     const { bos, eos, pad, unk } = this.tokenizer.named;
     const named = { bos_token: bos, eos_token: eos, pad_token: pad, unk_token: unk };
     try {
       return this.template.render({
-        messages,
-        tools,
+        ...(plain(kwargs) as Record<string, unknown>),
+        messages: plain(messages),
+        tools: plain(tools),
         documents: null,
         add_generation_prompt: addGenerationPrompt,
         english_strftime: (format: string) => strftime(this.now, format),
@@ -157,6 +185,14 @@ export function checkChatTemplate(tokenizer: TextTokenizer, folder: string): voi
       `${folder}: ${error.message}; take chat_template.jinja or tokenizer_config.json, whichever holds it, from the base model's repository again.`,
     );
   }
+}
+
+/** A value as the template library takes it. */
+function plain(value: unknown): unknown {
+  if (value instanceof NumberText) return value.toJSON();
+  if (Array.isArray(value)) return value.map(plain);
+  if (!(value instanceof Map)) return value;
+  return Object.fromEntries([...(value as JsonMap)].map(([key, entry]) => [key, plain(entry)]));
 }
 
 function markWhole(content: string, index: number): string {

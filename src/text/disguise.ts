@@ -1,5 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
 import type { AddedTokens } from './added-tokens.ts';
+import type { JsonMap } from './row-fields.ts';
 
 /** The last plane of private-use characters: no text means anything by them. */
 const RESERVED = /[\u{100000}-\u{10fffd}]/u;
@@ -16,6 +17,8 @@ export class Disguise {
   private readonly spelled: RegExp | undefined;
   private readonly standIn = new Map<string, string>();
   private readonly literal: string[] = [];
+  /** Spellings of control tokens that were hidden so far. */
+  hidden = 0;
 
   constructor(added: AddedTokens) {
     const special = [...added.byContent.values()].filter((token) => token.special);
@@ -33,16 +36,20 @@ export class Disguise {
       const code = reserved.codePointAt(0)!.toString(16).toUpperCase();
       throw new UserError(`the private-use character U+${code} is reserved; remove it`);
     }
-    return this.spelled ? text.replace(this.spelled, (content) => this.standIn.get(content)!) : text;
+    if (!this.spelled) return text;
+    return text.replace(this.spelled, (content) => {
+      this.hidden++;
+      return this.standIn.get(content)!;
+    });
   }
 
-  /** `hide` for every text inside a JSON value. */
+  /** `hide` for every text inside a value whose objects are `Map`s. */
   hideAll(value: unknown): unknown {
     if (typeof value === 'string') return this.hide(value);
     if (Array.isArray(value)) return value.map((entry) => this.hideAll(entry));
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([key, entry]) => [this.hide(key), this.hideAll(entry)]),
+    if (!(value instanceof Map)) return value;
+    return new Map(
+      [...(value as JsonMap)].map(([key, entry]) => [this.hide(key), this.hideAll(entry)] as const),
     );
   }
 

@@ -25,9 +25,19 @@ export class SampleEncoder {
       case 'chat': {
         // Only chat rows need the template: a base model without one still takes the others.
         this.chat ??= new ChatTemplate(this.tokenizer);
-        return this.chat.encode(sample.conversation, (turn) => turn >= sample.trainedFrom);
+        return this.chat.encode(sample.conversation, (turn) => sample.trained[turn] === true);
       }
     }
+  }
+
+  /** Whether the chat template knows a key that a turn has. */
+  templateReads(key: string): boolean {
+    return this.tokenizer.chatTemplate?.includes(key) ?? false;
+  }
+
+  /** Control tokens that chat turns, prompts and completions spelled out so far, and that stayed text. */
+  get spelledOut(): number {
+    return this.disguise.hidden + (this.chat?.spelledOut ?? 0);
   }
 
   /**

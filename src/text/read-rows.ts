@@ -1,16 +1,19 @@
 import type { ByteSource } from '../formats/byte-source.ts';
-import { JsonError, parseJson, type JsonOptions } from '../formats/json.ts';
+import { JsonError, NumberText, parseJson, type JsonOptions } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
+import type { JsonMap } from './row-fields.ts';
 import { slices, type Slice } from './slices.ts';
 
 export type JsonObject = Record<string, unknown>;
 
-/** One row of a dataset file. */
-export interface RawRow {
-  row: JsonObject;
+/** One row of a file, by default a plain object. */
+export interface RawRow<T = JsonObject> {
+  row: T;
   /** Where it begins, from 1. */
   line: number;
+  /** In a JSON list the item's place, else the line; from 1. */
+  place: number;
   /** Bytes of the file up to its end. */
   bytesRead: number;
 }
@@ -22,11 +25,19 @@ export interface RawRow {
 export async function* readRows(source: ByteSource, options?: JsonOptions): AsyncGenerator<RawRow> {
   for await (const slice of slices(source)) {
     const row = parse(source.name, slice, options);
-    if (row) yield { row, line: slice.line, bytesRead: slice.bytesRead };
+    if (row) yield { ...slice, row: row as JsonObject };
   }
 }
 
-function parse(name: string, { bytes, line }: Slice, options?: JsonOptions): JsonObject | undefined {
+/** The same rows with their keys in order and their numbers as text, as a chat template must get them. */
+export async function* readOrderedRows(source: ByteSource): AsyncGenerator<RawRow<JsonMap>> {
+  for await (const slice of slices(source)) {
+    const row = parse(source.name, slice, { keepKeyOrder: true, keepNumberText: true });
+    if (row) yield { ...slice, row: row as JsonMap };
+  }
+}
+
+function parse(name: string, { bytes, line }: Slice, options?: JsonOptions): object | undefined {
   const text = decodeUtf8(bytes);
   if (text === undefined) {
     throw new UserError(`${name}, line ${line}: not valid UTF-8; save the file as UTF-8.`);
@@ -41,9 +52,12 @@ function parse(name: string, { bytes, line }: Slice, options?: JsonOptions): Jso
       `${name}, line ${line + error.line - 1}: not valid JSON at column ${error.column}: ${error.message}; write one JSON object per line.`,
     );
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
+  if (isJsonObject(value)) return value;
   const found = Array.isArray(value) ? 'a list' : JSON.stringify(value).slice(0, 40);
   throw new UserError(
     `${name}, line ${line}: found ${found}, expected a JSON object such as {"text": "…"}; write one per line.`,
   );
 }
+
+const isJsonObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof NumberText);

@@ -1,151 +1,182 @@
 import { UserError } from '../formats/user-error.ts';
-import type { Conversation, Message } from './chat-template.ts';
-import type { JsonObject } from './read-rows.ts';
+import type { Conversation } from './chat-template.ts';
+import { asText, quoted, RowFields, wrongType, type JsonMap } from './row-fields.ts';
+import { trainingSwitch } from './training-switch.ts';
+import { parseInside, readTurns, type Turn, type Turns } from './turns.ts';
 
 /** What a row says, whatever its format. */
 export type Sample =
   | { kind: 'text'; text: string }
   | { kind: 'completion'; prompt: string; completion: string }
-  /** Assistant's turns are trained from message `trainedFrom` on. */
-  | { kind: 'chat'; conversation: Conversation; trainedFrom: number };
+  /** `trained` has an entry for each turn. */
+  | { kind: 'chat'; conversation: Conversation; trained: readonly boolean[] };
 
-/** A row format by the key that tells it; where a row has several, the first of this list counts. */
-export const ROW_FORMATS = ['text', 'messages', 'completion', 'instruction', 'conversations'] as const;
-export type RowFormat = (typeof ROW_FORMATS)[number];
+/** A row with what was found on reading it. */
+export interface ReadRow {
+  sample: Sample;
+  format: RowFormat;
+  /** Other formats that the row fits as well, and that were not taken. */
+  alsoFits: readonly RowFormat[];
+  /** Keys without an effect; those of turns as `messages[].id`. */
+  unused: readonly string[];
+  /** The row says that nothing in it is trained. */
+  contextOnly: boolean;
+}
 
-const ROLES = ['system', 'user', 'assistant', 'tool'];
-/** ShareGPT's names for the roles. */
-const SPEAKERS = new Map([
-  ['system', 'system'],
-  ['human', 'user'],
-  ['user', 'user'],
-  ['gpt', 'assistant'],
-  ['assistant', 'assistant'],
-  ['tool', 'tool'],
+/** A row format by the key that tells it, and the keys that it needs; where a row fits several, the first counts. */
+const FORMATS = {
+  messages: [['messages']],
+  conversations: [['conversations']],
+  completion: [['prompt'], ['completion']],
+  instruction: [['instruction'], ['output', 'response']],
+  text: [['text']],
+} as const satisfies Record<string, readonly (readonly string[])[]>;
+
+export type RowFormat = keyof typeof FORMATS;
+export const ROW_FORMATS = Object.keys(FORMATS) as RowFormat[];
+
+/** Keys that make a row part of another training, each with the training's name. */
+const OTHER_TRAINING: ReadonlyMap<string, string> = new Map([
+  ['chosen', 'preference training (DPO)'],
+  ['rejected', 'preference training (DPO)'],
+  ['label', 'training on liked and disliked answers (KTO)'],
+  ['kto_tag', 'training on liked and disliked answers (KTO)'],
+  ['images', 'training on images'],
+  ['image', 'training on images'],
+  ['videos', 'training on videos'],
+  ['audios', 'training on sound'],
 ]);
 
-/** The format of a row. Errors here and below are UserErrors that do not yet name file and line. */
-export function formatOf(row: JsonObject): RowFormat {
-  const format = ROW_FORMATS.find((key) => key in row);
-  if (format) return format;
-  if ('prompt' in row) return 'completion';
-  const keys = Object.keys(row).slice(0, 8);
+const FUNCTIONS =
+  'rename it to "tools", a list of {"type": "function", "function": {…}}, and each "function_call" to "tool_calls"';
+
+/**
+ * Reads a row. Throws UserErrors, which do not yet name file and line, for missing keys, wrong types, unknown roles, and
+ * keys that mean a training that does not exist here. `templateReads` says whether the chat template knows a key of a turn.
+ */
+export function readRow(row: JsonMap, templateReads: (key: string) => boolean): ReadRow {
+  const fields = new RowFields(row);
+  refuseOtherTraining(fields);
+  const [format, ...alsoFits] = formatsOf(fields);
+  const contextOnly = trainingSwitch(fields) === false;
+  const { sample, others = [] } = readers[format](fields);
+  const list = format === 'completion' ? '' : `${format}[].`;
+  const ofTurns = [...new Set(others)].filter((key) => !templateReads(key)).map((key) => `${list}${key}`);
+  return { sample, format, alsoFits, unused: [...fields.unread(), ...ofTurns], contextOnly };
+}
+
+function formatsOf(fields: RowFields): [RowFormat, ...RowFormat[]] {
+  const fits = (format: RowFormat) => FORMATS[format].every((keys) => keys.some((key) => fields.has(key)));
+  const [first, ...others] = ROW_FORMATS.filter(fits);
+  if (first) return [first, ...others];
+  // Where no format is complete, the one that is begun tells what is missing.
+  const { keys } = fields;
+  const begun = ROW_FORMATS.find((format) =>
+    (FORMATS[format].flat() as string[]).some((key) => keys.includes(key)),
+  );
+  if (begun) return [begun];
+  const found = keys.length > 0 ? `the keys ${keys.slice(0, 8).map(quoted).join(', ')}` : 'no keys';
   throw new UserError(
-    `the row has ${keys.length > 0 ? `the keys ${keys.map((k) => JSON.stringify(k)).join(', ')}` : 'no keys'}, expected "text", "messages", "prompt" and "completion", "instruction" and "output", or "conversations"; rename them`,
+    `the row has ${found}, expected "text", "messages", "prompt" and "completion", "instruction" and "output", or "conversations"; rename them`,
   );
 }
 
-/** Reads a row of a known format; throws UserError for missing keys, wrong types and unknown roles. */
-export function readSample(row: JsonObject, format: RowFormat): Sample {
-  switch (format) {
-    case 'text':
-      return { kind: 'text', text: textAt(row, 'text') };
-    case 'messages':
-      return {
-        kind: 'chat',
-        conversation: { messages: messagesAt(row, 'messages'), ...tools(row) },
-        trainedFrom: 0,
-      };
-    case 'completion':
-      return promptAndCompletion(row);
-    case 'instruction':
-      return alpaca(row);
-    case 'conversations':
-      return { kind: 'chat', conversation: { messages: shareGpt(row), ...tools(row) }, trainedFrom: 0 };
+function refuseOtherTraining(fields: RowFields): void {
+  for (const [key, training] of OTHER_TRAINING) {
+    if (!fields.has(key)) continue;
+    const value = fields.value(key);
+    // A label that is no yes or no is a class, which plain text may have beside it.
+    const harmless =
+      key === 'label' ? typeof value !== 'boolean' : Array.isArray(value) && value.length === 0;
+    if (harmless) continue;
+    throw new UserError(
+      `the key ${key} belongs to ${training}, which Retune does not do; remove the row, or the key where it means nothing`,
+    );
   }
+  for (const key of ['functions', 'function_call'])
+    if (fields.has(key)) throw new UserError(`the key ${key} is not read; ${FUNCTIONS}`);
 }
 
-function promptAndCompletion(row: JsonObject): Sample {
-  if (!Array.isArray(row['prompt']) && !Array.isArray(row['completion'])) {
-    return { kind: 'completion', prompt: textAt(row, 'prompt'), completion: textAt(row, 'completion') };
-  }
-  const prompt = messagesAt(row, 'prompt');
-  const messages = [...prompt, ...messagesAt(row, 'completion')];
-  return { kind: 'chat', conversation: { messages, ...tools(row) }, trainedFrom: prompt.length };
+interface Read {
+  sample: Sample;
+  others?: string[];
 }
 
-/** Alpaca's rows, with LLaMA-Factory's `system` and `history` (pairs of question and answer, not trained). */
-function alpaca(row: JsonObject): Sample {
-  const messages: Message[] = [];
-  const optional = (key: string): string =>
-    row[key] === undefined || row[key] === null ? '' : textAt(row, key);
-  const system = optional('system');
-  if (system) messages.push({ role: 'system', content: system });
-  const history = row['history'] ?? [];
+const readers: Record<RowFormat, (row: RowFields) => Read> = {
+  text: (row) => ({ sample: { kind: 'text', text: row.text('text') } }),
+  messages: (row) => chat(row, readTurns(row, 'messages')),
+  conversations: (row) => chat(row, readTurns(row, 'conversations')),
+  completion: promptAndCompletion,
+  instruction: alpaca,
+};
+
+/** A conversation with the system text, tools and template arguments that stand beside its turns. */
+function chat(row: RowFields, { turns, trained, others }: Turns): Read {
+  const hasSystem = turns[0]?.get('role') === 'system';
+  const system = hasSystem ? '' : row.optionalText('system');
+  if (system) {
+    turns.unshift(turnOf('system', system));
+    trained.unshift(false);
+  }
+  const conversation: Conversation = { messages: turns };
+  const tools = row.has('tools') ? toolsOf(row) : undefined;
+  if (tools !== undefined) conversation.tools = tools;
+  if (row.has('chat_template_kwargs')) {
+    const kwargs = row.value('chat_template_kwargs');
+    if (!(kwargs instanceof Map)) throw wrongType('chat_template_kwargs', kwargs, 'an object');
+    conversation.kwargs = kwargs as JsonMap;
+  }
+  return { sample: { kind: 'chat', conversation, trained }, others };
+}
+
+/** Tools as a list, or as a text that holds one; a single tool counts as a list of one. */
+function toolsOf(row: RowFields): unknown {
+  const value = row.value('tools');
+  if (typeof value === 'string' && value.trim() === '') return undefined;
+  const tools = typeof value === 'string' ? parseInside(value, 'tools') : value;
+  if (tools === null) return undefined;
+  if (tools instanceof Map) return [tools];
+  if (!Array.isArray(tools)) throw wrongType('tools', tools, 'a list of tools, or a text that holds one');
+  return tools;
+}
+
+function promptAndCompletion(row: RowFields): Read {
+  if (!Array.isArray(row.value('prompt')) && !Array.isArray(row.value('completion'))) {
+    return { sample: { kind: 'completion', prompt: row.text('prompt'), completion: row.text('completion') } };
+  }
+  const prompt = readTurns(row, 'prompt');
+  const completion = readTurns(row, 'completion');
+  return chat(row, {
+    turns: [...prompt.turns, ...completion.turns],
+    trained: [...prompt.trained.map(() => false), ...completion.trained],
+    others: [...prompt.others, ...completion.others],
+  });
+}
+
+/**
+ * Alpaca's rows, with LLaMA-Factory's `system`, `tools` and `history` (pairs of question and answer, not trained), and
+ * Dolly's, whose input is called `context` and whose output `response`.
+ */
+function alpaca(row: RowFields): Read {
+  const turns: Turn[] = [];
+  const history = row.value('history') ?? [];
   if (!Array.isArray(history)) throw wrongType('history', history, 'a list of pairs of texts');
   history.forEach((pair: unknown, i) => {
     if (!Array.isArray(pair) || pair.length !== 2) throw wrongType(`history[${i}]`, pair, 'a pair of texts');
-    messages.push({ role: 'user', content: asText(pair[0], `history[${i}][0]`) });
-    messages.push({ role: 'assistant', content: asText(pair[1], `history[${i}][1]`) });
+    turns.push(turnOf('user', asText(pair[0], `history[${i}][0]`)));
+    turns.push(turnOf('assistant', asText(pair[1], `history[${i}][1]`)));
   });
-  const input = optional('input');
-  const instruction = textAt(row, 'instruction');
-  messages.push({ role: 'user', content: input ? `${instruction}\n${input}` : instruction });
-  messages.push({ role: 'assistant', content: textAt(row, 'output') });
-  return { kind: 'chat', conversation: { messages }, trainedFrom: messages.length - 1 };
+  const instruction = row.text('instruction');
+  const input = row.optionalText(row.has('input') || !row.has('context') ? 'input' : 'context');
+  turns.push(turnOf('user', input ? `${instruction}\n${input}` : instruction));
+  turns.push(
+    turnOf('assistant', row.text(row.has('output') || !row.has('response') ? 'output' : 'response')),
+  );
+  return chat(row, { turns, trained: turns.map((_, i) => i === turns.length - 1), others: [] });
 }
 
-function shareGpt(row: JsonObject): Message[] {
-  return objectsAt(row, 'conversations').map((turn, i) => {
-    const where = `conversations[${i}]`;
-    const from = textAt(turn, 'from', where);
-    const role = SPEAKERS.get(from);
-    if (!role) throw unknown(`${where}.from`, from, [...SPEAKERS.keys()]);
-    return { role, content: textAt(turn, 'value', where) };
-  });
-}
-
-function messagesAt(row: JsonObject, key: string): Message[] {
-  return objectsAt(row, key).map((message, i) => {
-    const where = `${key}[${i}]`;
-    const role = textAt(message, 'role', where);
-    if (!ROLES.includes(role)) throw unknown(`${where}.role`, role, ROLES);
-    return { ...message, role, content: textAt(message, 'content', where) };
-  });
-}
-
-function tools(row: JsonObject): { tools?: unknown } {
-  return Array.isArray(row['tools']) ? { tools: row['tools'] } : {};
-}
-
-function objectsAt(row: JsonObject, key: string): JsonObject[] {
-  const list = row[key];
-  if (list === undefined) throw missing(key);
-  if (!Array.isArray(list) || list.length === 0) throw wrongType(key, list, 'a list of messages');
-  list.forEach((entry: unknown, i) => {
-    if (typeof entry !== 'object' || entry === null || Array.isArray(entry))
-      throw wrongType(`${key}[${i}]`, entry, 'an object');
-  });
-  return list as JsonObject[];
-}
-
-function textAt(row: JsonObject, key: string, where?: string): string {
-  const path = where ? `${where}.${key}` : key;
-  if (row[key] === undefined) throw missing(path);
-  return asText(row[key], path);
-}
-
-function asText(value: unknown, path: string): string {
-  if (typeof value !== 'string') throw wrongType(path, value, 'a text');
-  if (/\p{Surrogate}/u.test(value)) {
-    throw new UserError(
-      `${path} holds half a surrogate pair, which is no character; write the character itself`,
-    );
-  }
-  return value;
-}
-
-function missing(path: string): UserError {
-  return new UserError(`the key ${path} is missing; add it`);
-}
-
-function wrongType(path: string, value: unknown, expected: string): UserError {
-  let found = typeof value === 'object' ? 'an object' : `a ${typeof value}`;
-  if (value === null) found = 'null';
-  if (Array.isArray(value)) found = value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
-  return new UserError(`${path} is ${found}, expected ${expected}; correct it`);
-}
-
-function unknown(path: string, found: string, expected: readonly string[]): UserError {
-  return new UserError(`${path} is ${JSON.stringify(found)}, expected ${expected.join(', ')}; rename it`);
-}
+const turnOf = (role: string, content: string): Turn =>
+  new Map([
+    ['role', role],
+    ['content', content],
+  ]);

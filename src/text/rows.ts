@@ -1,8 +1,9 @@
 import type { ByteSource } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { SampleEncoder } from './encode-sample.ts';
-import { readRows } from './read-rows.ts';
-import { formatOf, readSample, type RowFormat } from './row-formats.ts';
+import { readOrderedRows } from './read-rows.ts';
+import { readRow, type RowFormat } from './row-formats.ts';
+import { RowsTally, type SkippedRow } from './rows-tally.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
 /** A dataset row as the model sees it. */
@@ -23,16 +24,10 @@ export interface EncodedRows {
   /** The rows went through the chat template; else they are text as it stands, or string prompts and completions. */
   chat: boolean;
   /** Rows left out because nothing in them is trained. */
-  skipped: { line: number; why: string }[];
-  stats: {
-    tokens: number;
-    /** Targets after the shift, those of index 1 and up. */
-    trainedTokens: number;
-    /** Tokens of the longest row. */
-    longest: number;
-    /** Rows that were cut. */
-    cut: number;
-  };
+  skipped: SkippedRow[];
+  stats: Pick<RowsTally, 'tokens' | 'trainedTokens' | 'longest' | 'cut' | 'duplicates'>;
+  /** What the user should know of the rows: keys without effect, and the like. A sentence each. */
+  notes: string[];
 }
 
 /** What rows are for. */
@@ -46,6 +41,19 @@ export interface EncodeRowsOptions {
   onProgress?: (progress: { rows: number; bytesRead: number; bytesTotal: number }) => void;
 }
 
+/** A row as it comes out of the reader: encoded, or skipped with the reason. */
+export interface RowOutcome {
+  line: number;
+  /** Its place in the file's rows, from 1: in a JSON list the item's, in JSONL the line's. */
+  place: number;
+  format: RowFormat;
+  chat: boolean;
+  row: EncodedRow | undefined;
+  /** Where `row` is undefined. */
+  why: string;
+  bytesRead: number;
+}
+
 /**
  * Reads and encodes a dataset. Throws UserError naming file and line for anything that is not a row of the file's
  * one format, and where no row has a trained token.
@@ -55,54 +63,75 @@ export async function encodeRows(
   tokenizer: TextTokenizer,
   { maxLength, use = 'train', onProgress }: EncodeRowsOptions,
 ): Promise<EncodedRows> {
-  const encoder = new SampleEncoder(tokenizer);
   const rows: EncodedRow[] = [];
-  const skipped: EncodedRows['skipped'] = [];
-  const stats = { tokens: 0, trainedTokens: 0, longest: 0, cut: 0 };
-  let format: RowFormat | undefined;
-  let chat = false;
-  for await (const { row, line, bytesRead } of readRows(source)) {
-    const { ids, trained } = inLine(source.name, line, () => {
-      const own = formatOf(row);
-      format ??= own;
-      if (own !== format) {
-        throw new UserError(
-          `found a row of the form "${own}" after rows of the form "${format}"; keep to one`,
-        );
-      }
-      const sample = readSample(row, own);
-      chat = sample.kind === 'chat';
-      return encoder.encode(sample);
-    });
-    const cut = ids.length > maxLength;
-    const encoded = {
-      ids: Uint32Array.from(cut ? ids.slice(0, maxLength) : ids),
-      trained: Uint8Array.from(cut ? trained.slice(0, maxLength) : trained),
-      line,
-      cut,
-    };
-    const targets = trainedTargets(encoded);
-    if (targets === 0) {
-      skipped.push({ line, why: cut ? `no trained token within ${maxLength} tokens` : 'no trained token' });
-    } else {
-      rows.push(encoded);
-      stats.tokens += encoded.ids.length;
-      stats.trainedTokens += targets;
-      stats.longest = Math.max(stats.longest, encoded.ids.length);
-      stats.cut += cut ? 1 : 0;
-    }
-    onProgress?.({ rows: rows.length, bytesRead, bytesTotal: source.size });
+  const tally = new RowsTally();
+  let last: RowOutcome | undefined;
+  for await (const outcome of eachRow(source, tokenizer, maxLength, tally)) {
+    last = outcome;
+    if (outcome.row) rows.push(outcome.row);
+    onProgress?.({ rows: rows.length, bytesRead: outcome.bytesRead, bytesTotal: source.size });
   }
-  if (format === undefined) {
+  if (!last) {
     throw new UserError(`${source.name}: there are no rows in it; write one JSON object per line.`);
   }
+  const { skipped, tokens, trainedTokens, longest, cut, duplicates } = tally;
   if (rows.length === 0) {
     const { line, why } = skipped[0]!;
     throw new UserError(
       `${source.name}: nothing to ${use} on, since none of its ${skipped.length} rows has a trained token (line ${line}: ${why}); add answers, or raise max_seq_length.`,
     );
   }
-  return { rows, format, chat, skipped, stats };
+  const stats = { tokens, trainedTokens, longest, cut, duplicates };
+  const { format, chat } = last;
+  return { rows, format, chat, skipped, stats, notes: tally.notes(source.name) };
+}
+
+/** The rows of a dataset one by one, counted in `tally`. Throws UserError naming file and line. */
+export async function* eachRow(
+  source: ByteSource,
+  tokenizer: TextTokenizer,
+  maxLength: number,
+  tally: RowsTally,
+): AsyncGenerator<RowOutcome> {
+  const encoder = new SampleEncoder(tokenizer);
+  let first: RowFormat | undefined;
+  for await (const { row, line, place, bytesRead } of readOrderedRows(source)) {
+    const outcome = inLine(source.name, line, (): RowOutcome => {
+      const read = readRow(row, (key) => encoder.templateReads(key));
+      const { sample, format, contextOnly } = read;
+      first ??= format;
+      if (format !== first) {
+        throw new UserError(
+          `found a row of the form "${format}" after rows of the form "${first}"; keep to one`,
+        );
+      }
+      const spelledBefore = encoder.spelledOut;
+      const { ids, trained } = encoder.encode(sample);
+      tally.read(read, encoder.spelledOut - spelledBefore);
+      const cut = ids.length > maxLength;
+      const encoded = {
+        ids: Uint32Array.from(cut ? ids.slice(0, maxLength) : ids),
+        trained: Uint8Array.from(cut ? trained.slice(0, maxLength) : trained),
+        line,
+        cut,
+      };
+      const targets = contextOnly ? 0 : trainedTargets(encoded);
+      const chat = sample.kind === 'chat';
+      const shared = { line, place, format, chat, bytesRead };
+      if (targets > 0) {
+        tally.take(format, encoded.ids, encoded.trained, targets, cut);
+        return { ...shared, row: encoded, why: '' };
+      }
+      const why = contextOnly
+        ? 'its weight is 0'
+        : cut
+          ? `no trained token within ${maxLength} tokens`
+          : 'no trained token';
+      tally.skipped.push({ line, why });
+      return { ...shared, row: undefined, why };
+    });
+    yield outcome;
+  }
 }
 
 /** Targets of a row after the shift: trained tokens of index 1 and up. */

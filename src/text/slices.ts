@@ -6,6 +6,8 @@ export interface Slice {
   bytes: Uint8Array;
   /** Line of its first byte, from 1. */
   line: number;
+  /** In a JSON list the item's place, else the line; from 1. */
+  place: number;
   /** Bytes of the file up to its end. */
   bytesRead: number;
 }
@@ -30,18 +32,25 @@ async function firstByte(source: ByteSource): Promise<number | undefined> {
   return undefined;
 }
 
+const sliceOf = (bytes: Uint8Array, line: number, bytesRead: number, place = line): Slice => ({
+  bytes,
+  line,
+  place,
+  bytesRead,
+});
+
 async function* lines(source: ByteSource): AsyncGenerator<Slice> {
   let held: Uint8Array[] = [];
   let line = 1;
   for await (const { bytes, begin } of chunks(source)) {
     let at = 0;
     for (let end; (end = bytes.indexOf(NEWLINE, at)) >= 0; at = end + 1) {
-      yield { bytes: join([...held, bytes.subarray(at, end)]), line: line++, bytesRead: begin + end + 1 };
+      yield sliceOf(join([...held, bytes.subarray(at, end)]), line++, begin + end + 1);
       held = [];
     }
     if (at < bytes.length) held.push(bytes.subarray(at));
   }
-  if (held.length > 0) yield { bytes: join(held), line, bytesRead: source.size };
+  if (held.length > 0) yield sliceOf(join(held), line, source.size);
 }
 
 /** The top-level items of a JSON array. Only brackets, strings and commas count here; parsing an item finds the rest. */
@@ -49,6 +58,7 @@ async function* items(source: ByteSource): AsyncGenerator<Slice> {
   let state: 'before' | 'inside' | 'after' = 'before';
   let held: Uint8Array[] = [];
   let line = 1;
+  let place = 0;
   /** Line of the item being read, 0 between items. */
   let itemLine = 0;
   let depth = 0;
@@ -73,7 +83,7 @@ async function* items(source: ByteSource): AsyncGenerator<Slice> {
       } else if (depth === 0 && (byte === COMMA || byte === CLOSE_LIST)) {
         if (itemLine > 0) {
           const whole = join([...held, bytes.subarray(itemAt, i)]);
-          yield { bytes: whole, line: itemLine, bytesRead: begin + i + 1 };
+          yield sliceOf(whole, itemLine, begin + i + 1, ++place);
         }
         held = [];
         itemLine = 0;

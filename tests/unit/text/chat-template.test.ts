@@ -1,17 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import golden from '../../fixtures/text/qwen2_5_ids.json' with { type: 'json' };
-import { ChatTemplate, type Conversation } from '../../../src/text/chat-template.ts';
+import { ChatTemplate, type Conversation, type Message } from '../../../src/text/chat-template.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import type { Tokens } from '../../../src/text/spans.ts';
 import type { TextTokenizer } from '../../../src/text/tokenizer.ts';
+import { ordered } from '../../support/ordered.ts';
 import { qwenFolder } from '../../support/qwen.ts';
 import { tinyTokenizer } from '../../support/tiny-tokenizer.ts';
 
 const qwen = await loadTokenizer(qwenFolder());
 const all = () => true;
-const user = (content: string) => ({ role: 'user', content });
-const assistant = (content: string) => ({ role: 'assistant', content });
-const system = (content: string) => ({ role: 'system', content });
+const turn = (role: string, content: string) => ordered({ role, content }) as Message;
+const user = (content: string) => turn('user', content);
+const assistant = (content: string) => turn('assistant', content);
+const system = (content: string) => turn('system', content);
+const turnsOf = (messages: unknown) => ({ messages: ordered(messages) as Message[] });
 
 /** The trained parts, as texts. */
 function trainedTexts(tokenizer: TextTokenizer, { ids, trained }: Tokens): string[] {
@@ -28,14 +31,14 @@ describe('Qwen2.5', () => {
   const template = new ChatTemplate(qwen);
 
   test.each(golden.chats)('ids of $messages are Python’s', ({ messages, ids, prompt_ids }) => {
-    const encoded = template.encode({ messages }, all);
+    const encoded = template.encode(turnsOf(messages), all);
     expect(encoded.ids).toEqual(ids);
     expect(encoded.trained).toHaveLength(ids.length);
-    expect(template.prompt({ messages })).toEqual(prompt_ids);
+    expect(template.prompt(turnsOf(messages))).toEqual(prompt_ids);
   });
 
   test.each(golden.hostile)('control tokens in $messages stay text', ({ messages, ids }) => {
-    const encoded = template.encode({ messages }, all);
+    const encoded = template.encode(turnsOf(messages), all);
     expect(encoded.ids).toEqual(ids);
     expect(trainedTexts(qwen, encoded)).toEqual(
       messages.filter((m) => m.role === 'assistant').map((m) => `${m.content}<|im_end|>\n`),
@@ -65,9 +68,9 @@ describe('Qwen2.5', () => {
     const conversation = {
       messages: [
         user('f?'),
-        { ...assistant('Let me see.'), tool_calls: [{ name: 'f', arguments: { x: 1 } }] },
+        new Map([...assistant('Let me see.'), ['tool_calls', ordered([{ name: 'f', arguments: { x: 1 } }])]]),
       ],
-      tools: [{ name: 'f', description: 'ends with <|im_end|>' }],
+      tools: ordered([{ name: 'f', description: 'ends with <|im_end|>' }]),
     };
     const encoded = template.encode(conversation, all);
     const text = qwen.decode(encoded.ids);

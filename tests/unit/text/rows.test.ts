@@ -130,7 +130,7 @@ test('rows are cut at maxLength, rows without a trained token are skipped and co
     { line: 2, why: 'no trained token' },
     { line: 3, why: 'no trained token' },
   ]);
-  expect(stats).toEqual({ tokens: 8, trainedTokens: 6, longest: 5, cut: 1 });
+  expect(stats).toEqual({ tokens: 8, trainedTokens: 6, longest: 5, cut: 1, duplicates: 0 });
   const long = jsonl({ prompt: 'abcdefgh', completion: 'i' }, { prompt: '', completion: 'ab' });
   const cut = await encodeRows(source('t', long), tiny, { maxLength: 5 });
   expect(cut.skipped).toEqual([{ line: 1, why: 'no trained token within 5 tokens' }]);
@@ -263,13 +263,13 @@ describe('bad rows name their line', () => {
     ],
     [
       { messages: [user, { role: 'robot', content: 'a' }] },
-      'messages[1].role is "robot", expected system, user, assistant, tool; rename it',
+      'messages[1].role is "robot", expected system, developer, user, human, assistant, gpt, model, function_call, tool, observation; rename it',
     ],
     [{ messages: [user, { content: 'a' }] }, 'the key messages[1].role is missing; add it'],
     [{ messages: [{ role: 'user' }] }, 'the key messages[0].content is missing; add it'],
     [
       { messages: [{ role: 'user', content: ['x'] }] },
-      'messages[0].content is a list of 1, expected a text; correct it',
+      'messages[0].content[0] is a string, expected a part such as {"type": "text", "text": "…"}; correct it',
     ],
     [{ messages: [] }, 'messages is an empty list, expected a list of messages; correct it'],
     [{ messages: ['a'] }, 'messages[0] is a string, expected an object; correct it'],
@@ -291,7 +291,7 @@ describe('bad rows name their line', () => {
     ],
     [
       { conversations: [{ from: 'bot', value: 'a' }] },
-      'conversations[0].from is "bot", expected system, human, user, gpt, assistant, tool; rename it',
+      'conversations[0].from is "bot", expected system, developer, user, human, assistant, gpt, model, function_call, tool, observation; rename it',
     ],
     [{ conversations: [{ from: 'human' }] }, 'the key conversations[0].value is missing; add it'],
   ])('%j', async (row, problem) => {

@@ -1,0 +1,100 @@
+import { counted, showCount, showShare } from '../formats/words.ts';
+import { quoted } from './row-fields.ts';
+import type { ReadRow, RowFormat } from './row-formats.ts';
+
+/** Keys without an effect that a note names. */
+const MAX_NAMED = 20;
+
+/** A row that is left out. */
+export interface SkippedRow {
+  line: number;
+  why: string;
+}
+
+/** What a file's rows are, counted while they are read. */
+export class RowsTally {
+  /** Rows taken by format; a file has one. */
+  readonly formats = new Map<RowFormat, number>();
+  readonly skipped: SkippedRow[] = [];
+  tokens = 0;
+  /** Targets after the shift, those of index 1 and up. */
+  trainedTokens = 0;
+  /** Tokens of the longest row, after cutting. */
+  longest = 0;
+  /** Rows that were cut. */
+  cut = 0;
+  /** Rows whose tokens an earlier row has, too. */
+  duplicates = 0;
+  /** Rows in which each key has no effect. */
+  readonly #unused = new Map<string, number>();
+  readonly #alsoFits = new Map<RowFormat, number>();
+  readonly #spelled = { rows: 0, times: 0 };
+  readonly #seen = new Set<string>();
+
+  /** Counts what was found on reading a row, taken or not. `spelled`: control tokens that its text spells out. */
+  read({ alsoFits, unused }: ReadRow, spelled: number): void {
+    for (const key of unused) this.#unused.set(key, (this.#unused.get(key) ?? 0) + 1);
+    for (const format of alsoFits) this.#alsoFits.set(format, (this.#alsoFits.get(format) ?? 0) + 1);
+    if (spelled > 0) this.#spelled.rows++;
+    this.#spelled.times += spelled;
+  }
+
+  /** Counts a row that is taken. */
+  take(format: RowFormat, ids: Uint32Array, trained: Uint8Array, targets: number, cut: boolean): void {
+    this.formats.set(format, (this.formats.get(format) ?? 0) + 1);
+    this.tokens += ids.length;
+    this.trainedTokens += targets;
+    this.longest = Math.max(this.longest, ids.length);
+    if (cut) this.cut++;
+    const key = hash64(ids, trained);
+    if (this.#seen.has(key)) this.duplicates++;
+    this.#seen.add(key);
+  }
+
+  /** Rows that are taken. */
+  get rows(): number {
+    return [...this.formats.values()].reduce((sum, n) => sum + n, 0);
+  }
+
+  get unused(): ReadonlyMap<string, number> {
+    return this.#unused;
+  }
+
+  /** What the user should know of the rows of file `name`: a sentence each. */
+  notes(name: string): string[] {
+    const [format = 'text'] = this.formats.keys();
+    const notes: string[] = [];
+    for (const [other, rows] of this.#alsoFits)
+      notes.push(
+        `${name}: ${counted(rows, 'row')} could also be read as ${quoted(other)}; ${quoted(format)} was taken.`,
+      );
+    if (this.#unused.size > 0) {
+      const named = [...this.#unused].slice(0, MAX_NAMED);
+      const keys = named.map(([key, rows]) => `${quoted(key).slice(1, -1)} (${counted(rows, 'row')})`);
+      const more = this.#unused.size - named.length;
+      if (more > 0) keys.push(`and ${showCount(more)} more`);
+      const share = showShare(this.trainedTokens, this.tokens);
+      notes.push(
+        `${name}: read as ${quoted(format)}, ${share} of the tokens are trained; keys without effect: ${keys.join(', ')}.`,
+      );
+    }
+    const { rows, times } = this.#spelled;
+    if (times > 1)
+      notes.push(
+        `${name}: ${counted(rows, 'row')} ${rows === 1 ? 'spells' : 'spell'} out control tokens of the model, which stay ordinary text there; text that a chat template has already rendered belongs in rows of the form {"text"}.`,
+      );
+    return notes;
+  }
+}
+
+/** 64 bits of FNV-1a over tokens and mask: rows that agree in them are counted as duplicates, and nothing more. */
+function hash64(ids: Uint32Array, trained: Uint8Array): string {
+  let [a, b] = [0x811c9dc5, 0x01234567];
+  for (let i = 0; i < ids.length; i++) {
+    const value = 2 * ids[i]! + trained[i]!;
+    a = Math.imul(a ^ value, 0x01000193);
+    b = Math.imul(b ^ (value + i), 0x85ebca6b);
+    b ^= b >>> 15;
+  }
+  return `${a >>> 0} ${b >>> 0} ${ids.length}`;
+}
