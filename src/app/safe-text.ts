@@ -1,5 +1,5 @@
 import { html, type TemplateResult } from 'lit';
-import { visiblePieces } from './visible-text.ts';
+import { visiblePieces } from '../formats/visible-text.ts';
 
 /** Text from files and models, as text, with what hides in it shown by name. */
 export const safeText = (text: string): (TemplateResult | string)[] =>

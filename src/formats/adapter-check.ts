@@ -1,7 +1,7 @@
 import { readMatrix } from './adapter.ts';
 import type { AdapterConfig } from './adapter-config.ts';
 import { moduleName, PROJECTIONS } from './decoder-weights.ts';
-import { show } from './fields.ts';
+import { quote } from './quote.ts';
 import { moduleSettings } from './lora-modules.ts';
 import { type Safetensors, showShape, type TensorInfo } from './safetensors.ts';
 import { UserError } from './user-error.ts';
@@ -51,7 +51,7 @@ function choice({ targetModules, excludeModules, layersToTransform }: AdapterCon
   };
   return Object.entries(keys)
     .filter(([, value]) => value && value.length > 0)
-    .map(([key, value]) => `${key} ${show(value)}`)
+    .map(([key, value]) => `${key} ${quote(value)}`)
     .join(', ');
 }
 

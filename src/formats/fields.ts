@@ -1,4 +1,5 @@
 import { PythonFloat } from './json.ts';
+import { quote } from './quote.ts';
 import { UserError } from './user-error.ts';
 
 /** What a number may be. Bounds are inclusive, but for `above` and `below`. */
@@ -25,13 +26,13 @@ export class Fields {
     this.#remedy = remedy;
     if (!isRecord(value)) {
       const what = path ? path.replace(/\.$/, ' is') : 'it holds';
-      throw new UserError(`${file}: ${what} ${show(value)}, expected keys and values; ${remedy}.`);
+      throw new UserError(`${file}: ${what} ${quote(value)}, expected keys and values; ${remedy}.`);
     }
     this.values = value;
   }
 
   refuse(key: string, expected: string): never {
-    const found = this.has(key) ? show(this.values[key]) : 'missing';
+    const found = this.has(key) ? quote(this.values[key]) : 'missing';
     throw new UserError(
       `${this.file}: ${this.#path}${key} is ${found}, expected ${expected}; ${this.#remedy}.`,
     );
@@ -128,11 +129,4 @@ function describe({ whole, min, above, max, below }: NumberRule): string {
   if (max !== undefined) bounds.push(`at most ${max}`);
   if (below !== undefined) bounds.push(`below ${below}`);
   return [whole ? 'a whole number' : 'a number', bounds.join(' and ')].filter(Boolean).join(' ');
-}
-
-/** A value as messages show it, cut where it is long. */
-export function show(value: unknown): string {
-  if (value instanceof PythonFloat) return value.value.toFixed(1);
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing');
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

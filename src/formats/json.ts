@@ -1,5 +1,6 @@
 import type { ByteSource } from './byte-source.ts';
 import { readAll } from './byte-source.ts';
+import { quote } from './quote.ts';
 import { UserError } from './user-error.ts';
 import { decodeUtf8 } from './utf8.ts';
 import { showBytes } from './words.ts';
@@ -9,6 +10,10 @@ export class PythonFloat {
   readonly value: number;
   constructor(value: number) {
     this.value = value;
+  }
+
+  toString(): string {
+    return Number.isInteger(this.value) ? this.value.toFixed(1) : String(this.value);
   }
 }
 
@@ -21,6 +26,10 @@ export class NumberText {
 
   toJSON(): number {
     return Number(this.text);
+  }
+
+  toString(): string {
+    return this.text;
   }
 }
 
@@ -135,7 +144,7 @@ export function parseJson(
         next();
         const keyAt = at;
         const key = string();
-        if (entries.has(key)) fail(`the key ${JSON.stringify(key.slice(0, 200))} occurs twice`, keyAt);
+        if (entries.has(key)) fail(`the key ${quote(key)} occurs twice`, keyAt);
         if (!eat(':')) fail('":" was expected');
         entries.set(key, value(depth));
       } while (eat(','));

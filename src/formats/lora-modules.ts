@@ -1,7 +1,7 @@
 import type { AdapterConfig } from './adapter-config.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { linearModules, type Projection } from './decoder-weights.ts';
-import { show } from './fields.ts';
+import { quote } from './quote.ts';
 import { UserError } from './user-error.ts';
 
 /** One adapted linear module: y += scaling · B(A(x)). */
@@ -33,7 +33,7 @@ export function loraModules(adapter: AdapterConfig, decoder: DecoderConfig): Lor
   });
   if (modules.length === 0) {
     throw new UserError(
-      `${adapter.file}: target_modules is ${show(adapter.targetModules)} and matches no module of the base, expected names such as q_proj; choose the base it belongs to.`,
+      `${adapter.file}: target_modules is ${quote(adapter.targetModules)} and matches no module of the base, expected names such as q_proj; choose the base it belongs to.`,
     );
   }
   return modules;
@@ -50,7 +50,7 @@ export function moduleSettings(
   const outside = OUTSIDE.find(isTarget);
   if (outside !== undefined) {
     throw new UserError(
-      `${adapter.file}: target_modules is ${show(adapter.targetModules)} and includes ${outside}, expected linear modules of the decoder layers only; choose an adapter without it.`,
+      `${adapter.file}: target_modules is ${quote(adapter.targetModules)} and includes ${outside}, expected linear modules of the decoder layers only; choose an adapter without it.`,
     );
   }
   const rankOf = patternLookup(adapter, 'rank_pattern', adapter.rankPattern, adapter.r);
@@ -126,7 +126,7 @@ function compile(file: string, key: string, pattern: string, before: string, aft
     return new RegExp(`${before}(?:${translated})${after}`);
   } catch {
     throw new UserError(
-      `${file}: ${key} is ${show(pattern)}, expected a regular expression that JavaScript can read too; list the module names instead.`,
+      `${file}: ${key} is ${quote(pattern)}, expected a regular expression that JavaScript can read too; list the module names instead.`,
     );
   }
 }

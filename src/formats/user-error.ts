@@ -1,3 +1,8 @@
+import { MAX_QUOTED, shorten } from './quote.ts';
+
+/** No word of a sentence is longer: paths, names and what was not quoted where it was found. */
+const LONG_WORD = new RegExp(`\\S{${MAX_QUOTED + 1},}`, 'g');
+
 /**
  * Something the user can mend: bad input, a missing file, too little memory. `message` is one sentence that
  * names the file, the key or line, what was found, what was expected and what to do; doors print it as it is,
@@ -5,4 +10,8 @@
  */
 export class UserError extends Error {
   override readonly name = 'UserError';
+
+  constructor(message: string) {
+    super(message.replace(LONG_WORD, shorten));
+  }
 }

@@ -1,3 +1,4 @@
+import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { comparisonCsv, type CsvVersion } from './csv.ts';
 import { compareScores, type GroupChange, type Headline } from './headline.ts';
@@ -117,7 +118,7 @@ function checkSameQuestions(v1: ReadResults, v2: ReadResults): void {
     const { question: other } = v2.results[i]!;
     if (other !== question)
       throw new UserError(
-        `${v2.file}: question ${i + 1} is ${JSON.stringify(other)}, expected ${JSON.stringify(question)} as in ${v1.file}; run both tests on the same questions.`,
+        `${v2.file}: question ${i + 1} is ${quote(other)}, expected ${quote(question)} as in ${v1.file}; run both tests on the same questions.`,
       );
   });
 }

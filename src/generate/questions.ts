@@ -1,5 +1,5 @@
 import type { ByteSource } from '../formats/byte-source.ts';
-import { show } from '../formats/fields.ts';
+import { quote } from '../formats/quote.ts';
 import { NumberText } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
@@ -32,7 +32,7 @@ export async function parseQuestions(source: ByteSource): Promise<Question[]> {
     const earlier = entries.get(key);
     if (earlier !== undefined)
       throw new UserError(
-        `${source.name}, entry ${entry} (line ${row.line}): id is ${show(id)}, which entry ${earlier} has already; give every question an id of its own, or none.`,
+        `${source.name}, entry ${entry} (line ${row.line}): id is ${quote(id)}, which entry ${earlier} has already; give every question an id of its own, or none.`,
       );
     entries.set(key, entry);
   }
@@ -45,7 +45,7 @@ export async function parseQuestions(source: ByteSource): Promise<Question[]> {
 
 function parse(file: string, { row, line }: RawRow, entry: number): Question {
   const refuse = (key: string, expected: string): never => {
-    const found = row[key] === undefined ? 'missing' : show(row[key]);
+    const found = row[key] === undefined ? 'missing' : quote(row[key]);
     throw new UserError(
       `${file}, entry ${entry} (line ${line}): ${key} is ${found}, expected ${expected}; correct it.`,
     );

@@ -1,4 +1,4 @@
-import { show } from '../formats/fields.ts';
+import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { descending, range } from './descending.ts';
 
@@ -23,7 +23,7 @@ export const RECIPE_SAMPLING: Sampling = { ...GREEDY, temperature: 0.7, topP: 0.
 export function checkSampling({ temperature, topP, topK, repetitionPenalty }: Sampling): void {
   const check = (fine: boolean, key: string, value: number, expected: string): void => {
     if (fine) return;
-    throw new UserError(`${key} is ${show(value)}, expected ${expected}; correct it.`);
+    throw new UserError(`${key} is ${quote(value)}, expected ${expected}; correct it.`);
   };
   check(temperature >= 0 && temperature < Infinity, 'temperature', temperature, 'a number of at least 0');
   check(topP > 0 && topP <= 1, 'top_p', topP, 'a number above 0 and at most 1');

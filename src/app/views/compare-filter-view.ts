@@ -2,7 +2,7 @@ import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { TestDetail } from '../../worker/test-protocol.ts';
 import { everything, type Filter, type Marks } from '../state/comparison.ts';
-import { visibleText } from '../visible-text.ts';
+import { visibleText } from '../../formats/visible-text.ts';
 import { shared } from '../styles.ts';
 
 /** Which questions are shown, in what order, and what is marked. Fires `filter` and `marks`. */

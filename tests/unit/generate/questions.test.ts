@@ -51,7 +51,7 @@ describe('parseQuestions', () => {
     ],
     [
       '{"question": "a", "answer": {"value": 3.50}}',
-      'questions.json, entry 1 (line 1): answer is {"value":3.5}, expected text; correct it.',
+      'questions.json, entry 1 (line 1): answer is {"value":3.50}, expected text; correct it.',
     ],
     ['["a"]', 'questions.json, line 1: found "a", expected a JSON object'],
     [

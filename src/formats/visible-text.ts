@@ -29,3 +29,22 @@ export const visibleText = (text: string): string =>
 
 const codePointName = (character: string): string =>
   character === '\t' ? '⇥' : `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
+
+/**
+ * The same as one line for a terminal, hidden characters and line breaks as JSON writes them in strings (\u202e, \n):
+ * so JSON text stays the same JSON.
+ */
+export const escapedLine = (text: string): string =>
+  text.replace(HIDDEN, escapeUnits).replaceAll('\n', '\\n');
+
+/** Escaped lines of a layout of one's own: its line breaks stay. */
+export const escapedLines = (text: string): string => text.replace(HIDDEN, escapeUnits);
+
+const SHORT: Readonly<Record<string, string>> = { '\t': '\\t', '\r': '\\r' };
+
+const escapeUnits = (character: string): string =>
+  SHORT[character] ??
+  Array.from(
+    { length: character.length },
+    (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`,
+  ).join('');
