@@ -8,6 +8,7 @@ import { demoCommand } from './commands/demo.ts';
 import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { planCommand } from './commands/plan.ts';
+import { rowsCommand } from './commands/rows.ts';
 import { refuseEmpty } from './options.ts';
 
 const ISSUES = 'please report it with this message';
@@ -28,6 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
   for (const add of [
     finetuneCommand,
     batchTestCommand,
+    rowsCommand,
     planCommand,
     inspectCommand,
     compareCommand,

@@ -74,6 +74,7 @@ export async function inspectRows(
     rows: encoded.rows.length,
     skipped: encoded.skipped,
     ...encoded.stats,
+    notes: encoded.notes,
     preview: encoded.rows.slice(0, PREVIEW).map((row) => ({
       line: row.line,
       pieces: renderRow(tokenizer, row),

@@ -67,6 +67,9 @@ export interface RowsFacts {
   trainedTokens: number;
   longest: number;
   cut: number;
+  duplicates: number;
+  /** What the user should know of the rows: keys without effect, and the like. A sentence each. */
+  notes: readonly string[];
   /** The first rows as rendered text, in pieces: trained tokens or not. */
   preview: readonly { line: number; pieces: readonly { text: string; trained: boolean }[] }[];
 }

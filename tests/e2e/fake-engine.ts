@@ -238,6 +238,8 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
           skipped: [],
           tokens: lines.length * 246,
           trainedTokens: lines.length * 171,
+          duplicates: 0,
+          notes: [],
           longest: Math.min(611, maxLength),
           cut: maxLength < 611 ? 3 : 0,
           preview,

@@ -25,7 +25,17 @@ export const adapterFacts = ({
   ['Made for', baseModelName ?? 'not named'],
 ];
 
-export function rowsFacts({ format, rows, skipped, tokens, trainedTokens, longest, cut }: RowsFacts): Fact[] {
+export function rowsFacts({
+  format,
+  rows,
+  skipped,
+  tokens,
+  trainedTokens,
+  longest,
+  cut,
+  duplicates,
+  notes,
+}: RowsFacts): Fact[] {
   const lines = skipped
     .slice(0, 3)
     .map(({ line }) => line)
@@ -34,6 +44,7 @@ export function rowsFacts({ format, rows, skipped, tokens, trainedTokens, longes
     ['Rows', `${showCount(rows)}, as ${format}`],
     ['Tokens', `${showCount(tokens)}, ${showShare(trainedTokens, tokens)} trained`],
     ['Longest', `${counted(longest, 'token')}; ${cut === 0 ? 'none cut' : `${showCount(cut)} cut`}`],
+    ...(duplicates > 0 ? [['Duplicates', counted(duplicates, 'row')] as const] : []),
     ...(skipped.length > 0
       ? [
           [
@@ -42,5 +53,6 @@ export function rowsFacts({ format, rows, skipped, tokens, trainedTokens, longes
           ] as const,
         ]
       : []),
+    ...notes.map((note) => ['Note', note] as const),
   ];
 }

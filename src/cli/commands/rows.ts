@@ -1,0 +1,124 @@
+import type { Command } from 'commander';
+import { UserError } from '../../formats/user-error.ts';
+import { counted, showCount, showShare } from '../../formats/words.ts';
+import { loadTokenizer } from '../../text/load-tokenizer.ts';
+import { eachRow, renderRow, type EncodedRow, type RowOutcome } from '../../text/rows.ts';
+import { RowsTally } from '../../text/rows-tally.ts';
+import type { TextTokenizer } from '../../text/tokenizer.ts';
+import { openDisplay, type Display } from '../display.ts';
+import { nodeFolder, nodeSource } from '../node-files.ts';
+import { numberOption, readRecipe } from '../options.ts';
+
+interface Options {
+  base: string;
+  trainData: string;
+  config?: string;
+  n?: number;
+  json?: true;
+}
+
+/** Rows that a terminal shows unless told. */
+const SHOWN = 3;
+/** Skipped rows that are named. */
+const MAX_NAMED = 5;
+
+/** `retune rows`: what a dataset's rows become, and which part of them is trained. */
+export function rowsCommand(program: Command): void {
+  program
+    .command('rows')
+    .summary('show what will be trained, row by row')
+    .description(
+      'Shows the rows of a dataset as the model gets them, with the trained part between ⟦ and ⟧, and counts them. Reads the tokenizer files of the base only, no weights.',
+    )
+    .requiredOption('--base <folder>', 'base model in Hugging Face format; its tokenizer files are enough')
+    .requiredOption('--train-data <file>', 'rows, JSONL or a JSON list')
+    .option('--config <file>', 'training_config.yaml; rows are cut at its max_seq_length')
+    .option('--n <count>', 'rows to show', numberOption({ whole: true, min: 0 }))
+    .option('--json', 'print a line of JSON for each row, and the counts on stderr')
+    .addHelpText(
+      'after',
+      `
+A line of --json is {"row", "format", "text", "ids", "trained"}: "row" is the line in JSONL, else the place in the list; "trained" is 1 where the token is a target. A row that nothing is trained of has "skipped", the reason, instead of ids. Without --config rows are not cut.
+
+Example:
+  npm run -s retune -- rows --base Qwen2.5-1.5B-Instruct --train-data train.jsonl`,
+    )
+    .action(runRows);
+}
+
+async function runRows(options: Options): Promise<void> {
+  const display = openDisplay(options.json ? process.stderr : process.stdout);
+  try {
+    const recipe = await readRecipe(options.config, display);
+    const source = await nodeSource(options.trainData);
+    const tokenizer = await loadTokenizer(await nodeFolder(options.base));
+    const uncut = options.json && options.config === undefined;
+    const maxLength = uncut ? Infinity : recipe.training.maxLength;
+    const limit = options.n ?? (options.json ? Infinity : SHOWN);
+    const tally = new RowsTally();
+    let shown = 0;
+    for await (const outcome of eachRow(source, tokenizer, maxLength, tally)) {
+      if (shown++ < limit) {
+        if (options.json) await writeLine(JSON.stringify(jsonLine(outcome, tokenizer)));
+        else for (const line of rowLines(outcome, tokenizer)) display.line(line);
+      } else {
+        const { bytesRead: done } = outcome;
+        display.progress({ task: 'tokenising', done, total: source.size });
+      }
+    }
+    if (shown === 0)
+      throw new UserError(`${source.name}: there are no rows in it; write one JSON object per line.`);
+    tellCounts(display, source.name, tally, maxLength);
+  } finally {
+    display.close();
+  }
+}
+
+function jsonLine({ place, format, row, why }: RowOutcome, tokenizer: TextTokenizer): object {
+  if (!row) return { row: place, format, skipped: why };
+  const trained = Array.from(row.trained, (flag, i) => (i === 0 ? 0 : flag));
+  return { row: place, format, text: textOf(row, tokenizer), ids: [...row.ids], trained };
+}
+
+const textOf = (row: EncodedRow, tokenizer: TextTokenizer): string =>
+  renderRow(tokenizer, row)
+    .map(({ text }) => text)
+    .join('');
+
+function rowLines({ line, row, why }: RowOutcome, tokenizer: TextTokenizer): string[] {
+  if (!row) return [`line ${line}: skipped, ${why}`, ''];
+  const text = renderRow(tokenizer, row)
+    .map((piece) => (piece.trained ? `⟦${piece.text}⟧` : piece.text))
+    .join('');
+  const trained = row.trained.subarray(1).reduce((sum, flag) => sum + flag, 0);
+  const head = `line ${line}: ${counted(row.ids.length, 'token')}${row.cut ? ', cut' : ''}, ${showCount(trained)} trained`;
+  return [head, ...text.split('\n').map((part) => `  ${part}`), ''];
+}
+
+/** The counts of all rows, shown or not. */
+function tellCounts(display: Display, name: string, tally: RowsTally, maxLength: number): void {
+  display.close();
+  const { tokens, trainedTokens, skipped } = tally;
+  const facts: [string, string][] = [
+    ['rows', [...tally.formats].map(([format, rows]) => `${showCount(rows)} as ${format}`).join(', ') || '0'],
+    ['tokens', showCount(tokens)],
+    ['trained', `${showCount(trainedTokens)} (${showShare(trainedTokens, tokens)})`],
+    ['longest', counted(tally.longest, 'token')],
+    [
+      'cut',
+      Number.isFinite(maxLength) ? `${showCount(tally.cut)}, at ${counted(maxLength, 'token')}` : 'none',
+    ],
+    ['duplicates', showCount(tally.duplicates)],
+    ['skipped', showCount(skipped.length)],
+  ];
+  for (const [key, value] of facts) display.line(`${key.padEnd(12)}${value}`);
+  for (const { line, why } of skipped.slice(0, MAX_NAMED)) display.line(`  line ${line}: ${why}`);
+  if (skipped.length > MAX_NAMED) display.line(`  and ${showCount(skipped.length - MAX_NAMED)} more`);
+  for (const note of tally.notes(name)) display.line(`Note: ${note}`);
+}
+
+/** Writes a line to stdout and waits where its reader is slower. */
+async function writeLine(line: string): Promise<void> {
+  if (!process.stdout.write(`${line}\n`))
+    await new Promise((resolve) => process.stdout.once('drain', resolve));
+}

@@ -1,0 +1,91 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { inspectRows } from '../../src/worker/inspect.ts';
+import { retune } from '../support/cli.ts';
+import { fixtureBytes, fixtureFiles } from '../support/memory-folder.ts';
+
+const BASE = 'tests/fixtures/cases/chat_messages/base';
+const ROWS = 'tests/fixtures/cases/chat_messages/train.jsonl';
+const folder = mkdtempSync(join(tmpdir(), 'retune-rows-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Line {
+  row: number;
+  format: string;
+  text?: string;
+  ids?: number[];
+  trained?: number[];
+  skipped?: string;
+}
+const linesOf = (text: string): Line[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+
+describe('retune rows', () => {
+  test('--json gives the ids and masks that the reference run trained on', async () => {
+    const { code, stdout, stderr } = await retune(['rows', '--base', BASE, '--train-data', ROWS, '--json']);
+    expect(code).toBe(0);
+    const lines = linesOf(stdout);
+    const expected = JSON.parse(
+      new TextDecoder().decode(fixtureBytes('cases/chat_messages/expected/expected.json')),
+    ) as { first_rows: { input_ids: number[]; labels: number[] }[] };
+    expected.first_rows.forEach(({ input_ids, labels }, i) => {
+      expect(lines[i]!.ids).toEqual(input_ids);
+      expect(lines[i]!.trained).toEqual(labels.map((label, at) => (label === -100 || at === 0 ? 0 : 1)));
+    });
+    expect(lines.map(({ row }) => row)).toEqual(lines.map((_, i) => i + 1));
+    expect(stderr).toContain(`${lines.length} as messages`);
+  });
+
+  test('shows what the page’s preview shows', async () => {
+    const base = {
+      name: 'base',
+      files: Object.entries(fixtureFiles('cases/chat_messages/base')).map(
+        ([name, bytes]) => new File([bytes as Uint8Array<ArrayBuffer>], name),
+      ),
+    };
+    const rows = { file: new File([readFileSync(ROWS)], 'train.jsonl') };
+    const { preview } = await inspectRows(base, rows, { maxLength: 2048, use: 'train' });
+    const { stdout } = await retune(['rows', '--base', BASE, '--train-data', ROWS, '--n', '2']);
+    for (const { pieces } of preview.slice(0, 2)) {
+      const text = pieces.map(({ text, trained }) => (trained ? `⟦${text}⟧` : text)).join('');
+      expect(stdout).toContain(text.replaceAll(/^/gm, '  '));
+    }
+    expect(stdout).not.toContain('line 3:');
+  });
+
+  test('a list counts by place, a skipped row has its reason, a configuration cuts', async () => {
+    const messages = [
+      { role: 'user', content: 'q' },
+      { role: 'assistant', content: 'a' },
+    ];
+    const file = join(folder, 'list.json');
+    const config = join(folder, 'training_config.yaml');
+    writeFileSync(file, JSON.stringify([{ messages, weight: 0 }, { messages }], null, 2));
+    const args = ['rows', '--base', BASE, '--train-data', file, '--json'];
+    const [skipped, taken] = linesOf((await retune(args)).stdout);
+    expect(skipped).toEqual({ row: 1, format: 'messages', skipped: 'its weight is 0' });
+    expect(taken).toMatchObject({ row: 2, format: 'messages' });
+    writeFileSync(config, 'training: { max_seq_length: 4 }\n');
+    const cut = linesOf((await retune([...args, '--config', config])).stdout);
+    expect(cut[1]).toEqual({
+      row: 2,
+      format: 'messages',
+      skipped: 'no trained token within 4 tokens',
+    });
+  });
+
+  test('a bad row ends in one sentence', async () => {
+    const file = join(folder, 'bad.jsonl');
+    writeFileSync(file, '{"messages": [], "chosen": [1]}\n');
+    const { code, stderr } = await retune(['rows', '--base', BASE, '--train-data', file]);
+    expect(code).toBe(2);
+    expect(stderr).toBe(
+      `${file}, line 1: the key chosen belongs to preference training (DPO), which Retune does not do; remove the row, or the key where it means nothing.\n`,
+    );
+  });
+});
