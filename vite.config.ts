@@ -9,7 +9,8 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
   preview: { headers: securityHeaders },
   plugins: command === 'build' ? [await offline()] : [],
   test: {
-    include: mode === 'long' ? ['tests/long/**/*.test.ts'] : ['tests/{unit,gpu,e2e}/**/*.test.ts'],
+    include:
+      mode === 'long' ? ['tests/{long,fuzz}/**/*.test.ts'] : ['tests/{unit,fuzz,gpu,e2e}/**/*.test.ts'],
     globalSetup: ['tests/support/global-setup.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',

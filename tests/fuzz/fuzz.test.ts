@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { FORMATS } from './formats/index.ts';
+import { openInputs } from './inputs.ts';
+import type { Verdict } from './judge.ts';
+import { Pool } from './pool.ts';
+import { reproduce } from './reproduce.ts';
+
+/*
+ * Every input is read and judged: accepted (and then read back the same), refused in one proper sentence, or a
+ * failure, as is everything that takes over two seconds. RETUNE_FUZZ=recipe/mutants/123 reads that one alone, says what
+ * became of it, and leaves it in a folder.
+ */
+
+const long = import.meta.env.MODE === 'long';
+const MUTANTS = long ? 20_000 : 200;
+const one = process.env.RETUNE_FUZZ;
+
+let pool: Pool;
+beforeAll(() => {
+  pool = new Pool(2);
+});
+afterAll(() => pool.close());
+
+if (one !== undefined) it('is read alone', () => reproduce(one));
+
+it.each(FORMATS.map(({ name }) => name))('mutants: %s', async (name) => {
+  const { counts, failures } = await judgeAll(`${name}/mutants`, MUTANTS);
+  expect(failures).toEqual([]);
+  // A fuzzer whose inputs are all sound, or none, tries nothing.
+  expect(counts.accepted, 'accepted').toBeGreaterThan(0.01 * MUTANTS);
+  expect(counts.refused, 'refused').toBeGreaterThan(0.01 * MUTANTS);
+});
+
+it.each(FORMATS.filter(({ cut }) => cut?.length !== 0).map(({ name }) => name))('cuts: %s', async (name) => {
+  const { length } = await openInputs(`${name}/cuts`);
+  const { counts, failures } = await judgeAll(`${name}/cuts`, length);
+  expect(failures).toEqual([]);
+  expect(counts.refused, 'refused').toBeGreaterThan(0.5 * length);
+});
+
+/** Judges the first inputs of a list; the failures come as lines that say how to repeat them. */
+async function judgeAll(inputs: string, count: number) {
+  const counts = { accepted: 0, refused: 0, failed: 0 };
+  const failures: string[] = [];
+  let slowest = 0;
+  await pool.judge(inputs, 0, count, (at: number, { outcome, detail, ms }: Verdict) => {
+    counts[outcome]++;
+    slowest = Math.max(slowest, ms);
+    if (outcome === 'failed' && failures.length < 50) failures.push(`RETUNE_FUZZ=${inputs}/${at}: ${detail}`);
+  });
+  console.log(`${inputs}: ${JSON.stringify(counts)}, the slowest in ${Math.round(slowest)} ms`);
+  return { counts, failures };
+}

@@ -1,0 +1,89 @@
+import { UserError } from '../../src/formats/user-error.ts';
+import { INPUT, textOf, Unsound, type Files, type Format } from './format.ts';
+
+/** What became of one input. */
+export interface Verdict {
+  outcome: 'accepted' | 'refused' | 'failed';
+  /** The sentence of a refusal, or what is wrong. */
+  detail: string;
+  /** What it took, in milliseconds; see `spent`. */
+  ms: number;
+}
+
+/** A moment on the clock and in the processor time of this process, in milliseconds. */
+export interface Moment {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+export function now(): Moment {
+  const { user, system } = process.cpuUsage();
+  return { wall: performance.timeOrigin + performance.now(), cpu: (user + system) / 1000 };
+}
+
+/** What has been computed since: a busy machine makes the clock run on, other threads the processor time. */
+export function spent(since: Moment): number {
+  const { wall, cpu } = now();
+  return Math.min(wall - since.wall, cpu - since.cpu);
+}
+
+/** Characters of a sentence. */
+const LONGEST = 600;
+/** Longer for one input counts as a hang. */
+export const LIMIT_MS = 2000;
+/** What shows through where a value or an error of JavaScript's own is put into a sentence. */
+const LEAKS = [
+  'undefined',
+  '[object ',
+  'nan',
+  'typeerror',
+  'rangeerror',
+  'syntaxerror',
+  'cannot read',
+  'null prototype',
+];
+
+/** Reads one input and says whether it was accepted, refused in one proper sentence, or neither. */
+export async function judge(format: Format, files: Files): Promise<Verdict> {
+  const begin = now();
+  let error: unknown;
+  try {
+    await format.read(files);
+  } catch (caught) {
+    error = caught ?? new Error('nothing was thrown');
+  }
+  const ms = spent(begin);
+  if (error === undefined) return { outcome: 'accepted', detail: '', ms };
+  if (!(error instanceof UserError)) return { outcome: 'failed', detail: describe(error), ms };
+  const fault = faultOf(error.message, files);
+  if (fault) return { outcome: 'failed', detail: `${fault}: ${error.message.slice(0, 2 * LONGEST)}`, ms };
+  return { outcome: 'refused', detail: error.message, ms };
+}
+
+/** What is wrong with a refusal's sentence; undefined where nothing is. */
+export function faultOf(message: string, files: Files): string | undefined {
+  if (!message.startsWith(INPUT)) return 'the sentence does not begin with the file';
+  if (message.length > LONGEST) return `the sentence has ${message.length} characters`;
+  if (!message.endsWith('.')) return 'the sentence has no end';
+  if (!message.includes('; ')) return 'the sentence does not say what to do';
+  const lower = message.toLowerCase();
+  // A word that stands in the input may be quoted.
+  const leak = LEAKS.find(
+    (word) => lower.includes(word) && !Object.values(files).some((bytes) => holds(bytes, word)),
+  );
+  return leak && `the sentence lets ${JSON.stringify(leak)} through`;
+}
+
+const holds = (bytes: Uint8Array, word: string): boolean => textOf(bytes).toLowerCase().includes(word);
+
+/** An error that is no sentence, with the place where it was thrown. */
+function describe(error: unknown): string {
+  if (error instanceof Unsound) return `accepted, but ${error.message}`;
+  if (!(error instanceof Error)) return `thrown: ${String(error)}`;
+  const place =
+    error.stack
+      ?.split('\n')
+      .find((line) => /^\s+at /.test(line))
+      ?.trim() ?? '';
+  return `${error.name}: ${error.message.slice(0, LONGEST)} ${place}`;
+}
