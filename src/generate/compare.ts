@@ -6,6 +6,7 @@ import { exactMatch } from './metrics.ts';
 import type { Question } from './questions.ts';
 import type { ReadResults } from './results.ts';
 import { scoreIfAnswered, summarise, type Scores } from './scores.ts';
+import { splitThoughts } from './thoughts.ts';
 
 /** What one model's answers come to. */
 export interface Totals {
@@ -31,7 +32,9 @@ export interface ChangedAnswer {
   number: number;
   question: string;
   expected: string;
+  /** Without the thoughts before them. */
   answers: [v1: string, v2: string];
+  thoughts: [v1: string | undefined, v2: string | undefined];
   /** Whether each is the expected answer. */
   exact: [v1: boolean, v2: boolean];
 }
@@ -60,11 +63,18 @@ export function compareResults(v1: ReadResults, v2: ReadResults): Comparison {
   const { headline, changes, topics, difficulties } = compareScores(v1.results, scores(v1), scores(v2));
   const numbers = (wanted: string) => changes.flatMap((change, i) => (change === wanted ? [i + 1] : []));
   const changed: ChangedAnswer[] = [];
-  v1.results.forEach(({ question, expected_answer: expected, model_answer: first }, i) => {
-    const second = v2.results[i]!.model_answer;
-    if (exactMatch(first, second)) return;
-    const exact: [boolean, boolean] = [exactMatch(first, expected), exactMatch(second, expected)];
-    changed.push({ number: i + 1, question, expected, answers: [first, second], exact });
+  v1.results.forEach(({ question, expected_answer: expected, model_answer: text }, i) => {
+    const [first, second] = [splitThoughts(text), splitThoughts(v2.results[i]!.model_answer)];
+    if (exactMatch(first.answer, second.answer)) return;
+    const { answer: right } = splitThoughts(expected);
+    changed.push({
+      number: i + 1,
+      question,
+      expected,
+      answers: [first.answer, second.answer],
+      thoughts: [first.thoughts, second.thoughts],
+      exact: [exactMatch(first.answer, right), exactMatch(second.answer, right)],
+    });
   });
   return {
     questions: v1.results.length,

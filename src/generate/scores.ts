@@ -1,5 +1,6 @@
 import type { Answer } from './batch-test.ts';
 import { exactMatch, rougeL, tokenF1 } from './metrics.ts';
+import { splitThoughts } from './thoughts.ts';
 
 /** How one answer stands to the expected one. */
 export interface Scores {
@@ -37,9 +38,11 @@ export interface ScoredAnswer {
   scores: Scores | undefined;
 }
 
-/** undefined where nothing is expected. */
-export function scoreAnswer(answer: string, expected: string): Scores | undefined {
-  if (expected.trim() === '') return undefined;
+/** Scores what comes after a model's thoughts; undefined where nothing is expected. */
+export function scoreAnswer(text: string, expectedText: string): Scores | undefined {
+  if (expectedText.trim() === '') return undefined;
+  const { answer } = splitThoughts(text);
+  const { answer: expected } = splitThoughts(expectedText);
   return {
     exact: exactMatch(answer, expected),
     tokenF1: tokenF1(answer, expected),

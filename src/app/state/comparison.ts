@@ -1,4 +1,5 @@
 import type { Headline, GroupChange } from '../../generate/headline.ts';
+import { splitThoughts } from '../../generate/thoughts.ts';
 import type { TestComparison, TestDetail } from '../../worker/test-protocol.ts';
 
 /** Which questions of a test are shown, and in what order. */
@@ -42,7 +43,10 @@ export function shownQuestions(
       case 'unvoted':
         return votes[i] === undefined ? [i] : [];
       case 'differ':
-        return new Set(answers(i).filter((given) => given !== undefined)).size > 1 ? [i] : [];
+        return new Set(answers(i).flatMap((text) => (text === undefined ? [] : splitThoughts(text).answer)))
+          .size > 1
+          ? [i]
+          : [];
       default:
         return comparison?.changes[i] === filter.show ? [i] : [];
     }

@@ -84,6 +84,10 @@ export const tableStyles = css`
     font-weight: 400;
     margin-top: 0;
   }
+  .thoughts {
+    font-size: var(--small);
+    color: var(--ink-soft);
+  }
   .label {
     font-size: var(--tiny);
     color: var(--ink-soft);

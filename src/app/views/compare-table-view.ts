@@ -4,6 +4,7 @@ import { guard } from 'lit/directives/guard.js';
 import { counted } from '../../formats/words.ts';
 import type { Change } from '../../generate/headline.ts';
 import type { Scores } from '../../generate/scores.ts';
+import { splitThoughts } from '../../generate/thoughts.ts';
 import { wordDiff } from '../../generate/word-diff.ts';
 import type { TestComparison, TestDetail, Vote } from '../../worker/test-protocol.ts';
 import { markedStyles, markedText } from '../elements/marked-text.ts';
@@ -178,7 +179,19 @@ export class CompareTableView extends LitElement {
   }
 
   /** Line breaks count here, so the template has none of its own. */
-  #text(text: string, reference: string | undefined) {
+  #text(whole: string, reference: string | undefined) {
+    const { thoughts, answer } = splitThoughts(whole);
+    return html`${
+      thoughts
+        ? html`<details class="thoughts">
+            <summary>Thoughts, not scored</summary>
+            <p class="text">${safeText(thoughts)}</p>
+          </details>`
+        : nothing
+    }${this.#answer(answer, reference)}`;
+  }
+
+  #answer(text: string, reference: string | undefined) {
     if (text === '') return html`<p class="text soft">(nothing)</p>`;
     const marked = guard([text, reference], () =>
       reference === undefined ? safeText(text) : markedText(wordDiff(reference, text)),
@@ -191,9 +204,10 @@ export class CompareTableView extends LitElement {
     const { questions, versions } = this.detail;
     const expected = questions[i]!.answer;
     if (this.marks === 'none') return undefined;
-    if (this.marks === 'expected' && expected.trim() !== '') return expected;
+    if (this.marks === 'expected' && expected.trim() !== '') return splitThoughts(expected).answer;
     const [first] = this.comparison?.versions ?? [0];
-    return version === first ? undefined : versions[first]!.answers[i]?.text;
+    const text = versions[first]!.answers[i]?.text;
+    return version === first || text === undefined ? undefined : splitThoughts(text).answer;
   }
 
   #pager(page: number, pages: number) {

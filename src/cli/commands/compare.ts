@@ -109,14 +109,17 @@ function listed(numbers: readonly number[]): string {
   return ` (question ${numbers.slice(0, 20).join(', ')}${numbers.length > 20 ? ', …' : ''})`;
 }
 
-function changed({ number, question, expected, answers, exact }: ChangedAnswer): string[] {
+function changed({ number, question, expected, answers, thoughts, exact }: ChangedAnswer): string[] {
   const line = (name: string, text: string, mark = '') => `  ${name.padEnd(9)} ${oneLine(text)}${mark}`;
+  const thought = (text: string | undefined) => (text ? [line('thinks', text)] : []);
   const mark = (matches: boolean) => (matches ? '  (exact)' : '');
   return [
     '',
     `${number}. ${oneLine(question)}`,
     ...(expected.trim() === '' ? [] : [line('expected', expected)]),
+    ...thought(thoughts[0]),
     line('V1', answers[0], mark(exact[0])),
+    ...thought(thoughts[1]),
     line('V2', answers[1], mark(exact[1])),
   ];
 }

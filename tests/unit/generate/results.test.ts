@@ -88,12 +88,20 @@ describe('compareResults', () => {
       { name: 'animals', questions: 1, means: [0, 1], difference: 1 },
     ]);
     expect(found.changed).toEqual([
-      { number: 1, question: 'Q1', expected: 'red fox', answers: ['red', 'red fox '], exact: [false, true] },
+      {
+        number: 1,
+        question: 'Q1',
+        expected: 'red fox',
+        answers: ['red', 'red fox '],
+        thoughts: [undefined, undefined],
+        exact: [false, true],
+      },
       {
         number: 3,
         question: 'Q3',
         expected: 'a blue car',
         answers: ['blue car', 'green train'],
+        thoughts: [undefined, undefined],
         exact: [false, false],
       },
     ]);
