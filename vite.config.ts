@@ -1,13 +1,17 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { securityHeaders } from './src/platform/security-headers.ts';
+import { guarded } from './src/serve/guard.ts';
+import { withHeaders } from './src/serve/precache.ts';
 
 export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> => ({
   base: './',
   worker: { format: 'es' },
   build: { target: 'es2023' },
-  server: { headers: securityHeaders },
-  preview: { headers: securityHeaders },
-  plugins: command === 'build' ? [await offline()] : [],
+  // No other origin has business with the page's files, and a path that is not there is none of the page.
+  server: { cors: false },
+  preview: { cors: false },
+  appType: 'mpa',
+  plugins: command === 'build' ? [await offline()] : [guarded()],
   test: {
     include:
       mode === 'long' ? ['tests/{long,fuzz}/**/*.test.ts'] : ['tests/{unit,fuzz,gpu,e2e}/**/*.test.ts'],
@@ -26,6 +30,8 @@ async function offline() {
   return VitePWA({
     registerType: 'prompt',
     injectRegister: null,
+    // The patterns below have them, and a file with two revisions ends the service worker.
+    includeManifestIcons: false,
     manifest: {
       name: 'Retune',
       short_name: 'Retune',
@@ -46,8 +52,9 @@ async function offline() {
       // Imported chunks of Workbox would need a policy of their own.
       inlineWorkboxRuntime: true,
       // The page, its worker and shaders, and the bundled demo; pictures of the README stay out.
-      globPatterns: ['**/*.{html,js,css,wasm,webmanifest}', 'icon*.{svg,png}', 'demo/**/*'],
+      globPatterns: ['**/*.{html,js,css,wasm}', 'icon*.{svg,png}', 'demo/**/*'],
       maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
+      manifestTransforms: [withHeaders(securityHeaders)],
       cleanupOutdatedCaches: true,
     },
   });

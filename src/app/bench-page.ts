@@ -1,5 +1,7 @@
 import { proxy, wrap } from 'comlink';
+import { ownScript } from '../platform/own-script.ts';
 import type { BenchApi } from '../worker/bench-host.ts';
+import host from '../worker/bench-host.ts?worker&url';
 
 /**
  * The page at `?bench` (or `?bench=tiny`, `?bench=0.5b`, …): the tables of `retune bench`, as plain text, and its JSON.
@@ -19,10 +21,7 @@ export async function showBench(root: HTMLElement): Promise<void> {
     pre.textContent = text;
     tables.append(pre);
   };
-  const worker = new Worker(new URL('../worker/bench-host.ts', import.meta.url), {
-    type: 'module',
-    name: 'bench',
-  });
+  const worker = new Worker(ownScript(host), { type: 'module', name: 'bench' });
   const { measure } = wrap<BenchApi>(worker);
   try {
     const end = await measure(

@@ -1,3 +1,5 @@
+import { ownScript } from './own-script.ts';
+
 export interface UpdateListener {
   offlineReady(): void;
   updateReady(take: () => void): void;
@@ -7,7 +9,7 @@ export interface UpdateListener {
 export async function registerServiceWorker(url: string, listener: UpdateListener): Promise<void> {
   if (!('serviceWorker' in navigator)) return;
   const container = navigator.serviceWorker;
-  const registration = await container.register(url);
+  const registration = await container.register(ownScript(url));
 
   const offer = (waiting: ServiceWorker) =>
     listener.updateReady(() => {

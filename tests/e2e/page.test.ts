@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { securityHeaders } from '../../src/platform/security-headers.ts';
 import type { GivenInputs } from '../../src/worker/protocol.ts';
 import { accessible } from '../support/page-checks.ts';
 import { ALL_REFUSED, askOtherOrigin, pickCase, stubPickers } from '../support/real-page.ts';
@@ -170,8 +171,8 @@ describe('the page', () => {
 
   it('goes on by itself with a later run of the demo, whose base is shipped with the page', async () => {
     const page = await server.browser.newPage();
-    await page.route('**/demo/base/*', (route) =>
-      route.fulfill({ path: `public/demo/base/${route.request().url().split('/').at(-1)}` }),
+    await page.route('**/demo/**', (route) =>
+      route.fulfill({ path: `public/demo/${route.request().url().split('/demo/')[1]}` }),
     );
     await page.goto(`${server.url}tests/e2e/fake.html?unfinished=demo`);
     await page.getByRole('heading', { name: 'V3 is ready' }).waitFor();
@@ -316,10 +317,14 @@ it('after one visit the page and its demo work without network', async () => {
   await page.getByText('Works without network from now on.').waitFor();
   const cached = await page.evaluate(async () => {
     const caches = await Promise.all((await window.caches.keys()).map((key) => window.caches.open(key)));
-    return (await Promise.all(caches.map((cache) => cache.keys()))).flat().map((request) => request.url);
+    const kept = (await Promise.all(caches.map((cache) => cache.matchAll()))).flat();
+    return kept.map(({ url, headers }) => ({ url, headers: Object.fromEntries(headers) }));
   });
-  expect(cached.some((url) => url.includes('/assets/host-'))).toBe(true);
-  expect(cached.some((url) => url.includes('demo/base/model.safetensors'))).toBe(true);
+  expect(cached.some(({ url }) => url.includes('/assets/host-'))).toBe(true);
+  expect(cached.some(({ url }) => url.includes('demo/base/model.safetensors'))).toBe(true);
+  // A page from the cache is held to what the server's page is held to.
+  const headers = Object.entries(securityHeaders).map(([name, value]) => [name.toLowerCase(), value]);
+  for (const one of cached) expect(one.headers, one.url).toMatchObject(Object.fromEntries(headers));
   await context.setOffline(true);
   await page.reload();
   await page.getByText(/Chrome offers only a software device/).waitFor();

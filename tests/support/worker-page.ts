@@ -3,8 +3,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
-import { build, preview, type PreviewServer } from 'vite';
+import { build, preview, type InlineConfig, type PreviewServer } from 'vite';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { guarded } from '../../src/serve/guard.ts';
 import type { MemoryFiles } from './memory-folder.ts';
 import type {} from '../e2e/worker-page/main.ts';
 import { casePath, type CaseName } from './model-case.ts';
@@ -33,14 +34,15 @@ export class WorkerPages {
   }
 
   static async open(outDir: string): Promise<WorkerPages> {
-    const config = {
+    const config: InlineConfig = {
       configFile: false,
       root: 'tests/e2e/worker-page',
       base: './',
       logLevel: 'error',
       worker: { format: 'es' },
+      plugins: [guarded()],
       build: { outDir: join(process.cwd(), outDir), emptyOutDir: true, target: 'es2023' },
-    } as const;
+    };
     await build(config);
     const server = await preview({ ...config, preview: { port: 0, host: '127.0.0.1' } });
     const browser = await chromium.launch({ executablePath: findBrowser()!, args: BROWSER_ARGS });

@@ -2,6 +2,7 @@ import { proxy, wrap, type Remote } from 'comlink';
 import { readAll } from '../../../src/formats/byte-source.ts';
 import { sha256, sha256Chunks } from '../../../src/formats/sha256.ts';
 import { decodeUtf8, encodeUtf8 } from '../../../src/formats/utf8.ts';
+import { ownScript } from '../../../src/platform/own-script.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
 import { entriesUnder, openDatabase, replace } from '../../../src/storage/database.ts';
@@ -18,6 +19,7 @@ import type {
   TimeEstimate,
 } from '../../../src/worker/protocol.ts';
 import type { TestEvent, TestFiles, TestInputs, TestOutcome } from '../../../src/worker/test-protocol.ts';
+import breakableWorker from './breakable-worker.ts?worker&url';
 
 type Ended = Answer<RunOutcome & { id: string }>;
 
@@ -65,7 +67,7 @@ declare global {
 }
 
 const engine = location.search.includes('breakable')
-  ? wrap<EngineApi>(new Worker(new URL('./breakable-worker.ts', import.meta.url), { type: 'module' }))
+  ? wrap<EngineApi>(new Worker(ownScript(breakableWorker), { type: 'module' }))
   : startEngine();
 
 const chosen = (id: string): File[] => [...(document.getElementById(id) as HTMLInputElement).files!];

@@ -1,0 +1,119 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer, preview } from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { securityHeaders } from '../../../src/platform/security-headers.ts';
+
+const TYPES = {
+  '/': 'text/html',
+  '/assets/host.js': 'text/javascript',
+  '/model.safetensors': 'application/octet-stream',
+  '/train.jsonl': 'text/plain',
+  '/chat_template.jinja': 'text/plain',
+  '/training_config.yaml': 'text/yaml',
+  '/manifest.webmanifest': 'application/manifest+json',
+  '/icon.svg': 'image/svg+xml',
+  '/kernel.wasm': 'application/wasm',
+};
+
+interface Got {
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+}
+
+/** Asks with any Host and for any path, as fetch cannot. */
+function get(port: number, path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Got> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port, path, method, headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, text }));
+    });
+    asked.on('error', reject).end();
+  });
+}
+
+let folder: string;
+const servers: { close(): Promise<void>; httpServer: unknown }[] = [];
+const ports: Record<string, number> = {};
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'retune-guard-'));
+  const outDir = join(folder, 'dist');
+  mkdirSync(join(outDir, 'assets'), { recursive: true });
+  writeFileSync(join(outDir, 'index.html'), '<!doctype html><title>Retune</title>');
+  for (const path of Object.keys(TYPES).slice(1)) writeFileSync(join(outDir, path), 'content');
+  writeFileSync(join(folder, 'secret'), 'not to be served');
+  const listen = { port: 0, host: '127.0.0.1', open: false };
+  const common = { logLevel: 'silent', cacheDir: join(folder, 'cache') } as const;
+  servers.push(await preview({ ...common, build: { outDir }, preview: listen }));
+  servers.push(await (await createServer({ ...common, server: { ...listen, watch: null } })).listen());
+  for (const [i, name] of ['npm start', 'npm run dev'].entries())
+    ports[name] = (servers[i]!.httpServer as { address(): AddressInfo }).address().port;
+});
+
+afterAll(async () => {
+  for (const server of servers) await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+describe.each(['npm start', 'npm run dev'])('the server of %s', (name) => {
+  it('gives every response the security headers, its refusals too', async () => {
+    const port = ports[name]!;
+    const page = await get(port, '/');
+    const etag = page.headers.etag;
+    const answers = {
+      page,
+      unchanged: await get(port, '/', { 'If-None-Match': etag! }),
+      missing: await get(port, '/nothing/here'),
+      'a broken address': await get(port, '/%ff'),
+      'a post': await get(port, '/', {}, 'POST'),
+      options: await get(port, '/', { Origin: 'http://localhost:5173' }, 'OPTIONS'),
+      foreign: await get(port, '/', { Host: 'evil.example' }),
+    };
+    expect(page.status).toBe(200);
+    expect(answers.missing.status).toBe(404);
+    expect(answers.foreign.status).toBe(403);
+    const told = Object.entries(securityHeaders).map(([key, value]) => [key.toLowerCase(), value] as const);
+    for (const [what, { headers }] of Object.entries(answers)) {
+      for (const [key, value] of told) expect(headers[key], `${key} of ${what}`).toBe(value);
+      expect(headers['access-control-allow-origin'], what).toBeUndefined();
+    }
+  });
+
+  it('answers to the names of this machine and to no other', async () => {
+    const port = ports[name]!;
+    const status = async (host: string) => (await get(port, '/', { Host: host })).status;
+    const own = ['localhost', `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`];
+    for (const host of own) expect(await status(host), host).toBe(200);
+    const foreign = [
+      ...['evil.example', `evil.example:${port}`, 'localhost.evil.example', 'evil.localhost', '10.0.0.1'],
+      ...['0.0.0.0', '127.0.0.2', '[::]', 'localhost@evil.example', 'localhost:x', 'file://x', ' '],
+    ];
+    for (const host of foreign) expect(await status(host), host).toBe(403);
+    expect((await get(port, '/', { Host: 'evil.example' })).text).toMatch(
+      /localhost, 127\.0\.0\.1 and \[::1\] only/,
+    );
+  });
+});
+
+it('npm start says of each file what it is, and serves nothing from outside of its folder', async () => {
+  const port = ports['npm start']!;
+  for (const [path, type] of Object.entries(TYPES)) {
+    const { status, headers } = await get(port, path);
+    expect([status, headers['content-type']?.split(';')[0]], path).toEqual([200, type]);
+  }
+  const outside = [
+    ...['/../secret', '/..%2fsecret', '/%2e%2e/secret', '/%2e%2e%2fsecret', '/assets/../../secret'],
+    ...['/..%5csecret', '//secret', '/./../secret', `/@fs${folder}/secret`, `/${folder}/secret`],
+  ];
+  for (const path of outside) {
+    const { status, text } = await get(port, path);
+    expect(status, path).toBeGreaterThanOrEqual(400);
+    expect(text, path).not.toContain('not to be served');
+  }
+});
