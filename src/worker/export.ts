@@ -3,6 +3,7 @@ import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { CURSOR } from '../run/checkpoint.ts';
 import type { BrowserRunStore } from '../storage/browser-run-store.ts';
+import { chunksOf, watchOf, type Following } from './watch.ts';
 
 /** A file to export; `path` as it shall lie in the output. */
 export interface ExportFile {
@@ -10,7 +11,8 @@ export interface ExportFile {
   source: ByteSource;
 }
 
-const CHUNK = 4 * 2 ** 20;
+/** What a zip can say of when a file was changed, in milliseconds since 1970; a day less, for any time zone. */
+const [FIRST_DATE, LAST_DATE] = [Date.UTC(1980, 0, 2), Date.UTC(2099, 11, 30)];
 
 /** A run's output as the command line leaves it: the result, its logs, and the checkpoints if wanted. Throws UserError. */
 export async function runFiles(store: BrowserRunStore, checkpoints: boolean): Promise<ExportFile[]> {
@@ -46,7 +48,12 @@ async function filesOf(folder: Folder, prefix: string): Promise<ExportFile[]> {
 }
 
 /** The files as a zip; stored, since weights do not get smaller. It is put together piece by piece, never whole. */
-export async function zipped(files: readonly ExportFile[], modified: Date): Promise<Blob> {
+export async function zipped(
+  files: readonly ExportFile[],
+  modified: Date,
+  following: Following = {},
+): Promise<Blob> {
+  const watch = watchOf(following, bytesOf(files));
   const pieces: Blob[] = [];
   let problem: Error | undefined;
   const zip = new Zip((error, bytes) => {
@@ -56,9 +63,9 @@ export async function zipped(files: readonly ExportFile[], modified: Date): Prom
   });
   for (const { path, source } of files) {
     const entry = new ZipPassThrough(path);
-    entry.mtime = modified;
+    entry.mtime = Math.min(LAST_DATE, Math.max(FIRST_DATE, modified.getTime()));
     zip.add(entry);
-    for await (const chunk of chunks(source)) entry.push(chunk);
+    for await (const chunk of chunksOf(source, watch)) entry.push(chunk);
     entry.push(new Uint8Array(), true);
   }
   zip.end();
@@ -70,7 +77,9 @@ export async function zipped(files: readonly ExportFile[], modified: Date): Prom
 export async function writeInto(
   folder: FileSystemDirectoryHandle,
   files: readonly ExportFile[],
+  following: Following = {},
 ): Promise<undefined> {
+  const watch = watchOf(following, bytesOf(files));
   try {
     for (const { path, source } of files) {
       const parts = path.split('/');
@@ -80,7 +89,7 @@ export async function writeInto(
       // The browser puts the file in place when it is closed, so that it is there whole or not at all.
       const writable = await (await place.getFileHandle(name, { create: true })).createWritable();
       try {
-        for await (const chunk of chunks(source)) await writable.write(chunk);
+        for await (const chunk of chunksOf(source, watch)) await writable.write(chunk);
       } catch (error) {
         await writable.abort();
         throw error;
@@ -95,11 +104,5 @@ export async function writeInto(
   }
 }
 
-/** A source's bytes, 4 MiB at a time. */
-async function* chunks(source: ByteSource): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for (let begin = 0; begin < source.size; begin += CHUNK) {
-    const chunk = new Uint8Array(Math.min(CHUNK, source.size - begin));
-    await source.read(begin, chunk);
-    yield chunk;
-  }
-}
+const bytesOf = (files: readonly ExportFile[]): number =>
+  files.reduce((sum, { source }) => sum + source.size, 0);

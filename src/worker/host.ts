@@ -18,7 +18,8 @@ import { KeptAdapters } from './kept-adapters.ts';
 import { inspectAdapter, inspectBase, inspectRows, readRecipe } from './inspect.ts';
 import { estimate, plan } from './plan.ts';
 import type { DeviceFacts, EngineApi } from './protocol.ts';
-import { archiveRun, importRun } from './run-archive.ts';
+import { keepArchive, readArchive } from './read-archive.ts';
+import { archiveRun } from './run-archive.ts';
 import { RunBook } from './run-book.ts';
 import { Runs } from './runs.ts';
 import {
@@ -139,7 +140,7 @@ const api: EngineApi = {
   family: () => book.family(),
   continueFrom: (id) => answer(() => book.continueFrom(id)),
   archiveRun: (id) => answer(() => archiveRun(runs, id)),
-  importRun: (file) => answer(() => importRun(records, file)),
+  importRun: (file) => answer(async () => keepArchive(records, await readArchive(records, file))),
 
   storage: () => storageAccount(shelves),
   deleteStored: (key) => answer(() => deleteStored(shelves, key)),

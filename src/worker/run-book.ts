@@ -1,7 +1,9 @@
+import { UserError } from '../formats/user-error.ts';
 import { adapterHash } from '../run/identity.ts';
 import { familyTree, type FamilyMember } from '../run/lineage.ts';
 import { UNREAD, type RunRecords, type StoredRun } from '../storage/run-records.ts';
 import type { TestRecords } from '../storage/test-records.ts';
+import { MAX_NAME, MAX_NOTE } from './archived-run.ts';
 import type { RunFiles } from './inputs.ts';
 import type { ChosenFolder } from './protocol.ts';
 import type { Runs } from './runs.ts';
@@ -43,16 +45,18 @@ export class RunBook {
     );
   }
 
-  /** Throws UserError where there is no such run. */
+  /** Throws UserError where there is no such run, or the name is too long for its archive. */
   async rename(id: string, name: string): Promise<undefined> {
     await this.#runs.record(id);
     const trimmed = name.trim();
+    checkLength('The name', trimmed, MAX_NAME);
     if (trimmed !== '') await this.#records.describe(id, { name: trimmed });
   }
 
-  /** Throws UserError where there is no such run. */
+  /** Throws UserError where there is no such run, or the note is too long for its archive. */
   async annotate(id: string, note: string): Promise<undefined> {
     await this.#runs.record(id);
+    checkLength('The note', note, MAX_NOTE);
     await this.#records.describe(id, { note });
   }
 
@@ -79,6 +83,11 @@ export class RunBook {
     await this.#records.put({ ...run, resultHash });
     return resultHash;
   }
+}
+
+function checkLength(what: string, { length }: string, max: number): void {
+  if (length > max)
+    throw new UserError(`${what} has ${length} characters, expected at most ${max}; shorten it.`);
 }
 
 /** Bytes of a run's checkpoints, result and logs. */

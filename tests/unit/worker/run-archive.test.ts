@@ -1,160 +1,90 @@
-import { zipSync, type Zippable } from 'fflate';
 import { describe, expect, it } from 'vitest';
-import { defaultRecipe, recipeToYaml } from '../../../src/formats/recipe.ts';
+import { defaultRecipe } from '../../../src/formats/recipe.ts';
 import { sha256Chunks } from '../../../src/formats/sha256.ts';
 import { encodeUtf8 } from '../../../src/formats/utf8.ts';
-import { adapterHash } from '../../../src/run/identity.ts';
 import type { RunRecords, StoredRun } from '../../../src/storage/run-records.ts';
-import { importRun } from '../../../src/worker/run-archive.ts';
-import { memoryFolder } from '../../support/memory-folder.ts';
+import { MAX_LOG_ENTRIES, MAX_NAME, MAX_NOTE } from '../../../src/worker/archived-run.ts';
+import { readArchive } from '../../../src/worker/read-archive.ts';
+import { archiveRun } from '../../../src/worker/run-archive.ts';
+import type { Runs } from '../../../src/worker/runs.ts';
 
-const hash = (character: string) => character.repeat(64);
-const identity = {
-  base: hash('a'),
-  source: hash('b'),
-  train: hash('c'),
-  validation: 'none',
-  tokens: hash('d'),
-  recipe: hash('e'),
-};
-const adapter = {
-  'adapter_config.json': encodeUtf8('{}'),
-  'adapter_model.safetensors': encodeUtf8('weights'),
-};
-const json = (value: unknown) => encodeUtf8(JSON.stringify(value));
-
-/** A folder of a run with its hashes beside it. */
-async function sound(prefix: string, files: Record<string, Uint8Array>, own = identity): Promise<Zippable> {
-  const hashes: Record<string, string> = {};
-  for (const [name, bytes] of Object.entries(files)) hashes[name] = await sha256Chunks([bytes]);
-  const cursor = json({ step: 2, identity: own, plan: {}, logWindow: {}, files: hashes });
-  const all = Object.entries({ ...files, 'retune_state.json': cursor });
-  return Object.fromEntries(all.map(([name, bytes]) => [prefix + name, bytes]));
-}
-
-const record = async (): Promise<Record<string, unknown>> => ({
+const hash = 'a'.repeat(64);
+const identity = { base: hash, source: 'none', train: hash, validation: 'none', tokens: hash, recipe: hash };
+const entry = { step: 1, epoch: 0.5, loss: 2.5 };
+const run: StoredRun = {
   id: '01234567-89ab-4cde-8f01-23456789abcd',
-  name: 'V2',
+  name: 'V2 of <b>\u202e',
   created: 5,
-  status: 'finished',
-  stopped: false,
-  step: 2,
+  status: 'unfinished',
+  stopped: true,
+  step: 1,
   maxSteps: 2,
-  recipe: recipeToYaml(defaultRecipe()),
-  inputs: { base: 'base', source: 'v1', train: 'train.jsonl' },
+  recipe: defaultRecipe(),
+  inputs: { base: 'base', source: undefined, train: 'train.jsonl', validation: undefined },
+  handles: {},
+  note: 'a\nb',
+  precision: 'auto',
   identity,
-  resultHash: await adapterHash(memoryFolder('result', adapter)),
-  log: [{ step: 1, loss: 2.5 }],
-});
+  log: [entry, { ...entry, step: 2, grad_norm: NaN }],
+};
 
-async function archive(change: Record<string, unknown> = {}): Promise<Zippable> {
-  return {
-    'retune-run.json': json({ ...(await record()), ...change }),
-    ...(await sound('result/', adapter)),
-    ...(await sound('checkpoint/2/', { ...adapter, 'optimizer.safetensors': encodeUtf8('state') })),
-    'manifest/2': json({ step: 2, files: {}, bytes: 9 }),
-    'logs/events.out': encodeUtf8('log'),
+/** A browser that holds the run with a checkpoint. */
+async function browser(change: Partial<StoredRun>, more: readonly [string, unknown][] = []): Promise<Runs> {
+  const weights = encodeUtf8('weights');
+  const hashes = { weights: await sha256Chunks([weights]) };
+  const cursor = { step: 1, identity, plan: {}, logWindow: {}, files: hashes };
+  const files: [string, unknown][] = [
+    ['checkpoint/1/retune_state.json', new Blob([JSON.stringify(cursor)])],
+    ['checkpoint/1/weights', new Blob([weights])],
+    ['manifest/1', { step: 1, files: {}, bytes: 1, loss: 2.5, rescue: true }],
+    ...more,
+  ];
+  const records = {
+    files: (id: string) => Promise.resolve(files.map(([key, value]) => [`run/${id}/${key}`, value])),
   };
+  return { record: () => Promise.resolve({ ...run, ...change }), records } as unknown as Runs;
 }
 
-/** The runs of a browser that is not there. */
-function records(existing?: StoredRun) {
-  const restored: { record: StoredRun; files: ReadonlyMap<string, unknown> }[] = [];
-  const fake = {
-    get: () => Promise.resolve(existing),
-    restore: (record: StoredRun, files: readonly (readonly [string, unknown])[]) => {
-      restored.push({ record, files: new Map(files) });
-      return Promise.resolve();
-    },
-  };
-  return { restored, records: fake as unknown as RunRecords };
-}
+const archived = async (change: Partial<StoredRun> = {}, more?: readonly [string, unknown][]) =>
+  archiveRun(await browser(change, more), run.id);
 
-const zip = (files: Zippable) =>
-  new File([zipSync(files, { level: 1 }) as Uint8Array<ArrayBuffer>], 'v2.zip');
-
-const without = (files: Zippable, begin: string): Zippable =>
-  Object.fromEntries(Object.entries(files).filter(([path]) => !path.startsWith(begin)));
-
-describe('importRun', () => {
-  it('takes a run with its files, and marks it as imported and at rest', async () => {
-    const { records: to, restored } = records();
-    expect(await importRun(to, zip(await archive()))).toEqual({
-      id: '01234567-89ab-4cde-8f01-23456789abcd',
-      name: 'V2',
-    });
-    const [{ record: kept, files }] = restored as [(typeof restored)[0]];
-    expect(kept).toMatchObject({ name: 'V2', imported: true, stopped: true, handles: {}, identity });
-    expect(kept.recipe).toEqual(defaultRecipe());
-    expect(files.get('manifest/2')).toEqual({ step: 2, files: {}, bytes: 9 });
-    expect(await (files.get('result/adapter_model.safetensors') as Blob).text()).toBe('weights');
-    expect(files.size).toBe(9);
+describe('archiveRun', () => {
+  it('packs a run that another browser reads as the same', async () => {
+    const file = new File([await archived()], 'run.zip');
+    const empty = { get: () => Promise.resolve(undefined) } as unknown as RunRecords;
+    const { record, files } = await readArchive(empty, file, {}, () => Promise.resolve(1e9));
+    expect(record).toEqual({ ...run, imported: true });
+    const kept = new Map(files);
+    expect([...kept.keys()]).toEqual([
+      'checkpoint/1/retune_state.json',
+      'checkpoint/1/weights',
+      'manifest/1',
+    ]);
+    expect(kept.get('manifest/1')).toMatchObject({ step: 1, loss: 2.5, rescue: true });
   });
 
-  it.each<[string, (files: Zippable) => Promise<Zippable> | Zippable, string]>([
-    [
-      'a path that leads elsewhere',
-      (files) => ({ ...files, '../evil': encodeUtf8('x') }),
-      'it holds "../evil", which is no file of a run',
-    ],
-    [
-      'a path that leads elsewhere from a folder',
-      (files) => ({ ...files, 'result/../../x': encodeUtf8('x') }),
-      'it holds "result/../../x", which is no file of a run',
-    ],
-    [
-      'no record',
-      (files) => without(files, 'retune-run.json'),
-      'there is no retune-run.json in it, so it is not an exported run',
-    ],
-    ['no result of a finished run', (files) => without(files, 'result/'), 'the result of its run is missing'],
-    [
-      'changed weights',
-      (files) => ({ ...files, 'checkpoint/2/adapter_model.safetensors': encodeUtf8('Weights') }),
-      'checkpoint/2: adapter_model.safetensors has SHA-256 ',
-    ],
-    [
-      'a checkpoint of another run',
-      async (files) => ({
-        ...files,
-        ...(await sound('checkpoint/2/', adapter, { ...identity, train: hash('f') })),
-      }),
-      'checkpoint/2 in it is of another run (it differs in the training data)',
-    ],
-    [
-      'a record of another result',
-      () => archive({ resultHash: hash('9') }),
-      'the result in it is not the one',
-    ],
-    [
-      'a record with a strange id',
-      () => archive({ id: 'x/../y' }),
-      'retune-run.json does not hold what Retune writes',
-    ],
-    [
-      'a record without its hashes',
-      () => archive({ identity: { base: 'x' } }),
-      'retune-run.json does not hold',
-    ],
-    [
-      'a record that is no record',
-      (files) => ({ ...files, 'retune-run.json': json([1]) }),
-      'retune-run.json does not',
-    ],
-  ])('refuses %s', async (_, change, sentence) => {
-    const { records: to, restored } = records();
-    const told = await importRun(to, zip(await change(await archive()))).catch(
-      (error: Error) => error.message,
+  it('tells how far it is, and ends where it is cancelled', async () => {
+    const told: number[] = [];
+    await archiveRun(await browser({}), run.id, { onProgress: (done, total) => told.push(done / total) });
+    expect(told.at(-1)).toBe(1);
+    const cancel = new AbortController();
+    const following = { signal: cancel.signal, onProgress: () => cancel.abort('cancelled') };
+    await expect(archiveRun(await browser({}), run.id, following)).rejects.toBe('cancelled');
+  });
+
+  it('refuses what could not be taken out again, and says what to do', async () => {
+    await expect(archived({ name: 'n'.repeat(MAX_NAME + 1) })).rejects.toThrow(
+      /^n{200}: its name has 1001 characters; shorten it to 1000 first\.$/,
     );
-    expect(told).toContain(`v2.zip: ${sentence}`);
-    expect(told).toMatch(/; choose a zip that Retune has exported, or export it again\.$/);
-    expect(restored).toEqual([]);
-  });
-
-  it('refuses a run that is here already', async () => {
-    const { records: to } = records({ name: 'my V2' } as StoredRun);
-    await expect(importRun(to, zip(await archive()))).rejects.toThrow(
-      'v2.zip: this run is in the browser already, as my V2; delete that one first.',
+    await expect(archived({ note: 'n'.repeat(MAX_NOTE + 1) })).rejects.toThrow(
+      'its note has 20001 characters; shorten it to 20000 first.',
+    );
+    await expect(archived({ log: Array(MAX_LOG_ENTRIES + 1).fill(entry) })).rejects.toThrow(
+      'its log has 400001 entries, more than the 400000 that an archive holds; download the result and single checkpoints instead.',
+    );
+    const many = Array.from({ length: 10_000 }, (_, i): [string, unknown] => [`logs/${i}`, new Blob()]);
+    await expect(archived({}, many)).rejects.toThrow(
+      'it has 10,003 files, more than the 10000 that an archive',
     );
   });
 });

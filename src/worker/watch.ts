@@ -1,0 +1,63 @@
+import type { ByteSource, Folder } from '../formats/byte-source.ts';
+
+/** Bytes that are read at once. */
+const CHUNK = 4 * 2 ** 20;
+
+/** Whoever waits for something that reads for long. */
+export interface Watch {
+  /** Ends it, with its reason. */
+  signal?: AbortSignal | undefined;
+  /** Hears of bytes that have been read since it was last called. */
+  onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** The same for work whose bytes are known. */
+export interface Following {
+  signal?: AbortSignal | undefined;
+  /** Bytes that are done, of all. */
+  onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Watches work of `total` bytes. */
+export function watchOf({ signal, onProgress }: Following, total: number): Watch {
+  let done = 0;
+  return { signal, onBytes: (bytes) => onProgress?.((done = Math.min(total, done + bytes)), total) };
+}
+
+/** A source's bytes in chunks. Throws the signal's reason once it is given. */
+export async function* chunksOf(
+  source: ByteSource,
+  watch: Watch = {},
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const watched = watchedSource(source, watch);
+  for (let begin = 0; begin < source.size; begin += CHUNK) {
+    const chunk = new Uint8Array(Math.min(CHUNK, source.size - begin));
+    await watched.read(begin, chunk);
+    yield chunk;
+  }
+}
+
+/** The same source, whose reading can be watched and ended. */
+export function watchedSource(source: ByteSource, { signal, onBytes }: Watch): ByteSource {
+  return {
+    ...source,
+    read: async (begin, into) => {
+      signal?.throwIfAborted();
+      await source.read(begin, into);
+      signal?.throwIfAborted();
+      onBytes?.(into.length);
+    },
+  };
+}
+
+/** The same folder, the reading of whose files can be watched and ended. */
+export function watchedFolder(folder: Folder, watch: Watch): Folder {
+  return {
+    name: folder.name,
+    list: () => folder.list(),
+    open: async (file) => {
+      const source = await folder.open(file);
+      return source && watchedSource(source, watch);
+    },
+  };
+}
