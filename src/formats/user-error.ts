@@ -1,7 +1,10 @@
 import { MAX_QUOTED, shorten } from './quote.ts';
 
-/** No word of a sentence is longer: paths, names and what was not quoted where it was found. */
-const LONG_WORD = new RegExp(`\\S{${MAX_QUOTED + 1},}`, 'g');
+/**
+ * No word of a sentence is longer: paths, names and what was not quoted where it was found. One character is
+ * for the ellipsis of what has been shortened.
+ */
+const LONG_WORD = new RegExp(`\\S{${MAX_QUOTED + 2},}`, 'g');
 
 /**
  * Something the user can mend: bad input, a missing file, too little memory. `message` is one sentence that

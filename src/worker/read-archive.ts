@@ -1,4 +1,5 @@
 import { readJson } from '../formats/json.ts';
+import { quote, shorten } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showBytes } from '../formats/words.ts';
 import { CURSOR, readCursor, verifyFiles } from '../run/checkpoint.ts';
@@ -69,7 +70,7 @@ function checkPath(
   if (step !== undefined && !entries.has(`checkpoint/${step}/${CURSOR}`))
     throw broken(`checkpoint ${step} is missing, though its manifest is in it`);
   if (path !== RECORD && step === undefined && !FILE.test(path))
-    throw broken(`it holds ${JSON.stringify(path)}, which is no file of a run`);
+    throw broken(`it holds ${quote(path)}, which is no file of a run`);
 }
 
 /**
@@ -95,7 +96,7 @@ async function checkNew(records: RunRecords, file: string, { id }: StoredRun): P
   const existing = await records.get(id);
   if (existing)
     throw new UserError(
-      `${file}: this run is in the browser already, as ${existing.name.slice(0, 200)}; delete that one first.`,
+      `${file}: this run is in the browser already, as ${shorten(existing.name)}; delete that one first.`,
     );
 }
 

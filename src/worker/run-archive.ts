@@ -1,3 +1,4 @@
+import { shorten } from '../formats/quote.ts';
 import { recipeToYaml } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import { counted, showBytes } from '../formats/words.ts';
@@ -32,7 +33,7 @@ export async function archiveRun(runs: Runs, id: string, following?: Following):
 function checkArchivable({ name, note = '', log }: StoredRun, files: readonly ExportFile[]): void {
   const instead = 'download the result and single checkpoints instead';
   const refuse = (what: string, remedy = instead): never => {
-    throw new UserError(`${name.slice(0, 200)}: ${what}; ${remedy}.`);
+    throw new UserError(`${shorten(name)}: ${what}; ${remedy}.`);
   };
   const bytes = files.reduce((sum, { source }) => sum + source.size, 0);
   if (bytes > LIMITS.bytes) refuse(`its files take ${showBytes(bytes)}, more than the 4 GB that a zip holds`);

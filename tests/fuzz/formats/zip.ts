@@ -1,6 +1,7 @@
 import { zipSync, type Zippable } from 'fflate';
 import type { RunRecords, StoredRun } from '../../../src/storage/run-records.ts';
-import { archiveRun, importRun } from '../../../src/worker/run-archive.ts';
+import { keepArchive, readArchive } from '../../../src/worker/read-archive.ts';
+import { archiveRun } from '../../../src/worker/run-archive.ts';
 import type { Runs } from '../../../src/worker/runs.ts';
 import type { Random } from '../../support/random.ts';
 import { fixture, fixtures } from '../fixtures.ts';
@@ -93,7 +94,9 @@ async function imported(bytes: Uint8Array): Promise<{ record: StoredRun; entries
       return Promise.resolve();
     },
   };
-  await importRun(records as unknown as RunRecords, new File([bytes as Uint8Array<ArrayBuffer>], FILE));
+  const to = records as unknown as RunRecords;
+  const file = new File([bytes as Uint8Array<ArrayBuffer>], FILE);
+  await keepArchive(to, await readArchive(to, file, {}, () => Promise.resolve(1e9)));
   return restored[0]!;
 }
 

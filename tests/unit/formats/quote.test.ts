@@ -55,6 +55,8 @@ it('a long name keeps both its ends', () => {
 });
 
 it('a sentence has no longer words, whoever made it', () => {
+  const short = `${shorten('c'.repeat(5000))} is missing`;
+  expect(new UserError(short).message).toBe(short);
   const { message } = new UserError(`${'a'.repeat(5000)}: the tensor ${'b'.repeat(300)} is missing; look.`);
   expect(message).toMatch(
     /^a{100}…a{99}: \(5,001 characters\) the tensor b{100}…b{100} \(300 characters\) is missing; look\.$/,

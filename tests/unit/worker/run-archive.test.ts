@@ -74,7 +74,7 @@ describe('archiveRun', () => {
 
   it('refuses what could not be taken out again, and says what to do', async () => {
     await expect(archived({ name: 'n'.repeat(MAX_NAME + 1) })).rejects.toThrow(
-      /^n{200}: its name has 1001 characters; shorten it to 1000 first\.$/,
+      /^n{100}…n{100} \(1,001 characters\): its name has 1001 characters; shorten it to 1000 first\.$/,
     );
     await expect(archived({ note: 'n'.repeat(MAX_NOTE + 1) })).rejects.toThrow(
       'its note has 20001 characters; shorten it to 20000 first.',
