@@ -1,4 +1,4 @@
-import { readMatrix } from './adapter.ts';
+import { readMatrix, refuseWholeTable } from './adapter.ts';
 import type { AdapterConfig } from './adapter-config.ts';
 import { moduleName, PROJECTIONS } from './decoder-weights.ts';
 import { quote } from './quote.ts';
@@ -64,6 +64,7 @@ function readPairs({ source, tensors }: Safetensors): Map<string, Required<Pair>
   };
   const pairs = new Map<string, Pair>();
   for (const info of tensors.values()) {
+    refuseWholeTable(info);
     const [, module, number, matrix] = NAME.exec(info.name) ?? [];
     const layer = Number(number);
     if (module === undefined || !PROJECTIONS.some((projection) => moduleName(layer, projection) === module))

@@ -19,6 +19,7 @@ import {
   type TensorInfo,
 } from './safetensors.ts';
 import type { TensorData } from './safetensors-write.ts';
+import { shorten } from './quote.ts';
 import { UserError } from './user-error.ts';
 import { Xoshiro128 } from './xoshiro128.ts';
 
@@ -41,6 +42,8 @@ export interface Adapter {
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter_model.safetensors';
+/** The embedding or the output head as a whole. */
+const WHOLE_TABLE = /(?:embed_tokens|lm_head)\.(?:base_layer\.|modules_to_save\.(?:default\.)?)?weight$/;
 
 /**
  * Reads a PEFT adapter folder against the base it is for. Throws UserError, naming the tensor that does not fit or is
@@ -68,6 +71,7 @@ export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promi
     };
   });
   const [extra] = left.values();
+  if (extra) refuseWholeTable(extra);
   if (extra) {
     throw new UserError(
       `${weightsFile.name}: the tensor ${extra.name} ${showShape(extra.shape)} has no place in the base as ${CONFIG} adapts it; the adapter belongs to another base, so choose that base.`,
@@ -143,6 +147,10 @@ function take(
     );
   }
   left.delete(name);
+  if (tensor.begin === tensor.end)
+    throw new UserError(
+      `${source.name}: ${tensor.name} is empty, ${showShape(tensor.shape)}, as DeepSpeed's ZeRO-3 leaves a weight that was not gathered; save the adapter again with stage3_gather_16bit_weights_on_model_save, or by zero_to_fp32.py.`,
+    );
   if (showShape(tensor.shape) === showShape(shape)) return tensor;
   const onlyRank = tensor.shape.length === 2 && tensor.shape[1 - rankAxis] === shape[1 - rankAxis];
   throw new UserError(
@@ -150,6 +158,14 @@ function take(
       (onlyRank
         ? `its rank is not that of ${CONFIG}, so take both files from the same adapter.`
         : 'the adapter belongs to another base, so choose that base.'),
+  );
+}
+
+/** Throws UserError where the tensor is the embedding or the output head as a whole. */
+export function refuseWholeTable({ name, shape, source }: TensorInfo): void {
+  if (!WHOLE_TABLE.test(name)) return;
+  throw new UserError(
+    `${source.name}: it holds a whole table, ${shorten(name)} ${showShape(shape)}, as PEFT saves one where the vocabulary was enlarged or the table was trained; only LoRA pairs are trained here: if the table is the base's own, save the adapter again with save_embedding_layers=False.`,
   );
 }
 

@@ -94,6 +94,10 @@ function checkDense(
       `${folder.name}: the tensor ${name} is missing, ${expected}; download the base again, weights and config.json together.`,
     );
   }
+  if (tensor.begin === tensor.end)
+    throw new UserError(
+      `${tensor.source.name}: ${name} is empty, ${showShape(tensor.shape)}, as DeepSpeed's ZeRO-3 leaves a weight that was not gathered; take the published base, or save it again with stage3_gather_16bit_weights_on_model_save.`,
+    );
   const isFloat = tensor.dtype === 'BF16' || tensor.dtype === 'F16' || tensor.dtype === 'F32';
   if (!isFloat || showShape(tensor.shape) !== showShape(shape)) {
     throw new UserError(

@@ -2,6 +2,7 @@ import type { ByteSource, Folder } from './byte-source.ts';
 import { Fields } from './fields.ts';
 import { readJson } from './json.ts';
 import { isPickleName, pickleError } from './pickle.ts';
+import { shorten } from './quote.ts';
 import { openSafetensors, type TensorInfo } from './safetensors.ts';
 import { UserError } from './user-error.ts';
 
@@ -33,6 +34,8 @@ async function openShards(folder: Folder, index: ByteSource): Promise<BaseWeight
   for (const name of names) {
     const file = await folder.open(name);
     if (!file) {
+      const download = await unfinishedDownload(folder);
+      if (download) throw download;
       throw new UserError(
         `${folder.name}: the shard ${name} is missing, though ${INDEX} names it; download the rest of the base.`,
       );
@@ -62,9 +65,22 @@ function checkShardName(name: unknown, folder: Folder, index: ByteSource): strin
 }
 
 async function noWeights(folder: Folder): Promise<UserError> {
+  const download = await unfinishedDownload(folder);
+  if (download) return download;
   const pickle = (await folder.list()).find(isPickleName);
   if (pickle !== undefined) return pickleError(`${folder.name}/${pickle}`);
   return new UserError(
     `${folder.name}: neither ${SINGLE} nor ${INDEX} is there, expected the folder of a Hugging Face base model; choose that folder.`,
+  );
+}
+
+/** How browsers, huggingface_hub, curl and aria2 name a file until it is whole. */
+const UNFINISHED = /\.(?:incomplete|crdownload|part|partial|download|aria2|tmp)$/i;
+
+async function unfinishedDownload(folder: Folder): Promise<UserError | undefined> {
+  const file = (await folder.list()).find((name) => UNFINISHED.test(name));
+  if (file === undefined) return undefined;
+  return new UserError(
+    `${folder.name}: ${shorten(file)} is still being downloaded, or its download broke off; let it finish, or start it again, and then choose the folder.`,
   );
 }

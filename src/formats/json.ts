@@ -1,6 +1,7 @@
 import type { ByteSource } from './byte-source.ts';
 import { readAll } from './byte-source.ts';
 import { quote } from './quote.ts';
+import { isLfsPointer, lfsError } from './lfs-pointer.ts';
 import { UserError } from './user-error.ts';
 import { decodeUtf8 } from './utf8.ts';
 import { showBytes } from './words.ts';
@@ -201,6 +202,7 @@ export async function readJson(source: ByteSource, options?: JsonOptions): Promi
     return parseJson(text, options);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
+    if (isLfsPointer(text)) throw lfsError(source.name);
     throw new UserError(
       `${source.name}: not valid JSON at line ${error.line}, column ${error.column}: ${error.message}; correct the file or download it again.`,
     );

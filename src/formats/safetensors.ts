@@ -1,6 +1,7 @@
 import type { ByteSource } from './byte-source.ts';
 import { bf16ToF32, bytesToF32, f16ToF32 } from './half.ts';
 import { JsonError, parseJson } from './json.ts';
+import { isLfsPointer, lfsError } from './lfs-pointer.ts';
 import { isPickleMagic, isPickleName, pickleError } from './pickle.ts';
 import { UserError } from './user-error.ts';
 import { decodeUtf8 } from './utf8.ts';
@@ -106,6 +107,7 @@ async function readHeader(source: ByteSource, refuse: Refuse): Promise<Uint8Arra
   if (source.size < 8) return refuse(`not a safetensors file: ${source.size} bytes cannot hold a header`);
   const start = new Uint8Array(Math.min(source.size, 9));
   await source.read(0, start);
+  if (isLfsPointer(start)) throw lfsError(source.name);
   const length = new DataView(start.buffer).getBigUint64(0, true);
   const tooLong = length > BigInt(MAX_HEADER_BYTES);
   const pastEnd = length > BigInt(source.size - 8);

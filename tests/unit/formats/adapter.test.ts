@@ -31,6 +31,9 @@ async function changed(change: (tensors: TensorData[]) => TensorData[]): Promise
   return { ...files, [FILE]: joinBytes(writeSafetensors(change(data), { format: 'pt' })) };
 }
 
+const LFS_POINTER =
+  'version https://git-lfs.github.com/spec/v1\noid sha256:4665a5ea423c2713d436b5ee50593a9640e0018c1550b5a0002f74190d6caea8\nsize 12\n';
+
 describe('a PEFT adapter', () => {
   test.each(['chat_messages', 'recipe_text'])('%s reads, and writes back byte for byte', async (name) => {
     const files = fixtureFiles(`cases/${name}/v1`);
@@ -86,6 +89,33 @@ describe('a PEFT adapter', () => {
       'an extra tensor',
       () => changed((tensors) => [...tensors, { ...tensors[0]!, name: Q_A.replace('layers.0', 'layers.9') }]),
       `v1/${FILE}: the tensor base_model.model.model.layers.9.self_attn.q_proj.lora_A.weight [8, 128] has no place in the base`,
+    ],
+    [
+      'a whole embedding',
+      () =>
+        changed((tensors) => [
+          ...tensors,
+          { ...tensors[0]!, name: 'base_model.model.model.embed_tokens.weight' },
+        ]),
+      `v1/${FILE}: it holds a whole table, base_model.model.model.embed_tokens.weight [8, 128], as PEFT saves one`,
+    ],
+    [
+      'an empty tensor of ZeRO-3',
+      () =>
+        changed((tensors) =>
+          tensors.map((t) => (t.name === Q_A ? { ...t, shape: [0], data: new Uint8Array(0) } : t)),
+        ),
+      `v1/${FILE}: ${Q_A} is empty, [0], as DeepSpeed's ZeRO-3 leaves a weight that was not gathered`,
+    ],
+    [
+      'a Git LFS pointer',
+      async () => ({ ...v1(), [FILE]: LFS_POINTER }),
+      `v1/${FILE}: this is a Git LFS pointer`,
+    ],
+    [
+      'a Git LFS pointer for its configuration',
+      async () => ({ ...v1(), 'adapter_config.json': LFS_POINTER }),
+      'v1/adapter_config.json: this is a Git LFS pointer',
     ],
     [
       'integers',

@@ -71,6 +71,22 @@ describe('a base folder', () => {
     expect((await openBaseModel(bare)).eosIds).toEqual([]);
   });
 
+  test('that is still being downloaded, or whose weights are empty, is told as such', async () => {
+    const download = await changed((files) => {
+      delete files['model.safetensors'];
+      files['8fd8.incomplete'] = 'x';
+    });
+    await expect(openBaseModel(download)).rejects.toThrow(
+      'base: 8fd8.incomplete is still being downloaded, or its download broke off; let it finish',
+    );
+    const empty = await changed((_, tensors) =>
+      tensors.map((t) => (t.name === `${Q}.weight` ? { ...t, shape: [0], data: new Uint8Array(0) } : t)),
+    );
+    await expect(openBaseModel(empty)).rejects.toThrow(
+      `base/model.safetensors: ${Q}.weight is empty, [0], as DeepSpeed's ZeRO-3 leaves`,
+    );
+  });
+
   test('sharded: the same tensors, from the shards that the index names', async () => {
     const whole = await openBaseModel(memoryFolder('base', fixtureFiles(CASE)));
     const sharded = await openBaseModel(await changed(shard));
