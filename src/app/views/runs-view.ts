@@ -1,6 +1,7 @@
 import { css, html, nothing } from 'lit';
 import { customElement, query } from 'lit/decorators.js';
 import '../elements/notice-bar.ts';
+import { runsElsewhere } from '../state/runs-elsewhere.ts';
 import { shared } from '../styles.ts';
 import './lineage-view.ts';
 import './runs-detail-view.ts';
@@ -86,7 +87,10 @@ export class RunsView extends SessionView {
       ${said ? html`<notice-bar role="status" .kind=${said.kind} .text=${said.text}></notice-bar>` : nothing}
       ${
         notes.length === 0
-          ? html`<p class="panel soft">No run has been kept yet: the first stands here once it has begun.</p>`
+          ? html`<div class="panel soft">
+              <p>No run has been kept yet: the first stands here once it has begun.</p>
+              ${runsElsewhere(location).map((text) => html`<p>${text}</p>`)}
+            </div>`
           : html`<div class="two ${selected ? '' : 'alone'}">
                 <lineage-view .session=${session}></lineage-view>
                 ${selected ? html`<runs-detail-view .session=${session} .run=${selected}></runs-detail-view>` : nothing}
