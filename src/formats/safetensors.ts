@@ -1,8 +1,9 @@
 import type { ByteSource } from './byte-source.ts';
 import { bf16ToF32, bytesToF32, f16ToF32 } from './half.ts';
-import { JsonError, parseJson } from './json.ts';
+import { JsonError, parseJson, PythonFloat } from './json.ts';
 import { isLfsPointer, lfsError } from './lfs-pointer.ts';
 import { isPickleMagic, isPickleName, pickleError } from './pickle.ts';
+import { quote, shorten } from './quote.ts';
 import { UserError } from './user-error.ts';
 import { decodeUtf8 } from './utf8.ts';
 
@@ -52,6 +53,10 @@ export interface Safetensors {
 }
 
 const MAX_HEADER_BYTES = 100_000_000;
+/** Objects and lists inside one another, the header included, that serde_json reads. */
+const MAX_NESTING = 127;
+/** Sizes of a shape in a message. */
+const MAX_SHOWN = 16;
 const AGAIN = 'download or export the file again';
 
 /** Reads and checks the header, no tensor data. Throws UserError on anything that the format forbids. */
@@ -63,7 +68,9 @@ export async function openSafetensors(source: ByteSource): Promise<Safetensors> 
   const headerBytes = await readHeader(source, refuse);
   const text = decodeUtf8(headerBytes) ?? refuse('the safetensors header is not valid UTF-8');
   const header = parseHeader(text, refuse);
-  const { __metadata__: metadata = {}, ...entries } = header;
+  checkValue(header, 1, refuse);
+  const { __metadata__: given, ...entries } = header;
+  const metadata = given ?? {};
   if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) {
     refuse('__metadata__ of the safetensors header is not a map from string to string');
   }
@@ -139,6 +146,28 @@ function parseHeader(text: string, refuse: Refuse): Record<string, unknown> {
   }
 }
 
+/**
+ * Refuses what JSON allows and the reference reader (serde_json) does not, wherever it stands: half a surrogate pair,
+ * numbers beyond f64, one level of nesting more.
+ */
+function checkValue(value: unknown, depth: number, refuse: Refuse): void {
+  if (typeof value === 'string' && /\p{Surrogate}/u.test(value)) {
+    refuse(`the text ${quote(value)} in the safetensors header holds half a surrogate pair`);
+  }
+  const number = value instanceof PythonFloat ? value.value : value;
+  if (number === Infinity || number === -Infinity) {
+    refuse('a number in the safetensors header is too large');
+  }
+  if (typeof value !== 'object' || value === null || value instanceof PythonFloat) return;
+  if (depth > MAX_NESTING) {
+    refuse(`the safetensors header is nested more than ${MAX_NESTING} levels deep`);
+  }
+  for (const [key, item] of Object.entries(value)) {
+    checkValue(key, depth, refuse);
+    checkValue(item, depth + 1, refuse);
+  }
+}
+
 function checkEntry(
   name: string,
   entry: unknown,
@@ -146,26 +175,32 @@ function checkEntry(
   dataStart: number,
   refuse: Refuse,
 ): TensorInfo {
-  if (!isRecord(entry)) return refuse(`the header entry of ${name} is not an object`);
+  if (!isRecord(entry)) return refuse(`the header entry of ${shorten(name)} is not an object`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BITS, dtype)) {
-    return refuse(`${name} has the unknown dtype ${JSON.stringify(dtype)}`);
+    return refuse(`${shorten(name)} has the unknown dtype ${quote(dtype)}`);
   }
   if (!isSizes(shape))
-    return refuse(`${name} has the shape ${JSON.stringify(shape)}, expected whole numbers`);
+    return refuse(`${shorten(name)} has the shape ${quote(shape)}, expected whole numbers`);
   if (!isSizes(offsets) || offsets.length !== 2) {
-    return refuse(`${name} has the data_offsets ${JSON.stringify(offsets)}, expected [begin, end]`);
+    return refuse(`${shorten(name)} has the data_offsets ${quote(offsets)}, expected [begin, end]`);
   }
+  // A float to the reference reader.
+  if ([...shape, ...offsets].some((size) => Object.is(size, -0)))
+    return refuse(`${shorten(name)} has -0 for a size or an offset, expected whole numbers`);
   const [begin, end] = offsets as [number, number];
-  if (end < begin) return refuse(`${name} ends at ${end}, before its begin at ${begin}`);
-  const bits = [DTYPE_BITS[dtype as Dtype], ...shape].reduce((product, size) => {
-    const larger = product * size;
-    return Number.isSafeInteger(larger)
+  if (end < begin) return refuse(`${shorten(name)} ends at ${end}, before its begin at ${begin}`);
+  const size = [...shape, DTYPE_BITS[dtype as Dtype]].reduce((product, factor) => {
+    const larger = product * BigInt(factor);
+    return larger < 2n ** 64n
       ? larger
-      : refuse(`the size of ${name}, ${showShape(shape)}, overflows`);
-  }, 1);
+      : refuse(`the size of ${shorten(name)}, ${showShape(shape)}, overflows`);
+  }, 1n);
+  const bits = Number(size);
   if (bits !== 8 * (end - begin)) {
-    return refuse(`${name} holds ${end - begin} bytes, but ${dtype} ${showShape(shape)} takes ${bits / 8}`);
+    return refuse(
+      `${shorten(name)} holds ${end - begin} bytes, but ${dtype} ${showShape(shape)} takes ${bits / 8}`,
+    );
   }
   return { name, dtype: dtype as Dtype, shape, source, begin: dataStart + begin, end: dataStart + end };
 }
@@ -174,9 +209,9 @@ function checkLayout(tensors: TensorInfo[], dataStart: number, fileEnd: number, 
   let end = dataStart;
   for (const tensor of tensors.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (tensor.begin > end) {
-      refuse(`there is a gap of ${tensor.begin - end} bytes before the data of ${tensor.name}`);
+      refuse(`there is a gap of ${tensor.begin - end} bytes before the data of ${shorten(tensor.name)}`);
     }
-    if (tensor.begin < end) refuse(`the data of ${tensor.name} overlaps the tensor before it`);
+    if (tensor.begin < end) refuse(`the data of ${shorten(tensor.name)} overlaps the tensor before it`);
     end = tensor.end;
   }
   if (end > fileEnd) {
@@ -195,5 +230,6 @@ function isSizes(value: unknown): value is number[] {
 
 /** A shape as messages show it: [128, 32]. */
 export function showShape(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
+  const few = shape.slice(0, MAX_SHOWN);
+  return `[${few.join(', ')}${shape.length > few.length ? ', …' : ''}]`;
 }

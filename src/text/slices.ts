@@ -1,5 +1,6 @@
 import type { ByteSource } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
+import { showBytes } from '../formats/words.ts';
 
 /** The bytes of one row, not yet parsed. */
 export interface Slice {
@@ -13,6 +14,8 @@ export interface Slice {
 }
 
 const CHUNK = 1 << 20;
+/** Bytes of a row: thousands of contexts, and still a text that is cut into tokens in seconds. */
+const MAX_ROW = 16 * 2 ** 20;
 const BOM = [0xef, 0xbb, 0xbf];
 const code = (char: string): number => char.charCodeAt(0);
 const [NEWLINE, QUOTE, BACKSLASH, COMMA] = [code('\n'), code('"'), code('\\'), code(',')];
@@ -40,27 +43,29 @@ const sliceOf = (bytes: Uint8Array, line: number, bytesRead: number, place = lin
 });
 
 async function* lines(source: ByteSource): AsyncGenerator<Slice> {
-  let held: Uint8Array[] = [];
+  const held = new Held(source.name);
   let line = 1;
   for await (const { bytes, begin } of chunks(source)) {
     let at = 0;
     for (let end; (end = bytes.indexOf(NEWLINE, at)) >= 0; at = end + 1) {
-      yield sliceOf(join([...held, bytes.subarray(at, end)]), line++, begin + end + 1);
-      held = [];
+      held.add(bytes.subarray(at, end), line);
+      yield sliceOf(held.take(), line++, begin + end + 1);
     }
-    if (at < bytes.length) held.push(bytes.subarray(at));
+    held.add(bytes.subarray(at), line);
   }
-  if (held.length > 0) yield sliceOf(join(held), line, source.size);
+  if (held.size > 0) yield sliceOf(held.take(), line, source.size);
 }
 
 /** The top-level items of a JSON array. Only brackets, strings and commas count here; parsing an item finds the rest. */
 async function* items(source: ByteSource): AsyncGenerator<Slice> {
   let state: 'before' | 'inside' | 'after' = 'before';
-  let held: Uint8Array[] = [];
+  const held = new Held(source.name);
   let line = 1;
   let place = 0;
   /** Line of the item being read, 0 between items. */
   let itemLine = 0;
+  /** Whether a comma came last, so that another item must follow. */
+  let afterComma = false;
   let depth = 0;
   let inString = false;
   let escaped = false;
@@ -82,10 +87,14 @@ async function* items(source: ByteSource): AsyncGenerator<Slice> {
         );
       } else if (depth === 0 && (byte === COMMA || byte === CLOSE_LIST)) {
         if (itemLine > 0) {
-          const whole = join([...held, bytes.subarray(itemAt, i)]);
-          yield sliceOf(whole, itemLine, begin + i + 1, ++place);
+          held.add(bytes.subarray(itemAt, i), itemLine);
+          yield sliceOf(held.take(), itemLine, begin + i + 1, ++place);
+        } else if (byte === COMMA || afterComma) {
+          throw new UserError(
+            `${source.name}, line ${line}: a row is missing beside a comma of the JSON list; remove the comma.`,
+          );
         }
-        held = [];
+        afterComma = byte === COMMA;
         itemLine = 0;
         if (byte === CLOSE_LIST) state = 'after';
       } else {
@@ -98,7 +107,7 @@ async function* items(source: ByteSource): AsyncGenerator<Slice> {
         else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
       }
     }
-    if (itemLine > 0) held.push(bytes.subarray(itemAt));
+    if (itemLine > 0) held.add(bytes.subarray(itemAt), itemLine);
   }
   if (state !== 'after') {
     throw new UserError(
@@ -117,13 +126,37 @@ async function* chunks(source: ByteSource): AsyncGenerator<{ bytes: Uint8Array; 
   }
 }
 
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1) return pieces[0]!;
-  const whole = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
+/** The pieces of a row that lies in several chunks. */
+class Held {
+  size = 0;
+  readonly #name: string;
+  #pieces: Uint8Array[] = [];
+
+  constructor(name: string) {
+    this.#name = name;
   }
-  return whole;
+
+  /** Adds a piece of the row that begins at `line`. Throws UserError where the row grows too long. */
+  add(piece: Uint8Array, line: number): void {
+    this.#pieces.push(piece);
+    this.size += piece.length;
+    if (this.size <= MAX_ROW) return;
+    throw new UserError(
+      `${this.#name}, line ${line}: the row is longer than ${showBytes(MAX_ROW)}, the most that a row may have; write one JSON object per line, and cut long texts into several.`,
+    );
+  }
+
+  /** The row; the next one begins. */
+  take(): Uint8Array {
+    const pieces = this.#pieces;
+    const whole = pieces.length === 1 ? pieces[0]! : new Uint8Array(this.size);
+    let at = 0;
+    for (const piece of pieces.length === 1 ? [] : pieces) {
+      whole.set(piece, at);
+      at += piece.length;
+    }
+    this.#pieces = [];
+    this.size = 0;
+    return whole;
+  }
 }

@@ -21,6 +21,10 @@ function open(bytes: Uint8Array, name = 'w.safetensors') {
 const entry = (begin: number, end: number, shape = [end - begin], dtype = 'U8') =>
   JSON.stringify({ dtype, shape, data_offsets: [begin, end] });
 
+/** A header with `levels` lists inside one another in an entry. */
+const nested = (levels: number): string =>
+  `{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":${'['.repeat(levels)}${']'.repeat(levels)}}}`;
+
 describe('reading', () => {
   test('a file by Python: every dtype, empty and rank-0 tensors, odd names', async () => {
     const { tensors, metadata } = await open(fixtureBytes('formats/python.safetensors'));
@@ -54,6 +58,9 @@ describe('reading', () => {
     const bytes = file(`{"a":${entry(0, 1)}}`.padEnd(640), 1);
     expect([bytes[0], bytes[1]]).toEqual([0x80, 2]);
     expect((await open(bytes)).tensors.size).toBe(1);
+    expect((await open(file(`{"__metadata__":null,"a":${entry(0, 1)}}`, 1))).metadata).toEqual({});
+    expect((await open(file(nested(125), 0))).tensors.size).toBe(1);
+    expect((await open(file(`{"a":${entry(0, 0, [2 ** 30, 2 ** 30, 0])}}`, 0))).tensors.size).toBe(1);
     const proto = await open(file(`{"__proto__":${entry(0, 1)}}`, 1));
     expect(proto.tensors.has('__proto__')).toBe(true);
   });
@@ -69,6 +76,46 @@ describe('refusals, each with its own sentence', () => {
     ['an empty header', file('', 4), 'the header does not begin with "{"'],
     ['not an object', file('[]', 0), 'the header does not begin with "{"'],
     ['invalid UTF-8', file(latin1, 0), 'the safetensors header is not valid UTF-8'],
+    [
+      'half a surrogate pair in a name',
+      file(`{"\\ud800":${entry(0, 1)}}`, 1),
+      'the text "\\ud800" in the safetensors header holds half a surrogate pair',
+    ],
+    [
+      'half a surrogate pair in a value that nobody reads',
+      file('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":["\\udc00"]}}', 0),
+      'the text "\\udc00" in the safetensors header holds half a surrogate pair',
+    ],
+    [
+      'half a surrogate pair in the metadata',
+      file('{"__metadata__":{"a":"x\\udc00"}}', 0),
+      'the text "x\\udc00" in the safetensors header holds half a surrogate pair',
+    ],
+    [
+      '-0 as an offset',
+      file('{"a":{"dtype":"U8","shape":[1],"data_offsets":[-0,1]}}', 1),
+      'a has -0 for a size or an offset, expected whole numbers',
+    ],
+    [
+      '-0 as a size',
+      file('{"a":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}}', 0),
+      'a has -0 for a size or an offset, expected whole numbers',
+    ],
+    [
+      'a number that f64 does not hold',
+      file('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1e999}}', 0),
+      'a number in the safetensors header is too large',
+    ],
+    [
+      'one level more than serde_json reads',
+      file(nested(126), 0),
+      'the safetensors header is nested more than 127 levels deep',
+    ],
+    [
+      'an overflow that a size of 0 would hide',
+      file(`{"a":${entry(0, 0, [2 ** 40, 2 ** 40, 0], 'F32')}}`, 0),
+      'the size of a, [1099511627776, 1099511627776, 0], overflows',
+    ],
     ['invalid JSON', file('{"a":}', 0), 'not valid JSON at byte 14: a value was expected'],
     ['text after the JSON', file('{} {}', 0), 'there is more text after its end'],
     ['deep nesting', file('{"a":'.padEnd(9000, '['), 0), 'it is nested too deeply'],
@@ -97,7 +144,7 @@ describe('refusals, each with its own sentence', () => {
       file('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1,1]}}', 1),
       'a has the data_offsets [0,1,1], expected [begin, end]',
     ],
-    ['missing offsets', file('{"a":{"dtype":"U8","shape":[1]}}', 1), 'a has the data_offsets undefined'],
+    ['missing offsets', file('{"a":{"dtype":"U8","shape":[1]}}', 1), 'a has the data_offsets nothing'],
     ['end before begin', file(`{"a":${entry(1, 0, [1])}}`, 1), 'a ends at 0, before its begin at 1'],
     ['wrong size', file(`{"a":${entry(0, 4, [3])}}`, 4), 'a holds 4 bytes, but U8 [3] takes 3'],
     [

@@ -221,6 +221,16 @@ describe('the file', () => {
       'train.jsonl, line 2: the file ends inside its JSON list; it seems cut off, copy it again.',
     ],
     [
+      'a list that ends in a comma',
+      '[{"text": "ab"},\n]',
+      'train.jsonl, line 2: a row is missing beside a comma of the JSON list; remove the comma.',
+    ],
+    [
+      'a list with two commas',
+      '[{"text": "ab"},\n,{"text": "ab"}]',
+      'train.jsonl, line 2: a row is missing beside a comma of the JSON list; remove the comma.',
+    ],
+    [
       'text after a list',
       '[{"text": "ab"}]\n\nx',
       'train.jsonl, line 3: there is more text after the end of the JSON list; remove it.',
@@ -235,6 +245,28 @@ describe('the file', () => {
     expect(error).toMatchObject({ name: 'UserError', message: sentence });
   });
 });
+
+test.each(['', '[\n', '[{"text": "ab"},\n'])(
+  'a row of 600 MB after %j is too long, and not read to its end',
+  async (before) => {
+    const start = new TextEncoder().encode(`${before}{"text": "`);
+    let end = 0;
+    const huge: ByteSource = {
+      name: 'train.jsonl',
+      size: 600e6,
+      read: (begin, into) => {
+        into.fill(97);
+        if (begin === 0) into.set(start);
+        end = Math.max(end, begin + into.length);
+        return Promise.resolve();
+      },
+    };
+    await expect(encodeRows(huge, tiny, MAX)).rejects.toThrow(
+      `train.jsonl, line ${before ? 2 : 1}: the row is longer than 16.0 MiB, the most that a row may have; write one JSON object per line, and cut long texts into several.`,
+    );
+    expect(end).toBeLessThan(20e6);
+  },
+);
 
 test('where nothing is trained, the sentence says what the rows are for', async () => {
   const rows = jsonl({ messages: [{ role: 'user', content: 'q' }] });
