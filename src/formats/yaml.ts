@@ -1,20 +1,147 @@
-import { parse, stringify } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  stringify,
+  type Document,
+  type ScalarTag,
+  type Tags,
+} from 'yaml';
+import { show } from './fields.ts';
 import { UserError } from './user-error.ts';
+import { showCount } from './words.ts';
 
 /** YAML 1.1, as PyYAML reads and writes it: yes and no are booleans. */
-const OPTIONS = { version: '1.1', logLevel: 'error' } as const;
+const OPTIONS = { version: '1.1', schema: 'yaml-1.1', logLevel: 'error' } as const;
+
+/** A recipe has a hundred lines; what is longer takes the parser seconds. */
+const MAX_CHARACTERS = 65_536;
+/** Values that a text may stand for, those that aliases repeat counted each time. */
+const MAX_VALUES = 10_000;
+
+const PREFIX = 'tag:yaml.org,2002:';
+/** The tags of plain data; all others make objects of a programming language, and PyYAML's safe loader knows few of them. */
+const PLAIN: ReadonlySet<string> = new Set(
+  ['map', 'seq', 'str', 'int', 'float', 'bool', 'null', 'merge'].map((name) => PREFIX + name),
+);
+
+const TRUE = /^(?:[Yy]es|YES|[Tt]rue|TRUE|[Oo]n|ON)$/;
+const FALSE = /^(?:[Nn]o|NO|[Ff]alse|FALSE|[Oo]ff|OFF)$/;
 
 /** Parses YAML; null for an empty text. Throws UserError naming the line. */
 export function parseYaml(text: string, file: string): unknown {
-  try {
-    return parse(text, OPTIONS);
-  } catch (error) {
-    // Below the first line, the parser quotes the text.
-    const problem = (error as Error).message.split('\n')[0]!.replace(/:$/, '');
+  const refuse: Refuse = (problem) => {
     throw new UserError(`${file}: not valid YAML: ${problem}; correct the file.`);
+  };
+  if (text.length > MAX_CHARACTERS)
+    throw new UserError(
+      `${file}: it has ${showCount(text.length)} characters, expected at most ${showCount(MAX_CHARACTERS)} of YAML; name the file with the settings.`,
+    );
+  const lines = new LineCounter();
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return ` at line ${line}, column ${col}`;
+  };
+  // Keys that occur twice are found below, in linear time, and only one error is told.
+  const document = parseDocument(text, {
+    ...OPTIONS,
+    uniqueKeys: false,
+    prettyErrors: false,
+    lineCounter: lines,
+    customTags: plainTags,
+  });
+  const [error] = document.errors;
+  if (error?.code === 'RESOURCE_EXHAUSTION') refuse('it is nested too deeply');
+  if (error?.code === 'MULTIPLE_DOCS') refuse('it holds several documents, expected one');
+  if (error) refuse(error.message.slice(0, 200) + at(error.pos[0]));
+  new Checker(document, at, refuse).check();
+  try {
+    return document.toJS({ maxAliasCount: -1 }) as unknown;
+  } catch (problem) {
+    // Such as a merge key that names no map.
+    return refuse((problem as Error).message);
   }
 }
 
 export function writeYaml(value: unknown): string {
   return stringify(value, OPTIONS);
 }
+
+type Refuse = (problem: string) => never;
+
+/** Dates stay text; and to PyYAML y and n are no booleans, though YAML 1.1 has them so. */
+function plainTags(tags: Tags): Tags {
+  return tags.flatMap((tag) => {
+    if (typeof tag === 'string' || !PLAIN.has(tag.tag)) return [];
+    if (tag.tag !== `${PREFIX}bool`) return [tag];
+    return [{ ...tag, test: tag.identify?.(true) ? TRUE : FALSE } as ScalarTag];
+  });
+}
+
+/** Looks for what would make more, or other things, of a text than the data that it spells out. */
+class Checker {
+  readonly #document: Document;
+  readonly #place: (offset: number) => string;
+  readonly #refuse: Refuse;
+  /** Values in every node, what its aliases stand for included; 0 while it is being counted. */
+  readonly #values = new Map<unknown, number>();
+
+  constructor(document: Document, place: (offset: number) => string, refuse: Refuse) {
+    this.#document = document;
+    this.#place = place;
+    this.#refuse = refuse;
+  }
+
+  check(): void {
+    this.#count(this.#document.contents);
+  }
+
+  #count(node: unknown): number {
+    if (isAlias(node)) return this.#countAlias(node.source, node.resolve(this.#document), node);
+    const { tag } = (node ?? {}) as { tag?: string };
+    if (tag !== undefined && tag !== '!' && !PLAIN.has(tag))
+      this.#refuse(`the tag ${show(shortTag(tag))} is not allowed${this.#at(node)}`);
+    this.#values.set(node, 0);
+    let values = 1;
+    if (isMap(node)) {
+      const keys = new Set<string>();
+      for (const pair of node.items) {
+        if (isPair(pair)) this.#checkKey(pair.key, keys);
+        values += this.#count(pair.value);
+      }
+    } else if (isSeq(node)) for (const item of node.items) values += this.#count(item);
+    if (values > MAX_VALUES) this.#refuse(`it stands for more than ${showCount(MAX_VALUES)} values`);
+    this.#values.set(node, values);
+    return values;
+  }
+
+  #countAlias(name: string, target: unknown, alias: unknown): number {
+    const values = this.#values.get(target);
+    if (target === undefined || values === undefined)
+      return this.#refuse(`the alias ${show(name)} names nothing before it${this.#at(alias)}`);
+    if (values === 0)
+      return this.#refuse(`the alias ${show(name)} stands within what it names${this.#at(alias)}`);
+    return values;
+  }
+
+  #checkKey(key: unknown, keys: Set<string>): void {
+    const scalar = isAlias(key) ? key.resolve(this.#document) : key;
+    if (!isScalar(scalar)) return this.#refuse(`a key is no text${this.#at(key)}`);
+    this.#count(key);
+    const text = String(scalar.value);
+    if (keys.has(text)) this.#refuse(`the key ${show(text)} occurs twice${this.#at(key)}`);
+    keys.add(text);
+  }
+
+  #at(node: unknown): string {
+    const { range } = node as { range?: readonly number[] | null };
+    return range ? this.#place(range[0]!) : '';
+  }
+}
+
+/** "!!omap" for the tag that YAML spells out as "tag:yaml.org,2002:omap". */
+const shortTag = (tag: string): string => (tag.startsWith(PREFIX) ? `!!${tag.slice(PREFIX.length)}` : tag);

@@ -142,7 +142,7 @@ describe('refusals', () => {
     ['model:\n  name: 5', 'model.name is 5, expected text'],
     ['seed: -1', 'seed is -1, expected a whole number at least 0 and at most 4294967295'],
     ['just text', 'it holds "just text", expected keys and values'],
-    ['a: 1\na: 2', 'not valid YAML: Map keys must be unique at line 2, column 1'],
+    ['a: 1\na: 2', 'not valid YAML: the key "a" occurs twice at line 2, column 1'],
     ['a: [1', 'not valid YAML: Flow sequence in block collection must be sufficiently indented'],
   ])('%j', (text, sentence) => {
     expect(() => parse(text)).toThrow(`${FILE}: ${sentence}`);
