@@ -11,7 +11,7 @@ import {
   type ScalarTag,
   type Tags,
 } from 'yaml';
-import { show } from './fields.ts';
+import { quote } from './quote.ts';
 import { UserError } from './user-error.ts';
 import { showCount } from './words.ts';
 
@@ -104,7 +104,7 @@ class Checker {
     if (isAlias(node)) return this.#countAlias(node.source, node.resolve(this.#document), node);
     const { tag } = (node ?? {}) as { tag?: string };
     if (tag !== undefined && tag !== '!' && !PLAIN.has(tag))
-      this.#refuse(`the tag ${show(shortTag(tag))} is not allowed${this.#at(node)}`);
+      this.#refuse(`the tag ${quote(shortTag(tag))} is not allowed${this.#at(node)}`);
     this.#values.set(node, 0);
     let values = 1;
     if (isMap(node)) {
@@ -122,9 +122,9 @@ class Checker {
   #countAlias(name: string, target: unknown, alias: unknown): number {
     const values = this.#values.get(target);
     if (target === undefined || values === undefined)
-      return this.#refuse(`the alias ${show(name)} names nothing before it${this.#at(alias)}`);
+      return this.#refuse(`the alias ${quote(name)} names nothing before it${this.#at(alias)}`);
     if (values === 0)
-      return this.#refuse(`the alias ${show(name)} stands within what it names${this.#at(alias)}`);
+      return this.#refuse(`the alias ${quote(name)} stands within what it names${this.#at(alias)}`);
     return values;
   }
 
@@ -133,7 +133,7 @@ class Checker {
     if (!isScalar(scalar)) return this.#refuse(`a key is no text${this.#at(key)}`);
     this.#count(key);
     const text = String(scalar.value);
-    if (keys.has(text)) this.#refuse(`the key ${show(text)} occurs twice${this.#at(key)}`);
+    if (keys.has(text)) this.#refuse(`the key ${quote(text)} occurs twice${this.#at(key)}`);
     keys.add(text);
   }
 
