@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { defaultRecipe, parseRecipe, type Recipe } from '../formats/recipe.ts';
+import { defaultRecipe, parseOwnRecipe, parseRecipe, type Recipe } from '../formats/recipe.ts';
 import { readAll } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
@@ -48,10 +48,18 @@ export function memoryOption(text: string): number {
 /** The recipe of a training_config.yaml, or the default one; tells about keys that have no effect. */
 export async function readRecipe(path: string | undefined, display: Display): Promise<Recipe> {
   if (path === undefined) return defaultRecipe();
-  const source = await nodeSource(path);
-  const text = decodeUtf8(await readAll(source));
-  if (text === undefined) throw new UserError(`${path}: not valid UTF-8; save the file as UTF-8.`);
-  const { recipe, warnings } = parseRecipe(text, path);
+  const { recipe, warnings } = parseRecipe(await textOf(path), path);
   for (const warning of warnings) display.line(`Note: ${warning}`);
   return recipe;
+}
+
+/** The recipe that Retune wrote beside an adapter; the default one without. */
+export async function readOwnRecipe(path: string | undefined): Promise<Recipe> {
+  return path === undefined ? defaultRecipe() : parseOwnRecipe(await textOf(path), path);
+}
+
+async function textOf(path: string): Promise<string> {
+  const text = decodeUtf8(await readAll(await nodeSource(path)));
+  if (text === undefined) throw new UserError(`${path}: not valid UTF-8; save the file as UTF-8.`);
+  return text;
 }

@@ -9,13 +9,19 @@ export interface NumberRule {
   readonly above?: number;
   readonly max?: number;
   readonly below?: number;
+  /** Larger ones are whole. */
+  readonly wholeAbove?: number;
 }
+
+/** What a file calls each key; null for a key that it does not have. A key that is not listed keeps its name. */
+export type KeyNames = Readonly<Record<string, string | null>>;
 
 /** Typed access to the keys of a parsed file. Null counts as absent. Every refusal is a UserError naming file and key. */
 export class Fields {
   readonly file: string;
   readonly values: Readonly<Record<string, unknown>>;
-  readonly #asked = new Set<string>();
+  #asked = new Set<string>();
+  #names: KeyNames = {};
   readonly #path: string;
   readonly #remedy: string;
 
@@ -31,16 +37,44 @@ export class Fields {
     this.values = value;
   }
 
+  /** The same file, read under other names: what is asked for as `key` is looked up and told of as `names[key]`. */
+  renamed(names: KeyNames): Fields {
+    const fields = new Fields(this.file, this.values, this.#path, this.#remedy);
+    fields.#asked = this.#asked;
+    fields.#names = names;
+    return fields;
+  }
+
+  /** What the file calls `key`; undefined where it has no such key. */
+  nameOf(key: string): string | undefined {
+    const name = Object.hasOwn(this.#names, key) ? this.#names[key] : key;
+    return name ?? undefined;
+  }
+
+  /** The value as it stands in the file. */
+  value(key: string): unknown {
+    const name = this.nameOf(key);
+    if (name === undefined) return undefined;
+    this.#asked.add(name);
+    return Object.hasOwn(this.values, name) ? this.values[name] : undefined;
+  }
+
   refuse(key: string, expected: string): never {
-    const found = this.has(key) ? quote(this.values[key]) : 'missing';
+    const value = this.value(key);
+    const found = value === undefined ? 'missing' : quote(value);
     throw new UserError(
-      `${this.file}: ${this.#path}${key} is ${found}, expected ${expected}; ${this.#remedy}.`,
+      `${this.file}: ${this.#path}${this.nameOf(key) ?? key} is ${found}, expected ${expected}; ${this.#remedy}.`,
     );
   }
 
   has(key: string): boolean {
-    this.#asked.add(key);
-    return this.values[key] !== undefined && this.values[key] !== null;
+    const value = this.value(key);
+    return value !== undefined && value !== null;
+  }
+
+  /** Whether the file says null: none, where leaving the key out means a default. */
+  isNull(key: string): boolean {
+    return this.value(key) === null;
   }
 
   isEmpty(): boolean {
@@ -50,34 +84,34 @@ export class Fields {
   /** A number, or a string that spells one (YAML reads 5e-5 as text). */
   number(key: string, rule: NumberRule, fallback?: number): number {
     if (!this.has(key) && fallback !== undefined) return fallback;
-    const value = toNumber(this.values[key]);
+    const value = toNumber(this.value(key));
     if (value === undefined || !fits(value, rule)) return this.refuse(key, describe(rule));
     return value;
   }
 
   boolean(key: string, fallback?: boolean): boolean {
     if (!this.has(key) && fallback !== undefined) return fallback;
-    const value = this.values[key];
+    const value = this.value(key);
     return typeof value === 'boolean' ? value : this.refuse(key, 'true or false');
   }
 
   string(key: string, fallback?: string): string {
     if (!this.has(key) && fallback !== undefined) return fallback;
-    const value = this.values[key];
+    const value = this.value(key);
     return typeof value === 'string' ? value : this.refuse(key, 'text');
   }
 
   /** The string under `key`, which must be one of `choices`. */
   choice<T extends string>(key: string, choices: readonly T[], fallback?: T): T {
     if (!this.has(key) && fallback !== undefined) return fallback;
-    const found = choices.find((choice) => choice === this.values[key]);
+    const found = choices.find((choice) => choice === this.value(key));
     return found ?? this.refuse(key, choices.length > 1 ? `one of ${choices.join(', ')}` : choices[0]!);
   }
 
   /** A list of texts or one text, never empty. */
-  names(key: string, fallback?: readonly string[]): readonly string[] | string {
-    if (!this.has(key) && fallback) return fallback;
-    const value = this.values[key];
+  names(key: string, fallback?: readonly string[] | string): readonly string[] | string {
+    if (!this.has(key) && fallback !== undefined) return fallback;
+    const value = this.value(key);
     const isList = Array.isArray(value) && value.every((name) => typeof name === 'string');
     if ((typeof value !== 'string' && !isList) || value.length === 0) {
       return this.refuse(key, 'a list of names or one text');
@@ -87,8 +121,12 @@ export class Fields {
 
   /** The keys under `key`; none where it is absent. */
   section(key: string): Fields {
-    this.#asked.add(key);
-    return new Fields(this.file, this.values[key] ?? {}, `${this.#path}${key}.`, this.#remedy);
+    return new Fields(this.file, this.value(key) ?? {}, `${this.#path}${key}.`, this.#remedy);
+  }
+
+  /** The keys that were asked for, as the file calls them, whether it has them or not. */
+  asked(): ReadonlySet<string> {
+    return this.#asked;
   }
 
   /** The keys that nobody asked for, by their dotted path, with their values. */
@@ -112,9 +150,9 @@ function toNumber(value: unknown): number | undefined {
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
 }
 
-function fits(value: number, { whole, min, above, max, below }: NumberRule): boolean {
+function fits(value: number, { whole, min, above, max, below, wholeAbove }: NumberRule): boolean {
   return (
-    (!whole || Number.isSafeInteger(value)) &&
+    (!(whole || value > (wholeAbove ?? Infinity)) || Number.isSafeInteger(value)) &&
     (min === undefined || value >= min) &&
     (above === undefined || value > above) &&
     (max === undefined || value <= max) &&
@@ -122,11 +160,12 @@ function fits(value: number, { whole, min, above, max, below }: NumberRule): boo
   );
 }
 
-function describe({ whole, min, above, max, below }: NumberRule): string {
+function describe({ whole, min, above, max, below, wholeAbove }: NumberRule): string {
   const bounds: string[] = [];
   if (min !== undefined) bounds.push(`at least ${min}`);
   if (above !== undefined) bounds.push(`above ${above}`);
   if (max !== undefined) bounds.push(`at most ${max}`);
   if (below !== undefined) bounds.push(`below ${below}`);
-  return [whole ? 'a whole number' : 'a number', bounds.join(' and ')].filter(Boolean).join(' ');
+  const rule = [whole ? 'a whole number' : 'a number', bounds.join(' and ')].filter(Boolean).join(' ');
+  return wholeAbove === undefined ? rule : `${rule}, and a whole one above ${wholeAbove}`;
 }

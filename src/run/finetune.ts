@@ -62,7 +62,10 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   const gpu = await call.openGpu();
   const earlier = start.checkpoint?.cursor.plan;
   if (earlier) planProducts(gpu, earlier);
-  const plan = earlier ? withMemory(earlier, gpu, prepared, call.memory) : await newPlan(gpu, prepared, call);
+  const { heldBack } = prepared;
+  const plan = earlier
+    ? withMemory(earlier, gpu, prepared, call.memory)
+    : { ...(await newPlan(gpu, prepared, call)), ...(heldBack && { heldBack }) };
   if (plan.device !== gpu.name)
     emit({
       type: 'note',

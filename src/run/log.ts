@@ -1,8 +1,10 @@
 import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
 import { EVENT_FILE_PREFIX, eventHeader, scalarEvent } from '../formats/event-file.ts';
 import type { LogEntry, TrainerState } from '../formats/trainer-state.ts';
-import { epochOf } from '../train/schedule.ts';
+import { stepsBetween } from '../train/cadence.ts';
+import { epochOf, stepsPerEpoch } from '../train/schedule.ts';
 import { LogWindow } from '../train/log-window.ts';
+import type { BestState } from './best.ts';
 import type { Prepared } from './prepare.ts';
 
 /** TensorBoard's names for our entries, as transformers' callback gives them. */
@@ -53,21 +55,21 @@ export class RunLog {
   }
 
   /** trainer_state.json after `step`. */
-  state(step: number): TrainerState {
+  state(step: number, best: BestState): TrainerState {
     const { inputs, grouping, maxSteps } = this.#prepared;
     const { training } = inputs.recipe;
     return {
       global_step: step,
       epoch: step === 0 ? 0 : epochOf(step, grouping),
       max_steps: maxSteps,
-      num_train_epochs: Math.ceil(training.epochs),
+      num_train_epochs: Math.ceil(
+        training.maxSteps === undefined ? training.epochs : maxSteps / stepsPerEpoch(grouping),
+      ),
       train_batch_size: training.batchSize,
-      eval_steps: training.evalSteps,
-      logging_steps: training.loggingSteps,
-      save_steps: training.saveSteps,
-      best_metric: null,
-      best_global_step: null,
-      best_model_checkpoint: null,
+      eval_steps: stepsBetween({ steps: training.evalSteps }, maxSteps),
+      logging_steps: stepsBetween({ steps: training.loggingSteps }, maxSteps),
+      save_steps: stepsBetween({ steps: training.saveSteps }, maxSteps),
+      ...best,
       log_history: this.history,
       num_input_tokens_seen: 0,
       total_flos: this.totalFlos,

@@ -5,11 +5,17 @@ import type { Prepared } from './prepare.ts';
 
 /** The adapter's README.md: what it is, what it came from, how it was made, what the losses were. */
 export function modelCard({ cursor, state }: Checkpoint, prepared: Prepared): string {
-  const { inputs, adapter, model, train, evalRows } = prepared;
+  const { inputs, adapter, model, train, evalRows, heldBack } = prepared;
   const { identity } = cursor;
   const base = adapter.config.baseModelName ?? inputs.recipe.model.name;
   const { r, loraAlpha } = adapter.config;
   const rows = `${train.rows.length} rows, ${train.stats.trainedTokens} trained tokens`;
+  const held =
+    heldBack && `${heldBack.rows} of the ${heldBack.of} rows above, held back (seed ${heldBack.seed})`;
+  const validation = inputs.validation
+    ? `${fileName(inputs.validation.name)}: ${evalRows.length} rows (SHA-256 ${identity.validation})`
+    : (held ?? 'none');
+  const best = inputs.recipe.training.loadBestModelAtEnd ? state.best_model_checkpoint : null;
   const source = inputs.source
     ? `${fileName(inputs.source.name)} (SHA-256 ${identity.source})`
     : 'none: a fresh adapter';
@@ -34,9 +40,9 @@ A LoRA adapter (r = ${r}, alpha = ${loraAlpha}), trained by Retune over the base
 | base | ${base || 'unnamed'} (SHA-256 ${identity.base}) |
 | continued from | ${source} |
 | training data | ${fileName(inputs.train.name)}: ${rows} (SHA-256 ${identity.train}) |
-| validation data | ${inputs.validation ? `${fileName(inputs.validation.name)}: ${evalRows.length} rows (SHA-256 ${identity.validation})` : 'none'} |
+| validation data | ${validation} |
 | prompt form | ${cursor.prompt} |
-${cursor.weightsFrom === undefined ? '' : `| weights taken from | ${cursor.weightsFrom} |\n`}
+${cursor.weightsFrom === undefined ? '' : `| weights taken from | ${cursor.weightsFrom} |\n`}${best === null ? '' : `| the step with the best eval_loss | ${state.best_global_step} |\n`}
 ## Losses
 
 ${lossTable(state.log_history)}

@@ -21,6 +21,10 @@ export async function planRun({
   source: Folder | undefined;
   recipe: Recipe;
 }): Promise<PassInput> {
+  if (recipe.training.maxLength === Infinity)
+    throw new UserError(
+      'training.max_seq_length is null: rows are not cut, so how long they are is not known; say a length.',
+    );
   const model = await openBaseModel(base);
   const adapter = source ? await readConfig(source) : newAdapterConfig(recipe.lora, recipe.model.name);
   const { maxLength, batchSize, accumulationSteps } = recipe.training;

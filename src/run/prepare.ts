@@ -11,6 +11,8 @@ import type { TextTokenizer } from '../text/tokenizer.ts';
 import { maxSteps, type Grouping } from '../train/schedule.ts';
 import { stepWindows } from '../train/window.ts';
 import type { RunEvent } from './events.ts';
+import type { HeldBack } from './hold-back.ts';
+import { firstRows, splitOff } from './split-rows.ts';
 
 /** What the user chooses. */
 export interface RunInputs {
@@ -32,6 +34,8 @@ export interface Prepared {
   adapter: Adapter;
   train: EncodedRows;
   evalRows: EncodedRow[];
+  /** How evalRows were taken from the training data, where they were. */
+  heldBack?: HeldBack;
   grouping: Grouping;
   maxSteps: number;
   /** Tokens of the longest row, for training or evaluation. */
@@ -69,16 +73,23 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
       onProgress: ({ bytesRead, bytesTotal }) =>
         emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' }),
     });
-  const train = await encode(inputs.train, 'train');
+  const all = firstRows(await encode(inputs.train, 'train'), recipe.training.maxTrainSamples);
   const validation = inputs.validation ? await encode(inputs.validation, 'evaluate') : undefined;
-  for (const text of [...train.notes, ...(validation?.notes ?? [])]) emit({ type: 'note', text });
-  const evalRows = (validation?.rows ?? []).slice(0, recipe.training.maxEvalSamples);
-  const { batchSize: batch, accumulationSteps: accumulation, epochs } = recipe.training;
+  for (const text of [...all.notes, ...(validation?.notes ?? [])]) emit({ type: 'note', text });
+  const { train, held, heldBack } = splitOff(all, inputs);
+  const evalRows = [...(validation?.rows ?? []), ...held].slice(0, recipe.training.maxEvalSamples);
+  if (recipe.training.loadBestModelAtEnd && evalRows.length === 0)
+    throw new UserError(
+      'training.load_best_model_at_end is on, but there is nothing to evaluate on; add a validation file, or set training.val_size.',
+    );
+  const { batchSize: batch, accumulationSteps: accumulation, epochs, maxSteps: told } = recipe.training;
   const grouping = { rows: train.rows.length, batch, accumulation };
-  const steps = maxSteps(grouping, epochs);
+  const steps = maxSteps(grouping, epochs, told);
   if (steps > MOST_STEPS)
     throw new UserError(
-      `training.num_train_epochs is ${epochs}: with ${counted(grouping.rows, 'row')} that makes ${steps.toPrecision(3)} steps, expected at most ${MOST_STEPS}; lower it.`,
+      told === undefined
+        ? `training.num_train_epochs is ${epochs}: with ${counted(grouping.rows, 'row')} that makes ${steps.toPrecision(3)} steps, expected at most ${MOST_STEPS}; lower it.`
+        : `training.max_steps is ${told}, expected at most ${MOST_STEPS}; lower it.`,
     );
   return {
     inputs,
@@ -87,6 +98,7 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
     adapter,
     train,
     evalRows,
+    ...(heldBack && { heldBack }),
     grouping,
     maxSteps: steps,
     ...sizes(train.rows, evalRows, grouping, steps, recipe.seed),

@@ -1,4 +1,7 @@
-import { checkpointFiles, CURSOR, type Checkpoint, type RunCursor } from './checkpoint.ts';
+import { readAdapter, type LoraWeights } from '../formats/adapter.ts';
+import { UserError } from '../formats/user-error.ts';
+import type { BestModel } from './best.ts';
+import { checkpointFiles, CURSOR, verifyFiles, type Checkpoint, type RunCursor } from './checkpoint.ts';
 import type { FinetuneCall } from './call.ts';
 import type { RunIdentity } from './identity.ts';
 import type { RunLog } from './log.ts';
@@ -14,6 +17,7 @@ interface RunOutputParts extends Pick<FinetuneCall, 'store' | 'emit'> {
   start: Start;
   session: Session;
   log: RunLog;
+  best: BestModel;
 }
 
 /** What a run writes into its store: checkpoints, the log, and at its end the result. */
@@ -30,13 +34,17 @@ export class RunOutput {
 
   /** Saves a checkpoint unless this step has one, then drops those beyond the limit. */
   async save(step: number, rescue = false): Promise<void> {
-    const { store, prepared, emit, log } = this.#parts;
+    const { store, prepared, emit, log, best } = this.#parts;
     const entries = log.history.length;
     const saved = this.#saved;
     if (step === saved.step && entries === saved.entries && (rescue || !saved.rescue)) return;
     emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
+    const failed = rescue ? () => undefined : best.saving(step, await store.checkpoints());
     const files = await checkpointFiles(await this.#checkpoint(step), prepared);
-    await store.saveCheckpoint(step, files, rescue);
+    await store.saveCheckpoint(step, files, rescue).catch((error: unknown) => {
+      failed();
+      throw error;
+    });
     this.#saved = { step, entries, rescue };
     const bytes = Object.values(files)
       .flat()
@@ -44,10 +52,7 @@ export class RunOutput {
     emit({ type: 'checkpoint', step, bytes });
     // It counts beside those that the recipe keeps, and the store takes it away with the next.
     if (rescue) return;
-    const steps = await store.checkpoints();
-    const { saveTotalLimit } = prepared.inputs.recipe.training;
-    for (const old of steps.slice(0, Math.max(0, steps.length - saveTotalLimit)))
-      await store.removeCheckpoint(old);
+    for (const old of best.doomed(await store.checkpoints())) await store.removeCheckpoint(old);
   }
 
   /** Saves a checkpoint on the way; where there is no room for it the run goes on without. */
@@ -73,11 +78,33 @@ export class RunOutput {
 
   /** The last checkpoint and the result. */
   async finish(): Promise<void> {
-    const { store, prepared, emit } = this.#parts;
-    const { maxSteps } = prepared;
-    await this.save(maxSteps);
+    const { store, prepared, emit, best } = this.#parts;
+    const { maxSteps, inputs } = prepared;
+    const { saveStrategy, loadBestModelAtEnd } = inputs.recipe.training;
+    if (saveStrategy !== 'no') await this.save(maxSteps);
     emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
-    await store.saveResult(await resultFiles(await this.#checkpoint(maxSteps), prepared), CURSOR);
+    const last = await this.#checkpoint(maxSteps);
+    const adapter = loadBestModelAtEnd ? await this.#bestAdapter() : undefined;
+    await store.saveResult(await resultFiles({ ...last, ...(adapter && { adapter }) }, prepared), CURSOR);
+    for (const step of best.doomedAtEnd(await store.checkpoints())) await store.removeCheckpoint(step);
+  }
+
+  /** The best checkpoint's adapter; undefined, with a note, where there is none. */
+  async #bestAdapter(): Promise<LoraWeights[] | undefined> {
+    const { store, prepared, emit, best } = this.#parts;
+    const without = (why: string) =>
+      emit({ type: 'note', text: `${why}, so the result is the adapter of the last step.` });
+    if (best.step === undefined) return void without('No checkpoint is of the step with the best eval_loss');
+    try {
+      const folder = await store.openCheckpoint(best.step);
+      await verifyFiles(folder);
+      return (await readAdapter(folder, prepared.model.config)).weights;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return void without(
+        `The best checkpoint cannot be read (${error.message.replace(/, so this.*$/, '')})`,
+      );
+    }
   }
 
   /**
@@ -94,7 +121,7 @@ export class RunOutput {
   }
 
   async #checkpoint(step: number): Promise<Checkpoint> {
-    const { identity, prepared, start, session, log } = this.#parts;
+    const { identity, prepared, start, session, log, best } = this.#parts;
     const cursor: RunCursor = {
       step,
       identity,
@@ -107,7 +134,7 @@ export class RunOutput {
     };
     return {
       cursor,
-      state: log.state(step),
+      state: log.state(step, best.state),
       adapter: await session.lora.read(session.stream),
       optimizer: await session.optimizer.read(session.stream),
     };

@@ -2,6 +2,7 @@ import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { openProducts, type ProductPlan, type Products } from '../gpu/tuning/products.ts';
 import type { StateStorage } from '../train/optimizer-state.ts';
+import type { HeldBack } from './hold-back.ts';
 
 /**
  * Everything that may differ between two starts of the same run and changes rounding: decided once before step 1,
@@ -15,6 +16,8 @@ export interface RunPlan extends ProductPlan {
   passTokens: number;
   /** How much is kept of each layer, one digit each (model/keep.ts): the rest is computed again. */
   keep?: string | undefined;
+  /** How rows to evaluate on were taken from the training data, where they were. */
+  heldBack?: HeldBack | undefined;
   /** Where the optimizer's state lies. */
   optimizer?: StateStorage | undefined;
   /** Where the numbers were made: bits repeat on the same device and backend. */

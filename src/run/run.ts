@@ -3,12 +3,14 @@ import type { Gpu } from '../gpu/device.ts';
 import { packWindow } from '../text/packing.ts';
 import { evaluate } from '../train/evaluate.ts';
 import { LogWindow } from '../train/log-window.ts';
+import { dueAfter } from '../train/cadence.ts';
 import { epochOf, learningRate, warmupSteps, type Schedule } from '../train/schedule.ts';
 import { NotFiniteError } from '../train/step.ts';
 import { stepWindows, type StepWindow } from '../train/window.ts';
 import { compileRun } from './compile.ts';
 import type { FinetuneCall, FinetuneResult, SaveNow } from './call.ts';
 import type { Identification } from './identity.ts';
+import { BestModel } from './best.ts';
 import { RunLog, stepFlos } from './log.ts';
 import { memoryPlan, totalBytes } from './memory-plan.ts';
 import type { Prepared } from './prepare.ts';
@@ -41,6 +43,9 @@ export class Run {
   readonly #log: RunLog;
   readonly #window: (step: number) => StepWindow;
   readonly #schedule: Schedule;
+  readonly #best: BestModel;
+  /** Whether a step is followed by a log entry, an evaluation, a checkpoint. */
+  readonly #due: Readonly<Record<'log' | 'evaluation' | 'checkpoint', (step: number) => boolean>>;
   readonly #speed = new Speedometer();
   /** Milliseconds for which the door held the run. */
   #held = 0;
@@ -61,8 +66,11 @@ export class Run {
     );
     this.#window = stepWindows(prepared.grouping, seed);
     const { maxSteps } = prepared;
+    this.#due = dueSteps(prepared);
+    this.#best = new BestModel(training, this.#due.checkpoint, state);
     this.#schedule = {
       type: training.schedule,
+      options: training.scheduleOptions,
       learningRate: training.learningRate,
       maxSteps,
       warmupSteps: warmupSteps(maxSteps, training),
@@ -76,7 +84,7 @@ export class Run {
     const load = () => loadInputs(gpu, prepared, plan, emit, onContent);
     const session = await openSession(gpu, prepared, plan, start.weights, emit, load);
     const { identity } = identification;
-    const output = new RunOutput({ ...this.#parts, identity, session, log: this.#log });
+    const output = new RunOutput({ ...this.#parts, identity, session, log: this.#log, best: this.#best });
     const open = { session, output };
     session.stream.pacer.leaveRoom = this.#parts.leaveRoom ?? false;
     await compileRun(gpu, prepared, session.plan, emit);
@@ -141,7 +149,7 @@ export class Run {
         secondsLeft: this.#speed.secondsLeft(maxSteps - step),
       },
     });
-    if (step % training.loggingSteps === 0) {
+    if (this.#due.log(step) || (step === 1 && training.loggingFirstStep)) {
       const values = { loss: this.#log.window.close(step), grad_norm: gradNorm, learning_rate: rate };
       emit({ type: 'log', entry: this.#log.add(step, values) });
       await output.keepLog();
@@ -154,12 +162,10 @@ export class Run {
    */
   async #after(open: Open, step: number): Promise<void> {
     const { evalRows, maxSteps, inputs } = this.#parts.prepared;
-    const { evalSteps, saveSteps } = inputs.recipe.training;
-    if (step === 0) return;
+    const due = step === 0 ? inputs.recipe.training.evalOnStart === true : this.#due.evaluation(step);
     const evaluated = this.#log.history.some((entry) => entry.step === step && entry.eval_loss !== undefined);
-    if (evalRows.length > 0 && !evaluated && (step % evalSteps === 0 || step === maxSteps))
-      await this.#evaluate(open, step);
-    if (step % saveSteps === 0 && step < maxSteps) await open.output.keep(step);
+    if (evalRows.length > 0 && !evaluated && due) await this.#evaluate(open, step);
+    if (step > 0 && step < maxSteps && this.#due.checkpoint(step)) await open.output.keep(step);
   }
 
   /** Waits while the door holds the run. */
@@ -189,6 +195,8 @@ export class Run {
       eval_samples_per_second: evalRows.length / seconds,
       eval_steps_per_second: Math.ceil(evalRows.length / batch) / seconds,
     });
+    // As in transformers, what was there before the first step is not among the candidates.
+    if (step > 0) this.#best.evaluated(step, loss);
     emit({ type: 'log', entry });
     await output.keepLog();
   }
@@ -196,10 +204,13 @@ export class Run {
   /** The last entry of log_history, as transformers adds it when training ends. */
   #summarise(seconds: number): void {
     const { prepared, emit } = this.#parts;
-    const { maxSteps, train, inputs } = prepared;
+    const { maxSteps, train, grouping, inputs } = prepared;
+    const { epochs, maxSteps: told } = inputs.recipe.training;
+    const samples =
+      told === undefined ? train.rows.length * epochs : told * grouping.batch * grouping.accumulation;
     const entry = this.#log.add(maxSteps, {
       train_runtime: seconds,
-      train_samples_per_second: (train.rows.length * inputs.recipe.training.epochs) / seconds,
+      train_samples_per_second: samples / seconds,
       train_steps_per_second: maxSteps / seconds,
       total_flos: this.#log.totalFlos,
       train_loss: this.#log.window.trainLoss(maxSteps),
@@ -246,4 +257,15 @@ export class Run {
       },
     });
   }
+}
+
+/** When a run logs, evaluates and saves. */
+function dueSteps(prepared: Prepared) {
+  const { training } = prepared.inputs.recipe;
+  const { loggingStrategy, loggingSteps, evalStrategy, evalSteps, saveStrategy, saveSteps } = training;
+  return {
+    log: dueAfter({ strategy: loggingStrategy, steps: loggingSteps }, prepared, { atEnd: false }),
+    evaluation: dueAfter({ strategy: evalStrategy, steps: evalSteps }, prepared, { atEnd: true }),
+    checkpoint: dueAfter({ strategy: saveStrategy, steps: saveSteps }, prepared, { atEnd: true }),
+  };
 }

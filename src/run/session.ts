@@ -1,5 +1,6 @@
 import type { LoraWeights } from '../formats/adapter.ts';
 import type { Recipe } from '../formats/recipe.ts';
+import { ADAM } from '../formats/recipe/training.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { mib } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
@@ -148,8 +149,14 @@ export function assembleSession(
   const stream = new Stream(gpu);
   const lora = new Lora(gpu, weights, model.config.layers, true, adapter.config.loraDropout);
   const ws = new Workspace(gpu, trainingWorkspace(input));
-  const { weightDecay, maxGradNorm } = inputs.recipe.training;
-  const settings = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay, maxGradNorm };
+  const { weightDecay, maxGradNorm, adamBeta1, adamBeta2, adamEpsilon } = inputs.recipe.training;
+  const settings = {
+    beta1: adamBeta1 ?? ADAM.beta1,
+    beta2: adamBeta2 ?? ADAM.beta2,
+    eps: adamEpsilon ?? ADAM.epsilon,
+    weightDecay,
+    maxGradNorm,
+  };
   const optimizer = new Optimizer(gpu, lora, settings, plan.optimizer);
   const products = planProducts(gpu, plan);
   const runner = new PassRunner({ gpu, stream, base, lora, ws, products }, input.stepTargets);

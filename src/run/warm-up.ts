@@ -1,5 +1,6 @@
 import type { Gpu } from '../gpu/device.ts';
 import { packWindow } from '../text/packing.ts';
+import { dueAfter } from '../train/cadence.ts';
 import { stepsPerEpoch } from '../train/schedule.ts';
 import { stepWindows } from '../train/window.ts';
 import type { FinetuneCall } from './call.ts';
@@ -62,7 +63,9 @@ export async function warmUp(
 /** Tokens of the whole run, those of its evaluations at their share of the cost. */
 function workOf({ train, evalRows, grouping, maxSteps, inputs }: Prepared): number {
   const epochs = maxSteps / stepsPerEpoch(grouping);
-  const evaluations = Math.ceil(maxSteps / inputs.recipe.training.evalSteps);
+  const { evalStrategy: strategy, evalSteps: steps } = inputs.recipe.training;
+  const due = dueAfter({ strategy, steps }, { maxSteps, grouping }, { atEnd: true });
+  const evaluations = Array.from({ length: maxSteps }, (_, i) => due(i + 1)).filter(Boolean).length;
   const evalTokens = evalRows.reduce((sum, { ids }) => sum + ids.length, 0);
   return epochs * train.stats.tokens + EVALUATION_COST * evaluations * evalTokens;
 }

@@ -1,9 +1,11 @@
-/** The learning-rate schedules of the recipe, by transformers' names. */
-export const SCHEDULER_TYPES = ['linear', 'cosine', 'constant', 'constant_with_warmup'] as const;
-export type SchedulerType = (typeof SCHEDULER_TYPES)[number];
+import type { SchedulerType } from '../formats/recipe/schedule.ts';
+
+export type { SchedulerType };
 
 export interface Schedule {
   type: SchedulerType;
+  /** lr_scheduler_kwargs, by transformers' names. */
+  options?: Readonly<Record<string, number>> | undefined;
   /** The peak rate, `learning_rate` of the recipe. */
   learningRate: number;
   /** Optimizer steps of the whole run. */
@@ -31,9 +33,9 @@ export function stepsPerEpoch(grouping: Grouping): number {
   return Math.max(1, Math.ceil(batchesPerEpoch(grouping) / grouping.accumulation));
 }
 
-/** Optimizer steps of the run; `epochs` may be fractional. */
-export function maxSteps(grouping: Grouping, epochs: number): number {
-  return Math.ceil(epochs * stepsPerEpoch(grouping));
+/** Optimizer steps of the run: `steps` where that is set, else those of the epochs, which may be fractional. */
+export function maxSteps(grouping: Grouping, epochs: number, steps?: number): number {
+  return steps ?? Math.ceil(epochs * stepsPerEpoch(grouping));
 }
 
 /**
@@ -51,19 +53,40 @@ export function learningRate(step: number, schedule: Schedule): number {
   return schedule.learningRate * factor(step - 1, schedule);
 }
 
-function factor(done: number, { type, maxSteps: total, warmupSteps: warmup }: Schedule): number {
+/** The share of the peak rate after `done` steps. Reference: transformers, src/transformers/optimization.py. */
+function factor(done: number, schedule: Schedule): number {
+  const { type, maxSteps: total, warmupSteps: warmup, options = {}, learningRate: peak } = schedule;
   if (type === 'constant') return 1;
   if (done < warmup) return done / Math.max(1, warmup);
-  const span = Math.max(1, total - warmup);
+  const progress = (done - warmup) / Math.max(1, total - warmup);
   switch (type) {
     case 'linear':
-      return Math.max(0, (total - done) / span);
+      return Math.max(0, (total - done) / Math.max(1, total - warmup));
     case 'cosine':
-      return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * ((done - warmup) / span))));
+      return Math.max(0, cosine(progress, options.num_cycles));
+    case 'cosine_with_min_lr': {
+      const least = options.min_lr_rate ?? options.min_lr! / peak;
+      return Math.max(0, cosine(progress, options.num_cycles) * (1 - least) + least);
+    }
+    case 'cosine_with_restarts':
+      if (progress >= 1) return 0;
+      return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * (((options.num_cycles ?? 1) * progress) % 1))));
+    case 'polynomial': {
+      const { lr_end: end = 1e-7, power = 1 } = options;
+      return ((peak - end) * (1 - (done - warmup) / (total - warmup)) ** power + end) / peak;
+    }
+    case 'inverse_sqrt': {
+      const timescale = options.timescale ?? (warmup || 10_000);
+      return 1 / Math.sqrt((done + timescale - warmup) / timescale);
+    }
     case 'constant_with_warmup':
       return 1;
   }
 }
+
+/** From 1 down and, with more than half a cycle, up again. */
+const cosine = (progress: number, cycles = 0.5): number =>
+  0.5 * (1 + Math.cos(Math.PI * cycles * 2 * progress));
 
 /** `epoch` as log_history has it after step k (from 1): whole epochs plus the share of micro-batches done. */
 export function epochOf(step: number, grouping: Grouping): number {

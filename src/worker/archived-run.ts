@@ -1,5 +1,5 @@
 import { Fields, isRecord } from '../formats/fields.ts';
-import { parseRecipe } from '../formats/recipe.ts';
+import { parseOwnRecipe } from '../formats/recipe.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import type { RunIdentity } from '../run/identity.ts';
 import { PRECISION_CHOICES } from '../run/precision.ts';
@@ -46,7 +46,7 @@ export function parseArchivedRun(value: unknown, file: string, remedy: string): 
     stopped: true,
     step: fields.number('step', { ...STEP, max: maxSteps }),
     maxSteps,
-    recipe: parseRecipe(text(fields, 'recipe', MAX_RECIPE), `${file}: recipe`).recipe,
+    recipe: parseOwnRecipe(text(fields, 'recipe', MAX_RECIPE), `${file}: recipe`),
     inputs: {
       base: text(names, 'base', MAX_NAME),
       source: inputName('source'),

@@ -11,6 +11,7 @@ import { largestInput, passInput, sizedInput } from '../run/pass-size.ts';
 import { warmUp, type WarmUpOptions } from '../run/warm-up.ts';
 import { storageEstimate } from '../storage/quota.ts';
 import { stateAllocations } from '../train/optimizer-state.ts';
+import { dueAfter } from '../train/cadence.ts';
 import { runInputs } from './files.ts';
 import type { ChosenInputs, PlanFacts, TimeEstimate } from './protocol.ts';
 
@@ -43,6 +44,7 @@ export async function plan(
     ...(budget === undefined && !software && { most: keptWhole(largestInput(asked, bindingBytes)) }),
     maxSteps: prepared.maxSteps,
     checkpointBytes: checkpointBytes(prepared),
+    checkpointsKept: checkpointsKept(prepared),
     storageLeft: (await storageEstimate()).left,
   };
 }
@@ -66,6 +68,16 @@ export async function estimate(
   } finally {
     gpu.close();
   }
+}
+
+/** Those of the whole run where the recipe keeps all; with a limit, one more for the best. */
+function checkpointsKept({ inputs, maxSteps, grouping }: Prepared): number {
+  const { saveTotalLimit, saveStrategy: strategy, saveSteps: steps } = inputs.recipe.training;
+  const { loadBestModelAtEnd, metricForBestModel } = inputs.recipe.training;
+  const due = dueAfter({ strategy, steps }, { maxSteps, grouping }, { atEnd: true });
+  const all = Array.from({ length: maxSteps }, (_, i) => due(i + 1)).filter(Boolean).length;
+  const best = loadBestModelAtEnd || metricForBestModel !== undefined ? 1 : 0;
+  return saveTotalLimit === 0 ? all : Math.min(all, Math.max(saveTotalLimit, 1 + best));
 }
 
 /** The adapter's masters and the optimizer's state; what comes beside them is small. */

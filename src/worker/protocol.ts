@@ -80,8 +80,9 @@ export interface PlanFacts {
   /** Bytes that a GPU is asked for where it has them free. */
   most?: number;
   maxSteps: number;
-  /** Bytes of one checkpoint, and what the browser still grants. */
+  /** Bytes of one checkpoint, how many are kept by the recipe, and what the browser still grants. */
   checkpointBytes: number;
+  checkpointsKept: number;
   storageLeft: number | undefined;
 }
 

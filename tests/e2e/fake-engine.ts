@@ -276,6 +276,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         total: 2090 * MIB,
         maxSteps: scenario.steps,
         checkpointBytes: 213 * MIB,
+        checkpointsKept: 2,
         storageLeft: 48 * 1024 * MIB,
       }),
     start: async (inputs, onEvent) => {

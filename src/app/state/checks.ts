@@ -2,7 +2,7 @@ import type { Check } from '../elements/check-list.ts';
 import { counted, showBytes, showCount, showSeconds } from '../../formats/words.ts';
 import type { PlanFacts } from '../../worker/protocol.ts';
 import type { AppState, Slot } from './app-state.ts';
-import { relevantDrafts } from './choices.ts';
+import { conflict, relevantDrafts } from './choices.ts';
 import { adapterName } from './generation.ts';
 
 /** The check list before the start, in the order in which things are chosen. */
@@ -35,11 +35,14 @@ function slotCheck(title: string, slot: Slot<unknown, unknown>, todo: string, so
   return { state: 'good', title, detail: sound || undefined };
 }
 
-function recipeCheck({ drafts, fresh, plan }: AppState): Check {
+function recipeCheck(state: AppState): Check {
+  const { drafts, fresh, plan } = state;
   const title = 'Recipe';
   const wrong = relevantDrafts(drafts, fresh);
   if (wrong.length > 0)
     return { state: 'bad', title, detail: `Correct ${wrong.map((field) => field.label).join(', ')}.` };
+  const detail = conflict(state);
+  if (detail !== undefined) return { state: 'bad', title, detail };
   return { state: 'good', title, detail: plan?.ok ? `${counted(plan.value.maxSteps, 'step')}.` : undefined };
 }
 
@@ -63,7 +66,7 @@ function timeCheck({ estimate }: AppState): Check[] {
   return [{ state: 'good', title, detail: `About ${showSeconds(seconds)}, at ${speed}.` }];
 }
 
-function planChecks({ plan, planning, device, persisted, recipe, allowed }: AppState): Check[] {
+function planChecks({ plan, planning, device, persisted, allowed }: AppState): Check[] {
   const memory = 'GPU memory';
   const storage = 'Space for checkpoints';
   if (allowed.problem) return [{ state: 'bad', title: memory, detail: 'Correct it under This device.' }];
@@ -81,14 +84,13 @@ function planChecks({ plan, planning, device, persisted, recipe, allowed }: AppS
   const largest = device?.ok ? ` One buffer may hold ${showBytes(device.value.maxBufferBytes)}.` : '';
   return [
     { state: 'good', title: memory, detail: `Takes ${showBytes(total)} in all${more}.${largest}` },
-    { title: storage, ...spaceCheck(plan.value, recipe?.training.saveTotalLimit ?? 1, persisted) },
+    { title: storage, ...spaceCheck(plan.value, persisted) },
   ];
 }
 
 /** What is left is the browser's round figure: too little is certain, enough is not. */
 function spaceCheck(
-  { checkpointBytes, storageLeft }: PlanFacts,
-  kept: number,
+  { checkpointBytes, checkpointsKept: kept, storageLeft }: PlanFacts,
   persisted: boolean | undefined,
 ): Pick<Check, 'state' | 'detail'> {
   // A new one is written before an old one goes, and one for rescue is kept beside them.

@@ -1,5 +1,5 @@
 import { proxy } from 'comlink';
-import { defaultRecipe, type Recipe } from '../../formats/recipe.ts';
+import { defaultRecipe, recipeProblem, type Recipe } from '../../formats/recipe.ts';
 import type { Answer, ChosenFile, ChosenFolder, ChosenInputs, EngineApi } from '../../worker/protocol.ts';
 import { deviceSettings, keepAllowed, keptAllowed, withEdit, type DeviceField } from './allowed.ts';
 import type { AppState, Slots } from './app-state.ts';
@@ -135,6 +135,7 @@ export class Choices {
       !recipe ||
       allowed.problem ||
       relevantDrafts(drafts, fresh).length > 0 ||
+      conflict(this.#store.state) !== undefined ||
       !sound.every((slot) => slot.answer?.ok)
     )
       return undefined;
@@ -202,3 +203,19 @@ export class Choices {
 export function relevantDrafts(drafts: AppState['drafts'], fresh: boolean): RecipeField[] {
   return RECIPE_FIELDS.filter((field) => drafts[field.key] && (fresh || field.group !== 'New adapter'));
 }
+
+/** Why the recipe and what is chosen do not go together. */
+export function conflict({ recipe, slots }: Pick<AppState, 'recipe' | 'slots'>): string | undefined {
+  if (!recipe) return undefined;
+  const { valSize, loadBestModelAtEnd } = recipe.training;
+  const validated = slots.validation.chosen !== undefined;
+  if (valSize !== undefined && validated)
+    return 'Rows held back and the validation file both say what to validate on; leave one of them out.';
+  if (loadBestModelAtEnd && valSize === undefined && !validated)
+    return 'To keep the best there must be something to validate on: choose validation rows, or hold rows back.';
+  if (!problems.has(recipe)) problems.set(recipe, recipeProblem(recipe));
+  return problems.get(recipe);
+}
+
+/** What was found of each recipe: the page asks at every step of a run. */
+const problems = new WeakMap<Recipe, string | undefined>();

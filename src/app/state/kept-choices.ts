@@ -53,6 +53,7 @@ export class KeptChoices {
       const { recipe, recipeFile, fresh, places } = kept;
       const answer = await this.#engine.parseRecipe(new File([recipe], 'training_config.yaml'));
       if (answer.ok) this.#choices.takeRecipe(answer.value.recipe, recipeFile);
+      else this.#app.update({ recipeFile: { sentence: answer.sentence } });
       this.#app.update({ fresh });
       for (const [slot, place] of places) this.#left.set(slot, place);
     }

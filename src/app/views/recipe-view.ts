@@ -4,18 +4,9 @@ import { saveFile } from '../../platform/save-file.ts';
 import '../elements/recipe-input.ts';
 import { isActive } from '../state/app-state.ts';
 import { DEVICE_FIELDS } from '../state/allowed.ts';
-import { fieldText, RECIPE_FIELDS, type RecipeGroup } from '../state/recipe-fields.ts';
+import { fieldText, RECIPE_FIELDS, RECIPE_GROUPS, type RecipeGroup } from '../state/recipe-fields.ts';
 import { shared } from '../styles.ts';
 import { SessionView } from './session-view.ts';
-
-const GROUPS: readonly RecipeGroup[] = [
-  'Length and pace',
-  'Batches',
-  'Optimizer',
-  'Log and checkpoints',
-  'Base',
-  'New adapter',
-];
 
 /** Stage two: every setting, in groups. */
 @customElement('recipe-view')
@@ -76,7 +67,7 @@ export class RecipeView extends SessionView {
     if (!this.app.recipe) return html`<p class="panel soft">Reading the defaults…</p>`;
     const locked = isActive(this.app.run);
     return html`<div class="panel">
-      ${GROUPS.map((group) => this.#group(group, locked))} ${this.#device(locked)}
+      ${RECIPE_GROUPS.map((group) => this.#group(group, locked))} ${this.#device(locked)}
       <div class="actions row">
         <button type="button" @click=${this.#export}>Save as training_config.yaml</button>
         <button

@@ -12,7 +12,7 @@ import { Interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { checkOutputFile } from '../output-file.ts';
-import { NONE, numberOption, readRecipe } from '../options.ts';
+import { NONE, numberOption, readOwnRecipe, readRecipe } from '../options.ts';
 import { RunReport } from '../run-report.ts';
 import { counted, showCount, showSeconds, showSpeed } from '../../formats/words.ts';
 
@@ -118,7 +118,10 @@ async function runBatchTest(options: Options): Promise<number> {
     const folders = [{ what: 'the base model', path: options.base }];
     if (adapter) folders.push({ what: 'the adapter', path: options.model });
     await checkOutputFile(options.output, { what: 'the answers', files, folders });
-    const recipe = await readRecipe(options.config ?? (await recipeBeside(adapter)), display);
+    const recipe =
+      options.config === undefined
+        ? await readOwnRecipe(await recipeBeside(adapter))
+        : await readRecipe(options.config, display);
     const report = new TestReport(display);
     const { maxNewTokens, seed } = options;
     const result = await withGpu(display, 'run the same command again', (openGpu) =>

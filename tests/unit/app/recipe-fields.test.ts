@@ -6,6 +6,7 @@ import {
   type RecipeField,
 } from '../../../src/app/state/recipe-fields.ts';
 import { defaultRecipe, parseRecipe, recipeToYaml } from '../../../src/formats/recipe.ts';
+import { trainingKeys, type TrainingSettings } from '../../../src/formats/recipe/training.ts';
 
 const PROBES = [
   '-1',
@@ -21,6 +22,31 @@ const PROBES = [
   '5e-5',
   'linear',
 ];
+/** Every setting, none with its usual value. */
+const EVERYTHING: TrainingSettings = {
+  ...defaultRecipe().training,
+  maxSteps: 7,
+  adamBeta1: 0.8,
+  adamBeta2: 0.95,
+  adamEpsilon: 1e-6,
+  schedule: 'cosine_with_restarts',
+  scheduleOptions: { num_cycles: 3 },
+  maxGradNorm: 0,
+  loggingSteps: 0.1,
+  loggingStrategy: 'no',
+  loggingFirstStep: true,
+  saveStrategy: 'epoch',
+  saveTotalLimit: 0,
+  evalStrategy: 'epoch',
+  evalOnStart: true,
+  valSize: 0.1,
+  maxTrainSamples: 9,
+  maxEvalSamples: 3,
+  loadBestModelAtEnd: true,
+  metricForBestModel: 'eval_loss',
+  greaterIsBetter: true,
+  maxLength: Infinity,
+};
 const SECTIONS: Record<string, string> = {
   Base: 'quantization',
   'New adapter': 'lora',
@@ -45,9 +71,11 @@ describe('the fields of the recipe', () => {
     '%s takes what the file may hold',
     (_, field) => {
       for (const text of PROBES)
-        expect('recipe' in setField(field, defaultRecipe(), text), `${field.key}: ${text}`).toBe(
-          fileTakes(field, text),
-        );
+        // -1 is the file's way to say that the epochs count; here the input is left empty.
+        if (field.key !== 'max_steps' || Number(text) > 0)
+          expect('recipe' in setField(field, defaultRecipe(), text), `${field.key}: ${text}`).toBe(
+            fileTakes(field, text),
+          );
     },
   );
 
@@ -56,15 +84,54 @@ describe('the fields of the recipe', () => {
     const fixed = ['load_in_4bit', 'bnb_4bit_quant_type'];
     const shown = RECIPE_FIELDS.map((field) => field.key);
     expect(keys.filter((key) => !fixed.includes(key!) && !shown.includes(key!))).toEqual([]);
-    expect(shown).toContain('max_eval_samples');
     expect(shown).toContain('seed');
+    expect(Object.keys(trainingKeys(EVERYTHING)).filter((key) => !shown.includes(key))).toEqual([]);
   });
 
-  it('give back what they show', () => {
-    for (const field of RECIPE_FIELDS) {
-      const result = setField(field, defaultRecipe(), fieldText(field, defaultRecipe()));
-      expect(result, field.key).toEqual({ recipe: defaultRecipe() });
-    }
+  it.each([
+    ['the defaults', defaultRecipe()],
+    ['everything unusual', { ...defaultRecipe(), training: EVERYTHING }],
+  ])('give back what they show: %s', (_, recipe) => {
+    for (const field of RECIPE_FIELDS)
+      expect(setField(field, recipe, fieldText(field, recipe)), field.key).toEqual({ recipe });
+  });
+
+  it('leave out what is usual, as the file does', () => {
+    const recipe = { ...defaultRecipe(), training: EVERYTHING };
+    const usual: Record<string, string> = {
+      max_steps: '',
+      adam_beta1: '0.9',
+      adam_beta2: '0.999',
+      adam_epsilon: '1e-8',
+      lr_scheduler_kwargs: '',
+      lr_scheduler_type: 'linear',
+      logging_strategy: 'steps',
+      logging_first_step: 'false',
+      save_strategy: 'steps',
+      eval_strategy: 'steps',
+      eval_on_start: 'false',
+      val_size: '0',
+      max_train_samples: '',
+      max_eval_samples: '',
+      load_best_model_at_end: 'false',
+      metric_for_best_model: '',
+      greater_is_better: 'false',
+    };
+    let plain = recipe as ReturnType<typeof defaultRecipe>;
+    for (const field of RECIPE_FIELDS.filter(({ key }) => key in usual))
+      plain = (setField(field, plain, usual[field.key]!) as { recipe: typeof plain }).recipe;
+    expect(Object.keys(plain.training).toSorted()).toEqual(Object.keys(defaultRecipe().training).toSorted());
+    expect(parseRecipe(recipeToYaml(plain), 'training_config.yaml').recipe).toEqual(plain);
+  });
+
+  it('read the options of a schedule as names and numbers', () => {
+    const field = RECIPE_FIELDS.find(({ key }) => key === 'lr_scheduler_kwargs')!;
+    expect(setField(field, defaultRecipe(), 'min_lr_rate 0.1, num_cycles: 1')).toMatchObject({
+      recipe: { training: { scheduleOptions: { min_lr_rate: 0.1, num_cycles: 1 } } },
+    });
+    expect(setField(field, defaultRecipe(), 'two')).toEqual({
+      problem: 'Schedule options: expected names and numbers, such as num_cycles 2; change it.',
+    });
   });
 
   it('say what is wrong in one sentence', () => {

@@ -1,0 +1,162 @@
+import { refuseVariants, UNSUPPORTED } from '../adapter-config.ts';
+import { Fields } from '../fields.ts';
+import { UserError } from '../user-error.ts';
+import { isHarmless } from './harmless.ts';
+import { loraKeys, readLora } from './lora.ts';
+import type { Recipe } from './recipe.ts';
+import { readTraining, trainingKeys, type TrainingDefaults } from './training.ts';
+import { sortUnread, type KnownKeys } from './unread.ts';
+import { LORA_VARIANTS, refuseSet, trainingVariants } from './variants.ts';
+
+/** The sections of training_config.yaml. */
+export const SECTIONS = ['model', 'lora', 'quantization', 'training'] as const;
+type Section = (typeof SECTIONS)[number];
+
+/** What the recipe does where its file is silent. */
+const DEFAULTS: TrainingDefaults = {
+  epochs: 2,
+  batchSize: 1,
+  evalBatchSize: 1,
+  accumulationSteps: 16,
+  optimizer: 'paged_adamw_8bit',
+  learningRate: 5e-5,
+  weightDecay: 0,
+  warmupRatio: 0,
+  warmupSteps: 0,
+  schedule: 'linear',
+  maxGradNorm: 1,
+  loggingSteps: 10,
+  saveSteps: 200,
+  saveTotalLimit: 2,
+  maxLength: 2048,
+};
+
+/** Kept without a word: they say what is so anyway, and refuseVariants has looked at the values of the others. */
+const COMPATIBLE: ReadonlySet<string> = new Set([
+  'model.cache_dir',
+  'quantization.bnb_4bit_compute_dtype',
+  'quantization.bnb_4bit_quant_storage',
+  'training.gradient_checkpointing',
+  'training.fp16',
+  'training.bf16',
+  ...['bias', 'init_lora_weights', 'task_type', 'peft_type', 'inference_mode', ...UNSUPPORTED].map(
+    (key) => `lora.${key}`,
+  ),
+]);
+
+/** The section of every key; the top level has none. */
+const PLACE_OF: ReadonlyMap<string, Section | undefined> = new Map<string, Section | undefined>([
+  ...keysOf('training', (fields) => readTraining(fields, DEFAULTS)),
+  ...keysOf('lora', (fields) => readLora(fields)),
+  ...keysOf('quantization', readQuantization),
+  ['bnb_4bit_compute_dtype', 'quantization'],
+  ['cache_dir', 'model'],
+  ['seed', undefined],
+]);
+
+const KNOWN: KnownKeys = {
+  settings: new Set(PLACE_OF.keys()),
+  places: new Set(['output_dir', 'resume_from_checkpoint']),
+  harmless: isHarmless,
+};
+
+interface Options {
+  /** The file is Retune's own: what it does not know had no effect when it was written. */
+  readonly own?: boolean | undefined;
+}
+
+/** Reads the sections of a training_config.yaml. Throws UserError naming the key. */
+export function readNested(values: unknown, file: string, { own }: Options = {}) {
+  const top = new Fields(file, values);
+  const [model, lora, quantization, training] = SECTIONS.map((key) => top.section(key)) as [
+    Fields,
+    Fields,
+    Fields,
+    Fields,
+  ];
+  const seed = top.number('seed', { whole: true, min: 0, max: 2 ** 32 - 1 }, 42);
+  refuseVariants(lora);
+  if (!own) {
+    refuseMisplaced({ model, lora, quantization, training }, top);
+    refuseSet(training, trainingVariants(seed));
+    refuseSet(top, trainingVariants(seed));
+    refuseSet(lora, LORA_VARIANTS);
+  }
+  const known = {
+    model: { name: model.string('name', '') },
+    lora: readLora(lora),
+    quantization: readQuantization(quantization),
+    training: readTraining(training, DEFAULTS),
+    seed,
+  };
+  const unasked = [top, model, lora, quantization, training].flatMap((fields) => fields.unasked());
+  const recipe: Recipe = { ...known, rest: Object.fromEntries(unasked) };
+  const noted = unasked.filter(([path]) => !COMPATIBLE.has(path));
+  return { recipe, warnings: own ? [] : tell(noted, file) };
+}
+
+/** The keys of a training_config.yaml that reads back to the same recipe, keys without an effect included. */
+export function nestedKeys(recipe: Recipe): Record<string, unknown> {
+  const { model, lora, quantization, training, seed, rest } = recipe;
+  const sections: Record<Section, Record<string, unknown>> = {
+    model: { name: model.name },
+    lora: loraKeys(lora),
+    quantization: {
+      load_in_4bit: true,
+      bnb_4bit_quant_type: 'nf4',
+      bnb_4bit_use_double_quant: quantization.useDoubleQuant,
+    },
+    training: trainingKeys(training),
+  };
+  const top: Record<string, unknown> = { ...sections, seed };
+  for (const [path, value] of Object.entries(rest)) {
+    const section = SECTIONS.find((name) => path.startsWith(`${name}.`));
+    if (section) sections[section][path.slice(section.length + 1)] = value;
+    else top[path] = value;
+  }
+  return top;
+}
+
+/** Reads how the base is kept. Throws UserError where that is not NF4. */
+export function readQuantization(file: Fields, doubleQuant = true): Recipe['quantization'] {
+  if (!file.boolean('load_in_4bit', true))
+    file.refuse('load_in_4bit', 'true, since the base is always kept in 4 bits');
+  if (file.boolean('load_in_8bit', false))
+    file.refuse('load_in_8bit', 'false, since the base is always kept in 4 bits');
+  file.choice('bnb_4bit_quant_type', ['nf4'], 'nf4');
+  return { useDoubleQuant: file.boolean('bnb_4bit_use_double_quant', doubleQuant) };
+}
+
+/** Where our own keys belong, as far as one of them stands where it would not be read. */
+export const placeOf = (key: string): string | undefined => {
+  if (!PLACE_OF.has(key)) return undefined;
+  const section = PLACE_OF.get(key);
+  return section === undefined ? 'at the top level' : `under ${section}`;
+};
+
+/** Throws UserError for a setting outside its section. */
+function refuseMisplaced(sections: Record<Section, Fields>, top: Fields): void {
+  for (const [section, { values }] of [['', top] as const, ...Object.entries(sections)])
+    for (const key of Object.keys(values)) {
+      const place = placeOf(key);
+      if (place === undefined || (PLACE_OF.get(key) ?? '') === section) continue;
+      const where = section === '' ? '' : `${section}.${key}: `;
+      throw new UserError(`${top.file}: ${where}${key} belongs ${place}; move it there.`);
+    }
+}
+
+function tell(noted: readonly (readonly [string, unknown])[], file: string): string[] {
+  const { places, harmless, unknown } = sortUnread(noted, file, KNOWN);
+  const without = [...places, ...harmless];
+  return [
+    ...(without.length > 0 ? [`${file}: without effect here: ${without.join(', ')}.`] : []),
+    ...(unknown.length > 0 ? [`${file}: not known, and without effect: ${unknown.join(', ')}.`] : []),
+  ];
+}
+
+/** What a reader asks an empty file for. */
+function keysOf(section: Section, read: (fields: Fields) => unknown): [string, Section][] {
+  const empty = new Fields('', {});
+  read(empty);
+  return [...empty.asked()].map((key) => [key, section]);
+}
