@@ -60,8 +60,7 @@ export class Fields {
   }
 
   refuse(key: string, expected: string): never {
-    const value = this.value(key);
-    const found = value === undefined ? 'missing' : quote(value);
+    const found = this.has(key) ? quote(this.value(key)) : 'missing';
     throw new UserError(
       `${this.file}: ${this.#path}${this.nameOf(key) ?? key} is ${found}, expected ${expected}; ${this.#remedy}.`,
     );

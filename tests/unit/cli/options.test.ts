@@ -43,7 +43,7 @@ describe('the recipe', () => {
     const display = { line: (text: string) => lines.push(text) } as unknown as Display;
     const recipe = await readRecipe(path, display);
     expect(recipe.training).toEqual({ ...defaultRecipe().training, learningRate: 3e-4 });
-    expect(lines).toEqual([`Note: ${path}: training.zest is not known and has no effect.`]);
+    expect(lines).toEqual([`Note: ${path}: not known, and without effect: training.zest.`]);
     expect(await readRecipe(undefined, display)).toEqual(defaultRecipe());
     rmSync(folder, { recursive: true });
   });
