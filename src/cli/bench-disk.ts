@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,10 +9,19 @@ import type { BenchDisk } from '../bench/loading.ts';
 import { safetensorsHeader } from '../formats/safetensors-write.ts';
 import { Xoshiro128 } from '../formats/xoshiro128.ts';
 import { FolderCacheStorage } from './base-cache.ts';
+import { interrupt } from './interrupt.ts';
 import { nodeFolder } from './node-files.ts';
 
-/** Where the benchmark writes: the folder for temporary files, which TMPDIR moves to another disk. */
-const newFolder = () => mkdtemp(join(tmpdir(), 'retune-bench-'));
+/**
+ * Where the benchmark writes: the folder for temporary files, which TMPDIR moves to another disk. Gigabytes may lie
+ * there, so that a signal waits until they are gone.
+ */
+async function newFolder(): Promise<string> {
+  const made = await mkdtemp(join(tmpdir(), 'retune-bench-'));
+  process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+  interrupt.handle('end', {});
+  return made;
+}
 
 /** A base that is there already. */
 export async function givenBase(path: string): Promise<BenchDisk> {

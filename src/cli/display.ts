@@ -1,4 +1,6 @@
 import { SingleBar } from 'cli-progress';
+import { escapedLine } from '../formats/visible-text.ts';
+import { writeLine, writeLines } from './lines.ts';
 
 /** What the live line shows. */
 export interface Progress {
@@ -15,6 +17,8 @@ export interface Progress {
 export interface Display {
   /** Writes a line that stays. */
   line(text: string): void;
+  /** Writes a value for other programs. */
+  json(value: unknown): void;
   /** Says, where there is no live line, that something begins. */
   begin(text: string): void;
   /** Redraws the live line. */
@@ -36,7 +40,11 @@ class PlainDisplay implements Display {
   }
 
   line(text: string): void {
-    this.#stream.write(`${text}\n`);
+    writeLine(this.#stream, text);
+  }
+
+  json(value: unknown): void {
+    writeLines(this.#stream, showJson(value));
   }
 
   begin(text: string): void {
@@ -63,15 +71,18 @@ class TerminalDisplay implements Display {
       stream,
       fps: 8,
       clearOnComplete: true,
+      // No line is wider than the terminal; a process that is killed leaves it as it was.
+      linewrap: true,
       format: (_options, { maxWidth }, payload: Progress) => drawBar(payload, maxWidth),
     });
   }
 
   line(text: string): void {
-    const shown = this.#shown;
-    this.close();
-    this.#stream.write(`${text}\n`);
-    if (shown) this.progress(shown);
+    this.#above(() => writeLine(this.#stream, text));
+  }
+
+  json(value: unknown): void {
+    this.#above(() => writeLines(this.#stream, showJson(value)));
   }
 
   begin(): void {
@@ -88,7 +99,16 @@ class TerminalDisplay implements Display {
     this.#bar.stop();
     this.#shown = undefined;
   }
+
+  #above(write: () => void): void {
+    const shown = this.#shown;
+    this.close();
+    write();
+    if (shown) this.progress(shown);
+  }
 }
+
+const showJson = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 /** Cells of the bar. */
 const [WIDE, NARROW, LEAST] = [24, 8, 4];
@@ -98,7 +118,10 @@ const [WIDE, NARROW, LEAST] = [24, 8, 4];
  * then the name of the task, then figures from their end; none is cut.
  */
 export function drawBar(progress: Progress, width: number): string {
-  const { task, done, total, figures = [], extras = [] } = progress;
+  const { done, total } = progress;
+  const task = escapedLine(progress.task);
+  const figures = (progress.figures ?? []).map(escapedLine);
+  const extras = (progress.extras ?? []).map(escapedLine);
   const share = total > 0 ? Math.min(1, done / total) : 0;
   const percent = `${Math.floor(100 * share)}%`.padStart(4);
   const bar = (cells: number) => '█'.repeat(Math.floor(share * cells)).padEnd(cells, '░');

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { shorten, shortenWords } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { batchTestCommand } from './commands/batch-test.ts';
 import { cacheCommand } from './commands/cache.ts';
@@ -9,9 +10,15 @@ import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { planCommand } from './commands/plan.ts';
 import { rowsCommand } from './commands/rows.ts';
+import { interrupt, SIGNAL_CODES } from './interrupt.ts';
+import { tameConsole, writeLine, writeLines } from './lines.ts';
 import { refuseEmpty } from './options.ts';
 
 const ISSUES = 'please report it with this message';
+
+/** What every --help ends with. */
+const EXIT_CODES =
+  'Exit codes: 0 done, 2 something that you can mend (one sentence on stderr says what), 129, 130 or 143 ended by SIGHUP, Ctrl-C or SIGTERM, 141 what reads stdout closed it, 1 a bug in Retune.';
 
 /** Runs one command line; returns the exit code. */
 async function main(args: readonly string[]): Promise<number> {
@@ -23,7 +30,11 @@ async function main(args: readonly string[]): Promise<number> {
     .description('Continues the fine-tuning of a LoRA adapter on your own GPU. Nothing leaves this machine.')
     .usage('<command> [options]')
     .helpCommand(false)
-    .configureOutput({ writeErr: () => undefined })
+    .addHelpText('afterAll', `\n${EXIT_CODES}`)
+    .configureOutput({
+      writeOut: (text) => writeLines(process.stdout, text),
+      writeErr: () => undefined,
+    })
     .exitOverride()
     .hook('preAction', (_, command) => refuseEmpty(command));
   for (const add of [
@@ -58,18 +69,17 @@ function explain(error: unknown, command = ''): number {
   if (error instanceof CommanderError) {
     const ofProgram = command.startsWith('-') || error.code === 'commander.unknownCommand';
     const help = ofProgram ? '' : `${command} `;
-    process.stderr.write(`${commanderSentence(error)}; see retune ${help}--help.\n`);
+    writeLine(process.stderr, `${commanderSentence(error)}; see retune ${help}--help.`);
     return 2;
   }
-  if (error instanceof UserError) {
-    process.stderr.write(stack || `${error.message}\n`);
-    return 2;
-  }
+  if (stack) writeLines(process.stderr, stack);
+  else writeLine(process.stderr, error instanceof UserError ? error.message : bugSentence(error));
+  return error instanceof UserError ? 2 : 1;
+}
+
+function bugSentence(error: unknown): string {
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  process.stderr.write(
-    stack || `This is a bug in Retune, ${ISSUES}: ${message} (RETUNE_DEBUG=1 shows where)\n`,
-  );
-  return 1;
+  return `This is a bug in Retune, ${ISSUES}: ${shorten(message)} (RETUNE_DEBUG=1 shows where)`;
 }
 
 /** Commander's message as the beginning of a sentence. */
@@ -79,11 +89,13 @@ function commanderSentence({ message }: CommanderError): string {
     .replaceAll('\n', ' ')
     .replace('. Allowed', ': allowed')
     .replace(/\.$/, '');
-  return `retune: ${text}`;
+  return `retune: ${shortenWords(text)}`;
 }
 
-// Whoever reads our lines may have seen enough of them.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-process.exitCode = await main(process.argv.slice(2));
+tameConsole();
+interrupt.watch();
+process.on('uncaughtException', (error) => process.exit(explain(error)));
+const exitCode = await main(process.argv.slice(2));
+interrupt.handle('system');
+process.exitCode = exitCode;
+if (interrupt.tellLoss() || exitCode === SIGNAL_CODES.SIGHUP) interrupt.leave();

@@ -32,6 +32,15 @@ export function shorten(text: string): string {
   return `${text.slice(0, half)}…${text.slice(-half)} ${count(text.length, 'characters')}`;
 }
 
+/**
+ * No word of a sentence is longer: paths, names, and what was not quoted where it was found. One character is for the
+ * ellipsis of what has been shortened.
+ */
+const LONG_WORD = new RegExp(`\\S{${MAX_QUOTED + 2},}`, 'g');
+
+/** A sentence whose long words are shortened. */
+export const shortenWords = (sentence: string): string => sentence.replace(LONG_WORD, shorten);
+
 /** The value's JSON, or a beginning of it that is longer than `limit`: what follows is not looked at. */
 function bounded(value: unknown, limit: number): string {
   let text = '';

@@ -1,10 +1,4 @@
-import { MAX_QUOTED, shorten } from './quote.ts';
-
-/**
- * No word of a sentence is longer: paths, names and what was not quoted where it was found. One character is
- * for the ellipsis of what has been shortened.
- */
-const LONG_WORD = new RegExp(`\\S{${MAX_QUOTED + 2},}`, 'g');
+import { shortenWords } from './quote.ts';
 
 /**
  * Something the user can mend: bad input, a missing file, too little memory. `message` is one sentence that
@@ -15,6 +9,6 @@ export class UserError extends Error {
   override readonly name = 'UserError';
 
   constructor(message: string) {
-    super(message.replace(LONG_WORD, shorten));
+    super(shortenWords(message));
   }
 }

@@ -8,7 +8,7 @@ import { testModel, type TestEvent } from '../../run/test-model.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { openDisplay, type Display } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
-import { Interrupt } from '../interrupt.ts';
+import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { checkOutputFile } from '../output-file.ts';
@@ -35,6 +35,7 @@ interface Options {
 
 const { temperature, topP, topK, repetitionPenalty } = RECIPE_SAMPLING;
 const RECIPE = 'training_config.yaml';
+const STOPPED = 'Stopped; nothing was written.';
 
 /** `retune batch-test`: a file of questions becomes a file of answers. */
 export function batchTestCommand(program: Command, end: (exitCode: number) => void): void {
@@ -104,10 +105,6 @@ Example:
 async function runBatchTest(options: Options): Promise<number> {
   const begun = performance.now();
   const display = openDisplay();
-  const interrupt = new Interrupt(
-    () => display.line('Stopping.'),
-    () => display.close(),
-  );
   const { signal } = interrupt;
   try {
     const base = await nodeFolder(options.base);
@@ -137,7 +134,16 @@ async function runBatchTest(options: Options): Promise<number> {
         sampling: { ...(options.greedy ? GREEDY : options), repetitionPenalty: options.repetitionPenalty },
         seed,
         testDate: localTime(new Date()),
-        openGpu,
+        openGpu: () => {
+          // All foreign text is read by now.
+          interrupt.handle('end', {
+            onEnd: () => {
+              display.close();
+              display.line(STOPPED);
+            },
+          });
+          return openGpu();
+        },
         emit: (event) => report.show(event),
         signal,
       }).catch((error: unknown) => {
@@ -147,15 +153,18 @@ async function runBatchTest(options: Options): Promise<number> {
     );
     display.close();
     if (!result) {
-      display.line('Stopped; nothing was written.');
+      display.line(STOPPED);
       return interrupt.exitCode!;
     }
+    // From here on the answers are written whole.
+    interrupt.handle('keep', {});
     await replaceFiles([[options.output, [encodeUtf8(`${JSON.stringify(result, null, 2)}\n`)]]]);
     const { total_questions: total, total_output_tokens: tokens } = result.summary;
+    interrupt.handle('system');
     display.line(
       `Answered ${counted(total, 'question')} with ${counted(tokens, 'token')} in ${showSeconds((performance.now() - begun) / 1000)}: ${options.output}`,
     );
-    return 0;
+    return interrupt.exitCode ?? 0;
   } finally {
     display.close();
   }

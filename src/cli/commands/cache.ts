@@ -56,7 +56,7 @@ async function sayingWhy(work: Promise<void>): Promise<void> {
 async function runList(options: ListOptions): Promise<void> {
   const display = openDisplay();
   const bases = await cacheAt(options).list();
-  if (options.json) return display.line(JSON.stringify(bases, null, 2));
+  if (options.json) return display.json(bases);
   if (bases.length === 0) return display.line(`${options.baseCache}: no base is kept there.`);
   const rows = bases.map(({ id, bytes, lastUsed, name }) => [id, showBytes(bytes), day(lastUsed), name]);
   for (const line of table([['id', 'size', 'last used', 'loaded from'], ...rows])) display.line(line);

@@ -44,7 +44,7 @@ async function runCompare(
   const v2 = await readResults(await nodeSource(second));
   const comparison = compareResults(v1, v2);
   if (options.csv !== undefined) await replaceFiles([[options.csv, [encodeUtf8(resultsCsv(v1, v2))]]]);
-  if (options.json) return display.line(JSON.stringify(comparison, null, 2));
+  if (options.json) return display.json(comparison);
   for (const line of summary(comparison)) display.line(line);
   for (const answer of comparison.changed) for (const line of changed(answer)) display.line(line);
 }
@@ -97,7 +97,7 @@ function falls(groups: readonly GroupChange[], kind: string): string[] {
     .filter(({ difference }) => difference < 0)
     .map(
       ({ name, questions, difference }) =>
-        `Worse in ${name === '' ? `questions without a ${kind}` : `the ${kind} ${oneLine(name)}`}: ${signed(difference)} (${counted(questions, 'question')})`,
+        `Worse in ${name === '' ? `questions without a ${kind}` : `the ${kind} ${name}`}: ${signed(difference)} (${counted(questions, 'question')})`,
     );
 }
 
@@ -110,23 +110,16 @@ function listed(numbers: readonly number[]): string {
 }
 
 function changed({ number, question, expected, answers, thoughts, exact }: ChangedAnswer): string[] {
-  const line = (name: string, text: string, mark = '') => `  ${name.padEnd(9)} ${oneLine(text)}${mark}`;
+  const line = (name: string, text: string, mark = '') => `  ${name.padEnd(9)} ${text}${mark}`;
   const thought = (text: string | undefined) => (text ? [line('thinks', text)] : []);
   const mark = (matches: boolean) => (matches ? '  (exact)' : '');
   return [
     '',
-    `${number}. ${oneLine(question)}`,
+    `${number}. ${question}`,
     ...(expected.trim() === '' ? [] : [line('expected', expected)]),
     ...thought(thoughts[0]),
     line('V1', answers[0], mark(exact[0])),
     ...thought(thoughts[1]),
     line('V2', answers[1], mark(exact[1])),
   ];
-}
-
-/** Line breaks and other control characters spelled out: model output may not steer the terminal. */
-function oneLine(text: string): string {
-  return text.replace(/\p{Cc}/gu, (c) =>
-    c === '\n' ? '\\n' : `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
 }

@@ -1,11 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { stat } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { exactMatch } from '../../generate/metrics.ts';
 import { parseQuestions } from '../../generate/questions.ts';
 import { readResults, type ReadResults } from '../../generate/results.ts';
-import { Interrupt, SIGNAL_CODES } from '../interrupt.ts';
+import { openDisplay, type Display } from '../display.ts';
+import { interrupt } from '../interrupt.ts';
 import { nodeSource } from '../node-files.ts';
 import { table } from '../table.ts';
 
@@ -39,7 +41,8 @@ async function runDemo({ files, output }: Options): Promise<number> {
     ...['batch-test', '--base', base, '--model', model, '--questions', questions, '--config', config],
     ...['--prompt', 'text', '--greedy', '--max-new-tokens', MAX_NEW_TOKENS, '--output', file],
   ];
-  const run = commandRunner();
+  const display = openDisplay();
+  const run = commandRunner(display);
   const trained = await run([
     ...['finetune', '--base', base, '--source-model', v1, '--train-data', join(files, 'train.jsonl')],
     ...['--val-data', join(files, 'val.jsonl'), '--config', config, '--output', v2],
@@ -57,9 +60,12 @@ async function runDemo({ files, output }: Options): Promise<number> {
   const topics = (await parseQuestions(await nodeSource(questions))).map((question) => question.topic);
   const read = async (file: string) => readResults(await nodeSource(file));
   const lines = table(exactByTopic(topics, await read(answers.v1), await read(answers.v2)));
-  process.stdout.write(
-    `\nExact answers to questions about …\n${lines.join('\n')}\n\nV2, the new adapter: ${v2}\nAll answers: ${answers.v1}, ${answers.v2}\n`,
-  );
+  display.line('');
+  display.line('Exact answers to questions about …');
+  for (const line of lines) display.line(line);
+  display.line('');
+  display.line(`V2, the new adapter: ${v2}`);
+  display.line(`All answers: ${answers.v1}, ${answers.v2}`);
   return 0;
 }
 
@@ -77,21 +83,24 @@ function exactByTopic(topics: readonly string[], v1: ReadResults, v2: ReadResult
 }
 
 /** Runs commands one after the other, each shown as it would be typed; they get the signals that this process gets. */
-function commandRunner(): (args: readonly string[]) => Promise<number> {
+function commandRunner(display: Display): (args: readonly string[]) => Promise<number> {
   let child: ChildProcess | undefined;
-  const interrupt = new Interrupt(
-    () => child?.kill(interrupt.exitCode === SIGNAL_CODES.SIGINT ? 'SIGINT' : 'SIGTERM'),
-    () => child?.kill('SIGKILL'),
-  );
+  interrupt.handle('keep', { onEnd: () => child?.kill('SIGKILL') });
+  interrupt.signal.addEventListener('abort', () => child?.kill(interrupt.received ?? 'SIGTERM'));
   return (args) =>
     new Promise((resolve, reject) => {
       if (interrupt.exitCode !== undefined) return resolve(interrupt.exitCode);
-      process.stdout.write(`\n> npm run -s retune -- ${args.join(' ')}\n`);
+      display.line('');
+      display.line(`> npm run -s retune -- ${args.join(' ')}`);
       child = spawn(process.execPath, [process.argv[1]!, ...args], { stdio: 'inherit' });
       child.once('error', reject);
-      child.once('close', (code) => resolve(code ?? interrupt.exitCode ?? 1));
+      child.once('close', (code, signal) => resolve(code ?? interrupt.exitCode ?? codeOf(signal)));
     });
 }
+
+/** What a shell shows for a command that a signal ended. */
+const codeOf = (signal: NodeJS.Signals | null): number =>
+  signal === null ? 1 : 128 + constants.signals[signal];
 
 async function isNewer(path: string, than: string): Promise<boolean> {
   const [info, other] = await Promise.all([stat(path).catch(() => undefined), stat(than)]);

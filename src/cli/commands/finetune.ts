@@ -5,6 +5,7 @@ import { readJson } from '../../formats/json.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { parseTrainerState } from '../../formats/trainer-state.ts';
 import type { FinetuneResult } from '../../run/call.ts';
+import type { Phase, RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { ResumeMode } from '../../run/resume.ts';
 import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/precision.ts';
@@ -12,7 +13,7 @@ import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { baseFolder } from '../base-folder.ts';
 import { openDisplay, type Display } from '../display.ts';
 import { checkApart, FolderStore } from '../folder-store.ts';
-import { Interrupt } from '../interrupt.ts';
+import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { MEMORY_HELP, memoryOption, NONE, readRecipe } from '../options.ts';
@@ -76,9 +77,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     .addHelpText(
       'after',
       `
-Ctrl-C stops and keeps a checkpoint of the last whole step; a second Ctrl-C quits at once.
-
-Exit codes: 0 finished, 2 something to mend in the input, 130 or 143 stopped by Ctrl-C or SIGTERM, 1 a bug.
+Ctrl-C (and SIGTERM, SIGHUP, a closed stdout) stops and keeps a checkpoint of the last whole step; a second Ctrl-C quits at once.
 
 Example:
   npm run -s retune -- finetune --base Qwen2.5-1.5B-Instruct --source-model v1 --train-data train.jsonl --val-data val.jsonl --output v2`,
@@ -89,10 +88,6 @@ Example:
 async function runFinetune(options: Options): Promise<number> {
   const begun = performance.now();
   const display = openDisplay();
-  const interrupt = new Interrupt(
-    () => display.line('Stopping; the last whole step is kept. Press Ctrl-C again to quit at once.'),
-    () => display.close(),
-  );
   try {
     const recipe = await readRecipe(options.config, display);
     const source = options.sourceModel === NONE ? undefined : await nodeFolder(options.sourceModel);
@@ -107,6 +102,7 @@ async function runFinetune(options: Options): Promise<number> {
     const base = await baseFolder(options.base, store, baseCache, recipe.quantization.useDoubleQuant);
     if (source && options.config !== undefined) await tellWhoseRank(source, recipe, options.config, display);
     const report = new RunReport(display);
+    const answer = answerSignals(display);
     const { signal } = interrupt;
     const goOn = 'run the same command again to go on from the last checkpoint';
     const result = await withGpu(display, goOn, (openGpu) =>
@@ -119,8 +115,14 @@ async function runFinetune(options: Options): Promise<number> {
         precision: options.precision,
         tuning: new TuningFile(),
         memory: options.memory,
-        openGpu,
-        emit: (event) => report.show(event),
+        openGpu: () => {
+          answer.computing();
+          return openGpu();
+        },
+        emit: (event) => {
+          answer.hear(event);
+          report.show(event);
+        },
         signal,
       }).catch((error: unknown) => {
         if (signal.aborted && error === signal.reason) return undefined;
@@ -128,11 +130,40 @@ async function runFinetune(options: Options): Promise<number> {
       }),
     );
     display.close();
-    for (const line of await lastLines(result, store, (performance.now() - begun) / 1000)) display.line(line);
+    const lines = await lastLines(result, store, (performance.now() - begun) / 1000);
+    if (!interrupt.tellLoss(lines[0])) for (const line of lines) display.line(line);
     return !result || result.status === 'stopped' ? interrupt.exitCode! : 0;
   } finally {
     display.close();
   }
+}
+
+const NOT_BEGUN = 'Stopped before training began; run the same command again to start.';
+
+/** Phases that read foreign text, by programs that may not give JavaScript its turn for long. */
+const FOREIGN: ReadonlySet<Phase> = new Set(['opening files', 'tokenising']);
+
+/** What a signal does as the run goes on: a checkpoint is kept as soon as there can be one. */
+function answerSignals(display: Display) {
+  const endNow = {
+    onEnd: () => {
+      display.close();
+      display.line(NOT_BEGUN);
+    },
+  };
+  const keep = {
+    onKeep: () => display.line('Stopping; the last whole step is kept. Press Ctrl-C again to quit at once.'),
+    onEnd: () => display.close(),
+  };
+  let training = false;
+  return {
+    computing: () => interrupt.handle('end', endNow),
+    hear: (event: RunEvent) => {
+      training ||= event.type === 'facts';
+      if (training) interrupt.handle('keep', keep);
+      else if (event.type === 'phase') interrupt.handle(FOREIGN.has(event.phase) ? 'system' : 'end', endNow);
+    },
+  };
 }
 
 /** V1 brings its own shape; says so where the configuration file asks for another. */
@@ -154,7 +185,7 @@ async function lastLines(
   store: FolderStore,
   seconds: number,
 ): Promise<string[]> {
-  if (!result) return ['Stopped before training began; run the same command again to start.'];
+  if (!result) return [NOT_BEGUN];
   const { status, step, maxSteps } = result;
   if (status === 'stopped')
     return [

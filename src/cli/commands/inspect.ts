@@ -33,7 +33,7 @@ async function runInspect(path: string, options: { json?: true }): Promise<void>
       ? await inspectFolder(await nodeFolder(path), onProgress)
       : await inspectFile(await nodeSource(path), onProgress);
     display.close();
-    if (options.json) display.line(JSON.stringify({ path, ...facts }, null, 2));
+    if (options.json) display.json({ path, ...facts });
     else for (const line of describe(path, facts)) display.line(line);
   } finally {
     display.close();

@@ -74,7 +74,7 @@ async function runPlan(options: Options): Promise<void> {
       bytes: Object.fromEntries(bytes),
       total_bytes: totalBytes(bytes),
     };
-    display.line(JSON.stringify(json, null, 2));
+    display.json(json);
     return;
   }
   for (const line of describe(input, batchSize * accumulationSteps)) display.line(line);

@@ -6,6 +6,7 @@ import { eachRow, renderRow, type EncodedRow, type RowOutcome } from '../../text
 import { RowsTally } from '../../text/rows-tally.ts';
 import type { TextTokenizer } from '../../text/tokenizer.ts';
 import { openDisplay, type Display } from '../display.ts';
+import { writeLine } from '../lines.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { numberOption, readRecipe } from '../options.ts';
 
@@ -59,7 +60,7 @@ async function runRows(options: Options): Promise<void> {
     let shown = 0;
     for await (const outcome of eachRow(source, tokenizer, maxLength, tally)) {
       if (shown++ < limit) {
-        if (options.json) await writeLine(JSON.stringify(jsonLine(outcome, tokenizer)));
+        if (options.json) await writeJson(jsonLine(outcome, tokenizer));
         else for (const line of rowLines(outcome, tokenizer)) display.line(line);
       } else {
         const { bytesRead: done } = outcome;
@@ -118,7 +119,7 @@ function tellCounts(display: Display, name: string, tally: RowsTally, maxLength:
 }
 
 /** Writes a line to stdout and waits where its reader is slower. */
-async function writeLine(line: string): Promise<void> {
-  if (!process.stdout.write(`${line}\n`))
+async function writeJson(value: object): Promise<void> {
+  if (!writeLine(process.stdout, JSON.stringify(value)))
     await new Promise((resolve) => process.stdout.once('drain', resolve));
 }

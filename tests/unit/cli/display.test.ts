@@ -86,9 +86,34 @@ describe('a run on a terminal', () => {
     // The first line is written before there is anything to clear.
     for (const line of LINES) expect(lines).toContain(line);
     expect(text).toContain('hashing          ████████████░░░░░░░░░░░░  50%  1.0 KiB of 2.0 KiB');
-    // It ends with the live line taken away and the terminal wrapping lines again.
+    // It ends with the live line taken away, and leaves no mode of the terminal changed where it is killed before.
     expect(text.endsWith(clear)).toBe(true);
-    expect(text.lastIndexOf('\u001b[?7h')).toBeGreaterThan(text.lastIndexOf('\u001b[?7l'));
+    expect(text).not.toContain('\u001b[?');
+  });
+});
+
+describe('foreign text', () => {
+  const hostile = 'a\u001b]0;title\u0007\u009b2J\u202etxt\u2066\u200f\u061c\u2028\r\nb\tc';
+  const escaped = 'a\\u001b]0;title\\u0007\\u009b2J\\u202etxt\\u2066\\u200f\\u061c\\u2028\\r\\nb\\tc';
+
+  it.each([true, false])('is shown escaped wherever it stands, on a terminal: %s', (isTTY) => {
+    const stream = Object.assign(new PassThrough(), { isTTY, columns: 300 });
+    const display = openDisplay(stream as unknown as NodeJS.WriteStream);
+    display.line(hostile);
+    display.begin(hostile);
+    display.progress({ task: hostile, done: 1, total: 2, figures: [hostile], extras: [hostile] });
+    display.json({ [hostile]: hostile });
+    display.close();
+    const text = String(stream.read());
+    // Only what moves the live line is left.
+    // eslint-disable-next-line no-control-regex -- it is those that are looked for
+    const own = text.replace(/\u001b(?:[78]|\[\d*[GK])/g, '');
+    expect(own).not.toMatch(/[^\n\P{Cc}]|[\u202e\u2066\u200f\u061c\u2028]/u);
+    expect(own.startsWith(`${escaped}\n`)).toBe(true);
+    expect(own.split(escaped)).toHaveLength(isTTY ? 10 : 5);
+    expect(JSON.parse(own.slice(own.lastIndexOf('{'), own.lastIndexOf('}') + 1))).toEqual({
+      [hostile]: hostile,
+    });
   });
 });
 
