@@ -9,14 +9,7 @@ import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import { retune } from '../support/cli.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
 import { casePath } from '../support/model-case.ts';
-import {
-  ALL_REFUSED,
-  StaticHost,
-  askOtherOrigin,
-  chooseCase,
-  savedFiles,
-  stubPickers,
-} from '../support/real-page.ts';
+import { StaticHost, chooseCase, savedFiles, stubPickers } from '../support/real-page.ts';
 import { BROWSER_ARGS, fingerprint, inside } from '../support/worker-page.ts';
 
 const CASE = 'batch2';
@@ -46,12 +39,6 @@ afterAll(async () => {
 });
 
 describe('the page over the real engine, on a static host under a path', () => {
-  it('lets no request leave the origin, from the page or its worker', async () => {
-    const page = await browser.newPage();
-    expect(await askOtherOrigin(page, host.url)).toEqual(ALL_REFUSED);
-    await page.close();
-  });
-
   it('takes what is dropped, and says in every card what is wrong with it', async () => {
     const page = await browser.newPage();
     const problems = problemsOf(page);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { securityHeaders } from '../../src/platform/security-headers.ts';
 import type { GivenInputs } from '../../src/worker/protocol.ts';
 import { accessible } from '../support/page-checks.ts';
-import { ALL_REFUSED, askOtherOrigin, pickCase, stubPickers } from '../support/real-page.ts';
+import { pickCase, stubPickers } from '../support/real-page.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -302,12 +302,6 @@ describe('the page', () => {
     await page.getByText('To be put right first: GPU.').waitFor();
     await page.context().close();
   });
-});
-
-it('no request leaves the origin, from the page or its worker', async () => {
-  const page = await server.browser.newPage();
-  expect(await askOtherOrigin(page, server.url)).toEqual(ALL_REFUSED);
-  await page.close();
 });
 
 it('after one visit the page and its demo work without network', async () => {

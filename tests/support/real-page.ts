@@ -34,17 +34,15 @@ export class StaticHost {
     // Vitest's own NODE_ENV would make a build for development, without its service worker.
     process.env.NODE_ENV = 'production';
     await build({ logLevel: 'error', build: { outDir: folder } });
-    const lines = readFileSync(join(folder, '_headers'), 'utf8').split('\n').slice(1);
-    const headers = lines.filter(Boolean).map((line) => line.trim().split(/: (.*)/s) as [string, string]);
-    const server = createServer((request, response) =>
-      serve(folder, new Map(headers), request.url!, response),
-    );
+    return StaticHost.of(folder, hostedHeaders(folder));
+  }
+
+  /** Of a folder that is built already, with these headers. */
+  static async of(folder: string, headers: ReadonlyMap<string, string>): Promise<StaticHost> {
+    const server = createServer((request, response) => serve(folder, headers, request.url!, response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return new StaticHost(
-      server,
-      `http://127.0.0.1:${(server.address() as AddressInfo).port}${PLACE}`,
-      folder,
-    );
+    const { port } = server.address() as AddressInfo;
+    return new StaticHost(server, `http://127.0.0.1:${port}${PLACE}`, folder);
   }
 
   async close(): Promise<void> {
@@ -53,11 +51,22 @@ export class StaticHost {
   }
 }
 
+/** What a built folder's _headers tells a static host to send. */
+export function hostedHeaders(folder: string): Map<string, string> {
+  const lines = readFileSync(join(folder, '_headers'), 'utf8').split('\n').slice(1);
+  return new Map(lines.filter(Boolean).map((line) => line.trim().split(/: (.*)/s) as [string, string]));
+}
+
 /** Not the root: a page that needs one would find nothing. */
 const PLACE = '/tools/retune/';
 
-function serve(folder: string, headers: Map<string, string>, path: string, response: ServerResponse): void {
-  response.setHeaders(headers);
+function serve(
+  folder: string,
+  headers: ReadonlyMap<string, string>,
+  path: string,
+  response: ServerResponse,
+): void {
+  response.setHeaders(new Map(headers));
   const file = path.startsWith(PLACE) ? path.slice(PLACE.length).split('?')[0]! || 'index.html' : undefined;
   let content: Buffer | undefined;
   try {
@@ -65,57 +74,10 @@ function serve(folder: string, headers: Map<string, string>, path: string, respo
   } catch {
     content = undefined;
   }
-  const type = file === undefined ? undefined : TYPES[extname(file)];
+  const type = content ? TYPES[extname(file!)] : 'text/plain';
   response.setHeader('Content-Type', type ?? 'application/octet-stream');
-  response.writeHead(content ? 200 : 404).end(content);
+  response.writeHead(content ? 200 : 404).end(content ?? 'There is no such file.');
 }
-
-/** What came of asking an address for a page and for a socket. */
-async function asked(address: string): Promise<[page: string, socket: string]> {
-  const page = await fetch(address).then(
-    ({ status }) => `${status}`,
-    () => 'refused',
-  );
-  const socket = await new Promise<string>((resolve) => {
-    const open = new WebSocket(address.replace('http', 'ws'));
-    open.onopen = () => resolve('open');
-    open.onerror = () => resolve('refused');
-  });
-  return [page, socket];
-}
-
-/** Opens the page at `url` and asks from it and from its worker for something there and for something elsewhere. */
-export async function askOtherOrigin(page: Page, url: string) {
-  let connections = 0;
-  const other = createServer((_, response) => {
-    response.setHeader('Access-Control-Allow-Origin', '*').end('reached');
-  });
-  other.on('connection', () => connections++);
-  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-  const away = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`;
-  await page.goto(url);
-  await page.getByText(/Chrome offers only a software device/).waitFor();
-  const here = `${url}manifest.webmanifest`;
-  const worker = page.workers()[0]!;
-  const answers = {
-    page: { here: (await page.evaluate(asked, here))[0], away: await page.evaluate(asked, away) },
-    worker: { here: (await worker.evaluate(asked, here))[0], away: await worker.evaluate(asked, away) },
-    left: connections,
-    /** From outside of the page it can be reached. */
-    reachable: (await (await fetch(away)).text()) === 'reached' && connections > 0,
-  };
-  other.closeAllConnections();
-  other.close();
-  return answers;
-}
-
-/** What every request of `askOtherOrigin` must come to. */
-export const ALL_REFUSED = {
-  page: { here: '200', away: ['refused', 'refused'] },
-  worker: { here: '200', away: ['refused', 'refused'] },
-  left: 0,
-  reachable: true,
-};
 
 /** What the user chooses, as the cards call it: folders by name, files by theirs. */
 const CHOSEN = { train: 'train.jsonl', validation: 'val.jsonl', recipe: 'training_config.yaml' } as const;
