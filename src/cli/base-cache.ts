@@ -1,14 +1,15 @@
 import type { Dirent } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { showBytes } from '../formats/words.ts';
 import { BaseCache } from '../model/base-cache.ts';
 import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base-cache-storage.ts';
-import { nearestFolder, partialName, syncFolder, writeDurably } from './durable-files.ts';
+import { makeFolder, nearestFolder, partialName, syncFolder, writeDurably } from './durable-files.ts';
 import { nodeFolder } from './node-files.ts';
 import { NONE } from './options.ts';
+import { isRunning } from './processes.ts';
 import { errorCode } from './stats.ts';
 
 /** Beside an entry its place needs room for what a run writes. */
@@ -65,9 +66,9 @@ export class FolderCacheStorage implements CacheStorage {
       const free = disk.bavail * disk.bsize;
       if (free < ROOM * bytes)
         throw new CacheRefusal(`it takes ${showBytes(bytes)}, and ${showBytes(free)} are free on its disk`);
-      const partial = partialName(join(this.#path, `${entry}.${process.pid}`));
+      const partial = partialName(join(this.#path, entry));
       await rm(partial, { recursive: true, force: true });
-      await mkdir(partial, { recursive: true });
+      await makeFolder(partial);
       return new FolderEntryWriter(partial, join(this.#path, entry));
     });
   }
@@ -144,7 +145,7 @@ class FolderEntryWriter implements EntryWriter {
 
 /** An entry goes as it comes: renamed first, so that half of one never counts. */
 async function removeEntry(place: string): Promise<void> {
-  const doomed = partialName(`${place}.${process.pid}`) + '-removed';
+  const doomed = partialName(place) + '-removed';
   await rename(place, doomed).catch((error: unknown) => {
     if (errorCode(error) !== 'ENOENT') throw error;
   });
@@ -160,14 +161,5 @@ async function refusing<T>(work: () => Promise<T>): Promise<T> {
     const { path = 'its folder' } = error as NodeJS.ErrnoException;
     const full = code === 'ENOSPC' || code === 'EDQUOT';
     throw new CacheRefusal(full ? 'its disk is full' : `${path} refuses it (${code})`);
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -1,7 +1,9 @@
-import { access, constants, mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import type { StatsFs } from 'node:fs';
+import { access, constants, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
 import { showBytes } from '../formats/words.ts';
+import { isRunning } from './processes.ts';
 import { errorCode, kindOf } from './stats.ts';
 
 /** Writes the chunks into a new file and waits until they are on disk. */
@@ -28,8 +30,39 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Where a file or folder is written before it is renamed to `path`. */
-export const partialName = (path: string): string => join(dirname(path), `.${basename(path)}.partial`);
+/** Where this process writes a file or folder before it is renamed to `path`: another's would tear it. */
+export const partialName = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
+
+/** Removes what processes that are gone have left half-written of a file. */
+async function removeLeftovers(path: string): Promise<void> {
+  const [folder, name] = [dirname(path), basename(path)];
+  for (const found of await readdir(folder)) {
+    const rest = found.startsWith(`.${name}.`) ? found.slice(name.length + 2) : '';
+    const [, pid] = /^(\d+)\.partial$/.exec(rest) ?? [];
+    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, found), { force: true });
+  }
+}
+
+/**
+ * Makes a folder and those it lies in; returns those that were not there, the innermost first. Node's own recursive
+ * mkdir reports ENOENT where the disk is full.
+ */
+export async function makeFolder(path: string): Promise<string[]> {
+  try {
+    await mkdir(path);
+    return [path];
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT' && dirname(path) !== path) {
+      const outer = await makeFolder(dirname(path));
+      await mkdir(path);
+      return [path, ...outer];
+    }
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) return [];
+    throw error;
+  }
+}
 
 /**
  * Puts files in place, in their order: all are first written beside their places, so that a disk that fills up on
@@ -44,7 +77,8 @@ export async function replaceFiles(
   const [first] = files;
   if (!first) return;
   await onDisk(first[0], bytes, async () => {
-    for (const folder of folders) await mkdir(folder, { recursive: true });
+    for (const folder of folders) await makeFolder(folder);
+    for (const [path] of files) await removeLeftovers(path);
     try {
       for (const [path, chunks] of files) await write(partialName(path), chunks);
     } catch (error) {
@@ -73,24 +107,26 @@ export async function onDisk<T>(path: string, bytes: number, work: () => Promise
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined) throw error;
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
-      const free = await freeBytes(path);
-      const found = free === undefined ? 'less is free' : `${showBytes(free)} are free`;
+    const disk = await statfs(await nearestFolder(path)).catch(() => undefined);
+    // Some file systems call what a full disk cannot take absent.
+    const full = code === 'ENOENT' && disk !== undefined && hasNoRoom(disk);
+    if (full || code === 'ENOSPC' || code === 'EDQUOT')
       throw new UserError(
-        `${path}: the disk is full: ${showBytes(bytes)} were to be written and ${found}; make room there or choose another --output, then start again.`,
+        `${path}: the disk is full: ${showBytes(bytes)} were to be written and ${disk ? roomOf(disk) : 'less is free'}; make room there or choose another --output, then start again.`,
       );
-    }
     throw new UserError(
       `${path}: cannot be written (${code}); check that you may write there, or choose another --output.`,
     );
   }
 }
 
-async function freeBytes(path: string): Promise<number | undefined> {
-  const folder = await nearestFolder(path);
-  const info = await statfs(folder).catch(() => undefined);
-  return info && info.bavail * info.bsize;
-}
+/** A file system counts its files, too, unless it has no end of them. */
+const noFiles = ({ files, ffree }: StatsFs): boolean => files > 0 && ffree === 0;
+
+const hasNoRoom = (disk: StatsFs): boolean => disk.bavail === 0 || noFiles(disk);
+
+const roomOf = (disk: StatsFs): string =>
+  noFiles(disk) ? 'it takes no more files' : `${showBytes(disk.bavail * disk.bsize)} are free`;
 
 /** The path itself or the first of its parents that exists. */
 export async function nearestFolder(path: string): Promise<string> {

@@ -1,10 +1,11 @@
-import { mkdir, readdir, realpath, rename, rm, unlink } from 'node:fs/promises';
+import { readdir, realpath, rename, rm, unlink } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import type { Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { Files, RunStore } from '../run/store.ts';
 import {
   checkWritable,
+  makeFolder,
   nearestFolder,
   onDisk,
   partialName,
@@ -15,6 +16,7 @@ import {
   type WriteFile,
 } from './durable-files.ts';
 import { nodeFolder } from './node-files.ts';
+import type { OutputLock } from './output-lock.ts';
 import { errorCode, notOpened, statsOf } from './stats.ts';
 
 const CHECKPOINT = /^checkpoint-(\d+)$/;
@@ -29,25 +31,38 @@ export class FolderStore implements RunStore {
   readonly name: string;
   readonly startAgain = 'start again with --resume never, or choose another output';
   readonly #write: WriteFile;
+  readonly #lock: OutputLock | undefined;
+  #owned: Promise<void> | undefined;
 
-  private constructor(name: string, write: WriteFile) {
+  private constructor(name: string, write: WriteFile, lock: OutputLock | undefined) {
     this.name = name;
     this.#write = write;
+    this.#lock = lock;
   }
 
-  /** Opens an output and removes what an interrupted write left there. Throws UserError where nothing can be written. */
-  static async open(path: string, write: WriteFile = writeDurably): Promise<FolderStore> {
+  /**
+   * Opens an output. `lock` is taken by the first call that reads or writes there, so that inputs which are refused
+   * before leave no trace. Throws UserError where nothing can be written, or another run writes.
+   */
+  static async open(path: string, write: WriteFile = writeDurably, lock?: OutputLock): Promise<FolderStore> {
     await checkWritable(path);
-    const leftovers = [path, join(path, 'logs')].map(async (folder) => {
-      const names = await list(folder);
-      for (const name of names.filter((n) => PARTIAL.test(n)))
-        await onDisk(folder, 0, () => rm(join(folder, name), { recursive: true, force: true }));
-    });
-    await Promise.all(leftovers);
-    return new FolderStore(path, write);
+    await lock?.check();
+    return new FolderStore(path, write, lock);
+  }
+
+  /** Takes the lock and removes what an interrupted write left there. */
+  #own(): Promise<void> {
+    const own = async (): Promise<void> => {
+      await this.#lock?.take();
+      for (const folder of [this.name, join(this.name, 'logs')])
+        for (const name of (await list(folder)).filter((n) => PARTIAL.test(n)))
+          await onDisk(folder, 0, () => rm(join(folder, name), { recursive: true, force: true }));
+    };
+    return (this.#owned ??= own());
   }
 
   async checkpoints(): Promise<number[]> {
+    await this.#own();
     const steps = (await list(this.name)).map((name) => CHECKPOINT.exec(name)?.[1]);
     return steps
       .filter((step) => step !== undefined)
@@ -55,7 +70,8 @@ export class FolderStore implements RunStore {
       .toSorted((a, b) => a - b);
   }
 
-  openCheckpoint(step: number): Promise<Folder> {
+  async openCheckpoint(step: number): Promise<Folder> {
+    await this.#own();
     return nodeFolder(this.checkpointName(step));
   }
 
@@ -64,12 +80,13 @@ export class FolderStore implements RunStore {
   }
 
   async saveCheckpoint(step: number, files: Files): Promise<void> {
+    await this.#own();
     const place = this.checkpointName(step);
     const partial = partialName(place);
     const bytes = Object.values(files).reduce((sum, chunks) => sum + sizeOf(chunks), 0);
     await onDisk(place, bytes, async () => {
       await rm(partial, { recursive: true, force: true });
-      await mkdir(partial, { recursive: true });
+      await makeFolder(partial);
       try {
         for (const [name, chunks] of Object.entries(files)) await this.#write(join(partial, name), chunks);
         await syncFolder(partial);
@@ -85,6 +102,7 @@ export class FolderStore implements RunStore {
 
   /** A checkpoint goes as it comes: renamed first, so that half of one never counts. */
   async removeCheckpoint(step: number): Promise<void> {
+    await this.#own();
     const place = this.checkpointName(step);
     const doomed = partialName(`${place}-removed`);
     await onDisk(place, 0, async () => {
@@ -95,6 +113,7 @@ export class FolderStore implements RunStore {
   }
 
   async openResult(): Promise<Folder> {
+    await this.#own();
     return (await statsOf(this.name)) ? nodeFolder(this.name) : emptyFolder(this.name);
   }
 
@@ -109,11 +128,13 @@ export class FolderStore implements RunStore {
   }
 
   async unfinish(last: string): Promise<void> {
+    await this.#own();
     const path = join(this.name, last);
     await onDisk(path, 0, () => unlink(path).catch(ignoreAbsent));
   }
 
   async writeLog(file: string, bytes: Uint8Array): Promise<void> {
+    await this.#own();
     await replaceFiles([[join(this.name, 'logs', file), [bytes]]], this.#write);
   }
 }

@@ -1,17 +1,20 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { expect, it } from 'vitest';
-import { retune } from '../support/cli.ts';
+import { retune, type CommandResult } from '../support/cli.ts';
 import { Scene } from '../support/scene.ts';
 
-/** Starts a fine-tuning and sends it a signal as soon as a line of it contains `when`. */
-function stopAt(scene: Scene, when: string, signal: NodeJS.Signals) {
+/** Starts a fine-tuning and sends it a signal as soon as a line of it contains `when`, and `before` is done. */
+function stopAt(scene: Scene, when: string, signal: NodeJS.Signals, before?: (pid: number) => Promise<void>) {
   return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
     const child = spawn(process.execPath, ['dist/cli/retune.js', ...scene.finetune()]);
-    let [stdout, stderr, sent] = ['', '', false];
+    let [stdout, stderr, seen] = ['', '', false];
     child.stdout.on('data', (text) => {
       stdout += text;
-      if (!sent && stdout.includes(when)) sent = child.kill(signal);
+      if (seen || !stdout.includes(when)) return;
+      seen = true;
+      void Promise.resolve(before?.(child.pid!)).finally(() => child.kill(signal));
     });
     child.stderr.on('data', (text) => (stderr += text));
     child.on('close', (code) => resolve({ code, stdout, stderr }));
@@ -27,8 +30,17 @@ it('a run that is stopped says how to go on, and the same command goes on', asyn
   expect(first.stdout).toMatch(/\nStopped before training began; run the same command again to start\.\n$/);
   expect(scene.exists('v2')).toBe(false);
 
-  const second = await stopAt(scene, 'step 1/3', 'SIGINT');
-  expect([second.code, second.stderr]).toEqual([130, '']);
+  let others: CommandResult[] = [];
+  let pid = 0;
+  const second = await stopAt(scene, 'step 1/3', 'SIGHUP', async (running) => {
+    pid = running;
+    others = [await retune(scene.finetune()), await retune(['inspect', scene.path('v2')])];
+  });
+  expect([second.code, second.stderr]).toEqual([129, '']);
+  const who = `process ${pid} on the host "${hostname()}" since `;
+  expect([others[0]!.code, others[0]!.stdout]).toEqual([2, '']);
+  expect(others[0]!.stderr).toContain(`v2: another run writes there, ${who}`);
+  expect(others[1]!.stdout).toContain(`Note: ${who}`);
   const [, step] = /\nStopped after step (\d) of 3; run the same command again to go on from there/.exec(
     second.stdout,
   )!;

@@ -16,6 +16,7 @@ import { checkApart, FolderStore } from '../folder-store.ts';
 import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
+import { OutputLock } from '../output-lock.ts';
 import { MEMORY_HELP, memoryOption, NONE, readRecipe } from '../options.ts';
 import { RunReport } from '../run-report.ts';
 import { TuningFile } from '../tuning-file.ts';
@@ -88,6 +89,7 @@ Example:
 async function runFinetune(options: Options): Promise<number> {
   const begun = performance.now();
   const display = openDisplay();
+  const lock = new OutputLock(options.output);
   try {
     const recipe = await readRecipe(options.config, display);
     const source = options.sourceModel === NONE ? undefined : await nodeFolder(options.sourceModel);
@@ -97,7 +99,7 @@ async function runFinetune(options: Options): Promise<number> {
       ...(options.base === undefined ? [] : [{ what: 'the base model', path: options.base }]),
       ...(source ? [{ what: 'the source model', path: options.sourceModel }] : []),
     ]);
-    const store = await FolderStore.open(options.output);
+    const store = await FolderStore.open(options.output, undefined, lock);
     const baseCache = openBaseCache(options.baseCache);
     const base = await baseFolder(options.base, store, baseCache, recipe.quantization.useDoubleQuant);
     if (source && options.config !== undefined) await tellWhoseRank(source, recipe, options.config, display);
@@ -134,6 +136,7 @@ async function runFinetune(options: Options): Promise<number> {
     if (!interrupt.tellLoss(lines[0])) for (const line of lines) display.line(line);
     return !result || result.status === 'stopped' ? interrupt.exitCode! : 0;
   } finally {
+    lock.release();
     display.close();
   }
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { openDisplay } from '../display.ts';
 import { inspectFile, inspectFolder, type Facts } from '../inspections.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
+import { lockFacts } from '../output-lock.ts';
 import { statsOf } from '../stats.ts';
 import { showBytes, showCount } from '../../formats/words.ts';
 
@@ -29,11 +30,13 @@ async function runInspect(path: string, options: { json?: true }): Promise<void>
     });
   try {
     const isFolder = (await statsOf(path))?.isDirectory();
+    const run = isFolder ? await lockFacts(path) : undefined;
+    if (run !== undefined && !options.json) display.line(`Note: ${run}.`);
     const facts = isFolder
       ? await inspectFolder(await nodeFolder(path), onProgress)
       : await inspectFile(await nodeSource(path), onProgress);
     display.close();
-    if (options.json) display.json({ path, ...facts });
+    if (options.json) display.json({ path, ...facts, ...(run === undefined ? {} : { run }) });
     else for (const line of describe(path, facts)) display.line(line);
   } finally {
     display.close();

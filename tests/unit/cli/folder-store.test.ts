@@ -87,8 +87,8 @@ describe('an output folder', () => {
     });
     await store.saveResult({ 'last.json': textFile('end'), 'weights.bin': textFile('w') }, 'last.json');
     expect(order.map((path) => path.replace(/.*\//, ''))).toEqual([
-      '.weights.bin.partial',
-      '.last.json.partial',
+      `.weights.bin.${process.pid}.partial`,
+      `.last.json.${process.pid}.partial`,
     ]);
     await store.writeLog('events', textFile('one')[0]!);
     await store.writeLog('events', textFile('two')[0]!);

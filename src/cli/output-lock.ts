@@ -1,0 +1,218 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync, rmdirSync, unlinkSync } from 'node:fs';
+import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { isRecord } from '../formats/fields.ts';
+import { quote, shorten } from '../formats/quote.ts';
+import { UserError } from '../formats/user-error.ts';
+import { encodeUtf8 } from '../formats/utf8.ts';
+import { makeFolder, onDisk, partialName, writeDurably } from './durable-files.ts';
+import { isRunning, processSpace, startOf } from './processes.ts';
+import { errorCode } from './stats.ts';
+
+/** The file in an output that says who writes there. */
+const LOCK = '.retune.lock';
+
+/** Who holds a lock. */
+interface Holder {
+  pid: number;
+  host: string;
+  /** When the process started (startOf): a number alone may be another's by now. */
+  start?: string | undefined;
+  /** Where its number counts (processSpace). */
+  space: string;
+  /** When the lock was taken, for people. */
+  since: string;
+  /** Of this one lock. */
+  token: string;
+}
+
+/**
+ * One run at a time writes into an output. The lock appears with its whole content or not at all; one that a dead
+ * process of this host left is taken over, another host's never. Released when the process exits, too.
+ */
+export class OutputLock {
+  readonly #folder: string;
+  readonly #path: string;
+  readonly #mine = holder();
+  readonly #onExit = () => this.release();
+  /** Folders that were made for the lock, the innermost first. */
+  #made: string[] = [];
+  #taken: Promise<void> | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#path = join(folder, LOCK);
+  }
+
+  /** Throws UserError where another run holds the lock, or may do. Takes nothing. */
+  async check(): Promise<void> {
+    const held = await read(this.#path);
+    if (held && !isGone(held)) throw this.#refusal(held);
+  }
+
+  /** Takes the lock, once. Throws UserError. */
+  take(): Promise<void> {
+    return (this.#taken ??= this.#take());
+  }
+
+  /** Gives the lock back, and takes the folder away that was made for it and holds nothing else. */
+  release(): void {
+    process.off('exit', this.#onExit);
+    try {
+      if (parse(readFileSync(this.#path, 'utf8'))?.token === this.#mine.token) unlinkSync(this.#path);
+      for (const folder of this.#made) rmdirSync(folder);
+    } catch {
+      // Somebody deleted the lock, or the folder holds a run by now.
+    }
+    this.#made = [];
+  }
+
+  async #take(): Promise<void> {
+    process.once('exit', this.#onExit);
+    await onDisk(this.#path, 0, async () => {
+      for (let tries = 0; ; tries++) {
+        this.#made = [...(await makeFolder(this.#folder)), ...this.#made];
+        try {
+          return await this.#acquire(this.#path);
+        } catch (error) {
+          // Who held the lock until now took its empty folder away, or what was being written there.
+          if (errorCode(error) !== 'ENOENT' || tries === 5) throw error;
+        }
+      }
+    });
+  }
+
+  /**
+   * Between two that find the same dead lock a second lock decides, beside the first: only who holds it replaces the
+   * dead one, after another look. Should its holder die in turn, the same goes for that one.
+   */
+  async #acquire(path: string): Promise<void> {
+    while (!(await create(path, this.#mine))) {
+      const found = await read(path);
+      if (!found) continue;
+      if (!isGone(found)) throw this.#refusal(found);
+      const takeover = `${path}.takeover`;
+      await this.#acquire(takeover);
+      try {
+        if ((await read(path))?.token !== found.token) continue;
+        const partial = partialName(path);
+        await writeDurably(partial, contentOf(this.#mine));
+        return await rename(partial, path);
+      } finally {
+        await rm(takeover, { force: true });
+      }
+    }
+  }
+
+  #refusal(held: Holder): UserError {
+    const who = `another run writes there, ${name(held)}`;
+    return new UserError(
+      isHere(held)
+        ? `${this.#folder}: ${who}; wait for it, stop it, or choose another --output.`
+        : `${this.#folder}: ${who}, which cannot be asked from here; choose another --output, or delete ${this.#path} if that run is gone.`,
+    );
+  }
+}
+
+/** What is to be said of the run that writes into a folder; undefined where there is none. Throws UserError. */
+export async function lockFacts(folder: string): Promise<string | undefined> {
+  const path = join(folder, LOCK);
+  const held = await read(path);
+  if (!held) return undefined;
+  if (isGone(held)) return `${name(held)} left its lock there and is gone; the next run takes it over`;
+  if (isHere(held)) return `${name(held)} writes there`;
+  return `${name(held)} writes there, unless it is gone, which cannot be seen from here; then delete ${path}`;
+}
+
+const name = ({ pid, host, since }: Holder): string =>
+  `process ${pid} on the host ${quote(host)} since ${shorten(since)}`;
+
+function holder(): Holder {
+  return {
+    pid: process.pid,
+    host: hostname(),
+    start: startOf(process.pid),
+    space: processSpace(),
+    since: new Date().toISOString(),
+    token: randomUUID(),
+  };
+}
+
+const contentOf = (holder: Holder): [Uint8Array] => [encodeUtf8(`${JSON.stringify(holder, null, 2)}\n`)];
+
+const isHere = ({ host, space }: Holder): boolean => host === hostname() && space === processSpace();
+
+/** Whether its process is known to be gone: only of this host's can that be known. */
+function isGone(held: Holder): boolean {
+  if (!isHere(held)) return false;
+  if (!isRunning(held.pid)) return true;
+  const start = startOf(held.pid);
+  return held.start !== undefined && start !== undefined && start !== held.start;
+}
+
+/** Puts a whole lock in place; false where there is one. */
+async function create(path: string, mine: Holder): Promise<boolean> {
+  const partial = partialName(path);
+  try {
+    await writeDurably(partial, contentOf(mine));
+    await link(partial, path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK'].includes(errorCode(error) ?? ''))
+      throw error;
+  } finally {
+    await rm(partial, { force: true });
+  }
+  // A file system without hard links: the file is there a moment before its content.
+  try {
+    const file = await open(path, 'wx');
+    try {
+      for (const chunk of contentOf(mine)) await file.writeFile(chunk);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Who holds a lock; undefined where there is none. Throws UserError where it does not say. */
+async function read(path: string): Promise<Holder | undefined> {
+  for (let tries = 0; ; tries++) {
+    let text: string;
+    try {
+      text = await readFile(path, 'utf8');
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
+      throw new UserError(`${path}: the lock of this output cannot be read (${errorCode(error)}); check it.`);
+    }
+    const held = parse(text);
+    if (held) return held;
+    if (tries === 5)
+      throw new UserError(
+        `${path}: this lock does not say which run holds it; delete it if no run writes there, or choose another --output.`,
+      );
+    await wait(100);
+  }
+}
+
+function parse(text: string): Holder | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const { pid, host, start, space, since, token } = isRecord(json) ? json : {};
+  const texts = [host, space, since, token].every((value) => typeof value === 'string');
+  if (!texts || !Number.isSafeInteger(pid) || (pid as number) <= 0) return undefined;
+  if (start !== undefined && typeof start !== 'string') return undefined;
+  return { pid, host, start, space, since, token } as Holder;
+}
