@@ -14,8 +14,8 @@ export interface Slice {
 }
 
 const CHUNK = 1 << 20;
-/** Bytes of a row: thousands of contexts, and still a text that is cut into tokens in seconds. */
-const MAX_ROW = 16 * 2 ** 20;
+/** Bytes of a row: far more than any context, and little enough to be parsed as one text. */
+const MAX_ROW = 128 * 2 ** 20;
 const BOM = [0xef, 0xbb, 0xbf];
 const code = (char: string): number => char.charCodeAt(0);
 const [NEWLINE, QUOTE, BACKSLASH, COMMA] = [code('\n'), code('"'), code('\\'), code(',')];
