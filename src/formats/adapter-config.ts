@@ -94,8 +94,13 @@ export function refuseVariants(fields: Fields): void {
 }
 
 /** The text of adapter_config.json as PEFT saves it: every key kept, sorted, inference_mode true. */
-export function writeAdapterConfig(config: AdapterConfig): string {
-  return writePythonJson({ ...config.raw, inference_mode: true });
+export function writeAdapterConfig({ raw }: AdapterConfig): string {
+  // Of several patterns that match a module the first counts: sorted, as PEFT has them, another may come first.
+  const inOrder = ['rank_pattern', 'alpha_pattern'].flatMap((key) => {
+    const pattern = raw[key];
+    return isRecord(pattern) ? [[key, new Map(Object.entries(pattern))] as const] : [];
+  });
+  return writePythonJson({ ...raw, ...Object.fromEntries(inOrder), inference_mode: true });
 }
 
 /** What a new LoRA adapter is made with. */

@@ -1,4 +1,4 @@
-import { PythonFloat } from './json.ts';
+import { NumberText, PythonFloat } from './json.ts';
 import { quote } from './quote.ts';
 import { UserError } from './user-error.ts';
 
@@ -138,13 +138,17 @@ export class Fields {
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof PythonFloat)
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof PythonFloat || value instanceof NumberText)
   );
 }
 
 /** The number that a parsed JSON or YAML value stands for. */
 function toNumber(value: unknown): number | undefined {
   if (value instanceof PythonFloat) return value.value;
+  if (value instanceof NumberText) return value.toJSON();
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
 }

@@ -35,7 +35,8 @@ export class NumberText {
 }
 
 /**
- * How values come back. Numbers: as such, whole floats as `PythonFloat`, or all as `NumberText`. Objects: as plain
+ * How values come back. Numbers: as such, with `keepFloats` as Python would write them again (whole floats as
+ * `PythonFloat`, integers beyond a double's as `NumberText`), or all as `NumberText`. Objects: as plain
  * ones, which JavaScript reorders where keys look like numbers, or as `Map`s in the order of the file.
  */
 export interface JsonOptions {
@@ -133,10 +134,15 @@ export function parseJson(
     return token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
   };
   const number = (): unknown => {
+    const begin = at;
     const token = match(NUMBER) ?? fail(at < text.length ? 'a value was expected' : 'it ends too early');
     if (keepNumberText) return new NumberText(token);
     const value = Number(token);
-    return keepFloats && Number.isInteger(value) && /[.eE]/.test(token) ? new PythonFloat(value) : value;
+    // As serde_json does: infinity would be written back as what is no JSON.
+    if (!Number.isFinite(value)) fail('a number is larger than a double holds', begin);
+    if (!keepFloats || !Number.isInteger(value)) return value;
+    if (/[.eE]/.test(token)) return new PythonFloat(value);
+    return Number.isSafeInteger(value) ? value : new NumberText(token);
   };
   const object = (depth: number): Map<string, unknown> | Record<string, unknown> => {
     const entries = new Map<string, unknown>();

@@ -1,9 +1,9 @@
-import { PythonFloat } from './json.ts';
+import { NumberText, PythonFloat } from './json.ts';
 import { byCodePoint } from './utf8.ts';
 
 /**
  * The text of Python's json.dumps(value, indent=2, sort_keys=True): ASCII only, floats as repr writes them. Whole
- * numbers become ints; a `PythonFloat` stays a float.
+ * numbers become ints; a `PythonFloat` stays a float, a `NumberText` as it is spelled. A `Map`'s keys keep their order.
  */
 export function writePythonJson(value: unknown): string {
   return write(value, '\n');
@@ -14,13 +14,17 @@ function write(value: unknown, newline: string): string {
   if (typeof value === 'boolean') return String(value);
   if (typeof value === 'string') return writeString(value);
   if (value instanceof PythonFloat) return pythonFloat(value.value);
+  if (value instanceof NumberText) return value.text;
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : pythonFloat(value);
   const inner = `${newline}  `;
   if (Array.isArray(value)) {
     if (value.length === 0) return '[]';
     return `[${value.map((item) => inner + write(item, inner)).join(',')}${newline}]`;
   }
-  const entries = Object.entries(value).toSorted(([a], [b]) => byCodePoint(a, b));
+  const entries =
+    value instanceof Map
+      ? [...(value as Map<string, unknown>)]
+      : Object.entries(value).toSorted(([a], [b]) => byCodePoint(a, b));
   if (entries.length === 0) return '{}';
   return `{${entries.map(([key, item]) => `${inner}${writeString(key)}: ${write(item, inner)}`).join(',')}${newline}}`;
 }

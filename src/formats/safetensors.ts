@@ -1,6 +1,6 @@
 import type { ByteSource } from './byte-source.ts';
 import { bf16ToF32, bytesToF32, f16ToF32 } from './half.ts';
-import { JsonError, parseJson, PythonFloat } from './json.ts';
+import { JsonError, NumberText, parseJson, PythonFloat } from './json.ts';
 import { isLfsPointer, lfsError } from './lfs-pointer.ts';
 import { isPickleMagic, isPickleName, pickleError } from './pickle.ts';
 import { quote, shorten } from './quote.ts';
@@ -148,17 +148,14 @@ function parseHeader(text: string, refuse: Refuse): Record<string, unknown> {
 
 /**
  * Refuses what JSON allows and the reference reader (serde_json) does not, wherever it stands: half a surrogate pair,
- * numbers beyond f64, one level of nesting more.
+ * one level of nesting more.
  */
 function checkValue(value: unknown, depth: number, refuse: Refuse): void {
   if (typeof value === 'string' && /\p{Surrogate}/u.test(value)) {
     refuse(`the text ${quote(value)} in the safetensors header holds half a surrogate pair`);
   }
-  const number = value instanceof PythonFloat ? value.value : value;
-  if (number === Infinity || number === -Infinity) {
-    refuse('a number in the safetensors header is too large');
-  }
-  if (typeof value !== 'object' || value === null || value instanceof PythonFloat) return;
+  if (typeof value !== 'object' || value === null) return;
+  if (value instanceof PythonFloat || value instanceof NumberText) return;
   if (depth > MAX_NESTING) {
     refuse(`the safetensors header is nested more than ${MAX_NESTING} levels deep`);
   }

@@ -91,6 +91,25 @@ describe('writing', () => {
     expect(written).toBe(odd.replace('"inference_mode": false', '"inference_mode": true'));
   });
 
+  test('integers beyond a double keep their digits', () => {
+    const odd = FIXTURE.replace('{', '{\n  "0_new": 123456789012345678901,');
+    const config = parseAdapterConfig(parseJson(odd, { keepFloats: true }), 'f');
+    expect(writeAdapterConfig(config)).toBe(odd);
+    const huge = FIXTURE.replace(/"r": \d+/, '"r": 9007199254740993');
+    expect(() => parseAdapterConfig(parseJson(huge, { keepFloats: true }), 'f')).toThrow(
+      'f: r is 9007199254740993, expected a whole number at least 1; ',
+    );
+  });
+
+  test('patterns keep their order, since the first that matches counts', () => {
+    const pattern = { v_proj: 4, '.*proj': 8 };
+    const json = { ...(JSON.parse(FIXTURE) as object), rank_pattern: pattern, alpha_pattern: pattern };
+    const text = writeAdapterConfig(parseAdapterConfig(json, 'f'));
+    const again = parseAdapterConfig(parseJson(text, { keepFloats: true }), 'f');
+    expect([...again.rankPattern]).toEqual(Object.entries(pattern));
+    expect([...again.alphaPattern]).toEqual(Object.entries(pattern));
+  });
+
   test('a new configuration is the one that PEFT would write', () => {
     const { target_modules } = JSON.parse(FIXTURE) as { target_modules: string[] };
     const settings = {

@@ -41,13 +41,21 @@ test('numbers come back as numbers, as Python’s floats or as their text', () =
     new PythonFloat(1),
     2.5,
     new PythonFloat(-300),
-    12345678901234567000,
+    new NumberText('12345678901234567890'),
   ]);
   const kept = parseJson(text, { keepNumberText: true });
   expect(kept).toEqual(
     ['1', '1.0', '2.50', '-3e2', '12345678901234567890'].map((number) => new NumberText(number)),
   );
   expect(JSON.stringify(kept)).toBe('[1,1,2.5,-300,12345678901234567000]');
+});
+
+test('a number beyond a double is refused where it is, unless its text is kept', () => {
+  for (const text of ['1e400', '-1e309', '9'.repeat(400)]) {
+    expect(() => parseJson(`{"a": [0, ${text}]}`)).toThrow('a number is larger than a double holds');
+    expect(parseJson(text, { keepNumberText: true })).toEqual(new NumberText(text));
+  }
+  expect(parseJson('[1e308, 1e-400]')).toEqual([1e308, 0]);
 });
 
 describe('a string', () => {
