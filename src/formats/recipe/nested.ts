@@ -111,10 +111,15 @@ export function nestedKeys(recipe: Recipe): Record<string, unknown> {
   const top: Record<string, unknown> = { ...sections, seed };
   for (const [path, value] of Object.entries(rest)) {
     const section = SECTIONS.find((name) => path.startsWith(`${name}.`));
-    if (section) sections[section][path.slice(section.length + 1)] = value;
-    else top[path] = value;
+    if (section) define(sections[section], path.slice(section.length + 1), value);
+    else define(top, path, value);
   }
   return top;
+}
+
+/** Gives an object a key, whatever it is called: __proto__ cannot be assigned. */
+function define(object: Record<string, unknown>, key: string, value: unknown): void {
+  Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** Reads how the base is kept. Throws UserError where that is not NF4. */

@@ -96,6 +96,20 @@ describe('reading', () => {
     });
   });
 
+  test('keys with names of JavaScript’s own are written back as any other', () => {
+    const { recipe } = parse(
+      '__proto__: 1\nconstructor: {a: 2}\ntraining: {__proto__: {r: 5}, toString: x}\n',
+    );
+    const again = parse(recipeToYaml(recipe)).recipe;
+    expect(again).toEqual(recipe);
+    expect(Object.entries(again.rest).toSorted()).toEqual([
+      ['__proto__', 1],
+      ['constructor', { a: 2 }],
+      ['training.__proto__', { r: 5 }],
+      ['training.toString', 'x'],
+    ]);
+  });
+
   test('null means none, where leaving the key out means a default; 0 of a limit means the same', () => {
     const none = { maxGradNorm: 0, saveTotalLimit: 0, maxLength: Infinity };
     expect(
