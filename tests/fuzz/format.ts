@@ -1,3 +1,5 @@
+import type { Folder } from '../../src/formats/byte-source.ts';
+import { memoryFolder } from '../support/memory-folder.ts';
 import type { Random } from '../support/random.ts';
 
 /** The files of one input by name: a single file, or all of a folder. */
@@ -59,6 +61,15 @@ function canonical(value: unknown): string {
   return `{${sorted.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
 }
 
+/** The folder of an input's files; a name such as toString is no file of it. */
+export function folderOf(files: Files): Folder {
+  return memoryFolder(INPUT, Object.assign(Object.create(null) as object, files));
+}
+
 /** The text of a file of an input. */
 export const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** Texts as the files of an input. */
+export const filesOf = (texts: Readonly<Record<string, string>>): Files =>
+  Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, bytesOf(text)]));

@@ -1,4 +1,5 @@
 import { UserError } from '../../src/formats/user-error.ts';
+import { escapedLine } from '../../src/formats/visible-text.ts';
 import { INPUT, textOf, Unsound, type Files, type Format } from './format.ts';
 
 /** What became of one input. */
@@ -45,19 +46,32 @@ const LEAKS = [
 
 /** Reads one input and says whether it was accepted, refused in one proper sentence, or neither. */
 export async function judge(format: Format, files: Files): Promise<Verdict> {
+  const printed: unknown[] = [];
+  const silent = silence((...parts) => printed.push(...parts));
   const begin = now();
   let error: unknown;
   try {
     await format.read(files);
   } catch (caught) {
     error = caught ?? new Error('nothing was thrown');
+  } finally {
+    silent();
   }
   const ms = spent(begin);
+  if (printed.length > 0)
+    return { outcome: 'failed', detail: `it writes to the console: ${printed.map(String).join(' ')}`, ms };
   if (error === undefined) return { outcome: 'accepted', detail: '', ms };
   if (!(error instanceof UserError)) return { outcome: 'failed', detail: describe(error), ms };
   const fault = faultOf(error.message, files);
   if (fault) return { outcome: 'failed', detail: `${fault}: ${error.message.slice(0, 2 * LONGEST)}`, ms };
   return { outcome: 'refused', detail: error.message, ms };
+}
+
+/** Lets `hear` have what a library would print; returns the way back. */
+function silence(hear: (...parts: unknown[]) => void): () => void {
+  const { log, info, warn, error, debug } = console;
+  Object.assign(console, { log: hear, info: hear, warn: hear, error: hear, debug: hear });
+  return () => Object.assign(console, { log, info, warn, error, debug });
 }
 
 /** What is wrong with a refusal's sentence; undefined where nothing is. */
@@ -66,6 +80,8 @@ export function faultOf(message: string, files: Files): string | undefined {
   if (message.length > LONGEST) return `the sentence has ${message.length} characters`;
   if (!message.endsWith('.')) return 'the sentence has no end';
   if (!message.includes('; ')) return 'the sentence does not say what to do';
+  if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/u.test(escapedLine(message)))
+    return 'on a terminal the sentence is not one line of visible characters';
   const lower = message.toLowerCase();
   // A word that stands in the input may be quoted.
   const leak = LEAKS.find(

@@ -129,7 +129,9 @@ class Thread {
     const watchdog = setInterval(() => {
       const since = { wall: began[0]!, cpu: began[1]! };
       if (since.wall === 0) return;
-      if (spent(since) > PATIENCE_MS || now().wall - since.wall > WAIT_MS) void this.end();
+      if (spent(since) <= PATIENCE_MS && now().wall - since.wall <= WAIT_MS) return;
+      clearInterval(watchdog);
+      void this.end();
     }, 100);
     const done = new Promise<undefined>((resolve) => {
       this.#worker.removeAllListeners('message');
@@ -141,6 +143,8 @@ class Thread {
     this.#worker.postMessage(job);
     const why = await Promise.race([done, this.#ended]);
     clearInterval(watchdog);
-    return why === undefined ? undefined : { at: index[0], why, ms: now().wall - began[0]! };
+    return why === undefined
+      ? undefined
+      : { at: index[0], why, ms: began[0] === 0 ? 0 : now().wall - began[0]! };
   }
 }

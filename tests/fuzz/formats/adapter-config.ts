@@ -4,15 +4,13 @@ import { parseAdapterConfig, writeAdapterConfig } from '../../../src/formats/ada
 import { parseDecoderConfig } from '../../../src/formats/decoder-config.ts';
 import { parseJson } from '../../../src/formats/json.ts';
 import { openSafetensors } from '../../../src/formats/safetensors.ts';
-import { memoryFolder, source } from '../../support/memory-folder.ts';
+import { source } from '../../support/memory-folder.ts';
 import { CASES, fixture, fixtures } from '../fixtures.ts';
-import { expectSame, INPUT, textOf, type Format } from '../format.ts';
+import { bytesOf, expectSame, folderOf, type Format, INPUT, textOf } from '../format.ts';
 import { mutateJson } from '../mutate/json.ts';
 
 const FILE = 'adapter_config.json';
 const WEIGHTS = 'adapter_model.safetensors';
-/** The base's, which an input brings along since the adapter is read against it. */
-const BASE = 'base-config.json';
 const WORDS = [
   ...[
     '"all-linear"',
@@ -58,19 +56,16 @@ const WORDS = [
   JSON.stringify('(a|'.repeat(1000) + 'b' + ')'.repeat(1000)),
 ];
 
-/** adapter_config.json, beside weights that stay as they are, with its base and without. */
+/** adapter_config.json of a case, beside weights that stay as they are, with the base's configuration and without. */
 export const adapterConfig: Format = {
   name: 'adapter_config',
   cut: [FILE],
-  seeds: () =>
-    CASES.map((name) => ({
-      ...fixtures(`cases/${name}/v1`),
-      [BASE]: fixture(`cases/${name}/base/config.json`),
-    })),
+  seeds: () => CASES.map((name) => ({ ...fixtures(`cases/${name}/v1`), case: bytesOf(name) })),
   mutate: (random, files) => ({ ...files, [FILE]: mutateJson(random, files[FILE]!, WORDS) }),
-  async read({ [BASE]: base, ...files }) {
-    const folder = memoryFolder(INPUT, { ...files });
-    const { config } = await readAdapter(folder, parseDecoderConfig(parseJson(textOf(base!)), BASE));
+  async read({ case: name, ...files }) {
+    const folder = folderOf(files);
+    const base = parseJson(textOf(fixture(`cases/${textOf(name!)}/base/config.json`)));
+    const { config } = await readAdapter(folder, parseDecoderConfig(base, 'config.json'));
     await checkAdapter(await openSafetensors(source(`${INPUT}/${WEIGHTS}`, files[WEIGHTS]!)), config);
     const { raw, ...written } = parseAdapterConfig(
       parseJson(writeAdapterConfig(config), { keepFloats: true }),

@@ -4,12 +4,12 @@ import { parseDecoderConfig } from '../../../src/formats/decoder-config.ts';
 import { parseJson } from '../../../src/formats/json.ts';
 import { parseRecipe } from '../../../src/formats/recipe.ts';
 import { parseAdapterConfig } from '../../../src/formats/adapter-config.ts';
-import { checkpointFiles, CURSOR, readCheckpoint } from '../../../src/run/checkpoint.ts';
+import { checkpointFiles, type Checkpoint, CURSOR, readCheckpoint } from '../../../src/run/checkpoint.ts';
 import type { Prepared } from '../../../src/run/prepare.ts';
 import { joinBytes, memoryFolder } from '../../support/memory-folder.ts';
 import type { Random } from '../../support/random.ts';
 import { fixture, fixtures } from '../fixtures.ts';
-import { bytesOf, expectSame, INPUT, textOf, type Files, type Format } from '../format.ts';
+import { bytesOf, expectSame, type Files, folderOf, type Format, INPUT, textOf } from '../format.ts';
 import { mutateBytes } from '../mutate/bytes.ts';
 import { mutateJson } from '../mutate/json.ts';
 import { mutateLines } from '../mutate/lines.ts';
@@ -82,7 +82,7 @@ export const checkpoint: Format = {
   seeds: () => [fixtures('run/checkpoint-2')],
   mutate: mutateCheckpoint,
   async read(files) {
-    const folder = memoryFolder(INPUT, { ...files });
+    const folder = folderOf(files);
     const decoder = parseDecoderConfig(
       parseJson(textOf(fixture('cases/batch2/base/config.json'))),
       'config.json',
@@ -102,6 +102,12 @@ export const checkpoint: Format = {
       INPUT,
       Object.fromEntries(Object.entries(written).map(([name, chunks]) => [name, joinBytes(chunks)])),
     );
-    expectSame(await readCheckpoint(again, decoder), read, 'written and read again');
+    expectSame(byName(await readCheckpoint(again, decoder)), byName(read), 'written and read again');
   },
 };
+
+/** The optimizer's tensors are found by their names. */
+const byName = (read: Checkpoint) => ({
+  ...read,
+  optimizer: Object.fromEntries(read.optimizer.map((tensor) => [tensor.name, tensor])),
+});

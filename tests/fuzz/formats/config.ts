@@ -1,8 +1,7 @@
 import { openBaseModel } from '../../../src/formats/base-model.ts';
 import { ropeInverseFrequencies } from '../../../src/formats/decoder-config.ts';
-import { memoryFolder } from '../../support/memory-folder.ts';
 import { CASES, fixtures } from '../fixtures.ts';
-import { expectTrue, INPUT, type Format } from '../format.ts';
+import { expectTrue, folderOf, type Format } from '../format.ts';
 import { mutateJson } from '../mutate/json.ts';
 
 const FILE = 'config.json';
@@ -46,7 +45,7 @@ export const config: Format = {
   seeds: () => CASES.map((name) => fixtures(`cases/${name}/base`)),
   mutate: (random, files) => ({ ...files, [FILE]: mutateJson(random, files[FILE]!, WORDS) }),
   async read(files) {
-    const model = await openBaseModel(memoryFolder(INPUT, { ...files }));
+    const model = await openBaseModel(folderOf(files));
     const { layers, rmsNormEps } = model.config;
     const angles = ropeInverseFrequencies(model.config);
     expectTrue(

@@ -1,7 +1,6 @@
 import { openBaseWeights } from '../../../src/formats/base-weights.ts';
-import { memoryFolder } from '../../support/memory-folder.ts';
 import { fixtures } from '../fixtures.ts';
-import { expectTrue, INPUT, type Format } from '../format.ts';
+import { expectTrue, folderOf, type Format, INPUT } from '../format.ts';
 import { mutateJson } from '../mutate/json.ts';
 
 const FILE = 'model.safetensors.index.json';
@@ -35,7 +34,7 @@ export const indexJson: Format = {
   seeds: () => [fixtures('cases/llama_sharded/base')],
   mutate: (random, files) => ({ ...files, [FILE]: mutateJson(random, files[FILE]!, WORDS) }),
   async read(files) {
-    const { files: shards, tensors } = await openBaseWeights(memoryFolder(INPUT, { ...files }));
+    const { files: shards, tensors } = await openBaseWeights(folderOf(files));
     expectTrue(shards.length > 0 && tensors.size > 0, 'nothing is in it');
     const outside = shards.find(({ name }) => !Object.hasOwn(files, name.slice(INPUT.length + 1)));
     expectTrue(outside === undefined, `${outside?.name} is no file of the folder`);

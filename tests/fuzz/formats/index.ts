@@ -1,19 +1,33 @@
 import type { Format } from '../format.ts';
 import { adapterConfig } from './adapter-config.ts';
+import { checkpoint } from './checkpoint.ts';
+import { config } from './config.ts';
 import { eventFile } from './event-file.ts';
+import { indexJson } from './index-json.ts';
 import { questions } from './questions.ts';
 import { recipe } from './recipe.ts';
 import { results } from './results.ts';
 import { rows } from './rows.ts';
+import { safetensors } from './safetensors.ts';
+import { template } from './template.ts';
+import { tokenizer } from './tokenizer.ts';
 import { trainerState } from './trainer-state.ts';
+import { zip } from './zip.ts';
 
 /** Every format that is read from files of others, and the one that is written from them. */
 export const FORMATS: readonly Format[] = [
+  safetensors,
+  config,
+  indexJson,
   adapterConfig,
   recipe,
+  tokenizer,
+  template,
   rows,
   questions,
   results,
   trainerState,
   eventFile,
+  checkpoint,
+  zip,
 ];

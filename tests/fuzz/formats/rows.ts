@@ -1,5 +1,6 @@
+import { NumberText } from '../../../src/formats/json.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
-import { readRows } from '../../../src/text/read-rows.ts';
+import { readOrderedRows } from '../../../src/text/read-rows.ts';
 import { encodeRows, type EncodedRows } from '../../../src/text/rows.ts';
 import type { TextTokenizer } from '../../../src/text/tokenizer.ts';
 import { memoryFolder, source } from '../../support/memory-folder.ts';
@@ -101,7 +102,7 @@ export const rows: Format = {
       );
     }
     const texts: string[] = [];
-    for await (const { row } of readRows(source(FILE, files[FILE]!))) texts.push(JSON.stringify(row));
+    for await (const { row } of readOrderedRows(source(FILE, files[FILE]!))) texts.push(print(row));
     const known = (read: EncodedRows) => ({
       ...read,
       rows: read.rows.map((row) => ({ ...row, line: 0 })),
@@ -111,6 +112,14 @@ export const rows: Format = {
     expectSame(known(await encode(listOf(texts))), known(encoded), 'written as a list and read again');
   },
 };
+
+/** A row as JSON, keys in their order and numbers as they were spelled. */
+function print(value: unknown): string {
+  if (value instanceof NumberText) return value.text;
+  if (Array.isArray(value)) return `[${value.map(print).join(',')}]`;
+  if (!(value instanceof Map)) return JSON.stringify(value);
+  return `{${[...value].map(([key, item]) => `${JSON.stringify(key)}:${print(item)}`).join(',')}}`;
+}
 
 const tokenizers = new Map<string, Promise<TextTokenizer>>();
 

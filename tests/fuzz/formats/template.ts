@@ -2,11 +2,11 @@ import { promptEncoder } from '../../../src/generate/prompt-form.ts';
 import { checkChatTemplate } from '../../../src/text/chat-template.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { encodeRows } from '../../../src/text/rows.ts';
-import { memoryFolder, source } from '../../support/memory-folder.ts';
+import { source } from '../../support/memory-folder.ts';
 import type { Random } from '../../support/random.ts';
 import { tinyFiles } from '../../support/tiny-tokenizer.ts';
 import { fixture } from '../fixtures.ts';
-import { bytesOf, expectTrue, INPUT, textOf, type Format } from '../format.ts';
+import { bytesOf, type Files, filesOf, expectTrue, folderOf, type Format, INPUT, textOf } from '../format.ts';
 import { HOSTILE_TEXTS, mutateBytes } from '../mutate/bytes.ts';
 
 const FILE = 'chat_template.jinja';
@@ -211,7 +211,7 @@ function mutateTemplate(random: Random, bytes: Uint8Array): Uint8Array {
   return bytesOf(tokens.join(''));
 }
 
-const ROWS = bytesOf(
+export const ROWS = bytesOf(
   [
     {
       messages: [
@@ -231,7 +231,12 @@ const ROWS = bytesOf(
     .join('\n'),
 );
 
-const TINY = tinyFiles({ special: ['<|im_start|>', '<|im_end|>'], config: { eos_token: '<|im_end|>' } });
+export const TINY: Files = filesOf(
+  tinyFiles({
+    special: ['<|im_start|>', '<|im_end|>'],
+    config: { eos_token: '<|im_end|>' },
+  }),
+);
 
 /** chat_template.jinja. */
 export const template: Format = {
@@ -242,7 +247,7 @@ export const template: Format = {
       .concat([{ [FILE]: fixture('text/qwen2_5_chat_template.jinja') }]),
   mutate: (random, files) => ({ [FILE]: mutateTemplate(random, files[FILE]!) }),
   async read(files) {
-    const tokenizer = await loadTokenizer(memoryFolder(INPUT, { ...TINY, ...files }));
+    const tokenizer = await loadTokenizer(folderOf({ ...TINY, ...files }));
     checkChatTemplate(tokenizer, INPUT);
     const { rows } = await encodeRows(source(`${INPUT}/rows.jsonl`, ROWS), tokenizer, { maxLength: 512 });
     const ids = [

@@ -2,10 +2,19 @@ import { checkChatTemplate } from '../../../src/text/chat-template.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import type { TextTokenizer } from '../../../src/text/tokenizer.ts';
 import { encodeRows } from '../../../src/text/rows.ts';
-import { memoryFolder, source } from '../../support/memory-folder.ts';
+import { source } from '../../support/memory-folder.ts';
 import { tinyFiles } from '../../support/tiny-tokenizer.ts';
 import { CASES, fixture } from '../fixtures.ts';
-import { bytesOf, expectSame, expectTrue, INPUT, type Files, type Format } from '../format.ts';
+import {
+  bytesOf,
+  filesOf,
+  expectSame,
+  expectTrue,
+  type Files,
+  folderOf,
+  type Format,
+  INPUT,
+} from '../format.ts';
 import { mutateJson } from '../mutate/json.ts';
 
 const FILES = ['tokenizer.json', 'tokenizer_config.json'];
@@ -102,14 +111,14 @@ const ROWS = bytesOf(
 export const tokenizer: Format = {
   name: 'tokenizer',
   cut: FILES,
-  seeds: () => [tiny(), ...['chat_messages', 'llama_sharded'].map(filesOf)],
-  large: () => CASES.map(filesOf),
+  seeds: () => [tiny(), ...['chat_messages', 'llama_sharded'].map(caseFiles)],
+  large: () => CASES.map(caseFiles),
   mutate(random, files) {
     const file = random.pick(['tokenizer.json', 'tokenizer.json', 'tokenizer.json', 'tokenizer_config.json']);
     return { ...files, [file]: mutateJson(random, files[file]!, WORDS) };
   },
   async read(files) {
-    const read = await loadTokenizer(memoryFolder(INPUT, { ...files }));
+    const read = await loadTokenizer(folderOf(files));
     checkChatTemplate(read, INPUT);
     checkIds(read, [...read.prefix, ...read.suffix, read.eosId ?? 0, read.padId ?? 0]);
     const { rows } = await encodeRows(source(`${INPUT}/rows`, ROWS), read, { maxLength: 512 });
@@ -127,7 +136,7 @@ export const tokenizer: Format = {
   },
 };
 
-function filesOf(name: string): Files {
+function caseFiles(name: string): Files {
   const own = [...FILES, 'chat_template.jinja'];
   return Object.fromEntries(own.map((file) => [file, fixture(`cases/${name}/base/${file}`)]));
 }
@@ -140,12 +149,13 @@ function checkIds({ vocabSize }: TextTokenizer, ids: readonly number[]): void {
 }
 
 function tiny(): Files {
-  const files = tinyFiles({
-    special: ['<|im_start|>', '<|im_end|>'],
-    ordinary: ['<think>'],
-    config: { eos_token: '<|im_end|>', pad_token: { content: '<|im_end|>' } },
-    template:
-      "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{%- endfor %}",
-  });
-  return Object.fromEntries(Object.entries(files).map(([name, text]) => [name, bytesOf(text)]));
+  return filesOf(
+    tinyFiles({
+      special: ['<|im_start|>', '<|im_end|>'],
+      ordinary: ['<think>'],
+      config: { eos_token: '<|im_end|>', pad_token: { content: '<|im_end|>' } },
+      template:
+        "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{%- endfor %}",
+    }),
+  );
 }

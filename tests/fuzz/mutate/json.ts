@@ -90,9 +90,10 @@ export function mutateJson(
   words: readonly string[] = [],
   others: readonly Uint8Array[] = [bytes],
 ): Uint8Array {
-  if (random.uniform() < 0.15)
+  const json = parsed(textOf(bytes));
+  if (json === undefined || random.uniform() < 0.15)
     return mutateBytes(random, bytes, others, ['{', '}', '[', ']', ',', ':', '"', ...words]);
-  const root: Branch = { kind: 'list', items: [parse(JSON.parse(textOf(bytes)))] };
+  const root: Branch = { kind: 'list', items: [parse(json)] };
   do change(random, root, words);
   while (random.uniform() < 0.3);
   const text = print(root.items[0] ?? { kind: 'raw', text: '' });
@@ -143,7 +144,7 @@ const CHANGES: readonly Change[] = [
   function tweak(random, root) {
     const { parent, at, node } = choose(random, root);
     if (node.kind !== 'raw') return;
-    const value: unknown = JSON.parse(isJson(node.text) ? node.text : '0');
+    const value = parsed(node.text) ?? 0;
     if (typeof value === 'number')
       parent.items[at] = raw(
         random.pick([
@@ -209,12 +210,12 @@ function change(random: Random, root: Branch, words: readonly string[]): void {
   random.pick(CHANGES)(random, root, words);
 }
 
-function isJson(text: string): boolean {
+/** The value of a JSON text; undefined where it is none. */
+export function parsed(text: string): unknown {
   try {
-    JSON.parse(text);
-    return true;
+    return JSON.parse(text) as unknown;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
