@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { defaultRecipe, parseOwnRecipe, parseRecipe, type Recipe } from '../formats/recipe.ts';
+import { defaultRecipe, parseOwnRecipe, parseRecipe, readingLines, type Recipe } from '../formats/recipe.ts';
 import { readAll } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
@@ -45,10 +45,13 @@ export function memoryOption(text: string): number {
   return bytes;
 }
 
-/** The recipe of a training_config.yaml, or the default one; tells about keys that have no effect. */
+/** The recipe of a file, or the default one; tells what was read of another tool's, and what has no effect. */
 export async function readRecipe(path: string | undefined, display: Display): Promise<Recipe> {
   if (path === undefined) return defaultRecipe();
-  const { recipe, warnings } = parseRecipe(await textOf(path), path);
+  const { recipe, warnings, reading } = parseRecipe(await textOf(path), path);
+  if (reading)
+    for (const [heading, text] of readingLines(reading, "the command line's options count"))
+      display.line(`${path}: ${heading.toLowerCase()}: ${text}`);
   for (const warning of warnings) display.line(`Note: ${warning}`);
   return recipe;
 }

@@ -1,19 +1,30 @@
+import { isRecord } from './fields.ts';
 import { nestedKeys, readNested } from './recipe/nested.ts';
+import { recognise } from './recipe/recognise.ts';
 import type { Recipe } from './recipe/recipe.ts';
+import { readForeign, type RecipeReading } from './recipe/tool.ts';
 import { UserError } from './user-error.ts';
 import { parseYaml, writeYaml } from './yaml.ts';
 
 export type { Recipe } from './recipe/recipe.ts';
+export { readingLines, type RecipeReading } from './recipe/tool.ts';
 
 /** What a file gave: the recipe, and a sentence for whatever in it has no effect. */
 export interface ParsedRecipe {
   readonly recipe: Recipe;
   readonly warnings: readonly string[];
+  /** What was read of another tool's file. */
+  readonly reading?: RecipeReading;
 }
 
-/** Reads training_config.yaml. Throws UserError naming the file and the key or line. */
+/**
+ * Reads training_config.yaml, or a recipe of LLaMA-Factory, axolotl, TRL or transformers, YAML or JSON. Throws UserError
+ * naming the file and the key or line.
+ */
 export function parseRecipe(text: string, file: string): ParsedRecipe {
-  return readNested(parseYaml(text, file) ?? {}, file);
+  const values = parseYaml(text, file) ?? {};
+  const tool = isRecord(values) ? recognise(values, file) : undefined;
+  return tool && isRecord(values) ? readForeign(tool, values, file) : readNested(values, file);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { readAdapter } from '../formats/adapter.ts';
 import { openBaseModel, type BaseModel } from '../formats/base-model.ts';
 import { denseTensors, linearModules, PROJECTIONS } from '../formats/decoder-weights.ts';
-import { parseRecipe, type Recipe } from '../formats/recipe.ts';
+import { parseRecipe, type ParsedRecipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
@@ -83,7 +83,7 @@ export async function inspectRows(
 }
 
 /** Reads training_config.yaml. Throws UserError naming the key or line. */
-export async function readRecipe(file: File): Promise<{ recipe: Recipe; warnings: readonly string[] }> {
+export async function readRecipe(file: File): Promise<ParsedRecipe> {
   const text = decodeUtf8(new Uint8Array(await file.arrayBuffer()));
   if (text === undefined) throw new UserError(`${file.name}: not valid UTF-8; save it as UTF-8.`);
   return parseRecipe(text, file.name);

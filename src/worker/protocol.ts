@@ -1,4 +1,4 @@
-import type { Recipe } from '../formats/recipe.ts';
+import type { ParsedRecipe, Recipe } from '../formats/recipe.ts';
 import type { MemoryKind } from '../gpu/memory.ts';
 import type { ChosenFile, ChosenFolder } from '../platform/chosen-files.ts';
 import type { RunEvent } from '../run/events.ts';
@@ -169,7 +169,7 @@ export interface EngineApi extends TestApi {
   inspectBase(base: ChosenFolder): Promise<Answer<BaseFacts>>;
   inspectAdapter(base: ChosenFolder, adapter: ChosenFolder): Promise<Answer<AdapterFacts>>;
   inspectRows(base: ChosenFolder, rows: ChosenFile, options: RowsOptions): Promise<Answer<RowsFacts>>;
-  parseRecipe(file: File): Promise<Answer<{ recipe: Recipe; warnings: readonly string[] }>>;
+  parseRecipe(file: File): Promise<Answer<ParsedRecipe>>;
   recipeYaml(recipe: Recipe): Promise<string>;
   defaultRecipe(): Promise<Recipe>;
   plan(inputs: ChosenInputs): Promise<Answer<PlanFacts>>;

@@ -1,4 +1,4 @@
-import type { Recipe } from '../../formats/recipe.ts';
+import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
 import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
 import type { PrecisionChoice } from '../../run/precision.ts';
 import type {
@@ -93,7 +93,8 @@ export interface AppState {
   fresh: boolean;
   recipe?: Recipe | undefined;
   /** Where the recipe came from, and what was not understood in it. */
-  recipeFile: { name: string; warnings: readonly string[] } | { sentence: string } | undefined;
+  recipeFile:
+    { name: string; warnings: readonly string[]; reading?: RecipeReading } | { sentence: string } | undefined;
   drafts: Readonly<Record<string, Draft>>;
   plan?: Answer<PlanFacts> | undefined;
   planning: boolean;

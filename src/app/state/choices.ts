@@ -89,8 +89,8 @@ export class Choices {
       this.#store.update({ recipeFile: { sentence: answer.sentence } });
       return;
     }
-    const { recipe, warnings } = answer.value;
-    this.takeRecipe(recipe, { name: file.name, warnings });
+    const { recipe, warnings, reading } = answer.value;
+    this.takeRecipe(recipe, { name: file.name, warnings, ...(reading && { reading }) });
   }
 
   async resetRecipe(): Promise<void> {

@@ -7,6 +7,7 @@ import { isActive, type Slot } from '../state/app-state.ts';
 import type { SlotName } from '../state/choices.ts';
 import { adapterName } from '../state/generation.ts';
 import { shared } from '../styles.ts';
+import { readingLines } from '../../formats/recipe.ts';
 import { counted } from '../../formats/words.ts';
 import { adapterFacts, baseFacts, rowsFacts } from './facts.ts';
 import { SessionView } from './session-view.ts';
@@ -124,7 +125,9 @@ export class ChooseView extends SessionView {
     const facts: Fact[] =
       recipeFile && 'name' in recipeFile
         ? [
-            ['Read', 'every setting is shown below'],
+            ...(recipeFile.reading
+              ? readingLines(recipeFile.reading, 'what is chosen on this page counts')
+              : [['Read', 'every setting is shown below'] as const]),
             ...recipeFile.warnings.map((text) => ['Ignored', text] as const),
           ]
         : [];
@@ -132,8 +135,8 @@ export class ChooseView extends SessionView {
       .slotName=${'recipe'}
       .heading=${'Recipe'}
       .kind=${'file'}
-      .hint=${'A training_config.yaml; without one the defaults below are used.'}
-      .accept=${'.yaml,.yml'}
+      .hint=${'A training_config.yaml, or a recipe of LLaMA-Factory, axolotl, TRL or transformers; without one the defaults below are used.'}
+      .accept=${'.yaml,.yml,.json'}
       .chosenName=${recipeFile && 'name' in recipeFile ? recipeFile.name : ''}
       .facts=${facts}
       .problem=${recipeFile && 'sentence' in recipeFile ? recipeFile.sentence : ''}

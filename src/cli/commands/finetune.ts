@@ -55,7 +55,10 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     .requiredOption('--train-data <file>', 'rows to train on, JSONL')
     .option('--val-data <file>', 'rows to evaluate on, JSONL')
     .requiredOption('--output <folder>', 'where V2, its checkpoints and its logs go')
-    .option('--config <file>', 'training_config.yaml; without it the recipe has its default values')
+    .option(
+      '--config <file>',
+      'training_config.yaml, or a recipe of LLaMA-Factory, axolotl, TRL or transformers; without it the recipe has its default values',
+    )
     .addOption(
       new Option(
         '--resume <mode>',

@@ -39,7 +39,10 @@ export function planCommand(program: Command): void {
     )
     .option('--r <rank>', 'rank of the adapter (default: that of the recipe)', numberOption(COUNT))
     .option('--model <folder>', 'PEFT LoRA adapter whose rank and modules count')
-    .option('--config <file>', 'training_config.yaml; without it the recipe has its default values')
+    .option(
+      '--config <file>',
+      'training_config.yaml, or a recipe of LLaMA-Factory, axolotl, TRL or transformers; without it the recipe has its default values',
+    )
     .option('--memory <amount>', MEMORY_HELP, memoryOption)
     .option('--json', 'print JSON')
     .action(runPlan);

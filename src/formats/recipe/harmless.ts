@@ -14,7 +14,7 @@ const TRANSFORMERS = `
   no_cuda use_mps_device use_ipex jit_mode_eval dispatch_batches accelerator_config parallelism_config
   remove_unused_columns label_names length_column_name debug skip_memory_metrics do_train do_eval do_predict
   past_index mp_parameters ray_scope overwrite_output_dir local_rank n_gpu _n_gpu world_size deepspeed sharded_ddp
-  xpu_backend use_legacy_prediction_loop predict_with_generate generation_max_length generation_num_beams
+  xpu_backend use_legacy_prediction_loop torch_compile predict_with_generate generation_max_length generation_num_beams
   generation_config trust_remote_code`;
 
 /** Families of such keys, by how they begin: loggers, hubs, workers, several GPUs. */

@@ -132,6 +132,12 @@ export function readQuantization(file: Fields, doubleQuant = true): Recipe['quan
   return { useDoubleQuant: file.boolean('bnb_4bit_use_double_quant', doubleQuant) };
 }
 
+/** Whether a key is one of ours, or of one section. */
+export const isOwnKey = (key: string, section?: Section): boolean =>
+  section === undefined
+    ? PLACE_OF.has(key) || SECTIONS.some((own) => own === key)
+    : PLACE_OF.get(key) === section;
+
 /** Where our own keys belong, as far as one of them stands where it would not be read. */
 export const placeOf = (key: string): string | undefined => {
   if (!PLACE_OF.has(key)) return undefined;

@@ -9,6 +9,8 @@ interface Variant {
 
 export type Variants = Readonly<Record<string, Variant>>;
 
+export const variant = (why: string, ...but: unknown[]): Variant => ({ why, but });
+
 /** Refuses by name whatever is set and would change the training. Throws UserError. */
 export function refuseSet(file: Fields, variants: Variants): void {
   for (const [key, { why, but = [] }] of Object.entries(variants)) {
@@ -26,8 +28,6 @@ export function isUnset(value: unknown): boolean {
 }
 
 const isEmptyRecord = (value: unknown): boolean => isRecord(value) && Object.keys(value).length === 0;
-
-const variant = (why: string, ...but: unknown[]): Variant => ({ why, but });
 
 /** Settings of transformers' TrainingArguments that would change the training of a run with this seed. */
 export const trainingVariants = (seed: number): Variants => ({
