@@ -30,8 +30,12 @@ export interface LoraLayout {
   values: number;
 }
 
+/** Bits of each of the optimizer's two moments. */
+export type StateBits = 8 | 32;
+
 /** Lays out the tensors of one layer's modules. */
-export function loraLayout(modules: readonly LoraModule[]): LoraLayout {
+export function loraLayout(modules: readonly LoraModule[], stateBits: StateBits = 8): LoraLayout {
+  const min8bit = stateBits === 8 ? MIN_8BIT : Infinity;
   const tensors = modules.flatMap((module) => [
     { module, which: 'A' as const, count: module.r * module.inFeatures },
     { module, which: 'B' as const, count: module.outFeatures * module.r },
@@ -45,8 +49,8 @@ export function loraLayout(modules: readonly LoraModule[]): LoraLayout {
     }
     return at;
   };
-  const values8bit = place(tensors.filter((t) => t.count >= MIN_8BIT));
-  const values = place(tensors.filter((t) => t.count < MIN_8BIT));
+  const values8bit = place(tensors.filter((t) => t.count >= min8bit));
+  const values = place(tensors.filter((t) => t.count < min8bit));
   return { slots, values8bit, values };
 }
 
@@ -81,12 +85,22 @@ export class Lora {
   readonly dropout: number;
   readonly #gpu: Gpu;
 
-  constructor(gpu: Gpu, weights: readonly LoraWeights[], layers: number, trained: boolean, dropout = 0) {
+  constructor(
+    gpu: Gpu,
+    weights: readonly LoraWeights[],
+    layers: number,
+    trained: boolean,
+    dropout = 0,
+    stateBits: StateBits = 8,
+  ) {
     this.#gpu = gpu;
     this.dropout = dropout;
     this.layers = Array.from({ length: layers }, (_, layer) => {
       const own = weights.filter((w) => w.module.layer === layer);
-      const layout = loraLayout(own.map((w) => w.module));
+      const layout = loraLayout(
+        own.map((w) => w.module),
+        stateBits,
+      );
       const buffers = allocate(gpu.memory, loraAllocations(layout, trained));
       const flat = new Float32Array(layout.values);
       for (const slot of layout.slots) {

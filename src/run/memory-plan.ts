@@ -8,7 +8,7 @@ import { streamAllocations } from '../gpu/stream.ts';
 import { bytesByKind } from '../model/allocations.ts';
 import { formatOf, headTensor, scaleStorage } from '../model/base-storage.ts';
 import type { KeepLevel } from '../model/keep.ts';
-import { loraAllocations, loraLayout, type LoraLayout } from '../model/lora.ts';
+import { loraAllocations, loraLayout, type LoraLayout, type StateBits } from '../model/lora.ts';
 import { baseAllocations } from '../model/weights.ts';
 import { workspaceAllocations, type WorkspaceShape } from '../model/workspace.ts';
 import { stateAllocations, stateLayout, type StateStorage } from '../train/optimizer-state.ts';
@@ -27,6 +27,8 @@ export interface MemoryPlanInput {
   stepTargets: number;
   /** How much is kept of each layer; attention output and statistics unless told. */
   keep?: readonly KeepLevel[] | undefined;
+  /** Bits of the optimizer's moments; 8 unless told. */
+  stateBits?: StateBits | undefined;
   /** Where the optimizer's state lies; on the device unless told. */
   optimizer?: StateStorage | undefined;
 }
@@ -89,9 +91,16 @@ function baseSets({ model, doubleQuant }: Pick<MemoryPlanInput, 'model' | 'doubl
   return baseAllocations(model.config, storage, embedding, formatOf(headTensor(model)), positions);
 }
 
-function layerLayouts({ model, modules }: Pick<MemoryPlanInput, 'model' | 'modules'>): LoraLayout[] {
+function layerLayouts({
+  model,
+  modules,
+  stateBits,
+}: Pick<MemoryPlanInput, 'model' | 'modules' | 'stateBits'>): LoraLayout[] {
   return Array.from({ length: model.config.layers }, (_, i) =>
-    loraLayout(modules.filter((m) => m.layer === i)),
+    loraLayout(
+      modules.filter((m) => m.layer === i),
+      stateBits,
+    ),
   );
 }
 

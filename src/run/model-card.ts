@@ -1,4 +1,5 @@
 import { recipeToYaml } from '../formats/recipe.ts';
+import { stateBits } from '../formats/recipe/training.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Prepared } from './prepare.ts';
@@ -31,7 +32,7 @@ tags:
 
 # LoRA adapter for ${base || model.config.family}
 
-A LoRA adapter (r = ${r}, alpha = ${loraAlpha}), trained by Retune over the base in 4-bit NF4 with 8-bit AdamW.
+A LoRA adapter (r = ${r}, alpha = ${loraAlpha}), trained by Retune over the base in 4-bit NF4 with ${stateBits(inputs.recipe.training)}-bit AdamW.
 
 ## Lineage
 

@@ -1,4 +1,5 @@
 import { freeMemory } from '../gpu/free-memory.ts';
+import { stateBits } from '../formats/recipe/training.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { FinetuneCall } from './call.ts';
 import { chooseMemory, keptWhole, UNTOLD_BYTES } from './memory-choice.ts';
@@ -51,6 +52,7 @@ export function passInputOf({
     model,
     doubleQuant: inputs.recipe.quantization.useDoubleQuant,
     modules: adapter.weights.map((w) => w.module),
+    stateBits: stateBits(inputs.recipe.training),
     positions: longest,
     windowTokens,
     stepTargets,

@@ -4,6 +4,7 @@ import type { Folder } from '../formats/byte-source.ts';
 import { readJson } from '../formats/json.ts';
 import { loraModules } from '../formats/lora-modules.ts';
 import type { Recipe } from '../formats/recipe.ts';
+import { stateBits } from '../formats/recipe/training.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { PassInput } from './pass-size.ts';
 
@@ -33,6 +34,7 @@ export async function planRun({
     model,
     doubleQuant: recipe.quantization.useDoubleQuant,
     modules: loraModules(adapter, model.config),
+    stateBits: stateBits(recipe.training),
     positions: maxLength,
     windowTokens: rows * maxLength,
     stepTargets: rows * (maxLength - 1),

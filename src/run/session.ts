@@ -1,6 +1,6 @@
 import type { LoraWeights } from '../formats/adapter.ts';
 import type { Recipe } from '../formats/recipe.ts';
-import { ADAM } from '../formats/recipe/training.ts';
+import { ADAM, stateBits } from '../formats/recipe/training.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { mib } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
@@ -60,6 +60,7 @@ export function planInput(
     model,
     doubleQuant: inputs.recipe.quantization.useDoubleQuant,
     modules: adapter.weights.map((w) => w.module),
+    stateBits: stateBits(inputs.recipe.training),
     passTokens: plan.passTokens,
     positions: longest,
     stepTargets: Math.max(stepTargets, plan.passTokens),
@@ -147,7 +148,8 @@ export function assembleSession(
   const { model, adapter, inputs } = prepared;
   const input = planInput(prepared, plan);
   const stream = new Stream(gpu);
-  const lora = new Lora(gpu, weights, model.config.layers, true, adapter.config.loraDropout);
+  const { layers } = model.config;
+  const lora = new Lora(gpu, weights, layers, true, adapter.config.loraDropout, input.stateBits);
   const ws = new Workspace(gpu, trainingWorkspace(input));
   const { weightDecay, maxGradNorm, adamBeta1, adamBeta2, adamEpsilon } = inputs.recipe.training;
   const settings = {

@@ -1,3 +1,4 @@
+import { stateBits } from '../formats/recipe/training.ts';
 import { UserError } from '../formats/user-error.ts';
 import { bytesByKind } from '../model/allocations.ts';
 import { loraAllocations, loraLayout } from '../model/lora.ts';
@@ -81,10 +82,13 @@ function checkpointsKept({ inputs, maxSteps, grouping }: Prepared): number {
 }
 
 /** The adapter's masters and the optimizer's state; what comes beside them is small. */
-function checkpointBytes({ model, adapter }: Prepared): number {
+function checkpointBytes({ model, adapter, inputs }: Prepared): number {
   const modules = adapter.weights.map(({ module }) => module);
   const layouts = Array.from({ length: model.config.layers }, (_, layer) =>
-    loraLayout(modules.filter((module) => module.layer === layer)),
+    loraLayout(
+      modules.filter((module) => module.layer === layer),
+      stateBits(inputs.recipe.training),
+    ),
   );
   return totalBytes(
     bytesByKind([

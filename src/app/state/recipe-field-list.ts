@@ -112,7 +112,7 @@ function optimizer(): RecipeField[] {
     field(
       group,
       ['training', 'optimizer'],
-      words('optim', 'Optimizer', 'Three names of the same 8-bit AdamW'),
+      words('optim', 'Optimizer', 'AdamW, with its state in 8 or 32 bits'),
       { choices: OPTIMIZERS },
     ),
     field(

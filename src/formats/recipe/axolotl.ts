@@ -2,7 +2,7 @@ import { Fields, isRecord } from '../fields.ts';
 import { refuseAllAsCount } from './llama-factory.ts';
 import { readLora } from './lora.ts';
 import { readQuantization } from './nested.ts';
-import { keySet, optimizerNote, TRANSFORMERS, type Tool } from './tool.ts';
+import { keySet, TRANSFORMERS, type Tool } from './tool.ts';
 import { readTraining, type TrainingDefaults, type TrainingSettings } from './training.ts';
 import { isUnset, refuseSet, variant, type Variants } from './variants.ts';
 
@@ -202,7 +202,7 @@ function readTargets(file: Fields, own: Fields) {
 }
 
 function readAxolotlTraining(file: Fields, own: Fields): { training: TrainingSettings; notes: string[] } {
-  const notes = [...optimizerNote(file, 'adamw_torch_fused')];
+  const notes: string[] = [];
   if (!own.has('learning_rate')) own.refuse('learning_rate', 'a number above 0');
   refuseAllAsCount(file);
   const batch = own.number('micro_batch_size', { whole: true, min: 1 }, 1);

@@ -1,7 +1,7 @@
 import type { Fields } from '../fields.ts';
 import { readLora } from './lora.ts';
 import { readQuantization } from './nested.ts';
-import { evalStepsOf, keySet, optimizerNote, TRANSFORMERS, type Tool } from './tool.ts';
+import { evalStepsOf, keySet, TRANSFORMERS, type Tool } from './tool.ts';
 import { readTraining } from './training.ts';
 import { variant } from './variants.ts';
 
@@ -125,7 +125,6 @@ export const LLAMA_FACTORY: Tool = {
     };
     const notes = [
       'Rows longer than cutoff_len are cut at their end; LLaMA-Factory shortens their prompts too.',
-      ...optimizerNote(file),
     ];
     if (own.has('template'))
       notes.push('template is not used: the chat template of the base counts, which should mean the same.');

@@ -50,7 +50,7 @@ export const TRANSFORMERS: TrainingDefaults = {
   batchSize: 8,
   evalBatchSize: 8,
   accumulationSteps: 1,
-  optimizer: 'adamw_8bit',
+  optimizer: 'adamw_torch_fused',
   learningRate: 5e-5,
   weightDecay: 0,
   warmupRatio: 0,
@@ -71,15 +71,6 @@ export function evalStepsOf(file: Fields, logging = 500): { evalSteps?: number }
   const strategy = file.value('eval_strategy') ?? file.value('evaluation_strategy');
   if (strategy !== 'steps' || file.has('eval_steps')) return {};
   return { evalSteps: file.number('logging_steps', { above: 0, wholeAbove: 1 }, logging) };
-}
-
-/** The 8-bit AdamW stands in for the tool's own default. */
-export function optimizerNote(file: Fields, usual = 'adamw_torch'): string[] {
-  if (file.has('optim')) return [];
-  const name = file.nameOf('optim');
-  return [
-    `${name} is not set: ${usual}, which is meant then, keeps its state in 32 bits; here AdamW keeps it in 8 bits.`,
-  ];
 }
 
 /** Reads another tool's recipe. Throws UserError for whatever would train something else. */

@@ -1,5 +1,5 @@
 import { LORA_DEFAULTS } from './lora.ts';
-import { evalStepsOf, keySet, optimizerNote, TRANSFORMERS, type Tool } from './tool.ts';
+import { evalStepsOf, keySet, TRANSFORMERS, type Tool } from './tool.ts';
 import { readTraining } from './training.ts';
 
 const PLACES = keySet('output_dir resume_from_checkpoint');
@@ -37,7 +37,6 @@ export const TRAINING_ARGUMENTS: Tool = {
     };
     const notes = [
       'TrainingArguments say nothing of the adapter, the base and the length of rows: those are Retune’s own.',
-      ...optimizerNote(file),
     ];
     return { recipe, notes };
   },

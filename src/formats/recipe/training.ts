@@ -3,7 +3,13 @@ import { quote } from '../quote.ts';
 import { readSchedule, type ScheduleSettings } from './schedule.ts';
 
 /** transformers' names of AdamW with blockwise 8-bit state, as in bitsandbytes. */
-export const OPTIMIZERS = ['paged_adamw_8bit', 'adamw_8bit', 'adamw_bnb_8bit'] as const;
+const OPTIMIZERS_8BIT = ['paged_adamw_8bit', 'adamw_8bit', 'adamw_bnb_8bit'] as const;
+/**
+ * And of AdamW with 32-bit state. Weights decay after the update, as in bitsandbytes; torch's decay before it, which
+ * differs by learning_rate · weight_decay of an update.
+ */
+const OPTIMIZERS_32BIT = ['adamw_torch', 'adamw_torch_fused', 'paged_adamw_32bit'] as const;
+export const OPTIMIZERS = [...OPTIMIZERS_8BIT, ...OPTIMIZERS_32BIT];
 
 /** When something that is not done by steps is done instead. */
 export const STRATEGIES = ['steps', 'epoch', 'no'] as const;
@@ -64,6 +70,10 @@ export interface TrainingSettings extends ScheduleSettings {
 export const METRICS = ['loss', 'eval_loss'] as const;
 /** The usual decays and epsilon of AdamW. */
 export const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
+
+/** Bits of each of the optimizer's two moments. */
+export const stateBits = ({ optimizer }: Pick<TrainingSettings, 'optimizer'>): 8 | 32 =>
+  (OPTIMIZERS_32BIT as readonly string[]).includes(optimizer) ? 32 : 8;
 
 /** What a tool does where its file is silent; without `evalSteps`, as often as it saves. */
 export type TrainingDefaults = Omit<TrainingSettings, 'evalSteps'> & { readonly evalSteps?: number };

@@ -1,6 +1,6 @@
 import { readLora } from './lora.ts';
 import { readQuantization } from './nested.ts';
-import { evalStepsOf, keySet, optimizerNote, TRANSFORMERS, type Tool } from './tool.ts';
+import { evalStepsOf, keySet, TRANSFORMERS, type Tool } from './tool.ts';
 import { readTraining } from './training.ts';
 import { variant, type Variants } from './variants.ts';
 
@@ -94,7 +94,7 @@ export const TRL: Tool = {
       }),
       seed: own.number('seed', {}, 42),
     };
-    const notes = optimizerNote(file);
+    const notes: string[] = [];
     if (own.value('assistant_only_loss') !== true)
       notes.push(
         'Of conversations only the assistant’s turns are trained; TRL trains all of them unless assistant_only_loss is on.',

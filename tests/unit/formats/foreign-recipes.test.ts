@@ -58,7 +58,8 @@ describe('LLaMA-Factory', () => {
         maxLength: 2048,
       },
     });
-    expect(silent.recipe.training.saveTotalLimit).toBe(0);
+    expect(silent.recipe.training).toMatchObject({ saveTotalLimit: 0, optimizer: 'adamw_torch_fused' });
+    expect(lf({ optim: 'adamw_torch' }).recipe.training.optimizer).toBe('adamw_torch');
   });
 
   it('as it is published: names, places and what has no effect are told', () => {
@@ -358,7 +359,8 @@ describe('TrainingArguments of transformers', () => {
       'args.yaml',
     );
     expect(recipe.training).toMatchObject({ learningRate: 1e-4, maxSteps: 20, batchSize: 8, epochs: 3 });
-    expect(reading?.notes.join()).toMatch(/adamw_torch/);
+    expect(recipe.training.optimizer).toBe('adamw_torch_fused');
+    expect(reading?.defaults).toContain('training.optim "adamw_torch_fused"');
   });
 
   it('is refused for what would change the training', () => {

@@ -291,7 +291,7 @@ describe('refusals', () => {
     ],
     [
       'training:\n  optim: sgd',
-      'training.optim is "sgd", expected one of paged_adamw_8bit, adamw_8bit, adamw_bnb_8bit',
+      'training.optim is "sgd", expected one of paged_adamw_8bit, adamw_8bit, adamw_bnb_8bit, adamw_torch, adamw_torch_fused, paged_adamw_32bit',
     ],
     ['training: [1]', 'training is [1], expected keys and values'],
     ['lora:\n  r: 0', 'lora.r is 0, expected a whole number at least 1'],

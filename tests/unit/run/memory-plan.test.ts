@@ -62,6 +62,7 @@ describe('the plan without rows', () => {
     { maxLength: 64, accumulationSteps: 4, batchSize: 1, useV1: true },
     { maxLength: 400, accumulationSteps: 3, batchSize: 2, useV1: true },
     { maxLength: 33, accumulationSteps: 1, batchSize: 1, useV1: false },
+    { maxLength: 40, accumulationSteps: 1, batchSize: 1, optimizer: 'adamw_torch' as const, useV1: true },
   ])('is that of a run over rows of full length: %o', async ({ useV1, ...training }) => {
     const inputs = await caseInputs('recipe_text', (recipe) => ({
       ...recipe,
