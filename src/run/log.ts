@@ -99,7 +99,10 @@ export class RunLog {
  * Floating-point operations of one step as transformers counts them: 6 · input tokens, padding included, ·
  * parameters outside embeddings.
  */
-export function stepFlos({ model, adapter, train }: Prepared, microBatches: readonly number[][]): number {
+export function stepFlos(
+  { model, adapter, train, packs }: Prepared,
+  microBatches: readonly number[][],
+): number {
   const product = (shape: readonly number[]) => shape.reduce((all, n) => all * n, 1);
   let parameters = 0;
   for (const { shape } of linearModules(model.config)) parameters += product(shape);
@@ -107,7 +110,11 @@ export function stepFlos({ model, adapter, train }: Prepared, microBatches: read
     if (name !== 'model.embed_tokens.weight') parameters += product(shape);
   for (const { module } of adapter.weights) parameters += module.r * (module.inFeatures + module.outFeatures);
   let tokens = 0;
+  const lengthOf = (row: number) => train.rows[row]!.ids.length;
+  // Packed sequences are laid end to end without padding.
   for (const batch of microBatches)
-    tokens += batch.length * batch.reduce((most, row) => Math.max(most, train.rows[row]!.ids.length), 0);
+    tokens += packs
+      ? batch.reduce((sum, row) => sum + lengthOf(row), 0)
+      : batch.length * batch.reduce((most, row) => Math.max(most, lengthOf(row)), 0);
   return 6 * tokens * parameters;
 }

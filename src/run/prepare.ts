@@ -9,7 +9,8 @@ import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { encodeRows, trainedTargets, type EncodedRow, type EncodedRows } from '../text/rows.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
 import { maxSteps, type Grouping } from '../train/schedule.ts';
-import { stepWindows } from '../train/window.ts';
+import { packRows, rowWindows } from '../train/packs.ts';
+import type { StepWindow } from '../train/window.ts';
 import type { RunEvent } from './events.ts';
 import type { HeldBack } from './hold-back.ts';
 import { firstRows, splitOff } from './split-rows.ts';
@@ -36,7 +37,10 @@ export interface Prepared {
   evalRows: EncodedRow[];
   /** How evalRows were taken from the training data, where they were. */
   heldBack?: HeldBack;
+  /** Counts packs, where there are any. */
   grouping: Grouping;
+  /** Rows that share a sequence, as indices, where the recipe packs them. */
+  packs?: readonly (readonly number[])[];
   maxSteps: number;
   /** Tokens of the longest row, for training or evaluation. */
   longest: number;
@@ -83,7 +87,13 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
       'training.load_best_model_at_end is on, but there is nothing to evaluate on; add a validation file, or set training.val_size.',
     );
   const { batchSize: batch, accumulationSteps: accumulation, epochs, maxSteps: told } = recipe.training;
-  const grouping = { rows: train.rows.length, batch, accumulation };
+  const packs = recipe.training.packing
+    ? packRows(
+        train.rows.map(({ ids }) => ids.length),
+        recipe.training.maxLength,
+      )
+    : undefined;
+  const grouping = { rows: packs?.length ?? train.rows.length, batch, accumulation };
   const steps = maxSteps(grouping, epochs, told);
   if (steps > MOST_STEPS)
     throw new UserError(
@@ -100,8 +110,9 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
     evalRows,
     ...(heldBack && { heldBack }),
     grouping,
+    ...(packs && { packs }),
     maxSteps: steps,
-    ...sizes(train.rows, evalRows, grouping, steps, recipe.seed),
+    ...sizes(train.rows, evalRows, rowWindows({ grouping, packs }, recipe.seed), steps),
   };
 }
 
@@ -109,12 +120,10 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
 function sizes(
   rows: readonly EncodedRow[],
   evalRows: readonly EncodedRow[],
-  grouping: Grouping,
+  window: (step: number) => StepWindow,
   steps: number,
-  seed: number,
 ) {
   const longest = [...rows, ...evalRows].reduce((most, { ids }) => Math.max(most, ids.length), 0);
-  const window = stepWindows(grouping, seed);
   let windowTokens = 0;
   let stepTargets = longest;
   for (let step = 1; step <= steps; step++) {

@@ -6,7 +6,8 @@ import { LogWindow } from '../train/log-window.ts';
 import { dueAfter } from '../train/cadence.ts';
 import { epochOf, learningRate, warmupSteps, type Schedule } from '../train/schedule.ts';
 import { NotFiniteError } from '../train/step.ts';
-import { stepWindows, type StepWindow } from '../train/window.ts';
+import { rowWindows } from '../train/packs.ts';
+import type { StepWindow } from '../train/window.ts';
 import { compileRun } from './compile.ts';
 import type { FinetuneCall, FinetuneResult, SaveNow } from './call.ts';
 import type { Identification } from './identity.ts';
@@ -64,7 +65,7 @@ export class Run {
         totalFlos: cursor.totalFlos,
       },
     );
-    this.#window = stepWindows(prepared.grouping, seed);
+    this.#window = rowWindows(prepared, seed);
     const { maxSteps } = prepared;
     this.#due = dueSteps(prepared);
     this.#best = new BestModel(training, this.#due.checkpoint, state);

@@ -2,7 +2,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { packWindow } from '../text/packing.ts';
 import { dueAfter } from '../train/cadence.ts';
 import { stepsPerEpoch } from '../train/schedule.ts';
-import { stepWindows } from '../train/window.ts';
+import { rowWindows } from '../train/packs.ts';
 import type { FinetuneCall } from './call.ts';
 import { compileRun } from './compile.ts';
 import type { RunEvent } from './events.ts';
@@ -35,7 +35,7 @@ export async function warmUp(
   const opened = await prepare(inputs, emit);
   const cache = await baseCache?.slot(opened.model, inputs.recipe.quantization.useDoubleQuant);
   const prepared = { ...opened, cache };
-  const { train, grouping, adapter } = prepared;
+  const { train, adapter } = prepared;
   const { seed } = inputs.recipe;
   const gpu = await openGpu();
   const plan = await newPlan(gpu, prepared, { memory, precision, tuning, emit });
@@ -44,8 +44,8 @@ export async function warmUp(
   const load = () => loadInputs(gpu, prepared, plan, emit, onContent);
   const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit, load);
   await compileRun(gpu, prepared, plan, emit);
-  const placed = stepWindows(
-    grouping,
+  const placed = rowWindows(
+    prepared,
     seed,
   )(1)
     .rows.flat()

@@ -103,6 +103,13 @@ function batches(): RecipeField[] {
       words('gradient_accumulation_steps', 'Accumulation', 'Micro-batches to one step'),
       count,
     ),
+    field(
+      group,
+      ['training', 'packing'],
+      words('packing', 'Packing', 'Rows share sequences of the longest length; batches count these'),
+      'boolean',
+      false,
+    ),
   ];
 }
 

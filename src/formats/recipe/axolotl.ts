@@ -86,7 +86,6 @@ const VARIANTS: Variants = {
     'gptq model_quantization_config use_onebitllms fp8 quantize_moe_experts load_in_8bit',
   ),
   peft_init_lora_weights: variant(OTHER_LORA, true),
-  sample_packing: variant('a step would hold more rows than its batch says'),
   train_on_inputs: variant('prompts are not trained here'),
   eval_sequence_len: variant('rows to evaluate on are cut as the others are'),
   early_stopping_patience: variant('a run ends with its last step'),
@@ -106,6 +105,7 @@ export const AXOLOTL: Tool = {
     max_seq_length: 'sequence_len',
     max_length: null,
     val_size: 'val_set_size',
+    packing: 'sample_packing',
     max_train_samples: null,
     max_eval_samples: null,
     logging_strategy: null,
@@ -236,6 +236,10 @@ function readAxolotlTraining(file: Fields, own: Fields): { training: TrainingSet
     notes.push('loss_watchdog_threshold is not used: a run ends where its loss is no number any more.');
   if (!isUnset(own.values['plugins']))
     notes.push('plugins are not used; those for speed and memory change nothing in the training.');
+  if (own.value('sample_packing') === true)
+    notes.push(
+      'sample_packing: rows are packed best fit decreasing; axolotl packs other rows together. Rows to evaluate on are not packed.',
+    );
   const given = { ...own.values };
   if (save !== undefined) given['save_steps'] = save;
   if (evaluate !== undefined) given['eval_steps'] = evaluate;
@@ -276,7 +280,8 @@ const TRAINING_KEYS = keySet(`
   num_epochs max_steps micro_batch_size eval_batch_size gradient_accumulation_steps optimizer adam_beta1 adam_beta2
   adam_epsilon lr_scheduler lr_scheduler_kwargs learning_rate weight_decay max_grad_norm warmup_steps warmup_ratio
   logging_steps save_strategy save_steps save_total_limit eval_strategy evaluation_strategy eval_steps val_set_size
-  load_best_model_at_end metric_for_best_model greater_is_better sequence_len excess_length_strategy`);
+  load_best_model_at_end metric_for_best_model greater_is_better sequence_len excess_length_strategy
+  sample_packing`);
 
 /** batch_size says all rows of a step. */
 function checkBatch(own: Fields, micro: number): void {

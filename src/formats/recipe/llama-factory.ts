@@ -43,6 +43,7 @@ export const LLAMA_FACTORY: Tool = {
   names: {
     max_seq_length: 'cutoff_len',
     max_length: null,
+    packing: 'neat_packing',
     max_train_samples: 'max_samples',
     max_eval_samples: null,
     r: 'lora_rank',
@@ -65,8 +66,6 @@ export const LLAMA_FACTORY: Tool = {
     stage: variant('only supervised fine-tuning is done here', 'sft'),
     finetuning_type: variant('only LoRA adapters are trained here', 'lora'),
     quantization_method: variant('the base is kept in NF4 as by bitsandbytes', 'bnb', 'bitsandbytes'),
-    packing: variant('rows that share a sequence would see each other, and a step would hold more rows'),
-    neat_packing: variant('a step would hold more rows than its batch says'),
     train_on_prompt: variant('prompts are not trained here'),
     mask_history: variant('every answer of a conversation is trained here'),
     streaming: variant('rows are read whole'),
@@ -116,6 +115,12 @@ export const LLAMA_FACTORY: Tool = {
       settings,
     );
     refuseAllAsCount(file);
+    const neat = own.value('neat_packing') === true;
+    if (own.value('packing') === true && !neat)
+      own.refuse(
+        'packing',
+        'false, or neat_packing beside it, since rows that share a sequence do not see each other here',
+      );
     const recipe = {
       model: { name: file.string('name', '') },
       lora: { ...lora, targetModules: targets(lora.targetModules) },
@@ -126,6 +131,8 @@ export const LLAMA_FACTORY: Tool = {
     const notes = [
       'Rows longer than cutoff_len are cut at their end; LLaMA-Factory shortens their prompts too.',
     ];
+    if (neat)
+      notes.push('neat_packing: rows are packed best fit first; LLaMA-Factory packs them in another order.');
     if (own.has('template'))
       notes.push('template is not used: the chat template of the base counts, which should mean the same.');
     if (own.value('enable_thinking') === false || own.value('preserve_thinking') === true)

@@ -17,6 +17,7 @@ export const TRAINING_ARGUMENTS: Tool = {
     max_train_samples: null,
     max_eval_samples: null,
     val_size: null,
+    packing: null,
     ...Object.fromEntries(
       ['r', 'lora_alpha', 'lora_dropout', 'use_rslora', 'target_modules', 'bnb_4bit_use_double_quant'].map(
         (key) => [key, null],

@@ -63,6 +63,8 @@ export interface TrainingSettings extends ScheduleSettings {
   /** Both names are of the one metric that there is. */
   readonly metricForBestModel?: (typeof METRICS)[number];
   readonly greaterIsBetter?: true;
+  /** Rows share sequences of `maxLength` tokens, without seeing each other, and batches count these. */
+  readonly packing?: true;
   /** Tokens at which a row is cut; Infinity for no cut. */
   readonly maxLength: number;
 }
@@ -92,6 +94,7 @@ export function readTraining(file: Fields, defaults: TrainingDefaults): Training
   const log = readCadence(file, 'logging', defaults.loggingSteps, defaults.loggingStrategy);
   const save = readCadence(file, 'save', defaults.saveSteps, defaults.saveStrategy);
   const evaluate = readCadence(file, 'eval', defaults.evalSteps ?? save.steps, defaults.evalStrategy);
+  const maxLength = readMaxLength(file, defaults.maxLength);
   const settings = {
     epochs: file.number('num_train_epochs', ABOVE_ZERO, defaults.epochs),
     maxSteps: readMaxSteps(file),
@@ -120,7 +123,8 @@ export function readTraining(file: Fields, defaults: TrainingDefaults): Training
     maxTrainSamples: optionalCount(file, 'max_train_samples'),
     maxEvalSamples: optionalCount(file, 'max_eval_samples'),
     ...readBest(file, save, evaluate),
-    maxLength: readMaxLength(file, defaults.maxLength),
+    packing: readPacking(file, maxLength),
+    maxLength,
   };
   return withoutUndefined(settings);
 }
@@ -160,6 +164,7 @@ export function trainingKeys(settings: TrainingSettings): Record<string, unknown
     load_best_model_at_end: settings.loadBestModelAtEnd,
     metric_for_best_model: settings.metricForBestModel,
     greater_is_better: settings.greaterIsBetter,
+    packing: settings.packing,
     max_seq_length: maxLength === Infinity ? null : maxLength,
   });
 }
@@ -208,6 +213,13 @@ function readMaxLength(file: Fields, fallback: number): number {
   if (other !== undefined && file.value(other) !== file.value(key))
     file.refuse(other, `the same as ${file.nameOf(key)} (${quote(file.value(key))}), which means the same`);
   return orNone(file, key, Infinity, () => file.number(key, { whole: true, min: 2 }, fallback));
+}
+
+function readPacking(file: Fields, maxLength: number): true | undefined {
+  const packing = flag(file, 'packing', undefined);
+  if (packing && maxLength === Infinity)
+    file.refuse('packing', 'false, since there is no length to pack rows into');
+  return packing;
 }
 
 /** What makes the result the best checkpoint; the rules for it are the Trainer's. */

@@ -8,7 +8,7 @@ const HARMLESS = keySet(`
   model_init_kwargs router_aux_loss_coef dataset_kwargs dataset_num_proc dataset_batch_size shuffle_dataset padding_free
   pad_to_multiple_of activation_offloading pad_token dtype torch_dtype attn_implementation model_revision
   bnb_4bit_quant_storage bnb_4bit_compute_dtype lora_task_type ignore_bias_buffers env streaming dataset_streaming
-  packing_strategy eval_packing use_liger num_of_sequences chars_per_token gradient_checkpointing_use_reentrant`);
+  eval_packing use_liger num_of_sequences chars_per_token gradient_checkpointing_use_reentrant`);
 
 const PLACES = keySet(`
   model_name_or_path dataset_name dataset_config dataset_train_split dataset_test_split dataset_text_field datasets
@@ -57,7 +57,7 @@ export const TRL: Tool = {
     lora_modules_to_save: variant('only LoRA tensors are trained here'),
     lora_target_parameters: variant('only modules are adapted here'),
     lora_task_type: variant('only language models are trained here', 'CAUSAL_LM'),
-    packing: variant('a step would hold more rows than its batch says'),
+    packing_strategy: variant('rows are packed best fit decreasing', 'bfd'),
     loss_type: variant('the loss is the cross-entropy of the next token', 'nll', 'chunked_nll'),
     truncation_mode: variant('rows are cut at their end', 'keep_start'),
     chat_template_path: variant('the base’s own chat template counts'),
@@ -99,6 +99,7 @@ export const TRL: Tool = {
       notes.push(
         'Of conversations only the assistant’s turns are trained; TRL trains all of them unless assistant_only_loss is on.',
       );
+    if (own.value('packing') === true) notes.push('packing: rows to evaluate on are not packed.');
     if (own.has('eos_token')) notes.push('eos_token is not used: the end token of the base counts.');
     return { recipe, notes };
   },

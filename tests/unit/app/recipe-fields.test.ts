@@ -45,7 +45,8 @@ const EVERYTHING: TrainingSettings = {
   loadBestModelAtEnd: true,
   metricForBestModel: 'eval_loss',
   greaterIsBetter: true,
-  maxLength: Infinity,
+  packing: true,
+  maxLength: 1024,
 };
 const SECTIONS: Record<string, string> = {
   Base: 'quantization',
@@ -116,6 +117,7 @@ describe('the fields of the recipe', () => {
       load_best_model_at_end: 'false',
       metric_for_best_model: '',
       greater_is_better: 'false',
+      packing: 'false',
     };
     let plain = recipe as ReturnType<typeof defaultRecipe>;
     for (const field of RECIPE_FIELDS.filter(({ key }) => key in usual))

@@ -15,7 +15,7 @@ function changed(text: string, lines: Record<string, unknown>): string {
 
 const LF = fixture('llama-factory.yaml');
 const TRL = fixture('trl-sft.yaml');
-const AXOLOTL = changed(fixture('axolotl.yml'), { sample_packing: undefined });
+const AXOLOTL = fixture('axolotl.yml');
 const lf = (lines: Record<string, unknown>) => parseRecipe(changed(LF, lines), 'lf.yaml');
 const trl = (lines: Record<string, unknown>) => parseRecipe(changed(TRL, lines), 'trl.yaml');
 const axolotl = (lines: Record<string, unknown>) => parseRecipe(changed(AXOLOTL, lines), 'axolotl.yml');
@@ -121,7 +121,7 @@ describe('LLaMA-Factory', () => {
     [{ quantization_bit: undefined }, 'quantization_bit is missing, expected 4'],
     [{ quantization_method: 'hqq' }, 'quantization_method is "hqq", expected bnb or bitsandbytes'],
     [{ quantization_type: 'fp4' }, 'quantization_type is "fp4", expected nf4'],
-    [{ packing: true }, 'packing is true, expected it to be unset'],
+    [{ packing: true }, 'packing is true, expected false, or neat_packing beside it'],
     [{ neftune_noise_alpha: 5 }, 'neftune_noise_alpha is 5, expected 0'],
     [{ loraplus_lr_ratio: 16 }, 'loraplus_lr_ratio is 16, expected it to be unset'],
     [{ use_dora: true }, 'use_dora is true, expected it to be unset'],
@@ -206,7 +206,7 @@ describe('TRL', () => {
     [{ use_peft: undefined }, 'use_peft is missing, expected true'],
     [{ load_in_4bit: false }, 'load_in_4bit is false, expected true'],
     [{ load_in_8bit: true }, 'load_in_8bit is true, expected false'],
-    [{ packing: true }, 'packing is true, expected it to be unset'],
+    [{ packing: true, packing_strategy: 'wrapped' }, 'packing_strategy is "wrapped", expected bfd'],
     [{ completion_only_loss: false }, 'completion_only_loss is false, expected true'],
     [{ loss_type: 'dft' }, 'loss_type is "dft", expected nll or chunked_nll'],
     [{ beta: 0.1 }, 'beta is 0.1, expected it to be unset, since only supervised fine-tuning is done here'],
@@ -291,10 +291,6 @@ describe('axolotl', () => {
   });
 
   it.each([
-    [
-      { sample_packing: true },
-      'sample_packing is true, expected it to be unset, since a step would hold more rows',
-    ],
     [{ rl: 'dpo' }, 'rl is "dpo", expected it to be unset'],
     [{ adapter: undefined }, 'adapter is missing, expected lora or qlora'],
     [{ load_in_4bit: false }, 'load_in_4bit is false, expected true'],
@@ -322,8 +318,12 @@ describe('axolotl', () => {
     expect(() => axolotl(lines)).toThrow(`axolotl.yml: ${sentence}`);
   });
 
-  it('the example is refused for its packing, by name', () => {
-    expect(() => read('axolotl.yml')).toThrow('axolotl.yml: sample_packing is true');
+  it('packs rows, as the others do where they keep rows apart', () => {
+    expect(axolotl({}).recipe.training).toMatchObject({ packing: true, maxLength: 2048, batchSize: 2 });
+    expect(axolotl({}).reading?.given).toContain('training.packing true (sample_packing)');
+    expect(trl({ packing: true }).recipe.training.packing).toBe(true);
+    expect(lf({ neat_packing: true, packing: true }).recipe.training.packing).toBe(true);
+    expect(() => trl({ packing: true, max_length: null })).toThrow('packing');
   });
 });
 
@@ -399,7 +399,7 @@ describe('what is nobody’s', () => {
   });
 });
 
-it.each(['llama-factory.yaml', 'trl-sft.yaml', 'training_args.json'])(
+it.each(['llama-factory.yaml', 'trl-sft.yaml', 'axolotl.yml', 'training_args.json'])(
   '%s is written as ours, and reads back',
   (name) => {
     const { recipe } = read(name);
@@ -409,7 +409,7 @@ it.each(['llama-factory.yaml', 'trl-sft.yaml', 'training_args.json'])(
 );
 
 it('what was read is told in lines, and every key of the file is in one of them', () => {
-  for (const name of ['llama-factory.yaml', 'trl-sft.yaml', 'training_args.json']) {
+  for (const name of ['llama-factory.yaml', 'trl-sft.yaml', 'axolotl.yml', 'training_args.json']) {
     const { reading } = read(name);
     const text = readingLines(reading!, 'what is chosen counts')
       .map(([heading, words]) => `${heading}: ${words}`)
