@@ -1,12 +1,10 @@
-import { readdir, realpath, rename, rm, unlink } from 'node:fs/promises';
-import { join, relative, resolve, sep } from 'node:path';
+import { readdir, rename, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Folder } from '../formats/byte-source.ts';
-import { UserError } from '../formats/user-error.ts';
 import type { Files, RunStore } from '../run/store.ts';
 import {
   checkWritable,
   makeFolder,
-  nearestFolder,
   onDisk,
   partialName,
   replaceFiles,
@@ -138,40 +136,6 @@ export class FolderStore implements RunStore {
     await replaceFiles([[join(this.name, 'logs', file), [bytes]]], this.#write);
   }
 }
-
-/** Throws UserError where writing to `output` could change one of `inputs`. */
-export async function checkApart(
-  output: string,
-  inputs: readonly { what: string; path: string }[],
-  option = '--output',
-): Promise<void> {
-  const real = await realPath(output);
-  for (const { what, path } of inputs) {
-    const other = await realPath(path);
-    const problem =
-      real === other
-        ? `is also ${what}`
-        : isInside(real, other)
-          ? `lies inside ${what}, ${path}`
-          : isInside(other, real)
-            ? `holds ${what}, ${path}`
-            : undefined;
-    if (problem !== undefined)
-      throw new UserError(
-        `${output}: the output ${problem}, which is never written to; choose another ${option}.`,
-      );
-  }
-}
-
-/** The path without links, also where its end does not exist yet. */
-export async function realPath(path: string): Promise<string> {
-  const absolute = resolve(path);
-  const existing = await nearestFolder(absolute);
-  return join(await realpath(existing), relative(existing, absolute));
-}
-
-const isInside = (path: string, folder: string): boolean =>
-  path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 
 /** The names in a folder; none where it does not exist. Throws UserError. */
 const list = (path: string): Promise<string[]> =>

@@ -1,15 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
+import { checkApart, realPath, type Input } from './apart.ts';
 import { checkWritable } from './durable-files.ts';
-import { checkApart, realPath } from './folder-store.ts';
 import { kindOf } from './stats.ts';
-
-/** A file or folder that a command reads, in words such as "the questions". */
-interface Input {
-  what: string;
-  path: string;
-}
 
 /** What an output file holds, the option that names it, and what it may not touch. */
 interface Output {

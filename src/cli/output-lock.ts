@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, rmdirSync, unlinkSync } from 'node:fs';
 import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isRecord } from '../formats/fields.ts';
 import { quote, shorten } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { encodeUtf8 } from '../formats/utf8.ts';
-import { makeFolder, onDisk, partialName, writeDurably } from './durable-files.ts';
+import { makeFolder, onDisk, partialName, sizeOf, writeDurably } from './durable-files.ts';
 import { isRunning, processSpace, startOf } from './processes.ts';
-import { errorCode } from './stats.ts';
+import { errorCode, notOpened } from './stats.ts';
 
 /** The file in an output that says who writes there. */
 const LOCK = '.retune.lock';
@@ -72,7 +72,7 @@ export class OutputLock {
 
   async #take(): Promise<void> {
     process.once('exit', this.#onExit);
-    await onDisk(this.#path, 0, async () => {
+    await onDisk(this.#path, sizeOf(contentOf(this.#mine)), async () => {
       for (let tries = 0; ; tries++) {
         this.#made = [...(await makeFolder(this.#folder)), ...this.#made];
         try {
@@ -191,7 +191,7 @@ async function read(path: string): Promise<Holder | undefined> {
       text = await readFile(path, 'utf8');
     } catch (error) {
       if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
-      throw new UserError(`${path}: the lock of this output cannot be read (${errorCode(error)}); check it.`);
+      throw notOpened(dirname(path), error);
     }
     const held = parse(text);
     if (held) return held;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BatchTestFile } from '../../src/generate/results.ts';
 import { retune, type CommandResult } from '../support/cli.ts';
@@ -474,6 +474,36 @@ describe('an output', () => {
         `~/${output}: the output ${what}, ${tail}`,
       );
     expect(readdirSync(scene.path('v1'))).toEqual(before);
+  });
+
+  it('leads to nothing that is read by its links, nor does the cache', async () => {
+    mkdirSync(scene.path('out'));
+    symlinkSync(scene.path('v1'), scene.path('out/logs'));
+    mkdirSync(scene.path('rows'));
+    symlinkSync(scene.path('train.jsonl'), scene.path('rows/train.jsonl'));
+    renameSync(scene.path('train.jsonl'), scene.path('rows/real.jsonl'));
+    symlinkSync(scene.path('rows/real.jsonl'), scene.path('train.jsonl'));
+    const before = snapshot();
+    for (const [options, sentence] of [
+      [
+        { output: scene.path('out') },
+        '~/out/logs: this link is also the source model, which is never written to; remove the link, or choose another --output.',
+      ],
+      [
+        { output: scene.path('rows') },
+        '~/rows: the output holds the rows to train on, ~/train.jsonl, which is never written to; choose another --output.',
+      ],
+      [
+        { 'base-cache': scene.path('v1/cache') },
+        '~/v1/cache: the cache lies inside the source model, ~/v1, which is never written to; choose another --base-cache.',
+      ],
+      [
+        { 'base-cache': scene.path('v2/cache') },
+        '~/v2/cache: the cache lies inside the output, ~/v2; choose another --base-cache.',
+      ],
+    ] as const)
+      expect(await refusedRun(options)).toBe(sentence);
+    expect(snapshot()).toEqual(before);
   });
 
   it('is not a file', async () => {

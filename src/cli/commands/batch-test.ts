@@ -5,6 +5,7 @@ import { MAX_NEW_TOKENS, type BatchProgress } from '../../generate/batch-test.ts
 import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
 import { testModel, type TestEvent } from '../../run/test-model.ts';
+import { checkCacheApart } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { openDisplay, type Display } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
@@ -115,6 +116,7 @@ async function runBatchTest(options: Options): Promise<number> {
     const folders = [{ what: 'the base model', path: options.base }];
     if (adapter) folders.push({ what: 'the adapter', path: options.model });
     await checkOutputFile(options.output, { what: 'the answers', files, folders });
+    await checkCacheApart(options.baseCache, [...folders, ...files]);
     const recipe =
       options.config === undefined
         ? await readOwnRecipe(await recipeBeside(adapter))

@@ -9,10 +9,11 @@ import type { Phase, RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { ResumeMode } from '../../run/resume.ts';
 import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/precision.ts';
+import { checkApart, checkCacheApart, checkLinks } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { baseFolder } from '../base-folder.ts';
 import { openDisplay, type Display } from '../display.ts';
-import { checkApart, FolderStore } from '../folder-store.ts';
+import { FolderStore } from '../folder-store.ts';
 import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
@@ -98,11 +99,8 @@ async function runFinetune(options: Options): Promise<number> {
     const source = options.sourceModel === NONE ? undefined : await nodeFolder(options.sourceModel);
     const train = await nodeSource(options.trainData);
     const validation = options.valData === undefined ? undefined : await nodeSource(options.valData);
-    await checkApart(options.output, [
-      ...(options.base === undefined ? [] : [{ what: 'the base model', path: options.base }]),
-      ...(source ? [{ what: 'the source model', path: options.sourceModel }] : []),
-    ]);
     const store = await FolderStore.open(options.output, undefined, lock);
+    await checkPlaces(options);
     const baseCache = openBaseCache(options.baseCache);
     const base = await baseFolder(options.base, store, baseCache, recipe.quantization.useDoubleQuant);
     if (source && options.config !== undefined) await tellWhoseRank(source, recipe, options.config, display);
@@ -142,6 +140,26 @@ async function runFinetune(options: Options): Promise<number> {
     lock.release();
     display.close();
   }
+}
+
+/** Base, V1 and rows are never written to, whatever is named as a place to write. */
+async function checkPlaces({
+  base,
+  sourceModel,
+  trainData,
+  valData,
+  output,
+  baseCache,
+}: Options): Promise<void> {
+  const inputs = [
+    ...(base === undefined ? [] : [{ what: 'the base model', path: base }]),
+    ...(sourceModel === NONE ? [] : [{ what: 'the source model', path: sourceModel }]),
+    { what: 'the rows to train on', path: trainData },
+    ...(valData === undefined ? [] : [{ what: 'the rows to evaluate on', path: valData }]),
+  ];
+  await checkApart(output, inputs);
+  await checkLinks(output, inputs);
+  await checkCacheApart(baseCache, inputs, output);
 }
 
 const NOT_BEGUN = 'Stopped before training began; run the same command again to start.';

@@ -11,8 +11,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checkApart } from '../../../src/cli/apart.ts';
 import { writeDurably, type WriteFile } from '../../../src/cli/durable-files.ts';
-import { checkApart, FolderStore } from '../../../src/cli/folder-store.ts';
+import { FolderStore } from '../../../src/cli/folder-store.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
 import { textFile, type Files } from '../../../src/run/store.ts';
 
@@ -176,6 +177,8 @@ describe('an output that cannot be one', () => {
     expect(await refused(join(work, 'models'))).toContain(
       `the output holds the source model, ${source}, which`,
     );
+    symlinkSync(join(source, 'new'), join(work, 'dangling'));
+    expect(await refused(join(work, 'dangling'))).toContain('the output lies inside the source model');
     for (const apart of [`${source}2`, join(work, 'models/v2'), join(work, 'new')])
       await checkApart(apart, [{ what: 'the source model', path: source }]);
   });

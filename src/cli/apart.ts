@@ -1,0 +1,97 @@
+import { lstat, readdir, readlink, realpath } from 'node:fs/promises';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { UserError } from '../formats/user-error.ts';
+import { defaultCacheFolder } from './base-cache.ts';
+import { NONE } from './options.ts';
+
+/** A file or folder that is read, and never written to; `what` in words such as "the questions". */
+export interface Input {
+  what: string;
+  path: string;
+}
+
+/** Throws UserError where writing to `output` could change one of `inputs`. */
+export async function checkApart(
+  output: string,
+  inputs: readonly Input[],
+  option = '--output',
+  name = 'the output',
+): Promise<void> {
+  for (const input of inputs) {
+    const problem = await overlap(output, input);
+    if (problem !== undefined)
+      throw new UserError(
+        `${output}: ${name} ${problem}, which is never written to; choose another ${option}.`,
+      );
+  }
+}
+
+/** Throws UserError where the cache of bases, or what is kept beside it, could change an input or lies in the output. */
+export async function checkCacheApart(
+  cache: string,
+  inputs: readonly Input[],
+  output?: string,
+): Promise<void> {
+  if (cache !== NONE) {
+    await checkApart(cache, inputs, '--base-cache', 'the cache');
+    const problem =
+      output === undefined ? undefined : await overlap(cache, { what: 'the output', path: output });
+    if (problem !== undefined)
+      throw new UserError(`${cache}: the cache ${problem}; choose another --base-cache.`);
+  }
+  // Timings of kernels are kept there, wherever the bases are.
+  const kept = defaultCacheFolder();
+  const real = await realPath(kept);
+  for (const { what, path } of inputs)
+    if (isInside(`${real}${sep}`, await realPath(path)))
+      throw new UserError(
+        `${kept}: this folder for what is kept between runs lies inside ${what}, ${path}, which is never written to; set XDG_CACHE_HOME to another.`,
+      );
+}
+
+/** What a run puts into its output: files of these names, and folders. */
+const WRITTEN =
+  /^(?:logs|checkpoint-\d+|adapter_model\.safetensors|adapter_config\.json|README\.md|trainer_state\.json|training_config\.yaml|retune_state\.json)$/;
+
+/** Throws UserError where something in an output that a run would write is a link that leads to an input. */
+export async function checkLinks(output: string, inputs: readonly Input[]): Promise<void> {
+  const entries = await readdir(output, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (!entry.isSymbolicLink() || !WRITTEN.test(entry.name)) continue;
+    const link = join(output, entry.name);
+    for (const input of inputs) {
+      const problem = await overlap(link, input);
+      if (problem !== undefined)
+        throw new UserError(
+          `${link}: this link ${problem}, which is never written to; remove the link, or choose another --output.`,
+        );
+    }
+  }
+}
+
+/** How a path and an input lie to one another; undefined where they are apart. */
+async function overlap(output: string, { what, path }: Input): Promise<string | undefined> {
+  const [real, other] = [await realPath(output), await realPath(path)];
+  if (real === other) return `is also ${what}`;
+  if (isInside(real, other)) return `lies inside ${what}, ${path}`;
+  return isInside(other, real) ? `holds ${what}, ${path}` : undefined;
+}
+
+/** More links than that lead in a circle. */
+const MAX_LINKS = 40;
+
+/** The path without links, also where its end, or what a link leads to, does not exist yet. */
+export async function realPath(path: string, links = MAX_LINKS): Promise<string> {
+  const absolute = resolve(path);
+  try {
+    return await realpath(absolute);
+  } catch {
+    if (dirname(absolute) === absolute) return absolute;
+  }
+  const isLink = (await lstat(absolute).catch(() => undefined))?.isSymbolicLink() ?? false;
+  if (isLink && links > 0) return realPath(resolve(dirname(absolute), await readlink(absolute)), links - 1);
+  return join(await realPath(dirname(absolute), links), basename(absolute));
+}
+
+const isInside = (path: string, folder: string): boolean =>
+  path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
