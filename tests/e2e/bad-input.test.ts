@@ -547,7 +547,7 @@ describe('a machine', () => {
 
 describe('a command line', () => {
   it.each([
-    [[], 'retune: no command given, expected one of finetune, batch-test, plan, inspect, compare'],
+    [[], 'retune: no command given, expected one of finetune, batch-test, rows, plan, inspect, compare'],
     [['fly'], "retune: unknown command 'fly'; see retune --help."],
     [['--fly'], "retune: unknown option '--fly'; see retune --help."],
     [
