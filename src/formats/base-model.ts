@@ -4,6 +4,7 @@ import { type DecoderConfig, parseDecoderConfig } from './decoder-config.ts';
 import { denseTensors, linearModules } from './decoder-weights.ts';
 import { isRecord } from './fields.ts';
 import { readJson } from './json.ts';
+import { quote } from './quote.ts';
 import { type Nf4Source, readNf4Source } from './nf4-checkpoint.ts';
 import { showShape, type TensorInfo } from './safetensors.ts';
 import { UserError } from './user-error.ts';
@@ -50,7 +51,9 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
     folder,
     config,
     tensors,
-    eosIds: [...new Set([...eosIds(generation), ...eosIds(configJson)])],
+    eosIds: [
+      ...new Set([...eosIds(generation, generationFile?.name ?? ''), ...eosIds(configJson, configFile.name)]),
+    ],
     quantised: nf4.size > 0,
     nf4,
     weightFiles: files,
@@ -106,7 +109,11 @@ function checkDense(
   }
 }
 
-function eosIds(json: unknown): number[] {
-  const ids = isRecord(json) ? json['eos_token_id'] : undefined;
-  return [ids].flat().filter((id) => typeof id === 'number');
+function eosIds(json: unknown, file: string): number[] {
+  const ids = (isRecord(json) ? json['eos_token_id'] : undefined) ?? [];
+  const list = [ids].flat();
+  if (list.every((id): id is number => Number.isSafeInteger(id) && (id as number) >= 0)) return list;
+  throw new UserError(
+    `${file}: eos_token_id is ${quote(ids)}, expected a token id or a list of them; ${BASE_REMEDY}.`,
+  );
 }

@@ -6,7 +6,6 @@ import { retune } from '../support/cli.ts';
 import { casePath, type CaseName } from '../support/model-case.ts';
 import { spreadCuts } from './entry-cuts.ts';
 import { INPUT, textOf, type Files } from './format.ts';
-import { ROWS, TINY } from './formats/template.ts';
 
 let root: string;
 beforeAll(() => {
@@ -27,7 +26,6 @@ const COMMANDS: Readonly<Record<string, (folder: string, files: Files) => string
     '--config',
     join(folder, 'training_config.yaml'),
   ],
-  template: (folder) => ['rows', '--base', folder, '--train-data', join(folder, 'rows.jsonl')],
   rows: (folder, { case: name }) => [
     ...['rows', '--base', casePath(textOf(name!) as CaseName, 'base')],
     ...['--train-data', join(folder, 'train.jsonl')],
@@ -44,14 +42,11 @@ it(
   'thirty cut inputs are refused by the command line in the same sentence',
   { timeout: 120_000 },
   async () => {
-    const cuts = (await spreadCuts(Object.keys(COMMANDS), 3)).filter(({ refusal }) => refusal !== undefined);
+    const cuts = (await spreadCuts(Object.keys(COMMANDS), 4)).filter(({ refusal }) => refusal !== undefined);
     await inPairs(cuts, async ({ format, files, refusal }, i) => {
       const folder = join(root, String(i), INPUT);
       mkdirSync(folder, { recursive: true });
-      const also: Record<string, Uint8Array | string> =
-        format === 'template' ? { ...TINY, 'rows.jsonl': ROWS } : {};
-      for (const [name, bytes] of Object.entries({ ...also, ...files }))
-        writeFileSync(join(folder, name), bytes);
+      for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
       const { code, stderr } = await retune(COMMANDS[format]!(folder, files));
       expect([code, format, stderr.replaceAll(folder, INPUT)]).toEqual([2, format, `${refusal!}\n`]);
     });

@@ -3,7 +3,6 @@ import { WorkerPages } from '../support/worker-page.ts';
 import { fixtures } from './fixtures.ts';
 import { spreadCuts } from './entry-cuts.ts';
 import { INPUT, textOf, type Files } from './format.ts';
-import { ROWS, TINY } from './formats/template.ts';
 
 let pages: WorkerPages;
 beforeAll(async () => {
@@ -11,17 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => pages.close());
 
-const FORMATS = [
-  'config',
-  'index.json',
-  'tokenizer',
-  'adapter_config',
-  'recipe',
-  'template',
-  'rows',
-  'questions',
-  'zip',
-];
+const FORMATS = ['config', 'index.json', 'tokenizer', 'adapter_config', 'recipe', 'rows', 'questions', 'zip'];
 
 /** One question to the engine in the page; files travel as base64. */
 interface Case {
@@ -46,13 +35,6 @@ function caseOf(format: string, files: Files): Case {
       return { ...call, call: 'base', files: base64({ ...batch2, ...files }) };
     case 'adapter_config':
       return { ...call, call: 'adapter', base: base64(fixtures(`cases/${textOf(files['case']!)}/base`)) };
-    case 'template':
-      return {
-        ...call,
-        call: 'rows',
-        base: base64({ ...TINY, ...files }),
-        files: base64({ 'rows.jsonl': ROWS }),
-      };
     case 'rows':
       return {
         call: 'rows',

@@ -71,6 +71,18 @@ describe('a base folder', () => {
     expect((await openBaseModel(bare)).eosIds).toEqual([]);
   });
 
+  test.each(['1.5', '-1', '"7"', '[9, null]', '{"id": 7}'])(
+    'a stop id that is none is refused: %s',
+    async (id) => {
+      const folder = await changed((files) => {
+        files['generation_config.json'] = `{"eos_token_id": ${id}}`;
+      });
+      await expect(openBaseModel(folder)).rejects.toThrow(
+        `generation_config.json: eos_token_id is ${JSON.stringify(JSON.parse(id))}, expected a token id or a list of them; `,
+      );
+    },
+  );
+
   test('that is still being downloaded, or whose weights are empty, is told as such', async () => {
     const download = await changed((files) => {
       delete files['model.safetensors'];
