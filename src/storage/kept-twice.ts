@@ -13,7 +13,7 @@ const LOCK = 'retune-storage';
  * what comes after, or takes the whole store for damaged and starts an empty one
  * (https://github.com/google/leveldb/issues/1287). So each copy gets a new log before the first transaction, one after
  * the other: a kill leaves unfinished only what is being written, and the other copy is whole. A first copy that has
- * fallen behind is put right before anything is read, a second one before the first transaction.
+ * fallen behind is put right before anything is read, a second one before the next transaction.
  *
  * Where there is no second home, or no room for it, the store does with the first alone.
  */
@@ -41,7 +41,7 @@ export function openKeptTwice(name = 'retune', home: SecondHome = bucketHome(nam
   });
 
   const write = async <T>(work: (objects: IDBObjectStore) => PromiseLike<T> | T): Promise<T> => {
-    if (!ready) await makeReady();
+    if (!ready || (await isBehind())) await makeReady();
     const transaction = (await transactionOf(first)) + 1;
     const numbered: typeof work = (objects) => {
       objects.put(transaction, TRANSACTION);
@@ -55,6 +55,12 @@ export function openKeptTwice(name = 'retune', home: SecondHome = bucketHome(nam
     });
     await (await second())?.('readwrite', numbered).catch(giveUp);
     return done;
+  };
+  /** Another tab or worker may have ended between its two transactions. */
+  const isBehind = async (): Promise<boolean> => {
+    const copy = await second();
+    if (!copy) return false;
+    return (await transactionOf(copy).catch(() => undefined)) !== (await transactionOf(first));
   };
   const makeReady = async (): Promise<void> => {
     await beginLog(first).catch((error: unknown) => {

@@ -10,16 +10,14 @@ import { KeptInputs } from '../storage/kept-inputs.ts';
 import { RunRecords } from '../storage/run-records.ts';
 import { TestRecords } from '../storage/test-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
+import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
 import { Chat } from './chat.ts';
-import { checkpointFiles, runFiles, writeInto, zipped } from './export.ts';
 import { RunFiles } from './inputs.ts';
 import { KeptAdapters } from './kept-adapters.ts';
-import { inspectAdapter, inspectBase, inspectRows, readRecipe } from './inspect.ts';
-import { estimate, plan } from './plan.ts';
-import type { DeviceFacts, EngineApi } from './protocol.ts';
-import { keepArchive, readArchive } from './read-archive.ts';
-import { archiveRun } from './run-archive.ts';
+import { estimate } from './plan.ts';
+import type { DeviceFacts } from './protocol.ts';
+import { keepArchive } from './read-archive.ts';
 import { RunBook } from './run-book.ts';
 import { Runs } from './runs.ts';
 import {
@@ -34,6 +32,7 @@ import {
 import { TestSources } from './test-inputs.ts';
 import { Tests } from './tests.ts';
 import { testsApi } from './tests-api.ts';
+import type { KeeperApi } from './worker-apis.ts';
 
 const store = openKeptTwice();
 const records = new RunRecords(store);
@@ -54,8 +53,6 @@ const shelves = [
 ];
 const chat = new Chat(runs, files);
 
-let facts: Promise<DeviceFacts> | undefined;
-
 async function deviceFacts(): Promise<DeviceFacts> {
   checkWebGpu();
   const gpu = await requestGpu();
@@ -71,31 +68,21 @@ async function deviceFacts(): Promise<DeviceFacts> {
   };
 }
 
-const api: EngineApi = {
+const api: KeeperApi = {
+  ping: async () => undefined,
   ...testsApi(tests, () => chat.close()),
-  device: () => answer(() => (facts = deviceFacts())),
+  device: () => answer(deviceFacts),
   setDevice: async (settings) => void (runs.device = settings),
 
-  inspectBase: (base) => answer(() => inspectBase(base)),
-  inspectAdapter: (base, adapter) => answer(async () => inspectAdapter(base, await kept.resolved(adapter))),
-  inspectRows: (base, rows, options) => answer(() => inspectRows(base, rows, options)),
-  parseRecipe: (file) => answer(() => readRecipe(file)),
   recipeYaml: async (recipe) => recipeToYaml(recipe),
   defaultRecipe: async () => defaultRecipe(),
-  plan: (inputs) =>
-    answer(async () => {
-      // Where there is no device the page says so by itself.
-      const unknown = { software: true, bindingBytes: Infinity };
-      const { software, bindingBytes } = await (facts ??= deviceFacts()).catch(() => unknown);
-      return plan(await kept.inputs(inputs), { budget: runs.device.memory, software, bindingBytes });
-    }),
-  estimate: (inputs, onEvent) =>
+  estimate: (inputs, onEvent, signal) =>
     answer(async () => {
       runs.checkIdle();
       await chat.close();
       const { memory, precision } = runs.device;
       const options = { baseCache, tuning: browserTuning(store), memory, precision };
-      return estimate(await kept.inputs(inputs), onEvent, options);
+      return estimate(await kept.inputs(inputs), onEvent, options, signal);
     }),
 
   start: (inputs, onEvent) =>
@@ -118,29 +105,13 @@ const api: EngineApi = {
 
   runs: () => runs.list(),
   deleteRun: (id) => answer(() => runs.delete(id)),
-  exportRun: (id, checkpoints) =>
-    answer(async () => {
-      const record = await runs.record(id);
-      return zipped(await runFiles(runs.storeOf(record), checkpoints), new Date(record.created));
-    }),
-  exportCheckpoint: (id, step) =>
-    answer(async () => {
-      const record = await runs.record(id);
-      return zipped(await checkpointFiles(runs.storeOf(record), step), new Date(record.created));
-    }),
-  exportRunInto: (id, checkpoints, folder) =>
-    answer(async () => {
-      const record = await runs.record(id);
-      return writeInto(folder, await runFiles(runs.storeOf(record), checkpoints));
-    }),
 
   runNotes: () => book.notes(),
   renameRun: (id, name) => answer(() => book.rename(id, name)),
   annotateRun: (id, note) => answer(() => book.annotate(id, note)),
   family: () => book.family(),
   continueFrom: (id) => answer(() => book.continueFrom(id)),
-  archiveRun: (id) => answer(() => archiveRun(runs, id)),
-  importRun: (file) => answer(async () => keepArchive(records, await readArchive(records, file))),
+  keepArchive: (archive) => answer(() => keepArchive(records, archive)),
 
   storage: () => storageAccount(shelves),
   deleteStored: (key) => answer(() => deleteStored(shelves, key)),
@@ -150,4 +121,5 @@ const api: EngineApi = {
   stopChat: async () => chat.stop(),
 };
 
+transferSignals();
 expose(api);

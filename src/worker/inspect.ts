@@ -1,9 +1,11 @@
 import { readAdapter } from '../formats/adapter.ts';
 import { openBaseModel, type BaseModel } from '../formats/base-model.ts';
+import { readAll } from '../formats/byte-source.ts';
 import { denseTensors, linearModules, PROJECTIONS } from '../formats/decoder-weights.ts';
 import { parseRecipe, type ParsedRecipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
+import { parseQuestions } from '../generate/questions.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { encodeRows, renderRow } from '../text/rows.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
@@ -16,6 +18,8 @@ import type {
   RowsFacts,
   RowsOptions,
 } from './protocol.ts';
+import type { QuestionsFacts } from './test-protocol.ts';
+import { watchedFolder, watchedSource } from './watch.ts';
 
 /** Rows that a preview shows. */
 const PREVIEW = 20;
@@ -23,8 +27,8 @@ const PREVIEW = 20;
 const product = (shape: readonly number[]): number => shape.reduce((all, n) => all * n, 1);
 
 /** Reads headers, configuration and tokenizer. Throws UserError. */
-export async function inspectBase(base: ChosenFolder): Promise<BaseFacts> {
-  const model = await openBaseModel(folderOf(base));
+export async function inspectBase(base: ChosenFolder, signal?: AbortSignal): Promise<BaseFacts> {
+  const model = await openBaseModel(watchedFolder(folderOf(base), { signal }));
   await tokenizerOf(base);
   const { config, weightFiles } = model;
   const linear = linearModules(config).map(({ shape }) => product(shape));
@@ -45,9 +49,13 @@ function dtypeOf({ quantised, tensors, config }: BaseModel): string {
 }
 
 /** Reads an adapter whole and fits it to the base. Throws UserError. */
-export async function inspectAdapter(base: ChosenFolder, adapter: ChosenFolder): Promise<AdapterFacts> {
-  const model = await openBaseModel(folderOf(base));
-  const { config, weights } = await readAdapter(folderOf(adapter), model.config);
+export async function inspectAdapter(
+  base: ChosenFolder,
+  adapter: ChosenFolder,
+  signal?: AbortSignal,
+): Promise<AdapterFacts> {
+  const model = await openBaseModel(watchedFolder(folderOf(base), { signal }));
+  const { config, weights } = await readAdapter(watchedFolder(folderOf(adapter), { signal }), model.config);
   const adapted = new Set(weights.map(({ module }) => module.projection));
   return {
     name: adapter.name,
@@ -65,9 +73,14 @@ export async function inspectRows(
   base: ChosenFolder,
   rows: ChosenFile,
   options: RowsOptions,
+  signal?: AbortSignal,
 ): Promise<RowsFacts> {
   const tokenizer = await tokenizerOf(base);
-  const encoded = await encodeRows(sourceOf(rows), tokenizer, options);
+  const onProgress = () => signal?.throwIfAborted();
+  const encoded = await encodeRows(watchedSource(sourceOf(rows), { signal }), tokenizer, {
+    ...options,
+    onProgress,
+  });
   return {
     name: rows.file.name,
     format: encoded.format,
@@ -83,10 +96,24 @@ export async function inspectRows(
 }
 
 /** Reads training_config.yaml. Throws UserError naming the key or line. */
-export async function readRecipe(file: File): Promise<ParsedRecipe> {
-  const text = decodeUtf8(new Uint8Array(await file.arrayBuffer()));
+export async function readRecipe(file: File, signal?: AbortSignal): Promise<ParsedRecipe> {
+  const text = decodeUtf8(await readAll(watchedSource(sourceOf({ file }), { signal })));
   if (text === undefined) throw new UserError(`${file.name}: not valid UTF-8; save it as UTF-8.`);
   return parseRecipe(text, file.name);
+}
+
+/** Throws UserError naming what is wrong with the file. */
+export async function inspectQuestions(file: ChosenFile, signal?: AbortSignal): Promise<QuestionsFacts> {
+  const questions = await parseQuestions(watchedSource(sourceOf(file), { signal }));
+  const named = (key: 'topic' | 'difficulty') =>
+    [...new Set(questions.map((question) => question[key]))].filter((name) => name !== '');
+  return {
+    name: file.file.name,
+    questions: questions.length,
+    withExpected: questions.filter(({ answer }) => answer.trim() !== '').length,
+    topics: named('topic'),
+    difficulties: named('difficulty'),
+  };
 }
 
 let latest: { files: string; tokenizer: Promise<TextTokenizer> } | undefined;

@@ -14,16 +14,11 @@ import { storageEstimate } from '../storage/quota.ts';
 import { stateAllocations } from '../train/optimizer-state.ts';
 import { dueAfter } from '../train/cadence.ts';
 import { runInputs } from './files.ts';
-import type { ChosenInputs, PlanFacts, TimeEstimate } from './protocol.ts';
+import type { ChosenInputs, PlanDevice, PlanFacts, TimeEstimate } from './protocol.ts';
+import { given, watchedInputs } from './watch.ts';
 
-/** What a plan needs to know of a device. */
-interface PlanDevice {
-  /** Bytes that a run may take, where somebody told. */
-  budget: number | undefined;
-  software: boolean;
-  /** The most that it binds at once. */
-  bindingBytes: number;
-}
+/** Where there is no device the page says so by itself. */
+const UNKNOWN: PlanDevice = { budget: undefined, software: true, bindingBytes: Infinity };
 
 /**
  * What a run of these inputs will take of a device. Throws UserError where an
@@ -31,9 +26,12 @@ interface PlanDevice {
  */
 export async function plan(
   inputs: ChosenInputs,
-  { budget, software, bindingBytes }: PlanDevice,
+  { budget, software, bindingBytes }: PlanDevice = UNKNOWN,
+  signal?: AbortSignal,
 ): Promise<PlanFacts> {
-  const prepared = await prepare(runInputs(inputs), () => undefined);
+  const prepared = await prepare(watchedInputs(runInputs(inputs), { signal }), () =>
+    signal?.throwIfAborted(),
+  );
   const asked = passInputOf(prepared);
   const input = budget === undefined ? passInput(asked) : sizedInput(asked, budget, bindingBytes);
   // What is free is measured at the start only.
@@ -50,11 +48,12 @@ export async function plan(
   };
 }
 
-/** Measures how long a run of these inputs takes on this device. Throws UserError. */
+/** Measures how long a run of these inputs takes on this device. Throws UserError, or the reason of `signal`. */
 export async function estimate(
   inputs: ChosenInputs,
   onEvent: (event: RunEvent) => void,
   options: WarmUpOptions,
+  signal?: AbortSignal,
 ): Promise<TimeEstimate> {
   const gpu = await requestGpu();
   if (!gpu) throw new UserError(NO_ADAPTER);
@@ -62,10 +61,15 @@ export async function estimate(
     throw new UserError(`${gpu.name} was lost (${message || reason}); try again.`);
   });
   try {
-    return await Promise.race([
-      warmUp(runInputs(inputs), () => Promise.resolve(gpu), onEvent, options),
-      lost,
-    ]);
+    const measuring = warmUp(
+      watchedInputs(runInputs(inputs), { signal }),
+      () => Promise.resolve(gpu),
+      onEvent,
+      options,
+    );
+    // Without its device it fails, once nobody waits for it.
+    measuring.catch(() => undefined);
+    return await Promise.race([measuring, lost, ...(signal ? [given(signal)] : [])]);
   } finally {
     gpu.close();
   }

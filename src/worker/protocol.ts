@@ -7,6 +7,7 @@ import type { InputHandles } from '../storage/run-records.ts';
 import type { RowsUse } from '../text/rows.ts';
 import type { Answer } from './answer.ts';
 import type { TestApi } from './test-protocol.ts';
+import type { OnProgress } from './watch.ts';
 
 export type { Answer } from './answer.ts';
 export type { ChosenFile, ChosenFolder } from '../platform/chosen-files.ts';
@@ -161,22 +162,48 @@ export interface RowsOptions {
   use: RowsUse;
 }
 
-/** What the page asks of the engine's worker; types only, so that both sides can import it. */
+/** What a plan needs to know of a device. */
+export interface PlanDevice {
+  /** Bytes that a run may take, where somebody told. */
+  budget: number | undefined;
+  software: boolean;
+  /** The most that it binds at once. */
+  bindingBytes: number;
+}
+
+/**
+ * What the page asks of the engine; types only, so that both sides can import it. A call that takes a signal ends
+ * once that is given, whatever it is stuck in: where the signal's reason is a UserError, with that as its answer.
+ */
 export interface EngineApi extends TestApi {
   device(): Promise<Answer<DeviceFacts>>;
   setDevice(settings: DeviceSettings): Promise<void>;
 
-  inspectBase(base: ChosenFolder): Promise<Answer<BaseFacts>>;
-  inspectAdapter(base: ChosenFolder, adapter: ChosenFolder): Promise<Answer<AdapterFacts>>;
-  inspectRows(base: ChosenFolder, rows: ChosenFile, options: RowsOptions): Promise<Answer<RowsFacts>>;
-  parseRecipe(file: File): Promise<Answer<ParsedRecipe>>;
+  inspectBase(base: ChosenFolder, signal?: AbortSignal): Promise<Answer<BaseFacts>>;
+  inspectAdapter(
+    base: ChosenFolder,
+    adapter: ChosenFolder,
+    signal?: AbortSignal,
+  ): Promise<Answer<AdapterFacts>>;
+  inspectRows(
+    base: ChosenFolder,
+    rows: ChosenFile,
+    options: RowsOptions,
+    signal?: AbortSignal,
+  ): Promise<Answer<RowsFacts>>;
+  parseRecipe(file: File, signal?: AbortSignal): Promise<Answer<ParsedRecipe>>;
   recipeYaml(recipe: Recipe): Promise<string>;
   defaultRecipe(): Promise<Recipe>;
-  plan(inputs: ChosenInputs): Promise<Answer<PlanFacts>>;
+  /** What a run will take of the device that is known; without one, of any. */
+  plan(inputs: ChosenInputs, device?: PlanDevice, signal?: AbortSignal): Promise<Answer<PlanFacts>>;
   /** Loads the base and trains on one pass, for its speed; `onEvent` hears the phases. */
-  estimate(inputs: ChosenInputs, onEvent: (event: RunEvent) => void): Promise<Answer<TimeEstimate>>;
+  estimate(
+    inputs: ChosenInputs,
+    onEvent: (event: RunEvent) => void,
+    signal?: AbortSignal,
+  ): Promise<Answer<TimeEstimate>>;
 
-  /** Starts a new run and resolves when it ends; `onEvent` is a Comlink proxy. */
+  /** Starts a new run and resolves when it ends. */
   start(
     inputs: ChosenInputs,
     onEvent: (event: RunEvent) => void,
@@ -195,6 +222,11 @@ export interface EngineApi extends TestApi {
   stop(): Promise<void>;
   checkpointNow(): Promise<void>;
 
+  /** Whether the engine hears the page: it does not while it is stuck in some file. */
+  hears(): Promise<boolean>;
+  /** Ends the engine with all that it does, which is answered with `message`, and starts another. */
+  restart(message: string): void;
+
   /** The run that another tab of this browser trains, or the test that it runs. */
   elsewhere(): Promise<Elsewhere | undefined>;
   /** Resolves once no other tab does either. */
@@ -203,13 +235,25 @@ export interface EngineApi extends TestApi {
   runs(): Promise<RunRecord[]>;
   deleteRun(id: string): Promise<Answer<undefined>>;
   /** The result, and the checkpoints if wanted, as a zip. */
-  exportRun(id: string, checkpoints: boolean): Promise<Answer<Blob>>;
-  exportCheckpoint(id: string, step: number): Promise<Answer<Blob>>;
+  exportRun(
+    id: string,
+    checkpoints: boolean,
+    onProgress?: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<Answer<Blob>>;
+  exportCheckpoint(
+    id: string,
+    step: number,
+    onProgress?: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<Answer<Blob>>;
   /** The same files straight into a folder that may be written to. */
   exportRunInto(
     id: string,
     checkpoints: boolean,
     folder: FileSystemDirectoryHandle,
+    onProgress?: OnProgress,
+    signal?: AbortSignal,
   ): Promise<Answer<undefined>>;
 
   /** Streams an answer; resolves to the whole text. */

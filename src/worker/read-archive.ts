@@ -73,22 +73,13 @@ function checkPath(
     throw broken(`it holds ${quote(path)}, which is no file of a run`);
 }
 
-/**
- * Puts the run in the browser, whole or not at all. Throws UserError where there is no room for it, and the reason of
- * `signal` once that is given.
- */
+/** Puts the run in the browser, whole or not at all. Throws UserError where there is no room for it. */
 export async function keepArchive(
   records: RunRecords,
   { file, record, files }: ReadArchive,
-  signal?: AbortSignal,
 ): Promise<{ id: string; name: string }> {
   await checkNew(records, file, record);
-  signal?.throwIfAborted();
   await records.restore(record, files);
-  if (signal?.aborted) {
-    await records.delete(record.id);
-    throw signal.reason;
-  }
   return { id: record.id, name: record.name };
 }
 

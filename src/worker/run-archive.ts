@@ -8,13 +8,13 @@ import type { StoredRun } from '../storage/run-records.ts';
 import { LIMITS, RECORD } from './archive-layout.ts';
 import { MAX_LOG_ENTRIES, MAX_NAME, MAX_NOTE, type ArchivedRun } from './archived-run.ts';
 import { zipped, type ExportFile } from './export.ts';
-import type { Runs } from './runs.ts';
+import type { KeptRuns } from './kept-runs.ts';
 import type { Following } from './watch.ts';
 
 const REMEDY = 'go on without this run';
 
 /** The whole run as a zip: its record, result, logs and checkpoints. Throws UserError where that is too much for one. */
-export async function archiveRun(runs: Runs, id: string, following?: Following): Promise<Blob> {
+export async function archiveRun(runs: KeptRuns, id: string, following?: Following): Promise<Blob> {
   const record = await runs.record(id);
   const notHere = { handles: undefined, imported: undefined, restarts: undefined };
   const about = { ...record, ...notHere, recipe: recipeToYaml(record.recipe) } satisfies ArchivedRun;

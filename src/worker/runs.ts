@@ -6,11 +6,11 @@ import type { RunEvent } from '../run/events.ts';
 import type { FinetuneResult } from '../run/call.ts';
 import { finetune } from '../run/finetune.ts';
 import { adapterHash, type RunIdentity } from '../run/identity.ts';
-import { BrowserRunStore } from '../storage/browser-run-store.ts';
 import { UNREAD, type RunRecords, type StoredRun } from '../storage/run-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
 import { handlesOf, runInputs } from './files.ts';
 import type { RunFiles } from './inputs.ts';
+import { KeptRuns } from './kept-runs.ts';
 import type {
   ChosenInputs,
   DeviceSettings,
@@ -36,17 +36,14 @@ export interface Active extends Elsewhere {
 }
 
 /** The runs of this browser: at most one of them trains. */
-export class Runs {
-  readonly records: RunRecords;
+export class Runs extends KeptRuns {
   device: DeviceSettings = { memory: undefined, leaveRoom: false, precision: 'auto' };
-  readonly #store: UseStore;
   readonly #files: RunFiles;
   #active: Active | undefined;
 
   constructor(store: UseStore, records: RunRecords, files: RunFiles) {
-    this.#store = store;
+    super(store, records);
     this.#files = files;
-    this.records = records;
   }
 
   /** Throws UserError where a run needs the device. */
@@ -64,7 +61,7 @@ export class Runs {
   /** The run that another tab of this browser trains, or the test that it runs. */
   async elsewhere(): Promise<Elsewhere | undefined> {
     if (this.#active || !(await trainsElsewhere())) return undefined;
-    return get<Elsewhere>(ACTIVE, this.#store);
+    return get<Elsewhere>(ACTIVE, this.store);
   }
 
   /** Starts a new run and resolves when it ends. Throws UserError. */
@@ -129,25 +126,11 @@ export class Runs {
 
   /** Throws UserError for a run that is training, in this tab or another. */
   async delete(id: string): Promise<undefined> {
-    const training = (await runLockHeld()) ? await get<NamedRun>(ACTIVE, this.#store) : undefined;
+    const training = (await runLockHeld()) ? await get<NamedRun>(ACTIVE, this.store) : undefined;
     if (training?.id === id)
       throw new UserError(`${training.name}: this run is training; stop it, then delete it.`);
     await this.#files.forget(id);
     await this.records.delete(id);
-  }
-
-  /** Throws UserError where there is no such run. */
-  async record(id: string): Promise<StoredRun> {
-    const record = await this.records.get(id);
-    if (!record)
-      throw new UserError(
-        'This run is not in the browser any more: it was deleted, or the site data was cleared.',
-      );
-    return record;
-  }
-
-  storeOf({ id, name }: Pick<StoredRun, 'id' | 'name'>): BrowserRunStore {
-    return new BrowserRunStore(this.#store, id, name);
   }
 
   /** Does `work` while nothing else trains or tests, in this tab or another. Throws UserError where something does. */
@@ -160,11 +143,11 @@ export class Runs {
     this.#active = { ...who, control };
     try {
       const done = await withRunLock(async () => {
-        await set(ACTIVE, who, this.#store);
+        await set(ACTIVE, who, this.store);
         return work(control);
       });
       if (done) return done.value;
-      const other = await get<Elsewhere>(ACTIVE, this.#store);
+      const other = await get<Elsewhere>(ACTIVE, this.store);
       throw new UserError(
         `Another tab of this browser is ${other?.doing ?? 'training'} ${other?.name ?? 'a run'}; go to that tab, or stop the ${other?.doing === 'testing' ? 'test' : 'run'} there first.`,
       );
@@ -213,7 +196,7 @@ export class Runs {
             baseCache: this.#files.cache,
             resume: 'exact',
             startedBefore: journal !== undefined && journal.record.identity.base !== UNREAD,
-            tuning: browserTuning(this.#store),
+            tuning: browserTuning(this.store),
             memory: this.device.memory,
             leaveRoom: this.device.leaveRoom,
             precision,

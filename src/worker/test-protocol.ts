@@ -10,6 +10,7 @@ import type { FamilyMember } from '../run/lineage.ts';
 import type { EvalLoss } from '../run/test-loss.ts';
 import type { ChosenFile, ChosenFolder } from '../platform/chosen-files.ts';
 import type { Answer } from './answer.ts';
+import type { OnProgress } from './watch.ts';
 
 export type { EvalLoss } from '../run/test-loss.ts';
 export type { FamilyMember } from '../run/lineage.ts';
@@ -233,8 +234,8 @@ export interface StorageAccount {
 /** Testing and lineage; the engine's worker answers these beside the rest of EngineApi. */
 export interface TestApi {
   /** Reads a questions file; the sentence says what is wrong with it. */
-  inspectQuestions(file: ChosenFile): Promise<Answer<QuestionsFacts>>;
-  /** Starts a test and resolves when it ends; `onEvent` is a Comlink proxy and hears 'created' first. */
+  inspectQuestions(file: ChosenFile, signal?: AbortSignal): Promise<Answer<QuestionsFacts>>;
+  /** Starts a test and resolves when it ends; `onEvent` hears 'created' first. */
   startTest(inputs: TestInputs, onEvent: (event: TestEvent) => void): Promise<Answer<TestOutcome>>;
   /** Answers what is left; `files` where the browser kept no handles. */
   resumeTest(
@@ -270,9 +271,13 @@ export interface TestApi {
    */
   continueFrom(id: string): Promise<Answer<{ source: ChosenFolder; base: ChosenFolder | undefined }>>;
   /** The whole run as a zip that importRun takes. */
-  archiveRun(id: string): Promise<Answer<Blob>>;
-  /** Takes a run out of such a zip after checking its hashes. */
-  importRun(file: File): Promise<Answer<{ id: string; name: string }>>;
+  archiveRun(id: string, onProgress?: OnProgress, signal?: AbortSignal): Promise<Answer<Blob>>;
+  /** Takes a run out of such a zip after checking its hashes; cancelled, it leaves nothing. */
+  importRun(
+    file: File,
+    onProgress?: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<Answer<{ id: string; name: string }>>;
 
   storage(): Promise<StorageAccount>;
   /** Deletes one item of the account. */

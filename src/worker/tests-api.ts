@@ -1,14 +1,10 @@
 import { UserError } from '../formats/user-error.ts';
-import { parseQuestions } from '../generate/questions.ts';
 import { answer } from './answer.ts';
-import { sourceOf } from './files.ts';
-import type { ChosenFile } from './protocol.ts';
-import type { QuestionsFacts, TestApi, TestDetail, Vote } from './test-protocol.ts';
+import type { TestApi, TestDetail, Vote } from './test-protocol.ts';
 import { testComparison, testCsv, testDetail, testRecord, versionFile } from './test-results.ts';
 import type { Tests } from './tests.ts';
 
 type Answered =
-  | 'inspectQuestions'
   | 'startTest'
   | 'resumeTest'
   | 'stopTest'
@@ -31,7 +27,6 @@ export function testsApi(tests: Tests, free: () => Promise<void>): Pick<TestApi,
     votes: await records.votes(id),
   });
   return {
-    inspectQuestions: (file) => answer(() => inspectQuestions(file)),
     startTest: (inputs, onEvent) =>
       answer(async () => {
         await free();
@@ -86,18 +81,4 @@ export function testsApi(tests: Tests, free: () => Promise<void>): Pick<TestApi,
 function withVote(votes: Readonly<Record<number, Vote>>, question: number, vote: Vote | undefined) {
   const others = Object.entries(votes).filter(([other]) => Number(other) !== question);
   return Object.fromEntries(vote === undefined ? others : [...others, [question, vote]]);
-}
-
-/** Throws UserError naming what is wrong with the file. */
-async function inspectQuestions(file: ChosenFile): Promise<QuestionsFacts> {
-  const questions = await parseQuestions(sourceOf(file));
-  const named = (key: 'topic' | 'difficulty') =>
-    [...new Set(questions.map((question) => question[key]))].filter((name) => name !== '');
-  return {
-    name: file.file.name,
-    questions: questions.length,
-    withExpected: questions.filter(({ answer }) => answer.trim() !== '').length,
-    topics: named('topic'),
-    difficulties: named('difficulty'),
-  };
 }

@@ -1,4 +1,5 @@
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import type { RunInputs } from '../run/prepare.ts';
 
 /** Bytes that are read at once. */
 const CHUNK = 4 * 2 ** 20;
@@ -11,11 +12,13 @@ export interface Watch {
   onBytes?: ((bytes: number) => void) | undefined;
 }
 
+/** Hears how many bytes are done, of all. */
+export type OnProgress = (done: number, total: number) => void;
+
 /** The same for work whose bytes are known. */
 export interface Following {
   signal?: AbortSignal | undefined;
-  /** Bytes that are done, of all. */
-  onProgress?: ((done: number, total: number) => void) | undefined;
+  onProgress?: OnProgress | undefined;
 }
 
 /** Watches work of `total` bytes. */
@@ -60,4 +63,27 @@ export function watchedFolder(folder: Folder, watch: Watch): Folder {
       return source && watchedSource(source, watch);
     },
   };
+}
+
+/** The same files of a run, the reading of which can be watched and ended. */
+export function watchedInputs(
+  { base, source, train, validation, ...rest }: RunInputs,
+  watch: Watch,
+): RunInputs {
+  return {
+    ...rest,
+    base: watchedFolder(base, watch),
+    source: source && watchedFolder(source, watch),
+    train: watchedSource(train, watch),
+    validation: validation && watchedSource(validation, watch),
+  };
+}
+
+/** Rejects with the signal's reason once it is given. */
+export function given(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const give = () => reject(signal.reason as Error);
+    if (signal.aborted) give();
+    else signal.addEventListener('abort', give, { once: true });
+  });
 }

@@ -162,6 +162,29 @@ it.each([
   await context.close();
 });
 
+it('brings a second copy up to date that another tab or worker has left behind', async () => {
+  const [context, page] = await emptyPage();
+  await page.evaluate(async () => {
+    const { openDatabase, openKeptTwice, replace } = window.bench.storage;
+    const store = openKeptTwice();
+    await replace(store, [], [['a', 1]]);
+    // What was ended between its two transactions has done the first.
+    await replace(
+      openDatabase('retune'),
+      [],
+      [
+        ['b', 2],
+        ['transaction', 2],
+      ],
+    );
+    await replace(store, [], [['c', 3]]);
+  });
+  const second = await held(page, 'second');
+  expect(second).toEqual({ a: 1, b: 2, c: 3, transaction: 3 });
+  expect(second).toEqual(await held(page, 'first'));
+  await context.close();
+});
+
 it('keeps one copy of everything where two have no room', async () => {
   const [context, page] = await emptyPage();
   const session = await context.newCDPSession(page);

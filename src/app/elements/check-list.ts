@@ -7,6 +7,8 @@ export interface Check {
   state: 'good' | 'bad' | 'warn' | 'todo' | 'busy';
   title: string;
   detail?: string | undefined;
+  /** Under this name it can be cancelled. */
+  cancel?: string | undefined;
 }
 
 const MARKS = { good: '✓', bad: '✕', warn: '!', todo: '', busy: '…' } as const;
@@ -18,7 +20,7 @@ const WORDS = {
   busy: 'being checked',
 } as const;
 
-/** What must be in order before a run can start, and whether it is. */
+/** What must be in order before a run can start, and whether it is; fires `cancelled` with a check's name as its detail. */
 @customElement('check-list')
 export class CheckList extends LitElement {
   @property({ attribute: false }) checks: readonly Check[] = [];
@@ -78,12 +80,23 @@ export class CheckList extends LitElement {
   override render() {
     return html`<ul>
       ${this.checks.map(
-        ({ state, title, detail }) =>
+        ({ state, title, detail, cancel }) =>
           html`<li class=${state}>
             <span class="mark" role="img" aria-label=${WORDS[state]}>${MARKS[state]}</span>
             <div>
               <span class="title">${title}</span>
               ${detail ? html`<p class="detail">${safeText(detail)}</p>` : nothing}
+              ${
+                cancel
+                  ? html`<button
+                      type="button"
+                      class="link"
+                      @click=${() => this.dispatchEvent(new CustomEvent('cancelled', { detail: cancel }))}
+                    >
+                      Cancel<span class="only-heard"> ${title}</span>
+                    </button>`
+                  : nothing
+              }
             </div>
           </li>`,
       )}

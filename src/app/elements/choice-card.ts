@@ -17,7 +17,7 @@ export type Fact = readonly [name: string, value: string];
 
 /**
  * One thing to choose, by picker, by dropping or by file input. Fires `chosen` with a ChosenFolder or ChosenFile as
- * its detail, and `cleared`.
+ * its detail, `cleared`, and `cancelled` while it is read.
  */
 @customElement('choice-card')
 export class ChoiceCard extends LitElement {
@@ -81,13 +81,7 @@ export class ChoiceCard extends LitElement {
             : ${heading}</span
           >
         </button>
-        ${
-          chosenName && !locked && !this.fixed
-            ? html`<button type="button" class="link" @click=${this.#clear}>
-                Remove<span class="only-heard"> ${heading}</span>
-              </button>`
-            : html`<span class="soft small">${locked ? '' : 'or drop it'}</span>`
-        }
+        ${this.#second()}
       </footer>
       <input
         type="file"
@@ -100,6 +94,18 @@ export class ChoiceCard extends LitElement {
         @change=${this.#fromInput}
       />
     </section>`;
+  }
+
+  /** Beside the button that chooses. */
+  #second() {
+    const { heading, chosenName, locked } = this;
+    const link = (act: string, click: () => void) =>
+      html`<button type="button" class="link" @click=${click}>
+        ${act}<span class="only-heard"> ${heading}</span>
+      </button>`;
+    if (this.reading) return link('Cancel', () => this.dispatchEvent(new CustomEvent('cancelled')));
+    if (chosenName && !locked && !this.fixed) return link('Remove', () => this.#clear());
+    return html`<span class="soft small">${locked ? '' : 'or drop it'}</span>`;
   }
 
   #report(problem: string) {

@@ -92,6 +92,8 @@ export interface AppState {
   /** No V1: a new adapter is made from the recipe. */
   fresh: boolean;
   recipe?: Recipe | undefined;
+  /** Name of a recipe that is being read. */
+  readingRecipe?: string | undefined;
   /** Where the recipe came from, and what was not understood in it. */
   recipeFile:
     { name: string; warnings: readonly string[]; reading?: RecipeReading } | { sentence: string } | undefined;
@@ -117,6 +119,8 @@ export interface AppState {
   offlineReady: boolean;
   /** Why something that was asked for was not done. */
   refusal?: string | undefined;
+  /** The engine does not hear what it is told. */
+  deaf: boolean;
   /** A bug, in the words of the exception. */
   crash?: string | undefined;
 }
@@ -140,6 +144,7 @@ export const initialState: AppState = {
   chatBusy: false,
   updateReady: false,
   offlineReady: false,
+  deaf: false,
 };
 
 /** Whether a run is under way, so that nothing may be swapped from under it. */

@@ -1,17 +1,19 @@
-import { proxy } from 'comlink';
 import type { ChatOptions, ChatVersion, EngineApi } from '../../worker/protocol.ts';
 import type { AppState, ChatTurn } from './app-state.ts';
+import type { EngineWatch } from './engine-watch.ts';
 import type { Store } from './store.ts';
 
 /** The chat box: one question to one or more versions, one after the other, since there is one GPU. */
 export class Chat {
   readonly #engine: EngineApi;
   readonly #store: Store<AppState>;
+  readonly #watch: EngineWatch;
   #stopped = false;
 
-  constructor(engine: EngineApi, store: Store<AppState>) {
+  constructor(engine: EngineApi, store: Store<AppState>, watch: EngineWatch) {
     this.#engine = engine;
     this.#store = store;
+    this.#watch = watch;
   }
 
   async ask(
@@ -39,6 +41,7 @@ export class Chat {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    void this.#watch.watch();
     await this.#engine.stopChat();
   }
 
@@ -54,7 +57,7 @@ export class Chat {
       text += piece;
       this.#set(turn, version, { text, state: 'streaming' });
     };
-    const answer = await this.#engine.chat(id, version, question, proxy(onText), options);
+    const answer = await this.#engine.chat(id, version, question, onText, options);
     const last = answer.ok
       ? { text: answer.value, state: 'done' as const }
       : { text: answer.sentence, state: 'failed' as const };

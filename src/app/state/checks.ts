@@ -59,7 +59,8 @@ function deviceCheck({ device }: AppState): Check {
 function timeCheck({ estimate }: AppState): Check[] {
   const title = 'Time';
   if (estimate === undefined) return [];
-  if (estimate === 'measuring') return [{ state: 'busy', title, detail: 'Measuring one pass…' }];
+  if (estimate === 'measuring')
+    return [{ state: 'busy', title, detail: 'Measuring one pass…', cancel: 'estimate' }];
   if (!estimate.ok) return [{ state: 'bad', title, detail: estimate.sentence }];
   const { seconds, tokensPerSecond } = estimate.value;
   const speed = `${showCount(Math.round(tokensPerSecond))} tokens per second`;
@@ -71,7 +72,10 @@ function planChecks({ plan, planning, device, persisted, allowed }: AppState): C
   const storage = 'Space for checkpoints';
   if (allowed.problem) return [{ state: 'bad', title: memory, detail: 'Correct it under This device.' }];
   if (planning)
-    return [memory, storage].map((title) => ({ state: 'busy', title, detail: 'Being worked out…' }));
+    return [
+      { state: 'busy', title: memory, detail: 'Being worked out…', cancel: 'plan' },
+      { state: 'busy', title: storage, detail: 'Being worked out…' },
+    ];
   if (!plan)
     return [memory, storage].map((title) => ({
       state: 'todo',

@@ -1,13 +1,23 @@
-import { proxy } from 'comlink';
 import { defaultRecipe, recipeProblem, type Recipe } from '../../formats/recipe.ts';
-import type { Answer, ChosenFile, ChosenFolder, ChosenInputs, EngineApi } from '../../worker/protocol.ts';
+import type {
+  Answer,
+  ChosenFile,
+  ChosenFolder,
+  ChosenInputs,
+  EngineApi,
+  PlanDevice,
+} from '../../worker/protocol.ts';
+import { UserError } from '../../formats/user-error.ts';
 import { deviceSettings, keepAllowed, keptAllowed, withEdit, type DeviceField } from './allowed.ts';
 import type { AppState, Slots } from './app-state.ts';
+import { Asking } from './asking.ts';
 import { demoFiles } from './demo.ts';
 import { RECIPE_FIELDS, setField, type RecipeField } from './recipe-fields.ts';
 import type { Store } from './store.ts';
 
 export type SlotName = keyof Slots;
+/** What the engine is asked about. */
+export type Asked = SlotName | 'recipe' | 'plan' | 'estimate';
 
 const PLAN_DELAY_MS = 250;
 
@@ -15,8 +25,7 @@ const PLAN_DELAY_MS = 250;
 export class Choices {
   readonly #engine: EngineApi;
   readonly #store: Store<AppState>;
-  /** The latest question to the engine about each slot, and about the plan: answers to earlier ones are dropped. */
-  readonly #asked = new Map<SlotName | 'plan', symbol>();
+  readonly #asking = new Asking<Asked>();
   #planTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(engine: EngineApi, store: Store<AppState>) {
@@ -35,11 +44,17 @@ export class Choices {
   async choose<K extends SlotName>(slot: K, chosen: Slots[K]['chosen']): Promise<void> {
     if (slot === 'source' && chosen) this.#store.update({ fresh: false });
     this.#setSlot(slot, { chosen, reading: false } as Slots[K]);
-    await this.#inspect(slot);
     // An adapter and rows mean something only together with their base.
-    if (slot === 'base')
-      for (const other of ['source', 'train', 'validation'] as const) await this.#inspect(other);
-    this.#replan();
+    const others = slot === 'base' ? (['source', 'train', 'validation'] as const) : [];
+    for (const other of others) this.#unread(other);
+    if (!(await this.#inspect(slot))) return;
+    for (const other of others) await this.#inspect(other);
+    this.replan();
+  }
+
+  /** Ends what the engine does about one thing; what it was can be chosen again. */
+  cancel(asked: Asked): void {
+    this.#asking.cancel(asked, new UserError(this.#cancelled(asked)));
   }
 
   /** Takes the bundled demo's files; a server without them leaves things as they were and says so. */
@@ -60,7 +75,7 @@ export class Choices {
   setFresh(fresh: boolean): void {
     this.#store.update({ fresh });
     if (fresh) void this.choose('source', undefined);
-    else this.#replan();
+    else this.replan();
   }
 
   editRecipe(field: RecipeField, text: string): void {
@@ -80,11 +95,14 @@ export class Choices {
     this.#store.update({ allowed });
     keepAllowed(allowed);
     void this.#engine.setDevice(deviceSettings(allowed));
-    this.#replan();
+    this.replan();
   }
 
   async importRecipe(file: File): Promise<void> {
-    const answer = await this.#engine.parseRecipe(file);
+    this.#store.update({ readingRecipe: file.name });
+    const answer = await this.#asking.ask('recipe', (signal) => this.#engine.parseRecipe(file, signal));
+    if (!answer) return;
+    this.#store.update({ readingRecipe: undefined });
     if (!answer.ok) {
       this.#store.update({ recipeFile: { sentence: answer.sentence } });
       return;
@@ -107,19 +125,19 @@ export class Choices {
   async estimate(): Promise<void> {
     const inputs = this.inputs();
     if (!inputs) return;
-    const { plan } = this.#store.state;
     this.#store.update({ estimate: 'measuring' });
-    let estimate: AppState['estimate'];
-    try {
-      const answer = await this.#engine.estimate(
-        inputs,
-        proxy(() => undefined),
-      );
-      // What has been changed meanwhile has a time of its own.
-      if (this.#store.state.plan === plan) estimate = answer;
-    } finally {
-      this.#store.update({ estimate });
-    }
+    let cancelled = false;
+    const answer = await this.#asking
+      .ask('estimate', (signal) => {
+        signal.addEventListener('abort', () => (cancelled = true));
+        return this.#engine.estimate(inputs, () => undefined, signal);
+      })
+      .catch((error: unknown) => {
+        this.#store.update({ estimate: undefined });
+        throw error;
+      });
+    // What has been changed meanwhile has a time of its own.
+    if (answer) this.#store.update({ estimate: cancelled ? undefined : answer });
   }
 
   recipeYaml(): Promise<string> {
@@ -150,53 +168,85 @@ export class Choices {
 
   #afterRecipe(before: Recipe | undefined, now: Recipe): void {
     if (before?.training.maxLength !== now.training.maxLength)
-      for (const slot of ['train', 'validation'] as const)
-        void this.#inspect(slot).then(() => this.#replan());
-    this.#replan();
+      for (const slot of ['train', 'validation'] as const) void this.#inspect(slot).then(() => this.replan());
+    this.replan();
   }
 
   #setSlot<K extends SlotName>(name: K, slot: Slots[K]): void {
     this.#store.update({ slots: { ...this.#store.state.slots, [name]: slot } });
   }
 
-  async #inspect(name: SlotName): Promise<void> {
-    const question = Symbol(name);
-    this.#asked.set(name, question);
+  /** Resolves to whether nothing else has been chosen meanwhile. */
+  async #inspect(name: SlotName): Promise<boolean> {
     const { chosen } = this.#store.state.slots[name];
-    if (!chosen) return;
-    const asking = this.#question(name);
-    this.#setSlot(name, { chosen, reading: asking !== undefined } as Slots[typeof name]);
-    const answer = await asking;
-    if (this.#asked.get(name) !== question) return;
-    this.#setSlot(name, { chosen, answer, reading: false } as Slots[typeof name]);
+    const question = chosen && this.#question(name);
+    this.#asking.drop(name);
+    if (!chosen) return true;
+    this.#setSlot(name, { chosen, reading: question !== undefined } as Slots[typeof name]);
+    if (!question) return true;
+    const answer = await this.#asking.ask<unknown>(name, question);
+    if (answer) this.#setSlot(name, { chosen, answer, reading: false } as Slots[typeof name]);
+    return answer !== undefined;
+  }
+
+  /** What is being read with an earlier base means nothing any more. */
+  #unread(name: SlotName): void {
+    this.#asking.drop(name);
+    const { chosen, reading } = this.#store.state.slots[name];
+    if (reading) this.#setSlot(name, { chosen, reading: false } as Slots[typeof name]);
+  }
+
+  #cancelled(asked: Asked): string {
+    const { slots, readingRecipe = 'The recipe' } = this.#store.state;
+    const again = 'choose it again, or another one';
+    switch (asked) {
+      case 'recipe':
+        return `${readingRecipe}: reading it was cancelled; ${again}.`;
+      case 'plan':
+      case 'estimate':
+        return `${nameOf(slots.train.chosen)}: working out what a run with it takes was cancelled; choose a file again, or change a setting, to start anew.`;
+      default:
+        return `${nameOf(slots[asked].chosen)}: reading it was cancelled; ${again}.`;
+    }
   }
 
   /** undefined while the base, which the question needs, is not there. */
-  #question(name: SlotName): Promise<Answer<unknown>> | undefined {
+  #question(name: SlotName): ((signal: AbortSignal) => Promise<Answer<unknown>>) | undefined {
     const { slots, recipe = defaultRecipe() } = this.#store.state;
     const { chosen } = slots[name];
-    if (name === 'base') return this.#engine.inspectBase(chosen as ChosenFolder);
+    const engine = this.#engine;
+    if (name === 'base') return (signal) => engine.inspectBase(chosen as ChosenFolder, signal);
     const base = slots.base.answer?.ok ? slots.base.chosen : undefined;
     if (!base) return undefined;
-    if (name === 'source') return this.#engine.inspectAdapter(base, chosen as ChosenFolder);
+    if (name === 'source') return (signal) => engine.inspectAdapter(base, chosen as ChosenFolder, signal);
     const use = name === 'train' ? 'train' : 'evaluate';
     const { maxLength } = recipe.training;
-    return this.#engine.inspectRows(base, chosen as ChosenFile, { maxLength, use });
+    return (signal) => engine.inspectRows(base, chosen as ChosenFile, { maxLength, use }, signal);
   }
 
   /** Asks for a new plan once typing has paused. */
-  #replan(): void {
+  replan(): void {
     clearTimeout(this.#planTimer);
-    const question = Symbol('plan');
-    this.#asked.set('plan', question);
+    this.#asking.drop('plan');
+    this.#asking.drop('estimate');
     const inputs = this.inputs();
     this.#store.update({ plan: undefined, planning: inputs !== undefined, estimate: undefined });
     if (!inputs) return;
     this.#planTimer = setTimeout(async () => {
-      const plan = await this.#engine.plan(inputs);
-      if (this.#asked.get('plan') === question) this.#store.update({ plan, planning: false });
+      const device = planDevice(this.#store.state);
+      const plan = await this.#asking.ask('plan', (signal) => this.#engine.plan(inputs, device, signal));
+      if (plan) this.#store.update({ plan, planning: false });
     }, PLAN_DELAY_MS);
   }
+}
+
+const nameOf = (chosen: ChosenFolder | ChosenFile | undefined): string =>
+  chosen === undefined ? '' : 'file' in chosen ? chosen.file.name : chosen.name;
+
+/** Where there is no device the page says so by itself. */
+function planDevice({ device, allowed }: AppState): PlanDevice {
+  const { software, bindingBytes } = device?.ok ? device.value : { software: true, bindingBytes: Infinity };
+  return { budget: deviceSettings(allowed).memory, software, bindingBytes };
 }
 
 /** What is wrong in the recipe as it would be used: a new adapter's settings do not count where V1 brings its own. */

@@ -2,10 +2,12 @@ import type { Recipe } from '../../formats/recipe.ts';
 import { mayRead } from '../../platform/permission.ts';
 import type { Answer, EngineApi, RunRecord } from '../../worker/protocol.ts';
 import type { FamilyMember, RunNotes } from '../../worker/test-protocol.ts';
+import type { Following } from '../../worker/watch.ts';
 import type { AppState } from './app-state.ts';
 import type { Choices } from './choices.ts';
 import { isDemoBase } from './demo.ts';
 import { demoBase } from './demo-tests.ts';
+import { FollowedWork } from './followed-work.ts';
 import { Store } from './store.ts';
 
 export interface LineageState {
@@ -15,6 +17,8 @@ export interface LineageState {
   selected?: string | undefined;
   /** What is being done, and what came of the last thing. */
   busy?: 'packing' | 'importing' | 'continuing' | undefined;
+  /** How far that is: "34%". */
+  share?: string | undefined;
   said?: { kind: 'good' | 'bad'; text: string } | undefined;
 }
 
@@ -24,6 +28,9 @@ export class Lineage {
   readonly #engine: EngineApi;
   readonly #app: Store<AppState>;
   readonly #choices: Choices;
+  readonly #following = new FollowedWork((share) => this.store.update({ share }));
+  /** What the work is done with. */
+  #name = '';
 
   constructor(engine: EngineApi, app: Store<AppState>, choices: Choices) {
     this.#engine = engine;
@@ -62,16 +69,16 @@ export class Lineage {
     return this.#engine.recipeYaml(recipe);
   }
 
-  archive(id: string): Promise<Blob | undefined> {
-    return this.#work('packing', async () => {
-      const answer = await this.#engine.archiveRun(id);
+  archive({ id, name }: Pick<RunNotes, 'id' | 'name'>): Promise<Blob | undefined> {
+    return this.#work('packing', name, async ({ onProgress, signal }) => {
+      const answer = await this.#engine.archiveRun(id, onProgress, signal);
       return this.#fine(answer) ? answer.value : undefined;
     });
   }
 
   async import(file: File): Promise<void> {
-    await this.#work('importing', async () => {
-      const answer = await this.#engine.importRun(file);
+    await this.#work('importing', file.name, async ({ onProgress, signal }) => {
+      const answer = await this.#engine.importRun(file, onProgress, signal);
       if (!this.#fine(answer)) return;
       await this.refresh();
       this.select(answer.value.id);
@@ -79,12 +86,22 @@ export class Lineage {
     });
   }
 
+  /** Ends the packing or importing. */
+  cancel(): void {
+    const { busy } = this.store.state;
+    this.#following.cancel(
+      busy === 'importing'
+        ? `${this.#name}: importing it was cancelled, and nothing of it is kept; choose it again to import it.`
+        : `${this.#name}: packing it was cancelled; export it again when you want it.`,
+    );
+  }
+
   /**
    * Goes to stage one with what the run made as the source, with its recipe, and with its base where the browser still
    * has a way to it.
    */
   async continueFrom(run: RunRecord): Promise<void> {
-    await this.#work('continuing', async () => {
+    await this.#work('continuing', run.name, async () => {
       if (run.handles.base) await mayRead([run.handles.base], true);
       const answer = await this.#engine.continueFrom(run.id);
       if (!this.#fine(answer)) return;
@@ -101,10 +118,15 @@ export class Lineage {
     return isDemoBase(inputs.base) ? demoBase().catch(() => undefined) : undefined;
   }
 
-  async #work<T>(busy: NonNullable<LineageState['busy']>, act: () => Promise<T>): Promise<T> {
+  async #work<T>(
+    busy: NonNullable<LineageState['busy']>,
+    name: string,
+    act: (following: Following) => Promise<T>,
+  ): Promise<T> {
+    this.#name = name;
     this.store.update({ busy, said: undefined });
     try {
-      return await act();
+      return await this.#following.do(act);
     } finally {
       this.store.update({ busy: undefined });
     }

@@ -3,6 +3,7 @@ import type { EngineApi } from '../../worker/protocol.ts';
 import { initialState, isActive, type AppState } from './app-state.ts';
 import { Chat } from './chat.ts';
 import { Choices } from './choices.ts';
+import { EngineWatch } from './engine-watch.ts';
 import { KeptChoices } from './kept-choices.ts';
 import { Lineage } from './lineage.ts';
 import { StorageUse } from './storage.ts';
@@ -16,6 +17,7 @@ export class Session {
   readonly store = new Store<AppState>(initialState);
   readonly choices: Choices;
   readonly kept: KeptChoices;
+  readonly watch: EngineWatch;
   readonly training: Training;
   readonly chat: Chat;
   readonly tests: Tests;
@@ -29,9 +31,10 @@ export class Session {
     this.#engine = engine;
     this.choices = new Choices(engine, this.store);
     this.kept = new KeptChoices(engine, this.store, this.choices);
-    this.training = new Training(engine, this.store);
-    this.chat = new Chat(engine, this.store);
-    this.tests = new Tests(engine, this.store);
+    this.watch = new EngineWatch(engine, this.store);
+    this.training = new Training(engine, this.store, this.watch);
+    this.chat = new Chat(engine, this.store, this.watch);
+    this.tests = new Tests(engine, this.store, this.watch);
     this.testDrafts = new TestDrafts(engine, this.tests.store);
     this.lineage = new Lineage(engine, this.store, this.choices);
     this.storage = new StorageUse(engine);
@@ -49,6 +52,8 @@ export class Session {
       await this.kept.begin();
       const device = await this.#engine.device();
       this.store.update({ device });
+      // What was chosen meanwhile was planned for any device.
+      if (this.store.state.plan || this.store.state.planning) this.choices.replan();
       if (device.ok) await this.training.recover();
       if (!isActive(this.store.state.run)) await this.tests.recover();
       await this.kept.recall();

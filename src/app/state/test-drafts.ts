@@ -1,4 +1,6 @@
 import type { ChosenFile, ChosenFolder, EngineApi } from '../../worker/protocol.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { Asking } from './asking.ts';
 import { DEMO_ANSWER_TOKENS, demoQuestions } from './demo-tests.ts';
 import type { Store } from './store.ts';
 import type { TestDraft } from './test-draft.ts';
@@ -8,8 +10,7 @@ import type { TestsState } from './tests.ts';
 export class TestDrafts {
   readonly #engine: EngineApi;
   readonly #store: Store<TestsState>;
-  /** The latest file of questions: answers about earlier ones are dropped. */
-  #asked: File | undefined;
+  readonly #asking = new Asking<'questions'>();
 
   constructor(engine: EngineApi, store: Store<TestsState>) {
     this.#engine = engine;
@@ -21,11 +22,20 @@ export class TestDrafts {
   }
 
   async chooseQuestions(chosen: ChosenFile | undefined): Promise<void> {
-    this.#asked = chosen?.file;
+    this.#asking.drop('questions');
     this.change({ questions: { chosen, reading: chosen !== undefined } });
     if (!chosen) return;
-    const answer = await this.#engine.inspectQuestions(chosen);
-    if (this.#asked === chosen.file) this.change({ questions: { chosen, answer, reading: false } });
+    const answer = await this.#asking.ask('questions', (signal) =>
+      this.#engine.inspectQuestions(chosen, signal),
+    );
+    if (answer) this.change({ questions: { chosen, answer, reading: false } });
+  }
+
+  /** Ends the reading of the questions. */
+  cancelQuestions(): void {
+    const name = this.#store.state.draft.questions.chosen?.file.name ?? 'The questions';
+    const reason = new UserError(`${name}: reading it was cancelled; choose it again, or another one.`);
+    this.#asking.cancel('questions', reason);
   }
 
   async chooseDemoQuestions(): Promise<void> {

@@ -1,4 +1,3 @@
-import { proxy } from 'comlink';
 import { mayRead } from '../../platform/permission.ts';
 import type { Answer, EngineApi, RunRecord } from '../../worker/protocol.ts';
 import type {
@@ -12,6 +11,7 @@ import type {
 } from '../../worker/test-protocol.ts';
 import type { AppState } from './app-state.ts';
 import { withDemo, withDemoAgain } from './demo-tests.ts';
+import type { EngineWatch } from './engine-watch.ts';
 import { Store } from './store.ts';
 import { emptyDraft, type TestDraft } from './test-draft.ts';
 import { afterTestEvent, type Shown } from './test-events.ts';
@@ -34,11 +34,13 @@ export class Tests {
   readonly store = new Store<TestsState>({ draft: emptyDraft, pair: [0, 1], again: {}, records: [] });
   readonly #engine: EngineApi;
   readonly #app: Store<AppState>;
+  readonly #watch: EngineWatch;
   #refreshing: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(engine: EngineApi, app: Store<AppState>) {
+  constructor(engine: EngineApi, app: Store<AppState>, watch: EngineWatch) {
     this.#engine = engine;
     this.#app = app;
+    this.#watch = watch;
   }
 
   /** At the page's start: goes on with a test that was cut off, where nothing is in the way; else offers it. */
@@ -85,6 +87,7 @@ export class Tests {
   async stop(): Promise<void> {
     const { running } = this.store.state;
     if (running) this.store.update({ running: { ...running, stopping: true } });
+    void this.#watch.watch();
     await this.#engine.stopTest();
   }
 
@@ -156,7 +159,7 @@ export class Tests {
       else if (event.type === 'version' && running?.id) void this.#show(running.id);
       else if (event.type === 'answer') this.#showSoon();
     };
-    const outcome = await begin(proxy(onEvent)).catch((error: unknown): Answer<TestOutcome> => {
+    const outcome = await begin(onEvent).catch((error: unknown): Answer<TestOutcome> => {
       this.#app.update({ crash: String(error) });
       return { ok: false, sentence: `The engine broke off: ${String(error)}; go on with the test.` };
     });

@@ -1,4 +1,3 @@
-import { proxy } from 'comlink';
 import { mayRead } from '../../platform/permission.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type {
@@ -9,7 +8,9 @@ import type {
   RunOutcome,
   RunRecord,
 } from '../../worker/protocol.ts';
+import type { Following } from '../../worker/watch.ts';
 import { isActive, type AppState, type RunState, type Unfinished } from './app-state.ts';
+import type { EngineWatch } from './engine-watch.ts';
 import { runName } from './generation.ts';
 import { afterEvent, newRun, runFromRecord, withNote } from './run-events.ts';
 import type { Store } from './store.ts';
@@ -24,11 +25,13 @@ type Outcome = Answer<RunOutcome & { id: string }>;
 export class Training {
   readonly #engine: EngineApi;
   readonly #store: Store<AppState>;
+  readonly #watch: EngineWatch;
   #waiting = false;
 
-  constructor(engine: EngineApi, store: Store<AppState>) {
+  constructor(engine: EngineApi, store: Store<AppState>, watch: EngineWatch) {
     this.#engine = engine;
     this.#store = store;
+    this.#watch = watch;
   }
 
   /** Resolves when it has ended; `begun` is called once the browser keeps the run. */
@@ -38,13 +41,10 @@ export class Training {
     this.#show(newRun(name, inputs.source !== undefined));
     await this.#askForStorage();
     await this.#follow((onEvent) =>
-      this.#engine.start(
-        { ...inputs, name },
-        proxy((event) => {
-          if (event.type === 'facts') begun();
-          onEvent(event);
-        }),
-      ),
+      this.#engine.start({ ...inputs, name }, (event) => {
+        if (event.type === 'facts') begun();
+        onEvent(event);
+      }),
     );
   }
 
@@ -98,11 +98,12 @@ export class Training {
     this.#show(runFromRecord(record, 'starting'));
     // Where the server has no demo, the engine says what is missing.
     const files = await withShipped(record, given).catch(() => given);
-    await this.#follow((onEvent) => this.#engine.resume(record.id, files, proxy(onEvent), byItself));
+    await this.#follow((onEvent) => this.#engine.resume(record.id, files, onEvent, byItself));
   }
 
   async pause(): Promise<void> {
     this.#status('pausing');
+    void this.#watch.watch();
     await this.#engine.pause();
     if (this.#store.state.run?.status === 'pausing') this.#status('paused');
   }
@@ -114,6 +115,7 @@ export class Training {
 
   async stop(): Promise<void> {
     this.#status('stopping');
+    void this.#watch.watch();
     await this.#engine.stop();
   }
 
@@ -139,20 +141,21 @@ export class Training {
     await this.#refreshRuns();
   }
 
-  exportRun(id: string, checkpoints: boolean): Promise<Answer<Blob>> {
-    return this.#engine.exportRun(id, checkpoints);
+  exportRun(id: string, checkpoints: boolean, following: Following): Promise<Answer<Blob>> {
+    return this.#engine.exportRun(id, checkpoints, following.onProgress, following.signal);
   }
 
-  exportCheckpoint(id: string, step: number): Promise<Answer<Blob>> {
-    return this.#engine.exportCheckpoint(id, step);
+  exportCheckpoint(id: string, step: number, following: Following): Promise<Answer<Blob>> {
+    return this.#engine.exportCheckpoint(id, step, following.onProgress, following.signal);
   }
 
   exportRunInto(
     id: string,
     checkpoints: boolean,
     folder: FileSystemDirectoryHandle,
+    following: Following,
   ): Promise<Answer<undefined>> {
-    return this.#engine.exportRunInto(id, checkpoints, folder);
+    return this.#engine.exportRunInto(id, checkpoints, folder, following.onProgress, following.signal);
   }
 
   #show(run: RunState): void {

@@ -103,6 +103,7 @@ export class ChooseView extends SessionView {
       .locked=${locked}
       @chosen=${(event: CustomEvent) => void this.session.choices.choose(slot, event.detail)}
       @cleared=${() => void this.session.choices.choose(slot, undefined)}
+      @cancelled=${() => this.session.choices.cancel(slot)}
     >
       ${
         slot === 'source' && !chosen
@@ -121,7 +122,7 @@ export class ChooseView extends SessionView {
   }
 
   #recipeCard(locked: boolean) {
-    const { recipeFile } = this.app;
+    const { recipeFile, readingRecipe } = this.app;
     const facts: Fact[] =
       recipeFile && 'name' in recipeFile
         ? [
@@ -137,7 +138,8 @@ export class ChooseView extends SessionView {
       .kind=${'file'}
       .hint=${'A training_config.yaml, or a recipe of LLaMA-Factory, axolotl, TRL or transformers; without one the defaults below are used.'}
       .accept=${'.yaml,.yml,.json'}
-      .chosenName=${recipeFile && 'name' in recipeFile ? recipeFile.name : ''}
+      .chosenName=${readingRecipe ?? (recipeFile && 'name' in recipeFile ? recipeFile.name : '')}
+      .reading=${readingRecipe !== undefined}
       .facts=${facts}
       .problem=${recipeFile && 'sentence' in recipeFile ? recipeFile.sentence : ''}
       .optional=${true}
@@ -145,6 +147,7 @@ export class ChooseView extends SessionView {
       .locked=${locked}
       @chosen=${(event: CustomEvent<{ file: File }>) => void this.session.choices.importRecipe(event.detail.file)}
       @cleared=${() => void this.session.choices.resetRecipe()}
+      @cancelled=${() => this.session.choices.cancel('recipe')}
     ></choice-card>`;
   }
 }

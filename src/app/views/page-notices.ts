@@ -21,7 +21,7 @@ export class PageNotices extends SessionView {
   ];
 
   override render() {
-    const { device, crash, refusal, unfinished, elsewhere, run, view } = this.app;
+    const { device, crash, deaf, refusal, unfinished, elsewhere, run, view } = this.app;
     const browser = browserProblem();
     const software = device?.ok && device.value.software;
     return html`${browser ? html`<notice-bar kind="warn" .text=${browser}></notice-bar>` : nothing}
@@ -41,6 +41,16 @@ export class PageNotices extends SessionView {
             role="alert"
             .text=${`Something broke that should not have: ${crash}. Reload the page; checkpoints are safe.`}
             ><button slot="actions" @click=${() => location.reload()}>Reload</button></notice-bar
+          >`
+        : nothing
+    }
+    ${
+      deaf
+        ? html`<notice-bar
+            kind="warn"
+            role="alert"
+            text="The engine does not answer: it works on something long, or is stuck in a file. It can be ended at once; what it has kept (checkpoints, answers) stays, and can be gone on from."
+            ><button slot="actions" @click=${() => this.session.watch.end()}>End it now</button></notice-bar
           >`
         : nothing
     }

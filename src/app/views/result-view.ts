@@ -5,6 +5,8 @@ import { saveFile } from '../../platform/save-file.ts';
 import '../elements/notice-bar.ts';
 import { shared } from '../styles.ts';
 import { showBytes, showNumber } from '../../formats/words.ts';
+import type { Following } from '../../worker/watch.ts';
+import { FollowedWork } from '../state/followed-work.ts';
 import { resultName } from '../state/generation.ts';
 import './chat-view.ts';
 import { SessionView } from './session-view.ts';
@@ -14,6 +16,10 @@ import { SessionView } from './session-view.ts';
 export class ResultView extends SessionView {
   @state() private withCheckpoints = false;
   @state() private busy = '';
+  /** What is being taken, and how much of it is done. */
+  @state() private file = '';
+  @state() private share: string | undefined;
+  readonly #following = new FollowedWork((share) => (this.share = share));
   @state() private said: { kind: 'good' | 'bad'; text: string } | undefined;
 
   static override styles = [
@@ -73,6 +79,13 @@ export class ResultView extends SessionView {
       this.said
         ? html`<notice-bar role="status" .kind=${this.said.kind} .text=${this.said.text}></notice-bar>`
         : nothing
+    }
+    ${
+      this.share === undefined
+        ? nothing
+        : html`<notice-bar .text=${`${this.file}: ${this.share} is packed.`}
+            ><button slot="actions" type="button" @click=${this.#cancel}>Cancel</button></notice-bar
+          >`
     }
     ${finished ? this.#take(run.id!) : nothing}
     ${run.checkpoints.length > 0 ? this.#checkpoints(run.id!) : nothing}
@@ -155,41 +168,46 @@ export class ResultView extends SessionView {
     </section>`;
   }
 
+  readonly #cancel = (): void =>
+    this.#following.cancel(`${this.file}: it was cancelled; take it again when you want it.`);
+
   #download(id: string): Promise<void> {
-    return this.#work('zip', async () => {
-      const answer = await this.session.training.exportRun(id, this.withCheckpoints);
-      if (!answer.ok) throw new Error(answer.sentence);
+    return this.#work('zip', async (following) => {
       const name = resultName(id, this.app.runs);
-      const file = `adapter-${name.toLowerCase()}.zip`;
+      const file = (this.file = `adapter-${name.toLowerCase()}.zip`);
+      const answer = await this.session.training.exportRun(id, this.withCheckpoints, following);
+      if (!answer.ok) throw new Error(answer.sentence);
       saveFile(file, answer.value);
       return `${name} is in your downloads as ${file}.`;
     });
   }
 
   #intoFolder(id: string): Promise<void> {
-    return this.#work('folder', async () => {
+    return this.#work('folder', async (following) => {
       const folder = await pickOutputFolder();
       if (!folder) return undefined;
-      const answer = await this.session.training.exportRunInto(id, this.withCheckpoints, folder);
+      this.file = folder.name;
+      const answer = await this.session.training.exportRunInto(id, this.withCheckpoints, folder, following);
       if (!answer.ok) throw new Error(answer.sentence);
       return `${resultName(id, this.app.runs)} is in the folder ${folder.name}.`;
     });
   }
 
   #checkpoint(id: string, step: number): Promise<void> {
-    return this.#work('checkpoint', async () => {
-      const answer = await this.session.training.exportCheckpoint(id, step);
+    return this.#work('checkpoint', async (following) => {
+      this.file = `checkpoint-${step}.zip`;
+      const answer = await this.session.training.exportCheckpoint(id, step, following);
       if (!answer.ok) throw new Error(answer.sentence);
-      saveFile(`checkpoint-${step}.zip`, answer.value);
+      saveFile(this.file, answer.value);
       return `checkpoint-${step}.zip is in your downloads.`;
     });
   }
 
-  async #work(busy: string, act: () => Promise<string | undefined>): Promise<void> {
+  async #work(busy: string, act: (following: Following) => Promise<string | undefined>): Promise<void> {
     this.busy = busy;
     this.said = undefined;
     try {
-      const text = await act();
+      const text = await this.#following.do(act);
       if (text) this.said = { kind: 'good', text };
     } catch (error) {
       this.said = { kind: 'bad', text: error instanceof Error ? error.message : String(error) };

@@ -108,7 +108,7 @@ export class RunsDetailView extends SessionView {
 
   #actions(record: RunRecord, { name, bytes, tests }: RunNotes) {
     const { lineage, training, tests: testing, storage } = this.session;
-    const { busy } = lineage.store.state;
+    const { busy, share } = lineage.store.state;
     const running = isActive(this.app.run);
     const own = running && this.app.run?.id === record.id;
     const finished = record.status === 'finished';
@@ -131,12 +131,19 @@ export class RunsDetailView extends SessionView {
         type="button"
         ?disabled=${busy !== undefined}
         @click=${async () => {
-          const zip = await lineage.archive(record.id);
+          const zip = await lineage.archive({ id: record.id, name });
           if (zip) saveFile(`${fileName(name)}.zip`, zip);
         }}
       >
-        ${busy === 'packing' ? 'Packing…' : 'Export (.zip)'}
+        ${busy === 'packing' ? html`Packing… ${share}` : 'Export (.zip)'}
       </button>
+      ${
+        busy === 'packing'
+          ? html`<button type="button" class="link" @click=${() => lineage.cancel()}>
+              Cancel<span class="only-heard"> packing</span>
+            </button>`
+          : nothing
+      }
       <ask-once
         .subject=${name}
         .locked=${own || testing.store.state.running !== undefined}

@@ -63,7 +63,7 @@ export class RunsView extends SessionView {
 
   override render() {
     const { session } = this;
-    const { notes, said, busy, selected } = session.lineage.store.state;
+    const { notes, said, busy, share, selected } = session.lineage.store.state;
     return html`<div class="head">
         <div>
           <h2 id="heading" tabindex="-1">Runs</h2>
@@ -71,9 +71,18 @@ export class RunsView extends SessionView {
             Each with its recipe, the fingerprints of its data, its plots, checkpoints and tests.
           </p>
         </div>
-        <button type="button" ?disabled=${busy !== undefined} @click=${() => this.input.click()}>
-          ${busy === 'importing' ? 'Importing…' : 'Import a run (.zip)'}
-        </button>
+        <div class="row">
+          <button type="button" ?disabled=${busy !== undefined} @click=${() => this.input.click()}>
+            ${busy === 'importing' ? html`Importing… ${share}` : 'Import a run (.zip)'}
+          </button>
+          ${
+            busy === 'importing'
+              ? html`<button type="button" class="link" @click=${() => session.lineage.cancel()}>
+                  Cancel<span class="only-heard"> the import</span>
+                </button>`
+              : nothing
+          }
+        </div>
         <input
           type="file"
           data-slot="import"

@@ -5,6 +5,7 @@ import '../elements/check-list.ts';
 import '../elements/memory-bar.ts';
 import { isActive } from '../state/app-state.ts';
 import { checks } from '../state/checks.ts';
+import type { Asked } from '../state/choices.ts';
 import { shared } from '../styles.ts';
 import { SessionView } from './session-view.ts';
 
@@ -46,7 +47,10 @@ export class StartPanel extends SessionView {
         : blockedBy(open);
     return html`<section class="panel" aria-labelledby="heading">
       <h2 id="heading">Before the start</h2>
-      <check-list .checks=${list}></check-list>
+      <check-list
+        .checks=${list}
+        @cancelled=${(event: CustomEvent<Asked>) => this.session.choices.cancel(event.detail)}
+      ></check-list>
       ${
         plan?.ok
           ? html`<details>

@@ -1,4 +1,3 @@
-import { proxy, wrap, type Remote } from 'comlink';
 import { readAll } from '../../../src/formats/byte-source.ts';
 import { sha256, sha256Chunks } from '../../../src/formats/sha256.ts';
 import { decodeUtf8, encodeUtf8 } from '../../../src/formats/utf8.ts';
@@ -25,7 +24,7 @@ type Ended = Answer<RunOutcome & { id: string }>;
 
 /** What the tests reach through `page.evaluate`. */
 export interface Bench {
-  engine: Remote<EngineApi>;
+  engine: EngineApi;
   events: RunEvent[];
   /** The run that was started last. */
   running: Promise<Ended> | undefined;
@@ -67,17 +66,17 @@ declare global {
 }
 
 const engine = location.search.includes('breakable')
-  ? wrap<EngineApi>(new Worker(ownScript(breakableWorker), { type: 'module' }))
+  ? startEngine(() => new Worker(ownScript(breakableWorker), { type: 'module' }))
   : startEngine();
 
 const chosen = (id: string): File[] => [...(document.getElementById(id) as HTMLInputElement).files!];
 const file = (id: string): ChosenFile => ({ file: chosen(id)[0]! });
 const breaker = new BroadcastChannel('break');
 
-const listen = proxy((event: RunEvent) => {
+const listen = (event: RunEvent) => {
   bench.events.push(event);
   if (event.type === 'step') for (const hear of atStep) hear(event.progress.step);
-});
+};
 const atStep = new Set<(step: number) => void>();
 
 const bench: Bench = {
@@ -137,17 +136,17 @@ const bench: Bench = {
   },
   async chat(id, version, question) {
     let streamed = '';
-    const hear = proxy((text: string) => void (streamed += text));
+    const hear = (text: string) => void (streamed += text);
     const answer = await engine.chat(id, version, question, hear, { greedy: true, maxNewTokens: 24 });
     return { streamed, whole: answer.ok ? answer.value : answer.sentence };
   },
   async test(what, stopAfter = Infinity) {
     const events: TestEvent[] = [];
-    const hear = proxy((event: TestEvent) => {
+    const hear = (event: TestEvent) => {
       events.push(event);
       const answers = events.filter(({ type }) => type === 'answer').length;
       if (event.type === 'answer' && answers === stopAfter) void engine.stopTest();
-    });
+    };
     const outcome =
       'id' in what ? await engine.resumeTest(what.id, what.files, hear) : await engine.startTest(what, hear);
     return { outcome, events };
