@@ -70,7 +70,7 @@ export class ChoiceCard extends LitElement {
           ${heading}${this.optional ? html` <span class="soft">(optional)</span>` : nothing}
         </h3>
       </header>
-      ${chosenName ? html`<p class="name">${safeText(chosenName)}</p>` : html`<p class="soft small hint">${this.hint}</p>`}
+      ${chosenName ? html`<p class="name">${safeText(chosenName)}</p>` : html`<p class="soft small hint">${safeText(this.hint)}</p>`}
       <div aria-live="polite">${this.#report(problem)}</div>
       <slot></slot>
       <footer class="row">

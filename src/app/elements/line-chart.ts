@@ -3,6 +3,8 @@ import { customElement, property, query } from 'lit/decorators.js';
 import uPlot from 'uplot';
 import plotStyles from 'uplot/dist/uPlot.min.css?inline';
 import { shared } from '../styles.ts';
+import { safeText } from '../safe-text.ts';
+import { visibleText } from '../../formats/visible-text.ts';
 
 export interface ChartSeries {
   name: string;
@@ -101,7 +103,7 @@ export class LineChart extends LitElement {
                   stroke-dasharray=${dashed === true ? '5 4' : dashed ? dashed.join(' ') : 'none'}
                 />
               </svg>
-              ${name} <b>${points.length > 0 ? this.format(points.at(-1)![1]) : '–'}</b>
+              ${safeText(name)} <b>${points.length > 0 ? this.format(points.at(-1)![1]) : '–'}</b>
             </span>`,
         )}
       </figcaption>
@@ -120,8 +122,8 @@ export class LineChart extends LitElement {
   #description(): string {
     const parts = this.series.map(({ name, points }) => {
       const [first, last] = [points[0], points.at(-1)];
-      if (!first || !last) return `${name}: no values yet`;
-      return `${name}: from ${this.format(first[1])} at step ${first[0]} to ${this.format(last[1])} at step ${last[0]}`;
+      if (!first || !last) return `${visibleText(name)}: no values yet`;
+      return `${visibleText(name)}: from ${this.format(first[1])} at step ${first[0]} to ${this.format(last[1])} at step ${last[0]}`;
     });
     return `${this.heading}. ${parts.join('; ')}.`;
   }

@@ -1,6 +1,7 @@
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { RecipeField } from '../state/recipe-fields.ts';
+import { safeText } from '../safe-text.ts';
 import { shared } from '../styles.ts';
 
 /** One setting with its label, hint and what is wrong with it; fires `edited` with the text as its detail. */
@@ -43,7 +44,7 @@ export class RecipeInput extends LitElement {
   override render() {
     const { field, problem } = this;
     const note = html`<p id="note" class=${problem ? 'problem' : ''} aria-live="polite">
-      ${problem || field.hint}
+      ${safeText(problem || field.hint)}
     </p>`;
     if (field.kind === 'boolean')
       return html`<label class="check"

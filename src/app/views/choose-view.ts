@@ -11,6 +11,7 @@ import { readingLines } from '../../formats/recipe.ts';
 import { counted } from '../../formats/words.ts';
 import { adapterFacts, baseFacts, rowsFacts } from './facts.ts';
 import { SessionView } from './session-view.ts';
+import { safeText } from '../safe-text.ts';
 
 /** Stage one: the three things to choose, two more that may be chosen, and the rows as the model will read them. */
 @customElement('choose-view')
@@ -64,7 +65,8 @@ export class ChooseView extends SessionView {
         rows
           ? html`<section class="preview panel" aria-labelledby="preview">
               <h3 id="preview">
-                What will be trained: the first ${counted(rows.preview.length, 'row')} of ${rows.name}
+                What will be trained: the first ${counted(rows.preview.length, 'row')} of
+                ${safeText(rows.name)}
               </h3>
               <row-preview .rows=${rows.preview}></row-preview>
             </section>`

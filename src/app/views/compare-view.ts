@@ -13,6 +13,7 @@ import './compare-summary-view.ts';
 import './compare-table-view.ts';
 import type { CompareTableView } from './compare-table-view.ts';
 import { SessionView } from './session-view.ts';
+import { visibleText } from '../../formats/visible-text.ts';
 
 /** A test's answers: one figure, then what it is made of, then every answer. */
 @customElement('compare-view')
@@ -111,7 +112,7 @@ export class CompareView extends SessionView {
             void this.session.tests.compare(at === 0 ? [chosen, pair[1]] : [pair[0], chosen]);
           }}
         >
-          ${versions.map(({ name }, i) => html`<option value=${i} ?selected=${pair[at] === i}>${name}</option>`)}
+          ${versions.map(({ name }, i) => html`<option value=${i} ?selected=${pair[at] === i}>${visibleText(name)}</option>`)}
         </select>`;
     return html`<div class="row pair" role="group" aria-label="Compared">
       ${pick('Compare', 1)} ${pick('with', 0)}

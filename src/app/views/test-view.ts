@@ -10,6 +10,7 @@ import './test-again-view.ts';
 import './test-list-view.ts';
 import './test-progress-view.ts';
 import './test-setup-view.ts';
+import { safeText } from '../safe-text.ts';
 
 /** Stage four: questions to several versions, and what their answers come to. */
 @customElement('test-view')
@@ -91,7 +92,7 @@ export class TestView extends SessionView {
     return html`<div class="head">
       <div>
         <h2 id="heading" tabindex="-1">${title}</h2>
-        <p class="soft small">${name}</p>
+        <p class="soft small">${safeText(name)}</p>
       </div>
       <div class="row">
         ${

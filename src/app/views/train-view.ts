@@ -13,6 +13,7 @@ import './chat-view.ts';
 import './result-view.ts';
 import { SessionView } from './session-view.ts';
 import { trainStyles } from './train-styles.ts';
+import { safeText } from '../safe-text.ts';
 
 const TITLES = {
   starting: 'Getting ready',
@@ -46,7 +47,9 @@ export class TrainView extends SessionView {
           <h2 id="heading" tabindex="-1">
             ${run.status === 'finished' ? `${resultName(run.id, this.app.runs)} is ready` : TITLES[run.status]}
           </h2>
-          <p class="soft small">${run.name}${run.facts ? html` · ${run.facts.gpu}` : nothing}</p>
+          <p class="soft small">
+            ${safeText(run.name)}${run.facts ? html` · ${safeText(run.facts.gpu)}` : nothing}
+          </p>
         </div>
         ${this.#controls(run)}
       </div>
