@@ -1,7 +1,7 @@
 import { readMatrix, refuseWholeTable } from './adapter.ts';
 import type { AdapterConfig } from './adapter-config.ts';
 import { moduleName, PROJECTIONS } from './decoder-weights.ts';
-import { quote } from './quote.ts';
+import { quote, shorten } from './quote.ts';
 import { moduleSettings } from './lora-modules.ts';
 import { type Safetensors, showShape, type TensorInfo } from './safetensors.ts';
 import { UserError } from './user-error.ts';
@@ -29,9 +29,9 @@ export async function checkAdapter(file: Safetensors, config: AdapterConfig): Pr
   for (const [module, { A, B }] of pairs) {
     const r =
       settingsOf(module)?.r ??
-      refuse(`${A.name} is found, expected no tensor of its module (${choice(config)})`);
-    if (A.shape[0] !== r) refuse(`${A.name} is ${showShape(A.shape)}, expected [${r}, in]`);
-    if (B.shape[1] !== r) refuse(`${B.name} is ${showShape(B.shape)}, expected [out, ${r}]`);
+      refuse(`${shorten(A.name)} is found, expected no tensor of its module (${choice(config)})`);
+    if (A.shape[0] !== r) refuse(`${shorten(A.name)} is ${showShape(A.shape)}, expected [${r}, in]`);
+    if (B.shape[1] !== r) refuse(`${shorten(B.name)} is ${showShape(B.shape)}, expected [out, ${r}]`);
   }
   const layers = Math.max(...[...pairs.values()].map(({ layer }) => layer)) + 1;
   for (let layer = 0; layer < layers; layer++)
@@ -69,10 +69,10 @@ function readPairs({ source, tensors }: Safetensors): Map<string, Required<Pair>
     const layer = Number(number);
     if (module === undefined || !PROJECTIONS.some((projection) => moduleName(layer, projection) === module))
       return refuse(
-        `the tensor ${info.name} is found, expected only lora_A.weight and lora_B.weight of linear modules of decoder layers`,
+        `the tensor ${shorten(info.name)} is found, expected only lora_A.weight and lora_B.weight of linear modules of decoder layers`,
       );
     if (info.shape.length !== 2)
-      return refuse(`${info.name} is ${showShape(info.shape)}, expected two dimensions`);
+      return refuse(`${shorten(info.name)} is ${showShape(info.shape)}, expected two dimensions`);
     const pair = pairs.get(module) ?? { layer };
     pairs.set(module, { ...pair, [matrix as 'A' | 'B']: info });
   }

@@ -74,7 +74,7 @@ export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promi
   if (extra) refuseWholeTable(extra);
   if (extra) {
     throw new UserError(
-      `${weightsFile.name}: the tensor ${extra.name} ${showShape(extra.shape)} has no place in the base as ${CONFIG} adapts it; the adapter belongs to another base, so choose that base.`,
+      `${weightsFile.name}: the tensor ${shorten(extra.name)} ${showShape(extra.shape)} has no place in the base as ${CONFIG} adapts it; the adapter belongs to another base, so choose that base.`,
     );
   }
   const weights: LoraWeights[] = [];

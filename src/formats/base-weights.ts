@@ -2,7 +2,7 @@ import type { ByteSource, Folder } from './byte-source.ts';
 import { Fields } from './fields.ts';
 import { readJson } from './json.ts';
 import { isPickleName, pickleError } from './pickle.ts';
-import { shorten } from './quote.ts';
+import { quote, shorten } from './quote.ts';
 import { openSafetensors, type TensorInfo } from './safetensors.ts';
 import { UserError } from './user-error.ts';
 
@@ -37,7 +37,7 @@ async function openShards(folder: Folder, index: ByteSource): Promise<BaseWeight
       const download = await unfinishedDownload(folder);
       if (download) throw download;
       throw new UserError(
-        `${folder.name}: the shard ${name} is missing, though ${INDEX} names it; download the rest of the base.`,
+        `${folder.name}: the shard ${shorten(name)} is missing, though ${INDEX} names it; download the rest of the base.`,
       );
     }
     files.push(file);
@@ -48,7 +48,7 @@ async function openShards(folder: Folder, index: ByteSource): Promise<BaseWeight
   for (const [tensor, shard] of shardOf) {
     if (tensors.has(tensor)) continue;
     throw new UserError(
-      `${folder.name}: ${tensor} is not in ${String(shard)}, where ${INDEX} says it is; download the base again.`,
+      `${folder.name}: ${shorten(tensor)} is not in ${shorten(String(shard))}, where ${INDEX} says it is; download the base again.`,
     );
   }
   return { files, tensors };
@@ -60,7 +60,7 @@ function checkShardName(name: unknown, folder: Folder, index: ByteSource): strin
     throw pickleError(`${folder.name}/${name}, which ${INDEX} names`);
   if (typeof name === 'string' && /^[^/\\:]+\.safetensors$/.test(name) && !name.startsWith('..')) return name;
   throw new UserError(
-    `${index.name}: weight_map names the file ${JSON.stringify(name)}, expected a plain .safetensors name in the same folder; download the base again.`,
+    `${index.name}: weight_map names the file ${quote(name)}, expected a plain .safetensors name in the same folder; download the base again.`,
   );
 }
 

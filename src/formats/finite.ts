@@ -1,4 +1,5 @@
 import type { Dtype, TensorInfo } from './safetensors.ts';
+import { shorten } from './quote.ts';
 import { UserError } from './user-error.ts';
 
 /** Where a 32-bit word, one float or two halves, has its exponents' lowest bits; the bit above an exponent is a sign. */
@@ -38,7 +39,7 @@ type Named = Pick<TensorInfo, 'name' | 'dtype' | 'source'>;
 export function checkFinite({ name, dtype, source }: Named, bytes: Uint8Array, remedy: string): void {
   if (allFinite(dtype, bytes)) return;
   throw new UserError(
-    `${source.name}: ${name} holds values that are not finite, expected numbers; ${remedy}.`,
+    `${source.name}: ${shorten(name)} holds values that are not finite, expected numbers; ${remedy}.`,
   );
 }
 
