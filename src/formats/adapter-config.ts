@@ -1,6 +1,8 @@
 import { Fields, isRecord, type NumberRule } from './fields.ts';
 import { PythonFloat } from './json.ts';
 import { writePythonJson } from './python-json.ts';
+import { UserError } from './user-error.ts';
+import { showCount } from './words.ts';
 
 /** A PEFT adapter_config.json of type LORA. */
 export interface AdapterConfig {
@@ -28,6 +30,8 @@ export interface AdapterConfig {
 
 const REMEDY = 'Retune continues plain LoRA adapters only, so choose one of these';
 const COUNT = { whole: true, min: 1 } as const;
+/** Patterns of module names; the largest Llama has 882 modules. */
+const MAX_PATTERNS = 5000;
 const ABSENT = [undefined, null, false];
 /** Initialisations that leave the base as it is; the others (PiSSA, OLoRA, CorDA, LoftQ...) move part of it into A and B. */
 const PLAIN_INITIALISATIONS: readonly unknown[] = [...ABSENT, true, 'gaussian', 'eva', 'orthogonal'];
@@ -177,5 +181,10 @@ function readLayers(fields: Fields): readonly number[] | undefined {
 }
 
 function readPattern(fields: Fields, rule: NumberRule): ReadonlyMap<string, number> {
+  const count = Object.keys(fields.values).length;
+  if (count > MAX_PATTERNS)
+    throw new UserError(
+      `${fields.file}: rank_pattern or alpha_pattern has ${showCount(count)} keys, expected at most ${showCount(MAX_PATTERNS)}; ${REMEDY}.`,
+    );
   return new Map(Object.keys(fields.values).map((key) => [key, fields.number(key, rule)]));
 }

@@ -1,7 +1,9 @@
 import type { AdapterConfig } from './adapter-config.ts';
+import { BoundedRegExp, TooMuchWork, type Allowance } from './bounded-regexp.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { linearModules, type Projection } from './decoder-weights.ts';
 import { quote } from './quote.ts';
+import { compileProgram, PatternError } from './regexp-program.ts';
 import { UserError } from './user-error.ts';
 
 /** One adapted linear module: y += scaling · B(A(x)). */
@@ -17,6 +19,9 @@ export interface LoraModule {
   readonly inFeatures: number;
   readonly outFeatures: number;
 }
+
+/** Steps of matching that an adapter's expressions may take, all module names together: about a second. */
+const MAX_STEPS = 3e7;
 
 /** Modules outside the decoder layers that PEFT could adapt and Retune cannot. */
 const OUTSIDE = ['lm_head', 'model.embed_tokens'];
@@ -46,52 +51,61 @@ export function loraModules(adapter: AdapterConfig, decoder: DecoderConfig): Lor
 export function moduleSettings(
   adapter: AdapterConfig,
 ): (name: string) => Pick<LoraModule, 'r' | 'alpha'> | undefined {
-  const isTarget = targetMatcher(adapter);
+  const allowance = { steps: MAX_STEPS };
+  const isTarget = targetMatcher(adapter, allowance);
   const outside = OUTSIDE.find(isTarget);
   if (outside !== undefined) {
     throw new UserError(
       `${adapter.file}: target_modules is ${quote(adapter.targetModules)} and includes ${outside}, expected linear modules of the decoder layers only; choose an adapter without it.`,
     );
   }
-  const rankOf = patternLookup(adapter, 'rank_pattern', adapter.rankPattern, adapter.r);
-  const alphaOf = patternLookup(adapter, 'alpha_pattern', adapter.alphaPattern, adapter.loraAlpha);
+  const rankOf = patternLookup(adapter, 'rank_pattern', adapter.rankPattern, adapter.r, allowance);
+  const alphaOf = patternLookup(adapter, 'alpha_pattern', adapter.alphaPattern, adapter.loraAlpha, allowance);
   return (name) => (isTarget(name) ? { r: rankOf(name), alpha: alphaOf(name) } : undefined);
 }
 
 type Matcher = (name: string) => boolean;
 
-function targetMatcher(adapter: AdapterConfig): Matcher {
+function targetMatcher(adapter: AdapterConfig, allowance: Allowance): Matcher {
   const { file, excludeModules } = adapter;
   const excluded =
     typeof excludeModules === 'string'
-      ? fullMatch(file, 'exclude_modules', excludeModules)
+      ? fullMatch({ file, key: 'exclude_modules', pattern: excludeModules, allowance })
       : byName(excludeModules);
-  const target = includes(adapter);
-  const inLayers = layerMatcher(adapter);
+  const target = includes(adapter, allowance);
+  const inLayers = layerMatcher(adapter, allowance);
   return (name) => !excluded(name) && target(name) && inLayers(name);
 }
 
-function includes({ file, targetModules }: AdapterConfig): Matcher {
+function includes({ file, targetModules }: AdapterConfig, allowance: Allowance): Matcher {
   if (typeof targetModules !== 'string') return byName(targetModules);
   if (targetModules.toLowerCase() === 'all-linear') return (name) => !OUTSIDE.includes(name);
-  return fullMatch(file, 'target_modules', targetModules);
+  return fullMatch({ file, key: 'target_modules', pattern: targetModules, allowance });
 }
 
 /** Whether a name is one of `keys`, or ends in "." and one of them. */
 function byName(keys: readonly string[]): Matcher {
-  return (name) => keys.some((key) => name === key || name.endsWith(`.${key}`));
+  const known = new Set(keys);
+  return (name) => {
+    for (let at = 0; at >= 0; at = name.indexOf('.', at) + 1 || -1)
+      if (known.has(name.slice(at))) return true;
+    return false;
+  };
 }
 
-function layerMatcher({ file, layersToTransform, layersPattern }: AdapterConfig): Matcher {
+function layerMatcher(
+  { file, layersToTransform, layersPattern }: AdapterConfig,
+  allowance: Allowance,
+): Matcher {
   if (!layersToTransform) return () => true;
-  const patterns = (layersPattern.length > 0 ? layersPattern : ['[^.]*']).map((container) =>
-    compile(file, 'layers_pattern', container, '^(?:|.*?\\.)', '\\.(?<layer>\\d+)\\.'),
+  const layers = new Set(layersToTransform);
+  // The layer's number is what follows the match.
+  const patterns = (layersPattern.length > 0 ? layersPattern : ['[^.]*']).map((pattern) =>
+    compile({ file, key: 'layers_pattern', pattern, allowance }, '^(?:|.*?\\.)', '\\.(?=\\d+\\.)'),
   );
   return (name) => {
-    const index = patterns
-      .map((pattern) => pattern.exec(name)?.groups?.['layer'])
-      .find((layer) => layer !== undefined);
-    return index !== undefined && layersToTransform.includes(Number(index));
+    const end = patterns.map((find) => find(name)).find((found) => found !== undefined);
+    return end !== undefined && layers.has(parseInt(name.slice(end)));
   };
 }
 
@@ -99,34 +113,73 @@ function layerMatcher({ file, layersToTransform, layersPattern }: AdapterConfig)
 function patternLookup(
   { file }: AdapterConfig,
   key: string,
-  pattern: ReadonlyMap<string, number>,
+  values: ReadonlyMap<string, number>,
   fallback: number,
+  allowance: Allowance,
 ): (name: string) => number {
-  const rules = [...pattern].map(([source, value]) => ({
-    matches: compile(file, key, source, '^(?:.*\\.)?', '$'),
+  const rules = [...values].map(([pattern, value]) => ({
+    find: compile({ file, key, pattern, allowance }, '^(?:.*\\.)?', '$'),
     value,
   }));
-  return (name) => rules.find(({ matches }) => matches.test(name))?.value ?? fallback;
+  return (name) => rules.find(({ find }) => find(name) !== undefined)?.value ?? fallback;
 }
 
-function fullMatch(file: string, key: string, pattern: string): Matcher {
-  const regex = compile(file, key, pattern, '^', '$');
-  return (name) => regex.test(name);
+function fullMatch(expression: Expression): Matcher {
+  const find = compile(expression, '^', '$');
+  return (name) => find(name) !== undefined;
 }
+
+/** A foreign expression, where it was read, and the steps that all matching for an adapter may take. */
+interface Expression {
+  readonly file: string;
+  readonly key: string;
+  readonly pattern: string;
+  readonly allowance: Allowance;
+}
+
+/** A module's name as it stands, dots included: it needs no steps. */
+const PLAIN = /^(?:[\w-]|\\?\.)*$/;
 
 /**
- * A Python regular expression as JavaScript's, between two texts of JavaScript's own: what is only written
- * differently is translated, what is unknown refused.
+ * Where a Python regular expression ends in a name, between two texts of JavaScript's own: what is only written
+ * differently is translated, what is unknown refused. Throws UserError.
  */
-function compile(file: string, key: string, pattern: string, before: string, after: string): RegExp {
+function compile(
+  { file, key, pattern, allowance }: Expression,
+  before: string,
+  after: string,
+): (name: string) => number | undefined {
+  const refuse = (why: string): never => {
+    throw new UserError(
+      `${file}: ${key} is ${quote(pattern)}, expected a regular expression that JavaScript can read too: ${why}; list the module names instead.`,
+    );
+  };
   const translated = pattern
     .replaceAll('(?P<', '(?<')
     .replace(/\\([AZ])/g, (_, end) => (end === 'A' ? '^' : '$'));
-  try {
-    return new RegExp(`${before}(?:${translated})${after}`);
-  } catch {
-    throw new UserError(
-      `${file}: ${key} is ${quote(pattern)}, expected a regular expression that JavaScript can read too; list the module names instead.`,
-    );
+  const source = `${before}(?:${translated})${after}`;
+  if (PLAIN.test(pattern)) {
+    const plain = new RegExp(source);
+    return (name) => {
+      const found = plain.exec(name);
+      return found ? found[0].length : undefined;
+    };
   }
+  let bounded: BoundedRegExp;
+  try {
+    // By itself first: no part of it may close the bracket around it.
+    compileProgram(translated, '');
+    bounded = new BoundedRegExp(source, '', allowance);
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    return refuse(error.message);
+  }
+  return (name) => {
+    try {
+      return bounded.find(name, 0)?.end;
+    } catch (error) {
+      if (!(error instanceof TooMuchWork)) throw error;
+      return refuse('it takes too long to match module names against it');
+    }
+  };
 }

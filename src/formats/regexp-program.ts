@@ -83,9 +83,9 @@ export function compileProgram(source: string, flags: '' | 'u'): Program {
   try {
     pattern = new RegExpParser().parsePattern(source, 0, source.length, { unicode: flags === 'u' });
   } catch (error) {
-    throw new PatternError(
-      error instanceof RangeError ? 'it is nested too deeply' : (error as Error).message,
-    );
+    if (error instanceof RangeError) throw new PatternError('it is nested too deeply');
+    // The parser quotes the whole expression before what is wrong with it.
+    throw new PatternError((error as Error).message.split(': ').at(-1));
   }
   const compiler = new Compiler(flags);
   compiler.alternatives(pattern.alternatives, false);

@@ -53,7 +53,7 @@ describe('an adapter by itself', () => {
     [
       'a target that is no pattern',
       { target_modules: '(' },
-      `v1/${CONFIG}: target_modules is "(", expected a regular expression that JavaScript can read too; list the module names instead.`,
+      `v1/${CONFIG}: target_modules is "(", expected a regular expression that JavaScript can read too: Unterminated group; list the module names instead.`,
     ],
     [
       'a rank pattern that is none',

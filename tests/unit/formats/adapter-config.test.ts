@@ -155,4 +155,52 @@ describe('adapted modules', () => {
   ])('refuses %o', (change, sentence) => {
     expect(() => loraModules(parse({ ...plain, ...change }), decoder)).toThrow(sentence);
   });
+
+  const layers = '(?:self_attn|attention|attn|mlp|feed_forward|ffn|dense)';
+  const linear = '(?:k_proj|v_proj|q_proj|out_proj|fc1|fc2|o_proj|gate_proj|up_proj|down_proj)';
+  const deep = { ...decoder, layers: 126 };
+  test.each([
+    // Unsloth's, Axolotl's and ms-swift's.
+    `(?:.*?(?:language|text).*?${layers}.*?${linear}.*?)|(?:\\bmodel\\.layers\\.[\\d]{1,}\\.${layers}\\.(?:${linear}))`,
+    'model.layers.[\\d]+.(mlp|cross_attn|self_attn).(up|down|gate|q|k|v|o)_proj',
+    '^(?!.*(?:lm_head|output|emb|vision_tower)).*(?:q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)$',
+    '^(language_model|model)(?=\\.).*\\.(o_proj|k_proj|q_proj|v_proj|gate_proj|up_proj|down_proj)$',
+  ])('%s chooses all modules of 126 layers', (target_modules) => {
+    expect(loraModules(parse({ ...plain, target_modules }), deep)).toHaveLength(126 * 7);
+  });
+
+  test('a rank for each of 882 modules', () => {
+    const names = loraModules(parse({ ...plain, target_modules: 'all-linear' }), deep).map(
+      ({ name }) => name,
+    );
+    const rank_pattern = Object.fromEntries(names.map((name, i) => [name, 1 + i]));
+    const ours = loraModules(parse({ ...plain, target_modules: 'all-linear', rank_pattern }), deep);
+    expect(ours.map(({ r }) => r)).toEqual(names.map((_, i) => 1 + i));
+  });
+
+  test.each([
+    [{ target_modules: '(([a-z._0-9]+)+)+!' }, 'it takes too long to match module names against it'],
+    [{ target_modules: '(.*)*(.*)*(.*)*(.*)*x' }, 'it takes too long to match module names against it'],
+    [{ target_modules: 'q_proj|'.repeat(15_000) }, 'it has 105000 characters, more than 20000'],
+    [{ target_modules: '(a)\\1' }, 'it refers back to a group'],
+    [{ target_modules: 'q_proj)|(k_proj' }, 'Unmatched'],
+    [
+      { rank_pattern: { '([a-z._0-9]+)+!': 3 } },
+      'rank_pattern is "([a-z._0-9]+)+!", expected a regular expression',
+    ],
+    [
+      { exclude_modules: '(\\w+\\.?)+!' },
+      'exclude_modules is "(\\\\w+\\\\.?)+!", expected a regular expression',
+    ],
+    [
+      { layers_to_transform: [0], layers_pattern: ['([a-z._0-9]+)+!'] },
+      'layers_pattern is "([a-z._0-9]+)+!", expected a regular expression',
+    ],
+    [
+      { rank_pattern: Object.fromEntries(Array.from({ length: 5001 }, (_, i) => [`m${i}`, 1])) },
+      'has 5,001 keys, expected at most 5,000',
+    ],
+  ])('bounds what hostile expressions cost: %.60o', (change, sentence) => {
+    expect(() => loraModules(parse({ ...plain, ...change }), decoder)).toThrow(sentence);
+  });
 });
