@@ -6,6 +6,7 @@ import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
 import { allFinite, checkFinite, tensorPieces } from '../formats/finite.ts';
 import { readJson } from '../formats/json.ts';
+import { MAX_BYTES } from '../formats/read-text.ts';
 import { isPickleName, pickleError } from '../formats/pickle.ts';
 import { openSafetensors, type Safetensors } from '../formats/safetensors.ts';
 import { sha256 } from '../formats/sha256.ts';
@@ -108,7 +109,10 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
 
 async function inspectAdapter(folder: Folder, onProgress: OnProgress): Promise<Facts> {
   const configFile = (await folder.open('adapter_config.json'))!;
-  const config = parseAdapterConfig(await readJson(configFile, { keepFloats: true }), configFile.name);
+  const config = parseAdapterConfig(
+    await readJson(configFile, { keepFloats: true }, MAX_BYTES.config),
+    configFile.name,
+  );
   const weights = await folder.open('adapter_model.safetensors');
   if (!weights) {
     const pickle = (await folder.list()).find(isPickleName);

@@ -1,8 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { defaultRecipe, parseOwnRecipe, parseRecipe, readingLines, type Recipe } from '../formats/recipe.ts';
-import { readAll } from '../formats/byte-source.ts';
-import { UserError } from '../formats/user-error.ts';
-import { decodeUtf8 } from '../formats/utf8.ts';
+import { MAX_BYTES, readText } from '../formats/read-text.ts';
 import { MEMORY_FORM, readMemory } from '../formats/words.ts';
 import type { Display } from './display.ts';
 import { nodeSource } from './node-files.ts';
@@ -62,7 +60,6 @@ export async function readOwnRecipe(path: string | undefined): Promise<Recipe> {
 }
 
 async function textOf(path: string): Promise<string> {
-  const text = decodeUtf8(await readAll(await nodeSource(path)));
-  if (text === undefined) throw new UserError(`${path}: not valid UTF-8; save the file as UTF-8.`);
+  const text = await readText(await nodeSource(path), MAX_BYTES.recipe, 'a training_config.yaml');
   return text;
 }

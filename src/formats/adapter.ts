@@ -8,6 +8,7 @@ import type { Folder } from './byte-source.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { checkFinite } from './finite.ts';
 import { readJson } from './json.ts';
+import { MAX_BYTES } from './read-text.ts';
 import { type LoraModule, loraModules } from './lora-modules.ts';
 import { isPickleName, pickleError } from './pickle.ts';
 import {
@@ -52,7 +53,10 @@ const WHOLE_TABLE = /(?:embed_tokens|lm_head)\.(?:base_layer\.|modules_to_save\.
 export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promise<Adapter> {
   const configFile = await folder.open(CONFIG);
   if (!configFile) throw missing(folder, CONFIG);
-  const config = parseAdapterConfig(await readJson(configFile, { keepFloats: true }), configFile.name);
+  const config = parseAdapterConfig(
+    await readJson(configFile, { keepFloats: true }, MAX_BYTES.config),
+    configFile.name,
+  );
   const weightsFile = await folder.open(WEIGHTS);
   if (!weightsFile) {
     const pickle = (await folder.list()).find(isPickleName);

@@ -6,8 +6,10 @@ import { isRecord } from './fields.ts';
 import { readJson } from './json.ts';
 import { quote } from './quote.ts';
 import { type Nf4Source, readNf4Source } from './nf4-checkpoint.ts';
+import { MAX_BYTES } from './read-text.ts';
 import { showShape, type TensorInfo } from './safetensors.ts';
 import { UserError } from './user-error.ts';
+import { counted } from './words.ts';
 
 /** An opened and checked base folder: every weight that `config` asks for is there in the right shape. */
 export interface BaseModel {
@@ -35,9 +37,10 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
       `${folder.name}: config.json is missing, expected the folder of a Hugging Face base model; choose that folder.`,
     );
   }
-  const configJson = await readJson(configFile);
+  const configJson = await readJson(configFile, {}, MAX_BYTES.config);
   const config = parseDecoderConfig(configJson, configFile.name);
   const { files, tensors } = await openBaseWeights(folder);
+  checkLayers(config, tensors, configFile.name);
   const nf4 = new Map<string, Nf4Source>();
   for (const { name, shape } of linearModules(config)) {
     const source = await readNf4Source(tensors, `${name}.weight`, shape);
@@ -46,7 +49,7 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
   }
   for (const [name, shape] of denseTensors(config)) checkDense(folder, tensors, name, shape);
   const generationFile = await folder.open('generation_config.json');
-  const generation = generationFile ? await readJson(generationFile) : {};
+  const generation = generationFile ? await readJson(generationFile, {}, MAX_BYTES.config) : {};
   return {
     folder,
     config,
@@ -82,6 +85,20 @@ export function floatTensors(base: BaseModel): TensorInfo[] {
 /** What determines the base's numbers, in a stable order, for hashing: the weight files and config.json. */
 export function baseFiles(base: BaseModel): ByteSource[] {
   return [...base.weightFiles, base.configFile];
+}
+
+/** Refuses more layers than the files hold tensors of, before anything is made for each of them. */
+function checkLayers(
+  { layers }: DecoderConfig,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  configFile: string,
+): void {
+  const numbers = [...tensors.keys()].map((name) => /^model\.layers\.(\d{1,9})\./.exec(name)?.[1]);
+  const held = new Set(numbers.filter((number) => number !== undefined)).size;
+  if (layers <= held) return;
+  throw new UserError(
+    `${configFile}: num_hidden_layers is ${layers}, but the files hold tensors of ${counted(held, 'layer')}; download the base again, weights and config.json together.`,
+  );
 }
 
 function checkDense(

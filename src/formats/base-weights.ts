@@ -1,6 +1,7 @@
 import type { ByteSource, Folder } from './byte-source.ts';
 import { Fields } from './fields.ts';
 import { readJson } from './json.ts';
+import { MAX_BYTES } from './read-text.ts';
 import { isPickleName, pickleError } from './pickle.ts';
 import { quote, shorten } from './quote.ts';
 import { openSafetensors, type TensorInfo } from './safetensors.ts';
@@ -25,7 +26,12 @@ export async function openBaseWeights(folder: Folder): Promise<BaseWeights> {
 }
 
 async function openShards(folder: Folder, index: ByteSource): Promise<BaseWeights> {
-  const fields = new Fields(index.name, await readJson(index), '', 'download the base again');
+  const fields = new Fields(
+    index.name,
+    await readJson(index, {}, MAX_BYTES.weightIndex),
+    '',
+    'download the base again',
+  );
   const shardOf = new Map(Object.entries(fields.section('weight_map').values));
   const names = [...new Set(shardOf.values())].map((name) => checkShardName(name, folder, index)).toSorted();
   if (names.length === 0) fields.refuse('weight_map', 'a shard for every tensor');

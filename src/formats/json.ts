@@ -1,10 +1,8 @@
 import type { ByteSource } from './byte-source.ts';
-import { readAll } from './byte-source.ts';
 import { quote } from './quote.ts';
 import { isLfsPointer, lfsError } from './lfs-pointer.ts';
+import { MAX_BYTES, readText } from './read-text.ts';
 import { UserError } from './user-error.ts';
-import { decodeUtf8 } from './utf8.ts';
-import { showBytes } from './words.ts';
 
 /** A number that is a float to Python even where its value is whole (0.0, 1e3), and must be rewritten as one. */
 export class PythonFloat {
@@ -66,8 +64,6 @@ const WORDS = new Map<string, unknown>([
 ]);
 /** Deeper nesting is an attack on the stack, not a model file (serde's limit, too). */
 const MAX_DEPTH = 127;
-/** JavaScript holds no longer string, so a larger file could not be read anyway. */
-const MAX_FILE_BYTES = 2 ** 29 - 2 ** 10;
 const [QUOTE, BACKSLASH, FIRST_PRINTABLE] = [0x22, 0x5c, 0x20];
 const ESCAPES = '"\\/bfnrt';
 const HEX = /^[0-9a-fA-F]{4}$/;
@@ -191,26 +187,27 @@ function withoutPrototype(entries: ReadonlyMap<string, unknown>): Record<string,
   return result;
 }
 
-/** Reads and parses a JSON file, with or without a byte-order mark; throws UserError naming the line. */
-export async function readJson(source: ByteSource, options?: JsonOptions): Promise<unknown> {
-  if (source.size > MAX_FILE_BYTES) {
-    throw new UserError(
-      `${source.name}: ${showBytes(source.size)}, expected a JSON file of at most ${showBytes(MAX_FILE_BYTES)}; download or export it again.`,
-    );
-  }
-  const text = decodeUtf8(await readAll(source))?.replace(/^\ufeff/, '');
-  if (text === undefined) {
-    throw new UserError(
-      `${source.name}: not valid UTF-8, expected a JSON file; download or export it again.`,
-    );
-  }
+/**
+ * Reads and parses a JSON file of at most `maxBytes`, with or without a byte-order mark; throws UserError naming the
+ * line.
+ */
+export async function readJson(
+  source: ByteSource,
+  options?: JsonOptions,
+  maxBytes: number = MAX_BYTES.own,
+): Promise<unknown> {
+  return parseJsonFile(await readText(source, maxBytes, 'a JSON file'), source.name, options);
+}
+
+/** Parses the text of a JSON file; throws UserError naming the line. */
+export function parseJsonFile(text: string, file: string, options?: JsonOptions): unknown {
   try {
     return parseJson(text, options);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    if (isLfsPointer(text)) throw lfsError(source.name);
+    if (isLfsPointer(text)) throw lfsError(file);
     throw new UserError(
-      `${source.name}: not valid JSON at line ${error.line}, column ${error.column}: ${error.message}; correct the file or download it again.`,
+      `${file}: not valid JSON at line ${error.line}, column ${error.column}: ${error.message}; correct the file or download it again.`,
     );
   }
 }

@@ -1,8 +1,9 @@
 import { ADAPTER_METADATA, adapterTensors, readAdapter, type LoraWeights } from '../formats/adapter.ts';
 import { writeAdapterConfig, type AdapterConfig } from '../formats/adapter-config.ts';
-import { readAll, type Folder } from '../formats/byte-source.ts';
+import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { isRecord } from '../formats/fields.ts';
+import { readJson } from '../formats/json.ts';
 import { recipeToYaml } from '../formats/recipe.ts';
 import { openSafetensors, readTensor } from '../formats/safetensors.ts';
 import { writeSafetensors, type TensorData } from '../formats/safetensors-write.ts';
@@ -44,6 +45,9 @@ export interface Checkpoint {
 
 /** Last file of a checkpoint or a result: where it stands, everything does. */
 export const CURSOR = 'retune_state.json';
+/** A file of the folder itself. */
+const PLAIN_NAME = /^[^/\\]+$/;
+const SHA256 = /^[0-9a-f]{64}$/;
 const OPTIMIZER = 'optimizer.safetensors';
 
 /** The files of a checkpoint; retune_state.json holds the SHA-256 of all others. */
@@ -80,12 +84,12 @@ export function adapterFiles(adapter: readonly LoraWeights[], config: AdapterCon
 export async function readCheckpoint(folder: Folder, decoder: DecoderConfig): Promise<Checkpoint> {
   const cursor = await verifyFiles(folder);
   const { weights } = await readAdapter(folder, decoder);
-  const file = await openSafetensors((await folder.open(OPTIMIZER))!);
+  const file = await openSafetensors(await opened(folder, OPTIMIZER));
   const optimizer: TensorData[] = [];
   for (const { name, dtype, shape } of file.tensors.values())
     optimizer.push({ name, dtype, shape, data: await readTensor(file.tensors.get(name)!) });
-  const stateFile = (await folder.open('trainer_state.json'))!;
-  const json: unknown = JSON.parse(new TextDecoder().decode(await readAll(stateFile)));
+  const stateFile = await opened(folder, 'trainer_state.json');
+  const json = await readJson(stateFile);
   return { cursor, state: parseTrainerState(json, stateFile.name), adapter: weights, optimizer };
 }
 
@@ -111,14 +115,45 @@ export async function readCursor(folder: Folder): Promise<RunCursor & { files: R
   if (!file) throw broken(folder, CURSOR, 'is missing');
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder().decode(await readAll(file)));
-  } catch {
+    json = await readJson(file);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
     throw broken(folder, CURSOR, 'is not JSON');
   }
-  const parts = ['files', 'identity', 'plan', 'logWindow'];
-  if (!isRecord(json) || !parts.every((part) => isRecord((json as Record<string, unknown>)[part])))
-    throw broken(folder, CURSOR, 'does not hold what Retune writes there');
+  if (!isCursor(json)) throw broken(folder, CURSOR, 'does not hold what Retune writes there');
   return json as unknown as RunCursor & { files: Record<string, string> };
+}
+
+/** Whether a checkpoint stands so, whichever version of Retune wrote it: those of old lack some of the keys. */
+function isCursor(json: unknown): boolean {
+  if (!isRecord(json)) return false;
+  const { step, files, identity, plan, logWindow, logTimes, totalFlos, prompt, weightsFrom } = json;
+  const isText = (value: unknown): value is string => typeof value === 'string';
+  const optional = (value: unknown, test: (value: unknown) => boolean): boolean =>
+    value === undefined || test(value);
+  return (
+    Number.isSafeInteger(step) &&
+    (step as number) >= 0 &&
+    isRecord(files) &&
+    Object.entries(files).every(
+      ([name, hash]) => PLAIN_NAME.test(name) && isText(hash) && SHA256.test(hash),
+    ) &&
+    isRecord(identity) &&
+    Object.values(identity).every(isText) &&
+    isRecord(plan) &&
+    isRecord(logWindow) &&
+    Object.values(logWindow).every(Number.isFinite) &&
+    optional(logTimes, (times) => Array.isArray(times) && times.every(Number.isFinite)) &&
+    optional(totalFlos, Number.isFinite) &&
+    optional(prompt, (form) => form === 'text' || form === 'chat') &&
+    optional(weightsFrom, isText)
+  );
+}
+
+async function opened(folder: Folder, name: string): Promise<ByteSource> {
+  const file = await folder.open(name);
+  if (!file) throw broken(folder, name, 'is missing');
+  return file;
 }
 
 function broken(folder: Folder, file: string, what: string): UserError {

@@ -2,6 +2,7 @@ import { newAdapterConfig, parseAdapterConfig, type AdapterConfig } from '../for
 import { openBaseModel } from '../formats/base-model.ts';
 import type { Folder } from '../formats/byte-source.ts';
 import { readJson } from '../formats/json.ts';
+import { MAX_BYTES } from '../formats/read-text.ts';
 import { loraModules } from '../formats/lora-modules.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { stateBits } from '../formats/recipe/training.ts';
@@ -47,5 +48,5 @@ async function readConfig(folder: Folder): Promise<AdapterConfig> {
     throw new UserError(
       `${folder.name}: adapter_config.json is missing, expected the folder of a PEFT LoRA adapter; choose that folder.`,
     );
-  return parseAdapterConfig(await readJson(file, { keepFloats: true }), file.name);
+  return parseAdapterConfig(await readJson(file, { keepFloats: true }, MAX_BYTES.config), file.name);
 }

@@ -1,5 +1,6 @@
 import { get, type UseStore } from 'idb-keyval';
 import type { Folder } from '../formats/byte-source.ts';
+import { parseJsonFile } from '../formats/json.ts';
 import { parseTrainerState } from '../formats/trainer-state.ts';
 import type { Files, RunStore } from '../run/store.ts';
 import { blobSource } from './blob-source.ts';
@@ -130,7 +131,10 @@ function lossOf({ 'trainer_state.json': chunks }: Files): number | undefined {
   if (!chunks) return undefined;
   const decoder = new TextDecoder();
   const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('');
-  const { log_history: log } = parseTrainerState(JSON.parse(text), 'trainer_state.json');
+  const { log_history: log } = parseTrainerState(
+    parseJsonFile(text, 'trainer_state.json'),
+    'trainer_state.json',
+  );
   return log.findLast((entry) => entry.loss !== undefined)?.loss;
 }
 

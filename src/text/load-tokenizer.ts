@@ -1,9 +1,8 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
-import { readAll } from '../formats/byte-source.ts';
 import { readJson } from '../formats/json.ts';
+import { MAX_BYTES, readText } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
-import { decodeUtf8 } from '../formats/utf8.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { TextTokenizer } from './tokenizer.ts';
 
@@ -23,9 +22,9 @@ export async function loadTokenizer(folder: Folder): Promise<TextTokenizer> {
       `${folder.name}: tokenizer.json is missing; copy it from the base model's repository into this folder.`,
     );
   }
-  const json = await readObject(file);
+  const json = await readObject(file, MAX_BYTES.tokenizer);
   const configFile = await folder.open('tokenizer_config.json');
-  const config = configFile ? await readObject(configFile) : {};
+  const config = configFile ? await readObject(configFile, MAX_BYTES.tokenizerConfig) : {};
   const added = addedTokens(json, file.name);
   const pipeline = buildPipeline(json, file.name);
 
@@ -93,9 +92,7 @@ async function chatTemplate(
 ): Promise<string | undefined> {
   const file = await folder.open('chat_template.jinja');
   if (file) {
-    const text = decodeUtf8(await readAll(file));
-    if (text === undefined) throw new UserError(`${file.name}: not valid UTF-8; download it again.`);
-    return text;
+    return readText(file, MAX_BYTES.chatTemplate, 'a chat template');
   }
   if (inConfig === undefined || inConfig === null) return undefined;
   if (typeof inConfig === 'string') return inConfig;
@@ -109,8 +106,8 @@ async function chatTemplate(
   );
 }
 
-async function readObject(source: ByteSource): Promise<JsonObject> {
-  const value = await readJson(source);
+async function readObject(source: ByteSource, maxBytes: number): Promise<JsonObject> {
+  const value = await readJson(source, {}, maxBytes);
   if (isObject(value)) return value;
   throw new UserError(`${source.name}: expected a JSON object; download the file again.`);
 }

@@ -1,10 +1,8 @@
 import { readAdapter } from '../formats/adapter.ts';
 import { openBaseModel, type BaseModel } from '../formats/base-model.ts';
-import { readAll } from '../formats/byte-source.ts';
 import { denseTensors, linearModules, PROJECTIONS } from '../formats/decoder-weights.ts';
 import { parseRecipe, type ParsedRecipe } from '../formats/recipe.ts';
-import { UserError } from '../formats/user-error.ts';
-import { decodeUtf8 } from '../formats/utf8.ts';
+import { MAX_BYTES, readText } from '../formats/read-text.ts';
 import { parseQuestions } from '../generate/questions.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { encodeRows, renderRow } from '../text/rows.ts';
@@ -97,8 +95,8 @@ export async function inspectRows(
 
 /** Reads training_config.yaml. Throws UserError naming the key or line. */
 export async function readRecipe(file: File, signal?: AbortSignal): Promise<ParsedRecipe> {
-  const text = decodeUtf8(await readAll(watchedSource(sourceOf({ file }), { signal })));
-  if (text === undefined) throw new UserError(`${file.name}: not valid UTF-8; save it as UTF-8.`);
+  const source = watchedSource(sourceOf({ file }), { signal });
+  const text = await readText(source, MAX_BYTES.recipe, 'a training_config.yaml');
   return parseRecipe(text, file.name);
 }
 

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { parseAdapterConfig } from '../../formats/adapter-config.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { readJson } from '../../formats/json.ts';
+import { MAX_BYTES } from '../../formats/read-text.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { parseTrainerState } from '../../formats/trainer-state.ts';
 import type { FinetuneResult } from '../../run/call.ts';
@@ -194,7 +195,7 @@ function answerSignals(display: Display) {
 async function tellWhoseRank(source: Folder, recipe: Recipe, file: string, display: Display): Promise<void> {
   const json = await source.open('adapter_config.json');
   if (!json) return;
-  const own = parseAdapterConfig(await readJson(json, { keepFloats: true }), json.name);
+  const own = parseAdapterConfig(await readJson(json, { keepFloats: true }, MAX_BYTES.config), json.name);
   const { lora } = recipe;
   const differ = (['r', 'loraAlpha', 'loraDropout'] as const).filter((key) => own[key] !== lora[key]);
   if (differ.length === 0) return;

@@ -270,6 +270,21 @@ describe('refusals', () => {
       'base/config.json: not valid UTF-8',
     ],
     [
+      'a config of 5 MB',
+      (files) => {
+        files['config.json'] = ' '.repeat(5 * 2 ** 20);
+      },
+      'base/config.json: 5.0 MiB, expected a JSON file of at most 4.0 MiB; download or export it again.',
+    ],
+    ...[3, 3_000_000, 2 ** 32, 2 ** 53 - 1].map((layers): [string, (files: MemoryFiles) => void, string] => [
+      `${layers} layers`,
+      (files) => {
+        const config = new TextDecoder().decode(files['config.json'] as Uint8Array);
+        files['config.json'] = config.replace('"num_hidden_layers": 2', `"num_hidden_layers": ${layers}`);
+      },
+      `base/config.json: num_hidden_layers is ${layers}, but the files hold tensors of 2 layers; download the base again`,
+    ]),
+    [
       'missing tensor',
       (_, tensors) => tensors.filter(({ name }) => name !== 'model.norm.weight'),
       'base: the tensor model.norm.weight is missing, expected BF16, F16 or F32 [128] by config.json',

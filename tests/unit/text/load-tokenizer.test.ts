@@ -102,7 +102,7 @@ describe('bad folders', () => {
     [
       'a template that is not UTF-8',
       { 'chat_template.jinja': new Uint8Array([0xff]) },
-      'm/chat_template.jinja: not valid UTF-8; download it again.',
+      'm/chat_template.jinja: not valid UTF-8, expected a chat template; download or export it again.',
     ],
   ])('%s', async (_, change, sentence) => {
     const error = await refuse(change).catch((e: unknown) => e as Error);
