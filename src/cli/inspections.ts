@@ -65,7 +65,7 @@ async function tensorsNotFinite({ source, tensors }: Safetensors, onProgress: On
 
 async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Facts> {
   const model = await openBaseModel(folder);
-  const tokenizer = await loadTokenizer(folder);
+  const tokenizer = await loadTokenizer(folder, model.config.vocabSize);
   checkChatTemplate(tokenizer, folder.name);
   const { config, nf4 } = model;
   const shapes = [
@@ -96,6 +96,9 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
     heads: `${config.heads} query, ${config.kvHeads} key and value, ${config.headDim} wide`,
     vocabulary: config.vocabSize,
     tokenizer_vocabulary: tokenizer.vocabSize,
+    ...(tokenizer.vocabSize > config.vocabSize && {
+      note: `tokenizer.json has ids up to ${tokenizer.vocabSize - 1}, but the embedding has ${config.vocabSize} rows: texts with such tokens are refused`,
+    }),
     tied: config.tied,
     max_positions: config.maxPositions,
     parameters: shapes.reduce((sum, shape) => sum + product(shape), 0),

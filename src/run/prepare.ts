@@ -64,12 +64,8 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
     ? await readAdapter(inputs.source, model.config)
     : freshAdapter(recipe.lora, model.config, recipe.seed, recipe.model.name);
   emit({ type: 'phase', phase: 'opening files', done: 2, total: 3, unit: 'files' });
-  const tokenizer = await loadTokenizer(inputs.base);
+  const tokenizer = await loadTokenizer(inputs.base, model.config.vocabSize);
   emit({ type: 'phase', phase: 'opening files', done: 3, total: 3, unit: 'files' });
-  if (tokenizer.vocabSize > model.config.vocabSize)
-    throw new UserError(
-      `${inputs.base.name}: the tokenizer has ${tokenizer.vocabSize} tokens, the model's embedding ${model.config.vocabSize} rows; choose the folder whose tokenizer belongs to its weights.`,
-    );
   const encode = (source: ByteSource, use: 'train' | 'evaluate') =>
     encodeRows(source, tokenizer, {
       maxLength: recipe.training.maxLength,

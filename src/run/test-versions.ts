@@ -95,7 +95,7 @@ export async function testVersions(call: TestVersionsCall): Promise<void> {
   const { config } = model;
   const opened = await openVersions(call, config);
   if (opened.length === 0) return;
-  const tokenizer = await loadTokenizer(call.base);
+  const tokenizer = await loadTokenizer(call.base, model.config.vocabSize);
   const form = await promptForm(call, opened);
   const { maxPositions } = config;
   const prompts = encodeQuestions(tokenizer, questions, form);

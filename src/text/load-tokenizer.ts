@@ -4,6 +4,8 @@ import { readJson } from '../formats/json.ts';
 import { MAX_BYTES, readText } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { AddedToken } from './added-tokens.ts';
+import { boundPipeline, Bounds } from './bound-pipeline.ts';
+import { checkTokenizer } from './check-tokenizer.ts';
 import { TextTokenizer } from './tokenizer.ts';
 
 /** The files of a model folder that decide how text becomes tokens. */
@@ -13,9 +15,10 @@ type JsonObject = Record<string, unknown>;
 
 /**
  * The tokenizer of a Hugging Face model folder: tokenizer.json, tokenizer_config.json and chat_template.jinja (or the
- * `chat_template` of tokenizer_config.json). Throws UserError where a file is missing, broken or of an unknown kind.
+ * `chat_template` of tokenizer_config.json). `tableRows`: rows of the model's embedding; a token past them is refused
+ * where a text uses it. Throws UserError where a file is missing, broken or of an unknown kind.
  */
-export async function loadTokenizer(folder: Folder): Promise<TextTokenizer> {
+export async function loadTokenizer(folder: Folder, tableRows = Infinity): Promise<TextTokenizer> {
   const file = await folder.open('tokenizer.json');
   if (!file) {
     throw new UserError(
@@ -25,8 +28,9 @@ export async function loadTokenizer(folder: Folder): Promise<TextTokenizer> {
   const json = await readObject(file, MAX_BYTES.tokenizer);
   const configFile = await folder.open('tokenizer_config.json');
   const config = configFile ? await readObject(configFile, MAX_BYTES.tokenizerConfig) : {};
-  const added = addedTokens(json, file.name);
-  const pipeline = buildPipeline(json, file.name);
+  const bounds = new Bounds();
+  const pipeline = buildPipeline(json, file.name, bounds);
+  const added = addedTokens(json);
 
   const named = (key: string): AddedToken | undefined => {
     const value = config[key];
@@ -43,14 +47,14 @@ export async function loadTokenizer(folder: Folder): Promise<TextTokenizer> {
     return { id, content: content as string, special: true, lstrip: false, rstrip: false };
   };
   return new TextTokenizer(
-    pipeline,
+    { pipeline, bounds, file: file.name, tableRows },
     added,
     { bos: named('bos_token'), eos: named('eos_token'), pad: named('pad_token'), unk: named('unk_token') },
     await chatTemplate(folder, config['chat_template'], configFile?.name),
   );
 }
 
-function buildPipeline(json: JsonObject, name: string): Tokenizer {
+function buildPipeline(json: JsonObject, name: string, bounds: Bounds): Tokenizer {
   const model = json['model'];
   const type = isObject(model) ? (model['type'] ?? ('merges' in model ? 'BPE' : undefined)) : undefined;
   if (type !== 'BPE') {
@@ -58,9 +62,12 @@ function buildPipeline(json: JsonObject, name: string): Tokenizer {
       `${name}: model.type is ${JSON.stringify(type ?? null)}, expected "BPE", the kind that Qwen2, Qwen3 and Llama have; use such a base model.`,
     );
   }
+  checkTokenizer(json, name);
   try {
     const whole = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...json };
-    return new Tokenizer({ ...whole, added_tokens: [] }, {});
+    const pipeline = new Tokenizer({ ...whole, added_tokens: [] }, {});
+    boundPipeline(pipeline, bounds);
+    return pipeline;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new UserError(
@@ -69,20 +76,16 @@ function buildPipeline(json: JsonObject, name: string): Tokenizer {
   }
 }
 
-function addedTokens(json: JsonObject, name: string): AddedToken[] {
-  const list = json['added_tokens'] ?? [];
-  if (!Array.isArray(list)) {
-    throw new UserError(`${name}: added_tokens is not a list; download the file again.`);
-  }
-  return list.map((entry: unknown, at) => {
-    const { id, content, special, lstrip, rstrip } = isObject(entry) ? entry : {};
-    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || typeof content !== 'string') {
-      throw new UserError(
-        `${name}: added_tokens[${at}] has no "id" (a whole number) or no "content" (a text); download the file again.`,
-      );
-    }
-    return { id, content, special: special === true, lstrip: lstrip === true, rstrip: rstrip === true };
-  });
+/** The added tokens of a tokenizer.json that was checked. */
+function addedTokens(json: JsonObject): AddedToken[] {
+  const list = (json['added_tokens'] ?? []) as AddedToken[];
+  return list.map(({ id, content, special, lstrip, rstrip }) => ({
+    id,
+    content,
+    special: special === true,
+    lstrip: lstrip === true,
+    rstrip: rstrip === true,
+  }));
 }
 
 async function chatTemplate(

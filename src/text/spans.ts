@@ -29,7 +29,7 @@ export function encodeSpans(
   for (const { begin, end, token } of tokenizer.added.split(text, 'all')) {
     const encode = (until: number): number[] =>
       tokenizer.encodePlain(disguise.reveal(text.slice(begin, until)), begin === 0);
-    const own = token ? [token.id] : encode(end);
+    const own = token ? [tokenizer.addedId(token)] : encode(end);
     const flags = own.map(() => 0);
     for (const span of spans) {
       if (span.begin >= end || span.end <= begin) continue;

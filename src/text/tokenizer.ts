@@ -1,5 +1,9 @@
 import type { Tokenizer } from '@huggingface/tokenizers';
 import { AddedTokens, type AddedToken, type Recognise } from './added-tokens.ts';
+import { quote } from '../formats/quote.ts';
+import { UserError } from '../formats/user-error.ts';
+import { showCount } from '../formats/words.ts';
+import { textProblem, type Bounds } from './bound-pipeline.ts';
 import { DecodeStream } from './decode-stream.ts';
 
 /** The tokens that tokenizer_config.json names, with their ids; undefined where the model has none. */
@@ -14,6 +18,19 @@ export interface NamedTokens {
 const MOST_WORDS = 100_000;
 const LONGEST_WORD = 64;
 
+/** The library makes an object of half a kilobyte for each character of a word. */
+const MAX_WORD = 2 ** 20;
+
+/** What a tokenizer is made of besides its added tokens. */
+export interface TokenizerParts {
+  pipeline: Tokenizer;
+  bounds: Bounds;
+  /** The name of tokenizer.json, for messages. */
+  file: string;
+  /** Rows of the model's embedding. */
+  tableRows: number;
+}
+
 /** A model's tokenizer: Hugging Face's pipeline, with the added tokens kept in our own hands. */
 export class TextTokenizer {
   readonly added: AddedTokens;
@@ -26,16 +43,22 @@ export class TextTokenizer {
   readonly prefix: readonly number[];
   readonly suffix: readonly number[];
   private readonly pipeline: Tokenizer;
+  private readonly bounds: Bounds;
+  private readonly file: string;
+  private readonly tableRows: number;
   private readonly words = new Map<string, readonly number[]>();
 
-  /** `pipeline` must have been made without added tokens, so that it never sees one. See `loadTokenizer`. */
+  /** The pipeline must have been made without added tokens, so that it never sees one. See `loadTokenizer`. */
   constructor(
-    pipeline: Tokenizer,
+    { pipeline, bounds, file, tableRows }: TokenizerParts,
     added: readonly AddedToken[],
     named: NamedTokens,
     chatTemplate: string | undefined,
   ) {
     this.pipeline = pipeline;
+    this.bounds = bounds;
+    this.file = file;
+    this.tableRows = tableRows;
     this.added = new AddedTokens(added);
     this.named = named;
     this.chatTemplate = chatTemplate;
@@ -46,6 +69,13 @@ export class TextTokenizer {
     const idsOf = (tokens: string[]): number[] => tokens.map((t) => this.idOf(t)!);
     this.prefix = idsOf(framed.slice(0, at));
     this.suffix = idsOf(framed.slice(at + 1));
+    const past = [...this.prefix, ...this.suffix].find((id) => id >= tableRows);
+    if (past === undefined) return;
+    const { message } = this.pastTable(
+      framed.find((token) => this.idOf(token) === past)!,
+      past,
+    );
+    throw new UserError(`${message}.`);
   }
 
   get eosId(): number | undefined {
@@ -76,11 +106,26 @@ export class TextTokenizer {
 
   /** Ids of text between added tokens; `first` says whether it begins the whole text. */
   encodePlain(text: string, first: boolean): number[] {
+    return this.guarded(text, () => this.pieceIds(text, first));
+  }
+
+  /** The id of an added token that stands in a text. Throws UserError where the embedding has no row for it. */
+  addedId({ id, content }: AddedToken): number {
+    if (id >= this.tableRows) throw this.pastTable(content, id);
+    return id;
+  }
+
+  private pieceIds(text: string, first: boolean): number[] {
     const { normalizer, pre_tokenizer: preTokenizer } = this.pipeline;
     const normal = normalizer ? normalizer(text) : text;
     if (normal === '') return [];
     const words = preTokenizer ? preTokenizer(normal, { section_index: first ? 0 : 1 }) : [normal];
     const ids: number[] = [];
+    for (const word of words)
+      if (word.length > MAX_WORD)
+        throw new UserError(
+          `${this.file} leaves a text of ${showCount(word.length)} characters in one piece, expected at most ${showCount(MAX_WORD)}; cut the text into several`,
+        );
     for (const word of words) for (const id of this.wordIds(word)) ids.push(id);
     return ids;
   }
@@ -90,7 +135,9 @@ export class TextTokenizer {
     let text = '';
     let run: number[] = [];
     const flush = (): void => {
-      if (run.length > 0) text += this.pipeline.decode(run, { clean_up_tokenization_spaces: false });
+      const tokens = run;
+      if (tokens.length > 0)
+        text += this.guarded('', () => this.pipeline.decode(tokens, { clean_up_tokenization_spaces: false }));
       run = [];
     };
     for (const id of Array.from(ids)) {
@@ -118,16 +165,38 @@ export class TextTokenizer {
     const ids = this.pipeline.model!([word])
       .map((token) => this.idOf(token))
       .filter((id) => id !== undefined);
+    const past = ids.find((id) => id >= this.tableRows);
+    if (past !== undefined) throw this.pastTable(this.pipeline.id_to_token(past) ?? '', past);
     if (this.words.size === MOST_WORDS) this.words.clear();
     if (word.length <= LONGEST_WORD) this.words.set(word, ids);
     return ids;
+  }
+
+  /** Does the library's work on a text; whatever it throws becomes a UserError, which does not name file and line. */
+  private guarded<T>(text: string, work: () => T): T {
+    this.bounds.begin(text);
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      const why = textProblem(error) ?? `it fails on a text: ${(error as Error).message}`;
+      throw new UserError(
+        `${this.file} cannot be used on this (${why}); take it from the base model's repository again, or shorten the text`,
+      );
+    }
+  }
+
+  private pastTable(token: string, id: number): UserError {
+    return new UserError(
+      `the token ${quote(token)} has the id ${id} by ${this.file}, but the model's embedding has ${this.tableRows} rows; leave the token out, or take the tokenizer that belongs to the weights`,
+    );
   }
 
   private ids(text: string, recognise: Recognise): number[] {
     return this.added
       .split(text, recognise)
       .flatMap(({ begin, end, token }) =>
-        token ? [token.id] : this.encodePlain(text.slice(begin, end), begin === 0),
+        token ? [this.addedId(token)] : this.encodePlain(text.slice(begin, end), begin === 0),
       );
   }
 }

@@ -43,7 +43,7 @@ export async function openChatModel(
   baseCache: BaseCache,
 ): Promise<ChatModel> {
   const model = await openBaseModel(folders.base);
-  const tokenizer = await loadTokenizer(folders.base);
+  const tokenizer = await loadTokenizer(folders.base, model.config.vocabSize);
   const { config } = model;
   const v1 = folders.v1 && (await readAdapter(folders.v1, config)).weights;
   const v2 = (await readAdapter(folders.v2, config)).weights;

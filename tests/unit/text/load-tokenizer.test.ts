@@ -82,7 +82,7 @@ describe('bad folders', () => {
     [
       'a broken model',
       { 'tokenizer.json': '{"model": {"type": "BPE", "vocab": {}}}' },
-      'm/tokenizer.json: not a tokenizer that Retune can use (',
+      'm/tokenizer.json: model.merges is nothing, expected a list of pairs of tokens; download it',
     ],
     [
       'a token without id',

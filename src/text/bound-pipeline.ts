@@ -1,0 +1,168 @@
+import type { Normalizer } from '@huggingface/tokenizers';
+import {
+  ReplaceDecoder,
+  ReplaceNormalizer,
+  SequenceDecoder,
+  SequenceNormalizer,
+  SequencePreTokenizer,
+  SplitPreTokenizer,
+  type Decoder,
+  type PreTokenizer,
+  type Tokenizer,
+} from '@huggingface/tokenizers';
+import { BoundedRegExp, TooMuchWork, type Allowance } from '../formats/bounded-regexp.ts';
+
+/** Steps of matching that a tokenizer's expressions may take beyond those for each character of a text. */
+const MIN_STEPS = 3e7;
+const STEPS_PER_CHARACTER = 200;
+/** How much longer normalizers may make a text; NFKC makes 18 characters of one. */
+const MAX_GROWTH = 32;
+const MIN_LENGTH = 10_000;
+
+/** The normalizers make too much of a text. */
+export class TooLong extends Error {}
+
+/**
+ * Expressions that models are published with, as tokenizer.json spells them: GPT-2's, Llama 3's, Qwen's, GPT-4o's and
+ * DeepSeek's. Their work is known to be linear, so JavaScript's own engine may run them.
+ */
+const LINEAR: ReadonlySet<string> = new Set([
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  '\\p{N}{1,3}',
+  '[一-龥\u3040-ゟ゠-ヿ]+',
+]);
+
+/** What a tokenizer's foreign steps may do to one text. */
+export class Bounds {
+  readonly allowance: Allowance = { steps: MIN_STEPS };
+  #longest = MIN_LENGTH;
+
+  /** A text comes; what earlier ones left of their allowance counts, up to a second's work. */
+  begin(text: string): void {
+    const own = STEPS_PER_CHARACTER * text.length;
+    this.allowance.steps = Math.min(this.allowance.steps + own, MIN_STEPS + own);
+    this.#longest = MAX_GROWTH * text.length + MIN_LENGTH;
+  }
+
+  /** Throws TooLong for more characters than a text may become. */
+  check(length: number): void {
+    if (length > this.#longest) throw new TooLong();
+  }
+}
+
+/** Puts bounds on the steps of a pipeline whose tokenizer.json was checked. Throws PatternError. */
+export function boundPipeline({ normalizer, pre_tokenizer, decoder }: Tokenizer, bounds: Bounds): void {
+  if (normalizer) boundNormalizer(normalizer, bounds);
+  if (pre_tokenizer) boundPreTokenizer(pre_tokenizer, bounds);
+  if (decoder) boundDecoder(decoder, bounds);
+}
+
+function boundNormalizer(step: Normalizer, bounds: Bounds): void {
+  if (step instanceof SequenceNormalizer) {
+    for (const inner of step.normalizers) if (inner) boundNormalizer(inner, bounds);
+    return;
+  }
+  const own = step.normalize.bind(step);
+  const run =
+    step instanceof ReplaceNormalizer ? replacer(step.config as ReplaceConfig, step.pattern, bounds) : own;
+  step.normalize = (text) => {
+    const normal = run(text);
+    bounds.check(normal.length);
+    return normal;
+  };
+}
+
+function boundPreTokenizer(step: PreTokenizer, bounds: Bounds): void {
+  if (step instanceof SequencePreTokenizer) {
+    for (const inner of step.tokenizers) if (inner) boundPreTokenizer(inner, bounds);
+    return;
+  }
+  if (!(step instanceof SplitPreTokenizer)) return;
+  const { pattern, behavior, invert } = step.config as SplitConfig;
+  if (pattern.Regex !== undefined && LINEAR.has(pattern.Regex) && behavior === 'Isolated') return;
+  const find = finder(pattern, step.pattern, bounds);
+  step.pre_tokenize_text = (text) => {
+    const pieces: string[] = [];
+    let done = 0;
+    for (const { begin, end } of find(text)) {
+      if (!invert) pieces.push(text.slice(done, begin));
+      if (invert || behavior === 'Isolated') pieces.push(text.slice(begin, end));
+      done = end;
+    }
+    if (!invert) pieces.push(text.slice(done));
+    return pieces.filter((piece) => piece !== '');
+  };
+}
+
+function boundDecoder(step: Decoder, bounds: Bounds): void {
+  if (step instanceof SequenceDecoder) {
+    for (const inner of step.decoders) if (inner) boundDecoder(inner, bounds);
+  } else if (step instanceof ReplaceDecoder) {
+    const run = replacer(step.config as ReplaceConfig, step.pattern, bounds);
+    step.decode_chain = (tokens) => tokens.map(run);
+  }
+}
+
+interface Pattern {
+  Regex?: string;
+  String?: string;
+}
+
+interface ReplaceConfig {
+  pattern: Pattern;
+  content: string;
+}
+
+interface SplitConfig {
+  pattern: Pattern;
+  behavior: 'Isolated' | 'Removed';
+  invert?: boolean | null;
+}
+
+type Find = (text: string) => Iterable<{ begin: number; end: number }>;
+
+/** All matches of a pattern; `compiled` is the library's translation of it. */
+function finder({ String: literal }: Pattern, compiled: RegExp | null, { allowance }: Bounds): Find {
+  if (literal !== undefined) {
+    return function* (text) {
+      if (literal === '') return;
+      for (let at = text.indexOf(literal); at >= 0; at = text.indexOf(literal, at + literal.length))
+        yield { begin: at, end: at + literal.length };
+    };
+  }
+  const pattern = new BoundedRegExp(compiled!.source, 'u', allowance);
+  return function* (text) {
+    for (let at = 0; at <= text.length;) {
+      const match = pattern.find(text, at);
+      if (!match) return;
+      yield match;
+      const { begin, end } = match;
+      at = end > begin ? end : end + (text.codePointAt(end)! > 0xffff ? 2 : 1);
+    }
+  };
+}
+
+/** Writes a text for each match, as it stands: to Python, "$&" is no placeholder. */
+function replacer({ pattern, content }: ReplaceConfig, compiled: RegExp | null, bounds: Bounds) {
+  const find = finder(pattern, compiled, bounds);
+  return (text: string): string => {
+    let replaced = '';
+    let done = 0;
+    for (const { begin, end } of find(text)) {
+      replaced += text.slice(done, begin) + content;
+      bounds.check(replaced.length);
+      done = end;
+    }
+    return replaced + text.slice(done);
+  };
+}
+
+/** What is to be said of an error that the tokenizer's own parts threw on a text; undefined for any other. */
+export function textProblem(error: unknown): string | undefined {
+  if (error instanceof TooMuchWork) return 'its expressions take too much work on a text';
+  if (error instanceof TooLong) return `its normalizers make a text more than ${MAX_GROWTH} times as long`;
+  return undefined;
+}
