@@ -21,7 +21,7 @@ export interface LoraModule {
 }
 
 /** Steps of matching that an adapter's expressions may take, all module names together: about a second. */
-const MAX_STEPS = 3e7;
+const MAX_STEPS = 1e7;
 
 /** Modules outside the decoder layers that PEFT could adapt and Retune cannot. */
 const OUTSIDE = ['lm_head', 'model.embed_tokens'];
@@ -138,7 +138,7 @@ interface Expression {
 }
 
 /** A module's name as it stands, dots included: it needs no steps. */
-const PLAIN = /^(?:[\w-]|\\?\.)*$/;
+const PLAIN = /^(?:[\w-]|\\?\.){0,200}$/;
 
 /**
  * Where a Python regular expression ends in a name, between two texts of JavaScript's own: what is only written

@@ -13,8 +13,8 @@ import {
 import { BoundedRegExp, TooMuchWork, type Allowance } from '../formats/bounded-regexp.ts';
 
 /** Steps of matching that a tokenizer's expressions may take beyond those for each character of a text. */
-const MIN_STEPS = 3e7;
-const STEPS_PER_CHARACTER = 200;
+const MIN_STEPS = 1e7;
+const STEPS_PER_CHARACTER = 100;
 /** How much longer normalizers may make a text; NFKC makes 18 characters of one. */
 const MAX_GROWTH = 32;
 const MIN_LENGTH = 10_000;

@@ -182,6 +182,7 @@ describe('adapted modules', () => {
     [{ target_modules: '(([a-z._0-9]+)+)+!' }, 'it takes too long to match module names against it'],
     [{ target_modules: '(.*)*(.*)*(.*)*(.*)*x' }, 'it takes too long to match module names against it'],
     [{ target_modules: 'q_proj|'.repeat(15_000) }, 'it has 105000 characters, more than 20000'],
+    [{ target_modules: 'q'.repeat(100_000) }, 'it has 100000 characters, more than 20000'],
     [{ target_modules: '(a)\\1' }, 'it refers back to a group'],
     [{ target_modules: 'q_proj)|(k_proj' }, 'Unmatched'],
     [
