@@ -1,3 +1,6 @@
+/** Ids that are held back for a character that is not whole; four bytes make one, so more are broken bytes. */
+const MAX_HELD = 64;
+
 /** Text of ids that arrive one at a time; a character whose bytes are not all there yet is held back. */
 export class DecodeStream {
   private readonly decode: (ids: number[]) => string;
@@ -14,7 +17,7 @@ export class DecodeStream {
     this.ids.push(id);
     const text = this.pending();
     // A replacement character at the end is most likely the beginning of a character of several bytes.
-    if (text === '' || text.endsWith('\ufffd')) return '';
+    if ((text === '' || text.endsWith('\ufffd')) && this.ids.length - this.shown < MAX_HELD) return '';
     this.ids.splice(0, this.shown);
     this.shown = this.ids.length;
     return text;

@@ -26,13 +26,16 @@ export function encodeSpans(
 ): Tokens {
   const ids: number[] = [];
   const trained: number[] = [];
+  /** The first span that does not end before the stretch. */
+  let next = 0;
   for (const { begin, end, token } of tokenizer.added.split(text, 'all')) {
     const encode = (until: number): number[] =>
       tokenizer.encodePlain(disguise.reveal(text.slice(begin, until)), begin === 0);
     const own = token ? [tokenizer.addedId(token)] : encode(end);
     const flags = own.map(() => 0);
-    for (const span of spans) {
-      if (span.begin >= end || span.end <= begin) continue;
+    while (next < spans.length && spans[next]!.end <= begin) next++;
+    for (let i = next; i < spans.length && spans[i]!.begin < end; i++) {
+      const span = spans[i]!;
       const first = token || span.begin <= begin ? 0 : sharedStart(own, encode(span.begin));
       let last = own.length;
       if (!token && span.end < end) {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { Disguise } from '../../../src/text/disguise.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
+import { encodeSpans } from '../../../src/text/spans.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
 import { tinyFiles, tinyTokenizer, tinyTokenizerJson } from '../../support/tiny-tokenizer.ts';
 
@@ -238,4 +240,28 @@ describe('a token past the embedding', () => {
       'the token "</s>" has the id 257 by m/tokenizer.json, but the model\'s embedding has 257 rows',
     );
   });
+});
+
+test('50,000 turns of a conversation take no more than their sum', { timeout: 60_000 }, async () => {
+  const tokenizer = await tinyTokenizer({ special: ['<s>', '</s>'] });
+  const turn = '<s>ab</s>';
+  const spans = Array.from({ length: 50_000 }, (_, i) => ({
+    begin: turn.length * i + 4,
+    end: turn.length * i + 9,
+  }));
+  const { ids, trained } = encodeSpans(
+    tokenizer,
+    new Disguise(tokenizer.added),
+    turn.repeat(spans.length),
+    spans,
+  );
+  expect(ids.slice(0, 8)).toEqual([256, 97, 98, 257, 256, 97, 98, 257]);
+  expect(trained.slice(-4)).toEqual([0, 0, 1, 1]);
+});
+
+test('broken bytes are not held back for ever', async () => {
+  const stream = (await tinyTokenizer({ special: [] })).stream();
+  const texts = Array.from({ length: 200 }, () => stream.push(0xa2));
+  expect(texts.join('') + stream.end()).toBe('\ufffd'.repeat(200));
+  expect(texts.filter((text) => text !== '').length).toBeGreaterThan(1);
 });
