@@ -1,12 +1,20 @@
 import type { Dirent } from 'node:fs';
-import { open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { open, readdir, statfs, type FileHandle } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { showBytes } from '../formats/words.ts';
 import { BaseCache } from '../model/base-cache.ts';
 import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base-cache-storage.ts';
-import { makeFolder, nearestFolder, partialName, syncFolder, writeDurably } from './durable-files.ts';
+import {
+  makeFolder,
+  move,
+  nearestFolder,
+  partialName,
+  remove,
+  syncFolder,
+  writeDurably,
+} from './durable-files.ts';
 import { nodeFolder } from './node-files.ts';
 import { NONE } from './options.ts';
 import { isRunning } from './processes.ts';
@@ -67,7 +75,7 @@ export class FolderCacheStorage implements CacheStorage {
       if (free < ROOM * bytes)
         throw new CacheRefusal(`it takes ${showBytes(bytes)}, and ${showBytes(free)} are free on its disk`);
       const partial = partialName(join(this.#path, entry));
-      await rm(partial, { recursive: true, force: true });
+      await remove(partial);
       await makeFolder(partial);
       return new FolderEntryWriter(partial, join(this.#path, entry));
     });
@@ -75,9 +83,15 @@ export class FolderCacheStorage implements CacheStorage {
 
   replace(entry: string, file: string, content: Uint8Array<ArrayBuffer>): Promise<void> {
     const path = join(this.#path, entry, file);
+    const partial = partialName(path);
     return refusing(async () => {
-      await writeDurably(partialName(path), [content]);
-      await rename(partialName(path), path);
+      try {
+        await writeDurably(partial, [content]);
+        await move(partial, path);
+      } catch (error) {
+        await remove(partial).catch(() => undefined);
+        throw error;
+      }
     });
   }
 
@@ -96,8 +110,7 @@ export class FolderCacheStorage implements CacheStorage {
   async #removeLeftovers(): Promise<void> {
     for (const { name } of await this.#contents()) {
       const pid = PARTIAL.exec(name)?.[1];
-      if (pid !== undefined && !isRunning(Number(pid)))
-        await rm(join(this.#path, name), { recursive: true, force: true });
+      if (pid !== undefined && !isRunning(Number(pid))) await remove(join(this.#path, name));
     }
   }
 }
@@ -126,14 +139,14 @@ class FolderEntryWriter implements EntryWriter {
       await this.#close();
       await syncFolder(this.#partial);
       await removeEntry(this.#place);
-      await rename(this.#partial, this.#place);
+      await move(this.#partial, this.#place);
     });
   }
 
   abandon(): Promise<void> {
     return refusing(async () => {
       await this.#close();
-      await rm(this.#partial, { recursive: true, force: true });
+      await remove(this.#partial);
     });
   }
 
@@ -145,11 +158,11 @@ class FolderEntryWriter implements EntryWriter {
 
 /** An entry goes as it comes: renamed first, so that half of one never counts. */
 async function removeEntry(place: string): Promise<void> {
-  const doomed = partialName(place) + '-removed';
-  await rename(place, doomed).catch((error: unknown) => {
+  const doomed = `${partialName(place)}-removed`;
+  await move(place, doomed).catch((error: unknown) => {
     if (errorCode(error) !== 'ENOENT') throw error;
   });
-  await rm(doomed, { recursive: true, force: true });
+  await remove(doomed);
 }
 
 async function refusing<T>(work: () => Promise<T>): Promise<T> {

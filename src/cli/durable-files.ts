@@ -10,7 +10,9 @@ import { errorCode, kindOf } from './stats.ts';
 export type WriteFile = (path: string, chunks: readonly Uint8Array[]) => Promise<void>;
 
 export const writeDurably: WriteFile = async (path, chunks) => {
-  const file = await open(path, 'w');
+  // Whatever lies there under this name goes: a link is not written through.
+  await rm(path, { force: true });
+  const file = await open(path, 'wx');
   try {
     for (const chunk of chunks) await file.writeFile(chunk);
     await file.sync();
@@ -19,14 +21,21 @@ export const writeDurably: WriteFile = async (path, chunks) => {
   }
 };
 
+/** What file systems answer that keep a folder's entries by themselves, as those of networks do. */
+const NOTHING_TO_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EACCES', 'EPERM']);
+
 /** Waits until a folder's entries are on disk. Windows has no such call, and needs none. */
 export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
   try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+    const folder = await open(path, 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  } catch (error) {
+    if (!NOTHING_TO_SYNC.has(errorCode(error) ?? '')) throw error;
   }
 }
 
@@ -45,63 +54,105 @@ async function removeLeftovers(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder and those it lies in; returns those that were not there, the innermost first. Node's own recursive
- * mkdir reports ENOENT where the disk is full.
+ * Makes a folder and those it lies in, all of them on disk; returns those that were not there, the innermost first.
+ * Node's own recursive mkdir reports ENOENT where the disk is full.
  */
 export async function makeFolder(path: string): Promise<string[]> {
   try {
-    await mkdir(path);
-    return [path];
+    return await makeOne(path);
   } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENOENT' && dirname(path) !== path) {
-      const outer = await makeFolder(dirname(path));
-      await mkdir(path);
-      return [path, ...outer];
-    }
+    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    const outer = await makeFolder(dirname(path));
+    return [...(await makeOne(path)), ...outer];
+  }
+}
+
+/** Makes a folder in one that is there, unless somebody has. */
+async function makeOne(path: string): Promise<string[]> {
+  try {
+    await mkdir(path);
+  } catch (error) {
     if ((await stat(path).catch(() => undefined))?.isDirectory()) return [];
     throw error;
   }
+  await syncFolder(dirname(path));
+  return [path];
+}
+
+/** What Windows answers while a virus scanner or an indexer has a look at what was just written. */
+const LOOKED_AT = new Set(['EPERM', 'EACCES', 'EBUSY']);
+const PATIENCE_MS = 2000;
+
+/** Renames, over a file that is there too. */
+export async function move(from: string, to: string): Promise<void> {
+  for (let wait = 10; ; wait *= 2) {
+    try {
+      return await rename(from, to);
+    } catch (error) {
+      if (process.platform !== 'win32' || !LOOKED_AT.has(errorCode(error) ?? '') || wait > PATIENCE_MS)
+        throw error;
+      await new Promise((done) => setTimeout(done, wait));
+    }
+  }
+}
+
+/** Removes a file or a whole folder, if it is there. */
+export const remove = (path: string): Promise<void> =>
+  rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+
+/** How `replaceFiles` goes about it. */
+interface Replacing {
+  write?: WriteFile;
+  /** The option that named the place, for messages. */
+  option?: string;
 }
 
 /**
  * Puts files in place, in their order: all are first written beside their places, so that a disk that fills up on
- * the way leaves what was there as it was. Throws UserError.
+ * the way leaves what was there as it was. Of several files the old ones are gone before the first new one comes, so
+ * that nobody finds some of each. Throws UserError.
  */
 export async function replaceFiles(
   files: readonly (readonly [path: string, chunks: readonly Uint8Array[]])[],
-  write: WriteFile = writeDurably,
+  { write = writeDurably, option = '--output' }: Replacing = {},
 ): Promise<void> {
   const folders = new Set(files.map(([path]) => dirname(path)));
   const bytes = files.reduce((sum, [, chunks]) => sum + sizeOf(chunks), 0);
   const [first] = files;
   if (!first) return;
-  await onDisk(first[0], bytes, async () => {
+  const sync = async () => {
+    for (const folder of folders) await syncFolder(folder);
+  };
+  const work = async () => {
     for (const folder of folders) await makeFolder(folder);
     for (const [path] of files) await removeLeftovers(path);
     try {
       for (const [path, chunks] of files) await write(partialName(path), chunks);
+      if (files.length > 1) for (const [path] of files.toReversed()) await rm(path, { force: true });
+      for (const [i, [path]] of files.entries()) {
+        // The last file stands for all: it may not reach the disk before them.
+        if (i > 0 && i === files.length - 1) await sync();
+        await move(partialName(path), path);
+      }
     } catch (error) {
-      for (const [path] of files) await rm(partialName(path), { force: true });
+      for (const [path] of files) await rm(partialName(path), { force: true }).catch(() => undefined);
       throw error;
     }
-    const sync = async () => {
-      for (const folder of folders) await syncFolder(folder);
-    };
-    for (const [i, [path]] of files.entries()) {
-      // The last file stands for all: it may not reach the disk before them.
-      if (i > 0 && i === files.length - 1) await sync();
-      await rename(partialName(path), path);
-    }
     await sync();
-  });
+  };
+  await onDisk(first[0], bytes, work, option);
 }
 
 export const sizeOf = (chunks: readonly Uint8Array[]): number =>
   chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 
 /** Runs `work`, which writes `bytes` at `path`; what the system refuses becomes a UserError. */
-export async function onDisk<T>(path: string, bytes: number, work: () => Promise<T>): Promise<T> {
+export async function onDisk<T>(
+  path: string,
+  bytes: number,
+  work: () => Promise<T>,
+  option = '--output',
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -112,10 +163,10 @@ export async function onDisk<T>(path: string, bytes: number, work: () => Promise
     const full = code === 'ENOENT' && disk !== undefined && hasNoRoom(disk);
     if (full || code === 'ENOSPC' || code === 'EDQUOT')
       throw new UserError(
-        `${path}: the disk is full: ${showBytes(bytes)} were to be written and ${disk ? roomOf(disk) : 'less is free'}; make room there or choose another --output, then start again.`,
+        `${path}: the disk is full: ${showBytes(bytes)} were to be written and ${disk ? roomOf(disk) : 'less is free'}; make room there or choose another ${option}, then start again.`,
       );
     throw new UserError(
-      `${path}: cannot be written (${code}); check that you may write there, or choose another --output.`,
+      `${path}: cannot be written (${code}); check that you may write there, or choose another ${option}.`,
     );
   }
 }

@@ -1,12 +1,14 @@
-import { readdir, rename, rm, unlink } from 'node:fs/promises';
+import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Folder } from '../formats/byte-source.ts';
 import type { Files, RunStore } from '../run/store.ts';
 import {
   checkWritable,
   makeFolder,
+  move,
   onDisk,
   partialName,
+  remove,
   replaceFiles,
   sizeOf,
   syncFolder,
@@ -18,7 +20,9 @@ import type { OutputLock } from './output-lock.ts';
 import { errorCode, notOpened, statsOf } from './stats.ts';
 
 const CHECKPOINT = /^checkpoint-(\d+)$/;
+/** What an interrupted write leaves, and what it leaves of a checkpoint whose place it was about to take. */
 const PARTIAL = /^\..+\.partial$/;
+const REPLACED = /^\.(checkpoint-\d+)-replaced\.\d+\.partial$/;
 
 /**
  * A run's output folder: `checkpoint-N/`, `logs/`, and the result's files beside them. Everything is written under
@@ -52,9 +56,7 @@ export class FolderStore implements RunStore {
   #own(): Promise<void> {
     const own = async (): Promise<void> => {
       await this.#lock?.take();
-      for (const folder of [this.name, join(this.name, 'logs')])
-        for (const name of (await list(folder)).filter((n) => PARTIAL.test(n)))
-          await onDisk(folder, 0, () => rm(join(folder, name), { recursive: true, force: true }));
+      await clearUp(this.name);
     };
     return (this.#owned ??= own());
   }
@@ -82,19 +84,23 @@ export class FolderStore implements RunStore {
     const place = this.checkpointName(step);
     const partial = partialName(place);
     const bytes = Object.values(files).reduce((sum, chunks) => sum + sizeOf(chunks), 0);
+    const replaced = partialName(`${place}-replaced`);
     await onDisk(place, bytes, async () => {
-      await rm(partial, { recursive: true, force: true });
+      await remove(partial);
       await makeFolder(partial);
       try {
         for (const [name, chunks] of Object.entries(files)) await this.#write(join(partial, name), chunks);
         await syncFolder(partial);
+        await remove(replaced);
+        await move(place, replaced).catch(ignoreAbsent);
+        await move(partial, place);
       } catch (error) {
-        await rm(partial, { recursive: true, force: true });
+        await move(replaced, place).catch(() => undefined);
+        await remove(partial).catch(() => undefined);
         throw error;
       }
-      await this.removeCheckpoint(step);
-      await rename(partial, place);
       await syncFolder(this.name);
+      await remove(replaced);
     });
   }
 
@@ -104,9 +110,13 @@ export class FolderStore implements RunStore {
     const place = this.checkpointName(step);
     const doomed = partialName(`${place}-removed`);
     await onDisk(place, 0, async () => {
-      await rm(doomed, { recursive: true, force: true });
-      await rename(place, doomed).catch(ignoreAbsent);
-      await rm(doomed, { recursive: true, force: true });
+      await remove(doomed);
+      await move(place, doomed).catch(ignoreAbsent);
+      try {
+        await syncFolder(this.name);
+      } finally {
+        await remove(doomed);
+      }
     });
   }
 
@@ -121,8 +131,10 @@ export class FolderStore implements RunStore {
     const inOrder = [...Object.entries(others), ...(end ? [[last, end] as const] : [])];
     await replaceFiles(
       inOrder.map(([name, chunks]) => [join(this.name, name), chunks] as const),
-      this.#write,
+      { write: this.#write },
     );
+    // A checkpoint that could not be removed may be now; else the next start does it.
+    await clearUp(this.name).catch(() => undefined);
   }
 
   async unfinish(last: string): Promise<void> {
@@ -133,7 +145,28 @@ export class FolderStore implements RunStore {
 
   async writeLog(file: string, bytes: Uint8Array): Promise<void> {
     await this.#own();
-    await replaceFiles([[join(this.name, 'logs', file), [bytes]]], this.#write);
+    await replaceFiles([[join(this.name, 'logs', file), [bytes]]], { write: this.#write });
+  }
+
+  async removeLogs(ours: RegExp): Promise<void> {
+    await this.#own();
+    const folder = join(this.name, 'logs');
+    for (const name of await list(folder))
+      if (ours.test(name)) await onDisk(folder, 0, () => unlink(join(folder, name)));
+  }
+}
+
+/** Removes what interrupted writes left in an output. Throws UserError. */
+async function clearUp(output: string): Promise<void> {
+  for (const folder of [output, join(output, 'logs')]) {
+    const names = await list(folder);
+    for (const name of names.filter((n) => PARTIAL.test(n)))
+      await onDisk(folder, 0, async () => {
+        const place = REPLACED.exec(name)?.[1];
+        if (place !== undefined && !names.includes(place))
+          await move(join(folder, name), join(folder, place));
+        else await remove(join(folder, name));
+      });
   }
 }
 

@@ -42,9 +42,12 @@ export class TuningFile implements TuningCache {
   async #read(): Promise<Record<string, Winners>> {
     try {
       const json: unknown = JSON.parse(await readFile(this.#path, 'utf8'));
-      return isRecord(json) ? (json as Record<string, Winners>) : {};
+      return isRecord(json) ? Object.fromEntries(Object.entries(json).filter(isSound)) : {};
     } catch {
       return {};
     }
   }
 }
+
+const isSound = (entry: [string, unknown]): entry is [string, Winners] =>
+  isRecord(entry[1]) && Object.values(entry[1]).every((winner) => typeof winner === 'string');

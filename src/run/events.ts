@@ -38,6 +38,8 @@ export interface RunFacts {
   /** 0, or the step that the run goes on from. */
   resumedStep: number;
   gpuBytes: number;
+  /** The log up to there: a door that was closed may have missed some of it. */
+  history?: readonly LogEntry[];
 }
 
 /** After every optimizer step. */

@@ -7,16 +7,23 @@ import { LogWindow } from '../train/log-window.ts';
 import type { BestState } from './best.ts';
 import type { Prepared } from './prepare.ts';
 
-/** TensorBoard's names for our entries, as transformers' callback gives them. */
+/**
+ * TensorBoard's names for our entries, as transformers' callback gives them; in the order of trainer_state.json, so
+ * that a run that goes on from there writes the same file.
+ */
 function tags(entry: LogEntry): Record<string, number> {
   const named = Object.entries(entry)
     .filter(([key]) => key !== 'step')
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]): [string, number] => [
       key.startsWith('eval_') ? `eval/${key.slice('eval_'.length)}` : `train/${key}`,
       value,
     ]);
   return Object.fromEntries(named);
 }
+
+/** The event files that Retune writes, each with the time at which its run began. */
+export const OUR_EVENT_FILES = /^events\.out\.tfevents\.\d+\.retune$/;
 
 /** The run's log: log_history, the open logging window and the floating-point operations so far. */
 export class RunLog {

@@ -4,12 +4,12 @@ import type { BestModel } from './best.ts';
 import { checkpointFiles, CURSOR, verifyFiles, type Checkpoint, type RunCursor } from './checkpoint.ts';
 import type { FinetuneCall } from './call.ts';
 import type { RunIdentity } from './identity.ts';
-import type { RunLog } from './log.ts';
+import { OUR_EVENT_FILES, type RunLog } from './log.ts';
 import type { Prepared } from './prepare.ts';
 import { resultFiles } from './result.ts';
 import type { Start } from './resume.ts';
 import type { Session } from './session.ts';
-import { StorageFullError } from './store.ts';
+import { StorageError } from './store.ts';
 
 interface RunOutputParts extends Pick<FinetuneCall, 'store' | 'emit'> {
   prepared: Prepared;
@@ -23,6 +23,8 @@ interface RunOutputParts extends Pick<FinetuneCall, 'store' | 'emit'> {
 /** What a run writes into its store: checkpoints, the log, and at its end the result. */
 export class RunOutput {
   readonly #parts: RunOutputParts;
+  /** The log could not be written, and that was told. */
+  #logFailed = false;
   /** The step of the last checkpoint, how long the log was then, and whether it stays only until the next. */
   #saved: { step: number; entries: number; rescue: boolean };
 
@@ -51,42 +53,67 @@ export class RunOutput {
       .reduce((sum, chunk) => sum + chunk.length, 0);
     emit({ type: 'checkpoint', step, bytes });
     // It counts beside those that the recipe keeps, and the store takes it away with the next.
-    if (rescue) return;
-    for (const old of best.doomed(await store.checkpoints())) await store.removeCheckpoint(old);
+    if (!rescue) await this.#prune(best.doomed(await store.checkpoints()));
   }
 
-  /** Saves a checkpoint on the way; where there is no room for it the run goes on without. */
+  /** Drops checkpoints. One that cannot be removed is no reason to end a run. */
+  async #prune(doomed: readonly number[]): Promise<void> {
+    const note = this.#noting('the run goes on');
+    for (const step of doomed) await this.#parts.store.removeCheckpoint(step).catch(note);
+  }
+
+  /** Tells of what went wrong instead of ending the run. */
+  #noting(whatThen: string): (error: unknown) => void {
+    return (error) => {
+      if (!(error instanceof UserError)) throw error;
+      const happened = error instanceof StorageError ? error.happened : withoutRemedy(error);
+      this.#parts.emit({ type: 'note', text: `${happened}; ${whatThen}.` });
+    };
+  }
+
+  /** Saves a checkpoint on the way; where the store says that it can be done without, the run goes on. */
   async keep(step: number, rescue = false): Promise<void> {
+    const note = this.#noting('the run goes on, and tries again with its next checkpoint');
     await this.save(step, rescue).catch((error: unknown) => {
-      if (!(error instanceof StorageFullError)) throw error;
-      const text = `${error.happened}; the run goes on, and tries again with its next checkpoint.`;
-      this.#parts.emit({ type: 'note', text });
+      if (!(error instanceof StorageError)) throw error;
+      note(error);
     });
   }
 
-  async writeLog(): Promise<void> {
+  async #writeLog(): Promise<void> {
     const { store, log } = this.#parts;
     await store.writeLog(log.eventFileName, log.eventFile());
   }
 
-  /** Writes the log; where there is no room for it the next time writes it all. */
+  /** Writes the log; where it cannot be written the next time writes it all. */
   async keepLog(): Promise<void> {
-    await this.writeLog().catch((error: unknown) => {
-      if (!(error instanceof StorageFullError)) throw error;
-    });
+    try {
+      await this.#writeLog();
+      this.#logFailed = false;
+    } catch (error) {
+      const note = this.#noting('the run goes on, and writes the whole log with its next entry');
+      if (this.#logFailed && error instanceof UserError) return;
+      this.#logFailed = true;
+      note(error);
+    }
   }
 
-  /** The last checkpoint and the result. */
+  /** The last checkpoint, from which a start that finds no room for the rest goes on; then the log and the result. */
   async finish(): Promise<void> {
     const { store, prepared, emit, best } = this.#parts;
     const { maxSteps, inputs } = prepared;
     const { saveStrategy, loadBestModelAtEnd } = inputs.recipe.training;
-    if (saveStrategy !== 'no') await this.save(maxSteps);
+    if (saveStrategy !== 'no') {
+      await this.save(maxSteps);
+      // An earlier start may have ended between its last checkpoint and this.
+      await this.#prune(best.doomed(await store.checkpoints()));
+    }
+    await this.#writeLog();
     emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
     const last = await this.#checkpoint(maxSteps);
     const adapter = loadBestModelAtEnd ? await this.#bestAdapter() : undefined;
     await store.saveResult(await resultFiles({ ...last, ...(adapter && { adapter }) }, prepared), CURSOR);
-    for (const step of best.doomedAtEnd(await store.checkpoints())) await store.removeCheckpoint(step);
+    await this.#prune(best.doomedAtEnd(await store.checkpoints()));
   }
 
   /** The best checkpoint's adapter; undefined, with a note, where there is none. */
@@ -112,8 +139,10 @@ export class RunOutput {
    * so that at no moment there is nothing to go on from.
    */
   async replaceEarlierRun(): Promise<void> {
-    const { store, prepared } = this.#parts;
+    const { store, prepared, start } = this.#parts;
     await store.unfinish(CURSOR);
+    // Those of starts that began the same anew; a run that goes on from another's weights leaves the other its log.
+    if (start.weightsFrom === undefined) await store.removeLogs(OUR_EVENT_FILES);
     const earlier = await store.checkpoints();
     if (earlier.length === 0) return;
     await store.saveCheckpoint(0, await checkpointFiles(await this.#checkpoint(0), prepared));
@@ -139,4 +168,10 @@ export class RunOutput {
       optimizer: await session.optimizer.read(session.stream),
     };
   }
+}
+
+/** What happened, without what would be to do about it if the run had ended. */
+function withoutRemedy({ message }: UserError): string {
+  const end = message.lastIndexOf('; ');
+  return end < 0 ? message.replace(/\.$/, '') : message.slice(0, end);
 }

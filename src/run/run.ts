@@ -110,7 +110,6 @@ export class Run {
     }
     const summarised = this.#log.history.some((entry) => entry.train_loss !== undefined);
     if (!summarised) this.#summarise((performance.now() - begun) / 1000);
-    await output.writeLog();
     await output.finish();
     return { status: 'finished', step: maxSteps, maxSteps };
   }
@@ -255,6 +254,7 @@ export class Run {
         maxSteps,
         resumedStep,
         gpuBytes: totalBytes(memoryPlan(planInput(prepared, plan))),
+        history: [...this.#log.history],
       },
     });
   }

@@ -4,16 +4,19 @@ import { UserError } from '../formats/user-error.ts';
 /** Files by name, each as the chunks that follow one another. */
 export type Files = Readonly<Record<string, readonly Uint8Array[]>>;
 
-/** No room for what was to be stored. A checkpoint on the way can be done without: the run goes on. */
-export class StorageFullError extends UserError {
-  /** What happened and what to do about it, without what becomes of the run. */
+/** What was to be stored could not be. A checkpoint on the way can be done without: the run goes on. */
+export class StorageError extends UserError {
+  /** What happened, without what becomes of the run. */
   readonly happened: string;
 
-  constructor(happened: string) {
-    super(`${happened}, then go on from the last checkpoint.`);
+  constructor(happened: string, remedy = '') {
+    super(`${happened}${remedy && `; ${remedy}`}, then go on from the last checkpoint.`);
     this.happened = happened;
   }
 }
+
+/** There was no room for it; `happened` also says what to do about that. */
+export class StorageFullError extends StorageError {}
 
 /** Where a run's checkpoints and its result live: a folder on disk, or the browser's database. */
 export interface RunStore {
@@ -41,6 +44,8 @@ export interface RunStore {
   unfinish(last: string): Promise<void>;
   /** Replaces one file of the run's logs. */
   writeLog(file: string, bytes: Uint8Array): Promise<void>;
+  /** Removes the files of the run's logs that have such names. */
+  removeLogs(ours: RegExp): Promise<void>;
 }
 
 /** Text as the contents of a file. */

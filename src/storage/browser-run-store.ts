@@ -99,6 +99,13 @@ export class BrowserRunStore implements RunStore {
     await withinQuota(`logs/${file}`, bytes.length, () => replace(this.#store, [], entries));
   }
 
+  async removeLogs(ours: RegExp): Promise<void> {
+    const prefix = `${this.#place}logs/`;
+    const keys = await keysUnder(this.#store, prefix);
+    const gone = keys.filter((key) => ours.test(key.slice(prefix.length)));
+    if (gone.length > 0) await replace(this.#store, gone, []);
+  }
+
   #folder(name: string, place: string): Folder {
     const prefix = this.#place + place;
     return {

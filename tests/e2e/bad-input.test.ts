@@ -530,7 +530,7 @@ describe('a machine', () => {
     expect([scene.exists('v2'), scene.exists('answers.json')]).toEqual([false, false]);
   });
 
-  it.each(['logs', 'checkpoint-1', 'README.md'])('with a disk that is full at %s', async (where) => {
+  it.each(['logs', 'checkpoint-1', 'README.md'] as const)('with a disk that is full at %s', async (where) => {
     const row = { prompt: 'Where is the fuse?', completion: 'In Graz.' };
     scene.write('train.jsonl', JSON.stringify(row));
     scene.write('training_config.yaml', 'training: {num_train_epochs: 1, logging_steps: 1}');
@@ -540,8 +540,8 @@ describe('a machine', () => {
     expect(sentence).toMatch(
       /^~\/v2\/\S+: the disk is full: \S+ \w+ were to be written and \S+ \wiB are free; make room there or choose another --output, then start again\.$/,
     );
-    const whole = { logs: ['logs'], 'checkpoint-1': ['logs'], 'README.md': ['checkpoint-1', 'logs'] }[where];
-    expect(readdirSync(scene.path('v2'))).toEqual(whole);
+    const whole = { logs: ['checkpoint-1', 'logs'], 'checkpoint-1': ['logs'], 'README.md': ['checkpoint-1', 'logs'] };
+    expect(readdirSync(scene.path('v2'))).toEqual(whole[where]);
   });
 });
 

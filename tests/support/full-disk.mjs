@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module';
 const { open } = promises;
 promises.open = async (path, flags, ...rest) => {
   const file = await open(path, flags, ...rest);
-  if (flags === 'w' && String(path).includes(process.env.FULL_DISK_AT))
+  if (/^w/.test(flags) && String(path).includes(process.env.FULL_DISK_AT))
     file.writeFile = () =>
       Promise.reject(
         Object.assign(new Error('ENOSPC: no space left on device, write'), {

@@ -56,6 +56,12 @@ export class MemoryStore implements RunStore {
     this.logs[file] = bytes.slice();
     return Promise.resolve();
   }
+
+  removeLogs(ours: RegExp): Promise<void> {
+    for (const name of Object.keys(this.logs).filter((n) => ours.test(n)))
+      Reflect.deleteProperty(this.logs, name);
+    return Promise.resolve();
+  }
 }
 
 function whole(files: Files): MemoryFiles {

@@ -116,11 +116,12 @@ async function runBench(options: Options): Promise<void> {
 
 /** Puts what was found so far in the place of what was written before. */
 async function write(report: Report, { json, plot }: Options): Promise<void> {
-  const texts: [string | undefined, string][] = [
-    [json, `${JSON.stringify(reportJson(report), null, 2)}\n`],
-    [plot, plotSvg(report)],
+  const texts: [option: string, string | undefined, string][] = [
+    ['--json', json, `${JSON.stringify(reportJson(report), null, 2)}\n`],
+    ['--plot', plot, plotSvg(report)],
   ];
-  for (const [path, text] of texts) if (path !== undefined) await replaceFiles([[path, [encodeUtf8(text)]]]);
+  for (const [option, path, text] of texts)
+    if (path !== undefined) await replaceFiles([[path, [encodeUtf8(text)]]], { option });
 }
 
 async function checkOutputs({ base, json, plot }: Options): Promise<void> {

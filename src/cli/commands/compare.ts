@@ -43,7 +43,8 @@ async function runCompare(
   const v1 = await readResults(await nodeSource(first));
   const v2 = await readResults(await nodeSource(second));
   const comparison = compareResults(v1, v2);
-  if (options.csv !== undefined) await replaceFiles([[options.csv, [encodeUtf8(resultsCsv(v1, v2))]]]);
+  if (options.csv !== undefined)
+    await replaceFiles([[options.csv, [encodeUtf8(resultsCsv(v1, v2))]]], { option: '--csv' });
   if (options.json) return display.json(comparison);
   for (const line of summary(comparison)) display.line(line);
   for (const answer of comparison.changed) for (const line of changed(answer)) display.line(line);

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
 import {
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -97,6 +99,28 @@ describe('an output folder', () => {
     expect(text('logs', 'events')).toBe('two');
     await store.unfinish('last.json');
     expect(names()).toEqual(['logs', 'weights.bin']);
+  });
+
+  it('puts back a checkpoint whose place was about to be taken, unless it has been', async () => {
+    const store = await FolderStore.open(output());
+    await store.saveCheckpoint(5, files('old'));
+    const [place, aside] = [join(output(), 'checkpoint-5'), join(output(), '.checkpoint-5-replaced.partial')];
+    renameSync(place, aside);
+    mkdirSync(join(output(), '.checkpoint-5.partial'));
+    expect(await (await FolderStore.open(output())).checkpoints()).toEqual([5]);
+    expect(text('checkpoint-5', 'last.json')).toBe('old');
+    cpSync(place, aside, { recursive: true });
+    await store.saveCheckpoint(5, files('new'));
+    await FolderStore.open(output());
+    expect([text('checkpoint-5', 'last.json'), names()]).toEqual(['new', ['checkpoint-5']]);
+  });
+
+  it('removes the logs that are its own', async () => {
+    const store = await FolderStore.open(output());
+    await store.removeLogs(/ours/);
+    for (const name of ['ours.1', 'theirs']) await store.writeLog(name, textFile('x')[0]!);
+    await store.removeLogs(/^ours/);
+    expect(names(join(output(), 'logs'))).toEqual(['theirs']);
   });
 
   it('is rid of what an interrupted write left, when it is opened', async () => {

@@ -38,6 +38,16 @@ it('is done without where it is broken or cannot be written', async () => {
   await new TuningFile(path).set('a', { x: 'y' });
   expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ [`${webgpuVersion()}, a`]: { x: 'y' } });
   expect(webgpuVersion()).toMatch(/^webgpu \d+\.\d+/);
+  const key = `${webgpuVersion()}, a`;
+  const whole = JSON.stringify({ [key]: { x: 'y' } });
+  for (let end = 0; end < whole.length; end++) {
+    await writeFile(path, whole.slice(0, end));
+    expect(await new TuningFile(path).get('a')).toBeUndefined();
+  }
+  for (const foreign of [7, null, 'x', ['x'], { x: 7 }, { x: { y: 'z' } }]) {
+    await writeFile(path, JSON.stringify({ [key]: foreign, other: { x: 'y' } }));
+    expect(await new TuningFile(path).get('a')).toBeUndefined();
+  }
   const nowhere = new TuningFile(join(path, 'inside a file.json'));
   await nowhere.set('a', { x: 'y' });
   expect(await nowhere.get('a')).toBeUndefined();
