@@ -1,6 +1,77 @@
 import { promisifyRequest, type UseStore } from 'idb-keyval';
+import { UserError } from '../formats/user-error.ts';
 
 const OBJECTS = 'files';
+const MINUTE = 60_000;
+/** How long an answer may take: much is written at once, and to slow disks. */
+const PATIENCE = { readonly: MINUTE, readwrite: 10 * MINUTE, versionchange: MINUTE } as const;
+
+/** The browser's database refused something, or gives no answer. */
+export class DatabaseError extends UserError {
+  /** Without the remedy, as the end of a sentence. */
+  readonly happened: string;
+  readonly remedy: string;
+  /** There is no room. */
+  readonly full: boolean;
+
+  constructor(happened: string, remedy: string, full = false) {
+    super(`${happened[0]!.toUpperCase()}${happened.slice(1)}; ${remedy}.`);
+    this.happened = happened;
+    this.remedy = remedy;
+    this.full = full;
+  }
+}
+
+/** What only a wrong call can lead to. */
+const BUGS = new Set(['DataCloneError', 'TransactionInactiveError', 'ReadOnlyError', 'ConstraintError']);
+
+/** What the database answered as a DatabaseError; anything else as it is. An aborted transaction may give no reason. */
+function told(error: unknown): unknown {
+  if (error === null || error === undefined)
+    return new DatabaseError(
+      "the browser's database broke off a transaction",
+      'reload the page and try again',
+    );
+  if (!(error instanceof DOMException) || BUGS.has(error.name)) return error;
+  if (error.name === 'QuotaExceededError')
+    return new DatabaseError(
+      'the browser has no room left for what was to be kept',
+      'delete earlier runs or free some disk space',
+      true,
+    );
+  return new DatabaseError(
+    `the browser's database failed (${error.name})`,
+    'reload the page and try again, or restart the browser',
+  );
+}
+
+/** The answer, or a DatabaseError where it does not come in time; then `giveUp` is called. */
+async function answered<T>(
+  answer: PromiseLike<T> | T,
+  patience: number,
+  giveUp: () => void = () => undefined,
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      giveUp();
+      const minutes = patience / MINUTE;
+      reject(
+        new DatabaseError(
+          `the browser's database has given no answer for ${minutes === 1 ? 'a minute' : `${minutes} minutes`}`,
+          'close other tabs of this page, or restart the browser',
+        ),
+      );
+    }, patience);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } catch (error) {
+    throw told(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 export interface DatabaseOptions {
   /** Of the page, unless another is given. */
@@ -16,30 +87,66 @@ export interface DatabaseOptions {
 export function openDatabase(name: string, { factory = indexedDB, prepare }: DatabaseOptions = {}): UseStore {
   let opened: Promise<IDBDatabase> | undefined;
   const open = async (): Promise<IDBDatabase> => {
-    const request = factory.open(name, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(OBJECTS);
-    const db = await promisifyRequest(request);
+    const db = await answered(connect(factory, name), PATIENCE.versionchange);
     // The browser may close a connection, when site data is cleared for one: the next use opens it anew.
     db.onclose = () => (opened = undefined);
     db.onversionchange = () => {
       db.close();
       opened = undefined;
     };
-    await prepare?.(async (mode, work) => work(objectsOf(db, mode)));
+    await prepare?.((mode, work) => transact(objectsOf(db, mode), work));
     return db;
   };
-  return async (mode, work) => {
-    opened ??= open();
-    const db = await opened.catch((error: unknown) => {
-      opened = undefined;
+  const connection = async (): Promise<IDBDatabase> => {
+    const opening = (opened ??= open());
+    return opening.catch((error: unknown) => {
+      if (opened === opening) opened = undefined;
       throw error;
     });
-    return work(objectsOf(db, mode));
   };
+  return async (mode, work) => {
+    const db = await connection();
+    let objects: IDBObjectStore;
+    try {
+      objects = objectsOf(db, mode);
+    } catch {
+      // Some learn only from its use that a connection was closed.
+      opened = undefined;
+      const next = await connection();
+      try {
+        objects = objectsOf(next, mode);
+      } catch (error) {
+        throw told(error);
+      }
+    }
+    return transact(objects, work);
+  };
+}
+
+async function connect(factory: IDBFactory, name: string): Promise<IDBDatabase> {
+  const request = factory.open(name, 1);
+  request.onupgradeneeded = () => request.result.createObjectStore(OBJECTS);
+  return promisifyRequest(request);
 }
 
 const objectsOf = (db: IDBDatabase, mode: IDBTransactionMode): IDBObjectStore =>
   db.transaction(OBJECTS, mode, { durability: 'strict' }).objectStore(OBJECTS);
+
+/** Does `work` in the transaction of `objects`. Throws DatabaseError. */
+async function transact<T>(
+  objects: IDBObjectStore,
+  work: (objects: IDBObjectStore) => PromiseLike<T> | T,
+): Promise<T> {
+  const { transaction } = objects;
+  return answered(work(objects), PATIENCE[transaction.mode], () => {
+    try {
+      // What was given up may not come about after all.
+      transaction.abort();
+    } catch {
+      // It has ended by itself.
+    }
+  });
+}
 
 /** All keys that begin with `prefix`. */
 export function under(prefix: string): IDBKeyRange {

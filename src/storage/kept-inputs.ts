@@ -26,11 +26,12 @@ export class KeptInputs {
     this.#store = store;
   }
 
-  /** Keeps copies, where they are not too large and there is room: a run does without them. */
+  /** Keeps copies unless there are some, where they are not too large and there is room: a run does without them. */
   async keep(id: string, inputs: SmallInputs): Promise<void> {
     const bytes = bytesOf(inputs);
     if (bytes > MOST_BYTES) return;
     try {
+      if (await this.has(id)) return;
       await withinQuota('The run', bytes, () => set(PREFIX + id, inputs, this.#store));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;

@@ -1,5 +1,5 @@
 import { promisifyRequest, type UseStore } from 'idb-keyval';
-import { entriesUnder, openDatabase } from './database.ts';
+import { DatabaseError, entriesUnder, openDatabase } from './database.ts';
 import { beginLog } from './fresh-log.ts';
 import { bucketHome, type SecondHome } from './second-home.ts';
 
@@ -96,7 +96,7 @@ export function openKeptTwice(name = 'retune', home: SecondHome = bucketHome(nam
   };
 }
 
-const isQuota = (error: unknown): boolean => error instanceof Error && error.name === 'QuotaExceededError';
+const isQuota = (error: unknown): boolean => error instanceof DatabaseError && error.full;
 
 /** 0 for a copy that is empty, or that was written before there were two. */
 const transactionOf = (store: UseStore): Promise<number> =>

@@ -1,4 +1,5 @@
-import { StorageFullError } from '../run/store.ts';
+import { StorageError, StorageFullError } from '../run/store.ts';
+import { DatabaseError } from './database.ts';
 
 /** What the browser grants this site, in bytes. */
 export interface StorageEstimate {
@@ -14,12 +15,13 @@ export async function storageEstimate(): Promise<StorageEstimate> {
   return { used: usage, left: Math.max(0, quota - usage), persistent: await navigator.storage.persisted() };
 }
 
-/** Does `work`, which writes `bytes` under the name of `what`. Throws StorageFullError where there is no space for it. */
+/** Does `work`, which writes `bytes` under the name of `what`. Throws StorageError where that is refused. */
 export async function withinQuota<T>(what: string, bytes: number, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'QuotaExceededError') throw error;
+    if (!(error instanceof DatabaseError)) throw error;
+    if (!error.full) throw new StorageError(`${what}: ${error.happened}`, error.remedy);
     throw new StorageFullError(
       `${what}: it takes ${mb(bytes)} MB, and the browser has no room for that; delete earlier runs or free some disk space`,
     );

@@ -15,9 +15,10 @@ export class RunJournal {
   hear(event: RunEvent): void {
     switch (event.type) {
       case 'facts': {
-        // What came after the checkpoint that the run goes on from will be told again.
-        const { resumedStep: step, maxSteps } = event.facts;
-        this.#change({ step, maxSteps, log: this.record.log.filter((entry) => entry.step <= step) });
+        // What came after the checkpoint that the run goes on from will be told again; up to there it knows best.
+        const { resumedStep: step, maxSteps, history } = event.facts;
+        const log = history ?? this.record.log.filter((entry) => entry.step <= step);
+        this.#change({ step, maxSteps, log });
         break;
       }
       case 'step':

@@ -1,4 +1,6 @@
 import { get, set, type UseStore } from 'idb-keyval';
+import { readJson } from '../formats/json.ts';
+import { parseTrainerState } from '../formats/trainer-state.ts';
 import { UserError } from '../formats/user-error.ts';
 import { requestGpu } from '../platform/browser-gpu.ts';
 import { runLockHeld, trainsElsewhere, withRunLock } from '../platform/run-lock.ts';
@@ -177,9 +179,10 @@ export class Runs extends KeptRuns {
           this.records,
           newRecord({ id, name, inputs, identity, maxSteps, precision }),
         );
-        await this.#files.keep(id, inputs);
       }
       await journal.write({ identity, handles: handlesOf(inputs) });
+      // Only now, since copies without a record would never be found again.
+      await this.#files.keep(id, inputs);
       this.#files.remember(id, inputs);
     };
     const emit: OnEvent = (event) => {
@@ -228,18 +231,31 @@ export class Runs extends KeptRuns {
         maxSteps,
         status: status === 'finished' ? 'finished' : 'unfinished',
         stopped: status === 'stopped',
-        resultHash: status === 'finished' ? await adapterHash(await store.openResult()) : undefined,
+        resultHash: undefined,
+        ...(status === 'finished' && (await finishedRecord(store))),
       });
       return { id, status, step, maxSteps };
     } catch (error) {
       // It may be the files that were chosen which cannot be read any more.
       this.#files.unchoose(id);
       // A run that has nothing to go on from is not worth a place in the list.
-      if (!call.record && (await store.checkpoints()).length === 0) {
-        await this.#files.forget(id);
-        await this.records.delete(id);
-      }
+      if (!call.record) await this.#forgetEmpty(id, store).catch(() => undefined);
       throw error;
     }
   }
+
+  async #forgetEmpty(id: string, store: BrowserRunStore): Promise<void> {
+    if ((await store.checkpoints()).length > 0) return;
+    await this.#files.forget(id);
+    await this.records.delete(id);
+  }
+}
+
+/** What a run's record takes from its result. */
+async function finishedRecord(store: BrowserRunStore): Promise<Partial<StoredRun>> {
+  const result = await store.openResult();
+  const resultHash = await adapterHash(result);
+  const file = await result.open('trainer_state.json');
+  if (!file) return { resultHash };
+  return { resultHash, log: parseTrainerState(await readJson(file), file.name).log_history };
 }
