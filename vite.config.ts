@@ -14,7 +14,9 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
   plugins: command === 'build' ? [await offline()] : [guarded()],
   test: {
     include:
-      mode === 'long' ? ['tests/{long,fuzz}/**/*.test.ts'] : ['tests/{unit,fuzz,gpu,e2e}/**/*.test.ts'],
+      mode === 'long'
+        ? ['tests/{long,fuzz}/**/*.test.ts']
+        : ['tests/{unit,fuzz,faults,gpu,e2e}/**/*.test.ts'],
     globalSetup: ['tests/support/global-setup.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',

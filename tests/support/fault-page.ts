@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
+import { expect, vi } from 'vitest';
+import { parseRecipe } from '../../src/formats/recipe.ts';
+import { UserError } from '../../src/formats/user-error.ts';
+import { BaseCache } from '../../src/model/base-cache.ts';
+import { BrowserCacheStorage } from '../../src/storage/base-cache.ts';
+import { entriesUnder, openDatabase } from '../../src/storage/database.ts';
+import { KeptInputs } from '../../src/storage/kept-inputs.ts';
+import { openKeptTwice } from '../../src/storage/kept-twice.ts';
+import { RunRecords } from '../../src/storage/run-records.ts';
+import { RunFiles } from '../../src/worker/inputs.ts';
+import { KeptAdapters } from '../../src/worker/kept-adapters.ts';
+import type { ChosenInputs } from '../../src/worker/protocol.ts';
+import { Runs } from '../../src/worker/runs.ts';
+import { expectSame } from './compare-maps.ts';
+import { FaultyPage, type IdbFault } from './faulty-idb.ts';
+import { memoryDirectory } from './memory-cache.ts';
+import { globals, nullWebGpu } from './null-webgpu.mjs';
+
+/** What outlives a page: its databases, both copies, and the cache of bases. */
+export class BrowserProfile {
+  readonly databases: [IDBFactory, IDBFactory] = [new IDBFactory(), new IDBFactory()];
+  readonly bases = memoryDirectory();
+
+  /** Everything in the first copy, or in the second. */
+  contents(copy: 0 | 1 = 0): Promise<[string, unknown][]> {
+    vi.stubGlobal('IDBKeyRange', IDBKeyRange);
+    return entriesUnder<unknown>(openDatabase('retune', { factory: this.databases[copy] }), '');
+  }
+}
+
+/** The engine of a page of that profile, with a device that computes next to nothing. */
+export function openPage(profile: BrowserProfile, fault?: IdbFault) {
+  const idb = new FaultyPage(fault);
+  const first = idb.factory(profile.databases[0]);
+  Object.assign(globalThis, globals);
+  vi.stubGlobal('IDBKeyRange', IDBKeyRange);
+  vi.stubGlobal('indexedDB', first);
+  vi.stubGlobal('navigator', {
+    userAgent: 'test',
+    gpu: nullWebGpu(),
+    locks: pageLocks(),
+    storage: { persisted: async () => true, estimate: async () => ({ usage: 0, quota: 2 ** 40 }) },
+    storageBuckets: {
+      open: async () => ({ indexedDB: idb.factory(profile.databases[1]), persist: async () => true }),
+      delete: async () => void (profile.databases[1] = new IDBFactory()),
+    },
+  });
+  const store = openKeptTwice();
+  const records = new RunRecords(store);
+  const kept = new KeptAdapters(records);
+  const cache = new BaseCache(new BrowserCacheStorage(async () => profile.bases));
+  const files = new RunFiles(kept, cache, new KeptInputs(store));
+  return { idb, store, records, runs: new Runs(store, records, files) };
+}
+
+/**
+ * Runs a training that `fault` strikes, then opens the page anew and lets the run go on, or starts it again where none
+ * is there. Resolves to what is wrong. `whole`: what an undisturbed run leaves.
+ */
+export async function judgePage(
+  inputs: ChosenInputs,
+  fault: IdbFault,
+  whole: Record<string, unknown>,
+): Promise<{ wrong: string[]; how: string }> {
+  const wrong: string[] = [];
+  const check = async (what: string, work: () => unknown) => {
+    try {
+      await work();
+    } catch (error) {
+      wrong.push(`${what}: ${String(error).slice(0, 1500)}`);
+    }
+  };
+  const profile = new BrowserProfile();
+  const struck = openPage(profile, fault);
+  const ended = struck.runs
+    .start(inputs, () => undefined)
+    .then(
+      ({ status }) => status,
+      (error: unknown) => (error instanceof UserError ? error.message : { bug: error }),
+    );
+  const outcome = await Promise.race([ended, struck.idb.death.then(() => 'died')]);
+  const how = typeof outcome === 'string' ? outcome : `a bug:\n${bugText(outcome.bug)}`;
+  await check('how it ended', () => expect(how).toMatch(/^(finished|died|\S.{20,400}\.)$/));
+  for (const copy of [0, 1] as const)
+    await check(`copy ${copy}`, async () => checkContents(await profile.contents(copy)));
+  const again = openPage(profile);
+  await check('again', async () => {
+    const [run, ...others] = await again.runs.list();
+    expect(others).toEqual([]);
+    if (run?.status === 'finished') expect(how).toMatch(/finished|died/);
+    const end = !run
+      ? await again.runs.start(inputs, () => undefined)
+      : run.status === 'finished'
+        ? run
+        : await again.runs.resume(run.id, inputs, () => undefined);
+    expect(end.status).toBe('finished');
+  });
+  await check('outcome', async () => {
+    const found = await comparableContents(await profile.contents());
+    // Copies of the inputs are only convenient; a run that was not gone on with may have none.
+    const without = Object.fromEntries(Object.entries(whole).filter(([key]) => key !== 'inputs/ID'));
+    expectSame(found, how === 'finished' && !('inputs/ID' in found) ? without : whole);
+  });
+  await check('outcome in the second copy', async () => {
+    // One that could not be written is given up; the next start makes it anew.
+    const copy = await comparableContents(await profile.contents(1));
+    if (Object.keys(copy).length > 0) expectSame(copy, await comparableContents(await profile.contents()));
+  });
+  return { wrong, how };
+}
+
+const bugText = (bug: unknown): string => (bug instanceof Error ? String(bug.stack) : String(bug));
+
+/** Throws where a checkpoint or a result is not whole. */
+async function checkContents(entries: readonly (readonly [string, unknown])[]): Promise<void> {
+  const folders = new Map<string, Map<string, Blob>>();
+  const manifests = [];
+  for (const [key, value] of entries) {
+    const [, , kind, step] = key.split('/');
+    if (kind === 'manifest') manifests.push(`checkpoint/${step}`);
+    if (kind !== 'checkpoint' && kind !== 'result') continue;
+    const folder = kind === 'result' ? kind : `${kind}/${step}`;
+    const files = folders.get(folder) ?? new Map<string, Blob>();
+    folders.set(folder, files.set(key.split('/').at(-1)!, value as Blob));
+  }
+  expect(manifests.toSorted()).toEqual([...folders.keys()].filter((name) => name !== 'result').toSorted());
+  for (const files of folders.values()) {
+    const { files: hashes } = JSON.parse(await files.get('retune_state.json')!.text()) as {
+      files: Record<string, string>;
+    };
+    for (const [name, hash] of Object.entries(hashes))
+      expect(
+        createHash('sha256')
+          .update(await bytesOf(files.get(name)!))
+          .digest('hex'),
+      ).toBe(hash);
+  }
+}
+
+const bytesOf = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
+
+/** What must be the same whenever a run took place. */
+export async function comparableContents(
+  entries: readonly (readonly [string, unknown])[],
+): Promise<Record<string, unknown>> {
+  const found: Record<string, unknown> = {};
+  for (const [key, value] of entries) {
+    if (key === 'transaction') continue;
+    const name = key.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'ID').replace(/tfevents\.\d+/, 'tfevents');
+    found[name] = value instanceof Blob ? await timeless(name, value) : recordWithoutTimes(value);
+  }
+  return found;
+}
+
+async function timeless(name: string, blob: Blob): Promise<unknown> {
+  if (name.includes('tfevents')) return blob.size;
+  const text = await blob.text();
+  if (!/state\.json$/.test(name))
+    return createHash('sha256')
+      .update(await bytesOf(blob))
+      .digest('hex');
+  return text
+    .replace(/"(eval|train)_(runtime|\w+_per_second)": [^,\n]+/g, '')
+    .replace(/"logTimes": \[[^\]]*\]/, '')
+    .replace(/"trainer_state.json": "\w+"/, '');
+}
+
+function recordWithoutTimes(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (key, inner: unknown) =>
+      /^(id|created|resultHash|restarts|bytes)$|runtime|per_second|_state/.test(key) ? undefined : inner,
+    ),
+  ) as unknown;
+}
+
+/** Locks of a browser with this page alone. */
+function pageLocks() {
+  const queues = new Map<string, Promise<unknown>>();
+  const held = new Set<string>();
+  return {
+    request(name: string, options: unknown, work = options as () => unknown) {
+      const before = queues.get(name) ?? Promise.resolve();
+      const done = before
+        .catch(() => undefined)
+        .then(async () => {
+          held.add(name);
+          try {
+            return await (typeof options === 'function' ? (options as () => unknown) : work)();
+          } finally {
+            held.delete(name);
+          }
+        });
+      queues.set(name, done);
+      return done;
+    },
+    query: async () => ({ held: [...held].map((name) => ({ name })), pending: [] }),
+  };
+}
+
+/** Files from disk as the page has them once they are chosen. */
+export function chosenInputs(path: (name: string) => string): ChosenInputs {
+  const file = (name: string) =>
+    new File([readFileSync(path(name))], name.split('/').at(-1)!, { lastModified: 1 });
+  const folder = (name: string) => ({
+    name,
+    files: readdirSync(path(name)).map((inner) => file(`${name}/${inner}`)),
+  });
+  const { recipe } = parseRecipe(readFileSync(path('training_config.yaml'), 'utf8'), 'training_config.yaml');
+  return {
+    base: folder('base'),
+    source: folder('v1'),
+    train: { file: file('train.jsonl') },
+    validation: { file: file('val.jsonl') },
+    recipe,
+  };
+}
