@@ -104,14 +104,17 @@ describe('an output folder', () => {
   it('puts back a checkpoint whose place was about to be taken, unless it has been', async () => {
     const store = await FolderStore.open(output());
     await store.saveCheckpoint(5, files('old'));
-    const [place, aside] = [join(output(), 'checkpoint-5'), join(output(), '.checkpoint-5-replaced.partial')];
+    const [place, aside] = [
+      join(output(), 'checkpoint-5'),
+      join(output(), '.checkpoint-5-replaced.1.partial'),
+    ];
     renameSync(place, aside);
-    mkdirSync(join(output(), '.checkpoint-5.partial'));
+    mkdirSync(join(output(), '.checkpoint-5.1.partial'));
     expect(await (await FolderStore.open(output())).checkpoints()).toEqual([5]);
     expect(text('checkpoint-5', 'last.json')).toBe('old');
     cpSync(place, aside, { recursive: true });
     await store.saveCheckpoint(5, files('new'));
-    await FolderStore.open(output());
+    await (await FolderStore.open(output())).checkpoints();
     expect([text('checkpoint-5', 'last.json'), names()]).toEqual(['new', ['checkpoint-5']]);
   });
 
