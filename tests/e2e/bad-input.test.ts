@@ -540,7 +540,11 @@ describe('a machine', () => {
     expect(sentence).toMatch(
       /^~\/v2\/\S+: the disk is full: \S+ \w+ were to be written and \S+ \wiB are free; make room there or choose another --output, then start again\.$/,
     );
-    const whole = { logs: ['checkpoint-1', 'logs'], 'checkpoint-1': ['logs'], 'README.md': ['checkpoint-1', 'logs'] };
+    const whole = {
+      logs: ['checkpoint-1', 'logs'],
+      'checkpoint-1': ['logs'],
+      'README.md': ['checkpoint-1', 'logs'],
+    };
     expect(readdirSync(scene.path('v2'))).toEqual(whole[where]);
   });
 });

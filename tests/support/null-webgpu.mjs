@@ -195,7 +195,7 @@ export const globals = {
   },
   GPUMapMode: { READ: 1, WRITE: 2 },
   GPUShaderStage: { VERTEX: 1, FRAGMENT: 2, COMPUTE: 4 },
-  GPUOutOfMemoryError: class {},
+  GPUOutOfMemoryError: class extends Error {},
 };
 
 export const create = () => nullWebGpu({ hardware: process.env.NULL_GPU === 'hardware' });
