@@ -8,6 +8,7 @@ import type { RunEvent } from '../run/events.ts';
 import type { FinetuneResult } from '../run/call.ts';
 import { finetune } from '../run/finetune.ts';
 import { adapterHash, type RunIdentity } from '../run/identity.ts';
+import type { BrowserRunStore } from '../storage/browser-run-store.ts';
 import { UNREAD, type RunRecords, type StoredRun } from '../storage/run-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
 import { handlesOf, runInputs } from './files.ts';
