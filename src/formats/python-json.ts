@@ -37,7 +37,7 @@ function writeString(text: string): string {
 }
 
 /** Python's repr of a float: the same digits as JavaScript's, but other rules for the exponent. */
-function pythonFloat(x: number): string {
+export function pythonFloat(x: number): string {
   if (!Number.isFinite(x)) return String(x);
   if (Object.is(x, -0)) return '-0.0';
   const [mantissa, exponent] = x.toExponential().split('e') as [string, string];

@@ -1,0 +1,30 @@
+/** Why a template cannot be read, or a conversation not be rendered by it. */
+export type FaultKind =
+  /** The template is not Jinja. */
+  | 'syntax'
+  /** Python would raise an error here, or the template raises one itself. */
+  | 'error'
+  /** Python has it, this interpreter has not. */
+  | 'unsupported'
+  /** More work, text or nesting than any real template needs. */
+  | 'limit';
+
+/** A template's fault; `message` says what, without a full stop. */
+export class TemplateFault extends Error {
+  override readonly name = 'TemplateFault';
+  readonly kind: FaultKind;
+  /** Line of the template, from 1; 0 where it is not known yet. */
+  line: number;
+
+  constructor(kind: FaultKind, message: string, line = 0) {
+    super(message);
+    this.kind = kind;
+    this.line = line;
+  }
+}
+
+/** An error that Python would raise. */
+export const raised = (message: string): TemplateFault => new TemplateFault('error', message);
+
+export const unsupported = (what: string): TemplateFault =>
+  new TemplateFault('unsupported', `it uses ${what}, which Retune does not know`);
