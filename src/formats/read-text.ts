@@ -21,10 +21,15 @@ export const MAX_BYTES = {
 } as const;
 
 /**
- * The text of a file without its byte-order mark. Throws UserError where it is larger than `maxBytes` (it is not read
- * then) or no UTF-8; `expected` says what it should be.
+ * The text of a file, without its byte-order mark unless `keepMark`. Throws UserError where it is larger than `maxBytes`
+ * (it is not read then) or no UTF-8; `expected` says what it should be.
  */
-export async function readText(source: ByteSource, maxBytes: number, expected: string): Promise<string> {
+export async function readText(
+  source: ByteSource,
+  maxBytes: number,
+  expected: string,
+  { keepMark = false } = {},
+): Promise<string> {
   if (source.size > maxBytes) {
     throw new UserError(
       `${source.name}: ${showBytes(source.size)}, expected ${expected} of at most ${showBytes(maxBytes)}; download or export it again.`,
@@ -36,5 +41,5 @@ export async function readText(source: ByteSource, maxBytes: number, expected: s
       `${source.name}: not valid UTF-8, expected ${expected}; download or export it again.`,
     );
   }
-  return text.replace(/^\ufeff/, '');
+  return keepMark ? text : text.replace(/^\ufeff/, '');
 }

@@ -1,228 +1,228 @@
-import { Template } from '@huggingface/jinja';
-import { NumberText } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
-import { Disguise, mark, takeMarks } from './disguise.ts';
-import type { JsonMap } from './row-fields.ts';
-import { encodeSpans, sharedStart, type Span, type Tokens } from './spans.ts';
+import { ChatRenderer, originOf, TemplateRefusal, type Conversation, type Message } from './chat-render.ts';
+import { templateFor, TEMPLATE_FILE } from './chat-template-files.ts';
+import { Disguise } from './disguise.ts';
+import type { Rendered } from './jinja/template.ts';
+import { wallClock, type Moment } from './moment.ts';
+import { encodeSpans, type Span, type Tokens } from './spans.ts';
 import type { TextTokenizer } from './tokenizer.ts';
+import { turnSpan, type TurnFrame } from './turn-spans.ts';
 
-/**
- * One turn of a conversation, in the order of its keys: `role`, `content` (a text; null or absent where a turn only
- * calls tools) and what else the row says of it (`tool_calls`, `reasoning_content`, …).
- */
-export type Message = JsonMap;
-
-/** Objects in it are `Map`s, numbers `NumberText`. */
-export interface Conversation {
-  messages: readonly Message[];
-  /** Function signatures for templates that know tools. */
-  tools?: unknown;
-  /** Further arguments of the template, such as `enable_thinking`. */
-  kwargs?: JsonMap;
-}
-
-const MONTHS = 'January February March April May June July August September October November December'.split(
-  ' ',
-);
-
-/** The library's strftime_now writes the user's language. (`{{ '' }}` keeps a newline that begins the template.) */
-const OWN_CLOCK = "{% set strftime_now = english_strftime %}{{ '' }}";
+export type { Conversation, Message } from './chat-render.ts';
 
 /**
  * A model's chat template. Ids equal those of Python's `apply_chat_template(tokenize=True)`, but control tokens that
- * are spelled out in a message stay ordinary text. Every error is a UserError that does not yet name file and line.
+ * are spelled out in a message stay ordinary text. Errors are UserErrors that do not yet name file and line of a row.
  */
 export class ChatTemplate {
-  private readonly tokenizer: TextTokenizer;
-  private readonly disguise: Disguise;
-  private readonly template: Template;
-  private readonly now: Date;
-  /** What the template writes to open an assistant's turn, and to close it. */
-  private readonly header: string;
-  private readonly tail: string;
+  readonly #tokenizer: TextTokenizer;
+  readonly #disguise: Disguise;
+  readonly #moment: Moment;
+  readonly #renderers = new Map<string, ChatRenderer>();
+  readonly #frames = new Map<string, TurnFrame>();
 
-  /** `now` is the date for templates that write it. Throws UserError where the model has no usable template. */
-  constructor(tokenizer: TextTokenizer, now = new Date()) {
-    if (tokenizer.chatTemplate === undefined) {
+  /** `moment` is for templates that write the date. Throws UserError where the model has no usable template. */
+  constructor(tokenizer: TextTokenizer, moment: Moment = wallClock()) {
+    this.#tokenizer = tokenizer;
+    this.#disguise = new Disguise(tokenizer.added);
+    this.#moment = moment;
+    if (tokenizer.templates.byName.size === 0) {
       throw new UserError(
-        'the base model has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json), which chat rows need; add the template of its instruct version, or use rows of the form {"text"}',
+        `the base model has no chat template (${TEMPLATE_FILE}, or chat_template in tokenizer_config.json), which chat rows need; add the template of its instruct version, or use rows of the form {"text"}`,
       );
     }
-    this.tokenizer = tokenizer;
-    this.disguise = new Disguise(tokenizer.added);
-    this.now = now;
-    try {
-      this.template = new Template(OWN_CLOCK + tokenizer.chatTemplate);
-    } catch (error) {
-      throw new UserError(`the chat template of the base model cannot be read: ${reason(error)}`);
-    }
-    const question = new Map([
-      ['role', 'user'],
-      ['content', 'x'],
-    ]);
-    const answer = new Map([
-      ['role', 'assistant'],
-      ['content', mark('y', 0)],
-    ]);
-    const asked = this.render([question], false);
-    const opened = this.render([question], true);
-    this.header = opened.startsWith(asked) ? opened.slice(asked.length) : '';
-    const { text, ends } = takeMarks(this.render([question, answer], false));
-    this.tail = text.slice(ends.get(0) ?? text.length);
+    // A template that cannot be read is told at once, not at the first row.
+    if (templateFor(tokenizer.templates, false)) this.#renderer({ messages: [] });
   }
 
   /** Control tokens that were spelled out in what was encoded so far, and stayed text. */
   get spelledOut(): number {
-    return this.disguise.hidden;
+    return this.#disguise.hidden;
   }
 
   /** Ids of a prompt: the conversation so far and the opening of the assistant's turn. */
   prompt(conversation: Conversation): number[] {
-    const hidden = this.disguise.hideAll(conversation.messages) as Message[];
-    const text = this.render(hidden, true, this.hiddenRest(conversation));
-    return encodeSpans(this.tokenizer, this.disguise, text, []).ids;
+    const rendered = this.#renderer(conversation).render(conversation, true);
+    return this.#encode(rendered, []).ids;
   }
 
   /**
    * Ids and trained tokens of a conversation. Of each assistant's turn whose index `trains` accepts, these are
-   * trained: all that the model has to write after the turn's opening, its end token and the newline after that.
+   * trained: all that the model has to write after the turn's opening, its end token and the newline after that; or
+   * what the template marks with generation blocks, where it has any.
    */
   encode(conversation: Conversation, trains: (index: number) => boolean): Tokens {
-    const { text, spans } = this.layOut(conversation, trains);
-    return encodeSpans(this.tokenizer, this.disguise, text, spans);
+    const renderer = this.#renderer(conversation);
+    const rendered = renderer.render(conversation, false);
+    const turns = [...conversation.messages.keys()].filter(
+      (i) => conversation.messages[i]!.get('role') === 'assistant',
+    );
+    if (!turns.some(trains)) return this.#encode(rendered, []);
+    const spans = renderer.marksGeneration
+      ? generations(rendered, turns, trains)
+      : this.#turnSpans(conversation, rendered, turns).filter((_, n) => trains(turns[n]!));
+    return this.#encode(rendered, spans);
   }
 
-  private layOut(
-    conversation: Conversation,
-    trains: (index: number) => boolean,
-  ): { text: string; spans: Span[] } {
-    const hidden = this.disguise.hideAll(conversation.messages) as Message[];
-    const rest = this.hiddenRest(conversation);
-    const text = this.render(hidden, false, rest);
-    const turns = [...hidden.keys()].filter((i) => hidden[i]!.get('role') === 'assistant');
-    if (!turns.some(trains)) return { text, spans: [] };
-    // Templates that trim a text do not reach white space inside the marks: then the marks go further in.
-    for (const place of [markWhole, markCore]) {
-      const marked = hidden.map((m, i) =>
-        turns.includes(i)
-          ? new Map([...m, ['content', place((m.get('content') as string | null) ?? '', i)]])
-          : m,
-      );
-      const found = takeMarks(this.render(marked, false, rest));
-      if (found.text !== text || !turns.every((i) => found.ends.has(i))) continue;
-      return { text, spans: this.turnSpans(found, turns).filter((_, n) => trains(turns[n]!)) };
-    }
+  #encode({ text, origins }: Rendered, spans: readonly Span[]): Tokens {
+    const hidden = this.#disguise.hideForeign(text, origins, spans);
+    return encodeSpans(this.#tokenizer, this.#disguise, hidden.text, hidden.spans);
+  }
+
+  /** The trained part of every assistant's turn, in order. */
+  #turnSpans(conversation: Conversation, rendered: Rendered, turns: readonly number[]): Span[] {
+    const { messages } = conversation;
+    const frame = this.#frame(conversation);
+    const part = (end: number, addGenerationPrompt: boolean): string | undefined =>
+      end === 0
+        ? undefined
+        : this.#tried({ ...conversation, messages: messages.slice(0, end) }, addGenerationPrompt);
+    let previousEnd = 0;
+    const spans = turns.map((turn) => {
+      const search = {
+        rendered,
+        turn,
+        origin: originOf(turn),
+        frame,
+        before: (addGenerationPrompt: boolean) => part(turn, addGenerationPrompt),
+        through: () => part(turn + 1, false),
+        cuts: (opening: string) => this.#cuts(opening),
+      };
+      const span = turnSpan(search, previousEnd);
+      previousEnd = span?.end ?? previousEnd;
+      return span;
+    });
+    if (spans.every((span) => span !== undefined) && !this.#isDeaf(messages, rendered, turns)) return spans;
     throw new UserError(
       'the chat template of the base model rewrites or drops what the assistant says, so that the trained tokens cannot be told; use rows of the form {"text"}, or mend the template',
     );
   }
 
-  /** The trained part of every assistant's turn, in order. */
-  private turnSpans({ text, begins, ends }: ReturnType<typeof takeMarks>, turns: number[]): Span[] {
-    let from = 0;
-    return turns.map((turn) => {
-      const close = ends.get(turn)!;
-      const open = begins.get(turn) ?? close;
-      // What stands between the header and the message (Qwen3's empty thoughts) has to be generated too.
-      const header = this.header ? text.slice(from, open).lastIndexOf(this.header) : -1;
-      if (header < 0 && !begins.has(turn)) {
-        throw new UserError(
-          'the chat template of the base model hides where an assistant’s turn begins; use rows of the form {"text"}',
-        );
-      }
-      const begin = header < 0 ? open : from + header + this.header.length;
-      let end = close + sharedStart(text.slice(close), this.tail);
-      if (end === close && this.tail) {
-        // A tool call, or white space that the marks left outside, stands before the turn's end.
-        const at = text.indexOf(this.tail, close);
-        if (at >= 0) end = at + this.tail.length;
-      }
-      from = close;
-      return { begin, end };
-    });
+  /** Nothing of what the assistant says in this conversation is printed. */
+  #isDeaf(messages: readonly Message[], { origins = '' }: Rendered, turns: readonly number[]): boolean {
+    const speaking = turns.filter((turn) => says(messages[turn]!));
+    return (
+      speaking.length > 0 && speaking.every((turn) => !origins.includes(String.fromCharCode(originOf(turn))))
+    );
   }
 
-  /** What goes to the template beside the turns. */
-  private hiddenRest({ tools, kwargs }: Conversation): Omit<Conversation, 'messages'> {
-    const rest: Omit<Conversation, 'messages'> = { tools: this.disguise.hideAll(tools) };
-    if (kwargs) rest.kwargs = this.disguise.hideAll(kwargs) as JsonMap;
-    return rest;
-  }
-
-  private render(
-    messages: readonly Message[],
-    addGenerationPrompt: boolean,
-    { tools = null, kwargs = new Map() }: Omit<Conversation, 'messages'> = {},
-  ): string {
-    const { bos, eos, pad, unk } = this.tokenizer.named;
-    const named = { bos_token: bos, eos_token: eos, pad_token: pad, unk_token: unk };
+  /** The conversation's text; undefined where the template refuses it. */
+  #tried(conversation: Conversation, addGenerationPrompt: boolean): string | undefined {
     try {
-      return this.template.render({
-        ...(plain(kwargs) as Record<string, unknown>),
-        messages: plain(messages),
-        tools: plain(tools),
-        documents: null,
-        add_generation_prompt: addGenerationPrompt,
-        english_strftime: (format: string) => strftime(this.now, format),
-        ...Object.fromEntries(
-          Object.entries(named).flatMap(([k, token]) => (token ? [[k, token.content]] : [])),
-        ),
-      });
+      return this.#renderer(conversation).render(conversation, addGenerationPrompt).text;
     } catch (error) {
-      throw new UserError(`the chat template of the base model refuses this: ${reason(error)}`);
+      if (error instanceof UserError) return undefined;
+      throw error;
     }
   }
+
+  /** The template for a conversation. Throws UserError where it is no template. */
+  #renderer({ tools }: Conversation): ChatRenderer {
+    const { templates } = this.#tokenizer;
+    const withTools = tools !== undefined && tools !== null;
+    const source = templateFor(templates, withTools);
+    if (!source) {
+      throw new UserError(
+        'the base model has chat templates, but none for conversations without tools; add its chat_template.jinja',
+      );
+    }
+    let renderer = this.#renderers.get(source.text);
+    if (!renderer) {
+      renderer = new ChatRenderer(source, templates.tokens, this.#moment);
+      this.#renderers.set(source.text, renderer);
+    }
+    return renderer;
+  }
+
+  /** What stands around an assistant's turn, with the arguments and the template of a conversation. */
+  #frame({ tools, kwargs = new Map() }: Conversation): TurnFrame {
+    const withTools = tools !== undefined && tools !== null;
+    const key = JSON.stringify([withTools, ...kwargs], (_, value: unknown) =>
+      value instanceof Map ? [...(value as Map<unknown, unknown>)] : value,
+    );
+    let frame = this.#frames.get(key);
+    if (!frame) {
+      // A conversation with tools takes its own template, but the tools themselves would only make the probe longer.
+      const renderer = this.#renderer({ messages: [], tools });
+      try {
+        frame = frameOf(renderer, kwargs);
+      } catch (error) {
+        if (!(error instanceof TemplateRefusal)) throw error;
+        // It does not take a bare question and answer: then the turns' own places must tell.
+        frame = { opening: '', closing: '' };
+      }
+      this.#frames.set(key, frame);
+    }
+    return frame;
+  }
+
+  #cuts(opening: string): number[] {
+    const ends = this.#tokenizer.added.split(opening, 'all').map(({ end }) => end);
+    return [...ends, ...[...opening.matchAll(/\n/g)].map(({ index }) => index + 1)];
+  }
+}
+
+/** What the template writes around an answer to a question. */
+function frameOf(renderer: ChatRenderer, kwargs: NonNullable<Conversation['kwargs']>): TurnFrame {
+  const turn = (role: string, content: string): Message =>
+    new Map([
+      ['role', role],
+      ['content', content],
+    ]);
+  const question = turn('user', 'x');
+  const asked = renderer.render({ messages: [question], kwargs }, false).text;
+  const opened = renderer.render({ messages: [question], kwargs }, true).text;
+  const { text, origins = '' } = renderer.render(
+    { messages: [question, turn('assistant', 'y')], kwargs },
+    false,
+  );
+  return {
+    opening: opened.startsWith(asked) ? opened.slice(asked.length) : '',
+    closing: text.slice(origins.lastIndexOf(String.fromCharCode(originOf(1))) + 1),
+  };
+}
+
+/** Generation blocks as the template has them; which turn one belongs to, the loop over the turns tells. */
+function generations(
+  { generations, visits, hiddenGeneration }: Rendered,
+  turns: readonly number[],
+  trains: (index: number) => boolean,
+): Span[] {
+  if (hiddenGeneration) {
+    throw new UserError(
+      'the chat template has a generation block in a macro or in a text that it captures, where transformers marks the wrong tokens; move it out of there',
+    );
+  }
+  if (turns.every(trains)) return [...generations];
+  return generations.filter(({ begin, end }) => {
+    const around = visits.filter((visit) => visit.begin <= begin && end <= visit.end);
+    if (around.length === 1) return trains(around[0]!.number);
+    throw new UserError(
+      'the chat template has a generation block outside of the loop over the turns, so that turns cannot be left out of training one by one; remove "weight" and "train" from the turns',
+    );
+  });
+}
+
+/** The turn has words, or calls, of its own. */
+function says(message: Message): boolean {
+  const content = message.get('content');
+  const calls = message.get('tool_calls');
+  const speaks =
+    typeof content === 'string' ? content.trim() !== '' : Array.isArray(content) && content.length > 0;
+  return speaks || (Array.isArray(calls) && calls.length > 0);
 }
 
 /** Throws UserError where the model in `folder` has a chat template that cannot be read or that no chat can use. */
 export function checkChatTemplate(tokenizer: TextTokenizer, folder: string): void {
-  if (tokenizer.chatTemplate === undefined) return;
+  const { byName } = tokenizer.templates;
+  if (byName.size === 0) return;
   try {
-    new ChatTemplate(tokenizer);
+    for (const source of byName.values())
+      frameOf(new ChatRenderer(source, tokenizer.templates.tokens, wallClock()), new Map());
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(
-      `${folder}: ${error.message}; take chat_template.jinja or tokenizer_config.json, whichever holds it, from the base model's repository again.`,
-    );
+    const files = [...byName.values()].map(({ file }) => file);
+    const named = files.some((file) => error.message.startsWith(file)) ? '' : `${folder}: `;
+    throw new UserError(`${named}${error.message}.`);
   }
-}
-
-/** A value as the template library takes it. */
-function plain(value: unknown): unknown {
-  if (value instanceof NumberText) return value.toJSON();
-  if (Array.isArray(value)) return value.map(plain);
-  if (!(value instanceof Map)) return value;
-  return Object.fromEntries([...(value as JsonMap)].map(([key, entry]) => [key, plain(entry)]));
-}
-
-function markWhole(content: string, index: number): string {
-  return mark(content, index);
-}
-
-function markCore(content: string, index: number): string {
-  const core = content.trim();
-  const at = content.indexOf(core);
-  return content.slice(0, at) + mark(core, index) + content.slice(at + core.length);
-}
-
-/** Python's strftime in the C locale, as far as chat templates use it. */
-function strftime(date: Date, format: string): string {
-  const two = (n: number): string => String(n).padStart(2, '0');
-  const month = MONTHS[date.getMonth()]!;
-  const parts: Record<string, string> = {
-    '%Y': String(date.getFullYear()),
-    '%m': two(date.getMonth() + 1),
-    '%d': two(date.getDate()),
-    '%B': month,
-    '%b': month.slice(0, 3),
-    '%H': two(date.getHours()),
-    '%M': two(date.getMinutes()),
-    '%S': two(date.getSeconds()),
-    '%%': '%',
-  };
-  return format.replace(/%[a-zA-Z%]/g, (directive) => parts[directive] ?? directive);
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,17 +1,14 @@
 import { UserError } from '../formats/user-error.ts';
 import type { AddedTokens } from './added-tokens.ts';
-import type { JsonMap } from './row-fields.ts';
+import type { Span } from './spans.ts';
 
 /** The last plane of private-use characters: no text means anything by them. */
 const RESERVED = /[\u{100000}-\u{10fffd}]/u;
 const STAND_INS = 0x100000;
-const MARKS = 0x108000;
-const MOST_MARKS = 0x3fff;
 
 /**
- * Keeps control tokens that a user's text spells out apart from those that a chat template writes: before rendering,
- * each such spelling is replaced by one private-use character, and after the text is cut at control tokens it is put
- * back. (White space is never touched, so templates may still trim.)
+ * Keeps control tokens that a user's text spells out apart from those that a chat template writes: each such spelling
+ * is replaced by one private-use character, and put back after the text is cut at control tokens.
  */
 export class Disguise {
   private readonly spelled: RegExp | undefined;
@@ -31,26 +28,42 @@ export class Disguise {
 
   /** The text without any control token in it. Throws UserError where it holds a reserved character. */
   hide(text: string): string {
+    return this.hideForeign(text, '\x01'.repeat(text.length), []).text;
+  }
+
+  /**
+   * The text of a rendered conversation without the control tokens of which a character comes from elsewhere than the
+   * template (see `Str`), and the spans in it. Throws UserError where it holds a reserved character.
+   */
+  hideForeign(
+    text: string,
+    origins: string | undefined,
+    spans: readonly Span[],
+  ): { text: string; spans: Span[] } {
     const reserved = RESERVED.exec(text)?.[0];
     if (reserved) {
       const code = reserved.codePointAt(0)!.toString(16).toUpperCase();
       throw new UserError(`the private-use character U+${code} is reserved; remove it`);
     }
-    if (!this.spelled) return text;
-    return text.replace(this.spelled, (content) => {
+    if (!this.spelled || origins === undefined) return { text, spans: [...spans] };
+    let hidden = '';
+    let done = 0;
+    /** Where stand-ins end in the text, and how many characters fewer there are from there on. */
+    const shorter: { end: number; by: number }[] = [];
+    for (const { 0: token, index } of text.matchAll(this.spelled)) {
+      const end = index + token.length;
+      if (!/[^\0]/.test(origins.slice(index, end))) continue;
+      hidden += text.slice(done, index) + this.standIn.get(token)!;
+      done = end;
+      shorter.push({ end, by: end - hidden.length });
       this.hidden++;
-      return this.standIn.get(content)!;
-    });
-  }
-
-  /** `hide` for every text inside a value whose objects are `Map`s. */
-  hideAll(value: unknown): unknown {
-    if (typeof value === 'string') return this.hide(value);
-    if (Array.isArray(value)) return value.map((entry) => this.hideAll(entry));
-    if (!(value instanceof Map)) return value;
-    return new Map(
-      [...(value as JsonMap)].map(([key, entry]) => [this.hide(key), this.hideAll(entry)] as const),
-    );
+    }
+    if (shorter.length === 0) return { text, spans: [...spans] };
+    const place = (at: number): number => at - (shorter.findLast(({ end }) => end <= at)?.by ?? 0);
+    return {
+      text: hidden + text.slice(done),
+      spans: spans.map(({ begin, end }) => ({ begin: place(begin), end: place(end) })),
+    };
   }
 
   /** Undoes `hide`. */
@@ -58,29 +71,4 @@ export class Disguise {
     if (!RESERVED.test(text)) return text;
     return text.replace(/[\u{100000}-\u{107fff}]/gu, (c) => this.literal[c.codePointAt(0)! - STAND_INS] ?? c);
   }
-}
-
-/** Marks a text's beginning and end with characters of its own, `index` from 0. */
-export function mark(text: string, index: number): string {
-  const at = MARKS + 2 * (index % MOST_MARKS);
-  return String.fromCodePoint(at) + text + String.fromCodePoint(at + 1);
-}
-
-/** Takes the marks out of a text and says where they were: begin and end by index, in the text without marks. */
-export function takeMarks(marked: string): {
-  text: string;
-  begins: Map<number, number>;
-  ends: Map<number, number>;
-} {
-  const begins = new Map<number, number>();
-  const ends = new Map<number, number>();
-  let text = '';
-  let done = 0;
-  for (const match of marked.matchAll(/[\u{108000}-\u{10fffd}]/gu)) {
-    text += marked.slice(done, match.index);
-    done = match.index + match[0].length;
-    const at = match[0].codePointAt(0)! - MARKS;
-    (at % 2 === 0 ? begins : ends).set(at >> 1, text.length);
-  }
-  return { text: text + marked.slice(done), begins, ends };
 }

@@ -1,5 +1,6 @@
 import { ChatTemplate } from './chat-template.ts';
 import { Disguise } from './disguise.ts';
+import { wallClock, type Moment } from './moment.ts';
 import type { Sample } from './row-formats.ts';
 import { encodeSpans, type Tokens } from './spans.ts';
 import type { TextTokenizer } from './tokenizer.ts';
@@ -7,11 +8,14 @@ import type { TextTokenizer } from './tokenizer.ts';
 /** Turns samples into ids with their trained tokens. */
 export class SampleEncoder {
   private readonly tokenizer: TextTokenizer;
+  private readonly moment: Moment;
   private readonly disguise: Disguise;
   private chat: ChatTemplate | undefined;
 
-  constructor(tokenizer: TextTokenizer) {
+  /** `moment`: what a chat template that writes the date writes. */
+  constructor(tokenizer: TextTokenizer, moment: Moment = wallClock()) {
     this.tokenizer = tokenizer;
+    this.moment = moment;
     this.disguise = new Disguise(tokenizer.added);
   }
 
@@ -24,7 +28,7 @@ export class SampleEncoder {
         return this.completion(sample.prompt, sample.completion);
       case 'chat': {
         // Only chat rows need the template: a base model without one still takes the others.
-        this.chat ??= new ChatTemplate(this.tokenizer);
+        this.chat ??= new ChatTemplate(this.tokenizer, this.moment);
         return this.chat.encode(sample.conversation, (turn) => sample.trained[turn] === true);
       }
     }
@@ -32,7 +36,7 @@ export class SampleEncoder {
 
   /** Whether the chat template knows a key that a turn has. */
   templateReads(key: string): boolean {
-    return this.tokenizer.chatTemplate?.includes(key) ?? false;
+    return [...this.tokenizer.templates.byName.values()].some(({ text }) => text.includes(key));
   }
 
   /** Control tokens that chat turns, prompts and completions spelled out so far, and that stayed text. */

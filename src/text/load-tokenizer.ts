@@ -1,15 +1,16 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { readJson } from '../formats/json.ts';
-import { MAX_BYTES, readText } from '../formats/read-text.ts';
+import { MAX_BYTES } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { boundPipeline, Bounds } from './bound-pipeline.ts';
+import { loadChatTemplates, TEMPLATE_FILE, TOOL_TEMPLATE_FILE } from './chat-template-files.ts';
 import { checkTokenizer } from './check-tokenizer.ts';
 import { TextTokenizer } from './tokenizer.ts';
 
 /** The files of a model folder that decide how text becomes tokens. */
-export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'];
+export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', TEMPLATE_FILE, TOOL_TEMPLATE_FILE];
 
 type JsonObject = Record<string, unknown>;
 
@@ -50,7 +51,7 @@ export async function loadTokenizer(folder: Folder, tableRows = Infinity): Promi
     { pipeline, bounds, file: file.name, tableRows },
     added,
     { bos: named('bos_token'), eos: named('eos_token'), pad: named('pad_token'), unk: named('unk_token') },
-    await chatTemplate(folder, config['chat_template'], configFile?.name),
+    await loadChatTemplates(folder, config, configFile?.name ?? folder.name),
   );
 }
 
@@ -86,27 +87,6 @@ function addedTokens(json: JsonObject): AddedToken[] {
     lstrip: lstrip === true,
     rstrip: rstrip === true,
   }));
-}
-
-async function chatTemplate(
-  folder: Folder,
-  inConfig: unknown,
-  configName: string | undefined,
-): Promise<string | undefined> {
-  const file = await folder.open('chat_template.jinja');
-  if (file) {
-    return readText(file, MAX_BYTES.chatTemplate, 'a chat template');
-  }
-  if (inConfig === undefined || inConfig === null) return undefined;
-  if (typeof inConfig === 'string') return inConfig;
-  // Models with several templates list them by name; the one called "default" is for plain conversations.
-  const entries: unknown[] = Array.isArray(inConfig) ? inConfig : [];
-  const fallback = entries.find((entry) => isObject(entry) && entry['name'] === 'default');
-  const template = isObject(fallback) ? fallback['template'] : undefined;
-  if (typeof template === 'string') return template;
-  throw new UserError(
-    `${configName}: chat_template is neither a text nor a list with a template named "default"; take the file from the base model's repository.`,
-  );
 }
 
 async function readObject(source: ByteSource, maxBytes: number): Promise<JsonObject> {

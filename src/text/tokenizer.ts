@@ -4,6 +4,7 @@ import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
 import { textProblem, type Bounds } from './bound-pipeline.ts';
+import { NO_TEMPLATES, type ChatTemplates } from './chat-template-files.ts';
 import { DecodeStream } from './decode-stream.ts';
 
 /** The tokens that tokenizer_config.json names, with their ids; undefined where the model has none. */
@@ -37,8 +38,7 @@ export class TextTokenizer {
   readonly named: NamedTokens;
   /** One more than the largest id; the model's embedding may have more rows (padding). */
   readonly vocabSize: number;
-  /** The text of the model's chat template, if it has one. */
-  readonly chatTemplate: string | undefined;
+  readonly templates: ChatTemplates;
   /** Ids that the model's post-processor puts around a text, such as Llama's `<|begin_of_text|>`. */
   readonly prefix: readonly number[];
   readonly suffix: readonly number[];
@@ -53,7 +53,7 @@ export class TextTokenizer {
     { pipeline, bounds, file, tableRows }: TokenizerParts,
     added: readonly AddedToken[],
     named: NamedTokens,
-    chatTemplate: string | undefined,
+    templates: ChatTemplates = NO_TEMPLATES,
   ) {
     this.pipeline = pipeline;
     this.bounds = bounds;
@@ -61,7 +61,7 @@ export class TextTokenizer {
     this.tableRows = tableRows;
     this.added = new AddedTokens(added);
     this.named = named;
-    this.chatTemplate = chatTemplate;
+    this.templates = templates;
     this.vocabSize = added.reduce((size, { id }) => Math.max(size, id + 1), pipeline.model!.vocab.length);
     const probe = '\u0000';
     const framed = pipeline.post_processor?.([probe], null, true).tokens ?? [probe];

@@ -363,7 +363,7 @@ export class Interpreter implements FilterContext {
       case 'name':
         return orElse(
           scope.find(expression.name),
-          () => new Undefined(`'${expression.name.slice(0, 100)}' is undefined`),
+          () => new Undefined(`'${expression.name.slice(0, 100)}' is not defined`),
         );
       case 'list':
         return expression.items.map(of);

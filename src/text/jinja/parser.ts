@@ -26,18 +26,23 @@ const IMPLICIT = ['caller', 'kwargs', 'varargs'];
 /** Statements of Jinja2 that need other templates, or that change what printing means. */
 const UNSUPPORTED = ['block', 'extends', 'include', 'import', 'from', 'autoescape'];
 
-/** Parses a template with Jinja2's grammar, loop controls and transformers' generation tag. Throws TemplateFault. */
-export function parse(template: string): Frame {
+/**
+ * Parses a template with Jinja2's grammar, loop controls and transformers' generation tag, and tells whether it has that.
+ * Throws TemplateFault.
+ */
+export function parse(template: string): { frame: Frame; marksGeneration: boolean } {
   const tokens = tokenize(template);
-  const frame: Frame = { body: new Parser(tokens).template(), unset: [] };
+  const parser = new Parser(tokens);
+  const frame: Frame = { body: parser.template(), unset: [] };
   findUnset(frame);
-  return frame;
+  return { frame, marksGeneration: parser.marksGeneration };
 }
 
 const END: Token = { type: 'end', value: 'end of template', line: 0 };
 
 class Parser {
   readonly #tokens: readonly Token[];
+  marksGeneration = false;
   #next = 0;
   #depth = 0;
   /** Loops around the statement that is read, which break and continue may end. */
@@ -177,6 +182,7 @@ class Parser {
       case 'with':
         return [this.#with(line)];
       case 'generation':
+        this.marksGeneration = true;
         return [{ kind: 'generation', frame: this.#function('endgeneration'), line }];
       case 'print':
         return [this.#print(line)];

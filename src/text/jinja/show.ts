@@ -144,6 +144,7 @@ export function toJson(value: Value, options: JsonOptions, meter: Meter, newline
   return meter.nest(() => {
     if (Array.isArray(value)) return list('[', value.map(write), ']');
     if (value instanceof Tuple) return list('[', value.items.map(write), ']');
+    if (value instanceof Undefined) value.fail();
     if (!(value instanceof Dict)) throw raised(`Object of type ${typeName(value)} is not JSON serializable`);
     let entries = [...value.entries()];
     if (options.sortKeys) entries = sorted(entries, ([key]) => key, false, meter);

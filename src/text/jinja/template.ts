@@ -35,9 +35,13 @@ export interface Rendered {
  */
 export class Template {
   readonly #frame: Frame;
+  /** The template has generation blocks. */
+  readonly marksGeneration: boolean;
 
   constructor(source: string) {
-    this.#frame = parse(source);
+    const { frame, marksGeneration } = parse(source);
+    this.#frame = frame;
+    this.marksGeneration = marksGeneration;
   }
 
   render({ messages, variables, now, size }: RenderInput): Rendered {

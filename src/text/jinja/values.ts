@@ -252,6 +252,7 @@ export function typeName(value: Value): string {
   if (value instanceof OneShot) return 'generator';
   if (value instanceof Loop) return 'LoopContext';
   if (value instanceof Callable) return 'function';
+  if (value instanceof Undefined) return 'missing';
   return value.constructor.name.toLowerCase();
 }
 

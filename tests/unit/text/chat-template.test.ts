@@ -102,7 +102,7 @@ const INST =
 
 async function templateOf(text: string, special: string[], ordinary: string[] = [], config = {}) {
   const tokenizer = await tinyTokenizer({ special, ordinary, config, template: text });
-  const template = new ChatTemplate(tokenizer, new Date(2026, 2, 7));
+  const template = new ChatTemplate(tokenizer, '2026-03-07T14:05:09');
   return {
     trained: (conversation: Conversation) => trainedTexts(tokenizer, template.encode(conversation, all)),
     text: (conversation: Conversation) => tokenizer.decode(template.encode(conversation, all).ids),
@@ -160,18 +160,16 @@ describe('what cannot be done is said', () => {
     const bare = await tinyTokenizer({ special: [] });
     expect(() => new ChatTemplate(bare)).toThrow(/^the base model has no chat template/);
     await expect(templateOf('{% for %}', [])).rejects.toThrow(
-      /^the chat template of the base model cannot be read: /,
+      /^tiny\/chat_template\.jinja, line 1: the chat template cannot be read: /,
     );
   });
 
-  test('a template that rewrites or drops the assistant’s words', async () => {
+  test('a template that rewrites the assistant’s words is followed, one that drops them refused', async () => {
     const shouting = await templateOf(
       '{% for m in messages %}{{ m.content | upper }}{{ m.content | length }}\n{% endfor %}',
       [],
     );
-    expect(() => shouting.trained({ messages: [user('a'), assistant('b')] })).toThrow(
-      /rewrites or drops what the assistant says/,
-    );
+    expect(shouting.trained({ messages: [user('a'), assistant('b')] })).toEqual(['B1\n']);
     const deaf = await templateOf('{% for m in messages %}{{ m.role }}\n{% endfor %}', []);
     expect(() => deaf.trained({ messages: [user('a'), assistant('b')] })).toThrow(/rewrites or drops/);
   });

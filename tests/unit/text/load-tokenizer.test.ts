@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { templateFor } from '../../../src/text/chat-template-files.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
+import type { TextTokenizer } from '../../../src/text/tokenizer.ts';
 import { fixtureFiles, memoryFolder, type MemoryFiles } from '../../support/memory-folder.ts';
 import { tinyFiles, tinyTokenizer, tinyTokenizerJson } from '../../support/tiny-tokenizer.ts';
 
+const defaultOf = ({ templates }: TextTokenizer) => templateFor(templates, false)?.text;
 const bytes = (text: string): number[] => [...new TextEncoder().encode(text)];
 
 test('a folder written by transformers: ids, names and template', async () => {
@@ -10,7 +13,7 @@ test('a folder written by transformers: ids, names and template', async () => {
   expect(tokenizer.eosId).toBe(445);
   expect(tokenizer.padId).toBe(446);
   expect(tokenizer.vocabSize).toBe(448);
-  expect(tokenizer.chatTemplate).toContain('<|im_start|>');
+  expect(defaultOf(tokenizer)).toContain('<|im_start|>');
 });
 
 test('the post-processor’s tokens frame a text', async () => {
@@ -42,15 +45,24 @@ test('added tokens: longest first, white space swallowed where they say so, ordi
 test('where the chat template comes from', async () => {
   const special = ['<|im_end|>'];
   const inConfig = (chat_template: unknown) => tinyTokenizer({ special, config: { chat_template } });
-  expect((await inConfig('{{ 1 }}')).chatTemplate).toBe('{{ 1 }}');
+  expect(defaultOf(await inConfig('{{ 1 }}'))).toBe('{{ 1 }}');
   const list = [
     { name: 'tool_use', template: 'T' },
     { name: 'default', template: 'D' },
   ];
-  expect((await inConfig(list)).chatTemplate).toBe('D');
+  expect(defaultOf(await inConfig(list))).toBe('D');
+  expect(templateFor((await inConfig(list)).templates, true)?.text).toBe('T');
+  expect(templateFor((await inConfig('{{ 1 }}')).templates, true)?.text).toBe('{{ 1 }}');
   const both = await tinyTokenizer({ special, config: { chat_template: 'old' }, template: 'new' });
-  expect(both.chatTemplate).toBe('new');
-  expect((await tinyTokenizer({ special })).chatTemplate).toBeUndefined();
+  expect(defaultOf(both)).toBe('new');
+  expect(defaultOf(await tinyTokenizer({ special }))).toBeUndefined();
+  const files = tinyFiles({ special, config: { chat_template: list }, template: 'new' });
+  const more = { ...files, 'additional_chat_templates/tool_use.jinja': 'tools' };
+  const { templates } = await loadTokenizer(memoryFolder('m', more));
+  expect([templateFor(templates, false), templateFor(templates, true)]).toEqual([
+    { text: 'new', file: 'm/chat_template.jinja' },
+    { text: 'tools', file: 'm/additional_chat_templates/tool_use.jinja' },
+  ]);
 });
 
 test('a named token may be written as an object, and may lie in the vocabulary itself', async () => {

@@ -350,7 +350,7 @@ describe('bad rows name their line', () => {
     });
     const system = jsonl({ instruction: 'a', output: 'b' }, { instruction: 'a', output: 'b', system: 's' });
     await expect(encodeRows(source('t', system), strict, MAX)).rejects.toThrow(
-      't, line 2: the chat template of the base model refuses this: No system role.',
+      't, line 2: the chat template of the base model refuses this: No system role (tiny/chat_template.jinja, line 1); change the conversation, or the template.',
     );
   });
 });

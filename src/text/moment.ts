@@ -1,0 +1,30 @@
+/**
+ * A moment as the clock on the wall shows it, without a time zone: "2026-03-07T14:05:09". Templates write it, as they do
+ * in Python with datetime.now().
+ */
+export type Moment = string;
+
+/** What the clock on the wall shows now, or at another time. */
+export function wallClock(date = new Date()): Moment {
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
+  return `${day}T${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
+}
+
+const FORM = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?)?$/;
+
+/** A moment of the form 2026-03-07 or 2026-03-07T14:05:09; undefined where the text is none, or no such day exists. */
+export function parseMoment(text: string): Moment | undefined {
+  const parts = FORM.exec(text);
+  if (!parts) return undefined;
+  const [, year, month, day, hour = '00', minute = '00', second = '00'] = parts;
+  const moment = `${year}-${month}-${day}T${hour}:${minute}:${second}`;
+  // A day such as February 30 becomes another one.
+  return fieldsOf(moment).toISOString().startsWith(moment) ? moment : undefined;
+}
+
+/** A date whose UTC fields are the moment's. */
+export const fieldsOf = (moment: Moment): Date => {
+  const date = new Date(`${moment}Z`);
+  return Number.isNaN(date.getTime()) ? new Date(0) : date;
+};
