@@ -66,7 +66,7 @@ async function tensorsNotFinite({ source, tensors }: Safetensors, onProgress: On
 async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Facts> {
   const model = await openBaseModel(folder);
   const tokenizer = await loadTokenizer(folder, model.config.vocabSize);
-  checkChatTemplate(tokenizer, folder.name);
+  checkChatTemplate(tokenizer);
   const { config, nf4 } = model;
   const shapes = [
     ...linearModules(config).map((m) => m.shape),

@@ -180,16 +180,26 @@ export class ChatRenderer {
             `${where}: the chat template cannot be followed: ${what}; write that part otherwise, or use rows of the form {"text"}`,
           );
         case 'error':
-          throw new TemplateRefusal(
-            `the chat template of the base model refuses this: ${what} (${where}); change the conversation, or the template`,
-          );
+          throw new TemplateRefusal(what, where);
       }
     }
   }
 }
 
 /** The template itself, or Python, would raise an error on this conversation. */
-export class TemplateRefusal extends UserError {}
+export class TemplateRefusal extends UserError {
+  readonly what: string;
+  /** File and line of the template. */
+  readonly where: string;
+
+  constructor(what: string, where: string) {
+    super(
+      `the chat template of the base model refuses this: ${what} (${where}); change the conversation, or the template`,
+    );
+    this.what = what;
+    this.where = where;
+  }
+}
 
 /** An assistant's turn without content, as one has that only calls tools. */
 const isSilent = (message: Message): boolean =>

@@ -212,17 +212,18 @@ function says(message: Message): boolean {
   return speaks || (Array.isArray(calls) && calls.length > 0);
 }
 
-/** Throws UserError where the model in `folder` has a chat template that cannot be read or that no chat can use. */
-export function checkChatTemplate(tokenizer: TextTokenizer, folder: string): void {
-  const { byName } = tokenizer.templates;
-  if (byName.size === 0) return;
+/** Throws UserError where the model has a chat template that cannot be read or that no chat can use. */
+export function checkChatTemplate({ templates }: TextTokenizer): void {
   try {
-    for (const source of byName.values())
-      frameOf(new ChatRenderer(source, tokenizer.templates.tokens, wallClock()), new Map());
+    for (const source of templates.byName.values())
+      frameOf(new ChatRenderer(source, templates.tokens, wallClock()), new Map());
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    const files = [...byName.values()].map(({ file }) => file);
-    const named = files.some((file) => error.message.startsWith(file)) ? '' : `${folder}: `;
-    throw new UserError(`${named}${error.message}.`);
+    if (error instanceof TemplateRefusal) {
+      throw new UserError(
+        `${error.where}: the chat template refuses even a question and its answer: ${error.what}; take the file from the base model's repository again.`,
+      );
+    }
+    if (error instanceof UserError) throw new UserError(`${error.message}.`);
+    throw error;
   }
 }

@@ -248,7 +248,7 @@ export const template: Format = {
   mutate: (random, files) => ({ [FILE]: mutateTemplate(random, files[FILE]!) }),
   async read(files) {
     const tokenizer = await loadTokenizer(folderOf({ ...TINY, ...files }));
-    checkChatTemplate(tokenizer, INPUT);
+    checkChatTemplate(tokenizer);
     const { rows } = await encodeRows(source(`${INPUT}/rows.jsonl`, ROWS), tokenizer, { maxLength: 512 });
     const ids = [
       ...rows.flatMap((row) => [...row.ids]),

@@ -119,7 +119,7 @@ export const tokenizer: Format = {
   },
   async read(files) {
     const read = await loadTokenizer(folderOf(files));
-    checkChatTemplate(read, INPUT);
+    checkChatTemplate(read);
     checkIds(read, [...read.prefix, ...read.suffix, read.eosId ?? 0, read.padId ?? 0]);
     const { rows } = await encodeRows(source(`${INPUT}/rows`, ROWS), read, { maxLength: 512 });
     for (const { ids } of rows) {

@@ -38,13 +38,13 @@ describe('a base', () => {
   });
 
   test.each([
-    ['{% for m in messages %}{{ m.content }}', 'cannot be read: '],
-    ["{{ raise_exception('no') }}", 'refuses this: no'],
+    ['{% for m in messages %}{{ m.content }}', 'cannot be read: unexpected end of template'],
+    ["{{ raise_exception('no') }}", 'refuses even a question and its answer: no'],
   ])('a chat template that no chat can use is found: %s', async (template, reason) => {
     const files = { ...base(), 'chat_template.jinja': template };
     await expect(inspectBase(files)).rejects.toThrow(
       new RegExp(
-        `^base: the chat template of the base model ${reason}.*; take chat_template\\.jinja or tokenizer_config\\.json, whichever holds it, from the base model's repository again\\.$`,
+        `^base/chat_template\\.jinja, line 1: the chat template ${reason}.*; take the file from the base model's repository again\\.$`,
       ),
     );
   });
