@@ -2,7 +2,7 @@ import type { BaseModel } from '../formats/base-model.ts';
 import type { Folder } from '../formats/byte-source.ts';
 import type { CacheStorage } from './base-cache-storage.ts';
 import { BaseEntries } from './base-entries.ts';
-import { fingerprintOf, SMALL_FILES, type CachedBase, type Manifest } from './base-manifest.ts';
+import { cachedName, fingerprintOf, SMALL_FILES, type CachedBase, type Manifest } from './base-manifest.ts';
 import { BaseSlot } from './base-slot.ts';
 import { openSkeleton } from './base-skeleton.ts';
 
@@ -61,7 +61,7 @@ export class BaseCache {
       name: manifest.name,
       cached: { id, manifest },
       list: () => folder.list(),
-      open: async (file) => (SMALL_FILES.includes(file) ? folder.open(file) : skeleton(file)),
+      open: async (file) => (SMALL_FILES.includes(file) ? folder.open(cachedName(file)) : skeleton(file)),
     };
   }
 

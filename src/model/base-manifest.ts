@@ -43,6 +43,9 @@ export const SMALL_FILES = [
   ...TOKENIZER_FILES,
 ];
 
+/** The name of such a file in an entry of the cache, which has no folders. */
+export const cachedName = (file: string): string => file.replaceAll('/', '__');
+
 /** To be raised whenever images are written differently, or what they hold changes its place on the device. */
 const IMAGE_VERSION = 1;
 

@@ -9,6 +9,7 @@ import {
   fingerprintOf,
   IMAGE,
   MANIFEST,
+  cachedName,
   SMALL_FILES,
   type Manifest,
 } from './base-manifest.ts';
@@ -96,7 +97,7 @@ export class BaseSlot {
     try {
       for (const name of SMALL_FILES) {
         const file = await model.folder.open(name);
-        if (file) await writer.append(name, (await readAll(file)) as Uint8Array<ArrayBuffer>);
+        if (file) await writer.append(cachedName(name), (await readAll(file)) as Uint8Array<ArrayBuffer>);
       }
       for (const [name, chunks] of Object.entries(await takeSkeleton(model)))
         for (const chunk of chunks) await writer.append(name, chunk);

@@ -285,9 +285,14 @@ it('where no checkpoint fits in any more the run goes on, and says so', async ()
     },
   });
   const notes = events.filter((e) => e.type === 'note').map((e) => e.text);
-  expect(notes).toEqual([
+  const [checkpoints, logs] = [true, false].map((wanted) =>
+    notes.filter((text) => text.startsWith('checkpoint-') === wanted),
+  );
+  expect(checkpoints).toEqual([
     'checkpoint-4: no room; make some; the run goes on, and tries again with its next checkpoint.',
   ]);
+  for (const text of logs!)
+    expect(text).toMatch(/; the run goes on, and writes the whole log with its next entry\.$/);
   expect(await store.checkpoints()).toEqual([2, 6, 7]);
   expect(comparable(store.result)).toEqual(comparable(whole.result));
   expect(Object.values(store.logs)).toHaveLength(1);
