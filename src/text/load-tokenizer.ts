@@ -2,6 +2,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { readJson } from '../formats/json.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
+import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { boundPipeline, Bounds } from './bound-pipeline.ts';
@@ -42,7 +43,7 @@ export async function loadTokenizer(folder: Folder, tableRows = Infinity): Promi
     const id = typeof content === 'string' ? pipeline.token_to_id(content) : undefined;
     if (id === undefined) {
       throw new UserError(
-        `${configFile!.name}: ${key} is ${JSON.stringify(content)}, which tokenizer.json does not have; take both files from the same model.`,
+        `${configFile!.name}: ${key} is ${quote(content ?? value)}, which tokenizer.json does not have; take both files from the same model.`,
       );
     }
     return { id, content: content as string, special: true, lstrip: false, rstrip: false };
@@ -60,7 +61,7 @@ function buildPipeline(json: JsonObject, name: string, bounds: Bounds): Tokenize
   const type = isObject(model) ? (model['type'] ?? ('merges' in model ? 'BPE' : undefined)) : undefined;
   if (type !== 'BPE') {
     throw new UserError(
-      `${name}: model.type is ${JSON.stringify(type ?? null)}, expected "BPE", the kind that Qwen2, Qwen3 and Llama have; use such a base model.`,
+      `${name}: model.type is ${quote(type ?? null)}, expected "BPE", the kind that Qwen2, Qwen3 and Llama have; use such a base model.`,
     );
   }
   checkTokenizer(json, name);

@@ -36,10 +36,12 @@ export const eventFile: Format = {
       events.map(readScalars),
       history.map(({ step, ...scalars }) => ({
         step,
-        scalars: Object.entries(scalars).map(([key, value]) => [
-          key.startsWith('eval_') ? key.replace('eval_', 'eval/') : `train/${key}`,
-          Math.fround(value),
-        ]),
+        scalars: Object.entries(scalars)
+          .toSorted(([a], [b]) => (a < b ? -1 : 1))
+          .map(([key, value]) => [
+            key.startsWith('eval_') ? key.replace('eval_', 'eval/') : `train/${key}`,
+            Math.fround(value),
+          ]),
       })),
       'read from the event file',
     );
