@@ -33,10 +33,10 @@ export function shorten(text: string): string {
 }
 
 /**
- * No word of a sentence is longer: paths, names, and what was not quoted where it was found. One character is for the
- * ellipsis of what has been shortened.
+ * No word of a sentence is longer: paths, names, and what was not quoted where it was found. A few characters are for the
+ * ellipsis, the quotation marks and the punctuation of what has been shortened.
  */
-const LONG_WORD = new RegExp(`\\S{${MAX_QUOTED + 2},}`, 'g');
+const LONG_WORD = new RegExp(`\\S{${MAX_QUOTED + 6},}`, 'g');
 
 /** A sentence whose long words are shortened. */
 export const shortenWords = (sentence: string): string => sentence.replace(LONG_WORD, shorten);

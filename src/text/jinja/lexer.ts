@@ -13,7 +13,7 @@ export interface Token {
   line: number;
 }
 
-/** A template of this length takes a tenth of a second; published ones have 20,000 characters at most. */
+/** Fifty times the longest of 184 published templates, which has 19,574 bytes. */
 const MAX_TEMPLATE = 1_000_000;
 const MAX_TOKENS = 100_000;
 /** Python converts no text of more digits into an int. */

@@ -1,8 +1,8 @@
 import { raised, TemplateFault } from './faults.ts';
 
 /**
- * What a template may cost. The dearest of 184 published templates took 60,000 steps for a conversation, nested its
- * calls and blocks 60 deep and was 20,000 characters long; the limits grow with the conversation.
+ * What a template may cost: far above what any of 184 published templates takes for a conversation. The limits grow with
+ * the conversation.
  */
 const MAX_STEPS = 2_000_000;
 const STEPS_A_CHARACTER = 10;
