@@ -59,6 +59,9 @@ const slowDevice = (page: Page) =>
     slowing.catch(() => undefined);
   });
 
+/** The worker that trains; files are read in another. */
+const engineOf = (page: Page) => page.workers().find((worker) => worker.url().includes('/host-'))!;
+
 it('a run outlives a destroyed device, a crashed GPU process and a reload, by itself and to the same bytes', async () => {
   const context = await browser.newContext();
   await stubPickers(context);
@@ -68,7 +71,7 @@ it('a run outlives a destroyed device, a crashed GPU process and a reload, by it
   slowDevice(page);
   await page.goto(host.url);
   await page.getByText(/Chrome offers only a software device/).waitFor();
-  await page.workers()[0]!.evaluate(() => {
+  await engineOf(page).evaluate(() => {
     const { requestDevice } = GPUAdapter.prototype;
     GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...call) {
       const device = await requestDevice.apply(this, call);
@@ -80,7 +83,8 @@ it('a run outlives a destroyed device, a crashed GPU process and a reload, by it
   await button(page, 'Start training').click();
   await stepDone(page, 1);
   await page
-    .workers()[0]!
+    .workers()
+    .find((worker) => worker.url().includes('/host-'))!
     .evaluate(() => (globalThis as unknown as { breakDevice: () => void }).breakDevice());
   await noted(page, /was lost \(.+\); going on from the last checkpoint\./);
   await stepDone(page, 4);
@@ -109,7 +113,7 @@ it('after ten minutes without one a checkpoint for rescue is kept, which the nex
   slowDevice(page);
   await page.goto(host.url);
   await pickCase(page, CASE);
-  const clock = await page.workers()[0]!.evaluateHandle(() => {
+  const clock = await engineOf(page).evaluateHandle(() => {
     const now = performance.now.bind(performance);
     const ahead = { ms: 0 };
     performance.now = () => now() + ahead.ms;
