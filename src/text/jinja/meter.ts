@@ -1,9 +1,6 @@
 import { raised, TemplateFault } from './faults.ts';
 
-/**
- * What a template may cost: far above what any of 184 published templates takes for a conversation. The limits grow with
- * the conversation.
- */
+/** What a template may cost, besides what grows with the conversation. None of 184 published templates came to it. */
 const MAX_STEPS = 2_000_000;
 const STEPS_A_CHARACTER = 10;
 /** UTF-16 units of one text, besides those of the conversation. */
