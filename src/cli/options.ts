@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { defaultRecipe, parseOwnRecipe, parseRecipe, readingLines, type Recipe } from '../formats/recipe.ts';
 import { MAX_BYTES, readText } from '../formats/read-text.ts';
 import { MEMORY_FORM, readMemory } from '../formats/words.ts';
+import { parseMoment, type Moment } from '../text/moment.ts';
 import type { Display } from './display.ts';
 import { nodeSource } from './node-files.ts';
 
@@ -30,6 +31,13 @@ export function numberOption({ whole = false, min = -Infinity, max = Infinity })
       `Expected ${whole ? 'a whole number' : 'a number'} ${bounds.join(' and ')}`.trim(),
     );
   };
+}
+
+/** A parser for a day: "2026-03-07". */
+export function dateOption(text: string): Moment {
+  const moment = /^[\d-]+$/.test(text) ? parseMoment(text) : undefined;
+  if (moment === undefined) throw new InvalidArgumentError('Expected a day as YYYY-MM-DD');
+  return moment;
 }
 
 /** What --memory does. */

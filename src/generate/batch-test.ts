@@ -1,6 +1,7 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { keyWidth } from '../model/allocations.ts';
 import type { Lora } from '../model/lora.ts';
+import type { Moment } from '../text/moment.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
 import type { GeneratorShape } from './cached-decoder.ts';
 import type { Generated, GenerateOptions, Generator } from './generator.ts';
@@ -31,8 +32,9 @@ export function encodeQuestions(
   tokenizer: TextTokenizer,
   questions: readonly Question[],
   form: PromptForm,
+  moment?: Moment,
 ): number[][] {
-  const encode = promptEncoder(tokenizer, form);
+  const encode = promptEncoder(tokenizer, form, moment);
   return questions.map(({ question }) => encode(question));
 }
 

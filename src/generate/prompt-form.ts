@@ -1,4 +1,5 @@
 import { ChatTemplate } from '../text/chat-template.ts';
+import type { Moment } from '../text/moment.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
 
 /** How a question is put: the recipe's plain text, or one user turn of the model's chat template. */
@@ -6,17 +7,21 @@ export const PROMPT_FORMS = ['text', 'chat'] as const;
 export type PromptForm = (typeof PROMPT_FORMS)[number];
 
 /**
- * Turns questions into prompt ids. Control tokens that a question spells out stay ordinary text. Throws UserError
- * where the model has no chat template.
+ * Turns questions into prompt ids. Control tokens that a question spells out stay ordinary text; `moment` is the current
+ * date for a chat template that writes it, now unless told. Throws UserError where the model has no chat template.
  */
-export function promptEncoder(tokenizer: TextTokenizer, form: PromptForm): (question: string) => number[] {
+export function promptEncoder(
+  tokenizer: TextTokenizer,
+  form: PromptForm,
+  moment?: Moment,
+): (question: string) => number[] {
   if (form === 'text') {
     return (question) => [
       ...tokenizer.prefix,
       ...tokenizer.encode(`### Instruction:\n${question}\n\n### Response:\n`),
     ];
   }
-  const template = new ChatTemplate(tokenizer);
+  const template = new ChatTemplate(tokenizer, moment);
   return (question) =>
     template.prompt({
       messages: [

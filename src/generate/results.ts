@@ -3,6 +3,7 @@ import { Fields } from '../formats/fields.ts';
 import { readJson } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
+import { parseMoment, type Moment } from '../text/moment.ts';
 import type { Answer } from './batch-test.ts';
 import type { PromptForm } from './prompt-form.ts';
 import type { Question } from './questions.ts';
@@ -47,6 +48,8 @@ export interface GenerationSettings {
   top_k: number;
   repetition_penalty: number;
   seed: number;
+  /** The current date that the chat template wrote into the prompts, where it writes it: "2026-03-07T14:05:09". */
+  date?: Moment;
 }
 
 /** What a batch test's answers depend on besides model and questions. */
@@ -55,6 +58,7 @@ export function generationSettings(
   maxNewTokens: number,
   { temperature, topP, topK, repetitionPenalty }: Sampling,
   seed: number,
+  date?: Moment,
 ): GenerationSettings {
   return {
     prompt_form: form,
@@ -64,6 +68,7 @@ export function generationSettings(
     top_k: topK,
     repetition_penalty: repetitionPenalty,
     seed,
+    ...(date !== undefined && { date }),
   };
 }
 
@@ -114,6 +119,8 @@ export function batchTestFile(
 export interface ReadResults {
   file: string;
   modelPath: string;
+  /** The date that the chat template wrote into the prompts, where it wrote one. */
+  date: Moment | undefined;
   results: (Omit<Result, 'question_id' | 'stop_reason'> & Partial<Pick<Result, 'stop_reason'>>)[];
 }
 
@@ -129,9 +136,12 @@ export async function readResults(source: ByteSource): Promise<ReadResults> {
   const list = file.values['results'];
   if (!Array.isArray(list) || list.length === 0)
     throw new UserError(`${source.name}: results is not a list of answers; ${remedy}.`);
+  const summary = file.section('summary');
+  const { date } = (summary.values['generation'] ?? {}) as { date?: unknown };
   return {
     file: source.name,
-    modelPath: file.section('summary').string('model_path', ''),
+    modelPath: summary.string('model_path', ''),
+    date: typeof date === 'string' ? parseMoment(date) : undefined,
     results: list.map((entry: unknown, i) => {
       const fields = new Fields(source.name, entry, `results[${i}].`, remedy);
       const usage = fields.section('token_usage');

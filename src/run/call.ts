@@ -1,6 +1,7 @@
 import type { Gpu } from '../gpu/device.ts';
 import type { TuningCache } from '../gpu/tuning/cache.ts';
 import type { BaseCache } from '../model/base-cache.ts';
+import type { Moment } from '../text/moment.ts';
 import type { RunEvent } from './events.ts';
 import type { InputHashes, RunIdentity } from './identity.ts';
 import type { PrecisionChoice } from './precision.ts';
@@ -17,6 +18,8 @@ export interface FinetuneCall {
   resume: ResumeMode;
   /** An earlier start has told `onIdentity` of this run: its hashes are to be compared before a device is opened. */
   startedBefore?: boolean | undefined;
+  /** The start of the run for a chat template that writes the date, where no checkpoint says it yet; now unless told. */
+  moment?: Moment | undefined;
   /** Bytes that the run may take on the device; see chooseMemory for what counts without. */
   memory?: number | undefined;
   /** The rung of arithmetic of a new run; the fastest that keeps the losses unless told. */

@@ -10,6 +10,7 @@ import { writeSafetensors, type TensorData } from '../formats/safetensors-write.
 import { sha256, sha256Chunks } from '../formats/sha256.ts';
 import { parseTrainerState, writeTrainerState, type TrainerState } from '../formats/trainer-state.ts';
 import { UserError } from '../formats/user-error.ts';
+import { parseMoment } from '../text/moment.ts';
 import type { LogWindowState } from '../train/log-window.ts';
 import { textFile, type Files } from './store.ts';
 import type { RunIdentity } from './identity.ts';
@@ -141,6 +142,7 @@ function isCursor(json: unknown): boolean {
     isRecord(identity) &&
     Object.values(identity).every(isText) &&
     isRecord(plan) &&
+    optional(plan.moment, (moment) => isText(moment) && parseMoment(moment) === moment) &&
     isRecord(logWindow) &&
     Object.values(logWindow).every(Number.isFinite) &&
     optional(logTimes, (times) => Array.isArray(times) && times.every(Number.isFinite)) &&

@@ -6,6 +6,7 @@ import { hashInputs, Identification } from './identity.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import {
   checkSameRun,
+  earlierMoment,
   holdsRun,
   isFinished,
   latestCheckpoint,
@@ -14,7 +15,7 @@ import {
   type Start,
 } from './resume.ts';
 import { newPlan } from './new-plan.ts';
-import { planProducts } from './run-plan.ts';
+import { planProducts, type RunPlan } from './run-plan.ts';
 import { Run } from './run.ts';
 import { checkPlan } from './tune.ts';
 import { withMemory } from './session.ts';
@@ -39,7 +40,9 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   const call = { ...given, emit: stoppable(given) };
   const { store, emit } = call;
   const { inputs } = call;
-  const opened = await prepare(inputs, emit);
+  // A run that goes on writes the date of its start: with another its rows would become other tokens.
+  const moment = (call.resume === 'exact' ? await earlierMoment(store) : undefined) ?? call.moment;
+  const opened = await prepare(inputs, emit, moment);
   const { model, train, evalRows, maxSteps } = opened;
   const cache = await call.baseCache?.slot(model, inputs.recipe.quantization.useDoubleQuant);
   const prepared = { ...opened, cache };
@@ -62,10 +65,9 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   const gpu = await call.openGpu();
   const earlier = start.checkpoint?.cursor.plan;
   if (earlier) planProducts(gpu, earlier);
-  const { heldBack } = prepared;
   const plan = earlier
     ? withMemory(earlier, gpu, prepared, call.memory)
-    : { ...(await newPlan(gpu, prepared, call)), ...(heldBack && { heldBack }) };
+    : { ...(await newPlan(gpu, prepared, call)), ...ofRows(prepared) };
   if (plan.device !== gpu.name)
     emit({
       type: 'note',
@@ -73,6 +75,12 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
     });
   return new Run({ ...call, prepared, identification, gpu, plan, start }).go();
 }
+
+/** What a new run's plan keeps of how its rows came about. */
+const ofRows = ({ heldBack, moment }: Prepared): Pick<RunPlan, 'heldBack' | 'moment'> => ({
+  ...(heldBack && { heldBack }),
+  ...(moment !== undefined && { moment }),
+});
 
 /** `emit`, that also ends what comes before training once the signal is given. */
 function stoppable({ emit, signal }: FinetuneCall): FinetuneCall['emit'] {

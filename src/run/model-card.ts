@@ -1,6 +1,7 @@
 import { recipeToYaml } from '../formats/recipe.ts';
 import { stateBits } from '../formats/recipe/training.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
+import { showMoment } from '../text/moment.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Prepared } from './prepare.ts';
 
@@ -43,7 +44,7 @@ A LoRA adapter (r = ${r}, alpha = ${loraAlpha}), trained by Retune over the base
 | training data | ${fileName(inputs.train.name)}: ${rows} (SHA-256 ${identity.train}) |
 | validation data | ${validation} |
 | prompt form | ${cursor.prompt} |
-${cursor.weightsFrom === undefined ? '' : `| weights taken from | ${cursor.weightsFrom} |\n`}${best === null ? '' : `| the step with the best eval_loss | ${state.best_global_step} |\n`}
+${train.date === undefined ? '' : `| date that the chat template writes | ${showMoment(train.date)} |\n`}${cursor.weightsFrom === undefined ? '' : `| weights taken from | ${cursor.weightsFrom} |\n`}${best === null ? '' : `| the step with the best eval_loss | ${state.best_global_step} |\n`}
 ## Losses
 
 ${lossTable(state.log_history)}

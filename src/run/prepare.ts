@@ -5,8 +5,10 @@ import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import { counted } from '../formats/words.ts';
 import type { BaseSlot } from '../model/base-slot.ts';
+import { writesDate } from '../text/chat-template-files.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
-import { encodeRows, trainedTargets, type EncodedRow, type EncodedRows } from '../text/rows.ts';
+import { wallClock, type Moment } from '../text/moment.ts';
+import { dateNote, encodeRows, trainedTargets, type EncodedRow, type EncodedRows } from '../text/rows.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
 import { maxSteps, type Grouping } from '../train/schedule.ts';
 import { packRows, rowWindows } from '../train/packs.ts';
@@ -37,6 +39,8 @@ export interface Prepared {
   evalRows: EncodedRow[];
   /** How evalRows were taken from the training data, where they were. */
   heldBack?: HeldBack;
+  /** The current date for a chat template that writes it, where the base has one. */
+  moment?: Moment;
   /** Counts packs, where there are any. */
   grouping: Grouping;
   /** Rows that share a sequence, as indices, where the recipe packs them. */
@@ -54,8 +58,12 @@ type Emit = (event: RunEvent) => void;
 /** More would take years on any GPU; each is looked at before the first. */
 const MOST_STEPS = 1e6;
 
-/** Opens and checks all inputs. Throws UserError. */
-export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> {
+/** Opens and checks all inputs; `moment` is for a chat template that writes the date. Throws UserError. */
+export async function prepare(
+  inputs: RunInputs,
+  emit: Emit,
+  moment: Moment = wallClock(),
+): Promise<Prepared> {
   const { recipe } = inputs;
   emit({ type: 'phase', phase: 'opening files', done: 0, total: 3, unit: 'files' });
   const model = await openBaseModel(inputs.base);
@@ -70,12 +78,15 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
     encodeRows(source, tokenizer, {
       maxLength: recipe.training.maxLength,
       use,
+      moment,
       onProgress: ({ bytesRead, bytesTotal }) =>
         emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' }),
     });
   const all = firstRows(await encode(inputs.train, 'train'), recipe.training.maxTrainSamples);
   const validation = inputs.validation ? await encode(inputs.validation, 'evaluate') : undefined;
   for (const text of [...all.notes, ...(validation?.notes ?? [])]) emit({ type: 'note', text });
+  const date = all.date ?? validation?.date;
+  if (date !== undefined) emit({ type: 'note', text: dateNote(date) });
   const { train, held, heldBack } = splitOff(all, inputs);
   const evalRows = [...(validation?.rows ?? []), ...held].slice(0, recipe.training.maxEvalSamples);
   if (recipe.training.loadBestModelAtEnd && evalRows.length === 0)
@@ -105,6 +116,7 @@ export async function prepare(inputs: RunInputs, emit: Emit): Promise<Prepared> 
     train,
     evalRows,
     ...(heldBack && { heldBack }),
+    ...(writesDate(tokenizer.templates) && { moment }),
     grouping,
     ...(packs && { packs }),
     maxSteps: steps,

@@ -4,6 +4,7 @@ import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { UserError } from '../formats/user-error.ts';
 import { CURSOR, readCheckpoint, readCursor, verifyFiles, type Checkpoint } from './checkpoint.ts';
 import { differences, IDENTITY_NAMES, type RunIdentity } from './identity.ts';
+import type { Moment } from '../text/moment.ts';
 import type { RunStore } from './store.ts';
 
 /**
@@ -79,6 +80,21 @@ async function latestSound<T>(
 export async function holdsRun(store: RunStore): Promise<boolean> {
   if ((await store.checkpoints()).length > 0) return true;
   return (await (await store.openResult()).open(CURSOR)) !== undefined;
+}
+
+/** The current date that the run in the store writes; undefined where there is none, or it writes no date. */
+export async function earlierMoment(store: RunStore): Promise<Moment | undefined> {
+  const result = await store.openResult();
+  if (await result.open(CURSOR)) return (await readCursor(result)).plan.moment;
+  for (const step of (await store.checkpoints()).toReversed()) {
+    try {
+      return (await readCursor(await store.openCheckpoint(step))).plan.moment;
+    } catch (error) {
+      // Whoever goes on from the checkpoints tells of the broken ones.
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
+  return undefined;
 }
 
 /** Throws UserError where the checkpoint is of other inputs than these, naming each. */

@@ -1,6 +1,7 @@
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { openProducts, type ProductPlan, type Products } from '../gpu/tuning/products.ts';
+import type { Moment } from '../text/moment.ts';
 import type { StateStorage } from '../train/optimizer-state.ts';
 import type { HeldBack } from './hold-back.ts';
 
@@ -18,6 +19,8 @@ export interface RunPlan extends ProductPlan {
   keep?: string | undefined;
   /** How rows to evaluate on were taken from the training data, where they were. */
   heldBack?: HeldBack | undefined;
+  /** The current date for a chat template that writes it, where the base has one. */
+  moment?: Moment | undefined;
   /** Where the optimizer's state lies. */
   optimizer?: StateStorage | undefined;
   /** Where the numbers were made: bits repeat on the same device and backend. */

@@ -7,6 +7,7 @@ import { batchTestFile, generationSettings, type BatchTestFile } from '../genera
 import type { Sampling } from '../generate/sampling.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { BaseCache } from '../model/base-cache.ts';
+import { showMoment, type Moment } from '../text/moment.ts';
 import type { RunEvent } from './events.ts';
 import { testVersions, type VersionsEvent } from './test-versions.ts';
 
@@ -21,6 +22,8 @@ export interface TestModelCall {
   questions: ByteSource;
   /** How questions are put; undefined for the form that the adapter was trained with. */
   form: PromptForm | undefined;
+  /** The current date for a chat template that writes it; undefined for the one that the adapter's run has, else now. */
+  date?: Moment | undefined;
   /** How the base is quantised, as it was in training. */
   recipe: Recipe;
   maxNewTokens: number;
@@ -44,6 +47,7 @@ export async function testModel(call: TestModelCall): Promise<BatchTestFile> {
   const { name } = adapter ?? base;
   const answers: Answer[] = [];
   let asked: PromptForm = 'text';
+  let date: Moment | undefined;
   const emit = (event: VersionsEvent): void => {
     switch (event.type) {
       case 'failed':
@@ -55,6 +59,11 @@ export async function testModel(call: TestModelCall): Promise<BatchTestFile> {
       case 'form':
         asked = event.form;
         if (!event.said) call.emit({ type: 'note', text: formNote(adapter) });
+        break;
+      case 'date':
+        ({ date } = event);
+        if (date === undefined && call.date !== undefined) call.emit({ type: 'note', text: NO_DATE });
+        if (date !== undefined && !event.said) call.emit({ type: 'note', text: todayNote(date, adapter) });
         break;
       case 'phase':
       case 'answering':
@@ -77,9 +86,14 @@ export async function testModel(call: TestModelCall): Promise<BatchTestFile> {
   return batchTestFile(questions, answers, {
     testDate: call.testDate,
     modelPath: name,
-    generation: generationSettings(asked, maxNewTokens, sampling, seed),
+    generation: generationSettings(asked, maxNewTokens, sampling, seed, date),
   });
 }
+
+const NO_DATE = '--date has no effect: no chat template writes the date into these prompts.';
+
+const todayNote = (date: Moment, adapter: Folder | undefined): string =>
+  `The chat template writes the current date: ${showMoment(date)}, since ${adapter ? `${adapter.name} has no date of its training` : 'the base alone has none'}; --date chooses another.`;
 
 function formNote(adapter: Folder | undefined): string {
   return `${adapter?.name ?? 'the base'} does not say how it was asked in training, so questions are put as "### Instruction: …"; --prompt chat uses the chat template.`;

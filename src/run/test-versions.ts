@@ -22,10 +22,12 @@ import { Stream } from '../gpu/stream.ts';
 import type { BaseCache } from '../model/base-cache.ts';
 import { loadBase } from '../model/load-base.ts';
 import { Lora } from '../model/lora.ts';
+import { writesDate } from '../text/chat-template-files.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
+import { wallClock, type Moment } from '../text/moment.ts';
 import { encodeRows, type EncodedRow } from '../text/rows.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
-import { CURSOR, readCursor } from './checkpoint.ts';
+import { CURSOR, readCursor, type RunCursor } from './checkpoint.ts';
 import type { RunEvent } from './events.ts';
 import { adapterHash } from './identity.ts';
 import { generationPlan, OutOfMemoryError, withinMemory } from './memory-plan.ts';
@@ -46,6 +48,8 @@ export type VersionsEvent =
   | Extract<RunEvent, { type: 'phase' }>
   /** How questions are put; `said`: somebody chose it, or an adapter records it. */
   | { type: 'form'; form: PromptForm; said: boolean }
+  /** The current date that a chat template writes, if one does; `said`: somebody chose it, or an adapter's run has it. */
+  | { type: 'date'; date: Moment | undefined; said: boolean }
   /** An adapter was read; the others have no hash. */
   | { type: 'opened'; version: number; hash: string }
   /** This version cannot be tested; the others go on. */
@@ -60,6 +64,8 @@ export interface TestVersionsCall {
   questions: readonly Question[];
   /** How questions are put; undefined for the form that an adapter was trained with. */
   form: PromptForm | undefined;
+  /** The current date for a chat template that writes it; undefined for the one that an adapter's run has, else now. */
+  date?: Moment | undefined;
   /** Rows for the versions' loss. */
   validation: ByteSource | undefined;
   /** Quantization, max_seq_length and evaluation settings count. */
@@ -97,8 +103,9 @@ export async function testVersions(call: TestVersionsCall): Promise<void> {
   if (opened.length === 0) return;
   const tokenizer = await loadTokenizer(call.base, model.config.vocabSize);
   const form = await promptForm(call, opened);
+  const date = await templateDate(call, opened, form, tokenizer);
   const { maxPositions } = config;
-  const prompts = encodeQuestions(tokenizer, questions, form);
+  const prompts = encodeQuestions(tokenizer, questions, form, date);
   const room = { maxNewTokens, maxPositions, shorter };
   const refused = prompts.map((ids, i) => answerWithoutRoom(ids, i, room));
   if (refused.every((answer) => answer)) throw new UserError(refused[0]!.error);
@@ -108,7 +115,7 @@ export async function testVersions(call: TestVersionsCall): Promise<void> {
         emit({ type: 'answer', version, question, answer });
     });
   const rows = opened.some(({ version }) => versions[version]!.lossWanted)
-    ? await validationRows(call, tokenizer)
+    ? await validationRows(call, tokenizer, date)
     : [];
   const modules = opened.map((version) => version.modules);
   const rank = Math.max(1, ...modules.flat().map(({ r }) => r));
@@ -229,23 +236,48 @@ async function promptForm(call: TestVersionsCall, opened: readonly Opened[]): Pr
     return form;
   };
   if (call.form) return told(call.form, true);
+  const form = await recorded(opened, ({ prompt }) => PROMPT_FORMS.find((known) => known === prompt));
+  return told(form ?? 'text', form !== undefined);
+}
+
+/** One date for all versions: the one chosen, or that of the first whose run has one. */
+async function templateDate(
+  call: TestVersionsCall,
+  opened: readonly Opened[],
+  form: PromptForm,
+  { templates }: TextTokenizer,
+): Promise<Moment> {
+  const found = call.date ?? (await recorded(opened, ({ plan }) => plan.moment));
+  const date = found ?? wallClock();
+  const shows = writesDate(templates) && (form === 'chat' || call.validation !== undefined);
+  call.emit({ type: 'date', date: shows ? date : undefined, said: found !== undefined });
+  return date;
+}
+
+/** What the first version says of whose run something is known. */
+async function recorded<T>(
+  opened: readonly Opened[],
+  read: (cursor: RunCursor) => T | undefined,
+): Promise<T | undefined> {
   for (const { folder } of opened) {
     if (!folder || !(await folder.open(CURSOR))) continue;
-    const { prompt } = await readCursor(folder);
-    if (PROMPT_FORMS.includes(prompt)) return told(prompt, true);
+    const value = read(await readCursor(folder));
+    if (value !== undefined) return value;
   }
-  return told('text', false);
+  return undefined;
 }
 
 async function validationRows(
   { validation, recipe, emit, signal }: TestVersionsCall,
   tokenizer: TextTokenizer,
+  moment: Moment,
 ): Promise<EncodedRow[]> {
   if (!validation) return [];
   const { maxLength, maxEvalSamples } = recipe.training;
   const { rows } = await encodeRows(validation, tokenizer, {
     maxLength,
     use: 'evaluate',
+    moment,
     onProgress: ({ bytesRead, bytesTotal }) => {
       emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' });
       signal?.throwIfAborted();

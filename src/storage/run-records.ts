@@ -3,6 +3,7 @@ import type { LogEntry } from '../formats/trainer-state.ts';
 import type { RunIdentity } from '../run/identity.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import type { Recipe } from '../formats/recipe.ts';
+import type { Moment } from '../text/moment.ts';
 import { entriesUnder, replace, under, valuesUnder } from './database.ts';
 import { placeOf } from './browser-run-store.ts';
 import { withinQuota } from './quota.ts';
@@ -37,6 +38,8 @@ export interface StoredRun {
   sourceStep?: number | undefined;
   /** The rung of arithmetic that was asked for at its start; undefined in the records of earlier versions. */
   precision?: PrecisionChoice | undefined;
+  /** Its start for a chat template that writes the date; undefined in the records of earlier versions. */
+  moment?: Moment | undefined;
   /** Hash of the adapter that came out; undefined until it is known. */
   resultHash?: string | undefined;
   /** It came out of a zip. */

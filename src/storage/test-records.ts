@@ -2,6 +2,7 @@ import { get, set, type UseStore } from 'idb-keyval';
 import type { Recipe } from '../formats/recipe.ts';
 import type { Answer } from '../generate/batch-test.ts';
 import type { PromptForm } from '../generate/prompt-form.ts';
+import type { Moment } from '../text/moment.ts';
 import type { Question } from '../generate/questions.ts';
 import type { Sampling } from '../generate/sampling.ts';
 import type { EvalLoss } from '../run/test-loss.ts';
@@ -43,6 +44,8 @@ export interface StoredTest {
   options: { form: PromptForm | undefined; sampling: Sampling; maxNewTokens: number; seed: number };
   recipe: Recipe;
   form: PromptForm | undefined;
+  /** The current date that the chat template writes; undefined where it writes none, or before it is known. */
+  date?: Moment | undefined;
   versions: readonly StoredVersion[];
 }
 

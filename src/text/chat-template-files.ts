@@ -28,6 +28,10 @@ export function templateFor({ byName }: ChatTemplates, withTools: boolean): Temp
   return (withTools ? byName.get('tool_use') : undefined) ?? byName.get('default');
 }
 
+/** Some template writes the current date: what it prints depends on the moment. */
+export const writesDate = ({ byName }: ChatTemplates): boolean =>
+  [...byName.values()].some(({ text }) => text.includes('strftime_now'));
+
 /** Reads a model folder's templates; `config` is its tokenizer_config.json, of the name `configName`. Throws UserError. */
 export async function loadChatTemplates(
   folder: Folder,

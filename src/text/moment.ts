@@ -23,6 +23,12 @@ export function parseMoment(text: string): Moment | undefined {
   return fieldsOf(moment).toISOString().startsWith(moment) ? moment : undefined;
 }
 
+/** The moment as messages show it: "2026-03-07 14:05:09". */
+export const showMoment = (moment: Moment): string => moment.replace('T', ' ');
+
+/** Its day: "2026-03-07". */
+export const dayOf = (moment: Moment): string => moment.slice(0, 10);
+
 /** A date whose UTC fields are the moment's. */
 export const fieldsOf = (moment: Moment): Date => {
   const date = new Date(`${moment}Z`);

@@ -1,6 +1,8 @@
 import type { ByteSource } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
+import { writesDate } from './chat-template-files.ts';
 import { SampleEncoder } from './encode-sample.ts';
+import { showMoment, wallClock, type Moment } from './moment.ts';
 import { readOrderedRows } from './read-rows.ts';
 import { readRow, type RowFormat } from './row-formats.ts';
 import { RowsTally, type SkippedRow } from './rows-tally.ts';
@@ -28,6 +30,8 @@ export interface EncodedRows {
   stats: Pick<RowsTally, 'tokens' | 'trainedTokens' | 'longest' | 'cut' | 'duplicates'>;
   /** What the user should know of the rows: keys without effect, and the like. A sentence each. */
   notes: string[];
+  /** What the chat template wrote as the current date; undefined where it writes none. */
+  date: Moment | undefined;
 }
 
 /** What rows are for. */
@@ -38,6 +42,8 @@ export interface EncodeRowsOptions {
   maxLength: number;
   /** What messages say that the rows are for. */
   use?: RowsUse;
+  /** The current date for a chat template that writes it; now unless told. */
+  moment?: Moment | undefined;
   onProgress?: (progress: { rows: number; bytesRead: number; bytesTotal: number }) => void;
 }
 
@@ -61,12 +67,12 @@ export interface RowOutcome {
 export async function encodeRows(
   source: ByteSource,
   tokenizer: TextTokenizer,
-  { maxLength, use = 'train', onProgress }: EncodeRowsOptions,
+  { maxLength, use = 'train', moment = wallClock(), onProgress }: EncodeRowsOptions,
 ): Promise<EncodedRows> {
   const rows: EncodedRow[] = [];
   const tally = new RowsTally();
   let last: RowOutcome | undefined;
-  for await (const outcome of eachRow(source, tokenizer, maxLength, tally)) {
+  for await (const outcome of eachRow(source, tokenizer, { maxLength, moment }, tally)) {
     last = outcome;
     if (outcome.row) rows.push(outcome.row);
     onProgress?.({ rows: rows.length, bytesRead: outcome.bytesRead, bytesTotal: source.size });
@@ -83,17 +89,18 @@ export async function encodeRows(
   }
   const stats = { tokens, trainedTokens, longest, cut, duplicates };
   const { format, chat } = last;
-  return { rows, format, chat, skipped, stats, notes: tally.notes(source.name) };
+  const date = chat && writesDate(tokenizer.templates) ? moment : undefined;
+  return { rows, format, chat, skipped, stats, notes: tally.notes(source.name), date };
 }
 
 /** The rows of a dataset one by one, counted in `tally`. Throws UserError naming file and line. */
 export async function* eachRow(
   source: ByteSource,
   tokenizer: TextTokenizer,
-  maxLength: number,
+  { maxLength, moment }: Pick<EncodeRowsOptions, 'maxLength' | 'moment'>,
   tally: RowsTally,
 ): AsyncGenerator<RowOutcome> {
-  const encoder = new SampleEncoder(tokenizer);
+  const encoder = new SampleEncoder(tokenizer, moment);
   let first: RowFormat | undefined;
   for await (const { row, line, place, bytesRead } of readOrderedRows(source)) {
     const outcome = inLine(source.name, line, (): RowOutcome => {
@@ -133,6 +140,10 @@ export async function* eachRow(
     yield outcome;
   }
 }
+
+/** What to say of the date that a chat template wrote. */
+export const dateNote = (date: Moment): string =>
+  `The chat template writes the current date: here ${showMoment(date)}. A run keeps the date of its start, also when it is resumed.`;
 
 /** Targets of a row after the shift: trained tokens of index 1 and up. */
 export function trainedTargets({ trained }: EncodedRow): number {

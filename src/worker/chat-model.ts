@@ -4,7 +4,7 @@ import type { Folder } from '../formats/byte-source.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import { Generator } from '../generate/generator.ts';
-import { promptEncoder, stopIds, type PromptForm } from '../generate/prompt-form.ts';
+import { promptEncoder, stopIds } from '../generate/prompt-form.ts';
 import type { Sampling } from '../generate/sampling.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Stream } from '../gpu/stream.ts';
@@ -47,7 +47,7 @@ export async function openChatModel(
   const { config } = model;
   const v1 = folders.v1 && (await readAdapter(folders.v1, config)).weights;
   const v2 = (await readAdapter(folders.v2, config)).weights;
-  const form: PromptForm = (await readCursor(folders.v2)).prompt;
+  const { prompt: form, plan } = await readCursor(folders.v2);
   const modules = v2.map(({ module }) => module);
   const capacity = Math.min(CAPACITY, config.maxPositions);
   const rank = [...(v1 ?? []), ...v2].reduce((most, { module }) => Math.max(most, module.r), 1);
@@ -67,7 +67,7 @@ export async function openChatModel(
     },
     REMEDY,
   );
-  const encode = promptEncoder(tokenizer, form);
+  const encode = promptEncoder(tokenizer, form, plan.moment);
   const ends = stopIds(model, tokenizer);
   return {
     async ask(question, { version, onText, maxNewTokens, ...options }) {

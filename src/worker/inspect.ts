@@ -5,7 +5,7 @@ import { parseRecipe, type ParsedRecipe } from '../formats/recipe.ts';
 import { MAX_BYTES, readText } from '../formats/read-text.ts';
 import { parseQuestions } from '../generate/questions.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
-import { encodeRows, renderRow } from '../text/rows.ts';
+import { dateNote, encodeRows, renderRow } from '../text/rows.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
 import { folderOf, sourceOf } from './files.ts';
 import type {
@@ -85,7 +85,7 @@ export async function inspectRows(
     rows: encoded.rows.length,
     skipped: encoded.skipped,
     ...encoded.stats,
-    notes: encoded.notes,
+    notes: [...encoded.notes, ...(encoded.date === undefined ? [] : [dateNote(encoded.date)])],
     preview: encoded.rows.slice(0, PREVIEW).map((row) => ({
       line: row.line,
       pieces: renderRow(tokenizer, row),

@@ -1,6 +1,7 @@
 import { UserError } from '../formats/user-error.ts';
 import { differences, IDENTITY_NAMES, type RunIdentity } from '../run/identity.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
+import type { Moment } from '../text/moment.ts';
 import { UNREAD, type StoredRun } from '../storage/run-records.ts';
 import type { ChosenInputs } from './protocol.ts';
 
@@ -12,8 +13,9 @@ export function newRecord(run: {
   identity: RunIdentity;
   maxSteps: number;
   precision: PrecisionChoice;
+  moment: Moment | undefined;
 }): StoredRun {
-  const { id, name, inputs, identity, maxSteps, precision } = run;
+  const { id, name, inputs, identity, maxSteps, precision, moment } = run;
   return {
     id,
     name,
@@ -33,6 +35,7 @@ export function newRecord(run: {
     sourceRun: inputs.source?.run,
     sourceStep: inputs.source?.step,
     precision,
+    moment,
     identity,
     log: [],
   };

@@ -10,6 +10,7 @@ import { finetune } from '../run/finetune.ts';
 import { adapterHash, type RunIdentity } from '../run/identity.ts';
 import type { BrowserRunStore } from '../storage/browser-run-store.ts';
 import { UNREAD, type RunRecords, type StoredRun } from '../storage/run-records.ts';
+import { wallClock } from '../text/moment.ts';
 import { browserTuning } from '../storage/tuning.ts';
 import { handlesOf, runInputs } from './files.ts';
 import type { RunFiles } from './inputs.ts';
@@ -171,6 +172,7 @@ export class Runs extends KeptRuns {
     const { id, name, inputs, control, onEvent } = call;
     const { signal } = control;
     const precision = call.record ? (call.record.precision ?? 'auto') : this.device.precision;
+    const moment = call.record ? call.record.moment : wallClock();
     const store = this.storeOf(call);
     let journal = call.record && new RunJournal(this.records, { ...call.record, stopped: false });
     const onIdentity = async (identity: RunIdentity, maxSteps: number): Promise<void> => {
@@ -178,7 +180,7 @@ export class Runs extends KeptRuns {
       else {
         journal = new RunJournal(
           this.records,
-          newRecord({ id, name, inputs, identity, maxSteps, precision }),
+          newRecord({ id, name, inputs, identity, maxSteps, precision, moment }),
         );
       }
       await journal.write({ identity, handles: handlesOf(inputs) });
@@ -201,6 +203,7 @@ export class Runs extends KeptRuns {
             resume: 'exact',
             startedBefore: journal !== undefined && journal.record.identity.base !== UNREAD,
             tuning: browserTuning(this.store),
+            moment,
             memory: this.device.memory,
             leaveRoom: this.device.leaveRoom,
             precision,

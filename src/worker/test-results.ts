@@ -110,7 +110,7 @@ export function versionFile(
   answers: Answers,
   version: number,
 ): BatchTestFile {
-  const { options, form, created } = test;
+  const { options, form, date, created } = test;
   const answered = questions.flatMap((_, i) => (answers?.has(i) ? [i] : []));
   const file = batchTestFile(
     answered.map((i) => questions[i]!),
@@ -123,6 +123,7 @@ export function versionFile(
         options.maxNewTokens,
         options.sampling,
         options.seed,
+        date,
       ),
     },
   );

@@ -7,6 +7,7 @@ import { scoreIfAnswered } from '../generate/scores.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import { testVersions, type VersionsEvent } from '../run/test-versions.ts';
+import { showMoment } from '../text/moment.ts';
 import type { StoredTest, TestRecords } from '../storage/test-records.ts';
 import { sourceOf } from './files.ts';
 import type { Runs } from './runs.ts';
@@ -139,6 +140,7 @@ export class Tests {
           // The name of the setting in the page.
           shorter: 'lower the longest answer',
           form: options.form ?? start.form,
+          date: start.date,
           openGpu,
           emit,
           signal: AbortSignal.any([stop, journal.failed]),
@@ -189,6 +191,8 @@ function listener(
       case 'form':
         if (!event.said && form === undefined) onEvent({ type: 'note', text: FORM_NOTE });
         return journal.change({ form: event.form });
+      case 'date':
+        return tellDate(journal, event, onEvent);
       case 'opened':
         return journal.version(event.version, { hash: event.hash });
       case 'failed':
@@ -208,6 +212,19 @@ function listener(
       }
     }
   };
+}
+
+/** A test that goes on writes the date that it began with. */
+function tellDate(
+  journal: TestJournal,
+  { date, said }: Extract<VersionsEvent, { type: 'date' }>,
+  onEvent: OnEvent,
+): void {
+  if (date === undefined || journal.record.date === date) return;
+  const whose = said ? "the date of a version's training" : 'today';
+  const text = `The chat template writes the current date: ${showMoment(date)}, ${whose}.`;
+  onEvent({ type: 'note', text });
+  journal.change({ date });
 }
 
 /** Does `work` with a device of its own. Throws UserError where it is lost. */

@@ -13,8 +13,9 @@ import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { checkOutputFile } from '../output-file.ts';
-import { NONE, numberOption, readOwnRecipe, readRecipe } from '../options.ts';
+import { dateOption, NONE, numberOption, readOwnRecipe, readRecipe } from '../options.ts';
 import { RunReport } from '../run-report.ts';
+import type { Moment } from '../../text/moment.ts';
 import { counted, showCount, showSeconds, showSpeed } from '../../formats/words.ts';
 
 interface Options {
@@ -24,6 +25,7 @@ interface Options {
   questions: string;
   output: string;
   prompt?: PromptForm;
+  date?: Moment;
   greedy?: true;
   maxNewTokens: number;
   temperature: number;
@@ -55,6 +57,11 @@ export function batchTestCommand(program: Command, end: (exitCode: number) => vo
         '--prompt <form>',
         'how a question is put: after "### Instruction:" or through the chat template (default: as the adapter was trained, where Retune wrote it, else text)',
       ).choices(PROMPT_FORMS),
+    )
+    .option(
+      '--date <date>',
+      "current date for a chat template that writes it, YYYY-MM-DD (default: the date of the adapter's training where Retune wrote it, else today)",
+      dateOption,
     )
     .addOption(
       new Option('--greedy', 'always take the most likely token, so that answers repeat').conflicts([
@@ -130,6 +137,7 @@ async function runBatchTest(options: Options): Promise<number> {
         adapter,
         questions,
         form: options.prompt,
+        date: options.date,
         recipe,
         maxNewTokens,
         shorter: 'lower --max-new-tokens',

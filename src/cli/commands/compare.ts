@@ -9,6 +9,7 @@ import {
 } from '../../generate/compare.ts';
 import type { GroupChange, Headline } from '../../generate/headline.ts';
 import { readResults } from '../../generate/results.ts';
+import { dayOf } from '../../text/moment.ts';
 import { openDisplay } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
 import { nodeSource } from '../node-files.ts';
@@ -47,6 +48,11 @@ async function runCompare(
     await replaceFiles([[options.csv, [encodeUtf8(resultsCsv(v1, v2))]]], { option: '--csv' });
   if (options.json) return display.json(comparison);
   for (const line of summary(comparison)) display.line(line);
+  const [a, b] = [v1, v2].map(({ date }) => (date === undefined ? 'no date' : dayOf(date)));
+  if (a !== b)
+    display.line(
+      `Note: the chat template wrote ${a} into V1's prompts and ${b} into V2's; batch-test --date gives both the same.`,
+    );
   for (const answer of comparison.changed) for (const line of changed(answer)) display.line(line);
 }
 

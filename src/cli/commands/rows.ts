@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showCount, showShare } from '../../formats/words.ts';
+import { writesDate } from '../../text/chat-template-files.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
-import { eachRow, renderRow, type EncodedRow, type RowOutcome } from '../../text/rows.ts';
+import { wallClock } from '../../text/moment.ts';
+import { dateNote, eachRow, renderRow, type EncodedRow, type RowOutcome } from '../../text/rows.ts';
 import { RowsTally } from '../../text/rows-tally.ts';
 import type { TextTokenizer } from '../../text/tokenizer.ts';
 import { openDisplay, type Display } from '../display.ts';
@@ -57,8 +59,11 @@ async function runRows(options: Options): Promise<void> {
     const maxLength = uncut ? Infinity : recipe.training.maxLength;
     const limit = options.n ?? (options.json ? Infinity : SHOWN);
     const tally = new RowsTally();
+    const moment = wallClock();
+    let chat = false;
     let shown = 0;
-    for await (const outcome of eachRow(source, tokenizer, maxLength, tally)) {
+    for await (const outcome of eachRow(source, tokenizer, { maxLength, moment }, tally)) {
+      ({ chat } = outcome);
       if (shown++ < limit) {
         if (options.json) await writeJson(jsonLine(outcome, tokenizer));
         else for (const line of rowLines(outcome, tokenizer)) display.line(line);
@@ -70,6 +75,7 @@ async function runRows(options: Options): Promise<void> {
     if (shown === 0)
       throw new UserError(`${source.name}: there are no rows in it; write one JSON object per line.`);
     tellCounts(display, source.name, tally, maxLength);
+    if (chat && writesDate(tokenizer.templates)) display.line(`Note: ${dateNote(moment)}`);
   } finally {
     display.close();
   }

@@ -78,6 +78,7 @@ describe('which rows a run takes', () => {
     skipped: skipped.map((line) => ({ line, why: 'no trained token' })),
     stats: { tokens: 0, trainedTokens: 0, longest: 0, cut: 0, duplicates: 0 },
     notes: [],
+    date: undefined,
   });
   const inputs = (valSize: number | undefined, validation = false) => {
     const recipe = defaultRecipe();
