@@ -9,8 +9,9 @@ export class StorageError extends UserError {
   /** What happened, without what becomes of the run. */
   readonly happened: string;
 
-  constructor(happened: string, remedy = '') {
-    super(`${happened}${remedy && `; ${remedy}`}, then go on from the last checkpoint.`);
+  /** `then`: what to do once that is mended, such as "try again". */
+  constructor(happened: string, remedy = '', then = '') {
+    super(`${happened}${remedy && `; ${remedy}`}${then && `, then ${then}`}.`);
     this.happened = happened;
   }
 }

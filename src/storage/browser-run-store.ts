@@ -20,6 +20,8 @@ export interface Manifest {
 }
 
 const REMEDY = 'the browser has lost it, so go on from an earlier checkpoint';
+/** What to do once there is room again. */
+const GO_ON = 'go on from the last checkpoint';
 
 /**
  * A run in the browser's database: `run/<id>/checkpoint/<step>/<file>`, `run/<id>/result/<file>` and
@@ -63,7 +65,8 @@ export class BrowserRunStore implements RunStore {
     ];
     const replaced = (await this.manifests()).filter((earlier) => earlier.rescue).map((m) => m.step);
     const gone = [step, ...replaced].flatMap((old) => this.#keysOf(old));
-    await withinQuota(this.checkpointName(step), manifest.bytes, () => replace(this.#store, gone, entries));
+    const work = () => replace(this.#store, gone, entries);
+    await withinQuota(this.checkpointName(step), manifest.bytes, work, GO_ON);
   }
 
   removeCheckpoint(step: number): Promise<void> {
@@ -81,9 +84,8 @@ export class BrowserRunStore implements RunStore {
   /** All files in one transaction: no file has to be the last. */
   async saveResult(files: Files): Promise<void> {
     const prefix = `${this.#place}result/`;
-    await withinQuota('The finished adapter', bytesOf(files), () =>
-      replace(this.#store, [under(prefix)], blobEntries(prefix, files)),
-    );
+    const work = () => replace(this.#store, [under(prefix)], blobEntries(prefix, files));
+    await withinQuota('The finished adapter', bytesOf(files), work, GO_ON);
   }
 
   unfinish(last: string): Promise<void> {
@@ -96,7 +98,8 @@ export class BrowserRunStore implements RunStore {
 
   async writeLog(file: string, bytes: Uint8Array): Promise<void> {
     const entries = blobEntries(`${this.#place}logs/`, { [file]: [bytes] });
-    await withinQuota(`logs/${file}`, bytes.length, () => replace(this.#store, [], entries));
+    const work = () => replace(this.#store, [], entries);
+    await withinQuota(`logs/${file}`, bytes.length, work, GO_ON);
   }
 
   async removeLogs(ours: RegExp): Promise<void> {

@@ -15,15 +15,22 @@ export async function storageEstimate(): Promise<StorageEstimate> {
   return { used: usage, left: Math.max(0, quota - usage), persistent: await navigator.storage.persisted() };
 }
 
-/** Does `work`, which writes `bytes` under the name of `what`. Throws StorageError where that is refused. */
-export async function withinQuota<T>(what: string, bytes: number, work: () => Promise<T>): Promise<T> {
+/** Does `work`, which writes `bytes` under the name of `what`. Throws StorageError, which ends with what to do `then`. */
+export async function withinQuota<T>(
+  what: string,
+  bytes: number,
+  work: () => Promise<T>,
+  then?: string,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
-    if (!error.full) throw new StorageError(`${what}: ${error.happened}`, error.remedy);
+    if (!error.full) throw new StorageError(`${what}: ${error.happened}`, error.remedy, then);
     throw new StorageFullError(
       `${what}: it takes ${mb(bytes)} MB, and the browser has no room for that; delete earlier runs or free some disk space`,
+      '',
+      then ?? 'try again',
     );
   }
 }
