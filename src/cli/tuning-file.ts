@@ -1,10 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRecord } from '../formats/fields.ts';
+import { readJson } from '../formats/json.ts';
+import { MAX_BYTES } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { TuningCache, Winners } from '../gpu/tuning/cache.ts';
 import { defaultCacheFolder } from './base-cache.ts';
 import { replaceFiles } from './durable-files.ts';
+import { nodeSource } from './node-files.ts';
 import { webgpuVersion } from './webgpu-version.ts';
 
 /** Beside the quantised bases, but none of them: their names do not begin with a dot. */
@@ -15,10 +17,10 @@ const FILE = '.tuning.json';
  * cannot be written is done without.
  */
 export class TuningFile implements TuningCache {
-  readonly #path: string;
+  readonly #path: string | undefined;
   readonly #compiler: () => string;
 
-  constructor(path = join(defaultCacheFolder(), FILE), compiler = webgpuVersion) {
+  constructor(path = defaultPath(), compiler = webgpuVersion) {
     this.#path = path;
     this.#compiler = compiler;
   }
@@ -28,6 +30,7 @@ export class TuningFile implements TuningCache {
   }
 
   async set(device: string, winners: Winners): Promise<void> {
+    if (this.#path === undefined) return;
     const all = { ...(await this.#read()), [this.#key(device)]: winners };
     const text = new TextEncoder().encode(`${JSON.stringify(all, null, 2)}\n`);
     await replaceFiles([[this.#path, [text]]]).catch((error: unknown) => {
@@ -40,13 +43,20 @@ export class TuningFile implements TuningCache {
   }
 
   async #read(): Promise<Record<string, Winners>> {
+    if (this.#path === undefined) return {};
     try {
-      const json: unknown = JSON.parse(await readFile(this.#path, 'utf8'));
+      const json = await readJson(await nodeSource(this.#path), {}, MAX_BYTES.config);
       return isRecord(json) ? Object.fromEntries(Object.entries(json).filter(isSound)) : {};
-    } catch {
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
       return {};
     }
   }
+}
+
+function defaultPath(): string | undefined {
+  const folder = defaultCacheFolder();
+  return folder && join(folder, FILE);
 }
 
 const isSound = (entry: [string, unknown]): entry is [string, Winners] =>

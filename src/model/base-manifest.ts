@@ -1,5 +1,7 @@
 import { baseFiles, type BaseModel } from '../formats/base-model.ts';
-import { openThose, readAll, type Folder } from '../formats/byte-source.ts';
+import { openThose, type Folder } from '../formats/byte-source.ts';
+import { isRecord } from '../formats/fields.ts';
+import { readJson } from '../formats/json.ts';
 import { sha256Chunks } from '../formats/sha256.ts';
 import { encodeUtf8 } from '../formats/utf8.ts';
 import { TOKENIZER_FILES } from '../text/load-tokenizer.ts';
@@ -49,12 +51,34 @@ export const cachedName = (file: string): string => file.replaceAll('/', '__');
 /** To be raised whenever images are written differently, or what they hold changes its place on the device. */
 const IMAGE_VERSION = 1;
 
-/** What is written of an entry; undefined where another version of Retune wrote it. */
+/**
+ * What is written of an entry; undefined where another version of Retune wrote it, or something else did. Throws
+ * UserError where it is no JSON.
+ */
 export async function readManifest(folder: Folder): Promise<Manifest | undefined> {
   const file = await folder.open(MANIFEST);
   if (!file) return undefined;
-  const json = JSON.parse(new TextDecoder().decode(await readAll(file))) as Partial<Manifest>;
-  return json.content && json.layout && Array.isArray(json.fingerprints) ? (json as Manifest) : undefined;
+  const json = await readJson(file);
+  return isManifest(json) ? json : undefined;
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+
+/** As many milliseconds as a Date holds, on either side of 1970. */
+const MAX_TIME = 8.64e15;
+const isTime = (value: unknown): boolean => Number.isInteger(value) && Math.abs(value as number) <= MAX_TIME;
+
+function isManifest(json: unknown): json is Manifest {
+  if (!isRecord(json)) return false;
+  const { name, doubleQuant, created, lastUsed, content, layout, checksum, fingerprints } = json;
+  return (
+    typeof name === 'string' &&
+    [content, layout, checksum].every(isText) &&
+    typeof doubleQuant === 'boolean' &&
+    [created, lastUsed].every(isTime) &&
+    Array.isArray(fingerprints) &&
+    fingerprints.every(isText)
+  );
 }
 
 /** The likeness of a base's files as they are now; they are opened anew. */
