@@ -1,8 +1,9 @@
-import { lstat, readdir, readlink, realpath } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
 import { defaultCacheFolder } from './base-cache.ts';
 import { NONE } from './options.ts';
+import { linkTarget } from './stats.ts';
 
 /** A file or folder that is read, and never written to; `what` in words such as "the questions". */
 export interface Input {
@@ -41,6 +42,7 @@ export async function checkCacheApart(
   }
   // Timings of kernels are kept there, wherever the bases are.
   const kept = defaultCacheFolder();
+  if (kept === undefined) return;
   const real = await realPath(kept);
   for (const { what, path } of inputs)
     if (isInside(`${real}${sep}`, await realPath(path)))
@@ -88,8 +90,8 @@ export async function realPath(path: string, links = MAX_LINKS): Promise<string>
   } catch {
     if (dirname(absolute) === absolute) return absolute;
   }
-  const isLink = (await lstat(absolute).catch(() => undefined))?.isSymbolicLink() ?? false;
-  if (isLink && links > 0) return realPath(resolve(dirname(absolute), await readlink(absolute)), links - 1);
+  const target = await linkTarget(absolute);
+  if (target !== undefined && links > 0) return realPath(resolve(dirname(absolute), target), links - 1);
   return join(await realPath(dirname(absolute), links), basename(absolute));
 }
 

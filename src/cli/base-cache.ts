@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { open, readdir, statfs, type FileHandle } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix, win32 } from 'node:path';
 import { Option } from 'commander';
 import { showBytes } from '../formats/words.ts';
 import { BaseCache } from '../model/base-cache.ts';
@@ -23,21 +23,46 @@ import { errorCode } from './stats.ts';
 /** Beside an entry its place needs room for what a run writes. */
 const ROOM = 2;
 
-/** Where the cache lies unless told otherwise. */
-export function defaultCacheFolder(env = process.env, platform = process.platform, home = homedir()): string {
-  const parent =
-    env['XDG_CACHE_HOME'] ||
-    (platform === 'darwin' && join(home, 'Library/Caches')) ||
-    (platform === 'win32' && env['LOCALAPPDATA']) ||
-    join(home, '.cache');
-  return join(parent, 'retune');
+/**
+ * Where the cache lies unless told otherwise; undefined where there is no home folder either, as for a user whom the
+ * system does not know. A relative path would lie somewhere else for each command (and does not count by XDG's rules).
+ */
+export function defaultCacheFolder(
+  env = process.env,
+  platform = process.platform,
+  home = homeFolder,
+): string | undefined {
+  const { isAbsolute } = platform === 'win32' ? win32 : posix;
+  const inHome = (folder: string) => {
+    const found = home();
+    return found && join(found, folder);
+  };
+  const places = [
+    () => env['XDG_CACHE_HOME'],
+    () => (platform === 'darwin' ? inHome('Library/Caches') : undefined),
+    () => (platform === 'win32' ? env['LOCALAPPDATA'] : undefined),
+    () => inHome('.cache'),
+  ];
+  for (const place of places) {
+    const parent = place();
+    if (parent && isAbsolute(parent)) return join(parent, 'retune');
+  }
+  return undefined;
+}
+
+function homeFolder(): string | undefined {
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
 }
 
 export const baseCacheOption = () =>
   new Option(
     '--base-cache <folder>',
     `where quantised bases are kept for the next start; "${NONE}" keeps none`,
-  ).default(defaultCacheFolder());
+  ).default(defaultCacheFolder() ?? NONE);
 
 /** The cache that `--base-cache` names; undefined for none. */
 export const openBaseCache = (folder: string): BaseCache | undefined =>

@@ -9,15 +9,20 @@ import type { BenchDisk } from '../bench/loading.ts';
 import { safetensorsHeader } from '../formats/safetensors-write.ts';
 import { Xoshiro128 } from '../formats/xoshiro128.ts';
 import { FolderCacheStorage } from './base-cache.ts';
+import { onDisk } from './durable-files.ts';
 import { interrupt } from './interrupt.ts';
 import { nodeFolder } from './node-files.ts';
+
+/** What names the place, for messages. */
+const TMPDIR = 'TMPDIR';
 
 /**
  * Where the benchmark writes: the folder for temporary files, which TMPDIR moves to another disk. Gigabytes may lie
  * there, so that a signal waits until they are gone.
  */
 async function newFolder(): Promise<string> {
-  const made = await mkdtemp(join(tmpdir(), 'retune-bench-'));
+  const place = join(tmpdir(), 'retune-bench-');
+  const made = await onDisk(place, 0, () => mkdtemp(place), TMPDIR);
   process.once('exit', () => rmSync(made, { recursive: true, force: true }));
   interrupt.handle('end', {});
   return made;
@@ -34,7 +39,9 @@ export async function syntheticBaseFiles(name: ModelName, layers?: number): Prom
   const made = await newFolder();
   const path = join(made, 'base');
   try {
-    await writeBase(path, name, layers);
+    const { tensors } = benchModel(name, layers);
+    const bytes = [...tensors.values()].at(-1)!.end;
+    await onDisk(path, bytes, () => writeBase(path, name, layers), TMPDIR);
     const part = layers === undefined ? '' : `, ${layers === 1 ? 'one layer' : `${layers} layers`}`;
     return await disk(path, `random weights of ${modelTitle(name)}${part}`, made);
   } catch (error) {

@@ -1,10 +1,11 @@
-import type { StatsFs } from 'node:fs';
+import { createHash } from 'node:crypto';
+import type { Stats, StatsFs } from 'node:fs';
 import { access, constants, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
 import { showBytes } from '../formats/words.ts';
 import { isRunning } from './processes.ts';
-import { errorCode, kindOf } from './stats.ts';
+import { errorCode, kindOf, linkTarget, notWritten, statsOf } from './stats.ts';
 
 /** Writes the chunks into a new file and waits until they are on disk. */
 export type WriteFile = (path: string, chunks: readonly Uint8Array[]) => Promise<void>;
@@ -39,15 +40,28 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Bytes that a name may have on usual disks, and those of them that are added to a name while it is written. */
+const [MAX_NAME, ADDED] = [255, 40];
+
+/** How a name begins while it is written; that of a long one is cut, and told apart by its hash. */
+function partialStem(name: string): string {
+  const bytes = Buffer.from(name);
+  if (bytes.length <= MAX_NAME - ADDED) return `.${name}.`;
+  const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+  // The cut may go through a character.
+  const begin = bytes.toString('utf8', 0, MAX_NAME - ADDED - hash.length).replace(/\ufffd+$/, '');
+  return `.${begin}.${hash}.`;
+}
+
 /** Where this process writes a file or folder before it is renamed to `path`: another's would tear it. */
 export const partialName = (path: string): string =>
-  join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
+  join(dirname(path), `${partialStem(basename(path))}${process.pid}.partial`);
 
 /** Removes what processes that are gone have left half-written of a file. */
 async function removeLeftovers(path: string): Promise<void> {
-  const [folder, name] = [dirname(path), basename(path)];
+  const [folder, stem] = [dirname(path), partialStem(basename(path))];
   for (const found of await readdir(folder)) {
-    const rest = found.startsWith(`.${name}.`) ? found.slice(name.length + 2) : '';
+    const rest = found.startsWith(stem) ? found.slice(stem.length) : '';
     const [, pid] = /^(\d+)\.partial$/.exec(rest) ?? [];
     if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, found), { force: true });
   }
@@ -165,16 +179,15 @@ export async function onDisk<T>(
       throw new UserError(
         `${path}: the disk is full: ${showBytes(bytes)} were to be written and ${disk ? roomOf(disk) : 'less is free'}; make room there or choose another ${option}, then start again.`,
       );
-    throw new UserError(
-      `${path}: cannot be written (${code}); check that you may write there, or choose another ${option}.`,
-    );
+    throw notWritten(path, code, option);
   }
 }
 
 /** A file system counts its files, too, unless it has no end of them. */
 const noFiles = ({ files, ffree }: StatsFs): boolean => files > 0 && ffree === 0;
 
-const hasNoRoom = (disk: StatsFs): boolean => disk.bavail === 0 || noFiles(disk);
+/** What is no disk, such as /proc, has no blocks at all. */
+const hasNoRoom = (disk: StatsFs): boolean => (disk.blocks > 0 && disk.bavail === 0) || noFiles(disk);
 
 const roomOf = (disk: StatsFs): string =>
   noFiles(disk) ? 'it takes no more files' : `${showBytes(disk.bavail * disk.bsize)} are free`;
@@ -188,11 +201,20 @@ export async function nearestFolder(path: string): Promise<string> {
 
 /** Throws UserError where no folder can be made, or nothing written, at `path`: better before hours of work than after. */
 export async function checkWritable(path: string, option = '--output'): Promise<void> {
-  const nearest = await nearestFolder(resolve(path));
-  const info = await stat(nearest);
+  const whole = resolve(path);
+  let nearest = whole;
+  let info: Stats | undefined;
+  for (; !(info = await statsOf(nearest)); nearest = dirname(nearest)) {
+    const target = await linkTarget(nearest);
+    const way = nearest === whole ? 'this' : `on the way, ${nearest}`;
+    if (target !== undefined)
+      throw new UserError(
+        `${path}: ${way} is a link to ${target}, which is not there; make that folder, or choose another ${option}.`,
+      );
+  }
   if (!info.isDirectory())
     throw new UserError(
-      `${path}: expected a folder for the output, found ${kindOf(info)}${nearest === resolve(path) ? '' : ` on the way, ${nearest}`}; choose another ${option}.`,
+      `${path}: expected a folder for the output, found ${kindOf(info)}${nearest === whole ? '' : ` on the way, ${nearest}`}; choose another ${option}.`,
     );
   const refused = await access(nearest, constants.W_OK | constants.X_OK).catch(errorCode);
   if (refused !== undefined)

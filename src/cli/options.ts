@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { defaultRecipe, parseOwnRecipe, parseRecipe, readingLines, type Recipe } from '../formats/recipe.ts';
 import { MAX_BYTES, readText } from '../formats/read-text.ts';
+import { UserError } from '../formats/user-error.ts';
 import { MEMORY_FORM, readMemory } from '../formats/words.ts';
 import { parseMoment, type Moment } from '../text/moment.ts';
 import type { Display } from './display.ts';
@@ -54,7 +55,12 @@ export function memoryOption(text: string): number {
 /** The recipe of a file, or the default one; tells what was read of another tool's, and what has no effect. */
 export async function readRecipe(path: string | undefined, display: Display): Promise<Recipe> {
   if (path === undefined) return defaultRecipe();
-  const { recipe, warnings, reading } = parseRecipe(await textOf(path), path);
+  const text = await textOf(path);
+  if (text.trim() === '')
+    throw new UserError(
+      `${path}: there is nothing in it, expected keys and values; leave --config out for the default values.`,
+    );
+  const { recipe, warnings, reading } = parseRecipe(text, path);
   if (reading)
     for (const [heading, text] of readingLines(reading, "the command line's options count"))
       display.line(`${path}: ${heading.toLowerCase()}: ${text}`);
@@ -68,6 +74,5 @@ export async function readOwnRecipe(path: string | undefined): Promise<Recipe> {
 }
 
 async function textOf(path: string): Promise<string> {
-  const text = await readText(await nodeSource(path), MAX_BYTES.recipe, 'a training_config.yaml');
-  return text;
+  return readText(await nodeSource(path), MAX_BYTES.recipe, 'a training_config.yaml');
 }

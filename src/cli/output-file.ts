@@ -1,9 +1,8 @@
-import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
 import { checkApart, realPath, type Input } from './apart.ts';
 import { checkWritable } from './durable-files.ts';
-import { kindOf } from './stats.ts';
+import { kindOf, statsOf } from './stats.ts';
 
 /** What an output file holds, the option that names it, and what it may not touch. */
 interface Output {
@@ -20,7 +19,7 @@ export async function checkOutputFile(
   path: string,
   { what, option = '--output', files = [], folders = [] }: Output,
 ): Promise<void> {
-  const info = await stat(path).catch(() => undefined);
+  const info = await statsOf(path);
   if (info && !info.isFile())
     throw new UserError(
       `${path}: expected a file for ${what}, found ${kindOf(info)}; choose another ${option}.`,

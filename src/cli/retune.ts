@@ -61,8 +61,17 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** The folder in which the process was started is no more, so that no relative path leads anywhere. */
+const isLost = (error: unknown): boolean =>
+  error instanceof Error && (error as NodeJS.ErrnoException).syscall === 'uv_cwd';
+
+const LOST = new UserError(
+  'retune: the folder in which this command was started no longer exists; change to one that does.',
+);
+
 /** Says on stderr what went wrong; returns the exit code. */
-function explain(error: unknown, command = ''): number {
+function explain(thrown: unknown, command = ''): number {
+  const error = isLost(thrown) ? LOST : thrown;
   const debug = process.env.RETUNE_DEBUG === '1';
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   const stack = debug && error instanceof Error ? `${error.stack}\n` : '';

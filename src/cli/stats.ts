@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { lstat, readlink, stat } from 'node:fs/promises';
 import { UserError } from '../formats/user-error.ts';
 
 /** The system's name of a failed call on a file, such as ENOSPC. */
@@ -19,6 +19,12 @@ export async function statsOf(path: string): Promise<Stats | undefined> {
   }
 }
 
+/** What the link at a path leads to; undefined where none lies there. */
+export async function linkTarget(path: string): Promise<string | undefined> {
+  const isLink = (await lstat(path).catch(() => undefined))?.isSymbolicLink() ?? false;
+  return isLink ? readlink(path) : undefined;
+}
+
 /** "a file", "a folder", or neither: a pipe, a socket, a device. */
 export function kindOf(info: Stats): string {
   if (info.isFile()) return 'a file';
@@ -28,6 +34,7 @@ export function kindOf(info: Stats): string {
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'cannot be opened (EACCES); check that you may read it',
   EPERM: 'cannot be opened (EPERM); check that you may read it',
+  ENAMETOOLONG: 'is longer than its disk takes a name or path (ENAMETOOLONG); choose a shorter one',
   ELOOP: 'is a chain of links that ends nowhere; name what the links were to lead to',
 };
 
@@ -37,5 +44,13 @@ export function notOpened(path: string, error: unknown): unknown {
   if (code === undefined) return error;
   return new UserError(
     `${path}: ${ADVICE[code] ?? `cannot be read (${code}); check the path and its disk`}.`,
+  );
+}
+
+/** The same for a path that was to be written; `option` named it. */
+export function notWritten(path: string, code: string, option: string): UserError {
+  const remedy = code === 'ENAMETOOLONG' ? ADVICE[code] : undefined;
+  return new UserError(
+    `${path}: ${remedy ?? `cannot be written (${code}); check that you may write there, or choose another ${option}`}.`,
   );
 }

@@ -9,7 +9,8 @@ import { openDisplay } from '../display.ts';
 import { table } from '../table.ts';
 
 interface Options {
-  baseCache: string;
+  /** Undefined where no folder is named and there is no home folder. */
+  baseCache?: string;
 }
 
 interface ListOptions extends Options {
@@ -41,7 +42,13 @@ export function cacheCommand(program: Command): void {
     .action((ids: string[], options: Options) => sayingWhy(runDelete(ids, options)));
 }
 
-const cacheAt = ({ baseCache }: Options): BaseCache => new BaseCache(new FolderCacheStorage(baseCache));
+function cacheAt({ baseCache }: Options): BaseCache {
+  if (baseCache === undefined)
+    throw new UserError(
+      'retune cache: without a home folder there is no cache of its own place; name one in --base-cache or XDG_CACHE_HOME.',
+    );
+  return new BaseCache(new FolderCacheStorage(baseCache));
+}
 
 /** What a run does without, this command says. */
 async function sayingWhy(work: Promise<void>): Promise<void> {

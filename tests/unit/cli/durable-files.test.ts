@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeFolder, move, replaceFiles, syncFolder } from '../../../src/cli/durable-files.ts';
+import { checkWritable, makeFolder, move, replaceFiles, syncFolder } from '../../../src/cli/durable-files.ts';
 import { textFile } from '../../../src/run/store.ts';
 import { injectFaults, type Fault } from '../../support/faults.mjs';
 
@@ -64,6 +64,19 @@ describe('files that take the place of others', () => {
     await replaceFiles([[path('a'), textFile('new')]]);
     expect([text('v1'), text('a')]).toEqual(['untouched', 'new']);
     expect(readdirSync(folder).toSorted()).toEqual(['a', 'v1']);
+  });
+
+  it('may have names as long as the disk takes them', async () => {
+    for (const name of ['n'.repeat(255), '€'.repeat(85), 'n'.repeat(216), `${'n'.repeat(254)}x`]) {
+      await replaceFiles([[path(name), textFile('first')]]);
+      // What a process began that is gone by now.
+      const { ops } = await struck({}, () => replaceFiles([[path(name), textFile('second')]]));
+      const written = ops.find((op) => op.startsWith('write '))!.slice('write '.length);
+      writeFileSync(path(written.replace(/\d+(?=\.partial)/, '999999999')), 'half');
+      await replaceFiles([[path(name), textFile('third')]]);
+      expect(text(name)).toBe('third');
+    }
+    expect(readdirSync(folder)).toHaveLength(4);
   });
 
   it('name the option that named their place', async () => {
@@ -125,4 +138,39 @@ describe('moving', () => {
     const { error, ops } = await struck({ at: 1, fault: 'EPERM' }, () => move(path('a'), path('b')));
     expect([error !== undefined, ops.length]).toEqual([true, 1]);
   });
+});
+
+describe('a place that cannot be written is told of before the work', () => {
+  const refusal = (name: string) =>
+    checkWritable(path(name)).then(
+      () => 'none',
+      (error: unknown) => (error as Error).message.replaceAll(folder, '~'),
+    );
+
+  it('a link that leads nowhere, also on the way', async () => {
+    symlinkSync(path('nothing'), path('link'));
+    const end = `is a link to ${folder}/nothing, which is not there; make that folder, or choose another --output.`;
+    expect(await refusal('link')).toBe(`~/link: this ${end}`.replaceAll(folder, '~'));
+    expect(await refusal('link/a/b')).toBe(`~/link/a/b: on the way, ~/link ${end}`.replaceAll(folder, '~'));
+    mkdirSync(path('nothing'));
+    expect(await refusal('link/a/b')).toBe('none');
+  });
+
+  it('a circle of links, a name that is too long, a file on the way', async () => {
+    symlinkSync(path('loop'), path('loop'));
+    expect(await refusal('loop/a')).toMatch(/^~\/loop\/a: is a chain of links that ends nowhere; /);
+    expect(await refusal('n'.repeat(256))).toMatch(/\(ENAMETOOLONG\); choose a shorter one\.$/);
+    expect(await refusal('d/'.repeat(2100))).toMatch(/\(ENAMETOOLONG\); choose a shorter one\.$/);
+    writeFileSync(path('file'), '');
+    expect(await refusal('file/a')).toBe(
+      '~/file/a: expected a folder for the output, found a file on the way, ~/file; choose another --output.',
+    );
+  });
+});
+
+// Linux has this folder that is no disk.
+it.runIf(existsSync('/proc/self'))('what is no disk is not called a full one', async () => {
+  await expect(replaceFiles([['/proc/retune/file', textFile('x')]])).rejects.toThrow(
+    '/proc/retune/file: cannot be written (ENOENT); check that you may write there, or choose another --output.',
+  );
 });

@@ -49,6 +49,18 @@ describe('the recipe', () => {
   });
 });
 
+it('a recipe with nothing in it is no recipe', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'retune-options-'));
+  const file = join(folder, 'training_config.yaml');
+  for (const text of ['', ' \n\n']) {
+    writeFileSync(file, text);
+    await expect(readRecipe(file, {} as Display)).rejects.toThrow(
+      `${file}: there is nothing in it, expected keys and values; leave --config out for the default values.`,
+    );
+  }
+  rmSync(folder, { recursive: true });
+});
+
 it('no cache of bases is spelled as no adapter is', () => {
   expect(openBaseCache(NONE)).toBeUndefined();
   expect(openBaseCache('some/folder')).toBeDefined();
