@@ -11,6 +11,7 @@ else root.replaceChildren(app);
 // Only a build has a service worker.
 if (import.meta.env.PROD)
   void registerServiceWorker('./sw.js', {
-    offlineReady: () => app.session.store.update({ offlineReady: true }),
+    offlineReady: () => app.session.store.update({ offlineReady: true, onlineOnly: undefined }),
+    onlineOnly: (onlineOnly) => app.session.store.update({ onlineOnly }),
     updateReady: (take) => void app.session.updateReady(take),
   });

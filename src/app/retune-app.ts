@@ -90,6 +90,13 @@ export class RetuneApp extends LitElement {
       <footer>
         <p>Everything happens on this machine. No request leaves this page’s own address.</p>
         ${session.store.state.offlineReady ? html`<p>Works without network from now on.</p>` : nothing}
+        ${
+          session.store.state.onlineOnly === undefined
+            ? nothing
+            : html`<p>
+                Needs the network: the browser does not keep the page (${session.store.state.onlineOnly}).
+              </p>`
+        }
       </footer>`;
   }
 

@@ -1,3 +1,5 @@
+import { lockFailure, siteLocks } from './site-locks.ts';
+
 const NAME = 'retune-run';
 
 /** A tab that was just closed or reloaded lets go of its lock a moment later. */
@@ -5,36 +7,37 @@ const PATIENCE_MS = 3000;
 
 /**
  * Does `work` while no other tab of this browser profile trains; undefined where one does. The lock ends with the
- * work or with its tab.
+ * work or with its tab. Throws UserError where the browser refuses locks.
  */
 export async function withRunLock<T>(work: () => Promise<T>): Promise<{ value: T } | undefined> {
   let granted = false;
   try {
-    const value = await navigator.locks.request(
-      NAME,
-      { signal: AbortSignal.timeout(PATIENCE_MS) },
-      async () => {
-        granted = true;
-        return work();
-      },
-    );
+    const value = await siteLocks().request(NAME, { signal: AbortSignal.timeout(PATIENCE_MS) }, async () => {
+      granted = true;
+      return work();
+    });
     return { value };
   } catch (error) {
     if (granted) throw error;
-    return undefined;
+    if (error instanceof DOMException && /^(Timeout|Abort)Error$/.test(error.name)) return undefined;
+    throw lockFailure(error);
   }
 }
 
-/** Whether a tab of this browser profile trains. */
+/** Whether a tab of this browser profile trains. Throws UserError where the browser refuses locks. */
 export async function runLockHeld(): Promise<boolean> {
-  const { held = [] } = await navigator.locks.query();
+  const { held = [] } = await siteLocks()
+    .query()
+    .catch((error: unknown) => {
+      throw lockFailure(error);
+    });
   return held.some(({ name }) => name === NAME);
 }
 
 /** Resolves once no tab trains; rejects with the reason of `signal`. */
 export async function runLockFree(signal?: AbortSignal): Promise<void> {
   // Shared, so that those who only wait are in nobody's way.
-  await navigator.locks.request(NAME, { mode: 'shared', ...(signal && { signal }) }, () => undefined);
+  await siteLocks().request(NAME, { mode: 'shared', ...(signal && { signal }) }, () => undefined);
 }
 
 /** Whether another tab trains, and not just one that is being closed. Not for a tab that trains itself. */

@@ -3,13 +3,21 @@ import { ownScript } from './own-script.ts';
 export interface UpdateListener {
   offlineReady(): void;
   updateReady(take: () => void): void;
+  /** The browser does not keep the page for when there is no network. */
+  onlineOnly(why: string): void;
 }
 
 /** Registers the service worker. A newer version waits until `take` is called, and only then the page reloads. */
 export async function registerServiceWorker(url: string, listener: UpdateListener): Promise<void> {
-  if (!('serviceWorker' in navigator)) return;
-  const container = navigator.serviceWorker;
-  const registration = await container.register(ownScript(url));
+  // The browser has none in some private windows, and refuses it where it keeps nothing.
+  const { serviceWorker: container } = navigator as { serviceWorker?: ServiceWorkerContainer };
+  if (!container) return listener.onlineOnly('it has no service workers');
+  let registration: ServiceWorkerRegistration;
+  try {
+    registration = await container.register(ownScript(url));
+  } catch (error) {
+    return listener.onlineOnly(error instanceof Error ? error.name : String(error));
+  }
 
   const offer = (waiting: ServiceWorker) =>
     listener.updateReady(() => {
@@ -20,6 +28,8 @@ export async function registerServiceWorker(url: string, listener: UpdateListene
     worker.addEventListener('statechange', () => {
       if (worker.state === 'installed' && container.controller) offer(worker);
       else if (worker.state === 'activated') listener.offlineReady();
+      else if (worker.state === 'redundant' && !registration.active)
+        listener.onlineOnly('there may be no room for it');
     });
 
   if (registration.active) listener.offlineReady();

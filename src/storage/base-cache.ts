@@ -30,16 +30,18 @@ export interface CacheDirectory {
 
 /** The cache's folder in the origin's private file system. */
 const cacheDirectory = async (): Promise<CacheDirectory> => {
-  const root = (await navigator.storage.getDirectory()) as unknown as CacheDirectory;
+  const { storage } = navigator as { storage?: Partial<StorageManager> };
+  const root = (await storage?.getDirectory?.()) as unknown as CacheDirectory | undefined;
+  if (!root) throw new CacheRefusal('the browser has no file system of its own');
   return root.getDirectoryHandle('bases', { create: true });
 };
 
 /** Entries as folders of the browser's own file system. */
 export class BrowserCacheStorage implements CacheStorage {
   readonly #directory: () => Promise<CacheDirectory>;
-  readonly #left: () => Promise<number>;
+  readonly #left: () => Promise<number | undefined>;
 
-  /** `left`: bytes that the browser still grants. */
+  /** `left`: bytes that the browser still grants, where it says so. */
   constructor(directory = cacheDirectory, left = async () => (await storageEstimate()).left) {
     this.#directory = directory;
     this.#left = left;
@@ -73,7 +75,7 @@ export class BrowserCacheStorage implements CacheStorage {
     return refusing(async () => {
       const directory = await this.#directory();
       await this.#removeLeftovers(directory);
-      if ((await this.#left()) < ROOM * bytes) throw new CacheRefusal(NO_ROOM);
+      if (((await this.#left()) ?? Infinity) < ROOM * bytes) throw new CacheRefusal(NO_ROOM);
       await this.remove(entry);
       return new BrowserEntryWriter(await directory.getDirectoryHandle(entry, { create: true }), () =>
         this.remove(entry),

@@ -1,5 +1,6 @@
 import { promisifyRequest, type UseStore } from 'idb-keyval';
 import { UserError } from '../formats/user-error.ts';
+import { NOTHING_KEPT } from '../platform/site-locks.ts';
 
 const OBJECTS = 'files';
 const MINUTE = 60_000;
@@ -25,6 +26,13 @@ export class DatabaseError extends UserError {
 /** What only a wrong call can lead to. */
 const BUGS = new Set(['DataCloneError', 'TransactionInactiveError', 'ReadOnlyError', 'ConstraintError']);
 
+/** Chrome's words where site data is blocked, under a name that stands for much else. */
+const DENIED = /denied permission/;
+
+/** The browser keeps nothing for this address; `why` is its own word for that. */
+const siteDataRefused = (why: string): DatabaseError =>
+  new DatabaseError(NOTHING_KEPT.happened(why), NOTHING_KEPT.remedy);
+
 /** What the database answered as a DatabaseError; anything else as it is. An aborted transaction may give no reason. */
 function told(error: unknown): unknown {
   if (error === null || error === undefined)
@@ -33,6 +41,7 @@ function told(error: unknown): unknown {
       'reload the page and try again',
     );
   if (!(error instanceof DOMException) || BUGS.has(error.name)) return error;
+  if (error.name === 'SecurityError' || DENIED.test(error.message)) return siteDataRefused(error.name);
   if (error.name === 'QuotaExceededError')
     return new DatabaseError(
       'the browser has no room left for what was to be kept',
@@ -47,7 +56,7 @@ function told(error: unknown): unknown {
 
 /** The answer, or a DatabaseError where it does not come in time; then `giveUp` is called. */
 async function answered<T>(
-  answer: PromiseLike<T> | T,
+  ask: () => PromiseLike<T> | T,
   patience: number,
   giveUp: () => void = () => undefined,
 ): Promise<T> {
@@ -65,7 +74,7 @@ async function answered<T>(
     }, patience);
   });
   try {
-    return await Promise.race([answer, late]);
+    return await Promise.race([ask(), late]);
   } catch (error) {
     throw told(error);
   } finally {
@@ -76,6 +85,8 @@ async function answered<T>(
 export interface DatabaseOptions {
   /** Of the page, unless another is given. */
   factory?: IDBFactory;
+  /** The name of its one object store. */
+  objects?: string;
   /** Done on a connection just opened, before anything else uses it. */
   prepare?: (store: UseStore) => Promise<void>;
 }
@@ -84,17 +95,20 @@ export interface DatabaseOptions {
  * A store for idb-keyval whose transactions are on disk when they complete: a checkpoint that was reported as saved
  * outlives a crash of the browser and a power cut.
  */
-export function openDatabase(name: string, { factory = indexedDB, prepare }: DatabaseOptions = {}): UseStore {
+export function openDatabase(
+  name: string,
+  { factory, objects: place = OBJECTS, prepare }: DatabaseOptions = {},
+): UseStore {
   let opened: Promise<IDBDatabase> | undefined;
   const open = async (): Promise<IDBDatabase> => {
-    const db = await answered(connect(factory, name), PATIENCE.versionchange);
+    const db = await answered(() => connect(factory ?? ownFactory(), name, place), PATIENCE.versionchange);
     // The browser may close a connection, when site data is cleared for one: the next use opens it anew.
     db.onclose = () => (opened = undefined);
     db.onversionchange = () => {
       db.close();
       opened = undefined;
     };
-    await prepare?.((mode, work) => transact(objectsOf(db, mode), work));
+    await prepare?.(async (mode, work) => transact(toldObjectsOf(db, place, mode), work));
     return db;
   };
   const connection = async (): Promise<IDBDatabase> => {
@@ -108,29 +122,52 @@ export function openDatabase(name: string, { factory = indexedDB, prepare }: Dat
     const db = await connection();
     let objects: IDBObjectStore;
     try {
-      objects = objectsOf(db, mode);
+      objects = objectsOf(db, place, mode);
     } catch {
       // Some learn only from its use that a connection was closed.
       opened = undefined;
-      const next = await connection();
-      try {
-        objects = objectsOf(next, mode);
-      } catch (error) {
-        throw told(error);
-      }
+      objects = toldObjectsOf(await connection(), place, mode);
     }
     return transact(objects, work);
   };
 }
 
-async function connect(factory: IDBFactory, name: string): Promise<IDBDatabase> {
-  const request = factory.open(name, 1);
-  request.onupgradeneeded = () => request.result.createObjectStore(OBJECTS);
-  return promisifyRequest(request);
+/** The page's own databases. Asked for where they are used, since a browser may refuse even that. */
+function ownFactory(): IDBFactory {
+  const { indexedDB: factory } = globalThis as { indexedDB?: IDBFactory };
+  if (!factory) throw siteDataRefused('there is no IndexedDB');
+  return factory;
 }
 
-const objectsOf = (db: IDBDatabase, mode: IDBTransactionMode): IDBObjectStore =>
-  db.transaction(OBJECTS, mode, { durability: 'strict' }).objectStore(OBJECTS);
+async function connect(factory: IDBFactory, name: string, place: string): Promise<IDBDatabase> {
+  const request = factory.open(name, 1);
+  request.onupgradeneeded = () => request.result.createObjectStore(place);
+  const blocked = new Promise<never>((_, reject) => {
+    request.onblocked = () => {
+      // Should it open after all, it is in nobody's way.
+      request.onsuccess = () => request.result.close();
+      reject(
+        new DatabaseError(
+          "another tab of this page holds the browser's database",
+          'close that tab and reload this one',
+        ),
+      );
+    };
+  });
+  return Promise.race([promisifyRequest(request), blocked]);
+}
+
+const objectsOf = (db: IDBDatabase, place: string, mode: IDBTransactionMode): IDBObjectStore =>
+  db.transaction(place, mode, { durability: 'strict' }).objectStore(place);
+
+/** The same; throws DatabaseError where the connection was closed. */
+function toldObjectsOf(...asked: Parameters<typeof objectsOf>): IDBObjectStore {
+  try {
+    return objectsOf(...asked);
+  } catch (error) {
+    throw told(error);
+  }
+}
 
 /** Does `work` in the transaction of `objects`. Throws DatabaseError. */
 async function transact<T>(
@@ -138,14 +175,18 @@ async function transact<T>(
   work: (objects: IDBObjectStore) => PromiseLike<T> | T,
 ): Promise<T> {
   const { transaction } = objects;
-  return answered(work(objects), PATIENCE[transaction.mode], () => {
-    try {
-      // What was given up may not come about after all.
-      transaction.abort();
-    } catch {
-      // It has ended by itself.
-    }
-  });
+  return answered(
+    () => work(objects),
+    PATIENCE[transaction.mode],
+    () => {
+      try {
+        // What was given up may not come about after all.
+        transaction.abort();
+      } catch {
+        // It has ended by itself.
+      }
+    },
+  );
 }
 
 /** All keys that begin with `prefix`. */

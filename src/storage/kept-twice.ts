@@ -1,5 +1,6 @@
 import { promisifyRequest, type UseStore } from 'idb-keyval';
 import { DatabaseError, entriesUnder, openDatabase } from './database.ts';
+import { lockFailure, siteLocks } from '../platform/site-locks.ts';
 import { beginLog } from './fresh-log.ts';
 import { bucketHome, type SecondHome } from './second-home.ts';
 
@@ -37,7 +38,7 @@ export function openKeptTwice(name = 'retune', home: SecondHome = bucketHome(nam
   };
   const first = openDatabase(name, {
     // A transaction that finds its connection closed holds the lock already.
-    prepare: (store) => (writing ? putRight(store) : navigator.locks.request(LOCK, () => putRight(store))),
+    prepare: (store) => (writing ? putRight(store) : locked(() => putRight(store))),
   });
 
   const write = async <T>(work: (objects: IDBObjectStore) => PromiseLike<T> | T): Promise<T> => {
@@ -85,7 +86,7 @@ export function openKeptTwice(name = 'retune', home: SecondHome = bucketHome(nam
     if (mode !== 'readwrite') return first(mode, work);
     // Opened before the lock is taken: opening needs it as well.
     await transactionOf(first);
-    return navigator.locks.request(LOCK, async () => {
+    return locked(async () => {
       writing = true;
       try {
         return await write(work);
@@ -94,6 +95,19 @@ export function openKeptTwice(name = 'retune', home: SecondHome = bucketHome(nam
       }
     });
   };
+}
+
+/** Does `work` while no other tab or worker writes. Throws UserError where the browser refuses locks. */
+async function locked<T>(work: () => Promise<T>): Promise<T> {
+  let granted = false;
+  try {
+    return await siteLocks().request(LOCK, () => {
+      granted = true;
+      return work();
+    });
+  } catch (error) {
+    throw granted ? error : lockFailure(error);
+  }
 }
 
 const isQuota = (error: unknown): boolean => error instanceof DatabaseError && error.full;

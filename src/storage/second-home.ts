@@ -1,5 +1,6 @@
 import type { UseStore } from 'idb-keyval';
 import { openDatabase } from './database.ts';
+import { storageEstimate } from './quota.ts';
 
 /** The part of the Storage Buckets API that is used here; Chrome has it from version 122. */
 interface StorageBuckets {
@@ -31,7 +32,7 @@ export function bucketHome(name: string): SecondHome {
       const bucket = await buckets()?.open(BUCKET, { durability: 'strict' });
       if (!bucket) return undefined;
       // What was granted for the page is asked for here as well; nobody sees a question.
-      if (await navigator.storage.persisted()) await bucket.persist();
+      if ((await storageEstimate()).persistent) await bucket.persist();
       return openDatabase(name, { factory: bucket.indexedDB });
     },
     remove: async () => buckets()?.delete(BUCKET),

@@ -1,13 +1,23 @@
 import { get, set, type UseStore } from 'idb-keyval';
+import { UserError } from '../formats/user-error.ts';
 import type { TuningCache, Winners } from '../gpu/tuning/cache.ts';
 
 const TUNING = 'tuning/';
 
-/** The winners of this browser's devices, in its database. Another version compiles kernels otherwise: it races anew. */
+/**
+ * The winners of this browser's devices, in its database; where that fails they are raced anew each time. Another
+ * version compiles kernels otherwise: it races anew.
+ */
 export const browserTuning = (store: UseStore, browser = navigator.userAgent): TuningCache => {
   const key = (device: string) => `${TUNING}${browser}/${device}`;
   return {
-    get: (device) => get<Winners>(key(device), store),
-    set: (device, winners) => set(key(device), winners, store),
+    get: (device) => orNothing(get<Winners>(key(device), store)),
+    set: (device, winners) => orNothing(set(key(device), winners, store)),
   };
 };
+
+const orNothing = <T>(asked: Promise<T>): Promise<T | undefined> =>
+  asked.catch((error: unknown) => {
+    if (!(error instanceof UserError)) throw error;
+    return undefined;
+  });

@@ -1,9 +1,11 @@
 import { Zip, ZipPassThrough } from 'fflate';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import { shorten } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { CURSOR } from '../run/checkpoint.ts';
 import type { BrowserRunStore } from '../storage/browser-run-store.ts';
-import { chunksOf, watchOf, type Following } from './watch.ts';
+import { partlyWritten } from './partly-written.ts';
+import { chunksOf, watchOf, type Following, type Watch } from './watch.ts';
 
 /** A file to export; `path` as it shall lie in the output. */
 export interface ExportFile {
@@ -73,34 +75,72 @@ export async function zipped(
   return new Blob(pieces, { type: 'application/zip' });
 }
 
-/** Writes the files into a folder of the user's; what is there under the same names is replaced. Throws UserError. */
+/** Hears of the files that a folder shall get, and of each that is written to it whole. */
+export type OnWritten = (path: string, total: number) => void;
+
+/**
+ * Writes the files into a folder of the user's; what is there under the same names is replaced. Throws UserError, which
+ * names the files that were written where not all are.
+ */
 export async function writeInto(
   folder: FileSystemDirectoryHandle,
   files: readonly ExportFile[],
   following: Following = {},
+  onWritten: OnWritten = () => undefined,
 ): Promise<undefined> {
   const watch = watchOf(following, bytesOf(files));
+  const written: string[] = [];
+  const broken = (what: string, remedy: string) =>
+    new UserError(
+      `${shorten(folder.name)}: ${what}, and ${partlyWritten(written, files.length)}; ${remedy}.`,
+    );
   try {
-    for (const { path, source } of files) {
-      const parts = path.split('/');
-      const name = parts.pop()!;
-      let place = folder;
-      for (const part of parts) place = await place.getDirectoryHandle(part, { create: true });
-      // The browser puts the file in place when it is closed, so that it is there whole or not at all.
-      const writable = await (await place.getFileHandle(name, { create: true })).createWritable();
-      try {
-        for await (const chunk of chunksOf(source, watch)) await writable.write(chunk);
-      } catch (error) {
-        await writable.abort();
-        throw error;
-      }
-      await writable.close();
+    for (const file of files) {
+      await writeFile(folder, file, watch);
+      written.push(file.path);
+      onWritten(file.path, files.length);
     }
   } catch (error) {
-    if (!(error instanceof DOMException)) throw error;
-    throw new UserError(
-      `${folder.name}: cannot be written to (${error.message.replace(/\.$/, '')}); choose another folder, or download the zip.`,
-    );
+    if (error instanceof DOMException)
+      throw broken(
+        `cannot be written to (${error.message.replace(/\.$/, '') || error.name})`,
+        'choose another folder, or download the zip',
+      );
+    // Whoever has cancelled it says so.
+    if (error instanceof UserError && error !== following.signal?.reason)
+      throw broken(`not all of it could be written (${error.message.replace(/\.$/, '')})`, 'save it again');
+    throw error;
+  }
+}
+
+/** One file, whole or not at all: the browser puts it in place when it is closed. */
+async function writeFile(
+  folder: FileSystemDirectoryHandle,
+  { path, source }: ExportFile,
+  watch: Watch,
+): Promise<void> {
+  const parts = path.split('/');
+  const name = parts.pop()!;
+  let place = folder;
+  for (const part of parts) place = await place.getDirectoryHandle(part, { create: true });
+  const existed = await place.getFileHandle(name).then(
+    () => true,
+    () => false,
+  );
+  const file = await place.getFileHandle(name, { create: true });
+  try {
+    const writable = await file.createWritable();
+    try {
+      for await (const chunk of chunksOf(source, watch)) await writable.write(chunk);
+    } catch (error) {
+      await writable.abort().catch(() => undefined);
+      throw error;
+    }
+    await writable.close();
+  } catch (error) {
+    // Its handle alone has made an empty file.
+    if (!existed) await place.removeEntry(name).catch(() => undefined);
+    throw error;
   }
 }
 

@@ -5,6 +5,7 @@ import { BaseCache } from '../model/base-cache.ts';
 import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import { runLockFree } from '../platform/run-lock.ts';
 import { BrowserCacheStorage } from '../storage/base-cache.ts';
+import { checkStorage } from '../storage/check-storage.ts';
 import { openKeptTwice } from '../storage/kept-twice.ts';
 import { KeptInputs } from '../storage/kept-inputs.ts';
 import { RunRecords } from '../storage/run-records.ts';
@@ -113,6 +114,7 @@ const api: KeeperApi = {
   continueFrom: (id) => answer(() => book.continueFrom(id)),
   keepArchive: (archive) => answer(() => keepArchive(records, archive)),
 
+  checkStorage: () => answer(() => checkStorage(store)),
   storage: () => storageAccount(shelves),
   deleteStored: (key) => answer(() => deleteStored(shelves, key)),
 

@@ -15,7 +15,8 @@ export async function importRun(
   if (!archive.ok) return archive;
   const kept = await keeper.keepArchive(archive.value);
   if (!kept.ok || !signal?.aborted) return kept;
-  await keeper.deleteRun(kept.value.id);
+  const deleted = await keeper.deleteRun(kept.value.id);
+  if (!deleted.ok) return deleted;
   if (signal.reason instanceof UserError) return { ok: false, sentence: signal.reason.message };
   throw signal.reason;
 }

@@ -174,6 +174,7 @@ export interface PlanDevice {
 /**
  * What the page asks of the engine; types only, so that both sides can import it. A call that takes a signal ends
  * once that is given, whatever it is stuck in: where the signal's reason is a UserError, with that as its answer.
+ * What is read of the browser's storage without an Answer (elsewhere, runs) rejects with UserError where that fails.
  */
 export interface EngineApi extends TestApi {
   device(): Promise<Answer<DeviceFacts>>;
@@ -247,13 +248,14 @@ export interface EngineApi extends TestApi {
     onProgress?: OnProgress,
     signal?: AbortSignal,
   ): Promise<Answer<Blob>>;
-  /** The same files straight into a folder that may be written to. */
+  /** The same files straight into a folder that may be written to; `onWritten` hears of each that is there whole. */
   exportRunInto(
     id: string,
     checkpoints: boolean,
     folder: FileSystemDirectoryHandle,
     onProgress?: OnProgress,
     signal?: AbortSignal,
+    onWritten?: (path: string, total: number) => void,
   ): Promise<Answer<undefined>>;
 
   /** Streams an answer; resolves to the whole text. */

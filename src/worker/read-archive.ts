@@ -48,7 +48,7 @@ export async function readArchive(
   await checkNew(records, file.name, record);
   const bytes = [...entries.values()].reduce((sum, { size }) => sum + size, 0);
   const room = await left();
-  if (bytes > room)
+  if (room !== undefined && bytes > room)
     throw new UserError(
       `${file.name}: its files take ${showBytes(bytes)}, and the browser grants ${showBytes(room)} more; delete earlier runs or free some disk space.`,
     );

@@ -35,11 +35,11 @@ const api: ReaderApi = {
       const files = await checkpointFiles(runs.storeOf(record), step);
       return zipped(files, new Date(record.created), { onProgress, signal });
     }),
-  exportRunInto: (id, checkpoints, folder, onProgress, signal) =>
+  exportRunInto: (id, checkpoints, folder, onProgress, signal, onWritten) =>
     answer(async () => {
       const record = await runs.record(id);
       const files = await runFiles(runs.storeOf(record), checkpoints);
-      return writeInto(folder, files, { onProgress, signal });
+      return writeInto(folder, files, { onProgress, signal }, onWritten);
     }),
   archiveRun: (id, onProgress, signal) => answer(() => archiveRun(runs, id, { onProgress, signal })),
   readArchive: (file, onProgress, signal) =>

@@ -87,7 +87,7 @@ export class ReplaceableWorker<Api extends object> {
     };
     remote[name]!(...args).then(
       (value) => ended(() => call.resolve(value)),
-      (error: unknown) => ended(() => call.reject(error)),
+      (error: unknown) => ended(() => call.reject(asThrown(error))),
     );
   }
 
@@ -138,6 +138,10 @@ export function callable(call: (name: string, args: unknown[]) => unknown): obje
 }
 
 const refused = (sentence: string): Answer<never> => ({ ok: false, sentence });
+
+/** Errors lose their class on the way from a worker: what the user is to read has it again. */
+const asThrown = (error: unknown): unknown =>
+  error instanceof Error && error.name === 'UserError' ? new UserError(error.message) : error;
 
 /** What the user is to read becomes an answer; any other reason rejects. */
 function settle(reason: unknown, resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {

@@ -13,6 +13,7 @@ import type { Tests } from './tests.ts';
 export interface Shelf {
   /** What its items' keys begin with. */
   readonly prefix: string;
+  readonly kind: StorageItem['kind'];
   list(): Promise<StorageItem[]>;
   /** `name`: an item's key without the prefix. Throws UserError where it is in use. */
   delete(name: string): Promise<void>;
@@ -20,10 +21,20 @@ export interface Shelf {
 
 /** What takes up the browser's storage, the largest first, and whether the browser may clear it by itself. */
 export async function storageAccount(shelves: readonly Shelf[]): Promise<StorageAccount> {
-  const lists = await Promise.all(shelves.map((shelf) => shelf.list()));
+  const uncounted: StorageItem['kind'][] = [];
+  const lists = await Promise.all(
+    shelves.map((shelf) =>
+      shelf.list().catch((error: unknown) => {
+        // One kind that the browser refuses leaves the others.
+        if (!(error instanceof DOMException || error instanceof UserError)) throw error;
+        uncounted.push(shelf.kind);
+        return [];
+      }),
+    ),
+  );
   const { used, left, persistent } = await storageEstimate();
   const items = lists.flat().toSorted((a, b) => b.bytes - a.bytes);
-  return { items, used, left, persisted: persistent };
+  return { items, uncounted, used, left, persisted: persistent };
 }
 
 /** Throws UserError where the item is in use or there is none of that key. */
@@ -37,6 +48,7 @@ export async function deleteStored(shelves: readonly Shelf[], key: string): Prom
 export function runShelf(runs: Runs, inputs: KeptInputs): Shelf {
   return {
     prefix: 'run/',
+    kind: 'run',
     list: async () => {
       const records = await runs.records.list();
       return Promise.all(
@@ -69,6 +81,7 @@ export function runShelf(runs: Runs, inputs: KeptInputs): Shelf {
 export function testShelf(tests: Tests, records: TestRecords, runs: Runs): Shelf {
   return {
     prefix: 'test/',
+    kind: 'test',
     list: async () => {
       const all = await records.list();
       return Promise.all(
@@ -90,11 +103,9 @@ export function testShelf(tests: Tests, records: TestRecords, runs: Runs): Shelf
 export function baseShelf(cache: BaseCache, runs: Runs): Shelf {
   return {
     prefix: 'base/',
+    kind: 'base cache',
     list: async () => {
-      const bases = await cache.list().catch((error: unknown) => {
-        if (error instanceof CacheRefusal) return [];
-        throw error;
-      });
+      const bases = await cache.list().catch(refusal);
       return bases.map(({ id, name, bytes }) => {
         const deletable = runs.active === undefined;
         return { key: `base/${id}`, kind: 'base cache' as const, name, bytes, parts: [], deletable };
@@ -103,17 +114,21 @@ export function baseShelf(cache: BaseCache, runs: Runs): Shelf {
     delete: async (id) => {
       // A run that is loading may be reading it.
       runs.checkIdle();
-      await cache.delete(id).catch((error: unknown) => {
-        if (!(error instanceof CacheRefusal)) throw error;
-        throw new UserError(`The cache of bases: ${error.message.replace(/\.$/, '')}; try again.`);
-      });
+      await cache.delete(id).catch(refusal);
     },
   };
+}
+
+/** Throws what the cache refused as what the user can read. */
+function refusal(error: unknown): never {
+  if (!(error instanceof CacheRefusal)) throw error;
+  throw new UserError(`The cache of bases: ${error.message.replace(/\.$/, '')}; try again.`);
 }
 
 /** What is kept of runs and tests once more; it goes with them. */
 export const copyShelf: Shelf = {
   prefix: 'copy/',
+  kind: 'second copy',
   list: async () => {
     const bytes = await bucketBytes();
     const item = {
@@ -135,6 +150,7 @@ export const copyShelf: Shelf = {
 /** The page itself, as the service worker keeps it to work without a network; it comes back with the next visit. */
 export const appShelf: Shelf = {
   prefix: 'app/',
+  kind: 'app files',
   list: async () => {
     const names = typeof caches === 'undefined' ? [] : await caches.keys();
     const items = await Promise.all(
@@ -148,6 +164,11 @@ export const appShelf: Shelf = {
     return items.filter(({ bytes }) => bytes > 0);
   },
   delete: async (name) => {
-    await caches.delete(name);
+    await caches.delete(name).catch((error: unknown) => {
+      const why = error instanceof Error ? error.name : String(error);
+      throw new UserError(
+        `The page itself: the browser does not delete it (${why}); clear the site data in its settings.`,
+      );
+    });
   },
 };

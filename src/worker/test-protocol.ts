@@ -224,14 +224,19 @@ export interface StorageItem {
 
 export interface StorageAccount {
   items: readonly StorageItem[];
-  /** The browser's own figures: used by this site, and what it may still take. */
+  /** Kinds of items that the browser would not count. */
+  uncounted: readonly StorageItem['kind'][];
+  /** The browser's own figures: used by this site, and what it may still take (undefined where it does not say). */
   used: number;
-  left: number;
+  left: number | undefined;
   /** True: the browser keeps it until the user deletes it. False: it may clear it when the disk gets full. */
   persisted: boolean;
 }
 
-/** Testing and lineage; the engine's worker answers these beside the rest of EngineApi. */
+/**
+ * Testing and lineage; the engine's worker answers these beside the rest of EngineApi. Whatever gives no Answer rejects
+ * with UserError where the browser's storage fails.
+ */
 export interface TestApi {
   /** Reads a questions file; the sentence says what is wrong with it. */
   inspectQuestions(file: ChosenFile, signal?: AbortSignal): Promise<Answer<QuestionsFacts>>;
@@ -279,6 +284,8 @@ export interface TestApi {
     signal?: AbortSignal,
   ): Promise<Answer<{ id: string; name: string }>>;
 
+  /** Whether the browser keeps what is given to it; the sentence says why not, and what to do. */
+  checkStorage(): Promise<Answer<undefined>>;
   storage(): Promise<StorageAccount>;
   /** Deletes one item of the account. */
   deleteStored(key: string): Promise<Answer<undefined>>;

@@ -307,8 +307,10 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
         return { id: run.id, name: run.name };
       }),
 
+    checkStorage: async () => ok(undefined),
     storage: async () => ({
       items: storage(),
+      uncounted: [],
       used: storage().reduce((sum, { bytes }) => sum + bytes, 0),
       left: 48 * 1024 * MIB,
       persisted: scenario.persisted,

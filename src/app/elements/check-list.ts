@@ -9,6 +9,8 @@ export interface Check {
   detail?: string | undefined;
   /** Under this name it can be cancelled. */
   cancel?: string | undefined;
+  /** Under this name it can be done again. */
+  again?: string | undefined;
 }
 
 const MARKS = { good: '✓', bad: '✕', warn: '!', todo: '', busy: '…' } as const;
@@ -20,7 +22,10 @@ const WORDS = {
   busy: 'being checked',
 } as const;
 
-/** What must be in order before a run can start, and whether it is; fires `cancelled` with a check's name as its detail. */
+/**
+ * What must be in order before a run can start, and whether it is; fires `cancelled` and `again` with a check's name as
+ * its detail.
+ */
 @customElement('check-list')
 export class CheckList extends LitElement {
   @property({ attribute: false }) checks: readonly Check[] = [];
@@ -80,26 +85,27 @@ export class CheckList extends LitElement {
   override render() {
     return html`<ul>
       ${this.checks.map(
-        ({ state, title, detail, cancel }) =>
+        ({ state, title, detail, cancel, again }) =>
           html`<li class=${state}>
             <span class="mark" role="img" aria-label=${WORDS[state]}>${MARKS[state]}</span>
             <div>
               <span class="title">${title}</span>
               ${detail ? html`<p class="detail">${safeText(detail)}</p>` : nothing}
-              ${
-                cancel
-                  ? html`<button
-                      type="button"
-                      class="link"
-                      @click=${() => this.dispatchEvent(new CustomEvent('cancelled', { detail: cancel }))}
-                    >
-                      Cancel<span class="only-heard"> ${title}</span>
-                    </button>`
-                  : nothing
-              }
+              ${cancel ? this.#button('cancelled', 'Cancel', cancel, title) : nothing}
+              ${again ? this.#button('again', 'Try again', again, title) : nothing}
             </div>
           </li>`,
       )}
     </ul>`;
+  }
+
+  #button(event: 'cancelled' | 'again', act: string, detail: string, title: string) {
+    return html`<button
+      type="button"
+      class="link"
+      @click=${() => this.dispatchEvent(new CustomEvent(event, { detail }))}
+    >
+      ${act}<span class="only-heard">: ${title}</span>
+    </button>`;
   }
 }

@@ -1,4 +1,4 @@
-import { Fields } from '../../formats/fields.ts';
+import { Fields, isRecord } from '../../formats/fields.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { PRECISION_CHOICES } from '../../run/precision.ts';
 import type { DeviceSettings } from '../../worker/protocol.ts';
@@ -33,16 +33,32 @@ export const DEVICE_FIELDS: readonly DeviceField[] = [
 /** Under this name the browser keeps them. */
 const KEPT = 'retune-device';
 
-/** What was allowed when the page was last used. */
+/** What was allowed when the page was last used, as far as the browser kept it. */
 export function keptAllowed(): Allowed {
-  const kept = JSON.parse(localStorage.getItem(KEPT) ?? '{}') as Partial<Record<keyof Allowed, unknown>>;
+  const kept = readKept();
   const text = typeof kept.memory === 'string' ? kept.memory : '';
   const precision = precisionOf(String(kept.precision));
   return withMemory({ memory: '', problem: '', leaveRoom: kept.leaveRoom === true, precision }, text);
 }
 
-export function keepAllowed({ memory, leaveRoom, precision }: Allowed): void {
-  localStorage.setItem(KEPT, JSON.stringify({ memory, leaveRoom, precision }));
+function readKept(): Partial<Record<keyof Allowed, unknown>> {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(KEPT) ?? '{}');
+    return isRecord(kept) ? kept : {};
+  } catch {
+    // Where site data is blocked, even asking for localStorage throws.
+    return {};
+  }
+}
+
+/** Keeps it for the next visit; false where the browser does not. */
+export function keepAllowed({ memory, leaveRoom, precision }: Allowed): boolean {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify({ memory, leaveRoom, precision }));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function withEdit(allowed: Allowed, key: DeviceField['key'], text: string): Allowed {

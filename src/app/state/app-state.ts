@@ -102,8 +102,14 @@ export interface AppState {
   planning: boolean;
   /** What is allowed on this device, as typed, and what is wrong with that. */
   allowed: { memory: string; problem: string; leaveRoom: boolean; precision: PrecisionChoice };
+  /** False where the browser does not keep that for the next visit. */
+  allowedKept: boolean;
   /** How long the run as planned will take, where that was measured; 'measuring' meanwhile. */
   estimate?: Answer<TimeEstimate> | 'measuring' | undefined;
+  /** Whether the browser keeps what is given to it; undefined until it has answered. */
+  storage?: Answer<undefined> | undefined;
+  /** Why the page will not work without a network. */
+  onlineOnly?: string | undefined;
   /** What the browser said when asked to keep the site's storage. */
   persisted?: boolean | undefined;
   view: 'setup' | 'train' | 'test' | 'runs';
@@ -138,6 +144,7 @@ export const initialState: AppState = {
   drafts: {},
   planning: false,
   allowed: { memory: '', problem: '', leaveRoom: false, precision: 'auto' },
+  allowedKept: true,
   view: 'setup',
   runs: [],
   chat: [],

@@ -22,7 +22,8 @@ export function checks(state: AppState): Check[] {
     ...(slots.validation.chosen ? [slotCheck('Validation rows', slots.validation, '', '')] : []),
     recipeCheck(state),
     deviceCheck(state),
-    ...planChecks(state),
+    memoryCheck(state),
+    ...spaceChecks(state),
     ...timeCheck(state),
   ];
 }
@@ -55,41 +56,42 @@ function deviceCheck({ device }: AppState): Check {
   return { state: 'good', title, detail: name };
 }
 
-/** Not needed for the start, and so not there before it was asked for. */
+/** Not needed for the start: not there before it was asked for, and in nobody's way where it failed. */
 function timeCheck({ estimate }: AppState): Check[] {
   const title = 'Time';
   if (estimate === undefined) return [];
   if (estimate === 'measuring')
     return [{ state: 'busy', title, detail: 'Measuring one pass…', cancel: 'estimate' }];
-  if (!estimate.ok) return [{ state: 'bad', title, detail: estimate.sentence }];
+  if (!estimate.ok) return [{ state: 'warn', title, detail: estimate.sentence, again: 'estimate' }];
   const { seconds, tokensPerSecond } = estimate.value;
   const speed = `${showCount(Math.round(tokensPerSecond))} tokens per second`;
   return [{ state: 'good', title, detail: `About ${showSeconds(seconds)}, at ${speed}.` }];
 }
 
-function planChecks({ plan, planning, device, persisted, allowed }: AppState): Check[] {
-  const memory = 'GPU memory';
-  const storage = 'Space for checkpoints';
-  if (allowed.problem) return [{ state: 'bad', title: memory, detail: 'Correct it under This device.' }];
-  if (planning)
-    return [
-      { state: 'busy', title: memory, detail: 'Being worked out…', cancel: 'plan' },
-      { state: 'busy', title: storage, detail: 'Being worked out…' },
-    ];
-  if (!plan)
-    return [memory, storage].map((title) => ({
-      state: 'todo',
-      title,
-      detail: 'Known once the rest is chosen.',
-    }));
-  if (!plan.ok) return [{ state: 'bad', title: memory, detail: plan.sentence }];
+const LATER = { state: 'todo', detail: 'Known once the rest is chosen.' } as const;
+const WORKING = { state: 'busy', detail: 'Being worked out…' } as const;
+
+function memoryCheck({ plan, planning, device, allowed }: AppState): Check {
+  const title = 'GPU memory';
+  if (allowed.problem) return { state: 'bad', title, detail: 'Correct it under This device.' };
+  if (planning) return { ...WORKING, title, cancel: 'plan' };
+  if (!plan) return { ...LATER, title };
+  if (!plan.ok) return { state: 'bad', title, detail: plan.sentence, again: 'plan' };
   const { total, most } = plan.value;
   const more = most ? `, and up to ${showBytes(most)} of a GPU that has it free, to compute less twice` : '';
   const largest = device?.ok ? ` One buffer may hold ${showBytes(device.value.maxBufferBytes)}.` : '';
-  return [
-    { state: 'good', title: memory, detail: `Takes ${showBytes(total)} in all${more}.${largest}` },
-    { title: storage, ...spaceCheck(plan.value, persisted) },
-  ];
+  return { state: 'good', title, detail: `Takes ${showBytes(total)} in all${more}.${largest}` };
+}
+
+function spaceChecks({ storage, plan, planning, persisted, allowed }: AppState): Check[] {
+  const title = 'Space for checkpoints';
+  if (storage?.ok === false) return [{ state: 'bad', title, detail: 'The browser keeps none: see above.' }];
+  if (allowed.problem) return [];
+  if (planning) return [{ ...WORKING, title }];
+  if (!plan) return [{ ...LATER, title }];
+  if (!plan.ok) return [];
+  if (!storage) return [{ state: 'busy', title, detail: 'Looking whether the browser keeps any…' }];
+  return [{ title, ...spaceCheck(plan.value, persisted) }];
 }
 
 /** What is left is the browser's round figure: too little is certain, enough is not. */
@@ -108,7 +110,10 @@ function spaceCheck(
     return { state: 'bad', detail: `For ${each}, and the browser allows only ${allowed} more; ${advice}.` };
   if (storageLeft < atOnce * checkpointBytes)
     return { state: 'warn', detail: `For ${each} the browser allows only ${allowed} more; ${advice}.` };
-  const cleared = persisted === false ? ' It may clear them when the disk is nearly full.' : '';
+  const cleared =
+    persisted === false
+      ? ' It may clear them when the disk is nearly full, and does so when a private window is closed.'
+      : '';
   return {
     state: 'good',
     detail: `For ${each}. The browser allows about ${allowed} more, if the disk has it.${cleared}`,

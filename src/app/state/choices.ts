@@ -57,6 +57,12 @@ export class Choices {
     this.#asking.cancel(asked, new UserError(this.#cancelled(asked)));
   }
 
+  /** Works out once more what was cancelled or failed. */
+  again(asked: Asked): void {
+    if (asked === 'estimate') void this.estimate();
+    else if (asked === 'plan') this.replan();
+  }
+
   /** Takes the bundled demo's files; a server without them leaves things as they were and says so. */
   async chooseDemo(): Promise<void> {
     try {
@@ -93,7 +99,7 @@ export class Choices {
   editDevice(key: DeviceField['key'], text: string): void {
     const allowed = withEdit(this.#store.state.allowed, key, text);
     this.#store.update({ allowed });
-    keepAllowed(allowed);
+    this.#store.update({ allowedKept: keepAllowed(allowed) });
     void this.#engine.setDevice(deviceSettings(allowed));
     this.replan();
   }
@@ -126,18 +132,14 @@ export class Choices {
     const inputs = this.inputs();
     if (!inputs) return;
     this.#store.update({ estimate: 'measuring' });
-    let cancelled = false;
     const answer = await this.#asking
-      .ask('estimate', (signal) => {
-        signal.addEventListener('abort', () => (cancelled = true));
-        return this.#engine.estimate(inputs, () => undefined, signal);
-      })
+      .ask('estimate', (signal) => this.#engine.estimate(inputs, () => undefined, signal))
       .catch((error: unknown) => {
         this.#store.update({ estimate: undefined });
         throw error;
       });
     // What has been changed meanwhile has a time of its own.
-    if (answer) this.#store.update({ estimate: cancelled ? undefined : answer });
+    if (answer) this.#store.update({ estimate: answer });
   }
 
   recipeYaml(): Promise<string> {
@@ -203,8 +205,9 @@ export class Choices {
       case 'recipe':
         return `${readingRecipe}: reading it was cancelled; ${again}.`;
       case 'plan':
+        return `${nameOf(slots.train.chosen)}: working out what a run with it takes was cancelled; try again before you start.`;
       case 'estimate':
-        return `${nameOf(slots.train.chosen)}: working out what a run with it takes was cancelled; choose a file again, or change a setting, to start anew.`;
+        return 'Measuring was cancelled; try again to know how long the run takes, or start it without.';
       default:
         return `${nameOf(slots[asked].chosen)}: reading it was cancelled; ${again}.`;
     }

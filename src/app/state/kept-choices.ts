@@ -1,6 +1,7 @@
-import { createStore, del, get, set } from 'idb-keyval';
+import { del, get, set } from 'idb-keyval';
 import { readFolder } from '../../platform/file-pickers.ts';
 import { mayRead } from '../../platform/permission.ts';
+import { openDatabase } from '../../storage/database.ts';
 import type { ChosenFile, ChosenFolder, EngineApi } from '../../worker/protocol.ts';
 import type { AppState } from './app-state.ts';
 import type { Choices, SlotName } from './choices.ts';
@@ -34,7 +35,7 @@ export class KeptChoices {
   readonly #engine: EngineApi;
   readonly #app: Store<AppState>;
   readonly #choices: Choices;
-  readonly #database = createStore('retune-choices', 'kept');
+  readonly #database = openDatabase('retune-choices', { objects: 'kept' });
   /** What was kept and is not chosen yet. */
   readonly #left = new Map<SlotName, Place>();
   #seen: readonly unknown[] = [];

@@ -7,6 +7,7 @@ import type { AppState } from './app-state.ts';
 import type { Choices } from './choices.ts';
 import { isDemoBase } from './demo.ts';
 import { demoBase } from './demo-tests.ts';
+import { fromStorage } from './from-storage.ts';
 import { FollowedWork } from './followed-work.ts';
 import { Store } from './store.ts';
 
@@ -39,11 +40,10 @@ export class Lineage {
   }
 
   async refresh(): Promise<void> {
-    const [runs, notes, family] = await Promise.all([
-      this.#engine.runs(),
-      this.#engine.runNotes(),
-      this.#engine.family(),
-    ]);
+    const all = () => Promise.all([this.#engine.runs(), this.#engine.runNotes(), this.#engine.family()]);
+    const found = await fromStorage(this.#app, all, undefined);
+    if (!found) return;
+    const [runs, notes, family] = found;
     this.#app.update({ runs });
     const { selected } = this.store.state;
     this.store.update({

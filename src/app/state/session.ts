@@ -32,12 +32,12 @@ export class Session {
     this.choices = new Choices(engine, this.store);
     this.kept = new KeptChoices(engine, this.store, this.choices);
     this.watch = new EngineWatch(engine, this.store);
-    this.training = new Training(engine, this.store, this.watch);
+    this.storage = new StorageUse(engine, this.store);
+    this.training = new Training(engine, this.store, this.watch, this.storage);
     this.chat = new Chat(engine, this.store, this.watch);
     this.tests = new Tests(engine, this.store, this.watch);
     this.testDrafts = new TestDrafts(engine, this.tests.store);
     this.lineage = new Lineage(engine, this.store, this.choices);
-    this.storage = new StorageUse(engine);
   }
 
   /** Finds the device, the defaults, and what an earlier visit left unfinished. */
@@ -49,17 +49,36 @@ export class Session {
     });
     try {
       await this.choices.loadDefaults();
-      await this.kept.begin();
-      const device = await this.#engine.device();
-      this.store.update({ device });
-      // What was chosen meanwhile was planned for any device.
-      if (this.store.state.plan || this.store.state.planning) this.choices.replan();
-      if (device.ok) await this.training.recover();
-      if (!isActive(this.store.state.run)) await this.tests.recover();
+      // A database that gives no answer keeps nobody waiting.
+      const [hasDevice, hasStorage] = await Promise.all([
+        this.#findDevice(),
+        this.storage.check(),
+        this.kept.begin(),
+      ]);
+      if (hasStorage) {
+        if (hasDevice) await this.training.recover();
+        if (!isActive(this.store.state.run)) await this.tests.recover();
+      }
       await this.kept.recall();
     } catch (error) {
       this.store.update({ crash: String(error) });
     }
+  }
+
+  /** Resolves to whether there is one to train on. */
+  async #findDevice(): Promise<boolean> {
+    const device = await this.#engine.device();
+    this.store.update({ device });
+    // What was chosen meanwhile was planned for any device.
+    if (this.store.state.plan || this.store.state.planning) this.choices.replan();
+    return device.ok;
+  }
+
+  /** After the browser was told to keep something: looks again, and finds what it had kept. */
+  async lookAgain(): Promise<void> {
+    if (!(await this.storage.check())) return;
+    if (this.store.state.device?.ok) await this.training.recover();
+    await Promise.all([this.tests.refresh(), this.lineage.refresh(), this.storage.refresh()]);
   }
 
   /** The bundled demo from one click: its files are taken, and where they are sound the run begins. */
@@ -86,7 +105,9 @@ export class Session {
 
   /** Takes the newer version, unless some tab trains: the service worker serves them all. */
   async takeUpdate(): Promise<void> {
-    const taken = await withRunLock(() => Promise.resolve(this.#takeUpdate?.()));
+    const take = () => Promise.resolve(this.#takeUpdate?.());
+    // Without locks no tab trains.
+    const taken = await withRunLock(take).catch(take);
     if (!taken) await this.training.look();
   }
 }

@@ -1,5 +1,7 @@
 import type { EngineApi } from '../../worker/protocol.ts';
 import type { StorageAccount } from '../../worker/test-protocol.ts';
+import type { AppState } from './app-state.ts';
+import { fromStorage } from './from-storage.ts';
 import { Store } from './store.ts';
 
 export interface StorageState {
@@ -13,13 +15,23 @@ export interface StorageState {
 export class StorageUse {
   readonly store = new Store<StorageState>({});
   readonly #engine: EngineApi;
+  readonly #app: Store<AppState>;
 
-  constructor(engine: EngineApi) {
+  constructor(engine: EngineApi, app: Store<AppState>) {
     this.#engine = engine;
+    this.#app = app;
+  }
+
+  /** Looks whether the browser keeps anything, and says so. Resolves to whether it does. */
+  async check(): Promise<boolean> {
+    const storage = await this.#engine.checkStorage();
+    this.#app.update({ storage });
+    return storage.ok;
   }
 
   async refresh(): Promise<void> {
-    this.store.update({ account: await this.#engine.storage() });
+    const { account } = this.store.state;
+    this.store.update({ account: await fromStorage(this.#app, () => this.#engine.storage(), account) });
   }
 
   async delete(key: string): Promise<void> {
@@ -31,12 +43,22 @@ export class StorageUse {
 
   /** Asks the browser not to clear it by itself; only a page may ask. */
   async persist(): Promise<void> {
-    const granted = await navigator.storage.persist();
+    const granted = await askToPersist();
     if (!granted)
       this.store.update({
         refusal:
-          'The browser did not promise it; it does once the page is installed as an app or visited often.',
+          'The browser did not promise it; it does once the page is installed as an app or visited often, and never in a private window.',
       });
     await this.refresh();
+  }
+}
+
+/** Asks the browser never to clear this site's storage by itself; false where it will not, or knows no such promise. */
+export async function askToPersist(): Promise<boolean> {
+  const { storage } = navigator as { storage?: Partial<StorageManager> };
+  try {
+    return (await storage?.persist?.()) ?? false;
+  } catch {
+    return false;
   }
 }

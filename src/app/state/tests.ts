@@ -12,6 +12,7 @@ import type {
 import type { AppState } from './app-state.ts';
 import { withDemo, withDemoAgain } from './demo-tests.ts';
 import type { EngineWatch } from './engine-watch.ts';
+import { fromStorage } from './from-storage.ts';
 import { Store } from './store.ts';
 import { emptyDraft, type TestDraft } from './test-draft.ts';
 import { afterTestEvent, type Shown } from './test-events.ts';
@@ -193,8 +194,9 @@ export class Tests {
     await this.compare(same ? pair : [Math.max(0, length - 2), length - 1]);
   }
 
-  async #refresh(): Promise<TestRecord[]> {
-    const records = await this.#engine.tests();
+  async #refresh(): Promise<readonly TestRecord[]> {
+    const { records: before } = this.store.state;
+    const records = await fromStorage(this.#app, () => this.#engine.tests(), before);
     this.store.update({ records });
     return records;
   }

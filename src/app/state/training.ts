@@ -13,6 +13,8 @@ import { isActive, type AppState, type RunState, type Unfinished } from './app-s
 import type { EngineWatch } from './engine-watch.ts';
 import { runName } from './generation.ts';
 import { afterEvent, newRun, runFromRecord, withNote } from './run-events.ts';
+import { fromStorage } from './from-storage.ts';
+import { askToPersist, type StorageUse } from './storage.ts';
 import type { Store } from './store.ts';
 import { chosenAgain, handlesBehind, toChoose, withShipped } from './unfinished.ts';
 
@@ -26,17 +28,27 @@ export class Training {
   readonly #engine: EngineApi;
   readonly #store: Store<AppState>;
   readonly #watch: EngineWatch;
+  readonly #storage: Pick<StorageUse, 'check'>;
   #waiting = false;
 
-  constructor(engine: EngineApi, store: Store<AppState>, watch: EngineWatch) {
+  constructor(
+    engine: EngineApi,
+    store: Store<AppState>,
+    watch: EngineWatch,
+    storage: Pick<StorageUse, 'check'>,
+  ) {
     this.#engine = engine;
     this.#store = store;
     this.#watch = watch;
+    this.#storage = storage;
   }
 
-  /** Resolves when it has ended; `begun` is called once the browser keeps the run. */
+  /**
+   * Resolves when it has ended; `begun` is called once the browser keeps the run. Nothing begins where its checkpoints
+   * could not be kept.
+   */
   async start(inputs: ChosenInputs, begun: () => void): Promise<void> {
-    if (await this.look()) return;
+    if ((await this.look()) || !(await this.#storage.check())) return;
     const name = runName(inputs, this.#store.state.runs);
     this.#show(newRun(name, inputs.source !== undefined));
     await this.#askForStorage();
@@ -61,7 +73,7 @@ export class Training {
 
   /** Looks whether another tab trains, and says so until its run has ended. Resolves to whether one does. */
   async look(): Promise<boolean> {
-    const elsewhere = await this.#engine.elsewhere();
+    const elsewhere = await fromStorage(this.#store, () => this.#engine.elsewhere(), undefined);
     this.#store.update({ elsewhere });
     if (elsewhere && !this.#waiting) void this.#untilEnded();
     return elsewhere !== undefined;
@@ -153,9 +165,10 @@ export class Training {
     id: string,
     checkpoints: boolean,
     folder: FileSystemDirectoryHandle,
-    following: Following,
+    { onProgress, signal }: Following,
+    onWritten: (path: string, total: number) => void,
   ): Promise<Answer<undefined>> {
-    return this.#engine.exportRunInto(id, checkpoints, folder, following.onProgress, following.signal);
+    return this.#engine.exportRunInto(id, checkpoints, folder, onProgress, signal, onWritten);
   }
 
   #show(run: RunState): void {
@@ -210,15 +223,18 @@ export class Training {
     this.#store.update({ run: { ...run, id, status, checkpoints, phase: undefined } });
   }
 
-  async #refreshRuns(): Promise<RunRecord[]> {
-    const runs = await this.#engine.runs();
+  async #refreshRuns(): Promise<readonly RunRecord[]> {
+    const runs = await fromStorage<readonly RunRecord[]>(
+      this.#store,
+      () => this.#engine.runs(),
+      this.#store.state.runs,
+    );
     this.#store.update({ runs });
     return runs;
   }
 
   async #askForStorage(): Promise<void> {
-    const persisted = await navigator.storage?.persist?.().catch(() => false);
-    this.#store.update({ persisted });
+    this.#store.update({ persisted: await askToPersist() });
   }
 }
 

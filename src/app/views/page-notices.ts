@@ -21,11 +21,12 @@ export class PageNotices extends SessionView {
   ];
 
   override render() {
-    const { device, crash, deaf, refusal, unfinished, elsewhere, run, view } = this.app;
+    const { device, storage, crash, deaf, refusal, unfinished, elsewhere, run, view } = this.app;
     const browser = browserProblem();
     const software = device?.ok && device.value.software;
     return html`${browser ? html`<notice-bar kind="warn" .text=${browser}></notice-bar>` : nothing}
     ${device && !device.ok ? html`<notice-bar kind="bad" role="alert" .text=${device.sentence}></notice-bar>` : nothing}
+    ${storage?.ok === false ? this.#nothingKept(storage.sentence) : nothing}
     ${
       software && !isActive(run)
         ? html`<notice-bar
@@ -67,6 +68,13 @@ export class PageNotices extends SessionView {
           >`
         : nothing
     }`;
+  }
+
+  #nothingKept(sentence: string) {
+    const text = `${sentence} Until then you can look at files and plan a run, but not train or test: nothing of it would stay.`;
+    return html`<notice-bar class="storage" kind="bad" role="alert" .text=${text}>
+      <button slot="actions" @click=${() => void this.session.lookAgain()}>Look again</button>
+    </notice-bar>`;
   }
 
   #waiting() {

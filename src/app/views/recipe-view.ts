@@ -45,6 +45,9 @@ export class RecipeView extends SessionView {
       .wide {
         grid-column: span 2;
       }
+      .unkept {
+        grid-column: -2 / -1;
+      }
       .actions {
         border-top: 1px solid var(--line);
         padding-top: 1rem;
@@ -127,6 +130,13 @@ export class RecipeView extends SessionView {
             ></recipe-input>`,
         )}
       </div>
+      ${
+        this.app.allowedKept
+          ? nothing
+          : html`<p class="soft small unkept" role="status">
+              They count until the page is closed: the browser does not keep them for the next visit.
+            </p>`
+      }
     </fieldset>`;
   }
 

@@ -6,6 +6,7 @@ import '../elements/notice-bar.ts';
 import { shared } from '../styles.ts';
 import { showBytes, showNumber } from '../../formats/words.ts';
 import type { Following } from '../../worker/watch.ts';
+import { partlyWritten } from '../../worker/partly-written.ts';
 import { FollowedWork } from '../state/followed-work.ts';
 import { resultName } from '../state/generation.ts';
 import './chat-view.ts';
@@ -19,6 +20,8 @@ export class ResultView extends SessionView {
   /** What is being taken, and how much of it is done. */
   @state() private file = '';
   @state() private share: string | undefined;
+  /** What a folder has got so far; undefined while a zip is packed. */
+  private written: { paths: string[]; total: number } | undefined;
   readonly #following = new FollowedWork((share) => (this.share = share));
   @state() private said: { kind: 'good' | 'bad'; text: string } | undefined;
 
@@ -83,7 +86,8 @@ export class ResultView extends SessionView {
     ${
       this.share === undefined
         ? nothing
-        : html`<notice-bar .text=${`${this.file}: ${this.share} is packed.`}
+        : html`<notice-bar
+            .text=${`${this.file}: ${this.share} is ${this.busy === 'folder' ? 'written' : 'packed'}.`}
             ><button slot="actions" type="button" @click=${this.#cancel}>Cancel</button></notice-bar
           >`
     }
@@ -168,8 +172,14 @@ export class ResultView extends SessionView {
     </section>`;
   }
 
-  readonly #cancel = (): void =>
-    this.#following.cancel(`${this.file}: it was cancelled; take it again when you want it.`);
+  readonly #cancel = (): void => {
+    const { file, written } = this;
+    this.#following.cancel(
+      written
+        ? `${file}: saving was cancelled, and ${partlyWritten(written.paths, written.total)}; save it again, or delete what is there.`
+        : `${file}: packing was cancelled; take it again when you want it.`,
+    );
+  };
 
   #download(id: string): Promise<void> {
     return this.#work('zip', async (following) => {
@@ -187,7 +197,13 @@ export class ResultView extends SessionView {
       const folder = await pickOutputFolder();
       if (!folder) return undefined;
       this.file = folder.name;
-      const answer = await this.session.training.exportRunInto(id, this.withCheckpoints, folder, following);
+      const written = (this.written = { paths: [] as string[], total: 0 });
+      const onWritten = (path: string, total: number) => {
+        written.paths.push(path);
+        written.total = total;
+      };
+      const { training } = this.session;
+      const answer = await training.exportRunInto(id, this.withCheckpoints, folder, following, onWritten);
       if (!answer.ok) throw new Error(answer.sentence);
       return `${resultName(id, this.app.runs)} is in the folder ${folder.name}.`;
     });
@@ -205,6 +221,7 @@ export class ResultView extends SessionView {
 
   async #work(busy: string, act: (following: Following) => Promise<string | undefined>): Promise<void> {
     this.busy = busy;
+    this.written = undefined;
     this.said = undefined;
     try {
       const text = await this.#following.do(act);

@@ -97,7 +97,13 @@ export class RunsView extends SessionView {
       ${
         notes.length === 0
           ? html`<div class="panel soft">
-              <p>No run has been kept yet: the first stands here once it has begun.</p>
+              <p>
+                ${
+                  this.app.storage?.ok === false
+                    ? 'What the browser has kept of runs is out of reach.'
+                    : 'No run has been kept yet: the first stands here once it has begun.'
+                }
+              </p>
               ${runsElsewhere(location).map((text) => html`<p>${text}</p>`)}
             </div>`
           : html`<div class="two ${selected ? '' : 'alone'}">

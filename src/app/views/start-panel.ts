@@ -50,6 +50,7 @@ export class StartPanel extends SessionView {
       <check-list
         .checks=${list}
         @cancelled=${(event: CustomEvent<Asked>) => this.session.choices.cancel(event.detail)}
+        @again=${(event: CustomEvent<Asked>) => this.session.choices.again(event.detail)}
       ></check-list>
       ${
         plan?.ok

@@ -16,6 +16,14 @@ const KINDS = {
   'app files': 'so that it works without network',
 } as const;
 
+const UNCOUNTED: Readonly<Record<StorageItem['kind'], string>> = {
+  run: 'Runs',
+  test: 'Tests',
+  'base cache': 'Prepared bases',
+  'second copy': 'The second copy of runs and tests',
+  'app files': 'The page itself',
+};
+
 /** What takes how much of the browser's storage, what may be cleared by it, and the way to free it. */
 @customElement('storage-view')
 export class StorageView extends SessionView {
@@ -76,16 +84,17 @@ export class StorageView extends SessionView {
 
   override render() {
     const { account, refusal } = this.session.storage.store.state;
-    if (!account) return nothing;
+    if (!account || this.app.storage?.ok === false) return nothing;
     const items = account.items.toSorted((a, b) => b.bytes - a.bytes);
     const largest = Math.max(1, ...items.map(({ bytes }) => bytes));
     return html`<section class="panel" aria-labelledby="storage">
       <div>
         <h3 id="storage">Storage</h3>
         <p class="soft small">
-          Retune uses ${showBytes(account.used)} of this browser’s storage; ${showBytes(account.left)} are
-          left.
+          Retune uses ${showBytes(account.used)} of this browser’s storage;
+          ${account.left === undefined ? 'how much is left, the browser does not say' : `${showBytes(account.left)} are left`}.
         </p>
+        ${account.uncounted.map((kind) => html`<p class="soft small">${UNCOUNTED[kind]}: the browser does not let it be counted.</p>`)}
       </div>
       ${this.#promise(account)}
       ${refusal ? html`<notice-bar kind="warn" role="alert" .text=${refusal}></notice-bar>` : nothing}

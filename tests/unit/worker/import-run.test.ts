@@ -44,3 +44,13 @@ it('deletes again what was cancelled while it was being kept', async () => {
   expect(answer).toEqual({ ok: false, sentence: 'v2.zip: cancelled.' });
   expect(done).toEqual(['kept', 'deleted v2']);
 });
+
+it('says so where what was cancelled could not be deleted again', async () => {
+  const cancel = new AbortController();
+  const { keeper } = workers(() => cancel.abort(new UserError('v2.zip: cancelled.')));
+  const refused = { ok: false, sentence: 'The database failed; reload the page.' } as const;
+  const stuck = { ...keeper, deleteRun: async () => refused };
+  expect(await importRun({ readArchive: async () => read }, stuck, file, undefined, cancel.signal)).toEqual(
+    refused,
+  );
+});

@@ -13,6 +13,8 @@ interface Api {
   train(hear: (text: string) => void): Promise<Answer<string>>;
   set(value: string): Promise<void>;
   generation(): Promise<number>;
+  /** Rejects. */
+  fail(error: 'for the user' | 'a bug'): Promise<void>;
 }
 
 /** Workers in this thread, each with an object of its own; `seen` is what all of them were asked. */
@@ -38,6 +40,9 @@ function workers(plan: { kept?: ('train' | 'hang')[]; work?: ('train' | 'hang')[
       },
       set: async (value) => void note(`set ${value}`),
       generation: async () => own,
+      fail: async (error) => {
+        throw error === 'a bug' ? new TypeError(error) : new UserError(error);
+      },
     };
     expose(api, port2 as never);
     port1.start();
@@ -65,6 +70,14 @@ const reason = new UserError('a.jsonl: cancelled.');
 const refused = { ok: false, sentence: 'a.jsonl: cancelled.' };
 
 describe('a worker that can be replaced', () => {
+  it('rejects with what the user is to read as such, and with bugs as bugs', async () => {
+    const { api } = workers();
+    await expect(api.fail('for the user')).rejects.toBeInstanceOf(UserError);
+    const bug: unknown = await api.fail('a bug').catch((error: unknown) => error);
+    expect(bug).toBeInstanceOf(Error);
+    expect(bug).not.toBeInstanceOf(UserError);
+  });
+
   it('answers', async () => {
     const { api } = workers();
     expect(await api.double(21)).toBe(42);
