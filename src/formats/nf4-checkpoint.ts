@@ -8,7 +8,7 @@ import { decodeUtf8 } from './utf8.ts';
 /** Where one quantised weight of a bitsandbytes NF4 checkpoint lies. */
 export interface Nf4Source {
   readonly kind: 'nf4';
-  /** U8, two codes a byte, the even one high. */
+  /** Two codes a byte, the even one high; its dtype is bnb_4bit_quant_storage, U8 as a rule, and says nothing. */
   readonly packed: TensorInfo;
   /** F32, or U8 codes where `nested`; one per 64 values. */
   readonly absmax: TensorInfo;
@@ -65,7 +65,7 @@ export async function readNf4Source(
   }
   const source = {
     kind: 'nf4',
-    packed: part(weight, 'U8', values / 2),
+    packed: checkPacked(tensors.get(weight), weight, values / 2, stateTensor),
     absmax: part(`${weight}.absmax`, nested ? 'U8' : 'F32', blocks),
     blocksize: NF4_BLOCK,
     map,
@@ -96,6 +96,23 @@ async function readState(tensor: TensorInfo): Promise<Fields> {
   }
 }
 
+/** Codes typed as any other storage are the same bytes. */
+function checkPacked(
+  tensor: TensorInfo | undefined,
+  name: string,
+  bytes: number,
+  state: TensorInfo,
+): TensorInfo {
+  if (!tensor) throw missingPart(name, state);
+  if (tensor.end - tensor.begin === bytes) return tensor;
+  throw new UserError(
+    `${tensor.source.name}: ${name} is ${tensor.dtype} ${showShape(tensor.shape)}, ${tensor.end - tensor.begin} bytes, expected ${bytes} bytes of 4-bit codes; ${REMEDY}.`,
+  );
+}
+
+const missingPart = (name: string, state: TensorInfo) =>
+  new UserError(`${state.source.name}: ${name} is missing, though ${state.name} is there; ${REMEDY}.`);
+
 function checkPart(
   tensors: ReadonlyMap<string, TensorInfo>,
   name: string,
@@ -104,11 +121,7 @@ function checkPart(
   state: TensorInfo,
 ): TensorInfo {
   const tensor = tensors.get(name);
-  if (!tensor) {
-    throw new UserError(
-      `${state.source.name}: ${name} is missing, though ${state.name} is there; ${REMEDY}.`,
-    );
-  }
+  if (!tensor) throw missingPart(name, state);
   const found = tensor.shape.reduce((product, size) => product * size, 1);
   if (tensor.dtype !== dtype || found !== elements) {
     throw new UserError(
