@@ -1,6 +1,9 @@
-// How NF4 weights become numbers. The kernel beside this declares `scales` as array<u32>, and of `p` absmax_at, map_at,
+// How frozen weights become numbers: NF4, or the 16 bits of a module that the checkpoint does not quantise. The kernel beside this declares `scales` as array<u32>, and of `p` absmax_at, map_at,
 // nested_shift and offset, and has sixteen threads or more. Its first act is to fill the book; a barrier later it may
 // decode.
+
+// How the weight is stored: 0 = NF4 with `scales`; 1 = bf16 or 2 = f16, its rows as in the file, `scales` unused.
+override STORED: u32 = 0u;
 
 // True where the scales are themselves 8-bit codes (double quantisation).
 override NESTED: bool = false;
@@ -22,6 +25,15 @@ fn scale_of(block: u32) -> f32 {
   let code = (scales[block >> 2u] >> (8u * (block & 3u))) & 255u;
   return bitcast<f32>(scales[p.map_at + code]) * bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
 }
+
+// Two neighbouring 16-bit weights, the first in the low half.
+fn halves(word: u32) -> vec2f {
+  if (STORED == 1u) { return vec2f(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u)); }
+  return unpack2x16float(word);
+}
+
+// Four neighbouring 16-bit weights.
+fn halves4(words: vec2u) -> vec4f { return vec4f(halves(words.x), halves(words.y)); }
 
 // The weights of the four lowest codes of a word.
 fn decode4(word: u32, scale: f32) -> vec4f {

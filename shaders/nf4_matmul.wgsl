@@ -110,6 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var nx0 = vec4f(); var nx1 = vec4f(); var nx2 = vec4f(); var nx3 = vec4f();
   var word = vec2u();
   var scale = 0.0;
+  var nw0 = vec2u(); var nw1 = vec2u(); var nw2 = vec2u(); var nw3 = vec2u();
 
   // A thread makes rows ty + THREADS_M·i and columns tx + THREADS_N·j: neighbours write neighbouring addresses.
   let slice = lane / GRID;
@@ -131,10 +132,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       if (PER_X > 1u) { nx1 = x[x1_at + k]; }
       if (PER_X > 2u) { nx2 = x[x2_at + k]; nx3 = x[x3_at + k]; }
       let from_k = 4u * (k + load_k);
-      word = codes[((from_k / 32u) * p.columns + row_n) * 2u + (from_k / 16u) % 2u];
-      if (PER_W < 4u) { word.x = select(word.x, word.y, (from_k / 8u) % 2u == 1u); }
-      if (PER_W < 2u) { word.x = word.x >> (4u * (from_k % 8u)); }
-      scale = scale_of((row_n * p.depth + from_k) / 64u);
+      if (STORED == 0u) {
+        word = codes[((from_k / 32u) * p.columns + row_n) * 2u + (from_k / 16u) % 2u];
+        if (PER_W < 4u) { word.x = select(word.x, word.y, (from_k / 8u) % 2u == 1u); }
+        if (PER_W < 2u) { word.x = word.x >> (4u * (from_k % 8u)); }
+        scale = scale_of((row_n * p.depth + from_k) / 64u);
+      } else {
+        let at = (row_n * p.depth + from_k) / 4u;
+        nw0 = codes[at];
+        if (PER_W > 1u) { nw1 = codes[at + 1u]; }
+        if (PER_W > 2u) { nw2 = codes[at + 2u]; nw3 = codes[at + 3u]; }
+      }
     }
     // … the one that lies in workgroup memory is used up …
     if (chunk > 0u) {
@@ -173,11 +181,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       tile_x[lane] = nx0;
       if (PER_X > 1u) { tile_x[lane + THREADS] = nx1; }
       if (PER_X > 2u) { tile_x[lane + 2u * THREADS] = nx2; tile_x[lane + 3u * THREADS] = nx3; }
-      tile_w[w_at] = decode4(word.x, scale);
-      if (PER_W > 1u) { tile_w[w_at + 1u] = decode4(word.x >> 16u, scale); }
-      if (PER_W > 2u) {
-        tile_w[w_at + 2u] = decode4(word.y, scale);
-        tile_w[w_at + 3u] = decode4(word.y >> 16u, scale);
+      if (STORED == 0u) {
+        tile_w[w_at] = decode4(word.x, scale);
+        if (PER_W > 1u) { tile_w[w_at + 1u] = decode4(word.x >> 16u, scale); }
+        if (PER_W > 2u) {
+          tile_w[w_at + 2u] = decode4(word.y, scale);
+          tile_w[w_at + 3u] = decode4(word.y >> 16u, scale);
+        }
+      } else {
+        tile_w[w_at] = halves4(nw0);
+        if (PER_W > 1u) { tile_w[w_at + 1u] = halves4(nw1); }
+        if (PER_W > 2u) { tile_w[w_at + 2u] = halves4(nw2); tile_w[w_at + 3u] = halves4(nw3); }
       }
     } else if (chunk < all) {
       let r = (chunk - chunks) * 4u * CHUNK;

@@ -38,7 +38,7 @@ var<workgroup> tile_x: array<vec4<f16>, DEPTH * STRIDE_X>;
 var<workgroup> tile_w: array<vec4<f16>, DEPTH * STRIDE_W>;
 
 // What a thread brings of the next chunk: four rows × four k of x, four columns × eight k of w.
-struct Fetched { x: mat4x4f, words: vec4u, scales: vec4f }
+struct Fetched { x: mat4x4f, words: vec4u, scales: vec4f, dense: array<vec4u, 4> }
 
 fn fetch_weights(m: u32, n: u32, k: u32, lane: u32) -> Fetched {
   var f: Fetched;
@@ -46,8 +46,13 @@ fn fetch_weights(m: u32, n: u32, k: u32, lane: u32) -> Fetched {
   for (var i = 0u; i < 4u; i++) {
     if (m + i < p.rows) { f.x[i] = x[((m + i) * p.depth + at_k) / 4u]; }
     if (n + i < p.columns) {
-      f.words[i] = codes[((k / 32u) * p.columns + n + i) * 4u + lane / 32u];
-      f.scales[i] = scale_of(((n + i) * p.depth + k) / 64u);
+      if (STORED == 0u) {
+        f.words[i] = codes[((k / 32u) * p.columns + n + i) * 4u + lane / 32u];
+        f.scales[i] = scale_of(((n + i) * p.depth + k) / 64u);
+      } else {
+        let at = ((n + i) * p.depth + k) / 2u + (lane / 32u) * 4u;
+        f.dense[i] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
+      }
     }
   }
   return f;
@@ -62,10 +67,20 @@ fn put_x(inverse: vec4f, rows: mat4x4f, lane: u32) {
 
 fn put_weights(f: Fetched, inverse: vec4f, lane: u32) {
   put_x(inverse, f.x, lane);
+  let to = (lane / 32u) * 8u * STRIDE_W + lane % 32u;
+  if (STORED != 0u) {
+    for (var j = 0u; j < 4u; j++) {
+      let w = transpose(mat4x2f(
+        halves(f.dense[0][j]), halves(f.dense[1][j]), halves(f.dense[2][j]), halves(f.dense[3][j])));
+      tile_w[to + 2u * j * STRIDE_W] = vec4<f16>(w[0]);
+      tile_w[to + (2u * j + 1u) * STRIDE_W] = vec4<f16>(w[1]);
+    }
+    return;
+  }
   for (var j = 0u; j < 8u; j++) {
     let code = (f.words >> vec4u(4u * j)) & vec4u(15u);
     let w = vec4f(book[code.x], book[code.y], book[code.z], book[code.w]) * f.scales;
-    tile_w[((lane / 32u) * 8u + j) * STRIDE_W + lane % 32u] = vec4<f16>(w);
+    tile_w[to + j * STRIDE_W] = vec4<f16>(w);
   }
 }
 

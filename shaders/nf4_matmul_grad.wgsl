@@ -89,6 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var ny0 = vec4f(); var ny1 = vec4f(); var ny2 = vec4f(); var ny3 = vec4f();
   var word = vec2u();
   var scale = 0.0;
+  var nw0 = vec2u(); var nw1 = vec2u(); var nw2 = vec2u(); var nw3 = vec2u();
 
   // A thread makes rows ty + THREADS_M·i and the vec4 columns tx and tx + THREADS_N.
   let slice = lane / GRID;
@@ -115,10 +116,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         ny3 = select(vec4f(), dy[y3_at + y_at], n4 < width);
       }
       let n = min(4u * chunk * CHUNK + load_n, p.columns - 1u);
-      word = codes[((from_k / 32u) * p.columns + n) * 2u + (from_k / 16u) % 2u];
-      if (PER_W < 4u) { word.x = select(word.x, word.y, (from_k / 8u) % 2u == 1u); }
-      if (PER_W < 2u) { word.x = word.x >> (4u * (from_k % 8u)); }
-      scale = scale_of((n * p.depth + from_k) / 64u);
+      if (STORED == 0u) {
+        word = codes[((from_k / 32u) * p.columns + n) * 2u + (from_k / 16u) % 2u];
+        if (PER_W < 4u) { word.x = select(word.x, word.y, (from_k / 8u) % 2u == 1u); }
+        if (PER_W < 2u) { word.x = word.x >> (4u * (from_k % 8u)); }
+        scale = scale_of((n * p.depth + from_k) / 64u);
+      } else {
+        let at = (n * p.depth + from_k) / 4u;
+        nw0 = codes[at];
+        if (PER_W > 1u) { nw1 = codes[at + 1u]; }
+        if (PER_W > 2u) { nw2 = codes[at + 2u]; nw3 = codes[at + 3u]; }
+      }
     }
     // … the one that lies in workgroup memory is used up …
     if (chunk > 0u) {
@@ -157,11 +165,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       tile_y[lane] = ny0;
       if (PER_Y > 1u) { tile_y[lane + THREADS] = ny1; }
       if (PER_Y > 2u) { tile_y[lane + 2u * THREADS] = ny2; tile_y[lane + 3u * THREADS] = ny3; }
-      tile_w[w_at] = decode4(word.x, scale);
-      if (PER_W > 1u) { tile_w[w_at + 1u] = decode4(word.x >> 16u, scale); }
-      if (PER_W > 2u) {
-        tile_w[w_at + 2u] = decode4(word.y, scale);
-        tile_w[w_at + 3u] = decode4(word.y >> 16u, scale);
+      if (STORED == 0u) {
+        tile_w[w_at] = decode4(word.x, scale);
+        if (PER_W > 1u) { tile_w[w_at + 1u] = decode4(word.x >> 16u, scale); }
+        if (PER_W > 2u) {
+          tile_w[w_at + 2u] = decode4(word.y, scale);
+          tile_w[w_at + 3u] = decode4(word.y >> 16u, scale);
+        }
+      } else {
+        tile_w[w_at] = halves4(nw0);
+        if (PER_W > 1u) { tile_w[w_at + 1u] = halves4(nw1); }
+        if (PER_W > 2u) { tile_w[w_at + 2u] = halves4(nw2); tile_w[w_at + 3u] = halves4(nw3); }
       }
     } else if (chunk < all) {
       let r = (chunk - chunks) * 4u * CHUNK;

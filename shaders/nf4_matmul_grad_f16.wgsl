@@ -34,7 +34,7 @@ var<workgroup> tile_y: array<vec4<f16>, CHUNK * STRIDE_Y>;
 var<workgroup> tile_w: array<vec4<f16>, CHUNK * STRIDE_W>;
 
 // What a thread brings of the next chunk: four rows × four n of dy, 32 k of one n of w.
-struct Fetched { y: mat4x4f, words: vec4u, scale: f32 }
+struct Fetched { y: mat4x4f, words: vec4u, scale: f32, dense: array<vec4u, 4> }
 
 fn fetch_weights(m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched {
   var f: Fetched;
@@ -45,8 +45,13 @@ fn fetch_weights(m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched {
   let n = first_n + lane % 32u;
   let k = first_k + (lane / 32u) * 32u;
   if (n < p.columns && k < p.depth) {
-    f.words = codes[(k / 32u) * p.columns + n];
-    f.scale = scale_of((n * p.depth + k) / 64u);
+    if (STORED == 0u) {
+      f.words = codes[(k / 32u) * p.columns + n];
+      f.scale = scale_of((n * p.depth + k) / 64u);
+    } else {
+      let at = (n * p.depth + k) / 8u;
+      f.dense = array<vec4u, 4>(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
+    }
   }
   return f;
 }
@@ -61,6 +66,13 @@ fn put_y(inverse: vec4f, rows: mat4x4f, lane: u32) {
 fn put_weights(f: Fetched, inverse: vec4f, lane: u32) {
   put_y(inverse, f.y, lane);
   let at = (lane % 32u) * STRIDE_W + (lane / 32u) * 8u;
+  if (STORED != 0u) {
+    for (var j = 0u; j < 4u; j++) {
+      tile_w[at + 2u * j] = vec4<f16>(halves4(f.dense[j].xy));
+      tile_w[at + 2u * j + 1u] = vec4<f16>(halves4(f.dense[j].zw));
+    }
+    return;
+  }
   for (var j = 0u; j < 8u; j++) {
     let word = f.words[j / 2u] >> (16u * (j % 2u));
     tile_w[at + j] = vec4<f16>(decode4(word, f.scale));

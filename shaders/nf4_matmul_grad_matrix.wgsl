@@ -28,7 +28,9 @@ const WORDS = CHUNK * TILE_K / 8u / THREADS;
 
 var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;
 
-struct Fetched { y: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS> }
+struct Fetched {
+  y: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS>, dense: array<vec4u, WORDS>,
+}
 
 fn fetch_weights(first_m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched {
   var f: Fetched;
@@ -43,8 +45,13 @@ fn fetch_weights(first_m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched
     let n = first_n + scattered((i / 4u) % CHUNK);
     let k = first_k + (i / 128u) * 32u;
     if (n < p.columns && k < p.depth) {
-      f.words[j] = codes[((k / 32u) * p.columns + n) * 4u + i % 4u];
-      f.scales[j] = scale_of((n * p.depth + k) / 64u);
+      if (STORED == 0u) {
+        f.words[j] = codes[((k / 32u) * p.columns + n) * 4u + i % 4u];
+        f.scales[j] = scale_of((n * p.depth + k) / 64u);
+      } else {
+        let at = (n * p.depth + k) / 2u + (i % 4u) * 4u;
+        f.dense[j] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
+      }
     }
   }
   return f;
@@ -55,9 +62,14 @@ fn put_weights(f: ptr<function, Fetched>, inverse: ptr<function, array<f32, QUAD
   for (var j = 0u; j < WORDS; j++) {
     let i = lane + j * THREADS;
     let at = scattered((i / 4u) % CHUNK) * STRIDE_RIGHT + (i / 128u) * 32u + (i % 4u) * 8u;
-    let word = (*f).words[j];
-    let scale = (*f).scales[j];
-    put_eight(i, at, decode4(word, scale), decode4(word >> 16u, scale));
+    if (STORED == 0u) {
+      let word = (*f).words[j];
+      let scale = (*f).scales[j];
+      put_eight(i, at, decode4(word, scale), decode4(word >> 16u, scale));
+    } else {
+      let words = (*f).dense[j];
+      put_eight(i, at, halves4(words.xy), halves4(words.zw));
+    }
   }
 }
 

@@ -34,11 +34,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var sums: array<f32, ROWS>;
   if (n < p.columns) {
     for (var g = slice; g < p.depth / 32u; g += SLICES) {
-      let packed = codes[g * p.columns + n];
-      let scale = scale_of((n * p.depth + g * 32u) / 64u);
+      var packed = vec4u();
+      var scale = 0.0;
+      if (STORED == 0u) {
+        packed = codes[g * p.columns + n];
+        scale = scale_of((n * p.depth + g * 32u) / 64u);
+      }
       for (var quarter = 0u; quarter < 4u; quarter++) {
-        let low = decode4(packed[quarter], scale);
-        let high = decode4(packed[quarter] >> 16u, scale);
+        var low: vec4f;
+        var high: vec4f;
+        if (STORED == 0u) {
+          low = decode4(packed[quarter], scale);
+          high = decode4(packed[quarter] >> 16u, scale);
+        } else {
+          let words = codes[(n * p.depth + g * 32u) / 8u + quarter];
+          low = halves4(words.xy);
+          high = halves4(words.zw);
+        }
         for (var m = 0u; m < p.rows; m++) {
           let at = (m * p.depth + g * 32u) / 4u + quarter * 2u;
           sums[m] += dot(low, x[at]) + dot(high, x[at + 1u]);

@@ -68,6 +68,7 @@ export function benchModel(name: ModelName, layers?: number): BaseModel {
     eosIds: [],
     quantised: false,
     nf4: new Map(),
+    kept: new Set(),
     weightFiles: [],
     configFile: source,
   };

@@ -5,7 +5,7 @@ import { NF4_FORWARD, NF4_GRAD } from '../gpu/kernels/nf4-variants.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate } from '../model/allocations.ts';
-import { linearAllocations, nestedLayout } from '../model/weights.ts';
+import { nf4Allocations, nestedLayout } from '../model/weights.ts';
 import type { Ceilings } from './ceilings.ts';
 import { timeCalls } from './measure.ts';
 import { benchModel, modelTitle, type ModelName } from './models.ts';
@@ -37,7 +37,7 @@ export async function measureProducts(
     if (seen.has(`${columns}×${depth}`)) continue;
     seen.add(`${columns}×${depth}`);
     const buffers = allocate(gpu.memory, {
-      ...linearAllocations(module, { nestedBlock: NESTED_BLOCK }),
+      ...nf4Allocations(module, { nestedBlock: NESTED_BLOCK }),
       x: { kind: 'working activations', bytes: 4 * rows * depth },
       y: { kind: 'working activations', bytes: 4 * rows * columns },
       activations: { kind: 'working activations', bytes: 4 * rows * rank },

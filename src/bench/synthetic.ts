@@ -2,7 +2,7 @@ import { signedDynamicMap } from '../formats/nf4.ts';
 import { PROJECTIONS } from '../formats/decoder-weights.ts';
 import { Xoshiro128 } from '../formats/xoshiro128.ts';
 import type { Gpu } from '../gpu/device.ts';
-import type { Nf4Weight } from '../gpu/kernels/nf4-call.ts';
+import type { LinearWeight } from '../gpu/kernels/nf4-call.ts';
 import type { View } from '../gpu/memory.ts';
 import { allocateBase } from '../model/base-buffers.ts';
 import type { DecoderWeights } from '../model/weights.ts';
@@ -45,8 +45,10 @@ export class Filler {
     );
   }
 
-  /** An NF4 weight as of a model: scales near 0.05. */
-  weight({ codes, scales, nested }: Nf4Weight): void {
+  /** A weight as of a model: scales near 0.05 where it is NF4. */
+  weight(weight: LinearWeight): void {
+    if ('format' in weight) return this.bf16(weight.values);
+    const { codes, scales, nested } = weight;
     this.bytes(codes);
     if (!nested) return this.floats(scales, 0.04, 0.06);
     this.bytes(scales);

@@ -103,6 +103,7 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
     max_positions: config.maxPositions,
     parameters: shapes.reduce((sum, shape) => sum + product(shape), 0),
     quantised: model.quantised ? `NF4, ${nf4.size} modules${nested ? ', scales quantised too' : ''}` : 'no',
+    ...(model.kept.size > 0 && { kept_in_16_bit: `${model.kept.size} modules, as config.json names them` }),
     ...tensorFacts(await Promise.all(model.weightFiles.map(openSafetensors))),
     sha256: files,
     sound:

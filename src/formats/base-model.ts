@@ -8,6 +8,7 @@ import { quote } from './quote.ts';
 import { type Nf4Source, readNf4Source } from './nf4-checkpoint.ts';
 import { MAX_BYTES } from './read-text.ts';
 import { showShape, type TensorInfo } from './safetensors.ts';
+import { readSkipModules, type SkipModules } from './skip-modules.ts';
 import { UserError } from './user-error.ts';
 import { counted } from './words.ts';
 
@@ -22,12 +23,15 @@ export interface BaseModel {
   readonly quantised: boolean;
   /** The quantised weights, by module name ("model.layers.0.self_attn.q_proj"). */
   readonly nf4: ReadonlyMap<string, Nf4Source>;
+  /** The linear modules of a 4-bit checkpoint that stay in 16 bits, as unsloth's dynamic ones have them. */
+  readonly kept: ReadonlySet<string>;
   /** In a stable order. */
   readonly weightFiles: readonly ByteSource[];
   readonly configFile: ByteSource;
 }
 
-export type LinearSource = { readonly kind: 'dense'; readonly weight: TensorInfo } | Nf4Source;
+/** `dense` is quantised on the way to the device; `kept` stays in 16 bits. */
+export type LinearSource = { readonly kind: 'dense' | 'kept'; readonly weight: TensorInfo } | Nf4Source;
 
 /** Reads headers and configuration, no weights. Throws UserError naming the file and the tensor or key. */
 export async function openBaseModel(folder: Folder): Promise<BaseModel> {
@@ -41,12 +45,14 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
   const config = parseDecoderConfig(configJson, configFile.name);
   const { files, tensors } = await openBaseWeights(folder);
   checkLayers(config, tensors, configFile.name);
+  const skipped = readSkipModules(configJson, configFile.name);
   const nf4 = new Map<string, Nf4Source>();
   for (const { name, shape } of linearModules(config)) {
     const source = await readNf4Source(tensors, `${name}.weight`, shape);
     if (source) nf4.set(name, source);
     else checkDense(folder, tensors, `${name}.weight`, shape);
   }
+  const kept = keptModules(config, tensors, { nf4, skipped, configFile: configFile.name });
   for (const [name, shape] of denseTensors(config)) checkDense(folder, tensors, name, shape);
   const generationFile = await folder.open('generation_config.json');
   const generation = generationFile ? await readJson(generationFile, {}, MAX_BYTES.config) : {};
@@ -59,6 +65,7 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
     ],
     quantised: nf4.size > 0,
     nf4,
+    kept,
     weightFiles: files,
     configFile,
   };
@@ -66,7 +73,8 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
 
 /** Where the weight of a linear module lies; `name` as in "model.layers.0.self_attn.q_proj". */
 export function linearSource(base: BaseModel, name: string): LinearSource {
-  return base.nf4.get(name) ?? { kind: 'dense', weight: base.tensors.get(`${name}.weight`)! };
+  const kind = base.kept.has(name) ? 'kept' : 'dense';
+  return base.nf4.get(name) ?? { kind, weight: base.tensors.get(`${name}.weight`)! };
 }
 
 /** What a base with broken values needs. */
@@ -76,7 +84,7 @@ export const BASE_REMEDY = 'download the base again';
 export function floatTensors(base: BaseModel): TensorInfo[] {
   const linear = linearModules(base.config).flatMap(({ name }) => {
     const source = linearSource(base, name);
-    if (source.kind === 'dense') return [source.weight];
+    if (source.kind !== 'nf4') return [source.weight];
     return source.nested ? [source.nested.absmax, source.nested.map] : [source.absmax];
   });
   return [...linear, ...[...denseTensors(base.config)].map(([name]) => base.tensors.get(name)!)];
@@ -99,6 +107,49 @@ function checkLayers(
   throw new UserError(
     `${configFile}: num_hidden_layers is ${layers}, but the files hold tensors of ${counted(held, 'layer')}; download the base again, weights and config.json together.`,
   );
+}
+
+/**
+ * The linear modules that a 4-bit checkpoint keeps in 16 bits. What config.json says and what the files hold must
+ * agree: transformers, which goes by config.json, could not load them either. Throws UserError.
+ */
+function keptModules(
+  config: DecoderConfig,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  {
+    nf4,
+    skipped,
+    configFile,
+  }: { nf4: BaseModel['nf4']; skipped: SkipModules | undefined; configFile: string },
+): Set<string> {
+  const modules = linearModules(config).map(({ name }) => name);
+  // Nothing says 4 bits: everything is quantised here.
+  if (!skipped && nf4.size === 0) return new Set();
+  const again = 'download the base again, weights and config.json together';
+  const kept = new Set<string>();
+  for (const name of modules) {
+    const { dtype, source } = tensors.get(`${name}.weight`)!;
+    const where = `${source.name}: ${name}.weight`;
+    const entry = skipped?.(name);
+    if (nf4.has(name)) {
+      if (entry === undefined) continue;
+      throw new UserError(
+        `${where} is 4-bit, but ${quote(entry)} in llm_int8_skip_modules of ${configFile} says that it is not; ${again}.`,
+      );
+    }
+    if (entry === undefined) {
+      const says = skipped
+        ? `expected 4 bits by ${configFile}: llm_int8_skip_modules does not name it`
+        : `beside weights of 4 bits, and ${configFile} has no quantization_config that says which stay so`;
+      throw new UserError(`${where} is ${dtype}, ${says}; ${again}.`);
+    }
+    if (dtype === 'F32')
+      throw new UserError(
+        `${where} is F32 and stays so by llm_int8_skip_modules, expected BF16 or F16; save the base in bfloat16.`,
+      );
+    kept.add(name);
+  }
+  return kept;
 }
 
 function checkDense(

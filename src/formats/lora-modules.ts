@@ -1,9 +1,9 @@
 import type { AdapterConfig } from './adapter-config.ts';
-import { BoundedRegExp, TooMuchWork, type Allowance } from './bounded-regexp.ts';
+import type { Allowance } from './bounded-regexp.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { linearModules, type Projection } from './decoder-weights.ts';
+import { compilePattern, type Expression } from './module-pattern.ts';
 import { quote } from './quote.ts';
-import { compileProgram, PatternError } from './regexp-program.ts';
 import { UserError } from './user-error.ts';
 
 /** One adapted linear module: y += scaling · B(A(x)). */
@@ -101,7 +101,7 @@ function layerMatcher(
   const layers = new Set(layersToTransform);
   // The layer's number is what follows the match.
   const patterns = (layersPattern.length > 0 ? layersPattern : ['[^.]*']).map((pattern) =>
-    compile({ file, key: 'layers_pattern', pattern, allowance }, '^(?:|.*?\\.)', '\\.(?=\\d+\\.)'),
+    compilePattern({ file, key: 'layers_pattern', pattern, allowance }, '^(?:|.*?\\.)', '\\.(?=\\d+\\.)'),
   );
   return (name) => {
     const end = patterns.map((find) => find(name)).find((found) => found !== undefined);
@@ -118,68 +118,13 @@ function patternLookup(
   allowance: Allowance,
 ): (name: string) => number {
   const rules = [...values].map(([pattern, value]) => ({
-    find: compile({ file, key, pattern, allowance }, '^(?:.*\\.)?', '$'),
+    find: compilePattern({ file, key, pattern, allowance }, '^(?:.*\\.)?', '$'),
     value,
   }));
   return (name) => rules.find(({ find }) => find(name) !== undefined)?.value ?? fallback;
 }
 
 function fullMatch(expression: Expression): Matcher {
-  const find = compile(expression, '^', '$');
+  const find = compilePattern(expression, '^', '$');
   return (name) => find(name) !== undefined;
-}
-
-/** A foreign expression, where it was read, and the steps that all matching for an adapter may take. */
-interface Expression {
-  readonly file: string;
-  readonly key: string;
-  readonly pattern: string;
-  readonly allowance: Allowance;
-}
-
-/** A module's name as it stands, dots included: it needs no steps. */
-const PLAIN = /^(?:[\w-]|\\?\.){0,200}$/;
-
-/**
- * Where a Python regular expression ends in a name, between two texts of JavaScript's own: what is only written
- * differently is translated, what is unknown refused. Throws UserError.
- */
-function compile(
-  { file, key, pattern, allowance }: Expression,
-  before: string,
-  after: string,
-): (name: string) => number | undefined {
-  const refuse = (why: string): never => {
-    throw new UserError(
-      `${file}: ${key} is ${quote(pattern)}, expected a regular expression that JavaScript can read too: ${why}; list the module names instead.`,
-    );
-  };
-  const translated = pattern
-    .replaceAll('(?P<', '(?<')
-    .replace(/\\([AZ])/g, (_, end) => (end === 'A' ? '^' : '$'));
-  const source = `${before}(?:${translated})${after}`;
-  if (PLAIN.test(pattern)) {
-    const plain = new RegExp(source);
-    return (name) => {
-      const found = plain.exec(name);
-      return found ? found[0].length : undefined;
-    };
-  }
-  let bounded: BoundedRegExp;
-  try {
-    // By itself first: no part of it may close the bracket around it.
-    compileProgram(translated, '');
-    bounded = new BoundedRegExp(source, '', allowance);
-  } catch (error) {
-    if (!(error instanceof PatternError)) throw error;
-    return refuse(error.message);
-  }
-  return (name) => {
-    try {
-      return bounded.find(name, 0)?.end;
-    } catch (error) {
-      if (!(error instanceof TooMuchWork)) throw error;
-      return refuse('it takes too long to match module names against it');
-    }
-  };
 }

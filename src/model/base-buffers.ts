@@ -4,21 +4,22 @@ import { linearModules, type LinearModule, type Projection } from '../formats/de
 import type { Gpu } from '../gpu/device.ts';
 import type { Table } from '../gpu/kernels/head.ts';
 import type { FloatFormat } from '../gpu/kernels/float-format.ts';
-import type { Nf4Weight } from '../gpu/kernels/nf4-call.ts';
+import type { LinearWeight } from '../gpu/kernels/nf4-call.ts';
 import { ropeTable } from '../gpu/kernels/rope.ts';
 import { view, type GpuBuffer } from '../gpu/memory.ts';
 import { allocate, type Allocations } from './allocations.ts';
-import { formatOf, headTensor, scaleStorage } from './base-storage.ts';
+import { formatOf, headTensor, weightStorage } from './base-storage.ts';
 import {
-  linearAllocations,
+  denseAllocations,
   nestedLayout,
+  nf4Allocations,
   outerAllocations,
   smallAllocations,
   tableParts,
   type DecoderWeights,
   type LayerWeights,
   type Linear,
-  type ScaleStorage,
+  type WeightStorage,
 } from './weights.ts';
 
 type SmallBuffers = Record<'inputNorm' | 'postNorm', GpuBuffer> &
@@ -50,7 +51,7 @@ export function allocateBase(
   const other = allocate(gpu.memory, sets.other);
   const rope = ropeTable(ropeInverseFrequencies(config), positions);
   gpu.device.queue.writeBuffer(other.rope.raw, 0, rope as Float32Array<ArrayBuffer>);
-  const storage = scaleStorage(model, doubleQuant);
+  const storage = weightStorage(model, doubleQuant);
   const modules = linearModules(config);
   const layer = (own: readonly LinearModule[]): LayerWeights => {
     const small = allocate(gpu.memory, smallAllocations(config)) as SmallBuffers;
@@ -75,9 +76,13 @@ export function allocateBase(
   return { config, layers, embedding, head, finalNorm: view(other.finalNorm), rope: view(other.rope) };
 }
 
-function allocateLinear(gpu: Gpu, module: LinearModule, storage: ScaleStorage): Nf4Weight {
+function allocateLinear(gpu: Gpu, module: LinearModule, storage: WeightStorage): LinearWeight {
   const [columns, depth] = module.shape;
-  const buffers = allocate(gpu.memory, linearAllocations(module, storage));
+  if (storage.format) {
+    const { values } = allocate(gpu.memory, denseAllocations(module));
+    return { columns, depth, values: view(values), format: storage.format };
+  }
+  const buffers = allocate(gpu.memory, nf4Allocations(module, storage));
   const weight = { columns, depth, codes: view(buffers.codes), scales: view(buffers.scales) };
   const { nestedBlock } = storage;
   if (!nestedBlock) return weight;

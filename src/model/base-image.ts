@@ -41,8 +41,14 @@ export function imageTensors(weights: DecoderWeights): ImageTensor[] {
       add(`layers.${i}.${name}`, 'F32', norm);
     for (const projection of PROJECTIONS) {
       const { weight, bias } = linear[projection];
-      add(`layers.${i}.${projection}.codes`, 'U32', weight.codes);
-      add(`layers.${i}.${projection}.scales`, weight.nested ? 'U32' : 'F32', weight.scales);
+      if ('format' in weight) {
+        const { values, format, columns, depth } = weight;
+        const name = `layers.${i}.${projection}.weight`;
+        tensors.push({ name, dtype: DTYPES[format], shape: [columns, depth], view: values });
+      } else {
+        add(`layers.${i}.${projection}.codes`, 'U32', weight.codes);
+        add(`layers.${i}.${projection}.scales`, weight.nested ? 'U32' : 'F32', weight.scales);
+      }
       add(`layers.${i}.${projection}.bias`, 'F32', bias);
     }
   }
@@ -58,11 +64,17 @@ function table(name: string, { parts, format, width }: Table): ImageTensor[] {
   }));
 }
 
-const linearWeights = ({ layers }: DecoderWeights): Nf4Weight[] =>
-  layers.flatMap(({ linear }) => PROJECTIONS.map((projection) => linear[projection].weight));
+/** The double quantisation of each linear weight's scales, where there is one. */
+const nestedScales = ({ layers }: DecoderWeights): Nf4Weight['nested'][] =>
+  layers.flatMap(({ linear }) =>
+    PROJECTIONS.map((projection) => {
+      const { weight } = linear[projection];
+      return 'format' in weight ? undefined : weight.nested;
+    }),
+  );
 
 const offsetsOf = (weights: DecoderWeights): Float32Array<ArrayBuffer> =>
-  Float32Array.from(linearWeights(weights), ({ nested }) => nested?.offset ?? 0);
+  Float32Array.from(nestedScales(weights), (nested) => nested?.offset ?? 0);
 
 /** An image does not fit the base, or is not what was written. */
 export class DamagedImage extends Error {}
@@ -177,5 +189,5 @@ export async function readImage(
     upload.close();
   }
   if (hash.digest() !== checksum) throw new DamagedImage(`${image.name}: its bytes have changed`);
-  for (const [i, { nested }] of linearWeights(weights).entries()) if (nested) nested.offset = offsets[i]!;
+  for (const [i, nested] of nestedScales(weights).entries()) if (nested) nested.offset = offsets[i]!;
 }

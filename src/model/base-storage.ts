@@ -3,7 +3,8 @@ import type { LinearModule } from '../formats/decoder-weights.ts';
 import { DYNAMIC_BLOCK } from '../formats/nf4.ts';
 import type { TensorInfo } from '../formats/safetensors.ts';
 import type { FloatFormat } from '../gpu/kernels/float-format.ts';
-import type { ScaleStorage } from './weights.ts';
+import type { DenseFormat } from '../gpu/kernels/nf4-call.ts';
+import type { WeightStorage } from './weights.ts';
 
 const FORMATS: Readonly<Record<string, FloatFormat>> = { BF16: 'bf16', F16: 'f16', F32: 'f32' };
 
@@ -16,10 +17,11 @@ export function formatOf(info: TensorInfo): FloatFormat {
 export const headTensor = (model: BaseModel): TensorInfo =>
   model.tensors.get(model.config.tied ? 'model.embed_tokens.weight' : 'lm_head.weight')!;
 
-/** How each weight's scales will be stored: as the checkpoint has them, or as the recipe asks. */
-export function scaleStorage(model: BaseModel, doubleQuant: boolean) {
-  return ({ name }: LinearModule): ScaleStorage => {
+/** How each linear weight will be stored: as the checkpoint has it, or as the recipe asks. */
+export function weightStorage(model: BaseModel, doubleQuant: boolean) {
+  return ({ name }: LinearModule): WeightStorage => {
     const source = linearSource(model, name);
+    if (source.kind === 'kept') return { format: formatOf(source.weight) as DenseFormat };
     if (source.kind === 'nf4') return source.nested ? { nestedBlock: source.nested.blocksize } : {};
     return doubleQuant ? { nestedBlock: DYNAMIC_BLOCK } : {};
   };

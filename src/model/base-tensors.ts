@@ -1,4 +1,4 @@
-import { BASE_REMEDY, linearSource, type BaseModel } from '../formats/base-model.ts';
+import { BASE_REMEDY, linearSource, type BaseModel, type LinearSource } from '../formats/base-model.ts';
 import { linearModules, type LinearModule } from '../formats/decoder-weights.ts';
 import { checkFinite } from '../formats/finite.ts';
 import { doubleQuantise, signedDynamicMap } from '../formats/nf4.ts';
@@ -6,7 +6,7 @@ import type { Nf4Source } from '../formats/nf4-checkpoint.ts';
 import { decodeF32, type TensorInfo } from '../formats/safetensors.ts';
 import type { Table } from '../gpu/kernels/head.ts';
 import { nf4Quantise, nf4Repack } from '../gpu/kernels/nf4.ts';
-import type { Nf4Weight } from '../gpu/kernels/nf4-call.ts';
+import type { LinearWeight, Nf4Weight } from '../gpu/kernels/nf4-call.ts';
 import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
 import { readOnce } from '../gpu/readback.ts';
 import { formatOf, headTensor } from './base-storage.ts';
@@ -44,8 +44,13 @@ export function baseTensors(to: Upload, model: BaseModel, weights: DecoderWeight
   return wanted;
 }
 
-function linear(to: Upload, model: BaseModel, module: LinearModule, weight: Nf4Weight): Wanted[] {
+function linear(to: Upload, model: BaseModel, module: LinearModule, weight: LinearWeight): Wanted[] {
   const source = linearSource(model, module.name);
+  if ('format' in weight) {
+    const { values } = weight;
+    const { weight: kept } = source as Exclude<LinearSource, Nf4Source>;
+    return [checked(kept, verbatim(to.gpu, kept, values.buffer))];
+  }
   return source.kind === 'nf4'
     ? packed(to, source, weight)
     : [

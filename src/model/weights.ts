@@ -1,14 +1,14 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { Table } from '../gpu/kernels/head.ts';
 import type { FloatFormat } from '../gpu/kernels/float-format.ts';
-import type { Nf4Weight } from '../gpu/kernels/nf4-call.ts';
+import type { DenseFormat, LinearWeight } from '../gpu/kernels/nf4-call.ts';
 import type { View } from '../gpu/memory.ts';
 import { keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
 import { linearModules, type LinearModule, type Projection } from '../formats/decoder-weights.ts';
 
 /** A frozen linear layer on the device. */
 export interface Linear {
-  weight: Nf4Weight;
+  weight: LinearWeight;
   bias?: View | undefined;
 }
 
@@ -34,10 +34,9 @@ export interface DecoderWeights {
   rope: View;
 }
 
-/** How the scales of one weight are stored: the block of the double quantisation, or none. */
-export interface ScaleStorage {
-  nestedBlock?: number | undefined;
-}
+/** How one linear weight is stored: as NF4 with the block of the double quantisation, or none; or in 16 bits. */
+export type WeightStorage =
+  { format: DenseFormat } | { format?: undefined; nestedBlock?: number | undefined };
 
 /** A binding of a table stays under WebGPU's guaranteed 128 MiB. */
 const PART_BYTES = 2 ** 27;
@@ -64,8 +63,16 @@ export function nestedLayout(blocks: number, nestedBlock: number) {
   return { absmaxAt, mapAt, words: mapAt + 256 };
 }
 
+/** Buffers of one weight that stays in 16 bits. */
+export function denseAllocations({ shape: [columns, depth] }: LinearModule) {
+  return { values: { kind: 'base weights', bytes: 2 * columns * depth } } as const;
+}
+
 /** Buffers of one NF4 weight. */
-export function linearAllocations({ shape: [columns, depth] }: LinearModule, { nestedBlock }: ScaleStorage) {
+export function nf4Allocations(
+  { shape: [columns, depth] }: LinearModule,
+  { nestedBlock }: { nestedBlock?: number | undefined },
+) {
   const blocks = Math.ceil((columns * depth) / 64);
   const words = nestedBlock ? nestedLayout(blocks, nestedBlock).words : blocks;
   return {
@@ -110,10 +117,10 @@ export function outerAllocations(
   } as const satisfies Record<string, Allocations>;
 }
 
-/** Everything the base will hold on the device. `storage` tells each weight's kind of scales. */
+/** Everything the base will hold on the device. `storage` tells how each weight is stored. */
 export function baseAllocations(
   c: DecoderConfig,
-  storage: (module: LinearModule) => ScaleStorage,
+  storage: (module: LinearModule) => WeightStorage,
   format: FloatFormat,
   headFormat: FloatFormat,
   positions: number,
@@ -121,6 +128,9 @@ export function baseAllocations(
   const outer = outerAllocations(c, format, headFormat, positions);
   const sets: Allocations[] = [outer.embedding, outer.head, outer.other];
   for (let layer = 0; layer < c.layers; layer++) sets.push(smallAllocations(c));
-  for (const module of linearModules(c)) sets.push(linearAllocations(module, storage(module)));
+  for (const module of linearModules(c)) {
+    const stored = storage(module);
+    sets.push(stored.format ? denseAllocations(module) : nf4Allocations(module, stored));
+  }
   return sets;
 }

@@ -6,7 +6,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { mib, type MemoryKind } from '../gpu/memory.ts';
 import { streamAllocations } from '../gpu/stream.ts';
 import { bytesByKind } from '../model/allocations.ts';
-import { formatOf, headTensor, scaleStorage } from '../model/base-storage.ts';
+import { formatOf, headTensor, weightStorage } from '../model/base-storage.ts';
 import type { KeepLevel } from '../model/keep.ts';
 import { loraAllocations, loraLayout, type LoraLayout, type StateBits } from '../model/lora.ts';
 import { baseAllocations } from '../model/weights.ts';
@@ -87,7 +87,7 @@ export function generationPlan(input: GenerationPlanInput): Map<MemoryKind, numb
 
 function baseSets({ model, doubleQuant }: Pick<MemoryPlanInput, 'model' | 'doubleQuant'>, positions: number) {
   const embedding = formatOf(model.tensors.get('model.embed_tokens.weight')!);
-  const storage = scaleStorage(model, doubleQuant);
+  const storage = weightStorage(model, doubleQuant);
   return baseAllocations(model.config, storage, embedding, formatOf(headTensor(model)), positions);
 }
 

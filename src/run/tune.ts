@@ -5,7 +5,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { PRECISIONS, type Precision } from '../gpu/kernels/nf4-variant.ts';
 import { supports, type ProductPlan } from '../gpu/tuning/products.ts';
 import { chooseTiles, type Workload } from '../gpu/tuning/tune.ts';
-import { scaleStorage } from '../model/base-storage.ts';
+import { weightStorage } from '../model/base-storage.ts';
 import { logitRows } from '../model/workspace.ts';
 import type { FinetuneCall } from './call.ts';
 import type { PrecisionChoice } from './precision.ts';
@@ -55,7 +55,7 @@ function workload(
 ): Workload {
   const modules = linearModules(model.config);
   const { heads, kvHeads, headDim } = model.config;
-  const storage = scaleStorage(model, inputs.recipe.quantization.useDoubleQuant);
+  const storage = weightStorage(model, inputs.recipe.quantization.useDoubleQuant);
   return {
     precision,
     shapes: modules.map(({ shape: [columns, depth] }) => ({ columns, depth })),
@@ -65,7 +65,8 @@ function workload(
     rows,
     longest,
     rank: Math.max(...adapter.weights.map(({ module }) => module.r)),
-    nested: storage(modules[0]!).nestedBlock !== undefined,
+    // The races stand for weights that stay in 16 bits as well: the products around the decoding are the same.
+    nested: modules.map(storage).some((stored) => !stored.format && stored.nestedBlock !== undefined),
   };
 }
 

@@ -45,7 +45,7 @@ async function tensors(name: CaseName, file: string) {
   return (await openSafetensors(await nodeSource(casePath(name, `expected/${file}`)))).tensors;
 }
 
-describe.each(['recipe_text', 'qwen3', 'llama_sharded'] as const)('whole model: %s', (name) => {
+describe.each(['recipe_text', 'qwen3', 'llama_sharded', 'dynamic'] as const)('whole model: %s', (name) => {
   it("has PyTorch's gradient in every LoRA tensor", async () => {
     const t = await testGpu();
     const opened = await ModelCase.open(t.gpu, name);

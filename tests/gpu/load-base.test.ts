@@ -4,7 +4,8 @@ import { openBaseModel } from '../../src/formats/base-model.ts';
 import { bytesSource } from '../../src/formats/byte-source.ts';
 import { linearModules } from '../../src/formats/decoder-weights.ts';
 import { doubleQuantise, quantiseNf4, signedDynamicMap } from '../../src/formats/nf4.ts';
-import { readTensorF32 } from '../../src/formats/safetensors.ts';
+import { readTensor, readTensorF32 } from '../../src/formats/safetensors.ts';
+import type { Nf4Weight } from '../../src/gpu/kernels/nf4-call.ts';
 import { allocateBase } from '../../src/model/base-buffers.ts';
 import { DamagedImage, readImage, writeImage } from '../../src/model/base-image.ts';
 import { baseTensors } from '../../src/model/base-tensors.ts';
@@ -31,7 +32,7 @@ async function load(name: CaseName, doubleQuant: boolean, chunkBytes: number) {
   return { model, weights };
 }
 
-it.each(['recipe_text', 'llama_sharded', 'qwen3', 'prequant'] as const)(
+it.each(['recipe_text', 'llama_sharded', 'qwen3', 'prequant', 'dynamic'] as const)(
   '%s: the same bytes come to the device however the files are cut',
   async (name) => {
     const { stream } = await testGpu();
@@ -55,13 +56,29 @@ it.each([true, false])('every weight is what quantising on the CPU gives (scales
     expect(found[`layers.${layer}.${projection}.scales`], name).toEqual(
       joinBytes((twice ? nested : [absmax]).map((part) => new Uint8Array(part.buffer))),
     );
-    expect(weights.layers[layer]!.linear[projection].weight.nested?.offset).toBe(twice ? offset : undefined);
+    const { weight } = weights.layers[layer]!.linear[projection];
+    expect((weight as Nf4Weight).nested?.offset).toBe(twice ? offset : undefined);
+  }
+});
+
+it('what a 4-bit base keeps in 16 bits comes to the device as the file has it', async () => {
+  const { stream } = await testGpu();
+  const { model, weights } = await load('dynamic', true, 2 ** 11);
+  const found = await deviceBytes(stream, weights);
+  expect(model.kept.size).toBe(9);
+  for (const { name, layer, projection } of linearModules(model.config)) {
+    const { weight } = weights.layers[layer]!.linear[projection];
+    expect('format' in weight, name).toBe(model.kept.has(name));
+    if (!model.kept.has(name)) continue;
+    expect(found[`layers.${layer}.${projection}.weight`], name).toEqual(
+      await readTensor(model.tensors.get(`${name}.weight`)!),
+    );
   }
 });
 
 it('an image brings back the very same bytes', async () => {
   const { gpu, stream } = await testGpu();
-  for (const name of ['qwen3', 'prequant'] as const) {
+  for (const name of ['qwen3', 'prequant', 'dynamic'] as const) {
     const { model, weights } = await load(name, true, 2 ** 24);
     const chunks: Uint8Array[] = [];
     let told = [0, 0];

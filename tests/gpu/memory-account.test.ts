@@ -40,6 +40,7 @@ const RUNS: [CaseName, number][] = [
   ['llama_sharded', 0],
   ['llama_sharded', 0.05],
   ['prequant', 0],
+  ['dynamic', 0],
   ['rank_pattern', 0],
 ];
 

@@ -17,7 +17,7 @@ import { SIZE_FEATURE, type MatrixUnits } from '../../src/gpu/matrix-units.ts';
 import type { Stream } from '../../src/gpu/stream.ts';
 import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../support/gpu.ts';
-import { randomNf4 } from '../support/nf4.ts';
+import { randomNf4, randomWeight } from '../support/nf4.ts';
 import { Random } from '../support/random.ts';
 import { standInTile, withoutHalves, withoutMatrixUnits } from '../support/stand-ins.ts';
 
@@ -107,11 +107,13 @@ const shapes = [
 
 describe.each(shapes)('NF4 products above f32: %i rows, %i out, %i in', (rows, columns, depth) => {
   it.each([
-    [false, false, 0],
-    [true, true, 37],
-  ])('nested %s, bias and residual %s, rank %i', async (nested, extras, rank) => {
+    ['nf4', false, 0],
+    ['nested', true, 37],
+    ['bf16', true, 5],
+    ['f16', false, 0],
+  ] as const)('%s, bias and residual %s, rank %i', async (stored, extras, rank) => {
     const random = new Random(rows * 7919 + columns * 31 + depth + rank);
-    const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
+    const { weight, decoded } = randomWeight(t, random, columns, depth, stored);
     const x = uneven(random, rows, depth);
     const u = random.normals(rows * rank).map((v, i) => v * magnitude(Math.floor(i / rank)));
     const b = random.normals(columns * rank);
@@ -132,11 +134,13 @@ describe.each(shapes)('NF4 products above f32: %i rows, %i out, %i in', (rows, c
   });
 
   it.each([
-    [false, false, 0],
-    [true, true, 37],
-  ])('gradient: nested %s, accumulate %s, rank %i', async (nested, accumulate, rank) => {
+    ['nf4', false, 0],
+    ['nested', true, 37],
+    ['bf16', true, 5],
+    ['f16', false, 0],
+  ] as const)('gradient: %s, accumulate %s, rank %i', async (stored, accumulate, rank) => {
     const random = new Random(rows * 104729 + columns * 31 + depth + rank);
-    const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
+    const { weight, decoded } = randomWeight(t, random, columns, depth, stored);
     const dy = uneven(random, rows, columns);
     const v = random.normals(rows * rank).map((x, i) => x * magnitude(Math.floor(i / rank)));
     const a = random.normals(rank * depth);

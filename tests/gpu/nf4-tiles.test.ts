@@ -10,7 +10,7 @@ import { attentionCandidates } from '../../src/gpu/tuning/products.ts';
 import { chooseTiles, type Workload } from '../../src/gpu/tuning/tune.ts';
 import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../support/gpu.ts';
-import { randomNf4 } from '../support/nf4.ts';
+import { randomWeight } from '../support/nf4.ts';
 import { Random } from '../support/random.ts';
 
 let t: TestGpu;
@@ -24,15 +24,16 @@ const tiles = <Call>(variants: readonly Variant<Call>[]) =>
 
 /** Rows × out × in: around the tiles, one tile and a part of another each way, and a single row. */
 const SHAPES = [
-  [1, 36, 96],
-  [31, 68, 32],
-  [129, 132, 160],
+  [1, 36, 96, 'nested'],
+  [31, 68, 32, 'nested'],
+  [129, 132, 160, 'nested'],
+  [67, 132, 160, 'bf16'],
 ] as const;
 
 describe.each(tiles(NF4_FORWARD))('%s forward', (_, variant) => {
-  it.each(SHAPES)('%i rows, %i out, %i in', async (rows, columns, depth) => {
+  it.each(SHAPES)('%i rows, %i out, %i in, %s', async (rows, columns, depth, stored) => {
     const random = new Random(rows * 7919 + columns * 31 + depth);
-    const { weight, decoded } = randomNf4(t, random, columns, depth, true);
+    const { weight, decoded } = randomWeight(t, random, columns, depth, stored);
     const rank = 1 + (rows % 40);
     const x = random.normals(rows * depth);
     const u = random.normals(rows * rank);
@@ -59,9 +60,9 @@ describe.each(tiles(NF4_FORWARD))('%s forward', (_, variant) => {
 });
 
 describe.each(tiles(NF4_GRAD))('%s gradient', (_, variant) => {
-  it.each(SHAPES)('%i rows, %i out, %i in', async (rows, columns, depth) => {
+  it.each(SHAPES)('%i rows, %i out, %i in, %s', async (rows, columns, depth, stored) => {
     const random = new Random(rows * 104729 + columns * 31 + depth);
-    const { weight, decoded } = randomNf4(t, random, columns, depth, true);
+    const { weight, decoded } = randomWeight(t, random, columns, depth, stored);
     const rank = 1 + (rows % 40);
     const dy = random.normals(rows * columns);
     const v = random.normals(rows * rank);

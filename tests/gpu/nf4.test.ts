@@ -3,7 +3,7 @@ import { quantiseNf4 } from '../../src/formats/nf4.ts';
 import { nf4Matmul, nf4MatmulGrad, nf4Quantise, nf4Repack } from '../../src/gpu/kernels/nf4.ts';
 import { add, matmulRef, transpose } from '../reference/ops/matmul.ts';
 import { f64, relativeError, testGpu } from '../support/gpu.ts';
-import { deviceCodes, randomNf4 } from '../support/nf4.ts';
+import { deviceCodes, randomWeight } from '../support/nf4.ts';
 import { Random } from '../support/random.ts';
 
 // rows (tokens) × columns (out) over depth (in); 8 rows and fewer take the matrix-vector kernel.
@@ -22,14 +22,16 @@ const shapes = [
 
 describe.each(shapes)('NF4 products: %i rows, %i out, %i in', (rows, columns, depth) => {
   it.each([
-    [false, false, 0],
-    [true, true, 32],
-    [true, false, 5],
-    [false, true, 1],
-  ])('nested %s, bias and residual %s, rank %i', async (nested, extras, rank) => {
+    ['nf4', false, 0],
+    ['nested', true, 32],
+    ['nested', false, 5],
+    ['nf4', true, 1],
+    ['bf16', true, 5],
+    ['f16', false, 0],
+  ] as const)('%s, bias and residual %s, rank %i', async (stored, extras, rank) => {
     const t = await testGpu();
     const random = new Random(rows * 7919 + columns * 31 + depth + rank);
-    const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
+    const { weight, decoded } = randomWeight(t, random, columns, depth, stored);
     const x = random.normals(rows * depth);
     const u = random.normals(rows * rank);
     const b = random.normals(columns * rank);
@@ -47,13 +49,15 @@ describe.each(shapes)('NF4 products: %i rows, %i out, %i in', (rows, columns, de
   });
 
   it.each([
-    [false, false, 0],
-    [true, true, 32],
-    [true, false, 5],
-  ])('gradient: nested %s, accumulate %s, rank %i', async (nested, accumulate, rank) => {
+    ['nf4', false, 0],
+    ['nested', true, 32],
+    ['nested', false, 5],
+    ['bf16', true, 5],
+    ['f16', false, 0],
+  ] as const)('gradient: %s, accumulate %s, rank %i', async (stored, accumulate, rank) => {
     const t = await testGpu();
     const random = new Random(rows * 104729 + columns * 31 + depth + rank);
-    const { weight, decoded } = randomNf4(t, random, columns, depth, nested);
+    const { weight, decoded } = randomWeight(t, random, columns, depth, stored);
     const dy = random.normals(rows * columns);
     const v = random.normals(rows * rank);
     const a = random.normals(rank * depth);

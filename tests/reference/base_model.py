@@ -5,6 +5,7 @@ import os
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.quantizers.quantizers_utils import should_convert_module
 
 import nf4
 
@@ -31,18 +32,22 @@ def _load_prequantized(folder, config):
     return model.eval()
 
 
-def prequantize(folder):
-    """Turns a folder with one model.safetensors into what a `*-bnb-4bit` repository holds (nested NF4)."""
+def prequantize(folder, skip=None):
+    """Turns a folder with one model.safetensors into what a `*-bnb-4bit` repository holds (nested NF4).
+
+    skip: llm_int8_skip_modules; what it names stays in 16 bits, as in unsloth's dynamic checkpoints.
+    """
     path, config_path = os.path.join(folder, "model.safetensors"), os.path.join(folder, "config.json")
     tensors = {}
     for name, weight in load_file(path).items():
-        tensors.update(nf4.to_checkpoint(name, weight) if name.endswith("_proj.weight") else {name: weight})
+        quantized = name.endswith("_proj.weight") and should_convert_module(name.removesuffix(".weight"), skip)
+        tensors.update(nf4.to_checkpoint(name, weight) if quantized else {name: weight})
     save_file(tensors, path, metadata={"format": "pt"})
     with open(config_path) as f:
         config = json.load(f)
     config["quantization_config"] = {
         "bnb_4bit_compute_dtype": "bfloat16", "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True,
-        "llm_int8_skip_modules": None, "load_in_4bit": True, "load_in_8bit": False, "quant_method": "bitsandbytes",
+        "llm_int8_skip_modules": skip, "load_in_4bit": True, "load_in_8bit": False, "quant_method": "bitsandbytes",
     }
     with open(config_path, "w") as f:
         json.dump(config, f, indent=2)

@@ -43,6 +43,20 @@ CASES = {
         r=8, alpha=32, targets=["q_proj", "k_proj", "v_proj", "o_proj"], fmt="conversations", turns=2,
         double_quant=True, rows=14, val=3, overlong_row=6, max_length=200,
         recipe=recipe(num_train_epochs=2, learning_rate=1e-3, warmup_ratio=0.1, eval_steps=5, seed=5)),
+    # a 4-bit checkpoint that keeps some modules in 16 bits, as unsloth's dynamic ones: by the start of a name, by a
+    # regular expression and by the end of a name; a width that is no multiple of 64
+    "dynamic": dict(
+        arch="qwen2", hidden=96, inter=160, layers=3, heads=3, kv=1, vocab=480, prequant=True, pretraining=300,
+        skip=["lm_head", "multi_modal_projector", "model.layers.0.self_attn", r"model\.layers\.[12]\.mlp\.(up|down)_proj",
+              "2.self_attn.k_proj"],
+        r=8, alpha=16, targets=SEVEN, fmt="text", double_quant=True, rows=12, val=3, gradients=True,
+        recipe=recipe(learning_rate=1e-3, gradient_accumulation_steps=3, weight_decay=0.1, eval_steps=2, seed=21)),
+    # config.json says that the head is the embedding, and the file holds another
+    "untied_head": dict(
+        arch="qwen2", hidden=64, inter=128, layers=2, heads=2, kv=1, vocab=480, tied=False, says_tied=True,
+        pretraining=300, r=8, alpha=16, targets=["q_proj", "v_proj", "down_proj"], fmt="messages", double_quant=True,
+        rows=10, val=3,
+        recipe=recipe(learning_rate=2e-3, gradient_accumulation_steps=2, seed=13)),
     # batches of two, a short last batch and window, a fraction of an epoch, wide log windows, rows cut at the end
     "batch2": dict(
         arch="qwen2", hidden=64, inter=128, layers=2, heads=2, kv=1, vocab=480,

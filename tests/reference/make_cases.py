@@ -90,7 +90,10 @@ def make_base(case):
     if s.get("old_config"):
         write_old_config(case.path("base", "config.json"))
     if s.get("prequant"):
-        prequantize(case.path("base"))
+        prequantize(case.path("base"), s.get("skip"))
+    if s.get("says_tied"):
+        path = case.path("base", "config.json")
+        write_json(path, {**read_json(path), "tie_word_embeddings": True}, indent=2)
 
 
 def write_old_config(path):

@@ -8,7 +8,7 @@ export async function deviceBytes(stream: Stream, weights: DecoderWeights): Prom
   const tensors = imageTensors(weights);
   const bytes = await readOnce(stream, ...tensors.map((tensor) => tensor.view));
   const offsets = weights.layers.map(({ linear }) =>
-    Object.values(linear).map(({ weight }) => weight.nested?.offset),
+    Object.values(linear).map(({ weight }) => ('format' in weight ? undefined : weight.nested?.offset)),
   );
   let end = 0;
   const parts = tensors.map(({ name, view: { size } }) => [name, bytes.slice(end, (end += size))] as const);

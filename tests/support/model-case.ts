@@ -18,6 +18,7 @@ export const CASES = [
   'llama_sharded',
   'qwen3',
   'prequant',
+  'dynamic',
   'batch2',
   'rank_pattern',
 ] as const;

@@ -5,8 +5,9 @@ import {
   quantiseNf4,
   signedDynamicMap,
 } from '../../src/formats/nf4.ts';
-import type { Nf4Weight } from '../../src/gpu/kernels/nf4-call.ts';
-import type { TestGpu } from './gpu.ts';
+import type { DenseFormat, DenseWeight, Nf4Weight } from '../../src/gpu/kernels/nf4-call.ts';
+import { bf16ToF32, f16ToF32 } from '../../src/formats/half.ts';
+import { f64, type TestGpu } from './gpu.ts';
 import type { Random } from './random.ts';
 
 /** bitsandbytes' packed codes in the device's order: 32 codes of a row in 4 words, [depth/32][columns]. */
@@ -20,6 +21,25 @@ export function deviceCodes(packed: Uint8Array, columns: number, depth: number):
       words[word] = (words[word]! | (code << (4 * (k % 8)))) >>> 0;
     }
   return words;
+}
+
+/** How a test's weight is stored: NF4 with scales quantised too or not, or 16 bits. */
+export type Stored = 'nf4' | 'nested' | DenseFormat;
+
+/** A random weight on the device, and what it decodes to. */
+export const randomWeight = (t: TestGpu, random: Random, columns: number, depth: number, stored: Stored) =>
+  stored === 'nf4' || stored === 'nested'
+    ? randomNf4(t, random, columns, depth, stored === 'nested')
+    : randomDense(t, random, columns, depth, stored);
+
+/** A random weight of 16 bits on the device, and its values. */
+function randomDense(t: TestGpu, random: Random, columns: number, depth: number, format: DenseFormat) {
+  // Of either sign, with every bit of the fraction, and between 2^-8 and 2^-3: normal in f16 too.
+  const [free, fixed] = format === 'bf16' ? [0x80ff, 0x3c00] : [0x8fff, 0x2000];
+  const bits = Uint16Array.from({ length: columns * depth }, () => (random.u32() & free) | fixed);
+  const bytes = new Uint8Array(bits.buffer);
+  const weight: DenseWeight = { columns, depth, values: t.upload(bytes), format };
+  return { weight, decoded: f64(format === 'bf16' ? bf16ToF32(bytes) : f16ToF32(bytes)) };
 }
 
 /** A random NF4 weight on the device, and what it decodes to. */

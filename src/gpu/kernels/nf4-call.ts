@@ -1,4 +1,8 @@
 import type { View } from '../memory.ts';
+import { FORMAT_CODE, type FloatFormat } from './float-format.ts';
+
+/** How a linear weight that is not quantised may be stored. */
+export type DenseFormat = Exclude<FloatFormat, 'f32'>;
 
 /** An NF4 weight [columns = out, depth = in] on the device; depth is a multiple of 32. */
 export interface Nf4Weight {
@@ -14,6 +18,18 @@ export interface Nf4Weight {
    */
   nested?: { absmaxAt: number; mapAt: number; shift: number; offset: number };
 }
+
+/** A weight that the checkpoint keeps in 16 bits, [columns = out, depth = in]; depth is a multiple of 32. */
+export interface DenseWeight {
+  columns: number;
+  depth: number;
+  /** Row by row, as in the file. */
+  values: View;
+  format: DenseFormat;
+}
+
+/** The frozen weight of a linear layer on the device. */
+export type LinearWeight = Nf4Weight | DenseWeight;
 
 /** A LoRA pair as one dispatch needs it: the activations of rank `rank` and the matrix they meet. */
 export interface LoraFactor {
@@ -48,7 +64,8 @@ export const GRAD_PARAMS = {
 } as const;
 
 /** Where a kernel finds the parts of double-quantised scales. */
-export function nestedParams({ nested }: Nf4Weight) {
+export function nestedParams(weight: LinearWeight) {
+  const nested = 'format' in weight ? undefined : weight.nested;
   return {
     absmax_at: nested?.absmaxAt ?? 0,
     map_at: nested?.mapAt ?? 0,
@@ -57,10 +74,20 @@ export function nestedParams({ nested }: Nf4Weight) {
   };
 }
 
+/** What a kernel binds as `codes` and `scales`; a dense weight has no scales, and none are read. */
+export const weightBuffers = (weight: LinearWeight): [codes: View, scales: View] =>
+  'format' in weight ? [weight.values, weight.values] : [weight.codes, weight.scales];
+
+/** How a kernel reads a weight. */
+export const weightConstants = (weight: LinearWeight) =>
+  'format' in weight
+    ? { NESTED: 0, STORED: 1 + FORMAT_CODE[weight.format] }
+    : { NESTED: Number(!!weight.nested), STORED: 0 };
+
 export interface Nf4Matmul {
   /** [rows, depth] */
   x: View;
-  weight: Nf4Weight;
+  weight: LinearWeight;
   /** [rows, columns] */
   y: View;
   rows: number;
@@ -78,7 +105,7 @@ export interface Nf4Matmul {
 export interface Nf4MatmulGrad {
   /** [rows, columns]; columns a multiple of 4. */
   dy: View;
-  weight: Nf4Weight;
+  weight: LinearWeight;
   /** [rows, depth] */
   dx: View;
   rows: number;

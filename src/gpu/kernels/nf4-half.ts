@@ -9,7 +9,15 @@ import { ceilDiv } from '../grid.ts';
 import { Kernel, type Constants } from '../kernel.ts';
 import type { Stream } from '../stream.ts';
 import { GRIDS, hasHalves, matrixFits, matrixKernels, type Tile } from './matrix-kernels.ts';
-import { FORWARD_PARAMS, GRAD_PARAMS, nestedParams, type Nf4Matmul, type Nf4MatmulGrad } from './nf4-call.ts';
+import {
+  FORWARD_PARAMS,
+  GRAD_PARAMS,
+  nestedParams,
+  weightBuffers,
+  weightConstants,
+  type Nf4Matmul,
+  type Nf4MatmulGrad,
+} from './nf4-call.ts';
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
 import { rowScale } from './row-scale.ts';
 
@@ -53,12 +61,12 @@ export function dispatchForward(
   constants?: Constants,
 ): void {
   const { x, weight, y, rows, lora, bias, residual, rowScales, scaled } = call;
-  const { columns, depth, codes, scales } = weight;
+  const { columns, depth } = weight;
   if (!scaled) rowScale(stream, { x, scales: rowScales!, rows, width: depth });
   const { activations: u = x, matrix: b = x, rank = 0 } = lora ?? {};
   stream.dispatch(kernel, {
     // What is absent is bound to x and never read.
-    buffers: [x, codes, scales, u, b, bias ?? x, residual ?? x, rowScales!, y],
+    buffers: [x, ...weightBuffers(weight), u, b, bias ?? x, residual ?? x, rowScales!, y],
     params: {
       rows,
       columns,
@@ -69,7 +77,7 @@ export function dispatchForward(
       ...nestedParams(weight),
     },
     groups: [ceilDiv(columns, tile.columns), ceilDiv(rows, tile.rows)],
-    constants: { NESTED: Number(!!weight.nested), ...constants },
+    constants: { ...weightConstants(weight), ...constants },
     work: 2 * rows * columns * (depth + rank),
   });
 }
@@ -83,14 +91,14 @@ export function dispatchGrad(
   constants?: Constants,
 ): void {
   const { dy, weight, dx, rows, lora, accumulate, rowScales } = call;
-  const { columns, depth, codes, scales } = weight;
+  const { columns, depth } = weight;
   rowScale(stream, { x: dy, scales: rowScales!, rows, width: columns });
   const { activations: v = dy, matrix: a = dy, rank = 0 } = lora ?? {};
   stream.dispatch(kernel, {
-    buffers: [dy, codes, scales, v, a, rowScales!, dx],
+    buffers: [dy, ...weightBuffers(weight), v, a, rowScales!, dx],
     params: { rows, columns, depth, rank, accumulate: Number(accumulate), ...nestedParams(weight) },
     groups: [ceilDiv(depth, tile.columns), ceilDiv(rows, tile.rows)],
-    constants: { NESTED: Number(!!weight.nested), ...constants },
+    constants: { ...weightConstants(weight), ...constants },
     work: 2 * rows * depth * (columns + rank),
   });
 }

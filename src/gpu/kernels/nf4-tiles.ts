@@ -4,7 +4,7 @@ import matmulGrad from '../../../shaders/nf4_matmul_grad.wgsl?raw';
 import type { Gpu } from '../device.ts';
 import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
-import { FORWARD_PARAMS, GRAD_PARAMS, nestedParams } from './nf4-call.ts';
+import { FORWARD_PARAMS, GRAD_PARAMS, nestedParams, weightBuffers, weightConstants } from './nf4-call.ts';
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
 
 const forwardKernel = new Kernel({
@@ -76,10 +76,13 @@ function forwardTile(shape: TileShape): Nf4ForwardVariant {
     precision: 'f32',
     supported: (gpu) => fits(gpu, tile.bytes),
     dispatch(stream, { x, weight, y, rows, lora, bias, residual }) {
-      const { columns, depth, codes, scales, nested } = weight;
+      const { columns, depth } = weight;
       stream.dispatch(forwardKernel, {
         // What is absent is bound to x and never read.
-        buffers: [x, codes, scales, lora?.activations ?? x, lora?.matrix ?? x, bias ?? x, residual ?? x, y],
+        buffers: [
+          ...[x, ...weightBuffers(weight), lora?.activations ?? x, lora?.matrix ?? x],
+          ...[bias ?? x, residual ?? x, y],
+        ],
         params: {
           rows,
           columns,
@@ -90,7 +93,7 @@ function forwardTile(shape: TileShape): Nf4ForwardVariant {
           ...nestedParams(weight),
         },
         groups: [ceilDiv(columns, tile.columns), ceilDiv(rows, tile.rows)],
-        constants: { NESTED: Number(!!nested), ...shape },
+        constants: { ...weightConstants(weight), ...shape },
         work: 2 * rows * columns * (depth + (lora?.rank ?? 0)),
       });
     },
@@ -104,9 +107,9 @@ function gradTile(shape: TileShape): Nf4GradVariant {
     precision: 'f32',
     supported: (gpu) => fits(gpu, tile.bytes),
     dispatch(stream, { dy, weight, dx, rows, lora, accumulate }) {
-      const { columns, depth, codes, scales, nested } = weight;
+      const { columns, depth } = weight;
       stream.dispatch(gradKernel, {
-        buffers: [dy, codes, scales, lora?.activations ?? dy, lora?.matrix ?? dy, dx],
+        buffers: [dy, ...weightBuffers(weight), lora?.activations ?? dy, lora?.matrix ?? dy, dx],
         params: {
           rows,
           columns,
@@ -116,7 +119,7 @@ function gradTile(shape: TileShape): Nf4GradVariant {
           ...nestedParams(weight),
         },
         groups: [ceilDiv(depth, tile.columns), ceilDiv(rows, tile.rows)],
-        constants: { NESTED: Number(!!nested), ...shape },
+        constants: { ...weightConstants(weight), ...shape },
         work: 2 * rows * depth * (columns + (lora?.rank ?? 0)),
       });
     },

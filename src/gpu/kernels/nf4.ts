@@ -7,7 +7,14 @@ import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 import { FORMAT_CODE, type FloatFormat } from './float-format.ts';
-import { FORWARD_PARAMS, nestedParams, type Nf4Matmul, type Nf4MatmulGrad } from './nf4-call.ts';
+import {
+  FORWARD_PARAMS,
+  nestedParams,
+  weightBuffers,
+  weightConstants,
+  type Nf4Matmul,
+  type Nf4MatmulGrad,
+} from './nf4-call.ts';
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from './nf4-variants.ts';
 
@@ -35,7 +42,7 @@ const repackKernel = new Kernel({
 /** Rows up to which the matrix-vector kernel is used. */
 const MATVEC_ROWS = 8;
 
-/** y = x·wᵀ + u·bᵀ + bias + residual, with w decoded from NF4 on the way. */
+/** y = x·wᵀ + u·bᵀ + bias + residual, with w decoded on the way. */
 export function nf4Matmul(
   stream: Stream,
   call: Nf4Matmul,
@@ -43,10 +50,13 @@ export function nf4Matmul(
 ): void {
   const { x, weight, y, rows, lora, bias, residual } = call;
   if (rows > MATVEC_ROWS) return variant.dispatch(stream, call);
-  const { columns, depth, codes, scales } = weight;
+  const { columns, depth } = weight;
   stream.dispatch(matvecKernel, {
     // What is absent is bound to x and never read.
-    buffers: [x, codes, scales, lora?.activations ?? x, lora?.matrix ?? x, bias ?? x, residual ?? x, y],
+    buffers: [
+      ...[x, ...weightBuffers(weight), lora?.activations ?? x, lora?.matrix ?? x],
+      ...[bias ?? x, residual ?? x, y],
+    ],
     params: {
       rows,
       columns,
@@ -57,7 +67,7 @@ export function nf4Matmul(
       ...nestedParams(weight),
     },
     groups: [ceilDiv(columns, 32)],
-    constants: { NESTED: Number(!!weight.nested) },
+    constants: weightConstants(weight),
     work: 2 * rows * columns * (depth + (lora?.rank ?? 0)),
   });
 }

@@ -11,12 +11,15 @@ const inspectBase = (files: MemoryFiles, onProgress: (done: number, total: numbe
   inspectFolder(memoryFolder('base', files), onProgress);
 
 describe('a base', () => {
-  test.each(['recipe_text', 'prequant'] as const)(
+  test.each(['recipe_text', 'prequant', 'dynamic'] as const)(
     '%s is sound, and progress ends at its whole',
     async (name) => {
       const progress: [number, number][] = [];
       const facts = await inspectBase(base(name), (...at) => progress.push(at));
       expect(facts['sound']).toContain('there in its shape and finite');
+      expect(facts['kept_in_16_bit']).toBe(
+        name === 'dynamic' ? '9 modules, as config.json names them' : undefined,
+      );
       expect(progress.at(-1)![0]).toBe(progress.at(-1)![1]);
       const done = progress.map(([bytes]) => bytes);
       expect(done).toEqual(done.toSorted((a, b) => a - b));
@@ -28,6 +31,7 @@ describe('a base', () => {
     ['recipe_text', 'model.embed_tokens.weight', 0xff80],
     ['recipe_text', 'model.layers.0.post_attention_layernorm.weight', 0x7f80],
     ['prequant', 'model.layers.0.mlp.gate_proj.weight.nested_absmax', 0x7f800001],
+    ['dynamic', 'model.layers.0.self_attn.k_proj.weight', 0x7fc0],
   ])('%s: a value of %s that is not finite is found', async (name, tensor, bits) => {
     const files = await changedTensors(base(name), 'model.safetensors', (t) =>
       t.name === tensor ? withBits(t, 0, bits) : t,

@@ -39,6 +39,18 @@ async function changed(change: (files: MemoryFiles, tensors: TensorData[]) => un
 
 const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer);
 const Q = 'model.layers.0.self_attn.q_proj';
+/** Every linear module but Q, as an expression. */
+const OTHERS = String.raw`model\.layers\.(?!0\.self_attn\.q_proj)`;
+
+/** Makes config.json that of a 4-bit checkpoint with this list. */
+function skipping(files: MemoryFiles, list: unknown): void {
+  const config = JSON.parse(new TextDecoder().decode(files['config.json'] as Uint8Array)) as object;
+  const quantization = { quant_method: 'bitsandbytes', load_in_4bit: true, bnb_4bit_quant_type: 'nf4' };
+  files['config.json'] = JSON.stringify({
+    ...config,
+    quantization_config: { ...quantization, llm_int8_skip_modules: list },
+  });
+}
 
 describe('a base folder', () => {
   test('opens, with its linear modules in order and the files to hash', async () => {
@@ -174,11 +186,22 @@ describe('a pre-quantised base', () => {
     return readTensorF32(base.tensors.get(`${Q}.weight`)!);
   }
 
-  test.each([true, false])('nested: %s; the other weights stay dense', async (nested) => {
+  test.each([true, false])('nested: %s; the other weights stay in 16 bits', async (nested) => {
     const weights = await weightsOf();
-    const base = await openBaseModel(await changed((_, tensors) => quantised(tensors, weights, { nested })));
+    const base = await openBaseModel(
+      await changed((files, tensors) => {
+        skipping(files, [OTHERS]);
+        return quantised(tensors, weights, { nested });
+      }),
+    );
     expect(base.quantised).toBe(true);
-    expect(linearSource(base, 'model.layers.1.self_attn.q_proj').kind).toBe('dense');
+    expect([...base.kept].toSorted()).toEqual(
+      linearModules(base.config)
+        .map(({ name }) => name)
+        .filter((name) => name !== Q)
+        .toSorted(),
+    );
+    expect(linearSource(base, 'model.layers.1.self_attn.q_proj').kind).toBe('kept');
     const linear = linearSource(base, Q);
     if (linear.kind !== 'nf4') throw new Error('expected NF4');
     expect(linear).toMatchObject({ blocksize: 64, shape: [128, 128] });
@@ -212,6 +235,64 @@ describe('a pre-quantised base', () => {
     const weights = await weightsOf();
     const folder = await changed((_, tensors) => quantised(tensors, weights, options));
     await expect(openBaseModel(folder)).rejects.toThrow(sentence);
+  });
+
+  test.each<[string, (files: MemoryFiles) => unknown, string]>([
+    [
+      'a weight of 16 bits that the list does not name',
+      (files) => skipping(files, ['lm_head', 'model.layers.0.self_attn.k_proj']),
+      'base/model.safetensors: model.layers.0.self_attn.v_proj.weight is BF16, expected 4 bits by base/config.json: llm_int8_skip_modules does not name it; download',
+    ],
+    [
+      'no list',
+      (files) => skipping(files, null),
+      'self_attn.k_proj.weight is BF16, expected 4 bits by base/config.json: llm_int8_skip_modules does not name it; download',
+    ],
+    [
+      'a weight of 4 bits that the list names',
+      (files) => skipping(files, ['model.layers.0.self_attn']),
+      `base/model.safetensors: ${Q}.weight is 4-bit, but "model.layers.0.self_attn" in llm_int8_skip_modules of base/config.json says that it is not; download`,
+    ],
+    [
+      'nothing said of either',
+      () => undefined,
+      'self_attn.k_proj.weight is BF16, beside weights of 4 bits, and base/config.json has no quantization_config that says which stay so; download',
+    ],
+    [
+      'a list that is none',
+      (files) => skipping(files, 'lm_head'),
+      'base/config.json: quantization_config.llm_int8_skip_modules is "lm_head", expected a list of at most 10000 module names; download config.json again.',
+    ],
+    [
+      'an expression that takes for ever',
+      (files) => skipping(files, [String.raw`(?:\w|\w\.?|\.)*!`]),
+      'it takes too long to match module names against it',
+    ],
+  ])('refuses %s', async (_, change, sentence) => {
+    const weights = await weightsOf();
+    const folder = await changed((files, tensors) => {
+      change(files);
+      return quantised(tensors, weights);
+    });
+    await expect(openBaseModel(folder)).rejects.toThrow(sentence);
+  });
+
+  test('refuses F32 beside 4 bits, and a config.json that says 4 bits where there are none', async () => {
+    const weights = await weightsOf();
+    const k = 'model.layers.0.self_attn.k_proj.weight';
+    const wide = await changed((files, tensors) => {
+      skipping(files, [OTHERS]);
+      return quantised(tensors, weights).map((tensor) =>
+        tensor.name === k ? { ...tensor, dtype: 'F32', data: new Uint8Array(4 * 64 * 128) } : tensor,
+      );
+    });
+    await expect(openBaseModel(wide)).rejects.toThrow(
+      `base/model.safetensors: ${k} is F32 and stays so by llm_int8_skip_modules, expected BF16 or F16; save the base in bfloat16.`,
+    );
+    const plain = await changed((files) => skipping(files, ['lm_head']));
+    await expect(openBaseModel(plain)).rejects.toThrow(
+      `${Q}.weight is BF16, expected 4 bits by base/config.json: llm_int8_skip_modules does not name it`,
+    );
   });
 
   test('refuses missing parts, another table and a state that is not JSON', async () => {

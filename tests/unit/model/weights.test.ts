@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bytesByKind } from '../../../src/model/allocations.ts';
-import { FORMAT_BYTES, linearAllocations, tableParts } from '../../../src/model/weights.ts';
+import { denseAllocations, FORMAT_BYTES, nf4Allocations, tableParts } from '../../../src/model/weights.ts';
 import type { LinearModule } from '../../../src/formats/decoder-weights.ts';
 
 /** What WebGPU guarantees for one binding. */
@@ -33,9 +33,14 @@ describe('a table of embeddings', () => {
 it('double-quantised scales take a byte of a block of 64 weights, and little more', () => {
   const module: LinearModule = { name: 'down', layer: 0, projection: 'down_proj', shape: [1536, 8960] };
   const bytes = (nestedBlock?: number) =>
-    bytesByKind([linearAllocations(module, { nestedBlock })]).get('base scales')!;
+    bytesByKind([nf4Allocations(module, { nestedBlock })]).get('base scales')!;
   const blocks = (1536 * 8960) / 64;
   expect(bytes()).toBe(4 * blocks);
   // A byte each, an f32 for each 256 of them, and the 256 values of the map.
   expect(bytes(256)).toBe(blocks + (4 * blocks) / 256 + 4 * 256);
+});
+
+it('a weight that stays in 16 bits takes four times the codes and no scales', () => {
+  const module: LinearModule = { name: 'down', layer: 0, projection: 'down_proj', shape: [1536, 8960] };
+  expect(bytesByKind([denseAllocations(module)])).toEqual(new Map([['base weights', 2 * 1536 * 8960]]));
 });
