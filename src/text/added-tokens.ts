@@ -1,3 +1,6 @@
+import { quote } from '../formats/quote.ts';
+import { UserError } from '../formats/user-error.ts';
+
 /** A token that is matched in the text before any BPE, as tokenizer.json lists it. */
 export interface AddedToken {
   id: number;
@@ -7,6 +10,10 @@ export interface AddedToken {
   /** The token swallows the white space on its left, or right. */
   lstrip: boolean;
   rstrip: boolean;
+  /** It counts only where no letter, digit or underscore stands beside it. */
+  singleWord: boolean;
+  /** It is looked for in the normalized text, after the others. */
+  normalized: boolean;
 }
 
 /** A stretch [begin, end) of a text, in UTF-16 units: one added token, or text between them. */
@@ -16,43 +23,108 @@ export interface Stretch {
   token: AddedToken | undefined;
 }
 
-/** Which added tokens are recognised in a text: all of them, or only those that are special, or not. */
-export type Recognise = 'all' | 'special' | 'ordinary';
+/** What puts control tokens that a text spells out behind stand-ins (see `Disguise`). */
+export interface Hiding {
+  hides(text: string): boolean;
+  reveal(text: string): string;
+}
 
-/** Cuts texts at added tokens: leftmost first, then longest, as the Rust tokenizer does. */
+/** Which added tokens are recognised in a text: all of them, or only those that are not special. */
+export type Recognise = 'all' | 'ordinary';
+
+/**
+ * Cuts texts at added tokens, as the Rust tokenizer does: first at those that are looked for in the text as it stands,
+ * then, in what is left and after its normalization, at the others; leftmost first, then longest.
+ * https://github.com/huggingface/tokenizers/blob/main/tokenizers/src/tokenizer/added_vocabulary.rs
+ */
 export class AddedTokens {
   readonly byContent: ReadonlyMap<string, AddedToken>;
   readonly byId: ReadonlyMap<number, AddedToken>;
-  private readonly patterns: Record<Recognise, RegExp | undefined>;
+  /** Finds the special tokens' texts (global); undefined where there are none. */
+  readonly special: RegExp | undefined;
+  readonly #plain: Matcher;
+  readonly #normalized: Matcher;
+  /** The two go over the same text, since nothing normalizes it. */
+  readonly #together: boolean;
 
-  constructor(tokens: readonly AddedToken[]) {
+  /** `normalize` is undefined where texts stay as they are. Throws UserError where two tokens become the same text. */
+  constructor(tokens: readonly AddedToken[], normalize?: (text: string) => string) {
     this.byContent = new Map(tokens.map((token) => [token.content, token]));
     this.byId = new Map(tokens.map((token) => [token.id, token]));
-    this.patterns = {
-      all: anyOf(tokens),
-      special: anyOf(tokens.filter((token) => token.special)),
-      ordinary: anyOf(tokens.filter((token) => !token.special)),
+    this.special = anyOf(tokens.filter((token) => token.special).map(({ content }) => content));
+    const byText = (wanted: readonly AddedToken[], textOf = (content: string) => content) => {
+      const found = new Map<string, AddedToken>();
+      for (const token of wanted) {
+        const text = textOf(token.content);
+        const other = found.get(text);
+        if (other || text === '') throw clash(token, other);
+        found.set(text, token);
+      }
+      return new Matcher(found);
     };
+    this.#plain = byText(tokens.filter((token) => !token.normalized));
+    this.#normalized = byText(
+      tokens.filter((token) => token.normalized),
+      normalize,
+    );
+    this.#together = normalize === undefined;
   }
 
-  /** Finds the tokens' texts (global); undefined where there are none. */
-  pattern(recognise: Recognise): RegExp | undefined {
-    return this.patterns[recognise];
+  /** Some tokens are to be looked for in normalized text by `splitNormalized`. */
+  get looksInNormalized(): boolean {
+    return !this.#together && !this.#normalized.isEmpty;
   }
 
-  /** The text's stretches in order; empty ones are left out. */
-  split(text: string, recognise: Recognise): Stretch[] {
-    const pattern = this.pattern(recognise);
+  /** The stretches of a text in order, but for tokens that are looked for once it is normalized; empty ones are left out. */
+  split(text: string, recognise: Recognise, hiding?: Hiding): Stretch[] {
+    const stretches = this.#plain.split(text, recognise, hiding);
+    if (!this.#together || this.#normalized.isEmpty) return stretches;
+    return stretches.flatMap((stretch) => {
+      const { begin: from, end: until, token } = stretch;
+      if (token) return stretch;
+      const inner = this.#normalized.split(text.slice(from, until), recognise, hiding);
+      return inner.map(({ begin, end, token }) => ({ begin: from + begin, end: from + end, token }));
+    });
+  }
+
+  /** The stretches of a normalized text that lay between tokens. */
+  splitNormalized(text: string, recognise: Recognise, hiding?: Hiding): Stretch[] {
+    return this.#normalized.split(text, recognise, hiding);
+  }
+}
+
+// What Rust's regular expressions call a word's characters, and white space.
+const ENDS_WITH_WORD = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
+const BEGINS_WITH_WORD = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
+const IS_SPACE = /\p{White_Space}/u;
+
+class Matcher {
+  readonly #byText: ReadonlyMap<string, AddedToken>;
+  readonly #pattern: RegExp | undefined;
+
+  constructor(byText: ReadonlyMap<string, AddedToken>) {
+    this.#byText = byText;
+    this.#pattern = anyOf([...byText.keys()]);
+  }
+
+  get isEmpty(): boolean {
+    return this.#byText.size === 0;
+  }
+
+  split(text: string, recognise: Recognise, hiding?: Hiding): Stretch[] {
     const stretches: Stretch[] = [];
     let done = 0;
-    for (const match of pattern ? text.matchAll(pattern) : []) {
-      const token = this.byContent.get(match[0])!;
-      let begin = Math.max(done, match.index);
-      let end = match.index + match[0].length;
-      if (token.lstrip) begin = done + text.slice(done, begin).trimEnd().length;
-      if (token.rstrip) end = text.length - text.slice(end).trimStart().length;
+    for (const { 0: found, index } of this.#pattern ? text.matchAll(this.#pattern) : []) {
+      const token = this.#byText.get(found)!;
+      if (token.special && recognise === 'ordinary') continue;
+      let begin = Math.max(done, index);
+      let end = index + found.length;
+      if (token.singleWord && !standsAlone(text, index, end, hiding)) continue;
+      if (token.lstrip) while (begin > done && IS_SPACE.test(text[begin - 1]!)) begin--;
+      if (token.rstrip) while (end < text.length && IS_SPACE.test(text[end]!)) end++;
       if (begin > done) stretches.push({ begin: done, end: begin, token: undefined });
-      stretches.push({ begin, end, token });
+      // One of white space, that the token before has swallowed, still counts unless it reaches to the left itself.
+      if (begin < end || !token.lstrip) stretches.push({ begin: Math.min(begin, end), end, token });
       done = end;
     }
     if (done < text.length) stretches.push({ begin: done, end: text.length, token: undefined });
@@ -60,9 +132,23 @@ export class AddedTokens {
   }
 }
 
-function anyOf(tokens: readonly AddedToken[]): RegExp | undefined {
-  const contents = tokens.map((token) => token.content).filter((content) => content !== '');
+/** No word's character stands beside a part of a text. One of a surrogate pair is looked at as a whole. */
+function standsAlone(text: string, begin: number, end: number, hiding: Hiding | undefined): boolean {
+  const shown = (part: string): string => hiding?.reveal(part) ?? part;
+  return (
+    !ENDS_WITH_WORD.test(shown(text.slice(Math.max(0, begin - 2), begin))) &&
+    !BEGINS_WITH_WORD.test(shown(text.slice(end, end + 2)))
+  );
+}
+
+function anyOf(contents: readonly string[]): RegExp | undefined {
   if (contents.length === 0) return undefined;
   const longestFirst = contents.toSorted((a, b) => b.length - a.length);
   return new RegExp(longestFirst.map((c) => c.replace(/[$()*+./?[\\\]^{|}-]/g, '\\$&')).join('|'), 'g');
+}
+
+function clash(token: AddedToken, other: AddedToken | undefined): UserError {
+  return new UserError(
+    `the added token ${quote(token.content)} becomes ${other ? `what ${quote(other.content)} becomes` : 'an empty text'} by the normalizer, so that no text can mean it; remove one, or set its "normalized" to false`,
+  );
 }

@@ -66,8 +66,9 @@ function boundNormalizer(step: Normalizer, bounds: Bounds): void {
     return;
   }
   const own = step.normalize.bind(step);
-  const run =
-    step instanceof ReplaceNormalizer ? replacer(step.config as ReplaceConfig, step.pattern, bounds) : own;
+  let run = own;
+  if (step instanceof ReplaceNormalizer) run = replacer(step.config as ReplaceConfig, step.pattern, bounds);
+  else if (step.config['type'] === 'Strip') run = stripper(step.config as StripConfig);
   step.normalize = (text) => {
     const normal = run(text);
     bounds.check(normal.length);
@@ -121,6 +122,21 @@ interface SplitConfig {
   behavior: 'Isolated' | 'Removed';
   invert?: boolean | null;
 }
+
+interface StripConfig {
+  strip_left: boolean;
+  strip_right: boolean;
+}
+
+/** Takes white space off, by Unicode's list: JavaScript's own has U+FEFF too, and lacks U+0085. */
+const stripper =
+  ({ strip_left: left, strip_right: right }: StripConfig) =>
+  (text: string): string => {
+    const begin = left ? /^\p{White_Space}*/u.exec(text)![0].length : 0;
+    let end = text.length;
+    while (right && end > begin && /\p{White_Space}/u.test(text[end - 1]!)) end--;
+    return text.slice(begin, end);
+  };
 
 type Find = (text: string) => Iterable<{ begin: number; end: number }>;
 

@@ -8,18 +8,18 @@ type JsonObject = Record<string, unknown>;
 const MAX_ID = 2 ** 24 - 1;
 /** Steps of one kind, those inside others included. */
 const MAX_STEPS = 64;
-const MAX_ADDED = 20_000;
+export const MAX_ADDED = 20_000;
 /** Characters of an added token, or of a text that a step writes. */
-const MAX_TEXT = 1000;
+export const MAX_TOKEN_TEXT = 1000;
 const AGAIN = "download it from the base model's repository again";
 
 /** What a step holds: which keys, and what must stand there. */
 type Rule = (value: unknown) => string | undefined;
 
 const text: Rule = (value) =>
-  typeof value === 'string' && value.length <= MAX_TEXT
+  typeof value === 'string' && value.length <= MAX_TOKEN_TEXT
     ? undefined
-    : `a text of at most ${showCount(MAX_TEXT)} characters`;
+    : `a text of at most ${showCount(MAX_TOKEN_TEXT)} characters`;
 const character: Rule = (value) =>
   typeof value === 'string' && [...value].length === 1 ? undefined : 'one character';
 const flag: Rule = (value) => (typeof value === 'boolean' ? undefined : 'true or false');

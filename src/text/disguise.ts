@@ -23,7 +23,7 @@ export class Disguise {
       this.standIn.set(content, String.fromCodePoint(STAND_INS + this.literal.length));
       this.literal.push(content);
     }
-    this.spelled = added.pattern('special');
+    this.spelled = added.special;
   }
 
   /** The text without any control token in it. Throws UserError where it holds a reserved character. */
@@ -64,6 +64,11 @@ export class Disguise {
       text: hidden + text.slice(done),
       spans: spans.map(({ begin, end }) => ({ begin: place(begin), end: place(end) })),
     };
+  }
+
+  /** Whether a text hides a control token. */
+  hides(text: string): boolean {
+    return RESERVED.test(text);
   }
 
   /** Undoes `hide`. */

@@ -8,6 +8,7 @@ import type { AddedToken } from './added-tokens.ts';
 import { boundPipeline, Bounds } from './bound-pipeline.ts';
 import { loadChatTemplates, TEMPLATE_FILE, TOOL_TEMPLATE_FILE } from './chat-template-files.ts';
 import { checkTokenizer } from './check-tokenizer.ts';
+import { nextId, withConfigTokens, type Vocabulary } from './config-tokens.ts';
 import { TextTokenizer } from './tokenizer.ts';
 
 /** The files of a model folder that decide how text becomes tokens. */
@@ -32,27 +33,24 @@ export async function loadTokenizer(folder: Folder, tableRows = Infinity): Promi
   const config = configFile ? await readObject(configFile, MAX_BYTES.tokenizerConfig) : {};
   const bounds = new Bounds();
   const pipeline = buildPipeline(json, file.name, bounds);
-  const added = addedTokens(json);
+  const { vocab } = json['model'] as { vocab: JsonObject };
+  const vocabulary = {
+    idOf: (token: string) => pipeline.token_to_id(token),
+    size: Object.keys(vocab).length,
+  };
+  const configName = configFile?.name ?? folder.name;
+  const added = withConfigTokens(addedTokens(json, file.name, vocabulary), config, configName, vocabulary);
 
   const named = (key: string): AddedToken | undefined => {
     const value = config[key];
-    if (value === undefined || value === null) return undefined;
     const content = isObject(value) ? value['content'] : value;
-    const found = added.find((token) => token.content === content);
-    if (found) return found;
-    const id = typeof content === 'string' ? pipeline.token_to_id(content) : undefined;
-    if (id === undefined) {
-      throw new UserError(
-        `${configFile!.name}: ${key} is ${quote(content ?? value)}, which tokenizer.json does not have; take both files from the same model.`,
-      );
-    }
-    return { id, content: content as string, special: true, lstrip: false, rstrip: false };
+    return added.find((token) => token.content === content);
   };
   return new TextTokenizer(
     { pipeline, bounds, file: file.name, tableRows },
     added,
     { bos: named('bos_token'), eos: named('eos_token'), pad: named('pad_token'), unk: named('unk_token') },
-    await loadChatTemplates(folder, config, configFile?.name ?? folder.name),
+    await loadChatTemplates(folder, config, configName),
   );
 }
 
@@ -78,16 +76,30 @@ function buildPipeline(json: JsonObject, name: string, bounds: Bounds): Tokenize
   }
 }
 
-/** The added tokens of a tokenizer.json that was checked. */
-function addedTokens(json: JsonObject): AddedToken[] {
-  const list = (json['added_tokens'] ?? []) as AddedToken[];
-  return list.map(({ id, content, special, lstrip, rstrip }) => ({
-    id,
-    content,
-    special: special === true,
-    lstrip: lstrip === true,
-    rstrip: rstrip === true,
-  }));
+/**
+ * The added tokens of a tokenizer.json that was checked. Throws UserError where the tokenizers library would give one
+ * another id than the file does: it counts on from the vocabulary.
+ */
+function addedTokens(json: JsonObject, file: string, vocabulary: Vocabulary): AddedToken[] {
+  const list = (json['added_tokens'] ?? []) as (AddedToken & { single_word?: boolean })[];
+  const tokens = new Map<string, AddedToken>();
+  for (const [i, { id, content, special, lstrip, rstrip, single_word, normalized }] of list.entries()) {
+    const expected = vocabulary.idOf(content) ?? nextId(tokens, vocabulary);
+    if (id !== expected)
+      throw new UserError(
+        `${file}: added_tokens[${i}] gives the token ${quote(content)} the id ${id}, but the tokenizers library counts on to ${expected}, so that Python trains another token; take the file from the base model's repository again.`,
+      );
+    tokens.set(content, {
+      id,
+      content,
+      special: special === true,
+      lstrip: lstrip === true,
+      rstrip: rstrip === true,
+      singleWord: single_word === true,
+      normalized: normalized === true,
+    });
+  }
+  return [...tokens.values()];
 }
 
 async function readObject(source: ByteSource, maxBytes: number): Promise<JsonObject> {

@@ -28,9 +28,9 @@ export function encodeSpans(
   const trained: number[] = [];
   /** The first span that does not end before the stretch. */
   let next = 0;
-  for (const { begin, end, token } of tokenizer.added.split(text, 'all')) {
+  for (const { begin, end, token } of tokenizer.added.split(text, 'all', disguise)) {
     const encode = (until: number): number[] =>
-      tokenizer.encodePlain(disguise.reveal(text.slice(begin, until)), begin === 0);
+      tokenizer.encodePlain(text.slice(begin, until), begin === 0, 'all', disguise);
     const own = token ? [tokenizer.addedId(token)] : encode(end);
     const flags = own.map(() => 0);
     while (next < spans.length && spans[next]!.end <= begin) next++;

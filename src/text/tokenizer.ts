@@ -1,11 +1,12 @@
 import type { Tokenizer } from '@huggingface/tokenizers';
-import { AddedTokens, type AddedToken, type Recognise } from './added-tokens.ts';
+import { AddedTokens, type AddedToken, type Hiding, type Recognise } from './added-tokens.ts';
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
 import { textProblem, type Bounds } from './bound-pipeline.ts';
 import { NO_TEMPLATES, type ChatTemplates } from './chat-template-files.ts';
 import { DecodeStream } from './decode-stream.ts';
+import { splitHidden, splitNormal } from './normalized-tokens.ts';
 
 /** The tokens that tokenizer_config.json names, with their ids; undefined where the model has none. */
 export interface NamedTokens {
@@ -59,7 +60,8 @@ export class TextTokenizer {
     this.bounds = bounds;
     this.file = file;
     this.tableRows = tableRows;
-    this.added = new AddedTokens(added);
+    const { normalizer } = pipeline;
+    this.added = new AddedTokens(added, normalizer ? (text) => normalizer(text) : undefined);
     this.named = named;
     this.templates = templates;
     this.vocabSize = added.reduce((size, { id }) => Math.max(size, id + 1), pipeline.model!.vocab.length);
@@ -104,9 +106,12 @@ export class TextTokenizer {
     return this.ids(text, 'all');
   }
 
-  /** Ids of text between added tokens; `first` says whether it begins the whole text. */
-  encodePlain(text: string, first: boolean): number[] {
-    return this.guarded(text, () => this.pieceIds(text, first));
+  /**
+   * Ids of text between added tokens (see `AddedTokens.split`); `first` says whether it begins the whole text. Control
+   * tokens that it hides (see `Disguise`) stay text.
+   */
+  encodePlain(text: string, first: boolean, recognise: Recognise = 'all', hiding?: Hiding): number[] {
+    return this.guarded(text, () => this.pieceIds(text, first, recognise, hiding));
   }
 
   /** The id of an added token that stands in a text. Throws UserError where the embedding has no row for it. */
@@ -115,9 +120,21 @@ export class TextTokenizer {
     return id;
   }
 
-  private pieceIds(text: string, first: boolean): number[] {
-    const { normalizer, pre_tokenizer: preTokenizer } = this.pipeline;
-    const normal = normalizer ? normalizer(text) : text;
+  private pieceIds(text: string, first: boolean, recognise: Recognise, hiding?: Hiding): number[] {
+    const { normalizer } = this.pipeline;
+    const normalize = (part: string): string => (normalizer ? normalizer(part) : part);
+    if (!this.added.looksInNormalized)
+      return this.normalIds(normalize(hiding ? hiding.reveal(text) : text), first);
+    const { stretches, normal } = hiding
+      ? splitHidden(this.added, text, normalize, hiding)
+      : splitNormal(this.added, normalize(text), recognise);
+    return stretches.flatMap(({ begin, end, token }) =>
+      token ? [this.addedId(token)] : this.normalIds(normal.slice(begin, end), first && begin === 0),
+    );
+  }
+
+  private normalIds(normal: string, first: boolean): number[] {
+    const { pre_tokenizer: preTokenizer } = this.pipeline;
     if (normal === '') return [];
     const words = preTokenizer ? preTokenizer(normal, { section_index: first ? 0 : 1 }) : [normal];
     const ids: number[] = [];
@@ -196,7 +213,7 @@ export class TextTokenizer {
     return this.added
       .split(text, recognise)
       .flatMap(({ begin, end, token }) =>
-        token ? [this.addedId(token)] : this.encodePlain(text.slice(begin, end), begin === 0),
+        token ? [this.addedId(token)] : this.encodePlain(text.slice(begin, end), begin === 0, recognise),
       );
   }
 }

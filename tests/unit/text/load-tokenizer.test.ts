@@ -101,11 +101,24 @@ describe('bad folders', () => {
       { 'tokenizer.json': JSON.stringify({ ...tinyTokenizerJson([]), added_tokens: [{ content: 'x' }] }) },
       'm/tokenizer.json: added_tokens[0] has no "id" (a whole number) or no "content" (a text); download the file again.',
     ],
-    [
-      'a foreign eos',
-      { 'tokenizer_config.json': '{"eos_token": "<|end|>"}' },
-      'm/tokenizer_config.json: eos_token is "<|end|>", which tokenizer.json does not have; take both files from the same model.',
-    ],
+    ...[
+      ['eos_token', '5', ' is 5, expected a token; take the file'],
+      ['eos_token', '{}', '.content is null, expected a text of at most 1,000 characters'],
+      ['pad_token', '{"content": "<p>", "lstrip": 1}', '.lstrip is 1, expected true or false'],
+      ['additional_special_tokens', '{"a": 1}', ' is {"a":1}, expected a list of tokens'],
+      ['additional_special_tokens', '["<a>", 1]', '[1] is 1, expected a token'],
+      ['added_tokens_decoder', '[]', ' is [], expected tokens by their ids'],
+      [
+        'added_tokens_decoder',
+        '{"x": {"content": "<x>"}}',
+        '["x"] is {"content":"<x>"}, expected a token under',
+      ],
+      ['added_tokens_decoder', '{"256": {"special": true}}', '["256"].content is null, expected a text'],
+    ].map(([key, value, found]): [string, MemoryFiles, string] => [
+      `${key} ${value}`,
+      { 'tokenizer_config.json': `{"${key}": ${value}}` },
+      `m/tokenizer_config.json: ${key}${found}`,
+    ]),
     [
       'a template of no kind',
       { 'tokenizer_config.json': '{"chat_template": [{"name": "rag", "template": ""}]}' },

@@ -1,0 +1,172 @@
+import { quote } from '../formats/quote.ts';
+import { UserError } from '../formats/user-error.ts';
+import { showCount } from '../formats/words.ts';
+import type { AddedToken } from './added-tokens.ts';
+import { MAX_ADDED, MAX_TOKEN_TEXT } from './check-tokenizer.ts';
+
+type JsonObject = Readonly<Record<string, unknown>>;
+/** A token before it has an id; `normalized` may be undefined until it is known whether it is special. */
+type Flags = Omit<AddedToken, 'id' | 'normalized'> & { normalized: boolean | undefined };
+
+/** A token that is written as a text alone, or with its flags. */
+type Given = Flags & { bare: boolean };
+
+/** Tokens that every tokenizer_config.json may name, in transformers' order. */
+const NAMED = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'].map((name) => `${name}_token`);
+
+/** What adding tokens needs to know of the model's own vocabulary. */
+export interface Vocabulary {
+  idOf(token: string): number | undefined;
+  size: number;
+}
+
+/**
+ * All added tokens: those of tokenizer.json, then those that only tokenizer_config.json knows, with the ids and the flags
+ * that transformers 5.24 gives them (TokenizersBackend in tokenization_utils_tokenizers.py). `config` is
+ * tokenizer_config.json, of the name `file`. Throws UserError naming the key.
+ */
+export function withConfigTokens(
+  own: readonly AddedToken[],
+  config: JsonObject,
+  file: string,
+  vocabulary: Vocabulary,
+): AddedToken[] {
+  const tokens = new Map(own.map((token) => [token.content, token]));
+  const add = (token: Flags): void => {
+    if (token.content === '') return;
+    const known = tokens.get(token.content);
+    const id = known?.id ?? vocabulary.idOf(token.content) ?? nextId(tokens, vocabulary);
+    const { normalized = !token.special } = token;
+    // What was a control token once stays one.
+    tokens.set(token.content, {
+      ...token,
+      id,
+      normalized,
+      special: token.special || known?.special === true,
+    });
+    if (tokens.size > MAX_ADDED)
+      throw new UserError(
+        `${file}: it adds more than ${showCount(MAX_ADDED)} tokens; take the file from the base model's repository again.`,
+      );
+  };
+  const read = new Reader(file);
+  const listed = read.decoder(config) ?? own.map((token): Flags => ({ ...token }));
+  const named = read.named(config);
+  // A token with a name is a control token, whatever the list says.
+  for (const { content } of named)
+    for (const token of listed) if (token.content === content) token.special = true;
+  listed.forEach(add);
+  const before = new Set(tokens.keys());
+  const seen = new Map<string, boolean[]>();
+  for (const { bare, ...token } of [...named, ...read.extra(config)]) {
+    // Python tells a text from an object, so that the same token may come twice, and the last one's flags count.
+    const kinds = seen.get(token.content) ?? [];
+    if (before.has(token.content) || kinds.includes(bare)) continue;
+    seen.set(token.content, [...kinds, bare]);
+    add(token);
+  }
+  return [...tokens.values()];
+}
+
+/** One past all ids, the model's own counted rather than looked at: what the tokenizers library gives a new token. */
+export function nextId(tokens: ReadonlyMap<string, AddedToken>, { size }: Vocabulary): number {
+  let next = size;
+  for (const { id } of tokens.values()) next = Math.max(next, id + 1);
+  return next;
+}
+
+class Reader {
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** added_tokens_decoder, by the ids that it gives, which count for nothing else. */
+  decoder(config: JsonObject): Flags[] | undefined {
+    const key = 'added_tokens_decoder';
+    const value = config[key];
+    if (value === undefined) return undefined;
+    if (!isObject(value)) return this.#refuse(key, value, 'tokens by their ids');
+    return Object.entries(value)
+      .toSorted(([a], [b]) => Number(a) - Number(b))
+      .map(([id, token]) => {
+        if (!/^\d+$/.test(id) || !isObject(token))
+          return this.#refuse(`${key}[${quote(id)}]`, token, 'a token under its id');
+        return this.#flags(token, `${key}[${quote(id)}]`, false);
+      });
+  }
+
+  /** Tokens with a name, such as eos_token, or one of the model's own. */
+  named(config: JsonObject): Given[] {
+    const isName = (key: string) => key.endsWith('_token') && !NAMED.includes(key);
+    const extra = config['extra_special_tokens'];
+    const entries = [
+      ...NAMED.map((key): [string, unknown] => [key, config[key]]),
+      ...Object.entries(config).filter(([key, value]) => isName(key) && isToken(value)),
+      ...(isObject(extra) ? Object.entries(extra) : []),
+    ];
+    return entries
+      .filter(([, value]) => value !== undefined && value !== null)
+      .map(([key, value]) => ({ ...this.#token(value, key), special: true }));
+  }
+
+  /** Further control tokens without a name. */
+  extra(config: JsonObject): Given[] {
+    const given = (key: string) => {
+      const list = config[key] ?? undefined;
+      return Array.isArray(list) && list.length === 0 ? undefined : list;
+    };
+    const key =
+      given('extra_special_tokens') === undefined ? 'additional_special_tokens' : 'extra_special_tokens';
+    const list = given(key);
+    if (list === undefined || (key === 'extra_special_tokens' && isObject(list))) return [];
+    if (!Array.isArray(list)) return this.#refuse(key, list, 'a list of tokens');
+    return list.map((token, i) => this.#token(token, `${key}[${i}]`));
+  }
+
+  #token(value: unknown, key: string): Given {
+    if (typeof value === 'string')
+      return { ...this.#flags({ content: value, special: true }, key, true), bare: true };
+    if (isObject(value)) return { ...this.#flags(value, key, false), bare: false };
+    return this.#refuse(key, value, 'a token');
+  }
+
+  /** transformers' AddedToken: one that is not special is looked for in normalized text unless told otherwise. */
+  #flags(token: JsonObject, key: string, alone: boolean): Flags {
+    const { content } = token;
+    if (typeof content !== 'string' || content.length > MAX_TOKEN_TEXT)
+      return this.#refuse(
+        alone ? key : `${key}.content`,
+        content,
+        `a text of at most ${showCount(MAX_TOKEN_TEXT)} characters`,
+      );
+    const given = (name: string): boolean | undefined => {
+      const value = token[name] ?? undefined;
+      if (value === undefined || typeof value === 'boolean') return value;
+      return this.#refuse(`${key}.${name}`, value, 'true or false');
+    };
+    const flag = (name: string): boolean => given(name) ?? false;
+    return {
+      content,
+      special: flag('special'),
+      lstrip: flag('lstrip'),
+      rstrip: flag('rstrip'),
+      singleWord: flag('single_word'),
+      normalized: given('normalized'),
+    };
+  }
+
+  #refuse(key: string, found: unknown, expected: string): never {
+    throw new UserError(
+      `${this.#file}: ${key} is ${quote(found ?? null)}, expected ${expected}; take the file from the base model's repository again.`,
+    );
+  }
+}
+
+const isToken = (value: unknown): boolean =>
+  typeof value === 'string' || (isObject(value) && 'content' in value);
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
