@@ -64,6 +64,7 @@ export function benchModel(name: ModelName, layers?: number): BaseModel {
   return {
     folder,
     config,
+    notes: [],
     tensors,
     eosIds: [],
     quantised: false,

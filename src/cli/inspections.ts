@@ -100,6 +100,7 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
       note: `tokenizer.json has ids up to ${tokenizer.vocabSize - 1}, but the embedding has ${config.vocabSize} rows: texts with such tokens are refused`,
     }),
     tied: config.tied,
+    ...(model.notes.length > 0 && { notes: model.notes.join(' ') }),
     max_positions: config.maxPositions,
     parameters: shapes.reduce((sum, shape) => sum + product(shape), 0),
     quantised: model.quantised ? `NF4, ${nf4.size} modules${nested ? ', scales quantised too' : ''}` : 'no',

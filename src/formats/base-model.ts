@@ -9,13 +9,17 @@ import { type Nf4Source, readNf4Source } from './nf4-checkpoint.ts';
 import { MAX_BYTES } from './read-text.ts';
 import { showShape, type TensorInfo } from './safetensors.ts';
 import { readSkipModules, type SkipModules } from './skip-modules.ts';
+import { EMBEDDING, HEAD, sameTable, untiedNote } from './tied-head.ts';
 import { UserError } from './user-error.ts';
 import { counted } from './words.ts';
 
 /** An opened and checked base folder: every weight that `config` asks for is there in the right shape. */
 export interface BaseModel {
   readonly folder: Folder;
+  /** As config.json has it, but `tied` as the files have it. */
   readonly config: DecoderConfig;
+  /** What the user should know of it: a sentence each. */
+  readonly notes: readonly string[];
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Stop ids: those of generation_config.json and of config.json, each once. */
   readonly eosIds: readonly number[];
@@ -33,7 +37,10 @@ export interface BaseModel {
 /** `dense` is quantised on the way to the device; `kept` stays in 16 bits. */
 export type LinearSource = { readonly kind: 'dense' | 'kept'; readonly weight: TensorInfo } | Nf4Source;
 
-/** Reads headers and configuration, no weights. Throws UserError naming the file and the tensor or key. */
+/**
+ * Reads headers and configuration, and of the weights only the two tables of a base that ties them, where its files hold
+ * both. Throws UserError naming the file and the tensor or key.
+ */
 export async function openBaseModel(folder: Folder): Promise<BaseModel> {
   const configFile = await folder.open('config.json');
   if (!configFile) {
@@ -42,10 +49,11 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
     );
   }
   const configJson = await readJson(configFile, {}, MAX_BYTES.config);
-  const config = parseDecoderConfig(configJson, configFile.name);
+  const said = parseDecoderConfig(configJson, configFile.name);
   const { files, tensors } = await openBaseWeights(folder);
-  checkLayers(config, tensors, configFile.name);
+  checkLayers(said, tensors, configFile.name);
   const skipped = readSkipModules(configJson, configFile.name);
+  const config = { ...said, tied: await isTied(folder, said, tensors) };
   const nf4 = new Map<string, Nf4Source>();
   for (const { name, shape } of linearModules(config)) {
     const source = await readNf4Source(tensors, `${name}.weight`, shape);
@@ -59,6 +67,7 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
   return {
     folder,
     config,
+    notes: said.tied && !config.tied ? [untiedNote(folder)] : [],
     tensors,
     eosIds: [
       ...new Set([...eosIds(generation, generationFile?.name ?? ''), ...eosIds(configJson, configFile.name)]),
@@ -69,6 +78,27 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
     weightFiles: files,
     configFile,
   };
+}
+
+/**
+ * Whether the output head is the embedding: as config.json says, unless the files hold two tables that differ. A table
+ * that is there under the head's name alone serves as the embedding, too.
+ */
+async function isTied(
+  folder: Folder,
+  config: DecoderConfig,
+  tensors: Map<string, TensorInfo>,
+): Promise<boolean> {
+  const head = tensors.get(HEAD);
+  if (!config.tied || !head) return config.tied;
+  const embedding = tensors.get(EMBEDDING);
+  if (!embedding) {
+    tensors.set(EMBEDDING, head);
+    return true;
+  }
+  for (const name of [EMBEDDING, HEAD])
+    checkDense(folder, tensors, name, [config.vocabSize, config.hiddenSize]);
+  return folder.known?.tied ?? sameTable(embedding, head);
 }
 
 /** Where the weight of a linear module lies; `name` as in "model.layers.0.self_attn.q_proj". */

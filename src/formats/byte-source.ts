@@ -14,6 +14,8 @@ export interface ByteSource {
 export interface Folder {
   /** Path or name as the user would recognise it. */
   readonly name: string;
+  /** Of a base whose weights are not at hand: what was found when they were. */
+  readonly known?: { readonly tied?: boolean | undefined } | undefined;
   /** Plain file names, sorted. */
   list(): Promise<string[]>;
   /** The file of that name, or undefined where there is none. */

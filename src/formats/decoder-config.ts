@@ -15,7 +15,7 @@ export interface DecoderConfig {
   readonly headDim: number;
   readonly vocabSize: number;
   readonly rmsNormEps: number;
-  /** The head is the embedding, and lm_head.weight absent. */
+  /** The head is the embedding. */
   readonly tied: boolean;
   /** Bias on q, k and v (Qwen2). */
   readonly qkvBias: boolean;

@@ -60,6 +60,7 @@ export class BaseCache {
     return {
       name: manifest.name,
       cached: { id, manifest },
+      known: { tied: manifest.tied },
       list: () => folder.list(),
       open: async (file) => (SMALL_FILES.includes(file) ? folder.open(cachedName(file)) : skeleton(file)),
     };

@@ -28,6 +28,8 @@ export interface CachedBase {
 export interface Manifest extends Omit<CachedBase, 'id' | 'bytes'> {
   /** What the quantiser was when the image was made. */
   layout: string;
+  /** Whether the output head is the embedding; earlier versions did not write it. */
+  tied?: boolean;
   /** Of the image's tensors. */
   checksum: string;
   /** Likenesses of folders whose files were read whole and had this content, the latest last. */

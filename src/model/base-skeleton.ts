@@ -19,6 +19,7 @@ const BYTES_FILE = 'skeleton.bin';
 /** Keeps what opening a base reads of its weight files, headers above all: with that it can be opened without them. */
 export async function takeSkeleton({
   folder,
+  config,
   weightFiles,
 }: BaseModel): Promise<Record<string, Uint8Array<ArrayBuffer>[]>> {
   const large = new Set(weightFiles.map(({ name }) => plainName(name)));
@@ -27,6 +28,8 @@ export async function takeSkeleton({
   let end = 0;
   await openBaseModel({
     name: folder.name,
+    // Its tables were compared when it was opened.
+    known: { tied: config.tied },
     list: () => folder.list(),
     open: async (file) => {
       const source = await folder.open(file);

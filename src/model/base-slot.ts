@@ -110,6 +110,7 @@ export class BaseSlot {
         lastUsed: now,
         content,
         layout: await currentLayout(),
+        tied: model.config.tied,
         checksum,
         fingerprints: seen ? [seen] : [],
       };

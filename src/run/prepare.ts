@@ -84,7 +84,8 @@ export async function prepare(
     });
   const all = firstRows(await encode(inputs.train, 'train'), recipe.training.maxTrainSamples);
   const validation = inputs.validation ? await encode(inputs.validation, 'evaluate') : undefined;
-  for (const text of [...all.notes, ...(validation?.notes ?? [])]) emit({ type: 'note', text });
+  for (const text of [...model.notes, ...all.notes, ...(validation?.notes ?? [])])
+    emit({ type: 'note', text });
   const date = all.date ?? validation?.date;
   if (date !== undefined) emit({ type: 'note', text: dateNote(date) });
   const { train, held, heldBack } = splitOff(all, inputs);

@@ -66,6 +66,7 @@ export async function testModel(call: TestModelCall): Promise<BatchTestFile> {
         if (date !== undefined && !event.said) call.emit({ type: 'note', text: todayNote(date, adapter) });
         break;
       case 'phase':
+      case 'note':
       case 'answering':
         call.emit(event);
     }

@@ -45,7 +45,7 @@ export interface VersionToTest {
 
 /** What a test of several versions tells; versions and questions by their place in the call. */
 export type VersionsEvent =
-  | Extract<RunEvent, { type: 'phase' }>
+  | Extract<RunEvent, { type: 'phase' | 'note' }>
   /** How questions are put; `said`: somebody chose it, or an adapter records it. */
   | { type: 'form'; form: PromptForm; said: boolean }
   /** The current date that a chat template writes, if one does; `said`: somebody chose it, or an adapter's run has it. */
@@ -99,6 +99,7 @@ export async function testVersions(call: TestVersionsCall): Promise<void> {
   checkSampling(sampling);
   const model = await openBaseModel(call.base);
   const { config } = model;
+  for (const text of model.notes) emit({ type: 'note', text });
   const opened = await openVersions(call, config);
   if (opened.length === 0) return;
   const tokenizer = await loadTokenizer(call.base, model.config.vocabSize);

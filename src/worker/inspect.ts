@@ -37,7 +37,9 @@ export async function inspectBase(base: ChosenFolder, signal?: AbortSignal): Pro
     parameters: [...linear, ...dense].reduce((sum, n) => sum + n, 0),
     layers: config.layers,
     dtype: dtypeOf(model),
+    kept: model.kept.size,
     bytes: weightFiles.reduce((sum, { size }) => sum + size, 0),
+    notes: model.notes,
   };
 }
 

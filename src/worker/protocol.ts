@@ -45,7 +45,11 @@ export interface BaseFacts {
   layers: number;
   /** 'BF16', 'F16', 'F32', or 'NF4' where the folder is already quantised. */
   dtype: string;
+  /** Linear modules of a 4-bit base that stay in 16 bits. */
+  kept: number;
   bytes: number;
+  /** What the user should know of it: a sentence each. */
+  notes: readonly string[];
 }
 
 export interface AdapterFacts {

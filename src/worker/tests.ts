@@ -187,6 +187,7 @@ function listener(
   return (event) => {
     switch (event.type) {
       case 'phase':
+      case 'note':
         return onEvent(event);
       case 'form':
         if (!event.said && form === undefined) onEvent({ type: 'note', text: FORM_NOTE });

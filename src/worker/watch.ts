@@ -57,6 +57,7 @@ export function watchedSource(source: ByteSource, { signal, onBytes }: Watch): B
 export function watchedFolder(folder: Folder, watch: Watch): Folder {
   return {
     name: folder.name,
+    known: folder.known,
     list: () => folder.list(),
     open: async (file) => {
       const source = await folder.open(file);

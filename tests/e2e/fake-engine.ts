@@ -202,7 +202,9 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
             parameters: 1_543_714_304,
             layers: 28,
             dtype: 'BF16',
+            kept: 0,
             bytes: 3087 * MIB,
+            notes: [],
           })
         : no(
             `${base.name}: config.json is missing, expected a model folder; choose the folder with config.json in it.`,

@@ -19,6 +19,7 @@ export const CASES = [
   'qwen3',
   'prequant',
   'dynamic',
+  'untied_head',
   'batch2',
   'rank_pattern',
 ] as const;

@@ -4,12 +4,15 @@ import { counted, showBytes, showCount, showLarge, showShare } from '../../forma
 
 const FAMILIES = { qwen2: 'Qwen2', qwen3: 'Qwen3', llama: 'Llama' } as const;
 
-export const baseFacts = ({ family, parameters, layers, dtype, bytes }: BaseFacts): Fact[] => [
+export const baseFacts = ({ family, parameters, layers, dtype, kept, bytes, notes }: BaseFacts): Fact[] => [
   ['Family', `${FAMILIES[family]}, ${counted(layers, 'layer')}`],
   ['Parameters', showLarge(parameters)],
-  ['Stored as', dtype === 'NF4' ? 'NF4, already 4-bit' : `${dtype}, becomes 4-bit NF4`],
+  ['Stored as', dtype === 'NF4' ? `NF4, already 4-bit${keptFact(kept)}` : `${dtype}, becomes 4-bit NF4`],
   ['On disk', showBytes(bytes)],
+  ...notes.map((note) => ['Note', note] as const),
 ];
+
+const keptFact = (kept: number): string => (kept > 0 ? `; ${counted(kept, 'module')} in 16 bits` : '');
 
 export const adapterFacts = ({
   r,

@@ -93,6 +93,7 @@ function describe({ model, modules, positions, passTokens }: MemoryPlanInput, ro
   return [
     `${model.folder.name}: ${family}, ${counted(layers, 'layer')} of width ${showCount(hiddenSize)}`,
     `LoRA of rank ${ranks} on ${counted(modules.length, 'module')}`,
+    ...model.notes,
     `rows of ${counted(positions, 'token')}, ${rows} to a step, in passes of up to ${counted(passTokens, 'token')}`,
   ];
 }

@@ -26,6 +26,12 @@ describe('a base', () => {
     },
   );
 
+  test('whose head is not the embedding, though config.json says so, is told as such', async () => {
+    const facts = await inspectBase(base('untied_head'));
+    expect(facts['tied']).toBe(false);
+    expect(facts['notes']).toContain('lm_head.weight in the files differs from it; both are used');
+  });
+
   test.each<[CaseName, string, number]>([
     ['recipe_text', 'model.layers.1.mlp.down_proj.weight', 0x7fc0],
     ['recipe_text', 'model.embed_tokens.weight', 0xff80],

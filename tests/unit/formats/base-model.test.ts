@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { baseFiles, linearSource, openBaseModel } from '../../../src/formats/base-model.ts';
+import { baseFiles, floatTensors, linearSource, openBaseModel } from '../../../src/formats/base-model.ts';
+import { bf16ToF32 } from '../../../src/formats/half.ts';
 import { linearModules } from '../../../src/formats/decoder-weights.ts';
 import {
   dequantiseNf4,
@@ -123,6 +124,63 @@ describe('a base folder', () => {
     for (const [name, info] of whole.tensors) {
       expect(Buffer.compare(await readTensor(sharded.tensors.get(name)!), await readTensor(info))).toBe(0);
     }
+  });
+});
+
+const HEAD = 'lm_head.weight';
+const TABLE = 'model.embed_tokens.weight';
+
+describe('a base whose config.json ties the head to the embedding', () => {
+  /** With a head beside the embedding, which `head` makes of it. */
+  const beside = (head: (table: TensorData) => Partial<TensorData>) =>
+    changed((_, tensors) => {
+      const table = tensors.find(({ name }) => name === TABLE)!;
+      return [...tensors, { ...table, ...head(table), name: HEAD }];
+    });
+  /** The same values in f32. */
+  const widened = ({ data }: TensorData): Partial<TensorData> => ({
+    dtype: 'F32',
+    data: bytesOf(bf16ToF32(data as Uint8Array)),
+  });
+  const different = ({ data }: TensorData): Partial<TensorData> => {
+    const bytes = Uint8Array.from(data as Uint8Array);
+    bytes[bytes.length - 2]! ^= 1;
+    return { data: bytes };
+  };
+
+  test('and whose files hold the same table twice is tied', async () => {
+    for (const head of [() => ({}), widened]) {
+      const base = await openBaseModel(await beside(head));
+      expect([base.config.tied, base.notes]).toEqual([true, []]);
+    }
+  });
+
+  test('and whose files hold another, if only in its last value, is not, and says so', async () => {
+    const base = await openBaseModel(await beside(different));
+    expect(base.config.tied).toBe(false);
+    expect(base.notes).toEqual([
+      'base: config.json says that the output head is the embedding (tie_word_embeddings), but lm_head.weight in the files differs from it; both are used, as transformers does.',
+    ]);
+    expect(floatTensors(base).map(({ name }) => name)).toContain(HEAD);
+  });
+
+  test('and whose table is there under the head’s name alone takes it for both', async () => {
+    const folder = await changed((_, tensors) =>
+      tensors.map((tensor) => (tensor.name === TABLE ? { ...tensor, name: HEAD } : tensor)),
+    );
+    const base = await openBaseModel(folder);
+    expect([base.config.tied, base.notes]).toEqual([true, []]);
+    expect(base.tensors.get(TABLE)).toBe(base.tensors.get(HEAD));
+  });
+
+  test('and whose head has another shape is refused', async () => {
+    const folder = await beside(({ data, shape }) => ({
+      shape: [shape[0]! - 1, shape[1]!],
+      data: (data as Uint8Array).subarray(2 * shape[1]!),
+    }));
+    await expect(openBaseModel(folder)).rejects.toThrow(
+      'base/model.safetensors: lm_head.weight is BF16 [447, 128], expected BF16, F16 or F32 [448, 128] by config.json; download the base again',
+    );
   });
 });
 
