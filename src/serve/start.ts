@@ -2,6 +2,7 @@ import { build } from 'vite';
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { EARLIER_PORT, PORT } from '../platform/ports.ts';
+import { buildFolder } from './build-folder.ts';
 import { checkFree, serve } from './serve.ts';
 
 /** Builds the page, serves it to this machine and opens it; returns the exit code where that cannot be. */
@@ -12,8 +13,9 @@ export async function start(args: readonly string[]): Promise<number | undefined
     // A NODE_ENV of somebody's shell would make a build without its service worker.
     process.env.NODE_ENV = 'production';
     console.log('Building the page…');
-    await build({ logLevel: 'error' });
-    const { url } = await serve(port, { open: true });
+    const outDir = buildFolder();
+    await build({ logLevel: 'error', build: { outDir, emptyOutDir: true } });
+    const { url } = await serve(port, { open: true, outDir });
     console.log([`Retune is at ${url}, for this machine only. Ctrl-C ends it.`, ...about(port)].join('\n'));
     return undefined;
   } catch (error) {
