@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
@@ -24,8 +25,11 @@ export async function nodeSource(path: string): Promise<ByteSource> {
   };
 }
 
+/** How files are opened to be read: what was one may be a pipe by now, which waits for a writer unless told not to. */
+export const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
 async function read(path: string, begin: number, into: Uint8Array): Promise<void> {
-  const file = await open(path, 'r');
+  const file = await open(path, READ);
   try {
     for (let done = 0; done < into.length;) {
       const { bytesRead } = await file.read(into, done, into.length - done, begin + done);

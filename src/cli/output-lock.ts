@@ -1,19 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmdirSync, unlinkSync } from 'node:fs';
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isRecord } from '../formats/fields.ts';
+import { parseJson } from '../formats/json.ts';
 import { quote, shorten } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { encodeUtf8 } from '../formats/utf8.ts';
 import { makeFolder, onDisk, partialName, sizeOf, writeDurably } from './durable-files.ts';
 import { isRunning, processSpace, startOf } from './processes.ts';
-import { errorCode, notOpened } from './stats.ts';
+import { READ } from './node-files.ts';
+import { errorCode, linkTarget, notOpened } from './stats.ts';
 
 /** The file in an output that says who writes there. */
 const LOCK = '.retune.lock';
+/** Many times as many as a lock has. */
+const MAX_BYTES = 2 ** 16;
 
 /** Who holds a lock. */
 interface Holder {
@@ -38,6 +42,8 @@ export class OutputLock {
   readonly #path: string;
   readonly #mine = holder();
   readonly #onExit = () => this.release();
+  /** Whether the lock may be there: what else lies in its place is not read. */
+  #held = false;
   /** Folders that were made for the lock, the innermost first. */
   #made: string[] = [];
   #taken: Promise<void> | undefined;
@@ -62,11 +68,13 @@ export class OutputLock {
   release(): void {
     process.off('exit', this.#onExit);
     try {
-      if (parse(readFileSync(this.#path, 'utf8'))?.token === this.#mine.token) unlinkSync(this.#path);
+      if (this.#held && parse(readFileSync(this.#path, 'utf8'))?.token === this.#mine.token)
+        unlinkSync(this.#path);
       for (const folder of this.#made) rmdirSync(folder);
     } catch {
       // Somebody deleted the lock, or the folder holds a run by now.
     }
+    this.#held = false;
     this.#made = [];
   }
 
@@ -75,9 +83,11 @@ export class OutputLock {
     await onDisk(this.#path, sizeOf(contentOf(this.#mine)), async () => {
       for (let tries = 0; ; tries++) {
         this.#made = [...(await makeFolder(this.#folder)), ...this.#made];
+        this.#held = true;
         try {
           return await this.#acquire(this.#path);
         } catch (error) {
+          this.#held = false;
           // Who held the lock until now took its empty folder away, or what was being written there.
           if (errorCode(error) !== 'ENOENT' || tries === 5) throw error;
         }
@@ -183,16 +193,30 @@ async function create(path: string, mine: Holder): Promise<boolean> {
   }
 }
 
+/** Of a lock; undefined where there is none, and empty where something else has its name. Throws UserError. */
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    const file = await open(path, READ);
+    try {
+      const info = await file.stat();
+      return info.isFile() && info.size <= MAX_BYTES ? await file.readFile('utf8') : '';
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    // A link that leads nowhere, or in a circle, and a socket.
+    const code = errorCode(error) ?? '';
+    if (code === 'ELOOP' || code === 'ENXIO' || (await linkTarget(path)) !== undefined) return '';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw notOpened(dirname(path), error);
+  }
+}
+
 /** Who holds a lock; undefined where there is none. Throws UserError where it does not say. */
 async function read(path: string): Promise<Holder | undefined> {
   for (let tries = 0; ; tries++) {
-    let text: string;
-    try {
-      text = await readFile(path, 'utf8');
-    } catch (error) {
-      if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
-      throw notOpened(dirname(path), error);
-    }
+    const text = await textOf(path);
+    if (text === undefined) return undefined;
     const held = parse(text);
     if (held) return held;
     if (tries === 5)
@@ -206,7 +230,7 @@ async function read(path: string): Promise<Holder | undefined> {
 function parse(text: string): Holder | undefined {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
@@ -135,6 +136,25 @@ describe('the lock of an output', () => {
     const json = JSON.parse(readFileSync(lockFile(), 'utf8')) as object;
     writeFileSync(lockFile(), JSON.stringify({ ...json, token: 'another', ...change }));
   };
+
+  it.each<[string, (path: string) => unknown]>([
+    ['a link that leads nowhere', (path) => symlinkSync('nowhere', path)],
+    ['a link to itself', (path) => symlinkSync(path, path)],
+    ['a pipe', (path) => execFileSync('mkfifo', [path])],
+    ['a folder', (path) => mkdirSync(path)],
+    ['an endless file', (path) => symlinkSync('/dev/zero', path)],
+    ['a large file', (path) => writeFileSync(path, ' '.repeat(2 ** 17))],
+    ['JSON of something else', (path) => writeFileSync(path, '{"pid": 1}')],
+  ])('says which run holds it, or is named: %s', async (_, make) => {
+    mkdirSync(output(), { recursive: true });
+    make(lockFile());
+    const sentence = `${lockFile()}: this lock does not say which run holds it; delete it if no run writes there, or choose another --output.`;
+    await Promise.all([
+      expect(newLock().check()).rejects.toThrow(sentence),
+      expect(lockFacts(output())).rejects.toThrow(sentence),
+      expect(refusalOf(newLock())).resolves.toBe(sentence),
+    ]);
+  });
 
   it('is taken over where another process has its number by now', async () => {
     await newLock().take();
