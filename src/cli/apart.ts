@@ -1,5 +1,5 @@
 import { readdir, realpath } from 'node:fs/promises';
-import { basename, dirname, join, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
 import { defaultCacheFolder } from './base-cache.ts';
 import { NONE } from './options.ts';
@@ -69,6 +69,16 @@ export async function checkLinks(output: string, inputs: readonly Input[]): Prom
         );
     }
   }
+}
+
+/** Throws UserError where the recipe is a file that the run itself would write anew or delete. */
+export async function checkRecipe(path: string, output: string): Promise<void> {
+  const [real, folder] = [await realPath(path), await realPath(output)];
+  const [first] = relative(folder, real).split(sep);
+  if (isInside(real, folder) && WRITTEN.test(first!))
+    throw new UserError(
+      `${path}: the run writes its own files there, and may delete this one; copy it to another place and name that in --config.`,
+    );
 }
 
 /** How a path and an input lie to one another; undefined where they are apart. */

@@ -10,7 +10,7 @@ import type { Phase, RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { ResumeMode } from '../../run/resume.ts';
 import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/precision.ts';
-import { checkApart, checkCacheApart, checkLinks } from '../apart.ts';
+import { checkApart, checkCacheApart, checkLinks, checkRecipe } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { baseFolder } from '../base-folder.ts';
 import { openDisplay, type Display } from '../display.ts';
@@ -150,6 +150,7 @@ async function checkPlaces({
   trainData,
   valData,
   output,
+  config,
   baseCache,
 }: Options): Promise<void> {
   const inputs = [
@@ -160,6 +161,7 @@ async function checkPlaces({
   ];
   await checkApart(output, inputs);
   await checkLinks(output, inputs);
+  if (config !== undefined) await checkRecipe(config, output);
   await checkCacheApart(baseCache, inputs, output);
 }
 

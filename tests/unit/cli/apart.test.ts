@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { checkCacheApart, checkLinks, realPath } from '../../../src/cli/apart.ts';
+import { checkCacheApart, checkLinks, checkRecipe, realPath } from '../../../src/cli/apart.ts';
 
 let work: string;
 beforeEach(() => {
@@ -84,4 +84,24 @@ it('links that lead in a circle end', async () => {
   symlinkSync(at('two'), at('one'));
   symlinkSync(at('one'), at('two'));
   expect(await realPath(at('one/new'))).toMatch(/\/(one|two)\/new$/);
+});
+
+describe('the recipe', () => {
+  it.each([
+    ['out/training_config.yaml', true],
+    ['out/checkpoint-5/training_config.yaml', true],
+    ['to-out/training_config.yaml', true],
+    ['link.yaml', true],
+    ['out/mine.yaml', false],
+    ['out/recipes/training_config.yaml', false],
+    ['training_config.yaml', false],
+  ])('is no file that the run writes or deletes: %s', async (path, refused) => {
+    symlinkSync(at('out'), at('to-out'));
+    symlinkSync(at('out/training_config.yaml'), at('link.yaml'));
+    expect(await refusal(checkRecipe(at(path), at('out')))).toBe(
+      refused
+        ? `~/${path}: the run writes its own files there, and may delete this one; copy it to another place and name that in --config.`
+        : 'none',
+    );
+  });
 });
