@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { shortenWords } from '../formats/quote.ts';
 import { defaultRecipe, parseOwnRecipe, parseRecipe, readingLines, type Recipe } from '../formats/recipe.ts';
 import { MAX_BYTES, readText } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -63,8 +64,8 @@ export async function readRecipe(path: string | undefined, display: Display): Pr
   const { recipe, warnings, reading } = parseRecipe(text, path);
   if (reading)
     for (const [heading, text] of readingLines(reading, "the command line's options count"))
-      display.line(`${path}: ${heading.toLowerCase()}: ${text}`);
-  for (const warning of warnings) display.line(`Note: ${warning}`);
+      display.line(shortenWords(`${path}: ${heading.toLowerCase()}: ${text}`));
+  for (const warning of warnings) display.line(`Note: ${shortenWords(warning)}`);
   return recipe;
 }
 

@@ -1,3 +1,4 @@
+import { shortenWords } from '../formats/quote.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import type { Phase, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
 import type { Display, Progress } from './display.ts';
@@ -44,7 +45,7 @@ export class RunReport {
         display.line(`checkpoint-${event.step} saved, ${showBytes(event.bytes)}`);
         return this.#training();
       case 'note':
-        return display.line(`Note: ${event.text}`);
+        return display.line(`Note: ${shortenWords(event.text)}`);
     }
   }
 

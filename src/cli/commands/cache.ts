@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { shorten } from '../../formats/quote.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showBytes } from '../../formats/words.ts';
 import { BaseCache } from '../../model/base-cache.ts';
@@ -65,7 +66,12 @@ async function runList(options: ListOptions): Promise<void> {
   const bases = await cacheAt(options).list();
   if (options.json) return display.json(bases);
   if (bases.length === 0) return display.line(`${options.baseCache}: no base is kept there.`);
-  const rows = bases.map(({ id, bytes, lastUsed, name }) => [id, showBytes(bytes), day(lastUsed), name]);
+  const rows = bases.map(({ id, bytes, lastUsed, name }) => [
+    id,
+    showBytes(bytes),
+    day(lastUsed),
+    shorten(name),
+  ]);
   for (const line of table([['id', 'size', 'last used', 'loaded from'], ...rows])) display.line(line);
   display.line(`${showBytes(sizeOf(bases))} in ${options.baseCache}`);
 }

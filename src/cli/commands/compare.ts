@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { shorten } from '../../formats/quote.ts';
 import { encodeUtf8 } from '../../formats/utf8.ts';
 import {
   compareResults,
@@ -63,8 +64,8 @@ function summary(comparison: Comparison): string[] {
   const average = (value: number) => value.toFixed(1);
   const score = (value: number | undefined) => value?.toFixed(4) ?? '–';
   return [
-    `V1: ${v1.modelPath}`,
-    `V2: ${v2.modelPath}`,
+    `V1: ${shorten(v1.modelPath)}`,
+    `V2: ${shorten(v2.modelPath)}`,
     '',
     ...table([
       ['', 'V1', 'V2'],
@@ -104,7 +105,7 @@ function falls(groups: readonly GroupChange[], kind: string): string[] {
     .filter(({ difference }) => difference < 0)
     .map(
       ({ name, questions, difference }) =>
-        `Worse in ${name === '' ? `questions without a ${kind}` : `the ${kind} ${name}`}: ${signed(difference)} (${counted(questions, 'question')})`,
+        `Worse in ${name === '' ? `questions without a ${kind}` : `the ${kind} ${shorten(name)}`}: ${signed(difference)} (${counted(questions, 'question')})`,
     );
 }
 

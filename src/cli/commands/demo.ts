@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { shorten } from '../../formats/quote.ts';
 import { exactMatch } from '../../generate/metrics.ts';
 import { parseQuestions } from '../../generate/questions.ts';
 import { readResults, type ReadResults } from '../../generate/results.ts';
@@ -78,7 +79,7 @@ function exactByTopic(topics: readonly string[], v1: ReadResults, v2: ReadResult
   };
   return [
     ['', 'V1', 'V2'],
-    ...[...new Set(topics)].map((topic) => [topic, count(topic, v1), count(topic, v2)]),
+    ...[...new Set(topics)].map((topic) => [shorten(topic), count(topic, v1), count(topic, v2)]),
   ];
 }
 

@@ -4,6 +4,7 @@ import { inspectFile, inspectFolder, type Facts } from '../inspections.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { lockFacts } from '../output-lock.ts';
 import { statsOf } from '../stats.ts';
+import { shorten } from '../../formats/quote.ts';
 import { showBytes, showCount } from '../../formats/words.ts';
 
 /** `retune inspect`: what a folder or file holds, and whether it is sound. */
@@ -54,13 +55,24 @@ function describe(path: string, { kind, sound, ...facts }: Facts): string[] {
   ];
 }
 
-/** A value as one line, or a long map as one line per entry. */
+/** More entries of a map, or items of a list, than that are only counted; --json has them all. */
+const MAX_SHOWN = 200;
+
+/** A value as one line, or a long map as one line per entry. Foreign texts are cut. */
 function show(value: unknown, key = ''): string[] {
   if (typeof value === 'number') return [key === 'bytes' ? showBytes(value) : showCount(value)];
   if (typeof value === 'boolean') return [value ? 'yes' : 'no'];
-  if (Array.isArray(value)) return [value.join(', ')];
-  if (typeof value !== 'object' || value === null) return [String(value)];
-  const entries = Object.entries(value).map(([name, inner]) => `${name}: ${show(inner, name).join(', ')}`);
+  if (Array.isArray(value)) return [few(value, (item) => shorten(String(item))).join(', ')];
+  if (typeof value !== 'object' || value === null) return [shorten(String(value))];
+  const entries = few(
+    Object.entries(value),
+    ([name, inner]) => `${shorten(name)}: ${show(inner, name).join(', ')}`,
+  );
   const line = entries.join(', ') || 'none';
   return line.length > 80 ? entries : [line];
+}
+
+function few<T>(items: readonly T[], showItem: (item: T) => string): string[] {
+  const shown = items.slice(0, MAX_SHOWN).map(showItem);
+  return items.length > MAX_SHOWN ? [...shown, `… (${showCount(items.length)} in all)`] : shown;
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { shortenWords } from '../../formats/quote.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showCount, showShare } from '../../formats/words.ts';
 import { writesDate } from '../../text/chat-template-files.ts';
@@ -121,7 +122,7 @@ function tellCounts(display: Display, name: string, tally: RowsTally, maxLength:
   for (const [key, value] of facts) display.line(`${key.padEnd(12)}${value}`);
   for (const { line, why } of skipped.slice(0, MAX_NAMED)) display.line(`  line ${line}: ${why}`);
   if (skipped.length > MAX_NAMED) display.line(`  and ${showCount(skipped.length - MAX_NAMED)} more`);
-  for (const note of tally.notes(name)) display.line(`Note: ${note}`);
+  for (const note of tally.notes(name)) display.line(`Note: ${shortenWords(note)}`);
 }
 
 /** Writes a line to stdout and waits where its reader is slower. */
