@@ -172,13 +172,15 @@ function frameOf(renderer: ChatRenderer, kwargs: NonNullable<Conversation['kwarg
   const question = turn('user', 'x');
   const asked = renderer.render({ messages: [question], kwargs }, false).text;
   const opened = renderer.render({ messages: [question], kwargs }, true).text;
-  const { text, origins = '' } = renderer.render(
-    { messages: [question, turn('assistant', 'y')], kwargs },
-    false,
-  );
+  const rendered = renderer.render({ messages: [question, turn('assistant', 'y')], kwargs }, false);
+  const { text, origins = '', visits } = rendered;
+  const answer = String.fromCharCode(originOf(1));
+  // Where a conversation that ends has an end of its own, what is written before an answer tells.
+  const visit = visits.find(({ number }) => number === 1);
+  const written = visit ? text.slice(visit.begin, Math.max(visit.begin, origins.indexOf(answer))) : '';
   return {
-    opening: opened.startsWith(asked) ? opened.slice(asked.length) : '',
-    closing: text.slice(origins.lastIndexOf(String.fromCharCode(originOf(1))) + 1),
+    opening: opened.startsWith(asked) ? opened.slice(asked.length) : written,
+    closing: text.slice(origins.lastIndexOf(answer) + 1),
   };
 }
 

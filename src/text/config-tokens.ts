@@ -16,7 +16,7 @@ const NAMED = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'].map((name) => `
 
 /** What adding tokens needs to know of the model's own vocabulary. */
 export interface Vocabulary {
-  idOf(token: string): number | undefined;
+  idOf: (token: string) => number | undefined;
   size: number;
 }
 
@@ -68,10 +68,14 @@ export function withConfigTokens(
   return [...tokens.values()];
 }
 
-/** One past all ids, the model's own counted rather than looked at: what the tokenizers library gives a new token. */
-export function nextId(tokens: ReadonlyMap<string, AddedToken>, { size }: Vocabulary): number {
+/**
+ * What the tokenizers library gives a new token: one past the added tokens that the model's vocabulary does not have, or
+ * the number of the latter's tokens, whatever their ids.
+ */
+export function nextId(tokens: ReadonlyMap<string, AddedToken>, { idOf, size }: Vocabulary): number {
   let next = size;
-  for (const { id } of tokens.values()) next = Math.max(next, id + 1);
+  for (const { id, content } of tokens.values())
+    if (idOf(content) === undefined) next = Math.max(next, id + 1);
   return next;
 }
 

@@ -33,8 +33,8 @@ export function turnSpan(search: TurnSearch, previousEnd: number): Span | undefi
   const own = ownSpan(search);
   const visits = rendered.visits.filter(({ number }) => number === turn);
   const visit = visits.length === 1 ? visits[0] : undefined;
-  // Mostly a loop over the turns prints them, each in one go.
-  if (visit && (!own || (own.begin >= visit.begin && own.end <= visit.end)))
+  // Mostly a loop over the turns prints them, each in one go. What a later turn repeats, such as a call's name, is not this one's.
+  if (visit && (!own || (own.begin >= visit.begin && own.begin < visit.end)))
     return { begin: beginOf(search, visit.begin, own), end: visit.end };
   return byPrefixes(search) ?? (own && byFrame(search, own, previousEnd));
 }
