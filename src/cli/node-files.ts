@@ -35,7 +35,7 @@ async function read(path: string, begin: number, into: Uint8Array): Promise<void
       const { bytesRead } = await file.read(into, done, into.length - done, begin + done);
       if (bytesRead === 0)
         throw new UserError(
-          `${path}: ended at byte ${begin + done}, while bytes up to ${begin + into.length} were expected; was it changed while being read?`,
+          `${path}: ended at byte ${begin + done}, while bytes up to ${begin + into.length} were expected; it changed while it was read, so start again.`,
         );
       done += bytesRead;
     }

@@ -232,22 +232,27 @@ it('of two runs that start into one output at once, with other rows, one is refu
 });
 
 // Linux has this device that is always full.
-it.runIf(existsSync('/dev/full'))('a run whose stdout takes nothing keeps a checkpoint', async () => {
-  const child = spawn(
-    'sh',
-    ['-c', 'exec "$@" > /dev/full', 'sh', process.execPath, NULL_DEVICE, CLI, ...scene.finetune()],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, XDG_CACHE_HOME: scene.path('cache') } },
-  );
-  let stderr = '';
-  child.stderr.on('data', (text) => (stderr += String(text)));
-  const code = await new Promise((done) => child.on('close', done));
-  expect([code, stderr]).toEqual([
-    2,
-    expect.stringMatching(/^stdout cannot be written, since its disk is full \(ENOSPC\)[^\n]+\.\n$/),
-  ]);
-  if (scene.exists('v2'))
-    for (const name of readdirSync(scene.path('v2'))) expect(name).toMatch(/^(?:checkpoint-\d+|logs)$/);
-});
+it.runIf(existsSync('/dev/full'))(
+  'a run whose stdout takes nothing ends in a sentence, and goes on elsewhere',
+  async () => {
+    const child = spawn(
+      'sh',
+      ['-c', 'exec "$@" > /dev/full', 'sh', process.execPath, NULL_DEVICE, CLI, ...scene.finetune()],
+      { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, XDG_CACHE_HOME: scene.path('cache') } },
+    );
+    let stderr = '';
+    child.stderr.on('data', (text) => (stderr += String(text)));
+    const code = await new Promise((done) => child.on('close', done));
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^stdout cannot be written, since its disk is full \(ENOSPC\)[^\n]+\.\n$/),
+    ]);
+    const left = scene.exists('v2') ? readdirSync(scene.path('v2')) : [];
+    expect(left.filter((name) => !/^(?:checkpoint-\d+|logs)$/.test(name))).toEqual([]);
+    const again = await retune(scene.finetune());
+    expect([again.code, again.stderr]).toEqual([0, '']);
+  },
+);
 
 it('a folder that is gone is told of, where a path leads from it', async () => {
   const gone = mkdtempSync(join(tmpdir(), 'retune-gone-'));
