@@ -68,7 +68,8 @@ export const baseCacheOption = () =>
 export const openBaseCache = (folder: string): BaseCache | undefined =>
   folder === NONE ? undefined : new BaseCache(new FolderCacheStorage(folder));
 
-const ENTRY = /^[^.]/;
+/** What BaseSlot calls its entries: other folders, however many, are not looked into. */
+const ENTRY = /^[0-9a-f]{16}(-plain)?$/;
 const PARTIAL = /^\..+\.(\d+)\.partial(-removed)?$/;
 
 /** A folder of entries; one that is being written lies under a hidden name with the writer's process id. */

@@ -1,6 +1,8 @@
-import { posix, win32 } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, posix, win32 } from 'node:path';
 import { expect, it } from 'vitest';
-import { defaultCacheFolder } from '../../../src/cli/base-cache.ts';
+import { defaultCacheFolder, FolderCacheStorage } from '../../../src/cli/base-cache.ts';
 
 const find = (env: NodeJS.ProcessEnv, platform: NodeJS.Platform, home?: string) =>
   defaultCacheFolder(env, platform, () => home)?.replaceAll(win32.sep, posix.sep);
@@ -19,3 +21,12 @@ it.each([
 ] as const)('lies where the system keeps caches, or nowhere: %s %o %s', (platform, env, home, folder) =>
   expect(find(env, platform, home)).toBe(folder),
 );
+
+it('looks into its own entries only', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'retune-cache-'));
+  const ours = ['0123456789abcdef', '0123456789abcdef-plain'];
+  for (const name of [...ours, 'projects', '.0123456789abcdef.1.partial', '0123456789ABCDEF', `${ours[0]}-x`])
+    mkdirSync(join(folder, name));
+  expect((await new FolderCacheStorage(folder).entries()).toSorted()).toEqual(ours);
+  rmSync(folder, { recursive: true });
+});
