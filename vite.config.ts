@@ -1,4 +1,4 @@
-import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from 'vitest/config';
 import { securityHeaders } from './src/platform/security-headers.ts';
 import { guarded } from './src/serve/guard.ts';
 import { withHeaders } from './src/serve/precache.ts';
@@ -13,10 +13,18 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
   appType: 'mpa',
   plugins: command === 'build' ? [await offline()] : [guarded()],
   test: {
-    include:
+    projects:
       mode === 'long'
-        ? ['tests/{long,fuzz}/**/*.test.ts']
-        : ['tests/{unit,fuzz,faults,gpu,e2e}/**/*.test.ts'],
+        ? [project('long', ['tests/{long,fuzz}/**/*.test.ts'])]
+        : [
+            // Files that share a process share a device and its compiled kernels.
+            project('gpu', ['tests/gpu/**/*.test.ts'], {
+              isolate: false,
+              restoreMocks: true,
+              setupFiles: ['tests/support/release-test-gpu.ts'],
+            }),
+            project('cpu', ['tests/{unit,fuzz,faults,e2e}/**/*.test.ts']),
+          ],
     globalSetup: ['tests/support/global-setup.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
@@ -25,6 +33,12 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
     hookTimeout: 300_000,
   },
 }));
+
+/** A group of test files, with the options above where it says nothing else. */
+const project = (name: string, include: string[], options: TestProjectInlineConfiguration['test'] = {}) => ({
+  extends: true as const,
+  test: { name, include, ...options },
+});
 
 /** The service worker and the manifest: after the first visit the page needs no network. */
 async function offline() {

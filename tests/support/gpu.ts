@@ -1,30 +1,26 @@
-import { afterAll } from 'vitest';
-import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
-import { view, type View } from '../../src/gpu/memory.ts';
+import { view, type GpuBuffer, type View } from '../../src/gpu/memory.ts';
 import { readOnce } from '../../src/gpu/readback.ts';
 import { Stream } from '../../src/gpu/stream.ts';
+import { sharedDevice } from './shared-device.ts';
 
 let shared: Promise<TestGpu> | undefined;
 
-/**
- * One device per test file, opened with WebGPU's guaranteed limits only (128 MiB a binding, 8 storage buffers,
- * 16 KiB of workgroup memory), so that a kernel which needs more fails here.
- */
+/** The shared device, for kernel tests. */
 export function testGpu(): Promise<TestGpu> {
-  shared ??= openNodeGpu('floor').then((gpu) => new TestGpu(gpu));
-  return shared;
+  return (shared ??= sharedDevice().then((gpu) => new TestGpu(gpu)));
 }
 
-afterAll(async () => {
-  (await shared)?.close();
-  shared = undefined;
-});
+/** Frees what the tests of a file uploaded to the shared device. */
+export async function releaseTestGpu(): Promise<void> {
+  (await shared)?.release();
+}
 
 /** Uploads, runs and reads back for kernel tests. */
 export class TestGpu {
   readonly gpu: Gpu;
   readonly stream: Stream;
+  readonly #uploads: GpuBuffer[] = [];
 
   constructor(gpu: Gpu) {
     this.gpu = gpu;
@@ -35,6 +31,7 @@ export class TestGpu {
   upload(data: Float32Array | Uint32Array | Uint16Array | Uint8Array): View {
     const bytes = Math.ceil(data.byteLength / 4) * 4;
     const buffer = this.gpu.memory.allocate('test', 'working activations', bytes);
+    this.#uploads.push(buffer);
     const padded = new Uint8Array(bytes);
     padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     this.gpu.device.queue.writeBuffer(buffer.raw, 0, padded);
@@ -60,6 +57,11 @@ export class TestGpu {
     const bytes = await readOnce(this.stream, v);
     if (this.gpu.errors.length > 0) throw new Error(this.gpu.errors.join('\n'));
     return bytes;
+  }
+
+  /** Frees what was uploaded. */
+  release(): void {
+    for (const buffer of this.#uploads.splice(0)) this.gpu.memory.free(buffer);
   }
 
   close(): void {

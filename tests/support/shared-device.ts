@@ -1,16 +1,19 @@
-import { afterAll } from 'vitest';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
 import { runOn, type RunCall, type RunOutcome } from './run-case.ts';
 
 let shared: Promise<Gpu> | undefined;
 
-afterAll(async () => {
-  (await shared)?.close();
-  shared = undefined;
-});
+/**
+ * The device that the test files of a process share, since compiling kernels takes most of a start: opened with
+ * WebGPU's guaranteed limits only (128 MiB a binding, 8 storage buffers, 16 KiB of workgroup memory), so that a kernel
+ * which needs more fails. A test that counts what is compiled, or breaks its device, opens one for itself.
+ */
+export function sharedDevice(): Promise<Gpu> {
+  return (shared ??= openNodeGpu('floor'));
+}
 
-/** Runs a fine-tuning on a device that a test file's runs share: compiling the kernels takes most of a start. */
+/** Runs a fine-tuning on the shared device. */
 export async function runOnSharedDevice(call: RunCall): Promise<RunOutcome> {
-  return runOn(await (shared ??= openNodeGpu('floor')), call);
+  return runOn(await sharedDevice(), call);
 }
