@@ -42,6 +42,7 @@ export class AddedTokens {
   readonly byId: ReadonlyMap<number, AddedToken>;
   /** Finds the special tokens' texts (global); undefined where there are none. */
   readonly special: RegExp | undefined;
+  readonly #any: RegExp | undefined;
   readonly #plain: Matcher;
   readonly #normalized: Matcher;
   /** The two go over the same text, since nothing normalizes it. */
@@ -52,6 +53,7 @@ export class AddedTokens {
     this.byContent = new Map(tokens.map((token) => [token.content, token]));
     this.byId = new Map(tokens.map((token) => [token.id, token]));
     this.special = anyOf(tokens.filter((token) => token.special).map(({ content }) => content));
+    this.#any = anyOf(tokens.map(({ content }) => content));
     const byText = (wanted: readonly AddedToken[], textOf = (content: string) => content) => {
       const found = new Map<string, AddedToken>();
       for (const token of wanted) {
@@ -68,6 +70,13 @@ export class AddedTokens {
       normalize,
     );
     this.#together = normalize === undefined;
+  }
+
+  /** Where added tokens end in a text of a template. */
+  endsIn(text: string): number[] {
+    return [...(this.#any ? text.matchAll(this.#any) : [])].map(
+      ({ 0: found, index }) => index + found.length,
+    );
   }
 
   /** Some tokens are to be looked for in normalized text by `splitNormalized`. */

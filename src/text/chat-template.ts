@@ -157,8 +157,10 @@ export class ChatTemplate {
   }
 
   #cuts(opening: string): number[] {
-    const ends = this.#tokenizer.added.split(opening, 'all').map(({ end }) => end);
-    return [...ends, ...[...opening.matchAll(/\n/g)].map(({ index }) => index + 1)];
+    return [
+      ...this.#tokenizer.added.endsIn(opening),
+      ...[...opening.matchAll(/\n/g)].map(({ index }) => index + 1),
+    ];
   }
 }
 

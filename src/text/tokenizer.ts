@@ -1,4 +1,4 @@
-import type { Tokenizer } from '@huggingface/tokenizers';
+import { SequenceNormalizer, type Tokenizer } from '@huggingface/tokenizers';
 import { AddedTokens, type AddedToken, type Hiding, type Recognise } from './added-tokens.ts';
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -61,7 +61,8 @@ export class TextTokenizer {
     this.file = file;
     this.tableRows = tableRows;
     const { normalizer } = pipeline;
-    this.added = new AddedTokens(added, normalizer ? (text) => normalizer(text) : undefined);
+    const leavesAll = normalizer instanceof SequenceNormalizer && normalizer.normalizers.length === 0;
+    this.added = new AddedTokens(added, normalizer && !leavesAll ? (text) => normalizer(text) : undefined);
     this.named = named;
     this.templates = templates;
     this.vocabSize = added.reduce((size, { id }) => Math.max(size, id + 1), pipeline.model!.vocab.length);

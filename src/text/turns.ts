@@ -94,23 +94,19 @@ function toolCalls(fields: RowFields): unknown[] {
   return calls;
 }
 
-/** A text, or OpenAI's list of text parts, joined. */
-function contentOf(value: unknown, path: string): string {
+/** A text, or OpenAI's list of text parts, which are joined later for a template that expects a text. */
+function contentOf(value: unknown, path: string): string | JsonMap[] {
   if (!Array.isArray(value)) return asText(value, path);
-  return value
-    .map((part: unknown, i) => {
-      const where = `${path}[${i}]`;
-      if (!(part instanceof Map))
-        throw wrongType(where, part, 'a part such as {"type": "text", "text": "…"}');
-      const fields = new RowFields(part as JsonMap, where);
-      const type = fields.text('type');
-      if (type !== 'text')
-        throw new UserError(
-          `${where}.type is ${quoted(type)}, but only text is trained here; remove the row`,
-        );
-      return fields.text('text');
-    })
-    .join('');
+  return value.map((part: unknown, i) => {
+    const where = `${path}[${i}]`;
+    if (!(part instanceof Map)) throw wrongType(where, part, 'a part such as {"type": "text", "text": "…"}');
+    const fields = new RowFields(part as JsonMap, where);
+    const type = fields.text('type');
+    if (type !== 'text')
+      throw new UserError(`${where}.type is ${quoted(type)}, but only text is trained here; remove the row`);
+    fields.text('text');
+    return part as JsonMap;
+  });
 }
 
 /** LLaMA-Factory's function_call: its text is JSON, one call or a list of calls. */

@@ -2,6 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
+import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
+import { encodeRows, renderRow } from '../../src/text/rows.ts';
 import { inspectRows } from '../../src/worker/inspect.ts';
 import { retune } from '../support/cli.ts';
 import { fixtureBytes, fixtureFiles } from '../support/memory-folder.ts';
@@ -39,6 +42,34 @@ describe('retune rows', () => {
     });
     expect(lines.map(({ row }) => row)).toEqual(lines.map((_, i) => i + 1));
     expect(stderr).toContain(`${lines.length} as messages`);
+  });
+
+  test('page, command and run have the same ids and masks', async () => {
+    const pair = 'tests/fixtures/text/pairs/qwen2_5';
+    const rows = 'tests/fixtures/text/rows/messages-tools.jsonl';
+    const tokenizer = await loadTokenizer(await nodeFolder(pair));
+    const trained = await encodeRows(await nodeSource(rows), tokenizer, { maxLength: 4096 });
+    const { stdout } = await retune(['rows', '--base', pair, '--train-data', rows, '--json']);
+    const lines = linesOf(stdout);
+    expect(lines.map(({ ids }) => ids)).toEqual(trained.rows.map(({ ids }) => [...ids]));
+    expect(lines.map((line) => line.trained)).toEqual(
+      trained.rows.map((row) => [...row.trained].map((flag, i) => (i === 0 ? 0 : flag))),
+    );
+    const files = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'].map(
+      (name) => new File([readFileSync(join(pair, name))], name),
+    );
+    const file = new File([readFileSync(rows)], 'rows.jsonl');
+    const page = await inspectRows({ name: 'base', files }, { file }, { maxLength: 4096, use: 'train' });
+    const pieces = lines.map((line) =>
+      renderRow(tokenizer, {
+        ids: Uint32Array.from(line.ids!),
+        trained: Uint8Array.from(line.trained!),
+        line: line.row,
+        cut: false,
+      }),
+    );
+    expect(page.preview.map((row) => row.pieces)).toEqual(pieces);
+    expect(page).toMatchObject(trained.stats);
   });
 
   test('shows what the page’s preview shows', async () => {
