@@ -117,14 +117,10 @@ class Reader {
 
   /** Further control tokens without a name. */
   extra(config: JsonObject): Given[] {
-    const given = (key: string) => {
-      const list = config[key] ?? undefined;
-      return Array.isArray(list) && list.length === 0 ? undefined : list;
-    };
-    const key =
-      given('extra_special_tokens') === undefined ? 'additional_special_tokens' : 'extra_special_tokens';
-    const list = given(key);
-    if (list === undefined || (key === 'extra_special_tokens' && isObject(list))) return [];
+    const extra = config['extra_special_tokens'] ?? [];
+    const isNone = isObject(extra) || (Array.isArray(extra) && extra.length === 0);
+    const key = isNone ? 'additional_special_tokens' : 'extra_special_tokens';
+    const list = config[key] ?? [];
     if (!Array.isArray(list)) return this.#refuse(key, list, 'a list of tokens');
     return list.map((token, i) => this.#token(token, `${key}[${i}]`));
   }

@@ -74,6 +74,21 @@ test('a named token may be written as an object, and may lie in the vocabulary i
   expect(tokenizer.padId).toBe(97);
 });
 
+test('tokens that only tokenizer_config.json has, with and without names', async () => {
+  const tokenizer = await tinyTokenizer({
+    special: ['</s>'],
+    config: {
+      eos_token: '</s>',
+      pad_token: '<pad>',
+      extra_special_tokens: { boi_token: '<boi>' },
+      additional_special_tokens: ['<x>'],
+    },
+  });
+  expect(tokenizer.padId).toBe(257);
+  expect(tokenizer.encodeScaffold('</s><pad><boi><x>')).toEqual([256, 257, 258, 259]);
+  expect(tokenizer.encode('<x>')).toEqual([...bytes('<x>')]);
+});
+
 describe('bad folders', () => {
   const files = tinyFiles({ special: ['</s>'] });
   const refuse = (change: MemoryFiles) => loadTokenizer(memoryFolder('m', { ...files, ...change }));
