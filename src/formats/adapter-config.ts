@@ -1,6 +1,7 @@
 import { Fields, isRecord, type NumberRule } from './fields.ts';
 import { PythonFloat } from './json.ts';
 import { writePythonJson } from './python-json.ts';
+import { quote } from './quote.ts';
 import { UserError } from './user-error.ts';
 import { showCount } from './words.ts';
 
@@ -29,6 +30,9 @@ export interface AdapterConfig {
 }
 
 const REMEDY = 'Retune continues plain LoRA adapters only, so choose one of these';
+/** For an adapter that brings modules which were trained whole. */
+export const MERGE_REMEDY =
+  "merge the adapter into its base with PEFT's merge_and_unload, save that as a base, and start a fresh adapter on it";
 const COUNT = { whole: true, min: 1 } as const;
 /** Patterns of module names; the largest Llama has 882 modules. */
 const MAX_PATTERNS = 5000;
@@ -58,6 +62,11 @@ export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
   const fields = new Fields(file, json, '', REMEDY);
   const raw = fields.values;
   fields.choice('peft_type', ['LORA']);
+  const saved = raw['modules_to_save'];
+  if (!isUnset(saved))
+    throw new UserError(
+      `${file}: modules_to_save is ${quote(saved)}, expected it to be unset: these modules were trained whole, and only LoRA pairs are trained here; ${MERGE_REMEDY}.`,
+    );
   refuseVariants(fields);
   const targetModules = fields.names('target_modules');
   const layersToTransform = readLayers(fields);

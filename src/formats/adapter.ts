@@ -1,6 +1,7 @@
 import {
   type AdapterConfig,
   type LoraSettings,
+  MERGE_REMEDY,
   newAdapterConfig,
   parseAdapterConfig,
 } from './adapter-config.ts';
@@ -21,6 +22,7 @@ import {
 } from './safetensors.ts';
 import type { TensorData } from './safetensors-write.ts';
 import { shorten } from './quote.ts';
+import { unfinishedDownload } from './unfinished-download.ts';
 import { UserError } from './user-error.ts';
 import { Xoshiro128 } from './xoshiro128.ts';
 
@@ -59,6 +61,8 @@ export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promi
   );
   const weightsFile = await folder.open(WEIGHTS);
   if (!weightsFile) {
+    const download = await unfinishedDownload(folder);
+    if (download) throw download;
     const pickle = (await folder.list()).find(isPickleName);
     throw pickle === undefined ? missing(folder, WEIGHTS) : pickleError(`${folder.name}/${pickle}`);
   }
@@ -169,7 +173,7 @@ function take(
 export function refuseWholeTable({ name, shape, source }: TensorInfo): void {
   if (!WHOLE_TABLE.test(name)) return;
   throw new UserError(
-    `${source.name}: it holds a whole table, ${shorten(name)} ${showShape(shape)}, as PEFT saves one where the vocabulary was enlarged or the table was trained; only LoRA pairs are trained here: if the table is the base's own, save the adapter again with save_embedding_layers=False.`,
+    `${source.name}: it holds a whole table, ${shorten(name)} ${showShape(shape)}, as PEFT saves one where the vocabulary was enlarged or the table was trained; only LoRA pairs are trained here: if the table is the base's own, save the adapter again with save_embedding_layers=False; else ${MERGE_REMEDY}.`,
   );
 }
 

@@ -5,6 +5,7 @@ import { MAX_BYTES } from './read-text.ts';
 import { isPickleName, pickleError } from './pickle.ts';
 import { quote, shorten } from './quote.ts';
 import { openSafetensors, type TensorInfo } from './safetensors.ts';
+import { unfinishedDownload } from './unfinished-download.ts';
 import { UserError } from './user-error.ts';
 
 const SINGLE = 'model.safetensors';
@@ -77,16 +78,5 @@ async function noWeights(folder: Folder): Promise<UserError> {
   if (pickle !== undefined) return pickleError(`${folder.name}/${pickle}`);
   return new UserError(
     `${folder.name}: neither ${SINGLE} nor ${INDEX} is there, expected the folder of a Hugging Face base model; choose that folder.`,
-  );
-}
-
-/** How browsers, huggingface_hub, curl and aria2 name a file until it is whole. */
-const UNFINISHED = /\.(?:incomplete|crdownload|part|partial|download|aria2|tmp)$/i;
-
-async function unfinishedDownload(folder: Folder): Promise<UserError | undefined> {
-  const file = (await folder.list()).find((name) => UNFINISHED.test(name));
-  if (file === undefined) return undefined;
-  return new UserError(
-    `${folder.name}: ${shorten(file)} is still being downloaded, or its download broke off; let it finish, or start it again, and then choose the folder.`,
   );
 }

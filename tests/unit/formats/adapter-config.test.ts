@@ -48,7 +48,6 @@ describe('reading', () => {
     ['target_modules', [], 'target_modules is [], expected a list of names or one text'],
     ['target_modules', [1], 'target_modules is [1], expected a list of names or one text'],
     ['use_dora', true, 'use_dora is true, expected it to be unset'],
-    ['modules_to_save', ['lm_head'], 'modules_to_save is ["lm_head"], expected it to be unset'],
     ['bias', 'all', 'bias is "all", expected none'],
     ['lora_bias', true, 'lora_bias is true, expected it to be unset'],
     ['layer_replication', [[0, 2]], 'layer_replication is [[0,2]], expected it to be unset'],
@@ -71,6 +70,12 @@ describe('reading', () => {
   ])('%s %o', (key, value, sentence) => {
     expect(() => parse({ ...plain, [key]: value })).toThrow(`v1/adapter_config.json: ${sentence}`);
     expect(() => parse({ ...plain, [key]: value })).toThrow('; Retune continues plain LoRA adapters only');
+  });
+
+  test('modules that were trained whole, with the way on', () => {
+    expect(() => parse({ ...plain, modules_to_save: ['lm_head'] })).toThrow(
+      'v1/adapter_config.json: modules_to_save is ["lm_head"], expected it to be unset: these modules were trained whole, and only LoRA pairs are trained here; merge the adapter into its base with PEFT\'s merge_and_unload, save that as a base, and start a fresh adapter on it.',
+    );
   });
 
   test('layers_to_transform beside one string, as PEFT refuses it', () => {

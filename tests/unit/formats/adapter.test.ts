@@ -97,7 +97,25 @@ describe('a PEFT adapter', () => {
           ...tensors,
           { ...tensors[0]!, name: 'base_model.model.model.embed_tokens.weight' },
         ]),
-      `v1/${FILE}: it holds a whole table, base_model.model.model.embed_tokens.weight [8, 128], as PEFT saves one`,
+      `v1/${FILE}: it holds a whole table, base_model.model.model.embed_tokens.weight [8, 128], as PEFT saves one where the vocabulary was enlarged or the table was trained; only LoRA pairs are trained here: if the table is the base's own, save the adapter again with save_embedding_layers=False; else merge the adapter into its base with PEFT's merge_and_unload, save that as a base, and start a fresh adapter on it.`,
+    ],
+    [
+      'a head that was trained whole',
+      () =>
+        changed((tensors) => [
+          ...tensors,
+          { ...tensors[0]!, name: 'base_model.model.lm_head.modules_to_save.default.weight' },
+        ]),
+      `v1/${FILE}: it holds a whole table, base_model.model.lm_head.modules_to_save.default.weight [8, 128], as PEFT`,
+    ],
+    [
+      'weights that are still being downloaded',
+      async () => {
+        const files = v1();
+        delete files[FILE];
+        return { ...files, [`${FILE}.crdownload`]: 'x' };
+      },
+      `v1: ${FILE}.crdownload is still being downloaded, or its download broke off; let it finish`,
     ],
     [
       'an empty tensor of ZeRO-3',

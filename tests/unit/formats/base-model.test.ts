@@ -104,6 +104,14 @@ describe('a base folder', () => {
     await expect(openBaseModel(download)).rejects.toThrow(
       'base: 8fd8.incomplete is still being downloaded, or its download broke off; let it finish',
     );
+    const shards = await changed((files, tensors) => {
+      shard(files, tensors);
+      delete files['b.safetensors'];
+      files['b.safetensors.incomplete'] = 'x';
+    });
+    await expect(openBaseModel(shards)).rejects.toThrow(
+      'base: b.safetensors.incomplete is still being downloaded, or its download broke off; let it finish',
+    );
     const empty = await changed((_, tensors) =>
       tensors.map((t) => (t.name === `${Q}.weight` ? { ...t, shape: [0], data: new Uint8Array(0) } : t)),
     );
@@ -111,6 +119,20 @@ describe('a base folder', () => {
       `base/model.safetensors: ${Q}.weight is empty, [0], as DeepSpeed's ZeRO-3 leaves`,
     );
   });
+
+  test.each(['model.safetensors', 'config.json', 'model.safetensors.index.json', 'b.safetensors'])(
+    'whose %s is a Git LFS pointer is told as such',
+    async (file) => {
+      const folder = await changed((files, tensors) => {
+        if (file !== 'model.safetensors') shard(files, tensors);
+        files[file] =
+          'version https://git-lfs.github.com/spec/v1\noid sha256:4665a5ea423c2713d436b5ee50593a9640e0018c1550b5a0002f74190d6caea8\nsize 12\n';
+      });
+      await expect(openBaseModel(folder)).rejects.toThrow(
+        `base/${file}: this is a Git LFS pointer, the small text that stands for the file until it is fetched; run "git lfs pull" in that folder, or download the file itself.`,
+      );
+    },
+  );
 
   test('sharded: the same tensors, from the shards that the index names', async () => {
     const whole = await openBaseModel(memoryFolder('base', fixtureFiles(CASE)));
