@@ -6,6 +6,7 @@ import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
 import { allFinite, checkFinite, tensorPieces } from '../formats/finite.ts';
 import { readJson } from '../formats/json.ts';
+import { offByALevel } from '../formats/missing-file.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
 import { isPickleName, pickleError } from '../formats/pickle.ts';
 import { openSafetensors, type Safetensors } from '../formats/safetensors.ts';
@@ -14,6 +15,7 @@ import { UserError } from '../formats/user-error.ts';
 import { CURSOR, verifyFiles } from '../run/checkpoint.ts';
 import { checkChatTemplate } from '../text/chat-template.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
+import { tableNote } from '../text/tokenizer-notes.ts';
 
 /** What `inspect` found, in the order in which it is shown. */
 export type Facts = Readonly<Record<string, unknown>>;
@@ -33,6 +35,9 @@ export async function inspectFolder(folder: Folder, onProgress: OnProgress): Pro
   if (await folder.open('config.json')) return inspectBase(folder, onProgress);
   const pickle = (await folder.list()).find(isPickleName);
   if (pickle !== undefined) throw pickleError(`${folder.name}/${pickle}`);
+  const off =
+    (await offByALevel(folder, 'config.json')) ?? (await offByALevel(folder, 'adapter_config.json'));
+  if (off) throw off;
   throw new UserError(
     `${folder.name}: neither config.json nor adapter_config.json is there, expected the folder of a base model, of an adapter or of a checkpoint; choose such a folder or name a .safetensors file.`,
   );
@@ -68,6 +73,7 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
   const tokenizer = await loadTokenizer(folder, model.config.vocabSize);
   checkChatTemplate(tokenizer);
   const { config, nf4 } = model;
+  const note = tableNote(tokenizer, config.vocabSize);
   const shapes = [
     ...linearModules(config).map((m) => m.shape),
     ...[...denseTensors(config)].map(([, s]) => s),
@@ -96,9 +102,7 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
     heads: `${config.heads} query, ${config.kvHeads} key and value, ${config.headDim} wide`,
     vocabulary: config.vocabSize,
     tokenizer_vocabulary: tokenizer.vocabSize,
-    ...(tokenizer.vocabSize > config.vocabSize && {
-      note: `tokenizer.json has ids up to ${tokenizer.vocabSize - 1}, but the embedding has ${config.vocabSize} rows: texts with such tokens are refused`,
-    }),
+    ...(note !== undefined && { note }),
     tied: config.tied,
     ...(model.notes.length > 0 && { notes: model.notes.join(' ') }),
     max_positions: config.maxPositions,

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import { dirname, join, resolve } from 'node:path';
+import type { ByteSource, Folder, NearFolders } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { kindOf, notOpened, statsOf } from './stats.ts';
 
@@ -68,5 +68,35 @@ export async function nodeFolder(path: string): Promise<Folder> {
       const found = await statsOf(full);
       return found && !found.isDirectory() ? nodeSource(full) : undefined;
     },
+    near: (file) => near(path, file),
   };
 }
+
+/** Folders in a folder that are looked into for a file. */
+const MAX_LOOKED = 500;
+/** Where Hugging Face's cache keeps a model's folders. */
+const SNAPSHOTS = 'snapshots';
+
+async function near(path: string, file: string): Promise<NearFolders> {
+  const own = await foldersIn(path);
+  const snapshots = own.includes(SNAPSHOTS) ? await foldersIn(join(path, SNAPSHOTS)) : [];
+  const places = [...own, ...snapshots.map((name) => join(SNAPSHOTS, name))].slice(0, MAX_LOOKED);
+  const held = await Promise.all(places.map((place) => holds(join(path, place), file)));
+  const above = dirname(resolve(path));
+  return {
+    below: places.filter((_, i) => held[i]),
+    above: (await holds(above, file)) ? above : undefined,
+  };
+}
+
+/** The folders in a folder, as far as that may be known. */
+async function foldersIn(path: string): Promise<string[]> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+}
+
+const holds = async (folder: string, file: string): Promise<boolean> =>
+  (await statsOf(join(folder, file)).catch(() => undefined))?.isFile() ?? false;

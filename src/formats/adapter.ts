@@ -22,6 +22,7 @@ import {
 } from './safetensors.ts';
 import type { TensorData } from './safetensors-write.ts';
 import { shorten } from './quote.ts';
+import { missingFile } from './missing-file.ts';
 import { unfinishedDownload } from './unfinished-download.ts';
 import { UserError } from './user-error.ts';
 import { Xoshiro128 } from './xoshiro128.ts';
@@ -54,7 +55,7 @@ const WHOLE_TABLE = /(?:embed_tokens|lm_head)\.(?:base_layer\.|modules_to_save\.
  */
 export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promise<Adapter> {
   const configFile = await folder.open(CONFIG);
-  if (!configFile) throw missing(folder, CONFIG);
+  if (!configFile) throw await missingOfAdapter(folder, CONFIG);
   const config = parseAdapterConfig(
     await readJson(configFile, { keepFloats: true }, MAX_BYTES.config),
     configFile.name,
@@ -64,7 +65,9 @@ export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promi
     const download = await unfinishedDownload(folder);
     if (download) throw download;
     const pickle = (await folder.list()).find(isPickleName);
-    throw pickle === undefined ? missing(folder, WEIGHTS) : pickleError(`${folder.name}/${pickle}`);
+    throw pickle === undefined
+      ? await missingOfAdapter(folder, WEIGHTS)
+      : pickleError(`${folder.name}/${pickle}`);
   }
   const file = await openSafetensors(weightsFile);
   const left = new Map(
@@ -177,8 +180,6 @@ export function refuseWholeTable({ name, shape, source }: TensorInfo): void {
   );
 }
 
-function missing(folder: Folder, file: string): UserError {
-  return new UserError(
-    `${folder.name}: ${file} is missing, expected the folder of a PEFT LoRA adapter; choose that folder.`,
-  );
-}
+/** The error of a folder that lacks a file of an adapter. */
+export const missingOfAdapter = (folder: Folder, file: string): Promise<UserError> =>
+  missingFile(folder, file, ', expected the folder of a PEFT LoRA adapter; choose that folder');

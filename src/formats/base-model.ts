@@ -4,6 +4,7 @@ import { type DecoderConfig, parseDecoderConfig } from './decoder-config.ts';
 import { denseTensors, linearModules } from './decoder-weights.ts';
 import { isRecord } from './fields.ts';
 import { readJson } from './json.ts';
+import { missingFile } from './missing-file.ts';
 import { quote } from './quote.ts';
 import { type Nf4Source, readNf4Source } from './nf4-checkpoint.ts';
 import { MAX_BYTES } from './read-text.ts';
@@ -44,8 +45,10 @@ export type LinearSource = { readonly kind: 'dense' | 'kept'; readonly weight: T
 export async function openBaseModel(folder: Folder): Promise<BaseModel> {
   const configFile = await folder.open('config.json');
   if (!configFile) {
-    throw new UserError(
-      `${folder.name}: config.json is missing, expected the folder of a Hugging Face base model; choose that folder.`,
+    throw await missingFile(
+      folder,
+      'config.json',
+      ', expected the folder of a Hugging Face base model; choose that folder',
     );
   }
   const configJson = await readJson(configFile, {}, MAX_BYTES.config);

@@ -20,6 +20,16 @@ export interface Folder {
   list(): Promise<string[]>;
   /** The file of that name, or undefined where there is none. */
   open(file: string): Promise<ByteSource | undefined>;
+  /** The folders near this one that hold a file of that name, where that can be told. */
+  near?(file: string): Promise<NearFolders>;
+}
+
+/** Folders a level away from one. */
+export interface NearFolders {
+  /** Those below it, as paths from it. */
+  below: readonly string[];
+  /** The one that it lies in. */
+  above?: string | undefined;
 }
 
 /** All bytes of a (small) source. */

@@ -1,4 +1,5 @@
 import type { ChosenFile, ChosenFolder } from './chosen-files.ts';
+import { contentsOf, placeOfEntry, placeOfPaths, readFolder } from './read-folder.ts';
 
 /** Chrome's pickers and handles, which the DOM library of TypeScript does not know. */
 interface PickerWindow {
@@ -29,19 +30,11 @@ export async function pickFile(id: string): Promise<ChosenFile | undefined> {
   return handle && { file: await handle.getFile(), handle };
 }
 
-/** The files that lie directly in a folder: model and adapter folders are flat. */
-export async function readFolder(handle: FileSystemDirectoryHandle): Promise<ChosenFolder> {
-  const files: File[] = [];
-  for await (const entry of handle.values())
-    if (entry.kind === 'file') files.push(await (entry as FileSystemFileHandle).getFile());
-  return { name: handle.name, files, handle };
-}
-
-/** A folder from an <input webkitdirectory>, which lists subfolders too. */
-export function folderFromInput(list: FileList): ChosenFolder {
-  const files = [...list].filter((file) => file.webkitRelativePath.split('/').length <= 2);
-  const name = files[0]?.webkitRelativePath.split('/')[0] || 'the chosen folder';
-  return { name, files };
+/** A folder from an <input webkitdirectory>, which lists all that lies below it. */
+export async function folderFromInput(list: FileList): Promise<ChosenFolder> {
+  const files = [...list].map((file) => [file.webkitRelativePath.replace(/^[^/]*\//, ''), file] as const);
+  const name = list[0]?.webkitRelativePath.split('/')[0] || 'the chosen folder';
+  return { name, ...(await contentsOf(placeOfPaths(files))) };
 }
 
 export type Dropped = { folder: ChosenFolder } | { files: ChosenFile[] } | undefined;
@@ -57,26 +50,15 @@ export async function readDrop(transfer: DataTransfer): Promise<Dropped> {
   const folder = known.find((handle) => handle.kind === 'directory');
   if (folder) return { folder: await readFolder(folder as FileSystemDirectoryHandle) };
   const directory = entries.find((entry) => entry?.isDirectory);
-  if (directory) return { folder: await readEntry(directory as FileSystemDirectoryEntry) };
+  if (directory)
+    return {
+      folder: {
+        name: directory.name,
+        ...(await contentsOf(placeOfEntry(directory as FileSystemDirectoryEntry))),
+      },
+    };
   if (plain.length === 0) return undefined;
   return { files: plain.map((file, i) => ({ file, handle: known[i] as FileSystemFileHandle | undefined })) };
-}
-
-async function readEntry(directory: FileSystemDirectoryEntry): Promise<ChosenFolder> {
-  const reader = directory.createReader();
-  const files: File[] = [];
-  for (;;) {
-    // A reader hands out its entries in portions and ends with an empty one.
-    const entries = await new Promise<FileSystemEntry[]>((resolve, reject) =>
-      reader.readEntries(resolve, reject),
-    );
-    if (entries.length === 0) return { name: directory.name, files };
-    for (const entry of entries)
-      if (entry.isFile)
-        files.push(
-          await new Promise((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)),
-        );
-  }
 }
 
 async function unlessCancelled<T>(picked: Promise<T>): Promise<T | undefined> {

@@ -54,4 +54,12 @@ export interface FinetuneResult {
   status: 'finished' | 'stopped' | 'already finished';
   step: number;
   maxSteps: number;
+  /** The step that the result is of and its eval_loss, where the best one was taken and not the last. */
+  best?: BestStep | undefined;
+}
+
+/** A step that was evaluated. */
+export interface BestStep {
+  step: number;
+  evalLoss: number;
 }

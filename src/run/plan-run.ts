@@ -1,3 +1,4 @@
+import { missingOfAdapter } from '../formats/adapter.ts';
 import { newAdapterConfig, parseAdapterConfig, type AdapterConfig } from '../formats/adapter-config.ts';
 import { openBaseModel } from '../formats/base-model.ts';
 import type { Folder } from '../formats/byte-source.ts';
@@ -44,9 +45,6 @@ export async function planRun({
 
 async function readConfig(folder: Folder): Promise<AdapterConfig> {
   const file = await folder.open('adapter_config.json');
-  if (!file)
-    throw new UserError(
-      `${folder.name}: adapter_config.json is missing, expected the folder of a PEFT LoRA adapter; choose that folder.`,
-    );
+  if (!file) throw await missingOfAdapter(folder, 'adapter_config.json');
   return parseAdapterConfig(await readJson(file, { keepFloats: true }, MAX_BYTES.config), file.name);
 }

@@ -77,6 +77,7 @@ export async function prepare(
   const encode = (source: ByteSource, use: 'train' | 'evaluate') =>
     encodeRows(source, tokenizer, {
       maxLength: recipe.training.maxLength,
+      maxPositions: model.config.maxPositions,
       use,
       moment,
       onProgress: ({ bytesRead, bytesTotal }) =>

@@ -1,6 +1,7 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { readJson } from '../formats/json.ts';
+import { missingFile } from '../formats/missing-file.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -23,11 +24,12 @@ type JsonObject = Record<string, unknown>;
  */
 export async function loadTokenizer(folder: Folder, tableRows = Infinity): Promise<TextTokenizer> {
   const file = await folder.open('tokenizer.json');
-  if (!file) {
-    throw new UserError(
-      `${folder.name}: tokenizer.json is missing; copy it from the base model's repository into this folder.`,
+  if (!file)
+    throw await missingFile(
+      folder,
+      'tokenizer.json',
+      "; copy it from the base model's repository into this folder",
     );
-  }
   const json = await readObject(file, MAX_BYTES.tokenizer);
   const configFile = await folder.open('tokenizer_config.json');
   const config = configFile ? await readObject(configFile, MAX_BYTES.tokenizerConfig) : {};

@@ -30,6 +30,14 @@ export class RowsTally {
   readonly #alsoFits = new Map<RowFormat, number>();
   readonly #spelled = { rows: 0, times: 0 };
   readonly #seen = new Set<string>();
+  readonly #maxPositions: number;
+  /** Rows that are longer than that. */
+  #beyond = 0;
+
+  /** `maxPositions`: positions that the model was made for. */
+  constructor(maxPositions = Infinity) {
+    this.#maxPositions = maxPositions;
+  }
 
   /** Counts what was found on reading a row, taken or not. `spelled`: control tokens that its text spells out. */
   read({ alsoFits, unused }: ReadRow, spelled: number): void {
@@ -46,6 +54,7 @@ export class RowsTally {
     this.trainedTokens += targets;
     this.longest = Math.max(this.longest, ids.length);
     if (cut) this.cut++;
+    if (ids.length > this.#maxPositions) this.#beyond++;
     const key = hash64(ids, trained);
     if (this.#seen.has(key)) this.duplicates++;
     this.#seen.add(key);
@@ -78,6 +87,10 @@ export class RowsTally {
         `${name}: read as ${quoted(format)}, ${share} of the tokens are trained; keys without effect: ${keys.join(', ')}.`,
       );
     }
+    if (this.#beyond > 0)
+      notes.push(
+        `${name}: ${counted(this.#beyond, 'row')} ${this.#beyond === 1 ? 'is' : 'are'} longer than the ${showCount(this.#maxPositions)} positions that the model was made for (max_position_embeddings), the longest of ${counted(this.longest, 'token')}; a max_seq_length of at most ${this.#maxPositions} cuts them there.`,
+      );
     const { rows, times } = this.#spelled;
     if (times > 1)
       notes.push(

@@ -40,6 +40,8 @@ export type RowsUse = 'train' | 'evaluate';
 export interface EncodeRowsOptions {
   /** Tokens a row may have, `max_seq_length` of the recipe. */
   maxLength: number;
+  /** Positions that the model was made for; longer rows are noted. */
+  maxPositions?: number | undefined;
   /** What messages say that the rows are for. */
   use?: RowsUse;
   /** The current date for a chat template that writes it; now unless told. */
@@ -67,10 +69,10 @@ export interface RowOutcome {
 export async function encodeRows(
   source: ByteSource,
   tokenizer: TextTokenizer,
-  { maxLength, use = 'train', moment = wallClock(), onProgress }: EncodeRowsOptions,
+  { maxLength, maxPositions, use = 'train', moment = wallClock(), onProgress }: EncodeRowsOptions,
 ): Promise<EncodedRows> {
   const rows: EncodedRow[] = [];
-  const tally = new RowsTally();
+  const tally = new RowsTally(maxPositions);
   let last: RowOutcome | undefined;
   for await (const outcome of eachRow(source, tokenizer, { maxLength, moment }, tally)) {
     last = outcome;

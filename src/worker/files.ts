@@ -1,6 +1,7 @@
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { RunInputs } from '../run/prepare.ts';
+import { readFolder as read } from '../platform/read-folder.ts';
 import { blobSource } from '../storage/blob-source.ts';
 import type { InputHandles } from '../storage/run-records.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs } from './protocol.ts';
@@ -12,16 +13,21 @@ export interface OpenedFolder extends ChosenFolder {
   opened?: Folder | undefined;
 }
 
-/** A chosen folder's own files; what lies deeper is left out. */
-export function folderOf({ name, files, opened }: OpenedFolder): Folder {
+/** A chosen folder's own files; of what lies deeper only what belongs to a model can be opened. */
+export function folderOf({ name, files, nested = [], below = [], opened }: OpenedFolder): Folder {
   if (opened) return opened;
   const own = new Map(files.filter(isOwn).map((file) => [file.name, file]));
+  const inner = new Map(nested.map(({ path, file }) => [path, file]));
   return {
     name,
     list: () => Promise.resolve([...own.keys()].toSorted()),
     open: (file) => {
-      const found = own.get(file);
+      const found = own.get(file) ?? inner.get(file);
       return Promise.resolve(found && blobSource(`${name}/${file}`, found, REMEDY));
+    },
+    near: (file) => {
+      const marks = below.filter((path) => path.endsWith(`/${file}`));
+      return Promise.resolve({ below: marks.map((path) => path.slice(0, -file.length - 1)) });
     },
   };
 }
@@ -54,11 +60,7 @@ export function handlesOf({ base, source, train, validation }: ChosenInputs): In
 
 /** The files behind a folder's handle. Throws UserError where the browser wants to be asked first. */
 export async function readFolder(handle: FileSystemDirectoryHandle): Promise<ChosenFolder> {
-  return permitted(handle, async () => {
-    const files: File[] = [];
-    for await (const entry of handle.values()) if (entry.kind === 'file') files.push(await entry.getFile());
-    return { name: handle.name, files, handle };
-  });
+  return permitted(handle, () => read(handle));
 }
 
 /** The file behind a handle. Throws UserError where the browser wants to be asked first. */

@@ -1,11 +1,14 @@
 import { readAdapter } from '../formats/adapter.ts';
 import { openBaseModel, type BaseModel } from '../formats/base-model.ts';
 import { denseTensors, linearModules, PROJECTIONS } from '../formats/decoder-weights.ts';
+import type { Folder } from '../formats/byte-source.ts';
+import { readModelLimits } from '../formats/model-limits.ts';
 import { parseRecipe, type ParsedRecipe } from '../formats/recipe.ts';
 import { MAX_BYTES, readText } from '../formats/read-text.ts';
 import { parseQuestions } from '../generate/questions.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { dateNote, encodeRows, renderRow } from '../text/rows.ts';
+import { tokenizerNotes } from '../text/tokenizer-notes.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
 import { folderOf, sourceOf } from './files.ts';
 import type {
@@ -27,7 +30,7 @@ const product = (shape: readonly number[]): number => shape.reduce((all, n) => a
 /** Reads headers, configuration and tokenizer. Throws UserError. */
 export async function inspectBase(base: ChosenFolder, signal?: AbortSignal): Promise<BaseFacts> {
   const model = await openBaseModel(watchedFolder(folderOf(base), { signal }));
-  await tokenizerOf(base);
+  const tokenizer = await tokenizerOf(base);
   const { config, weightFiles } = model;
   const linear = linearModules(config).map(({ shape }) => product(shape));
   const dense = [...denseTensors(config)].map(([, shape]) => product(shape));
@@ -39,7 +42,7 @@ export async function inspectBase(base: ChosenFolder, signal?: AbortSignal): Pro
     dtype: dtypeOf(model),
     kept: model.kept.size,
     bytes: weightFiles.reduce((sum, { size }) => sum + size, 0),
-    notes: model.notes,
+    notes: [...model.notes, ...tokenizerNotes(tokenizer, config.vocabSize)],
   };
 }
 
@@ -76,9 +79,11 @@ export async function inspectRows(
   signal?: AbortSignal,
 ): Promise<RowsFacts> {
   const tokenizer = await tokenizerOf(base);
+  const { maxPositions } = await readModelLimits(folderOf(base));
   const onProgress = () => signal?.throwIfAborted();
   const encoded = await encodeRows(watchedSource(sourceOf(rows), { signal }), tokenizer, {
     ...options,
+    maxPositions,
     onProgress,
   });
   return {
@@ -116,13 +121,16 @@ export async function inspectQuestions(file: ChosenFile, signal?: AbortSignal): 
   };
 }
 
+const loadOf = async (folder: Folder): Promise<TextTokenizer> =>
+  loadTokenizer(folder, (await readModelLimits(folder)).tableRows);
+
 let latest: { files: string; tokenizer: Promise<TextTokenizer> } | undefined;
 
 /** The base's tokenizer; the latest is kept, since rows are looked at again whenever a setting changes. */
 function tokenizerOf(base: ChosenFolder): Promise<TextTokenizer> {
-  const files = base.files
+  const files = [...base.files, ...(base.nested ?? []).map(({ file }) => file)]
     .map(({ name, size, lastModified }) => `${name} ${size} ${lastModified}`)
     .join('\n');
-  if (latest?.files !== files) latest = { files, tokenizer: loadTokenizer(folderOf(base)) };
+  if (latest?.files !== files) latest = { files, tokenizer: loadOf(folderOf(base)) };
   return latest.tokenizer;
 }

@@ -1,6 +1,7 @@
 import type { ParsedRecipe, Recipe } from '../formats/recipe.ts';
 import type { MemoryKind } from '../gpu/memory.ts';
 import type { ChosenFile, ChosenFolder } from '../platform/chosen-files.ts';
+import type { BestStep } from '../run/call.ts';
 import type { RunEvent } from '../run/events.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import type { InputHandles } from '../storage/run-records.ts';
@@ -48,7 +49,7 @@ export interface BaseFacts {
   /** Linear modules of a 4-bit base that stay in 16 bits. */
   kept: number;
   bytes: number;
-  /** What the user should know of it: a sentence each. */
+  /** What the user should know of it and its tokenizer: a sentence each. */
   notes: readonly string[];
 }
 
@@ -129,6 +130,8 @@ export interface RunRecord {
   /** The run whose result is the source, where it was continued in this browser: it has no handle and needs none. */
   sourceRun?: string | undefined;
   checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];
+  /** The step that the result is of, where the best one was taken and not the last. */
+  best?: BestStep | undefined;
   /** log_history so far, for the plots. */
   log: readonly Record<string, number>[];
 }
@@ -147,6 +150,8 @@ export interface RunOutcome {
   status: 'finished' | 'stopped';
   step: number;
   maxSteps: number;
+  /** The step that the result is of, where the best one was taken and not the last. */
+  best?: BestStep | undefined;
 }
 
 export type ChatVersion = 'base' | 'v1' | 'v2';

@@ -63,6 +63,7 @@ export function watchedFolder(folder: Folder, watch: Watch): Folder {
       const source = await folder.open(file);
       return source && watchedSource(source, watch);
     },
+    ...(folder.near && { near: (file) => folder.near!(file) }),
   };
 }
 

@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
 import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
 import { encodeRows, renderRow } from '../../src/text/rows.ts';
-import { inspectRows } from '../../src/worker/inspect.ts';
+import { inspectBase, inspectRows } from '../../src/worker/inspect.ts';
 import { retune } from '../support/cli.ts';
 import { fixtureBytes, fixtureFiles } from '../support/memory-folder.ts';
 
@@ -118,5 +118,74 @@ describe('retune rows', () => {
     expect(stderr).toBe(
       `${file}, line 1: the key chosen belongs to preference training (DPO), which Retune does not do; remove the row, or the key where it means nothing.\n`,
     );
+  });
+
+  /** The case's base with its JSON files changed, on disk and as the page has it. */
+  function changedBase(name: string, changes: Record<string, (json: Record<string, unknown>) => object>) {
+    const path = join(folder, name);
+    mkdirSync(path);
+    const files = Object.entries(fixtureFiles('cases/chat_messages/base')).map(([file, bytes]) => {
+      const change = changes[file];
+      const text = new TextDecoder().decode(bytes as Uint8Array);
+      const content = change ? JSON.stringify(change(JSON.parse(text) as never)) : (bytes as Uint8Array);
+      if (!file.endsWith('.safetensors')) writeFileSync(join(path, file), content);
+      return new File([content as BlobPart], file);
+    });
+    return { path, chosen: { name, files } };
+  }
+  const options = { maxLength: 2048, use: 'train' } as const;
+
+  test('names the row whose token the embedding has no row for, in page and terminal', async () => {
+    const extra = { id: 4000, content: '<|extra|>', special: false };
+    const { path, chosen } = changedBase('enlarged', {
+      'tokenizer.json': (json) => ({ ...json, added_tokens: [...(json['added_tokens'] as object[]), extra] }),
+    });
+    const rows = join(folder, 'extra.jsonl');
+    const text = '{"text": "as it was"}\n{"text": "with <|extra|> in it"}\n';
+    writeFileSync(rows, text);
+    const refused = await inspectRows(chosen, { file: new File([text], 'extra.jsonl') }, options).catch(
+      ({ message }: Error) => message,
+    );
+    expect(refused).toMatch(
+      /^extra\.jsonl, line 2: the token "<\|extra\|>" has the id 4000 by .*, but the model's embedding has \d+ rows; leave the token out/,
+    );
+    const { code, stderr } = await retune(['rows', '--base', path, '--train-data', rows]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('line 2: the token "<|extra|>" has the id 4000');
+    const { notes } = await inspectBase(chosen);
+    expect(notes).toEqual([
+      expect.stringMatching(
+        /^tokenizer\.json has ids up to 4000, but the embedding has \d+ rows: .*refused\.$/,
+      ),
+    ]);
+  });
+
+  test('tells of rows that are longer than the model’s positions, in page and terminal', async () => {
+    const rows = { file: new File([readFileSync(ROWS)], 'train.jsonl') };
+    const { longest } = await inspectRows(changedBase('usual', {}).chosen, rows, options);
+    const { path, chosen } = changedBase('short', {
+      'config.json': (json) => ({ ...json, max_position_embeddings: longest - 1 }),
+    });
+    const { notes } = await inspectRows(chosen, rows, options);
+    expect(notes).toEqual([
+      expect.stringMatching(
+        `^train\\.jsonl: \\d+ rows? (is|are) longer than the ${longest - 1} positions that the model was made for \\(max_position_embeddings\\), the longest of ${longest} tokens; a max_seq_length of at most ${longest - 1} cuts them there\\.$`,
+      ),
+    ]);
+    const { stdout } = await retune(['rows', '--base', path, '--train-data', ROWS, '--n', '0']);
+    expect(stdout).toContain(notes[0]!.replace(/^train\.jsonl/, ''));
+    expect((await inspectRows(chosen, rows, { ...options, maxLength: longest - 1 })).notes).toEqual([]);
+  });
+
+  test('says of a chat template that does not load what it says of it', async () => {
+    const { chosen } = changedBase('broken', {});
+    const files = [
+      ...chosen.files.filter(({ name }) => name !== 'chat_template.jinja'),
+      new File(['{% for %}'], 'chat_template.jinja'),
+    ];
+    const { notes } = await inspectBase({ ...chosen, files });
+    expect(notes).toEqual([
+      expect.stringMatching(/^broken\/chat_template\.jinja, line 1: the chat template cannot be read: .*\.$/),
+    ]);
   });
 });

@@ -1,5 +1,5 @@
 import { del, get, set } from 'idb-keyval';
-import { readFolder } from '../../platform/file-pickers.ts';
+import { readFolder } from '../../platform/read-folder.ts';
 import { mayRead } from '../../platform/permission.ts';
 import { openDatabase } from '../../storage/database.ts';
 import type { ChosenFile, ChosenFolder, EngineApi } from '../../worker/protocol.ts';

@@ -1,6 +1,8 @@
 import { css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
+import { missingOfAdapter } from '../../formats/adapter.ts';
 import { folderFromInput, hasPickers, pickFolder, readDrop } from '../../platform/file-pickers.ts';
+import { folderOf } from '../../worker/files.ts';
 import type { ChosenFolder } from '../../worker/protocol.ts';
 import { safeText } from '../safe-text.ts';
 import { named, type Candidate } from '../state/test-draft.ts';
@@ -133,12 +135,12 @@ export class TestVersionsView extends SessionView {
   async #choose(): Promise<void> {
     if (!hasPickers()) return this.input.click();
     const folder = await pickFolder('test-folder');
-    if (folder) this.#add(folder);
+    if (folder) await this.#add(folder);
   }
 
   #fromInput(): void {
     const { files } = this.input;
-    if (files?.[0]) this.#add(folderFromInput(files));
+    if (files?.[0]) void folderFromInput(files).then((folder) => this.#add(folder));
     this.input.value = '';
   }
 
@@ -147,17 +149,15 @@ export class TestVersionsView extends SessionView {
     if (!event.dataTransfer) return;
     event.preventDefault();
     const dropped = await readDrop(event.dataTransfer);
-    if (dropped && 'folder' in dropped) this.#add(dropped.folder);
+    if (dropped && 'folder' in dropped) await this.#add(dropped.folder);
     else if (dropped) this.problem = `${dropped.files[0]!.file.name} is a file; drop the adapter’s folder.`;
   }
 
-  #add(folder: ChosenFolder): void {
+  async #add(folder: ChosenFolder): Promise<void> {
     const missing = ['adapter_config.json', 'adapter_model.safetensors'].find(
       (name) => !folder.files.some((file) => file.name === name),
     );
-    this.problem = missing
-      ? `${folder.name}: ${missing} is missing, expected a PEFT adapter folder; choose the folder that PEFT saved.`
-      : '';
+    this.problem = missing ? (await missingOfAdapter(folderOf(folder), missing)).message : '';
     if (!missing) this.session.testDrafts.addFolder(folder, this.chosen);
   }
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { readModelLimits } from '../../formats/model-limits.ts';
 import { shortenWords } from '../../formats/quote.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showCount, showShare } from '../../formats/words.ts';
@@ -55,11 +56,13 @@ async function runRows(options: Options): Promise<void> {
   try {
     const recipe = await readRecipe(options.config, display);
     const source = await nodeSource(options.trainData);
-    const tokenizer = await loadTokenizer(await nodeFolder(options.base));
+    const base = await nodeFolder(options.base);
+    const { tableRows, maxPositions } = await readModelLimits(base);
+    const tokenizer = await loadTokenizer(base, tableRows);
     const uncut = options.json && options.config === undefined;
     const maxLength = uncut ? Infinity : recipe.training.maxLength;
     const limit = options.n ?? (options.json ? Infinity : SHOWN);
-    const tally = new RowsTally();
+    const tally = new RowsTally(maxPositions);
     const moment = wallClock();
     let chat = false;
     let shown = 0;

@@ -1,0 +1,41 @@
+import type { Folder } from './byte-source.ts';
+import { quoteAll, shorten } from './quote.ts';
+import { UserError } from './user-error.ts';
+
+/** Folders that a sentence names. */
+const MAX_NAMED = 5;
+
+/** The files that tell what a folder is; a tokenizer alone may lie beside other things. */
+const MARKS = ['config.json', 'adapter_config.json'];
+
+/** Says that a folder lies a level above or below the one that holds `file`; undefined where none near it does. */
+export async function offByALevel(folder: Folder, file: string): Promise<UserError | undefined> {
+  const { below = [], above } = (await folder.near?.(file)) ?? {};
+  const name = shorten(folder.name);
+  const [only] = below;
+  if (below.length > 1) {
+    const named = quoteAll(below.slice(0, MAX_NAMED)) + (below.length > MAX_NAMED ? ', …' : '');
+    return new UserError(
+      `${name}: one level too high: ${below.length} folders in it have ${article(file)} ${file} (${named}); choose one of those.`,
+    );
+  }
+  if (only !== undefined)
+    return new UserError(
+      `${name}: one level too high: ${file} is in its folder ${shorten(only)}; choose that folder.`,
+    );
+  if (above !== undefined)
+    return new UserError(
+      `${name}: one level too low: ${file} is in the folder above, ${shorten(above)}; choose that folder.`,
+    );
+  return undefined;
+}
+
+/** What to say where a folder lacks `file`; `otherwise` follows "is missing" where the folder is not off by a level. */
+export async function missingFile(folder: Folder, file: string, otherwise: string): Promise<UserError> {
+  const marks = await Promise.all(MARKS.map((mark) => folder.open(mark)));
+  const isModel = marks.some((mark) => mark !== undefined);
+  const off = isModel ? undefined : await offByALevel(folder, file);
+  return off ?? new UserError(`${shorten(folder.name)}: ${file} is missing${otherwise}.`);
+}
+
+const article = (name: string): string => (/^[aeiou]/.test(name) ? 'an' : 'a');
