@@ -1,6 +1,7 @@
 import { readAdapter, type LoraWeights } from '../formats/adapter.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { BestModel } from './best.ts';
+import type { BestStep } from './call.ts';
 import { checkpointFiles, CURSOR, verifyFiles, type Checkpoint, type RunCursor } from './checkpoint.ts';
 import type { FinetuneCall } from './call.ts';
 import type { RunIdentity } from './identity.ts';
@@ -98,8 +99,11 @@ export class RunOutput {
     }
   }
 
-  /** The last checkpoint, from which a start that finds no room for the rest goes on; then the log and the result. */
-  async finish(): Promise<void> {
+  /**
+   * The last checkpoint, from which a start that finds no room for the rest goes on; then the log and the result.
+   * Resolves to the best step where the result is of that.
+   */
+  async finish(): Promise<BestStep | undefined> {
     const { store, prepared, emit, best } = this.#parts;
     const { maxSteps, inputs } = prepared;
     const { saveStrategy, loadBestModelAtEnd } = inputs.recipe.training;
@@ -114,6 +118,10 @@ export class RunOutput {
     const adapter = loadBestModelAtEnd ? await this.#bestAdapter() : undefined;
     await store.saveResult(await resultFiles({ ...last, ...(adapter && { adapter }) }, prepared), CURSOR);
     await this.#prune(best.doomedAtEnd(await store.checkpoints()));
+    if (!adapter) return undefined;
+    const log = last.state.log_history.filter(({ step }) => step === best.step);
+    const evalLoss = log.findLast((entry) => entry.eval_loss !== undefined)?.eval_loss;
+    return best.step === undefined || evalLoss === undefined ? undefined : { step: best.step, evalLoss };
   }
 
   /** The best checkpoint's adapter; undefined, with a note, where there is none. */

@@ -110,8 +110,8 @@ export class Run {
     }
     const summarised = this.#log.history.some((entry) => entry.train_loss !== undefined);
     if (!summarised) this.#summarise((performance.now() - begun) / 1000);
-    await output.finish();
-    return { status: 'finished', step: maxSteps, maxSteps };
+    const best = await output.finish();
+    return { status: 'finished', step: maxSteps, maxSteps, ...(best && { best }) };
   }
 
   /** One optimizer step and its log entry. */

@@ -1,5 +1,6 @@
 import { get, set, type UseStore } from 'idb-keyval';
 import type { LogEntry } from '../formats/trainer-state.ts';
+import type { BestStep } from '../run/call.ts';
 import type { RunIdentity } from '../run/identity.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import type { Recipe } from '../formats/recipe.ts';
@@ -42,6 +43,8 @@ export interface StoredRun {
   moment?: Moment | undefined;
   /** Hash of the adapter that came out; undefined until it is known. */
   resultHash?: string | undefined;
+  /** The step that the result is of, where the best one was taken and not the last. */
+  best?: BestStep | undefined;
   /** It came out of a zip. */
   imported?: boolean | undefined;
   /** What the user wrote about it. */

@@ -58,6 +58,10 @@ export function parseArchivedRun(value: unknown, file: string, remedy: string): 
     sourceStep: optional(fields, 'sourceStep', () => fields.number('sourceStep', STEP)),
     precision: optional(fields, 'precision', () => fields.choice('precision', PRECISION_CHOICES)),
     resultHash: optional(fields, 'resultHash', () => matching(fields, 'resultHash', HASH, 'a SHA-256')),
+    best: optional(fields, 'best', () => {
+      const best = fields.section('best');
+      return { step: best.number('step', { ...STEP, max: maxSteps }), evalLoss: best.number('evalLoss', {}) };
+    }),
     note: optional(fields, 'note', () => text(fields, 'note', MAX_NOTE)),
     imported: true,
     identity: parseIdentity(fields),

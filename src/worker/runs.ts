@@ -103,7 +103,7 @@ export class Runs extends KeptRuns {
     return Promise.all(
       records.map(async (record) => {
         const { id, name, created, status, stopped, restarts = 0, step } = record;
-        const { maxSteps, recipe, inputs, handles, log, sourceRun } = record;
+        const { maxSteps, recipe, inputs, handles, log, sourceRun, best } = record;
         const manifests = await this.storeOf(record).manifests();
         const lacks = status === 'unfinished' ? await this.#files.lacks(record) : undefined;
         const checkpoints = manifests.map((m) => ({ step: m.step, bytes: m.bytes, loss: m.loss }));
@@ -122,6 +122,7 @@ export class Runs extends KeptRuns {
           lacks,
           sourceRun,
           checkpoints,
+          best,
           log,
         };
       }),
@@ -228,7 +229,7 @@ export class Runs extends KeptRuns {
         const { step = 0, maxSteps = 0 } = journal?.record ?? {};
         return { status: 'stopped', step, maxSteps };
       });
-      const { step, maxSteps } = result;
+      const { step, maxSteps, best } = result;
       const status = result.status === 'stopped' ? 'stopped' : 'finished';
       await journal?.write({
         step,
@@ -236,9 +237,10 @@ export class Runs extends KeptRuns {
         status: status === 'finished' ? 'finished' : 'unfinished',
         stopped: status === 'stopped',
         resultHash: undefined,
+        best,
         ...(status === 'finished' && (await finishedRecord(store))),
       });
-      return { id, status, step, maxSteps };
+      return { id, status, step, maxSteps, best };
     } catch (error) {
       // It may be the files that were chosen which cannot be read any more.
       this.#files.unchoose(id);

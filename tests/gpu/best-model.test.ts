@@ -41,13 +41,16 @@ let best: number;
 
 beforeAll(async () => {
   whole = new MemoryStore();
-  expect((await run({ inputs: await inputs(), store: whole })).status).toBe('finished');
+  const result = await run({ inputs: await inputs(), store: whole });
+  expect(result.status).toBe('finished');
   const history = json(whole.result, 'trainer_state.json').log_history as Record<string, number>[];
   const losses = history.filter(({ eval_loss, step }) => eval_loss !== undefined && step! > 0);
   expect(losses.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
   best = losses.toSorted((a, b) => a.eval_loss! - b.eval_loss!)[0]!.step!;
   // Else the run would not tell the best from the last.
   expect(best).toBeLessThan(6);
+  const { eval_loss: evalLoss } = losses.find(({ step }) => step === best)!;
+  expect(result.best).toEqual({ step: best, evalLoss });
 });
 
 it('the result is the best checkpoint’s adapter, and only that checkpoint is left', async () => {

@@ -1,4 +1,5 @@
 import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
+import type { BestStep } from '../../run/call.ts';
 import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
 import type { PrecisionChoice } from '../../run/precision.ts';
 import type {
@@ -63,6 +64,8 @@ export interface RunState {
   evals: readonly { step: number; loss: number }[];
   checkpoints: readonly { step: number; bytes: number; loss?: number | undefined }[];
   log: readonly LogLine[];
+  /** The step that the result is of, where the best one was taken and not the last. */
+  best?: BestStep | undefined;
   hasSource: boolean;
 }
 

@@ -28,7 +28,7 @@ export function newRun(name: string, hasSource: boolean): RunState {
 
 /** A run as the browser kept it: plots from its log, no facts of this session. */
 export function runFromRecord(record: RunRecord, status: RunState['status']): RunState {
-  const { id, name, log, checkpoints, inputs } = record;
+  const { id, name, log, checkpoints, inputs, best } = record;
   const steps = log.filter((entry) => entry['loss'] !== undefined);
   const evals = log.filter((entry) => entry['eval_loss'] !== undefined);
   return {
@@ -36,6 +36,7 @@ export function runFromRecord(record: RunRecord, status: RunState['status']): Ru
     id,
     status,
     checkpoints,
+    best,
     steps: steps.map((entry) => ({
       step: entry['step']!,
       loss: entry['loss']!,

@@ -217,10 +217,10 @@ export class Training {
       });
       return;
     }
-    const { id, status } = outcome.value;
+    const { id, status, best } = outcome.value;
     const record = runs.find((kept) => kept.id === id);
     const checkpoints = record?.checkpoints ?? run.checkpoints;
-    this.#store.update({ run: { ...run, id, status, checkpoints, phase: undefined } });
+    this.#store.update({ run: { ...run, id, status, checkpoints, best, phase: undefined } });
   }
 
   async #refreshRuns(): Promise<readonly RunRecord[]> {

@@ -7,6 +7,7 @@ import { shared } from '../styles.ts';
 import { showBytes, showNumber } from '../../formats/words.ts';
 import type { Following } from '../../worker/watch.ts';
 import { partlyWritten } from '../../worker/partly-written.ts';
+import type { RunState } from '../state/app-state.ts';
 import { FollowedWork } from '../state/followed-work.ts';
 import { resultName } from '../state/generation.ts';
 import './chat-view.ts';
@@ -91,18 +92,27 @@ export class ResultView extends SessionView {
             ><button slot="actions" type="button" @click=${this.#cancel}>Cancel</button></notice-bar
           >`
     }
-    ${finished ? this.#take(run.id!) : nothing}
+    ${finished ? this.#take(run) : nothing}
     ${run.checkpoints.length > 0 ? this.#checkpoints(run.id!) : nothing}
     ${finished ? html`<chat-view .session=${this.session}></chat-view>` : nothing}`;
   }
 
-  #take(id: string) {
+  #take({ id: own, best }: RunState) {
+    const id = own!;
     return html`<section class="panel" aria-labelledby="take">
       <h3 id="take">Take ${resultName(id, this.app.runs)} with you</h3>
       <p class="soft small">
         adapter_model.safetensors and adapter_config.json for PEFT, with its model card, configuration, state
         and logs.
       </p>
+      ${
+        best
+          ? html`<p class="small">
+              It is the adapter of step ${best.step}, which had the best eval loss
+              (${showNumber(best.evalLoss)}).
+            </p>`
+          : nothing
+      }
       <label class="check"
         ><input
           type="checkbox"

@@ -213,7 +213,7 @@ async function lastLines(
   seconds: number,
 ): Promise<string[]> {
   if (!result) return [NOT_BEGUN];
-  const { status, step, maxSteps } = result;
+  const { status, step, maxSteps, best } = result;
   if (status === 'stopped')
     return [
       `Stopped after step ${step} of ${maxSteps}; run the same command again to go on from there${step > 0 ? ` (${store.checkpointName(step)})` : ''}.`,
@@ -222,7 +222,12 @@ async function lastLines(
     status === 'finished'
       ? `Finished ${counted(maxSteps, 'step')} in ${showSeconds(seconds)}: the adapter is in ${store.name}`
       : `Already finished: ${store.name} holds the result of the same inputs (${counted(maxSteps, 'step')}); nothing was done.`;
-  return [first, ...(await losses(store))];
+  const which = best
+    ? [
+        `The adapter is that of step ${best.step}, which had the best eval_loss (${best.evalLoss.toFixed(4)}).`,
+      ]
+    : [];
+  return [first, ...which, ...(await losses(store))];
 }
 
 /** How the losses went, from the first to the last entry of trainer_state.json. */

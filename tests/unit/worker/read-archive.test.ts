@@ -50,8 +50,8 @@ const record = async (): Promise<Record<string, unknown>> => ({
 
 /** What of a record is known. */
 const KEYS = [
-  ...['created', 'handles', 'id', 'identity', 'imported', 'inputs', 'log', 'maxSteps', 'name', 'note'],
-  ...['precision', 'recipe', 'resultHash', 'sourceRun', 'sourceStep', 'status', 'step', 'stopped'],
+  ...['best', 'created', 'handles', 'id', 'identity', 'imported', 'inputs', 'log', 'maxSteps', 'name'],
+  ...['note', 'precision', 'recipe', 'resultHash', 'sourceRun', 'sourceStep', 'status', 'step', 'stopped'],
 ];
 
 async function archive(change: Record<string, unknown> = {}): Promise<Zippable> {
@@ -226,6 +226,7 @@ describe("an archive's record", () => {
     ],
     ['a source that is no run', { sourceRun: '../V1' }, 'sourceRun is "../V1", expected the id of a run'],
     ['a step of its source that is none', { sourceStep: 1.5 }, 'sourceStep is 1.5, expected a whole number'],
+    ['a best step past its end', { best: { step: 1e6, evalLoss: 1 } }, 'step is 1000000, expected'],
     ['a precision of its own', { precision: 'f8' }, 'precision is "f8", expected one of auto, '],
     ['a log that is none', { log: {} }, 'log is {}, expected a list of at most 400000 entries'],
     ['a log without end', { log: Array(400_001).fill(0) }, 'log is "400001 entries", expected a list'],
@@ -286,6 +287,8 @@ describe("an archive's record", () => {
     expect(Object.keys(restored[0]!.record).toSorted()).toEqual(KEYS);
     expect(restored[0]!.record).toMatchObject({ handles: {}, stopped: true, imported: true, name: 'V2' });
     await importRun(to, zip(await archive({ log, precision: 'f32', identity: { ...identity, more: 'x' } })));
+    await importRun(to, zip(await archive({ best: { step: 1, evalLoss: 0.5, more: 1 } })));
+    expect(restored[2]!.record.best).toEqual({ step: 1, evalLoss: 0.5 });
     const { log: kept, precision, identity: hashes } = restored[1]!.record;
     // What was not a number when it was written is null in JSON.
     expect(kept).toEqual([{ step: 1, epoch: 0.5, loss: NaN, constructor: 2 }]);
