@@ -92,6 +92,27 @@ export const cardStyles = css`
     overflow-wrap: anywhere;
     min-width: 0;
   }
+  .long {
+    display: block;
+  }
+  .long dt {
+    margin-top: 0.35rem;
+  }
+  .long dd {
+    margin: 0;
+    text-align: left;
+  }
+  summary {
+    cursor: pointer;
+    list-style: none;
+  }
+  summary .link {
+    color: var(--accent);
+    text-decoration: underline;
+  }
+  details[open] .beginning {
+    display: none;
+  }
   footer {
     margin-top: auto;
     padding-top: 0.4rem;

@@ -15,6 +15,18 @@ import { cardStyles } from './choice-card-styles.ts';
 
 export type Fact = readonly [name: string, value: string];
 
+/** A longer value stands below its name, and of one that is longer still only the beginning, until it is opened. */
+const BESIDE = 60;
+const SHOWN = 280;
+
+function folded(value: string) {
+  const beginning = value.slice(0, SHOWN / 2).replace(/,?\s+\S*$/, '');
+  return html`<details>
+    <summary><span class="beginning">${safeText(beginning)} …</span> <span class="link">all</span></summary>
+    ${safeText(value)}
+  </details>`;
+}
+
 /**
  * One thing to choose, by picker, by dropping or by file input. Fires `chosen` with a ChosenFolder or ChosenFile as
  * its detail, `cleared`, and `cancelled` while it is read.
@@ -115,9 +127,9 @@ export class ChoiceCard extends LitElement {
     return html`<dl class="numbers">
       ${this.facts.map(
         ([name, value]) =>
-          html`<div>
+          html`<div class=${value.length > BESIDE ? 'long' : nothing}>
             <dt>${name}</dt>
-            <dd>${safeText(value)}</dd>
+            <dd>${value.length > SHOWN ? folded(value) : safeText(value)}</dd>
           </div>`,
       )}
     </dl>`;
@@ -132,9 +144,9 @@ export class ChoiceCard extends LitElement {
     }
   }
 
-  #fromInput(): void {
+  async #fromInput(): Promise<void> {
     const { files } = this.input;
-    if (files?.[0]) this.#chosen(this.kind === 'folder' ? folderFromInput(files) : { file: files[0] });
+    if (files?.[0]) this.#chosen(this.kind === 'folder' ? await folderFromInput(files) : { file: files[0] });
     // The same choice again must fire again.
     this.input.value = '';
   }

@@ -3,6 +3,7 @@ import { customElement } from 'lit/decorators.js';
 import type { Fact } from '../elements/choice-card.ts';
 import '../elements/choice-card.ts';
 import '../elements/row-preview.ts';
+import type { RowsFacts } from '../../worker/protocol.ts';
 import { isActive, type Slot } from '../state/app-state.ts';
 import type { SlotName } from '../state/choices.ts';
 import { adapterName } from '../state/generation.ts';
@@ -38,6 +39,15 @@ export class ChooseView extends SessionView {
         grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr));
         gap: var(--gap);
         margin-top: var(--gap);
+        align-items: start;
+      }
+      .notes {
+        display: grid;
+        gap: 0.35rem;
+        margin-bottom: 0.8rem;
+        padding-left: 0.8rem;
+        border-left: 3px solid var(--warn);
+        overflow-wrap: anywhere;
       }
       .preview {
         margin-top: var(--gap);
@@ -55,10 +65,10 @@ export class ChooseView extends SessionView {
     return html`<div class="three">
         ${this.#card('base', '1', 'Base model', 'folder', 'The model’s folder: config.json, tokenizer.json and .safetensors weights.', baseFacts, locked)}
         ${this.#card('source', '2', `Adapter ${adapterName(slots.source.chosen, this.app.runs)}`, 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue: adapter_config.json and adapter_model.safetensors.', adapterFacts, locked)}
-        ${this.#card('train', '3', 'New rows', 'file', 'A .jsonl file, one example a line: text, messages, prompt and completion, instruction and output.', rowsFacts, locked)}
+        ${this.#card('train', '3', 'New rows', 'file', 'A .jsonl file, one example a line: text, messages, prompt and completion, instruction and output.', (facts: RowsFacts) => rowsFacts(facts, true), locked)}
       </div>
       <div class="two">
-        ${this.#card('validation', '', 'Validation rows', 'file', 'Rows that are only measured: they show whether training helps.', rowsFacts, locked)}
+        ${this.#card('validation', '', 'Validation rows', 'file', 'Rows that are only measured: they show whether training helps.', (facts: RowsFacts) => rowsFacts(facts), locked)}
         ${this.#recipeCard(locked)}
       </div>
       ${
@@ -68,6 +78,13 @@ export class ChooseView extends SessionView {
                 What will be trained: the first ${counted(rows.preview.length, 'row')} of
                 ${safeText(rows.name)}
               </h3>
+              ${
+                rows.notes.length > 0
+                  ? html`<ul class="notes small">
+                      ${rows.notes.map((note) => html`<li>${safeText(note)}</li>`)}
+                    </ul>`
+                  : nothing
+              }
               <row-preview .rows=${rows.preview}></row-preview>
             </section>`
           : nothing

@@ -28,17 +28,11 @@ export const adapterFacts = ({
   ['Made for', baseModelName ?? 'not named'],
 ];
 
-export function rowsFacts({
-  format,
-  rows,
-  skipped,
-  tokens,
-  trainedTokens,
-  longest,
-  cut,
-  duplicates,
-  notes,
-}: RowsFacts): Fact[] {
+/** `below`: the notes stand elsewhere. */
+export function rowsFacts(
+  { format, rows, skipped, tokens, trainedTokens, longest, cut, duplicates, notes }: RowsFacts,
+  below = false,
+): Fact[] {
   const lines = skipped
     .slice(0, 3)
     .map(({ line }) => line)
@@ -56,6 +50,10 @@ export function rowsFacts({
           ] as const,
         ]
       : []),
-    ...notes.map((note) => ['Note', note] as const),
+    ...(below
+      ? notes.length > 0
+        ? [['Notes', `${counted(notes.length, 'note')}, below`] as const]
+        : []
+      : notes.map((note) => ['Note', note] as const)),
   ];
 }
