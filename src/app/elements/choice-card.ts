@@ -15,8 +15,8 @@ import { cardStyles } from './choice-card-styles.ts';
 
 export type Fact = readonly [name: string, value: string];
 
-/** A longer value stands below its name, and of one that is longer still only the beginning, until it is opened. */
-const BESIDE = 60;
+/** A value that is longer together with its name stands below it; of one that is longer still only the beginning shows. */
+const BESIDE = 52;
 const SHOWN = 280;
 
 function folded(value: string) {
@@ -127,7 +127,7 @@ export class ChoiceCard extends LitElement {
     return html`<dl class="numbers">
       ${this.facts.map(
         ([name, value]) =>
-          html`<div class=${value.length > BESIDE ? 'long' : nothing}>
+          html`<div class=${name.length + value.length > BESIDE ? 'long' : nothing}>
             <dt>${name}</dt>
             <dd>${value.length > SHOWN ? folded(value) : safeText(value)}</dd>
           </div>`,
