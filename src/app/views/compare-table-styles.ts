@@ -87,6 +87,9 @@ export const tableStyles = css`
   .thoughts {
     font-size: var(--small);
     color: var(--ink-soft);
+    margin-bottom: 0.35rem;
+    padding-left: 0.6rem;
+    border-left: 2px solid var(--line-strong);
   }
   .label {
     font-size: var(--tiny);
