@@ -136,7 +136,7 @@ describe('retune rows', () => {
   const options = { maxLength: 2048, use: 'train' } as const;
 
   test('names the row whose token the embedding has no row for, in page and terminal', async () => {
-    const extra = { id: 4000, content: '<|extra|>', special: false };
+    const extra = { id: 448, content: '<|extra|>', special: false };
     const { path, chosen } = changedBase('enlarged', {
       'tokenizer.json': (json) => ({ ...json, added_tokens: [...(json['added_tokens'] as object[]), extra] }),
     });
@@ -147,15 +147,15 @@ describe('retune rows', () => {
       ({ message }: Error) => message,
     );
     expect(refused).toMatch(
-      /^extra\.jsonl, line 2: the token "<\|extra\|>" has the id 4000 by .*, but the model's embedding has \d+ rows; leave the token out/,
+      /^extra\.jsonl, line 2: the token "<\|extra\|>" has the id 448 by .*, but the model's embedding has \d+ rows; leave the token out/,
     );
     const { code, stderr } = await retune(['rows', '--base', path, '--train-data', rows]);
     expect(code).toBe(2);
-    expect(stderr).toContain('line 2: the token "<|extra|>" has the id 4000');
+    expect(stderr).toContain('line 2: the token "<|extra|>" has the id 448');
     const { notes } = await inspectBase(chosen);
     expect(notes).toEqual([
       expect.stringMatching(
-        /^tokenizer\.json has ids up to 4000, but the embedding has \d+ rows: .*refused\.$/,
+        /^tokenizer\.json has ids up to 448, but the embedding has \d+ rows: .*refused\.$/,
       ),
     ]);
   });
