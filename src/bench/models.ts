@@ -65,6 +65,7 @@ export function benchModel(name: ModelName, layers?: number): BaseModel {
     folder,
     config,
     notes: [],
+    untied: false,
     tensors,
     eosIds: [],
     quantised: false,

@@ -30,6 +30,8 @@ export interface BaseModel {
   readonly nf4: ReadonlyMap<string, Nf4Source>;
   /** The linear modules of a 4-bit checkpoint that stay in 16 bits, as unsloth's dynamic ones have them. */
   readonly kept: ReadonlySet<string>;
+  /** Whether the head is a table of its own although config.json ties it to the embedding. */
+  readonly untied: boolean;
   /** In a stable order. */
   readonly weightFiles: readonly ByteSource[];
   readonly configFile: ByteSource;
@@ -57,6 +59,7 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
   checkLayers(said, tensors, configFile.name);
   const skipped = readSkipModules(configJson, configFile.name);
   const config = { ...said, tied: await isTied(folder, said, tensors) };
+  const untied = said.tied && !config.tied;
   const nf4 = new Map<string, Nf4Source>();
   for (const { name, shape } of linearModules(config)) {
     const source = await readNf4Source(tensors, `${name}.weight`, shape);
@@ -70,7 +73,8 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
   return {
     folder,
     config,
-    notes: said.tied && !config.tied ? [untiedNote(folder)] : [],
+    notes: untied ? [untiedNote(folder)] : [],
+    untied,
     tensors,
     eosIds: [
       ...new Set([...eosIds(generation, generationFile?.name ?? ''), ...eosIds(configJson, configFile.name)]),

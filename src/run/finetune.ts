@@ -17,7 +17,7 @@ import {
 import { newPlan } from './new-plan.ts';
 import { planProducts, type RunPlan } from './run-plan.ts';
 import { Run } from './run.ts';
-import { checkPlan } from './tune.ts';
+import { checkPlan, checkReading, readsAsStored } from './tune.ts';
 import { withMemory } from './session.ts';
 
 /** Phases in which there is nothing to save yet. */
@@ -65,9 +65,10 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   const gpu = await call.openGpu();
   const earlier = start.checkpoint?.cursor.plan;
   if (earlier) planProducts(gpu, earlier);
+  if (earlier) checkReading(store, earlier, model);
   const plan = earlier
     ? withMemory(earlier, gpu, prepared, call.memory)
-    : { ...(await newPlan(gpu, prepared, call)), ...ofRows(prepared) };
+    : { ...(await newPlan(gpu, prepared, call)), ...ofInputs(prepared) };
   if (plan.device !== gpu.name)
     emit({
       type: 'note',
@@ -76,8 +77,13 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   return new Run({ ...call, prepared, identification, gpu, plan, start }).go();
 }
 
-/** What a new run's plan keeps of how its rows came about. */
-const ofRows = ({ heldBack, moment }: Prepared): Pick<RunPlan, 'heldBack' | 'moment'> => ({
+/** What a new run's plan keeps of how its inputs were read. */
+const ofInputs = ({
+  model,
+  heldBack,
+  moment,
+}: Prepared): Pick<RunPlan, 'asStored' | 'heldBack' | 'moment'> => ({
+  ...(readsAsStored(model) && { asStored: true }),
   ...(heldBack && { heldBack }),
   ...(moment !== undefined && { moment }),
 });

@@ -21,6 +21,11 @@ export interface RunPlan extends ProductPlan {
   heldBack?: HeldBack | undefined;
   /** The current date for a chat template that writes it, where the base has one. */
   moment?: Moment | undefined;
+  /**
+   * Set where earlier versions read the base otherwise: they quantised what it keeps in 16 bits, and tied a head that
+   * its files hold. A run of theirs cannot be continued to the same numbers.
+   */
+  asStored?: true | undefined;
   /** Where the optimizer's state lies. */
   optimizer?: StateStorage | undefined;
   /** Where the numbers were made: bits repeat on the same device and backend. */

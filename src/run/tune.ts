@@ -1,3 +1,4 @@
+import type { BaseModel } from '../formats/base-model.ts';
 import { linearModules } from '../formats/decoder-weights.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -10,6 +11,7 @@ import { logitRows } from '../model/workspace.ts';
 import type { FinetuneCall } from './call.ts';
 import type { PrecisionChoice } from './precision.ts';
 import type { Prepared } from './prepare.ts';
+import type { RunPlan } from './run-plan.ts';
 import type { RunStore } from './store.ts';
 
 interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest'> {
@@ -86,5 +88,21 @@ export function checkPlan(
   if (choice !== 'auto' && choice !== precision)
     throw new UserError(
       `${name}: the unfinished run there computes in precision ${precision} from its first step on, not ${choice}; go on in that precision, or ${startAgain}.`,
+    );
+}
+
+/** Whether earlier versions read other weights from this base. */
+export const readsAsStored = ({ kept, untied }: Pick<BaseModel, 'kept' | 'untied'>): boolean =>
+  kept.size > 0 || untied;
+
+/** Throws UserError where a checkpoint's run read other weights from the base than this version does. */
+export function checkReading(
+  { name, startAgain }: Pick<RunStore, 'name' | 'startAgain'>,
+  { asStored }: Pick<RunPlan, 'asStored'>,
+  base: Pick<BaseModel, 'kept' | 'untied'>,
+): void {
+  if (readsAsStored(base) && !asStored)
+    throw new UserError(
+      `${name}: the unfinished run there was begun by an earlier version of Retune, which quantised or tied weights that this base holds otherwise; finish it with that version, or ${startAgain}.`,
     );
 }
