@@ -2,32 +2,38 @@ import js from '@eslint/js';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-// The house has floors, and imports point down: app → worker → (bench →) run → train, generate → model → gpu → shaders;
-// formats and text are leaves that any floor may use. The floors below the doors know neither page nor Node.
-const floors = [
-  'app',
-  'worker',
-  'cli',
-  'bench',
-  'run',
-  'train',
-  'generate',
-  'model',
-  'gpu',
-  'text',
-  'formats',
-];
-const mayUse = {
+// Layers, and which others each may import; a layer that is not listed is an entry point and may import all below it.
+// From comparison down the code knows neither the DOM nor Node.
+const LAYERS = {
+  engine: [
+    'bench',
+    'comparison',
+    'run',
+    'train',
+    'generate',
+    'model',
+    'gpu',
+    'text',
+    'formats',
+    'storage',
+    'platform',
+  ],
   bench: ['run', 'train', 'generate', 'model', 'gpu', 'text', 'formats'],
+  comparison: ['run', 'train', 'generate', 'model', 'gpu', 'text', 'formats'],
   run: ['train', 'generate', 'model', 'gpu', 'text', 'formats'],
   train: ['model', 'gpu', 'text', 'formats'],
   generate: ['model', 'gpu', 'text', 'formats'],
   model: ['gpu', 'text', 'formats'],
   gpu: ['formats'],
+  storage: ['comparison', 'run', 'generate', 'model', 'gpu', 'text', 'formats', 'platform'],
+  platform: ['gpu', 'formats'],
   text: ['formats'],
   formats: [],
 };
-const doors = [
+const ALL = [...Object.keys(LAYERS), 'app', 'cli', 'serve'];
+/** Layers of the page; all others but the entry points run in Node too. */
+const OF_THE_PAGE = ['engine', 'storage', 'platform'];
+const HOST_PACKAGES = [
   'lit',
   'lit/*',
   '@lit/*',
@@ -36,9 +42,9 @@ const doors = [
   'webgpu',
   'commander',
   'cli-progress',
-  'node:*',
 ];
-const nodeBuiltins = [
+const NODE_MODULES = [
+  'node:*',
   'fs',
   'path',
   'os',
@@ -50,7 +56,7 @@ const nodeBuiltins = [
   'child_process',
   'fs/*',
 ];
-const hostGlobals = [
+const HOST_GLOBALS = [
   'document',
   'window',
   'process',
@@ -61,29 +67,51 @@ const hostGlobals = [
   'require',
 ];
 
-const floorRule = (floor) => ({
-  files: [`src/${floor}/**/*.ts`],
+function layerRule([layer, below]) {
+  const ofThePage = OF_THE_PAGE.includes(layer);
+  const neither = `src/${layer} runs in the page and in Node: it may use neither's own.`;
+  const forbidden = ALL.filter((other) => other !== layer && !below.includes(other));
+  return {
+    files: [`src/${layer}/**/*.ts`],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            ofThePage
+              ? { group: NODE_MODULES, message: `src/${layer} runs in the page: no Node.` }
+              : { group: [...HOST_PACKAGES, ...NODE_MODULES], message: neither },
+            {
+              regex: `^(\\.\\./)+(${forbidden.join('|')})/`,
+              message: `src/${layer} may import ${below.join(', ') || 'no other layer'} only.`,
+            },
+          ],
+        },
+      ],
+      ...(!ofThePage && {
+        'no-restricted-globals': ['error', ...HOST_GLOBALS.map((name) => ({ name, message: neither }))],
+      }),
+    },
+  };
+}
+
+/** The page's features; what two of them need stands in app/shared. Types may be imported from anywhere. */
+const FEATURES = ['setup', 'training', 'runs', 'comparison'];
+const featureRule = (folder, forbidden, exceptions = []) => ({
+  files: [`src/app/${folder}/**/*.ts`],
+  ignores: exceptions.map((file) => `src/app/${folder}/${file}`),
   rules: {
-    'no-restricted-imports': [
+    '@typescript-eslint/no-restricted-imports': [
       'error',
       {
         patterns: [
           {
-            group: [...doors, ...nodeBuiltins],
-            message: `src/${floor} serves both doors: no page, no Node.`,
+            regex: `^(\\.\\./)+(${forbidden.join('|')})/`,
+            message: `src/app/${folder} may import from these only types: ${forbidden.join(', ')}; share what both need.`,
+            allowTypeImports: true,
           },
-          ...[...floors, 'storage', 'platform']
-            .filter((other) => other !== floor && !mayUse[floor].includes(other))
-            .map((other) => ({
-              regex: `^(\\.\\./)+${other}/`,
-              message: `src/${floor} may not import src/${other}.`,
-            })),
         ],
       },
-    ],
-    'no-restricted-globals': [
-      'error',
-      ...hostGlobals.map((name) => ({ name, message: `src/${floor} serves both doors: no page, no Node.` })),
     ],
   },
 });
@@ -100,5 +128,23 @@ export default tseslint.config(
       eqeqeq: 'error',
     },
   },
-  ...Object.keys(mayUse).map(floorRule),
+  ...Object.entries(LAYERS).map(layerRule),
+  ...FEATURES.map((feature) =>
+    featureRule(
+      feature,
+      FEATURES.filter((other) => other !== feature),
+    ),
+  ),
+  // The session puts the features together.
+  featureRule('shared', FEATURES, ['session.ts']),
+  featureRule('elements', FEATURES),
+  {
+    files: ['src/gpu/*.ts', 'src/gpu/kernels/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '/autotune/', message: 'Kernels know nothing of how they are chosen.' }] },
+      ],
+    },
+  },
 );

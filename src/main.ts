@@ -1,6 +1,6 @@
 import { RetuneApp } from './app/retune-app.ts';
 import { registerServiceWorker } from './platform/service-worker.ts';
-import { startEngine } from './worker/client.ts';
+import { startEngine } from './engine/client.ts';
 
 const root = document.querySelector<HTMLElement>('#app')!;
 const measured = new URLSearchParams(location.search).has('bench');

@@ -1,6 +1,6 @@
-import { attentionDelta, attentionScratch } from '../gpu/kernels/attention.ts';
-import type { AttentionVariant } from '../gpu/kernels/attention-variant.ts';
-import { attention, ATTENTIONS, ATTENTION_CLASSES } from '../gpu/kernels/attentions.ts';
+import { attentionDelta, attentionScratch } from '../gpu/kernels/attention/attention.ts';
+import type { AttentionVariant } from '../gpu/kernels/attention/variant.ts';
+import { attention, ATTENTIONS, ATTENTION_CLASSES } from '../gpu/kernels/attention/index.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate } from '../model/allocations.ts';

@@ -1,10 +1,10 @@
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { PRECISIONS, type Precision } from '../gpu/kernels/nf4-variant.ts';
+import { PRECISIONS, type Precision } from '../gpu/kernels/linear/nf4-variant.ts';
 import { Stream } from '../gpu/stream.ts';
-import { supports } from '../gpu/tuning/products.ts';
+import { supports } from '../gpu/autotune/kernel-selection.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
-import { choosePrecision } from '../run/tune.ts';
+import { choosePrecision } from '../run/choose-kernels.ts';
 import { measureAttention } from './attention.ts';
 import { DeviceLostError, Devices } from './attempts.ts';
 import { measureCeilings, type Ceilings } from './ceilings.ts';

@@ -1,8 +1,8 @@
-import { dryGpu } from '../gpu/dry.ts';
+import { dryGpu } from '../gpu/null-device.ts';
 import { mib } from '../gpu/memory.ts';
-import { plainPass } from '../run/dry-run.ts';
-import { UNTOLD_BYTES } from '../run/memory-choice.ts';
-import { newRunPlan } from '../run/run-plan.ts';
+import { plainPass } from '../run/plan/dry-run.ts';
+import { UNTOLD_BYTES } from '../run/plan/memory-choice.ts';
+import { newRunPlan } from '../run/plan/execution-plan.ts';
 import { withMemory } from '../run/session.ts';
 import { countStep } from './counts.ts';
 import { benchInputs, modelTitle, type ModelName } from './models.ts';

@@ -1,5 +1,5 @@
 import type { Folder } from '../formats/byte-source.ts';
-import type { CacheStorage } from '../model/base-cache-storage.ts';
+import type { CacheStorage } from '../model/base/cache/storage.ts';
 
 /** Counts what is read of the files of folders. */
 export class CountedReads {

@@ -1,9 +1,9 @@
 import type { Gpu } from '../gpu/device.ts';
 import { Stream } from '../gpu/stream.ts';
-import { Generator } from '../generate/generator.ts';
+import { Generator } from '../generate/text-generator.ts';
 import { GREEDY } from '../generate/sampling.ts';
 import { Lora } from '../model/lora.ts';
-import { generationPlan, withinMemory } from '../run/memory-plan.ts';
+import { generationPlan, withinMemory } from '../run/plan/memory-plan.ts';
 import { timing, type Timing } from './measure.ts';
 import { benchInputs, modelTitle, type ModelName } from './models.ts';
 import { timeCells, type Cell, type Section } from './report.ts';

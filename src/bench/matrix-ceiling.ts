@@ -1,7 +1,7 @@
-import code from '../../shaders/bench_matrix.wgsl?raw';
+import code from '../../shaders/bench/bench_matrix.wgsl?raw';
 import type { Gpu } from '../gpu/device.ts';
 import { Kernel } from '../gpu/kernel.ts';
-import { GRIDS, matrixFits, matrixKernels } from '../gpu/kernels/matrix-kernels.ts';
+import { GRIDS, matrixFits, matrixKernels } from '../gpu/kernels/shared/subgroup-matrix-kernels.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { amountToTime, timeCalls, type Timing } from './measure.ts';

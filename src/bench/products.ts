@@ -1,7 +1,7 @@
 import { linearModules } from '../formats/decoder-weights.ts';
-import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/nf4.ts';
-import type { Precision } from '../gpu/kernels/nf4-variant.ts';
-import { NF4_FORWARD, NF4_GRAD } from '../gpu/kernels/nf4-variants.ts';
+import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
+import type { Precision } from '../gpu/kernels/linear/nf4-variant.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../gpu/kernels/linear/index.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate } from '../model/allocations.ts';

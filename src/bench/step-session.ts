@@ -1,10 +1,10 @@
 import { counted } from '../formats/words.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { parseKeep } from '../model/keep.ts';
+import { parseKeep } from '../model/activation-checkpointing.ts';
 import type { RunEvent } from '../run/events.ts';
-import { newPlan } from '../run/new-plan.ts';
+import { newPlan } from '../run/plan/new-execution-plan.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
-import type { RunPlan } from '../run/run-plan.ts';
+import type { RunPlan } from '../run/plan/execution-plan.ts';
 import { openSession, planInput, type Session, type SessionInputs } from '../run/session.ts';
 import { benchInputs, modelTitle, type ModelName } from './models.ts';
 import { syntheticBase } from './synthetic.ts';

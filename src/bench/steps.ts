@@ -1,8 +1,8 @@
 import type { Gpu } from '../gpu/device.ts';
 import { compileKernels } from '../gpu/kernel.ts';
-import { neededKernels, plainPass } from '../run/dry-run.ts';
+import { neededKernels, plainPass } from '../run/plan/dry-run.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
-import type { RunPlan } from '../run/run-plan.ts';
+import type { RunPlan } from '../run/plan/execution-plan.ts';
 import type { Session } from '../run/session.ts';
 import { packWindow, type Pass } from '../text/packing.ts';
 import type { Ceilings } from './ceilings.ts';

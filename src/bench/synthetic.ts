@@ -2,9 +2,9 @@ import { signedDynamicMap } from '../formats/nf4.ts';
 import { PROJECTIONS } from '../formats/decoder-weights.ts';
 import { Xoshiro128 } from '../formats/xoshiro128.ts';
 import type { Gpu } from '../gpu/device.ts';
-import type { LinearWeight } from '../gpu/kernels/nf4-call.ts';
+import type { LinearWeight } from '../gpu/kernels/linear/nf4-operands.ts';
 import type { View } from '../gpu/memory.ts';
-import { allocateBase } from '../model/base-buffers.ts';
+import { allocateBase } from '../model/base/allocate.ts';
 import type { DecoderWeights } from '../model/weights.ts';
 import type { SessionInputs } from '../run/session.ts';
 

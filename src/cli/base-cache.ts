@@ -4,8 +4,8 @@ import { homedir } from 'node:os';
 import { join, posix, win32 } from 'node:path';
 import { Option } from 'commander';
 import { showBytes } from '../formats/words.ts';
-import { BaseCache } from '../model/base-cache.ts';
-import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base-cache-storage.ts';
+import { BaseCache } from '../model/base/cache/base-cache.ts';
+import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base/cache/storage.ts';
 import {
   makeFolder,
   move,

@@ -1,8 +1,8 @@
 import type { Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
-import type { BaseCache } from '../model/base-cache.ts';
-import { readCursor } from '../run/checkpoint.ts';
-import type { RunStore } from '../run/store.ts';
+import type { BaseCache } from '../model/base/cache/base-cache.ts';
+import { readCursor } from '../run/checkpoint/checkpoint.ts';
+import type { RunStore } from '../run/checkpoint/store.ts';
 import { nodeFolder } from './node-files.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Folder } from '../formats/byte-source.ts';
-import type { Files, RunStore } from '../run/store.ts';
+import type { Files, RunStore } from '../run/checkpoint/store.ts';
 import {
   checkWritable,
   makeFolder,

@@ -12,7 +12,7 @@ import { isPickleName, pickleError } from '../formats/pickle.ts';
 import { openSafetensors, type Safetensors } from '../formats/safetensors.ts';
 import { sha256 } from '../formats/sha256.ts';
 import { UserError } from '../formats/user-error.ts';
-import { CURSOR, verifyFiles } from '../run/checkpoint.ts';
+import { CURSOR, verifyFiles } from '../run/checkpoint/checkpoint.ts';
 import { checkChatTemplate } from '../text/chat-template.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { tableNote } from '../text/tokenizer-notes.ts';

@@ -3,7 +3,7 @@ import { isRecord } from '../formats/fields.ts';
 import { readJson } from '../formats/json.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
-import type { TuningCache, Winners } from '../gpu/tuning/cache.ts';
+import type { TuningCache, Winners } from '../gpu/autotune/tuning-results.ts';
 import { defaultCacheFolder } from './base-cache.ts';
 import { replaceFiles } from './durable-files.ts';
 import { nodeSource } from './node-files.ts';

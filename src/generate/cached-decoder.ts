@@ -1,10 +1,10 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { argmax } from '../gpu/kernels/argmax.ts';
-import { attention } from '../gpu/kernels/attentions.ts';
-import { attentionDecode, attentionDecodeScratch } from '../gpu/kernels/attention-decode.ts';
+import { attention } from '../gpu/kernels/attention/index.ts';
+import { attentionDecode, attentionDecodeScratch } from '../gpu/kernels/attention/decode.ts';
 import { gatherRows } from '../gpu/kernels/embedding.ts';
-import { headMatmul } from '../gpu/kernels/head.ts';
-import type { FloatFormat } from '../gpu/kernels/float-format.ts';
+import { headMatmul } from '../gpu/kernels/lm-head/lm-head.ts';
+import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
 import { view, type GpuBuffer } from '../gpu/memory.ts';
 import { Readback } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';
@@ -13,7 +13,7 @@ import { uploadPass } from '../model/batch.ts';
 import { forward, heads, type PassContext } from '../model/decoder.ts';
 import type { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
-import { logitRows, Workspace, workspaceAllocations, type WorkspaceShape } from '../model/workspace.ts';
+import { logitRows, Workspace, workspaceAllocations, type WorkspaceShape } from '../model/activations.ts';
 import { KvCache, kvCacheAllocations } from './kv-cache.ts';
 import { decodePass, prefillPass, type CachedPass, type Sequence } from './passes.ts';
 

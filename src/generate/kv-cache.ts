@@ -1,6 +1,6 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { UserError } from '../formats/user-error.ts';
-import { cacheWrite } from '../gpu/kernels/attention-decode.ts';
+import { cacheWrite } from '../gpu/kernels/attention/decode.ts';
 import { mib, view, type GpuBuffer, type View } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate, keyWidth, type Allocations } from '../model/allocations.ts';

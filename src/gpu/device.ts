@@ -1,5 +1,5 @@
 import { UserError } from '../formats/user-error.ts';
-import { MATRIX_FEATURE, matrixUnits, SIZE_FEATURE, type MatrixUnits } from './matrix-units.ts';
+import { MATRIX_FEATURE, matrixUnits, SIZE_FEATURE, type MatrixUnits } from './subgroup-matrices.ts';
 import { Memory } from './memory.ts';
 
 /** A device with its memory account; everything above works with this and never with `navigator.gpu`. */

@@ -3,7 +3,7 @@ import type { Gpu } from './device.ts';
 import { Kernel } from './kernel.ts';
 import { view, type GpuBuffer } from './memory.ts';
 import { Stream } from './stream.ts';
-import { refusal } from './tuning/scopes.ts';
+import { refusal } from './error-scopes.ts';
 
 /** Memory is taken in pieces of so many bytes: a buffer of this size is within WebGPU's guaranteed limits. */
 const PIECE_BYTES = 2 ** 28;

@@ -1,5 +1,5 @@
-import { attentionDelta } from '../gpu/kernels/attention.ts';
-import { attentionBackwardKV, attentionBackwardQ } from '../gpu/kernels/attentions.ts';
+import { attentionDelta } from '../gpu/kernels/attention/attention.ts';
+import { attentionBackwardKV, attentionBackwardQ } from '../gpu/kernels/attention/index.ts';
 import { rmsnormBackward } from '../gpu/kernels/rmsnorm.ts';
 import { swigluBackward } from '../gpu/kernels/swiglu.ts';
 import { view, type View } from '../gpu/memory.ts';
@@ -17,7 +17,7 @@ import {
   turned,
   type PassContext,
 } from './decoder.ts';
-import { KEEP } from './keep.ts';
+import { KEEP } from './activation-checkpointing.ts';
 import { linearInputGrad, loraBackward, loraForward } from './linear.ts';
 import type { Projection } from '../formats/decoder-weights.ts';
 
@@ -135,7 +135,7 @@ function attentionBackward(ctx: PassContext, layer: number): void {
 
 /**
  * From dnormed [rows, hidden], the loss's gradient behind the final norm (in `middle`), down through all layers:
- * adds to the gradient of every LoRA tensor. What was not kept of a layer (keep.ts) is first computed again.
+ * adds to the gradient of every LoRA tensor. What was not kept of a layer (activation-checkpointing.ts) is first computed again.
  */
 export async function backward(ctx: PassContext): Promise<void> {
   const { base, ws, stream } = ctx;

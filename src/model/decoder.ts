@@ -1,5 +1,5 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
-import { attention } from '../gpu/kernels/attentions.ts';
+import { attention } from '../gpu/kernels/attention/index.ts';
 import { embeddingGather } from '../gpu/kernels/embedding.ts';
 import { rmsnorm } from '../gpu/kernels/rmsnorm.ts';
 import { rope } from '../gpu/kernels/rope.ts';
@@ -10,7 +10,7 @@ import type { DecoderWeights } from './weights.ts';
 import { linearForward, type LinearContext, type LoraLinear } from './linear.ts';
 import type { Lora } from './lora.ts';
 import type { Projection } from '../formats/decoder-weights.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from './activations.ts';
 
 /** What a forward or backward pass works with: base, adapter, activations, and how many tokens there are. */
 export interface PassContext extends LinearContext {

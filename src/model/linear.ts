@@ -1,14 +1,14 @@
-import { loraInputGrad } from '../gpu/kernels/lora-input-grad.ts';
-import { loraGradient, loraProject } from '../gpu/kernels/lora.ts';
-import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/nf4.ts';
+import { loraInputGrad } from '../gpu/kernels/lora/input-grad.ts';
+import { loraGradient, loraProject } from '../gpu/kernels/lora/lora.ts';
+import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
 import { view, type View } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
-import type { Products } from '../gpu/tuning/products.ts';
-import { moduleKey } from '../gpu/dropout.ts';
+import type { Products } from '../gpu/autotune/kernel-selection.ts';
+import { moduleKey } from '../gpu/kernels/lora/dropout-mask.ts';
 import type { LoraPair } from './lora.ts';
 import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
 import type { Linear } from './weights.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from './activations.ts';
 
 /** What a linear layer with its LoRA pair needs to know of its surroundings. */
 export interface LinearContext {

@@ -1,9 +1,9 @@
 import { crossEntropy } from '../gpu/kernels/cross-entropy.ts';
 import { gatherRows, scatterRows } from '../gpu/kernels/embedding.ts';
-import { HEADS } from '../gpu/kernels/heads.ts';
+import { HEADS } from '../gpu/kernels/lm-head/index.ts';
 import { view, type View } from '../gpu/memory.ts';
 import type { PassContext } from './decoder.ts';
-import { logitRows } from './workspace.ts';
+import { logitRows } from './activations.ts';
 
 /**
  * Cross-entropy of the pass's `targets` labelled rows, from `normed`, in chunks of rows so that the logits of all

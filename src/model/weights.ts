@@ -1,7 +1,7 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
-import type { Table } from '../gpu/kernels/head.ts';
-import type { FloatFormat } from '../gpu/kernels/float-format.ts';
-import type { DenseFormat, LinearWeight } from '../gpu/kernels/nf4-call.ts';
+import type { Table } from '../gpu/kernels/lm-head/lm-head.ts';
+import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
+import type { DenseFormat, LinearWeight } from '../gpu/kernels/linear/nf4-operands.ts';
 import type { View } from '../gpu/memory.ts';
 import { keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
 import { linearModules, type LinearModule, type Projection } from '../formats/decoder-weights.ts';

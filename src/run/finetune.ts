@@ -1,9 +1,9 @@
-import { baseHash } from '../model/base-hash.ts';
-import type { FinetuneCall, FinetuneResult } from './call.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import { baseHash } from '../model/base/read/content-hash.ts';
+import type { FinetuneCall, FinetuneResult } from './options.ts';
+import type { Checkpoint } from './checkpoint/checkpoint.ts';
 import type { Phase } from './events.ts';
-import { hashInputs, Identification } from './identity.ts';
-import { prepare, type Prepared } from './prepare.ts';
+import { hashInputs, Identification } from './checkpoint/identity.ts';
+import { prepare, type Prepared } from './input/prepare.ts';
 import {
   checkSameRun,
   earlierMoment,
@@ -13,11 +13,11 @@ import {
   latestWeights,
   refuseForeignAdapter,
   type Start,
-} from './resume.ts';
-import { newPlan } from './new-plan.ts';
-import { planProducts, type RunPlan } from './run-plan.ts';
+} from './checkpoint/resume.ts';
+import { newPlan } from './plan/new-execution-plan.ts';
+import { planProducts, type RunPlan } from './plan/execution-plan.ts';
 import { Run } from './run.ts';
-import { checkPlan, checkReading, readsAsStored } from './tune.ts';
+import { checkPlan, checkReading, readsAsStored } from './choose-kernels.ts';
 import { withMemory } from './session.ts';
 
 /** Phases in which there is nothing to save yet. */

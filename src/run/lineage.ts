@@ -1,4 +1,4 @@
-import type { RunIdentity } from './identity.ts';
+import type { RunIdentity } from './checkpoint/identity.ts';
 
 /** What the family tree needs to know of a run. */
 export interface FamilyRun {

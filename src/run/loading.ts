@@ -1,4 +1,4 @@
-import type { BaseSlot } from '../model/base-slot.ts';
+import type { BaseSlot } from '../model/base/cache/entry.ts';
 import type { RunEvent } from './events.ts';
 
 type Emit = (event: Extract<RunEvent, { type: 'phase' | 'note' }>) => void;

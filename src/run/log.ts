@@ -4,8 +4,8 @@ import type { LogEntry, TrainerState } from '../formats/trainer-state.ts';
 import { stepsBetween } from '../train/cadence.ts';
 import { epochOf, stepsPerEpoch } from '../train/schedule.ts';
 import { LogWindow } from '../train/log-window.ts';
-import type { BestState } from './best.ts';
-import type { Prepared } from './prepare.ts';
+import type { BestState } from './checkpoint/best.ts';
+import type { Prepared } from './input/prepare.ts';
 
 /**
  * TensorBoard's names for our entries, as transformers' callback gives them; in the order of trainer_state.json, so

@@ -2,8 +2,8 @@ import { recipeToYaml } from '../formats/recipe.ts';
 import { stateBits } from '../formats/recipe/training.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import { showMoment } from '../text/moment.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import type { Prepared } from './prepare.ts';
+import type { Checkpoint } from './checkpoint/checkpoint.ts';
+import type { Prepared } from './input/prepare.ts';
 
 /** The adapter's README.md: what it is, what it came from, how it was made, what the losses were. */
 export function modelCard({ cursor, state }: Checkpoint, prepared: Prepared): string {

@@ -1,4 +1,4 @@
-import { PRECISIONS, type Precision } from '../gpu/kernels/nf4-variant.ts';
+import { PRECISIONS, type Precision } from '../gpu/kernels/linear/nf4-variant.ts';
 
 /** A rung of arithmetic, or the fastest that the device has of those that keep the losses. */
 export type PrecisionChoice = Precision | 'auto';

@@ -1,9 +1,9 @@
 import { recipeToYaml } from '../formats/recipe.ts';
 import { writeTrainerState } from '../formats/trainer-state.ts';
-import { adapterFiles, CURSOR, cursorFile, type Checkpoint } from './checkpoint.ts';
+import { adapterFiles, CURSOR, cursorFile, type Checkpoint } from './checkpoint/checkpoint.ts';
 import { modelCard } from './model-card.ts';
-import type { Prepared } from './prepare.ts';
-import { textFile, type Files } from './store.ts';
+import type { Prepared } from './input/prepare.ts';
+import { textFile, type Files } from './checkpoint/store.ts';
 
 /** The files of a finished run: what PEFT loads, how it came about, and what Retune goes on from. */
 export async function resultFiles(checkpoint: Checkpoint, prepared: Prepared): Promise<Files> {

@@ -8,16 +8,16 @@ import { epochOf, learningRate, warmupSteps, type Schedule } from '../train/sche
 import { NotFiniteError } from '../train/step.ts';
 import { rowWindows } from '../train/packs.ts';
 import type { StepWindow } from '../train/window.ts';
-import { compileRun } from './compile.ts';
-import type { FinetuneCall, FinetuneResult, SaveNow } from './call.ts';
-import type { Identification } from './identity.ts';
-import { BestModel } from './best.ts';
+import { compileRun } from './compile-kernels.ts';
+import type { FinetuneCall, FinetuneResult, SaveNow } from './options.ts';
+import type { Identification } from './checkpoint/identity.ts';
+import { BestModel } from './checkpoint/best.ts';
 import { RunLog, stepFlos } from './log.ts';
-import { memoryPlan, totalBytes } from './memory-plan.ts';
-import type { Prepared } from './prepare.ts';
-import type { Start } from './resume.ts';
-import { RunOutput } from './run-output.ts';
-import type { RunPlan } from './run-plan.ts';
+import { memoryPlan, totalBytes } from './plan/memory-plan.ts';
+import type { Prepared } from './input/prepare.ts';
+import type { Start } from './checkpoint/resume.ts';
+import { RunOutput } from './output.ts';
+import type { RunPlan } from './plan/execution-plan.ts';
 import { loadInputs, openSession, planInput, type Session } from './session.ts';
 import { Speedometer } from './speedometer.ts';
 

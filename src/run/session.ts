@@ -4,11 +4,11 @@ import { ADAM, stateBits } from '../formats/recipe/training.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { mib } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
-import { parseKeep } from '../model/keep.ts';
-import { loadBase, type LoadOptions } from '../model/load-base.ts';
+import { parseKeep } from '../model/activation-checkpointing.ts';
+import { loadBase, type LoadOptions } from '../model/base/load.ts';
 import { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
-import { Workspace } from '../model/workspace.ts';
+import { Workspace } from '../model/activations.ts';
 import { Optimizer } from '../train/optimizer.ts';
 import { PassRunner } from '../train/step.ts';
 import type { RunEvent } from './events.ts';
@@ -20,7 +20,7 @@ import {
   smallerChoices,
   smallestChoice,
   withChoice,
-} from './memory-choice.ts';
+} from './plan/memory-choice.ts';
 import {
   memoryPlan,
   outOfMemory,
@@ -29,9 +29,9 @@ import {
   unlessOutOfMemory,
   withinMemory,
   type MemoryPlanInput,
-} from './memory-plan.ts';
-import type { Prepared } from './prepare.ts';
-import { planProducts, type RunPlan } from './run-plan.ts';
+} from './plan/memory-plan.ts';
+import type { Prepared } from './input/prepare.ts';
+import { planProducts, type RunPlan } from './plan/execution-plan.ts';
 
 /** A run's share of the device: base, adapter, optimizer and activations. */
 export interface Session {

@@ -3,11 +3,11 @@ import { packWindow } from '../text/packing.ts';
 import { dueAfter } from '../train/cadence.ts';
 import { stepsPerEpoch } from '../train/schedule.ts';
 import { rowWindows } from '../train/packs.ts';
-import type { FinetuneCall } from './call.ts';
-import { compileRun } from './compile.ts';
+import type { FinetuneCall } from './options.ts';
+import { compileRun } from './compile-kernels.ts';
 import type { RunEvent } from './events.ts';
-import { newPlan } from './new-plan.ts';
-import { prepare, type Prepared, type RunInputs } from './prepare.ts';
+import { newPlan } from './plan/new-execution-plan.ts';
+import { prepare, type Prepared, type RunInputs } from './input/prepare.ts';
 import { loadInputs, openSession } from './session.ts';
 
 /** Evaluating a token costs about a third of training on it: there is no backward pass, and nothing is recomputed. */

@@ -1,5 +1,5 @@
 import type { Folder } from '../formats/byte-source.ts';
-import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base-cache-storage.ts';
+import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base/cache/storage.ts';
 import { blobSource } from './blob-source.ts';
 import { storageEstimate } from './quota.ts';
 

@@ -2,7 +2,7 @@ import { get, type UseStore } from 'idb-keyval';
 import type { Folder } from '../formats/byte-source.ts';
 import { parseJsonFile } from '../formats/json.ts';
 import { parseTrainerState } from '../formats/trainer-state.ts';
-import type { Files, RunStore } from '../run/store.ts';
+import type { Files, RunStore } from '../run/checkpoint/store.ts';
 import { blobSource } from './blob-source.ts';
 import { keysUnder, replace, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';

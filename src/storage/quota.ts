@@ -1,4 +1,4 @@
-import { StorageError, StorageFullError } from '../run/store.ts';
+import { StorageError, StorageFullError } from '../run/checkpoint/store.ts';
 import { DatabaseError } from './database.ts';
 
 /** What the browser grants this site, in bytes. */

@@ -1,7 +1,7 @@
 import { get, set, type UseStore } from 'idb-keyval';
 import type { LogEntry } from '../formats/trainer-state.ts';
-import type { BestStep } from '../run/call.ts';
-import type { RunIdentity } from '../run/identity.ts';
+import type { BestStep } from '../run/options.ts';
+import type { RunIdentity } from '../run/checkpoint/identity.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import type { Moment } from '../text/moment.ts';

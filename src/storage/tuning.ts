@@ -1,6 +1,6 @@
 import { get, set, type UseStore } from 'idb-keyval';
 import { UserError } from '../formats/user-error.ts';
-import type { TuningCache, Winners } from '../gpu/tuning/cache.ts';
+import type { TuningCache, Winners } from '../gpu/autotune/tuning-results.ts';
 
 const TUNING = 'tuning/';
 

@@ -1,7 +1,7 @@
 import { UserError } from '../formats/user-error.ts';
 import { ChatRenderer, originOf, TemplateRefusal, type Conversation, type Message } from './chat-render.ts';
 import { templateFor, TEMPLATE_FILE } from './chat-template-files.ts';
-import { Disguise } from './disguise.ts';
+import { Disguise } from './special-token-escaping.ts';
 import type { Rendered } from './jinja/template.ts';
 import { wallClock, type Moment } from './moment.ts';
 import { encodeSpans, type Span, type Tokens } from './spans.ts';

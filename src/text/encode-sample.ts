@@ -1,5 +1,5 @@
 import { ChatTemplate } from './chat-template.ts';
-import { Disguise } from './disguise.ts';
+import { Disguise } from './special-token-escaping.ts';
 import { wallClock, type Moment } from './moment.ts';
 import type { Sample } from './row-formats.ts';
 import { encodeSpans, type Tokens } from './spans.ts';

@@ -3,7 +3,7 @@ import { JsonError, NumberText, parseJson, type JsonOptions } from '../formats/j
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
 import type { JsonMap } from './row-fields.ts';
-import { slices, type Slice } from './slices.ts';
+import { slices, type Slice } from './row-byte-ranges.ts';
 
 export type JsonObject = Record<string, unknown>;
 

@@ -1,4 +1,4 @@
-import type { Disguise } from './disguise.ts';
+import type { Disguise } from './special-token-escaping.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
 /** A trained part [begin, end) of a text, in UTF-16 units. */

@@ -1,5 +1,5 @@
 import type { Gpu } from '../gpu/device.ts';
-import { initialMCode } from '../gpu/kernels/adamw8bit.ts';
+import { initialMCode } from '../gpu/kernels/optimizer/adamw8bit.ts';
 import { view, type GpuBuffer } from '../gpu/memory.ts';
 import { Readback, readOnce } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';

@@ -1,8 +1,14 @@
 import { tensorName } from '../formats/adapter.ts';
 import type { TensorData } from '../formats/safetensors-write.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { adamw32, adamw8bit, adamwFactors, adamwMaps, type AdamwSettings } from '../gpu/kernels/adamw8bit.ts';
-import { gradNormFinish, gradNormPartial, gradNormPartials } from '../gpu/kernels/grad-norm.ts';
+import {
+  adamw32,
+  adamw8bit,
+  adamwFactors,
+  adamwMaps,
+  type AdamwSettings,
+} from '../gpu/kernels/optimizer/adamw8bit.ts';
+import { gradNormFinish, gradNormPartial, gradNormPartials } from '../gpu/kernels/optimizer/grad-norm.ts';
 import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate, type Allocations } from '../model/allocations.ts';

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { BatchTestFile } from '../../src/generate/results.ts';
+import type { BatchTestFile } from '../../src/comparison/results.ts';
 import { retune, type CommandResult } from '../support/cli.ts';
 import { Scene } from '../support/scene.ts';
 

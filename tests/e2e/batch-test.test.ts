@@ -3,9 +3,9 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { GREEDY, RECIPE_SAMPLING, type Sampling } from '../../src/generate/sampling.ts';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
-import type { BatchTestFile } from '../../src/generate/results.ts';
-import type { TestDetail, TestOptions } from '../../src/worker/test-protocol.ts';
-import type { Answer } from '../../src/worker/protocol.ts';
+import type { BatchTestFile } from '../../src/comparison/results.ts';
+import type { TestDetail, TestOptions } from '../../src/engine/protocol/comparison.ts';
+import type { Answer } from '../../src/engine/protocol/protocol.ts';
 import { casePath, type Expected } from '../support/model-case.ts';
 import { choose, ended, exported, fingerprint, WorkerPages } from '../support/worker-page.ts';
 

@@ -12,8 +12,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
-import type { Question } from '../../src/generate/questions.ts';
-import type { BatchTestFile } from '../../src/generate/results.ts';
+import type { Question } from '../../src/comparison/questions.ts';
+import type { BatchTestFile } from '../../src/comparison/results.ts';
 import { retune, type CommandResult } from '../support/cli.ts';
 
 const DEMO = 'public/demo';

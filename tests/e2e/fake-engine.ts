@@ -9,7 +9,7 @@ import type {
   EngineApi,
   RunOutcome,
   RunRecord,
-} from '../../src/worker/protocol.ts';
+} from '../../src/engine/protocol/protocol.ts';
 import { fakeTests, type TestScenario } from './fake-tests.ts';
 
 /** What the page is to be shown, by the address of the test's page. */

@@ -1,12 +1,12 @@
 import { defaultRecipe } from '../../src/formats/recipe.ts';
-import type { Answer as ModelAnswer } from '../../src/generate/batch-test.ts';
-import { comparisonCsv } from '../../src/generate/csv.ts';
-import { compareScores } from '../../src/generate/headline.ts';
-import { parseQuestions, type Question } from '../../src/generate/questions.ts';
-import { scoreAnswer, summarise, summariseBy } from '../../src/generate/scores.ts';
+import type { Answer as ModelAnswer } from '../../src/comparison/batch-test.ts';
+import { comparisonCsv } from '../../src/comparison/csv.ts';
+import { compareScores } from '../../src/comparison/headline.ts';
+import { parseQuestions, type Question } from '../../src/comparison/questions.ts';
+import { scoreAnswer, summarise, summariseBy } from '../../src/comparison/scores.ts';
 import { blobSource } from '../../src/storage/blob-source.ts';
-import { answer } from '../../src/worker/answer.ts';
-import type { Answer, RunRecord } from '../../src/worker/protocol.ts';
+import { answer } from '../../src/engine/answer.ts';
+import type { Answer, RunRecord } from '../../src/engine/protocol/protocol.ts';
 import type {
   FamilyMember,
   RunNotes,
@@ -18,7 +18,7 @@ import type {
   TestOutcome,
   TestRecord,
   Vote,
-} from '../../src/worker/test-protocol.ts';
+} from '../../src/engine/protocol/comparison.ts';
 
 /** What a test of the page's tests is to be shown. */
 export interface TestScenario {

@@ -1,4 +1,4 @@
-import type { EngineApi } from '../../src/worker/protocol.ts';
+import type { EngineApi } from '../../src/engine/protocol/protocol.ts';
 
 /** What would show, or run, were it ever taken for markup; `x-injected` is an element that nobody else makes. */
 export const MARKUP =

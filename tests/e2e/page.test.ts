@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { securityHeaders } from '../../src/platform/security-headers.ts';
-import type { GivenInputs } from '../../src/worker/protocol.ts';
+import type { GivenInputs } from '../../src/engine/protocol/protocol.ts';
 import { accessible } from '../support/page-checks.ts';
 import { pickCase, stubPickers } from '../support/real-page.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';

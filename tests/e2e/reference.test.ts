@@ -6,7 +6,7 @@ import { nodeFolder } from '../../src/cli/node-files.ts';
 import { readAdapter } from '../../src/formats/adapter.ts';
 import { openBaseModel } from '../../src/formats/base-model.ts';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
-import type { BatchTestFile } from '../../src/generate/results.ts';
+import type { BatchTestFile } from '../../src/comparison/results.ts';
 import { retune } from '../support/cli.ts';
 import { casePath, CASES, type Expected } from '../support/model-case.ts';
 

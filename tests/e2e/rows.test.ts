@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
 import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
 import { encodeRows, renderRow } from '../../src/text/rows.ts';
-import { inspectBase, inspectRows } from '../../src/worker/inspect.ts';
+import { inspectBase, inspectRows } from '../../src/engine/files/inspect.ts';
 import { retune } from '../support/cli.ts';
 import { fixtureBytes, fixtureFiles } from '../support/memory-folder.ts';
 

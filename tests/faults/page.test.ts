@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { ChosenInputs } from '../../src/worker/protocol.ts';
+import type { ChosenInputs } from '../../src/engine/protocol/protocol.ts';
 import {
   BrowserProfile,
   chosenInputs,

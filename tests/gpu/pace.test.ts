@@ -3,7 +3,7 @@ import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { UserError } from '../../src/formats/user-error.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
 import { Pacer } from '../../src/gpu/pacer.ts';
-import type { FinetuneCall } from '../../src/run/call.ts';
+import type { FinetuneCall } from '../../src/run/options.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { caseInputs, comparable, run } from '../support/run-case.ts';
 

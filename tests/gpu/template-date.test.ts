@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readCursor } from '../../src/run/checkpoint.ts';
+import { readCursor } from '../../src/run/checkpoint/checkpoint.ts';
 import { datedInputs } from '../support/dated-base.ts';
 import { memoryFolder } from '../support/memory-folder.ts';
 import { MemoryStore } from '../support/memory-store.ts';

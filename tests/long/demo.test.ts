@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
-import type { BatchTestFile } from '../../src/generate/results.ts';
+import type { BatchTestFile } from '../../src/comparison/results.ts';
 import { retune } from '../support/cli.ts';
 
 const HELD_OUT = 'held-out wording';

@@ -9,11 +9,11 @@ import { freshAdapter } from '../../src/formats/adapter.ts';
 import { openBaseModel, type BaseModel } from '../../src/formats/base-model.ts';
 import { defaultRecipe } from '../../src/formats/recipe.ts';
 import { mib } from '../../src/gpu/memory.ts';
-import { allocateBase } from '../../src/model/base-buffers.ts';
-import { chooseMemory, withChoice } from '../../src/run/memory-choice.ts';
-import { memoryPlan, totalBytes } from '../../src/run/memory-plan.ts';
-import { passInput } from '../../src/run/pass-size.ts';
-import { planRun } from '../../src/run/plan-run.ts';
+import { allocateBase } from '../../src/model/base/allocate.ts';
+import { chooseMemory, withChoice } from '../../src/run/plan/memory-choice.ts';
+import { memoryPlan, totalBytes } from '../../src/run/plan/memory-plan.ts';
+import { passInput } from '../../src/run/plan/pass-size.ts';
+import { planRun } from '../../src/run/plan/estimate.ts';
 import { assembleSession } from '../../src/run/session.ts';
 
 /** Where the 3 GB base of Qwen2.5-1.5B's shapes lies, or is written at the first run. */

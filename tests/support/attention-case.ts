@@ -5,7 +5,7 @@ import {
   type AttentionForward,
   type AttentionKeys,
   type AttentionQueries,
-} from '../../src/gpu/kernels/attention.ts';
+} from '../../src/gpu/kernels/attention/attention.ts';
 import type { View } from '../../src/gpu/memory.ts';
 import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
 import { f64, type TestGpu } from './gpu.ts';

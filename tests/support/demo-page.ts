@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import type { Download, Locator, Page } from 'playwright-core';
-import { DEMO_QUESTIONS } from '../../src/app/state/demo.ts';
+import { DEMO_QUESTIONS } from '../../src/app/shared/demo.ts';
 
 import type { MemoryFiles } from './memory-folder.ts';
 import { reachedStep } from './real-page.ts';

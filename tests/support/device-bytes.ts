@@ -1,6 +1,6 @@
 import { readOnce } from '../../src/gpu/readback.ts';
 import type { Stream } from '../../src/gpu/stream.ts';
-import { imageTensors } from '../../src/model/base-image.ts';
+import { imageTensors } from '../../src/model/base/cache/packed-image.ts';
 import type { DecoderWeights } from '../../src/model/weights.ts';
 
 /** All that a loaded base is on the device, by name, and the offsets of its scales. */

@@ -1,12 +1,12 @@
 import { gatherRows } from '../../src/gpu/kernels/embedding.ts';
-import { headMatmul } from '../../src/gpu/kernels/head.ts';
+import { headMatmul } from '../../src/gpu/kernels/lm-head/lm-head.ts';
 import { view } from '../../src/gpu/memory.ts';
 import { readOnce } from '../../src/gpu/readback.ts';
 import type { Stream } from '../../src/gpu/stream.ts';
 import { uploadPass } from '../../src/model/batch.ts';
 import { forward } from '../../src/model/decoder.ts';
 import type { Lora } from '../../src/model/lora.ts';
-import { Workspace } from '../../src/model/workspace.ts';
+import { Workspace } from '../../src/model/activations.ts';
 import type { DecoderWeights } from '../../src/model/weights.ts';
 import { packWindow } from '../../src/text/packing.ts';
 

@@ -1,4 +1,4 @@
-import { StorageFullError, type Files, type RunStore } from '../../src/run/store.ts';
+import { StorageFullError, type Files, type RunStore } from '../../src/run/checkpoint/store.ts';
 import { joinBytes, memoryFolder, type MemoryFiles } from './memory-folder.ts';
 
 /** A run store in memory: each checkpoint and the result as a map of whole files. */

@@ -5,7 +5,7 @@ import { nodeFolder } from '../../src/cli/node-files.ts';
 import { readAdapter } from '../../src/formats/adapter.ts';
 import { openBaseModel, type BaseModel } from '../../src/formats/base-model.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
-import { loadBase } from '../../src/model/load-base.ts';
+import { loadBase } from '../../src/model/base/load.ts';
 import { Lora } from '../../src/model/lora.ts';
 import type { DecoderWeights } from '../../src/model/weights.ts';
 import { loadTokenizer } from '../../src/text/load-tokenizer.ts';

@@ -5,7 +5,7 @@ import {
   quantiseNf4,
   signedDynamicMap,
 } from '../../src/formats/nf4.ts';
-import type { DenseFormat, DenseWeight, Nf4Weight } from '../../src/gpu/kernels/nf4-call.ts';
+import type { DenseFormat, DenseWeight, Nf4Weight } from '../../src/gpu/kernels/linear/nf4-operands.ts';
 import { bf16ToF32, f16ToF32 } from '../../src/formats/half.ts';
 import { f64, type TestGpu } from './gpu.ts';
 import type { Random } from './random.ts';

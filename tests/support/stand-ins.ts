@@ -3,8 +3,8 @@ import {
   matrixTile,
   type SubgroupGrid,
   type Tile,
-} from '../../src/gpu/kernels/matrix-kernels.ts';
-import type { MatrixShape } from '../../src/gpu/matrix-units.ts';
+} from '../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
+import type { MatrixShape } from '../../src/gpu/subgroup-matrices.ts';
 import type { TestGpu } from './gpu.ts';
 import floats from './halves-as-floats.wgsl?raw';
 import arrays from './matrices-as-arrays.wgsl?raw';

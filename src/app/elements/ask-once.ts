@@ -1,7 +1,7 @@
 import { css, html, LitElement } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
-import { safeText } from '../safe-text.ts';
-import { shared } from '../styles.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { shared } from '../shared/styles.ts';
 
 /** A button for what cannot be taken back: it asks once, then fires `confirmed`. */
 @customElement('ask-once')

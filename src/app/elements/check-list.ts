@@ -1,7 +1,7 @@
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import { safeText } from '../safe-text.ts';
-import { shared } from '../styles.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { shared } from '../shared/styles.ts';
 
 export interface Check {
   state: 'good' | 'bad' | 'warn' | 'todo' | 'busy';

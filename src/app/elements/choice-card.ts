@@ -8,9 +8,9 @@ import {
   readDrop,
   type Dropped,
 } from '../../platform/file-pickers.ts';
-import type { ChosenFile, ChosenFolder } from '../../worker/protocol.ts';
-import { safeText } from '../safe-text.ts';
-import { shared } from '../styles.ts';
+import type { ChosenFile, ChosenFolder } from '../../engine/protocol/protocol.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { shared } from '../shared/styles.ts';
 import { cardStyles } from './choice-card-styles.ts';
 
 export type Fact = readonly [name: string, value: string];

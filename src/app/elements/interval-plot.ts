@@ -1,6 +1,6 @@
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import { shared } from '../styles.ts';
+import { shared } from '../shared/styles.ts';
 
 /** A difference and its interval on a scale around zero. */
 @customElement('interval-plot')

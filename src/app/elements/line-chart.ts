@@ -2,8 +2,8 @@ import { css, html, LitElement, unsafeCSS } from 'lit';
 import { customElement, property, query } from 'lit/decorators.js';
 import uPlot from 'uplot';
 import plotStyles from 'uplot/dist/uPlot.min.css?inline';
-import { shared } from '../styles.ts';
-import { safeText } from '../safe-text.ts';
+import { shared } from '../shared/styles.ts';
+import { safeText } from '../shared/safe-text.ts';
 import { visibleText } from '../../formats/visible-text.ts';
 
 export interface ChartSeries {

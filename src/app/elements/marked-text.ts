@@ -1,6 +1,6 @@
 import { css, html } from 'lit';
-import type { DiffPiece } from '../../generate/word-diff.ts';
-import { safeText } from '../safe-text.ts';
+import type { DiffPiece } from '../../comparison/word-diff.ts';
+import { safeText } from '../shared/safe-text.ts';
 
 /** A text with what is new in it and what is gone from it marked: by line and tint, and to a reader by name. */
 export const markedText = (pieces: readonly DiffPiece[]) =>

@@ -1,6 +1,6 @@
 import { css, html, LitElement } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import { shared } from '../styles.ts';
+import { shared } from '../shared/styles.ts';
 import { showBytes } from '../../formats/words.ts';
 
 /** Bytes by kind: a table whose rows carry their share as a bar. */

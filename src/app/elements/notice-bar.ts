@@ -1,7 +1,7 @@
 import { css, html, LitElement } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import { safeText } from '../safe-text.ts';
-import { shared } from '../styles.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { shared } from '../shared/styles.ts';
 
 const MARKS = { info: 'i', warn: '!', bad: '!', good: '✓' } as const;
 const NAMES = { info: 'Note', warn: 'Careful', bad: 'Problem', good: 'Done' } as const;

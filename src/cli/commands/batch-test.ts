@@ -1,10 +1,10 @@
 import { Option, type Command } from 'commander';
 import type { Folder } from '../../formats/byte-source.ts';
 import { encodeUtf8 } from '../../formats/utf8.ts';
-import { MAX_NEW_TOKENS, type BatchProgress } from '../../generate/batch-test.ts';
+import { MAX_NEW_TOKENS, type BatchProgress } from '../../comparison/batch-test.ts';
 import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
-import { testModel, type TestEvent } from '../../run/test-model.ts';
+import { testModel, type TestEvent } from '../../comparison/ask-model.ts';
 import { checkCacheApart } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { openDisplay, type Display } from '../display.ts';

@@ -7,9 +7,9 @@ import {
   type ChangedAnswer,
   type Comparison,
   type Totals,
-} from '../../generate/compare.ts';
-import type { GroupChange, Headline } from '../../generate/headline.ts';
-import { readResults } from '../../generate/results.ts';
+} from '../../comparison/compare.ts';
+import type { GroupChange, Headline } from '../../comparison/headline.ts';
+import { readResults } from '../../comparison/results.ts';
 import { dayOf } from '../../text/moment.ts';
 import { openDisplay } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';

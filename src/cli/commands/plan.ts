@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { UserError } from '../../formats/user-error.ts';
-import { KEEP, parseKeep, type KeepLevel } from '../../model/keep.ts';
-import { chooseMemory, keptWhole, withChoice, type MemoryChoice } from '../../run/memory-choice.ts';
-import { memoryPlan, totalBytes, type MemoryPlanInput } from '../../run/memory-plan.ts';
-import { largestInput, passInput, sizedInput, type PassInput } from '../../run/pass-size.ts';
-import { planRun } from '../../run/plan-run.ts';
+import { KEEP, parseKeep, type KeepLevel } from '../../model/activation-checkpointing.ts';
+import { chooseMemory, keptWhole, withChoice, type MemoryChoice } from '../../run/plan/memory-choice.ts';
+import { memoryPlan, totalBytes, type MemoryPlanInput } from '../../run/plan/memory-plan.ts';
+import { largestInput, passInput, sizedInput, type PassInput } from '../../run/plan/pass-size.ts';
+import { planRun } from '../../run/plan/estimate.ts';
 import { openDisplay } from '../display.ts';
 import { nodeFolder } from '../node-files.ts';
 import { MEMORY_HELP, memoryOption, numberOption, readRecipe } from '../options.ts';

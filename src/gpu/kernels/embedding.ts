@@ -1,11 +1,11 @@
 import embedding from '../../../shaders/embedding_gather.wgsl?raw';
-import gather from '../../../shaders/gather_rows.wgsl?raw';
-import scatter from '../../../shaders/scatter_rows.wgsl?raw';
+import gather from '../../../shaders/shared/gather_rows.wgsl?raw';
+import scatter from '../../../shaders/shared/scatter_rows.wgsl?raw';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
-import { FORMAT_CODE, type FloatFormat } from './float-format.ts';
+import { FORMAT_CODE, type FloatFormat } from './shared/float-format.ts';
 
 const embeddingKernel = new Kernel({
   name: 'embedding_gather',

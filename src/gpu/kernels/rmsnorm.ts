@@ -1,12 +1,12 @@
-import bySubgroups from '../../../shaders/reduce_by_subgroups.wgsl?raw';
-import byWorkgroup from '../../../shaders/reduce_by_workgroup.wgsl?raw';
+import bySubgroups from '../../../shaders/shared/reduce_by_subgroups.wgsl?raw';
+import byWorkgroup from '../../../shaders/shared/reduce_by_workgroup.wgsl?raw';
 import forward from '../../../shaders/rmsnorm.wgsl?raw';
 import backward from '../../../shaders/rmsnorm_backward.wgsl?raw';
 import { spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { View } from '../memory.ts';
 import type { Stream } from '../stream.ts';
-import type { Variant } from './nf4-variant.ts';
+import type { Variant } from './linear/nf4-variant.ts';
 
 /** How a row is added up: with what every device has, or with subgroups. */
 export type Reduction = 'workgroup' | 'subgroups';

@@ -8,6 +8,6 @@ GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...call) 
 };
 new BroadcastChannel('break').onmessage = () => devices.at(-1)?.destroy();
 
-await import('../../../src/worker/host.ts');
+await import('../../../src/engine/host.ts');
 
 export {};

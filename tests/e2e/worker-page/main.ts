@@ -5,9 +5,9 @@ import { ownScript } from '../../../src/platform/own-script.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
 import { entriesUnder, openDatabase, replace } from '../../../src/storage/database.ts';
-import { openKeptTwice } from '../../../src/storage/kept-twice.ts';
-import { bucketHome } from '../../../src/storage/second-home.ts';
-import { startEngine } from '../../../src/worker/client.ts';
+import { openKeptTwice } from '../../../src/storage/mirrored-store.ts';
+import { bucketHome } from '../../../src/storage/bucket-mirror.ts';
+import { startEngine } from '../../../src/engine/client.ts';
 import type {
   Answer,
   ChosenFile,
@@ -16,8 +16,13 @@ import type {
   EngineApi,
   RunOutcome,
   TimeEstimate,
-} from '../../../src/worker/protocol.ts';
-import type { TestEvent, TestFiles, TestInputs, TestOutcome } from '../../../src/worker/test-protocol.ts';
+} from '../../../src/engine/protocol/protocol.ts';
+import type {
+  TestEvent,
+  TestFiles,
+  TestInputs,
+  TestOutcome,
+} from '../../../src/engine/protocol/comparison.ts';
 import breakableWorker from './breakable-worker.ts?worker&url';
 
 type Ended = Answer<RunOutcome & { id: string }>;

@@ -4,8 +4,13 @@ import { parseDecoderConfig } from '../../../src/formats/decoder-config.ts';
 import { parseJson } from '../../../src/formats/json.ts';
 import { parseRecipe } from '../../../src/formats/recipe.ts';
 import { parseAdapterConfig } from '../../../src/formats/adapter-config.ts';
-import { checkpointFiles, type Checkpoint, CURSOR, readCheckpoint } from '../../../src/run/checkpoint.ts';
-import type { Prepared } from '../../../src/run/prepare.ts';
+import {
+  checkpointFiles,
+  type Checkpoint,
+  CURSOR,
+  readCheckpoint,
+} from '../../../src/run/checkpoint/checkpoint.ts';
+import type { Prepared } from '../../../src/run/input/prepare.ts';
 import { joinBytes, memoryFolder } from '../../support/memory-folder.ts';
 import type { Random } from '../../support/random.ts';
 import { fixture, fixtures } from '../fixtures.ts';

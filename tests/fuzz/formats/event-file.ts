@@ -2,7 +2,7 @@ import { crc32c } from '../../../src/formats/event-file.ts';
 import { readJson } from '../../../src/formats/json.ts';
 import { parseTrainerState } from '../../../src/formats/trainer-state.ts';
 import { RunLog } from '../../../src/run/log.ts';
-import type { Prepared } from '../../../src/run/prepare.ts';
+import type { Prepared } from '../../../src/run/input/prepare.ts';
 import { source } from '../../support/memory-folder.ts';
 import { expectSame, expectTrue, INPUT, type Format } from '../format.ts';
 import { trainerState } from './trainer-state.ts';

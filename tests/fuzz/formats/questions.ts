@@ -1,4 +1,4 @@
-import { parseQuestions } from '../../../src/generate/questions.ts';
+import { parseQuestions } from '../../../src/comparison/questions.ts';
 import { source } from '../../support/memory-folder.ts';
 import { CASES, fixture } from '../fixtures.ts';
 import { bytesOf, expectSame, INPUT, textOf, type Format } from '../format.ts';

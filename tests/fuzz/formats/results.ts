@@ -1,5 +1,5 @@
-import { compareResults, resultsCsv } from '../../../src/generate/compare.ts';
-import { batchTestFile, readResults, type ReadResults } from '../../../src/generate/results.ts';
+import { compareResults, resultsCsv } from '../../../src/comparison/compare.ts';
+import { batchTestFile, readResults, type ReadResults } from '../../../src/comparison/results.ts';
 import { source } from '../../support/memory-folder.ts';
 import { bytesOf, expectSame, expectTrue, INPUT, type Files, type Format } from '../format.ts';
 import { mutateJson } from '../mutate/json.ts';

@@ -1,8 +1,8 @@
 import { zipSync, type Zippable } from 'fflate';
 import type { RunRecords, StoredRun } from '../../../src/storage/run-records.ts';
-import { keepArchive, readArchive } from '../../../src/worker/read-archive.ts';
-import { archiveRun } from '../../../src/worker/run-archive.ts';
-import type { Runs } from '../../../src/worker/runs.ts';
+import { keepArchive, readArchive } from '../../../src/engine/runs/read-archive.ts';
+import { archiveRun } from '../../../src/engine/runs/run-archive.ts';
+import type { Runs } from '../../../src/engine/runs/runs.ts';
 import type { Random } from '../../support/random.ts';
 import { fixture, fixtures } from '../fixtures.ts';
 import { bytesOf, expectSame, INPUT, textOf, type Files, type Format } from '../format.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/formats/user-error.ts';
-import { Asking } from '../../../src/app/state/asking.ts';
-import type { Answer } from '../../../src/worker/protocol.ts';
+import { Asking } from '../../../src/app/shared/asking.ts';
+import type { Answer } from '../../../src/engine/protocol/protocol.ts';
 
 /** A question as the engine answers it: never, but where it is cancelled. */
 const never = (signal: AbortSignal) =>

@@ -5,11 +5,11 @@ import {
   points,
   shownQuestions,
   type Filter,
-} from '../../../src/app/state/comparison.ts';
-import type { Headline } from '../../../src/generate/headline.ts';
-import { scoreAnswer } from '../../../src/generate/scores.ts';
-import { compareScores } from '../../../src/generate/headline.ts';
-import type { TestComparison, TestDetail } from '../../../src/worker/test-protocol.ts';
+} from '../../../src/app/comparison/comparison.ts';
+import type { Headline } from '../../../src/comparison/headline.ts';
+import { scoreAnswer } from '../../../src/comparison/scores.ts';
+import { compareScores } from '../../../src/comparison/headline.ts';
+import type { TestComparison, TestDetail } from '../../../src/engine/protocol/comparison.ts';
 
 /** Three questions: V2 gets better, worse, and says the same. */
 const expected = ['It is red.', 'It is blue.', 'It is green.'];

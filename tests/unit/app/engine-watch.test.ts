@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { initialState } from '../../../src/app/state/app-state.ts';
-import { EngineWatch } from '../../../src/app/state/engine-watch.ts';
-import { Store } from '../../../src/app/state/store.ts';
-import type { EngineApi } from '../../../src/worker/protocol.ts';
+import { initialState } from '../../../src/app/shared/app-state.ts';
+import { EngineWatch } from '../../../src/app/shared/engine-watch.ts';
+import { Store } from '../../../src/app/shared/store.ts';
+import type { EngineApi } from '../../../src/engine/protocol/protocol.ts';
 
 /** An engine that hears from the n-th time on that it is asked. */
 function watched(from: number) {

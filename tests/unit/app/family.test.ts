@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import type { TreeNode } from '../../../src/app/elements/family-tree.ts';
-import { familyTrees } from '../../../src/app/state/family.ts';
-import { candidates, chosenVersions, emptyDraft, named } from '../../../src/app/state/test-draft.ts';
-import type { RunRecord } from '../../../src/worker/protocol.ts';
-import type { FamilyMember } from '../../../src/worker/test-protocol.ts';
+import { familyTrees } from '../../../src/app/runs/family.ts';
+import { candidates, chosenVersions, emptyDraft, named } from '../../../src/app/comparison/test-draft.ts';
+import type { RunRecord } from '../../../src/engine/protocol/protocol.ts';
+import type { FamilyMember } from '../../../src/engine/protocol/comparison.ts';
 
 const member = (
   key: string,

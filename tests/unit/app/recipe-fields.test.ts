@@ -4,7 +4,7 @@ import {
   RECIPE_FIELDS,
   setField,
   type RecipeField,
-} from '../../../src/app/state/recipe-fields.ts';
+} from '../../../src/app/setup/recipe-fields.ts';
 import { defaultRecipe, parseRecipe, recipeToYaml } from '../../../src/formats/recipe.ts';
 import { trainingKeys, type TrainingSettings } from '../../../src/formats/recipe/training.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { RunState } from '../../../src/app/state/app-state.ts';
-import { pageTitle } from '../../../src/app/state/page-title.ts';
-import { afterEvent, newRun } from '../../../src/app/state/run-events.ts';
+import type { RunState } from '../../../src/app/shared/app-state.ts';
+import { pageTitle } from '../../../src/app/shared/page-title.ts';
+import { afterEvent, newRun } from '../../../src/app/shared/run-events.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 
 const stepEvent = (step: number, loss = 1): RunEvent => ({

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { runsElsewhere } from '../../../src/app/state/runs-elsewhere.ts';
+import { runsElsewhere } from '../../../src/app/runs/runs-elsewhere.ts';
 
 const usual = expect.stringMatching(/http:\/\/localhost:17388\//);
 const earlier = expect.stringMatching(/http:\/\/localhost:4173\/.*npm start -- --port 4173/);

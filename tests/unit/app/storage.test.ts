@@ -1,13 +1,13 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { initialState, type AppState } from '../../../src/app/state/app-state.ts';
-import { checks } from '../../../src/app/state/checks.ts';
-import { fromStorage } from '../../../src/app/state/from-storage.ts';
-import { StorageUse } from '../../../src/app/state/storage.ts';
-import { Store } from '../../../src/app/state/store.ts';
-import { Training } from '../../../src/app/state/training.ts';
-import type { EngineWatch } from '../../../src/app/state/engine-watch.ts';
+import { initialState, type AppState } from '../../../src/app/shared/app-state.ts';
+import { checks } from '../../../src/app/setup/checks.ts';
+import { fromStorage } from '../../../src/app/shared/from-storage.ts';
+import { StorageUse } from '../../../src/app/shared/storage.ts';
+import { Store } from '../../../src/app/shared/store.ts';
+import { Training } from '../../../src/app/training/training.ts';
+import type { EngineWatch } from '../../../src/app/shared/engine-watch.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
-import type { Answer, ChosenInputs, EngineApi } from '../../../src/worker/protocol.ts';
+import type { Answer, ChosenInputs, EngineApi } from '../../../src/engine/protocol/protocol.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { initialState, type Slots } from '../../../src/app/state/app-state.ts';
-import { chosenAgain, handlesBehind, toChoose } from '../../../src/app/state/unfinished.ts';
-import type { RunRecord } from '../../../src/worker/protocol.ts';
+import { initialState, type Slots } from '../../../src/app/shared/app-state.ts';
+import { chosenAgain, handlesBehind, toChoose } from '../../../src/app/training/unfinished.ts';
+import type { RunRecord } from '../../../src/engine/protocol/protocol.ts';
 
 const handle = {} as FileSystemDirectoryHandle & FileSystemFileHandle;
 const inputs = { base: 'base', source: 'v1', train: 'train.jsonl', validation: undefined };

@@ -3,10 +3,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { attentionShare, countStep, type StepCounts } from '../../../src/bench/counts.ts';
 import { benchInputs } from '../../../src/bench/models.ts';
 import { mixedRows } from '../../../src/bench/rows.ts';
-import { dryGpu } from '../../../src/gpu/dry.ts';
-import { memoryPlan, totalBytes } from '../../../src/run/memory-plan.ts';
-import { plainPass } from '../../../src/run/dry-run.ts';
-import { newRunPlan } from '../../../src/run/run-plan.ts';
+import { dryGpu } from '../../../src/gpu/null-device.ts';
+import { memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
+import { plainPass } from '../../../src/run/plan/dry-run.ts';
+import { newRunPlan } from '../../../src/run/plan/execution-plan.ts';
 import { planInput } from '../../../src/run/session.ts';
 import { packWindow } from '../../../src/text/packing.ts';
 

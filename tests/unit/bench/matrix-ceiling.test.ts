@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import code from '../../../shaders/bench_matrix.wgsl?raw';
+import code from '../../../shaders/bench/bench_matrix.wgsl?raw';
 import { matrixBench } from '../../../src/bench/matrix-ceiling.ts';
-import { GRIDS, matrixText } from '../../../src/gpu/kernels/matrix-kernels.ts';
+import { GRIDS, matrixText } from '../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 import { TestGpu } from '../../support/gpu.ts';
 import { STAND_IN_SHAPE, withoutMatrixUnits } from '../../support/stand-ins.ts';

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkWritable, makeFolder, move, replaceFiles, syncFolder } from '../../../src/cli/durable-files.ts';
-import { textFile } from '../../../src/run/store.ts';
+import { textFile } from '../../../src/run/checkpoint/store.ts';
 import { injectFaults, type Fault } from '../../support/faults.mjs';
 
 let folder: string;

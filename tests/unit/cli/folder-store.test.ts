@@ -17,7 +17,7 @@ import { checkApart } from '../../../src/cli/apart.ts';
 import { writeDurably, type WriteFile } from '../../../src/cli/durable-files.ts';
 import { FolderStore } from '../../../src/cli/folder-store.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
-import { textFile, type Files } from '../../../src/run/store.ts';
+import { textFile, type Files } from '../../../src/run/checkpoint/store.ts';
 
 let work: string;
 beforeEach(() => {

@@ -9,7 +9,7 @@ import { openBaseModel } from '../../../src/formats/base-model.ts';
 import type { DecoderConfig } from '../../../src/formats/decoder-config.ts';
 import { contentsOf, placeOfPaths } from '../../../src/platform/read-folder.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
-import { folderOf } from '../../../src/worker/files.ts';
+import { folderOf } from '../../../src/engine/files/files.ts';
 
 const FILES = [
   'one/base/config.json',

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Stream, type Dispatch } from '../../../src/gpu/stream.ts';
-import { dryGpu } from '../../../src/gpu/dry.ts';
-import { ATTENTIONS, ATTENTION_CLASSES, type AttentionCalls } from '../../../src/gpu/kernels/attentions.ts';
-import { attentionScratch, cutTiles, MOST_WORK } from '../../../src/gpu/kernels/attention.ts';
+import { dryGpu } from '../../../src/gpu/null-device.ts';
+import {
+  ATTENTIONS,
+  ATTENTION_CLASSES,
+  type AttentionCalls,
+} from '../../../src/gpu/kernels/attention/index.ts';
+import { attentionScratch, cutTiles, MOST_WORK } from '../../../src/gpu/kernels/attention/attention.ts';
 import { view } from '../../../src/gpu/memory.ts';
 import { globals } from 'webgpu';
 

@@ -1,9 +1,9 @@
 import { globals } from 'webgpu';
 import { expect, it, vi } from 'vitest';
 import { benchInputs } from '../../../src/bench/models.ts';
-import { dryGpu } from '../../../src/gpu/dry.ts';
-import { drySession, plainPass } from '../../../src/run/dry-run.ts';
-import { newRunPlan } from '../../../src/run/run-plan.ts';
+import { dryGpu } from '../../../src/gpu/null-device.ts';
+import { drySession, plainPass } from '../../../src/run/plan/dry-run.ts';
+import { newRunPlan } from '../../../src/run/plan/execution-plan.ts';
 
 Object.assign(globalThis, globals);
 

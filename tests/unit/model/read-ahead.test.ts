@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ByteSource } from '../../../src/formats/byte-source.ts';
-import { readAhead } from '../../../src/model/read-ahead.ts';
-import { readPlan } from '../../../src/model/read-plan.ts';
+import { readAhead } from '../../../src/model/base/read/read-ahead.ts';
+import { readPlan } from '../../../src/model/base/read/read-plan.ts';
 import { Random } from '../../support/random.ts';
 
 /** A source whose reads wait until the test lets them go, one by one in any order. */

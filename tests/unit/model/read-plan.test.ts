@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { bytesSource } from '../../../src/formats/byte-source.ts';
-import { readPlan, unwanted, type Wanted } from '../../../src/model/read-plan.ts';
+import { readPlan, unwanted, type Wanted } from '../../../src/model/base/read/read-plan.ts';
 
 const file = bytesSource('a', new Uint8Array(2 ** 20));
 const wanted = (begin: number, end: number, unit = 1, source = file): Wanted => ({

@@ -7,7 +7,7 @@ import {
   type Place,
 } from '../../../src/platform/read-folder.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
-import { folderOf } from '../../../src/worker/files.ts';
+import { folderOf } from '../../../src/engine/files/files.ts';
 import { fixtureBytes } from '../../support/memory-folder.ts';
 
 const TOOLS = 'additional_chat_templates/tool_use.jinja';

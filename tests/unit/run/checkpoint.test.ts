@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readCursor, verifyFiles } from '../../../src/run/checkpoint.ts';
+import { readCursor, verifyFiles } from '../../../src/run/checkpoint/checkpoint.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
 
 const hash = '0'.repeat(64);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
-import { holdBack } from '../../../src/run/hold-back.ts';
-import { firstRows, splitOff } from '../../../src/run/split-rows.ts';
+import { holdBack } from '../../../src/run/input/hold-back.ts';
+import { firstRows, splitOff } from '../../../src/run/input/split-rows.ts';
 import type { EncodedRow, EncodedRows } from '../../../src/text/rows.ts';
 import { source } from '../../support/memory-folder.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { differences, type RunIdentity } from '../../../src/run/identity.ts';
+import { differences, type RunIdentity } from '../../../src/run/checkpoint/identity.ts';
 
 const saved: RunIdentity = {
   base: 'b1',

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/formats/user-error.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
-import { parseKeep } from '../../../src/model/keep.ts';
+import { parseKeep } from '../../../src/model/activation-checkpointing.ts';
 import {
   chooseMemory,
   fittingChoice,
@@ -12,16 +12,16 @@ import {
   UNTOLD_BYTES,
   withChoice,
   type MemoryChoice,
-} from '../../../src/run/memory-choice.ts';
+} from '../../../src/run/plan/memory-choice.ts';
 import {
   checkpointBytes,
   memoryPlan,
   totalBytes,
   unlessOutOfMemory,
   type MemoryPlanInput,
-} from '../../../src/run/memory-plan.ts';
-import { passInput } from '../../../src/run/pass-size.ts';
-import { planRun } from '../../../src/run/plan-run.ts';
+} from '../../../src/run/plan/memory-plan.ts';
+import { passInput } from '../../../src/run/plan/pass-size.ts';
+import { planRun } from '../../../src/run/plan/estimate.ts';
 import { caseInputs } from '../../support/run-case.ts';
 
 const LAYERS = 12;

@@ -1,15 +1,15 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { benchInputs } from '../../../src/bench/models.ts';
-import { dryGpu } from '../../../src/gpu/dry.ts';
-import { keptWhole } from '../../../src/run/memory-choice.ts';
-import { newPlan, passInputOf } from '../../../src/run/new-plan.ts';
+import { dryGpu } from '../../../src/gpu/null-device.ts';
+import { keptWhole } from '../../../src/run/plan/memory-choice.ts';
+import { newPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
 import {
   largestInput,
   passInput,
   passTokens,
   sizedInput,
   type PassInput,
-} from '../../../src/run/pass-size.ts';
+} from '../../../src/run/plan/pass-size.ts';
 
 const MIX = { longest: 600, windowTokens: 5280 };
 /** Qwen2.5-1.5B with rows of up to 600 tokens, 5280 in a step. */

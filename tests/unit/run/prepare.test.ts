@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Recipe } from '../../../src/formats/recipe.ts';
-import { prepare } from '../../../src/run/prepare.ts';
+import { prepare } from '../../../src/run/input/prepare.ts';
 import { caseInputs } from '../../support/run-case.ts';
 
 it('batches count the packs of a recipe that packs rows', async () => {

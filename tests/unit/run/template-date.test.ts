@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
-import { encodeQuestions } from '../../../src/generate/batch-test.ts';
+import { encodeQuestions } from '../../../src/comparison/batch-test.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import { finetune } from '../../../src/run/finetune.ts';
-import type { RunIdentity } from '../../../src/run/identity.ts';
-import { prepare } from '../../../src/run/prepare.ts';
-import { testModel, type TestModelCall } from '../../../src/run/test-model.ts';
-import { testVersions, type VersionsEvent } from '../../../src/run/test-versions.ts';
+import type { RunIdentity } from '../../../src/run/checkpoint/identity.ts';
+import { prepare } from '../../../src/run/input/prepare.ts';
+import { testModel, type TestModelCall } from '../../../src/comparison/ask-model.ts';
+import { testVersions, type VersionsEvent } from '../../../src/comparison/ask-versions.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { datedBase, datedInputs } from '../../support/dated-base.ts';
 import { fixtureFiles, memoryFolder } from '../../support/memory-folder.ts';

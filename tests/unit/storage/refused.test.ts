@@ -1,13 +1,13 @@
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../../src/formats/user-error.ts';
-import { BaseCache } from '../../../src/model/base-cache.ts';
-import { CacheRefusal } from '../../../src/model/base-cache-storage.ts';
+import { BaseCache } from '../../../src/model/base/cache/base-cache.ts';
+import { CacheRefusal } from '../../../src/model/base/cache/storage.ts';
 import { runLockHeld, withRunLock } from '../../../src/platform/run-lock.ts';
 import { BrowserCacheStorage } from '../../../src/storage/base-cache.ts';
 import { checkStorage } from '../../../src/storage/check-storage.ts';
 import { openDatabase } from '../../../src/storage/database.ts';
-import { openKeptTwice } from '../../../src/storage/kept-twice.ts';
+import { openKeptTwice } from '../../../src/storage/mirrored-store.ts';
 import { storageEstimate } from '../../../src/storage/quota.ts';
 import { RunRecords, type StoredRun } from '../../../src/storage/run-records.ts';
 import { browserTuning } from '../../../src/storage/tuning.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Disguise } from '../../../src/text/disguise.ts';
+import { Disguise } from '../../../src/text/special-token-escaping.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { encodeSpans } from '../../../src/text/spans.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';

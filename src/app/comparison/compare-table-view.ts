@@ -1,0 +1,244 @@
+import { css, html, LitElement, nothing } from 'lit';
+import { customElement, property, query, state } from 'lit/decorators.js';
+import { guard } from 'lit/directives/guard.js';
+import { counted } from '../../formats/words.ts';
+import type { Change } from '../../comparison/headline.ts';
+import type { Scores } from '../../comparison/scores.ts';
+import { splitThoughts } from '../../comparison/thoughts.ts';
+import { wordDiff } from '../../comparison/word-diff.ts';
+import type { TestComparison, TestDetail, Vote } from '../../engine/protocol/comparison.ts';
+import { markedStyles, markedText } from '../elements/marked-text.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { everything, shownQuestions, type Filter, type Marks } from './comparison.ts';
+import { shared } from '../shared/styles.ts';
+import './compare-filter-view.ts';
+import { tableStyles } from './compare-table-styles.ts';
+
+const PAGE = 25;
+
+const CHANGES: Record<Exclude<Change, 'same'>, string> = { better: '↑ got better', worse: '↓ got worse' };
+
+/** Every question with all answers, some at a time. Fires `vote` with {question, vote}. */
+@customElement('compare-table-view')
+export class CompareTableView extends LitElement {
+  @property({ attribute: false }) detail!: TestDetail;
+  @property({ attribute: false }) comparison?: TestComparison | undefined;
+  @state() private filter: Filter = everything;
+  @state() private marks: Marks = 'expected';
+  @state() private page = 0;
+  /** Everything is laid out for paper. */
+  @state() private printing = false;
+  @query('#answers') private heading!: HTMLElement;
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+        min-width: 0;
+      }
+    `,
+    markedStyles,
+    tableStyles,
+  ];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener('beforeprint', this.#print);
+    addEventListener('afterprint', this.#print);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener('beforeprint', this.#print);
+    removeEventListener('afterprint', this.#print);
+  }
+
+  /** Shows what a filter leaves, and brings it into view. */
+  show(filter: Partial<Filter>): void {
+    this.filter = { ...everything, ...filter };
+    this.page = 0;
+    this.heading.scrollIntoView({ block: 'start' });
+    this.heading.focus({ preventScroll: true });
+  }
+
+  override render() {
+    const { detail, comparison, filter } = this;
+    const shown = shownQuestions(detail, comparison, filter);
+    const pages = Math.max(1, Math.ceil(shown.length / PAGE));
+    const page = Math.min(this.page, pages - 1);
+    const rows = this.printing ? shown : shown.slice(page * PAGE, (page + 1) * PAGE);
+    const { versions } = detail.record;
+    return html`<section aria-labelledby="answers">
+      <h3 id="answers" tabindex="-1">Every answer</h3>
+      <compare-filter-view
+        .detail=${detail}
+        .filter=${filter}
+        .marks=${this.marks}
+        .second=${comparison ? versions[comparison.versions[1]]!.name : undefined}
+        @filter=${(event: CustomEvent<Filter>) => {
+          this.filter = event.detail;
+          this.page = 0;
+        }}
+        @marks=${(event: CustomEvent<Marks>) => (this.marks = event.detail)}
+      ></compare-filter-view>
+      <p class="soft small count" aria-live="polite">
+        ${
+          shown.length === detail.questions.length
+            ? counted(shown.length, 'question')
+            : `${shown.length} of ${counted(detail.questions.length, 'question')}`
+        }${pages > 1 ? `, page ${page + 1} of ${pages}` : ''}
+      </p>
+      ${
+        rows.length === 0
+          ? html`<p class="panel none">No question is like that.</p>`
+          : html`<div class="scroll" tabindex="0" role="group" aria-label="Questions and answers">
+              <table>
+                <thead>
+                  <tr>
+                    <th scope="col" class="question">Question</th>
+                    ${versions.map(({ name }) => html`<th scope="col">${safeText(name)}</th>`)}
+                  </tr>
+                </thead>
+                <tbody>
+                  ${rows.map((i) => this.#row(i))}
+                </tbody>
+              </table>
+            </div>`
+      }
+      ${pages > 1 ? this.#pager(page, pages) : nothing}
+    </section>`;
+  }
+
+  #row(i: number) {
+    const { detail, comparison } = this;
+    const { question, answer, topic, difficulty } = detail.questions[i]!;
+    const change = comparison?.changes[i];
+    const same = detail.votes[i] === 'same';
+    return html`<tr>
+      <th scope="row" class="question">
+        <span class="number">${i + 1}</span>
+        ${[topic, difficulty].map((tag) => (tag === '' ? nothing : html`<span class="tag">${safeText(tag)}</span>`))}
+        ${change && change !== 'same' ? html`<span class="tag ${change}">${CHANGES[change]}</span>` : nothing}
+        <p class="text">${safeText(question)}</p>
+        ${
+          answer.trim() === ''
+            ? nothing
+            : html`<p class="label">Expected</p>
+                <p class="text expected">${safeText(answer)}</p>`
+        }
+        ${
+          detail.versions.length > 1
+            ? html`<button
+                type="button"
+                class="vote"
+                aria-pressed=${same}
+                @click=${() => this.#vote(i, same ? undefined : 'same')}
+              >
+                ${same ? '✓ ' : ''}As good as each other<span class="only-heard"> in question ${i + 1}</span>
+              </button>`
+            : nothing
+        }
+      </th>
+      ${detail.versions.map((_, version) => this.#cell(i, version))}
+    </tr>`;
+  }
+
+  #cell(i: number, version: number) {
+    const { record, versions, votes } = this.detail;
+    const { name, state: versionState } = record.versions[version]!;
+    const answer = versions[version]!.answers[i];
+    if (!answer)
+      return html`<td>
+        <p class="label version">${safeText(name)}</p>
+        <p class="soft small">${versionState === 'failed' ? 'not tested' : 'no answer yet'}</p>
+      </td>`;
+    if (answer.error !== undefined)
+      return html`<td>
+        <p class="label version">${safeText(name)}</p>
+        <p class="soft small">${safeText(answer.error)}</p>
+      </td>`;
+    const mine = votes[i] === version;
+    return html`<td>
+      <p class="label version">${safeText(name)}</p>
+      ${this.#text(answer.text, this.#reference(i, version))}
+      <p class="facts numbers">${facts(versions[version]!.scores[i], answer)}</p>
+      ${
+        versions.length > 1
+          ? html`<button
+              type="button"
+              class="vote"
+              aria-pressed=${mine}
+              @click=${() => this.#vote(i, mine ? undefined : version)}
+            >
+              ${mine ? '✓ ' : ''}Best<span class="only-heard"> of question ${i + 1}: ${safeText(name)}</span>
+            </button>`
+          : nothing
+      }
+    </td>`;
+  }
+
+  /** Line breaks count here, so the template has none of its own. */
+  #text(whole: string, reference: string | undefined) {
+    const { thoughts, answer } = splitThoughts(whole);
+    return html`${
+      thoughts
+        ? html`<details class="thoughts">
+            <summary>Thoughts, not scored</summary>
+            <p class="text">${safeText(thoughts)}</p>
+          </details>`
+        : nothing
+    }${this.#answer(answer, reference)}`;
+  }
+
+  #answer(text: string, reference: string | undefined) {
+    if (text === '') return html`<p class="text soft">(nothing)</p>`;
+    const marked = guard([text, reference], () =>
+      reference === undefined ? safeText(text) : markedText(wordDiff(reference, text)),
+    );
+    return html`<p class="text">${marked}</p>`;
+  }
+
+  /** The text that an answer's differences are marked against. */
+  #reference(i: number, version: number): string | undefined {
+    const { questions, versions } = this.detail;
+    const expected = questions[i]!.answer;
+    if (this.marks === 'none') return undefined;
+    if (this.marks === 'expected' && expected.trim() !== '') return splitThoughts(expected).answer;
+    const [first] = this.comparison?.versions ?? [0];
+    const text = versions[first]!.answers[i]?.text;
+    return version === first || text === undefined ? undefined : splitThoughts(text).answer;
+  }
+
+  #pager(page: number, pages: number) {
+    const go = (to: number) => {
+      this.page = to;
+      this.heading.scrollIntoView({ block: 'start' });
+    };
+    return html`<nav class="row pager" aria-label="Pages of questions">
+      <button type="button" ?disabled=${page === 0} @click=${() => go(page - 1)}>Previous</button>
+      <span class="small numbers">Page ${page + 1} of ${pages}</span>
+      <button type="button" ?disabled=${page === pages - 1} @click=${() => go(page + 1)}>Next</button>
+    </nav>`;
+  }
+
+  #vote(question: number, vote: Vote | undefined): void {
+    this.dispatchEvent(new CustomEvent('vote', { detail: { question, vote } }));
+  }
+
+  readonly #print = ({ type }: Event): void => {
+    this.printing = type === 'beforeprint';
+  };
+}
+
+function facts(
+  scores: Scores | undefined,
+  { outputTokens, stopped }: { outputTokens: number; stopped: string },
+): string {
+  const judged = scores
+    ? scores.exact
+      ? ['✓ exact']
+      : [`F1 ${scores.tokenF1.toFixed(2)}`, `ROUGE-L ${scores.rougeL.toFixed(2)}`]
+    : [];
+  return [...judged, counted(outputTokens, 'token'), ...(stopped === 'stop id' ? [] : ['cut'])].join(' · ');
+}

@@ -1,0 +1,114 @@
+import type { Headline, GroupChange } from '../../comparison/headline.ts';
+import { splitThoughts } from '../../comparison/thoughts.ts';
+import type { TestComparison, TestDetail } from '../../engine/protocol/comparison.ts';
+
+/** Which questions of a test are shown, and in what order. */
+export interface Filter {
+  show: 'all' | 'better' | 'worse' | 'differ' | 'unvoted';
+  topic: string | undefined;
+  difficulty: string | undefined;
+  /** Found in question, expected answer or any answer, whatever the case. */
+  text: string;
+  sort: 'file' | 'fell' | 'rose' | 'longest';
+}
+
+/** What the answers' differences are marked against. */
+export type Marks = 'expected' | 'first' | 'none';
+
+export const everything: Filter = {
+  show: 'all',
+  topic: undefined,
+  difficulty: undefined,
+  text: '',
+  sort: 'file',
+};
+
+/** Indices of the questions that the filter leaves, sorted. */
+export function shownQuestions(
+  detail: TestDetail,
+  comparison: TestComparison | undefined,
+  filter: Filter,
+): number[] {
+  const { questions, versions, votes } = detail;
+  const text = filter.text.trim().toLowerCase();
+  const answers = (i: number) => versions.map((results) => results.answers[i]?.text);
+  const left = questions.flatMap(({ question, answer, topic, difficulty }, i) => {
+    if (filter.topic !== undefined && topic !== filter.topic) return [];
+    if (filter.difficulty !== undefined && difficulty !== filter.difficulty) return [];
+    if (text && ![question, answer, ...answers(i)].some((part) => part?.toLowerCase().includes(text)))
+      return [];
+    switch (filter.show) {
+      case 'all':
+        return [i];
+      case 'unvoted':
+        return votes[i] === undefined ? [i] : [];
+      case 'differ':
+        return new Set(answers(i).flatMap((text) => (text === undefined ? [] : splitThoughts(text).answer)))
+          .size > 1
+          ? [i]
+          : [];
+      default:
+        return comparison?.changes[i] === filter.show ? [i] : [];
+    }
+  });
+  const key = sortKey(detail, comparison, filter.sort);
+  return key ? left.toSorted((i, j) => key(i) - key(j) || i - j) : left;
+}
+
+function sortKey(
+  { versions }: TestDetail,
+  comparison: TestComparison | undefined,
+  sort: Filter['sort'],
+): ((i: number) => number) | undefined {
+  if (sort === 'file') return undefined;
+  if (sort === 'longest')
+    return (i) => -Math.max(...versions.map(({ answers }) => answers[i]?.outputTokens ?? 0));
+  if (!comparison) return undefined;
+  const [a, b] = comparison.versions;
+  const gain = (i: number) => {
+    const [before, after] = [versions[a]?.scores[i], versions[b]?.scores[i]];
+    if (!before || !after) return 0;
+    // An exact match weighs more than any share of words.
+    return Number(after.exact) - Number(before.exact) + after.tokenF1 - before.tokenF1;
+  };
+  return sort === 'fell' ? gain : (i) => -gain(i);
+}
+
+/** A share as points of a hundred, signed: "+37.5". */
+export const points = (share: number): string => {
+  const shown = (100 * share).toFixed(1);
+  return share > 0 && Number(shown) !== 0 ? `+${shown}` : shown.replace('-', '−').replace(/^−0\.0$/, '0.0');
+};
+
+/** A share of a hundred: "62.5%". */
+export const percent = (share: number | undefined): string =>
+  share === undefined ? '–' : `${(100 * share).toFixed(1)}%`;
+
+/** The headline in words that need no statistics. */
+export function headlineWords(
+  headline: Headline,
+  [a, b]: readonly [string, string],
+): { title: string; lines: readonly string[] } {
+  const { verdict, difference, interval, means, questions, metric } = headline;
+  const title = {
+    improved: `${b} is better than ${a}`,
+    worse: `${b} is worse than ${a}`,
+    'no clear difference': `No clear difference between ${a} and ${b}`,
+  }[verdict];
+  const what =
+    metric === 'exact match'
+      ? `Of ${questions} questions with an expected answer, ${a} gives exactly that answer to ${percent(means[0])}, ${b} to ${percent(means[1])}: ${points(difference)} points.`
+      : `Over ${questions} questions with an expected answer, the words of ${a}’s answers agree with it to ${percent(means[0])}, those of ${b} to ${percent(means[1])} (token F1): ${points(difference)} points.`;
+  const [low, high] = interval;
+  const range = `Other questions of this kind would give another figure; with 95% confidence it lies between ${points(low)} and ${points(high)} points`;
+  const means95 = {
+    improved: `${range}, so the gain is hardly chance.`,
+    worse: `${range}, so the loss is hardly chance.`,
+    'no clear difference': `${range}. That includes no difference at all: more questions would tell more.`,
+  }[verdict];
+  return { title, lines: [what, means95] };
+}
+
+/** Topics or difficulties that got worse, the one that fell most first. */
+export const regressions = (groups: readonly GroupChange[]): readonly GroupChange[] =>
+  groups.filter(({ difference }) => difference < 0);

@@ -1,0 +1,106 @@
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import { showBytes, showCount, showSeconds, showShare, showSpeed } from '../../formats/words.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { phaseText } from '../shared/run-events.ts';
+import type { RunningTest } from './test-events.ts';
+import { shared } from '../shared/styles.ts';
+import { SessionView } from '../shared/session-view.ts';
+
+/** How far the running test is. */
+@customElement('test-progress-view')
+export class TestProgressView extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+      .panel {
+        display: grid;
+        gap: 0.6rem;
+      }
+      .line {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.25rem 1.5rem;
+        justify-content: space-between;
+        font-size: var(--small);
+      }
+      label {
+        font-weight: 550;
+      }
+      progress {
+        appearance: none;
+        width: 100%;
+        height: 0.6rem;
+        border: 0;
+        border-radius: 1rem;
+        overflow: hidden;
+        background: var(--line);
+      }
+      progress::-webkit-progress-bar {
+        background: var(--line);
+      }
+      progress::-webkit-progress-value {
+        background: var(--accent);
+      }
+      progress::-moz-progress-bar {
+        background: var(--accent);
+      }
+      li {
+        font-size: var(--small);
+        color: var(--ink-soft);
+        overflow-wrap: anywhere;
+      }
+    `,
+  ];
+
+  protected override get stores() {
+    return [this.session.tests.store];
+  }
+
+  override render() {
+    const { running, detail } = this.session.tests.store.state;
+    if (!running) return nothing;
+    const names = detail?.record.versions.map(({ name }) => name) ?? [];
+    const { what, done, total, aside } = told(running, names);
+    return html`<section class="panel" aria-label="Progress">
+      <div class="line">
+        <label for="bar">${safeText(what)}</label>
+        <span class="soft numbers">${aside}</span>
+      </div>
+      <progress id="bar" max=${total || 1} value=${done}></progress>
+      ${
+        running.notes.length > 0
+          ? html`<ul>
+              ${running.notes.slice(-3).map((note) => html`<li>${safeText(note)}</li>`)}
+            </ul>`
+          : nothing
+      }
+    </section>`;
+  }
+}
+
+function told(
+  { phase, progress }: RunningTest,
+  names: readonly string[],
+): { what: string; done: number; total: number; aside: string } {
+  if (phase) {
+    const { done, total, unit } = phase;
+    const aside =
+      unit === 'bytes'
+        ? `${showBytes(done)} of ${showBytes(total)}`
+        : `${showCount(done)} of ${showCount(total)} ${unit}`;
+    return { what: phaseText(phase.phase), done, total, aside };
+  }
+  if (!progress) return { what: 'Getting ready', done: 0, total: 1, aside: '' };
+  const { version, answered, total, tokensPerSecond, secondsLeft } = progress;
+  const left = Number.isFinite(secondsLeft) ? `${showSeconds(secondsLeft)} left` : 'time left: soon known';
+  return {
+    what: `${names[version] ?? 'The model'} is answering: ${showCount(answered)} of ${showCount(total)} answers`,
+    done: answered,
+    total,
+    aside: `${showShare(answered, total)} · ${showSpeed(tokensPerSecond)} · ${left}`,
+  };
+}

@@ -1,0 +1,163 @@
+import { css, html, nothing } from 'lit';
+import { customElement, property, query, state } from 'lit/decorators.js';
+import { missingOfAdapter } from '../../formats/adapter.ts';
+import { folderFromInput, hasPickers, pickFolder, readDrop } from '../../platform/file-pickers.ts';
+import { folderOf } from '../../engine/files/files.ts';
+import type { ChosenFolder } from '../../engine/protocol/protocol.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { named, type Candidate } from './test-draft.ts';
+import { shared } from '../shared/styles.ts';
+import { SessionView } from '../shared/session-view.ts';
+
+/** Which versions answer: base, what runs began with, made and kept, and any adapter folder. */
+@customElement('test-versions-view')
+export class TestVersionsView extends SessionView {
+  @property({ attribute: false }) candidates: readonly Candidate[] = [];
+  /** Keys of those that are ticked. */
+  @property({ attribute: false }) chosen: readonly string[] = [];
+  @state() private problem = '';
+  @state() private over = false;
+  @query('input[type=file]') private input!: HTMLInputElement;
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+      .panel {
+        display: grid;
+        gap: 0.8rem;
+      }
+      .over {
+        border-color: var(--accent);
+        background: var(--accent-soft);
+      }
+      .groups {
+        display: grid;
+        grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr));
+        gap: 0.9rem 1.5rem;
+        align-items: start;
+      }
+      fieldset {
+        border: 0;
+        margin: 0;
+        padding: 0;
+        min-width: 0;
+        display: grid;
+        gap: 0.3rem;
+      }
+      legend {
+        padding: 0;
+        margin-bottom: 0.3rem;
+        font-size: var(--tiny);
+        color: var(--ink-soft);
+        overflow-wrap: anywhere;
+      }
+      label.check {
+        align-items: baseline;
+      }
+      label.check input {
+        transform: translateY(0.15rem);
+      }
+      .detail {
+        color: var(--ink-soft);
+        overflow-wrap: anywhere;
+      }
+      .order {
+        font-size: var(--small);
+      }
+    `,
+  ];
+
+  override render() {
+    const groups = Map.groupBy(this.candidates, ({ group }) => group);
+    const order = named(this.candidates.filter(({ key }) => this.chosen.includes(key)));
+    return html`<section
+      class="panel ${this.over ? 'over' : ''}"
+      aria-labelledby="versions"
+      @dragover=${(event: DragEvent) => {
+        event.preventDefault();
+        this.over = true;
+      }}
+      @dragleave=${() => (this.over = false)}
+      @drop=${this.#drop}
+    >
+      <div class="row">
+        <h3 id="versions">Versions</h3>
+        <p class="soft small">All are read over one base; the last two ticked are compared first.</p>
+      </div>
+      <div class="groups">
+        ${[...groups].map(
+          ([group, list]) =>
+            html`<fieldset>
+              <legend>${safeText(group)}</legend>
+              ${list.map((candidate) => this.#candidate(candidate))}
+            </fieldset>`,
+        )}
+      </div>
+      <p class="order" aria-live="polite">
+        ${order.length > 0 ? html`<span class="soft">They answer in this order:</span> ${safeText(order.map(({ name }) => name).join(', '))}` : nothing}
+      </p>
+      ${this.problem ? html`<p class="small" role="alert">${safeText(this.problem)}</p>` : nothing}
+      <div class="row">
+        <button type="button" @click=${this.#choose}>Add an adapter folder</button>
+        <span class="soft small">or drop it</span>
+        <input
+          type="file"
+          data-slot="test-folder"
+          tabindex="-1"
+          aria-hidden="true"
+          hidden
+          webkitdirectory
+          @change=${this.#fromInput}
+        />
+      </div>
+    </section>`;
+  }
+
+  #candidate({ key, name, detail }: Candidate) {
+    return html`<label class="check"
+      ><input
+        type="checkbox"
+        name=${key}
+        .checked=${this.chosen.includes(key)}
+        @change=${(event: Event) => this.#tick(key, (event.target as HTMLInputElement).checked)}
+      /><span><b>${safeText(name)}</b> <span class="detail">${safeText(detail)}</span></span></label
+    >`;
+  }
+
+  #tick(key: string, ticked: boolean): void {
+    const others = this.chosen.filter((other) => other !== key);
+    this.session.testDrafts.change({ versions: ticked ? [...others, key] : others });
+  }
+
+  async #choose(): Promise<void> {
+    if (!hasPickers()) return this.input.click();
+    const folder = await pickFolder('test-folder');
+    if (folder) await this.#add(folder);
+  }
+
+  #fromInput(): void {
+    const { files } = this.input;
+    if (files?.[0]) void folderFromInput(files).then((folder) => this.#add(folder));
+    this.input.value = '';
+  }
+
+  async #drop(event: DragEvent): Promise<void> {
+    this.over = false;
+    if (!event.dataTransfer) return;
+    event.preventDefault();
+    const dropped = await readDrop(event.dataTransfer);
+    if (dropped && 'folder' in dropped) await this.#add(dropped.folder);
+    else if (dropped) this.problem = `${dropped.files[0]!.file.name} is a file; drop the adapter’s folder.`;
+  }
+
+  async #add(folder: ChosenFolder): Promise<void> {
+    const missing = ['adapter_config.json', 'adapter_model.safetensors'].find(
+      (name) => !folder.files.some((file) => file.name === name),
+    );
+    this.problem = missing ? (await missingOfAdapter(folderOf(folder), missing)).message : '';
+    if (!missing) this.session.testDrafts.addFolder(folder, this.chosen);
+  }
+}

@@ -1,0 +1,156 @@
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import '../elements/notice-bar.ts';
+import { isActive } from '../shared/app-state.ts';
+import { missingFiles } from '../shared/test-files.ts';
+import { shared } from '../shared/styles.ts';
+import './compare-view.ts';
+import { SessionView } from '../shared/session-view.ts';
+import './test-again-view.ts';
+import './test-list-view.ts';
+import './test-progress-view.ts';
+import './test-setup-view.ts';
+import { safeText } from '../shared/safe-text.ts';
+
+/** Stage four: questions to several versions, and what their answers come to. */
+@customElement('test-view')
+export class TestView extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: grid;
+        gap: var(--gap);
+      }
+      .head {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.75rem 1.5rem;
+        justify-content: space-between;
+        align-items: end;
+      }
+      .head > div:first-child {
+        min-width: 0;
+        overflow-wrap: anywhere;
+      }
+      h2:focus:not(:focus-visible) {
+        outline: none;
+      }
+      @media print {
+        .head .row,
+        notice-bar {
+          display: none;
+        }
+      }
+    `,
+  ];
+
+  protected override get stores() {
+    return [this.session.store, this.session.tests.store];
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    void this.session.lineage.refresh();
+    void this.session.tests.refresh();
+  }
+
+  override render() {
+    const { session } = this;
+    const { running, detail, refusal } = session.tests.store.state;
+    const showing = running !== undefined || detail !== undefined;
+    return html`${this.#head()}
+    ${refusal ? html`<notice-bar kind="bad" role="alert" .text=${refusal}></notice-bar>` : nothing}
+    ${running ? html`<test-progress-view .session=${session}></test-progress-view>` : nothing}
+    ${detail && !running ? this.#unfinished() : nothing}
+    ${detail ? html`<compare-view .session=${session}></compare-view>` : nothing}
+    ${
+      showing
+        ? nothing
+        : html`<test-setup-view .session=${session}></test-setup-view>
+            <test-list-view .session=${session}></test-list-view>`
+    }`;
+  }
+
+  #head() {
+    const { running, detail } = this.session.tests.store.state;
+    if (!running && !detail)
+      return html`<div class="head">
+        <div>
+          <h2 id="heading" tabindex="-1">Test</h2>
+          <p class="soft">The same questions to several versions: is the new one better, and where not?</p>
+        </div>
+      </div>`;
+    const { name } = running ?? detail!.record;
+    const title = running
+      ? running.stopping
+        ? 'Stopping the test…'
+        : 'Testing'
+      : detail!.record.status === 'finished'
+        ? 'Side by side'
+        : 'An unfinished test';
+    return html`<div class="head">
+      <div>
+        <h2 id="heading" tabindex="-1">${title}</h2>
+        <p class="soft small">${safeText(name)}</p>
+      </div>
+      <div class="row">
+        ${
+          running
+            ? html`<button
+                type="button"
+                ?disabled=${running.stopping}
+                @click=${() => void this.session.tests.stop()}
+              >
+                Stop the test
+              </button>`
+            : html`<button type="button" @click=${this.#back}>All tests, and a new one</button>`
+        }
+      </div>
+    </div>`;
+  }
+
+  #unfinished() {
+    const { detail, again } = this.session.tests.store.state;
+    const { record, versions } = detail!;
+    if (record.status === 'finished') return nothing;
+    const answered = versions.reduce(
+      (sum, { answers }) => sum + answers.filter((answer) => answer !== undefined).length,
+      0,
+    );
+    const busy = isActive(this.app.run);
+    const missing = missingFiles(record, this.app.runs, again);
+    const blocked = busy || missing.length > 0;
+    const why = busy
+      ? ' A run is training and has the GPU.'
+      : missing.length > 0
+        ? ' First choose again what the browser keeps no way to.'
+        : '';
+    const text = `${answered} of ${record.questions * versions.length} answers are there and stay.${why}`;
+    return html`<notice-bar .text=${text}>
+        <button
+          slot="actions"
+          aria-disabled=${blocked}
+          @click=${() => !blocked && void this.session.tests.resume(record)}
+        >
+          Continue the test
+        </button>
+      </notice-bar>
+      ${
+        missing.length > 0
+          ? html`<test-again-view .session=${this.session} .missing=${missing}></test-again-view>`
+          : nothing
+      }`;
+  }
+
+  readonly #back = async (): Promise<void> => {
+    this.session.tests.close();
+    await this.updateComplete;
+    this.show();
+  };
+
+  /** Hands the focus to the stage. */
+  show(): void {
+    this.renderRoot.querySelector<HTMLElement>('#heading')?.focus();
+  }
+}

@@ -1,0 +1,237 @@
+import { mayRead } from '../../platform/permission.ts';
+import type { Answer, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
+import type {
+  TestDetail,
+  TestEvent,
+  TestFiles,
+  TestInputs,
+  TestOutcome,
+  TestRecord,
+  Vote,
+} from '../../engine/protocol/comparison.ts';
+import type { AppState } from '../shared/app-state.ts';
+import { withDemo, withDemoAgain } from '../shared/demo-tests.ts';
+import type { EngineWatch } from '../shared/engine-watch.ts';
+import { fromStorage } from '../shared/from-storage.ts';
+import { Store } from '../shared/store.ts';
+import { emptyDraft, type TestDraft } from './test-draft.ts';
+import { afterTestEvent, type Shown } from './test-events.ts';
+import { missingFiles } from '../shared/test-files.ts';
+
+export interface TestsState extends Shown {
+  draft: TestDraft;
+  /** The two versions that are compared, by index. */
+  pair: readonly [a: number, b: number];
+  /** Files of the shown test that were chosen again, to go on with it. */
+  again: TestFiles;
+  /** Why something that was asked for was not done. */
+  refusal?: string | undefined;
+}
+
+const REFRESH_MS = 1500;
+
+/** Stage four: tests as they are run, kept and compared. */
+export class Tests {
+  readonly store = new Store<TestsState>({ draft: emptyDraft, pair: [0, 1], again: {}, records: [] });
+  readonly #engine: EngineApi;
+  readonly #app: Store<AppState>;
+  readonly #watch: EngineWatch;
+  #refreshing: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(engine: EngineApi, app: Store<AppState>, watch: EngineWatch) {
+    this.#engine = engine;
+    this.#app = app;
+    this.#watch = watch;
+  }
+
+  /** At the page's start: goes on with a test that was cut off, where nothing is in the way; else offers it. */
+  async recover(): Promise<void> {
+    const records = await this.#refresh();
+    const record = records.find(({ status }) => status === 'unfinished');
+    if (!record) return;
+    await this.open(record.id);
+    if (record.stopped || missingFiles(record, this.#app.state.runs, {}).length > 0) return;
+    if (await mayRead(this.#handles(record), false)) void this.resume(record);
+  }
+
+  /** Called by a click: the browser may have to ask whether the files may be read. */
+  async start(inputs: TestInputs): Promise<void> {
+    const { versions } = inputs;
+    const runs = [inputs.base, inputs.validation, ...versions.map(({ version }) => version)].flatMap(
+      (part) => (part && 'run' in part && part.run ? [this.#run(part.run)] : []),
+    );
+    await mayRead(
+      runs.flatMap((run) => handlesOf(run)),
+      true,
+    );
+    const ready = await withDemo(inputs, this.#app.state.runs).catch(() => inputs);
+    this.store.update({
+      running: { name: inputs.name, stopping: false, notes: [] },
+      detail: undefined,
+      comparison: undefined,
+      refusal: undefined,
+    });
+    await this.#follow((onEvent) => this.#engine.startTest(ready, onEvent));
+  }
+
+  async resume(record: TestRecord): Promise<void> {
+    const { again } = this.store.state;
+    await mayRead(this.#handles(record), true);
+    this.store.update({
+      running: { id: record.id, name: record.name, stopping: false, notes: [] },
+      refusal: undefined,
+    });
+    const files = await withDemoAgain(record, this.#app.state.runs, again).catch(() => again);
+    await this.#follow((onEvent) => this.#engine.resumeTest(record.id, files, onEvent));
+  }
+
+  async stop(): Promise<void> {
+    const { running } = this.store.state;
+    if (running) this.store.update({ running: { ...running, stopping: true } });
+    void this.#watch.watch();
+    await this.#engine.stopTest();
+  }
+
+  /** Shows a test that the browser has kept. */
+  open(id: string): Promise<void> {
+    this.store.update({ refusal: undefined });
+    return this.#show(id);
+  }
+
+  close(): void {
+    this.store.update({ detail: undefined, comparison: undefined, again: {}, refusal: undefined });
+  }
+
+  async compare(pair: readonly [a: number, b: number]): Promise<void> {
+    this.store.update({ pair });
+    const { detail } = this.store.state;
+    if (!detail || pair[0] === pair[1]) return this.store.update({ comparison: undefined });
+    const answer = await this.#engine.compareVersions(detail.record.id, ...pair);
+    const now = this.store.state;
+    if (now.detail?.record.id !== detail.record.id || now.pair !== pair) return;
+    if (answer.ok) this.store.update({ comparison: answer.value });
+    else this.#refuse(answer.sentence);
+  }
+
+  async vote(question: number, vote: Vote | undefined): Promise<void> {
+    const { detail, comparison, pair } = this.store.state;
+    if (!detail) return;
+    const votes = detail.votes.with(question, vote);
+    this.store.update({ detail: { ...detail, votes } });
+    const answer = await this.#engine.vote(detail.record.id, question, vote);
+    if (!answer.ok) return this.#refuse(answer.sentence);
+    if (comparison) await this.compare(pair);
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    if (!this.#done(await this.#engine.renameTest(id, name))) return;
+    const { detail } = this.store.state;
+    if (detail?.record.id === id)
+      this.store.update({ detail: { ...detail, record: { ...detail.record, name } } });
+    await this.#refresh();
+  }
+
+  async delete(id: string): Promise<void> {
+    if (!this.#done(await this.#engine.deleteTest(id))) return;
+    if (this.store.state.detail?.record.id === id) this.close();
+    await this.#refresh();
+  }
+
+  results(id: string, version: number): Promise<Answer<Blob>> {
+    return this.#engine.testResults(id, version);
+  }
+
+  csv(id: string): Promise<Answer<Blob>> {
+    return this.#engine.testCsv(id);
+  }
+
+  /** After something was deleted elsewhere. */
+  async refresh(): Promise<void> {
+    const records = await this.#refresh();
+    const { detail } = this.store.state;
+    if (detail && !records.some(({ id }) => id === detail.record.id)) this.close();
+  }
+
+  async #follow(begin: (onEvent: (event: TestEvent) => void) => Promise<Answer<TestOutcome>>): Promise<void> {
+    const onEvent = (event: TestEvent) => {
+      this.store.update(afterTestEvent(this.store.state, event));
+      const { running } = this.store.state;
+      if (event.type === 'created') void this.#show(event.record.id);
+      else if (event.type === 'version' && running?.id) void this.#show(running.id);
+      else if (event.type === 'answer') this.#showSoon();
+    };
+    const outcome = await begin(onEvent).catch((error: unknown): Answer<TestOutcome> => {
+      this.#app.update({ crash: String(error) });
+      return { ok: false, sentence: `The engine broke off: ${String(error)}; go on with the test.` };
+    });
+    const id = outcome.ok ? outcome.value.id : this.store.state.running?.id;
+    this.store.update({ running: undefined });
+    await this.#refresh();
+    if (id !== undefined) await this.#show(id);
+    if (outcome.ok) this.store.update({ again: {} });
+    else this.#refuse(outcome.sentence);
+  }
+
+  /** The figures are the engine's: while answers come it is asked for them now and then. */
+  #showSoon(): void {
+    if (this.#refreshing !== undefined) return;
+    this.#refreshing = setTimeout(() => {
+      this.#refreshing = undefined;
+      const { running, detail } = this.store.state;
+      if (running?.id !== undefined && detail?.record.id === running.id) void this.#show(running.id);
+    }, REFRESH_MS);
+  }
+
+  /** Asks the engine for a test and, where there are two versions, for their comparison. */
+  async #show(id: string): Promise<void> {
+    const answer = await this.#engine.test(id);
+    if (!answer.ok) return this.#refuse(answer.sentence);
+    const { detail: before, pair } = this.store.state;
+    const same = before?.record.id === id;
+    const { length } = answer.value.versions;
+    const detail = same ? withAnswersOf(before, answer.value) : answer.value;
+    this.store.update({ detail, ...(same ? {} : { comparison: undefined, again: {} }) });
+    await this.compare(same ? pair : [Math.max(0, length - 2), length - 1]);
+  }
+
+  async #refresh(): Promise<readonly TestRecord[]> {
+    const { records: before } = this.store.state;
+    const records = await fromStorage(this.#app, () => this.#engine.tests(), before);
+    this.store.update({ records });
+    return records;
+  }
+
+  #done(answer: Answer<unknown>): boolean {
+    if (!answer.ok) this.#refuse(answer.sentence);
+    return answer.ok;
+  }
+
+  #refuse(refusal: string): void {
+    this.store.update({ refusal });
+  }
+
+  #run(id: string): RunRecord | undefined {
+    return this.#app.state.runs.find((run) => run.id === id);
+  }
+
+  #handles({ handles, baseRun, versions }: TestRecord): FileSystemHandle[] {
+    const runs = new Set([baseRun, ...versions.map(({ run }) => run)]);
+    return [
+      ...[handles.base, handles.validation, ...Object.values(handles.folders)].filter((h) => h !== undefined),
+      ...[...runs].flatMap((id) => (id ? handlesOf(this.#run(id)) : [])),
+    ];
+  }
+}
+
+/** What was answered while the engine put the detail together is not lost. */
+const withAnswersOf = (before: TestDetail, now: TestDetail): TestDetail => ({
+  ...now,
+  versions: now.versions.map((results, v) => ({
+    ...results,
+    answers: results.answers.map((answer, i) => answer ?? before.versions[v]?.answers[i]),
+    scores: results.scores.map((scores, i) => scores ?? before.versions[v]?.scores[i]),
+  })),
+});
+
+const handlesOf = (run: RunRecord | undefined): FileSystemHandle[] =>
+  Object.values(run?.handles ?? {}).filter((handle) => handle !== undefined);

@@ -1,0 +1,139 @@
+import type { Recipe } from '../../formats/recipe.ts';
+import { mayRead } from '../../platform/permission.ts';
+import type { Answer, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
+import type { FamilyMember, RunNotes } from '../../engine/protocol/comparison.ts';
+import type { Following } from '../../engine/watch.ts';
+import type { AppState } from '../shared/app-state.ts';
+import type { Choices } from '../setup/choices.ts';
+import { isDemoBase } from '../shared/demo.ts';
+import { demoBase } from '../shared/demo-tests.ts';
+import { fromStorage } from '../shared/from-storage.ts';
+import { FollowedWork } from '../shared/followed-work.ts';
+import { Store } from '../shared/store.ts';
+
+export interface LineageState {
+  notes: readonly RunNotes[];
+  family: readonly FamilyMember[];
+  /** The run whose page is open. */
+  selected?: string | undefined;
+  /** What is being done, and what came of the last thing. */
+  busy?: 'packing' | 'importing' | 'continuing' | undefined;
+  /** How far that is: "34%". */
+  share?: string | undefined;
+  said?: { kind: 'good' | 'bad'; text: string } | undefined;
+}
+
+/** The runs of this browser as a family, and what can be done with each. */
+export class Lineage {
+  readonly store = new Store<LineageState>({ notes: [], family: [] });
+  readonly #engine: EngineApi;
+  readonly #app: Store<AppState>;
+  readonly #choices: Choices;
+  readonly #following = new FollowedWork((share) => this.store.update({ share }));
+  /** What the work is done with. */
+  #name = '';
+
+  constructor(engine: EngineApi, app: Store<AppState>, choices: Choices) {
+    this.#engine = engine;
+    this.#app = app;
+    this.#choices = choices;
+  }
+
+  async refresh(): Promise<void> {
+    const all = () => Promise.all([this.#engine.runs(), this.#engine.runNotes(), this.#engine.family()]);
+    const found = await fromStorage(this.#app, all, undefined);
+    if (!found) return;
+    const [runs, notes, family] = found;
+    this.#app.update({ runs });
+    const { selected } = this.store.state;
+    this.store.update({
+      notes,
+      family,
+      selected: notes.some(({ id }) => id === selected) ? selected : undefined,
+    });
+  }
+
+  select(selected: string | undefined): void {
+    this.store.update({ selected, said: undefined });
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    if (this.#fine(await this.#engine.renameRun(id, name))) await this.refresh();
+  }
+
+  async annotate(id: string, note: string): Promise<void> {
+    if (this.#fine(await this.#engine.annotateRun(id, note))) await this.refresh();
+  }
+
+  recipeYaml(recipe: Recipe): Promise<string> {
+    return this.#engine.recipeYaml(recipe);
+  }
+
+  archive({ id, name }: Pick<RunNotes, 'id' | 'name'>): Promise<Blob | undefined> {
+    return this.#work('packing', name, async ({ onProgress, signal }) => {
+      const answer = await this.#engine.archiveRun(id, onProgress, signal);
+      return this.#fine(answer) ? answer.value : undefined;
+    });
+  }
+
+  async import(file: File): Promise<void> {
+    await this.#work('importing', file.name, async ({ onProgress, signal }) => {
+      const answer = await this.#engine.importRun(file, onProgress, signal);
+      if (!this.#fine(answer)) return;
+      await this.refresh();
+      this.select(answer.value.id);
+      this.store.update({ said: { kind: 'good', text: `${answer.value.name} is among your runs.` } });
+    });
+  }
+
+  /** Ends the packing or importing. */
+  cancel(): void {
+    const { busy } = this.store.state;
+    this.#following.cancel(
+      busy === 'importing'
+        ? `${this.#name}: importing it was cancelled, and nothing of it is kept; choose it again to import it.`
+        : `${this.#name}: packing it was cancelled; export it again when you want it.`,
+    );
+  }
+
+  /**
+   * Goes to stage one with what the run made as the source, with its recipe, and with its base where the browser still
+   * has a way to it.
+   */
+  async continueFrom(run: RunRecord): Promise<void> {
+    await this.#work('continuing', run.name, async () => {
+      if (run.handles.base) await mayRead([run.handles.base], true);
+      const answer = await this.#engine.continueFrom(run.id);
+      if (!this.#fine(answer)) return;
+      const { source, base = await this.#bundled(run) } = answer.value;
+      this.#choices.takeRecipe(run.recipe, { name: `as in ${run.name}`, warnings: [] });
+      // The base first: without it the source could not be read.
+      if (base) await this.#choices.choose('base', base);
+      await this.#choices.choose('source', source);
+      this.#app.update({ view: 'setup' });
+    });
+  }
+
+  async #bundled({ inputs }: RunRecord) {
+    return isDemoBase(inputs.base) ? demoBase().catch(() => undefined) : undefined;
+  }
+
+  async #work<T>(
+    busy: NonNullable<LineageState['busy']>,
+    name: string,
+    act: (following: Following) => Promise<T>,
+  ): Promise<T> {
+    this.#name = name;
+    this.store.update({ busy, said: undefined });
+    try {
+      return await this.#following.do(act);
+    } finally {
+      this.store.update({ busy: undefined });
+    }
+  }
+
+  #fine<T>(answer: Answer<T>): answer is { ok: true; value: T } {
+    if (!answer.ok) this.store.update({ said: { kind: 'bad', text: answer.sentence } });
+    return answer.ok;
+  }
+}

@@ -1,0 +1,232 @@
+import { css, html, nothing } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import { saveFile } from '../../platform/save-file.ts';
+import { counted, showBytes, showNumber } from '../../formats/words.ts';
+import type { RunRecord } from '../../engine/protocol/protocol.ts';
+import type { RunNotes } from '../../engine/protocol/comparison.ts';
+import '../elements/ask-once.ts';
+import '../elements/line-chart.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { isActive } from '../shared/app-state.ts';
+import { lossSeries } from './run-losses.ts';
+import { shared } from '../shared/styles.ts';
+import { runDetailStyles } from './runs-detail-styles.ts';
+import { SessionView } from '../shared/session-view.ts';
+
+const HASHES = {
+  base: 'Base model',
+  source: 'Source adapter',
+  train: 'Training rows',
+  validation: 'Validation rows',
+  result: 'Result',
+} as const satisfies Record<keyof RunNotes['hashes'], string>;
+
+/** Everything that is kept of one run, and what can be done with it. */
+@customElement('runs-detail-view')
+export class RunsDetailView extends SessionView {
+  /** Its id. */
+  @property() run = '';
+  @state() private recipe = '';
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+    `,
+    runDetailStyles,
+  ];
+
+  protected override get stores() {
+    return [this.session.store, this.session.lineage.store, this.session.tests.store];
+  }
+
+  override willUpdate(changed: Map<string, unknown>): void {
+    if (!changed.has('run')) return;
+    this.recipe = '';
+    const record = this.#record;
+    if (record) void this.session.lineage.recipeYaml(record.recipe).then((yaml) => (this.recipe = yaml));
+  }
+
+  get #record(): RunRecord | undefined {
+    return this.app.runs.find(({ id }) => id === this.run);
+  }
+
+  override render() {
+    const record = this.#record;
+    const notes = this.session.lineage.store.state.notes.find(({ id }) => id === this.run);
+    if (!record || !notes) return nothing;
+    const losses = lossSeries(record);
+    return html`<section class="panel" aria-labelledby="title">
+      ${this.#names(notes)} ${this.#actions(record, notes)}
+      ${
+        losses.length > 0
+          ? html`<line-chart heading="Loss" .format=${showNumber} .series=${losses}></line-chart>`
+          : html`<p class="soft small">No loss has been logged yet.</p>`
+      }
+      <div class="columns">${this.#hashes(record, notes)} ${this.#kept(record, notes)}</div>
+      <details>
+        <summary>Recipe</summary>
+        <pre tabindex="0" role="group" aria-label="Recipe">${safeText(this.recipe)}</pre>
+      </details>
+    </section>`;
+  }
+
+  #names({ id, name, note, imported }: RunNotes) {
+    const { lineage } = this.session;
+    const changed = (event: Event, before: string, keep: (text: string) => Promise<void>) => {
+      const text = (event.target as HTMLInputElement | HTMLTextAreaElement).value.trim();
+      if (text !== before) void keep(text);
+    };
+    return html`<h3 id="title">
+        ${safeText(name)}${imported ? html` <span class="soft small">(imported)</span>` : nothing}
+      </h3>
+      <div class="names">
+        <label
+          >Name
+          <input
+            autocomplete="off"
+            .value=${name}
+            @change=${(event: Event) =>
+              changed(event, name, async (text) => {
+                if (text) await lineage.rename(id, text);
+                else (event.target as HTMLInputElement).value = name;
+              })}
+        /></label>
+        <label
+          >Note
+          <textarea
+            rows="2"
+            placeholder="What you want to remember about it"
+            .value=${note}
+            @change=${(event: Event) => changed(event, note, (text) => lineage.annotate(id, text))}
+          ></textarea>
+        </label>
+      </div>`;
+  }
+
+  #actions(record: RunRecord, { name, bytes, tests }: RunNotes) {
+    const { lineage, training, tests: testing, storage } = this.session;
+    const { busy, share } = lineage.store.state;
+    const running = isActive(this.app.run);
+    const own = running && this.app.run?.id === record.id;
+    const finished = record.status === 'finished';
+    const lost = tests.length > 0 ? ` ${counted(tests.length, 'test')} with it can then not go on.` : '';
+    return html`<div class="row">
+      ${
+        finished
+          ? html`<button
+              type="button"
+              class="primary small-primary"
+              ?disabled=${running || busy !== undefined}
+              @click=${() => void lineage.continueFrom(record)}
+            >
+              Continue from this
+            </button>`
+          : nothing
+      }
+      <button type="button" ?disabled=${running} @click=${() => training.open(record)}>Open</button>
+      <button
+        type="button"
+        ?disabled=${busy !== undefined}
+        @click=${async () => {
+          const zip = await lineage.archive({ id: record.id, name });
+          if (zip) saveFile(`${fileName(name)}.zip`, zip);
+        }}
+      >
+        ${busy === 'packing' ? html`Packing… ${share}` : 'Export (.zip)'}
+      </button>
+      ${
+        busy === 'packing'
+          ? html`<button type="button" class="link" @click=${() => lineage.cancel()}>
+              Cancel<span class="only-heard"> packing</span>
+            </button>`
+          : nothing
+      }
+      <ask-once
+        .subject=${name}
+        .locked=${own || testing.store.state.running !== undefined}
+        .question=${`Delete this run for good? It frees ${showBytes(bytes)}.${lost}`}
+        @confirmed=${async () => {
+          await training.delete(record.id);
+          await Promise.all([lineage.refresh(), testing.refresh(), storage.refresh()]);
+        }}
+      ></ask-once>
+    </div>`;
+  }
+
+  #hashes({ inputs }: RunRecord, { hashes }: RunNotes) {
+    const names = { ...inputs, result: undefined };
+    return html`<div>
+      <h4>Fingerprints (SHA-256)</h4>
+      <dl>
+        ${(Object.keys(HASHES) as (keyof typeof HASHES)[]).map((key) => {
+          const hash = hashes[key];
+          const none = key === 'result' ? 'not finished yet' : key === 'base' ? 'not read yet' : 'none';
+          return html`<div>
+            <dt>${HASHES[key]}${names[key] ? html` <span>${safeText(names[key])}</span>` : nothing}</dt>
+            <dd>${!hash || hash === 'none' ? none : html`<code>${hash}</code>`}</dd>
+          </div>`;
+        })}
+      </dl>
+    </div>`;
+  }
+
+  #kept({ checkpoints, status, step, maxSteps, created }: RunRecord, { bytes, tests }: RunNotes) {
+    const { tests: testing } = this.session;
+    const records = testing.store.state.records.filter(({ id }) => tests.includes(id));
+    const steps = status === 'finished' ? `${maxSteps}` : `${step} of ${maxSteps}, unfinished`;
+    return html`<div>
+      <h4>What is kept</h4>
+      <dl class="numbers">
+        <div>
+          <dt>Begun</dt>
+          <dd>${new Date(created).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })}</dd>
+        </div>
+        <div>
+          <dt>Steps</dt>
+          <dd>${steps}</dd>
+        </div>
+        <div>
+          <dt>In all</dt>
+          <dd>${showBytes(bytes)}</dd>
+        </div>
+        ${checkpoints.map(
+          (kept) =>
+            html`<div>
+              <dt>Checkpoint ${kept.step}</dt>
+              <dd>
+                ${kept.loss === undefined ? nothing : html`loss ${showNumber(kept.loss)} · `}${showBytes(kept.bytes)}
+              </dd>
+            </div>`,
+        )}
+      </dl>
+      ${
+        records.length > 0
+          ? html`<h4>Tests</h4>
+              <ul>
+                ${records.map(
+                  ({ id, name }) =>
+                    html`<li>
+                      <button
+                        type="button"
+                        class="link"
+                        @click=${() => {
+                          void testing.open(id);
+                          this.session.store.update({ view: 'test' });
+                        }}
+                      >
+                        ${safeText(name)}
+                      </button>
+                    </li>`,
+                )}
+              </ul>`
+          : nothing
+      }
+    </div>`;
+  }
+}
+
+const fileName = (name: string): string =>
+  name.replace(/[^\p{L}\p{N}.]+/gu, '_').replace(/^_|_$/g, '') || 'run';

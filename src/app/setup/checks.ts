@@ -1,0 +1,121 @@
+import type { Check } from '../elements/check-list.ts';
+import { counted, showBytes, showCount, showSeconds } from '../../formats/words.ts';
+import type { PlanFacts } from '../../engine/protocol/protocol.ts';
+import type { AppState, Slot } from '../shared/app-state.ts';
+import { conflict, relevantDrafts } from './choices.ts';
+import { adapterName } from '../shared/version-names.ts';
+
+/** The check list before the start, in the order in which things are chosen. */
+export function checks(state: AppState): Check[] {
+  const { slots, fresh, runs } = state;
+  return [
+    slotCheck('Base model', slots.base, 'choose its folder', ''),
+    fresh
+      ? { state: 'good', title: 'New adapter', detail: 'Made from the recipe.' }
+      : slotCheck(
+          `Adapter ${adapterName(slots.source.chosen, runs)}`,
+          slots.source,
+          'choose its folder',
+          'Fits the base.',
+        ),
+    slotCheck('New rows', slots.train, 'choose a .jsonl file', ''),
+    ...(slots.validation.chosen ? [slotCheck('Validation rows', slots.validation, '', '')] : []),
+    recipeCheck(state),
+    deviceCheck(state),
+    memoryCheck(state),
+    ...spaceChecks(state),
+    ...timeCheck(state),
+  ];
+}
+
+function slotCheck(title: string, slot: Slot<unknown, unknown>, todo: string, sound: string): Check {
+  if (!slot.chosen) return { state: 'todo', title, detail: `Still to do: ${todo}.` };
+  if (!slot.answer)
+    return { state: 'busy', title, detail: slot.reading ? 'Reading…' : 'Waits for the base model.' };
+  if (!slot.answer.ok) return { state: 'bad', title, detail: 'See its card.' };
+  return { state: 'good', title, detail: sound || undefined };
+}
+
+function recipeCheck(state: AppState): Check {
+  const { drafts, fresh, plan } = state;
+  const title = 'Recipe';
+  const wrong = relevantDrafts(drafts, fresh);
+  if (wrong.length > 0)
+    return { state: 'bad', title, detail: `Correct ${wrong.map((field) => field.label).join(', ')}.` };
+  const detail = conflict(state);
+  if (detail !== undefined) return { state: 'bad', title, detail };
+  return { state: 'good', title, detail: plan?.ok ? `${counted(plan.value.maxSteps, 'step')}.` : undefined };
+}
+
+function deviceCheck({ device }: AppState): Check {
+  const title = 'GPU';
+  if (!device) return { state: 'busy', title, detail: 'Looking for it…' };
+  if (!device.ok) return { state: 'bad', title, detail: 'See above.' };
+  const { name, software } = device.value;
+  if (software) return { state: 'warn', title, detail: `${name}: a software device, right and very slow.` };
+  return { state: 'good', title, detail: name };
+}
+
+/** Not needed for the start: not there before it was asked for, and in nobody's way where it failed. */
+function timeCheck({ estimate }: AppState): Check[] {
+  const title = 'Time';
+  if (estimate === undefined) return [];
+  if (estimate === 'measuring')
+    return [{ state: 'busy', title, detail: 'Measuring one pass…', cancel: 'estimate' }];
+  if (!estimate.ok) return [{ state: 'warn', title, detail: estimate.sentence, again: 'estimate' }];
+  const { seconds, tokensPerSecond } = estimate.value;
+  const speed = `${showCount(Math.round(tokensPerSecond))} tokens per second`;
+  return [{ state: 'good', title, detail: `About ${showSeconds(seconds)}, at ${speed}.` }];
+}
+
+const LATER = { state: 'todo', detail: 'Known once the rest is chosen.' } as const;
+const WORKING = { state: 'busy', detail: 'Being worked out…' } as const;
+
+function memoryCheck({ plan, planning, device, allowed }: AppState): Check {
+  const title = 'GPU memory';
+  if (allowed.problem) return { state: 'bad', title, detail: 'Correct it under This device.' };
+  if (planning) return { ...WORKING, title, cancel: 'plan' };
+  if (!plan) return { ...LATER, title };
+  if (!plan.ok) return { state: 'bad', title, detail: plan.sentence, again: 'plan' };
+  const { total, most } = plan.value;
+  const more = most ? `, and up to ${showBytes(most)} of a GPU that has it free, to compute less twice` : '';
+  const largest = device?.ok ? ` One buffer may hold ${showBytes(device.value.maxBufferBytes)}.` : '';
+  return { state: 'good', title, detail: `Takes ${showBytes(total)} in all${more}.${largest}` };
+}
+
+function spaceChecks({ storage, plan, planning, persisted, allowed }: AppState): Check[] {
+  const title = 'Space for checkpoints';
+  if (storage?.ok === false) return [{ state: 'bad', title, detail: 'The browser keeps none: see above.' }];
+  if (allowed.problem) return [];
+  if (planning) return [{ ...WORKING, title }];
+  if (!plan) return [{ ...LATER, title }];
+  if (!plan.ok) return [];
+  if (!storage) return [{ state: 'busy', title, detail: 'Looking whether the browser keeps any…' }];
+  return [{ title, ...spaceCheck(plan.value, persisted) }];
+}
+
+/** What is left is the browser's round figure: too little is certain, enough is not. */
+function spaceCheck(
+  { checkpointBytes, checkpointsKept: kept, storageLeft }: PlanFacts,
+  persisted: boolean | undefined,
+): Pick<Check, 'state' | 'detail'> {
+  // A new one is written before an old one goes, and one for rescue is kept beside them.
+  const atOnce = kept + 2;
+  const each = `up to ${atOnce} of ${showBytes(checkpointBytes)}`;
+  if (storageLeft === undefined)
+    return { state: 'warn', detail: `For ${each}; the browser does not say how much it allows.` };
+  const allowed = showBytes(storageLeft);
+  const advice = 'free disk space or delete earlier runs under Runs';
+  if (storageLeft < 2 * checkpointBytes)
+    return { state: 'bad', detail: `For ${each}, and the browser allows only ${allowed} more; ${advice}.` };
+  if (storageLeft < atOnce * checkpointBytes)
+    return { state: 'warn', detail: `For ${each} the browser allows only ${allowed} more; ${advice}.` };
+  const cleared =
+    persisted === false
+      ? ' It may clear them when the disk is nearly full, and does so when a private window is closed.'
+      : '';
+  return {
+    state: 'good',
+    detail: `For ${each}. The browser allows about ${allowed} more, if the disk has it.${cleared}`,
+  };
+}

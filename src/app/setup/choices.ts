@@ -1,0 +1,274 @@
+import { defaultRecipe, recipeProblem, type Recipe } from '../../formats/recipe.ts';
+import type {
+  Answer,
+  ChosenFile,
+  ChosenFolder,
+  ChosenInputs,
+  EngineApi,
+  PlanDevice,
+} from '../../engine/protocol/protocol.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { deviceSettings, keepAllowed, keptAllowed, withEdit, type DeviceField } from './device-settings.ts';
+import type { AppState, Slots } from '../shared/app-state.ts';
+import { Asking } from '../shared/asking.ts';
+import { demoFiles } from '../shared/demo.ts';
+import { RECIPE_FIELDS, setField, type RecipeField } from './recipe-fields.ts';
+import type { Store } from '../shared/store.ts';
+
+export type SlotName = keyof Slots;
+/** What the engine is asked about. */
+export type Asked = SlotName | 'recipe' | 'plan' | 'estimate';
+
+const PLAN_DELAY_MS = 250;
+
+/** Stages one and two: what was chosen, the recipe, and what the engine makes of them together. */
+export class Choices {
+  readonly #engine: EngineApi;
+  readonly #store: Store<AppState>;
+  readonly #asking = new Asking<Asked>();
+  #planTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(engine: EngineApi, store: Store<AppState>) {
+    this.#engine = engine;
+    this.#store = store;
+  }
+
+  async loadDefaults(): Promise<void> {
+    const allowed = keptAllowed();
+    this.#store.update({ allowed });
+    await this.#engine.setDevice(deviceSettings(allowed));
+    const recipe = await this.#engine.defaultRecipe();
+    if (!this.#store.state.recipe) this.#store.update({ recipe });
+  }
+
+  async choose<K extends SlotName>(slot: K, chosen: Slots[K]['chosen']): Promise<void> {
+    if (slot === 'source' && chosen) this.#store.update({ fresh: false });
+    this.#setSlot(slot, { chosen, reading: false } as Slots[K]);
+    // An adapter and rows mean something only together with their base.
+    const others = slot === 'base' ? (['source', 'train', 'validation'] as const) : [];
+    for (const other of others) this.#unread(other);
+    if (!(await this.#inspect(slot))) return;
+    for (const other of others) await this.#inspect(other);
+    this.replan();
+  }
+
+  /** Ends what the engine does about one thing; what it was can be chosen again. */
+  cancel(asked: Asked): void {
+    this.#asking.cancel(asked, new UserError(this.#cancelled(asked)));
+  }
+
+  /** Works out once more what was cancelled or failed. */
+  again(asked: Asked): void {
+    if (asked === 'estimate') void this.estimate();
+    else if (asked === 'plan') this.replan();
+  }
+
+  /** Takes the bundled demo's files; a server without them leaves things as they were and says so. */
+  async chooseDemo(): Promise<void> {
+    try {
+      const { base, source, train, validation, recipe } = await demoFiles();
+      await this.importRecipe(recipe);
+      await this.choose('base', base);
+      await this.choose('source', source);
+      await this.choose('train', train);
+      await this.choose('validation', validation);
+    } catch (error) {
+      const refusal = `The demo could not be read (${String(error)}); choose files of your own.`;
+      this.#store.update({ refusal });
+    }
+  }
+
+  setFresh(fresh: boolean): void {
+    this.#store.update({ fresh });
+    if (fresh) void this.choose('source', undefined);
+    else this.replan();
+  }
+
+  editRecipe(field: RecipeField, text: string): void {
+    const { recipe = defaultRecipe(), drafts } = this.#store.state;
+    const others = Object.fromEntries(Object.entries(drafts).filter(([key]) => key !== field.key));
+    const result = setField(field, recipe, text);
+    if ('problem' in result) {
+      this.#store.update({ drafts: { ...others, [field.key]: { text, problem: result.problem } } });
+      return;
+    }
+    this.#store.update({ recipe: result.recipe, drafts: others });
+    this.#afterRecipe(recipe, result.recipe);
+  }
+
+  editDevice(key: DeviceField['key'], text: string): void {
+    const allowed = withEdit(this.#store.state.allowed, key, text);
+    this.#store.update({ allowed });
+    this.#store.update({ allowedKept: keepAllowed(allowed) });
+    void this.#engine.setDevice(deviceSettings(allowed));
+    this.replan();
+  }
+
+  async importRecipe(file: File): Promise<void> {
+    this.#store.update({ readingRecipe: file.name });
+    const answer = await this.#asking.ask('recipe', (signal) => this.#engine.parseRecipe(file, signal));
+    if (!answer) return;
+    this.#store.update({ readingRecipe: undefined });
+    if (!answer.ok) {
+      this.#store.update({ recipeFile: { sentence: answer.sentence } });
+      return;
+    }
+    const { recipe, warnings, reading } = answer.value;
+    this.takeRecipe(recipe, { name: file.name, warnings, ...(reading && { reading }) });
+  }
+
+  async resetRecipe(): Promise<void> {
+    this.takeRecipe(await this.#engine.defaultRecipe(), undefined);
+  }
+
+  takeRecipe(recipe: Recipe, recipeFile: AppState['recipeFile']): void {
+    const before = this.#store.state.recipe;
+    this.#store.update({ recipe, drafts: {}, recipeFile });
+    this.#afterRecipe(before, recipe);
+  }
+
+  /** Measures a pass of the run as planned. */
+  async estimate(): Promise<void> {
+    const inputs = this.inputs();
+    if (!inputs) return;
+    this.#store.update({ estimate: 'measuring' });
+    const answer = await this.#asking
+      .ask('estimate', (signal) => this.#engine.estimate(inputs, () => undefined, signal))
+      .catch((error: unknown) => {
+        this.#store.update({ estimate: undefined });
+        throw error;
+      });
+    // What has been changed meanwhile has a time of its own.
+    if (answer) this.#store.update({ estimate: answer });
+  }
+
+  recipeYaml(): Promise<string> {
+    return this.#engine.recipeYaml(this.#store.state.recipe ?? defaultRecipe());
+  }
+
+  /** Everything a run needs, once everything is chosen and understood. */
+  inputs(): ChosenInputs | undefined {
+    const { slots, fresh, recipe, drafts, allowed } = this.#store.state;
+    const { base, source, train, validation } = slots;
+    const sound = [base, train, ...(fresh ? [] : [source]), ...(validation.chosen ? [validation] : [])];
+    if (
+      !recipe ||
+      allowed.problem ||
+      relevantDrafts(drafts, fresh).length > 0 ||
+      conflict(this.#store.state) !== undefined ||
+      !sound.every((slot) => slot.answer?.ok)
+    )
+      return undefined;
+    return {
+      base: base.chosen!,
+      source: fresh ? undefined : source.chosen,
+      train: train.chosen!,
+      validation: validation.chosen,
+      recipe,
+    };
+  }
+
+  #afterRecipe(before: Recipe | undefined, now: Recipe): void {
+    if (before?.training.maxLength !== now.training.maxLength)
+      for (const slot of ['train', 'validation'] as const) void this.#inspect(slot).then(() => this.replan());
+    this.replan();
+  }
+
+  #setSlot<K extends SlotName>(name: K, slot: Slots[K]): void {
+    this.#store.update({ slots: { ...this.#store.state.slots, [name]: slot } });
+  }
+
+  /** Resolves to whether nothing else has been chosen meanwhile. */
+  async #inspect(name: SlotName): Promise<boolean> {
+    const { chosen } = this.#store.state.slots[name];
+    const question = chosen && this.#question(name);
+    this.#asking.drop(name);
+    if (!chosen) return true;
+    this.#setSlot(name, { chosen, reading: question !== undefined } as Slots[typeof name]);
+    if (!question) return true;
+    const answer = await this.#asking.ask<unknown>(name, question);
+    if (answer) this.#setSlot(name, { chosen, answer, reading: false } as Slots[typeof name]);
+    return answer !== undefined;
+  }
+
+  /** What is being read with an earlier base means nothing any more. */
+  #unread(name: SlotName): void {
+    this.#asking.drop(name);
+    const { chosen, reading } = this.#store.state.slots[name];
+    if (reading) this.#setSlot(name, { chosen, reading: false } as Slots[typeof name]);
+  }
+
+  #cancelled(asked: Asked): string {
+    const { slots, readingRecipe = 'The recipe' } = this.#store.state;
+    const again = 'choose it again, or another one';
+    switch (asked) {
+      case 'recipe':
+        return `${readingRecipe}: reading it was cancelled; ${again}.`;
+      case 'plan':
+        return `${nameOf(slots.train.chosen)}: working out what a run with it takes was cancelled; try again before you start.`;
+      case 'estimate':
+        return 'Measuring was cancelled; try again to know how long the run takes, or start it without.';
+      default:
+        return `${nameOf(slots[asked].chosen)}: reading it was cancelled; ${again}.`;
+    }
+  }
+
+  /** undefined while the base, which the question needs, is not there. */
+  #question(name: SlotName): ((signal: AbortSignal) => Promise<Answer<unknown>>) | undefined {
+    const { slots, recipe = defaultRecipe() } = this.#store.state;
+    const { chosen } = slots[name];
+    const engine = this.#engine;
+    if (name === 'base') return (signal) => engine.inspectBase(chosen as ChosenFolder, signal);
+    const base = slots.base.answer?.ok ? slots.base.chosen : undefined;
+    if (!base) return undefined;
+    if (name === 'source') return (signal) => engine.inspectAdapter(base, chosen as ChosenFolder, signal);
+    const use = name === 'train' ? 'train' : 'evaluate';
+    const { maxLength } = recipe.training;
+    return (signal) => engine.inspectRows(base, chosen as ChosenFile, { maxLength, use }, signal);
+  }
+
+  /** Asks for a new plan once typing has paused. */
+  replan(): void {
+    clearTimeout(this.#planTimer);
+    this.#asking.drop('plan');
+    this.#asking.drop('estimate');
+    const inputs = this.inputs();
+    this.#store.update({ plan: undefined, planning: inputs !== undefined, estimate: undefined });
+    if (!inputs) return;
+    this.#planTimer = setTimeout(async () => {
+      const device = planDevice(this.#store.state);
+      const plan = await this.#asking.ask('plan', (signal) => this.#engine.plan(inputs, device, signal));
+      if (plan) this.#store.update({ plan, planning: false });
+    }, PLAN_DELAY_MS);
+  }
+}
+
+const nameOf = (chosen: ChosenFolder | ChosenFile | undefined): string =>
+  chosen === undefined ? '' : 'file' in chosen ? chosen.file.name : chosen.name;
+
+/** Where there is no device the page says so by itself. */
+function planDevice({ device, allowed }: AppState): PlanDevice {
+  const { software, bindingBytes } = device?.ok ? device.value : { software: true, bindingBytes: Infinity };
+  return { budget: deviceSettings(allowed).memory, software, bindingBytes };
+}
+
+/** What is wrong in the recipe as it would be used: a new adapter's settings do not count where V1 brings its own. */
+export function relevantDrafts(drafts: AppState['drafts'], fresh: boolean): RecipeField[] {
+  return RECIPE_FIELDS.filter((field) => drafts[field.key] && (fresh || field.group !== 'New adapter'));
+}
+
+/** Why the recipe and what is chosen do not go together. */
+export function conflict({ recipe, slots }: Pick<AppState, 'recipe' | 'slots'>): string | undefined {
+  if (!recipe) return undefined;
+  const { valSize, loadBestModelAtEnd } = recipe.training;
+  const validated = slots.validation.chosen !== undefined;
+  if (valSize !== undefined && validated)
+    return 'Rows held back and the validation file both say what to validate on; leave one of them out.';
+  if (loadBestModelAtEnd && valSize === undefined && !validated)
+    return 'To keep the best there must be something to validate on: choose validation rows, or hold rows back.';
+  if (!problems.has(recipe)) problems.set(recipe, recipeProblem(recipe));
+  return problems.get(recipe);
+}
+
+/** What was found of each recipe: the page asks at every step of a run. */
+const problems = new WeakMap<Recipe, string | undefined>();

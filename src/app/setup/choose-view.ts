@@ -1,0 +1,172 @@
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import type { Fact } from '../elements/choice-card.ts';
+import '../elements/choice-card.ts';
+import './row-preview.ts';
+import type { RowsFacts } from '../../engine/protocol/protocol.ts';
+import { isActive, type Slot } from '../shared/app-state.ts';
+import type { SlotName } from './choices.ts';
+import { adapterName } from '../shared/version-names.ts';
+import { shared } from '../shared/styles.ts';
+import { readingLines } from '../../formats/recipe.ts';
+import { counted } from '../../formats/words.ts';
+import { adapterFacts, baseFacts, rowsFacts } from '../shared/facts.ts';
+import { SessionView } from '../shared/session-view.ts';
+import { safeText } from '../shared/safe-text.ts';
+
+/** Stage one: the three things to choose, two more that may be chosen, and the rows as the model will read them. */
+@customElement('choose-view')
+export class ChooseView extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+        container-type: inline-size;
+      }
+      .three {
+        display: grid;
+        grid-template-columns: repeat(3, minmax(0, 1fr));
+        gap: var(--gap);
+      }
+      @container (max-width: 40rem) {
+        .three {
+          grid-template-columns: minmax(0, 1fr);
+        }
+      }
+      .two {
+        display: grid;
+        grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr));
+        gap: var(--gap);
+        margin-top: var(--gap);
+        align-items: start;
+      }
+      .notes {
+        display: grid;
+        gap: 0.35rem;
+        margin-bottom: 0.8rem;
+        padding-left: 0.8rem;
+        border-left: 3px solid var(--warn);
+        overflow-wrap: anywhere;
+      }
+      .preview {
+        margin-top: var(--gap);
+      }
+      .preview h3 {
+        margin-bottom: 0.35rem;
+      }
+    `,
+  ];
+
+  override render() {
+    const { slots, fresh, recipe } = this.app;
+    const locked = isActive(this.app.run);
+    const rows = slots.train.answer?.ok ? slots.train.answer.value : undefined;
+    return html`<div class="three">
+        ${this.#card('base', '1', 'Base model', 'folder', 'The model’s folder: config.json, tokenizer.json and .safetensors weights.', baseFacts, locked)}
+        ${this.#card('source', '2', `Adapter ${adapterName(slots.source.chosen, this.app.runs)}`, 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue: adapter_config.json and adapter_model.safetensors.', adapterFacts, locked)}
+        ${this.#card('train', '3', 'New rows', 'file', 'A .jsonl file, one example a line: text, messages, prompt and completion, instruction and output.', (facts: RowsFacts) => rowsFacts(facts, true), locked)}
+      </div>
+      <div class="two">
+        ${this.#card('validation', '', 'Validation rows', 'file', 'Rows that are only measured: they show whether training helps.', (facts: RowsFacts) => rowsFacts(facts), locked)}
+        ${this.#recipeCard(locked)}
+      </div>
+      ${
+        rows
+          ? html`<section class="preview panel" aria-labelledby="preview">
+              <h3 id="preview">
+                What will be trained: the first ${counted(rows.preview.length, 'row')} of
+                ${safeText(rows.name)}
+              </h3>
+              ${
+                rows.notes.length > 0
+                  ? html`<ul class="notes small">
+                      ${rows.notes.map((note) => html`<li>${safeText(note)}</li>`)}
+                    </ul>`
+                  : nothing
+              }
+              <row-preview .rows=${rows.preview}></row-preview>
+            </section>`
+          : nothing
+      }`;
+  }
+
+  #card<F>(
+    slot: SlotName,
+    number: string,
+    heading: string,
+    kind: 'folder' | 'file',
+    hint: string,
+    facts: (value: F) => Fact[],
+    locked: boolean,
+  ) {
+    const { chosen, answer, reading } = this.app.slots[slot] as Slot<{ name: string } | { file: File }, F>;
+    const name = chosen && ('file' in chosen ? chosen.file.name : chosen.name);
+    const waiting = this.app.slots.base.chosen
+      ? 'Read as soon as the base model is sound.'
+      : 'Read as soon as the base model is chosen.';
+    return html`<choice-card
+      .slotName=${slot}
+      .number=${number}
+      .heading=${heading}
+      .kind=${kind}
+      .hint=${hint}
+      .accept=${kind === 'file' ? '.jsonl,.json,application/jsonl' : ''}
+      .chosenName=${name ?? ''}
+      .facts=${answer?.ok ? facts(answer.value) : []}
+      .problem=${answer && !answer.ok ? answer.sentence : ''}
+      .waiting=${waiting}
+      .reading=${reading}
+      .optional=${slot === 'validation'}
+      .quiet=${slot === 'validation'}
+      .locked=${locked}
+      @chosen=${(event: CustomEvent) => void this.session.choices.choose(slot, event.detail)}
+      @cleared=${() => void this.session.choices.choose(slot, undefined)}
+      @cancelled=${() => this.session.choices.cancel(slot)}
+    >
+      ${
+        slot === 'source' && !chosen
+          ? html`<label class="check"
+              ><input
+                type="checkbox"
+                name="fresh"
+                .checked=${this.app.fresh}
+                ?disabled=${locked}
+                @change=${(event: Event) => this.session.choices.setFresh((event.target as HTMLInputElement).checked)}
+              />No V1: start a new adapter</label
+            >`
+          : nothing
+      }
+    </choice-card>`;
+  }
+
+  #recipeCard(locked: boolean) {
+    const { recipeFile, readingRecipe } = this.app;
+    const facts: Fact[] =
+      recipeFile && 'name' in recipeFile
+        ? [
+            ...(recipeFile.reading
+              ? readingLines(recipeFile.reading, 'what is chosen on this page counts')
+              : [['Read', 'every setting is shown below'] as const]),
+            ...recipeFile.warnings.map((text) => ['Ignored', text] as const),
+          ]
+        : [];
+    return html`<choice-card
+      .slotName=${'recipe'}
+      .heading=${'Recipe'}
+      .kind=${'file'}
+      .hint=${'A training_config.yaml, or a recipe of LLaMA-Factory, axolotl, TRL or transformers; without one the defaults below are used.'}
+      .accept=${'.yaml,.yml,.json'}
+      .chosenName=${readingRecipe ?? (recipeFile && 'name' in recipeFile ? recipeFile.name : '')}
+      .reading=${readingRecipe !== undefined}
+      .facts=${facts}
+      .problem=${recipeFile && 'sentence' in recipeFile ? recipeFile.sentence : ''}
+      .optional=${true}
+      .quiet=${true}
+      .locked=${locked}
+      @chosen=${(event: CustomEvent<{ file: File }>) => void this.session.choices.importRecipe(event.detail.file)}
+      @cleared=${() => void this.session.choices.resetRecipe()}
+      @cancelled=${() => this.session.choices.cancel('recipe')}
+    ></choice-card>`;
+  }
+}

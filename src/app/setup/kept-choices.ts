@@ -1,0 +1,169 @@
+import { del, get, set } from 'idb-keyval';
+import { readFolder } from '../../platform/read-folder.ts';
+import { mayRead } from '../../platform/permission.ts';
+import { openDatabase } from '../../storage/database.ts';
+import type { ChosenFile, ChosenFolder, EngineApi } from '../../engine/protocol/protocol.ts';
+import type { AppState } from '../shared/app-state.ts';
+import type { Choices, SlotName } from './choices.ts';
+import { demoFiles, isFromDemo } from '../shared/demo.ts';
+import type { Store } from '../shared/store.ts';
+
+type Chosen = ChosenFolder | ChosenFile;
+
+/** The way by which the browser finds again what was chosen. */
+type Place =
+  | { kind: 'handle'; name: string; handle: FileSystemHandle }
+  | { kind: 'run'; name: string; run: string; step: number | undefined }
+  | { kind: 'demo'; name: string }
+  | { kind: 'copy'; name: string; file: File };
+
+interface Kept {
+  /** As YAML, which a later version of the page reads too. */
+  recipe: string;
+  recipeFile: AppState['recipeFile'];
+  fresh: boolean;
+  places: ReadonlyMap<SlotName, Place>;
+}
+
+const KEY = 'choices';
+const SLOTS = ['base', 'source', 'train', 'validation'] as const satisfies SlotName[];
+/** A larger file of rows is chosen again where the browser gave no handle of it. */
+const MOST_COPIED_BYTES = 2 ** 26;
+
+/** What is chosen and set on the first screen, kept until a run has begun with it: a reload before costs nothing. */
+export class KeptChoices {
+  readonly #engine: EngineApi;
+  readonly #app: Store<AppState>;
+  readonly #choices: Choices;
+  readonly #database = openDatabase('retune-choices', { objects: 'kept' });
+  /** What was kept and is not chosen yet. */
+  readonly #left = new Map<SlotName, Place>();
+  #seen: readonly unknown[] = [];
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(engine: EngineApi, app: Store<AppState>, choices: Choices) {
+    this.#engine = engine;
+    this.#app = app;
+    this.#choices = choices;
+  }
+
+  /** Takes up the recipe of the last visit, and from then on keeps every change. */
+  async begin(): Promise<void> {
+    const kept = await get<Kept>(KEY, this.#database).catch(() => undefined);
+    if (kept) {
+      const { recipe, recipeFile, fresh, places } = kept;
+      const answer = await this.#engine.parseRecipe(new File([recipe], 'training_config.yaml'));
+      if (answer.ok) this.#choices.takeRecipe(answer.value.recipe, recipeFile);
+      else this.#app.update({ recipeFile: { sentence: answer.sentence } });
+      this.#app.update({ fresh });
+      for (const [slot, place] of places) this.#left.set(slot, place);
+    }
+    this.#seen = choicesOf(this.#app.state);
+    this.#app.subscribe(() => this.#follow());
+  }
+
+  /** Chooses again what was chosen, as far as it may be read without a click. */
+  recall(): Promise<void> {
+    return this.#take(false);
+  }
+
+  /** The same for what waits for permission; called by a click. */
+  readWaiting(): Promise<void> {
+    return this.#take(true);
+  }
+
+  /** A run has begun with what is chosen: it is the run's from now on. */
+  settle(): void {
+    this.#seen = choicesOf(this.#app.state);
+    this.#left.clear();
+    this.#write(() => del(KEY, this.#database));
+  }
+
+  keep(): void {
+    this.#write(async () => {
+      const { recipe, recipeFile, fresh, slots } = this.#app.state;
+      if (!recipe) return;
+      const places = new Map(this.#left);
+      for (const slot of SLOTS) {
+        const { chosen } = slots[slot];
+        const place = chosen && placeOf(chosen);
+        if (place) places.set(slot, place);
+      }
+      const yaml = await this.#engine.recipeYaml(recipe);
+      const kept: Kept = { recipe: yaml, recipeFile, fresh, places };
+      await set(KEY, kept, this.#database);
+    });
+  }
+
+  #follow(): void {
+    const now = choicesOf(this.#app.state);
+    if (now.every((one, i) => one === this.#seen[i])) return;
+    this.#seen = now;
+    const { slots, waiting } = this.#app.state;
+    for (const slot of SLOTS) if (slots[slot].chosen) this.#left.delete(slot);
+    const still = waiting.filter(({ slot }) => this.#left.has(slot));
+    if (still.length < waiting.length) this.#app.update({ waiting: still });
+    this.keep();
+  }
+
+  /** One after the other; where the browser keeps nothing, the page does without. */
+  #write(write: () => Promise<void>): void {
+    this.#writing = this.#writing.then(write).catch(() => undefined);
+  }
+
+  async #take(ask: boolean): Promise<void> {
+    const open: [SlotName, Place][] = [];
+    const waiting: { slot: SlotName; name: string }[] = [];
+    // All is asked for before anything is read: the browser counts the click for some seconds only.
+    for (const slot of SLOTS) {
+      const place = this.#left.get(slot);
+      if (!place) continue;
+      if (place.kind !== 'handle' || (await mayRead([place.handle], ask))) open.push([slot, place]);
+      else if (ask) this.#left.delete(slot);
+      else waiting.push({ slot, name: place.name });
+    }
+    this.#app.update({ waiting });
+    for (const [slot, place] of open) {
+      // What is not there any more is chosen anew.
+      const chosen = await openPlace(slot, place).catch(() => undefined);
+      if (chosen && this.#left.get(slot) === place)
+        await this.#choices.choose(slot, chosen as ChosenFolder & ChosenFile);
+    }
+  }
+}
+
+/** Changes where something is chosen or set, and not where it has been read. */
+const choicesOf = ({ slots, recipe, recipeFile, fresh }: AppState): readonly unknown[] => [
+  ...SLOTS.map((slot) => slots[slot].chosen),
+  recipe,
+  recipeFile,
+  fresh,
+];
+
+function placeOf(chosen: Chosen): Place | undefined {
+  const name = 'file' in chosen ? chosen.file.name : chosen.name;
+  if ('run' in chosen && chosen.run !== undefined)
+    return { kind: 'run', name, run: chosen.run, step: chosen.step };
+  if (chosen.handle) return { kind: 'handle', name, handle: chosen.handle };
+  if (isFromDemo(chosen)) return { kind: 'demo', name };
+  if ('file' in chosen && chosen.file.size <= MOST_COPIED_BYTES)
+    return { kind: 'copy', name, file: chosen.file };
+  return undefined;
+}
+
+async function openPlace(slot: SlotName, place: Place): Promise<Chosen> {
+  switch (place.kind) {
+    case 'run':
+      return { name: place.name, files: [], run: place.run, step: place.step };
+    case 'demo':
+      return (await demoFiles())[slot];
+    case 'copy':
+      return { file: place.file };
+    case 'handle': {
+      const { handle } = place;
+      if (handle.kind === 'directory') return readFolder(handle as FileSystemDirectoryHandle);
+      const file = handle as FileSystemFileHandle;
+      return { file: await file.getFile(), handle: file };
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import { css, html, LitElement, nothing } from 'lit';
+import { customElement, property } from 'lit/decorators.js';
+import type { RecipeField } from './recipe-fields.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { shared } from '../shared/styles.ts';
+
+/** One setting with its label, hint and what is wrong with it; fires `edited` with the text as its detail. */
+@customElement('recipe-input')
+export class RecipeInput extends LitElement {
+  @property({ attribute: false }) field!: Pick<RecipeField, 'key' | 'label' | 'hint' | 'kind'>;
+  @property() value = '';
+  @property() problem = '';
+  @property({ type: Boolean }) locked = false;
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+      label {
+        display: block;
+        font-size: var(--small);
+        font-weight: 550;
+        margin-bottom: 0.2rem;
+      }
+      label.check {
+        display: flex;
+        min-height: 2.25rem;
+        margin-top: 1.45rem;
+      }
+      p {
+        font-size: var(--tiny);
+        color: var(--ink-soft);
+        margin-top: 0.2rem;
+        line-height: 1.35;
+      }
+      p.problem {
+        color: var(--bad);
+      }
+    `,
+  ];
+
+  override render() {
+    const { field, problem } = this;
+    const note = html`<p id="note" class=${problem ? 'problem' : ''} aria-live="polite">
+      ${safeText(problem || field.hint)}
+    </p>`;
+    if (field.kind === 'boolean')
+      return html`<label class="check"
+          ><input
+            type="checkbox"
+            name=${field.key}
+            .checked=${this.value === 'true'}
+            ?disabled=${this.locked}
+            aria-describedby="note"
+            @change=${(event: Event) => this.#edited(String((event.target as HTMLInputElement).checked))}
+          />${field.label}</label
+        >${note}`;
+    return html`<label for="input">${field.label}</label>${this.#input()}${note}`;
+  }
+
+  #input() {
+    const { kind, key } = this.field;
+    if (typeof kind === 'object' && 'choices' in kind)
+      return html`<select
+        id="input"
+        name=${key}
+        ?disabled=${this.locked}
+        aria-describedby="note"
+        @change=${(event: Event) => this.#edited((event.target as HTMLSelectElement).value)}
+      >
+        ${kind.choices.map((choice) => html`<option ?selected=${choice === this.value}>${choice}</option>`)}
+      </select>`;
+    const numeric = typeof kind === 'object';
+    return html`<input
+      id="input"
+      name=${key}
+      autocomplete="off"
+      spellcheck="false"
+      inputmode=${numeric ? 'decimal' : nothing}
+      .value=${this.value}
+      ?disabled=${this.locked}
+      aria-invalid=${this.problem ? 'true' : 'false'}
+      aria-describedby="note"
+      @input=${(event: Event) => this.#edited((event.target as HTMLInputElement).value)}
+    />`;
+  }
+
+  #edited(detail: string): void {
+    this.dispatchEvent(new CustomEvent('edited', { detail }));
+  }
+}

@@ -1,0 +1,147 @@
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import { saveFile } from '../../platform/save-file.ts';
+import './recipe-input.ts';
+import { isActive } from '../shared/app-state.ts';
+import { DEVICE_FIELDS } from './device-settings.ts';
+import { fieldText, RECIPE_FIELDS, RECIPE_GROUPS, type RecipeGroup } from './recipe-fields.ts';
+import { shared } from '../shared/styles.ts';
+import { SessionView } from '../shared/session-view.ts';
+
+/** Stage two: every setting, in groups. */
+@customElement('recipe-view')
+export class RecipeView extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+      fieldset {
+        border: 0;
+        border-top: 1px solid var(--line);
+        margin: 0;
+        padding: 1rem 0 1.1rem;
+        min-width: 0;
+        display: grid;
+        grid-template-columns: 9rem 1fr;
+        gap: 1rem;
+      }
+      legend {
+        float: left;
+        padding: 0;
+        font-weight: 600;
+        font-size: var(--small);
+      }
+      fieldset:first-of-type {
+        border-top: 0;
+        padding-top: 0;
+      }
+      .fields {
+        display: grid;
+        grid-template-columns: repeat(auto-fill, minmax(min(10rem, 100%), 1fr));
+        gap: 0.9rem 1rem;
+      }
+      .wide {
+        grid-column: span 2;
+      }
+      .unkept {
+        grid-column: -2 / -1;
+      }
+      .actions {
+        border-top: 1px solid var(--line);
+        padding-top: 1rem;
+      }
+      @media (max-width: 52rem) {
+        fieldset {
+          grid-template-columns: 1fr;
+          gap: 0.6rem;
+        }
+      }
+      @media (max-width: 30rem) {
+        .fields {
+          grid-template-columns: 1fr 1fr;
+        }
+      }
+    `,
+  ];
+
+  override render() {
+    if (!this.app.recipe) return html`<p class="panel soft">Reading the defaults…</p>`;
+    const locked = isActive(this.app.run);
+    return html`<div class="panel">
+      ${RECIPE_GROUPS.map((group) => this.#group(group, locked))} ${this.#device(locked)}
+      <div class="actions row">
+        <button type="button" @click=${this.#export}>Save as training_config.yaml</button>
+        <button
+          type="button"
+          class="link"
+          ?disabled=${locked}
+          @click=${() => void this.session.choices.resetRecipe()}
+        >
+          Back to the defaults
+        </button>
+      </div>
+    </div>`;
+  }
+
+  #group(group: RecipeGroup, locked: boolean) {
+    const { fresh } = this.app;
+    const fields = RECIPE_FIELDS.filter((field) => field.group === group);
+    if (group === 'New adapter' && !fresh)
+      return html`<fieldset>
+        <legend>${group}</legend>
+        <p class="soft small">
+          Rank, alpha, dropout and modules come from the adapter; for a new one they are set here.
+        </p>
+      </fieldset>`;
+    return html`<fieldset>
+      <legend>${group}</legend>
+      <div class="fields">
+        ${fields.map((field) => {
+          const draft = this.app.drafts[field.key];
+          return html`<recipe-input
+            class=${['optim', 'name', 'target_modules'].includes(field.key) ? 'wide' : nothing}
+            .field=${field}
+            .value=${draft?.text ?? fieldText(field, this.app.recipe!)}
+            .problem=${draft?.problem ?? ''}
+            .locked=${locked}
+            @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
+          ></recipe-input>`;
+        })}
+      </div>
+    </fieldset>`;
+  }
+
+  #device(locked: boolean) {
+    const { allowed } = this.app;
+    return html`<fieldset>
+      <legend>This device</legend>
+      <div class="fields">
+        ${DEVICE_FIELDS.map(
+          (field) =>
+            html`<recipe-input
+              class="wide"
+              .field=${field}
+              .value=${String(allowed[field.key])}
+              .problem=${field.key === 'memory' ? allowed.problem : ''}
+              .locked=${locked}
+              @edited=${(event: CustomEvent<string>) => this.session.choices.editDevice(field.key, event.detail)}
+            ></recipe-input>`,
+        )}
+      </div>
+      ${
+        this.app.allowedKept
+          ? nothing
+          : html`<p class="soft small unkept" role="status">
+              They count until the page is closed: the browser does not keep them for the next visit.
+            </p>`
+      }
+    </fieldset>`;
+  }
+
+  async #export(): Promise<void> {
+    const yaml = await this.session.choices.recipeYaml();
+    saveFile('training_config.yaml', new Blob([yaml], { type: 'application/yaml' }));
+  }
+}

@@ -1,0 +1,123 @@
+import { css, html } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import { isActive } from '../shared/app-state.ts';
+import { shared } from '../shared/styles.ts';
+import './choose-view.ts';
+import './recipe-view.ts';
+import { SessionView } from '../shared/session-view.ts';
+import './start-panel.ts';
+
+/** Stages one and two, with what stands before the start beside them. */
+@customElement('setup-view')
+export class SetupView extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: grid;
+        grid-template: 'choose start' auto 'recipe start' 1fr / minmax(0, 1fr) 19rem;
+        gap: 2.25rem 1.75rem;
+        align-items: start;
+      }
+      section {
+        scroll-margin-top: 1rem;
+      }
+      .choose {
+        grid-area: choose;
+      }
+      .recipe {
+        grid-area: recipe;
+      }
+      .intro {
+        margin-bottom: 1rem;
+      }
+      .intro.row {
+        justify-content: space-between;
+        align-items: end;
+      }
+      h2:focus:not(:focus-visible) {
+        outline: none;
+      }
+      h2:focus-visible {
+        outline: 3px solid var(--accent);
+        outline-offset: 4px;
+      }
+      .rail {
+        grid-area: start;
+        position: sticky;
+        top: 1rem;
+        max-height: calc(100vh - 2rem);
+        overflow: auto;
+        border-radius: var(--radius);
+      }
+      @media (max-width: 68rem) {
+        :host {
+          grid-template: 'choose' 'start' 'recipe' / minmax(0, 1fr);
+        }
+        .rail {
+          position: static;
+          max-height: none;
+        }
+      }
+    `,
+  ];
+
+  override render() {
+    const { session } = this;
+    const locked = isActive(this.app.run);
+    return html`<section class="choose" aria-labelledby="choose">
+        <div class="intro row">
+          <div>
+            <h2 id="choose" tabindex="-1">Choose three things</h2>
+            <p class="soft">They are read where they are: nothing is uploaded, and nothing is changed.</p>
+          </div>
+          <div class="row">
+            <span class="soft">No files at hand?</span>
+            <button type="button" ?disabled=${locked} @click=${() => void session.runDemo()}>
+              Run the demo
+            </button>
+            <button
+              type="button"
+              class="link"
+              ?disabled=${locked}
+              @click=${() => void session.choices.chooseDemo()}
+            >
+              Take the demo’s files
+            </button>
+          </div>
+        </div>
+        <choose-view .session=${session}></choose-view>
+      </section>
+      <div class="rail"><start-panel .session=${session}></start-panel></div>
+      <section class="recipe" aria-labelledby="recipe">
+        <div class="intro">
+          <h2 id="recipe" tabindex="-1">Recipe</h2>
+          <p class="soft">The defaults are sound. Change what you know you want changed.</p>
+        </div>
+        <recipe-view .session=${session}></recipe-view>
+      </section>`;
+  }
+
+  /** Which stage is in the middle of the screen: fires `stage`. */
+  readonly #watch = new IntersectionObserver(
+    ([entry]) =>
+      this.dispatchEvent(new CustomEvent('stage', { detail: entry?.isIntersecting ? 'recipe' : 'choose' })),
+    { rootMargin: '-50% 0px -50% 0px' },
+  );
+
+  override firstUpdated(): void {
+    this.#watch.observe(this.renderRoot.querySelector('.recipe')!);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#watch.disconnect();
+  }
+
+  /** Brings a stage into view and hands it the focus. */
+  show(stage: 'choose' | 'recipe'): void {
+    const heading = this.renderRoot.querySelector<HTMLElement>(`#${stage}`);
+    heading?.scrollIntoView({ block: 'start' });
+    heading?.focus({ preventScroll: true });
+  }
+}

@@ -1,0 +1,94 @@
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import type { Check } from '../elements/check-list.ts';
+import '../elements/check-list.ts';
+import '../elements/memory-bar.ts';
+import { isActive } from '../shared/app-state.ts';
+import { checks } from './checks.ts';
+import type { Asked } from './choices.ts';
+import { shared } from '../shared/styles.ts';
+import { SessionView } from '../shared/session-view.ts';
+
+/** What is in order, what is not, and the one button. */
+@customElement('start-panel')
+export class StartPanel extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+      .panel {
+        display: grid;
+        gap: 1rem;
+      }
+      button.primary {
+        width: 100%;
+      }
+      details summary {
+        cursor: pointer;
+        font-size: var(--small);
+        color: var(--accent);
+        padding: 0.2rem 0;
+      }
+    `,
+  ];
+
+  override render() {
+    const { plan, run, elsewhere } = this.app;
+    const list = checks(this.app);
+    const open = list.filter(({ state }) => state !== 'good' && state !== 'warn');
+    const running = isActive(run);
+    const blocked = running || elsewhere !== undefined || open.length > 0 || !plan?.ok;
+    const why = running
+      ? 'A run is under way.'
+      : elsewhere
+        ? `Another tab is ${elsewhere.doing}.`
+        : blockedBy(open);
+    return html`<section class="panel" aria-labelledby="heading">
+      <h2 id="heading">Before the start</h2>
+      <check-list
+        .checks=${list}
+        @cancelled=${(event: CustomEvent<Asked>) => this.session.choices.cancel(event.detail)}
+        @again=${(event: CustomEvent<Asked>) => this.session.choices.again(event.detail)}
+      ></check-list>
+      ${
+        plan?.ok
+          ? html`<details>
+              <summary>Memory by kind</summary>
+              <memory-bar .kinds=${plan.value.bytes}></memory-bar>
+            </details>`
+          : nothing
+      }
+      ${
+        plan?.ok && !running && this.app.estimate === undefined
+          ? html`<button type="button" @click=${() => void this.session.choices.estimate()}>
+              Measure how long it will take
+            </button>`
+          : nothing
+      }
+      <button
+        type="button"
+        class="primary"
+        aria-disabled=${blocked}
+        aria-describedby="why"
+        @click=${() => !blocked && void this.session.start()}
+      >
+        Start training
+      </button>
+      <p id="why" class="soft small" aria-live="polite">${why}</p>
+    </section>`;
+  }
+}
+
+/** What is left to do, in one sentence. */
+function blockedBy(open: readonly Check[]): string {
+  const titles = (state: Check['state']) =>
+    open.filter((check) => check.state === state).map(({ title }) => title);
+  const [bad, todo] = [titles('bad'), titles('todo')];
+  if (bad.length > 0) return `To be put right first: ${bad.join(', ')}.`;
+  if (todo.length > 0) return `Still to choose: ${todo.filter((title) => CHOSEN.has(title)).join(', ')}.`;
+  return open.length > 0 ? 'Being checked…' : 'Everything is in order.';
+}
+
+const CHOSEN: ReadonlySet<string> = new Set(['Base model', 'Adapter V1', 'New rows']);

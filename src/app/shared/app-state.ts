@@ -1,0 +1,162 @@
+import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
+import type { BestStep } from '../../run/options.ts';
+import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
+import type { PrecisionChoice } from '../../run/precision.ts';
+import type {
+  AdapterFacts,
+  Answer,
+  BaseFacts,
+  ChatVersion,
+  ChosenFile,
+  ChosenFolder,
+  DeviceFacts,
+  Elsewhere,
+  InputPart,
+  PlanFacts,
+  RowsFacts,
+  RunRecord,
+  TimeEstimate,
+} from '../../engine/protocol/protocol.ts';
+
+/** One thing to choose: what was chosen, and what the engine understood of it or found wrong with it. */
+export interface Slot<Chosen, Facts> {
+  chosen?: Chosen | undefined;
+  answer?: Answer<Facts> | undefined;
+  reading: boolean;
+}
+
+export interface Slots {
+  base: Slot<ChosenFolder, BaseFacts>;
+  source: Slot<ChosenFolder, AdapterFacts>;
+  train: Slot<ChosenFile, RowsFacts>;
+  validation: Slot<ChosenFile, RowsFacts>;
+}
+
+/** What was typed into a recipe field and cannot be taken. */
+export interface Draft {
+  text: string;
+  problem: string;
+}
+
+export type RunStatus =
+  'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'stopped' | 'finished' | 'failed';
+
+export interface LogLine {
+  /** Milliseconds since 1970. */
+  time: number;
+  kind: 'log' | 'note' | 'checkpoint' | 'problem';
+  text: string;
+}
+
+/** The run that the page shows: the one under way, or one that has ended. */
+export interface RunState {
+  /** Known once the engine has kept something of the run. */
+  id?: string | undefined;
+  name: string;
+  status: RunStatus;
+  /** Why it failed. */
+  sentence?: string | undefined;
+  phase?: { phase: Phase; done: number; total: number; unit: string } | undefined;
+  facts?: RunFacts | undefined;
+  progress?: StepProgress | undefined;
+  /** One point for each step seen, and one for each evaluation. */
+  steps: readonly { step: number; loss: number; gradNorm: number; learningRate: number }[];
+  evals: readonly { step: number; loss: number }[];
+  checkpoints: readonly { step: number; bytes: number; loss?: number | undefined }[];
+  log: readonly LogLine[];
+  /** The step that the result is of, where the best one was taken and not the last. */
+  best?: BestStep | undefined;
+  hasSource: boolean;
+}
+
+/** An unfinished run that waits to be gone on with. */
+export interface Unfinished {
+  record: RunRecord;
+  /** The files that must be chosen again. */
+  choose: readonly InputPart[];
+  /** It has gone on by itself again and again without reaching a checkpoint, and waits to be asked. */
+  fruitless: boolean;
+}
+
+export interface ChatTurn {
+  question: string;
+  answers: readonly {
+    version: ChatVersion;
+    text: string;
+    state: 'waiting' | 'streaming' | 'done' | 'failed';
+  }[];
+}
+
+export interface AppState {
+  device?: Answer<DeviceFacts> | undefined;
+  slots: Slots;
+  /** What was chosen at the last visit and may be read after a click. */
+  waiting: readonly { slot: keyof Slots; name: string }[];
+  /** No V1: a new adapter is made from the recipe. */
+  fresh: boolean;
+  recipe?: Recipe | undefined;
+  /** Name of a recipe that is being read. */
+  readingRecipe?: string | undefined;
+  /** Where the recipe came from, and what was not understood in it. */
+  recipeFile:
+    { name: string; warnings: readonly string[]; reading?: RecipeReading } | { sentence: string } | undefined;
+  drafts: Readonly<Record<string, Draft>>;
+  plan?: Answer<PlanFacts> | undefined;
+  planning: boolean;
+  /** What is allowed on this device, as typed, and what is wrong with that. */
+  allowed: { memory: string; problem: string; leaveRoom: boolean; precision: PrecisionChoice };
+  /** False where the browser does not keep that for the next visit. */
+  allowedKept: boolean;
+  /** How long the run as planned will take, where that was measured; 'measuring' meanwhile. */
+  estimate?: Answer<TimeEstimate> | 'measuring' | undefined;
+  /** Whether the browser keeps what is given to it; undefined until it has answered. */
+  storage?: Answer<undefined> | undefined;
+  /** Why the page will not work without a network. */
+  onlineOnly?: string | undefined;
+  /** What the browser said when asked to keep the site's storage. */
+  persisted?: boolean | undefined;
+  view: 'setup' | 'train' | 'test' | 'runs';
+  run?: RunState | undefined;
+  unfinished?: Unfinished | undefined;
+  /** What another tab of this browser trains or tests: until it has ended there, nothing does here. */
+  elsewhere?: Elsewhere | undefined;
+  runs: readonly RunRecord[];
+  chat: readonly ChatTurn[];
+  chatBusy: boolean;
+  /** A newer version of the page waits to be taken. */
+  updateReady: boolean;
+  offlineReady: boolean;
+  /** Why something that was asked for was not done. */
+  refusal?: string | undefined;
+  /** The engine does not hear what it is told. */
+  deaf: boolean;
+  /** A bug, in the words of the exception. */
+  crash?: string | undefined;
+}
+
+export const initialState: AppState = {
+  slots: {
+    base: { reading: false },
+    source: { reading: false },
+    train: { reading: false },
+    validation: { reading: false },
+  },
+  waiting: [],
+  fresh: false,
+  recipeFile: undefined,
+  drafts: {},
+  planning: false,
+  allowed: { memory: '', problem: '', leaveRoom: false, precision: 'auto' },
+  allowedKept: true,
+  view: 'setup',
+  runs: [],
+  chat: [],
+  chatBusy: false,
+  updateReady: false,
+  offlineReady: false,
+  deaf: false,
+};
+
+/** Whether a run is under way, so that nothing may be swapped from under it. */
+export const isActive = (run: RunState | undefined): boolean =>
+  run !== undefined && ['starting', 'running', 'pausing', 'paused', 'stopping'].includes(run.status);

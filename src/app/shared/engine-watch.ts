@@ -1,0 +1,31 @@
+import type { EngineApi } from '../../engine/protocol/protocol.ts';
+import type { AppState } from './app-state.ts';
+import type { Store } from './store.ts';
+
+/** Whether the engine hears what it is told; one that does not can be ended by the user, and never by itself. */
+export class EngineWatch {
+  readonly #engine: EngineApi;
+  readonly #store: Store<AppState>;
+  #watching = false;
+
+  constructor(engine: EngineApi, store: Store<AppState>) {
+    this.#engine = engine;
+    this.#store = store;
+  }
+
+  /** Called after the engine was told something: says that it does not hear, until it does. */
+  async watch(): Promise<void> {
+    if (this.#watching) return;
+    this.#watching = true;
+    while (!(await this.#engine.hears())) this.#store.update({ deaf: true });
+    this.#watching = false;
+    if (this.#store.state.deaf) this.#store.update({ deaf: false });
+  }
+
+  /** Ends the engine with all that it does, and starts another. */
+  end(): void {
+    this.#engine.restart(
+      'The engine did not answer and was ended; what it had kept is there, so go on from that.',
+    );
+  }
+}

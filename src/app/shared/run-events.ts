@@ -1,0 +1,112 @@
+import type { LogEntry } from '../../formats/trainer-state.ts';
+import type { Phase, RunEvent } from '../../run/events.ts';
+import type { RunRecord } from '../../engine/protocol/protocol.ts';
+import { showBytes, showNumber, showRate } from '../../formats/words.ts';
+import type { LogLine, RunState } from './app-state.ts';
+
+const LOG_LINES = 1000;
+
+const PHASES = {
+  'opening files': 'Opening the files',
+  hashing: 'Taking fingerprints of the files',
+  tokenising: 'Turning rows into tokens',
+  'loading the base': 'Loading the base onto the GPU in 4 bits',
+  'caching the base': 'Keeping the base in 4 bits for the next start',
+  'measuring memory': 'Looking how much memory of the GPU is free',
+  'timing kernels': 'Timing kernels on this GPU to choose the fastest',
+  'compiling kernels': 'Compiling the kernels for this GPU',
+  evaluating: 'Measuring the validation rows',
+  saving: 'Saving',
+} as const satisfies Record<Phase, string>;
+
+/** What happens before the first step, in words. */
+export const phaseText = (phase: Phase): string => PHASES[phase];
+
+export function newRun(name: string, hasSource: boolean): RunState {
+  return { name, status: 'starting', steps: [], evals: [], checkpoints: [], log: [], hasSource };
+}
+
+/** A run as the browser kept it: plots from its log, no facts of this session. */
+export function runFromRecord(record: RunRecord, status: RunState['status']): RunState {
+  const { id, name, log, checkpoints, inputs, best } = record;
+  const steps = log.filter((entry) => entry['loss'] !== undefined);
+  const evals = log.filter((entry) => entry['eval_loss'] !== undefined);
+  return {
+    ...newRun(name, inputs.source !== undefined),
+    id,
+    status,
+    checkpoints,
+    best,
+    steps: steps.map((entry) => ({
+      step: entry['step']!,
+      loss: entry['loss']!,
+      gradNorm: entry['grad_norm'] ?? NaN,
+      learningRate: entry['learning_rate'] ?? NaN,
+    })),
+    evals: evals.map((entry) => ({ step: entry['step']!, loss: entry['eval_loss']! })),
+    log: log.map((entry) => line('log', entryText(entry as LogEntry), record.created)),
+  };
+}
+
+/** The run after one more event. */
+export function afterEvent(run: RunState, event: RunEvent): RunState {
+  switch (event.type) {
+    case 'phase': {
+      const { phase, done, total, unit } = event;
+      const begins = run.phase?.phase !== phase;
+      const log = begins ? withLine(run.log, line('log', `${phaseText(phase)}.`)) : run.log;
+      return { ...run, log, phase: { phase, done, total, unit } };
+    }
+    case 'facts':
+      return { ...run, status: begun(run), phase: undefined, facts: event.facts };
+    case 'step': {
+      const { step, loss, gradNorm, learningRate } = event.progress;
+      // A run that went back to a checkpoint repeats steps.
+      const before = run.steps.filter((point) => point.step < step);
+      const steps = [...before, { step, loss, gradNorm, learningRate }];
+      return { ...run, status: begun(run), phase: undefined, progress: event.progress, steps };
+    }
+    case 'log': {
+      const { entry } = event;
+      const logged = { ...run, phase: undefined, log: withLine(run.log, line('log', entryText(entry))) };
+      if (entry.eval_loss === undefined) return logged;
+      const before = run.evals.filter((point) => point.step < entry.step);
+      return { ...logged, evals: [...before, { step: entry.step, loss: entry.eval_loss }] };
+    }
+    case 'checkpoint': {
+      const { step, bytes } = event;
+      const before = run.checkpoints.filter((kept) => kept.step < step);
+      const text = `Checkpoint after step ${step} kept (${showBytes(bytes)}).`;
+      return {
+        ...run,
+        phase: undefined,
+        checkpoints: [...before, { step, bytes }],
+        log: withLine(run.log, line('checkpoint', text)),
+      };
+    }
+    case 'note':
+      return withNote(run, 'note', event.text);
+  }
+}
+
+export const withNote = (run: RunState, kind: LogLine['kind'], text: string): RunState => ({
+  ...run,
+  log: withLine(run.log, line(kind, text)),
+});
+
+const begun = (run: RunState): RunState['status'] => (run.status === 'starting' ? 'running' : run.status);
+
+const line = (kind: LogLine['kind'], text: string, time = Date.now()): LogLine => ({ time, kind, text });
+
+const withLine = (log: readonly LogLine[], added: LogLine): LogLine[] => [...log.slice(1 - LOG_LINES), added];
+
+function entryText(entry: LogEntry): string {
+  const { step, epoch, loss, grad_norm, learning_rate, eval_loss, train_loss } = entry;
+  const at = `Step ${step}, epoch ${epoch.toFixed(2)}`;
+  if (eval_loss !== undefined) return `${at}: eval loss ${showNumber(eval_loss)}`;
+  if (loss === undefined) return `${at}: mean loss of the run ${showNumber(train_loss ?? NaN)}`;
+  const parts = [`loss ${showNumber(loss)}`];
+  if (grad_norm !== undefined) parts.push(`gradient norm ${showNumber(grad_norm)}`);
+  if (learning_rate !== undefined) parts.push(`learning rate ${showRate(learning_rate)}`);
+  return `${at}: ${parts.join(', ')}`;
+}

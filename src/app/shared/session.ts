@@ -1,0 +1,113 @@
+import { withRunLock } from '../../platform/run-lock.ts';
+import type { EngineApi } from '../../engine/protocol/protocol.ts';
+import { initialState, isActive, type AppState } from './app-state.ts';
+import { Chat } from '../training/chat.ts';
+import { Choices } from '../setup/choices.ts';
+import { EngineWatch } from './engine-watch.ts';
+import { KeptChoices } from '../setup/kept-choices.ts';
+import { Lineage } from '../runs/lineage.ts';
+import { StorageUse } from './storage.ts';
+import { Store } from './store.ts';
+import { TestDrafts } from '../comparison/test-drafts.ts';
+import { Tests } from '../comparison/tests.ts';
+import { Training } from '../training/training.ts';
+
+/** What the views are given: the state, and everything that can be done about it. */
+export class Session {
+  readonly store = new Store<AppState>(initialState);
+  readonly choices: Choices;
+  readonly kept: KeptChoices;
+  readonly watch: EngineWatch;
+  readonly training: Training;
+  readonly chat: Chat;
+  readonly tests: Tests;
+  readonly testDrafts: TestDrafts;
+  readonly lineage: Lineage;
+  readonly storage: StorageUse;
+  readonly #engine: EngineApi;
+  #takeUpdate: (() => void) | undefined;
+
+  constructor(engine: EngineApi) {
+    this.#engine = engine;
+    this.choices = new Choices(engine, this.store);
+    this.kept = new KeptChoices(engine, this.store, this.choices);
+    this.watch = new EngineWatch(engine, this.store);
+    this.storage = new StorageUse(engine, this.store);
+    this.training = new Training(engine, this.store, this.watch, this.storage);
+    this.chat = new Chat(engine, this.store, this.watch);
+    this.tests = new Tests(engine, this.store, this.watch);
+    this.testDrafts = new TestDrafts(engine, this.tests.store);
+    this.lineage = new Lineage(engine, this.store, this.choices);
+  }
+
+  /** Finds the device, the defaults, and what an earlier visit left unfinished. */
+  async begin(): Promise<void> {
+    // While this tab was in the background, another may have begun to train.
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible' && !isActive(this.store.state.run))
+        void this.training.look();
+    });
+    try {
+      await this.choices.loadDefaults();
+      // A database that gives no answer keeps nobody waiting.
+      const [hasDevice, hasStorage] = await Promise.all([
+        this.#findDevice(),
+        this.storage.check(),
+        this.kept.begin(),
+      ]);
+      if (hasStorage) {
+        if (hasDevice) await this.training.recover();
+        if (!isActive(this.store.state.run)) await this.tests.recover();
+      }
+      await this.kept.recall();
+    } catch (error) {
+      this.store.update({ crash: String(error) });
+    }
+  }
+
+  /** Resolves to whether there is one to train on. */
+  async #findDevice(): Promise<boolean> {
+    const device = await this.#engine.device();
+    this.store.update({ device });
+    // What was chosen meanwhile was planned for any device.
+    if (this.store.state.plan || this.store.state.planning) this.choices.replan();
+    return device.ok;
+  }
+
+  /** After the browser was told to keep something: looks again, and finds what it had kept. */
+  async lookAgain(): Promise<void> {
+    if (!(await this.storage.check())) return;
+    if (this.store.state.device?.ok) await this.training.recover();
+    await Promise.all([this.tests.refresh(), this.lineage.refresh(), this.storage.refresh()]);
+  }
+
+  /** The bundled demo from one click: its files are taken, and where they are sound the run begins. */
+  async runDemo(): Promise<void> {
+    await this.choices.chooseDemo();
+    await this.start();
+  }
+
+  /** Trains with what is chosen, once that is sound. */
+  async start(): Promise<void> {
+    const inputs = this.choices.inputs();
+    if (!inputs) return;
+    await this.training.start(inputs, () => this.kept.settle());
+    const { run } = this.store.state;
+    // It failed before the browser had anything of it.
+    if (run?.status === 'failed' && run.id === undefined) this.kept.keep();
+  }
+
+  async updateReady(take: () => void): Promise<void> {
+    this.#takeUpdate = take;
+    await this.training.look();
+    this.store.update({ updateReady: true });
+  }
+
+  /** Takes the newer version, unless some tab trains: the service worker serves them all. */
+  async takeUpdate(): Promise<void> {
+    const take = () => Promise.resolve(this.#takeUpdate?.());
+    // Without locks no tab trains.
+    const taken = await withRunLock(take).catch(take);
+    if (!taken) await this.training.look();
+  }
+}

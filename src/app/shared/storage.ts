@@ -1,0 +1,64 @@
+import type { EngineApi } from '../../engine/protocol/protocol.ts';
+import type { StorageAccount } from '../../engine/protocol/comparison.ts';
+import type { AppState } from './app-state.ts';
+import { fromStorage } from './from-storage.ts';
+import { Store } from './store.ts';
+
+export interface StorageState {
+  account?: StorageAccount | undefined;
+  /** Key of what is being deleted. */
+  deleting?: string | undefined;
+  refusal?: string | undefined;
+}
+
+/** What the browser keeps for this page, and how much of it there is. */
+export class StorageUse {
+  readonly store = new Store<StorageState>({});
+  readonly #engine: EngineApi;
+  readonly #app: Store<AppState>;
+
+  constructor(engine: EngineApi, app: Store<AppState>) {
+    this.#engine = engine;
+    this.#app = app;
+  }
+
+  /** Looks whether the browser keeps anything, and says so. Resolves to whether it does. */
+  async check(): Promise<boolean> {
+    const storage = await this.#engine.checkStorage();
+    this.#app.update({ storage });
+    return storage.ok;
+  }
+
+  async refresh(): Promise<void> {
+    const { account } = this.store.state;
+    this.store.update({ account: await fromStorage(this.#app, () => this.#engine.storage(), account) });
+  }
+
+  async delete(key: string): Promise<void> {
+    this.store.update({ deleting: key, refusal: undefined });
+    const answer = await this.#engine.deleteStored(key);
+    this.store.update({ deleting: undefined, refusal: answer.ok ? undefined : answer.sentence });
+    await this.refresh();
+  }
+
+  /** Asks the browser not to clear it by itself; only a page may ask. */
+  async persist(): Promise<void> {
+    const granted = await askToPersist();
+    if (!granted)
+      this.store.update({
+        refusal:
+          'The browser did not promise it; it does once the page is installed as an app or visited often, and never in a private window.',
+      });
+    await this.refresh();
+  }
+}
+
+/** Asks the browser never to clear this site's storage by itself; false where it will not, or knows no such promise. */
+export async function askToPersist(): Promise<boolean> {
+  const { storage } = navigator as { storage?: Partial<StorageManager> };
+  try {
+    return (await storage?.persist?.()) ?? false;
+  } catch {
+    return false;
+  }
+}

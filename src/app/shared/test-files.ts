@@ -1,0 +1,33 @@
+import type { RunRecord } from '../../engine/protocol/protocol.ts';
+import type { TestFiles, TestRecord } from '../../engine/protocol/comparison.ts';
+import { isDemoBase } from './demo.ts';
+
+/** A file or folder that must be chosen again before a test goes on. */
+export interface MissingFile {
+  what: 'base' | 'validation' | 'folder';
+  /** What it was called. */
+  name: string;
+  /** Index of the version whose folder it is. */
+  folder?: number | undefined;
+}
+
+/** What the browser kept no way to and was not chosen again; the demo's files count as there where `demo`. */
+export function missingFiles(
+  { base, baseRun, validationFile, versions, handles }: TestRecord,
+  runs: readonly RunRecord[],
+  again: TestFiles,
+  demo = true,
+): MissingFile[] {
+  const ofRun = runs.find(({ id }) => id === baseRun)?.handles;
+  const bundled = demo && isDemoBase(base);
+  const missing: MissingFile[] = [];
+  if (!handles.base && !ofRun?.base && !again.base && !bundled) missing.push({ what: 'base', name: base });
+  if (validationFile && !handles.validation && !ofRun?.validation && !again.validation && !bundled)
+    missing.push({ what: 'validation', name: validationFile });
+  versions.forEach(({ kind, folder, state }, i) => {
+    if (kind !== 'folder' || state !== 'waiting' || handles.folders[i] || again.folders?.[i]) return;
+    if (!(bundled && folder === 'demo/v1'))
+      missing.push({ what: 'folder', name: folder ?? 'the adapter', folder: i });
+  });
+  return missing;
+}

@@ -1,0 +1,70 @@
+import { css, html, LitElement } from 'lit';
+import { customElement, property, query } from 'lit/decorators.js';
+import { safeText } from '../shared/safe-text.ts';
+import type { LogLine } from '../shared/app-state.ts';
+import { shared } from '../shared/styles.ts';
+
+/** What happened, line by line; follows the newest unless scrolled away from it. */
+@customElement('run-log')
+export class RunLog extends LitElement {
+  @property({ attribute: false }) lines: readonly LogLine[] = [];
+  @query('.box') private list!: HTMLElement;
+  #follows = true;
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+      .box {
+        height: 12rem;
+        overflow: auto;
+        font: var(--tiny) / 1.6 var(--mono);
+        background: var(--sunken);
+        border-radius: var(--radius-small);
+        padding: 0.6rem 0.8rem;
+      }
+      li {
+        display: grid;
+        grid-template-columns: auto 1fr;
+        gap: 0.9rem;
+        overflow-wrap: anywhere;
+      }
+      time {
+        color: var(--ink-soft);
+      }
+      .problem {
+        color: var(--bad);
+      }
+      .note,
+      .checkpoint {
+        color: var(--accent);
+      }
+    `,
+  ];
+
+  override willUpdate(): void {
+    if (!this.list) return;
+    const { scrollTop, clientHeight, scrollHeight } = this.list;
+    this.#follows = scrollTop + clientHeight > scrollHeight - 24;
+  }
+
+  override updated(): void {
+    if (this.#follows) this.list.scrollTop = this.list.scrollHeight;
+  }
+
+  override render() {
+    return html`<div class="box" tabindex="0" role="log" aria-label="Log" aria-live="off">
+      <ol>
+        ${this.lines.map(
+          ({ time, kind, text }) =>
+            html`<li class=${kind}>
+              <time>${new Date(time).toLocaleTimeString([], { hour12: false })}</time
+              ><span>${safeText(text)}</span>
+            </li>`,
+        )}
+      </ol>
+    </div>`;
+  }
+}

@@ -1,0 +1,186 @@
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import type { ChartSeries } from '../elements/line-chart.ts';
+import '../elements/line-chart.ts';
+import '../elements/notice-bar.ts';
+import './run-log.ts';
+import { isActive, type RunState } from '../shared/app-state.ts';
+import { resultName } from '../shared/version-names.ts';
+import { phaseText } from '../shared/run-events.ts';
+import { shared } from '../shared/styles.ts';
+import { showBytes, showCount, showNumber, showRate, showSeconds, showShare } from '../../formats/words.ts';
+import './chat-view.ts';
+import './result-view.ts';
+import { SessionView } from '../shared/session-view.ts';
+import { trainStyles } from './train-styles.ts';
+import { safeText } from '../shared/safe-text.ts';
+
+const TITLES = {
+  starting: 'Getting ready',
+  running: 'Training',
+  pausing: 'Pausing…',
+  paused: 'Paused',
+  stopping: 'Stopping with a checkpoint…',
+  stopped: 'Stopped',
+  failed: 'The run stopped',
+} as const satisfies Record<Exclude<RunState['status'], 'finished'>, string>;
+
+/** Stage three: a run under way, or one that has ended. */
+@customElement('train-view')
+export class TrainView extends SessionView {
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+    `,
+    trainStyles,
+  ];
+
+  override render() {
+    const { run } = this.app;
+    if (!run) return nothing;
+    const ended = run.status === 'finished' || run.status === 'stopped' || run.status === 'failed';
+    return html`<div class="head">
+        <div>
+          <h2 id="heading" tabindex="-1">
+            ${run.status === 'finished' ? `${resultName(run.id, this.app.runs)} is ready` : TITLES[run.status]}
+          </h2>
+          <p class="soft small">
+            ${safeText(run.name)}${run.facts ? html` · ${safeText(run.facts.gpu)}` : nothing}
+          </p>
+        </div>
+        ${this.#controls(run)}
+      </div>
+      ${
+        run.sentence && run.status === 'failed'
+          ? html`<notice-bar kind="bad" role="alert" .text=${run.sentence}></notice-bar>`
+          : nothing
+      }
+      ${isActive(run) ? this.#progress(run) : nothing}
+      ${ended && run.id ? html`<result-view .session=${this.session}></result-view>` : nothing}
+      ${this.#figures(run)} ${this.#charts(run)}
+      <section aria-labelledby="log" class="panel">
+        <h3 id="log">Log</h3>
+        <run-log .lines=${run.log}></run-log>
+      </section>`;
+  }
+
+  #controls({ status, id, steps }: RunState) {
+    const { training } = this.session;
+    const button = (label: string, act: () => unknown, enabled = true) =>
+      html`<button type="button" ?disabled=${!enabled} @click=${() => void act()}>${label}</button>`;
+    const record = this.app.runs.find((run) => run.id === id && run.status === 'unfinished');
+    const goOn = () => record && void training.goOn(record);
+    if (status === 'finished') return nothing;
+    if (status === 'stopped' || status === 'failed')
+      return html`<div class="row">
+        ${id ? html`<button type="button" class="primary" @click=${goOn}>Continue from the last checkpoint</button>` : nothing}
+        ${button('Back to the settings', () => this.session.store.update({ view: 'setup' }))}
+      </div>`;
+    const live = status === 'running' || status === 'paused';
+    return html`<div class="row" role="group" aria-label="Run">
+      ${
+        status === 'paused'
+          ? button('Go on', () => training.unpause())
+          : button('Pause', () => training.pause(), status === 'running')
+      }
+      ${button('Checkpoint now', () => training.checkpointNow(), live && steps.length > 0)}
+      ${button('Stop', () => training.stop(), status !== 'stopping')}
+    </div>`;
+  }
+
+  #progress({ phase, progress, status }: RunState) {
+    if (phase) {
+      const { done, total, unit } = phase;
+      const amount =
+        unit === 'bytes'
+          ? `${showBytes(done)} of ${showBytes(total)}`
+          : `${showCount(done)} of ${showCount(total)} ${unit}`;
+      return html`<div class="progress">
+        <label for="bar">${phaseText(phase.phase)}</label>
+        <progress id="bar" max=${total || 1} value=${done}></progress>
+        <span class="soft small numbers">${amount}</span>
+      </div>`;
+    }
+    const { step = 0, maxSteps = 1 } = progress ?? {};
+    const what = progress
+      ? `Step ${showCount(step)} of ${showCount(maxSteps)}`
+      : status === 'running'
+        ? 'The first step'
+        : 'Getting ready';
+    return html`<div class="progress">
+      <label for="bar">${what}</label>
+      <progress id="bar" max=${maxSteps} value=${step}></progress>
+      <span class="soft small numbers">${showShare(step, maxSteps)}</span>
+    </div>`;
+  }
+
+  #figures(run: RunState) {
+    const { progress, facts, evals, steps } = run;
+    const figures: [string, string][] = [];
+    if (progress) {
+      const { step, maxSteps, epoch, tokensPerSecond, secondsLeft } = progress;
+      figures.push(['Step', `${showCount(step)} / ${showCount(maxSteps)}`], ['Epoch', epoch.toFixed(2)]);
+      figures.push(['Tokens per second', showCount(Math.round(tokensPerSecond))]);
+      if (isActive(run)) figures.push(['Time left', showSeconds(secondsLeft)]);
+    }
+    if (steps.length > 0) figures.push(['Loss', showNumber(steps.at(-1)!.loss)]);
+    if (evals.length > 0) figures.push(['Eval loss', showNumber(evals.at(-1)!.loss)]);
+    if (facts) figures.push(['GPU memory', showBytes(facts.gpuBytes)]);
+    if (figures.length === 0) return nothing;
+    return html`<dl class="figures numbers panel">
+      ${figures.map(
+        ([name, value]) =>
+          html`<div>
+            <dt>${name}</dt>
+            <dd>${value}</dd>
+          </div>`,
+      )}
+    </dl>`;
+  }
+
+  #charts({ steps, evals }: RunState) {
+    if (steps.length === 0) return nothing;
+    const of = (value: 'loss' | 'learningRate' | 'gradNorm') =>
+      steps.map((point) => [point.step, point[value]] as const);
+    const losses: ChartSeries[] = [{ name: 'loss', colour: '--plot-1', points: of('loss') }];
+    if (evals.length > 0)
+      losses.push({
+        name: 'eval loss',
+        colour: '--plot-2',
+        dashed: true,
+        points: evals.map(({ step, loss }) => [step, loss]),
+      });
+    const single = (name: string, value: 'learningRate' | 'gradNorm'): ChartSeries[] => [
+      { name, colour: '--plot-1', points: of(value) },
+    ];
+    return html`<div class="charts">
+      <line-chart
+        class="panel large"
+        heading="Loss"
+        size="large"
+        .format=${showNumber}
+        .series=${losses}
+      ></line-chart>
+      <line-chart
+        class="panel"
+        heading="Learning rate"
+        .format=${showRate}
+        .series=${single('rate', 'learningRate')}
+      ></line-chart>
+      <line-chart
+        class="panel"
+        heading="Gradient norm"
+        .format=${showNumber}
+        .series=${single('norm', 'gradNorm')}
+      ></line-chart>
+    </div>`;
+  }
+
+  /** Hands the focus to the stage. */
+  show(): void {
+    this.renderRoot.querySelector<HTMLElement>('#heading')?.focus();
+  }
+}

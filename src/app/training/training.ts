@@ -1,0 +1,245 @@
+import { mayRead } from '../../platform/permission.ts';
+import type { RunEvent } from '../../run/events.ts';
+import type {
+  Answer,
+  ChosenInputs,
+  EngineApi,
+  GivenInputs,
+  RunOutcome,
+  RunRecord,
+} from '../../engine/protocol/protocol.ts';
+import type { Following } from '../../engine/watch.ts';
+import { isActive, type AppState, type RunState, type Unfinished } from '../shared/app-state.ts';
+import type { EngineWatch } from '../shared/engine-watch.ts';
+import { runName } from '../shared/version-names.ts';
+import { afterEvent, newRun, runFromRecord, withNote } from '../shared/run-events.ts';
+import { fromStorage } from '../shared/from-storage.ts';
+import { askToPersist, type StorageUse } from '../shared/storage.ts';
+import type { Store } from '../shared/store.ts';
+import { chosenAgain, handlesBehind, toChoose, withShipped } from './unfinished.ts';
+
+/** A run that went on by itself so often without reaching a checkpoint waits to be asked. */
+const MOST_RESTARTS = 3;
+
+type Outcome = Answer<RunOutcome & { id: string }>;
+
+/** Stage three: a run from its start, or from where it was left, to its result. */
+export class Training {
+  readonly #engine: EngineApi;
+  readonly #store: Store<AppState>;
+  readonly #watch: EngineWatch;
+  readonly #storage: Pick<StorageUse, 'check'>;
+  #waiting = false;
+
+  constructor(
+    engine: EngineApi,
+    store: Store<AppState>,
+    watch: EngineWatch,
+    storage: Pick<StorageUse, 'check'>,
+  ) {
+    this.#engine = engine;
+    this.#store = store;
+    this.#watch = watch;
+    this.#storage = storage;
+  }
+
+  /**
+   * Resolves when it has ended; `begun` is called once the browser keeps the run. Nothing begins where its checkpoints
+   * could not be kept.
+   */
+  async start(inputs: ChosenInputs, begun: () => void): Promise<void> {
+    if ((await this.look()) || !(await this.#storage.check())) return;
+    const name = runName(inputs, this.#store.state.runs);
+    this.#show(newRun(name, inputs.source !== undefined));
+    await this.#askForStorage();
+    await this.#follow((onEvent) =>
+      this.#engine.start({ ...inputs, name }, (event) => {
+        if (event.type === 'facts') begun();
+        onEvent(event);
+      }),
+    );
+  }
+
+  /** At the page's start: goes on with an unfinished run where nothing is in the way, else says what is. */
+  async recover(): Promise<void> {
+    if (await this.look()) return;
+    const unfinished = await this.#findUnfinished();
+    if (!unfinished) return;
+    const { record, choose, fruitless } = unfinished;
+    const free = choose.length === 0 && (await mayRead(handlesBehind(record), false));
+    if (free && !record.stopped && !fruitless) return this.#resume(record, {}, true);
+    this.#store.update({ unfinished });
+  }
+
+  /** Looks whether another tab trains, and says so until its run has ended. Resolves to whether one does. */
+  async look(): Promise<boolean> {
+    const elsewhere = await fromStorage(this.#store, () => this.#engine.elsewhere(), undefined);
+    this.#store.update({ elsewhere });
+    if (elsewhere && !this.#waiting) void this.#untilEnded();
+    return elsewhere !== undefined;
+  }
+
+  /** Waits for the other tab's run; what it left unfinished can then be taken over here, but not by itself. */
+  async #untilEnded(): Promise<void> {
+    this.#waiting = true;
+    await this.#engine.elsewhereEnded();
+    this.#waiting = false;
+    if (await this.look()) return;
+    const unfinished = await this.#findUnfinished();
+    if (unfinished) this.#store.update({ unfinished });
+  }
+
+  async #findUnfinished(): Promise<Unfinished | undefined> {
+    const runs = await this.#refreshRuns();
+    const record = runs.find((run) => run.status === 'unfinished');
+    return record && waiting(record);
+  }
+
+  /** Goes on with what is kept, and where that is not all with what is chosen; reading may need this click. */
+  async goOn(record: RunRecord): Promise<void> {
+    if (await this.look()) return;
+    const readable = await mayRead(handlesBehind(record), true);
+    const choose = toChoose(record, !readable);
+    const given = chosenAgain(choose, this.#store.state.slots);
+    if (given) return this.#resume(record, given, false);
+    this.#store.update({ unfinished: { record, choose, fruitless: false }, view: 'setup' });
+  }
+
+  async #resume(record: RunRecord, given: GivenInputs, byItself: boolean): Promise<void> {
+    this.#store.update({ unfinished: undefined });
+    this.#show(runFromRecord(record, 'starting'));
+    // Where the server has no demo, the engine says what is missing.
+    const files = await withShipped(record, given).catch(() => given);
+    await this.#follow((onEvent) => this.#engine.resume(record.id, files, onEvent, byItself));
+  }
+
+  async pause(): Promise<void> {
+    this.#status('pausing');
+    void this.#watch.watch();
+    await this.#engine.pause();
+    if (this.#store.state.run?.status === 'pausing') this.#status('paused');
+  }
+
+  async unpause(): Promise<void> {
+    await this.#engine.unpause();
+    this.#status('running');
+  }
+
+  async stop(): Promise<void> {
+    this.#status('stopping');
+    void this.#watch.watch();
+    await this.#engine.stop();
+  }
+
+  checkpointNow(): Promise<void> {
+    return this.#engine.checkpointNow();
+  }
+
+  /** Shows a run that ended earlier. */
+  open(record: RunRecord): void {
+    this.#show(runFromRecord(record, record.status === 'finished' ? 'finished' : 'stopped'));
+  }
+
+  async delete(id: string): Promise<void> {
+    const answer = await this.#engine.deleteRun(id);
+    if (!answer.ok) {
+      this.#store.update({ refusal: answer.sentence });
+      return;
+    }
+    const { run, unfinished, view } = this.#store.state;
+    if (run?.id === id && !isActive(run))
+      this.#store.update({ run: undefined, view: view === 'train' ? 'setup' : view });
+    if (unfinished?.record.id === id) this.#store.update({ unfinished: undefined });
+    await this.#refreshRuns();
+  }
+
+  exportRun(id: string, checkpoints: boolean, following: Following): Promise<Answer<Blob>> {
+    return this.#engine.exportRun(id, checkpoints, following.onProgress, following.signal);
+  }
+
+  exportCheckpoint(id: string, step: number, following: Following): Promise<Answer<Blob>> {
+    return this.#engine.exportCheckpoint(id, step, following.onProgress, following.signal);
+  }
+
+  exportRunInto(
+    id: string,
+    checkpoints: boolean,
+    folder: FileSystemDirectoryHandle,
+    { onProgress, signal }: Following,
+    onWritten: (path: string, total: number) => void,
+  ): Promise<Answer<undefined>> {
+    return this.#engine.exportRunInto(id, checkpoints, folder, onProgress, signal, onWritten);
+  }
+
+  #show(run: RunState): void {
+    this.#store.update({ run, view: 'train', chat: [], refusal: undefined });
+  }
+
+  #status(status: RunState['status']): void {
+    const { run } = this.#store.state;
+    if (run) this.#store.update({ run: { ...run, status } });
+  }
+
+  async #follow(begin: (onEvent: (event: RunEvent) => void) => Promise<Outcome>): Promise<void> {
+    const onEvent = (event: RunEvent) => {
+      const { run } = this.#store.state;
+      if (run) this.#store.update({ run: afterEvent(run, event) });
+    };
+    const outcome = await begin(onEvent).catch((error: unknown): Outcome => {
+      this.#store.update({ crash: String(error) });
+      return {
+        ok: false,
+        sentence: `The engine broke off: ${String(error)}; go on from the last checkpoint.`,
+      };
+    });
+    await this.#end(outcome);
+  }
+
+  async #end(outcome: Outcome): Promise<void> {
+    const runs = await this.#refreshRuns();
+    const { run } = this.#store.state;
+    if (!run) return;
+    if (!outcome.ok) {
+      // A run that failed before its first checkpoint has left nothing to go on with.
+      const left = runs.find((record) => record.status === 'unfinished' && record.name === run.name);
+      const failed = withNote(run, 'problem', outcome.sentence);
+      const id = run.id ?? left?.id;
+      this.#store.update({
+        run: {
+          ...failed,
+          id,
+          checkpoints: left?.checkpoints ?? run.checkpoints,
+          status: 'failed',
+          sentence: outcome.sentence,
+          phase: undefined,
+        },
+        unfinished: left && waiting(left),
+      });
+      return;
+    }
+    const { id, status, best } = outcome.value;
+    const record = runs.find((kept) => kept.id === id);
+    const checkpoints = record?.checkpoints ?? run.checkpoints;
+    this.#store.update({ run: { ...run, id, status, checkpoints, best, phase: undefined } });
+  }
+
+  async #refreshRuns(): Promise<readonly RunRecord[]> {
+    const runs = await fromStorage<readonly RunRecord[]>(
+      this.#store,
+      () => this.#engine.runs(),
+      this.#store.state.runs,
+    );
+    this.#store.update({ runs });
+    return runs;
+  }
+
+  async #askForStorage(): Promise<void> {
+    this.#store.update({ persisted: await askToPersist() });
+  }
+}
+
+const waiting = (record: RunRecord): Unfinished => ({
+  record,
+  choose: toChoose(record),
+  fruitless: record.restarts >= MOST_RESTARTS,
+});

@@ -1,0 +1,101 @@
+import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import type { Recipe } from '../formats/recipe.ts';
+import type { Answer, BatchProgress } from './batch-test.ts';
+import type { PromptForm } from '../generate/prompt-form.ts';
+import { parseQuestions } from './questions.ts';
+import { batchTestFile, generationSettings, type BatchTestFile } from './results.ts';
+import type { Sampling } from '../generate/sampling.ts';
+import type { Gpu } from '../gpu/device.ts';
+import type { BaseCache } from '../model/base/cache/base-cache.ts';
+import { showMoment, type Moment } from '../text/moment.ts';
+import type { RunEvent } from '../run/events.ts';
+import { testVersions, type VersionsEvent } from './ask-versions.ts';
+
+/** What a batch test tells whoever started it. */
+export type TestEvent =
+  Extract<RunEvent, { type: 'phase' | 'note' }> | { type: 'answering'; progress: BatchProgress };
+
+export interface TestModelCall {
+  base: Folder;
+  /** Undefined for the base alone. */
+  adapter: Folder | undefined;
+  questions: ByteSource;
+  /** How questions are put; undefined for the form that the adapter was trained with. */
+  form: PromptForm | undefined;
+  /** The current date for a chat template that writes it; undefined for the one that the adapter's run has, else now. */
+  date?: Moment | undefined;
+  /** How the base is quantised, as it was in training. */
+  recipe: Recipe;
+  maxNewTokens: number;
+  /** As for testVersions. */
+  shorter: string;
+  sampling: Sampling;
+  seed: number;
+  /** As it shall stand in the result. */
+  testDate: string;
+  baseCache?: BaseCache | undefined;
+  openGpu: () => Promise<Gpu>;
+  emit: (event: TestEvent) => void;
+  /** Ends the test; it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Puts all questions to a model. Throws UserError. */
+export async function testModel(call: TestModelCall): Promise<BatchTestFile> {
+  const { base, adapter, maxNewTokens, sampling, seed } = call;
+  const questions = await parseQuestions(call.questions);
+  const { name } = adapter ?? base;
+  const answers: Answer[] = [];
+  let asked: PromptForm = 'text';
+  let date: Moment | undefined;
+  const emit = (event: VersionsEvent): void => {
+    switch (event.type) {
+      case 'failed':
+        throw event.error;
+      case 'answer':
+        answers[event.question] = event.answer;
+        if (event.answer.error !== undefined) call.emit({ type: 'note', text: event.answer.error });
+        break;
+      case 'form':
+        asked = event.form;
+        if (!event.said) call.emit({ type: 'note', text: formNote(adapter) });
+        break;
+      case 'date':
+        ({ date } = event);
+        if (date === undefined && call.date !== undefined) call.emit({ type: 'note', text: NO_DATE });
+        if (date !== undefined && !event.said) call.emit({ type: 'note', text: todayNote(date, adapter) });
+        break;
+      case 'phase':
+      case 'note':
+      case 'answering':
+        call.emit(event);
+    }
+  };
+  await testVersions({
+    ...call,
+    questions,
+    emit,
+    versions: [
+      {
+        open: adapter && (() => Promise.resolve(adapter)),
+        answered: new Set(),
+        lossWanted: false,
+      },
+    ],
+    validation: undefined,
+  });
+  return batchTestFile(questions, answers, {
+    testDate: call.testDate,
+    modelPath: name,
+    generation: generationSettings(asked, maxNewTokens, sampling, seed, date),
+  });
+}
+
+const NO_DATE = '--date has no effect: no chat template writes the date into these prompts.';
+
+const todayNote = (date: Moment, adapter: Folder | undefined): string =>
+  `The chat template writes the current date: ${showMoment(date)}, since ${adapter ? `${adapter.name} has no date of its training` : 'the base alone has none'}; --date chooses another.`;
+
+function formNote(adapter: Folder | undefined): string {
+  return `${adapter?.name ?? 'the base'} does not say how it was asked in training, so questions are put as "### Instruction: …"; --prompt chat uses the chat template.`;
+}

@@ -1,0 +1,295 @@
+import { readAdapter } from '../formats/adapter.ts';
+import { openBaseModel } from '../formats/base-model.ts';
+import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import type { DecoderConfig } from '../formats/decoder-config.ts';
+import type { LoraModule } from '../formats/lora-modules.ts';
+import type { Recipe } from '../formats/recipe.ts';
+import { UserError } from '../formats/user-error.ts';
+import {
+  answerWithoutRoom,
+  batchShape,
+  encodeQuestions,
+  runBatchTest,
+  type Answer,
+  type BatchProgress,
+} from './batch-test.ts';
+import { Generator } from '../generate/text-generator.ts';
+import { PROMPT_FORMS, stopIds, type PromptForm } from '../generate/prompt-form.ts';
+import type { Question } from './questions.ts';
+import { checkSampling, type Sampling } from '../generate/sampling.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { Stream } from '../gpu/stream.ts';
+import type { BaseCache } from '../model/base/cache/base-cache.ts';
+import { loadBase } from '../model/base/load.ts';
+import { Lora } from '../model/lora.ts';
+import { writesDate } from '../text/chat-template-files.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
+import { wallClock, type Moment } from '../text/moment.ts';
+import { encodeRows, type EncodedRow } from '../text/rows.ts';
+import type { TextTokenizer } from '../text/tokenizer.ts';
+import { CURSOR, readCursor, type RunCursor } from '../run/checkpoint/checkpoint.ts';
+import type { RunEvent } from '../run/events.ts';
+import { adapterHash } from '../run/checkpoint/identity.ts';
+import { generationPlan, OutOfMemoryError, withinMemory } from '../run/plan/memory-plan.ts';
+import { Evaluator, type EvalLoss } from './version-loss.ts';
+
+/** One of the models that share a base. */
+export interface VersionToTest {
+  /** Its adapter; undefined for the base alone. Where it is gone this throws UserError. */
+  open: (() => Promise<Folder>) | undefined;
+  /** Questions that need no answer any more. */
+  answered: ReadonlySet<number>;
+  /** Whether its loss on the validation rows is wanted. */
+  lossWanted: boolean;
+}
+
+/** What a test of several versions tells; versions and questions by their place in the call. */
+export type VersionsEvent =
+  | Extract<RunEvent, { type: 'phase' | 'note' }>
+  /** How questions are put; `said`: somebody chose it, or an adapter records it. */
+  | { type: 'form'; form: PromptForm; said: boolean }
+  /** The current date that a chat template writes, if one does; `said`: somebody chose it, or an adapter's run has it. */
+  | { type: 'date'; date: Moment | undefined; said: boolean }
+  /** An adapter was read; the others have no hash. */
+  | { type: 'opened'; version: number; hash: string }
+  /** This version cannot be tested; the others go on. */
+  | { type: 'failed'; version: number; error: UserError }
+  | { type: 'loss'; version: number; loss: EvalLoss }
+  | { type: 'answering'; version: number; progress: BatchProgress }
+  | { type: 'answer'; version: number; question: number; answer: Answer };
+
+export interface TestVersionsCall {
+  base: Folder;
+  versions: readonly VersionToTest[];
+  questions: readonly Question[];
+  /** How questions are put; undefined for the form that an adapter was trained with. */
+  form: PromptForm | undefined;
+  /** The current date for a chat template that writes it; undefined for the one that an adapter's run has, else now. */
+  date?: Moment | undefined;
+  /** Rows for the versions' loss. */
+  validation: ByteSource | undefined;
+  /** Quantization, max_seq_length and evaluation settings count. */
+  recipe: Recipe;
+  maxNewTokens: number;
+  /** What the user does for shorter answers, as the door names it: "lower --max-new-tokens". */
+  shorter: string;
+  sampling: Sampling;
+  seed: number;
+  /** Where the base may lie quantised already. */
+  baseCache?: BaseCache | undefined;
+  openGpu: () => Promise<Gpu>;
+  emit: (event: VersionsEvent) => void;
+  /** Ends the test; it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A version that has something left to do and whose adapter was found sound. */
+interface Opened {
+  version: number;
+  folder: Folder | undefined;
+  modules: readonly LoraModule[];
+}
+
+/**
+ * Puts all questions to all versions, which take turns over one base. What is wrong with a version ends that version
+ * only, and a question that the model has no room for is passed over. Throws UserError for everything else.
+ */
+export async function testVersions(call: TestVersionsCall): Promise<void> {
+  const { questions, versions, maxNewTokens, shorter, sampling, recipe, signal, emit } = call;
+  checkSampling(sampling);
+  const model = await openBaseModel(call.base);
+  const { config } = model;
+  for (const text of model.notes) emit({ type: 'note', text });
+  const opened = await openVersions(call, config);
+  if (opened.length === 0) return;
+  const tokenizer = await loadTokenizer(call.base, model.config.vocabSize);
+  const form = await promptForm(call, opened);
+  const date = await templateDate(call, opened, form, tokenizer);
+  const { maxPositions } = config;
+  const prompts = encodeQuestions(tokenizer, questions, form, date);
+  const room = { maxNewTokens, maxPositions, shorter };
+  const refused = prompts.map((ids, i) => answerWithoutRoom(ids, i, room));
+  if (refused.every((answer) => answer)) throw new UserError(refused[0]!.error);
+  for (const { version } of opened)
+    refused.forEach((answer, question) => {
+      if (answer && !versions[version]!.answered.has(question))
+        emit({ type: 'answer', version, question, answer });
+    });
+  const rows = opened.some(({ version }) => versions[version]!.lossWanted)
+    ? await validationRows(call, tokenizer, date)
+    : [];
+  const modules = opened.map((version) => version.modules);
+  const rank = Math.max(1, ...modules.flat().map(({ r }) => r));
+  const shape = batchShape(
+    config,
+    prompts.filter((_, i) => !refused[i]),
+    maxNewTokens,
+    rank,
+  );
+  const doubleQuant = recipe.quantization.useDoubleQuant;
+  const gpu = await call.openGpu();
+  const plan = generationPlan({ model, doubleQuant, modules: largest(modules), shape });
+  const within = <T>(allocate: () => Promise<T>): Promise<T> =>
+    withinMemory(gpu, plan, allocate, `${shorter}, or close other programs that use the GPU`);
+  const cache = await call.baseCache?.slot(model, doubleQuant);
+  const base = await within(() =>
+    loadBase(gpu, model, {
+      cache,
+      doubleQuant,
+      positions: Math.max(shape.capacity, ...rows.map(({ ids }) => ids.length)),
+      onProgress: (done, total) => {
+        emit({ type: 'phase', phase: 'loading the base', done, total, unit: 'bytes' });
+        signal?.throwIfAborted();
+      },
+    }),
+  );
+  const stream = new Stream(gpu);
+
+  /** Brings the versions' adapters to the device one after the other. */
+  const inTurn = async (
+    wanted: (version: VersionToTest) => boolean,
+    work: (version: number, lora: Lora | undefined) => Promise<void>,
+  ): Promise<void> => {
+    for (const { version, folder } of opened) {
+      if (!wanted(versions[version]!)) continue;
+      await failing(call, version, async () => {
+        const adapter = folder && (await readAdapter(folder, config));
+        const lora =
+          adapter && (await within(async () => new Lora(gpu, adapter.weights, config.layers, false)));
+        try {
+          await work(version, lora);
+        } finally {
+          lora?.close();
+        }
+      });
+    }
+  };
+
+  if (rows.length > 0) {
+    const evaluator = await within(async () => new Evaluator(stream, base, rows, rank, recipe));
+    await inTurn(
+      ({ lossWanted }) => lossWanted,
+      async (version, lora) => {
+        const onProgress = (done: number): void =>
+          emit({ type: 'phase', phase: 'evaluating', done, total: rows.length, unit: 'rows' });
+        emit({ type: 'loss', version, loss: await evaluator.evaluate(lora, onProgress, signal) });
+      },
+    );
+    evaluator.close();
+  }
+  const generator = await within(async () => new Generator(stream, base, shape));
+  const options = { maxNewTokens, sampling, seed: call.seed, signal, stopIds: stopIds(model, tokenizer) };
+  const unanswered = ({ answered }: VersionToTest): number[] =>
+    questions.flatMap((_, i) => (answered.has(i) || refused[i] ? [] : [i]));
+  await inTurn(
+    (version) => unanswered(version).length > 0,
+    async (version, lora) => {
+      const numbers = unanswered(versions[version]!);
+      const asked = numbers.map((i) => prompts[i]!);
+      const onProgress = (progress: BatchProgress): void => emit({ type: 'answering', version, progress });
+      const onAnswer = (i: number, answer: Answer): void =>
+        emit({ type: 'answer', version, question: numbers[i]!, answer });
+      onProgress({ answered: 0, questions: asked.length, tokens: 0 });
+      await runBatchTest(
+        generator,
+        tokenizer,
+        asked,
+        { ...options, lora, numbers },
+        { onProgress, onAnswer },
+      );
+    },
+  );
+  generator.close();
+}
+
+/** Reads the adapters of all versions that have something left to do, before a device is opened. */
+async function openVersions(call: TestVersionsCall, config: DecoderConfig): Promise<Opened[]> {
+  const opened: Opened[] = [];
+  const { versions, questions, emit, signal } = call;
+  for (const [version, { open, answered, lossWanted }] of versions.entries()) {
+    emit({ type: 'phase', phase: 'opening files', done: version, total: versions.length, unit: 'files' });
+    signal?.throwIfAborted();
+    if (answered.size === questions.length && !(lossWanted && call.validation)) continue;
+    await failing(call, version, async () => {
+      const folder = await open?.();
+      const modules = folder ? (await readAdapter(folder, config)).weights.map(({ module }) => module) : [];
+      if (folder) emit({ type: 'opened', version, hash: await adapterHash(folder) });
+      opened.push({ version, folder, modules });
+    });
+  }
+  return opened;
+}
+
+/** Does `work` for one version; what the user could mend there ends that version only. */
+async function failing(call: TestVersionsCall, version: number, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof UserError) || error instanceof OutOfMemoryError) throw error;
+    call.emit({ type: 'failed', version, error });
+  }
+}
+
+/** One form for all versions, so that they are asked the same: the one chosen, or what the first records that does. */
+async function promptForm(call: TestVersionsCall, opened: readonly Opened[]): Promise<PromptForm> {
+  const told = (form: PromptForm, said: boolean): PromptForm => {
+    call.emit({ type: 'form', form, said });
+    return form;
+  };
+  if (call.form) return told(call.form, true);
+  const form = await recorded(opened, ({ prompt }) => PROMPT_FORMS.find((known) => known === prompt));
+  return told(form ?? 'text', form !== undefined);
+}
+
+/** One date for all versions: the one chosen, or that of the first whose run has one. */
+async function templateDate(
+  call: TestVersionsCall,
+  opened: readonly Opened[],
+  form: PromptForm,
+  { templates }: TextTokenizer,
+): Promise<Moment> {
+  const found = call.date ?? (await recorded(opened, ({ plan }) => plan.moment));
+  const date = found ?? wallClock();
+  const shows = writesDate(templates) && (form === 'chat' || call.validation !== undefined);
+  call.emit({ type: 'date', date: shows ? date : undefined, said: found !== undefined });
+  return date;
+}
+
+/** What the first version says of whose run something is known. */
+async function recorded<T>(
+  opened: readonly Opened[],
+  read: (cursor: RunCursor) => T | undefined,
+): Promise<T | undefined> {
+  for (const { folder } of opened) {
+    if (!folder || !(await folder.open(CURSOR))) continue;
+    const value = read(await readCursor(folder));
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+async function validationRows(
+  { validation, recipe, emit, signal }: TestVersionsCall,
+  tokenizer: TextTokenizer,
+  moment: Moment,
+): Promise<EncodedRow[]> {
+  if (!validation) return [];
+  const { maxLength, maxEvalSamples } = recipe.training;
+  const { rows } = await encodeRows(validation, tokenizer, {
+    maxLength,
+    use: 'evaluate',
+    moment,
+    onProgress: ({ bytesRead, bytesTotal }) => {
+      emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' });
+      signal?.throwIfAborted();
+    },
+  });
+  return rows.slice(0, maxEvalSamples);
+}
+
+/** The modules of the adapter that takes the most memory. */
+function largest(adapters: readonly (readonly LoraModule[])[]): readonly LoraModule[] {
+  const size = (modules: readonly LoraModule[]): number =>
+    modules.reduce((sum, { r, inFeatures, outFeatures }) => sum + r * (inFeatures + outFeatures), 0);
+  return adapters.reduce((most, modules) => (size(modules) > size(most) ? modules : most), []);
+}

@@ -1,0 +1,53 @@
+import { ownScript } from '../platform/own-script.ts';
+import host from './host.ts?worker&url';
+import { importRun } from './runs/import-run.ts';
+import type { EngineApi } from './protocol/protocol.ts';
+import readerHost from './reader-host.ts?worker&url';
+import { callable, ReplaceableWorker } from './replaceable.ts';
+import { READS, type KeeperApi, type ReaderApi } from './worker-apis.ts';
+
+/** An engine that has not answered by then does not hear. */
+const PATIENCE_MS = 2000;
+
+/** What goes on until it is stopped, and what must not be broken off. */
+const KEPT = ['start', 'resume', 'startTest', 'resumeTest', 'keepArchive'] as const;
+
+const openHost = () => new Worker(ownScript(host), { type: 'module', name: 'engine' });
+const openReader = () => new Worker(ownScript(readerHost), { type: 'module', name: 'reader' });
+
+/**
+ * Starts the engine: the page's thread never computes. One worker trains and keeps; another reads what is chosen,
+ * exported and imported, so that no file stands in a run's way and whatever a file does to it can be ended.
+ */
+export function startEngine(open = openHost): EngineApi {
+  let device: Parameters<EngineApi['setDevice']> | undefined;
+  const keeper = new ReplaceableWorker<KeeperApi>({
+    open,
+    work: [...KEPT, 'estimate', 'chat'],
+    kept: KEPT,
+    restore: (api) => device && void api.setDevice(...device),
+  });
+  const reader = new ReplaceableWorker<ReaderApi>({ open: openReader });
+  keeper.start();
+  const own: Pick<EngineApi, 'setDevice' | 'importRun' | 'hears' | 'restart'> = {
+    setDevice: (...args) => {
+      device = args;
+      return keeper.api.setDevice(...args);
+    },
+    importRun: (...args) => importRun(reader.api, keeper.api, ...args),
+    hears: () =>
+      Promise.race([
+        keeper.api.ping().then(() => true),
+        new Promise<boolean>((resolve) => setTimeout(() => resolve(false), PATIENCE_MS)),
+      ]),
+    restart: (message) => keeper.replace(message),
+  };
+  const all: Record<string, unknown> = {
+    ...own,
+    ...Object.fromEntries(READS.map((name) => [name, reader.api[name]])),
+  };
+  return callable((name, args) => {
+    const method = Object.hasOwn(all, name) ? all[name] : keeper.api[name as keyof KeeperApi];
+    return (method as (...args: unknown[]) => unknown)(...args);
+  }) as EngineApi;
+}

@@ -1,0 +1,84 @@
+import { UserError } from '../../formats/user-error.ts';
+import { answer } from '../answer.ts';
+import type { TestApi, TestDetail, Vote } from '../protocol/comparison.ts';
+import { testComparison, testCsv, testDetail, testRecord, versionFile } from './results.ts';
+import type { Tests } from './tests.ts';
+
+type Answered =
+  | 'startTest'
+  | 'resumeTest'
+  | 'stopTest'
+  | 'tests'
+  | 'test'
+  | 'renameTest'
+  | 'deleteTest'
+  | 'compareVersions'
+  | 'vote'
+  | 'testResults'
+  | 'testCsv';
+
+/** The part of the protocol that is about tests; `free` makes others let go of the device. */
+export function testsApi(tests: Tests, free: () => Promise<void>): Pick<TestApi, Answered> {
+  const { records } = tests;
+  const everything = async (id: string) => ({
+    test: await tests.record(id),
+    questions: await records.questions(id),
+    answers: await records.answers(id),
+    votes: await records.votes(id),
+  });
+  return {
+    startTest: (inputs, onEvent) =>
+      answer(async () => {
+        await free();
+        return tests.start(inputs, onEvent);
+      }),
+    resumeTest: (id, files, onEvent) =>
+      answer(async () => {
+        await free();
+        return tests.resume(id, files, onEvent);
+      }),
+    stopTest: async () => tests.stop(),
+    tests: async () => {
+      const list = await records.list();
+      return Promise.all(list.map(async (test) => testRecord(test, await records.answered(test.id))));
+    },
+    test: (id) =>
+      answer(async (): Promise<TestDetail> => {
+        const { test, questions, answers, votes } = await everything(id);
+        return testDetail(test, questions, answers, votes);
+      }),
+    renameTest: (id, name) => answer(() => tests.rename(id, name)),
+    deleteTest: (id) => answer(() => tests.delete(id)),
+    compareVersions: (id, a, b) =>
+      answer(async () => {
+        const { questions, answers, votes } = await everything(id);
+        return testComparison(questions, answers, [a, b], votes);
+      }),
+    vote: (id, question, vote) =>
+      answer(async () => {
+        await tests.record(id);
+        await records.putVotes(id, withVote(await records.votes(id), question, vote));
+        return undefined;
+      }),
+    testResults: (id, version) =>
+      answer(async () => {
+        const { test, questions, answers } = await everything(id);
+        if (!answers[version]?.size)
+          throw new UserError(
+            `${test.versions[version]?.name ?? 'This version'}: it has not answered any question yet; go on with the test.`,
+          );
+        const file = versionFile(test, questions, answers[version], version);
+        return new Blob([`${JSON.stringify(file, null, 2)}\n`], { type: 'application/json' });
+      }),
+    testCsv: (id) =>
+      answer(async () => {
+        const { test, questions, answers, votes } = await everything(id);
+        return new Blob([testCsv(test, questions, answers, votes)], { type: 'text/csv' });
+      }),
+  };
+}
+
+function withVote(votes: Readonly<Record<number, Vote>>, question: number, vote: Vote | undefined) {
+  const others = Object.entries(votes).filter(([other]) => Number(other) !== question);
+  return Object.fromEntries(vote === undefined ? others : [...others, [question, vote]]);
+}

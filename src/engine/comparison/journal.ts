@@ -1,0 +1,81 @@
+import type { Answer } from '../../comparison/batch-test.ts';
+import type { StoredTest, StoredVersion, TestRecords } from '../../storage/test-records.ts';
+import type { TestEvent } from '../protocol/comparison.ts';
+import { testedVersion } from './results.ts';
+
+/** Keeps a running test's answers and record, in the order in which they come, and tells of each once it is on disk. */
+export class TestJournal {
+  record: StoredTest;
+  /** By version, then by question. */
+  readonly answers: readonly Map<number, Answer>[];
+  readonly #records: TestRecords;
+  readonly #onEvent: (event: TestEvent) => void;
+  readonly #failure = new AbortController();
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(
+    records: TestRecords,
+    record: StoredTest,
+    answers: readonly (Map<number, Answer> | undefined)[],
+    onEvent: (event: TestEvent) => void,
+  ) {
+    this.#records = records;
+    this.record = record;
+    this.answers = record.versions.map((_, i) => answers[i] ?? new Map<number, Answer>());
+    this.#onEvent = onEvent;
+  }
+
+  /** Given, with the UserError as its reason, once something could not be kept. */
+  get failed(): AbortSignal {
+    return this.#failure.signal;
+  }
+
+  get answered(): number {
+    return this.answers.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  change(change: Partial<StoredTest>): void {
+    this.record = { ...this.record, ...change };
+    const { record } = this;
+    this.#then(() => this.#records.put(record));
+  }
+
+  version(index: number, change: Partial<StoredVersion>): void {
+    const versions = this.record.versions.map((version, i) =>
+      i === index ? { ...version, ...change } : version,
+    );
+    this.change({ versions });
+    const told = versions[index]!;
+    this.#then(async () =>
+      this.#onEvent({
+        type: 'version',
+        version: index,
+        record: testedVersion(told, this.answers[index]!.size),
+      }),
+    );
+  }
+
+  /** Keeps an answer, then calls `kept`; a version is finished with its last one. */
+  answer(version: number, question: number, answer: Answer, kept: () => void): void {
+    const { record } = this;
+    this.#then(async () => {
+      await this.#records.putAnswer(record, version, question, answer);
+      this.answers[version]!.set(question, answer);
+      kept();
+      if (this.answers[version]!.size === record.questions) this.version(version, { state: 'finished' });
+    });
+  }
+
+  /** Resolves once everything so far is on disk. Throws UserError where it could not be kept. */
+  async settled(): Promise<void> {
+    let last;
+    while (last !== this.#written) await (last = this.#written);
+    this.#failure.signal.throwIfAborted();
+  }
+
+  #then(work: () => Promise<void>): void {
+    this.#written = this.#written
+      .then(() => (this.#failure.signal.aborted ? undefined : work()))
+      .catch((error: unknown) => this.#failure.abort(error));
+  }
+}

@@ -1,0 +1,253 @@
+import { openBaseModel } from '../../formats/base-model.ts';
+import type { ByteSource } from '../../formats/byte-source.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { parseQuestions, type Question } from '../../comparison/questions.ts';
+import { checkSampling } from '../../generate/sampling.ts';
+import { scoreIfAnswered } from '../../comparison/scores.ts';
+import type { Gpu } from '../../gpu/device.ts';
+import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
+import { testVersions, type VersionsEvent } from '../../comparison/ask-versions.ts';
+import { showMoment } from '../../text/moment.ts';
+import type { StoredTest, TestRecords } from '../../storage/test-records.ts';
+import { sourceOf } from '../files/files.ts';
+import type { Runs } from '../runs/runs.ts';
+import { chosenFiles, storedVersion, type TestSources } from './inputs.ts';
+import { TestJournal } from './journal.ts';
+import { TestMeter } from './progress.ts';
+import type { TestEvent, TestFiles, TestInputs, TestOutcome, TestProgress } from '../protocol/comparison.ts';
+import { testRecord } from './results.ts';
+
+type OnEvent = (event: TestEvent) => void;
+
+const FORM_NOTE =
+  'No version says how it was asked in training, so questions are put as "### Instruction: …"; choose the chat template if they were trained on chats.';
+
+/** The batch tests of this browser: at most one of them runs, and only while nothing trains. */
+export class Tests {
+  readonly records: TestRecords;
+  readonly #runs: Runs;
+  readonly #sources: TestSources;
+
+  constructor(records: TestRecords, runs: Runs, sources: TestSources) {
+    this.records = records;
+    this.#runs = runs;
+    this.#sources = sources;
+  }
+
+  /** Starts a test and resolves when it ends. Throws UserError. */
+  async start(inputs: TestInputs, onEvent: OnEvent): Promise<TestOutcome> {
+    const { versions, options } = inputs;
+    checkSampling(options.sampling);
+    if (versions.length === 0) throw new UserError('No version is chosen; choose at least one to test.');
+    const questions = await parseQuestions(sourceOf(inputs.questions));
+    const test: StoredTest = {
+      id: crypto.randomUUID(),
+      name: inputs.name,
+      created: Date.now(),
+      status: 'unfinished',
+      stopped: false,
+      ...(await this.#sources.describe(inputs)),
+      questionsFile: inputs.questions.file.name,
+      questions: questions.length,
+      options,
+      recipe: await this.#sources.recipe(inputs),
+      form: undefined,
+      versions: versions.map(storedVersion),
+    };
+    const { id, name } = test;
+    return this.#runs.alone({ id, name, doing: 'testing' }, async ({ signal }) => {
+      this.#sources.remember(id, chosenFiles(inputs));
+      // A test that has no base to begin with is not worth a place in the list.
+      await openBaseModel(await this.#sources.base(test));
+      await this.records.create(test, questions);
+      onEvent({ type: 'created', record: testRecord(test, []) });
+      return this.#run(test, signal, onEvent);
+    });
+  }
+
+  /** Answers what is left; versions that failed are tried again. Throws UserError. */
+  async resume(id: string, files: TestFiles | undefined, onEvent: OnEvent): Promise<TestOutcome> {
+    const { name } = await this.record(id);
+    return this.#runs.alone({ id, name, doing: 'testing' }, async ({ signal }) => {
+      const test = await this.record(id);
+      if (files) this.#sources.remember(id, files);
+      const versions = test.versions.map((version) =>
+        version.state === 'failed' ? { ...version, state: 'waiting' as const, sentence: undefined } : version,
+      );
+      return this.#run({ ...test, versions, status: 'unfinished', stopped: false }, signal, onEvent);
+    });
+  }
+
+  /** Ends the test that is running. */
+  stop(): void {
+    const { active } = this.#runs;
+    if (active?.doing === 'testing') active.control.stop();
+  }
+
+  /** Throws UserError where there is no such test. */
+  async record(id: string): Promise<StoredTest> {
+    const test = await this.records.get(id);
+    if (!test)
+      throw new UserError(
+        'This test is not in the browser any more: it was deleted, or the site data was cleared.',
+      );
+    return test;
+  }
+
+  async rename(id: string, name: string): Promise<undefined> {
+    this.#checkResting(id);
+    await this.records.put({ ...(await this.record(id)), name: name.trim() || 'Test' });
+  }
+
+  async delete(id: string): Promise<undefined> {
+    this.#checkResting(id);
+    this.#sources.forget(id);
+    await this.records.delete(id);
+  }
+
+  #checkResting(id: string): void {
+    const { active } = this.#runs;
+    if (active?.id === id) throw new UserError(`${active.name}: this test is running; stop it first.`);
+  }
+
+  async #run(start: StoredTest, stop: AbortSignal, onEvent: OnEvent): Promise<TestOutcome> {
+    const { id, versions, options, recipe } = start;
+    const questions = await this.records.questions(id);
+    const journal = new TestJournal(this.records, start, await this.records.answers(id), onEvent);
+    journal.change({});
+    const validation = await this.#validation(start, onEvent);
+    const heard = listener(journal, questions, onEvent);
+    // What a lost device still gives counts for nothing.
+    let over = false;
+    const emit = (event: VersionsEvent): void => {
+      if (!over) heard(event);
+    };
+    try {
+      const base = await this.#sources.base(start);
+      await withLostGpu((openGpu) =>
+        testVersions({
+          base,
+          baseCache: this.#sources.cache,
+          versions: versions.map((version, i) => ({
+            open: version.kind === 'base' ? undefined : async () => (await this.#sources.adapter(start, i))!,
+            answered: new Set(journal.answers[i]!.keys()),
+            lossWanted: validation !== undefined && !version.evalLoss,
+          })),
+          questions,
+          validation,
+          recipe,
+          ...options,
+          // The name of the setting in the page.
+          shorter: 'lower the longest answer',
+          form: options.form ?? start.form,
+          date: start.date,
+          openGpu,
+          emit,
+          signal: AbortSignal.any([stop, journal.failed]),
+        }),
+      );
+      await journal.settled();
+      journal.change({ status: 'finished' });
+      await journal.settled();
+      return { id, status: 'finished' };
+    } catch (error) {
+      over = true;
+      await journal.settled();
+      if (!stop.aborted || error !== stop.reason) throw error;
+      journal.change({ stopped: true });
+      await journal.settled();
+      return { id, status: 'stopped' };
+    }
+  }
+
+  /** The rows for the loss; where they are gone the rest of the test goes on. */
+  async #validation(test: StoredTest, onEvent: OnEvent): Promise<ByteSource | undefined> {
+    if (test.versions.every(({ evalLoss }) => evalLoss)) return undefined;
+    try {
+      return await this.#sources.validation(test);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      onEvent({ type: 'note', text: `No loss is measured: ${error.message}` });
+      return undefined;
+    }
+  }
+}
+
+/** Keeps what a test tells, and tells the page. */
+function listener(
+  journal: TestJournal,
+  questions: readonly Question[],
+  onEvent: OnEvent,
+): (event: VersionsEvent) => void {
+  const { versions, form } = journal.record;
+  const meter = new TestMeter(journal.answered, questions.length * versions.length);
+  const tell = (progress: TestProgress | undefined): void => {
+    if (progress) onEvent({ type: 'progress', progress });
+  };
+  return (event) => {
+    switch (event.type) {
+      case 'phase':
+      case 'note':
+        return onEvent(event);
+      case 'form':
+        if (!event.said && form === undefined) onEvent({ type: 'note', text: FORM_NOTE });
+        return journal.change({ form: event.form });
+      case 'date':
+        return tellDate(journal, event, onEvent);
+      case 'opened':
+        return journal.version(event.version, { hash: event.hash });
+      case 'failed':
+        meter.failed(questions.length - journal.answers[event.version]!.size);
+        return journal.version(event.version, { state: 'failed', sentence: event.error.message });
+      case 'loss':
+        return journal.version(event.version, { evalLoss: event.loss });
+      case 'answering':
+        return tell(meter.tokens(event.version, event.progress.tokens));
+      case 'answer': {
+        const { version, question, answer } = event;
+        const scores = scoreIfAnswered(answer, questions[question]!.answer);
+        return journal.answer(version, question, answer, () => {
+          onEvent({ type: 'answer', version, question, answer, scores });
+          tell(meter.answer(answer.outputTokens));
+        });
+      }
+    }
+  };
+}
+
+/** A test that goes on writes the date that it began with. */
+function tellDate(
+  journal: TestJournal,
+  { date, said }: Extract<VersionsEvent, { type: 'date' }>,
+  onEvent: OnEvent,
+): void {
+  if (date === undefined || journal.record.date === date) return;
+  const whose = said ? "the date of a version's training" : 'today';
+  const text = `The chat template writes the current date: ${showMoment(date)}, ${whose}.`;
+  onEvent({ type: 'note', text });
+  journal.change({ date });
+}
+
+/** Does `work` with a device of its own. Throws UserError where it is lost. */
+async function withLostGpu(work: (openGpu: () => Promise<Gpu>) => Promise<void>): Promise<void> {
+  let gpu: Gpu | undefined;
+  let lose: (error: UserError) => void = () => undefined;
+  const lost = new Promise<never>((_, reject) => (lose = reject));
+  // Closing the device ends this promise too, when nobody waits for it any more.
+  lost.catch(() => undefined);
+  const openGpu = async (): Promise<Gpu> => {
+    const opened = (gpu = await requestGpu());
+    if (!opened) throw new UserError(NO_ADAPTER);
+    void opened.lost.then(({ message, reason }) =>
+      lose(new UserError(`${opened.name} was lost (${message || reason}); go on with the test.`)),
+    );
+    return opened;
+  };
+  const working = work(openGpu);
+  working.catch(() => undefined);
+  try {
+    await Promise.race([working, lost]);
+  } finally {
+    gpu?.close();
+  }
+}

@@ -1,0 +1,154 @@
+import type { Folder } from '../../formats/byte-source.ts';
+import { UserError } from '../../formats/user-error.ts';
+import type { BaseCache } from '../../model/base/cache/base-cache.ts';
+import { CacheRefusal } from '../../model/base/cache/storage.ts';
+import type { KeptInputs } from '../../storage/kept-inputs.ts';
+import type { StoredRun } from '../../storage/run-records.ts';
+import { readFile, readFolder, type OpenedFolder } from './files.ts';
+import type { KeptAdapters } from './kept-adapters.ts';
+import type { ChosenFile, ChosenFolder, ChosenInputs, GivenInputs, InputPart } from '../protocol/protocol.ts';
+
+const PARTS = ['base', 'source', 'train', 'validation'] as const satisfies InputPart[];
+/** What of an adapter's folder makes the adapter. */
+const ADAPTER_FILE = /^adapter_/;
+
+/**
+ * The files of runs: as chosen since the page was opened, as copies that the browser keeps, or behind the handles that
+ * it kept.
+ */
+export class RunFiles {
+  readonly #chosen = new Map<string, ChosenInputs>();
+  readonly kept: KeptAdapters;
+  /** Quantised bases. */
+  readonly cache: BaseCache;
+  readonly #small: KeptInputs;
+
+  constructor(kept: KeptAdapters, cache: BaseCache, small: KeptInputs) {
+    this.kept = kept;
+    this.cache = cache;
+    this.#small = small;
+  }
+
+  remember(id: string, inputs: ChosenInputs): void {
+    this.#chosen.set(id, inputs);
+  }
+
+  /** What was chosen for it does not count any more. */
+  unchoose(id: string): void {
+    this.#chosen.delete(id);
+  }
+
+  async forget(id: string): Promise<void> {
+    this.unchoose(id);
+    await this.#small.delete(id);
+  }
+
+  /** The run's files, as `given` or else as kept, with its own recipe. Throws UserError where some must be chosen again. */
+  async of(record: StoredRun, given: GivenInputs = {}): Promise<ChosenInputs> {
+    const { recipe, name, inputs } = record;
+    const base = given.base ?? (await this.baseOf(record));
+    const source = given.source ?? (await this.sourceOf(record));
+    const train = given.train ?? (await this.#trainOf(record));
+    const validation = given.validation ?? (await this.validationOf(record));
+    const found = { base, source, train, validation };
+    const missing = PARTS.filter((part) => inputs[part] !== undefined && !found[part]);
+    if (!base || !train || missing.length > 0)
+      throw new UserError(
+        `${name}: this browser keeps no way back to all of its files; choose ${missing.map((part) => inputs[part]).join(', ')} again.`,
+      );
+    return this.kept.inputs({ base, source, train, validation, recipe });
+  }
+
+  /** Keeps copies of what is small of a new run's files. */
+  keep(id: string, { source, train, validation }: ChosenInputs): Promise<void> {
+    return this.#small.keep(id, {
+      source:
+        source?.run === undefined ? source?.files.filter(({ name }) => ADAPTER_FILE.test(name)) : undefined,
+      train: train.file,
+      validation: validation?.file,
+    });
+  }
+
+  /** What the run needs that is neither in the browser itself nor was chosen since the page was opened. */
+  async lacks(record: StoredRun): Promise<InputPart[]> {
+    const { id, inputs, sourceRun, sourceStep } = record;
+    if (this.#chosen.has(id)) return [];
+    const copied = await this.#small.has(id);
+    const has = {
+      base: (await this.#cached(record)) !== undefined,
+      source: sourceRun === undefined ? copied : await isThere(this.kept.open(sourceRun, sourceStep)),
+      train: copied,
+      validation: copied,
+    };
+    return PARTS.filter((part) => inputs[part] !== undefined && !has[part]);
+  }
+
+  /**
+   * The run's base, from the cache where it is there; undefined where the browser keeps no way to it. Throws UserError
+   * where it may not be read.
+   */
+  async baseOf(record: StoredRun): Promise<OpenedFolder | undefined> {
+    const { id, handles } = record;
+    const chosen = this.#chosen.get(id)?.base;
+    if (chosen) return chosen;
+    const opened = await this.#cached(record);
+    if (opened) return { name: opened.name, files: [], handle: handles.base, opened };
+    return handles.base && (await readFolder(handles.base));
+  }
+
+  /** The folder that the run's base was chosen as, for the page to show. Throws UserError where it may not be read. */
+  async baseFolderOf({ id, handles }: StoredRun): Promise<ChosenFolder | undefined> {
+    const chosen: OpenedFolder | undefined = this.#chosen.get(id)?.base;
+    if (chosen && !chosen.opened) return chosen;
+    return handles.base && (await readFolder(handles.base));
+  }
+
+  /** The adapter that the run started from. */
+  async sourceOf({
+    id,
+    inputs,
+    handles,
+    sourceRun,
+    sourceStep,
+  }: StoredRun): Promise<ChosenFolder | undefined> {
+    if (sourceRun !== undefined) return this.kept.open(sourceRun, sourceStep);
+    const chosen = this.#chosen.get(id)?.source;
+    if (chosen) return chosen;
+    const files = (await this.#small.get(id))?.source;
+    if (files) return { name: inputs.source ?? '', files, handle: handles.source };
+    return handles.source && (await readFolder(handles.source));
+  }
+
+  async #trainOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
+    const chosen = this.#chosen.get(id)?.train;
+    if (chosen) return chosen;
+    const file = (await this.#small.get(id))?.train;
+    if (file) return { file, handle: handles.train };
+    return handles.train && (await readFile(handles.train));
+  }
+
+  async validationOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
+    const chosen = this.#chosen.get(id)?.validation;
+    if (chosen) return chosen;
+    const file = (await this.#small.get(id))?.validation;
+    if (file) return { file, handle: handles.validation };
+    return handles.validation && (await readFile(handles.validation));
+  }
+
+  #cached({ identity, recipe }: StoredRun): Promise<Folder | undefined> {
+    return this.cache.folder(identity.base, recipe.quantization.useDoubleQuant).catch((error: unknown) => {
+      if (error instanceof CacheRefusal || error instanceof UserError) return undefined;
+      throw error;
+    });
+  }
+}
+
+async function isThere(opening: Promise<unknown>): Promise<boolean> {
+  try {
+    await opening;
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,136 @@
+import { readAdapter } from '../../formats/adapter.ts';
+import { openBaseModel, type BaseModel } from '../../formats/base-model.ts';
+import { denseTensors, linearModules, PROJECTIONS } from '../../formats/decoder-weights.ts';
+import type { Folder } from '../../formats/byte-source.ts';
+import { readModelLimits } from '../../formats/model-limits.ts';
+import { parseRecipe, type ParsedRecipe } from '../../formats/recipe.ts';
+import { MAX_BYTES, readText } from '../../formats/read-text.ts';
+import { parseQuestions } from '../../comparison/questions.ts';
+import { loadTokenizer } from '../../text/load-tokenizer.ts';
+import { dateNote, encodeRows, renderRow } from '../../text/rows.ts';
+import { tokenizerNotes } from '../../text/tokenizer-notes.ts';
+import type { TextTokenizer } from '../../text/tokenizer.ts';
+import { folderOf, sourceOf } from './files.ts';
+import type {
+  AdapterFacts,
+  BaseFacts,
+  ChosenFile,
+  ChosenFolder,
+  RowsFacts,
+  RowsOptions,
+} from '../protocol/protocol.ts';
+import type { QuestionsFacts } from '../protocol/comparison.ts';
+import { watchedFolder, watchedSource } from '../watch.ts';
+
+/** Rows that a preview shows. */
+const PREVIEW = 20;
+
+const product = (shape: readonly number[]): number => shape.reduce((all, n) => all * n, 1);
+
+/** Reads headers, configuration and tokenizer. Throws UserError. */
+export async function inspectBase(base: ChosenFolder, signal?: AbortSignal): Promise<BaseFacts> {
+  const model = await openBaseModel(watchedFolder(folderOf(base), { signal }));
+  const tokenizer = await tokenizerOf(base);
+  const { config, weightFiles } = model;
+  const linear = linearModules(config).map(({ shape }) => product(shape));
+  const dense = [...denseTensors(config)].map(([, shape]) => product(shape));
+  return {
+    name: base.name,
+    family: config.family,
+    parameters: [...linear, ...dense].reduce((sum, n) => sum + n, 0),
+    layers: config.layers,
+    dtype: dtypeOf(model),
+    kept: model.kept.size,
+    bytes: weightFiles.reduce((sum, { size }) => sum + size, 0),
+    notes: [...model.notes, ...tokenizerNotes(tokenizer, config.vocabSize)],
+  };
+}
+
+function dtypeOf({ quantised, tensors, config }: BaseModel): string {
+  if (quantised) return 'NF4';
+  return tensors.get(`${linearModules(config)[0]!.name}.weight`)!.dtype;
+}
+
+/** Reads an adapter whole and fits it to the base. Throws UserError. */
+export async function inspectAdapter(
+  base: ChosenFolder,
+  adapter: ChosenFolder,
+  signal?: AbortSignal,
+): Promise<AdapterFacts> {
+  const model = await openBaseModel(watchedFolder(folderOf(base), { signal }));
+  const { config, weights } = await readAdapter(watchedFolder(folderOf(adapter), { signal }), model.config);
+  const adapted = new Set(weights.map(({ module }) => module.projection));
+  return {
+    name: adapter.name,
+    r: config.r,
+    alpha: config.loraAlpha,
+    dropout: config.loraDropout,
+    modules: PROJECTIONS.filter((projection) => adapted.has(projection)),
+    baseModelName: config.baseModelName,
+    parameters: weights.reduce((sum, { A, B }) => sum + A.length + B.length, 0),
+  };
+}
+
+/** Encodes all rows. Throws UserError naming the line. */
+export async function inspectRows(
+  base: ChosenFolder,
+  rows: ChosenFile,
+  options: RowsOptions,
+  signal?: AbortSignal,
+): Promise<RowsFacts> {
+  const tokenizer = await tokenizerOf(base);
+  const { maxPositions } = await readModelLimits(folderOf(base));
+  const onProgress = () => signal?.throwIfAborted();
+  const encoded = await encodeRows(watchedSource(sourceOf(rows), { signal }), tokenizer, {
+    ...options,
+    maxPositions,
+    onProgress,
+  });
+  return {
+    name: rows.file.name,
+    format: encoded.format,
+    rows: encoded.rows.length,
+    skipped: encoded.skipped,
+    ...encoded.stats,
+    notes: [...encoded.notes, ...(encoded.date === undefined ? [] : [dateNote(encoded.date)])],
+    preview: encoded.rows.slice(0, PREVIEW).map((row) => ({
+      line: row.line,
+      pieces: renderRow(tokenizer, row),
+    })),
+  };
+}
+
+/** Reads training_config.yaml. Throws UserError naming the key or line. */
+export async function readRecipe(file: File, signal?: AbortSignal): Promise<ParsedRecipe> {
+  const source = watchedSource(sourceOf({ file }), { signal });
+  const text = await readText(source, MAX_BYTES.recipe, 'a training_config.yaml');
+  return parseRecipe(text, file.name);
+}
+
+/** Throws UserError naming what is wrong with the file. */
+export async function inspectQuestions(file: ChosenFile, signal?: AbortSignal): Promise<QuestionsFacts> {
+  const questions = await parseQuestions(watchedSource(sourceOf(file), { signal }));
+  const named = (key: 'topic' | 'difficulty') =>
+    [...new Set(questions.map((question) => question[key]))].filter((name) => name !== '');
+  return {
+    name: file.file.name,
+    questions: questions.length,
+    withExpected: questions.filter(({ answer }) => answer.trim() !== '').length,
+    topics: named('topic'),
+    difficulties: named('difficulty'),
+  };
+}
+
+const loadOf = async (folder: Folder): Promise<TextTokenizer> =>
+  loadTokenizer(folder, (await readModelLimits(folder)).tableRows);
+
+let latest: { files: string; tokenizer: Promise<TextTokenizer> } | undefined;
+
+/** The base's tokenizer; the latest is kept, since rows are looked at again whenever a setting changes. */
+function tokenizerOf(base: ChosenFolder): Promise<TextTokenizer> {
+  const files = [...base.files, ...(base.nested ?? []).map(({ file }) => file)]
+    .map(({ name, size, lastModified }) => `${name} ${size} ${lastModified}`)
+    .join('\n');
+  if (latest?.files !== files) latest = { files, tokenizer: loadOf(folderOf(base)) };
+  return latest.tokenizer;
+}

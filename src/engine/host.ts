@@ -1,0 +1,127 @@
+import { expose } from 'comlink';
+import { defaultRecipe, recipeToYaml } from '../formats/recipe.ts';
+import { UserError } from '../formats/user-error.ts';
+import { BaseCache } from '../model/base/cache/base-cache.ts';
+import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
+import { runLockFree } from '../platform/run-lock.ts';
+import { BrowserCacheStorage } from '../storage/base-cache.ts';
+import { checkStorage } from '../storage/check-storage.ts';
+import { openKeptTwice } from '../storage/mirrored-store.ts';
+import { KeptInputs } from '../storage/kept-inputs.ts';
+import { RunRecords } from '../storage/run-records.ts';
+import { TestRecords } from '../storage/test-records.ts';
+import { browserTuning } from '../storage/tuning.ts';
+import { transferSignals } from './abort-transfer.ts';
+import { answer } from './answer.ts';
+import { Chat } from './chat/chat.ts';
+import { RunFiles } from './files/inputs.ts';
+import { KeptAdapters } from './files/kept-adapters.ts';
+import { estimate } from './runs/plan.ts';
+import type { DeviceFacts } from './protocol/protocol.ts';
+import { keepArchive } from './runs/read-archive.ts';
+import { RunBook } from './runs/run-notes.ts';
+import { Runs } from './runs/runs.ts';
+import {
+  appShelf,
+  baseShelf,
+  copyShelf,
+  deleteStored,
+  runShelf,
+  storageAccount,
+  testShelf,
+} from './files/storage-account.ts';
+import { TestSources } from './comparison/inputs.ts';
+import { Tests } from './comparison/tests.ts';
+import { testsApi } from './comparison/api.ts';
+import type { KeeperApi } from './worker-apis.ts';
+
+const store = openKeptTwice();
+const records = new RunRecords(store);
+const kept = new KeptAdapters(records);
+const baseCache = new BaseCache(new BrowserCacheStorage());
+const keptInputs = new KeptInputs(store);
+const files = new RunFiles(kept, baseCache, keptInputs);
+const runs = new Runs(store, records, files);
+const testRecords = new TestRecords(store);
+const tests = new Tests(testRecords, runs, new TestSources(runs, files, kept));
+const book = new RunBook(runs, testRecords, files);
+const shelves = [
+  runShelf(runs, keptInputs),
+  testShelf(tests, testRecords, runs),
+  baseShelf(baseCache, runs),
+  copyShelf,
+  appShelf,
+];
+const chat = new Chat(runs, files);
+
+async function deviceFacts(): Promise<DeviceFacts> {
+  checkWebGpu();
+  const gpu = await requestGpu();
+  if (!gpu) throw new UserError(NO_ADAPTER);
+  const { name, software } = gpu;
+  const { limits } = gpu.device;
+  gpu.close();
+  return {
+    name,
+    software,
+    maxBufferBytes: limits.maxBufferSize,
+    bindingBytes: limits.maxStorageBufferBindingSize,
+  };
+}
+
+const api: KeeperApi = {
+  ping: async () => undefined,
+  ...testsApi(tests, () => chat.close()),
+  device: () => answer(deviceFacts),
+  setDevice: async (settings) => void (runs.device = settings),
+
+  recipeYaml: async (recipe) => recipeToYaml(recipe),
+  defaultRecipe: async () => defaultRecipe(),
+  estimate: (inputs, onEvent, signal) =>
+    answer(async () => {
+      runs.checkIdle();
+      await chat.close();
+      const { memory, precision } = runs.device;
+      const options = { baseCache, tuning: browserTuning(store), memory, precision };
+      return estimate(await kept.inputs(inputs), onEvent, options, signal);
+    }),
+
+  start: (inputs, onEvent) =>
+    answer(async () => {
+      await chat.close();
+      return runs.start(await kept.inputs(inputs), onEvent);
+    }),
+  resume: (id, chosen, onEvent, byItself) =>
+    answer(async () => {
+      await chat.close();
+      return runs.resume(id, chosen, onEvent, byItself);
+    }),
+  pause: async () => runs.active?.control.pause(),
+  unpause: async () => runs.active?.control.unpause(),
+  stop: async () => runs.active?.control.stop(),
+  checkpointNow: async () => runs.active?.control.checkpointNow(),
+
+  elsewhere: () => runs.elsewhere(),
+  elsewhereEnded: () => runLockFree(),
+
+  runs: () => runs.list(),
+  deleteRun: (id) => answer(() => runs.delete(id)),
+
+  runNotes: () => book.notes(),
+  renameRun: (id, name) => answer(() => book.rename(id, name)),
+  annotateRun: (id, note) => answer(() => book.annotate(id, note)),
+  family: () => book.family(),
+  continueFrom: (id) => answer(() => book.continueFrom(id)),
+  keepArchive: (archive) => answer(() => keepArchive(records, archive)),
+
+  checkStorage: () => answer(() => checkStorage(store)),
+  storage: () => storageAccount(shelves),
+  deleteStored: (key) => answer(() => deleteStored(shelves, key)),
+
+  chat: (id, version, question, onText, options) =>
+    answer(() => chat.ask(id, version, question, onText, options)),
+  stopChat: async () => chat.stop(),
+};
+
+transferSignals();
+expose(api);

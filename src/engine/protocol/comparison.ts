@@ -1,0 +1,292 @@
+import type { Recipe } from '../../formats/recipe.ts';
+import type { Answer as ModelAnswer } from '../../comparison/batch-test.ts';
+import type { Change, GroupChange, Headline } from '../../comparison/headline.ts';
+import type { PromptForm } from '../../generate/prompt-form.ts';
+import type { Question } from '../../comparison/questions.ts';
+import type { Sampling } from '../../generate/sampling.ts';
+import type { Group, Scores, Summary } from '../../comparison/scores.ts';
+import type { RunEvent } from '../../run/events.ts';
+import type { FamilyMember } from '../../run/lineage.ts';
+import type { EvalLoss } from '../../comparison/version-loss.ts';
+import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
+import type { Answer } from '../answer.ts';
+import type { OnProgress } from '../watch.ts';
+
+export type { EvalLoss } from '../../comparison/version-loss.ts';
+export type { FamilyMember } from '../../run/lineage.ts';
+
+/** What answers the questions of a batch test. */
+export type TestVersion =
+  | { kind: 'base' }
+  /** What a run started from: its V1. */
+  | { kind: 'source'; run: string }
+  /** What a run made: its V2. */
+  | { kind: 'result'; run: string }
+  | { kind: 'checkpoint'; run: string; step: number }
+  | { kind: 'folder'; folder: ChosenFolder };
+
+/** A version under the name that its column bears. */
+export interface NamedVersion {
+  name: string;
+  version: TestVersion;
+}
+
+/** The files that a run was started with, as far as the browser still has a way to them. */
+export interface OfRun {
+  run: string;
+}
+
+export interface TestOptions {
+  /** undefined: as the versions were trained, where one of them says; else text. */
+  form: PromptForm | undefined;
+  /** GREEDY or RECIPE_SAMPLING of src/generate/sampling.ts, or anything between. */
+  sampling: Sampling;
+  /** Most tokens of an answer. */
+  maxNewTokens: number;
+  /** A whole number below 2³². */
+  seed: number;
+}
+
+/** Everything a batch test is started with. */
+export interface TestInputs {
+  name: string;
+  base: ChosenFolder | OfRun;
+  questions: ChosenFile;
+  /** Rows that loss and perplexity of every version are measured on; undefined for none. */
+  validation: ChosenFile | OfRun | undefined;
+  versions: readonly NamedVersion[];
+  options: TestOptions;
+  /** Whose quantization, max_seq_length and evaluation settings count; undefined: those of the base's run, else the defaults. */
+  recipe?: Recipe | undefined;
+}
+
+/** Files that the browser kept no way to, chosen again; a version's folder by its index. */
+export interface TestFiles {
+  base?: ChosenFolder | undefined;
+  validation?: ChosenFile | undefined;
+  folders?: Readonly<Record<number, ChosenFolder>> | undefined;
+}
+
+/** Handles of a test's own files, for the page to ask permission by. */
+export interface TestHandles {
+  base?: FileSystemDirectoryHandle | undefined;
+  validation?: FileSystemFileHandle | undefined;
+  folders: Readonly<Record<number, FileSystemDirectoryHandle>>;
+}
+
+/** A version of a test, and how far it is. */
+export interface TestedVersion {
+  name: string;
+  kind: TestVersion['kind'];
+  /** The run and the step that it comes from. */
+  run?: string | undefined;
+  step?: number | undefined;
+  /** The chosen folder's name. */
+  folder?: string | undefined;
+  /** The adapter's hash, as the family tree has it; known once it was read. */
+  hash?: string | undefined;
+  state: 'waiting' | 'finished' | 'failed';
+  /** Why it failed: one sentence. The other versions go on. */
+  sentence?: string | undefined;
+  answered: number;
+  evalLoss?: EvalLoss | undefined;
+}
+
+/** A batch test as the browser keeps it. */
+export interface TestRecord {
+  id: string;
+  name: string;
+  /** Milliseconds since 1970. */
+  created: number;
+  /** Finished: every version has answered everything or failed. */
+  status: 'unfinished' | 'finished';
+  /** The user stopped it: it does not go on by itself. */
+  stopped: boolean;
+  base: string;
+  /** The run whose base it uses; undefined where the base was chosen. */
+  baseRun?: string | undefined;
+  questionsFile: string;
+  questions: number;
+  validationFile: string | undefined;
+  options: TestOptions;
+  /** The form in which the questions are put; known once the versions were read. */
+  form: PromptForm | undefined;
+  versions: readonly TestedVersion[];
+  handles: TestHandles;
+}
+
+/** One version's share of a test; lists follow the questions. */
+export interface VersionResults {
+  answers: readonly (ModelAnswer | undefined)[];
+  /** undefined where there is no answer yet, or no expected answer. */
+  scores: readonly (Scores | undefined)[];
+  /** Over what is answered so far. */
+  summary: Summary;
+  topics: readonly Group[];
+  difficulties: readonly Group[];
+}
+
+/** Which version's answer is best by the user's own judgement: its index, or that they are as good as each other. */
+export type Vote = number | 'same';
+
+/** A test with everything that is known of it. */
+export interface TestDetail {
+  record: TestRecord;
+  questions: readonly Question[];
+  versions: readonly VersionResults[];
+  /** By question. */
+  votes: readonly (Vote | undefined)[];
+}
+
+/** The second version against the first, over the questions that both have answered. */
+export interface TestComparison {
+  versions: readonly [a: number, b: number];
+  /** undefined where no question that both answered has an expected answer. */
+  headline: Headline | undefined;
+  /** By question; undefined where it is not answered by both or has no expected answer. */
+  changes: readonly (Change | undefined)[];
+  /** Topics and difficulties, the one that fell most first; those with a negative difference got worse. */
+  topics: readonly GroupChange[];
+  difficulties: readonly GroupChange[];
+  /** How the votes fell. */
+  votes: { a: number; b: number; same: number };
+}
+
+export interface TestProgress {
+  /** The version that is answering, by index. */
+  version: number;
+  /** Answers of all versions together, without those that failed. */
+  answered: number;
+  total: number;
+  tokensPerSecond: number;
+  /** Infinity until there is a first answer. */
+  secondsLeft: number;
+}
+
+/** What a test tells while it runs. */
+export type TestEvent =
+  | { type: 'created'; record: TestRecord }
+  | Extract<RunEvent, { type: 'phase' }>
+  | { type: 'note'; text: string }
+  | { type: 'progress'; progress: TestProgress }
+  /** A complete answer; it is on disk. */
+  | { type: 'answer'; version: number; question: number; answer: ModelAnswer; scores: Scores | undefined }
+  /** A version's adapter was read, its loss is there, it has finished, or it failed. */
+  | { type: 'version'; version: number; record: TestedVersion };
+
+export interface TestOutcome {
+  id: string;
+  status: 'finished' | 'stopped';
+}
+
+/** What a questions file holds. */
+export interface QuestionsFacts {
+  name: string;
+  questions: number;
+  withExpected: number;
+  topics: readonly string[];
+  difficulties: readonly string[];
+}
+
+/** What is known of a run beyond what the run itself needs. */
+export interface RunNotes {
+  id: string;
+  name: string;
+  /** What the user wrote about it. */
+  note: string;
+  created: number;
+  imported: boolean;
+  /** SHA-256 of what went in, and of the adapter that came out (undefined until it has finished). */
+  hashes: {
+    base: string;
+    source: string;
+    train: string;
+    validation: string;
+    result: string | undefined;
+  };
+  /** Everything that deleting it frees. */
+  bytes: number;
+  /** Tests that one of its versions took part in. */
+  tests: readonly string[];
+}
+
+/** What takes up the browser's storage. */
+export interface StorageItem {
+  /** What deleteStored takes. */
+  key: string;
+  kind: 'run' | 'test' | 'base cache' | 'second copy' | 'app files';
+  name: string;
+  bytes: number;
+  parts: readonly { name: string; bytes: number }[];
+  /** False for what is in use: a run that is training, a test that is running. */
+  deletable: boolean;
+}
+
+export interface StorageAccount {
+  items: readonly StorageItem[];
+  /** Kinds of items that the browser would not count. */
+  uncounted: readonly StorageItem['kind'][];
+  /** The browser's own figures: used by this site, and what it may still take (undefined where it does not say). */
+  used: number;
+  left: number | undefined;
+  /** True: the browser keeps it until the user deletes it. False: it may clear it when the disk gets full. */
+  persisted: boolean;
+}
+
+/**
+ * Testing and lineage; the engine's worker answers these beside the rest of EngineApi. Whatever gives no Answer rejects
+ * with UserError where the browser's storage fails.
+ */
+export interface TestApi {
+  /** Reads a questions file; the sentence says what is wrong with it. */
+  inspectQuestions(file: ChosenFile, signal?: AbortSignal): Promise<Answer<QuestionsFacts>>;
+  /** Starts a test and resolves when it ends; `onEvent` hears 'created' first. */
+  startTest(inputs: TestInputs, onEvent: (event: TestEvent) => void): Promise<Answer<TestOutcome>>;
+  /** Answers what is left; `files` where the browser kept no handles. */
+  resumeTest(
+    id: string,
+    files: TestFiles | undefined,
+    onEvent: (event: TestEvent) => void,
+  ): Promise<Answer<TestOutcome>>;
+  /** Ends the running test after the tokens under way; what is answered stays. */
+  stopTest(): Promise<void>;
+  /** Newest first. */
+  tests(): Promise<TestRecord[]>;
+  test(id: string): Promise<Answer<TestDetail>>;
+  renameTest(id: string, name: string): Promise<Answer<undefined>>;
+  deleteTest(id: string): Promise<Answer<undefined>>;
+  /** The second version against the first, by index. */
+  compareVersions(id: string, a: number, b: number): Promise<Answer<TestComparison>>;
+  /** undefined takes the vote back. */
+  vote(id: string, question: number, vote: Vote | undefined): Promise<Answer<undefined>>;
+  /** The recipe's result file of one version (JSON). */
+  testResults(id: string, version: number): Promise<Answer<Blob>>;
+  /** All versions side by side, a line for each question (CSV, UTF-8). */
+  testCsv(id: string): Promise<Answer<Blob>>;
+
+  /** Names, notes, hashes and bytes of the runs, newest first. */
+  runNotes(): Promise<RunNotes[]>;
+  renameRun(id: string, name: string): Promise<Answer<undefined>>;
+  annotateRun(id: string, note: string): Promise<Answer<undefined>>;
+  /** Bases first, then what was trained from them. */
+  family(): Promise<FamilyMember[]>;
+  /**
+   * What the next run begins with: this run's result as its source (with `run` set), and its base where the browser
+   * still has a way to it.
+   */
+  continueFrom(id: string): Promise<Answer<{ source: ChosenFolder; base: ChosenFolder | undefined }>>;
+  /** The whole run as a zip that importRun takes. */
+  archiveRun(id: string, onProgress?: OnProgress, signal?: AbortSignal): Promise<Answer<Blob>>;
+  /** Takes a run out of such a zip after checking its hashes; cancelled, it leaves nothing. */
+  importRun(
+    file: File,
+    onProgress?: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<Answer<{ id: string; name: string }>>;
+
+  /** Whether the browser keeps what is given to it; the sentence says why not, and what to do. */
+  checkStorage(): Promise<Answer<undefined>>;
+  storage(): Promise<StorageAccount>;
+  /** Deletes one item of the account. */
+  deleteStored(key: string): Promise<Answer<undefined>>;
+}

@@ -1,0 +1,280 @@
+import type { ParsedRecipe, Recipe } from '../../formats/recipe.ts';
+import type { MemoryKind } from '../../gpu/memory.ts';
+import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
+import type { BestStep } from '../../run/options.ts';
+import type { RunEvent } from '../../run/events.ts';
+import type { PrecisionChoice } from '../../run/precision.ts';
+import type { InputHandles } from '../../storage/run-records.ts';
+import type { RowsUse } from '../../text/rows.ts';
+import type { Answer } from '../answer.ts';
+import type { TestApi } from './comparison.ts';
+import type { OnProgress } from '../watch.ts';
+
+export type { Answer } from '../answer.ts';
+export type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
+
+/** Everything a run is started with. */
+export interface ChosenInputs {
+  base: ChosenFolder;
+  /** undefined: a fresh adapter from the recipe's lora section. */
+  source: ChosenFolder | undefined;
+  train: ChosenFile;
+  validation: ChosenFile | undefined;
+  recipe: Recipe;
+  /** What the run shall be called; the names of its adapter and its rows, unless told. */
+  name?: string | undefined;
+}
+
+/** The parts of a run's files. */
+export type InputPart = 'base' | 'source' | 'train' | 'validation';
+
+/** Some of a run's files. */
+export type GivenInputs = Partial<Pick<ChosenInputs, InputPart>>;
+
+export interface DeviceFacts {
+  name: string;
+  software: boolean;
+  maxBufferBytes: number;
+  /** The most that it binds at once. */
+  bindingBytes: number;
+}
+
+export interface BaseFacts {
+  name: string;
+  family: 'qwen2' | 'qwen3' | 'llama';
+  parameters: number;
+  layers: number;
+  /** 'BF16', 'F16', 'F32', or 'NF4' where the folder is already quantised. */
+  dtype: string;
+  /** Linear modules of a 4-bit base that stay in 16 bits. */
+  kept: number;
+  bytes: number;
+  /** What the user should know of it and its tokenizer: a sentence each. */
+  notes: readonly string[];
+}
+
+export interface AdapterFacts {
+  name: string;
+  r: number;
+  alpha: number;
+  dropout: number;
+  /** The projections that it adapts. */
+  modules: readonly string[];
+  baseModelName: string | undefined;
+  parameters: number;
+}
+
+export interface RowsFacts {
+  name: string;
+  format: string;
+  rows: number;
+  skipped: readonly { line: number; why: string }[];
+  tokens: number;
+  trainedTokens: number;
+  longest: number;
+  cut: number;
+  duplicates: number;
+  /** What the user should know of the rows: keys without effect, and the like. A sentence each. */
+  notes: readonly string[];
+  /** The first rows as rendered text, in pieces: trained tokens or not. */
+  preview: readonly { line: number; pieces: readonly { text: string; trained: boolean }[] }[];
+}
+
+export interface PlanFacts {
+  bytes: readonly (readonly [kind: MemoryKind, bytes: number])[];
+  total: number;
+  /** Bytes that a GPU is asked for where it has them free. */
+  most?: number;
+  maxSteps: number;
+  /** Bytes of one checkpoint, how many are kept by the recipe, and what the browser still grants. */
+  checkpointBytes: number;
+  checkpointsKept: number;
+  storageLeft: number | undefined;
+}
+
+/** What the user allows on this device, for every run that starts from now on. */
+export interface DeviceSettings {
+  /** Bytes that a run may take of the GPU's memory; what is sensible where undefined. */
+  memory: number | undefined;
+  /** Leave about half of the GPU's time to other programs. */
+  leaveRoom: boolean;
+  /** The rung of arithmetic of new runs: a run keeps the one that it began in. */
+  precision: PrecisionChoice;
+}
+
+/** How long a run will take on this device, from a measured pass. */
+export interface TimeEstimate {
+  tokensPerSecond: number;
+  seconds: number;
+}
+
+/** A run as the browser keeps it. */
+export interface RunRecord {
+  id: string;
+  name: string;
+  /** Milliseconds since 1970. */
+  created: number;
+  status: 'unfinished' | 'finished';
+  /** The user stopped it: it does not go on by itself. */
+  stopped: boolean;
+  /** How often it went on by itself since its last checkpoint. */
+  restarts: number;
+  step: number;
+  maxSteps: number;
+  recipe: Recipe;
+  inputs: { base: string; source: string | undefined; train: string; validation: string | undefined };
+  /** For the page to ask permission by: only a page may, and only after a click. */
+  handles: InputHandles;
+  /** What an unfinished run needs that is not in the browser itself: where that is nothing, it goes on without asking. */
+  lacks?: readonly InputPart[] | undefined;
+  /** The run whose result is the source, where it was continued in this browser: it has no handle and needs none. */
+  sourceRun?: string | undefined;
+  checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];
+  /** The step that the result is of, where the best one was taken and not the last. */
+  best?: BestStep | undefined;
+  /** log_history so far, for the plots. */
+  log: readonly Record<string, number>[];
+}
+
+export interface NamedRun {
+  id: string;
+  name: string;
+}
+
+/** What another tab of this browser does with the device. */
+export interface Elsewhere extends NamedRun {
+  doing: 'training' | 'testing';
+}
+
+export interface RunOutcome {
+  status: 'finished' | 'stopped';
+  step: number;
+  maxSteps: number;
+  /** The step that the result is of, where the best one was taken and not the last. */
+  best?: BestStep | undefined;
+}
+
+export type ChatVersion = 'base' | 'v1' | 'v2';
+
+export interface ChatOptions {
+  /** Always the most likely token; otherwise the recipe's sampling (temperature 0.7, top_p 0.9). */
+  greedy?: boolean;
+  /** Tokens of the answer; 512 unless told. */
+  maxNewTokens?: number;
+  /** The run's files, where the browser kept no handles and they were not chosen since the page was opened. */
+  files?: ChosenInputs;
+}
+
+/** How rows are looked at: cut to so many tokens, and spoken of by what they are for. */
+export interface RowsOptions {
+  maxLength: number;
+  use: RowsUse;
+}
+
+/** What a plan needs to know of a device. */
+export interface PlanDevice {
+  /** Bytes that a run may take, where somebody told. */
+  budget: number | undefined;
+  software: boolean;
+  /** The most that it binds at once. */
+  bindingBytes: number;
+}
+
+/**
+ * What the page asks of the engine; types only, so that both sides can import it. A call that takes a signal ends
+ * once that is given, whatever it is stuck in: where the signal's reason is a UserError, with that as its answer.
+ * What is read of the browser's storage without an Answer (elsewhere, runs) rejects with UserError where that fails.
+ */
+export interface EngineApi extends TestApi {
+  device(): Promise<Answer<DeviceFacts>>;
+  setDevice(settings: DeviceSettings): Promise<void>;
+
+  inspectBase(base: ChosenFolder, signal?: AbortSignal): Promise<Answer<BaseFacts>>;
+  inspectAdapter(
+    base: ChosenFolder,
+    adapter: ChosenFolder,
+    signal?: AbortSignal,
+  ): Promise<Answer<AdapterFacts>>;
+  inspectRows(
+    base: ChosenFolder,
+    rows: ChosenFile,
+    options: RowsOptions,
+    signal?: AbortSignal,
+  ): Promise<Answer<RowsFacts>>;
+  parseRecipe(file: File, signal?: AbortSignal): Promise<Answer<ParsedRecipe>>;
+  recipeYaml(recipe: Recipe): Promise<string>;
+  defaultRecipe(): Promise<Recipe>;
+  /** What a run will take of the device that is known; without one, of any. */
+  plan(inputs: ChosenInputs, device?: PlanDevice, signal?: AbortSignal): Promise<Answer<PlanFacts>>;
+  /** Loads the base and trains on one pass, for its speed; `onEvent` hears the phases. */
+  estimate(
+    inputs: ChosenInputs,
+    onEvent: (event: RunEvent) => void,
+    signal?: AbortSignal,
+  ): Promise<Answer<TimeEstimate>>;
+
+  /** Starts a new run and resolves when it ends. */
+  start(
+    inputs: ChosenInputs,
+    onEvent: (event: RunEvent) => void,
+  ): Promise<Answer<RunOutcome & { id: string }>>;
+  /** Goes on with an unfinished run; `files` that the browser has no way to. `byItself`: nobody asked for it. */
+  resume(
+    id: string,
+    files: GivenInputs | undefined,
+    onEvent: (event: RunEvent) => void,
+    byItself?: boolean,
+  ): Promise<Answer<RunOutcome & { id: string }>>;
+  /** Pause takes hold between two passes; the device stays open. */
+  pause(): Promise<void>;
+  unpause(): Promise<void>;
+  /** Stops with a checkpoint. */
+  stop(): Promise<void>;
+  checkpointNow(): Promise<void>;
+
+  /** Whether the engine hears the page: it does not while it is stuck in some file. */
+  hears(): Promise<boolean>;
+  /** Ends the engine with all that it does, which is answered with `message`, and starts another. */
+  restart(message: string): void;
+
+  /** The run that another tab of this browser trains, or the test that it runs. */
+  elsewhere(): Promise<Elsewhere | undefined>;
+  /** Resolves once no other tab does either. */
+  elsewhereEnded(): Promise<void>;
+
+  runs(): Promise<RunRecord[]>;
+  deleteRun(id: string): Promise<Answer<undefined>>;
+  /** The result, and the checkpoints if wanted, as a zip. */
+  exportRun(
+    id: string,
+    checkpoints: boolean,
+    onProgress?: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<Answer<Blob>>;
+  exportCheckpoint(
+    id: string,
+    step: number,
+    onProgress?: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<Answer<Blob>>;
+  /** The same files straight into a folder that may be written to; `onWritten` hears of each that is there whole. */
+  exportRunInto(
+    id: string,
+    checkpoints: boolean,
+    folder: FileSystemDirectoryHandle,
+    onProgress?: OnProgress,
+    signal?: AbortSignal,
+    onWritten?: (path: string, total: number) => void,
+  ): Promise<Answer<undefined>>;
+
+  /** Streams an answer; resolves to the whole text. */
+  chat(
+    id: string,
+    version: ChatVersion,
+    question: string,
+    onText: (text: string) => void,
+    options?: ChatOptions,
+  ): Promise<Answer<string>>;
+  /** Ends the answer that is being given; it resolves to what was said so far. */
+  stopChat(): Promise<void>;
+}

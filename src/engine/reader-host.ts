@@ -1,0 +1,50 @@
+import { expose } from 'comlink';
+import { openKeptTwice } from '../storage/mirrored-store.ts';
+import { transferSignals } from './abort-transfer.ts';
+import { answer } from './answer.ts';
+import { checkpointFiles, runFiles, writeInto, zipped } from './runs/export.ts';
+import { inspectAdapter, inspectBase, inspectQuestions, inspectRows, readRecipe } from './files/inspect.ts';
+import { KeptAdapters } from './files/kept-adapters.ts';
+import { KeptRuns } from './runs/kept-runs.ts';
+import { plan } from './runs/plan.ts';
+import { readArchive } from './runs/read-archive.ts';
+import { archiveRun } from './runs/run-archive.ts';
+import type { ReaderApi } from './worker-apis.ts';
+
+const runs = new KeptRuns(openKeptTwice());
+const kept = new KeptAdapters(runs.records);
+
+const api: ReaderApi = {
+  inspectBase: (base, signal) => answer(() => inspectBase(base, signal)),
+  inspectAdapter: (base, adapter, signal) =>
+    answer(async () => inspectAdapter(base, await kept.resolved(adapter), signal)),
+  inspectRows: (base, rows, options, signal) => answer(() => inspectRows(base, rows, options, signal)),
+  inspectQuestions: (file, signal) => answer(() => inspectQuestions(file, signal)),
+  parseRecipe: (file, signal) => answer(() => readRecipe(file, signal)),
+  plan: (inputs, device, signal) => answer(async () => plan(await kept.inputs(inputs), device, signal)),
+
+  exportRun: (id, checkpoints, onProgress, signal) =>
+    answer(async () => {
+      const record = await runs.record(id);
+      const files = await runFiles(runs.storeOf(record), checkpoints);
+      return zipped(files, new Date(record.created), { onProgress, signal });
+    }),
+  exportCheckpoint: (id, step, onProgress, signal) =>
+    answer(async () => {
+      const record = await runs.record(id);
+      const files = await checkpointFiles(runs.storeOf(record), step);
+      return zipped(files, new Date(record.created), { onProgress, signal });
+    }),
+  exportRunInto: (id, checkpoints, folder, onProgress, signal, onWritten) =>
+    answer(async () => {
+      const record = await runs.record(id);
+      const files = await runFiles(runs.storeOf(record), checkpoints);
+      return writeInto(folder, files, { onProgress, signal }, onWritten);
+    }),
+  archiveRun: (id, onProgress, signal) => answer(() => archiveRun(runs, id, { onProgress, signal })),
+  readArchive: (file, onProgress, signal) =>
+    answer(() => readArchive(runs.records, file, { onProgress, signal })),
+};
+
+transferSignals();
+expose(api);

@@ -1,0 +1,148 @@
+import { Zip, ZipPassThrough } from 'fflate';
+import type { ByteSource, Folder } from '../../formats/byte-source.ts';
+import { shorten } from '../../formats/quote.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { CURSOR } from '../../run/checkpoint/checkpoint.ts';
+import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
+import { partlyWritten } from '../files/partly-written.ts';
+import { chunksOf, watchOf, type Following, type Watch } from '../watch.ts';
+
+/** A file to export; `path` as it shall lie in the output. */
+export interface ExportFile {
+  path: string;
+  source: ByteSource;
+}
+
+/** What a zip can say of when a file was changed, in milliseconds since 1970; a day less, for any time zone. */
+const [FIRST_DATE, LAST_DATE] = [Date.UTC(1980, 0, 2), Date.UTC(2099, 11, 30)];
+
+/** A run's output as the command line leaves it: the result, its logs, and the checkpoints if wanted. Throws UserError. */
+export async function runFiles(store: BrowserRunStore, checkpoints: boolean): Promise<ExportFile[]> {
+  const result = await store.openResult();
+  if (!(await result.open(CURSOR)))
+    throw new UserError(
+      `${store.name}: this run has not finished; go on with it, or download one of its checkpoints.`,
+    );
+  const files = [...(await filesOf(result, '')), ...(await filesOf(await store.openLogs(), 'logs/'))];
+  if (checkpoints)
+    for (const step of await store.checkpoints()) files.push(...(await checkpointFiles(store, step)));
+  return files;
+}
+
+/** One checkpoint in a folder of its own name. Throws UserError where it is gone. */
+export async function checkpointFiles(store: BrowserRunStore, step: number): Promise<ExportFile[]> {
+  const name = store.checkpointName(step);
+  const files = await filesOf(await store.openCheckpoint(step), `${name}/`);
+  if (files.length === 0)
+    throw new UserError(
+      `${name}: this checkpoint is not in the browser any more; later ones have taken its place, so choose one of those.`,
+    );
+  return files;
+}
+
+async function filesOf(folder: Folder, prefix: string): Promise<ExportFile[]> {
+  const names = await folder.list();
+  const sources = await Promise.all(names.map((name) => folder.open(name)));
+  return names.flatMap((name, i) => {
+    const source = sources[i];
+    return source ? [{ path: prefix + name, source }] : [];
+  });
+}
+
+/** The files as a zip; stored, since weights do not get smaller. It is put together piece by piece, never whole. */
+export async function zipped(
+  files: readonly ExportFile[],
+  modified: Date,
+  following: Following = {},
+): Promise<Blob> {
+  const watch = watchOf(following, bytesOf(files));
+  const pieces: Blob[] = [];
+  let problem: Error | undefined;
+  const zip = new Zip((error, bytes) => {
+    problem ??= error ?? undefined;
+    // A blob each: the browser may keep them outside this thread's memory.
+    pieces.push(new Blob([bytes as Uint8Array<ArrayBuffer>]));
+  });
+  for (const { path, source } of files) {
+    const entry = new ZipPassThrough(path);
+    entry.mtime = Math.min(LAST_DATE, Math.max(FIRST_DATE, modified.getTime()));
+    zip.add(entry);
+    for await (const chunk of chunksOf(source, watch)) entry.push(chunk);
+    entry.push(new Uint8Array(), true);
+  }
+  zip.end();
+  if (problem) throw problem;
+  return new Blob(pieces, { type: 'application/zip' });
+}
+
+/** Hears of the files that a folder shall get, and of each that is written to it whole. */
+export type OnWritten = (path: string, total: number) => void;
+
+/**
+ * Writes the files into a folder of the user's; what is there under the same names is replaced. Throws UserError, which
+ * names the files that were written where not all are.
+ */
+export async function writeInto(
+  folder: FileSystemDirectoryHandle,
+  files: readonly ExportFile[],
+  following: Following = {},
+  onWritten: OnWritten = () => undefined,
+): Promise<undefined> {
+  const watch = watchOf(following, bytesOf(files));
+  const written: string[] = [];
+  const broken = (what: string, remedy: string) =>
+    new UserError(
+      `${shorten(folder.name)}: ${what}, and ${partlyWritten(written, files.length)}; ${remedy}.`,
+    );
+  try {
+    for (const file of files) {
+      await writeFile(folder, file, watch);
+      written.push(file.path);
+      onWritten(file.path, files.length);
+    }
+  } catch (error) {
+    if (error instanceof DOMException)
+      throw broken(
+        `cannot be written to (${error.message.replace(/\.$/, '') || error.name})`,
+        'choose another folder, or download the zip',
+      );
+    // Whoever has cancelled it says so.
+    if (error instanceof UserError && error !== following.signal?.reason)
+      throw broken(`not all of it could be written (${error.message.replace(/\.$/, '')})`, 'save it again');
+    throw error;
+  }
+}
+
+/** One file, whole or not at all: the browser puts it in place when it is closed. */
+async function writeFile(
+  folder: FileSystemDirectoryHandle,
+  { path, source }: ExportFile,
+  watch: Watch,
+): Promise<void> {
+  const parts = path.split('/');
+  const name = parts.pop()!;
+  let place = folder;
+  for (const part of parts) place = await place.getDirectoryHandle(part, { create: true });
+  const existed = await place.getFileHandle(name).then(
+    () => true,
+    () => false,
+  );
+  const file = await place.getFileHandle(name, { create: true });
+  try {
+    const writable = await file.createWritable();
+    try {
+      for await (const chunk of chunksOf(source, watch)) await writable.write(chunk);
+    } catch (error) {
+      await writable.abort().catch(() => undefined);
+      throw error;
+    }
+    await writable.close();
+  } catch (error) {
+    // Its handle alone has made an empty file.
+    if (!existed) await place.removeEntry(name).catch(() => undefined);
+    throw error;
+  }
+}
+
+const bytesOf = (files: readonly ExportFile[]): number =>
+  files.reduce((sum, { source }) => sum + source.size, 0);

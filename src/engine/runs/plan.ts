@@ -1,0 +1,103 @@
+import { stateBits } from '../../formats/recipe/training.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { bytesByKind } from '../../model/allocations.ts';
+import { loraAllocations, loraLayout } from '../../model/lora.ts';
+import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
+import type { RunEvent } from '../../run/events.ts';
+import { chooseMemory, keptWhole, withChoice } from '../../run/plan/memory-choice.ts';
+import { memoryPlan, totalBytes } from '../../run/plan/memory-plan.ts';
+import { prepare, type Prepared } from '../../run/input/prepare.ts';
+import { passInputOf } from '../../run/plan/new-execution-plan.ts';
+import { largestInput, passInput, sizedInput } from '../../run/plan/pass-size.ts';
+import { warmUp, type WarmUpOptions } from '../../run/warm-up.ts';
+import { storageEstimate } from '../../storage/quota.ts';
+import { stateAllocations } from '../../train/optimizer-state.ts';
+import { dueAfter } from '../../train/cadence.ts';
+import { runInputs } from '../files/files.ts';
+import type { ChosenInputs, PlanDevice, PlanFacts, TimeEstimate } from '../protocol/protocol.ts';
+import { given, watchedInputs } from '../watch.ts';
+
+/** Where there is no device the page says so by itself. */
+const UNKNOWN: PlanDevice = { budget: undefined, software: true, bindingBytes: Infinity };
+
+/**
+ * What a run of these inputs will take of a device. Throws UserError where an
+ * input is not sound.
+ */
+export async function plan(
+  inputs: ChosenInputs,
+  { budget, software, bindingBytes }: PlanDevice = UNKNOWN,
+  signal?: AbortSignal,
+): Promise<PlanFacts> {
+  const prepared = await prepare(watchedInputs(runInputs(inputs), { signal }), () =>
+    signal?.throwIfAborted(),
+  );
+  const asked = passInputOf(prepared);
+  const input = budget === undefined ? passInput(asked) : sizedInput(asked, budget, bindingBytes);
+  // What is free is measured at the start only.
+  const choice = chooseMemory(input, { budget, software: true });
+  const bytes = memoryPlan(withChoice(input, choice));
+  return {
+    bytes: [...bytes],
+    total: totalBytes(bytes),
+    ...(budget === undefined && !software && { most: keptWhole(largestInput(asked, bindingBytes)) }),
+    maxSteps: prepared.maxSteps,
+    checkpointBytes: checkpointBytes(prepared),
+    checkpointsKept: checkpointsKept(prepared),
+    storageLeft: (await storageEstimate()).left,
+  };
+}
+
+/** Measures how long a run of these inputs takes on this device. Throws UserError, or the reason of `signal`. */
+export async function estimate(
+  inputs: ChosenInputs,
+  onEvent: (event: RunEvent) => void,
+  options: WarmUpOptions,
+  signal?: AbortSignal,
+): Promise<TimeEstimate> {
+  const gpu = await requestGpu();
+  if (!gpu) throw new UserError(NO_ADAPTER);
+  const lost = gpu.lost.then(({ message, reason }) => {
+    throw new UserError(`${gpu.name} was lost (${message || reason}); try again.`);
+  });
+  try {
+    const measuring = warmUp(
+      watchedInputs(runInputs(inputs), { signal }),
+      () => Promise.resolve(gpu),
+      onEvent,
+      options,
+    );
+    // Without its device it fails, once nobody waits for it.
+    measuring.catch(() => undefined);
+    return await Promise.race([measuring, lost, ...(signal ? [given(signal)] : [])]);
+  } finally {
+    gpu.close();
+  }
+}
+
+/** Those of the whole run where the recipe keeps all; with a limit, one more for the best. */
+function checkpointsKept({ inputs, maxSteps, grouping }: Prepared): number {
+  const { saveTotalLimit, saveStrategy: strategy, saveSteps: steps } = inputs.recipe.training;
+  const { loadBestModelAtEnd, metricForBestModel } = inputs.recipe.training;
+  const due = dueAfter({ strategy, steps }, { maxSteps, grouping }, { atEnd: true });
+  const all = Array.from({ length: maxSteps }, (_, i) => due(i + 1)).filter(Boolean).length;
+  const best = loadBestModelAtEnd || metricForBestModel !== undefined ? 1 : 0;
+  return saveTotalLimit === 0 ? all : Math.min(all, Math.max(saveTotalLimit, 1 + best));
+}
+
+/** The adapter's masters and the optimizer's state; what comes beside them is small. */
+function checkpointBytes({ model, adapter, inputs }: Prepared): number {
+  const modules = adapter.weights.map(({ module }) => module);
+  const layouts = Array.from({ length: model.config.layers }, (_, layer) =>
+    loraLayout(
+      modules.filter((module) => module.layer === layer),
+      stateBits(inputs.recipe.training),
+    ),
+  );
+  return totalBytes(
+    bytesByKind([
+      ...layouts.map((layout) => loraAllocations(layout, false)),
+      ...stateAllocations(layouts, 'resident'),
+    ]),
+  );
+}

@@ -1,0 +1,48 @@
+import type { RunEvent } from '../../run/events.ts';
+import type { RunRecords, StoredRun } from '../../storage/run-records.ts';
+
+/** Keeps a run's record up to date with what the run tells. */
+export class RunJournal {
+  record: StoredRun;
+  readonly #records: RunRecords;
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(records: RunRecords, record: StoredRun) {
+    this.#records = records;
+    this.record = record;
+  }
+
+  hear(event: RunEvent): void {
+    switch (event.type) {
+      case 'facts': {
+        // What came after the checkpoint that the run goes on from will be told again; up to there it knows best.
+        const { resumedStep: step, maxSteps, history } = event.facts;
+        const log = history ?? this.record.log.filter((entry) => entry.step <= step);
+        this.#change({ step, maxSteps, log });
+        break;
+      }
+      case 'step':
+        this.record = { ...this.record, step: event.progress.step };
+        break;
+      case 'log':
+        this.#change({ log: [...this.record.log, event.entry] });
+        break;
+      case 'checkpoint':
+        this.#change({ restarts: 0 });
+        break;
+    }
+  }
+
+  /** Changes the record and waits until it is written. Throws UserError where there is no space. */
+  async write(change: Partial<StoredRun>): Promise<void> {
+    await this.#written;
+    this.record = { ...this.record, ...change };
+    await this.#records.put(this.record);
+  }
+
+  #change(change: Partial<StoredRun>): void {
+    this.record = { ...this.record, ...change };
+    // Where there is no space, the next checkpoint says so; a record that lags behind is mended by the next one.
+    this.#written = this.#written.then(() => this.#records.put(this.record)).catch(() => undefined);
+  }
+}

@@ -1,0 +1,97 @@
+import { UserError } from '../../formats/user-error.ts';
+import { adapterHash } from '../../run/checkpoint/identity.ts';
+import { familyTree, type FamilyMember } from '../../run/lineage.ts';
+import { UNREAD, type RunRecords, type StoredRun } from '../../storage/run-records.ts';
+import type { TestRecords } from '../../storage/test-records.ts';
+import { MAX_NAME, MAX_NOTE } from './archived-run.ts';
+import type { RunFiles } from '../files/inputs.ts';
+import type { ChosenFolder } from '../protocol/protocol.ts';
+import type { Runs } from './runs.ts';
+import type { RunNotes } from '../protocol/comparison.ts';
+
+/** Names, notes and kinship of the runs. */
+export class RunBook {
+  readonly #runs: Runs;
+  readonly #records: RunRecords;
+  readonly #tests: TestRecords;
+  readonly #files: RunFiles;
+
+  constructor(runs: Runs, tests: TestRecords, files: RunFiles) {
+    this.#runs = runs;
+    this.#records = runs.records;
+    this.#tests = tests;
+    this.#files = files;
+  }
+
+  /** Newest first. */
+  async notes(): Promise<RunNotes[]> {
+    const tests = await this.#tests.list();
+    const runs = await this.#records.list();
+    return Promise.all(
+      runs.map(async (run) => {
+        const { id, name, note = '', created, imported = false, identity } = run;
+        const { base, source, train, validation } = identity;
+        return {
+          id,
+          name,
+          note,
+          created,
+          imported,
+          hashes: { base, source, train, validation, result: await this.#resultHash(run) },
+          bytes: await runBytes(this.#records, id),
+          tests: tests.filter(({ versions }) => versions.some((v) => v.run === id)).map((test) => test.id),
+        };
+      }),
+    );
+  }
+
+  /** Throws UserError where there is no such run, or the name is too long for its archive. */
+  async rename(id: string, name: string): Promise<undefined> {
+    await this.#runs.record(id);
+    const trimmed = name.trim();
+    checkLength('The name', trimmed, MAX_NAME);
+    if (trimmed !== '') await this.#records.describe(id, { name: trimmed });
+  }
+
+  /** Throws UserError where there is no such run, or the note is too long for its archive. */
+  async annotate(id: string, note: string): Promise<undefined> {
+    await this.#runs.record(id);
+    checkLength('The note', note, MAX_NOTE);
+    await this.#records.describe(id, { note });
+  }
+
+  async family(): Promise<FamilyMember[]> {
+    const runs = (await this.#records.list()).filter(({ identity }) => identity.base !== UNREAD);
+    return familyTree(
+      await Promise.all(runs.map(async (run) => ({ ...run, resultHash: await this.#resultHash(run) }))),
+    );
+  }
+
+  /** Throws UserError where the run has no result. */
+  async continueFrom(id: string): Promise<{ source: ChosenFolder; base: ChosenFolder | undefined }> {
+    const record = await this.#runs.record(id);
+    const { name, run } = await this.#files.kept.open(id);
+    // A base that may not be read without asking is chosen anew.
+    const base = await this.#files.baseFolderOf(record).catch(() => undefined);
+    return { source: { name, files: [], run }, base };
+  }
+
+  /** Recorded when the run finished; runs of earlier versions are hashed when they are first asked for. */
+  async #resultHash(run: StoredRun): Promise<string | undefined> {
+    if (run.resultHash !== undefined || run.status !== 'finished') return run.resultHash;
+    const resultHash = await adapterHash(await this.#runs.storeOf(run).openResult());
+    await this.#records.put({ ...run, resultHash });
+    return resultHash;
+  }
+}
+
+function checkLength(what: string, { length }: string, max: number): void {
+  if (length > max)
+    throw new UserError(`${what} has ${length} characters, expected at most ${max}; shorten it.`);
+}
+
+/** Bytes of a run's checkpoints, result and logs. */
+async function runBytes(records: RunRecords, id: string): Promise<number> {
+  const files = await records.files(id);
+  return files.reduce((sum, [, value]) => sum + (value instanceof Blob ? value.size : 0), 0);
+}

@@ -1,0 +1,91 @@
+import type { ByteSource, Folder } from '../formats/byte-source.ts';
+import type { RunInputs } from '../run/input/prepare.ts';
+
+/** Bytes that are read at once. */
+const CHUNK = 4 * 2 ** 20;
+
+/** Whoever waits for something that reads for long. */
+export interface Watch {
+  /** Ends it, with its reason. */
+  signal?: AbortSignal | undefined;
+  /** Hears of bytes that have been read since it was last called. */
+  onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** Hears how many bytes are done, of all. */
+export type OnProgress = (done: number, total: number) => void;
+
+/** The same for work whose bytes are known. */
+export interface Following {
+  signal?: AbortSignal | undefined;
+  onProgress?: OnProgress | undefined;
+}
+
+/** Watches work of `total` bytes. */
+export function watchOf({ signal, onProgress }: Following, total: number): Watch {
+  let done = 0;
+  return { signal, onBytes: (bytes) => onProgress?.((done = Math.min(total, done + bytes)), total) };
+}
+
+/** A source's bytes in chunks. Throws the signal's reason once it is given. */
+export async function* chunksOf(
+  source: ByteSource,
+  watch: Watch = {},
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const watched = watchedSource(source, watch);
+  for (let begin = 0; begin < source.size; begin += CHUNK) {
+    const chunk = new Uint8Array(Math.min(CHUNK, source.size - begin));
+    await watched.read(begin, chunk);
+    yield chunk;
+  }
+}
+
+/** The same source, whose reading can be watched and ended. */
+export function watchedSource(source: ByteSource, { signal, onBytes }: Watch): ByteSource {
+  return {
+    ...source,
+    read: async (begin, into) => {
+      signal?.throwIfAborted();
+      await source.read(begin, into);
+      signal?.throwIfAborted();
+      onBytes?.(into.length);
+    },
+  };
+}
+
+/** The same folder, the reading of whose files can be watched and ended. */
+export function watchedFolder(folder: Folder, watch: Watch): Folder {
+  return {
+    name: folder.name,
+    known: folder.known,
+    list: () => folder.list(),
+    open: async (file) => {
+      const source = await folder.open(file);
+      return source && watchedSource(source, watch);
+    },
+    ...(folder.near && { near: (file) => folder.near!(file) }),
+  };
+}
+
+/** The same files of a run, the reading of which can be watched and ended. */
+export function watchedInputs(
+  { base, source, train, validation, ...rest }: RunInputs,
+  watch: Watch,
+): RunInputs {
+  return {
+    ...rest,
+    base: watchedFolder(base, watch),
+    source: source && watchedFolder(source, watch),
+    train: watchedSource(train, watch),
+    validation: validation && watchedSource(validation, watch),
+  };
+}
+
+/** Rejects with the signal's reason once it is given. */
+export function given(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const give = () => reject(signal.reason as Error);
+    if (signal.aborted) give();
+    else signal.addEventListener('abort', give, { once: true });
+  });
+}

@@ -1,0 +1,176 @@
+import type { Gpu } from '../device.ts';
+import type { Heads } from '../kernels/attention/variant.ts';
+import { ATTENTION_CLASSES } from '../kernels/attention/index.ts';
+import { HEADS } from '../kernels/lm-head/index.ts';
+import type { Precision, Variant } from '../kernels/linear/nf4-variant.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
+import { NORMS } from '../kernels/rmsnorm.ts';
+import type { TuningCache } from './tuning-results.ts';
+import { RaceDropped, type RaceEvents } from './trial.ts';
+import {
+  attentionCandidates,
+  candidates,
+  className,
+  DIRECTIONS,
+  HEAD_CLASS,
+  NORM_CLASS,
+  type Direction,
+  type Shape,
+  type Tiles,
+} from './kernel-selection.ts';
+import { RaceMemory } from './tried-variants.ts';
+import { raceAttention, raceHead, raceNorms, raceProducts } from './trials.ts';
+
+/** The products of a run. */
+export interface Workload {
+  precision: Precision;
+  /** Shapes of its weights. */
+  shapes: readonly Shape[];
+  /** Of the norms' rows and of the head's. */
+  width: number;
+  /** Words of the head's table, and the most rows of it at once. */
+  head: { vocab: number; rows: number };
+  attention: Heads;
+  /** Most tokens of a pass. */
+  rows: number;
+  /** Of a row of text; passes hold as many rows as fit. */
+  longest: number;
+  /** Of LoRA; 0 for none. */
+  rank: number;
+  /** Whether the scales are double-quantised. */
+  nested: boolean;
+}
+
+export interface Tuning {
+  cache?: TuningCache | undefined;
+  /** Hears how many of the variants that will be raced are compiled. */
+  onProgress: (done: number, total: number) => void;
+  /** Hears of variants that were left out of a race, and of races that cannot be run. */
+  note: (text: string) => void;
+}
+
+/** What is raced by itself. */
+interface Class {
+  name: string;
+  /** How its race is called in the cache. */
+  race: string;
+  /** How its variants are called in notes. */
+  title: string;
+  /** Its variants on this device, the default first. */
+  variants: readonly Pick<Variant<never>, 'name' | 'precision'>[];
+  /** Races those of the variants that may take part; resolves to the winner's name. */
+  run(mayRun: (name: string) => boolean, events: RaceEvents): Promise<string>;
+}
+
+/**
+ * Chooses the variant for each class of products: by a race on the device, or by the cache's memory of one. Software
+ * devices take the defaults, as do classes with one variant. Needs a rung that the device supports.
+ */
+export async function chooseTiles(gpu: Gpu, work: Workload, tuning: Tuning): Promise<Tiles> {
+  const classes = classesOf(gpu, work);
+  if (gpu.software) return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!.name]));
+  const memory = await RaceMemory.open(gpu, tuning.cache);
+  const chosen = new Map<Class, string>();
+  const known = ({ race, variants }: Class) =>
+    variants.find(({ name }) => name === memory.winner(race))?.name;
+  const open = classes.filter((one) => one.variants.length > 1 && known(one) === undefined);
+  const total = open.reduce((sum, { variants }) => sum + variants.length, 0);
+  let done = 0;
+  for (const one of open) {
+    tuning.onProgress(done, total);
+    const step = () => tuning.onProgress(++done, total);
+    const after = done + one.variants.length;
+    chosen.set(one, await decide(gpu, one, memory, { note: tuning.note, step }));
+    done = after;
+  }
+  if (total > 0) tuning.onProgress(total, total);
+  return Object.fromEntries(
+    classes.map((one) => [one.name, chosen.get(one) ?? known(one) ?? one.variants[0]!.name]),
+  );
+}
+
+/**
+ * Runs one race and keeps its winner; where it cannot be run, the race is left for later, and the first variant in f32 is
+ * taken: the others are only right where they were held against it.
+ */
+async function decide(
+  gpu: Gpu,
+  { race, title, variants, run }: Class,
+  memory: RaceMemory,
+  { note, step }: { note: (text: string) => void; step: () => void },
+): Promise<string> {
+  const leftOut = (name: string, why: string) => note(`${gpu.name}: ${title} ${name} is left out: ${why}.`);
+  const fatal = memory.fatal(race);
+  for (const { name } of variants.filter((one) => fatal.includes(one.name)))
+    leftOut(name, 'an earlier start ended while it was tried');
+  let latest: string | undefined;
+  try {
+    const winner = await run((name) => !fatal.includes(name), {
+      dropped: leftOut,
+      compiled: step,
+      async running(name, what) {
+        latest = name;
+        await memory.trying(race, what === 'first' ? name : undefined);
+      },
+    });
+    await memory.won(race, winner);
+    return winner;
+  } catch (error) {
+    // What was tried when a race broke off, as where the device was lost, is not tried again.
+    await memory.trying(race, error instanceof RaceDropped ? undefined : latest);
+    if (!(error instanceof RaceDropped)) throw error;
+    const inF32 = variants.filter(({ precision }) => precision === 'f32');
+    const { name } = inF32.find((one) => !fatal.includes(one.name)) ?? inF32[0]!;
+    note(`${gpu.name}: ${title} ${name} is taken without a race (${error.message.replace(/\.$/, '')}).`);
+    return name;
+  }
+}
+
+/** Both directions of each shape once, the head, the norms, and the parts of attention. */
+function classesOf(gpu: Gpu, work: Workload): Class[] {
+  const { precision, shapes, width } = work;
+  const products = shapes.flatMap((shape) =>
+    DIRECTIONS.map((direction): Class => {
+      const name = className(direction, shape);
+      return {
+        name,
+        race: raceName(name, work),
+        title: `for ${name} the kernel`,
+        variants: listed(direction, precision, gpu),
+        run: (mayRun, events) => raceProducts(gpu, direction, shape, work, mayRun, events),
+      };
+    }),
+  );
+  const head: Class = {
+    name: HEAD_CLASS,
+    race: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
+    title: 'the head by',
+    variants: candidates(HEADS, precision, gpu),
+    run: (mayRun, events) => raceHead(gpu, work, mayRun, events),
+  };
+  const norms: Class = {
+    name: NORM_CLASS,
+    race: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
+    title: 'the way to add up norms by',
+    variants: candidates(NORMS, 'f32', gpu),
+    run: (mayRun, events) => raceNorms(gpu, work, mayRun, events),
+  };
+  const { heads, kvHeads, headDim } = work.attention;
+  const attention = ATTENTION_CLASSES.map((part): Class => ({
+    name: part,
+    race: `${precision} ${part}, ${heads} heads on ${kvHeads} of ${headDim}, ${roughly(work.rows)} tokens in rows of ${roughly(work.longest)}`,
+    title: `for ${part} the kernel`,
+    variants: attentionCandidates(part, work.attention, precision, gpu),
+    run: (mayRun, events) => raceAttention(gpu, part, work, mayRun, events),
+  }));
+  return [...new Map([...products, head, norms, ...attention].map((one) => [one.name, one])).values()];
+}
+
+const listed = (direction: Direction, precision: Precision, gpu: Gpu) =>
+  direction === 'forward' ? candidates(NF4_FORWARD, precision, gpu) : candidates(NF4_GRAD, precision, gpu);
+
+/** A race counts for passes of about as many tokens: up to the next power of two. */
+const roughly = (rows: number): number => 2 ** Math.ceil(Math.log2(rows));
+
+const raceName = (name: string, { precision, rows, rank, nested }: Workload): string =>
+  `${precision} ${name}, ${roughly(rows)} rows, rank ${rank}${nested ? ', nested' : ''}`;

@@ -1,0 +1,123 @@
+import type { Gpu } from '../device.ts';
+import type { AttentionVariant, Heads } from '../kernels/attention/variant.ts';
+import {
+  ATTENTIONS,
+  ATTENTION_CLASSES,
+  type AttentionCalls,
+  type AttentionClass,
+} from '../kernels/attention/index.ts';
+import type { Nf4Weight } from '../kernels/linear/nf4-operands.ts';
+import {
+  PRECISIONS,
+  type Nf4ForwardVariant,
+  type Nf4GradVariant,
+  type Variant,
+  type Precision,
+} from '../kernels/linear/nf4-variant.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
+import { HEADS, type HeadVariant } from '../kernels/lm-head/index.ts';
+import { NORMS, type Reduction } from '../kernels/rmsnorm.ts';
+
+/** Out and in of a weight. */
+export type Shape = Pick<Nf4Weight, 'columns' | 'depth'>;
+
+export const DIRECTIONS = ['forward', 'gradient'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
+
+/**
+ * The name of the variant that serves each class of products ("forward 1536x8960"), HEAD_CLASS, NORM_CLASS and each of
+ * ATTENTION_CLASSES.
+ */
+export type Tiles = Readonly<Record<string, string>>;
+
+/** What a run plan calls the products of a direction with weights of this shape. */
+export const className = (direction: Direction, { columns, depth }: Shape): string =>
+  `${direction} ${columns}x${depth}`;
+
+/** What a run plan calls the products with the head's table. */
+export const HEAD_CLASS = 'head';
+
+/** What a run plan calls the norms. */
+export const NORM_CLASS = 'norms';
+
+/** Which variant computes each product, each part of attention, and how norms add up. */
+export interface Products {
+  readonly precision: Precision;
+  readonly head: HeadVariant;
+  readonly norms: Reduction;
+  forward(weight: Shape): Nf4ForwardVariant;
+  gradient(weight: Shape): Nf4GradVariant;
+  attention<C extends AttentionClass>(part: C, heads: Heads): AttentionVariant<AttentionCalls[C]>;
+}
+
+/**
+ * The variants that the device supports of a rung and of those below it, which may be faster for some shapes; the
+ * rung's own default first.
+ */
+export const candidates = <V extends Variant<never>>(
+  variants: readonly V[],
+  precision: Precision,
+  gpu: Gpu,
+) =>
+  PRECISIONS.slice(0, PRECISIONS.indexOf(precision) + 1)
+    .toReversed()
+    .flatMap((rung) => variants.filter((variant) => variant.precision === rung && variant.supported(gpu)));
+
+/** The same of a part of attention with such heads. */
+export const attentionCandidates = <C extends AttentionClass>(
+  part: C,
+  heads: Heads,
+  precision: Precision,
+  gpu: Gpu,
+) =>
+  candidates<AttentionVariant<AttentionCalls[C]>>(ATTENTIONS[part], precision, gpu).filter((variant) =>
+    variant.fits(heads),
+  );
+
+/** Whether the device can compute on this rung. */
+export const supports = (gpu: Gpu, precision: Precision): boolean =>
+  [NF4_FORWARD, NF4_GRAD].every((variants) =>
+    variants.some((variant) => variant.precision === precision && variant.supported(gpu)),
+  );
+
+/** What a run plan says of its products: the rung, and the variants; classes that it leaves out take the default. */
+export interface ProductPlan {
+  precision: Precision;
+  tiles: Tiles;
+}
+
+/** The variants of a plan; the first that this device lacks goes to `refuse`. */
+export function openProducts(
+  gpu: Gpu,
+  { precision, tiles }: ProductPlan,
+  refuse: (missing: string) => never,
+): Products {
+  if (!supports(gpu, precision)) refuse(`of precision ${precision}`);
+  const named = <V extends Variant<never>>(able: readonly V[], name: string): V =>
+    able.find((variant) => variant.name === name) ?? refuse(name);
+  const find = <Call>(variants: readonly Variant<Call>[], direction: Direction) => {
+    const able = candidates(variants, precision, gpu);
+    const classes = Object.entries(tiles).filter(([key]) => key.startsWith(`${direction} `));
+    const byClass = new Map(classes.map(([key, name]) => [key, named(able, name)]));
+    return (weight: Shape) => byClass.get(className(direction, weight)) ?? able[0]!;
+  };
+  const heads = candidates(HEADS, precision, gpu);
+  const norms = candidates(NORMS, 'f32', gpu);
+  const parts = new Map(
+    ATTENTION_CLASSES.map((part) => {
+      const able = candidates<AttentionVariant<never>>(ATTENTIONS[part], precision, gpu);
+      return [part, tiles[part] === undefined ? able : [named(able, tiles[part])]];
+    }),
+  );
+  return {
+    precision,
+    head: named(heads, tiles[HEAD_CLASS] ?? heads[0]!.name),
+    norms: named(norms, tiles[NORM_CLASS] ?? norms[0]!.name).name,
+    forward: find(NF4_FORWARD, 'forward'),
+    gradient: find(NF4_GRAD, 'gradient'),
+    attention: <C extends AttentionClass>(part: C, heads: Heads) => {
+      const variant = parts.get(part)!.find((one) => one.fits(heads)) ?? refuse(`for ${part}`);
+      return variant as AttentionVariant<AttentionCalls[C]>;
+    },
+  };
+}

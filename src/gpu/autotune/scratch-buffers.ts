@@ -1,0 +1,111 @@
+import { Xoshiro128 } from '../../formats/xoshiro128.ts';
+import { UserError } from '../../formats/user-error.ts';
+import type { Gpu } from '../device.ts';
+import type { Nf4Weight } from '../kernels/linear/nf4-operands.ts';
+import { view, type GpuBuffer, type View } from '../memory.ts';
+import { RaceDropped } from './trial.ts';
+import type { Shape } from './kernel-selection.ts';
+import { refusal } from '../error-scopes.ts';
+
+/** Random numbers that are made once and repeated: a prime, so that rows of no width repeat. */
+const NOISE = 65_521;
+
+/** Throwaway buffers of random numbers. */
+export class Room {
+  readonly #gpu: Gpu;
+  readonly #buffers: GpuBuffer[] = [];
+  readonly #random = Xoshiro128.seeded(1);
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  /** What `make` makes of this room's buffers. Throws RaceDropped where the device has no memory for them. */
+  async furnish<T>(make: (room: this) => T): Promise<T> {
+    let made: { call: T } | undefined;
+    let tooLarge: string | undefined;
+    const refused = await refusal(this.#gpu.device, () => {
+      try {
+        made = { call: make(this) };
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        tooLarge = error.message;
+      }
+    });
+    if (!made || refused !== undefined) throw new RaceDropped(tooLarge ?? refused!);
+    return made.call;
+  }
+
+  floats(count: number): View {
+    return this.#filled(
+      Float32Array.from({ length: Math.min(NOISE, count) }, () => this.#value()),
+      count,
+    );
+  }
+
+  /** Twice so many floats in one buffer, where both begin as bindings may: all of them, and each. */
+  twice(count: number): [all: View, first: View, second: View] {
+    const at = 64 * Math.ceil(count / 64);
+    const all = this.floats(at + count);
+    return [all, view(all.buffer, 0, 4 * count), view(all.buffer, 4 * at, 4 * count)];
+  }
+
+  /** So many pairs of floats, the first of each around `first`. */
+  pairs(count: number, first: number): View {
+    const pattern = Float32Array.from({ length: 2 * Math.min(NOISE, count) }, (_, i) =>
+      i % 2 === 0 ? first + this.#value() : this.#value(),
+    );
+    return this.#filled(pattern, 2 * count);
+  }
+
+  words(values: readonly number[]): View {
+    return this.#filled(Uint32Array.from(values), values.length);
+  }
+
+  /** bf16, two in a word: the upper halves of floats. */
+  halves(count: number): View {
+    const bits = Uint32Array.from({ length: Math.min(NOISE, count / 2) }, () => {
+      const [even, odd] = new Uint32Array(Float32Array.of(this.#value(), this.#value()).buffer);
+      return (even! >>> 16) | (odd! & 0xffff0000);
+    });
+    return this.#filled(bits, count / 2);
+  }
+
+  weight({ columns, depth }: Shape, nested: boolean): Nf4Weight {
+    const codes = Uint32Array.from({ length: NOISE }, () => this.#random.u32());
+    const blocks = Math.ceil((columns * depth) / 64);
+    const absmaxAt = Math.ceil(blocks / 4);
+    const mapAt = absmaxAt + Math.ceil(blocks / 256);
+    return {
+      columns,
+      depth,
+      codes: this.#filled(codes, (columns * depth) / 8),
+      // Any float serves as codes of scales, as absmax and as map.
+      scales: this.floats(nested ? mapAt + 256 : blocks),
+      ...(nested ? { nested: { absmaxAt, mapAt, shift: 8, offset: 0.5 } } : {}),
+    };
+  }
+
+  /** Between -1/2 and 1/2. */
+  #value(): number {
+    return this.#random.uniform() - 0.5;
+  }
+
+  close(): void {
+    for (const buffer of this.#buffers) this.#gpu.memory.free(buffer);
+  }
+
+  #filled(pattern: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>, count: number): View {
+    const buffer = this.#gpu.memory.allocate('race', 'working activations', 4 * count);
+    this.#buffers.push(buffer);
+    for (let at = 0; at < count; at += pattern.length)
+      this.#gpu.device.queue.writeBuffer(
+        buffer.raw,
+        4 * at,
+        pattern,
+        0,
+        Math.min(pattern.length, count - at),
+      );
+    return view(buffer);
+  }
+}

@@ -1,0 +1,219 @@
+import type { Gpu } from '../device.ts';
+import { dryGpu } from '../null-device.ts';
+import type { Needed } from '../kernel.ts';
+import type { Variant, Precision } from '../kernels/linear/nf4-variant.ts';
+import type { View } from '../memory.ts';
+import { Profiler } from '../profiler.ts';
+import { readOnce } from '../readback.ts';
+import { Stream } from '../stream.ts';
+import { refusal } from '../error-scopes.ts';
+
+/** Largest relative difference between a variant's result and that of the default one in f32. */
+const TOLERANCE: Readonly<Record<Precision, number>> = { f32: 1e-5, f16: 2e-3, matrix: 2e-3 };
+
+/** Rounds that a variant runs in; the median counts. */
+const ROUNDS = 5;
+/** Seconds that a round should last, so that clocks and submits do not blur it, and the most calls for that. */
+const ROUND_SECONDS = 0.01;
+const MOST_CALLS = 64;
+/** Who takes this much longer than the best leaves the race after two rounds. */
+const HOPELESS = 1.5;
+/** Bytes from the beginning and from the end of a result that are compared. */
+const SAMPLE_BYTES = 2 ** 20;
+
+export interface Contest<Call> {
+  /** At least one; those in f32 are right, and the first of them is what the others are held against. */
+  variants: readonly Variant<Call>[];
+  call: Call;
+  /** What the call writes. */
+  output: View;
+}
+
+/** A race that cannot be run on this device; `message`: why. */
+export class RaceDropped extends Error {
+  override readonly name = 'RaceDropped';
+}
+
+/** What happens in a race, for those who must know of it. */
+export interface RaceEvents {
+  /** A variant is left out: it does not agree, or the device refuses it. */
+  dropped(name: string, why: string): void;
+  /** A variant's kernels are compiled, or cannot be. */
+  compiled?(name: string): void;
+  /** A variant runs next, for the first time or to be timed. It waits for this. */
+  running?(name: string, what: 'first' | 'timing'): Promise<void> | void;
+}
+
+/**
+ * The fastest variant that agrees with the first one in f32; of equals the earlier. Throws RaceDropped where the
+ * device refuses all in f32.
+ */
+export async function fastest<Call>(
+  stream: Stream,
+  { variants, call, output }: Contest<Call>,
+  events: RaceEvents,
+): Promise<Variant<Call>> {
+  const racing = await compiled(stream.gpu, variants, call, events);
+  const standard = racing.find(({ precision }) => precision === 'f32');
+  if (!standard) throw new RaceDropped('no variant in f32 is left to compare with');
+  await events.running?.(standard.name, 'first');
+  const expected = await sample(stream, standard, call, output);
+  if (typeof expected === 'string') throw new RaceDropped(`${standard.name}: ${expected}`);
+  const able: Variant<Call>[] = [];
+  for (const variant of racing) {
+    if (variant === standard) {
+      able.push(variant);
+      continue;
+    }
+    await events.running?.(variant.name, 'first');
+    const found = await sample(stream, variant, call, output);
+    const why = typeof found === 'string' ? found : disagreement(expected, found, variant.precision);
+    if (why === undefined) able.push(variant);
+    else events.dropped(variant.name, why);
+  }
+  if (able.length === 1) return standard;
+  const clock = openClock(stream);
+  try {
+    return await winner(announced(clock, events), able, call);
+  } finally {
+    clock.close();
+  }
+}
+
+/** The variants whose kernels can be compiled, all at once and off this thread. */
+async function compiled<Call>(
+  gpu: Gpu,
+  variants: readonly Variant<Call>[],
+  call: Call,
+  events: RaceEvents,
+): Promise<Variant<Call>[]> {
+  const reasons = await Promise.all(
+    variants.map(async (variant) => {
+      const kernels = kernelsOf(gpu, variant, call);
+      let pipelines: Promise<string | undefined>[] = [];
+      const refused = await refusal(gpu.device, () => {
+        pipelines = kernels.map(({ kernel, constants }) => kernel.tryCompile(gpu, constants));
+      });
+      const reasons = [refused, ...(await Promise.all(pipelines))];
+      events.compiled?.(variant.name);
+      return reasons.find((reason) => reason !== undefined);
+    }),
+  );
+  return variants.filter(({ name }, i) => {
+    if (reasons[i] !== undefined) events.dropped(name, reasons[i]);
+    return reasons[i] === undefined;
+  });
+}
+
+/** What a variant dispatches, found on a device that computes nothing. */
+function kernelsOf<Call>(gpu: Gpu, variant: Variant<Call>, call: Call): Needed[] {
+  const needed: Needed[] = [];
+  const stream = new Stream(dryGpu(gpu));
+  stream.listener = (kernel, { constants = {} }) => void needed.push({ kernel, constants });
+  variant.dispatch(stream, call);
+  return needed;
+}
+
+const announced = (clock: Clock, events: RaceEvents): Pick<Clock, 'time'> => ({
+  async time(variant, call, calls) {
+    await events.running?.(variant.name, 'timing');
+    return await clock.time(variant, call, calls);
+  },
+});
+
+/** The variant with the smallest median time; of equals the earlier. */
+export async function winner<Call>(
+  clock: Pick<Clock, 'time'>,
+  able: readonly Variant<Call>[],
+  call: Call,
+): Promise<Variant<Call>> {
+  const once = await clock.time(able[0]!, call, 1);
+  const calls = Math.min(MOST_CALLS, Math.max(1, Math.ceil(ROUND_SECONDS / once)));
+  let racing = able.map((variant) => ({ variant, times: [] as number[] }));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { variant, times } of racing) times.push(await clock.time(variant, call, calls));
+    if (round === 0) continue;
+    // The shortest time of each: what else the device did then only adds to it.
+    const best = Math.min(...racing.flatMap(({ times }) => times));
+    racing = racing.filter(({ times }) => Math.min(...times) <= HOPELESS * best);
+  }
+  return racing.reduce((best, one) => (median(one.times) < median(best.times) ? one : best)).variant;
+}
+
+/** The first and the last values of a variant's result, or why the device refuses it. */
+async function sample<Call>(
+  stream: Stream,
+  variant: Variant<Call>,
+  call: Call,
+  output: View,
+): Promise<Float32Array | string> {
+  // What an earlier variant wrote must not stand for what this one does not.
+  stream.clear(output);
+  const refused = await refusal(stream.gpu.device, () => {
+    variant.dispatch(stream, call);
+    stream.submit();
+  });
+  if (refused !== undefined) return refused;
+  const size = Math.min(SAMPLE_BYTES, output.size);
+  const tail = { ...output, offset: output.offset + output.size - size, size };
+  return new Float32Array((await readOnce(stream, { ...output, size }, tail)).buffer);
+}
+
+function disagreement(expected: Float32Array, found: Float32Array, precision: Precision): string | undefined {
+  let difference = 0;
+  let norm = 0;
+  expected.forEach((value, i) => {
+    difference += (found[i]! - value) ** 2;
+    norm += value ** 2;
+  });
+  const error = Math.sqrt(difference / norm);
+  return error <= TOLERANCE[precision] ? undefined : `its result differs by ${error.toExponential(1)}`;
+}
+
+export interface Clock {
+  /** Seconds that one of so many calls takes. */
+  time<Call>(variant: Variant<Call>, call: Call, calls: number): Promise<number>;
+  close(): void;
+}
+
+/** The device's own clock where it has one, otherwise ours. */
+function openClock(stream: Stream): Clock {
+  return hasTimestamps(stream.gpu) ? deviceClock(stream) : wallClock(stream);
+}
+
+const hasTimestamps = ({ device }: Gpu): boolean => device.features.has('timestamp-query');
+
+function deviceClock(stream: Stream): Clock {
+  const profiler = new Profiler(stream.gpu);
+  return {
+    async time(variant, call, calls) {
+      stream.profiler = profiler;
+      for (let i = 0; i < calls; i++) variant.dispatch(stream, call);
+      await stream.finish();
+      await profiler.finish();
+      stream.profiler = undefined;
+      const seconds = [...profiler.times.values()].reduce((sum, time) => sum + time.seconds, 0);
+      profiler.times.clear();
+      return seconds / calls;
+    },
+    close: () => profiler.close(),
+  };
+}
+
+function wallClock(stream: Stream): Clock {
+  return {
+    async time(variant, call, calls) {
+      await stream.finish();
+      const begun = performance.now();
+      for (let i = 0; i < calls; i++) variant.dispatch(stream, call);
+      await stream.finish();
+      return (performance.now() - begun) / 1000 / calls;
+    },
+    close: () => undefined,
+  };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[sorted.length >> 1]!;
+}

@@ -1,0 +1,160 @@
+import type { Gpu } from '../device.ts';
+import { attentionScratch } from '../kernels/attention/attention.ts';
+import type { AttentionCalls, AttentionClass } from '../kernels/attention/index.ts';
+import { headSlices, type Table } from '../kernels/lm-head/lm-head.ts';
+import { HEADS } from '../kernels/lm-head/index.ts';
+import type { LoraFactor } from '../kernels/linear/nf4-operands.ts';
+import type { Variant } from '../kernels/linear/nf4-variant.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
+import { NORMS } from '../kernels/rmsnorm.ts';
+import { Stream } from '../stream.ts';
+import { fastest, type Contest, type RaceEvents } from './trial.ts';
+import { attentionCandidates, candidates, type Direction, type Shape } from './kernel-selection.ts';
+import { Room } from './scratch-buffers.ts';
+import type { Workload } from './autotune.ts';
+
+type MayRun = (name: string) => boolean;
+
+/** Races the products with weights of a shape on throwaway buffers; resolves to the winner's name. */
+export function raceProducts(
+  gpu: Gpu,
+  direction: Direction,
+  shape: Shape,
+  { precision, rows, rank, nested }: Workload,
+  mayRun: MayRun,
+  events: RaceEvents,
+): Promise<string> {
+  const furnish = (room: Room) => {
+    const width = direction === 'forward' ? shape.columns : shape.depth;
+    const lora: LoraFactor | undefined =
+      rank > 0
+        ? { activations: room.floats(rows * rank), matrix: room.floats(rank * width), rank }
+        : undefined;
+    return {
+      wide: room.floats(rows * shape.columns),
+      deep: room.floats(rows * shape.depth),
+      common: { weight: room.weight(shape, nested), rows, lora, rowScales: room.floats(rows) },
+    };
+  };
+  if (direction === 'forward')
+    return race(gpu, candidates(NF4_FORWARD, precision, gpu).filter(named(mayRun)), events, (room) => {
+      const { wide, deep, common } = furnish(room);
+      return { call: { ...common, x: deep, y: wide }, output: wide };
+    });
+  return race(gpu, candidates(NF4_GRAD, precision, gpu).filter(named(mayRun)), events, (room) => {
+    const { wide, deep, common } = furnish(room);
+    return { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep };
+  });
+}
+
+/** Words of the head's table in a race: more keep every device busy as well, and take memory. */
+const RACED_WORDS = 32768;
+
+/** Races both products with the head's table; resolves to the winner's name. */
+export function raceHead(
+  gpu: Gpu,
+  { precision, width, head }: Workload,
+  mayRun: MayRun,
+  events: RaceEvents,
+): Promise<string> {
+  const variants = candidates(HEADS, precision, gpu).filter(named(mayRun));
+  return race(gpu, variants, events, (room) => {
+    const { rows } = head;
+    const vocab = Math.min(RACED_WORDS, head.vocab);
+    const parts = [{ view: room.halves(vocab * width), begin: 0, count: vocab }];
+    const table: Table = { parts, format: 'bf16', vocab, width };
+    const output = room.floats(rows * width);
+    const call = {
+      ...{ x: room.floats(rows * width), table, logits: room.floats(rows * vocab), dx: output, rows },
+      ...{ rowScales: room.floats(rows), scratch: room.floats(headSlices(parts) * rows * width) },
+      // The logits are sums of `width` products of numbers up to a half.
+      gradScale: width / 4,
+    };
+    return { call, output };
+  });
+}
+
+/** Races the ways to add up a row; resolves to the winner's name. */
+export function raceNorms(
+  gpu: Gpu,
+  { rows, width }: Workload,
+  mayRun: MayRun,
+  events: RaceEvents,
+): Promise<string> {
+  return race(gpu, candidates(NORMS, 'f32', gpu).filter(named(mayRun)), events, (room) => {
+    const output = room.floats(rows * width);
+    const [x, weight] = [room.floats(rows * width), room.floats(width)];
+    return { call: { x, weight, y: output, rows, width, eps: 1e-6 }, output };
+  });
+}
+
+/** How far the scores spread: enough that some keys weigh much more than others. */
+const SCORE_SPREAD = 2;
+
+/**
+ * About what all queries have for a log-sum-exp in the races of the gradients, which is as good as the right one: seven
+ * times their spread is more than any score, so that weights are between 0 and 1.
+ */
+const LOG_SUM_EXP = 7 * SCORE_SPREAD;
+
+/** Races the ways to compute a part of attention over a pass of the longest rows; resolves to the winner's name. */
+export function raceAttention<C extends AttentionClass>(
+  gpu: Gpu,
+  part: C,
+  work: Workload,
+  mayRun: MayRun,
+  events: RaceEvents,
+): Promise<string> {
+  const variants = attentionCandidates(part, work.attention, work.precision, gpu).filter(named(mayRun));
+  return race<AttentionCalls[C]>(gpu, variants, events, (room) => {
+    const { call, outputs } = furnishAttention(room, work);
+    return { call, output: outputs[part] };
+  });
+}
+
+/** What any part of attention takes, and where it writes. */
+function furnishAttention(room: Room, { rows: tokens, longest, attention: shape }: Workload) {
+  const { heads, kvHeads, headDim } = shape;
+  const [wide, narrow] = [tokens * heads * headDim, tokens * kvHeads * headDim];
+  const [keys, dk, dv] = room.twice(narrow);
+  const values = () => room.floats(wide);
+  const inputs = { q: values(), k: room.floats(narrow), v: room.floats(narrow), dout: values() };
+  const [o, dq, stats] = [values(), values(), room.pairs(tokens * heads, LOG_SUM_EXP)];
+  const call = {
+    ...{ ...inputs, o, dq, dk, dv, stats, tokens, ...shape },
+    ranges: room.words(packed(longest, tokens)),
+    scratch: room.floats(attentionScratch(tokens, shape)),
+    // The product of two numbers of the room has a standard deviation of 1/12.
+    scale: (12 * SCORE_SPREAD) / Math.sqrt(headDim),
+  };
+  return { call, outputs: { attention: o, 'attention keys': keys, 'attention queries': dq } };
+}
+
+/** Begin and end of each token's document: all are of `longest` tokens, the last of what is left. */
+const packed = (longest: number, tokens: number): number[] =>
+  Array.from({ length: tokens }, (_, token) => {
+    const begin = token - (token % longest);
+    return [begin, Math.min(begin + longest, tokens)];
+  }).flat();
+
+const named =
+  (mayRun: MayRun) =>
+  ({ name }: { name: string }): boolean =>
+    mayRun(name);
+
+async function race<Call>(
+  gpu: Gpu,
+  variants: readonly Variant<Call>[],
+  events: RaceEvents,
+  furnish: (room: Room) => Omit<Contest<Call>, 'variants'>,
+): Promise<string> {
+  const room = new Room(gpu);
+  const stream = new Stream(gpu);
+  try {
+    const contest = await room.furnish(furnish);
+    return (await fastest(stream, { variants, ...contest }, events)).name;
+  } finally {
+    stream.close();
+    room.close();
+  }
+}

@@ -1,0 +1,50 @@
+import type { Stream } from '../../stream.ts';
+import { MATRIX_FORWARD, MATRIX_KEYS, MATRIX_QUERIES } from './subgroup-matrix.ts';
+import { TILE_FORWARD, TILE_KEYS, TILE_QUERIES } from './tiles.ts';
+import type { AttentionVariant } from './variant.ts';
+import type { AttentionForward, AttentionKeys, AttentionQueries } from './attention.ts';
+
+/** What is raced by itself, as run plans call it, and what it takes. */
+export interface AttentionCalls {
+  attention: AttentionForward;
+  'attention keys': AttentionKeys;
+  'attention queries': AttentionQueries;
+}
+export type AttentionClass = keyof AttentionCalls;
+
+/** Every way to compute each; of a rung's variants that a device supports the first that fits is its default. */
+export const ATTENTIONS: { readonly [C in AttentionClass]: readonly AttentionVariant<AttentionCalls[C]>[] } =
+  {
+    attention: [...TILE_FORWARD, MATRIX_FORWARD],
+    'attention keys': [...TILE_KEYS, MATRIX_KEYS],
+    'attention queries': [...TILE_QUERIES, MATRIX_QUERIES],
+  };
+
+export const ATTENTION_CLASSES = Object.keys(ATTENTIONS) as AttentionClass[];
+
+/** o = softmax(scale·q·kᵀ)·v within documents. */
+export function attention(
+  stream: Stream,
+  call: AttentionForward,
+  variant: AttentionVariant<AttentionForward> = TILE_FORWARD[0]!,
+): void {
+  variant.dispatch(stream, call);
+}
+
+/** Its gradients dk and dv. */
+export function attentionBackwardKV(
+  stream: Stream,
+  call: AttentionKeys,
+  variant: AttentionVariant<AttentionKeys> = TILE_KEYS[0]!,
+): void {
+  variant.dispatch(stream, call);
+}
+
+/** Its gradient dq. */
+export function attentionBackwardQ(
+  stream: Stream,
+  call: AttentionQueries,
+  variant: AttentionVariant<AttentionQueries> = TILE_QUERIES[0]!,
+): void {
+  variant.dispatch(stream, call);
+}

@@ -1,0 +1,252 @@
+import forward from '../../../../shaders/attention/attention_matrix.wgsl?raw';
+import matrixRows from '../../../../shaders/attention/attention_matrix_rows.wgsl?raw';
+import backward from '../../../../shaders/attention/attention_backward_matrix.wgsl?raw';
+import backwardKV from '../../../../shaders/attention/attention_backward_kv_matrix.wgsl?raw';
+import backwardQ from '../../../../shaders/attention/attention_backward_q_matrix.wgsl?raw';
+import type { Gpu } from '../../device.ts';
+import { ceilDiv } from '../../grid.ts';
+import { Kernel } from '../../kernel.ts';
+import type { MatrixShape } from '../../subgroup-matrices.ts';
+import type { Stream } from '../../stream.ts';
+import {
+  cutTiles,
+  MOST_WORK,
+  pairsOfKeys,
+  pairsOfQueries,
+  shareHeads,
+  type Attention,
+  type AttentionForward,
+  type AttentionKeys,
+  type AttentionQueries,
+} from './attention.ts';
+import type { AttentionVariant } from './variant.ts';
+import { largest, matrixText, type SubgroupGrid } from '../shared/subgroup-matrix-kernels.ts';
+import { bytesBeside } from '../shared/sum-slices.ts';
+
+const SHAPE = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as const;
+const FORWARD_PARAMS = { ...SHAPE, last_tile: 'u32' } as const;
+const BACKWARD_PARAMS = { ...SHAPE, parts: 'u32', part_heads: 'u32', tile: 'u32' } as const;
+
+/** Rows of the tiles that stream past a workgroup. */
+const STREAMED = 16;
+
+/** One of the three kernels: what it is made of, and what it takes of a workgroup's memory. */
+interface Text {
+  readonly code: string;
+  readonly buffers: readonly ('read' | 'read_write')[];
+  /** Subgroups for each of the grid. */
+  readonly times: 1 | 2;
+  /** f16 of workgroup memory for so many rows, and other words. */
+  halves(rows: number, headDim: number): number;
+  words(rows: number): number;
+}
+
+/** The kernels' texts with what they share; matrixText and headDimText say what they want before them. */
+export const ATTENTION_TEXTS = {
+  forward: {
+    code: forward + matrixRows,
+    buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
+    times: 1,
+    halves: (rows, headDim) => 4 * STREAMED * (headDim + 8) + rows * (2 * STREAMED + 8),
+    words: (rows) => rows * (STREAMED + 1) + 2 * STREAMED + 16,
+  },
+  backwardKV: {
+    code: backwardKV + backward + matrixRows,
+    buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
+    times: 2,
+    halves: (rows, headDim) => 4 * STREAMED * (headDim + 8) + 2 * rows * (STREAMED + 8),
+    words: (rows) => rows * (2 * STREAMED + 2) + 6 * STREAMED + 4,
+  },
+  backwardQ: {
+    code: backwardQ + backward + matrixRows,
+    buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
+    times: 2,
+    halves: (rows, headDim) => 4 * STREAMED * (headDim + 8) + rows * (2 * STREAMED + 8),
+    words: (rows) => rows * (2 * STREAMED + 6) + 2 * STREAMED + 4,
+  },
+} as const satisfies Record<string, Text>;
+type Name = keyof typeof ATTENTION_TEXTS;
+
+/** What a text expects to be said of the width of a head. */
+export const headDimText = (headDim: number): string => `const HEAD_DIM = ${headDim}u;\n`;
+
+/** Widths of heads that the kernels are written for. */
+const HEAD_DIMS: readonly number[] = [64, 128];
+
+/** What bounds a workgroup of one of the kernels. */
+export interface Room {
+  readonly subgroupSize: number;
+  readonly bytes: number;
+  readonly invocations: number;
+  /** 2, but where something else stands in for f16. */
+  readonly halfBytes: number;
+}
+
+/** The tallest grid of subgroups that has room; undefined where none has, or for a head of another width. */
+export function attentionGrid(
+  name: Name,
+  headDim: number,
+  { M, N }: MatrixShape,
+  room: Room,
+): SubgroupGrid | undefined {
+  if (!HEAD_DIMS.includes(headDim)) return undefined;
+  const { times, halves, words } = ATTENTION_TEXTS[name];
+  const across = 32 / N;
+  const down = [2, 1].find((n) => {
+    const rows = 2 * M * n;
+    const threads = times * n * across * room.subgroupSize;
+    return (
+      room.halfBytes * halves(rows, headDim) + 4 * words(rows) <= room.bytes &&
+      threads <= room.invocations &&
+      // Sixteen rows at a time, each by a power of two of threads with a quad at least.
+      threads >= STREAMED &&
+      threads / STREAMED <= headDim / 4
+    );
+  });
+  return down === undefined ? undefined : { down, across };
+}
+
+/** One kernel on a device, and how many tokens' heads or keys a workgroup has. */
+export interface Made<K> {
+  readonly kernel: K;
+  readonly rows: number;
+}
+
+/** The kernels for attention; the bindings are those of attention_matrix and its gradients. */
+export const forwardKernel = (name: string, code: string) =>
+  new Kernel({ name, code, buffers: ATTENTION_TEXTS.forward.buffers, params: FORWARD_PARAMS });
+export const backwardKernel = (of: 'backwardKV' | 'backwardQ', name: string, code: string) =>
+  new Kernel({ name, code, buffers: ATTENTION_TEXTS[of].buffers, params: BACKWARD_PARAMS });
+
+function roomOf({ device, matrix }: Gpu): Room {
+  const { maxComputeWorkgroupStorageSize: bytes, maxComputeInvocationsPerWorkgroup: invocations } =
+    device.limits;
+  return { subgroupSize: matrix!.subgroupSize, bytes, invocations, halfBytes: 2 };
+}
+
+/** Whether a kernel runs on the device, with all heads that it is written for. */
+function supported(gpu: Gpu, name: Name): boolean {
+  if (!gpu.matrix || !gpu.device.features.has('shader-f16')) return false;
+  const shape = largest(gpu.matrix.shapes);
+  return HEAD_DIMS.every((headDim) => attentionGrid(name, headDim, shape, roomOf(gpu)));
+}
+
+/** A kernel for each device and width of a head, made when it is first wanted. */
+function kernels<K>(name: Name, label: string, make: (name: string, code: string) => K) {
+  const made = new WeakMap<GPUDevice, Map<number, Made<K>>>();
+  return (gpu: Gpu, headDim: number): Made<K> => {
+    let ofDevice = made.get(gpu.device);
+    if (!ofDevice) made.set(gpu.device, (ofDevice = new Map()));
+    let one = ofDevice.get(headDim);
+    if (!one) {
+      const shape = largest(gpu.matrix!.shapes);
+      const grid = attentionGrid(name, headDim, shape, roomOf(gpu));
+      if (!grid) throw new Error(`${label}: heads of ${headDim} do not fit ${gpu.name}`);
+      const text = headDimText(headDim) + ATTENTION_TEXTS[name].code;
+      const code = matrixText(shape, grid, gpu.matrix!, text, 'halves');
+      one = {
+        kernel: make(`${label} ${shape.M}x${shape.N}x${shape.K}`, code),
+        rows: 2 * shape.M * grid.down,
+      };
+      ofDevice.set(headDim, one);
+    }
+    return one;
+  };
+}
+
+const forwardKernels = kernels('forward', 'attention_matrix', forwardKernel);
+const kvKernels = kernels('backwardKV', 'attention_backward_kv_matrix', (name, code) =>
+  backwardKernel('backwardKV', name, code),
+);
+const qKernels = kernels('backwardQ', 'attention_backward_q_matrix', (name, code) =>
+  backwardKernel('backwardQ', name, code),
+);
+
+/** Operations of so many products for each pair of a query and a key. */
+const workOf = (products: number, { heads, headDim }: Attention) => 2 * products * heads * headDim;
+
+/**
+ * Tiles of queries with the operations of so many products, those with the most keys first. A tile has `rows` of the
+ * query heads of one key head, token by token.
+ */
+function queryTiles(call: Attention, rows: number, products: number, most: number) {
+  const { tokens, heads, kvHeads } = call;
+  const each = (rows * kvHeads) / heads;
+  const last = ceilDiv(tokens * heads, rows * kvHeads) - 1;
+  const pairs = (tile: number) => pairsOfQueries(tile * each, Math.min(tokens, (tile + 1) * each));
+  const ranges = cutTiles(last + 1, (i) => workOf(products, call) * pairs(last - i), most);
+  return ranges.map(({ first, ...range }) => ({ ...range, lastTile: last - first }));
+}
+
+export function dispatchForward(
+  stream: Stream,
+  { kernel, rows }: Made<ReturnType<typeof forwardKernel>>,
+  call: AttentionForward,
+  most = MOST_WORK,
+): void {
+  const { q, k, v, ranges, o, stats, tokens, heads, kvHeads, scale } = call;
+  for (const { lastTile, count, work } of queryTiles(call, rows, 2, most))
+    stream.dispatch(kernel, {
+      buffers: [q, k, v, ranges, o, stats],
+      params: { tokens, heads, kv_heads: kvHeads, scale, last_tile: lastTile },
+      groups: [count, kvHeads],
+      work,
+    });
+}
+
+export function dispatchKeys(
+  stream: Stream,
+  { kernel, rows }: Made<ReturnType<typeof backwardKernel>>,
+  call: AttentionKeys,
+  most = MOST_WORK,
+): void {
+  const { q, k, v, dout, stats, ranges, tokens, heads, kvHeads, headDim, scale } = call;
+  const { parts, partHeads, dk, dv, add } = shareHeads(call, rows);
+  const inputs = [q, k, v, dout, stats, ranges];
+  const pairs = (tile: number) => pairsOfKeys(tile * rows, Math.min(tokens, (tile + 1) * rows), tokens);
+  const cuts = cutTiles(ceilDiv(tokens, rows), (tile) => workOf(4, call) * pairs(tile), most);
+  for (const { first, count, work } of cuts)
+    stream.dispatch(kernel, {
+      buffers: [...inputs, dk, dv],
+      bytes: bytesBeside(inputs, 2 * parts * tokens * kvHeads * headDim),
+      params: { tokens, heads, kv_heads: kvHeads, scale, parts, part_heads: partHeads, tile: first },
+      groups: [count, kvHeads * parts],
+      work,
+    });
+  add(stream);
+}
+
+export function dispatchQueries(
+  stream: Stream,
+  { kernel, rows }: Made<ReturnType<typeof backwardKernel>>,
+  call: AttentionQueries,
+  most = MOST_WORK,
+): void {
+  const { q, k, v, dout, stats, ranges, dq, tokens, heads, kvHeads, scale } = call;
+  const shape = { tokens, heads, kv_heads: kvHeads, scale, parts: 1, part_heads: heads / kvHeads };
+  for (const { lastTile, count, work } of queryTiles(call, rows, 3, most))
+    stream.dispatch(kernel, {
+      buffers: [q, k, v, dout, stats, ranges, dq],
+      params: { ...shape, tile: lastTile },
+      groups: [count, kvHeads],
+      work,
+    });
+}
+
+function variant<Call extends Attention, K>(
+  name: Name,
+  made: (gpu: Gpu, headDim: number) => Made<K>,
+  dispatch: (stream: Stream, made: Made<K>, call: Call, most?: number) => void,
+): AttentionVariant<Call> {
+  return {
+    ...{ name: 'matrix', precision: 'matrix' },
+    supported: (gpu) => supported(gpu, name),
+    fits: ({ headDim }) => HEAD_DIMS.includes(headDim),
+    dispatch: (stream, call, most) => dispatch(stream, made(stream.gpu, call.headDim), call, most),
+  };
+}
+
+/** Attention on matrix units, and its gradients of keys and values, and of queries. */
+export const MATRIX_FORWARD = variant('forward', forwardKernels, dispatchForward);
+export const MATRIX_KEYS = variant('backwardKV', kvKernels, dispatchKeys);
+export const MATRIX_QUERIES = variant('backwardQ', qKernels, dispatchQueries);

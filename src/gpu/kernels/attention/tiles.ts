@@ -1,0 +1,167 @@
+import forward from '../../../../shaders/attention/attention.wgsl?raw';
+import backwardKV from '../../../../shaders/attention/attention_backward_kv.wgsl?raw';
+import backwardQ from '../../../../shaders/attention/attention_backward_q.wgsl?raw';
+import tile from '../../../../shaders/attention/attention_tile.wgsl?raw';
+import { ceilDiv } from '../../grid.ts';
+import { Kernel } from '../../kernel.ts';
+import type { Gpu } from '../../device.ts';
+import type { AttentionVariant } from './variant.ts';
+import {
+  cutTiles,
+  MOST_WORK,
+  pairsOfKeys,
+  pairsOfQueries,
+  shareHeads,
+  type Attention,
+  type AttentionForward,
+  type AttentionKeys,
+  type AttentionQueries,
+} from './attention.ts';
+import { bytesBeside } from '../shared/sum-slices.ts';
+
+const SHAPE_PARAMS = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as const;
+
+const forwardKernel = new Kernel({
+  name: 'attention',
+  code: forward + tile,
+  buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
+  params: { ...SHAPE_PARAMS, last_tile: 'u32' },
+});
+
+const backwardKVKernel = new Kernel({
+  name: 'attention_backward_kv',
+  code: backwardKV + tile,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
+  params: { ...SHAPE_PARAMS, first_tile: 'u32', parts: 'u32', part_heads: 'u32' },
+});
+
+const backwardQKernel = new Kernel({
+  name: 'attention_backward_q',
+  code: backwardQ + tile,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
+  params: { ...SHAPE_PARAMS, last_tile: 'u32' },
+});
+
+/** A workgroup's threads, TY × 16, and how many fours of rows each has, as the shaders' constants. */
+interface TileShape {
+  TY: number;
+  QUADS: number;
+}
+
+/**
+ * The first is the default: of few registers and 16 KiB of workgroup memory. Threads with 8 rows read a third less
+ * from workgroup memory for each multiply-add, tiles of 64 rows half as much from the caches; small tiles make more
+ * workgroups of a short pass.
+ */
+const SHAPES: readonly TileShape[] = [
+  { TY: 8, QUADS: 1 },
+  { TY: 8, QUADS: 2 },
+  { TY: 4, QUADS: 2 },
+  { TY: 16, QUADS: 1 },
+];
+
+/** Columns of a tile. */
+const COLUMNS = 64;
+
+/** dk and dv together take twice a result's registers: threads with 8 rows have enough for heads of so many numbers. */
+const WIDEST_KEYS = 64;
+
+const rowsOf = ({ TY, QUADS }: TileShape): number => 4 * TY * QUADS;
+
+const common = (shape: TileShape) => ({
+  name: `f32 ${rowsOf(shape)}x${COLUMNS} by ${4 * shape.QUADS}x4`,
+  precision: 'f32' as const,
+  supported: ({ device }: Gpu) =>
+    8192 + 4 * COLUMNS * rowsOf(shape) <= device.limits.maxComputeWorkgroupStorageSize,
+});
+
+const paramsOf = ({ tokens, heads, kvHeads, scale }: Attention) => ({
+  ...{ tokens, heads, kv_heads: kvHeads, scale },
+});
+
+const constantsOf = ({ headDim }: Attention, shape: TileShape) => ({ HEAD4: headDim / 4, ...shape });
+
+/** Operations of so many products for each pair of a query and a key. */
+const workOf = (products: number, { heads, headDim }: Attention) => 2 * products * heads * headDim;
+
+/** The tiles of queries with the operations of so many products, those with the most keys first. */
+function queryTiles(call: Attention, rows: number, products: number, most: number) {
+  const { tokens } = call;
+  const last = ceilDiv(tokens, rows) - 1;
+  const pairs = (tile: number) => pairsOfQueries(tile * rows, Math.min(tokens, (tile + 1) * rows));
+  const ranges = cutTiles(last + 1, (i) => workOf(products, call) * pairs(last - i), most);
+  return ranges.map(({ first, ...range }) => ({ ...range, lastTile: last - first }));
+}
+
+function forwardTile(shape: TileShape): AttentionVariant<AttentionForward> {
+  const rows = rowsOf(shape);
+  return {
+    ...common(shape),
+    fits: () => true,
+    dispatch(stream, call, most = MOST_WORK) {
+      const { q, k, v, ranges, o, stats, heads } = call;
+      for (const { lastTile, count, work } of queryTiles(call, rows, 2, most))
+        stream.dispatch(forwardKernel, {
+          buffers: [q, k, v, ranges, o, stats],
+          params: { ...paramsOf(call), last_tile: lastTile },
+          constants: constantsOf(call, shape),
+          groups: [count, heads],
+          work,
+        });
+    },
+  };
+}
+
+function queriesTile(shape: TileShape): AttentionVariant<AttentionQueries> {
+  const rows = rowsOf(shape);
+  return {
+    ...common(shape),
+    fits: () => true,
+    dispatch(stream, call, most = MOST_WORK) {
+      const { q, k, v, dout, stats, ranges, dq, heads } = call;
+      for (const { lastTile, count, work } of queryTiles(call, rows, 3, most))
+        stream.dispatch(backwardQKernel, {
+          buffers: [q, k, v, dout, stats, ranges, dq],
+          params: { ...paramsOf(call), last_tile: lastTile },
+          constants: constantsOf(call, shape),
+          groups: [count, heads],
+          work,
+        });
+    },
+  };
+}
+
+function keysTile(shape: TileShape): AttentionVariant<AttentionKeys> {
+  const rows = rowsOf(shape);
+  return {
+    ...common(shape),
+    fits: ({ headDim }) => shape.QUADS === 1 || headDim <= WIDEST_KEYS,
+    dispatch(stream, call, most = MOST_WORK) {
+      const { q, k, v, dout, stats, ranges, tokens, kvHeads, headDim } = call;
+      const { parts, partHeads, dk, dv, add } = shareHeads(call, rows);
+      const inputs = [q, k, v, dout, stats, ranges];
+      const pairs = (tile: number) => pairsOfKeys(tile * rows, Math.min(tokens, (tile + 1) * rows), tokens);
+      const bytes = bytesBeside(inputs, 2 * parts * tokens * kvHeads * headDim);
+      const work = (tile: number) => workOf(4, call) * pairs(tile);
+      for (const { first, count, work: done } of cutTiles(ceilDiv(tokens, rows), work, most))
+        stream.dispatch(backwardKVKernel, {
+          buffers: [...inputs, dk, dv],
+          bytes,
+          params: { ...paramsOf(call), first_tile: first, parts, part_heads: partHeads },
+          constants: constantsOf(call, shape),
+          groups: [count, kvHeads * parts],
+          work: done,
+        });
+      add(stream);
+    },
+  };
+}
+
+/** Attention in f32, by tile. */
+export const TILE_FORWARD = SHAPES.map(forwardTile);
+
+/** Its gradients of keys and values. */
+export const TILE_KEYS = SHAPES.map(keysTile);
+
+/** Its gradients of queries. */
+export const TILE_QUERIES = SHAPES.map(queriesTile);

@@ -1,0 +1,157 @@
+import matrixLeft from '../../../../shaders/shared/matrix_left.wgsl?raw';
+import decode from '../../../../shaders/linear/nf4_decode.wgsl?raw';
+import matmul from '../../../../shaders/linear/nf4_matmul_f16.wgsl?raw';
+import matmulGrad from '../../../../shaders/linear/nf4_matmul_grad_f16.wgsl?raw';
+import matmulMatrix from '../../../../shaders/linear/nf4_matmul_matrix.wgsl?raw';
+import matmulGradMatrix from '../../../../shaders/linear/nf4_matmul_grad_matrix.wgsl?raw';
+import inverse from '../../../../shaders/shared/row_scale_inverse.wgsl?raw';
+import { ceilDiv } from '../../grid.ts';
+import { Kernel, type Constants } from '../../kernel.ts';
+import type { Stream } from '../../stream.ts';
+import { GRIDS, hasHalves, matrixFits, matrixKernels, type Tile } from '../shared/subgroup-matrix-kernels.ts';
+import {
+  FORWARD_PARAMS,
+  GRAD_PARAMS,
+  nestedParams,
+  weightBuffers,
+  weightConstants,
+  type Nf4Matmul,
+  type Nf4MatmulGrad,
+} from './nf4-operands.ts';
+import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
+import { rowScale } from '../shared/row-scale.ts';
+
+const shared = decode + inverse;
+
+/** The kernels' texts with what they share; matrixText says what those on matrix units want before them. */
+export const HALF_TEXTS = {
+  forward: matmul + shared,
+  grad: matmulGrad + shared,
+  matrixForward: matmulMatrix + matrixLeft + shared,
+  matrixGrad: matmulGradMatrix + matrixLeft + shared,
+};
+
+type ForwardKernel = Kernel<typeof FORWARD_PARAMS>;
+type GradKernel = Kernel<typeof GRAD_PARAMS>;
+
+/** A kernel for y = x·wᵀ with operands in f16: the bindings are nf4_matmul_f16's. */
+export const forwardKernel = (name: string, code: string): ForwardKernel =>
+  new Kernel({
+    name,
+    code,
+    buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
+    params: FORWARD_PARAMS,
+  });
+
+/** A kernel for dx = dy·w with operands in f16: the bindings are nf4_matmul_grad_f16's. */
+export const gradKernel = (name: string, code: string): GradKernel =>
+  new Kernel({
+    name,
+    code,
+    buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
+    params: GRAD_PARAMS,
+  });
+
+/** Scales the rows of x, where that is not done, then multiplies. `rowScales` of the call is needed. */
+export function dispatchForward(
+  stream: Stream,
+  kernel: ForwardKernel,
+  tile: Tile,
+  call: Nf4Matmul,
+  constants?: Constants,
+): void {
+  const { x, weight, y, rows, lora, bias, residual, rowScales, scaled } = call;
+  const { columns, depth } = weight;
+  if (!scaled) rowScale(stream, { x, scales: rowScales!, rows, width: depth });
+  const { activations: u = x, matrix: b = x, rank = 0 } = lora ?? {};
+  stream.dispatch(kernel, {
+    // What is absent is bound to x and never read.
+    buffers: [x, ...weightBuffers(weight), u, b, bias ?? x, residual ?? x, rowScales!, y],
+    params: {
+      rows,
+      columns,
+      depth,
+      rank,
+      has_bias: Number(!!bias),
+      has_residual: Number(!!residual),
+      ...nestedParams(weight),
+    },
+    groups: [ceilDiv(columns, tile.columns), ceilDiv(rows, tile.rows)],
+    constants: { ...weightConstants(weight), ...constants },
+    work: 2 * rows * columns * (depth + rank),
+  });
+}
+
+/** Scales the rows of dy, then multiplies. `rowScales` of the call is needed. */
+export function dispatchGrad(
+  stream: Stream,
+  kernel: GradKernel,
+  tile: Tile,
+  call: Nf4MatmulGrad,
+  constants?: Constants,
+): void {
+  const { dy, weight, dx, rows, lora, accumulate, rowScales } = call;
+  const { columns, depth } = weight;
+  rowScale(stream, { x: dy, scales: rowScales!, rows, width: columns });
+  const { activations: v = dy, matrix: a = dy, rank = 0 } = lora ?? {};
+  stream.dispatch(kernel, {
+    buffers: [dy, ...weightBuffers(weight), v, a, rowScales!, dx],
+    params: { rows, columns, depth, rank, accumulate: Number(accumulate), ...nestedParams(weight) },
+    groups: [ceilDiv(depth, tile.columns), ceilDiv(rows, tile.rows)],
+    constants: { ...weightConstants(weight), ...constants },
+    work: 2 * rows * depth * (columns + rank),
+  });
+}
+
+const HALF_TILE: Tile = { rows: 64, columns: 128 };
+/** How the tiles in f16 add up: in f32, or, for GPUs that are twice as fast at it, sixteen products in f16 first. */
+export const HALF_SUMS = [
+  { name: 'f16 64x128 with sums in f32', constants: { HALF_SUMS: 0 } },
+  { name: 'f16 64x128', constants: { HALF_SUMS: 1 } },
+] as const;
+const halfForward = forwardKernel('nf4_matmul_f16', HALF_TEXTS.forward);
+const halfGrad = gradKernel('nf4_matmul_grad_f16', HALF_TEXTS.grad);
+
+/** The rungs above f32, forward. */
+export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
+  ...HALF_SUMS.map(({ name, constants }): Nf4ForwardVariant => ({
+    name,
+    precision: 'f16',
+    supported: hasHalves,
+    dispatch: (stream, call) => dispatchForward(stream, halfForward, HALF_TILE, call, constants),
+  })),
+  ...GRIDS.map((grid): Nf4ForwardVariant => {
+    const kernels = matrixKernels('nf4_matmul_matrix', HALF_TEXTS.matrixForward, grid, forwardKernel);
+    return {
+      name: `matrix ${grid.down}x${grid.across}`,
+      precision: 'matrix',
+      supported: (gpu) => matrixFits(gpu, grid),
+      dispatch(stream, call) {
+        const { kernel, tile } = kernels(stream.gpu);
+        dispatchForward(stream, kernel, tile, call);
+      },
+    };
+  }),
+];
+
+/** The rungs above f32, for the input's gradient. */
+export const HALF_GRAD: readonly Nf4GradVariant[] = [
+  ...HALF_SUMS.map(({ name, constants }): Nf4GradVariant => ({
+    name,
+    precision: 'f16',
+    supported: hasHalves,
+    dispatch: (stream, call) => dispatchGrad(stream, halfGrad, HALF_TILE, call, constants),
+  })),
+  ...GRIDS.map((grid): Nf4GradVariant => {
+    const kernels = matrixKernels('nf4_matmul_grad_matrix', HALF_TEXTS.matrixGrad, grid, gradKernel);
+    return {
+      name: `matrix ${grid.down}x${grid.across}`,
+      precision: 'matrix',
+      supported: (gpu) => matrixFits(gpu, grid),
+      dispatch(stream, call) {
+        const { kernel, tile } = kernels(stream.gpu);
+        dispatchGrad(stream, kernel, tile, call);
+      },
+    };
+  }),
+];

@@ -1,0 +1,133 @@
+import decode from '../../../../shaders/linear/nf4_decode.wgsl?raw';
+import matmul from '../../../../shaders/linear/nf4_matmul.wgsl?raw';
+import matmulGrad from '../../../../shaders/linear/nf4_matmul_grad.wgsl?raw';
+import type { Gpu } from '../../device.ts';
+import { ceilDiv } from '../../grid.ts';
+import { Kernel } from '../../kernel.ts';
+import { FORWARD_PARAMS, GRAD_PARAMS, nestedParams, weightBuffers, weightConstants } from './nf4-operands.ts';
+import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
+
+const forwardKernel = new Kernel({
+  name: 'nf4_matmul',
+  code: matmul + decode,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
+  params: FORWARD_PARAMS,
+});
+
+const gradKernel = new Kernel({
+  name: 'nf4_matmul_grad',
+  code: matmulGrad + decode,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
+  params: GRAD_PARAMS,
+});
+
+/** A workgroup's threads and what each of them makes, as the shaders' constants. */
+interface TileShape {
+  THREADS_M: number;
+  THREADS_N: number;
+  /** Grids of threads that share the depth of a chunk. */
+  SLICES: number;
+  /** Numbers that a thread makes: 4 or 8 each way. */
+  ROWS: number;
+  COLUMNS: number;
+  /** vec4 of depth per chunk: 2, 4 or 8. */
+  CHUNK: number;
+}
+
+const LARGE = { SLICES: 1, ROWS: 8, COLUMNS: 8, CHUNK: 4 };
+const SQUARE = { THREADS_M: 16, THREADS_N: 16, SLICES: 1, CHUNK: 4 };
+
+/**
+ * The first is the default. A thread of 8 × 8 does 256 multiply-adds for 16 loads from workgroup memory, one of 8 × 4
+ * 128 for 12, of which the 8 are of rows that its neighbours read too, one of 4 × 4 64 for 8; these take fewer
+ * registers, of which some GPUs have 128 or 64 a thread. Small tiles make many workgroups of a small product, and slices
+ * give those enough threads. Each thread must bring 1, 2 or 4 vec4 of each operand per chunk, and the sums of a slice
+ * must fit in the weights' place.
+ */
+const SHAPES: readonly TileShape[] = [
+  { ...LARGE, THREADS_M: 8, THREADS_N: 16 },
+  { ...LARGE, THREADS_M: 16, THREADS_N: 8 },
+  { ...LARGE, THREADS_M: 16, THREADS_N: 16, CHUNK: 2 },
+  { ...LARGE, THREADS_M: 16, THREADS_N: 16 },
+  { ...LARGE, THREADS_M: 8, THREADS_N: 8 },
+  { ...LARGE, THREADS_M: 4, THREADS_N: 8, SLICES: 4, CHUNK: 8 },
+  { THREADS_M: 8, THREADS_N: 8, SLICES: 4, ROWS: 4, COLUMNS: 4, CHUNK: 8 },
+  { ...SQUARE, ROWS: 8, COLUMNS: 4 },
+  { ...SQUARE, THREADS_M: 8, ROWS: 8, COLUMNS: 4 },
+  { ...SQUARE, ROWS: 4, COLUMNS: 4 },
+];
+
+/** What a tile of this shape is: rows × columns of the product, depth of a chunk, bytes of workgroup memory. */
+function tileOf({ THREADS_M, THREADS_N, SLICES, ROWS, COLUMNS, CHUNK }: TileShape) {
+  const [rows, columns, depth] = [THREADS_M * ROWS, THREADS_N * COLUMNS, 4 * CHUNK];
+  const padding = Math.max(columns, depth);
+  const bytes = 4 * depth * (rows + columns) + 16 * padding + 64;
+  // Tells tiles of one size apart.
+  const each = SLICES === 1 && ROWS * COLUMNS < 64 ? ` by ${ROWS}x${COLUMNS}` : '';
+  return { name: `f32 ${rows}x${columns}x${depth}${each}`, rows, columns, bytes };
+}
+
+const fits = (gpu: Gpu, bytes: number): boolean => bytes <= gpu.device.limits.maxComputeWorkgroupStorageSize;
+
+function forwardTile(shape: TileShape): Nf4ForwardVariant {
+  const tile = tileOf(shape);
+  return {
+    name: tile.name,
+    precision: 'f32',
+    supported: (gpu) => fits(gpu, tile.bytes),
+    dispatch(stream, { x, weight, y, rows, lora, bias, residual }) {
+      const { columns, depth } = weight;
+      stream.dispatch(forwardKernel, {
+        // What is absent is bound to x and never read.
+        buffers: [
+          ...[x, ...weightBuffers(weight), lora?.activations ?? x, lora?.matrix ?? x],
+          ...[bias ?? x, residual ?? x, y],
+        ],
+        params: {
+          rows,
+          columns,
+          depth,
+          rank: lora?.rank ?? 0,
+          has_bias: Number(!!bias),
+          has_residual: Number(!!residual),
+          ...nestedParams(weight),
+        },
+        groups: [ceilDiv(columns, tile.columns), ceilDiv(rows, tile.rows)],
+        constants: { ...weightConstants(weight), ...shape },
+        work: 2 * rows * columns * (depth + (lora?.rank ?? 0)),
+      });
+    },
+  };
+}
+
+function gradTile(shape: TileShape): Nf4GradVariant {
+  const tile = tileOf(shape);
+  return {
+    name: tile.name,
+    precision: 'f32',
+    supported: (gpu) => fits(gpu, tile.bytes),
+    dispatch(stream, { dy, weight, dx, rows, lora, accumulate }) {
+      const { columns, depth } = weight;
+      stream.dispatch(gradKernel, {
+        buffers: [dy, ...weightBuffers(weight), lora?.activations ?? dy, lora?.matrix ?? dy, dx],
+        params: {
+          rows,
+          columns,
+          depth,
+          rank: lora?.rank ?? 0,
+          accumulate: Number(accumulate),
+          ...nestedParams(weight),
+        },
+        groups: [ceilDiv(depth, tile.columns), ceilDiv(rows, tile.rows)],
+        constants: { ...weightConstants(weight), ...shape },
+        work: 2 * rows * depth * (columns + (lora?.rank ?? 0)),
+      });
+    },
+  };
+}
+
+/** The f32 rung of y = x·wᵀ, by tile. */
+export const TILE_FORWARD: readonly Nf4ForwardVariant[] = SHAPES.map(forwardTile);
+
+/** The f32 rung of dx = dy·w, by tile. */
+export const TILE_GRAD: readonly Nf4GradVariant[] = SHAPES.map(gradTile);

@@ -1,0 +1,121 @@
+import decode from '../../../../shaders/linear/nf4_decode.wgsl?raw';
+import quantise from '../../../../shaders/linear/nf4_quantise.wgsl?raw';
+import repack from '../../../../shaders/linear/nf4_repack.wgsl?raw';
+import matvec from '../../../../shaders/linear/nf4_matvec.wgsl?raw';
+import { ceilDiv, spread } from '../../grid.ts';
+import { Kernel } from '../../kernel.ts';
+import type { View } from '../../memory.ts';
+import type { Stream } from '../../stream.ts';
+import { FORMAT_CODE, type FloatFormat } from '../shared/float-format.ts';
+import {
+  FORWARD_PARAMS,
+  nestedParams,
+  weightBuffers,
+  weightConstants,
+  type Nf4Matmul,
+  type Nf4MatmulGrad,
+} from './nf4-operands.ts';
+import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
+import { NF4_FORWARD, NF4_GRAD } from './index.ts';
+
+const matvecKernel = new Kernel({
+  name: 'nf4_matvec',
+  code: matvec + decode,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
+  params: FORWARD_PARAMS,
+});
+
+const quantiseKernel = new Kernel({
+  name: 'nf4_quantise',
+  code: quantise,
+  buffers: ['read', 'read_write', 'read_write'],
+  params: { blocks: 'u32', first_block: 'u32', columns: 'u32', depth: 'u32' },
+});
+
+const repackKernel = new Kernel({
+  name: 'nf4_repack',
+  code: repack,
+  buffers: ['read', 'read_write'],
+  params: { groups: 'u32', first_group: 'u32', columns: 'u32', depth: 'u32' },
+});
+
+/** Rows up to which the matrix-vector kernel is used. */
+const MATVEC_ROWS = 8;
+
+/** y = x·wᵀ + u·bᵀ + bias + residual, with w decoded on the way. */
+export function nf4Matmul(
+  stream: Stream,
+  call: Nf4Matmul,
+  variant: Nf4ForwardVariant = NF4_FORWARD[0]!,
+): void {
+  const { x, weight, y, rows, lora, bias, residual } = call;
+  if (rows > MATVEC_ROWS) return variant.dispatch(stream, call);
+  const { columns, depth } = weight;
+  stream.dispatch(matvecKernel, {
+    // What is absent is bound to x and never read.
+    buffers: [
+      ...[x, ...weightBuffers(weight), lora?.activations ?? x, lora?.matrix ?? x],
+      ...[bias ?? x, residual ?? x, y],
+    ],
+    params: {
+      rows,
+      columns,
+      depth,
+      rank: lora?.rank ?? 0,
+      has_bias: Number(!!bias),
+      has_residual: Number(!!residual),
+      ...nestedParams(weight),
+    },
+    groups: [ceilDiv(columns, 32)],
+    constants: weightConstants(weight),
+    work: 2 * rows * columns * (depth + (lora?.rank ?? 0)),
+  });
+}
+
+/** dx = (or +=) dy·w + v·a: nf4Matmul's gradient for its input. */
+export function nf4MatmulGrad(
+  stream: Stream,
+  call: Nf4MatmulGrad,
+  variant: Nf4GradVariant = NF4_GRAD[0]!,
+): void {
+  variant.dispatch(stream, call);
+}
+
+/**
+ * Quantises a run of whole blocks of 64 values: `source` holds `blocks`·64 values of the row-major weight
+ * [columns, depth] from block `firstBlock` on; writes their codes and their absmax (f32 [columns·depth/64]).
+ */
+export function nf4Quantise(
+  stream: Stream,
+  call: {
+    source: View;
+    format: FloatFormat;
+    codes: View;
+    absmax: View;
+    blocks: number;
+    firstBlock: number;
+    columns: number;
+    depth: number;
+  },
+): void {
+  const { source, format, codes, absmax, blocks, firstBlock, columns, depth } = call;
+  stream.dispatch(quantiseKernel, {
+    buffers: [source, codes, absmax],
+    params: { blocks, first_block: firstBlock, columns, depth },
+    groups: spread(ceilDiv(blocks, 8)),
+    constants: { FORMAT: FORMAT_CODE[format] },
+  });
+}
+
+/** Reorders a run of bitsandbytes' packed codes: `groups` groups of 32 codes from group `firstGroup` on. */
+export function nf4Repack(
+  stream: Stream,
+  call: { source: View; codes: View; groups: number; firstGroup: number; columns: number; depth: number },
+): void {
+  const { source, codes, groups, firstGroup, columns, depth } = call;
+  stream.dispatch(repackKernel, {
+    buffers: [source, codes],
+    params: { groups, first_group: firstGroup, columns, depth },
+    groups: spread(ceilDiv(groups, 64)),
+  });
+}

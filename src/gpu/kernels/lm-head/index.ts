@@ -1,0 +1,48 @@
+import type { Stream } from '../../stream.ts';
+import { MATRIX_HEADS, type HeadBackward, type HeadForward } from './subgroup-matrix.ts';
+import { HEAD_TILES, headMatmul, headMatmulGrad, headTileSize, type HeadTile } from './lm-head.ts';
+import { matrixFits } from '../shared/subgroup-matrix-kernels.ts';
+import type { Variant } from '../linear/nf4-variant.ts';
+
+/** Both products with the head's table; as a variant of a race one after the other, the logits as their own gradient. */
+export interface HeadVariant extends Variant<HeadForward & Omit<HeadBackward, 'dlogits'>> {
+  /** logits = x·tableᵀ */
+  forward(stream: Stream, call: HeadForward): void;
+  /** dx = dlogits·table */
+  backward(stream: Stream, call: HeadBackward): void;
+}
+
+const variant = (one: Omit<HeadVariant, 'dispatch'>): HeadVariant => ({
+  ...one,
+  dispatch(stream, call) {
+    one.forward(stream, call);
+    one.backward(stream, { ...call, dlogits: call.logits });
+  },
+});
+
+/** The head in f32, by a tile. Plans call the default `f32`, from before there were others. */
+function f32Head(tile: HeadTile, i: number): HeadVariant {
+  const { rows, columns } = headTileSize(tile);
+  return variant({
+    name: i === 0 ? 'f32' : `f32 ${rows}x${columns}x16${tile.COLUMNS < 8 ? ' by 8x4' : ''}`,
+    precision: 'f32',
+    supported: () => true,
+    forward: (stream, call) => headMatmul(stream, call, tile),
+    backward: (stream, call) => headMatmulGrad(stream, call, tile),
+  });
+}
+
+/** Every way to compute the head; of a rung's variants that a device supports the first is its default. */
+export const HEADS: readonly HeadVariant[] = [
+  ...HEAD_TILES.map(f32Head),
+  ...MATRIX_HEADS.map(({ grid, forward, backward }, i) =>
+    variant({
+      name: i === 0 ? 'matrix' : `matrix ${grid.down}x${grid.across}`,
+      precision: 'matrix',
+      supported: (gpu) => matrixFits(gpu, grid),
+      // A table of 32-bit values would lose half of them.
+      forward: (stream, call) => (call.table.format === 'f32' ? headMatmul : forward)(stream, call),
+      backward: (stream, call) => (call.table.format === 'f32' ? headMatmulGrad : backward)(stream, call),
+    }),
+  ),
+];

@@ -1,0 +1,157 @@
+import forward from '../../../../shaders/lm-head/head_matmul.wgsl?raw';
+import backward from '../../../../shaders/lm-head/head_matmul_grad.wgsl?raw';
+import vector from '../../../../shaders/lm-head/head_matvec.wgsl?raw';
+import decode from '../../../../shaders/shared/table_decode.wgsl?raw';
+import { ceilDiv } from '../../grid.ts';
+import { Kernel } from '../../kernel.ts';
+import type { View } from '../../memory.ts';
+import type { Stream } from '../../stream.ts';
+import { FORMAT_CODE, type FloatFormat } from '../shared/float-format.ts';
+import { sumSlices } from '../shared/sum-slices.ts';
+
+const forwardKernel = new Kernel({
+  name: 'head_matmul',
+  code: forward + decode,
+  buffers: ['read', 'read', 'read_write'],
+  params: { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
+});
+
+const vectorKernel = new Kernel({
+  name: 'head_matvec',
+  code: vector + decode,
+  buffers: ['read', 'read', 'read_write'],
+  params: { columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
+});
+
+const backwardKernel = new Kernel({
+  name: 'head_matmul_grad',
+  code: backward + decode,
+  buffers: ['read', 'read', 'read', 'read_write'],
+  params: {
+    rows: 'u32',
+    columns: 'u32',
+    depth: 'u32',
+    first: 'u32',
+    stride: 'u32',
+    first_slice: 'u32',
+    slice_columns: 'u32',
+  },
+});
+
+/** Rows [begin, begin + count) of an embedding [vocab, width], in a buffer under the binding limit. */
+export interface TablePart {
+  view: View;
+  begin: number;
+  count: number;
+}
+
+/** An embedding on the device, split by vocabulary rows; `width` is a multiple of 32. */
+export interface Table {
+  parts: readonly TablePart[];
+  format: FloatFormat;
+  vocab: number;
+  width: number;
+}
+
+/**
+ * Vocabulary rows that one slice of the head's gradient sums up: few enough that 128 rows of logits and a part of
+ * 128 MiB make two workgroups for each multiprocessor of the largest GPUs, which run one part after the other.
+ */
+export const SLICE = 4096;
+
+/** A workgroup's threads, and how many columns each of them makes: 4 or 8. Rows are 8 a thread. */
+export interface HeadTile {
+  THREADS_M: number;
+  /** Along the vocabulary forward, along the width for the gradient; a multiple of 8. */
+  THREADS_N: number;
+  COLUMNS: number;
+}
+
+/**
+ * The first is the default. Each thread must bring 2 or 4 vec4 of the activations and 1, 2 or 4 of a 16-bit table a
+ * chunk. All fit in 16 KiB. Tiles of 128 rows make the chunks of rows in which the loss comes read the table once.
+ */
+export const HEAD_TILES: readonly HeadTile[] = [
+  { THREADS_M: 8, THREADS_N: 16, COLUMNS: 8 },
+  { THREADS_M: 16, THREADS_N: 16, COLUMNS: 8 },
+  { THREADS_M: 16, THREADS_N: 8, COLUMNS: 8 },
+  { THREADS_M: 8, THREADS_N: 16, COLUMNS: 4 },
+];
+
+/** What its workgroup makes: rows × columns of the product. */
+export const headTileSize = ({ THREADS_M, THREADS_N, COLUMNS }: HeadTile) => ({
+  rows: 8 * THREADS_M,
+  columns: COLUMNS * THREADS_N,
+});
+
+/** Rows up to which the matrix-vector kernel is used. */
+const MATVEC_ROWS = 8;
+
+/** logits [rows, vocab] = x·tableᵀ, x [rows, width]. */
+export function headMatmul(
+  stream: Stream,
+  call: { x: View; table: Table; logits: View; rows: number },
+  tile: HeadTile = HEAD_TILES[0]!,
+): void {
+  const { x, table, logits, rows } = call;
+  const size = headTileSize(tile);
+  for (const part of table.parts) {
+    const buffers = [x, part.view, logits];
+    const params = { columns: part.count, depth: table.width, first: part.begin, stride: table.vocab };
+    const constants = { FORMAT: FORMAT_CODE[table.format] };
+    const work = 2 * rows * part.count * table.width;
+    if (rows <= MATVEC_ROWS)
+      stream.dispatch(vectorKernel, {
+        ...{ buffers, params, work },
+        constants: { ...constants, ROWS: rows },
+        groups: [ceilDiv(part.count, 64)],
+      });
+    else
+      stream.dispatch(forwardKernel, {
+        ...{ buffers, work },
+        params: { rows, ...params },
+        groups: [ceilDiv(rows, size.rows), ceilDiv(part.count, size.columns)],
+        constants: { ...constants, ...tile },
+      });
+  }
+}
+
+/** Slices that headMatmulGrad needs: its `scratch` is f32 [slices, rows, width]. */
+export function headSlices(parts: readonly { count: number }[]): number {
+  return parts.reduce((sum, part) => sum + ceilDiv(part.count, SLICE), 0);
+}
+
+/** dx [rows, width] = dlogits·table, dlogits [rows, vocab]. */
+export function headMatmulGrad(
+  stream: Stream,
+  call: { dlogits: View; table: Table; scratch: View; dx: View; rows: number },
+  tile: HeadTile = HEAD_TILES[0]!,
+): void {
+  const { dlogits, table, scratch, dx, rows } = call;
+  const size = headTileSize(tile);
+  let slice = 0;
+  for (const part of table.parts) {
+    const slices = ceilDiv(part.count, SLICE);
+    stream.dispatch(backwardKernel, {
+      buffers: [dlogits, dlogits, part.view, scratch],
+      params: {
+        rows,
+        columns: part.count,
+        depth: table.width,
+        first: part.begin,
+        stride: table.vocab,
+        first_slice: slice,
+        slice_columns: SLICE,
+      },
+      groups: [ceilDiv(table.width, size.columns), ceilDiv(rows, size.rows), slices],
+      constants: {
+        FORMAT: FORMAT_CODE[table.format],
+        ALIGNED: Number(table.vocab % 4 === 0 && part.begin % 4 === 0),
+        ...tile,
+      },
+      work: 2 * rows * part.count * table.width,
+    });
+    slice += slices;
+  }
+  sumSlices(stream, { slices: scratch, y: dx, count: slice, values: rows * table.width });
+}

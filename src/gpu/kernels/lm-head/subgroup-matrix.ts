@@ -1,0 +1,129 @@
+import forward from '../../../../shaders/lm-head/head_matmul_matrix.wgsl?raw';
+import backward from '../../../../shaders/lm-head/head_matmul_grad_matrix.wgsl?raw';
+import matrixLeft from '../../../../shaders/shared/matrix_left.wgsl?raw';
+import inverse from '../../../../shaders/shared/row_scale_inverse.wgsl?raw';
+import decode from '../../../../shaders/shared/table_decode.wgsl?raw';
+import { ceilDiv } from '../../grid.ts';
+import { Kernel } from '../../kernel.ts';
+import type { View } from '../../memory.ts';
+import type { Stream } from '../../stream.ts';
+import { FORMAT_CODE } from '../shared/float-format.ts';
+import { headSlices, SLICE, type Table } from './lm-head.ts';
+import { GRIDS, matrixKernels, type Tile } from '../shared/subgroup-matrix-kernels.ts';
+import { rowScale } from '../shared/row-scale.ts';
+import { sumSlices } from '../shared/sum-slices.ts';
+
+/** The kernels' texts with what they share; matrixText says what they want before them. */
+export const HEAD_TEXTS = {
+  forward: forward + matrixLeft + inverse + decode,
+  grad: backward + matrixLeft + decode,
+};
+
+const FORWARD_PARAMS = { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' } as const;
+const GRAD_PARAMS = {
+  ...FORWARD_PARAMS,
+  first_slice: 'u32',
+  slice_columns: 'u32',
+  scale: 'f32',
+} as const;
+
+/** A kernel for logits = x·tableᵀ with f16 operands: the bindings are head_matmul_matrix's. */
+export const headKernel = (name: string, code: string) =>
+  new Kernel({ name, code, buffers: ['read', 'read', 'read', 'read_write'], params: FORWARD_PARAMS });
+
+/** A kernel for its gradient: the bindings are head_matmul_grad_matrix's. */
+export const headGradKernel = (name: string, code: string) =>
+  new Kernel({ name, code, buffers: ['read', 'read', 'read_write'], params: GRAD_PARAMS });
+
+export interface HeadForward {
+  /** [rows, width] */
+  x: View;
+  table: Table;
+  /** [rows, vocab] */
+  logits: View;
+  rows: number;
+  /** [rows] f32, scratch. */
+  rowScales: View;
+}
+
+/** Scales the rows of x, then multiplies. */
+export function dispatchHead(
+  stream: Stream,
+  kernel: ReturnType<typeof headKernel>,
+  tile: Tile,
+  { x, table, logits, rows, rowScales }: HeadForward,
+): void {
+  rowScale(stream, { x, scales: rowScales, rows, width: table.width });
+  for (const { view, begin, count } of table.parts)
+    stream.dispatch(kernel, {
+      buffers: [x, view, rowScales, logits],
+      params: { rows, columns: count, depth: table.width, first: begin, stride: table.vocab },
+      // Tiles on the same rows of the table side by side, so that those come from memory once.
+      groups: [ceilDiv(rows, tile.rows), ceilDiv(count, tile.columns)],
+      constants: { FORMAT: FORMAT_CODE[table.format] },
+      work: 2 * rows * count * table.width,
+    });
+}
+
+export interface HeadBackward {
+  /** [rows, vocab] */
+  dlogits: View;
+  table: Table;
+  /** f32 [slices, rows, width]; see headSlices. */
+  scratch: View;
+  /** [rows, width] */
+  dx: View;
+  rows: number;
+  /** Bound of every |dlogits|. */
+  gradScale: number;
+}
+
+/** Both products on matrix units, by the grid of a workgroup's subgroups; the table has 16-bit values. */
+export const MATRIX_HEADS = GRIDS.map((grid) => {
+  const forwardKernels = matrixKernels('head_matmul_matrix', HEAD_TEXTS.forward, grid, headKernel);
+  const gradKernels = matrixKernels('head_matmul_grad_matrix', HEAD_TEXTS.grad, grid, headGradKernel);
+  return {
+    grid,
+    forward(stream: Stream, call: HeadForward): void {
+      const { kernel, tile } = forwardKernels(stream.gpu);
+      dispatchHead(stream, kernel, tile, call);
+    },
+    backward(stream: Stream, call: HeadBackward): void {
+      const { kernel, tile } = gradKernels(stream.gpu);
+      dispatchHeadGrad(stream, kernel, tile, call);
+    },
+  };
+});
+
+/** One dispatch for each part of the table, then the sum of their slices. */
+export function dispatchHeadGrad(
+  stream: Stream,
+  kernel: ReturnType<typeof headGradKernel>,
+  tile: Tile,
+  { dlogits, table, scratch, dx, rows, gradScale }: HeadBackward,
+): void {
+  // The largest element becomes at most 64, far inside f16; the smallest that matter stay normal.
+  const scale = 2 ** (Math.ceil(Math.log2(gradScale)) - 6);
+  let slice = 0;
+  for (const { view, begin, count } of table.parts) {
+    const slices = ceilDiv(count, SLICE);
+    stream.dispatch(kernel, {
+      buffers: [dlogits, view, scratch],
+      params: {
+        rows,
+        columns: count,
+        depth: table.width,
+        first: begin,
+        stride: table.vocab,
+        first_slice: slice,
+        slice_columns: SLICE,
+        scale,
+      },
+      groups: [ceilDiv(table.width, tile.columns), ceilDiv(rows, tile.rows), slices],
+      constants: { FORMAT: FORMAT_CODE[table.format] },
+      work: 2 * rows * count * table.width,
+    });
+    slice += slices;
+  }
+  sumSlices(stream, { slices: scratch, y: dx, count: headSlices(table.parts), values: rows * table.width });
+}

@@ -1,0 +1,47 @@
+import mask from '../../../../shaders/lora/dropout.wgsl?raw';
+import code from '../../../../shaders/lora/lora_input_grad.wgsl?raw';
+import { ceilDiv } from '../../grid.ts';
+import { Kernel } from '../../kernel.ts';
+import type { View } from '../../memory.ts';
+import type { Stream } from '../../stream.ts';
+import { maskParams, type Dropout } from './dropout.ts';
+
+const kernel = new Kernel({
+  name: 'lora_input_grad',
+  code: code + mask,
+  buffers: ['read', 'read', 'read', 'read_write'],
+  params: {
+    ...{ rows: 'u32', width: 'u32', rank: 'u32', module_key: 'u32' },
+    ...{ threshold: 'u32', scale: 'f32' },
+  },
+});
+
+/** Rows and columns of a workgroup's tile. */
+const TILE = 64;
+
+/** dx += mask∘(v·A)/(1 − rate): the gradient of what went into a LoRA module under dropout. Sums in a fixed order. */
+export function loraInputGrad(
+  stream: Stream,
+  call: Dropout & {
+    /** [rows, rank] */
+    v: View;
+    /** [rank, width] */
+    A: View;
+    /** [rows, width] */
+    dx: View;
+    /** `moduleKey` of the LoRA module */
+    moduleKey: number;
+    rows: number;
+    rank: number;
+    /** A multiple of 4 */
+    width: number;
+  },
+): void {
+  const { v, A, tokenKeys, dx, moduleKey, rows, rank, width } = call;
+  stream.dispatch(kernel, {
+    buffers: [v, A, tokenKeys, dx],
+    params: { rows, width: width / 4, rank, module_key: moduleKey, ...maskParams(call) },
+    groups: [ceilDiv(width, TILE), ceilDiv(rows, TILE)],
+    work: 2 * rows * width * rank,
+  });
+}

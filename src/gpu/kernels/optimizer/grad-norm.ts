@@ -1,0 +1,75 @@
+import finish from '../../../../shaders/optimizer/grad_norm_finish.wgsl?raw';
+import partial from '../../../../shaders/optimizer/grad_norm_partial.wgsl?raw';
+import { ceilDiv, spread } from '../../grid.ts';
+import { Kernel } from '../../kernel.ts';
+import type { View } from '../../memory.ts';
+import type { Stream } from '../../stream.ts';
+
+/** Gradients that one workgroup squares and sums: 256 threads, eight vec4 each. */
+const CHUNK = 8192;
+
+const partialKernel = new Kernel({
+  name: 'grad_norm_partial',
+  code: partial,
+  buffers: ['read', 'read_write'],
+  params: { count4: 'u32', begin: 'u32' },
+});
+
+const finishKernel = new Kernel({
+  name: 'grad_norm_finish',
+  code: finish,
+  buffers: ['read', 'read_write'],
+  params: { partialCount: 'u32', maxNorm: 'f32' },
+});
+
+/** How many partial sums `gradNormPartial` writes for `count` gradients. */
+export function gradNormPartials(count: number): number {
+  return ceilDiv(count, CHUNK);
+}
+
+/**
+ * partials[partialBegin…] = sums of squares of `count` f32 gradients (a multiple of 4), in a fixed order;
+ * 1.1e38 for a chunk that holds NaN or infinity, or whose sum is larger.
+ */
+export function gradNormPartial(
+  stream: Stream,
+  { grads, partials, partialBegin, count }: GradNormPartial,
+): void {
+  stream.dispatch(partialKernel, {
+    buffers: [grads, partials],
+    params: { count4: count / 4, begin: partialBegin },
+    groups: spread(gradNormPartials(count)),
+  });
+}
+
+export interface GradNormPartial {
+  /** [count] */
+  grads: View;
+  /** At least [partialBegin + gradNormPartials(count)] */
+  partials: View;
+  partialBegin: number;
+  count: number;
+}
+
+/**
+ * control [4] = [global L2 norm before clipping, clip factor min(1, maxNorm/(norm + 1e-6)), 1 (all is finite), 0].
+ * A gradient that is not finite, or a norm above 1.04e19, gives [−1, 0, 0, 0]. A maxNorm of 0 means no clipping.
+ */
+export function gradNormFinish(
+  stream: Stream,
+  { partials, partialCount, control, maxNorm }: GradNormFinish,
+): void {
+  stream.dispatch(finishKernel, {
+    buffers: [partials, control],
+    params: { partialCount, maxNorm },
+    groups: [1],
+  });
+}
+
+export interface GradNormFinish {
+  /** At least [partialCount] */
+  partials: View;
+  partialCount: number;
+  control: View;
+  maxNorm: number;
+}

@@ -1,0 +1,42 @@
+import type { ParamType } from '../../kernel.ts';
+
+/** Most parts of one dispatch, such as the LoRA factors of q, k and v, which share their input. */
+const PARTS = 3;
+
+/** The fields of each part, then the others: a struct that begins with an array of three structs. */
+export function paramsOf<Part extends string, Other extends string>(
+  part: Readonly<Record<Part, ParamType>>,
+  others: Readonly<Record<Other, ParamType>>,
+) {
+  const fields = Array.from({ length: PARTS }, (_, i) =>
+    Object.entries(part).map(([name, type]) => [`${name}${i}`, type]),
+  ).flat();
+  return { ...Object.fromEntries(fields), ...others } as Record<`${Part}${0 | 1 | 2}` | Other, ParamType>;
+}
+
+/** Of each part's struct, the names of its fields and what `paramsOf` calls them. */
+const fieldsOf = new WeakMap<object, [name: string, field: string][][]>();
+
+function namedFields(names: object): [name: string, field: string][][] {
+  let fields = fieldsOf.get(names);
+  if (!fields) {
+    fields = Array.from({ length: PARTS }, (_, i) =>
+      Object.keys(names).map((name): [string, string] => [name, `${name}${i}`]),
+    );
+    fieldsOf.set(names, fields);
+  }
+  return fields;
+}
+
+/** Values for `paramsOf`; a part that is absent is all zeros. */
+export function valuesOf<Part extends string>(
+  names: Readonly<Record<Part, ParamType>>,
+  parts: readonly Readonly<Record<NoInfer<Part>, number>>[],
+) {
+  const values: Record<string, number> = {};
+  namedFields(names).forEach((fields, i) => {
+    const part: Readonly<Record<string, number>> | undefined = parts[i];
+    for (const [name, field] of fields) values[field] = part?.[name] ?? 0;
+  });
+  return values as Record<`${Part}${0 | 1 | 2}`, number>;
+}

@@ -1,0 +1,112 @@
+import byFlag from '../../../../shaders/shared/subgroup_matrix_by_flag.wgsl?raw';
+import byOrder from '../../../../shaders/shared/subgroup_matrix_by_order.wgsl?raw';
+import byOrderInHalves from '../../../../shaders/shared/subgroup_matrix_by_order_in_halves.wgsl?raw';
+import type { Gpu } from '../../device.ts';
+import type { MatrixShape, MatrixUnits } from '../../subgroup-matrices.ts';
+
+/** Tile of a workgroup: rows of the output, and its columns (the weight's rows forward, its depth backward). */
+export interface Tile {
+  rows: number;
+  columns: number;
+}
+
+/** Nine storage buffers are one more than WebGPU's floor. */
+export const hasHalves = ({ device }: Gpu): boolean =>
+  device.features.has('shader-f16') && device.limits.maxStorageBuffersPerShaderStage >= 9;
+
+/** A grid of subgroups that share a workgroup's tiles; each makes 2 × 4 matrices. */
+export interface SubgroupGrid {
+  down: number;
+  across: number;
+}
+
+export const GRIDS: readonly SubgroupGrid[] = [
+  { down: 2, across: 2 },
+  { down: 4, across: 2 },
+];
+
+/** What the workgroup of such a grid makes at once. */
+export const matrixTile = ({ M, N }: MatrixShape, { down, across }: SubgroupGrid): Tile => ({
+  rows: 2 * M * down,
+  columns: 4 * N * across,
+});
+
+/** The head that a text on matrix units expects before it. */
+export function matrixHead(
+  { M, N, K }: MatrixShape,
+  { down, across }: SubgroupGrid,
+  subgroup: number,
+): string {
+  return `const M = ${M}; const N = ${N}; const K = ${K};
+const SUBGROUP_SIZE = ${subgroup}u; const SUBGROUPS_M = ${down}u; const SUBGROUPS_N = ${across}u;
+`;
+}
+
+const ENABLE = `enable f16;
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+`;
+const ENABLE_SIZE = 'enable subgroup_size_control;\n';
+
+/** How a kernel stores into its tiles: four halves at a time, or also single ones. */
+type Stores = 'quads' | 'halves';
+const LOADS = {
+  flag: { quads: byFlag, halves: byFlag },
+  order: { quads: byOrder, halves: byOrderInHalves },
+} as const;
+
+/** The whole text of a kernel on matrix units. */
+export function matrixText(
+  shape: MatrixShape,
+  grid: SubgroupGrid,
+  { dialect, subgroupSize, sized }: MatrixUnits,
+  code: string,
+  stores: Stores = 'quads',
+): string {
+  const text = matrixHead(shape, grid, subgroupSize) + LOADS[dialect][stores] + code;
+  if (!sized) return ENABLE + text;
+  return ENABLE + ENABLE_SIZE + text.replace('@compute', '@compute @subgroup_size(SUBGROUP_SIZE)');
+}
+
+/** One kernel for each device's shape and dialect, made when it is first wanted. */
+export function matrixKernels<K>(
+  name: string,
+  code: string,
+  grid: SubgroupGrid,
+  make: (name: string, code: string) => K,
+) {
+  const made = new Map<string, K>();
+  return (gpu: Gpu): { kernel: K; tile: Tile } => {
+    const shape = largest(gpu.matrix!.shapes);
+    const text = matrixText(shape, grid, gpu.matrix!, code);
+    let kernel = made.get(text);
+    if (!kernel) {
+      const { M, N, K } = shape;
+      kernel = make(`${name} ${M}x${N}x${K} ${grid.down}x${grid.across}`, text);
+      made.set(text, kernel);
+    }
+    return { kernel, tile: matrixTile(shape, grid) };
+  };
+}
+
+/** Larger matrices do more work for each load. */
+export const largest = (shapes: readonly MatrixShape[]): MatrixShape =>
+  shapes.reduce((best, shape) => (volume(shape) > volume(best) ? shape : best));
+const volume = ({ M, N, K }: MatrixShape): number => M * N * K;
+
+/** Whether the grid's workgroup fits the device: its threads, and its tiles with the matrices on their way out. */
+export function matrixFits(gpu: Gpu, grid: SubgroupGrid): boolean {
+  if (!gpu.matrix || !hasHalves(gpu)) return false;
+  const shape = largest(gpu.matrix.shapes);
+  const { rows, columns } = matrixTile(shape, grid);
+  const subgroups = grid.down * grid.across;
+  const bytes =
+    2 * 40 * rows + 2 * Math.max(40 * columns, 32 * (columns + 8)) + 4 * shape.M * shape.N * subgroups + 64;
+  const { limits } = gpu.device;
+  return (
+    bytes <= limits.maxComputeWorkgroupStorageSize &&
+    // A thread brings eight numbers of the right tile at least.
+    subgroups * gpu.matrix.subgroupSize <= 4 * columns &&
+    subgroups * gpu.matrix.subgroupSize <= limits.maxComputeInvocationsPerWorkgroup
+  );
+}

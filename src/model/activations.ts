@@ -1,0 +1,227 @@
+import type { DecoderConfig } from '../formats/decoder-config.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { attentionScratch } from '../gpu/kernels/attention/attention.ts';
+import { crossEntropyScratch } from '../gpu/kernels/cross-entropy.ts';
+import { headSlices } from '../gpu/kernels/lm-head/lm-head.ts';
+import { LORA_SCRATCH } from '../gpu/kernels/lora/lora.ts';
+import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
+import { allocate, keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
+import { KEEP, uniformKeep, type KeepLevel } from './activation-checkpointing.ts';
+import { tableParts } from './weights.ts';
+import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
+import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
+
+/** What a workspace must hold; equal shapes give equal bytes. */
+export interface WorkspaceShape {
+  config: DecoderConfig;
+  headFormat: FloatFormat;
+  /** Largest number of tokens of a pass. */
+  tokens: number;
+  /** Largest LoRA rank. */
+  rank: number;
+  /** Room for the backward pass, and for what it finds of every layer. */
+  training: boolean;
+  /** How much is kept of each layer; attention output and statistics unless told. */
+  keep?: readonly KeepLevel[] | undefined;
+}
+
+/**
+ * Bytes of logits computed at once; the vocabulary times the labelled tokens of a pass would be gigabytes. 128 rows of
+ * Qwen's vocabulary fit: each chunk reads the whole table twice.
+ */
+const LOGIT_BYTES = 75 * 2 ** 20;
+
+const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
+
+/** Tokens for which room is made: a multiple of 64, so that every sub-range begins at a multiple of 256 bytes. */
+const capacityOf = (tokens: number): number => roundUp(tokens, 64);
+
+/** Labelled rows per chunk of logits: a multiple of 64. */
+export function logitRows(shape: Pick<WorkspaceShape, 'config' | 'tokens'>): number {
+  const fit = Math.floor(LOGIT_BYTES / (4 * shape.config.vocabSize) / 64) * 64;
+  return Math.min(Math.max(64, fit), capacityOf(shape.tokens));
+}
+
+/** Width of the three wide buffers: an MLP activation, or q, k and v together. */
+const wide = (c: DecoderConfig) =>
+  Math.max(c.hiddenSize, c.intermediateSize, queryWidth(c) + 2 * keyWidth(c));
+
+/** Bytes of the largest of the buffers that grow with a pass. */
+export const wideBytes = (config: DecoderConfig, tokens: number): number =>
+  4 * capacityOf(tokens) * wide(config);
+
+const keepOf = ({ config, training, keep }: WorkspaceShape): readonly KeepLevel[] =>
+  training ? (keep ?? uniformKeep(config.layers)) : [];
+
+/** Projections whose x·Aᵀ is kept with the attention's projections; the others belong to the MLP. */
+const ATTENTION_PARTS: readonly Projection[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
+const MLP_PARTS: readonly Projection[] = ['gate_proj', 'up_proj', 'down_proj'];
+
+/** Projections that share an input, at most; their dy·B live at the same time. */
+const LORA_GRADS = 3;
+
+/** The buffers of a workspace. */
+export function workspaceAllocations(shape: WorkspaceShape) {
+  const { config: c, rank, training } = shape;
+  const tokens = capacityOf(shape.tokens);
+  const f32 = (kind: 'working activations' | 'logits' | 'batch', values: number) => ({
+    kind,
+    bytes: 4 * values,
+  });
+  const rows = logitRows(shape);
+  const slices = headSlices(tableParts(c.vocabSize, c.hiddenSize, shape.headFormat));
+  const keep = keepOf(shape);
+  // A layer without a place of its own uses these.
+  const shared = keep.length === 0 || keep.includes(KEEP.input);
+  return {
+    work: {
+      wideA: f32('working activations', tokens * wide(c)),
+      wideB: f32('working activations', tokens * wide(c)),
+      wideC: f32('working activations', tokens * wide(c)),
+      normed: f32('working activations', tokens * c.hiddenSize),
+      middle: f32('working activations', tokens * Math.max(c.hiddenSize, queryWidth(c))),
+      out: f32('working activations', tokens * c.hiddenSize),
+      x: f32('working activations', training ? 1 : tokens * c.hiddenSize),
+      attended: f32('working activations', shared ? tokens * queryWidth(c) : 1),
+      stats: f32('working activations', shared ? 2 * tokens * c.heads : 1),
+      loraOut: f32('working activations', tokens * rank * PROJECTIONS.length),
+      loraGrad: f32('working activations', training ? tokens * rank * LORA_GRADS : 1),
+      rowScales: f32('working activations', tokens),
+      grad: f32('working activations', training ? tokens * c.hiddenSize : 1),
+      headIn: f32('logits', rows * c.hiddenSize),
+      headGrad: f32('logits', training ? rows * c.hiddenSize : 1),
+      headScratch: f32('logits', training ? slices * rows * c.hiddenSize : 1),
+      logits: f32(
+        'logits',
+        Math.max(rows * c.vocabSize, LORA_SCRATCH, training ? attentionScratch(tokens, c) : 0),
+      ),
+      lossScratch: f32('logits', crossEntropyScratch(rows, c.vocabSize)),
+      ids: f32('batch', tokens),
+      positions: f32('batch', tokens),
+      ranges: f32('batch', 2 * tokens),
+      tokenKeys: f32('batch', training ? 2 * tokens : 2),
+      targetIndex: f32('batch', tokens),
+      labels: f32('batch', tokens),
+    },
+    kept: keep.map((level) => keptAllocations(c, tokens, rank, level)),
+  } as const satisfies { work: Allocations; kept: Allocations[] };
+}
+
+/** What is kept of one layer. */
+function keptAllocations(c: DecoderConfig, tokens: number, rank: number, level: KeepLevel): Allocations {
+  const values = (width: number): Allocation => ({ kind: 'kept activations', bytes: 4 * tokens * width });
+  const [q, kv] = [queryWidth(c), keyWidth(c)];
+  return {
+    x: values(c.hiddenSize),
+    ...(level >= KEEP.attention && { attended: values(q), stats: values(2 * c.heads) }),
+    ...(level >= KEEP.projections && {
+      qkv: values(q + 2 * kv),
+      middle: values(c.hiddenSize),
+      attentionLora: values(rank * ATTENTION_PARTS.length),
+    }),
+    ...(level >= KEEP.all && {
+      gate: values(c.intermediateSize),
+      up: values(c.intermediateSize),
+      mlpLora: values(rank * MLP_PARTS.length),
+    }),
+  };
+}
+
+type Kept = 'x' | 'attended' | 'stats' | 'qkv' | 'middle' | 'attentionLora' | 'gate' | 'up' | 'mlpLora';
+
+/** Activations on the device for passes of up to `shape.tokens` tokens. */
+export class Workspace {
+  readonly shape: WorkspaceShape;
+  readonly buffers: Record<keyof ReturnType<typeof workspaceAllocations>['work'], GpuBuffer>;
+  readonly #kept: Partial<Record<Kept, GpuBuffer>>[];
+  readonly #keep: readonly KeepLevel[];
+  readonly #gpu: Gpu;
+  readonly #capacity: number;
+
+  constructor(gpu: Gpu, shape: WorkspaceShape) {
+    this.#gpu = gpu;
+    this.shape = shape;
+    this.#capacity = capacityOf(shape.tokens);
+    this.#keep = keepOf(shape);
+    const sets = workspaceAllocations(shape);
+    this.buffers = allocate(gpu.memory, sets.work);
+    this.#kept = sets.kept.map((set) => allocate(gpu.memory, set));
+  }
+
+  /** Whether the backward pass finds this much of a layer. */
+  keeps(layer: number, level: KeepLevel): boolean {
+    return this.#keep[layer]! >= level;
+  }
+
+  /** Input of a layer, [tokens, hidden]; without training all layers take turns at two buffers. */
+  x(layer: number): View {
+    if (this.shape.training) return view(this.#kept[layer]?.x ?? this.buffers.out);
+    return view(layer % 2 === 0 ? this.buffers.x : this.buffers.out);
+  }
+
+  /** Attention output of a layer, [tokens, heads·headDim]. */
+  attended(layer: number): View {
+    return view(this.#kept[layer]?.attended ?? this.buffers.attended);
+  }
+
+  /** Log-sum-exp and Σ dO·O of a layer's attention, [tokens, heads, 2]. */
+  stats(layer: number): View {
+    return view(this.#kept[layer]?.stats ?? this.buffers.stats);
+  }
+
+  /** Output of a layer's q, k and v projections. */
+  projected(layer: number): { q: View; k: View; v: View } {
+    return this.qkv(this.#kept[layer]?.qkv ?? this.buffers.wideA);
+  }
+
+  /** x + attention of a layer, [tokens, hidden]. */
+  middle(layer: number): View {
+    return view(this.#kept[layer]?.middle ?? this.buffers.middle);
+  }
+
+  /** Output of a layer's gate projection, [tokens, intermediate]. */
+  gate(layer: number): View {
+    return view(this.#kept[layer]?.gate ?? this.buffers.wideA);
+  }
+
+  /** Output of a layer's up projection, [tokens, intermediate]. */
+  up(layer: number): View {
+    return view(this.#kept[layer]?.up ?? this.buffers.wideB);
+  }
+
+  /** q, k and v (or their gradients) side by side in one buffer. */
+  qkv(buffer: GpuBuffer): { q: View; k: View; v: View } {
+    const { config: c } = this.shape;
+    const q = 4 * this.#capacity * queryWidth(c);
+    const kv = 4 * this.#capacity * keyWidth(c);
+    return { q: view(buffer, 0, q), k: view(buffer, q, kv), v: view(buffer, q + kv, kv) };
+  }
+
+  /** x·Aᵀ·scaling of one projection of a layer, [tokens, rank]. */
+  loraOut(layer: number, projection: Projection): View {
+    const bytes = 4 * this.#capacity * this.shape.rank;
+    const at = (parts: readonly Projection[], buffer: GpuBuffer) =>
+      view(buffer, parts.indexOf(projection) * bytes, bytes);
+    const { attentionLora, mlpLora } = this.#kept[layer] ?? {};
+    if (attentionLora && ATTENTION_PARTS.includes(projection)) return at(ATTENTION_PARTS, attentionLora);
+    if (mlpLora && MLP_PARTS.includes(projection)) return at(MLP_PARTS, mlpLora);
+    return at(PROJECTIONS, this.buffers.loraOut);
+  }
+
+  /** dy·B·scaling of one projection, [tokens, rank], until those of another input come. */
+  loraGrad(projection: Projection): View {
+    const bytes = 4 * this.#capacity * this.shape.rank;
+    const place = projection === 'k_proj' || projection === 'up_proj' ? 1 : projection === 'v_proj' ? 2 : 0;
+    return view(this.buffers.loraGrad, place * bytes, bytes);
+  }
+
+  /** Room for sums on their way within the layers: the logits', which come after or before them. */
+  get scratch(): View {
+    return view(this.buffers.logits);
+  }
+
+  close(): void {
+    for (const set of [this.buffers, ...this.#kept])
+      for (const buffer of Object.values(set)) this.#gpu.memory.free(buffer);
+  }
+}

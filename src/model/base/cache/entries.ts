@@ -1,0 +1,51 @@
+import { encodeUtf8 } from '../../../formats/utf8.ts';
+import { CacheRefusal, type CacheStorage } from './storage.ts';
+import { currentLayout, MANIFEST, readManifest, type Manifest } from './manifest.ts';
+
+/** The entries of a cache of bases, by what their manifests say. */
+export class BaseEntries {
+  readonly storage: CacheStorage;
+  readonly now: () => number;
+
+  constructor(storage: CacheStorage, now: () => number) {
+    this.storage = storage;
+    this.now = now;
+  }
+
+  /** An entry that could be loaded; undefined where the storage refuses. */
+  async find(content: string, doubleQuant: boolean): Promise<{ id: string; manifest: Manifest } | undefined> {
+    const layout = await currentLayout();
+    const found = (await this.#readable()).find(
+      ([, m]) => m.content === content && m.doubleQuant === doubleQuant && m.layout === layout,
+    );
+    return found && { id: found[0], manifest: found[1] };
+  }
+
+  /** The content that files of this likeness had when they were read whole; undefined where the storage refuses. */
+  async contentOf(fingerprint: string): Promise<string | undefined> {
+    const known = await this.#readable();
+    return known.find(([, { fingerprints }]) => fingerprints.includes(fingerprint))?.[1].content;
+  }
+
+  /** Those that can be read: an entry of another version of Retune is none of ours. Throws CacheRefusal. */
+  async manifests(): Promise<[id: string, Manifest][]> {
+    const all: [string, Manifest][] = [];
+    for (const id of await this.storage.entries()) {
+      const manifest = await readManifest(await this.storage.open(id)).catch(() => undefined);
+      if (manifest) all.push([id, manifest]);
+    }
+    return all;
+  }
+
+  /** Throws CacheRefusal. */
+  async writeManifest(id: string, manifest: Manifest): Promise<void> {
+    await this.storage.replace(id, MANIFEST, encodeUtf8(JSON.stringify(manifest)));
+  }
+
+  #readable(): Promise<[id: string, Manifest][]> {
+    return this.manifests().catch((error: unknown) => {
+      if (error instanceof CacheRefusal) return [];
+      throw error;
+    });
+  }
+}

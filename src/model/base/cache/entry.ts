@@ -1,0 +1,141 @@
+import type { BaseModel } from '../../../formats/base-model.ts';
+import { readAll } from '../../../formats/byte-source.ts';
+import { UserError } from '../../../formats/user-error.ts';
+import { encodeUtf8 } from '../../../formats/utf8.ts';
+import type { Gpu } from '../../../gpu/device.ts';
+import type { BaseEntries } from './entries.ts';
+import {
+  currentLayout,
+  fingerprintOf,
+  IMAGE,
+  MANIFEST,
+  cachedName,
+  SMALL_FILES,
+  type Manifest,
+} from './manifest.ts';
+import { CacheRefusal } from './storage.ts';
+import { DamagedImage, imageTensors, readImage, writeImage } from './packed-image.ts';
+import { takeSkeleton } from './header-snapshot.ts';
+import type { DecoderWeights } from '../../weights.ts';
+
+type OnProgress = (done: number, total: number) => void;
+
+/** Likenesses that are remembered of one content. */
+const MOST_FINGERPRINTS = 8;
+
+interface SlotParts {
+  model: BaseModel;
+  doubleQuant: boolean;
+  content: string | undefined;
+  /** The likeness of the base's files when the slot was made. */
+  seen: string | undefined;
+  /** The entry that the model was opened from. */
+  id: string | undefined;
+}
+
+/** The place of one base in the cache. */
+export class BaseSlot {
+  readonly #entries: BaseEntries;
+  readonly #parts: SlotParts;
+  #content: string | undefined;
+
+  constructor(entries: BaseEntries, parts: SlotParts) {
+    this.#entries = entries;
+    this.#parts = parts;
+    this.#content = parts.content;
+  }
+
+  /** SHA-256 of the base's files, where it is known without reading them whole. */
+  get content(): string | undefined {
+    return this.#content;
+  }
+
+  /** The base's files have just been read whole and hashed. */
+  async identified(content: string): Promise<void> {
+    this.#content = content;
+    const { model, seen, doubleQuant } = this.#parts;
+    const found = seen && (await this.#entries.find(content, doubleQuant));
+    if (!found || seen !== (await fingerprintOf(model))) return;
+    const fingerprints = [...found.manifest.fingerprints, seen].slice(-MOST_FINGERPRINTS);
+    await tolerant(() => this.#entries.writeManifest(found.id, { ...found.manifest, fingerprints }));
+  }
+
+  /**
+   * Fills the base's buffers from the cache; false where it is not there. An entry that is damaged is deleted. Throws
+   * UserError where the base's own files are not at hand either.
+   */
+  async restore(gpu: Gpu, weights: DecoderWeights, onProgress: OnProgress): Promise<boolean> {
+    const found = this.#content && (await this.#entries.find(this.#content, this.#parts.doubleQuant));
+    if (!found) return this.#missing();
+    const { id, manifest } = found;
+    try {
+      const image = await (await this.#entries.storage.open(id)).open(IMAGE);
+      if (!image) throw new DamagedImage(IMAGE);
+      await readImage(gpu, weights, image, manifest.checksum, onProgress);
+    } catch (error) {
+      if (!(error instanceof DamagedImage || error instanceof UserError || error instanceof CacheRefusal))
+        throw error;
+      await tolerant(() => this.#entries.storage.remove(id));
+      return this.#missing();
+    }
+    await tolerant(() => this.#entries.writeManifest(id, { ...manifest, lastUsed: this.#entries.now() }));
+    return true;
+  }
+
+  /**
+   * Keeps a loaded base whose content is known, unless it is there already or its files have changed meanwhile. Throws
+   * CacheRefusal where there is no room for it; then nothing of it stays.
+   */
+  async keep(gpu: Gpu, weights: DecoderWeights, onProgress: OnProgress): Promise<void> {
+    const { model, doubleQuant, seen } = this.#parts;
+    const content = this.#content;
+    if (!content || (seen && seen !== (await fingerprintOf(model)))) return;
+    if (await this.#entries.find(content, doubleQuant)) return;
+    const id = content.slice(0, 16) + (doubleQuant ? '' : '-plain');
+    const bytes = imageTensors(weights).reduce((sum, { view }) => sum + view.size, 0);
+    const writer = await this.#entries.storage.begin(id, bytes);
+    try {
+      for (const name of SMALL_FILES) {
+        const file = await model.folder.open(name);
+        if (file) await writer.append(cachedName(name), (await readAll(file)) as Uint8Array<ArrayBuffer>);
+      }
+      for (const [name, chunks] of Object.entries(await takeSkeleton(model)))
+        for (const chunk of chunks) await writer.append(name, chunk);
+      const checksum = await writeImage(gpu, weights, (chunk) => writer.append(IMAGE, chunk), onProgress);
+      const now = this.#entries.now();
+      const manifest: Manifest = {
+        name: model.folder.name,
+        doubleQuant,
+        created: now,
+        lastUsed: now,
+        content,
+        layout: await currentLayout(),
+        tied: model.config.tied,
+        checksum,
+        fingerprints: seen ? [seen] : [],
+      };
+      await writer.append(MANIFEST, encodeUtf8(JSON.stringify(manifest)));
+      await writer.complete();
+    } catch (error) {
+      await tolerant(() => writer.abandon());
+      throw error;
+    }
+  }
+
+  #missing(): false {
+    const { id, model } = this.#parts;
+    if (id === undefined) return false;
+    throw new UserError(
+      `${model.folder.name}: its copy in the cache is gone or damaged; choose the base's folder again.`,
+    );
+  }
+}
+
+/** What only helps the next start may fail. */
+async function tolerant(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof CacheRefusal)) throw error;
+  }
+}

@@ -1,0 +1,76 @@
+import type { BaseModel } from '../../formats/base-model.ts';
+import type { Gpu } from '../../gpu/device.ts';
+import { allocateBase } from './allocate.ts';
+import { CacheRefusal } from './cache/storage.ts';
+import { BaseHash } from './read/content-hash.ts';
+import type { BaseSlot } from './cache/entry.ts';
+import { baseTensors } from './read/ingest.ts';
+import { unwanted } from './read/read-plan.ts';
+import { Upload } from './read/upload.ts';
+import type { DecoderWeights } from '../weights.ts';
+
+export interface LoadOptions {
+  /** Quantise the scales too (bnb_4bit_use_double_quant); a pre-quantised base keeps what it has. */
+  doubleQuant: boolean;
+  /** Rows of the rotary table: the longest sequence that will be seen. */
+  positions: number;
+  /** Bytes of weights read so far and in all. */
+  onProgress?: (done: number, total: number) => void;
+  /** The base's place in the cache of quantised bases. */
+  cache?: BaseSlot | undefined;
+  /**
+   * Where the base's hash is not known yet: hears it once the base is on the device. Then the weight files are read
+   * from end to end, each byte once, and hashed as they come.
+   */
+  onContent?: ((content: string) => Promise<void> | void) | undefined;
+  /** Bytes of the quantised base written to the cache so far and in all. */
+  onCaching?: (done: number, total: number) => void;
+  onNote?: (text: string) => void;
+}
+
+const ignore = () => undefined;
+
+/** Brings a base to the device, from the cache where it is there; else it is kept there for the next start. */
+export async function loadBase(gpu: Gpu, model: BaseModel, options: LoadOptions): Promise<DecoderWeights> {
+  const { cache, onContent, onProgress = ignore, onCaching = ignore, onNote = ignore } = options;
+  const weights = allocateBase(gpu, model, options);
+  if (await cache?.restore(gpu, weights, onProgress)) return weights;
+  const hash = onContent && new BaseHash(model);
+  await loadFiles(gpu, model, weights, onProgress, hash);
+  if (hash) {
+    const content = await hash.digest();
+    await cache?.identified(content);
+    await onContent(content);
+  }
+  try {
+    await cache?.keep(gpu, weights, onCaching);
+  } catch (error) {
+    if (!(error instanceof CacheRefusal)) throw error;
+    onNote(`The quantised base is not kept for the next start: ${error.message}.`);
+  }
+  return weights;
+}
+
+/** Streams the files in their order, the linear layers quantised to NF4 on the way. */
+async function loadFiles(
+  gpu: Gpu,
+  model: BaseModel,
+  weights: DecoderWeights,
+  onProgress: (done: number, total: number) => void,
+  hash: BaseHash | undefined,
+): Promise<void> {
+  const upload = new Upload(gpu);
+  try {
+    const tensors = baseTensors(upload, model, weights);
+    const wanted = hash ? [...tensors, ...unwanted(tensors, model.weightFiles)] : tensors;
+    const total = wanted.reduce((sum, { begin, end }) => sum + end - begin, 0);
+    let done = 0;
+    await upload.run(
+      wanted,
+      (bytes) => onProgress((done += bytes), total),
+      hash && ((chunk, bytes) => hash.update(chunk, bytes)),
+    );
+  } finally {
+    upload.close();
+  }
+}

@@ -1,0 +1,173 @@
+import { BASE_REMEDY, linearSource, type BaseModel, type LinearSource } from '../../../formats/base-model.ts';
+import { linearModules, type LinearModule } from '../../../formats/decoder-weights.ts';
+import { checkFinite } from '../../../formats/finite.ts';
+import { doubleQuantise, signedDynamicMap } from '../../../formats/nf4.ts';
+import type { Nf4Source } from '../../../formats/nf4-checkpoint.ts';
+import { decodeF32, type TensorInfo } from '../../../formats/safetensors.ts';
+import type { Table } from '../../../gpu/kernels/lm-head/lm-head.ts';
+import { nf4Quantise, nf4Repack } from '../../../gpu/kernels/linear/nf4.ts';
+import type { LinearWeight, Nf4Weight } from '../../../gpu/kernels/linear/nf4-operands.ts';
+import { view, type GpuBuffer, type View } from '../../../gpu/memory.ts';
+import { readOnce } from '../../../gpu/readback.ts';
+import { formatOf, headTensor } from './tensor-format.ts';
+import type { Wanted } from './read-plan.ts';
+import { upload, type Upload } from './upload.ts';
+import { FORMAT_BYTES, type DecoderWeights } from '../../weights.ts';
+
+/** Codes that the repacking kernel takes together, in bytes. */
+const CODE_GROUP = 16;
+
+/** Every tensor of a base that the decoder needs, and what becomes of its bytes on the way into `weights`. */
+export function baseTensors(to: Upload, model: BaseModel, weights: DecoderWeights): Wanted[] {
+  const { config } = model;
+  const named = (name: string): TensorInfo => model.tensors.get(name)!;
+  const wanted = [
+    ...tableRows(to, named('model.embed_tokens.weight'), weights.embedding),
+    ...(config.tied ? [] : tableRows(to, headTensor(model), weights.head)),
+    floats(to, named('model.norm.weight'), weights.finalNorm),
+  ];
+  for (const [i, layer] of weights.layers.entries()) {
+    const prefix = `model.layers.${i}`;
+    const norms: [View | undefined, string][] = [
+      [layer.inputNorm, `${prefix}.input_layernorm.weight`],
+      [layer.postNorm, `${prefix}.post_attention_layernorm.weight`],
+      [layer.qNorm, `${prefix}.self_attn.q_norm.weight`],
+      [layer.kNorm, `${prefix}.self_attn.k_norm.weight`],
+    ];
+    for (const [norm, name] of norms) if (norm) wanted.push(floats(to, named(name), norm));
+  }
+  for (const module of linearModules(config)) {
+    const { weight, bias } = weights.layers[module.layer]!.linear[module.projection];
+    if (bias) wanted.push(floats(to, named(`${module.name}.bias`), bias));
+    wanted.push(...linear(to, model, module, weight));
+  }
+  return wanted;
+}
+
+function linear(to: Upload, model: BaseModel, module: LinearModule, weight: LinearWeight): Wanted[] {
+  const source = linearSource(model, module.name);
+  if ('format' in weight) {
+    const { values } = weight;
+    const { weight: kept } = source as Exclude<LinearSource, Nf4Source>;
+    return [checked(kept, verbatim(to.gpu, kept, values.buffer))];
+  }
+  return source.kind === 'nf4'
+    ? packed(to, source, weight)
+    : [
+        weight.nested
+          ? quantisedTwice(to, source.weight, weight)
+          : quantised(to, source.weight, weight, weight.scales),
+      ];
+}
+
+/** A range of `info`, looked at on the way: NaN or infinity in a base would only show as a loss that is none. */
+function checked(info: TensorInfo, wanted: Wanted): Wanted {
+  const take: Wanted['take'] = (at, bytes) => {
+    checkFinite(info, bytes, BASE_REMEDY);
+    wanted.take(at, bytes);
+  };
+  return { ...wanted, take };
+}
+
+/** A table's rows as they are, part by part. */
+function tableRows({ gpu }: Upload, info: TensorInfo, { parts, format, width }: Table): Wanted[] {
+  const row = width * FORMAT_BYTES[format];
+  return parts.map(({ begin, count, view: { buffer } }) =>
+    checked(
+      info,
+      verbatim(
+        gpu,
+        { ...info, begin: info.begin + begin * row, end: info.begin + (begin + count) * row },
+        buffer,
+      ),
+    ),
+  );
+}
+
+/** Bytes that go to the device as they are, from byte `offset` of the buffer on. */
+export function verbatim(
+  gpu: Upload['gpu'],
+  { source, begin, end }: Pick<TensorInfo, 'source' | 'begin' | 'end'>,
+  buffer: GpuBuffer,
+  offset = 0,
+): Wanted {
+  return { source, begin, end, unit: 4, take: (at, bytes) => upload(gpu, buffer, offset + at, bytes) };
+}
+
+/** Norms and biases become f32. */
+function floats({ gpu }: Upload, info: TensorInfo, to: View): Wanted {
+  const size = FORMAT_BYTES[formatOf(info)];
+  return checked(info, {
+    ...info,
+    unit: size,
+    take: (at, bytes) =>
+      upload(gpu, to.buffer, (4 * at) / size, new Uint8Array(decodeF32(info, bytes).buffer)),
+  });
+}
+
+/** A dense weight, quantised as it comes; its scales go to `absmax`. */
+function quantised(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: View): Wanted {
+  const { codes, columns, depth } = weight;
+  const format = formatOf(info);
+  const unit = 64 * FORMAT_BYTES[format];
+  return checked(info, {
+    ...info,
+    unit,
+    take: (at, bytes) => {
+      const run = { blocks: bytes.length / unit, firstBlock: at / unit, columns, depth };
+      nf4Quantise(to.stream, { source: to.stage(bytes), format, codes, absmax, ...run });
+    },
+  });
+}
+
+/** A dense weight whose scales are quantised too: they come back once they are complete, and that holds nobody up. */
+function quantisedTwice(to: Upload, info: TensorInfo, weight: Nf4Weight): Wanted {
+  const bytes = (4 * weight.columns * weight.depth) / 64;
+  let absmax: GpuBuffer | undefined;
+  const size = info.end - info.begin;
+  return {
+    ...info,
+    unit: 64 * FORMAT_BYTES[formatOf(info)],
+    take: (at, piece) => {
+      absmax ??= to.gpu.memory.allocate('absmax', 'working activations', bytes);
+      quantised(to, info, weight, view(absmax)).take(at, piece);
+      if (at + piece.length === size) to.later(quantiseScales(to, absmax, weight));
+    },
+  };
+}
+
+async function quantiseScales({ gpu, stream }: Upload, absmax: GpuBuffer, weight: Nf4Weight): Promise<void> {
+  const values = new Float32Array((await readOnce(stream, view(absmax))).buffer);
+  gpu.memory.free(absmax);
+  const { codes, absmax2, offset } = doubleQuantise(values);
+  const nested = weight.nested!;
+  const { buffer } = weight.scales;
+  upload(gpu, buffer, 0, codes);
+  upload(gpu, buffer, 4 * nested.absmaxAt, new Uint8Array(absmax2.buffer));
+  upload(gpu, buffer, 4 * nested.mapAt, new Uint8Array(signedDynamicMap().buffer));
+  nested.offset = offset;
+}
+
+/** A weight that is NF4 already: its codes change places, its scales stay as they are. */
+function packed(to: Upload, source: Nf4Source, weight: Nf4Weight): Wanted[] {
+  const { codes, columns, depth, nested } = weight;
+  const { buffer } = weight.scales;
+  const repacked: Wanted = {
+    ...source.packed,
+    unit: CODE_GROUP,
+    take: (at, bytes) => {
+      const run = { groups: bytes.length / CODE_GROUP, firstGroup: at / CODE_GROUP, columns, depth };
+      nf4Repack(to.stream, { source: to.stage(bytes), codes, ...run });
+    },
+  };
+  const scales = [checked(source.absmax, verbatim(to.gpu, source.absmax, buffer))];
+  if (source.nested && nested) {
+    const { absmax, map, offset } = source.nested;
+    nested.offset = offset;
+    scales.push(
+      checked(absmax, verbatim(to.gpu, absmax, buffer, 4 * nested.absmaxAt)),
+      checked(map, verbatim(to.gpu, map, buffer, 4 * nested.mapAt)),
+    );
+  }
+  return [repacked, ...scales];
+}

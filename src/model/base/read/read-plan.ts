@@ -1,0 +1,64 @@
+import type { ByteSource } from '../../../formats/byte-source.ts';
+
+/** A range [begin, end) of a file on its way to the device. */
+export interface Wanted {
+  readonly source: ByteSource;
+  readonly begin: number;
+  readonly end: number;
+  /** Where it may be cut: at multiples of so many bytes from its begin. */
+  readonly unit: number;
+  /** Gets the range's bytes from byte `at` on, piece by piece in order; they change once it has returned. */
+  take(at: number, bytes: Uint8Array<ArrayBuffer>): void;
+}
+
+/** One read of a file, and who gets which part of it. */
+export interface Chunk {
+  readonly source: ByteSource;
+  readonly begin: number;
+  bytes: number;
+  readonly pieces: { wanted: Wanted; at: number; from: number; bytes: number }[];
+}
+
+/** What nobody wants is read along up to this many bytes: cheaper than another read. */
+const GAP_BYTES = 2 ** 18;
+
+/** Covers the ranges with reads of at most `chunkBytes`, file by file in the order in which the bytes lie there. */
+export function readPlan(wanted: readonly Wanted[], chunkBytes: number): Chunk[] {
+  const chunks: Chunk[] = [];
+  for (const source of new Set(wanted.map((range) => range.source))) {
+    let chunk: Chunk | undefined;
+    const inOrder = wanted.filter((range) => range.source === source).toSorted((a, b) => a.begin - b.begin);
+    for (const range of inOrder)
+      for (let at = 0, size = range.end - range.begin; at < size;) {
+        const begin = range.begin + at;
+        const from: number = chunk ? begin - chunk.begin : 0;
+        const near = chunk && from - chunk.bytes <= GAP_BYTES;
+        const bytes = near ? cut(size - at, chunkBytes - from, range.unit) : 0;
+        if (!chunk || bytes === 0) {
+          chunks.push((chunk = { source, begin, bytes: 0, pieces: [] }));
+          continue;
+        }
+        chunk.pieces.push({ wanted: range, at, from, bytes });
+        chunk.bytes = from + bytes;
+        at += bytes;
+      }
+  }
+  return chunks;
+}
+
+/** What is left of whole files between the ranges, for whoever must see every byte. */
+export function unwanted(wanted: readonly Wanted[], files: readonly ByteSource[]): Wanted[] {
+  return files.flatMap((source) => {
+    const ranges = wanted.filter((range) => range.source === source).toSorted((a, b) => a.begin - b.begin);
+    const begins = [0, ...ranges.map(({ end }) => end)];
+    const ends = [...ranges.map(({ begin }) => begin), source.size];
+    return begins.flatMap((begin, i) => {
+      const end = ends[i]!;
+      return begin < end ? [{ source, begin, end, unit: 1, take: () => undefined }] : [];
+    });
+  });
+}
+
+/** How much of `bytes` goes into `room`. */
+const cut = (bytes: number, room: number, unit: number): number =>
+  bytes <= room ? bytes : Math.max(0, Math.floor(room / unit) * unit);

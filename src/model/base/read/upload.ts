@@ -1,0 +1,96 @@
+import type { Gpu } from '../../../gpu/device.ts';
+import { view, type GpuBuffer, type View } from '../../../gpu/memory.ts';
+import { Stream } from '../../../gpu/stream.ts';
+import { CHUNK_BYTES, readAhead, type Receiver } from './read-ahead.ts';
+import { readPlan, type Wanted } from './read-plan.ts';
+
+/** Where a binding may begin. */
+const ALIGNMENT = 256;
+/** Chunks that the device may be busy with while the next ones are read. */
+const IN_FLIGHT = 2;
+/** Room for the alignment of many small pieces; what does not fit makes the staging buffer begin anew. */
+const SLACK_BYTES = 2 ** 16;
+
+/** Writes bytes into a buffer; `offset` is a multiple of 4, and the last word may be filled up with zeros. */
+export function upload(gpu: Gpu, to: GpuBuffer, offset: number, bytes: Uint8Array<ArrayBuffer>): void {
+  let whole = bytes;
+  if (bytes.length % 4 !== 0) {
+    whole = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+    whole.set(bytes);
+  }
+  gpu.device.queue.writeBuffer(to.raw, offset, whole);
+}
+
+/** Brings ranges of files to the device: reading, and the device's work on what was read, overlap. */
+export class Upload {
+  readonly gpu: Gpu;
+  readonly stream: Stream;
+  readonly #chunkBytes: number;
+  readonly #staging: GpuBuffer[];
+  /** What the last chunks have still to do, oldest first. */
+  readonly #inFlight: Promise<unknown>[] = [];
+  #work: Promise<void>[] = [];
+  #turn = 0;
+  #filled = 0;
+
+  constructor(gpu: Gpu, chunkBytes = CHUNK_BYTES) {
+    this.gpu = gpu;
+    this.stream = new Stream(gpu);
+    this.#chunkBytes = chunkBytes;
+    this.#staging = Array.from({ length: IN_FLIGHT }, () =>
+      gpu.memory.allocate('loading', 'working activations', chunkBytes + SLACK_BYTES),
+    );
+  }
+
+  /** Puts bytes where kernels can read them; they stay until the chunk has been worked on. */
+  stage(bytes: Uint8Array<ArrayBuffer>): View {
+    const at = Math.ceil(this.#filled / ALIGNMENT) * ALIGNMENT;
+    const size = Math.ceil(bytes.length / 4) * 4;
+    const buffer = this.#staging[this.#turn % IN_FLIGHT]!;
+    if (at + size > buffer.size) {
+      // What was staged before is worked on before it is written over.
+      this.stream.submit();
+      this.#filled = 0;
+      return this.stage(bytes);
+    }
+    upload(this.gpu, buffer, at, bytes);
+    this.#filled = at + size;
+    return view(buffer, at, size);
+  }
+
+  /** Work that follows on a chunk and need not hold up the next one; `run` ends with it. */
+  later(work: Promise<void>): void {
+    this.#work.push(work);
+  }
+
+  /** Brings all ranges to where their `take` puts them; `onBytes` hears how many have come, `see` sees what is read. */
+  async run(
+    wanted: readonly Wanted[],
+    onBytes: (bytes: number) => void,
+    see?: Receiver['see'],
+  ): Promise<void> {
+    await readAhead(readPlan(wanted, this.#chunkBytes), {
+      ready: async () => {
+        while (this.#inFlight.length >= IN_FLIGHT) await this.#inFlight.shift();
+      },
+      see,
+      taken: (bytes) => {
+        this.stream.submit();
+        const done = Promise.all([this.gpu.device.queue.onSubmittedWorkDone(), ...this.#work]);
+        // Whoever waits for it hears of its failure.
+        done.catch(() => undefined);
+        this.#inFlight.push(done);
+        this.#work = [];
+        this.#turn++;
+        this.#filled = 0;
+        onBytes(bytes);
+      },
+    });
+    await Promise.all(this.#inFlight.splice(0));
+  }
+
+  close(): void {
+    for (const buffer of this.#staging) this.gpu.memory.free(buffer);
+    this.stream.close();
+  }
+}

@@ -1,0 +1,165 @@
+import { ADAPTER_METADATA, adapterTensors, readAdapter, type LoraWeights } from '../../formats/adapter.ts';
+import { writeAdapterConfig, type AdapterConfig } from '../../formats/adapter-config.ts';
+import type { ByteSource, Folder } from '../../formats/byte-source.ts';
+import type { DecoderConfig } from '../../formats/decoder-config.ts';
+import { isRecord } from '../../formats/fields.ts';
+import { readJson } from '../../formats/json.ts';
+import { recipeToYaml } from '../../formats/recipe.ts';
+import { openSafetensors, readTensor } from '../../formats/safetensors.ts';
+import { writeSafetensors, type TensorData } from '../../formats/safetensors-write.ts';
+import { sha256, sha256Chunks } from '../../formats/sha256.ts';
+import { parseTrainerState, writeTrainerState, type TrainerState } from '../../formats/trainer-state.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { parseMoment } from '../../text/moment.ts';
+import type { LogWindowState } from '../../train/log-window.ts';
+import { textFile, type Files } from './store.ts';
+import type { RunIdentity } from './identity.ts';
+import type { Prepared } from '../input/prepare.ts';
+import type { RunPlan } from '../plan/execution-plan.ts';
+
+/** Raw text with headings, or the model's chat template. */
+export type PromptForm = 'text' | 'chat';
+
+/** Where a run stands, beyond adapter, optimizer and trainer_state.json. */
+export interface RunCursor {
+  step: number;
+  identity: RunIdentity;
+  plan: RunPlan;
+  logWindow: LogWindowState;
+  /** Wall time in seconds since 1970 of each entry of log_history. */
+  logTimes: number[];
+  /** Floating-point operations so far, as transformers counts them. */
+  totalFlos: number;
+  /** How the training rows put a question, for testing the adapter the same way. */
+  prompt: PromptForm;
+  /** Set where the run took over only the weights of an earlier run's checkpoint. */
+  weightsFrom?: string | undefined;
+}
+
+/** A whole checkpoint in memory. */
+export interface Checkpoint {
+  cursor: RunCursor;
+  state: TrainerState;
+  adapter: LoraWeights[];
+  optimizer: TensorData[];
+}
+
+/** Last file of a checkpoint or a result: where it stands, everything does. */
+export const CURSOR = 'retune_state.json';
+/** A file of the folder itself. */
+const PLAIN_NAME = /^[^/\\]+$/;
+const SHA256 = /^[0-9a-f]{64}$/;
+const OPTIMIZER = 'optimizer.safetensors';
+
+/** The files of a checkpoint; retune_state.json holds the SHA-256 of all others. */
+export async function checkpointFiles(
+  checkpoint: Checkpoint,
+  { adapter: { config }, inputs }: Pick<Prepared, 'adapter' | 'inputs'>,
+): Promise<Files> {
+  const { cursor, state, adapter, optimizer } = checkpoint;
+  const files: Files = {
+    ...adapterFiles(adapter, config),
+    [OPTIMIZER]: writeSafetensors(optimizer),
+    'trainer_state.json': textFile(writeTrainerState(state)),
+    'training_config.yaml': textFile(recipeToYaml(inputs.recipe)),
+  };
+  return { ...files, [CURSOR]: await cursorFile(cursor, files) };
+}
+
+/** retune_state.json for these files. */
+export async function cursorFile(cursor: RunCursor, files: Files): Promise<Uint8Array[]> {
+  const hashes: Record<string, string> = {};
+  for (const [name, chunks] of Object.entries(files)) hashes[name] = await sha256Chunks(chunks);
+  return textFile(`${JSON.stringify({ ...cursor, files: hashes }, null, 2)}\n`);
+}
+
+/** The two files that PEFT loads. */
+export function adapterFiles(adapter: readonly LoraWeights[], config: AdapterConfig): Files {
+  return {
+    'adapter_model.safetensors': writeSafetensors(adapterTensors(adapter), ADAPTER_METADATA),
+    'adapter_config.json': textFile(writeAdapterConfig(config)),
+  };
+}
+
+/** Reads a checkpoint back after comparing every file with its SHA-256. Throws UserError naming the broken file. */
+export async function readCheckpoint(folder: Folder, decoder: DecoderConfig): Promise<Checkpoint> {
+  const cursor = await verifyFiles(folder);
+  const { weights } = await readAdapter(folder, decoder);
+  const file = await openSafetensors(await opened(folder, OPTIMIZER));
+  const optimizer: TensorData[] = [];
+  for (const { name, dtype, shape } of file.tensors.values())
+    optimizer.push({ name, dtype, shape, data: await readTensor(file.tensors.get(name)!) });
+  const stateFile = await opened(folder, 'trainer_state.json');
+  const json = await readJson(stateFile);
+  return { cursor, state: parseTrainerState(json, stateFile.name), adapter: weights, optimizer };
+}
+
+/**
+ * Compares every file of a checkpoint or a result with its SHA-256, or these alone. Throws UserError naming the broken
+ * one.
+ */
+export async function verifyFiles(folder: Folder, only?: readonly string[]): Promise<RunCursor> {
+  const { files, ...cursor } = await readCursor(folder);
+  for (const [name, expected] of Object.entries(files)) {
+    if (only && !only.includes(name)) continue;
+    const file = await folder.open(name);
+    if (!file) throw broken(folder, name, 'is missing');
+    const found = await sha256(file);
+    if (found !== expected) throw broken(folder, name, `has SHA-256 ${found}, expected ${expected}`);
+  }
+  return cursor;
+}
+
+/** Reads only where a checkpoint stands. Throws UserError. */
+export async function readCursor(folder: Folder): Promise<RunCursor & { files: Record<string, string> }> {
+  const file = await folder.open(CURSOR);
+  if (!file) throw broken(folder, CURSOR, 'is missing');
+  let json: unknown;
+  try {
+    json = await readJson(file);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw broken(folder, CURSOR, 'is not JSON');
+  }
+  if (!isCursor(json)) throw broken(folder, CURSOR, 'does not hold what Retune writes there');
+  return json as unknown as RunCursor & { files: Record<string, string> };
+}
+
+/** Whether a checkpoint stands so, whichever version of Retune wrote it: those of old lack some of the keys. */
+function isCursor(json: unknown): boolean {
+  if (!isRecord(json)) return false;
+  const { step, files, identity, plan, logWindow, logTimes, totalFlos, prompt, weightsFrom } = json;
+  const isText = (value: unknown): value is string => typeof value === 'string';
+  const optional = (value: unknown, test: (value: unknown) => boolean): boolean =>
+    value === undefined || test(value);
+  return (
+    Number.isSafeInteger(step) &&
+    (step as number) >= 0 &&
+    isRecord(files) &&
+    Object.entries(files).every(
+      ([name, hash]) => PLAIN_NAME.test(name) && isText(hash) && SHA256.test(hash),
+    ) &&
+    isRecord(identity) &&
+    Object.values(identity).every(isText) &&
+    isRecord(plan) &&
+    optional(plan.moment, (moment) => isText(moment) && parseMoment(moment) === moment) &&
+    isRecord(logWindow) &&
+    Object.values(logWindow).every(Number.isFinite) &&
+    optional(logTimes, (times) => Array.isArray(times) && times.every(Number.isFinite)) &&
+    optional(totalFlos, Number.isFinite) &&
+    optional(prompt, (form) => form === 'text' || form === 'chat') &&
+    optional(weightsFrom, isText)
+  );
+}
+
+async function opened(folder: Folder, name: string): Promise<ByteSource> {
+  const file = await folder.open(name);
+  if (!file) throw broken(folder, name, 'is missing');
+  return file;
+}
+
+function broken(folder: Folder, file: string, what: string): UserError {
+  return new UserError(
+    `${folder.name}: ${file} ${what}, so this checkpoint is broken; go on from an earlier one, or start again.`,
+  );
+}

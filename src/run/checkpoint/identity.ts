@@ -1,0 +1,100 @@
+import { openThose, type ByteSource, type Folder } from '../../formats/byte-source.ts';
+import { recipeToYaml, type Recipe } from '../../formats/recipe.ts';
+import { joinedHash, sha256, sha256Chunks } from '../../formats/sha256.ts';
+import type { EncodedRow } from '../../text/rows.ts';
+import { textFile } from './store.ts';
+
+/** SHA-256 of everything that a run's numbers depend on. */
+export interface RunIdentity {
+  /** Weights, config and tokenizer of the base. */
+  base: string;
+  /** V1's adapter_model.safetensors and adapter_config.json; 'none' where the run starts a fresh adapter. */
+  source: string;
+  train: string;
+  /** 'none' where there are no validation rows. */
+  validation: string;
+  /** Ids and masks that the rows became: they also change with the chat template and the tokenizer. */
+  tokens: string;
+  /** The settings that have an effect. */
+  recipe: string;
+}
+
+/** What is known of a run before its base is read. */
+export type InputHashes = Omit<RunIdentity, 'base'>;
+
+/** A run's identity, whose base may be known only once its weights have been read. */
+export class Identification {
+  readonly #hashes: InputHashes;
+  readonly #onIdentity: (identity: RunIdentity) => Promise<void> | undefined;
+  #identity: RunIdentity | undefined;
+
+  /** `onIdentity` hears the identity as soon as it is known. */
+  constructor(hashes: InputHashes, onIdentity: (identity: RunIdentity) => Promise<void> | undefined) {
+    this.#hashes = hashes;
+    this.#onIdentity = onIdentity;
+  }
+
+  get known(): boolean {
+    return this.#identity !== undefined;
+  }
+
+  get identity(): RunIdentity {
+    if (!this.#identity) throw new Error('the base has no hash yet');
+    return this.#identity;
+  }
+
+  async baseIs(base: string): Promise<void> {
+    this.#identity = { base, ...this.#hashes };
+    await this.#onIdentity(this.#identity);
+  }
+}
+
+/** What each part is called in messages. */
+export const IDENTITY_NAMES: Readonly<Record<keyof RunIdentity, string>> = {
+  base: 'the base model',
+  source: 'the source adapter',
+  train: 'the training data',
+  validation: 'the validation data',
+  tokens: 'the tokens that the rows become (tokenizer or chat template)',
+  recipe: 'the recipe',
+};
+
+/** The parts in which two runs differ, but for tokens that differ because the rows or the recipe do. */
+export function differences(a: RunIdentity, b: RunIdentity): (keyof RunIdentity)[] {
+  const changed = (Object.keys(IDENTITY_NAMES) as (keyof RunIdentity)[]).filter(
+    (part) => a[part] !== b[part],
+  );
+  const explained = changed.some((part) => part === 'train' || part === 'validation' || part === 'recipe');
+  return explained ? changed.filter((part) => part !== 'tokens') : changed;
+}
+
+/** An adapter's identity: its weights and its configuration. */
+export async function adapterHash(folder: Folder): Promise<string> {
+  const hashes = [];
+  for (const file of await openThose(folder, ['adapter_model.safetensors', 'adapter_config.json']))
+    hashes.push(await sha256(file));
+  return joinedHash(hashes);
+}
+
+/** Hashes all inputs of a run but the base, which takes long. */
+export async function hashInputs(inputs: {
+  source: Folder | undefined;
+  train: ByteSource;
+  validation: ByteSource | undefined;
+  recipe: Recipe;
+  rows: readonly EncodedRow[];
+  evalRows: readonly EncodedRow[];
+}): Promise<InputHashes> {
+  const { source, train, validation, recipe } = inputs;
+  return {
+    source: source ? await adapterHash(source) : 'none',
+    train: await sha256(train),
+    validation: validation ? await sha256(validation) : 'none',
+    tokens: await tokensHash([...inputs.rows, ...inputs.evalRows]),
+    recipe: await sha256Chunks(textFile(recipeToYaml({ ...recipe, model: { name: '' }, rest: {} }))),
+  };
+}
+
+function tokensHash(rows: readonly EncodedRow[]): Promise<string> {
+  return sha256Chunks(rows.flatMap(({ ids, trained }) => [new Uint8Array(ids.slice().buffer), trained]));
+}

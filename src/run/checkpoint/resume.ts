@@ -1,0 +1,153 @@
+import { readAdapter, type LoraWeights } from '../../formats/adapter.ts';
+import type { Folder } from '../../formats/byte-source.ts';
+import type { DecoderConfig } from '../../formats/decoder-config.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { CURSOR, readCheckpoint, readCursor, verifyFiles, type Checkpoint } from './checkpoint.ts';
+import { differences, IDENTITY_NAMES, type RunIdentity } from './identity.ts';
+import type { Moment } from '../../text/moment.ts';
+import type { RunStore } from './store.ts';
+
+/**
+ * exact: go on from the latest sound checkpoint as if never stopped; weights: take over its adapter only, with a
+ * fresh optimizer and schedule, as the Python recipe does; never: start from V1 again.
+ */
+export type ResumeMode = 'exact' | 'weights' | 'never';
+
+/** What a run starts from. */
+export interface Start {
+  weights: readonly LoraWeights[];
+  checkpoint: Checkpoint | undefined;
+  /** The checkpoint of which only the weights were taken. */
+  weightsFrom: string | undefined;
+}
+
+/** Hears why a checkpoint or a result was passed over. */
+type OnBroken = (text: string) => void;
+
+/** The latest sound checkpoint. */
+export const latestCheckpoint = (
+  store: RunStore,
+  decoder: DecoderConfig,
+  onBroken: OnBroken,
+): Promise<Checkpoint | undefined> =>
+  latestSound(store, (folder) => readCheckpoint(folder, decoder), onBroken);
+
+/** The adapter of the latest sound checkpoint that PEFT could load, whatever run it is of. */
+export async function latestWeights(
+  store: RunStore,
+  decoder: DecoderConfig,
+  onBroken: OnBroken,
+): Promise<{ weights: LoraWeights[]; name: string }> {
+  const read = async (folder: Folder, name: string) => {
+    // Other trainers write no hashes.
+    if (await folder.open(CURSOR)) await verifyFiles(folder);
+    const { weights } = await readAdapter(folder, decoder);
+    return { weights, name };
+  };
+  const latest = await latestSound(store, read, onBroken);
+  if (latest) return latest;
+  throw new UserError(
+    `${store.name}: there is no checkpoint to take the weights from; leave out --resume weights, or choose the output of the earlier run.`,
+  );
+}
+
+/** What `read` makes of the latest checkpoint that it does not find broken. */
+async function latestSound<T>(
+  store: RunStore,
+  read: (folder: Folder, name: string) => Promise<T>,
+  onBroken: OnBroken,
+): Promise<T | undefined> {
+  const steps = (await store.checkpoints()).toReversed();
+  for (const [i, step] of steps.entries()) {
+    try {
+      return await read(await store.openCheckpoint(step), store.checkpointName(step));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      const next = steps[i + 1];
+      const remedy =
+        next === undefined ? 'there is no earlier one' : `going on from ${store.checkpointName(next)}`;
+      onBroken(`${error.message.replace(/;.*$/, '')}: ${remedy}.`);
+    }
+  }
+  if (steps.length > 0)
+    throw new UserError(
+      `${store.name}: none of the ${steps.length} checkpoints is sound; ${store.startAgain}.`,
+    );
+  return undefined;
+}
+
+/** Whether a run's checkpoints or its result are there, with an identity to compare a new start's with. */
+export async function holdsRun(store: RunStore): Promise<boolean> {
+  if ((await store.checkpoints()).length > 0) return true;
+  return (await (await store.openResult()).open(CURSOR)) !== undefined;
+}
+
+/** The current date that the run in the store writes; undefined where there is none, or it writes no date. */
+export async function earlierMoment(store: RunStore): Promise<Moment | undefined> {
+  const result = await store.openResult();
+  if (await result.open(CURSOR)) return (await readCursor(result)).plan.moment;
+  for (const step of (await store.checkpoints()).toReversed()) {
+    try {
+      return (await readCursor(await store.openCheckpoint(step))).plan.moment;
+    } catch (error) {
+      // Whoever goes on from the checkpoints tells of the broken ones.
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Throws UserError where the checkpoint is of other inputs than these, naming each. */
+export function checkSameRun(
+  store: RunStore,
+  saved: RunIdentity,
+  now: RunIdentity,
+  state: 'finished' | 'unfinished',
+): void {
+  const changed = differences(saved, now);
+  if (changed.length === 0) return;
+  const what = changed
+    .map((part) => `${IDENTITY_NAMES[part]} (SHA-256 ${short(saved[part])} then, ${short(now[part])} now)`)
+    .join(', ');
+  throw new UserError(
+    `${store.name}: the ${state} run there was started with other inputs: changed ${what}; bring back what it was started with, or ${store.startAgain}.`,
+  );
+}
+
+/**
+ * Whether the store holds the finished result of this run. One that has lost its adapter counts as unfinished, and is
+ * written again from the last checkpoint. Throws UserError where it is of other inputs, or nothing can be written from.
+ */
+export async function isFinished(store: RunStore, now: RunIdentity, onBroken: OnBroken): Promise<boolean> {
+  const result = await store.openResult();
+  if (!(await result.open(CURSOR))) return false;
+  const { identity } = await readCursor(result);
+  checkSameRun(store, identity, now, 'finished');
+  try {
+    await verifyFiles(result, RESULT);
+    return true;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const what = error.message.replace(/, so this.*$/, '');
+    const last = (await store.checkpoints()).at(-1);
+    if (last === undefined)
+      throw new UserError(`${what}, and there is no checkpoint to write it from again; ${store.startAgain}.`);
+    onBroken(`${what}: writing the result again, from ${store.checkpointName(last)}.`);
+    return false;
+  }
+}
+
+/** Throws UserError where the store holds an adapter of which no run's state tells, before a new run's takes its place. */
+export async function refuseForeignAdapter(store: RunStore): Promise<void> {
+  const result = await store.openResult();
+  const [adapter] = RESULT;
+  if (await result.open(adapter))
+    throw new UserError(
+      `${store.name}: ${adapter} is there without a run's ${CURSOR}, and the new adapter would take its place; ${store.startAgain}.`,
+    );
+}
+
+/** What must be as the run left it; the model card and the like are the user's to edit. */
+const RESULT = ['adapter_model.safetensors', 'adapter_config.json', 'trainer_state.json'] as const;
+
+const short = (hash: string) => (hash.length > 12 ? `${hash.slice(0, 12)}…` : hash);

@@ -1,0 +1,108 @@
+import type { BaseModel } from '../formats/base-model.ts';
+import { linearModules } from '../formats/decoder-weights.ts';
+import type { Recipe } from '../formats/recipe.ts';
+import { UserError } from '../formats/user-error.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { PRECISIONS, type Precision } from '../gpu/kernels/linear/nf4-variant.ts';
+import { supports, type ProductPlan } from '../gpu/autotune/kernel-selection.ts';
+import { chooseTiles, type Workload } from '../gpu/autotune/autotune.ts';
+import { weightStorage } from '../model/base/read/tensor-format.ts';
+import { logitRows } from '../model/activations.ts';
+import type { FinetuneCall } from './options.ts';
+import type { PrecisionChoice } from './precision.ts';
+import type { Prepared } from './input/prepare.ts';
+import type { RunPlan } from './plan/execution-plan.ts';
+import type { RunStore } from './checkpoint/store.ts';
+
+interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest'> {
+  inputs: { recipe: Recipe };
+}
+
+/**
+ * The fastest kernels of a new run's rung, for passes of up to `rows` tokens. Throws UserError where the device lacks
+ * the rung.
+ */
+export async function tunedProducts(
+  gpu: Gpu,
+  prepared: Prepare,
+  rows: number,
+  { precision: choice = 'auto', tuning: cache, emit }: Pick<FinetuneCall, 'precision' | 'tuning' | 'emit'>,
+): Promise<ProductPlan> {
+  const precision = choosePrecision(gpu, choice);
+  const tiles = await chooseTiles(gpu, workload(prepared, rows, precision), {
+    cache,
+    onProgress: (done, total) =>
+      emit({ type: 'phase', phase: 'timing kernels', done, total, unit: 'kernels' }),
+    note: (text) => emit({ type: 'note', text }),
+  });
+  return { precision, tiles };
+}
+
+/** The rung of a new run. Throws UserError where the device lacks the one asked for. */
+export function choosePrecision(gpu: Gpu, choice: PrecisionChoice): Precision {
+  // On a CPU halves are slower than floats. Elsewhere the highest: the losses of each were seen to stay with the
+  // reference's, and the race takes a lower rung's kernels where those win, or where the higher's are wrong.
+  if (choice === 'auto') return gpu.software ? 'f32' : PRECISIONS.findLast((rung) => supports(gpu, rung))!;
+  if (supports(gpu, choice)) return choice;
+  const others = PRECISIONS.filter((precision) => supports(gpu, precision)).join(' or ');
+  throw new UserError(
+    `Precision ${choice}: ${gpu.name} or its driver does not offer what it takes; choose auto or ${others}.`,
+  );
+}
+
+function workload(
+  { model, adapter, inputs, longest }: Prepare,
+  rows: number,
+  precision: Precision,
+): Workload {
+  const modules = linearModules(model.config);
+  const { heads, kvHeads, headDim } = model.config;
+  const storage = weightStorage(model, inputs.recipe.quantization.useDoubleQuant);
+  return {
+    precision,
+    shapes: modules.map(({ shape: [columns, depth] }) => ({ columns, depth })),
+    width: model.config.hiddenSize,
+    head: { vocab: model.config.vocabSize, rows: logitRows({ config: model.config, tokens: rows }) },
+    attention: { heads, kvHeads, headDim },
+    rows,
+    longest,
+    rank: Math.max(...adapter.weights.map(({ module }) => module.r)),
+    // The races stand for weights that stay in 16 bits as well: the products around the decoding are the same.
+    nested: modules.map(storage).some((stored) => !stored.format && stored.nestedBlock !== undefined),
+  };
+}
+
+/**
+ * Throws UserError where a checkpoint's plan cannot be gone on with as it began: it is of other kernels, or the user
+ * asks for another rung.
+ */
+export function checkPlan(
+  { name, startAgain }: RunStore,
+  { version, precision }: { version: number; precision: Precision },
+  choice: PrecisionChoice = 'auto',
+): void {
+  if (version !== 4)
+    throw new UserError(
+      `${name}: the unfinished run there was planned by another version of Retune, whose kernels round differently (plan ${version}, expected 4); finish it with that version, or ${startAgain}.`,
+    );
+  if (choice !== 'auto' && choice !== precision)
+    throw new UserError(
+      `${name}: the unfinished run there computes in precision ${precision} from its first step on, not ${choice}; go on in that precision, or ${startAgain}.`,
+    );
+}
+
+/** Whether earlier versions read other weights from this base. */
+export const readsAsStored = ({ kept, untied }: Pick<BaseModel, 'kept' | 'untied'>): boolean =>
+  kept.size > 0 || untied;
+
+/** Throws UserError where a checkpoint's run read other weights from the base than this version does. */
+export function checkReading(
+  { name, startAgain }: Pick<RunStore, 'name' | 'startAgain'>,
+  { asStored }: Pick<RunPlan, 'asStored'>,
+  base: Pick<BaseModel, 'kept' | 'untied'>,
+): void {
+  if (readsAsStored(base) && !asStored)
+    throw new UserError(
+      `${name}: the unfinished run there was begun by an earlier version of Retune, which quantised or tied weights that this base holds otherwise; finish it with that version, or ${startAgain}.`,
+    );
+}

@@ -1,0 +1,150 @@
+import { freshAdapter, readAdapter, type Adapter } from '../../formats/adapter.ts';
+import { openBaseModel, type BaseModel } from '../../formats/base-model.ts';
+import type { ByteSource, Folder } from '../../formats/byte-source.ts';
+import type { Recipe } from '../../formats/recipe.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { counted } from '../../formats/words.ts';
+import type { BaseSlot } from '../../model/base/cache/entry.ts';
+import { writesDate } from '../../text/chat-template-files.ts';
+import { loadTokenizer } from '../../text/load-tokenizer.ts';
+import { wallClock, type Moment } from '../../text/moment.ts';
+import { dateNote, encodeRows, trainedTargets, type EncodedRow, type EncodedRows } from '../../text/rows.ts';
+import type { TextTokenizer } from '../../text/tokenizer.ts';
+import { maxSteps, type Grouping } from '../../train/schedule.ts';
+import { packRows, rowWindows } from '../../train/packs.ts';
+import type { StepWindow } from '../../train/window.ts';
+import type { RunEvent } from '../events.ts';
+import type { HeldBack } from './hold-back.ts';
+import { firstRows, splitOff } from './split-rows.ts';
+
+/** What the user chooses. */
+export interface RunInputs {
+  base: Folder;
+  /** V1, or undefined for a fresh adapter from the recipe's lora section. */
+  source: Folder | undefined;
+  train: ByteSource;
+  validation: ByteSource | undefined;
+  recipe: Recipe;
+}
+
+/** Everything that is known before a device is touched. */
+export interface Prepared {
+  inputs: RunInputs;
+  model: BaseModel;
+  /** The base's place in the cache. */
+  cache?: BaseSlot | undefined;
+  tokenizer: TextTokenizer;
+  adapter: Adapter;
+  train: EncodedRows;
+  evalRows: EncodedRow[];
+  /** How evalRows were taken from the training data, where they were. */
+  heldBack?: HeldBack;
+  /** The current date for a chat template that writes it, where the base has one. */
+  moment?: Moment;
+  /** Counts packs, where there are any. */
+  grouping: Grouping;
+  /** Rows that share a sequence, as indices, where the recipe packs them. */
+  packs?: readonly (readonly number[])[];
+  maxSteps: number;
+  /** Tokens of the longest row, for training or evaluation. */
+  longest: number;
+  /** The most tokens, and the most trained tokens, of a step. */
+  windowTokens: number;
+  stepTargets: number;
+}
+
+type Emit = (event: RunEvent) => void;
+
+/** More would take years on any GPU; each is looked at before the first. */
+const MOST_STEPS = 1e6;
+
+/** Opens and checks all inputs; `moment` is for a chat template that writes the date. Throws UserError. */
+export async function prepare(
+  inputs: RunInputs,
+  emit: Emit,
+  moment: Moment = wallClock(),
+): Promise<Prepared> {
+  const { recipe } = inputs;
+  emit({ type: 'phase', phase: 'opening files', done: 0, total: 3, unit: 'files' });
+  const model = await openBaseModel(inputs.base);
+  emit({ type: 'phase', phase: 'opening files', done: 1, total: 3, unit: 'files' });
+  const adapter = inputs.source
+    ? await readAdapter(inputs.source, model.config)
+    : freshAdapter(recipe.lora, model.config, recipe.seed, recipe.model.name);
+  emit({ type: 'phase', phase: 'opening files', done: 2, total: 3, unit: 'files' });
+  const tokenizer = await loadTokenizer(inputs.base, model.config.vocabSize);
+  emit({ type: 'phase', phase: 'opening files', done: 3, total: 3, unit: 'files' });
+  const encode = (source: ByteSource, use: 'train' | 'evaluate') =>
+    encodeRows(source, tokenizer, {
+      maxLength: recipe.training.maxLength,
+      maxPositions: model.config.maxPositions,
+      use,
+      moment,
+      onProgress: ({ bytesRead, bytesTotal }) =>
+        emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' }),
+    });
+  const all = firstRows(await encode(inputs.train, 'train'), recipe.training.maxTrainSamples);
+  const validation = inputs.validation ? await encode(inputs.validation, 'evaluate') : undefined;
+  for (const text of [...model.notes, ...all.notes, ...(validation?.notes ?? [])])
+    emit({ type: 'note', text });
+  const date = all.date ?? validation?.date;
+  if (date !== undefined) emit({ type: 'note', text: dateNote(date) });
+  const { train, held, heldBack } = splitOff(all, inputs);
+  const evalRows = [...(validation?.rows ?? []), ...held].slice(0, recipe.training.maxEvalSamples);
+  if (recipe.training.loadBestModelAtEnd && evalRows.length === 0)
+    throw new UserError(
+      'training.load_best_model_at_end is on, but there is nothing to evaluate on; add a validation file, or set training.val_size.',
+    );
+  const { batchSize: batch, accumulationSteps: accumulation, epochs, maxSteps: told } = recipe.training;
+  const packs = recipe.training.packing
+    ? packRows(
+        train.rows.map(({ ids }) => ids.length),
+        recipe.training.maxLength,
+      )
+    : undefined;
+  const grouping = { rows: packs?.length ?? train.rows.length, batch, accumulation };
+  const steps = maxSteps(grouping, epochs, told);
+  if (steps > MOST_STEPS)
+    throw new UserError(
+      told === undefined
+        ? `training.num_train_epochs is ${epochs}: with ${counted(grouping.rows, 'row')} that makes ${steps.toPrecision(3)} steps, expected at most ${MOST_STEPS}; lower it.`
+        : `training.max_steps is ${told}, expected at most ${MOST_STEPS}; lower it.`,
+    );
+  return {
+    inputs,
+    model,
+    tokenizer,
+    adapter,
+    train,
+    evalRows,
+    ...(heldBack && { heldBack }),
+    ...(writesDate(tokenizer.templates) && { moment }),
+    grouping,
+    ...(packs && { packs }),
+    maxSteps: steps,
+    ...sizes(train.rows, evalRows, rowWindows({ grouping, packs }, recipe.seed), steps),
+  };
+}
+
+/** What the buffers must hold: of rows, of steps' windows, and of evaluation passes. */
+function sizes(
+  rows: readonly EncodedRow[],
+  evalRows: readonly EncodedRow[],
+  window: (step: number) => StepWindow,
+  steps: number,
+) {
+  const longest = [...rows, ...evalRows].reduce((most, { ids }) => Math.max(most, ids.length), 0);
+  let windowTokens = 0;
+  let stepTargets = longest;
+  for (let step = 1; step <= steps; step++) {
+    let tokens = 0;
+    let targets = 0;
+    for (const index of window(step).rows.flat()) {
+      tokens += rows[index]!.ids.length;
+      targets += trainedTargets(rows[index]!);
+    }
+    windowTokens = Math.max(windowTokens, tokens);
+    stepTargets = Math.max(stepTargets, targets);
+  }
+  return { longest, windowTokens, stepTargets };
+}

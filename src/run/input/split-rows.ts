@@ -1,0 +1,44 @@
+import { UserError } from '../../formats/user-error.ts';
+import { counted } from '../../formats/words.ts';
+import { RowsTally } from '../../text/rows-tally.ts';
+import { trainedTargets, type EncodedRow, type EncodedRows } from '../../text/rows.ts';
+import { holdBack, type HeldBack } from './hold-back.ts';
+import type { RunInputs } from './prepare.ts';
+
+/** The first so many rows of the file, those counted that are skipped. */
+export function firstRows(all: EncodedRows, count: number | undefined): EncodedRows {
+  const lines = [...all.rows, ...all.skipped].map(({ line }) => line).toSorted((a, b) => a - b);
+  if (count === undefined || count >= lines.length) return all;
+  const last = lines[count - 1]!;
+  const rows = all.rows.filter(({ line }) => line <= last);
+  if (rows.length === 0)
+    throw new UserError(
+      `training.max_train_samples is ${count}, and the first ${counted(count, 'row')} of the file have no trained token; raise it.`,
+    );
+  return withRows({ ...all, skipped: all.skipped.filter(({ line }) => line <= last) }, rows);
+}
+
+/** Takes the rows to evaluate on out of the training data, where the recipe says so. */
+export function splitOff(
+  all: EncodedRows,
+  { recipe, train: file, validation }: Pick<RunInputs, 'recipe' | 'train' | 'validation'>,
+) {
+  const { valSize: size } = recipe.training;
+  if (size === undefined) return { train: all, held: [], heldBack: undefined };
+  if (validation)
+    throw new UserError(
+      `${validation.name}: this validation file and training.val_size (${size}) both say what to evaluate on; leave one of them out.`,
+    );
+  const { seed } = recipe;
+  const { train, held } = holdBack(all.rows, { size, seed }, file.name);
+  const heldBack: HeldBack = { size, seed, rows: held.length, of: all.rows.length };
+  return { train: withRows(all, train), held, heldBack };
+}
+
+/** The same file with these of its rows. */
+function withRows(all: EncodedRows, rows: EncodedRow[]): EncodedRows {
+  const tally = new RowsTally();
+  for (const row of rows) tally.take(all.format, row.ids, row.trained, trainedTargets(row), row.cut);
+  const { tokens, trainedTokens, longest, cut, duplicates } = tally;
+  return { ...all, rows, stats: { tokens, trainedTokens, longest, cut, duplicates } };
+}

@@ -1,0 +1,191 @@
+import { readAdapter, type LoraWeights } from '../formats/adapter.ts';
+import { UserError } from '../formats/user-error.ts';
+import type { BestModel } from './checkpoint/best.ts';
+import type { BestStep } from './options.ts';
+import {
+  checkpointFiles,
+  CURSOR,
+  verifyFiles,
+  type Checkpoint,
+  type RunCursor,
+} from './checkpoint/checkpoint.ts';
+import type { FinetuneCall } from './options.ts';
+import type { RunIdentity } from './checkpoint/identity.ts';
+import { OUR_EVENT_FILES, type RunLog } from './log.ts';
+import type { Prepared } from './input/prepare.ts';
+import { resultFiles } from './result.ts';
+import type { Start } from './checkpoint/resume.ts';
+import type { Session } from './session.ts';
+import { StorageError } from './checkpoint/store.ts';
+
+interface RunOutputParts extends Pick<FinetuneCall, 'store' | 'emit'> {
+  prepared: Prepared;
+  identity: RunIdentity;
+  start: Start;
+  session: Session;
+  log: RunLog;
+  best: BestModel;
+}
+
+/** What a run writes into its store: checkpoints, the log, and at its end the result. */
+export class RunOutput {
+  readonly #parts: RunOutputParts;
+  /** The log could not be written, and that was told. */
+  #logFailed = false;
+  /** The step of the last checkpoint, how long the log was then, and whether it stays only until the next. */
+  #saved: { step: number; entries: number; rescue: boolean };
+
+  constructor(parts: RunOutputParts) {
+    this.#parts = parts;
+    const { cursor, state } = parts.start.checkpoint ?? {};
+    this.#saved = { step: cursor?.step ?? 0, entries: state?.log_history.length ?? 0, rescue: false };
+  }
+
+  /** Saves a checkpoint unless this step has one, then drops those beyond the limit. */
+  async save(step: number, rescue = false): Promise<void> {
+    const { store, prepared, emit, log, best } = this.#parts;
+    const entries = log.history.length;
+    const saved = this.#saved;
+    if (step === saved.step && entries === saved.entries && (rescue || !saved.rescue)) return;
+    emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
+    const failed = rescue ? () => undefined : best.saving(step, await store.checkpoints());
+    const files = await checkpointFiles(await this.#checkpoint(step), prepared);
+    await store.saveCheckpoint(step, files, rescue).catch((error: unknown) => {
+      failed();
+      throw error;
+    });
+    this.#saved = { step, entries, rescue };
+    const bytes = Object.values(files)
+      .flat()
+      .reduce((sum, chunk) => sum + chunk.length, 0);
+    emit({ type: 'checkpoint', step, bytes });
+    // It counts beside those that the recipe keeps, and the store takes it away with the next.
+    if (!rescue) await this.#prune(best.doomed(await store.checkpoints()));
+  }
+
+  /** Drops checkpoints. One that cannot be removed is no reason to end a run. */
+  async #prune(doomed: readonly number[]): Promise<void> {
+    const note = this.#noting('the run goes on');
+    for (const step of doomed) await this.#parts.store.removeCheckpoint(step).catch(note);
+  }
+
+  /** Tells of what went wrong instead of ending the run. */
+  #noting(whatThen: string): (error: unknown) => void {
+    return (error) => {
+      if (!(error instanceof UserError)) throw error;
+      const happened = error instanceof StorageError ? error.happened : withoutRemedy(error);
+      this.#parts.emit({ type: 'note', text: `${happened}; ${whatThen}.` });
+    };
+  }
+
+  /** Saves a checkpoint on the way; where the store says that it can be done without, the run goes on. */
+  async keep(step: number, rescue = false): Promise<void> {
+    const note = this.#noting('the run goes on, and tries again with its next checkpoint');
+    await this.save(step, rescue).catch((error: unknown) => {
+      if (!(error instanceof StorageError)) throw error;
+      note(error);
+    });
+  }
+
+  async #writeLog(): Promise<void> {
+    const { store, log } = this.#parts;
+    await store.writeLog(log.eventFileName, log.eventFile());
+  }
+
+  /** Writes the log; where it cannot be written the next time writes it all. */
+  async keepLog(): Promise<void> {
+    try {
+      await this.#writeLog();
+      this.#logFailed = false;
+    } catch (error) {
+      const note = this.#noting('the run goes on, and writes the whole log with its next entry');
+      if (this.#logFailed && error instanceof UserError) return;
+      this.#logFailed = true;
+      note(error);
+    }
+  }
+
+  /**
+   * The last checkpoint, from which a start that finds no room for the rest goes on; then the log and the result.
+   * Resolves to the best step where the result is of that.
+   */
+  async finish(): Promise<BestStep | undefined> {
+    const { store, prepared, emit, best } = this.#parts;
+    const { maxSteps, inputs } = prepared;
+    const { saveStrategy, loadBestModelAtEnd } = inputs.recipe.training;
+    if (saveStrategy !== 'no') {
+      await this.save(maxSteps);
+      // An earlier start may have ended between its last checkpoint and this.
+      await this.#prune(best.doomed(await store.checkpoints()));
+    }
+    await this.#writeLog();
+    emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
+    const last = await this.#checkpoint(maxSteps);
+    const adapter = loadBestModelAtEnd ? await this.#bestAdapter() : undefined;
+    await store.saveResult(await resultFiles({ ...last, ...(adapter && { adapter }) }, prepared), CURSOR);
+    await this.#prune(best.doomedAtEnd(await store.checkpoints()));
+    if (!adapter) return undefined;
+    const log = last.state.log_history.filter(({ step }) => step === best.step);
+    const evalLoss = log.findLast((entry) => entry.eval_loss !== undefined)?.eval_loss;
+    return best.step === undefined || evalLoss === undefined ? undefined : { step: best.step, evalLoss };
+  }
+
+  /** The best checkpoint's adapter; undefined, with a note, where there is none. */
+  async #bestAdapter(): Promise<LoraWeights[] | undefined> {
+    const { store, prepared, emit, best } = this.#parts;
+    const without = (why: string) =>
+      emit({ type: 'note', text: `${why}, so the result is the adapter of the last step.` });
+    if (best.step === undefined) return void without('No checkpoint is of the step with the best eval_loss');
+    try {
+      const folder = await store.openCheckpoint(best.step);
+      await verifyFiles(folder);
+      return (await readAdapter(folder, prepared.model.config)).weights;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return void without(
+        `The best checkpoint cannot be read (${error.message.replace(/, so this.*$/, '')})`,
+      );
+    }
+  }
+
+  /**
+   * A run that does not go on from the checkpoints in its store takes their place: first it leaves one of its own,
+   * so that at no moment there is nothing to go on from.
+   */
+  async replaceEarlierRun(): Promise<void> {
+    const { store, prepared, start } = this.#parts;
+    await store.unfinish(CURSOR);
+    // Those of starts that began the same anew; a run that goes on from another's weights leaves the other its log.
+    if (start.weightsFrom === undefined) await store.removeLogs(OUR_EVENT_FILES);
+    const earlier = await store.checkpoints();
+    if (earlier.length === 0) return;
+    await store.saveCheckpoint(0, await checkpointFiles(await this.#checkpoint(0), prepared));
+    for (const step of earlier.toReversed()) if (step > 0) await store.removeCheckpoint(step);
+  }
+
+  async #checkpoint(step: number): Promise<Checkpoint> {
+    const { identity, prepared, start, session, log, best } = this.#parts;
+    const cursor: RunCursor = {
+      step,
+      identity,
+      plan: session.plan,
+      logWindow: log.window.save(),
+      logTimes: log.times,
+      totalFlos: log.totalFlos,
+      prompt: prepared.train.chat ? 'chat' : 'text',
+      ...(start.weightsFrom === undefined ? {} : { weightsFrom: start.weightsFrom }),
+    };
+    return {
+      cursor,
+      state: log.state(step, best.state),
+      adapter: await session.lora.read(session.stream),
+      optimizer: await session.optimizer.read(session.stream),
+    };
+  }
+}
+
+/** What happened, without what would be to do about it if the run had ended. */
+function withoutRemedy({ message }: UserError): string {
+  const end = message.lastIndexOf('; ');
+  return end < 0 ? message.replace(/\.$/, '') : message.slice(0, end);
+}

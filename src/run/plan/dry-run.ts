@@ -1,0 +1,65 @@
+import type { Gpu } from '../../gpu/device.ts';
+import { dryGpu } from '../../gpu/null-device.ts';
+import type { Needed } from '../../gpu/kernel.ts';
+import { allocateBase } from '../../model/base/allocate.ts';
+import type { Pass } from '../../text/packing.ts';
+import type { RunPlan } from './execution-plan.ts';
+import { assembleSession, planInput, type Session, type SessionInputs } from '../session.ts';
+
+/** A run's session on a device that computes nothing; `like` as for `dryGpu`. */
+export function drySession(inputs: SessionInputs, plan: RunPlan, like?: Gpu): Session {
+  const gpu = dryGpu(like);
+  const base = allocateBase(gpu, inputs.model, {
+    doubleQuant: inputs.inputs.recipe.quantization.useDoubleQuant,
+    positions: planInput(inputs, plan).positions,
+  });
+  const none = new Float32Array();
+  const weights = inputs.adapter.weights.map(({ module }) => ({ module, A: none, B: none }));
+  return assembleSession(gpu, base, inputs, plan, weights);
+}
+
+/** A pass of one document of so many tokens, each but the last trained on. */
+export function plainPass(tokens: number): Pass {
+  const targets = Math.max(1, tokens - 1);
+  const count = (n: number) => Uint32Array.from({ length: n }, (_, i) => i);
+  return {
+    ids: count(tokens),
+    positions: count(tokens),
+    docBegin: new Uint32Array(tokens),
+    docEnd: new Uint32Array(tokens).fill(tokens),
+    rowOf: new Uint32Array(tokens),
+    targets: { index: count(targets), label: count(targets), rowOf: new Uint32Array(targets) },
+  };
+}
+
+/**
+ * Everything that training and evaluation will dispatch on a device like `like`, found by a dry run over passes of
+ * all sizes between the shortest row and the largest pass: near powers of two, since which kernel serves a product
+ * may depend on its rows.
+ */
+export async function neededKernels(
+  inputs: SessionInputs & { shortest: number },
+  plan: RunPlan,
+  like: Gpu,
+): Promise<Needed[]> {
+  const { runner, optimizer, stream } = drySession(inputs, plan, like);
+  const needed = new Map<string, Needed>();
+  stream.listener = (kernel, { constants = {} }) => {
+    needed.set(`${kernel.spec.name} ${JSON.stringify(constants)}`, { kernel, constants });
+  };
+  const call = { t: 1, learningRate: 0, seed: 0, epoch: 0 };
+  for (const tokens of sizes(inputs.shortest, plan.passTokens)) {
+    const pass = plainPass(tokens);
+    await runner.train([pass], optimizer, call);
+    await runner.evaluate(pass);
+  }
+  return [...needed.values()];
+}
+
+/** `least`, `most`, and 2ⁿ and 2ⁿ + 1 between them. */
+function sizes(least: number, most: number): number[] {
+  const all = new Set([least, most]);
+  for (let n = 1; n < most; n *= 2)
+    for (const size of [n, n + 1]) if (size > least && size < most) all.add(size);
+  return [...all];
+}

@@ -1,0 +1,50 @@
+import { missingOfAdapter } from '../../formats/adapter.ts';
+import { newAdapterConfig, parseAdapterConfig, type AdapterConfig } from '../../formats/adapter-config.ts';
+import { openBaseModel } from '../../formats/base-model.ts';
+import type { Folder } from '../../formats/byte-source.ts';
+import { readJson } from '../../formats/json.ts';
+import { MAX_BYTES } from '../../formats/read-text.ts';
+import { loraModules } from '../../formats/lora-modules.ts';
+import type { Recipe } from '../../formats/recipe.ts';
+import { stateBits } from '../../formats/recipe/training.ts';
+import { UserError } from '../../formats/user-error.ts';
+import type { PassInput } from './pass-size.ts';
+
+/**
+ * What a run of this recipe over rows of max_seq_length tokens, all of them trained, would hold: headers and
+ * configuration are read, no weights and no rows. Throws UserError.
+ */
+export async function planRun({
+  base,
+  source,
+  recipe,
+}: {
+  base: Folder;
+  /** V1; undefined for a fresh adapter from the recipe's lora section. */
+  source: Folder | undefined;
+  recipe: Recipe;
+}): Promise<PassInput> {
+  if (recipe.training.maxLength === Infinity)
+    throw new UserError(
+      'training.max_seq_length is null: rows are not cut, so how long they are is not known; say a length.',
+    );
+  const model = await openBaseModel(base);
+  const adapter = source ? await readConfig(source) : newAdapterConfig(recipe.lora, recipe.model.name);
+  const { maxLength, batchSize, accumulationSteps } = recipe.training;
+  const rows = batchSize * accumulationSteps;
+  return {
+    model,
+    doubleQuant: recipe.quantization.useDoubleQuant,
+    modules: loraModules(adapter, model.config),
+    stateBits: stateBits(recipe.training),
+    positions: maxLength,
+    windowTokens: rows * maxLength,
+    stepTargets: rows * (maxLength - 1),
+  };
+}
+
+async function readConfig(folder: Folder): Promise<AdapterConfig> {
+  const file = await folder.open('adapter_config.json');
+  if (!file) throw await missingOfAdapter(folder, 'adapter_config.json');
+  return parseAdapterConfig(await readJson(file, { keepFloats: true }, MAX_BYTES.config), file.name);
+}

@@ -1,0 +1,185 @@
+import type { BaseModel } from '../../formats/base-model.ts';
+import type { LoraModule } from '../../formats/lora-modules.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { generatorAllocations, type GeneratorShape } from '../../generate/cached-decoder.ts';
+import type { Gpu } from '../../gpu/device.ts';
+import { mib, type MemoryKind } from '../../gpu/memory.ts';
+import { streamAllocations } from '../../gpu/stream.ts';
+import { bytesByKind } from '../../model/allocations.ts';
+import { formatOf, headTensor, weightStorage } from '../../model/base/read/tensor-format.ts';
+import type { KeepLevel } from '../../model/activation-checkpointing.ts';
+import { loraAllocations, loraLayout, type LoraLayout, type StateBits } from '../../model/lora.ts';
+import { baseAllocations } from '../../model/weights.ts';
+import { workspaceAllocations, type WorkspaceShape } from '../../model/activations.ts';
+import { stateAllocations, stateLayout, type StateStorage } from '../../train/optimizer-state.ts';
+import { optimizerSharedAllocations } from '../../train/optimizer.ts';
+import { lossAllocations } from '../../train/step.ts';
+
+export interface MemoryPlanInput {
+  model: BaseModel;
+  doubleQuant: boolean;
+  modules: readonly LoraModule[];
+  /** Largest number of tokens of a pass. */
+  passTokens: number;
+  /** Tokens of the longest row. */
+  positions: number;
+  /** Most trained tokens of a step. */
+  stepTargets: number;
+  /** How much is kept of each layer; attention output and statistics unless told. */
+  keep?: readonly KeepLevel[] | undefined;
+  /** Bits of the optimizer's moments; 8 unless told. */
+  stateBits?: StateBits | undefined;
+  /** Where the optimizer's state lies; on the device unless told. */
+  optimizer?: StateStorage | undefined;
+}
+
+/** The workspace that a training run makes. */
+export function trainingWorkspace(input: MemoryPlanInput): WorkspaceShape {
+  return {
+    config: input.model.config,
+    headFormat: formatOf(headTensor(input.model)),
+    tokens: input.passTokens,
+    rank: Math.max(...input.modules.map((m) => m.r)),
+    training: true,
+    keep: input.keep,
+  };
+}
+
+/** Bytes by kind that a training run holds on the device, exactly as the account will show them. */
+export function memoryPlan(input: MemoryPlanInput): Map<MemoryKind, number> {
+  const layouts = layerLayouts(input);
+  const workspace = workspaceAllocations(trainingWorkspace(input));
+  return bytesByKind([
+    ...baseSets(input, input.positions),
+    ...layouts.map((layout) => loraAllocations(layout, true)),
+    ...stateAllocations(layouts, input.optimizer ?? 'resident'),
+    optimizerSharedAllocations(layouts),
+    workspace.work,
+    ...workspace.kept,
+    lossAllocations(input.stepTargets),
+    streamAllocations,
+  ]);
+}
+
+/** Bytes that reading back a checkpoint takes for a moment: it goes layer by layer. */
+export function checkpointBytes(input: MemoryPlanInput): number {
+  const state = (layout: LoraLayout) =>
+    (input.optimizer ?? 'resident') === 'resident' ? stateLayout(layout).bytes : 0;
+  return Math.max(...layerLayouts(input).map((layout) => Math.max(4 * layout.values, state(layout))));
+}
+
+export interface GenerationPlanInput extends Pick<MemoryPlanInput, 'model' | 'doubleQuant'> {
+  /** None for the base alone. */
+  modules: readonly LoraModule[];
+  shape: GeneratorShape;
+}
+
+/** Bytes by kind that answering questions holds on the device. */
+export function generationPlan(input: GenerationPlanInput): Map<MemoryKind, number> {
+  const { model, modules, shape } = input;
+  return bytesByKind([
+    ...baseSets(input, shape.capacity),
+    ...(modules.length > 0 ? layerLayouts(input).map((layout) => loraAllocations(layout, false)) : []),
+    ...generatorAllocations(model.config, formatOf(headTensor(model)), shape),
+    streamAllocations,
+  ]);
+}
+
+function baseSets({ model, doubleQuant }: Pick<MemoryPlanInput, 'model' | 'doubleQuant'>, positions: number) {
+  const embedding = formatOf(model.tensors.get('model.embed_tokens.weight')!);
+  const storage = weightStorage(model, doubleQuant);
+  return baseAllocations(model.config, storage, embedding, formatOf(headTensor(model)), positions);
+}
+
+function layerLayouts({
+  model,
+  modules,
+  stateBits,
+}: Pick<MemoryPlanInput, 'model' | 'modules' | 'stateBits'>): LoraLayout[] {
+  return Array.from({ length: model.config.layers }, (_, i) =>
+    loraLayout(
+      modules.filter((m) => m.layer === i),
+      stateBits,
+    ),
+  );
+}
+
+/** Sum of a plan. */
+export const totalBytes = (plan: ReadonlyMap<MemoryKind, number>): number =>
+  [...plan.values()].reduce((sum, bytes) => sum + bytes, 0);
+
+/** The device has less memory than was asked for. */
+export class OutOfMemoryError extends UserError {}
+
+/** What makes a training run smaller. */
+export const TRAINING_REMEDY =
+  'lower training.max_seq_length or lora.r, or close other programs that use the GPU';
+
+/**
+ * Runs `allocate` and throws UserError with the plan's figures where the device has too little memory for what it
+ * allocates.
+ */
+export async function withinMemory<T>(
+  gpu: Gpu,
+  plan: ReadonlyMap<MemoryKind, number>,
+  allocate: () => Promise<T>,
+  remedy = TRAINING_REMEDY,
+): Promise<T> {
+  gpu.device.pushErrorScope('out-of-memory');
+  let result: T;
+  try {
+    result = await allocate();
+  } catch (error) {
+    await gpu.device.popErrorScope();
+    throw error;
+  }
+  if (await gpu.device.popErrorScope()) throw outOfMemory(gpu, plan, remedy);
+  return result;
+}
+
+/**
+ * What `make` makes, or undefined where the device has too little memory for it: then `close` frees what was made,
+ * and the device is as it was before.
+ */
+export async function unlessOutOfMemory<T>(
+  gpu: Gpu,
+  make: () => T,
+  close: (made: T) => void,
+): Promise<T | undefined> {
+  const { device } = gpu;
+  device.pushErrorScope('out-of-memory');
+  // Writing to a buffer that was refused is an error of its own.
+  device.pushErrorScope('validation');
+  let made: T;
+  try {
+    made = make();
+  } catch (error) {
+    await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    throw error;
+  }
+  const [mistake, refused] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+  if (refused) {
+    close(made);
+    return undefined;
+  }
+  if (mistake) gpu.errors.push(mistake.message);
+  return made;
+}
+
+/** The error that tells what a run needs and what to lower. */
+export function outOfMemory(
+  gpu: Gpu,
+  plan: ReadonlyMap<MemoryKind, number>,
+  remedy = TRAINING_REMEDY,
+): OutOfMemoryError {
+  return new OutOfMemoryError(
+    `GPU memory: this run needs ${mib(totalBytes(plan))} MiB (${showParts(plan)}), and ${gpu.name} has less to give; ${remedy}.`,
+  );
+}
+
+/** A plan in words, the largest part first, in MiB. */
+export const showParts = (plan: ReadonlyMap<MemoryKind, number>): string =>
+  [...plan]
+    .toSorted((a, b) => b[1] - a[1])
+    .map(([kind, bytes]) => `${kind} ${mib(bytes)}`)
+    .join(', ');

@@ -1,0 +1,60 @@
+import { freeMemory } from '../../gpu/free-memory.ts';
+import { stateBits } from '../../formats/recipe/training.ts';
+import type { Gpu } from '../../gpu/device.ts';
+import type { FinetuneCall } from '../options.ts';
+import { chooseMemory, keptWhole, UNTOLD_BYTES } from './memory-choice.ts';
+import { largestInput, passInput, sizedInput, type PassInput } from './pass-size.ts';
+import type { Prepared } from '../input/prepare.ts';
+import { newRunPlan, type RunPlan } from './execution-plan.ts';
+import type { SessionInputs } from '../session.ts';
+import { tunedProducts } from '../choose-kernels.ts';
+
+type NewRun = SessionInputs & Pick<Prepared, 'windowTokens'>;
+
+/**
+ * The plan of a new run: how large its passes are and what they keep by the memory that was told or is free, then the
+ * fastest kernels for passes of that size. Throws UserError where what was told is too little, or the device lacks the
+ * rung.
+ */
+export async function newPlan(
+  gpu: Gpu,
+  prepared: NewRun,
+  call: Pick<FinetuneCall, 'memory' | 'precision' | 'tuning' | 'emit'>,
+): Promise<RunPlan> {
+  const asked = passInputOf(prepared);
+  const { maxStorageBufferBindingSize } = gpu.device.limits;
+  const { memory: budget, emit } = call;
+  const most = keptWhole(largestInput(asked, maxStorageBufferBindingSize));
+  const told = budget !== undefined || gpu.software;
+  const free = told
+    ? undefined
+    : await freeMemory(gpu, { most, ofHost: UNTOLD_BYTES }, (done, total) =>
+        emit({ type: 'phase', phase: 'measuring memory', done, total, unit: 'bytes' }),
+      );
+  const bytes = budget ?? free;
+  const input =
+    bytes === undefined ? passInput(asked) : sizedInput(asked, bytes, maxStorageBufferBindingSize);
+  const choice = chooseMemory(input, { budget, free, software: gpu.software });
+  const products = await tunedProducts(gpu, prepared, input.passTokens, call);
+  return { ...newRunPlan(gpu, input.passTokens, products), ...choice };
+}
+
+/** What decides the size of a prepared run's passes. */
+export function passInputOf({
+  model,
+  adapter,
+  inputs,
+  longest,
+  windowTokens,
+  stepTargets,
+}: NewRun): PassInput {
+  return {
+    model,
+    doubleQuant: inputs.recipe.quantization.useDoubleQuant,
+    modules: adapter.weights.map((w) => w.module),
+    stateBits: stateBits(inputs.recipe.training),
+    positions: longest,
+    windowTokens,
+    stepTargets,
+  };
+}

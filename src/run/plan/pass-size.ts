@@ -1,0 +1,41 @@
+import { keptWhole } from './memory-choice.ts';
+import type { MemoryPlanInput } from './memory-plan.ts';
+import { wideBytes } from '../../model/activations.ts';
+
+/** Tokens that a pass is filled up to on every device: enough to keep a GPU busy, little enough to fit. */
+const PASS_TOKENS = 1024;
+/** Where there is room: fewer and larger dispatches, which leave less of a large GPU idle. */
+const LARGER = [4096, 2048];
+
+/** Largest number of tokens of a pass, for the tokens of the longest row and of a step's rows together. */
+export const passTokens = (longest: number, window: number, size = PASS_TOKENS): number =>
+  Math.max(longest, Math.min(size, window));
+
+/** What decides the size of passes: the memory plan's input without what follows from the size. */
+export interface PassInput extends Omit<MemoryPlanInput, 'passTokens' | 'keep' | 'optimizer'> {
+  /** The most tokens of a step. */
+  windowTokens: number;
+}
+
+/** The memory plan's input for passes filled up to `size` tokens. */
+export function passInput({ windowTokens, ...input }: PassInput, size = PASS_TOKENS): MemoryPlanInput {
+  const tokens = passTokens(input.positions, windowTokens, size);
+  return { ...input, passTokens: tokens, stepTargets: Math.max(input.stepTargets, tokens) };
+}
+
+/**
+ * The input for the largest passes in which nothing of a layer need be computed twice within `budget` bytes, and whose
+ * buffers can be bound: computing twice costs more than a large pass saves.
+ */
+export function sizedInput(input: PassInput, budget: number, bindingBytes: number): MemoryPlanInput {
+  const larger = LARGER.map((size) => passInput(input, size));
+  return (
+    larger.find(
+      (one) => keptWhole(one) <= budget && wideBytes(one.model.config, one.passTokens) <= bindingBytes,
+    ) ?? passInput(input)
+  );
+}
+
+/** The input of a run that has all the memory it can use, which `keptWhole` tells. */
+export const largestInput = (input: PassInput, bindingBytes: number): MemoryPlanInput =>
+  sizedInput(input, Infinity, bindingBytes);

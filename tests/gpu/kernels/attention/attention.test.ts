@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
+import {
+  ATTENTIONS,
+  ATTENTION_CLASSES,
+  type AttentionClass,
+} from '../../../../src/gpu/kernels/attention/index.ts';
+import {
+  attentionInputs as inputs,
+  attentionReference as reference,
+  runAttention,
+  type AttentionCase as Case,
+  type AttentionInputs,
+} from '../../../support/attention-case.ts';
+import { relativeError, testGpu, TestGpu } from '../../../support/gpu.ts';
+
+// Tiles are of 32 or 64 rows and 64 columns, columns of heads are staged 16 at a time, or 16 rows and more as they are.
+const cases: Case[] = [
+  { tokens: 31, heads: 6, kvHeads: 1, headDim: 36, borders: [] },
+  { tokens: 32, heads: 4, kvHeads: 2, headDim: 4, borders: [31] },
+  { tokens: 33, heads: 7, kvHeads: 1, headDim: 36, borders: [1] },
+  { tokens: 63, heads: 2, kvHeads: 1, headDim: 64, borders: [] },
+  { tokens: 64, heads: 2, kvHeads: 2, headDim: 36, borders: [] },
+  { tokens: 65, heads: 1, kvHeads: 1, headDim: 80, borders: [64] },
+  { tokens: 97, heads: 6, kvHeads: 3, headDim: 80, borders: [40, 41, 90] },
+  { tokens: 97, heads: 14, kvHeads: 2, headDim: 64, borders: [17, 33] },
+  { tokens: 200, heads: 6, kvHeads: 1, headDim: 128, borders: [67, 150] },
+  { tokens: 200, heads: 2, kvHeads: 1, headDim: 4, borders: [] },
+  // So many tiles of keys that seven heads are shared out as two, two, two and one.
+  {
+    ...{ tokens: 3041, heads: 7, kvHeads: 1, headDim: 4 },
+    borders: Array.from({ length: 60 }, (_, i) => 50 * (i + 1)),
+  },
+];
+
+/** Forward and backward on the device, by the variants of this name that fit; the default ones unless told. */
+function run(
+  t: TestGpu,
+  shape: Case,
+  data: AttentionInputs,
+  { name, most }: { name?: string; most?: number } = {},
+) {
+  const variant = <C extends AttentionClass>(kind: C) =>
+    ATTENTIONS[kind].find((one) => one.name === name && one.fits(shape)) ?? ATTENTIONS[kind][0]!;
+  return runAttention(t, shape, data, {
+    forward: (call) => variant('attention').dispatch(t.stream, call, most),
+    backwardKV: (call) => variant('attention keys').dispatch(t.stream, call, most),
+    backwardQ: (call) => variant('attention queries').dispatch(t.stream, call, most),
+  });
+}
+
+describe.each(cases)(
+  'attention of $tokens tokens, heads $heads/$kvHeads of $headDim, documents from $borders',
+  (shape) => {
+    const data = inputs(shape, shape.tokens * 1000 + shape.headDim);
+
+    it('matches the f64 reference forward and backward', async () => {
+      const out = await run(await testGpu(), shape, data);
+      const ref = reference(shape, data);
+      const lse = out.stats.filter((_, i) => i % 2 === 0);
+      expect(relativeError(out.o, ref.o), 'o').toBeLessThan(1e-5);
+      expect(relativeError(lse, ref.lse), 'lse').toBeLessThan(1e-5);
+      expect(relativeError(out.dv, ref.dv), 'dv').toBeLessThan(1e-5);
+      expect(relativeError(out.dq, ref.dq), 'dq').toBeLessThan(1e-5);
+      expect(relativeError(out.dk, ref.dk), 'dk').toBeLessThan(1e-5);
+    });
+  },
+);
+
+/** Tokens around the tiles, heads of one and of two times 16 vec4, and of neither. */
+const variantCases: Case[] = [
+  { tokens: 65, heads: 6, kvHeads: 1, headDim: 128, borders: [3] },
+  { tokens: 150, heads: 4, kvHeads: 2, headDim: 64, borders: [70, 131] },
+  { tokens: 129, heads: 3, kvHeads: 1, headDim: 84, borders: [] },
+];
+const names = new Set(
+  ATTENTION_CLASSES.flatMap((part) =>
+    ATTENTIONS[part].filter(({ precision }) => precision === 'f32').map(({ name }) => name),
+  ),
+);
+
+describe.each([...names])('attention by %s', (name) => {
+  let t: TestGpu;
+  // All of the adapter's limits: the largest tiles need more workgroup memory than WebGPU guarantees.
+  beforeAll(async () => void (t = new TestGpu(await openNodeGpu('adapter'))));
+  afterAll(() => t.close());
+
+  it.each(variantCases)('$tokens tokens, heads $heads/$kvHeads of $headDim', async (shape) => {
+    const data = inputs(shape, shape.tokens * 31 + name.length);
+    const out = await run(t, shape, data, { name });
+    const ref = reference(shape, data);
+    for (const what of ['o', 'dv', 'dq', 'dk'] as const)
+      expect(relativeError(out[what], ref[what]), what).toBeLessThan(1e-5);
+    const lse = out.stats.filter((_, i) => i % 2 === 0);
+    expect(relativeError(lse, ref.lse), 'lse').toBeLessThan(1e-5);
+    expect(await run(t, shape, data, { name })).toEqual(out);
+  });
+});
+
+describe('attention', () => {
+  const shape: Case = { tokens: 97, heads: 4, kvHeads: 2, headDim: 64, borders: [50] };
+
+  it('a lone token gets its value; only dv is not zero', async () => {
+    const lone: Case = { tokens: 1, heads: 2, kvHeads: 1, headDim: 64, borders: [] };
+    const data = inputs(lone, 5);
+    const out = await run(await testGpu(), lone, data);
+    expect(relativeError(out.o, [...data.v, ...data.v])).toBeLessThan(1e-6);
+    const sums = Array.from({ length: 64 }, (_, c) => data.dout[c]! + data.dout[64 + c]!);
+    expect(relativeError(out.dv, sums)).toBeLessThan(1e-6);
+    for (const gradient of [out.dq, out.dk]) expect(Math.hypot(...gradient)).toBeLessThan(1e-5);
+  });
+
+  it('gives the same bits twice', async () => {
+    const t = await testGpu();
+    const data = inputs(shape, 1);
+    expect(await run(t, shape, data)).toEqual(await run(t, shape, data));
+  });
+
+  it('gives the same bits in as many dispatches as there are tiles', async () => {
+    const t = await testGpu();
+    const long: Case = { tokens: 500, heads: 4, kvHeads: 2, headDim: 4, borders: [150] };
+    const data = inputs(long, 6);
+    const whole = await run(t, long, data);
+    const before = t.stream.counts.dispatches;
+    expect(await run(t, long, data, { most: 1 })).toEqual(whole);
+    // Of each of three kernels 16 tiles of 32 rows; the deltas, and two sums of the shares of dk and dv.
+    expect(t.stream.counts.dispatches - before).toBe(3 * 16 + 1 + 2);
+  });
+
+  it('stays finite and right with scores beyond ±60', async () => {
+    const data = inputs(shape, 2, 5);
+    const out = await run(await testGpu(), shape, data);
+    const ref = reference(shape, data);
+    expect(Math.max(...ref.lse)).toBeGreaterThan(60);
+    for (const name of ['o', 'dq', 'dk', 'dv'] as const)
+      expect(relativeError(out[name], ref[name]), name).toBeLessThan(1e-5);
+  });
+
+  it('a document does not feel its neighbours', async () => {
+    const t = await testGpu();
+    const data = inputs(shape, 3);
+    const other = inputs(shape, 4);
+    // The second document, behind another first one.
+    const from = (n: number) => (n / shape.tokens) * 50;
+    for (const name of ['q', 'k', 'v', 'dout'] as const)
+      other[name].set(data[name].subarray(from(data[name].length)), from(data[name].length));
+    const [a, b] = [await run(t, shape, data), await run(t, shape, other)];
+    for (const name of ['o', 'dq', 'dk', 'dv'] as const) {
+      expect(a[name].subarray(from(a[name].length))).toEqual(b[name].subarray(from(a[name].length)));
+      expect(a[name].subarray(0, from(a[name].length))).not.toEqual(
+        b[name].subarray(0, from(a[name].length)),
+      );
+    }
+  });
+});

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { nodeFolder } from '../../../src/cli/node-files.ts';
+import { readAdapter } from '../../../src/formats/adapter.ts';
+import { view } from '../../../src/gpu/memory.ts';
+import { backward } from '../../../src/model/backward.ts';
+import { uploadPass } from '../../../src/model/batch.ts';
+import { forward, type PassContext } from '../../../src/model/decoder.ts';
+import { parseKeep } from '../../../src/model/activation-checkpointing.ts';
+import { Lora } from '../../../src/model/lora.ts';
+import { headLoss } from '../../../src/model/loss.ts';
+import { Workspace } from '../../../src/model/activations.ts';
+import { packWindow } from '../../../src/text/packing.ts';
+import { testGpu } from '../../support/gpu.ts';
+import { casePath, ModelCase, type CaseName } from '../../support/model-case.ts';
+import { Random } from '../../support/random.ts';
+
+/** What gives losses, gradients and dispatches of two passes, with this much kept of each of two layers. */
+async function gradients(name: CaseName, dropout: number) {
+  const t = await testGpu();
+  const opened = await ModelCase.open(t.gpu, name);
+  const { config } = opened.model;
+  const { weights } = await readAdapter(await nodeFolder(casePath(name, 'v1')), config);
+  const rank = Math.max(...weights.map((w) => w.module.r));
+  const random = new Random(5);
+  const rows = [4, 6, 11].map((length, index) => {
+    const ids = Uint32Array.from({ length }, () => random.integer(0, config.vocabSize - 1));
+    return { index, row: { ids, trained: new Uint8Array(length).fill(1), line: 1, cut: false } };
+  });
+  const keys = new Map(rows.map(({ index }) => [index, 77 + index]));
+  const passes = packWindow(rows, 12);
+  expect(passes.length).toBe(2);
+  const measure = async (text: string | undefined) => {
+    const lora = new Lora(t.gpu, weights, config.layers, true, dropout);
+    const ws = new Workspace(t.gpu, {
+      config,
+      headFormat: opened.base.head.format,
+      tokens: 12,
+      rank,
+      training: true,
+      keep: text === undefined ? undefined : parseKeep(text),
+    });
+    const losses = t.output(64);
+    const before = t.stream.counts.dispatches;
+    let lossBegin = 0;
+    for (const pass of passes) {
+      uploadPass(t.stream, ws, pass, dropout > 0 ? keys : undefined);
+      const ctx: PassContext = {
+        stream: t.stream,
+        base: opened.base,
+        lora,
+        ws,
+        rows: pass.ids.length,
+        dropout,
+      };
+      await forward(ctx);
+      const targets = pass.targets.index.length;
+      await headLoss(ctx, { targets, losses, lossBegin, gradScale: 1 / 18 });
+      await backward(ctx);
+      lossBegin += targets;
+    }
+    const dispatches = t.stream.counts.dispatches - before;
+    const bytes: Record<string, Uint8Array> = { losses: await t.bytes(losses) };
+    for (const [i, { grads }] of lora.layers.entries()) bytes[`layer ${i}`] = await t.bytes(view(grads));
+    ws.close();
+    lora.close();
+    return { bytes, dispatches };
+  };
+  return measure;
+}
+
+describe.each([
+  ['qwen3', 0],
+  ['llama_sharded', 0.3],
+] as const)('%s, dropout %s', (name, dropout) => {
+  it('has the same bits in losses and gradients however much is kept of each layer', async () => {
+    const measure = await gradients(name, dropout);
+    const reference = await measure(undefined);
+    expect(new Float32Array(reference.bytes['layer 0']!.slice().buffer).some((g) => g !== 0)).toBe(true);
+    const more = new Map<string, number>();
+    for (const keep of ['01', '12', '13', '30']) {
+      const found = await measure(keep);
+      expect(found.bytes, keep).toEqual(reference.bytes);
+      more.set(keep, found.dispatches - reference.dispatches);
+    }
+    // The more is kept, the less is computed again; unless told, a layer keeps its attention.
+    expect(more.get('01')).toBeGreaterThan(0);
+    expect(more.get('12')).toBeLessThan(0);
+    expect(more.get('13')).toBeLessThan(more.get('12')!);
+  });
+});

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { openBaseModel } from '../../../src/formats/base-model.ts';
+import type { Folder } from '../../../src/formats/byte-source.ts';
+import { openSkeleton, takeSkeleton } from '../../../src/model/base/cache/header-snapshot.ts';
+import { fixtureFiles, joinBytes, memoryFolder } from '../../support/memory-folder.ts';
+
+it('opens a base without its weights, the tables of an untied head included', async () => {
+  const files = fixtureFiles('cases/untied_head/base');
+  const model = await openBaseModel(memoryFolder('base', files));
+  expect(model.config.tied).toBe(false);
+  const kept = Object.fromEntries(
+    Object.entries(await takeSkeleton(model)).map(([name, chunks]) => [name, joinBytes(chunks)]),
+  );
+  // The header, and none of the two tables of 57 KB that were compared.
+  expect(kept['skeleton.bin']!.length).toBeLessThan(8000);
+
+  const weights = await openSkeleton(memoryFolder('cache', kept), 'base');
+  const opened = (known: Folder['known']) =>
+    openBaseModel({
+      name: 'base',
+      known,
+      list: () => Promise.resolve(Object.keys(files)),
+      open: async (file) =>
+        file === 'model.safetensors' ? weights(file) : memoryFolder('base', files).open(file),
+    });
+  const again = await opened({ tied: false });
+  expect([again.config, again.notes]).toEqual([model.config, model.notes]);
+  // What an earlier version kept does not say it.
+  await expect(opened({ tied: undefined })).rejects.toThrow(
+    "base/model.safetensors: only its outline is in the cache, and its weights are needed; choose the base's folder again.",
+  );
+});

@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import { bytesSource, type Folder } from '../../../src/formats/byte-source.ts';
+import { readManifest, type Manifest } from '../../../src/model/base/cache/manifest.ts';
+
+const folder = (text: string): Folder => ({
+  name: 'cache/entry',
+  list: () => Promise.resolve(['manifest.json']),
+  open: (file) => Promise.resolve(bytesSource(`cache/entry/${file}`, new TextEncoder().encode(text))),
+});
+
+const manifest: Manifest = {
+  name: 'Qwen',
+  doubleQuant: true,
+  created: 1764400000000,
+  lastUsed: 1764400000001,
+  content: 'a',
+  layout: 'b',
+  checksum: 'c',
+  fingerprints: ['d'],
+};
+
+it('reads back what is written', async () =>
+  expect(await readManifest(folder(JSON.stringify(manifest)))).toEqual(manifest));
+
+it.each<object>([
+  { name: 5 },
+  { doubleQuant: 'yes' },
+  { created: undefined },
+  { lastUsed: 1e300 },
+  { lastUsed: 'x' },
+  { content: '' },
+  { layout: null },
+  { checksum: [] },
+  { fingerprints: [5] },
+  { fingerprints: 'd' },
+])('is none of ours with %o', async (change) =>
+  expect(await readManifest(folder(JSON.stringify({ ...manifest, ...change })))).toBeUndefined(),
+);
+
+it.each(['[]', '7', 'null'])('is none of ours as %s', async (text) =>
+  expect(await readManifest(folder(text))).toBeUndefined(),
+);
+
+it('is read strictly', async () => {
+  for (const text of ['{"name": "a", "name": "b"}', '{"name": NaN}', '{"na', '\xff'])
+    await expect(readManifest(folder(text))).rejects.toThrow(/^cache\/entry\/manifest\.json: not valid JSON/);
+});

@@ -1,0 +1,70 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { benchInputs } from '../../../src/bench/models.ts';
+import { dryGpu } from '../../../src/gpu/null-device.ts';
+import { freeMemory } from '../../../src/gpu/free-memory.ts';
+import { keptWhole, UNTOLD_BYTES } from '../../../src/run/plan/memory-choice.ts';
+import { newPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
+import { largestInput, passInput } from '../../../src/run/plan/pass-size.ts';
+import { tunedProducts } from '../../../src/run/choose-kernels.ts';
+
+vi.mock('../../../src/gpu/free-memory.ts');
+vi.mock('../../../src/run/choose-kernels.ts');
+
+/** Qwen2.5-1.5B with rows of up to 600 tokens, 5280 in a step. */
+const mix = { longest: 600, windowTokens: 5280 };
+const prepared = { ...benchInputs('1.5b', mix.longest, mix.windowTokens), ...mix };
+const input = passInputOf(prepared);
+/** A GPU that binds buffers of any size. */
+const hardware = (maxStorageBufferBindingSize = 2 ** 31) => {
+  const gpu = dryGpu();
+  const device = { limits: { ...gpu.device.limits, maxStorageBufferBindingSize } } as GPUDevice;
+  return { ...gpu, device };
+};
+
+describe('the plan of a new run on a GPU', () => {
+  beforeEach(() => {
+    vi.mocked(tunedProducts).mockResolvedValue({ precision: 'f32', tiles: {} });
+  });
+
+  const planned = async (free: number, gpu = hardware()) => {
+    vi.mocked(freeMemory).mockClear().mockResolvedValue(free);
+    return newPlan(gpu, prepared, { emit: () => undefined });
+  };
+
+  it('has passes and layers by the memory that is free, and kernels for passes of that size', async () => {
+    const whole = keptWhole(passInput(input, 2048));
+    expect(await planned(whole)).toMatchObject({
+      passTokens: 2048,
+      keep: '3'.repeat(28),
+      optimizer: 'resident',
+    });
+    expect(vi.mocked(tunedProducts).mock.lastCall![2]).toBe(2048);
+    const most = keptWhole(largestInput(input, Infinity));
+    expect(vi.mocked(freeMemory).mock.lastCall![1]).toEqual({ most, ofHost: UNTOLD_BYTES });
+    const some = await planned(3 * 2 ** 30);
+    expect(some.passTokens).toBe(1024);
+    expect(some.keep).toMatch(/^3+2*1+$/);
+  });
+
+  it('begins with the least where less is free than a run takes: the device itself may refuse it', async () => {
+    expect(await planned(2 ** 30)).toMatchObject({
+      passTokens: 1024,
+      keep: '0'.repeat(28),
+      optimizer: 'paged',
+    });
+  });
+
+  it('wants no more than passes whose buffers it can bind', async () => {
+    const limit = 128 * 2 ** 20;
+    expect((await planned(2 ** 40, hardware(limit))).passTokens).toBe(2048);
+    const most = keptWhole(largestInput(input, limit));
+    expect(vi.mocked(freeMemory).mock.lastCall![1].most).toBe(most);
+  });
+
+  it('does not look for memory where it was told how much, or on a CPU', async () => {
+    vi.mocked(freeMemory).mockClear();
+    await newPlan(hardware(), prepared, { memory: 4e9, emit: () => undefined });
+    await newPlan({ ...dryGpu(), software: true }, prepared, { emit: () => undefined });
+    expect(freeMemory).not.toHaveBeenCalled();
+  });
+});
