@@ -4,7 +4,7 @@ import { Kernel } from '../gpu/kernel.ts';
 import { view } from '../gpu/memory.ts';
 import { Readback } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';
-import { hasMatrixCeiling, timeMatrixUnits } from './matrix-ceiling.ts';
+import { hasMatrixCeiling, timeSubgroupMatrices } from './matrix-ceiling.ts';
 import { timeCalls, timeRounds } from './measure.ts';
 import { timeCells, type Cell, type Section } from './report.ts';
 
@@ -76,7 +76,7 @@ export async function measureCeilings(
   const roundTrip = await timeRounds(rounds, () => stream.finish());
   readback.close();
   for (const buffer of [out, from!, to!]) memory.free(buffer);
-  const units = hasMatrixCeiling(stream.gpu) ? await timeMatrixUnits(stream, rounds, small) : undefined;
+  const units = hasMatrixCeiling(stream.gpu) ? await timeSubgroupMatrices(stream, rounds, small) : undefined;
   const onUnits: Cell[][] = units
     ? [
         [

@@ -1,8 +1,8 @@
-import { dryGpu } from '../gpu/null-device.ts';
+import { openNullGpu } from '../gpu/null-device.ts';
 import { mib } from '../gpu/memory.ts';
 import { plainPass } from '../run/plan/dry-run.ts';
 import { UNTOLD_BYTES } from '../run/plan/memory-choice.ts';
-import { newRunPlan } from '../run/plan/execution-plan.ts';
+import { newExecutionPlanOf } from '../run/plan/execution-plan.ts';
 import { withMemory } from '../run/session.ts';
 import { countStep } from './counts.ts';
 import { benchInputs, modelTitle, type ModelName } from './models.ts';
@@ -21,7 +21,7 @@ export async function countModel(
   const rows = [];
   for (const tokens of lengths) {
     const inputs = benchInputs(name, tokens, tokens);
-    const plan = withMemory(newRunPlan(dryGpu(), tokens), dryGpu(), inputs, memory);
+    const plan = withMemory(newExecutionPlanOf(openNullGpu(), tokens), openNullGpu(), inputs, memory);
     const counts = await countStep(inputs, plan, [plainPass(tokens)]);
     const { forward, backward, recompute, dispatches, bytes, gpuBytes } = counts;
     const perToken = (work: number) => work / tokens / 1e9;

@@ -1,7 +1,7 @@
 import type { Gpu } from '../gpu/device.ts';
 import type { Listener } from '../gpu/stream.ts';
 import { drySession } from '../run/plan/dry-run.ts';
-import type { RunPlan } from '../run/plan/execution-plan.ts';
+import type { ExecutionPlan } from '../run/plan/execution-plan.ts';
 import type { SessionInputs } from '../run/session.ts';
 import type { Pass } from '../text/packing.ts';
 
@@ -65,7 +65,7 @@ const REPEATED = /^(nf4_|attention)/;
  */
 export async function countStep(
   inputs: SessionInputs,
-  plan: RunPlan,
+  plan: ExecutionPlan,
   passes: readonly Pass[],
   like?: Gpu,
 ): Promise<StepCounts> {

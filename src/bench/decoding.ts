@@ -1,6 +1,6 @@
 import type { Gpu } from '../gpu/device.ts';
 import { Stream } from '../gpu/stream.ts';
-import { Generator } from '../generate/text-generator.ts';
+import { TextGenerator } from '../generate/text-generator.ts';
 import { GREEDY } from '../generate/sampling.ts';
 import { Lora } from '../model/lora.ts';
 import { generationPlan, withinMemory } from '../run/plan/memory-plan.ts';
@@ -12,7 +12,7 @@ import { syntheticBase } from './synthetic.ts';
 /** Sequences at once: a chat's, and those of a batch test. */
 const SEQUENCES = [1, 8];
 /** Rounds at most. */
-const MOST_ROUNDS = 3;
+const MAX_ROUNDS = 3;
 const REMEDY = 'close other programs that use the GPU';
 
 /** Greedy answers of a model with its adapter, the prompts apart. Throws UserError where the device lacks the memory. */
@@ -37,14 +37,14 @@ export async function measureDecoding(gpu: Gpu, name: ModelName, rounds: number)
   for (const sequences of SEQUENCES) {
     const generator = await within(
       sequences,
-      () => new Generator(stream, base, { sequences, capacity, rank }),
+      () => new TextGenerator(stream, base, { sequences, capacity, rank }),
     );
     const prompts = Array.from({ length: sequences }, (_, i) =>
       Array.from({ length: prompt }, (_, k) => (7 * i + k) % model.config.vocabSize),
     );
     const { reading, writing } = await timeAnswers(generator, lora, prompts, {
       answer,
-      rounds: Math.min(MOST_ROUNDS, rounds),
+      rounds: Math.min(MAX_ROUNDS, rounds),
     });
     generator.close();
     const written = sequences * (answer - 1);
@@ -69,7 +69,7 @@ export async function measureDecoding(gpu: Gpu, name: ModelName, rounds: number)
 
 /** Prompts each have a pass of their own, which gives an answer's first token; the others are written side by side. */
 async function timeAnswers(
-  generator: Generator,
+  generator: TextGenerator,
   lora: Lora,
   prompts: readonly number[][],
   { answer, rounds }: { answer: number; rounds: number },

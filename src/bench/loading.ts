@@ -35,7 +35,7 @@ export interface BenchDisk {
 }
 
 /** Rounds at most: each reads the base half a dozen times. */
-const MOST_ROUNDS = 3;
+const MAX_ROUNDS = 3;
 const OPTIONS = { doubleQuant: true, positions: 16 };
 
 /**
@@ -48,7 +48,7 @@ export async function measureLoading(
 ): Promise<Section> {
   const reads = new CountedReads();
   const model = await openBaseModel(reads.folder(folder));
-  const most = Math.min(MOST_ROUNDS, rounds);
+  const most = Math.min(MAX_ROUNDS, rounds);
   const ways = new Map<string, { seconds: number[]; bytes: number }>();
   /** `work` may tell when it has come so far. */
   const measure = async (

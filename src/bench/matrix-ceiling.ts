@@ -28,7 +28,7 @@ const GROUPS = 4096;
 const FEW_GROUPS = 16;
 
 /** Times products with f16 operands and f32 sums on matrix units, of few workgroups if `small`; `shape` as "16x16x16". */
-export async function timeMatrixUnits(
+export async function timeSubgroupMatrices(
   stream: Stream,
   rounds: number,
   small: boolean,

@@ -1,10 +1,10 @@
 import { counted } from '../formats/words.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { parseKeep } from '../model/activation-checkpointing.ts';
+import { parseSaved } from '../model/activation-checkpointing.ts';
 import type { RunEvent } from '../run/events.ts';
-import { newPlan } from '../run/plan/new-execution-plan.ts';
+import { newExecutionPlan } from '../run/plan/new-execution-plan.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
-import type { RunPlan } from '../run/plan/execution-plan.ts';
+import type { ExecutionPlan } from '../run/plan/execution-plan.ts';
 import { openSession, planInput, type Session, type SessionInputs } from '../run/session.ts';
 import { benchInputs, modelTitle, type ModelName } from './models.ts';
 import { syntheticBase } from './synthetic.ts';
@@ -42,7 +42,7 @@ export async function openStepSession(gpu: Gpu, name: ModelName, call: SessionCa
     if (event.type === 'phase')
       onProgress(`${modelTitle(name)}: ${event.phase}, ${event.done} of ${event.total}`);
   };
-  const plan = await newPlan(gpu, { ...inputs, windowTokens: window }, { memory, precision, emit });
+  const plan = await newExecutionPlan(gpu, { ...inputs, windowTokens: window }, { memory, precision, emit });
   onProgress(`${modelTitle(name)}: making random weights`);
   const make = () => Promise.resolve(syntheticBase(gpu, inputs, planInput(inputs, plan).positions));
   const session = await openSession(gpu, inputs, plan, inputs.adapter.weights, emit, make);
@@ -50,8 +50,8 @@ export async function openStepSession(gpu: Gpu, name: ModelName, call: SessionCa
 }
 
 /** What is kept of the layers, as "21 layers at level 3, 7 at 1". */
-export function keptLayers({ keep = '' }: Pick<RunPlan, 'keep'>): string {
-  const levels = parseKeep(keep);
+export function keptLayers({ keep = '' }: Pick<ExecutionPlan, 'keep'>): string {
+  const levels = parseSaved(keep);
   return [3, 2, 1, 0]
     .map((level) => ({ level, count: levels.filter((l) => l === level).length }))
     .filter(({ count }) => count > 0)
@@ -60,7 +60,7 @@ export function keptLayers({ keep = '' }: Pick<RunPlan, 'keep'>): string {
 }
 
 /** What a plan keeps for the backward pass, and where the optimizer's state lies, as a sentence. */
-export const keptNote = (plan: Pick<RunPlan, 'keep' | 'optimizer'>): string =>
+export const keptNote = (plan: Pick<ExecutionPlan, 'keep' | 'optimizer'>): string =>
   `Kept for the backward pass: ${keptLayers(plan)}; the optimizer's state ${plan.optimizer === 'paged' ? 'is paged to the host' : 'lies on the device'}.`;
 
 /** What the levels are. */

@@ -2,7 +2,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { compileKernels } from '../gpu/kernel.ts';
 import { neededKernels, plainPass } from '../run/plan/dry-run.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
-import type { RunPlan } from '../run/plan/execution-plan.ts';
+import type { ExecutionPlan } from '../run/plan/execution-plan.ts';
 import type { Session } from '../run/session.ts';
 import { packWindow, type Pass } from '../text/packing.ts';
 import type { Ceilings } from './ceilings.ts';
@@ -120,7 +120,7 @@ export async function* measureSteps(
 /** The group's rows as the passes of steps. */
 function cases(
   { longest, tokens, mixed }: Group,
-  { passTokens }: RunPlan,
+  { passTokens }: ExecutionPlan,
   vocab: number,
 ): { title: string; passes: Pass[] }[] {
   const single = tokens.map((n) => ({ title: `1 row of ${n}`, passes: [plainPass(n)] }));
@@ -140,7 +140,7 @@ function cases(
 }
 
 /** What the run plan says of the large products, and of memory. */
-function tilesSection({ software }: Gpu, name: ModelName, plan: RunPlan, notes: string[]): Section {
+function tilesSection({ software }: Gpu, name: ModelName, plan: ExecutionPlan, notes: string[]): Section {
   const { precision, tiles, passTokens } = plan;
   const chosen = software ? 'not raced: the defaults' : `raced for passes of ${passTokens} tokens`;
   return {

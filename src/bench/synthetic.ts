@@ -3,7 +3,7 @@ import { PROJECTIONS } from '../formats/decoder-weights.ts';
 import { Xoshiro128 } from '../formats/xoshiro128.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { LinearWeight } from '../gpu/kernels/linear/nf4-operands.ts';
-import type { View } from '../gpu/memory.ts';
+import type { BufferView } from '../gpu/memory.ts';
 import { allocateBase } from '../model/base/allocate.ts';
 import type { DecoderWeights } from '../model/weights.ts';
 import type { SessionInputs } from '../run/session.ts';
@@ -23,12 +23,12 @@ export class Filler {
   }
 
   /** Any bytes: codes. */
-  bytes(to: View): void {
+  bytes(to: BufferView): void {
     this.#fill(to, this.#words);
   }
 
   /** f32 between low and high. */
-  floats(to: View, low: number, high: number): void {
+  floats(to: BufferView, low: number, high: number): void {
     const count = Math.min(this.#words.length, to.size / 4);
     const values = Float32Array.from(
       { length: count },
@@ -38,7 +38,7 @@ export class Filler {
   }
 
   /** Pairs of bf16 of either sign, 0.008 to 0.03 large. */
-  bf16(to: View): void {
+  bf16(to: BufferView): void {
     this.#fill(
       to,
       this.#words.map((word) => (word & 0x80ff80ff) | 0x3c003c00),
@@ -62,7 +62,7 @@ export class Filler {
     nested.offset = 0.05;
   }
 
-  #fill(to: View, words: Uint32Array<ArrayBuffer>): void {
+  #fill(to: BufferView, words: Uint32Array<ArrayBuffer>): void {
     for (let at = 0; at < to.size; at += words.byteLength) {
       const count = Math.min(words.length, (to.size - at) / 4);
       this.#gpu.device.queue.writeBuffer(to.buffer.raw, to.offset + at, words, 0, count);

@@ -68,7 +68,7 @@ export const baseCacheOption = () =>
 export const openBaseCache = (folder: string): BaseCache | undefined =>
   folder === NONE ? undefined : new BaseCache(new FolderCacheStorage(folder));
 
-/** What BaseSlot calls its entries: other folders, however many, are not looked into. */
+/** What CacheEntry calls its entries: other folders, however many, are not looked into. */
 const ENTRY = /^[0-9a-f]{16}(-plain)?$/;
 const PARTIAL = /^\..+\.(\d+)\.partial(-removed)?$/;
 

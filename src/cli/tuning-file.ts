@@ -3,7 +3,7 @@ import { isRecord } from '../formats/fields.ts';
 import { readJson } from '../formats/json.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
-import type { TuningCache, Winners } from '../gpu/autotune/tuning-results.ts';
+import type { TuningCache, BestVariants } from '../gpu/autotune/tuning-results.ts';
 import { defaultCacheFolder } from './base-cache.ts';
 import { replaceFiles } from './durable-files.ts';
 import { nodeSource } from './node-files.ts';
@@ -25,11 +25,11 @@ export class TuningFile implements TuningCache {
     this.#compiler = compiler;
   }
 
-  async get(device: string): Promise<Winners | undefined> {
+  async get(device: string): Promise<BestVariants | undefined> {
     return (await this.#read())[this.#key(device)];
   }
 
-  async set(device: string, winners: Winners): Promise<void> {
+  async set(device: string, winners: BestVariants): Promise<void> {
     if (this.#path === undefined) return;
     const all = { ...(await this.#read()), [this.#key(device)]: winners };
     const text = new TextEncoder().encode(`${JSON.stringify(all, null, 2)}\n`);
@@ -42,7 +42,7 @@ export class TuningFile implements TuningCache {
     return `${this.#compiler()}, ${device}`;
   }
 
-  async #read(): Promise<Record<string, Winners>> {
+  async #read(): Promise<Record<string, BestVariants>> {
     if (this.#path === undefined) return {};
     try {
       const json = await readJson(await nodeSource(this.#path), {}, MAX_BYTES.config);
@@ -59,5 +59,5 @@ function defaultPath(): string | undefined {
   return folder && join(folder, FILE);
 }
 
-const isSound = (entry: [string, unknown]): entry is [string, Winners] =>
+const isSound = (entry: [string, unknown]): entry is [string, BestVariants] =>
   isRecord(entry[1]) && Object.values(entry[1]).every((winner) => typeof winner === 'string');

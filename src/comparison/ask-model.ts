@@ -9,13 +9,13 @@ import type { Gpu } from '../gpu/device.ts';
 import type { BaseCache } from '../model/base/cache/base-cache.ts';
 import { showMoment, type Moment } from '../text/moment.ts';
 import type { RunEvent } from '../run/events.ts';
-import { testVersions, type VersionsEvent } from './ask-versions.ts';
+import { askVersions, type VersionsEvent } from './ask-versions.ts';
 
 /** What a batch test tells whoever started it. */
 export type TestEvent =
   Extract<RunEvent, { type: 'phase' | 'note' }> | { type: 'answering'; progress: BatchProgress };
 
-export interface TestModelCall {
+export interface AskModelOptions {
   base: Folder;
   /** Undefined for the base alone. */
   adapter: Folder | undefined;
@@ -27,7 +27,7 @@ export interface TestModelCall {
   /** How the base is quantised, as it was in training. */
   recipe: Recipe;
   maxNewTokens: number;
-  /** As for testVersions. */
+  /** As for askVersions. */
   shorter: string;
   sampling: Sampling;
   seed: number;
@@ -41,7 +41,7 @@ export interface TestModelCall {
 }
 
 /** Puts all questions to a model. Throws UserError. */
-export async function testModel(call: TestModelCall): Promise<BatchTestFile> {
+export async function askModel(call: AskModelOptions): Promise<BatchTestFile> {
   const { base, adapter, maxNewTokens, sampling, seed } = call;
   const questions = await parseQuestions(call.questions);
   const { name } = adapter ?? base;
@@ -71,7 +71,7 @@ export async function testModel(call: TestModelCall): Promise<BatchTestFile> {
         call.emit(event);
     }
   };
-  await testVersions({
+  await askVersions({
     ...call,
     questions,
     emit,

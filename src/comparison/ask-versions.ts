@@ -13,7 +13,7 @@ import {
   type Answer,
   type BatchProgress,
 } from './batch-test.ts';
-import { Generator } from '../generate/text-generator.ts';
+import { TextGenerator } from '../generate/text-generator.ts';
 import { PROMPT_FORMS, stopIds, type PromptForm } from '../generate/prompt-form.ts';
 import type { Question } from './questions.ts';
 import { checkSampling, type Sampling } from '../generate/sampling.ts';
@@ -58,7 +58,7 @@ export type VersionsEvent =
   | { type: 'answering'; version: number; progress: BatchProgress }
   | { type: 'answer'; version: number; question: number; answer: Answer };
 
-export interface TestVersionsCall {
+export interface AskVersionsOptions {
   base: Folder;
   versions: readonly VersionToTest[];
   questions: readonly Question[];
@@ -94,7 +94,7 @@ interface Opened {
  * Puts all questions to all versions, which take turns over one base. What is wrong with a version ends that version
  * only, and a question that the model has no room for is passed over. Throws UserError for everything else.
  */
-export async function testVersions(call: TestVersionsCall): Promise<void> {
+export async function askVersions(call: AskVersionsOptions): Promise<void> {
   const { questions, versions, maxNewTokens, shorter, sampling, recipe, signal, emit } = call;
   checkSampling(sampling);
   const model = await openBaseModel(call.base);
@@ -177,7 +177,7 @@ export async function testVersions(call: TestVersionsCall): Promise<void> {
     );
     evaluator.close();
   }
-  const generator = await within(async () => new Generator(stream, base, shape));
+  const generator = await within(async () => new TextGenerator(stream, base, shape));
   const options = { maxNewTokens, sampling, seed: call.seed, signal, stopIds: stopIds(model, tokenizer) };
   const unanswered = ({ answered }: VersionToTest): number[] =>
     questions.flatMap((_, i) => (answered.has(i) || refused[i] ? [] : [i]));
@@ -203,7 +203,7 @@ export async function testVersions(call: TestVersionsCall): Promise<void> {
 }
 
 /** Reads the adapters of all versions that have something left to do, before a device is opened. */
-async function openVersions(call: TestVersionsCall, config: DecoderConfig): Promise<Opened[]> {
+async function openVersions(call: AskVersionsOptions, config: DecoderConfig): Promise<Opened[]> {
   const opened: Opened[] = [];
   const { versions, questions, emit, signal } = call;
   for (const [version, { open, answered, lossWanted }] of versions.entries()) {
@@ -221,7 +221,7 @@ async function openVersions(call: TestVersionsCall, config: DecoderConfig): Prom
 }
 
 /** Does `work` for one version; what the user could mend there ends that version only. */
-async function failing(call: TestVersionsCall, version: number, work: () => Promise<void>): Promise<void> {
+async function failing(call: AskVersionsOptions, version: number, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -231,7 +231,7 @@ async function failing(call: TestVersionsCall, version: number, work: () => Prom
 }
 
 /** One form for all versions, so that they are asked the same: the one chosen, or what the first records that does. */
-async function promptForm(call: TestVersionsCall, opened: readonly Opened[]): Promise<PromptForm> {
+async function promptForm(call: AskVersionsOptions, opened: readonly Opened[]): Promise<PromptForm> {
   const told = (form: PromptForm, said: boolean): PromptForm => {
     call.emit({ type: 'form', form, said });
     return form;
@@ -243,7 +243,7 @@ async function promptForm(call: TestVersionsCall, opened: readonly Opened[]): Pr
 
 /** One date for all versions: the one chosen, or that of the first whose run has one. */
 async function templateDate(
-  call: TestVersionsCall,
+  call: AskVersionsOptions,
   opened: readonly Opened[],
   form: PromptForm,
   { templates }: TextTokenizer,
@@ -269,7 +269,7 @@ async function recorded<T>(
 }
 
 async function validationRows(
-  { validation, recipe, emit, signal }: TestVersionsCall,
+  { validation, recipe, emit, signal }: AskVersionsOptions,
   tokenizer: TextTokenizer,
   moment: Moment,
 ): Promise<EncodedRow[]> {

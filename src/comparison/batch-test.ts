@@ -4,7 +4,7 @@ import type { Lora } from '../model/lora.ts';
 import type { Moment } from '../text/moment.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
 import type { GeneratorShape } from '../generate/cached-decoder.ts';
-import type { Generated, GenerateOptions, Generator } from '../generate/text-generator.ts';
+import type { Generated, GenerateOptions, TextGenerator } from '../generate/text-generator.ts';
 import { promptEncoder, type PromptForm } from '../generate/prompt-form.ts';
 import type { Question } from './questions.ts';
 
@@ -82,7 +82,7 @@ export interface BatchProgress {
  * speak of prompts by their place in the list.
  */
 export async function runBatchTest(
-  generator: Generator,
+  generator: TextGenerator,
   tokenizer: TextTokenizer,
   prompts: readonly (readonly number[])[],
   options: Omit<GenerateOptions, 'onToken' | 'onEnd'> & { lora: Lora | undefined },

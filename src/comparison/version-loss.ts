@@ -2,7 +2,7 @@ import type { Recipe } from '../formats/recipe.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
-import { Workspace } from '../model/activations.ts';
+import { Activations } from '../model/activations.ts';
 import type { EncodedRow } from '../text/rows.ts';
 import { evaluate } from '../train/evaluate.ts';
 import { PassRunner } from '../train/step.ts';
@@ -21,7 +21,7 @@ export class Evaluator {
   readonly #base: DecoderWeights;
   readonly #rows: readonly EncodedRow[];
   readonly #batch: number;
-  readonly #ws: Workspace;
+  readonly #ws: Activations;
   /** Stands for the base alone. */
   readonly #none: Lora;
 
@@ -39,7 +39,7 @@ export class Evaluator {
     this.#rows = rows;
     this.#batch = recipe.training.evalBatchSize;
     this.#none = new Lora(stream.gpu, [], base.config.layers, false);
-    this.#ws = new Workspace(stream.gpu, {
+    this.#ws = new Activations(stream.gpu, {
       config: base.config,
       headFormat: base.head.format,
       tokens: passTokens(

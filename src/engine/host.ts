@@ -6,7 +6,7 @@ import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts'
 import { runLockFree } from '../platform/run-lock.ts';
 import { BrowserCacheStorage } from '../storage/base-cache.ts';
 import { checkStorage } from '../storage/check-storage.ts';
-import { openKeptTwice } from '../storage/mirrored-store.ts';
+import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { KeptInputs } from '../storage/kept-inputs.ts';
 import { RunRecords } from '../storage/run-records.ts';
 import { TestRecords } from '../storage/test-records.ts';
@@ -19,7 +19,7 @@ import { KeptAdapters } from './files/kept-adapters.ts';
 import { estimate } from './runs/plan.ts';
 import type { DeviceFacts } from './protocol/protocol.ts';
 import { keepArchive } from './runs/read-archive.ts';
-import { RunBook } from './runs/run-notes.ts';
+import { RunNotesStore } from './runs/run-notes.ts';
 import { Runs } from './runs/runs.ts';
 import {
   appShelf,
@@ -35,7 +35,7 @@ import { Tests } from './comparison/tests.ts';
 import { testsApi } from './comparison/api.ts';
 import type { KeeperApi } from './worker-apis.ts';
 
-const store = openKeptTwice();
+const store = openMirroredStore();
 const records = new RunRecords(store);
 const kept = new KeptAdapters(records);
 const baseCache = new BaseCache(new BrowserCacheStorage());
@@ -44,7 +44,7 @@ const files = new RunFiles(kept, baseCache, keptInputs);
 const runs = new Runs(store, records, files);
 const testRecords = new TestRecords(store);
 const tests = new Tests(testRecords, runs, new TestSources(runs, files, kept));
-const book = new RunBook(runs, testRecords, files);
+const book = new RunNotesStore(runs, testRecords, files);
 const shelves = [
   runShelf(runs, keptInputs),
   testShelf(tests, testRecords, runs),

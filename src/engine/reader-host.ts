@@ -1,5 +1,5 @@
 import { expose } from 'comlink';
-import { openKeptTwice } from '../storage/mirrored-store.ts';
+import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
 import { checkpointFiles, runFiles, writeInto, zipped } from './runs/export.ts';
@@ -11,7 +11,7 @@ import { readArchive } from './runs/read-archive.ts';
 import { archiveRun } from './runs/run-archive.ts';
 import type { ReaderApi } from './worker-apis.ts';
 
-const runs = new KeptRuns(openKeptTwice());
+const runs = new KeptRuns(openMirroredStore());
 const kept = new KeptAdapters(runs.records);
 
 const api: ReaderApi = {

@@ -13,7 +13,7 @@ import { uploadPass } from '../model/batch.ts';
 import { forward, heads, type PassContext } from '../model/decoder.ts';
 import type { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
-import { logitRows, Workspace, workspaceAllocations, type WorkspaceShape } from '../model/activations.ts';
+import { logitRows, Activations, activationAllocations, type ActivationShape } from '../model/activations.ts';
 import { KvCache, kvCacheAllocations } from './kv-cache.ts';
 import { decodePass, prefillPass, type CachedPass, type Sequence } from './passes.ts';
 
@@ -34,7 +34,7 @@ export function generatorAllocations(
   shape: GeneratorShape,
 ): Allocations[] {
   const inner = workspaceShape(config, headFormat, shape);
-  const { work, kept } = workspaceAllocations(inner);
+  const { work, kept } = activationAllocations(inner);
   const cache = kvCacheAllocations({ config, tokens: inner.tokens, ...shape });
   return [work, ...kept, ...cache.layers, cache.batch, resultAllocations(config, shape)];
 }
@@ -43,7 +43,7 @@ function workspaceShape(
   config: DecoderConfig,
   headFormat: FloatFormat,
   { sequences, capacity, rank }: GeneratorShape,
-): WorkspaceShape {
+): ActivationShape {
   // Any prompt that the cache takes fits into one pass.
   const tokens = Math.max(capacity, sequences);
   return { config, headFormat, tokens, rank, training: false };
@@ -68,7 +68,7 @@ export class CachedDecoder {
   readonly tokens: number;
   readonly #stream: Stream;
   readonly #base: DecoderWeights;
-  readonly #ws: Workspace;
+  readonly #ws: Activations;
   readonly #cache: KvCache;
   readonly #largest: GpuBuffer;
   readonly #attended: GpuBuffer;
@@ -86,7 +86,7 @@ export class CachedDecoder {
     this.#stream = stream;
     this.#base = base;
     this.#cache = new KvCache(stream, { config, tokens: inner.tokens, ...shape });
-    this.#ws = new Workspace(stream.gpu, inner);
+    this.#ws = new Activations(stream.gpu, inner);
     const { results, ...others } = resultAllocations(config, shape);
     const { largest, attended } = allocate(stream.gpu.memory, others);
     this.#largest = largest;

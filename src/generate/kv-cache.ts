@@ -1,7 +1,7 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { UserError } from '../formats/user-error.ts';
 import { cacheWrite } from '../gpu/kernels/attention/decode.ts';
-import { mib, view, type GpuBuffer, type View } from '../gpu/memory.ts';
+import { mib, view, type GpuBuffer, type BufferView } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate, keyWidth, type Allocations } from '../model/allocations.ts';
 
@@ -53,7 +53,7 @@ export class KvCache {
   }
 
   /** Keeps a layer's keys and values [tokens, kvHeads·headDim] of the pass in its slots. */
-  write(layer: number, k: View, v: View, tokens: number): void {
+  write(layer: number, k: BufferView, v: BufferView, tokens: number): void {
     const width = keyWidth(this.shape.config);
     const cache = this.layer(layer);
     const slots = view(this.#slots);
@@ -61,7 +61,7 @@ export class KvCache {
     cacheWrite(this.#stream, { x: v, slots, cache: cache.v, tokens, width });
   }
 
-  layer(layer: number): Record<'k' | 'v', View> {
+  layer(layer: number): Record<'k' | 'v', BufferView> {
     const { k, v } = this.#layers[layer]!;
     return { k: view(k), v: view(v) };
   }

@@ -39,7 +39,7 @@ interface Running extends Sequence {
  * Continues prompts, several at once; where one ends, the next takes its place. The base is shared: each call names
  * the adapter that it wants. One call at a time.
  */
-export class Generator {
+export class TextGenerator {
   readonly shape: GeneratorShape;
   readonly #decoder: CachedDecoder;
 

@@ -1,5 +1,10 @@
 import { UserError } from '../formats/user-error.ts';
-import { MATRIX_FEATURE, matrixUnits, SIZE_FEATURE, type MatrixUnits } from './subgroup-matrices.ts';
+import {
+  MATRIX_FEATURE,
+  subgroupMatrices,
+  SIZE_FEATURE,
+  type SubgroupMatrices,
+} from './subgroup-matrices.ts';
 import { Memory } from './memory.ts';
 
 /** A device with its memory account; everything above works with this and never with `navigator.gpu`. */
@@ -11,7 +16,7 @@ export interface Gpu {
   /** True where the adapter computes on the CPU: right, and slow. */
   readonly software: boolean;
   /** Its matrix units, where it has some that the kernels can use. */
-  readonly matrix: MatrixUnits | undefined;
+  readonly matrix: SubgroupMatrices | undefined;
   /** Resolves when the device is lost for a reason other than `close`. */
   readonly lost: Promise<GPUDeviceLostInfo>;
   /** Rejections of WebGPU's validation that no error scope caught, oldest first; empty in a sound program. */
@@ -76,7 +81,7 @@ export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter
     software:
       adapter.info.isFallbackAdapter ||
       /swiftshader|llvmpipe|lavapipe|softpipe/i.test(describe(adapter.info)),
-    matrix: await matrixUnits(device, adapter.info),
+    matrix: await subgroupMatrices(device, adapter.info),
     lost: device.lost.then((info) => (closed ? new Promise<never>(() => undefined) : info)),
     errors,
     get outOfMemory() {

@@ -11,7 +11,7 @@ const PIECE_BYTES = 2 ** 28;
 const BOUND_BYTES = PIECE_BYTES / 2;
 /** What a measurement should last, so that the way to the device and back does not blur it, and its fewest writes. */
 const TIMED_SECONDS = 0.05;
-const LEAST_TIMES = 2;
+const MIN_TIMES = 2;
 /** Bytes a second that only memory of the GPU's own reaches: the host's, 128 bits wide, stays below. */
 const OWN_RATE = 120e9;
 /** Bytes that are taken before the rate counts. */
@@ -110,7 +110,7 @@ export async function measureFree(
     onProgress(Math.min(held, wanted), wanted);
     if (!(await pieces.take())) break;
     const now = held + PIECE_BYTES;
-    const times = Math.max(LEAST_TIMES, Math.ceil(TIMED_SECONDS / (best * now)));
+    const times = Math.max(MIN_TIMES, Math.ceil(TIMED_SECONDS / (best * now)));
     const bytes = times * now;
     const pages = (seconds: number) => seconds > SLOWER * best * bytes + SLACK_SECONDS;
     let seconds = await pieces.write(times);

@@ -27,14 +27,14 @@ export interface GpuBuffer {
 }
 
 /** A range of a buffer that a kernel is bound to. `offset` is a multiple of 256 bytes. */
-export interface View {
+export interface BufferView {
   readonly buffer: GpuBuffer;
   readonly offset: number;
   readonly size: number;
 }
 
 /** The range [offset, offset + size) of a buffer, in bytes; the whole buffer by default. */
-export function view(buffer: GpuBuffer, offset = 0, size = buffer.size - offset): View {
+export function view(buffer: GpuBuffer, offset = 0, size = buffer.size - offset): BufferView {
   return { buffer, offset, size };
 }
 

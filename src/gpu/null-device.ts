@@ -38,7 +38,7 @@ const encoder = {
  * kernels a run calls, what it allocates, and how much work there is. `like`: the device whose limits and features
  * it claims; WebGPU's floor without one.
  */
-export function dryGpu(like?: Gpu): Gpu {
+export function openNullGpu(like?: Gpu): Gpu {
   const device = {
     limits: like?.device.limits ?? FLOOR,
     features: like?.device.features ?? new Set<string>(),

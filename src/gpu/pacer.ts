@@ -80,7 +80,7 @@ export class Pacer {
   }
 
   /** Waits while too much is in flight and, where room is left, for as long as the device has worked. */
-  async breathe(): Promise<void> {
+  async throttle(): Promise<void> {
     if (!this.leaveRoom) {
       while (this.#inFlight.length >= IN_FLIGHT) await this.#inFlight.shift();
       return;

@@ -1,5 +1,5 @@
 import type { Gpu } from './device.ts';
-import type { GpuBuffer, View } from './memory.ts';
+import type { GpuBuffer, BufferView } from './memory.ts';
 import type { Stream } from './stream.ts';
 
 /** A staging buffer through which results come back; made once, used for one result at a time. */
@@ -14,7 +14,7 @@ export class Readback {
   }
 
   /** Copies the views behind one another, submits, and resolves to their bytes once the device is done. */
-  async read(stream: Stream, ...views: View[]): Promise<Uint8Array<ArrayBuffer>> {
+  async read(stream: Stream, ...views: BufferView[]): Promise<Uint8Array<ArrayBuffer>> {
     let at = 0;
     for (const v of views) {
       stream.copy(v, { buffer: this.#staging, offset: at, size: v.size });
@@ -33,7 +33,7 @@ export class Readback {
 }
 
 /** Reads ranges back through a staging buffer of its own: for tests, checkpoints and other rare reads. */
-export async function readOnce(stream: Stream, ...views: View[]): Promise<Uint8Array<ArrayBuffer>> {
+export async function readOnce(stream: Stream, ...views: BufferView[]): Promise<Uint8Array<ArrayBuffer>> {
   const readback = new Readback(
     stream.gpu,
     'one readback',

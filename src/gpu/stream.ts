@@ -1,6 +1,6 @@
 import type { Gpu } from './device.ts';
 import type { Constants, Kernel, ParamSpec, ParamValues } from './kernel.ts';
-import type { GpuBuffer, View } from './memory.ts';
+import type { GpuBuffer, BufferView } from './memory.ts';
 import { Pacer } from './pacer.ts';
 import type { Profiler } from './profiler.ts';
 
@@ -13,7 +13,7 @@ export const streamAllocations = {
 } as const;
 
 export interface Dispatch<P extends ParamSpec> {
-  readonly buffers: readonly View[];
+  readonly buffers: readonly BufferView[];
   readonly params: ParamValues<P>;
   /** Workgroups along x, y, z; each at most 65,535. A dispatch with a zero is left out. */
   readonly groups: readonly [number, number?, number?];
@@ -35,14 +35,14 @@ export type Listener = (kernel: Kernel, call: Dispatch<ParamSpec>) => void;
 
 /** A bind group and what it binds. */
 interface Bound {
-  readonly views: readonly View[];
+  readonly views: readonly BufferView[];
   readonly group: GPUBindGroup;
 }
 
-const same = (a: View, b: View): boolean =>
+const same = (a: BufferView, b: BufferView): boolean =>
   a.buffer === b.buffer && a.offset === b.offset && a.size === b.size;
 
-function hashOf(views: readonly View[]): number {
+function hashOf(views: readonly BufferView[]): number {
   let hash = 0;
   for (const { buffer, offset, size } of views)
     hash = Math.imul(Math.imul(Math.imul(hash, 31) + buffer.id, 31) + offset, 31) + size;
@@ -61,7 +61,7 @@ export class Stream {
   listener: Listener | undefined;
   /** Times every dispatch by itself, which costs some speed. */
   profiler: Profiler | undefined;
-  /** Ends whoever waits at the next `breathe`, with its reason. */
+  /** Ends whoever waits at the next `throttle`, with its reason. */
   signal: AbortSignal | undefined;
   readonly #uniforms: GpuBuffer;
   readonly #block = new ArrayBuffer(SLOTS * SLOT_BYTES);
@@ -115,12 +115,12 @@ export class Stream {
   }
 
   /** Appends a copy between buffers; sizes and offsets in bytes, multiples of 4. */
-  copy(from: View, to: View): void {
+  copy(from: BufferView, to: BufferView): void {
     this.#endPass().copyBufferToBuffer(from.buffer.raw, from.offset, to.buffer.raw, to.offset, from.size);
   }
 
   /** Appends zeroing of a range. */
-  clear(range: View): void {
+  clear(range: BufferView): void {
     this.#endPass().clearBuffer(range.buffer.raw, range.offset, range.size);
   }
 
@@ -144,10 +144,10 @@ export class Stream {
    * A place to wait: while too much is in flight, and for other programs' turns where room is left to them. Work is
    * submitted whenever enough of it has gathered; cuts never change results. Rejects with the signal's reason.
    */
-  async breathe(): Promise<void> {
+  async throttle(): Promise<void> {
     this.signal?.throwIfAborted();
     if (this.#work >= this.pacer.budget) this.submit();
-    await this.pacer.breathe();
+    await this.pacer.throttle();
   }
 
   /** Submits and resolves when the device has finished everything. */
@@ -170,7 +170,7 @@ export class Stream {
     return (this.#encoder ??= this.gpu.device.createCommandEncoder());
   }
 
-  #bindGroup<P extends ParamSpec>(kernel: Kernel<P>, buffers: readonly View[]): GPUBindGroup {
+  #bindGroup<P extends ParamSpec>(kernel: Kernel<P>, buffers: readonly BufferView[]): GPUBindGroup {
     if (buffers.length !== kernel.spec.buffers.length)
       throw new Error(
         `${kernel.spec.name}: ${buffers.length} buffers, expected ${kernel.spec.buffers.length}`,

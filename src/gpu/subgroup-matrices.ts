@@ -6,7 +6,7 @@ export interface MatrixShape {
 }
 
 /** What a device's matrix units (subgroup matrices) can do with f16 operands and f32 sums. */
-export interface MatrixUnits {
+export interface SubgroupMatrices {
   /** Whether WGSL gives the order of elements as a template parameter or, as older Chromes do, as a flag. */
   readonly dialect: 'order' | 'flag';
   readonly shapes: readonly MatrixShape[];
@@ -31,11 +31,11 @@ interface MatrixInfo extends GPUAdapterInfo {
 const known = ({ M, N, K }: MatrixShape): boolean => [M, N, K].every((n) => n === 8 || n === 16);
 
 /** Undefined where the device has none that the kernels can use. */
-export async function matrixUnits(
+export async function subgroupMatrices(
   device: GPUDevice,
   // The device's own copy leaves the configurations out.
   info: GPUAdapterInfo,
-): Promise<MatrixUnits | undefined> {
+): Promise<SubgroupMatrices | undefined> {
   if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => device.features.has(name)))
     return undefined;
   const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = info as MatrixInfo;

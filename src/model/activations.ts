@@ -4,15 +4,15 @@ import { attentionScratch } from '../gpu/kernels/attention/attention.ts';
 import { crossEntropyScratch } from '../gpu/kernels/cross-entropy.ts';
 import { headSlices } from '../gpu/kernels/lm-head/lm-head.ts';
 import { LORA_SCRATCH } from '../gpu/kernels/lora/lora.ts';
-import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
+import { view, type GpuBuffer, type BufferView } from '../gpu/memory.ts';
 import { allocate, keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
-import { KEEP, uniformKeep, type KeepLevel } from './activation-checkpointing.ts';
+import { SAVED, uniformlySaved, type SavedActivations } from './activation-checkpointing.ts';
 import { tableParts } from './weights.ts';
 import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
 import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
 
 /** What a workspace must hold; equal shapes give equal bytes. */
-export interface WorkspaceShape {
+export interface ActivationShape {
   config: DecoderConfig;
   headFormat: FloatFormat;
   /** Largest number of tokens of a pass. */
@@ -22,7 +22,7 @@ export interface WorkspaceShape {
   /** Room for the backward pass, and for what it finds of every layer. */
   training: boolean;
   /** How much is kept of each layer; attention output and statistics unless told. */
-  keep?: readonly KeepLevel[] | undefined;
+  keep?: readonly SavedActivations[] | undefined;
 }
 
 /**
@@ -37,7 +37,7 @@ const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
 const capacityOf = (tokens: number): number => roundUp(tokens, 64);
 
 /** Labelled rows per chunk of logits: a multiple of 64. */
-export function logitRows(shape: Pick<WorkspaceShape, 'config' | 'tokens'>): number {
+export function logitRows(shape: Pick<ActivationShape, 'config' | 'tokens'>): number {
   const fit = Math.floor(LOGIT_BYTES / (4 * shape.config.vocabSize) / 64) * 64;
   return Math.min(Math.max(64, fit), capacityOf(shape.tokens));
 }
@@ -47,11 +47,11 @@ const wide = (c: DecoderConfig) =>
   Math.max(c.hiddenSize, c.intermediateSize, queryWidth(c) + 2 * keyWidth(c));
 
 /** Bytes of the largest of the buffers that grow with a pass. */
-export const wideBytes = (config: DecoderConfig, tokens: number): number =>
+export const scratchBytes = (config: DecoderConfig, tokens: number): number =>
   4 * capacityOf(tokens) * wide(config);
 
-const keepOf = ({ config, training, keep }: WorkspaceShape): readonly KeepLevel[] =>
-  training ? (keep ?? uniformKeep(config.layers)) : [];
+const keepOf = ({ config, training, keep }: ActivationShape): readonly SavedActivations[] =>
+  training ? (keep ?? uniformlySaved(config.layers)) : [];
 
 /** Projections whose x·Aᵀ is kept with the attention's projections; the others belong to the MLP. */
 const ATTENTION_PARTS: readonly Projection[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
@@ -61,7 +61,7 @@ const MLP_PARTS: readonly Projection[] = ['gate_proj', 'up_proj', 'down_proj'];
 const LORA_GRADS = 3;
 
 /** The buffers of a workspace. */
-export function workspaceAllocations(shape: WorkspaceShape) {
+export function activationAllocations(shape: ActivationShape) {
   const { config: c, rank, training } = shape;
   const tokens = capacityOf(shape.tokens);
   const f32 = (kind: 'working activations' | 'logits' | 'batch', values: number) => ({
@@ -72,12 +72,12 @@ export function workspaceAllocations(shape: WorkspaceShape) {
   const slices = headSlices(tableParts(c.vocabSize, c.hiddenSize, shape.headFormat));
   const keep = keepOf(shape);
   // A layer without a place of its own uses these.
-  const shared = keep.length === 0 || keep.includes(KEEP.input);
+  const shared = keep.length === 0 || keep.includes(SAVED.input);
   return {
     work: {
-      wideA: f32('working activations', tokens * wide(c)),
-      wideB: f32('working activations', tokens * wide(c)),
-      wideC: f32('working activations', tokens * wide(c)),
+      scratchA: f32('working activations', tokens * wide(c)),
+      scratchB: f32('working activations', tokens * wide(c)),
+      scratchC: f32('working activations', tokens * wide(c)),
       normed: f32('working activations', tokens * c.hiddenSize),
       middle: f32('working activations', tokens * Math.max(c.hiddenSize, queryWidth(c))),
       out: f32('working activations', tokens * c.hiddenSize),
@@ -108,18 +108,23 @@ export function workspaceAllocations(shape: WorkspaceShape) {
 }
 
 /** What is kept of one layer. */
-function keptAllocations(c: DecoderConfig, tokens: number, rank: number, level: KeepLevel): Allocations {
+function keptAllocations(
+  c: DecoderConfig,
+  tokens: number,
+  rank: number,
+  level: SavedActivations,
+): Allocations {
   const values = (width: number): Allocation => ({ kind: 'kept activations', bytes: 4 * tokens * width });
   const [q, kv] = [queryWidth(c), keyWidth(c)];
   return {
     x: values(c.hiddenSize),
-    ...(level >= KEEP.attention && { attended: values(q), stats: values(2 * c.heads) }),
-    ...(level >= KEEP.projections && {
+    ...(level >= SAVED.attention && { attended: values(q), stats: values(2 * c.heads) }),
+    ...(level >= SAVED.projections && {
       qkv: values(q + 2 * kv),
       middle: values(c.hiddenSize),
       attentionLora: values(rank * ATTENTION_PARTS.length),
     }),
-    ...(level >= KEEP.all && {
+    ...(level >= SAVED.all && {
       gate: values(c.intermediateSize),
       up: values(c.intermediateSize),
       mlpLora: values(rank * MLP_PARTS.length),
@@ -130,67 +135,67 @@ function keptAllocations(c: DecoderConfig, tokens: number, rank: number, level: 
 type Kept = 'x' | 'attended' | 'stats' | 'qkv' | 'middle' | 'attentionLora' | 'gate' | 'up' | 'mlpLora';
 
 /** Activations on the device for passes of up to `shape.tokens` tokens. */
-export class Workspace {
-  readonly shape: WorkspaceShape;
-  readonly buffers: Record<keyof ReturnType<typeof workspaceAllocations>['work'], GpuBuffer>;
+export class Activations {
+  readonly shape: ActivationShape;
+  readonly buffers: Record<keyof ReturnType<typeof activationAllocations>['work'], GpuBuffer>;
   readonly #kept: Partial<Record<Kept, GpuBuffer>>[];
-  readonly #keep: readonly KeepLevel[];
+  readonly #keep: readonly SavedActivations[];
   readonly #gpu: Gpu;
   readonly #capacity: number;
 
-  constructor(gpu: Gpu, shape: WorkspaceShape) {
+  constructor(gpu: Gpu, shape: ActivationShape) {
     this.#gpu = gpu;
     this.shape = shape;
     this.#capacity = capacityOf(shape.tokens);
     this.#keep = keepOf(shape);
-    const sets = workspaceAllocations(shape);
+    const sets = activationAllocations(shape);
     this.buffers = allocate(gpu.memory, sets.work);
     this.#kept = sets.kept.map((set) => allocate(gpu.memory, set));
   }
 
   /** Whether the backward pass finds this much of a layer. */
-  keeps(layer: number, level: KeepLevel): boolean {
+  keeps(layer: number, level: SavedActivations): boolean {
     return this.#keep[layer]! >= level;
   }
 
   /** Input of a layer, [tokens, hidden]; without training all layers take turns at two buffers. */
-  x(layer: number): View {
+  x(layer: number): BufferView {
     if (this.shape.training) return view(this.#kept[layer]?.x ?? this.buffers.out);
     return view(layer % 2 === 0 ? this.buffers.x : this.buffers.out);
   }
 
   /** Attention output of a layer, [tokens, heads·headDim]. */
-  attended(layer: number): View {
+  attended(layer: number): BufferView {
     return view(this.#kept[layer]?.attended ?? this.buffers.attended);
   }
 
   /** Log-sum-exp and Σ dO·O of a layer's attention, [tokens, heads, 2]. */
-  stats(layer: number): View {
+  stats(layer: number): BufferView {
     return view(this.#kept[layer]?.stats ?? this.buffers.stats);
   }
 
   /** Output of a layer's q, k and v projections. */
-  projected(layer: number): { q: View; k: View; v: View } {
-    return this.qkv(this.#kept[layer]?.qkv ?? this.buffers.wideA);
+  projected(layer: number): { q: BufferView; k: BufferView; v: BufferView } {
+    return this.qkv(this.#kept[layer]?.qkv ?? this.buffers.scratchA);
   }
 
   /** x + attention of a layer, [tokens, hidden]. */
-  middle(layer: number): View {
+  middle(layer: number): BufferView {
     return view(this.#kept[layer]?.middle ?? this.buffers.middle);
   }
 
   /** Output of a layer's gate projection, [tokens, intermediate]. */
-  gate(layer: number): View {
-    return view(this.#kept[layer]?.gate ?? this.buffers.wideA);
+  gate(layer: number): BufferView {
+    return view(this.#kept[layer]?.gate ?? this.buffers.scratchA);
   }
 
   /** Output of a layer's up projection, [tokens, intermediate]. */
-  up(layer: number): View {
-    return view(this.#kept[layer]?.up ?? this.buffers.wideB);
+  up(layer: number): BufferView {
+    return view(this.#kept[layer]?.up ?? this.buffers.scratchB);
   }
 
   /** q, k and v (or their gradients) side by side in one buffer. */
-  qkv(buffer: GpuBuffer): { q: View; k: View; v: View } {
+  qkv(buffer: GpuBuffer): { q: BufferView; k: BufferView; v: BufferView } {
     const { config: c } = this.shape;
     const q = 4 * this.#capacity * queryWidth(c);
     const kv = 4 * this.#capacity * keyWidth(c);
@@ -198,7 +203,7 @@ export class Workspace {
   }
 
   /** x·Aᵀ·scaling of one projection of a layer, [tokens, rank]. */
-  loraOut(layer: number, projection: Projection): View {
+  loraOut(layer: number, projection: Projection): BufferView {
     const bytes = 4 * this.#capacity * this.shape.rank;
     const at = (parts: readonly Projection[], buffer: GpuBuffer) =>
       view(buffer, parts.indexOf(projection) * bytes, bytes);
@@ -209,14 +214,14 @@ export class Workspace {
   }
 
   /** dy·B·scaling of one projection, [tokens, rank], until those of another input come. */
-  loraGrad(projection: Projection): View {
+  loraGrad(projection: Projection): BufferView {
     const bytes = 4 * this.#capacity * this.shape.rank;
     const place = projection === 'k_proj' || projection === 'up_proj' ? 1 : projection === 'v_proj' ? 2 : 0;
     return view(this.buffers.loraGrad, place * bytes, bytes);
   }
 
   /** Room for sums on their way within the layers: the logits', which come after or before them. */
-  get scratch(): View {
+  get scratch(): BufferView {
     return view(this.buffers.logits);
   }
 

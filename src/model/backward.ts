@@ -2,7 +2,7 @@ import { attentionDelta } from '../gpu/kernels/attention/attention.ts';
 import { attentionBackwardKV, attentionBackwardQ } from '../gpu/kernels/attention/index.ts';
 import { rmsnormBackward } from '../gpu/kernels/rmsnorm.ts';
 import { swigluBackward } from '../gpu/kernels/swiglu.ts';
-import { view, type View } from '../gpu/memory.ts';
+import { view, type BufferView } from '../gpu/memory.ts';
 import {
   attend,
   attentionInput,
@@ -13,20 +13,20 @@ import {
   mlpInput,
   moduleOf,
   queryKeyValue,
-  turn,
-  turned,
+  applyRope,
+  rotated,
   type PassContext,
 } from './decoder.ts';
-import { KEEP } from './activation-checkpointing.ts';
+import { SAVED } from './activation-checkpointing.ts';
 import { linearInputGrad, loraBackward, loraForward } from './linear.ts';
 import type { Projection } from '../formats/decoder-weights.ts';
 
 /** grad += the gradient through a norm of `x`, given `dy` behind the norm. */
 function throughNorm(
   { stream, base, ws, rows, products }: PassContext,
-  x: View,
-  weight: View,
-  dy: View,
+  x: BufferView,
+  weight: BufferView,
+  dy: BufferView,
   accumulate: boolean,
 ) {
   const { hiddenSize, rmsNormEps } = base.config;
@@ -39,8 +39,8 @@ function throughNorm(
 function sharedInput(
   ctx: PassContext,
   layer: number,
-  gradients: readonly (readonly [Projection, View])[],
-  dx?: View,
+  gradients: readonly (readonly [Projection, BufferView])[],
+  dx?: BufferView,
 ) {
   const parts = gradients.map(([projection, dy]) => ({ module: moduleOf(ctx, layer, projection), dy }));
   loraBackward(ctx, view(ctx.ws.buffers.normed), parts);
@@ -49,18 +49,18 @@ function sharedInput(
 }
 
 /** Computes again what was not kept of a layer and its MLP needs; returns silu(gate)∘up. */
-function recomputeMlp(ctx: PassContext, layer: number): View {
+function recomputeMlp(ctx: PassContext, layer: number): BufferView {
   const { ws } = ctx;
-  if (!ws.keeps(layer, KEEP.attention)) {
+  if (!ws.keeps(layer, SAVED.attention)) {
     attentionInput(ctx, layer);
     attend(ctx, layer, queryKeyValue(ctx, layer));
   }
-  if (!ws.keeps(layer, KEEP.projections)) attentionOutput(ctx, layer);
+  if (!ws.keeps(layer, SAVED.projections)) attentionOutput(ctx, layer);
   mlpInput(ctx, layer);
-  if (!ws.keeps(layer, KEEP.all)) gateUp(ctx, layer);
+  if (!ws.keeps(layer, SAVED.all)) gateUp(ctx, layer);
   const product = gated(ctx, layer);
   const down = moduleOf(ctx, layer, 'down_proj');
-  if (!ws.keeps(layer, KEEP.all)) loraForward(ctx, product, [down]);
+  if (!ws.keeps(layer, SAVED.all)) loraForward(ctx, product, [down]);
   return product;
 }
 
@@ -94,22 +94,22 @@ function attentionBackward(ctx: PassContext, layer: number): void {
   const output = moduleOf(ctx, layer, 'o_proj');
   loraBackward(ctx, ws.attended(layer), [{ module: output, dy: grad }]);
   attentionInput(ctx, layer);
-  const { q, k, v } = ws.keeps(layer, KEEP.projections) ? turned(ctx, layer) : queryKeyValue(ctx, layer);
+  const { q, k, v } = ws.keeps(layer, SAVED.projections) ? rotated(ctx, layer) : queryKeyValue(ctx, layer);
   const dout = view(ws.buffers.middle);
   linearInputGrad(ctx, output, { dy: grad, dx: dout, accumulate: false });
   const stats = ws.stats(layer);
   const shape = heads(c, rows);
   attentionDelta(stream, { o: ws.attended(layer), dout, stats, ...shape });
-  const d = ws.qkv(ws.buffers.wideB);
+  const d = ws.qkv(ws.buffers.scratchB);
   const inputs = { q, k, v, dout, stats, ranges: view(ws.buffers.ranges), ...shape };
   const keys = { ...inputs, dk: d.k, dv: d.v, scratch: ws.scratch };
   attentionBackwardKV(stream, keys, products?.attention('attention keys', shape));
   attentionBackwardQ(stream, { ...inputs, dq: d.q }, products?.attention('attention queries', shape));
-  turn(ctx, d, true);
+  applyRope(ctx, d, true);
   let { q: dq, k: dk } = d;
   if (qNorm && kNorm) {
     const raw = ws.projected(layer);
-    const through = ws.qkv(ws.buffers.wideC);
+    const through = ws.qkv(ws.buffers.scratchC);
     const norm = { width: c.headDim, eps: c.rmsNormEps, accumulate: false };
     const q = { x: raw.q, weight: qNorm, dy: dq, dx: through.q, rows: rows * c.heads, ...norm };
     const k = { x: raw.k, weight: kNorm, dy: dk, dx: through.k, rows: rows * c.kvHeads, ...norm };
@@ -143,8 +143,8 @@ export async function backward(ctx: PassContext): Promise<void> {
   throughNorm(ctx, ws.x(layers), base.finalNorm, view(ws.buffers.middle), false);
   for (let layer = layers - 1; layer >= 0; layer--) {
     mlpBackward(ctx, layer);
-    await stream.breathe();
+    await stream.throttle();
     attentionBackward(ctx, layer);
-    await stream.breathe();
+    await stream.throttle();
   }
 }

@@ -1,6 +1,6 @@
 import type { Pass } from '../text/packing.ts';
 import type { Stream } from '../gpu/stream.ts';
-import type { Workspace } from './activations.ts';
+import type { Activations } from './activations.ts';
 
 /**
  * Writes a pass's ids, positions, document ranges and targets to the device. Submits what was appended before, so
@@ -8,7 +8,7 @@ import type { Workspace } from './activations.ts';
  */
 export function uploadPass(
   stream: Stream,
-  ws: Workspace,
+  ws: Activations,
   pass: Pass,
   keys?: ReadonlyMap<number, number>,
 ): void {

@@ -4,25 +4,25 @@ import { embeddingGather } from '../gpu/kernels/embedding.ts';
 import { rmsnorm } from '../gpu/kernels/rmsnorm.ts';
 import { rope } from '../gpu/kernels/rope.ts';
 import { swiglu } from '../gpu/kernels/swiglu.ts';
-import { view, type View } from '../gpu/memory.ts';
+import { view, type BufferView } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import type { DecoderWeights } from './weights.ts';
 import { linearForward, type LinearContext, type LoraLinear } from './linear.ts';
 import type { Lora } from './lora.ts';
 import type { Projection } from '../formats/decoder-weights.ts';
-import type { Workspace } from './activations.ts';
+import type { Activations } from './activations.ts';
 
 /** What a forward or backward pass works with: base, adapter, activations, and how many tokens there are. */
 export interface PassContext extends LinearContext {
   stream: Stream;
   base: DecoderWeights;
   lora: Lora | undefined;
-  ws: Workspace;
+  ws: Activations;
   /** Tokens of this pass, at most the workspace's. */
   rows: number;
   dropout: number;
   /** Replaces attention over the pass's own keys: generation attends to its cache. */
-  attend?: (layer: number, q: View, k: View, v: View, out: View) => void;
+  attend?: (layer: number, q: BufferView, k: BufferView, v: BufferView, out: BufferView) => void;
 }
 
 /** One projection of one layer with what belongs to it. */
@@ -58,7 +58,12 @@ function embed({ stream, base, ws, rows }: PassContext): void {
 }
 
 /** RMSNorm over the hidden width. */
-export function norm({ stream, base, rows, products }: PassContext, x: View, weight: View, y: View): void {
+export function norm(
+  { stream, base, rows, products }: PassContext,
+  x: BufferView,
+  weight: BufferView,
+  y: BufferView,
+): void {
   const { hiddenSize, rmsNormEps } = base.config;
   rmsnorm(stream, { x, weight, y, rows, width: hiddenSize, eps: rmsNormEps }, products?.norms);
 }
@@ -69,7 +74,10 @@ export function attentionInput(ctx: PassContext, layer: number): void {
 }
 
 /** q, k and v of a layer from `attentionInput`, with their norms (Qwen3) and rotation. */
-export function queryKeyValue(ctx: PassContext, layer: number): { q: View; k: View; v: View } {
+export function queryKeyValue(
+  ctx: PassContext,
+  layer: number,
+): { q: BufferView; k: BufferView; v: BufferView } {
   const { ws } = ctx;
   const out = ws.projected(layer);
   linearForward(ctx, view(ws.buffers.normed), [
@@ -77,19 +85,19 @@ export function queryKeyValue(ctx: PassContext, layer: number): { q: View; k: Vi
     { module: moduleOf(ctx, layer, 'k_proj'), y: out.k },
     { module: moduleOf(ctx, layer, 'v_proj'), y: out.v },
   ]);
-  if (!ctx.base.layers[layer]!.qNorm) turn(ctx, out, false);
-  return turned(ctx, layer);
+  if (!ctx.base.layers[layer]!.qNorm) applyRope(ctx, out, false);
+  return rotated(ctx, layer);
 }
 
 /** q, k and v of a layer as attention takes them, from what `queryKeyValue` left where it is kept. */
-export function turned(ctx: PassContext, layer: number): { q: View; k: View; v: View } {
+export function rotated(ctx: PassContext, layer: number): { q: BufferView; k: BufferView; v: BufferView } {
   const { stream, base, ws, rows, products } = ctx;
   const { config: c, layers } = base;
   const { qNorm, kNorm } = layers[layer]!;
   const out = ws.projected(layer);
   if (!qNorm || !kNorm) return out;
-  // The backward pass needs the unnormed q and k too: the normed ones go on from wideC.
-  const normed = ws.qkv(ws.buffers.wideC);
+  // The backward pass needs the unnormed q and k too: the normed ones go on from scratchC.
+  const normed = ws.qkv(ws.buffers.scratchC);
   const shape = { width: c.headDim, eps: c.rmsNormEps };
   rmsnorm(stream, { x: out.q, weight: qNorm, y: normed.q, rows: rows * c.heads, ...shape }, products?.norms);
   rmsnorm(
@@ -97,12 +105,16 @@ export function turned(ctx: PassContext, layer: number): { q: View; k: View; v: 
     { x: out.k, weight: kNorm, y: normed.k, rows: rows * c.kvHeads, ...shape },
     products?.norms,
   );
-  turn(ctx, normed, false);
+  applyRope(ctx, normed, false);
   return { q: normed.q, k: normed.k, v: out.v };
 }
 
 /** Rotates q and k by their positions, or back. */
-export function turn(ctx: PassContext, { q, k }: { q: View; k: View }, inverse: boolean): void {
+export function applyRope(
+  ctx: PassContext,
+  { q, k }: { q: BufferView; k: BufferView },
+  inverse: boolean,
+): void {
   const { stream, base, ws, rows } = ctx;
   const { heads, kvHeads, headDim } = base.config;
   const shape = { positions: view(ws.buffers.positions), table: base.rope, tokens: rows, headDim, inverse };
@@ -114,7 +126,7 @@ export function turn(ctx: PassContext, { q, k }: { q: View; k: View }, inverse: 
 export function attend(
   { stream, base, ws, rows, products }: PassContext,
   layer: number,
-  qkv: ReturnType<typeof turned>,
+  qkv: ReturnType<typeof rotated>,
 ): void {
   const ranges = view(ws.buffers.ranges);
   const out = { o: ws.attended(layer), stats: ws.stats(layer) };
@@ -143,9 +155,9 @@ export function gateUp(ctx: PassContext, layer: number): void {
   ]);
 }
 
-/** wideC = silu(gate)∘up of a layer. */
-export function gated({ stream, base, ws, rows }: PassContext, layer: number): View {
-  const out = view(ws.buffers.wideC);
+/** scratchC = silu(gate)∘up of a layer. */
+export function gated({ stream, base, ws, rows }: PassContext, layer: number): BufferView {
+  const out = view(ws.buffers.scratchC);
   const [gate, up] = [ws.gate(layer), ws.up(layer)];
   swiglu(stream, { gate, up, out, n: rows * base.config.intermediateSize });
   return out;
@@ -170,7 +182,7 @@ export async function forward(ctx: PassContext): Promise<void> {
   embed(ctx);
   for (let layer = 0; layer < base.config.layers; layer++) {
     forwardLayer(ctx, layer);
-    await stream.breathe();
+    await stream.throttle();
   }
   norm(ctx, ws.x(base.config.layers), base.finalNorm, view(ws.buffers.normed));
 }

@@ -1,22 +1,22 @@
 import { loraInputGrad } from '../gpu/kernels/lora/input-grad.ts';
 import { loraGradient, loraProject } from '../gpu/kernels/lora/lora.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
-import { view, type View } from '../gpu/memory.ts';
+import { view, type BufferView } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
-import type { Products } from '../gpu/autotune/kernel-selection.ts';
+import type { KernelPlan } from '../gpu/autotune/kernel-selection.ts';
 import { moduleKey } from '../gpu/kernels/lora/dropout-mask.ts';
 import type { LoraPair } from './lora.ts';
 import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
 import type { Linear } from './weights.ts';
-import type { Workspace } from './activations.ts';
+import type { Activations } from './activations.ts';
 
 /** What a linear layer with its LoRA pair needs to know of its surroundings. */
 export interface LinearContext {
   stream: Stream;
-  ws: Workspace;
+  ws: Activations;
   rows: number;
   /** The variants that compute the products; the defaults where there is no plan. */
-  products?: Products | undefined;
+  products?: KernelPlan | undefined;
   /** Rate of LoRA dropout; 0 in evaluation and generation. */
   dropout: number;
 }
@@ -44,7 +44,7 @@ function masks({ ws, dropout }: LinearContext, parts: readonly { module: LoraLin
 }
 
 /** u = scaling·drop(x)·Aᵀ of modules that share their input, into the workspace, where the backward pass finds it. */
-export function loraForward(ctx: LinearContext, x: View, modules: readonly LoraLinear[]): void {
+export function loraForward(ctx: LinearContext, x: BufferView, modules: readonly LoraLinear[]): void {
   const { stream, ws, rows } = ctx;
   const pairs = adapted(modules.map((module) => ({ module })));
   if (pairs.length === 0) return;
@@ -58,8 +58,8 @@ export function loraForward(ctx: LinearContext, x: View, modules: readonly LoraL
 /** y [rows, out] = x·Wᵀ + u·Bᵀ + bias + residual for modules that share their input. */
 export function linearForward(
   ctx: LinearContext,
-  x: View,
-  parts: readonly { module: LoraLinear; y: View; residual?: View }[],
+  x: BufferView,
+  parts: readonly { module: LoraLinear; y: BufferView; residual?: BufferView }[],
 ): void {
   const { stream, ws, rows, products } = ctx;
   loraForward(
@@ -90,8 +90,8 @@ export function linearForward(
  */
 export function loraBackward(
   ctx: LinearContext,
-  x: View,
-  parts: readonly { module: LoraLinear; dy: View }[],
+  x: BufferView,
+  parts: readonly { module: LoraLinear; dy: BufferView }[],
 ): void {
   const { stream, ws, rows } = ctx;
   const pairs = adapted(parts);
@@ -118,7 +118,7 @@ export function loraBackward(
 export function linearInputGrad(
   ctx: LinearContext,
   module: LoraLinear,
-  io: { dy: View; dx: View; accumulate: boolean },
+  io: { dy: BufferView; dx: BufferView; accumulate: boolean },
 ): void {
   const { stream, ws, rows, products, dropout } = ctx;
   const { pair, linear } = module;

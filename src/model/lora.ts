@@ -1,6 +1,6 @@
 import type { LoraWeights } from '../formats/adapter.ts';
 import type { LoraModule } from '../formats/lora-modules.ts';
-import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
+import { view, type GpuBuffer, type BufferView } from '../gpu/memory.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { readOnce } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';
@@ -65,10 +65,10 @@ export function loraAllocations(layout: LoraLayout, trained: boolean): Allocatio
 /** A LoRA pair as the kernels see it. */
 export interface LoraPair {
   module: LoraModule;
-  A: View;
-  B: View;
-  dA: View;
-  dB: View;
+  A: BufferView;
+  B: BufferView;
+  dA: BufferView;
+  dB: BufferView;
 }
 
 /** One layer's LoRA tensors on the device. */

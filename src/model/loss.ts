@@ -1,7 +1,7 @@
 import { crossEntropy } from '../gpu/kernels/cross-entropy.ts';
 import { gatherRows, scatterRows } from '../gpu/kernels/embedding.ts';
-import { HEADS } from '../gpu/kernels/lm-head/index.ts';
-import { view, type View } from '../gpu/memory.ts';
+import { LM_HEADS } from '../gpu/kernels/lm-head/index.ts';
+import { view, type BufferView } from '../gpu/memory.ts';
 import type { PassContext } from './decoder.ts';
 import { logitRows } from './activations.ts';
 
@@ -12,14 +12,14 @@ import { logitRows } from './activations.ts';
  */
 export async function headLoss(
   ctx: PassContext,
-  call: { targets: number; losses: View; lossBegin: number; gradScale?: number },
+  call: { targets: number; losses: BufferView; lossBegin: number; gradScale?: number },
 ): Promise<void> {
   const { stream, base, ws, rows, products } = ctx;
   const { hiddenSize: width, vocabSize: vocab } = base.config;
   const { targets, losses, lossBegin, gradScale } = call;
   const dnormed = view(ws.buffers.middle);
   if (gradScale !== undefined) stream.clear(view(ws.buffers.middle, 0, 4 * rows * width));
-  const head = products?.head ?? HEADS[0]!;
+  const head = products?.head ?? LM_HEADS[0]!;
   const chunk = logitRows(ws.shape);
   const [x, logits, dx] = [view(ws.buffers.headIn), view(ws.buffers.logits), view(ws.buffers.headGrad)];
   for (let begin = 0; begin < targets; begin += chunk) {
@@ -44,6 +44,6 @@ export async function headLoss(
       head.backward(stream, { dlogits: logits, table: base.head, scratch, dx, rows: count, gradScale });
       scatterRows(stream, { x: dx, index, y: dnormed, count, width });
     }
-    await stream.breathe();
+    await stream.throttle();
   }
 }

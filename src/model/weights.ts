@@ -2,23 +2,23 @@ import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { Table } from '../gpu/kernels/lm-head/lm-head.ts';
 import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
 import type { DenseFormat, LinearWeight } from '../gpu/kernels/linear/nf4-operands.ts';
-import type { View } from '../gpu/memory.ts';
+import type { BufferView } from '../gpu/memory.ts';
 import { keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
 import { linearModules, type LinearModule, type Projection } from '../formats/decoder-weights.ts';
 
 /** A frozen linear layer on the device. */
 export interface Linear {
   weight: LinearWeight;
-  bias?: View | undefined;
+  bias?: BufferView | undefined;
 }
 
 /** A frozen decoder layer on the device. */
 export interface LayerWeights {
-  inputNorm: View;
-  postNorm: View;
+  inputNorm: BufferView;
+  postNorm: BufferView;
   /** Qwen3: RMSNorm over head_dim on q and k. */
-  qNorm?: View | undefined;
-  kNorm?: View | undefined;
+  qNorm?: BufferView | undefined;
+  kNorm?: BufferView | undefined;
   linear: Record<Projection, Linear>;
 }
 
@@ -29,9 +29,9 @@ export interface DecoderWeights {
   embedding: Table;
   /** The same table as `embedding` where the checkpoint ties them. */
   head: Table;
-  finalNorm: View;
+  finalNorm: BufferView;
   /** cos and sin, f32 [maxPositions, headDim/2, 2]. */
-  rope: View;
+  rope: BufferView;
 }
 
 /** How one linear weight is stored: as NF4 with the block of the double quantisation, or none; or in 16 bits. */

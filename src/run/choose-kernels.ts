@@ -4,14 +4,14 @@ import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { PRECISIONS, type Precision } from '../gpu/kernels/linear/nf4-variant.ts';
-import { supports, type ProductPlan } from '../gpu/autotune/kernel-selection.ts';
-import { chooseTiles, type Workload } from '../gpu/autotune/autotune.ts';
+import { supports, type PlannedKernels } from '../gpu/autotune/kernel-selection.ts';
+import { chooseKernels, type Workload } from '../gpu/autotune/autotune.ts';
 import { weightStorage } from '../model/base/read/tensor-format.ts';
 import { logitRows } from '../model/activations.ts';
-import type { FinetuneCall } from './options.ts';
+import type { FinetuneOptions } from './options.ts';
 import type { PrecisionChoice } from './precision.ts';
 import type { Prepared } from './input/prepare.ts';
-import type { RunPlan } from './plan/execution-plan.ts';
+import type { ExecutionPlan } from './plan/execution-plan.ts';
 import type { RunStore } from './checkpoint/store.ts';
 
 interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest'> {
@@ -22,14 +22,14 @@ interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest'> {
  * The fastest kernels of a new run's rung, for passes of up to `rows` tokens. Throws UserError where the device lacks
  * the rung.
  */
-export async function tunedProducts(
+export async function tunedKernels(
   gpu: Gpu,
   prepared: Prepare,
   rows: number,
-  { precision: choice = 'auto', tuning: cache, emit }: Pick<FinetuneCall, 'precision' | 'tuning' | 'emit'>,
-): Promise<ProductPlan> {
+  { precision: choice = 'auto', tuning: cache, emit }: Pick<FinetuneOptions, 'precision' | 'tuning' | 'emit'>,
+): Promise<PlannedKernels> {
   const precision = choosePrecision(gpu, choice);
-  const tiles = await chooseTiles(gpu, workload(prepared, rows, precision), {
+  const tiles = await chooseKernels(gpu, workload(prepared, rows, precision), {
     cache,
     onProgress: (done, total) =>
       emit({ type: 'phase', phase: 'timing kernels', done, total, unit: 'kernels' }),
@@ -98,7 +98,7 @@ export const readsAsStored = ({ kept, untied }: Pick<BaseModel, 'kept' | 'untied
 /** Throws UserError where a checkpoint's run read other weights from the base than this version does. */
 export function checkReading(
   { name, startAgain }: Pick<RunStore, 'name' | 'startAgain'>,
-  { asStored }: Pick<RunPlan, 'asStored'>,
+  { asStored }: Pick<ExecutionPlan, 'asStored'>,
   base: Pick<BaseModel, 'kept' | 'untied'>,
 ): void {
   if (readsAsStored(base) && !asStored)

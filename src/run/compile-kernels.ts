@@ -3,13 +3,13 @@ import { compileKernels } from '../gpu/kernel.ts';
 import { neededKernels } from './plan/dry-run.ts';
 import type { RunEvent } from './events.ts';
 import type { Prepared } from './input/prepare.ts';
-import type { RunPlan } from './plan/execution-plan.ts';
+import type { ExecutionPlan } from './plan/execution-plan.ts';
 
 /** Compiles every kernel of a run before its first step, which then waits for none. Throws UserError. */
 export async function compileRun(
   gpu: Gpu,
   prepared: Prepared,
-  plan: RunPlan,
+  plan: ExecutionPlan,
   emit: (event: RunEvent) => void,
 ): Promise<void> {
   const rows = [...prepared.train.rows, ...prepared.evalRows];

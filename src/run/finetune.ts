@@ -1,5 +1,5 @@
 import { baseHash } from '../model/base/read/content-hash.ts';
-import type { FinetuneCall, FinetuneResult } from './options.ts';
+import type { FinetuneOptions, FinetuneResult } from './options.ts';
 import type { Checkpoint } from './checkpoint/checkpoint.ts';
 import type { Phase } from './events.ts';
 import { hashInputs, Identification } from './checkpoint/identity.ts';
@@ -14,8 +14,8 @@ import {
   refuseForeignAdapter,
   type Start,
 } from './checkpoint/resume.ts';
-import { newPlan } from './plan/new-execution-plan.ts';
-import { planProducts, type RunPlan } from './plan/execution-plan.ts';
+import { newExecutionPlan } from './plan/new-execution-plan.ts';
+import { openPlannedKernels, type ExecutionPlan } from './plan/execution-plan.ts';
 import { Run } from './run.ts';
 import { checkPlan, checkReading, readsAsStored } from './choose-kernels.ts';
 import { withMemory } from './session.ts';
@@ -36,7 +36,7 @@ const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([
  * Continues an adapter on new rows, from where the store's last sound checkpoint stands. Throws UserError; rejects
  * with the signal's reason where it is stopped before training begins, with nothing written.
  */
-export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
+export async function finetune(given: FinetuneOptions): Promise<FinetuneResult> {
   const call = { ...given, emit: stoppable(given) };
   const { store, emit } = call;
   const { inputs } = call;
@@ -64,11 +64,11 @@ export async function finetune(given: FinetuneCall): Promise<FinetuneResult> {
   const start = await startingPoint(call, prepared, identification);
   const gpu = await call.openGpu();
   const earlier = start.checkpoint?.cursor.plan;
-  if (earlier) planProducts(gpu, earlier);
+  if (earlier) openPlannedKernels(gpu, earlier);
   if (earlier) checkReading(store, earlier, model);
   const plan = earlier
     ? withMemory(earlier, gpu, prepared, call.memory)
-    : { ...(await newPlan(gpu, prepared, call)), ...ofInputs(prepared) };
+    : { ...(await newExecutionPlan(gpu, prepared, call)), ...ofInputs(prepared) };
   if (plan.device !== gpu.name)
     emit({
       type: 'note',
@@ -82,14 +82,14 @@ const ofInputs = ({
   model,
   heldBack,
   moment,
-}: Prepared): Pick<RunPlan, 'asStored' | 'heldBack' | 'moment'> => ({
+}: Prepared): Pick<ExecutionPlan, 'asStored' | 'heldBack' | 'moment'> => ({
   ...(readsAsStored(model) && { asStored: true }),
   ...(heldBack && { heldBack }),
   ...(moment !== undefined && { moment }),
 });
 
 /** `emit`, that also ends what comes before training once the signal is given. */
-function stoppable({ emit, signal }: FinetuneCall): FinetuneCall['emit'] {
+function stoppable({ emit, signal }: FinetuneOptions): FinetuneOptions['emit'] {
   return (event) => {
     emit(event);
     if (event.type === 'phase' && BEFORE_TRAINING.has(event.phase)) signal?.throwIfAborted();
@@ -97,7 +97,7 @@ function stoppable({ emit, signal }: FinetuneCall): FinetuneCall['emit'] {
 }
 
 async function startingPoint(
-  { store, resume, precision, emit }: FinetuneCall,
+  { store, resume, precision, emit }: FinetuneOptions,
   { model, adapter }: Prepared,
   identification: Identification,
 ): Promise<Start> {

@@ -1,10 +1,10 @@
-import type { BaseSlot } from '../model/base/cache/entry.ts';
+import type { CacheEntry } from '../model/base/cache/entry.ts';
 import type { RunEvent } from './events.ts';
 
 type Emit = (event: Extract<RunEvent, { type: 'phase' | 'note' }>) => void;
 
 /** How loading a base uses its place in the cache, and what it tells. */
-export const loading = (cache: BaseSlot | undefined, emit: Emit) => ({
+export const loading = (cache: CacheEntry | undefined, emit: Emit) => ({
   cache,
   onProgress: (done: number, total: number) =>
     emit({ type: 'phase', phase: 'loading the base', done, total, unit: 'bytes' }),

@@ -10,7 +10,7 @@ import type { ResumeMode } from './checkpoint/resume.ts';
 import type { RunStore } from './checkpoint/store.ts';
 
 /** What a door gives a fine-tuning to work with. */
-export interface FinetuneCall {
+export interface FinetuneOptions {
   inputs: RunInputs;
   store: RunStore;
   /** Where quantised bases are kept from one start to the next. */

@@ -9,7 +9,7 @@ import {
   type Checkpoint,
   type RunCursor,
 } from './checkpoint/checkpoint.ts';
-import type { FinetuneCall } from './options.ts';
+import type { FinetuneOptions } from './options.ts';
 import type { RunIdentity } from './checkpoint/identity.ts';
 import { OUR_EVENT_FILES, type RunLog } from './log.ts';
 import type { Prepared } from './input/prepare.ts';
@@ -18,7 +18,7 @@ import type { Start } from './checkpoint/resume.ts';
 import type { Session } from './session.ts';
 import { StorageError } from './checkpoint/store.ts';
 
-interface RunOutputParts extends Pick<FinetuneCall, 'store' | 'emit'> {
+interface RunOutputParts extends Pick<FinetuneOptions, 'store' | 'emit'> {
   prepared: Prepared;
   identity: RunIdentity;
   start: Start;

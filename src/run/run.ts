@@ -9,7 +9,7 @@ import { NotFiniteError } from '../train/step.ts';
 import { rowWindows } from '../train/packs.ts';
 import type { StepWindow } from '../train/window.ts';
 import { compileRun } from './compile-kernels.ts';
-import type { FinetuneCall, FinetuneResult, SaveNow } from './options.ts';
+import type { FinetuneOptions, FinetuneResult, SaveNow } from './options.ts';
 import type { Identification } from './checkpoint/identity.ts';
 import { BestModel } from './checkpoint/best.ts';
 import { RunLog, stepFlos } from './log.ts';
@@ -17,18 +17,18 @@ import { memoryPlan, totalBytes } from './plan/memory-plan.ts';
 import type { Prepared } from './input/prepare.ts';
 import type { Start } from './checkpoint/resume.ts';
 import { RunOutput } from './output.ts';
-import type { RunPlan } from './plan/execution-plan.ts';
+import type { ExecutionPlan } from './plan/execution-plan.ts';
 import { loadInputs, openSession, planInput, type Session } from './session.ts';
 import { Speedometer } from './speedometer.ts';
 
 interface RunParts extends Pick<
-  FinetuneCall,
+  FinetuneOptions,
   'store' | 'emit' | 'signal' | 'resume' | 'between' | 'leaveRoom'
 > {
   prepared: Prepared;
   identification: Identification;
   gpu: Gpu;
-  plan: RunPlan;
+  plan: ExecutionPlan;
   start: Start;
 }
 

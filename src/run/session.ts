@@ -4,11 +4,11 @@ import { ADAM, stateBits } from '../formats/recipe/training.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { mib } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
-import { parseKeep } from '../model/activation-checkpointing.ts';
+import { parseSaved } from '../model/activation-checkpointing.ts';
 import { loadBase, type LoadOptions } from '../model/base/load.ts';
 import { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
-import { Workspace } from '../model/activations.ts';
+import { Activations } from '../model/activations.ts';
 import { Optimizer } from '../train/optimizer.ts';
 import { PassRunner } from '../train/step.ts';
 import type { RunEvent } from './events.ts';
@@ -25,17 +25,17 @@ import {
   memoryPlan,
   outOfMemory,
   totalBytes,
-  trainingWorkspace,
+  trainingActivations,
   unlessOutOfMemory,
   withinMemory,
   type MemoryPlanInput,
 } from './plan/memory-plan.ts';
 import type { Prepared } from './input/prepare.ts';
-import { planProducts, type RunPlan } from './plan/execution-plan.ts';
+import { openPlannedKernels, type ExecutionPlan } from './plan/execution-plan.ts';
 
 /** A run's share of the device: base, adapter, optimizer and activations. */
 export interface Session {
-  plan: RunPlan;
+  plan: ExecutionPlan;
   stream: Stream;
   lora: Lora;
   optimizer: Optimizer;
@@ -53,7 +53,7 @@ export interface SessionInputs extends Pick<
 /** What the memory plan needs to know of a prepared run. */
 export function planInput(
   prepared: SessionInputs,
-  plan: Pick<RunPlan, 'passTokens' | 'keep' | 'optimizer'>,
+  plan: Pick<ExecutionPlan, 'passTokens' | 'keep' | 'optimizer'>,
 ): MemoryPlanInput {
   const { model, adapter, inputs, longest, stepTargets } = prepared;
   return {
@@ -64,7 +64,7 @@ export function planInput(
     passTokens: plan.passTokens,
     positions: longest,
     stepTargets: Math.max(stepTargets, plan.passTokens),
-    keep: plan.keep === undefined ? undefined : parseKeep(plan.keep),
+    keep: plan.keep === undefined ? undefined : parseSaved(plan.keep),
     optimizer: plan.optimizer,
   };
 }
@@ -73,7 +73,12 @@ export function planInput(
  * The plan with its choice of memory: that of an earlier start where there is one, else a new one. `budget` as for
  * chooseMemory. Throws UserError where the budget is too small.
  */
-export function withMemory(plan: RunPlan, gpu: Gpu, prepared: SessionInputs, budget?: number): RunPlan {
+export function withMemory(
+  plan: ExecutionPlan,
+  gpu: Gpu,
+  prepared: SessionInputs,
+  budget?: number,
+): ExecutionPlan {
   const input = planInput(prepared, plan);
   const { software } = gpu;
   const choice =
@@ -90,7 +95,7 @@ export function withMemory(plan: RunPlan, gpu: Gpu, prepared: SessionInputs, bud
 export async function openSession(
   gpu: Gpu,
   prepared: SessionInputs,
-  plan: RunPlan,
+  plan: ExecutionPlan,
   weights: readonly LoraWeights[],
   emit: (event: RunEvent) => void,
   load = () => loadInputs(gpu, prepared, plan, emit),
@@ -125,7 +130,7 @@ function closeSession({ runner, optimizer, lora, stream }: Session): void {
 export function loadInputs(
   gpu: Gpu,
   prepared: SessionInputs,
-  plan: RunPlan,
+  plan: ExecutionPlan,
   emit: (event: RunEvent) => void,
   onContent?: LoadOptions['onContent'],
 ): Promise<DecoderWeights> {
@@ -142,7 +147,7 @@ export function assembleSession(
   gpu: Gpu,
   base: DecoderWeights,
   prepared: SessionInputs,
-  plan: RunPlan,
+  plan: ExecutionPlan,
   weights: readonly LoraWeights[],
 ): Session {
   const { model, adapter, inputs } = prepared;
@@ -150,7 +155,7 @@ export function assembleSession(
   const stream = new Stream(gpu);
   const { layers } = model.config;
   const lora = new Lora(gpu, weights, layers, true, adapter.config.loraDropout, input.stateBits);
-  const ws = new Workspace(gpu, trainingWorkspace(input));
+  const ws = new Activations(gpu, trainingActivations(input));
   const { weightDecay, maxGradNorm, adamBeta1, adamBeta2, adamEpsilon } = inputs.recipe.training;
   const settings = {
     beta1: adamBeta1 ?? ADAM.beta1,
@@ -160,7 +165,7 @@ export function assembleSession(
     maxGradNorm,
   };
   const optimizer = new Optimizer(gpu, lora, settings, plan.optimizer);
-  const products = planProducts(gpu, plan);
+  const products = openPlannedKernels(gpu, plan);
   const runner = new PassRunner({ gpu, stream, base, lora, ws, products }, input.stepTargets);
   return { plan, stream, lora, optimizer, runner };
 }

@@ -3,10 +3,10 @@ import { packWindow } from '../text/packing.ts';
 import { dueAfter } from '../train/cadence.ts';
 import { stepsPerEpoch } from '../train/schedule.ts';
 import { rowWindows } from '../train/packs.ts';
-import type { FinetuneCall } from './options.ts';
+import type { FinetuneOptions } from './options.ts';
 import { compileRun } from './compile-kernels.ts';
 import type { RunEvent } from './events.ts';
-import { newPlan } from './plan/new-execution-plan.ts';
+import { newExecutionPlan } from './plan/new-execution-plan.ts';
 import { prepare, type Prepared, type RunInputs } from './input/prepare.ts';
 import { loadInputs, openSession } from './session.ts';
 
@@ -20,7 +20,7 @@ export interface Estimate {
 }
 
 /** As for a run. */
-export type WarmUpOptions = Pick<FinetuneCall, 'baseCache' | 'tuning' | 'memory' | 'precision'>;
+export type WarmUpOptions = Pick<FinetuneOptions, 'baseCache' | 'tuning' | 'memory' | 'precision'>;
 
 /**
  * Trains on one pass of the first step twice, the second time with a watch, and throws the outcome away. The device
@@ -38,7 +38,7 @@ export async function warmUp(
   const { train, adapter } = prepared;
   const { seed } = inputs.recipe;
   const gpu = await openGpu();
-  const plan = await newPlan(gpu, prepared, { memory, precision, tuning, emit });
+  const plan = await newExecutionPlan(gpu, prepared, { memory, precision, tuning, emit });
   // Hashed as it is read, so that the cache keeps it for the run.
   const onContent = cache && cache.content === undefined ? () => undefined : undefined;
   const load = () => loadInputs(gpu, prepared, plan, emit, onContent);

@@ -15,7 +15,7 @@ interface StorageBuckets {
 const BUCKET = 'second-copy';
 
 /** Where the second copy of a database lives, apart from the first. */
-export interface SecondHome {
+export interface BucketMirror {
   /** undefined where the browser offers no second home. */
   open(): Promise<UseStore | undefined>;
   /** Frees all that it takes up. */
@@ -26,7 +26,7 @@ const buckets = (): StorageBuckets | undefined =>
   (navigator as { storageBuckets?: StorageBuckets }).storageBuckets;
 
 /** A storage bucket: its databases are in files of their own, apart from those of the page itself. */
-export function bucketHome(name: string): SecondHome {
+export function bucketHome(name: string): BucketMirror {
   return {
     async open() {
       const bucket = await buckets()?.open(BUCKET, { durability: 'strict' });

@@ -11,7 +11,7 @@ export interface SmallInputs {
 }
 
 /** What is larger is left where it is. */
-const MOST_BYTES = 2 ** 29;
+const MAX_BYTES = 2 ** 29;
 const PREFIX = 'inputs/';
 
 export function bytesOf({ source = [], train, validation }: SmallInputs): number {
@@ -29,7 +29,7 @@ export class KeptInputs {
   /** Keeps copies unless there are some, where they are not too large and there is room: a run does without them. */
   async keep(id: string, inputs: SmallInputs): Promise<void> {
     const bytes = bytesOf(inputs);
-    if (bytes > MOST_BYTES) return;
+    if (bytes > MAX_BYTES) return;
     try {
       if (await this.has(id)) return;
       await withinQuota('The run', bytes, () => set(PREFIX + id, inputs, this.#store));

@@ -13,7 +13,7 @@ const TABLE_BYTES = 4 * 2 ** 20;
  * time it waits until the first table is written and the log behind it is gone. Elsewhere this is a little work for
  * nothing.
  */
-export async function beginLog(store: UseStore): Promise<void> {
+export async function rollOverLog(store: UseStore): Promise<void> {
   // At random, since Chrome compresses.
   const value = crypto.getRandomValues(new Uint8Array(VALUE_BYTES));
   const keys = Array.from({ length: Math.ceil((1.25 * TABLE_BYTES) / VALUE_BYTES) }, (_, i) => FILLING + i);

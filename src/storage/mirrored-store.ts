@@ -1,8 +1,8 @@
 import { promisifyRequest, type UseStore } from 'idb-keyval';
 import { DatabaseError, entriesUnder, openDatabase } from './database.ts';
 import { lockFailure, siteLocks } from '../platform/site-locks.ts';
-import { beginLog } from './log-rollover.ts';
-import { bucketHome, type SecondHome } from './bucket-mirror.ts';
+import { rollOverLog } from './log-rollover.ts';
+import { bucketHome, type BucketMirror } from './bucket-mirror.ts';
 
 /** The number of a copy's last transaction. */
 const TRANSACTION = 'transaction';
@@ -18,7 +18,7 @@ const LOCK = 'retune-storage';
  *
  * Where there is no second home, or no room for it, the store does with the first alone.
  */
-export function openKeptTwice(name = 'retune', home: SecondHome = bucketHome(name)): UseStore {
+export function openMirroredStore(name = 'retune', home: BucketMirror = bucketHome(name)): UseStore {
   let opened: Promise<UseStore | undefined> | undefined;
   let writing = false;
   let ready = false;
@@ -64,7 +64,7 @@ export function openKeptTwice(name = 'retune', home: SecondHome = bucketHome(nam
     return (await transactionOf(copy).catch(() => undefined)) !== (await transactionOf(first));
   };
   const makeReady = async (): Promise<void> => {
-    await beginLog(first).catch((error: unknown) => {
+    await rollOverLog(first).catch((error: unknown) => {
       // Deleting still works, and makes the room.
       if (!isQuota(error)) throw error;
     });
@@ -72,7 +72,7 @@ export function openKeptTwice(name = 'retune', home: SecondHome = bucketHome(nam
       const copy = await second();
       if (copy) {
         const transaction = await transactionOf(first);
-        await beginLog(copy);
+        await rollOverLog(copy);
         // What was written before there were two copies has no number.
         if (transaction === 0 || (await transactionOf(copy)) !== transaction) await copyAll(first, copy);
       }

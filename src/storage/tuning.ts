@@ -1,6 +1,6 @@
 import { get, set, type UseStore } from 'idb-keyval';
 import { UserError } from '../formats/user-error.ts';
-import type { TuningCache, Winners } from '../gpu/autotune/tuning-results.ts';
+import type { TuningCache, BestVariants } from '../gpu/autotune/tuning-results.ts';
 
 const TUNING = 'tuning/';
 
@@ -11,7 +11,7 @@ const TUNING = 'tuning/';
 export const browserTuning = (store: UseStore, browser = navigator.userAgent): TuningCache => {
   const key = (device: string) => `${TUNING}${browser}/${device}`;
   return {
-    get: (device) => orNothing(get<Winners>(key(device), store)),
+    get: (device) => orNothing(get<BestVariants>(key(device), store)),
     set: (device, winners) => orNothing(set(key(device), winners, store)),
   };
 };

@@ -23,7 +23,7 @@ export interface Stretch {
   token: AddedToken | undefined;
 }
 
-/** What puts control tokens that a text spells out behind stand-ins (see `Disguise`). */
+/** What puts control tokens that a text spells out behind stand-ins (see `SpecialTokenEscaping`). */
 export interface Hiding {
   hides(text: string): boolean;
   reveal(text: string): string;

@@ -1,7 +1,7 @@
 import { UserError } from '../formats/user-error.ts';
 import { ChatRenderer, originOf, TemplateRefusal, type Conversation, type Message } from './chat-render.ts';
 import { templateFor, TEMPLATE_FILE } from './chat-template-files.ts';
-import { Disguise } from './special-token-escaping.ts';
+import { SpecialTokenEscaping } from './special-token-escaping.ts';
 import type { Rendered } from './jinja/template.ts';
 import { wallClock, type Moment } from './moment.ts';
 import { encodeSpans, type Span, type Tokens } from './spans.ts';
@@ -16,7 +16,7 @@ export type { Conversation, Message } from './chat-render.ts';
  */
 export class ChatTemplate {
   readonly #tokenizer: TextTokenizer;
-  readonly #disguise: Disguise;
+  readonly #disguise: SpecialTokenEscaping;
   readonly #moment: Moment;
   readonly #renderers = new Map<string, ChatRenderer>();
   readonly #frames = new Map<string, TurnFrame>();
@@ -24,7 +24,7 @@ export class ChatTemplate {
   /** `moment` is for templates that write the date. Throws UserError where the model has no usable template. */
   constructor(tokenizer: TextTokenizer, moment: Moment = wallClock()) {
     this.#tokenizer = tokenizer;
-    this.#disguise = new Disguise(tokenizer.added);
+    this.#disguise = new SpecialTokenEscaping(tokenizer.added);
     this.#moment = moment;
     if (tokenizer.templates.byName.size === 0) {
       throw new UserError(

@@ -1,5 +1,5 @@
 import { ChatTemplate } from './chat-template.ts';
-import { Disguise } from './special-token-escaping.ts';
+import { SpecialTokenEscaping } from './special-token-escaping.ts';
 import { wallClock, type Moment } from './moment.ts';
 import type { Sample } from './row-formats.ts';
 import { encodeSpans, type Tokens } from './spans.ts';
@@ -9,14 +9,14 @@ import type { TextTokenizer } from './tokenizer.ts';
 export class SampleEncoder {
   private readonly tokenizer: TextTokenizer;
   private readonly moment: Moment;
-  private readonly disguise: Disguise;
+  private readonly disguise: SpecialTokenEscaping;
   private chat: ChatTemplate | undefined;
 
   /** `moment`: what a chat template that writes the date writes. */
   constructor(tokenizer: TextTokenizer, moment: Moment = wallClock()) {
     this.tokenizer = tokenizer;
     this.moment = moment;
-    this.disguise = new Disguise(tokenizer.added);
+    this.disguise = new SpecialTokenEscaping(tokenizer.added);
   }
 
   /** Throws UserError, without file and line, for what the chat template refuses. */

@@ -3,7 +3,7 @@ import { JsonError, NumberText, parseJson, type JsonOptions } from '../formats/j
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
 import type { JsonMap } from './row-fields.ts';
-import { slices, type Slice } from './row-byte-ranges.ts';
+import { rowByteRanges, type ByteRange } from './row-byte-ranges.ts';
 
 export type JsonObject = Record<string, unknown>;
 
@@ -23,7 +23,7 @@ export interface RawRow<T = JsonObject> {
  * Blank lines and a byte-order mark are passed over. Throws UserError naming file and line.
  */
 export async function* readRows(source: ByteSource, options?: JsonOptions): AsyncGenerator<RawRow> {
-  for await (const slice of slices(source)) {
+  for await (const slice of rowByteRanges(source)) {
     const row = parse(source.name, slice, options);
     if (row) yield { ...slice, row: row as JsonObject };
   }
@@ -31,13 +31,13 @@ export async function* readRows(source: ByteSource, options?: JsonOptions): Asyn
 
 /** The same rows with their keys in order and their numbers as text, as a chat template must get them. */
 export async function* readOrderedRows(source: ByteSource): AsyncGenerator<RawRow<JsonMap>> {
-  for await (const slice of slices(source)) {
+  for await (const slice of rowByteRanges(source)) {
     const row = parse(source.name, slice, { keepKeyOrder: true, keepNumberText: true });
     if (row) yield { ...slice, row: row as JsonMap };
   }
 }
 
-function parse(name: string, { bytes, line }: Slice, options?: JsonOptions): object | undefined {
+function parse(name: string, { bytes, line }: ByteRange, options?: JsonOptions): object | undefined {
   const text = decodeUtf8(bytes);
   if (text === undefined) {
     throw new UserError(`${name}, line ${line}: not valid UTF-8; save the file as UTF-8.`);

@@ -3,7 +3,7 @@ import { UserError } from '../formats/user-error.ts';
 import { showBytes } from '../formats/words.ts';
 
 /** The bytes of one row, not yet parsed. */
-export interface Slice {
+export interface ByteRange {
   bytes: Uint8Array;
   /** Line of its first byte, from 1. */
   line: number;
@@ -23,7 +23,7 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [code('['), code(']')
 const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
 
 /** The rows of a file by their bytes: the items of a JSON array where the file begins with one, else its lines. */
-export async function* slices(source: ByteSource): AsyncGenerator<Slice> {
+export async function* rowByteRanges(source: ByteSource): AsyncGenerator<ByteRange> {
   yield* (await firstByte(source)) === OPEN_LIST ? items(source) : lines(source);
 }
 
@@ -35,14 +35,14 @@ async function firstByte(source: ByteSource): Promise<number | undefined> {
   return undefined;
 }
 
-const sliceOf = (bytes: Uint8Array, line: number, bytesRead: number, place = line): Slice => ({
+const sliceOf = (bytes: Uint8Array, line: number, bytesRead: number, place = line): ByteRange => ({
   bytes,
   line,
   place,
   bytesRead,
 });
 
-async function* lines(source: ByteSource): AsyncGenerator<Slice> {
+async function* lines(source: ByteSource): AsyncGenerator<ByteRange> {
   const held = new Held(source.name);
   let line = 1;
   for await (const { bytes, begin } of chunks(source)) {
@@ -57,7 +57,7 @@ async function* lines(source: ByteSource): AsyncGenerator<Slice> {
 }
 
 /** The top-level items of a JSON array. Only brackets, strings and commas count here; parsing an item finds the rest. */
-async function* items(source: ByteSource): AsyncGenerator<Slice> {
+async function* items(source: ByteSource): AsyncGenerator<ByteRange> {
   let state: 'before' | 'inside' | 'after' = 'before';
   const held = new Held(source.name);
   let line = 1;

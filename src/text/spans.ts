@@ -1,4 +1,4 @@
-import type { Disguise } from './special-token-escaping.ts';
+import type { SpecialTokenEscaping } from './special-token-escaping.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
 /** A trained part [begin, end) of a text, in UTF-16 units. */
@@ -14,13 +14,13 @@ export interface Tokens {
 }
 
 /**
- * Ids of a disguised text (see `Disguise`): control tokens in it are real, those hidden in it stay text. The text
+ * Ids of a disguised text (see `SpecialTokenEscaping`): control tokens in it are real, those hidden in it stay text. The text
  * between control tokens is encoded whole, so that ids equal Python's for the whole text. A token that reaches over
  * a span's border is trained, as in transformers' `return_assistant_tokens_mask`.
  */
 export function encodeSpans(
   tokenizer: TextTokenizer,
-  disguise: Disguise,
+  disguise: SpecialTokenEscaping,
   text: string,
   spans: readonly Span[],
 ): Tokens {

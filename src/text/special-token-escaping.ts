@@ -10,7 +10,7 @@ const STAND_INS = 0x100000;
  * Keeps control tokens that a user's text spells out apart from those that a chat template writes: each such spelling
  * is replaced by one private-use character, and put back after the text is cut at control tokens.
  */
-export class Disguise {
+export class SpecialTokenEscaping {
   private readonly spelled: RegExp | undefined;
   private readonly standIn = new Map<string, string>();
   private readonly literal: string[] = [];

@@ -17,7 +17,7 @@ export interface NamedTokens {
 }
 
 /** Bounds of the cache of words: some ten megabytes at most. */
-const MOST_WORDS = 100_000;
+const MAX_WORDS = 100_000;
 const LONGEST_WORD = 64;
 
 /** The library makes an object of half a kilobyte for each character of a word. */
@@ -109,7 +109,7 @@ export class TextTokenizer {
 
   /**
    * Ids of text between added tokens (see `AddedTokens.split`); `first` says whether it begins the whole text. Control
-   * tokens that it hides (see `Disguise`) stay text.
+   * tokens that it hides (see `SpecialTokenEscaping`) stay text.
    */
   encodePlain(text: string, first: boolean, recognise: Recognise = 'all', hiding?: Hiding): number[] {
     return this.guarded(text, () => this.pieceIds(text, first, recognise, hiding));
@@ -185,7 +185,7 @@ export class TextTokenizer {
       .filter((id) => id !== undefined);
     const past = ids.find((id) => id >= this.tableRows);
     if (past !== undefined) throw this.pastTable(this.pipeline.id_to_token(past) ?? '', past);
-    if (this.words.size === MOST_WORDS) this.words.clear();
+    if (this.words.size === MAX_WORDS) this.words.clear();
     if (word.length <= LONGEST_WORD) this.words.set(word, ids);
     return ids;
   }

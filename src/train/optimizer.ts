@@ -9,7 +9,7 @@ import {
   type AdamwSettings,
 } from '../gpu/kernels/optimizer/adamw8bit.ts';
 import { gradNormFinish, gradNormPartial, gradNormPartials } from '../gpu/kernels/optimizer/grad-norm.ts';
-import { view, type GpuBuffer, type View } from '../gpu/memory.ts';
+import { view, type GpuBuffer, type BufferView } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate, type Allocations } from '../model/allocations.ts';
 import type { Lora, LoraLayout } from '../model/lora.ts';
@@ -57,7 +57,7 @@ export class Optimizer {
   }
 
   /** f32 [4] after a step: gradient norm before clipping, clip factor, 1 if everything was finite, 0. */
-  get control(): View {
+  get control(): BufferView {
     return view(this.#shared.control);
   }
 

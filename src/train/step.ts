@@ -2,7 +2,7 @@ import { view, type GpuBuffer } from '../gpu/memory.ts';
 import { Readback } from '../gpu/readback.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Stream } from '../gpu/stream.ts';
-import type { Products } from '../gpu/autotune/kernel-selection.ts';
+import type { KernelPlan } from '../gpu/autotune/kernel-selection.ts';
 import { dropoutKey } from '../gpu/kernels/lora/dropout-mask.ts';
 import { allocate, type Allocations } from '../model/allocations.ts';
 import { backward } from '../model/backward.ts';
@@ -11,7 +11,7 @@ import { forward, type PassContext } from '../model/decoder.ts';
 import type { Lora } from '../model/lora.ts';
 import { headLoss } from '../model/loss.ts';
 import type { DecoderWeights } from '../model/weights.ts';
-import type { Workspace } from '../model/activations.ts';
+import type { Activations } from '../model/activations.ts';
 import type { Pass } from '../text/packing.ts';
 import type { Optimizer } from './optimizer.ts';
 
@@ -52,9 +52,9 @@ export interface Engine {
   stream: Stream;
   base: DecoderWeights;
   lora: Lora;
-  ws: Workspace;
+  ws: Activations;
   /** The run plan's variants of the large products; the defaults without. */
-  products?: Products | undefined;
+  products?: KernelPlan | undefined;
 }
 
 /** Runs packed passes and brings back the loss of every target. */

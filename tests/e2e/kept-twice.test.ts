@@ -46,10 +46,10 @@ const held = (page: Page, copy: 'first' | 'second') =>
 const write = (page: Page, entries: Record<string, string>, copies: 1 | 2 = 2) =>
   page.evaluate(
     async ({ entries, copies }) => {
-      const { openKeptTwice, replace } = window.bench.storage;
+      const { openMirroredStore, replace } = window.bench.storage;
       const blobs = Object.entries(entries).map(([key, text]) => [key, new Blob([text])] as const);
       const none = { open: () => Promise.resolve(undefined), remove: () => Promise.resolve() };
-      await replace(copies === 2 ? openKeptTwice() : openKeptTwice('retune', none), [], blobs);
+      await replace(copies === 2 ? openMirroredStore() : openMirroredStore('retune', none), [], blobs);
     },
     { entries, copies },
   );
@@ -106,9 +106,9 @@ const emptyPage = async (): Promise<[BrowserContext, Page]> => {
 it('puts handles and records back as they were when the first copy is gone', async () => {
   const [context, page] = await emptyPage();
   const seen = await page.evaluate(async () => {
-    const { openKeptTwice, replace, entriesUnder } = window.bench.storage;
+    const { openMirroredStore, replace, entriesUnder } = window.bench.storage;
     const handle = await (await navigator.storage.getDirectory()).getFileHandle('rows', { create: true });
-    const store = openKeptTwice();
+    const store = openMirroredStore();
     await replace(
       store,
       [],
@@ -123,7 +123,10 @@ it('puts handles and records back as they were when the first copy is gone', asy
       request.onsuccess = resolve;
       request.onerror = reject;
     });
-    const found = await entriesUnder<{ handle: FileSystemHandle; log: unknown }>(openKeptTwice(), 'record/');
+    const found = await entriesUnder<{ handle: FileSystemHandle; log: unknown }>(
+      openMirroredStore(),
+      'record/',
+    );
     return Promise.all(
       found.map(async ([key, { handle: kept, log }]) => ({ key, same: await kept.isSameEntry(handle), log })),
     );
@@ -165,8 +168,8 @@ it.each([
 it('brings a second copy up to date that another tab or worker has left behind', async () => {
   const [context, page] = await emptyPage();
   await page.evaluate(async () => {
-    const { openDatabase, openKeptTwice, replace } = window.bench.storage;
-    const store = openKeptTwice();
+    const { openDatabase, openMirroredStore, replace } = window.bench.storage;
+    const store = openMirroredStore();
     await replace(store, [], [['a', 1]]);
     // What was ended between its two transactions has done the first.
     await replace(
@@ -204,11 +207,11 @@ it('keeps one copy of everything where two have no room', async () => {
 it('does with one copy where the browser has no second home, or one that it cannot read', async () => {
   const [context, page] = await emptyPage();
   const kept = await page.evaluate(async () => {
-    const { openDatabase, openKeptTwice, replace, entriesUnder } = window.bench.storage;
+    const { openDatabase, openMirroredStore, replace, entriesUnder } = window.bench.storage;
     const unreadable = openDatabase('unreadable');
     await replace(unreadable, [], [['transaction', 9]]);
     let reads = 0;
-    const homes: Parameters<typeof openKeptTwice>[1][] = [
+    const homes: Parameters<typeof openMirroredStore>[1][] = [
       { open: () => Promise.resolve(undefined), remove: () => Promise.resolve() },
       { open: () => Promise.reject(new Error('no')), remove: () => Promise.reject(new Error('no')) },
       {
@@ -220,7 +223,7 @@ it('does with one copy where the browser has no second home, or one that it cann
       },
     ];
     const found = homes.map(async (home, i) => {
-      const store = openKeptTwice(`alone-${i}`, home);
+      const store = openMirroredStore(`alone-${i}`, home);
       await replace(store, [], [['a', i]]);
       return entriesUnder(store, 'a');
     });

@@ -3,7 +3,7 @@ import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { UserError } from '../../src/formats/user-error.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
 import { Pacer } from '../../src/gpu/pacer.ts';
-import type { FinetuneCall } from '../../src/run/options.ts';
+import type { FinetuneOptions } from '../../src/run/options.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { caseInputs, comparable, run } from '../support/run-case.ts';
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => gpu.close());
 afterEach(() => vi.restoreAllMocks());
 
-async function trained(call: Pick<FinetuneCall, 'leaveRoom'> = {}) {
+async function trained(call: Pick<FinetuneOptions, 'leaveRoom'> = {}) {
   const submits = vi.spyOn(gpu.device.queue, 'submit').mockClear();
   const late = vi.spyOn(gpu.device, 'createComputePipeline');
   const ahead = vi.spyOn(gpu.device, 'createComputePipelineAsync');

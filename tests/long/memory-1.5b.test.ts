@@ -13,7 +13,7 @@ import { allocateBase } from '../../src/model/base/allocate.ts';
 import { chooseMemory, withChoice } from '../../src/run/plan/memory-choice.ts';
 import { memoryPlan, totalBytes } from '../../src/run/plan/memory-plan.ts';
 import { passInput } from '../../src/run/plan/pass-size.ts';
-import { planRun } from '../../src/run/plan/estimate.ts';
+import { estimateMemory } from '../../src/run/plan/estimate.ts';
 import { assembleSession } from '../../src/run/session.ts';
 
 /** Where the 3 GB base of Qwen2.5-1.5B's shapes lies, or is written at the first run. */
@@ -42,7 +42,7 @@ it.each([
   async (tokens, budget, most) => {
     const recipe = defaultRecipe();
     const asked = passInput(
-      await planRun({
+      await estimateMemory({
         base: await nodeFolder(FOLDER),
         source: undefined,
         recipe: { ...recipe, training: { ...recipe.training, maxLength: tokens } },

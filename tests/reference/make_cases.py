@@ -30,7 +30,7 @@ torch.set_num_threads(2)
 CANDIDATES, QUESTIONS = 24, 4
 GREEDY_TOKENS = 24
 # texts are compared token for token, so no choice of theirs may hang on rounding
-LEAST_MARGIN = 1e-2
+MIN_MARGIN = 1e-2
 
 
 @dataclass
@@ -229,7 +229,7 @@ class Prompts:
         """-> questions for questions.json, and what expected.json says of them (in full of the first)."""
         margins = [min(a[i][1] for a in self.answers.values()) for i in range(CANDIDATES)]
         kept = sorted(range(CANDIDATES), key=lambda i: -margins[i])[:QUESTIONS]
-        assert margins[kept[-1]] > LEAST_MARGIN, margins
+        assert margins[kept[-1]] > MIN_MARGIN, margins
         pairs, decode = self.case.pairs, self.case.tok.decode
         questions = [{"question": pairs[i][0], "answer": pairs[i][1], "topic": "parts", "difficulty": "easy"}
                      for i in kept]

@@ -6,7 +6,7 @@ import {
   type AttentionKeys,
   type AttentionQueries,
 } from '../../src/gpu/kernels/attention/attention.ts';
-import type { View } from '../../src/gpu/memory.ts';
+import type { BufferView } from '../../src/gpu/memory.ts';
 import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
 import { f64, type TestGpu } from './gpu.ts';
 import { Random } from './random.ts';
@@ -86,7 +86,7 @@ export async function runAttention(
   const scratch = t.output(attentionScratch(tokens, shape));
   way.backwardKV({ ...call, dout, dk, dv, scratch });
   way.backwardQ({ ...call, dout, dq });
-  const read = async (v: View) => {
+  const read = async (v: BufferView) => {
     const values = await t.floats(v);
     const used = (values.length / (tokens + SPARE)) * tokens;
     expect(values.subarray(used).every(Number.isNaN), 'rows behind the pass').toBe(true);

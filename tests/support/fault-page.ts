@@ -8,7 +8,7 @@ import { BaseCache } from '../../src/model/base/cache/base-cache.ts';
 import { BrowserCacheStorage } from '../../src/storage/base-cache.ts';
 import { entriesUnder, openDatabase } from '../../src/storage/database.ts';
 import { KeptInputs } from '../../src/storage/kept-inputs.ts';
-import { openKeptTwice } from '../../src/storage/mirrored-store.ts';
+import { openMirroredStore } from '../../src/storage/mirrored-store.ts';
 import { RunRecords } from '../../src/storage/run-records.ts';
 import { RunFiles } from '../../src/engine/files/inputs.ts';
 import { KeptAdapters } from '../../src/engine/files/kept-adapters.ts';
@@ -48,7 +48,7 @@ export function openPage(profile: BrowserProfile, fault?: IdbFault) {
       delete: async () => void (profile.databases[1] = new IDBFactory()),
     },
   });
-  const store = openKeptTwice();
+  const store = openMirroredStore();
   const records = new RunRecords(store);
   const kept = new KeptAdapters(records);
   const cache = new BaseCache(new BrowserCacheStorage(async () => profile.bases));

@@ -1,5 +1,5 @@
 import type { Gpu } from '../../src/gpu/device.ts';
-import { view, type GpuBuffer, type View } from '../../src/gpu/memory.ts';
+import { view, type GpuBuffer, type BufferView } from '../../src/gpu/memory.ts';
 import { readOnce } from '../../src/gpu/readback.ts';
 import { Stream } from '../../src/gpu/stream.ts';
 import { sharedDevice } from './shared-device.ts';
@@ -28,7 +28,7 @@ export class TestGpu {
   }
 
   /** A buffer with these contents. */
-  upload(data: Float32Array | Uint32Array | Uint16Array | Uint8Array): View {
+  upload(data: Float32Array | Uint32Array | Uint16Array | Uint8Array): BufferView {
     const bytes = Math.ceil(data.byteLength / 4) * 4;
     const buffer = this.gpu.memory.allocate('test', 'working activations', bytes);
     this.#uploads.push(buffer);
@@ -39,21 +39,21 @@ export class TestGpu {
   }
 
   /** `n` f32 of poison: an output that a kernel does not write shows as NaN. */
-  output(n: number): View {
+  output(n: number): BufferView {
     return this.upload(new Float32Array(n).fill(NaN));
   }
 
   /** The f32 in a view. */
-  async floats(v: View): Promise<Float32Array> {
+  async floats(v: BufferView): Promise<Float32Array> {
     return new Float32Array((await this.bytes(v)).buffer);
   }
 
   /** The u32 in a view. */
-  async words(v: View): Promise<Uint32Array> {
+  async words(v: BufferView): Promise<Uint32Array> {
     return new Uint32Array((await this.bytes(v)).buffer);
   }
 
-  async bytes(v: View): Promise<Uint8Array> {
+  async bytes(v: BufferView): Promise<Uint8Array> {
     const bytes = await readOnce(this.stream, v);
     if (this.gpu.errors.length > 0) throw new Error(this.gpu.errors.join('\n'));
     return bytes;

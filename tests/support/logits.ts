@@ -6,7 +6,7 @@ import type { Stream } from '../../src/gpu/stream.ts';
 import { uploadPass } from '../../src/model/batch.ts';
 import { forward } from '../../src/model/decoder.ts';
 import type { Lora } from '../../src/model/lora.ts';
-import { Workspace } from '../../src/model/activations.ts';
+import { Activations } from '../../src/model/activations.ts';
 import type { DecoderWeights } from '../../src/model/weights.ts';
 import { packWindow } from '../../src/text/packing.ts';
 
@@ -27,7 +27,7 @@ export async function lastLogits(
   const { config } = base;
   const tokens = pass!.ids.length;
   const shape = { config, headFormat: base.head.format, tokens, rank: 32, training: false };
-  const ws = new Workspace(gpu, shape);
+  const ws = new Activations(gpu, shape);
   uploadPass(stream, ws, pass!);
   await forward({ stream, base, lora, ws, rows: tokens, dropout: 0 });
   stream.submit();

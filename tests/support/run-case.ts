@@ -3,7 +3,7 @@ import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { parseRecipe, type Recipe } from '../../src/formats/recipe.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
 import type { RunEvent } from '../../src/run/events.ts';
-import type { FinetuneCall, FinetuneResult } from '../../src/run/options.ts';
+import type { FinetuneOptions, FinetuneResult } from '../../src/run/options.ts';
 import { finetune } from '../../src/run/finetune.ts';
 import type { RunInputs } from '../../src/run/input/prepare.ts';
 import { fixtureBytes, fixtureFiles, memoryFolder, type MemoryFiles } from './memory-folder.ts';
@@ -37,7 +37,7 @@ export async function dropoutInputs(
   return { ...(await caseInputs(name, change)), source: memoryFolder('v1', files) };
 }
 
-export type RunCall = Partial<FinetuneCall> & { inputs: RunInputs; store: MemoryStore };
+export type RunCall = Partial<FinetuneOptions> & { inputs: RunInputs; store: MemoryStore };
 export type RunOutcome = FinetuneResult & { events: RunEvent[] };
 
 /** Runs a fine-tuning on a device of its own, as each start of a process does. */

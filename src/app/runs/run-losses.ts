@@ -20,11 +20,11 @@ const COLOURS = ['--plot-1', '--plot-2', '--plot-3', '--plot-4', '--plot-5', '--
 const DASHES = [undefined, [8, 4], [2, 4], [12, 4, 2, 4], [5, 3], [16, 6]] as const;
 
 /** As many runs as have a colour and a dash of their own in one plot. */
-export const MOST_OVERLAID = COLOURS.length;
+export const MAX_OVERLAID = COLOURS.length;
 
 /** Several runs' losses in one plot, told apart by colour and by dash. */
 export const overlaid = (runs: readonly RunRecord[], kind: LossKind): ChartSeries[] =>
-  runs.slice(0, MOST_OVERLAID).map((run, i) => {
+  runs.slice(0, MAX_OVERLAID).map((run, i) => {
     const dashes = DASHES[i];
     return {
       name: run.name,

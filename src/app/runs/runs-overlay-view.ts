@@ -3,7 +3,7 @@ import { customElement, state } from 'lit/decorators.js';
 import { showNumber } from '../../formats/words.ts';
 import '../elements/line-chart.ts';
 import { safeText } from '../shared/safe-text.ts';
-import { lossPoints, MOST_OVERLAID, overlaid, type LossKind } from './run-losses.ts';
+import { lossPoints, MAX_OVERLAID, overlaid, type LossKind } from './run-losses.ts';
 import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
 
@@ -66,14 +66,14 @@ export class RunsOverlayView extends SessionView {
         </select>
       </div>
       <fieldset>
-        <legend>Runs in the plot, ${MOST_OVERLAID} at most</legend>
+        <legend>Runs in the plot, ${MAX_OVERLAID} at most</legend>
         ${runs.map(
           ({ id, name }) =>
             html`<label class="check"
               ><input
                 type="checkbox"
                 .checked=${ticked.includes(id)}
-                ?disabled=${!ticked.includes(id) && shown.length >= MOST_OVERLAID}
+                ?disabled=${!ticked.includes(id) && shown.length >= MAX_OVERLAID}
                 @change=${(event: Event) => {
                   const others = ticked.filter((other) => other !== id);
                   this.chosen = (event.target as HTMLInputElement).checked ? [...others, id] : others;

@@ -8,7 +8,13 @@ import type {
   PlanDevice,
 } from '../../engine/protocol/protocol.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { deviceSettings, keepAllowed, keptAllowed, withEdit, type DeviceField } from './device-settings.ts';
+import {
+  deviceSettings,
+  storeDeviceSettings,
+  storedDeviceSettings,
+  withEdit,
+  type DeviceField,
+} from './device-settings.ts';
 import type { AppState, Slots } from '../shared/app-state.ts';
 import { Asking } from '../shared/asking.ts';
 import { demoFiles } from '../shared/demo.ts';
@@ -34,7 +40,7 @@ export class Choices {
   }
 
   async loadDefaults(): Promise<void> {
-    const allowed = keptAllowed();
+    const allowed = storedDeviceSettings();
     this.#store.update({ allowed });
     await this.#engine.setDevice(deviceSettings(allowed));
     const recipe = await this.#engine.defaultRecipe();
@@ -99,7 +105,7 @@ export class Choices {
   editDevice(key: DeviceField['key'], text: string): void {
     const allowed = withEdit(this.#store.state.allowed, key, text);
     this.#store.update({ allowed });
-    this.#store.update({ allowedKept: keepAllowed(allowed) });
+    this.#store.update({ allowedKept: storeDeviceSettings(allowed) });
     void this.#engine.setDevice(deviceSettings(allowed));
     this.replan();
   }

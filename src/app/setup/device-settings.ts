@@ -34,7 +34,7 @@ export const DEVICE_FIELDS: readonly DeviceField[] = [
 const KEPT = 'retune-device';
 
 /** What was allowed when the page was last used, as far as the browser kept it. */
-export function keptAllowed(): Allowed {
+export function storedDeviceSettings(): Allowed {
   const kept = readKept();
   const text = typeof kept.memory === 'string' ? kept.memory : '';
   const precision = precisionOf(String(kept.precision));
@@ -52,7 +52,7 @@ function readKept(): Partial<Record<keyof Allowed, unknown>> {
 }
 
 /** Keeps it for the next visit; false where the browser does not. */
-export function keepAllowed({ memory, leaveRoom, precision }: Allowed): boolean {
+export function storeDeviceSettings({ memory, leaveRoom, precision }: Allowed): boolean {
   try {
     localStorage.setItem(KEPT, JSON.stringify({ memory, leaveRoom, precision }));
     return true;

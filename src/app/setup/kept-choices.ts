@@ -28,7 +28,7 @@ interface Kept {
 const KEY = 'choices';
 const SLOTS = ['base', 'source', 'train', 'validation'] as const satisfies SlotName[];
 /** A larger file of rows is chosen again where the browser gave no handle of it. */
-const MOST_COPIED_BYTES = 2 ** 26;
+const MAX_COPIED_BYTES = 2 ** 26;
 
 /** What is chosen and set on the first screen, kept until a run has begun with it: a reload before costs nothing. */
 export class KeptChoices {
@@ -146,7 +146,7 @@ function placeOf(chosen: Chosen): Place | undefined {
     return { kind: 'run', name, run: chosen.run, step: chosen.step };
   if (chosen.handle) return { kind: 'handle', name, handle: chosen.handle };
   if (isFromDemo(chosen)) return { kind: 'demo', name };
-  if ('file' in chosen && chosen.file.size <= MOST_COPIED_BYTES)
+  if ('file' in chosen && chosen.file.size <= MAX_COPIED_BYTES)
     return { kind: 'copy', name, file: chosen.file };
   return undefined;
 }

@@ -19,7 +19,7 @@ import type { Store } from '../shared/store.ts';
 import { chosenAgain, handlesBehind, toChoose, withShipped } from './unfinished.ts';
 
 /** A run that went on by itself so often without reaching a checkpoint waits to be asked. */
-const MOST_RESTARTS = 3;
+const MAX_RESTARTS = 3;
 
 type Outcome = Answer<RunOutcome & { id: string }>;
 
@@ -241,5 +241,5 @@ export class Training {
 const waiting = (record: RunRecord): Unfinished => ({
   record,
   choose: toChoose(record),
-  fruitless: record.restarts >= MOST_RESTARTS,
+  fruitless: record.restarts >= MAX_RESTARTS,
 });

@@ -4,7 +4,7 @@ import { encodeUtf8 } from '../../formats/utf8.ts';
 import { MAX_NEW_TOKENS, type BatchProgress } from '../../comparison/batch-test.ts';
 import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
-import { testModel, type TestEvent } from '../../comparison/ask-model.ts';
+import { askModel, type TestEvent } from '../../comparison/ask-model.ts';
 import { checkCacheApart } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { openDisplay, type Display } from '../display.ts';
@@ -131,7 +131,7 @@ async function runBatchTest(options: Options): Promise<number> {
     const report = new TestReport(display);
     const { maxNewTokens, seed } = options;
     const result = await withGpu(display, 'run the same command again', (openGpu) =>
-      testModel({
+      askModel({
         base,
         baseCache: openBaseCache(options.baseCache),
         adapter,

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { UserError } from '../../formats/user-error.ts';
-import { KEEP, parseKeep, type KeepLevel } from '../../model/activation-checkpointing.ts';
+import { SAVED, parseSaved, type SavedActivations } from '../../model/activation-checkpointing.ts';
 import { chooseMemory, keptWhole, withChoice, type MemoryChoice } from '../../run/plan/memory-choice.ts';
 import { memoryPlan, totalBytes, type MemoryPlanInput } from '../../run/plan/memory-plan.ts';
 import { largestInput, passInput, sizedInput, type PassInput } from '../../run/plan/pass-size.ts';
-import { planRun } from '../../run/plan/estimate.ts';
+import { estimateMemory } from '../../run/plan/estimate.ts';
 import { openDisplay } from '../display.ts';
 import { nodeFolder } from '../node-files.ts';
 import { MEMORY_HELP, memoryOption, numberOption, readRecipe } from '../options.ts';
@@ -60,7 +60,7 @@ async function runPlan(options: Options): Promise<void> {
     lora: { ...given.lora, r: options.r ?? given.lora.r },
     training: { ...given.training, maxLength: options.seq ?? given.training.maxLength },
   };
-  const run = await planRun({ base, source, recipe });
+  const run = await estimateMemory({ base, source, recipe });
   const { memory: budget } = options;
   const asked = budget === undefined ? passInput(run) : sizedInput(run, budget, Infinity);
   const choice = chooseMemory(asked, { budget, software: true });
@@ -98,11 +98,11 @@ function describe({ model, modules, positions, passTokens }: MemoryPlanInput, ro
   ];
 }
 
-const KEPT: Readonly<Record<KeepLevel, string>> = {
-  [KEEP.input]: 'the input only',
-  [KEEP.attention]: 'the attention output',
-  [KEEP.projections]: 'q, k, v and the attention output',
-  [KEEP.all]: 'all that the backward pass needs',
+const KEPT: Readonly<Record<SavedActivations, string>> = {
+  [SAVED.input]: 'the input only',
+  [SAVED.attention]: 'the attention output',
+  [SAVED.projections]: 'q, k, v and the attention output',
+  [SAVED.all]: 'all that the backward pass needs',
 };
 
 function describeChoice(
@@ -110,8 +110,8 @@ function describeChoice(
   { keep, optimizer }: MemoryChoice,
   budget: number | undefined,
 ): string[] {
-  const levels = parseKeep(keep);
-  const parts = Object.values(KEEP)
+  const levels = parseSaved(keep);
+  const parts = Object.values(SAVED)
     .toReversed()
     .map((level) => ({ level, count: levels.filter((l) => l === level).length }))
     .filter(({ count }) => count > 0)

@@ -3,7 +3,7 @@ import { openBaseModel } from '../../formats/base-model.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { Generator } from '../../generate/text-generator.ts';
+import { TextGenerator } from '../../generate/text-generator.ts';
 import { promptEncoder, stopIds } from '../../generate/prompt-form.ts';
 import type { Sampling } from '../../generate/sampling.ts';
 import type { Gpu } from '../../gpu/device.ts';
@@ -61,7 +61,7 @@ export async function openChatModel(
       const base = await loadBase(gpu, model, { doubleQuant, positions: capacity, cache });
       const lora = (weights: readonly LoraWeights[]) => new Lora(gpu, weights, config.layers, false);
       return {
-        generator: new Generator(new Stream(gpu), base, shape),
+        generator: new TextGenerator(new Stream(gpu), base, shape),
         loras: { base: undefined, v1: v1 && lora(v1), v2: lora(v2) },
       };
     },

@@ -6,7 +6,7 @@ import { checkSampling } from '../../generate/sampling.ts';
 import { scoreIfAnswered } from '../../comparison/scores.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
-import { testVersions, type VersionsEvent } from '../../comparison/ask-versions.ts';
+import { askVersions, type VersionsEvent } from '../../comparison/ask-versions.ts';
 import { showMoment } from '../../text/moment.ts';
 import type { StoredTest, TestRecords } from '../../storage/test-records.ts';
 import { sourceOf } from '../files/files.ts';
@@ -125,7 +125,7 @@ export class Tests {
     try {
       const base = await this.#sources.base(start);
       await withLostGpu((openGpu) =>
-        testVersions({
+        askVersions({
           base,
           baseCache: this.#sources.cache,
           versions: versions.map((version, i) => ({

@@ -10,7 +10,7 @@ import type { StorageAccount, StorageItem } from '../protocol/comparison.ts';
 import type { Tests } from '../comparison/tests.ts';
 
 /** Something that takes up the browser's storage item by item. */
-export interface Shelf {
+export interface StorageCategory {
   /** What its items' keys begin with. */
   readonly prefix: string;
   readonly kind: StorageItem['kind'];
@@ -20,7 +20,7 @@ export interface Shelf {
 }
 
 /** What takes up the browser's storage, the largest first, and whether the browser may clear it by itself. */
-export async function storageAccount(shelves: readonly Shelf[]): Promise<StorageAccount> {
+export async function storageAccount(shelves: readonly StorageCategory[]): Promise<StorageAccount> {
   const uncounted: StorageItem['kind'][] = [];
   const lists = await Promise.all(
     shelves.map((shelf) =>
@@ -38,14 +38,14 @@ export async function storageAccount(shelves: readonly Shelf[]): Promise<Storage
 }
 
 /** Throws UserError where the item is in use or there is none of that key. */
-export async function deleteStored(shelves: readonly Shelf[], key: string): Promise<undefined> {
+export async function deleteStored(shelves: readonly StorageCategory[], key: string): Promise<undefined> {
   const shelf = shelves.find(({ prefix }) => key.startsWith(prefix));
   if (!shelf) throw new UserError('This is not in the browser any more.');
   await shelf.delete(key.slice(shelf.prefix.length));
 }
 
 /** Runs by their parts: every checkpoint, the result, the logs, the copies of their inputs. */
-export function runShelf(runs: Runs, inputs: KeptInputs): Shelf {
+export function runShelf(runs: Runs, inputs: KeptInputs): StorageCategory {
   return {
     prefix: 'run/',
     kind: 'run',
@@ -78,7 +78,7 @@ export function runShelf(runs: Runs, inputs: KeptInputs): Shelf {
   };
 }
 
-export function testShelf(tests: Tests, records: TestRecords, runs: Runs): Shelf {
+export function testShelf(tests: Tests, records: TestRecords, runs: Runs): StorageCategory {
   return {
     prefix: 'test/',
     kind: 'test',
@@ -100,7 +100,7 @@ export function testShelf(tests: Tests, records: TestRecords, runs: Runs): Shelf
 }
 
 /** Quantised bases that the next start loads instead of their folders. */
-export function baseShelf(cache: BaseCache, runs: Runs): Shelf {
+export function baseShelf(cache: BaseCache, runs: Runs): StorageCategory {
   return {
     prefix: 'base/',
     kind: 'base cache',
@@ -126,7 +126,7 @@ function refusal(error: unknown): never {
 }
 
 /** What is kept of runs and tests once more; it goes with them. */
-export const copyShelf: Shelf = {
+export const copyShelf: StorageCategory = {
   prefix: 'copy/',
   kind: 'second copy',
   list: async () => {
@@ -148,7 +148,7 @@ export const copyShelf: Shelf = {
 };
 
 /** The page itself, as the service worker keeps it to work without a network; it comes back with the next visit. */
-export const appShelf: Shelf = {
+export const appShelf: StorageCategory = {
   prefix: 'app/',
   kind: 'app files',
   list: async () => {

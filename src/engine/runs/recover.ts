@@ -24,7 +24,7 @@ export interface Recovery {
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 /** Losses within this time that end the work. */
-const MOST_LOSSES = 3;
+const MAX_LOSSES = 3;
 const LOSSES_WITHIN = 10 * MINUTE;
 /** Chrome refuses an adapter for about two minutes after its GPU process crashed a second time. */
 const ADAPTER_PATIENCE = 3 * MINUTE;
@@ -58,7 +58,7 @@ export async function recovering<T>(work: (attempt: Attempt) => Promise<T>, reco
       recovery.signal.throwIfAborted();
       const now = recovery.now();
       losses = [...losses.filter((time) => now - time < LOSSES_WITHIN), now];
-      if (losses.length >= MOST_LOSSES)
+      if (losses.length >= MAX_LOSSES)
         throw new UserError(
           `${on.name}: lost three times within ten minutes (${loss.message}); ${TRAINING_REMEDY}, then go on from the last checkpoint.`,
         );

@@ -10,7 +10,7 @@ import type { Runs } from './runs.ts';
 import type { RunNotes } from '../protocol/comparison.ts';
 
 /** Names, notes and kinship of the runs. */
-export class RunBook {
+export class RunNotesStore {
   readonly #runs: Runs;
   readonly #records: RunRecords;
   readonly #tests: TestRecords;

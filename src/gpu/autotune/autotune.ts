@@ -1,12 +1,12 @@
 import type { Gpu } from '../device.ts';
 import type { Heads } from '../kernels/attention/variant.ts';
 import { ATTENTION_CLASSES } from '../kernels/attention/index.ts';
-import { HEADS } from '../kernels/lm-head/index.ts';
+import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import type { Precision, Variant } from '../kernels/linear/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import type { TuningCache } from './tuning-results.ts';
-import { RaceDropped, type RaceEvents } from './trial.ts';
+import { TrialDropped, type TrialEvents } from './trial.ts';
 import {
   attentionCandidates,
   candidates,
@@ -16,10 +16,10 @@ import {
   NORM_CLASS,
   type Direction,
   type Shape,
-  type Tiles,
+  type KernelSelection,
 } from './kernel-selection.ts';
-import { RaceMemory } from './tried-variants.ts';
-import { raceAttention, raceHead, raceNorms, raceProducts } from './trials.ts';
+import { TuningResults } from './tried-variants.ts';
+import { tryAttention, tryLmHead, tryNorms, tryProducts } from './trials.ts';
 
 /** The products of a run. */
 export interface Workload {
@@ -59,17 +59,17 @@ interface Class {
   /** Its variants on this device, the default first. */
   variants: readonly Pick<Variant<never>, 'name' | 'precision'>[];
   /** Races those of the variants that may take part; resolves to the winner's name. */
-  run(mayRun: (name: string) => boolean, events: RaceEvents): Promise<string>;
+  run(mayRun: (name: string) => boolean, events: TrialEvents): Promise<string>;
 }
 
 /**
  * Chooses the variant for each class of products: by a race on the device, or by the cache's memory of one. Software
  * devices take the defaults, as do classes with one variant. Needs a rung that the device supports.
  */
-export async function chooseTiles(gpu: Gpu, work: Workload, tuning: Tuning): Promise<Tiles> {
+export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): Promise<KernelSelection> {
   const classes = classesOf(gpu, work);
   if (gpu.software) return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!.name]));
-  const memory = await RaceMemory.open(gpu, tuning.cache);
+  const memory = await TuningResults.open(gpu, tuning.cache);
   const chosen = new Map<Class, string>();
   const known = ({ race, variants }: Class) =>
     variants.find(({ name }) => name === memory.winner(race))?.name;
@@ -96,7 +96,7 @@ export async function chooseTiles(gpu: Gpu, work: Workload, tuning: Tuning): Pro
 async function decide(
   gpu: Gpu,
   { race, title, variants, run }: Class,
-  memory: RaceMemory,
+  memory: TuningResults,
   { note, step }: { note: (text: string) => void; step: () => void },
 ): Promise<string> {
   const leftOut = (name: string, why: string) => note(`${gpu.name}: ${title} ${name} is left out: ${why}.`);
@@ -117,8 +117,8 @@ async function decide(
     return winner;
   } catch (error) {
     // What was tried when a race broke off, as where the device was lost, is not tried again.
-    await memory.trying(race, error instanceof RaceDropped ? undefined : latest);
-    if (!(error instanceof RaceDropped)) throw error;
+    await memory.trying(race, error instanceof TrialDropped ? undefined : latest);
+    if (!(error instanceof TrialDropped)) throw error;
     const inF32 = variants.filter(({ precision }) => precision === 'f32');
     const { name } = inF32.find((one) => !fatal.includes(one.name)) ?? inF32[0]!;
     note(`${gpu.name}: ${title} ${name} is taken without a race (${error.message.replace(/\.$/, '')}).`);
@@ -134,10 +134,10 @@ function classesOf(gpu: Gpu, work: Workload): Class[] {
       const name = className(direction, shape);
       return {
         name,
-        race: raceName(name, work),
+        race: trialName(name, work),
         title: `for ${name} the kernel`,
         variants: listed(direction, precision, gpu),
-        run: (mayRun, events) => raceProducts(gpu, direction, shape, work, mayRun, events),
+        run: (mayRun, events) => tryProducts(gpu, direction, shape, work, mayRun, events),
       };
     }),
   );
@@ -145,15 +145,15 @@ function classesOf(gpu: Gpu, work: Workload): Class[] {
     name: HEAD_CLASS,
     race: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
     title: 'the head by',
-    variants: candidates(HEADS, precision, gpu),
-    run: (mayRun, events) => raceHead(gpu, work, mayRun, events),
+    variants: candidates(LM_HEADS, precision, gpu),
+    run: (mayRun, events) => tryLmHead(gpu, work, mayRun, events),
   };
   const norms: Class = {
     name: NORM_CLASS,
     race: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
     title: 'the way to add up norms by',
     variants: candidates(NORMS, 'f32', gpu),
-    run: (mayRun, events) => raceNorms(gpu, work, mayRun, events),
+    run: (mayRun, events) => tryNorms(gpu, work, mayRun, events),
   };
   const { heads, kvHeads, headDim } = work.attention;
   const attention = ATTENTION_CLASSES.map((part): Class => ({
@@ -161,7 +161,7 @@ function classesOf(gpu: Gpu, work: Workload): Class[] {
     race: `${precision} ${part}, ${heads} heads on ${kvHeads} of ${headDim}, ${roughly(work.rows)} tokens in rows of ${roughly(work.longest)}`,
     title: `for ${part} the kernel`,
     variants: attentionCandidates(part, work.attention, precision, gpu),
-    run: (mayRun, events) => raceAttention(gpu, part, work, mayRun, events),
+    run: (mayRun, events) => tryAttention(gpu, part, work, mayRun, events),
   }));
   return [...new Map([...products, head, norms, ...attention].map((one) => [one.name, one])).values()];
 }
@@ -172,5 +172,5 @@ const listed = (direction: Direction, precision: Precision, gpu: Gpu) =>
 /** A race counts for passes of about as many tokens: up to the next power of two. */
 const roughly = (rows: number): number => 2 ** Math.ceil(Math.log2(rows));
 
-const raceName = (name: string, { precision, rows, rank, nested }: Workload): string =>
+const trialName = (name: string, { precision, rows, rank, nested }: Workload): string =>
   `${precision} ${name}, ${roughly(rows)} rows, rank ${rank}${nested ? ', nested' : ''}`;

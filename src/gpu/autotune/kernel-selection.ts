@@ -15,7 +15,7 @@ import {
   type Precision,
 } from '../kernels/linear/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
-import { HEADS, type HeadVariant } from '../kernels/lm-head/index.ts';
+import { LM_HEADS, type LmHeadVariant } from '../kernels/lm-head/index.ts';
 import { NORMS, type Reduction } from '../kernels/rmsnorm.ts';
 
 /** Out and in of a weight. */
@@ -28,7 +28,7 @@ export type Direction = (typeof DIRECTIONS)[number];
  * The name of the variant that serves each class of products ("forward 1536x8960"), HEAD_CLASS, NORM_CLASS and each of
  * ATTENTION_CLASSES.
  */
-export type Tiles = Readonly<Record<string, string>>;
+export type KernelSelection = Readonly<Record<string, string>>;
 
 /** What a run plan calls the products of a direction with weights of this shape. */
 export const className = (direction: Direction, { columns, depth }: Shape): string =>
@@ -41,9 +41,9 @@ export const HEAD_CLASS = 'head';
 export const NORM_CLASS = 'norms';
 
 /** Which variant computes each product, each part of attention, and how norms add up. */
-export interface Products {
+export interface KernelPlan {
   readonly precision: Precision;
-  readonly head: HeadVariant;
+  readonly head: LmHeadVariant;
   readonly norms: Reduction;
   forward(weight: Shape): Nf4ForwardVariant;
   gradient(weight: Shape): Nf4GradVariant;
@@ -81,17 +81,17 @@ export const supports = (gpu: Gpu, precision: Precision): boolean =>
   );
 
 /** What a run plan says of its products: the rung, and the variants; classes that it leaves out take the default. */
-export interface ProductPlan {
+export interface PlannedKernels {
   precision: Precision;
-  tiles: Tiles;
+  tiles: KernelSelection;
 }
 
 /** The variants of a plan; the first that this device lacks goes to `refuse`. */
-export function openProducts(
+export function openKernelPlan(
   gpu: Gpu,
-  { precision, tiles }: ProductPlan,
+  { precision, tiles }: PlannedKernels,
   refuse: (missing: string) => never,
-): Products {
+): KernelPlan {
   if (!supports(gpu, precision)) refuse(`of precision ${precision}`);
   const named = <V extends Variant<never>>(able: readonly V[], name: string): V =>
     able.find((variant) => variant.name === name) ?? refuse(name);
@@ -101,7 +101,7 @@ export function openProducts(
     const byClass = new Map(classes.map(([key, name]) => [key, named(able, name)]));
     return (weight: Shape) => byClass.get(className(direction, weight)) ?? able[0]!;
   };
-  const heads = candidates(HEADS, precision, gpu);
+  const heads = candidates(LM_HEADS, precision, gpu);
   const norms = candidates(NORMS, 'f32', gpu);
   const parts = new Map(
     ATTENTION_CLASSES.map((part) => {

@@ -2,8 +2,8 @@ import { Xoshiro128 } from '../../formats/xoshiro128.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { Gpu } from '../device.ts';
 import type { Nf4Weight } from '../kernels/linear/nf4-operands.ts';
-import { view, type GpuBuffer, type View } from '../memory.ts';
-import { RaceDropped } from './trial.ts';
+import { view, type GpuBuffer, type BufferView } from '../memory.ts';
+import { TrialDropped } from './trial.ts';
 import type { Shape } from './kernel-selection.ts';
 import { refusal } from '../error-scopes.ts';
 
@@ -11,7 +11,7 @@ import { refusal } from '../error-scopes.ts';
 const NOISE = 65_521;
 
 /** Throwaway buffers of random numbers. */
-export class Room {
+export class ScratchBuffers {
   readonly #gpu: Gpu;
   readonly #buffers: GpuBuffer[] = [];
   readonly #random = Xoshiro128.seeded(1);
@@ -20,8 +20,8 @@ export class Room {
     this.#gpu = gpu;
   }
 
-  /** What `make` makes of this room's buffers. Throws RaceDropped where the device has no memory for them. */
-  async furnish<T>(make: (room: this) => T): Promise<T> {
+  /** What `make` makes of this room's buffers. Throws TrialDropped where the device has no memory for them. */
+  async fillInputs<T>(make: (room: this) => T): Promise<T> {
     let made: { call: T } | undefined;
     let tooLarge: string | undefined;
     const refused = await refusal(this.#gpu.device, () => {
@@ -32,11 +32,11 @@ export class Room {
         tooLarge = error.message;
       }
     });
-    if (!made || refused !== undefined) throw new RaceDropped(tooLarge ?? refused!);
+    if (!made || refused !== undefined) throw new TrialDropped(tooLarge ?? refused!);
     return made.call;
   }
 
-  floats(count: number): View {
+  floats(count: number): BufferView {
     return this.#filled(
       Float32Array.from({ length: Math.min(NOISE, count) }, () => this.#value()),
       count,
@@ -44,26 +44,26 @@ export class Room {
   }
 
   /** Twice so many floats in one buffer, where both begin as bindings may: all of them, and each. */
-  twice(count: number): [all: View, first: View, second: View] {
+  twice(count: number): [all: BufferView, first: BufferView, second: BufferView] {
     const at = 64 * Math.ceil(count / 64);
     const all = this.floats(at + count);
     return [all, view(all.buffer, 0, 4 * count), view(all.buffer, 4 * at, 4 * count)];
   }
 
   /** So many pairs of floats, the first of each around `first`. */
-  pairs(count: number, first: number): View {
+  pairs(count: number, first: number): BufferView {
     const pattern = Float32Array.from({ length: 2 * Math.min(NOISE, count) }, (_, i) =>
       i % 2 === 0 ? first + this.#value() : this.#value(),
     );
     return this.#filled(pattern, 2 * count);
   }
 
-  words(values: readonly number[]): View {
+  words(values: readonly number[]): BufferView {
     return this.#filled(Uint32Array.from(values), values.length);
   }
 
   /** bf16, two in a word: the upper halves of floats. */
-  halves(count: number): View {
+  halves(count: number): BufferView {
     const bits = Uint32Array.from({ length: Math.min(NOISE, count / 2) }, () => {
       const [even, odd] = new Uint32Array(Float32Array.of(this.#value(), this.#value()).buffer);
       return (even! >>> 16) | (odd! & 0xffff0000);
@@ -95,7 +95,7 @@ export class Room {
     for (const buffer of this.#buffers) this.#gpu.memory.free(buffer);
   }
 
-  #filled(pattern: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>, count: number): View {
+  #filled(pattern: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>, count: number): BufferView {
     const buffer = this.#gpu.memory.allocate('race', 'working activations', 4 * count);
     this.#buffers.push(buffer);
     for (let at = 0; at < count; at += pattern.length)

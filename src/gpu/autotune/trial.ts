@@ -1,8 +1,8 @@
 import type { Gpu } from '../device.ts';
-import { dryGpu } from '../null-device.ts';
+import { openNullGpu } from '../null-device.ts';
 import type { Needed } from '../kernel.ts';
 import type { Variant, Precision } from '../kernels/linear/nf4-variant.ts';
-import type { View } from '../memory.ts';
+import type { BufferView } from '../memory.ts';
 import { Profiler } from '../profiler.ts';
 import { readOnce } from '../readback.ts';
 import { Stream } from '../stream.ts';
@@ -15,27 +15,27 @@ const TOLERANCE: Readonly<Record<Precision, number>> = { f32: 1e-5, f16: 2e-3, m
 const ROUNDS = 5;
 /** Seconds that a round should last, so that clocks and submits do not blur it, and the most calls for that. */
 const ROUND_SECONDS = 0.01;
-const MOST_CALLS = 64;
+const MAX_CALLS = 64;
 /** Who takes this much longer than the best leaves the race after two rounds. */
 const HOPELESS = 1.5;
 /** Bytes from the beginning and from the end of a result that are compared. */
 const SAMPLE_BYTES = 2 ** 20;
 
-export interface Contest<Call> {
+export interface Trial<Call> {
   /** At least one; those in f32 are right, and the first of them is what the others are held against. */
   variants: readonly Variant<Call>[];
   call: Call;
   /** What the call writes. */
-  output: View;
+  output: BufferView;
 }
 
 /** A race that cannot be run on this device; `message`: why. */
-export class RaceDropped extends Error {
-  override readonly name = 'RaceDropped';
+export class TrialDropped extends Error {
+  override readonly name = 'TrialDropped';
 }
 
 /** What happens in a race, for those who must know of it. */
-export interface RaceEvents {
+export interface TrialEvents {
   /** A variant is left out: it does not agree, or the device refuses it. */
   dropped(name: string, why: string): void;
   /** A variant's kernels are compiled, or cannot be. */
@@ -45,20 +45,20 @@ export interface RaceEvents {
 }
 
 /**
- * The fastest variant that agrees with the first one in f32; of equals the earlier. Throws RaceDropped where the
+ * The fastest variant that agrees with the first one in f32; of equals the earlier. Throws TrialDropped where the
  * device refuses all in f32.
  */
 export async function fastest<Call>(
   stream: Stream,
-  { variants, call, output }: Contest<Call>,
-  events: RaceEvents,
+  { variants, call, output }: Trial<Call>,
+  events: TrialEvents,
 ): Promise<Variant<Call>> {
   const racing = await compiled(stream.gpu, variants, call, events);
   const standard = racing.find(({ precision }) => precision === 'f32');
-  if (!standard) throw new RaceDropped('no variant in f32 is left to compare with');
+  if (!standard) throw new TrialDropped('no variant in f32 is left to compare with');
   await events.running?.(standard.name, 'first');
   const expected = await sample(stream, standard, call, output);
-  if (typeof expected === 'string') throw new RaceDropped(`${standard.name}: ${expected}`);
+  if (typeof expected === 'string') throw new TrialDropped(`${standard.name}: ${expected}`);
   const able: Variant<Call>[] = [];
   for (const variant of racing) {
     if (variant === standard) {
@@ -74,7 +74,7 @@ export async function fastest<Call>(
   if (able.length === 1) return standard;
   const clock = openClock(stream);
   try {
-    return await winner(announced(clock, events), able, call);
+    return await best(announced(clock, events), able, call);
   } finally {
     clock.close();
   }
@@ -85,7 +85,7 @@ async function compiled<Call>(
   gpu: Gpu,
   variants: readonly Variant<Call>[],
   call: Call,
-  events: RaceEvents,
+  events: TrialEvents,
 ): Promise<Variant<Call>[]> {
   const reasons = await Promise.all(
     variants.map(async (variant) => {
@@ -108,13 +108,13 @@ async function compiled<Call>(
 /** What a variant dispatches, found on a device that computes nothing. */
 function kernelsOf<Call>(gpu: Gpu, variant: Variant<Call>, call: Call): Needed[] {
   const needed: Needed[] = [];
-  const stream = new Stream(dryGpu(gpu));
+  const stream = new Stream(openNullGpu(gpu));
   stream.listener = (kernel, { constants = {} }) => void needed.push({ kernel, constants });
   variant.dispatch(stream, call);
   return needed;
 }
 
-const announced = (clock: Clock, events: RaceEvents): Pick<Clock, 'time'> => ({
+const announced = (clock: Clock, events: TrialEvents): Pick<Clock, 'time'> => ({
   async time(variant, call, calls) {
     await events.running?.(variant.name, 'timing');
     return await clock.time(variant, call, calls);
@@ -122,13 +122,13 @@ const announced = (clock: Clock, events: RaceEvents): Pick<Clock, 'time'> => ({
 });
 
 /** The variant with the smallest median time; of equals the earlier. */
-export async function winner<Call>(
+export async function best<Call>(
   clock: Pick<Clock, 'time'>,
   able: readonly Variant<Call>[],
   call: Call,
 ): Promise<Variant<Call>> {
   const once = await clock.time(able[0]!, call, 1);
-  const calls = Math.min(MOST_CALLS, Math.max(1, Math.ceil(ROUND_SECONDS / once)));
+  const calls = Math.min(MAX_CALLS, Math.max(1, Math.ceil(ROUND_SECONDS / once)));
   let racing = able.map((variant) => ({ variant, times: [] as number[] }));
   for (let round = 0; round < ROUNDS; round++) {
     for (const { variant, times } of racing) times.push(await clock.time(variant, call, calls));
@@ -145,7 +145,7 @@ async function sample<Call>(
   stream: Stream,
   variant: Variant<Call>,
   call: Call,
-  output: View,
+  output: BufferView,
 ): Promise<Float32Array | string> {
   // What an earlier variant wrote must not stand for what this one does not.
   stream.clear(output);

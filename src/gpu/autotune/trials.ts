@@ -2,29 +2,29 @@ import type { Gpu } from '../device.ts';
 import { attentionScratch } from '../kernels/attention/attention.ts';
 import type { AttentionCalls, AttentionClass } from '../kernels/attention/index.ts';
 import { headSlices, type Table } from '../kernels/lm-head/lm-head.ts';
-import { HEADS } from '../kernels/lm-head/index.ts';
+import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import type { LoraFactor } from '../kernels/linear/nf4-operands.ts';
 import type { Variant } from '../kernels/linear/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import { Stream } from '../stream.ts';
-import { fastest, type Contest, type RaceEvents } from './trial.ts';
+import { fastest, type Trial, type TrialEvents } from './trial.ts';
 import { attentionCandidates, candidates, type Direction, type Shape } from './kernel-selection.ts';
-import { Room } from './scratch-buffers.ts';
+import { ScratchBuffers } from './scratch-buffers.ts';
 import type { Workload } from './autotune.ts';
 
 type MayRun = (name: string) => boolean;
 
 /** Races the products with weights of a shape on throwaway buffers; resolves to the winner's name. */
-export function raceProducts(
+export function tryProducts(
   gpu: Gpu,
   direction: Direction,
   shape: Shape,
   { precision, rows, rank, nested }: Workload,
   mayRun: MayRun,
-  events: RaceEvents,
+  events: TrialEvents,
 ): Promise<string> {
-  const furnish = (room: Room) => {
+  const fillInputs = (room: ScratchBuffers) => {
     const width = direction === 'forward' ? shape.columns : shape.depth;
     const lora: LoraFactor | undefined =
       rank > 0
@@ -38,11 +38,11 @@ export function raceProducts(
   };
   if (direction === 'forward')
     return race(gpu, candidates(NF4_FORWARD, precision, gpu).filter(named(mayRun)), events, (room) => {
-      const { wide, deep, common } = furnish(room);
+      const { wide, deep, common } = fillInputs(room);
       return { call: { ...common, x: deep, y: wide }, output: wide };
     });
   return race(gpu, candidates(NF4_GRAD, precision, gpu).filter(named(mayRun)), events, (room) => {
-    const { wide, deep, common } = furnish(room);
+    const { wide, deep, common } = fillInputs(room);
     return { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep };
   });
 }
@@ -51,13 +51,13 @@ export function raceProducts(
 const RACED_WORDS = 32768;
 
 /** Races both products with the head's table; resolves to the winner's name. */
-export function raceHead(
+export function tryLmHead(
   gpu: Gpu,
   { precision, width, head }: Workload,
   mayRun: MayRun,
-  events: RaceEvents,
+  events: TrialEvents,
 ): Promise<string> {
-  const variants = candidates(HEADS, precision, gpu).filter(named(mayRun));
+  const variants = candidates(LM_HEADS, precision, gpu).filter(named(mayRun));
   return race(gpu, variants, events, (room) => {
     const { rows } = head;
     const vocab = Math.min(RACED_WORDS, head.vocab);
@@ -75,11 +75,11 @@ export function raceHead(
 }
 
 /** Races the ways to add up a row; resolves to the winner's name. */
-export function raceNorms(
+export function tryNorms(
   gpu: Gpu,
   { rows, width }: Workload,
   mayRun: MayRun,
-  events: RaceEvents,
+  events: TrialEvents,
 ): Promise<string> {
   return race(gpu, candidates(NORMS, 'f32', gpu).filter(named(mayRun)), events, (room) => {
     const output = room.floats(rows * width);
@@ -98,22 +98,22 @@ const SCORE_SPREAD = 2;
 const LOG_SUM_EXP = 7 * SCORE_SPREAD;
 
 /** Races the ways to compute a part of attention over a pass of the longest rows; resolves to the winner's name. */
-export function raceAttention<C extends AttentionClass>(
+export function tryAttention<C extends AttentionClass>(
   gpu: Gpu,
   part: C,
   work: Workload,
   mayRun: MayRun,
-  events: RaceEvents,
+  events: TrialEvents,
 ): Promise<string> {
   const variants = attentionCandidates(part, work.attention, work.precision, gpu).filter(named(mayRun));
   return race<AttentionCalls[C]>(gpu, variants, events, (room) => {
-    const { call, outputs } = furnishAttention(room, work);
+    const { call, outputs } = fillAttentionInputs(room, work);
     return { call, output: outputs[part] };
   });
 }
 
 /** What any part of attention takes, and where it writes. */
-function furnishAttention(room: Room, { rows: tokens, longest, attention: shape }: Workload) {
+function fillAttentionInputs(room: ScratchBuffers, { rows: tokens, longest, attention: shape }: Workload) {
   const { heads, kvHeads, headDim } = shape;
   const [wide, narrow] = [tokens * heads * headDim, tokens * kvHeads * headDim];
   const [keys, dk, dv] = room.twice(narrow);
@@ -145,13 +145,13 @@ const named =
 async function race<Call>(
   gpu: Gpu,
   variants: readonly Variant<Call>[],
-  events: RaceEvents,
-  furnish: (room: Room) => Omit<Contest<Call>, 'variants'>,
+  events: TrialEvents,
+  fillInputs: (room: ScratchBuffers) => Omit<Trial<Call>, 'variants'>,
 ): Promise<string> {
-  const room = new Room(gpu);
+  const room = new ScratchBuffers(gpu);
   const stream = new Stream(gpu);
   try {
-    const contest = await room.furnish(furnish);
+    const contest = await room.fillInputs(fillInputs);
     return (await fastest(stream, { variants, ...contest }, events)).name;
   } finally {
     stream.close();

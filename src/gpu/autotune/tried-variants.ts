@@ -10,7 +10,7 @@ const fatalKey = (race: string): string => `not to be tried: ${race}`;
  * What the cache knows of a device's races: their winners, and the variants that are not to be tried again, since a
  * start ended while they were. The variant that is being tried stands among these until it has been.
  */
-export class RaceMemory {
+export class TuningResults {
   readonly #cache: TuningCache | undefined;
   readonly #device: string;
   readonly #kept: Map<string, string>;
@@ -23,9 +23,9 @@ export class RaceMemory {
     this.#kept = kept;
   }
 
-  static async open(gpu: Gpu, cache: TuningCache | undefined): Promise<RaceMemory> {
+  static async open(gpu: Gpu, cache: TuningCache | undefined): Promise<TuningResults> {
     const device = deviceKey(gpu);
-    return new RaceMemory(cache, device, new Map(Object.entries((await cache?.get(device)) ?? {})));
+    return new TuningResults(cache, device, new Map(Object.entries((await cache?.get(device)) ?? {})));
   }
 
   winner(race: string): string | undefined {

@@ -4,12 +4,12 @@ import type { Gpu } from '../device.ts';
 const KERNELS = 2;
 
 /** What was chosen for a device: the variant's name by race. */
-export type Winners = Readonly<Record<string, string>>;
+export type BestVariants = Readonly<Record<string, string>>;
 
 /** Where the winners of a device's races are kept, so that they are run once. What it loses is raced again. */
 export interface TuningCache {
-  get(device: string): Promise<Winners | undefined>;
-  set(device: string, winners: Winners): Promise<void>;
+  get(device: string): Promise<BestVariants | undefined>;
+  set(device: string, winners: BestVariants): Promise<void>;
 }
 
 /** Under which key a device's winners are kept: it with its driver, as far as it tells, and the kernels. */

@@ -1,7 +1,7 @@
 import code from '../../../shaders/argmax.wgsl?raw';
 import { spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
-import type { View } from '../memory.ts';
+import type { BufferView } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 
 const kernel = new Kernel({
@@ -13,9 +13,9 @@ const kernel = new Kernel({
 
 export interface Argmax {
   /** [rows, vocab] */
-  logits: View;
+  logits: BufferView;
   /** u32 [rows] */
-  out: View;
+  out: BufferView;
   rows: number;
   vocab: number;
 }

@@ -2,7 +2,7 @@ import code from '../../../shaders/cross_entropy.wgsl?raw';
 import partialCode from '../../../shaders/cross_entropy_partial.wgsl?raw';
 import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
-import type { View } from '../memory.ts';
+import type { BufferView } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 
 const partialKernel = new Kernel({
@@ -27,17 +27,17 @@ export const crossEntropyScratch = (rows: number, vocab: number): number => 2 * 
 
 export interface CrossEntropy {
   /** [rows, vocab]; overwritten by the gradient where `gradScale` is given, else left as it is. */
-  logits: View;
+  logits: BufferView;
   /** u32 [rows], each below `vocab` */
-  labels: View;
+  labels: BufferView;
   /** At least [lossBegin + rows] */
-  losses: View;
+  losses: BufferView;
   lossBegin: number;
   /** At most 65,535. */
   rows: number;
   vocab: number;
   gradScale?: number | undefined;
-  scratch: View;
+  scratch: BufferView;
 }
 
 /**

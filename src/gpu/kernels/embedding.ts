@@ -3,7 +3,7 @@ import gather from '../../../shaders/shared/gather_rows.wgsl?raw';
 import scatter from '../../../shaders/shared/scatter_rows.wgsl?raw';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
-import type { View } from '../memory.ts';
+import type { BufferView } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 import { FORMAT_CODE, type FloatFormat } from './shared/float-format.ts';
 
@@ -26,15 +26,15 @@ const scatterKernel = new Kernel({ name: 'scatter_rows', code: scatter, ...rowsS
 /** One part of an embedding table, split by rows so that each part fits a binding; width is a multiple of 4. */
 export interface EmbeddingGather {
   /** u32 [tokens] */
-  ids: View;
+  ids: BufferView;
   /** [rowCount, width] in `format`: the rows rowBegin … rowBegin + rowCount − 1 of the whole table */
-  table: View;
+  table: BufferView;
   format: FloatFormat;
   rowBegin: number;
   rowCount: number;
   width: number;
   /** f32 [tokens, width] */
-  y: View;
+  y: BufferView;
   tokens: number;
 }
 
@@ -55,11 +55,11 @@ export function embeddingGather(
 /** Rows picked by number; width is a multiple of 4. */
 export interface Rows {
   /** f32 rows to read, each [width] */
-  x: View;
+  x: BufferView;
   /** u32 [count] */
-  index: View;
+  index: BufferView;
   /** f32 rows to write, each [width] */
-  y: View;
+  y: BufferView;
   count: number;
   width: number;
 }

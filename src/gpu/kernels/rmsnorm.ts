@@ -4,7 +4,7 @@ import forward from '../../../shaders/rmsnorm.wgsl?raw';
 import backward from '../../../shaders/rmsnorm_backward.wgsl?raw';
 import { spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
-import type { View } from '../memory.ts';
+import type { BufferView } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 import type { Variant } from './linear/nf4-variant.ts';
 
@@ -35,9 +35,9 @@ const backwardKernels = { workgroup: backwardKernel('workgroup'), subgroups: bac
 /** Root-mean-square normalisation over the last axis; `width` is a multiple of 4. */
 export interface RmsNorm {
   /** [rows, width] */
-  x: View;
+  x: BufferView;
   /** [width] */
-  weight: View;
+  weight: BufferView;
   rows: number;
   width: number;
   eps: number;
@@ -45,7 +45,7 @@ export interface RmsNorm {
 
 export interface RmsNormForward extends RmsNorm {
   /** [rows, width] */
-  y: View;
+  y: BufferView;
 }
 
 /** y = rmsnorm(x)·weight. */
@@ -64,7 +64,16 @@ export function rmsnorm(
 /** dx = (or, with `accumulate`, +=) the gradient of rmsnorm with respect to x, given dy [rows, width]. */
 export function rmsnormBackward(
   stream: Stream,
-  { x, weight, dy, dx, rows, width, eps, accumulate }: RmsNorm & { dy: View; dx: View; accumulate: boolean },
+  {
+    x,
+    weight,
+    dy,
+    dx,
+    rows,
+    width,
+    eps,
+    accumulate,
+  }: RmsNorm & { dy: BufferView; dx: BufferView; accumulate: boolean },
   reduction: Reduction = 'workgroup',
 ): void {
   stream.dispatch(backwardKernels[reduction], {

@@ -1,7 +1,7 @@
 import code from '../../../shaders/rope.wgsl?raw';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
-import type { View } from '../memory.ts';
+import type { BufferView } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 
 const kernel = new Kernel({
@@ -14,11 +14,11 @@ const kernel = new Kernel({
 /** Rotary position embedding with half-rotation; headDim is a multiple of 4. */
 export interface Rope {
   /** [tokens, heads, headDim], turned in place */
-  x: View;
+  x: BufferView;
   /** u32 [tokens], each below the table's maxPositions */
-  positions: View;
+  positions: BufferView;
   /** `ropeTable`, [maxPositions, headDim/2, 2] */
-  table: View;
+  table: BufferView;
   tokens: number;
   heads: number;
   headDim: number;

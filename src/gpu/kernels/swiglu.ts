@@ -2,7 +2,7 @@ import forward from '../../../shaders/swiglu.wgsl?raw';
 import backward from '../../../shaders/swiglu_backward.wgsl?raw';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
-import type { View } from '../memory.ts';
+import type { BufferView } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 
 /** Values per workgroup: 256 threads of 4. */
@@ -25,7 +25,7 @@ const backwardKernel = new Kernel({
 /** out = silu(gate)·up, each f32 [n]; n is a multiple of 4. */
 export function swiglu(
   stream: Stream,
-  { gate, up, out, n }: { gate: View; up: View; out: View; n: number },
+  { gate, up, out, n }: { gate: BufferView; up: BufferView; out: BufferView; n: number },
 ): void {
   stream.dispatch(forwardKernel, {
     buffers: [gate, up, out],
@@ -37,7 +37,7 @@ export function swiglu(
 /** Replaces gate and up [n] by the gradients of swiglu with respect to them, given dout [n]; n is a multiple of 4. */
 export function swigluBackward(
   stream: Stream,
-  { gate, up, dout, n }: { gate: View; up: View; dout: View; n: number },
+  { gate, up, dout, n }: { gate: BufferView; up: BufferView; dout: BufferView; n: number },
 ): void {
   stream.dispatch(backwardKernel, {
     buffers: [gate, up, dout],

@@ -3,7 +3,7 @@ import type { Gpu } from '../../gpu/device.ts';
 import { allocateBase } from './allocate.ts';
 import { CacheRefusal } from './cache/storage.ts';
 import { BaseHash } from './read/content-hash.ts';
-import type { BaseSlot } from './cache/entry.ts';
+import type { CacheEntry } from './cache/entry.ts';
 import { baseTensors } from './read/ingest.ts';
 import { unwanted } from './read/read-plan.ts';
 import { Upload } from './read/upload.ts';
@@ -17,7 +17,7 @@ export interface LoadOptions {
   /** Bytes of weights read so far and in all. */
   onProgress?: (done: number, total: number) => void;
   /** The base's place in the cache of quantised bases. */
-  cache?: BaseSlot | undefined;
+  cache?: CacheEntry | undefined;
   /**
    * Where the base's hash is not known yet: hears it once the base is on the device. Then the weight files are read
    * from end to end, each byte once, and hashed as they come.

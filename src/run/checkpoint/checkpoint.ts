@@ -15,7 +15,7 @@ import type { LogWindowState } from '../../train/log-window.ts';
 import { textFile, type Files } from './store.ts';
 import type { RunIdentity } from './identity.ts';
 import type { Prepared } from '../input/prepare.ts';
-import type { RunPlan } from '../plan/execution-plan.ts';
+import type { ExecutionPlan } from '../plan/execution-plan.ts';
 
 /** Raw text with headings, or the model's chat template. */
 export type PromptForm = 'text' | 'chat';
@@ -24,7 +24,7 @@ export type PromptForm = 'text' | 'chat';
 export interface RunCursor {
   step: number;
   identity: RunIdentity;
-  plan: RunPlan;
+  plan: ExecutionPlan;
   logWindow: LogWindowState;
   /** Wall time in seconds since 1970 of each entry of log_history. */
   logTimes: number[];

@@ -4,7 +4,7 @@ import type { ByteSource, Folder } from '../../formats/byte-source.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted } from '../../formats/words.ts';
-import type { BaseSlot } from '../../model/base/cache/entry.ts';
+import type { CacheEntry } from '../../model/base/cache/entry.ts';
 import { writesDate } from '../../text/chat-template-files.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { wallClock, type Moment } from '../../text/moment.ts';
@@ -32,7 +32,7 @@ export interface Prepared {
   inputs: RunInputs;
   model: BaseModel;
   /** The base's place in the cache. */
-  cache?: BaseSlot | undefined;
+  cache?: CacheEntry | undefined;
   tokenizer: TextTokenizer;
   adapter: Adapter;
   train: EncodedRows;
@@ -56,7 +56,7 @@ export interface Prepared {
 type Emit = (event: RunEvent) => void;
 
 /** More would take years on any GPU; each is looked at before the first. */
-const MOST_STEPS = 1e6;
+const MAX_STEPS = 1e6;
 
 /** Opens and checks all inputs; `moment` is for a chat template that writes the date. Throws UserError. */
 export async function prepare(
@@ -104,11 +104,11 @@ export async function prepare(
     : undefined;
   const grouping = { rows: packs?.length ?? train.rows.length, batch, accumulation };
   const steps = maxSteps(grouping, epochs, told);
-  if (steps > MOST_STEPS)
+  if (steps > MAX_STEPS)
     throw new UserError(
       told === undefined
-        ? `training.num_train_epochs is ${epochs}: with ${counted(grouping.rows, 'row')} that makes ${steps.toPrecision(3)} steps, expected at most ${MOST_STEPS}; lower it.`
-        : `training.max_steps is ${told}, expected at most ${MOST_STEPS}; lower it.`,
+        ? `training.num_train_epochs is ${epochs}: with ${counted(grouping.rows, 'row')} that makes ${steps.toPrecision(3)} steps, expected at most ${MAX_STEPS}; lower it.`
+        : `training.max_steps is ${told}, expected at most ${MAX_STEPS}; lower it.`,
     );
   return {
     inputs,

@@ -1,14 +1,14 @@
 import type { Gpu } from '../../gpu/device.ts';
-import { dryGpu } from '../../gpu/null-device.ts';
+import { openNullGpu } from '../../gpu/null-device.ts';
 import type { Needed } from '../../gpu/kernel.ts';
 import { allocateBase } from '../../model/base/allocate.ts';
 import type { Pass } from '../../text/packing.ts';
-import type { RunPlan } from './execution-plan.ts';
+import type { ExecutionPlan } from './execution-plan.ts';
 import { assembleSession, planInput, type Session, type SessionInputs } from '../session.ts';
 
-/** A run's session on a device that computes nothing; `like` as for `dryGpu`. */
-export function drySession(inputs: SessionInputs, plan: RunPlan, like?: Gpu): Session {
-  const gpu = dryGpu(like);
+/** A run's session on a device that computes nothing; `like` as for `openNullGpu`. */
+export function drySession(inputs: SessionInputs, plan: ExecutionPlan, like?: Gpu): Session {
+  const gpu = openNullGpu(like);
   const base = allocateBase(gpu, inputs.model, {
     doubleQuant: inputs.inputs.recipe.quantization.useDoubleQuant,
     positions: planInput(inputs, plan).positions,
@@ -39,7 +39,7 @@ export function plainPass(tokens: number): Pass {
  */
 export async function neededKernels(
   inputs: SessionInputs & { shortest: number },
-  plan: RunPlan,
+  plan: ExecutionPlan,
   like: Gpu,
 ): Promise<Needed[]> {
   const { runner, optimizer, stream } = drySession(inputs, plan, like);

@@ -14,7 +14,7 @@ import type { PassInput } from './pass-size.ts';
  * What a run of this recipe over rows of max_seq_length tokens, all of them trained, would hold: headers and
  * configuration are read, no weights and no rows. Throws UserError.
  */
-export async function planRun({
+export async function estimateMemory({
   base,
   source,
   recipe,

@@ -1,6 +1,6 @@
 import { UserError } from '../../formats/user-error.ts';
 import type { Gpu } from '../../gpu/device.ts';
-import { openProducts, type ProductPlan, type Products } from '../../gpu/autotune/kernel-selection.ts';
+import { openKernelPlan, type PlannedKernels, type KernelPlan } from '../../gpu/autotune/kernel-selection.ts';
 import type { Moment } from '../../text/moment.ts';
 import type { StateStorage } from '../../train/optimizer-state.ts';
 import type { HeldBack } from '../input/hold-back.ts';
@@ -9,7 +9,7 @@ import type { HeldBack } from '../input/hold-back.ts';
  * Everything that may differ between two starts of the same run and changes rounding: decided once before step 1,
  * kept in every checkpoint, taken from there on resume.
  */
-export interface RunPlan extends ProductPlan {
+export interface ExecutionPlan extends PlannedKernels {
   version: 4;
   /** Rows of a step go into as few passes as fit, first fit in order. */
   packing: 'first-fit';
@@ -33,16 +33,16 @@ export interface RunPlan extends ProductPlan {
 }
 
 /** The default variants of the lowest rung: what every device has. */
-const PLAINEST: ProductPlan = { precision: 'f32', tiles: {} };
+const PLAINEST: PlannedKernels = { precision: 'f32', tiles: {} };
 
 /** Decides the plan of a new run, but for its memory. `passTokens`: the most of a pass. */
-export function newRunPlan(gpu: Gpu, passTokens: number, products = PLAINEST): RunPlan {
+export function newExecutionPlanOf(gpu: Gpu, passTokens: number, products = PLAINEST): ExecutionPlan {
   return { version: 4, ...products, packing: 'first-fit', passTokens, device: gpu.name };
 }
 
 /** The plan's variants of the large products. Throws UserError where this device lacks one. */
-export function planProducts(gpu: Gpu, plan: RunPlan): Products {
-  return openProducts(gpu, plan, (missing) => {
+export function openPlannedKernels(gpu: Gpu, plan: ExecutionPlan): KernelPlan {
+  return openKernelPlan(gpu, plan, (missing) => {
     throw new UserError(
       `${gpu.name}: the run began on ${plan.device} with a kernel that this GPU or its driver does not offer (${missing}); go on with it there, or start a new run.`,
     );

@@ -1,21 +1,21 @@
 import { UserError } from '../../formats/user-error.ts';
 import { mib } from '../../gpu/memory.ts';
 import {
-  KEEP,
-  keepText,
-  parseKeep,
+  SAVED,
+  savedText,
+  parseSaved,
   recomputed,
-  uniformKeep,
-  type KeepLevel,
+  uniformlySaved,
+  type SavedActivations,
 } from '../../model/activation-checkpointing.ts';
-import { workspaceAllocations } from '../../model/activations.ts';
+import { activationAllocations } from '../../model/activations.ts';
 import type { StateStorage } from '../../train/optimizer-state.ts';
 import {
   checkpointBytes,
   memoryPlan,
   showParts,
   totalBytes,
-  trainingWorkspace,
+  trainingActivations,
   type MemoryPlanInput,
 } from './memory-plan.ts';
 
@@ -34,13 +34,13 @@ export const UNTOLD_BYTES = 3.5 * 2 ** 30;
 
 /** The input with this choice in it. */
 export function withChoice<T extends MemoryPlanInput>(input: T, { keep, optimizer }: MemoryChoice): T {
-  return { ...input, keep: parseKeep(keep), optimizer };
+  return { ...input, keep: parseSaved(keep), optimizer };
 }
 
 /** The choice that an input has in it. */
 export function choiceOf(input: MemoryPlanInput): MemoryChoice {
   const { keep, optimizer } = standardChoice(input);
-  return { keep: input.keep ? keepText(input.keep) : keep, optimizer: input.optimizer ?? optimizer };
+  return { keep: input.keep ? savedText(input.keep) : keep, optimizer: input.optimizer ?? optimizer };
 }
 
 /** Bytes on the device with this choice, with what a checkpoint takes for a moment. */
@@ -49,22 +49,26 @@ function bytesOf(input: MemoryPlanInput, choice: MemoryChoice): number {
   return totalBytes(memoryPlan(chosen)) + checkpointBytes(chosen);
 }
 
-const uniform = ({ model }: MemoryPlanInput, level: KeepLevel, optimizer: StateStorage): MemoryChoice => ({
-  keep: keepText(uniformKeep(model.config.layers, level)),
+const uniform = (
+  { model }: MemoryPlanInput,
+  level: SavedActivations,
+  optimizer: StateStorage,
+): MemoryChoice => ({
+  keep: savedText(uniformlySaved(model.config.layers, level)),
   optimizer,
 });
 
 /** The choice where nothing speaks for more or less. */
 export const standardChoice = (input: MemoryPlanInput): MemoryChoice =>
-  uniform(input, KEEP.attention, 'resident');
+  uniform(input, SAVED.attention, 'resident');
 
 /** Bytes with which nothing of a layer need be computed again. */
 export const keptWhole = (input: MemoryPlanInput): number =>
-  bytesOf(input, uniform(input, KEEP.all, 'resident'));
+  bytesOf(input, uniform(input, SAVED.all, 'resident'));
 
 /** The choice that takes the least memory; paging takes room of its own, which few layers do not win back. */
 export function smallestChoice(input: MemoryPlanInput): MemoryChoice {
-  const [resident, paged] = [uniform(input, KEEP.input, 'resident'), uniform(input, KEEP.input, 'paged')];
+  const [resident, paged] = [uniform(input, SAVED.input, 'resident'), uniform(input, SAVED.input, 'paged')];
   return bytesOf(input, paged) < bytesOf(input, resident) ? paged : resident;
 }
 
@@ -73,24 +77,24 @@ export function fittingChoice(input: MemoryPlanInput, budget: number): MemoryCho
   // Paging the optimizer's state costs less time a byte than computing attention again.
   const from = [standardChoice(input), smallestChoice(input)].find((c) => bytesOf(input, c) <= budget);
   if (!from) return undefined;
-  const keep = fill(input, parseKeep(from.keep), budget - bytesOf(input, from));
-  return { keep: keepText(keep), optimizer: from.optimizer };
+  const keep = fill(input, parseSaved(from.keep), budget - bytesOf(input, from));
+  return { keep: savedText(keep), optimizer: from.optimizer };
 }
 
 /** Raises levels within `free` bytes, always the one that saves most operations a byte. */
-function fill(input: MemoryPlanInput, keep: KeepLevel[], free: number): KeepLevel[] {
+function fill(input: MemoryPlanInput, keep: SavedActivations[], free: number): SavedActivations[] {
   const rank = Math.max(...input.modules.map((m) => m.r));
   const cost = recomputed(input.model.config, rank, input.positions);
-  const shape = trainingWorkspace(input);
-  const size = (level: KeepLevel) =>
-    Object.values(workspaceAllocations({ ...shape, keep: [level] }).kept[0]!).reduce(
+  const shape = trainingActivations(input);
+  const size = (level: SavedActivations) =>
+    Object.values(activationAllocations({ ...shape, keep: [level] }).kept[0]!).reduce(
       (sum, a) => sum + a.bytes,
       0,
     );
-  const rises = Object.values(KEEP)
+  const rises = Object.values(SAVED)
     .slice(1)
     .map((to) => {
-      const from = (to - 1) as KeepLevel;
+      const from = (to - 1) as SavedActivations;
       const bytes = size(to) - size(from);
       return { from, to, bytes, worth: (cost[from] - cost[to]) / bytes };
     })

@@ -7,10 +7,10 @@ import { mib, type MemoryKind } from '../../gpu/memory.ts';
 import { streamAllocations } from '../../gpu/stream.ts';
 import { bytesByKind } from '../../model/allocations.ts';
 import { formatOf, headTensor, weightStorage } from '../../model/base/read/tensor-format.ts';
-import type { KeepLevel } from '../../model/activation-checkpointing.ts';
+import type { SavedActivations } from '../../model/activation-checkpointing.ts';
 import { loraAllocations, loraLayout, type LoraLayout, type StateBits } from '../../model/lora.ts';
 import { baseAllocations } from '../../model/weights.ts';
-import { workspaceAllocations, type WorkspaceShape } from '../../model/activations.ts';
+import { activationAllocations, type ActivationShape } from '../../model/activations.ts';
 import { stateAllocations, stateLayout, type StateStorage } from '../../train/optimizer-state.ts';
 import { optimizerSharedAllocations } from '../../train/optimizer.ts';
 import { lossAllocations } from '../../train/step.ts';
@@ -26,7 +26,7 @@ export interface MemoryPlanInput {
   /** Most trained tokens of a step. */
   stepTargets: number;
   /** How much is kept of each layer; attention output and statistics unless told. */
-  keep?: readonly KeepLevel[] | undefined;
+  keep?: readonly SavedActivations[] | undefined;
   /** Bits of the optimizer's moments; 8 unless told. */
   stateBits?: StateBits | undefined;
   /** Where the optimizer's state lies; on the device unless told. */
@@ -34,7 +34,7 @@ export interface MemoryPlanInput {
 }
 
 /** The workspace that a training run makes. */
-export function trainingWorkspace(input: MemoryPlanInput): WorkspaceShape {
+export function trainingActivations(input: MemoryPlanInput): ActivationShape {
   return {
     config: input.model.config,
     headFormat: formatOf(headTensor(input.model)),
@@ -48,7 +48,7 @@ export function trainingWorkspace(input: MemoryPlanInput): WorkspaceShape {
 /** Bytes by kind that a training run holds on the device, exactly as the account will show them. */
 export function memoryPlan(input: MemoryPlanInput): Map<MemoryKind, number> {
   const layouts = layerLayouts(input);
-  const workspace = workspaceAllocations(trainingWorkspace(input));
+  const workspace = activationAllocations(trainingActivations(input));
   return bytesByKind([
     ...baseSets(input, input.positions),
     ...layouts.map((layout) => loraAllocations(layout, true)),

@@ -1,13 +1,13 @@
 import { freeMemory } from '../../gpu/free-memory.ts';
 import { stateBits } from '../../formats/recipe/training.ts';
 import type { Gpu } from '../../gpu/device.ts';
-import type { FinetuneCall } from '../options.ts';
+import type { FinetuneOptions } from '../options.ts';
 import { chooseMemory, keptWhole, UNTOLD_BYTES } from './memory-choice.ts';
 import { largestInput, passInput, sizedInput, type PassInput } from './pass-size.ts';
 import type { Prepared } from '../input/prepare.ts';
-import { newRunPlan, type RunPlan } from './execution-plan.ts';
+import { newExecutionPlanOf, type ExecutionPlan } from './execution-plan.ts';
 import type { SessionInputs } from '../session.ts';
-import { tunedProducts } from '../choose-kernels.ts';
+import { tunedKernels } from '../choose-kernels.ts';
 
 type NewRun = SessionInputs & Pick<Prepared, 'windowTokens'>;
 
@@ -16,11 +16,11 @@ type NewRun = SessionInputs & Pick<Prepared, 'windowTokens'>;
  * fastest kernels for passes of that size. Throws UserError where what was told is too little, or the device lacks the
  * rung.
  */
-export async function newPlan(
+export async function newExecutionPlan(
   gpu: Gpu,
   prepared: NewRun,
-  call: Pick<FinetuneCall, 'memory' | 'precision' | 'tuning' | 'emit'>,
-): Promise<RunPlan> {
+  call: Pick<FinetuneOptions, 'memory' | 'precision' | 'tuning' | 'emit'>,
+): Promise<ExecutionPlan> {
   const asked = passInputOf(prepared);
   const { maxStorageBufferBindingSize } = gpu.device.limits;
   const { memory: budget, emit } = call;
@@ -35,8 +35,8 @@ export async function newPlan(
   const input =
     bytes === undefined ? passInput(asked) : sizedInput(asked, bytes, maxStorageBufferBindingSize);
   const choice = chooseMemory(input, { budget, free, software: gpu.software });
-  const products = await tunedProducts(gpu, prepared, input.passTokens, call);
-  return { ...newRunPlan(gpu, input.passTokens, products), ...choice };
+  const products = await tunedKernels(gpu, prepared, input.passTokens, call);
+  return { ...newExecutionPlanOf(gpu, input.passTokens, products), ...choice };
 }
 
 /** What decides the size of a prepared run's passes. */

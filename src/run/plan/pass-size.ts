@@ -1,6 +1,6 @@
 import { keptWhole } from './memory-choice.ts';
 import type { MemoryPlanInput } from './memory-plan.ts';
-import { wideBytes } from '../../model/activations.ts';
+import { scratchBytes } from '../../model/activations.ts';
 
 /** Tokens that a pass is filled up to on every device: enough to keep a GPU busy, little enough to fit. */
 const PASS_TOKENS = 1024;
@@ -31,7 +31,7 @@ export function sizedInput(input: PassInput, budget: number, bindingBytes: numbe
   const larger = LARGER.map((size) => passInput(input, size));
   return (
     larger.find(
-      (one) => keptWhole(one) <= budget && wideBytes(one.model.config, one.passTokens) <= bindingBytes,
+      (one) => keptWhole(one) <= budget && scratchBytes(one.model.config, one.passTokens) <= bindingBytes,
     ) ?? passInput(input)
   );
 }

@@ -5,7 +5,7 @@ import { ownScript } from '../../../src/platform/own-script.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
 import { entriesUnder, openDatabase, replace } from '../../../src/storage/database.ts';
-import { openKeptTwice } from '../../../src/storage/mirrored-store.ts';
+import { openMirroredStore } from '../../../src/storage/mirrored-store.ts';
 import { bucketHome } from '../../../src/storage/bucket-mirror.ts';
 import { startEngine } from '../../../src/engine/client.ts';
 import type {
@@ -62,7 +62,7 @@ export interface Bench {
   saveOnAndOn(id: string, step: number, bytes: number, acknowledge: (step: number) => void): Promise<never>;
 }
 
-const storage = { bucketHome, entriesUnder, openDatabase, openKeptTwice, replace };
+const storage = { bucketHome, entriesUnder, openDatabase, openMirroredStore, replace };
 
 declare global {
   interface Window {
@@ -162,7 +162,7 @@ const bench: Bench = {
     return btoa(binary);
   },
   storage,
-  store: (id) => new BrowserRunStore(openKeptTwice(), id, 'test'),
+  store: (id) => new BrowserRunStore(openMirroredStore(), id, 'test'),
   async checkpointsLeft(id) {
     const store = bench.store(id);
     const sound = async (step: number): Promise<boolean> => {

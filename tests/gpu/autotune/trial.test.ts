@@ -5,11 +5,11 @@ import { ATTENTIONS } from '../../../src/gpu/kernels/attention/index.ts';
 import type { Nf4Matmul } from '../../../src/gpu/kernels/linear/nf4-operands.ts';
 import type { Nf4ForwardVariant, Precision, Variant } from '../../../src/gpu/kernels/linear/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../../../src/gpu/kernels/linear/index.ts';
-import { deviceKey, type Winners } from '../../../src/gpu/autotune/tuning-results.ts';
-import { fastest, winner } from '../../../src/gpu/autotune/trial.ts';
-import { openProducts, type Tiles } from '../../../src/gpu/autotune/kernel-selection.ts';
-import { raceAttention } from '../../../src/gpu/autotune/trials.ts';
-import { chooseTiles } from '../../../src/gpu/autotune/autotune.ts';
+import { deviceKey, type BestVariants } from '../../../src/gpu/autotune/tuning-results.ts';
+import { fastest, best } from '../../../src/gpu/autotune/trial.ts';
+import { openKernelPlan, type KernelSelection } from '../../../src/gpu/autotune/kernel-selection.ts';
+import { tryAttention } from '../../../src/gpu/autotune/trials.ts';
+import { chooseKernels } from '../../../src/gpu/autotune/autotune.ts';
 import { Stream } from '../../../src/gpu/stream.ts';
 import { testGpu, type TestGpu } from '../../support/gpu.ts';
 import { randomNf4 } from '../../support/nf4.ts';
@@ -130,7 +130,7 @@ describe('the winner', () => {
       },
     };
     const variants = Object.keys(times).map((name) => fake(name, () => undefined));
-    return { name: (await winner(clock, variants, {} as Nf4Matmul)).name, calls };
+    return { name: (await best(clock, variants, {} as Nf4Matmul)).name, calls };
   }
 
   it('has the smallest median', async () => {
@@ -181,7 +181,7 @@ describe('choosing tiles', () => {
     const { gpu } = await testGpu();
     expect(gpu.software).toBe(true);
     const cache = { get: () => expect.fail('asked the cache'), set: () => expect.fail('told the cache') };
-    expect(await chooseTiles(gpu, work, { ...tuning, cache })).toEqual({
+    expect(await chooseKernels(gpu, work, { ...tuning, cache })).toEqual({
       'forward 256x1536': right.name,
       'gradient 256x1536': right.name,
       head: 'f32',
@@ -198,25 +198,25 @@ describe('choosing tiles', () => {
       throw new Error(missing);
     };
     const tiles = { 'forward 256x1536': 'f32 128x128x16', 'gradient 256x1536': right.name };
-    expect(() => openProducts(gpu, { precision: 'f32', tiles }, refuse)).toThrow('f32 128x128x16');
-    expect(() => openProducts(gpu, { precision: 'matrix', tiles: {} }, refuse)).toThrow(
+    expect(() => openKernelPlan(gpu, { precision: 'f32', tiles }, refuse)).toThrow('f32 128x128x16');
+    expect(() => openKernelPlan(gpu, { precision: 'matrix', tiles: {} }, refuse)).toThrow(
       'of precision matrix',
     );
     // The test's device is opened without subgroups.
     const norms = { norms: 'subgroups' };
-    expect(() => openProducts(gpu, { precision: 'f32', tiles: norms }, refuse)).toThrow('subgroups');
-    expect(() => openProducts(gpu, { precision: 'f32', tiles: { head: 'matrix' } }, refuse)).toThrow(
+    expect(() => openKernelPlan(gpu, { precision: 'f32', tiles: norms }, refuse)).toThrow('subgroups');
+    expect(() => openKernelPlan(gpu, { precision: 'f32', tiles: { head: 'matrix' } }, refuse)).toThrow(
       'matrix',
     );
     // It has 16 KiB of workgroup memory.
     const large = { 'attention keys': 'f32 64x64 by 4x4' };
-    expect(() => openProducts(gpu, { precision: 'f32', tiles: large }, refuse)).toThrow('f32 64x64 by 4x4');
+    expect(() => openKernelPlan(gpu, { precision: 'f32', tiles: large }, refuse)).toThrow('f32 64x64 by 4x4');
     const known = {
       ...tiles,
       'forward 256x1536': 'f32 32x32x32',
       'attention keys': 'f32 32x64 by 8x4',
     };
-    const products = openProducts(gpu, { precision: 'f32', tiles: known }, refuse);
+    const products = openKernelPlan(gpu, { precision: 'f32', tiles: known }, refuse);
     const { forward, gradient } = products;
     const narrow = { ...attention, headDim: 64 };
     expect(products.attention('attention keys', narrow).name).toBe('f32 32x64 by 8x4');
@@ -244,7 +244,7 @@ describe('choosing tiles by races', () => {
   } as const;
   const FORWARD = 'f32 forward 64x96, 64 rows, rank 4, nested';
   /** What the tests need not race. */
-  const KNOWN: Winners = {
+  const KNOWN: BestVariants = {
     'f32 head of 96, 8 rows': 'f32',
     'f32 attention, 2 heads on 1 of 8, 64 tokens in rows of 16': 'f32 32x64 by 4x4',
     'f32 attention keys, 2 heads on 1 of 8, 64 tokens in rows of 16': 'f32 32x64 by 4x4',
@@ -264,20 +264,20 @@ describe('choosing tiles by races', () => {
   afterEach(() => vi.restoreAllMocks());
 
   /** Chooses, with a cache that remembers all that it was told. */
-  async function choose(kept: Winners = KNOWN, precision: Precision = 'f32') {
-    const saves: Winners[] = [];
+  async function choose(kept: BestVariants = KNOWN, precision: Precision = 'f32') {
+    const saves: BestVariants[] = [];
     const notes: string[] = [];
     const progress: [number, number][] = [];
     const tuning = {
       cache: {
         get: () => Promise.resolve(saves.at(-1) ?? kept),
-        set: (_: string, winners: Winners) => Promise.resolve(void saves.push(winners)),
+        set: (_: string, winners: BestVariants) => Promise.resolve(void saves.push(winners)),
       },
       onProgress: (done: number, total: number) => void progress.push([done, total]),
       note: (text: string) => void notes.push(text),
     };
     const before = gpu.memory.total;
-    const tiles = await chooseTiles(gpu, { ...work, precision }, tuning).catch(
+    const tiles = await chooseKernels(gpu, { ...work, precision }, tuning).catch(
       (error: unknown) => error as Error,
     );
     expect(gpu.memory.total).toBe(before);
@@ -361,7 +361,7 @@ describe('choosing tiles by races', () => {
     const taken = async (...fatal: string[]) => {
       const key = `not to be tried: ${FORWARD.replace('f32', 'f16')}`;
       const { tiles } = await choose(fatal.length > 0 ? { [key]: fatal.join('; ') } : {}, 'f16');
-      return (tiles as Tiles)['forward 64x96'];
+      return (tiles as KernelSelection)['forward 64x96'];
     };
     const names = raced().map(({ name }) => name);
     expect(await taken()).toBe(names[0]);
@@ -377,7 +377,7 @@ describe('choosing tiles by races', () => {
     const onDevice = () => dispatches.mock.contexts.filter((stream) => (stream as Stream).gpu === gpu).length;
     const before: number[] = [];
     const may = [standard.name, 'f32 32x64 by 8x4'];
-    const won = await raceAttention(gpu, 'attention keys', work, (name) => may.includes(name), {
+    const won = await tryAttention(gpu, 'attention keys', work, (name) => may.includes(name), {
       dropped: (name, why) => expect.fail(`${name}: ${why}`),
       running: () => void before.push(onDevice()),
     });

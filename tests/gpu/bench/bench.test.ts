@@ -8,7 +8,7 @@ import type { Gpu } from '../../../src/gpu/device.ts';
 import type * as Variants from '../../../src/gpu/kernels/linear/index.ts';
 import { plainPass } from '../../../src/run/plan/dry-run.ts';
 import { memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
-import { newRunPlan } from '../../../src/run/plan/execution-plan.ts';
+import { newExecutionPlanOf } from '../../../src/run/plan/execution-plan.ts';
 import { planInput, withMemory } from '../../../src/run/session.ts';
 
 // Two variants of each product stand for all: the software device compiles for a second or more at each.
@@ -83,7 +83,7 @@ describe('the whole benchmark of the tiny model on the software device', () => {
   it('counts what the plan of a run does', async () => {
     const inputs = benchInputs('tiny', 64, 64);
     const gpu = await openNodeGpu();
-    const plan = withMemory(newRunPlan(gpu, 64), gpu, inputs, MEMORY);
+    const plan = withMemory(newExecutionPlanOf(gpu, 64), gpu, inputs, MEMORY);
     const counts = await countStep(inputs, plan, [plainPass(64)], gpu);
     gpu.close();
     const step = row(report, 'steps', '1 row of 64');

@@ -5,7 +5,7 @@ import {
   runBatchTest,
   type Answer,
 } from '../../../src/comparison/batch-test.ts';
-import { Generator } from '../../../src/generate/text-generator.ts';
+import { TextGenerator } from '../../../src/generate/text-generator.ts';
 import { stopIds } from '../../../src/generate/prompt-form.ts';
 import { parseQuestions } from '../../../src/comparison/questions.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
@@ -27,7 +27,7 @@ describe.each([
     const { tokenizer, base, expected } = model;
     const questions = await parseQuestions(source('questions.json', model.text('questions.json')));
     const prompts = encodeQuestions(tokenizer, questions, form);
-    const generator = new Generator(stream, base, batchShape(base.config, prompts, GENERATED, 32));
+    const generator = new TextGenerator(stream, base, batchShape(base.config, prompts, GENERATED, 32));
     for (const who of ['base', 'v1', 'v2'] as const) {
       const lora = await model.lora(who);
       const told: Answer[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { generatorAllocations, type GeneratorShape } from '../../../src/generate/cached-decoder.ts';
-import { Generator, type GenerateOptions } from '../../../src/generate/text-generator.ts';
+import { TextGenerator, type GenerateOptions } from '../../../src/generate/text-generator.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
 import { bytesByKind } from '../../../src/model/allocations.ts';
 import { Lora } from '../../../src/model/lora.ts';
@@ -27,10 +27,10 @@ function greedy({ tokenizer }: ModelCase): GenerateOptions {
 async function withGenerator<T>(
   shape: Partial<GeneratorShape>,
   { base }: ModelCase,
-  use: (generator: Generator) => Promise<T>,
+  use: (generator: TextGenerator) => Promise<T>,
 ): Promise<T> {
   const { stream, gpu } = await testGpu();
-  const generator = new Generator(stream, base, { ...SHAPE, ...shape });
+  const generator = new TextGenerator(stream, base, { ...SHAPE, ...shape });
   try {
     return await use(generator);
   } finally {

@@ -5,10 +5,10 @@ import { view } from '../../../src/gpu/memory.ts';
 import { backward } from '../../../src/model/backward.ts';
 import { uploadPass } from '../../../src/model/batch.ts';
 import { forward, type PassContext } from '../../../src/model/decoder.ts';
-import { parseKeep } from '../../../src/model/activation-checkpointing.ts';
+import { parseSaved } from '../../../src/model/activation-checkpointing.ts';
 import { Lora } from '../../../src/model/lora.ts';
 import { headLoss } from '../../../src/model/loss.ts';
-import { Workspace } from '../../../src/model/activations.ts';
+import { Activations } from '../../../src/model/activations.ts';
 import { packWindow } from '../../../src/text/packing.ts';
 import { testGpu } from '../../support/gpu.ts';
 import { casePath, ModelCase, type CaseName } from '../../support/model-case.ts';
@@ -31,13 +31,13 @@ async function gradients(name: CaseName, dropout: number) {
   expect(passes.length).toBe(2);
   const measure = async (text: string | undefined) => {
     const lora = new Lora(t.gpu, weights, config.layers, true, dropout);
-    const ws = new Workspace(t.gpu, {
+    const ws = new Activations(t.gpu, {
       config,
       headFormat: opened.base.head.format,
       tokens: 12,
       rank,
       training: true,
-      keep: text === undefined ? undefined : parseKeep(text),
+      keep: text === undefined ? undefined : parseSaved(text),
     });
     const losses = t.output(64);
     const before = t.stream.counts.dispatches;

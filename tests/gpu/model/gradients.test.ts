@@ -8,7 +8,7 @@ import { backward } from '../../../src/model/backward.ts';
 import { uploadPass } from '../../../src/model/batch.ts';
 import { forward, type PassContext } from '../../../src/model/decoder.ts';
 import { headLoss } from '../../../src/model/loss.ts';
-import { Workspace } from '../../../src/model/activations.ts';
+import { Activations } from '../../../src/model/activations.ts';
 import { packWindow } from '../../../src/text/packing.ts';
 import { relativeError, testGpu, type TestGpu } from '../../support/gpu.ts';
 import { casePath, ModelCase, type CaseName } from '../../support/model-case.ts';
@@ -27,7 +27,7 @@ async function pass(t: TestGpu, opened: ModelCase, rows: Expected['rows']) {
   });
   const [packed] = packWindow(placed, 256);
   const lora = (await opened.lora('v1', true))!;
-  const ws = new Workspace(t.gpu, {
+  const ws = new Activations(t.gpu, {
     config: opened.base.config,
     headFormat: opened.base.head.format,
     tokens: packed!.ids.length,

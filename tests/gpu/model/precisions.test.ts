@@ -4,7 +4,7 @@ import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 import type { LogEntry } from '../../../src/formats/trainer-state.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import { supports } from '../../../src/gpu/autotune/kernel-selection.ts';
-import type { RunPlan } from '../../../src/run/plan/execution-plan.ts';
+import type { ExecutionPlan } from '../../../src/run/plan/execution-plan.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { CASES, casePath, type CaseName } from '../../support/model-case.ts';
 import { caseInputs, runOn } from '../../support/run-case.ts';
@@ -24,7 +24,7 @@ describe.each(['f16', 'matrix'] as const)('%s', (precision) => {
     await runOn(gpu, { inputs: await caseInputs(name), store, precision });
     const json = <T>(file: string) =>
       JSON.parse(new TextDecoder().decode(store.result[file] as Uint8Array)) as T;
-    expect(json<{ plan: RunPlan }>('retune_state.json').plan.precision).toBe(precision);
+    expect(json<{ plan: ExecutionPlan }>('retune_state.json').plan.precision).toBe(precision);
     const { log_history: log } = json<{ log_history: LogEntry[] }>('trainer_state.json');
     const worst = worstLoss(log, expectedLog(name));
     expect(worst).toBeLessThan(LOSS);

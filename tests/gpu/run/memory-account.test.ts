@@ -11,7 +11,7 @@ import type { Gpu } from '../../../src/gpu/device.ts';
 import type { MemoryKind } from '../../../src/gpu/memory.ts';
 import { finetune } from '../../../src/run/finetune.ts';
 import { generationPlan } from '../../../src/run/plan/memory-plan.ts';
-import { testModel } from '../../../src/comparison/ask-model.ts';
+import { askModel } from '../../../src/comparison/ask-model.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { casePath, type CaseName } from '../../support/model-case.ts';
@@ -75,7 +75,7 @@ it.each([true, false])('a batch test holds the bytes that its plan says (adapter
   const shape = batchShape(config, prompts, 5, Math.max(1, ...modules.map((m) => m.r)));
   const stop = new AbortController();
   let held: ReadonlyMap<MemoryKind, number> | undefined;
-  const test = testModel({
+  const test = askModel({
     base,
     adapter,
     questions,

@@ -6,7 +6,7 @@ import { finetune } from '../../../src/run/finetune.ts';
 import { smallestChoice, withChoice } from '../../../src/run/plan/memory-choice.ts';
 import { checkpointBytes, memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { passInput } from '../../../src/run/plan/pass-size.ts';
-import { planRun } from '../../../src/run/plan/estimate.ts';
+import { estimateMemory } from '../../../src/run/plan/estimate.ts';
 import { source } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs, comparable } from '../../support/run-case.ts';
@@ -77,7 +77,7 @@ async function run({
 
 it('a run in little memory keeps less, holds what it planned and gives the same files', async () => {
   expect(standard.plan).toMatchObject({ keep: '11', optimizer: 'resident' });
-  const input = passInput(await planRun(await inputs()));
+  const input = passInput(await estimateMemory(await inputs()));
   const smallest = withChoice(input, smallestChoice(input));
   const memory = totalBytes(memoryPlan(smallest)) + checkpointBytes(smallest);
   const little = await run({ memory });

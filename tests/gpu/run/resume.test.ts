@@ -156,15 +156,15 @@ describe('stopped and started again, a run ends in the same bytes', () => {
   });
 
   it('in the middle of a pass it stops there, and goes on to the same bytes', async () => {
-    const { breathe } = Stream.prototype;
+    const { throttle } = Stream.prototype;
     let breaths = -Infinity;
     /** Stops at that breath. */
     const until = async (store: MemoryStore, last: number) => {
       const controller = new AbortController();
       breaths = -Infinity;
-      const counted = vi.spyOn(Stream.prototype, 'breathe').mockImplementation(function (this: Stream) {
+      const counted = vi.spyOn(Stream.prototype, 'throttle').mockImplementation(function (this: Stream) {
         if (++breaths === last) controller.abort();
-        return breathe.call(this);
+        return throttle.call(this);
       });
       const { status } = await run({
         inputs: await inputs(),

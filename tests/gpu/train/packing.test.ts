@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseRecipe } from '../../../src/formats/recipe.ts';
 import { view } from '../../../src/gpu/memory.ts';
 import { Lora } from '../../../src/model/lora.ts';
-import { Workspace } from '../../../src/model/activations.ts';
+import { Activations } from '../../../src/model/activations.ts';
 import { packWindow } from '../../../src/text/packing.ts';
 import { encodeRows } from '../../../src/text/rows.ts';
 import { Optimizer } from '../../../src/train/optimizer.ts';
@@ -29,7 +29,7 @@ async function oneStep(capacity: number, dropout: number, seed = 1) {
   const rows = (await encodeRows(data, opened.tokenizer, { maxLength })).rows.slice(0, 7);
   const lora = new Lora(t.gpu, weights, opened.model.config.layers, true, dropout);
   const shape = { config: opened.model.config, headFormat: opened.base.head.format, tokens: 512, rank: 32 };
-  const ws = new Workspace(t.gpu, { ...shape, training: true });
+  const ws = new Activations(t.gpu, { ...shape, training: true });
   const runner = new PassRunner({ gpu: t.gpu, stream: t.stream, base: opened.base, lora, ws }, 512);
   const optimizer = new Optimizer(t.gpu, lora, SETTINGS);
   const passes = packWindow(

@@ -3,11 +3,11 @@ import { readAdapter, type LoraWeights } from '../../../src/formats/adapter.ts';
 import { nodeFolder } from '../../../src/cli/node-files.ts';
 import { view } from '../../../src/gpu/memory.ts';
 import { batchShape } from '../../../src/comparison/batch-test.ts';
-import { Generator } from '../../../src/generate/text-generator.ts';
+import { TextGenerator } from '../../../src/generate/text-generator.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
 import { stopIds } from '../../../src/generate/prompt-form.ts';
 import { Lora } from '../../../src/model/lora.ts';
-import { Workspace } from '../../../src/model/activations.ts';
+import { Activations } from '../../../src/model/activations.ts';
 import { adapterFiles } from '../../../src/run/checkpoint/checkpoint.ts';
 import { packWindow } from '../../../src/text/packing.ts';
 import { encodeRows } from '../../../src/text/rows.ts';
@@ -28,13 +28,13 @@ it('train, save, load, generate: the adapter changes the answers, and loaded equ
   const v1 = await readAdapter(await nodeFolder(casePath('batch2', 'v1')), config);
   const trained = new Lora(gpu, v1.weights, config.layers, true);
   const shape = { config, headFormat: opened.base.head.format, tokens: 256, rank: 32 };
-  const ws = new Workspace(gpu, { ...shape, training: true });
+  const ws = new Activations(gpu, { ...shape, training: true });
   const runner = new PassRunner({ gpu, stream, base: opened.base, lora: trained, ws }, 256);
   const optimizer = new Optimizer(gpu, trained, SETTINGS);
 
   const prompt = opened.expected.prompt_ids;
   const prompts = [prompt, prompt.slice(1), prompt.slice(2)];
-  const generator = new Generator(stream, opened.base, batchShape(config, prompts, 16, 32));
+  const generator = new TextGenerator(stream, opened.base, batchShape(config, prompts, 16, 32));
   const options = {
     maxNewTokens: 16,
     stopIds: stopIds(opened.model, opened.tokenizer),

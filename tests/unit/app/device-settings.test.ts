@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   deviceSettings,
-  keepAllowed,
-  keptAllowed,
+  storeDeviceSettings,
+  storedDeviceSettings,
   withEdit,
 } from '../../../src/app/setup/device-settings.ts';
 
@@ -36,23 +36,23 @@ describe('what is kept for the next visit', () => {
 
   it('is nothing where the browser keeps nothing, and the page goes on', () => {
     vi.stubGlobal('localStorage', { getItem: denied, setItem: denied });
-    expect(keptAllowed()).toEqual(none);
-    expect(keepAllowed(none)).toBe(false);
+    expect(storedDeviceSettings()).toEqual(none);
+    expect(storeDeviceSettings(none)).toBe(false);
     vi.stubGlobal('localStorage', undefined);
-    expect(keptAllowed()).toEqual(none);
-    expect(keepAllowed(none)).toBe(false);
+    expect(storedDeviceSettings()).toEqual(none);
+    expect(storeDeviceSettings(none)).toBe(false);
   });
 
   it.each(['', '{', 'null', '[]', '3', '{"memory":{}}'])('is nothing of %j', (text) => {
     vi.stubGlobal('localStorage', { getItem: () => text });
-    expect(keptAllowed()).toEqual(none);
+    expect(storedDeviceSettings()).toEqual(none);
   });
 
   it('is taken up again', () => {
     let text: string | null = null;
     vi.stubGlobal('localStorage', { getItem: () => text, setItem: (_: string, to: string) => (text = to) });
     const allowed = withEdit(none, 'memory', '2.5');
-    expect(keepAllowed(allowed)).toBe(true);
-    expect(keptAllowed()).toEqual(allowed);
+    expect(storeDeviceSettings(allowed)).toBe(true);
+    expect(storedDeviceSettings()).toEqual(allowed);
   });
 });

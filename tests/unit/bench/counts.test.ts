@@ -3,10 +3,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { attentionShare, countStep, type StepCounts } from '../../../src/bench/counts.ts';
 import { benchInputs } from '../../../src/bench/models.ts';
 import { mixedRows } from '../../../src/bench/rows.ts';
-import { dryGpu } from '../../../src/gpu/null-device.ts';
+import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import { memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { plainPass } from '../../../src/run/plan/dry-run.ts';
-import { newRunPlan } from '../../../src/run/plan/execution-plan.ts';
+import { newExecutionPlanOf } from '../../../src/run/plan/execution-plan.ts';
 import { planInput } from '../../../src/run/session.ts';
 import { packWindow } from '../../../src/text/packing.ts';
 
@@ -14,7 +14,7 @@ Object.assign(globalThis, globals);
 
 const TOKENS = 1024;
 const inputs = benchInputs('1.5b', TOKENS, TOKENS);
-const plan = newRunPlan(dryGpu(), TOKENS);
+const plan = newExecutionPlanOf(openNullGpu(), TOKENS);
 let counts: StepCounts;
 beforeAll(async () => {
   counts = await countStep(inputs, plan, [plainPass(TOKENS)]);
@@ -59,7 +59,7 @@ it('attention is counted within documents: packed rows do as much as rows one a 
   expect(packed.length).toBeLessThan(single.length / 3);
   const tiny = benchInputs('tiny', 64, 16 * 16);
   const work = async (passes: typeof packed): Promise<number[]> => {
-    const { kernels } = await countStep(tiny, newRunPlan(dryGpu(), 16 * 16), passes);
+    const { kernels } = await countStep(tiny, newExecutionPlanOf(openNullGpu(), 16 * 16), passes);
     return ['attention', 'attention_backward_kv', 'attention_backward_q'].map(
       (name) => kernels.get(name)!.work,
     );

@@ -3,7 +3,7 @@ import { rungsOf } from '../../../src/bench/bench.ts';
 import { amountToTime } from '../../../src/bench/measure.ts';
 import { keptLayers, keptNote } from '../../../src/bench/step-session.ts';
 import { stepGroups } from '../../../src/bench/steps.ts';
-import { dryGpu } from '../../../src/gpu/null-device.ts';
+import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import type { Stream } from '../../../src/gpu/stream.ts';
 
 describe('what steps are measured on', () => {
@@ -27,7 +27,7 @@ describe('what steps are measured on', () => {
       sized: false,
     } as const;
     const features = new Set(['shader-f16', 'subgroups']);
-    const plain = dryGpu();
+    const plain = openNullGpu();
     const able = {
       ...plain,
       matrix,

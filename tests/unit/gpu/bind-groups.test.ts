@@ -1,14 +1,14 @@
 import { globals } from 'webgpu';
 import { expect, it, vi } from 'vitest';
 import { benchInputs } from '../../../src/bench/models.ts';
-import { dryGpu } from '../../../src/gpu/null-device.ts';
+import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import { drySession, plainPass } from '../../../src/run/plan/dry-run.ts';
-import { newRunPlan } from '../../../src/run/plan/execution-plan.ts';
+import { newExecutionPlanOf } from '../../../src/run/plan/execution-plan.ts';
 
 Object.assign(globalThis, globals);
 
 it('passes of all lengths share their bind groups and buffers, at the shapes of Qwen2.5-1.5B', async () => {
-  const plan = newRunPlan(dryGpu(), 2048);
+  const plan = newExecutionPlanOf(openNullGpu(), 2048);
   const { stream, runner, optimizer } = drySession(benchInputs('1.5b', 2048, 2048), plan);
   const made = [
     vi.spyOn(stream.gpu.device, 'createBindGroup'),

@@ -67,7 +67,7 @@ describe('Pacer', () => {
       expect((1000 * device.pacer.budget) / rate).toBeLessThanOrEqual(20);
       for (let i = 0; i < 40; i++) {
         device.submit(device.pacer.budget);
-        await device.until(device.pacer.breathe());
+        await device.until(device.pacer.throttle());
       }
       expect(device.pacer.budget / rate).toBeCloseTo(0.05, 3);
     },
@@ -116,7 +116,7 @@ describe('Pacer', () => {
         works.push(Math.min(left, device.pacer.budget));
         await device.pass((encode * 1000 * works.at(-1)!) / device.rate);
         device.submit(works.at(-1)!);
-        await device.until(device.pacer.breathe());
+        await device.until(device.pacer.throttle());
       }
       await device.until(device.pacer.settle());
     }
@@ -140,7 +140,7 @@ describe('Pacer', () => {
     device.pacer.leaveRoom = true;
     for (let i = 0; i < 50; i++) {
       device.submit(device.pacer.budget);
-      await device.until(device.pacer.breathe());
+      await device.until(device.pacer.throttle());
     }
     expect(device.slept / device.time).toBeCloseTo(0.5, 2);
     expect(device.pacer.full / 1e12).toBeCloseTo(0.02, 3);
@@ -154,10 +154,10 @@ describe('Pacer', () => {
       sleep: () => Promise.resolve(),
     });
     pacer.submitted(1);
-    await pacer.breathe();
+    await pacer.throttle();
     pacer.submitted(1);
     let waiting = true;
-    const breath = pacer.breathe().then(() => (waiting = false));
+    const breath = pacer.throttle().then(() => (waiting = false));
     await new Promise((resolve) => setTimeout(resolve));
     expect(waiting).toBe(true);
     ends[0]!();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MATRIX_FEATURE, matrixUnits, SIZE_FEATURE } from '../../../src/gpu/subgroup-matrices.ts';
+import { MATRIX_FEATURE, subgroupMatrices, SIZE_FEATURE } from '../../../src/gpu/subgroup-matrices.ts';
 
 const FEATURES = [MATRIX_FEATURE, 'shader-f16', 'subgroups'];
 const half = (M: number, N: number, K: number, resultComponentType = 'f32') => ({
@@ -20,7 +20,7 @@ function found(
     popErrorScope: () => Promise.resolve(newer ? null : { message: 'unresolved row_major' }),
   } as unknown as GPUDevice;
   const info = { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs } as unknown as GPUAdapterInfo;
-  return matrixUnits(device, info);
+  return subgroupMatrices(device, info);
 }
 
 describe('matrix units', () => {

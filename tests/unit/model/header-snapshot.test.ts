@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
 import type { Folder } from '../../../src/formats/byte-source.ts';
-import { openSkeleton, takeSkeleton } from '../../../src/model/base/cache/header-snapshot.ts';
+import { openHeaderSnapshot, takeHeaderSnapshot } from '../../../src/model/base/cache/header-snapshot.ts';
 import { fixtureFiles, joinBytes, memoryFolder } from '../../support/memory-folder.ts';
 
 it('opens a base without its weights, the tables of an untied head included', async () => {
@@ -9,12 +9,12 @@ it('opens a base without its weights, the tables of an untied head included', as
   const model = await openBaseModel(memoryFolder('base', files));
   expect(model.config.tied).toBe(false);
   const kept = Object.fromEntries(
-    Object.entries(await takeSkeleton(model)).map(([name, chunks]) => [name, joinBytes(chunks)]),
+    Object.entries(await takeHeaderSnapshot(model)).map(([name, chunks]) => [name, joinBytes(chunks)]),
   );
   // The header, and none of the two tables of 57 KB that were compared.
   expect(kept['skeleton.bin']!.length).toBeLessThan(8000);
 
-  const weights = await openSkeleton(memoryFolder('cache', kept), 'base');
+  const weights = await openHeaderSnapshot(memoryFolder('cache', kept), 'base');
   const opened = (known: Folder['known']) =>
     openBaseModel({
       name: 'base',

@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../../src/gpu/device.ts';
-import { dryGpu } from '../../../src/gpu/null-device.ts';
+import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import { ATTENTIONS, ATTENTION_CLASSES } from '../../../src/gpu/kernels/attention/index.ts';
 import { NF4_FORWARD } from '../../../src/gpu/kernels/linear/index.ts';
 import { prepare } from '../../../src/run/input/prepare.ts';
-import { newPlan } from '../../../src/run/plan/new-execution-plan.ts';
-import { newRunPlan, planProducts } from '../../../src/run/plan/execution-plan.ts';
+import { newExecutionPlan } from '../../../src/run/plan/new-execution-plan.ts';
+import { newExecutionPlanOf, openPlannedKernels } from '../../../src/run/plan/execution-plan.ts';
 import { checkPlan, choosePrecision } from '../../../src/run/choose-kernels.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs } from '../../support/run-case.ts';
 
-const softwareGpu: Gpu = { ...dryGpu(), name: 'Tiny GPU', software: true };
+const softwareGpu: Gpu = { ...openNullGpu(), name: 'Tiny GPU', software: true };
 
 describe('the plan of a new run', () => {
   const planned = async (precision?: 'auto' | 'f32' | 'f16' | 'matrix') => {
     const prepared = await prepare(await caseInputs('recipe_text'), () => undefined);
-    return newPlan(softwareGpu, prepared, { precision, emit: () => undefined });
+    return newExecutionPlan(softwareGpu, prepared, { precision, emit: () => undefined });
   };
 
   it('names the variant of every class of products of the model', async () => {
@@ -53,7 +53,7 @@ describe('the plan of a new run', () => {
 describe('the rung that a run takes by itself', () => {
   /** A GPU with these features, and perhaps matrix units. */
   const gpuWith = (features: string[], matrix?: Gpu['matrix']): Gpu => {
-    const { device } = dryGpu();
+    const { device } = openNullGpu();
     const limits = {
       ...device.limits,
       maxStorageBuffersPerShaderStage: 10,
@@ -65,7 +65,7 @@ describe('the rung that a run takes by itself', () => {
       software: false,
       matrix,
     };
-    return dryGpu(like as unknown as Gpu);
+    return openNullGpu(like as unknown as Gpu);
   };
   const units = {
     dialect: 'order',
@@ -95,12 +95,12 @@ describe('the plan of a checkpoint', () => {
   const store = new MemoryStore();
 
   it('is gone on with by those who ask for its rung, or for none', () => {
-    const plan = newRunPlan(softwareGpu, 200);
+    const plan = newExecutionPlanOf(softwareGpu, 200);
     for (const choice of [undefined, 'auto', 'f32'] as const) checkPlan(store, plan, choice);
   });
 
   it('is refused where another rung is asked for', () => {
-    expect(() => checkPlan(store, newRunPlan(softwareGpu, 200), 'f16')).toThrow(
+    expect(() => checkPlan(store, newExecutionPlanOf(softwareGpu, 200), 'f16')).toThrow(
       /^memory: the unfinished run there computes in precision f32 from its first step on, not f16; go on in that precision, or start again with --resume never, or choose another output\.$/,
     );
   });
@@ -113,8 +113,8 @@ describe('the plan of a checkpoint', () => {
 
   it('is refused where the device lacks one of its kernels', () => {
     const tiles = { 'forward 64x32': 'f32 128x128x16' };
-    const plan = { ...newRunPlan(softwareGpu, 1), tiles, device: 'Large GPU' };
-    expect(() => planProducts(softwareGpu, plan)).toThrow(
+    const plan = { ...newExecutionPlanOf(softwareGpu, 1), tiles, device: 'Large GPU' };
+    expect(() => openPlannedKernels(softwareGpu, plan)).toThrow(
       /^Tiny GPU: the run began on Large GPU with a kernel that this GPU or its driver does not offer \(f32 128x128x16\); go on with it there, or start a new run\.$/,
     );
   });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/formats/user-error.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
-import { parseKeep } from '../../../src/model/activation-checkpointing.ts';
+import { parseSaved } from '../../../src/model/activation-checkpointing.ts';
 import {
   chooseMemory,
   fittingChoice,
@@ -21,13 +21,13 @@ import {
   type MemoryPlanInput,
 } from '../../../src/run/plan/memory-plan.ts';
 import { passInput } from '../../../src/run/plan/pass-size.ts';
-import { planRun } from '../../../src/run/plan/estimate.ts';
+import { estimateMemory } from '../../../src/run/plan/estimate.ts';
 import { caseInputs } from '../../support/run-case.ts';
 
 const LAYERS = 12;
 let input: MemoryPlanInput;
 beforeAll(async () => {
-  const { model, modules, ...rest } = passInput(await planRun(await caseInputs('recipe_text')));
+  const { model, modules, ...rest } = passInput(await estimateMemory(await caseInputs('recipe_text')));
   // The case has two layers: here they stand for twelve.
   const tensors = new Map(model.tensors);
   for (const [name, info] of model.tensors)
@@ -50,7 +50,7 @@ const needs = (choice: MemoryChoice) => {
 };
 
 const everything: MemoryChoice = { keep: '3'.repeat(LAYERS), optimizer: 'resident' };
-const sum = ({ keep }: MemoryChoice) => parseKeep(keep).reduce<number>((a, b) => a + b, 0);
+const sum = ({ keep }: MemoryChoice) => parseSaved(keep).reduce<number>((a, b) => a + b, 0);
 
 describe('what is kept within a budget', () => {
   it('stays within it, and is more the larger it is', () => {

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { benchInputs } from '../../../src/bench/models.ts';
-import { dryGpu } from '../../../src/gpu/null-device.ts';
+import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import { freeMemory } from '../../../src/gpu/free-memory.ts';
 import { keptWhole, UNTOLD_BYTES } from '../../../src/run/plan/memory-choice.ts';
-import { newPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
+import { newExecutionPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
 import { largestInput, passInput } from '../../../src/run/plan/pass-size.ts';
-import { tunedProducts } from '../../../src/run/choose-kernels.ts';
+import { tunedKernels } from '../../../src/run/choose-kernels.ts';
 
 vi.mock('../../../src/gpu/free-memory.ts');
 vi.mock('../../../src/run/choose-kernels.ts');
@@ -16,19 +16,19 @@ const prepared = { ...benchInputs('1.5b', mix.longest, mix.windowTokens), ...mix
 const input = passInputOf(prepared);
 /** A GPU that binds buffers of any size. */
 const hardware = (maxStorageBufferBindingSize = 2 ** 31) => {
-  const gpu = dryGpu();
+  const gpu = openNullGpu();
   const device = { limits: { ...gpu.device.limits, maxStorageBufferBindingSize } } as GPUDevice;
   return { ...gpu, device };
 };
 
 describe('the plan of a new run on a GPU', () => {
   beforeEach(() => {
-    vi.mocked(tunedProducts).mockResolvedValue({ precision: 'f32', tiles: {} });
+    vi.mocked(tunedKernels).mockResolvedValue({ precision: 'f32', tiles: {} });
   });
 
   const planned = async (free: number, gpu = hardware()) => {
     vi.mocked(freeMemory).mockClear().mockResolvedValue(free);
-    return newPlan(gpu, prepared, { emit: () => undefined });
+    return newExecutionPlan(gpu, prepared, { emit: () => undefined });
   };
 
   it('has passes and layers by the memory that is free, and kernels for passes of that size', async () => {
@@ -38,7 +38,7 @@ describe('the plan of a new run on a GPU', () => {
       keep: '3'.repeat(28),
       optimizer: 'resident',
     });
-    expect(vi.mocked(tunedProducts).mock.lastCall![2]).toBe(2048);
+    expect(vi.mocked(tunedKernels).mock.lastCall![2]).toBe(2048);
     const most = keptWhole(largestInput(input, Infinity));
     expect(vi.mocked(freeMemory).mock.lastCall![1]).toEqual({ most, ofHost: UNTOLD_BYTES });
     const some = await planned(3 * 2 ** 30);
@@ -63,8 +63,8 @@ describe('the plan of a new run on a GPU', () => {
 
   it('does not look for memory where it was told how much, or on a CPU', async () => {
     vi.mocked(freeMemory).mockClear();
-    await newPlan(hardware(), prepared, { memory: 4e9, emit: () => undefined });
-    await newPlan({ ...dryGpu(), software: true }, prepared, { emit: () => undefined });
+    await newExecutionPlan(hardware(), prepared, { memory: 4e9, emit: () => undefined });
+    await newExecutionPlan({ ...openNullGpu(), software: true }, prepared, { emit: () => undefined });
     expect(freeMemory).not.toHaveBeenCalled();
   });
 });

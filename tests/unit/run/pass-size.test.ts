@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { benchInputs } from '../../../src/bench/models.ts';
-import { dryGpu } from '../../../src/gpu/null-device.ts';
+import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import { keptWhole } from '../../../src/run/plan/memory-choice.ts';
-import { newPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
+import { newExecutionPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
 import {
   largestInput,
   passInput,
@@ -52,8 +52,8 @@ describe('passes are as large as memory lets them be with everything kept', () =
 
 describe('the plan of a new run', () => {
   it('has passes and layers by the memory that was told', async () => {
-    const gpu = { ...dryGpu(), software: true };
-    const plan = (memory?: number) => newPlan(gpu, prepared, { memory, emit: quiet });
+    const gpu = { ...openNullGpu(), software: true };
+    const plan = (memory?: number) => newExecutionPlan(gpu, prepared, { memory, emit: quiet });
     expect(await plan()).toMatchObject({ passTokens: 1024, keep: '1'.repeat(28) });
     const whole = keptWhole(passInput(input, 2048));
     expect(await plan(whole)).toMatchObject({ passTokens: 2048, keep: '3'.repeat(28) });

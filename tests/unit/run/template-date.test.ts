@@ -6,8 +6,8 @@ import type { RunEvent } from '../../../src/run/events.ts';
 import { finetune } from '../../../src/run/finetune.ts';
 import type { RunIdentity } from '../../../src/run/checkpoint/identity.ts';
 import { prepare } from '../../../src/run/input/prepare.ts';
-import { testModel, type TestModelCall } from '../../../src/comparison/ask-model.ts';
-import { testVersions, type VersionsEvent } from '../../../src/comparison/ask-versions.ts';
+import { askModel, type AskModelOptions } from '../../../src/comparison/ask-model.ts';
+import { askVersions, type VersionsEvent } from '../../../src/comparison/ask-versions.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { datedBase, datedInputs } from '../../support/dated-base.ts';
 import { fixtureFiles, memoryFolder } from '../../support/memory-folder.ts';
@@ -100,7 +100,7 @@ describe('the date of a test', () => {
   /** What a test tells of the date before it opens a device. */
   async function date(adapters: unknown[], chosen?: string): Promise<object | undefined> {
     const events: VersionsEvent[] = [];
-    const test = testVersions({
+    const test = askVersions({
       base: datedBase(),
       versions: adapters.map((moment) => ({
         open: () => Promise.resolve(v1(moment)),
@@ -140,7 +140,7 @@ describe('the date of a test', () => {
   it('is told where it is today’s, and where the one that was chosen shows nowhere', async () => {
     const told: string[] = [];
     const file = await memoryFolder('q', { 'q.json': '[{"question": "How much?"}]' }).open('q.json');
-    const call: Omit<TestModelCall, 'base' | 'form'> = {
+    const call: Omit<AskModelOptions, 'base' | 'form'> = {
       adapter: undefined,
       questions: file!,
       recipe: defaultRecipe(),
@@ -152,8 +152,8 @@ describe('the date of a test', () => {
       openGpu: () => Promise.reject(new Known()),
       emit: (event) => event.type === 'note' && told.push(event.text),
     };
-    const ask = async (more: Pick<TestModelCall, 'base' | 'form' | 'date'>) =>
-      expect(testModel({ ...call, ...more })).rejects.toThrow(Known);
+    const ask = async (more: Pick<AskModelOptions, 'base' | 'form' | 'date'>) =>
+      expect(askModel({ ...call, ...more })).rejects.toThrow(Known);
     await ask({ base: datedBase(), form: 'chat' });
     await ask({ base: datedBase(), form: 'chat', date: EVENING });
     expect(told).toEqual([

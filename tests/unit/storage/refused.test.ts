@@ -7,7 +7,7 @@ import { runLockHeld, withRunLock } from '../../../src/platform/run-lock.ts';
 import { BrowserCacheStorage } from '../../../src/storage/base-cache.ts';
 import { checkStorage } from '../../../src/storage/check-storage.ts';
 import { openDatabase } from '../../../src/storage/database.ts';
-import { openKeptTwice } from '../../../src/storage/mirrored-store.ts';
+import { openMirroredStore } from '../../../src/storage/mirrored-store.ts';
 import { storageEstimate } from '../../../src/storage/quota.ts';
 import { RunRecords, type StoredRun } from '../../../src/storage/run-records.ts';
 import { browserTuning } from '../../../src/storage/tuning.ts';
@@ -151,9 +151,9 @@ describe('locks that the browser refuses', () => {
     const sentence = `The page cannot tell its tabs apart: the browser does not let this page keep anything (${why}); ${REMEDY}`;
     expect(await sentenceOf(withRunLock(async () => 'trained'))).toBe(sentence);
     expect(await sentenceOf(runLockHeld())).toBe(sentence);
-    expect(await sentenceOf(new RunRecords(openKeptTwice()).put({ id: 'a', name: 'A' } as StoredRun))).toBe(
-      sentence,
-    );
+    expect(
+      await sentenceOf(new RunRecords(openMirroredStore()).put({ id: 'a', name: 'A' } as StoredRun)),
+    ).toBe(sentence);
   });
 
   it('one that is not granted in time means that another tab trains', async () => {

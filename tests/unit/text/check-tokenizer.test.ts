@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Disguise } from '../../../src/text/special-token-escaping.ts';
+import { SpecialTokenEscaping } from '../../../src/text/special-token-escaping.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { encodeSpans } from '../../../src/text/spans.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
@@ -255,7 +255,7 @@ test('50,000 turns of a conversation take no more than their sum', { timeout: 60
   }));
   const { ids, trained } = encodeSpans(
     tokenizer,
-    new Disguise(tokenizer.added),
+    new SpecialTokenEscaping(tokenizer.added),
     turn.repeat(spans.length),
     spans,
   );

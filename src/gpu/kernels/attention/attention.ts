@@ -1,7 +1,7 @@
 import deltaCode from '../../../../shaders/attention/attention_delta.wgsl?raw';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import { view, type View } from '../../memory.ts';
+import { view, type BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { sumSlices } from '../shared/sum-slices.ts';
 
@@ -15,18 +15,18 @@ const deltaKernel = new Kernel({
 /** Causal grouped-query attention over a pass of documents that lie behind one another. */
 export interface Attention {
   /** [tokens, heads, headDim] */
-  q: View;
+  q: BufferView;
   /** [tokens, kvHeads, headDim] */
-  k: View;
+  k: BufferView;
   /** [tokens, kvHeads, headDim] */
-  v: View;
+  v: BufferView;
   /**
    * u32 [tokens, 2]: the begin and the end (exclusive) of the token's document. Token i attends begin … i; documents
    * are contiguous, so both columns never fall.
    */
-  ranges: View;
+  ranges: BufferView;
   /** f32 [tokens, heads, 2]: log-sum-exp of the query's scaled scores, which the forward pass writes, and `attentionDelta`'s sum */
-  stats: View;
+  stats: BufferView;
   tokens: number;
   heads: number;
   /** Divides heads: query head h reads key head floor(h / (heads / kvHeads)). */
@@ -38,16 +38,21 @@ export interface Attention {
 }
 
 /** o = softmax(scale·q·kᵀ)·v, o [tokens, heads, headDim]; writes the log-sum-exp to stats[…, 0]. */
-export type AttentionForward = Attention & { o: View };
+export type AttentionForward = Attention & { o: BufferView };
 
 /**
  * The gradients dk and dv [tokens, kvHeads, headDim] given dout [tokens, heads, headDim]; both columns of stats are
  * set. `scratch` has `attentionScratch` values.
  */
-export type AttentionKeys = Attention & { dout: View; dk: View; dv: View; scratch: View };
+export type AttentionKeys = Attention & {
+  dout: BufferView;
+  dk: BufferView;
+  dv: BufferView;
+  scratch: BufferView;
+};
 
 /** The gradient dq [tokens, heads, headDim] given dout [tokens, heads, headDim]; both columns of stats are set. */
-export type AttentionQueries = Attention & { dout: View; dq: View };
+export type AttentionQueries = Attention & { dout: BufferView; dq: BufferView };
 
 /** stats[…, 1] = Σ o·dout over each head of each token: what both backward kernels need besides the log-sum-exp. */
 export function attentionDelta(
@@ -59,7 +64,7 @@ export function attentionDelta(
     tokens,
     heads,
     headDim,
-  }: { o: View; dout: View; stats: View; tokens: number; heads: number; headDim: number },
+  }: { o: BufferView; dout: BufferView; stats: BufferView; tokens: number; heads: number; headDim: number },
 ): void {
   const rows = tokens * heads;
   stream.dispatch(deltaKernel, {
@@ -91,7 +96,7 @@ export function attentionScratch(
 export function shareHeads(
   { tokens, heads, kvHeads, headDim, scratch, dk, dv }: AttentionKeys,
   keys: number,
-): { parts: number; partHeads: number; dk: View; dv: View; add: (stream: Stream) => void } {
+): { parts: number; partHeads: number; dk: BufferView; dv: BufferView; add: (stream: Stream) => void } {
   const shared = heads / kvHeads;
   const most = Math.floor(KEYS_AT_ONCE / (keys * ceilDiv(tokens, keys) * kvHeads));
   const partHeads = ceilDiv(shared, Math.max(1, most));
@@ -115,7 +120,7 @@ export function shareHeads(
  * Most operations of one dispatch of attention. The slowest GPU in mind does 2 TFLOP/s, a tenth of that in attention:
  * 0.15 s, which no watchdog and few users notice.
  */
-export const MOST_WORK = 30e9;
+export const MAX_WORK = 30e9;
 
 /** Pairs of a query and a key that it sees, for queries `begin` … `end` of one document. */
 export const pairsOfQueries = (begin: number, end: number): number =>

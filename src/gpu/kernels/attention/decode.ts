@@ -2,7 +2,7 @@ import code from '../../../../shaders/attention/attention_decode.wgsl?raw';
 import mergeCode from '../../../../shaders/attention/attention_decode_merge.wgsl?raw';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { scatterRows } from '../embedding.ts';
 
@@ -37,15 +37,15 @@ export function attentionDecodeScratch(shape: {
 /** One new token per sequence against the keys and values of a cache. */
 export interface AttentionDecode {
   /** [sequences, heads, headDim] */
-  q: View;
+  q: BufferView;
   /** [slots, kvHeads, headDim] */
-  k: View;
+  k: BufferView;
   /** [slots, kvHeads, headDim] */
-  v: View;
+  v: BufferView;
   /** [sequences, heads, headDim] */
-  o: View;
+  o: BufferView;
   /** u32 [sequences, 2]: the first slot and the end slot (exclusive) of each sequence's keys, the new token's among them */
-  ranges: View;
+  ranges: BufferView;
   sequences: number;
   /** The most keys that a sequence may have. */
   capacity: number;
@@ -57,7 +57,7 @@ export interface AttentionDecode {
   /** Factor of the scores, headDim^−½ as a rule. */
   scale: number;
   /** f32 [attentionDecodeScratch] */
-  scratch: View;
+  scratch: BufferView;
 }
 
 /** o = softmax(scale·q·kᵀ)·v over each sequence's slots; no range is empty. */
@@ -83,7 +83,13 @@ export function attentionDecode(stream: Stream, call: AttentionDecode): void {
 /** cache[slots[t]] = x[t] for rows of `width` f32 (a multiple of 4); slots u32 [tokens], distinct. */
 export function cacheWrite(
   stream: Stream,
-  { x, slots, cache, tokens, width }: { x: View; slots: View; cache: View; tokens: number; width: number },
+  {
+    x,
+    slots,
+    cache,
+    tokens,
+    width,
+  }: { x: BufferView; slots: BufferView; cache: BufferView; tokens: number; width: number },
 ): void {
   scatterRows(stream, { x, index: slots, y: cache, count: tokens, width });
 }

@@ -10,7 +10,7 @@ import type { MatrixShape } from '../../subgroup-matrices.ts';
 import type { Stream } from '../../stream.ts';
 import {
   cutTiles,
-  MOST_WORK,
+  MAX_WORK,
   pairsOfKeys,
   pairsOfQueries,
   shareHeads,
@@ -74,7 +74,7 @@ export const headDimText = (headDim: number): string => `const HEAD_DIM = ${head
 const HEAD_DIMS: readonly number[] = [64, 128];
 
 /** What bounds a workgroup of one of the kernels. */
-export interface Room {
+export interface WorkgroupLimits {
   readonly subgroupSize: number;
   readonly bytes: number;
   readonly invocations: number;
@@ -87,7 +87,7 @@ export function attentionGrid(
   name: Name,
   headDim: number,
   { M, N }: MatrixShape,
-  room: Room,
+  room: WorkgroupLimits,
 ): SubgroupGrid | undefined {
   if (!HEAD_DIMS.includes(headDim)) return undefined;
   const { times, halves, words } = ATTENTION_TEXTS[name];
@@ -118,7 +118,7 @@ export const forwardKernel = (name: string, code: string) =>
 export const backwardKernel = (of: 'backwardKV' | 'backwardQ', name: string, code: string) =>
   new Kernel({ name, code, buffers: ATTENTION_TEXTS[of].buffers, params: BACKWARD_PARAMS });
 
-function roomOf({ device, matrix }: Gpu): Room {
+function roomOf({ device, matrix }: Gpu): WorkgroupLimits {
   const { maxComputeWorkgroupStorageSize: bytes, maxComputeInvocationsPerWorkgroup: invocations } =
     device.limits;
   return { subgroupSize: matrix!.subgroupSize, bytes, invocations, halfBytes: 2 };
@@ -182,7 +182,7 @@ export function dispatchForward(
   stream: Stream,
   { kernel, rows }: Made<ReturnType<typeof forwardKernel>>,
   call: AttentionForward,
-  most = MOST_WORK,
+  most = MAX_WORK,
 ): void {
   const { q, k, v, ranges, o, stats, tokens, heads, kvHeads, scale } = call;
   for (const { lastTile, count, work } of queryTiles(call, rows, 2, most))
@@ -198,7 +198,7 @@ export function dispatchKeys(
   stream: Stream,
   { kernel, rows }: Made<ReturnType<typeof backwardKernel>>,
   call: AttentionKeys,
-  most = MOST_WORK,
+  most = MAX_WORK,
 ): void {
   const { q, k, v, dout, stats, ranges, tokens, heads, kvHeads, headDim, scale } = call;
   const { parts, partHeads, dk, dv, add } = shareHeads(call, rows);
@@ -220,7 +220,7 @@ export function dispatchQueries(
   stream: Stream,
   { kernel, rows }: Made<ReturnType<typeof backwardKernel>>,
   call: AttentionQueries,
-  most = MOST_WORK,
+  most = MAX_WORK,
 ): void {
   const { q, k, v, dout, stats, ranges, dq, tokens, heads, kvHeads, scale } = call;
   const shape = { tokens, heads, kv_heads: kvHeads, scale, parts: 1, part_heads: heads / kvHeads };

@@ -8,7 +8,7 @@ import type { Gpu } from '../../device.ts';
 import type { AttentionVariant } from './variant.ts';
 import {
   cutTiles,
-  MOST_WORK,
+  MAX_WORK,
   pairsOfKeys,
   pairsOfQueries,
   shareHeads,
@@ -98,7 +98,7 @@ function forwardTile(shape: TileShape): AttentionVariant<AttentionForward> {
   return {
     ...common(shape),
     fits: () => true,
-    dispatch(stream, call, most = MOST_WORK) {
+    dispatch(stream, call, most = MAX_WORK) {
       const { q, k, v, ranges, o, stats, heads } = call;
       for (const { lastTile, count, work } of queryTiles(call, rows, 2, most))
         stream.dispatch(forwardKernel, {
@@ -117,7 +117,7 @@ function queriesTile(shape: TileShape): AttentionVariant<AttentionQueries> {
   return {
     ...common(shape),
     fits: () => true,
-    dispatch(stream, call, most = MOST_WORK) {
+    dispatch(stream, call, most = MAX_WORK) {
       const { q, k, v, dout, stats, ranges, dq, heads } = call;
       for (const { lastTile, count, work } of queryTiles(call, rows, 3, most))
         stream.dispatch(backwardQKernel, {
@@ -136,7 +136,7 @@ function keysTile(shape: TileShape): AttentionVariant<AttentionKeys> {
   return {
     ...common(shape),
     fits: ({ headDim }) => shape.QUADS === 1 || headDim <= WIDEST_KEYS,
-    dispatch(stream, call, most = MOST_WORK) {
+    dispatch(stream, call, most = MAX_WORK) {
       const { q, k, v, dout, stats, ranges, tokens, kvHeads, headDim } = call;
       const { parts, partHeads, dk, dv, add } = shareHeads(call, rows);
       const inputs = [q, k, v, dout, stats, ranges];

@@ -1,4 +1,4 @@
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 import { FORMAT_CODE, type FloatFormat } from '../shared/float-format.ts';
 
 /** How a linear weight that is not quantised may be stored. */
@@ -9,9 +9,9 @@ export interface Nf4Weight {
   columns: number;
   depth: number;
   /** 16 bytes per 32 consecutive k of a row, ordered [depth/32][columns]. */
-  codes: View;
+  codes: BufferView;
   /** f32 [columns·depth/64], or, double-quantised, the u32 words that `nested` describes. */
-  scales: View;
+  scales: BufferView;
   /**
    * Double quantisation: `scales` begins with the 8-bit codes of the scales; absmax of blocks of 2^shift codes lie
    * at word `absmaxAt`, the 256 values of the map at word `mapAt`. scale = map[code]·absmax + offset.
@@ -24,7 +24,7 @@ export interface DenseWeight {
   columns: number;
   depth: number;
   /** Row by row, as in the file. */
-  values: View;
+  values: BufferView;
   format: DenseFormat;
 }
 
@@ -34,9 +34,9 @@ export type LinearWeight = Nf4Weight | DenseWeight;
 /** A LoRA pair as one dispatch needs it: the activations of rank `rank` and the matrix they meet. */
 export interface LoraFactor {
   /** [tokens, rank], scaling included. */
-  activations: View;
+  activations: BufferView;
   /** B [out, rank] forward, A [rank, in] for the gradient. */
-  matrix: View;
+  matrix: BufferView;
   rank: number;
 }
 
@@ -75,7 +75,7 @@ export function nestedParams(weight: LinearWeight) {
 }
 
 /** What a kernel binds as `codes` and `scales`; a dense weight has no scales, and none are read. */
-export const weightBuffers = (weight: LinearWeight): [codes: View, scales: View] =>
+export const weightBuffers = (weight: LinearWeight): [codes: BufferView, scales: BufferView] =>
   'format' in weight ? [weight.values, weight.values] : [weight.codes, weight.scales];
 
 /** How a kernel reads a weight. */
@@ -86,33 +86,33 @@ export const weightConstants = (weight: LinearWeight) =>
 
 export interface Nf4Matmul {
   /** [rows, depth] */
-  x: View;
+  x: BufferView;
   weight: LinearWeight;
   /** [rows, columns] */
-  y: View;
+  y: BufferView;
   rows: number;
   lora?: LoraFactor | undefined;
   /** [columns] */
-  bias?: View | undefined;
+  bias?: BufferView | undefined;
   /** [rows, columns]; another buffer range than y. */
-  residual?: View | undefined;
+  residual?: BufferView | undefined;
   /** [rows] f32, scratch of the rungs above f32. */
-  rowScales?: View | undefined;
+  rowScales?: BufferView | undefined;
   /** Whether an earlier call on such a rung has left there what it found in this very x. */
   scaled?: boolean;
 }
 
 export interface Nf4MatmulGrad {
   /** [rows, columns]; columns a multiple of 4. */
-  dy: View;
+  dy: BufferView;
   weight: LinearWeight;
   /** [rows, depth] */
-  dx: View;
+  dx: BufferView;
   rows: number;
   /** v = scaling·dy·b and A. */
   lora?: LoraFactor | undefined;
   /** Add to dx instead of replacing it. */
   accumulate: boolean;
   /** [rows] f32, scratch of the rungs above f32. */
-  rowScales?: View | undefined;
+  rowScales?: BufferView | undefined;
 }

@@ -4,7 +4,7 @@ import repack from '../../../../shaders/linear/nf4_repack.wgsl?raw';
 import matvec from '../../../../shaders/linear/nf4_matvec.wgsl?raw';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { FORMAT_CODE, type FloatFormat } from '../shared/float-format.ts';
 import {
@@ -88,10 +88,10 @@ export function nf4MatmulGrad(
 export function nf4Quantise(
   stream: Stream,
   call: {
-    source: View;
+    source: BufferView;
     format: FloatFormat;
-    codes: View;
-    absmax: View;
+    codes: BufferView;
+    absmax: BufferView;
     blocks: number;
     firstBlock: number;
     columns: number;
@@ -110,7 +110,14 @@ export function nf4Quantise(
 /** Reorders a run of bitsandbytes' packed codes: `groups` groups of 32 codes from group `firstGroup` on. */
 export function nf4Repack(
   stream: Stream,
-  call: { source: View; codes: View; groups: number; firstGroup: number; columns: number; depth: number },
+  call: {
+    source: BufferView;
+    codes: BufferView;
+    groups: number;
+    firstGroup: number;
+    columns: number;
+    depth: number;
+  },
 ): void {
   const { source, codes, groups, firstGroup, columns, depth } = call;
   stream.dispatch(repackKernel, {

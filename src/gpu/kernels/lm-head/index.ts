@@ -5,14 +5,14 @@ import { matrixFits } from '../shared/subgroup-matrix-kernels.ts';
 import type { Variant } from '../linear/nf4-variant.ts';
 
 /** Both products with the head's table; as a variant of a race one after the other, the logits as their own gradient. */
-export interface HeadVariant extends Variant<HeadForward & Omit<HeadBackward, 'dlogits'>> {
+export interface LmHeadVariant extends Variant<HeadForward & Omit<HeadBackward, 'dlogits'>> {
   /** logits = x·tableᵀ */
   forward(stream: Stream, call: HeadForward): void;
   /** dx = dlogits·table */
   backward(stream: Stream, call: HeadBackward): void;
 }
 
-const variant = (one: Omit<HeadVariant, 'dispatch'>): HeadVariant => ({
+const variant = (one: Omit<LmHeadVariant, 'dispatch'>): LmHeadVariant => ({
   ...one,
   dispatch(stream, call) {
     one.forward(stream, call);
@@ -21,7 +21,7 @@ const variant = (one: Omit<HeadVariant, 'dispatch'>): HeadVariant => ({
 });
 
 /** The head in f32, by a tile. Plans call the default `f32`, from before there were others. */
-function f32Head(tile: HeadTile, i: number): HeadVariant {
+function f32Head(tile: HeadTile, i: number): LmHeadVariant {
   const { rows, columns } = headTileSize(tile);
   return variant({
     name: i === 0 ? 'f32' : `f32 ${rows}x${columns}x16${tile.COLUMNS < 8 ? ' by 8x4' : ''}`,
@@ -33,7 +33,7 @@ function f32Head(tile: HeadTile, i: number): HeadVariant {
 }
 
 /** Every way to compute the head; of a rung's variants that a device supports the first is its default. */
-export const HEADS: readonly HeadVariant[] = [
+export const LM_HEADS: readonly LmHeadVariant[] = [
   ...HEAD_TILES.map(f32Head),
   ...MATRIX_HEADS.map(({ grid, forward, backward }, i) =>
     variant({

@@ -4,7 +4,7 @@ import vector from '../../../../shaders/lm-head/head_matvec.wgsl?raw';
 import decode from '../../../../shaders/shared/table_decode.wgsl?raw';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { FORMAT_CODE, type FloatFormat } from '../shared/float-format.ts';
 import { sumSlices } from '../shared/sum-slices.ts';
@@ -40,7 +40,7 @@ const backwardKernel = new Kernel({
 
 /** Rows [begin, begin + count) of an embedding [vocab, width], in a buffer under the binding limit. */
 export interface TablePart {
-  view: View;
+  view: BufferView;
   begin: number;
   count: number;
 }
@@ -90,7 +90,7 @@ const MATVEC_ROWS = 8;
 /** logits [rows, vocab] = x·tableᵀ, x [rows, width]. */
 export function headMatmul(
   stream: Stream,
-  call: { x: View; table: Table; logits: View; rows: number },
+  call: { x: BufferView; table: Table; logits: BufferView; rows: number },
   tile: HeadTile = HEAD_TILES[0]!,
 ): void {
   const { x, table, logits, rows } = call;
@@ -124,7 +124,7 @@ export function headSlices(parts: readonly { count: number }[]): number {
 /** dx [rows, width] = dlogits·table, dlogits [rows, vocab]. */
 export function headMatmulGrad(
   stream: Stream,
-  call: { dlogits: View; table: Table; scratch: View; dx: View; rows: number },
+  call: { dlogits: BufferView; table: Table; scratch: BufferView; dx: BufferView; rows: number },
   tile: HeadTile = HEAD_TILES[0]!,
 ): void {
   const { dlogits, table, scratch, dx, rows } = call;

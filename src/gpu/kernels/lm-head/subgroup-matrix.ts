@@ -5,7 +5,7 @@ import inverse from '../../../../shaders/shared/row_scale_inverse.wgsl?raw';
 import decode from '../../../../shaders/shared/table_decode.wgsl?raw';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { FORMAT_CODE } from '../shared/float-format.ts';
 import { headSlices, SLICE, type Table } from './lm-head.ts';
@@ -37,13 +37,13 @@ export const headGradKernel = (name: string, code: string) =>
 
 export interface HeadForward {
   /** [rows, width] */
-  x: View;
+  x: BufferView;
   table: Table;
   /** [rows, vocab] */
-  logits: View;
+  logits: BufferView;
   rows: number;
   /** [rows] f32, scratch. */
-  rowScales: View;
+  rowScales: BufferView;
 }
 
 /** Scales the rows of x, then multiplies. */
@@ -67,12 +67,12 @@ export function dispatchHead(
 
 export interface HeadBackward {
   /** [rows, vocab] */
-  dlogits: View;
+  dlogits: BufferView;
   table: Table;
   /** f32 [slices, rows, width]; see headSlices. */
-  scratch: View;
+  scratch: BufferView;
   /** [rows, width] */
-  dx: View;
+  dx: BufferView;
   rows: number;
   /** Bound of every |dlogits|. */
   gradScale: number;

@@ -1,10 +1,10 @@
 import { dropoutThreshold } from './dropout-mask.ts';
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 
 /** What the masks of a pass are made of, beside a module's key. */
 export interface Dropout {
   /** u32 [tokens, 2]: `dropoutKey` of the token's row, and its position in that row */
-  tokenKeys: View;
+  tokenKeys: BufferView;
   /** Chance of a feature to be dropped, in [0, 1) */
   rate: number;
 }

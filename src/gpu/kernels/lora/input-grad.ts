@@ -2,7 +2,7 @@ import mask from '../../../../shaders/lora/dropout.wgsl?raw';
 import code from '../../../../shaders/lora/lora_input_grad.wgsl?raw';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { maskParams, type Dropout } from './dropout.ts';
 
@@ -24,11 +24,11 @@ export function loraInputGrad(
   stream: Stream,
   call: Dropout & {
     /** [rows, rank] */
-    v: View;
+    v: BufferView;
     /** [rank, width] */
-    A: View;
+    A: BufferView;
     /** [rows, width] */
-    dx: View;
+    dx: BufferView;
     /** `moduleKey` of the LoRA module */
     moduleKey: number;
     rows: number;

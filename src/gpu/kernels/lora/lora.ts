@@ -3,7 +3,7 @@ import gradientCode from '../../../../shaders/lora/lora_gradient.wgsl?raw';
 import projectCode from '../../../../shaders/lora/lora_project.wgsl?raw';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import { view, type View } from '../../memory.ts';
+import { view, type BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { maskParams, type Dropout } from './dropout.ts';
 import { paramsOf, valuesOf } from '../shared/parts.ts';
@@ -73,7 +73,7 @@ function sliceDepth(parts: readonly { depth: number; tiles: number }[]): number 
 }
 
 /** The smallest view over views of one buffer, and where each begins in it, in f32. */
-function span(views: readonly View[]): { whole: View; at: number[] } {
+function span(views: readonly BufferView[]): { whole: BufferView; at: number[] } {
   const { buffer } = views[0]!;
   if (views.some((v) => v.buffer !== buffer)) throw new Error('LoRA parts in different buffers');
   const begin = Math.min(...views.map((v) => v.offset));
@@ -82,7 +82,11 @@ function span(views: readonly View[]): { whole: View; at: number[] } {
 }
 
 /** Three bindings for one to three views. */
-const three = ([a, b, c]: readonly View[]): [View, View, View] => [a!, b ?? a!, c ?? a!];
+const three = ([a, b, c]: readonly BufferView[]): [BufferView, BufferView, BufferView] => [
+  a!,
+  b ?? a!,
+  c ?? a!,
+];
 
 /** Adds up the slices of the parts that have several: the others are where they belong. */
 function addUp(stream: Stream, call: Parameters<typeof sumParts>[1]): void {
@@ -91,7 +95,7 @@ function addUp(stream: Stream, call: Parameters<typeof sumParts>[1]): void {
 }
 
 /** Where each part's slices begin in the scratch, and how many values of it they take. */
-function placeSlices(parts: readonly { count: number; slices: number }[], scratch: View) {
+function placeSlices(parts: readonly { count: number; slices: number }[], scratch: BufferView) {
   let at = 0;
   const begins = parts.map(({ count, slices }) => {
     const begin = at;
@@ -117,11 +121,11 @@ const masking = (dropout: LoraDropout | undefined) => ({
 /** One factor's share of `loraProject`. */
 export interface Projected {
   /** [rows, depth], depth a multiple of 4 */
-  x: View;
+  x: BufferView;
   /** [rank, depth], or [depth, rank] with `wByRank`; its offset a multiple of 16 bytes. */
-  w: View;
+  w: BufferView;
   /** [rows, rank] */
-  out: View;
+  out: BufferView;
   depth: number;
   rank: number;
   /** Factor of the product. */
@@ -139,7 +143,7 @@ export function loraProject(
     rows: number;
     wByRank: boolean;
     dropout?: LoraDropout | undefined;
-    scratch: View;
+    scratch: BufferView;
   },
 ): void {
   const { rows, scratch, dropout } = call;
@@ -179,11 +183,11 @@ export function loraProject(
 /** One factor's share of `loraGradient`. */
 export interface FactorGradient {
   /** [tokens, width], width a multiple of 4: dy or x */
-  wide: View;
+  wide: BufferView;
   /** [tokens, rank]: u or v */
-  narrow: View;
+  narrow: BufferView;
   /** [width, rank], or [rank, width] with `outByWidth` */
-  out: View;
+  out: BufferView;
   width: number;
   rank: number;
 }
@@ -199,7 +203,7 @@ export function loraGradient(
     tokens: number;
     outByWidth: boolean;
     dropout?: LoraDropout | undefined;
-    scratch: View;
+    scratch: BufferView;
   },
 ): void {
   const { tokens, scratch, dropout } = call;

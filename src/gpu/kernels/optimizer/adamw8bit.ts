@@ -3,7 +3,7 @@ import blockwise from '../../../../shaders/optimizer/adamw8bit.wgsl?raw';
 import { signedDynamicMap, unsignedDynamicMap } from '../../../formats/nf4.ts';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 
 /** Code of 0 in the signed map: what a fresh m holds everywhere. A fresh v holds code 0; both absmax are 0. */
@@ -96,23 +96,23 @@ export function adamwMaps(): Float32Array<ArrayBuffer> {
  */
 interface Tensors {
   /** f32, updated in place */
-  weights: View;
+  weights: BufferView;
   /** f32, set to zero after use */
-  grads: View;
+  grads: BufferView;
   /** f32 [4] of `gradNormFinish`: gradients are multiplied by [1]; unless [2] is 1 nothing at all is changed. */
-  control: View;
+  control: BufferView;
   factors: AdamwFactors;
 }
 
 export interface Adamw8bit extends Tensors {
   /** u8 codes [256·blocks] in u32, the first in the lowest byte */
-  mCodes: View;
-  vCodes: View;
+  mCodes: BufferView;
+  vCodes: BufferView;
   /** [blocks] */
-  mAbsmax: View;
-  vAbsmax: View;
+  mAbsmax: BufferView;
+  vAbsmax: BufferView;
   /** f32 [512] of `adamwMaps` */
-  maps: View;
+  maps: BufferView;
   blocks: number;
 }
 
@@ -128,8 +128,8 @@ export function adamw8bit(stream: Stream, call: Adamw8bit): void {
 
 export interface Adamw32 extends Tensors {
   /** f32 [count], zeros before the first step */
-  m: View;
-  v: View;
+  m: BufferView;
+  v: BufferView;
   /** Values of every buffer, a multiple of 4 */
   count: number;
 }

@@ -2,7 +2,7 @@ import finish from '../../../../shaders/optimizer/grad_norm_finish.wgsl?raw';
 import partial from '../../../../shaders/optimizer/grad_norm_partial.wgsl?raw';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 
 /** Gradients that one workgroup squares and sums: 256 threads, eight vec4 each. */
@@ -44,9 +44,9 @@ export function gradNormPartial(
 
 export interface GradNormPartial {
   /** [count] */
-  grads: View;
+  grads: BufferView;
   /** At least [partialBegin + gradNormPartials(count)] */
-  partials: View;
+  partials: BufferView;
   partialBegin: number;
   count: number;
 }
@@ -68,8 +68,8 @@ export function gradNormFinish(
 
 export interface GradNormFinish {
   /** At least [partialCount] */
-  partials: View;
+  partials: BufferView;
   partialCount: number;
-  control: View;
+  control: BufferView;
   maxNorm: number;
 }

@@ -1,7 +1,7 @@
 import code from '../../../../shaders/shared/row_scale.wgsl?raw';
 import { spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 
 const kernel = new Kernel({
@@ -15,7 +15,10 @@ const kernel = new Kernel({
  * scales [rows] = powers of two that bring the largest magnitude of each row of x [rows, width] into [32, 64), so
  * that the row fits f16. Width is a multiple of 4.
  */
-export function rowScale(stream: Stream, call: { x: View; scales: View; rows: number; width: number }): void {
+export function rowScale(
+  stream: Stream,
+  call: { x: BufferView; scales: BufferView; rows: number; width: number },
+): void {
   const { x, scales, rows, width } = call;
   stream.dispatch(kernel, { buffers: [x, scales], params: { rows, width }, groups: spread(rows) });
 }

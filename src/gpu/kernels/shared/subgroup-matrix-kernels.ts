@@ -2,7 +2,7 @@ import byFlag from '../../../../shaders/shared/subgroup_matrix_by_flag.wgsl?raw'
 import byOrder from '../../../../shaders/shared/subgroup_matrix_by_order.wgsl?raw';
 import byOrderInHalves from '../../../../shaders/shared/subgroup_matrix_by_order_in_halves.wgsl?raw';
 import type { Gpu } from '../../device.ts';
-import type { MatrixShape, MatrixUnits } from '../../subgroup-matrices.ts';
+import type { MatrixShape, SubgroupMatrices } from '../../subgroup-matrices.ts';
 
 /** Tile of a workgroup: rows of the output, and its columns (the weight's rows forward, its depth backward). */
 export interface Tile {
@@ -59,7 +59,7 @@ const LOADS = {
 export function matrixText(
   shape: MatrixShape,
   grid: SubgroupGrid,
-  { dialect, subgroupSize, sized }: MatrixUnits,
+  { dialect, subgroupSize, sized }: SubgroupMatrices,
   code: string,
   stores: Stores = 'quads',
 ): string {

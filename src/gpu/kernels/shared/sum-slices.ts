@@ -1,7 +1,7 @@
 import code from '../../../../shaders/shared/sum_slices.wgsl?raw';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { View } from '../../memory.ts';
+import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { paramsOf, valuesOf } from './parts.ts';
 
@@ -15,7 +15,7 @@ const kernel = new Kernel({
 });
 
 /** Bytes of a call that takes these views, and of a scratch that is bound whole so many f32. */
-export const bytesBeside = (views: readonly View[], values: number): number =>
+export const bytesBeside = (views: readonly BufferView[], values: number): number =>
   [...new Set(views)].reduce((sum, { size }) => sum + size, 4 * values);
 
 /** One sum: `count` values of each of the `slices`, which lie behind one another, and where they begin, in f32. */
@@ -24,7 +24,7 @@ export type SlicedSum = Record<keyof typeof PART, number>;
 /** out = (or, with `accumulate`, +=) the sums of up to three parts' slices, each in the order of its slices. */
 export function sumParts(
   stream: Stream,
-  call: { partial: View; out: View; parts: readonly SlicedSum[]; accumulate: boolean },
+  call: { partial: BufferView; out: BufferView; parts: readonly SlicedSum[]; accumulate: boolean },
 ): void {
   const { partial, out, parts, accumulate } = call;
   const [x, y] = spread(ceilDiv(Math.max(...parts.map(({ count }) => count)), 64));
@@ -39,7 +39,7 @@ export function sumParts(
 /** y = the sum of `count` slices of `values` f32, which lie behind one another, in their order. */
 export function sumSlices(
   stream: Stream,
-  { slices, y, count, values }: { slices: View; y: View; count: number; values: number },
+  { slices, y, count, values }: { slices: BufferView; y: BufferView; count: number; values: number },
 ): void {
   const part = { count: values, slices: count, partial_at: 0, out_at: 0 };
   sumParts(stream, { partial: slices, out: y, parts: [part], accumulate: false });

@@ -3,8 +3,8 @@ import type { Folder } from '../../../formats/byte-source.ts';
 import type { CacheStorage } from './storage.ts';
 import { BaseEntries } from './entries.ts';
 import { cachedName, fingerprintOf, SMALL_FILES, type CachedBase, type Manifest } from './manifest.ts';
-import { BaseSlot } from './entry.ts';
-import { openSkeleton } from './header-snapshot.ts';
+import { CacheEntry } from './entry.ts';
+import { openHeaderSnapshot } from './header-snapshot.ts';
 
 /** A base's files from the cache, in the place of its own folder. */
 export interface CachedFolder extends Folder {
@@ -56,7 +56,7 @@ export class BaseCache {
     if (!found) return undefined;
     const { id, manifest } = found;
     const folder = await this.#entries.storage.open(id);
-    const skeleton = await openSkeleton(folder, manifest.name);
+    const skeleton = await openHeaderSnapshot(folder, manifest.name);
     return {
       name: manifest.name,
       cached: { id, manifest },
@@ -67,10 +67,10 @@ export class BaseCache {
   }
 
   /** The place of an opened base in the cache. */
-  async slot(model: BaseModel, doubleQuant: boolean): Promise<BaseSlot> {
+  async slot(model: BaseModel, doubleQuant: boolean): Promise<CacheEntry> {
     if (isCached(model.folder)) {
       const { id, manifest } = model.folder.cached;
-      return new BaseSlot(this.#entries, {
+      return new CacheEntry(this.#entries, {
         model,
         doubleQuant,
         content: manifest.content,
@@ -80,7 +80,7 @@ export class BaseCache {
     }
     const seen = await fingerprintOf(model);
     const content = seen && (await this.#entries.contentOf(seen));
-    return new BaseSlot(this.#entries, { model, doubleQuant, content, seen, id: undefined });
+    return new CacheEntry(this.#entries, { model, doubleQuant, content, seen, id: undefined });
   }
 }
 

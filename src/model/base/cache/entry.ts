@@ -15,13 +15,13 @@ import {
 } from './manifest.ts';
 import { CacheRefusal } from './storage.ts';
 import { DamagedImage, imageTensors, readImage, writeImage } from './packed-image.ts';
-import { takeSkeleton } from './header-snapshot.ts';
+import { takeHeaderSnapshot } from './header-snapshot.ts';
 import type { DecoderWeights } from '../../weights.ts';
 
 type OnProgress = (done: number, total: number) => void;
 
 /** Likenesses that are remembered of one content. */
-const MOST_FINGERPRINTS = 8;
+const MAX_FINGERPRINTS = 8;
 
 interface SlotParts {
   model: BaseModel;
@@ -34,7 +34,7 @@ interface SlotParts {
 }
 
 /** The place of one base in the cache. */
-export class BaseSlot {
+export class CacheEntry {
   readonly #entries: BaseEntries;
   readonly #parts: SlotParts;
   #content: string | undefined;
@@ -56,7 +56,7 @@ export class BaseSlot {
     const { model, seen, doubleQuant } = this.#parts;
     const found = seen && (await this.#entries.find(content, doubleQuant));
     if (!found || seen !== (await fingerprintOf(model))) return;
-    const fingerprints = [...found.manifest.fingerprints, seen].slice(-MOST_FINGERPRINTS);
+    const fingerprints = [...found.manifest.fingerprints, seen].slice(-MAX_FINGERPRINTS);
     await tolerant(() => this.#entries.writeManifest(found.id, { ...found.manifest, fingerprints }));
   }
 
@@ -99,7 +99,7 @@ export class BaseSlot {
         const file = await model.folder.open(name);
         if (file) await writer.append(cachedName(name), (await readAll(file)) as Uint8Array<ArrayBuffer>);
       }
-      for (const [name, chunks] of Object.entries(await takeSkeleton(model)))
+      for (const [name, chunks] of Object.entries(await takeHeaderSnapshot(model)))
         for (const chunk of chunks) await writer.append(name, chunk);
       const checksum = await writeImage(gpu, weights, (chunk) => writer.append(IMAGE, chunk), onProgress);
       const now = this.#entries.now();

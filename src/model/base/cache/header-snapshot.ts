@@ -17,7 +17,7 @@ const INDEX_FILE = 'skeleton.json';
 const BYTES_FILE = 'skeleton.bin';
 
 /** Keeps what opening a base reads of its weight files, headers above all: with that it can be opened without them. */
-export async function takeSkeleton({
+export async function takeHeaderSnapshot({
   folder,
   config,
   weightFiles,
@@ -50,8 +50,8 @@ export async function takeSkeleton({
   return { [INDEX_FILE]: [encodeUtf8(JSON.stringify(index))], [BYTES_FILE]: kept };
 }
 
-/** Opens files of a base from what `takeSkeleton` kept in `folder`: they can be opened, their weights not read. */
-export async function openSkeleton(
+/** Opens files of a base from what `takeHeaderSnapshot` kept in `folder`: they can be opened, their weights not read. */
+export async function openHeaderSnapshot(
   folder: Folder,
   base: string,
 ): Promise<(file: string) => ByteSource | undefined> {

@@ -6,7 +6,7 @@ import type { ByteSource } from '../../../formats/byte-source.ts';
 import type { Gpu } from '../../../gpu/device.ts';
 import type { Nf4Weight } from '../../../gpu/kernels/linear/nf4-operands.ts';
 import type { Table } from '../../../gpu/kernels/lm-head/lm-head.ts';
-import { view, type View } from '../../../gpu/memory.ts';
+import { view, type BufferView } from '../../../gpu/memory.ts';
 import { Readback } from '../../../gpu/readback.ts';
 import { Stream } from '../../../gpu/stream.ts';
 import { verbatim } from '../read/ingest.ts';
@@ -20,7 +20,7 @@ interface ImageTensor {
   name: string;
   dtype: Dtype;
   shape: readonly number[];
-  view: View;
+  view: BufferView;
 }
 
 /** The one tensor that is not on the device: the offsets of double-quantised scales, f32, 0 where there is none. */
@@ -31,7 +31,7 @@ const DTYPES = { bf16: 'BF16', f16: 'F16', f32: 'F32' } as const;
 export function imageTensors(weights: DecoderWeights): ImageTensor[] {
   const tensors = [...table('embedding', weights.embedding)];
   if (weights.head !== weights.embedding) tensors.push(...table('head', weights.head));
-  const add = (name: string, dtype: 'F32' | 'U32', of: View | undefined): void => {
+  const add = (name: string, dtype: 'F32' | 'U32', of: BufferView | undefined): void => {
     if (of) tensors.push({ name, dtype, shape: [of.size / 4], view: of });
   };
   add('norm', 'F32', weights.finalNorm);
@@ -129,8 +129,8 @@ export async function writeImage(
 }
 
 /** The tensors' bytes in their order, in batches of at most CHUNK_BYTES. */
-function batchesOf(tensors: readonly ImageTensor[]): View[][] {
-  const batches: View[][] = [];
+function batchesOf(tensors: readonly ImageTensor[]): BufferView[][] {
+  const batches: BufferView[][] = [];
   let room = 0;
   for (const { view: whole } of tensors)
     for (let at = 0; at < whole.size;) {

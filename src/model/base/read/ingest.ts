@@ -7,7 +7,7 @@ import { decodeF32, type TensorInfo } from '../../../formats/safetensors.ts';
 import type { Table } from '../../../gpu/kernels/lm-head/lm-head.ts';
 import { nf4Quantise, nf4Repack } from '../../../gpu/kernels/linear/nf4.ts';
 import type { LinearWeight, Nf4Weight } from '../../../gpu/kernels/linear/nf4-operands.ts';
-import { view, type GpuBuffer, type View } from '../../../gpu/memory.ts';
+import { view, type GpuBuffer, type BufferView } from '../../../gpu/memory.ts';
 import { readOnce } from '../../../gpu/readback.ts';
 import { formatOf, headTensor } from './tensor-format.ts';
 import type { Wanted } from './read-plan.ts';
@@ -28,7 +28,7 @@ export function baseTensors(to: Upload, model: BaseModel, weights: DecoderWeight
   ];
   for (const [i, layer] of weights.layers.entries()) {
     const prefix = `model.layers.${i}`;
-    const norms: [View | undefined, string][] = [
+    const norms: [BufferView | undefined, string][] = [
       [layer.inputNorm, `${prefix}.input_layernorm.weight`],
       [layer.postNorm, `${prefix}.post_attention_layernorm.weight`],
       [layer.qNorm, `${prefix}.self_attn.q_norm.weight`],
@@ -95,7 +95,7 @@ export function verbatim(
 }
 
 /** Norms and biases become f32. */
-function floats({ gpu }: Upload, info: TensorInfo, to: View): Wanted {
+function floats({ gpu }: Upload, info: TensorInfo, to: BufferView): Wanted {
   const size = FORMAT_BYTES[formatOf(info)];
   return checked(info, {
     ...info,
@@ -106,7 +106,7 @@ function floats({ gpu }: Upload, info: TensorInfo, to: View): Wanted {
 }
 
 /** A dense weight, quantised as it comes; its scales go to `absmax`. */
-function quantised(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: View): Wanted {
+function quantised(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: BufferView): Wanted {
   const { codes, columns, depth } = weight;
   const format = formatOf(info);
   const unit = 64 * FORMAT_BYTES[format];

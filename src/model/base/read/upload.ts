@@ -1,5 +1,5 @@
 import type { Gpu } from '../../../gpu/device.ts';
-import { view, type GpuBuffer, type View } from '../../../gpu/memory.ts';
+import { view, type GpuBuffer, type BufferView } from '../../../gpu/memory.ts';
 import { Stream } from '../../../gpu/stream.ts';
 import { CHUNK_BYTES, readAhead, type Receiver } from './read-ahead.ts';
 import { readPlan, type Wanted } from './read-plan.ts';
@@ -43,7 +43,7 @@ export class Upload {
   }
 
   /** Puts bytes where kernels can read them; they stay until the chunk has been worked on. */
-  stage(bytes: Uint8Array<ArrayBuffer>): View {
+  stage(bytes: Uint8Array<ArrayBuffer>): BufferView {
     const at = Math.ceil(this.#filled / ALIGNMENT) * ALIGNMENT;
     const size = Math.ceil(bytes.length / 4) * 4;
     const buffer = this.#staging[this.#turn % IN_FLIGHT]!;

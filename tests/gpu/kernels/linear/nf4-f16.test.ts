@@ -13,7 +13,7 @@ import {
   HALF_TEXTS,
 } from '../../../../src/gpu/kernels/linear/nf4-f16.ts';
 import { rowScale } from '../../../../src/gpu/kernels/shared/row-scale.ts';
-import { SIZE_FEATURE, type MatrixUnits } from '../../../../src/gpu/subgroup-matrices.ts';
+import { SIZE_FEATURE, type SubgroupMatrices } from '../../../../src/gpu/subgroup-matrices.ts';
 import type { Stream } from '../../../../src/gpu/stream.ts';
 import { add, matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../../../support/gpu.ts';
@@ -60,7 +60,7 @@ function arraysForUnits(): Way {
 }
 
 /** On matrix units as other devices or browsers have them: `units` says what differs here. */
-function otherUnits(name: string, units: MatrixUnits): Way {
+function otherUnits(name: string, units: SubgroupMatrices): Way {
   const [shape] = units.shapes;
   const grid = GRIDS[0]!;
   const tile = matrixTile(shape!, grid);

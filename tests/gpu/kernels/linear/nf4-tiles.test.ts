@@ -4,10 +4,10 @@ import { NF4_FORWARD, NF4_GRAD } from '../../../../src/gpu/kernels/linear/index.
 import { ATTENTION_CLASSES } from '../../../../src/gpu/kernels/attention/index.ts';
 import { NORMS } from '../../../../src/gpu/kernels/rmsnorm.ts';
 import type { Variant } from '../../../../src/gpu/kernels/linear/nf4-variant.ts';
-import { HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
-import type { Winners } from '../../../../src/gpu/autotune/tuning-results.ts';
+import { LM_HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
+import type { BestVariants } from '../../../../src/gpu/autotune/tuning-results.ts';
 import { attentionCandidates } from '../../../../src/gpu/autotune/kernel-selection.ts';
-import { chooseTiles, type Workload } from '../../../../src/gpu/autotune/autotune.ts';
+import { chooseKernels, type Workload } from '../../../../src/gpu/autotune/autotune.ts';
 import { add, matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../../../support/gpu.ts';
 import { randomWeight } from '../../../support/nf4.ts';
@@ -97,10 +97,10 @@ it('races the variants of each class, and remembers who won', async () => {
   const attention = { heads: 2, kvHeads: 1, headDim: 8 };
   const common = { head, attention, rows: 40, longest: 16, rank: 8, nested: true };
   const work: Workload = { precision: 'f32', shapes, width: 96, ...common };
-  const kept = new Map<string, Winners>();
+  const kept = new Map<string, BestVariants>();
   const cache = {
     get: (key: string) => Promise.resolve(kept.get(key)),
-    set: (key: string, winners: Winners) => Promise.resolve(void kept.set(key, winners)),
+    set: (key: string, winners: BestVariants) => Promise.resolve(void kept.set(key, winners)),
   };
   const raced: [done: number, total: number][] = [];
   /** From none to all, and never back. */
@@ -121,10 +121,10 @@ it('races the variants of each class, and remembers who won', async () => {
     note: (text: string) => void notes.push(text),
   };
   const before = t.gpu.memory.total;
-  const tiles = await chooseTiles(gpu, work, tuning);
+  const tiles = await chooseKernels(gpu, work, tuning);
   expect(t.gpu.memory.total).toBe(before);
   expect(notes).toEqual([]);
-  const heads = HEADS.filter((variant) => variant.precision === 'f32');
+  const heads = LM_HEADS.filter((variant) => variant.precision === 'f32');
   const parts = ATTENTION_CLASSES.flatMap((part) => attentionCandidates(part, attention, 'f32', gpu));
   // Two shapes, both ways, which have as many variants; the head, the norms, and the parts of attention.
   expect(toldAll()).toBe(4 * able.length + heads.length + NORMS.length + parts.length);
@@ -139,7 +139,7 @@ it('races the variants of each class, and remembers who won', async () => {
     'head',
     'norms',
   ]);
-  const names = [...NF4_FORWARD, ...HEADS, ...NORMS, ...parts].map(({ name }) => name);
+  const names = [...NF4_FORWARD, ...LM_HEADS, ...NORMS, ...parts].map(({ name }) => name);
   for (const name of Object.values(tiles)) expect(names).toContain(name);
   const [key, winners] = [...kept][0]!;
   expect(key).toMatch(/^SwiftShader.*kernels \d+$|kernels \d+$/);
@@ -151,7 +151,7 @@ it('races the variants of each class, and remembers who won', async () => {
   const [first] = Object.keys(other);
   kept.set(key, { ...other, [first!]: 'f32 7x7x7' });
   raced.length = 0;
-  const again = await chooseTiles(gpu, work, tuning);
+  const again = await chooseKernels(gpu, work, tuning);
   expect(toldAll()).toBe(able.length);
   expect(Object.values(again).filter((name) => name === 'f32 32x32x32').length).toBeGreaterThanOrEqual(3);
   expect(kept.get(key)![first!]).not.toBe('f32 7x7x7');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FloatFormat } from '../../../../src/gpu/kernels/shared/float-format.ts';
 import { headMatmul, headSlices, type Table } from '../../../../src/gpu/kernels/lm-head/lm-head.ts';
-import { HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
+import { LM_HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
 import { matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, testGpu } from '../../../support/gpu.ts';
 import { Random } from '../../../support/random.ts';
@@ -35,7 +35,7 @@ describe.each(shapes)('head: %i rows, %i words, width %i, parts %j', (rows, voca
     const dlogits = random.normals(rows * vocab);
     const forward = matmulRef(f64(x), transpose(decoded, vocab, width), rows, width, vocab);
     const backward = matmulRef(f64(dlogits), decoded, rows, vocab, width);
-    for (const head of HEADS.filter(({ precision }) => precision === 'f32')) {
+    for (const head of LM_HEADS.filter(({ precision }) => precision === 'f32')) {
       const logits = t.output(rows * vocab);
       head.forward(t.stream, { x: t.upload(x), table, logits, rows, rowScales: t.output(rows) });
       expect(relativeError(await t.floats(logits), forward), head.name).toBeLessThan(1e-5);

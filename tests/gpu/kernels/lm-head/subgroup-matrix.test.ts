@@ -10,9 +10,9 @@ import {
   type HeadForward,
 } from '../../../../src/gpu/kernels/lm-head/subgroup-matrix.ts';
 import { headSlices, type Table } from '../../../../src/gpu/kernels/lm-head/lm-head.ts';
-import { HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
+import { LM_HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
 import { GRIDS, matrixText } from '../../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
-import { chooseTiles } from '../../../../src/gpu/autotune/autotune.ts';
+import { chooseKernels } from '../../../../src/gpu/autotune/autotune.ts';
 import { matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../../../support/gpu.ts';
 import { Random } from '../../../support/random.ts';
@@ -37,7 +37,7 @@ interface Way {
 
 /** On the device's matrix units, else with arrays for them. */
 function waysHere(): Way[] {
-  const real = HEADS.filter((head) => head.precision === 'matrix' && head.supported(t.gpu));
+  const real = LM_HEADS.filter((head) => head.precision === 'matrix' && head.supported(t.gpu));
   if (real.length > 0)
     return real.map((head) => ({
       name: head.name,
@@ -123,7 +123,7 @@ it('a table of 32-bit values keeps them on matrix units too', async () => {
   const logits = t.output(rows * vocab);
   const [scratch, dx] = [t.output(headSlices(parts) * rows * width), t.output(rows * width)];
   const forward = matmulRef(f64(x), transpose(f64(values), vocab, width), rows, width, vocab);
-  for (const head of HEADS) {
+  for (const head of LM_HEADS) {
     head.forward(t.stream, { x: t.upload(x), table, logits, rows, rowScales: t.output(rows) });
     expect(relativeError(await t.floats(logits), forward), head.name).toBeLessThan(1e-5);
     head.backward(t.stream, { dlogits: logits, table, scratch, dx, rows, gradScale: 64 });
@@ -135,7 +135,7 @@ it('a table of 32-bit values keeps them on matrix units too', async () => {
 it('is raced against the head in f32 where there are matrix units, and found right', async ({ skip }) => {
   if (!t.gpu.matrix) return skip('the device has no matrix units');
   const notes: string[] = [];
-  const tiles = await chooseTiles(
+  const tiles = await chooseKernels(
     { ...t.gpu, software: false },
     {
       ...{ precision: 'matrix', shapes: [], width: 96, rows: 40, longest: 16, rank: 8, nested: true },
@@ -145,5 +145,5 @@ it('is raced against the head in f32 where there are matrix units, and found rig
     { onProgress: () => undefined, note: (text) => void notes.push(text) },
   );
   expect(notes).toEqual([]);
-  expect(HEADS.map(({ name }) => name)).toContain(tiles['head']);
+  expect(LM_HEADS.map(({ name }) => name)).toContain(tiles['head']);
 });

@@ -8,7 +8,7 @@ import { uploadPass } from '../../../../src/model/batch.ts';
 import { forward, type PassContext } from '../../../../src/model/decoder.ts';
 import { Lora } from '../../../../src/model/lora.ts';
 import { headLoss } from '../../../../src/model/loss.ts';
-import { Workspace } from '../../../../src/model/activations.ts';
+import { Activations } from '../../../../src/model/activations.ts';
 import { packWindow } from '../../../../src/text/packing.ts';
 import { testGpu } from '../../../support/gpu.ts';
 import { casePath, ModelCase } from '../../../support/model-case.ts';
@@ -40,7 +40,7 @@ async function trainedPass(dropout: number) {
   const headFormat = opened.base.head.format;
   const rank = Math.max(...weights.map((w) => w.module.r));
   const shape = { config, headFormat, tokens: TOKENS, rank, training: true };
-  const ws = new Workspace(t.gpu, shape);
+  const ws = new Activations(t.gpu, shape);
   uploadPass(t.stream, ws, pass, new Map(rows.map(({ index }) => [index, dropoutKey(1, 0, index)])));
   const ctx: PassContext = { stream: t.stream, base: opened.base, lora, ws, rows: TOKENS, dropout };
   const losses = t.output(targets);
