@@ -19,9 +19,9 @@ export interface Manifest {
   rescue: boolean;
 }
 
-const REMEDY = 'the browser has lost it, so go on from an earlier checkpoint';
+const REMEDY = 'the browser has lost it, so resume from an earlier checkpoint';
 /** What to do once there is room again. */
-const GO_ON = 'go on from the last checkpoint';
+const GO_ON = 'resume from the last checkpoint';
 
 /**
  * A run in the browser's database: `run/<id>/checkpoint/<step>/<file>`, `run/<id>/result/<file>` and

@@ -41,7 +41,7 @@ it('a run that is stopped says how to go on, and the same command goes on', asyn
   expect([others[0]!.code, others[0]!.stdout]).toEqual([2, '']);
   expect(others[0]!.stderr).toContain(`v2: another run writes there, ${who}`);
   expect(others[1]!.stdout).toContain(`Note: ${who}`);
-  const [, step] = /\nStopped after step (\d) of 3; run the same command again to go on from there/.exec(
+  const [, step] = /\nStopped after step (\d) of 3; run the same command again to resume from there/.exec(
     second.stdout,
   )!;
   expect(Number(step)).toBeGreaterThan(0);

@@ -221,7 +221,7 @@ it('V3 of the demo: a reload before its start and one during it cost nothing, it
   await clearFiles(page);
   await page.goto(host.url);
   await page.getByRole('heading', { name: 'V3 is ready' }).waitFor();
-  expect(await page.getByRole('log').innerText()).toContain('Taking fingerprints of the files');
+  expect(await page.getByRole('log').innerText()).toContain('Hashing files');
   await context.close();
 });
 

@@ -55,7 +55,7 @@ it('where site data is blocked files are read and a run is planned, and nothing 
   await page.getByRole('group', { name: 'Row of line 1', exact: true }).waitFor();
   await page.getByText(/^Takes .* in all/).waitFor();
   await page.getByText('The browser keeps none: see above.').waitFor();
-  await page.getByText('To be put right first: Space for checkpoints.').waitFor();
+  await page.getByText('Fix first: Space for checkpoints.').waitFor();
   await button(page, 'Start training').click({ force: true });
   await page.getByLabel('GPU memory at most').fill('2');
   await page.getByText('They count until the page is closed').waitFor();

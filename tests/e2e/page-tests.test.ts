@@ -110,7 +110,7 @@ describe('a test', () => {
     await page.getByText('own.json: there are no questions in it').waitFor();
     await file.setInputFiles(questions([{ question: 'a?' }, { q: 'b?' }]));
     await page.getByText(/own\.json, entry 2 .*question is missing/).waitFor();
-    await page.getByText('To be put right first: the questions file.').waitFor();
+    await page.getByText('Fix first: the questions file.').waitFor();
     await file.setInputFiles(questions([{ question: 'a?', answer: 'It is the letter a.' }]));
     await button(page, 'Start the test').click();
     await page.getByText('V2 could not be tested: V2: it is not where it was').waitFor();

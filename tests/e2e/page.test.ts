@@ -149,7 +149,7 @@ describe('the page', () => {
     const page = await open('failsAt=23');
     await begin(page);
     await page.getByRole('alert').getByText('Step 23: the loss is not a number').waitFor();
-    expect(await page.title()).toBe('Needs you · Retune');
+    expect(await page.title()).toBe('Action needed · Retune');
     expect(await button(page, 'Continue from the last checkpoint').isVisible()).toBe(true);
     await page.context().close();
   });
@@ -241,10 +241,10 @@ describe('the page', () => {
     await page
       .getByText(/GPU memory: the value is "3\.5 or so", expected a number .*0; change it\./)
       .waitFor();
-    await page.getByText('To be put right first: GPU memory.').waitFor();
+    await page.getByText('Fix first: GPU memory.').waitFor();
     await memory.fill('3.5');
     await ready(page);
-    await page.getByLabel('Leave room for other programs').check();
+    await page.getByLabel('Leave GPU time to other programs').check();
     await page.getByLabel('Precision').selectOption('f32');
     expect(await page.evaluate(() => (globalThis as unknown as { told: unknown }).told)).toEqual({
       memory: 3.5 * 2 ** 30,
@@ -254,7 +254,7 @@ describe('the page', () => {
     await page.reload();
     await page.getByRole('heading', { level: 2 }).first().waitFor();
     expect(await memory.inputValue()).toBe('3.5');
-    expect(await page.getByLabel('Leave room for other programs').isChecked()).toBe(true);
+    expect(await page.getByLabel('Leave GPU time to other programs').isChecked()).toBe(true);
     expect(await page.getByLabel('Precision').inputValue()).toBe('f32');
     await page.context().close();
   });
@@ -299,7 +299,7 @@ describe('the page', () => {
     const alert = page.getByRole('alert').getByText(/update the graphics driver/);
     await alert.waitFor();
     await chooseFiles(page);
-    await page.getByText('To be put right first: GPU.').waitFor();
+    await page.getByText('Fix first: GPU.').waitFor();
     await page.context().close();
   });
 });

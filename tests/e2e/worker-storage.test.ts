@@ -104,7 +104,7 @@ it('says what to do where the storage is full, and leaves the earlier checkpoint
       'UserError',
       expect.stringMatching(
         new RegExp(
-          `^checkpoint-${i + 1}: it takes 20 MB, and the browser has no room for that; delete earlier runs or free some disk space, then go on from the last checkpoint\\.$`,
+          `^checkpoint-${i + 1}: it takes 20 MB, and the browser has no room for that; delete earlier runs or free some disk space, then resume from the last checkpoint\\.$`,
         ),
       ),
     ]);

@@ -49,7 +49,7 @@ const COLUMNS: readonly Column[] = [
   },
   {
     name: 'Perplexity',
-    title: 'e to the eval loss: among how many tokens it hesitates, so to say',
+    title: 'exp(eval loss)',
     show: (_, { evalLoss }) => (evalLoss ? evalLoss.perplexity.toFixed(2) : '–'),
   },
 ];

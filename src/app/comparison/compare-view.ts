@@ -123,7 +123,7 @@ export class CompareView extends SessionView {
     const { tests } = this.session;
     const { record } = tests.store.state.detail!;
     return html`<section class="panel row take" aria-labelledby="take">
-      <h3 id="take">Take it with you</h3>
+      <h3 id="take">Download</h3>
       <div class="row">
         ${record.versions.map(({ name, state: s, answered }, i) =>
           s === 'failed' || answered === 0

@@ -178,8 +178,7 @@ export function testInputs(
   const given = usual(state);
   const base = draft.base ?? given.base;
   const length = lengthOf(draft.maxNewTokens);
-  if (questions.answer && !questions.answer.ok)
-    return { missing: 'To be put right first: the questions file.' };
+  if (questions.answer && !questions.answer.ok) return { missing: 'Fix first: the questions file.' };
   const left = [
     ...(questions.chosen ? [] : ['questions']),
     ...(base ? [] : ['a base model']),

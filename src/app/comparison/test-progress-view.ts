@@ -96,7 +96,7 @@ function told(
   }
   if (!progress) return { what: 'Getting ready', done: 0, total: 1, aside: '' };
   const { version, answered, total, tokensPerSecond, secondsLeft } = progress;
-  const left = Number.isFinite(secondsLeft) ? `${showSeconds(secondsLeft)} left` : 'time left: soon known';
+  const left = Number.isFinite(secondsLeft) ? `${showSeconds(secondsLeft)} left` : 'estimating time left…';
   return {
     what: `${names[version] ?? 'The model'} is answering: ${showCount(answered)} of ${showCount(total)} answers`,
     done: answered,

@@ -227,8 +227,7 @@ export class TestSetupView extends SessionView {
       >`;
     return html`<fieldset>
       <legend>Choice of words</legend>
-      ${radio(true, 'The likeliest answer, without chance')}
-      ${radio(false, 'Sampled: temperature 0.7, top-p 0.9')}
+      ${radio(true, 'Deterministic (greedy)')} ${radio(false, 'Sampled: temperature 0.7, top-p 0.9')}
       <p class="note">Compare without chance: the same test then gives the same answers.</p>
     </fieldset>`;
   }

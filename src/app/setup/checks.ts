@@ -52,7 +52,7 @@ function deviceCheck({ device }: AppState): Check {
   if (!device) return { state: 'busy', title, detail: 'Looking for it…' };
   if (!device.ok) return { state: 'bad', title, detail: 'See above.' };
   const { name, software } = device.value;
-  if (software) return { state: 'warn', title, detail: `${name}: a software device, right and very slow.` };
+  if (software) return { state: 'warn', title, detail: `${name}: a software device, correct but very slow.` };
   return { state: 'good', title, detail: name };
 }
 
@@ -69,7 +69,7 @@ function timeCheck({ estimate }: AppState): Check[] {
 }
 
 const LATER = { state: 'todo', detail: 'Known once the rest is chosen.' } as const;
-const WORKING = { state: 'busy', detail: 'Being worked out…' } as const;
+const WORKING = { state: 'busy', detail: 'Calculating…' } as const;
 
 function memoryCheck({ plan, planning, device, allowed }: AppState): Check {
   const title = 'GPU memory';

@@ -13,12 +13,12 @@ export const DEVICE_FIELDS: readonly DeviceField[] = [
   {
     key: 'memory',
     label: 'GPU memory at most',
-    hint: 'GiB; the more, the less is computed twice. Empty: found by itself',
+    hint: 'GiB. More memory, less recomputation. Empty: automatic',
     kind: { number: { above: 0 }, optional: true },
   },
   {
     key: 'leaveRoom',
-    label: 'Leave room for other programs',
+    label: 'Leave GPU time to other programs',
     hint: 'About half of the GPU’s time; takes hold with the next start',
     kind: 'boolean',
   },

@@ -86,7 +86,7 @@ function blockedBy(open: readonly Check[]): string {
   const titles = (state: Check['state']) =>
     open.filter((check) => check.state === state).map(({ title }) => title);
   const [bad, todo] = [titles('bad'), titles('todo')];
-  if (bad.length > 0) return `To be put right first: ${bad.join(', ')}.`;
+  if (bad.length > 0) return `Fix first: ${bad.join(', ')}.`;
   if (todo.length > 0) return `Still to choose: ${todo.filter((title) => CHOSEN.has(title)).join(', ')}.`;
   return open.length > 0 ? 'Being checked…' : 'Everything is in order.';
 }

@@ -25,7 +25,7 @@ export class EngineWatch {
   /** Ends the engine with all that it does, and starts another. */
   end(): void {
     this.#engine.restart(
-      'The engine did not answer and was ended; what it had kept is there, so go on from that.',
+      'The engine did not answer and was ended; what it had kept is there, so resume from that.',
     );
   }
 }

@@ -7,7 +7,7 @@ export function pageTitle(run: RunState | undefined): string {
   const { status, progress, phase } = run;
   const share = progress ? showShare(progress.step, progress.maxSteps) : '';
   if (status === 'finished') return 'Done · Retune';
-  if (status === 'failed') return 'Needs you · Retune';
+  if (status === 'failed') return 'Action needed · Retune';
   if (status === 'stopped') return `Stopped ${share} · Retune`;
   if (status === 'paused') return `Paused ${share} · Retune`;
   if (phase) return `${showShare(phase.done, phase.total)} ${phase.phase} · Retune`;

@@ -8,11 +8,11 @@ const LOG_LINES = 1000;
 
 const PHASES = {
   'opening files': 'Opening the files',
-  hashing: 'Taking fingerprints of the files',
+  hashing: 'Hashing files',
   tokenising: 'Turning rows into tokens',
   'loading the base': 'Loading the base onto the GPU in 4 bits',
   'caching the base': 'Keeping the base in 4 bits for the next start',
-  'measuring memory': 'Looking how much memory of the GPU is free',
+  'measuring memory': 'Measuring free GPU memory',
   'timing kernels': 'Timing kernels on this GPU to choose the fastest',
   'compiling kernels': 'Compiling the kernels for this GPU',
   evaluating: 'Measuring the validation rows',

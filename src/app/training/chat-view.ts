@@ -157,7 +157,7 @@ export class ChatView extends SessionView {
               type="checkbox"
               .checked=${this.greedy}
               @change=${(event: Event) => (this.greedy = (event.target as HTMLInputElement).checked)}
-            />The likeliest answer, without chance</label
+            />Deterministic (greedy)</label
           >
           ${
             chatBusy

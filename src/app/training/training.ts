@@ -189,7 +189,7 @@ export class Training {
       this.#store.update({ crash: String(error) });
       return {
         ok: false,
-        sentence: `The engine broke off: ${String(error)}; go on from the last checkpoint.`,
+        sentence: `The engine stopped: ${String(error)}; resume from the last checkpoint.`,
       };
     });
     await this.#end(outcome);

@@ -26,7 +26,7 @@ export function demoCommand(program: Command, end: (exitCode: number) => void): 
     .command('demo')
     .summary('see a tiny V1 learn new rows')
     .description(
-      'Continues the bundled tiny V1 on rows about a new product line, asks V1 and V2 the same questions, and counts the exact answers of both. Started again, it goes on where it was stopped.',
+      'Continues the bundled tiny V1 on rows about a new product line, asks V1 and V2 the same questions, and counts the exact answers of both. Started again, it resumes where it was stopped.',
     )
     .option('--files <folder>', 'base, V1, rows, questions and recipe', 'public/demo')
     .option('--output <folder>', 'where V2 and the answers go', 'demo-output')

@@ -44,7 +44,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     .command('finetune')
     .summary('continue a LoRA adapter on new rows')
     .description(
-      'Continues the training of a LoRA adapter (V1) on new rows over a 4-bit base model and writes the new adapter (V2), which PEFT loads. Started again, it goes on where it was stopped.',
+      'Continues the training of a LoRA adapter (V1) on new rows over a 4-bit base model and writes the new adapter (V2), which PEFT loads. Started again, it resumes where it was stopped.',
     )
     .option(
       '--base <folder>',
@@ -108,7 +108,7 @@ async function runFinetune(options: Options): Promise<number> {
     const report = new RunReport(display);
     const answer = answerSignals(display);
     const { signal } = interrupt;
-    const goOn = 'run the same command again to go on from the last checkpoint';
+    const goOn = 'run the same command again to resume from the last checkpoint';
     const result = await withGpu(display, goOn, (openGpu) =>
       finetune({
         inputs: { base, source, train, validation, recipe },
@@ -216,7 +216,7 @@ async function lastLines(
   const { status, step, maxSteps, best } = result;
   if (status === 'stopped')
     return [
-      `Stopped after step ${step} of ${maxSteps}; run the same command again to go on from there${step > 0 ? ` (${store.checkpointName(step)})` : ''}.`,
+      `Stopped after step ${step} of ${maxSteps}; run the same command again to resume from there${step > 0 ? ` (${store.checkpointName(step)})` : ''}.`,
     ];
   const first =
     status === 'finished'

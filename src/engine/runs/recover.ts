@@ -60,7 +60,7 @@ export async function recovering<T>(work: (attempt: Attempt) => Promise<T>, reco
       losses = [...losses.filter((time) => now - time < LOSSES_WITHIN), now];
       if (losses.length >= MAX_LOSSES)
         throw new UserError(
-          `${on.name}: lost three times within ten minutes (${loss.message}); ${TRAINING_REMEDY}, then go on from the last checkpoint.`,
+          `${on.name}: lost three times within ten minutes (${loss.message}); ${TRAINING_REMEDY}, then resume from the last checkpoint.`,
         );
       recovery.note(`${on.name} was lost (${loss.message}); going on from the last checkpoint.`);
     } finally {
@@ -106,7 +106,7 @@ class Device {
       if (requests === 1) note('The browser gives no GPU just now; asking again for three minutes.');
       if (now() - begun >= ADAPTER_PATIENCE)
         throw new UserError(
-          'The browser has given no GPU for three minutes; restart it, or look at chrome://gpu for the reason, then go on from the last checkpoint.',
+          'The browser has given no GPU for three minutes; restart it, or look at chrome://gpu for the reason, then resume from the last checkpoint.',
         );
       await sleep(BETWEEN_REQUESTS);
       signal.throwIfAborted();

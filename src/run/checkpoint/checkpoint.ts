@@ -160,6 +160,6 @@ async function opened(folder: Folder, name: string): Promise<ByteSource> {
 
 function broken(folder: Folder, file: string, what: string): UserError {
   return new UserError(
-    `${folder.name}: ${file} ${what}, so this checkpoint is broken; go on from an earlier one, or start again.`,
+    `${folder.name}: ${file} ${what}, so this checkpoint is broken; resume from an earlier one, or start again.`,
   );
 }

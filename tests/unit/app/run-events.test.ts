@@ -56,7 +56,7 @@ describe('a run as the page follows it', () => {
     const run = after(stepEvent(17, 1.2345));
     expect(pageTitle(run)).toBe('34% · loss 1.234 · Retune');
     expect(pageTitle({ ...run, status: 'paused' })).toBe('Paused 34% · Retune');
-    expect(pageTitle({ ...run, status: 'failed' })).toBe('Needs you · Retune');
+    expect(pageTitle({ ...run, status: 'failed' })).toBe('Action needed · Retune');
     expect(pageTitle({ ...run, status: 'finished' })).toBe('Done · Retune');
   });
 });

@@ -128,7 +128,7 @@ it('stops at the third loss within ten minutes, with the reason and what to lowe
   const error = await recovering(work, recovery).catch((e: unknown) => e);
   expect(error).toBeInstanceOf(UserError);
   expect((error as Error).message).toBe(
-    'Tiny GPU: lost three times within ten minutes (hung); lower training.max_seq_length or lora.r, or close other programs that use the GPU, then go on from the last checkpoint.',
+    'Tiny GPU: lost three times within ten minutes (hung); lower training.max_seq_length or lora.r, or close other programs that use the GPU, then resume from the last checkpoint.',
   );
   expect(gpus).toHaveLength(3);
 });
@@ -155,7 +155,7 @@ it('asks again for an adapter that is refused, and says so once', async () => {
 it('gives up on an adapter after three minutes', async () => {
   const { clock, recovery } = bench(1000);
   await expect(recovering(async ({ openGpu }) => (await openGpu()).name, recovery)).rejects.toThrow(
-    /^The browser has given no GPU for three minutes; .*, then go on from the last checkpoint\.$/,
+    /^The browser has given no GPU for three minutes; .*, then resume from the last checkpoint\.$/,
   );
   expect(clock.now).toBe(3 * MINUTE);
 });

@@ -44,7 +44,7 @@ test.each([
   ).map((change) => [JSON.stringify({ ...sound, ...change }), 'does not hold what Retune writes there']),
 ])('refuses %.80s', async (text, problem) => {
   await expect(read(text)).rejects.toThrow(
-    `c: retune_state.json ${problem}, so this checkpoint is broken; go on from an earlier one, or start again.`,
+    `c: retune_state.json ${problem}, so this checkpoint is broken; resume from an earlier one, or start again.`,
   );
 });
 

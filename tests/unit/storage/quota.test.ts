@@ -29,9 +29,9 @@ it.each([
   const ends = (next: string) => `${happened}${next && `, then ${next}`}.`;
   const file = { weights: [new Uint8Array(1e6)] };
   await expect(run.saveCheckpoint(3, file)).rejects.toThrow(
-    `checkpoint-3: ${ends('go on from the last checkpoint')}`,
+    `checkpoint-3: ${ends('resume from the last checkpoint')}`,
   );
-  await expect(run.saveResult(file)).rejects.toThrow(ends('go on from the last checkpoint'));
+  await expect(run.saveResult(file)).rejects.toThrow(ends('resume from the last checkpoint'));
   await expect(records.describe('id', { note: 'new' })).rejects.toThrow(`The name: ${ends(then)}`);
   const record = { id: 'id', name: 'Imported' } as StoredRun;
   await expect(records.restore(record, [['file', new Blob(['x'.repeat(1e6)])]])).rejects.toThrow(
