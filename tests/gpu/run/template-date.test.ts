@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { readCursor } from '../../src/run/checkpoint/checkpoint.ts';
-import { datedInputs } from '../support/dated-base.ts';
-import { memoryFolder } from '../support/memory-folder.ts';
-import { MemoryStore } from '../support/memory-store.ts';
-import { comparable } from '../support/run-case.ts';
-import { runOnSharedDevice as run } from '../support/shared-device.ts';
+import { readCursor } from '../../../src/run/checkpoint/checkpoint.ts';
+import { datedInputs } from '../../support/dated-base.ts';
+import { memoryFolder } from '../../support/memory-folder.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { comparable } from '../../support/run-case.ts';
+import { runOnSharedDevice as run } from '../../support/shared-device.ts';
 
 const EVENING = '2026-03-07T23:59:58';
 const MORNING = '2026-03-08T00:00:03';

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import type { Recipe } from '../../src/formats/recipe.ts';
-import { MemoryStore } from '../support/memory-store.ts';
-import { caseInputs, comparable } from '../support/run-case.ts';
-import { runOnSharedDevice as run } from '../support/shared-device.ts';
+import type { Recipe } from '../../../src/formats/recipe.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { caseInputs, comparable } from '../../support/run-case.ts';
+import { runOnSharedDevice as run } from '../../support/shared-device.ts';
 
 type Training = Recipe['training'];
 
