@@ -63,7 +63,9 @@ export function rehash(files: Files): Files {
 /** One of a checkpoint's files changed as befits it, mostly with hashes that agree. */
 export function mutateCheckpoint(random: Random, files: Files): Files {
   const name = random.pick([...Object.keys(files), CURSOR, CURSOR]);
-  const bytes = files[name]!;
+  const bytes = files[name];
+  // An archive may have lost it to an earlier change.
+  if (!bytes) return files;
   const others = Object.values(files);
   let changed: Files;
   if (random.uniform() < 0.1)
