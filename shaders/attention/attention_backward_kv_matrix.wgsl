@@ -1,4 +1,4 @@
-// attention_backward_kv on matrix units: dv = Σ_queries p·do and dk = scale·Σ_queries ds·q.
+// attention_backward_kv on subgroup matrices: dv = Σ_queries p·do and dk = scale·Σ_queries ds·q.
 //
 // One workgroup per ROWS keys of one key head and one of p.parts shares of its query heads, queries sixteen at a time.
 // Half of the subgroups add up dv, the other half dk. Beside this stand attention_backward_matrix and

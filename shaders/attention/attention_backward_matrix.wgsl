@@ -1,4 +1,4 @@
-// What attention's gradients on matrix units share: both sides' rows, and scores and do·vᵀ side by side.
+// What attention's gradients on subgroup matrices share: both sides' rows, and scores and do·vᵀ side by side.
 //
 // Half of the subgroups make the scores and what follows from the weights, the other half do·vᵀ and what follows from
 // ds. The parts of a tile are the first matrix high and low, and the second likewise: k and v, or q and do.

@@ -1,4 +1,4 @@
-// attention_backward_q on matrix units: dq = scale·Σ_keys ds·k.
+// attention_backward_q on subgroup matrices: dq = scale·Σ_keys ds·k.
 //
 // One workgroup per ROWS queries of one key head, which are as in attention_matrix; keys come sixteen at a time. All
 // subgroups add up dq. Beside this stand attention_backward_matrix and attention_matrix_rows, and before it what the

@@ -1,4 +1,4 @@
-// attention on matrix units: o = softmax(scale·q·kᵀ)·v and the log-sum-exp of each query's scores.
+// attention on subgroup matrices: o = softmax(scale·q·kᵀ)·v and the log-sum-exp of each query's scores.
 //
 // One workgroup per ROWS queries of one key head: the query heads that share it stand beside one another, token by
 // token, so that few tokens, hence few keys that only some of them see, are in a workgroup. Keys come sixteen at a

@@ -1,4 +1,4 @@
-// What the attentions on matrix units share: rows of q, k, v and do on their way into matrices of f16.
+// What the attentions on subgroup matrices share: rows of q, k, v and do on their way into matrices of f16.
 //
 // A workgroup holds ROWS rows of one side in registers, as left matrices, and streams the other side past them in
 // tiles of sixteen. Each row is divided by a power of two of its own and split in a high and a low half of f16,

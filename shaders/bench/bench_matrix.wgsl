@@ -1,5 +1,5 @@
-// The multiply-adds that matrix units do in a second: each subgroup repeats 2 × 4 products of the same matrices, as the
-// kernels on matrix units group them, and reads nothing on the way. Every sum ends at rounds · K · left · right.
+// The multiply-adds that subgroup matrices do in a second: each subgroup repeats 2 × 4 products of the same matrices, as the
+// kernels on subgroup matrices group them, and reads nothing on the way. Every sum ends at rounds · K · left · right.
 //
 // Before this text stand `enable` lines, the shape of the matrices (M, N, K), SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N,
 // and one of the subgroup_matrix_by_* files.

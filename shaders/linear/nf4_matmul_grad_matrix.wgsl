@@ -1,4 +1,4 @@
-// nf4_matmul_grad on matrix units: dx[m, k] (+)= Σn dy[m, n]·w[n, k] + Σr v[m, r]·a[r, k]
+// nf4_matmul_grad on subgroup matrices: dx[m, k] (+)= Σn dy[m, n]·w[n, k] + Σr v[m, r]·a[r, k]
 //
 // Built as nf4_matmul_matrix is, with the weight read along n: chunks of 32 n, the right matrices by rows.
 // Before and beside this text stands what stands with nf4_matmul_matrix.

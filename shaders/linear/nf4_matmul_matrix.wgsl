@@ -1,4 +1,4 @@
-// nf4_matmul on matrix units: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] + residual[m, n]
+// nf4_matmul on subgroup matrices: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] + residual[m, n]
 //
 // Operands are f16, rows of x and u divided by row_scale's powers of two; all sums are f32. Each subgroup makes 2 × 4
 // matrices of M × N; SUBGROUPS_M × SUBGROUPS_N of them share the tiles of a workgroup, over chunks of 32 k. Before

@@ -1,4 +1,4 @@
-// head_matmul_grad on matrix units: partial[slice, m, k] = Σn dlogits[m, first + n]·table[n, k], table in bf16 or f16.
+// head_matmul_grad on subgroup matrices: partial[slice, m, k] = Σn dlogits[m, first + n]·table[n, k], table in bf16 or f16.
 //
 // Built as nf4_matmul_grad_matrix is. All rows are divided by one power of two, of the size of the loss's gradient
 // with respect to one logit, which bounds every element.

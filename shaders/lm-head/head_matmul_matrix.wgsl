@@ -1,4 +1,4 @@
-// head_matmul on matrix units: logits[m, first + n] = Σk x[m, k]·table[n, k], table in bf16 or f16.
+// head_matmul on subgroup matrices: logits[m, first + n] = Σk x[m, k]·table[n, k], table in bf16 or f16.
 //
 // Built as nf4_matmul_matrix is; the table's values become f16 on their way into the tile.
 // Before this text stands what stands before nf4_matmul_matrix; beside it matrix_left, row_scale_inverse and table_decode.

@@ -1,4 +1,4 @@
-// The left tile of a product on matrix units: the activations of a chunk of 32 of the depth, TILE_M rows in f16. Each
+// The left tile of a product on subgroup matrices: the activations of a chunk of 32 of the depth, TILE_M rows in f16. Each
 // subgroup has two matrices of M of them, and a thread brings QUADS vec4 of each chunk, eight to a row.
 
 const TILE_M = 2u * u32(M) * SUBGROUPS_M;

@@ -1,4 +1,4 @@
-// How tiles meet matrix units where the order of elements is a flag (Chrome's older dialect), and tiles are of f16. The
+// How tiles meet subgroup matrices where the order of elements is a flag (Chrome's older dialect), and tiles are of f16. The
 // kernel that this stands before declares the halves in each tile, STRIDE_LEFT and STRIDE_RIGHT; its head says M, N and K.
 
 alias Left = subgroup_matrix_left<f16, K, M>;

@@ -1,4 +1,4 @@
-// How tiles meet matrix units where the order of elements is a template parameter (Chrome's newer dialect): there tiles
+// How tiles meet subgroup matrices where the order of elements is a template parameter (Chrome's newer dialect): there tiles
 // may be of vec4, which are stored at once; offsets and strides count them. The kernel that this stands before declares
 // the halves in each tile, STRIDE_LEFT and STRIDE_RIGHT, all multiples of four; its head says M, N and K.
 

@@ -63,7 +63,7 @@ export async function measureAttention(
     columns: ['', 'variant', 'ms', 'spread %', 'GFLOP/s', '% of f32 ceiling', ...matrixColumn(ceilings)],
     rows: table,
     notes: [
-      'Every variant that the device offers, of every rung. Operations are those of pairs of a query and a key that it sees.',
+      'Every variant that the device offers, of every precision. Operations are those of pairs of a query and a key that it sees.',
     ],
   };
 }

@@ -27,7 +27,7 @@ export interface BenchCall {
   /** Lengths of the single rows that steps are measured at; each model's own unless told. */
   tokens?: readonly number[] | undefined;
   rounds: number;
-  /** The rungs of the steps; unless told the one that a run would take and all below it. */
+  /** The precisions of the steps; unless told the one that a run would take and all below it. */
   precisions?: readonly PrecisionChoice[] | undefined;
   /** Bytes that the steps may take; what a run takes unless told. */
   memory?: number | undefined;
@@ -60,7 +60,7 @@ const NO_CEILINGS: Ceilings = { work: NaN, bytes: NaN, matrix: undefined };
 export async function bench(call: BenchCall): Promise<Report> {
   const { models, sections, rounds, memory, disks = [], onProgress } = call;
   const devices = new Devices(call.openGpu);
-  const { facts, rungs, software } = await look(devices, call);
+  const { facts, precisions, software } = await look(devices, call);
   const report: Report = { facts, countsOnly: software && !call.force, sections: [], notes: [] };
   const attempt = async (what: string, tables: AsyncGenerator<Section>): Promise<void> => {
     try {
@@ -112,7 +112,7 @@ export async function bench(call: BenchCall): Promise<Report> {
   );
   if (sections.includes('steps'))
     for (const name of models)
-      for (const precision of rungs)
+      for (const precision of precisions)
         for (const group of stepGroups(name, tokensOf(name)))
           await attempt(
             `${modelTitle(name)}, ${precision}, ${group.title}`,
@@ -133,7 +133,7 @@ export async function bench(call: BenchCall): Promise<Report> {
 async function look(
   devices: Devices,
   { models, sections, precisions, disks = [], force, facts }: BenchCall,
-): Promise<{ facts: Report['facts']; rungs: Precision[]; software: boolean }> {
+): Promise<{ facts: Report['facts']; precisions: Precision[]; software: boolean }> {
   // Counts need WebGPU's constants, which come with a device.
   const gpu = await devices.open();
   try {
@@ -144,18 +144,18 @@ async function look(
       throw new UserError(
         `${name} computes on the CPU: its speeds say nothing about a GPU, and a step of ${modelTitle(large)} takes it an hour; measure --model tiny, or --section counts, or say --force.`,
       );
-    return { facts: { ...facts, ...deviceFacts(gpu) }, rungs: rungsOf(gpu, precisions), software };
+    return { facts: { ...facts, ...deviceFacts(gpu) }, precisions: precisionsOf(gpu, precisions), software };
   } finally {
     gpu.close();
   }
 }
 
-/** The rungs to measure, each once. */
-export function rungsOf(gpu: Gpu, asked?: readonly PrecisionChoice[]): Precision[] {
+/** The precisions to measure, each once. */
+export function precisionsOf(gpu: Gpu, asked?: readonly PrecisionChoice[]): Precision[] {
   const auto = choosePrecision(gpu, 'auto');
   if (asked) return [...new Set(asked.map((choice) => (choice === 'auto' ? auto : choice)))];
   return PRECISIONS.slice(0, PRECISIONS.indexOf(auto) + 1)
-    .filter((rung) => supports(gpu, rung))
+    .filter((precision) => supports(gpu, precision))
     .toReversed();
 }
 

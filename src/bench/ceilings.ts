@@ -33,7 +33,7 @@ export interface Ceilings {
   work: number;
   /** Bytes read and written a second. */
   bytes: number;
-  /** Operations a second on matrix units, f16 operands and f32 sums; undefined where there are none to use. */
+  /** Operations a second on subgroup matrices, f16 operands and f32 sums; undefined where there are none to use. */
   matrix: number | undefined;
 }
 
@@ -80,7 +80,7 @@ export async function measureCeilings(
   const onUnits: Cell[][] = units
     ? [
         [
-          `matrix units, f16 to f32, ${units.shape}`,
+          `subgroup matrices, f16 to f32, ${units.shape}`,
           { speed: units.work / units.time.seconds / 1e9 },
           'GFLOP/s',
           ...timeCells(units.time),
@@ -116,7 +116,7 @@ export async function measureCeilings(
     ],
     notes: [
       `A copy moves ${bytes / 2 ** 20} MiB each way, an upload ${host.length / 2 ** 20} MiB.`,
-      ...(units ? [] : ['No matrix units that kernels of Retune run on.']),
+      ...(units ? [] : ['No subgroup matrices that kernels of Retune run on.']),
     ],
   };
   const ceilings = {

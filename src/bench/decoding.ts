@@ -62,7 +62,7 @@ export async function measureDecoding(gpu: Gpu, name: ModelName, rounds: number)
     columns: ['', 'prompt tokens/s', 'new tokens', 'ms', 'spread %', 'tokens/s'],
     rows,
     notes: [
-      'The first token of an answer comes with its prompt and is not among the new ones. Answers are computed in f32 on every rung.',
+      'The first token of an answer comes with its prompt and is not among the new ones. Answers are computed in f32 on every precision.',
     ],
   };
 }

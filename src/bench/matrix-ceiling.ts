@@ -8,7 +8,7 @@ import { amountToTime, timeCalls, type Timing } from './measure.ts';
 
 const GRID = GRIDS[0]!;
 
-/** A kernel that repeats products on matrix units; its binding is what it writes, 8 matrices of sums a subgroup. */
+/** A kernel that repeats products on subgroup matrices; its binding is what it writes, 8 matrices of sums a subgroup. */
 export const matrixBench = (name: string, text: string) =>
   new Kernel({
     name,
@@ -19,7 +19,7 @@ export const matrixBench = (name: string, text: string) =>
 
 const kernels = matrixKernels('bench_matrix', code, GRID, matrixBench);
 
-/** Whether the device has matrix units that kernels run on. */
+/** Whether the device has subgroup matrices that kernels run on. */
 export const hasMatrixCeiling = (gpu: Gpu): boolean => matrixFits(gpu, GRID);
 
 /** Workgroups: a round of them all is 1 GFLOP, and a call writes 128 MiB, with matrices of 16 × 16 × 16. */
@@ -27,7 +27,7 @@ const GROUPS = 4096;
 /** On a device that computes on the CPU. */
 const FEW_GROUPS = 16;
 
-/** Times products with f16 operands and f32 sums on matrix units, of few workgroups if `small`; `shape` as "16x16x16". */
+/** Times products with f16 operands and f32 sums on subgroup matrices, of few workgroups if `small`; `shape` as "16x16x16". */
 export async function timeSubgroupMatrices(
   stream: Stream,
   rounds: number,

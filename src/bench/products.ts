@@ -114,7 +114,7 @@ export async function measureProducts(
     ],
     rows: table,
     notes: [
-      'Every variant that the device offers, of every rung; those above f32 with the pass that finds the scales of rows.',
+      'Every variant that the device offers, of every precision; those above f32 with the pass that finds the scales of rows.',
     ],
   };
 }

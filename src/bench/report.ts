@@ -60,7 +60,7 @@ export const rateCells = (work: number, seconds: number, ceiling: number): Cell[
   { speed: (100 * work) / seconds / ceiling, digits: 0 },
 ];
 
-/** Share of the matrix units' ceiling in percent; nothing for work that is not done there. */
+/** Share of the subgroup matrices' ceiling in percent; nothing for work that is not done there. */
 export const matrixCells = (
   work: number,
   seconds: number,
@@ -71,7 +71,7 @@ export const matrixCells = (
   return [onUnits ? { speed: (100 * work) / seconds / matrix, digits: 0 } : ''];
 };
 
-/** The column of those shares, where the device has matrix units. */
+/** The column of those shares, where the device has subgroup matrices. */
 export const matrixColumn = ({ matrix }: { matrix: number | undefined }): string[] =>
   matrix === undefined ? [] : ['% of matrix ceiling'];
 

@@ -15,7 +15,7 @@ interface SessionCall {
   longest: number;
   /** Tokens of a step. */
   window: number;
-  /** The rung that the steps compute on. */
+  /** The precision that the steps compute on. */
   precision: PrecisionChoice;
   /** Bytes that the session may take; what a run takes unless told. */
   memory: number | undefined;
@@ -31,7 +31,7 @@ interface StepSession {
 
 /**
  * A session by the plan that a run would make, on random weights, with less kept where the device refuses memory.
- * Throws UserError where the device lacks the rung, and where nothing fits.
+ * Throws UserError where the device lacks the precision, and where nothing fits.
  */
 export async function openStepSession(gpu: Gpu, name: ModelName, call: SessionCall): Promise<StepSession> {
   const { longest, window, precision, memory, onProgress } = call;

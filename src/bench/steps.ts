@@ -16,7 +16,7 @@ import { keptNote, LEVELS_NOTE, openStepSession } from './step-session.ts';
 
 /** What the step benchmarks of one model are given. */
 export interface StepsCall {
-  /** The rung that the steps compute on. */
+  /** The precision that the steps compute on. */
   precision: PrecisionChoice;
   /** Bytes that a session may take; what a run takes unless told. */
   memory: number | undefined;
@@ -68,7 +68,7 @@ export function stepGroups(name: ModelName, tokens: readonly number[]): Group[] 
 
 /**
  * Whole optimizer steps of a model at true shapes with random weights, by the plan that a run would make, and where
- * their time goes; each table as soon as it is whole. Throws UserError where the device lacks the rung or the memory.
+ * their time goes; each table as soon as it is whole. Throws UserError where the device lacks the precision or the memory.
  */
 export async function* measureSteps(
   gpu: Gpu,

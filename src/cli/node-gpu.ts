@@ -5,7 +5,7 @@ import { findSwiftShader } from './software-vulkan.ts';
 import { hasVulkanDriver } from './vulkan-drivers.ts';
 
 /**
- * Matrix units count as experimental. Unless told otherwise, Dawn rounds timestamps to 65,536 ns, more than many a
+ * Subgroup matrices count as experimental. Unless told otherwise, Dawn rounds timestamps to 65,536 ns, more than many a
  * dispatch takes. Of several lists of one name it takes the last.
  */
 const flags = (...without: string[]): string[] => [

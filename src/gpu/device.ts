@@ -15,7 +15,7 @@ export interface Gpu {
   readonly name: string;
   /** True where the adapter computes on the CPU: right, and slow. */
   readonly software: boolean;
-  /** Its matrix units, where it has some that the kernels can use. */
+  /** Its subgroup matrices, where it has some that the kernels can use. */
   readonly matrix: SubgroupMatrices | undefined;
   /** Resolves when the device is lost for a reason other than `close`. */
   readonly lost: Promise<GPUDeviceLostInfo>;

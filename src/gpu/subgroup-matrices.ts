@@ -5,7 +5,7 @@ export interface MatrixShape {
   readonly K: number;
 }
 
-/** What a device's matrix units (subgroup matrices) can do with f16 operands and f32 sums. */
+/** What a device's subgroup matrices can do with f16 operands and f32 sums. */
 export interface SubgroupMatrices {
   /** Whether WGSL gives the order of elements as a template parameter or, as older Chromes do, as a flag. */
   readonly dialect: 'order' | 'flag';
@@ -19,7 +19,7 @@ export interface SubgroupMatrices {
 export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix';
 export const SIZE_FEATURE = 'subgroup-size-control';
 
-/** What AMD's matrix units need and Intel's work with, where subgroups have several sizes (onnxruntime #32667, #32306). */
+/** What AMD's subgroup matrices need and Intel's work with, where subgroups have several sizes (onnxruntime #32667, #32306). */
 const COMMON_SIZE = 32;
 
 /** What Chrome says of itself beyond @webgpu/types. */

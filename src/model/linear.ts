@@ -67,7 +67,7 @@ export function linearForward(
     x,
     parts.map(({ module }) => module),
   );
-  // Those of the rungs above f32 scale x once for all.
+  // Those of the precisions above f32 scale x once for all.
   let scaled = false;
   for (const { module, ...io } of parts) {
     const { pair, linear, layer, projection } = module;

@@ -19,8 +19,8 @@ interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest'> {
 }
 
 /**
- * The fastest kernels of a new run's rung, for passes of up to `rows` tokens. Throws UserError where the device lacks
- * the rung.
+ * The fastest kernels of a new run's precision, for passes of up to `rows` tokens. Throws UserError where the device lacks
+ * the precision.
  */
 export async function tunedKernels(
   gpu: Gpu,
@@ -38,11 +38,12 @@ export async function tunedKernels(
   return { precision, tiles };
 }
 
-/** The rung of a new run. Throws UserError where the device lacks the one asked for. */
+/** The precision of a new run. Throws UserError where the device lacks the one asked for. */
 export function choosePrecision(gpu: Gpu, choice: PrecisionChoice): Precision {
   // On a CPU halves are slower than floats. Elsewhere the highest: the losses of each were seen to stay with the
-  // reference's, and the race takes a lower rung's kernels where those win, or where the higher's are wrong.
-  if (choice === 'auto') return gpu.software ? 'f32' : PRECISIONS.findLast((rung) => supports(gpu, rung))!;
+  // reference's, and the race takes a lower precision's kernels where those win, or where the higher's are wrong.
+  if (choice === 'auto')
+    return gpu.software ? 'f32' : PRECISIONS.findLast((precision) => supports(gpu, precision))!;
   if (supports(gpu, choice)) return choice;
   const others = PRECISIONS.filter((precision) => supports(gpu, precision)).join(' or ');
   throw new UserError(
@@ -74,7 +75,7 @@ function workload(
 
 /**
  * Throws UserError where a checkpoint's plan cannot be gone on with as it began: it is of other kernels, or the user
- * asks for another rung.
+ * asks for another precision.
  */
 export function checkPlan(
   { name, startAgain }: RunStore,

@@ -22,7 +22,7 @@ export interface FinetuneOptions {
   moment?: Moment | undefined;
   /** Bytes that the run may take on the device; see chooseMemory for what counts without. */
   memory?: number | undefined;
-  /** The rung of arithmetic of a new run; the fastest that keeps the losses unless told. */
+  /** The precision of a new run; the fastest that keeps the losses unless told. */
   precision?: PrecisionChoice | undefined;
   /** Where the device's fastest kernels are kept from one start to the next. */
   tuning?: TuningCache | undefined;

@@ -37,7 +37,7 @@ export interface StoredRun {
   /** The run of this browser whose result, or whose checkpoint of `sourceStep`, is the source. */
   sourceRun?: string | undefined;
   sourceStep?: number | undefined;
-  /** The rung of arithmetic that was asked for at its start; undefined in the records of earlier versions. */
+  /** The precision that was asked for at its start; undefined in the records of earlier versions. */
   precision?: PrecisionChoice | undefined;
   /** Its start for a chat template that writes the date; undefined in the records of earlier versions. */
   moment?: Moment | undefined;

@@ -87,7 +87,9 @@ describe('a test', () => {
     const page = await open('family');
     await stage(page, 'Test');
     await page.locator('[data-slot=test-folder]').setInputFiles(`${CASE}/base`);
-    await page.getByText('base: adapter_config.json is missing, expected a PEFT adapter folder').waitFor();
+    await page
+      .getByText('base: adapter_config.json is missing, expected the folder of a PEFT LoRA adapter')
+      .waitFor();
     await page.locator('[data-slot=test-folder]').setInputFiles(`${CASE}/v1`);
     await page.getByLabel('Base without any adapter').check();
     const cut = page.getByRole('group', { name: 'half of the prices' });

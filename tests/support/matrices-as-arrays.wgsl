@@ -1,4 +1,4 @@
-// What the subgroup_matrix_by_* files declare, for a device without matrix units. An invocation holds every
+// What the subgroup_matrix_by_* files declare, for a device without subgroup matrices. An invocation holds every
 // SUBGROUP_SIZE-th row of left matrices and of sums; right ones stay in their tile, where they are read before it changes.
 
 const ROWS_HELD = u32(M) / SUBGROUP_SIZE;

@@ -12,10 +12,10 @@ import arrays from './matrices-as-arrays.wgsl?raw';
 /** A kernel's text with floats for halves: its own logic runs where shader-f16 is missing. */
 export const withoutHalves = (code: string): string => floats + code.replace('enable f16;', '');
 
-/** The shape of the matrices that stand in for matrix units: one of NVIDIA's, and not square. */
+/** The shape of the matrices that stand in for subgroup matrices: one of NVIDIA's, and not square. */
 export const STAND_IN_SHAPE: MatrixShape = { M: 16, N: 8, K: 16 };
 
-/** A matrix kernel's text with arrays for matrix units and floats for halves. */
+/** A matrix kernel's text with arrays for subgroup matrices and floats for halves. */
 export function withoutMatrixUnits(t: TestGpu, grid: SubgroupGrid, code: string): string {
   const { subgroupMinSize } = t.gpu.device.adapterInfo as GPUAdapterInfo & { subgroupMinSize: number };
   return [

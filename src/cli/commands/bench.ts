@@ -38,7 +38,7 @@ export function benchCommand(program: Command): void {
     .command('bench')
     .summary('measure the GPU: its ceilings, the kernels, whole training steps')
     .description(
-      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps on every rung of arithmetic and decoding in tokens per second. What cannot be measured, as a model that the GPU has no room for, becomes a note. Every figure is the median of several rounds after a warm-up. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
+      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps on every precision and decoding in tokens per second. What cannot be measured, as a model that the GPU has no room for, becomes a note. Every figure is the median of several rounds after a warm-up. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
     )
     .addOption(
       new Option('--model <names...>', 'shapes to measure').choices(MODELS).default(['1.5b'] as ModelName[]),
@@ -50,7 +50,7 @@ export function benchCommand(program: Command): void {
     )
     .addOption(
       new Option(
-        '--precision <rungs...>',
+        '--precision <precisions...>',
         'arithmetic of the steps, as for finetune: one or several; all that the GPU offers unless told',
       ).choices(PRECISION_CHOICES),
     )

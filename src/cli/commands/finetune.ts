@@ -73,8 +73,8 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     .option('--memory <amount>', MEMORY_HELP, memoryOption)
     .addOption(
       new Option(
-        '--precision <rung>',
-        'arithmetic of the large products: f32, f16 with sums in f32, or matrix units; auto takes the fastest that keeps the losses. A run goes on in the one that it began in',
+        '--precision <precision>',
+        'arithmetic of the large products: f32, f16 with sums in f32, or subgroup matrices; auto takes the fastest that keeps the losses. A run goes on in the one that it began in',
       )
         .choices(PRECISION_CHOICES)
         .default('auto'),

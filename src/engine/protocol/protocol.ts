@@ -98,7 +98,7 @@ export interface DeviceSettings {
   memory: number | undefined;
   /** Leave about half of the GPU's time to other programs. */
   leaveRoom: boolean;
-  /** The rung of arithmetic of new runs: a run keeps the one that it began in. */
+  /** The precision of new runs: a run keeps the one that it began in. */
   precision: PrecisionChoice;
 }
 

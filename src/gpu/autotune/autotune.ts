@@ -64,7 +64,7 @@ interface Class {
 
 /**
  * Chooses the variant for each class of products: by a race on the device, or by the cache's memory of one. Software
- * devices take the defaults, as do classes with one variant. Needs a rung that the device supports.
+ * devices take the defaults, as do classes with one variant. Needs a precision that the device supports.
  */
 export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): Promise<KernelSelection> {
   const classes = classesOf(gpu, work);

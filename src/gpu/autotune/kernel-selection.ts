@@ -51,8 +51,8 @@ export interface KernelPlan {
 }
 
 /**
- * The variants that the device supports of a rung and of those below it, which may be faster for some shapes; the
- * rung's own default first.
+ * The variants that the device supports of a precision and of those below it, which may be faster for some shapes; the
+ * precision's own default first.
  */
 export const candidates = <V extends Variant<never>>(
   variants: readonly V[],
@@ -61,7 +61,9 @@ export const candidates = <V extends Variant<never>>(
 ) =>
   PRECISIONS.slice(0, PRECISIONS.indexOf(precision) + 1)
     .toReversed()
-    .flatMap((rung) => variants.filter((variant) => variant.precision === rung && variant.supported(gpu)));
+    .flatMap((precision) =>
+      variants.filter((variant) => variant.precision === precision && variant.supported(gpu)),
+    );
 
 /** The same of a part of attention with such heads. */
 export const attentionCandidates = <C extends AttentionClass>(
@@ -74,13 +76,13 @@ export const attentionCandidates = <C extends AttentionClass>(
     variant.fits(heads),
   );
 
-/** Whether the device can compute on this rung. */
+/** Whether the device can compute on this precision. */
 export const supports = (gpu: Gpu, precision: Precision): boolean =>
   [NF4_FORWARD, NF4_GRAD].every((variants) =>
     variants.some((variant) => variant.precision === precision && variant.supported(gpu)),
   );
 
-/** What a run plan says of its products: the rung, and the variants; classes that it leaves out take the default. */
+/** What a run plan says of its products: the precision, and the variants; classes that it leaves out take the default. */
 export interface PlannedKernels {
   precision: Precision;
   tiles: KernelSelection;

@@ -32,7 +32,7 @@ export interface ExecutionPlan extends PlannedKernels {
   device: string;
 }
 
-/** The default variants of the lowest rung: what every device has. */
+/** The default variants of the lowest precision: what every device has. */
 const PLAINEST: PlannedKernels = { precision: 'f32', tiles: {} };
 
 /** Decides the plan of a new run, but for its memory. `passTokens`: the most of a pass. */

@@ -14,7 +14,7 @@ type NewRun = SessionInputs & Pick<Prepared, 'windowTokens'>;
 /**
  * The plan of a new run: how large its passes are and what they keep by the memory that was told or is free, then the
  * fastest kernels for passes of that size. Throws UserError where what was told is too little, or the device lacks the
- * rung.
+ * precision.
  */
 export async function newExecutionPlan(
   gpu: Gpu,

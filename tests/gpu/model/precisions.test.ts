@@ -9,14 +9,14 @@ import { MemoryStore } from '../../support/memory-store.ts';
 import { CASES, casePath, type CaseName } from '../../support/model-case.ts';
 import { caseInputs, runOn } from '../../support/run-case.ts';
 
-/** How far losses of a rung above f32 may be from the reference's. */
+/** How far losses of a precision above f32 may be from the reference's. */
 const LOSS = 5e-3;
 
 let gpu: Gpu;
 beforeAll(async () => void (gpu = await openNodeGpu()));
 afterAll(() => gpu.close());
 
-// CI's software device has neither halves nor matrix units. llvmpipe has both, GPUs may have.
+// CI's software device has neither halves nor subgroup matrices. llvmpipe has both, GPUs may have.
 describe.each(['f16', 'matrix'] as const)('%s', (precision) => {
   it.for(CASES)('losses stay with the reference’s: %s', async (name, { skip }) => {
     if (!supports(gpu, precision)) return skip(`${gpu.name} does not offer ${precision}`);
@@ -28,7 +28,7 @@ describe.each(['f16', 'matrix'] as const)('%s', (precision) => {
     const { log_history: log } = json<{ log_history: LogEntry[] }>('trainer_state.json');
     const worst = worstLoss(log, expectedLog(name));
     expect(worst).toBeLessThan(LOSS);
-    // What is not f32 shows: the rung was really taken.
+    // What is not f32 shows: the precision was really taken.
     expect(worst).toBeGreaterThan(1e-7);
   });
 });

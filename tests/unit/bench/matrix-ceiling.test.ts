@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-it('multiplies as often as it is said to, with arrays for matrix units', async () => {
+it('multiplies as often as it is said to, with arrays for subgroup matrices', async () => {
   const { M, N, K } = STAND_IN_SHAPE;
   const groups = 3;
   const count = groups * grid!.down * grid!.across * 8 * M * N;
@@ -28,9 +28,9 @@ it('multiplies as often as it is said to, with arrays for matrix units', async (
 });
 
 // SwiftShader has none; llvmpipe has.
-it('compiles for the matrix units of a device that has some, in both dialects', async ({ skip }) => {
+it('compiles for the subgroup matrices of a device that has some, in both dialects', async ({ skip }) => {
   const { matrix } = t.gpu;
-  if (!matrix) return skip('the device has no matrix units');
+  if (!matrix) return skip('the device has no subgroup matrices');
   for (const dialect of ['flag', matrix.dialect] as const)
     for (const shape of matrix.shapes)
       await matrixBench('compiled', matrixText(shape, grid!, { ...matrix, dialect }, code)).compile(t.gpu);

@@ -78,7 +78,7 @@ it.each(MODELS)('the shape %s is one that the engine takes', (name) => {
   expect(tensors.has(`model.layers.${config.layers - 1}.mlp.down_proj.weight`)).toBe(true);
 });
 
-it('shares of the matrix units’ ceiling stand in a column of their own, where there are such units', () => {
+it('shares of the subgroup matrices’ ceiling stand in a column of their own, where there are such units', () => {
   const units = { matrix: 400 };
   expect(matrixColumn(units)).toHaveLength(1);
   expect(matrixCells(1000, 5, units, true)).toEqual([{ speed: 50, digits: 0 }]);

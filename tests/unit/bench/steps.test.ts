@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rungsOf } from '../../../src/bench/bench.ts';
+import { precisionsOf } from '../../../src/bench/bench.ts';
 import { amountToTime } from '../../../src/bench/measure.ts';
 import { keptLayers, keptNote } from '../../../src/bench/step-session.ts';
 import { stepGroups } from '../../../src/bench/steps.ts';
@@ -19,7 +19,7 @@ describe('what steps are measured on', () => {
     ]);
   });
 
-  it('the rung that a run takes and those below it, or those that are asked for, each once', () => {
+  it('the precision that a run takes and those below it, or those that are asked for, each once', () => {
     const matrix = {
       dialect: 'order',
       shapes: [{ M: 16, N: 16, K: 16 }],
@@ -41,11 +41,11 @@ describe('what steps are measured on', () => {
         },
       } as unknown as GPUDevice,
     };
-    expect(rungsOf(plain)).toEqual(['f32']);
-    expect(rungsOf(able)).toEqual(['matrix', 'f16', 'f32']);
-    expect(rungsOf(able, ['f32', 'auto', 'matrix'])).toEqual(['f32', 'matrix']);
+    expect(precisionsOf(plain)).toEqual(['f32']);
+    expect(precisionsOf(able)).toEqual(['matrix', 'f16', 'f32']);
+    expect(precisionsOf(able, ['f32', 'auto', 'matrix'])).toEqual(['f32', 'matrix']);
     // One that the device lacks is refused where it is measured.
-    expect(rungsOf(plain, ['auto', 'f16'])).toEqual(['f32', 'f16']);
+    expect(precisionsOf(plain, ['auto', 'f16'])).toEqual(['f32', 'f16']);
   });
 
   it('what is kept, in words', () => {

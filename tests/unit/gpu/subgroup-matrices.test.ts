@@ -23,7 +23,7 @@ function found(
   return subgroupMatrices(device, info);
 }
 
-describe('matrix units', () => {
+describe('subgroup matrices', () => {
   it('are those with f16 operands and f32 sums, of sides that the kernels know', async () => {
     const configs = [half(16, 8, 16), half(16, 16, 16), half(16, 16, 16, 'f16'), half(8, 8, 64)];
     expect(await found(FEATURES, [32, 32], configs)).toEqual({

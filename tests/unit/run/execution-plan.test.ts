@@ -40,18 +40,18 @@ describe('the plan of a new run', () => {
 
   it.each(['f16', 'matrix'] as const)(
     'is refused in precision %s where the device has none',
-    async (rung) => {
-      await expect(planned(rung)).rejects.toThrow(
+    async (precision) => {
+      await expect(planned(precision)).rejects.toThrow(
         new RegExp(
-          `^Precision ${rung}: Tiny GPU or its driver does not offer what it takes; choose auto or f32\\.$`,
+          `^Precision ${precision}: Tiny GPU or its driver does not offer what it takes; choose auto or f32\\.$`,
         ),
       );
     },
   );
 });
 
-describe('the rung that a run takes by itself', () => {
-  /** A GPU with these features, and perhaps matrix units. */
+describe('the precision that a run takes by itself', () => {
+  /** A GPU with these features, and perhaps subgroup matrices. */
   const gpuWith = (features: string[], matrix?: Gpu['matrix']): Gpu => {
     const { device } = openNullGpu();
     const limits = {
@@ -94,12 +94,12 @@ describe('the rung that a run takes by itself', () => {
 describe('the plan of a checkpoint', () => {
   const store = new MemoryStore();
 
-  it('is gone on with by those who ask for its rung, or for none', () => {
+  it('is gone on with by those who ask for its precision, or for none', () => {
     const plan = newExecutionPlanOf(softwareGpu, 200);
     for (const choice of [undefined, 'auto', 'f32'] as const) checkPlan(store, plan, choice);
   });
 
-  it('is refused where another rung is asked for', () => {
+  it('is refused where another precision is asked for', () => {
     expect(() => checkPlan(store, newExecutionPlanOf(softwareGpu, 200), 'f16')).toThrow(
       /^memory: the unfinished run there computes in precision f32 from its first step on, not f16; go on in that precision, or start again with --resume never, or choose another output\.$/,
     );

@@ -12,7 +12,7 @@ export interface AttentionCalls {
 }
 export type AttentionClass = keyof AttentionCalls;
 
-/** Every way to compute each; of a rung's variants that a device supports the first that fits is its default. */
+/** Every way to compute each; of a precision's variants that a device supports the first that fits is its default. */
 export const ATTENTIONS: { readonly [C in AttentionClass]: readonly AttentionVariant<AttentionCalls[C]>[] } =
   {
     attention: [...TILE_FORWARD, MATRIX_FORWARD],

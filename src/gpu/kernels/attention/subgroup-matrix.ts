@@ -246,7 +246,7 @@ function variant<Call extends Attention, K>(
   };
 }
 
-/** Attention on matrix units, and its gradients of keys and values, and of queries. */
+/** Attention on subgroup matrices, and its gradients of keys and values, and of queries. */
 export const MATRIX_FORWARD = variant('forward', forwardKernels, dispatchForward);
 export const MATRIX_KEYS = variant('backwardKV', kvKernels, dispatchKeys);
 export const MATRIX_QUERIES = variant('backwardQ', qKernels, dispatchQueries);

@@ -23,7 +23,7 @@ import { rowScale } from '../shared/row-scale.ts';
 
 const shared = decode + inverse;
 
-/** The kernels' texts with what they share; matrixText says what those on matrix units want before them. */
+/** The kernels' texts with what they share; matrixText says what those on subgroup matrices want before them. */
 export const HALF_TEXTS = {
   forward: matmul + shared,
   grad: matmulGrad + shared,
@@ -112,7 +112,7 @@ export const HALF_SUMS = [
 const halfForward = forwardKernel('nf4_matmul_f16', HALF_TEXTS.forward);
 const halfGrad = gradKernel('nf4_matmul_grad_f16', HALF_TEXTS.grad);
 
-/** The rungs above f32, forward. */
+/** The precisions above f32, forward. */
 export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
   ...HALF_SUMS.map(({ name, constants }): Nf4ForwardVariant => ({
     name,
@@ -134,7 +134,7 @@ export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
   }),
 ];
 
-/** The rungs above f32, for the input's gradient. */
+/** The precisions above f32, for the input's gradient. */
 export const HALF_GRAD: readonly Nf4GradVariant[] = [
   ...HALF_SUMS.map(({ name, constants }): Nf4GradVariant => ({
     name,

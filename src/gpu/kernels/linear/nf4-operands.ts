@@ -96,9 +96,9 @@ export interface Nf4Matmul {
   bias?: BufferView | undefined;
   /** [rows, columns]; another buffer range than y. */
   residual?: BufferView | undefined;
-  /** [rows] f32, scratch of the rungs above f32. */
+  /** [rows] f32, scratch of the precisions above f32. */
   rowScales?: BufferView | undefined;
-  /** Whether an earlier call on such a rung has left there what it found in this very x. */
+  /** Whether an earlier call on such a precision has left there what it found in this very x. */
   scaled?: boolean;
 }
 
@@ -113,6 +113,6 @@ export interface Nf4MatmulGrad {
   lora?: LoraFactor | undefined;
   /** Add to dx instead of replacing it. */
   accumulate: boolean;
-  /** [rows] f32, scratch of the rungs above f32. */
+  /** [rows] f32, scratch of the precisions above f32. */
   rowScales?: BufferView | undefined;
 }

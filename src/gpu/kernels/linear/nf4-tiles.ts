@@ -126,8 +126,8 @@ function gradTile(shape: TileShape): Nf4GradVariant {
   };
 }
 
-/** The f32 rung of y = x·wᵀ, by tile. */
+/** The f32 precision of y = x·wᵀ, by tile. */
 export const TILE_FORWARD: readonly Nf4ForwardVariant[] = SHAPES.map(forwardTile);
 
-/** The f32 rung of dx = dy·w, by tile. */
+/** The f32 precision of dx = dy·w, by tile. */
 export const TILE_GRAD: readonly Nf4GradVariant[] = SHAPES.map(gradTile);

@@ -3,8 +3,8 @@ import type { Stream } from '../../stream.ts';
 import type { Nf4Matmul, Nf4MatmulGrad } from './nf4-operands.ts';
 
 /**
- * The rungs of arithmetic for the large products, from the floor up: f32 everywhere; operands in f16 with sums in
- * f32; matrix units (subgroup matrices) with sums in f32 where the device offers them.
+ * Precisions of the large products, in the order in which `auto` prefers the later: f32 throughout; f16 operands with
+ * f32 sums; subgroup matrices, where the device offers them, also with f32 sums.
  */
 export const PRECISIONS = ['f32', 'f16', 'matrix'] as const;
 export type Precision = (typeof PRECISIONS)[number];

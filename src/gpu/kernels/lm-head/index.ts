@@ -32,7 +32,7 @@ function f32Head(tile: HeadTile, i: number): LmHeadVariant {
   });
 }
 
-/** Every way to compute the head; of a rung's variants that a device supports the first is its default. */
+/** Every way to compute the head; of a precision's variants that a device supports the first is its default. */
 export const LM_HEADS: readonly LmHeadVariant[] = [
   ...HEAD_TILES.map(f32Head),
   ...MATRIX_HEADS.map(({ grid, forward, backward }, i) =>

@@ -78,7 +78,7 @@ export interface HeadBackward {
   gradScale: number;
 }
 
-/** Both products on matrix units, by the grid of a workgroup's subgroups; the table has 16-bit values. */
+/** Both products on subgroup matrices, by the grid of a workgroup's subgroups; the table has 16-bit values. */
 export const MATRIX_HEADS = GRIDS.map((grid) => {
   const forwardKernels = matrixKernels('head_matmul_matrix', HEAD_TEXTS.forward, grid, headKernel);
   const gradKernels = matrixKernels('head_matmul_grad_matrix', HEAD_TEXTS.grad, grid, headGradKernel);

@@ -31,7 +31,7 @@ export const matrixTile = ({ M, N }: MatrixShape, { down, across }: SubgroupGrid
   columns: 4 * N * across,
 });
 
-/** The head that a text on matrix units expects before it. */
+/** The head that a text on subgroup matrices expects before it. */
 export function matrixHead(
   { M, N, K }: MatrixShape,
   { down, across }: SubgroupGrid,
@@ -55,7 +55,7 @@ const LOADS = {
   order: { quads: byOrder, halves: byOrderInHalves },
 } as const;
 
-/** The whole text of a kernel on matrix units. */
+/** The whole text of a kernel on subgroup matrices. */
 export function matrixText(
   shape: MatrixShape,
   grid: SubgroupGrid,

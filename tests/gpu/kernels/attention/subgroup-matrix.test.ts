@@ -40,7 +40,7 @@ const MOST = 1e6;
 
 const ways = new Map<number, Way>();
 
-/** On the device's matrix units, else with arrays for them. */
+/** On the device's subgroup matrices, else with arrays for them. */
 function wayHere(headDim: number): Way {
   let way = ways.get(headDim);
   if (!way) ways.set(headDim, (way = real ? onUnits() : onStandIns(headDim)));
@@ -215,10 +215,10 @@ describe('attention on matrices', () => {
       }
   });
 
-  // SwiftShader has no matrix units; llvmpipe has.
-  it('compiles for the matrix units of a device that has some, in both dialects', async ({ skip }) => {
+  // SwiftShader has no subgroup matrices; llvmpipe has.
+  it('compiles for the subgroup matrices of a device that has some, in both dialects', async ({ skip }) => {
     const { matrix } = t.gpu;
-    if (!matrix || !real) return skip('the device has no matrix units');
+    if (!matrix || !real) return skip('the device has no subgroup matrices');
     const name = 'forward';
     const { maxComputeWorkgroupStorageSize: bytes } = t.gpu.device.limits;
     const room = { subgroupSize: matrix.subgroupSize, bytes, invocations: 256, halfBytes: 2 };

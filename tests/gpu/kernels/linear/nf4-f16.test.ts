@@ -45,21 +45,21 @@ function standIns(): Way[] {
   ];
 }
 
-/** For a device without matrix units. */
+/** For a device without subgroup matrices. */
 function arraysForUnits(): Way {
   const grid = GRIDS[0]!;
   const tile = standInTile(grid);
   const forward = forwardKernel('forward', withoutMatrixUnits(t, grid, HALF_TEXTS.matrixForward));
   const grad = gradKernel('gradient', withoutMatrixUnits(t, grid, HALF_TEXTS.matrixGrad));
   return {
-    name: 'matrices with arrays for matrix units',
+    name: 'matrices with arrays for subgroup matrices',
     tolerance: 1e-5,
     forward: (stream, call) => dispatchForward(stream, forward, tile, call),
     grad: (stream, call) => dispatchGrad(stream, grad, tile, call),
   };
 }
 
-/** On matrix units as other devices or browsers have them: `units` says what differs here. */
+/** On subgroup matrices as other devices or browsers have them: `units` says what differs here. */
 function otherUnits(name: string, units: SubgroupMatrices): Way {
   const [shape] = units.shapes;
   const grid = GRIDS[0]!;
@@ -190,9 +190,9 @@ it('products that share their input take the scales that the first has left', as
 });
 
 // SwiftShader has none; llvmpipe has.
-it('compiles for the matrix units of a device that has some, in both dialects', async ({ skip }) => {
+it('compiles for the subgroup matrices of a device that has some, in both dialects', async ({ skip }) => {
   const { device, matrix } = t.gpu;
-  if (!matrix) return skip('the device has no matrix units');
+  if (!matrix) return skip('the device has no subgroup matrices');
   for (const dialect of ['flag', matrix.dialect] as const)
     for (const shape of matrix.shapes)
       for (const [code, make] of [

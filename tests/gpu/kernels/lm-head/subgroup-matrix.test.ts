@@ -35,7 +35,7 @@ interface Way {
   backward(call: HeadBackward): void;
 }
 
-/** On the device's matrix units, else with arrays for them. */
+/** On the device's subgroup matrices, else with arrays for them. */
 function waysHere(): Way[] {
   const real = LM_HEADS.filter((head) => head.precision === 'matrix' && head.supported(t.gpu));
   if (real.length > 0)
@@ -51,7 +51,7 @@ function waysHere(): Way[] {
   const grad = headGradKernel('head gradient', withoutMatrixUnits(t, grid, HEAD_TEXTS.grad));
   return [
     {
-      name: 'arrays for matrix units',
+      name: 'arrays for subgroup matrices',
       tolerance: 1e-5,
       forward: (call) => dispatchHead(t.stream, forward, tile, call),
       backward: (call) => dispatchHeadGrad(t.stream, grad, tile, call),
@@ -97,10 +97,10 @@ it.each(shapes)(
   },
 );
 
-// SwiftShader has no matrix units; llvmpipe has.
-it('compiles for the matrix units of a device that has some, in both dialects', async ({ skip }) => {
+// SwiftShader has no subgroup matrices; llvmpipe has.
+it('compiles for the subgroup matrices of a device that has some, in both dialects', async ({ skip }) => {
   const { matrix } = t.gpu;
-  if (!matrix) return skip('the device has no matrix units');
+  if (!matrix) return skip('the device has no subgroup matrices');
   for (const dialect of ['flag', matrix.dialect] as const)
     for (const shape of matrix.shapes) {
       const [grid] = GRIDS;
@@ -113,7 +113,7 @@ it('compiles for the matrix units of a device that has some, in both dialects', 
   expect(t.gpu.errors).toEqual([]);
 });
 
-it('a table of 32-bit values keeps them on matrix units too', async () => {
+it('a table of 32-bit values keeps them on subgroup matrices too', async () => {
   const [vocab, width, rows] = [70, 32, 3];
   const random = new Random(Date.now());
   const values = random.normals(vocab * width);
@@ -132,8 +132,10 @@ it('a table of 32-bit values keeps them on matrix units too', async () => {
   }
 });
 
-it('is raced against the head in f32 where there are matrix units, and found right', async ({ skip }) => {
-  if (!t.gpu.matrix) return skip('the device has no matrix units');
+it('is raced against the head in f32 where there are subgroup matrices, and found right', async ({
+  skip,
+}) => {
+  if (!t.gpu.matrix) return skip('the device has no subgroup matrices');
   const notes: string[] = [];
   const tiles = await chooseKernels(
     { ...t.gpu, software: false },
