@@ -13,10 +13,11 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
   appType: 'mpa',
   plugins: command === 'build' ? [await offline()] : [guarded()],
   test: {
-    projects:
-      mode === 'long'
-        ? [project('long', ['tests/{long,fuzz}/**/*.test.ts'])]
-        : [
+    // In projects the mode is not what the command line says, so long tests stand outside of them.
+    ...(mode === 'long'
+      ? { include: ['tests/{long,fuzz}/**/*.test.ts'] }
+      : {
+          projects: [
             // Files that share a process share a device and its compiled kernels.
             project('gpu', ['tests/gpu/**/*.test.ts'], {
               isolate: false,
@@ -25,6 +26,7 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
             }),
             project('cpu', ['tests/{unit,fuzz,faults,e2e}/**/*.test.ts']),
           ],
+        }),
     globalSetup: ['tests/support/global-setup.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',

@@ -1,0 +1,74 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { nodeSource } from '../../../src/cli/node-files.ts';
+import { askModel } from '../../../src/comparison/ask-model.ts';
+import type { LogEntry } from '../../../src/formats/trainer-state.ts';
+import { GREEDY } from '../../../src/generate/sampling.ts';
+import type { RunInputs } from '../../../src/run/input/prepare.ts';
+import { memoryFolder } from '../../support/memory-folder.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { casePath, CASES } from '../../support/model-case.ts';
+import {
+  BY_COMMAND,
+  expectAdapter,
+  expectAnswers,
+  expectedRun,
+  expectLog,
+  formOf,
+  VERSIONS,
+} from '../../support/reference-run.ts';
+import { caseInputs } from '../../support/run-case.ts';
+import { runOnSharedDevice, sharedDevice } from '../../support/shared-device.ts';
+
+// The engine alone, on a device that these cases share.
+describe.each(CASES.filter((name) => !BY_COMMAND.includes(name)))('the reference run %s', (name) => {
+  const expected = expectedRun(name);
+  const store = new MemoryStore();
+  let inputs: RunInputs;
+
+  beforeAll(async () => {
+    inputs = await caseInputs(name);
+    const { status } = await runOnSharedDevice({ inputs, store, precision: 'f32' });
+    expect(status).toBe('finished');
+  });
+
+  it('logs what transformers logs, at the same steps', () => {
+    const state = new TextDecoder().decode(store.result['trainer_state.json'] as Uint8Array);
+    expectLog(expected, (JSON.parse(state) as { log_history: LogEntry[] }).log_history);
+  });
+
+  it('moves the adapter where PyTorch moved it', () => expectAdapter(name, memoryFolder('v2', store.result)));
+
+  it('keeps the checkpoints of transformers, and its result when run again', async () => {
+    if (expected.checkpoints)
+      expect([...store.saved.keys()].map((step) => `checkpoint-${step}`).toSorted()).toEqual(
+        expected.checkpoints.toSorted(),
+      );
+    const before = store.result['adapter_model.safetensors'];
+    expect((await runOnSharedDevice({ inputs, store })).status).toBe('already finished');
+    expect(store.result['adapter_model.safetensors']).toBe(before);
+  });
+
+  it.each(VERSIONS)('answers with PyTorch as %s', async (who) => {
+    const adapter = { base: undefined, v1: inputs.source, v2: memoryFolder('v2', store.result) }[who];
+    const { results } = await askModel({
+      base: inputs.base,
+      adapter: adapter ?? undefined,
+      questions: await nodeSource(casePath(name, 'questions.json')),
+      // V2 carries the form that it was trained with; the others are told.
+      form: who === 'v2' ? undefined : formOf(expected),
+      recipe: inputs.recipe,
+      maxNewTokens: 24,
+      shorter: '',
+      sampling: GREEDY,
+      seed: 0,
+      testDate: '2026-01-01',
+      openGpu: sharedDevice,
+      emit: () => undefined,
+    });
+    expectAnswers(
+      expected,
+      who,
+      results.map((result) => result.model_answer),
+    );
+  });
+});
