@@ -22,13 +22,13 @@ import { keepArchive } from './runs/read-archive.ts';
 import { RunNotesStore } from './runs/run-notes.ts';
 import { Runs } from './runs/runs.ts';
 import {
-  appShelf,
-  baseShelf,
-  copyShelf,
+  appCategory,
+  baseCategory,
+  copyCategory,
   deleteStored,
-  runShelf,
+  runCategory,
   storageAccount,
-  testShelf,
+  testCategory,
 } from './files/storage-account.ts';
 import { TestSources } from './comparison/inputs.ts';
 import { Tests } from './comparison/tests.ts';
@@ -46,11 +46,11 @@ const testRecords = new TestRecords(store);
 const tests = new Tests(testRecords, runs, new TestSources(runs, files, kept));
 const book = new RunNotesStore(runs, testRecords, files);
 const shelves = [
-  runShelf(runs, keptInputs),
-  testShelf(tests, testRecords, runs),
-  baseShelf(baseCache, runs),
-  copyShelf,
-  appShelf,
+  runCategory(runs, keptInputs),
+  testCategory(tests, testRecords, runs),
+  baseCategory(baseCache, runs),
+  copyCategory,
+  appCategory,
 ];
 const chat = new Chat(runs, files);
 

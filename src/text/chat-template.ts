@@ -16,7 +16,7 @@ export type { Conversation, Message } from './chat-render.ts';
  */
 export class ChatTemplate {
   readonly #tokenizer: TextTokenizer;
-  readonly #disguise: SpecialTokenEscaping;
+  readonly #escaping: SpecialTokenEscaping;
   readonly #moment: Moment;
   readonly #renderers = new Map<string, ChatRenderer>();
   readonly #frames = new Map<string, TurnFrame>();
@@ -24,7 +24,7 @@ export class ChatTemplate {
   /** `moment` is for templates that write the date. Throws UserError where the model has no usable template. */
   constructor(tokenizer: TextTokenizer, moment: Moment = wallClock()) {
     this.#tokenizer = tokenizer;
-    this.#disguise = new SpecialTokenEscaping(tokenizer.added);
+    this.#escaping = new SpecialTokenEscaping(tokenizer.added);
     this.#moment = moment;
     if (tokenizer.templates.byName.size === 0) {
       throw new UserError(
@@ -37,7 +37,7 @@ export class ChatTemplate {
 
   /** Control tokens that were spelled out in what was encoded so far, and stayed text. */
   get spelledOut(): number {
-    return this.#disguise.hidden;
+    return this.#escaping.hidden;
   }
 
   /** Ids of a prompt: the conversation so far and the opening of the assistant's turn. */
@@ -65,8 +65,8 @@ export class ChatTemplate {
   }
 
   #encode({ text, origins }: Rendered, spans: readonly Span[]): Tokens {
-    const hidden = this.#disguise.hideForeign(text, origins, spans);
-    return encodeSpans(this.#tokenizer, this.#disguise, hidden.text, hidden.spans);
+    const hidden = this.#escaping.hideForeign(text, origins, spans);
+    return encodeSpans(this.#tokenizer, this.#escaping, hidden.text, hidden.spans);
   }
 
   /** The trained part of every assistant's turn, in order. */

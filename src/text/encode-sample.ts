@@ -9,14 +9,14 @@ import type { TextTokenizer } from './tokenizer.ts';
 export class SampleEncoder {
   private readonly tokenizer: TextTokenizer;
   private readonly moment: Moment;
-  private readonly disguise: SpecialTokenEscaping;
+  private readonly escaping: SpecialTokenEscaping;
   private chat: ChatTemplate | undefined;
 
   /** `moment`: what a chat template that writes the date writes. */
   constructor(tokenizer: TextTokenizer, moment: Moment = wallClock()) {
     this.tokenizer = tokenizer;
     this.moment = moment;
-    this.disguise = new SpecialTokenEscaping(tokenizer.added);
+    this.escaping = new SpecialTokenEscaping(tokenizer.added);
   }
 
   /** Throws UserError, without file and line, for what the chat template refuses. */
@@ -41,7 +41,7 @@ export class SampleEncoder {
 
   /** Control tokens that chat turns, prompts and completions spelled out so far, and that stayed text. */
   get spelledOut(): number {
-    return this.disguise.hidden + (this.chat?.spelledOut ?? 0);
+    return this.escaping.hidden + (this.chat?.spelledOut ?? 0);
   }
 
   /**
@@ -62,9 +62,9 @@ export class SampleEncoder {
     const { prefix, suffix, named } = this.tokenizer;
     const eos = named.eos?.content ?? '';
     const body = eos && completion.endsWith(eos) ? completion.slice(0, -eos.length) : completion;
-    const before = this.disguise.hide(prompt);
-    const text = before + this.disguise.hide(body) + eos;
-    const { ids, trained } = encodeSpans(this.tokenizer, this.disguise, text, [
+    const before = this.escaping.hide(prompt);
+    const text = before + this.escaping.hide(body) + eos;
+    const { ids, trained } = encodeSpans(this.tokenizer, this.escaping, text, [
       { begin: before.length, end: text.length },
     ]);
     return {

@@ -33,7 +33,7 @@ const FORMATS = {
 } as const satisfies Record<string, readonly (readonly string[])[]>;
 
 export type RowFormat = keyof typeof FORMATS;
-export const ROW_FORMATS = Object.keys(FORMATS) as RowFormat[];
+const ROW_FORMATS = Object.keys(FORMATS) as RowFormat[];
 
 /** Keys that make a row part of another training, each with the training's name. */
 const OTHER_TRAINING: ReadonlyMap<string, string> = new Map([

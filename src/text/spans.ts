@@ -14,13 +14,13 @@ export interface Tokens {
 }
 
 /**
- * Ids of a disguised text (see `SpecialTokenEscaping`): control tokens in it are real, those hidden in it stay text. The text
+ * Ids of an escaped text (see `SpecialTokenEscaping`): control tokens in it are real, those hidden in it stay text. The text
  * between control tokens is encoded whole, so that ids equal Python's for the whole text. A token that reaches over
  * a span's border is trained, as in transformers' `return_assistant_tokens_mask`.
  */
 export function encodeSpans(
   tokenizer: TextTokenizer,
-  disguise: SpecialTokenEscaping,
+  escaping: SpecialTokenEscaping,
   text: string,
   spans: readonly Span[],
 ): Tokens {
@@ -28,9 +28,9 @@ export function encodeSpans(
   const trained: number[] = [];
   /** The first span that does not end before the stretch. */
   let next = 0;
-  for (const { begin, end, token } of tokenizer.added.split(text, 'all', disguise)) {
+  for (const { begin, end, token } of tokenizer.added.split(text, 'all', escaping)) {
     const encode = (until: number): number[] =>
-      tokenizer.encodePlain(text.slice(begin, until), begin === 0, 'all', disguise);
+      tokenizer.encodePlain(text.slice(begin, until), begin === 0, 'all', escaping);
     const own = token ? [tokenizer.addedId(token)] : encode(end);
     const flags = own.map(() => 0);
     while (next < spans.length && spans[next]!.end <= begin) next++;
@@ -52,7 +52,7 @@ export function encodeSpans(
 }
 
 /** How many items two lists have in common from the start. */
-export function sharedStart<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
+function sharedStart<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
   let n = 0;
   while (n < a.length && n < b.length && a[n] === b[n]) n++;
   return n;

@@ -20,14 +20,14 @@ export interface StorageCategory {
 }
 
 /** What takes up the browser's storage, the largest first, and whether the browser may clear it by itself. */
-export async function storageAccount(shelves: readonly StorageCategory[]): Promise<StorageAccount> {
+export async function storageAccount(categories: readonly StorageCategory[]): Promise<StorageAccount> {
   const uncounted: StorageItem['kind'][] = [];
   const lists = await Promise.all(
-    shelves.map((shelf) =>
-      shelf.list().catch((error: unknown) => {
+    categories.map((category) =>
+      category.list().catch((error: unknown) => {
         // One kind that the browser refuses leaves the others.
         if (!(error instanceof DOMException || error instanceof UserError)) throw error;
-        uncounted.push(shelf.kind);
+        uncounted.push(category.kind);
         return [];
       }),
     ),
@@ -38,14 +38,14 @@ export async function storageAccount(shelves: readonly StorageCategory[]): Promi
 }
 
 /** Throws UserError where the item is in use or there is none of that key. */
-export async function deleteStored(shelves: readonly StorageCategory[], key: string): Promise<undefined> {
-  const shelf = shelves.find(({ prefix }) => key.startsWith(prefix));
-  if (!shelf) throw new UserError('This is not in the browser any more.');
-  await shelf.delete(key.slice(shelf.prefix.length));
+export async function deleteStored(categories: readonly StorageCategory[], key: string): Promise<undefined> {
+  const category = categories.find(({ prefix }) => key.startsWith(prefix));
+  if (!category) throw new UserError('This is not in the browser any more.');
+  await category.delete(key.slice(category.prefix.length));
 }
 
 /** Runs by their parts: every checkpoint, the result, the logs, the copies of their inputs. */
-export function runShelf(runs: Runs, inputs: KeptInputs): StorageCategory {
+export function runCategory(runs: Runs, inputs: KeptInputs): StorageCategory {
   return {
     prefix: 'run/',
     kind: 'run',
@@ -78,7 +78,7 @@ export function runShelf(runs: Runs, inputs: KeptInputs): StorageCategory {
   };
 }
 
-export function testShelf(tests: Tests, records: TestRecords, runs: Runs): StorageCategory {
+export function testCategory(tests: Tests, records: TestRecords, runs: Runs): StorageCategory {
   return {
     prefix: 'test/',
     kind: 'test',
@@ -100,7 +100,7 @@ export function testShelf(tests: Tests, records: TestRecords, runs: Runs): Stora
 }
 
 /** Quantised bases that the next start loads instead of their folders. */
-export function baseShelf(cache: BaseCache, runs: Runs): StorageCategory {
+export function baseCategory(cache: BaseCache, runs: Runs): StorageCategory {
   return {
     prefix: 'base/',
     kind: 'base cache',
@@ -126,7 +126,7 @@ function refusal(error: unknown): never {
 }
 
 /** What is kept of runs and tests once more; it goes with them. */
-export const copyShelf: StorageCategory = {
+export const copyCategory: StorageCategory = {
   prefix: 'copy/',
   kind: 'second copy',
   list: async () => {
@@ -148,7 +148,7 @@ export const copyShelf: StorageCategory = {
 };
 
 /** The page itself, as the service worker keeps it to work without a network; it comes back with the next visit. */
-export const appShelf: StorageCategory = {
+export const appCategory: StorageCategory = {
   prefix: 'app/',
   kind: 'app files',
   list: async () => {

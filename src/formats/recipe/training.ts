@@ -268,6 +268,6 @@ function unless<T, U extends T>(usual: U, value: T): Exclude<T, U> | undefined {
   return value === usual ? undefined : (value as Exclude<T, U>);
 }
 
-export function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as never;
 }

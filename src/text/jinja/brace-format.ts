@@ -72,7 +72,7 @@ function oneField(value: Value, conversion: string | undefined, spec: string, me
 const SPEC = /^(?:(.)?([<>=^]))?([-+ ])?(#)?(0)?(\d+)?([,_])?(?:\.(\d+))?([a-zA-Z%])?$/su;
 
 /** Python's format(value, spec). */
-export function formatValue(value: Value, spec: string, meter: Meter): Str {
+function formatValue(value: Value, spec: string, meter: Meter): Str {
   if (spec === '') return toStr(value, meter);
   const found = SPEC.exec(spec);
   if (!found) throw unsupported(`the format ${spec.slice(0, 40)}`);

@@ -393,7 +393,7 @@ export const isFilter = (name: string): boolean =>
   own(ALIASES, name) !== undefined || own(FILTERS, name) !== undefined || UNKNOWN_FILTERS.includes(name);
 
 /** markupsafe's soft_str: the text as it is, anything else as Python's str. */
-export const softStr = (value: Value, meter: FilterContext['meter']): Str =>
+const softStr = (value: Value, meter: FilterContext['meter']): Str =>
   value instanceof Str ? value : toStr(value, meter);
 
 function needs(what: string, kind: string, value: Value): never {

@@ -3,9 +3,9 @@ import { BaseCache } from '../../../src/model/base/cache/base-cache.ts';
 import { BrowserCacheStorage } from '../../../src/storage/base-cache.ts';
 import type { Runs } from '../../../src/engine/runs/runs.ts';
 import {
-  appShelf,
-  baseShelf,
-  copyShelf,
+  appCategory,
+  baseCategory,
+  copyCategory,
   deleteStored,
   storageAccount,
 } from '../../../src/engine/files/storage-account.ts';
@@ -26,11 +26,11 @@ it('counts what the browser lets it count, and names the rest', async () => {
     list: async () => [item],
     delete: async () => undefined,
   } as const;
-  const account = await storageAccount([some, baseShelf(cache, idle), copyShelf, appShelf]);
+  const account = await storageAccount([some, baseCategory(cache, idle), copyCategory, appCategory]);
   expect(account.items).toEqual([item]);
   expect([...account.uncounted].toSorted()).toEqual(['app files', 'base cache', 'second copy']);
   expect(account).toMatchObject({ used: 0, left: undefined, persisted: false });
-  await expect(deleteStored([appShelf], 'app/x')).rejects.toThrow(
+  await expect(deleteStored([appCategory], 'app/x')).rejects.toThrow(
     'The page itself: the browser does not delete it (SecurityError); clear the site data in its settings.',
   );
 });

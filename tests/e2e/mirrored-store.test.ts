@@ -10,7 +10,7 @@ import { WorkerPages } from '../support/worker-page.ts';
 let pages: WorkerPages;
 
 beforeAll(async () => {
-  pages = await WorkerPages.open('dist/kept-twice-test');
+  pages = await WorkerPages.open('dist/mirrored-store-test');
 });
 
 afterAll(() => pages.close());
