@@ -56,6 +56,7 @@ it('would notice an element, a handler or a script of it', async () => {
       }),
     );
   });
+  await page.waitForFunction(() => 'ran' in globalThis);
   expect(await made(page)).toMatchObject({
     elements: [expect.stringContaining('<x-injected'), expect.stringContaining('<img')],
     ran: true,
