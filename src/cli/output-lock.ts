@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, rmdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, readFileSync, rmdirSync, unlinkSync } from 'node:fs';
 import { link, open, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -18,6 +18,9 @@ import { errorCode, linkTarget, notOpened } from './stats.ts';
 const LOCK = '.retune.lock';
 /** Many times as many as a lock has. */
 const MAX_BYTES = 2 ** 16;
+
+/** Tokens of the locks that this process holds: another of its locks is what it failed to delete. */
+const HELD = new Set<string>();
 
 /** Who holds a lock. */
 interface Holder {
@@ -42,7 +45,7 @@ export class OutputLock {
   readonly #path: string;
   readonly #mine = holder();
   readonly #onExit = () => this.release();
-  /** Whether the lock may be there: what else lies in its place is not read. */
+  /** Whether the lock may be in place. */
   #held = false;
   /** Folders that were made for the lock, the innermost first. */
   #made: string[] = [];
@@ -68,14 +71,20 @@ export class OutputLock {
   release(): void {
     process.off('exit', this.#onExit);
     try {
-      if (this.#held && parse(readFileSync(this.#path, 'utf8'))?.token === this.#mine.token)
-        unlinkSync(this.#path);
+      if (this.#held && this.#isMine()) unlinkSync(this.#path);
       for (const folder of this.#made) rmdirSync(folder);
     } catch {
       // Somebody deleted the lock, or the folder holds a run by now.
     }
     this.#held = false;
+    HELD.delete(this.#mine.token);
     this.#made = [];
+  }
+
+  /** What else lies in the lock's place is not read: opening a pipe would wait for a writer. */
+  #isMine(): boolean {
+    if (!lstatSync(this.#path, { throwIfNoEntry: false })?.isFile()) return false;
+    return parse(readFileSync(this.#path, 'utf8'))?.token === this.#mine.token;
   }
 
   async #take(): Promise<void> {
@@ -84,12 +93,15 @@ export class OutputLock {
       for (let tries = 0; ; tries++) {
         this.#made = [...(await makeFolder(this.#folder)), ...this.#made];
         this.#held = true;
+        HELD.add(this.#mine.token);
         try {
           return await this.#acquire(this.#path);
         } catch (error) {
-          this.#held = false;
-          // Who held the lock until now took its empty folder away, or what was being written there.
-          if (errorCode(error) !== 'ENOENT' || tries === 5) throw error;
+          // Whoever held the lock until now removed its empty folder, or what was being written there.
+          if (errorCode(error) === 'ENOENT' && tries < 5) continue;
+          // What failed may have come after the lock was in place.
+          this.release();
+          throw error;
         }
       }
     });
@@ -158,6 +170,7 @@ const isHere = ({ host, space }: Holder): boolean => host === hostname() && spac
 /** Whether its process is known to be gone: only of this host's can that be known. */
 function isGone(held: Holder): boolean {
   if (!isHere(held)) return false;
+  if (held.pid === process.pid) return !HELD.has(held.token);
   if (!isRunning(held.pid)) return true;
   const start = startOf(held.pid);
   return held.start !== undefined && start !== undefined && start !== held.start;

@@ -28,6 +28,7 @@ async function judge(
 
 describe('a run whose files cannot be written ends in a sentence and goes on as if nothing had been', () => {
   it.each([
+    ['EIO', /^rm out\/v2\/.*retune\.lock.*partial/],
     ['ENOSPC', /^mkdir .*checkpoint-1/],
     ['EIO', /^open .*checkpoint-1.*adapter_config/],
     ['short', /^write .*checkpoint-1.*adapter_model/],
@@ -66,6 +67,7 @@ describe('a run does without what is only convenient', () => {
     ['EIO', /^rename cache/, 'last', CACHE],
     ['EBUSY', /^rename out\/v2\/checkpoint-1$/, 'last', OLD],
     ['EIO', /^rm .*checkpoint-1-removed/, 'last', OLD],
+    ['EIO', /^unlink out\/v2\/\.retune\.lock$/, 'last', /^Finished/m],
   ] as const)('%s at %s', async (fault, pattern, which, note) => {
     const { code, stdout } = await judge(pattern, fault, { which });
     expect(code).toBe(0);
