@@ -20,7 +20,7 @@ export interface Argmax {
   vocab: number;
 }
 
-/** out[r] = index of the largest logit of row r; of equal ones the lowest. */
+/** out[r] = index of the largest logit of row r; among equal ones, the lowest index. */
 export function argmax(stream: Stream, { logits, out, rows, vocab }: Argmax): void {
   stream.dispatch(kernel, { buffers: [logits, out], params: { rows, vocab }, groups: spread(rows) });
 }

@@ -19,14 +19,14 @@ const kernel = new Kernel({
   params: { vocab: 'u32', slice: 'u32', begin: 'u32', gradient: 'u32', scale: 'f32' },
 });
 
-/** Logits of a row that one workgroup takes. */
+/** Logits of a row per workgroup. */
 const SLICE = 8192;
 
-/** f32 values of the `scratch` of crossEntropy. */
+/** Size in f32 values of the `scratch` of crossEntropy. */
 export const crossEntropyScratch = (rows: number, vocab: number): number => 2 * rows * ceilDiv(vocab, SLICE);
 
 export interface CrossEntropy {
-  /** [rows, vocab]; overwritten by the gradient where `gradScale` is given, else left as it is. */
+  /** [rows, vocab]; overwritten by the gradient if `gradScale` is given, otherwise left unchanged. */
   logits: BufferView;
   /** u32 [rows], each below `vocab` */
   labels: BufferView;
@@ -41,8 +41,8 @@ export interface CrossEntropy {
 }
 
 /**
- * losses[lossBegin + r] = −log softmax(logits[r])[labels[r]]; logits := (softmax − onehot)·gradScale if given.
- * A row with a logit that is not finite gives a loss and gradients of NaN.
+ * losses[lossBegin + r] = −log softmax(logits[r])[labels[r]]; logits := (softmax − onehot)·gradScale if given. A
+ * row with a non-finite logit yields a NaN loss and NaN gradients.
  */
 export function crossEntropy(
   stream: Stream,

@@ -21,7 +21,7 @@ const rowsSpec = {
 const gatherKernel = new Kernel({ name: 'gather_rows', code: gather, ...rowsSpec });
 const scatterKernel = new Kernel({ name: 'scatter_rows', code: scatter, ...rowsSpec });
 
-/** How a table's values are stored; the 16-bit formats lie in pairs, little-endian. */
+/** How a table's values are stored; 16-bit values are packed in pairs, little-endian. */
 
 /** One part of an embedding table, split by rows so that each part fits a binding; width is a multiple of 4. */
 export interface EmbeddingGather {
@@ -38,7 +38,7 @@ export interface EmbeddingGather {
   tokens: number;
 }
 
-/** y[t] = table[ids[t] − rowBegin] for the tokens whose id lies in this part; other rows of y are left alone. */
+/** y[t] = table[ids[t] − rowBegin] for the tokens whose id lies in this part; other rows of y are left unchanged. */
 export function embeddingGather(
   stream: Stream,
   { ids, table, format, rowBegin, rowCount, width, y, tokens }: EmbeddingGather,
@@ -52,13 +52,13 @@ export function embeddingGather(
   });
 }
 
-/** Rows picked by number; width is a multiple of 4. */
+/** Rows selected by index; width is a multiple of 4. */
 export interface Rows {
-  /** f32 rows to read, each [width] */
+  /** Source rows, f32, each [width] */
   x: BufferView;
   /** u32 [count] */
   index: BufferView;
-  /** f32 rows to write, each [width] */
+  /** Destination rows, f32, each [width] */
   y: BufferView;
   count: number;
   width: number;
@@ -73,7 +73,7 @@ export function gatherRows(stream: Stream, { x, index, y, count, width }: Rows):
   });
 }
 
-/** y[index[i]] = x[i] for i < count; the indices are distinct, other rows of y are left alone. */
+/** y[index[i]] = x[i] for i < count; the indices are distinct, other rows of y are left unchanged. */
 export function scatterRows(stream: Stream, { x, index, y, count, width }: Rows): void {
   stream.dispatch(scatterKernel, {
     buffers: [x, index, y],

@@ -1,3 +1,4 @@
+// Reference: B. Zhang, R. Sennrich, "Root Mean Square Layer Normalization", arXiv:1910.07467.
 import bySubgroups from '../../../shaders/shared/reduce_by_subgroups.wgsl?raw';
 import byWorkgroup from '../../../shaders/shared/reduce_by_workgroup.wgsl?raw';
 import forward from '../../../shaders/rmsnorm.wgsl?raw';
@@ -8,7 +9,7 @@ import type { BufferView } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 import type { Variant } from './linear/nf4-variant.ts';
 
-/** How a row is added up: with what every device has, or with subgroups. */
+/** How a row is summed: in workgroup memory, which every device has, or with subgroups. */
 export type Reduction = 'workgroup' | 'subgroups';
 
 const REDUCE: Readonly<Record<Reduction, string>> = { workgroup: byWorkgroup, subgroups: bySubgroups };
@@ -32,7 +33,7 @@ const backwardKernel = (reduction: Reduction) =>
 const forwardKernels = { workgroup: forwardKernel('workgroup'), subgroups: forwardKernel('subgroups') };
 const backwardKernels = { workgroup: backwardKernel('workgroup'), subgroups: backwardKernel('subgroups') };
 
-/** Root-mean-square normalisation over the last axis; `width` is a multiple of 4. */
+/** Root-mean-square normalization over the last axis; `width` is a multiple of 4. */
 export interface RmsNorm {
   /** [rows, width] */
   x: BufferView;
@@ -90,7 +91,7 @@ const variant = (name: Reduction, supported: Variant<RmsNormForward>['supported'
   dispatch: (stream: Stream, call: RmsNormForward) => rmsnorm(stream, call, name),
 });
 
-/** Both ways to add up, for a race; the first is the default. */
+/** Both reductions, for tuning; the first is the default. */
 export const NORMS: readonly (Variant<RmsNormForward> & { name: Reduction })[] = [
   variant('workgroup', () => true),
   variant('subgroups', ({ device }) => device.features.has('subgroups')),

@@ -1,3 +1,5 @@
+// Reference: J. Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", arXiv:2104.09864; pairs
+// are half a head apart, as in transformers' rotate_half.
 import code from '../../../shaders/rope.wgsl?raw';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
@@ -13,20 +15,20 @@ const kernel = new Kernel({
 
 /** Rotary position embedding with half-rotation; headDim is a multiple of 4. */
 export interface Rope {
-  /** [tokens, heads, headDim], turned in place */
+  /** f32 [T, heads, headDim], rotated in place */
   x: BufferView;
-  /** u32 [tokens], each below the table's maxPositions */
+  /** u32 [T], each below the table's maxPositions */
   positions: BufferView;
-  /** `ropeTable`, [maxPositions, headDim/2, 2] */
+  /** `ropeTable`, f32 [maxPositions, headDim/2, 2] */
   table: BufferView;
   tokens: number;
   heads: number;
   headDim: number;
-  /** Turns back: the inverse, and the gradient with respect to x. */
+  /** Rotates backwards: the inverse, which is also the gradient with respect to x. */
   inverse: boolean;
 }
 
-/** Turns each pair (x[i], x[i + headDim/2]) by its position's angle. */
+/** Rotates each pair (x[i], x[i + headDim/2]) by its position's angle. */
 export function rope(stream: Stream, { x, positions, table, tokens, heads, headDim, inverse }: Rope): void {
   stream.dispatch(kernel, {
     buffers: [positions, table, x],
@@ -36,7 +38,10 @@ export function rope(stream: Stream, { x, positions, table, tokens, heads, headD
   });
 }
 
-/** (cos, sin) of position · frequency, [maxPositions, frequencies, 2]; in f64, since WGSL's own err at large angles. */
+/**
+ * (cos, sin) of position · frequency, f32 [maxPositions, frequencies, 2]; computed in f64, because WGSL's sin and
+ * cos are inaccurate for large angles.
+ */
 export function ropeTable(inverseFrequencies: Float64Array, maxPositions: number): Float32Array {
   const pairs = inverseFrequencies.length;
   const table = new Float32Array(maxPositions * pairs * 2);

@@ -1,3 +1,4 @@
+// Reference: N. Shazeer, "GLU Variants Improve Transformer", arXiv:2002.05202.
 import forward from '../../../shaders/swiglu.wgsl?raw';
 import backward from '../../../shaders/swiglu_backward.wgsl?raw';
 import { ceilDiv, spread } from '../grid.ts';

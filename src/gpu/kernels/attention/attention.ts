@@ -1,3 +1,6 @@
+// References: T. Dao, "FlashAttention-2", arXiv:2307.08691 (tiled forward and backward); T. Dao et al.,
+// "FlashAttention", arXiv:2205.14135 (log-sum-exp and Σ o·dout instead of the stored probabilities); J. Ainslie et
+// al., "GQA", arXiv:2305.13245.
 import deltaCode from '../../../../shaders/attention/attention_delta.wgsl?raw';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
@@ -12,20 +15,23 @@ const deltaKernel = new Kernel({
   params: { rows: 'u32' },
 });
 
-/** Causal grouped-query attention over a pass of documents that lie behind one another. */
+/** Causal grouped-query attention over one pass of consecutive documents. T = tokens, D = headDim. */
 export interface Attention {
-  /** [tokens, heads, headDim] */
+  /** f32 [T, heads, D] */
   q: BufferView;
-  /** [tokens, kvHeads, headDim] */
+  /** f32 [T, kvHeads, D] */
   k: BufferView;
-  /** [tokens, kvHeads, headDim] */
+  /** f32 [T, kvHeads, D] */
   v: BufferView;
   /**
-   * u32 [tokens, 2]: the begin and the end (exclusive) of the token's document. Token i attends begin … i; documents
-   * are contiguous, so both columns never fall.
+   * u32 [T, 2]: first and end (exclusive) token of the token's document. Token i attends to first … i; documents
+   * are contiguous, so both columns are non-decreasing.
    */
   ranges: BufferView;
-  /** f32 [tokens, heads, 2]: log-sum-exp of the query's scaled scores, which the forward pass writes, and `attentionDelta`'s sum */
+  /**
+   * f32 [T, heads, 2]: the log-sum-exp of the query's scaled scores, written by the forward pass, and the sum that
+   * `attentionDelta` writes.
+   */
   stats: BufferView;
   tokens: number;
   heads: number;
@@ -33,16 +39,16 @@ export interface Attention {
   kvHeads: number;
   /** A multiple of 4, at most 128. */
   headDim: number;
-  /** Factor of the scores, headDim^−½ as a rule. */
+  /** Factor applied to the scores, usually D^−½. */
   scale: number;
 }
 
-/** o = softmax(scale·q·kᵀ)·v, o [tokens, heads, headDim]; writes the log-sum-exp to stats[…, 0]. */
+/** o = softmax(scale·q·kᵀ)·v, o [T, heads, D]; writes the log-sum-exp to stats[…, 0]. */
 export type AttentionForward = Attention & { o: BufferView };
 
 /**
- * The gradients dk and dv [tokens, kvHeads, headDim] given dout [tokens, heads, headDim]; both columns of stats are
- * set. `scratch` has `attentionScratch` values.
+ * The gradients dk and dv [T, kvHeads, D] given dout [T, heads, D]; both columns of stats must be set. `scratch`
+ * holds `attentionScratch` values. Throws Error if it is too small.
  */
 export type AttentionKeys = Attention & {
   dout: BufferView;
@@ -51,10 +57,13 @@ export type AttentionKeys = Attention & {
   scratch: BufferView;
 };
 
-/** The gradient dq [tokens, heads, headDim] given dout [tokens, heads, headDim]; both columns of stats are set. */
+/** The gradient dq [T, heads, D] given dout [T, heads, D]; both columns of stats must be set. */
 export type AttentionQueries = Attention & { dout: BufferView; dq: BufferView };
 
-/** stats[…, 1] = Σ o·dout over each head of each token: what both backward kernels need besides the log-sum-exp. */
+/**
+ * stats[…, 1] = Σ o·dout for each token and head: with the log-sum-exp, all that the backward kernels need of the
+ * forward pass.
+ */
 export function attentionDelta(
   stream: Stream,
   {
@@ -75,13 +84,16 @@ export function attentionDelta(
   });
 }
 
-/** Keys of all key heads that workgroups should have, together: the query heads of a key head are shared out for that. */
+/**
+ * Target number of keys in flight, summed over key heads: below it, the query heads of a key head are split among
+ * workgroups.
+ */
 const KEYS_AT_ONCE = 384 * 32;
 
-/** Values that a half of the scratch has room for: dk's are in the first, dv's in the second, each a binding. */
+/** f32 values in each half of the scratch: dk's in the first, dv's in the second, each its own binding. */
 const halfOf = (values: number): number => 64 * ceilDiv(values, 64);
 
-/** f32 values of the `scratch` of dk and dv for passes of up to `tokens` tokens. */
+/** Size in f32 values of the `scratch` for dk and dv, for passes of up to `tokens` tokens. */
 export function attentionScratch(
   tokens: number,
   { heads, headDim }: { heads: number; headDim: number },
@@ -90,8 +102,8 @@ export function attentionScratch(
 }
 
 /**
- * Shares the query heads of each key head out among workgroups of `keys` keys, `partHeads` to each of `parts`; their
- * gradients [parts, tokens, kvHeads, headDim] go to `dk` and `dv`, which `add` then adds up in the order of the parts.
+ * Splits the query heads of each key head among workgroups of `keys` keys: `parts` parts of `partHeads` heads.
+ * Their gradients [parts, T, kvHeads, D] go to `dk` and `dv`; `add` then sums them in the order of the parts.
  */
 export function shareHeads(
   { tokens, heads, kvHeads, headDim, scratch, dk, dv }: AttentionKeys,
@@ -103,7 +115,8 @@ export function shareHeads(
   const parts = ceilDiv(shared, partHeads);
   if (parts === 1) return { parts, partHeads, dk, dv, add: () => undefined };
   const values = tokens * kvHeads * headDim;
-  // By what the scratch holds, not by what is used of it: passes of all lengths share their bind groups.
+  // Sized by what the scratch holds rather than by what is used, so that passes of all lengths share their bind
+  // groups.
   const half = 256 * Math.floor(scratch.size / 512);
   if (4 * parts * values > half) throw new Error(`scratch of ${scratch.size} bytes is too small`);
   const [k0, v0] = [0, half].map((at) => view(scratch.buffer, scratch.offset + at, half));
@@ -117,27 +130,27 @@ export function shareHeads(
 }
 
 /**
- * Most operations of one dispatch of attention. The slowest GPU in mind does 2 TFLOP/s, a tenth of that in attention:
- * 0.15 s, which no watchdog and few users notice.
+ * Maximum operations in one dispatch of attention. The slowest GPU considered does 2 TFLOP/s, a tenth of that in
+ * attention: 0.15 s, short enough for watchdogs and for a responsive desktop.
  */
 export const MAX_WORK = 30e9;
 
-/** Pairs of a query and a key that it sees, for queries `begin` … `end` of one document. */
+/** Number of visible query-key pairs for queries `begin` … `end` of one document. */
 export const pairsOfQueries = (begin: number, end: number): number =>
   (end * (end + 1) - begin * (begin + 1)) / 2;
 
-/** The same for keys `begin` … `end` of a document of so many tokens. */
+/** The same for keys `begin` … `end` of a document of `tokens` tokens. */
 export const pairsOfKeys = (begin: number, end: number, tokens: number): number =>
   (end - begin) * tokens - (end * (end - 1) - begin * (begin - 1)) / 2;
 
-/** Some of a kernel's tiles, and the operations that they take. */
+/** Consecutive tiles of a kernel, and the operations they take. */
 export interface TileRange {
   first: number;
   count: number;
   work: number;
 }
 
-/** Runs of tiles of at most `most` operations, or of one tile; `workOf`: operations of each tile. */
+/** Groups tiles into ranges of at most `most` operations, or of one tile; `workOf` gives the operations of a tile. */
 export function cutTiles(tiles: number, workOf: (tile: number) => number, most: number): TileRange[] {
   const ranges: TileRange[] = [];
   for (let tile = 0; tile < tiles; tile++) {

@@ -1,3 +1,5 @@
+// Reference: T. Dao, D. Haziza, F. Massa, G. Sizov, "Flash-Decoding for long-context inference",
+// https://pytorch.org/blog/flash-decoding/.
 import code from '../../../../shaders/attention/attention_decode.wgsl?raw';
 import mergeCode from '../../../../shaders/attention/attention_decode_merge.wgsl?raw';
 import { ceilDiv } from '../../grid.ts';
@@ -20,10 +22,13 @@ const mergeKernel = new Kernel({
   params: { heads: 'u32', splits: 'u32' },
 });
 
-/** Keys of a workgroup: what a sequence gets depends on its own keys only, not on its neighbours or the capacity. */
+/**
+ * Keys per workgroup. Fixed, so that a sequence's result depends on its own keys only, not on its neighbours or the
+ * capacity.
+ */
 const SPLIT = 128;
 
-/** f32 values of the `scratch` of attentionDecode. */
+/** Size in f32 values of the `scratch` of attentionDecode. */
 export function attentionDecodeScratch(shape: {
   sequences: number;
   capacity: number;
@@ -34,33 +39,33 @@ export function attentionDecodeScratch(shape: {
   return sequences * heads * ceilDiv(capacity, SPLIT) * (headDim + 4);
 }
 
-/** One new token per sequence against the keys and values of a cache. */
+/** One new token per sequence against the keys and values of a cache. D = headDim. */
 export interface AttentionDecode {
-  /** [sequences, heads, headDim] */
+  /** f32 [sequences, heads, D] */
   q: BufferView;
-  /** [slots, kvHeads, headDim] */
+  /** f32 [slots, kvHeads, D] */
   k: BufferView;
-  /** [slots, kvHeads, headDim] */
+  /** f32 [slots, kvHeads, D] */
   v: BufferView;
-  /** [sequences, heads, headDim] */
+  /** f32 [sequences, heads, D] */
   o: BufferView;
-  /** u32 [sequences, 2]: the first slot and the end slot (exclusive) of each sequence's keys, the new token's among them */
+  /** u32 [sequences, 2]: first and end (exclusive) slot of each sequence's keys, including the new token's. */
   ranges: BufferView;
   sequences: number;
-  /** The most keys that a sequence may have. */
+  /** Maximum keys of a sequence. */
   capacity: number;
   heads: number;
   /** Divides heads: query head h reads key head floor(h / (heads / kvHeads)). */
   kvHeads: number;
   /** A multiple of 4, at most 128. */
   headDim: number;
-  /** Factor of the scores, headDim^−½ as a rule. */
+  /** Factor applied to the scores, usually D^−½. */
   scale: number;
-  /** f32 [attentionDecodeScratch] */
+  /** f32 [attentionDecodeScratch(…)] */
   scratch: BufferView;
 }
 
-/** o = softmax(scale·q·kᵀ)·v over each sequence's slots; no range is empty. */
+/** o = softmax(scale·q·kᵀ)·v over each sequence's slots; every range must be non-empty. */
 export function attentionDecode(stream: Stream, call: AttentionDecode): void {
   const { q, k, v, o, ranges, scratch, sequences, capacity, heads, kvHeads, headDim, scale } = call;
   const splits = ceilDiv(capacity, SPLIT);

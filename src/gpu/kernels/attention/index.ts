@@ -4,7 +4,7 @@ import { TILE_FORWARD, TILE_KEYS, TILE_QUERIES } from './tiles.ts';
 import type { AttentionVariant } from './variant.ts';
 import type { AttentionForward, AttentionKeys, AttentionQueries } from './attention.ts';
 
-/** What is raced by itself, as run plans call it, and what it takes. */
+/** The parts of attention that are tuned separately, by their names in execution plans, and their arguments. */
 export interface AttentionCalls {
   attention: AttentionForward;
   'attention keys': AttentionKeys;
@@ -12,7 +12,7 @@ export interface AttentionCalls {
 }
 export type AttentionClass = keyof AttentionCalls;
 
-/** Every way to compute each; of a precision's variants that a device supports the first that fits is its default. */
+/** All variants of each part. Within a precision, the first that the device supports and that fits is the default. */
 export const ATTENTIONS: { readonly [C in AttentionClass]: readonly AttentionVariant<AttentionCalls[C]>[] } =
   {
     attention: [...TILE_FORWARD, MATRIX_FORWARD],
@@ -31,7 +31,7 @@ export function attention(
   variant.dispatch(stream, call);
 }
 
-/** Its gradients dk and dv. */
+/** Gradients dk and dv of `attention`. */
 export function attentionBackwardKV(
   stream: Stream,
   call: AttentionKeys,
@@ -40,7 +40,7 @@ export function attentionBackwardKV(
   variant.dispatch(stream, call);
 }
 
-/** Its gradient dq. */
+/** Gradient dq of `attention`. */
 export function attentionBackwardQ(
   stream: Stream,
   call: AttentionQueries,

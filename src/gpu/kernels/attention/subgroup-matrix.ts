@@ -1,3 +1,5 @@
+// References: T. Dao, "FlashAttention-2", arXiv:2307.08691; H. Ootomo, R. Yokota, "Recovering single precision
+// accuracy from Tensor Cores", arXiv:2203.03341 (operands split into a high and a low half).
 import forward from '../../../../shaders/attention/attention_matrix.wgsl?raw';
 import matrixRows from '../../../../shaders/attention/attention_matrix_rows.wgsl?raw';
 import backward from '../../../../shaders/attention/attention_backward_matrix.wgsl?raw';
@@ -27,21 +29,24 @@ const SHAPE = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as 
 const FORWARD_PARAMS = { ...SHAPE, last_tile: 'u32' } as const;
 const BACKWARD_PARAMS = { ...SHAPE, parts: 'u32', part_heads: 'u32', tile: 'u32' } as const;
 
-/** Rows of the tiles that stream past a workgroup. */
+/** Rows of the tiles that a workgroup streams through. */
 const STREAMED = 16;
 
-/** One of the three kernels: what it is made of, and what it takes of a workgroup's memory. */
+/** One of the three kernels: its source, and the workgroup memory it needs. */
 interface Text {
   readonly code: string;
   readonly buffers: readonly ('read' | 'read_write')[];
-  /** Subgroups for each of the grid. */
+  /** Subgroups per cell of the grid. */
   readonly times: 1 | 2;
-  /** f16 of workgroup memory for so many rows, and other words. */
+  /** f16 values of workgroup memory for `rows` rows, and 4-byte words besides. */
   halves(rows: number, headDim: number): number;
   words(rows: number): number;
 }
 
-/** The kernels' texts with what they share; matrixText and headDimText say what they want before them. */
+/**
+ * Sources of the kernels with their shared parts; matrixText and headDimText supply the declarations that precede
+ * them.
+ */
 export const ATTENTION_TEXTS = {
   forward: {
     code: forward + matrixRows,
@@ -67,22 +72,22 @@ export const ATTENTION_TEXTS = {
 } as const satisfies Record<string, Text>;
 type Name = keyof typeof ATTENTION_TEXTS;
 
-/** What a text expects to be said of the width of a head. */
+/** Declares the head width that a kernel's source expects. */
 export const headDimText = (headDim: number): string => `const HEAD_DIM = ${headDim}u;\n`;
 
-/** Widths of heads that the kernels are written for. */
+/** Head widths that the kernels support. */
 const HEAD_DIMS: readonly number[] = [64, 128];
 
-/** What bounds a workgroup of one of the kernels. */
+/** Device limits that bound a kernel's workgroup. */
 export interface WorkgroupLimits {
   readonly subgroupSize: number;
   readonly bytes: number;
   readonly invocations: number;
-  /** 2, but where something else stands in for f16. */
+  /** 2, or the size of whatever replaces f16. */
   readonly halfBytes: number;
 }
 
-/** The tallest grid of subgroups that has room; undefined where none has, or for a head of another width. */
+/** The tallest grid of subgroups that fits; undefined if none does or the head width is unsupported. */
 export function attentionGrid(
   name: Name,
   headDim: number,
@@ -98,7 +103,7 @@ export function attentionGrid(
     return (
       room.halfBytes * halves(rows, headDim) + 4 * words(rows) <= room.bytes &&
       threads <= room.invocations &&
-      // Sixteen rows at a time, each by a power of two of threads with a quad at least.
+      // Sixteen rows at a time, each loaded by a power of two of threads, at least one quad per thread.
       threads >= STREAMED &&
       threads / STREAMED <= headDim / 4
     );
@@ -106,13 +111,13 @@ export function attentionGrid(
   return down === undefined ? undefined : { down, across };
 }
 
-/** One kernel on a device, and how many tokens' heads or keys a workgroup has. */
+/** A kernel compiled for a device, and the tokens' heads or the keys per workgroup. */
 export interface Made<K> {
   readonly kernel: K;
   readonly rows: number;
 }
 
-/** The kernels for attention; the bindings are those of attention_matrix and its gradients. */
+/** The kernels of attention; the bindings are those of attention_matrix and its gradients. */
 export const forwardKernel = (name: string, code: string) =>
   new Kernel({ name, code, buffers: ATTENTION_TEXTS.forward.buffers, params: FORWARD_PARAMS });
 export const backwardKernel = (of: 'backwardKV' | 'backwardQ', name: string, code: string) =>
@@ -124,14 +129,14 @@ function roomOf({ device, matrix }: Gpu): WorkgroupLimits {
   return { subgroupSize: matrix!.subgroupSize, bytes, invocations, halfBytes: 2 };
 }
 
-/** Whether a kernel runs on the device, with all heads that it is written for. */
+/** Whether a kernel runs on the device with every supported head width. */
 function supported(gpu: Gpu, name: Name): boolean {
   if (!gpu.matrix || !gpu.device.features.has('shader-f16')) return false;
   const shape = largest(gpu.matrix.shapes);
   return HEAD_DIMS.every((headDim) => attentionGrid(name, headDim, shape, roomOf(gpu)));
 }
 
-/** A kernel for each device and width of a head, made when it is first wanted. */
+/** Kernels by device and head width, created on first use. */
 function kernels<K>(name: Name, label: string, make: (name: string, code: string) => K) {
   const made = new WeakMap<GPUDevice, Map<number, Made<K>>>();
   return (gpu: Gpu, headDim: number): Made<K> => {
@@ -162,12 +167,12 @@ const qKernels = kernels('backwardQ', 'attention_backward_q_matrix', (name, code
   backwardKernel('backwardQ', name, code),
 );
 
-/** Operations of so many products for each pair of a query and a key. */
+/** Operations of `products` products per query-key pair. */
 const workOf = (products: number, { heads, headDim }: Attention) => 2 * products * heads * headDim;
 
 /**
- * Tiles of queries with the operations of so many products, those with the most keys first. A tile has `rows` of the
- * query heads of one key head, token by token.
+ * Tiles of queries with the operations of `products` products, most keys first. A tile holds `rows` of the query
+ * heads of one key head, token by token.
  */
 function queryTiles(call: Attention, rows: number, products: number, most: number) {
   const { tokens, heads, kvHeads } = call;
@@ -246,7 +251,7 @@ function variant<Call extends Attention, K>(
   };
 }
 
-/** Attention on subgroup matrices, and its gradients of keys and values, and of queries. */
+/** Attention on subgroup matrices, and its gradients for keys and values and for queries. */
 export const MATRIX_FORWARD = variant('forward', forwardKernels, dispatchForward);
 export const MATRIX_KEYS = variant('backwardKV', kvKernels, dispatchKeys);
 export const MATRIX_QUERIES = variant('backwardQ', qKernels, dispatchQueries);

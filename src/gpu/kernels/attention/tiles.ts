@@ -1,3 +1,4 @@
+// Reference: T. Dao, "FlashAttention-2", arXiv:2307.08691.
 import forward from '../../../../shaders/attention/attention.wgsl?raw';
 import backwardKV from '../../../../shaders/attention/attention_backward_kv.wgsl?raw';
 import backwardQ from '../../../../shaders/attention/attention_backward_q.wgsl?raw';
@@ -42,16 +43,16 @@ const backwardQKernel = new Kernel({
   params: { ...SHAPE_PARAMS, last_tile: 'u32' },
 });
 
-/** A workgroup's threads, TY × 16, and how many fours of rows each has, as the shaders' constants. */
+/** Threads of a workgroup, TY × 16, and quads of rows per thread: the shaders' constants. */
 interface TileShape {
   TY: number;
   QUADS: number;
 }
 
 /**
- * The first is the default: of few registers and 16 KiB of workgroup memory. Threads with 8 rows read a third less
- * from workgroup memory for each multiply-add, tiles of 64 rows half as much from the caches; small tiles make more
- * workgroups of a short pass.
+ * The first is the default: few registers and 16 KiB of workgroup memory. Threads with 8 rows read a third less
+ * from workgroup memory per multiply-add, and tiles of 64 rows read half as much from the caches; small tiles give
+ * short passes more workgroups.
  */
 const SHAPES: readonly TileShape[] = [
   { TY: 8, QUADS: 1 },
@@ -63,7 +64,10 @@ const SHAPES: readonly TileShape[] = [
 /** Columns of a tile. */
 const COLUMNS = 64;
 
-/** dk and dv together take twice a result's registers: threads with 8 rows have enough for heads of so many numbers. */
+/**
+ * dk and dv together take twice the registers of one result; up to this head width, threads with 8 rows still have
+ * enough.
+ */
 const WIDEST_KEYS = 64;
 
 const rowsOf = ({ TY, QUADS }: TileShape): number => 4 * TY * QUADS;
@@ -81,10 +85,10 @@ const paramsOf = ({ tokens, heads, kvHeads, scale }: Attention) => ({
 
 const constantsOf = ({ headDim }: Attention, shape: TileShape) => ({ HEAD4: headDim / 4, ...shape });
 
-/** Operations of so many products for each pair of a query and a key. */
+/** Operations of `products` products per query-key pair. */
 const workOf = (products: number, { heads, headDim }: Attention) => 2 * products * heads * headDim;
 
-/** The tiles of queries with the operations of so many products, those with the most keys first. */
+/** Tiles of queries with the operations of `products` products, most keys first. */
 function queryTiles(call: Attention, rows: number, products: number, most: number) {
   const { tokens } = call;
   const last = ceilDiv(tokens, rows) - 1;
@@ -157,11 +161,11 @@ function keysTile(shape: TileShape): AttentionVariant<AttentionKeys> {
   };
 }
 
-/** Attention in f32, by tile. */
+/** Attention in f32, one variant per tile. */
 export const TILE_FORWARD = SHAPES.map(forwardTile);
 
-/** Its gradients of keys and values. */
+/** Its gradients for keys and values. */
 export const TILE_KEYS = SHAPES.map(keysTile);
 
-/** Its gradients of queries. */
+/** Its gradient for queries. */
 export const TILE_QUERIES = SHAPES.map(queriesTile);

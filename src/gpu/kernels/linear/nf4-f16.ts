@@ -23,7 +23,10 @@ import { rowScale } from '../shared/row-scale.ts';
 
 const shared = decode + inverse;
 
-/** The kernels' texts with what they share; matrixText says what those on subgroup matrices want before them. */
+/**
+ * Sources of the kernels with their shared parts; matrixText supplies the declarations of those on subgroup
+ * matrices.
+ */
 export const HALF_TEXTS = {
   forward: matmul + shared,
   grad: matmulGrad + shared,
@@ -34,7 +37,7 @@ export const HALF_TEXTS = {
 type ForwardKernel = Kernel<typeof FORWARD_PARAMS>;
 type GradKernel = Kernel<typeof GRAD_PARAMS>;
 
-/** A kernel for y = x·wᵀ with operands in f16: the bindings are nf4_matmul_f16's. */
+/** A kernel for y = x·wᵀ with f16 operands, with the bindings of nf4_matmul_f16. */
 export const forwardKernel = (name: string, code: string): ForwardKernel =>
   new Kernel({
     name,
@@ -43,7 +46,7 @@ export const forwardKernel = (name: string, code: string): ForwardKernel =>
     params: FORWARD_PARAMS,
   });
 
-/** A kernel for dx = dy·w with operands in f16: the bindings are nf4_matmul_grad_f16's. */
+/** A kernel for dx = dy·w with f16 operands, with the bindings of nf4_matmul_grad_f16. */
 export const gradKernel = (name: string, code: string): GradKernel =>
   new Kernel({
     name,
@@ -52,7 +55,7 @@ export const gradKernel = (name: string, code: string): GradKernel =>
     params: GRAD_PARAMS,
   });
 
-/** Scales the rows of x, where that is not done, then multiplies. `rowScales` of the call is needed. */
+/** Scales the rows of x unless that is done already, then multiplies. Requires `rowScales`. */
 export function dispatchForward(
   stream: Stream,
   kernel: ForwardKernel,
@@ -65,7 +68,7 @@ export function dispatchForward(
   if (!scaled) rowScale(stream, { x, scales: rowScales!, rows, width: depth });
   const { activations: u = x, matrix: b = x, rank = 0 } = lora ?? {};
   stream.dispatch(kernel, {
-    // What is absent is bound to x and never read.
+    // Absent operands are bound to x and never read.
     buffers: [x, ...weightBuffers(weight), u, b, bias ?? x, residual ?? x, rowScales!, y],
     params: {
       rows,
@@ -82,7 +85,7 @@ export function dispatchForward(
   });
 }
 
-/** Scales the rows of dy, then multiplies. `rowScales` of the call is needed. */
+/** Scales the rows of dy, then multiplies. Requires `rowScales`. */
 export function dispatchGrad(
   stream: Stream,
   kernel: GradKernel,
@@ -104,7 +107,7 @@ export function dispatchGrad(
 }
 
 const HALF_TILE: Tile = { rows: 64, columns: 128 };
-/** How the tiles in f16 add up: in f32, or, for GPUs that are twice as fast at it, sixteen products in f16 first. */
+/** How the f16 tiles accumulate: in f32, or sixteen products in f16 first, for GPUs that do f16 at twice the rate. */
 export const HALF_SUMS = [
   { name: 'f16 64x128 with sums in f32', constants: { HALF_SUMS: 0 } },
   { name: 'f16 64x128', constants: { HALF_SUMS: 1 } },
@@ -112,7 +115,7 @@ export const HALF_SUMS = [
 const halfForward = forwardKernel('nf4_matmul_f16', HALF_TEXTS.forward);
 const halfGrad = gradKernel('nf4_matmul_grad_f16', HALF_TEXTS.grad);
 
-/** The precisions above f32, forward. */
+/** Forward variants of the precisions above f32. */
 export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
   ...HALF_SUMS.map(({ name, constants }): Nf4ForwardVariant => ({
     name,
@@ -134,7 +137,7 @@ export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
   }),
 ];
 
-/** The precisions above f32, for the input's gradient. */
+/** Input-gradient variants of the precisions above f32. */
 export const HALF_GRAD: readonly Nf4GradVariant[] = [
   ...HALF_SUMS.map(({ name, constants }): Nf4GradVariant => ({
     name,

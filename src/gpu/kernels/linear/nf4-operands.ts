@@ -1,29 +1,31 @@
+// References: T. Dettmers et al., "QLoRA", arXiv:2305.14314 (NF4, double quantization); bitsandbytes,
+// csrc/kernels.cu.
 import type { BufferView } from '../../memory.ts';
 import { FORMAT_CODE, type FloatFormat } from '../shared/float-format.ts';
 
-/** How a linear weight that is not quantised may be stored. */
+/** Storage format of a linear weight that is not quantized. */
 export type DenseFormat = Exclude<FloatFormat, 'f32'>;
 
-/** An NF4 weight [columns = out, depth = in] on the device; depth is a multiple of 32. */
+/** An NF4 weight [N = columns, K = depth] on the device: N output features, K input features, K a multiple of 32. */
 export interface Nf4Weight {
   columns: number;
   depth: number;
-  /** 16 bytes per 32 consecutive k of a row, ordered [depth/32][columns]. */
+  /** 16 bytes per 32 consecutive k of a row, ordered [K/32][N]. */
   codes: BufferView;
-  /** f32 [columns·depth/64], or, double-quantised, the u32 words that `nested` describes. */
+  /** f32 [N·K/64] or, double-quantized, the u32 words that `nested` describes. */
   scales: BufferView;
   /**
-   * Double quantisation: `scales` begins with the 8-bit codes of the scales; absmax of blocks of 2^shift codes lie
-   * at word `absmaxAt`, the 256 values of the map at word `mapAt`. scale = map[code]·absmax + offset.
+   * Double quantization: `scales` begins with the 8-bit codes of the scales; one absmax per 2^shift codes starts at
+   * word `absmaxAt`, the 256 values of the map at word `mapAt`. scale = map[code]·absmax + offset.
    */
   nested?: { absmaxAt: number; mapAt: number; shift: number; offset: number };
 }
 
-/** A weight that the checkpoint keeps in 16 bits, [columns = out, depth = in]; depth is a multiple of 32. */
+/** A weight that the checkpoint keeps in 16 bits, [N = columns, K = depth]; K is a multiple of 32. */
 export interface DenseWeight {
   columns: number;
   depth: number;
-  /** Row by row, as in the file. */
+  /** Row-major, as in the file. */
   values: BufferView;
   format: DenseFormat;
 }
@@ -31,11 +33,11 @@ export interface DenseWeight {
 /** The frozen weight of a linear layer on the device. */
 export type LinearWeight = Nf4Weight | DenseWeight;
 
-/** A LoRA pair as one dispatch needs it: the activations of rank `rank` and the matrix they meet. */
+/** A LoRA pair as one dispatch needs it: activations of rank r, and the matrix that multiplies them. */
 export interface LoraFactor {
-  /** [tokens, rank], scaling included. */
+  /** [T, r], LoRA scaling included. */
   activations: BufferView;
-  /** B [out, rank] forward, A [rank, in] for the gradient. */
+  /** B [N, r] forward, A [r, K] for the gradient. */
   matrix: BufferView;
   rank: number;
 }
@@ -63,7 +65,7 @@ export const GRAD_PARAMS = {
   ...NESTED_PARAMS,
 } as const;
 
-/** Where a kernel finds the parts of double-quantised scales. */
+/** Offsets of the parts of double-quantized scales, as a kernel's parameters. */
 export function nestedParams(weight: LinearWeight) {
   const nested = 'format' in weight ? undefined : weight.nested;
   return {
@@ -78,41 +80,41 @@ export function nestedParams(weight: LinearWeight) {
 export const weightBuffers = (weight: LinearWeight): [codes: BufferView, scales: BufferView] =>
   'format' in weight ? [weight.values, weight.values] : [weight.codes, weight.scales];
 
-/** How a kernel reads a weight. */
+/** Override constants that tell a kernel how to read a weight. */
 export const weightConstants = (weight: LinearWeight) =>
   'format' in weight
     ? { NESTED: 0, STORED: 1 + FORMAT_CODE[weight.format] }
     : { NESTED: Number(!!weight.nested), STORED: 0 };
 
 export interface Nf4Matmul {
-  /** [rows, depth] */
+  /** f32 [rows, K] */
   x: BufferView;
   weight: LinearWeight;
-  /** [rows, columns] */
+  /** f32 [rows, N] */
   y: BufferView;
   rows: number;
   lora?: LoraFactor | undefined;
-  /** [columns] */
+  /** f32 [N] */
   bias?: BufferView | undefined;
-  /** [rows, columns]; another buffer range than y. */
+  /** f32 [rows, N]; must not overlap y. */
   residual?: BufferView | undefined;
-  /** [rows] f32, scratch of the precisions above f32. */
+  /** f32 [rows], scratch of the precisions above f32. */
   rowScales?: BufferView | undefined;
-  /** Whether an earlier call on such a precision has left there what it found in this very x. */
+  /** Whether an earlier call already stored the scales of this very x in `rowScales`. */
   scaled?: boolean;
 }
 
 export interface Nf4MatmulGrad {
-  /** [rows, columns]; columns a multiple of 4. */
+  /** f32 [rows, N]; N a multiple of 4. */
   dy: BufferView;
   weight: LinearWeight;
-  /** [rows, depth] */
+  /** f32 [rows, K] */
   dx: BufferView;
   rows: number;
-  /** v = scaling·dy·b and A. */
+  /** v = scaling·dy·B, and A. */
   lora?: LoraFactor | undefined;
-  /** Add to dx instead of replacing it. */
+  /** Add to dx instead of overwriting it. */
   accumulate: boolean;
-  /** [rows] f32, scratch of the precisions above f32. */
+  /** f32 [rows], scratch of the precisions above f32. */
   rowScales?: BufferView | undefined;
 }

@@ -21,13 +21,13 @@ const gradKernel = new Kernel({
   params: GRAD_PARAMS,
 });
 
-/** A workgroup's threads and what each of them makes, as the shaders' constants. */
+/** Threads of a workgroup and what each computes: the shaders' constants. */
 interface TileShape {
   THREADS_M: number;
   THREADS_N: number;
-  /** Grids of threads that share the depth of a chunk. */
+  /** Thread grids that split the depth of a chunk. */
   SLICES: number;
-  /** Numbers that a thread makes: 4 or 8 each way. */
+  /** Results per thread: 4 or 8 each way. */
   ROWS: number;
   COLUMNS: number;
   /** vec4 of depth per chunk: 2, 4 or 8. */
@@ -38,11 +38,11 @@ const LARGE = { SLICES: 1, ROWS: 8, COLUMNS: 8, CHUNK: 4 };
 const SQUARE = { THREADS_M: 16, THREADS_N: 16, SLICES: 1, CHUNK: 4 };
 
 /**
- * The first is the default. A thread of 8 × 8 does 256 multiply-adds for 16 loads from workgroup memory, one of 8 × 4
- * 128 for 12, of which the 8 are of rows that its neighbours read too, one of 4 × 4 64 for 8; these take fewer
- * registers, of which some GPUs have 128 or 64 a thread. Small tiles make many workgroups of a small product, and slices
- * give those enough threads. Each thread must bring 1, 2 or 4 vec4 of each operand per chunk, and the sums of a slice
- * must fit in the weights' place.
+ * The first is the default. An 8 × 8 thread does 256 multiply-adds per 16 loads from workgroup memory; an 8 × 4
+ * thread does 128 per 12, 8 of which its neighbours load too; a 4 × 4 thread does 64 per 8. Smaller ones take fewer
+ * registers, of which some GPUs have only 128 or 64 per thread. Small tiles split a small product into many
+ * workgroups, and slices give those enough threads. Each thread must load 1, 2 or 4 vec4 of each operand per chunk,
+ * and the sums of a slice must fit in the space of the weights.
  */
 const SHAPES: readonly TileShape[] = [
   { ...LARGE, THREADS_M: 8, THREADS_N: 16 },
@@ -57,12 +57,12 @@ const SHAPES: readonly TileShape[] = [
   { ...SQUARE, ROWS: 4, COLUMNS: 4 },
 ];
 
-/** What a tile of this shape is: rows × columns of the product, depth of a chunk, bytes of workgroup memory. */
+/** Size of a tile: rows × columns of the product, depth of a chunk, bytes of workgroup memory. */
 function tileOf({ THREADS_M, THREADS_N, SLICES, ROWS, COLUMNS, CHUNK }: TileShape) {
   const [rows, columns, depth] = [THREADS_M * ROWS, THREADS_N * COLUMNS, 4 * CHUNK];
   const padding = Math.max(columns, depth);
   const bytes = 4 * depth * (rows + columns) + 16 * padding + 64;
-  // Tells tiles of one size apart.
+  // Distinguishes tiles of the same size.
   const each = SLICES === 1 && ROWS * COLUMNS < 64 ? ` by ${ROWS}x${COLUMNS}` : '';
   return { name: `f32 ${rows}x${columns}x${depth}${each}`, rows, columns, bytes };
 }
@@ -78,7 +78,7 @@ function forwardTile(shape: TileShape): Nf4ForwardVariant {
     dispatch(stream, { x, weight, y, rows, lora, bias, residual }) {
       const { columns, depth } = weight;
       stream.dispatch(forwardKernel, {
-        // What is absent is bound to x and never read.
+        // Absent operands are bound to x and never read.
         buffers: [
           ...[x, ...weightBuffers(weight), lora?.activations ?? x, lora?.matrix ?? x],
           ...[bias ?? x, residual ?? x, y],
@@ -126,8 +126,8 @@ function gradTile(shape: TileShape): Nf4GradVariant {
   };
 }
 
-/** The f32 precision of y = x·wᵀ, by tile. */
+/** f32 variants of y = x·wᵀ, one per tile. */
 export const TILE_FORWARD: readonly Nf4ForwardVariant[] = SHAPES.map(forwardTile);
 
-/** The f32 precision of dx = dy·w, by tile. */
+/** f32 variants of dx = dy·w, one per tile. */
 export const TILE_GRAD: readonly Nf4GradVariant[] = SHAPES.map(gradTile);

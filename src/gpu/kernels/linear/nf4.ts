@@ -1,3 +1,5 @@
+// References: T. Dettmers et al., "QLoRA", arXiv:2305.14314 (NF4); bitsandbytes, csrc/kernels.cu (quantization,
+// packing).
 import decode from '../../../../shaders/linear/nf4_decode.wgsl?raw';
 import quantise from '../../../../shaders/linear/nf4_quantise.wgsl?raw';
 import repack from '../../../../shaders/linear/nf4_repack.wgsl?raw';
@@ -42,7 +44,10 @@ const repackKernel = new Kernel({
 /** Rows up to which the matrix-vector kernel is used. */
 const MATVEC_ROWS = 8;
 
-/** y = x·wᵀ + u·bᵀ + bias + residual, with w decoded on the way. */
+/**
+ * y = x·wᵀ + u·bᵀ + bias + residual, decoding w on the fly. Up to MATVEC_ROWS rows use the matrix-vector kernel
+ * instead of `variant`.
+ */
 export function nf4Matmul(
   stream: Stream,
   call: Nf4Matmul,
@@ -52,7 +57,7 @@ export function nf4Matmul(
   if (rows > MATVEC_ROWS) return variant.dispatch(stream, call);
   const { columns, depth } = weight;
   stream.dispatch(matvecKernel, {
-    // What is absent is bound to x and never read.
+    // Absent operands are bound to x and never read.
     buffers: [
       ...[x, ...weightBuffers(weight), lora?.activations ?? x, lora?.matrix ?? x],
       ...[bias ?? x, residual ?? x, y],
@@ -72,7 +77,7 @@ export function nf4Matmul(
   });
 }
 
-/** dx = (or +=) dy·w + v·a: nf4Matmul's gradient for its input. */
+/** dx = (or +=) dy·w + v·a: the gradient of nf4Matmul with respect to x. */
 export function nf4MatmulGrad(
   stream: Stream,
   call: Nf4MatmulGrad,
@@ -82,8 +87,9 @@ export function nf4MatmulGrad(
 }
 
 /**
- * Quantises a run of whole blocks of 64 values: `source` holds `blocks`·64 values of the row-major weight
- * [columns, depth] from block `firstBlock` on; writes their codes and their absmax (f32 [columns·depth/64]).
+ * Quantizes consecutive blocks of 64 values, as bitsandbytes does: `source` holds `blocks`·64 values of the
+ * row-major weight [N = columns, K = depth], starting at block `firstBlock`; writes their codes and their absmax
+ * (f32 [N·K/64]).
  */
 export function nf4Quantise(
   stream: Stream,
@@ -107,7 +113,7 @@ export function nf4Quantise(
   });
 }
 
-/** Reorders a run of bitsandbytes' packed codes: `groups` groups of 32 codes from group `firstGroup` on. */
+/** Reorders bitsandbytes' packed codes: `groups` groups of 32 codes, starting at group `firstGroup`. */
 export function nf4Repack(
   stream: Stream,
   call: {

@@ -4,7 +4,10 @@ import { HEAD_TILES, headMatmul, headMatmulGrad, headTileSize, type HeadTile } f
 import { matrixFits } from '../shared/subgroup-matrix-kernels.ts';
 import type { Variant } from '../linear/nf4-variant.ts';
 
-/** Both products with the head's table; as a variant of a race one after the other, the logits as their own gradient. */
+/**
+ * Both products with the head's table. When tuned, a variant runs one after the other and uses the logits as their
+ * own gradient.
+ */
 export interface LmHeadVariant extends Variant<HeadForward & Omit<HeadBackward, 'dlogits'>> {
   /** logits = x·tableᵀ */
   forward(stream: Stream, call: HeadForward): void;
@@ -20,7 +23,7 @@ const variant = (one: Omit<LmHeadVariant, 'dispatch'>): LmHeadVariant => ({
   },
 });
 
-/** The head in f32, by a tile. Plans call the default `f32`, from before there were others. */
+/** f32 variants of the head, one per tile. Plans call the default `f32`, a name from when it was the only one. */
 function f32Head(tile: HeadTile, i: number): LmHeadVariant {
   const { rows, columns } = headTileSize(tile);
   return variant({
@@ -32,7 +35,7 @@ function f32Head(tile: HeadTile, i: number): LmHeadVariant {
   });
 }
 
-/** Every way to compute the head; of a precision's variants that a device supports the first is its default. */
+/** All variants of the head. Within a precision, the first that the device supports is the default. */
 export const LM_HEADS: readonly LmHeadVariant[] = [
   ...HEAD_TILES.map(f32Head),
   ...MATRIX_HEADS.map(({ grid, forward, backward }, i) =>
@@ -40,7 +43,7 @@ export const LM_HEADS: readonly LmHeadVariant[] = [
       name: i === 0 ? 'matrix' : `matrix ${grid.down}x${grid.across}`,
       precision: 'matrix',
       supported: (gpu) => matrixFits(gpu, grid),
-      // A table of 32-bit values would lose half of them.
+      // Converting a table of 32-bit values to f16 would lose half of their bits.
       forward: (stream, call) => (call.table.format === 'f32' ? headMatmul : forward)(stream, call),
       backward: (stream, call) => (call.table.format === 'f32' ? headMatmulGrad : backward)(stream, call),
     }),

@@ -38,7 +38,7 @@ const backwardKernel = new Kernel({
   },
 });
 
-/** Rows [begin, begin + count) of an embedding [vocab, width], in a buffer under the binding limit. */
+/** Rows [begin, begin + count) of an embedding [vocab, width], in a buffer below the binding limit. */
 export interface TablePart {
   view: BufferView;
   begin: number;
@@ -54,22 +54,22 @@ export interface Table {
 }
 
 /**
- * Vocabulary rows that one slice of the head's gradient sums up: few enough that 128 rows of logits and a part of
- * 128 MiB make two workgroups for each multiprocessor of the largest GPUs, which run one part after the other.
+ * Vocabulary rows summed by one slice of the head's gradient: few enough that 128 rows of logits and a part of 128
+ * MiB make two workgroups per multiprocessor of the largest GPUs. The parts run one after another.
  */
 export const SLICE = 4096;
 
-/** A workgroup's threads, and how many columns each of them makes: 4 or 8. Rows are 8 a thread. */
+/** Threads of a workgroup, and columns per thread: 4 or 8. A thread has 8 rows. */
 export interface HeadTile {
   THREADS_M: number;
-  /** Along the vocabulary forward, along the width for the gradient; a multiple of 8. */
+  /** Along the vocabulary in the forward pass, along the width in the gradient; a multiple of 8. */
   THREADS_N: number;
   COLUMNS: number;
 }
 
 /**
- * The first is the default. Each thread must bring 2 or 4 vec4 of the activations and 1, 2 or 4 of a 16-bit table a
- * chunk. All fit in 16 KiB. Tiles of 128 rows make the chunks of rows in which the loss comes read the table once.
+ * The first is the default. Each thread must load 2 or 4 vec4 of the activations and 1, 2 or 4 of a 16-bit table
+ * per chunk. All fit in 16 KiB. With tiles of 128 rows, a chunk of rows of the loss reads the table once.
  */
 export const HEAD_TILES: readonly HeadTile[] = [
   { THREADS_M: 8, THREADS_N: 16, COLUMNS: 8 },
@@ -78,7 +78,7 @@ export const HEAD_TILES: readonly HeadTile[] = [
   { THREADS_M: 8, THREADS_N: 16, COLUMNS: 4 },
 ];
 
-/** What its workgroup makes: rows × columns of the product. */
+/** Size of a workgroup's tile: rows × columns of the product. */
 export const headTileSize = ({ THREADS_M, THREADS_N, COLUMNS }: HeadTile) => ({
   rows: 8 * THREADS_M,
   columns: COLUMNS * THREADS_N,
@@ -87,7 +87,7 @@ export const headTileSize = ({ THREADS_M, THREADS_N, COLUMNS }: HeadTile) => ({
 /** Rows up to which the matrix-vector kernel is used. */
 const MATVEC_ROWS = 8;
 
-/** logits [rows, vocab] = x·tableᵀ, x [rows, width]. */
+/** logits [rows, vocab] = x·tableᵀ, x [rows, width]; up to MATVEC_ROWS rows use the matrix-vector kernel. */
 export function headMatmul(
   stream: Stream,
   call: { x: BufferView; table: Table; logits: BufferView; rows: number },
@@ -116,7 +116,7 @@ export function headMatmul(
   }
 }
 
-/** Slices that headMatmulGrad needs: its `scratch` is f32 [slices, rows, width]. */
+/** Number of slices of headMatmulGrad: its `scratch` is f32 [slices, rows, width]. */
 export function headSlices(parts: readonly { count: number }[]): number {
   return parts.reduce((sum, part) => sum + ceilDiv(part.count, SLICE), 0);
 }

@@ -13,7 +13,7 @@ import { GRIDS, matrixKernels, type Tile } from '../shared/subgroup-matrix-kerne
 import { rowScale } from '../shared/row-scale.ts';
 import { sumSlices } from '../shared/sum-slices.ts';
 
-/** The kernels' texts with what they share; matrixText says what they want before them. */
+/** Sources of the kernels with their shared parts; matrixText supplies the declarations that precede them. */
 export const HEAD_TEXTS = {
   forward: forward + matrixLeft + inverse + decode,
   grad: backward + matrixLeft + decode,
@@ -27,11 +27,11 @@ const GRAD_PARAMS = {
   scale: 'f32',
 } as const;
 
-/** A kernel for logits = x·tableᵀ with f16 operands: the bindings are head_matmul_matrix's. */
+/** A kernel for logits = x·tableᵀ with f16 operands, with the bindings of head_matmul_matrix. */
 export const headKernel = (name: string, code: string) =>
   new Kernel({ name, code, buffers: ['read', 'read', 'read', 'read_write'], params: FORWARD_PARAMS });
 
-/** A kernel for its gradient: the bindings are head_matmul_grad_matrix's. */
+/** A kernel for its gradient, with the bindings of head_matmul_grad_matrix. */
 export const headGradKernel = (name: string, code: string) =>
   new Kernel({ name, code, buffers: ['read', 'read', 'read_write'], params: GRAD_PARAMS });
 
@@ -58,7 +58,7 @@ export function dispatchHead(
     stream.dispatch(kernel, {
       buffers: [x, view, rowScales, logits],
       params: { rows, columns: count, depth: table.width, first: begin, stride: table.vocab },
-      // Tiles on the same rows of the table side by side, so that those come from memory once.
+      // Neighbouring workgroups share rows of the table, so that these are read from memory once.
       groups: [ceilDiv(rows, tile.rows), ceilDiv(count, tile.columns)],
       constants: { FORMAT: FORMAT_CODE[table.format] },
       work: 2 * rows * count * table.width,
@@ -74,11 +74,11 @@ export interface HeadBackward {
   /** [rows, width] */
   dx: BufferView;
   rows: number;
-  /** Bound of every |dlogits|. */
+  /** Upper bound of every |dlogits|. */
   gradScale: number;
 }
 
-/** Both products on subgroup matrices, by the grid of a workgroup's subgroups; the table has 16-bit values. */
+/** Both products on subgroup matrices, one variant per grid of subgroups; the table holds 16-bit values. */
 export const MATRIX_HEADS = GRIDS.map((grid) => {
   const forwardKernels = matrixKernels('head_matmul_matrix', HEAD_TEXTS.forward, grid, headKernel);
   const gradKernels = matrixKernels('head_matmul_grad_matrix', HEAD_TEXTS.grad, grid, headGradKernel);
@@ -95,14 +95,14 @@ export const MATRIX_HEADS = GRIDS.map((grid) => {
   };
 });
 
-/** One dispatch for each part of the table, then the sum of their slices. */
+/** One dispatch per part of the table, then the sum of the slices. */
 export function dispatchHeadGrad(
   stream: Stream,
   kernel: ReturnType<typeof headGradKernel>,
   tile: Tile,
   { dlogits, table, scratch, dx, rows, gradScale }: HeadBackward,
 ): void {
-  // The largest element becomes at most 64, far inside f16; the smallest that matter stay normal.
+  // The largest element becomes at most 64, well inside f16; the smallest that matter stay normal numbers.
   const scale = 2 ** (Math.ceil(Math.log2(gradScale)) - 6);
   let slice = 0;
   for (const { view, begin, count } of table.parts) {

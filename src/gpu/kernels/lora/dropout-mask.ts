@@ -1,10 +1,15 @@
 /**
- * LoRA dropout without state: whether a feature is kept is a hash of (seed, epoch, row, layer, projection, token
- * position, feature), so that packing, recomputation and resume all see the same mask. The CPU's counterpart of
- * shaders/lora/dropout.wgsl, equal to it bit for bit. Everything is a 32-bit integer.
+ * Stateless LoRA dropout: whether a feature is kept is a hash of (seed, epoch, row, layer, projection, token
+ * position, feature), so that packing, recomputation and resuming all see the same mask. The CPU counterpart of
+ * shaders/lora/dropout.wgsl, equal to it bit for bit. All values are 32-bit integers.
+ *
+ * Reference: lowbias32, https://github.com/skeeto/hash-prospector (C. Wellons).
  */
 
-/** A bijection of 32-bit integers in which every input bit flips every output bit with a chance near one half. */
+/**
+ * lowbias32: a bijection of 32-bit integers in which each input bit flips each output bit with probability close to
+ * ½.
+ */
 function mix(value: number): number {
   let x = value;
   x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
@@ -12,7 +17,7 @@ function mix(value: number): number {
   return (x ^ (x >>> 16)) >>> 0;
 }
 
-/** A hash that depends on both and on their order; the constant keeps zeros from hashing to zero. */
+/** An order-dependent hash of both; the constant keeps zeros from hashing to zero. */
 function combine(hash: number, value: number): number {
   return mix(hash ^ mix((value + 0x9e3779b9) >>> 0));
 }
@@ -27,14 +32,14 @@ export function moduleKey(layer: number, projectionIndex: number): number {
   return combine(combine(0, layer), projectionIndex);
 }
 
-/** A feature whose hash is below this is dropped: `rate`, in [0, 1), as a fraction of 2³². */
+/** The dropout rate, in [0, 1), as a fraction of 2³²: a feature whose hash is below it is dropped. */
 export function dropoutThreshold(rate: number): number {
   return Math.round(rate * 2 ** 32);
 }
 
 /**
- * Whether a feature of the token at `position` of its row passes. `tokenKey` is the row's `dropoutKey`, `module` the
- * `moduleKey`; what passes is scaled by 1/(1 − rate).
+ * Whether a feature of the token at `position` of its row is kept. `tokenKey` is the row's `dropoutKey`, `module`
+ * the `moduleKey`; kept features are scaled by 1/(1 − rate).
  */
 export function dropoutKeep(
   tokenKey: number,

@@ -19,15 +19,15 @@ const kernel = new Kernel({
 /** Rows and columns of a workgroup's tile. */
 const TILE = 64;
 
-/** dx += mask∘(v·A)/(1 − rate): the gradient of what went into a LoRA module under dropout. Sums in a fixed order. */
+/** dx += mask∘(v·A)/(1 − rate): the input gradient of a LoRA module under dropout. Sums in a fixed order. */
 export function loraInputGrad(
   stream: Stream,
   call: Dropout & {
-    /** [rows, rank] */
+    /** f32 [rows, r] */
     v: BufferView;
-    /** [rank, width] */
+    /** f32 [r, width] */
     A: BufferView;
-    /** [rows, width] */
+    /** f32 [rows, width] */
     dx: BufferView;
     /** `moduleKey` of the LoRA module */
     moduleKey: number;

@@ -1,3 +1,4 @@
+// Reference: E. J. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685.
 import dropoutCode from '../../../../shaders/lora/dropout.wgsl?raw';
 import gradientCode from '../../../../shaders/lora/lora_gradient.wgsl?raw';
 import projectCode from '../../../../shaders/lora/lora_project.wgsl?raw';
@@ -53,16 +54,22 @@ const gradientKernel = new Kernel({
 /** Rows (or widths) and ranks of a workgroup's tile. */
 const TILE = 64;
 const TILE_RANK = 32;
-/** Workgroups to aim at by cutting the depth: enough for the largest devices, few enough to keep their sums in cache. */
+/**
+ * Target number of workgroups when splitting the depth: enough for the largest devices, few enough to keep their
+ * sums in cache.
+ */
 const WORKGROUPS = 768;
-/** No slice is shorter than this and no depth is cut into more than this many. */
+/** Minimum depth of a slice, and maximum slices of a depth. */
 const MIN_SLICE = 128;
 const MAX_SLICES = 32;
 
-/** f32 values of `scratch` that the products of this file use at most. */
+/** Size in f32 values of the `scratch` of this file's products. */
 export const LORA_SCRATCH = WORKGROUPS * TILE * TILE_RANK;
 
-/** The depth of a slice for products of these depths and numbers of tiles: it follows from the shapes alone. */
+/**
+ * The depth of a slice for products of these depths and numbers of tiles; a function of the shapes alone, so that
+ * sums have the same order everywhere.
+ */
 function sliceDepth(parts: readonly { depth: number; tiles: number }[]): number {
   const longest = Math.max(...parts.map(({ depth }) => depth));
   const jobs = (slice: number) =>
@@ -72,7 +79,10 @@ function sliceDepth(parts: readonly { depth: number; tiles: number }[]): number 
   return slice;
 }
 
-/** The smallest view over views of one buffer, and where each begins in it, in f32. */
+/**
+ * The smallest view that covers views of one buffer, and the offset of each in it, in f32. Throws Error if they are
+ * in different buffers.
+ */
 function span(views: readonly BufferView[]): { whole: BufferView; at: number[] } {
   const { buffer } = views[0]!;
   if (views.some((v) => v.buffer !== buffer)) throw new Error('LoRA parts in different buffers');
@@ -88,13 +98,16 @@ const three = ([a, b, c]: readonly BufferView[]): [BufferView, BufferView, Buffe
   c ?? a!,
 ];
 
-/** Adds up the slices of the parts that have several: the others are where they belong. */
+/** Sums the slices of the parts that have several; single slices are already in place. */
 function addUp(stream: Stream, call: Parameters<typeof sumParts>[1]): void {
   const parts = call.parts.map((part) => (part.slices > 1 ? part : { ...part, count: 0 }));
   sumParts(stream, { ...call, parts });
 }
 
-/** Where each part's slices begin in the scratch, and how many values of it they take. */
+/**
+ * Offset of each part's slices in the scratch, and the values used in total. Throws Error if the scratch is too
+ * small.
+ */
 function placeSlices(parts: readonly { count: number; slices: number }[], scratch: BufferView) {
   let at = 0;
   const begins = parts.map(({ count, slices }) => {
@@ -106,13 +119,13 @@ function placeSlices(parts: readonly { count: number; slices: number }[], scratc
   return { begins, used: at };
 }
 
-/** Masks x, for each part by its module's key. */
+/** Masks x, per part by its module's key. */
 export interface LoraDropout extends Dropout {
   /** `moduleKey` of each part's module. */
   moduleKeys: readonly number[];
 }
 
-/** What the kernels need to know of it. */
+/** Its constants and parameters, as the kernels take them. */
 const masking = (dropout: LoraDropout | undefined) => ({
   constants: { DROPOUT: Number(!!dropout) },
   params: maskParams({ rate: dropout?.rate ?? 0 }),
@@ -120,21 +133,21 @@ const masking = (dropout: LoraDropout | undefined) => ({
 
 /** One factor's share of `loraProject`. */
 export interface Projected {
-  /** [rows, depth], depth a multiple of 4 */
+  /** f32 [rows, depth], depth a multiple of 4 */
   x: BufferView;
-  /** [rank, depth], or [depth, rank] with `wByRank`; its offset a multiple of 16 bytes. */
+  /** f32 [r, depth], or [depth, r] with `wByRank`; offset a multiple of 16 bytes. */
   w: BufferView;
-  /** [rows, rank] */
+  /** f32 [rows, r] */
   out: BufferView;
   depth: number;
   rank: number;
-  /** Factor of the product. */
+  /** Factor applied to the product. */
   alpha: number;
 }
 
 /**
- * out = alpha·x·wᵀ for up to three factors: u = s·x·Aᵀ and, with `wByRank`, v = s·dy·B. The w lie in one buffer and the
- * outs in another. `dropout` masks x. `scratch` has LORA_SCRATCH values.
+ * out = alpha·x·wᵀ for up to three factors: u = s·x·Aᵀ and, with `wByRank`, v = s·dy·B. All w must be in one
+ * buffer, all outs in another. `dropout` masks x. `scratch` holds LORA_SCRATCH values.
  */
 export function loraProject(
   stream: Stream,
@@ -165,7 +178,7 @@ export function loraProject(
   const mask = masking(dropout);
   const [key0 = 0, key1 = 0, key2 = 0] = dropout?.moduleKeys ?? [];
   stream.dispatch(projectKernel, {
-    // What is absent is bound to x and never read.
+    // Absent operands are bound to x and never read.
     buffers: [...xs, w.whole, dropout?.tokenKeys ?? xs[0], out.whole, scratch],
     bytes: bytesBeside([...xs, w.whole, out.whole], used),
     params: {
@@ -182,19 +195,19 @@ export function loraProject(
 
 /** One factor's share of `loraGradient`. */
 export interface FactorGradient {
-  /** [tokens, width], width a multiple of 4: dy or x */
+  /** f32 [T, width], width a multiple of 4: dy or x */
   wide: BufferView;
-  /** [tokens, rank]: u or v */
+  /** f32 [T, r]: u or v */
   narrow: BufferView;
-  /** [width, rank], or [rank, width] with `outByWidth` */
+  /** f32 [width, r], or [r, width] with `outByWidth` */
   out: BufferView;
   width: number;
   rank: number;
 }
 
 /**
- * out += wideᵀ·narrow for up to three factors: dB += dyᵀ·u and, with `outByWidth`, dA += vᵀ·x. The narrows lie in one
- * buffer and the outs in another. `dropout` masks the wides. `scratch` has LORA_SCRATCH values.
+ * out += wideᵀ·narrow for up to three factors: dB += dyᵀ·u and, with `outByWidth`, dA += vᵀ·x. All narrows must be
+ * in one buffer, all outs in another. `dropout` masks the wides. `scratch` holds LORA_SCRATCH values.
  */
 export function loraGradient(
   stream: Stream,

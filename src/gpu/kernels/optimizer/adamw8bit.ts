@@ -1,3 +1,6 @@
+// References: T. Dettmers et al., "8-bit Optimizers via Block-wise Quantization", arXiv:2110.02861; bitsandbytes,
+// csrc/kernels.cu (kOptimizerStatic8bit2StateBlockwise); I. Loshchilov, F. Hutter, "Decoupled Weight Decay
+// Regularization", arXiv:1711.05101.
 import small from '../../../../shaders/optimizer/adamw32.wgsl?raw';
 import blockwise from '../../../../shaders/optimizer/adamw8bit.wgsl?raw';
 import { signedDynamicMap, unsignedDynamicMap } from '../../../formats/nf4.ts';
@@ -6,10 +9,10 @@ import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 
-/** Code of 0 in the signed map: what a fresh m holds everywhere. A fresh v holds code 0; both absmax are 0. */
+/** Code of 0 in the signed map: the initial value of all of m. v starts as code 0; both absmax start at 0. */
 export const initialMCode = 127;
 
-/** Blocks that one workgroup takes in turn, as in adamw8bit.wgsl. */
+/** Blocks that a workgroup processes one after another, as in adamw8bit.wgsl. */
 const BLOCKS = 8;
 
 const factorParams = {
@@ -53,7 +56,7 @@ export interface AdamwSettings {
   weightDecay: number;
 }
 
-/** What a step multiplies with; made in f64, rounded once to f32 for the device. */
+/** Factors of a step, computed in f64 and rounded once to f32 for the device. */
 export interface AdamwFactors {
   readonly beta1: number;
   readonly oneMinusBeta1: number;
@@ -67,7 +70,7 @@ export interface AdamwFactors {
   readonly decay: number;
 }
 
-/** The factors of a tensor's `step`-th step, counted from 1. */
+/** The factors of a tensor's `step`-th step, counting from 1. */
 export function adamwFactors(
   step: number,
   { learningRate, beta1, beta2, eps, weightDecay }: AdamwSettings,
@@ -85,27 +88,27 @@ export function adamwFactors(
   };
 }
 
-/** The contents of `maps`: f32 [512], the signed map and then the unsigned one. */
+/** The contents of `maps`: f32 [512], the signed map, then the unsigned one. */
 export function adamwMaps(): Float32Array<ArrayBuffer> {
   return Float32Array.of(...signedDynamicMap(), ...unsignedDynamicMap());
 }
 
 /**
- * Weights and gradients of any number of tensors, flat f32. Each tensor begins at a multiple of 256 and is filled up
- * with zeros to one, so that no block spans two tensors; what is filled up stays zero.
+ * Weights and gradients of any number of tensors, flat f32. Each tensor starts at a multiple of 256 and is padded
+ * with zeros to one, so that no block spans two tensors; the padding stays zero.
  */
 interface Tensors {
   /** f32, updated in place */
   weights: BufferView;
-  /** f32, set to zero after use */
+  /** f32, cleared after use */
   grads: BufferView;
-  /** f32 [4] of `gradNormFinish`: gradients are multiplied by [1]; unless [2] is 1 nothing at all is changed. */
+  /** f32 [4] of `gradNormFinish`: gradients are multiplied by [1]; unless [2] is 1, nothing is changed. */
   control: BufferView;
   factors: AdamwFactors;
 }
 
 export interface Adamw8bit extends Tensors {
-  /** u8 codes [256·blocks] in u32, the first in the lowest byte */
+  /** u8 codes [256·blocks] packed in u32, the first in the lowest byte */
   mCodes: BufferView;
   vCodes: BufferView;
   /** [blocks] */
@@ -130,11 +133,11 @@ export interface Adamw32 extends Tensors {
   /** f32 [count], zeros before the first step */
   m: BufferView;
   v: BufferView;
-  /** Values of every buffer, a multiple of 4 */
+  /** Length of every buffer in values, a multiple of 4 */
   count: number;
 }
 
-/** One AdamW step with f32 state, for tensors of fewer than 4096 values. */
+/** One AdamW step with f32 state, for tensors of fewer than 4096 values, as bitsandbytes has it. */
 export function adamw32(stream: Stream, { weights, grads, m, v, control, count, factors }: Adamw32): void {
   stream.dispatch(smallKernel, {
     buffers: [weights, grads, m, v, control],

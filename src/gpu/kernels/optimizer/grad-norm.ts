@@ -1,3 +1,4 @@
+// Reference: PyTorch, torch/nn/utils/clip_grad.py (clip_grad_norm_).
 import finish from '../../../../shaders/optimizer/grad_norm_finish.wgsl?raw';
 import partial from '../../../../shaders/optimizer/grad_norm_partial.wgsl?raw';
 import { ceilDiv, spread } from '../../grid.ts';
@@ -5,7 +6,7 @@ import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 
-/** Gradients that one workgroup squares and sums: 256 threads, eight vec4 each. */
+/** Gradients per workgroup: 256 threads, eight vec4 each. */
 const CHUNK = 8192;
 
 const partialKernel = new Kernel({
@@ -22,7 +23,7 @@ const finishKernel = new Kernel({
   params: { partialCount: 'u32', maxNorm: 'f32' },
 });
 
-/** How many partial sums `gradNormPartial` writes for `count` gradients. */
+/** Number of partial sums that `gradNormPartial` writes for `count` gradients. */
 export function gradNormPartials(count: number): number {
   return ceilDiv(count, CHUNK);
 }
@@ -52,8 +53,8 @@ export interface GradNormPartial {
 }
 
 /**
- * control [4] = [global L2 norm before clipping, clip factor min(1, maxNorm/(norm + 1e-6)), 1 (all is finite), 0].
- * A gradient that is not finite, or a norm above 1.04e19, gives [−1, 0, 0, 0]. A maxNorm of 0 means no clipping.
+ * control [4] = [global L2 norm before clipping, clip factor min(1, maxNorm/(norm + 1e-6)), 1 (all finite), 0]. A
+ * non-finite gradient, or a norm above 1.04e19, gives [−1, 0, 0, 0]. A maxNorm of 0 disables clipping.
  */
 export function gradNormFinish(
   stream: Stream,

@@ -1,6 +1,6 @@
 import type { ParamType } from '../../kernel.ts';
 
-/** Most parts of one dispatch, such as the LoRA factors of q, k and v, which share their input. */
+/** Maximum parts of one dispatch, such as the LoRA factors of q, k and v, which share their input. */
 const PARTS = 3;
 
 /** The fields of each part, then the others: a struct that begins with an array of three structs. */
@@ -14,7 +14,7 @@ export function paramsOf<Part extends string, Other extends string>(
   return { ...Object.fromEntries(fields), ...others } as Record<`${Part}${0 | 1 | 2}` | Other, ParamType>;
 }
 
-/** Of each part's struct, the names of its fields and what `paramsOf` calls them. */
+/** For each part struct: the names of its fields, and their names in `paramsOf`. */
 const fieldsOf = new WeakMap<object, [name: string, field: string][][]>();
 
 function namedFields(names: object): [name: string, field: string][][] {

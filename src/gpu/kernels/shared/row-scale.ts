@@ -13,7 +13,7 @@ const kernel = new Kernel({
 
 /**
  * scales [rows] = powers of two that bring the largest magnitude of each row of x [rows, width] into [32, 64), so
- * that the row fits f16. Width is a multiple of 4.
+ * that the row fits f16. width is a multiple of 4.
  */
 export function rowScale(
   stream: Stream,

@@ -4,17 +4,17 @@ import byOrderInHalves from '../../../../shaders/shared/subgroup_matrix_by_order
 import type { Gpu } from '../../device.ts';
 import type { MatrixShape, SubgroupMatrices } from '../../subgroup-matrices.ts';
 
-/** Tile of a workgroup: rows of the output, and its columns (the weight's rows forward, its depth backward). */
+/** A workgroup's tile: rows and columns of the output. */
 export interface Tile {
   rows: number;
   columns: number;
 }
 
-/** Nine storage buffers are one more than WebGPU's floor. */
+/** Nine storage buffers are one more than WebGPU guarantees. */
 export const hasHalves = ({ device }: Gpu): boolean =>
   device.features.has('shader-f16') && device.limits.maxStorageBuffersPerShaderStage >= 9;
 
-/** A grid of subgroups that share a workgroup's tiles; each makes 2 × 4 matrices. */
+/** A grid of subgroups that share a workgroup's tiles; each computes 2 × 4 matrices. */
 export interface SubgroupGrid {
   down: number;
   across: number;
@@ -25,13 +25,13 @@ export const GRIDS: readonly SubgroupGrid[] = [
   { down: 4, across: 2 },
 ];
 
-/** What the workgroup of such a grid makes at once. */
+/** Size of the tile of a workgroup with this grid. */
 export const matrixTile = ({ M, N }: MatrixShape, { down, across }: SubgroupGrid): Tile => ({
   rows: 2 * M * down,
   columns: 4 * N * across,
 });
 
-/** The head that a text on subgroup matrices expects before it. */
+/** Declarations that a source on subgroup matrices expects before it. */
 export function matrixHead(
   { M, N, K }: MatrixShape,
   { down, across }: SubgroupGrid,
@@ -48,14 +48,14 @@ enable chromium_experimental_subgroup_matrix;
 `;
 const ENABLE_SIZE = 'enable subgroup_size_control;\n';
 
-/** How a kernel stores into its tiles: four halves at a time, or also single ones. */
+/** How a kernel stores into its tiles: four halves at a time only, or single ones too. */
 type Stores = 'quads' | 'halves';
 const LOADS = {
   flag: { quads: byFlag, halves: byFlag },
   order: { quads: byOrder, halves: byOrderInHalves },
 } as const;
 
-/** The whole text of a kernel on subgroup matrices. */
+/** The complete source of a kernel on subgroup matrices. */
 export function matrixText(
   shape: MatrixShape,
   grid: SubgroupGrid,
@@ -68,7 +68,7 @@ export function matrixText(
   return ENABLE + ENABLE_SIZE + text.replace('@compute', '@compute @subgroup_size(SUBGROUP_SIZE)');
 }
 
-/** One kernel for each device's shape and dialect, made when it is first wanted. */
+/** One kernel per shape and dialect of a device, created on first use. */
 export function matrixKernels<K>(
   name: string,
   code: string,
@@ -94,7 +94,7 @@ export const largest = (shapes: readonly MatrixShape[]): MatrixShape =>
   shapes.reduce((best, shape) => (volume(shape) > volume(best) ? shape : best));
 const volume = ({ M, N, K }: MatrixShape): number => M * N * K;
 
-/** Whether the grid's workgroup fits the device: its threads, and its tiles with the matrices on their way out. */
+/** Whether the grid's workgroup fits the device: its threads, and its tiles plus the matrices being written out. */
 export function matrixFits(gpu: Gpu, grid: SubgroupGrid): boolean {
   if (!gpu.matrix || !hasHalves(gpu)) return false;
   const shape = largest(gpu.matrix.shapes);
@@ -105,7 +105,7 @@ export function matrixFits(gpu: Gpu, grid: SubgroupGrid): boolean {
   const { limits } = gpu.device;
   return (
     bytes <= limits.maxComputeWorkgroupStorageSize &&
-    // A thread brings eight numbers of the right tile at least.
+    // Each thread loads at least eight numbers of the right tile.
     subgroups * gpu.matrix.subgroupSize <= 4 * columns &&
     subgroups * gpu.matrix.subgroupSize <= limits.maxComputeInvocationsPerWorkgroup
   );

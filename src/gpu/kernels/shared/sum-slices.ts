@@ -14,11 +14,11 @@ const kernel = new Kernel({
   params: paramsOf(PART, { accumulate: 'u32' }),
 });
 
-/** Bytes of a call that takes these views, and of a scratch that is bound whole so many f32. */
+/** Bytes that a call moves: these views, and `values` f32 of a scratch that is bound whole. */
 export const bytesBeside = (views: readonly BufferView[], values: number): number =>
   [...new Set(views)].reduce((sum, { size }) => sum + size, 4 * values);
 
-/** One sum: `count` values of each of the `slices`, which lie behind one another, and where they begin, in f32. */
+/** One sum: `count` values in each of `slices` consecutive slices, and the offsets of input and output in f32. */
 export type SlicedSum = Record<keyof typeof PART, number>;
 
 /** out = (or, with `accumulate`, +=) the sums of up to three parts' slices, each in the order of its slices. */
@@ -36,7 +36,7 @@ export function sumParts(
   });
 }
 
-/** y = the sum of `count` slices of `values` f32, which lie behind one another, in their order. */
+/** y = the sum, in order, of `count` consecutive slices of `values` f32. */
 export function sumSlices(
   stream: Stream,
   { slices, y, count, values }: { slices: BufferView; y: BufferView; count: number; values: number },
