@@ -2,6 +2,7 @@ import { Fields, isRecord, type NumberRule } from './fields.ts';
 import { PythonFloat } from './json.ts';
 import { writePythonJson } from './python-json.ts';
 import { quote } from './quote.ts';
+import type { LoraSettings } from './recipe/settings.ts';
 import { UserError } from './user-error.ts';
 import { showCount } from './words.ts';
 
@@ -114,15 +115,6 @@ export function writeAdapterConfig({ raw }: AdapterConfig): string {
     return isRecord(pattern) ? [[key, new Map(Object.entries(pattern))] as const] : [];
   });
   return writePythonJson({ ...raw, ...Object.fromEntries(inOrder), inference_mode: true });
-}
-
-/** What a new LoRA adapter is made with. */
-export interface LoraSettings {
-  readonly r: number;
-  readonly loraAlpha: number;
-  readonly loraDropout: number;
-  readonly useRslora: boolean;
-  readonly targetModules: readonly string[] | string;
 }
 
 /** The configuration of a new adapter, with every key that PEFT 0.21 writes. */

@@ -1,15 +1,10 @@
-import {
-  type AdapterConfig,
-  type LoraSettings,
-  MERGE_REMEDY,
-  newAdapterConfig,
-  parseAdapterConfig,
-} from './adapter-config.ts';
+import { type AdapterConfig, MERGE_REMEDY, newAdapterConfig, parseAdapterConfig } from './adapter-config.ts';
 import type { Folder } from './byte-source.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { checkFinite } from './finite.ts';
 import { readJson } from './json.ts';
 import { MAX_BYTES } from './read-text.ts';
+import type { LoraSettings } from './recipe/settings.ts';
 import { type LoraModule, loraModules } from './lora-modules.ts';
 import { isPickleName, pickleError } from './pickle.ts';
 import {

@@ -1,6 +1,7 @@
 import type { LoraWeights } from '../formats/adapter.ts';
 import type { Recipe } from '../formats/recipe.ts';
-import { ADAM, stateBits } from '../formats/recipe/training.ts';
+import { RECIPE } from '../formats/recipe/settings.ts';
+import { stateBits } from '../formats/recipe/training.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { mib } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
@@ -157,10 +158,11 @@ export function assembleSession(
   const lora = new Lora(gpu, weights, layers, true, adapter.config.loraDropout, input.stateBits);
   const ws = new Activations(gpu, trainingActivations(input));
   const { weightDecay, maxGradNorm, adamBeta1, adamBeta2, adamEpsilon } = inputs.recipe.training;
+  const { training } = RECIPE;
   const settings = {
-    beta1: adamBeta1 ?? ADAM.beta1,
-    beta2: adamBeta2 ?? ADAM.beta2,
-    eps: adamEpsilon ?? ADAM.epsilon,
+    beta1: adamBeta1 ?? training.adamBeta1.usual,
+    beta2: adamBeta2 ?? training.adamBeta2.usual,
+    eps: adamEpsilon ?? training.adamEpsilon.usual,
     weightDecay,
     maxGradNorm,
   };

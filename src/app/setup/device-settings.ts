@@ -3,10 +3,10 @@ import { UserError } from '../../formats/user-error.ts';
 import { PRECISION_CHOICES } from '../../run/precision.ts';
 import type { DeviceSettings } from '../../engine/protocol/protocol.ts';
 import type { AppState } from '../shared/app-state.ts';
-import type { RecipeField } from './recipe-fields.ts';
+import type { Setting } from '../../formats/setting.ts';
 
 type Allowed = AppState['allowed'];
-export type DeviceField = Pick<RecipeField, 'label' | 'hint' | 'kind'> & { key: keyof DeviceSettings };
+export type DeviceField = Setting & { key: keyof DeviceSettings };
 
 /** What belongs to this device and not to the recipe: what a run may take of it, and how it computes there. */
 export const DEVICE_FIELDS: readonly DeviceField[] = [
@@ -14,7 +14,9 @@ export const DEVICE_FIELDS: readonly DeviceField[] = [
     key: 'memory',
     label: 'GPU memory at most',
     hint: 'GiB. More memory, less recomputation. Empty: automatic',
-    kind: { number: { above: 0 }, optional: true },
+    kind: 'number',
+    range: { above: 0 },
+    usual: undefined,
   },
   {
     key: 'leaveRoom',
@@ -26,7 +28,8 @@ export const DEVICE_FIELDS: readonly DeviceField[] = [
     key: 'precision',
     label: 'Precision',
     hint: 'Of the large products; auto: the fastest that keeps the losses. A run stays with the one it began in',
-    kind: { choices: PRECISION_CHOICES },
+    kind: 'choice',
+    choices: PRECISION_CHOICES,
   },
 ];
 

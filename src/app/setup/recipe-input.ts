@@ -1,13 +1,14 @@
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import type { RecipeField } from './recipe-fields.ts';
+import type { Setting } from '../../formats/setting.ts';
+import { choicesOf } from './recipe-fields.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 
 /** One setting with its label, hint and what is wrong with it; fires `edited` with the text as its detail. */
 @customElement('recipe-input')
 export class RecipeInput extends LitElement {
-  @property({ attribute: false }) field!: Pick<RecipeField, 'key' | 'label' | 'hint' | 'kind'>;
+  @property({ attribute: false }) field!: Setting;
   @property() value = '';
   @property() problem = '';
   @property({ type: Boolean }) locked = false;
@@ -61,8 +62,9 @@ export class RecipeInput extends LitElement {
   }
 
   #input() {
-    const { kind, key } = this.field;
-    if (typeof kind === 'object' && 'choices' in kind)
+    const { field } = this;
+    const { key } = field;
+    if (field.kind === 'choice')
       return html`<select
         id="input"
         name=${key}
@@ -70,15 +72,14 @@ export class RecipeInput extends LitElement {
         aria-describedby="note"
         @change=${(event: Event) => this.#edited((event.target as HTMLSelectElement).value)}
       >
-        ${kind.choices.map((choice) => html`<option ?selected=${choice === this.value}>${choice}</option>`)}
+        ${choicesOf(field).map((choice) => html`<option ?selected=${choice === this.value}>${choice}</option>`)}
       </select>`;
-    const numeric = typeof kind === 'object';
     return html`<input
       id="input"
       name=${key}
       autocomplete="off"
       spellcheck="false"
-      inputmode=${numeric ? 'decimal' : nothing}
+      inputmode=${field.kind === 'number' ? 'decimal' : nothing}
       .value=${this.value}
       ?disabled=${this.locked}
       aria-invalid=${this.problem ? 'true' : 'false'}

@@ -4,7 +4,8 @@ import { saveFile } from '../../platform/save-file.ts';
 import './recipe-input.ts';
 import { isActive } from '../shared/app-state.ts';
 import { DEVICE_FIELDS } from './device-settings.ts';
-import { fieldText, RECIPE_FIELDS, RECIPE_GROUPS, type RecipeGroup } from './recipe-fields.ts';
+import { RECIPE_GROUPS, type RecipeGroup } from '../../formats/recipe/settings.ts';
+import { fieldText, RECIPE_FIELDS } from './recipe-fields.ts';
 import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
 

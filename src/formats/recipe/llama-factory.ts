@@ -1,7 +1,9 @@
 import type { Fields } from '../fields.ts';
-import { readLora } from './lora.ts';
+import { readSettings } from '../setting.ts';
+import { keySet } from './key-set.ts';
 import { readQuantization } from './nested.ts';
-import { evalStepsOf, keySet, TRANSFORMERS, type Tool } from './tool.ts';
+import { RECIPE } from './settings.ts';
+import { evalStepsOf, TRANSFORMERS, type Tool } from './tool.ts';
 import { readTraining } from './training.ts';
 import { variant } from './variants.ts';
 
@@ -106,13 +108,13 @@ export const LLAMA_FACTORY: Tool = {
   read(file, own) {
     if (own.value('quantization_bit') !== 4)
       own.refuse('quantization_bit', '4, since the base is always kept in 4 bits');
-    const r = file.number('r', { whole: true, min: 1 }, 8);
+    const r = file.number('r', RECIPE.lora.r.range, 8);
     // As there, 0 counts as not set.
     const alphaUnset = own.value('lora_alpha') === 0;
-    const settings = { r, loraAlpha: 2 * r, loraDropout: 0, useRslora: false, targetModules: 'all-linear' };
-    const lora = readLora(
+    const lora = readSettings(
       alphaUnset ? file.renamed({ ...LLAMA_FACTORY.names, lora_alpha: null }) : file,
-      settings,
+      RECIPE.lora,
+      { r, loraAlpha: 2 * r, loraDropout: 0, useRslora: false, targetModules: 'all-linear' },
     );
     refuseAllAsCount(file);
     const neat = own.value('neat_packing') === true;
@@ -122,11 +124,10 @@ export const LLAMA_FACTORY: Tool = {
         'false, or neat_packing beside it, since rows that share a sequence do not see each other here',
       );
     const recipe = {
-      model: { name: file.string('name', '') },
+      model: readSettings(file, RECIPE.model),
       lora: { ...lora, targetModules: targets(lora.targetModules) },
       quantization: readQuantization(file),
       training: readTraining(file, { ...TRANSFORMERS, ...evalStepsOf(file) }),
-      seed: own.number('seed', {}, 42),
     };
     const notes = [
       'Rows longer than cutoff_len are cut at their end; LLaMA-Factory shortens their prompts too.',

@@ -1,35 +1,13 @@
 import { refuseVariants, UNSUPPORTED } from '../adapter-config.ts';
 import { Fields } from '../fields.ts';
+import { readSettings, settingKeys } from '../setting.ts';
 import { UserError } from '../user-error.ts';
 import { isHarmless } from './harmless.ts';
-import { loraKeys, readLora } from './lora.ts';
 import type { Recipe } from './recipe.ts';
-import { readTraining, trainingKeys, type TrainingDefaults } from './training.ts';
+import { RECIPE, SECTIONS, SEED, type Section } from './settings.ts';
+import { readTraining, trainingKeys } from './training.ts';
 import { sortUnread, type KnownKeys } from './unread.ts';
 import { LORA_VARIANTS, refuseSet, trainingVariants } from './variants.ts';
-
-/** The sections of training_config.yaml. */
-export const SECTIONS = ['model', 'lora', 'quantization', 'training'] as const;
-type Section = (typeof SECTIONS)[number];
-
-/** What the recipe does where its file is silent. */
-const DEFAULTS: TrainingDefaults = {
-  epochs: 2,
-  batchSize: 1,
-  evalBatchSize: 1,
-  accumulationSteps: 16,
-  optimizer: 'paged_adamw_8bit',
-  learningRate: 5e-5,
-  weightDecay: 0,
-  warmupRatio: 0,
-  warmupSteps: 0,
-  schedule: 'linear',
-  maxGradNorm: 1,
-  loggingSteps: 10,
-  saveSteps: 200,
-  saveTotalLimit: 2,
-  maxLength: 2048,
-};
 
 /** Kept without a word: they say what is so anyway, and refuseVariants has looked at the values of the others. */
 const COMPATIBLE: ReadonlySet<string> = new Set([
@@ -46,12 +24,12 @@ const COMPATIBLE: ReadonlySet<string> = new Set([
 
 /** The section of every key; the top level has none. */
 const PLACE_OF: ReadonlyMap<string, Section | undefined> = new Map<string, Section | undefined>([
-  ...keysOf('training', (fields) => readTraining(fields, DEFAULTS)),
-  ...keysOf('lora', (fields) => readLora(fields)),
+  ...keysOf('training', (fields) => readTraining(fields)),
+  ...keysOf('lora', (fields) => readSettings(fields, RECIPE.lora)),
   ...keysOf('quantization', readQuantization),
   ['bnb_4bit_compute_dtype', 'quantization'],
   ['cache_dir', 'model'],
-  ['seed', undefined],
+  [SEED.key, undefined],
 ]);
 
 const KNOWN: KnownKeys = {
@@ -74,7 +52,7 @@ export function readNested(values: unknown, file: string, { own }: Options = {})
     Fields,
     Fields,
   ];
-  const seed = top.number('seed', { whole: true, min: 0, max: 2 ** 32 - 1 }, 42);
+  const seed = top.number(SEED.key, SEED.range, SEED.default);
   refuseVariants(lora);
   if (!own) {
     refuseMisplaced({ model, lora, quantization, training }, top);
@@ -83,10 +61,10 @@ export function readNested(values: unknown, file: string, { own }: Options = {})
     refuseSet(lora, LORA_VARIANTS);
   }
   const known = {
-    model: { name: model.string('name', '') },
-    lora: readLora(lora),
+    model: readSettings(model, RECIPE.model),
+    lora: readSettings(lora, RECIPE.lora),
     quantization: readQuantization(quantization),
-    training: readTraining(training, DEFAULTS),
+    training: readTraining(training),
     seed,
   };
   const unasked = [top, model, lora, quantization, training].flatMap((fields) => fields.unasked());
@@ -99,16 +77,16 @@ export function readNested(values: unknown, file: string, { own }: Options = {})
 export function nestedKeys(recipe: Recipe): Record<string, unknown> {
   const { model, lora, quantization, training, seed, rest } = recipe;
   const sections: Record<Section, Record<string, unknown>> = {
-    model: { name: model.name },
-    lora: loraKeys(lora),
+    model: settingKeys(RECIPE.model, model),
+    lora: settingKeys(RECIPE.lora, lora),
     quantization: {
       load_in_4bit: true,
       bnb_4bit_quant_type: 'nf4',
-      bnb_4bit_use_double_quant: quantization.useDoubleQuant,
+      ...settingKeys(RECIPE.quantization, quantization),
     },
     training: trainingKeys(training),
   };
-  const top: Record<string, unknown> = { ...sections, seed };
+  const top: Record<string, unknown> = { ...sections, [SEED.key]: seed };
   for (const [path, value] of Object.entries(rest)) {
     const section = SECTIONS.find((name) => path.startsWith(`${name}.`));
     if (section) define(sections[section], path.slice(section.length + 1), value);
@@ -129,7 +107,7 @@ export function readQuantization(file: Fields, doubleQuant = true): Recipe['quan
   if (file.boolean('load_in_8bit', false))
     file.refuse('load_in_8bit', 'false, since the base is always kept in 4 bits');
   file.choice('bnb_4bit_quant_type', ['nf4'], 'nf4');
-  return { useDoubleQuant: file.boolean('bnb_4bit_use_double_quant', doubleQuant) };
+  return readSettings(file, RECIPE.quantization, { useDoubleQuant: doubleQuant });
 }
 
 /** Whether a key is one of ours, or of one section. */

@@ -1,9 +1,10 @@
 import { Fields, type KeyNames } from '../fields.ts';
 import { quote } from '../quote.ts';
+import { settingKeys } from '../setting.ts';
 import { UserError } from '../user-error.ts';
 import { isHarmless } from './harmless.ts';
-import { loraKeys } from './lora.ts';
 import type { Recipe } from './recipe.ts';
+import { RECIPE, SEED } from './settings.ts';
 import { trainingKeys, type TrainingDefaults } from './training.ts';
 import { nearest } from './unread.ts';
 import { isUnset, refuseSet, trainingVariants, type Variants } from './variants.ts';
@@ -41,7 +42,7 @@ export interface Tool {
   /** Its keys, beside those of transformers, that do not change the training. */
   readonly harmless: ReadonlySet<string>;
   /** Reads the settings, and says what is not quite the same. Throws UserError naming the key. */
-  read(file: Fields, own: Fields): { recipe: Omit<Recipe, 'rest'>; notes: string[] };
+  read(file: Fields, own: Fields): { recipe: Omit<Recipe, 'seed' | 'rest'>; notes: string[] };
 }
 
 /** transformers' values where a file is silent; the usual ones of its Trainer. */
@@ -63,9 +64,6 @@ export const TRANSFORMERS: TrainingDefaults = {
   maxLength: 2048,
 };
 
-/** A list of words, as a set. */
-export const keySet = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
-
 /** Steps between evaluations as transformers has them: where evaluations are asked for without a number, as often as it logs. */
 export function evalStepsOf(file: Fields, logging = 500): { evalSteps?: number } {
   const strategy = file.value('eval_strategy') ?? file.value('evaluation_strategy');
@@ -77,11 +75,11 @@ export function evalStepsOf(file: Fields, logging = 500): { evalSteps?: number }
 export function readForeign(tool: Tool, values: Record<string, unknown>, file: string) {
   const own = new Fields(file, values);
   const fields = own.renamed(tool.names);
-  const seed = own.number('seed', { whole: true, min: 0, max: 2 ** 32 - 1 }, 42);
+  const seed = own.number(SEED.key, SEED.range, SEED.default);
   refuseSet(own, tool.variants);
   refuseSet(own, trainingVariants(seed));
   const { recipe: read, notes } = tool.read(fields, own);
-  const recipe: Recipe = { ...read, rest: {} };
+  const recipe: Recipe = { ...read, seed, rest: {} };
   const { places, harmless } = sortKeys(tool, own);
   const { given, defaults, read: shown } = tell(recipe, fields, tool);
   const label = fields.nameOf('name');
@@ -113,9 +111,9 @@ function tell({ lora, quantization, training, seed }: Recipe, fields: Fields, { 
   const read = new Set<string>();
   const sections = {
     training: trainingKeys(training),
-    lora: loraKeys(lora),
-    quantization: { bnb_4bit_use_double_quant: quantization.useDoubleQuant },
-    '': { seed },
+    lora: settingKeys(RECIPE.lora, lora),
+    quantization: settingKeys(RECIPE.quantization, quantization),
+    '': { [SEED.key]: seed },
   };
   for (const [section, keys] of Object.entries(sections))
     for (const [key, value] of Object.entries(keys)) {

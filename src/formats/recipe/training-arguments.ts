@@ -1,5 +1,7 @@
-import { LORA_DEFAULTS } from './lora.ts';
-import { evalStepsOf, keySet, TRANSFORMERS, type Tool } from './tool.ts';
+import { readSettings, type Setting } from '../setting.ts';
+import { keySet } from './key-set.ts';
+import { RECIPE, type RecipeSetting } from './settings.ts';
+import { evalStepsOf, TRANSFORMERS, type Tool } from './tool.ts';
 import { readTraining } from './training.ts';
 
 const PLACES = keySet('output_dir resume_from_checkpoint');
@@ -11,30 +13,17 @@ const PLACES = keySet('output_dir resume_from_checkpoint');
 export const TRAINING_ARGUMENTS: Tool = {
   name: 'TrainingArguments (transformers)',
   transformers: true,
-  names: {
-    max_seq_length: null,
-    max_length: null,
-    max_train_samples: null,
-    max_eval_samples: null,
-    val_size: null,
-    packing: null,
-    ...Object.fromEntries(
-      ['r', 'lora_alpha', 'lora_dropout', 'use_rslora', 'target_modules', 'bnb_4bit_use_double_quant'].map(
-        (key) => [key, null],
-      ),
-    ),
-  },
+  names: Object.fromEntries(absent().map((key) => [key, null])),
   keys: new Set([...PLACES, 'warmup_ratio']),
   variants: {},
   places: PLACES,
   harmless: new Set(),
-  read(file, own) {
+  read(file) {
     const recipe = {
-      model: { name: '' },
-      lora: LORA_DEFAULTS,
-      quantization: { useDoubleQuant: true },
+      model: readSettings(file, RECIPE.model),
+      lora: readSettings(file, RECIPE.lora),
+      quantization: readSettings(file, RECIPE.quantization),
       training: readTraining(file, { ...TRANSFORMERS, ...evalStepsOf(file) }),
-      seed: own.number('seed', {}, 42),
     };
     const notes = [
       'TrainingArguments say nothing of the adapter, the base and the length of rows: those are Retune’s own.',
@@ -42,3 +31,11 @@ export const TRAINING_ARGUMENTS: Tool = {
     return { recipe, notes };
   },
 };
+
+/** The keys of our settings that TrainingArguments do not have. */
+function absent(): string[] {
+  const { training, ...others } = RECIPE;
+  const own = Object.values<RecipeSetting>(training).filter((setting) => setting.own);
+  const all: readonly Setting[] = [...own, ...Object.values(others).flatMap((table) => Object.values(table))];
+  return all.flatMap(({ key, synonym }) => (synonym === undefined ? [key] : [key, synonym]));
+}

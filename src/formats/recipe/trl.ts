@@ -1,6 +1,8 @@
-import { readLora } from './lora.ts';
+import { readSettings } from '../setting.ts';
+import { keySet } from './key-set.ts';
 import { readQuantization } from './nested.ts';
-import { evalStepsOf, keySet, TRANSFORMERS, type Tool } from './tool.ts';
+import { RECIPE } from './settings.ts';
+import { evalStepsOf, TRANSFORMERS, type Tool } from './tool.ts';
 import { readTraining } from './training.ts';
 import { variant, type Variants } from './variants.ts';
 
@@ -71,7 +73,7 @@ export const TRL: Tool = {
       own.refuse('load_in_4bit', 'true, since the base is always kept in 4 bits');
     if (own.value('completion_only_loss') === false)
       own.refuse('completion_only_loss', 'true or nothing, since prompts are not trained here');
-    const lora = readLora(file, {
+    const lora = readSettings(file, RECIPE.lora, {
       r: 16,
       loraAlpha: 32,
       loraDropout: 0.05,
@@ -83,7 +85,7 @@ export const TRL: Tool = {
     const only =
       Array.isArray(targetModules) && targetModules.length === 1 ? (targetModules[0] as string) : undefined;
     const recipe = {
-      model: { name: file.string('name', '') },
+      model: readSettings(file, RECIPE.model),
       lora: only === 'all-linear' ? { ...lora, targetModules: only } : lora,
       quantization: readQuantization(file, false),
       training: readTraining(file, {
@@ -92,7 +94,6 @@ export const TRL: Tool = {
         maxLength: 1024,
         ...evalStepsOf(file, 10),
       }),
-      seed: own.number('seed', {}, 42),
     };
     const notes: string[] = [];
     if (own.value('assistant_only_loss') !== true)

@@ -1,4 +1,4 @@
-import type { TrainingSettings } from '../../formats/recipe/training.ts';
+import type { TrainingSettings } from '../../formats/recipe/settings.ts';
 import type { TrainerState } from '../../formats/trainer-state.ts';
 
 /** The keys of trainer_state.json that tell which checkpoint is the best. */

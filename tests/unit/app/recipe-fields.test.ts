@@ -6,7 +6,8 @@ import {
   type RecipeField,
 } from '../../../src/app/setup/recipe-fields.ts';
 import { defaultRecipe, parseRecipe, recipeToYaml } from '../../../src/formats/recipe.ts';
-import { trainingKeys, type TrainingSettings } from '../../../src/formats/recipe/training.ts';
+import type { TrainingSettings } from '../../../src/formats/recipe/settings.ts';
+import { trainingKeys } from '../../../src/formats/recipe/training.ts';
 
 const PROBES = [
   '-1',
@@ -66,7 +67,7 @@ function fileTakes(field: RecipeField, text: string): boolean {
 }
 
 describe('the fields of the recipe', () => {
-  const typed = RECIPE_FIELDS.filter(({ kind }) => typeof kind === 'object');
+  const typed = RECIPE_FIELDS.filter(({ kind }) => kind === 'number' || kind === 'choice');
 
   it.each(typed.map((field) => [field.key, field] as const))(
     '%s takes what the file may hold',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import golden from '../../fixtures/train/trainer_rules.json' with { type: 'json' };
 import { parseRecipe } from '../../../src/formats/recipe.ts';
-import type { TrainingSettings } from '../../../src/formats/recipe/training.ts';
+import type { TrainingSettings } from '../../../src/formats/recipe/settings.ts';
 import { BestModel } from '../../../src/run/checkpoint/best.ts';
 import { dueAfter, stepsBetween } from '../../../src/train/cadence.ts';
 import { learningRate, maxSteps, stepsPerEpoch, type Schedule } from '../../../src/train/schedule.ts';
