@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
+import { wgsl } from './shaders/vite-plugin.ts';
 import { isRunning } from './src/cli/processes.ts';
 
 const FOLDER = 'dist/cli';
@@ -25,7 +26,7 @@ export default defineConfig({
     minify: false,
     rollupOptions: { output: { entryFileNames: FILE } },
   },
-  plugins: [inPlace()],
+  plugins: [wgsl(), inPlace()],
 });
 
 /** Where a process builds. */

@@ -1,17 +1,18 @@
 import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from 'vitest/config';
+import { wgsl } from './shaders/vite-plugin.ts';
 import { securityHeaders } from './src/platform/security-headers.ts';
 import { guarded } from './src/serve/guard.ts';
 import { withHeaders } from './src/serve/precache.ts';
 
 export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> => ({
   base: './',
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [wgsl()] },
   build: { target: 'es2023' },
   // No other origin has business with the page's files, and a path that is not there is none of the page.
   server: { cors: false },
   preview: { cors: false },
   appType: 'mpa',
-  plugins: command === 'build' ? [await offline()] : [guarded()],
+  plugins: [wgsl(), command === 'build' ? await offline() : guarded()],
   test: {
     // In projects the mode is not what the command line says, so long tests stand outside of them.
     ...(mode === 'long'

@@ -1,4 +1,5 @@
 import { defineConfig } from 'vite';
+import { wgsl } from './shaders/vite-plugin.ts';
 
 // The command line as one file that needs Node and the package `webgpu` and nothing else: for a machine without npm.
 export default defineConfig({
@@ -10,5 +11,6 @@ export default defineConfig({
     minify: false,
     rollupOptions: { output: { entryFileNames: 'retune.mjs', codeSplitting: false } },
   },
+  plugins: [wgsl()],
   ssr: { noExternal: true, external: ['webgpu'] },
 });

@@ -132,3 +132,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(query, head, tx, highest_a, total_a, acc.a0, acc.a1);
   if (QUADS > 1u) { store(query + 4u, head, tx, highest_b, total_b, acc.b0, acc.b1); }
 }
+
+#include "attention/attention_tile.wgsl"

@@ -118,3 +118,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(key, part, kv_head, tx, sum_k.a0, sum_k.a1, sum_v.a0, sum_v.a1);
   if (QUADS > 1u) { store(key + 4u, part, kv_head, tx, sum_k.b0, sum_k.b1, sum_v.b0, sum_v.b1); }
 }
+
+#include "attention/attention_tile.wgsl"

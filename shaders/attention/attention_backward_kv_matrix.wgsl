@@ -176,3 +176,6 @@ fn main(
     drain(s13, begin, sub_m + u32(M), sub_n + 3u * u32(N), kv_head, part, unit, subgroup, in_subgroup);
   }
 }
+
+#include "attention/attention_backward_matrix.wgsl"
+#include "attention/attention_matrix_rows.wgsl"

@@ -92,3 +92,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(query, head, tx, acc.a0, acc.a1);
   if (QUADS > 1u) { store(query + 4u, head, tx, acc.b0, acc.b1); }
 }
+
+#include "attention/attention_tile.wgsl"

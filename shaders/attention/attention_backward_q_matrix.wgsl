@@ -164,3 +164,6 @@ fn main(
     drain(s11, begin, sub_m + u32(M), sub_n + u32(N), kv_head, unit, subgroup, in_subgroup);
   }
 }
+
+#include "attention/attention_backward_matrix.wgsl"
+#include "attention/attention_matrix_rows.wgsl"

@@ -257,3 +257,5 @@ fn main(
     drain(s13, begin, sub_m + u32(M), sub_n + 3u * u32(N), kv_head, subgroup, in_subgroup);
   }
 }
+
+#include "attention/attention_matrix_rows.wgsl"

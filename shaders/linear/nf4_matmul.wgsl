@@ -6,7 +6,6 @@
 // memory into registers. The LoRA product is simply more chunks. Threads stand in SLICES grids of THREADS_M ×
 // THREADS_N, each thread makes ROWS × COLUMNS numbers; slices share the chunk's k among them and are summed in order
 // at the end, so that a small tile still keeps many threads busy.
-// Beside this text stands nf4_decode.
 
 struct Params {
   rows: u32, columns: u32, depth: u32, rank: u32,
@@ -248,3 +247,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     store_row(m + 6u * THREADS_M, n, a6, c6); store_row(m + 7u * THREADS_M, n, a7, c7);
   }
 }
+
+#include "linear/nf4_decode.wgsl"

@@ -4,7 +4,6 @@
 // A workgroup of 128 threads makes a tile of 64 rows × 128 columns, 8 × 8 a thread, over chunks of 32 k. Sums are f32,
 // or, with HALF_SUMS, sixteen products are added in f16 first. Both tiles lie with k outermost, so that a thread reads
 // four rows or four columns at once; the next chunk is fetched from memory while this one is multiplied.
-// Beside this text stand nf4_decode and row_scale_inverse.
 
 enable f16;
 
@@ -197,3 +196,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(mo + 32u, no + 64u, c4); store(mo + 33u, no + 64u, c5);
   store(mo + 34u, no + 64u, c6); store(mo + 35u, no + 64u, c7);
 }
+
+#include "linear/nf4_decode.wgsl"
+#include "shared/row_scale_inverse.wgsl"

@@ -2,7 +2,6 @@
 //
 // The same weight layout as nf4_matmul, read along n, and the same way of working: chunks of n, each weight decoded
 // once per tile while the next chunk is on its way, slices that share a chunk's n. LoRA is more chunks.
-// Beside this text stands nf4_decode.
 
 struct Params {
   rows: u32, columns: u32, depth: u32, rank: u32,
@@ -232,3 +231,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     store_row(m + 6u * THREADS_M, k, a6, c6); store_row(m + 7u * THREADS_M, k, a7, c7);
   }
 }
+
+#include "linear/nf4_decode.wgsl"

@@ -182,3 +182,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(mo + 32u, ko + 64u, c4); store(mo + 33u, ko + 64u, c5);
   store(mo + 34u, ko + 64u, c6); store(mo + 35u, ko + 64u, c7);
 }
+
+#include "linear/nf4_decode.wgsl"
+#include "shared/row_scale_inverse.wgsl"

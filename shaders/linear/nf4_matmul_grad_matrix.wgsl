@@ -169,3 +169,7 @@ fn main(
   drain(s12, m + u32(M), k + 2u * u32(N), subgroup, in_subgroup);
   drain(s13, m + u32(M), k + 3u * u32(N), subgroup, in_subgroup);
 }
+
+#include "shared/matrix_left.wgsl"
+#include "linear/nf4_decode.wgsl"
+#include "shared/row_scale_inverse.wgsl"

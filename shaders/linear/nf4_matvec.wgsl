@@ -1,6 +1,5 @@
 // nf4_matmul for 1 to 8 rows, as decoding has them: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] +
 // residual[m, n]. Bound by reading the weights: 32 columns a workgroup, 8 threads sharing the depth of each.
-// Beside this text stands nf4_decode.
 
 struct Params {
   rows: u32, columns: u32, depth: u32, rank: u32,
@@ -74,3 +73,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     y[at] = total;
   }
 }
+
+#include "linear/nf4_decode.wgsl"

@@ -2,7 +2,6 @@
 // The table stays 16-bit (or f32, where the checkpoint is f32) and is decoded once per tile. Built as nf4_matmul is:
 // the numbers of the next chunk of k are on their way from memory into registers while one is multiplied. Workgroups
 // whose tiles lie on the same rows of the table are neighbours, so that those come from memory once.
-// Beside this text stands table_decode.
 
 struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
 
@@ -157,3 +156,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store_row(m + 4u * THREADS_M, n, a4, c4); store_row(m + 5u * THREADS_M, n, a5, c5);
   store_row(m + 6u * THREADS_M, n, a6, c6); store_row(m + 7u * THREADS_M, n, a7, c7);
 }
+
+#include "shared/table_decode.wgsl"

@@ -1,7 +1,6 @@
 // partial[slice, m, k] = Σn dlogits[m, first + n]·table[n, k] over the slice's share of the table's rows. The
 // vocabulary is the long axis here and the output is small, so it is cut into slices that sum_slices adds up in a
 // fixed order. Built as nf4_matmul_grad is: the next chunk of n is on its way while one is multiplied.
-// Beside this text stands table_decode.
 
 struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32, first_slice: u32, slice_columns: u32 }
 
@@ -161,3 +160,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store_row(m + 4u * THREADS_M, k, s, a4, c4); store_row(m + 5u * THREADS_M, k, s, a5, c5);
   store_row(m + 6u * THREADS_M, k, s, a6, c6); store_row(m + 7u * THREADS_M, k, s, a7, c7);
 }
+
+#include "shared/table_decode.wgsl"

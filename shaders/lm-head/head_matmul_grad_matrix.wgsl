@@ -123,3 +123,6 @@ fn main(
   drain(s12, slice, m + u32(M), k + 2u * u32(N), subgroup, in_subgroup);
   drain(s13, slice, m + u32(M), k + 3u * u32(N), subgroup, in_subgroup);
 }
+
+#include "shared/matrix_left.wgsl"
+#include "shared/table_decode.wgsl"

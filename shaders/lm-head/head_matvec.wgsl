@@ -1,6 +1,5 @@
 // head_matmul for 1 to 8 rows, as decoding has them: logits[m, first + n] = Σk x[m, k]·table[n, k]. Bound by reading the
 // table: 64 of its rows a workgroup, four at a time by 16 threads that share the depth, so that x is read once for four.
-// Beside this text stands table_decode.
 
 struct Params { columns: u32, depth: u32, first: u32, stride: u32 }
 
@@ -54,3 +53,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
 }
+
+#include "shared/table_decode.wgsl"

@@ -140,3 +140,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(part, group.y, wy + 32u, rx, c4); store(part, group.y, wy + 33u, rx, c5);
   store(part, group.y, wy + 34u, rx, c6); store(part, group.y, wy + 35u, rx, c7);
 }
+
+#include "lora/dropout.wgsl"

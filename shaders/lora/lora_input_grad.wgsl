@@ -1,6 +1,6 @@
 // dx[m, k] += mask·scale·Σr v[m, r]·a[r, k]: the gradient of a LoRA module's masked input, added to what is there. The
 // product is made tile by tile and never stored by itself, so what counts is that dx is read and written once.
-// One workgroup per 64 rows × 64 k, 8 × 4 a thread, chunks of 16 ranks. Beside this text stands dropout.
+// One workgroup per 64 rows × 64 k, 8 × 4 a thread, chunks of 16 ranks.
 
 struct Params {
   rows: u32,
@@ -72,3 +72,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   add(m, k, c0); add(m + 1u, k, c1); add(m + 2u, k, c2); add(m + 3u, k, c3);
   add(m + 32u, k, c4); add(m + 33u, k, c5); add(m + 34u, k, c6); add(m + 35u, k, c7);
 }
+
+#include "lora/dropout.wgsl"

@@ -167,3 +167,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(part, slice, my + 32u, rx, c4); store(part, slice, my + 40u, rx, c5);
   store(part, slice, my + 48u, rx, c6); store(part, slice, my + 56u, rx, c7);
 }
+
+#include "lora/dropout.wgsl"

@@ -1,5 +1,5 @@
-import copyCode from '../../shaders/bench/bench_copy.wgsl?raw';
-import fmaCode from '../../shaders/bench/bench_fma.wgsl?raw';
+import copyCode from '../../shaders/bench/bench_copy.wgsl';
+import fmaCode from '../../shaders/bench/bench_fma.wgsl';
 import { Kernel } from '../gpu/kernel.ts';
 import { view } from '../gpu/memory.ts';
 import { Readback } from '../gpu/readback.ts';

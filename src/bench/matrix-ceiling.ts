@@ -1,4 +1,4 @@
-import code from '../../shaders/bench/bench_matrix.wgsl?raw';
+import code from '../../shaders/bench/bench_matrix.wgsl';
 import type { Gpu } from '../gpu/device.ts';
 import { Kernel } from '../gpu/kernel.ts';
 import { GRIDS, matrixFits, matrixKernels } from '../gpu/kernels/shared/subgroup-matrix-kernels.ts';

@@ -1,4 +1,4 @@
-import fillCode from '../../shaders/memory_fill.wgsl?raw';
+import fillCode from '../../shaders/memory_fill.wgsl';
 import type { Gpu } from './device.ts';
 import { Kernel } from './kernel.ts';
 import { view, type GpuBuffer } from './memory.ts';

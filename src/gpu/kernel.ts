@@ -1,5 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from './device.ts';
+import { sourceLine } from './shader-lines.ts';
 
 /** A field of a kernel's `Params` struct, in WGSL order; every field is 4 bytes. */
 export type ParamType = 'u32' | 'f32';
@@ -7,9 +8,8 @@ export type ParamSpec = Readonly<Record<string, ParamType>>;
 export type ParamValues<P extends ParamSpec> = { readonly [K in keyof P]: number };
 
 /**
- * What the engine must know of a kernel. `code` is a .wgsl file, with those that it shares with other kernels before or
- * after it. Convention: @binding(0) is the uniform `Params`, and @binding(1…) are the storage buffers of `buffers` in
- * order. Entry point: main.
+ * What the engine must know of a kernel. `code` is a .wgsl file, after what is chosen at run time. Convention:
+ * @binding(0) is the uniform `Params`, and @binding(1…) are the storage buffers of `buffers` in order. Entry point: main.
  */
 export interface KernelSpec<P extends ParamSpec> {
   readonly name: string;
@@ -97,7 +97,9 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
       compiled.pipelines.set(key, await gpu.device.createComputePipelineAsync(descriptor));
       return undefined;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const inShader = (error as Partial<GPUPipelineError>).reason === 'validation';
+      const fault = inShader ? await firstFault(compiled.module, this.spec.code) : undefined;
+      const reason = fault ?? (error instanceof Error ? error.message : String(error));
       return reason.trim().split('\n')[0]!.replace(/\.$/, '');
     }
   }
@@ -135,6 +137,13 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
     }
     return compiled;
   }
+}
+
+/** The first error of the shader compiler, with the file and the line in shaders/; undefined where it found none. */
+async function firstFault(module: GPUShaderModule, code: string): Promise<string | undefined> {
+  const { messages } = await module.getCompilationInfo();
+  const fault = messages.find(({ type }) => type === 'error');
+  return fault && `${sourceLine(code, fault.lineNum) ?? `line ${fault.lineNum}`}: ${fault.message}`;
 }
 
 /** A kernel with the constants that it is called with. */

@@ -6,8 +6,8 @@ import {
 } from '../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
 import type { MatrixShape } from '../../src/gpu/subgroup-matrices.ts';
 import type { TestGpu } from './gpu.ts';
-import floats from './halves-as-floats.wgsl?raw';
-import arrays from './matrices-as-arrays.wgsl?raw';
+import floats from './halves-as-floats.wgsl';
+import arrays from './matrices-as-arrays.wgsl';
 
 /** A kernel's text with floats for halves: its own logic runs where shader-f16 is missing. */
 export const withoutHalves = (code: string): string => floats + code.replace('enable f16;', '');

@@ -1,5 +1,5 @@
-import code from '../../../shaders/cross_entropy.wgsl?raw';
-import partialCode from '../../../shaders/cross_entropy_partial.wgsl?raw';
+import code from '../../../shaders/cross_entropy.wgsl';
+import partialCode from '../../../shaders/cross_entropy_partial.wgsl';
 import { ceilDiv } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { BufferView } from '../memory.ts';

@@ -1,6 +1,6 @@
-import embedding from '../../../shaders/embedding_gather.wgsl?raw';
-import gather from '../../../shaders/shared/gather_rows.wgsl?raw';
-import scatter from '../../../shaders/shared/scatter_rows.wgsl?raw';
+import embedding from '../../../shaders/embedding_gather.wgsl';
+import gather from '../../../shaders/shared/gather_rows.wgsl';
+import scatter from '../../../shaders/shared/scatter_rows.wgsl';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { BufferView } from '../memory.ts';

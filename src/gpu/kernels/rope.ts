@@ -1,6 +1,6 @@
 // Reference: J. Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", arXiv:2104.09864; pairs
 // are half a head apart, as in transformers' rotate_half.
-import code from '../../../shaders/rope.wgsl?raw';
+import code from '../../../shaders/rope.wgsl';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { BufferView } from '../memory.ts';

@@ -1,6 +1,6 @@
 // Reference: N. Shazeer, "GLU Variants Improve Transformer", arXiv:2002.05202.
-import forward from '../../../shaders/swiglu.wgsl?raw';
-import backward from '../../../shaders/swiglu_backward.wgsl?raw';
+import forward from '../../../shaders/swiglu.wgsl';
+import backward from '../../../shaders/swiglu_backward.wgsl';
 import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { BufferView } from '../memory.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import code from '../../../shaders/bench/bench_matrix.wgsl?raw';
+import code from '../../../shaders/bench/bench_matrix.wgsl';
 import { matrixBench } from '../../../src/bench/matrix-ceiling.ts';
 import { GRIDS, matrixText } from '../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';

@@ -1,7 +1,7 @@
 // References: T. Dao, "FlashAttention-2", arXiv:2307.08691 (tiled forward and backward); T. Dao et al.,
 // "FlashAttention", arXiv:2205.14135 (log-sum-exp and Σ o·dout instead of the stored probabilities); J. Ainslie et
 // al., "GQA", arXiv:2305.13245.
-import deltaCode from '../../../../shaders/attention/attention_delta.wgsl?raw';
+import deltaCode from '../../../../shaders/attention/attention_delta.wgsl';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import { view, type BufferView } from '../../memory.ts';

@@ -1,7 +1,7 @@
 // Reference: T. Dao, D. Haziza, F. Massa, G. Sizov, "Flash-Decoding for long-context inference",
 // https://pytorch.org/blog/flash-decoding/.
-import code from '../../../../shaders/attention/attention_decode.wgsl?raw';
-import mergeCode from '../../../../shaders/attention/attention_decode_merge.wgsl?raw';
+import code from '../../../../shaders/attention/attention_decode.wgsl';
+import mergeCode from '../../../../shaders/attention/attention_decode_merge.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';

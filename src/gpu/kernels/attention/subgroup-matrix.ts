@@ -1,10 +1,8 @@
 // References: T. Dao, "FlashAttention-2", arXiv:2307.08691; H. Ootomo, R. Yokota, "Recovering single precision
 // accuracy from Tensor Cores", arXiv:2203.03341 (operands split into a high and a low half).
-import forward from '../../../../shaders/attention/attention_matrix.wgsl?raw';
-import matrixRows from '../../../../shaders/attention/attention_matrix_rows.wgsl?raw';
-import backward from '../../../../shaders/attention/attention_backward_matrix.wgsl?raw';
-import backwardKV from '../../../../shaders/attention/attention_backward_kv_matrix.wgsl?raw';
-import backwardQ from '../../../../shaders/attention/attention_backward_q_matrix.wgsl?raw';
+import forward from '../../../../shaders/attention/attention_matrix.wgsl';
+import backwardKV from '../../../../shaders/attention/attention_backward_kv_matrix.wgsl';
+import backwardQ from '../../../../shaders/attention/attention_backward_q_matrix.wgsl';
 import type { Gpu } from '../../device.ts';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
@@ -43,27 +41,24 @@ interface Text {
   words(rows: number): number;
 }
 
-/**
- * Sources of the kernels with their shared parts; matrixText and headDimText supply the declarations that precede
- * them.
- */
+/** The kernels' shaders; matrixText and headDimText add what they require. */
 export const ATTENTION_TEXTS = {
   forward: {
-    code: forward + matrixRows,
+    code: forward,
     buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
     times: 1,
     halves: (rows, headDim) => 4 * STREAMED * (headDim + 8) + rows * (2 * STREAMED + 8),
     words: (rows) => rows * (STREAMED + 1) + 2 * STREAMED + 16,
   },
   backwardKV: {
-    code: backwardKV + backward + matrixRows,
+    code: backwardKV,
     buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
     times: 2,
     halves: (rows, headDim) => 4 * STREAMED * (headDim + 8) + 2 * rows * (STREAMED + 8),
     words: (rows) => rows * (2 * STREAMED + 2) + 6 * STREAMED + 4,
   },
   backwardQ: {
-    code: backwardQ + backward + matrixRows,
+    code: backwardQ,
     buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
     times: 2,
     halves: (rows, headDim) => 4 * STREAMED * (headDim + 8) + rows * (2 * STREAMED + 8),

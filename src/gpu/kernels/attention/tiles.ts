@@ -1,8 +1,7 @@
 // Reference: T. Dao, "FlashAttention-2", arXiv:2307.08691.
-import forward from '../../../../shaders/attention/attention.wgsl?raw';
-import backwardKV from '../../../../shaders/attention/attention_backward_kv.wgsl?raw';
-import backwardQ from '../../../../shaders/attention/attention_backward_q.wgsl?raw';
-import tile from '../../../../shaders/attention/attention_tile.wgsl?raw';
+import forward from '../../../../shaders/attention/attention.wgsl';
+import backwardKV from '../../../../shaders/attention/attention_backward_kv.wgsl';
+import backwardQ from '../../../../shaders/attention/attention_backward_q.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { Gpu } from '../../device.ts';
@@ -24,21 +23,21 @@ const SHAPE_PARAMS = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32
 
 const forwardKernel = new Kernel({
   name: 'attention',
-  code: forward + tile,
+  code: forward,
   buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
   params: { ...SHAPE_PARAMS, last_tile: 'u32' },
 });
 
 const backwardKVKernel = new Kernel({
   name: 'attention_backward_kv',
-  code: backwardKV + tile,
+  code: backwardKV,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
   params: { ...SHAPE_PARAMS, first_tile: 'u32', parts: 'u32', part_heads: 'u32' },
 });
 
 const backwardQKernel = new Kernel({
   name: 'attention_backward_q',
-  code: backwardQ + tile,
+  code: backwardQ,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
   params: { ...SHAPE_PARAMS, last_tile: 'u32' },
 });

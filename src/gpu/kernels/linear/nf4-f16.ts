@@ -1,10 +1,7 @@
-import matrixLeft from '../../../../shaders/shared/matrix_left.wgsl?raw';
-import decode from '../../../../shaders/linear/nf4_decode.wgsl?raw';
-import matmul from '../../../../shaders/linear/nf4_matmul_f16.wgsl?raw';
-import matmulGrad from '../../../../shaders/linear/nf4_matmul_grad_f16.wgsl?raw';
-import matmulMatrix from '../../../../shaders/linear/nf4_matmul_matrix.wgsl?raw';
-import matmulGradMatrix from '../../../../shaders/linear/nf4_matmul_grad_matrix.wgsl?raw';
-import inverse from '../../../../shaders/shared/row_scale_inverse.wgsl?raw';
+import matmul from '../../../../shaders/linear/nf4_matmul_f16.wgsl';
+import matmulGrad from '../../../../shaders/linear/nf4_matmul_grad_f16.wgsl';
+import matmulMatrix from '../../../../shaders/linear/nf4_matmul_matrix.wgsl';
+import matmulGradMatrix from '../../../../shaders/linear/nf4_matmul_grad_matrix.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel, type Constants } from '../../kernel.ts';
 import type { Stream } from '../../stream.ts';
@@ -21,17 +18,12 @@ import {
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
 import { rowScale } from '../shared/row-scale.ts';
 
-const shared = decode + inverse;
-
-/**
- * Sources of the kernels with their shared parts; matrixText supplies the declarations of those on subgroup
- * matrices.
- */
+/** The kernels' shaders; matrixText adds what those on subgroup matrices require. */
 export const HALF_TEXTS = {
-  forward: matmul + shared,
-  grad: matmulGrad + shared,
-  matrixForward: matmulMatrix + matrixLeft + shared,
-  matrixGrad: matmulGradMatrix + matrixLeft + shared,
+  forward: matmul,
+  grad: matmulGrad,
+  matrixForward: matmulMatrix,
+  matrixGrad: matmulGradMatrix,
 };
 
 type ForwardKernel = Kernel<typeof FORWARD_PARAMS>;

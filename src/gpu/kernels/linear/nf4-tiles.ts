@@ -1,6 +1,5 @@
-import decode from '../../../../shaders/linear/nf4_decode.wgsl?raw';
-import matmul from '../../../../shaders/linear/nf4_matmul.wgsl?raw';
-import matmulGrad from '../../../../shaders/linear/nf4_matmul_grad.wgsl?raw';
+import matmul from '../../../../shaders/linear/nf4_matmul.wgsl';
+import matmulGrad from '../../../../shaders/linear/nf4_matmul_grad.wgsl';
 import type { Gpu } from '../../device.ts';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
@@ -9,14 +8,14 @@ import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
 
 const forwardKernel = new Kernel({
   name: 'nf4_matmul',
-  code: matmul + decode,
+  code: matmul,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
   params: FORWARD_PARAMS,
 });
 
 const gradKernel = new Kernel({
   name: 'nf4_matmul_grad',
-  code: matmulGrad + decode,
+  code: matmulGrad,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
   params: GRAD_PARAMS,
 });

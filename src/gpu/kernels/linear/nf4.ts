@@ -1,9 +1,8 @@
 // References: T. Dettmers et al., "QLoRA", arXiv:2305.14314 (NF4); bitsandbytes, csrc/kernels.cu (quantization,
 // packing).
-import decode from '../../../../shaders/linear/nf4_decode.wgsl?raw';
-import quantise from '../../../../shaders/linear/nf4_quantise.wgsl?raw';
-import repack from '../../../../shaders/linear/nf4_repack.wgsl?raw';
-import matvec from '../../../../shaders/linear/nf4_matvec.wgsl?raw';
+import quantise from '../../../../shaders/linear/nf4_quantise.wgsl';
+import repack from '../../../../shaders/linear/nf4_repack.wgsl';
+import matvec from '../../../../shaders/linear/nf4_matvec.wgsl';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
@@ -22,7 +21,7 @@ import { NF4_FORWARD, NF4_GRAD } from './index.ts';
 
 const matvecKernel = new Kernel({
   name: 'nf4_matvec',
-  code: matvec + decode,
+  code: matvec,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
   params: FORWARD_PARAMS,
 });

@@ -1,7 +1,6 @@
-import forward from '../../../../shaders/lm-head/head_matmul.wgsl?raw';
-import backward from '../../../../shaders/lm-head/head_matmul_grad.wgsl?raw';
-import vector from '../../../../shaders/lm-head/head_matvec.wgsl?raw';
-import decode from '../../../../shaders/shared/table_decode.wgsl?raw';
+import forward from '../../../../shaders/lm-head/head_matmul.wgsl';
+import backward from '../../../../shaders/lm-head/head_matmul_grad.wgsl';
+import vector from '../../../../shaders/lm-head/head_matvec.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
@@ -11,21 +10,21 @@ import { sumSlices } from '../shared/sum-slices.ts';
 
 const forwardKernel = new Kernel({
   name: 'head_matmul',
-  code: forward + decode,
+  code: forward,
   buffers: ['read', 'read', 'read_write'],
   params: { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
 });
 
 const vectorKernel = new Kernel({
   name: 'head_matvec',
-  code: vector + decode,
+  code: vector,
   buffers: ['read', 'read', 'read_write'],
   params: { columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
 });
 
 const backwardKernel = new Kernel({
   name: 'head_matmul_grad',
-  code: backward + decode,
+  code: backward,
   buffers: ['read', 'read', 'read', 'read_write'],
   params: {
     rows: 'u32',

@@ -1,8 +1,5 @@
-import forward from '../../../../shaders/lm-head/head_matmul_matrix.wgsl?raw';
-import backward from '../../../../shaders/lm-head/head_matmul_grad_matrix.wgsl?raw';
-import matrixLeft from '../../../../shaders/shared/matrix_left.wgsl?raw';
-import inverse from '../../../../shaders/shared/row_scale_inverse.wgsl?raw';
-import decode from '../../../../shaders/shared/table_decode.wgsl?raw';
+import forward from '../../../../shaders/lm-head/head_matmul_matrix.wgsl';
+import backward from '../../../../shaders/lm-head/head_matmul_grad_matrix.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
@@ -13,11 +10,8 @@ import { GRIDS, matrixKernels, type Tile } from '../shared/subgroup-matrix-kerne
 import { rowScale } from '../shared/row-scale.ts';
 import { sumSlices } from '../shared/sum-slices.ts';
 
-/** Sources of the kernels with their shared parts; matrixText supplies the declarations that precede them. */
-export const HEAD_TEXTS = {
-  forward: forward + matrixLeft + inverse + decode,
-  grad: backward + matrixLeft + decode,
-};
+/** The kernels' shaders; matrixText adds what they require. */
+export const HEAD_TEXTS = { forward, grad: backward };
 
 const FORWARD_PARAMS = { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' } as const;
 const GRAD_PARAMS = {

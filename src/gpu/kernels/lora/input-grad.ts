@@ -1,5 +1,4 @@
-import mask from '../../../../shaders/lora/dropout.wgsl?raw';
-import code from '../../../../shaders/lora/lora_input_grad.wgsl?raw';
+import code from '../../../../shaders/lora/lora_input_grad.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
@@ -8,7 +7,7 @@ import { maskParams, type Dropout } from './dropout.ts';
 
 const kernel = new Kernel({
   name: 'lora_input_grad',
-  code: code + mask,
+  code,
   buffers: ['read', 'read', 'read', 'read_write'],
   params: {
     ...{ rows: 'u32', width: 'u32', rank: 'u32', module_key: 'u32' },

@@ -1,7 +1,6 @@
 // Reference: E. J. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685.
-import dropoutCode from '../../../../shaders/lora/dropout.wgsl?raw';
-import gradientCode from '../../../../shaders/lora/lora_gradient.wgsl?raw';
-import projectCode from '../../../../shaders/lora/lora_project.wgsl?raw';
+import gradientCode from '../../../../shaders/lora/lora_gradient.wgsl';
+import projectCode from '../../../../shaders/lora/lora_project.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import { view, type BufferView } from '../../memory.ts';
@@ -23,7 +22,7 @@ const PROJECT_PART = {
 
 const projectKernel = new Kernel({
   name: 'lora_project',
-  code: projectCode + dropoutCode,
+  code: projectCode,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
   params: paramsOf(PROJECT_PART, {
     ...{ rows: 'u32', slice_depth: 'u32', threshold: 'u32', scale: 'f32' },
@@ -44,7 +43,7 @@ const GRADIENT_PART = {
 
 const gradientKernel = new Kernel({
   name: 'lora_gradient',
-  code: gradientCode + dropoutCode,
+  code: gradientCode,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
   params: paramsOf(GRADIENT_PART, {
     ...{ tokens: 'u32', slices: 'u32', slice_tokens: 'u32', threshold: 'u32', scale: 'f32' },

@@ -1,6 +1,6 @@
 // Reference: PyTorch, torch/nn/utils/clip_grad.py (clip_grad_norm_).
-import finish from '../../../../shaders/optimizer/grad_norm_finish.wgsl?raw';
-import partial from '../../../../shaders/optimizer/grad_norm_partial.wgsl?raw';
+import finish from '../../../../shaders/optimizer/grad_norm_finish.wgsl';
+import partial from '../../../../shaders/optimizer/grad_norm_partial.wgsl';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';

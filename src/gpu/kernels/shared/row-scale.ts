@@ -1,4 +1,4 @@
-import code from '../../../../shaders/shared/row_scale.wgsl?raw';
+import code from '../../../../shaders/shared/row_scale.wgsl';
 import { spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';

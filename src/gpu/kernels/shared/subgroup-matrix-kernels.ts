@@ -1,6 +1,6 @@
-import byFlag from '../../../../shaders/shared/subgroup_matrix_by_flag.wgsl?raw';
-import byOrder from '../../../../shaders/shared/subgroup_matrix_by_order.wgsl?raw';
-import byOrderInHalves from '../../../../shaders/shared/subgroup_matrix_by_order_in_halves.wgsl?raw';
+import byFlag from '../../../../shaders/shared/subgroup_matrix_by_flag.wgsl';
+import byOrder from '../../../../shaders/shared/subgroup_matrix_by_order.wgsl';
+import byOrderInHalves from '../../../../shaders/shared/subgroup_matrix_by_order_in_halves.wgsl';
 import type { Gpu } from '../../device.ts';
 import type { MatrixShape, SubgroupMatrices } from '../../subgroup-matrices.ts';
 

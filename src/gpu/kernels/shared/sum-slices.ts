@@ -1,4 +1,4 @@
-import code from '../../../../shaders/shared/sum_slices.wgsl?raw';
+import code from '../../../../shaders/shared/sum_slices.wgsl';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';

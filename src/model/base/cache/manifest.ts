@@ -5,8 +5,8 @@ import { readJson } from '../../../formats/json.ts';
 import { sha256Chunks } from '../../../formats/sha256.ts';
 import { encodeUtf8 } from '../../../formats/utf8.ts';
 import { TOKENIZER_FILES } from '../../../text/load-tokenizer.ts';
-import quantise from '../../../../shaders/linear/nf4_quantise.wgsl?raw';
-import repack from '../../../../shaders/linear/nf4_repack.wgsl?raw';
+import quantise from '../../../../shaders/linear/nf4_quantise.wgsl';
+import repack from '../../../../shaders/linear/nf4_repack.wgsl';
 import { fingerprint, plainName } from './fingerprint.ts';
 
 /** A base in the cache, as it is shown. */
