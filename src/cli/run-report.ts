@@ -85,7 +85,8 @@ function phaseProgress(event: PhaseEvent): Progress {
 
 function factLines(facts: RunFacts): string[] {
   const asides = [
-    facts.skippedRows > 0 && `${showCount(facts.skippedRows)} more skipped: no trained token`,
+    facts.skippedRows > 0 &&
+      `${showCount(facts.skippedRows)} more skipped${facts.firstSkipped === undefined ? '' : `, ${facts.firstSkipped}`}`,
     facts.cut > 0 && `${showCount(facts.cut)} cut at ${counted(facts.longest, 'token')}`,
   ].filter((text) => text !== false);
   const rows = counted(facts.rows, 'row') + (asides.length > 0 ? ` (${asides.join('; ')})` : '');

@@ -28,6 +28,8 @@ export interface RunFacts {
   software: boolean;
   rows: number;
   skippedRows: number;
+  /** Why the first of them was, with its line. */
+  firstSkipped?: string;
   tokens: number;
   trainedTokens: number;
   /** Tokens of the longest row, and how many rows were cut. */

@@ -242,6 +242,7 @@ export class Run {
   #tellFacts({ plan }: Session, resumedStep: number): void {
     const { prepared, gpu, emit } = this.#parts;
     const { train, evalRows, maxSteps } = prepared;
+    const [first] = train.skipped;
     emit({
       type: 'facts',
       facts: {
@@ -249,6 +250,7 @@ export class Run {
         software: gpu.software,
         rows: train.rows.length,
         skippedRows: train.skipped.length,
+        ...(first && { firstSkipped: `line ${first.line}: ${first.why}` }),
         ...train.stats,
         evalRows: evalRows.length,
         maxSteps,

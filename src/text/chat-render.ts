@@ -3,9 +3,10 @@ import { UserError } from '../formats/user-error.ts';
 import type { TemplateSource } from './chat-template-files.ts';
 import { TemplateFault } from './jinja/faults.ts';
 import { Str } from './jinja/str.ts';
-import { Template, type Rendered } from './jinja/template.ts';
+import { Template } from './jinja/template.ts';
 import { Dict, fromJson, str, type Value } from './jinja/values.ts';
 import { fieldsOf, type Moment } from './moment.ts';
+import { PartList, type RenderedChat } from './parts.ts';
 import type { JsonMap } from './row-fields.ts';
 
 /**
@@ -21,21 +22,15 @@ export interface Conversation {
   tools?: unknown;
   /** Further arguments of the template, such as `enable_thinking`. */
   kwargs?: JsonMap;
+  /** Where each turn stands in its row, for messages: `messages[0]` unless told. */
+  places?: readonly string[];
 }
-
-/** Origins of characters (see `Str`): tools and arguments, then the turns one after the other. */
-const GIVEN = 1;
-const FIRST_TURN = 2;
-const MAX_TURNS = 60_000;
-
-/** The origin of characters that come from a turn, by its number. */
-export const originOf = (turn: number): number => FIRST_TURN + turn;
 
 /** A role counts as the template's own text, since templates make control tokens of it: it must be one of these. */
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool'];
 
 /** Names under which a turn's thoughts are passed; the first is what templates read. */
-const REASONING = ['reasoning_content', 'thinking', 'reasoning'];
+export const REASONING = ['reasoning_content', 'thinking', 'reasoning'];
 
 /** Arguments of a template that are not the row's to give. */
 const OWN_ARGUMENTS = ['messages', 'conversation', 'tools', 'chat_template', 'add_generation_prompt'];
@@ -61,19 +56,13 @@ export class ChatRenderer {
     return this.#template.marksGeneration;
   }
 
-  render(conversation: Conversation, addGenerationPrompt: boolean): Rendered {
+  render(conversation: Conversation, addGenerationPrompt: boolean): RenderedChat {
     const { messages } = conversation;
-    if (messages.length > MAX_TURNS) {
-      throw new UserError(
-        `the conversation has ${messages.length} turns, expected at most ${MAX_TURNS}; cut it into several rows`,
-      );
-    }
-    const variables = this.#variables(conversation, addGenerationPrompt);
     let refusal: unknown;
     // An absent content is what transformers gives for null. Templates that fail on that are given null, then nothing said.
     for (const content of [undefined, null, ''] as const) {
       try {
-        return this.#named(() => this.#renderOnce(conversation, variables, content));
+        return this.#named(() => this.#renderOnce(conversation, addGenerationPrompt, content));
       } catch (error) {
         refusal ??= error;
         const silent = messages.some((message) => isSilent(message));
@@ -84,50 +73,68 @@ export class ChatRenderer {
   }
 
   #renderOnce(
-    { messages, tools, kwargs }: Conversation,
-    variables: ReadonlyMap<string, Value>,
+    conversation: Conversation,
+    addGenerationPrompt: boolean,
     content: '' | null | undefined,
-  ): Rendered {
-    const turns = messages.map((message, i) => this.#turn(message, originOf(i), content));
+  ): RenderedChat {
+    const { messages, tools, kwargs } = conversation;
+    const list = new PartList();
+    const variables = this.#variables(conversation, addGenerationPrompt, list);
+    const turns = messages.map((message, i) => this.#turn(message, i, content, list));
     const size = sizeOf(messages) + sizeOf(tools) + sizeOf(kwargs);
-    return this.#template.render({ messages: turns, variables, now: this.#now, size });
+    const { parts } = list;
+    return { ...this.#template.render({ messages: turns, variables, now: this.#now, size }), parts };
   }
 
-  #variables({ tools, kwargs = new Map() }: Conversation, addGenerationPrompt: boolean): Map<string, Value> {
+  #variables(
+    { tools, kwargs = new Map() }: Conversation,
+    addGenerationPrompt: boolean,
+    list: PartList,
+  ): Map<string, Value> {
     const variables = new Map<string, Value>();
     for (const [name, token] of this.#tokens) variables.set(name, str(token));
-    variables.set('tools', fromJson(tools, GIVEN));
+    variables.set('tools', fromJson(tools, list.add(['tools'], tools)));
     variables.set('documents', null);
     variables.set('add_generation_prompt', addGenerationPrompt);
     for (const [name, value] of kwargs) {
       if (OWN_ARGUMENTS.includes(name))
         throw new UserError(`chat_template_kwargs.${name} is no argument that a row can give; remove it`);
-      variables.set(name, fromJson(value, GIVEN));
+      variables.set(name, fromJson(value, list.add(['kwargs', name], value)));
     }
     return variables;
   }
 
   /** A turn without keys that are null, and its thoughts under the names that templates know. */
-  #turn(message: Message, origin: number, content: '' | null | undefined): Dict {
+  #turn(message: Message, number: number, content: '' | null | undefined, list: PartList): Dict {
     const turn = new Dict();
-    const reasoning = REASONING.map((key) => message.get(key)).find(
-      (value) => (value ?? undefined) !== undefined,
-    );
-    if (reasoning !== undefined && !message.has('thinking'))
-      turn.set(str('thinking'), fromJson(reasoning, origin));
+    const thoughts = REASONING.find((key) => (message.get(key) ?? undefined) !== undefined);
+    if (thoughts !== undefined && !message.has('thinking')) turn.set(str('thinking'), null);
+    let reasoning: Value = null;
     for (const [key, value] of message) {
       if (value === null) continue;
-      turn.set(Str.of(key, origin), key === 'role' ? roleOf(value, origin) : this.#value(key, value, origin));
+      if (key === 'role' && isRole(value)) {
+        turn.set(str(key), str(value));
+        continue;
+      }
+      const path = ['messages', number, key];
+      const calls = key === 'tool_calls' && Array.isArray(value) && value.length > 0;
+      const origin = calls ? 0 : list.add(path, key === 'content' ? (textOfParts(value) ?? value) : value);
+      const given = calls ? callsOf(value, path, list) : this.#value(key, value, origin);
+      turn.set(Str.of(key, origin), given);
+      if (key === thoughts) reasoning = given;
     }
-    if (reasoning !== undefined) turn.set(str('reasoning_content'), fromJson(reasoning, origin));
-    if (content !== undefined && isSilent(message)) turn.set(str('content'), fromJson(content, origin));
+    if (thoughts !== undefined) {
+      if (!message.has('thinking')) turn.set(str('thinking'), reasoning);
+      turn.set(str('reasoning_content'), reasoning);
+    }
+    if (content !== undefined && isSilent(message)) turn.set(str('content'), fromJson(content, 0));
     return turn;
   }
 
   /** Parts of a content are joined for a template that expects a text. */
   #value(key: string, value: unknown, origin: number): Value {
-    const texts = key === 'content' && Array.isArray(value) ? textsOf(value) : undefined;
-    return fromJson(texts && !this.#expectsParts ? texts.join('') : value, origin);
+    const text = key === 'content' ? textOfParts(value) : undefined;
+    return fromJson(text !== undefined && !this.#expectsParts ? text : value, origin);
   }
 
   /** The template prints a content of one part as it prints the text itself. */
@@ -142,7 +149,7 @@ export class ChatRenderer {
         [str('role'), str('user')],
         [str('content'), content],
       ]);
-      const variables = this.#variables({ messages: [] }, false);
+      const variables = this.#variables({ messages: [] }, false, new PartList());
       try {
         return this.#template.render({ messages: [turn], variables, now: this.#now, size: 0 }).text;
       } catch (error) {
@@ -205,18 +212,33 @@ export class TemplateRefusal extends UserError {
 const isSilent = (message: Message): boolean =>
   message.get('role') === 'assistant' && (message.get('content') ?? undefined) === undefined;
 
-function roleOf(role: unknown, origin: number): Value {
-  return typeof role === 'string' && ROLES.includes(role) ? str(role) : fromJson(role, origin);
-}
+const isRole = (role: unknown): role is string => typeof role === 'string' && ROLES.includes(role);
 
-/** The texts of parts of the kind text; undefined where there are others. */
-function textsOf(parts: readonly unknown[]): string[] | undefined {
+/** The texts of parts of the kind text, joined; undefined where there are others, or no parts. */
+function textOfParts(parts: unknown): string | undefined {
+  if (!Array.isArray(parts)) return undefined;
   const texts = parts.map((part) => {
     if (!(part instanceof Map) || (part.get('type') ?? 'text') !== 'text') return undefined;
     const text: unknown = part.get('text');
     return typeof text === 'string' ? text : undefined;
   });
-  return texts.every((text) => text !== undefined) ? texts : undefined;
+  return texts.every((text) => text !== undefined) ? texts.join('') : undefined;
+}
+
+/** Calls of tools, in which name and arguments, and whatever else there is, are parts of their own. */
+function callsOf(calls: readonly unknown[], path: readonly (string | number)[], list: PartList): Value {
+  const dict = (fields: JsonMap, at: readonly (string | number)[]): Dict =>
+    new Dict(
+      [...fields].map(([key, value]): [Value, Value] => {
+        const here = [...at, key];
+        if (key === 'function' && value instanceof Map) return [str(key), dict(value as JsonMap, here)];
+        const origin = list.add(here, value);
+        return [Str.of(key, origin), fromJson(value, origin)];
+      }),
+    );
+  return calls.map((call, i) =>
+    call instanceof Map ? dict(call as JsonMap, [...path, i]) : fromJson(call, list.add([...path, i], call)),
+  );
 }
 
 /** Characters of all texts in a value, and something for each of its parts. */

@@ -1,6 +1,8 @@
 import { UserError } from '../formats/user-error.ts';
-import { ChatRenderer, originOf, TemplateRefusal, type Conversation, type Message } from './chat-render.ts';
+import { ChatRenderer, TemplateRefusal, type Conversation, type Message } from './chat-render.ts';
 import { templateFor, TEMPLATE_FILE } from './chat-template-files.ts';
+import { leftOut, type LeftOut } from './left-out.ts';
+import { PrintedParts } from './parts.ts';
 import { SpecialTokenEscaping } from './special-token-escaping.ts';
 import type { Rendered } from './jinja/template.ts';
 import { wallClock, type Moment } from './moment.ts';
@@ -9,6 +11,11 @@ import type { TextTokenizer } from './tokenizer.ts';
 import { turnSpan, type TurnFrame } from './turn-spans.ts';
 
 export type { Conversation, Message } from './chat-render.ts';
+
+/** A conversation's tokens; nothing is trained where the template leaves out what that would need. */
+export interface EncodedChat extends Tokens {
+  leftOut: LeftOut;
+}
 
 /**
  * A model's chat template. Ids equal those of Python's `apply_chat_template(tokenize=True)`, but control tokens that
@@ -51,17 +58,23 @@ export class ChatTemplate {
    * trained: all that the model has to write after the turn's opening, its end token and the newline after that; or
    * what the template marks with generation blocks, where it has any.
    */
-  encode(conversation: Conversation, trains: (index: number) => boolean): Tokens {
+  encode(conversation: Conversation, trains: (index: number) => boolean): EncodedChat {
     const renderer = this.#renderer(conversation);
     const rendered = renderer.render(conversation, false);
+    const printed = new PrintedParts(rendered);
+    const left = leftOut(conversation, rendered, printed, trains, (other, addGenerationPrompt) =>
+      this.#tried(other, addGenerationPrompt),
+    );
     const turns = [...conversation.messages.keys()].filter(
       (i) => conversation.messages[i]!.get('role') === 'assistant',
     );
-    if (!turns.some(trains)) return this.#encode(rendered, []);
-    const spans = renderer.marksGeneration
-      ? generations(rendered, turns, trains)
-      : this.#turnSpans(conversation, rendered, turns).filter((_, n) => trains(turns[n]!));
-    return this.#encode(rendered, spans);
+    const spans = (): Span[] => {
+      if (left.needed !== undefined || !turns.some(trains)) return [];
+      return renderer.marksGeneration
+        ? generations(rendered, turns, trains)
+        : this.#turnSpans(conversation, rendered, printed, turns).filter((_, n) => trains(turns[n]!));
+    };
+    return { ...this.#encode(rendered, spans()), leftOut: left };
   }
 
   #encode({ text, origins }: Rendered, spans: readonly Span[]): Tokens {
@@ -70,7 +83,12 @@ export class ChatTemplate {
   }
 
   /** The trained part of every assistant's turn, in order. */
-  #turnSpans(conversation: Conversation, rendered: Rendered, turns: readonly number[]): Span[] {
+  #turnSpans(
+    conversation: Conversation,
+    rendered: Rendered,
+    printed: PrintedParts,
+    turns: readonly number[],
+  ): Span[] {
     const { messages } = conversation;
     const frame = this.#frame(conversation);
     const part = (end: number, addGenerationPrompt: boolean): string | undefined =>
@@ -82,7 +100,7 @@ export class ChatTemplate {
       const search = {
         rendered,
         turn,
-        origin: originOf(turn),
+        own: printed.ofTurn(turn),
         frame,
         before: (addGenerationPrompt: boolean) => part(turn, addGenerationPrompt),
         through: () => part(turn + 1, false),
@@ -92,17 +110,9 @@ export class ChatTemplate {
       previousEnd = span?.end ?? previousEnd;
       return span;
     });
-    if (spans.every((span) => span !== undefined) && !this.#isDeaf(messages, rendered, turns)) return spans;
+    if (spans.every((span) => span !== undefined)) return spans;
     throw new UserError(
       'the chat template of the base model rewrites or drops what the assistant says, so that the trained tokens cannot be told; use rows of the form {"text"}, or mend the template',
-    );
-  }
-
-  /** Nothing of what the assistant says in this conversation is printed. */
-  #isDeaf(messages: readonly Message[], { origins = '' }: Rendered, turns: readonly number[]): boolean {
-    const speaking = turns.filter((turn) => says(messages[turn]!));
-    return (
-      speaking.length > 0 && speaking.every((turn) => !origins.includes(String.fromCharCode(originOf(turn))))
     );
   }
 
@@ -175,14 +185,14 @@ function frameOf(renderer: ChatRenderer, kwargs: NonNullable<Conversation['kwarg
   const asked = renderer.render({ messages: [question], kwargs }, false).text;
   const opened = renderer.render({ messages: [question], kwargs }, true).text;
   const rendered = renderer.render({ messages: [question, turn('assistant', 'y')], kwargs }, false);
-  const { text, origins = '', visits } = rendered;
-  const answer = String.fromCharCode(originOf(1));
+  const { text, visits } = rendered;
+  const answer = new PrintedParts(rendered).ofTurn(1);
   // Where a conversation that ends has an end of its own, what is written before an answer tells.
   const visit = visits.find(({ number }) => number === 1);
-  const written = visit ? text.slice(visit.begin, Math.max(visit.begin, origins.indexOf(answer))) : '';
+  const written = visit ? text.slice(visit.begin, Math.max(visit.begin, answer?.begin ?? 0)) : '';
   return {
     opening: opened.startsWith(asked) ? opened.slice(asked.length) : written,
-    closing: text.slice(origins.lastIndexOf(answer) + 1),
+    closing: text.slice(answer?.end ?? 0),
   };
 }
 
@@ -205,15 +215,6 @@ function generations(
       'the chat template has a generation block outside of the loop over the turns, so that turns cannot be left out of training one by one; remove "weight" and "train" from the turns',
     );
   });
-}
-
-/** The turn has words, or calls, of its own. */
-function says(message: Message): boolean {
-  const content = message.get('content');
-  const calls = message.get('tool_calls');
-  const speaks =
-    typeof content === 'string' ? content.trim() !== '' : Array.isArray(content) && content.length > 0;
-  return speaks || (Array.isArray(calls) && calls.length > 0);
 }
 
 /** Throws UserError where the model has a chat template that cannot be read or that no chat can use. */

@@ -1,9 +1,14 @@
 import { ChatTemplate } from './chat-template.ts';
+import { NOTHING_LEFT_OUT, type LeftOut } from './left-out.ts';
 import { SpecialTokenEscaping } from './special-token-escaping.ts';
 import { wallClock, type Moment } from './moment.ts';
 import type { Sample } from './row-formats.ts';
 import { encodeSpans, type Tokens } from './spans.ts';
 import type { TextTokenizer } from './tokenizer.ts';
+
+export interface EncodedSample extends Tokens {
+  leftOut: LeftOut;
+}
 
 /** Turns samples into ids with their trained tokens. */
 export class SampleEncoder {
@@ -20,23 +25,18 @@ export class SampleEncoder {
   }
 
   /** Throws UserError, without file and line, for what the chat template refuses. */
-  encode(sample: Sample): Tokens {
+  encode(sample: Sample): EncodedSample {
     switch (sample.kind) {
       case 'text':
-        return this.text(sample.text);
+        return { ...this.text(sample.text), leftOut: NOTHING_LEFT_OUT };
       case 'completion':
-        return this.completion(sample.prompt, sample.completion);
+        return { ...this.completion(sample.prompt, sample.completion), leftOut: NOTHING_LEFT_OUT };
       case 'chat': {
         // Only chat rows need the template: a base model without one still takes the others.
         this.chat ??= new ChatTemplate(this.tokenizer, this.moment);
         return this.chat.encode(sample.conversation, (turn) => sample.trained[turn] === true);
       }
     }
-  }
-
-  /** Whether the chat template knows a key that a turn has. */
-  templateReads(key: string): boolean {
-    return [...this.tokenizer.templates.byName.values()].some(({ text }) => text.includes(key));
   }
 
   /** Control tokens that chat turns, prompts and completions spelled out so far, and that stayed text. */

@@ -17,7 +17,7 @@ export interface ReadRow {
   format: RowFormat;
   /** Other formats that the row fits as well, and that were not taken. */
   alsoFits: readonly RowFormat[];
-  /** Keys without an effect; those of turns as `messages[].id`. */
+  /** Keys that nothing here reads; those of turns go to the chat template. */
   unused: readonly string[];
   /** The row says that nothing in it is trained. */
   contextOnly: boolean;
@@ -52,17 +52,15 @@ const FUNCTIONS =
 
 /**
  * Reads a row. Throws UserErrors, which do not yet name file and line, for missing keys, wrong types, unknown roles, and
- * keys that mean a training that does not exist here. `templateReads` says whether the chat template knows a key of a turn.
+ * keys that mean a training that does not exist here.
  */
-export function readRow(row: JsonMap, templateReads: (key: string) => boolean): ReadRow {
+export function readRow(row: JsonMap): ReadRow {
   const fields = new RowFields(row);
   refuseOtherTraining(fields);
   const [format, ...alsoFits] = formatsOf(fields);
   const contextOnly = trainingSwitch(fields) === false;
-  const { sample, others = [] } = readers[format](fields);
-  const list = format === 'completion' ? '' : `${format}[].`;
-  const ofTurns = [...new Set(others)].filter((key) => !templateReads(key)).map((key) => `${list}${key}`);
-  return { sample, format, alsoFits, unused: [...fields.unread(), ...ofTurns], contextOnly };
+  const sample = readers[format](fields);
+  return { sample, format, alsoFits, unused: fields.unread(), contextOnly };
 }
 
 function formatsOf(fields: RowFields): [RowFormat, ...RowFormat[]] {
@@ -97,13 +95,8 @@ function refuseOtherTraining(fields: RowFields): void {
     if (fields.has(key)) throw new UserError(`the key ${key} is not read; ${FUNCTIONS}`);
 }
 
-interface Read {
-  sample: Sample;
-  others?: string[];
-}
-
-const readers: Record<RowFormat, (row: RowFields) => Read> = {
-  text: (row) => ({ sample: { kind: 'text', text: row.text('text') } }),
+const readers: Record<RowFormat, (row: RowFields) => Sample> = {
+  text: (row) => ({ kind: 'text', text: row.text('text') }),
   messages: (row) => chat(row, readTurns(row, 'messages')),
   conversations: (row) => chat(row, readTurns(row, 'conversations')),
   completion: promptAndCompletion,
@@ -111,14 +104,15 @@ const readers: Record<RowFormat, (row: RowFields) => Read> = {
 };
 
 /** A conversation with the system text, tools and template arguments that stand beside its turns. */
-function chat(row: RowFields, { turns, trained, others }: Turns): Read {
+function chat(row: RowFields, { turns, trained, places }: Turns): Sample {
   const hasSystem = turns[0]?.get('role') === 'system';
   const system = hasSystem ? '' : row.optionalText('system');
   if (system) {
     turns.unshift(turnOf('system', system));
     trained.unshift(false);
+    places.unshift('system');
   }
-  const conversation: Conversation = { messages: turns };
+  const conversation: Conversation = { messages: turns, places };
   const tools = row.has('tools') ? toolsOf(row) : undefined;
   if (tools !== undefined) conversation.tools = tools;
   if (row.has('chat_template_kwargs')) {
@@ -126,7 +120,7 @@ function chat(row: RowFields, { turns, trained, others }: Turns): Read {
     if (!(kwargs instanceof Map)) throw wrongType('chat_template_kwargs', kwargs, 'an object');
     conversation.kwargs = kwargs as JsonMap;
   }
-  return { sample: { kind: 'chat', conversation, trained }, others };
+  return { kind: 'chat', conversation, trained };
 }
 
 /** Tools as a list, or as a text that holds one; a single tool counts as a list of one. */
@@ -140,16 +134,16 @@ function toolsOf(row: RowFields): unknown {
   return tools;
 }
 
-function promptAndCompletion(row: RowFields): Read {
+function promptAndCompletion(row: RowFields): Sample {
   if (!Array.isArray(row.value('prompt')) && !Array.isArray(row.value('completion'))) {
-    return { sample: { kind: 'completion', prompt: row.text('prompt'), completion: row.text('completion') } };
+    return { kind: 'completion', prompt: row.text('prompt'), completion: row.text('completion') };
   }
   const prompt = readTurns(row, 'prompt');
   const completion = readTurns(row, 'completion');
   return chat(row, {
     turns: [...prompt.turns, ...completion.turns],
     trained: [...prompt.trained.map(() => false), ...completion.trained],
-    others: [...prompt.others, ...completion.others],
+    places: [...prompt.places, ...completion.places],
   });
 }
 
@@ -157,22 +151,24 @@ function promptAndCompletion(row: RowFields): Read {
  * Alpaca's rows, with LLaMA-Factory's `system`, `tools` and `history` (pairs of question and answer, not trained), and
  * Dolly's, whose input is called `context` and whose output `response`.
  */
-function alpaca(row: RowFields): Read {
+function alpaca(row: RowFields): Sample {
   const turns: Turn[] = [];
+  const places: string[] = [];
   const history = row.value('history') ?? [];
   if (!Array.isArray(history)) throw wrongType('history', history, 'a list of pairs of texts');
   history.forEach((pair: unknown, i) => {
     if (!Array.isArray(pair) || pair.length !== 2) throw wrongType(`history[${i}]`, pair, 'a pair of texts');
     turns.push(turnOf('user', asText(pair[0], `history[${i}][0]`)));
     turns.push(turnOf('assistant', asText(pair[1], `history[${i}][1]`)));
+    places.push(`history[${i}][0]`, `history[${i}][1]`);
   });
   const instruction = row.text('instruction');
   const input = row.optionalText(row.has('input') || !row.has('context') ? 'input' : 'context');
   turns.push(turnOf('user', input ? `${instruction}\n${input}` : instruction));
-  turns.push(
-    turnOf('assistant', row.text(row.has('output') || !row.has('response') ? 'output' : 'response')),
-  );
-  return chat(row, { turns, trained: turns.map((_, i) => i === turns.length - 1), others: [] });
+  const output = row.has('output') || !row.has('response') ? 'output' : 'response';
+  turns.push(turnOf('assistant', row.text(output)));
+  places.push('instruction', output);
+  return chat(row, { turns, trained: turns.map((_, i) => i === turns.length - 1), places });
 }
 
 const turnOf = (role: string, content: string): Turn =>

@@ -1,4 +1,5 @@
 import { counted, showCount, showShare } from '../formats/words.ts';
+import type { LeftOut } from './left-out.ts';
 import { quoted } from './row-fields.ts';
 import type { ReadRow, RowFormat } from './row-formats.ts';
 
@@ -29,6 +30,11 @@ export class RowsTally {
   readonly #unused = new Map<string, number>();
   readonly #alsoFits = new Map<RowFormat, number>();
   readonly #spelled = { rows: 0, times: 0 };
+  /** The first row that is skipped for what the chat template leaves out, and how many are. */
+  #firstLeftOut: SkippedRow | undefined;
+  leftOut = 0;
+  /** Rows whose turns the chat template prints in part. */
+  #inPart = 0;
   readonly #seen = new Set<string>();
   readonly #maxPositions: number;
   /** Rows that are longer than that. */
@@ -40,11 +46,20 @@ export class RowsTally {
   }
 
   /** Counts what was found on reading a row, taken or not. `spelled`: control tokens that its text spells out. */
-  read({ alsoFits, unused }: ReadRow, spelled: number): void {
-    for (const key of unused) this.#unused.set(key, (this.#unused.get(key) ?? 0) + 1);
+  read({ alsoFits, unused }: ReadRow, spelled: number, { keys, inPart }: LeftOut): void {
+    if (inPart) this.#inPart++;
+    for (const key of [...unused, ...keys]) this.#unused.set(key, (this.#unused.get(key) ?? 0) + 1);
     for (const format of alsoFits) this.#alsoFits.set(format, (this.#alsoFits.get(format) ?? 0) + 1);
     if (spelled > 0) this.#spelled.rows++;
     this.#spelled.times += spelled;
+  }
+
+  /** Counts a row that is not taken; `leftOut`: for what the chat template leaves out of it. */
+  skip(row: SkippedRow, leftOut: boolean): void {
+    this.skipped.push(row);
+    if (!leftOut) return;
+    this.#firstLeftOut ??= row;
+    this.leftOut++;
   }
 
   /** Counts a row that is taken. */
@@ -87,6 +102,14 @@ export class RowsTally {
         `${name}: read as ${quoted(format)}, ${share} of the tokens are trained; keys without effect: ${keys.join(', ')}.`,
       );
     }
+    if (this.#firstLeftOut)
+      notes.push(
+        `${name}: ${counted(this.leftOut, 'row')} ${this.leftOut === 1 ? 'is' : 'are'} skipped, since without what the chat template leaves out of ${this.leftOut === 1 ? 'it' : 'them'} the answers would teach something else (line ${this.#firstLeftOut.line}: ${this.#firstLeftOut.why}); take a chat template that prints it, or put it into a turn that this one prints.`,
+      );
+    if (this.#inPart > 0)
+      notes.push(
+        `${name}: of ${counted(this.#inPart, 'row')} the chat template prints a turn in part only, such as an answer without its thoughts (<think>…</think>), and that is what is trained.`,
+      );
     if (this.#beyond > 0)
       notes.push(
         `${name}: ${counted(this.#beyond, 'row')} ${this.#beyond === 1 ? 'is' : 'are'} longer than the ${showCount(this.#maxPositions)} positions that the model was made for (max_position_embeddings), the longest of ${counted(this.longest, 'token')}; a max_seq_length of at most ${this.#maxPositions} cuts them there.`,

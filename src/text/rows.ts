@@ -85,8 +85,12 @@ export async function encodeRows(
   const { skipped, tokens, trainedTokens, longest, cut, duplicates } = tally;
   if (rows.length === 0) {
     const { line, why } = skipped[0]!;
+    const remedy =
+      tally.leftOut > 0
+        ? 'take a chat template that prints it, or put it into a turn that this one prints'
+        : 'add answers, or raise max_seq_length';
     throw new UserError(
-      `${source.name}: nothing to ${use} on, since none of its ${skipped.length} rows has a trained token (line ${line}: ${why}); add answers, or raise max_seq_length.`,
+      `${source.name}: nothing to ${use} on, since none of its ${skipped.length} rows has a trained token (line ${line}: ${why}); ${remedy}.`,
     );
   }
   const stats = { tokens, trainedTokens, longest, cut, duplicates };
@@ -106,7 +110,7 @@ export async function* eachRow(
   let first: RowFormat | undefined;
   for await (const { row, line, place, bytesRead } of readOrderedRows(source)) {
     const outcome = inLine(source.name, line, (): RowOutcome => {
-      const read = readRow(row, (key) => encoder.templateReads(key));
+      const read = readRow(row);
       const { sample, format, contextOnly } = read;
       first ??= format;
       if (format !== first) {
@@ -115,8 +119,8 @@ export async function* eachRow(
         );
       }
       const spelledBefore = encoder.spelledOut;
-      const { ids, trained } = encoder.encode(sample);
-      tally.read(read, encoder.spelledOut - spelledBefore);
+      const { ids, trained, leftOut } = encoder.encode(sample);
+      tally.read(read, encoder.spelledOut - spelledBefore, leftOut);
       const cut = ids.length > maxLength;
       const encoded = {
         ids: Uint32Array.from(cut ? ids.slice(0, maxLength) : ids),
@@ -124,7 +128,8 @@ export async function* eachRow(
         line,
         cut,
       };
-      const targets = contextOnly ? 0 : trainedTargets(encoded);
+      const { needed } = leftOut;
+      const targets = contextOnly || needed !== undefined ? 0 : trainedTargets(encoded);
       const chat = sample.kind === 'chat';
       const shared = { line, place, format, chat, bytesRead };
       if (targets > 0) {
@@ -133,10 +138,12 @@ export async function* eachRow(
       }
       const why = contextOnly
         ? 'its weight is 0'
-        : cut
-          ? `no trained token within ${maxLength} tokens`
-          : 'no trained token';
-      tally.skipped.push({ line, why });
+        : needed !== undefined
+          ? `the chat template leaves out ${needed}`
+          : cut
+            ? `no trained token within ${maxLength} tokens`
+            : 'no trained token';
+      tally.skip({ line, why }, !contextOnly && needed !== undefined);
       return { ...shared, row: undefined, why };
     });
     yield outcome;

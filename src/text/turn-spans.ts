@@ -4,9 +4,10 @@ import type { Span } from './spans.ts';
 /** A turn of a rendered conversation, and what telling its trained part takes. */
 export interface TurnSearch {
   rendered: Rendered;
-  /** The turn's number, and the origin of the characters that come from it. */
+  /** The turn's number. */
   turn: number;
-  origin: number;
+  /** From the first to the last character that comes from the turn. */
+  own: Span | undefined;
   /** What the template writes around an assistant's turn after a question. */
   frame: TurnFrame;
   /** The turns before this one rendered as a whole conversation, with or without the opening of the next; undefined where the template refuses that. */
@@ -29,21 +30,13 @@ export interface TurnFrame {
  * calls and end token. Undefined where the output does not tell.
  */
 export function turnSpan(search: TurnSearch, previousEnd: number): Span | undefined {
-  const { rendered, turn } = search;
-  const own = ownSpan(search);
+  const { rendered, turn, own } = search;
   const visits = rendered.visits.filter(({ number }) => number === turn);
   const visit = visits.length === 1 ? visits[0] : undefined;
   // Mostly a loop over the turns prints them, each in one go. What a later turn repeats, such as a call's name, is not this one's.
   if (visit && (!own || (own.begin >= visit.begin && own.begin < visit.end)))
     return { begin: beginOf(search, visit.begin, own), end: visit.end };
   return byPrefixes(search) ?? (own && byFrame(search, own, previousEnd));
-}
-
-/** From the first to the last character that comes from the turn. */
-function ownSpan({ rendered: { origins }, origin }: TurnSearch): Span | undefined {
-  const character = String.fromCharCode(origin);
-  const begin = origins?.indexOf(character) ?? -1;
-  return begin < 0 ? undefined : { begin, end: origins!.lastIndexOf(character) + 1 };
 }
 
 /** Where the opening ends of a turn that is printed from `at` on. */

@@ -18,8 +18,8 @@ export type Turn = Map<string, unknown>;
 export interface Turns {
   turns: Turn[];
   trained: boolean[];
-  /** Keys of turns, each with its path, that nothing here reads: the template may. */
-  others: string[];
+  /** Where each stands in the row, for messages. */
+  places: string[];
 }
 
 type Speaker = 'system' | 'user' | 'assistant' | 'tool' | 'call';
@@ -51,7 +51,7 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
 
 /** The turns under a key, as role and content or as ShareGPT's from and value. Throws UserError. */
 export function readTurns(row: RowFields, key: string): Turns {
-  const result: Turns = { turns: [], trained: [], others: [] };
+  const result: Turns = { turns: [], trained: [], places: [] };
   for (const fields of row.objects(key)) {
     for (const [refused, remedy] of REFUSED)
       if (fields.has(refused)) throw new UserError(`${fields.path(refused)} has no meaning here: ${remedy}`);
@@ -65,11 +65,10 @@ export function readTurns(row: RowFields, key: string): Turns {
       throw new UserError(
         `${fields.where} is a turn of ${quoted(name)} and asks to be trained, but only the assistant's turns are; remove the key, or use rows of the form {"text"}`,
       );
-    for (const other of fields.unread()) {
+    for (const other of fields.unread())
       turn.set(other, asPlainValue(fields.value(other), fields.path(other)));
-      result.others.push(other);
-    }
     result.turns.push(turn);
+    result.places.push(fields.where);
     result.trained.push(turn.get('role') === 'assistant' && isTrained !== false);
   }
   return result;

@@ -35,8 +35,17 @@ export function checkPair({ name, same, different, refused, both, oursOnly, mask
 }
 
 /** A line of the table in docs/VERIFICATION.md. */
-export function pairLine({ name, same, different, refused, both, oursOnly, masks }: PairReport): string {
-  const ids = [same, different, refused, both, oursOnly].map((rows) => rows.length);
+export function pairLine({
+  name,
+  same,
+  skipped,
+  different,
+  refused,
+  both,
+  oursOnly,
+  masks,
+}: PairReport): string {
+  const ids = [same, skipped, different, refused, both, oursOnly].map((rows) => rows.length);
   const told = [...(masks?.differences ?? [])].map(([what, rows]) => `${rows} rows: \`${what}\``).join('; ');
   const shown = masks
     ? [masks.compared, masks.same, masks.untold, told || 'none', masks.followed]

@@ -12,6 +12,7 @@ import type { TextTokenizer } from '../../src/text/tokenizer.ts';
 /** The moment at which tests/reference/chats/make_pairs.py renders. */
 const MOMENT = '2026-03-07T14:05:09';
 
+/** `isTold`: the template prints what the training needs, so that the row is trained. */
 type Encoded = Tokens & { isTold: boolean };
 
 interface Expected {
@@ -23,6 +24,8 @@ export interface PairReport {
   name: string;
   /** The ids that Python gives. */
   same: number[];
+  /** Of these, rows that are skipped: the template leaves out what their answers rest on. */
+  skipped: number[];
   /** Other ids than Python's, without a word. */
   different: number[];
   /** Python has ids; here the row is refused with a sentence. */
@@ -39,11 +42,11 @@ export interface MaskReport {
   /** Rows with the same ids under both templates, and of these those with the same mask. */
   compared: number;
   same: number;
-  /** Rows with the same ids that are refused here, since the template drops what is to be trained. */
+  /** Rows with the same ids that are skipped here, since the template leaves out what the training needs. */
   untold: number;
   /** By what is trained here and not there (+), or there and not here (-): how many rows differ in just that. */
   differences: Map<string, number>;
-  /** Rows whose mask under the training template itself is Python's, of those that Python has, and those that are not. */
+  /** Rows whose mask under the training template itself is Python's, of those that both train, and those that are not. */
   followed: number;
   notFollowed: number[];
 }
@@ -87,14 +90,14 @@ function withTemplate(tokenizer: TextTokenizer, text: string): TextTokenizer {
   return Object.create(tokenizer, { templates: { value: templates } }) as TextTokenizer;
 }
 
-/** Ids and mask, or why the row is refused; without a mask where it cannot be told what would be trained. */
+/** Ids and mask, or why the row is refused. */
 function encode(template: ChatTemplate, conversation: Conversation): Encoded | string {
   try {
-    return { ...template.encode(conversation, () => true), isTold: true };
+    const encoded = template.encode(conversation, () => true);
+    return { ...encoded, isTold: encoded.leftOut.needed === undefined };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    if (!error.message.includes('rewrites or drops')) return error.message;
-    return { ...template.encode(conversation, () => false), isTold: false };
+    return error.message;
   }
 }
 
@@ -104,7 +107,7 @@ function sortOut(
   expected: readonly (string | null)[],
 ): PairReport {
   const report: PairReport = {
-    ...{ name, same: [], different: [], refused: [], both: [], oursOnly: [] },
+    ...{ name, same: [], skipped: [], different: [], refused: [], both: [], oursOnly: [] },
     masks: undefined,
   };
   encoded.forEach((ours, row) => {
@@ -114,6 +117,7 @@ function sortOut(
       else report.refused.push({ row, why: ours });
     } else if (theirs === null) report.oursOnly.push(row);
     else (hashOf(ours.ids) === theirs ? report.same : report.different).push(row);
+    if (typeof ours !== 'string' && theirs !== null && !ours.isTold) report.skipped.push(row);
   });
   return report;
 }
@@ -132,13 +136,14 @@ function compareMasks(
     followed: 0,
     notFollowed: [],
   };
+  const followedRows: number[] = [];
   expected.forEach((theirs, row) => {
     if (!theirs) return;
     const [mask, ids] = theirs;
     const maskOf = (tokens: Tokens): string => (mask === '' ? '' : tokens.trained.join(''));
     const own = followed[row]!;
-    if (typeof own !== 'string' && hashOf(own.ids) === ids && maskOf(own) === mask) report.followed++;
-    else report.notFollowed.push(row);
+    if (typeof own === 'string' || hashOf(own.ids) !== ids) report.notFollowed.push(row);
+    else if (own.isTold) (maskOf(own) === mask ? followedRows : report.notFollowed).push(row);
     const ours = plain[row]!;
     if (typeof ours === 'string' || hashOf(ours.ids) !== ids) return;
     if (!ours.isTold) return void report.untold++;
@@ -147,6 +152,7 @@ function compareMasks(
     if (told === '') report.same++;
     else report.differences.set(told, (report.differences.get(told) ?? 0) + 1);
   });
+  report.followed = followedRows.length;
   return report;
 }
 

@@ -33,22 +33,14 @@ export function rowsFacts(
   { format, rows, skipped, tokens, trainedTokens, longest, cut, duplicates, notes }: RowsFacts,
   below = false,
 ): Fact[] {
-  const lines = skipped
-    .slice(0, 3)
-    .map(({ line }) => line)
-    .join(', ');
+  const [first] = skipped;
   return [
     ['Rows', `${showCount(rows)}, as ${format}`],
     ['Tokens', `${showCount(tokens)}, ${showShare(trainedTokens, tokens)} trained`],
     ['Longest', `${counted(longest, 'token')}; ${cut === 0 ? 'none cut' : `${showCount(cut)} cut`}`],
     ...(duplicates > 0 ? [['Duplicates', counted(duplicates, 'row')] as const] : []),
-    ...(skipped.length > 0
-      ? [
-          [
-            'Skipped',
-            `${counted(skipped.length, 'row')} without trained tokens (line ${lines}${skipped.length > 3 ? ', …' : ''})`,
-          ] as const,
-        ]
+    ...(first
+      ? [['Skipped', `${counted(skipped.length, 'row')} (line ${first.line}: ${first.why})`] as const]
       : []),
     ...(below
       ? notes.length > 0

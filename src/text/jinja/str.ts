@@ -50,11 +50,6 @@ export class Str {
     return this.safe ? new Str(this.text, this.origins) : this;
   }
 
-  /** The template's own text in the place of this one. */
-  get asTemplates(): Str {
-    return Str.of(this.text);
-  }
-
   originAt(at: number): Origin {
     return this.origins?.charCodeAt(at) ?? TEMPLATE;
   }

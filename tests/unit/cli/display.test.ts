@@ -9,6 +9,7 @@ const FACTS: RunFacts = {
   software: false,
   rows: 1234,
   skippedRows: 1,
+  firstSkipped: 'line 7: no trained token',
   tokens: 56789,
   trainedTokens: 2000,
   longest: 96,
@@ -61,7 +62,7 @@ function shown(isTTY: boolean, columns = 100, events = EVENTS): string {
 }
 
 const LINES = [
-  '1,234 rows (1 more skipped: no trained token; 2 cut at 96 tokens), 56,789 tokens, 2,000 of them trained; 1 row to evaluate on',
+  '1,234 rows (1 more skipped, line 7: no trained token; 2 cut at 96 tokens), 56,789 tokens, 2,000 of them trained; 1 row to evaluate on',
   '12 steps; 3.0 GiB of GPU memory',
   'going on after step 3',
   'step  4/12  epoch 0.50  loss 2.0000  lr 1.00e-5  grad_norm 0.250  1,234 tokens/s  3 min 05 s left',

@@ -164,14 +164,14 @@ describe('what cannot be done is said', () => {
     );
   });
 
-  test('a template that rewrites the assistant’s words is followed, one that drops them refused', async () => {
+  test('a template that rewrites the assistant’s words is followed, of one that drops them nothing is trained', async () => {
     const shouting = await templateOf(
       '{% for m in messages %}{{ m.content | upper }}{{ m.content | length }}\n{% endfor %}',
       [],
     );
     expect(shouting.trained({ messages: [user('a'), assistant('b')] })).toEqual(['B1\n']);
     const deaf = await templateOf('{% for m in messages %}{{ m.role }}\n{% endfor %}', []);
-    expect(() => deaf.trained({ messages: [user('a'), assistant('b')] })).toThrow(/rewrites or drops/);
+    expect(deaf.trained({ messages: [user('a'), assistant('b')] })).toEqual([]);
   });
 
   test('reserved characters', () => {
