@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BatchTestFile } from '../../src/comparison/results.ts';
-import { retune, type CommandResult } from '../support/cli.ts';
+import { retune as retuneInProcess, type CommandResult } from '../support/cli.ts';
+import { retuneHere } from '../support/cli-here.ts';
+import { withRefused } from '../support/refuse-calls.ts';
 import { Scene } from '../support/scene.ts';
 
 let scene: Scene;
@@ -10,6 +12,10 @@ beforeEach(() => {
   scene = new Scene();
 });
 afterEach(() => scene.close());
+
+/** A command of the command line; in a process of its own only where its environment is another. */
+const retune = (args: readonly string[], env?: NodeJS.ProcessEnv): Promise<CommandResult> =>
+  env ? retuneInProcess(args, env) : retuneHere(args);
 
 /** What every refusal has: exit code 2 and one sentence on stderr, without a stack trace. Returns the sentence. */
 function refusal({ code, stdout, stderr }: CommandResult): string {
@@ -62,11 +68,8 @@ describe('files that are not there', () => {
 });
 
 describe('what may not be read', () => {
-  const refused = async (call: string, at: string, code: string, args: string[]) => {
-    const NODE_OPTIONS = `--import=${new URL('../support/refused.mjs', import.meta.url)}`;
-    const env = { NODE_OPTIONS, REFUSED: call, REFUSED_AT: scene.path(at), REFUSED_WITH: code };
-    return refusal(await retune(args, env));
-  };
+  const refused = async (call: Parameters<typeof withRefused>[0], at: string, code: string, args: string[]) =>
+    refusal(await withRefused(call, scene.path(at), code, () => retune(args)));
 
   it.each(['EACCES', 'EPERM'])('is not called missing: %s', async (code) => {
     const tail = `cannot be opened (${code}); check that you may read it.`;
@@ -534,8 +537,9 @@ describe('a machine', () => {
     const row = { prompt: 'Where is the fuse?', completion: 'In Graz.' };
     scene.write('train.jsonl', JSON.stringify(row));
     scene.write('training_config.yaml', 'training: {num_train_epochs: 1, logging_steps: 1}');
-    const full = new URL('../support/full-disk.mjs', import.meta.url);
-    const NODE_OPTIONS = `--import=${full}`;
+    const NODE_OPTIONS = ['use-null-webgpu.mjs', 'full-disk.mjs']
+      .map((name) => `--import=${new URL(`../support/${name}`, import.meta.url)}`)
+      .join(' ');
     const sentence = refusal(await retune(scene.finetune(), { NODE_OPTIONS, FULL_DISK_AT: where }));
     expect(sentence).toMatch(
       /^~\/v2\/\S+: the disk is full: \S+ \w+ were to be written and \S+ \wiB are free; make room there or choose another --output, then start again\.$/,
@@ -645,11 +649,12 @@ describe('a bug', () => {
 });
 
 describe('a batch test', () => {
-  const test = (options: string[]) =>
+  const test = (options: string[], env?: NodeJS.ProcessEnv) =>
     retune(
       ['batch-test', '--base', scene.path('base'), '--model', scene.path('v1'), '--prompt', 'chat']
         .concat(['--questions', scene.path('questions.json'), '--output', scene.path('answers.json')])
         .concat(options),
+      env,
     );
 
   it.each([
@@ -669,7 +674,7 @@ describe('a batch test', () => {
   it('passes over a question that the model has no room for', async () => {
     const long = 'where '.repeat(3000);
     scene.write('questions.json', JSON.stringify([{ question: long, answer: 'x' }, { question: 'Where?' }]));
-    const { code, stdout, stderr } = await test(['--greedy', '--max-new-tokens', '2']);
+    const { code, stdout, stderr } = await test(['--greedy', '--max-new-tokens', '2'], {});
     expect(code, stderr).toBe(0);
     const { results } = JSON.parse(readFileSync(scene.path('answers.json'), 'utf8')) as BatchTestFile;
     expect(results[0]).toMatchObject({

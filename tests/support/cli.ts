@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Tests neither fill the user's cache nor find what is in it. */
-const cacheHome = mkdtempSync(join(tmpdir(), 'retune-cache-'));
+export const cacheHome = mkdtempSync(join(tmpdir(), 'retune-cache-'));
 process.on('exit', () => rmSync(cacheHome, { recursive: true, force: true }));
 
 export interface CommandResult {

@@ -1,0 +1,101 @@
+import { Command, CommanderError } from 'commander';
+import { shorten, shortenWords } from '../formats/quote.ts';
+import { UserError } from '../formats/user-error.ts';
+import { batchTestCommand } from './commands/batch-test.ts';
+import { cacheCommand } from './commands/cache.ts';
+import { benchCommand } from './commands/bench.ts';
+import { compareCommand } from './commands/compare.ts';
+import { demoCommand } from './commands/demo.ts';
+import { finetuneCommand } from './commands/finetune.ts';
+import { inspectCommand } from './commands/inspect.ts';
+import { planCommand } from './commands/plan.ts';
+import { rowsCommand } from './commands/rows.ts';
+import { writeLine, writeLines } from './lines.ts';
+import { refuseEmpty } from './options.ts';
+
+const ISSUES = 'please report it with this message';
+
+/** What every --help ends with. */
+const EXIT_CODES =
+  'Exit codes: 0 done, 2 something that you can mend (one sentence on stderr says what), 129, 130 or 143 ended by SIGHUP, Ctrl-C or SIGTERM, 141 what reads stdout closed it, 1 a bug in Retune.';
+
+/** Runs one command line and says on stderr what went wrong; resolves to the exit code. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const end = (code: number) => {
+    exitCode = code;
+  };
+  const program = new Command('retune')
+    .description('Continues the fine-tuning of a LoRA adapter on your own GPU. Nothing leaves this machine.')
+    .usage('<command> [options]')
+    .helpCommand(false)
+    .addHelpText('afterAll', `\n${EXIT_CODES}`)
+    .configureOutput({
+      writeOut: (text) => writeLines(process.stdout, text),
+      writeErr: () => undefined,
+    })
+    .exitOverride()
+    .hook('preAction', (_, command) => refuseEmpty(command));
+  for (const add of [
+    finetuneCommand,
+    batchTestCommand,
+    rowsCommand,
+    planCommand,
+    inspectCommand,
+    compareCommand,
+    demoCommand,
+    benchCommand,
+    cacheCommand,
+  ])
+    add(program, end);
+  try {
+    if (args.length === 0)
+      throw new UserError(
+        `retune: no command given, expected one of ${program.commands.map((c) => c.name()).join(', ')}; see retune --help.`,
+      );
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return explain(error, args[0]);
+  }
+}
+
+/** The folder in which the process was started is no more, so that no relative path leads anywhere. */
+const isLost = (error: unknown): boolean =>
+  error instanceof Error && (error as NodeJS.ErrnoException).syscall === 'uv_cwd';
+
+const LOST = new UserError(
+  'retune: the folder in which this command was started no longer exists; change to one that does.',
+);
+
+/** Says on stderr what went wrong; returns the exit code. */
+export function explain(thrown: unknown, command = ''): number {
+  const error = isLost(thrown) ? LOST : thrown;
+  const debug = process.env.RETUNE_DEBUG === '1';
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  const stack = debug && error instanceof Error ? `${error.stack}\n` : '';
+  if (error instanceof CommanderError) {
+    const ofProgram = command.startsWith('-') || error.code === 'commander.unknownCommand';
+    const help = ofProgram ? '' : `${command} `;
+    writeLine(process.stderr, `${commanderSentence(error)}; see retune ${help}--help.`);
+    return 2;
+  }
+  if (stack) writeLines(process.stderr, stack);
+  else writeLine(process.stderr, error instanceof UserError ? error.message : bugSentence(error));
+  return error instanceof UserError ? 2 : 1;
+}
+
+function bugSentence(error: unknown): string {
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return `This is a bug in Retune, ${ISSUES}: ${shorten(message)} (RETUNE_DEBUG=1 shows where)`;
+}
+
+/** Commander's message as the beginning of a sentence. */
+function commanderSentence({ message }: CommanderError): string {
+  const text = message
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ')
+    .replace('. Allowed', ': allowed')
+    .replace(/\.$/, '');
+  return `retune: ${shortenWords(text)}`;
+}
