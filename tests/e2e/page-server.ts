@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { build, preview } from 'vite';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { builtOnce } from '../support/built-once.ts';
 
 export const CASE = resolve('tests/fixtures/cases/recipe_text');
 
@@ -10,7 +11,9 @@ export async function servePage(outDir: string) {
   const input = { index: resolve('index.html'), fake: resolve('tests/e2e/fake.html') };
   // Vitest's own NODE_ENV would make a build for development, without its service worker.
   process.env.NODE_ENV = 'production';
-  await build({ logLevel: 'error', build: { outDir, rolldownOptions: { input } } });
+  await builtOnce('page-with-fake', outDir, (folder) =>
+    build({ logLevel: 'error', build: { outDir: folder, rolldownOptions: { input } } }),
+  );
   const server = await preview({
     logLevel: 'error',
     build: { outDir },

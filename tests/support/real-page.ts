@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 import { build } from 'vite';
+import { builtOnce } from './built-once.ts';
 import type { MemoryFiles } from './memory-folder.ts';
 import { casePath, type CaseName } from './model-case.ts';
 
@@ -33,7 +34,7 @@ export class StaticHost {
   static async open(folder: string): Promise<StaticHost> {
     // Vitest's own NODE_ENV would make a build for development, without its service worker.
     process.env.NODE_ENV = 'production';
-    await build({ logLevel: 'error', build: { outDir: folder } });
+    await builtOnce('page', folder, (outDir) => build({ logLevel: 'error', build: { outDir } }));
     return StaticHost.of(folder, hostedHeaders(folder));
   }
 

@@ -6,6 +6,7 @@ import { chromium, type Browser, type BrowserContext, type Page } from 'playwrig
 import { build, preview, type InlineConfig, type PreviewServer } from 'vite';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import { guarded } from '../../src/serve/guard.ts';
+import { builtOnce } from './built-once.ts';
 import type { MemoryFiles } from './memory-folder.ts';
 import type {} from '../e2e/worker-page/main.ts';
 import { casePath, type CaseName } from './model-case.ts';
@@ -34,17 +35,18 @@ export class WorkerPages {
   }
 
   static async open(outDir: string): Promise<WorkerPages> {
-    const config: InlineConfig = {
+    const config = (outDir: string): InlineConfig => ({
       configFile: false,
       root: 'tests/e2e/worker-page',
       base: './',
       logLevel: 'error',
       worker: { format: 'es' },
       plugins: [guarded()],
-      build: { outDir: join(process.cwd(), outDir), emptyOutDir: true, target: 'es2023' },
-    };
-    await build(config);
-    const server = await preview({ ...config, preview: { port: 0, host: '127.0.0.1' } });
+      build: { outDir, emptyOutDir: true, target: 'es2023' },
+    });
+    const folder = join(process.cwd(), outDir);
+    await builtOnce('worker-page', folder, (outDir) => build(config(outDir)));
+    const server = await preview({ ...config(folder), preview: { port: 0, host: '127.0.0.1' } });
     const browser = await chromium.launch({ executablePath: findBrowser()!, args: BROWSER_ARGS });
     return new WorkerPages(server, browser);
   }
