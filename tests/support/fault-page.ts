@@ -31,8 +31,8 @@ export class BrowserProfile {
   }
 }
 
-/** The engine of a page of that profile, with a device that computes next to nothing. */
-export function openPage(profile: BrowserProfile, fault?: IdbFault) {
+/** The engine of a page of that profile; without `gpu` on a device that computes next to nothing. */
+export function openPage(profile: BrowserProfile, fault?: IdbFault, gpu: unknown = nullWebGpu()) {
   const idb = new FaultyPage(fault);
   const first = idb.factory(profile.databases[0]);
   Object.assign(globalThis, globals);
@@ -41,7 +41,7 @@ export function openPage(profile: BrowserProfile, fault?: IdbFault) {
   endTimersWith(idb);
   vi.stubGlobal('navigator', {
     userAgent: 'test',
-    gpu: nullWebGpu(),
+    gpu,
     locks: pageLocks(),
     storage: { persisted: async () => true, estimate: async () => ({ usage: 0, quota: 2 ** 40 }) },
     storageBuckets: {
