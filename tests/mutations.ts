@@ -34,7 +34,7 @@ export const MUTATIONS: readonly Mutation[] = [
     test: ['tests/gpu/kernels/optimizer/adamw8bit.test.ts', ''],
   },
   {
-    what: 'double quantisation of the scales',
+    what: 'double quantization of the scales',
     file: 'src/model/base/read/tensor-format.ts',
     find: 'return doubleQuant ? { nestedBlock: DYNAMIC_BLOCK } : {};',
     replace: 'return {};',

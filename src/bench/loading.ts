@@ -21,7 +21,7 @@ export interface LoadingCall {
   onProgress: (text: string) => void;
 }
 
-/** A base on a disk, and a place beside it for the cache of quantised bases. */
+/** A base on a disk, and a place beside it for the cache of quantized bases. */
 export interface BenchDisk {
   /** What the base is, for the table's title. */
   title: string;
@@ -87,7 +87,7 @@ export async function measureLoading(
     await measure('the reads of loading, a device as slow as they are', () => readInto(model, plain));
     await measure('the same reads and SHA-256, a device that takes no time', () => readAndHash(model));
     await measure('SHA-256 alone, as before a resumed run', () => baseHash(model, () => undefined));
-    await measureLoad('reading and quantising');
+    await measureLoad('reading and quantizing');
     const cache = new BaseCache(reads.storage(storage));
     await measureLoad(FIRST, cache);
     const [entry] = await cache.list();
@@ -104,7 +104,7 @@ const refuse = (why: string): never => {
 };
 
 const PLAIN = 'reading from end to end';
-const LOADED = 'first start, until the base is on the device: hash, quantise';
+const LOADED = 'first start, until the base is on the device: hash, quantize';
 const FIRST = 'first start, until the cache is written too';
 const SECOND = 'second start, from the cache';
 
@@ -172,7 +172,7 @@ async function readInto(
   await Promise.all(inFlight);
 }
 
-/** What a first start does with the bytes besides quantising them. */
+/** What a first start does with the bytes besides quantizing them. */
 async function readAndHash(model: BaseModel): Promise<void> {
   const hash = new BaseHash(model);
   await readInto(model, 0, (chunk, bytes) => hash.update(chunk, bytes));

@@ -68,7 +68,7 @@ export function benchModel(name: ModelName, layers?: number): BaseModel {
     untied: false,
     tensors,
     eosIds: [],
-    quantised: false,
+    quantized: false,
     nf4: new Map(),
     kept: new Set(),
     weightFiles: [],

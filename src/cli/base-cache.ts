@@ -61,7 +61,7 @@ function homeFolder(): string | undefined {
 export const baseCacheOption = () =>
   new Option(
     '--base-cache <folder>',
-    `where quantised bases are kept for the next start; "${NONE}" keeps none`,
+    `where quantized bases are kept for the next start; "${NONE}" keeps none`,
   ).default(defaultCacheFolder() ?? NONE);
 
 /** The cache that `--base-cache` names; undefined for none. */
@@ -82,7 +82,7 @@ export class FolderCacheStorage implements CacheStorage {
 
   entries(): Promise<string[]> {
     // A file that lies among them is none of ours.
-    return refusing(async () =>
+    return asCacheRefusal(async () =>
       (await this.#contents())
         .filter((found) => found.isDirectory() && ENTRY.test(found.name))
         .map((found) => found.name),
@@ -90,11 +90,11 @@ export class FolderCacheStorage implements CacheStorage {
   }
 
   open(entry: string) {
-    return refusing(() => nodeFolder(join(this.#path, entry)));
+    return asCacheRefusal(() => nodeFolder(join(this.#path, entry)));
   }
 
   begin(entry: string, bytes: number): Promise<EntryWriter> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       await this.#removeLeftovers();
       const disk = await statfs(await nearestFolder(this.#path));
       const free = disk.bavail * disk.bsize;
@@ -110,7 +110,7 @@ export class FolderCacheStorage implements CacheStorage {
   replace(entry: string, file: string, content: Uint8Array<ArrayBuffer>): Promise<void> {
     const path = join(this.#path, entry, file);
     const partial = partialName(path);
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       try {
         await writeDurably(partial, [content]);
         await move(partial, path);
@@ -122,7 +122,7 @@ export class FolderCacheStorage implements CacheStorage {
   }
 
   remove(entry: string): Promise<void> {
-    return refusing(() => removeEntry(join(this.#path, entry)));
+    return asCacheRefusal(() => removeEntry(join(this.#path, entry)));
   }
 
   async #contents(): Promise<Dirent[]> {
@@ -152,7 +152,7 @@ class FolderEntryWriter implements EntryWriter {
   }
 
   append(file: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       let handle = this.#files.get(file);
       if (!handle) this.#files.set(file, (handle = await open(join(this.#partial, file), 'w')));
       await handle.writeFile(bytes);
@@ -160,7 +160,7 @@ class FolderEntryWriter implements EntryWriter {
   }
 
   complete(): Promise<void> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       for (const file of this.#files.values()) await file.sync();
       await this.#close();
       await syncFolder(this.#partial);
@@ -170,7 +170,7 @@ class FolderEntryWriter implements EntryWriter {
   }
 
   abandon(): Promise<void> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       await this.#close();
       await remove(this.#partial);
     });
@@ -191,7 +191,7 @@ async function removeEntry(place: string): Promise<void> {
   await remove(doomed);
 }
 
-async function refusing<T>(work: () => Promise<T>): Promise<T> {
+async function asCacheRefusal<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

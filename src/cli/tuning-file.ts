@@ -9,7 +9,7 @@ import { replaceFiles } from './durable-files.ts';
 import { nodeSource } from './node-files.ts';
 import { webgpuVersion } from './webgpu-version.ts';
 
-/** Beside the quantised bases, but none of them: their names do not begin with a dot. */
+/** Beside the quantized bases, but none of them: their names do not begin with a dot. */
 const FILE = '.tuning.json';
 
 /**

@@ -24,7 +24,7 @@ export interface AskModelOptions {
   form: PromptForm | undefined;
   /** The current date for a chat template that writes it; undefined for the one that the adapter's run has, else now. */
   date?: Moment | undefined;
-  /** How the base is quantised, as it was in training. */
+  /** How the base is quantized, as it was in training. */
   recipe: Recipe;
   maxNewTokens: number;
   /** As for askVersions. */

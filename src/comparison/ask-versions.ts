@@ -75,7 +75,7 @@ export interface AskVersionsOptions {
   shorter: string;
   sampling: Sampling;
   seed: number;
-  /** Where the base may lie quantised already. */
+  /** Where the base may lie quantized already. */
   baseCache?: BaseCache | undefined;
   openGpu: () => Promise<Gpu>;
   emit: (event: VersionsEvent) => void;

@@ -21,7 +21,7 @@ export class Evaluator {
   readonly #base: DecoderWeights;
   readonly #rows: readonly EncodedRow[];
   readonly #batch: number;
-  readonly #ws: Activations;
+  readonly #acts: Activations;
   /** Stands for the base alone. */
   readonly #none: Lora;
 
@@ -39,7 +39,7 @@ export class Evaluator {
     this.#rows = rows;
     this.#batch = recipe.training.evalBatchSize;
     this.#none = new Lora(stream.gpu, [], base.config.layers, false);
-    this.#ws = new Activations(stream.gpu, {
+    this.#acts = new Activations(stream.gpu, {
       config: base.config,
       headFormat: base.head.format,
       tokens: passTokens(
@@ -58,8 +58,14 @@ export class Evaluator {
     signal: AbortSignal | undefined,
   ): Promise<EvalLoss> {
     const { gpu } = this.#stream;
-    const { tokens } = this.#ws.shape;
-    const engine = { gpu, stream: this.#stream, base: this.#base, lora: lora ?? this.#none, ws: this.#ws };
+    const { tokens } = this.#acts.shape;
+    const engine = {
+      gpu,
+      stream: this.#stream,
+      base: this.#base,
+      lora: lora ?? this.#none,
+      acts: this.#acts,
+    };
     const runner = new PassRunner(engine, tokens);
     onProgress(0);
     try {
@@ -72,7 +78,7 @@ export class Evaluator {
   }
 
   close(): void {
-    this.#ws.close();
+    this.#acts.close();
     this.#none.close();
   }
 }

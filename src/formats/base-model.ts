@@ -25,8 +25,8 @@ export interface BaseModel {
   /** Stop ids: those of generation_config.json and of config.json, each once. */
   readonly eosIds: readonly number[];
   /** Whether some linear weights are stored as NF4. */
-  readonly quantised: boolean;
-  /** The quantised weights, by module name ("model.layers.0.self_attn.q_proj"). */
+  readonly quantized: boolean;
+  /** The quantized weights, by module name ("model.layers.0.self_attn.q_proj"). */
   readonly nf4: ReadonlyMap<string, Nf4Source>;
   /** The linear modules of a 4-bit checkpoint that stay in 16 bits, as unsloth's dynamic ones have them. */
   readonly kept: ReadonlySet<string>;
@@ -37,7 +37,7 @@ export interface BaseModel {
   readonly configFile: ByteSource;
 }
 
-/** `dense` is quantised on the way to the device; `kept` stays in 16 bits. */
+/** `dense` is quantized on the way to the device; `kept` stays in 16 bits. */
 export type LinearSource = { readonly kind: 'dense' | 'kept'; readonly weight: TensorInfo } | Nf4Source;
 
 /**
@@ -79,7 +79,7 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
     eosIds: [
       ...new Set([...eosIds(generation, generationFile?.name ?? ''), ...eosIds(configJson, configFile.name)]),
     ],
-    quantised: nf4.size > 0,
+    quantized: nf4.size > 0,
     nf4,
     kept,
     weightFiles: files,
@@ -160,7 +160,7 @@ function keptModules(
   }: { nf4: BaseModel['nf4']; skipped: SkipModules | undefined; configFile: string },
 ): Set<string> {
   const modules = linearModules(config).map(({ name }) => name);
-  // Nothing says 4 bits: everything is quantised here.
+  // Nothing says 4 bits: everything is quantized here.
   if (!skipped && nf4.size === 0) return new Set();
   const again = 'download the base again, weights and config.json together';
   const kept = new Set<string>();

@@ -115,10 +115,10 @@ function refuseVariants(fields: Fields, family: DecoderFamily): void {
   if (family === 'llama' && fields.boolean('mlp_bias', false)) fields.refuse('mlp_bias', 'false');
   if (fields.number('partial_rotary_factor', {}, 1) !== 1) fields.refuse('partial_rotary_factor', '1');
   if (fields.has('quantization_config')) {
-    const quantisation = fields.section('quantization_config');
-    quantisation.choice('quant_method', ['bitsandbytes']);
-    if (!quantisation.boolean('load_in_4bit', false)) quantisation.refuse('load_in_4bit', 'true');
-    quantisation.choice('bnb_4bit_quant_type', ['nf4']);
+    const quantization = fields.section('quantization_config');
+    quantization.choice('quant_method', ['bitsandbytes']);
+    if (!quantization.boolean('load_in_4bit', false)) quantization.refuse('load_in_4bit', 'true');
+    quantization.choice('bnb_4bit_quant_type', ['nf4']);
   }
 }
 

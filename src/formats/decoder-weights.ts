@@ -60,7 +60,7 @@ function linearShape(config: DecoderConfig, projection: Projection): readonly [n
   }
 }
 
-/** Name and shape of every tensor that is never quantised: embedding, norms, biases, untied head. */
+/** Name and shape of every tensor that is never quantized: embedding, norms, biases, untied head. */
 export function* denseTensors(config: DecoderConfig): Generator<[name: string, shape: readonly number[]]> {
   const { hiddenSize, vocabSize, heads, kvHeads, headDim } = config;
   yield ['model.embed_tokens.weight', [vocabSize, hiddenSize]];

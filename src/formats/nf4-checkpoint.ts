@@ -5,7 +5,7 @@ import { type Dtype, readTensor, readTensorF32, showShape, type TensorInfo } fro
 import { UserError } from './user-error.ts';
 import { decodeUtf8 } from './utf8.ts';
 
-/** Where one quantised weight of a bitsandbytes NF4 checkpoint lies. */
+/** Where one quantized weight of a bitsandbytes NF4 checkpoint lies. */
 export interface Nf4Source {
   readonly kind: 'nf4';
   /** Two codes a byte, the even one high; its dtype is bnb_4bit_quant_storage, U8 as a rule, and says nothing. */
@@ -42,7 +42,7 @@ export async function readNf4Source(
   const other = tensors.get(`${weight}${STATE}fp4`);
   if (other) {
     throw new UserError(
-      `${other.source.name}: ${weight} is quantised as fp4, expected nf4; choose an NF4, bf16 or f16 version of the base.`,
+      `${other.source.name}: ${weight} is quantized as fp4, expected nf4; choose an NF4, bf16 or f16 version of the base.`,
     );
   }
   const stateTensor = tensors.get(`${weight}${STATE}nf4`);

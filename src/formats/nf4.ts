@@ -1,6 +1,6 @@
 /**
  * bitsandbytes' 4-bit NormalFloat on the CPU, in f32 arithmetic step by step: the exact counterpart of the GPU's
- * quantiser, and the reader of pre-quantised checkpoints.
+ * quantizer, and the reader of pre-quantized checkpoints.
  */
 
 const f32 = Math.fround;
@@ -68,8 +68,8 @@ export interface Nf4 {
   readonly absmax: Float32Array<ArrayBuffer>;
 }
 
-/** Quantises a flat row-major weight of an even number of values. */
-export function quantiseNf4(flat: Float32Array): Nf4 {
+/** Quantizes a flat row-major weight of an even number of values. */
+export function quantizeNf4(flat: Float32Array): Nf4 {
   const packed = new Uint8Array(flat.length / 2);
   const absmax = new Float32Array(Math.ceil(flat.length / NF4_BLOCK));
   for (let block = 0; block < absmax.length; block++) {
@@ -87,7 +87,7 @@ export function quantiseNf4(flat: Float32Array): Nf4 {
 }
 
 /** The first `n` values of NF4 bytes: code × absmax in f32. */
-export function dequantiseNf4(
+export function dequantizeNf4(
   packed: Uint8Array,
   absmax: Float32Array,
   n: number,
@@ -115,7 +115,7 @@ function largestMagnitude(values: Float32Array): number {
   return largest;
 }
 
-export interface DoubleQuantised {
+export interface DoubleQuantized {
   /** Index into the signed dynamic map, one per absmax. */
   readonly codes: Uint8Array<ArrayBuffer>;
   /** f32, one per 256 absmax values. */
@@ -124,8 +124,8 @@ export interface DoubleQuantised {
   readonly offset: number;
 }
 
-/** Quantises absmax values themselves, to 8 bits each. */
-export function doubleQuantise(absmax: Float32Array): DoubleQuantised {
+/** Quantizes absmax values themselves, to 8 bits each. */
+export function doubleQuantize(absmax: Float32Array): DoubleQuantized {
   let sum = 0;
   for (const value of absmax) sum += value;
   const offset = f32(sum / absmax.length);
@@ -151,8 +151,8 @@ export function doubleQuantise(absmax: Float32Array): DoubleQuantised {
   return { codes, absmax2, offset };
 }
 
-/** The absmax values of double-quantised ones: map[code] × absmax2 + offset, each operation rounded to f32. */
-export function doubleDequantise(
+/** The absmax values of double-quantized ones: map[code] × absmax2 + offset, each operation rounded to f32. */
+export function doubleDequantize(
   codes: Uint8Array,
   absmax2: Float32Array,
   offset: number,

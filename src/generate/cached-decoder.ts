@@ -54,7 +54,7 @@ const resultAllocations = (
   { sequences, capacity }: GeneratorShape,
 ) =>
   ({
-    attended: {
+    decodeScratch: {
       kind: 'working activations',
       bytes: 4 * attentionDecodeScratch({ sequences, capacity, heads, headDim }),
     },
@@ -68,10 +68,10 @@ export class CachedDecoder {
   readonly tokens: number;
   readonly #stream: Stream;
   readonly #base: DecoderWeights;
-  readonly #ws: Activations;
+  readonly #acts: Activations;
   readonly #cache: KvCache;
   readonly #largest: GpuBuffer;
-  readonly #attended: GpuBuffer;
+  readonly #decodeScratch: GpuBuffer;
   readonly #capacity: number;
   readonly #readback: Readback;
 
@@ -86,11 +86,11 @@ export class CachedDecoder {
     this.#stream = stream;
     this.#base = base;
     this.#cache = new KvCache(stream, { config, tokens: inner.tokens, ...shape });
-    this.#ws = new Activations(stream.gpu, inner);
+    this.#acts = new Activations(stream.gpu, inner);
     const { results, ...others } = resultAllocations(config, shape);
-    const { largest, attended } = allocate(stream.gpu.memory, others);
+    const { largest, decodeScratch } = allocate(stream.gpu.memory, others);
     this.#largest = largest;
-    this.#attended = attended;
+    this.#decodeScratch = decodeScratch;
     this.#capacity = shape.capacity;
     this.#readback = new Readback(stream.gpu, 'logits', results.bytes);
   }
@@ -98,22 +98,22 @@ export class CachedDecoder {
   /** Runs whole prompts in one pass and keeps their keys and values. */
   prefill(sequences: readonly Sequence[], lora: Lora | undefined): Promise<void> {
     return this.#run(prefillPass(sequences), lora, (ctx) => (layer, q, k, v, o) => {
-      const { ws, rows } = ctx;
+      const { acts, rows } = ctx;
       this.#cache.write(layer, k, v, rows);
-      const ranges = view(ws.buffers.ranges);
-      attention(this.#stream, { q, k, v, o, stats: ws.stats(layer), ranges, ...this.#heads(rows) });
+      const ranges = view(acts.buffers.ranges);
+      attention(this.#stream, { q, k, v, o, stats: acts.stats(layer), ranges, ...this.#heads(rows) });
     });
   }
 
   /** Runs the newest token of each sequence. */
   decode(sequences: readonly Sequence[], lora: Lora | undefined): Promise<void> {
-    return this.#run(decodePass(sequences), lora, ({ ws, rows }) => (layer, q, k, v, o) => {
+    return this.#run(decodePass(sequences), lora, ({ acts, rows }) => (layer, q, k, v, o) => {
       this.#cache.write(layer, k, v, rows);
       const kept = this.#cache.layer(layer);
-      const ranges = view(ws.buffers.ranges);
+      const ranges = view(acts.buffers.ranges);
       attentionDecode(this.#stream, {
         ...{ q, ...kept, o, ranges, ...this.#heads(rows), sequences: rows },
-        ...{ capacity: this.#capacity, scratch: view(this.#attended) },
+        ...{ capacity: this.#capacity, scratch: view(this.#decodeScratch) },
       });
     });
   }
@@ -121,7 +121,7 @@ export class CachedDecoder {
   /** Logits [vocab] of what follows each of the last run's sequences. */
   async logits(sequences: number): Promise<Float32Array[]> {
     const vocab = this.#base.config.vocabSize;
-    const range = view(this.#ws.buffers.logits, 0, 4 * sequences * vocab);
+    const range = view(this.#acts.buffers.logits, 0, 4 * sequences * vocab);
     const all = new Float32Array((await this.#readback.read(this.#stream, range)).buffer);
     return Array.from({ length: sequences }, (_, row) => all.subarray(row * vocab, (row + 1) * vocab));
   }
@@ -130,16 +130,16 @@ export class CachedDecoder {
   async largest(sequences: number): Promise<Uint32Array> {
     const out = view(this.#largest, 0, 4 * sequences);
     const vocab = this.#base.config.vocabSize;
-    argmax(this.#stream, { logits: view(this.#ws.buffers.logits), out, rows: sequences, vocab });
+    argmax(this.#stream, { logits: view(this.#acts.buffers.logits), out, rows: sequences, vocab });
     return new Uint32Array((await this.#readback.read(this.#stream, out)).buffer);
   }
 
   close(): void {
-    this.#ws.close();
+    this.#acts.close();
     this.#cache.close();
     this.#readback.close();
     this.#stream.gpu.memory.free(this.#largest);
-    this.#stream.gpu.memory.free(this.#attended);
+    this.#stream.gpu.memory.free(this.#decodeScratch);
   }
 
   async #run(
@@ -147,14 +147,14 @@ export class CachedDecoder {
     lora: Lora | undefined,
     attend: (ctx: PassContext) => PassContext['attend'] & {},
   ): Promise<void> {
-    const [stream, base, ws] = [this.#stream, this.#base, this.#ws];
-    uploadPass(stream, ws, pass);
+    const [stream, base, acts] = [this.#stream, this.#base, this.#acts];
+    uploadPass(stream, acts, pass);
     this.#cache.setSlots(slots);
-    const ctx: PassContext = { stream, base, lora, ws, rows: pass.ids.length, dropout: 0 };
+    const ctx: PassContext = { stream, base, lora, acts, rows: pass.ids.length, dropout: 0 };
     ctx.attend = attend(ctx);
     await forward(ctx);
     // The head is a large product: only what a next token is wanted for goes through it.
-    const { normed, targetIndex, headIn, logits } = ws.buffers;
+    const { normed, targetIndex, headIn, logits } = acts.buffers;
     const [x, count] = [view(headIn), pass.targets.index.length];
     const width = base.config.hiddenSize;
     gatherRows(stream, { x: view(normed), index: view(targetIndex), y: x, count, width });

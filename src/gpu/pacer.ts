@@ -7,7 +7,7 @@ const IN_FLIGHT = 2;
 /** Floating-point operations of the first submit: 0.1 s on a device of only 2 GFLOP/s. */
 const FIRST_WORK = 2e8;
 /** What a measurement counts one submit later. */
-const MEMORY = 0.7;
+const DECAY = 0.7;
 /** The most by which one submit may exceed the one before. */
 const GROWTH = 2;
 
@@ -29,7 +29,7 @@ export interface PacerClock {
  */
 export class Pacer {
   /** Leave about half of the device's time to other programs. */
-  leaveRoom = false;
+  yieldGpu = false;
   readonly #clock: PacerClock;
   #budget = FIRST_WORK;
   #inFlight: Promise<void>[] = [];
@@ -54,7 +54,7 @@ export class Pacer {
 
   /** Operations that the next submit should hold: a device that waits is given the first of them soon. */
   get budget(): number {
-    if (this.leaveRoom) return this.#budget;
+    if (this.yieldGpu) return this.#budget;
     return this.#budget * Math.min(1, START * GROWTH ** this.#sinceIdle);
   }
 
@@ -81,25 +81,25 @@ export class Pacer {
 
   /** Waits while too much is in flight and, where room is left, for as long as the device has worked. */
   async throttle(): Promise<void> {
-    if (!this.leaveRoom) {
+    if (!this.yieldGpu) {
       while (this.#inFlight.length >= IN_FLIGHT) await this.#inFlight.shift();
       return;
     }
-    await this.settle();
+    await this.drain();
     const rest = this.#busy;
     this.#busy = 0;
     if (rest >= 1) await this.#clock.sleep(rest);
   }
 
   /** Waits for everything submitted. */
-  async settle(): Promise<void> {
+  async drain(): Promise<void> {
     while (this.#inFlight.length > 0) await this.#inFlight.shift();
   }
 
   #learn(work: number, seconds: number): void {
-    this.#work = MEMORY * this.#work + work;
-    this.#seconds = MEMORY * this.#seconds + seconds;
-    const target = this.leaveRoom ? SHARED_TARGET_SECONDS : TARGET_SECONDS;
+    this.#work = DECAY * this.#work + work;
+    this.#seconds = DECAY * this.#seconds + seconds;
+    const target = this.yieldGpu ? SHARED_TARGET_SECONDS : TARGET_SECONDS;
     const wanted = (this.#work / Math.max(this.#seconds, 1e-6)) * target;
     this.#budget = Math.min(wanted, GROWTH * Math.max(this.#budget, work));
   }

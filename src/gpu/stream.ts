@@ -153,7 +153,7 @@ export class Stream {
   /** Submits and resolves when the device has finished everything. */
   async finish(): Promise<void> {
     this.submit();
-    await this.pacer.settle();
+    await this.pacer.drain();
     // Also refuses where the device is lost.
     await this.gpu.device.queue.onSubmittedWorkDone();
   }

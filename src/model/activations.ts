@@ -79,10 +79,10 @@ export function activationAllocations(shape: ActivationShape) {
       scratchB: f32('working activations', tokens * wide(c)),
       scratchC: f32('working activations', tokens * wide(c)),
       normed: f32('working activations', tokens * c.hiddenSize),
-      middle: f32('working activations', tokens * Math.max(c.hiddenSize, queryWidth(c))),
-      out: f32('working activations', tokens * c.hiddenSize),
+      postAttention: f32('working activations', tokens * Math.max(c.hiddenSize, queryWidth(c))),
+      residualOut: f32('working activations', tokens * c.hiddenSize),
       x: f32('working activations', training ? 1 : tokens * c.hiddenSize),
-      attended: f32('working activations', shared ? tokens * queryWidth(c) : 1),
+      attnOut: f32('working activations', shared ? tokens * queryWidth(c) : 1),
       stats: f32('working activations', shared ? 2 * tokens * c.heads : 1),
       loraOut: f32('working activations', tokens * rank * PROJECTIONS.length),
       loraGrad: f32('working activations', training ? tokens * rank * LORA_GRADS : 1),
@@ -118,10 +118,10 @@ function keptAllocations(
   const [q, kv] = [queryWidth(c), keyWidth(c)];
   return {
     x: values(c.hiddenSize),
-    ...(level >= SAVED.attention && { attended: values(q), stats: values(2 * c.heads) }),
+    ...(level >= SAVED.attention && { attnOut: values(q), stats: values(2 * c.heads) }),
     ...(level >= SAVED.projections && {
       qkv: values(q + 2 * kv),
-      middle: values(c.hiddenSize),
+      postAttention: values(c.hiddenSize),
       attentionLora: values(rank * ATTENTION_PARTS.length),
     }),
     ...(level >= SAVED.all && {
@@ -132,7 +132,7 @@ function keptAllocations(
   };
 }
 
-type Kept = 'x' | 'attended' | 'stats' | 'qkv' | 'middle' | 'attentionLora' | 'gate' | 'up' | 'mlpLora';
+type Kept = 'x' | 'attnOut' | 'stats' | 'qkv' | 'postAttention' | 'attentionLora' | 'gate' | 'up' | 'mlpLora';
 
 /** Activations on the device for passes of up to `shape.tokens` tokens. */
 export class Activations {
@@ -160,13 +160,13 @@ export class Activations {
 
   /** Input of a layer, [tokens, hidden]; without training all layers take turns at two buffers. */
   x(layer: number): BufferView {
-    if (this.shape.training) return view(this.#kept[layer]?.x ?? this.buffers.out);
-    return view(layer % 2 === 0 ? this.buffers.x : this.buffers.out);
+    if (this.shape.training) return view(this.#kept[layer]?.x ?? this.buffers.residualOut);
+    return view(layer % 2 === 0 ? this.buffers.x : this.buffers.residualOut);
   }
 
   /** Attention output of a layer, [tokens, heads·headDim]. */
-  attended(layer: number): BufferView {
-    return view(this.#kept[layer]?.attended ?? this.buffers.attended);
+  attnOut(layer: number): BufferView {
+    return view(this.#kept[layer]?.attnOut ?? this.buffers.attnOut);
   }
 
   /** Log-sum-exp and Σ dO·O of a layer's attention, [tokens, heads, 2]. */
@@ -180,8 +180,8 @@ export class Activations {
   }
 
   /** x + attention of a layer, [tokens, hidden]. */
-  middle(layer: number): BufferView {
-    return view(this.#kept[layer]?.middle ?? this.buffers.middle);
+  postAttention(layer: number): BufferView {
+    return view(this.#kept[layer]?.postAttention ?? this.buffers.postAttention);
   }
 
   /** Output of a layer's gate projection, [tokens, intermediate]. */

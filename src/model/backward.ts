@@ -23,14 +23,14 @@ import type { Projection } from '../formats/decoder-weights.ts';
 
 /** grad += the gradient through a norm of `x`, given `dy` behind the norm. */
 function throughNorm(
-  { stream, base, ws, rows, products }: PassContext,
+  { stream, base, acts, rows, products }: PassContext,
   x: BufferView,
   weight: BufferView,
   dy: BufferView,
   accumulate: boolean,
 ) {
   const { hiddenSize, rmsNormEps } = base.config;
-  const dx = view(ws.buffers.grad);
+  const dx = view(acts.buffers.grad);
   const call = { x, weight, dy, dx, rows, width: hiddenSize, eps: rmsNormEps, accumulate };
   rmsnormBackward(stream, call, products?.norms);
 }
@@ -43,37 +43,37 @@ function sharedInput(
   dx?: BufferView,
 ) {
   const parts = gradients.map(([projection, dy]) => ({ module: moduleOf(ctx, layer, projection), dy }));
-  loraBackward(ctx, view(ctx.ws.buffers.normed), parts);
+  loraBackward(ctx, view(ctx.acts.buffers.normed), parts);
   if (!dx) return;
   parts.forEach(({ module, dy }, i) => linearInputGrad(ctx, module, { dy, dx, accumulate: i > 0 }));
 }
 
 /** Computes again what was not kept of a layer and its MLP needs; returns silu(gate)∘up. */
 function recomputeMlp(ctx: PassContext, layer: number): BufferView {
-  const { ws } = ctx;
-  if (!ws.keeps(layer, SAVED.attention)) {
+  const { acts } = ctx;
+  if (!acts.keeps(layer, SAVED.attention)) {
     attentionInput(ctx, layer);
     attend(ctx, layer, queryKeyValue(ctx, layer));
   }
-  if (!ws.keeps(layer, SAVED.projections)) attentionOutput(ctx, layer);
+  if (!acts.keeps(layer, SAVED.projections)) attentionOutput(ctx, layer);
   mlpInput(ctx, layer);
-  if (!ws.keeps(layer, SAVED.all)) gateUp(ctx, layer);
+  if (!acts.keeps(layer, SAVED.all)) gateUp(ctx, layer);
   const product = gated(ctx, layer);
   const down = moduleOf(ctx, layer, 'down_proj');
-  if (!ws.keeps(layer, SAVED.all)) loraForward(ctx, product, [down]);
+  if (!acts.keeps(layer, SAVED.all)) loraForward(ctx, product, [down]);
   return product;
 }
 
 function mlpBackward(ctx: PassContext, layer: number): void {
-  const { stream, base, ws, rows } = ctx;
+  const { stream, base, acts, rows } = ctx;
   const product = recomputeMlp(ctx, layer);
-  const [gate, up, grad] = [ws.gate(layer), ws.up(layer), view(ws.buffers.grad)];
+  const [gate, up, grad] = [acts.gate(layer), acts.up(layer), view(acts.buffers.grad)];
   const down = moduleOf(ctx, layer, 'down_proj');
   loraBackward(ctx, product, [{ module: down, dy: grad }]);
   linearInputGrad(ctx, down, { dy: grad, dx: product, accumulate: false });
   // The gradients take the place of what they come from, kept or not: nothing needs it any more.
   swigluBackward(stream, { gate, up, dout: product, n: rows * base.config.intermediateSize });
-  const dnormed = view(ws.buffers.out);
+  const dnormed = view(acts.buffers.residualOut);
   sharedInput(
     ctx,
     layer,
@@ -83,33 +83,33 @@ function mlpBackward(ctx: PassContext, layer: number): void {
     ],
     dnormed,
   );
-  throughNorm(ctx, ws.middle(layer), base.layers[layer]!.postNorm, dnormed, true);
+  throughNorm(ctx, acts.postAttention(layer), base.layers[layer]!.postNorm, dnormed, true);
 }
 
 function attentionBackward(ctx: PassContext, layer: number): void {
-  const { stream, base, ws, rows, products } = ctx;
+  const { stream, base, acts, rows, products } = ctx;
   const { config: c, layers } = base;
   const { qNorm, kNorm, inputNorm } = layers[layer]!;
-  const grad = view(ws.buffers.grad);
+  const grad = view(acts.buffers.grad);
   const output = moduleOf(ctx, layer, 'o_proj');
-  loraBackward(ctx, ws.attended(layer), [{ module: output, dy: grad }]);
+  loraBackward(ctx, acts.attnOut(layer), [{ module: output, dy: grad }]);
   attentionInput(ctx, layer);
-  const { q, k, v } = ws.keeps(layer, SAVED.projections) ? rotated(ctx, layer) : queryKeyValue(ctx, layer);
-  const dout = view(ws.buffers.middle);
+  const { q, k, v } = acts.keeps(layer, SAVED.projections) ? rotated(ctx, layer) : queryKeyValue(ctx, layer);
+  const dout = view(acts.buffers.postAttention);
   linearInputGrad(ctx, output, { dy: grad, dx: dout, accumulate: false });
-  const stats = ws.stats(layer);
+  const stats = acts.stats(layer);
   const shape = heads(c, rows);
-  attentionDelta(stream, { o: ws.attended(layer), dout, stats, ...shape });
-  const d = ws.qkv(ws.buffers.scratchB);
-  const inputs = { q, k, v, dout, stats, ranges: view(ws.buffers.ranges), ...shape };
-  const keys = { ...inputs, dk: d.k, dv: d.v, scratch: ws.scratch };
+  attentionDelta(stream, { o: acts.attnOut(layer), dout, stats, ...shape });
+  const d = acts.qkv(acts.buffers.scratchB);
+  const inputs = { q, k, v, dout, stats, ranges: view(acts.buffers.ranges), ...shape };
+  const keys = { ...inputs, dk: d.k, dv: d.v, scratch: acts.scratch };
   attentionBackwardKV(stream, keys, products?.attention('attention keys', shape));
   attentionBackwardQ(stream, { ...inputs, dq: d.q }, products?.attention('attention queries', shape));
   applyRope(ctx, d, true);
   let { q: dq, k: dk } = d;
   if (qNorm && kNorm) {
-    const raw = ws.projected(layer);
-    const through = ws.qkv(ws.buffers.scratchC);
+    const raw = acts.projected(layer);
+    const through = acts.qkv(acts.buffers.scratchC);
     const norm = { width: c.headDim, eps: c.rmsNormEps, accumulate: false };
     const q = { x: raw.q, weight: qNorm, dy: dq, dx: through.q, rows: rows * c.heads, ...norm };
     const k = { x: raw.k, weight: kNorm, dy: dk, dx: through.k, rows: rows * c.kvHeads, ...norm };
@@ -119,7 +119,7 @@ function attentionBackward(ctx: PassContext, layer: number): void {
     dk = through.k;
   }
   // Below the first layer nothing is trained.
-  const dnormed = layer > 0 ? view(ws.buffers.out) : undefined;
+  const dnormed = layer > 0 ? view(acts.buffers.residualOut) : undefined;
   sharedInput(
     ctx,
     layer,
@@ -130,17 +130,17 @@ function attentionBackward(ctx: PassContext, layer: number): void {
     ],
     dnormed,
   );
-  if (dnormed) throughNorm(ctx, ws.x(layer), inputNorm, dnormed, true);
+  if (dnormed) throughNorm(ctx, acts.x(layer), inputNorm, dnormed, true);
 }
 
 /**
- * From dnormed [rows, hidden], the loss's gradient behind the final norm (in `middle`), down through all layers:
+ * From dnormed [rows, hidden], the loss's gradient behind the final norm (in `postAttention`), down through all layers:
  * adds to the gradient of every LoRA tensor. What was not kept of a layer (activation-checkpointing.ts) is first computed again.
  */
 export async function backward(ctx: PassContext): Promise<void> {
-  const { base, ws, stream } = ctx;
+  const { base, acts, stream } = ctx;
   const { layers } = base.config;
-  throughNorm(ctx, ws.x(layers), base.finalNorm, view(ws.buffers.middle), false);
+  throughNorm(ctx, acts.x(layers), base.finalNorm, view(acts.buffers.postAttention), false);
   for (let layer = layers - 1; layer >= 0; layer--) {
     mlpBackward(ctx, layer);
     await stream.throttle();

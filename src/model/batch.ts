@@ -8,16 +8,16 @@ import type { Activations } from './activations.ts';
  */
 export function uploadPass(
   stream: Stream,
-  ws: Activations,
+  acts: Activations,
   pass: Pass,
   keys?: ReadonlyMap<number, number>,
 ): void {
   stream.submit();
-  const { buffers } = ws;
+  const { buffers } = acts;
   const { queue } = stream.gpu.device;
   const tokens = pass.ids.length;
-  if (tokens > ws.shape.tokens)
-    throw new Error(`pass of ${tokens} tokens in a workspace of ${ws.shape.tokens}`);
+  if (tokens > acts.shape.tokens)
+    throw new Error(`pass of ${tokens} tokens in a workspace of ${acts.shape.tokens}`);
   const ranges = new Uint32Array(2 * tokens);
   for (let t = 0; t < tokens; t++) {
     ranges[2 * t] = pass.docBegin[t]!;

@@ -17,7 +17,7 @@ export interface PassContext extends LinearContext {
   stream: Stream;
   base: DecoderWeights;
   lora: Lora | undefined;
-  ws: Activations;
+  acts: Activations;
   /** Tokens of this pass, at most the workspace's. */
   rows: number;
   dropout: number;
@@ -42,17 +42,17 @@ export function heads(c: DecoderConfig, tokens: number) {
 }
 
 /** x(0) [rows, hidden] = the embeddings of the pass's ids. */
-function embed({ stream, base, ws, rows }: PassContext): void {
+function embed({ stream, base, acts, rows }: PassContext): void {
   const { parts, format, width } = base.embedding;
   for (const { view: table, begin, count } of parts)
     embeddingGather(stream, {
-      ids: view(ws.buffers.ids),
+      ids: view(acts.buffers.ids),
       table,
       format,
       rowBegin: begin,
       rowCount: count,
       width,
-      y: ws.x(0),
+      y: acts.x(0),
       tokens: rows,
     });
 }
@@ -70,7 +70,7 @@ export function norm(
 
 /** normed = norm(x(layer)): what q, k and v are made of. */
 export function attentionInput(ctx: PassContext, layer: number): void {
-  norm(ctx, ctx.ws.x(layer), ctx.base.layers[layer]!.inputNorm, view(ctx.ws.buffers.normed));
+  norm(ctx, ctx.acts.x(layer), ctx.base.layers[layer]!.inputNorm, view(ctx.acts.buffers.normed));
 }
 
 /** q, k and v of a layer from `attentionInput`, with their norms (Qwen3) and rotation. */
@@ -78,9 +78,9 @@ export function queryKeyValue(
   ctx: PassContext,
   layer: number,
 ): { q: BufferView; k: BufferView; v: BufferView } {
-  const { ws } = ctx;
-  const out = ws.projected(layer);
-  linearForward(ctx, view(ws.buffers.normed), [
+  const { acts } = ctx;
+  const out = acts.projected(layer);
+  linearForward(ctx, view(acts.buffers.normed), [
     { module: moduleOf(ctx, layer, 'q_proj'), y: out.q },
     { module: moduleOf(ctx, layer, 'k_proj'), y: out.k },
     { module: moduleOf(ctx, layer, 'v_proj'), y: out.v },
@@ -91,13 +91,13 @@ export function queryKeyValue(
 
 /** q, k and v of a layer as attention takes them, from what `queryKeyValue` left where it is kept. */
 export function rotated(ctx: PassContext, layer: number): { q: BufferView; k: BufferView; v: BufferView } {
-  const { stream, base, ws, rows, products } = ctx;
+  const { stream, base, acts, rows, products } = ctx;
   const { config: c, layers } = base;
   const { qNorm, kNorm } = layers[layer]!;
-  const out = ws.projected(layer);
+  const out = acts.projected(layer);
   if (!qNorm || !kNorm) return out;
   // The backward pass needs the unnormed q and k too: the normed ones go on from scratchC.
-  const normed = ws.qkv(ws.buffers.scratchC);
+  const normed = acts.qkv(acts.buffers.scratchC);
   const shape = { width: c.headDim, eps: c.rmsNormEps };
   rmsnorm(stream, { x: out.q, weight: qNorm, y: normed.q, rows: rows * c.heads, ...shape }, products?.norms);
   rmsnorm(
@@ -115,74 +115,78 @@ export function applyRope(
   { q, k }: { q: BufferView; k: BufferView },
   inverse: boolean,
 ): void {
-  const { stream, base, ws, rows } = ctx;
+  const { stream, base, acts, rows } = ctx;
   const { heads, kvHeads, headDim } = base.config;
-  const shape = { positions: view(ws.buffers.positions), table: base.rope, tokens: rows, headDim, inverse };
+  const shape = { positions: view(acts.buffers.positions), table: base.rope, tokens: rows, headDim, inverse };
   rope(stream, { x: q, heads, ...shape });
   rope(stream, { x: k, heads: kvHeads, ...shape });
 }
 
-/** attended(layer) = attention within each document, with its statistics. */
+/** attnOut(layer) = attention within each document, with its statistics. */
 export function attend(
-  { stream, base, ws, rows, products }: PassContext,
+  { stream, base, acts, rows, products }: PassContext,
   layer: number,
   qkv: ReturnType<typeof rotated>,
 ): void {
-  const ranges = view(ws.buffers.ranges);
-  const out = { o: ws.attended(layer), stats: ws.stats(layer) };
+  const ranges = view(acts.buffers.ranges);
+  const out = { o: acts.attnOut(layer), stats: acts.stats(layer) };
   const call = { ...qkv, ...out, ranges, ...heads(base.config, rows) };
   attention(stream, call, products?.attention('attention', call));
 }
 
-/** middle(layer) = x(layer) + o_proj(attended). */
+/** postAttention(layer) = x(layer) + o_proj(attnOut). */
 export function attentionOutput(ctx: PassContext, layer: number): void {
-  const { ws } = ctx;
+  const { acts } = ctx;
   const module = moduleOf(ctx, layer, 'o_proj');
-  linearForward(ctx, ws.attended(layer), [{ module, y: ws.middle(layer), residual: ws.x(layer) }]);
+  linearForward(ctx, acts.attnOut(layer), [
+    { module, y: acts.postAttention(layer), residual: acts.x(layer) },
+  ]);
 }
 
-/** normed = norm(middle(layer)): what gate and up are made of. */
+/** normed = norm(postAttention(layer)): what gate and up are made of. */
 export function mlpInput(ctx: PassContext, layer: number): void {
-  norm(ctx, ctx.ws.middle(layer), ctx.base.layers[layer]!.postNorm, view(ctx.ws.buffers.normed));
+  norm(ctx, ctx.acts.postAttention(layer), ctx.base.layers[layer]!.postNorm, view(ctx.acts.buffers.normed));
 }
 
 /** gate(layer) and up(layer) from `mlpInput`. */
 export function gateUp(ctx: PassContext, layer: number): void {
-  const { ws } = ctx;
-  linearForward(ctx, view(ws.buffers.normed), [
-    { module: moduleOf(ctx, layer, 'gate_proj'), y: ws.gate(layer) },
-    { module: moduleOf(ctx, layer, 'up_proj'), y: ws.up(layer) },
+  const { acts } = ctx;
+  linearForward(ctx, view(acts.buffers.normed), [
+    { module: moduleOf(ctx, layer, 'gate_proj'), y: acts.gate(layer) },
+    { module: moduleOf(ctx, layer, 'up_proj'), y: acts.up(layer) },
   ]);
 }
 
 /** scratchC = silu(gate)∘up of a layer. */
-export function gated({ stream, base, ws, rows }: PassContext, layer: number): BufferView {
-  const out = view(ws.buffers.scratchC);
-  const [gate, up] = [ws.gate(layer), ws.up(layer)];
+export function gated({ stream, base, acts, rows }: PassContext, layer: number): BufferView {
+  const out = view(acts.buffers.scratchC);
+  const [gate, up] = [acts.gate(layer), acts.up(layer)];
   swiglu(stream, { gate, up, out, n: rows * base.config.intermediateSize });
   return out;
 }
 
 function forwardLayer(ctx: PassContext, layer: number): void {
-  const { ws } = ctx;
+  const { acts } = ctx;
   attentionInput(ctx, layer);
   const qkv = queryKeyValue(ctx, layer);
-  if (ctx.attend) ctx.attend(layer, qkv.q, qkv.k, qkv.v, ws.attended(layer));
+  if (ctx.attend) ctx.attend(layer, qkv.q, qkv.k, qkv.v, acts.attnOut(layer));
   else attend(ctx, layer, qkv);
   attentionOutput(ctx, layer);
   mlpInput(ctx, layer);
   gateUp(ctx, layer);
   const module = moduleOf(ctx, layer, 'down_proj');
-  linearForward(ctx, gated(ctx, layer), [{ module, y: ws.x(layer + 1), residual: ws.middle(layer) }]);
+  linearForward(ctx, gated(ctx, layer), [
+    { module, y: acts.x(layer + 1), residual: acts.postAttention(layer) },
+  ]);
 }
 
 /** The whole stack: normed [rows, hidden] = norm(x(layers)), ready for the head. Input: the uploaded batch. */
 export async function forward(ctx: PassContext): Promise<void> {
-  const { base, ws, stream } = ctx;
+  const { base, acts, stream } = ctx;
   embed(ctx);
   for (let layer = 0; layer < base.config.layers; layer++) {
     forwardLayer(ctx, layer);
     await stream.throttle();
   }
-  norm(ctx, ws.x(base.config.layers), base.finalNorm, view(ws.buffers.normed));
+  norm(ctx, acts.x(base.config.layers), base.finalNorm, view(acts.buffers.normed));
 }

@@ -13,7 +13,7 @@ import type { Activations } from './activations.ts';
 /** What a linear layer with its LoRA pair needs to know of its surroundings. */
 export interface LinearContext {
   stream: Stream;
-  ws: Activations;
+  acts: Activations;
   rows: number;
   /** The variants that compute the products; the defaults where there is no plan. */
   products?: KernelPlan | undefined;
@@ -37,22 +37,22 @@ const keyOf = ({ layer, projection }: LoraLinear): number =>
   moduleKey(layer, PROJECTIONS.indexOf(projection));
 
 /** The masks of what goes into these modules, where there is dropout. */
-function masks({ ws, dropout }: LinearContext, parts: readonly { module: LoraLinear }[]) {
+function masks({ acts, dropout }: LinearContext, parts: readonly { module: LoraLinear }[]) {
   if (dropout === 0) return undefined;
   const moduleKeys = parts.map(({ module }) => keyOf(module));
-  return { tokenKeys: view(ws.buffers.tokenKeys), rate: dropout, moduleKeys };
+  return { tokenKeys: view(acts.buffers.tokenKeys), rate: dropout, moduleKeys };
 }
 
 /** u = scaling·drop(x)·Aᵀ of modules that share their input, into the workspace, where the backward pass finds it. */
 export function loraForward(ctx: LinearContext, x: BufferView, modules: readonly LoraLinear[]): void {
-  const { stream, ws, rows } = ctx;
+  const { stream, acts, rows } = ctx;
   const pairs = adapted(modules.map((module) => ({ module })));
   if (pairs.length === 0) return;
   const parts = pairs.map(({ module, pair: { A, module: m } }) => ({
-    ...{ x, w: A, out: ws.loraOut(module.layer, module.projection) },
+    ...{ x, w: A, out: acts.loraOut(module.layer, module.projection) },
     ...{ depth: m.inFeatures, rank: m.r, alpha: m.scaling },
   }));
-  loraProject(stream, { parts, rows, wByRank: false, dropout: masks(ctx, pairs), scratch: ws.scratch });
+  loraProject(stream, { parts, rows, wByRank: false, dropout: masks(ctx, pairs), scratch: acts.scratch });
 }
 
 /** y [rows, out] = x·Wᵀ + u·Bᵀ + bias + residual for modules that share their input. */
@@ -61,7 +61,7 @@ export function linearForward(
   x: BufferView,
   parts: readonly { module: LoraLinear; y: BufferView; residual?: BufferView }[],
 ): void {
-  const { stream, ws, rows, products } = ctx;
+  const { stream, acts, rows, products } = ctx;
   loraForward(
     ctx,
     x,
@@ -72,12 +72,12 @@ export function linearForward(
   for (const { module, ...io } of parts) {
     const { pair, linear, layer, projection } = module;
     const lora = pair && {
-      activations: ws.loraOut(layer, projection),
+      activations: acts.loraOut(layer, projection),
       matrix: pair.B,
       rank: pair.module.r,
     };
     const { weight, bias } = linear;
-    const rowScales = view(ws.buffers.rowScales);
+    const rowScales = view(acts.buffers.rowScales);
     const variant = products?.forward(weight);
     nf4Matmul(stream, { x, ...io, weight, bias, rows, lora, rowScales, scaled }, variant);
     scaled ||= !!variant && variant.precision !== 'f32';
@@ -93,22 +93,22 @@ export function loraBackward(
   x: BufferView,
   parts: readonly { module: LoraLinear; dy: BufferView }[],
 ): void {
-  const { stream, ws, rows } = ctx;
+  const { stream, acts, rows } = ctx;
   const pairs = adapted(parts);
   if (pairs.length === 0) return;
-  const call = { tokens: rows, scratch: ws.scratch };
+  const call = { tokens: rows, scratch: acts.scratch };
   const v = pairs.map(({ module, dy, pair: { B, module: m } }) => ({
-    ...{ x: dy, w: B, out: ws.loraGrad(module.projection) },
+    ...{ x: dy, w: B, out: acts.loraGrad(module.projection) },
     ...{ depth: m.outFeatures, rank: m.r, alpha: m.scaling },
   }));
-  loraProject(stream, { parts: v, rows, wByRank: true, scratch: ws.scratch });
+  loraProject(stream, { parts: v, rows, wByRank: true, scratch: acts.scratch });
   const dB = pairs.map(({ module, dy, pair: { dB, module: m } }) => ({
-    ...{ wide: dy, narrow: ws.loraOut(module.layer, module.projection), out: dB },
+    ...{ wide: dy, narrow: acts.loraOut(module.layer, module.projection), out: dB },
     ...{ width: m.outFeatures, rank: m.r },
   }));
   loraGradient(stream, { parts: dB, outByWidth: false, ...call });
   const dA = pairs.map(({ module, pair: { dA, module: m } }) => ({
-    ...{ wide: x, narrow: ws.loraGrad(module.projection), out: dA },
+    ...{ wide: x, narrow: acts.loraGrad(module.projection), out: dA },
     ...{ width: m.inFeatures, rank: m.r },
   }));
   loraGradient(stream, { parts: dA, outByWidth: true, dropout: masks(ctx, pairs), ...call });
@@ -120,17 +120,17 @@ export function linearInputGrad(
   module: LoraLinear,
   io: { dy: BufferView; dx: BufferView; accumulate: boolean },
 ): void {
-  const { stream, ws, rows, products, dropout } = ctx;
+  const { stream, acts, rows, products, dropout } = ctx;
   const { pair, linear } = module;
   const { weight } = linear;
-  const v = ws.loraGrad(module.projection);
+  const v = acts.loraGrad(module.projection);
   const inside = pair && dropout === 0 ? { activations: v, matrix: pair.A, rank: pair.module.r } : undefined;
-  const rowScales = view(ws.buffers.rowScales);
+  const rowScales = view(acts.buffers.rowScales);
   nf4MatmulGrad(stream, { ...io, weight, rows, lora: inside, rowScales }, products?.gradient(weight));
   if (!pair || dropout === 0) return;
   loraInputGrad(stream, {
     ...{ v, A: pair.A, dx: io.dx, moduleKey: keyOf(module) },
     ...{ rows, rank: pair.module.r, width: pair.module.inFeatures },
-    ...{ tokenKeys: view(ws.buffers.tokenKeys), rate: dropout },
+    ...{ tokenKeys: view(acts.buffers.tokenKeys), rate: dropout },
   });
 }

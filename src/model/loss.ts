@@ -7,28 +7,28 @@ import { logitRows } from './activations.ts';
 
 /**
  * Cross-entropy of the pass's `targets` labelled rows, from `normed`, in chunks of rows so that the logits of all
- * tokens never exist at once. losses[lossBegin + i] = loss of target i. With `gradScale`, `middle` becomes
+ * tokens never exist at once. losses[lossBegin + i] = loss of target i. With `gradScale`, `postAttention` becomes
  * gradScale·d(Σ losses)/d(normed) [rows, hidden], zero in rows without a label.
  */
 export async function headLoss(
   ctx: PassContext,
   call: { targets: number; losses: BufferView; lossBegin: number; gradScale?: number },
 ): Promise<void> {
-  const { stream, base, ws, rows, products } = ctx;
+  const { stream, base, acts, rows, products } = ctx;
   const { hiddenSize: width, vocabSize: vocab } = base.config;
   const { targets, losses, lossBegin, gradScale } = call;
-  const dnormed = view(ws.buffers.middle);
-  if (gradScale !== undefined) stream.clear(view(ws.buffers.middle, 0, 4 * rows * width));
+  const dnormed = view(acts.buffers.postAttention);
+  if (gradScale !== undefined) stream.clear(view(acts.buffers.postAttention, 0, 4 * rows * width));
   const head = products?.head ?? LM_HEADS[0]!;
-  const chunk = logitRows(ws.shape);
-  const [x, logits, dx] = [view(ws.buffers.headIn), view(ws.buffers.logits), view(ws.buffers.headGrad)];
+  const chunk = logitRows(acts.shape);
+  const [x, logits, dx] = [view(acts.buffers.headIn), view(acts.buffers.logits), view(acts.buffers.headGrad)];
   for (let begin = 0; begin < targets; begin += chunk) {
     const count = Math.min(chunk, targets - begin);
-    const index = view(ws.buffers.targetIndex, 4 * begin);
-    gatherRows(stream, { x: view(ws.buffers.normed), index, y: x, count, width });
-    const rowScales = view(ws.buffers.rowScales);
+    const index = view(acts.buffers.targetIndex, 4 * begin);
+    gatherRows(stream, { x: view(acts.buffers.normed), index, y: x, count, width });
+    const rowScales = view(acts.buffers.rowScales);
     head.forward(stream, { x, table: base.head, logits, rows: count, rowScales });
-    const labels = view(ws.buffers.labels, 4 * begin);
+    const labels = view(acts.buffers.labels, 4 * begin);
     crossEntropy(stream, {
       logits,
       labels,
@@ -37,10 +37,10 @@ export async function headLoss(
       rows: count,
       vocab,
       gradScale,
-      scratch: view(ws.buffers.lossScratch),
+      scratch: view(acts.buffers.lossScratch),
     });
     if (gradScale !== undefined) {
-      const scratch = view(ws.buffers.headScratch);
+      const scratch = view(acts.buffers.headScratch);
       head.backward(stream, { dlogits: logits, table: base.head, scratch, dx, rows: count, gradScale });
       scatterRows(stream, { x: dx, index, y: dnormed, count, width });
     }

@@ -34,7 +34,7 @@ export interface DecoderWeights {
   rope: BufferView;
 }
 
-/** How one linear weight is stored: as NF4 with the block of the double quantisation, or none; or in 16 bits. */
+/** How one linear weight is stored: as NF4 with the block of the double quantization, or none; or in 16 bits. */
 export type WeightStorage =
   { format: DenseFormat } | { format?: undefined; nestedBlock?: number | undefined };
 
@@ -56,7 +56,7 @@ export function tableParts(
   return parts;
 }
 
-/** Where the pieces of double-quantised scales lie, in words: codes, then absmax, then the map's 256 values. */
+/** Where the pieces of double-quantized scales lie, in words: codes, then absmax, then the map's 256 values. */
 export function nestedLayout(blocks: number, nestedBlock: number) {
   const absmaxAt = Math.ceil(blocks / 4);
   const mapAt = absmaxAt + Math.ceil(blocks / nestedBlock);

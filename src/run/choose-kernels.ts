@@ -104,6 +104,6 @@ export function checkReading(
 ): void {
   if (readsAsStored(base) && !asStored)
     throw new UserError(
-      `${name}: the unfinished run there was begun by an earlier version of Retune, which quantised or tied weights that this base holds otherwise; finish it with that version, or ${startAgain}.`,
+      `${name}: the unfinished run there was begun by an earlier version of Retune, which quantized or tied weights that this base holds otherwise; finish it with that version, or ${startAgain}.`,
     );
 }

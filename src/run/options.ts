@@ -13,7 +13,7 @@ import type { RunStore } from './checkpoint/store.ts';
 export interface FinetuneOptions {
   inputs: RunInputs;
   store: RunStore;
-  /** Where quantised bases are kept from one start to the next. */
+  /** Where quantized bases are kept from one start to the next. */
   baseCache?: BaseCache | undefined;
   resume: ResumeMode;
   /** An earlier start has told `onIdentity` of this run: its hashes are to be compared before a device is opened. */
@@ -32,12 +32,12 @@ export interface FinetuneOptions {
   /** Stops the run, in the middle of a pass too; the last whole step is kept in a checkpoint. */
   signal?: AbortSignal | undefined;
   /** Leave about half of the GPU's time to other programs. */
-  leaveRoom?: boolean | undefined;
+  yieldGpu?: boolean | undefined;
   /**
    * Awaited between passes, so that a door can hold the run for as long as it likes. Meanwhile `save`
    * may be called: it keeps a checkpoint of the last whole step, only until the next one where it is a `rescue`.
    */
-  between?: ((save: SaveNow) => Promise<void>) | undefined;
+  onPassEnd?: ((save: SaveNow) => Promise<void>) | undefined;
   /** Hears the hashes of the other inputs where the base's will come with its loading, which takes long. */
   onInputs?: ((hashes: InputHashes, maxSteps: number) => Promise<void>) | undefined;
   /**

@@ -23,7 +23,7 @@ import { Speedometer } from './speedometer.ts';
 
 interface RunParts extends Pick<
   FinetuneOptions,
-  'store' | 'emit' | 'signal' | 'resume' | 'between' | 'leaveRoom'
+  'store' | 'emit' | 'signal' | 'resume' | 'onPassEnd' | 'yieldGpu'
 > {
   prepared: Prepared;
   identification: Identification;
@@ -87,7 +87,7 @@ export class Run {
     const { identity } = identification;
     const output = new RunOutput({ ...this.#parts, identity, session, log: this.#log, best: this.#best });
     const open = { session, output };
-    session.stream.pacer.leaveRoom = this.#parts.leaveRoom ?? false;
+    session.stream.pacer.yieldGpu = this.#parts.yieldGpu ?? false;
     await compileRun(gpu, prepared, session.plan, emit);
     if (start.checkpoint) {
       const tensors = new Map(start.checkpoint.optimizer.map((t) => [t.name, t.data]));
@@ -126,7 +126,7 @@ export class Run {
     const placed = rows.flat().map((index) => ({ row: train.rows[index]!, index }));
     const rate = learningRate(step, this.#schedule);
     const begun = performance.now() - this.#held;
-    const call = { t: step, learningRate: rate, seed, epoch, signal, between: hold };
+    const call = { t: step, learningRate: rate, seed, epoch, signal, onPassEnd: hold };
     const { loss, gradNorm, tokens } = await session.runner.train(
       packWindow(placed, session.plan.passTokens),
       session.optimizer,
@@ -171,7 +171,7 @@ export class Run {
   /** Waits while the door holds the run. */
   async #hold(save: SaveNow): Promise<void> {
     const begun = performance.now();
-    await this.#parts.between?.(save);
+    await this.#parts.onPassEnd?.(save);
     this.#held += performance.now() - begun;
   }
 
@@ -185,7 +185,7 @@ export class Run {
       passTokens: session.plan.passTokens,
       onProgress: (done) =>
         emit({ type: 'phase', phase: 'evaluating', done, total: evalRows.length, unit: 'rows' }),
-      between: () => this.#hold((rescue) => output.keep(step, rescue)),
+      onPassEnd: () => this.#hold((rescue) => output.keep(step, rescue)),
       signal,
     });
     const seconds = (performance.now() - begun) / 1000;

@@ -121,7 +121,7 @@ export async function openSession(
 
 function closeSession({ runner, optimizer, lora, stream }: Session): void {
   runner.close();
-  runner.engine.ws.close();
+  runner.engine.acts.close();
   optimizer.close();
   lora.close();
   stream.close();
@@ -156,7 +156,7 @@ export function assembleSession(
   const stream = new Stream(gpu);
   const { layers } = model.config;
   const lora = new Lora(gpu, weights, layers, true, adapter.config.loraDropout, input.stateBits);
-  const ws = new Activations(gpu, trainingActivations(input));
+  const acts = new Activations(gpu, trainingActivations(input));
   const { weightDecay, maxGradNorm, adamBeta1, adamBeta2, adamEpsilon } = inputs.recipe.training;
   const { training } = RECIPE;
   const settings = {
@@ -168,6 +168,6 @@ export function assembleSession(
   };
   const optimizer = new Optimizer(gpu, lora, settings, plan.optimizer);
   const products = openPlannedKernels(gpu, plan);
-  const runner = new PassRunner({ gpu, stream, base, lora, ws, products }, input.stepTargets);
+  const runner = new PassRunner({ gpu, stream, base, lora, acts, products }, input.stepTargets);
   return { plan, stream, lora, optimizer, runner };
 }

@@ -48,7 +48,7 @@ export class BrowserCacheStorage implements CacheStorage {
   }
 
   entries(): Promise<string[]> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       const directory = await this.#directory();
       const complete = [];
       for await (const name of directory.keys())
@@ -58,7 +58,7 @@ export class BrowserCacheStorage implements CacheStorage {
   }
 
   open(entry: string): Promise<Folder> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       const folder = await (await this.#directory()).getDirectoryHandle(entry);
       return {
         name: entry,
@@ -72,7 +72,7 @@ export class BrowserCacheStorage implements CacheStorage {
   }
 
   begin(entry: string, bytes: number): Promise<EntryWriter> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       const directory = await this.#directory();
       await this.#removeLeftovers(directory);
       if (((await this.#left()) ?? Infinity) < ROOM * bytes) throw new CacheRefusal(NO_ROOM);
@@ -84,7 +84,7 @@ export class BrowserCacheStorage implements CacheStorage {
   }
 
   replace(entry: string, file: string, content: Uint8Array<ArrayBuffer>): Promise<void> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       const folder = await (await this.#directory()).getDirectoryHandle(entry);
       const writable = await (await folder.getFileHandle(file, { create: true })).createWritable();
       await writable.write(content);
@@ -93,7 +93,7 @@ export class BrowserCacheStorage implements CacheStorage {
   }
 
   remove(entry: string): Promise<void> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       const directory = await this.#directory();
       const folder = await directory.getDirectoryHandle(entry).catch(absent);
       if (!folder) return;
@@ -124,7 +124,7 @@ class BrowserEntryWriter implements EntryWriter {
   }
 
   append(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       let file = this.#files.get(name);
       if (!file) {
         const made = await this.#folder.getFileHandle(name, { create: true });
@@ -137,7 +137,7 @@ class BrowserEntryWriter implements EntryWriter {
   }
 
   complete(): Promise<void> {
-    return refusing(async () => {
+    return asCacheRefusal(async () => {
       for (const { handle } of this.#files.values()) handle.flush();
       this.#close();
       await this.#folder.getFileHandle(COMPLETE, { create: true });
@@ -170,7 +170,7 @@ function absent(error: unknown): undefined {
   if (!(error instanceof DOMException && error.name === 'NotFoundError')) throw error;
 }
 
-async function refusing<T>(work: () => Promise<T>): Promise<T> {
+async function asCacheRefusal<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -22,7 +22,7 @@ export async function evaluate(
     onProgress?: (done: number) => void;
     signal?: AbortSignal | undefined;
     /** Awaited after every pass. */
-    between?: () => Promise<void>;
+    onPassEnd?: () => Promise<void>;
   },
 ): Promise<Evaluation> {
   const sums = new Float64Array(rows.length);
@@ -35,7 +35,7 @@ export async function evaluate(
         sums[row]! += losses[i]!;
         counts[row]!++;
       });
-      await call.between?.();
+      await call.onPassEnd?.();
       call.signal?.throwIfAborted();
     }
     done += group.length;

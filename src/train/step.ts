@@ -40,7 +40,7 @@ interface StepCall {
   epoch: number;
   signal?: AbortSignal | undefined;
   /** Awaited after every pass. */
-  between?: (() => Promise<void>) | undefined;
+  onPassEnd?: (() => Promise<void>) | undefined;
 }
 
 const targetsOf = (passes: readonly Pass[]): number =>
@@ -52,7 +52,7 @@ export interface Engine {
   stream: Stream;
   base: DecoderWeights;
   lora: Lora;
-  ws: Activations;
+  acts: Activations;
   /** The run plan's variants of the large products; the defaults without. */
   products?: KernelPlan | undefined;
 }
@@ -97,9 +97,9 @@ export class PassRunner {
    * where it is stopped.
    */
   async evaluate(pass: Pass, signal?: AbortSignal): Promise<Float32Array> {
-    const { stream, ws } = this.engine;
+    const { stream, acts } = this.engine;
     const targets = pass.targets.index.length;
-    uploadPass(stream, ws, pass);
+    uploadPass(stream, acts, pass);
     const ctx = this.#context(pass, 0);
     await this.#until(signal, async () => {
       await forward(ctx);
@@ -114,21 +114,21 @@ export class PassRunner {
   }
 
   /** Adds up the gradients of a step's passes; where it is stopped, drops what it has. */
-  async #accumulate(passes: readonly Pass[], { seed, epoch, signal, between }: StepCall): Promise<void> {
-    const { stream, lora, ws } = this.engine;
+  async #accumulate(passes: readonly Pass[], { seed, epoch, signal, onPassEnd }: StepCall): Promise<void> {
+    const { stream, lora, acts } = this.engine;
     const gradScale = 1 / targetsOf(passes);
     const losses = view(this.#losses);
     let lossBegin = 0;
     try {
       for (const pass of passes) {
         const ctx = this.#context(pass, lora.dropout);
-        uploadPass(stream, ws, pass, lora.dropout > 0 ? dropoutKeys(pass, seed, epoch) : undefined);
+        uploadPass(stream, acts, pass, lora.dropout > 0 ? dropoutKeys(pass, seed, epoch) : undefined);
         await forward(ctx);
         const targets = pass.targets.index.length;
         await headLoss(ctx, { targets, losses, lossBegin, gradScale });
         await backward(ctx);
         lossBegin += targets;
-        await between?.();
+        await onPassEnd?.();
         signal?.throwIfAborted();
       }
     } catch (error) {
@@ -149,8 +149,8 @@ export class PassRunner {
   }
 
   #context(pass: Pass, dropout: number): PassContext {
-    const { stream, base, lora, ws, products } = this.engine;
-    return { stream, base, lora, ws, products, rows: pass.ids.length, dropout };
+    const { stream, base, lora, acts, products } = this.engine;
+    return { stream, base, lora, acts, products, rows: pass.ids.length, dropout };
   }
 
   #dropGradients(): void {

@@ -1,5 +1,5 @@
 """NF4 linear layers in plain torch, where bitsandbytes is missing: codes and blocks as bitsandbytes has them, weights
-decoded to bf16 at every use. Absmax is f32 and not quantised again, which is one kernel less than bitsandbytes runs."""
+decoded to bf16 at every use. Absmax is f32 and not quantized again, which is one kernel less than bitsandbytes runs."""
 import functools
 
 import torch
@@ -13,7 +13,7 @@ CODES = [
 BLOCK = 64
 
 
-def quantise(weight):
+def quantize(weight):
     """uint8 [numel / 2], the first weight of a byte in its high half, and absmax f32 [numel / 64, 1]."""
     blocks = weight.detach().float().reshape(-1, BLOCK)
     absmax = blocks.abs().amax(1, keepdim=True)
@@ -91,7 +91,7 @@ class Nf4Linear(torch.nn.Module):
         super().__init__()
         self.shape, self.bias = linear.weight.shape, linear.bias
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.decoder = decoder(*quantise(linear.weight))
+        self.decoder = decoder(*quantize(linear.weight))
 
     def weight_now(self):
         return self.decoder.decode().view(self.shape)
@@ -138,7 +138,7 @@ def check_layer(make, device, tolerance):
 
 def check_torch(decoder, device):
     """Raises unless codes are those of bitsandbytes and the decoder agrees with the plain reference."""
-    first = quantise(known_weight(device))[0][:8].tolist()
+    first = quantize(known_weight(device))[0][:8].tolist()
     if first != KNOWN_BYTES:
         raise ValueError(f"NF4 codes are {first}, bitsandbytes has {KNOWN_BYTES}")
     # Roundings to bf16: of the product, and in the eager decoder of the code too.

@@ -75,7 +75,7 @@ def choose_nf4(wanted, device, notes):
             if kind == "bitsandbytes":
                 if bitsandbytes is None:
                     raise missing
-                # Its scales are quantised once more, so they are off by about a hundredth.
+                # Its scales are quantized once more, so they are off by about a hundredth.
                 nf4_torch.check_layer(bnb_linear, device, 0.05)
                 return kind
             decoder = nf4_torch.Compiled if kind == "compiled" else nf4_torch.Eager

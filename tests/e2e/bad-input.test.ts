@@ -292,12 +292,12 @@ it('a pickle that an index names is refused with its folder and the index', asyn
 });
 
 describe('a base of another kind', () => {
-  it('is quantised as fp4', async () => {
+  it('is quantized as fp4', async () => {
     scene.close();
     scene = new Scene('prequant');
     scene.header(BASE, (text) => text.replaceAll('bitsandbytes__nf4', 'bitsandbytes__fp4'));
     expect(await refusedRun()).toMatch(
-      /^~\/base\/model.safetensors: model\.layers\.0\.self_attn\.q_proj\.weight is quantised as fp4, expected nf4; choose/,
+      /^~\/base\/model.safetensors: model\.layers\.0\.self_attn\.q_proj\.weight is quantized as fp4, expected nf4; choose/,
     );
   });
 

@@ -64,7 +64,7 @@ it('without handles a reload goes on with what the browser kept, and asks for wh
   await page.reload();
   await stepDone(page, 4, STEPS);
   slow.stop();
-  // The quantised base is in the browser's own file system.
+  // The quantized base is in the browser's own file system.
   await page.goto(`${scene.host.url}icon-192.png`);
   await clearFiles(page);
   await page.goto(scene.host.url);
@@ -171,7 +171,7 @@ it('trains without network; a second tab says so, is offered no update meanwhile
   await context.close();
 });
 
-/** Empties the browser's own file system, where quantised bases are. */
+/** Empties the browser's own file system, where quantized bases are. */
 async function clearFiles(page: Page): Promise<void> {
   await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();

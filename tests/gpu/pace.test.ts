@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => gpu.close());
 afterEach(() => vi.restoreAllMocks());
 
-async function trained(call: Pick<FinetuneOptions, 'leaveRoom'> = {}) {
+async function trained(call: Pick<FinetuneOptions, 'yieldGpu'> = {}) {
   const submits = vi.spyOn(gpu.device.queue, 'submit').mockClear();
   const late = vi.spyOn(gpu.device, 'createComputePipeline');
   const ahead = vi.spyOn(gpu.device, 'createComputePipelineAsync');
@@ -53,7 +53,7 @@ describe('a run', () => {
     budget(Infinity);
     const coarse = await trained();
     vi.restoreAllMocks();
-    const roomy = await trained({ leaveRoom: true });
+    const roomy = await trained({ yieldGpu: true });
     for (const { result } of [fine, coarse, roomy]) expect(result).toEqual(plain.result);
     expect(fine.submits).toBeGreaterThan(5 * coarse.submits);
   });

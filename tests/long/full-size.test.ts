@@ -44,10 +44,10 @@ it('a base of the shapes of Qwen2.5-1.5B loads by streaming and takes a training
   const loaded = performance.now();
   const stream = new Stream(gpu);
   const lora = new Lora(gpu, weights, model.config.layers, true);
-  const ws = new Activations(gpu, trainingActivations(input));
+  const acts = new Activations(gpu, trainingActivations(input));
   const settings = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxGradNorm: 1 };
   const optimizer = new Optimizer(gpu, lora, settings);
-  const runner = new PassRunner({ gpu, stream, base, lora, ws }, input.stepTargets);
+  const runner = new PassRunner({ gpu, stream, base, lora, acts }, input.stepTargets);
   expect(gpu.memory.total).toBe(totalBytes(memoryPlan(input)));
   expect(gpu.memory.byKind()).toEqual(memoryPlan(input));
   // A software device keeps its buffers in this process's own memory.

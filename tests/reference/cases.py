@@ -18,7 +18,7 @@ CASES = {
         r=32, alpha=64, targets=SEVEN, fmt="text", double_quant=True, rows=53, val=6, gradients=True,
         recipe=recipe(gradient_accumulation_steps=16, num_train_epochs=2, lr_scheduler_type="cosine",
                       warmup_ratio=0.1, weight_decay=0.5, eval_steps=3)),
-    # chat rows, assistant tokens only, two target modules, no double quantisation, linear schedule
+    # chat rows, assistant tokens only, two target modules, no double quantization, linear schedule
     "chat_messages": dict(
         arch="qwen2", hidden=128, inter=320, layers=2, heads=4, kv=1, vocab=720,
         r=8, alpha=16, targets=["q_proj", "v_proj"], fmt="messages", double_quant=False, rows=29, val=4,

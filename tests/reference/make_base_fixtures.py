@@ -1,7 +1,7 @@
 """What transformers and bitsandbytes make of 4-bit checkpoints: python make_base_fixtures.py ../fixtures/formats
 
 skip_modules.json: which modules stay in 16 bits by which entry of llm_int8_skip_modules. storage.safetensors: one
-weight quantised by bitsandbytes, its codes typed as each bnb_4bit_quant_storage that BitsAndBytesConfig takes.
+weight quantized by bitsandbytes, its codes typed as each bnb_4bit_quant_storage that BitsAndBytesConfig takes.
 
 Made with torch 2.15, transformers 5.24, bitsandbytes 0.50.
 """

@@ -1,4 +1,4 @@
-"""NF4 with double quantisation, from its definition; codes and scales were equal to bitsandbytes 0.50 bit for bit."""
+"""NF4 with double quantization, from its definition; codes and scales were equal to bitsandbytes 0.50 bit for bit."""
 import json
 
 import torch

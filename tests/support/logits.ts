@@ -27,19 +27,19 @@ export async function lastLogits(
   const { config } = base;
   const tokens = pass!.ids.length;
   const shape = { config, headFormat: base.head.format, tokens, rank: 32, training: false };
-  const ws = new Activations(gpu, shape);
-  uploadPass(stream, ws, pass!);
-  await forward({ stream, base, lora, ws, rows: tokens, dropout: 0 });
+  const acts = new Activations(gpu, shape);
+  uploadPass(stream, acts, pass!);
+  await forward({ stream, base, lora, acts, rows: tokens, dropout: 0 });
   stream.submit();
   gpu.device.queue.writeBuffer(
-    ws.buffers.targetIndex.raw,
+    acts.buffers.targetIndex.raw,
     0,
     Uint32Array.of(documents[0]!.length + prompt.length - 1),
   );
-  const [index, x] = [view(ws.buffers.targetIndex), view(ws.buffers.headIn)];
-  gatherRows(stream, { x: view(ws.buffers.normed), index, y: x, count: 1, width: config.hiddenSize });
-  headMatmul(stream, { x, table: base.head, logits: view(ws.buffers.logits), rows: 1 });
-  const bytes = await readOnce(stream, view(ws.buffers.logits, 0, 4 * config.vocabSize));
-  ws.close();
+  const [index, x] = [view(acts.buffers.targetIndex), view(acts.buffers.headIn)];
+  gatherRows(stream, { x: view(acts.buffers.normed), index, y: x, count: 1, width: config.hiddenSize });
+  headMatmul(stream, { x, table: base.head, logits: view(acts.buffers.logits), rows: 1 });
+  const bytes = await readOnce(stream, view(acts.buffers.logits, 0, 4 * config.vocabSize));
+  acts.close();
   return new Float32Array(bytes.buffer);
 }

@@ -1,8 +1,8 @@
 import {
-  dequantiseNf4,
-  doubleDequantise,
-  doubleQuantise,
-  quantiseNf4,
+  dequantizeNf4,
+  doubleDequantize,
+  doubleQuantize,
+  quantizeNf4,
   signedDynamicMap,
 } from '../../src/formats/nf4.ts';
 import type { DenseFormat, DenseWeight, Nf4Weight } from '../../src/gpu/kernels/linear/nf4-operands.ts';
@@ -23,7 +23,7 @@ export function deviceCodes(packed: Uint8Array, columns: number, depth: number):
   return words;
 }
 
-/** How a test's weight is stored: NF4 with scales quantised too or not, or 16 bits. */
+/** How a test's weight is stored: NF4 with scales quantized too or not, or 16 bits. */
 export type Stored = 'nf4' | 'nested' | DenseFormat;
 
 /** A random weight on the device, and what it decodes to. */
@@ -44,17 +44,17 @@ function randomDense(t: TestGpu, random: Random, columns: number, depth: number,
 
 /** A random NF4 weight on the device, and what it decodes to. */
 export function randomNf4(t: TestGpu, random: Random, columns: number, depth: number, nested: boolean) {
-  // A width that is not a multiple of 64 leaves a last half block: quantise it padded, as bitsandbytes does.
+  // A width that is not a multiple of 64 leaves a last half block: quantize it padded, as bitsandbytes does.
   const n = columns * depth;
   const values = random.normals(Math.ceil(n / 64) * 64, 0.05).fill(0, n);
-  const { packed, absmax } = quantiseNf4(values);
+  const { packed, absmax } = quantizeNf4(values);
   const codes = t.upload(deviceCodes(packed, columns, depth));
   if (!nested) {
     const weight: Nf4Weight = { columns, depth, codes, scales: t.upload(absmax) };
-    return { weight, decoded: Float64Array.from(dequantiseNf4(packed, absmax, n)) };
+    return { weight, decoded: Float64Array.from(dequantizeNf4(packed, absmax, n)) };
   }
-  const twice = doubleQuantise(absmax);
-  const decoded = dequantiseNf4(packed, doubleDequantise(twice.codes, twice.absmax2, twice.offset), n);
+  const twice = doubleQuantize(absmax);
+  const decoded = dequantizeNf4(packed, doubleDequantize(twice.codes, twice.absmax2, twice.offset), n);
   const codeWords = Math.ceil(twice.codes.length / 4);
   const words = new Uint32Array(codeWords + twice.absmax2.length + 256);
   new Uint8Array(words.buffer).set(twice.codes);

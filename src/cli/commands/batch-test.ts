@@ -98,7 +98,7 @@ export function batchTestCommand(program: Command, end: (exitCode: number) => vo
     )
     .option(
       '--config <file>',
-      `${RECIPE} that says how the base is quantised (default: the one beside the adapter, else the recipe's values)`,
+      `${RECIPE} that says how the base is quantized (default: the one beside the adapter, else the recipe's values)`,
     )
     .addOption(baseCacheOption())
     .addHelpText(

@@ -18,13 +18,13 @@ interface ListOptions extends Options {
   json?: true;
 }
 
-/** `retune cache`: the quantised bases that are kept, and how to be rid of them. */
+/** `retune cache`: the quantized bases that are kept, and how to be rid of them. */
 export function cacheCommand(program: Command): void {
   const folder = () =>
     new Option('--base-cache <folder>', 'where the cache lies').default(defaultCacheFolder());
   const cache = program
     .command('cache')
-    .summary('show or delete the quantised bases kept for the next start')
+    .summary('show or delete the quantized bases kept for the next start')
     .description(
       'A base that was loaded once is kept in 4 bits, so that the next start is quick and needs no base folder.',
     )

@@ -115,7 +115,7 @@ async function runFinetune(options: Options): Promise<number> {
         store,
         baseCache,
         resume: options.resume,
-        leaveRoom: options.leaveRoom,
+        yieldGpu: options.leaveRoom,
         precision: options.precision,
         tuning: new TuningFile(),
         memory: options.memory,

@@ -46,7 +46,7 @@ export async function inspectBase(base: ChosenFolder, signal?: AbortSignal): Pro
   };
 }
 
-function dtypeOf({ quantised, tensors, config }: BaseModel): string {
+function dtypeOf({ quantized: quantised, tensors, config }: BaseModel): string {
   if (quantised) return 'NF4';
   return tensors.get(`${linearModules(config)[0]!.name}.weight`)!.dtype;
 }

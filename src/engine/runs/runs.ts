@@ -206,14 +206,14 @@ export class Runs extends KeptRuns {
             tuning: browserTuning(this.store),
             moment,
             memory: this.device.memory,
-            leaveRoom: this.device.leaveRoom,
+            yieldGpu: this.device.leaveRoom,
             precision,
             openGpu,
             emit: (event) => {
               if (!gone.aborted) emit(event);
             },
             signal,
-            between: (save) => control.hold(save, gone),
+            onPassEnd: (save) => control.hold(save, gone),
             onInputs: (hashes, maxSteps) => onIdentity({ ...hashes, base: UNREAD }, maxSteps),
             onIdentity,
           }),

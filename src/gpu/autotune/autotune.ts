@@ -37,7 +37,7 @@ export interface Workload {
   longest: number;
   /** Of LoRA; 0 for none. */
   rank: number;
-  /** Whether the scales are double-quantised. */
+  /** Whether the scales are double-quantized. */
   nested: boolean;
 }
 
@@ -50,10 +50,10 @@ export interface Tuning {
 }
 
 /** What is raced by itself. */
-interface Class {
+interface KernelClass {
   name: string;
   /** How its race is called in the cache. */
-  race: string;
+  key: string;
   /** How its variants are called in notes. */
   title: string;
   /** Its variants on this device, the default first. */
@@ -69,10 +69,10 @@ interface Class {
 export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): Promise<KernelSelection> {
   const classes = classesOf(gpu, work);
   if (gpu.software) return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!.name]));
-  const memory = await TuningResults.open(gpu, tuning.cache);
-  const chosen = new Map<Class, string>();
-  const known = ({ race, variants }: Class) =>
-    variants.find(({ name }) => name === memory.winner(race))?.name;
+  const results = await TuningResults.open(gpu, tuning.cache);
+  const chosen = new Map<KernelClass, string>();
+  const known = ({ key, variants }: KernelClass) =>
+    variants.find(({ name }) => name === results.best(key))?.name;
   const open = classes.filter((one) => one.variants.length > 1 && known(one) === undefined);
   const total = open.reduce((sum, { variants }) => sum + variants.length, 0);
   let done = 0;
@@ -80,7 +80,7 @@ export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): P
     tuning.onProgress(done, total);
     const step = () => tuning.onProgress(++done, total);
     const after = done + one.variants.length;
-    chosen.set(one, await decide(gpu, one, memory, { note: tuning.note, step }));
+    chosen.set(one, await decide(gpu, one, results, { note: tuning.note, step }));
     done = after;
   }
   if (total > 0) tuning.onProgress(total, total);
@@ -95,70 +95,70 @@ export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): P
  */
 async function decide(
   gpu: Gpu,
-  { race, title, variants, run }: Class,
-  memory: TuningResults,
+  { key, title, variants, run }: KernelClass,
+  results: TuningResults,
   { note, step }: { note: (text: string) => void; step: () => void },
 ): Promise<string> {
   const leftOut = (name: string, why: string) => note(`${gpu.name}: ${title} ${name} is left out: ${why}.`);
-  const fatal = memory.fatal(race);
-  for (const { name } of variants.filter((one) => fatal.includes(one.name)))
+  const crashed = results.crashed(key);
+  for (const { name } of variants.filter((one) => crashed.includes(one.name)))
     leftOut(name, 'an earlier start ended while it was tried');
   let latest: string | undefined;
   try {
-    const winner = await run((name) => !fatal.includes(name), {
+    const fastest = await run((name) => !crashed.includes(name), {
       dropped: leftOut,
       compiled: step,
       async running(name, what) {
         latest = name;
-        await memory.trying(race, what === 'first' ? name : undefined);
+        await results.markTrying(key, what === 'first' ? name : undefined);
       },
     });
-    await memory.won(race, winner);
-    return winner;
+    await results.setBest(key, fastest);
+    return fastest;
   } catch (error) {
     // What was tried when a race broke off, as where the device was lost, is not tried again.
-    await memory.trying(race, error instanceof TrialDropped ? undefined : latest);
+    await results.markTrying(key, error instanceof TrialDropped ? undefined : latest);
     if (!(error instanceof TrialDropped)) throw error;
     const inF32 = variants.filter(({ precision }) => precision === 'f32');
-    const { name } = inF32.find((one) => !fatal.includes(one.name)) ?? inF32[0]!;
+    const { name } = inF32.find((one) => !crashed.includes(one.name)) ?? inF32[0]!;
     note(`${gpu.name}: ${title} ${name} is taken without a race (${error.message.replace(/\.$/, '')}).`);
     return name;
   }
 }
 
 /** Both directions of each shape once, the head, the norms, and the parts of attention. */
-function classesOf(gpu: Gpu, work: Workload): Class[] {
+function classesOf(gpu: Gpu, work: Workload): KernelClass[] {
   const { precision, shapes, width } = work;
   const products = shapes.flatMap((shape) =>
-    DIRECTIONS.map((direction): Class => {
+    DIRECTIONS.map((direction): KernelClass => {
       const name = className(direction, shape);
       return {
         name,
-        race: trialName(name, work),
+        key: trialName(name, work),
         title: `for ${name} the kernel`,
         variants: listed(direction, precision, gpu),
         run: (mayRun, events) => tryProducts(gpu, direction, shape, work, mayRun, events),
       };
     }),
   );
-  const head: Class = {
+  const head: KernelClass = {
     name: HEAD_CLASS,
-    race: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
+    key: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
     title: 'the head by',
     variants: candidates(LM_HEADS, precision, gpu),
     run: (mayRun, events) => tryLmHead(gpu, work, mayRun, events),
   };
-  const norms: Class = {
+  const norms: KernelClass = {
     name: NORM_CLASS,
-    race: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
+    key: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
     title: 'the way to add up norms by',
     variants: candidates(NORMS, 'f32', gpu),
     run: (mayRun, events) => tryNorms(gpu, work, mayRun, events),
   };
   const { heads, kvHeads, headDim } = work.attention;
-  const attention = ATTENTION_CLASSES.map((part): Class => ({
+  const attention = ATTENTION_CLASSES.map((part): KernelClass => ({
     name: part,
-    race: `${precision} ${part}, ${heads} heads on ${kvHeads} of ${headDim}, ${roughly(work.rows)} tokens in rows of ${roughly(work.longest)}`,
+    key: `${precision} ${part}, ${heads} heads on ${kvHeads} of ${headDim}, ${roughly(work.rows)} tokens in rows of ${roughly(work.longest)}`,
     title: `for ${part} the kernel`,
     variants: attentionCandidates(part, work.attention, precision, gpu),
     run: (mayRun, events) => tryAttention(gpu, part, work, mayRun, events),

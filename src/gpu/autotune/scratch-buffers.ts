@@ -21,7 +21,7 @@ export class ScratchBuffers {
   }
 
   /** What `make` makes of this room's buffers. Throws TrialDropped where the device has no memory for them. */
-  async fillInputs<T>(make: (room: this) => T): Promise<T> {
+  async fillInputs<T>(make: (buffers: this) => T): Promise<T> {
     let made: { call: T } | undefined;
     let tooLarge: string | undefined;
     const refused = await refusal(this.#gpu.device, () => {
@@ -96,7 +96,7 @@ export class ScratchBuffers {
   }
 
   #filled(pattern: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>, count: number): BufferView {
-    const buffer = this.#gpu.memory.allocate('race', 'working activations', 4 * count);
+    const buffer = this.#gpu.memory.allocate('autotune', 'working activations', 4 * count);
     this.#buffers.push(buffer);
     for (let at = 0; at < count; at += pattern.length)
       this.#gpu.device.queue.writeBuffer(

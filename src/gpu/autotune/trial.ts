@@ -17,7 +17,7 @@ const ROUNDS = 5;
 const ROUND_SECONDS = 0.01;
 const MAX_CALLS = 64;
 /** Who takes this much longer than the best leaves the race after two rounds. */
-const HOPELESS = 1.5;
+const DROP_RATIO = 1.5;
 /** Bytes from the beginning and from the end of a result that are compared. */
 const SAMPLE_BYTES = 2 ** 20;
 
@@ -53,14 +53,14 @@ export async function fastest<Call>(
   { variants, call, output }: Trial<Call>,
   events: TrialEvents,
 ): Promise<Variant<Call>> {
-  const racing = await compiled(stream.gpu, variants, call, events);
-  const standard = racing.find(({ precision }) => precision === 'f32');
+  const remaining = await compiled(stream.gpu, variants, call, events);
+  const standard = remaining.find(({ precision }) => precision === 'f32');
   if (!standard) throw new TrialDropped('no variant in f32 is left to compare with');
   await events.running?.(standard.name, 'first');
   const expected = await sample(stream, standard, call, output);
   if (typeof expected === 'string') throw new TrialDropped(`${standard.name}: ${expected}`);
   const able: Variant<Call>[] = [];
-  for (const variant of racing) {
+  for (const variant of remaining) {
     if (variant === standard) {
       able.push(variant);
       continue;
@@ -129,15 +129,15 @@ export async function best<Call>(
 ): Promise<Variant<Call>> {
   const once = await clock.time(able[0]!, call, 1);
   const calls = Math.min(MAX_CALLS, Math.max(1, Math.ceil(ROUND_SECONDS / once)));
-  let racing = able.map((variant) => ({ variant, times: [] as number[] }));
+  let remaining = able.map((variant) => ({ variant, times: [] as number[] }));
   for (let round = 0; round < ROUNDS; round++) {
-    for (const { variant, times } of racing) times.push(await clock.time(variant, call, calls));
+    for (const { variant, times } of remaining) times.push(await clock.time(variant, call, calls));
     if (round === 0) continue;
     // The shortest time of each: what else the device did then only adds to it.
-    const best = Math.min(...racing.flatMap(({ times }) => times));
-    racing = racing.filter(({ times }) => Math.min(...times) <= HOPELESS * best);
+    const best = Math.min(...remaining.flatMap(({ times }) => times));
+    remaining = remaining.filter(({ times }) => Math.min(...times) <= DROP_RATIO * best);
   }
-  return racing.reduce((best, one) => (median(one.times) < median(best.times) ? one : best)).variant;
+  return remaining.reduce((best, one) => (median(one.times) < median(best.times) ? one : best)).variant;
 }
 
 /** The first and the last values of a variant's result, or why the device refuses it. */

@@ -24,31 +24,31 @@ export function tryProducts(
   mayRun: MayRun,
   events: TrialEvents,
 ): Promise<string> {
-  const fillInputs = (room: ScratchBuffers) => {
+  const fillInputs = (buffers: ScratchBuffers) => {
     const width = direction === 'forward' ? shape.columns : shape.depth;
     const lora: LoraFactor | undefined =
       rank > 0
-        ? { activations: room.floats(rows * rank), matrix: room.floats(rank * width), rank }
+        ? { activations: buffers.floats(rows * rank), matrix: buffers.floats(rank * width), rank }
         : undefined;
     return {
-      wide: room.floats(rows * shape.columns),
-      deep: room.floats(rows * shape.depth),
-      common: { weight: room.weight(shape, nested), rows, lora, rowScales: room.floats(rows) },
+      wide: buffers.floats(rows * shape.columns),
+      deep: buffers.floats(rows * shape.depth),
+      common: { weight: buffers.weight(shape, nested), rows, lora, rowScales: buffers.floats(rows) },
     };
   };
   if (direction === 'forward')
-    return race(gpu, candidates(NF4_FORWARD, precision, gpu).filter(named(mayRun)), events, (room) => {
-      const { wide, deep, common } = fillInputs(room);
+    return runTrial(gpu, candidates(NF4_FORWARD, precision, gpu).filter(named(mayRun)), events, (buffers) => {
+      const { wide, deep, common } = fillInputs(buffers);
       return { call: { ...common, x: deep, y: wide }, output: wide };
     });
-  return race(gpu, candidates(NF4_GRAD, precision, gpu).filter(named(mayRun)), events, (room) => {
-    const { wide, deep, common } = fillInputs(room);
+  return runTrial(gpu, candidates(NF4_GRAD, precision, gpu).filter(named(mayRun)), events, (buffers) => {
+    const { wide, deep, common } = fillInputs(buffers);
     return { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep };
   });
 }
 
 /** Words of the head's table in a race: more keep every device busy as well, and take memory. */
-const RACED_WORDS = 32768;
+const TRIAL_VOCAB = 32768;
 
 /** Races both products with the head's table; resolves to the winner's name. */
 export function tryLmHead(
@@ -58,15 +58,15 @@ export function tryLmHead(
   events: TrialEvents,
 ): Promise<string> {
   const variants = candidates(LM_HEADS, precision, gpu).filter(named(mayRun));
-  return race(gpu, variants, events, (room) => {
+  return runTrial(gpu, variants, events, (buffers) => {
     const { rows } = head;
-    const vocab = Math.min(RACED_WORDS, head.vocab);
-    const parts = [{ view: room.halves(vocab * width), begin: 0, count: vocab }];
+    const vocab = Math.min(TRIAL_VOCAB, head.vocab);
+    const parts = [{ view: buffers.halves(vocab * width), begin: 0, count: vocab }];
     const table: Table = { parts, format: 'bf16', vocab, width };
-    const output = room.floats(rows * width);
+    const output = buffers.floats(rows * width);
     const call = {
-      ...{ x: room.floats(rows * width), table, logits: room.floats(rows * vocab), dx: output, rows },
-      ...{ rowScales: room.floats(rows), scratch: room.floats(headSlices(parts) * rows * width) },
+      ...{ x: buffers.floats(rows * width), table, logits: buffers.floats(rows * vocab), dx: output, rows },
+      ...{ rowScales: buffers.floats(rows), scratch: buffers.floats(headSlices(parts) * rows * width) },
       // The logits are sums of `width` products of numbers up to a half.
       gradScale: width / 4,
     };
@@ -81,9 +81,9 @@ export function tryNorms(
   mayRun: MayRun,
   events: TrialEvents,
 ): Promise<string> {
-  return race(gpu, candidates(NORMS, 'f32', gpu).filter(named(mayRun)), events, (room) => {
-    const output = room.floats(rows * width);
-    const [x, weight] = [room.floats(rows * width), room.floats(width)];
+  return runTrial(gpu, candidates(NORMS, 'f32', gpu).filter(named(mayRun)), events, (buffers) => {
+    const output = buffers.floats(rows * width);
+    const [x, weight] = [buffers.floats(rows * width), buffers.floats(width)];
     return { call: { x, weight, y: output, rows, width, eps: 1e-6 }, output };
   });
 }
@@ -106,25 +106,25 @@ export function tryAttention<C extends AttentionClass>(
   events: TrialEvents,
 ): Promise<string> {
   const variants = attentionCandidates(part, work.attention, work.precision, gpu).filter(named(mayRun));
-  return race<AttentionCalls[C]>(gpu, variants, events, (room) => {
-    const { call, outputs } = fillAttentionInputs(room, work);
+  return runTrial<AttentionCalls[C]>(gpu, variants, events, (buffers) => {
+    const { call, outputs } = fillAttentionInputs(buffers, work);
     return { call, output: outputs[part] };
   });
 }
 
 /** What any part of attention takes, and where it writes. */
-function fillAttentionInputs(room: ScratchBuffers, { rows: tokens, longest, attention: shape }: Workload) {
+function fillAttentionInputs(buffers: ScratchBuffers, { rows: tokens, longest, attention: shape }: Workload) {
   const { heads, kvHeads, headDim } = shape;
   const [wide, narrow] = [tokens * heads * headDim, tokens * kvHeads * headDim];
-  const [keys, dk, dv] = room.twice(narrow);
-  const values = () => room.floats(wide);
-  const inputs = { q: values(), k: room.floats(narrow), v: room.floats(narrow), dout: values() };
-  const [o, dq, stats] = [values(), values(), room.pairs(tokens * heads, LOG_SUM_EXP)];
+  const [keys, dk, dv] = buffers.twice(narrow);
+  const values = () => buffers.floats(wide);
+  const inputs = { q: values(), k: buffers.floats(narrow), v: buffers.floats(narrow), dout: values() };
+  const [o, dq, stats] = [values(), values(), buffers.pairs(tokens * heads, LOG_SUM_EXP)];
   const call = {
     ...{ ...inputs, o, dq, dk, dv, stats, tokens, ...shape },
-    ranges: room.words(packed(longest, tokens)),
-    scratch: room.floats(attentionScratch(tokens, shape)),
-    // The product of two numbers of the room has a standard deviation of 1/12.
+    ranges: buffers.words(packed(longest, tokens)),
+    scratch: buffers.floats(attentionScratch(tokens, shape)),
+    // The product of two numbers of the buffers has a standard deviation of 1/12.
     scale: (12 * SCORE_SPREAD) / Math.sqrt(headDim),
   };
   return { call, outputs: { attention: o, 'attention keys': keys, 'attention queries': dq } };
@@ -142,19 +142,19 @@ const named =
   ({ name }: { name: string }): boolean =>
     mayRun(name);
 
-async function race<Call>(
+async function runTrial<Call>(
   gpu: Gpu,
   variants: readonly Variant<Call>[],
   events: TrialEvents,
-  fillInputs: (room: ScratchBuffers) => Omit<Trial<Call>, 'variants'>,
+  fillInputs: (buffers: ScratchBuffers) => Omit<Trial<Call>, 'variants'>,
 ): Promise<string> {
-  const room = new ScratchBuffers(gpu);
+  const buffers = new ScratchBuffers(gpu);
   const stream = new Stream(gpu);
   try {
-    const contest = await room.fillInputs(fillInputs);
-    return (await fastest(stream, { variants, ...contest }, events)).name;
+    const trial = await buffers.fillInputs(fillInputs);
+    return (await fastest(stream, { variants, ...trial }, events)).name;
   } finally {
     stream.close();
-    room.close();
+    buffers.close();
   }
 }

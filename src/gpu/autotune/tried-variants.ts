@@ -4,7 +4,7 @@ import { deviceKey, type TuningCache } from './tuning-results.ts';
 /** Between the names of variants. */
 const AND = '; ';
 
-const fatalKey = (race: string): string => `not to be tried: ${race}`;
+const crashedKey = (key: string): string => `not to be tried: ${key}`;
 
 /**
  * What the cache knows of a device's races: their winners, and the variants that are not to be tried again, since a
@@ -15,7 +15,7 @@ export class TuningResults {
   readonly #device: string;
   readonly #kept: Map<string, string>;
   /** Of each race, as this start found it. */
-  readonly #fatal = new Map<string, readonly string[]>();
+  readonly #crashed = new Map<string, readonly string[]>();
 
   private constructor(cache: TuningCache | undefined, device: string, kept: Map<string, string>) {
     this.#cache = cache;
@@ -28,31 +28,31 @@ export class TuningResults {
     return new TuningResults(cache, device, new Map(Object.entries((await cache?.get(device)) ?? {})));
   }
 
-  winner(race: string): string | undefined {
-    return this.#kept.get(race);
+  best(key: string): string | undefined {
+    return this.#kept.get(key);
   }
 
   /** Variants during whose trial an earlier start ended. */
-  fatal(race: string): readonly string[] {
-    let fatal = this.#fatal.get(race);
-    if (!fatal) this.#fatal.set(race, (fatal = this.#kept.get(fatalKey(race))?.split(AND) ?? []));
-    return fatal;
+  crashed(key: string): readonly string[] {
+    let crashed = this.#crashed.get(key);
+    if (!crashed) this.#crashed.set(key, (crashed = this.#kept.get(crashedKey(key))?.split(AND) ?? []));
+    return crashed;
   }
 
   /** Keeps that this variant is being tried, or that none is. */
-  async trying(race: string, name: string | undefined): Promise<void> {
-    const names = [...this.fatal(race), ...(name === undefined ? [] : [name])].join(AND);
-    if (names === (this.#kept.get(fatalKey(race)) ?? '')) return;
-    if (names) this.#kept.set(fatalKey(race), names);
-    else this.#kept.delete(fatalKey(race));
+  async markTrying(key: string, name: string | undefined): Promise<void> {
+    const names = [...this.crashed(key), ...(name === undefined ? [] : [name])].join(AND);
+    if (names === (this.#kept.get(crashedKey(key)) ?? '')) return;
+    if (names) this.#kept.set(crashedKey(key), names);
+    else this.#kept.delete(crashedKey(key));
     await this.#save();
   }
 
-  async won(race: string, winner: string): Promise<void> {
-    this.#kept.set(race, winner);
-    const fatal = this.fatal(race).join(AND);
-    if (fatal) this.#kept.set(fatalKey(race), fatal);
-    else this.#kept.delete(fatalKey(race));
+  async setBest(key: string, name: string): Promise<void> {
+    this.#kept.set(key, name);
+    const crashed = this.crashed(key).join(AND);
+    if (crashed) this.#kept.set(crashedKey(key), crashed);
+    else this.#kept.delete(crashedKey(key));
     await this.#save();
   }
 

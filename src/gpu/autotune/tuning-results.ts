@@ -9,7 +9,7 @@ export type BestVariants = Readonly<Record<string, string>>;
 /** Where the winners of a device's races are kept, so that they are run once. What it loses is raced again. */
 export interface TuningCache {
   get(device: string): Promise<BestVariants | undefined>;
-  set(device: string, winners: BestVariants): Promise<void>;
+  set(device: string, best: BestVariants): Promise<void>;
 }
 
 /** Under which key a device's winners are kept: it with its driver, as far as it tells, and the kernels. */

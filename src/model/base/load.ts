@@ -10,20 +10,20 @@ import { Upload } from './read/upload.ts';
 import type { DecoderWeights } from '../weights.ts';
 
 export interface LoadOptions {
-  /** Quantise the scales too (bnb_4bit_use_double_quant); a pre-quantised base keeps what it has. */
+  /** Quantize the scales too (bnb_4bit_use_double_quant); a pre-quantized base keeps what it has. */
   doubleQuant: boolean;
   /** Rows of the rotary table: the longest sequence that will be seen. */
   positions: number;
   /** Bytes of weights read so far and in all. */
   onProgress?: (done: number, total: number) => void;
-  /** The base's place in the cache of quantised bases. */
+  /** The base's place in the cache of quantized bases. */
   cache?: CacheEntry | undefined;
   /**
    * Where the base's hash is not known yet: hears it once the base is on the device. Then the weight files are read
    * from end to end, each byte once, and hashed as they come.
    */
   onContent?: ((content: string) => Promise<void> | void) | undefined;
-  /** Bytes of the quantised base written to the cache so far and in all. */
+  /** Bytes of the quantized base written to the cache so far and in all. */
   onCaching?: (done: number, total: number) => void;
   onNote?: (text: string) => void;
 }
@@ -46,12 +46,12 @@ export async function loadBase(gpu: Gpu, model: BaseModel, options: LoadOptions)
     await cache?.keep(gpu, weights, onCaching);
   } catch (error) {
     if (!(error instanceof CacheRefusal)) throw error;
-    onNote(`The quantised base is not kept for the next start: ${error.message}.`);
+    onNote(`The quantized base is not kept for the next start: ${error.message}.`);
   }
   return weights;
 }
 
-/** Streams the files in their order, the linear layers quantised to NF4 on the way. */
+/** Streams the files in their order, the linear layers quantized to NF4 on the way. */
 async function loadFiles(
   gpu: Gpu,
   model: BaseModel,

@@ -22,7 +22,7 @@ export interface ExecutionPlan extends PlannedKernels {
   /** The current date for a chat template that writes it, where the base has one. */
   moment?: Moment | undefined;
   /**
-   * Set where earlier versions read the base otherwise: they quantised what it keeps in 16 bits, and tied a head that
+   * Set where earlier versions read the base otherwise: they quantized what it keeps in 16 bits, and tied a head that
    * its files hold. A run of theirs cannot be continued to the same numbers.
    */
   asStored?: true | undefined;

@@ -31,7 +31,7 @@ async function gradients(name: CaseName, dropout: number) {
   expect(passes.length).toBe(2);
   const measure = async (text: string | undefined) => {
     const lora = new Lora(t.gpu, weights, config.layers, true, dropout);
-    const ws = new Activations(t.gpu, {
+    const acts = new Activations(t.gpu, {
       config,
       headFormat: opened.base.head.format,
       tokens: 12,
@@ -43,12 +43,12 @@ async function gradients(name: CaseName, dropout: number) {
     const before = t.stream.counts.dispatches;
     let lossBegin = 0;
     for (const pass of passes) {
-      uploadPass(t.stream, ws, pass, dropout > 0 ? keys : undefined);
+      uploadPass(t.stream, acts, pass, dropout > 0 ? keys : undefined);
       const ctx: PassContext = {
         stream: t.stream,
         base: opened.base,
         lora,
-        ws,
+        acts,
         rows: pass.ids.length,
         dropout,
       };
@@ -61,7 +61,7 @@ async function gradients(name: CaseName, dropout: number) {
     const dispatches = t.stream.counts.dispatches - before;
     const bytes: Record<string, Uint8Array> = { losses: await t.bytes(losses) };
     for (const [i, { grads }] of lora.layers.entries()) bytes[`layer ${i}`] = await t.bytes(view(grads));
-    ws.close();
+    acts.close();
     lora.close();
     return { bytes, dispatches };
   };

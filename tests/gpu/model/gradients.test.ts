@@ -27,18 +27,18 @@ async function pass(t: TestGpu, opened: ModelCase, rows: Expected['rows']) {
   });
   const [packed] = packWindow(placed, 256);
   const lora = (await opened.lora('v1', true))!;
-  const ws = new Activations(t.gpu, {
+  const acts = new Activations(t.gpu, {
     config: opened.base.config,
     headFormat: opened.base.head.format,
     tokens: packed!.ids.length,
     rank: 32,
     training: true,
   });
-  uploadPass(t.stream, ws, packed!);
+  uploadPass(t.stream, acts, packed!);
   const tokens = packed!.ids.length;
-  const ctx: PassContext = { stream: t.stream, base: opened.base, lora, ws, rows: tokens, dropout: 0 };
+  const ctx: PassContext = { stream: t.stream, base: opened.base, lora, acts, rows: tokens, dropout: 0 };
   await forward(ctx);
-  return { ctx, ws, lora, targets: packed!.targets.index.length, tokens };
+  return { ctx, acts, lora, targets: packed!.targets.index.length, tokens };
 }
 
 async function tensors(name: CaseName, file: string) {
@@ -50,7 +50,7 @@ describe.each(['recipe_text', 'qwen3', 'llama_sharded', 'dynamic'] as const)('wh
     const t = await testGpu();
     const opened = await ModelCase.open(t.gpu, name);
     const expected = JSON.parse(opened.text('expected/gradients.json')) as Expected;
-    const { ctx, ws, lora, targets } = await pass(t, opened, expected.rows);
+    const { ctx, acts, lora, targets } = await pass(t, opened, expected.rows);
     expect(targets).toBe(expected.trained_tokens);
     const losses = t.output(targets);
     await headLoss(ctx, { targets, losses, lossBegin: 0, gradScale: 1 / targets });
@@ -70,7 +70,7 @@ describe.each(['recipe_text', 'qwen3', 'llama_sharded', 'dynamic'] as const)('wh
       }
     }
     expect(seen).toBe(gradients.size);
-    ws.close();
+    acts.close();
     lora.close();
   });
 
@@ -79,12 +79,12 @@ describe.each(['recipe_text', 'qwen3', 'llama_sharded', 'dynamic'] as const)('wh
     const opened = await ModelCase.open(t.gpu, name);
     const file = await tensors(name, 'logits.safetensors');
     const expected = JSON.parse(opened.text('expected/gradients.json')) as Expected;
-    const { ctx, ws, lora, tokens } = await pass(t, opened, expected.rows.slice(0, 1));
+    const { ctx, acts, lora, tokens } = await pass(t, opened, expected.rows.slice(0, 1));
     const reference = await readTensorF32(file.get('logits')!);
     const logits = t.output(reference.length);
-    headMatmul(t.stream, { x: view(ws.buffers.normed), table: ctx.base.head, logits, rows: tokens });
+    headMatmul(t.stream, { x: view(acts.buffers.normed), table: ctx.base.head, logits, rows: tokens });
     expect(relativeError(await t.floats(logits), reference)).toBeLessThan(1e-5);
-    ws.close();
+    acts.close();
     lora.close();
   });
 });

@@ -3,7 +3,7 @@ import { nodeFolder } from '../../../src/cli/node-files.ts';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
 import { bytesSource } from '../../../src/formats/byte-source.ts';
 import { linearModules } from '../../../src/formats/decoder-weights.ts';
-import { doubleQuantise, quantiseNf4, signedDynamicMap } from '../../../src/formats/nf4.ts';
+import { doubleQuantize, quantizeNf4, signedDynamicMap } from '../../../src/formats/nf4.ts';
 import { readTensor, readTensorF32 } from '../../../src/formats/safetensors.ts';
 import type { Nf4Weight } from '../../../src/gpu/kernels/linear/nf4-operands.ts';
 import { allocateBase } from '../../../src/model/base/allocate.ts';
@@ -43,15 +43,15 @@ it.each(['recipe_text', 'llama_sharded', 'qwen3', 'prequant', 'dynamic'] as cons
   },
 );
 
-it.each([true, false])('every weight is what quantising on the CPU gives (scales too: %s)', async (twice) => {
+it.each([true, false])('every weight is what quantizing on the CPU gives (scales too: %s)', async (twice) => {
   const { stream } = await testGpu();
   const { model, weights } = await load('recipe_text', twice, 2 ** 13);
   const found = await deviceBytes(stream, weights);
   for (const { name, layer, projection, shape } of linearModules(model.config)) {
-    const { packed, absmax } = quantiseNf4(await readTensorF32(model.tensors.get(`${name}.weight`)!));
+    const { packed, absmax } = quantizeNf4(await readTensorF32(model.tensors.get(`${name}.weight`)!));
     const words = found[`layers.${layer}.${projection}.codes`] as Uint8Array;
     expect(new Uint32Array(words.buffer), name).toEqual(deviceCodes(packed, ...shape));
-    const { codes, absmax2, offset } = doubleQuantise(absmax);
+    const { codes, absmax2, offset } = doubleQuantize(absmax);
     const nested = [codes, new Uint8Array(codes.length % 4), absmax2, signedDynamicMap()];
     expect(found[`layers.${layer}.${projection}.scales`], name).toEqual(
       joinBytes((twice ? nested : [absmax]).map((part) => new Uint8Array(part.buffer))),

@@ -30,7 +30,7 @@ it('a door holds a run between passes and keeps checkpoints of whole steps witho
   const { events } = await run({
     inputs: await inputs(),
     store: held,
-    between: async (save) => {
+    onPassEnd: async (save) => {
       calls++;
       await new Promise((resolve) => setTimeout(resolve, 1));
       // Every second time is after a pass, where gradients have gathered that the optimizer has not seen.

@@ -139,7 +139,7 @@ describe('stopped and started again, a run ends in the same bytes', () => {
       passes++;
       return Promise.resolve();
     };
-    await run({ inputs: await inputs(), store: alone, between });
+    await run({ inputs: await inputs(), store: alone, onPassEnd: between });
     expect(passes).toBeGreaterThan(3 * 3);
     const store = start();
     const controller = new AbortController();
@@ -149,7 +149,7 @@ describe('stopped and started again, a run ends in the same bytes', () => {
       return Promise.resolve();
     };
     const { signal } = controller;
-    const first = await run({ inputs: await inputs(), store, signal, between: stop });
+    const first = await run({ inputs: await inputs(), store, signal, onPassEnd: stop });
     expect(first.status).toBe('stopped');
     await run({ inputs: await inputs(), store });
     expect(comparable(store.result)).toEqual(comparable(alone.result));
@@ -213,7 +213,7 @@ describe('a checkpoint that was asked for', () => {
     const { events } = await run({
       inputs: await inputs(),
       store,
-      between: async (save) => {
+      onPassEnd: async (save) => {
         if (!told.includes('step 3') || told.some((line) => line.startsWith('eval'))) return;
         await save();
         const copy = new MemoryStore();
@@ -249,7 +249,7 @@ describe('a checkpoint that was asked for', () => {
     await run({
       inputs: limited,
       store,
-      between: async (save) => {
+      onPassEnd: async (save) => {
         await save(true);
         seen.push(await store.checkpoints());
       },

@@ -29,8 +29,8 @@ async function oneStep(capacity: number, dropout: number, seed = 1) {
   const rows = (await encodeRows(data, opened.tokenizer, { maxLength })).rows.slice(0, 7);
   const lora = new Lora(t.gpu, weights, opened.model.config.layers, true, dropout);
   const shape = { config: opened.model.config, headFormat: opened.base.head.format, tokens: 512, rank: 32 };
-  const ws = new Activations(t.gpu, { ...shape, training: true });
-  const runner = new PassRunner({ gpu: t.gpu, stream: t.stream, base: opened.base, lora, ws }, 512);
+  const acts = new Activations(t.gpu, { ...shape, training: true });
+  const runner = new PassRunner({ gpu: t.gpu, stream: t.stream, base: opened.base, lora, acts }, 512);
   const optimizer = new Optimizer(t.gpu, lora, SETTINGS);
   const passes = packWindow(
     rows.map((row, index) => ({ row, index })),
@@ -47,7 +47,7 @@ async function oneStep(capacity: number, dropout: number, seed = 1) {
   const zeroed = await t.floats(view(lora.layers[0]!.grads));
   runner.close();
   optimizer.close();
-  ws.close();
+  acts.close();
   lora.close();
   return { passes: passes.length, loss, gradNorm, moments, evalLoss: before.loss, zeroed };
 }

@@ -28,8 +28,8 @@ it('train, save, load, generate: the adapter changes the answers, and loaded equ
   const v1 = await readAdapter(await nodeFolder(casePath('batch2', 'v1')), config);
   const trained = new Lora(gpu, v1.weights, config.layers, true);
   const shape = { config, headFormat: opened.base.head.format, tokens: 256, rank: 32 };
-  const ws = new Activations(gpu, { ...shape, training: true });
-  const runner = new PassRunner({ gpu, stream, base: opened.base, lora: trained, ws }, 256);
+  const acts = new Activations(gpu, { ...shape, training: true });
+  const runner = new PassRunner({ gpu, stream, base: opened.base, lora: trained, acts }, 256);
   const optimizer = new Optimizer(gpu, trained, SETTINGS);
 
   const prompt = opened.expected.prompt_ids;

@@ -7,7 +7,7 @@ export interface Adamw8bitState {
   readonly vAbsmax: ArrayLike<number>;
 }
 
-/** A step's result; m and v as they were before they were requantised. */
+/** A step's result; m and v as they were before they were requantized. */
 export interface Adamw8bitResult extends Adamw8bitState {
   readonly m: Float64Array;
   readonly v: Float64Array;

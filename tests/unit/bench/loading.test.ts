@@ -22,7 +22,7 @@ it('a base of a model’s first layers is written, loaded, cached, loaded again 
   };
   near('reading from end to end', 2 * parameters);
   // A small file's likeness is of all its bytes: besides that, a first start reads it once.
-  near('first start, until the base is on the device: hash, quantise', 2 * (2 * parameters));
+  near('first start, until the base is on the device: hash, quantize', 2 * (2 * parameters));
   expect(read.get('second start, from the cache')).toBeLessThan(3.5 * parameters);
   for (const [, , seconds] of rows.slice(0, -1))
     expect((seconds as { speed: number }).speed).toBeGreaterThan(0);

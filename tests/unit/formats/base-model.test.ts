@@ -3,10 +3,10 @@ import { baseFiles, floatTensors, linearSource, openBaseModel } from '../../../s
 import { bf16ToF32 } from '../../../src/formats/half.ts';
 import { linearModules } from '../../../src/formats/decoder-weights.ts';
 import {
-  dequantiseNf4,
-  doubleDequantise,
-  doubleQuantise,
-  quantiseNf4,
+  dequantizeNf4,
+  doubleDequantize,
+  doubleQuantize,
+  quantizeNf4,
   signedDynamicMap,
   NF4_CODES,
 } from '../../../src/formats/nf4.ts';
@@ -57,7 +57,7 @@ describe('a base folder', () => {
   test('opens, with its linear modules in order and the files to hash', async () => {
     const base = await openBaseModel(memoryFolder('base', fixtureFiles(CASE)));
     expect(base.config).toMatchObject({ family: 'qwen2', layers: 2, hiddenSize: 128, intermediateSize: 352 });
-    expect(base.quantised).toBe(false);
+    expect(base.quantized).toBe(false);
     expect(baseFiles(base).map((file) => file.name)).toEqual(['base/model.safetensors', 'base/config.json']);
     expect(linearModules(base.config)).toHaveLength(14);
     expect(linearModules(base.config).slice(5, 8)).toEqual([
@@ -217,22 +217,22 @@ function shard(files: MemoryFiles, tensors: TensorData[]): void {
   files['model.safetensors.index.json'] = JSON.stringify({ metadata: {}, weight_map: map });
 }
 
-interface QuantisedOptions {
+interface QuantizedOptions {
   nested?: boolean;
   state?: Record<string, unknown>;
   type?: string;
 }
 
 /** Replaces one linear weight by the parts that bitsandbytes saves. */
-function quantised(
+function quantized(
   tensors: TensorData[],
   weights: Float32Array,
-  options: QuantisedOptions = {},
+  options: QuantizedOptions = {},
 ): TensorData[] {
   const { nested = true, state = {}, type = 'nf4' } = options;
   const name = `${Q}.weight`;
-  const { packed, absmax } = quantiseNf4(weights);
-  const { codes, absmax2, offset } = doubleQuantise(absmax);
+  const { packed, absmax } = quantizeNf4(weights);
+  const { codes, absmax2, offset } = doubleQuantize(absmax);
   const f32 = (suffix: string, values: Float32Array): TensorData => ({
     name: name + suffix,
     dtype: 'F32',
@@ -260,7 +260,7 @@ function quantised(
   ];
 }
 
-describe('a pre-quantised base', () => {
+describe('a pre-quantized base', () => {
   async function weightsOf(): Promise<Float32Array> {
     const base = await openBaseModel(memoryFolder('base', fixtureFiles(CASE)));
     return readTensorF32(base.tensors.get(`${Q}.weight`)!);
@@ -271,10 +271,10 @@ describe('a pre-quantised base', () => {
     const base = await openBaseModel(
       await changed((files, tensors) => {
         skipping(files, [OTHERS]);
-        return quantised(tensors, weights, { nested });
+        return quantized(tensors, weights, { nested });
       }),
     );
-    expect(base.quantised).toBe(true);
+    expect(base.quantized).toBe(true);
     expect([...base.kept].toSorted()).toEqual(
       linearModules(base.config)
         .map(({ name }) => name)
@@ -287,9 +287,9 @@ describe('a pre-quantised base', () => {
     expect(linear).toMatchObject({ blocksize: 64, shape: [128, 128] });
     expect(linear.nested !== undefined).toBe(nested);
     const packed = await readTensor(linear.packed);
-    const { absmax } = quantiseNf4(weights);
+    const { absmax } = quantizeNf4(weights);
     const scales = linear.nested
-      ? doubleDequantise(
+      ? doubleDequantize(
           await readTensor(linear.absmax),
           await readTensorF32(linear.nested.absmax),
           linear.nested.offset,
@@ -298,14 +298,14 @@ describe('a pre-quantised base', () => {
         )
       : await readTensorF32(linear.absmax);
     if (!nested) expect(scales).toEqual(absmax);
-    const back = dequantiseNf4(packed, scales, weights.length);
+    const back = dequantizeNf4(packed, scales, weights.length);
     const error = Math.hypot(...back.map((value, i) => value - weights[i]!)) / Math.hypot(...weights);
     expect(error).toBeGreaterThan(0.01);
     expect(error).toBeLessThan(0.12);
   });
 
-  test.each<[QuantisedOptions, string]>([
-    [{ type: 'fp4' }, `${Q}.weight is quantised as fp4, expected nf4; choose an NF4, bf16 or f16 version`],
+  test.each<[QuantizedOptions, string]>([
+    [{ type: 'fp4' }, `${Q}.weight is quantized as fp4, expected nf4; choose an NF4, bf16 or f16 version`],
     [{ state: { blocksize: 128 } }, 'blocksize is 128, expected 64'],
     [{ state: { quant_type: 'fp4' } }, 'quant_type is "fp4", expected nf4'],
     [{ state: { shape: [64, 256] } }, 'shape is [64,256], expected [128, 128] by config.json'],
@@ -313,7 +313,7 @@ describe('a pre-quantised base', () => {
     [{ state: { nested_blocksize: null } }, `${Q}.weight.absmax is U8 [256], expected F32 of 256 values`],
   ])('refuses %o', async (options, sentence) => {
     const weights = await weightsOf();
-    const folder = await changed((_, tensors) => quantised(tensors, weights, options));
+    const folder = await changed((_, tensors) => quantized(tensors, weights, options));
     await expect(openBaseModel(folder)).rejects.toThrow(sentence);
   });
 
@@ -352,7 +352,7 @@ describe('a pre-quantised base', () => {
     const weights = await weightsOf();
     const folder = await changed((files, tensors) => {
       change(files);
-      return quantised(tensors, weights);
+      return quantized(tensors, weights);
     });
     await expect(openBaseModel(folder)).rejects.toThrow(sentence);
   });
@@ -362,7 +362,7 @@ describe('a pre-quantised base', () => {
     const k = 'model.layers.0.self_attn.k_proj.weight';
     const wide = await changed((files, tensors) => {
       skipping(files, [OTHERS]);
-      return quantised(tensors, weights).map((tensor) =>
+      return quantized(tensors, weights).map((tensor) =>
         tensor.name === k ? { ...tensor, dtype: 'F32', data: new Uint8Array(4 * 64 * 128) } : tensor,
       );
     });
@@ -379,7 +379,7 @@ describe('a pre-quantised base', () => {
     const weights = await weightsOf();
     const open = async (change: (tensor: TensorData) => TensorData | undefined) =>
       openBaseModel(
-        await changed((_, tensors) => quantised(tensors, weights).flatMap((tensor) => change(tensor) ?? [])),
+        await changed((_, tensors) => quantized(tensors, weights).flatMap((tensor) => change(tensor) ?? [])),
       );
     await expect(open((t) => (t.name.endsWith('.nested_absmax') ? undefined : t))).rejects.toThrow(
       `${Q}.weight.nested_absmax is missing, though ${Q}.weight.quant_state.bitsandbytes__nf4 is there`,

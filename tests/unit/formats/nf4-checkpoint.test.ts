@@ -3,7 +3,7 @@ import { readNf4Source } from '../../../src/formats/nf4-checkpoint.ts';
 import { openSafetensors, readTensor, type TensorInfo } from '../../../src/formats/safetensors.ts';
 import { fixtureBytes, source } from '../../support/memory-folder.ts';
 
-/** One weight [48, 32] that bitsandbytes quantised, its codes typed as each storage. */
+/** One weight [48, 32] that bitsandbytes quantized, its codes typed as each storage. */
 const open = async () =>
   (await openSafetensors(source('storage.safetensors', fixtureBytes('formats/storage.safetensors')))).tensors;
 

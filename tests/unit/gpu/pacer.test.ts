@@ -77,7 +77,7 @@ describe('Pacer', () => {
     const device = new FakeDevice(1e12);
     for (let i = 0; i < 40; i++) {
       for (let k = 0; k < 3; k++) device.submit(device.pacer.full);
-      await device.until(device.pacer.settle());
+      await device.until(device.pacer.drain());
     }
     expect(device.pacer.full / 1e12).toBeGreaterThan(0.02);
     expect(device.pacer.full / 1e12).toBeLessThan(0.1);
@@ -87,7 +87,7 @@ describe('Pacer', () => {
     const device = new FakeDevice(1e15);
     const before = device.pacer.full;
     device.submit(before);
-    await device.until(device.pacer.settle());
+    await device.until(device.pacer.drain());
     expect(device.pacer.full).toBe(2 * before);
     expect(device.pacer.budget).toBeLessThan(before);
   });
@@ -96,11 +96,11 @@ describe('Pacer', () => {
     const device = new FakeDevice(1e13);
     for (let i = 0; i < 30; i++) {
       device.submit(device.pacer.budget);
-      await device.until(device.pacer.settle());
+      await device.until(device.pacer.drain());
     }
     device.rate = 1e11;
     device.submit(device.pacer.budget);
-    await device.until(device.pacer.settle());
+    await device.until(device.pacer.drain());
     expect(device.pacer.full / 1e11).toBeLessThan(0.25);
   });
 
@@ -118,7 +118,7 @@ describe('Pacer', () => {
         device.submit(works.at(-1)!);
         await device.until(device.pacer.throttle());
       }
-      await device.until(device.pacer.settle());
+      await device.until(device.pacer.drain());
     }
     const ms = works.map((work) => (1000 * work) / device.rate);
     expect(ms[0]).toBeGreaterThan(2);
@@ -131,13 +131,13 @@ describe('Pacer', () => {
 
   it('does not shorten submits where room is left: the device waits by intent', () => {
     const device = new FakeDevice(1e12);
-    device.pacer.leaveRoom = true;
+    device.pacer.yieldGpu = true;
     expect(device.pacer.budget).toBe(device.pacer.full);
   });
 
   it('rests as long as the device has worked where room is left', async () => {
     const device = new FakeDevice(1e12);
-    device.pacer.leaveRoom = true;
+    device.pacer.yieldGpu = true;
     for (let i = 0; i < 50; i++) {
       device.submit(device.pacer.budget);
       await device.until(device.pacer.throttle());

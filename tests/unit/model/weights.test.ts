@@ -30,7 +30,7 @@ describe('a table of embeddings', () => {
   );
 });
 
-it('double-quantised scales take a byte of a block of 64 weights, and little more', () => {
+it('double-quantized scales take a byte of a block of 64 weights, and little more', () => {
   const module: LinearModule = { name: 'down', layer: 0, projection: 'down_proj', shape: [1536, 8960] };
   const bytes = (nestedBlock?: number) =>
     bytesByKind([nf4Allocations(module, { nestedBlock })]).get('base scales')!;

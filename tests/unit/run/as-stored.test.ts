@@ -12,7 +12,7 @@ it.each(['dynamic', 'untied_head'] as const)(
   async (name) => {
     const base = await openBaseModel((await caseInputs(name)).base);
     expect(() => checkReading(store, {}, base)).toThrow(
-      `memory: the unfinished run there was begun by an earlier version of Retune, which quantised or tied weights that this base holds otherwise; finish it with that version, or ${store.startAgain}.`,
+      `memory: the unfinished run there was begun by an earlier version of Retune, which quantized or tied weights that this base holds otherwise; finish it with that version, or ${store.startAgain}.`,
     );
     checkReading(store, { asStored: true }, base);
   },

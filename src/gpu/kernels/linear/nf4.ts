@@ -26,7 +26,7 @@ const matvecKernel = new Kernel({
   params: FORWARD_PARAMS,
 });
 
-const quantiseKernel = new Kernel({
+const quantizeKernel = new Kernel({
   name: 'nf4_quantise',
   code: quantise,
   buffers: ['read', 'read_write', 'read_write'],
@@ -90,7 +90,7 @@ export function nf4MatmulGrad(
  * row-major weight [N = columns, K = depth], starting at block `firstBlock`; writes their codes and their absmax
  * (f32 [N·K/64]).
  */
-export function nf4Quantise(
+export function nf4Quantize(
   stream: Stream,
   call: {
     source: BufferView;
@@ -104,7 +104,7 @@ export function nf4Quantise(
   },
 ): void {
   const { source, format, codes, absmax, blocks, firstBlock, columns, depth } = call;
-  stream.dispatch(quantiseKernel, {
+  stream.dispatch(quantizeKernel, {
     buffers: [source, codes, absmax],
     params: { blocks, first_block: firstBlock, columns, depth },
     groups: spread(ceilDiv(blocks, 8)),

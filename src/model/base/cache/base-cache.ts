@@ -12,14 +12,14 @@ export interface CachedFolder extends Folder {
 }
 
 /**
- * Bases as they lie on the device once they are quantised, so that a start reads a third of the bytes, quantises
+ * Bases as they lie on the device once they are quantized, so that a start reads a third of the bytes, quantizes
  * nothing and needs no base folder.
  *
  * What is trusted: an image belongs to the SHA-256 of the base's files that a run's identity holds. Whether a folder
  * still has that content is asked anew at every start: where names, sizes, times of the last change and samples of all
  * files are those that were seen when they were last read whole, it is taken as known, as git and make do; else the
  * files are read whole and hashed again. The image itself is checked against a checksum at every use, and is not used
- * where the quantiser has changed since. Whoever can write into the cache's place can change what is trained on, as
+ * where the quantizer has changed since. Whoever can write into the cache's place can change what is trained on, as
  * can whoever can write into the base's.
  */
 export class BaseCache {

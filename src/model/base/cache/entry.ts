@@ -57,7 +57,7 @@ export class CacheEntry {
     const found = seen && (await this.#entries.find(content, doubleQuant));
     if (!found || seen !== (await fingerprintOf(model))) return;
     const fingerprints = [...found.manifest.fingerprints, seen].slice(-MAX_FINGERPRINTS);
-    await tolerant(() => this.#entries.writeManifest(found.id, { ...found.manifest, fingerprints }));
+    await ignoringRefusal(() => this.#entries.writeManifest(found.id, { ...found.manifest, fingerprints }));
   }
 
   /**
@@ -75,10 +75,12 @@ export class CacheEntry {
     } catch (error) {
       if (!(error instanceof DamagedImage || error instanceof UserError || error instanceof CacheRefusal))
         throw error;
-      await tolerant(() => this.#entries.storage.remove(id));
+      await ignoringRefusal(() => this.#entries.storage.remove(id));
       return this.#missing();
     }
-    await tolerant(() => this.#entries.writeManifest(id, { ...manifest, lastUsed: this.#entries.now() }));
+    await ignoringRefusal(() =>
+      this.#entries.writeManifest(id, { ...manifest, lastUsed: this.#entries.now() }),
+    );
     return true;
   }
 
@@ -117,7 +119,7 @@ export class CacheEntry {
       await writer.append(MANIFEST, encodeUtf8(JSON.stringify(manifest)));
       await writer.complete();
     } catch (error) {
-      await tolerant(() => writer.abandon());
+      await ignoringRefusal(() => writer.abandon());
       throw error;
     }
   }
@@ -132,7 +134,7 @@ export class CacheEntry {
 }
 
 /** What only helps the next start may fail. */
-async function tolerant(work: () => Promise<void>): Promise<void> {
+async function ignoringRefusal(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {

@@ -26,7 +26,7 @@ export interface CachedBase {
 
 /** What is written beside an image. */
 export interface Manifest extends Omit<CachedBase, 'id' | 'bytes'> {
-  /** What the quantiser was when the image was made. */
+  /** What the quantizer was when the image was made. */
   layout: string;
   /** Whether the output head is the embedding; earlier versions did not write it. */
   tied?: boolean;
@@ -90,7 +90,7 @@ export async function fingerprintOf(model: BaseModel): Promise<string | undefine
   return fingerprint(await openThose(folder, [...names]));
 }
 
-/** Changes with the order in which the quantiser lays out codes: it is what the kernels say. */
+/** Changes with the order in which the quantizer lays out codes: it is what the kernels say. */
 export async function currentLayout(): Promise<string> {
   return sha256Chunks([encodeUtf8(`${IMAGE_VERSION}\n${quantise}${repack}`)]);
 }

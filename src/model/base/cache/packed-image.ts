@@ -23,7 +23,7 @@ interface ImageTensor {
   view: BufferView;
 }
 
-/** The one tensor that is not on the device: the offsets of double-quantised scales, f32, 0 where there is none. */
+/** The one tensor that is not on the device: the offsets of double-quantized scales, f32, 0 where there is none. */
 const OFFSETS = 'nested_offsets';
 const DTYPES = { bf16: 'BF16', f16: 'F16', f32: 'F32' } as const;
 
@@ -64,7 +64,7 @@ function table(name: string, { parts, format, width }: Table): ImageTensor[] {
   }));
 }
 
-/** The double quantisation of each linear weight's scales, where there is one. */
+/** The double quantization of each linear weight's scales, where there is one. */
 const nestedScales = ({ layers }: DecoderWeights): Nf4Weight['nested'][] =>
   layers.flatMap(({ linear }) =>
     PROJECTIONS.map((projection) => {

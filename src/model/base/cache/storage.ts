@@ -1,7 +1,7 @@
 import type { Folder } from '../../../formats/byte-source.ts';
 
 /**
- * Where quantised bases are kept: a folder on disk, or the browser's own file system. What the place refuses (no room,
+ * Where quantized bases are kept: a folder on disk, or the browser's own file system. What the place refuses (no room,
  * no permission) is a CacheRefusal.
  */
 export interface CacheStorage {

@@ -1,11 +1,11 @@
 import { BASE_REMEDY, linearSource, type BaseModel, type LinearSource } from '../../../formats/base-model.ts';
 import { linearModules, type LinearModule } from '../../../formats/decoder-weights.ts';
 import { checkFinite } from '../../../formats/finite.ts';
-import { doubleQuantise, signedDynamicMap } from '../../../formats/nf4.ts';
+import { doubleQuantize, signedDynamicMap } from '../../../formats/nf4.ts';
 import type { Nf4Source } from '../../../formats/nf4-checkpoint.ts';
 import { decodeF32, type TensorInfo } from '../../../formats/safetensors.ts';
 import type { Table } from '../../../gpu/kernels/lm-head/lm-head.ts';
-import { nf4Quantise, nf4Repack } from '../../../gpu/kernels/linear/nf4.ts';
+import { nf4Quantize, nf4Repack } from '../../../gpu/kernels/linear/nf4.ts';
 import type { LinearWeight, Nf4Weight } from '../../../gpu/kernels/linear/nf4-operands.ts';
 import { view, type GpuBuffer, type BufferView } from '../../../gpu/memory.ts';
 import { readOnce } from '../../../gpu/readback.ts';
@@ -55,8 +55,8 @@ function linear(to: Upload, model: BaseModel, module: LinearModule, weight: Line
     ? packed(to, source, weight)
     : [
         weight.nested
-          ? quantisedTwice(to, source.weight, weight)
-          : quantised(to, source.weight, weight, weight.scales),
+          ? quantizedTwice(to, source.weight, weight)
+          : quantized(to, source.weight, weight, weight.scales),
       ];
 }
 
@@ -105,8 +105,8 @@ function floats({ gpu }: Upload, info: TensorInfo, to: BufferView): Wanted {
   });
 }
 
-/** A dense weight, quantised as it comes; its scales go to `absmax`. */
-function quantised(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: BufferView): Wanted {
+/** A dense weight, quantized as it comes; its scales go to `absmax`. */
+function quantized(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: BufferView): Wanted {
   const { codes, columns, depth } = weight;
   const format = formatOf(info);
   const unit = 64 * FORMAT_BYTES[format];
@@ -115,13 +115,13 @@ function quantised(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: Buff
     unit,
     take: (at, bytes) => {
       const run = { blocks: bytes.length / unit, firstBlock: at / unit, columns, depth };
-      nf4Quantise(to.stream, { source: to.stage(bytes), format, codes, absmax, ...run });
+      nf4Quantize(to.stream, { source: to.stage(bytes), format, codes, absmax, ...run });
     },
   });
 }
 
-/** A dense weight whose scales are quantised too: they come back once they are complete, and that holds nobody up. */
-function quantisedTwice(to: Upload, info: TensorInfo, weight: Nf4Weight): Wanted {
+/** A dense weight whose scales are quantized too: they come back once they are complete, and that holds nobody up. */
+function quantizedTwice(to: Upload, info: TensorInfo, weight: Nf4Weight): Wanted {
   const bytes = (4 * weight.columns * weight.depth) / 64;
   let absmax: GpuBuffer | undefined;
   const size = info.end - info.begin;
@@ -130,16 +130,16 @@ function quantisedTwice(to: Upload, info: TensorInfo, weight: Nf4Weight): Wanted
     unit: 64 * FORMAT_BYTES[formatOf(info)],
     take: (at, piece) => {
       absmax ??= to.gpu.memory.allocate('absmax', 'working activations', bytes);
-      quantised(to, info, weight, view(absmax)).take(at, piece);
-      if (at + piece.length === size) to.later(quantiseScales(to, absmax, weight));
+      quantized(to, info, weight, view(absmax)).take(at, piece);
+      if (at + piece.length === size) to.later(quantizeScales(to, absmax, weight));
     },
   };
 }
 
-async function quantiseScales({ gpu, stream }: Upload, absmax: GpuBuffer, weight: Nf4Weight): Promise<void> {
+async function quantizeScales({ gpu, stream }: Upload, absmax: GpuBuffer, weight: Nf4Weight): Promise<void> {
   const values = new Float32Array((await readOnce(stream, view(absmax))).buffer);
   gpu.memory.free(absmax);
-  const { codes, absmax2, offset } = doubleQuantise(values);
+  const { codes, absmax2, offset } = doubleQuantize(values);
   const nested = weight.nested!;
   const { buffer } = weight.scales;
   upload(gpu, buffer, 0, codes);

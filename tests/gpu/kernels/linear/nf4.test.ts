@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { quantiseNf4 } from '../../../../src/formats/nf4.ts';
-import { nf4Matmul, nf4MatmulGrad, nf4Quantise, nf4Repack } from '../../../../src/gpu/kernels/linear/nf4.ts';
+import { quantizeNf4 } from '../../../../src/formats/nf4.ts';
+import { nf4Matmul, nf4MatmulGrad, nf4Quantize, nf4Repack } from '../../../../src/gpu/kernels/linear/nf4.ts';
 import { add, matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, testGpu } from '../../../support/gpu.ts';
 import { deviceCodes, randomWeight } from '../../../support/nf4.ts';
@@ -72,7 +72,7 @@ describe.each(shapes)('NF4 products: %i rows, %i out, %i in', (rows, columns, de
   });
 });
 
-describe('NF4 quantisation', () => {
+describe('NF4 quantization', () => {
   const formats = ['bf16', 'f16', 'f32'] as const;
   const widths = [
     [2, 32],
@@ -90,12 +90,12 @@ describe('NF4 quantisation', () => {
       const values = random.normals(columns * depth, 0.05);
       values.fill(0, 0, 64); // a block of zeros
       const { bytes, rounded } = encode(values, format);
-      const { packed, absmax } = quantiseNf4(rounded);
+      const { packed, absmax } = quantizeNf4(rounded);
       const codes = t.output((columns * depth) / 8);
       const scales = t.output((columns * depth) / 64);
       const blocks = (columns * depth) / 64;
       const source = t.upload(bytes);
-      nf4Quantise(t.stream, { source, format, codes, absmax: scales, blocks, firstBlock: 0, columns, depth });
+      nf4Quantize(t.stream, { source, format, codes, absmax: scales, blocks, firstBlock: 0, columns, depth });
       expect(await t.floats(scales)).toEqual(absmax);
       expect(await t.words(codes)).toEqual(deviceCodes(packed, columns, depth));
       const repacked = t.output((columns * depth) / 8);

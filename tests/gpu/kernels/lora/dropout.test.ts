@@ -40,9 +40,9 @@ async function trainedPass(dropout: number) {
   const headFormat = opened.base.head.format;
   const rank = Math.max(...weights.map((w) => w.module.r));
   const shape = { config, headFormat, tokens: TOKENS, rank, training: true };
-  const ws = new Activations(t.gpu, shape);
-  uploadPass(t.stream, ws, pass, new Map(rows.map(({ index }) => [index, dropoutKey(1, 0, index)])));
-  const ctx: PassContext = { stream: t.stream, base: opened.base, lora, ws, rows: TOKENS, dropout };
+  const acts = new Activations(t.gpu, shape);
+  uploadPass(t.stream, acts, pass, new Map(rows.map(({ index }) => [index, dropoutKey(1, 0, index)])));
+  const ctx: PassContext = { stream: t.stream, base: opened.base, lora, acts, rows: TOKENS, dropout };
   const losses = t.output(targets);
   async function loss(): Promise<number> {
     await forward(ctx);
