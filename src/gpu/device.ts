@@ -7,26 +7,26 @@ import {
 } from './subgroup-matrices.ts';
 import { Memory } from './memory.ts';
 
-/** A device with its memory account; everything above works with this and never with `navigator.gpu`. */
+/** A device with its memory account. Everything above uses this, never `navigator.gpu`. */
 export interface Gpu {
   readonly device: GPUDevice;
   readonly memory: Memory;
-  /** Name for people: "NVIDIA GeForce RTX 4060", "SwiftShader". */
+  /** Display name: "NVIDIA GeForce RTX 4060", "SwiftShader". */
   readonly name: string;
-  /** True where the adapter computes on the CPU: right, and slow. */
+  /** True if the adapter computes on the CPU: correct but very slow. */
   readonly software: boolean;
-  /** Its subgroup matrices, where it has some that the kernels can use. */
+  /** Its subgroup matrices, if it has any that the kernels can use. */
   readonly matrix: SubgroupMatrices | undefined;
   /** Resolves when the device is lost for a reason other than `close`. */
   readonly lost: Promise<GPUDeviceLostInfo>;
-  /** Rejections of WebGPU's validation that no error scope caught, oldest first; empty in a sound program. */
+  /** WebGPU validation errors that no error scope caught, oldest first; empty in a correct program. */
   readonly errors: string[];
-  /** Whether the device ever ran out of memory where no error scope was looking. */
+  /** Whether the device ran out of memory outside any error scope. */
   readonly outOfMemory: boolean;
   close(): void;
 }
 
-/** What every kernel is written for; a device that grants less is refused. */
+/** Limits that every kernel relies on; a device that offers less is refused. */
 const REQUIRED = {
   maxStorageBuffersPerShaderStage: 8,
   maxComputeWorkgroupStorageSize: 16384,
@@ -34,7 +34,7 @@ const REQUIRED = {
   maxStorageBufferBindingSize: 2 ** 27,
 };
 
-/** What kernels above the floor use where an adapter has it. */
+/** What some variants use in addition, if the adapter has it. */
 const OPTIONAL_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query', MATRIX_FEATURE, SIZE_FEATURE];
 const OPTIONAL_LIMITS = [
   'maxBufferSize',
@@ -43,10 +43,10 @@ const OPTIONAL_LIMITS = [
   'maxComputeWorkgroupStorageSize',
 ] as const;
 
-/** Whether to ask for all that the adapter has of limits and features, or only for WebGPU's guaranteed floor. */
+/** Whether to request all limits and features of the adapter, or only WebGPU's guaranteed minimum. */
 export type LimitTier = 'adapter' | 'floor';
 
-/** Opens a device on the adapter with the limits the engine needs. Throws UserError where it grants too little. */
+/** Opens a device with the limits that the engine needs. Throws UserError if the adapter offers less. */
 export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter'): Promise<Gpu> {
   for (const [limit, needed] of Object.entries(REQUIRED)) {
     const granted = adapter.limits[limit as keyof typeof REQUIRED];
@@ -94,7 +94,7 @@ export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter
   };
 }
 
-/** The adapter in words; browsers may hide parts of it. */
+/** A display name for the adapter; browsers may hide parts of it. */
 export function describe(info: GPUAdapterInfo): string {
   return (
     info.description ||

@@ -1,6 +1,9 @@
 const FILTERS = ['out-of-memory', 'internal', 'validation'] as const;
 
-/** Does `work`, which may not wait in between, and resolves to why the device refuses some of it, if it does. */
+/**
+ * Runs `work`, which must be synchronous; resolves to the device's error message if it refuses any of it, else
+ * undefined.
+ */
 export async function refusal(device: GPUDevice, work: () => void): Promise<string | undefined> {
   for (const filter of FILTERS) device.pushErrorScope(filter);
   const errors: Promise<GPUError | null>[] = [];

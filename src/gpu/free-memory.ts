@@ -5,21 +5,24 @@ import { view, type GpuBuffer } from './memory.ts';
 import { Stream } from './stream.ts';
 import { refusal } from './error-scopes.ts';
 
-/** Memory is taken in pieces of so many bytes: a buffer of this size is within WebGPU's guaranteed limits. */
+/** Bytes per allocation: a buffer of this size is within WebGPU's guaranteed limits. */
 const PIECE_BYTES = 2 ** 28;
-/** A half is what may be bound at once. */
+/** Half of it is the maximum that a binding may cover. */
 const BOUND_BYTES = PIECE_BYTES / 2;
-/** What a measurement should last, so that the way to the device and back does not blur it, and its fewest writes. */
+/**
+ * Minimum duration of a measurement in seconds, so that the round trip to the device does not blur it, and its
+ * minimum writes.
+ */
 const TIMED_SECONDS = 0.05;
 const MIN_TIMES = 2;
-/** Bytes a second that only memory of the GPU's own reaches: the host's, 128 bits wide, stays below. */
+/** Bytes per second that only a GPU's own memory reaches; 128-bit host memory stays below. */
 const OWN_RATE = 120e9;
-/** Bytes that are taken before the rate counts. */
+/** Bytes to allocate before that rate is compared. */
 const RATED_BYTES = 2 ** 30;
-/** Writing takes so many times as long as at the best rate, and so many seconds more for what else a desktop draws: longer is paging. */
+/** Slower than the best rate by this factor, plus the seconds that drawing a desktop may add, counts as paging. */
 const SLOWER = 1.5;
 const SLACK_SECONDS = 0.02;
-/** Of what is free, what a run may take: the desktop goes on drawing. */
+/** The share of free memory that a run may use; the rest is left to the desktop. */
 const SHARE = 0.9;
 /** Workgroups of the kernel: more than any device runs at once. */
 const FILL_GROUPS = 8192;
@@ -31,24 +34,24 @@ const fillKernel = new Kernel({
   params: { count4: 'u32' },
 });
 
-/** Memory of a device, taken piece by piece. */
+/** A device's memory, allocated piece by piece. */
 export interface Pieces {
-  /** Takes one more of PIECE_BYTES; resolves to whether the device had it. */
+  /** Allocates another PIECE_BYTES; resolves to whether the device had it. */
   take(): Promise<boolean>;
-  /** Writes each so often; resolves to seconds. */
+  /** Writes every piece `times` times; resolves to the seconds taken. */
   write(times: number): Promise<number>;
 }
 
-/** What a run may want of a device's memory, in bytes. */
+/** How much memory a run may want, in bytes. */
 interface Wanted {
   most: number;
-  /** At most, where the memory seems to be the host's. */
+  /** Maximum if the memory appears to be the host's. */
   ofHost: number;
 }
 
 /**
- * Bytes that a run may take of the device's memory. WebGPU does not tell how much there is: it is taken until the
- * device refuses, or is seen to page (some drivers lend the host's memory instead of refusing), and given back.
+ * Bytes of device memory that a run may use. WebGPU does not report free memory, so this allocates until the device
+ * refuses or appears to page (some drivers fall back to host memory instead of refusing), then frees everything.
  * `onProgress` in bytes.
  */
 export async function freeMemory(
@@ -56,7 +59,7 @@ export async function freeMemory(
   { most, ofHost }: Wanted,
   onProgress: (held: number, wanted: number) => void,
 ): Promise<number> {
-  // Apple's GPUs share the host's, however fast.
+  // Apple GPUs share host memory, however fast it is.
   const shared = gpu.device.adapterInfo.vendor === 'apple';
   const stream = new Stream(gpu);
   const buffers: GpuBuffer[] = [];
@@ -67,7 +70,7 @@ export async function freeMemory(
   } finally {
     for (const buffer of buffers) gpu.memory.free(buffer);
     stream.close();
-    // What was freed is the device's again once its queue is through.
+    // Freed memory returns to the device once its queue is done.
     await gpu.device.queue.onSubmittedWorkDone();
   }
 }
@@ -97,13 +100,13 @@ function piecesOf(stream: Stream, buffers: GpuBuffer[]): Pieces {
   };
 }
 
-/** As `freeMemory`, of any pieces. */
+/** The same as `freeMemory`, for any implementation of `Pieces`. */
 export async function measureFree(
   pieces: Pieces,
   { most, ofHost }: Wanted,
   onProgress: (held: number, wanted: number) => void,
 ): Promise<number> {
-  let best = Infinity; // seconds a byte
+  let best = Infinity; // seconds per byte
   let held = 0;
   let wanted = most;
   while (SHARE * held < wanted) {
@@ -114,7 +117,7 @@ export async function measureFree(
     const bytes = times * now;
     const pages = (seconds: number) => seconds > SLOWER * best * bytes + SLACK_SECONDS;
     let seconds = await pieces.write(times);
-    // Another program's burst passes; paging does not.
+    // A burst of another program passes; paging does not.
     if (pages(seconds)) seconds = Math.min(seconds, await pieces.write(times));
     if (pages(seconds)) break;
     best = Math.min(best, seconds / bytes);

@@ -1,9 +1,9 @@
-/** The most workgroups WebGPU allows along one dimension. */
+/** Maximum workgroups per dimension in WebGPU. */
 const MAX = 65535;
 
 /**
- * Spreads `count` workgroups over x and y. The shader finds its number as
- * `workgroup_id.x + workgroup_id.y * num_workgroups.x` and must guard against numbers ≥ count.
+ * Spreads `count` workgroups over x and y. The shader computes its index as `workgroup_id.x + workgroup_id.y *
+ * num_workgroups.x` and must guard against indices ≥ count.
  */
 export function spread(count: number): [number, number] {
   if (count <= MAX) return [count, 1];

@@ -8,8 +8,8 @@ export type ParamSpec = Readonly<Record<string, ParamType>>;
 export type ParamValues<P extends ParamSpec> = { readonly [K in keyof P]: number };
 
 /**
- * What the engine must know of a kernel. `code` is a .wgsl file, after what is chosen at run time. Convention:
- * @binding(0) is the uniform `Params`, and @binding(1…) are the storage buffers of `buffers` in order. Entry point: main.
+ * The description of a kernel. `code` is a .wgsl file, preceded by what is chosen at run time. Convention: @binding(0)
+ * is the uniform `Params`, and @binding(1…) are the storage buffers of `buffers`, in order. Entry point: main.
  */
 export interface KernelSpec<P extends ParamSpec> {
   readonly name: string;
@@ -21,7 +21,7 @@ export interface KernelSpec<P extends ParamSpec> {
 /** Values for a shader's `override` declarations. */
 export type Constants = Readonly<Record<string, number>>;
 
-/** Names them; made for each dispatch, where it must be quick. */
+/** A key for constants. Runs for every dispatch, so it must be fast. */
 function keyOf(constants: Constants): string {
   let key = '';
   for (const name in constants) key += `${name}=${constants[name]} `;
@@ -47,7 +47,7 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
     if (this.#fields.length > 32) throw new Error(`${spec.name}: more than 128 bytes of parameters`);
   }
 
-  /** Writes the parameters at `offset` of a uniform block. Values must be in range of their type. */
+  /** Writes the parameters at `offset` of a uniform block. Throws Error if a value is out of range for its type. */
   pack(into: DataView, offset: number, values: ParamValues<P>): void {
     let at = offset;
     for (const [field, type] of this.#fields) {
@@ -87,7 +87,7 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
       );
   }
 
-  /** The same; resolves to why it cannot be compiled, if so. */
+  /** The same, but resolves to the reason if compilation fails. */
   async tryCompile(gpu: Gpu, constants: Constants = {}): Promise<string | undefined> {
     const compiled = this.#onDevice(gpu);
     const key = keyOf(constants);
@@ -139,20 +139,20 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
   }
 }
 
-/** The first error of the shader compiler, with the file and the line in shaders/; undefined where it found none. */
+/** The first error of the shader compiler, with its file and line in shaders/; undefined if it found none. */
 async function firstFault(module: GPUShaderModule, code: string): Promise<string | undefined> {
   const { messages } = await module.getCompilationInfo();
   const fault = messages.find(({ type }) => type === 'error');
   return fault && `${sourceLine(code, fault.lineNum) ?? `line ${fault.lineNum}`}: ${fault.message}`;
 }
 
-/** A kernel with the constants that it is called with. */
+/** A kernel and the constants it is called with. */
 export interface Needed {
   readonly kernel: Kernel;
   readonly constants: Constants;
 }
 
-/** Compiles all of them at once, off this thread. Throws UserError, naming the kernel that fails. */
+/** Compiles all of them concurrently, off this thread. Throws UserError, naming the kernel that failed. */
 export async function compileKernels(
   gpu: Gpu,
   needed: readonly Needed[],

@@ -1,6 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
 
-/** What bytes on the device are for; the account and `plan` use the same words. */
+/** What device memory is used for; the account and `plan` use the same terms. */
 export type MemoryKind =
   | 'base weights'
   | 'base scales'
@@ -26,14 +26,14 @@ export interface GpuBuffer {
   readonly raw: GPUBuffer;
 }
 
-/** A range of a buffer that a kernel is bound to. `offset` is a multiple of 256 bytes. */
+/** The range of a buffer bound to a kernel. `offset` is a multiple of 256 bytes. */
 export interface BufferView {
   readonly buffer: GpuBuffer;
   readonly offset: number;
   readonly size: number;
 }
 
-/** The range [offset, offset + size) of a buffer, in bytes; the whole buffer by default. */
+/** The range [offset, offset + size) of a buffer, in bytes; by default the whole buffer. */
 export function view(buffer: GpuBuffer, offset = 0, size = buffer.size - offset): BufferView {
   return { buffer, offset, size };
 }
@@ -51,7 +51,7 @@ export class Memory {
     this.#device = device;
   }
 
-  /** Bytes allocated now. */
+  /** Bytes currently allocated. */
   get total(): number {
     return this.#total;
   }
@@ -61,12 +61,15 @@ export class Memory {
     return this.#peak;
   }
 
-  /** Allocations alive now. */
+  /** Number of current allocations. */
   get count(): number {
     return this.#live.size;
   }
 
-  /** A storage buffer of `bytes` (rounded up to 4), zeroed by WebGPU. */
+  /**
+   * A storage buffer of `bytes` (rounded up to 4), zeroed by WebGPU. Throws UserError if it exceeds the device's
+   * limits.
+   */
   allocate(label: string, kind: MemoryKind, bytes: number, usage = GPUBufferUsage.STORAGE): GpuBuffer {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
     const limit = this.#device.limits.maxBufferSize;
@@ -83,13 +86,16 @@ export class Memory {
     return buffer;
   }
 
-  /** Has `forget` called whenever a buffer goes, for those who keep bind groups; returns what ends that. */
+  /**
+   * Calls `forget` whenever a buffer is freed, so that bind groups can be dropped; returns a function that
+   * unsubscribes.
+   */
   whenFreed(forget: () => void): () => void {
     this.#onFree.add(forget);
     return () => this.#onFree.delete(forget);
   }
 
-  /** Destroys a buffer; freeing twice is harmless. */
+  /** Destroys a buffer; freeing it twice has no effect. */
   free(buffer: GpuBuffer): void {
     if (!this.#live.delete(buffer.id)) return;
     this.#total -= buffer.size;
@@ -97,7 +103,7 @@ export class Memory {
     buffer.raw.destroy();
   }
 
-  /** Live bytes by kind. */
+  /** Bytes currently allocated, by kind. */
   byKind(): Map<MemoryKind, number> {
     const sums = new Map<MemoryKind, number>();
     for (const b of this.#live.values()) sums.set(b.kind, (sums.get(b.kind) ?? 0) + b.size);
@@ -105,7 +111,7 @@ export class Memory {
   }
 }
 
-/** Bytes as MiB with no decimals, for messages. */
+/** Bytes as whole MiB, for messages. */
 export function mib(bytes: number): string {
   return Math.round(bytes / 2 ** 20).toLocaleString('en-US');
 }

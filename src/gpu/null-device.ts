@@ -1,7 +1,7 @@
 import type { Gpu } from './device.ts';
 import { Memory } from './memory.ts';
 
-/** WebGPU's guaranteed limits, as far as the engine looks at them. */
+/** WebGPU's guaranteed limits, as far as the engine checks them. */
 const FLOOR = {
   maxBufferSize: 2 ** 28,
   maxStorageBufferBindingSize: 2 ** 27,
@@ -12,7 +12,7 @@ const FLOOR = {
 const nothing = () => undefined;
 const done = () => Promise.resolve();
 
-/** Results are ones: a gradient that is finite, a loss of 1. */
+/** Every result is 1: a finite gradient, a loss of 1. */
 function buffer({ size }: GPUBufferDescriptor) {
   const getMappedRange = (offset = 0, bytes = size - offset) =>
     new Float32Array(Math.ceil(bytes / 4)).fill(1).buffer;
@@ -34,9 +34,9 @@ const encoder = {
 };
 
 /**
- * A device that computes nothing and takes no memory, with the account of a real one: a walk over it shows which
- * kernels a run calls, what it allocates, and how much work there is. `like`: the device whose limits and features
- * it claims; WebGPU's floor without one.
+ * A device that computes nothing and takes no memory but accounts like a real one. Running on it shows which
+ * kernels a run calls, what it allocates and how much work there is. `like`: the device whose limits and features
+ * it claims; by default WebGPU's guaranteed ones.
  */
 export function openNullGpu(like?: Gpu): Gpu {
   const device = {

@@ -1,22 +1,22 @@
-/** Seconds of device work to aim at per submit, so that the desktop stays usable and no watchdog fires. */
+/** Target duration of a submit in seconds, so that the desktop stays responsive and no watchdog fires. */
 const TARGET_SECONDS = 0.05;
-/** The same where other programs shall have their turns in between. */
+/** The same while sharing the GPU with other programs. */
 const SHARED_TARGET_SECONDS = 0.02;
-/** Submits that may wait on the device at a breath: enough to hide the encoding, few enough to stop quickly. */
+/** Maximum submits in flight: enough to hide command encoding, few enough to stop quickly. */
 const IN_FLIGHT = 2;
 /** Floating-point operations of the first submit: 0.1 s on a device of only 2 GFLOP/s. */
 const FIRST_WORK = 2e8;
-/** What a measurement counts one submit later. */
+/** Factor by which a measurement's weight decays with each submit. */
 const DECAY = 0.7;
-/** The most by which one submit may exceed the one before. */
+/** Maximum growth from one submit to the next. */
 const GROWTH = 2;
 
-/** The share of a full submit that the first holds while the device has nothing to do; each then holds twice as much. */
+/** Fraction of a full submit to send first when the device is idle; it doubles with each submit. */
 const START = 1 / 16;
 
-/** What a pacer needs of the world. */
+/** A pacer's clock and its view of the device queue. */
 export interface PacerClock {
-  /** Resolves when the device has finished all that was submitted; rejects where it is lost. */
+  /** Resolves when the device has finished everything submitted; rejects if it is lost. */
   done(): Promise<unknown>;
   /** Milliseconds. */
   now(): number;
@@ -24,8 +24,8 @@ export interface PacerClock {
 }
 
 /**
- * Decides how much work goes into one submit and how much may wait on the device. Work is counted in floating-point
- * operations; what a device does of them in a second is measured as it goes.
+ * Decides how much work goes into one submit, and how much may be in flight. Work is counted in floating-point
+ * operations; the device's throughput is measured as it runs.
  */
 export class Pacer {
   /** Leave about half of the device's time to other programs. */
@@ -33,32 +33,32 @@ export class Pacer {
   readonly #clock: PacerClock;
   #budget = FIRST_WORK;
   #inFlight: Promise<void>[] = [];
-  /** Submits that the device has not finished, as far as is known, and those since it last had none. */
+  /** Submits not known to have finished, and submits since the device was last idle. */
   #pending = 0;
   #sinceIdle = 0;
   #doneAt = 0;
-  /** Decaying sums over the latest submits: their rate stays right where several are seen to end at once. */
+  /** Decaying sums over recent submits: their ratio stays accurate even if several are seen to finish at once. */
   #work = 0;
   #seconds = 0;
-  /** Milliseconds of device work since the last rest. */
+  /** Milliseconds of device work since the last pause. */
   #busy = 0;
 
   constructor(clock: PacerClock) {
     this.#clock = clock;
   }
 
-  /** Operations that a submit should hold while the device is busy. */
+  /** Target operations per submit while the device is busy. */
   get full(): number {
     return this.#budget;
   }
 
-  /** Operations that the next submit should hold: a device that waits is given the first of them soon. */
+  /** Target operations of the next submit: an idle device gets its first work early. */
   get budget(): number {
     if (this.yieldGpu) return this.#budget;
     return this.#budget * Math.min(1, START * GROWTH ** this.#sinceIdle);
   }
 
-  /** Tells of a submit of so much work. */
+  /** Registers a submit of `work` operations. */
   submitted(work: number): void {
     const begun = this.#clock.now();
     this.#pending++;
@@ -67,19 +67,19 @@ export class Pacer {
       () => {
         if (--this.#pending === 0) this.#sinceIdle = 0;
         const now = this.#clock.now();
-        // The device takes one submit after the other: this one began when the one before had ended.
+        // Submits run one after another: this one started when the previous one ended.
         const ms = now - Math.max(begun, this.#doneAt);
         this.#doneAt = now;
         this.#busy += ms;
         if (work > 0) this.#learn(work, ms / 1000);
       },
-      // A lost device refuses; the next readback says so where somebody waits for it.
+      // A lost device rejects; the next readback reports it to a caller that waits.
       () => undefined,
     );
     this.#inFlight.push(done);
   }
 
-  /** Waits while too much is in flight and, where room is left, for as long as the device has worked. */
+  /** Waits while too much is in flight and, with `yieldGpu`, for as long as the device has worked. */
   async throttle(): Promise<void> {
     if (!this.yieldGpu) {
       while (this.#inFlight.length >= IN_FLIGHT) await this.#inFlight.shift();

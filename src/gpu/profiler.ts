@@ -1,10 +1,10 @@
 import type { Gpu } from './device.ts';
 
-/** Dispatches of one submit, as many as a stream's parameter blocks. */
+/** Maximum dispatches per submit: a stream's parameter blocks. */
 const SLOTS = 1024;
 const BYTES = 2 * SLOTS * 8;
 
-/** What the calls of one kernel took together. */
+/** Total of one kernel's calls. */
 export interface KernelTime {
   calls: number;
   seconds: number;
@@ -12,9 +12,9 @@ export interface KernelTime {
   work: number;
 }
 
-/** Device time by kernel from timestamp queries; for a device with the feature "timestamp-query". */
+/** Device time by kernel, from timestamp queries; the device must have the feature "timestamp-query". */
 export class Profiler {
-  /** By the kernel's name. */
+  /** By kernel name. */
   readonly times = new Map<string, KernelTime>();
   readonly #gpu: Gpu;
   readonly #queries: GPUQuerySet;
@@ -32,7 +32,7 @@ export class Profiler {
     });
   }
 
-  /** The pass of one dispatch, the `slot`-th of its submit. */
+  /** The compute pass descriptor of the `slot`-th dispatch of a submit. */
   pass(slot: number, name: string, work: number): GPUComputePassDescriptor {
     this.#calls[slot] = { name, work };
     return {
@@ -44,7 +44,7 @@ export class Profiler {
     };
   }
 
-  /** Appends what brings the times of this submit back. */
+  /** Appends the commands that read this submit's timestamps back. */
   resolve(encoder: GPUCommandEncoder): void {
     if (this.#calls.length === 0) return;
     const count = 2 * this.#calls.length;
@@ -63,7 +63,7 @@ export class Profiler {
     this.#calls = [];
   }
 
-  /** Resolves when the times of everything submitted are in. */
+  /** Resolves when the timestamps of everything submitted have arrived. */
   async finish(): Promise<void> {
     await Promise.all(this.#readings);
     this.#readings = [];
@@ -79,7 +79,8 @@ export class Profiler {
     const ticks = new BigUint64Array(staging.getMappedRange());
     calls.forEach(({ name, work }, i) => {
       const time = this.times.get(name) ?? { calls: 0, seconds: 0, work: 0 };
-      // Clocks may run back when a device changes its power state (WebGPU, "timestamp-query").
+      // Timestamps may run backwards when a device changes its power state (WebGPU specification,
+      // "timestamp-query").
       const nanoseconds = Math.max(0, Number(ticks[2 * i + 1]! - ticks[2 * i]!));
       time.calls++;
       time.seconds += 1e-9 * nanoseconds;

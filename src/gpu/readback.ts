@@ -2,18 +2,18 @@ import type { Gpu } from './device.ts';
 import type { GpuBuffer, BufferView } from './memory.ts';
 import type { Stream } from './stream.ts';
 
-/** A staging buffer through which results come back; made once, used for one result at a time. */
+/** A staging buffer for reading results back; reusable, for one result at a time. */
 export class Readback {
   readonly #gpu: Gpu;
   readonly #staging: GpuBuffer;
 
-  /** `bytes`: the most that one read will carry. */
+  /** `bytes`: the maximum size of one read. */
   constructor(gpu: Gpu, label: string, bytes: number) {
     this.#gpu = gpu;
     this.#staging = gpu.memory.allocate(label, 'uniforms and readback', bytes, GPUBufferUsage.MAP_READ);
   }
 
-  /** Copies the views behind one another, submits, and resolves to their bytes once the device is done. */
+  /** Copies the views one after another, submits, and resolves to their bytes once the device is done. */
   async read(stream: Stream, ...views: BufferView[]): Promise<Uint8Array<ArrayBuffer>> {
     let at = 0;
     for (const v of views) {
@@ -32,7 +32,7 @@ export class Readback {
   }
 }
 
-/** Reads ranges back through a staging buffer of its own: for tests, checkpoints and other rare reads. */
+/** Reads ranges through a temporary staging buffer: for tests, checkpoints and other rare reads. */
 export async function readOnce(stream: Stream, ...views: BufferView[]): Promise<Uint8Array<ArrayBuffer>> {
   const readback = new Readback(
     stream.gpu,

@@ -4,10 +4,10 @@ import type { GpuBuffer, BufferView } from './memory.ts';
 import { Pacer } from './pacer.ts';
 import type { Profiler } from './profiler.ts';
 
-/** Parameter blocks of one submit; a stream that has filled them submits by itself. */
+/** Parameter blocks per submit; a stream that has used all of them submits. */
 const SLOTS = 1024;
 const SLOT_BYTES = 256;
-/** What a stream itself holds on the device. */
+/** Device memory of a stream itself. */
 export const streamAllocations = {
   parameters: { kind: 'uniforms and readback', bytes: SLOTS * SLOT_BYTES },
 } as const;
@@ -15,25 +15,25 @@ export const streamAllocations = {
 export interface Dispatch<P extends ParamSpec> {
   readonly buffers: readonly BufferView[];
   readonly params: ParamValues<P>;
-  /** Workgroups along x, y, z; each at most 65,535. A dispatch with a zero is left out. */
+  /** Workgroups along x, y, z; each at most 65,535. If any is 0, the dispatch is skipped. */
   readonly groups: readonly [number, number?, number?];
   readonly constants?: Constants;
-  /** Floating-point operations, where they are many: for pacing and for the counts of the benchmark. */
+  /** Floating-point operations, if significant: for pacing and the benchmark. */
   readonly work?: number;
-  /** Bytes read and written at the least, where that is less than all the views. */
+  /** Minimum bytes read and written, if less than the size of all views. */
   readonly bytes?: number;
 }
 
-/** Counts since the stream was made. */
+/** Counts since the stream was created. */
 export interface StreamCounts {
   dispatches: number;
   submits: number;
 }
 
-/** Sees every kernel call of a stream. */
+/** Observes every kernel call of a stream. */
 export type Listener = (kernel: Kernel, call: Dispatch<ParamSpec>) => void;
 
-/** A bind group and what it binds. */
+/** A bind group and its bindings. */
 interface Bound {
   readonly views: readonly BufferView[];
   readonly group: GPUBindGroup;
@@ -50,23 +50,23 @@ function hashOf(views: readonly BufferView[]): number {
 }
 
 /**
- * An ordered list of kernel calls on one device. Parameters of a whole submit travel in one write; bind groups
- * are made once per set of buffers and kept.
+ * An ordered list of kernel calls on one device. The parameters of a submit are uploaded in one write; bind groups
+ * are created once per set of buffers and cached.
  */
 export class Stream {
   readonly gpu: Gpu;
   readonly counts: StreamCounts = { dispatches: 0, submits: 0 };
   readonly pacer: Pacer;
-  /** Hears of every dispatch. */
+  /** Called for every dispatch. */
   listener: Listener | undefined;
-  /** Times every dispatch by itself, which costs some speed. */
+  /** Times every dispatch separately, at some cost in speed. */
   profiler: Profiler | undefined;
-  /** Ends whoever waits at the next `throttle`, with its reason. */
+  /** Makes the next `throttle` reject with its reason. */
   signal: AbortSignal | undefined;
   readonly #uniforms: GpuBuffer;
   readonly #block = new ArrayBuffer(SLOTS * SLOT_BYTES);
   readonly #blockView = new DataView(this.#block);
-  /** By kernel, then by a hash of the views. */
+  /** By kernel, then by hash of the views. */
   readonly #groups = new Map<object, Map<number, Bound[]>>();
   readonly #unsubscribe: () => void;
   #slot = 0;
@@ -91,7 +91,7 @@ export class Stream {
     this.#unsubscribe = gpu.memory.whenFreed(() => this.#groups.clear());
   }
 
-  /** Appends one kernel call. */
+  /** Appends a kernel call. Throws Error on too many workgroups or a wrong number of buffers. */
   dispatch<P extends ParamSpec>(kernel: Kernel<P>, call: Dispatch<P>): void {
     const [x, y = 1, z = 1] = call.groups;
     if (x === 0 || y === 0 || z === 0) return;
@@ -119,12 +119,12 @@ export class Stream {
     this.#endPass().copyBufferToBuffer(from.buffer.raw, from.offset, to.buffer.raw, to.offset, from.size);
   }
 
-  /** Appends zeroing of a range. */
+  /** Appends clearing a range to zero. */
   clear(range: BufferView): void {
     this.#endPass().clearBuffer(range.buffer.raw, range.offset, range.size);
   }
 
-  /** Hands everything appended so far to the device. */
+  /** Submits everything appended so far. */
   submit(): void {
     if (!this.#encoder) return;
     const encoder = this.#endPass();
@@ -141,8 +141,9 @@ export class Stream {
   }
 
   /**
-   * A place to wait: while too much is in flight, and for other programs' turns where room is left to them. Work is
-   * submitted whenever enough of it has gathered; cuts never change results. Rejects with the signal's reason.
+   * A point to wait at while too much is in flight and, with `yieldGpu`, to leave the device to other programs.
+   * Submits once enough work has gathered; where submits are cut never changes results. Rejects with the signal's
+   * reason.
    */
   async throttle(): Promise<void> {
     this.signal?.throwIfAborted();
@@ -150,11 +151,11 @@ export class Stream {
     await this.pacer.throttle();
   }
 
-  /** Submits and resolves when the device has finished everything. */
+  /** Submits, and resolves when the device has finished everything. */
   async finish(): Promise<void> {
     this.submit();
     await this.pacer.drain();
-    // Also refuses where the device is lost.
+    // Also rejects if the device is lost.
     await this.gpu.device.queue.onSubmittedWorkDone();
   }
 

@@ -1,39 +1,42 @@
-/** The shape of one matrix product, M × K by K × N. */
+/** Shape of a matrix product: M × K by K × N. */
 export interface MatrixShape {
   readonly M: number;
   readonly N: number;
   readonly K: number;
 }
 
-/** What a device's subgroup matrices can do with f16 operands and f32 sums. */
+/** A device's subgroup matrices with f16 operands and f32 sums. */
 export interface SubgroupMatrices {
-  /** Whether WGSL gives the order of elements as a template parameter or, as older Chromes do, as a flag. */
+  /** Whether WGSL takes the element order as a template parameter or, in older Chromes, as a flag. */
   readonly dialect: 'order' | 'flag';
   readonly shapes: readonly MatrixShape[];
-  /** Invocations of every subgroup that they are used in. */
+  /** Invocations per subgroup in kernels that use them. */
   readonly subgroupSize: number;
-  /** Whether kernels must ask for subgroups of that size, since the device has others too. */
+  /** Whether kernels must request that subgroup size, because the device has others too. */
   readonly sized: boolean;
 }
 
 export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix';
 export const SIZE_FEATURE = 'subgroup-size-control';
 
-/** What AMD's subgroup matrices need and Intel's work with, where subgroups have several sizes (onnxruntime #32667, #32306). */
+/**
+ * Required by AMD's subgroup matrices and supported by Intel's, whose subgroups have several sizes
+ * (https://github.com/microsoft/onnxruntime/pull/32667 and /32306).
+ */
 const COMMON_SIZE = 32;
 
-/** What Chrome says of itself beyond @webgpu/types. */
+/** Chrome's fields beyond @webgpu/types. */
 interface MatrixInfo extends GPUAdapterInfo {
   subgroupMatrixConfigs?: Iterable<MatrixShape & { componentType: string; resultComponentType: string }>;
 }
 
-/** Matrix products of these shapes have kernels; others are passed over. */
-const known = ({ M, N, K }: MatrixShape): boolean => [M, N, K].every((n) => n === 8 || n === 16);
+/** Shapes for which there are kernels; others are ignored. */
+const supported = ({ M, N, K }: MatrixShape): boolean => [M, N, K].every((n) => n === 8 || n === 16);
 
-/** Undefined where the device has none that the kernels can use. */
+/** Undefined if the device has none that the kernels can use. */
 export async function subgroupMatrices(
   device: GPUDevice,
-  // The device's own copy leaves the configurations out.
+  // The device's own `adapterInfo` lacks the configurations.
   info: GPUAdapterInfo,
 ): Promise<SubgroupMatrices | undefined> {
   if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => device.features.has(name)))
@@ -44,14 +47,14 @@ export async function subgroupMatrices(
   const within = subgroupMinSize <= subgroupSize && subgroupSize <= subgroupMaxSize;
   if (sized && !(within && device.features.has(SIZE_FEATURE))) return undefined;
   const shapes = [...subgroupMatrixConfigs]
-    .filter((c) => c.componentType === 'f16' && c.resultComponentType === 'f32' && known(c))
+    .filter((c) => c.componentType === 'f16' && c.resultComponentType === 'f32' && supported(c))
     .map(({ M, N, K }) => ({ M, N, K }));
   if (shapes.length === 0) return undefined;
   const dialect = (await compiles(device, 'row_major')) ? 'order' : 'flag';
   return { dialect, shapes, subgroupSize, sized };
 }
 
-/** Whether the compiler knows a name for the order of elements. */
+/** Whether the WGSL compiler accepts this name for the element order. */
 async function compiles(device: GPUDevice, order: string): Promise<boolean> {
   device.pushErrorScope('validation');
   const code = `enable chromium_experimental_subgroup_matrix; enable f16; enable subgroups;

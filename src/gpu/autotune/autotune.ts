@@ -21,21 +21,21 @@ import {
 import { TuningResults } from './tried-variants.ts';
 import { tryAttention, tryLmHead, tryNorms, tryProducts } from './trials.ts';
 
-/** The products of a run. */
+/** What a run computes, as far as the choice of kernels depends on it. */
 export interface Workload {
   precision: Precision;
   /** Shapes of its weights. */
   shapes: readonly Shape[];
-  /** Of the norms' rows and of the head's. */
+  /** Width of the norms' rows and of the head's input. */
   width: number;
-  /** Words of the head's table, and the most rows of it at once. */
+  /** Vocabulary of the head's table, and the maximum rows per chunk of logits. */
   head: { vocab: number; rows: number };
   attention: Heads;
-  /** Most tokens of a pass. */
+  /** Maximum tokens per pass. */
   rows: number;
-  /** Of a row of text; passes hold as many rows as fit. */
+  /** Tokens of the longest row; a pass holds as many rows as fit. */
   longest: number;
-  /** Of LoRA; 0 for none. */
+  /** Rank of the LoRA pairs; 0 without an adapter. */
   rank: number;
   /** Whether the scales are double-quantized. */
   nested: boolean;
@@ -43,28 +43,28 @@ export interface Workload {
 
 export interface Tuning {
   cache?: TuningCache | undefined;
-  /** Hears how many of the variants that will be raced are compiled. */
+  /** Called with how many of the variants to try are compiled. */
   onProgress: (done: number, total: number) => void;
-  /** Hears of variants that were left out of a race, and of races that cannot be run. */
+  /** Called when a variant is excluded from a trial, or a trial cannot run. */
   note: (text: string) => void;
 }
 
-/** What is raced by itself. */
+/** A class of operations whose variant is chosen by one trial. */
 interface KernelClass {
   name: string;
-  /** How its race is called in the cache. */
+  /** Key of its result in the tuning cache. */
   key: string;
-  /** How its variants are called in notes. */
+  /** How notes refer to its variants. */
   title: string;
   /** Its variants on this device, the default first. */
   variants: readonly Pick<Variant<never>, 'name' | 'precision'>[];
-  /** Races those of the variants that may take part; resolves to the winner's name. */
+  /** Times the variants that `mayRun` admits; resolves to the name of the fastest. */
   run(mayRun: (name: string) => boolean, events: TrialEvents): Promise<string>;
 }
 
 /**
- * Chooses the variant for each class of products: by a race on the device, or by the cache's memory of one. Software
- * devices take the defaults, as do classes with one variant. Needs a precision that the device supports.
+ * Chooses the variant of each class by timing them on the device, or from the tuning cache. Software devices take
+ * the defaults, and so do classes with a single variant. The device must support `work.precision`.
  */
 export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): Promise<KernelSelection> {
   const classes = classesOf(gpu, work);
@@ -90,8 +90,8 @@ export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): P
 }
 
 /**
- * Runs one race and keeps its winner; where it cannot be run, the race is left for later, and the first variant in f32 is
- * taken: the others are only right where they were held against it.
+ * Runs one trial and stores its result. If it cannot run, nothing is stored and the first f32 variant is used: the
+ * others count as correct only after comparison with it.
  */
 async function decide(
   gpu: Gpu,
@@ -99,7 +99,7 @@ async function decide(
   results: TuningResults,
   { note, step }: { note: (text: string) => void; step: () => void },
 ): Promise<string> {
-  const leftOut = (name: string, why: string) => note(`${gpu.name}: ${title} ${name} is left out: ${why}.`);
+  const leftOut = (name: string, why: string) => note(`${gpu.name}: ${title} ${name} is not used: ${why}.`);
   const crashed = results.crashed(key);
   for (const { name } of variants.filter((one) => crashed.includes(one.name)))
     leftOut(name, 'an earlier start ended while it was tried');
@@ -116,17 +116,18 @@ async function decide(
     await results.setBest(key, fastest);
     return fastest;
   } catch (error) {
-    // What was tried when a race broke off, as where the device was lost, is not tried again.
+    // A variant that was being tried when the trial broke off, for example because the device was lost, is not
+    // tried again.
     await results.markTrying(key, error instanceof TrialDropped ? undefined : latest);
     if (!(error instanceof TrialDropped)) throw error;
     const inF32 = variants.filter(({ precision }) => precision === 'f32');
     const { name } = inF32.find((one) => !crashed.includes(one.name)) ?? inF32[0]!;
-    note(`${gpu.name}: ${title} ${name} is taken without a race (${error.message.replace(/\.$/, '')}).`);
+    note(`${gpu.name}: ${title} ${name} is used without a trial (${error.message.replace(/\.$/, '')}).`);
     return name;
   }
 }
 
-/** Both directions of each shape once, the head, the norms, and the parts of attention. */
+/** Both directions of each distinct weight shape, the head, the norms and the parts of attention. */
 function classesOf(gpu: Gpu, work: Workload): KernelClass[] {
   const { precision, shapes, width } = work;
   const products = shapes.flatMap((shape) =>
@@ -151,7 +152,7 @@ function classesOf(gpu: Gpu, work: Workload): KernelClass[] {
   const norms: KernelClass = {
     name: NORM_CLASS,
     key: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
-    title: 'the way to add up norms by',
+    title: 'the reduction of norms by',
     variants: candidates(NORMS, 'f32', gpu),
     run: (mayRun, events) => tryNorms(gpu, work, mayRun, events),
   };
@@ -169,7 +170,7 @@ function classesOf(gpu: Gpu, work: Workload): KernelClass[] {
 const listed = (direction: Direction, precision: Precision, gpu: Gpu) =>
   direction === 'forward' ? candidates(NF4_FORWARD, precision, gpu) : candidates(NF4_GRAD, precision, gpu);
 
-/** A race counts for passes of about as many tokens: up to the next power of two. */
+/** A trial's result applies to passes of similar length: up to the next power of two. */
 const roughly = (rows: number): number => 2 ** Math.ceil(Math.log2(rows));
 
 const trialName = (name: string, { precision, rows, rank, nested }: Workload): string =>

@@ -18,29 +18,29 @@ import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import { LM_HEADS, type LmHeadVariant } from '../kernels/lm-head/index.ts';
 import { NORMS, type Reduction } from '../kernels/rmsnorm.ts';
 
-/** Out and in of a weight. */
+/** Output and input features of a weight. */
 export type Shape = Pick<Nf4Weight, 'columns' | 'depth'>;
 
 export const DIRECTIONS = ['forward', 'gradient'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
 /**
- * The name of the variant that serves each class of products ("forward 1536x8960"), HEAD_CLASS, NORM_CLASS and each of
- * ATTENTION_CLASSES.
+ * Variant names by class: the products ("forward 1536x8960"), HEAD_CLASS, NORM_CLASS and each of ATTENTION_CLASSES.
+ * Part of the execution plan's stored form.
  */
 export type KernelSelection = Readonly<Record<string, string>>;
 
-/** What a run plan calls the products of a direction with weights of this shape. */
+/** The class of a direction's products with weights of this shape, as execution plans name it. */
 export const className = (direction: Direction, { columns, depth }: Shape): string =>
   `${direction} ${columns}x${depth}`;
 
-/** What a run plan calls the products with the head's table. */
+/** The class of both products with the head's table. */
 export const HEAD_CLASS = 'head';
 
-/** What a run plan calls the norms. */
+/** The class of the norms' reduction. */
 export const NORM_CLASS = 'norms';
 
-/** Which variant computes each product, each part of attention, and how norms add up. */
+/** The variant of each product, of each part of attention and of the norms' reduction. */
 export interface KernelPlan {
   readonly precision: Precision;
   readonly head: LmHeadVariant;
@@ -51,8 +51,8 @@ export interface KernelPlan {
 }
 
 /**
- * The variants that the device supports of a precision and of those below it, which may be faster for some shapes; the
- * precision's own default first.
+ * The variants that the device supports, of this precision and of those below it, which may be faster for some
+ * shapes; the precision's own default first.
  */
 export const candidates = <V extends Variant<never>>(
   variants: readonly V[],
@@ -65,7 +65,7 @@ export const candidates = <V extends Variant<never>>(
       variants.filter((variant) => variant.precision === precision && variant.supported(gpu)),
     );
 
-/** The same of a part of attention with such heads. */
+/** The same for a part of attention, with such heads. */
 export const attentionCandidates = <C extends AttentionClass>(
   part: C,
   heads: Heads,
@@ -76,19 +76,21 @@ export const attentionCandidates = <C extends AttentionClass>(
     variant.fits(heads),
   );
 
-/** Whether the device can compute on this precision. */
+/** Whether the device supports the precision. */
 export const supports = (gpu: Gpu, precision: Precision): boolean =>
   [NF4_FORWARD, NF4_GRAD].every((variants) =>
     variants.some((variant) => variant.precision === precision && variant.supported(gpu)),
   );
 
-/** What a run plan says of its products: the precision, and the variants; classes that it leaves out take the default. */
+/** An execution plan's choice of kernels: the precision and variants; classes not listed use the default. */
 export interface PlannedKernels {
   precision: Precision;
   tiles: KernelSelection;
 }
 
-/** The variants of a plan; the first that this device lacks goes to `refuse`. */
+/**
+ * Looks up a plan's variants. The first that this device lacks is passed to `refuse`. Throws what `refuse` throws.
+ */
 export function openKernelPlan(
   gpu: Gpu,
   { precision, tiles }: PlannedKernels,

@@ -7,10 +7,10 @@ import { TrialDropped } from './trial.ts';
 import type { Shape } from './kernel-selection.ts';
 import { refusal } from '../error-scopes.ts';
 
-/** Random numbers that are made once and repeated: a prime, so that rows of no width repeat. */
+/** Random numbers generated once and then repeated: a prime number of them, so that rows of any width differ. */
 const NOISE = 65_521;
 
-/** Throwaway buffers of random numbers. */
+/** Temporary buffers filled with random numbers. */
 export class ScratchBuffers {
   readonly #gpu: Gpu;
   readonly #buffers: GpuBuffer[] = [];
@@ -20,7 +20,7 @@ export class ScratchBuffers {
     this.#gpu = gpu;
   }
 
-  /** What `make` makes of this room's buffers. Throws TrialDropped where the device has no memory for them. */
+  /** The result of `make`, which allocates from these buffers. Throws TrialDropped if the device is out of memory. */
   async fillInputs<T>(make: (buffers: this) => T): Promise<T> {
     let made: { call: T } | undefined;
     let tooLarge: string | undefined;
@@ -43,14 +43,14 @@ export class ScratchBuffers {
     );
   }
 
-  /** Twice so many floats in one buffer, where both begin as bindings may: all of them, and each. */
+  /** Two views of `count` floats in one buffer, each aligned for binding: the view of both, and each. */
   twice(count: number): [all: BufferView, first: BufferView, second: BufferView] {
     const at = 64 * Math.ceil(count / 64);
     const all = this.floats(at + count);
     return [all, view(all.buffer, 0, 4 * count), view(all.buffer, 4 * at, 4 * count)];
   }
 
-  /** So many pairs of floats, the first of each around `first`. */
+  /** `count` pairs of floats; the first of each pair is close to `first`. */
   pairs(count: number, first: number): BufferView {
     const pattern = Float32Array.from({ length: 2 * Math.min(NOISE, count) }, (_, i) =>
       i % 2 === 0 ? first + this.#value() : this.#value(),
@@ -62,7 +62,7 @@ export class ScratchBuffers {
     return this.#filled(Uint32Array.from(values), values.length);
   }
 
-  /** bf16, two in a word: the upper halves of floats. */
+  /** bf16, packed in pairs: the upper halves of floats. */
   halves(count: number): BufferView {
     const bits = Uint32Array.from({ length: Math.min(NOISE, count / 2) }, () => {
       const [even, odd] = new Uint32Array(Float32Array.of(this.#value(), this.#value()).buffer);
@@ -80,13 +80,13 @@ export class ScratchBuffers {
       columns,
       depth,
       codes: this.#filled(codes, (columns * depth) / 8),
-      // Any float serves as codes of scales, as absmax and as map.
+      // Any float serves as codes of scales, absmax or map.
       scales: this.floats(nested ? mapAt + 256 : blocks),
       ...(nested ? { nested: { absmaxAt, mapAt, shift: 8, offset: 0.5 } } : {}),
     };
   }
 
-  /** Between -1/2 and 1/2. */
+  /** Uniform between -1/2 and 1/2. */
   #value(): number {
     return this.#random.uniform() - 0.5;
   }

@@ -8,45 +8,48 @@ import { readOnce } from '../readback.ts';
 import { Stream } from '../stream.ts';
 import { refusal } from '../error-scopes.ts';
 
-/** Largest relative difference between a variant's result and that of the default one in f32. */
+/** Largest relative difference between a variant's result and that of the default f32 one. */
 const TOLERANCE: Readonly<Record<Precision, number>> = { f32: 1e-5, f16: 2e-3, matrix: 2e-3 };
 
-/** Rounds that a variant runs in; the median counts. */
+/** Rounds per variant; the median counts. */
 const ROUNDS = 5;
-/** Seconds that a round should last, so that clocks and submits do not blur it, and the most calls for that. */
+/**
+ * Minimum duration of a round in seconds, so that clock resolution and submission do not blur it, and the maximum
+ * calls for that.
+ */
 const ROUND_SECONDS = 0.01;
 const MAX_CALLS = 64;
-/** Who takes this much longer than the best leaves the race after two rounds. */
+/** A variant slower than the best by this factor drops out after two rounds. */
 const DROP_RATIO = 1.5;
-/** Bytes from the beginning and from the end of a result that are compared. */
+/** Bytes compared at each end of a result. */
 const SAMPLE_BYTES = 2 ** 20;
 
 export interface Trial<Call> {
-  /** At least one; those in f32 are right, and the first of them is what the others are held against. */
+  /** At least one. Those in f32 count as correct; the first of them is the reference for the others. */
   variants: readonly Variant<Call>[];
   call: Call;
-  /** What the call writes. */
+  /** The view that the call writes. */
   output: BufferView;
 }
 
-/** A race that cannot be run on this device; `message`: why. */
+/** A trial that cannot run on this device; `message` says why. */
 export class TrialDropped extends Error {
   override readonly name = 'TrialDropped';
 }
 
-/** What happens in a race, for those who must know of it. */
+/** Callbacks of a trial. */
 export interface TrialEvents {
-  /** A variant is left out: it does not agree, or the device refuses it. */
+  /** A variant is excluded: its result disagrees, or the device refuses it. */
   dropped(name: string, why: string): void;
-  /** A variant's kernels are compiled, or cannot be. */
+  /** A variant's kernels are compiled, or failed to compile. */
   compiled?(name: string): void;
-  /** A variant runs next, for the first time or to be timed. It waits for this. */
+  /** A variant is about to run, for the first time or to be timed. The trial awaits this. */
   running?(name: string, what: 'first' | 'timing'): Promise<void> | void;
 }
 
 /**
- * The fastest variant that agrees with the first one in f32; of equals the earlier. Throws TrialDropped where the
- * device refuses all in f32.
+ * The fastest variant that agrees with the first f32 one; ties go to the earlier. Throws TrialDropped if the device
+ * refuses all f32 variants.
  */
 export async function fastest<Call>(
   stream: Stream,
@@ -55,7 +58,7 @@ export async function fastest<Call>(
 ): Promise<Variant<Call>> {
   const remaining = await compiled(stream.gpu, variants, call, events);
   const standard = remaining.find(({ precision }) => precision === 'f32');
-  if (!standard) throw new TrialDropped('no variant in f32 is left to compare with');
+  if (!standard) throw new TrialDropped('no f32 variant is left to compare with');
   await events.running?.(standard.name, 'first');
   const expected = await sample(stream, standard, call, output);
   if (typeof expected === 'string') throw new TrialDropped(`${standard.name}: ${expected}`);
@@ -80,7 +83,7 @@ export async function fastest<Call>(
   }
 }
 
-/** The variants whose kernels can be compiled, all at once and off this thread. */
+/** The variants whose kernels compile; all are compiled concurrently, off this thread. */
 async function compiled<Call>(
   gpu: Gpu,
   variants: readonly Variant<Call>[],
@@ -105,7 +108,7 @@ async function compiled<Call>(
   });
 }
 
-/** What a variant dispatches, found on a device that computes nothing. */
+/** The kernels that a variant dispatches, recorded on a null device. */
 function kernelsOf<Call>(gpu: Gpu, variant: Variant<Call>, call: Call): Needed[] {
   const needed: Needed[] = [];
   const stream = new Stream(openNullGpu(gpu));
@@ -121,7 +124,7 @@ const announced = (clock: Clock, events: TrialEvents): Pick<Clock, 'time'> => ({
   },
 });
 
-/** The variant with the smallest median time; of equals the earlier. */
+/** The variant with the smallest median time; ties go to the earlier. */
 export async function best<Call>(
   clock: Pick<Clock, 'time'>,
   able: readonly Variant<Call>[],
@@ -133,21 +136,21 @@ export async function best<Call>(
   for (let round = 0; round < ROUNDS; round++) {
     for (const { variant, times } of remaining) times.push(await clock.time(variant, call, calls));
     if (round === 0) continue;
-    // The shortest time of each: what else the device did then only adds to it.
+    // By the shortest time of each, because other work on the device can only add to it.
     const best = Math.min(...remaining.flatMap(({ times }) => times));
     remaining = remaining.filter(({ times }) => Math.min(...times) <= DROP_RATIO * best);
   }
   return remaining.reduce((best, one) => (median(one.times) < median(best.times) ? one : best)).variant;
 }
 
-/** The first and the last values of a variant's result, or why the device refuses it. */
+/** The first and last values of a variant's result, or why the device refuses it. */
 async function sample<Call>(
   stream: Stream,
   variant: Variant<Call>,
   call: Call,
   output: BufferView,
 ): Promise<Float32Array | string> {
-  // What an earlier variant wrote must not stand for what this one does not.
+  // Cleared, so that an earlier variant's result does not stand in for what this one fails to write.
   stream.clear(output);
   const refused = await refusal(stream.gpu.device, () => {
     variant.dispatch(stream, call);
@@ -171,12 +174,12 @@ function disagreement(expected: Float32Array, found: Float32Array, precision: Pr
 }
 
 export interface Clock {
-  /** Seconds that one of so many calls takes. */
+  /** Seconds per call, averaged over `calls` calls. */
   time<Call>(variant: Variant<Call>, call: Call, calls: number): Promise<number>;
   close(): void;
 }
 
-/** The device's own clock where it has one, otherwise ours. */
+/** The device's timestamps if available, otherwise the wall clock. */
 function openClock(stream: Stream): Clock {
   return hasTimestamps(stream.gpu) ? deviceClock(stream) : wallClock(stream);
 }

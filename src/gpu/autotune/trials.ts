@@ -15,7 +15,7 @@ import type { Workload } from './autotune.ts';
 
 type MayRun = (name: string) => boolean;
 
-/** Races the products with weights of a shape on throwaway buffers; resolves to the winner's name. */
+/** Times the products with weights of one shape; resolves to the name of the fastest variant. */
 export function tryProducts(
   gpu: Gpu,
   direction: Direction,
@@ -47,10 +47,10 @@ export function tryProducts(
   });
 }
 
-/** Words of the head's table in a race: more keep every device busy as well, and take memory. */
+/** Vocabulary of the head's table in a trial: enough to keep any device busy; more would only take memory. */
 const TRIAL_VOCAB = 32768;
 
-/** Races both products with the head's table; resolves to the winner's name. */
+/** Times both products with the head's table; resolves to the name of the fastest variant. */
 export function tryLmHead(
   gpu: Gpu,
   { precision, width, head }: Workload,
@@ -67,14 +67,14 @@ export function tryLmHead(
     const call = {
       ...{ x: buffers.floats(rows * width), table, logits: buffers.floats(rows * vocab), dx: output, rows },
       ...{ rowScales: buffers.floats(rows), scratch: buffers.floats(headSlices(parts) * rows * width) },
-      // The logits are sums of `width` products of numbers up to a half.
+      // The logits are sums of `width` products of numbers up to ½.
       gradScale: width / 4,
     };
     return { call, output };
   });
 }
 
-/** Races the ways to add up a row; resolves to the winner's name. */
+/** Times the reductions of a norm; resolves to the name of the fastest variant. */
 export function tryNorms(
   gpu: Gpu,
   { rows, width }: Workload,
@@ -88,16 +88,16 @@ export function tryNorms(
   });
 }
 
-/** How far the scores spread: enough that some keys weigh much more than others. */
+/** Standard deviation of the scores: enough that some keys weigh much more than others. */
 const SCORE_SPREAD = 2;
 
 /**
- * About what all queries have for a log-sum-exp in the races of the gradients, which is as good as the right one: seven
- * times their spread is more than any score, so that weights are between 0 and 1.
+ * Stand-in for every query's log-sum-exp in trials of the gradients: seven standard deviations exceed any score, so
+ * that all weights lie between 0 and 1.
  */
 const LOG_SUM_EXP = 7 * SCORE_SPREAD;
 
-/** Races the ways to compute a part of attention over a pass of the longest rows; resolves to the winner's name. */
+/** Times a part of attention over a pass of the longest rows; resolves to the name of the fastest variant. */
 export function tryAttention<C extends AttentionClass>(
   gpu: Gpu,
   part: C,
@@ -112,7 +112,7 @@ export function tryAttention<C extends AttentionClass>(
   });
 }
 
-/** What any part of attention takes, and where it writes. */
+/** The arguments of all parts of attention, and the output of each. */
 function fillAttentionInputs(buffers: ScratchBuffers, { rows: tokens, longest, attention: shape }: Workload) {
   const { heads, kvHeads, headDim } = shape;
   const [wide, narrow] = [tokens * heads * headDim, tokens * kvHeads * headDim];
@@ -124,13 +124,13 @@ function fillAttentionInputs(buffers: ScratchBuffers, { rows: tokens, longest, a
     ...{ ...inputs, o, dq, dk, dv, stats, tokens, ...shape },
     ranges: buffers.words(packed(longest, tokens)),
     scratch: buffers.floats(attentionScratch(tokens, shape)),
-    // The product of two numbers of the buffers has a standard deviation of 1/12.
+    // The product of two of these random numbers has a standard deviation of 1/12.
     scale: (12 * SCORE_SPREAD) / Math.sqrt(headDim),
   };
   return { call, outputs: { attention: o, 'attention keys': keys, 'attention queries': dq } };
 }
 
-/** Begin and end of each token's document: all are of `longest` tokens, the last of what is left. */
+/** Document range of each token: documents have `longest` tokens, the last one what remains. */
 const packed = (longest: number, tokens: number): number[] =>
   Array.from({ length: tokens }, (_, token) => {
     const begin = token - (token % longest);

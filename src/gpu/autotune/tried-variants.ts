@@ -1,20 +1,20 @@
 import type { Gpu } from '../device.ts';
 import { deviceKey, type TuningCache } from './tuning-results.ts';
 
-/** Between the names of variants. */
+/** Separates variant names. */
 const AND = '; ';
 
 const crashedKey = (key: string): string => `not to be tried: ${key}`;
 
 /**
- * What the cache knows of a device's races: their winners, and the variants that are not to be tried again, since a
- * start ended while they were. The variant that is being tried stands among these until it has been.
+ * A device's tuning results: the best variant of each trial, and the variants not to try again because an earlier
+ * start ended while running them. The variant being tried is listed among these until it has finished.
  */
 export class TuningResults {
   readonly #cache: TuningCache | undefined;
   readonly #device: string;
   readonly #kept: Map<string, string>;
-  /** Of each race, as this start found it. */
+  /** By trial, as found at the start. */
   readonly #crashed = new Map<string, readonly string[]>();
 
   private constructor(cache: TuningCache | undefined, device: string, kept: Map<string, string>) {
@@ -39,7 +39,7 @@ export class TuningResults {
     return crashed;
   }
 
-  /** Keeps that this variant is being tried, or that none is. */
+  /** Records which variant is being tried; undefined for none. */
   async markTrying(key: string, name: string | undefined): Promise<void> {
     const names = [...this.crashed(key), ...(name === undefined ? [] : [name])].join(AND);
     if (names === (this.#kept.get(crashedKey(key)) ?? '')) return;

@@ -1,20 +1,20 @@
 import type { Gpu } from '../device.ts';
 
-/** To be raised where a kernel or variant changes so much that what won before may not win again. */
+/** Raised when kernels or variants change so much that stored results may no longer hold. */
 const KERNELS = 2;
 
-/** What was chosen for a device: the variant's name by race. */
+/** A device's best variants, by trial. */
 export type BestVariants = Readonly<Record<string, string>>;
 
-/** Where the winners of a device's races are kept, so that they are run once. What it loses is raced again. */
+/** Stores the tuning results of devices, so that each trial runs once. Results that it loses are measured again. */
 export interface TuningCache {
   get(device: string): Promise<BestVariants | undefined>;
   set(device: string, best: BestVariants): Promise<void>;
 }
 
-/** Under which key a device's winners are kept: it with its driver, as far as it tells, and the kernels. */
+/** The cache key of a device: its name and driver, where known, and the version of the kernels. */
 export function deviceKey({ name, device }: Gpu): string {
-  // Dawn and Chrome's developer features tell the driver; WebGPU itself does not.
+  // Dawn and Chrome's developer features reveal the driver; WebGPU itself does not.
   const { vendor, architecture, driver } = device.adapterInfo as GPUAdapterInfo & { driver?: string };
   return [name, vendor, architecture, driver, `kernels ${KERNELS}`].filter(Boolean).join(', ');
 }

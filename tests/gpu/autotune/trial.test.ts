@@ -316,7 +316,7 @@ describe('choosing tiles by races', () => {
     expect(spy).not.toHaveBeenCalled();
     expect(tiles).toHaveProperty('forward 64x96');
     expect(notes).toEqual([
-      `${gpu.name}: for forward 64x96 the kernel ${fatal.name} is left out: an earlier start ended while it was tried.`,
+      `${gpu.name}: for forward 64x96 the kernel ${fatal.name} is not used: an earlier start ended while it was tried.`,
     ]);
     expect(saves.at(-1)).toMatchObject({ [`not to be tried: ${FORWARD}`]: fatal.name });
     expect(saves.at(-1)![FORWARD]).not.toBe(fatal.name);
@@ -349,7 +349,7 @@ describe('choosing tiles by races', () => {
     expect(tiles).toMatchObject({ 'forward 64x96': right.name, 'gradient 64x96': right.name });
     expect(saves).toEqual([]);
     expect(notes[0]).toBe(
-      `${gpu.name}: for forward 64x96 the kernel ${right.name} is taken without a race (no more memory).`,
+      `${gpu.name}: for forward 64x96 the kernel ${right.name} is used without a trial (no more memory).`,
     );
   });
 
