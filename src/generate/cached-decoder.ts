@@ -17,34 +17,34 @@ import { logitRows, Activations, activationAllocations, type ActivationShape } f
 import { KvCache, kvCacheAllocations } from './kv-cache.ts';
 import { decodePass, prefillPass, type CachedPass, type Sequence } from './passes.ts';
 
-/** What generation must hold; equal shapes give equal bytes. */
+/** What generation is sized for; equal shapes give equal bytes. */
 export interface GeneratorShape {
-  /** Sequences that are decoded at once, at most 64. */
+  /** Sequences decoded at once, at most 64. */
   sequences: number;
-  /** Tokens of a sequence, prompt and answer together. */
+  /** Maximum tokens of a sequence, prompt and answer together. */
   capacity: number;
-  /** Largest LoRA rank. */
+  /** Maximum LoRA rank. */
   rank: number;
 }
 
-/** Buffers for generation by kind of use; `results` is the staging buffer of the logits. */
+/** Buffers for generation, by use; `results` is the staging buffer of the logits. */
 export function generatorAllocations(
   config: DecoderConfig,
   headFormat: FloatFormat,
   shape: GeneratorShape,
 ): Allocations[] {
-  const inner = workspaceShape(config, headFormat, shape);
+  const inner = activationShape(config, headFormat, shape);
   const { work, kept } = activationAllocations(inner);
   const cache = kvCacheAllocations({ config, tokens: inner.tokens, ...shape });
   return [work, ...kept, ...cache.layers, cache.batch, resultAllocations(config, shape)];
 }
 
-function workspaceShape(
+function activationShape(
   config: DecoderConfig,
   headFormat: FloatFormat,
   { sequences, capacity, rank }: GeneratorShape,
 ): ActivationShape {
-  // Any prompt that the cache takes fits into one pass.
+  // Any prompt that fits the cache fits into one pass.
   const tokens = Math.max(capacity, sequences);
   return { config, headFormat, tokens, rank, training: false };
 }
@@ -62,9 +62,9 @@ const resultAllocations = (
     results: { kind: 'uniforms and readback', bytes: 4 * sequences * vocabSize },
   }) as const satisfies Allocations;
 
-/** Runs the decoder over sequences whose keys and values it keeps, up to the logits of what comes next. */
+/** Runs the decoder over sequences whose keys and values it caches, up to the logits of the next token. */
 export class CachedDecoder {
-  /** Most tokens of a pass. */
+  /** Maximum tokens of a pass. */
   readonly tokens: number;
   readonly #stream: Stream;
   readonly #base: DecoderWeights;
@@ -75,10 +75,10 @@ export class CachedDecoder {
   readonly #capacity: number;
   readonly #readback: Readback;
 
-  /** Throws UserError where the device cannot hold the cache. */
+  /** Throws UserError if the device cannot hold the cache. */
   constructor(stream: Stream, base: DecoderWeights, shape: GeneratorShape) {
     const { config, head, rope } = base;
-    const inner = workspaceShape(config, head.format, shape);
+    const inner = activationShape(config, head.format, shape);
     if (shape.capacity > rope.size / (4 * config.headDim))
       throw new Error(`sequences of ${shape.capacity} tokens, longer than the rotary table`);
     if (shape.sequences > logitRows(inner)) throw new Error(`${shape.sequences} sequences at once`);
@@ -95,7 +95,7 @@ export class CachedDecoder {
     this.#readback = new Readback(stream.gpu, 'logits', results.bytes);
   }
 
-  /** Runs whole prompts in one pass and keeps their keys and values. */
+  /** Runs whole prompts in one pass and caches their keys and values. */
   prefill(sequences: readonly Sequence[], lora: Lora | undefined): Promise<void> {
     return this.#run(prefillPass(sequences), lora, (ctx) => (layer, q, k, v, o) => {
       const { acts, rows } = ctx;
@@ -105,7 +105,7 @@ export class CachedDecoder {
     });
   }
 
-  /** Runs the newest token of each sequence. */
+  /** Runs the latest token of each sequence. */
   decode(sequences: readonly Sequence[], lora: Lora | undefined): Promise<void> {
     return this.#run(decodePass(sequences), lora, ({ acts, rows }) => (layer, q, k, v, o) => {
       this.#cache.write(layer, k, v, rows);
@@ -118,7 +118,7 @@ export class CachedDecoder {
     });
   }
 
-  /** Logits [vocab] of what follows each of the last run's sequences. */
+  /** Logits [vocab] of the token after each of the last run's sequences. */
   async logits(sequences: number): Promise<Float32Array[]> {
     const vocab = this.#base.config.vocabSize;
     const range = view(this.#acts.buffers.logits, 0, 4 * sequences * vocab);
@@ -126,7 +126,7 @@ export class CachedDecoder {
     return Array.from({ length: sequences }, (_, row) => all.subarray(row * vocab, (row + 1) * vocab));
   }
 
-  /** The id of the largest logit of each: four bytes come back instead of a vocabulary. */
+  /** Index of the largest logit of each sequence: reads back four bytes instead of a vocabulary. */
   async largest(sequences: number): Promise<Uint32Array> {
     const out = view(this.#largest, 0, 4 * sequences);
     const vocab = this.#base.config.vocabSize;
@@ -153,7 +153,7 @@ export class CachedDecoder {
     const ctx: PassContext = { stream, base, lora, acts, rows: pass.ids.length, dropout: 0 };
     ctx.attend = attend(ctx);
     await forward(ctx);
-    // The head is a large product: only what a next token is wanted for goes through it.
+    // The head is a large product: only rows whose next token is wanted go through it.
     const { normed, targetIndex, headIn, logits } = acts.buffers;
     const [x, count] = [view(headIn), pass.targets.index.length];
     const width = base.config.hiddenSize;

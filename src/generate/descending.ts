@@ -1,6 +1,6 @@
 /**
- * Indices of `values` from the largest value to the smallest, of equal ones the lowest index first. A heap, so that
- * the first few of a whole vocabulary come without sorting the rest. `values` must hold no NaN and not change meanwhile.
+ * Indices of `values` from largest to smallest value; equal values in index order. A heap, so that the first few of
+ * a whole vocabulary come without sorting the rest. `values` must contain no NaN and not change during iteration.
  */
 export function* descending(values: Float32Array): Generator<number> {
   const heap = range(values.length);
@@ -8,7 +8,7 @@ export function* descending(values: Float32Array): Generator<number> {
     const [x, y] = [values[a]!, values[b]!];
     return x > y || (x === y && a < b);
   };
-  /** Puts `item` where it belongs at or below `at`, in a heap of `size`. */
+  /** Sifts `item` down from `at` in a heap of `size`. */
   const sink = (item: number, at: number, size: number): void => {
     for (let child; (child = 2 * at + 1) < size; at = child) {
       if (child + 1 < size && before(heap[child + 1]!, heap[child]!)) child++;

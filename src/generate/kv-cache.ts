@@ -5,14 +5,14 @@ import { mib, view, type GpuBuffer, type BufferView } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate, keyWidth, type Allocations } from '../model/allocations.ts';
 
-/** What a cache must hold; equal shapes give equal bytes. */
+/** What a cache is sized for; equal shapes give equal bytes. */
 export interface KvCacheShape {
   config: DecoderConfig;
-  /** Sequences that are generated at once. */
+  /** Sequences generated at once. */
   sequences: number;
-  /** Tokens of each sequence, prompt included. */
+  /** Maximum tokens of each sequence, prompt included. */
   capacity: number;
-  /** Most tokens that are written at a time. */
+  /** Maximum tokens written at once. */
   tokens: number;
 }
 
@@ -25,14 +25,17 @@ export function kvCacheAllocations({ config, sequences, capacity, tokens }: KvCa
   } as const satisfies { layers: Allocations[]; batch: Allocations };
 }
 
-/** Keys and values of all layers, f32 [sequences·capacity, kvHeads·headDim] each: a run of slots for every sequence. */
+/**
+ * Keys and values of all layers, f32 [sequences·capacity, kvHeads·headDim] each: consecutive slots for every
+ * sequence.
+ */
 export class KvCache {
   readonly shape: KvCacheShape;
   readonly #stream: Stream;
   readonly #layers: Record<'k' | 'v', GpuBuffer>[];
   readonly #slots: GpuBuffer;
 
-  /** Throws UserError where a layer's half is more than the device binds at once. */
+  /** Throws UserError if a layer's keys exceed the device's binding limit. */
   constructor(stream: Stream, shape: KvCacheShape) {
     this.shape = shape;
     this.#stream = stream;
@@ -47,12 +50,15 @@ export class KvCache {
     this.#slots = allocate(memory, sets.batch).slots;
   }
 
-  /** Tells where the tokens of the next pass go: each token's slot. Whatever reads the former ones must be submitted. */
+  /**
+   * Sets the cache slot of each token of the next pass. Work that reads the previous slots must have been
+   * submitted.
+   */
   setSlots(slots: Uint32Array): void {
     this.#stream.gpu.device.queue.writeBuffer(this.#slots.raw, 0, slots as Uint32Array<ArrayBuffer>);
   }
 
-  /** Keeps a layer's keys and values [tokens, kvHeads·headDim] of the pass in its slots. */
+  /** Stores a layer's keys and values [T, kvHeads·headDim] of the pass in its slots. */
   write(layer: number, k: BufferView, v: BufferView, tokens: number): void {
     const width = keyWidth(this.shape.config);
     const cache = this.layer(layer);

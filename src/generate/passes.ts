@@ -1,21 +1,21 @@
 import type { Pass } from '../text/packing.ts';
 
-/** A sequence that is being generated. */
+/** A sequence being generated. */
 export interface Sequence {
   readonly prompt: readonly number[];
-  /** What was generated so far. */
+  /** The ids generated so far. */
   readonly ids: readonly number[];
   /** First of its slots in the cache. */
   readonly firstSlot: number;
 }
 
-/** A pass and the cache slot of each of its tokens. `targets.index` are the tokens that a next one is wanted for. */
+/** A pass and the cache slot of each of its tokens. `targets.index`: the tokens whose successor is wanted. */
 export interface CachedPass {
   pass: Pass;
   slots: Uint32Array;
 }
 
-/** All prompts laid end to end; each attends to itself within the pass. */
+/** All prompts, one after another; each attends to itself within the pass. */
 export function prefillPass(sequences: readonly Sequence[]): CachedPass {
   const tokens = sequences.reduce((sum, { prompt }) => sum + prompt.length, 0);
   const { pass, slots } = emptyPass(tokens, sequences.length);
@@ -36,7 +36,7 @@ export function prefillPass(sequences: readonly Sequence[]): CachedPass {
   return { pass, slots };
 }
 
-/** The newest token of each sequence; docBegin and docEnd are the slots of the cache that it attends to. */
+/** The latest token of each sequence; docBegin and docEnd are the cache slots it attends to. */
 export function decodePass(sequences: readonly Sequence[]): CachedPass {
   const { pass, slots } = emptyPass(sequences.length, sequences.length);
   sequences.forEach(({ prompt, ids, firstSlot }, row) => {
@@ -62,7 +62,7 @@ function emptyPass(tokens: number, targets: number): CachedPass {
       docBegin: words(),
       docEnd: words(),
       rowOf: words(),
-      // Nothing is known of what follows: there are no labels.
+      // The following tokens are unknown, so there are no labels.
       targets: { index, label: new Uint32Array(targets), rowOf: new Uint32Array(targets) },
     },
     slots: words(),

@@ -2,13 +2,14 @@ import { ChatTemplate } from '../text/chat-template.ts';
 import type { Moment } from '../text/moment.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
 
-/** How a question is put: the recipe's plain text, or one user turn of the model's chat template. */
+/** How a question is presented: the recipe's plain text, or one user turn of the model's chat template. */
 export const PROMPT_FORMS = ['text', 'chat'] as const;
 export type PromptForm = (typeof PROMPT_FORMS)[number];
 
 /**
- * Turns questions into prompt ids. Control tokens that a question spells out stay ordinary text; `moment` is the current
- * date for a chat template that writes it, now unless told. Throws UserError where the model has no chat template.
+ * Encodes questions as prompt ids. Control tokens spelled out in a question stay ordinary text; `moment` is the
+ * current date for a chat template that writes it, by default now. Throws UserError if the model has no chat
+ * template.
  */
 export function promptEncoder(
   tokenizer: TextTokenizer,
@@ -33,7 +34,10 @@ export function promptEncoder(
     });
 }
 
-/** Where generation ends: the end ids of the model's configuration, and the tokenizer's end and padding tokens. */
+/**
+ * The ids that end generation: the end ids of the model's configuration, and the tokenizer's end and padding
+ * tokens.
+ */
 export function stopIds({ eosIds }: { eosIds: readonly number[] }, tokenizer: TextTokenizer): number[] {
   const own = [tokenizer.eosId, tokenizer.padId].filter((id) => id !== undefined);
   return [...new Set([...eosIds, ...own])];

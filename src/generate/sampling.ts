@@ -1,25 +1,27 @@
+// References: transformers, src/transformers/generation/logits_process.py (RepetitionPenaltyLogitsProcessor,
+// TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper); A. Holtzman et al., arXiv:1904.09751 (top-p).
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { descending, range } from './descending.ts';
 
-/** How the next token is chosen, as transformers' `generate` understands it. */
+/** How the next token is chosen, as in transformers' `generate`. */
 export interface Sampling {
   /** Divides the logits; 0 is greedy: always the most likely token. */
   temperature: number;
-  /** Keeps the most likely tokens up to this much probability, at least one; 1 keeps all. */
+  /** Keeps the most likely tokens up to this total probability, at least one; 1 keeps all. */
   topP: number;
-  /** Keeps the k most likely tokens, and those as likely as the last of them; 0 keeps all. */
+  /** Keeps the k most likely tokens, and ties with the last of them; 0 keeps all. */
   topK: number;
-  /** Divides the positive logits and multiplies the negative ones of tokens that occurred before; 1 leaves them. */
+  /** Divides positive logits, and multiplies negative ones, of tokens that occurred before; 1 changes nothing. */
   repetitionPenalty: number;
 }
 
 export const GREEDY: Sampling = { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1 };
 
-/** What the recipe's batch test samples with. */
+/** The sampling of the recipe's batch test. */
 export const RECIPE_SAMPLING: Sampling = { ...GREEDY, temperature: 0.7, topP: 0.9 };
 
-/** Throws UserError for values that make no sense. */
+/** Throws UserError if a value is out of range. */
 export function checkSampling({ temperature, topP, topK, repetitionPenalty }: Sampling): void {
   const check = (fine: boolean, key: string, value: number, expected: string): void => {
     if (fine) return;
@@ -32,15 +34,15 @@ export function checkSampling({ temperature, topP, topK, repetitionPenalty }: Sa
   check(penalty, 'repetition_penalty', repetitionPenalty, 'a number above 0');
 }
 
-/** Tokens that may come next, and their weights: probabilities but for a common factor. */
+/** Possible next tokens and their weights: unnormalized probabilities. */
 export interface Candidates {
   ids: ArrayLike<number>;
   weights: Float64Array;
 }
 
 /**
- * Picks the next token from `logits` [vocab]. `previous` is the prompt and all that was generated, for the repetition
- * penalty, which is written into `logits`.
+ * Picks the next token from `logits` [vocab]. `previous` is the prompt and everything generated so far, for the
+ * repetition penalty, which is applied to `logits` in place.
  */
 export function sampleToken(
   logits: Float32Array,
@@ -48,11 +50,11 @@ export function sampleToken(
   previous: Iterable<number>,
   random: { uniform(): number },
 ): number {
-  penalise(logits, sampling.repetitionPenalty, previous);
+  penalize(logits, sampling.repetitionPenalty, previous);
   if (sampling.temperature === 0) return largest(logits);
   const { ids, weights } = candidates(logits, sampling);
   let rest = random.uniform() * sum(weights);
-  // Rounding may leave a crumb beyond the last weight: then the last token that has any weight is the one.
+  // Rounding may leave a remainder beyond the last weight; then the last token with any weight is picked.
   let picked = 0;
   for (let i = 0; i < weights.length && rest >= 0; i++) {
     if (weights[i] === 0) continue;
@@ -62,14 +64,14 @@ export function sampleToken(
   return ids[picked]!;
 }
 
-/** Repetition penalty in place; each token counts once, however often it occurred. */
-export function penalise(logits: Float32Array, penalty: number, previous: Iterable<number>): void {
+/** Applies the repetition penalty in place; each token counts once, however often it occurred. */
+export function penalize(logits: Float32Array, penalty: number, previous: Iterable<number>): void {
   if (penalty === 1) return;
   for (const id of new Set(previous))
     logits[id] = logits[id]! < 0 ? logits[id]! * penalty : logits[id]! / penalty;
 }
 
-/** What is left after temperature (above 0), then top_k, then top_p: transformers' order. */
+/** The candidates after temperature (above 0), then top_k, then top_p: transformers' order. */
 export function candidates(logits: Float32Array, { temperature, topP, topK }: Sampling): Candidates {
   const highest = logits[largest(logits)]!;
   const weight = (id: number): number => Math.exp((logits[id]! - highest) / temperature);
@@ -80,13 +82,13 @@ export function candidates(logits: Float32Array, { temperature, topP, topK }: Sa
 }
 
 function weighed(ids: ArrayLike<number>, weight: (id: number) => number): Candidates {
-  // A loop: the typed arrays' own `from` takes ten times as long over a vocabulary.
+  // A loop, because the typed arrays' `from` takes ten times as long over a vocabulary.
   const weights = new Float64Array(ids.length);
   for (let i = 0; i < ids.length; i++) weights[i] = weight(ids[i]!);
   return { ids, weights };
 }
 
-/** The k largest logits and all that equal the last of them, largest first. */
+/** The k largest logits and ties with the last of them, largest first. */
 function mostLikely(logits: Float32Array, k: number): number[] {
   const ids: number[] = [];
   for (const id of descending(logits)) {
@@ -96,7 +98,7 @@ function mostLikely(logits: Float32Array, k: number): number[] {
   return ids;
 }
 
-/** The first ids whose weights reach `mass`, which is above 0. */
+/** The first ids whose weights add up to `mass`, which is above 0. */
 function nucleus(ids: Iterable<number>, weight: (id: number) => number, mass: number): number[] {
   const kept: number[] = [];
   let reached = 0;

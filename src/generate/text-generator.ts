@@ -12,15 +12,15 @@ export interface GenerateOptions {
   /** Ids that end a sequence; they are not part of the result. */
   stopIds: readonly number[];
   sampling: Sampling;
-  /** Whole number below 2³². Each prompt has random numbers of its own, whatever runs beside it. */
+  /** Integer below 2³². Each prompt has its own random sequence, whatever runs beside it. */
   seed: number;
-  /** The prompts' numbers in a larger list: with the seed they give its random numbers. 0, 1, … unless told. */
+  /** The prompts' indices in a larger list; with the seed they determine the random sequences. Default: 0, 1, … */
   numbers?: readonly number[] | undefined;
-  /** Ends the call between two tokens; it rejects with the signal's reason. */
+  /** Stops between two tokens; the call rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Each new token, as it comes, of the prompt of that index. */
+  /** Called with each new token and the index of its prompt. */
   onToken?: ((prompt: number, id: number) => void) | undefined;
-  /** A prompt's whole result, as soon as it is there. */
+  /** Called with a prompt's complete result, as soon as it ends. */
   onEnd?: ((prompt: number, generated: Generated) => void) | undefined;
 }
 
@@ -36,22 +36,22 @@ interface Running extends Sequence {
 }
 
 /**
- * Continues prompts, several at once; where one ends, the next takes its place. The base is shared: each call names
- * the adapter that it wants. One call at a time.
+ * Continues several prompts at once; when one ends, the next takes its place. The base is shared; each call names
+ * its adapter. One call at a time.
  */
 export class TextGenerator {
   readonly shape: GeneratorShape;
   readonly #decoder: CachedDecoder;
 
-  /** Throws UserError where the device cannot hold the cache. */
+  /** Throws UserError if the device cannot hold the cache. */
   constructor(stream: Stream, base: DecoderWeights, shape: GeneratorShape) {
     this.shape = shape;
     this.#decoder = new CachedDecoder(stream, base, shape);
   }
 
   /**
-   * Continues each prompt, of at least one id; results in the prompts' order. Throws UserError where a prompt and its
-   * answer may not fit the cache, and where the model's logits are not finite.
+   * Continues each prompt, of at least one id; results are in the prompts' order. Throws UserError if a prompt and
+   * its answer may not fit the cache, or if the model's logits are not finite.
    */
   async generate(
     prompts: readonly (readonly number[])[],
@@ -74,10 +74,10 @@ export class TextGenerator {
     while (waiting.length > 0 || running.length > 0) {
       signal?.throwIfAborted();
       const fresh = this.#admit(waiting, places);
-      const turn = fresh.length > 0 ? fresh : running;
+      const batch = fresh.length > 0 ? fresh : running;
       running = [...running, ...fresh];
-      const next = await this.#next(turn, lora, options.sampling, turn === fresh);
-      turn.forEach((sequence, i) => {
+      const next = await this.#next(batch, lora, options.sampling, batch === fresh);
+      batch.forEach((sequence, i) => {
         const id = next[i]!;
         if (stopIds.includes(id)) return end(sequence, 'stop id');
         sequence.ids.push(id);
@@ -120,8 +120,8 @@ export class TextGenerator {
   }
 
   /**
-   * Takes a waiting sequence where there is a place for one. Its prompt has a pass of its own: where it lies in a pass
-   * and what lies beside it would show in the last bits, and a test that was stopped must go on to the same answers.
+   * Admits one waiting sequence if a place is free. Its prompt runs in a pass of its own: its position in a pass,
+   * and its neighbours there, would affect the last bits, and an interrupted test must resume to the same answers.
    */
   #admit(waiting: Omit<Running, 'ids' | 'firstSlot'>[], places: number[]): Running[] {
     if (waiting.length === 0 || places.length === 0) return [];
@@ -130,21 +130,21 @@ export class TextGenerator {
 
   /** The next token of each sequence. */
   async #next(
-    turn: readonly Running[],
+    batch: readonly Running[],
     lora: Lora | undefined,
     sampling: Sampling,
     fresh: boolean,
   ): Promise<ArrayLike<number>> {
-    await (fresh ? this.#decoder.prefill(turn, lora) : this.#decoder.decode(turn, lora));
-    // The first logits are looked at in any case, since a broken model shows there.
+    await (fresh ? this.#decoder.prefill(batch, lora) : this.#decoder.decode(batch, lora));
+    // The first logits are always checked, because a broken model shows there.
     if (!fresh && sampling.temperature === 0 && sampling.repetitionPenalty === 1)
-      return this.#decoder.largest(turn.length);
-    const logits = await this.#decoder.logits(turn.length);
+      return this.#decoder.largest(batch.length);
+    const logits = await this.#decoder.logits(batch.length);
     if (fresh && !logits.every((row) => row.every(Number.isFinite)))
       throw new UserError(
         'the logits of this model are not finite numbers, so its base or its adapter is broken; take another copy of them or an earlier checkpoint.',
       );
-    return turn.map(({ prompt, ids, random }, i) =>
+    return batch.map(({ prompt, ids, random }, i) =>
       sampleToken(logits[i]!, sampling, [...prompt, ...ids], random),
     );
   }

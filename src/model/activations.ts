@@ -11,29 +11,29 @@ import { tableParts } from './weights.ts';
 import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
 import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
 
-/** What a workspace must hold; equal shapes give equal bytes. */
+/** What the activations are sized for; equal shapes give equal bytes. */
 export interface ActivationShape {
   config: DecoderConfig;
   headFormat: FloatFormat;
-  /** Largest number of tokens of a pass. */
+  /** Maximum tokens of a pass. */
   tokens: number;
-  /** Largest LoRA rank. */
+  /** Maximum LoRA rank. */
   rank: number;
-  /** Room for the backward pass, and for what it finds of every layer. */
+  /** Whether to allocate the buffers of the backward pass and the saved activations. */
   training: boolean;
-  /** How much is kept of each layer; attention output and statistics unless told. */
+  /** Level of each layer's saved activations; by default attention output and statistics. */
   keep?: readonly SavedActivations[] | undefined;
 }
 
 /**
- * Bytes of logits computed at once; the vocabulary times the labelled tokens of a pass would be gigabytes. 128 rows of
- * Qwen's vocabulary fit: each chunk reads the whole table twice.
+ * Bytes of logits computed at once; the vocabulary times the labelled tokens of a pass would be gigabytes. 128 rows
+ * of Qwen's vocabulary fit: each chunk reads the whole table twice.
  */
 const LOGIT_BYTES = 75 * 2 ** 20;
 
 const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
 
-/** Tokens for which room is made: a multiple of 64, so that every sub-range begins at a multiple of 256 bytes. */
+/** Tokens that the buffers hold: a multiple of 64, so that every sub-range starts at a multiple of 256 bytes. */
 const capacityOf = (tokens: number): number => roundUp(tokens, 64);
 
 /** Labelled rows per chunk of logits: a multiple of 64. */
@@ -42,25 +42,25 @@ export function logitRows(shape: Pick<ActivationShape, 'config' | 'tokens'>): nu
   return Math.min(Math.max(64, fit), capacityOf(shape.tokens));
 }
 
-/** Width of the three wide buffers: an MLP activation, or q, k and v together. */
+/** Width of scratchA, B and C: an MLP activation, or q, k and v together. */
 const wide = (c: DecoderConfig) =>
   Math.max(c.hiddenSize, c.intermediateSize, queryWidth(c) + 2 * keyWidth(c));
 
-/** Bytes of the largest of the buffers that grow with a pass. */
+/** Bytes of the largest buffer that grows with a pass. */
 export const scratchBytes = (config: DecoderConfig, tokens: number): number =>
   4 * capacityOf(tokens) * wide(config);
 
 const keepOf = ({ config, training, keep }: ActivationShape): readonly SavedActivations[] =>
   training ? (keep ?? uniformlySaved(config.layers)) : [];
 
-/** Projections whose x·Aᵀ is kept with the attention's projections; the others belong to the MLP. */
+/** Projections whose x·Aᵀ is saved with the attention's projections; the others belong to the MLP. */
 const ATTENTION_PARTS: readonly Projection[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
 const MLP_PARTS: readonly Projection[] = ['gate_proj', 'up_proj', 'down_proj'];
 
-/** Projections that share an input, at most; their dy·B live at the same time. */
+/** Maximum number of projections that share an input; their dy·B are alive at the same time. */
 const LORA_GRADS = 3;
 
-/** The buffers of a workspace. */
+/** The buffers of `Activations`: shared ones, and the saved ones of each layer. */
 export function activationAllocations(shape: ActivationShape) {
   const { config: c, rank, training } = shape;
   const tokens = capacityOf(shape.tokens);
@@ -71,7 +71,7 @@ export function activationAllocations(shape: ActivationShape) {
   const rows = logitRows(shape);
   const slices = headSlices(tableParts(c.vocabSize, c.hiddenSize, shape.headFormat));
   const keep = keepOf(shape);
-  // A layer without a place of its own uses these.
+  // Used by layers that have no buffers of their own for these.
   const shared = keep.length === 0 || keep.includes(SAVED.input);
   return {
     work: {
@@ -107,7 +107,7 @@ export function activationAllocations(shape: ActivationShape) {
   } as const satisfies { work: Allocations; kept: Allocations[] };
 }
 
-/** What is kept of one layer. */
+/** The saved activations of one layer. */
 function keptAllocations(
   c: DecoderConfig,
   tokens: number,
@@ -134,7 +134,10 @@ function keptAllocations(
 
 type Kept = 'x' | 'attnOut' | 'stats' | 'qkv' | 'postAttention' | 'attentionLora' | 'gate' | 'up' | 'mlpLora';
 
-/** Activations on the device for passes of up to `shape.tokens` tokens. */
+/**
+ * Activations on the device for passes of up to `shape.tokens` tokens. T = tokens, C = hidden size, r = rank.
+ * Throws UserError if the device cannot allocate them.
+ */
 export class Activations {
   readonly shape: ActivationShape;
   readonly buffers: Record<keyof ReturnType<typeof activationAllocations>['work'], GpuBuffer>;
@@ -153,23 +156,23 @@ export class Activations {
     this.#kept = sets.kept.map((set) => allocate(gpu.memory, set));
   }
 
-  /** Whether the backward pass finds this much of a layer. */
+  /** Whether this level of a layer is saved for the backward pass. */
   keeps(layer: number, level: SavedActivations): boolean {
     return this.#keep[layer]! >= level;
   }
 
-  /** Input of a layer, [tokens, hidden]; without training all layers take turns at two buffers. */
+  /** Input of a layer, [T, C]; without training, layers alternate between two buffers. */
   x(layer: number): BufferView {
     if (this.shape.training) return view(this.#kept[layer]?.x ?? this.buffers.residualOut);
     return view(layer % 2 === 0 ? this.buffers.x : this.buffers.residualOut);
   }
 
-  /** Attention output of a layer, [tokens, heads·headDim]. */
+  /** Attention output of a layer, [T, heads·headDim]. */
   attnOut(layer: number): BufferView {
     return view(this.#kept[layer]?.attnOut ?? this.buffers.attnOut);
   }
 
-  /** Log-sum-exp and Σ dO·O of a layer's attention, [tokens, heads, 2]. */
+  /** Log-sum-exp and Σ dO·O of a layer's attention, [T, heads, 2]. */
   stats(layer: number): BufferView {
     return view(this.#kept[layer]?.stats ?? this.buffers.stats);
   }
@@ -179,17 +182,17 @@ export class Activations {
     return this.qkv(this.#kept[layer]?.qkv ?? this.buffers.scratchA);
   }
 
-  /** x + attention of a layer, [tokens, hidden]. */
+  /** x + attention of a layer, [T, C]. */
   postAttention(layer: number): BufferView {
     return view(this.#kept[layer]?.postAttention ?? this.buffers.postAttention);
   }
 
-  /** Output of a layer's gate projection, [tokens, intermediate]. */
+  /** Output of a layer's gate projection, [T, intermediate]. */
   gate(layer: number): BufferView {
     return view(this.#kept[layer]?.gate ?? this.buffers.scratchA);
   }
 
-  /** Output of a layer's up projection, [tokens, intermediate]. */
+  /** Output of a layer's up projection, [T, intermediate]. */
   up(layer: number): BufferView {
     return view(this.#kept[layer]?.up ?? this.buffers.scratchB);
   }
@@ -202,7 +205,7 @@ export class Activations {
     return { q: view(buffer, 0, q), k: view(buffer, q, kv), v: view(buffer, q + kv, kv) };
   }
 
-  /** x·Aᵀ·scaling of one projection of a layer, [tokens, rank]. */
+  /** x·Aᵀ·scaling of one projection of a layer, [T, r]. */
   loraOut(layer: number, projection: Projection): BufferView {
     const bytes = 4 * this.#capacity * this.shape.rank;
     const at = (parts: readonly Projection[], buffer: GpuBuffer) =>
@@ -213,14 +216,14 @@ export class Activations {
     return at(PROJECTIONS, this.buffers.loraOut);
   }
 
-  /** dy·B·scaling of one projection, [tokens, rank], until those of another input come. */
+  /** dy·B·scaling of one projection, [T, r]; valid until those of another input are written. */
   loraGrad(projection: Projection): BufferView {
     const bytes = 4 * this.#capacity * this.shape.rank;
     const place = projection === 'k_proj' || projection === 'up_proj' ? 1 : projection === 'v_proj' ? 2 : 0;
     return view(this.buffers.loraGrad, place * bytes, bytes);
   }
 
-  /** Room for sums on their way within the layers: the logits', which come after or before them. */
+  /** Scratch for partial sums within the layers: the logits' buffer, which is unused then. */
   get scratch(): BufferView {
     return view(this.buffers.logits);
   }

@@ -1,7 +1,7 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { GpuBuffer, Memory, MemoryKind } from '../gpu/memory.ts';
 
-/** One buffer that will be made: `plan` adds these up without a device, and the device makes exactly these. */
+/** One buffer to allocate: `plan` adds these up without a device, and a run allocates exactly these. */
 export interface Allocation {
   readonly kind: MemoryKind;
   readonly bytes: number;
@@ -10,7 +10,7 @@ export interface Allocation {
 /** A named set of allocations. */
 export type Allocations<Name extends string = string> = Readonly<Record<Name, Allocation>>;
 
-/** Makes every buffer of the set. */
+/** Allocates every buffer of the set. Throws UserError if one exceeds the device's limits. */
 export function allocate<Name extends string>(
   memory: Memory,
   set: Allocations<Name>,
@@ -20,7 +20,7 @@ export function allocate<Name extends string>(
   return Object.fromEntries(made) as Record<Name, GpuBuffer>;
 }
 
-/** Bytes of a set by kind; buffers are whole words, as Memory makes them. */
+/** Bytes of a set by kind; sizes are rounded up to whole words, as Memory does. */
 export function bytesByKind(sets: Iterable<Allocations>): Map<MemoryKind, number> {
   const sums = new Map<MemoryKind, number>();
   for (const set of sets)

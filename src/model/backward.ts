@@ -21,7 +21,7 @@ import { SAVED } from './activation-checkpointing.ts';
 import { linearInputGrad, loraBackward, loraForward } from './linear.ts';
 import type { Projection } from '../formats/decoder-weights.ts';
 
-/** grad += the gradient through a norm of `x`, given `dy` behind the norm. */
+/** grad = (or, with `accumulate`, +=) the gradient with respect to `x` of its norm, given `dy`. */
 function throughNorm(
   { stream, base, acts, rows, products }: PassContext,
   x: BufferView,
@@ -35,7 +35,10 @@ function throughNorm(
   rmsnormBackward(stream, call, products?.norms);
 }
 
-/** LoRA gradients of projections that share the input `normed`, and the sum of their input gradients where wanted. */
+/**
+ * LoRA gradients of projections that share the input `normed`, and, if `dx` is given, the sum of their input
+ * gradients.
+ */
 function sharedInput(
   ctx: PassContext,
   layer: number,
@@ -48,7 +51,7 @@ function sharedInput(
   parts.forEach(({ module, dy }, i) => linearInputGrad(ctx, module, { dy, dx, accumulate: i > 0 }));
 }
 
-/** Computes again what was not kept of a layer and its MLP needs; returns silu(gate)∘up. */
+/** Recomputes what the MLP's backward pass needs and was not saved; returns silu(gate)∘up. */
 function recomputeMlp(ctx: PassContext, layer: number): BufferView {
   const { acts } = ctx;
   if (!acts.keeps(layer, SAVED.attention)) {
@@ -71,7 +74,7 @@ function mlpBackward(ctx: PassContext, layer: number): void {
   const down = moduleOf(ctx, layer, 'down_proj');
   loraBackward(ctx, product, [{ module: down, dy: grad }]);
   linearInputGrad(ctx, down, { dy: grad, dx: product, accumulate: false });
-  // The gradients take the place of what they come from, kept or not: nothing needs it any more.
+  // The gradients overwrite gate and up, saved or not: nothing needs those any more.
   swigluBackward(stream, { gate, up, dout: product, n: rows * base.config.intermediateSize });
   const dnormed = view(acts.buffers.residualOut);
   sharedInput(
@@ -118,7 +121,7 @@ function attentionBackward(ctx: PassContext, layer: number): void {
     dq = through.q;
     dk = through.k;
   }
-  // Below the first layer nothing is trained.
+  // Nothing below the first layer is trained.
   const dnormed = layer > 0 ? view(acts.buffers.residualOut) : undefined;
   sharedInput(
     ctx,
@@ -134,8 +137,9 @@ function attentionBackward(ctx: PassContext, layer: number): void {
 }
 
 /**
- * From dnormed [rows, hidden], the loss's gradient behind the final norm (in `postAttention`), down through all layers:
- * adds to the gradient of every LoRA tensor. What was not kept of a layer (activation-checkpointing.ts) is first computed again.
+ * Propagates dnormed [rows, C], the gradient of the loss with respect to the final norm's output (in
+ * `postAttention`), through all layers, and accumulates the gradient of every LoRA tensor. Activations that were
+ * not saved (activation-checkpointing.ts) are recomputed first. Rejects with the stream signal's reason.
  */
 export async function backward(ctx: PassContext): Promise<void> {
   const { base, acts, stream } = ctx;

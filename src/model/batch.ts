@@ -3,8 +3,8 @@ import type { Stream } from '../gpu/stream.ts';
 import type { Activations } from './activations.ts';
 
 /**
- * Writes a pass's ids, positions, document ranges and targets to the device. Submits what was appended before, so
- * that a pass under way keeps its own batch. `keys`: the dropout key of each dataset row, where dropout is on.
+ * Writes a pass's ids, positions, document ranges and targets to the device. Submits pending work first, so that a
+ * pass in flight keeps its own batch. `keys`: the dropout key of each dataset row, if dropout is on.
  */
 export function uploadPass(
   stream: Stream,

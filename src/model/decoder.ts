@@ -12,20 +12,20 @@ import type { Lora } from './lora.ts';
 import type { Projection } from '../formats/decoder-weights.ts';
 import type { Activations } from './activations.ts';
 
-/** What a forward or backward pass works with: base, adapter, activations, and how many tokens there are. */
+/** What a forward or backward pass runs on. T = rows, C = hidden size. */
 export interface PassContext extends LinearContext {
   stream: Stream;
   base: DecoderWeights;
   lora: Lora | undefined;
   acts: Activations;
-  /** Tokens of this pass, at most the workspace's. */
+  /** Tokens of this pass, at most `acts.shape.tokens`. */
   rows: number;
   dropout: number;
   /** Replaces attention over the pass's own keys: generation attends to its cache. */
   attend?: (layer: number, q: BufferView, k: BufferView, v: BufferView, out: BufferView) => void;
 }
 
-/** One projection of one layer with what belongs to it. */
+/** One projection of one layer, with its weight and LoRA pair. */
 export function moduleOf({ base, lora }: PassContext, layer: number, projection: Projection): LoraLinear {
   return {
     layer,
@@ -35,13 +35,13 @@ export function moduleOf({ base, lora }: PassContext, layer: number, projection:
   };
 }
 
-/** The attention geometry that the kernels take. */
+/** The attention geometry, as the kernels take it. */
 export function heads(c: DecoderConfig, tokens: number) {
   const { heads, kvHeads, headDim } = c;
   return { tokens, heads, kvHeads, headDim, scale: headDim ** -0.5 };
 }
 
-/** x(0) [rows, hidden] = the embeddings of the pass's ids. */
+/** x(0) [T, C] = the embeddings of the pass's ids. */
 function embed({ stream, base, acts, rows }: PassContext): void {
   const { parts, format, width } = base.embedding;
   for (const { view: table, begin, count } of parts)
@@ -57,7 +57,7 @@ function embed({ stream, base, acts, rows }: PassContext): void {
     });
 }
 
-/** RMSNorm over the hidden width. */
+/** RMSNorm over the hidden size. */
 export function norm(
   { stream, base, rows, products }: PassContext,
   x: BufferView,
@@ -68,12 +68,12 @@ export function norm(
   rmsnorm(stream, { x, weight, y, rows, width: hiddenSize, eps: rmsNormEps }, products?.norms);
 }
 
-/** normed = norm(x(layer)): what q, k and v are made of. */
+/** normed = norm(x(layer)): the input of q, k and v. */
 export function attentionInput(ctx: PassContext, layer: number): void {
   norm(ctx, ctx.acts.x(layer), ctx.base.layers[layer]!.inputNorm, view(ctx.acts.buffers.normed));
 }
 
-/** q, k and v of a layer from `attentionInput`, with their norms (Qwen3) and rotation. */
+/** q, k and v of a layer from `attentionInput`, normed (Qwen3) and rotated. */
 export function queryKeyValue(
   ctx: PassContext,
   layer: number,
@@ -89,14 +89,14 @@ export function queryKeyValue(
   return rotated(ctx, layer);
 }
 
-/** q, k and v of a layer as attention takes them, from what `queryKeyValue` left where it is kept. */
+/** q, k and v of a layer as attention takes them, from the saved output of `queryKeyValue`. */
 export function rotated(ctx: PassContext, layer: number): { q: BufferView; k: BufferView; v: BufferView } {
   const { stream, base, acts, rows, products } = ctx;
   const { config: c, layers } = base;
   const { qNorm, kNorm } = layers[layer]!;
   const out = acts.projected(layer);
   if (!qNorm || !kNorm) return out;
-  // The backward pass needs the unnormed q and k too: the normed ones go on from scratchC.
+  // The backward pass needs q and k before their norms too, so the normed ones go to scratchC.
   const normed = acts.qkv(acts.buffers.scratchC);
   const shape = { width: c.headDim, eps: c.rmsNormEps };
   rmsnorm(stream, { x: out.q, weight: qNorm, y: normed.q, rows: rows * c.heads, ...shape }, products?.norms);
@@ -180,7 +180,10 @@ function forwardLayer(ctx: PassContext, layer: number): void {
   ]);
 }
 
-/** The whole stack: normed [rows, hidden] = norm(x(layers)), ready for the head. Input: the uploaded batch. */
+/**
+ * The forward pass of the uploaded batch: normed [T, C] = norm(x(layers)), the input of the head. Rejects with the
+ * stream signal's reason.
+ */
 export async function forward(ctx: PassContext): Promise<void> {
   const { base, acts, stream } = ctx;
   embed(ctx);

@@ -10,12 +10,12 @@ import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
 import type { Linear } from './weights.ts';
 import type { Activations } from './activations.ts';
 
-/** What a linear layer with its LoRA pair needs to know of its surroundings. */
+/** The context of a linear layer and its LoRA pair. */
 export interface LinearContext {
   stream: Stream;
   acts: Activations;
   rows: number;
-  /** The variants that compute the products; the defaults where there is no plan. */
+  /** The variants of the products; the defaults if undefined. */
   products?: KernelPlan | undefined;
   /** Rate of LoRA dropout; 0 in evaluation and generation. */
   dropout: number;
@@ -28,7 +28,7 @@ export interface LoraLinear {
   pair: LoraPair | undefined;
 }
 
-/** The adapted ones of modules that share an input. */
+/** The adapted ones among modules that share an input. */
 function adapted<T extends { module: LoraLinear }>(parts: readonly T[]): (T & { pair: LoraPair })[] {
   return parts.flatMap((part) => (part.module.pair ? [{ ...part, pair: part.module.pair }] : []));
 }
@@ -36,14 +36,14 @@ function adapted<T extends { module: LoraLinear }>(parts: readonly T[]): (T & { 
 const keyOf = ({ layer, projection }: LoraLinear): number =>
   moduleKey(layer, PROJECTIONS.indexOf(projection));
 
-/** The masks of what goes into these modules, where there is dropout. */
+/** The dropout masks of these modules' inputs; undefined without dropout. */
 function masks({ acts, dropout }: LinearContext, parts: readonly { module: LoraLinear }[]) {
   if (dropout === 0) return undefined;
   const moduleKeys = parts.map(({ module }) => keyOf(module));
   return { tokenKeys: view(acts.buffers.tokenKeys), rate: dropout, moduleKeys };
 }
 
-/** u = scaling·drop(x)·Aᵀ of modules that share their input, into the workspace, where the backward pass finds it. */
+/** u = scaling·drop(x)·Aᵀ of modules that share their input, stored in the activations for the backward pass. */
 export function loraForward(ctx: LinearContext, x: BufferView, modules: readonly LoraLinear[]): void {
   const { stream, acts, rows } = ctx;
   const pairs = adapted(modules.map((module) => ({ module })));
@@ -55,7 +55,7 @@ export function loraForward(ctx: LinearContext, x: BufferView, modules: readonly
   loraProject(stream, { parts, rows, wByRank: false, dropout: masks(ctx, pairs), scratch: acts.scratch });
 }
 
-/** y [rows, out] = x·Wᵀ + u·Bᵀ + bias + residual for modules that share their input. */
+/** y [T, N] = x·Wᵀ + u·Bᵀ + bias + residual, for modules that share their input x [T, K]. */
 export function linearForward(
   ctx: LinearContext,
   x: BufferView,
@@ -67,7 +67,7 @@ export function linearForward(
     x,
     parts.map(({ module }) => module),
   );
-  // Those of the precisions above f32 scale x once for all.
+  // The precisions above f32 scale the rows of x once for all modules.
   let scaled = false;
   for (const { module, ...io } of parts) {
     const { pair, linear, layer, projection } = module;
@@ -85,8 +85,8 @@ export function linearForward(
 }
 
 /**
- * LoRA gradients of modules that share their input: v = scaling·dy·B into the workspace; dB += dyᵀ·u;
- * dA += vᵀ·drop(x). Needs u as loraForward left it.
+ * LoRA gradients of modules that share their input: stores v = scaling·dy·B in the activations; dB += dyᵀ·u; dA +=
+ * vᵀ·drop(x). Requires u as loraForward left it.
  */
 export function loraBackward(
   ctx: LinearContext,
@@ -114,7 +114,7 @@ export function loraBackward(
   loraGradient(stream, { parts: dA, outByWidth: true, dropout: masks(ctx, pairs), ...call });
 }
 
-/** dx (+)= dy·W + drop'(v·A). Needs v as loraBackward left it. */
+/** dx (+)= dy·W + drop'(v·A). Requires v as loraBackward left it. */
 export function linearInputGrad(
   ctx: LinearContext,
   module: LoraLinear,

@@ -1,3 +1,5 @@
+// References: E. J. Hu et al., "LoRA", arXiv:2106.09685; D. Kalajdzievski, "A Rank Stabilization Scaling Factor for
+// Fine-Tuning with LoRA", arXiv:2312.03732 (rsLoRA).
 import type { LoraWeights } from '../formats/adapter.ts';
 import type { LoraModule } from '../formats/lora-modules.ts';
 import { view, type GpuBuffer, type BufferView } from '../gpu/memory.ts';
@@ -7,30 +9,33 @@ import type { Stream } from '../gpu/stream.ts';
 import { allocate, type Allocations } from './allocations.ts';
 import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
 
-/** Every tensor begins at a multiple of this many values: the block of the 8-bit optimizer, so that blocks never cross. */
+/**
+ * Every tensor starts at a multiple of this many values: the block of the 8-bit optimizer, so that blocks never
+ * span tensors.
+ */
 const ALIGN = 256;
-/** Tensors of fewer values keep f32 optimizer state (bitsandbytes' min_8bit_size). */
+/** Tensors with fewer values have f32 optimizer state (bitsandbytes' min_8bit_size). */
 const MIN_8BIT = 4096;
 
-/** One LoRA tensor in its layer's flat buffers. */
+/** One LoRA tensor's place in its layer's flat buffers. */
 export interface Slot {
   module: LoraModule;
   which: 'A' | 'B';
-  /** First value; a multiple of 256. */
+  /** Index of its first value; a multiple of 256. */
   begin: number;
   count: number;
 }
 
-/** One layer's LoRA tensors: first those with 8-bit optimizer state, then the small ones. */
+/** One layer's LoRA tensors: those with 8-bit optimizer state first, then the small ones. */
 export interface LoraLayout {
   slots: Slot[];
-  /** Values up to which the state is 8-bit. */
+  /** Number of values with 8-bit state; they come first. */
   values8bit: number;
-  /** Values in all, padding included. */
+  /** Total values, padding included. */
   values: number;
 }
 
-/** Bits of each of the optimizer's two moments. */
+/** Bits per value of each optimizer moment. */
 export type StateBits = 8 | 32;
 
 /** Lays out the tensors of one layer's modules. */
@@ -54,7 +59,7 @@ export function loraLayout(modules: readonly LoraModule[], stateBits: StateBits 
   return { slots, values8bit, values };
 }
 
-/** Buffers of one layer's LoRA tensors; gradients only where the adapter is trained. */
+/** Buffers of one layer's LoRA tensors; gradients only if the adapter is trained. */
 export function loraAllocations(layout: LoraLayout, trained: boolean): Allocations<'weights' | 'grads'> {
   return {
     weights: { kind: 'LoRA weights', bytes: 4 * layout.values },
@@ -62,7 +67,7 @@ export function loraAllocations(layout: LoraLayout, trained: boolean): Allocatio
   };
 }
 
-/** A LoRA pair as the kernels see it. */
+/** A LoRA pair as the kernels take it. */
 export interface LoraPair {
   module: LoraModule;
   A: BufferView;
@@ -79,7 +84,10 @@ export interface LoraLayer {
   pairs: Partial<Record<Projection, LoraPair>>;
 }
 
-/** An adapter on the device: f32 masters and, where trained, their gradients. */
+/**
+ * An adapter on the device: f32 master weights and, if trained, their gradients. Throws UserError if the device
+ * cannot allocate them.
+ */
 export class Lora {
   readonly layers: LoraLayer[];
   readonly dropout: number;
@@ -112,7 +120,7 @@ export class Lora {
     });
   }
 
-  /** Reads the masters back. */
+  /** Reads the master weights back. */
   async read(stream: Stream): Promise<LoraWeights[]> {
     const all: LoraWeights[] = [];
     for (const layer of this.layers) {

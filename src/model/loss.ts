@@ -6,9 +6,9 @@ import type { PassContext } from './decoder.ts';
 import { logitRows } from './activations.ts';
 
 /**
- * Cross-entropy of the pass's `targets` labelled rows, from `normed`, in chunks of rows so that the logits of all
- * tokens never exist at once. losses[lossBegin + i] = loss of target i. With `gradScale`, `postAttention` becomes
- * gradScale·d(Σ losses)/d(normed) [rows, hidden], zero in rows without a label.
+ * Cross-entropy of the pass's `targets` labelled rows, from `normed` [T, C], in chunks of rows so that the logits
+ * of all tokens never exist at once. losses[lossBegin + i] = loss of target i. If `gradScale` is given,
+ * `postAttention` becomes gradScale·d(Σ losses)/d(normed) [T, C], zero in rows without a label.
  */
 export async function headLoss(
   ctx: PassContext,

@@ -27,23 +27,23 @@ export interface DecoderWeights {
   config: DecoderConfig;
   layers: LayerWeights[];
   embedding: Table;
-  /** The same table as `embedding` where the checkpoint ties them. */
+  /** The same table as `embedding` if the checkpoint ties them. */
   head: Table;
   finalNorm: BufferView;
   /** cos and sin, f32 [maxPositions, headDim/2, 2]. */
   rope: BufferView;
 }
 
-/** How one linear weight is stored: as NF4 with the block of the double quantization, or none; or in 16 bits. */
+/** How a linear weight is stored: as NF4, with or without double quantization, or in 16 bits. */
 export type WeightStorage =
   { format: DenseFormat } | { format?: undefined; nestedBlock?: number | undefined };
 
-/** A binding of a table stays under WebGPU's guaranteed 128 MiB. */
+/** A table's bindings stay below WebGPU's guaranteed 128 MiB. */
 const PART_BYTES = 2 ** 27;
 
 export const FORMAT_BYTES: Record<FloatFormat, number> = { bf16: 2, f16: 2, f32: 4 };
 
-/** Splits a table [vocab, width] by rows under the binding limit. */
+/** Splits a table [vocab, width] by rows, below the binding limit. */
 export function tableParts(
   vocab: number,
   width: number,
@@ -56,14 +56,14 @@ export function tableParts(
   return parts;
 }
 
-/** Where the pieces of double-quantized scales lie, in words: codes, then absmax, then the map's 256 values. */
+/** Offsets of the parts of double-quantized scales, in words: codes, then absmax, then the map's 256 values. */
 export function nestedLayout(blocks: number, nestedBlock: number) {
   const absmaxAt = Math.ceil(blocks / 4);
   const mapAt = absmaxAt + Math.ceil(blocks / nestedBlock);
   return { absmaxAt, mapAt, words: mapAt + 256 };
 }
 
-/** Buffers of one weight that stays in 16 bits. */
+/** Buffers of a weight that stays in 16 bits. */
 export function denseAllocations({ shape: [columns, depth] }: LinearModule) {
   return { values: { kind: 'base weights', bytes: 2 * columns * depth } } as const;
 }
@@ -117,7 +117,7 @@ export function outerAllocations(
   } as const satisfies Record<string, Allocations>;
 }
 
-/** Everything the base will hold on the device. `storage` tells how each weight is stored. */
+/** All allocations of a base. `storage` says how each weight is stored. */
 export function baseAllocations(
   c: DecoderConfig,
   storage: (module: LinearModule) => WeightStorage,

@@ -1,20 +1,21 @@
+// Reference: transformers, src/transformers/trainer_callback.py (DefaultFlowCallback).
 import { stepsPerEpoch, type Grouping } from './schedule.ts';
 
-/** How often something is done: by steps, at the end of every epoch, or never. */
+/** How often something happens: every so many steps, at the end of every epoch, or never. */
 export interface Cadence {
   readonly strategy?: 'epoch' | 'no' | undefined;
-  /** Optimizer steps between two times; below 1 a share of all steps. */
+  /** Optimizer steps from one time to the next; below 1, a fraction of all steps. */
   readonly steps: number;
 }
 
-/** Steps between two times: those of a share of all steps are rounded up, as in transformers. */
+/** Steps from one time to the next; a fraction of all steps is rounded up, as in transformers. */
 export function stepsBetween({ steps }: Pick<Cadence, 'steps'>, maxSteps: number): number {
   return steps < 1 ? Math.ceil(maxSteps * steps) : steps;
 }
 
 /**
- * Whether it is due after step k (from 1), by transformers' DefaultFlowCallback. `atEnd`: after the last step too,
- * unless it is never done; the end of an epoch that is broken off is its end.
+ * Whether it is due after step k (from 1), as transformers' DefaultFlowCallback decides. `atEnd`: also after the
+ * last step, unless the strategy is "no"; the last step also ends a partial epoch.
  */
 export function dueAfter(
   cadence: Cadence,

@@ -2,7 +2,7 @@ import { packWindow, type PlacedRow } from '../text/packing.ts';
 import type { EncodedRow } from '../text/rows.ts';
 import type { PassRunner } from './step.ts';
 
-/** What an evaluation gave. */
+/** The result of an evaluation. */
 export interface Evaluation {
   /** Mean over rows of the mean token loss of the row's batch, as transformers reports it. */
   loss: number;
@@ -10,8 +10,8 @@ export interface Evaluation {
 }
 
 /**
- * Evaluates rows in the batches of the recipe. Rows are packed into passes of up to `passTokens` tokens, which
- * changes the speed and not the meaning.
+ * Evaluates rows in the recipe's batches. Rows are packed into passes of up to `passTokens` tokens, which affects
+ * speed only. Rejects with the signal's reason.
  */
 export async function evaluate(
   runner: PassRunner,
@@ -51,7 +51,7 @@ export async function evaluate(
   return { loss: total / rows.length, rows: rows.length };
 }
 
-/** Runs of rows that together fill one pass. */
+/** Consecutive rows that together fill one pass. */
 function* inGroups(rows: readonly EncodedRow[], passTokens: number): Generator<PlacedRow[]> {
   let group: PlacedRow[] = [];
   let tokens = 0;

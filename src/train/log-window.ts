@@ -1,8 +1,8 @@
-/** What a checkpoint keeps of the logging window. */
+/** What a checkpoint stores of the logging window. */
 export interface LogWindowState {
-  /** Sum of the steps' losses since the last log entry. */
+  /** Sum of the losses since the last log entry. */
   sum: number;
-  /** Step of the last log entry, 0 before the first. */
+  /** Step of the last log entry; 0 before the first. */
   lastLogged: number;
   /** Sum of the losses of all steps logged so far; train_loss = total / steps. */
   total: number;
@@ -28,12 +28,12 @@ export class LogWindow {
     return sum / (step - lastLogged);
   }
 
-  /** `train_loss` of the run's last entry: the mean over all `steps`, the open window included. */
+  /** `train_loss` of the run's last entry: the mean over all `steps`, including the open window. */
   trainLoss(steps: number): number {
     return (this.state.total + this.state.sum) / steps;
   }
 
-  /** The state to keep in a checkpoint; passing it to the constructor goes on where this window stands. */
+  /** The state to store in a checkpoint; passed to the constructor, it resumes this window. */
   save(): LogWindowState {
     return { ...this.state };
   }

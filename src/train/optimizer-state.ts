@@ -6,19 +6,21 @@ import type { Stream } from '../gpu/stream.ts';
 import { allocate, type Allocations } from '../model/allocations.ts';
 import type { LoraLayout } from '../model/lora.ts';
 
-/** Values of a block, which share one absmax. */
+/** Values per block; a block shares one absmax. */
 export const BLOCK = 256;
 
-/** resident: on the device; paged: in host memory, on the device one layer after another. */
+/** resident: on the device; paged: in host memory, moved to the device one layer at a time. */
 export type StateStorage = 'resident' | 'paged';
 
-/** Bytes [offset, offset + size) of a layer's state; offsets can be bound. */
+/** Bytes [offset, offset + size) of a layer's state; offsets are aligned for binding. */
 export interface StateRange {
   readonly offset: number;
   readonly size: number;
 }
 
-/** Where the parts of one layer's state lie: codes and scales of the 8-bit tensors, f32 moments of the small ones. */
+/**
+ * Offsets of the parts of one layer's state: codes and scales of the 8-bit tensors, f32 moments of the small ones.
+ */
 export function stateLayout({ values8bit, values }: LoraLayout) {
   let bytes = 0;
   const next = (size: number): StateRange => {
@@ -39,15 +41,15 @@ export function stateLayout({ values8bit, values }: LoraLayout) {
   return { ...ranges, bytes };
 }
 
-/** The state before the first step: codes of zero. */
+/** The state before the first step: the codes of zero. */
 export function freshState(layout: LoraLayout): Uint8Array<ArrayBuffer> {
   const { bytes, mCodes } = stateLayout(layout);
   return new Uint8Array(bytes).fill(initialMCode, mCodes.offset, mCodes.offset + mCodes.size);
 }
 
-/** The state of every layer, wherever it is. */
+/** The state of every layer, resident or paged. */
 export interface OptimizerState {
-  /** Lets `update` append to the stream what changes a layer's state, layer after layer. */
+  /** Calls `update` for each layer, in order, to append the commands that change its state. */
   forEach(stream: Stream, update: (layer: number, state: GpuBuffer) => void): Promise<void>;
   read(stream: Stream, layer: number): Promise<Uint8Array>;
   write(layer: number, bytes: Uint8Array<ArrayBuffer>): void;
@@ -58,7 +60,7 @@ export function openState(gpu: Gpu, layouts: readonly LoraLayout[], storage: Sta
   return storage === 'paged' ? new PagedState(gpu, layouts) : new ResidentState(gpu, layouts);
 }
 
-/** What a state holds on the device. */
+/** Device memory of a state. */
 export function stateAllocations(layouts: readonly LoraLayout[], storage: StateStorage): Allocations[] {
   const sizes = layouts.map((layout) => stateLayout(layout).bytes);
   if (storage === 'resident') return sizes.map((bytes) => ({ state: { kind: 'optimizer state', bytes } }));
@@ -98,7 +100,7 @@ class ResidentState implements OptimizerState {
   }
 }
 
-/** Two buffers of the largest layer's size take turns, so that one layer is updated while another travels. */
+/** Two buffers of the largest layer's size alternate, so that one layer is updated while another is transferred. */
 class PagedState implements OptimizerState {
   readonly #gpu: Gpu;
   readonly #host: Uint8Array<ArrayBuffer>[];
@@ -122,7 +124,7 @@ class PagedState implements OptimizerState {
       this.#gpu.device.queue.writeBuffer(slot.state.raw, 0, bytes);
       update(layer, slot.state);
       slot.done = this.#bringBack(stream, layer, slot);
-      // A lost device refuses both; the first one that is waited for says so.
+      // If the device is lost, both reject; the first one awaited reports it.
       slot.done.catch(() => undefined);
     }
     for (const { done } of this.#slots) await done;

@@ -23,7 +23,7 @@ import {
   type StateStorage,
 } from './optimizer-state.ts';
 
-/** What all layers share. `layouts`: those of every layer. */
+/** Buffers shared by all layers. `layouts`: of every layer. */
 export function optimizerSharedAllocations(layouts: readonly LoraLayout[]) {
   const partials = layouts.reduce((sum, { values }) => sum + gradNormPartials(values), 0);
   return {
@@ -34,7 +34,7 @@ export function optimizerSharedAllocations(layouts: readonly LoraLayout[]) {
 }
 
 export interface OptimizerSettings extends Omit<AdamwSettings, 'learningRate'> {
-  /** Global norm to which gradients are clipped; 0 for no clipping. */
+  /** Global norm to which gradients are clipped; 0 disables clipping. */
   maxGradNorm: number;
 }
 
@@ -56,14 +56,14 @@ export class Optimizer {
     gpu.device.queue.writeBuffer(this.#shared.maps.raw, 0, adamwMaps());
   }
 
-  /** f32 [4] after a step: gradient norm before clipping, clip factor, 1 if everything was finite, 0. */
+  /** f32 [4] after a step: gradient norm before clipping, clip factor, 1 if all gradients were finite, 0. */
   get control(): BufferView {
     return view(this.#shared.control);
   }
 
   /**
-   * Step `t` (from 1): the gradients' norm, clipping, update of masters and state, gradients back to zero. Where a
-   * gradient is not finite nothing changes, and `control` says so.
+   * Step `t` (from 1): computes the gradients' norm, clips, updates master weights and state, clears the gradients.
+   * If a gradient is not finite, nothing changes and `control` says so.
    */
   async step(stream: Stream, t: number, learningRate: number): Promise<void> {
     const { partials, control, maps } = this.#shared;
@@ -117,7 +117,7 @@ export class Optimizer {
     });
   }
 
-  /** The state of every tensor under PEFT's names: .m_code, .v_code, .m_absmax, .v_absmax, or .m, .v. */
+  /** The state of every tensor, under PEFT's names: .m_code, .v_code, .m_absmax, .v_absmax, or .m, .v. */
   async read(stream: Stream): Promise<TensorData[]> {
     const tensors: TensorData[] = [];
     for (const [i, { layout }] of this.#lora.layers.entries()) {
@@ -131,11 +131,11 @@ export class Optimizer {
     return tensors;
   }
 
-  /** Puts a saved state back; `tensor` gives the bytes of each name of `read`. */
+  /** Restores a saved state; `tensor` returns the bytes of each name that `read` gives. */
   write(tensor: (name: string) => Uint8Array): void {
     this.#lora.layers.forEach(({ layout }, i) => {
       if (layout.values === 0) return;
-      // What lies behind a tensor's end is its padding, which stays as it began.
+      // The padding after a tensor keeps its initial value.
       const bytes = freshState(layout);
       for (const { name, range } of stateTensors(layout)) bytes.set(tensor(name), range.offset);
       this.#state.write(i, bytes);
@@ -148,7 +148,7 @@ export class Optimizer {
   }
 }
 
-/** The tensors of a layer's state, by name, and where they lie in it. */
+/** The tensors of a layer's state, with their names and ranges in it. */
 function stateTensors(layout: LoraLayout) {
   const state = stateLayout(layout);
   return layout.slots.flatMap(({ module, which, begin, count }) => {

@@ -1,13 +1,15 @@
 import { stepWindows, type StepWindow } from './window.ts';
 import type { Grouping } from './schedule.ts';
 
-/** Rows that are packed together, in the order of the file: datasets maps so many at a time. */
+/** Rows packed together, in file order: `datasets` maps batches of this size. */
 const BATCH = 1000;
 
 /**
- * Rows that share a sequence of at most `capacity` tokens, as indices; no row is longer. Best fit decreasing over every
- * thousand rows: the longest first, each into the fullest sequence that has room. Reference: TRL, trl/data_utils.py
- * (pack_dataset, strategy bfd), after https://huggingface.co/papers/2404.10830.
+ * Groups rows, given by index, that share a sequence of at most `capacity` tokens; no row may be longer. Best fit
+ * decreasing over every thousand rows: the longest first, each into the fullest sequence that has space.
+ *
+ * References: TRL, trl/data_utils.py (pack_dataset, strategy bfd); H. Ding et al., "Fewer Truncations Improve
+ * Language Modeling", arXiv:2404.10830.
  */
 export function packRows(lengths: readonly number[], capacity: number): number[][] {
   const packs: number[][] = [];
@@ -33,7 +35,7 @@ export function packRows(lengths: readonly number[], capacity: number): number[]
   return packs;
 }
 
-/** The rows of a step, where `grouping` counts packs: each stands for its rows. */
+/** The rows of each step if `grouping` counts packs: each pack stands for its rows. */
 export function rowWindows(
   { grouping, packs }: { grouping: Grouping; packs?: readonly (readonly number[])[] | undefined },
   seed: number,

@@ -1,7 +1,9 @@
+// References: M. Matsumoto, T. Nishimura, "Mersenne Twister" (1998); PyTorch, aten/src/ATen/core/MT19937RNGEngine.h
+// and aten/src/ATen/native/TensorFactories.cpp (randperm_cpu).
 const N = 624;
 const M = 397;
 
-/** The 32-bit Mersenne Twister (Matsumoto & Nishimura 1998), seeded as torch's CPU generator is. */
+/** The 32-bit Mersenne Twister, seeded like torch's CPU generator. */
 export class MersenneTwister {
   private readonly state = new Uint32Array(N);
   private next = N;
@@ -35,10 +37,13 @@ export class MersenneTwister {
   }
 }
 
-/** From this length on torch.randperm draws 64 bits a swap (2³² / 20, aten/src/ATen/native/TensorFactories.cpp). */
+/** At this length, torch.randperm starts to draw 64 bits per swap (2³² / 20). */
 const LONGEST = Math.floor(0xffffffff / 20);
 
-/** The permutation of 0..n−1 that `torch.randperm(n)` gives after `torch.manual_seed(seed)` on a CPU. */
+/**
+ * The permutation of 0..n−1 that `torch.randperm(n)` gives after `torch.manual_seed(seed)` on a CPU. Throws
+ * RangeError if n is too large.
+ */
 export function randperm(n: number, seed: number): Uint32Array {
   if (n >= LONGEST) throw new RangeError(`randperm(${n}): torch's 32-bit order ends at ${LONGEST - 1} rows`);
   const random = new MersenneTwister(seed);

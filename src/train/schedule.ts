@@ -1,3 +1,4 @@
+// Reference: transformers, src/transformers/optimization.py (get_scheduler).
 import type { SchedulerType } from '../formats/recipe/schedule.ts';
 
 export type { SchedulerType };
@@ -6,11 +7,11 @@ export interface Schedule {
   type: SchedulerType;
   /** lr_scheduler_kwargs, by transformers' names. */
   options?: Readonly<Record<string, number>> | undefined;
-  /** The peak rate, `learning_rate` of the recipe. */
+  /** The peak rate: the recipe's `learning_rate`. */
   learningRate: number;
   /** Optimizer steps of the whole run. */
   maxSteps: number;
-  /** Steps of linear warmup, see `warmupSteps`. */
+  /** Steps of linear warmup; see `warmupSteps`. */
   warmupSteps: number;
 }
 
@@ -33,14 +34,14 @@ export function stepsPerEpoch(grouping: Grouping): number {
   return Math.max(1, Math.ceil(batchesPerEpoch(grouping) / grouping.accumulation));
 }
 
-/** Optimizer steps of the run: `steps` where that is set, else those of the epochs, which may be fractional. */
+/** Optimizer steps of the run: `steps` if set, otherwise those of the epochs, which may be fractional. */
 export function maxSteps(grouping: Grouping, epochs: number, steps?: number): number {
   return steps ?? Math.ceil(epochs * stepsPerEpoch(grouping));
 }
 
 /**
- * Warmup steps of a run of `total` steps. `warmup_steps` wins over `warmup_ratio`; below 1 it is itself a ratio,
- * as transformers 5 reads it.
+ * Warmup steps of a run of `total` steps. `warmup_steps` takes precedence over `warmup_ratio`; below 1 it is itself
+ * a ratio, as transformers 5 reads it.
  */
 export function warmupSteps(total: number, recipe: { warmupSteps?: number; warmupRatio?: number }): number {
   const steps = recipe.warmupSteps ?? 0;
@@ -48,12 +49,12 @@ export function warmupSteps(total: number, recipe: { warmupSteps?: number; warmu
   return Math.ceil(total * (steps > 0 ? steps : (recipe.warmupRatio ?? 0)));
 }
 
-/** The learning rate of step k, counted from 1; f64, as torch's LambdaLR over transformers' schedules. */
+/** The learning rate of step k (from 1), in f64, as torch's LambdaLR over transformers' schedules gives it. */
 export function learningRate(step: number, schedule: Schedule): number {
   return schedule.learningRate * factor(step - 1, schedule);
 }
 
-/** The share of the peak rate after `done` steps. Reference: transformers, src/transformers/optimization.py. */
+/** The fraction of the peak rate after `done` steps. */
 function factor(done: number, schedule: Schedule): number {
   const { type, maxSteps: total, warmupSteps: warmup, options = {}, learningRate: peak } = schedule;
   if (type === 'constant') return 1;
@@ -84,11 +85,11 @@ function factor(done: number, schedule: Schedule): number {
   }
 }
 
-/** From 1 down and, with more than half a cycle, up again. */
+/** From 1 down to 0 and, with more than half a cycle, up again. */
 const cosine = (progress: number, cycles = 0.5): number =>
   0.5 * (1 + Math.cos(Math.PI * cycles * 2 * progress));
 
-/** `epoch` as log_history has it after step k (from 1): whole epochs plus the share of micro-batches done. */
+/** `epoch` as log_history has it after step k (from 1): whole epochs plus the fraction of micro-batches done. */
 export function epochOf(step: number, grouping: Grouping): number {
   const perEpoch = stepsPerEpoch(grouping);
   const batches = batchesPerEpoch(grouping);

@@ -15,7 +15,7 @@ import type { Activations } from '../model/activations.ts';
 import type { Pass } from '../text/packing.ts';
 import type { Optimizer } from './optimizer.ts';
 
-/** Token losses of one step (or of one round of evaluation passes) and what brings them back. */
+/** Buffers for the token losses of one step, or of one evaluation pass, and for reading them back. */
 export function lossAllocations(targets: number) {
   return {
     losses: { kind: 'batch', bytes: 4 * targets },
@@ -23,17 +23,17 @@ export function lossAllocations(targets: number) {
   } as const satisfies Allocations;
 }
 
-/** What one optimizer step gave. */
+/** The result of one optimizer step. */
 export interface StepResult {
   /** Mean over the step's trained tokens. */
   loss: number;
-  /** Before clipping. */
+  /** Global L2 norm before clipping. */
   gradNorm: number;
   tokens: number;
 }
 
 interface StepCall {
-  /** The number of the step, from 1. */
+  /** Step number, from 1. */
   t: number;
   learningRate: number;
   seed: number;
@@ -53,17 +53,17 @@ export interface Engine {
   base: DecoderWeights;
   lora: Lora;
   acts: Activations;
-  /** The run plan's variants of the large products; the defaults without. */
+  /** The execution plan's kernel variants; the defaults if undefined. */
   products?: KernelPlan | undefined;
 }
 
-/** Runs packed passes and brings back the loss of every target. */
+/** Runs packed passes and returns the loss of every target. */
 export class PassRunner {
   readonly engine: Engine;
   readonly #losses: GpuBuffer;
   readonly #readback: Readback;
 
-  /** `targets`: the most trained tokens between two readings. */
+  /** `targets`: the maximum number of trained tokens between two readbacks. */
   constructor(engine: Engine, targets: number) {
     this.engine = engine;
     const { losses, results } = lossAllocations(targets);
@@ -72,8 +72,8 @@ export class PassRunner {
   }
 
   /**
-   * One optimizer step over its passes. Throws NotFiniteError; rejects with the signal's reason where it is stopped,
-   * with weights and optimizer as they were.
+   * One optimizer step over its passes. Throws NotFiniteError. If stopped, rejects with the signal's reason and
+   * leaves weights and optimizer unchanged.
    */
   async train(passes: readonly Pass[], optimizer: Optimizer, call: StepCall): Promise<StepResult> {
     const { stream } = this.engine;
@@ -93,8 +93,8 @@ export class PassRunner {
   }
 
   /**
-   * Token losses of a pass, in the order of its targets; no gradients, no dropout. Rejects with the signal's reason
-   * where it is stopped.
+   * Token losses of a pass, in the order of its targets; no gradients, no dropout. If stopped, rejects with the
+   * signal's reason.
    */
   async evaluate(pass: Pass, signal?: AbortSignal): Promise<Float32Array> {
     const { stream, acts } = this.engine;
@@ -113,7 +113,7 @@ export class PassRunner {
     this.#readback.close();
   }
 
-  /** Adds up the gradients of a step's passes; where it is stopped, drops what it has. */
+  /** Accumulates the gradients of a step's passes; if stopped, discards them. */
   async #accumulate(passes: readonly Pass[], { seed, epoch, signal, onPassEnd }: StepCall): Promise<void> {
     const { stream, lora, acts } = this.engine;
     const gradScale = 1 / targetsOf(passes);
@@ -137,7 +137,7 @@ export class PassRunner {
     }
   }
 
-  /** Does what the stream can be stopped in. */
+  /** Runs work that the signal may interrupt at the stream's next `throttle`. */
   async #until(signal: AbortSignal | undefined, work: () => Promise<void>): Promise<void> {
     const { stream } = this.engine;
     stream.signal = signal;
@@ -159,13 +159,13 @@ export class PassRunner {
   }
 }
 
-/** A loss or gradient that is not a number any more; the run turns it into a sentence. */
+/** A loss or gradient that is not finite; the run turns it into a UserError. */
 export class NotFiniteError extends Error {
   readonly what: 'loss' | 'gradient';
   readonly step: number;
-  /** Dataset indices of the rows it may come from. */
+  /** Dataset indices of the rows that may have caused it. */
   readonly rows: readonly number[];
-  /** Masters and optimizer are still those of the step before. */
+  /** Whether master weights and optimizer are still those of the previous step. */
   readonly intact: boolean;
 
   constructor(what: 'loss' | 'gradient', step: number, rows: readonly number[], intact: boolean) {

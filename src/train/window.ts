@@ -5,13 +5,13 @@ import { stepsPerEpoch, type Grouping } from './schedule.ts';
 export interface StepWindow {
   /** Epoch, from 0. */
   epoch: number;
-  /** Dataset row indices by micro-batch, in the order that the dataloader of transformers gives them. */
+  /** Dataset row indices by micro-batch, in the order of transformers' dataloader. */
   rows: number[][];
 }
 
 /**
- * Says which rows belong to step k (from 1). Epoch e goes through the rows in the order randperm(rows, seed + e);
- * its last step takes what is left. A fractional last epoch simply stops at the run's last step.
+ * The rows of step k (from 1). Epoch e visits the rows in the order randperm(rows, seed + e); its last step takes
+ * the remainder. A fractional last epoch stops at the run's last step.
  */
 export function stepWindows(grouping: Grouping, seed: number): (step: number) => StepWindow {
   const { rows, batch, accumulation } = grouping;

@@ -26,8 +26,8 @@ type SmallBuffers = Record<'inputNorm' | 'postNorm', GpuBuffer> &
   Partial<Record<'qNorm' | 'kNorm' | Projection, GpuBuffer>>;
 
 /**
- * A base's place on the device, complete but for what comes from files. `positions`: rows of the rotary table, which
- * is filled in.
+ * Allocates a base on the device; everything but the rotary table is still to be loaded. `positions`: rows of that
+ * table. Throws UserError if the device cannot allocate it.
  */
 export function allocateBase(
   gpu: Gpu,

@@ -12,25 +12,28 @@ import type { DecoderWeights } from '../weights.ts';
 export interface LoadOptions {
   /** Quantize the scales too (bnb_4bit_use_double_quant); a pre-quantized base keeps what it has. */
   doubleQuant: boolean;
-  /** Rows of the rotary table: the longest sequence that will be seen. */
+  /** Rows of the rotary table: the longest sequence that will be used. */
   positions: number;
-  /** Bytes of weights read so far and in all. */
+  /** Bytes of weights read so far, and in total. */
   onProgress?: (done: number, total: number) => void;
-  /** The base's place in the cache of quantized bases. */
+  /** The base's entry in the cache of quantized bases. */
   cache?: CacheEntry | undefined;
   /**
-   * Where the base's hash is not known yet: hears it once the base is on the device. Then the weight files are read
-   * from end to end, each byte once, and hashed as they come.
+   * Given if the base's hash is not known yet: called with it once the base is on the device. The weight files are
+   * then read from end to end, each byte once, and hashed while loading.
    */
   onContent?: ((content: string) => Promise<void> | void) | undefined;
-  /** Bytes of the quantized base written to the cache so far and in all. */
+  /** Bytes of the quantized base written to the cache so far, and in total. */
   onCaching?: (done: number, total: number) => void;
   onNote?: (text: string) => void;
 }
 
 const ignore = () => undefined;
 
-/** Brings a base to the device, from the cache where it is there; else it is kept there for the next start. */
+/**
+ * Loads a base onto the device, from the cache if it is there; otherwise from its files, and stores it for the next
+ * start. Throws UserError.
+ */
 export async function loadBase(gpu: Gpu, model: BaseModel, options: LoadOptions): Promise<DecoderWeights> {
   const { cache, onContent, onProgress = ignore, onCaching = ignore, onNote = ignore } = options;
   const weights = allocateBase(gpu, model, options);
@@ -46,12 +49,12 @@ export async function loadBase(gpu: Gpu, model: BaseModel, options: LoadOptions)
     await cache?.keep(gpu, weights, onCaching);
   } catch (error) {
     if (!(error instanceof CacheRefusal)) throw error;
-    onNote(`The quantized base is not kept for the next start: ${error.message}.`);
+    onNote(`The quantized base could not be cached for the next start: ${error.message}.`);
   }
   return weights;
 }
 
-/** Streams the files in their order, the linear layers quantized to NF4 on the way. */
+/** Streams the files in order, quantizing the linear layers to NF4 on the fly. */
 async function loadFiles(
   gpu: Gpu,
   model: BaseModel,

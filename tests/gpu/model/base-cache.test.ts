@@ -181,7 +181,7 @@ it('no room: one note, nothing is left behind, and the base is loaded all the sa
   room = 100_000;
   const full = await start(cache);
   expect(full.notes).toEqual([
-    'The quantized base is not kept for the next start: the browser has no room for it.',
+    'The quantized base could not be cached for the next start: the browser has no room for it.',
   ]);
   expect([...directory.folders.keys()]).toEqual([]);
 
@@ -190,7 +190,7 @@ it('no room: one note, nothing is left behind, and the base is loaded all the sa
   const refused = await start(new BaseCache(new FolderCacheStorage(path)));
   expect(refused.notes).toEqual([
     expect.stringMatching(
-      /^The quantized base is not kept for the next start: .*not-a-folder.* refuses it \(ENOTDIR\)\.$/,
+      /^The quantized base could not be cached for the next start: .*not-a-folder.* refuses it \(ENOTDIR\)\.$/,
     ),
   ]);
   expect(refused.bytes).toEqual(full.bytes);

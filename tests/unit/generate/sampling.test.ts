@@ -4,7 +4,7 @@ import {
   candidates,
   checkSampling,
   GREEDY,
-  penalise,
+  penalize,
   RECIPE_SAMPLING,
   sampleToken,
   type Sampling,
@@ -32,7 +32,7 @@ describe('what may be sampled', () => {
 
   it.each(named)('is what transformers leaves of %s', (_, { logits, previous, left, ...sampling }) => {
     const values = Float32Array.from(logits);
-    penalise(values, sampling.repetitionPenalty, previous);
+    penalize(values, sampling.repetitionPenalty, previous);
     const found = probabilities(values, sampling);
     expect([...found.keys()].sort((a, b) => a - b)).toEqual(Object.keys(left).map(Number));
     for (const [id, probability] of found) expect(probability).toBeCloseTo(left[id]!, 6);
@@ -61,7 +61,7 @@ describe('sampleToken', () => {
     const sampling = { temperature: 0.9, topP: 0.95, topK: 5, repetitionPenalty: 1.2 };
     const previous = [3, 2];
     const expected = Float32Array.from(logits);
-    penalise(expected, 1.2, previous);
+    penalize(expected, 1.2, previous);
     const random = Xoshiro128.seeded(9);
     const draws = 20_000;
     const counts = new Map<number, number>();

@@ -27,6 +27,6 @@ it('opens a base without its weights, the tables of an untied head included', as
   expect([again.config, again.notes]).toEqual([model.config, model.notes]);
   // What an earlier version kept does not say it.
   await expect(opened({ tied: undefined })).rejects.toThrow(
-    "base/model.safetensors: only its outline is in the cache, and its weights are needed; choose the base's folder again.",
+    "base/model.safetensors: only its headers are in the cache, and its weights are needed; choose the base's folder again.",
   );
 });

@@ -6,21 +6,21 @@ import { cachedName, fingerprintOf, SMALL_FILES, type CachedBase, type Manifest 
 import { CacheEntry } from './entry.ts';
 import { openHeaderSnapshot } from './header-snapshot.ts';
 
-/** A base's files from the cache, in the place of its own folder. */
+/** A base's files, opened from the cache instead of its folder. */
 export interface CachedFolder extends Folder {
   readonly cached: { id: string; manifest: Manifest };
 }
 
 /**
- * Bases as they lie on the device once they are quantized, so that a start reads a third of the bytes, quantizes
- * nothing and needs no base folder.
+ * A cache of quantized bases as they are laid out on the device, so that a start reads a third of the bytes,
+ * quantizes nothing and does not need the base's folder.
  *
- * What is trusted: an image belongs to the SHA-256 of the base's files that a run's identity holds. Whether a folder
- * still has that content is asked anew at every start: where names, sizes, times of the last change and samples of all
- * files are those that were seen when they were last read whole, it is taken as known, as git and make do; else the
- * files are read whole and hashed again. The image itself is checked against a checksum at every use, and is not used
- * where the quantizer has changed since. Whoever can write into the cache's place can change what is trained on, as
- * can whoever can write into the base's.
+ * What is trusted: an image is keyed by the SHA-256 of the base's files, which is part of a run's identity. Every
+ * start checks whether a folder still has that content: if names, sizes, modification times and samples of all
+ * files match those of the last full read, it does, as git and make assume; otherwise the files are read whole and
+ * hashed again. The image is verified against a checksum at every use, and is not used if the quantizer has changed
+ * since. Whoever can write to the cache can change what is trained on, as can whoever can write to the base's
+ * folder.
  */
 export class BaseCache {
   readonly #entries: BaseEntries;
@@ -29,7 +29,7 @@ export class BaseCache {
     this.#entries = new BaseEntries(storage, now);
   }
 
-  /** What is in the cache, the latest used first. Throws CacheRefusal. */
+  /** The cache's entries, most recently used first. Throws CacheRefusal. */
   async list(): Promise<CachedBase[]> {
     const all = [];
     for (const [id, manifest] of await this.#entries.manifests()) {
@@ -48,8 +48,8 @@ export class BaseCache {
   }
 
   /**
-   * The files of a base that is in the cache: it opens like the base's own folder, and its weights come from the
-   * cache. Undefined where there is none of this content that could be loaded.
+   * The files of a cached base: they open like the base's own folder, and the weights come from the cache.
+   * Undefined if no usable entry has this content.
    */
   async folder(content: string, doubleQuant: boolean): Promise<CachedFolder | undefined> {
     const found = await this.#entries.find(content, doubleQuant);
@@ -66,7 +66,7 @@ export class BaseCache {
     };
   }
 
-  /** The place of an opened base in the cache. */
+  /** The cache entry that belongs to an opened base. */
   async slot(model: BaseModel, doubleQuant: boolean): Promise<CacheEntry> {
     if (isCached(model.folder)) {
       const { id, manifest } = model.folder.cached;

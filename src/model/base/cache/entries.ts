@@ -2,7 +2,7 @@ import { encodeUtf8 } from '../../../formats/utf8.ts';
 import { CacheRefusal, type CacheStorage } from './storage.ts';
 import { currentLayout, MANIFEST, readManifest, type Manifest } from './manifest.ts';
 
-/** The entries of a cache of bases, by what their manifests say. */
+/** The entries of a base cache, as their manifests describe them. */
 export class BaseEntries {
   readonly storage: CacheStorage;
   readonly now: () => number;
@@ -12,7 +12,7 @@ export class BaseEntries {
     this.now = now;
   }
 
-  /** An entry that could be loaded; undefined where the storage refuses. */
+  /** A usable entry; undefined if there is none or the storage refuses. */
   async find(content: string, doubleQuant: boolean): Promise<{ id: string; manifest: Manifest } | undefined> {
     const layout = await currentLayout();
     const found = (await this.#readable()).find(
@@ -21,13 +21,16 @@ export class BaseEntries {
     return found && { id: found[0], manifest: found[1] };
   }
 
-  /** The content that files of this likeness had when they were read whole; undefined where the storage refuses. */
+  /**
+   * The content that files with this fingerprint had when last read whole; undefined if unknown or the storage
+   * refuses.
+   */
   async contentOf(fingerprint: string): Promise<string | undefined> {
     const known = await this.#readable();
     return known.find(([, { fingerprints }]) => fingerprints.includes(fingerprint))?.[1].content;
   }
 
-  /** Those that can be read: an entry of another version of Retune is none of ours. Throws CacheRefusal. */
+  /** The readable entries; those of other versions of Retune are skipped. Throws CacheRefusal. */
   async manifests(): Promise<[id: string, Manifest][]> {
     const all: [string, Manifest][] = [];
     for (const id of await this.storage.entries()) {

@@ -20,20 +20,20 @@ import type { DecoderWeights } from '../../weights.ts';
 
 type OnProgress = (done: number, total: number) => void;
 
-/** Likenesses that are remembered of one content. */
+/** Maximum fingerprints remembered per content. */
 const MAX_FINGERPRINTS = 8;
 
 interface SlotParts {
   model: BaseModel;
   doubleQuant: boolean;
   content: string | undefined;
-  /** The likeness of the base's files when the slot was made. */
+  /** Fingerprint of the base's files when this object was created. */
   seen: string | undefined;
   /** The entry that the model was opened from. */
   id: string | undefined;
 }
 
-/** The place of one base in the cache. */
+/** The cache entry of one base. */
 export class CacheEntry {
   readonly #entries: BaseEntries;
   readonly #parts: SlotParts;
@@ -45,12 +45,12 @@ export class CacheEntry {
     this.#content = parts.content;
   }
 
-  /** SHA-256 of the base's files, where it is known without reading them whole. */
+  /** SHA-256 of the base's files, if known without reading them whole. */
   get content(): string | undefined {
     return this.#content;
   }
 
-  /** The base's files have just been read whole and hashed. */
+  /** Records that the base's files were just read whole and hashed. */
   async identified(content: string): Promise<void> {
     this.#content = content;
     const { model, seen, doubleQuant } = this.#parts;
@@ -61,8 +61,8 @@ export class CacheEntry {
   }
 
   /**
-   * Fills the base's buffers from the cache; false where it is not there. An entry that is damaged is deleted. Throws
-   * UserError where the base's own files are not at hand either.
+   * Fills the base's buffers from the cache; false if it is not cached. Deletes a damaged entry. Throws UserError
+   * if the base's own files are not available either.
    */
   async restore(gpu: Gpu, weights: DecoderWeights, onProgress: OnProgress): Promise<boolean> {
     const found = this.#content && (await this.#entries.find(this.#content, this.#parts.doubleQuant));
@@ -85,8 +85,8 @@ export class CacheEntry {
   }
 
   /**
-   * Keeps a loaded base whose content is known, unless it is there already or its files have changed meanwhile. Throws
-   * CacheRefusal where there is no room for it; then nothing of it stays.
+   * Stores a loaded base whose content is known, unless it is cached already or its files have changed meanwhile.
+   * Throws CacheRefusal if there is no space for it, leaving nothing behind.
    */
   async keep(gpu: Gpu, weights: DecoderWeights, onProgress: OnProgress): Promise<void> {
     const { model, doubleQuant, seen } = this.#parts;
@@ -133,7 +133,7 @@ export class CacheEntry {
   }
 }
 
-/** What only helps the next start may fail. */
+/** For work that only helps the next start: a CacheRefusal is ignored. */
 async function ignoringRefusal(work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -2,14 +2,14 @@ import type { ByteSource } from '../../../formats/byte-source.ts';
 import { sha256Chunks } from '../../../formats/sha256.ts';
 import { encodeUtf8 } from '../../../formats/utf8.ts';
 
-/** Files up to this size are read whole; of larger ones the beginning, the end and pieces between. */
+/** Files up to this size are read whole; larger ones are sampled at the beginning, the end and in between. */
 const WHOLE_BYTES = 2 ** 20;
 const SAMPLES = 32;
 const SAMPLE_BYTES = 2 ** 12;
 
 /**
- * What tells files apart without reading gigabytes: names, sizes, times of the last change, and a sample of the bytes.
- * Undefined where a file does not say when it was changed last.
+ * Distinguishes files without reading gigabytes: names, sizes, modification times and a sample of the bytes.
+ * Undefined if a file has no modification time.
  */
 export async function fingerprint(files: readonly ByteSource[]): Promise<string | undefined> {
   const parts: Uint8Array[] = [];
@@ -26,10 +26,10 @@ export async function fingerprint(files: readonly ByteSource[]): Promise<string 
   return sha256Chunks(parts);
 }
 
-/** A file's name without the folders before it. */
+/** A file's name without its folders. */
 export const plainName = (name: string): string => name.split(/[/\\]/).at(-1)!;
 
-/** The header of a safetensors file lies in what is read of its beginning, or most of it. */
+/** Samples at the beginning of the file cover a safetensors header, or most of it. */
 function samples(size: number): [begin: number, end: number][] {
   if (size <= WHOLE_BYTES) return [[0, size]];
   const last = size - SAMPLE_BYTES;

@@ -5,7 +5,7 @@ import { UserError } from '../../../formats/user-error.ts';
 import { encodeUtf8 } from '../../../formats/utf8.ts';
 import { plainName } from './fingerprint.ts';
 
-/** One read of a file, and where its bytes lie among those that were kept. */
+/** One read of a file, and the offset of its bytes in the snapshot. */
 interface Read {
   begin: number;
   length: number;
@@ -16,7 +16,7 @@ type Index = Record<string, { size: number; reads: Read[] }>;
 const INDEX_FILE = 'skeleton.json';
 const BYTES_FILE = 'skeleton.bin';
 
-/** Keeps what opening a base reads of its weight files, headers above all: with that it can be opened without them. */
+/** Records what opening a base reads of its weight files, mainly headers, so that it can be opened without them. */
 export async function takeHeaderSnapshot({
   folder,
   config,
@@ -28,7 +28,7 @@ export async function takeHeaderSnapshot({
   let end = 0;
   await openBaseModel({
     name: folder.name,
-    // Its tables were compared when it was opened.
+    // Its tables were already compared when it was opened.
     known: { tied: config.tied },
     list: () => folder.list(),
     open: async (file) => {
@@ -50,7 +50,10 @@ export async function takeHeaderSnapshot({
   return { [INDEX_FILE]: [encodeUtf8(JSON.stringify(index))], [BYTES_FILE]: kept };
 }
 
-/** Opens files of a base from what `takeHeaderSnapshot` kept in `folder`: they can be opened, their weights not read. */
+/**
+ * Opens a base's files from what `takeHeaderSnapshot` stored in `folder`: they can be opened, but their weights
+ * cannot be read. Throws UserError if the snapshot is incomplete.
+ */
 export async function openHeaderSnapshot(
   folder: Folder,
   base: string,
@@ -73,7 +76,7 @@ export async function openHeaderSnapshot(
         const kept = part.reads.find((read) => read.begin === begin && read.length === into.length);
         if (!kept)
           throw new UserError(
-            `${name}: only its outline is in the cache, and its weights are needed; choose the base's folder again.`,
+            `${name}: only its headers are in the cache, and its weights are needed; choose the base's folder again.`,
           );
         into.set(bytes.subarray(kept.at, kept.at + kept.length));
       },

@@ -9,12 +9,12 @@ import quantise from '../../../../shaders/linear/nf4_quantise.wgsl';
 import repack from '../../../../shaders/linear/nf4_repack.wgsl';
 import { fingerprint, plainName } from './fingerprint.ts';
 
-/** A base in the cache, as it is shown. */
+/** A cached base, as shown to the user. */
 export interface CachedBase {
   id: string;
-  /** The folder that it was loaded from, as the user knows it. */
+  /** The folder it was loaded from, as the user knows it. */
   name: string;
-  /** Of all its files. */
+  /** Total bytes of its files. */
   bytes: number;
   doubleQuant: boolean;
   /** Milliseconds since 1970. */
@@ -24,22 +24,22 @@ export interface CachedBase {
   content: string;
 }
 
-/** What is written beside an image. */
+/** The manifest stored beside an image. */
 export interface Manifest extends Omit<CachedBase, 'id' | 'bytes'> {
-  /** What the quantizer was when the image was made. */
+  /** Hash of the quantizer that made the image. */
   layout: string;
-  /** Whether the output head is the embedding; earlier versions did not write it. */
+  /** Whether the output head is the embedding; earlier versions did not store it. */
   tied?: boolean;
-  /** Of the image's tensors. */
+  /** Checksum of the image's tensors. */
   checksum: string;
-  /** Likenesses of folders whose files were read whole and had this content, the latest last. */
+  /** Fingerprints of folders whose files, read whole, had this content; the latest last. */
   fingerprints: string[];
 }
 
 export const MANIFEST = 'manifest.json';
 export const IMAGE = 'base.safetensors';
 
-/** Beside the weights: what opening a base and its tokenizer reads. */
+/** Stored beside the weights: what opening a base and its tokenizer reads. */
 export const SMALL_FILES = [
   'config.json',
   'generation_config.json',
@@ -47,15 +47,15 @@ export const SMALL_FILES = [
   ...TOKENIZER_FILES,
 ];
 
-/** The name of such a file in an entry of the cache, which has no folders. */
+/** The name of such a file in a cache entry, which has no folders. */
 export const cachedName = (file: string): string => file.replaceAll('/', '__');
 
-/** To be raised whenever images are written differently, or what they hold changes its place on the device. */
+/** Raised whenever the format of images, or the device layout of what they hold, changes. */
 const IMAGE_VERSION = 1;
 
 /**
- * What is written of an entry; undefined where another version of Retune wrote it, or something else did. Throws
- * UserError where it is no JSON.
+ * Parses a manifest; undefined if another version of Retune, or something else, wrote it. Throws UserError if it is
+ * not JSON.
  */
 export async function readManifest(folder: Folder): Promise<Manifest | undefined> {
   const file = await folder.open(MANIFEST);
@@ -66,7 +66,7 @@ export async function readManifest(folder: Folder): Promise<Manifest | undefined
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
-/** As many milliseconds as a Date holds, on either side of 1970. */
+/** Milliseconds that a Date can hold, on either side of 1970. */
 const MAX_TIME = 8.64e15;
 const isTime = (value: unknown): boolean => Number.isInteger(value) && Math.abs(value as number) <= MAX_TIME;
 
@@ -83,14 +83,14 @@ function isManifest(json: unknown): json is Manifest {
   );
 }
 
-/** The likeness of a base's files as they are now; they are opened anew. */
+/** The fingerprint of a base's files as they are now; opens them anew. */
 export async function fingerprintOf(model: BaseModel): Promise<string | undefined> {
   const { folder } = model;
   const names = new Set([...baseFiles(model).map(({ name }) => plainName(name)), ...SMALL_FILES]);
   return fingerprint(await openThose(folder, [...names]));
 }
 
-/** Changes with the order in which the quantizer lays out codes: it is what the kernels say. */
+/** Identifies the quantizer's code layout by the source of its kernels. */
 export async function currentLayout(): Promise<string> {
   return sha256Chunks([encodeUtf8(`${IMAGE_VERSION}\n${quantise}${repack}`)]);
 }

@@ -15,7 +15,7 @@ import type { Wanted } from '../read/read-plan.ts';
 import { Upload } from '../read/upload.ts';
 import type { DecoderWeights } from '../../weights.ts';
 
-/** What lies on the device under a tensor's name in the image. */
+/** What is stored under a tensor's name in the image. */
 interface ImageTensor {
   name: string;
   dtype: Dtype;
@@ -23,11 +23,11 @@ interface ImageTensor {
   view: BufferView;
 }
 
-/** The one tensor that is not on the device: the offsets of double-quantized scales, f32, 0 where there is none. */
+/** The one tensor that is not on the device: offsets of double-quantized scales, f32, 0 for weights without one. */
 const OFFSETS = 'nested_offsets';
 const DTYPES = { bf16: 'BF16', f16: 'F16', f32: 'F32' } as const;
 
-/** Everything of a base that came from files, as it lies on the device. */
+/** Everything of a base that came from files, as laid out on the device. */
 export function imageTensors(weights: DecoderWeights): ImageTensor[] {
   const tensors = [...table('embedding', weights.embedding)];
   if (weights.head !== weights.embedding) tensors.push(...table('head', weights.head));
@@ -64,7 +64,7 @@ function table(name: string, { parts, format, width }: Table): ImageTensor[] {
   }));
 }
 
-/** The double quantization of each linear weight's scales, where there is one. */
+/** The double quantization of each linear weight's scales, if it has one. */
 const nestedScales = ({ layers }: DecoderWeights): Nf4Weight['nested'][] =>
   layers.flatMap(({ linear }) =>
     PROJECTIONS.map((projection) => {
@@ -76,12 +76,12 @@ const nestedScales = ({ layers }: DecoderWeights): Nf4Weight['nested'][] =>
 const offsetsOf = (weights: DecoderWeights): Float32Array<ArrayBuffer> =>
   Float32Array.from(nestedScales(weights), (nested) => nested?.offset ?? 0);
 
-/** An image does not fit the base, or is not what was written. */
+/** An image that does not fit the base, or is not what was written. */
 export class DamagedImage extends Error {}
 
 /**
- * Writes a loaded base as one safetensors file, piece by piece; resolves to a checksum of its tensors.
- * `onProgress` in bytes.
+ * Writes a loaded base as one safetensors file, piece by piece; resolves to a checksum of its tensors. `onProgress`
+ * in bytes.
  */
 export async function writeImage(
   gpu: Gpu,
@@ -105,7 +105,7 @@ export async function writeImage(
     }),
   );
   const stream = new Stream(gpu);
-  // While one batch is being written, the next one comes from the device.
+  // While one batch is written, the next one is read back from the device.
   const readbacks = [0, 1].map(() => new Readback(gpu, 'image', CHUNK_BYTES));
   try {
     const batches = batchesOf(tensors);
@@ -128,7 +128,7 @@ export async function writeImage(
   return hash.digest();
 }
 
-/** The tensors' bytes in their order, in batches of at most CHUNK_BYTES. */
+/** The tensors' bytes in order, in batches of at most CHUNK_BYTES. */
 function batchesOf(tensors: readonly ImageTensor[]): BufferView[][] {
   const batches: BufferView[][] = [];
   let room = 0;
@@ -147,8 +147,8 @@ function batchesOf(tensors: readonly ImageTensor[]): BufferView[][] {
 }
 
 /**
- * Fills a base's buffers from its image. Throws DamagedImage where the image is of another layout or its bytes are
- * not those that gave `checksum`.
+ * Fills a base's buffers from its image. Throws DamagedImage if the image has another layout or its bytes do not
+ * match `checksum`.
  */
 export async function readImage(
   gpu: Gpu,

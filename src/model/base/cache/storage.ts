@@ -1,26 +1,26 @@
 import type { Folder } from '../../../formats/byte-source.ts';
 
 /**
- * Where quantized bases are kept: a folder on disk, or the browser's own file system. What the place refuses (no room,
- * no permission) is a CacheRefusal.
+ * Storage for quantized bases: a folder on disk, or the browser's origin-private file system. If it refuses (no
+ * space, no permission), it throws CacheRefusal.
  */
 export interface CacheStorage {
-  /** The entries that were written to their end. */
+  /** Names of the complete entries. */
   entries(): Promise<string[]>;
   open(entry: string): Promise<Folder>;
-  /** Begins an entry of about so many bytes, in the place of one of the same name. */
+  /** Starts writing an entry of about `bytes` bytes, which will replace one of the same name. */
   begin(entry: string, bytes: number): Promise<EntryWriter>;
-  /** Replaces a small file of an entry, whole or not at all. */
+  /** Replaces a small file of an entry atomically. */
   replace(entry: string, file: string, content: Uint8Array<ArrayBuffer>): Promise<void>;
   remove(entry: string): Promise<void>;
 }
 
-/** An entry that is being written: it does not count before it is complete, whatever happens on the way. */
+/** An entry being written: it does not count until complete, whatever happens before. */
 export interface EntryWriter {
   append(file: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   complete(): Promise<void>;
   abandon(): Promise<void>;
 }
 
-/** The place of the cache refused something; the message says why, as the end of a sentence. */
+/** The cache's storage refused an operation; the message says why, as the end of a sentence. */
 export class CacheRefusal extends Error {}

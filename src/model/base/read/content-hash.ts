@@ -4,7 +4,7 @@ import { joinedHash, PiecewiseSha256, piecewiseSha256 } from '../../../formats/s
 import { TOKENIZER_FILES } from '../../../text/load-tokenizer.ts';
 import type { Chunk } from './read-plan.ts';
 
-/** A base's identity: its weights, configuration and tokenizer; `onProgress` in bytes. */
+/** A base's identity: SHA-256 over its weights, configuration and tokenizer; `onProgress` in bytes. */
 export async function baseHash(
   model: BaseModel,
   onProgress: (done: number, total: number) => void,
@@ -18,7 +18,7 @@ export async function baseHash(
   return joinedHash(hashes);
 }
 
-/** `baseHash` from the chunks that loading reads, which together are the weight files from end to end. */
+/** Computes `baseHash` from the chunks that loading reads, which together are the weight files from end to end. */
 export class BaseHash {
   readonly #model: BaseModel;
   readonly #weights: Map<ByteSource, PiecewiseSha256>;
@@ -28,12 +28,12 @@ export class BaseHash {
     this.#weights = new Map(model.weightFiles.map((file) => [file, new PiecewiseSha256(file.size)]));
   }
 
-  /** Takes a chunk, each file's in their order; its bytes may change once it has resolved. */
+  /** Adds a chunk; each file's chunks come in order. Its bytes may change once the promise has resolved. */
   update({ source, begin }: Pick<Chunk, 'source' | 'begin'>, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     return this.#weights.get(source)!.update(begin, bytes);
   }
 
-  /** To be asked once all chunks have come; reads the small files. */
+  /** Call after the last chunk; reads the small files. */
   async digest(): Promise<string> {
     const hashes = [];
     for (const hash of this.#weights.values()) hashes.push(await hash.digest());

@@ -14,10 +14,10 @@ import type { Wanted } from './read-plan.ts';
 import { upload, type Upload } from './upload.ts';
 import { FORMAT_BYTES, type DecoderWeights } from '../../weights.ts';
 
-/** Codes that the repacking kernel takes together, in bytes. */
+/** Bytes of codes that the repacking kernel processes together. */
 const CODE_GROUP = 16;
 
-/** Every tensor of a base that the decoder needs, and what becomes of its bytes on the way into `weights`. */
+/** Every tensor that the decoder needs, and what to do with its bytes on the way into `weights`. */
 export function baseTensors(to: Upload, model: BaseModel, weights: DecoderWeights): Wanted[] {
   const { config } = model;
   const named = (name: string): TensorInfo => model.tensors.get(name)!;
@@ -60,7 +60,10 @@ function linear(to: Upload, model: BaseModel, module: LinearModule, weight: Line
       ];
 }
 
-/** A range of `info`, looked at on the way: NaN or infinity in a base would only show as a loss that is none. */
+/**
+ * A range of `info` whose values are checked while loading: NaN or infinity in a base would otherwise only show as
+ * a non-finite loss.
+ */
 function checked(info: TensorInfo, wanted: Wanted): Wanted {
   const take: Wanted['take'] = (at, bytes) => {
     checkFinite(info, bytes, BASE_REMEDY);
@@ -69,7 +72,7 @@ function checked(info: TensorInfo, wanted: Wanted): Wanted {
   return { ...wanted, take };
 }
 
-/** A table's rows as they are, part by part. */
+/** A table's rows, copied unchanged, part by part. */
 function tableRows({ gpu }: Upload, info: TensorInfo, { parts, format, width }: Table): Wanted[] {
   const row = width * FORMAT_BYTES[format];
   return parts.map(({ begin, count, view: { buffer } }) =>
@@ -84,7 +87,7 @@ function tableRows({ gpu }: Upload, info: TensorInfo, { parts, format, width }: 
   );
 }
 
-/** Bytes that go to the device as they are, from byte `offset` of the buffer on. */
+/** Bytes copied unchanged, to byte `offset` of the buffer. */
 export function verbatim(
   gpu: Upload['gpu'],
   { source, begin, end }: Pick<TensorInfo, 'source' | 'begin' | 'end'>,
@@ -94,7 +97,7 @@ export function verbatim(
   return { source, begin, end, unit: 4, take: (at, bytes) => upload(gpu, buffer, offset + at, bytes) };
 }
 
-/** Norms and biases become f32. */
+/** Norms and biases, converted to f32. */
 function floats({ gpu }: Upload, info: TensorInfo, to: BufferView): Wanted {
   const size = FORMAT_BYTES[formatOf(info)];
   return checked(info, {
@@ -105,7 +108,7 @@ function floats({ gpu }: Upload, info: TensorInfo, to: BufferView): Wanted {
   });
 }
 
-/** A dense weight, quantized as it comes; its scales go to `absmax`. */
+/** A dense weight, quantized while loading; its scales go to `absmax`. */
 function quantized(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: BufferView): Wanted {
   const { codes, columns, depth } = weight;
   const format = formatOf(info);
@@ -120,7 +123,10 @@ function quantized(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: Buff
   });
 }
 
-/** A dense weight whose scales are quantized too: they come back once they are complete, and that holds nobody up. */
+/**
+ * A dense weight whose scales are quantized too: they are read back once complete, without delaying the next
+ * chunks.
+ */
 function quantizedTwice(to: Upload, info: TensorInfo, weight: Nf4Weight): Wanted {
   const bytes = (4 * weight.columns * weight.depth) / 64;
   let absmax: GpuBuffer | undefined;
@@ -148,7 +154,7 @@ async function quantizeScales({ gpu, stream }: Upload, absmax: GpuBuffer, weight
   nested.offset = offset;
 }
 
-/** A weight that is NF4 already: its codes change places, its scales stay as they are. */
+/** A weight that is NF4 already: its codes are reordered, its scales copied unchanged. */
 function packed(to: Upload, source: Nf4Source, weight: Nf4Weight): Wanted[] {
   const { codes, columns, depth, nested } = weight;
   const { buffer } = weight.scales;

@@ -1,22 +1,22 @@
 import type { Chunk } from './read-plan.ts';
 
-/** Bytes read at a time: long enough for a disk's full rate. */
+/** Bytes per read: enough for a disk's full rate. */
 export const CHUNK_BYTES = 2 ** 24;
 
-/** One buffer is handed over while the others are being read into. */
+/** One buffer is processed while the others are being filled. */
 const HOST_BUFFERS = 3;
 
-/** What stands at the other end of the reads. */
+/** The consumer of the reads. */
 export interface Receiver {
-  /** Resolves when there is room for another chunk. */
+  /** Resolves when another chunk can be accepted. */
   ready(): Promise<void>;
-  /** Sees each chunk before its pieces are taken; once it has resolved the bytes may change. */
+  /** Sees each chunk before its pieces are taken; once it has resolved, the bytes may change. */
   see?: ((chunk: Chunk, bytes: Uint8Array<ArrayBuffer>) => Promise<void>) | undefined;
-  /** Called after each chunk's pieces were taken, with the bytes that were wanted of it. */
+  /** Called after each chunk's pieces were taken, with the number of its bytes that were wanted. */
   taken(bytes: number): void;
 }
 
-/** Reads the chunks in order and hands over their pieces, reading on while earlier ones are being worked on. */
+/** Reads the chunks in order and hands over their pieces, reading ahead while earlier ones are processed. */
 export async function readAhead(chunks: readonly Chunk[], receiver: Receiver): Promise<void> {
   const most = chunks.reduce((most, { bytes }) => Math.max(most, bytes), 0);
   const buffers = Array.from({ length: HOST_BUFFERS }, () => new Uint8Array(most));
@@ -45,7 +45,7 @@ export async function readAhead(chunks: readonly Chunk[], receiver: Receiver): P
       receiver.taken(wanted);
     }
   } finally {
-    // Reads that nobody waits for any more still write into their buffers, and may fail.
+    // Abandoned reads still write into their buffers, and may fail.
     await Promise.allSettled(reads);
   }
 }

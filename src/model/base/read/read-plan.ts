@@ -1,17 +1,17 @@
 import type { ByteSource } from '../../../formats/byte-source.ts';
 
-/** A range [begin, end) of a file on its way to the device. */
+/** A range [begin, end) of a file to load. */
 export interface Wanted {
   readonly source: ByteSource;
   readonly begin: number;
   readonly end: number;
-  /** Where it may be cut: at multiples of so many bytes from its begin. */
+  /** It may be split at multiples of this many bytes from its begin. */
   readonly unit: number;
-  /** Gets the range's bytes from byte `at` on, piece by piece in order; they change once it has returned. */
+  /** Receives the range's bytes from byte `at` on, piece by piece and in order; they change once it has returned. */
   take(at: number, bytes: Uint8Array<ArrayBuffer>): void;
 }
 
-/** One read of a file, and who gets which part of it. */
+/** One read of a file, and which part of it goes where. */
 export interface Chunk {
   readonly source: ByteSource;
   readonly begin: number;
@@ -19,10 +19,10 @@ export interface Chunk {
   readonly pieces: { wanted: Wanted; at: number; from: number; bytes: number }[];
 }
 
-/** What nobody wants is read along up to this many bytes: cheaper than another read. */
+/** Gaps up to this many bytes are read too: cheaper than another read. */
 const GAP_BYTES = 2 ** 18;
 
-/** Covers the ranges with reads of at most `chunkBytes`, file by file in the order in which the bytes lie there. */
+/** Covers the ranges with reads of at most `chunkBytes`, file by file in the order of their bytes. */
 export function readPlan(wanted: readonly Wanted[], chunkBytes: number): Chunk[] {
   const chunks: Chunk[] = [];
   for (const source of new Set(wanted.map((range) => range.source))) {
@@ -46,7 +46,7 @@ export function readPlan(wanted: readonly Wanted[], chunkBytes: number): Chunk[]
   return chunks;
 }
 
-/** What is left of whole files between the ranges, for whoever must see every byte. */
+/** The gaps between the ranges, up to whole files, for a consumer that must see every byte. */
 export function unwanted(wanted: readonly Wanted[], files: readonly ByteSource[]): Wanted[] {
   return files.flatMap((source) => {
     const ranges = wanted.filter((range) => range.source === source).toSorted((a, b) => a.begin - b.begin);
@@ -59,6 +59,6 @@ export function unwanted(wanted: readonly Wanted[], files: readonly ByteSource[]
   });
 }
 
-/** How much of `bytes` goes into `room`. */
+/** How many of `bytes` fit into `room`, as a multiple of `unit`. */
 const cut = (bytes: number, room: number, unit: number): number =>
   bytes <= room ? bytes : Math.max(0, Math.floor(room / unit) * unit);

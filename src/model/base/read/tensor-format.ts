@@ -8,16 +8,16 @@ import type { WeightStorage } from '../../weights.ts';
 
 const FORMATS: Readonly<Record<string, FloatFormat>> = { BF16: 'bf16', F16: 'f16', F32: 'f32' };
 
-/** How a tensor of 16- or 32-bit floats is stored; base-model.ts has checked that it is one. */
+/** The storage format of a tensor of 16- or 32-bit floats; base-model.ts has checked that it is one. */
 export function formatOf(info: TensorInfo): FloatFormat {
   return FORMATS[info.dtype]!;
 }
 
-/** The table that serves as output head. */
+/** The table that serves as the output head. */
 export const headTensor = (model: BaseModel): TensorInfo =>
   model.tensors.get(model.config.tied ? 'model.embed_tokens.weight' : 'lm_head.weight')!;
 
-/** How each linear weight will be stored: as the checkpoint has it, or as the recipe asks. */
+/** How each linear weight will be stored: as in the checkpoint, or as the recipe requests. */
 export function weightStorage(model: BaseModel, doubleQuant: boolean) {
   return ({ name }: LinearModule): WeightStorage => {
     const source = linearSource(model, name);

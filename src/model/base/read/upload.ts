@@ -4,14 +4,14 @@ import { Stream } from '../../../gpu/stream.ts';
 import { CHUNK_BYTES, readAhead, type Receiver } from './read-ahead.ts';
 import { readPlan, type Wanted } from './read-plan.ts';
 
-/** Where a binding may begin. */
+/** Alignment of bindings. */
 const ALIGNMENT = 256;
-/** Chunks that the device may be busy with while the next ones are read. */
+/** Chunks that the device may be processing while the next ones are read. */
 const IN_FLIGHT = 2;
-/** Room for the alignment of many small pieces; what does not fit makes the staging buffer begin anew. */
+/** Space for the alignment of many small pieces; when it runs out, the staging buffer starts over. */
 const SLACK_BYTES = 2 ** 16;
 
-/** Writes bytes into a buffer; `offset` is a multiple of 4, and the last word may be filled up with zeros. */
+/** Writes bytes into a buffer; `offset` is a multiple of 4, and the last word may be padded with zeros. */
 export function upload(gpu: Gpu, to: GpuBuffer, offset: number, bytes: Uint8Array<ArrayBuffer>): void {
   let whole = bytes;
   if (bytes.length % 4 !== 0) {
@@ -21,13 +21,13 @@ export function upload(gpu: Gpu, to: GpuBuffer, offset: number, bytes: Uint8Arra
   gpu.device.queue.writeBuffer(to.raw, offset, whole);
 }
 
-/** Brings ranges of files to the device: reading, and the device's work on what was read, overlap. */
+/** Loads ranges of files onto the device, overlapping reads with the device's work on earlier ones. */
 export class Upload {
   readonly gpu: Gpu;
   readonly stream: Stream;
   readonly #chunkBytes: number;
   readonly #staging: GpuBuffer[];
-  /** What the last chunks have still to do, oldest first. */
+  /** Outstanding work of the last chunks, oldest first. */
   readonly #inFlight: Promise<unknown>[] = [];
   #work: Promise<void>[] = [];
   #turn = 0;
@@ -42,13 +42,13 @@ export class Upload {
     );
   }
 
-  /** Puts bytes where kernels can read them; they stay until the chunk has been worked on. */
+  /** Puts bytes where kernels can read them; they stay until the chunk has been processed. */
   stage(bytes: Uint8Array<ArrayBuffer>): BufferView {
     const at = Math.ceil(this.#filled / ALIGNMENT) * ALIGNMENT;
     const size = Math.ceil(bytes.length / 4) * 4;
     const buffer = this.#staging[this.#turn % IN_FLIGHT]!;
     if (at + size > buffer.size) {
-      // What was staged before is worked on before it is written over.
+      // What was staged before is processed before it is overwritten.
       this.stream.submit();
       this.#filled = 0;
       return this.stage(bytes);
@@ -58,12 +58,15 @@ export class Upload {
     return view(buffer, at, size);
   }
 
-  /** Work that follows on a chunk and need not hold up the next one; `run` ends with it. */
+  /** Follow-up work on a chunk that need not delay the next one; `run` waits for it at the end. */
   later(work: Promise<void>): void {
     this.#work.push(work);
   }
 
-  /** Brings all ranges to where their `take` puts them; `onBytes` hears how many have come, `see` sees what is read. */
+  /**
+   * Loads all ranges through their `take`. `onBytes` is called with the bytes loaded so far; `see` sees everything
+   * that is read.
+   */
   async run(
     wanted: readonly Wanted[],
     onBytes: (bytes: number) => void,
@@ -77,7 +80,7 @@ export class Upload {
       taken: (bytes) => {
         this.stream.submit();
         const done = Promise.all([this.gpu.device.queue.onSubmittedWorkDone(), ...this.#work]);
-        // Whoever waits for it hears of its failure.
+        // Its failure is reported to whoever awaits it.
         done.catch(() => undefined);
         this.#inFlight.push(done);
         this.#work = [];
