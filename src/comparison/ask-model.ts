@@ -11,7 +11,7 @@ import { showMoment, type Moment } from '../text/moment.ts';
 import type { RunEvent } from '../run/events.ts';
 import { askVersions, type VersionsEvent } from './ask-versions.ts';
 
-/** What a batch test tells whoever started it. */
+/** Progress events of a batch test. */
 export type TestEvent =
   Extract<RunEvent, { type: 'phase' | 'note' }> | { type: 'answering'; progress: BatchProgress };
 
@@ -20,27 +20,30 @@ export interface AskModelOptions {
   /** Undefined for the base alone. */
   adapter: Folder | undefined;
   questions: ByteSource;
-  /** How questions are put; undefined for the form that the adapter was trained with. */
+  /** How questions are presented; undefined for the form that the adapter was trained with. */
   form: PromptForm | undefined;
-  /** The current date for a chat template that writes it; undefined for the one that the adapter's run has, else now. */
+  /**
+   * The current date for a chat template that writes it; undefined for that of the adapter's run, or now if it has
+   * none.
+   */
   date?: Moment | undefined;
-  /** How the base is quantized, as it was in training. */
+  /** How the base is quantized, as in training. */
   recipe: Recipe;
   maxNewTokens: number;
   /** As for askVersions. */
   shorter: string;
   sampling: Sampling;
   seed: number;
-  /** As it shall stand in the result. */
+  /** As recorded in the result. */
   testDate: string;
   baseCache?: BaseCache | undefined;
   openGpu: () => Promise<Gpu>;
   emit: (event: TestEvent) => void;
-  /** Ends the test; it rejects with the signal's reason. */
+  /** Stops the test; the call rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
-/** Puts all questions to a model. Throws UserError. */
+/** Asks a model all questions. Throws UserError. */
 export async function askModel(call: AskModelOptions): Promise<BatchTestFile> {
   const { base, adapter, maxNewTokens, sampling, seed } = call;
   const questions = await parseQuestions(call.questions);
@@ -94,7 +97,7 @@ export async function askModel(call: AskModelOptions): Promise<BatchTestFile> {
 const NO_DATE = '--date has no effect: no chat template writes the date into these prompts.';
 
 const todayNote = (date: Moment, adapter: Folder | undefined): string =>
-  `The chat template writes the current date: ${showMoment(date)}, since ${adapter ? `${adapter.name} has no date of its training` : 'the base alone has none'}; --date chooses another.`;
+  `The chat template writes the current date: ${showMoment(date)}, since ${adapter ? `${adapter.name} has no training date` : 'the base alone has none'}; --date sets another.`;
 
 function formNote(adapter: Folder | undefined): string {
   return `${adapter?.name ?? 'the base'} does not say how it was asked in training, so questions are put as "### Instruction: …"; --prompt chat uses the chat template.`;

@@ -35,24 +35,27 @@ import { Evaluator, type EvalLoss } from './version-loss.ts';
 
 /** One of the models that share a base. */
 export interface VersionToTest {
-  /** Its adapter; undefined for the base alone. Where it is gone this throws UserError. */
+  /** Reads its adapter; undefined for the base alone. Throws UserError if it is gone. */
   open: (() => Promise<Folder>) | undefined;
-  /** Questions that need no answer any more. */
+  /** Questions already answered. */
   answered: ReadonlySet<number>;
-  /** Whether its loss on the validation rows is wanted. */
+  /** Whether to compute its loss on the validation rows. */
   lossWanted: boolean;
 }
 
-/** What a test of several versions tells; versions and questions by their place in the call. */
+/** Progress events of a test of several versions; versions and questions by their index in the call. */
 export type VersionsEvent =
   | Extract<RunEvent, { type: 'phase' | 'note' }>
-  /** How questions are put; `said`: somebody chose it, or an adapter records it. */
+  /** How questions are presented; `said`: it was chosen, or an adapter records it. */
   | { type: 'form'; form: PromptForm; said: boolean }
-  /** The current date that a chat template writes, if one does; `said`: somebody chose it, or an adapter's run has it. */
+  /**
+   * The current date that the chat template writes, if it writes one; `said`: it was chosen, or an adapter's run
+   * has it.
+   */
   | { type: 'date'; date: Moment | undefined; said: boolean }
-  /** An adapter was read; the others have no hash. */
+  /** An adapter was read; the base has no hash. */
   | { type: 'opened'; version: number; hash: string }
-  /** This version cannot be tested; the others go on. */
+  /** This version cannot be tested; the others continue. */
   | { type: 'failed'; version: number; error: UserError }
   | { type: 'loss'; version: number; loss: EvalLoss }
   | { type: 'answering'; version: number; progress: BatchProgress }
@@ -62,28 +65,31 @@ export interface AskVersionsOptions {
   base: Folder;
   versions: readonly VersionToTest[];
   questions: readonly Question[];
-  /** How questions are put; undefined for the form that an adapter was trained with. */
+  /** How questions are presented; undefined for the form that an adapter was trained with. */
   form: PromptForm | undefined;
-  /** The current date for a chat template that writes it; undefined for the one that an adapter's run has, else now. */
+  /**
+   * The current date for a chat template that writes it; undefined for that of an adapter's run, or now if none has
+   * it.
+   */
   date?: Moment | undefined;
   /** Rows for the versions' loss. */
   validation: ByteSource | undefined;
-  /** Quantization, max_seq_length and evaluation settings count. */
+  /** Supplies quantization, max_seq_length and the evaluation settings. */
   recipe: Recipe;
   maxNewTokens: number;
-  /** What the user does for shorter answers, as the door names it: "lower --max-new-tokens". */
+  /** How the user shortens answers, in the caller's terms: "lower --max-new-tokens". */
   shorter: string;
   sampling: Sampling;
   seed: number;
-  /** Where the base may lie quantized already. */
+  /** The cache that may hold the quantized base. */
   baseCache?: BaseCache | undefined;
   openGpu: () => Promise<Gpu>;
   emit: (event: VersionsEvent) => void;
-  /** Ends the test; it rejects with the signal's reason. */
+  /** Stops the test; the call rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
-/** A version that has something left to do and whose adapter was found sound. */
+/** A version with work left whose adapter was read. */
 interface Opened {
   version: number;
   folder: Folder | undefined;
@@ -91,8 +97,9 @@ interface Opened {
 }
 
 /**
- * Puts all questions to all versions, which take turns over one base. What is wrong with a version ends that version
- * only, and a question that the model has no room for is passed over. Throws UserError for everything else.
+ * Asks all versions all questions; the versions share one base and run one after another. An error in a version
+ * ends that version only, and a question for which the model lacks positions is skipped. Throws UserError for
+ * everything else.
  */
 export async function askVersions(call: AskVersionsOptions): Promise<void> {
   const { questions, versions, maxNewTokens, shorter, sampling, recipe, signal, emit } = call;
@@ -145,7 +152,7 @@ export async function askVersions(call: AskVersionsOptions): Promise<void> {
   );
   const stream = new Stream(gpu);
 
-  /** Brings the versions' adapters to the device one after the other. */
+  /** Loads the versions' adapters onto the device, one after another. */
   const inTurn = async (
     wanted: (version: VersionToTest) => boolean,
     work: (version: number, lora: Lora | undefined) => Promise<void>,
@@ -202,7 +209,7 @@ export async function askVersions(call: AskVersionsOptions): Promise<void> {
   generator.close();
 }
 
-/** Reads the adapters of all versions that have something left to do, before a device is opened. */
+/** Reads the adapters of all versions with work left, before a device is opened. */
 async function openVersions(call: AskVersionsOptions, config: DecoderConfig): Promise<Opened[]> {
   const opened: Opened[] = [];
   const { versions, questions, emit, signal } = call;
@@ -220,7 +227,7 @@ async function openVersions(call: AskVersionsOptions, config: DecoderConfig): Pr
   return opened;
 }
 
-/** Does `work` for one version; what the user could mend there ends that version only. */
+/** Runs `work` for one version; a UserError ends that version only. */
 async function failing(call: AskVersionsOptions, version: number, work: () => Promise<void>): Promise<void> {
   try {
     await work();
@@ -230,7 +237,10 @@ async function failing(call: AskVersionsOptions, version: number, work: () => Pr
   }
 }
 
-/** One form for all versions, so that they are asked the same: the one chosen, or what the first records that does. */
+/**
+ * One form for all versions, so that they are asked the same: the one chosen, or that of the first version that
+ * records one.
+ */
 async function promptForm(call: AskVersionsOptions, opened: readonly Opened[]): Promise<PromptForm> {
   const told = (form: PromptForm, said: boolean): PromptForm => {
     call.emit({ type: 'form', form, said });
@@ -241,7 +251,7 @@ async function promptForm(call: AskVersionsOptions, opened: readonly Opened[]): 
   return told(form ?? 'text', form !== undefined);
 }
 
-/** One date for all versions: the one chosen, or that of the first whose run has one. */
+/** One date for all versions: the one chosen, or that of the first version whose run has one. */
 async function templateDate(
   call: AskVersionsOptions,
   opened: readonly Opened[],
@@ -255,7 +265,7 @@ async function templateDate(
   return date;
 }
 
-/** What the first version says of whose run something is known. */
+/** The first version's value for which `read` returns one. */
 async function recorded<T>(
   opened: readonly Opened[],
   read: (cursor: RunCursor) => T | undefined,

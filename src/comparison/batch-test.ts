@@ -8,22 +8,22 @@ import type { Generated, GenerateOptions, TextGenerator } from '../generate/text
 import { promptEncoder, type PromptForm } from '../generate/prompt-form.ts';
 import type { Question } from './questions.ts';
 
-/** The recipe's length of an answer. */
+/** The recipe's maximum length of an answer in tokens. */
 export const MAX_NEW_TOKENS = 512;
 /** Sequences at once: as many as the matrix-vector kernel takes. */
 const SEQUENCES = 8;
-/** Bytes for all keys and values; fewer sequences run at once where they are long. */
+/** Bytes for all keys and values; fewer sequences run at once if they are long. */
 const CACHE_BYTES = 2 ** 29;
 
 /** A model's answer to one question. */
 export interface Answer {
-  /** Without special tokens, and without white space at its ends; empty where the model had no room for it. */
+  /** Without special tokens and surrounding white space; empty if the model had no room for it. */
   text: string;
   inputTokens: number;
-  /** The end token counts, as it does in Python's output. */
+  /** Includes the end token, as in Python's output. */
   outputTokens: number;
   stopped: Generated['stopped'] | 'no room';
-  /** Where there was no room: why, and what to do. */
+  /** If there was no room: why, and what to do. */
   error?: string | undefined;
 }
 
@@ -38,14 +38,14 @@ export function encodeQuestions(
   return questions.map(({ question }) => encode(question));
 }
 
-/** What a model's room for an answer depends on; `shorter`: what the user does for shorter answers. */
+/** What limits a model's answer; `shorter`: how the user shortens answers. */
 export interface Room {
   maxNewTokens: number;
   maxPositions: number;
   shorter: string;
 }
 
-/** What stands for the answer to a prompt (by its place in the list) that the model has no room for. */
+/** The placeholder answer to a prompt, given by index, that exceeds the model's positions; undefined if it fits. */
 export function answerWithoutRoom(
   { length }: readonly number[],
   i: number,
@@ -56,7 +56,7 @@ export function answerWithoutRoom(
   return { text: '', inputTokens: length, outputTokens: 0, stopped: 'no room', error };
 }
 
-/** The generator that a batch of prompts wants. `rank`: the largest of the adapters that will be tested. */
+/** The generator for a batch of prompts. `rank`: the largest of the adapters that will be tested. */
 export function batchShape(
   config: DecoderConfig,
   prompts: readonly (readonly number[])[],
@@ -69,17 +69,17 @@ export function batchShape(
   return { sequences: Math.min(SEQUENCES, fit, prompts.length), capacity, rank };
 }
 
-/** How far a batch test is. */
+/** Progress of a batch test. */
 export interface BatchProgress {
   answered: number;
   questions: number;
-  /** Tokens generated so far, end tokens aside. */
+  /** Tokens generated so far, without end tokens. */
   tokens: number;
 }
 
 /**
- * Answers all prompts, several at once. `onAnswer` has each as soon as it is complete, in no particular order; both
- * speak of prompts by their place in the list.
+ * Answers all prompts, several at once. `onAnswer` is called with each answer as soon as it is complete, in no
+ * particular order. Prompts are identified by their index in the list.
  */
 export async function runBatchTest(
   generator: TextGenerator,

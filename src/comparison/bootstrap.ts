@@ -1,12 +1,14 @@
+// References: P. Koehn, "Statistical Significance Tests for Machine Translation Evaluation", EMNLP 2004 (paired
+// bootstrap); numpy.quantile.
 import { Xoshiro128 } from '../formats/xoshiro128.ts';
 
-/** How often the questions are drawn anew. */
+/** Number of resamples. */
 export const RESAMPLES = 10_000;
 
 /**
- * The 95% interval of the mean of `differences`, by the percentile bootstrap: as many questions as there are drawn
- * with replacement, again and again. A paired one, where each entry is the difference of two answers to the same
- * question. The same seed gives the same interval. `differences` must not be empty.
+ * The 95% interval of the mean of `differences`, by the percentile bootstrap: each resample draws as many questions
+ * with replacement. It is paired if each entry is the difference of two answers to the same question. The same seed
+ * gives the same interval. `differences` must not be empty.
  */
 export function bootstrapInterval(
   differences: readonly number[],
@@ -25,7 +27,7 @@ export function bootstrapInterval(
   return [quantile(means, 0.025), quantile(means, 0.975)];
 }
 
-/** Between the two nearest values of a sorted list, as numpy.quantile does by default. */
+/** Interpolates between the two nearest values of a sorted list, as numpy.quantile does by default. */
 function quantile(sorted: Float64Array, share: number): number {
   const at = share * (sorted.length - 1);
   const below = Math.floor(at);

@@ -1,12 +1,14 @@
 /**
- * One column of the table of longest common subsequences, a bit for each item of `a`: bit i is 0 where the common
- * subsequence with a[0..i] is one longer than that with a[0..i-1]. Adding an item of `b` moves on by a column, 32 rows
- * at a time. The recurrence is V ← (V + (V & M)) | (V & ~M), M being the places of the item in `a` (Hyyrö 2004,
- * "Bit-Parallel LCS-length Computation Revisited"); words without a place change only while a carry runs through them.
+ * One column of the table of longest common subsequences, one bit per item of `a`: bit i is 0 if the common
+ * subsequence with a[0..i] is one longer than with a[0..i-1]. Adding an item of `b` advances by a column, 32 rows
+ * at a time. The recurrence is V ← (V + (V & M)) | (V & ~M), where M marks the positions of the item in `a`; words
+ * without such a position change only while a carry passes through them.
+ *
+ * Reference: H. Hyyrö, "Bit-Parallel LCS-length Computation Revisited", AWOCA 2004.
  */
 export class SubsequenceColumn {
   readonly bits: Uint32Array;
-  /** Of each item of `a`: the words that hold it, ascending, each followed by the bits in it. */
+  /** For each item of `a`: the words that hold it, ascending, each followed by its bits in that word. */
   readonly #places = new Map<string, number[]>();
 
   constructor(a: readonly string[]) {
@@ -46,7 +48,7 @@ export class SubsequenceColumn {
     carryUntil(bits.length);
   }
 
-  /** How long the common subsequence of `a` and all that was added is. */
+  /** Length of the common subsequence of `a` and everything added. */
   get length(): number {
     return this.bits.reduce((zeros, word) => zeros + 32 - ones(word), 0);
   }

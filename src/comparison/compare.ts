@@ -8,10 +8,10 @@ import type { ReadResults } from './results.ts';
 import { scoreIfAnswered, summarise, type Scores } from './scores.ts';
 import { splitThoughts } from './thoughts.ts';
 
-/** What one model's answers come to. */
+/** Totals of one model's answers. */
 export interface Totals {
   modelPath: string;
-  /** Tokens of all questions together. */
+  /** Tokens over all questions. */
   inputTokens: number;
   outputTokens: number;
   totalTokens: number;
@@ -19,9 +19,9 @@ export interface Totals {
   averageInputTokens: number;
   averageOutputTokens: number;
   averageTotalTokens: number;
-  /** Of the questions that have an expected answer. */
+  /** Number of exact matches among the questions with an expected answer. */
   exactMatches: number;
-  /** Means over the same, between 0 and 1; undefined where there are none. */
+  /** Means over the same questions, between 0 and 1; undefined if there are none. */
   tokenF1: number | undefined;
   rougeL: number | undefined;
 }
@@ -41,22 +41,22 @@ export interface ChangedAnswer {
 
 export interface Comparison {
   questions: number;
-  /** Questions that have an expected answer. */
+  /** Number of questions with an expected answer. */
   withExpected: number;
   v1: Totals;
   v2: Totals;
-  /** Whether V2 improved; undefined where no question has an expected answer. */
+  /** Whether V2 improved; undefined if no question has an expected answer. */
   headline: Headline | undefined;
-  /** The one that fell most first. */
+  /** The one that fell most comes first. */
   topics: GroupChange[];
   difficulties: GroupChange[];
-  /** Numbers of the questions that V2 answers worse than V1 did, and better. */
+  /** Numbers of the questions that V2 answers worse than V1, and better. */
   worse: number[];
   better: number[];
   changed: ChangedAnswer[];
 }
 
-/** Sets two batch tests side by side. Throws UserError where they are not about the same questions. */
+/** Compares two batch tests. Throws UserError if they are not about the same questions. */
 export function compareResults(v1: ReadResults, v2: ReadResults): Comparison {
   checkSameQuestions(v1, v2);
   const scores = (read: ReadResults) => read.results.map(scoreResult);
@@ -90,7 +90,7 @@ export function compareResults(v1: ReadResults, v2: ReadResults): Comparison {
   };
 }
 
-/** The same as a table. Throws UserError where they are not about the same questions. */
+/** The same as CSV. Throws UserError if they are not about the same questions. */
 export function resultsCsv(v1: ReadResults, v2: ReadResults): string {
   checkSameQuestions(v1, v2);
   const questions = v1.results.map(({ question, expected_answer: answer, topic, difficulty }): Question => ({

@@ -2,15 +2,15 @@ import type { Answer } from './batch-test.ts';
 import type { Question } from './questions.ts';
 import { scoreIfAnswered } from './scores.ts';
 
-/** One version's column group; `answers` follow the questions, with undefined for those not answered. */
+/** One version's columns; `answers` are in question order, undefined for those not answered. */
 export interface CsvVersion {
   name: string;
   answers: readonly ((Pick<Answer, 'text' | 'inputTokens' | 'outputTokens'> & Partial<Answer>) | undefined)[];
 }
 
 /**
- * Versions side by side, a line for each question: RFC 4180 with a byte-order mark, without which spreadsheets take
- * UTF-8 for something else. `votes`: by question, the name of the version that the user found best.
+ * Versions side by side, one line per question: RFC 4180 with a byte-order mark, without which spreadsheets misread
+ * UTF-8. `votes`: by question, the version that the user found best.
  */
 export function comparisonCsv(
   questions: readonly Question[],
@@ -60,12 +60,12 @@ function cells(answer: CsvVersion['answers'][number], expected: string): Value[]
   ];
 }
 
-/** What spreadsheets take for the beginning of a formula. */
+/** Characters that start a formula in spreadsheets. */
 const FORMULA = /^[=+\-@\t\r＝＋－＠]/;
 
 /**
- * A value as it stands in a line. Text that a spreadsheet would compute gets an apostrophe before it: a model's answer
- * must not become a formula.
+ * A value as it appears in a line. Text that a spreadsheet would evaluate is prefixed with an apostrophe: a model's
+ * answer must not become a formula.
  */
 export function csvCell(value: Value): string {
   if (value === undefined) return '';

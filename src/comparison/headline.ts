@@ -4,39 +4,39 @@ import { indicesBy, type Scores } from './scores.ts';
 
 /** Whether the second version is better than the first, in one figure. */
 export interface Headline {
-  /** What is compared: exact matches where any version has one, token F1 otherwise. */
+  /** The metric: exact matches if any version has one, otherwise token F1. */
   metric: 'exact match' | 'token F1';
   /** Means of the two versions over the scored questions, between 0 and 1. */
   means: readonly [a: number, b: number];
-  /** b − a, and the 95% interval of a paired bootstrap over the questions. */
+  /** b − a, and its 95% interval from a paired bootstrap over the questions. */
   difference: number;
   interval: readonly [low: number, high: number];
   verdict: 'improved' | 'worse' | 'no clear difference';
-  /** Questions that the figure rests on, and how often they were drawn anew. */
+  /** Number of questions behind the figure, and of bootstrap resamples. */
   questions: number;
   resamples: number;
 }
 
-/** How the second version's answer to a question stands to the first's: by exact match, then by token F1. */
+/** How the second version's answer compares with the first's: by exact match, then by token F1. */
 export type Change = 'better' | 'worse' | 'same';
 
-/** A topic or a difficulty, and how the second version does there. */
+/** A topic or difficulty, and how the second version does there. */
 export interface GroupChange {
   name: string;
-  /** Scored questions of it. */
+  /** Scored questions in it. */
   questions: number;
   /** Means of the headline's metric. */
   means: readonly [a: number, b: number];
   difference: number;
 }
 
-/** The second version against the first, over the questions that both have a score for. */
+/** The second version against the first, over the questions for which both have a score. */
 export interface VersionComparison {
-  /** undefined where there is no such question. */
+  /** Undefined if there is no such question. */
   headline: Headline | undefined;
-  /** By question; undefined where one of them has no score. */
+  /** By question; undefined if one of the two has no score. */
   changes: (Change | undefined)[];
-  /** The one that fell most first; those with a negative difference got worse. */
+  /** The one that fell most comes first; negative differences got worse. */
   topics: GroupChange[];
   difficulties: GroupChange[];
 }
@@ -46,7 +46,7 @@ const SEED = 42;
 
 type MaybeScores = readonly (Scores | undefined)[];
 
-/** All lists follow the questions. */
+/** All lists are in question order. */
 export function compareScores(
   questions: readonly Pick<Question, 'topic' | 'difficulty'>[],
   a: MaybeScores,

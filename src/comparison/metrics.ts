@@ -1,13 +1,15 @@
+// References: the SQuAD v1.1 evaluation script (token F1); C.-Y. Lin, "ROUGE", aclanthology.org/W04-1013, and
+// google-research/google-research, rouge/rouge_scorer.py (ROUGE-L).
 import { commonSubsequence } from './common-subsequence.ts';
 
-/** Equal but for white space at the ends. */
+/** Equal except for white space at the ends. */
 export function exactMatch(answer: string, expected: string): boolean {
   return answer.trim() === expected.trim();
 }
 
 /**
- * F1 over the words that answer and expected answer share, as SQuAD's evaluation has it: lower case, without
- * punctuation and articles. Between 0 and 1; two texts without any words agree.
+ * F1 over the words shared by answer and expected answer, as in SQuAD's evaluation: lower case, without punctuation
+ * and articles. Between 0 and 1; two texts without any words agree.
  */
 export function tokenF1(answer: string, expected: string): number {
   const [a, b] = [squadWords(answer), squadWords(expected)];
@@ -24,8 +26,8 @@ export function tokenF1(answer: string, expected: string): number {
 }
 
 /**
- * F1 over the longest common subsequence of words, as rouge_score's rougeL without stemming: words are runs of ASCII
- * letters and digits in lower case, so what is written in other scripts does not count. Between 0 and 1.
+ * F1 over the longest common subsequence of words, as rouge_score's rougeL without stemming: words are runs of
+ * ASCII letters and digits in lower case, so text in other scripts does not count. Between 0 and 1.
  */
 export function rougeL(answer: string, expected: string): number {
   const [a, b] = [rougeWords(answer), rougeWords(expected)];

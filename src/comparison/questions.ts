@@ -5,7 +5,7 @@ import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
 import { readRows, type RawRow } from '../text/read-rows.ts';
 
-/** One entry of a questions file; what it does not say is empty. */
+/** One entry of a questions file; absent keys are empty. */
 export interface Question {
   question: string;
   answer: string;
@@ -13,12 +13,13 @@ export interface Question {
   difficulty: string;
 }
 
-/** Characters that a question, or any other text of an entry, may have: far more than a context takes. */
+/** Maximum characters of any text of an entry: far more than a context holds. */
 const LONGEST_TEXT = 100_000;
 
 /**
- * Reads a JSON list or JSONL of {question, answer?, topic?, difficulty?}. Numbers and booleans but for the question's
- * stand for their text. Entries may have an `id`, which must be their own. Throws UserError naming entry and line.
+ * Reads a JSON list or JSONL of {question, answer?, topic?, difficulty?}. Numbers and booleans, except for the
+ * question, stand for their text. Entries may have an `id`, which must be unique. Throws UserError naming entry and
+ * line.
  */
 export async function parseQuestions(source: ByteSource): Promise<Question[]> {
   const questions: Question[] = [];
@@ -64,7 +65,7 @@ function parse(file: string, { row, line }: RawRow, entry: number): Question {
   return { question, answer: spelt('answer'), topic: spelt('topic'), difficulty: spelt('difficulty') };
 }
 
-/** A number or a boolean as the file spells it. */
+/** A number or boolean as the file spells it. */
 function spelling(value: unknown): unknown {
   if (value instanceof NumberText) return value.text;
   return typeof value === 'boolean' ? String(value) : value;

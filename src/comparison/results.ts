@@ -9,7 +9,9 @@ import type { PromptForm } from '../generate/prompt-form.ts';
 import type { Question } from './questions.ts';
 import type { Sampling } from '../generate/sampling.ts';
 
-/** One entry of a result file; the recipe's keys, why generation ended, and why there is no answer where there is none. */
+/**
+ * One entry of a result file: the recipe's keys, why generation ended, and why there is no answer if there is none.
+ */
 export interface Result {
   /** From 1. */
   question_id: number;
@@ -23,7 +25,7 @@ export interface Result {
   error?: string;
 }
 
-/** A batch test's result file: the recipe's keys, and how the answers came about. */
+/** A batch test's result file: the recipe's keys, and how the answers were obtained. */
 export interface BatchTestFile {
   summary: {
     test_date: string;
@@ -48,7 +50,7 @@ export interface GenerationSettings {
   top_k: number;
   repetition_penalty: number;
   seed: number;
-  /** The current date that the chat template wrote into the prompts, where it writes it: "2026-03-07T14:05:09". */
+  /** The current date that the chat template wrote into the prompts, if it writes one: "2026-03-07T14:05:09". */
   date?: Moment;
 }
 
@@ -72,7 +74,7 @@ export function generationSettings(
   };
 }
 
-/** The content of a result file; `testDate` as it shall stand there, `modelPath` the adapter's (or base's) folder. */
+/** The content of a result file; `testDate` as recorded there, `modelPath` the adapter's (or base's) folder. */
 export function batchTestFile(
   questions: readonly Question[],
   answers: readonly Answer[],
@@ -115,21 +117,23 @@ export function batchTestFile(
   };
 }
 
-/** What comparing needs of a result file, Retune's own or the recipe's, which does not say why answers ended. */
+/**
+ * What comparing needs from a result file, whether Retune's or the recipe's, which does not say why answers ended.
+ */
 export interface ReadResults {
   file: string;
   modelPath: string;
-  /** The date that the chat template wrote into the prompts, where it wrote one. */
+  /** The date that the chat template wrote into the prompts, if it wrote one. */
   date: Moment | undefined;
   results: (Omit<Result, 'question_id' | 'stop_reason'> & Partial<Pick<Result, 'stop_reason'>>)[];
 }
 
-/** Characters of a text in a result file: far more than a model answers, and few enough to compare. */
+/** Maximum characters of a text in a result file: far more than a model's answer, few enough to compare. */
 const MAX_TEXT = 1_000_000;
 
 const STOP_REASONS = ['stop id', 'length', 'no room'] as const satisfies readonly Answer['stopped'][];
 
-/** Reads a result file. Throws UserError naming the key that is missing or of the wrong type. */
+/** Reads a result file. Throws UserError naming the key that is missing or has the wrong type. */
 export async function readResults(source: ByteSource): Promise<ReadResults> {
   const remedy = 'name a file that batch-test has written';
   const file = new Fields(source.name, await readJson(source), '', remedy);

@@ -2,7 +2,7 @@ import type { Answer } from './batch-test.ts';
 import { exactMatch, rougeL, tokenF1 } from './metrics.ts';
 import { splitThoughts } from './thoughts.ts';
 
-/** How one answer stands to the expected one. */
+/** Scores of one answer against the expected one. */
 export interface Scores {
   exact: boolean;
   /** Between 0 and 1. */
@@ -10,35 +10,35 @@ export interface Scores {
   rougeL: number;
 }
 
-/** What the answers of one version come to, over all questions or over those of a topic or a difficulty. */
+/** Summary of one version's answers, over all questions or over those of one topic or difficulty. */
 export interface Summary {
   questions: number;
-  /** Questions that have an expected answer: only these are scored. */
+  /** Questions with an expected answer; only these are scored. */
   scored: number;
   exactMatches: number;
-  /** Means over the scored questions, between 0 and 1; undefined where there are none. */
+  /** Means over the scored questions, between 0 and 1; undefined if there are none. */
   exactRate: number | undefined;
   tokenF1: number | undefined;
   rougeL: number | undefined;
-  /** Mean tokens of an answer, and how many answers were cut at the length. */
+  /** Mean tokens per answer, and the number of answers cut at the maximum length. */
   outputTokens: number;
   cut: number;
 }
 
-/** The summaries of the questions that share a topic (or a difficulty); '' holds those that name none. */
+/** Summaries by topic (or difficulty); '' is for questions that name none. */
 export interface Group {
   name: string;
   summary: Summary;
 }
 
-/** What a summary needs to know of one answer. */
+/** What a summary needs of one answer. */
 export interface ScoredAnswer {
   outputTokens: number;
   cut: boolean;
   scores: Scores | undefined;
 }
 
-/** Scores what comes after a model's thoughts; undefined where nothing is expected. */
+/** Scores the part after a model's thoughts; undefined if no answer is expected. */
 export function scoreAnswer(text: string, expectedText: string): Scores | undefined {
   if (expectedText.trim() === '') return undefined;
   const { answer } = splitThoughts(text);
@@ -50,7 +50,7 @@ export function scoreAnswer(text: string, expectedText: string): Scores | undefi
   };
 }
 
-/** undefined also where the model had no room to answer. */
+/** Also undefined if the model had no room to answer. */
 export function scoreIfAnswered(
   { text, stopped }: Pick<Answer, 'text'> & Partial<Answer>,
   expected: string,
@@ -74,7 +74,7 @@ export function summarise(answers: readonly ScoredAnswer[]): Summary {
   };
 }
 
-/** Summaries of the answers that share a name, in the order in which the names appear. */
+/** Summaries of the answers that share a name, in order of first appearance. */
 export function summariseBy(
   names: readonly string[],
   answers: readonly (ScoredAnswer | undefined)[],
@@ -84,7 +84,7 @@ export function summariseBy(
     .map(({ name, answers }) => ({ name, summary: summarise(answers) }));
 }
 
-/** Where each name stands, in the order in which the names appear. */
+/** Indices of each name, in order of first appearance. */
 export function indicesBy(names: readonly string[]): Map<string, number[]> {
   const found = new Map<string, number[]>();
   names.forEach((name, i) => {

@@ -1,6 +1,6 @@
-/** What a reasoning model wrote: its thoughts, where it began with any, and the answer after them. */
+/** A reasoning model's output: its thoughts, if it begins with any, and the answer after them. */
 export interface SplitAnswer {
-  /** undefined where the text has none. */
+  /** Undefined if the text has none. */
   thoughts: string | undefined;
   answer: string;
 }
@@ -8,8 +8,9 @@ export interface SplitAnswer {
 const [OPEN, CLOSE] = ['<think>', '</think>'];
 
 /**
- * Takes a leading `<think>…</think>` apart from the answer: only the answer is compared and scored. The opening may be
- * missing, since some templates write it into the prompt. Thoughts that never end are taken for the answer.
+ * Separates a leading `<think>…</think>` from the answer, because only the answer is compared and scored. The
+ * opening tag may be missing, since some templates write it into the prompt. Thoughts that never end count as the
+ * answer.
  */
 export function splitThoughts(text: string): SplitAnswer {
   const begin = text.trimStart().startsWith(OPEN) ? text.indexOf(OPEN) + OPEN.length : 0;

@@ -8,14 +8,14 @@ import { evaluate } from '../train/evaluate.ts';
 import { PassRunner } from '../train/step.ts';
 import { passTokens } from '../run/plan/pass-size.ts';
 
-/** Mean token loss over validation rows as a run reports it (eval_loss), and exp of it. */
+/** Mean token loss over validation rows as a run reports it (eval_loss), and exp of it (perplexity). */
 export interface EvalLoss {
   loss: number;
   perplexity: number;
   rows: number;
 }
 
-/** Evaluates one adapter after the other on the same rows: forward only, with room for one layer's activations. */
+/** Evaluates one adapter after another on the same rows: forward only, with memory for one layer's activations. */
 export class Evaluator {
   readonly #stream: Stream;
   readonly #base: DecoderWeights;
@@ -51,7 +51,7 @@ export class Evaluator {
     });
   }
 
-  /** Rejects with the signal's reason where it is stopped. */
+  /** Rejects with the signal's reason if stopped. */
   async evaluate(
     lora: Lora | undefined,
     onProgress: (done: number) => void,

@@ -1,22 +1,22 @@
 import { SubsequenceColumn } from './common-subsequence.ts';
 
-/** A piece of two texts set against each other: in both, only in the first, or only in the second. */
+/** A piece of the difference of two texts: in both, only in the first, or only in the second. */
 export interface DiffPiece {
   kind: 'same' | 'gone' | 'new';
   text: string;
 }
 
-/** Cells of the table, a bit each, above which a difference is not looked for any more: 32 MiB, two texts of 8,000 words. */
+/** Maximum table cells, of one bit each, for which a difference is computed: 32 MiB, two texts of 8,000 words. */
 const MAX_CELLS = 2 ** 28;
 
-/** Words, white space, and one by one what is neither; scripts without spaces go by the character. */
+/** Words, white space, and single characters of anything else; scripts without spaces are split by character. */
 const PARTS =
   /\s+|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}])[\p{L}\p{M}\p{N}_])+|.\p{M}*/gsu;
 
 /**
- * Which words of `first` are gone in `second` and which are new there, by a longest common subsequence. The pieces
- * but for the new ones make up `first`, those but for the gone ones `second`. Where both are so long that the search
- * would take seconds, everything between their common beginning and end counts as changed.
+ * The words of `first` missing from `second`, and those new there, by a longest common subsequence. Without the new
+ * pieces the result spells `first`, without the missing ones `second`. If both texts are so long that this would
+ * take seconds, everything between their common prefix and suffix counts as changed.
  */
 export function wordDiff(first: string, second: string): DiffPiece[] {
   const [a, b] = [parts(first), parts(second)];
@@ -43,7 +43,7 @@ function replaced(a: readonly string[], b: readonly string[]): DiffPiece[] {
 }
 
 function aligned(a: readonly string[], b: readonly string[]): DiffPiece[] {
-  // Backwards, so that a column tells what a from i on and b from j on have in common.
+  // Backwards, so that a column gives what a from i on and b from j on have in common.
   const column = new SubsequenceColumn(a.toReversed());
   const words = column.bits.length;
   const columns = new Uint32Array((b.length + 1) * words);
@@ -70,7 +70,7 @@ function aligned(a: readonly string[], b: readonly string[]): DiffPiece[] {
 }
 
 /**
- * Neighbours of a kind in one piece, within a run of changes first what is gone and then what is new. White space
+ * Merges neighbouring pieces of a kind; within a run of changes, missing pieces come before new ones. White space
  * that is all that two changes have in common between them belongs to both.
  */
 function joined(pieces: readonly DiffPiece[]): DiffPiece[] {

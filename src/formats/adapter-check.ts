@@ -6,7 +6,7 @@ import { moduleSettings } from './lora-modules.ts';
 import { type Safetensors, showShape, type TensorInfo } from './safetensors.ts';
 import { UserError } from './user-error.ts';
 
-/** A name as PEFT writes it; the layers' numbers are bounded, since what lies below the highest is looked for. */
+/** A module name in PEFT's form; layer numbers are bounded, because everything below the highest is looked up. */
 const NAME = /^base_model\.model\.(model\.layers\.(\d{1,4})\..+)\.lora_([AB])(?:\.default)?\.weight$/;
 const CONFIG = 'adapter_config.json';
 
@@ -17,8 +17,8 @@ interface Pair {
 }
 
 /**
- * Checks what can be known of an adapter without its base: its tensors are finite LoRA pairs for just the modules,
- * and of just the ranks, that its configuration gives. Returns the number of pairs; throws UserError.
+ * Checks what can be known of an adapter without its base: that its tensors are finite LoRA pairs for exactly the
+ * modules and ranks that its configuration gives. Returns the number of pairs. Throws UserError.
  */
 export async function checkAdapter(file: Safetensors, config: AdapterConfig): Promise<number> {
   const settingsOf = moduleSettings(config);
@@ -42,7 +42,7 @@ export async function checkAdapter(file: Safetensors, config: AdapterConfig): Pr
   return pairs.size;
 }
 
-/** The keys that choose the modules, as they are set. */
+/** The keys that select the modules, as they are set. */
 function choice({ targetModules, excludeModules, layersToTransform }: AdapterConfig): string {
   const keys = {
     target_modules: targetModules,
@@ -55,7 +55,7 @@ function choice({ targetModules, excludeModules, layersToTransform }: AdapterCon
     .join(', ');
 }
 
-/** The tensors by module name, each in two dimensions and with its other half. */
+/** The tensors by module name, each in two dimensions and with its counterpart. */
 function readPairs({ source, tensors }: Safetensors): Map<string, Required<Pair>> {
   const refuse = (what: string): never => {
     throw new UserError(

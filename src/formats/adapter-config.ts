@@ -1,3 +1,4 @@
+// Reference: PEFT, src/peft/tuners/lora/config.py.
 import { Fields, isRecord, type NumberRule } from './fields.ts';
 import { PythonFloat } from './json.ts';
 import { writePythonJson } from './python-json.ts';
@@ -8,7 +9,7 @@ import { showCount } from './words.ts';
 
 /** A PEFT adapter_config.json of type LORA. */
 export interface AdapterConfig {
-  /** Where it was read, for messages. */
+  /** The file it was read from, for messages. */
   readonly file: string;
   readonly r: number;
   readonly loraAlpha: number;
@@ -18,29 +19,32 @@ export interface AdapterConfig {
   /** Names or suffixes of names; a string is "all-linear" or a regular expression. */
   readonly targetModules: readonly string[] | string;
   readonly excludeModules: readonly string[] | string;
-  /** The only layers adapted, where it is given. */
+  /** If given, the only layers adapted. */
   readonly layersToTransform: readonly number[] | undefined;
   readonly layersPattern: readonly string[];
-  /** Regular expressions of module names to r, the first match winning. */
+  /** Regular expressions of module names to r; the first match wins. */
   readonly rankPattern: ReadonlyMap<string, number>;
   readonly alphaPattern: ReadonlyMap<string, number>;
-  /** Often a path of another machine: shown and kept, never decided by. */
+  /** Often a path on another machine: shown and preserved, but never relied on. */
   readonly baseModelName: string | undefined;
-  /** Every key as it was read, unknown ones too; what is written back. */
+  /** All keys as read, including unknown ones; they are written back. */
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
 const REMEDY = 'Retune continues plain LoRA adapters only, so choose one of these';
-/** For an adapter that brings modules which were trained whole. */
+/** For an adapter with modules that were trained in full. */
 export const MERGE_REMEDY =
   "merge the adapter into its base with PEFT's merge_and_unload, save that as a base, and start a fresh adapter on it";
 const COUNT = { whole: true, min: 1 } as const;
-/** Patterns of module names; the largest Llama has 882 modules. */
+/** Maximum patterns of module names; the largest Llama has 882 modules. */
 const MAX_PATTERNS = 5000;
 const ABSENT = [undefined, null, false];
-/** Initialisations that leave the base as it is; the others (PiSSA, OLoRA, CorDA, LoftQ...) move part of it into A and B. */
+/**
+ * Initializations that leave the base unchanged; the others (PiSSA, OLoRA, CorDA, LoftQ...) move part of it into A
+ * and B.
+ */
 const PLAIN_INITIALISATIONS: readonly unknown[] = [...ABSENT, true, 'gaussian', 'eva', 'orthogonal'];
-/** Options that change the computation when they are set at all. */
+/** Options that change the computation whenever they are set. */
 export const UNSUPPORTED = [
   'use_dora',
   'lora_bias',
@@ -58,7 +62,10 @@ export const UNSUPPORTED = [
   'velora_config',
 ];
 
-/** Reads a parsed adapter_config.json (floats kept); throws UserError naming every option that changes the maths. */
+/**
+ * Reads a parsed adapter_config.json (floats kept). Throws UserError naming any option that changes the
+ * computation.
+ */
 export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
   const fields = new Fields(file, json, '', REMEDY);
   const raw = fields.values;
@@ -95,7 +102,10 @@ export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
   };
 }
 
-/** Refuses by name every LoRA option, of adapter_config.json or a recipe, that would change the computation. */
+/**
+ * Refuses by name every LoRA option, of adapter_config.json or a recipe, that would change the computation. Throws
+ * UserError.
+ */
 export function refuseVariants(fields: Fields): void {
   for (const key of UNSUPPORTED) {
     if (!isUnset(fields.values[key])) fields.refuse(key, 'it to be unset');
@@ -107,9 +117,9 @@ export function refuseVariants(fields: Fields): void {
   }
 }
 
-/** The text of adapter_config.json as PEFT saves it: every key kept, sorted, inference_mode true. */
+/** The text of adapter_config.json as PEFT saves it: every key preserved, sorted, inference_mode true. */
 export function writeAdapterConfig({ raw }: AdapterConfig): string {
-  // Of several patterns that match a module the first counts: sorted, as PEFT has them, another may come first.
+  // The first of several matching patterns counts; sorting them, as PEFT does, could put another one first.
   const inOrder = ['rank_pattern', 'alpha_pattern'].flatMap((key) => {
     const pattern = raw[key];
     return isRecord(pattern) ? [[key, new Map(Object.entries(pattern))] as const] : [];

@@ -1,3 +1,4 @@
+// References: PEFT, src/peft/utils/save_and_load.py (file form) and src/peft/tuners/lora/layer.py (initialization).
 import { type AdapterConfig, MERGE_REMEDY, newAdapterConfig, parseAdapterConfig } from './adapter-config.ts';
 import type { Folder } from './byte-source.ts';
 import type { DecoderConfig } from './decoder-config.ts';
@@ -24,12 +25,12 @@ import { Xoshiro128 } from './xoshiro128.ts';
 
 export type { LoraModule } from './lora-modules.ts';
 
-/** f32 masters of one module. */
+/** f32 master weights of one module: N output features, K input features. */
 export interface LoraWeights {
   readonly module: LoraModule;
-  /** [r, in], row-major. */
+  /** [r, K], row-major. */
   readonly A: Float32Array<ArrayBuffer>;
-  /** [out, r], row-major. */
+  /** [N, r], row-major. */
   readonly B: Float32Array<ArrayBuffer>;
 }
 
@@ -41,12 +42,12 @@ export interface Adapter {
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter_model.safetensors';
-/** The embedding or the output head as a whole. */
+/** The whole embedding or output head. */
 const WHOLE_TABLE = /(?:embed_tokens|lm_head)\.(?:base_layer\.|modules_to_save\.(?:default\.)?)?weight$/;
 
 /**
- * Reads a PEFT adapter folder against the base it is for. Throws UserError, naming the tensor that does not fit or is
- * not finite.
+ * Reads a PEFT adapter folder against its base. Throws UserError naming the tensor that does not fit or is not
+ * finite.
  */
 export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promise<Adapter> {
   const configFile = await folder.open(CONFIG);
@@ -90,7 +91,7 @@ export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promi
   return { config, weights };
 }
 
-/** A new adapter as PEFT starts one: A uniform in ±1/√in (Kaiming with a = √5), B zero. */
+/** A new adapter, initialized as PEFT does: A uniform in ±1/√K (Kaiming with a = √5), B zero. */
 export function freshAdapter(
   settings: LoraSettings,
   decoder: DecoderConfig,
@@ -121,12 +122,12 @@ export function adapterTensors(weights: readonly LoraWeights[]): TensorData[] {
 /** PEFT's metadata of adapter_model.safetensors. */
 export const ADAPTER_METADATA = { format: 'pt' } as const;
 
-/** A module's tensor as PEFT names it. */
+/** A module's tensor name in PEFT's form. */
 export function tensorName(module: LoraModule, matrix: 'A' | 'B'): string {
   return `base_model.model.${module.name}.lora_${matrix}.weight`;
 }
 
-/** The f32 values of one of an adapter's tensors. Throws UserError where they are not all finite. */
+/** The f32 values of an adapter's tensor. Throws UserError if any is not finite. */
 export async function readMatrix(info: TensorInfo): Promise<Float32Array<ArrayBuffer>> {
   const bytes = await readTensor(info);
   checkFinite(info, bytes, 'take an earlier checkpoint or another copy of the adapter');
@@ -138,7 +139,10 @@ function f32Tensor(name: string, shape: number[], values: Float32Array): TensorD
   return { name, dtype: 'F32', shape, data };
 }
 
-/** Removes a tensor from `left` and checks its shape; `rankAxis` is the dimension that adapter_config.json sets. */
+/**
+ * Removes a tensor from `left` and checks its shape; `rankAxis` is the dimension that adapter_config.json
+ * determines.
+ */
 function take(
   left: Map<string, TensorInfo>,
   { source }: Safetensors,
@@ -167,7 +171,7 @@ function take(
   );
 }
 
-/** Throws UserError where the tensor is the embedding or the output head as a whole. */
+/** Throws UserError if the tensor is the whole embedding or output head. */
 export function refuseWholeTable({ name, shape, source }: TensorInfo): void {
   if (!WHOLE_TABLE.test(name)) return;
   throw new UserError(
@@ -175,6 +179,6 @@ export function refuseWholeTable({ name, shape, source }: TensorInfo): void {
   );
 }
 
-/** The error of a folder that lacks a file of an adapter. */
+/** The error for a folder that lacks one of an adapter's files. */
 export const missingOfAdapter = (folder: Folder, file: string): Promise<UserError> =>
   missingFile(folder, file, ', expected the folder of a PEFT LoRA adapter; choose that folder');

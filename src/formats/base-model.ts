@@ -14,15 +14,15 @@ import { EMBEDDING, HEAD, sameTable, untiedNote } from './tied-head.ts';
 import { UserError } from './user-error.ts';
 import { counted } from './words.ts';
 
-/** An opened and checked base folder: every weight that `config` asks for is there in the right shape. */
+/** An opened and checked base folder: every weight that `config` requires is there, in the right shape. */
 export interface BaseModel {
   readonly folder: Folder;
-  /** As config.json has it, but `tied` as the files have it. */
+  /** As in config.json, except that `tied` is as in the files. */
   readonly config: DecoderConfig;
-  /** What the user should know of it: a sentence each. */
+  /** Notes for the user, one sentence each. */
   readonly notes: readonly string[];
   readonly tensors: ReadonlyMap<string, TensorInfo>;
-  /** Stop ids: those of generation_config.json and of config.json, each once. */
+  /** Stop ids of generation_config.json and config.json, without duplicates. */
   readonly eosIds: readonly number[];
   /** Whether some linear weights are stored as NF4. */
   readonly quantized: boolean;
@@ -30,19 +30,19 @@ export interface BaseModel {
   readonly nf4: ReadonlyMap<string, Nf4Source>;
   /** The linear modules of a 4-bit checkpoint that stay in 16 bits, as unsloth's dynamic ones have them. */
   readonly kept: ReadonlySet<string>;
-  /** Whether the head is a table of its own although config.json ties it to the embedding. */
+  /** Whether the head has its own table although config.json ties it to the embedding. */
   readonly untied: boolean;
   /** In a stable order. */
   readonly weightFiles: readonly ByteSource[];
   readonly configFile: ByteSource;
 }
 
-/** `dense` is quantized on the way to the device; `kept` stays in 16 bits. */
+/** `dense` is quantized while loading; `kept` stays in 16 bits. */
 export type LinearSource = { readonly kind: 'dense' | 'kept'; readonly weight: TensorInfo } | Nf4Source;
 
 /**
- * Reads headers and configuration, and of the weights only the two tables of a base that ties them, where its files hold
- * both. Throws UserError naming the file and the tensor or key.
+ * Reads headers and configuration; of the weights, only the two tables of a base that ties them but whose files
+ * hold both. Throws UserError naming the file and the tensor or key.
  */
 export async function openBaseModel(folder: Folder): Promise<BaseModel> {
   const configFile = await folder.open('config.json');
@@ -88,8 +88,8 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
 }
 
 /**
- * Whether the output head is the embedding: as config.json says, unless the files hold two tables that differ. A table
- * that is there under the head's name alone serves as the embedding, too.
+ * Whether the output head is the embedding: as config.json says, unless the files hold two tables that differ. A
+ * table stored under the head's name only serves as the embedding too.
  */
 async function isTied(
   folder: Folder,
@@ -108,16 +108,16 @@ async function isTied(
   return folder.known?.tied ?? sameTable(embedding, head);
 }
 
-/** Where the weight of a linear module lies; `name` as in "model.layers.0.self_attn.q_proj". */
+/** Where the weight of a linear module is stored; `name` as in "model.layers.0.self_attn.q_proj". */
 export function linearSource(base: BaseModel, name: string): LinearSource {
   const kind = base.kept.has(name) ? 'kept' : 'dense';
   return base.nf4.get(name) ?? { kind, weight: base.tensors.get(`${name}.weight`)! };
 }
 
-/** What a base with broken values needs. */
+/** The remedy for a base with broken values. */
 export const BASE_REMEDY = 'download the base again';
 
-/** The tensors whose floats count as they are: weights stored densely, and the scales of those that are NF4. */
+/** The tensors whose floats are used directly: dense weights, and the scales of NF4 ones. */
 export function floatTensors(base: BaseModel): TensorInfo[] {
   const linear = linearModules(base.config).flatMap(({ name }) => {
     const source = linearSource(base, name);
@@ -127,12 +127,12 @@ export function floatTensors(base: BaseModel): TensorInfo[] {
   return [...linear, ...[...denseTensors(base.config)].map(([name]) => base.tensors.get(name)!)];
 }
 
-/** What determines the base's numbers, in a stable order, for hashing: the weight files and config.json. */
+/** The files that determine the base's numbers, in a stable order, for hashing: the weight files and config.json. */
 export function baseFiles(base: BaseModel): ByteSource[] {
   return [...base.weightFiles, base.configFile];
 }
 
-/** Refuses more layers than the files hold tensors of, before anything is made for each of them. */
+/** Throws UserError for more layers than the files hold tensors of, before anything is created per layer. */
 function checkLayers(
   { layers }: DecoderConfig,
   tensors: ReadonlyMap<string, TensorInfo>,
@@ -147,8 +147,8 @@ function checkLayers(
 }
 
 /**
- * The linear modules that a 4-bit checkpoint keeps in 16 bits. What config.json says and what the files hold must
- * agree: transformers, which goes by config.json, could not load them either. Throws UserError.
+ * The linear modules that a 4-bit checkpoint keeps in 16 bits. config.json and the files must agree: transformers,
+ * which goes by config.json, could not load them either. Throws UserError.
  */
 function keptModules(
   config: DecoderConfig,
@@ -160,7 +160,7 @@ function keptModules(
   }: { nf4: BaseModel['nf4']; skipped: SkipModules | undefined; configFile: string },
 ): Set<string> {
   const modules = linearModules(config).map(({ name }) => name);
-  // Nothing says 4 bits: everything is quantized here.
+  // Nothing is stored in 4 bits: everything is quantized while loading.
   if (!skipped && nf4.size === 0) return new Set();
   const again = 'download the base again, weights and config.json together';
   const kept = new Set<string>();

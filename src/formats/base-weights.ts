@@ -11,13 +11,13 @@ import { UserError } from './user-error.ts';
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
 
-/** The weight files of a base folder, in a stable order, and every tensor in them. */
+/** The weight files of a base folder, in a stable order, and all their tensors. */
 export interface BaseWeights {
   readonly files: ByteSource[];
   readonly tensors: Map<string, TensorInfo>;
 }
 
-/** Opens model.safetensors, or all shards of the index; headers only. Throws UserError. */
+/** Opens model.safetensors, or all shards of the index; reads headers only. Throws UserError. */
 export async function openBaseWeights(folder: Folder): Promise<BaseWeights> {
   const single = await folder.open(SINGLE);
   if (single) return { files: [single], tensors: (await openSafetensors(single)).tensors };
@@ -61,7 +61,7 @@ async function openShards(folder: Folder, index: ByteSource): Promise<BaseWeight
   return { files, tensors };
 }
 
-/** A shard's name comes from a downloaded file, so it may name nothing outside the folder. */
+/** A shard's name comes from a downloaded file, so it must not name anything outside the folder. */
 function checkShardName(name: unknown, folder: Folder, index: ByteSource): string {
   if (typeof name === 'string' && isPickleName(name))
     throw pickleError(`${folder.name}/${name}, which ${INDEX} names`);

@@ -1,17 +1,17 @@
 import { compileProgram, type CharSet, type Program } from './regexp-program.ts';
 
-/** Numbers that the stack may hold: 128 MB. */
+/** Maximum numbers on the stack: 128 MB. */
 const MAX_STACK = 2 ** 24;
 
-/** Matching took more steps than its allowance. */
+/** Matching took more steps than allowed. */
 export class TooMuchWork extends Error {}
 
-/** How many steps are left; several expressions may share it. */
+/** The remaining steps; several expressions may share them. */
 export interface Allowance {
   steps: number;
 }
 
-/** What lies on the stack, each with three numbers. */
+/** Kinds of stack entries, three numbers each. */
 const CHOICE = 0;
 const COUNT = 1;
 const BEGIN = 2;
@@ -19,14 +19,15 @@ const GIVE_BACK = 3;
 const TAKE_MORE = 4;
 
 /**
- * A foreign regular expression. It finds what JavaScript's own engine finds, which cannot be interrupted and takes
- * exponential time on some; here every step is counted, and TooMuchWork is thrown where the allowance is used up.
- * Groups are not told. The constructor throws PatternError; expressions with backreferences are not read.
+ * A regular expression from an untrusted file. It finds what JavaScript's own engine finds; that engine cannot be
+ * interrupted and takes exponential time on some expressions. Here every step is counted, and find throws
+ * TooMuchWork when the allowance is used up. Groups are not reported. The constructor throws PatternError, also for
+ * backreferences.
  */
 export class BoundedRegExp {
   readonly #program: Program;
   readonly #allowance: Allowance;
-  /** Rounds of each repetition, and where its last one began. */
+  /** Iterations of each repetition, and where its last one started. */
   readonly #counts: Float64Array;
   readonly #begins: Float64Array;
   readonly #stack: number[] = [];
@@ -43,7 +44,7 @@ export class BoundedRegExp {
     return this.find(text, 0) !== undefined;
   }
 
-  /** The first match at `from` or behind it. */
+  /** The first match at or after `from`. */
   find(text: string, from: number): { begin: number; end: number } | undefined {
     this.#text = text;
     for (let begin = from; begin <= text.length; begin = this.#after(begin)) {
@@ -54,7 +55,10 @@ export class BoundedRegExp {
     return undefined;
   }
 
-  /** Where the steps from `pc` on end that match at `at`; -1 where none do. What lies on the stack below is left alone. */
+  /**
+   * Where the steps from `pc` on match up to, starting at `at`; -1 if they do not match. The stack below is left
+   * unchanged.
+   */
   #match(pc: number, at: number): number {
     const { steps } = this.#program;
     const stack = this.#stack;
@@ -151,7 +155,7 @@ export class BoundedRegExp {
         if (kind === COUNT) this.#counts[x] = y;
         else if (kind === BEGIN) this.#begins[x] = y;
         else if (kind === CHOICE) {
-          // The lazy repetition at step -x goes round after all.
+          // The lazy repetition at step -x iterates once more.
           const repeat = x < 0 ? steps[-x]! : undefined;
           if (repeat?.op === 'repeat') this.#goRound(repeat.counter, y);
           pc = repeat ? 1 - x : x;
@@ -181,7 +185,7 @@ export class BoundedRegExp {
     this.#begins[counter] = at;
   }
 
-  /** Behind the character of the set at `at`; -1 where there is none. */
+  /** The index after the character of the set at `at`; -1 if there is none. */
   #take(set: CharSet, at: number, backward: boolean): number {
     const next = backward ? this.#before(at) : this.#after(at);
     if (backward ? at === 0 : at >= this.#text.length) return -1;
@@ -190,7 +194,7 @@ export class BoundedRegExp {
     return set.has(code) ? next : -1;
   }
 
-  /** The end of a run of which a character less is taken. */
+  /** The end of a run, one character shorter. */
   #oneLess(end: number, least: number, backward: boolean): number {
     return backward ? Math.min(least, this.#after(end)) : Math.max(least, this.#before(end));
   }
@@ -210,7 +214,7 @@ export class BoundedRegExp {
   }
 }
 
-/** Of the characters that \b knows (never with the flags i and u together). */
+/** The characters of \b (never with the flags i and u together). */
 function isWord(code: number): boolean {
   return (
     (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || code === 95 || (code >= 97 && code <= 122)

@@ -1,10 +1,10 @@
-/** A readable run of bytes: a `File` slice in the page, positioned reads in Node, an array in tests. */
+/** A readable sequence of bytes: a `File` slice in the page, positioned reads in Node, an array in tests. */
 export interface ByteSource {
-  /** File name or path as the user would recognise it; used in error messages. */
+  /** File name or path as the user knows it, for error messages. */
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;
-  /** When it was last changed, in milliseconds since 1970, where that is known: whoever changes it changes this. */
+  /** Modification time in milliseconds since 1970, if known. */
   readonly modified?: number | undefined;
   /** Fills `into` with the bytes [begin, begin + into.length). Throws UserError if the source ends before that. */
   read(begin: number, into: Uint8Array): Promise<void>;
@@ -12,23 +12,23 @@ export interface ByteSource {
 
 /** A flat directory of byte sources: a model folder or an adapter folder. */
 export interface Folder {
-  /** Path or name as the user would recognise it. */
+  /** Path or name as the user knows it. */
   readonly name: string;
-  /** Of a base whose weights are not at hand: what was found when they were. */
+  /** For a cached base without its weights: what its files were when it was cached. */
   readonly known?: { readonly tied?: boolean | undefined } | undefined;
   /** Plain file names, sorted. */
   list(): Promise<string[]>;
-  /** The file of that name, or undefined where there is none. */
+  /** The file of that name; undefined if there is none. */
   open(file: string): Promise<ByteSource | undefined>;
-  /** The folders near this one that hold a file of that name, where that can be told. */
+  /** Nearby folders that hold a file of that name, if this can be determined. */
   near?(file: string): Promise<NearFolders>;
 }
 
-/** Folders a level away from one. */
+/** Folders one level away. */
 export interface NearFolders {
-  /** Those below it, as paths from it. */
+  /** Folders in it, as paths relative to it. */
   below: readonly string[];
-  /** The one that it lies in. */
+  /** Its parent folder. */
   above?: string | undefined;
 }
 
@@ -39,13 +39,13 @@ export async function readAll(source: ByteSource): Promise<Uint8Array> {
   return bytes;
 }
 
-/** Those files of a folder that are there. */
+/** Those of the named files that the folder has. */
 export async function openThose(folder: Folder, names: readonly string[]): Promise<ByteSource[]> {
   const files = await Promise.all(names.map((name) => folder.open(name)));
   return files.filter((file) => file !== undefined);
 }
 
-/** A source over bytes already in memory. */
+/** A source over bytes in memory. */
 export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
   return {
     name,

@@ -1,25 +1,27 @@
+// References: transformers, src/transformers/modeling_rope_utils.py (_compute_llama3_parameters) and the
+// configurations of models/qwen2, models/qwen3 and models/llama.
 import { Fields, isRecord } from './fields.ts';
 import { UserError } from './user-error.ts';
 
 export type DecoderFamily = 'qwen2' | 'qwen3' | 'llama';
 
-/** What a decoder's layers look like; from a Hugging Face config.json. Sizes in elements. */
+/** The architecture of a decoder, from a Hugging Face config.json. Sizes in elements. */
 export interface DecoderConfig {
   readonly family: DecoderFamily;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly layers: number;
-  /** Query heads. */
+  /** Number of query heads. */
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
   readonly vocabSize: number;
   readonly rmsNormEps: number;
-  /** The head is the embedding. */
+  /** Whether the head is the embedding. */
   readonly tied: boolean;
   /** Bias on q, k and v (Qwen2). */
   readonly qkvBias: boolean;
-  /** RMSNorm over headDim on q and k before RoPE (Qwen3). */
+  /** RMSNorm over headDim on q and k, before RoPE (Qwen3). */
   readonly qkNorm: boolean;
   readonly rope: RopeConfig;
   readonly maxPositions: number;
@@ -43,10 +45,10 @@ const ARCHITECTURES: Readonly<Record<DecoderFamily, string>> = {
 };
 const REMEDY = 'choose a Qwen2, Qwen2.5, Qwen3 or Llama base that has it';
 const COUNT = { whole: true, min: 1 } as const;
-/** transformers' own default, which old Llama files leave out. */
+/** transformers' default, which old Llama files omit. */
 const DEFAULT_THETA = 10_000;
 
-/** Reads a parsed config.json; throws UserError naming the key of anything that this decoder cannot do. */
+/** Reads a parsed config.json. Throws UserError naming the key of anything that this decoder does not support. */
 export function parseDecoderConfig(json: unknown, file: string): DecoderConfig {
   const fields = new Fields(file, json, '', REMEDY);
   const family = readFamily(fields);
@@ -74,8 +76,8 @@ export function parseDecoderConfig(json: unknown, file: string): DecoderConfig {
 }
 
 /**
- * RoPE's angle per position for each pair (i, i + headDim/2) of a head: headDim/2 values in f64, radians, Llama 3's
- * scaling applied.
+ * RoPE's angle per position for each pair (i, i + headDim/2) of a head: headDim/2 values in f64, in radians, with
+ * Llama 3's scaling applied.
  */
 export function ropeInverseFrequencies({ headDim, rope }: DecoderConfig): Float64Array {
   const { theta, scaling } = rope;
@@ -110,7 +112,7 @@ function refuseVariants(fields: Fields, family: DecoderFamily): void {
   if (Array.isArray(layerTypes) && layerTypes.some((type) => type !== 'full_attention')) {
     fields.refuse('layer_types', 'full_attention only');
   }
-  // Qwen2 always has its q, k, v biases, and transformers does not read attention_bias there.
+  // Qwen2 always has q, k, v biases, and transformers does not read attention_bias for it.
   if (family !== 'qwen2' && fields.boolean('attention_bias', false)) fields.refuse('attention_bias', 'false');
   if (family === 'llama' && fields.boolean('mlp_bias', false)) fields.refuse('mlp_bias', 'false');
   if (fields.number('partial_rotary_factor', {}, 1) !== 1) fields.refuse('partial_rotary_factor', '1');
@@ -123,8 +125,9 @@ function refuseVariants(fields: Fields, family: DecoderFamily): void {
 }
 
 /**
- * Both spellings: `rope_parameters` since transformers 5, `rope_theta` with `rope_scaling` before. Where a file has
- * both, transformers goes by rope_scaling and the rope_theta outside alone; a file that says two things is refused.
+ * Reads both spellings: `rope_parameters` since transformers 5, `rope_theta` with `rope_scaling` before. If a file
+ * has both, transformers uses only rope_scaling and the outer rope_theta; a file whose two spellings disagree is
+ * refused.
  */
 function readRope(fields: Fields): RopeConfig {
   const spelt = ['rope_parameters', 'rope_scaling'].filter((key) => !fields.section(key).isEmpty());
@@ -148,7 +151,7 @@ function readRopeSection(fields: Fields, key: string): RopeConfig {
   const typeKey = parameters.has('rope_type') ? 'rope_type' : 'type';
   if (parameters.choice(typeKey, ['default', 'llama3'], 'default') === 'default') return { theta };
   const lowFreqFactor = parameters.number('low_freq_factor', { above: 0 });
-  // As in transformers, the one outside counts where there are two.
+  // As in transformers, the outer one takes precedence.
   const original = 'original_max_position_embeddings';
   return {
     theta,
@@ -161,7 +164,7 @@ function readRopeSection(fields: Fields, key: string): RopeConfig {
   };
 }
 
-/** Codes lie 32 to a vec4<u32> along a row, and heads are read by vec4. */
+/** Codes are packed 32 to a vec4<u32> along a row, and heads are read as vec4. */
 function checkWidths(config: DecoderConfig, file: string): void {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
   const check = (ok: boolean, what: string, found: number, expected: string): void => {

@@ -1,6 +1,6 @@
 import type { DecoderConfig } from './decoder-config.ts';
 
-/** The linear modules of a decoder layer, in the order in which everything here goes through them. */
+/** The linear modules of a decoder layer, in the order used everywhere. */
 export const PROJECTIONS = [
   'q_proj',
   'k_proj',
@@ -20,11 +20,11 @@ export interface LinearModule {
   readonly projection: Projection;
   /** As in "model.layers.0.self_attn.q_proj": the weight's name without ".weight". */
   readonly name: string;
-  /** [out, in]. */
+  /** [N, K]: output and input features. */
   readonly shape: readonly [number, number];
 }
 
-/** Every linear module of the decoder layers: layer by layer, then in the order of PROJECTIONS. */
+/** Every linear module of the decoder layers: by layer, then in the order of PROJECTIONS. */
 export function linearModules(config: DecoderConfig): LinearModule[] {
   return Array.from({ length: config.layers }, (_, layer) =>
     PROJECTIONS.map((projection) => ({
@@ -41,7 +41,7 @@ export function moduleName(layer: number, projection: Projection): string {
   return `model.layers.${layer}.${ATTENTION.has(projection) ? 'self_attn' : 'mlp'}.${projection}`;
 }
 
-/** [out, in] of a linear module's weight. */
+/** [N, K] of a linear module's weight: output and input features. */
 function linearShape(config: DecoderConfig, projection: Projection): readonly [number, number] {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
   switch (projection) {

@@ -1,11 +1,12 @@
+// Reference: TensorFlow, tensorflow/core/lib/hash/crc32c.h (masked CRC-32C) and TensorBoard's Event protobuf.
 import { encodeUtf8 } from './utf8.ts';
 
 /**
- * TensorBoard's event files: each record is framed by its length and masked CRC-32C sums (TFRecord), and holds an
- * Event protobuf. Times are seconds since 1970.
+ * TensorBoard event files: each record is framed by its length and masked CRC-32C sums (TFRecord), and holds an
+ * Event protobuf. Times are in seconds since 1970.
  */
 
-/** What TensorBoard looks for in a file's name; a run adds time and host. */
+/** What TensorBoard looks for in a file's name; a run appends time and host. */
 export const EVENT_FILE_PREFIX = 'events.out.tfevents.';
 
 /** The first record of every file. */
@@ -64,7 +65,7 @@ function record(data: number[]): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** CRC-32C rotated and offset, so that a sum over data that holds sums stays sound. */
+/** CRC-32C rotated and offset, so that checksums of data that contains checksums stay effective. */
 function maskedCrc32c(data: Uint8Array): number {
   const crc = crc32c(data);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

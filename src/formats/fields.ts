@@ -2,21 +2,24 @@ import { NumberText, PythonFloat } from './json.ts';
 import { quote } from './quote.ts';
 import { UserError } from './user-error.ts';
 
-/** What a number may be. Bounds are inclusive, but for `above` and `below`. */
+/** The valid range of a number. Bounds are inclusive, except `above` and `below`. */
 export interface NumberRule {
   readonly whole?: boolean;
   readonly min?: number;
   readonly above?: number;
   readonly max?: number;
   readonly below?: number;
-  /** Larger ones are whole. */
+  /** Above this, only integers. */
   readonly wholeAbove?: number;
 }
 
-/** What a file calls each key; null for a key that it does not have. A key that is not listed keeps its name. */
+/** The file's name for each key; null for a key it does not have. Keys not listed keep their name. */
 export type KeyNames = Readonly<Record<string, string | null>>;
 
-/** Typed access to the keys of a parsed file. Null counts as absent. Every refusal is a UserError naming file and key. */
+/**
+ * Typed access to the keys of a parsed file. Null counts as absent. Every refusal is a UserError naming file and
+ * key.
+ */
 export class Fields {
   readonly file: string;
   readonly values: Readonly<Record<string, unknown>>;
@@ -25,7 +28,7 @@ export class Fields {
   readonly #path: string;
   readonly #remedy: string;
 
-  /** `path` is prefixed to keys in messages ("training."); `remedy` says what to do and ends every sentence. */
+  /** `path` is prefixed to keys in messages ("training."); `remedy` says what to do and ends every message. */
   constructor(file: string, value: unknown, path = '', remedy = 'correct the file') {
     this.file = file;
     this.#path = path;
@@ -37,7 +40,7 @@ export class Fields {
     this.values = value;
   }
 
-  /** The same file, read under other names: what is asked for as `key` is looked up and told of as `names[key]`. */
+  /** The same file read under other names: `key` is looked up, and reported, as `names[key]`. */
   renamed(names: KeyNames): Fields {
     const fields = new Fields(this.file, this.values, this.#path, this.#remedy);
     fields.#asked = this.#asked;
@@ -45,13 +48,13 @@ export class Fields {
     return fields;
   }
 
-  /** What the file calls `key`; undefined where it has no such key. */
+  /** The file's name for `key`; undefined if it has no such key. */
   nameOf(key: string): string | undefined {
     const name = Object.hasOwn(this.#names, key) ? this.#names[key] : key;
     return name ?? undefined;
   }
 
-  /** The value as it stands in the file. */
+  /** The value as parsed. */
   value(key: string): unknown {
     const name = this.nameOf(key);
     if (name === undefined) return undefined;
@@ -71,7 +74,7 @@ export class Fields {
     return value !== undefined && value !== null;
   }
 
-  /** Whether the file says null: none, where leaving the key out means a default. */
+  /** Whether the file says null: none, as opposed to an absent key, which means a default. */
   isNull(key: string): boolean {
     return this.value(key) === null;
   }
@@ -107,7 +110,7 @@ export class Fields {
     return found ?? this.refuse(key, choices.length > 1 ? `one of ${choices.join(', ')}` : choices[0]!);
   }
 
-  /** A list of texts or one text, never empty. */
+  /** A non-empty list of strings, or one string. */
   names(key: string, fallback?: readonly string[] | string): readonly string[] | string {
     if (!this.has(key) && fallback !== undefined) return fallback;
     const value = this.value(key);
@@ -118,17 +121,17 @@ export class Fields {
     return value as readonly string[] | string;
   }
 
-  /** The keys under `key`; none where it is absent. */
+  /** The section under `key`; empty if absent. */
   section(key: string): Fields {
     return new Fields(this.file, this.value(key) ?? {}, `${this.#path}${key}.`, this.#remedy);
   }
 
-  /** The keys that were asked for, as the file calls them, whether it has them or not. */
+  /** The keys requested so far, by the file's names, present or not. */
   asked(): ReadonlySet<string> {
     return this.#asked;
   }
 
-  /** The keys that nobody asked for, by their dotted path, with their values. */
+  /** The keys never requested, by dotted path, with their values. */
   unasked(): [path: string, value: unknown][] {
     return Object.entries(this.values)
       .filter(([key]) => !this.#asked.has(key))
@@ -145,7 +148,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   );
 }
 
-/** The number that a parsed JSON or YAML value stands for. */
+/** The number that a parsed JSON or YAML value represents. */
 function toNumber(value: unknown): number | undefined {
   if (value instanceof PythonFloat) return value.value;
   if (value instanceof NumberText) return value.toJSON();

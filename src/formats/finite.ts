@@ -2,7 +2,10 @@ import type { Dtype, TensorInfo } from './safetensors.ts';
 import { shorten } from './quote.ts';
 import { UserError } from './user-error.ts';
 
-/** Where a 32-bit word, one float or two halves, has its exponents' lowest bits; the bit above an exponent is a sign. */
+/**
+ * The lowest exponent bit of each float in a 32-bit word (one float or two halves); the bit above an exponent is a
+ * sign.
+ */
 interface Layout {
   readonly exponents: number;
   readonly lowest: number;
@@ -19,14 +22,18 @@ const LAYOUTS: ReadonlyMap<Dtype, Layout> = new Map([
 /** Bytes read at a time. */
 const PIECE = 2 ** 22;
 
-/** Whether little-endian bytes of an F32, F16 or BF16 tensor hold neither NaN nor infinity; true for other dtypes. */
+/**
+ * Whether little-endian bytes of an F32, F16 or BF16 tensor contain neither NaN nor infinity; true for other
+ * dtypes.
+ */
 export function allFinite(dtype: Dtype, bytes: Uint8Array): boolean {
   const layout = LAYOUTS.get(dtype);
   if (!layout) return true;
   const { exponents, lowest, signs } = layout;
   const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   const words = new Int32Array(buffer, byteOffset, length >> 2);
-  // An exponent of ones, and no other, carries into the sign when one is added. Gigabytes pass here: no branches.
+  // Adding one carries into the sign only if all exponent bits are ones. Gigabytes pass through here, so no
+  // branches.
   let carried =
     length % 4 === 0 ? 0 : ((bytes[length - 2]! | (bytes[length - 1]! << 8)) & exponents) + lowest;
   for (let i = 0; i < words.length; i++) carried |= ((words[i]! & exponents) + lowest) | 0;
@@ -35,7 +42,7 @@ export function allFinite(dtype: Dtype, bytes: Uint8Array): boolean {
 
 type Named = Pick<TensorInfo, 'name' | 'dtype' | 'source'>;
 
-/** Throws UserError naming file and tensor where bytes of the tensor are not all finite; `remedy` says what to do. */
+/** Throws UserError naming file and tensor if bytes of the tensor are not all finite; `remedy` says what to do. */
 export function checkFinite({ name, dtype, source }: Named, bytes: Uint8Array, remedy: string): void {
   if (allFinite(dtype, bytes)) return;
   throw new UserError(
@@ -43,7 +50,7 @@ export function checkFinite({ name, dtype, source }: Named, bytes: Uint8Array, r
   );
 }
 
-/** The tensor's bytes piece by piece; a piece is overwritten by the next. */
+/** The tensor's bytes, piece by piece; each piece is overwritten by the next. */
 export async function* tensorPieces({ source, begin, end }: TensorInfo): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(Math.min(PIECE, end - begin));
   for (let at = begin; at < end; at += PIECE) {

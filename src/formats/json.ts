@@ -1,10 +1,11 @@
+// References: CPython, Lib/json (numbers); serde_json (nesting limit).
 import type { ByteSource } from './byte-source.ts';
 import { quote } from './quote.ts';
 import { isLfsPointer, lfsError } from './lfs-pointer.ts';
 import { MAX_BYTES, readText } from './read-text.ts';
 import { UserError } from './user-error.ts';
 
-/** A number that is a float to Python even where its value is whole (0.0, 1e3), and must be rewritten as one. */
+/** A number that is a float in Python even if its value is whole (0.0, 1e3), and must be written back as one. */
 export class PythonFloat {
   readonly value: number;
   constructor(value: number) {
@@ -33,9 +34,9 @@ export class NumberText {
 }
 
 /**
- * How values come back. Numbers: as such, with `keepFloats` as Python would write them again (whole floats as
- * `PythonFloat`, integers beyond a double's as `NumberText`), or all as `NumberText`. Objects: as plain
- * ones, which JavaScript reorders where keys look like numbers, or as `Map`s in the order of the file.
+ * How values are returned. Numbers: as such; with `keepFloats`, as Python would write them back (whole floats as
+ * `PythonFloat`, integers beyond a double's range as `NumberText`); or all as `NumberText`. Objects: plain, which
+ * JavaScript reorders if keys look like numbers, or as `Map`s in file order.
  */
 export interface JsonOptions {
   readonly keepFloats?: boolean;
@@ -62,15 +63,15 @@ const WORDS = new Map<string, unknown>([
   ['false', false],
   ['null', null],
 ]);
-/** Deeper nesting is an attack on the stack, not a model file (serde's limit, too). */
+/** Deeper nesting is an attack on the stack, not a model file (serde_json has the same limit). */
 const MAX_DEPTH = 127;
 const [QUOTE, BACKSLASH, FIRST_PRINTABLE] = [0x22, 0x5c, 0x20];
 const ESCAPES = '"\\/bfnrt';
 const HEX = /^[0-9a-fA-F]{4}$/;
 
 /**
- * Where the string that opens at `begin` ends: the index behind its closing quote. One pass without backtracking: a
- * regular expression for this takes exponential time on a string that is cut off. Calls `fail` for what is no string.
+ * The index after the closing quote of the string that opens at `begin`. One pass without backtracking, because a
+ * regular expression for this takes exponential time on a truncated string. Calls `fail` if it is no valid string.
  */
 function scanString(text: string, begin: number, fail: (problem: string, where: number) => never): number {
   for (let at = begin + 1; at < text.length; at++) {
@@ -97,7 +98,7 @@ function scanString(text: string, begin: number, fail: (problem: string, where: 
 const escapeOf = (code: number): string => JSON.stringify(String.fromCharCode(code)).slice(1, -1);
 
 /**
- * Parses JSON strictly, in time linear in the text; unlike JSON.parse it refuses duplicate keys. Objects have no
+ * Parses JSON strictly, in time linear in the text; unlike JSON.parse, it refuses duplicate keys. Objects have no
  * prototype, so that every key is data. Throws JsonError.
  */
 export function parseJson(
@@ -134,7 +135,7 @@ export function parseJson(
     const token = match(NUMBER) ?? fail(at < text.length ? 'a value was expected' : 'it ends too early');
     if (keepNumberText) return new NumberText(token);
     const value = Number(token);
-    // As serde_json does: infinity would be written back as what is no JSON.
+    // As in serde_json: infinity could not be written back as JSON.
     if (!Number.isFinite(value)) fail('a number is larger than a double holds', begin);
     if (!keepFloats || !Number.isInteger(value)) return value;
     if (/[.eE]/.test(token)) return new PythonFloat(value);
@@ -188,8 +189,8 @@ function withoutPrototype(entries: ReadonlyMap<string, unknown>): Record<string,
 }
 
 /**
- * Reads and parses a JSON file of at most `maxBytes`, with or without a byte-order mark; throws UserError naming the
- * line.
+ * Reads and parses a JSON file of at most `maxBytes`, with or without a byte-order mark. Throws UserError naming
+ * the line.
  */
 export async function readJson(
   source: ByteSource,
@@ -199,7 +200,7 @@ export async function readJson(
   return parseJsonFile(await readText(source, maxBytes, 'a JSON file'), source.name, options);
 }
 
-/** Parses the text of a JSON file; throws UserError naming the line. */
+/** Parses the text of a JSON file. Throws UserError naming the line. */
 export function parseJsonFile(text: string, file: string, options?: JsonOptions): unknown {
   try {
     return parseJson(text, options);

@@ -1,9 +1,12 @@
 import { UserError } from './user-error.ts';
 
-/** How the text file begins that git leaves in place of a large file (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md). */
+/**
+ * The first line of the text file that Git LFS puts in place of a large file
+ * (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md).
+ */
 const BEGIN = 'version https://git-lfs';
 
-/** Whether a file begins as a Git LFS pointer does; the first nine bytes are enough. */
+/** Whether a file starts like a Git LFS pointer; the first nine bytes suffice. */
 export function isLfsPointer(start: Uint8Array | string): boolean {
   const text = typeof start === 'string' ? start : String.fromCharCode(...start.subarray(0, BEGIN.length));
   return text.length >= 9 && (text.startsWith(BEGIN) || BEGIN.startsWith(text));

@@ -1,3 +1,5 @@
+// References: PEFT, src/peft/tuners/tuners_utils.py (target modules); E. J. Hu et al., "LoRA", arXiv:2106.09685; D.
+// Kalajdzievski, arXiv:2312.03732 (rsLoRA's scaling).
 import type { AdapterConfig } from './adapter-config.ts';
 import type { Allowance } from './bounded-regexp.ts';
 import type { DecoderConfig } from './decoder-config.ts';
@@ -14,19 +16,19 @@ export interface LoraModule {
   readonly name: string;
   readonly r: number;
   readonly alpha: number;
-  /** alpha / r, or alpha / √r with rslora. */
+  /** alpha / r, or alpha / √r with rsLoRA. */
   readonly scaling: number;
   readonly inFeatures: number;
   readonly outFeatures: number;
 }
 
-/** Steps of matching that an adapter's expressions may take, all module names together: about a second. */
+/** Matching steps allowed for an adapter's expressions, over all module names: about a second. */
 const MAX_STEPS = 1e7;
 
-/** Modules outside the decoder layers that PEFT could adapt and Retune cannot. */
+/** Modules outside the decoder layers that PEFT can adapt and Retune cannot. */
 const OUTSIDE = ['lm_head', 'model.embed_tokens'];
 
-/** The modules that PEFT would adapt, in layer order, then q, k, v, o, gate, up, down. Throws UserError. */
+/** The modules that PEFT would adapt, by layer, then q, k, v, o, gate, up, down. Throws UserError. */
 export function loraModules(adapter: AdapterConfig, decoder: DecoderConfig): LoraModule[] {
   const settingsOf = moduleSettings(adapter);
   const modules = linearModules(decoder).flatMap(({ layer, projection, name, shape }): LoraModule[] => {
@@ -45,8 +47,8 @@ export function loraModules(adapter: AdapterConfig, decoder: DecoderConfig): Lor
 }
 
 /**
- * r and alpha of a module by its name, undefined where the adapter leaves it alone. Throws UserError where a pattern
- * cannot be read or the target reaches outside the decoder layers.
+ * r and alpha of a module by its name; undefined if the adapter does not adapt it. Throws UserError if a pattern
+ * cannot be read or the target includes modules outside the decoder layers.
  */
 export function moduleSettings(
   adapter: AdapterConfig,
@@ -99,7 +101,7 @@ function layerMatcher(
 ): Matcher {
   if (!layersToTransform) return () => true;
   const layers = new Set(layersToTransform);
-  // The layer's number is what follows the match.
+  // The layer's number follows the match.
   const patterns = (layersPattern.length > 0 ? layersPattern : ['[^.]*']).map((pattern) =>
     compilePattern({ file, key: 'layers_pattern', pattern, allowance }, '^(?:|.*?\\.)', '\\.(?=\\d+\\.)'),
   );

@@ -2,13 +2,16 @@ import type { Folder } from './byte-source.ts';
 import { quoteAll, shorten } from './quote.ts';
 import { UserError } from './user-error.ts';
 
-/** Folders that a sentence names. */
+/** Maximum folders named in a message. */
 const MAX_NAMED = 5;
 
-/** The files that tell what a folder is; a tokenizer alone may lie beside other things. */
+/** Files that identify a folder's kind; a tokenizer alone may accompany other things. */
 const MARKS = ['config.json', 'adapter_config.json'];
 
-/** Says that a folder lies a level above or below the one that holds `file`; undefined where none near it does. */
+/**
+ * The message that a folder is one level above or below the one that holds `file`; undefined if no nearby folder
+ * does.
+ */
 export async function offByALevel(folder: Folder, file: string): Promise<UserError | undefined> {
   const { below = [], above } = (await folder.near?.(file)) ?? {};
   const name = shorten(folder.name);
@@ -30,7 +33,9 @@ export async function offByALevel(folder: Folder, file: string): Promise<UserErr
   return undefined;
 }
 
-/** What to say where a folder lacks `file`; `otherwise` follows "is missing" where the folder is not off by a level. */
+/**
+ * The message for a folder without `file`; `otherwise` follows "is missing" unless the folder is off by one level.
+ */
 export async function missingFile(folder: Folder, file: string, otherwise: string): Promise<UserError> {
   const marks = await Promise.all(MARKS.map((mark) => folder.open(mark)));
   const isModel = marks.some((mark) => mark !== undefined);

@@ -3,15 +3,15 @@ import { isRecord } from './fields.ts';
 import { readJson } from './json.ts';
 import { MAX_BYTES } from './read-text.ts';
 
-/** What a model can take of tokens, as its config.json says; a key that is missing or senseless bounds nothing. */
+/** A model's limits on tokens, from its config.json; a missing or invalid key sets no limit. */
 export interface ModelLimits {
-  /** Rows of the embedding: ids from there on have none. */
+  /** Rows of the embedding: larger ids have none. */
   tableRows: number;
-  /** Positions that the model was made for. */
+  /** Positions that the model supports (max_position_embeddings). */
   maxPositions: number;
 }
 
-/** The limits of a folder that may be a model's tokenizer only. Throws UserError where its config.json is no JSON. */
+/** The limits for a folder that may hold a tokenizer only. Throws UserError if its config.json is not JSON. */
 export async function readModelLimits(folder: Folder): Promise<ModelLimits> {
   const file = await folder.open('config.json');
   const config = file ? await readJson(file, {}, MAX_BYTES.config) : {};

@@ -1,9 +1,10 @@
+// Reference: PEFT, src/peft/tuners/tuners_utils.py.
 import { BoundedRegExp, TooMuchWork, type Allowance } from './bounded-regexp.ts';
 import { quote } from './quote.ts';
 import { compileProgram, PatternError } from './regexp-program.ts';
 import { UserError } from './user-error.ts';
 
-/** A foreign expression, where it was read, and the steps that all matching for its file may take. */
+/** An untrusted expression, where it was read, and the steps that all matching for its file may take. */
 export interface Expression {
   readonly file: string;
   readonly key: string;
@@ -11,12 +12,12 @@ export interface Expression {
   readonly allowance: Allowance;
 }
 
-/** A module's name as it stands, dots included: it needs no steps. */
+/** A literal module name, dots included: it needs no steps. */
 const PLAIN = /^(?:[\w-]|\\?\.){0,200}$/;
 
 /**
- * Where a Python regular expression ends in a name, between two texts of JavaScript's own: what is only written
- * differently is translated, what is unknown refused. Throws UserError.
+ * Returns a function that gives the end of a Python regular expression's match in a name, between two JavaScript
+ * expressions. Differences in spelling are translated, unknown syntax is refused. Throws UserError.
  */
 export function compilePattern(
   { file, key, pattern, allowance }: Expression,
@@ -41,7 +42,7 @@ export function compilePattern(
   }
   let bounded: BoundedRegExp;
   try {
-    // By itself first: no part of it may close the bracket around it.
+    // Compiled alone first: no part of it may close the surrounding group.
     compileProgram(translated, '');
     bounded = new BoundedRegExp(source, '', allowance);
   } catch (error) {

@@ -1,3 +1,4 @@
+// Reference: bitsandbytes, bitsandbytes/functional.py (QuantState).
 import { Fields } from './fields.ts';
 import { JsonError, parseJson } from './json.ts';
 import { NF4_BLOCK, NF4_CODES } from './nf4.ts';
@@ -5,12 +6,15 @@ import { type Dtype, readTensor, readTensorF32, showShape, type TensorInfo } fro
 import { UserError } from './user-error.ts';
 import { decodeUtf8 } from './utf8.ts';
 
-/** Where one quantized weight of a bitsandbytes NF4 checkpoint lies. */
+/** The tensors of one quantized weight of a bitsandbytes NF4 checkpoint. */
 export interface Nf4Source {
   readonly kind: 'nf4';
-  /** Two codes a byte, the even one high; its dtype is bnb_4bit_quant_storage, U8 as a rule, and says nothing. */
+  /**
+   * Two codes per byte, the even one in the high bits; the dtype is bnb_4bit_quant_storage, usually U8, and has no
+   * meaning.
+   */
   readonly packed: TensorInfo;
-  /** F32, or U8 codes where `nested`; one per 64 values. */
+  /** F32, or U8 codes if `nested`; one per 64 values. */
   readonly absmax: TensorInfo;
   readonly nested?: {
     /** F32, one per `blocksize` absmax values. */
@@ -23,7 +27,7 @@ export interface Nf4Source {
   readonly blocksize: typeof NF4_BLOCK;
   /** F32 [16], checked to be NF4's codes. */
   readonly map: TensorInfo;
-  /** [out, in]. */
+  /** [N, K]: output and input features. */
   readonly shape: readonly [number, number];
 }
 
@@ -31,8 +35,8 @@ const STATE = '.quant_state.bitsandbytes__';
 const REMEDY = 'download or export the base again';
 
 /**
- * The NF4 parts of `weight` (a name ending in .weight), checked against `shape`; undefined where it has no
- * quant_state key, for then it is stored densely. Throws UserError for fp4 and for parts that are missing or wrong.
+ * The NF4 parts of `weight` (a name ending in .weight), checked against `shape`; undefined if it has no quant_state
+ * key and is therefore dense. Throws UserError for fp4, and for missing or invalid parts.
  */
 export async function readNf4Source(
   tensors: ReadonlyMap<string, TensorInfo>,
@@ -96,7 +100,7 @@ async function readState(tensor: TensorInfo): Promise<Fields> {
   }
 }
 
-/** Codes typed as any other storage are the same bytes. */
+/** Codes stored with another dtype are the same bytes. */
 function checkPacked(
   tensor: TensorInfo | undefined,
   name: string,

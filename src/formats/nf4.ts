@@ -1,13 +1,17 @@
 /**
- * bitsandbytes' 4-bit NormalFloat on the CPU, in f32 arithmetic step by step: the exact counterpart of the GPU's
+ * bitsandbytes' 4-bit NormalFloat on the CPU, in f32 arithmetic step by step: the exact counterpart of the GPU
  * quantizer, and the reader of pre-quantized checkpoints.
+ *
+ * References: T. Dettmers et al., "QLoRA", arXiv:2305.14314; T. Dettmers et al., "8-bit Optimizers via Block-wise
+ * Quantization", arXiv:2110.02861 (dynamic map); bitsandbytes, bitsandbytes/functional.py (create_dynamic_map) and
+ * csrc/kernels.cu.
  */
 
 const f32 = Math.fround;
 
 /** Values per absmax. */
 export const NF4_BLOCK = 64;
-/** Values of absmax per second-level absmax, and of optimizer state per absmax. */
+/** absmax values per second-level absmax, and optimizer state values per absmax. */
 export const DYNAMIC_BLOCK = 256;
 
 export const NF4_CODES = Float32Array.of(
@@ -29,13 +33,13 @@ export const NF4_CODES = Float32Array.of(
   1.0,
 );
 
-/** Threshold i lies between codes i and i + 1; a value's code is how many thresholds are strictly below it. */
+/** Threshold i lies between codes i and i + 1; a value's code is the number of thresholds strictly below it. */
 export const NF4_THRESHOLDS = NF4_CODES.slice(1).map((code, i) => (NF4_CODES[i]! + code) / 2);
 
-/** bitsandbytes' signed dynamic map of 256 ascending f32 values: absmax's second level, and AdamW's m. */
+/** bitsandbytes' signed dynamic map of 256 ascending f32 values: for the second level of absmax, and AdamW's m. */
 export const signedDynamicMap = (): Float32Array<ArrayBuffer> => dynamicMap(true);
 
-/** bitsandbytes' unsigned dynamic map of 256 ascending f32 values: AdamW's v. */
+/** bitsandbytes' unsigned dynamic map of 256 ascending f32 values: for AdamW's v. */
 export const unsignedDynamicMap = (): Float32Array<ArrayBuffer> => dynamicMap(false);
 
 function dynamicMap(signed: boolean): Float32Array<ArrayBuffer> {
@@ -52,7 +56,7 @@ function dynamicMap(signed: boolean): Float32Array<ArrayBuffer> {
   return Float32Array.from(values).sort();
 }
 
-/** torch.linspace(0.1, 1, n) in f32: from both ends to the middle, each product and sum rounded once together. */
+/** torch.linspace(0.1, 1, n) in f32: computed from both ends towards the middle, each multiply-add rounded once. */
 function linspace(n: number): Float32Array {
   const start = f32(0.1);
   const step = f32(f32(1 - start) / (n - 1));
@@ -64,11 +68,11 @@ function linspace(n: number): Float32Array {
 export interface Nf4 {
   /** Byte k holds the codes of values 2k (high nibble) and 2k + 1 (low nibble). */
   readonly packed: Uint8Array<ArrayBuffer>;
-  /** f32, one per 64 values of the flat row-major order; the last block may be partial. */
+  /** f32, one per 64 values in flat row-major order; the last block may be partial. */
   readonly absmax: Float32Array<ArrayBuffer>;
 }
 
-/** Quantizes a flat row-major weight of an even number of values. */
+/** Quantizes a flat row-major weight with an even number of values. */
 export function quantizeNf4(flat: Float32Array): Nf4 {
   const packed = new Uint8Array(flat.length / 2);
   const absmax = new Float32Array(Math.ceil(flat.length / NF4_BLOCK));
@@ -166,12 +170,12 @@ export function doubleDequantize(
   return absmax;
 }
 
-/** Sign, exponent and six bits of mantissa: fine enough that a bucket seldom holds two midpoints. */
+/** Sign, exponent and six mantissa bits: fine enough that a bucket rarely holds two midpoints. */
 const BUCKET_SHIFT = 17;
 
 /**
- * Nearest-code search, ties going down: a value's code is how many midpoints are strictly below it. `firstCode` is
- * that of the least value whose f32 bits share the bucket, from where the search steps upwards.
+ * Nearest-code search, ties going down: a value's code is the number of midpoints strictly below it. `firstCode` is
+ * the code of the smallest value whose f32 bits share the bucket; the search steps upwards from there.
  */
 function nearestSearch(map: Float32Array): { midpoints: Float64Array; firstCode: Uint8Array } {
   const midpoints = new Float64Array(map.length).fill(Infinity);

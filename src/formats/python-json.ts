@@ -1,9 +1,11 @@
+// References: CPython, Lib/json/encoder.py and Python/pystrtod.c (repr of a float).
 import { NumberText, PythonFloat } from './json.ts';
 import { byCodePoint } from './utf8.ts';
 
 /**
  * The text of Python's json.dumps(value, indent=2, sort_keys=True): ASCII only, floats as repr writes them. Whole
- * numbers become ints; a `PythonFloat` stays a float, a `NumberText` as it is spelled. A `Map`'s keys keep their order.
+ * numbers become ints; a `PythonFloat` stays a float, a `NumberText` keeps its spelling. A `Map`'s keys keep their
+ * order.
  */
 export function writePythonJson(value: unknown): string {
   return write(value, '\n');
@@ -36,7 +38,7 @@ function writeString(text: string): string {
   );
 }
 
-/** Python's repr of a float: the same digits as JavaScript's, but other rules for the exponent. */
+/** Python's repr of a float: the same digits as JavaScript's, but different rules for the exponent. */
 export function pythonFloat(x: number): string {
   if (!Number.isFinite(x)) return String(x);
   if (Object.is(x, -0)) return '-0.0';

@@ -1,9 +1,9 @@
-/** A sentence quotes so many characters of anything foreign at most. */
+/** Maximum characters quoted in a message from any untrusted text. */
 export const MAX_QUOTED = 200;
 
 const count = (n: number, what: string): string => `(${n.toLocaleString('en-US')} ${what})`;
 
-/** A foreign value as JSON writes it ("text", 5, [1,2]), cut where it is long; "nothing" for undefined. */
+/** An untrusted value as JSON ("text", 5, [1,2]), truncated if long; "nothing" for undefined. */
 export function quote(value: unknown): string {
   if (value === undefined) return 'nothing';
   const begin = bounded(value, MAX_QUOTED);
@@ -14,7 +14,7 @@ export function quote(value: unknown): string {
   return `${cut} ${count(entriesOf(value as object).length, 'keys')}`;
 }
 
-/** Foreign values, as many as there is room for. */
+/** Untrusted values, as many as fit. */
 export function quoteAll(values: readonly unknown[]): string {
   let text = '';
   for (const [i, value] of values.entries()) {
@@ -25,7 +25,7 @@ export function quoteAll(values: readonly unknown[]): string {
   return text;
 }
 
-/** A foreign name or path as it stands; the middle of a long one is left out, since both ends tell what it is. */
+/** An untrusted name or path, unquoted; a long one is cut in the middle, because both ends identify it. */
 export function shorten(text: string): string {
   if (text.length <= MAX_QUOTED) return text;
   const half = MAX_QUOTED / 2;
@@ -33,21 +33,21 @@ export function shorten(text: string): string {
 }
 
 /**
- * No word of a sentence is longer: paths, names, and what was not quoted where it was found. A few characters are for the
- * ellipsis, the quotation marks and the punctuation of what has been shortened.
+ * Maximum length of a word in a message: a path, a name, or something that was not quoted at its source. The extra
+ * characters allow for the ellipsis, quotation marks and punctuation around shortened text.
  */
 const LONG_WORD = new RegExp(`\\S{${MAX_QUOTED + 6},}`, 'g');
 
-/** A sentence whose long words are shortened. */
+/** A message with its long words shortened. */
 export const shortenWords = (sentence: string): string => sentence.replace(LONG_WORD, shorten);
 
-/** The value's JSON, or a beginning of it that is longer than `limit`: what follows is not looked at. */
+/** The value's JSON, or a prefix of it longer than `limit`; the rest is not visited. */
 function bounded(value: unknown, limit: number): string {
   let text = '';
   const write = (value: unknown): void => {
     if (text.length > limit) return;
     if (typeof value === 'string') text += JSON.stringify(value.slice(0, limit));
-    // What stands for a number of the file spells itself.
+    // Numbers of the file are spelled as there.
     else if (typeof value !== 'object' || value === null || !isPlain(value)) text += String(value);
     else if (Array.isArray(value)) list('[', value, ']', write);
     else

@@ -5,7 +5,7 @@ import { showBytes } from './words.ts';
 
 const MIB = 2 ** 20;
 
-/** The most bytes that a file of each kind may have: several times as many as any model's has. */
+/** Maximum bytes of each kind of file: several times the largest of any model. */
 export const MAX_BYTES = {
   /** config.json, generation_config.json, adapter_config.json. */
   config: 4 * MIB,
@@ -16,13 +16,13 @@ export const MAX_BYTES = {
   /** model.safetensors.index.json. */
   weightIndex: 64 * MIB,
   recipe: MIB,
-  /** What Retune writes itself: trainer_state.json, retune_state.json, results. JavaScript holds no longer text. */
+  /** Files written by Retune: trainer_state.json, retune_state.json, results. JavaScript strings cannot be longer. */
   own: 511 * MIB,
 } as const;
 
 /**
- * The text of a file, without its byte-order mark unless `keepMark`. Throws UserError where it is larger than `maxBytes`
- * (it is not read then) or no UTF-8; `expected` says what it should be.
+ * The text of a file, without its byte-order mark unless `keepMark`. Throws UserError if it is larger than
+ * `maxBytes` (it is then not read) or not UTF-8; `expected` says what it should be.
  */
 export async function readText(
   source: ByteSource,

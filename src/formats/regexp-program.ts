@@ -1,12 +1,12 @@
 import { RegExpParser, type AST } from '@eslint-community/regexpp';
 
-/** Longer expressions are an attack: the longest that a model comes with has a thousand characters. */
+/** Longer expressions are an attack: the longest that comes with a model has a thousand characters. */
 const MAX_PATTERN = 20_000;
 
-/** An expression that cannot be read or that is of a kind no model comes with; the message says why. */
+/** An expression that cannot be read, or is of a kind that no model comes with; the message says why. */
 export class PatternError extends Error {}
 
-/** A step of the matching machine; `next` follows where nothing is said. */
+/** A step of the matching machine; unless stated otherwise, execution continues at `next`. */
 export type Step =
   | { readonly op: 'char'; readonly set: CharSet; readonly backward: boolean }
   /** A single character that repeats. */
@@ -18,16 +18,16 @@ export type Step =
       readonly greedy: boolean;
       readonly backward: boolean;
     }
-  /** Goes on below, and at `other` where that fails. */
+  /** Continues below and, if that fails, at `other`. */
   | { readonly op: 'split'; other: number }
   | { readonly op: 'jump'; to: number }
   | { readonly op: 'start' | 'end' | 'match' }
   | { readonly op: 'boundary'; readonly negate: boolean }
-  /** The steps below, up to `next`, are an expression of their own that must match here, or must not. */
+  /** The steps below, up to `next`, are a lookaround that must match here, or must not. */
   | { readonly op: 'look'; readonly negate: boolean; next: number }
   /** Sets the counter of a repetition to 0. */
   | { readonly op: 'enter'; readonly counter: number }
-  /** Decides whether the repetition goes round again, below, or ends, at `exit`. */
+  /** Decides whether the repetition iterates again, below, or ends, at `exit`. */
   | {
       readonly op: 'repeat';
       readonly counter: number;
@@ -36,7 +36,10 @@ export type Step =
       readonly greedy: boolean;
       exit: number;
     }
-  /** Ends a round: back to the `repeat` step; a round too many that took nothing fails, as in JavaScript. */
+  /**
+   * Ends an iteration: back to the `repeat` step; an optional iteration that consumed nothing fails, as in
+   * JavaScript.
+   */
   | { readonly op: 'again'; readonly counter: number; readonly min: number; readonly repeat: number };
 
 export interface Program {
@@ -45,7 +48,7 @@ export interface Program {
   readonly unicode: boolean;
 }
 
-/** Which characters an atom takes, asked of the engine once for each. */
+/** Which characters an atom matches, asked of JavaScript's engine once per character. */
 export class CharSet {
   readonly #pattern: RegExp;
   readonly #ascii = new Uint8Array(128);
@@ -74,7 +77,7 @@ export class CharSet {
   }
 }
 
-/** The steps of a JavaScript expression with the flag u or none. Throws PatternError. */
+/** Compiles a JavaScript expression with the flag u or none. Throws PatternError. */
 export function compileProgram(source: string, flags: '' | 'u'): Program {
   if (source.length > MAX_PATTERN) {
     throw new PatternError(`it has ${source.length} characters, more than ${MAX_PATTERN}`);
@@ -84,7 +87,7 @@ export function compileProgram(source: string, flags: '' | 'u'): Program {
     pattern = new RegExpParser().parsePattern(source, 0, source.length, { unicode: flags === 'u' });
   } catch (error) {
     if (error instanceof RangeError) throw new PatternError('it is nested too deeply');
-    // The parser quotes the whole expression before what is wrong with it.
+    // The parser's message quotes the whole expression before the problem.
     throw new PatternError((error as Error).message.split(': ').at(-1));
   }
   const compiler = new Compiler(flags);

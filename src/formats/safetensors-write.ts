@@ -1,3 +1,4 @@
+// Reference: safetensors, safetensors/src/tensor.rs.
 import { DTYPE_BITS, type Dtype } from './safetensors.ts';
 import { byCodePoint, encodeUtf8 } from './utf8.ts';
 
@@ -12,9 +13,9 @@ export interface TensorData {
 const RANK = new Map(Object.keys(DTYPE_BITS).map((dtype, rank) => [dtype, rank]));
 
 /**
- * The bytes of a safetensors file as chunks to be written one after the other: the header, then each tensor's own
- * data, uncopied. Order and padding are those of the safetensors crate: wider dtypes first, then by name, the header
- * padded with spaces to a multiple of 8.
+ * The bytes of a safetensors file as consecutive chunks: the header, then each tensor's data, uncopied. Order and
+ * padding are those of the safetensors crate: wider dtypes first, then by name; the header is padded with spaces to
+ * a multiple of 8.
  */
 export function writeSafetensors(
   tensors: readonly TensorData[],
@@ -31,7 +32,7 @@ export function writeSafetensors(
   return [safetensorsHeader(sorted, metadata), ...sorted.map((tensor) => tensor.data)];
 }
 
-/** The header of a file in which the tensors' data follow one another in this order. */
+/** The header of a file whose tensors' data are stored in this order. */
 export function safetensorsHeader(
   tensors: readonly Omit<TensorData, 'data'>[],
   metadata?: Readonly<Record<string, string>>,

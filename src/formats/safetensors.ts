@@ -1,3 +1,4 @@
+// Reference: safetensors, safetensors/src/tensor.rs.
 import type { ByteSource } from './byte-source.ts';
 import { bf16ToF32, bytesToF32, f16ToF32 } from './half.ts';
 import { JsonError, NumberText, parseJson, PythonFloat } from './json.ts';
@@ -7,7 +8,7 @@ import { quote, shorten } from './quote.ts';
 import { UserError } from './user-error.ts';
 import { decodeUtf8 } from './utf8.ts';
 
-/** Bits per element of every dtype that the safetensors crate (0.8) knows, in the crate's own order. */
+/** Bits per element of every dtype that the safetensors crate (0.8) supports, in the crate's order. */
 export const DTYPE_BITS = {
   BOOL: 8,
   F4: 4,
@@ -47,19 +48,19 @@ export interface TensorInfo {
 
 export interface Safetensors {
   readonly source: ByteSource;
-  /** In the order of the header. */
+  /** In header order. */
   readonly tensors: Map<string, TensorInfo>;
   readonly metadata: Record<string, string>;
 }
 
 const MAX_HEADER_BYTES = 100_000_000;
-/** Objects and lists inside one another, the header included, that serde_json reads. */
+/** Nesting depth that serde_json reads, the header included. */
 const MAX_NESTING = 127;
-/** Sizes of a shape in a message. */
+/** Maximum dimensions of a shape shown in a message. */
 const MAX_SHOWN = 16;
 const AGAIN = 'download or export the file again';
 
-/** Reads and checks the header, no tensor data. Throws UserError on anything that the format forbids. */
+/** Reads and checks the header, without tensor data. Throws UserError for anything that the format forbids. */
 export async function openSafetensors(source: ByteSource): Promise<Safetensors> {
   const refuse = (problem: string): never => {
     throw new UserError(`${source.name}: ${problem}; ${AGAIN}.`);
@@ -83,14 +84,14 @@ export async function openSafetensors(source: ByteSource): Promise<Safetensors> 
   return { source, tensors, metadata: metadata as Record<string, string> };
 }
 
-/** The tensor's bytes, all of them: for what is small beside memory. Larger ones are read in pieces of [begin, end). */
+/** All bytes of a small tensor. Read large ones in pieces of [begin, end). */
 export async function readTensor(info: TensorInfo): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(info.end - info.begin);
   await info.source.read(info.begin, bytes);
   return bytes;
 }
 
-/** The values of an F32, F16 or BF16 tensor as f32 (exact); UserError for another dtype. */
+/** The values of an F32, F16 or BF16 tensor as f32 (exact). Throws UserError for another dtype. */
 export async function readTensorF32(info: TensorInfo): Promise<Float32Array<ArrayBuffer>> {
   return decodeF32(info, await readTensor(info));
 }
@@ -118,7 +119,7 @@ async function readHeader(source: ByteSource, refuse: Refuse): Promise<Uint8Arra
   const length = new DataView(start.buffer).getBigUint64(0, true);
   const tooLong = length > BigInt(MAX_HEADER_BYTES);
   const pastEnd = length > BigInt(source.size - 8);
-  // A header of 640 bytes begins like a pickle, so the magic decides only where a header cannot begin.
+  // A header of 640 bytes starts like a pickle, so the magic decides only if no header can start there.
   const startsWithBrace = length > 0n && start[8] === 0x7b;
   if ((tooLong || pastEnd || !startsWithBrace) && isPickleMagic(start)) throw pickleError(source.name);
   if (tooLong) {
@@ -147,8 +148,8 @@ function parseHeader(text: string, refuse: Refuse): Record<string, unknown> {
 }
 
 /**
- * Refuses what JSON allows and the reference reader (serde_json) does not, wherever it stands: half a surrogate pair,
- * one level of nesting more.
+ * Refuses what JSON allows but the reference reader (serde_json) does not, anywhere: unpaired surrogates, one more
+ * level of nesting.
  */
 function checkValue(value: unknown, depth: number, refuse: Refuse): void {
   if (typeof value === 'string' && /\p{Surrogate}/u.test(value)) {
@@ -182,7 +183,7 @@ function checkEntry(
   if (!isSizes(offsets) || offsets.length !== 2) {
     return refuse(`${shorten(name)} has the data_offsets ${quote(offsets)}, expected [begin, end]`);
   }
-  // A float to the reference reader.
+  // The reference reader takes it for a float.
   if ([...shape, ...offsets].some((size) => Object.is(size, -0)))
     return refuse(`${shorten(name)} has -0 for a size or an offset, expected whole numbers`);
   const [begin, end] = offsets as [number, number];
@@ -225,7 +226,7 @@ function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && (size as number) >= 0);
 }
 
-/** A shape as messages show it: [128, 32]. */
+/** A shape as shown in messages: [128, 32]. */
 export function showShape(shape: readonly number[]): string {
   const few = shape.slice(0, MAX_SHOWN);
   return `[${few.join(', ')}${shape.length > few.length ? ', …' : ''}]`;

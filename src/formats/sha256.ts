@@ -4,7 +4,7 @@ import { encodeUtf8 } from './utf8.ts';
 
 const CHUNK = 4 * 2 ** 20;
 
-/** SHA-256 of a source as lower-case hex, read in pieces of 4 MiB; `onProgress` gets the bytes done so far. */
+/** SHA-256 of a source in lower-case hex, read in pieces of 4 MiB; `onProgress` gets the bytes done so far. */
 export async function sha256(source: ByteSource, onProgress?: (bytes: number) => void): Promise<string> {
   const hash = await createSHA256();
   const buffer = new Uint8Array(Math.min(CHUNK, source.size));
@@ -17,13 +17,13 @@ export async function sha256(source: ByteSource, onProgress?: (bytes: number) =>
   return hash.digest('hex');
 }
 
-/** Bytes of a piece that `piecewiseSha256` hashes by itself, and how many it has under way. */
+/** Bytes per piece of `piecewiseSha256`, and maximum pieces being hashed at once. */
 const PIECE = 8 * 2 ** 20;
 const UNDER_WAY = 4;
 
 /**
- * SHA-256 of the SHA-256s of a source's pieces of 8 MiB, as lower-case hex: for gigabytes, since pieces are read and
- * hashed at the same time, by the platform's own code. `onBytes` hears of every piece's bytes.
+ * SHA-256 of the SHA-256s of a source's pieces of 8 MiB, in lower-case hex. For gigabytes: pieces are read and
+ * hashed concurrently, by the platform's own code. `onBytes` gets the bytes of every piece.
  */
 export async function piecewiseSha256(source: ByteSource, onBytes: (bytes: number) => void): Promise<string> {
   const pieces = new PieceHashes(source.size);
@@ -42,11 +42,11 @@ export async function piecewiseSha256(source: ByteSource, onBytes: (bytes: numbe
   return pieces.joined();
 }
 
-/** `piecewiseSha256` of bytes that come by themselves, in their order and in parts of any length. */
+/** `piecewiseSha256` of bytes that arrive in order, in parts of any length. */
 export class PiecewiseSha256 {
   readonly #pieces: PieceHashes;
   readonly #underWay: Promise<void>[] = [];
-  /** The beginning of a piece whose end is still to come. */
+  /** The start of a piece that is still incomplete. */
   readonly #begun: Uint8Array<ArrayBuffer>;
   #at = 0;
 
@@ -55,7 +55,10 @@ export class PiecewiseSha256 {
     this.#begun = new Uint8Array(Math.min(PIECE, size));
   }
 
-  /** Takes the bytes from `begin` on; once it has resolved they may change, though some are still being hashed. */
+  /**
+   * Adds the bytes from `begin` on; once it has resolved they may change, even though some are still being hashed.
+   * Throws Error if they are out of order.
+   */
   async update(begin: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     if (begin !== this.#at) throw new Error(`bytes from ${begin} on came where ${this.#at} was expected`);
     for (let from = 0; from < bytes.length;) {
@@ -74,7 +77,7 @@ export class PiecewiseSha256 {
     }
   }
 
-  /** To be asked once all bytes have come. */
+  /** Call after the last bytes. Throws Error if some are missing. */
   async digest(): Promise<string> {
     const { size } = this.#pieces;
     if (this.#at !== size) throw new Error(`${this.#at} bytes came where ${size} were expected`);
@@ -86,7 +89,7 @@ export class PiecewiseSha256 {
   async #hash(index: number, piece: Uint8Array<ArrayBuffer>): Promise<void> {
     if (this.#underWay.length === UNDER_WAY) await this.#underWay.shift();
     const hashed = this.#pieces.add(index, piece);
-    // Whoever waits for it hears of its failure; where reading fails first nobody does.
+    // Its failure is reported to whoever awaits it; if reading fails first, nobody does.
     hashed.catch(() => undefined);
     this.#underWay.push(hashed);
   }
@@ -108,7 +111,7 @@ class PieceHashes {
     return Math.min(PIECE, this.size - index * PIECE);
   }
 
-  /** The platform takes a copy of the piece before this returns. */
+  /** The platform copies the piece before this returns. */
   async add(index: number, piece: Uint8Array<ArrayBuffer>): Promise<void> {
     this.#hashes.set(new Uint8Array(await crypto.subtle.digest('SHA-256', piece)), 32 * index);
   }
@@ -118,12 +121,12 @@ class PieceHashes {
   }
 }
 
-/** One hash over several, which is the only one's own where there is but one. */
+/** One hash over several; a single one stands for itself. */
 export async function joinedHash(hashes: readonly string[]): Promise<string> {
   return hashes.length === 1 ? hashes[0]! : sha256Chunks([encodeUtf8(hashes.join('\n'))]);
 }
 
-/** The SHA-256 of chunks that follow one another, as 64 hex digits. */
+/** The SHA-256 of consecutive chunks, as 64 hex digits. */
 export async function sha256Chunks(chunks: Iterable<Uint8Array>): Promise<string> {
   const hash = await createSHA256();
   for (const chunk of chunks) hash.update(chunk);

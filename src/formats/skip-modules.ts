@@ -2,12 +2,12 @@ import type { Allowance } from './bounded-regexp.ts';
 import { Fields, isRecord } from './fields.ts';
 import { compilePattern } from './module-pattern.ts';
 
-/** Steps of matching that the list may take, all module names together: about a second. */
+/** Matching steps allowed for the list, over all module names: about a second. */
 const MAX_STEPS = 1e7;
-/** Entries of the list: more than any model has modules. */
+/** Maximum entries of the list: more than any model has modules. */
 const MAX_ENTRIES = 10_000;
 
-/** The entry of llm_int8_skip_modules by which a linear module stays in 16 bits, if there is one. */
+/** The entry of llm_int8_skip_modules that keeps a linear module in 16 bits, if any. */
 export type SkipModules = (name: string) => string | undefined;
 
 /**

@@ -4,10 +4,10 @@ import { decodeF32, type TensorInfo } from './safetensors.ts';
 export const EMBEDDING = 'model.embed_tokens.weight';
 export const HEAD = 'lm_head.weight';
 
-/** Values of each table that are compared at once: up to 4 MiB each. */
+/** Values of each table compared at once: up to 4 MiB each. */
 const PIECE = 2 ** 20;
 
-/** What is said of a base whose config.json ties two tables that differ. */
+/** The note about a base whose config.json ties two tables that differ. */
 export const untiedNote = ({ name }: Folder): string =>
   `${name}: config.json says that the output head is the embedding (tie_word_embeddings), but ${HEAD} in the files differs from it; both are used, as transformers does.`;
 

@@ -1,3 +1,4 @@
+// Reference: transformers, src/transformers/trainer_callback.py (TrainerState).
 import { Fields } from './fields.ts';
 import { PythonFloat } from './json.ts';
 import { writePythonJson } from './python-json.ts';
@@ -5,7 +6,7 @@ import { writePythonJson } from './python-json.ts';
 /** One entry of log_history, under transformers' keys; all but `step` are floats. */
 export interface LogEntry {
   readonly step: number;
-  /** Epochs done, with the fraction of the current one. */
+  /** Epochs done, including the fraction of the current one. */
   readonly epoch: number;
   /** Mean loss of the steps since the last entry. */
   readonly loss?: number;
@@ -16,7 +17,7 @@ export interface LogEntry {
   readonly [key: string]: number;
 }
 
-/** transformers' trainer_state.json (5.18), under its own keys, without what is always the same. */
+/** transformers' trainer_state.json (5.18), under its own keys, without constant ones. */
 export interface TrainerState {
   /** Optimizer steps done. */
   readonly global_step: number;
@@ -39,7 +40,7 @@ export interface TrainerState {
 const COUNT = { whole: true, min: 0 } as const;
 const STEPS = { whole: true, min: 1 } as const;
 
-/** The text of trainer_state.json as transformers saves it beside a checkpoint. */
+/** The text of trainer_state.json as transformers saves it with a checkpoint. */
 export function writeTrainerState(state: TrainerState): string {
   const json = {
     ...state,
@@ -72,7 +73,7 @@ export function writeTrainerState(state: TrainerState): string {
   return `${writePythonJson(json)}\n`;
 }
 
-/** Reads a parsed trainer_state.json; throws UserError naming the key. */
+/** Reads a parsed trainer_state.json. Throws UserError naming the key. */
 export function parseTrainerState(json: unknown, file: string): TrainerState {
   const fields = new Fields(file, json, '', 'take an earlier checkpoint');
   const optional = (key: string) => (fields.has(key) ? fields.number(key, {}) : null);

@@ -2,10 +2,10 @@ import type { Folder } from './byte-source.ts';
 import { shorten } from './quote.ts';
 import { UserError } from './user-error.ts';
 
-/** How browsers, huggingface_hub, curl and aria2 name a file until it is whole. */
+/** File names that browsers, huggingface_hub, curl and aria2 use until a download is complete. */
 const UNFINISHED = /\.(?:incomplete|crdownload|part|partial|download|aria2|tmp)$/i;
 
-/** What to say of a folder in which such a file lies. */
+/** The message for a folder that holds such a file. */
 export async function unfinishedDownload(folder: Folder): Promise<UserError | undefined> {
   const file = (await folder.list()).find((name) => UNFINISHED.test(name));
   if (file === undefined) return undefined;

@@ -1,14 +1,17 @@
-/** What a reader cannot see, or what would turn the text around it: control, bidirectional and zero-width characters. */
+/**
+ * Characters that a reader cannot see, or that reorder the text around them: control, bidirectional and zero-width
+ * ones.
+ */
 const HIDDEN =
   /(?!\n)\p{Cc}|\p{Surrogate}|[\u00AD\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E007F}]/gu;
 
 export interface TextPiece {
   text: string;
-  /** Whether `text` names a hidden character instead of being the text itself. */
+  /** Whether `text` is the name of a hidden character instead of text. */
   hidden: boolean;
 }
 
-/** Text in pieces, every hidden character but the line feed replaced by its name (U+202E). */
+/** Text in pieces, with every hidden character except the line feed replaced by its name (U+202E). */
 export function visiblePieces(text: string): TextPiece[] {
   const pieces: TextPiece[] = [];
   let end = 0;
@@ -21,7 +24,7 @@ export function visiblePieces(text: string): TextPiece[] {
   return pieces;
 }
 
-/** The same as one text, for attributes and titles. */
+/** The same as one string, for attributes and titles. */
 export const visibleText = (text: string): string =>
   visiblePieces(text)
     .map((piece) => (piece.hidden ? `[${piece.text}]` : piece.text))
@@ -31,13 +34,13 @@ const codePointName = (character: string): string =>
   character === '\t' ? '⇥' : `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 
 /**
- * The same as one line for a terminal, hidden characters and line breaks as JSON writes them in strings (\u202e, \n):
- * so JSON text stays the same JSON.
+ * The same as one line for a terminal: hidden characters and line breaks are escaped as in JSON strings (\u202e,
+ * ), so that JSON text stays the same JSON.
  */
 export const escapedLine = (text: string): string =>
   text.replace(HIDDEN, escapeUnits).replaceAll('\n', '\\n');
 
-/** Escaped lines of a layout of one's own: its line breaks stay. */
+/** Escapes lines of our own layout: their line breaks stay. */
 export const escapedLines = (text: string): string => text.replace(HIDDEN, escapeUnits);
 
 const SHORT: Readonly<Record<string, string>> = { '\t': '\\t', '\r': '\\r' };

@@ -1,4 +1,8 @@
-/** xoshiro128** (Blackman and Vigna): uniform 32-bit integers, the same on every platform. */
+/**
+ * xoshiro128**: uniform 32-bit integers, the same on every platform.
+ *
+ * Reference: D. Blackman, S. Vigna, "Scrambled Linear Pseudorandom Number Generators", arXiv:1805.01407.
+ */
 export class Xoshiro128 {
   readonly #state: Uint32Array;
 
@@ -6,7 +10,7 @@ export class Xoshiro128 {
     this.#state = Uint32Array.from(state);
   }
 
-  /** A generator whose state is spread from a seed of 32 bits by splitmix32. */
+  /** A generator whose state is expanded from a 32-bit seed by splitmix32. */
   static seeded(seed: number): Xoshiro128 {
     let counter = seed >>> 0;
     const next = (): number => {
@@ -31,7 +35,7 @@ export class Xoshiro128 {
     return result;
   }
 
-  /** Uniform in [0, 1), a multiple of 2^-24 and so exact in f32. */
+  /** Uniform in [0, 1), a multiple of 2^-24 and therefore exact in f32. */
   uniform(): number {
     return (this.u32() >>> 8) / 2 ** 24;
   }

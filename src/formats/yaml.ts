@@ -1,3 +1,4 @@
+// Reference: PyYAML, lib/yaml/resolver.py.
 import {
   isAlias,
   isMap,
@@ -18,13 +19,16 @@ import { showCount } from './words.ts';
 /** YAML 1.1, as PyYAML reads and writes it: yes and no are booleans. */
 const OPTIONS = { version: '1.1', schema: 'yaml-1.1', logLevel: 'error' } as const;
 
-/** A recipe has a hundred lines; what is longer takes the parser seconds. */
+/** A recipe has a hundred lines; the parser takes seconds on much longer text. */
 const MAX_CHARACTERS = 65_536;
-/** Values that a text may stand for, those that aliases repeat counted each time. */
+/** Maximum values that a text may stand for, counting those that aliases repeat. */
 const MAX_VALUES = 10_000;
 
 const PREFIX = 'tag:yaml.org,2002:';
-/** The tags of plain data; all others make objects of a programming language, and PyYAML's safe loader knows few of them. */
+/**
+ * The tags of plain data; all others create objects of a programming language, and PyYAML's safe loader accepts few
+ * of them.
+ */
 const PLAIN: ReadonlySet<string> = new Set(
   ['map', 'seq', 'str', 'int', 'float', 'bool', 'null', 'merge'].map((name) => PREFIX + name),
 );
@@ -46,7 +50,7 @@ export function parseYaml(text: string, file: string): unknown {
     const { line, col } = lines.linePos(offset);
     return ` at line ${line}, column ${col}`;
   };
-  // Keys that occur twice are found below, in linear time, and only one error is told.
+  // Duplicate keys are found below, in linear time, and only one error is reported.
   const document = parseDocument(text, {
     ...OPTIONS,
     uniqueKeys: false,
@@ -62,7 +66,7 @@ export function parseYaml(text: string, file: string): unknown {
   try {
     return document.toJS({ maxAliasCount: -1 }) as unknown;
   } catch (problem) {
-    // Such as a merge key that names no map.
+    // For example a merge key that names no map.
     return refuse((problem as Error).message);
   }
 }
@@ -73,7 +77,7 @@ export function writeYaml(value: unknown): string {
 
 type Refuse = (problem: string) => never;
 
-/** Dates stay text; and to PyYAML y and n are no booleans, though YAML 1.1 has them so. */
+/** Dates stay text; and in PyYAML y and n are not booleans, although YAML 1.1 says so. */
 function plainTags(tags: Tags): Tags {
   return tags.flatMap((tag) => {
     if (typeof tag === 'string' || !PLAIN.has(tag.tag)) return [];
@@ -82,12 +86,12 @@ function plainTags(tags: Tags): Tags {
   });
 }
 
-/** Looks for what would make more, or other things, of a text than the data that it spells out. */
+/** Looks for anything that would make more of a text than the data it spells out. */
 class Checker {
   readonly #document: Document;
   readonly #place: (offset: number) => string;
   readonly #refuse: Refuse;
-  /** Values in every node, what its aliases stand for included; 0 while it is being counted. */
+  /** Number of values in every node, aliases expanded; 0 while being counted. */
   readonly #values = new Map<unknown, number>();
 
   constructor(document: Document, place: (offset: number) => string, refuse: Refuse) {

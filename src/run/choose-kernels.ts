@@ -19,8 +19,8 @@ interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest'> {
 }
 
 /**
- * The fastest kernels of a new run's precision, for passes of up to `rows` tokens. Throws UserError where the device lacks
- * the precision.
+ * The fastest kernels of a new run's precision, for passes of up to `rows` tokens. Throws UserError if the device
+ * lacks the precision.
  */
 export async function tunedKernels(
   gpu: Gpu,
@@ -38,10 +38,10 @@ export async function tunedKernels(
   return { precision, tiles };
 }
 
-/** The precision of a new run. Throws UserError where the device lacks the one asked for. */
+/** The precision of a new run. Throws UserError if the device lacks the requested one. */
 export function choosePrecision(gpu: Gpu, choice: PrecisionChoice): Precision {
-  // On a CPU halves are slower than floats. Elsewhere the highest: the losses of each were seen to stay with the
-  // reference's, and the race takes a lower precision's kernels where those win, or where the higher's are wrong.
+  // On a CPU, f16 is slower than f32. Elsewhere the highest: the losses of each precision matched the reference's,
+  // and the autotuner picks kernels of a lower precision if they are faster, or if the higher one's are wrong.
   if (choice === 'auto')
     return gpu.software ? 'f32' : PRECISIONS.findLast((precision) => supports(gpu, precision))!;
   if (supports(gpu, choice)) return choice;
@@ -68,14 +68,14 @@ function workload(
     rows,
     longest,
     rank: Math.max(...adapter.weights.map(({ module }) => module.r)),
-    // The races stand for weights that stay in 16 bits as well: the products around the decoding are the same.
+    // Trials also stand for weights that stay in 16 bits: the products around the decoding are the same.
     nested: modules.map(storage).some((stored) => !stored.format && stored.nestedBlock !== undefined),
   };
 }
 
 /**
- * Throws UserError where a checkpoint's plan cannot be gone on with as it began: it is of other kernels, or the user
- * asks for another precision.
+ * Throws UserError if a checkpoint's plan cannot be continued: its kernels are of another version, or the user
+ * requests another precision.
  */
 export function checkPlan(
   { name, startAgain }: RunStore,
@@ -88,15 +88,15 @@ export function checkPlan(
     );
   if (choice !== 'auto' && choice !== precision)
     throw new UserError(
-      `${name}: the unfinished run there computes in precision ${precision} from its first step on, not ${choice}; go on in that precision, or ${startAgain}.`,
+      `${name}: the unfinished run there computes in precision ${precision} from its first step on, not ${choice}; resume in that precision, or ${startAgain}.`,
     );
 }
 
-/** Whether earlier versions read other weights from this base. */
+/** Whether earlier versions read different weights from this base. */
 export const readsAsStored = ({ kept, untied }: Pick<BaseModel, 'kept' | 'untied'>): boolean =>
   kept.size > 0 || untied;
 
-/** Throws UserError where a checkpoint's run read other weights from the base than this version does. */
+/** Throws UserError if a checkpoint's run read other weights from the base than this version does. */
 export function checkReading(
   { name, startAgain }: Pick<RunStore, 'name' | 'startAgain'>,
   { asStored }: Pick<ExecutionPlan, 'asStored'>,

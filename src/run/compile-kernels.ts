@@ -5,7 +5,7 @@ import type { RunEvent } from './events.ts';
 import type { Prepared } from './input/prepare.ts';
 import type { ExecutionPlan } from './plan/execution-plan.ts';
 
-/** Compiles every kernel of a run before its first step, which then waits for none. Throws UserError. */
+/** Compiles every kernel of a run before its first step, so that no step waits for one. Throws UserError. */
 export async function compileRun(
   gpu: Gpu,
   prepared: Prepared,

@@ -1,6 +1,6 @@
 import type { LogEntry } from '../formats/trainer-state.ts';
 
-/** What happens before the first step, in this order. */
+/** The phases before the first step, in this order. */
 export type Phase =
   | 'opening files'
   | 'hashing'
@@ -13,7 +13,7 @@ export type Phase =
   | 'evaluating'
   | 'saving';
 
-/** What a run tells whoever started it; doors draw bars, plots and lines from these. */
+/** Events of a run; page and command line show progress bars, plots and lines from these. */
 export type RunEvent =
   | { type: 'phase'; phase: Phase; done: number; total: number; unit: 'bytes' | 'rows' | 'files' | 'kernels' }
   | { type: 'facts'; facts: RunFacts }
@@ -37,10 +37,10 @@ export interface RunFacts {
   cut: number;
   evalRows: number;
   maxSteps: number;
-  /** 0, or the step that the run goes on from. */
+  /** 0, or the step from which the run resumes. */
   resumedStep: number;
   gpuBytes: number;
-  /** The log up to there: a door that was closed may have missed some of it. */
+  /** The log up to there: a page that was closed may have missed some of it. */
   history?: readonly LogEntry[];
 }
 

@@ -33,14 +33,14 @@ const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([
 ]);
 
 /**
- * Continues an adapter on new rows, from where the store's last sound checkpoint stands. Throws UserError; rejects
- * with the signal's reason where it is stopped before training begins, with nothing written.
+ * Continues an adapter on new rows, from the store's last sound checkpoint. Throws UserError. If stopped before
+ * training begins, rejects with the signal's reason and writes nothing.
  */
 export async function finetune(given: FinetuneOptions): Promise<FinetuneResult> {
   const call = { ...given, emit: stoppable(given) };
   const { store, emit } = call;
   const { inputs } = call;
-  // A run that goes on writes the date of its start: with another its rows would become other tokens.
+  // A resumed run writes the date of its start: another date would change its rows' tokens.
   const moment = (call.resume === 'exact' ? await earlierMoment(store) : undefined) ?? call.moment;
   const opened = await prepare(inputs, emit, moment);
   const { model, train, evalRows, maxSteps } = opened;
@@ -51,7 +51,8 @@ export async function finetune(given: FinetuneOptions): Promise<FinetuneResult> 
   const goesOn = call.resume === 'exact' && (await holdsRun(store));
   if (cache?.content !== undefined) await identification.baseIs(cache.content);
   else if (goesOn || call.startedBefore) {
-    // Other inputs are refused before a base is loaded for them; a run with nothing before it reads the base but once.
+    // Other inputs are refused before a base is loaded for them; a run without checkpoints reads the base only
+    // once.
     const base = await baseHash(model, (done, total) =>
       emit({ type: 'phase', phase: 'hashing', done, total, unit: 'bytes' }),
     );
@@ -72,12 +73,12 @@ export async function finetune(given: FinetuneOptions): Promise<FinetuneResult> 
   if (plan.device !== gpu.name)
     emit({
       type: 'note',
-      text: `The run began on ${plan.device} and goes on on ${gpu.name}: its last bits may differ from those of an uninterrupted run.`,
+      text: `The run began on ${plan.device} and resumes on ${gpu.name}: its last bits may differ from those of an uninterrupted run.`,
     });
   return new Run({ ...call, prepared, identification, gpu, plan, start }).go();
 }
 
-/** What a new run's plan keeps of how its inputs were read. */
+/** What a new run's plan records of how its inputs were read. */
 const ofInputs = ({
   model,
   heldBack,
@@ -88,7 +89,7 @@ const ofInputs = ({
   ...(moment !== undefined && { moment }),
 });
 
-/** `emit`, that also ends what comes before training once the signal is given. */
+/** `emit`, which also ends the phases before training once the signal is given. */
 function stoppable({ emit, signal }: FinetuneOptions): FinetuneOptions['emit'] {
   return (event) => {
     emit(event);

@@ -1,37 +1,37 @@
 import type { RunIdentity } from './checkpoint/identity.ts';
 
-/** What the family tree needs to know of a run. */
+/** What the family tree needs of a run. */
 export interface FamilyRun {
   id: string;
   name: string;
   /** Milliseconds since 1970. */
   created: number;
-  /** Names of what it was started with. */
+  /** Names of its inputs. */
   inputs: { base: string; source: string | undefined };
   identity: Pick<RunIdentity, 'base' | 'source'>;
-  /** Hash of the adapter that came out; undefined until there is one. */
+  /** Hash of the resulting adapter; undefined until there is one. */
   resultHash: string | undefined;
-  /** The run of this browser that its source was taken from. */
+  /** The run of this browser that its source came from. */
   sourceRun?: string | undefined;
 }
 
-/** A base, an adapter from elsewhere, or what a run made. */
+/** A base, an adapter from elsewhere, or the result of a run. */
 export interface FamilyMember {
   key: string;
   kind: 'base' | 'adapter' | 'run';
   name: string;
-  /** SHA-256 of the base, or of the adapter; undefined for a run that has not finished. */
+  /** SHA-256 of the base or the adapter; undefined for an unfinished run. */
   hash?: string | undefined;
   /** The run that made it. */
   run?: string | undefined;
-  /** Key of what it was trained from: an adapter, another run, or the base where it began afresh. */
+  /** Key of its parent: an adapter, another run, or the base for a fresh adapter. */
   parent: string | undefined;
-  /** Steps from the base: the base is 0, V1 is 1, what was made from it is 2. */
+  /** Generations from the base: the base is 0, V1 is 1, what was made from it is 2. */
   generation: number;
 }
 
 /**
- * The family tree of runs, from the hashes: a run descends from the run whose result it began with. Bases come first,
+ * The family tree of runs, by hash: a run descends from the run whose result it started from. Bases come first,
  * parents before their children, otherwise the oldest first.
  */
 export function familyTree(runs: readonly FamilyRun[]): FamilyMember[] {
@@ -49,7 +49,7 @@ export function familyTree(runs: readonly FamilyRun[]): FamilyMember[] {
         parent: undefined,
         generation: 0,
       });
-  // A parent is older than its child, so that it is there already.
+  // A parent is older than its child, so it is already in the tree.
   for (const run of oldestFirst) {
     const { identity, resultHash } = run;
     const base = bases.get(identity.base)!;
@@ -70,7 +70,7 @@ export function familyTree(runs: readonly FamilyRun[]): FamilyMember[] {
   return [...bases.values(), ...adapters.values(), ...made.values()];
 }
 
-/** The run that made the source: by its hash, or, for one of its checkpoints, by what the run recorded. */
+/** The run that made the source: by its hash or, for one of its checkpoints, by the run's own record. */
 function parentRun(
   run: FamilyRun,
   oldestFirst: readonly FamilyRun[],

@@ -3,7 +3,7 @@ import type { RunEvent } from './events.ts';
 
 type Emit = (event: Extract<RunEvent, { type: 'phase' | 'note' }>) => void;
 
-/** How loading a base uses its place in the cache, and what it tells. */
+/** Callbacks for loading a base through its cache entry. */
 export const loading = (cache: CacheEntry | undefined, emit: Emit) => ({
   cache,
   onProgress: (done: number, total: number) =>

@@ -1,3 +1,4 @@
+// Reference: transformers, src/transformers/integrations/integration_utils.py (TensorBoardCallback).
 import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
 import { EVENT_FILE_PREFIX, eventHeader, scalarEvent } from '../formats/event-file.ts';
 import type { LogEntry, TrainerState } from '../formats/trainer-state.ts';
@@ -8,8 +9,8 @@ import type { BestState } from './checkpoint/best.ts';
 import type { Prepared } from './input/prepare.ts';
 
 /**
- * TensorBoard's names for our entries, as transformers' callback gives them; in the order of trainer_state.json, so
- * that a run that goes on from there writes the same file.
+ * TensorBoard's names for our entries, as transformers' callback assigns them, in the order of trainer_state.json,
+ * so that a resumed run writes the same file.
  */
 function tags(entry: LogEntry): Record<string, number> {
   const named = Object.entries(entry)
@@ -22,7 +23,7 @@ function tags(entry: LogEntry): Record<string, number> {
   return Object.fromEntries(named);
 }
 
-/** The event files that Retune writes, each with the time at which its run began. */
+/** The event files that Retune writes; each name holds the time at which its run began. */
 export const OUR_EVENT_FILES = /^events\.out\.tfevents\.\d+\.retune$/;
 
 /** The run's log: log_history, the open logging window and the floating-point operations so far. */
@@ -103,7 +104,7 @@ export class RunLog {
 }
 
 /**
- * Floating-point operations of one step as transformers counts them: 6 · input tokens, padding included, ·
+ * Floating-point operations of one step as transformers counts them: 6 · input tokens, including padding, ·
  * parameters outside embeddings.
  */
 export function stepFlos(
@@ -118,7 +119,7 @@ export function stepFlos(
   for (const { module } of adapter.weights) parameters += module.r * (module.inFeatures + module.outFeatures);
   let tokens = 0;
   const lengthOf = (row: number) => train.rows[row]!.ids.length;
-  // Packed sequences are laid end to end without padding.
+  // Packed sequences are concatenated without padding.
   for (const batch of microBatches)
     tokens += packs
       ? batch.reduce((sum, row) => sum + lengthOf(row), 0)

@@ -5,7 +5,7 @@ import { showMoment } from '../text/moment.ts';
 import type { Checkpoint } from './checkpoint/checkpoint.ts';
 import type { Prepared } from './input/prepare.ts';
 
-/** The adapter's README.md: what it is, what it came from, how it was made, what the losses were. */
+/** The adapter's README.md: what it is, what it was made from and how, and its losses. */
 export function modelCard({ cursor, state }: Checkpoint, prepared: Prepared): string {
   const { inputs, adapter, model, train, evalRows, heldBack } = prepared;
   const { identity } = cursor;
@@ -56,7 +56,7 @@ ${recipeToYaml(inputs.recipe).trimEnd()}
 `;
 }
 
-/** A path's last part: a card that is passed on should not tell how somebody's disk is laid out. */
+/** A path's last component: a card may be published, so it should not reveal local folders. */
 const fileName = (path: string): string => path.split(/[/\\]/).findLast(Boolean) ?? path;
 
 /** First and last entries of training and evaluation. */

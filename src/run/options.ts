@@ -9,56 +9,61 @@ import type { RunInputs } from './input/prepare.ts';
 import type { ResumeMode } from './checkpoint/resume.ts';
 import type { RunStore } from './checkpoint/store.ts';
 
-/** What a door gives a fine-tuning to work with. */
+/** The options of a fine-tuning run. */
 export interface FinetuneOptions {
   inputs: RunInputs;
   store: RunStore;
-  /** Where quantized bases are kept from one start to the next. */
+  /** The cache of quantized bases. */
   baseCache?: BaseCache | undefined;
   resume: ResumeMode;
-  /** An earlier start has told `onIdentity` of this run: its hashes are to be compared before a device is opened. */
+  /**
+   * Whether an earlier start has reported this run's identity to `onIdentity`: its hashes are then compared before
+   * a device is opened.
+   */
   startedBefore?: boolean | undefined;
-  /** The start of the run for a chat template that writes the date, where no checkpoint says it yet; now unless told. */
+  /** The start time of the run for a chat template that writes the date, unless a checkpoint has it; default: now. */
   moment?: Moment | undefined;
   /** Bytes that the run may take on the device; see chooseMemory for what counts without. */
   memory?: number | undefined;
-  /** The precision of a new run; the fastest that keeps the losses unless told. */
+  /** The precision of a new run; default: the fastest that preserves the losses. */
   precision?: PrecisionChoice | undefined;
-  /** Where the device's fastest kernels are kept from one start to the next. */
+  /** The cache of the device's fastest kernels. */
   tuning?: TuningCache | undefined;
-  /** Called once the inputs are sound: opening a device takes long and may fail. */
+  /** Called once the inputs are sound, because opening a device is slow and may fail. */
   openGpu: () => Promise<Gpu>;
   emit: (event: RunEvent) => void;
-  /** Stops the run, in the middle of a pass too; the last whole step is kept in a checkpoint. */
+  /** Stops the run, even in the middle of a pass; the last complete step is saved as a checkpoint. */
   signal?: AbortSignal | undefined;
   /** Leave about half of the GPU's time to other programs. */
   yieldGpu?: boolean | undefined;
   /**
-   * Awaited between passes, so that a door can hold the run for as long as it likes. Meanwhile `save`
-   * may be called: it keeps a checkpoint of the last whole step, only until the next one where it is a `rescue`.
+   * Awaited after every pass; the run pauses until it resolves. Meanwhile `save` may be called: it saves a
+   * checkpoint of the last complete step, which is kept only until the next one if it is a `rescue`.
    */
   onPassEnd?: ((save: SaveNow) => Promise<void>) | undefined;
-  /** Hears the hashes of the other inputs where the base's will come with its loading, which takes long. */
+  /**
+   * Called with the hashes of the other inputs if the base's hash is only known after loading it, which takes long.
+   */
   onInputs?: ((hashes: InputHashes, maxSteps: number) => Promise<void>) | undefined;
   /**
-   * Hears the hashes of the inputs before the first step; what it throws ends the call. Where there is nothing to
-   * compare them with, a base that is not known yet is hashed while it is loaded, else before a device is opened.
+   * Called with the hashes of the inputs before the first step; if it throws, the call ends. If there is nothing to
+   * compare them with, an unknown base is hashed while it is loaded, otherwise before a device is opened.
    */
   onIdentity?: ((identity: RunIdentity, maxSteps: number) => Promise<void>) | undefined;
 }
 
 export type SaveNow = (rescue?: boolean) => Promise<void>;
 
-/** How a run ended. `already finished`: the output was there before, made of the same inputs. */
+/** How a run ended. `already finished`: the output was already there, made from the same inputs. */
 export interface FinetuneResult {
   status: 'finished' | 'stopped' | 'already finished';
   step: number;
   maxSteps: number;
-  /** The step that the result is of and its eval_loss, where the best one was taken and not the last. */
+  /** Step and eval_loss of the result, if it is the best checkpoint rather than the last. */
   best?: BestStep | undefined;
 }
 
-/** A step that was evaluated. */
+/** An evaluated step. */
 export interface BestStep {
   step: number;
   evalLoss: number;

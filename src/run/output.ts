@@ -27,12 +27,15 @@ interface RunOutputParts extends Pick<FinetuneOptions, 'store' | 'emit'> {
   best: BestModel;
 }
 
-/** What a run writes into its store: checkpoints, the log, and at its end the result. */
+/** Writes into a run's store: checkpoints, the log and, at the end, the result. */
 export class RunOutput {
   readonly #parts: RunOutputParts;
-  /** The log could not be written, and that was told. */
+  /** Whether the user was told that the log could not be written. */
   #logFailed = false;
-  /** The step of the last checkpoint, how long the log was then, and whether it stays only until the next. */
+  /**
+   * The step of the last checkpoint, the length of the log then, and whether the checkpoint is kept only until the
+   * next.
+   */
   #saved: { step: number; entries: number; rescue: boolean };
 
   constructor(parts: RunOutputParts) {
@@ -59,17 +62,17 @@ export class RunOutput {
       .flat()
       .reduce((sum, chunk) => sum + chunk.length, 0);
     emit({ type: 'checkpoint', step, bytes });
-    // It counts beside those that the recipe keeps, and the store takes it away with the next.
+    // It does not count towards the recipe's limit, and the store removes it with the next.
     if (!rescue) await this.#prune(best.doomed(await store.checkpoints()));
   }
 
-  /** Drops checkpoints. One that cannot be removed is no reason to end a run. */
+  /** Drops checkpoints. Failure to remove one does not end the run. */
   async #prune(doomed: readonly number[]): Promise<void> {
-    const note = this.#noting('the run goes on');
+    const note = this.#noting('the run continues');
     for (const step of doomed) await this.#parts.store.removeCheckpoint(step).catch(note);
   }
 
-  /** Tells of what went wrong instead of ending the run. */
+  /** Reports a StorageError as a note instead of ending the run. */
   #noting(whatThen: string): (error: unknown) => void {
     return (error) => {
       if (!(error instanceof UserError)) throw error;
@@ -78,9 +81,9 @@ export class RunOutput {
     };
   }
 
-  /** Saves a checkpoint on the way; where the store says that it can be done without, the run goes on. */
+  /** Saves an intermediate checkpoint; on a StorageError the run continues. */
   async keep(step: number, rescue = false): Promise<void> {
-    const note = this.#noting('the run goes on, and tries again with its next checkpoint');
+    const note = this.#noting('the run continues, and tries again at its next checkpoint');
     await this.save(step, rescue).catch((error: unknown) => {
       if (!(error instanceof StorageError)) throw error;
       note(error);
@@ -92,13 +95,13 @@ export class RunOutput {
     await store.writeLog(log.eventFileName, log.eventFile());
   }
 
-  /** Writes the log; where it cannot be written the next time writes it all. */
+  /** Writes the log; if that fails, the next call writes all of it. */
   async keepLog(): Promise<void> {
     try {
       await this.#writeLog();
       this.#logFailed = false;
     } catch (error) {
-      const note = this.#noting('the run goes on, and writes the whole log with its next entry');
+      const note = this.#noting('the run continues, and writes the whole log with its next entry');
       if (this.#logFailed && error instanceof UserError) return;
       this.#logFailed = true;
       note(error);
@@ -106,8 +109,8 @@ export class RunOutput {
   }
 
   /**
-   * The last checkpoint, from which a start that finds no room for the rest goes on; then the log and the result.
-   * Resolves to the best step where the result is of that.
+   * Writes the last checkpoint, from which a start resumes if there is no space for the rest; then the log and the
+   * result. Resolves to the best step if the result is of that.
    */
   async finish(): Promise<BestStep | undefined> {
     const { store, prepared, emit, best } = this.#parts;
@@ -115,7 +118,7 @@ export class RunOutput {
     const { saveStrategy, loadBestModelAtEnd } = inputs.recipe.training;
     if (saveStrategy !== 'no') {
       await this.save(maxSteps);
-      // An earlier start may have ended between its last checkpoint and this.
+      // An earlier start may have ended between its last checkpoint and this point.
       await this.#prune(best.doomed(await store.checkpoints()));
     }
     await this.#writeLog();
@@ -130,7 +133,7 @@ export class RunOutput {
     return best.step === undefined || evalLoss === undefined ? undefined : { step: best.step, evalLoss };
   }
 
-  /** The best checkpoint's adapter; undefined, with a note, where there is none. */
+  /** The best checkpoint's adapter; undefined, with a note, if there is none. */
   async #bestAdapter(): Promise<LoraWeights[] | undefined> {
     const { store, prepared, emit, best } = this.#parts;
     const without = (why: string) =>
@@ -149,13 +152,13 @@ export class RunOutput {
   }
 
   /**
-   * A run that does not go on from the checkpoints in its store takes their place: first it leaves one of its own,
-   * so that at no moment there is nothing to go on from.
+   * For a run that replaces the store's checkpoints instead of resuming: it first saves one of its own, so that
+   * there is always something to resume from.
    */
   async replaceEarlierRun(): Promise<void> {
     const { store, prepared, start } = this.#parts;
     await store.unfinish(CURSOR);
-    // Those of starts that began the same anew; a run that goes on from another's weights leaves the other its log.
+    // Logs of other starts from scratch; a run that takes another run's weights leaves that run's log in place.
     if (start.weightsFrom === undefined) await store.removeLogs(OUR_EVENT_FILES);
     const earlier = await store.checkpoints();
     if (earlier.length === 0) return;
@@ -184,7 +187,7 @@ export class RunOutput {
   }
 }
 
-/** What happened, without what would be to do about it if the run had ended. */
+/** What happened, without the remedy that would apply if the run had ended. */
 function withoutRemedy({ message }: UserError): string {
   const end = message.lastIndexOf('; ');
   return end < 0 ? message.replace(/\.$/, '') : message.slice(0, end);

@@ -5,7 +5,7 @@ import { modelCard } from './model-card.ts';
 import type { Prepared } from './input/prepare.ts';
 import { textFile, type Files } from './checkpoint/store.ts';
 
-/** The files of a finished run: what PEFT loads, how it came about, and what Retune goes on from. */
+/** The files of a finished run: what PEFT loads, its history, and what Retune resumes from. */
 export async function resultFiles(checkpoint: Checkpoint, prepared: Prepared): Promise<Files> {
   const { cursor, state, adapter } = checkpoint;
   const files: Files = {

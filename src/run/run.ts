@@ -32,7 +32,7 @@ interface RunParts extends Pick<
   start: Start;
 }
 
-/** A session, and what it leaves in the store. */
+/** A session and its output in the store. */
 interface Open {
   session: Session;
   output: RunOutput;
@@ -48,7 +48,7 @@ export class Run {
   /** Whether a step is followed by a log entry, an evaluation, a checkpoint. */
   readonly #due: Readonly<Record<'log' | 'evaluation' | 'checkpoint', (step: number) => boolean>>;
   readonly #speed = new Speedometer();
-  /** Milliseconds for which the door held the run. */
+  /** Milliseconds for which `onPassEnd` held the run. */
   #held = 0;
 
   constructor(parts: RunParts) {
@@ -157,8 +157,8 @@ export class Run {
   }
 
   /**
-   * The evaluation and the checkpoint that a step asks for. Whether it was evaluated shows in the log, so that a run
-   * stopped in the middle of an evaluation begins with it again.
+   * The evaluation and the checkpoint due after a step. The log shows whether a step was evaluated, so that a run
+   * stopped during an evaluation starts that evaluation again.
    */
   async #after(open: Open, step: number): Promise<void> {
     const { evalRows, maxSteps, inputs } = this.#parts.prepared;
@@ -168,7 +168,7 @@ export class Run {
     if (step > 0 && step < maxSteps && this.#due.checkpoint(step)) await open.output.keep(step);
   }
 
-  /** Waits while the door holds the run. */
+  /** Awaits `onPassEnd`. */
   async #hold(save: SaveNow): Promise<void> {
     const begun = performance.now();
     await this.#parts.onPassEnd?.(save);
@@ -195,7 +195,7 @@ export class Run {
       eval_samples_per_second: evalRows.length / seconds,
       eval_steps_per_second: Math.ceil(evalRows.length / batch) / seconds,
     });
-    // As in transformers, what was there before the first step is not among the candidates.
+    // As in transformers, the starting point is not a candidate.
     if (step > 0) this.#best.evaluated(step, loss);
     emit({ type: 'log', entry });
     await output.keepLog();
@@ -229,7 +229,7 @@ export class Run {
       good === undefined
         ? 'there is no checkpoint yet'
         : `the last good one is ${store.checkpointName(good)}`;
-    // The first step's loss is of what was read, before anything was learnt.
+    // The first step's loss comes from the inputs alone, before any update.
     const remedy =
       error.step > 1
         ? 'lower training.learning_rate or look at those rows'

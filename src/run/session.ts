@@ -34,7 +34,7 @@ import {
 import type { Prepared } from './input/prepare.ts';
 import { openPlannedKernels, type ExecutionPlan } from './plan/execution-plan.ts';
 
-/** A run's share of the device: base, adapter, optimizer and activations. */
+/** A run's objects on the device: base, adapter, optimizer and activations. */
 export interface Session {
   plan: ExecutionPlan;
   stream: Stream;
@@ -43,7 +43,7 @@ export interface Session {
   runner: PassRunner;
 }
 
-/** What a session needs to know of a prepared run. */
+/** What a session needs of a prepared run. */
 export interface SessionInputs extends Pick<
   Prepared,
   'model' | 'cache' | 'adapter' | 'longest' | 'stepTargets'
@@ -51,7 +51,7 @@ export interface SessionInputs extends Pick<
   inputs: { recipe: Recipe };
 }
 
-/** What the memory plan needs to know of a prepared run. */
+/** What the memory plan needs of a prepared run. */
 export function planInput(
   prepared: SessionInputs,
   plan: Pick<ExecutionPlan, 'passTokens' | 'keep' | 'optimizer'>,
@@ -71,8 +71,8 @@ export function planInput(
 }
 
 /**
- * The plan with its choice of memory: that of an earlier start where there is one, else a new one. `budget` as for
- * chooseMemory. Throws UserError where the budget is too small.
+ * The plan with its memory choice: that of an earlier start if there is one, otherwise a new one. `budget` as for
+ * chooseMemory. Throws UserError if the budget is too small.
  */
 export function withMemory(
   plan: ExecutionPlan,
@@ -90,8 +90,8 @@ export function withMemory(
 }
 
 /**
- * Brings base, adapter and optimizer to the device, with less kept of each layer where the device refuses what the
- * plan asks for; the session's plan says how much. `load` brings the base. Throws UserError where nothing fits.
+ * Loads base, adapter and optimizer onto the device, saving fewer activations if the device refuses what the plan
+ * asks for; the session's plan says how many. `load` loads the base. Throws UserError if nothing fits.
  */
 export async function openSession(
   gpu: Gpu,
@@ -110,7 +110,7 @@ export async function openSession(
     if (choice !== first)
       emit({
         type: 'note',
-        text: `${gpu.name} refused the memory asked for; trying ${mib(bytes)} MiB and computing more of each layer twice.`,
+        text: `${gpu.name} refused the memory asked for; trying ${mib(bytes)} MiB with more recomputation.`,
       });
     const assemble = () => assembleSession(gpu, base, prepared, { ...plan, ...choice }, weights);
     const session = await unlessOutOfMemory(gpu, assemble, closeSession);
@@ -127,7 +127,7 @@ function closeSession({ runner, optimizer, lora, stream }: Session): void {
   stream.close();
 }
 
-/** Brings the base of the inputs to the device, from its files or the cache. */
+/** Loads the inputs' base onto the device, from its files or the cache. */
 export function loadInputs(
   gpu: Gpu,
   prepared: SessionInputs,
@@ -143,7 +143,7 @@ export function loadInputs(
   });
 }
 
-/** A session on a base that is on the device. */
+/** A session over a base that is on the device. */
 export function assembleSession(
   gpu: Gpu,
   base: DecoderWeights,

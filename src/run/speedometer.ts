@@ -1,7 +1,7 @@
 /** Steps over which the speed is averaged. */
 const WINDOW = 20;
 
-/** Tokens per second of the latest steps, and what is left at that speed. */
+/** Tokens per second over the latest steps, and the remaining time at that speed. */
 export class Speedometer {
   #steps: { tokens: number; seconds: number }[] = [];
   #tokens = 0;
@@ -19,7 +19,7 @@ export class Speedometer {
     return this.#steps.reduce((sum, step) => sum + step.tokens, 0) / Math.max(seconds, 1e-9);
   }
 
-  /** Seconds that so many more steps will take. */
+  /** Seconds that `steps` more steps will take. */
   secondsLeft(steps: number): number {
     return this.#count === 0 ? Infinity : (steps * this.#tokens) / this.#count / this.tokensPerSecond;
   }

@@ -13,7 +13,7 @@ import { loadInputs, openSession } from './session.ts';
 /** Evaluating a token costs about a third of training on it: there is no backward pass, and nothing is recomputed. */
 const EVALUATION_COST = 1 / 3;
 
-/** How fast a device would train, and seconds for the whole run. */
+/** The training speed of a device, and seconds for the whole run. */
 export interface Estimate {
   tokensPerSecond: number;
   seconds: number;
@@ -23,8 +23,8 @@ export interface Estimate {
 export type WarmUpOptions = Pick<FinetuneOptions, 'baseCache' | 'tuning' | 'memory' | 'precision'>;
 
 /**
- * Trains on one pass of the first step twice, the second time with a watch, and throws the outcome away. The device
- * is the caller's to close. Throws UserError.
+ * Trains twice on one pass of the first step, timing the second, and discards the outcome. The caller closes the
+ * device. Throws UserError.
  */
 export async function warmUp(
   inputs: RunInputs,
@@ -39,7 +39,7 @@ export async function warmUp(
   const { seed } = inputs.recipe;
   const gpu = await openGpu();
   const plan = await newExecutionPlan(gpu, prepared, { memory, precision, tuning, emit });
-  // Hashed as it is read, so that the cache keeps it for the run.
+  // Hashed while read, so that the cache stores it for the run.
   const onContent = cache && cache.content === undefined ? () => undefined : undefined;
   const load = () => loadInputs(gpu, prepared, plan, emit, onContent);
   const { runner, optimizer } = await openSession(gpu, prepared, plan, adapter.weights, emit, load);
@@ -52,7 +52,7 @@ export async function warmUp(
     .map((index) => ({ row: train.rows[index]!, index }));
   const passes = packWindow(placed, plan.passTokens).slice(0, 1);
   const call = { learningRate: 0, seed, epoch: 0 };
-  // The first time the device wakes up.
+  // The first pass wakes the device up.
   await runner.train(passes, optimizer, { ...call, t: 1 });
   const begun = performance.now();
   const { tokens } = await runner.train(passes, optimizer, { ...call, t: 2 });
@@ -60,7 +60,7 @@ export async function warmUp(
   return { tokensPerSecond, seconds: workOf(prepared) / tokensPerSecond };
 }
 
-/** Tokens of the whole run, those of its evaluations at their share of the cost. */
+/** Tokens of the whole run, with evaluation tokens at their fraction of the cost. */
 function workOf({ train, evalRows, grouping, maxSteps, inputs }: Prepared): number {
   const epochs = maxSteps / stepsPerEpoch(grouping);
   const { evalStrategy: strategy, evalSteps: steps } = inputs.recipe.training;

@@ -52,9 +52,9 @@ describe('a run whose files cannot be written ends in a sentence and goes on as 
 });
 
 const LOG =
-  /Note: .*tfevents\S*: (cannot be written \(EIO\)|the disk is full: .*); the run goes on, and writes the whole log/;
+  /Note: .*tfevents\S*: (cannot be written \(EIO\)|the disk is full: .*); the run continues, and writes the whole log/;
 const CACHE = /Note: The quantized base could not be cached for the next start: /;
-const OLD = /Note: .*checkpoint-1: cannot be written \(\w+\); the run goes on\./;
+const OLD = /Note: .*checkpoint-1: cannot be written \(\w+\); the run continues\./;
 
 describe('a run does without what is only convenient', () => {
   it.each([

@@ -1,7 +1,7 @@
 import type { TrainingSettings } from '../../formats/recipe/settings.ts';
 import type { TrainerState } from '../../formats/trainer-state.ts';
 
-/** The keys of trainer_state.json that tell which checkpoint is the best. */
+/** The keys of trainer_state.json that identify the best checkpoint. */
 export type BestState = Pick<TrainerState, 'best_metric' | 'best_global_step' | 'best_model_checkpoint'>;
 
 const NONE: BestState = { best_metric: null, best_global_step: null, best_model_checkpoint: null };
@@ -10,8 +10,10 @@ const NONE: BestState = { best_metric: null, best_global_step: null, best_model_
 const nameOf = (step: number): string => `checkpoint-${step}`;
 
 /**
- * Which step had the best eval_loss, and which checkpoint holds it, by the rules of transformers' Trainer
- * (_determine_best_metric, _save_checkpoint and rotate_checkpoints in trainer.py and trainer_utils.py, 5.24).
+ * The step with the best eval_loss and the checkpoint that holds it, by the rules of transformers' Trainer.
+ *
+ * References: transformers 5.24, src/transformers/trainer.py (_determine_best_metric, _save_checkpoint) and
+ * trainer_utils.py (rotate_checkpoints).
  */
 export class BestModel {
   readonly #tracked: boolean;
@@ -21,7 +23,10 @@ export class BestModel {
   readonly #isSaveStep: (step: number) => boolean;
   #state: BestState;
 
-  /** `from`: where an earlier start of the run stood. `isSaveStep`: the steps that leave a checkpoint by the recipe. */
+  /**
+   * `from`: the state of an earlier start of the run. `isSaveStep`: the steps at which the recipe saves a
+   * checkpoint.
+   */
   constructor(training: TrainingSettings, isSaveStep: (step: number) => boolean, from: BestState = NONE) {
     this.#tracked = training.loadBestModelAtEnd === true || training.metricForBestModel !== undefined;
     this.#greater = training.greaterIsBetter === true;
@@ -36,13 +41,13 @@ export class BestModel {
     return this.#state;
   }
 
-  /** The step of the checkpoint that is the best. */
+  /** The step of the best checkpoint. */
   get step(): number | undefined {
     const { best_model_checkpoint: name } = this.#state;
     return name === null ? undefined : Number(name.slice(nameOf(0).length - 1));
   }
 
-  /** An evaluation after `step` gave this loss. */
+  /** Records the loss of an evaluation after `step`. */
   evaluated(step: number, loss: number): void {
     const { best_metric: best } = this.#state;
     const better = best === null || (this.#greater ? loss > best : loss < best);
@@ -55,13 +60,13 @@ export class BestModel {
   }
 
   /**
-   * The checkpoint of `step` is about to be written beside those of `saved`: from it on, the best one is the one of the
-   * best step, where there is one. Gives what to call where the writing fails.
+   * Called before the checkpoint of `step` is written beside those of `saved`: from then on, the best checkpoint is
+   * that of the best step, if it has one. Returns a function that undoes this if writing fails.
    */
   saving(step: number, saved: readonly number[]): () => void {
     const before = this.#state;
     const { best_global_step: best } = before;
-    // A run that was stopped has checkpoints at other steps too; they must not make another run of it.
+    // A run that was stopped has checkpoints at other steps too; these must not change the outcome.
     if (best !== null && this.#isSaveStep(step) && this.#isSaveStep(best) && [...saved, step].includes(best))
       this.#state = { ...before, best_model_checkpoint: nameOf(best) };
     return () => {
@@ -69,7 +74,10 @@ export class BestModel {
     };
   }
 
-  /** Which of these checkpoints, ascending, go: the oldest beyond the limit, but never the last nor the best one. */
+  /**
+   * The checkpoints to remove, given in ascending order: the oldest beyond the limit, but never the last or the
+   * best.
+   */
   doomed(steps: readonly number[]): number[] {
     if (this.#limit === 0) return [];
     const kept = new Set([steps.at(-1), this.step].filter((step) => step !== undefined));
@@ -77,7 +85,7 @@ export class BestModel {
     return steps.filter((step) => !kept.has(step)).slice(0, Math.max(0, excess));
   }
 
-  /** Which of these checkpoints go once the run is finished: with a limit of one, all but the best. */
+  /** The checkpoints to remove once the run is finished: with a limit of one, all but the best. */
   doomedAtEnd(steps: readonly number[]): number[] {
     const best = this.step;
     return best === undefined || this.#limit !== 1 ? [] : steps.filter((step) => step !== best);

@@ -20,23 +20,23 @@ import type { ExecutionPlan } from '../plan/execution-plan.ts';
 /** Raw text with headings, or the model's chat template. */
 export type PromptForm = 'text' | 'chat';
 
-/** Where a run stands, beyond adapter, optimizer and trainer_state.json. */
+/** A run's position, beyond adapter, optimizer and trainer_state.json. */
 export interface RunCursor {
   step: number;
   identity: RunIdentity;
   plan: ExecutionPlan;
   logWindow: LogWindowState;
-  /** Wall time in seconds since 1970 of each entry of log_history. */
+  /** Wall-clock time of each entry of log_history, in seconds since 1970. */
   logTimes: number[];
   /** Floating-point operations so far, as transformers counts them. */
   totalFlos: number;
-  /** How the training rows put a question, for testing the adapter the same way. */
+  /** How the training rows present a question, for testing the adapter the same way. */
   prompt: PromptForm;
-  /** Set where the run took over only the weights of an earlier run's checkpoint. */
+  /** Set if the run took only the weights of an earlier run's checkpoint. */
   weightsFrom?: string | undefined;
 }
 
-/** A whole checkpoint in memory. */
+/** A complete checkpoint in memory. */
 export interface Checkpoint {
   cursor: RunCursor;
   state: TrainerState;
@@ -44,9 +44,9 @@ export interface Checkpoint {
   optimizer: TensorData[];
 }
 
-/** Last file of a checkpoint or a result: where it stands, everything does. */
+/** The last file of a checkpoint or result to be written: if it is there, all files are. */
 export const CURSOR = 'retune_state.json';
-/** A file of the folder itself. */
+/** A file directly in the folder. */
 const PLAIN_NAME = /^[^/\\]+$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 const OPTIMIZER = 'optimizer.safetensors';
@@ -95,8 +95,8 @@ export async function readCheckpoint(folder: Folder, decoder: DecoderConfig): Pr
 }
 
 /**
- * Compares every file of a checkpoint or a result with its SHA-256, or these alone. Throws UserError naming the broken
- * one.
+ * Compares the files of a checkpoint or result, all of them or the given ones, with their SHA-256. Throws UserError
+ * naming the broken one.
  */
 export async function verifyFiles(folder: Folder, only?: readonly string[]): Promise<RunCursor> {
   const { files, ...cursor } = await readCursor(folder);
@@ -110,7 +110,7 @@ export async function verifyFiles(folder: Folder, only?: readonly string[]): Pro
   return cursor;
 }
 
-/** Reads only where a checkpoint stands. Throws UserError. */
+/** Reads only a checkpoint's position. Throws UserError. */
 export async function readCursor(folder: Folder): Promise<RunCursor & { files: Record<string, string> }> {
   const file = await folder.open(CURSOR);
   if (!file) throw broken(folder, CURSOR, 'is missing');
@@ -125,7 +125,7 @@ export async function readCursor(folder: Folder): Promise<RunCursor & { files: R
   return json as unknown as RunCursor & { files: Record<string, string> };
 }
 
-/** Whether a checkpoint stands so, whichever version of Retune wrote it: those of old lack some of the keys. */
+/** Whether this is a checkpoint's position, in the format of any version of Retune: old ones lack some keys. */
 function isCursor(json: unknown): boolean {
   if (!isRecord(json)) return false;
   const { step, files, identity, plan, logWindow, logTimes, totalFlos, prompt, weightsFrom } = json;

@@ -8,27 +8,27 @@ import { textFile } from './store.ts';
 export interface RunIdentity {
   /** Weights, config and tokenizer of the base. */
   base: string;
-  /** V1's adapter_model.safetensors and adapter_config.json; 'none' where the run starts a fresh adapter. */
+  /** V1's adapter_model.safetensors and adapter_config.json; 'none' if the run starts a fresh adapter. */
   source: string;
   train: string;
-  /** 'none' where there are no validation rows. */
+  /** 'none' if there are no validation rows. */
   validation: string;
-  /** Ids and masks that the rows became: they also change with the chat template and the tokenizer. */
+  /** Ids and masks of the encoded rows: they also change with the chat template and the tokenizer. */
   tokens: string;
-  /** The settings that have an effect. */
+  /** The settings that affect the numbers. */
   recipe: string;
 }
 
-/** What is known of a run before its base is read. */
+/** The parts of a run's identity known before its base is read. */
 export type InputHashes = Omit<RunIdentity, 'base'>;
 
-/** A run's identity, whose base may be known only once its weights have been read. */
+/** A run's identity; the base may be known only once its weights have been read. */
 export class Identification {
   readonly #hashes: InputHashes;
   readonly #onIdentity: (identity: RunIdentity) => Promise<void> | undefined;
   #identity: RunIdentity | undefined;
 
-  /** `onIdentity` hears the identity as soon as it is known. */
+  /** `onIdentity` is called as soon as the identity is known. */
   constructor(hashes: InputHashes, onIdentity: (identity: RunIdentity) => Promise<void> | undefined) {
     this.#hashes = hashes;
     this.#onIdentity = onIdentity;
@@ -49,7 +49,7 @@ export class Identification {
   }
 }
 
-/** What each part is called in messages. */
+/** Names of the parts in messages. */
 export const IDENTITY_NAMES: Readonly<Record<keyof RunIdentity, string>> = {
   base: 'the base model',
   source: 'the source adapter',
@@ -59,7 +59,7 @@ export const IDENTITY_NAMES: Readonly<Record<keyof RunIdentity, string>> = {
   recipe: 'the recipe',
 };
 
-/** The parts in which two runs differ, but for tokens that differ because the rows or the recipe do. */
+/** The parts in which two runs differ, leaving out tokens that differ only because the rows or the recipe do. */
 export function differences(a: RunIdentity, b: RunIdentity): (keyof RunIdentity)[] {
   const changed = (Object.keys(IDENTITY_NAMES) as (keyof RunIdentity)[]).filter(
     (part) => a[part] !== b[part],
@@ -76,7 +76,7 @@ export async function adapterHash(folder: Folder): Promise<string> {
   return joinedHash(hashes);
 }
 
-/** Hashes all inputs of a run but the base, which takes long. */
+/** Hashes all inputs of a run except the base, which takes long. */
 export async function hashInputs(inputs: {
   source: Folder | undefined;
   train: ByteSource;

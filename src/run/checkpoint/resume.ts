@@ -8,8 +8,8 @@ import type { Moment } from '../../text/moment.ts';
 import type { RunStore } from './store.ts';
 
 /**
- * exact: go on from the latest sound checkpoint as if never stopped; weights: take over its adapter only, with a
- * fresh optimizer and schedule, as the Python recipe does; never: start from V1 again.
+ * exact: resume from the latest sound checkpoint as if never stopped; weights: take only its adapter, with a fresh
+ * optimizer and schedule, as the Python recipe does; never: start from V1 again.
  */
 export type ResumeMode = 'exact' | 'weights' | 'never';
 
@@ -17,14 +17,14 @@ export type ResumeMode = 'exact' | 'weights' | 'never';
 export interface Start {
   weights: readonly LoraWeights[];
   checkpoint: Checkpoint | undefined;
-  /** The checkpoint of which only the weights were taken. */
+  /** The checkpoint whose weights alone were taken. */
   weightsFrom: string | undefined;
 }
 
-/** Hears why a checkpoint or a result was passed over. */
+/** Called with the reason why a checkpoint or result was skipped. */
 type OnBroken = (text: string) => void;
 
-/** The latest sound checkpoint. */
+/** The latest sound checkpoint; undefined if there is none. Throws UserError if all are broken. */
 export const latestCheckpoint = (
   store: RunStore,
   decoder: DecoderConfig,
@@ -32,7 +32,7 @@ export const latestCheckpoint = (
 ): Promise<Checkpoint | undefined> =>
   latestSound(store, (folder) => readCheckpoint(folder, decoder), onBroken);
 
-/** The adapter of the latest sound checkpoint that PEFT could load, whatever run it is of. */
+/** The adapter of the latest sound checkpoint that PEFT could load, of any run. Throws UserError if there is none. */
 export async function latestWeights(
   store: RunStore,
   decoder: DecoderConfig,
@@ -51,7 +51,7 @@ export async function latestWeights(
   );
 }
 
-/** What `read` makes of the latest checkpoint that it does not find broken. */
+/** What `read` returns for the latest checkpoint that it does not find broken. */
 async function latestSound<T>(
   store: RunStore,
   read: (folder: Folder, name: string) => Promise<T>,
@@ -65,7 +65,7 @@ async function latestSound<T>(
       if (!(error instanceof UserError)) throw error;
       const next = steps[i + 1];
       const remedy =
-        next === undefined ? 'there is no earlier one' : `going on from ${store.checkpointName(next)}`;
+        next === undefined ? 'there is no earlier one' : `resuming from ${store.checkpointName(next)}`;
       onBroken(`${error.message.replace(/;.*$/, '')}: ${remedy}.`);
     }
   }
@@ -76,13 +76,13 @@ async function latestSound<T>(
   return undefined;
 }
 
-/** Whether a run's checkpoints or its result are there, with an identity to compare a new start's with. */
+/** Whether a run's checkpoints or result are there, with an identity to compare a new start's with. */
 export async function holdsRun(store: RunStore): Promise<boolean> {
   if ((await store.checkpoints()).length > 0) return true;
   return (await (await store.openResult()).open(CURSOR)) !== undefined;
 }
 
-/** The current date that the run in the store writes; undefined where there is none, or it writes no date. */
+/** The current date that the stored run writes; undefined if there is no run or it writes no date. */
 export async function earlierMoment(store: RunStore): Promise<Moment | undefined> {
   const result = await store.openResult();
   if (await result.open(CURSOR)) return (await readCursor(result)).plan.moment;
@@ -90,14 +90,14 @@ export async function earlierMoment(store: RunStore): Promise<Moment | undefined
     try {
       return (await readCursor(await store.openCheckpoint(step))).plan.moment;
     } catch (error) {
-      // Whoever goes on from the checkpoints tells of the broken ones.
+      // Resuming reports the broken ones.
       if (!(error instanceof UserError)) throw error;
     }
   }
   return undefined;
 }
 
-/** Throws UserError where the checkpoint is of other inputs than these, naming each. */
+/** Throws UserError if the checkpoint has other inputs than these, naming each. */
 export function checkSameRun(
   store: RunStore,
   saved: RunIdentity,
@@ -115,8 +115,8 @@ export function checkSameRun(
 }
 
 /**
- * Whether the store holds the finished result of this run. One that has lost its adapter counts as unfinished, and is
- * written again from the last checkpoint. Throws UserError where it is of other inputs, or nothing can be written from.
+ * Whether the store holds the finished result of this run. A result without its adapter counts as unfinished and is
+ * written again from the last checkpoint. Throws UserError if it has other inputs, or nothing to write it from.
  */
 export async function isFinished(store: RunStore, now: RunIdentity, onBroken: OnBroken): Promise<boolean> {
   const result = await store.openResult();
@@ -137,7 +137,7 @@ export async function isFinished(store: RunStore, now: RunIdentity, onBroken: On
   }
 }
 
-/** Throws UserError where the store holds an adapter of which no run's state tells, before a new run's takes its place. */
+/** Throws UserError if the store holds an adapter without any run's state, before a new run would overwrite it. */
 export async function refuseForeignAdapter(store: RunStore): Promise<void> {
   const result = await store.openResult();
   const [adapter] = RESULT;
@@ -147,7 +147,7 @@ export async function refuseForeignAdapter(store: RunStore): Promise<void> {
     );
 }
 
-/** What must be as the run left it; the model card and the like are the user's to edit. */
+/** The files that must be as the run left them; the model card and the like are the user's to edit. */
 const RESULT = ['adapter_model.safetensors', 'adapter_config.json', 'trainer_state.json'] as const;
 
 const short = (hash: string) => (hash.length > 12 ? `${hash.slice(0, 12)}…` : hash);

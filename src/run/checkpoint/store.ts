@@ -1,55 +1,55 @@
 import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
 
-/** Files by name, each as the chunks that follow one another. */
+/** Files by name, each as consecutive chunks. */
 export type Files = Readonly<Record<string, readonly Uint8Array[]>>;
 
-/** What was to be stored could not be. A checkpoint on the way can be done without: the run goes on. */
+/** Something could not be stored. For an intermediate checkpoint the run continues. */
 export class StorageError extends UserError {
-  /** What happened, without what becomes of the run. */
+  /** What happened, without its consequence for the run. */
   readonly happened: string;
 
-  /** `then`: what to do once that is mended, such as "try again". */
+  /** `then`: what to do once it is fixed, such as "try again". */
   constructor(happened: string, remedy = '', then = '') {
     super(`${happened}${remedy && `; ${remedy}`}${then && `, then ${then}`}.`);
     this.happened = happened;
   }
 }
 
-/** There was no room for it; `happened` also says what to do about that. */
+/** There was no space for it; `happened` also says what to do about that. */
 export class StorageFullError extends StorageError {}
 
-/** Where a run's checkpoints and its result live: a folder on disk, or the browser's database. */
+/** Stores a run's checkpoints and result: a folder on disk, or the browser's database. */
 export interface RunStore {
-  /** As the user would recognise it. */
+  /** As the user knows it. */
   readonly name: string;
-  /** What messages advise where none of its checkpoints is sound. */
+  /** What messages advise if none of its checkpoints is sound. */
   readonly startAgain: string;
-  /** Steps of the checkpoints that are there, ascending. */
+  /** Steps of the stored checkpoints, ascending. */
   checkpoints(): Promise<number[]>;
   /** The files of one checkpoint. */
   openCheckpoint(step: number): Promise<Folder>;
-  /** What messages call a checkpoint. */
+  /** The name of a checkpoint in messages. */
   checkpointName(step: number): string;
   /**
-   * Writes a checkpoint whole or not at all, also when the process dies on the way. One that is a `rescue` stays only
-   * until the next is written. Throws UserError when full.
+   * Writes a checkpoint atomically, even if the process dies meanwhile. A `rescue` checkpoint is kept only until
+   * the next is written. Throws StorageError.
    */
   saveCheckpoint(step: number, files: Files, rescue?: boolean): Promise<void>;
   removeCheckpoint(step: number): Promise<void>;
   /** The finished run's files. */
   openResult(): Promise<Folder>;
-  /** Writes the finished run's files, `last` after all others: where it stands, everything does. */
+  /** Writes the finished run's files, `last` after all others: if it is there, all files are. */
   saveResult(files: Files, last: string): Promise<void>;
-  /** Takes that last file away, so that what is there no longer counts as finished. */
+  /** Removes that last file, so that the stored result no longer counts as finished. */
   unfinish(last: string): Promise<void>;
   /** Replaces one file of the run's logs. */
   writeLog(file: string, bytes: Uint8Array): Promise<void>;
-  /** Removes the files of the run's logs that have such names. */
+  /** Removes the log files of these names. */
   removeLogs(ours: RegExp): Promise<void>;
 }
 
-/** Text as the contents of a file. */
+/** Text as a file's content. */
 export function textFile(text: string): Uint8Array[] {
   return [new TextEncoder().encode(text)];
 }

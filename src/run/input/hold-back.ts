@@ -3,20 +3,20 @@ import { counted } from '../../formats/words.ts';
 import type { EncodedRow } from '../../text/rows.ts';
 import { randperm } from '../../train/sampler.ts';
 
-/** How rows were held back from the training data, as the run's plan records it. */
+/** How rows were held back from the training data, as recorded in the run's plan. */
 export interface HeldBack {
-  /** A share below 1, or a number of rows. */
+  /** A fraction below 1, or a number of rows. */
   readonly size: number;
   readonly seed: number;
-  /** Rows that it came to, of all. */
+  /** Number of rows held back, and of all rows. */
   readonly rows: number;
   readonly of: number;
 }
 
 /**
- * Holds rows back to evaluate on, at random by the seed; both parts keep the file's order. Rows of the same tokens stay
- * together, so that none is evaluated that is also trained. A share is rounded up, as scikit-learn and datasets do.
- * Throws UserError where nothing would be left on one side.
+ * Holds back rows for evaluation, at random by the seed; both parts keep the file's order. Rows with the same
+ * tokens stay together, so that no evaluated row is also trained on. A fraction is rounded up, as in scikit-learn
+ * and datasets. Throws UserError if one part would be empty.
  */
 export function holdBack(
   rows: readonly EncodedRow[],
@@ -41,7 +41,7 @@ export function holdBack(
   return { train: rows.filter((row) => !held.has(row)), held: rows.filter((row) => held.has(row)) };
 }
 
-/** The rows in groups of the same tokens. */
+/** The rows grouped by their tokens. */
 function sameTokens(rows: readonly EncodedRow[]): EncodedRow[][] {
   const byHash = new Map<number, EncodedRow[][]>();
   const all: EncodedRow[][] = [];

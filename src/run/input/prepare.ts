@@ -20,42 +20,42 @@ import { firstRows, splitOff } from './split-rows.ts';
 /** What the user chooses. */
 export interface RunInputs {
   base: Folder;
-  /** V1, or undefined for a fresh adapter from the recipe's lora section. */
+  /** V1; undefined for a fresh adapter from the recipe's lora section. */
   source: Folder | undefined;
   train: ByteSource;
   validation: ByteSource | undefined;
   recipe: Recipe;
 }
 
-/** Everything that is known before a device is touched. */
+/** Everything known before a device is opened. */
 export interface Prepared {
   inputs: RunInputs;
   model: BaseModel;
-  /** The base's place in the cache. */
+  /** The base's cache entry. */
   cache?: CacheEntry | undefined;
   tokenizer: TextTokenizer;
   adapter: Adapter;
   train: EncodedRows;
   evalRows: EncodedRow[];
-  /** How evalRows were taken from the training data, where they were. */
+  /** How evalRows were held back from the training data, if they were. */
   heldBack?: HeldBack;
-  /** The current date for a chat template that writes it, where the base has one. */
+  /** The current date for a chat template that writes it, if the base has one. */
   moment?: Moment;
-  /** Counts packs, where there are any. */
+  /** Counts packs if the recipe packs rows. */
   grouping: Grouping;
-  /** Rows that share a sequence, as indices, where the recipe packs them. */
+  /** Rows that share a sequence, by index, if the recipe packs them. */
   packs?: readonly (readonly number[])[];
   maxSteps: number;
   /** Tokens of the longest row, for training or evaluation. */
   longest: number;
-  /** The most tokens, and the most trained tokens, of a step. */
+  /** Maximum tokens, and maximum trained tokens, of a step. */
   windowTokens: number;
   stepTargets: number;
 }
 
 type Emit = (event: RunEvent) => void;
 
-/** More would take years on any GPU; each is looked at before the first. */
+/** More would take years on any GPU; every step is planned before the first. */
 const MAX_STEPS = 1e6;
 
 /** Opens and checks all inputs; `moment` is for a chat template that writes the date. Throws UserError. */
@@ -126,7 +126,7 @@ export async function prepare(
   };
 }
 
-/** What the buffers must hold: of rows, of steps' windows, and of evaluation passes. */
+/** What the buffers must hold: for rows, for steps' windows, and for evaluation passes. */
 function sizes(
   rows: readonly EncodedRow[],
   evalRows: readonly EncodedRow[],

@@ -5,7 +5,7 @@ import { trainedTargets, type EncodedRow, type EncodedRows } from '../../text/ro
 import { holdBack, type HeldBack } from './hold-back.ts';
 import type { RunInputs } from './prepare.ts';
 
-/** The first so many rows of the file, those counted that are skipped. */
+/** The first `count` rows of the file, including skipped ones. Throws UserError if none of them is trained. */
 export function firstRows(all: EncodedRows, count: number | undefined): EncodedRows {
   const lines = [...all.rows, ...all.skipped].map(({ line }) => line).toSorted((a, b) => a - b);
   if (count === undefined || count >= lines.length) return all;
@@ -18,7 +18,7 @@ export function firstRows(all: EncodedRows, count: number | undefined): EncodedR
   return withRows({ ...all, skipped: all.skipped.filter(({ line }) => line <= last) }, rows);
 }
 
-/** Takes the rows to evaluate on out of the training data, where the recipe says so. */
+/** Takes the rows for evaluation out of the training data, if the recipe says so. */
 export function splitOff(
   all: EncodedRows,
   { recipe, train: file, validation }: Pick<RunInputs, 'recipe' | 'train' | 'validation'>,
@@ -35,7 +35,7 @@ export function splitOff(
   return { train: withRows(all, train), held, heldBack };
 }
 
-/** The same file with these of its rows. */
+/** The same file, reduced to these of its rows. */
 function withRows(all: EncodedRows, rows: EncodedRow[]): EncodedRows {
   const tally = new RowsTally();
   for (const row of rows) tally.take(all.format, row.ids, row.trained, trainedTargets(row), row.cut);

@@ -6,7 +6,7 @@ import type { Pass } from '../../text/packing.ts';
 import type { ExecutionPlan } from './execution-plan.ts';
 import { assembleSession, planInput, type Session, type SessionInputs } from '../session.ts';
 
-/** A run's session on a device that computes nothing; `like` as for `openNullGpu`. */
+/** A run's session on a null device; `like` as for `openNullGpu`. */
 export function drySession(inputs: SessionInputs, plan: ExecutionPlan, like?: Gpu): Session {
   const gpu = openNullGpu(like);
   const base = allocateBase(gpu, inputs.model, {
@@ -18,7 +18,7 @@ export function drySession(inputs: SessionInputs, plan: ExecutionPlan, like?: Gp
   return assembleSession(gpu, base, inputs, plan, weights);
 }
 
-/** A pass of one document of so many tokens, each but the last trained on. */
+/** A pass of one document of `tokens` tokens; every token but the last is trained on. */
 export function plainPass(tokens: number): Pass {
   const targets = Math.max(1, tokens - 1);
   const count = (n: number) => Uint32Array.from({ length: n }, (_, i) => i);
@@ -34,7 +34,7 @@ export function plainPass(tokens: number): Pass {
 
 /**
  * Everything that training and evaluation will dispatch on a device like `like`, found by a dry run over passes of
- * all sizes between the shortest row and the largest pass: near powers of two, since which kernel serves a product
+ * all sizes from the shortest row to the largest pass: near powers of two, because which kernel serves a product
  * may depend on its rows.
  */
 export async function neededKernels(

@@ -11,8 +11,8 @@ import { UserError } from '../../formats/user-error.ts';
 import type { PassInput } from './pass-size.ts';
 
 /**
- * What a run of this recipe over rows of max_seq_length tokens, all of them trained, would hold: headers and
- * configuration are read, no weights and no rows. Throws UserError.
+ * The memory of a run of this recipe over rows of max_seq_length tokens, all of them trained. Reads headers and
+ * configuration, no weights or rows. Throws UserError.
  */
 export async function estimateMemory({
   base,

@@ -6,45 +6,48 @@ import type { StateStorage } from '../../train/optimizer-state.ts';
 import type { HeldBack } from '../input/hold-back.ts';
 
 /**
- * Everything that may differ between two starts of the same run and changes rounding: decided once before step 1,
- * kept in every checkpoint, taken from there on resume.
+ * Everything that may differ between two starts of the same run and affects rounding: decided once before step 1,
+ * stored in every checkpoint, and taken from there on resume.
  */
 export interface ExecutionPlan extends PlannedKernels {
   version: 4;
-  /** Rows of a step go into as few passes as fit, first fit in order. */
+  /** Rows of a step are packed into as few passes as fit, first fit in order. */
   packing: 'first-fit';
-  /** Largest number of tokens of a pass. */
+  /** Maximum tokens of a pass. */
   passTokens: number;
-  /** How much is kept of each layer, one digit each (model/activation-checkpointing.ts): the rest is computed again. */
+  /**
+   * Level of each layer's saved activations, one digit each (model/activation-checkpointing.ts); the rest is
+   * recomputed.
+   */
   keep?: string | undefined;
-  /** How rows to evaluate on were taken from the training data, where they were. */
+  /** How rows for evaluation were held back from the training data, if they were. */
   heldBack?: HeldBack | undefined;
-  /** The current date for a chat template that writes it, where the base has one. */
+  /** The current date for a chat template that writes it, if the base has one. */
   moment?: Moment | undefined;
   /**
-   * Set where earlier versions read the base otherwise: they quantized what it keeps in 16 bits, and tied a head that
-   * its files hold. A run of theirs cannot be continued to the same numbers.
+   * Set where earlier versions read the base differently: they quantized what it keeps in 16 bits, and tied a head
+   * that its files hold. Their runs cannot be resumed to the same numbers.
    */
   asStored?: true | undefined;
-  /** Where the optimizer's state lies. */
+  /** Where the optimizer's state is kept. */
   optimizer?: StateStorage | undefined;
-  /** Where the numbers were made: bits repeat on the same device and backend. */
+  /** The device that computed the numbers: bits are reproducible on the same device and backend. */
   device: string;
 }
 
-/** The default variants of the lowest precision: what every device has. */
+/** The default variants of the lowest precision, which every device supports. */
 const PLAINEST: PlannedKernels = { precision: 'f32', tiles: {} };
 
-/** Decides the plan of a new run, but for its memory. `passTokens`: the most of a pass. */
+/** Decides the plan of a new run, except for memory. `passTokens`: maximum tokens of a pass. */
 export function newExecutionPlanOf(gpu: Gpu, passTokens: number, products = PLAINEST): ExecutionPlan {
   return { version: 4, ...products, packing: 'first-fit', passTokens, device: gpu.name };
 }
 
-/** The plan's variants of the large products. Throws UserError where this device lacks one. */
+/** The plan's kernel variants. Throws UserError if this device lacks one. */
 export function openPlannedKernels(gpu: Gpu, plan: ExecutionPlan): KernelPlan {
   return openKernelPlan(gpu, plan, (missing) => {
     throw new UserError(
-      `${gpu.name}: the run began on ${plan.device} with a kernel that this GPU or its driver does not offer (${missing}); go on with it there, or start a new run.`,
+      `${gpu.name}: the run began on ${plan.device} with a kernel that this GPU or its driver does not offer (${missing}); resume it there, or start a new run.`,
     );
   });
 }

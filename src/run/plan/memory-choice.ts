@@ -19,31 +19,31 @@ import {
   type MemoryPlanInput,
 } from './memory-plan.ts';
 
-/** What of a run depends on the memory there is; its numbers do not depend on it. */
+/** What depends on the available memory in a run; its numbers do not. */
 export interface MemoryChoice {
-  /** How much is kept of each layer, one digit each (model/activation-checkpointing.ts). */
+  /** Level of each layer's saved activations, one digit each (model/activation-checkpointing.ts). */
   keep: string;
   optimizer: StateStorage;
 }
 
 /**
- * Bytes that a run takes at most where nobody told how many, and the GPU's memory seems to be the host's.
- * The smallest GPU that the recipe is meant for has 4 GiB.
+ * Maximum bytes of a run if no budget is given and the GPU's memory appears to be the host's. The smallest GPU that
+ * the recipe targets has 4 GiB.
  */
 export const UNTOLD_BYTES = 3.5 * 2 ** 30;
 
-/** The input with this choice in it. */
+/** The input with this choice applied. */
 export function withChoice<T extends MemoryPlanInput>(input: T, { keep, optimizer }: MemoryChoice): T {
   return { ...input, keep: parseSaved(keep), optimizer };
 }
 
-/** The choice that an input has in it. */
+/** The choice that an input contains. */
 export function choiceOf(input: MemoryPlanInput): MemoryChoice {
   const { keep, optimizer } = standardChoice(input);
   return { keep: input.keep ? savedText(input.keep) : keep, optimizer: input.optimizer ?? optimizer };
 }
 
-/** Bytes on the device with this choice, with what a checkpoint takes for a moment. */
+/** Device bytes with this choice, including what writing a checkpoint needs temporarily. */
 function bytesOf(input: MemoryPlanInput, choice: MemoryChoice): number {
   const chosen = withChoice(input, choice);
   return totalBytes(memoryPlan(chosen)) + checkpointBytes(chosen);
@@ -58,30 +58,32 @@ const uniform = (
   optimizer,
 });
 
-/** The choice where nothing speaks for more or less. */
+/** The default choice. */
 export const standardChoice = (input: MemoryPlanInput): MemoryChoice =>
   uniform(input, SAVED.attention, 'resident');
 
-/** Bytes with which nothing of a layer need be computed again. */
+/** Bytes with which nothing of a layer is recomputed. */
 export const keptWhole = (input: MemoryPlanInput): number =>
   bytesOf(input, uniform(input, SAVED.all, 'resident'));
 
-/** The choice that takes the least memory; paging takes room of its own, which few layers do not win back. */
+/** The choice that needs the least memory; paging needs buffers of its own, which few layers do not recoup. */
 export function smallestChoice(input: MemoryPlanInput): MemoryChoice {
   const [resident, paged] = [uniform(input, SAVED.input, 'resident'), uniform(input, SAVED.input, 'paged')];
   return bytesOf(input, paged) < bytesOf(input, resident) ? paged : resident;
 }
 
-/** The least to be computed again within `budget` bytes; undefined where even the smallest choice takes more. */
+/**
+ * The choice with the least recomputation within `budget` bytes; undefined if even the smallest choice takes more.
+ */
 export function fittingChoice(input: MemoryPlanInput, budget: number): MemoryChoice | undefined {
-  // Paging the optimizer's state costs less time a byte than computing attention again.
+  // Paging the optimizer's state costs less time per byte than recomputing attention.
   const from = [standardChoice(input), smallestChoice(input)].find((c) => bytesOf(input, c) <= budget);
   if (!from) return undefined;
   const keep = fill(input, parseSaved(from.keep), budget - bytesOf(input, from));
   return { keep: savedText(keep), optimizer: from.optimizer };
 }
 
-/** Raises levels within `free` bytes, always the one that saves most operations a byte. */
+/** Raises levels within `free` bytes, always choosing the one that saves most operations per byte. */
 function fill(input: MemoryPlanInput, keep: SavedActivations[], free: number): SavedActivations[] {
   const rank = Math.max(...input.modules.map((m) => m.r));
   const cost = recomputed(input.model.config, rank, input.positions);
@@ -109,9 +111,9 @@ function fill(input: MemoryPlanInput, keep: SavedActivations[], free: number): S
 }
 
 /**
- * What a new run begins with. `budget`: bytes that it may take; `free`: bytes that were seen to be free, where nobody
- * told. Without either it stays with the standard choice on a software device, where memory is the host's, and goes up
- * to UNTOLD_BYTES on others. Throws UserError where the budget is too small for any choice.
+ * The choice for a new run. `budget`: bytes it may take; `free`: bytes measured to be free, if no budget was given.
+ * Without either, it keeps the default choice on a software device, whose memory is the host's, and uses up to
+ * UNTOLD_BYTES on others. Throws UserError if the budget is too small for any choice.
  */
 export function chooseMemory(
   input: MemoryPlanInput,
@@ -125,8 +127,8 @@ export function chooseMemory(
 }
 
 /**
- * The choice of an earlier start where the budget allows it, else a smaller one: passes stay as large as they were.
- * Throws UserError.
+ * The choice of an earlier start if the budget allows it, otherwise a smaller one; the size of passes does not
+ * change. Throws UserError.
  */
 export function keepChoice(
   input: MemoryPlanInput,
@@ -136,11 +138,11 @@ export function keepChoice(
   if (budget === undefined || bytesOf(input, earlier) <= budget) return earlier;
   const smaller = fittingChoice(input, budget);
   if (smaller) return smaller;
-  const fixed = `this run began with passes of ${input.passTokens} tokens, which its numbers depend on: allow more, go on on a GPU that has more, or start a new run`;
+  const fixed = `this run began with passes of ${input.passTokens} tokens, which its numbers depend on: allow more, resume on a GPU that has more, or start a new run`;
   return overBudget(input, budget, fixed);
 }
 
-/** What to try, in this order, where the device refuses a choice: each takes less than the one before. */
+/** Choices to try, in this order, if the device refuses one: each takes less than the one before. */
 export function smallerChoices(input: MemoryPlanInput, refused: MemoryChoice): MemoryChoice[] {
   const standard = standardChoice(input);
   const halfway = (bytesOf(input, refused) + bytesOf(input, standard)) / 2;

@@ -19,21 +19,21 @@ export interface MemoryPlanInput {
   model: BaseModel;
   doubleQuant: boolean;
   modules: readonly LoraModule[];
-  /** Largest number of tokens of a pass. */
+  /** Maximum tokens of a pass. */
   passTokens: number;
   /** Tokens of the longest row. */
   positions: number;
-  /** Most trained tokens of a step. */
+  /** Maximum trained tokens of a step. */
   stepTargets: number;
-  /** How much is kept of each layer; attention output and statistics unless told. */
+  /** Level of each layer's saved activations; default: attention output and statistics. */
   keep?: readonly SavedActivations[] | undefined;
-  /** Bits of the optimizer's moments; 8 unless told. */
+  /** Bits of the optimizer's moments; default: 8. */
   stateBits?: StateBits | undefined;
-  /** Where the optimizer's state lies; on the device unless told. */
+  /** Where the optimizer's state is kept; default: on the device. */
   optimizer?: StateStorage | undefined;
 }
 
-/** The workspace that a training run makes. */
+/** The shape of a training run's activations. */
 export function trainingActivations(input: MemoryPlanInput): ActivationShape {
   return {
     config: input.model.config,
@@ -45,7 +45,7 @@ export function trainingActivations(input: MemoryPlanInput): ActivationShape {
   };
 }
 
-/** Bytes by kind that a training run holds on the device, exactly as the account will show them. */
+/** Bytes by kind that a training run holds on the device, exactly as the memory account will show them. */
 export function memoryPlan(input: MemoryPlanInput): Map<MemoryKind, number> {
   const layouts = layerLayouts(input);
   const workspace = activationAllocations(trainingActivations(input));
@@ -61,7 +61,7 @@ export function memoryPlan(input: MemoryPlanInput): Map<MemoryKind, number> {
   ]);
 }
 
-/** Bytes that reading back a checkpoint takes for a moment: it goes layer by layer. */
+/** Bytes that writing a checkpoint needs temporarily: it reads back one layer at a time. */
 export function checkpointBytes(input: MemoryPlanInput): number {
   const state = (layout: LoraLayout) =>
     (input.optimizer ?? 'resident') === 'resident' ? stateLayout(layout).bytes : 0;
@@ -69,7 +69,7 @@ export function checkpointBytes(input: MemoryPlanInput): number {
 }
 
 export interface GenerationPlanInput extends Pick<MemoryPlanInput, 'model' | 'doubleQuant'> {
-  /** None for the base alone. */
+  /** Empty for the base alone. */
   modules: readonly LoraModule[];
   shape: GeneratorShape;
 }
@@ -104,19 +104,19 @@ function layerLayouts({
   );
 }
 
-/** Sum of a plan. */
+/** Total of a plan. */
 export const totalBytes = (plan: ReadonlyMap<MemoryKind, number>): number =>
   [...plan.values()].reduce((sum, bytes) => sum + bytes, 0);
 
-/** The device has less memory than was asked for. */
+/** The device has less memory than was requested. */
 export class OutOfMemoryError extends UserError {}
 
-/** What makes a training run smaller. */
+/** How to make a training run smaller. */
 export const TRAINING_REMEDY =
   'lower training.max_seq_length or lora.r, or close other programs that use the GPU';
 
 /**
- * Runs `allocate` and throws UserError with the plan's figures where the device has too little memory for what it
+ * Runs `allocate`. Throws UserError with the plan's figures if the device has too little memory for what it
  * allocates.
  */
 export async function withinMemory<T>(
@@ -138,8 +138,8 @@ export async function withinMemory<T>(
 }
 
 /**
- * What `make` makes, or undefined where the device has too little memory for it: then `close` frees what was made,
- * and the device is as it was before.
+ * Returns what `make` creates, or undefined if the device has too little memory for it; then `close` frees what was
+ * created, leaving the device as before.
  */
 export async function unlessOutOfMemory<T>(
   gpu: Gpu,
@@ -148,7 +148,7 @@ export async function unlessOutOfMemory<T>(
 ): Promise<T | undefined> {
   const { device } = gpu;
   device.pushErrorScope('out-of-memory');
-  // Writing to a buffer that was refused is an error of its own.
+  // Writing to a buffer whose allocation failed is a separate error.
   device.pushErrorScope('validation');
   let made: T;
   try {
@@ -166,7 +166,7 @@ export async function unlessOutOfMemory<T>(
   return made;
 }
 
-/** The error that tells what a run needs and what to lower. */
+/** The error that states what a run needs and what to lower. */
 export function outOfMemory(
   gpu: Gpu,
   plan: ReadonlyMap<MemoryKind, number>,

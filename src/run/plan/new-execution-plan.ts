@@ -12,9 +12,8 @@ import { tunedKernels } from '../choose-kernels.ts';
 type NewRun = SessionInputs & Pick<Prepared, 'windowTokens'>;
 
 /**
- * The plan of a new run: how large its passes are and what they keep by the memory that was told or is free, then the
- * fastest kernels for passes of that size. Throws UserError where what was told is too little, or the device lacks the
- * precision.
+ * The plan of a new run: pass size and saved activations by the memory given or free, then the fastest kernels for
+ * passes of that size. Throws UserError if the given memory is too little, or the device lacks the precision.
  */
 export async function newExecutionPlan(
   gpu: Gpu,
@@ -39,7 +38,7 @@ export async function newExecutionPlan(
   return { ...newExecutionPlanOf(gpu, input.passTokens, products), ...choice };
 }
 
-/** What decides the size of a prepared run's passes. */
+/** What determines the pass size of a prepared run. */
 export function passInputOf({
   model,
   adapter,

@@ -2,18 +2,18 @@ import { keptWhole } from './memory-choice.ts';
 import type { MemoryPlanInput } from './memory-plan.ts';
 import { scratchBytes } from '../../model/activations.ts';
 
-/** Tokens that a pass is filled up to on every device: enough to keep a GPU busy, little enough to fit. */
+/** Target tokens of a pass on every device: enough to keep a GPU busy, little enough to fit. */
 const PASS_TOKENS = 1024;
-/** Where there is room: fewer and larger dispatches, which leave less of a large GPU idle. */
+/** Target if there is memory: fewer and larger dispatches, which leave less of a large GPU idle. */
 const LARGER = [4096, 2048];
 
-/** Largest number of tokens of a pass, for the tokens of the longest row and of a step's rows together. */
+/** Maximum tokens of a pass, given the tokens of the longest row and of a step's rows together. */
 export const passTokens = (longest: number, window: number, size = PASS_TOKENS): number =>
   Math.max(longest, Math.min(size, window));
 
-/** What decides the size of passes: the memory plan's input without what follows from the size. */
+/** What determines the size of passes: the memory plan's input without what follows from the size. */
 export interface PassInput extends Omit<MemoryPlanInput, 'passTokens' | 'keep' | 'optimizer'> {
-  /** The most tokens of a step. */
+  /** Maximum tokens of a step. */
   windowTokens: number;
 }
 
@@ -24,8 +24,8 @@ export function passInput({ windowTokens, ...input }: PassInput, size = PASS_TOK
 }
 
 /**
- * The input for the largest passes in which nothing of a layer need be computed twice within `budget` bytes, and whose
- * buffers can be bound: computing twice costs more than a large pass saves.
+ * The input for the largest passes with which nothing of a layer is recomputed within `budget` bytes and whose
+ * buffers can be bound: recomputation costs more than a large pass saves.
  */
 export function sizedInput(input: PassInput, budget: number, bindingBytes: number): MemoryPlanInput {
   const larger = LARGER.map((size) => passInput(input, size));
@@ -36,6 +36,6 @@ export function sizedInput(input: PassInput, budget: number, bindingBytes: numbe
   );
 }
 
-/** The input of a run that has all the memory it can use, which `keptWhole` tells. */
+/** The input of a run that has all the memory it can use (see `keptWhole`). */
 export const largestInput = (input: PassInput, bindingBytes: number): MemoryPlanInput =>
   sizedInput(input, Infinity, bindingBytes);

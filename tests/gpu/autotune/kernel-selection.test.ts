@@ -67,7 +67,7 @@ it('a run whose plan names a kernel that this device lacks is refused before any
   const phases: string[] = [];
   const emit = (event: RunEvent) => void (event.type === 'phase' && phases.push(event.phase));
   await expect(run({ inputs: await inputs(), store: begun('f32 128x128x16'), emit })).rejects.toThrow(
-    /with a kernel that this GPU or its driver does not offer \(f32 128x128x16\); go on with it there, or start a new run\.$/,
+    /with a kernel that this GPU or its driver does not offer \(f32 128x128x16\); resume it there, or start a new run\.$/,
   );
   expect(phases).not.toContain('loading the base');
 });

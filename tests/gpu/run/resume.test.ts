@@ -198,7 +198,7 @@ describe('stopped and started again, a run ends in the same bytes', () => {
     const notes = events.filter((e) => e.type === 'note').map((e) => e.text);
     expect(notes).toEqual([
       expect.stringMatching(
-        /^checkpoint-4: optimizer\.safetensors has SHA-256 .*going on from checkpoint-2\.$/,
+        /^checkpoint-4: optimizer\.safetensors has SHA-256 .*resuming from checkpoint-2\.$/,
       ),
     ]);
     expect(comparable(store.result)).toEqual(comparable(whole.result));
@@ -289,10 +289,10 @@ it('where no checkpoint fits in any more the run goes on, and says so', async ()
     notes.filter((text) => text.startsWith('checkpoint-') === wanted),
   );
   expect(checkpoints).toEqual([
-    'checkpoint-4: no room; make some; the run goes on, and tries again with its next checkpoint.',
+    'checkpoint-4: no room; make some; the run continues, and tries again at its next checkpoint.',
   ]);
   for (const text of logs!)
-    expect(text).toMatch(/; the run goes on, and writes the whole log with its next entry\.$/);
+    expect(text).toMatch(/; the run continues, and writes the whole log with its next entry\.$/);
   expect(await store.checkpoints()).toEqual([2, 6, 7]);
   expect(comparable(store.result)).toEqual(comparable(whole.result));
   expect(Object.values(store.logs)).toHaveLength(1);
@@ -345,7 +345,7 @@ describe('a run that is not the same', () => {
     const { events } = await run({ inputs: await inputs(), store, resume: 'weights' });
     expect(events.filter((e) => e.type === 'note').map((e) => e.text)).toEqual([
       expect.stringMatching(
-        /^checkpoint-4: adapter_model\.safetensors has SHA-256 .*going on from checkpoint-2\.$/,
+        /^checkpoint-4: adapter_model\.safetensors has SHA-256 .*resuming from checkpoint-2\.$/,
       ),
     ]);
     expect(comparable(store.result).cursor).toMatchObject({ weightsFrom: 'checkpoint-2' });

@@ -101,7 +101,7 @@ describe('the plan of a checkpoint', () => {
 
   it('is refused where another precision is asked for', () => {
     expect(() => checkPlan(store, newExecutionPlanOf(softwareGpu, 200), 'f16')).toThrow(
-      /^memory: the unfinished run there computes in precision f32 from its first step on, not f16; go on in that precision, or start again with --resume never, or choose another output\.$/,
+      /^memory: the unfinished run there computes in precision f32 from its first step on, not f16; resume in that precision, or start again with --resume never, or choose another output\.$/,
     );
   });
 
@@ -115,7 +115,7 @@ describe('the plan of a checkpoint', () => {
     const tiles = { 'forward 64x32': 'f32 128x128x16' };
     const plan = { ...newExecutionPlanOf(softwareGpu, 1), tiles, device: 'Large GPU' };
     expect(() => openPlannedKernels(softwareGpu, plan)).toThrow(
-      /^Tiny GPU: the run began on Large GPU with a kernel that this GPU or its driver does not offer \(f32 128x128x16\); go on with it there, or start a new run\.$/,
+      /^Tiny GPU: the run began on Large GPU with a kernel that this GPU or its driver does not offer \(f32 128x128x16\); resume it there, or start a new run\.$/,
     );
   });
 });

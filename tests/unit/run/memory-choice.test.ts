@@ -102,7 +102,7 @@ describe('a run chooses', () => {
     expect(keepChoice(input, smallestChoice(input), needs(everything))).toEqual(smallestChoice(input));
     expect(keepChoice(input, everything, needs(everything) - 1)).not.toEqual(everything);
     expect(() => keepChoice(input, everything, needs(smallestChoice(input)) - 1)).toThrow(
-      /^Memory: .*; this run began with passes of \d+ tokens, which its numbers depend on: allow more, go on on a GPU that has more, or start a new run\.$/,
+      /^Memory: .*; this run began with passes of \d+ tokens, which its numbers depend on: allow more, resume on a GPU that has more, or start a new run\.$/,
     );
   });
 

@@ -158,7 +158,7 @@ describe('the date of a test', () => {
     await ask({ base: datedBase(), form: 'chat', date: EVENING });
     expect(told).toEqual([
       expect.stringMatching(
-        /^The chat template writes the current date: [\d-]{10} [\d:]{8}, since the base alone has none; --date chooses another\.$/,
+        /^The chat template writes the current date: [\d-]{10} [\d:]{8}, since the base alone has none; --date sets another\.$/,
       ),
     ]);
     await ask({ base: datedBase(), form: 'text', date: EVENING });
