@@ -1,9 +1,15 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { shortenWords } from '../formats/quote.ts';
 import { defaultRecipe, parseOwnRecipe, parseRecipe, readingLines, type Recipe } from '../formats/recipe.ts';
 import { MAX_BYTES, readText } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
 import { MEMORY_FORM, readMemory } from '../formats/words.ts';
+import {
+  DEVICE_SETTINGS,
+  type DeviceKey,
+  type DeviceSetting,
+  type GivenDeviceSettings,
+} from '../run/device-settings.ts';
 import { parseMoment, type Moment } from '../text/moment.ts';
 import type { Display } from './display.ts';
 import { nodeSource } from './node-files.ts';
@@ -42,9 +48,31 @@ export function dateOption(text: string): Moment {
   return moment;
 }
 
-/** What --memory does. */
-export const MEMORY_HELP =
-  'GPU memory that the run may take, such as 4GB or 3500MiB: the more, the less of each layer is computed twice, and the larger are passes';
+const DEVICE_KEYS = Object.keys(DEVICE_SETTINGS) as DeviceKey[];
+
+/** The option of a setting of the device. */
+export function deviceOption(name: DeviceKey): Option {
+  const setting: DeviceSetting = DEVICE_SETTINGS[name];
+  const option = new Option(setting.flags, setting.help);
+  if (setting.kind === 'choice') option.choices(setting.choices);
+  else if (setting.kind === 'number')
+    option.argParser(setting.unit ? memoryOption : numberOption(setting.range));
+  return setting.kind !== 'boolean' && setting.default !== undefined
+    ? option.default(setting.default)
+    : option;
+}
+
+/** Gives a command the options of all settings of the device. */
+export function addDeviceOptions(command: Command): Command {
+  for (const name of DEVICE_KEYS) command.addOption(deviceOption(name));
+  return command;
+}
+
+/** What a command line says of the device. */
+export function givenDeviceSettings(options: object): GivenDeviceSettings {
+  const given = new Map<string, unknown>(Object.entries(options));
+  return Object.fromEntries(DEVICE_KEYS.map((name) => [name, given.get(deviceOption(name).attributeName())]));
+}
 
 /** A parser for an amount of memory: "4GB", "3500 MiB"; in bytes. */
 export function memoryOption(text: string): number {

@@ -20,20 +20,14 @@ const openReader = () => new Worker(ownScript(readerHost), { type: 'module', nam
  * exported and imported, so that no file stands in a run's way and whatever a file does to it can be ended.
  */
 export function startEngine(open = openHost): EngineApi {
-  let device: Parameters<EngineApi['setDevice']> | undefined;
   const keeper = new ReplaceableWorker<KeeperApi>({
     open,
     work: [...KEPT, 'estimate', 'chat'],
     kept: KEPT,
-    restore: (api) => device && void api.setDevice(...device),
   });
   const reader = new ReplaceableWorker<ReaderApi>({ open: openReader });
   keeper.start();
-  const own: Pick<EngineApi, 'setDevice' | 'importRun' | 'hears' | 'restart'> = {
-    setDevice: (...args) => {
-      device = args;
-      return keeper.api.setDevice(...args);
-    },
+  const own: Pick<EngineApi, 'importRun' | 'hears' | 'restart'> = {
     importRun: (...args) => importRun(reader.api, keeper.api, ...args),
     hears: () =>
       Promise.race([

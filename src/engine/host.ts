@@ -73,28 +73,26 @@ const api: KeeperApi = {
   ping: async () => undefined,
   ...testsApi(tests, () => chat.close()),
   device: () => answer(deviceFacts),
-  setDevice: async (settings) => void (runs.device = settings),
 
   recipeYaml: async (recipe) => recipeToYaml(recipe),
   defaultRecipe: async () => defaultRecipe(),
-  estimate: (inputs, onEvent, signal) =>
+  estimate: (inputs, settings, onEvent, signal) =>
     answer(async () => {
       runs.checkIdle();
       await chat.close();
-      const { memory, precision } = runs.device;
-      const options = { baseCache, tuning: browserTuning(store), memory, precision };
+      const options = { ...settings, baseCache, tuning: browserTuning(store) };
       return estimate(await kept.inputs(inputs), onEvent, options, signal);
     }),
 
-  start: (inputs, onEvent) =>
+  start: (inputs, settings, onEvent) =>
     answer(async () => {
       await chat.close();
-      return runs.start(await kept.inputs(inputs), onEvent);
+      return runs.start(await kept.inputs(inputs), settings, onEvent);
     }),
-  resume: (id, chosen, onEvent, byItself) =>
+  resume: (id, chosen, settings, onEvent, byItself) =>
     answer(async () => {
       await chat.close();
-      return runs.resume(id, chosen, onEvent, byItself);
+      return runs.resume(id, chosen, settings, onEvent, byItself);
     }),
   pause: async () => runs.active?.control.pause(),
   unpause: async () => runs.active?.control.unpause(),

@@ -12,8 +12,6 @@ export interface WorkerPlan<Api> {
   work?: readonly (keyof Api)[];
   /** Those of them that no cancelled call may take along; only `replace` ends them. */
   kept?: readonly (keyof Api)[];
-  /** Tells a new worker what the page had told the one before. */
-  restore?: (api: Api) => void;
 }
 
 /** A call that waits for its answer. */
@@ -73,7 +71,6 @@ export class ReplaceableWorker<Api extends object> {
     this.#leaving.clear();
     const before = [...this.#calls];
     this.start();
-    this.#plan.restore?.(this.api);
     for (const call of before)
       if (has(this.#plan.work, call)) this.#end(call, () => call.resolve(refused(message)));
       else this.#send(call);

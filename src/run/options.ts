@@ -4,13 +4,13 @@ import type { BaseCache } from '../model/base/cache/base-cache.ts';
 import type { Moment } from '../text/moment.ts';
 import type { RunEvent } from './events.ts';
 import type { InputHashes, RunIdentity } from './checkpoint/identity.ts';
-import type { PrecisionChoice } from './precision.ts';
+import type { GivenDeviceSettings } from './device-settings.ts';
 import type { RunInputs } from './input/prepare.ts';
 import type { ResumeMode } from './checkpoint/resume.ts';
 import type { RunStore } from './checkpoint/store.ts';
 
 /** The options of a fine-tuning run. */
-export interface FinetuneOptions {
+export interface FinetuneOptions extends GivenDeviceSettings {
   inputs: RunInputs;
   store: RunStore;
   /** The cache of quantized bases. */
@@ -23,10 +23,6 @@ export interface FinetuneOptions {
   startedBefore?: boolean | undefined;
   /** The start time of the run for a chat template that writes the date, unless a checkpoint has it; default: now. */
   moment?: Moment | undefined;
-  /** Bytes that the run may take on the device; see chooseMemory for what counts without. */
-  memory?: number | undefined;
-  /** The precision of a new run; default: the fastest that preserves the losses. */
-  precision?: PrecisionChoice | undefined;
   /** The cache of the device's fastest kernels. */
   tuning?: TuningCache | undefined;
   /** Called once the inputs are sound, because opening a device is slow and may fail. */
@@ -34,8 +30,6 @@ export interface FinetuneOptions {
   emit: (event: RunEvent) => void;
   /** Stops the run, even in the middle of a pass; the last complete step is saved as a checkpoint. */
   signal?: AbortSignal | undefined;
-  /** Leave about half of the GPU's time to other programs. */
-  yieldGpu?: boolean | undefined;
   /**
    * Awaited after every pass; the run pauses until it resolves. Meanwhile `save` may be called: it saves a
    * checkpoint of the last complete step, which is kept only until the next one if it is a `rescue`.

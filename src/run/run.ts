@@ -9,6 +9,7 @@ import { NotFiniteError } from '../train/step.ts';
 import { rowWindows } from '../train/packs.ts';
 import type { StepWindow } from '../train/window.ts';
 import { compileRun } from './compile-kernels.ts';
+import type { DeviceKey } from './device-settings.ts';
 import type { FinetuneOptions, FinetuneResult, SaveNow } from './options.ts';
 import type { Identification } from './checkpoint/identity.ts';
 import { BestModel } from './checkpoint/best.ts';
@@ -23,7 +24,7 @@ import { Speedometer } from './speedometer.ts';
 
 interface RunParts extends Pick<
   FinetuneOptions,
-  'store' | 'emit' | 'signal' | 'resume' | 'onPassEnd' | 'yieldGpu'
+  'store' | 'emit' | 'signal' | 'resume' | 'onPassEnd' | DeviceKey
 > {
   prepared: Prepared;
   identification: Identification;

@@ -3,6 +3,7 @@ import { packWindow } from '../text/packing.ts';
 import { dueAfter } from '../train/cadence.ts';
 import { stepsPerEpoch } from '../train/schedule.ts';
 import { rowWindows } from '../train/packs.ts';
+import type { DeviceKey } from './device-settings.ts';
 import type { FinetuneOptions } from './options.ts';
 import { compileRun } from './compile-kernels.ts';
 import type { RunEvent } from './events.ts';
@@ -20,7 +21,7 @@ export interface Estimate {
 }
 
 /** As for a run. */
-export type WarmUpOptions = Pick<FinetuneOptions, 'baseCache' | 'tuning' | 'memory' | 'precision'>;
+export type WarmUpOptions = Pick<FinetuneOptions, 'baseCache' | 'tuning' | DeviceKey>;
 
 /**
  * Trains twice on one pass of the first step, timing the second, and discards the outcome. The caller closes the
@@ -30,15 +31,15 @@ export async function warmUp(
   inputs: RunInputs,
   openGpu: () => Promise<Gpu>,
   emit: (event: RunEvent) => void,
-  { baseCache, tuning, memory, precision }: WarmUpOptions = {},
+  options: WarmUpOptions = {},
 ): Promise<Estimate> {
   const opened = await prepare(inputs, emit);
-  const cache = await baseCache?.slot(opened.model, inputs.recipe.quantization.useDoubleQuant);
+  const cache = await options.baseCache?.slot(opened.model, inputs.recipe.quantization.useDoubleQuant);
   const prepared = { ...opened, cache };
   const { train, adapter } = prepared;
   const { seed } = inputs.recipe;
   const gpu = await openGpu();
-  const plan = await newExecutionPlan(gpu, prepared, { memory, precision, tuning, emit });
+  const plan = await newExecutionPlan(gpu, prepared, { ...options, emit });
   // Hashed while read, so that the cache stores it for the run.
   const onContent = cache && cache.content === undefined ? () => undefined : undefined;
   const load = () => loadInputs(gpu, prepared, plan, emit, onContent);

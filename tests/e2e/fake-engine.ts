@@ -262,7 +262,10 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     },
     recipeYaml: async (recipe) => recipeToYaml(recipe),
     defaultRecipe: async () => defaultRecipe(),
-    estimate: async () => ok({ tokensPerSecond: 900, seconds: 600 }),
+    estimate: async (_, settings) => {
+      Object.assign(globalThis, { settings });
+      return ok({ tokensPerSecond: 900, seconds: 600 });
+    },
     plan: async () =>
       ok({
         bytes: [
@@ -283,11 +286,11 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         checkpointsKept: 2,
         storageLeft: 48 * 1024 * MIB,
       }),
-    start: async (inputs, onEvent) => {
+    start: async (inputs, _, onEvent) => {
       const record = newRecord(crypto.randomUUID(), { steps: scenario.steps, recipe: inputs.recipe, inputs });
       return train(record, onEvent).then(ok, refused);
     },
-    resume: async (id, given, onEvent) => {
+    resume: async (id, given, _, onEvent) => {
       Object.assign(globalThis, { given });
       return train({ ...runs.get(id)!, stopped: false }, onEvent).then(ok, refused);
     },
@@ -295,7 +298,6 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     unpause: async () => void (paused = false),
     stop: async () => void (stopping = true),
     checkpointNow: async () => void (saving = true),
-    setDevice: async (told) => void Object.assign(globalThis, { told }),
     elsewhere: async () => elsewhere,
     elsewhereEnded: () => elsewhereEnded,
     runs: async () => [...runs.values()],

@@ -246,9 +246,11 @@ describe('the page', () => {
     await ready(page);
     await page.getByLabel('Leave GPU time to other programs').check();
     await page.getByLabel('Precision').selectOption('f32');
-    expect(await page.evaluate(() => (globalThis as unknown as { told: unknown }).told)).toEqual({
+    await button(page, 'Measure how long it will take').click();
+    await page.getByText('About 10 min, at 900 tokens per second.').waitFor();
+    expect(await page.evaluate(() => (globalThis as unknown as { settings: unknown }).settings)).toEqual({
       memory: 3.5 * 2 ** 30,
-      leaveRoom: true,
+      yieldGpu: true,
       precision: 'f32',
     });
     await page.reload();

@@ -8,6 +8,7 @@ import {
   openPage,
 } from '../support/fault-page.ts';
 import { FaultScene } from '../support/fault-scene.ts';
+import { DEFAULT_DEVICE } from '../support/device-settings.ts';
 
 // Some of the places of a short run in a page at which the browser's database may fail; tests/long/page-faults.test.ts
 // has all of them.
@@ -22,7 +23,7 @@ beforeAll(async () => {
   inputs = chosenInputs((name) => scene.path(name));
   const profile = new BrowserProfile();
   const { runs, idb } = openPage(profile);
-  const { status } = await runs.start(inputs, () => undefined);
+  const { status } = await runs.start(inputs, DEFAULT_DEVICE, () => undefined);
   expect(status).toBe('finished');
   trace = idb.trace;
   whole = await comparableContents(await profile.contents());

@@ -8,6 +8,7 @@ import {
   openPage,
 } from '../support/fault-page.ts';
 import { FaultScene } from '../support/fault-scene.ts';
+import { DEFAULT_DEVICE } from '../support/device-settings.ts';
 
 // Every operation of a short run in a page on the browser's database fails in every way, one at a time.
 
@@ -24,7 +25,7 @@ beforeAll(async () => {
   inputs = chosenInputs((name) => scene.path(name));
   const profile = new BrowserProfile();
   const { runs, idb } = openPage(profile);
-  await runs.start(inputs, () => undefined);
+  await runs.start(inputs, DEFAULT_DEVICE, () => undefined);
   trace = idb.trace;
   whole = await comparableContents(await profile.contents());
 });

@@ -18,6 +18,7 @@ import { expectSame } from './compare-maps.ts';
 import { FaultyPage, type IdbFault } from './faulty-idb.ts';
 import { memoryDirectory } from './memory-cache.ts';
 import { globals, nullWebGpu } from './null-webgpu.mjs';
+import { DEFAULT_DEVICE } from './device-settings.ts';
 
 /** What outlives a page: its databases, both copies, and the cache of bases. */
 export class BrowserProfile {
@@ -91,7 +92,7 @@ export async function judgePage(
   const profile = new BrowserProfile();
   const struck = openPage(profile, fault);
   const ended = struck.runs
-    .start(inputs, () => undefined)
+    .start(inputs, DEFAULT_DEVICE, () => undefined)
     .then(
       ({ status }) => status,
       (error: unknown) => (error instanceof UserError ? error.message : { bug: error }),
@@ -107,10 +108,10 @@ export async function judgePage(
     expect(others).toEqual([]);
     if (run?.status === 'finished') expect(how).toMatch(/finished|died/);
     const end = !run
-      ? await again.runs.start(inputs, () => undefined)
+      ? await again.runs.start(inputs, DEFAULT_DEVICE, () => undefined)
       : run.status === 'finished'
         ? run
-        : await again.runs.resume(run.id, inputs, () => undefined);
+        : await again.runs.resume(run.id, inputs, DEFAULT_DEVICE, () => undefined);
     expect(end.status).toBe('finished');
   });
   await check('outcome', async () => {

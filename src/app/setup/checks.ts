@@ -1,6 +1,7 @@
 import type { Check } from '../elements/check-list.ts';
 import { counted, showBytes, showCount, showSeconds } from '../../formats/words.ts';
 import type { PlanFacts } from '../../engine/protocol/protocol.ts';
+import { hasProblem } from '../shared/device-inputs.ts';
 import type { AppState, Slot } from '../shared/app-state.ts';
 import { conflict, relevantDrafts } from './choices.ts';
 import { adapterName } from '../shared/version-names.ts';
@@ -71,9 +72,9 @@ function timeCheck({ estimate }: AppState): Check[] {
 const LATER = { state: 'todo', detail: 'Known once the rest is chosen.' } as const;
 const WORKING = { state: 'busy', detail: 'Calculating…' } as const;
 
-function memoryCheck({ plan, planning, device, allowed }: AppState): Check {
+function memoryCheck({ plan, planning, device, deviceInputs }: AppState): Check {
   const title = 'GPU memory';
-  if (allowed.problem) return { state: 'bad', title, detail: 'Correct it under This device.' };
+  if (hasProblem(deviceInputs)) return { state: 'bad', title, detail: 'Correct it under This device.' };
   if (planning) return { ...WORKING, title, cancel: 'plan' };
   if (!plan) return { ...LATER, title };
   if (!plan.ok) return { state: 'bad', title, detail: plan.sentence, again: 'plan' };
@@ -83,10 +84,10 @@ function memoryCheck({ plan, planning, device, allowed }: AppState): Check {
   return { state: 'good', title, detail: `Takes ${showBytes(total)} in all${more}.${largest}` };
 }
 
-function spaceChecks({ storage, plan, planning, persisted, allowed }: AppState): Check[] {
+function spaceChecks({ storage, plan, planning, persisted, deviceInputs }: AppState): Check[] {
   const title = 'Space for checkpoints';
   if (storage?.ok === false) return [{ state: 'bad', title, detail: 'The browser keeps none: see above.' }];
-  if (allowed.problem) return [];
+  if (hasProblem(deviceInputs)) return [];
   if (planning) return [{ ...WORKING, title }];
   if (!plan) return [{ ...LATER, title }];
   if (!plan.ok) return [];

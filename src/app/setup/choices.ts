@@ -10,11 +10,12 @@ import type {
 import { UserError } from '../../formats/user-error.ts';
 import {
   deviceSettings,
-  storeDeviceSettings,
-  storedDeviceSettings,
+  hasProblem,
+  storeDeviceInputs,
+  storedDeviceInputs,
   withEdit,
-  type DeviceField,
-} from './device-settings.ts';
+} from '../shared/device-inputs.ts';
+import type { DeviceKey } from '../../run/device-settings.ts';
 import type { AppState, Slots } from '../shared/app-state.ts';
 import { Asking } from '../shared/asking.ts';
 import { demoFiles } from '../shared/demo.ts';
@@ -40,9 +41,7 @@ export class Choices {
   }
 
   async loadDefaults(): Promise<void> {
-    const allowed = storedDeviceSettings();
-    this.#store.update({ allowed });
-    await this.#engine.setDevice(deviceSettings(allowed));
+    this.#store.update({ deviceInputs: storedDeviceInputs() });
     const recipe = await this.#engine.defaultRecipe();
     if (!this.#store.state.recipe) this.#store.update({ recipe });
   }
@@ -102,11 +101,9 @@ export class Choices {
     this.#afterRecipe(recipe, result.recipe);
   }
 
-  editDevice(key: DeviceField['key'], text: string): void {
-    const allowed = withEdit(this.#store.state.allowed, key, text);
-    this.#store.update({ allowed });
-    this.#store.update({ allowedKept: storeDeviceSettings(allowed) });
-    void this.#engine.setDevice(deviceSettings(allowed));
+  editDevice(name: DeviceKey, text: string): void {
+    const deviceInputs = withEdit(this.#store.state.deviceInputs, name, text);
+    this.#store.update({ deviceInputs, deviceInputsKept: storeDeviceInputs(deviceInputs) });
     this.replan();
   }
 
@@ -137,9 +134,10 @@ export class Choices {
   async estimate(): Promise<void> {
     const inputs = this.inputs();
     if (!inputs) return;
+    const settings = deviceSettings(this.#store.state.deviceInputs);
     this.#store.update({ estimate: 'measuring' });
     const answer = await this.#asking
-      .ask('estimate', (signal) => this.#engine.estimate(inputs, () => undefined, signal))
+      .ask('estimate', (signal) => this.#engine.estimate(inputs, settings, () => undefined, signal))
       .catch((error: unknown) => {
         this.#store.update({ estimate: undefined });
         throw error;
@@ -154,12 +152,12 @@ export class Choices {
 
   /** Everything a run needs, once everything is chosen and understood. */
   inputs(): ChosenInputs | undefined {
-    const { slots, fresh, recipe, drafts, allowed } = this.#store.state;
+    const { slots, fresh, recipe, drafts, deviceInputs } = this.#store.state;
     const { base, source, train, validation } = slots;
     const sound = [base, train, ...(fresh ? [] : [source]), ...(validation.chosen ? [validation] : [])];
     if (
       !recipe ||
-      allowed.problem ||
+      hasProblem(deviceInputs) ||
       relevantDrafts(drafts, fresh).length > 0 ||
       conflict(this.#store.state) !== undefined ||
       !sound.every((slot) => slot.answer?.ok)
@@ -253,9 +251,9 @@ const nameOf = (chosen: ChosenFolder | ChosenFile | undefined): string =>
   chosen === undefined ? '' : 'file' in chosen ? chosen.file.name : chosen.name;
 
 /** Where there is no device the page says so by itself. */
-function planDevice({ device, allowed }: AppState): PlanDevice {
+function planDevice({ device, deviceInputs }: AppState): PlanDevice {
   const { software, bindingBytes } = device?.ok ? device.value : { software: true, bindingBytes: Infinity };
-  return { budget: deviceSettings(allowed).memory, software, bindingBytes };
+  return { budget: deviceSettings(deviceInputs).memory, software, bindingBytes };
 }
 
 /** What is wrong in the recipe as it would be used: a new adapter's settings do not count where V1 brings its own. */

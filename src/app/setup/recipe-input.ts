@@ -1,8 +1,8 @@
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { Setting } from '../../formats/setting.ts';
-import { choicesOf } from './recipe-fields.ts';
 import { safeText } from '../shared/safe-text.ts';
+import { choicesOf } from '../shared/setting-text.ts';
 import { shared } from '../shared/styles.ts';
 
 /** One setting with its label, hint and what is wrong with it; fires `edited` with the text as its detail. */

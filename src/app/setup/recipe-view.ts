@@ -3,7 +3,7 @@ import { customElement } from 'lit/decorators.js';
 import { saveFile } from '../../platform/save-file.ts';
 import './recipe-input.ts';
 import { isActive } from '../shared/app-state.ts';
-import { DEVICE_FIELDS } from './device-settings.ts';
+import { DEVICE_FIELDS } from '../shared/device-inputs.ts';
 import { RECIPE_GROUPS, type RecipeGroup } from '../../formats/recipe/settings.ts';
 import { fieldText, RECIPE_FIELDS } from './recipe-fields.ts';
 import { shared } from '../shared/styles.ts';
@@ -115,24 +115,24 @@ export class RecipeView extends SessionView {
   }
 
   #device(locked: boolean) {
-    const { allowed } = this.app;
+    const { texts, problems } = this.app.deviceInputs;
     return html`<fieldset>
       <legend>This device</legend>
       <div class="fields">
         ${DEVICE_FIELDS.map(
-          (field) =>
+          ([name, field]) =>
             html`<recipe-input
               class="wide"
               .field=${field}
-              .value=${String(allowed[field.key])}
-              .problem=${field.key === 'memory' ? allowed.problem : ''}
+              .value=${texts[name]}
+              .problem=${problems[name] ?? ''}
               .locked=${locked}
-              @edited=${(event: CustomEvent<string>) => this.session.choices.editDevice(field.key, event.detail)}
+              @edited=${(event: CustomEvent<string>) => this.session.choices.editDevice(name, event.detail)}
             ></recipe-input>`,
         )}
       </div>
       ${
-        this.app.allowedKept
+        this.app.deviceInputsKept
           ? nothing
           : html`<p class="soft small unkept" role="status">
               They count until the page is closed: the browser does not keep them for the next visit.

@@ -1,7 +1,7 @@
 import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
 import type { BestStep } from '../../run/options.ts';
 import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
-import type { PrecisionChoice } from '../../run/precision.ts';
+import { DEFAULT_INPUTS, type DeviceInputs } from './device-inputs.ts';
 import type {
   AdapterFacts,
   Answer,
@@ -103,10 +103,9 @@ export interface AppState {
   drafts: Readonly<Record<string, Draft>>;
   plan?: Answer<PlanFacts> | undefined;
   planning: boolean;
-  /** What is allowed on this device, as typed, and what is wrong with that. */
-  allowed: { memory: string; problem: string; leaveRoom: boolean; precision: PrecisionChoice };
+  deviceInputs: DeviceInputs;
   /** False where the browser does not keep that for the next visit. */
-  allowedKept: boolean;
+  deviceInputsKept: boolean;
   /** How long the run as planned will take, where that was measured; 'measuring' meanwhile. */
   estimate?: Answer<TimeEstimate> | 'measuring' | undefined;
   /** Whether the browser keeps what is given to it; undefined until it has answered. */
@@ -146,8 +145,8 @@ export const initialState: AppState = {
   recipeFile: undefined,
   drafts: {},
   planning: false,
-  allowed: { memory: '', problem: '', leaveRoom: false, precision: 'auto' },
-  allowedKept: true,
+  deviceInputs: DEFAULT_INPUTS,
+  deviceInputsKept: true,
   view: 'setup',
   runs: [],
   chat: [],

@@ -1,3 +1,4 @@
+import { deviceSettings } from '../shared/device-inputs.ts';
 import { mayRead } from '../../platform/permission.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type {
@@ -53,7 +54,7 @@ export class Training {
     this.#show(newRun(name, inputs.source !== undefined));
     await this.#askForStorage();
     await this.#follow((onEvent) =>
-      this.#engine.start({ ...inputs, name }, (event) => {
+      this.#engine.start({ ...inputs, name }, deviceSettings(this.#store.state.deviceInputs), (event) => {
         if (event.type === 'facts') begun();
         onEvent(event);
       }),
@@ -110,7 +111,15 @@ export class Training {
     this.#show(runFromRecord(record, 'starting'));
     // Where the server has no demo, the engine says what is missing.
     const files = await withShipped(record, given).catch(() => given);
-    await this.#follow((onEvent) => this.#engine.resume(record.id, files, onEvent, byItself));
+    await this.#follow((onEvent) =>
+      this.#engine.resume(
+        record.id,
+        files,
+        deviceSettings(this.#store.state.deviceInputs),
+        onEvent,
+        byItself,
+      ),
+    );
   }
 
   async pause(): Promise<void> {

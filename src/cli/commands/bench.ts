@@ -11,7 +11,7 @@ import { givenBase, syntheticBaseFiles } from '../bench-disk.ts';
 import { openDisplay } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
 import { openNodeGpu } from '../node-gpu.ts';
-import { MEMORY_HELP, memoryOption, numberOption } from '../options.ts';
+import { deviceOption, numberOption } from '../options.ts';
 import { checkOutputFile } from '../output-file.ts';
 import { table } from '../table.ts';
 
@@ -54,7 +54,7 @@ export function benchCommand(program: Command): void {
         'arithmetic of the steps, as for finetune: one or several; all that the GPU offers unless told',
       ).choices(PRECISION_CHOICES),
     )
-    .option('--memory <amount>', MEMORY_HELP, memoryOption)
+    .addOption(deviceOption('memory'))
     .option('--base <folder>', 'with --section loading: a base that is there, in the place of a written one')
     .option(
       '--layers <count>',

@@ -9,7 +9,6 @@ import type { FinetuneResult } from '../../run/options.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { ResumeMode } from '../../run/checkpoint/resume.ts';
-import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/precision.ts';
 import { checkApart, checkCacheApart, checkLinks, checkRecipe } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { baseFolder } from '../base-folder.ts';
@@ -19,7 +18,7 @@ import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { OutputLock } from '../output-lock.ts';
-import { MEMORY_HELP, memoryOption, NONE, readRecipe } from '../options.ts';
+import { addDeviceOptions, givenDeviceSettings, NONE, readRecipe } from '../options.ts';
 import { RunReport } from '../run-report.ts';
 import { TuningFile } from '../tuning-file.ts';
 import { counted, showSeconds } from '../../formats/words.ts';
@@ -33,14 +32,11 @@ interface Options {
   output: string;
   config?: string;
   resume: ResumeMode;
-  leaveRoom?: true;
-  precision: PrecisionChoice;
-  memory?: number;
 }
 
 /** `retune finetune`: V1 and new rows become V2. */
 export function finetuneCommand(program: Command, end: (exitCode: number) => void): void {
-  program
+  const command = program
     .command('finetune')
     .summary('continue a LoRA adapter on new rows')
     .description(
@@ -69,17 +65,8 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
         .choices(['exact', 'weights', 'never'])
         .default('exact'),
     )
-    .addOption(baseCacheOption())
-    .option('--memory <amount>', MEMORY_HELP, memoryOption)
-    .addOption(
-      new Option(
-        '--precision <precision>',
-        'arithmetic of the large products: f32, f16 with sums in f32, or subgroup matrices; auto takes the fastest that keeps the losses. A run goes on in the one that it began in',
-      )
-        .choices(PRECISION_CHOICES)
-        .default('auto'),
-    )
-    .option('--leave-room', "leave about half of the GPU's time to other programs")
+    .addOption(baseCacheOption());
+  addDeviceOptions(command)
     .addHelpText(
       'after',
       `
@@ -115,10 +102,8 @@ async function runFinetune(options: Options): Promise<number> {
         store,
         baseCache,
         resume: options.resume,
-        yieldGpu: options.leaveRoom,
-        precision: options.precision,
+        ...givenDeviceSettings(options),
         tuning: new TuningFile(),
-        memory: options.memory,
         openGpu: () => {
           answer.computing();
           return openGpu();

@@ -7,7 +7,7 @@ import { largestInput, passInput, sizedInput, type PassInput } from '../../run/p
 import { estimateMemory } from '../../run/plan/estimate.ts';
 import { openDisplay } from '../display.ts';
 import { nodeFolder } from '../node-files.ts';
-import { MEMORY_HELP, memoryOption, numberOption, readRecipe } from '../options.ts';
+import { deviceOption, numberOption, readRecipe } from '../options.ts';
 import { counted, showCount } from '../../formats/words.ts';
 import { table } from '../table.ts';
 
@@ -43,7 +43,7 @@ export function planCommand(program: Command): void {
       '--config <file>',
       'training_config.yaml, or a recipe of LLaMA-Factory, axolotl, TRL or transformers; without it the recipe has its default values',
     )
-    .option('--memory <amount>', MEMORY_HELP, memoryOption)
+    .addOption(deviceOption('memory'))
     .option('--json', 'print JSON')
     .action(runPlan);
 }

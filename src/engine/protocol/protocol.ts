@@ -3,7 +3,7 @@ import type { MemoryKind } from '../../gpu/memory.ts';
 import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
 import type { BestStep } from '../../run/options.ts';
 import type { RunEvent } from '../../run/events.ts';
-import type { PrecisionChoice } from '../../run/precision.ts';
+import type { DeviceSettings } from '../../run/device-settings.ts';
 import type { InputHandles } from '../../storage/run-records.ts';
 import type { RowsUse } from '../../text/rows.ts';
 import type { Answer } from '../answer.ts';
@@ -92,16 +92,6 @@ export interface PlanFacts {
   storageLeft: number | undefined;
 }
 
-/** What the user allows on this device, for every run that starts from now on. */
-export interface DeviceSettings {
-  /** Bytes that a run may take of the GPU's memory; what is sensible where undefined. */
-  memory: number | undefined;
-  /** Leave about half of the GPU's time to other programs. */
-  leaveRoom: boolean;
-  /** The precision of new runs: a run keeps the one that it began in. */
-  precision: PrecisionChoice;
-}
-
 /** How long a run will take on this device, from a measured pass. */
 export interface TimeEstimate {
   tokensPerSecond: number;
@@ -187,7 +177,6 @@ export interface PlanDevice {
  */
 export interface EngineApi extends TestApi {
   device(): Promise<Answer<DeviceFacts>>;
-  setDevice(settings: DeviceSettings): Promise<void>;
 
   inspectBase(base: ChosenFolder, signal?: AbortSignal): Promise<Answer<BaseFacts>>;
   inspectAdapter(
@@ -209,6 +198,7 @@ export interface EngineApi extends TestApi {
   /** Loads the base and trains on one pass, for its speed; `onEvent` hears the phases. */
   estimate(
     inputs: ChosenInputs,
+    settings: DeviceSettings,
     onEvent: (event: RunEvent) => void,
     signal?: AbortSignal,
   ): Promise<Answer<TimeEstimate>>;
@@ -216,12 +206,14 @@ export interface EngineApi extends TestApi {
   /** Starts a new run and resolves when it ends. */
   start(
     inputs: ChosenInputs,
+    settings: DeviceSettings,
     onEvent: (event: RunEvent) => void,
   ): Promise<Answer<RunOutcome & { id: string }>>;
   /** Goes on with an unfinished run; `files` that the browser has no way to. `byItself`: nobody asked for it. */
   resume(
     id: string,
     files: GivenInputs | undefined,
+    settings: DeviceSettings,
     onEvent: (event: RunEvent) => void,
     byItself?: boolean,
   ): Promise<Answer<RunOutcome & { id: string }>>;

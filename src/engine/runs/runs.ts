@@ -4,6 +4,7 @@ import { parseTrainerState } from '../../formats/trainer-state.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { requestGpu } from '../../platform/browser-gpu.ts';
 import { runLockHeld, trainsElsewhere, withRunLock } from '../../platform/run-lock.ts';
+import type { DeviceSettings } from '../../run/device-settings.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type { FinetuneResult } from '../../run/options.ts';
 import { finetune } from '../../run/finetune.ts';
@@ -17,7 +18,6 @@ import type { RunFiles } from '../files/inputs.ts';
 import { KeptRuns } from './kept-runs.ts';
 import type {
   ChosenInputs,
-  DeviceSettings,
   Elsewhere,
   GivenInputs,
   NamedRun,
@@ -41,7 +41,6 @@ export interface Active extends Elsewhere {
 
 /** The runs of this browser: at most one of them trains. */
 export class Runs extends KeptRuns {
-  device: DeviceSettings = { memory: undefined, leaveRoom: false, precision: 'auto' };
   readonly #files: RunFiles;
   #active: Active | undefined;
 
@@ -69,12 +68,16 @@ export class Runs extends KeptRuns {
   }
 
   /** Starts a new run and resolves when it ends. Throws UserError. */
-  start(inputs: ChosenInputs, onEvent: OnEvent): Promise<RunOutcome & { id: string }> {
+  start(
+    inputs: ChosenInputs,
+    settings: DeviceSettings,
+    onEvent: OnEvent,
+  ): Promise<RunOutcome & { id: string }> {
     const id = crypto.randomUUID();
     const { source, train, base } = inputs;
     const name = inputs.name ?? `${source?.name ?? base.name} + ${train.file.name}`;
     return this.alone({ id, name, doing: 'training' }, (control) =>
-      this.#train({ id, name, inputs, record: undefined, control, onEvent }),
+      this.#train({ id, name, inputs, record: undefined, settings, control, onEvent }),
     );
   }
 
@@ -85,6 +88,7 @@ export class Runs extends KeptRuns {
   async resume(
     id: string,
     files: GivenInputs | undefined,
+    settings: DeviceSettings,
     onEvent: OnEvent,
     byItself = false,
   ): Promise<RunOutcome & { id: string }> {
@@ -94,7 +98,7 @@ export class Runs extends KeptRuns {
       const record = { ...found, restarts: byItself ? (found.restarts ?? 0) + 1 : 0 };
       await this.records.put(record);
       const inputs = await this.#files.of(record, files);
-      return this.#train({ id, name, inputs, record, control, onEvent });
+      return this.#train({ id, name, inputs, record, settings, control, onEvent });
     });
   }
 
@@ -167,12 +171,13 @@ export class Runs extends KeptRuns {
     inputs: ChosenInputs;
     /** undefined for a new run. */
     record: StoredRun | undefined;
+    settings: DeviceSettings;
     control: RunControl;
     onEvent: OnEvent;
   }): Promise<RunOutcome & { id: string }> {
-    const { id, name, inputs, control, onEvent } = call;
+    const { id, name, inputs, settings, control, onEvent } = call;
     const { signal } = control;
-    const precision = call.record ? (call.record.precision ?? 'auto') : this.device.precision;
+    const precision = call.record ? (call.record.precision ?? 'auto') : settings.precision;
     const moment = call.record ? call.record.moment : wallClock();
     const store = this.storeOf(call);
     let journal = call.record && new RunJournal(this.records, { ...call.record, stopped: false });
@@ -205,8 +210,7 @@ export class Runs extends KeptRuns {
             startedBefore: journal !== undefined && journal.record.identity.base !== UNREAD,
             tuning: browserTuning(this.store),
             moment,
-            memory: this.device.memory,
-            yieldGpu: this.device.leaveRoom,
+            ...settings,
             precision,
             openGpu,
             emit: (event) => {

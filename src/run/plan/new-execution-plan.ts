@@ -1,6 +1,7 @@
 import { freeMemory } from '../../gpu/free-memory.ts';
 import { stateBits } from '../../formats/recipe/training.ts';
 import type { Gpu } from '../../gpu/device.ts';
+import type { DeviceKey } from '../device-settings.ts';
 import type { FinetuneOptions } from '../options.ts';
 import { chooseMemory, keptWhole, UNTOLD_BYTES } from './memory-choice.ts';
 import { largestInput, passInput, sizedInput, type PassInput } from './pass-size.ts';
@@ -18,7 +19,7 @@ type NewRun = SessionInputs & Pick<Prepared, 'windowTokens'>;
 export async function newExecutionPlan(
   gpu: Gpu,
   prepared: NewRun,
-  call: Pick<FinetuneOptions, 'memory' | 'precision' | 'tuning' | 'emit'>,
+  call: Pick<FinetuneOptions, DeviceKey | 'tuning' | 'emit'>,
 ): Promise<ExecutionPlan> {
   const asked = passInputOf(prepared);
   const { maxStorageBufferBindingSize } = gpu.device.limits;

@@ -24,6 +24,7 @@ import type {
   TestOutcome,
 } from '../../../src/engine/protocol/comparison.ts';
 import breakableWorker from './breakable-worker.ts?worker&url';
+import { DEFAULT_DEVICE } from '../../support/device-settings.ts';
 
 type Ended = Answer<RunOutcome & { id: string }>;
 
@@ -132,12 +133,12 @@ const bench: Bench = {
       recipe,
     };
   },
-  estimate: async () => engine.estimate(await bench.inputs(), listen),
+  estimate: async () => engine.estimate(await bench.inputs(), DEFAULT_DEVICE, listen),
   start(inputs = bench.inputs()) {
-    bench.running = inputs.then(async (inputs) => engine.start(inputs, listen));
+    bench.running = inputs.then(async (inputs) => engine.start(inputs, DEFAULT_DEVICE, listen));
   },
   resume(id, files) {
-    bench.running = engine.resume(id, files, listen);
+    bench.running = engine.resume(id, files, DEFAULT_DEVICE, listen);
   },
   async chat(id, version, question) {
     let streamed = '';

@@ -7,6 +7,7 @@ import type { RunRecord } from '../../../src/engine/protocol/protocol.ts';
 import { openSafetensors, readTensorF32 } from '../../../src/formats/safetensors.ts';
 import type { LogEntry } from '../../../src/formats/trainer-state.ts';
 import { openDatabase, replace } from '../../../src/storage/database.ts';
+import { DEFAULT_DEVICE } from '../../support/device-settings.ts';
 import { BrowserProfile, chosenInputs, openPage } from '../../support/fault-page.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
 import { casePath } from '../../support/model-case.ts';
@@ -101,7 +102,7 @@ it('ends a run that an earlier version began where that version would have ended
   const { id } = named(await runs.list(), 'an unfinished run');
   const inputs = chosenInputs((name) => casePath('batch2', name));
   let resumed: number | undefined;
-  const { status } = await runs.resume(id, inputs, (event) => {
+  const { status } = await runs.resume(id, inputs, DEFAULT_DEVICE, (event) => {
     if (event.type === 'facts') resumed = event.facts.resumedStep;
   });
   expect([status, resumed]).toEqual(['finished', 3]);

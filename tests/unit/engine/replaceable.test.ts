@@ -11,7 +11,6 @@ interface Api {
   /** Answers once its signal is given. */
   polite(signal: AbortSignal): Promise<Answer<string>>;
   train(hear: (text: string) => void): Promise<Answer<string>>;
-  set(value: string): Promise<void>;
   generation(): Promise<number>;
   /** Rejects. */
   fail(error: 'for the user' | 'a bug'): Promise<void>;
@@ -38,7 +37,6 @@ function workers(plan: { kept?: ('train' | 'hang')[]; work?: ('train' | 'hang')[
         hear(`step of ${own}`);
         return new Promise(() => undefined);
       },
-      set: async (value) => void note(`set ${value}`),
       generation: async () => own,
       fail: async (error) => {
         throw error === 'a bug' ? new TypeError(error) : new UserError(error);
@@ -58,7 +56,6 @@ function workers(plan: { kept?: ('train' | 'hang')[]; work?: ('train' | 'hang')[
     open,
     work: ['train'],
     ...plan,
-    restore: (api) => void api.set('again'),
   });
   return { worker, api: worker.api, seen, opened: () => opened };
 }
@@ -92,8 +89,8 @@ describe('a worker that can be replaced', () => {
     await until(() => seen.length === 2);
     cancel.abort(reason);
     expect(await stuck).toEqual(refused);
-    await until(() => seen.length === 5);
-    expect(seen).toEqual(['1 a', '1 polite', '1 ended', '2 set again', '2 polite']);
+    await until(() => seen.length === 4);
+    expect(seen).toEqual(['1 a', '1 polite', '1 ended', '2 polite']);
     expect(await api.generation()).toBe(2);
     other.abort(new UserError('b: cancelled.'));
     expect(await waiting).toEqual({ ok: false, sentence: 'b: cancelled.' });
@@ -127,7 +124,7 @@ describe('a worker that can be replaced', () => {
     cancel.abort(reason);
     expect(await Promise.all(both)).toEqual([refused, refused]);
     await new Promise((resolve) => setTimeout(resolve, 1200));
-    expect(seen).toEqual(['1 a', '1 b', '1 ended', '2 set again']);
+    expect(seen).toEqual(['1 a', '1 b', '1 ended']);
     expect(opened()).toBe(2);
   });
 
@@ -145,7 +142,7 @@ describe('a worker that can be replaced', () => {
     worker.replace('v2: ended.');
     expect(await training).toEqual({ ok: false, sentence: 'v2: ended.' });
     expect(await api.generation()).toBe(2);
-    expect(seen.slice(2)).toEqual(['1 ended', '2 set again']);
+    expect(seen.slice(2)).toEqual(['1 ended']);
   });
 
   it('tells everybody where it could not be loaded', async () => {
