@@ -40,7 +40,7 @@ export class PageNotices extends SessionView {
         ? html`<notice-bar
             kind="bad"
             role="alert"
-            .text=${`Something broke that should not have: ${crash}. Reload the page; checkpoints are safe.`}
+            .text=${`Unexpected error: ${crash}. Reload the page; your checkpoints are safe.`}
             ><button slot="actions" @click=${() => location.reload()}>Reload</button></notice-bar
           >`
         : nothing
@@ -50,7 +50,7 @@ export class PageNotices extends SessionView {
         ? html`<notice-bar
             kind="warn"
             role="alert"
-            text="The engine does not answer: it works on something long, or is stuck in a file. It can be ended at once; what it has kept (checkpoints, answers) stays, and can be gone on from."
+            text="The engine is not responding: it is busy with something long, or stuck in a file. You can end it now; checkpoints and answers that it has saved stay, and you can resume from them."
             ><button slot="actions" @click=${() => this.session.watch.end()}>End it now</button></notice-bar
           >`
         : nothing
@@ -61,9 +61,9 @@ export class PageNotices extends SessionView {
     ${view === 'setup' && !isActive(run) ? this.#waiting() : nothing}
     ${
       this.app.updateReady && !isActive(run) && !elsewhere
-        ? html`<notice-bar text="A newer version of Retune is here."
+        ? html`<notice-bar text="A new version of Retune is available."
             ><button slot="actions" @click=${() => void this.session.takeUpdate()}>
-              Reload with it
+              Reload to update
             </button></notice-bar
           >`
         : nothing
@@ -81,14 +81,14 @@ export class PageNotices extends SessionView {
     const { waiting } = this.app;
     if (waiting.length === 0) return nothing;
     const names = waiting.map(({ name }) => name).join(', ');
-    const text = `You had chosen ${names}. The browser asks once more before Retune may read them.`;
+    const text = `You had chosen ${names}. The browser asks again before Retune may read them.`;
     return html`<notice-bar .text=${text}>
       <button slot="actions" @click=${() => void this.session.kept.readWaiting()}>Choose them again</button>
     </notice-bar>`;
   }
 
   #elsewhere({ name, doing }: Elsewhere) {
-    const text = `Another tab of this browser is ${doing} ${name}. One tab has the GPU at a time: ${doing === 'testing' ? 'the test' : 'the run'} goes on there, and this tab is free again once it has ended.`;
+    const text = `Another tab of this browser is ${doing} ${name}. Only one tab can use the GPU at a time: ${doing === 'testing' ? 'the test' : 'the run'} continues there, and this tab is free again when it ends.`;
     return html`<notice-bar class="elsewhere" .text=${text}>
       <button slot="actions" @click=${() => void this.session.training.look()}>Look again</button>
     </notice-bar>`;
@@ -99,9 +99,9 @@ export class PageNotices extends SessionView {
     const ready = chosenAgain(choose, this.app.slots) !== undefined;
     const files = choose.map((part) => inputs[part]).join(', ');
     const same = choose.length === 1 ? 'the same one' : 'the same files';
-    const what = ready ? '' : ` Choose ${same} again below to go on with it: ${files}.`;
+    const what = ready ? '' : ` To resume it, choose ${same} again below: ${files}.`;
     const why = fruitless
-      ? ' It went on by itself three times without reaching a new checkpoint, so it waits for you: close other tabs and programs that use the GPU or much memory, then continue.'
+      ? ' It resumed three times without reaching a new checkpoint, so it is waiting for you: close other tabs and programs that use the GPU or a lot of memory, then continue.'
       : '';
     const text = `The run ${name} is unfinished, at step ${step} of ${maxSteps}.${why}${what}`;
     return html`<notice-bar kind=${fruitless ? 'warn' : 'info'} .text=${text}>

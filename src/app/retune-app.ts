@@ -71,7 +71,7 @@ export class RetuneApp extends LitElement {
           </svg>
           <div>
             <h1>Retune</h1>
-            <p>Teach your fine-tuned model new rows, on your own GPU.</p>
+            <p>Continue training your fine-tuned model on your own GPU.</p>
           </div>
         </div>
         <nav aria-label="Stages">
@@ -88,13 +88,13 @@ export class RetuneApp extends LitElement {
         ${this.#view()}
       </main>
       <footer>
-        <p>Everything happens on this machine. No request leaves this page’s own address.</p>
-        ${session.store.state.offlineReady ? html`<p>Works without network from now on.</p>` : nothing}
+        <p>Everything happens on this machine. The page sends nothing to any other address.</p>
+        ${session.store.state.offlineReady ? html`<p>Ready to work offline.</p>` : nothing}
         ${
           session.store.state.onlineOnly === undefined
             ? nothing
             : html`<p>
-                Needs the network: the browser does not keep the page (${session.store.state.onlineOnly}).
+                Not available offline: the browser did not store the page (${session.store.state.onlineOnly}).
               </p>`
         }
       </footer>`;
@@ -128,7 +128,7 @@ export class RetuneApp extends LitElement {
     const [tone, text] = !device
       ? ['busy', 'Looking for a GPU…']
       : !device.ok
-        ? ['bad', 'No GPU to use']
+        ? ['bad', 'No GPU available']
         : [device.value.software ? 'warn' : 'good', device.value.name];
     return html`<p class="device ${tone}" role="status"><span aria-hidden="true"></span>${text}</p>`;
   }

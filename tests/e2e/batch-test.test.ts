@@ -100,7 +100,7 @@ it('answers as PyTorch does for base, V1 and V2 over one base; versions that are
     ['V2', 'finished'],
   ]);
   expect(record.versions[2]!.sentence).toBe(
-    'v1 + train.jsonl, step 1: this checkpoint is not in the browser any more; later ones have taken its place, so choose one of those.',
+    'v1 + train.jsonl, step 1: this checkpoint is no longer in this browser; later ones have taken its place, so choose one of those.',
   );
   expect(record.versions[3]!.sentence).toMatch(/^base: adapter_config\.json is missing, /);
   const greedy = expected.greedy_answers!;
@@ -129,7 +129,7 @@ it('answers as PyTorch does for base, V1 and V2 over one base; versions that are
   expect(file.summary).toMatchObject({ model_path: 'V2', total_questions: questions.length });
   expect(file.results[0]).toMatchObject({ question_id: 1, model_answer: greedy[0]!.v2.trim() });
   expect((await blobText(id, 'testCsv')).split('\r\n')[1]).toMatch(/,V2$/);
-  expect(await blobText(id, 2)).toBe('gone: it has not answered any question yet; go on with the test.');
+  expect(await blobText(id, 2)).toBe('gone: it has not answered any question yet; continue the test.');
 });
 
 it('stopped, reloaded and resumed, a sampled test has the answers of an uninterrupted one', async () => {
@@ -177,7 +177,7 @@ it('stopped, reloaded and resumed, a sampled test has the answers of an uninterr
   const [V1, , , V2] = (await detail(stopped.id)).record.versions;
   expect(V1).toMatchObject({
     state: 'failed',
-    sentence: 'v1: this browser keeps no way back to the adapter of this test; choose it again.',
+    sentence: 'v1: this browser no longer has the adapter of this test; choose it again.',
   });
   expect(V2).toMatchObject({ state: 'finished' });
   await choose(page, NAME);

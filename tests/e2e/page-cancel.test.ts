@@ -81,13 +81,11 @@ it('an import is cancelled and leaves nothing', async () => {
   await page.getByRole('button', { name: 'Importing…' }).waitFor();
   await page.getByRole('button', { name: 'Cancel the import' }).click();
   await page
-    .getByText(
-      'train.jsonl: importing it was cancelled, and nothing of it is kept; choose it again to import it.',
-    )
+    .getByText('train.jsonl: the import was cancelled and nothing was kept; choose it again to import it.')
     .waitFor();
   await choose('import', casePath(CASE, 'train.jsonl'));
   await page.getByText('train.jsonl: this is not a zip file, or its end is missing').waitFor();
-  await page.getByText('No run has been kept yet').waitFor();
+  await page.getByText('No runs yet').waitFor();
 });
 
 it('a file that hangs is in no way of a run, and a run that hangs is ended and goes on', async () => {
@@ -107,13 +105,13 @@ it('a file that hangs is in no way of a run, and a run that hangs is ended and g
   await page.getByText(/Checkpoint after step/).waitFor();
   await hang('host');
   await page.getByRole('button', { name: 'Stop' }).click();
-  await page.getByText(/^The engine does not answer/).waitFor();
+  await page.getByText(/^The engine is not responding/).waitFor();
   await page.getByRole('button', { name: 'End it now' }).click();
   await page
-    .getByText(/^The engine did not answer and was ended; what it had kept is there/)
+    .getByText(/^The engine did not respond and was ended; resume from what it had saved/)
     .first()
     .waitFor();
   await page.getByRole('button', { name: 'Continue from the last checkpoint' }).click();
   await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
-  await expect.poll(() => page.getByText(/^The engine does not answer/).count()).toBe(0);
+  await expect.poll(() => page.getByText(/^The engine is not responding/).count()).toBe(0);
 });

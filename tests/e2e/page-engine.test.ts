@@ -106,7 +106,7 @@ describe('the page over the real engine, on a static host under a path', () => {
     const problems = problemsOf(page);
     await page.goto(host.url);
     await chooseCase(page, CASE);
-    await page.getByRole('button', { name: 'Measure how long it will take' }).click();
+    await page.getByRole('button', { name: 'Measure how long it takes' }).click();
     await page.getByText(/^About .* tokens per second\.$/).waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();

@@ -79,7 +79,7 @@ it('what was read of another tool is saved as training_config.yaml, which reads 
   const values = ['num_train_epochs', 'learning_rate', 'max_seq_length', 'val_size', 'warmup_ratio', 'optim'];
   const read = async () => Promise.all(values.map((name) => field(page, name)));
   const first = await read();
-  await page.getByRole('button', { name: 'Back to the defaults' }).click();
+  await page.getByRole('button', { name: 'Reset to the defaults' }).click();
   await expect.poll(read).not.toEqual(first);
   await choose(page, {
     name: 'training_config.yaml',

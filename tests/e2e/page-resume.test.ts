@@ -35,7 +35,7 @@ it('a run outlives a destroyed device, a crashed GPU process and a reload, by it
   await button(page, 'Start training').click();
   await stepDone(page, 1, STEPS);
   await engineOf(page).evaluate(() => (globalThis as unknown as { breakDevice: () => void }).breakDevice());
-  await noted(page, /was lost \(.+\); going on from the last checkpoint\./);
+  await noted(page, /was lost \(.+\); resuming from the last checkpoint\./);
   await stepDone(page, 4, STEPS);
   const session = await scene.browser.newBrowserCDPSession();
   await session.send('Browser.crashGpuProcess').catch(() => undefined);
@@ -48,7 +48,7 @@ it('a run outlives a destroyed device, a crashed GPU process and a reload, by it
   slow.stop();
   await page.reload();
   // Nothing is clicked: the handles were kept, and they may be read.
-  await noted(page, /Opening the files/);
+  await noted(page, /Opening files/);
   await finished(page);
   scene.expectWhole(await savedFiles(page));
   await context.close();
@@ -69,7 +69,7 @@ it('without handles a reload goes on with what the browser kept, and asks for wh
   await clearFiles(page);
   await page.goto(scene.host.url);
   await page
-    .getByText(/is unfinished, at step \d of 7\. Choose the same one again below to go on with it: base\.$/)
+    .getByText(/is unfinished, at step \d of 7\. To resume it, choose the same one again below: base\.$/)
     .waitFor();
   const goOn = button(page, 'Continue the run');
   const base = page.locator('choice-card').filter({ has: page.locator('[data-slot=base]') });
@@ -95,7 +95,7 @@ it('V3 of the demo: a reload before its start and one during it cost nothing, it
   await page.goto(scene.host.url);
   const epochs = page.locator('input[name=num_train_epochs]');
   const order = () => page.getByText('Everything is in order').waitFor();
-  await button(page, 'Take the demo’s files').click();
+  await button(page, 'Use the demo’s files').click();
   await order();
   await epochs.fill('0.25');
   await order();
@@ -133,7 +133,7 @@ it('trains without network; a second tab says so, is offered no update meanwhile
   const first = await context.newPage();
   first.setDefaultTimeout(120_000);
   await first.goto(scene.host.url);
-  await first.getByText('Works without network from now on.').waitFor();
+  await first.getByText('Ready to work offline.').waitFor();
   const scope = await first.evaluate(async () => (await navigator.serviceWorker.ready).scope);
   expect(scope).toBe(scene.host.url);
   await context.setOffline(true);
@@ -152,14 +152,14 @@ it('trains without network; a second tab says so, is offered no update meanwhile
   const elsewhere = second.getByText(/^Another tab of this browser is training demo\/v1 \+ train\.jsonl\./);
   await elsewhere.waitFor();
   await second.waitForFunction(async () => !!(await navigator.serviceWorker.getRegistration())?.waiting);
-  expect(await second.getByText('A newer version of Retune is here.').count()).toBe(0);
-  expect(await first.getByText('A newer version of Retune is here.').count()).toBe(0);
+  expect(await second.getByText('A new version of Retune is available.').count()).toBe(0);
+  expect(await first.getByText('A new version of Retune is available.').count()).toBe(0);
   await button(first, 'Stop').click();
   await first.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
-  await button(second, 'Reload with it').click();
+  await button(second, 'Reload to update').click();
   await second.waitForFunction(async () => !(await navigator.serviceWorker.getRegistration())?.waiting);
   await second.getByText(/^The run demo\/v1 \+ train\.jsonl is unfinished/).waitFor();
-  await button(second, 'Take the demo’s files').click();
+  await button(second, 'Use the demo’s files').click();
   await second.getByText('Everything is in order').waitFor();
   await button(second, 'Continue the run').click();
   await second

@@ -48,13 +48,13 @@ const NOT_KEPT =
 it('where site data is blocked files are read and a run is planned, and nothing starts', async () => {
   const { page, problems } = await openPage({ profile: { default_content_setting_values: { cookies: 2 } } });
   await page.getByRole('alert').getByText(NOT_KEPT).waitFor();
-  await page.getByText(/Needs the network: the browser does not keep the page \(\w+\)\./).waitFor();
+  await page.getByText(/Not available offline: the browser did not store the page \(\w+\)\./).waitFor();
   await page.locator('[data-slot=base]').setInputFiles(casePath(CASE, 'base'));
   await page.locator('[data-slot=source]').setInputFiles(casePath(CASE, 'v1'));
   await page.locator('[data-slot=train]').setInputFiles(casePath(CASE, 'train.jsonl'));
   await page.getByRole('group', { name: 'Row of line 1', exact: true }).waitFor();
   await page.getByText(/^Takes .* in all/).waitFor();
-  await page.getByText('The browser keeps none: see above.').waitFor();
+  await page.getByText('The browser stores none: see above.').waitFor();
   await page.getByText('Fix first: Space for checkpoints.').waitFor();
   await button(page, 'Start training').click({ force: true });
   await page.getByLabel('GPU memory at most').fill('2');
@@ -65,8 +65,8 @@ it('where site data is blocked files are read and a run is planned, and nothing 
   await button(page, 'Look again').click();
   await page.getByRole('alert').getByText(NOT_KEPT).waitFor();
   await page.getByRole('navigation').getByRole('button', { name: 'Runs' }).click();
-  await page.getByText('What the browser has kept of runs is out of reach.').waitFor();
-  expect(await page.getByText('Something broke').count()).toBe(0);
+  await page.getByText('The runs that this browser stored cannot be read.').waitFor();
+  expect(await page.getByText('Unexpected error').count()).toBe(0);
   expect(problems).toEqual([]);
 });
 

@@ -43,10 +43,10 @@ describe('a test', () => {
     const page = await open('family&holdAnswer=150&pace=0');
     await stage(page, 'Test');
     await page.getByText('Still to choose: questions.').waitFor();
-    await button(page, 'Take the demo’s questions').click();
+    await button(page, 'Use the demo’s questions').click();
     await page.getByText('2 versions, 128 questions each.').waitFor();
-    await page.getByText('They answer in this order: V2, V3').waitFor();
-    expect(await page.getByLabel('Longest answer, in tokens').inputValue()).toBe('32');
+    await page.getByText('Order: V2, V3').waitFor();
+    expect(await page.getByLabel('Maximum answer length, in tokens').inputValue()).toBe('32');
     await button(page, 'Start the test').click();
     await page.getByText('V3 is answering: 150 of 256 answers').waitFor();
     expect(await page.title()).toBe('58% tested · Retune');
@@ -55,10 +55,10 @@ describe('a test', () => {
     expect(await rows(page).first().getByText('no answer yet').count()).toBe(0);
     await page.getByText('(so far)').waitFor();
     await stage(page, 'Choose');
-    await page.getByText(/is running: 58% of its answers are there/).waitFor();
+    await page.getByText(/is running: 58% of its answers are done/).waitFor();
     await button(page, 'Show the test').click();
     await button(page, 'Stop the test').click();
-    await page.getByText('150 of 256 answers are there and stay.').waitFor();
+    await page.getByText('150 of 256 answers are saved.').waitFor();
     await page.context().close();
   });
 
@@ -71,7 +71,7 @@ describe('a test', () => {
     await button(page, 'Start the test').click();
     await page.getByText(/3 of 6 answers/).waitFor();
     await page.reload();
-    await page.getByText('The test own.json: V2, V3 is unfinished: 3 of 6 answers are there.').waitFor();
+    await page.getByText('The test own.json: V2, V3 is unfinished: 3 of 6 answers are done.').waitFor();
     await button(page, 'Show the test').click();
     const goOn = button(page, 'Continue the test');
     expect(await goOn.getAttribute('aria-disabled')).toBe('true');
@@ -97,8 +97,8 @@ describe('a test', () => {
     const whole = page.getByRole('group', { name: 'v1 + train.jsonl' });
     await whole.getByLabel('V2 step 40 checkpoint').check();
     const names = 'Base, V2, V2 step 40 (v1 + train.jsonl), V2 step 40 (half of the prices), V3, v1';
-    await page.getByText(`They answer in this order: ${names}`).waitFor();
-    await page.getByLabel('Longest answer, in tokens').fill('0');
+    await page.getByText(`Order: ${names}`).waitFor();
+    await page.getByLabel('Maximum answer length, in tokens').fill('0');
     await page.locator('[data-slot=questions]').setInputFiles(questions([{ question: 'a?' }]));
     await page.locator('#why').getByText('found "0", expected a whole number of at least 1').waitFor();
     await page.context().close();
@@ -174,7 +174,7 @@ describe('side by side', () => {
     await page.getByLabel('Search').fill('FUSE 390 ');
     await page.getByText('1 of 400 questions', { exact: true }).waitFor();
     await page.getByLabel('Search').fill('no such thing');
-    await page.getByText('No question is like that.').waitFor();
+    await page.getByText('No questions match.').waitFor();
     await page.context().close();
   });
 
@@ -183,11 +183,11 @@ describe('side by side', () => {
     await openTest(page);
     await button(page, 'Best of question 1: V2').first().click();
     await button(page, 'Best of question 2: V1').first().click();
-    await button(page, 'As good as each other in question 3').first().click();
-    await page.getByText('Your votes: V2 1, V1 1, as good as each other 1.').waitFor();
+    await button(page, 'Equally good in question 3').first().click();
+    await page.getByText('Your votes: V2 1, V1 1, equally good 1.').waitFor();
     await page.reload();
     await openTest(page);
-    await page.getByText('Your votes: V2 1, V1 1, as good as each other 1.').waitFor();
+    await page.getByText('Your votes: V2 1, V1 1, equally good 1.').waitFor();
     const mine = button(page, '✓ Best of question 1: V2').first();
     expect(await mine.getAttribute('aria-pressed')).toBe('true');
     await mine.click();
@@ -256,7 +256,7 @@ describe('runs and storage', () => {
     expect(zip.name).toBe('v1_train.jsonl.zip');
     const file = { name: zip.name, mimeType: 'application/zip', buffer: Buffer.from(zip.text) };
     await page.locator('[data-slot=import]').setInputFiles(file);
-    await page.getByText('a run from elsewhere is among your runs.').waitFor();
+    await page.getByText('a run from elsewhere was added to your runs.').waitFor();
     await page
       .locator('family-tree')
       .getByRole('button', { name: /v1 \+ train/ })
@@ -272,7 +272,7 @@ describe('runs and storage', () => {
   it('lays the losses of several runs over each other', async () => {
     const page = await open('family');
     await stage(page, 'Runs');
-    const plots = page.getByRole('group', { name: 'Runs in the plot, 6 at most' });
+    const plots = page.getByRole('group', { name: 'Runs in the plot (at most 6)' });
     await plots.getByLabel('v1 + train.jsonl').check();
     const plot = page.getByRole('img', {
       name: /^Training loss by step\..*V3 with the prices: from .*; v1 \+ train/,
@@ -312,8 +312,8 @@ it.each(['light', 'dark'] as const)(
     await openTest(page);
     await button(page, 'Best of question 1: V2').first().click();
     await checked('side by side');
-    await button(page, 'All tests, and a new one').click();
-    await button(page, 'Take the demo’s questions').click();
+    await button(page, 'All tests').click();
+    await button(page, 'Use the demo’s questions').click();
     await page.getByText('128 questions each').waitFor();
     await button(page, 'Delete questions.json: V1, V2').click();
     await checked('before the start');

@@ -79,7 +79,7 @@ describe('the page', () => {
     await page.locator('[data-slot=recipe]').setInputFiles(`${CASE}/training_config.yaml`);
     await ready(page);
     await page.getByText('Memory by kind', { exact: true }).click();
-    await button(page, 'Measure how long it will take').click();
+    await button(page, 'Measure how long it takes').click();
     await page.getByText('About 10 min 00 s, at 900 tokens per second.').waitFor();
     await accessible(page, 'chosen');
     await button(page, 'Start training').click();
@@ -135,7 +135,7 @@ describe('the page', () => {
     await button(page, 'Pause').click();
     await page.getByRole('heading', { name: 'Paused' }).waitFor();
     expect(await page.title()).toBe('Paused 50% · Retune');
-    await button(page, 'Go on').click();
+    await button(page, 'Resume').click();
     await page.getByRole('heading', { name: 'Training' }).waitFor();
     await button(page, 'Stop').click();
     await page.getByRole('heading', { name: 'Stopped' }).waitFor();
@@ -160,7 +160,7 @@ describe('the page', () => {
     const goOn = button(page, 'Continue the run');
     expect(await goOn.getAttribute('aria-disabled')).toBe('true');
     await page
-      .getByText(/Choose the same files again below to go on with it: base, v1, train\.jsonl\./)
+      .getByText(/To resume it, choose the same files again below: base, v1, train\.jsonl\./)
       .waitFor();
     await chooseFiles(page);
     await ready(page);
@@ -200,12 +200,12 @@ describe('the page', () => {
     await button(page, 'Look again').click();
     await notice.waitFor();
     await accessible(page, 'elsewhere');
-    const update = page.getByText('A newer version of Retune is here.');
+    const update = page.getByText('A new version of Retune is available.');
     expect(await update.count()).toBe(0);
     await page.evaluate(() => dispatchEvent(new Event('elsewhere-ends')));
     await update.waitFor();
     expect(await notice.count()).toBe(0);
-    await button(page, 'Reload with it').click();
+    await button(page, 'Reload to update').click();
     await expect.poll(() => page.title()).toBe('taken');
     await ready(page);
     await button(page, 'Continue the run').click();
@@ -224,7 +224,7 @@ describe('the page', () => {
 
   it('does not go on by itself with a run that did so three times without a new checkpoint', async () => {
     const page = await open('unfinished&restarts=3&handles');
-    await page.getByText(/It went on by itself three times without reaching a new checkpoint/).waitFor();
+    await page.getByText(/It resumed three times without reaching a new checkpoint/).waitFor();
     await button(page, 'Continue the run').click();
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
     await page.context().close();
@@ -279,7 +279,7 @@ describe('the page', () => {
     await ready(page);
     await page.reload();
     await page
-      .getByText(/^You had chosen base, source, train\.jsonl, val\.jsonl\. The browser asks once more/)
+      .getByText(/^You had chosen base, source, train\.jsonl, val\.jsonl\. The browser asks again/)
       .waitFor();
     expect(await epochs.inputValue()).toBe('7');
     await accessible(page, 'waiting for permission');
@@ -310,7 +310,7 @@ it('after one visit the page and its demo work without network', async () => {
   const context = await server.browser.newContext();
   const page = await context.newPage();
   await page.goto(server.url);
-  await page.getByText('Works without network from now on.').waitFor();
+  await page.getByText('Ready to work offline.').waitFor();
   const cached = await page.evaluate(async () => {
     const caches = await Promise.all((await window.caches.keys()).map((key) => window.caches.open(key)));
     const kept = (await Promise.all(caches.map((cache) => cache.matchAll()))).flat();

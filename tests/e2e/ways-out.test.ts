@@ -205,7 +205,7 @@ async function inPage(
   const page = await context.newPage();
   const opened = async () => {
     await page.getByText(/Chrome offers only a software device/).waitFor();
-    await page.getByText('Works without network from now on.').waitFor();
+    await page.getByText('Ready to work offline.').waitFor();
   };
   await page.goto(url);
   await opened();

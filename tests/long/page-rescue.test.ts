@@ -28,7 +28,7 @@ it('after ten minutes without one a checkpoint for rescue is kept, which the nex
   const rescued = async (checkpoints: number): Promise<number[]> => {
     await button(page, 'Pause').click();
     await clock.evaluate((ahead) => void (ahead.ms += 600_000));
-    await button(page, 'Go on').click();
+    await button(page, 'Resume').click();
     const lines = page.getByRole('log').getByText(/Checkpoint after step \d kept/);
     await lines.nth(checkpoints - 1).waitFor();
     return (await lines.allInnerTexts()).map((line) => Number(/step (\d)/.exec(line)![1]));

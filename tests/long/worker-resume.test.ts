@@ -54,7 +54,7 @@ it('a reload in mid-run loses nothing: the run goes on from its checkpoint to th
     );
   expect(await resume(run.id, false)).toEqual({
     ok: false,
-    sentence: 'v1 + train.jsonl: this browser keeps no way back to all of its files; choose base again.',
+    sentence: 'v1 + train.jsonl: this browser no longer has all of its files; choose base again.',
   });
   await choose(page, 'recipe_text');
   expect(await resume(run.id, true)).toEqual({
@@ -136,7 +136,7 @@ describe('the run outlives its device and ends in the same bytes', () => {
       ),
     );
     expect(told[0]).toBe(0);
-    expect(told[1]).toMatch(/ was lost \(.+\); going on from the last checkpoint\.$/);
+    expect(told[1]).toMatch(/ was lost \(.+\); resuming from the last checkpoint\.$/);
     expect(told.at(-1)).toBe(3);
     expect(pages.problems).toEqual([]);
     return exported(page, outcome.id);

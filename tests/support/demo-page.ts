@@ -51,7 +51,7 @@ export class DemoPage {
     const { page } = this;
     await page.goto(url);
     if (this.#pictures) {
-      await this.#button('Take the demo’s files').click();
+      await this.#button('Use the demo’s files').click();
       await page.getByText('Everything is in order').waitFor();
       await this.#picture('choose');
       await page.reload();
@@ -88,12 +88,12 @@ export class DemoPage {
   async beginTest(): Promise<{ answered: number; of: number }> {
     const { page } = this;
     await this.#stage('Test');
-    await this.#button('Take the demo’s questions').click();
-    await page.getByText('They answer in this order: V1, V2').waitFor();
+    await this.#button('Use the demo’s questions').click();
+    await page.getByText('Order: V1, V2').waitFor();
     await this.#button('Start the test').click();
     await page.waitForFunction(() => Number(/^(\d+)% tested/.exec(document.title)?.[1] ?? -1) >= 30);
     await this.#button('Stop the test').click();
-    const left = page.getByText(/^\s*\d+ of \d+ answers are there and stay\./);
+    const left = page.getByText(/^\s*\d+ of \d+ answers are saved\./);
     const [answered, of] = numbers(await left.innerText());
     return { answered: answered!, of: of! };
   }
@@ -102,7 +102,7 @@ export class DemoPage {
   async endTest(): Promise<number> {
     const { page } = this;
     await page.reload();
-    const notice = page.getByText(/is unfinished: \d+ of \d+ answers are there\./);
+    const notice = page.getByText(/is unfinished: \d+ of \d+ answers are done\./);
     const [answered] = numbers(/unfinished: (.*)/s.exec(await notice.innerText())![1]!);
     await this.#button('Show the test').click();
     await this.#button('Continue the test').click();

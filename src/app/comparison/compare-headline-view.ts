@@ -90,10 +90,10 @@ export class CompareHeadlineView extends LitElement {
       return html`<section class="panel" aria-labelledby="title">
         <span class="figure" aria-hidden="true">?</span>
         <div class="words">
-          <h3 id="title">No figure to compare by</h3>
+          <h3 id="title">No score to compare</h3>
           <p class="soft">
-            No question that both have answered has an expected answer: read them side by side below, and
-            vote.
+            None of the questions that both have answered has an expected answer: read the answers side by
+            side below, and vote.
           </p>
         </div>
         ${this.#more()}
@@ -121,8 +121,8 @@ export class CompareHeadlineView extends LitElement {
           .better=${`${b} better`}
         ></interval-plot>
         <p class="soft small">
-          95% interval of a bootstrap: the ${counted(headline.questions, 'question')} drawn anew
-          ${headline.resamples.toLocaleString('en-US')} times.
+          95% bootstrap interval: ${counted(headline.questions, 'question')},
+          ${headline.resamples.toLocaleString('en-US')} resamples.
         </p>
       </div>
       ${this.#more()}
@@ -169,7 +169,7 @@ export class CompareHeadlineView extends LitElement {
         voted > 0
           ? html`<p>
               <b>Your votes:</b>
-              ${safeText(`${b} ${votes.b}, ${a} ${votes.a}, as good as each other ${votes.same}.`)}
+              ${safeText(`${b} ${votes.b}, ${a} ${votes.a}, equally good ${votes.same}.`)}
             </p>`
           : nothing
       }

@@ -18,7 +18,7 @@ const share = (value: number | undefined): string => (value === undefined ? '–
 const COLUMNS: readonly Column[] = [
   {
     name: 'Exact',
-    title: 'Answers that are the expected one, white space aside',
+    title: 'Answers equal to the expected one, ignoring white space',
     show: ({ summary: { exactRate, exactMatches } }) =>
       exactRate === undefined ? '–' : `${percent(exactRate)} (${exactMatches})`,
   },
@@ -39,7 +39,7 @@ const COLUMNS: readonly Column[] = [
   },
   {
     name: 'Cut',
-    title: 'Answers cut at the longest length, of all that it gave; the others it ended by itself',
+    title: 'Answers that reached the length limit; the others ended by themselves',
     show: ({ summary: { cut, questions } }) => `${showCount(cut)} of ${showCount(questions)}`,
   },
   {

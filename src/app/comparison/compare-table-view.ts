@@ -91,7 +91,7 @@ export class CompareTableView extends LitElement {
       </p>
       ${
         rows.length === 0
-          ? html`<p class="panel none">No question is like that.</p>`
+          ? html`<p class="panel none">No questions match.</p>`
           : html`<div class="scroll" tabindex="0" role="group" aria-label="Questions and answers">
               <table>
                 <thead>
@@ -135,7 +135,7 @@ export class CompareTableView extends LitElement {
                 aria-pressed=${same}
                 @click=${() => this.#vote(i, same ? undefined : 'same')}
               >
-                ${same ? '✓ ' : ''}As good as each other<span class="only-heard"> in question ${i + 1}</span>
+                ${same ? '✓ ' : ''}Equally good<span class="only-heard"> in question ${i + 1}</span>
               </button>`
             : nothing
         }

@@ -98,13 +98,13 @@ export function headlineWords(
   const what =
     metric === 'exact match'
       ? `Of ${questions} questions with an expected answer, ${a} gives exactly that answer to ${percent(means[0])}, ${b} to ${percent(means[1])}: ${points(difference)} points.`
-      : `Over ${questions} questions with an expected answer, the words of ${a}’s answers agree with it to ${percent(means[0])}, those of ${b} to ${percent(means[1])} (token F1): ${points(difference)} points.`;
+      : `Over ${questions} questions with an expected answer, ${a} reaches a token F1 of ${percent(means[0])}, ${b} of ${percent(means[1])}: ${points(difference)} points.`;
   const [low, high] = interval;
-  const range = `Other questions of this kind would give another figure; with 95% confidence it lies between ${points(low)} and ${points(high)} points`;
+  const range = `With other questions of this kind the difference would vary; with 95% confidence it lies between ${points(low)} and ${points(high)} points`;
   const means95 = {
-    improved: `${range}, so the gain is hardly chance.`,
-    worse: `${range}, so the loss is hardly chance.`,
-    'no clear difference': `${range}. That includes no difference at all: more questions would tell more.`,
+    improved: `${range}, so the gain is unlikely to be chance.`,
+    worse: `${range}, so the loss is unlikely to be chance.`,
+    'no clear difference': `${range}. That includes zero: more questions would narrow it.`,
   }[verdict];
   return { title, lines: [what, means95] };
 }

@@ -34,8 +34,8 @@ export class TestNoticeView extends SessionView {
     const left = records.find(({ id }) => id === open?.id) ?? open;
     const have = left?.versions.reduce((sum, version) => sum + version.answered, 0) ?? 0;
     const text = running
-      ? `The test ${running.name} is running: ${showShare(answered, total)} of its answers are there.`
-      : `The test ${open!.name} is unfinished: ${have} of ${open!.questions * open!.versions.length} answers are there.`;
+      ? `The test ${running.name} is running: ${showShare(answered, total)} of its answers are done.`
+      : `The test ${open!.name} is unfinished: ${have} of ${open!.questions * open!.versions.length} answers are done.`;
     return html`<notice-bar .text=${text}>
       <button slot="actions" type="button" @click=${() => this.session.store.update({ view: 'test' })}>
         Show the test

@@ -106,12 +106,12 @@ export class TestSetupView extends SessionView {
     const { device } = this.app;
     const blocked = busy || !device?.ok || 'missing' in inputs;
     const why = busy
-      ? 'A run is training and has the GPU: wait for it, or stop it.'
+      ? 'A run is using the GPU: wait for it, or stop it.'
       : !device?.ok
-        ? 'There is no GPU to use.'
+        ? 'No GPU is available.'
         : 'missing' in inputs
           ? inputs.missing
-          : `${counted(chosen.length, 'version')}, ${counted(questionCount(draft.questions.answer), 'question')} each. Answers are kept as they come.`;
+          : `${counted(chosen.length, 'version')}, ${counted(questionCount(draft.questions.answer), 'question')} each. Answers are saved as they arrive.`;
     return html`<div class="cards">${this.#questions()}${this.#base()}${this.#validation()}</div>
       <test-versions-view
         .session=${this.session}
@@ -161,7 +161,7 @@ export class TestSetupView extends SessionView {
               class="link demo"
               @click=${() => void testDrafts.chooseDemoQuestions()}
             >
-              Take the demo’s questions
+              Use the demo’s questions
             </button>`
       }
     </choice-card>`;
@@ -226,9 +226,9 @@ export class TestSetupView extends SessionView {
         />${text}</label
       >`;
     return html`<fieldset>
-      <legend>Choice of words</legend>
+      <legend>Decoding</legend>
       ${radio(true, 'Deterministic (greedy)')} ${radio(false, 'Sampled: temperature 0.7, top-p 0.9')}
-      <p class="note">Compare without chance: the same test then gives the same answers.</p>
+      <p class="note">Use greedy decoding to compare: the same test then gives the same answers.</p>
     </fieldset>`;
   }
 
@@ -236,7 +236,7 @@ export class TestSetupView extends SessionView {
     const { tests, testDrafts } = this.session;
     const { form } = tests.store.state.draft;
     return html`<div>
-      <label for="form">How a question is put</label>
+      <label for="form">Prompt format</label>
       <select
         id="form"
         aria-describedby="form-note"
@@ -248,7 +248,9 @@ export class TestSetupView extends SessionView {
         <option value="" ?selected=${form === undefined}>As the versions were trained</option>
         ${Object.entries(FORMS).map(([value, text]) => html`<option value=${value} ?selected=${form === value}>${text}</option>`)}
       </select>
-      <p id="form-note" class="note">Retune’s own adapters say how; others count as “### Instruction:”.</p>
+      <p id="form-note" class="note">
+        Retune’s own adapters record it; others are asked with “### Instruction:”.
+      </p>
     </div>`;
   }
 
@@ -258,7 +260,7 @@ export class TestSetupView extends SessionView {
     const length = lengthOf(maxNewTokens);
     const problem = typeof length === 'string' ? length : '';
     return html`<div>
-      <label for="length">Longest answer, in tokens</label>
+      <label for="length">Maximum answer length, in tokens</label>
       <input
         id="length"
         inputmode="numeric"
@@ -269,7 +271,7 @@ export class TestSetupView extends SessionView {
         @input=${(event: Event) => testDrafts.change({ maxNewTokens: (event.target as HTMLInputElement).value })}
       />
       <p id="length-note" class="note ${problem ? 'problem' : ''}" aria-live="polite">
-        ${problem || 'What is longer is cut, and counted as cut.'}
+        ${problem || 'Longer answers are cut, and counted as cut.'}
       </p>
     </div>`;
   }

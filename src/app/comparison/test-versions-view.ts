@@ -85,7 +85,7 @@ export class TestVersionsView extends SessionView {
     >
       <div class="row">
         <h3 id="versions">Versions</h3>
-        <p class="soft small">All are read over one base; the last two ticked are compared first.</p>
+        <p class="soft small">All share one base; the last two selected are compared first.</p>
       </div>
       <div class="groups">
         ${[...groups].map(
@@ -97,7 +97,7 @@ export class TestVersionsView extends SessionView {
         )}
       </div>
       <p class="order" aria-live="polite">
-        ${order.length > 0 ? html`<span class="soft">They answer in this order:</span> ${safeText(order.map(({ name }) => name).join(', '))}` : nothing}
+        ${order.length > 0 ? html`<span class="soft">Order:</span> ${safeText(order.map(({ name }) => name).join(', '))}` : nothing}
       </p>
       ${this.problem ? html`<p class="small" role="alert">${safeText(this.problem)}</p>` : nothing}
       <div class="row">

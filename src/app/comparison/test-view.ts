@@ -78,7 +78,9 @@ export class TestView extends SessionView {
       return html`<div class="head">
         <div>
           <h2 id="heading" tabindex="-1">Test</h2>
-          <p class="soft">The same questions to several versions: is the new one better, and where not?</p>
+          <p class="soft">
+            Ask several versions the same questions: where is the new one better, and where is it worse?
+          </p>
         </div>
       </div>`;
     const { name } = running ?? detail!.record;
@@ -88,7 +90,7 @@ export class TestView extends SessionView {
         : 'Testing'
       : detail!.record.status === 'finished'
         ? 'Side by side'
-        : 'An unfinished test';
+        : 'Unfinished test';
     return html`<div class="head">
       <div>
         <h2 id="heading" tabindex="-1">${title}</h2>
@@ -104,7 +106,7 @@ export class TestView extends SessionView {
               >
                 Stop the test
               </button>`
-            : html`<button type="button" @click=${this.#back}>All tests, and a new one</button>`
+            : html`<button type="button" @click=${this.#back}>All tests</button>`
         }
       </div>
     </div>`;
@@ -122,11 +124,11 @@ export class TestView extends SessionView {
     const missing = missingFiles(record, this.app.runs, again);
     const blocked = busy || missing.length > 0;
     const why = busy
-      ? ' A run is training and has the GPU.'
+      ? ' A run is using the GPU.'
       : missing.length > 0
-        ? ' First choose again what the browser keeps no way to.'
+        ? ' First choose the missing files again.'
         : '';
-    const text = `${answered} of ${record.questions * versions.length} answers are there and stay.${why}`;
+    const text = `${answered} of ${record.questions * versions.length} answers are saved.${why}`;
     return html`<notice-bar .text=${text}>
         <button
           slot="actions"

@@ -162,7 +162,7 @@ export class Tests {
     };
     const outcome = await begin(onEvent).catch((error: unknown): Answer<TestOutcome> => {
       this.#app.update({ crash: String(error) });
-      return { ok: false, sentence: `The engine stopped: ${String(error)}; go on with the test.` };
+      return { ok: false, sentence: `The engine stopped: ${String(error)}; continue the test.` };
     });
     const id = outcome.ok ? outcome.value.id : this.store.state.running?.id;
     this.store.update({ running: undefined });

@@ -34,7 +34,7 @@ export class LineageView extends SessionView {
     return html`<section class="panel" aria-labelledby="family">
       <h3 id="family">Family tree</h3>
       <p class="soft small">
-        Known by the fingerprints of the files, whatever they are called. Choose a run to see it.
+        Files are recognized by their hashes, whatever their names. Choose a run to see its details.
       </p>
       <family-tree
         .roots=${familyTrees(family, this.app.runs)}

@@ -82,7 +82,7 @@ export class Lineage {
       if (!this.#fine(answer)) return;
       await this.refresh();
       this.select(answer.value.id);
-      this.store.update({ said: { kind: 'good', text: `${answer.value.name} is among your runs.` } });
+      this.store.update({ said: { kind: 'good', text: `${answer.value.name} was added to your runs.` } });
     });
   }
 
@@ -91,8 +91,8 @@ export class Lineage {
     const { busy } = this.store.state;
     this.#following.cancel(
       busy === 'importing'
-        ? `${this.#name}: importing it was cancelled, and nothing of it is kept; choose it again to import it.`
-        : `${this.#name}: packing it was cancelled; export it again when you want it.`,
+        ? `${this.#name}: the import was cancelled and nothing was kept; choose it again to import it.`
+        : `${this.#name}: the export was cancelled; export it again when you want it.`,
     );
   }
 

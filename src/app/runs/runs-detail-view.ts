@@ -98,7 +98,7 @@ export class RunsDetailView extends SessionView {
           >Note
           <textarea
             rows="2"
-            placeholder="What you want to remember about it"
+            placeholder="Anything worth remembering about this run"
             .value=${note}
             @change=${(event: Event) => changed(event, note, (text) => lineage.annotate(id, text))}
           ></textarea>
@@ -112,7 +112,8 @@ export class RunsDetailView extends SessionView {
     const running = isActive(this.app.run);
     const own = running && this.app.run?.id === record.id;
     const finished = record.status === 'finished';
-    const lost = tests.length > 0 ? ` ${counted(tests.length, 'test')} with it can then not go on.` : '';
+    const lost =
+      tests.length > 0 ? ` ${counted(tests.length, 'test')} that use it can then no longer resume.` : '';
     return html`<div class="row">
       ${
         finished
@@ -159,7 +160,7 @@ export class RunsDetailView extends SessionView {
   #hashes({ inputs }: RunRecord, { hashes }: RunNotes) {
     const names = { ...inputs, result: undefined };
     return html`<div>
-      <h4>Fingerprints (SHA-256)</h4>
+      <h4>Hashes (SHA-256)</h4>
       <dl>
         ${(Object.keys(HASHES) as (keyof typeof HASHES)[]).map((key) => {
           const hash = hashes[key];

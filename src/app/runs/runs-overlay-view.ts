@@ -56,7 +56,7 @@ export class RunsOverlayView extends SessionView {
     const shown = runs.filter(({ id }) => ticked.includes(id));
     return html`<section class="panel" aria-labelledby="losses">
       <div class="row">
-        <h3 id="losses">Losses in one plot</h3>
+        <h3 id="losses">Compare losses</h3>
         <select
           aria-label="Which loss"
           @change=${(event: Event) => (this.kind = (event.target as HTMLSelectElement).value as LossKind)}
@@ -66,7 +66,7 @@ export class RunsOverlayView extends SessionView {
         </select>
       </div>
       <fieldset>
-        <legend>Runs in the plot, ${MAX_OVERLAID} at most</legend>
+        <legend>Runs in the plot (at most ${MAX_OVERLAID})</legend>
         ${runs.map(
           ({ id, name }) =>
             html`<label class="check"

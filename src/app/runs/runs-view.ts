@@ -67,9 +67,7 @@ export class RunsView extends SessionView {
     return html`<div class="head">
         <div>
           <h2 id="heading" tabindex="-1">Runs</h2>
-          <p class="soft">
-            Each with its recipe, the fingerprints of its data, its plots, checkpoints and tests.
-          </p>
+          <p class="soft">Each run with its recipe, data hashes, plots, checkpoints and tests.</p>
         </div>
         <div class="row">
           <button type="button" ?disabled=${busy !== undefined} @click=${() => this.input.click()}>
@@ -100,8 +98,8 @@ export class RunsView extends SessionView {
               <p>
                 ${
                   this.app.storage?.ok === false
-                    ? 'What the browser has kept of runs is out of reach.'
-                    : 'No run has been kept yet: the first stands here once it has begun.'
+                    ? 'The runs that this browser stored cannot be read.'
+                    : 'No runs yet: the first appears here once it starts.'
                 }
               </p>
               ${runsElsewhere(location).map((text) => html`<p>${text}</p>`)}

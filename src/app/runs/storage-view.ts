@@ -92,7 +92,7 @@ export class StorageView extends SessionView {
         <h3 id="storage">Storage</h3>
         <p class="soft small">
           Retune uses ${showBytes(account.used)} of this browser’s storage;
-          ${account.left === undefined ? 'how much is left, the browser does not say' : `${showBytes(account.left)} are left`}.
+          ${account.left === undefined ? 'the browser does not say how much is left' : `${showBytes(account.left)} are left`}.
         </p>
         ${account.uncounted.map((kind) => html`<p class="soft small">${UNCOUNTED[kind]}: the browser does not let it be counted.</p>`)}
       </div>
@@ -110,14 +110,12 @@ export class StorageView extends SessionView {
 
   #promise({ persisted }: StorageAccount) {
     return persisted
-      ? html`<p class="small">
-          Kept until you delete it: the browser has promised not to clear it by itself.
-        </p>`
+      ? html`<p class="small">Kept until you delete it: the browser has promised not to clear it.</p>`
       : html`<notice-bar
           kind="warn"
-          text="The browser may clear all of this when the disk gets full: export what you want to be sure of."
+          text="The browser may clear all of this when the disk gets full: export what you cannot afford to lose."
           ><button slot="actions" type="button" @click=${() => void this.session.storage.persist()}>
-            Ask it to keep everything
+            Ask the browser to keep everything
           </button></notice-bar
         >`;
   }

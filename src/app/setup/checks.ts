@@ -32,7 +32,7 @@ export function checks(state: AppState): Check[] {
 function slotCheck(title: string, slot: Slot<unknown, unknown>, todo: string, sound: string): Check {
   if (!slot.chosen) return { state: 'todo', title, detail: `Still to do: ${todo}.` };
   if (!slot.answer)
-    return { state: 'busy', title, detail: slot.reading ? 'Reading…' : 'Waits for the base model.' };
+    return { state: 'busy', title, detail: slot.reading ? 'Reading…' : 'Waiting for the base model.' };
   if (!slot.answer.ok) return { state: 'bad', title, detail: 'See its card.' };
   return { state: 'good', title, detail: sound || undefined };
 }
@@ -86,12 +86,12 @@ function memoryCheck({ plan, planning, device, deviceInputs }: AppState): Check 
 
 function spaceChecks({ storage, plan, planning, persisted, deviceInputs }: AppState): Check[] {
   const title = 'Space for checkpoints';
-  if (storage?.ok === false) return [{ state: 'bad', title, detail: 'The browser keeps none: see above.' }];
+  if (storage?.ok === false) return [{ state: 'bad', title, detail: 'The browser stores none: see above.' }];
   if (hasProblem(deviceInputs)) return [];
   if (planning) return [{ ...WORKING, title }];
   if (!plan) return [{ ...LATER, title }];
   if (!plan.ok) return [];
-  if (!storage) return [{ state: 'busy', title, detail: 'Looking whether the browser keeps any…' }];
+  if (!storage) return [{ state: 'busy', title, detail: 'Checking whether the browser can store any…' }];
   return [{ title, ...spaceCheck(plan.value, persisted) }];
 }
 

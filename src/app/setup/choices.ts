@@ -209,7 +209,7 @@ export class Choices {
       case 'recipe':
         return `${readingRecipe}: reading it was cancelled; ${again}.`;
       case 'plan':
-        return `${nameOf(slots.train.chosen)}: working out what a run with it takes was cancelled; try again before you start.`;
+        return `${nameOf(slots.train.chosen)}: estimating a run with it was cancelled; try again before you start.`;
       case 'estimate':
         return 'Measuring was cancelled; try again to know how long the run takes, or start it without.';
       default:

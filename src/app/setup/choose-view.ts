@@ -65,10 +65,10 @@ export class ChooseView extends SessionView {
     return html`<div class="three">
         ${this.#card('base', '1', 'Base model', 'folder', 'The model’s folder: config.json, tokenizer.json and .safetensors weights.', baseFacts, locked)}
         ${this.#card('source', '2', `Adapter ${adapterName(slots.source.chosen, this.app.runs)}`, 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue: adapter_config.json and adapter_model.safetensors.', adapterFacts, locked)}
-        ${this.#card('train', '3', 'New rows', 'file', 'A .jsonl file, one example a line: text, messages, prompt and completion, instruction and output.', (facts: RowsFacts) => rowsFacts(facts, true), locked)}
+        ${this.#card('train', '3', 'New rows', 'file', 'A .jsonl file, one example per line: text, messages, prompt and completion, instruction and output.', (facts: RowsFacts) => rowsFacts(facts, true), locked)}
       </div>
       <div class="two">
-        ${this.#card('validation', '', 'Validation rows', 'file', 'Rows that are only measured: they show whether training helps.', (facts: RowsFacts) => rowsFacts(facts), locked)}
+        ${this.#card('validation', '', 'Validation rows', 'file', 'Rows to evaluate on: they show whether training helps.', (facts: RowsFacts) => rowsFacts(facts), locked)}
         ${this.#recipeCard(locked)}
       </div>
       ${
@@ -103,8 +103,8 @@ export class ChooseView extends SessionView {
     const { chosen, answer, reading } = this.app.slots[slot] as Slot<{ name: string } | { file: File }, F>;
     const name = chosen && ('file' in chosen ? chosen.file.name : chosen.name);
     const waiting = this.app.slots.base.chosen
-      ? 'Read as soon as the base model is sound.'
-      : 'Read as soon as the base model is chosen.';
+      ? 'Will be read once the base model is valid.'
+      : 'Will be read once the base model is chosen.';
     return html`<choice-card
       .slotName=${slot}
       .number=${number}

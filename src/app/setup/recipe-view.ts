@@ -80,7 +80,7 @@ export class RecipeView extends SessionView {
           ?disabled=${locked}
           @click=${() => void this.session.choices.resetRecipe()}
         >
-          Back to the defaults
+          Reset to the defaults
         </button>
       </div>
     </div>`;

@@ -67,9 +67,7 @@ export class RowPreview extends LitElement {
   ];
 
   override render() {
-    return html`<p class="legend">
-        Only the <mark>tinted and underlined</mark> part is trained; the rest is context that the model reads.
-      </p>
+    return html`<p class="legend">Only the <mark>highlighted</mark> part is trained; the rest is context.</p>
       <ol>
         ${(this.all ? this.rows : this.rows.slice(0, FEW)).map(
           ({ line, pieces }) =>

@@ -69,7 +69,7 @@ export class SetupView extends SessionView {
         <div class="intro row">
           <div>
             <h2 id="choose" tabindex="-1">Choose three things</h2>
-            <p class="soft">They are read where they are: nothing is uploaded, and nothing is changed.</p>
+            <p class="soft">Files are read in place: nothing is uploaded, nothing is changed.</p>
           </div>
           <div class="row">
             <span class="soft">No files at hand?</span>
@@ -82,7 +82,7 @@ export class SetupView extends SessionView {
               ?disabled=${locked}
               @click=${() => void session.choices.chooseDemo()}
             >
-              Take the demo’s files
+              Use the demo’s files
             </button>
           </div>
         </div>
@@ -92,7 +92,7 @@ export class SetupView extends SessionView {
       <section class="recipe" aria-labelledby="recipe">
         <div class="intro">
           <h2 id="recipe" tabindex="-1">Recipe</h2>
-          <p class="soft">The defaults are sound. Change what you know you want changed.</p>
+          <p class="soft">The defaults are sensible. Change only what you need to.</p>
         </div>
         <recipe-view .session=${session}></recipe-view>
       </section>`;

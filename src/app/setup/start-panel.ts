@@ -63,7 +63,7 @@ export class StartPanel extends SessionView {
       ${
         plan?.ok && !running && this.app.estimate === undefined
           ? html`<button type="button" @click=${() => void this.session.choices.estimate()}>
-              Measure how long it will take
+              Measure how long it takes
             </button>`
           : nothing
       }

@@ -24,8 +24,6 @@ export class EngineWatch {
 
   /** Ends the engine with all that it does, and starts another. */
   end(): void {
-    this.#engine.restart(
-      'The engine did not answer and was ended; what it had kept is there, so resume from that.',
-    );
+    this.#engine.restart('The engine did not respond and was ended; resume from what it had saved.');
   }
 }

@@ -7,15 +7,15 @@ import type { LogLine, RunState } from './app-state.ts';
 const LOG_LINES = 1000;
 
 const PHASES = {
-  'opening files': 'Opening the files',
+  'opening files': 'Opening files',
   hashing: 'Hashing files',
-  tokenising: 'Turning rows into tokens',
+  tokenising: 'Tokenizing rows',
   'loading the base': 'Loading the base onto the GPU in 4 bits',
-  'caching the base': 'Keeping the base in 4 bits for the next start',
+  'caching the base': 'Caching the 4-bit base for the next start',
   'measuring memory': 'Measuring free GPU memory',
-  'timing kernels': 'Timing kernels on this GPU to choose the fastest',
-  'compiling kernels': 'Compiling the kernels for this GPU',
-  evaluating: 'Measuring the validation rows',
+  'timing kernels': 'Autotuning kernels on this GPU',
+  'compiling kernels': 'Compiling kernels for this GPU',
+  evaluating: 'Evaluating the validation rows',
   saving: 'Saving',
 } as const satisfies Record<Phase, string>;
 
@@ -104,7 +104,7 @@ function entryText(entry: LogEntry): string {
   const { step, epoch, loss, grad_norm, learning_rate, eval_loss, train_loss } = entry;
   const at = `Step ${step}, epoch ${epoch.toFixed(2)}`;
   if (eval_loss !== undefined) return `${at}: eval loss ${showNumber(eval_loss)}`;
-  if (loss === undefined) return `${at}: mean loss of the run ${showNumber(train_loss ?? NaN)}`;
+  if (loss === undefined) return `${at}: mean training loss ${showNumber(train_loss ?? NaN)}`;
   const parts = [`loss ${showNumber(loss)}`];
   if (grad_norm !== undefined) parts.push(`gradient norm ${showNumber(grad_norm)}`);
   if (learning_rate !== undefined) parts.push(`learning rate ${showRate(learning_rate)}`);

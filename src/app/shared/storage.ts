@@ -47,7 +47,7 @@ export class StorageUse {
     if (!granted)
       this.store.update({
         refusal:
-          'The browser did not promise it; it does once the page is installed as an app or visited often, and never in a private window.',
+          'The browser did not promise it: it does so once the page is installed as an app or visited often, and never in a private window.',
       });
     await this.refresh();
   }

@@ -187,7 +187,7 @@ export class ResultView extends SessionView {
     this.#following.cancel(
       written
         ? `${file}: saving was cancelled, and ${partlyWritten(written.paths, written.total)}; save it again, or delete what is there.`
-        : `${file}: packing was cancelled; take it again when you want it.`,
+        : `${file}: the download was cancelled; start it again when you want it.`,
     );
   };
 

@@ -83,7 +83,7 @@ export class TrainView extends SessionView {
     return html`<div class="row" role="group" aria-label="Run">
       ${
         status === 'paused'
-          ? button('Go on', () => training.unpause())
+          ? button('Resume', () => training.unpause())
           : button('Pause', () => training.pause(), status === 'running')
       }
       ${button('Checkpoint now', () => training.checkpointNow(), live && steps.length > 0)}

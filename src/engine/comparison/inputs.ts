@@ -142,7 +142,7 @@ function isOfRun(of: ChosenFolder | ChosenFile | OfRun | undefined): of is OfRun
 
 function required<T>(found: T | undefined | '', name: string, what: string): T {
   if (found === undefined || found === '')
-    throw new UserError(`${name}: this browser keeps no way back to ${what} of this test; choose it again.`);
+    throw new UserError(`${name}: this browser no longer has ${what} of this test; choose it again.`);
   return found;
 }
 

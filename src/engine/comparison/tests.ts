@@ -89,7 +89,7 @@ export class Tests {
     const test = await this.records.get(id);
     if (!test)
       throw new UserError(
-        'This test is not in the browser any more: it was deleted, or the site data was cleared.',
+        'This test is no longer in this browser: it was deleted, or the site data was cleared.',
       );
     return test;
   }
@@ -239,7 +239,7 @@ async function withLostGpu(work: (openGpu: () => Promise<Gpu>) => Promise<void>)
     const opened = (gpu = await requestGpu());
     if (!opened) throw new UserError(NO_ADAPTER);
     void opened.lost.then(({ message, reason }) =>
-      lose(new UserError(`${opened.name} was lost (${message || reason}); go on with the test.`)),
+      lose(new UserError(`${opened.name} was lost (${message || reason}); continue the test.`)),
     );
     return opened;
   };

@@ -75,7 +75,7 @@ async function permitted<T>({ name }: FileSystemHandle, read: () => Promise<T>):
     const kind = error instanceof DOMException ? error.name : undefined;
     if (kind === 'NotAllowedError')
       throw new UserError(
-        `${name}: the browser asks again whether Retune may read it; allow it, then go on.`,
+        `${name}: the browser asks again whether Retune may read it; allow it, then continue.`,
       );
     if (kind === 'NotFoundError')
       throw new UserError(`${name}: it is not where it was; bring it back, or choose it again.`);

@@ -54,7 +54,7 @@ export class RunFiles {
     const missing = PARTS.filter((part) => inputs[part] !== undefined && !found[part]);
     if (!base || !train || missing.length > 0)
       throw new UserError(
-        `${name}: this browser keeps no way back to all of its files; choose ${missing.map((part) => inputs[part]).join(', ')} again.`,
+        `${name}: this browser no longer has all of its files; choose ${missing.map((part) => inputs[part]).join(', ')} again.`,
       );
     return this.kept.inputs({ base, source, train, validation, recipe });
   }

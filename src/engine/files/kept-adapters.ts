@@ -16,7 +16,7 @@ export class KeptAdapters {
     const record = await this.#records.get(run);
     if (!record)
       throw new UserError(
-        'The run that made this adapter is not in the browser any more: it was deleted, or the site data was cleared; choose the adapter as a folder.',
+        'The run that made this adapter is no longer in this browser: it was deleted, or the site data was cleared; choose the adapter as a folder.',
       );
     const place = step === undefined ? 'result/' : `checkpoint/${step}/`;
     const files = await this.#filesAt(record, place);
@@ -24,8 +24,8 @@ export class KeptAdapters {
     if (!files.some((file) => file.name === CURSOR))
       throw new UserError(
         step === undefined
-          ? `${name}: this run has not finished, so it has no result yet; go on with it, or take one of its checkpoints.`
-          : `${name}: this checkpoint is not in the browser any more; later ones have taken its place, so choose one of those.`,
+          ? `${name}: this run has not finished, so it has no result yet; continue it, or take one of its checkpoints.`
+          : `${name}: this checkpoint is no longer in this browser; later ones have taken its place, so choose one of those.`,
       );
     return { name, files, run, step };
   }

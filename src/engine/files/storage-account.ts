@@ -40,7 +40,7 @@ export async function storageAccount(categories: readonly StorageCategory[]): Pr
 /** Throws UserError where the item is in use or there is none of that key. */
 export async function deleteStored(categories: readonly StorageCategory[], key: string): Promise<undefined> {
   const category = categories.find(({ prefix }) => key.startsWith(prefix));
-  if (!category) throw new UserError('This is not in the browser any more.');
+  if (!category) throw new UserError('This is no longer in the browser.');
   await category.delete(key.slice(category.prefix.length));
 }
 

@@ -21,7 +21,7 @@ export async function runFiles(store: BrowserRunStore, checkpoints: boolean): Pr
   const result = await store.openResult();
   if (!(await result.open(CURSOR)))
     throw new UserError(
-      `${store.name}: this run has not finished; go on with it, or download one of its checkpoints.`,
+      `${store.name}: this run has not finished; continue it, or download one of its checkpoints.`,
     );
   const files = [...(await filesOf(result, '')), ...(await filesOf(await store.openLogs(), 'logs/'))];
   if (checkpoints)
@@ -35,7 +35,7 @@ export async function checkpointFiles(store: BrowserRunStore, step: number): Pro
   const files = await filesOf(await store.openCheckpoint(step), `${name}/`);
   if (files.length === 0)
     throw new UserError(
-      `${name}: this checkpoint is not in the browser any more; later ones have taken its place, so choose one of those.`,
+      `${name}: this checkpoint is no longer in this browser; later ones have taken its place, so choose one of those.`,
     );
   return files;
 }

@@ -18,7 +18,7 @@ export class KeptRuns {
     const record = await this.records.get(id);
     if (!record)
       throw new UserError(
-        'This run is not in the browser any more: it was deleted, or the site data was cleared.',
+        'This run is no longer in this browser: it was deleted, or the site data was cleared.',
       );
     return record;
   }

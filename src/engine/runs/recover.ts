@@ -62,7 +62,7 @@ export async function recovering<T>(work: (attempt: Attempt) => Promise<T>, reco
         throw new UserError(
           `${on.name}: lost three times within ten minutes (${loss.message}); ${TRAINING_REMEDY}, then resume from the last checkpoint.`,
         );
-      recovery.note(`${on.name} was lost (${loss.message}); going on from the last checkpoint.`);
+      recovery.note(`${on.name} was lost (${loss.message}); resuming from the last checkpoint.`);
     } finally {
       on.close();
     }
@@ -103,10 +103,10 @@ class Device {
         void gpu.lost.then(({ message, reason }) => this.#lose(new DeviceLoss(message || reason)));
         return gpu;
       }
-      if (requests === 1) note('The browser gives no GPU just now; asking again for three minutes.');
+      if (requests === 1) note('The browser offers no GPU at the moment; retrying for three minutes.');
       if (now() - begun >= ADAPTER_PATIENCE)
         throw new UserError(
-          'The browser has given no GPU for three minutes; restart it, or look at chrome://gpu for the reason, then resume from the last checkpoint.',
+          'The browser has offered no GPU for three minutes; restart it, or look at chrome://gpu for the reason, then resume from the last checkpoint.',
         );
       await sleep(BETWEEN_REQUESTS);
       signal.throwIfAborted();

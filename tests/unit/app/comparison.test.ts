@@ -84,18 +84,16 @@ it('puts the verdict into words, with how sure it is', () => {
   });
   const unclear = headlineWords(headline({}), ['V1', 'V2']);
   expect(unclear.title).toBe('No clear difference between V1 and V2');
-  expect(unclear.lines.join(' ')).toContain(
-    'between −2.0 and +22.0 points. That includes no difference at all',
-  );
+  expect(unclear.lines.join(' ')).toContain('between −2.0 and +22.0 points. That includes zero');
   const worse = headlineWords(headline({ verdict: 'worse', metric: 'token F1', difference: -0.1 }), [
     'V1',
     'V2',
   ]);
   expect(worse.title).toBe('V2 is worse than V1');
   expect(worse.lines[0]).toBe(
-    'Over 50 questions with an expected answer, the words of V1’s answers agree with it to 40.0%, those of V2 to 50.0% (token F1): −10.0 points.',
+    'Over 50 questions with an expected answer, V1 reaches a token F1 of 40.0%, V2 of 50.0%: −10.0 points.',
   );
   expect(headlineWords(headline({ verdict: 'improved' }), ['V1', 'V2']).lines[1]).toMatch(
-    /gain is hardly chance/,
+    /gain is unlikely to be chance/,
   );
 });

@@ -31,5 +31,5 @@ it('says that the engine does not hear until it does, asking once at a time, and
   expect(asked()).toBe(3);
   expect(ended).toEqual([]);
   watch.end();
-  expect(ended).toEqual([expect.stringMatching(/^The engine did not answer and was ended; .*\.$/)]);
+  expect(ended).toEqual([expect.stringMatching(/^The engine did not respond and was ended; .*\.$/)]);
 });

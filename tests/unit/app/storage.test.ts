@@ -117,5 +117,5 @@ it.each([
     new Store(initialState),
   );
   await use.persist();
-  expect(use.store.state.refusal).toMatch(/^The browser did not promise it; .*never in a private window\.$/);
+  expect(use.store.state.refusal).toMatch(/^The browser did not promise it: .*never in a private window\.$/);
 });

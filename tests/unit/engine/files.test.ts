@@ -64,7 +64,7 @@ it('what lies behind handles is read, and a permission that is due is said', asy
       getFile: () => Promise.reject(new DOMException('', kind)),
     }) as unknown as FileSystemFileHandle;
   await expect(readFile(failing('NotAllowedError'))).rejects.toThrow(
-    'train.jsonl: the browser asks again whether Retune may read it; allow it, then go on.',
+    'train.jsonl: the browser asks again whether Retune may read it; allow it, then continue.',
   );
   await expect(readFile(failing('NotFoundError'))).rejects.toThrow(
     'train.jsonl: it is not where it was; bring it back, or choose it again.',

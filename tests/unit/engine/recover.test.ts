@@ -72,7 +72,7 @@ it('does the work again on a new device where the device is lost and a call to i
   expect(await recovering(work, recovery)).toBe('done');
   expect(gone.map((signal) => signal.aborted)).toEqual([true, false]);
   expect(gpus.map((gpu) => gpu.closed)).toEqual([true, true]);
-  expect(notes).toEqual(['Tiny GPU was lost (the driver was reset); going on from the last checkpoint.']);
+  expect(notes).toEqual(['Tiny GPU was lost (the driver was reset); resuming from the last checkpoint.']);
 });
 
 it('knows a loss behind the error of a call, which may come before the loss is told', async () => {
@@ -95,7 +95,7 @@ it('takes memory that ran out in mid-run for a loss', async () => {
     throw new Error('the buffer is invalid');
   };
   expect(await recovering(work, recovery)).toBe('done');
-  expect(notes).toEqual(['Tiny GPU was lost (too little memory); going on from the last checkpoint.']);
+  expect(notes).toEqual(['Tiny GPU was lost (too little memory); resuming from the last checkpoint.']);
 });
 
 it('leaves too little memory at the start to the user, and takes it for a loss after one', async () => {
@@ -149,13 +149,13 @@ it('asks again for an adapter that is refused, and says so once', async () => {
   const { notes, clock, recovery } = bench(20);
   expect(await recovering(async ({ openGpu }) => (await openGpu()).name, recovery)).toBe('Tiny GPU');
   expect(clock.requests).toBe(21);
-  expect(notes).toEqual(['The browser gives no GPU just now; asking again for three minutes.']);
+  expect(notes).toEqual(['The browser offers no GPU at the moment; retrying for three minutes.']);
 });
 
 it('gives up on an adapter after three minutes', async () => {
   const { clock, recovery } = bench(1000);
   await expect(recovering(async ({ openGpu }) => (await openGpu()).name, recovery)).rejects.toThrow(
-    /^The browser has given no GPU for three minutes; .*, then resume from the last checkpoint\.$/,
+    /^The browser has offered no GPU for three minutes; .*, then resume from the last checkpoint\.$/,
   );
   expect(clock.now).toBe(3 * MINUTE);
 });
