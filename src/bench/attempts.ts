@@ -1,5 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { LossWatch } from '../gpu/with-device.ts';
 import type { Section } from './report.ts';
 
 /** The device is gone; nothing more can be measured. */
@@ -11,35 +12,26 @@ const TOLD_MS = 1000;
 /** Opens devices and hears of their loss. */
 export class Devices {
   readonly #open: () => Promise<Gpu>;
-  readonly #lost: Promise<never>;
-  #lose!: (loss: DeviceLostError) => void;
+  readonly #losses = new LossWatch(
+    ({ name }, why) =>
+      new DeviceLostError(
+        `${name}: the device was lost (${why}), and the benchmark ends here; close other programs that use the GPU, or measure the rest by itself with --section, --model and --tokens.`,
+      ),
+  );
 
   constructor(open: () => Promise<Gpu>) {
     this.#open = open;
-    this.#lost = new Promise((_, reject) => (this.#lose = reject));
-    // It may be told while nobody waits.
-    this.#lost.catch(() => undefined);
   }
 
-  readonly open = async (): Promise<Gpu> => {
-    const gpu = await this.#open();
-    void gpu.lost.then(({ message, reason }) =>
-      this.#lose(
-        new DeviceLostError(
-          `${gpu.name}: the device was lost (${message || reason}), and the benchmark ends here; close other programs that use the GPU, or measure the rest by itself with --section, --model and --tokens.`,
-        ),
-      ),
-    );
-    return gpu;
-  };
+  readonly open = async (): Promise<Gpu> => this.#losses.add(await this.#open());
 
   /** What `work` resolves to. Throws DeviceLostError where a device is lost meanwhile. */
   async unlessLost<T>(work: Promise<T>): Promise<T> {
     try {
-      return await Promise.race([work, this.#lost]);
+      return await this.#losses.race(work);
     } catch (error) {
       if (!(error instanceof UserError))
-        await Promise.race([this.#lost, new Promise((resolve) => setTimeout(resolve, TOLD_MS))]);
+        await Promise.race([this.#losses.lost, new Promise((resolve) => setTimeout(resolve, TOLD_MS))]);
       throw error;
     }
   }

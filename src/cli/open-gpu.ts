@@ -1,5 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { withDevice } from '../gpu/with-device.ts';
 import type { Display } from './display.ts';
 import { openNodeGpu } from './node-gpu.ts';
 
@@ -18,26 +19,20 @@ export async function withGpu<T>(
   work: (open: () => Promise<Gpu>) => Promise<T>,
 ): Promise<T> {
   let gpu: Gpu | undefined;
-  let lose: (error: UserError) => void;
-  const lost = new Promise<never>((_, reject) => (lose = reject));
-  const open = async (): Promise<Gpu> => {
-    const opened = await openNodeGpu();
-    gpu = opened;
-    display.line(`GPU: ${opened.name}`);
-    if (opened.software)
+  const openNamed = async (): Promise<Gpu> => {
+    gpu = await openNodeGpu();
+    display.line(`GPU: ${gpu.name}`);
+    if (gpu.software)
       display.line('Note: this is a software device: it computes on the CPU, correctly but very slowly.');
-    void opened.lost.then(({ message, reason }) =>
-      lose(new UserError(`${opened.name}: the device was lost (${message || reason}); ${goOn}.`)),
-    );
-    return opened;
+    return gpu;
   };
-  try {
-    const result = await Promise.race([work(open), lost]);
+  const lost = ({ name }: Gpu, why: string) =>
+    new UserError(`${name}: the device was lost (${why}); ${goOn}.`);
+  return withDevice(openNamed, lost, async (open) => {
+    const result = await work(open);
     checkErrors(gpu);
     return result;
-  } finally {
-    gpu?.close();
-  }
+  });
 }
 
 function checkErrors(gpu: Gpu | undefined): void {

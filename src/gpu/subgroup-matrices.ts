@@ -1,3 +1,4 @@
+import { withErrorScopes } from './error-scopes.ts';
 /** Shape of a matrix product: M × K by K × N. */
 export interface MatrixShape {
   readonly M: number;
@@ -56,11 +57,12 @@ export async function subgroupMatrices(
 
 /** Whether the WGSL compiler accepts this name for the element order. */
 async function compiles(device: GPUDevice, order: string): Promise<boolean> {
-  device.pushErrorScope('validation');
   const code = `enable chromium_experimental_subgroup_matrix; enable f16; enable subgroups;
     alias Left = subgroup_matrix_left<f16, 8, 8>;
     var<workgroup> tile: array<f16, 64>;
     fn load() -> Left { return subgroupMatrixLoad<Left, ${order}>(&tile, 0u, 8u); }`;
-  device.createShaderModule({ label: 'matrix dialect', code });
-  return (await device.popErrorScope()) === null;
+  const refused = await withErrorScopes(device, ['validation'], () =>
+    device.createShaderModule({ label: 'matrix dialect', code }),
+  );
+  return refused.errors[0] === null;
 }

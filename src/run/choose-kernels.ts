@@ -5,13 +5,14 @@ import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { PRECISIONS, type Precision } from '../gpu/kernels/linear/nf4-variant.ts';
 import { supports, type PlannedKernels } from '../gpu/autotune/kernel-selection.ts';
-import { chooseKernels, type Workload } from '../gpu/autotune/autotune.ts';
+import { chooseKernels } from '../gpu/autotune/autotune.ts';
+import type { Workload } from '../gpu/autotune/workload.ts';
 import { weightStorage } from '../model/base/read/tensor-format.ts';
 import { logitRows } from '../model/activations.ts';
 import type { FinetuneOptions } from './options.ts';
 import type { PrecisionChoice } from './precision.ts';
 import type { Prepared } from './input/prepare.ts';
-import type { ExecutionPlan } from './plan/execution-plan.ts';
+import { PLAN_VERSION, type ExecutionPlan } from './plan/execution-plan.ts';
 import type { RunStore } from './checkpoint/store.ts';
 
 interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest'> {
@@ -82,9 +83,9 @@ export function checkPlan(
   { version, precision }: { version: number; precision: Precision },
   choice: PrecisionChoice = 'auto',
 ): void {
-  if (version !== 4)
+  if (version !== PLAN_VERSION)
     throw new UserError(
-      `${name}: the unfinished run there was planned by another version of Retune, whose kernels round differently (plan ${version}, expected 4); finish it with that version, or ${startAgain}.`,
+      `${name}: the unfinished run there was planned by another version of Retune, whose kernels round differently (plan ${version}, expected ${PLAN_VERSION}); finish it with that version, or ${startAgain}.`,
     );
   if (choice !== 'auto' && choice !== precision)
     throw new UserError(

@@ -76,8 +76,7 @@ export class RunOutput {
   #noting(whatThen: string): (error: unknown) => void {
     return (error) => {
       if (!(error instanceof UserError)) throw error;
-      const happened = error instanceof StorageError ? error.happened : withoutRemedy(error);
-      this.#parts.emit({ type: 'note', text: `${happened}; ${whatThen}.` });
+      this.#parts.emit({ type: 'note', text: `${error.what}; ${whatThen}.` });
     };
   }
 
@@ -145,9 +144,7 @@ export class RunOutput {
       return (await readAdapter(folder, prepared.model.config)).weights;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      return void without(
-        `The best checkpoint cannot be read (${error.message.replace(/, so this.*$/, '')})`,
-      );
+      return void without(`The best checkpoint cannot be read (${error.what})`);
     }
   }
 
@@ -185,10 +182,4 @@ export class RunOutput {
       optimizer: await session.optimizer.read(session.stream),
     };
   }
-}
-
-/** What happened, without the remedy that would apply if the run had ended. */
-function withoutRemedy({ message }: UserError): string {
-  const end = message.lastIndexOf('; ');
-  return end < 0 ? message.replace(/\.$/, '') : message.slice(0, end);
 }

@@ -81,10 +81,9 @@ export function withMemory(
   budget?: number,
 ): ExecutionPlan {
   const input = planInput(prepared, plan);
-  const { software } = gpu;
   const choice =
     plan.keep === undefined
-      ? chooseMemory(input, { budget, software })
+      ? chooseMemory(input, { budget, fill: !gpu.software })
       : keepChoice(input, choiceOf(input), budget);
   return { ...plan, ...choice };
 }

@@ -6,6 +6,7 @@ import type { Files, RunStore } from '../run/checkpoint/store.ts';
 import { blobSource } from './blob-source.ts';
 import { keysUnder, replace, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';
+import { runKeys } from './run-keys.ts';
 
 /** What is known of a checkpoint without opening it. It is written with the checkpoint's files, or not at all. */
 export interface Manifest {
@@ -23,19 +24,16 @@ const REMEDY = 'the browser has lost it, so resume from an earlier checkpoint';
 /** What to do once there is room again. */
 const GO_ON = 'resume from the last checkpoint';
 
-/**
- * A run in the browser's database: `run/<id>/checkpoint/<step>/<file>`, `run/<id>/result/<file>` and
- * `run/<id>/logs/<file>` are blobs, `run/<id>/manifest/<step>` says that a checkpoint is there.
- */
+/** A run in the browser's database. */
 export class BrowserRunStore implements RunStore {
   readonly name: string;
   readonly startAgain = 'delete this run and start a new one';
   readonly #store: UseStore;
-  readonly #place: string;
+  readonly #keys: ReturnType<typeof runKeys>;
 
   constructor(store: UseStore, id: string, name: string) {
     this.#store = store;
-    this.#place = placeOf(id);
+    this.#keys = runKeys(id);
     this.name = name;
   }
 
@@ -45,7 +43,7 @@ export class BrowserRunStore implements RunStore {
 
   /** Ascending by step. */
   async manifests(): Promise<Manifest[]> {
-    const found = await valuesUnder<Manifest>(this.#store, `${this.#place}manifest/`);
+    const found = await valuesUnder<Manifest>(this.#store, this.#keys.manifests);
     return found.toSorted((a, b) => a.step - b.step);
   }
 
@@ -54,63 +52,62 @@ export class BrowserRunStore implements RunStore {
   }
 
   openCheckpoint(step: number): Promise<Folder> {
-    return Promise.resolve(this.#folder(this.checkpointName(step), `checkpoint/${step}/`));
+    return Promise.resolve(this.#folder(this.checkpointName(step), this.#keys.checkpoint(step)));
   }
 
   async saveCheckpoint(step: number, files: Files, rescue = false): Promise<void> {
     const manifest = { ...manifestOf(step, files), rescue };
     const entries = [
-      ...blobEntries(`${this.#place}checkpoint/${step}/`, files),
-      [`${this.#place}manifest/${step}`, manifest] as const,
+      ...blobEntries(this.#keys.checkpoint(step), files),
+      [this.#keys.manifest(step), manifest] as const,
     ];
     const replaced = (await this.manifests()).filter((earlier) => earlier.rescue).map((m) => m.step);
-    const gone = [step, ...replaced].flatMap((old) => this.#keysOf(old));
+    const gone = [step, ...replaced].flatMap((old) => this.#partsOf(old));
     const work = () => replace(this.#store, gone, entries);
     await withinQuota(this.checkpointName(step), manifest.bytes, work, GO_ON);
   }
 
   removeCheckpoint(step: number): Promise<void> {
-    return replace(this.#store, this.#keysOf(step), []);
+    return replace(this.#store, this.#partsOf(step), []);
   }
 
-  #keysOf(step: number): (string | IDBKeyRange)[] {
-    return [under(`${this.#place}checkpoint/${step}/`), `${this.#place}manifest/${step}`];
+  #partsOf(step: number): (string | IDBKeyRange)[] {
+    return [under(this.#keys.checkpoint(step)), this.#keys.manifest(step)];
   }
 
   openResult(): Promise<Folder> {
-    return Promise.resolve(this.#folder(this.name, 'result/'));
+    return Promise.resolve(this.#folder(this.name, this.#keys.result));
   }
 
   /** All files in one transaction: no file has to be the last. */
   async saveResult(files: Files): Promise<void> {
-    const prefix = `${this.#place}result/`;
+    const prefix = this.#keys.result;
     const work = () => replace(this.#store, [under(prefix)], blobEntries(prefix, files));
     await withinQuota('The finished adapter', bytesOf(files), work, GO_ON);
   }
 
   unfinish(last: string): Promise<void> {
-    return replace(this.#store, [`${this.#place}result/${last}`], []);
+    return replace(this.#store, [this.#keys.result + last], []);
   }
 
   openLogs(): Promise<Folder> {
-    return Promise.resolve(this.#folder('logs', 'logs/'));
+    return Promise.resolve(this.#folder('logs', this.#keys.logs));
   }
 
   async writeLog(file: string, bytes: Uint8Array): Promise<void> {
-    const entries = blobEntries(`${this.#place}logs/`, { [file]: [bytes] });
+    const entries = blobEntries(this.#keys.logs, { [file]: [bytes] });
     const work = () => replace(this.#store, [], entries);
     await withinQuota(`logs/${file}`, bytes.length, work, GO_ON);
   }
 
   async removeLogs(ours: RegExp): Promise<void> {
-    const prefix = `${this.#place}logs/`;
+    const prefix = this.#keys.logs;
     const keys = await keysUnder(this.#store, prefix);
     const gone = keys.filter((key) => ours.test(key.slice(prefix.length)));
     if (gone.length > 0) await replace(this.#store, gone, []);
   }
 
-  #folder(name: string, place: string): Folder {
-    const prefix = this.#place + place;
+  #folder(name: string, prefix: string): Folder {
     return {
       name,
       list: async () => (await keysUnder(this.#store, prefix)).map((key) => key.slice(prefix.length)),
@@ -121,9 +118,6 @@ export class BrowserRunStore implements RunStore {
     };
   }
 }
-
-/** Where everything of a run is but its record. */
-export const placeOf = (id: string): string => `run/${id}/`;
 
 function blobEntries(prefix: string, files: Files): (readonly [string, Blob])[] {
   return Object.entries(files).map(([name, chunks]) => [

@@ -6,7 +6,7 @@ import type { PrecisionChoice } from '../run/precision.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import type { Moment } from '../text/moment.ts';
 import { entriesUnder, replace, under, valuesUnder } from './database.ts';
-import { placeOf } from './browser-run-store.ts';
+import { runKeys } from './run-keys.ts';
 import { withinQuota } from './quota.ts';
 
 /** The user's files of a run, where the browser gives handles: with them a reload needs at most one permission. */
@@ -101,7 +101,7 @@ export class RunRecords {
 
   /** Everything of a run but its record: files by key, of which the blobs have a size. */
   files(id: string): Promise<[key: string, value: unknown][]> {
-    return entriesUnder(this.#store, placeOf(id));
+    return entriesUnder(this.#store, runKeys(id).all);
   }
 
   /** Puts a whole run in place at once. Throws UserError where the browser's storage is full. */
@@ -110,15 +110,15 @@ export class RunRecords {
     files: readonly (readonly [key: string, value: unknown])[],
   ): Promise<void> {
     const bytes = files.reduce((sum, [, value]) => sum + (value instanceof Blob ? value.size : 0), 0);
-    const entries = files.map(([key, value]) => [placeOf(record.id) + key, value] as const);
+    const entries = files.map(([key, value]) => [runKeys(record.id).all + key, value] as const);
     await withinQuota(record.name, bytes, () =>
-      replace(this.#store, [under(placeOf(record.id))], [...entries, [RECORDS + record.id, record]]),
+      replace(this.#store, [under(runKeys(record.id).all)], [...entries, [RECORDS + record.id, record]]),
     );
   }
 
   /** Deletes a run with its checkpoints, result and logs. */
   async delete(id: string): Promise<void> {
-    await replace(this.#store, [under(placeOf(id)), RECORDS + id, NOTES + id], []);
+    await replace(this.#store, [under(runKeys(id).all), RECORDS + id, NOTES + id], []);
   }
 
   #notes(id: string): Promise<RunNotes | undefined> {

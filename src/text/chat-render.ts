@@ -195,7 +195,8 @@ export class ChatRenderer {
 
 /** The template itself, or Python, would raise an error on this conversation. */
 export class TemplateRefusal extends UserError {
-  readonly what: string;
+  /** In the template's own words. */
+  override readonly what: string;
   /** File and line of the template. */
   readonly where: string;
 

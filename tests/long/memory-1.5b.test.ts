@@ -50,7 +50,7 @@ it.each([
     );
     expect(asked.modules.length).toBe(196);
     expect(asked.modules.every((m) => m.r === 32)).toBe(true);
-    const choice = chooseMemory(asked, { budget, software: true });
+    const choice = chooseMemory(asked, { budget, fill: false });
     const planned = memoryPlan(withChoice(asked, choice));
 
     const gpu = await openNodeGpu('floor');

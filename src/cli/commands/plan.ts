@@ -63,7 +63,7 @@ async function runPlan(options: Options): Promise<void> {
   const run = await estimateMemory({ base, source, recipe });
   const { memory: budget } = options;
   const asked = budget === undefined ? passInput(run) : sizedInput(run, budget, Infinity);
-  const choice = chooseMemory(asked, { budget, software: true });
+  const choice = chooseMemory(asked, { budget, fill: false });
   const input = withChoice(asked, choice);
   const bytes = memoryPlan(input);
   const { batchSize, accumulationSteps } = recipe.training;

@@ -3,6 +3,7 @@ import { UserError } from '../../formats/user-error.ts';
 import { MAX_NEW_TOKENS } from '../../comparison/batch-test.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
 import type { Gpu } from '../../gpu/device.ts';
+import { LossWatch } from '../../gpu/with-device.ts';
 import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
 import { CURSOR } from '../../run/checkpoint/checkpoint.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
@@ -66,10 +67,11 @@ export class Chat {
     this.#runs.checkIdle();
     this.#stop = new AbortController();
     const { gpu, model } = await this.#open(id, options);
-    const lost = gpu.lost.then(({ message, reason }) => {
+    const losses = new LossWatch(({ name }, why) => {
       this.#drop();
-      throw new UserError(`${gpu.name} was lost (${message || reason}); ask again.`);
+      return new UserError(`${name} was lost (${why}); ask again.`);
     });
+    losses.add(gpu);
     const answer = model.ask(question, {
       version,
       sampling: options.greedy ? GREEDY : RECIPE_SAMPLING,
@@ -78,7 +80,7 @@ export class Chat {
       signal: this.#stop.signal,
       onText,
     });
-    return Promise.race([answer, lost]);
+    return losses.race(answer);
   }
 
   async #open(id: string, options: ChatOptions): Promise<Session> {

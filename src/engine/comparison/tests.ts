@@ -16,6 +16,7 @@ import { TestJournal } from './journal.ts';
 import { TestMeter } from './progress.ts';
 import type { TestEvent, TestFiles, TestInputs, TestOutcome, TestProgress } from '../protocol/comparison.ts';
 import { testRecord } from './results.ts';
+import { withDevice } from '../../gpu/with-device.ts';
 
 type OnEvent = (event: TestEvent) => void;
 
@@ -124,7 +125,7 @@ export class Tests {
     };
     try {
       const base = await this.#sources.base(start);
-      await withLostGpu((openGpu) =>
+      await withDevice(openGpu, lostGpu, (openGpu) =>
         askVersions({
           base,
           baseCache: this.#sources.cache,
@@ -228,26 +229,11 @@ function tellDate(
   journal.change({ date });
 }
 
-/** Does `work` with a device of its own. Throws UserError where it is lost. */
-async function withLostGpu(work: (openGpu: () => Promise<Gpu>) => Promise<void>): Promise<void> {
-  let gpu: Gpu | undefined;
-  let lose: (error: UserError) => void = () => undefined;
-  const lost = new Promise<never>((_, reject) => (lose = reject));
-  // Closing the device ends this promise too, when nobody waits for it any more.
-  lost.catch(() => undefined);
-  const openGpu = async (): Promise<Gpu> => {
-    const opened = (gpu = await requestGpu());
-    if (!opened) throw new UserError(NO_ADAPTER);
-    void opened.lost.then(({ message, reason }) =>
-      lose(new UserError(`${opened.name} was lost (${message || reason}); continue the test.`)),
-    );
-    return opened;
-  };
-  const working = work(openGpu);
-  working.catch(() => undefined);
-  try {
-    await Promise.race([working, lost]);
-  } finally {
-    gpu?.close();
-  }
+async function openGpu(): Promise<Gpu> {
+  const gpu = await requestGpu();
+  if (!gpu) throw new UserError(NO_ADAPTER);
+  return gpu;
 }
+
+const lostGpu = ({ name }: Gpu, why: string): UserError =>
+  new UserError(`${name} was lost (${why}); continue the test.`);

@@ -2,6 +2,7 @@ import { UserError } from '../../formats/user-error.ts';
 import { CURSOR } from '../../run/checkpoint/checkpoint.ts';
 import type { RunRecords, StoredRun } from '../../storage/run-records.ts';
 import type { ChosenFolder, ChosenInputs } from '../protocol/protocol.ts';
+import { runKeys } from '../../storage/run-keys.ts';
 
 /** Adapters that the browser keeps, as folders of files: results and checkpoints of runs. */
 export class KeptAdapters {
@@ -18,8 +19,8 @@ export class KeptAdapters {
       throw new UserError(
         'The run that made this adapter is no longer in this browser: it was deleted, or the site data was cleared; choose the adapter as a folder.',
       );
-    const place = step === undefined ? 'result/' : `checkpoint/${step}/`;
-    const files = await this.#filesAt(record, place);
+    const keys = runKeys(record.id);
+    const files = await this.#filesAt(record, step === undefined ? keys.result : keys.checkpoint(step));
     const name = step === undefined ? record.name : `${record.name}, step ${step}`;
     if (!files.some((file) => file.name === CURSOR))
       throw new UserError(
@@ -40,8 +41,7 @@ export class KeptAdapters {
     return { ...chosen, source: chosen.source && (await this.resolved(chosen.source)) };
   }
 
-  async #filesAt({ id }: StoredRun, place: string): Promise<File[]> {
-    const prefix = `run/${id}/${place}`;
+  async #filesAt({ id }: StoredRun, prefix: string): Promise<File[]> {
     return (await this.#records.files(id)).flatMap(([key, value]) =>
       key.startsWith(prefix) && value instanceof Blob ? [new File([value], key.slice(prefix.length))] : [],
     );

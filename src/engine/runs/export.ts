@@ -108,7 +108,7 @@ export async function writeInto(
       );
     // Whoever has cancelled it says so.
     if (error instanceof UserError && error !== following.signal?.reason)
-      throw broken(`not all of it could be written (${error.message.replace(/\.$/, '')})`, 'save it again');
+      throw broken(`not all of it could be written (${error.what})`, 'save it again');
     throw error;
   }
 }

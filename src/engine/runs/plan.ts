@@ -16,6 +16,8 @@ import { dueAfter } from '../../train/cadence.ts';
 import { runInputs } from '../files/files.ts';
 import type { ChosenInputs, PlanDevice, PlanFacts, TimeEstimate } from '../protocol/protocol.ts';
 import { given, watchedInputs } from '../watch.ts';
+import type { Gpu } from '../../gpu/device.ts';
+import { withDevice } from '../../gpu/with-device.ts';
 
 /** Where there is no device the page says so by itself. */
 const UNKNOWN: PlanDevice = { budget: undefined, software: true, bindingBytes: Infinity };
@@ -35,7 +37,7 @@ export async function plan(
   const asked = passInputOf(prepared);
   const input = budget === undefined ? passInput(asked) : sizedInput(asked, budget, bindingBytes);
   // What is free is measured at the start only.
-  const choice = chooseMemory(input, { budget, software: true });
+  const choice = chooseMemory(input, { budget, fill: false });
   const bytes = memoryPlan(withChoice(input, choice));
   return {
     bytes: [...bytes],
@@ -55,24 +57,19 @@ export async function estimate(
   options: WarmUpOptions,
   signal?: AbortSignal,
 ): Promise<TimeEstimate> {
-  const gpu = await requestGpu();
-  if (!gpu) throw new UserError(NO_ADAPTER);
-  const lost = gpu.lost.then(({ message, reason }) => {
-    throw new UserError(`${gpu.name} was lost (${message || reason}); try again.`);
+  const openGpu = async (): Promise<Gpu> => {
+    const gpu = await requestGpu();
+    if (!gpu) throw new UserError(NO_ADAPTER);
+    return gpu;
+  };
+  const lost = ({ name }: Gpu, why: string) => new UserError(`${name} was lost (${why}); try again.`);
+  return withDevice(openGpu, lost, async (open) => {
+    // Before anything is read: without a device there is nothing to measure.
+    const gpu = await open();
+    const watched = watchedInputs(runInputs(inputs), { signal });
+    const measuring = warmUp(watched, () => Promise.resolve(gpu), onEvent, options);
+    return Promise.race([measuring, ...(signal ? [given(signal)] : [])]);
   });
-  try {
-    const measuring = warmUp(
-      watchedInputs(runInputs(inputs), { signal }),
-      () => Promise.resolve(gpu),
-      onEvent,
-      options,
-    );
-    // Without its device it fails, once nobody waits for it.
-    measuring.catch(() => undefined);
-    return await Promise.race([measuring, lost, ...(signal ? [given(signal)] : [])]);
-  } finally {
-    gpu.close();
-  }
 }
 
 /** Those of the whole run where the recipe keeps all; with a limit, one more for the best. */

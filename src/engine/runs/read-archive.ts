@@ -131,7 +131,7 @@ async function checkPlace(
   const folder = watchedFolder(folderAt(name, files), watch);
   const found = await verifyFiles(folder).catch((error: unknown) => {
     if (!(error instanceof UserError)) throw error;
-    throw broken(error.message.replace(/, so this checkpoint is broken;.*$/, ''));
+    throw broken(error.what);
   });
   const { files: hashes } = await readCursor(folder);
   const unlisted = [...files.keys()].find((file) => file !== CURSOR && !Object.hasOwn(hashes, file));

@@ -1,5 +1,6 @@
 import { UserError } from '../../formats/user-error.ts';
 import type { Gpu } from '../../gpu/device.ts';
+import { LossWatch } from '../../gpu/with-device.ts';
 import { OutOfMemoryError, TRAINING_REMEDY } from '../../run/plan/memory-plan.ts';
 
 /** One try at the work, on a device of its own. */
@@ -47,7 +48,7 @@ export async function recovering<T>(work: (attempt: Attempt) => Promise<T>, reco
     const on = new Device(recovery);
     const running = work({ openGpu: () => on.open(), gone: on.gone });
     try {
-      const result = await Promise.race([running, on.lost]);
+      const result = await on.race(running);
       on.checkErrors();
       return result;
     } catch (error) {
@@ -71,21 +72,22 @@ export async function recovering<T>(work: (attempt: Attempt) => Promise<T>, reco
 
 /** The device of one attempt. */
 class Device {
-  readonly lost: Promise<never>;
+  readonly #losses = new LossWatch((_, why) => new DeviceLoss(why));
   readonly #recovery: Recovery;
   readonly #gone = new AbortController();
-  #lose: (loss: DeviceLoss) => void = () => undefined;
   #gpu: Gpu | undefined;
 
   constructor(recovery: Recovery) {
     this.#recovery = recovery;
-    this.lost = new Promise((_, reject) => (this.#lose = reject));
-    // It also rejects when nobody waits for it any more.
-    this.lost.catch(() => undefined);
   }
 
   get gone(): AbortSignal {
     return this.#gone.signal;
+  }
+
+  /** Resolves with `work`, or rejects with a DeviceLoss. */
+  race<T>(work: Promise<T>): Promise<T> {
+    return this.#losses.race(work);
   }
 
   get name(): string {
@@ -100,8 +102,7 @@ class Device {
       const gpu = await request();
       if (gpu) {
         this.#gpu = gpu;
-        void gpu.lost.then(({ message, reason }) => this.#lose(new DeviceLoss(message || reason)));
-        return gpu;
+        return this.#losses.add(gpu);
       }
       if (requests === 1) note('The browser offers no GPU at the moment; retrying for three minutes.');
       if (now() - begun >= ADAPTER_PATIENCE)
@@ -121,7 +122,7 @@ class Device {
     const { signal, sleep } = this.#recovery;
     const stopped = signal.aborted && error === signal.reason;
     if (!this.#gpu || stopped || error instanceof UserError) return undefined;
-    const told = this.lost.catch((loss: DeviceLoss) => loss);
+    const told = this.#losses.lost.catch((loss: DeviceLoss) => loss);
     const loss = await Promise.race([told, sleep(LOSS_TOLD_WITHIN)]);
     if (loss) return loss;
     return this.#gpu.outOfMemory ? new DeviceLoss('too little memory') : undefined;

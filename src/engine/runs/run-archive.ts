@@ -4,6 +4,7 @@ import { UserError } from '../../formats/user-error.ts';
 import { counted, showBytes } from '../../formats/words.ts';
 import { textFile } from '../../run/checkpoint/store.ts';
 import { blobSource } from '../../storage/blob-source.ts';
+import { runKeys } from '../../storage/run-keys.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
 import { LIMITS, RECORD } from './archive-layout.ts';
 import { MAX_LOG_ENTRIES, MAX_NAME, MAX_NOTE, type ArchivedRun } from './archived-run.ts';
@@ -20,7 +21,7 @@ export async function archiveRun(runs: KeptRuns, id: string, following?: Followi
   const about = { ...record, ...notHere, recipe: recipeToYaml(record.recipe) } satisfies ArchivedRun;
   const own: ExportFile[] = [];
   for (const [key, value] of await runs.records.files(id)) {
-    const path = key.slice(`run/${id}/`.length);
+    const path = key.slice(runKeys(id).all.length);
     const blob = value instanceof Blob ? value : json(value);
     own.push({ path, source: blobSource(path, blob, REMEDY) });
   }

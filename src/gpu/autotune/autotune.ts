@@ -1,5 +1,4 @@
 import type { Gpu } from '../device.ts';
-import type { Heads } from '../kernels/attention/variant.ts';
 import { ATTENTION_CLASSES } from '../kernels/attention/index.ts';
 import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import type { Precision, Variant } from '../kernels/linear/nf4-variant.ts';
@@ -15,31 +14,11 @@ import {
   HEAD_CLASS,
   NORM_CLASS,
   type Direction,
-  type Shape,
   type KernelSelection,
 } from './kernel-selection.ts';
 import { TuningResults } from './tried-variants.ts';
+import type { Workload } from './workload.ts';
 import { tryAttention, tryLmHead, tryNorms, tryProducts } from './trials.ts';
-
-/** What a run computes, as far as the choice of kernels depends on it. */
-export interface Workload {
-  precision: Precision;
-  /** Shapes of its weights. */
-  shapes: readonly Shape[];
-  /** Width of the norms' rows and of the head's input. */
-  width: number;
-  /** Vocabulary of the head's table, and the maximum rows per chunk of logits. */
-  head: { vocab: number; rows: number };
-  attention: Heads;
-  /** Maximum tokens per pass. */
-  rows: number;
-  /** Tokens of the longest row; a pass holds as many rows as fit. */
-  longest: number;
-  /** Rank of the LoRA pairs; 0 without an adapter. */
-  rank: number;
-  /** Whether the scales are double-quantized. */
-  nested: boolean;
-}
 
 export interface Tuning {
   cache?: TuningCache | undefined;

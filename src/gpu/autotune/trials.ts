@@ -11,7 +11,7 @@ import { Stream } from '../stream.ts';
 import { fastest, type Trial, type TrialEvents } from './trial.ts';
 import { attentionCandidates, candidates, type Direction, type Shape } from './kernel-selection.ts';
 import { ScratchBuffers } from './scratch-buffers.ts';
-import type { Workload } from './autotune.ts';
+import type { Workload } from './workload.ts';
 
 type MayRun = (name: string) => boolean;
 

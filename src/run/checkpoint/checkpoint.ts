@@ -159,7 +159,9 @@ async function opened(folder: Folder, name: string): Promise<ByteSource> {
 }
 
 function broken(folder: Folder, file: string, what: string): UserError {
-  return new UserError(
-    `${folder.name}: ${file} ${what}, so this checkpoint is broken; resume from an earlier one, or start again.`,
-  );
+  return new UserError({
+    what: `${folder.name}: ${file} ${what}`,
+    so: 'so this checkpoint is broken',
+    remedy: 'resume from an earlier one, or start again',
+  });
 }

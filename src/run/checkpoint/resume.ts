@@ -66,7 +66,7 @@ async function latestSound<T>(
       const next = steps[i + 1];
       const remedy =
         next === undefined ? 'there is no earlier one' : `resuming from ${store.checkpointName(next)}`;
-      onBroken(`${error.message.replace(/;.*$/, '')}: ${remedy}.`);
+      onBroken(`${error.what}: ${remedy}.`);
     }
   }
   if (steps.length > 0)
@@ -128,7 +128,7 @@ export async function isFinished(store: RunStore, now: RunIdentity, onBroken: On
     return true;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const what = error.message.replace(/, so this.*$/, '');
+    const { what } = error;
     const last = (await store.checkpoints()).at(-1);
     if (last === undefined)
       throw new UserError(`${what}, and there is no checkpoint to write it from again; ${store.startAgain}.`);

@@ -6,17 +6,18 @@ export type Files = Readonly<Record<string, readonly Uint8Array[]>>;
 
 /** Something could not be stored. For an intermediate checkpoint the run continues. */
 export class StorageError extends UserError {
-  /** What happened, without its consequence for the run. */
-  readonly happened: string;
-
   /** `then`: what to do once it is fixed, such as "try again". */
   constructor(happened: string, remedy = '', then = '') {
-    super(`${happened}${remedy && `; ${remedy}`}${then && `, then ${then}`}.`);
-    this.happened = happened;
+    const next = then && `then ${then}`;
+    super(
+      remedy
+        ? { what: happened, remedy: next ? `${remedy}, ${next}` : remedy }
+        : { what: happened, so: next },
+    );
   }
 }
 
-/** There was no space for it; `happened` also says what to do about that. */
+/** There was no space for it; `what` also says what to do about that. */
 export class StorageFullError extends StorageError {}
 
 /** Stores a run's checkpoints and result: a folder on disk, or the browser's database. */

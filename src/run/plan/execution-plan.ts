@@ -5,12 +5,15 @@ import type { Moment } from '../../text/moment.ts';
 import type { StateStorage } from '../../train/optimizer-state.ts';
 import type { HeldBack } from '../input/hold-back.ts';
 
+/** Raised when kernels round differently than those of earlier versions, whose unfinished runs are then refused. */
+export const PLAN_VERSION = 4;
+
 /**
  * Everything that may differ between two starts of the same run and affects rounding: decided once before step 1,
  * stored in every checkpoint, and taken from there on resume.
  */
 export interface ExecutionPlan extends PlannedKernels {
-  version: 4;
+  version: typeof PLAN_VERSION;
   /** Rows of a step are packed into as few passes as fit, first fit in order. */
   packing: 'first-fit';
   /** Maximum tokens of a pass. */
@@ -40,7 +43,7 @@ const PLAINEST: PlannedKernels = { precision: 'f32', tiles: {} };
 
 /** Decides the plan of a new run, except for memory. `passTokens`: maximum tokens of a pass. */
 export function newExecutionPlanOf(gpu: Gpu, passTokens: number, products = PLAINEST): ExecutionPlan {
-  return { version: 4, ...products, packing: 'first-fit', passTokens, device: gpu.name };
+  return { version: PLAN_VERSION, ...products, packing: 'first-fit', passTokens, device: gpu.name };
 }
 
 /** The plan's kernel variants. Throws UserError if this device lacks one. */

@@ -112,17 +112,17 @@ function fill(input: MemoryPlanInput, keep: SavedActivations[], free: number): S
 
 /**
  * The choice for a new run. `budget`: bytes it may take; `free`: bytes measured to be free, if no budget was given.
- * Without either, it keeps the default choice on a software device, whose memory is the host's, and uses up to
- * UNTOLD_BYTES on others. Throws UserError if the budget is too small for any choice.
+ * Without either, it uses up to UNTOLD_BYTES if it is to `fill` the memory, else it keeps the default choice: on a
+ * software device, whose memory is the host's, and where a GPU's is not known yet. Throws UserError if the budget is too small for any choice.
  */
 export function chooseMemory(
   input: MemoryPlanInput,
-  { budget, free, software }: { budget: number | undefined; free?: number | undefined; software: boolean },
+  { budget, free, fill }: { budget: number | undefined; free?: number | undefined; fill: boolean },
 ): MemoryChoice {
   const standard = standardChoice(input);
   if (budget !== undefined) return fittingChoice(input, budget) ?? overBudget(input, budget);
   if (free !== undefined) return fittingChoice(input, free) ?? smallestChoice(input);
-  if (software || bytesOf(input, standard) > UNTOLD_BYTES) return standard;
+  if (!fill || bytesOf(input, standard) > UNTOLD_BYTES) return standard;
   return fittingChoice(input, UNTOLD_BYTES) ?? standard;
 }
 

@@ -3,6 +3,7 @@ import type { LoraModule } from '../../formats/lora-modules.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { generatorAllocations, type GeneratorShape } from '../../generate/cached-decoder.ts';
 import type { Gpu } from '../../gpu/device.ts';
+import { withErrorScopes } from '../../gpu/error-scopes.ts';
 import { mib, type MemoryKind } from '../../gpu/memory.ts';
 import { streamAllocations } from '../../gpu/stream.ts';
 import { bytesByKind } from '../../model/allocations.ts';
@@ -125,15 +126,8 @@ export async function withinMemory<T>(
   allocate: () => Promise<T>,
   remedy = TRAINING_REMEDY,
 ): Promise<T> {
-  gpu.device.pushErrorScope('out-of-memory');
-  let result: T;
-  try {
-    result = await allocate();
-  } catch (error) {
-    await gpu.device.popErrorScope();
-    throw error;
-  }
-  if (await gpu.device.popErrorScope()) throw outOfMemory(gpu, plan, remedy);
+  const { result, errors } = await withErrorScopes(gpu.device, ['out-of-memory'], allocate);
+  if (errors[0]) throw outOfMemory(gpu, plan, remedy);
   return result;
 }
 
@@ -146,18 +140,9 @@ export async function unlessOutOfMemory<T>(
   make: () => T,
   close: (made: T) => void,
 ): Promise<T | undefined> {
-  const { device } = gpu;
-  device.pushErrorScope('out-of-memory');
   // Writing to a buffer whose allocation failed is a separate error.
-  device.pushErrorScope('validation');
-  let made: T;
-  try {
-    made = make();
-  } catch (error) {
-    await Promise.all([device.popErrorScope(), device.popErrorScope()]);
-    throw error;
-  }
-  const [mistake, refused] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+  const { result: made, errors } = await withErrorScopes(gpu.device, ['validation', 'out-of-memory'], make);
+  const [mistake, refused] = errors;
   if (refused) {
     close(made);
     return undefined;

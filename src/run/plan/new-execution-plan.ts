@@ -34,7 +34,7 @@ export async function newExecutionPlan(
   const bytes = budget ?? free;
   const input =
     bytes === undefined ? passInput(asked) : sizedInput(asked, bytes, maxStorageBufferBindingSize);
-  const choice = chooseMemory(input, { budget, free, software: gpu.software });
+  const choice = chooseMemory(input, { budget, free, fill: !gpu.software });
   const products = await tunedKernels(gpu, prepared, input.passTokens, call);
   return { ...newExecutionPlanOf(gpu, input.passTokens, products), ...choice };
 }

@@ -57,7 +57,7 @@ it('names what is there where a file of the run cannot be read', async () => {
   };
   const files = FILES.map((file, i) => (i === 1 ? { ...file, source: gone } : file));
   expect(await sentenceOf(writeInto(handle, files))).toBe(
-    'out: not all of it could be written (adapter_model.safetensors: cannot be read; try again), and only 1 of 4 files is in it (adapter_config.json); save it again.',
+    'out: not all of it could be written (adapter_model.safetensors: cannot be read), and only 1 of 4 files is in it (adapter_config.json); save it again.',
   );
 });
 

@@ -82,9 +82,9 @@ describe('what is kept within a budget', () => {
 describe('a run chooses', () => {
   it('what fits its budget, else tells what is needed and what to lower', () => {
     const budget = needs(everything);
-    expect(chooseMemory(input, { budget, software: true })).toEqual(everything);
+    expect(chooseMemory(input, { budget, fill: false })).toEqual(everything);
     const least = needs(smallestChoice(input));
-    const refused = () => chooseMemory(input, { budget: least - 1, software: false });
+    const refused = () => chooseMemory(input, { budget: least - 1, fill: true });
     expect(refused).toThrow(UserError);
     expect(refused).toThrow(
       /^Memory: [\d,]+ MiB are allowed, and this run needs at least [\d,]+ MiB \((.* [\d,]+, )+.* [\d,]+\); lower training\.max_seq_length or lora\.r, or allow more\.$/,
@@ -93,8 +93,8 @@ describe('a run chooses', () => {
 
   it('without a budget as much as any GPU has, on a software device the standard', () => {
     expect(needs(everything)).toBeLessThan(UNTOLD_BYTES);
-    expect(chooseMemory(input, { budget: undefined, software: false })).toEqual(everything);
-    expect(chooseMemory(input, { budget: undefined, software: true })).toEqual(standardChoice(input));
+    expect(chooseMemory(input, { budget: undefined, fill: true })).toEqual(everything);
+    expect(chooseMemory(input, { budget: undefined, fill: false })).toEqual(standardChoice(input));
   });
 
   it('what an earlier start chose, where the budget still allows it', () => {

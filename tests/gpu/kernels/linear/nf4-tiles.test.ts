@@ -7,7 +7,8 @@ import type { Variant } from '../../../../src/gpu/kernels/linear/nf4-variant.ts'
 import { LM_HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
 import type { BestVariants } from '../../../../src/gpu/autotune/tuning-results.ts';
 import { attentionCandidates } from '../../../../src/gpu/autotune/kernel-selection.ts';
-import { chooseKernels, type Workload } from '../../../../src/gpu/autotune/autotune.ts';
+import { chooseKernels } from '../../../../src/gpu/autotune/autotune.ts';
+import type { Workload } from '../../../../src/gpu/autotune/workload.ts';
 import { add, matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../../../support/gpu.ts';
 import { randomWeight } from '../../../support/nf4.ts';

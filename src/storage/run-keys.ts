@@ -1,0 +1,19 @@
+/** What the keys of all runs' files begin with. */
+export const RUN_PREFIX = 'run/';
+
+/**
+ * The keys of a run's files in the browser's database: `run/<id>/checkpoint/<step>/<file>`, `run/<id>/result/<file>`
+ * and `run/<id>/logs/<file>` are blobs, `run/<id>/manifest/<step>` says that a checkpoint is there. A format on disk.
+ */
+export function runKeys(id: string) {
+  const all = `${RUN_PREFIX}${id}/`;
+  return {
+    /** What each of them begins with. */
+    all,
+    manifests: `${all}manifest/`,
+    result: `${all}result/`,
+    logs: `${all}logs/`,
+    checkpoint: (step: number) => `${all}checkpoint/${step}/`,
+    manifest: (step: number) => `${all}manifest/${step}`,
+  };
+}
