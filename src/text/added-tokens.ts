@@ -1,54 +1,58 @@
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 
-/** A token that is matched in the text before any BPE, as tokenizer.json lists it. */
+/** A token that is matched in the text before BPE, as listed in tokenizer.json. */
 export interface AddedToken {
   id: number;
   content: string;
-  /** Control tokens such as `<|im_end|>`; false for ordinary markup such as `<tool_call>` or `<think>`. */
+  /** True for control tokens such as `<|im_end|>`; false for ordinary markup such as `<tool_call>` or `<think>`. */
   special: boolean;
-  /** The token swallows the white space on its left, or right. */
+  /** Whether the token consumes white space on its left, or right. */
   lstrip: boolean;
   rstrip: boolean;
-  /** It counts only where no letter, digit or underscore stands beside it. */
+  /** Whether it matches only if no letter, digit or underscore is adjacent. */
   singleWord: boolean;
-  /** It is looked for in the normalized text, after the others. */
+  /** Whether it is matched in the normalized text, after the others. */
   normalized: boolean;
 }
 
-/** A stretch [begin, end) of a text, in UTF-16 units: one added token, or text between them. */
+/** A stretch [begin, end) of a text, in UTF-16 units: one added token, or the text between two. */
 export interface Stretch {
   begin: number;
   end: number;
   token: AddedToken | undefined;
 }
 
-/** What puts control tokens that a text spells out behind stand-ins (see `SpecialTokenEscaping`). */
+/** Replaces control tokens spelled out in a text by placeholders (see `SpecialTokenEscaping`). */
 export interface Hiding {
   hides(text: string): boolean;
   reveal(text: string): string;
 }
 
-/** Which added tokens are recognised in a text: all of them, or only those that are not special. */
+/** Which added tokens are recognized in a text: all, or only those that are not special. */
 export type Recognise = 'all' | 'ordinary';
 
 /**
- * Cuts texts at added tokens, as the Rust tokenizer does: first at those that are looked for in the text as it stands,
- * then, in what is left and after its normalization, at the others; leftmost first, then longest.
- * https://github.com/huggingface/tokenizers/blob/main/tokenizers/src/tokenizer/added_vocabulary.rs
+ * Splits texts at added tokens, as the Rust tokenizer does: first at those matched in the text as it is; then, in
+ * what is left and after its normalization, at the others. Leftmost first, then longest.
+ *
+ * Reference: HF tokenizers, tokenizers/src/tokenizer/added_vocabulary.rs.
  */
 export class AddedTokens {
   readonly byContent: ReadonlyMap<string, AddedToken>;
   readonly byId: ReadonlyMap<number, AddedToken>;
-  /** Finds the special tokens' texts (global); undefined where there are none. */
+  /** Matches the special tokens' texts (global); undefined if there are none. */
   readonly special: RegExp | undefined;
   readonly #any: RegExp | undefined;
   readonly #plain: Matcher;
   readonly #normalized: Matcher;
-  /** The two go over the same text, since nothing normalizes it. */
+  /** Both kinds are matched in the same text if nothing normalizes it. */
   readonly #together: boolean;
 
-  /** `normalize` is undefined where texts stay as they are. Throws UserError where two tokens become the same text. */
+  /**
+   * `normalize` is undefined if texts are not normalized. Throws UserError if two tokens normalize to the same
+   * text.
+   */
   constructor(tokens: readonly AddedToken[], normalize?: (text: string) => string) {
     this.byContent = new Map(tokens.map((token) => [token.content, token]));
     this.byId = new Map(tokens.map((token) => [token.id, token]));
@@ -72,19 +76,19 @@ export class AddedTokens {
     this.#together = normalize === undefined;
   }
 
-  /** Where added tokens end in a text of a template. */
+  /** The ends of added tokens in a template's text. */
   endsIn(text: string): number[] {
     return [...(this.#any ? text.matchAll(this.#any) : [])].map(
       ({ 0: found, index }) => index + found.length,
     );
   }
 
-  /** Some tokens are to be looked for in normalized text by `splitNormalized`. */
+  /** Whether some tokens are matched in normalized text, by `splitNormalized`. */
   get looksInNormalized(): boolean {
     return !this.#together && !this.#normalized.isEmpty;
   }
 
-  /** The stretches of a text in order, but for tokens that are looked for once it is normalized; empty ones are left out. */
+  /** The stretches of a text, in order, apart from tokens matched after normalization; empty ones are omitted. */
   split(text: string, recognise: Recognise, hiding?: Hiding): Stretch[] {
     const stretches = this.#plain.split(text, recognise, hiding);
     if (!this.#together || this.#normalized.isEmpty) return stretches;
@@ -96,13 +100,13 @@ export class AddedTokens {
     });
   }
 
-  /** The stretches of a normalized text that lay between tokens. */
+  /** The stretches of a normalized text that was between tokens. */
   splitNormalized(text: string, recognise: Recognise, hiding?: Hiding): Stretch[] {
     return this.#normalized.split(text, recognise, hiding);
   }
 }
 
-// What Rust's regular expressions call a word's characters, and white space.
+// Word characters and white space as Rust's regular expressions define them.
 const ENDS_WITH_WORD = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const BEGINS_WITH_WORD = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 const IS_SPACE = /\p{White_Space}/u;
@@ -132,7 +136,7 @@ class Matcher {
       if (token.lstrip) while (begin > done && IS_SPACE.test(text[begin - 1]!)) begin--;
       if (token.rstrip) while (end < text.length && IS_SPACE.test(text[end]!)) end++;
       if (begin > done) stretches.push({ begin: done, end: begin, token: undefined });
-      // One of white space, that the token before has swallowed, still counts unless it reaches to the left itself.
+      // White space consumed by the token before still counts, unless this token consumes to its left too.
       if (begin < end || !token.lstrip) stretches.push({ begin: Math.min(begin, end), end, token });
       done = end;
     }
@@ -141,7 +145,7 @@ class Matcher {
   }
 }
 
-/** No word's character stands beside a part of a text. One of a surrogate pair is looked at as a whole. */
+/** Whether no word character is adjacent to a part of a text. Surrogate pairs are looked at whole. */
 function standsAlone(text: string, begin: number, end: number, hiding: Hiding | undefined): boolean {
   const shown = (part: string): string => hiding?.reveal(part) ?? part;
   return (

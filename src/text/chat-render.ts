@@ -10,32 +10,35 @@ import { PartList, type RenderedChat } from './parts.ts';
 import type { JsonMap } from './row-fields.ts';
 
 /**
- * One turn of a conversation, in the order of its keys: `role`, `content` (a text, or a list of parts; null or absent where
- * a turn only calls tools) and what else the row says of it (`tool_calls`, `reasoning_content`, …).
+ * One turn of a conversation, its keys in order: `role`, `content` (a text or a list of parts; null or absent if
+ * the turn only calls tools) and whatever else the row has (`tool_calls`, `reasoning_content`, …).
  */
 export type Message = JsonMap;
 
 /** Objects in it are `Map`s, numbers `NumberText`. */
 export interface Conversation {
   messages: readonly Message[];
-  /** Function signatures for templates that know tools. */
+  /** Function signatures for templates that support tools. */
   tools?: unknown;
   /** Further arguments of the template, such as `enable_thinking`. */
   kwargs?: JsonMap;
-  /** Where each turn stands in its row, for messages: `messages[0]` unless told. */
+  /** The place of each turn in its row, for messages; by default `messages[0]`, …. */
   places?: readonly string[];
 }
 
-/** A role counts as the template's own text, since templates make control tokens of it: it must be one of these. */
+/** Allowed roles. A role counts as the template's own text, because templates form control tokens from it. */
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool'];
 
-/** Names under which a turn's thoughts are passed; the first is what templates read. */
+/** Keys under which a turn's thoughts are passed; templates read the first. */
 export const REASONING = ['reasoning_content', 'thinking', 'reasoning'];
 
-/** Arguments of a template that are not the row's to give. */
+/** Template arguments that a row cannot set. */
 const OWN_ARGUMENTS = ['messages', 'conversation', 'tools', 'chat_template', 'add_generation_prompt'];
 
-/** Renders conversations with one template, as transformers does. Errors are UserErrors that do not yet name file and line. */
+/**
+ * Renders conversations with one template, as transformers does. Throws UserErrors that do not yet name file and
+ * line.
+ */
 export class ChatRenderer {
   readonly #template: Template;
   readonly #file: string;
@@ -43,7 +46,7 @@ export class ChatRenderer {
   readonly #now: Date;
   #takesParts: boolean | undefined;
 
-  /** `tokens`: those that the template knows by name. Throws UserError where it is no template. */
+  /** `tokens`: those the template can refer to by name. Throws UserError if it is not a valid template. */
   constructor({ text, file }: TemplateSource, tokens: ReadonlyMap<string, string>, moment: Moment) {
     this.#file = file;
     this.#tokens = tokens;
@@ -51,7 +54,7 @@ export class ChatRenderer {
     this.#template = this.#named(() => new Template(text));
   }
 
-  /** The template marks what is trained by generation blocks. */
+  /** Whether the template marks the trained parts by generation blocks. */
   get marksGeneration(): boolean {
     return this.#template.marksGeneration;
   }
@@ -59,7 +62,8 @@ export class ChatRenderer {
   render(conversation: Conversation, addGenerationPrompt: boolean): RenderedChat {
     const { messages } = conversation;
     let refusal: unknown;
-    // An absent content is what transformers gives for null. Templates that fail on that are given null, then nothing said.
+    // transformers passes an empty text for absent content. Templates that fail on it are given null, then nothing
+    // at all.
     for (const content of [undefined, null, ''] as const) {
       try {
         return this.#named(() => this.#renderOnce(conversation, addGenerationPrompt, content));
@@ -104,7 +108,7 @@ export class ChatRenderer {
     return variables;
   }
 
-  /** A turn without keys that are null, and its thoughts under the names that templates know. */
+  /** A turn without null keys, with its thoughts under the names that templates read. */
   #turn(message: Message, number: number, content: '' | null | undefined, list: PartList): Dict {
     const turn = new Dict();
     const thoughts = REASONING.find((key) => (message.get(key) ?? undefined) !== undefined);
@@ -131,13 +135,13 @@ export class ChatRenderer {
     return turn;
   }
 
-  /** Parts of a content are joined for a template that expects a text. */
+  /** Parts of a content are joined for a template that expects a string. */
   #value(key: string, value: unknown, origin: number): Value {
     const text = key === 'content' ? textOfParts(value) : undefined;
     return fromJson(text !== undefined && !this.#expectsParts ? text : value, origin);
   }
 
-  /** The template prints a content of one part as it prints the text itself. */
+  /** Whether the template prints a content of one part as it prints the text itself. */
   get #expectsParts(): boolean {
     this.#takesParts ??= this.#printsParts();
     return this.#takesParts;
@@ -165,7 +169,7 @@ export class ChatRenderer {
     return parts !== undefined && (ask(str('x')) ?? parts) === parts;
   }
 
-  /** Turns faults of the template into sentences that name its file. */
+  /** Turns template errors into messages that name the template's file. */
   #named<T>(work: () => T): T {
     try {
       return work();
@@ -193,7 +197,7 @@ export class ChatRenderer {
   }
 }
 
-/** The template itself, or Python, would raise an error on this conversation. */
+/** The template, or Python, would raise an error for this conversation. */
 export class TemplateRefusal extends UserError {
   /** In the template's own words. */
   override readonly what: string;
@@ -209,13 +213,13 @@ export class TemplateRefusal extends UserError {
   }
 }
 
-/** An assistant's turn without content, as one has that only calls tools. */
+/** Whether this is an assistant's turn without content, such as one that only calls tools. */
 const isSilent = (message: Message): boolean =>
   message.get('role') === 'assistant' && (message.get('content') ?? undefined) === undefined;
 
 const isRole = (role: unknown): role is string => typeof role === 'string' && ROLES.includes(role);
 
-/** The texts of parts of the kind text, joined; undefined where there are others, or no parts. */
+/** The texts of parts of type text, joined; undefined if there are others, or no parts. */
 function textOfParts(parts: unknown): string | undefined {
   if (!Array.isArray(parts)) return undefined;
   const texts = parts.map((part) => {
@@ -226,7 +230,7 @@ function textOfParts(parts: unknown): string | undefined {
   return texts.every((text) => text !== undefined) ? texts.join('') : undefined;
 }
 
-/** Calls of tools, in which name and arguments, and whatever else there is, are parts of their own. */
+/** Tool calls whose name, arguments and other keys are separate parts. */
 function callsOf(calls: readonly unknown[], path: readonly (string | number)[], list: PartList): Value {
   const dict = (fields: JsonMap, at: readonly (string | number)[]): Dict =>
     new Dict(
@@ -242,7 +246,7 @@ function callsOf(calls: readonly unknown[], path: readonly (string | number)[], 
   );
 }
 
-/** Characters of all texts in a value, and something for each of its parts. */
+/** Total characters of all texts in a value, plus an allowance for each of its parts. */
 function sizeOf(value: unknown): number {
   if (typeof value === 'string') return value.length + 1;
   if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + sizeOf(item), 1);

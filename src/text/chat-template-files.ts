@@ -1,10 +1,11 @@
+// Reference: transformers, src/transformers/tokenization_utils_base.py (chat_template files).
 import type { Folder } from '../formats/byte-source.ts';
 import { MAX_BYTES, readText } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
 
-/** A model's templates lie in these files, or in tokenizer_config.json. */
+/** A model's templates are in these files, or in tokenizer_config.json. */
 export const TEMPLATE_FILE = 'chat_template.jinja';
-/** For conversations with tools; of the other files of that folder nothing here makes use. */
+/** For conversations with tools; other files of that folder are not used. */
 export const TOOL_TEMPLATE_FILE = 'additional_chat_templates/tool_use.jinja';
 
 /** A template's text, and the file that holds it. */
@@ -17,22 +18,22 @@ export interface TemplateSource {
 export interface ChatTemplates {
   /** By name: "default" for plain conversations, "tool_use" for those with tools. */
   readonly byName: ReadonlyMap<string, TemplateSource>;
-  /** Tokens that templates know by name, such as `bos_token`. */
+  /** Tokens that templates can refer to by name, such as `bos_token`. */
   readonly tokens: ReadonlyMap<string, string>;
 }
 
 export const NO_TEMPLATES: ChatTemplates = { byName: new Map(), tokens: new Map() };
 
-/** The template that transformers takes for a conversation with or without tools; undefined where there is none. */
+/** The template that transformers uses for a conversation with or without tools; undefined if there is none. */
 export function templateFor({ byName }: ChatTemplates, withTools: boolean): TemplateSource | undefined {
   return (withTools ? byName.get('tool_use') : undefined) ?? byName.get('default');
 }
 
-/** Some template writes the current date: what it prints depends on the moment. */
+/** Whether some template writes the current date, so that its output depends on the time. */
 export const writesDate = ({ byName }: ChatTemplates): boolean =>
   [...byName.values()].some(({ text }) => text.includes('strftime_now'));
 
-/** Reads a model folder's templates; `config` is its tokenizer_config.json, of the name `configName`. Throws UserError. */
+/** Reads a model folder's templates; `config` is its tokenizer_config.json, named `configName`. Throws UserError. */
 export async function loadChatTemplates(
   folder: Folder,
   config: Readonly<Record<string, unknown>>,
@@ -54,12 +55,12 @@ async function templateFile(
 ): Promise<[string, TemplateSource] | undefined> {
   const file = await folder.open(path);
   if (!file) return undefined;
-  // Python keeps a byte-order mark, so that it is printed.
+  // Python keeps a byte-order mark, so it is printed.
   const text = await readText(file, MAX_BYTES.chatTemplate, 'a chat template', { keepMark: true });
   return [name, { text, file: file.name }];
 }
 
-/** What tokenizer_config.json has under chat_template: a text, or several of them by name. */
+/** The templates under chat_template of tokenizer_config.json: a single text, or several by name. */
 function configured(value: unknown, file: string): [string, TemplateSource][] {
   if (value === undefined || value === null) return [];
   if (typeof value === 'string') return [['default', { text: value, file }]];

@@ -12,14 +12,14 @@ import { turnSpan, type TurnFrame } from './turn-spans.ts';
 
 export type { Conversation, Message } from './chat-render.ts';
 
-/** A conversation's tokens; nothing is trained where the template leaves out what that would need. */
+/** A conversation's tokens; nothing is trained if the template leaves out what training would need. */
 export interface EncodedChat extends Tokens {
   leftOut: LeftOut;
 }
 
 /**
- * A model's chat template. Ids equal those of Python's `apply_chat_template(tokenize=True)`, but control tokens that
- * are spelled out in a message stay ordinary text. Errors are UserErrors that do not yet name file and line of a row.
+ * A model's chat template. Ids equal those of Python's `apply_chat_template(tokenize=True)`, except that control
+ * tokens spelled out in a message stay ordinary text. Throws UserErrors that do not yet name a row's file and line.
  */
 export class ChatTemplate {
   readonly #tokenizer: TextTokenizer;
@@ -28,7 +28,7 @@ export class ChatTemplate {
   readonly #renderers = new Map<string, ChatRenderer>();
   readonly #frames = new Map<string, TurnFrame>();
 
-  /** `moment` is for templates that write the date. Throws UserError where the model has no usable template. */
+  /** `moment` is for templates that write the date. Throws UserError if the model has no usable template. */
   constructor(tokenizer: TextTokenizer, moment: Moment = wallClock()) {
     this.#tokenizer = tokenizer;
     this.#escaping = new SpecialTokenEscaping(tokenizer.added);
@@ -38,11 +38,11 @@ export class ChatTemplate {
         `the base model has no chat template (${TEMPLATE_FILE}, or chat_template in tokenizer_config.json), which chat rows need; add the template of its instruct version, or use rows of the form {"text"}`,
       );
     }
-    // A template that cannot be read is told at once, not at the first row.
+    // An invalid template is reported at once, not at the first row.
     if (templateFor(tokenizer.templates, false)) this.#renderer({ messages: [] });
   }
 
-  /** Control tokens that were spelled out in what was encoded so far, and stayed text. */
+  /** Number of control tokens that were spelled out in texts encoded so far, and stayed text. */
   get spelledOut(): number {
     return this.#escaping.hidden;
   }
@@ -54,9 +54,9 @@ export class ChatTemplate {
   }
 
   /**
-   * Ids and trained tokens of a conversation. Of each assistant's turn whose index `trains` accepts, these are
-   * trained: all that the model has to write after the turn's opening, its end token and the newline after that; or
-   * what the template marks with generation blocks, where it has any.
+   * Ids and trained tokens of a conversation. Of each assistant's turn whose index `trains` accepts, everything
+   * that the model has to write is trained: all after the turn's opening, its end token and the newline after it;
+   * or what the template marks by generation blocks, if it has any.
    */
   encode(conversation: Conversation, trains: (index: number) => boolean): EncodedChat {
     const renderer = this.#renderer(conversation);
@@ -116,7 +116,7 @@ export class ChatTemplate {
     );
   }
 
-  /** The conversation's text; undefined where the template refuses it. */
+  /** The conversation's text; undefined if the template refuses it. */
   #tried(conversation: Conversation, addGenerationPrompt: boolean): string | undefined {
     try {
       return this.#renderer(conversation).render(conversation, addGenerationPrompt).text;
@@ -126,7 +126,7 @@ export class ChatTemplate {
     }
   }
 
-  /** The template for a conversation. Throws UserError where it is no template. */
+  /** The template for a conversation. Throws UserError if there is none, or it is invalid. */
   #renderer({ tools }: Conversation): ChatRenderer {
     const { templates } = this.#tokenizer;
     const withTools = tools !== undefined && tools !== null;
@@ -144,7 +144,7 @@ export class ChatTemplate {
     return renderer;
   }
 
-  /** What stands around an assistant's turn, with the arguments and the template of a conversation. */
+  /** The text around an assistant's turn, with the arguments and template of a conversation. */
   #frame({ tools, kwargs = new Map() }: Conversation): TurnFrame {
     const withTools = tools !== undefined && tools !== null;
     const key = JSON.stringify([withTools, ...kwargs], (_, value: unknown) =>
@@ -152,13 +152,13 @@ export class ChatTemplate {
     );
     let frame = this.#frames.get(key);
     if (!frame) {
-      // A conversation with tools takes its own template, but the tools themselves would only make the probe longer.
+      // A conversation with tools uses its own template, but the tools themselves would only lengthen the probe.
       const renderer = this.#renderer({ messages: [], tools });
       try {
         frame = frameOf(renderer, kwargs);
       } catch (error) {
         if (!(error instanceof TemplateRefusal)) throw error;
-        // It does not take a bare question and answer: then the turns' own places must tell.
+        // It refuses a bare question and answer: then the turns' positions must suffice.
         frame = { opening: '', closing: '' };
       }
       this.#frames.set(key, frame);
@@ -174,7 +174,7 @@ export class ChatTemplate {
   }
 }
 
-/** What the template writes around an answer to a question. */
+/** The text that the template writes around an answer to a question. */
 function frameOf(renderer: ChatRenderer, kwargs: NonNullable<Conversation['kwargs']>): TurnFrame {
   const turn = (role: string, content: string): Message =>
     new Map([
@@ -187,7 +187,7 @@ function frameOf(renderer: ChatRenderer, kwargs: NonNullable<Conversation['kwarg
   const rendered = renderer.render({ messages: [question, turn('assistant', 'y')], kwargs }, false);
   const { text, visits } = rendered;
   const answer = new PrintedParts(rendered).ofTurn(1);
-  // Where a conversation that ends has an end of its own, what is written before an answer tells.
+  // If a finished conversation ends differently, what precedes an answer tells.
   const visit = visits.find(({ number }) => number === 1);
   const written = visit ? text.slice(visit.begin, Math.max(visit.begin, answer?.begin ?? 0)) : '';
   return {
@@ -196,7 +196,7 @@ function frameOf(renderer: ChatRenderer, kwargs: NonNullable<Conversation['kwarg
   };
 }
 
-/** Generation blocks as the template has them; which turn one belongs to, the loop over the turns tells. */
+/** Spans of the template's generation blocks; the loop over the turns tells which turn one belongs to. */
 function generations(
   { generations, visits, hiddenGeneration }: Rendered,
   turns: readonly number[],
@@ -217,7 +217,7 @@ function generations(
   });
 }
 
-/** Throws UserError where the model has a chat template that cannot be read or that no chat can use. */
+/** Throws UserError if the model has a chat template that is invalid or that no chat can use. */
 export function checkChatTemplate({ templates }: TextTokenizer): void {
   try {
     for (const source of templates.byName.values())

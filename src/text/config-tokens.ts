@@ -1,3 +1,4 @@
+// Reference: transformers 5.24, src/transformers/tokenization_utils_tokenizers.py (TokenizersBackend).
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
@@ -5,25 +6,24 @@ import type { AddedToken } from './added-tokens.ts';
 import { MAX_ADDED, MAX_TOKEN_TEXT } from './check-tokenizer.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
-/** A token before it has an id; `normalized` may be undefined until it is known whether it is special. */
+/** A token without an id yet; `normalized` may be undefined until it is known whether the token is special. */
 type Flags = Omit<AddedToken, 'id' | 'normalized'> & { normalized: boolean | undefined };
 
-/** A token that is written as a text alone, or with its flags. */
+/** A token given as a plain text, or with its flags. */
 type Given = Flags & { bare: boolean };
 
 /** Tokens that every tokenizer_config.json may name, in transformers' order. */
 const NAMED = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'].map((name) => `${name}_token`);
 
-/** What adding tokens needs to know of the model's own vocabulary. */
+/** What adding tokens needs of the model's own vocabulary. */
 export interface Vocabulary {
   idOf: (token: string) => number | undefined;
   size: number;
 }
 
 /**
- * All added tokens: those of tokenizer.json, then those that only tokenizer_config.json knows, with the ids and the flags
- * that transformers 5.24 gives them (TokenizersBackend in tokenization_utils_tokenizers.py). `config` is
- * tokenizer_config.json, of the name `file`. Throws UserError naming the key.
+ * All added tokens: those of tokenizer.json, then those only in tokenizer_config.json, with the ids and flags that
+ * transformers gives them. `config` is tokenizer_config.json, named `file`. Throws UserError naming the key.
  */
 export function withConfigTokens(
   own: readonly AddedToken[],
@@ -37,7 +37,7 @@ export function withConfigTokens(
     const known = tokens.get(token.content);
     const id = known?.id ?? vocabulary.idOf(token.content) ?? nextId(tokens, vocabulary);
     const { normalized = !token.special } = token;
-    // What was a control token once stays one.
+    // A control token remains one.
     tokens.set(token.content, {
       ...token,
       id,
@@ -52,14 +52,14 @@ export function withConfigTokens(
   const read = new Reader(file);
   const listed = read.decoder(config) ?? own.map((token): Flags => ({ ...token }));
   const named = read.named(config);
-  // A token with a name is a control token, whatever the list says.
+  // A named token is a control token, whatever the list says.
   for (const { content } of named)
     for (const token of listed) if (token.content === content) token.special = true;
   listed.forEach(add);
   const before = new Set(tokens.keys());
   const seen = new Map<string, boolean[]>();
   for (const { bare, ...token } of [...named, ...read.extra(config)]) {
-    // Python tells a text from an object, so that the same token may come twice, and the last one's flags count.
+    // Python distinguishes a text from an object, so the same token may occur twice; the last one's flags count.
     const kinds = seen.get(token.content) ?? [];
     if (before.has(token.content) || kinds.includes(bare)) continue;
     seen.set(token.content, [...kinds, bare]);
@@ -69,8 +69,8 @@ export function withConfigTokens(
 }
 
 /**
- * What the tokenizers library gives a new token: one past the added tokens that the model's vocabulary does not have, or
- * the number of the latter's tokens, whatever their ids.
+ * The id that the tokenizers library gives a new token: one past the added tokens missing from the model's
+ * vocabulary, or the size of that vocabulary, whatever its ids are.
  */
 export function nextId(tokens: ReadonlyMap<string, AddedToken>, { idOf, size }: Vocabulary): number {
   let next = size;
@@ -86,7 +86,7 @@ class Reader {
     this.#file = file;
   }
 
-  /** added_tokens_decoder, by the ids that it gives, which count for nothing else. */
+  /** added_tokens_decoder, ordered by its ids, which have no other effect. */
   decoder(config: JsonObject): Flags[] | undefined {
     const key = 'added_tokens_decoder';
     const value = config[key];
@@ -101,7 +101,7 @@ class Reader {
       });
   }
 
-  /** Tokens with a name, such as eos_token, or one of the model's own. */
+  /** Named tokens, such as eos_token or a model's own. */
   named(config: JsonObject): Given[] {
     const isName = (key: string) => key.endsWith('_token') && !NAMED.includes(key);
     const extra = config['extra_special_tokens'];
@@ -132,7 +132,7 @@ class Reader {
     return this.#refuse(key, value, 'a token');
   }
 
-  /** transformers' AddedToken: one that is not special is looked for in normalized text unless told otherwise. */
+  /** transformers' AddedToken: if not special, it is matched in normalized text by default. */
   #flags(token: JsonObject, key: string, alone: boolean): Flags {
     const { content } = token;
     if (typeof content !== 'string' || content.length > MAX_TOKEN_TEXT)

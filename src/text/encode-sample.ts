@@ -10,21 +10,21 @@ export interface EncodedSample extends Tokens {
   leftOut: LeftOut;
 }
 
-/** Turns samples into ids with their trained tokens. */
+/** Encodes samples as ids with their trained tokens. */
 export class SampleEncoder {
   private readonly tokenizer: TextTokenizer;
   private readonly moment: Moment;
   private readonly escaping: SpecialTokenEscaping;
   private chat: ChatTemplate | undefined;
 
-  /** `moment`: what a chat template that writes the date writes. */
+  /** `moment`: the date for a chat template that writes one. */
   constructor(tokenizer: TextTokenizer, moment: Moment = wallClock()) {
     this.tokenizer = tokenizer;
     this.moment = moment;
     this.escaping = new SpecialTokenEscaping(tokenizer.added);
   }
 
-  /** Throws UserError, without file and line, for what the chat template refuses. */
+  /** Throws UserError, without file and line, if the chat template refuses the sample. */
   encode(sample: Sample): EncodedSample {
     switch (sample.kind) {
       case 'text':
@@ -32,21 +32,21 @@ export class SampleEncoder {
       case 'completion':
         return { ...this.completion(sample.prompt, sample.completion), leftOut: NOTHING_LEFT_OUT };
       case 'chat': {
-        // Only chat rows need the template: a base model without one still takes the others.
+        // Only chat rows need the template: a base model without one still accepts the others.
         this.chat ??= new ChatTemplate(this.tokenizer, this.moment);
         return this.chat.encode(sample.conversation, (turn) => sample.trained[turn] === true);
       }
     }
   }
 
-  /** Control tokens that chat turns, prompts and completions spelled out so far, and that stayed text. */
+  /** Number of control tokens that chat turns, prompts and completions spelled out so far, and that stayed text. */
   get spelledOut(): number {
     return this.escaping.hidden + (this.chat?.spelledOut ?? 0);
   }
 
   /**
-   * A text row stands as it is: control tokens that it spells out are its author's own markup and are recognised,
-   * as Python's `tok(text)` does, and no end token is added. Every token is trained.
+   * A text row is used as it is: control tokens spelled out in it are its author's markup and are recognized, as
+   * Python's `tok(text)` does, and no end token is added. Every token is trained.
    */
   private text(text: string): Tokens {
     const { prefix, suffix } = this.tokenizer;
@@ -55,8 +55,8 @@ export class SampleEncoder {
   }
 
   /**
-   * Prompt and completion are encoded as one text; the completion and the end token after it are trained. As in TRL
-   * the end token is added unless the completion already spells it out at its end.
+   * Prompt and completion are encoded as one text; the completion and the end token after it are trained. As in
+   * TRL, the end token is added unless the completion already ends with it.
    */
   private completion(prompt: string, completion: string): Tokens {
     const { prefix, suffix, named } = this.tokenizer;

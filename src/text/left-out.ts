@@ -3,29 +3,29 @@ import { REASONING, type Conversation, type Message } from './chat-render.ts';
 import type { Part, PrintedParts, RenderedChat } from './parts.ts';
 import { quoted, type JsonMap } from './row-fields.ts';
 
-/** What the chat template leaves out of a conversation, without an error. */
+/** What the chat template drops from a conversation, without an error. */
 export interface LeftOut {
-  /** In words, what the trained answers rest on or should hold: without it they would teach something else. */
+  /** What the trained answers rest on or should contain, in words: without it they would teach something else. */
   needed: string | undefined;
-  /** Keys without an effect, such as `messages[].name`. */
+  /** Keys without effect, such as `messages[].name`. */
   keys: readonly string[];
-  /** The template prints a turn's text in part; thoughts in answers that are not trained do not count. */
+  /** Whether the template prints a turn's text only in part; thoughts in untrained answers do not count. */
   inPart: boolean;
 }
 
 export const NOTHING_LEFT_OUT: LeftOut = { needed: undefined, keys: [], inPart: false };
 
-/** What the conversation would be printed as, with or without the opening of the next turn; undefined where it is refused. */
+/** The text of the conversation, with or without the opening of the next turn; undefined if it is refused. */
 export type Render = (conversation: Conversation, addGenerationPrompt: boolean) => string | undefined;
 
-/** Keys of a call that tell calls apart, and are for no model. */
+/** Keys that identify a call; they are not meant for the model. */
 const BOOKKEEPING = ['id', 'type', 'index'];
 const THOUGHTS = /<\/?think>/;
-/** Tries to find which keys of a row have an effect, and the characters that these may render. */
+/** Limits on the attempts to find which keys of a row have an effect, and on the characters they may render. */
 const MAX_TRIES = 32;
 const MAX_TRIED = 2 ** 22;
 
-/** Finds what a template leaves out. `trains`: the assistant's turns that are trained. */
+/** Finds what a template drops. `trains`: accepts the assistant's turns that are trained. */
 export function leftOut(
   conversation: Conversation,
   rendered: RenderedChat,
@@ -59,13 +59,13 @@ export function leftOut(
     const message = conversation.messages[turn as number]!;
     const tags = textOf(message).match(new RegExp(THOUGHTS, 'g')) ?? [];
     if (!isAnswer(message) || tags.length === 0) return true;
-    // Where thoughts are printed, the tags around them are mostly the template's own.
+    // If thoughts are printed, the tags around them are usually the template's own.
     return trains(turn as number) && letters + tags.join('').length < part.letters;
   });
   return { needed, keys: [...keys], inPart };
 }
 
-/** What it means that a part is left out. */
+/** What it means that a part is dropped. */
 function judge(
   { path }: Part,
   conversation: Conversation,
@@ -79,7 +79,7 @@ function judge(
   const list = place.replaceAll(/\[\d+\]/g, '[]');
   if (key === 'content') {
     if (isAnswer(message) && THOUGHTS.test(textOf(message)) && !trains(second)) return {};
-    // Some templates print a turn's calls or its words. Where they print neither, the calls say so.
+    // Some templates print either a turn's calls or its text. If they print neither, the calls are reported.
     if (callsOf(message).length > 0) return { key: `${list}.content beside tool_calls` };
     const role = roleOf(message);
     return { needed: `the text of ${place}${place === role ? '' : ` (${role})`}` };
@@ -91,12 +91,12 @@ function judge(
     if (field === 'arguments') return { needed: `the arguments of ${call}` };
     return { key: `${list}.tool_calls[].${String(field)}` };
   }
-  // Templates leave thoughts out of earlier answers on purpose.
+  // Templates drop the thoughts of earlier answers on purpose.
   if (REASONING.includes(key) && !trains(second)) return {};
   return { key: `${list}.${key}` };
 }
 
-/** Those of the parts whose values change nothing in the output: with others in their place it is the same. */
+/** Those of the parts that do not affect the output: replacing their values leaves it unchanged. */
 function withoutEffect(
   conversation: Conversation,
   parts: readonly Part[],
@@ -110,7 +110,7 @@ function withoutEffect(
     const other = withOther(conversation, some);
     return render(other, false) === text && (opened === undefined || render(other, true) === opened);
   };
-  /** Of parts that change something together, those that change nothing. */
+  /** Of parts that together affect the output, those that do not. */
   const among = (some: readonly Part[]): readonly Part[] => {
     if (some.length === 1) return [];
     const half = some.length >> 1;
@@ -118,7 +118,7 @@ function withoutEffect(
     return halves.flatMap((few) => (isSame(few) ? few : among(few)));
   };
   if (parts.length === 0 || isSame(parts)) return parts;
-  // The same key of several turns mostly fares alike.
+  // The same key usually fares alike in several turns.
   const kinds = new Map<string, Part[]>();
   for (const part of parts) {
     const kind = part.path.filter((step) => typeof step === 'string').join('.');
@@ -132,7 +132,7 @@ function withoutEffect(
   return parts.filter((part) => !effective.has(part));
 }
 
-/** Where in a value others are put; without further steps the value itself. */
+/** The paths in a value at which others are substituted; an empty path is the value itself. */
 type Places = Map<string | number, Places>;
 
 /** The conversation with other values in some of its parts. */
@@ -164,7 +164,7 @@ function changed(value: unknown, places: Places): unknown {
   return map;
 }
 
-/** A value of the same shape that says something else. */
+/** A value of the same shape with other content. */
 function otherThan(value: unknown): unknown {
   if (typeof value === 'string') return `x${value}x`;
   if (typeof value === 'boolean') return !value;
@@ -175,7 +175,7 @@ function otherThan(value: unknown): unknown {
   return new Map([...(value as JsonMap)].map(([key, item]) => [key, otherThan(item)]));
 }
 
-/** What says so with <think>: its other words would be printed. */
+/** A marker within <think>: other words of a thought would be printed. */
 const isThought = ({ path: [first, turn, key] }: Part, { messages }: Conversation): boolean =>
   first === 'messages' && key === 'content' && THOUGHTS.test(textOf(messages[turn as number]!));
 
@@ -196,7 +196,7 @@ function callsOf(message: Message): unknown[] {
   return Array.isArray(calls) ? calls : [];
 }
 
-/** A call's name as it is put into a sentence. */
+/** A call's name as used in a message. */
 function nameOf(call: unknown): string {
   if (!(call instanceof Map)) return '';
   const inner: unknown = call.get('function');

@@ -2,7 +2,7 @@ import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { AddedTokens, Hiding, Recognise, Stretch } from './added-tokens.ts';
 
-/** A normalized text, and its stretches. */
+/** A normalized text and its stretches. */
 interface Split {
   normal: string;
   stretches: Stretch[];
@@ -14,9 +14,9 @@ export const splitNormal = (added: AddedTokens, normal: string, recognise: Recog
 });
 
 /**
- * Normalizes a piece of a chat and cuts it at the tokens that are looked for in normalized text. Those that the template
- * writes are real; those that a user's text spells out are hidden and stay text. Throws UserError where normalizing makes
- * a control token of something that is none as it stands, such as `<|IM_END|>` in small letters.
+ * Normalizes a piece of a chat and splits it at the tokens matched in normalized text. Those that the template
+ * writes are real; those that a user's text spells out are escaped and stay text. Throws UserError if normalization
+ * turns text into a control token, such as `<|IM_END|>` into lower case.
  */
 export function splitHidden(
   added: AddedTokens,
@@ -35,7 +35,7 @@ export function splitHidden(
       );
   }
   if (!hiding.hides(text)) return { normal, stretches };
-  // The hidden text counts for normalizing what stands beside it, too, as long as there is nothing to tell it from.
+  // The escaped text also affects how its neighbours normalize, as long as nothing distinguishes it from them.
   if (found.length === 0) return splitNormal(added, normalize(hiding.reveal(text)), 'ordinary');
   throw new UserError(
     'it spells out a control token beside real ones, and the tokenizer looks for them only after normalizing the text; change the text',

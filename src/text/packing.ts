@@ -1,29 +1,31 @@
+// Reference: M. M. Krell et al., "Efficient Sequence Packing without Cross-contamination", arXiv:2107.02027.
 import type { EncodedRow } from './rows.ts';
 
-/** A row with its place in the dataset. */
+/** A row with its index in the dataset. */
 export interface PlacedRow {
   row: EncodedRow;
   index: number;
 }
 
-/** Several rows laid end to end for one forward and backward pass; attention stays within each row. */
+/** Several rows concatenated for one forward and backward pass; attention stays within each row. T = total tokens. */
 export interface Pass {
-  /** [tokens] */
+  /** [T] */
   ids: Uint32Array;
-  /** [tokens], from 0 in every row. */
+  /** [T], from 0 in every row. */
   positions: Uint32Array;
-  /** [tokens] Index of the first token of the token's row, and of the one after its last. */
+  /** [T]: first and end (exclusive) index of the token's row. */
   docBegin: Uint32Array;
   docEnd: Uint32Array;
-  /** [tokens] Dataset index of the token's row. */
+  /** [T]: dataset index of the token's row. */
   rowOf: Uint32Array;
-  /** What is predicted: the output at token `index` should be `label`, the id that follows. */
+  /** The predictions: the output at token `index` should be `label`, the next id. */
   targets: { index: Uint32Array; label: Uint32Array; rowOf: Uint32Array };
 }
 
 /**
- * Lays the rows of a window into passes of at most `capacity` tokens, first fit: each row goes into the first pass
- * that has room. The loss is a sum over targets, so the passes give the same result as one pass a row.
+ * Packs the rows of a window into passes of at most `capacity` tokens, first fit: each row goes into the first pass
+ * with space. The loss is a sum over targets, so the passes give the same result as one pass per row. Throws Error
+ * if a row is longer than `capacity`.
  */
 export function packWindow(rows: readonly PlacedRow[], capacity: number): Pass[] {
   const bins: { rows: PlacedRow[]; room: number }[] = [];

@@ -4,25 +4,28 @@ import { IS_SPACE, type Origin } from './jinja/str.ts';
 import type { Rendered } from './jinja/template.ts';
 import type { Span } from './spans.ts';
 
-/** A place of a conversation where it says something: the characters of the output are told apart by these. */
+/** A part of a conversation with content; the output's characters are attributed to these. */
 export interface Part {
-  /** The way to it: "messages", the turn's number, its key, and on to the key of a call; or "tools"; or "kwargs" and a name. */
+  /**
+   * Its path: "messages", the turn's index, its key, and on to the key of a call; or "tools"; or "kwargs" and a
+   * name.
+   */
   path: readonly (string | number)[];
-  /** Characters of its texts that are no white space. */
+  /** Characters of its texts, without white space. */
   letters: number;
-  /** It says something: a text that is not blank, a number, yes or no. */
+  /** Whether it has content: a text that is not blank, a number or a boolean. */
   says: boolean;
 }
 
-/** A rendered conversation; the origin of a part's characters (see `Str`) is its place in `parts`, from 1. */
+/** A rendered conversation; the origin of a part's characters (see `Str`) is its index in `parts`, from 1. */
 export interface RenderedChat extends Rendered {
   parts: readonly Part[];
 }
 
-/** Origins are UTF-16 units; 0 is the template. */
+/** Origins by UTF-16 unit; 0 is the template. */
 const MAX_PARTS = 65_000;
 
-/** Gives each part of a conversation its origin. */
+/** Assigns an origin to each part of a conversation. */
 export class PartList {
   readonly parts: Part[] = [];
 
@@ -37,7 +40,7 @@ export class PartList {
   }
 }
 
-/** What of a conversation's parts is printed. */
+/** How much of a conversation's parts is printed. */
 export class PrintedParts {
   readonly #letters: Uint32Array;
   readonly #turns = new Map<number, Span>();
@@ -61,7 +64,7 @@ export class PrintedParts {
     return this.#turns.get(turn);
   }
 
-  /** Characters printed of a part, by its place, that are no white space. */
+  /** Characters printed of a part, by its index, without white space. */
   letters(part: number): number {
     return this.#letters[part]!;
   }
@@ -80,7 +83,7 @@ function lettersOf(value: unknown): number {
   return letters;
 }
 
-/** A number, yes or no is in it. */
+/** Whether it contains a number or boolean. */
 function saysMore(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(saysMore);
   return (

@@ -10,17 +10,17 @@ export type JsonObject = Record<string, unknown>;
 /** One row of a file, by default a plain object. */
 export interface RawRow<T = JsonObject> {
   row: T;
-  /** Where it begins, from 1. */
+  /** Its first line, from 1. */
   line: number;
-  /** In a JSON list the item's place, else the line; from 1. */
+  /** In a JSON list the item's index, otherwise the line; from 1. */
   place: number;
   /** Bytes of the file up to its end. */
   bytesRead: number;
 }
 
 /**
- * The rows of a JSONL file, or of a file that is one JSON array, read in pieces so that its size does not matter.
- * Blank lines and a byte-order mark are passed over. Throws UserError naming file and line.
+ * Reads the rows of a JSONL file, or of a file that is one JSON array, in pieces, so that its size does not matter.
+ * Blank lines and a byte-order mark are skipped. Throws UserError naming file and line.
  */
 export async function* readRows(source: ByteSource, options?: JsonOptions): AsyncGenerator<RawRow> {
   for await (const slice of rowByteRanges(source)) {

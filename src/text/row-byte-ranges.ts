@@ -7,14 +7,14 @@ export interface ByteRange {
   bytes: Uint8Array;
   /** Line of its first byte, from 1. */
   line: number;
-  /** In a JSON list the item's place, else the line; from 1. */
+  /** In a JSON list the item's index, otherwise the line; from 1. */
   place: number;
   /** Bytes of the file up to its end. */
   bytesRead: number;
 }
 
 const CHUNK = 1 << 20;
-/** Bytes of a row: far more than any context, and little enough to be parsed as one text. */
+/** Maximum bytes of a row: far more than any context, few enough to parse as one text. */
 const MAX_ROW = 128 * 2 ** 20;
 const BOM = [0xef, 0xbb, 0xbf];
 const code = (char: string): number => char.charCodeAt(0);
@@ -22,7 +22,10 @@ const [NEWLINE, QUOTE, BACKSLASH, COMMA] = [code('\n'), code('"'), code('\\'), c
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [code('['), code(']'), code('{'), code('}')];
 const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
 
-/** The rows of a file by their bytes: the items of a JSON array where the file begins with one, else its lines. */
+/**
+ * The rows of a file as byte ranges: the items of a JSON array if the file begins with one, otherwise its lines.
+ * Throws UserError.
+ */
 export async function* rowByteRanges(source: ByteSource): AsyncGenerator<ByteRange> {
   yield* (await firstByte(source)) === OPEN_LIST ? items(source) : lines(source);
 }
@@ -56,15 +59,18 @@ async function* lines(source: ByteSource): AsyncGenerator<ByteRange> {
   if (held.size > 0) yield sliceOf(held.take(), line, source.size);
 }
 
-/** The top-level items of a JSON array. Only brackets, strings and commas count here; parsing an item finds the rest. */
+/**
+ * The top-level items of a JSON array. Only brackets, strings and commas matter here; parsing an item finds other
+ * errors.
+ */
 async function* items(source: ByteSource): AsyncGenerator<ByteRange> {
   let state: 'before' | 'inside' | 'after' = 'before';
   const held = new Held(source.name);
   let line = 1;
   let place = 0;
-  /** Line of the item being read, 0 between items. */
+  /** Line of the item being read; 0 between items. */
   let itemLine = 0;
-  /** Whether a comma came last, so that another item must follow. */
+  /** Whether the last token was a comma, so that another item must follow. */
   let afterComma = false;
   let depth = 0;
   let inString = false;
@@ -126,7 +132,7 @@ async function* chunks(source: ByteSource): AsyncGenerator<{ bytes: Uint8Array; 
   }
 }
 
-/** The pieces of a row that lies in several chunks. */
+/** The pieces of a row that spans several chunks. */
 class Held {
   size = 0;
   readonly #name: string;
@@ -136,7 +142,7 @@ class Held {
     this.#name = name;
   }
 
-  /** Adds a piece of the row that begins at `line`. Throws UserError where the row grows too long. */
+  /** Adds a piece of the row that begins at `line`. Throws UserError if the row is too long. */
   add(piece: Uint8Array, line: number): void {
     this.#pieces.push(piece);
     this.size += piece.length;
@@ -146,7 +152,7 @@ class Held {
     );
   }
 
-  /** The row; the next one begins. */
+  /** Returns the row; the next one begins. */
   take(): Uint8Array {
     const pieces = this.#pieces;
     const whole = pieces.length === 1 ? pieces[0]! : new Uint8Array(this.size);

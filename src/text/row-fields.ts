@@ -1,19 +1,19 @@
 import { NumberText } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 
-/** A JSON object in the order of its file; numbers in it are `NumberText`. */
+/** A JSON object in file order; numbers in it are `NumberText`. */
 export type JsonMap = ReadonlyMap<string, unknown>;
 
-/** A quotation in a message is cut here. */
+/** Maximum length of a quotation in a message. */
 const MAX_QUOTE = 200;
 
 /**
- * The keys of a row, or of a turn in it. It remembers which were read: the others have no effect, which the user is
- * told. A key with null counts as absent, since tables exported as JSON write null where a row has no value. Errors are
+ * The keys of a row, or of a turn in it. It records which were read: the others have no effect, which the user is
+ * told. A null value counts as absent, because tables exported as JSON write null for empty cells. Throws
  * UserErrors that do not yet name file and line.
  */
 export class RowFields {
-  /** Where the object stands in its row: '', 'messages[2]'. */
+  /** The object's place in the row: '', 'messages[2]'. */
   readonly where: string;
   readonly #values: JsonMap;
   readonly #read = new Set<string>();
@@ -31,7 +31,7 @@ export class RowFields {
     return (this.#values.get(key) ?? undefined) !== undefined;
   }
 
-  /** The value; undefined where it is absent or null. */
+  /** The value; undefined if absent or null. */
   value(key: string): unknown {
     this.#read.add(key);
     return this.#values.get(key) ?? undefined;
@@ -42,7 +42,7 @@ export class RowFields {
     return asText(this.required(key), this.path(key));
   }
 
-  /** '' where it is absent. */
+  /** '' if absent. */
   optionalText(key: string): string {
     return this.has(key) ? this.text(key) : '';
   }
@@ -53,7 +53,7 @@ export class RowFields {
     return value;
   }
 
-  /** The objects of a list that is not empty. */
+  /** The objects of a non-empty list. */
   objects(key: string): RowFields[] {
     const list = this.required(key);
     const path = this.path(key);
@@ -68,13 +68,13 @@ export class RowFields {
     return this.where ? `${this.where}.${key}` : key;
   }
 
-  /** Present keys that nothing has read. */
+  /** Keys that are present but were never read. */
   unread(): string[] {
     return this.keys.filter((key) => this.has(key) && !this.#read.has(key));
   }
 }
 
-/** The text; throws where it is none, or no text that UTF-8 can hold. */
+/** The text. Throws UserError if it is not a text, or not representable in UTF-8. */
 export function asText(value: unknown, path: string): string {
   if (typeof value !== 'string') throw wrongType(path, value, 'a text');
   if (/\p{Surrogate}/u.test(value)) {
@@ -85,7 +85,7 @@ export function asText(value: unknown, path: string): string {
   return value;
 }
 
-/** The value as it is, after a check of every text in it. */
+/** The value unchanged, after checking every text in it. */
 export function asPlainValue(value: unknown, path: string): unknown {
   if (typeof value === 'string') return asText(value, path);
   if (Array.isArray(value)) for (const [i, entry] of value.entries()) asPlainValue(entry, `${path}[${i}]`);

@@ -4,26 +4,26 @@ import { asText, quoted, RowFields, wrongType, type JsonMap } from './row-fields
 import { trainingSwitch } from './training-switch.ts';
 import { parseInside, readTurns, type Turn, type Turns } from './turns.ts';
 
-/** What a row says, whatever its format. */
+/** A row's content, whatever its format. */
 export type Sample =
   | { kind: 'text'; text: string }
   | { kind: 'completion'; prompt: string; completion: string }
   /** `trained` has an entry for each turn. */
   | { kind: 'chat'; conversation: Conversation; trained: readonly boolean[] };
 
-/** A row with what was found on reading it. */
+/** A row and what was found while reading it. */
 export interface ReadRow {
   sample: Sample;
   format: RowFormat;
-  /** Other formats that the row fits as well, and that were not taken. */
+  /** Other formats that the row also matches. */
   alsoFits: readonly RowFormat[];
-  /** Keys that nothing here reads; those of turns go to the chat template. */
+  /** Keys that are not read; those of turns go to the chat template. */
   unused: readonly string[];
-  /** The row says that nothing in it is trained. */
+  /** Whether the row says that nothing in it is trained. */
   contextOnly: boolean;
 }
 
-/** A row format by the key that tells it, and the keys that it needs; where a row fits several, the first counts. */
+/** A row format: the key that identifies it and the keys it requires. If a row matches several, the first counts. */
 const FORMATS = {
   messages: [['messages']],
   conversations: [['conversations']],
@@ -35,7 +35,7 @@ const FORMATS = {
 export type RowFormat = keyof typeof FORMATS;
 const ROW_FORMATS = Object.keys(FORMATS) as RowFormat[];
 
-/** Keys that make a row part of another training, each with the training's name. */
+/** Keys that belong to another kind of training, with its name. */
 const OTHER_TRAINING: ReadonlyMap<string, string> = new Map([
   ['chosen', 'preference training (DPO)'],
   ['rejected', 'preference training (DPO)'],
@@ -51,8 +51,8 @@ const FUNCTIONS =
   'rename it to "tools", a list of {"type": "function", "function": {…}}, and each "function_call" to "tool_calls"';
 
 /**
- * Reads a row. Throws UserErrors, which do not yet name file and line, for missing keys, wrong types, unknown roles, and
- * keys that mean a training that does not exist here.
+ * Reads a row. Throws UserErrors, which do not yet name file and line, for missing keys, wrong types, unknown
+ * roles, and keys of an unsupported kind of training.
  */
 export function readRow(row: JsonMap): ReadRow {
   const fields = new RowFields(row);
@@ -67,7 +67,7 @@ function formatsOf(fields: RowFields): [RowFormat, ...RowFormat[]] {
   const fits = (format: RowFormat) => FORMATS[format].every((keys) => keys.some((key) => fields.has(key)));
   const [first, ...others] = ROW_FORMATS.filter(fits);
   if (first) return [first, ...others];
-  // Where no format is complete, the one that is begun tells what is missing.
+  // If no format is complete, an incomplete one tells what is missing.
   const { keys } = fields;
   const begun = ROW_FORMATS.find((format) =>
     (FORMATS[format].flat() as string[]).some((key) => keys.includes(key)),
@@ -83,7 +83,7 @@ function refuseOtherTraining(fields: RowFields): void {
   for (const [key, training] of OTHER_TRAINING) {
     if (!fields.has(key)) continue;
     const value = fields.value(key);
-    // A label that is no yes or no is a class, which plain text may have beside it.
+    // A label that is not a boolean is a class, which plain text may have.
     const harmless =
       key === 'label' ? typeof value !== 'boolean' : Array.isArray(value) && value.length === 0;
     if (harmless) continue;
@@ -103,7 +103,7 @@ const readers: Record<RowFormat, (row: RowFields) => Sample> = {
   instruction: alpaca,
 };
 
-/** A conversation with the system text, tools and template arguments that stand beside its turns. */
+/** A conversation with the system text, tools and template arguments beside its turns. */
 function chat(row: RowFields, { turns, trained, places }: Turns): Sample {
   const hasSystem = turns[0]?.get('role') === 'system';
   const system = hasSystem ? '' : row.optionalText('system');
@@ -123,7 +123,7 @@ function chat(row: RowFields, { turns, trained, places }: Turns): Sample {
   return { kind: 'chat', conversation, trained };
 }
 
-/** Tools as a list, or as a text that holds one; a single tool counts as a list of one. */
+/** Tools as a list, or as a text that contains one; a single tool counts as a list of one. */
 function toolsOf(row: RowFields): unknown {
   const value = row.value('tools');
   if (typeof value === 'string' && value.trim() === '') return undefined;
@@ -148,8 +148,8 @@ function promptAndCompletion(row: RowFields): Sample {
 }
 
 /**
- * Alpaca's rows, with LLaMA-Factory's `system`, `tools` and `history` (pairs of question and answer, not trained), and
- * Dolly's, whose input is called `context` and whose output `response`.
+ * Alpaca's rows, with LLaMA-Factory's `system`, `tools` and `history` (pairs of question and answer, not trained),
+ * and Dolly's, whose input is `context` and whose output is `response`.
  */
 function alpaca(row: RowFields): Sample {
   const turns: Turn[] = [];

@@ -3,49 +3,49 @@ import type { LeftOut } from './left-out.ts';
 import { quoted } from './row-fields.ts';
 import type { ReadRow, RowFormat } from './row-formats.ts';
 
-/** Keys without an effect that a note names. */
+/** Maximum keys without effect that a note names. */
 const MAX_NAMED = 20;
 
-/** A row that is left out. */
+/** A skipped row. */
 export interface SkippedRow {
   line: number;
   why: string;
 }
 
-/** What a file's rows are, counted while they are read. */
+/** Counts over a file's rows, kept while they are read. */
 export class RowsTally {
-  /** Rows taken by format; a file has one. */
+  /** Rows used, by format; a file has one. */
   readonly formats = new Map<RowFormat, number>();
   readonly skipped: SkippedRow[] = [];
   tokens = 0;
-  /** Targets after the shift, those of index 1 and up. */
+  /** Targets after the shift: trained tokens of index 1 and up. */
   trainedTokens = 0;
-  /** Tokens of the longest row, after cutting. */
+  /** Tokens of the longest row, after truncation. */
   longest = 0;
-  /** Rows that were cut. */
+  /** Rows that were truncated. */
   cut = 0;
-  /** Rows whose tokens an earlier row has, too. */
+  /** Rows with the same tokens as an earlier row. */
   duplicates = 0;
-  /** Rows in which each key has no effect. */
+  /** For each key without effect, the number of rows that have it. */
   readonly #unused = new Map<string, number>();
   readonly #alsoFits = new Map<RowFormat, number>();
   readonly #spelled = { rows: 0, times: 0 };
-  /** The first row that is skipped for what the chat template leaves out, and how many are. */
+  /** The first row skipped because of what the chat template leaves out, and the number of such rows. */
   #firstLeftOut: SkippedRow | undefined;
   leftOut = 0;
-  /** Rows whose turns the chat template prints in part. */
+  /** Rows whose turns the chat template prints only in part. */
   #inPart = 0;
   readonly #seen = new Set<string>();
   readonly #maxPositions: number;
-  /** Rows that are longer than that. */
+  /** Rows longer than that. */
   #beyond = 0;
 
-  /** `maxPositions`: positions that the model was made for. */
+  /** `maxPositions`: positions that the model supports. */
   constructor(maxPositions = Infinity) {
     this.#maxPositions = maxPositions;
   }
 
-  /** Counts what was found on reading a row, taken or not. `spelled`: control tokens that its text spells out. */
+  /** Counts what was found while reading a row, used or not. `spelled`: control tokens that its text spells out. */
   read({ alsoFits, unused }: ReadRow, spelled: number, { keys, inPart }: LeftOut): void {
     if (inPart) this.#inPart++;
     for (const key of [...unused, ...keys]) this.#unused.set(key, (this.#unused.get(key) ?? 0) + 1);
@@ -54,7 +54,7 @@ export class RowsTally {
     this.#spelled.times += spelled;
   }
 
-  /** Counts a row that is not taken; `leftOut`: for what the chat template leaves out of it. */
+  /** Counts a skipped row; `leftOut`: because of what the chat template leaves out of it. */
   skip(row: SkippedRow, leftOut: boolean): void {
     this.skipped.push(row);
     if (!leftOut) return;
@@ -62,7 +62,7 @@ export class RowsTally {
     this.leftOut++;
   }
 
-  /** Counts a row that is taken. */
+  /** Counts a used row. */
   take(format: RowFormat, ids: Uint32Array, trained: Uint8Array, targets: number, cut: boolean): void {
     this.formats.set(format, (this.formats.get(format) ?? 0) + 1);
     this.tokens += ids.length;
@@ -75,7 +75,7 @@ export class RowsTally {
     this.#seen.add(key);
   }
 
-  /** Rows that are taken. */
+  /** Number of rows used. */
   get rows(): number {
     return [...this.formats.values()].reduce((sum, n) => sum + n, 0);
   }
@@ -84,7 +84,7 @@ export class RowsTally {
     return this.#unused;
   }
 
-  /** What the user should know of the rows of file `name`: a sentence each. */
+  /** Notes on the rows of file `name` for the user, one sentence each. */
   notes(name: string): string[] {
     const [format = 'text'] = this.formats.keys();
     const notes: string[] = [];
@@ -123,7 +123,7 @@ export class RowsTally {
   }
 }
 
-/** 64 bits of FNV-1a over tokens and mask: rows that agree in them are counted as duplicates, and nothing more. */
+/** 64 bits of FNV-1a over tokens and mask; rows with equal hashes are counted as duplicates, nothing more. */
 function hash64(ids: Uint32Array, trained: Uint8Array): string {
   let [a, b] = [0x811c9dc5, 0x01234567];
   for (let i = 0; i < ids.length; i++) {

@@ -12,59 +12,59 @@ import type { TextTokenizer } from './tokenizer.ts';
 export interface EncodedRow {
   /** Token ids, at most maxLength. */
   ids: Uint32Array;
-  /** 1 where the token is a trained target. (The first token never is one: nothing predicts it.) */
+  /** 1 for trained targets. (Never for the first token: nothing predicts it.) */
   trained: Uint8Array;
   /** Line of the file, from 1. */
   line: number;
-  /** The row was longer than maxLength and kept its start. */
+  /** Whether the row was longer than maxLength and was truncated. */
   cut: boolean;
 }
 
 export interface EncodedRows {
   rows: EncodedRow[];
   format: RowFormat;
-  /** The rows went through the chat template; else they are text as it stands, or string prompts and completions. */
+  /** Whether the rows went through the chat template; otherwise they are plain text, or prompts and completions. */
   chat: boolean;
-  /** Rows left out because nothing in them is trained. */
+  /** Rows skipped because nothing in them is trained. */
   skipped: SkippedRow[];
   stats: Pick<RowsTally, 'tokens' | 'trainedTokens' | 'longest' | 'cut' | 'duplicates'>;
-  /** What the user should know of the rows: keys without effect, and the like. A sentence each. */
+  /** Notes on the rows for the user, such as keys without effect; one sentence each. */
   notes: string[];
-  /** What the chat template wrote as the current date; undefined where it writes none. */
+  /** The current date that the chat template wrote; undefined if it writes none. */
   date: Moment | undefined;
 }
 
-/** What rows are for. */
+/** What rows are used for. */
 export type RowsUse = 'train' | 'evaluate';
 
 export interface EncodeRowsOptions {
-  /** Tokens a row may have, `max_seq_length` of the recipe. */
+  /** Maximum tokens of a row: the recipe's `max_seq_length`. */
   maxLength: number;
-  /** Positions that the model was made for; longer rows are noted. */
+  /** Positions that the model supports; longer rows are noted. */
   maxPositions?: number | undefined;
-  /** What messages say that the rows are for. */
+  /** The purpose of the rows, for messages. */
   use?: RowsUse;
-  /** The current date for a chat template that writes it; now unless told. */
+  /** The current date for a chat template that writes it; by default now. */
   moment?: Moment | undefined;
   onProgress?: (progress: { rows: number; bytesRead: number; bytesTotal: number }) => void;
 }
 
-/** A row as it comes out of the reader: encoded, or skipped with the reason. */
+/** A row from the reader: encoded, or skipped with the reason. */
 export interface RowOutcome {
   line: number;
-  /** Its place in the file's rows, from 1: in a JSON list the item's, in JSONL the line's. */
+  /** Its place in the file, from 1: in a JSON list the item's index, in JSONL the line. */
   place: number;
   format: RowFormat;
   chat: boolean;
   row: EncodedRow | undefined;
-  /** Where `row` is undefined. */
+  /** Set if `row` is undefined. */
   why: string;
   bytesRead: number;
 }
 
 /**
  * Reads and encodes a dataset. Throws UserError naming file and line for anything that is not a row of the file's
- * one format, and where no row has a trained token.
+ * format, or if no row has a trained token.
  */
 export async function encodeRows(
   source: ByteSource,
@@ -150,7 +150,7 @@ export async function* eachRow(
   }
 }
 
-/** What to say of the date that a chat template wrote. */
+/** The note about a date that a chat template wrote. */
 export const dateNote = (date: Moment): string =>
   `The chat template writes the current date: here ${showMoment(date)}. A run keeps the date of its start, also when it is resumed.`;
 

@@ -7,15 +7,15 @@ export interface Span {
   end: number;
 }
 
-/** Token ids, and 1 for each token that is a trained target. */
+/** Token ids, and 1 for each trained target. */
 export interface Tokens {
   ids: number[];
   trained: number[];
 }
 
 /**
- * Ids of an escaped text (see `SpecialTokenEscaping`): control tokens in it are real, those hidden in it stay text. The text
- * between control tokens is encoded whole, so that ids equal Python's for the whole text. A token that reaches over
+ * Ids of an escaped text (see `SpecialTokenEscaping`): control tokens in it are real, escaped ones stay text. The
+ * text between control tokens is encoded whole, so that ids equal Python's for the whole text. A token that crosses
  * a span's border is trained, as in transformers' `return_assistant_tokens_mask`.
  */
 export function encodeSpans(
@@ -51,7 +51,7 @@ export function encodeSpans(
   return { ids, trained };
 }
 
-/** How many items two lists have in common from the start. */
+/** Length of the common prefix of two lists. */
 function sharedStart<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
   let n = 0;
   while (n < a.length && n < b.length && a[n] === b[n]) n++;

@@ -2,19 +2,20 @@ import { UserError } from '../formats/user-error.ts';
 import type { AddedTokens } from './added-tokens.ts';
 import type { Span } from './spans.ts';
 
-/** The last plane of private-use characters: no text means anything by them. */
+/** Private-use characters of the last plane: no text uses them with a meaning. */
 const RESERVED = /[\u{100000}-\u{10fffd}]/u;
 const STAND_INS = 0x100000;
 
 /**
- * Keeps control tokens that a user's text spells out apart from those that a chat template writes: each such spelling
- * is replaced by one private-use character, and put back after the text is cut at control tokens.
+ * Keeps control tokens that a user's text spells out apart from those that a chat template writes: each such
+ * spelling is replaced by one private-use character, which is replaced back after the text is split at control
+ * tokens.
  */
 export class SpecialTokenEscaping {
   private readonly spelled: RegExp | undefined;
   private readonly standIn = new Map<string, string>();
   private readonly literal: string[] = [];
-  /** Spellings of control tokens that were hidden so far. */
+  /** Number of spellings of control tokens escaped so far. */
   hidden = 0;
 
   constructor(added: AddedTokens) {
@@ -26,14 +27,14 @@ export class SpecialTokenEscaping {
     this.spelled = added.special;
   }
 
-  /** The text without any control token in it. Throws UserError where it holds a reserved character. */
+  /** The text with every control token escaped. Throws UserError if it contains a reserved character. */
   hide(text: string): string {
     return this.hideForeign(text, '\x01'.repeat(text.length), []).text;
   }
 
   /**
-   * The text of a rendered conversation without the control tokens of which a character comes from elsewhere than the
-   * template (see `Str`), and the spans in it. Throws UserError where it holds a reserved character.
+   * The text of a rendered conversation, with those control tokens escaped of which any character does not come
+   * from the template (see `Str`), and the spans in it. Throws UserError if it contains a reserved character.
    */
   hideForeign(
     text: string,
@@ -48,7 +49,7 @@ export class SpecialTokenEscaping {
     if (!this.spelled || origins === undefined) return { text, spans: [...spans] };
     let hidden = '';
     let done = 0;
-    /** Where stand-ins end in the text, and how many characters fewer there are from there on. */
+    /** Ends of placeholders in the text, and by how many characters it is shorter from there on. */
     const shorter: { end: number; by: number }[] = [];
     for (const { 0: token, index } of text.matchAll(this.spelled)) {
       const end = index + token.length;
@@ -66,12 +67,12 @@ export class SpecialTokenEscaping {
     };
   }
 
-  /** Whether a text hides a control token. */
+  /** Whether a text contains an escaped control token. */
   hides(text: string): boolean {
     return RESERVED.test(text);
   }
 
-  /** Undoes `hide`. */
+  /** Reverses `hide`. */
   reveal(text: string): string {
     if (!RESERVED.test(text)) return text;
     return text.replace(/[\u{100000}-\u{107fff}]/gu, (c) => this.literal[c.codePointAt(0)! - STAND_INS] ?? c);

@@ -1,3 +1,4 @@
+// Reference: HF tokenizers, tokenizers/src/tokenizer/mod.rs and tokenizers/src/models/bpe/model.rs.
 import { SequenceNormalizer, type Tokenizer } from '@huggingface/tokenizers';
 import { AddedTokens, type AddedToken, type Hiding, type Recognise } from './added-tokens.ts';
 import { quote } from '../formats/quote.ts';
@@ -8,7 +9,7 @@ import { NO_TEMPLATES, type ChatTemplates } from './chat-template-files.ts';
 import { DecodeStream } from './decode-stream.ts';
 import { splitHidden, splitNormal } from './normalized-tokens.ts';
 
-/** The tokens that tokenizer_config.json names, with their ids; undefined where the model has none. */
+/** The tokens named in tokenizer_config.json, with their ids; undefined if the model has none. */
 export interface NamedTokens {
   bos: AddedToken | undefined;
   eos: AddedToken | undefined;
@@ -16,14 +17,14 @@ export interface NamedTokens {
   unk: AddedToken | undefined;
 }
 
-/** Bounds of the cache of words: some ten megabytes at most. */
+/** Limits of the word cache: some ten megabytes at most. */
 const MAX_WORDS = 100_000;
 const LONGEST_WORD = 64;
 
-/** The library makes an object of half a kilobyte for each character of a word. */
+/** The library allocates half a kilobyte for each character of a word. */
 const MAX_WORD = 2 ** 20;
 
-/** What a tokenizer is made of besides its added tokens. */
+/** The parts of a tokenizer besides its added tokens. */
 export interface TokenizerParts {
   pipeline: Tokenizer;
   bounds: Bounds;
@@ -33,14 +34,14 @@ export interface TokenizerParts {
   tableRows: number;
 }
 
-/** A model's tokenizer: Hugging Face's pipeline, with the added tokens kept in our own hands. */
+/** A model's tokenizer: Hugging Face's pipeline; added tokens are handled here. */
 export class TextTokenizer {
   readonly added: AddedTokens;
   readonly named: NamedTokens;
   /** One more than the largest id; the model's embedding may have more rows (padding). */
   readonly vocabSize: number;
   readonly templates: ChatTemplates;
-  /** Ids that the model's post-processor puts around a text, such as Llama's `<|begin_of_text|>`. */
+  /** Ids that the model's post-processor puts before a text, such as Llama's `<|begin_of_text|>`. */
   readonly prefix: readonly number[];
   readonly suffix: readonly number[];
   private readonly pipeline: Tokenizer;
@@ -49,7 +50,7 @@ export class TextTokenizer {
   private readonly tableRows: number;
   private readonly words = new Map<string, readonly number[]>();
 
-  /** The pipeline must have been made without added tokens, so that it never sees one. See `loadTokenizer`. */
+  /** The pipeline must have been created without added tokens, so that it never sees one. See `loadTokenizer`. */
   constructor(
     { pipeline, bounds, file, tableRows }: TokenizerParts,
     added: readonly AddedToken[],
@@ -89,33 +90,36 @@ export class TextTokenizer {
     return this.named.pad?.id;
   }
 
-  /** The id of a token's exact text, added tokens included. */
+  /** The id of a token's exact text, including added tokens. */
   idOf(token: string): number | undefined {
     return this.added.byContent.get(token)?.id ?? this.pipeline.token_to_id(token);
   }
 
   /**
-   * Ids of text that comes from a user: `<|im_end|>` and its like are spelled out as ordinary characters. Equal to
-   * Python's `tok(text, add_special_tokens=False, split_special_tokens=True)`.
+   * Ids of text from a user: `<|im_end|>` and the like are encoded as ordinary characters. Equal to Python's
+   * `tok(text, add_special_tokens=False, split_special_tokens=True)`. Throws UserError.
    */
   encode(text: string): number[] {
     return this.ids(text, 'ordinary');
   }
 
-  /** Ids of trusted text, control tokens recognised: Python's `tok(text, add_special_tokens=False)`. */
+  /**
+   * Ids of trusted text with control tokens recognized: Python's `tok(text, add_special_tokens=False)`. Throws
+   * UserError.
+   */
   encodeScaffold(text: string): number[] {
     return this.ids(text, 'all');
   }
 
   /**
-   * Ids of text between added tokens (see `AddedTokens.split`); `first` says whether it begins the whole text. Control
-   * tokens that it hides (see `SpecialTokenEscaping`) stay text.
+   * Ids of text between added tokens (see `AddedTokens.split`); `first` says whether it begins the whole text.
+   * Control tokens escaped in it (see `SpecialTokenEscaping`) stay text.
    */
   encodePlain(text: string, first: boolean, recognise: Recognise = 'all', hiding?: Hiding): number[] {
     return this.guarded(text, () => this.pieceIds(text, first, recognise, hiding));
   }
 
-  /** The id of an added token that stands in a text. Throws UserError where the embedding has no row for it. */
+  /** The id of an added token in a text. Throws UserError if the embedding has no row for it. */
   addedId({ id, content }: AddedToken): number {
     if (id >= this.tableRows) throw this.pastTable(content, id);
     return id;
@@ -148,7 +152,7 @@ export class TextTokenizer {
     return ids;
   }
 
-  /** Text of the ids. Ids outside the vocabulary have none; `skipSpecial` drops the control tokens. */
+  /** The text of the ids. Ids outside the vocabulary have none; `skipSpecial` drops the control tokens. */
   decode(ids: ArrayLike<number>, { skipSpecial = false } = {}): string {
     let text = '';
     let run: number[] = [];
@@ -176,7 +180,10 @@ export class TextTokenizer {
     return new DecodeStream((ids) => this.decode(ids, options));
   }
 
-  /** Ids of one pre-token; the library's own cache keeps an order of use, which costs more than it saves. */
+  /**
+   * Ids of one pre-token, cached; the library's own cache maintains an order of use, which costs more than it
+   * saves.
+   */
   private wordIds(word: string): readonly number[] {
     const known = this.words.get(word);
     if (known) return known;
@@ -190,7 +197,7 @@ export class TextTokenizer {
     return ids;
   }
 
-  /** Does the library's work on a text; whatever it throws becomes a UserError, which does not name file and line. */
+  /** Runs the library on a text; whatever it throws becomes a UserError that does not name file and line. */
   private guarded<T>(text: string, work: () => T): T {
     this.bounds.begin(text);
     try {

@@ -2,12 +2,12 @@ import { NumberText } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 import { quoted, wrongType, type RowFields } from './row-fields.ts';
 
-/** Keys by which a turn or a row is context only: OpenAI's, and those that axolotl and others read. */
+/** Keys that make a turn or row context only: OpenAI's, and those that axolotl and others read. */
 const SWITCHES = ['weight', 'loss_weight', 'train', 'trainable'] as const;
 
 /**
- * Whether a turn, or a whole row, is trained by its own word; undefined where it says nothing. Throws UserError for a
- * fraction: a weighted loss is another training.
+ * Whether a turn, or a whole row, asks to be trained; undefined if it does not say. Throws UserError for a
+ * fraction: a weighted loss is not supported.
  */
 export function trainingSwitch(fields: RowFields): boolean | undefined {
   const given = SWITCHES.filter((key) => fields.has(key));

@@ -1,53 +1,57 @@
 import type { Rendered } from './jinja/template.ts';
 import type { Span } from './spans.ts';
 
-/** A turn of a rendered conversation, and what telling its trained part takes. */
+/** A turn of a rendered conversation, with what is needed to find its trained part. */
 export interface TurnSearch {
   rendered: Rendered;
-  /** The turn's number. */
+  /** The turn's index. */
   turn: number;
   /** From the first to the last character that comes from the turn. */
   own: Span | undefined;
-  /** What the template writes around an assistant's turn after a question. */
+  /** The text that the template writes around an assistant's turn after a question. */
   frame: TurnFrame;
-  /** The turns before this one rendered as a whole conversation, with or without the opening of the next; undefined where the template refuses that. */
+  /**
+   * The turns before this one rendered as a whole conversation, with or without the opening of the next; undefined
+   * if the template refuses that.
+   */
   before(addGenerationPrompt: boolean): string | undefined;
-  /** The same with this turn. */
+  /** The same including this turn. */
   through(): string | undefined;
   /** Where an opening may be cut: the ends of lines and of added tokens in it. */
   cuts(opening: string): number[];
 }
 
 export interface TurnFrame {
-  /** What the template writes to ask for a turn (add_generation_prompt); '' where it writes nothing. */
+  /** The text that asks for a turn (add_generation_prompt); '' if there is none. */
   opening: string;
-  /** What it writes from the turn's content to the end of the conversation. */
+  /** The text from the end of the turn's content to the end of the conversation. */
   closing: string;
 }
 
 /**
- * What a model has to write of an assistant's turn: all that the template prints of the turn after its opening, content,
- * calls and end token. Undefined where the output does not tell.
+ * The part of an assistant's turn that a model has to write: everything that the template prints of the turn after
+ * its opening, including content, calls and end token. Undefined if the output does not tell.
  */
 export function turnSpan(search: TurnSearch, previousEnd: number): Span | undefined {
   const { rendered, turn, own } = search;
   const visits = rendered.visits.filter(({ number }) => number === turn);
   const visit = visits.length === 1 ? visits[0] : undefined;
-  // Mostly a loop over the turns prints them, each in one go. What a later turn repeats, such as a call's name, is not this one's.
+  // Usually a loop over the turns prints each in one go. What a later turn repeats, such as a call's name, does not
+  // belong to this one.
   if (visit && (!own || (own.begin >= visit.begin && own.begin < visit.end)))
     return { begin: beginOf(search, visit.begin, own), end: visit.end };
   return byPrefixes(search) ?? (own && byFrame(search, own, previousEnd));
 }
 
-/** Where the opening ends of a turn that is printed from `at` on. */
+/** The end of the opening of a turn that is printed from `at` on. */
 function beginOf(search: TurnSearch, at: number, own: Span | undefined): number {
   const { text } = search.rendered;
   for (const opening of openings(search)) {
     if (text.startsWith(opening, at)) return Math.min(at + opening.length, own?.begin ?? Infinity);
-    // Some templates write it at the end of the turn before.
+    // Some templates write it at the end of the previous turn.
     if (text.endsWith(opening, at)) return at;
   }
-  // A part of it counts up to the end of a line or a token: "<t" is common to <think> and <tool_call>.
+  // A part of it counts only up to the end of a line or token: "<t" is common to <think> and <tool_call>.
   const { opening } = search.frame;
   const shared = sharedLength(opening, text.slice(at, at + opening.length));
   const cut = Math.max(0, ...search.cuts(opening).filter((end) => end <= shared));
@@ -55,7 +59,7 @@ function beginOf(search: TurnSearch, at: number, own: Span | undefined): number 
   return own?.begin ?? at;
 }
 
-/** The opening after a question, then the one in this very place: after a tool's turn it may be another one. */
+/** The opening after a question, otherwise the one at this very place: after a tool's turn it may differ. */
 function* openings({ frame, before }: TurnSearch): Generator<string> {
   if (frame.opening) yield frame.opening;
   const asked = before(false);
@@ -65,7 +69,7 @@ function* openings({ frame, before }: TurnSearch): Generator<string> {
   if (here && here !== frame.opening) yield here;
 }
 
-/** For templates that print turns otherwise: where the output begins with the conversation up to the turn. */
+/** For templates that print turns otherwise: those whose output begins with the conversation up to the turn. */
 function byPrefixes({ rendered: { text }, before, through }: TurnSearch): Span | undefined {
   const ended = through();
   const opened = ended !== undefined && text.startsWith(ended) ? before(true) : undefined;
@@ -73,7 +77,7 @@ function byPrefixes({ rendered: { text }, before, through }: TurnSearch): Span |
   return { begin: opened.length, end: ended!.length };
 }
 
-/** From the opening before what the turn says to the closing after it; the closing counts only as a whole. */
+/** From the opening before the turn's content to the closing after it; a closing must match as a whole. */
 function byFrame({ rendered: { text }, frame }: TurnSearch, own: Span, from: number): Span | undefined {
   const opening = frame.opening && text.slice(from, own.begin).lastIndexOf(frame.opening);
   const closing = frame.closing ? text.indexOf(frame.closing, own.end) : -1;

@@ -11,20 +11,20 @@ import {
 } from './row-fields.ts';
 import { trainingSwitch } from './training-switch.ts';
 
-/** One turn of a conversation as the chat template gets it: role, content, and whatever else the row says of it. */
+/** One turn of a conversation as the chat template gets it: role, content, and whatever else the row has. */
 export type Turn = Map<string, unknown>;
 
 /** A list of turns, and which of them may be trained. */
 export interface Turns {
   turns: Turn[];
   trained: boolean[];
-  /** Where each stands in the row, for messages. */
+  /** The place of each in the row, for messages. */
   places: string[];
 }
 
 type Speaker = 'system' | 'user' | 'assistant' | 'tool' | 'call';
 
-/** The speakers by the names that OpenAI, ShareGPT, Gemma and LLaMA-Factory have for them. */
+/** The speakers, by the names that OpenAI, ShareGPT, Gemma and LLaMA-Factory use. */
 const SPEAKERS = new Map<string, Speaker>([
   ['system', 'system'],
   ['developer', 'system'],
@@ -38,7 +38,7 @@ const SPEAKERS = new Map<string, Speaker>([
   ['observation', 'tool'],
 ]);
 
-/** Keys of a turn that mean another training here, each with what to do. */
+/** Keys of a turn that belong to another kind of training, each with what to do. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
   [
     'function_call',
@@ -49,7 +49,7 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
   ['audio', 'only text is trained here; remove the row'],
 ]);
 
-/** The turns under a key, as role and content or as ShareGPT's from and value. Throws UserError. */
+/** The turns under a key, with role and content or ShareGPT's from and value. Throws UserError. */
 export function readTurns(row: RowFields, key: string): Turns {
   const result: Turns = { turns: [], trained: [], places: [] };
   for (const fields of row.objects(key)) {
@@ -74,11 +74,11 @@ export function readTurns(row: RowFields, key: string): Turns {
   return result;
 }
 
-/** A turn with text; an assistant's that calls tools may have none. */
+/** A turn with text; an assistant's turn that calls tools may have none. */
 function plainTurn(fields: RowFields, key: string, role: string): Turn {
   const turn: Turn = new Map([['role', role]]);
   const calls = fields.has('tool_calls') ? toolCalls(fields) : [];
-  // The template tells an absent content from null and from an empty one: it gets what the row has.
+  // Templates distinguish absent content from null and from empty text, so they get what the row has.
   if (role === 'assistant' && calls.length > 0 && !fields.has(key)) {
     if (fields.keys.includes(key)) turn.set('content', null);
   } else turn.set('content', contentOf(fields.required(key), fields.path(key)));
@@ -93,7 +93,7 @@ function toolCalls(fields: RowFields): unknown[] {
   return calls;
 }
 
-/** A text, or OpenAI's list of text parts, which are joined later for a template that expects a text. */
+/** A text, or OpenAI's list of text parts, which are joined later for a template that expects a string. */
 function contentOf(value: unknown, path: string): string | JsonMap[] {
   if (!Array.isArray(value)) return asText(value, path);
   return value.map((part: unknown, i) => {
