@@ -4,8 +4,8 @@ import { Str } from './str.ts';
 import { typeName, Undefined, type CallArguments, type Value } from './values.ts';
 
 /**
- * A call's arguments by the names of a function's parameters, undefined where one is not given. Those before `required`
- * must be. Throws as Python does where they do not fit.
+ * A call's arguments by parameter name; undefined for those not given. The first `required` must be given. Throws
+ * as Python does if they do not match.
  */
 export function bind(
   what: string,
@@ -27,7 +27,7 @@ export function bind(
   return values;
 }
 
-/** Arguments that can only be given by their place, as most methods of Python's own types have them. */
+/** Positional-only arguments, as most methods of Python's built-in types take them. */
 export function bindPlaces(
   what: string,
   { positional, named }: CallArguments,
@@ -61,7 +61,7 @@ export function asCount(value: Value | undefined, what: string): number {
   );
 }
 
-/** The positions that a Python slice takes of so many items. */
+/** The positions that a Python slice selects from a number of items. */
 export function slicePositions(
   length: number,
   begin: number | undefined,

@@ -35,25 +35,28 @@ export type Expression = { line: number } & (
       step: Expression | undefined;
     }
   | { kind: 'call'; of: Expression; args: Arguments }
-  /** `of` is absent in filters of a block: they get its text. */
+  /** `of` is absent in filters of a block: they apply to its text. */
   | { kind: 'filter'; of: Expression | undefined; name: string; args: Arguments }
   | { kind: 'test'; of: Expression; name: string; args: Arguments }
 );
 
-/** What is assigned to: a name, an attribute of a namespace, or several of these. */
+/** An assignment's target: a name, an attribute of a namespace, or several of these. */
 export type Target =
   | { kind: 'name'; name: string }
   | { kind: 'attribute'; of: string; name: string }
   | { kind: 'tuple'; items: Target[] };
 
-/** Statements with variables of their own. */
+/** Statements with their own variables. */
 export interface Frame {
   body: Statement[];
-  /** Names that the frame sets before it or its callers could read them: until then they are undefined, whatever an outer one is. */
+  /**
+   * Names that the frame sets before it, or a macro it calls, could read them: until then they are undefined,
+   * whatever an outer variable holds.
+   */
   unset: string[];
 }
 
-/** What a macro, or the body of a call block, takes. */
+/** The parameters of a macro or of a call block's body. */
 export interface Signature {
   parameters: { name: string; standard: Expression | undefined }[];
   /** Which of `caller`, `kwargs` and `varargs` the body reads without declaring it. */
@@ -61,7 +64,7 @@ export interface Signature {
 }
 
 export type Statement = { line: number } &
-  /** Text as it is, and expressions whose str is printed. */
+  /** Literal text, and expressions whose str is printed. */
   (
     | { kind: 'output'; items: (Str | Expression)[] }
     | { kind: 'if'; branches: { test: Expression; body: Statement[] }[]; otherwise: Statement[] }

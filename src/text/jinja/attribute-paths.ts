@@ -1,3 +1,4 @@
+// Reference: Jinja2, src/jinja2/filters.py (make_attrgetter, prepare_select_or_reject).
 import { asStr } from './arguments.ts';
 import { getItem } from './attributes.ts';
 import { raised } from './faults.ts';
@@ -6,8 +7,8 @@ import { Str } from './str.ts';
 import { iterateOrFail, lazy, str, truth, Undefined, type CallArguments, type Value } from './values.ts';
 
 /**
- * Looks up what filters call an attribute: "function.name", items by their number among it. None is the value itself.
- * `other` stands for what is missing.
+ * Looks up the attribute argument of filters: "function.name", with numbers for items. None is the value itself.
+ * `other` is used for missing values.
  */
 export function pathGetter(path: Value, context: FilterContext, other?: Value): (of: Value) => Value {
   if (path === null) return (of) => of;
@@ -22,7 +23,10 @@ export function pathGetter(path: Value, context: FilterContext, other?: Value): 
     }, of);
 }
 
-/** The filters select, reject, selectattr and rejectattr: items, or an attribute of theirs, by a test or by their truth. */
+/**
+ * The filters select, reject, selectattr and rejectattr: tests items, or an attribute of them, by a test or by
+ * truth.
+ */
 export function selectOrReject(
   value: Value,
   { positional, named }: CallArguments,

@@ -1,3 +1,4 @@
+// Reference: Jinja2, src/jinja2/environment.py (getattr, getitem) and src/jinja2/sandbox.py.
 import { asCount, bindPlaces } from './arguments.ts';
 import { raised, unsupported } from './faults.ts';
 import { isNumber, numeric } from './numbers.ts';
@@ -21,7 +22,10 @@ import {
   type Value,
 } from './values.ts';
 
-/** Attributes of Python's types that are not known here, and those that the sandbox forbids since they change the object. */
+/**
+ * Attributes of Python's types that are not supported, and those that the sandbox forbids because they modify the
+ * object.
+ */
 const UNKNOWN: Readonly<Record<string, readonly string[]>> = {
   int: [
     'as_integer_ratio',
@@ -46,7 +50,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   dict: ['clear', 'pop', 'popitem', 'setdefault', 'update'],
 };
 
-/** `value.name` as Jinja2's sandbox looks it up: an attribute of the object, else an item. */
+/** `value.name` as Jinja2's sandbox looks it up: an attribute of the object, otherwise an item. */
 export function getAttribute(value: Value, name: string, context: Context): Value {
   const key = str(name);
   return orElse(attribute(value, name, context), () =>
@@ -54,7 +58,7 @@ export function getAttribute(value: Value, name: string, context: Context): Valu
   );
 }
 
-/** `value[key]`: an item of the object, else an attribute. */
+/** `value[key]`: an item of the object, otherwise an attribute. */
 export function getItem(value: Value, key: Value, context: Context): Value {
   return orElse(item(value, key, context), () => {
     const own = key instanceof Str ? attribute(value, key.text, context) : undefined;
@@ -93,7 +97,7 @@ function item(value: Value, key: Value, { meter }: Context): Value | undefined {
 function attribute(value: Value, name: string, context: Context): Value | undefined {
   if (value instanceof Undefined) return value.fail();
   const type = typeName(value === true || value === false ? numeric(value) : value);
-  // Every Python object has these, and the sandbox hands none of them out.
+  // Every Python object has these, and the sandbox allows none of them.
   if (name.startsWith('__')) return forbidden(value, name);
   if (CHANGING[type]?.includes(name)) return forbidden(value, name);
   if (UNKNOWN[type]?.includes(name)) throw unsupported(`.${name} of ${type}`);
@@ -118,7 +122,7 @@ function attribute(value: Value, name: string, context: Context): Value | undefi
   return undefined;
 }
 
-/** The entry of a table; names such as `constructor` are none of its. */
+/** An own entry of a table; names such as `constructor` are not. */
 export const own = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined;
 
@@ -136,7 +140,7 @@ function method<T>(
   return of && bound(name, (args) => of(value, args, context));
 }
 
-/** Methods of a text that is marked safe give one that is, after escaping what they are given: not known here, but for a cut. */
+/** Methods of a safe text return a safe text, after escaping their arguments: not supported, except slicing. */
 function afterSafe(text: Str, result: Value): Value {
   if (!text.safe || typeof result === 'boolean' || typeof result === 'bigint') return result;
   if (result instanceof Str && text.text.includes(result.text)) return result.markedSafe;

@@ -1,3 +1,4 @@
+// Reference: CPython, Objects/stringlib/unicode_format.h and Python/formatter_unicode.c.
 import { raised, unsupported } from './faults.ts';
 import type { Meter } from './meter.ts';
 import { floatDigits, isNegative, signOf } from './number-format.ts';

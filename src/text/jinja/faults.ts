@@ -1,19 +1,19 @@
-/** Why a template cannot be read, or a conversation not be rendered by it. */
+/** Why a template cannot be parsed, or a conversation not rendered by it. */
 export type FaultKind =
-  /** The template is not Jinja. */
+  /** The template is not valid Jinja. */
   | 'syntax'
   /** Python would raise an error here, or the template raises one itself. */
   | 'error'
-  /** Python has it, this interpreter has not. */
+  /** Supported by Python, but not by this interpreter. */
   | 'unsupported'
   /** More work, text or nesting than any real template needs. */
   | 'limit';
 
-/** A template's fault; `message` says what, without a full stop. */
+/** An error of a template; `message` says what, without a full stop. */
 export class TemplateFault extends Error {
   override readonly name = 'TemplateFault';
   readonly kind: FaultKind;
-  /** Line of the template, from 1; 0 where it is not known yet. */
+  /** Line of the template, from 1; 0 while unknown. */
   line: number;
 
   constructor(kind: FaultKind, message: string, line = 0) {

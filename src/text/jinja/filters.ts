@@ -1,3 +1,4 @@
+// References: Jinja2, src/jinja2/filters.py; transformers, src/transformers/utils/chat_template_utils.py (tojson).
 import { asCount, asStr, bind } from './arguments.ts';
 import { pathGetter, selectOrReject } from './attribute-paths.ts';
 import { getAttribute, own } from './attributes.ts';
@@ -48,7 +49,7 @@ export interface FilterContext extends Context {
 
 type Filter = (value: Value, args: CallArguments, context: FilterContext) => Value;
 
-/** Jinja2's filters, with tojson as transformers has it; those of `UNKNOWN_FILTERS` are refused by name. */
+/** Jinja2's filters, with tojson as in transformers; those of `UNKNOWN_FILTERS` are refused by name. */
 const FILTERS: Readonly<Record<string, Filter>> = {
   abs(value) {
     if (!isNumber(value)) return needs('abs()', 'a number', value);
@@ -58,7 +59,7 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   },
   attr(value, args, context) {
     const [name] = bind('attr', args, ['name'], 1);
-    // Unlike value.name this does not look for an item of that name.
+    // Unlike value.name, this does not look for an item of that name.
     if (
       value instanceof Dict &&
       !['get', 'items', 'keys', 'values', 'copy'].includes(asStr(name, 'name').text)
@@ -336,7 +337,7 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   },
 };
 
-/** Words, and what is between them. */
+/** Words and the text between them. */
 const WORD = new RegExp(`[-({[<${SPACE}]+|[^-({[<${SPACE}]+`, 'gu');
 
 const ALIASES: Readonly<Record<string, string>> = { count: 'length', d: 'default', e: 'escape' };
@@ -347,7 +348,7 @@ const PLAIN = [
   ...['reverse', 'safe', 'string', 'title', 'upper', 'wordcount'],
 ];
 
-/** What else Jinja2 has. */
+/** Jinja2's other filters. */
 const UNKNOWN_FILTERS = [
   'filesizeformat',
   'pprint',
@@ -359,7 +360,7 @@ const UNKNOWN_FILTERS = [
   'xmlattr',
 ];
 
-/** Filters that treat a text that is marked safe as any other, or leave it as it is. */
+/** Filters that treat a safe text like any other, or leave it unchanged. */
 const NOT_MINDING_SAFE = [
   'default',
   'escape',
@@ -392,7 +393,7 @@ export function callFilter(name: string, value: Value, args: CallArguments, cont
 export const isFilter = (name: string): boolean =>
   own(ALIASES, name) !== undefined || own(FILTERS, name) !== undefined || UNKNOWN_FILTERS.includes(name);
 
-/** markupsafe's soft_str: the text as it is, anything else as Python's str. */
+/** markupsafe's soft_str: a text unchanged, anything else as Python's str. */
 const softStr = (value: Value, meter: FilterContext['meter']): Str =>
   value instanceof Str ? value : toStr(value, meter);
 
@@ -409,7 +410,7 @@ function spaces(count: number, meter: FilterContext['meter']): Str {
   return str(' '.repeat(count));
 }
 
-/** What map does with an item: a filter, or an attribute of it. */
+/** What map applies to an item: a filter, or an attribute lookup. */
 function mapping({ positional, named }: CallArguments, context: FilterContext): (item: Value) => Value {
   if (positional.length === 0 && named.has('attribute')) {
     const [attribute, other] = bind('map', { positional, named }, ['attribute', 'default']);
@@ -443,7 +444,7 @@ function* distinct(items: Iterable<Value>, key: (item: Value) => Value): Generat
   }
 }
 
-/** What Python's reversed() takes, as a list. */
+/** The items that Python's reversed() would visit, as a list. */
 function reversible(value: Value): readonly Value[] | undefined {
   if (Array.isArray(value)) return value;
   if (value instanceof Tuple) return value.items;

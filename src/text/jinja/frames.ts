@@ -1,16 +1,17 @@
+// Reference: Jinja2, src/jinja2/idtracking.py.
 import type { Expression, Frame, Statement, Target } from './ast.ts';
 import { Str } from './str.ts';
 
 /**
- * Jinja2 decides when it compiles a template which variable a name means. A frame whose first use of a name is to set it
- * has a variable of its own of that name from its beginning on: a loop or a macro inside of the frame that reads the name
- * before it is set finds it undefined, even where an argument of the template has that name. Fills `unset` of all frames.
+ * Resolves variables as Jinja2's compiler does. A frame whose first use of a name is an assignment has its own
+ * variable of that name from its beginning: a loop or macro inside it that reads the name before it is set finds it
+ * undefined, even if the template has an argument of that name. Fills `unset` of all frames.
  */
 export function findUnset(root: Frame): void {
   analyse({ frame: root, declared: [], reads: [] }, undefined);
 }
 
-/** Names that statements read, those of frames within them too. */
+/** Names that statements read, including those of nested frames. */
 export function namesIn(body: readonly Statement[]): Set<string> {
   return new Set(
     body.flatMap((statement) => {
@@ -24,7 +25,7 @@ export function namesIn(body: readonly Statement[]): Set<string> {
   );
 }
 
-/** A frame with the names that are declared at its beginning, and what it reads besides its body. */
+/** A frame, the names declared at its beginning, and what it reads besides its body. */
 interface InnerFrame {
   frame: Frame;
   declared: readonly string[];
@@ -98,7 +99,7 @@ function partsOf(statement: Statement): Parts {
   }
 }
 
-/** The names that a frame knows, those that it sets, and which of them are undefined at its beginning. */
+/** The names that a frame knows, those that it sets, and those that are undefined at its beginning. */
 class Names {
   readonly parent: Names | undefined;
   readonly known: Set<string>;
@@ -129,7 +130,7 @@ class Names {
     }
   }
 
-  /** Where only some branches set a name, it begins as what it is outside. */
+  /** If only some branches set a name, it starts with its outer value. */
   join(branches: readonly Names[]): void {
     const before = new Set(this.set);
     for (const branch of branches) {
@@ -166,7 +167,7 @@ function walk(body: readonly Statement[], names: Names, inner: InnerFrame[]): vo
   }
 }
 
-/** The names in expressions; apart from names, their parts are expressions all the way down. */
+/** The names in expressions; apart from names, the parts of expressions are expressions throughout. */
 function namesRead(part: unknown): string[] {
   if (typeof part !== 'object' || part === null) return [];
   if ('kind' in part && part.kind === 'name') return [(part as Expression & { kind: 'name' }).name];

@@ -1,3 +1,5 @@
+// References: Jinja2, src/jinja2/defaults.py and src/jinja2/sandbox.py (safe_range); transformers,
+// src/transformers/utils/chat_template_utils.py.
 import { asCount, asStr, bind, bindPlaces } from './arguments.ts';
 import { raised, unsupported } from './faults.ts';
 import type { Meter } from './meter.ts';
@@ -17,13 +19,13 @@ import {
   type Value,
 } from './values.ts';
 
-/** Jinja2's sandbox makes no longer ranges. */
+/** Maximum length of a range in Jinja2's sandbox. */
 const MAX_RANGE = 100_000;
 
-/** What else Jinja2 lets every template call: random text among it. */
+/** Jinja2's other globals, including random text. */
 const UNKNOWN = ['cycler', 'joiner', 'lipsum'];
 
-/** What every template can call. `now` is the moment that strftime_now writes, by its UTC fields. */
+/** The functions that every template can call. `now` is the time that strftime_now writes, by its UTC fields. */
 export function globalsOf(now: Date, meter: Meter): Map<string, Value> {
   const functions: Record<string, (args: CallArguments) => Value> = {
     range: (args) => range(args),

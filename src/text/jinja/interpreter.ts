@@ -1,3 +1,4 @@
+// Reference: Jinja2, src/jinja2/compiler.py and src/jinja2/runtime.py.
 import type { Arguments, Expression, Frame, Signature, Statement, Target } from './ast.ts';
 import { asCount, slicePositions } from './arguments.ts';
 import { getAttribute, getItem } from './attributes.ts';
@@ -30,10 +31,10 @@ import {
   type Value,
 } from './values.ts';
 
-/** How a list of statements ended before its end. */
+/** How a list of statements ended early. */
 type Signal = 'break' | 'continue' | undefined;
 
-/** Variables of a frame; undefined in the map for one that is not set yet. */
+/** Variables of a frame; mapped to undefined while not set. */
 class Scope {
   readonly variables = new Map<string, Value | undefined>();
   readonly parent: Scope | undefined;
@@ -53,16 +54,16 @@ class Scope {
 export class Interpreter implements FilterContext {
   readonly meter: Meter;
   readonly #tracks: Tracks;
-  /** Line of what runs now. */
+  /** Current line of the template. */
   #line = 0;
 
-  /** `tracks` is told where loops over certain values, and generation blocks, write. */
+  /** `tracks` records where loops over certain values, and generation blocks, write. */
   constructor(meter: Meter, tracks: Tracks) {
     this.meter = meter;
     this.#tracks = tracks;
   }
 
-  /** What the template prints. Throws TemplateFault with its line. */
+  /** Returns the template's output. Throws TemplateFault with its line. */
   run(template: Frame, variables: ReadonlyMap<string, Value>): Str {
     const outer = new Scope(undefined);
     for (const [name, value] of variables) outer.variables.set(name, value);
@@ -185,7 +186,7 @@ export class Interpreter implements FilterContext {
     });
   }
 
-  /** A signal of the loop's own ends here; one of its else-block belongs to the loop around it. */
+  /** A break or continue of the loop itself ends here; in its else-block it belongs to the outer loop. */
   #loop(
     { target, test, frame, otherwise }: Statement & { kind: 'for' },
     items: Value,
@@ -208,7 +209,7 @@ export class Interpreter implements FilterContext {
       if (signal === 'break') break;
       if (signal !== 'continue') ranThrough = true;
     }
-    // Jinja2 takes the else-block where no turn of the loop came to the end of its body.
+    // Jinja2 runs the else-block if no iteration reached the end of the loop's body.
     if (ranThrough || !otherwise) return undefined;
     return this.#statements(otherwise.body, new Scope(scope, otherwise.unset), output);
   }
@@ -303,7 +304,7 @@ export class Interpreter implements FilterContext {
       scope.variables.set('varargs', new Tuple(positional.slice(parameters.length)));
     else if (positional.length > parameters.length)
       throw raised(`${who} takes not more than ${parameters.length} argument(s)`);
-    // Defaults see the parameters before them.
+    // Defaults can use the parameters before them.
     for (const { name: own, standard } of parameters) {
       if (!missing.some((parameter) => parameter.name === own)) continue;
       const value = standard
@@ -342,7 +343,7 @@ export class Interpreter implements FilterContext {
 
   // Expressions
 
-  /** `piped` is what a filter without an operand is applied to: the text of its block. */
+  /** `piped`: the input of a filter without an operand, the text of its block. */
   #value(expression: Expression, scope: Scope, piped = EMPTY): Value {
     this.meter.spend(1);
     this.meter.enter();

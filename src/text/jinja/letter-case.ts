@@ -1,6 +1,6 @@
 /**
- * Python's title case of one character: JavaScript has none. It is the upper case, of which all but the first letter is
- * lower case again ("ﬁ" becomes "Fi"), but for a few characters.
+ * Python's title case of one character, which JavaScript lacks: its upper case with all letters but the first in
+ * lower case ("ﬁ" becomes "Fi"), with a few exceptions.
  */
 export function titleCase(character: string): string {
   const own = TITLES.get(character);
@@ -8,7 +8,7 @@ export function titleCase(character: string): string {
   // Georgian letters have capitals for whole words only.
   if (character >= '\u10d0' && character <= '\u10ff') return character;
   const upper = character.toUpperCase();
-  // Greek capitals have an iota beside them, but below them at the beginning of a word.
+  // Greek capitals have the iota beside them, but below them at the beginning of a word.
   if (upper.length > 1 && upper.endsWith('Ι')) {
     const below = `${upper.slice(0, -1)}\u0345`;
     return upper.length === 2 ? below.normalize('NFC') : below;

@@ -1,9 +1,10 @@
+// Reference: Jinja2, src/jinja2/lexer.py.
 import { TemplateFault, unsupported } from './faults.ts';
 import { isSpace, trimEnd } from './str.ts';
 
 /**
- * A token of a template. Data is text between tags; the tags' own delimiters are `{{`, `}}`, `{%` and `%}`; an operator's
- * type is its spelling.
+ * A token of a template. Data is the text between tags; the tags' delimiters are `{{`, `}}`, `{%` and `%}`; an
+ * operator's type is its spelling.
  */
 export interface Token {
   type: string;
@@ -16,7 +17,7 @@ export interface Token {
 /** Fifty times the longest of 184 published templates, which has 19,574 bytes. */
 const MAX_TEMPLATE = 1_000_000;
 const MAX_TOKENS = 100_000;
-/** Python converts no text of more digits into an int. */
+/** Python converts no text with more digits into an int. */
 export const MAX_DIGITS = 4300;
 
 const NAME = /[\p{ID_Start}\p{ID_Continue}_]+/uy;
@@ -31,8 +32,9 @@ const CLOSING = new Map([
 ]);
 
 /**
- * Cuts a template into tokens as Jinja2's lexer does with trim_blocks and lstrip_blocks, transformers' settings. Line
- * ends become "\n" and the last one is dropped. Throws TemplateFault.
+ * Splits a template into tokens as Jinja2's lexer does with trim_blocks and lstrip_blocks, transformers' settings.
+ * Line ends become "
+ * " and the last one is dropped. Throws TemplateFault.
  */
 export function tokenize(template: string): Token[] {
   if (template.length > MAX_TEMPLATE) {
@@ -46,10 +48,10 @@ class Lexer {
   readonly tokens: Token[] = [];
   readonly #source: string;
   #at = 0;
-  /** Where line numbers were last counted to. */
+  /** Where lines were last counted. */
   #counted = 0;
   #line = 1;
-  /** What was read last ends a line. */
+  /** Whether the last text read ends a line. */
   #lineStarts = true;
 
   constructor(source: string) {
@@ -82,7 +84,7 @@ class Lexer {
     return sign === '-' || sign === '+' ? sign : '';
   }
 
-  /** Text before a tag without the white space that the tag swallows. */
+  /** Text before a tag, without the white space that the tag strips. */
   #stripped(text: string, sign: string, isPrint: boolean): string {
     if (sign === '-') return trimEnd(text);
     if (sign === '+' || isPrint) return text;
@@ -94,12 +96,12 @@ class Lexer {
   #comment(): void {
     const close = this.#source.indexOf('#}', this.#at);
     if (close < 0) this.#fail('Missing end of comment tag');
-    // The sign of the opening tag is none of the closing one.
+    // The opening tag's sign is not the closing tag's.
     const sign = close > this.#at ? this.#signAt(close - 1) : '';
     this.#close(close + 2, sign, true);
   }
 
-  /** Text between raw and endraw stands as it is. */
+  /** Text between raw and endraw is literal. */
   #raw(): boolean {
     const open = /\s*raw\s*(-%\}|%\})/y;
     open.lastIndex = this.#at;
@@ -121,7 +123,7 @@ class Lexer {
     this.#fail('Missing end of raw directive');
   }
 
-  /** The tokens of a statement or of an expression that is printed. */
+  /** The tokens of a statement or a printed expression. */
   #tag(open: '{%' | '{{'): void {
     const source = this.#source;
     const close = open === '{%' ? '%}' : '}}';
@@ -143,7 +145,7 @@ class Lexer {
     }
   }
 
-  /** Goes on after a tag that ends at `end`: `-` swallows white space, else a block swallows a line end. */
+  /** Continues after a tag that ends at `end`: `-` strips white space; otherwise a block strips a line end. */
   #close(end: number, sign: string, isBlock: boolean): void {
     this.#at = end;
     if (sign === '-') this.#skipSpace();
@@ -190,7 +192,7 @@ class Lexer {
     this.#at = end + 1;
   }
 
-  /** As Python's unicode-escape codec reads the text after everything beyond ASCII was escaped. */
+  /** Decoded as by Python's unicode-escape codec after escaping everything beyond ASCII. */
   #unescaped(text: string): string {
     if (!text.includes('\\')) return text;
     const escape =
@@ -206,7 +208,7 @@ class Lexer {
       }
       if (special === 'N') throw unsupported('a character by its name (\\N{…}) in a string');
       if (special !== undefined) this.#fail(`truncated \\${special as string} escape`);
-      // Python turns é into \xe9 first, so that a backslash before it makes that text.
+      // Python turns é into \xe9 first, so that a backslash before it yields that text.
       if (beyond !== undefined) return `\\${pythonEscape(beyond as string)}`;
       return ESCAPES.get(plain as string) ?? (all as string);
     });

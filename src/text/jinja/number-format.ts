@@ -1,7 +1,8 @@
+// Reference: CPython, Python/pystrtod.c (PyOS_double_to_string).
 import { unsupported } from './faults.ts';
 import { scaled } from './numbers.ts';
 
-/** More digits are no number of a chat. */
+/** No number in a chat has more digits. */
 const MAX_PRECISION = 1000;
 
 /** A float as Python's formats f, e and g write it, without its sign. */
@@ -35,7 +36,7 @@ function digits(x: number, type: string, precision: number): string {
   }
 }
 
-/** The digits d.ddd of d.ddd·10^exponent, without their point, `precision` of them after it. */
+/** The digits d.ddd of d.ddd·10^exponent without the point, `precision` of them after it. */
 function scientific(x: number, precision: number): [digits: string, exponent: number] {
   if (x === 0) return ['0'.repeat(precision + 1), 0];
   let exponent = Number(x.toExponential().split('e')[1]);

@@ -1,10 +1,11 @@
+// Reference: CPython, Objects/longobject.c and Objects/floatobject.c.
 import type { BinaryOperator } from './ast.ts';
 import { raised, unsupported } from './faults.ts';
 import { MAX_DIGITS } from './lexer.ts';
 import { isSpace } from './str.ts';
 import { fail, toInteger, typeName, Undefined, type Value } from './values.ts';
 
-/** Ints of more bits are no number that a chat has. */
+/** No number in a chat has more bits. */
 const MAX_BITS = 100_000;
 
 export function negative(value: Value): Value {
@@ -54,7 +55,7 @@ function floatArithmetic(operator: BinaryOperator, a: number, b: number): number
     case '*':
       return a * b;
     case '**':
-      // V8's differs from the C library's in the last bit.
+      // V8's result differs from the C library's in the last bit.
       throw unsupported('a power of floats, or to less than 0');
   }
   if (b === 0) fail(operator === '/' ? 'float division by zero' : 'float floor division by zero');
@@ -69,7 +70,7 @@ function floatArithmetic(operator: BinaryOperator, a: number, b: number): number
   return quotient - floor > 0.5 ? floor + 1 : floor;
 }
 
-/** int / int, which is correctly rounded. */
+/** int / int, correctly rounded. */
 function divide(a: bigint, b: bigint): number {
   if (b === 0n) fail('division by zero');
   const isExact = (x: bigint): boolean => x >= -(2n ** 53n) && x <= 2n ** 53n;
@@ -103,7 +104,10 @@ export const numeric = (value: Numeric): bigint | number =>
 export const integer = (value: bigint | boolean): bigint =>
   typeof value === 'bigint' ? value : value ? 1n : 0n;
 
-/** x · 10^digits as an integer, halves to even: what Python rounds and formats floats by. x is finite and not negative. */
+/**
+ * x · 10^digits as an integer, rounded half to even, as Python rounds and formats floats. x is finite and not
+ * negative.
+ */
 export function scaled(x: number, digits: number): bigint {
   const bits = new DataView(new ArrayBuffer(8));
   bits.setFloat64(0, x);
@@ -129,7 +133,7 @@ export function roundFloat(x: number, digits: number): number {
   return x < 0 || Object.is(x, -0) ? -rounded : rounded;
 }
 
-/** Python's round of an int to tens, hundreds, …: halves to even. */
+/** Python's round of an int to tens, hundreds, …: half to even. */
 export function roundInteger(x: bigint, digits: bigint): bigint {
   if (digits >= 0n) return x;
   if (digits < -BigInt(MAX_DIGITS)) return 0n;
@@ -140,13 +144,13 @@ export function roundInteger(x: bigint, digits: bigint): bigint {
   return up ? floor + unit : floor;
 }
 
-/** Python's int(text, base); undefined where that raises ValueError. */
+/** Python's int(text, base); undefined if that raises ValueError. */
 export function parseInteger(text: string, base: number): bigint | undefined {
   const found = /^([-+]?)(?:0([bBoOxX])_?)?([\da-zA-Z]+(?:_[\da-zA-Z]+)*)$/.exec(stripped(text));
   if (!found) return undefined;
   const bases: Readonly<Record<string, number>> = { b: 2, o: 8, x: 16 };
   const prefix = found[2]?.toLowerCase();
-  // 0b11 in base 16 is no prefix but digits.
+  // 0b11 in base 16 has no prefix, only digits.
   const isPrefix = prefix !== undefined && (base === 0 || bases[prefix] === base);
   const radix = isPrefix ? bases[prefix]! : base || 10;
   const digits = (
@@ -161,7 +165,7 @@ export function parseInteger(text: string, base: number): bigint | undefined {
   return sign * values.reduce((sum, value) => sum * BigInt(radix) + BigInt(value), 0n);
 }
 
-/** Python's float(text); undefined where that raises ValueError. */
+/** Python's float(text); undefined if that raises ValueError. */
 export function parseFloat(text: string): number | undefined {
   const plain = stripped(text).toLowerCase();
   if (/^[-+]?(?:inf|infinity)$/.test(plain)) return plain.startsWith('-') ? -Infinity : Infinity;
@@ -171,7 +175,7 @@ export function parseFloat(text: string): number | undefined {
   return float.test(plain) ? Number(plain.replaceAll('_', '')) : undefined;
 }
 
-/** Without white space at its ends; digits of other scripts are refused, since Python reads them as digits. */
+/** Without surrounding white space; digits of other scripts are refused, because Python reads them as digits. */
 function stripped(text: string): string {
   let [begin, end] = [0, text.length];
   while (begin < end && isSpace(text[begin]!)) begin++;

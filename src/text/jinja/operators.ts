@@ -35,7 +35,7 @@ export function equal(a: Value, b: Value, meter: Meter): boolean {
   return a === b;
 }
 
-/** Python's < for what it can order. */
+/** Python's < for orderable values. */
 export function less(a: Value, b: Value, meter: Meter, operator = '<'): boolean {
   meter.spend(1);
   if (isNumber(a) && isNumber(b)) return numeric(a) < numeric(b);
@@ -59,7 +59,7 @@ export function less(a: Value, b: Value, meter: Meter, operator = '<'): boolean 
 export function sorted<T>(items: readonly T[], key: (item: T) => Value, reverse: boolean, meter: Meter): T[] {
   meter.list(items.length);
   const keyed = items.map((item) => ({ item, key: key(item) }));
-  // Reversed, equal items keep their order all the same.
+  // Equal items keep their order even if reversed.
   const sign = reverse ? -1 : 1;
   keyed.sort((a, b) => {
     if (less(a.key, b.key, meter)) return -sign;
@@ -80,7 +80,7 @@ export function compare(operator: Comparison, a: Value, b: Value, meter: Meter):
       return less(b, a, meter, '>');
     case '<=':
     case '>=':
-      // NaN is neither less nor greater than anything, nor equal to it.
+      // NaN is neither less than, greater than nor equal to anything.
       if (Number.isNaN(a) || Number.isNaN(b)) return false;
       return operator === '<=' ? !less(b, a, meter, '<=') : !less(a, b, meter, '>=');
     case 'in':
@@ -107,7 +107,7 @@ export function contains(container: Value, item: Value, meter: Meter): boolean {
   return false;
 }
 
-/** Python's binary operators, but for % on a text (see percent-format.ts). */
+/** Python's binary operators, except % on a text (see percent-format.ts). */
 export function binary(operator: BinaryOperator, a: Value, b: Value, meter: Meter): Value {
   meter.spend(1);
   for (const side of [a, b]) if (side instanceof Undefined) side.fail();
@@ -158,7 +158,7 @@ const HTML: Readonly<Record<string, string>> = {
   '"': '&#34;',
 };
 
-/** The text with HTML's characters escaped, unless it is marked as safe. */
+/** The text with HTML characters escaped, unless it is marked safe. */
 export function escaped(text: Str): Str {
   return text.safe ? text.plain : text.replaceEach(/[&<>'"]/g, (character) => HTML[character]!);
 }

@@ -6,7 +6,7 @@ import type { Value } from './values.ts';
 export class Output {
   readonly #meter: Meter;
   readonly #parts: Str[] = [];
-  /** The template's own output, not a text that it makes on the way. */
+  /** The template's own output, as opposed to captured text. */
   readonly isRoot: boolean;
   /** UTF-16 units written. */
   length = 0;
@@ -29,28 +29,28 @@ export class Output {
   }
 }
 
-/** A part of what was printed, in UTF-16 units. */
+/** A part of the output, in UTF-16 units. */
 export interface Printed {
   begin: number;
   end: number;
 }
 
-/** Notes where certain parts of the output were written. */
+/** Records where certain parts of the output were written. */
 export class Tracks {
-  /** Values whose loops are watched. */
+  /** Values whose loops are tracked. */
   readonly #watched: ReadonlyMap<Value, number>;
-  /** For each watched value, by its number, what turns of loops over it printed; nothing where they printed nothing. */
+  /** For each tracked value, by its index: what the iterations of loops over it printed; empty if nothing. */
   readonly visits: (Printed & { number: number })[] = [];
   /** What generation blocks printed. */
   readonly generations: Printed[] = [];
-  /** A generation block stood in a macro or a block that captures its text. */
+  /** Whether a generation block occurred in a macro or a block that captures its text. */
   hiddenGeneration = false;
 
   constructor(watched: readonly Value[]) {
     this.#watched = new Map(watched.map((value, number) => [value, number]));
   }
 
-  /** At the beginning of a loop's turn: what is to be called at its end. */
+  /** Called at the start of a loop's iteration; returns what to call at its end. */
   visit(item: Value, output: Output): (() => void) | undefined {
     const number = output.isRoot ? this.#watched.get(item) : undefined;
     if (number === undefined) return undefined;

@@ -1,3 +1,4 @@
+// Reference: Jinja2, src/jinja2/parser.py.
 import type {
   Arguments,
   BinaryOperator,
@@ -15,20 +16,20 @@ import { tokenize, type Token } from './lexer.ts';
 import { Str } from './str.ts';
 import { isTest } from './tests.ts';
 
-/** Brackets, signs and blocks within each other. (Python itself stops at some 100.) */
+/** Maximum nesting of brackets, signs and blocks. (Python itself stops at about 100.) */
 const MAX_NESTING = 100;
-/** Operators, filters or subscripts one after the other, which nest to the left. */
+/** Maximum chained operators, filters or subscripts, which nest to the left. */
 const MAX_CHAIN = 500;
 
 const COMPARISONS = ['==', '!=', '<', '<=', '>', '>='];
-/** Names that a macro or call block gets without declaring them. */
+/** Names that a macro or call block receives without declaring them. */
 const IMPLICIT = ['caller', 'kwargs', 'varargs'];
-/** Statements of Jinja2 that need other templates, or that change what printing means. */
+/** Jinja2 statements that need other templates, or that change how text is printed. */
 const UNSUPPORTED = ['block', 'extends', 'include', 'import', 'from', 'autoescape'];
 
 /**
- * Parses a template with Jinja2's grammar, loop controls and transformers' generation tag, and tells whether it has that.
- * Throws TemplateFault.
+ * Parses a template by Jinja2's grammar with loop controls and transformers' generation tag, and reports whether it
+ * has that tag. Throws TemplateFault.
  */
 export function parse(template: string): { frame: Frame; marksGeneration: boolean } {
   const tokens = tokenize(template);
@@ -45,11 +46,11 @@ class Parser {
   marksGeneration = false;
   #next = 0;
   #depth = 0;
-  /** Loops around the statement that is read, which break and continue may end. */
+  /** Enclosing loops that break and continue may end. */
   #loops = 0;
-  /** For-blocks around it, macros included: none of them may set `loop`. */
+  /** Enclosing for-blocks, including those outside macros: none of them may set `loop`. */
   #forBlocks = 0;
-  /** Within an if, names of filters and tests that do not exist matter only where they are reached. */
+  /** Within an if, unknown filters and tests matter only if they are reached. */
   #isSoft = false;
   readonly #unknown: TemplateFault[] = [];
 
@@ -123,7 +124,7 @@ class Parser {
     return result;
   }
 
-  /** Reads on while `read` finds more that applies to what was read so far. */
+  /** Repeats `read` while it finds more that applies to what was read so far. */
   #chain(first: Expression, read: (so: Expression) => Expression | undefined): Expression {
     let so = first;
     for (let length = 0; ; length++) {
@@ -137,7 +138,7 @@ class Parser {
 
   // Statements
 
-  /** Statements up to a tag of one of the names, which is left in place after its `{%`; without names, to the end. */
+  /** Statements up to a tag with one of these names, of which only `{%` is consumed; without names, to the end. */
   #statements(ends: readonly string[]): Statement[] {
     const body: Statement[] = [];
     let output: (Statement & { kind: 'output' }) | undefined;
@@ -195,7 +196,7 @@ class Parser {
     this.#fail(`unknown tag ${JSON.stringify(name.slice(0, 40))}`);
   }
 
-  /** What stands in a block with variables of its own, up to its end tag, which is read. */
+  /** The body of a block with its own variables, including its end tag. */
   #body(end: string): Frame {
     const body = this.#hard(() => this.#until(end));
     this.#take();
@@ -216,7 +217,7 @@ class Parser {
     return this.#statements(ends);
   }
 
-  /** The body of something that is called: a loop around it cannot be ended from inside. */
+  /** The body of something callable: an enclosing loop cannot be ended from inside. */
   #function(end: string): Frame {
     const loops = this.#loops;
     this.#loops = 0;
@@ -331,7 +332,7 @@ class Parser {
     return { kind: 'output', items, line };
   }
 
-  /** What is assigned to. `withAttributes` allows attributes of namespaces. */
+  /** An assignment's target. `withAttributes` allows attributes of namespaces. */
   #target(ends: () => boolean, withAttributes = false): Target {
     const items: Target[] = [];
     let isTuple = false;
@@ -346,7 +347,7 @@ class Parser {
 
   #oneTarget(withAttributes: boolean): Target {
     if (this.#skip('(')) {
-      // Inside of brackets Jinja reads an expression: attributes are none of its targets there.
+      // Inside brackets Jinja parses an expression, in which attributes are not valid targets.
       const inner = this.#nested(() => this.#target(() => false));
       this.#expect(')');
       return inner;
@@ -367,7 +368,7 @@ class Parser {
     return ['}}', '%}', ')', 'end'].includes(this.#now.type);
   }
 
-  /** An expression, or several with commas between them, which make a tuple. */
+  /** An expression, or several separated by commas, which form a tuple. */
   #tupleOrOne(withIf = true, ends: () => boolean = () => false, inBrackets = false): Expression {
     const line = this.#line;
     const items: Expression[] = [];
@@ -456,7 +457,7 @@ class Parser {
   #power(): Expression {
     const power = this.#leftToRight(['**'], () => this.#unary());
     if (power.kind !== 'binary' || !isNegativeLiteral(power.left) || isLiteral(power.right)) return power;
-    // Jinja2 writes the literal -2 into Python code as it is, where -2 ** x means -(2 ** x).
+    // Jinja2 copies the literal -2 into Python code, where -2 ** x means -(2 ** x).
     return { ...power.left, of: { ...power, left: power.left.of } };
   }
 
@@ -611,7 +612,7 @@ class Parser {
     return args;
   }
 
-  /** Filters of a block, which apply to its text; the first begins without a `|` where `begins` is true. */
+  /** Filters of a block, which apply to its text; the first has no `|` if `begins` is true. */
   #blockFilters(begins: boolean): Expression | undefined {
     if (!begins && !this.#is('|')) return undefined;
     const first = begins ? this.#filterCall(undefined) : this.#filter(undefined);

@@ -1,3 +1,4 @@
+// Reference: CPython, Objects/unicodeobject.c (PyUnicode_Format).
 import { raised, unsupported } from './faults.ts';
 import type { Meter } from './meter.ts';
 import { floatDigits, isNegative, signOf } from './number-format.ts';
@@ -36,7 +37,7 @@ export function percentFormat(format: Str, values: Value, meter: Meter): Str {
     const digits = match[0].includes('.') ? Number(precision ?? 0) : undefined;
     parts.push(padded(one(type!, value, flags, digits, meter), flags, Number(width || 0), meter));
   }
-  // Whatever can be subscribed counts as a mapping here.
+  // Anything that can be subscripted counts as a mapping here.
   const isMapping = [Dict, Array, Undefined, Range].some((type) => values instanceof type);
   if (next < positional.length && !isMapping) fail('not all arguments converted during string formatting');
   parts.push(format.slice(done));

@@ -1,3 +1,4 @@
+// References: CPython, Objects/unicodeobject.c (unicode_repr) and Lib/json/encoder.py.
 import { pythonFloat } from '../../formats/python-json.ts';
 import { raised, unsupported } from './faults.ts';
 import { isNumber } from './numbers.ts';
@@ -96,7 +97,7 @@ function floatText(value: number): string {
   return Number.isFinite(value) ? pythonFloat(value) : value > 0 ? 'inf' : '-inf';
 }
 
-/** What Python's repr writes as an escape: nothing that is printable, but no space other than " ". */
+/** Characters that Python's repr escapes: those that are not printable, and spaces other than " ". */
 const NOT_PRINTABLE = /(?! )[\p{C}\p{Z}\\]/gu;
 
 function quotedStr(value: Str, meter: Meter): Str {
@@ -119,7 +120,7 @@ function reprEscape(character: string): string {
 
 export interface JsonOptions {
   ensureAscii: boolean;
-  /** What one level is indented by; undefined for one line. */
+  /** The indentation per level; undefined for one line. */
   indent: string | undefined;
   separators: readonly [item: Str, key: Str];
   sortKeys: boolean;

@@ -1,3 +1,4 @@
+// Reference: CPython, Objects/unicodeobject.c.
 import { asCount, asStr, bind, bindPlaces, slicePositions } from './arguments.ts';
 import { braceFormat, type Lookup } from './brace-format.ts';
 import { raised } from './faults.ts';
@@ -119,7 +120,7 @@ export const STR_METHODS: Readonly<Record<string, Method>> = {
   },
 };
 
-/** What else Python's str has. */
+/** The other methods of Python's str. */
 export const STR_UNKNOWN: readonly string[] = [
   'casefold',
   'encode',
@@ -135,7 +136,7 @@ export const STR_UNKNOWN: readonly string[] = [
 // Case
 
 export const upper = (text: Str): Str => text.mapped((whole) => whole.toUpperCase());
-/** A final sigma depends on what is around it, but not in length. */
+/** A final sigma depends on its neighbours, but its length does not. */
 export const lower = (text: Str): Str => text.mapped((whole) => whole.toLowerCase());
 
 export function capitalize(text: Str): Str {
@@ -156,7 +157,7 @@ function title(text: Str): Str {
   let at = 0;
   for (const point of text.points()) {
     const low = point.text.toLowerCase();
-    // Within a word the lowered text has the right sigma.
+    // Within a word, the lowered text has the right sigma.
     const own = lowered.slice(at, at + low.length);
     at += low.length;
     parts.push(point.mapped((character) => (inWord ? own : titleCase(character))));
@@ -168,7 +169,10 @@ function title(text: Str): Str {
 const isCased = ({ text }: Str, wanted: RegExp, other: RegExp): boolean =>
   wanted.test(text) && !other.test(text);
 
-/** Decimal digits, and those that Unicode calls digits without being decimal: superscripts, circled ones and the like. */
+/**
+ * Decimal digits, and those that Unicode calls digits without being decimal, such as superscripts and circled
+ * digits.
+ */
 const DIGIT =
   /^[\p{Nd}²³¹፩-፱᧚⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒\u{10a40}-\u{10a43}\u{10e60}-\u{10e68}\u{11052}-\u{1105a}\u{1f100}-\u{1f10a}]$/u;
 
@@ -179,7 +183,7 @@ function every(text: Str, pattern: RegExp, { meter }: Context): boolean {
 
 // Ends
 
-/** The characters that a strip method takes away; undefined for white space. */
+/** The characters that a strip method removes; undefined for white space. */
 function charsOf(name: string, args: CallArguments): Str | undefined {
   const [chars] = bindPlaces(`${name}()`, args, 0, 1);
   return chars === undefined || chars === null ? undefined : asStr(chars, 'chars');
@@ -224,7 +228,7 @@ export function pad(
   const missing = width - text.lengthInPoints;
   if (missing <= 0) return text;
   meter.write(width);
-  // Where it does not come out even, Python puts more on the left of texts in odd widths.
+  // If the padding is odd, Python puts the larger half on the left of texts in odd widths.
   const middle = Math.floor(missing / 2) + (missing & width & 1);
   const before = { ljust: 0, rjust: missing, center: middle }[name];
   return Str.join([filler.times(before), text, filler.times(missing - before)]);
@@ -249,7 +253,7 @@ function affixed(
 
 // Searching
 
-/** The part between two positions in code points; undefined where it begins beyond the end. */
+/** The part between two positions in code points; undefined if it starts beyond the end. */
 function areaOf(text: Str, begin: Value | undefined, end: Value | undefined): Str | undefined {
   if (begin === undefined && end === undefined) return text;
   const length = text.lengthInPoints;
@@ -261,7 +265,7 @@ function areaOf(text: Str, begin: Value | undefined, end: Value | undefined): St
   return text.slice(text.unitOf(first), text.unitOf(first + count));
 }
 
-/** What is sought, and where: `area` begins at the code point `offset`. */
+/** The sought text, and where to search: `area` starts at the code point `offset`. */
 function searched(
   text: Str,
   name: string,
@@ -316,13 +320,13 @@ export function replace(text: Str, old: Str, put: Str, most: number, meter: Mete
   return Str.join(parts, put);
 }
 
-/** The text cut at a separator, so many times at most, from the left or the right. */
+/** The text split at a separator, at most `most` times, from the left or the right. */
 function pieces(text: Str, separator: string, most: number, fromRight: boolean, meter: Meter): Str[] {
   const parts: Str[] = [];
   let [begin, end] = [0, text.length];
   for (let cuts = 0; cuts < most; cuts++) {
     meter.spend(1);
-    // A search to the left of the beginning would find a separator there all the same.
+    // Otherwise a search to the left of the beginning would find a separator there.
     const at = fromRight
       ? end < separator.length
         ? -1
@@ -355,7 +359,7 @@ function split(text: Str, name: string, args: CallArguments, meter: Meter, fromR
   return words(text, most, fromRight, meter);
 }
 
-/** The text cut at runs of white space, of which none is left at the ends. */
+/** The text split at runs of white space, with none at the ends. */
 function words(text: Str, most: number, fromRight: boolean, meter: Meter): Str[] {
   const bounds: [begin: number, end: number][] = [];
   for (let at = 0; at < text.length;) {

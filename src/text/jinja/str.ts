@@ -1,22 +1,22 @@
-/** Python's white space (str.isspace), which is also what strip, split and Jinja's lexer mean by it, for a class of a pattern. */
+/** Python's white space (str.isspace), for a character class; strip, split and Jinja's lexer use the same. */
 export const SPACE = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
 export const IS_SPACE = new RegExp(`[${SPACE}]`);
 const PAIR = /[\ud800-\udbff][\udc00-\udfff]/;
 
-/** Where characters of a text come from: 0 is the template itself, other numbers are its caller's. */
+/** Where a text's characters come from: 0 is the template, other numbers are its caller's. */
 export type Origin = number;
 const TEMPLATE: Origin = 0;
 
 /**
- * A Python str that remembers for each character where it comes from: so a control token that the template writes can
- * be told from one that a message spells out, whatever the template did with the message. Python counts code points:
+ * A Python str that records the origin of each character, so that a control token written by the template can be
+ * told from one that a message spells out, whatever the template did with the message. Python counts code points;
  * offsets here are UTF-16 units unless a name says `Points`.
  */
 export class Str {
   readonly text: string;
-  /** As long as `text`, each unit an origin; undefined where all of it is the template's. */
+  /** As long as `text`, an origin per unit; undefined if all of it is the template's. */
   readonly origins: string | undefined;
-  /** Marked safe for HTML (Markup): added to other text, it has that escaped. */
+  /** Marked safe for HTML (Markup): text added to it is escaped. */
   readonly safe: boolean;
 
   private constructor(text: string, origins: string | undefined, safe = false) {
@@ -71,7 +71,7 @@ export class Str {
     return new Str(this.text.repeat(count), this.origins?.repeat(count), this.safe);
   }
 
-  /** With every match of a global pattern replaced; what is put in its place comes from where the match came from. */
+  /** With every match of a global pattern replaced; a replacement has the origin of its match. */
   replaceEach(pattern: RegExp, replacement: (match: string) => string): Str {
     if (this.origins === undefined) return new Str(this.text.replace(pattern, replacement), undefined);
     let text = '';
@@ -86,7 +86,7 @@ export class Str {
     return new Str(text + this.text.slice(done), origins + this.origins.slice(done));
   }
 
-  /** Mapped as a whole, where `each` says how one code point alone is mapped: it tells which character became how many. */
+  /** Mapped as a whole; `each` maps a single code point, which tells how many characters it became. */
   mapped(whole: (text: string) => string, each: (point: string) => string = whole): Str {
     const text = whole(this.text);
     if (this.origins === undefined || text.length === this.text.length)
@@ -100,7 +100,7 @@ export class Str {
     return new Str(text, origins, this.safe);
   }
 
-  /** Its code points, each a Str. */
+  /** Its code points, each as a Str. */
   *points(): Generator<Str> {
     for (let at = 0; at < this.text.length;) {
       const end = at + String.fromCodePoint(this.text.codePointAt(at)!).length;
@@ -113,7 +113,7 @@ export class Str {
     return this.#simple ? this.text.length : pointsIn(this.text);
   }
 
-  /** The unit at which the code point of that number begins. */
+  /** The index of the unit at which the code point of that number begins. */
   unitOf(point: number): number {
     if (this.#simple) return Math.min(point, this.text.length);
     let at = 0;
@@ -146,7 +146,10 @@ export function pointsIn(text: string): number {
 
 export const isSpace = (character: string): boolean => IS_SPACE.test(character);
 
-/** The text without the white space at its end; white space is searched by hand, since regular expressions start anew at each. */
+/**
+ * The text without trailing white space, which is searched by hand, because a regular expression would restart at
+ * each run.
+ */
 export function trimEnd(text: string): string {
   let end = text.length;
   while (end > 0 && isSpace(text[end - 1]!)) end--;

@@ -1,3 +1,4 @@
+// Reference: CPython, Modules/_datetimemodule.c, and the C library's strftime in the C locale.
 import { unsupported } from './faults.ts';
 
 const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ');
@@ -45,13 +46,13 @@ const DIRECTIVES: Readonly<Record<string, (t: Date) => string>> = {
   '%': () => '%',
 };
 
-/** Python's strftime in the C locale of a moment's UTC fields. Throws TemplateFault for a directive that is not known. */
+/** Python's strftime of a time's UTC fields, in the C locale. Throws TemplateFault for an unknown directive. */
 export function strftime(moment: Date, format: string): string {
   return format.replace(/%(-?)(.?)/gsu, (all, minus: string, directive: string) => {
     const write = Object.hasOwn(DIRECTIVES, directive) ? DIRECTIVES[directive] : undefined;
     if (!write) throw unsupported(`the directive ${all} of strftime`);
     const text = write(moment);
-    // glibc's %-d: without the leading zeros.
+    // glibc's %-d: without leading zeros.
     return minus ? text.replace(/^[0 ]+(?=\d)/, '') : text;
   });
 }

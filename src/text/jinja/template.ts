@@ -1,3 +1,4 @@
+// References: Jinja2, src/jinja2/sandbox.py; transformers, src/transformers/utils/chat_template_utils.py.
 import type { Frame } from './ast.ts';
 import { globalsOf } from './globals.ts';
 import { Interpreter } from './interpreter.ts';
@@ -6,36 +7,37 @@ import { Tracks, type Printed } from './output.ts';
 import { parse } from './parser.ts';
 import type { Dict, Value } from './values.ts';
 
-/** What a template is rendered with. */
+/** Inputs of a rendering. */
 export interface RenderInput {
-  /** The turns; where loops over them print is noted. */
+  /** The turns; what loops over them print is recorded. */
   messages: readonly Dict[];
-  /** Further variables, by which globals such as `range` are replaced. */
+  /** Further variables, which replace globals such as `range`. */
   variables: ReadonlyMap<string, Value>;
-  /** The moment that strftime_now writes, by its UTC fields. */
+  /** The time that strftime_now writes, by its UTC fields. */
   now: Date;
-  /** Characters of the conversation, which the limits grow with. */
+  /** Characters of the conversation, with which the limits grow. */
   size: number;
 }
 
 export interface Rendered {
   text: string;
-  /** Where each UTF-16 unit of the text comes from (see `Str`); undefined where all of it is the template's. */
+  /** The origin of each UTF-16 unit of the text (see `Str`); undefined if all of it is the template's. */
   origins: string | undefined;
-  /** What the turns of loops over the messages printed, by the message's number. */
+  /** What the iterations of loops over the messages printed, by message index. */
   visits: readonly (Printed & { number: number })[];
-  /** What generation blocks printed; `hidden` where one stood in a macro. */
+  /** What generation blocks printed; `hidden` if one occurred in a macro. */
   generations: readonly Printed[];
   hiddenGeneration: boolean;
 }
 
 /**
- * A chat template in Jinja2 as transformers runs it: ImmutableSandboxedEnvironment with trim_blocks, lstrip_blocks, loop
- * controls, its tojson, raise_exception and strftime_now, and the generation tag. Everything throws TemplateFault.
+ * A chat template in Jinja2 as transformers runs it: ImmutableSandboxedEnvironment with trim_blocks, lstrip_blocks,
+ * loop controls, its tojson, raise_exception and strftime_now, and the generation tag. Every method throws
+ * TemplateFault.
  */
 export class Template {
   readonly #frame: Frame;
-  /** The template has generation blocks. */
+  /** Whether the template has generation blocks. */
   readonly marksGeneration: boolean;
 
   constructor(source: string) {

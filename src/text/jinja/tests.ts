@@ -1,3 +1,4 @@
+// Reference: Jinja2, src/jinja2/tests.py.
 import { asStr, bindPlaces } from './arguments.ts';
 import { own } from './attributes.ts';
 import type { Comparison } from './ast.ts';
@@ -29,7 +30,7 @@ const ordered =
   (value, [other], { meter }) =>
     compare(operator, value, other!, meter);
 
-/** Jinja2's tests by name, each with the number of its arguments. */
+/** Jinja2's tests by name, each with its number of arguments. */
 const TESTS: Readonly<Record<string, readonly [count: number, test: Test]>> = {
   boolean: [0, (value) => typeof value === 'boolean'],
   callable: [0, (value) => value instanceof Callable || value instanceof Undefined],
@@ -88,7 +89,7 @@ function isCase(name: 'islower' | 'isupper', value: Value, context: Context): bo
   return STR_METHODS[name]!(toStr(value, context.meter), NONE, context) === true;
 }
 
-/** What has a length and items: dicts and undefined names count as well. */
+/** Whether it has a length and items: true also for dicts and undefined names. */
 function isSequence(value: Value): boolean {
   return (
     value instanceof Str ||
@@ -97,7 +98,7 @@ function isSequence(value: Value): boolean {
   );
 }
 
-/** Python's `is`; of texts and numbers CPython shares some and not others. */
+/** Python's `is`; for texts and numbers it depends on what CPython shares. */
 function isSame(value: Value, other: Value): boolean {
   if (value === other && (typeof value === 'boolean' || value === null || typeof value === 'object'))
     return true;

@@ -5,17 +5,17 @@ import type { Meter } from './meter.ts';
 import { Str, type Origin } from './str.ts';
 
 /**
- * A Python value: None is null, an int a bigint, a float a number, a list an array. No value can be changed, but for the
- * attributes of namespaces and what iterators have left.
+ * A Python value: None is null, an int a bigint, a float a number, a list an array. Values are immutable, except
+ * for attributes of namespaces and the state of iterators.
  */
 export type Value = null | boolean | bigint | number | Str | Value[] | PyObject;
 
-/** Everything that JavaScript has no kind of its own for. */
+/** The types without a JavaScript equivalent. */
 export type PyObject = Tuple | Dict | DictView | Range | OneShot | Undefined | Namespace | Loop | Callable;
 
 export class Tuple {
   readonly items: readonly Value[];
-  /** Names of the items, of a named tuple. */
+  /** Names of the items of a named tuple. */
   readonly names: readonly string[];
   constructor(items: readonly Value[], names: readonly string[] = []) {
     this.items = items;
@@ -25,7 +25,7 @@ export class Tuple {
 
 type DictKey = string | bigint | number | null;
 
-/** A dict: keys are texts, numbers or None, as chat templates and JSON have them. */
+/** A dict: keys are texts, numbers or None, as in chat templates and JSON. */
 export class Dict {
   readonly #entries = new Map<DictKey, [key: Value, value: Value]>();
 
@@ -33,7 +33,7 @@ export class Dict {
     for (const [key, value] of entries) this.set(key, value);
   }
 
-  /** Only for dicts that are being made. A key that is there stays as it was, its value is replaced. */
+  /** Only while a dict is being built. An existing key stays as it is; its value is replaced. */
   set(key: Value, value: Value): void {
     const found = hashOf(key);
     const hash = found === undefined ? noKey(key) : found;
@@ -41,7 +41,7 @@ export class Dict {
     this.#entries.set(hash, [known ? known[0] : key, value]);
   }
 
-  /** Undefined where there is no such key, or where it can be none. */
+  /** Undefined if there is no such key, or it cannot be one. */
   get(key: Value): Value | undefined {
     const hash = hashOf(key);
     return hash === undefined ? undefined : this.#entries.get(hash)?.[1];
@@ -64,7 +64,7 @@ export class Dict {
   }
 }
 
-/** What `keys()`, `values()` and `items()` of a dict give. */
+/** The views that `keys()`, `values()` and `items()` of a dict return. */
 export class DictView {
   readonly of: Dict;
   readonly part: 'keys' | 'values' | 'items';
@@ -106,7 +106,7 @@ export class Range {
   }
 }
 
-/** An iterator or generator: what was read of it once is gone. */
+/** An iterator or generator: each item can be read only once. */
 export class OneShot {
   readonly #iterator: Iterator<Value>;
   constructor(values: Iterable<Value>) {
@@ -118,7 +118,7 @@ export class OneShot {
   }
 }
 
-/** What Jinja2 writes as a generator: nothing of it runs, nor fails, before it is iterated over. */
+/** A Jinja2 generator: nothing runs, or fails, before it is iterated over. */
 export function lazy(make: () => Iterable<Value>): OneShot {
   function* values(): Generator<Value> {
     yield* make();
@@ -126,7 +126,7 @@ export function lazy(make: () => Iterable<Value>): OneShot {
   return new OneShot(values());
 }
 
-/** A name or attribute that is not there: it prints as nothing, is false, and most else that is done with it is an error. */
+/** An undefined name or attribute: it prints as nothing and is false; most other uses are errors. */
 export class Undefined {
   readonly problem: string;
   constructor(problem: string) {
@@ -147,17 +147,17 @@ export class Namespace {
   }
 }
 
-/** What a call gives. */
+/** The result of a call. */
 export interface CallArguments {
   positional: Value[];
   named: Map<string, Value>;
 }
 
-/** A macro, a function, or a method with its object. */
+/** A macro, a function, or a bound method. */
 export class Callable {
   readonly name: string;
   readonly call: (args: CallArguments) => Value;
-  /** How it is printed; undefined where that would be an address in memory. */
+  /** How it is printed; undefined if that would be a memory address. */
   readonly shown: string | undefined;
   readonly attributes: ReadonlyMap<string, Value>;
 
@@ -177,14 +177,14 @@ export class Callable {
 export class Loop {
   index0 = -1;
   readonly depth0: number;
-  /** Calls the loop with other items; undefined where it is not recursive. */
+  /** Calls the loop with other items; undefined if it is not recursive. */
   readonly again: ((items: Value) => Value) | undefined;
   #before: Value | undefined;
   #current: Value | undefined;
   #ahead: Value[] = [];
   #length: number | undefined;
   readonly #rest: Iterator<Value>;
-  /** The last values that `changed` was called with. */
+  /** The last arguments of `changed`. */
   lastChanged: readonly Value[] | undefined;
 
   constructor(items: Iterable<Value>, length: number | undefined, depth0: number, again?: Loop['again']) {
@@ -194,7 +194,7 @@ export class Loop {
     this.again = again;
   }
 
-  /** Goes on to the next item; undefined at the end. */
+  /** Advances to the next item; undefined at the end. */
   next(): Value | undefined {
     const item = this.#peek() === undefined ? undefined : this.#ahead.shift();
     if (item === undefined) return undefined;
@@ -236,7 +236,7 @@ export class Loop {
 
 export const str = (text: string): Str => Str.of(text);
 
-/** The value, or where there is none another one. (`??` would take None for none.) */
+/** The value, or another one if it is absent. (`??` would treat None as absent.) */
 export const orElse = (value: Value | undefined, other: () => Value): Value =>
   value === undefined ? other() : value;
 
@@ -256,7 +256,7 @@ export function typeName(value: Value): string {
   return value.constructor.name.toLowerCase();
 }
 
-/** What a dict tells keys apart by: 1, 1.0 and True are one. Undefined for values that no dict has as a key here. */
+/** The identity of a dict key: 1, 1.0 and True are equal. Undefined for values that cannot be keys here. */
 export function hashOf(key: Value): DictKey | undefined {
   if (key instanceof Str) return key.text;
   if (typeof key === 'boolean') return key ? 1n : 0n;
@@ -265,14 +265,14 @@ export function hashOf(key: Value): DictKey | undefined {
   return undefined;
 }
 
-/** For a value that is to become a key and has no hash here. */
+/** For a value used as a key that has no hash here. */
 export function noKey(key: Value): never {
   if (Array.isArray(key) || key instanceof Dict || key instanceof DictView)
     throw raised(`unhashable type: '${typeName(key)}'`);
   throw unsupported(`a ${typeName(key)} as the key of a dict`);
 }
 
-/** The values of something that Python can iterate over; undefined for anything else. */
+/** The values of a Python iterable; undefined for anything else. */
 export function iterate(value: Value): Iterable<Value> | undefined {
   if (value instanceof Str) return value.points();
   if (Array.isArray(value)) return value;
@@ -288,7 +288,7 @@ export function iterateOrFail(value: Value): Iterable<Value> {
   return iterate(value) ?? fail(`'${typeName(value)}' object is not iterable`);
 }
 
-/** All values of something iterable, as a list. */
+/** All values of an iterable, as a list. */
 export function listOf(value: Value, meter: Meter): Value[] {
   const list: Value[] = [];
   for (const item of iterateOrFail(value)) {
@@ -298,7 +298,7 @@ export function listOf(value: Value, meter: Meter): Value[] {
   return list;
 }
 
-/** Python's len; undefined for what has none. */
+/** Python's len; undefined for values without one. */
 export function lengthOf(value: Value): number | undefined {
   if (value instanceof Str) return value.lengthInPoints;
   if (Array.isArray(value)) return value.length;
@@ -321,14 +321,14 @@ export const fail = (message: string): never => {
   throw raised(message);
 };
 
-/** The int that a decimal text means. */
+/** The int of a decimal text. */
 export function toInteger(digits: string): bigint {
   if (digits.length > MAX_DIGITS)
     fail(`Exceeds the limit (${MAX_DIGITS} digits) for integer string conversion`);
   return BigInt(digits);
 }
 
-/** A JSON value as Python reads it: objects as `Map`s or plain ones, numbers by their text where that is kept. */
+/** A JSON value as Python reads it: objects are `Map`s or plain ones; numbers by their text if it was kept. */
 export function fromJson(json: unknown, origin: Origin): Value {
   if (json === null || json === undefined) return null;
   if (typeof json === 'boolean') return json;
