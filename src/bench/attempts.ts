@@ -3,13 +3,13 @@ import type { Gpu } from '../gpu/device.ts';
 import { LossWatch } from '../gpu/with-device.ts';
 import type { Section } from './report.ts';
 
-/** The device is gone; nothing more can be measured. */
+/** The device was lost; nothing more can be measured. */
 export class DeviceLostError extends UserError {}
 
-/** A call to a lost device fails before, or soon after, the loss itself is told. */
+/** Milliseconds to wait for a loss to be reported: a call to a lost device may fail before that. */
 const TOLD_MS = 1000;
 
-/** Opens devices and hears of their loss. */
+/** Opens devices and watches for their loss. */
 export class Devices {
   readonly #open: () => Promise<Gpu>;
   readonly #losses = new LossWatch(
@@ -25,7 +25,7 @@ export class Devices {
 
   readonly open = async (): Promise<Gpu> => this.#losses.add(await this.#open());
 
-  /** What `work` resolves to. Throws DeviceLostError where a device is lost meanwhile. */
+  /** The result of `work`. Throws DeviceLostError if a device is lost meanwhile. */
   async unlessLost<T>(work: Promise<T>): Promise<T> {
     try {
       return await this.#losses.race(work);
@@ -36,7 +36,7 @@ export class Devices {
     }
   }
 
-  /** The tables that are measured on a device of their own, which is closed at the end. Throws UserError. */
+  /** The tables measured on a separate device, which is closed at the end. Throws UserError. */
   async *tables(measure: (gpu: Gpu) => AsyncGenerator<Section>): AsyncGenerator<Section> {
     const gpu = await this.open();
     try {
@@ -53,7 +53,7 @@ export class Devices {
   }
 }
 
-/** Throws where the device refused something that no error scope was looking at: what was measured says nothing. */
+/** Throws if the device refused something outside any error scope: the measurements would be meaningless. */
 function checkDevice({ name, errors, outOfMemory }: Gpu): void {
   if (outOfMemory)
     throw new UserError(

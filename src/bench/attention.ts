@@ -11,7 +11,7 @@ import { benchModel, modelTitle, type ModelName } from './models.ts';
 import { matrixCells, matrixColumn, rateCells, timeCells, type Cell, type Section } from './report.ts';
 import { Filler } from './synthetic.ts';
 
-/** Products of each pair of a query and a key that it sees. */
+/** Products per query-key pair. */
 const PRODUCTS = { attention: 2, 'attention keys': 4, 'attention queries': 3 } as const;
 
 /** A model's attention over one document and its gradients, by every variant that the device supports. */
@@ -34,7 +34,7 @@ export async function measureAttention(
   const views = Object.fromEntries(Object.entries(buffers).map(([key, buffer]) => [key, view(buffer)]));
   const inputs = { ...(views as Record<keyof typeof buffers, ReturnType<typeof view>>), ...shape };
   const fill = new Filler(gpu);
-  // Scores between -2 and 2, as a rule.
+  // Scores mostly between -2 and 2.
   for (const one of [inputs.q, inputs.k, inputs.v, inputs.dout]) fill.floats(one, -1.7, 1.7);
   const ranges = Uint32Array.from({ length: 2 * tokens }, (_, i) => (i % 2) * tokens);
   gpu.device.queue.writeBuffer(buffers.ranges.raw, 0, ranges);

@@ -20,42 +20,42 @@ export const SECTIONS = ['counts', 'ceilings', 'products', 'steps', 'decoding'] 
 export type SectionName = (typeof SECTIONS)[number];
 
 export interface BenchCall {
-  /** Each opened device is closed again. */
+  /** Opens a device; each one opened is closed again. */
   openGpu: () => Promise<Gpu>;
   models: readonly ModelName[];
   sections: readonly SectionName[];
-  /** Lengths of the single rows that steps are measured at; each model's own unless told. */
+  /** Lengths of the single rows in steps; by default each model's own. */
   tokens?: readonly number[] | undefined;
   rounds: number;
-  /** The precisions of the steps; unless told the one that a run would take and all below it. */
+  /** Precisions of the steps; by default the one that a run would choose and all below it. */
   precisions?: readonly PrecisionChoice[] | undefined;
-  /** Bytes that the steps may take; what a run takes unless told. */
+  /** Bytes that the steps may take; by default what a run may. */
   memory?: number | undefined;
-  /** Bases whose way from the disk to the device is measured too. */
+  /** Bases whose loading from disk to device is also measured. */
   disks?: readonly (() => Promise<BenchDisk>)[];
-  /** Measure true shapes and show speeds also where the device computes on the CPU. */
+  /** Measure real shapes, and show speeds, even if the device computes on the CPU. */
   force: boolean;
-  /** Of the program and of this call, for the report. */
+  /** Facts about the program and this call, for the report. */
   facts: Record<string, string | number>;
-  /** What is being measured. */
+  /** Called with what is being measured. */
   onProgress: (text: string) => void;
-  /** Each table as soon as it is whole. */
+  /** Called with each table once complete. */
   onSection: (section: Section, countsOnly: boolean) => void;
-  /** What could not be measured, and why. */
+  /** Called with what could not be measured, and why. */
   onNote: (text: string) => void;
-  /** The report so far, after each table and note. */
+  /** Called with the report so far, after each table and note. */
   onReport?: (report: Report) => Promise<void>;
 }
 
 /** Rows of the products, and tokens of attention. */
 const ROWS = 1024;
 
-/** Where the ceilings could not be measured there are no shares of them. */
+/** Without measured ceilings, shares of them are omitted. */
 const NO_CEILINGS: Ceilings = { work: NaN, bytes: NaN, matrix: undefined };
 
 /**
- * Measures a device. What cannot be measured becomes a note. Throws UserError where the device computes on the CPU and
- * true shapes are asked for, and DeviceLostError where it is lost.
+ * Measures a device. What cannot be measured becomes a note. Throws UserError if the device computes on the CPU and
+ * real shapes are requested, and DeviceLostError if it is lost.
  */
 export async function bench(call: BenchCall): Promise<Report> {
   const { models, sections, rounds, memory, disks = [], onProgress } = call;
@@ -129,12 +129,12 @@ export async function bench(call: BenchCall): Promise<Report> {
   return report;
 }
 
-/** What must be known of the device first. Throws UserError where it is not one to measure. */
+/** Checks the device first. Throws UserError if it should not be measured. */
 async function look(
   devices: Devices,
   { models, sections, precisions, disks = [], force, facts }: BenchCall,
 ): Promise<{ facts: Report['facts']; precisions: Precision[]; software: boolean }> {
-  // Counts need WebGPU's constants, which come with a device.
+  // Counting needs WebGPU's constants, which come with a device.
   const gpu = await devices.open();
   try {
     const { name, software } = gpu;
@@ -150,7 +150,7 @@ async function look(
   }
 }
 
-/** The precisions to measure, each once. */
+/** The precisions to measure, without duplicates. */
 export function precisionsOf(gpu: Gpu, asked?: readonly PrecisionChoice[]): Precision[] {
   const auto = choosePrecision(gpu, 'auto');
   if (asked) return [...new Set(asked.map((choice) => (choice === 'auto' ? auto : choice)))];

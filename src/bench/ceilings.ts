@@ -24,20 +24,22 @@ const copyKernel = new Kernel({
 
 /** Workgroups of either kernel: far more than any device runs at once. */
 const GROUPS = 4096;
-/** Operations of one round of bench_fma.wgsl, over all threads. */
+/** Operations of one iteration of bench_fma.wgsl, over all threads. */
 const ROUND_WORK = 2 * 8 * 4 * 256 * GROUPS;
 
-/** What a device does at most. */
+/** The maximum rates of a device. */
 export interface Ceilings {
-  /** f32 operations a second, a multiply-add as two. */
+  /** f32 operations per second; a multiply-add counts as two. */
   work: number;
-  /** Bytes read and written a second. */
+  /** Bytes read and written per second. */
   bytes: number;
-  /** Operations a second on subgroup matrices, f16 operands and f32 sums; undefined where there are none to use. */
+  /**
+   * Operations per second on subgroup matrices with f16 operands and f32 sums; undefined if there are none to use.
+   */
   matrix: number | undefined;
 }
 
-/** Measures a device's ceilings; `small`: on a device that computes on the CPU, with little work. */
+/** Measures a device's ceilings; `small`: with little work, for a device that computes on the CPU. */
 export async function measureCeilings(
   stream: Stream,
   rounds: number,

@@ -10,8 +10,8 @@ import type { Section } from './report.ts';
 import { keptLayers, LEVELS_NOTE } from './step-session.ts';
 
 /**
- * What a step is made of, at WebGPU's floor of limits and features. `memory`: bytes that it may take; what a run on a
- * GPU takes unless told. Throws UserError where that is too little.
+ * The work of a step, with WebGPU's guaranteed limits and features. `memory`: bytes it may take; by default what a
+ * run on a GPU takes. Throws UserError if that is too little.
  */
 export async function countModel(
   name: ModelName,

@@ -1,9 +1,9 @@
 import type { Folder } from '../formats/byte-source.ts';
 import type { CacheStorage } from '../model/base/cache/storage.ts';
 
-/** Counts what is read of the files of folders. */
+/** Counts the bytes read from the files of folders. */
 export class CountedReads {
-  /** Set to zero by whoever counts. */
+  /** Reset to zero by the caller. */
   bytes = 0;
 
   folder(folder: Folder): Folder {

@@ -5,20 +5,20 @@ import type { ExecutionPlan } from '../run/plan/execution-plan.ts';
 import type { SessionInputs } from '../run/session.ts';
 import type { Pass } from '../text/packing.ts';
 
-/** How often a kernel is called, and what its calls do together. */
+/** How often a kernel is called, and the totals of its calls. */
 export interface KernelCount {
   calls: number;
   /** Floating-point operations. */
   work: number;
-  /** Bytes of what is bound, once for each call: more than is moved where a kernel uses a part of its scratch. */
+  /** Bytes of all bindings, once per call: more than is moved if a kernel uses only part of its scratch. */
   bytes: number;
 }
 
-/** What one optimizer step over some passes is made of. */
+/** The work of one optimizer step over some passes. */
 export interface StepCounts {
   tokens: number;
   dispatches: number;
-  /** Floating-point operations: forward and loss, gradients, and what is computed a second time. */
+  /** Floating-point operations: forward and loss, gradients, and recomputation. */
   forward: number;
   backward: number;
   recompute: number;
@@ -27,7 +27,7 @@ export interface StepCounts {
   kernels: Map<string, KernelCount>;
 }
 
-/** What attention within documents does of what it would do if each pass were one document. */
+/** Attention's work within documents, as a fraction of that with each pass as one document. */
 export function attentionShare(passes: readonly Pass[]): number {
   const pairs = (begin: (pass: Pass, token: number) => number) =>
     passes.reduce(
@@ -37,18 +37,18 @@ export function attentionShare(passes: readonly Pass[]): number {
   return pairs(({ docBegin }, token) => docBegin[token]!) / pairs(() => 0);
 }
 
-/** Kernels whose calls reckon with one document a pass: they do not see the documents. */
+/** Kernels whose calls assume one document per pass, because they do not see the documents. */
 const ATTENTION = /^attention/;
 
-/** Counts the calls of a stream from now on, attention's work by its share. */
+/** Counts a stream's calls from now on, with attention's work scaled by its share. */
 export function counting(share = 1): { kernels: Map<string, KernelCount>; listener: Listener } {
   const kernels = new Map<string, KernelCount>();
   const listener: Listener = ({ spec }, { buffers, work = 0, bytes }) => {
     const count = kernels.get(spec.name) ?? { calls: 0, work: 0, bytes: 0 };
     count.calls++;
     count.work += ATTENTION.test(spec.name) ? share * work : work;
-    // What is written was read before only where it is added to; that is not told apart.
-    // A view that stands for one that is absent counts once.
+    // What is written was read before only if it is accumulated; that is not distinguished.
+    // A view bound in place of an absent one counts once.
     const views = new Map(buffers.map((v) => [`${v.buffer.id} ${v.offset}`, v.size]));
     count.bytes += bytes ?? [...views.values()].reduce((sum, size) => sum + size, 0);
     kernels.set(spec.name, count);
@@ -56,12 +56,12 @@ export function counting(share = 1): { kernels: Map<string, KernelCount>; listen
   return { kernels, listener };
 }
 
-/** Kernels of the forward pass that the backward pass calls only to compute something again. */
+/** Kernels of the forward pass that the backward pass calls only for recomputation. */
 const REPEATED = /^(nf4_|attention)/;
 
 /**
- * Counts one step by a dry run. What the large kernels of the forward pass do more in training than in an evaluation
- * of the same passes is computed a second time; LoRA's small products, the same kernels both ways, count as gradients.
+ * Counts one step by a dry run. Work of the large forward kernels beyond that of an evaluation of the same passes
+ * counts as recomputation; LoRA's small products, which use the same kernels both ways, count as gradients.
  */
 export async function countStep(
   inputs: SessionInputs,

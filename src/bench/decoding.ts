@@ -9,13 +9,16 @@ import { benchInputs, modelTitle, type ModelName } from './models.ts';
 import { timeCells, type Cell, type Section } from './report.ts';
 import { syntheticBase } from './synthetic.ts';
 
-/** Sequences at once: a chat's, and those of a batch test. */
+/** Sequences at once: those of a chat and of a batch test. */
 const SEQUENCES = [1, 8];
-/** Rounds at most. */
+/** Maximum rounds. */
 const MAX_ROUNDS = 3;
 const REMEDY = 'close other programs that use the GPU';
 
-/** Greedy answers of a model with its adapter, the prompts apart. Throws UserError where the device lacks the memory. */
+/**
+ * Greedy answers of a model with its adapter, not counting the prompts. Throws UserError if the device lacks the
+ * memory.
+ */
 export async function measureDecoding(gpu: Gpu, name: ModelName, rounds: number): Promise<Section> {
   const [prompt, answer] = name === 'tiny' ? [8, 4] : [64, 64];
   const capacity = prompt + answer;
@@ -67,7 +70,10 @@ export async function measureDecoding(gpu: Gpu, name: ModelName, rounds: number)
   };
 }
 
-/** Prompts each have a pass of their own, which gives an answer's first token; the others are written side by side. */
+/**
+ * Each prompt has its own pass, which yields an answer's first token; the remaining tokens are decoded side by
+ * side.
+ */
 async function timeAnswers(
   generator: TextGenerator,
   lora: Lora,

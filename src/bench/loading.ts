@@ -12,12 +12,12 @@ import { CountedReads } from './counted-reads.ts';
 import { timing, type Timing } from './measure.ts';
 import type { Cell, Section } from './report.ts';
 
-/** How the way of a base is measured. */
+/** How to measure the loading of a base. */
 export interface LoadingCall {
-  /** Each opened device is closed again. */
+  /** Opens a device; each one opened is closed again. */
   openGpu: () => Promise<Gpu>;
   rounds: number;
-  /** What is being measured. */
+  /** Called with what is being measured. */
   onProgress: (text: string) => void;
 }
 
@@ -28,19 +28,19 @@ export interface BenchDisk {
   folder: Folder;
   /** Empty at first. */
   storage: CacheStorage;
-  /** Makes the system forget what it holds of the base and of the cache, as far as it can be made to. */
+  /** Makes the system drop its cached copies of the base and of the base cache, as far as possible. */
   forget(): Promise<void>;
-  /** Removes what was made for the benchmark. */
+  /** Removes what was created for the benchmark. */
   close(): Promise<void>;
 }
 
-/** Rounds at most: each reads the base half a dozen times. */
+/** Maximum rounds: each reads the base half a dozen times. */
 const MAX_ROUNDS = 3;
 const OPTIONS = { doubleQuant: true, positions: 16 };
 
 /**
- * Measures how long a base takes from the disk to the device, at the first start and at the second. Throws UserError
- * where the disk has no room for the cache.
+ * Measures how long a base takes from disk to device, at the first start and at the second. Throws UserError if the
+ * disk has no space for the cache.
  */
 export async function measureLoading(
   { title, folder, storage, forget }: BenchDisk,
@@ -50,7 +50,7 @@ export async function measureLoading(
   const model = await openBaseModel(reads.folder(folder));
   const most = Math.min(MAX_ROUNDS, rounds);
   const ways = new Map<string, { seconds: number[]; bytes: number }>();
-  /** `work` may tell when it has come so far. */
+  /** `work` may call `reached` to mark an intermediate time. */
   const measure = async (
     what: string,
     work: (soFar: (what: string) => void) => Promise<unknown>,
@@ -67,7 +67,7 @@ export async function measureLoading(
     await work(soFar);
     return soFar(what);
   };
-  // A device for each: closing it gives its memory back.
+  // A separate device each: closing it frees its memory.
   const measureLoad = async (what: string, cache?: BaseCache): Promise<void> => {
     const gpu = await openGpu();
     try {
@@ -108,7 +108,7 @@ const LOADED = 'first start, until the base is on the device: hash, quantize';
 const FIRST = 'first start, until the cache is written too';
 const SECOND = 'second start, from the cache';
 
-/** One way of a base, and the bytes that were read for it. */
+/** One way of loading a base, and the bytes read for it. */
 interface Way extends Timing {
   what: string;
   bytes: number;
@@ -149,7 +149,10 @@ async function readPlainly({ weightFiles }: BaseModel): Promise<void> {
       await file.read(at, into.subarray(0, Math.min(CHUNK_BYTES, file.size - at)));
 }
 
-/** The reads of loading into a device that is busy for `seconds` in all: where the two overlap, no longer than either. */
+/**
+ * The reads of loading into a device that is busy for `seconds` in total: if the two overlap, no longer than
+ * either.
+ */
 async function readInto(
   { tensors, weightFiles }: BaseModel,
   seconds: number,

@@ -8,7 +8,9 @@ import { amountToTime, timeCalls, type Timing } from './measure.ts';
 
 const GRID = GRIDS[0]!;
 
-/** A kernel that repeats products on subgroup matrices; its binding is what it writes, 8 matrices of sums a subgroup. */
+/**
+ * A kernel that repeats products on subgroup matrices; its binding is its output, 8 matrices of sums per subgroup.
+ */
 export const matrixBench = (name: string, text: string) =>
   new Kernel({
     name,
@@ -19,15 +21,18 @@ export const matrixBench = (name: string, text: string) =>
 
 const kernels = matrixKernels('bench_matrix', code, GRID, matrixBench);
 
-/** Whether the device has subgroup matrices that kernels run on. */
+/** Whether the device has subgroup matrices that the kernels can use. */
 export const hasMatrixCeiling = (gpu: Gpu): boolean => matrixFits(gpu, GRID);
 
-/** Workgroups: a round of them all is 1 GFLOP, and a call writes 128 MiB, with matrices of 16 × 16 × 16. */
+/** Workgroups: with matrices of 16 × 16 × 16, one iteration of all is 1 GFLOP, and a call writes 128 MiB. */
 const GROUPS = 4096;
 /** On a device that computes on the CPU. */
 const FEW_GROUPS = 16;
 
-/** Times products with f16 operands and f32 sums on subgroup matrices, of few workgroups if `small`; `shape` as "16x16x16". */
+/**
+ * Times products with f16 operands and f32 sums on subgroup matrices, with few workgroups if `small`; `shape` as
+ * "16x16x16".
+ */
 export async function timeSubgroupMatrices(
   stream: Stream,
   rounds: number,
@@ -36,7 +41,7 @@ export async function timeSubgroupMatrices(
   const { memory } = stream.gpu;
   const groups = small ? FEW_GROUPS : GROUPS;
   const { kernel, tile } = kernels(stream.gpu);
-  // M·N of the 8 matrices of each subgroup are the tile's.
+  // The 8 matrices of each subgroup share the tile's M·N.
   const sums = tile.rows * tile.columns;
   const out = memory.allocate('bench', 'working activations', 4 * sums * groups);
   const shape = kernel.spec.name.split(' ')[1]!;

@@ -1,16 +1,16 @@
 import type { Stream } from '../gpu/stream.ts';
 
-/** Seconds that a timed batch of calls should take at least. */
+/** Minimum duration of a timed batch of calls, in seconds. */
 const BATCH_SECONDS = 0.06;
 
-/** Seconds of one call: the median of several rounds, and the fastest and the slowest of them. */
+/** Seconds per call: the median of several rounds, and the fastest and slowest of them. */
 export interface Timing {
   seconds: number;
   fastest: number;
   slowest: number;
 }
 
-/** Summarises rounds that each took so many seconds. */
+/** Summarizes rounds, given in seconds. */
 export function timing(rounds: readonly number[]): Timing {
   const sorted = rounds.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
@@ -19,8 +19,8 @@ export function timing(rounds: readonly number[]): Timing {
 }
 
 /**
- * Times what `call` appends to the stream: once to warm up, then in `rounds` batches, each of as many calls as make
- * it long against the way to the device and back.
+ * Times what `call` appends to the stream: once to warm up, then in `rounds` batches, each with enough calls that
+ * the round trip to the device is negligible.
  */
 export async function timeCalls(stream: Stream, rounds: number, call: () => void): Promise<Timing> {
   const batch = async (calls: number): Promise<number> => {
@@ -42,8 +42,8 @@ export async function timeCalls(stream: Stream, rounds: number, call: () => void
 }
 
 /**
- * How much of something takes about half a batch at once: from 1, by no more than ten times a step, so that the
- * slowest device is never held up for long. `call` appends that much to the stream.
+ * An amount of work that takes about half a batch: starting at 1 and growing at most tenfold per attempt, so that
+ * the slowest device is never busy for long. `call` appends that amount to the stream.
  */
 export async function amountToTime(stream: Stream, call: (amount: number) => void): Promise<number> {
   for (let amount = 1, warm = false; ; warm = true) {
@@ -52,12 +52,12 @@ export async function amountToTime(stream: Stream, call: (amount: number) => voi
     await stream.finish();
     const seconds = (performance.now() - begun) / 1000;
     if (seconds >= BATCH_SECONDS / 2 && warm) return amount;
-    // The first call compiles too.
+    // The first call also compiles.
     if (warm) amount = Math.ceil(amount * Math.min(10, (0.6 * BATCH_SECONDS) / seconds));
   }
 }
 
-/** Times a call that waits for its own end: once to warm up, then `rounds` times. */
+/** Times a call that awaits its own completion: once to warm up, then `rounds` times. */
 export async function timeRounds(rounds: number, call: () => Promise<unknown>): Promise<Timing> {
   const all = [];
   for (let i = 0; i <= rounds; i++) {

@@ -7,7 +7,7 @@ import { defaultRecipe } from '../formats/recipe.ts';
 import type { TensorInfo } from '../formats/safetensors.ts';
 import type { SessionInputs } from '../run/session.ts';
 
-/** Shapes of models, as their config.json gives them. */
+/** Shapes of models, from their config.json. */
 const SHAPES = {
   tiny: [64, 160, 2, 4, 2, 512],
   '0.5b': [896, 4864, 24, 14, 2, 151936],
@@ -17,15 +17,15 @@ const SHAPES = {
 export type ModelName = keyof typeof SHAPES;
 export const MODELS = Object.keys(SHAPES) as ModelName[];
 
-/** What they are called in tables. */
+/** Their names in tables. */
 export const modelTitle = (name: ModelName): string =>
   name === 'tiny' ? 'tiny' : `Qwen2.5-${name.toUpperCase()}`;
 
-/** Lengths of single rows that a model is measured at; the tiny one is for devices that compute on the CPU. */
+/** Lengths of the single rows measured for each model; the tiny one is for devices that compute on the CPU. */
 export const modelTokens = (name: ModelName): readonly number[] =>
   name === 'tiny' ? [64] : [128, 512, 1024, 2048];
 
-/** The config.json of a model, or of its first `layers` with a vocabulary that is shorter by as much. */
+/** The config.json of a model, or of its first `layers` with a vocabulary reduced in proportion. */
 export function modelConfig(name: ModelName, layers: number = SHAPES[name][2]): Record<string, unknown> {
   const [hidden, intermediate, all, heads, kvHeads, vocab] = SHAPES[name];
   return {
@@ -43,7 +43,7 @@ export function modelConfig(name: ModelName, layers: number = SHAPES[name][2]): 
   };
 }
 
-/** A base of this shape whose files were never written: headers without data. */
+/** A base of this shape without files: headers, no data. */
 export function benchModel(name: ModelName, layers?: number): BaseModel {
   const config = parseDecoderConfig(modelConfig(name, layers), name);
   const source = bytesSource(name, new Uint8Array());
@@ -76,7 +76,10 @@ export function benchModel(name: ModelName, layers?: number): BaseModel {
   };
 }
 
-/** A fresh adapter of the recipe (rank 32 on all seven projections) on such a base, for rows of up to `longest` tokens. */
+/**
+ * A fresh adapter of the recipe (rank 32 on all seven projections) on such a base, for rows of up to `longest`
+ * tokens.
+ */
 export function benchInputs(name: ModelName, longest: number, stepTargets: number): SessionInputs {
   const model = benchModel(name);
   const recipe = defaultRecipe();

@@ -7,7 +7,7 @@ import { modelTitle, type ModelName } from './models.ts';
 import { matrixCells, matrixColumn, rateCells, type Section } from './report.ts';
 import { keptNote } from './step-session.ts';
 
-/** One step by kernel: times from timestamp queries where the device has them, counts in any case. */
+/** One step by kernel: times from timestamp queries if the device has them; counts in any case. */
 export async function profileStep(
   { stream, runner, optimizer, plan }: Session,
   name: ModelName,

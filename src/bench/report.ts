@@ -1,6 +1,6 @@
 import type { Timing } from './measure.ts';
 
-/** A cell: text, a number that is exact, or a speed, which is left out where it would mislead. */
+/** A cell: text, an exact number, or a speed, which is omitted where it would mislead. */
 export type Cell = string | number | { speed: number; digits?: number };
 
 /** One table of the report. */
@@ -12,18 +12,18 @@ export interface Section {
   notes: string[];
 }
 
-/** What a benchmark found. */
+/** The results of a benchmark. */
 export interface Report {
-  /** Of the device and its driver, of the program and of when it ran. */
+  /** Facts about the device and its driver, the program, and the time of the run. */
   facts: Record<string, string | number>;
-  /** True where speeds were left out: the device computes on the CPU. */
+  /** Whether speeds were omitted because the device computes on the CPU. */
   countsOnly: boolean;
   sections: Section[];
   /** What could not be measured, and why. */
   notes: string[];
 }
 
-/** What stands in a table, where `countsOnly` for speeds a dash. */
+/** The text of a cell; with `countsOnly`, a dash for speeds. */
 export function showCell(cell: Cell, countsOnly: boolean): string {
   if (typeof cell === 'string') return cell;
   if (typeof cell === 'number') return cell.toLocaleString('en-US', { maximumFractionDigits: 3 });
@@ -32,13 +32,13 @@ export function showCell(cell: Cell, countsOnly: boolean): string {
   return cell.speed.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** The cells of a section as text, its columns' names first. */
+/** The cells of a section as text, preceded by the column names. */
 export const showSection = ({ columns, rows }: Section, countsOnly: boolean): string[][] => [
   columns,
   ...rows.map((row) => row.map((cell) => showCell(cell, countsOnly))),
 ];
 
-/** The report for machines: speeds as plain numbers, null where they are left out. */
+/** The report for machines: speeds as plain numbers, null if omitted. */
 export function reportJson({ facts, countsOnly, sections, notes }: Report): object {
   const plain = (cell: Cell) => (typeof cell === 'object' ? (countsOnly ? null : cell.speed) : cell);
   return {
@@ -54,13 +54,13 @@ export function reportJson({ facts, countsOnly, sections, notes }: Report): obje
   };
 }
 
-/** Operations a second in units of 10⁹, and their share of a ceiling in percent. */
+/** Operations per second in units of 10⁹, and their share of a ceiling in percent. */
 export const rateCells = (work: number, seconds: number, ceiling: number): Cell[] => [
   { speed: work / seconds / 1e9 },
   { speed: (100 * work) / seconds / ceiling, digits: 0 },
 ];
 
-/** Share of the subgroup matrices' ceiling in percent; nothing for work that is not done there. */
+/** Share of the subgroup matrices' ceiling in percent; empty for work that does not use them. */
 export const matrixCells = (
   work: number,
   seconds: number,
@@ -71,11 +71,11 @@ export const matrixCells = (
   return [onUnits ? { speed: (100 * work) / seconds / matrix, digits: 0 } : ''];
 };
 
-/** The column of those shares, where the device has subgroup matrices. */
+/** The column of those shares, if the device has subgroup matrices. */
 export const matrixColumn = ({ matrix }: { matrix: number | undefined }): string[] =>
   matrix === undefined ? [] : ['% of matrix ceiling'];
 
-/** Milliseconds of a timing, and how far its rounds lie apart in percent. */
+/** Milliseconds of a timing, and the spread of its rounds in percent. */
 export const timeCells = ({ seconds, fastest, slowest }: Timing): Cell[] => [
   { speed: 1000 * seconds },
   { speed: (100 * (slowest - fastest)) / seconds, digits: 0 },

@@ -9,20 +9,20 @@ import { openSession, planInput, type Session, type SessionInputs } from '../run
 import { benchInputs, modelTitle, type ModelName } from './models.ts';
 import { syntheticBase } from './synthetic.ts';
 
-/** What decides the plan of a session. */
+/** What determines the plan of a session. */
 interface SessionCall {
   /** Tokens of the longest row. */
   longest: number;
   /** Tokens of a step. */
   window: number;
-  /** The precision that the steps compute on. */
+  /** The precision of the steps. */
   precision: PrecisionChoice;
-  /** Bytes that the session may take; what a run takes unless told. */
+  /** Bytes that the session may take; by default what a run may. */
   memory: number | undefined;
   onProgress: (text: string) => void;
 }
 
-/** A session with the inputs that its plan was made for, and what was noted while it was made. */
+/** A session, the inputs that its plan was made for, and the notes from creating it. */
 interface StepSession {
   session: Session;
   inputs: SessionInputs;
@@ -30,8 +30,8 @@ interface StepSession {
 }
 
 /**
- * A session by the plan that a run would make, on random weights, with less kept where the device refuses memory.
- * Throws UserError where the device lacks the precision, and where nothing fits.
+ * A session with the plan that a run would have, on random weights, saving fewer activations if the device refuses
+ * memory. Throws UserError if the device lacks the precision, or nothing fits.
  */
 export async function openStepSession(gpu: Gpu, name: ModelName, call: SessionCall): Promise<StepSession> {
   const { longest, window, precision, memory, onProgress } = call;
@@ -49,7 +49,7 @@ export async function openStepSession(gpu: Gpu, name: ModelName, call: SessionCa
   return { session, inputs, notes };
 }
 
-/** What is kept of the layers, as "21 layers at level 3, 7 at 1". */
+/** The layers' saved activations, as in "21 layers at level 3, 7 at 1". */
 export function keptLayers({ keep = '' }: Pick<ExecutionPlan, 'keep'>): string {
   const levels = parseSaved(keep);
   return [3, 2, 1, 0]
@@ -59,10 +59,10 @@ export function keptLayers({ keep = '' }: Pick<ExecutionPlan, 'keep'>): string {
     .join(', ');
 }
 
-/** What a plan keeps for the backward pass, and where the optimizer's state lies, as a sentence. */
+/** A plan's saved activations, and where it keeps the optimizer's state, as a sentence. */
 export const keptNote = (plan: Pick<ExecutionPlan, 'keep' | 'optimizer'>): string =>
   `Kept for the backward pass: ${keptLayers(plan)}; the optimizer's state ${plan.optimizer === 'paged' ? 'is paged to the host' : 'lies on the device'}.`;
 
-/** What the levels are. */
+/** The meaning of the levels. */
 export const LEVELS_NOTE =
   'Levels: 0 keeps the input of a layer, 1 also the output of attention, 2 also q, k and v, 3 also gate and up.';

@@ -14,18 +14,18 @@ import { rateCells, timeCells, type Cell, type Section } from './report.ts';
 import { mixedRows, ROWS } from './rows.ts';
 import { keptNote, LEVELS_NOTE, openStepSession } from './step-session.ts';
 
-/** What the step benchmarks of one model are given. */
+/** Options of one model's step benchmarks. */
 export interface StepsCall {
-  /** The precision that the steps compute on. */
+  /** The precision of the steps. */
   precision: PrecisionChoice;
-  /** Bytes that a session may take; what a run takes unless told. */
+  /** Bytes that a session may take; by default what a run may. */
   memory: number | undefined;
   rounds: number;
   ceilings: Ceilings;
   onProgress: (text: string) => void;
 }
 
-/** Steps that one plan serves. */
+/** Steps that share one plan. */
 interface Group {
   title: string;
   /** Tokens of the longest row, and of a step: as many rows as fit are packed into a pass. */
@@ -33,15 +33,15 @@ interface Group {
   window: number;
   /** Lengths of single rows. */
   tokens: number[];
-  /** Bounds of the lengths of sixteen rows; as many of the longest follow where passes have room for several. */
+  /** Range of the lengths of sixteen rows; if passes hold several of the longest, sixteen of those follow. */
   mixed?: readonly [least: number, most: number];
 }
 
-/** Tokens of the row that shorter ones share a plan with. */
+/** Tokens of the longest row with which shorter ones share a plan. */
 const shared = (name: ModelName): number => (name === 'tiny' ? 16 : 1024);
 
 /**
- * Single rows, a step each: those up to `shared` have one plan, each longer one that of a run over such rows. Then
+ * Single rows, one per step: those up to `shared` have one plan, each longer one that of a run over such rows. Then
  * steps of sixteen rows, whose passes are as large as a run's.
  */
 export function stepGroups(name: ModelName, tokens: readonly number[]): Group[] {
@@ -67,8 +67,9 @@ export function stepGroups(name: ModelName, tokens: readonly number[]): Group[] 
 }
 
 /**
- * Whole optimizer steps of a model at true shapes with random weights, by the plan that a run would make, and where
- * their time goes; each table as soon as it is whole. Throws UserError where the device lacks the precision or the memory.
+ * Whole optimizer steps of a model with its real shapes and random weights, by the plan that a run would have, and
+ * where their time goes; yields each table once complete. Throws UserError if the device lacks the precision or the
+ * memory.
  */
 export async function* measureSteps(
   gpu: Gpu,
@@ -139,10 +140,10 @@ function cases(
   ];
 }
 
-/** What the run plan says of the large products, and of memory. */
+/** The execution plan's kernels and memory. */
 function tilesSection({ software }: Gpu, name: ModelName, plan: ExecutionPlan, notes: string[]): Section {
   const { precision, tiles, passTokens } = plan;
-  const chosen = software ? 'not raced: the defaults' : `raced for passes of ${passTokens} tokens`;
+  const chosen = software ? 'not tuned: the defaults' : `tuned for passes of ${passTokens} tokens`;
   return {
     name: 'tiles',
     title: `Kernels of ${modelTitle(name)}, ${precision}, ${chosen}`,

@@ -8,10 +8,10 @@ import { allocateBase } from '../model/base/allocate.ts';
 import type { DecoderWeights } from '../model/weights.ts';
 import type { SessionInputs } from '../run/session.ts';
 
-/** Bytes of random numbers, used over and over. */
+/** Bytes of random numbers, repeated as needed. */
 const POOL = 2 ** 22;
 
-/** Fills buffers with random contents that look like a model's. */
+/** Fills buffers with random contents that resemble a model's. */
 export class Filler {
   readonly #gpu: Gpu;
   readonly #words = new Uint32Array(POOL / 4);
@@ -37,7 +37,7 @@ export class Filler {
     this.#fill(to, new Uint32Array(values.buffer));
   }
 
-  /** Pairs of bf16 of either sign, 0.008 to 0.03 large. */
+  /** Pairs of bf16 of either sign, with magnitudes from 0.008 to 0.03. */
   bf16(to: BufferView): void {
     this.#fill(
       to,
@@ -45,7 +45,7 @@ export class Filler {
     );
   }
 
-  /** A weight as of a model: scales near 0.05 where it is NF4. */
+  /** A weight like a model's: scales near 0.05 if it is NF4. */
   weight(weight: LinearWeight): void {
     if ('format' in weight) return this.bf16(weight.values);
     const { codes, scales, nested } = weight;
@@ -70,7 +70,7 @@ export class Filler {
   }
 }
 
-/** A base of the inputs' shape on the device, with random weights: no file is read. */
+/** A base of the inputs' shape on the device, with random weights; reads no file. */
 export function syntheticBase(gpu: Gpu, inputs: SessionInputs, positions: number): DecoderWeights {
   const { useDoubleQuant: doubleQuant } = inputs.inputs.recipe.quantization;
   const base = allocateBase(gpu, inputs.model, { doubleQuant, positions });

@@ -1,19 +1,19 @@
 import { UserError } from '../formats/user-error.ts';
 import { openDevice, type Gpu } from '../gpu/device.ts';
 
-/** What to say where the browser gives no adapter at all. */
+/** The message if the browser provides no adapter at all. */
 export const NO_ADAPTER =
   'Chrome found no GPU that it may use; update the graphics driver and look at chrome://gpu for the reason.';
 
-/** Throws UserError where the browser has no WebGPU. */
+/** Throws UserError if the browser has no WebGPU. */
 export function checkWebGpu(): void {
   if (!('gpu' in navigator))
     throw new UserError('This browser has no WebGPU; use Chrome 121 or newer on a PC with a discrete GPU.');
 }
 
 /**
- * Opens the browser's GPU; undefined where it gives none just now, as after a crash of its GPU process. Throws
- * UserError where the GPU is too small.
+ * Opens the browser's GPU; undefined if it provides none just now, as after a crash of its GPU process. Throws
+ * UserError if the GPU's limits are too low.
  */
 export async function requestGpu(): Promise<Gpu | undefined> {
   checkWebGpu();

@@ -10,7 +10,7 @@ const thisBrowser = (): Browser => ({
   secure: globalThis.isSecureContext,
 });
 
-/** What a browser lacks, and what to do about it, as one sentence; undefined where it should do. */
+/** What the browser lacks and what to do about it, in one sentence; undefined if it should work. */
 export function browserProblem({ agent, brands, secure } = thisBrowser()): string | undefined {
   if (!secure)
     return 'This page was opened over plain http, where browsers hide the GPU; open it over https, or as localhost on the machine that serves it.';

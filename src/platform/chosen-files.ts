@@ -1,20 +1,20 @@
-/** A folder that the user chose, as plain files: what crosses to the worker costs nothing, since files stay on disk. */
+/** A folder that the user chose, as plain files: passing it to the worker is cheap, because files stay on disk. */
 export interface ChosenFolder {
   name: string;
-  /** Those that lie directly in it: model and adapter folders are flat. */
+  /** Files directly in it: model and adapter folders are flat. */
   files: readonly File[];
-  /** Those of a folder in it that belong to a model. */
+  /** Files of a folder in it that belong to a model. */
   nested?: readonly NestedFile[] | undefined;
-  /** Where it is no model's: files in folders below it that make those one, as paths from it. */
+  /** For a folder that is no model: files in nested folders that identify one, by path from it. */
   below?: readonly string[] | undefined;
-  /** Kept where the browser gives handles, so that a reload can ask for the same folder with one click. */
+  /** Stored if the browser provides handles, so that a reload can ask for the same folder with one click. */
   handle?: FileSystemDirectoryHandle | undefined;
-  /** The run, with no files, for an adapter that this browser keeps: the run's result, or its checkpoint of `step`. */
+  /** For an adapter stored in this browser: the run, with no files; its result, or its checkpoint of `step`. */
   run?: string | undefined;
   step?: number | undefined;
 }
 
-/** A file in a folder of a folder, by its path from that. */
+/** A file in a nested folder, by its path from the chosen one. */
 export interface NestedFile {
   path: string;
   file: File;

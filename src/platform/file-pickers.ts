@@ -1,7 +1,7 @@
 import type { ChosenFile, ChosenFolder } from './chosen-files.ts';
 import { contentsOf, placeOfEntry, placeOfPaths, readFolder } from './read-folder.ts';
 
-/** Chrome's pickers and handles, which the DOM library of TypeScript does not know. */
+/** Chrome's pickers and handles, which TypeScript's DOM library lacks. */
 interface PickerWindow {
   showDirectoryPicker?(options: {
     id: string;
@@ -15,7 +15,7 @@ const pickers = (): PickerWindow => globalThis as unknown as PickerWindow;
 
 export const hasPickers = (): boolean => pickers().showDirectoryPicker !== undefined;
 
-/** A folder from the browser's picker; undefined where the user thought better of it. */
+/** A folder from the browser's picker; undefined if the user cancelled. */
 export async function pickFolder(id: string): Promise<ChosenFolder | undefined> {
   const handle = await unlessCancelled(pickers().showDirectoryPicker!({ id, mode: 'read' }));
   return handle && readFolder(handle);
@@ -30,7 +30,7 @@ export async function pickFile(id: string): Promise<ChosenFile | undefined> {
   return handle && { file: await handle.getFile(), handle };
 }
 
-/** A folder from an <input webkitdirectory>, which lists all that lies below it. */
+/** A folder from an <input webkitdirectory>, which lists everything below it. */
 export async function folderFromInput(list: FileList): Promise<ChosenFolder> {
   const files = [...list].map((file) => [file.webkitRelativePath.replace(/^[^/]*\//, ''), file] as const);
   const name = list[0]?.webkitRelativePath.split('/')[0] || 'the chosen folder';
@@ -39,10 +39,10 @@ export async function folderFromInput(list: FileList): Promise<ChosenFolder> {
 
 export type Dropped = { folder: ChosenFolder } | { files: ChosenFile[] } | undefined;
 
-/** What was dropped: the first folder, else the files. */
+/** What was dropped: the first folder, otherwise the files. */
 export async function readDrop(transfer: DataTransfer): Promise<Dropped> {
   const items = [...transfer.items].filter((item) => item.kind === 'file') as DroppedItem[];
-  // Everything must be asked for before the first await: the items are gone after the event.
+  // Everything must be read before the first await: the items are gone after the event.
   const handles = items.map((item) => item.getAsFileSystemHandle?.());
   const entries = items.map((item) => item.webkitGetAsEntry());
   const plain = [...transfer.files];

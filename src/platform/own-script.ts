@@ -1,4 +1,4 @@
-/** The part of Trusted Types that is used here; TypeScript's DOM library does not know them yet. */
+/** The part of Trusted Types in use; TypeScript's DOM library lacks it so far. */
 interface TrustedTypes {
   createPolicy(
     name: string,
@@ -16,11 +16,11 @@ const rules = {
 };
 
 const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes };
-// The one name beside Lit's that the security headers allow.
+// The only name, besides Lit's, that the security headers allow.
 const policy = trustedTypes?.createPolicy('retune', rules) ?? rules;
 
 /**
- * The address of a worker's script, as Trusted Types want it: only what this returns may be started, and it returns
- * nothing of another origin.
+ * The address of a worker's script in the form that Trusted Types require: only what this returns may be started,
+ * and it accepts no other origin.
  */
 export const ownScript = (url: string): string => policy.createScriptURL(url) as string;

@@ -3,7 +3,7 @@ type AskableHandle = FileSystemHandle & {
   requestPermission?(permission: { mode: 'read' }): Promise<PermissionState>;
 };
 
-/** Whether the handles may be read; where `ask`, the user is asked, which a browser allows only after a click. */
+/** Whether the handles may be read; with `ask`, the user is asked, which a browser allows only after a click. */
 export async function mayRead(handles: readonly FileSystemHandle[], ask: boolean): Promise<boolean> {
   for (const handle of handles as readonly AskableHandle[]) {
     if (!handle.queryPermission) continue;

@@ -1,5 +1,5 @@
-/** The port of `npm start` and of nothing else: an address is an origin, and a browser keeps runs by origin. */
+/** The port of `npm start` only: an address is an origin, and a browser stores runs by origin. */
 export const PORT = 17388;
 
-/** Where `npm start` served earlier versions: Vite's own port, which any project's preview may take. */
+/** The port on which `npm start` served earlier versions: Vite's default, which any project's preview may use. */
 export const EARLIER_PORT = 4173;

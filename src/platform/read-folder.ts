@@ -1,24 +1,24 @@
 import type { ChosenFolder, NestedFile } from './chosen-files.ts';
 
-/** The one folder in a model's own whose files count. */
+/** The only folder inside a model's whose files count. */
 const TEMPLATES = 'additional_chat_templates';
 const TEMPLATE = /\.jinja$/;
 /** Where Hugging Face's cache keeps a model's folders. */
 const SNAPSHOTS = 'snapshots';
-/** What makes a folder a base model's or an adapter's. */
+/** Files that identify a base model's or an adapter's folder. */
 const MARKS = ['config.json', 'adapter_config.json'];
-/** Folders that are looked into, and files of one that are taken. */
+/** Maximum folders searched, and files taken from one. */
 const MAX_LOOKED = 200;
 const MAX_TEMPLATES = 100;
 
-/** A folder as the browser's handles, drops and inputs have it. */
+/** A folder from the browser's handles, drops or inputs. */
 export interface Place {
   files(): Promise<File[]>;
   folders(): Promise<Map<string, Place>>;
   has(file: string): Promise<boolean>;
 }
 
-/** What of a folder is chosen with it. */
+/** The files that are chosen with a folder. */
 export async function contentsOf(place: Place): Promise<Pick<ChosenFolder, 'files' | 'nested' | 'below'>> {
   const files = await place.files();
   const folders = await place.folders();
@@ -71,7 +71,7 @@ function placeOf(handle: FileSystemDirectoryHandle): Place {
   };
 }
 
-/** A folder whose files are known by their paths, as an <input webkitdirectory> lists them: "folder/inner/file". */
+/** A folder whose files are known by path, as an <input webkitdirectory> lists them: "folder/inner/file". */
 export function placeOfPaths(files: readonly (readonly [path: string, file: File])[]): Place {
   const own: File[] = [];
   const inner = new Map<string, (readonly [path: string, file: File])[]>();
@@ -94,13 +94,13 @@ export function placeOfPaths(files: readonly (readonly [path: string, file: File
   };
 }
 
-/** A folder that was dropped, where the browser gives no handles. */
+/** A dropped folder, if the browser provides no handles. */
 export function placeOfEntry(directory: FileSystemDirectoryEntry): Place {
   const entries = async (): Promise<FileSystemEntry[]> => {
     const reader = directory.createReader();
     const all: FileSystemEntry[] = [];
     for (;;) {
-      // A reader hands out its entries in portions and ends with an empty one.
+      // A reader returns its entries in batches and ends with an empty one.
       const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
         reader.readEntries(resolve, reject),
       );

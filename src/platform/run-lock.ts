@@ -2,12 +2,12 @@ import { lockFailure, siteLocks } from './site-locks.ts';
 
 const NAME = 'retune-run';
 
-/** A tab that was just closed or reloaded lets go of its lock a moment later. */
+/** A tab that was just closed or reloaded releases its lock a moment later. */
 const PATIENCE_MS = 3000;
 
 /**
- * Does `work` while no other tab of this browser profile trains; undefined where one does. The lock ends with the
- * work or with its tab. Throws UserError where the browser refuses locks.
+ * Runs `work` while no other tab of this browser profile trains; undefined if one does. The lock ends with the work
+ * or with its tab. Throws UserError if the browser refuses locks.
  */
 export async function withRunLock<T>(work: () => Promise<T>): Promise<{ value: T } | undefined> {
   let granted = false;
@@ -24,7 +24,7 @@ export async function withRunLock<T>(work: () => Promise<T>): Promise<{ value: T
   }
 }
 
-/** Whether a tab of this browser profile trains. Throws UserError where the browser refuses locks. */
+/** Whether a tab of this browser profile trains. Throws UserError if the browser refuses locks. */
 export async function runLockHeld(): Promise<boolean> {
   const { held = [] } = await siteLocks()
     .query()
@@ -36,11 +36,11 @@ export async function runLockHeld(): Promise<boolean> {
 
 /** Resolves once no tab trains; rejects with the reason of `signal`. */
 export async function runLockFree(signal?: AbortSignal): Promise<void> {
-  // Shared, so that those who only wait are in nobody's way.
+  // Shared, so that waiting does not block anyone.
   await siteLocks().request(NAME, { mode: 'shared', ...(signal && { signal }) }, () => undefined);
 }
 
-/** Whether another tab trains, and not just one that is being closed. Not for a tab that trains itself. */
+/** Whether another tab trains, apart from one that is being closed. Not for a tab that trains itself. */
 export async function trainsElsewhere(): Promise<boolean> {
   if (!(await runLockHeld())) return false;
   return runLockFree(AbortSignal.timeout(PATIENCE_MS)).then(

@@ -1,4 +1,4 @@
-/** Everything that a page may ask a browser for and this one does not: refused, whichever script asks. */
+/** Every permission that this page does not need: refused, whichever script asks. */
 const REFUSED_FEATURES = `
   accelerometer aria-notify autoplay bluetooth browsing-topics camera captured-surface-control ch-device-memory
   ch-downlink ch-dpr ch-ect ch-prefers-color-scheme ch-prefers-reduced-motion ch-prefers-reduced-transparency ch-rtt
@@ -16,13 +16,16 @@ const REFUSED_FEATURES = `
   .trim()
   .split(/\s+/);
 
-/** What stays: the screen awake while a run trains, and the finer clock of an isolated page, which times the kernels. */
+/**
+ * Permissions that remain: keeping the screen awake during a run, and an isolated page's finer clock, which times
+ * kernels.
+ */
 export const KEPT_FEATURES = ['cross-origin-isolated', 'screen-wake-lock'];
 
 /**
- * What every response of the page's servers carries, its workers' included: nothing is loaded from, or sent to,
- * anywhere but the page's own origin. public/_headers says the same for static hosts; a test holds the two together.
- * docs/SECURITY.md says which header stops what.
+ * Headers of every response of the page's servers, including its workers': nothing is loaded from, or sent to, any
+ * other origin. public/_headers says the same for static hosts; a test keeps the two equal. docs/SECURITY.md says
+ * what each header stops.
  */
 export const securityHeaders: Readonly<Record<string, string>> = {
   'Content-Security-Policy': [
@@ -39,7 +42,7 @@ export const securityHeaders: Readonly<Record<string, string>> = {
     "require-trusted-types-for 'script'",
     'trusted-types lit-html retune',
   ].join('; '),
-  // Chrome 152 and newer: what no directive of a CSP reaches, such as navigation, WebRTC and the lookup of names.
+  // Chrome 152 and newer: for what no CSP directive covers, such as navigation, WebRTC and DNS lookups.
   'Connection-Allowlist': '(response-origin)',
   'Permissions-Policy': REFUSED_FEATURES.map((feature) => `${feature}=()`).join(', '),
   'Cross-Origin-Opener-Policy': 'same-origin',

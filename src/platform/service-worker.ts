@@ -3,13 +3,13 @@ import { ownScript } from './own-script.ts';
 export interface UpdateListener {
   offlineReady(): void;
   updateReady(take: () => void): void;
-  /** The browser does not keep the page for when there is no network. */
+  /** The browser does not store the page for offline use. */
   onlineOnly(why: string): void;
 }
 
-/** Registers the service worker. A newer version waits until `take` is called, and only then the page reloads. */
+/** Registers the service worker. A newer version waits until `take` is called; only then does the page reload. */
 export async function registerServiceWorker(url: string, listener: UpdateListener): Promise<void> {
-  // The browser has none in some private windows, and refuses it where it keeps nothing.
+  // Browsers lack it in some private windows, and refuse it if they store nothing.
   const { serviceWorker: container } = navigator as { serviceWorker?: ServiceWorkerContainer };
   if (!container) return listener.onlineOnly('it has no service workers');
   let registration: ServiceWorkerRegistration;

@@ -1,4 +1,4 @@
-/** Keeps the screen awake while wanted; the browser takes the lock away whenever the tab is hidden. */
+/** Keeps the screen awake while wanted; the browser releases the lock whenever the tab is hidden. */
 export class WakeLock {
   #wanted = false;
   #lock: WakeLockSentinel | undefined;
@@ -17,7 +17,7 @@ export class WakeLock {
   async #take(): Promise<void> {
     if (!this.#wanted || document.visibilityState !== 'visible') return;
     if (this.#lock && !this.#lock.released) return;
-    // A refusal (battery saver, no support) costs a dark screen and nothing else.
+    // A refusal (battery saver, no support) only lets the screen go dark.
     this.#lock = await navigator.wakeLock?.request('screen').catch(() => undefined);
     if (!this.#wanted) await this.#lock?.release();
   }

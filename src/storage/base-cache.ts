@@ -3,13 +3,13 @@ import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base
 import { blobSource } from './blob-source.ts';
 import { storageEstimate } from './quota.ts';
 
-/** Stands in an entry once it is complete: a folder cannot be renamed here. */
+/** Marks an entry as complete: folders cannot be renamed here. */
 const COMPLETE = 'complete';
 const REMEDY = "the browser has lost it, so choose the base's folder again";
-/** Beside an entry the browser's storage needs room for what a run writes. */
+/** Free space that the browser's storage needs, beside an entry, for what a run writes. */
 const ROOM = 2;
 
-/** What is used of the browser's own file system; a worker may write with synchronous handles, which are fast. */
+/** The part of the origin-private file system in use; a worker may write with synchronous handles, which are fast. */
 interface Writable {
   write(bytes: Uint8Array<ArrayBuffer>, options: { at: number }): number;
   flush(): void;
@@ -17,7 +17,7 @@ interface Writable {
 }
 export interface CacheFile {
   getFile(): Promise<File>;
-  /** What is written takes the file's place when it is closed. */
+  /** Writes replace the file when closed. */
   createWritable(): Promise<{ write(bytes: Uint8Array<ArrayBuffer>): Promise<void>; close(): Promise<void> }>;
   createSyncAccessHandle(): Promise<Writable>;
 }
@@ -28,7 +28,7 @@ export interface CacheDirectory {
   removeEntry(name: string, options?: { recursive?: boolean }): Promise<void>;
 }
 
-/** The cache's folder in the origin's private file system. */
+/** The cache's folder in the origin-private file system. Throws CacheRefusal. */
 const cacheDirectory = async (): Promise<CacheDirectory> => {
   const { storage } = navigator as { storage?: Partial<StorageManager> };
   const root = (await storage?.getDirectory?.()) as unknown as CacheDirectory | undefined;
@@ -36,12 +36,12 @@ const cacheDirectory = async (): Promise<CacheDirectory> => {
   return root.getDirectoryHandle('bases', { create: true });
 };
 
-/** Entries as folders of the browser's own file system. */
+/** Entries as folders of the origin-private file system. */
 export class BrowserCacheStorage implements CacheStorage {
   readonly #directory: () => Promise<CacheDirectory>;
   readonly #left: () => Promise<number | undefined>;
 
-  /** `left`: bytes that the browser still grants, where it says so. */
+  /** `left`: bytes that the browser still grants, if it says. */
   constructor(directory = cacheDirectory, left = async () => (await storageEstimate()).left) {
     this.#directory = directory;
     this.#left = left;
@@ -97,13 +97,13 @@ export class BrowserCacheStorage implements CacheStorage {
       const directory = await this.#directory();
       const folder = await directory.getDirectoryHandle(entry).catch(absent);
       if (!folder) return;
-      // From here on it no longer counts, whatever happens.
+      // From here on the old entry no longer counts, whatever happens.
       await folder.removeEntry(COMPLETE).catch(absent);
       await directory.removeEntry(entry, { recursive: true });
     });
   }
 
-  /** Half-written entries; one that another tab is writing refuses to go. */
+  /** Incomplete entries; one that another tab is writing cannot be removed. */
   async #removeLeftovers(directory: CacheDirectory): Promise<void> {
     for (const name of await namesIn(directory)) {
       const folder = await directory.getDirectoryHandle(name);

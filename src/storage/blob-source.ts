@@ -1,7 +1,7 @@
 import type { ByteSource } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 
-/** A file or a stored blob, read by position: never whole. `remedy` says what to do where it cannot be read. */
+/** A file or stored blob, read by position, never whole. `remedy` says what to do if it cannot be read. */
 export function blobSource(name: string, blob: Blob, remedy: string): ByteSource {
   return {
     name,

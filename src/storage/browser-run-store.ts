@@ -8,20 +8,20 @@ import { keysUnder, replace, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';
 import { runKeys } from './run-keys.ts';
 
-/** What is known of a checkpoint without opening it. It is written with the checkpoint's files, or not at all. */
+/** What is known of a checkpoint without opening it. Written in one transaction with the checkpoint's files. */
 export interface Manifest {
   step: number;
   files: Readonly<Record<string, number>>;
-  /** Bytes of all files. */
+  /** Total bytes of its files. */
   bytes: number;
-  /** The latest training loss that was logged. */
+  /** The latest logged training loss. */
   loss: number | undefined;
-  /** It stays only until the next checkpoint is written. */
+  /** Whether it is kept only until the next checkpoint is written. */
   rescue: boolean;
 }
 
 const REMEDY = 'the browser has lost it, so resume from an earlier checkpoint';
-/** What to do once there is room again. */
+/** What to do once there is space again. */
 const GO_ON = 'resume from the last checkpoint';
 
 /** A run in the browser's database. */
@@ -79,7 +79,7 @@ export class BrowserRunStore implements RunStore {
     return Promise.resolve(this.#folder(this.name, this.#keys.result));
   }
 
-  /** All files in one transaction: no file has to be the last. */
+  /** All files in one transaction, so that no file has to be the last. */
   async saveResult(files: Files): Promise<void> {
     const prefix = this.#keys.result;
     const work = () => replace(this.#store, [under(prefix)], blobEntries(prefix, files));

@@ -2,7 +2,7 @@ import type { UseStore } from 'idb-keyval';
 import { openDatabase } from './database.ts';
 import { storageEstimate } from './quota.ts';
 
-/** The part of the Storage Buckets API that is used here; Chrome has it from version 122. */
+/** The part of the Storage Buckets API in use; Chrome has it since version 122. */
 interface StorageBuckets {
   open(
     name: string,
@@ -14,24 +14,24 @@ interface StorageBuckets {
 
 const BUCKET = 'second-copy';
 
-/** Where the second copy of a database lives, apart from the first. */
+/** Where the second copy of a database is kept, apart from the first. */
 export interface BucketMirror {
-  /** undefined where the browser offers no second home. */
+  /** Undefined if the browser offers no second place. */
   open(): Promise<UseStore | undefined>;
-  /** Frees all that it takes up. */
+  /** Frees everything it occupies. */
   remove(): Promise<void>;
 }
 
 const buckets = (): StorageBuckets | undefined =>
   (navigator as { storageBuckets?: StorageBuckets }).storageBuckets;
 
-/** A storage bucket: its databases are in files of their own, apart from those of the page itself. */
+/** A storage bucket: its databases are in files separate from those of the page itself. */
 export function bucketHome(name: string): BucketMirror {
   return {
     async open() {
       const bucket = await buckets()?.open(BUCKET, { durability: 'strict' });
       if (!bucket) return undefined;
-      // What was granted for the page is asked for here as well; nobody sees a question.
+      // Requests what the page was granted; the user sees no prompt.
       if ((await storageEstimate()).persistent) await bucket.persist();
       return openDatabase(name, { factory: bucket.indexedDB });
     },
@@ -39,7 +39,7 @@ export function bucketHome(name: string): BucketMirror {
   };
 }
 
-/** Bytes of what is in the second home. */
+/** Bytes used by the mirror. */
 export async function bucketBytes(): Promise<number> {
   if (!(await buckets()?.keys())?.includes(BUCKET)) return 0;
   const { usage = 0 } = await (await buckets()!.open(BUCKET, { durability: 'strict' })).estimate();

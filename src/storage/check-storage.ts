@@ -2,8 +2,8 @@ import { del, keys, set, type UseStore } from 'idb-keyval';
 import { openDatabase } from './database.ts';
 
 /**
- * Looks whether the browser keeps what is given to it: `store` can be read, and a database of its own be written to.
- * `store` itself is left as it is, since each write to it is done twice. Throws UserError.
+ * Checks that the browser stores what it is given: `store` can be read, and a separate database can be written.
+ * `store` itself is not written, because each write to it is done twice. Throws UserError.
  */
 export async function checkStorage(
   store: UseStore,

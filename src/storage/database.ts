@@ -4,15 +4,15 @@ import { NOTHING_KEPT } from '../platform/site-locks.ts';
 
 const OBJECTS = 'files';
 const MINUTE = 60_000;
-/** How long an answer may take: much is written at once, and to slow disks. */
+/** Maximum wait for an answer: writes can be large, and disks slow. */
 const PATIENCE = { readonly: MINUTE, readwrite: 10 * MINUTE, versionchange: MINUTE } as const;
 
-/** The browser's database refused something, or gives no answer. */
+/** The browser's database refused an operation, or does not answer. */
 export class DatabaseError extends UserError {
   /** Without the remedy, as the end of a sentence. */
   readonly happened: string;
   readonly remedy: string;
-  /** There is no room. */
+  /** The browser's storage is full. */
   readonly full: boolean;
 
   constructor(happened: string, remedy: string, full = false) {
@@ -23,17 +23,17 @@ export class DatabaseError extends UserError {
   }
 }
 
-/** What only a wrong call can lead to. */
+/** Errors that only a wrong call can cause. */
 const BUGS = new Set(['DataCloneError', 'TransactionInactiveError', 'ReadOnlyError', 'ConstraintError']);
 
-/** Chrome's words where site data is blocked, under a name that stands for much else. */
+/** Chrome's message when site data is blocked; its error name has many other causes too. */
 const DENIED = /denied permission/;
 
-/** The browser keeps nothing for this address; `why` is its own word for that. */
+/** The browser stores nothing for this address; `why` is the browser's own message. */
 const siteDataRefused = (why: string): DatabaseError =>
   new DatabaseError(NOTHING_KEPT.happened(why), NOTHING_KEPT.remedy);
 
-/** What the database answered as a DatabaseError; anything else as it is. An aborted transaction may give no reason. */
+/** A DatabaseError for the database's error; anything else unchanged. An aborted transaction may give no reason. */
 function told(error: unknown): unknown {
   if (error === null || error === undefined)
     return new DatabaseError(
@@ -54,7 +54,7 @@ function told(error: unknown): unknown {
   );
 }
 
-/** The answer, or a DatabaseError where it does not come in time; then `giveUp` is called. */
+/** The answer. Throws DatabaseError if it does not arrive in time, after calling `giveUp`. */
 async function answered<T>(
   ask: () => PromiseLike<T> | T,
   patience: number,
@@ -83,17 +83,17 @@ async function answered<T>(
 }
 
 export interface DatabaseOptions {
-  /** Of the page, unless another is given. */
+  /** The page's own, unless another is given. */
   factory?: IDBFactory;
-  /** The name of its one object store. */
+  /** The name of its only object store. */
   objects?: string;
-  /** Done on a connection just opened, before anything else uses it. */
+  /** Run on a newly opened connection before anything else uses it. */
   prepare?: (store: UseStore) => Promise<void>;
 }
 
 /**
  * A store for idb-keyval whose transactions are on disk when they complete: a checkpoint that was reported as saved
- * outlives a crash of the browser and a power cut.
+ * survives a browser crash and a power cut.
  */
 export function openDatabase(
   name: string,
@@ -102,7 +102,7 @@ export function openDatabase(
   let opened: Promise<IDBDatabase> | undefined;
   const open = async (): Promise<IDBDatabase> => {
     const db = await answered(() => connect(factory ?? ownFactory(), name, place), PATIENCE.versionchange);
-    // The browser may close a connection, when site data is cleared for one: the next use opens it anew.
+    // The browser may close a connection, for example when site data is cleared: the next use opens a new one.
     db.onclose = () => (opened = undefined);
     db.onversionchange = () => {
       db.close();
@@ -124,7 +124,7 @@ export function openDatabase(
     try {
       objects = objectsOf(db, place, mode);
     } catch {
-      // Some learn only from its use that a connection was closed.
+      // Some connections turn out to be closed only when used.
       opened = undefined;
       objects = toldObjectsOf(await connection(), place, mode);
     }
@@ -132,7 +132,7 @@ export function openDatabase(
   };
 }
 
-/** The page's own databases. Asked for where they are used, since a browser may refuse even that. */
+/** The page's own databases. Looked up on use, because a browser may refuse even that. */
 function ownFactory(): IDBFactory {
   const { indexedDB: factory } = globalThis as { indexedDB?: IDBFactory };
   if (!factory) throw siteDataRefused('there is no IndexedDB');
@@ -144,7 +144,7 @@ async function connect(factory: IDBFactory, name: string, place: string): Promis
   request.onupgradeneeded = () => request.result.createObjectStore(place);
   const blocked = new Promise<never>((_, reject) => {
     request.onblocked = () => {
-      // Should it open after all, it is in nobody's way.
+      // Should it open after all, it does no harm.
       request.onsuccess = () => request.result.close();
       reject(
         new DatabaseError(
@@ -160,7 +160,7 @@ async function connect(factory: IDBFactory, name: string, place: string): Promis
 const objectsOf = (db: IDBDatabase, place: string, mode: IDBTransactionMode): IDBObjectStore =>
   db.transaction(place, mode, { durability: 'strict' }).objectStore(place);
 
-/** The same; throws DatabaseError where the connection was closed. */
+/** The same. Throws DatabaseError if the connection was closed. */
 function toldObjectsOf(...asked: Parameters<typeof objectsOf>): IDBObjectStore {
   try {
     return objectsOf(...asked);
@@ -169,7 +169,7 @@ function toldObjectsOf(...asked: Parameters<typeof objectsOf>): IDBObjectStore {
   }
 }
 
-/** Does `work` in the transaction of `objects`. Throws DatabaseError. */
+/** Runs `work` in the transaction of `objects`. Throws DatabaseError. */
 async function transact<T>(
   objects: IDBObjectStore,
   work: (objects: IDBObjectStore) => PromiseLike<T> | T,
@@ -180,31 +180,31 @@ async function transact<T>(
     PATIENCE[transaction.mode],
     () => {
       try {
-        // What was given up may not come about after all.
+        // What was abandoned must not take effect later.
         transaction.abort();
       } catch {
-        // It has ended by itself.
+        // It has ended already.
       }
     },
   );
 }
 
-/** All keys that begin with `prefix`. */
+/** All keys with this prefix. */
 export function under(prefix: string): IDBKeyRange {
   return IDBKeyRange.bound(prefix, `${prefix}\uffff`);
 }
 
-/** The keys that begin with `prefix`, in order. */
+/** The keys with this prefix, in order. */
 export function keysUnder(store: UseStore, prefix: string): Promise<string[]> {
   return store('readonly', (s) => promisifyRequest(s.getAllKeys(under(prefix)))) as Promise<string[]>;
 }
 
-/** The values whose keys begin with `prefix`, in the order of the keys. */
+/** The values whose keys have this prefix, in key order. */
 export function valuesUnder<T>(store: UseStore, prefix: string): Promise<T[]> {
   return store('readonly', (s) => promisifyRequest(s.getAll(under(prefix)) as IDBRequest<T[]>));
 }
 
-/** Keys that begin with `prefix` and their values, in the order of the keys. */
+/** Keys with this prefix and their values, in key order. */
 export function entriesUnder<T>(store: UseStore, prefix: string): Promise<[key: string, value: T][]> {
   return store('readonly', async (s) => {
     const [keys, values] = await Promise.all([
@@ -215,7 +215,7 @@ export function entriesUnder<T>(store: UseStore, prefix: string): Promise<[key: 
   });
 }
 
-/** In one transaction: the keys and everything under the ranges go, the entries come. */
+/** In one transaction: deletes the keys and everything in the ranges, and writes the entries. */
 export function replace(
   store: UseStore,
   gone: readonly (string | IDBKeyRange)[],

@@ -2,15 +2,15 @@ import { del, get, keys, set, type UseStore } from 'idb-keyval';
 import { withinQuota } from './quota.ts';
 import { UserError } from '../formats/user-error.ts';
 
-/** A run's small files: with them and the base from the cache it goes on without asking for anything. */
+/** A run's small files: with these and the cached base, it resumes without asking for anything. */
 export interface SmallInputs {
-  /** The source adapter's own files; undefined where the run started a fresh one, or from one kept here. */
+  /** The source adapter's own files; undefined if the run started a fresh one, or one stored here. */
   source: readonly File[] | undefined;
   train: File;
   validation: File | undefined;
 }
 
-/** What is larger is left where it is. */
+/** Larger files are not copied. */
 const MAX_BYTES = 2 ** 29;
 const PREFIX = 'inputs/';
 
@@ -26,7 +26,10 @@ export class KeptInputs {
     this.#store = store;
   }
 
-  /** Keeps copies unless there are some, where they are not too large and there is room: a run does without them. */
+  /**
+   * Stores copies, unless there are some already, they are too large or there is no space: a run works without
+   * them.
+   */
   async keep(id: string, inputs: SmallInputs): Promise<void> {
     const bytes = bytesOf(inputs);
     if (bytes > MAX_BYTES) return;
@@ -46,7 +49,7 @@ export class KeptInputs {
     return (await keys(this.#store)).includes(PREFIX + id);
   }
 
-  /** Bytes of what is kept of a run. */
+  /** Bytes stored for a run. */
   async bytes(id: string): Promise<number> {
     const inputs = await this.get(id);
     return inputs ? bytesOf(inputs) : 0;

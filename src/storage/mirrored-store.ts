@@ -9,14 +9,14 @@ const TRANSACTION = 'transaction';
 const LOCK = 'retune-storage';
 
 /**
- * A store whose every transaction is done twice: in the page's database, then in a second one. Chrome's IndexedDB goes
- * on writing behind a record that a killed browser left unfinished, and when it next opens the store it cannot read
- * what comes after, or takes the whole store for damaged and starts an empty one
- * (https://github.com/google/leveldb/issues/1287). So each copy gets a new log before the first transaction, one after
- * the other: a kill leaves unfinished only what is being written, and the other copy is whole. A first copy that has
- * fallen behind is put right before anything is read, a second one before the next transaction.
+ * A store that performs every transaction twice: in the page's database, then in a second one. Chrome's IndexedDB
+ * keeps appending after a record that a killed browser left incomplete; when it next opens the store, it cannot
+ * read what follows, or takes the whole store for damaged and starts an empty one
+ * (https://github.com/google/leveldb/issues/1287). So each copy gets a new log before the first transaction, one
+ * after the other: a kill leaves incomplete only what is being written, and the other copy is intact. If the first
+ * copy has fallen behind, it is repaired before anything is read; the second, before the next transaction.
  *
- * Where there is no second home, or no room for it, the store does with the first alone.
+ * Without a place or space for the second copy, the store uses only the first.
  */
 export function openMirroredStore(name = 'retune', home: BucketMirror = bucketHome(name)): UseStore {
   let opened: Promise<UseStore | undefined> | undefined;
@@ -32,7 +32,7 @@ export function openMirroredStore(name = 'retune', home: BucketMirror = bucketHo
     ready = false;
     const copy = await second();
     if (!copy) return;
-    // A second copy that cannot be read is none.
+    // A second copy that cannot be read does not count.
     const copied = await transactionOf(copy).catch(() => 0);
     if (copied > (await transactionOf(store))) await copyAll(copy, store).catch(() => undefined);
   };
@@ -50,7 +50,7 @@ export function openMirroredStore(name = 'retune', home: BucketMirror = bucketHo
     };
     const done = await first('readwrite', numbered).catch(async (error: unknown) => {
       if (!isQuota(error) || !(await second())) throw error;
-      // One copy of everything is worth more than two of a part.
+      // One complete copy is better than two partial ones.
       await giveUp();
       return first('readwrite', numbered);
     });
@@ -65,7 +65,7 @@ export function openMirroredStore(name = 'retune', home: BucketMirror = bucketHo
   };
   const makeReady = async (): Promise<void> => {
     await rollOverLog(first).catch((error: unknown) => {
-      // Deleting still works, and makes the room.
+      // Deleting still works, and frees space.
       if (!isQuota(error)) throw error;
     });
     try {
@@ -73,7 +73,7 @@ export function openMirroredStore(name = 'retune', home: BucketMirror = bucketHo
       if (copy) {
         const transaction = await transactionOf(first);
         await rollOverLog(copy);
-        // What was written before there were two copies has no number.
+        // Data from before there were two copies has no number.
         if (transaction === 0 || (await transactionOf(copy)) !== transaction) await copyAll(first, copy);
       }
     } catch {
@@ -84,7 +84,7 @@ export function openMirroredStore(name = 'retune', home: BucketMirror = bucketHo
 
   return async (mode, work) => {
     if (mode !== 'readwrite') return first(mode, work);
-    // Opened before the lock is taken: opening needs it as well.
+    // Opened before taking the lock, because opening needs it too.
     await transactionOf(first);
     return locked(async () => {
       writing = true;
@@ -97,7 +97,7 @@ export function openMirroredStore(name = 'retune', home: BucketMirror = bucketHo
   };
 }
 
-/** Does `work` while no other tab or worker writes. Throws UserError where the browser refuses locks. */
+/** Runs `work` while no other tab or worker writes. Throws UserError if the browser refuses locks. */
 async function locked<T>(work: () => Promise<T>): Promise<T> {
   let granted = false;
   try {
@@ -112,14 +112,14 @@ async function locked<T>(work: () => Promise<T>): Promise<T> {
 
 const isQuota = (error: unknown): boolean => error instanceof DatabaseError && error.full;
 
-/** 0 for a copy that is empty, or that was written before there were two. */
+/** 0 for a copy that is empty, or from before there were two. */
 const transactionOf = (store: UseStore): Promise<number> =>
   store('readonly', async (objects) => {
     const found = await promisifyRequest(objects.get(TRANSACTION) as IDBRequest<number | undefined>);
     return found ?? 0;
   });
 
-/** Makes `to` what `from` is, in one transaction. */
+/** Makes `to` equal to `from`, in one transaction. */
 async function copyAll(from: UseStore, to: UseStore): Promise<void> {
   const entries = await entriesUnder(from, '');
   await to('readwrite', (objects) => {

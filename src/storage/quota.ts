@@ -1,16 +1,16 @@
 import { StorageError, StorageFullError } from '../run/checkpoint/store.ts';
 import { DatabaseError } from './database.ts';
 
-/** What the browser grants this site, in bytes. */
+/** The browser's storage grant for this site, in bytes. */
 export interface StorageEstimate {
   used: number;
-  /** undefined where it does not say. */
+  /** Undefined if it does not say. */
   left: number | undefined;
-  /** Whether the browser promised not to clear it by itself. */
+  /** Whether the browser promised not to clear it without asking. */
   persistent: boolean;
 }
 
-/** What the browser says, if anything; Chrome tells a round figure, so that what is really left may be less. */
+/** What the browser says, if anything; Chrome's figure is rounded, so less may be left. */
 export async function storageEstimate(): Promise<StorageEstimate> {
   const { storage } = navigator as { storage?: Partial<StorageManager> };
   const nothing: { usage?: number; quota?: number } = {};
@@ -19,7 +19,7 @@ export async function storageEstimate(): Promise<StorageEstimate> {
   return { used: usage, left: quota === undefined ? undefined : Math.max(0, quota - usage), persistent };
 }
 
-/** What the browser answers; `instead` where it has no such question or refuses it. */
+/** The browser's answer; `instead` if it lacks the query or refuses it. */
 async function answerOf<T>(ask: () => Promise<T> | undefined, instead: T): Promise<T> {
   try {
     return (await ask()) ?? instead;
@@ -28,7 +28,10 @@ async function answerOf<T>(ask: () => Promise<T> | undefined, instead: T): Promi
   }
 }
 
-/** Does `work`, which writes `bytes` under the name of `what`. Throws StorageError, which ends with what to do `then`. */
+/**
+ * Runs `work`, which writes `bytes` under the name `what`. Throws StorageError, which ends with `then`, what to do
+ * next.
+ */
 export async function withinQuota<T>(
   what: string,
   bytes: number,

@@ -9,7 +9,7 @@ import { entriesUnder, replace, under, valuesUnder } from './database.ts';
 import { runKeys } from './run-keys.ts';
 import { withinQuota } from './quota.ts';
 
-/** The user's files of a run, where the browser gives handles: with them a reload needs at most one permission. */
+/** The user's files of a run, if the browser provides handles: with them a reload needs at most one permission. */
 export interface InputHandles {
   base?: FileSystemDirectoryHandle | undefined;
   source?: FileSystemDirectoryHandle | undefined;
@@ -17,16 +17,16 @@ export interface InputHandles {
   validation?: FileSystemFileHandle | undefined;
 }
 
-/** What is kept of a run beside its checkpoints and its result. */
+/** What is stored of a run besides its checkpoints and its result. */
 export interface StoredRun {
   id: string;
   name: string;
   /** Milliseconds since 1970. */
   created: number;
   status: 'unfinished' | 'finished';
-  /** The user stopped it: it does not go on by itself. */
+  /** Whether the user stopped it; then it does not resume automatically. */
   stopped: boolean;
-  /** How often it went on by itself since its last checkpoint; undefined in the records of earlier versions. */
+  /** How often it resumed automatically since its last checkpoint; undefined in records of earlier versions. */
   restarts?: number | undefined;
   step: number;
   maxSteps: number;
@@ -37,24 +37,24 @@ export interface StoredRun {
   /** The run of this browser whose result, or whose checkpoint of `sourceStep`, is the source. */
   sourceRun?: string | undefined;
   sourceStep?: number | undefined;
-  /** The precision that was asked for at its start; undefined in the records of earlier versions. */
+  /** The precision requested at its start; undefined in records of earlier versions. */
   precision?: PrecisionChoice | undefined;
-  /** Its start for a chat template that writes the date; undefined in the records of earlier versions. */
+  /** Its start time for a chat template that writes the date; undefined in records of earlier versions. */
   moment?: Moment | undefined;
-  /** Hash of the adapter that came out; undefined until it is known. */
+  /** Hash of the resulting adapter; undefined until it is known. */
   resultHash?: string | undefined;
-  /** The step that the result is of, where the best one was taken and not the last. */
+  /** The step of the result, if it is the best checkpoint rather than the last. */
   best?: BestStep | undefined;
-  /** It came out of a zip. */
+  /** Whether it was imported from a zip. */
   imported?: boolean | undefined;
-  /** What the user wrote about it. */
+  /** The user's note. */
   note?: string | undefined;
-  /** Hashes of the inputs: the run goes on with these and no others. */
+  /** Hashes of the inputs: the run resumes only with these. */
   identity: RunIdentity;
   log: readonly LogEntry[];
 }
 
-/** What the user says of a run; apart from its record, which a run under way writes again and again. */
+/** The user's name and note for a run; separate from its record, which a run in progress keeps rewriting. */
 interface RunNotes {
   name?: string;
   note?: string;
@@ -88,23 +88,23 @@ export class RunRecords {
     return record && { ...record, ...(await this.#notes(id)) };
   }
 
-  /** Throws UserError where the browser's storage is full. */
+  /** Throws UserError if the browser's storage is full. */
   async put(record: StoredRun): Promise<void> {
     await withinQuota(record.name, 1e6, () => set(RECORDS + record.id, record, this.#store));
   }
 
-  /** Gives a run a name or a note; also one that is under way. Throws UserError where the browser's storage is full. */
+  /** Sets a run's name or note, even while it is in progress. Throws UserError if the browser's storage is full. */
   async describe(id: string, change: RunNotes): Promise<void> {
     const notes = { ...(await this.#notes(id)), ...change };
     await withinQuota('The name', 1e6, () => set(NOTES + id, notes, this.#store));
   }
 
-  /** Everything of a run but its record: files by key, of which the blobs have a size. */
+  /** Everything of a run except its record: files by key; blobs have a size. */
   files(id: string): Promise<[key: string, value: unknown][]> {
     return entriesUnder(this.#store, runKeys(id).all);
   }
 
-  /** Puts a whole run in place at once. Throws UserError where the browser's storage is full. */
+  /** Writes a whole run in one transaction. Throws UserError if the browser's storage is full. */
   async restore(
     record: StoredRun,
     files: readonly (readonly [key: string, value: unknown])[],

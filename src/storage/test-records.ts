@@ -9,7 +9,7 @@ import type { EvalLoss } from '../comparison/version-loss.ts';
 import { entriesUnder, keysUnder, replace, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';
 
-/** A version of a test, as it was chosen and as far as it got. */
+/** A version in a test, as it was chosen, and its progress. */
 export interface StoredVersion {
   name: string;
   kind: 'base' | 'source' | 'result' | 'checkpoint' | 'folder';
@@ -44,7 +44,7 @@ export interface StoredTest {
   options: { form: PromptForm | undefined; sampling: Sampling; maxNewTokens: number; seed: number };
   recipe: Recipe;
   form: PromptForm | undefined;
-  /** The current date that the chat template writes; undefined where it writes none, or before it is known. */
+  /** The current date that the chat template writes; undefined if it writes none, or it is not known yet. */
   date?: Moment | undefined;
   versions: readonly StoredVersion[];
 }
@@ -57,8 +57,8 @@ const placeOf = (id: string): string => `test/${id}/`;
 const answersOf = (id: string): string => `${placeOf(id)}answer/`;
 
 /**
- * Batch tests in the browser's database: `test-record/<id>`, and beside it `test/<id>/questions`, `test/<id>/votes`
- * and an entry `test/<id>/answer/<version>/<question>` for each answer.
+ * Batch tests in the browser's database: `test-record/<id>`, with `test/<id>/questions`, `test/<id>/votes` and an
+ * entry `test/<id>/answer/<version>/<question>` per answer.
  */
 export class TestRecords {
   readonly #store: UseStore;
@@ -76,7 +76,7 @@ export class TestRecords {
     return get(RECORDS + id, this.#store);
   }
 
-  /** Throws UserError where the browser's storage is full. */
+  /** Throws UserError if the browser's storage is full. */
   async create(test: StoredTest, questions: readonly Question[]): Promise<void> {
     await withinQuota(test.name, 1e6, () =>
       replace(
@@ -90,7 +90,7 @@ export class TestRecords {
     );
   }
 
-  /** Throws UserError where the browser's storage is full. */
+  /** Throws UserError if the browser's storage is full. */
   async put(test: StoredTest): Promise<void> {
     await withinQuota(test.name, 1e6, () => set(RECORDS + test.id, test, this.#store));
   }
@@ -99,13 +99,13 @@ export class TestRecords {
     return (await get<readonly Question[]>(`${placeOf(id)}questions`, this.#store)) ?? [];
   }
 
-  /** Keeps an answer: it is on disk when this resolves. Throws UserError where the browser's storage is full. */
+  /** Stores an answer: it is on disk when this resolves. Throws UserError if the browser's storage is full. */
   async putAnswer(test: StoredTest, version: number, question: number, answer: Answer): Promise<void> {
     const key = `${answersOf(test.id)}${version}/${question}`;
     await withinQuota(test.name, 1e6, () => set(key, answer, this.#store));
   }
 
-  /** By version, then by question; what is missing is not answered yet. */
+  /** By version, then by question; missing ones are not answered yet. */
   async answers(id: string): Promise<Map<number, Answer>[]> {
     const found: Map<number, Answer>[] = [];
     const prefix = answersOf(id);
@@ -116,7 +116,7 @@ export class TestRecords {
     return Array.from(found, (answers) => answers ?? new Map<number, Answer>());
   }
 
-  /** How many answers each version has. */
+  /** Number of answers of each version. */
   async answered(id: string): Promise<number[]> {
     const counts: number[] = [];
     const prefix = answersOf(id);
@@ -135,7 +135,7 @@ export class TestRecords {
     await set(`${placeOf(id)}votes`, votes, this.#store);
   }
 
-  /** Bytes of all that is kept of a test, as JSON would have them. */
+  /** Bytes of everything stored of a test, as JSON. */
   async bytes(id: string): Promise<number> {
     const entries = await entriesUnder<unknown>(this.#store, placeOf(id));
     return entries.reduce((sum, [key, value]) => sum + key.length + JSON.stringify(value).length, 0);

@@ -5,8 +5,8 @@ import type { TuningCache, BestVariants } from '../gpu/autotune/tuning-results.t
 const TUNING = 'tuning/';
 
 /**
- * The winners of this browser's devices, in its database; where that fails they are raced anew each time. Another
- * version compiles kernels otherwise: it races anew.
+ * The tuning results of this browser's devices, in its database; if that fails, devices are tuned again each time.
+ * Another browser version compiles kernels differently, so it tunes again.
  */
 export const browserTuning = (store: UseStore, browser = navigator.userAgent): TuningCache => {
   const key = (device: string) => `${TUNING}${browser}/${device}`;
