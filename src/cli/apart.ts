@@ -5,13 +5,13 @@ import { defaultCacheFolder } from './base-cache.ts';
 import { NONE } from './options.ts';
 import { linkTarget } from './stats.ts';
 
-/** A file or folder that is read, and never written to; `what` in words such as "the questions". */
+/** An input file or folder, which is never written to; `what` in words such as "the questions". */
 export interface Input {
   what: string;
   path: string;
 }
 
-/** Throws UserError where writing to `output` could change one of `inputs`. */
+/** Throws UserError if writing to `output` could change one of `inputs`. */
 export async function checkApart(
   output: string,
   inputs: readonly Input[],
@@ -27,7 +27,7 @@ export async function checkApart(
   }
 }
 
-/** Throws UserError where the cache of bases, or what is kept beside it, could change an input or lies in the output. */
+/** Throws UserError if the base cache, or what is stored beside it, could change an input or lies in the output. */
 export async function checkCacheApart(
   cache: string,
   inputs: readonly Input[],
@@ -40,7 +40,7 @@ export async function checkCacheApart(
     if (problem !== undefined)
       throw new UserError(`${cache}: the cache ${problem}; choose another --base-cache.`);
   }
-  // Timings of kernels are kept there, wherever the bases are.
+  // Tuning results are stored there, wherever the bases are.
   const kept = defaultCacheFolder();
   if (kept === undefined) return;
   const real = await realPath(kept);
@@ -51,11 +51,11 @@ export async function checkCacheApart(
       );
 }
 
-/** What a run puts into its output: files of these names, and folders. */
+/** What a run writes into its output: files of these names, and folders. */
 const WRITTEN =
   /^(?:logs|checkpoint-\d+|adapter_model\.safetensors|adapter_config\.json|README\.md|trainer_state\.json|training_config\.yaml|retune_state\.json)$/;
 
-/** Throws UserError where something in an output that a run would write is a link that leads to an input. */
+/** Throws UserError if something in an output that a run would write is a link to an input. */
 export async function checkLinks(output: string, inputs: readonly Input[]): Promise<void> {
   const entries = await readdir(output, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
@@ -71,7 +71,7 @@ export async function checkLinks(output: string, inputs: readonly Input[]): Prom
   }
 }
 
-/** Throws UserError where the recipe is a file that the run itself would write anew or delete. */
+/** Throws UserError if the recipe is a file that the run itself would overwrite or delete. */
 export async function checkRecipe(path: string, output: string): Promise<void> {
   const [real, folder] = [await realPath(path), await realPath(output)];
   const [first] = relative(folder, real).split(sep);
@@ -81,7 +81,7 @@ export async function checkRecipe(path: string, output: string): Promise<void> {
     );
 }
 
-/** How a path and an input lie to one another; undefined where they are apart. */
+/** How a path and an input overlap; undefined if they do not. */
 async function overlap(output: string, { what, path }: Input): Promise<string | undefined> {
   const [real, other] = [await realPath(output), await realPath(path)];
   if (real === other) return `is also ${what}`;
@@ -89,10 +89,10 @@ async function overlap(output: string, { what, path }: Input): Promise<string | 
   return isInside(other, real) ? `holds ${what}, ${path}` : undefined;
 }
 
-/** More links than that lead in a circle. */
+/** More links than that are circular. */
 const MAX_LINKS = 40;
 
-/** The path without links, also where its end, or what a link leads to, does not exist yet. */
+/** The path with links resolved, even if its end, or a link's target, does not exist yet. */
 export async function realPath(path: string, links = MAX_LINKS): Promise<string> {
   const absolute = resolve(path);
   try {

@@ -20,12 +20,12 @@ import { NONE } from './options.ts';
 import { isRunning } from './processes.ts';
 import { errorCode } from './stats.ts';
 
-/** Beside an entry its place needs room for what a run writes. */
+/** Free disk space needed beside an entry, for what a run writes. */
 const ROOM = 2;
 
 /**
- * Where the cache lies unless told otherwise; undefined where there is no home folder either, as for a user whom the
- * system does not know. A relative path would lie somewhere else for each command (and does not count by XDG's rules).
+ * The default place of the cache; undefined if there is no home folder, as for a user unknown to the system. A
+ * relative path would mean a different place for each command (and is invalid by the XDG specification).
  */
 export function defaultCacheFolder(
   env = process.env,
@@ -68,11 +68,11 @@ export const baseCacheOption = () =>
 export const openBaseCache = (folder: string): BaseCache | undefined =>
   folder === NONE ? undefined : new BaseCache(new FolderCacheStorage(folder));
 
-/** What CacheEntry calls its entries: other folders, however many, are not looked into. */
+/** The form of CacheEntry's entry names; other folders, however many, are ignored. */
 const ENTRY = /^[0-9a-f]{16}(-plain)?$/;
 const PARTIAL = /^\..+\.(\d+)\.partial(-removed)?$/;
 
-/** A folder of entries; one that is being written lies under a hidden name with the writer's process id. */
+/** A folder of entries; an incomplete one has a hidden name with the writer's process id. */
 export class FolderCacheStorage implements CacheStorage {
   readonly #path: string;
 
@@ -81,7 +81,7 @@ export class FolderCacheStorage implements CacheStorage {
   }
 
   entries(): Promise<string[]> {
-    // A file that lies among them is none of ours.
+    // Files beside them are not ours.
     return asCacheRefusal(async () =>
       (await this.#contents())
         .filter((found) => found.isDirectory() && ENTRY.test(found.name))
@@ -132,7 +132,7 @@ export class FolderCacheStorage implements CacheStorage {
     });
   }
 
-  /** What processes that are gone have left half-written. */
+  /** Incomplete entries of processes that are gone. */
   async #removeLeftovers(): Promise<void> {
     for (const { name } of await this.#contents()) {
       const pid = PARTIAL.exec(name)?.[1];
@@ -182,7 +182,7 @@ class FolderEntryWriter implements EntryWriter {
   }
 }
 
-/** An entry goes as it comes: renamed first, so that half of one never counts. */
+/** Removed by renaming it first, so that half an entry never counts. */
 async function removeEntry(place: string): Promise<void> {
   const doomed = `${partialName(place)}-removed`;
   await move(place, doomed).catch((error: unknown) => {

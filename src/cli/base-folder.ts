@@ -6,8 +6,8 @@ import type { RunStore } from '../run/checkpoint/store.ts';
 import { nodeFolder } from './node-files.ts';
 
 /**
- * The base that `--base` names, or, where it is left out, the one that the output's run was started with, from the
- * cache. Throws UserError.
+ * The base that `--base` names or, if omitted, the cached base that the output's run was started with. Throws
+ * UserError.
  */
 export async function baseFolder(
   path: string | undefined,
@@ -19,13 +19,13 @@ export async function baseFolder(
   const step = (await store.checkpoints()).at(-1);
   if (step === undefined)
     throw new UserError(
-      `retune finetune: --base is left out, and ${store.name} holds no run to go on with; name the base's folder.`,
+      `retune finetune: --base is missing, and ${store.name} holds no run to resume; name the base's folder.`,
     );
   const { identity } = await readCursor(await store.openCheckpoint(step));
   const folder = await cache?.folder(identity.base, doubleQuant);
   if (!folder)
     throw new UserError(
-      `retune finetune: --base is left out, and the base of ${store.name} is not in the cache; name its folder.`,
+      `retune finetune: --base is missing, and the base of ${store.name} is not in the cache; name its folder.`,
     );
   return folder;
 }

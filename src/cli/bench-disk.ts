@@ -13,12 +13,12 @@ import { onDisk } from './durable-files.ts';
 import { interrupt } from './interrupt.ts';
 import { nodeFolder } from './node-files.ts';
 
-/** What names the place, for messages. */
+/** The place's name in messages. */
 const TMPDIR = 'TMPDIR';
 
 /**
- * Where the benchmark writes: the folder for temporary files, which TMPDIR moves to another disk. Gigabytes may lie
- * there, so that a signal waits until they are gone.
+ * Where the benchmark writes: the folder for temporary files; TMPDIR selects another disk. It may hold gigabytes,
+ * so a signal waits until they are deleted.
  */
 async function newFolder(): Promise<string> {
   const place = join(tmpdir(), 'retune-bench-');
@@ -28,7 +28,7 @@ async function newFolder(): Promise<string> {
   return made;
 }
 
-/** A base that is there already. */
+/** An existing base. */
 export async function givenBase(path: string): Promise<BenchDisk> {
   const folder = await nodeFolder(path);
   return disk(path, folder.name, await newFolder());
@@ -63,12 +63,12 @@ async function disk(path: string, title: string, made: string): Promise<BenchDis
   };
 }
 
-/** Random bytes that are written over and over. */
+/** Random bytes, written repeatedly. */
 const POOL = 2 ** 24;
 
 async function writeBase(path: string, name: ModelName, layers: number | undefined): Promise<void> {
   const random = Xoshiro128.seeded(1);
-  // Pairs of bf16 of either sign, 0.008 to 0.03 large.
+  // Pairs of bf16 of either sign, with magnitudes from 0.008 to 0.03.
   const words = Uint32Array.from({ length: POOL / 4 }, () => (random.u32() & 0x80ff80ff) | 0x3c003c00);
   const pool = new Uint8Array(words.buffer);
   const tensors = [...benchModel(name, layers).tensors.values()];
@@ -90,7 +90,7 @@ async function writeBase(path: string, name: ModelName, layers: number | undefin
 
 const run = promisify(execFile);
 
-/** Asks Linux to drop its copies of a folder's files; where dd cannot, they stay. */
+/** Asks Linux to drop its cached copies of a folder's files; if dd cannot, they stay. */
 async function forget(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   for (const entry of entries) {

@@ -1,7 +1,7 @@
 import { arch, cpus, release, type, version } from 'node:os';
 import { webgpuVersion } from './webgpu-version.ts';
 
-/** What bench notes need of the program, the machine and this call. */
+/** What a benchmark report notes about the program, the machine and this call. */
 export function hostFacts(): Record<string, string | number> {
   return {
     date: new Date().toISOString(),

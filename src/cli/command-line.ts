@@ -15,11 +15,11 @@ import { refuseEmpty } from './options.ts';
 
 const ISSUES = 'please report it with this message';
 
-/** What every --help ends with. */
+/** The end of every --help. */
 const EXIT_CODES =
-  'Exit codes: 0 done, 2 something that you can mend (one sentence on stderr says what), 129, 130 or 143 ended by SIGHUP, Ctrl-C or SIGTERM, 141 what reads stdout closed it, 1 a bug in Retune.';
+  'Exit codes: 0 done, 2 something you can fix (one sentence on stderr says what), 129, 130 or 143 ended by SIGHUP, Ctrl-C or SIGTERM, 141 the reader of stdout closed it, 1 a bug in Retune.';
 
-/** Runs one command line and says on stderr what went wrong; resolves to the exit code. */
+/** Runs one command line and reports errors on stderr; resolves to the exit code. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   let exitCode = 0;
   const end = (code: number) => {
@@ -60,7 +60,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The folder in which the process was started is no more, so that no relative path leads anywhere. */
+/** Whether the process's start folder is gone, so that relative paths lead nowhere. */
 const isLost = (error: unknown): boolean =>
   error instanceof Error && (error as NodeJS.ErrnoException).syscall === 'uv_cwd';
 
@@ -68,7 +68,7 @@ const LOST = new UserError(
   'retune: the folder in which this command was started no longer exists; change to one that does.',
 );
 
-/** Says on stderr what went wrong; returns the exit code. */
+/** Reports an error on stderr; returns the exit code. */
 export function explain(thrown: unknown, command = ''): number {
   const error = isLost(thrown) ? LOST : thrown;
   const debug = process.env.RETUNE_DEBUG === '1';

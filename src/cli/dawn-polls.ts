@@ -1,8 +1,8 @@
 let paused = false;
 
 /**
- * Dawn's package for Node asks through setImmediate, without a pause, whether the device has finished. A device that
- * computes on the CPU loses a core to those questions; from here on they get a pause of a millisecond.
+ * Dawn's package for Node polls through setImmediate, without a pause, whether the device has finished. On a device
+ * that computes on the CPU this costs a core; from here on polls pause for a millisecond.
  */
 export function pausePolls(): void {
   if (paused) return;

@@ -2,28 +2,28 @@ import { SingleBar } from 'cli-progress';
 import { escapedLine } from '../formats/visible-text.ts';
 import { writeLine, writeLines } from './lines.ts';
 
-/** What the live line shows. */
+/** Content of the live line. */
 export interface Progress {
   task: string;
   done: number;
   total: number;
-  /** Behind the bar, those first that matter most. */
+  /** After the bar, most important first. */
   figures?: readonly string[];
-  /** Behind those where the terminal is wide enough for a bar as well. */
+  /** After those, if the terminal is wide enough for a bar as well. */
   extras?: readonly string[];
 }
 
-/** Where a command reports: lines that stay and, on a terminal, one live line below them. */
+/** A command's output: permanent lines and, on a terminal, one live line below them. */
 export interface Display {
-  /** Writes a line that stays. */
+  /** Writes a permanent line. */
   line(text: string): void;
   /** Writes a value for other programs. */
   json(value: unknown): void;
-  /** Says, where there is no live line, that something begins. */
+  /** Reports, if there is no live line, that something begins. */
   begin(text: string): void;
   /** Redraws the live line. */
   progress(progress: Progress): void;
-  /** Takes the live line away. */
+  /** Removes the live line. */
   close(): void;
 }
 
@@ -52,7 +52,7 @@ class PlainDisplay implements Display {
   }
 
   progress(): void {
-    // Lines say it.
+    // Permanent lines report it.
   }
 
   close(): void {
@@ -71,7 +71,7 @@ class TerminalDisplay implements Display {
       stream,
       fps: 8,
       clearOnComplete: true,
-      // No line is wider than the terminal; a process that is killed leaves it as it was.
+      // No line is wider than the terminal, so a killed process leaves the terminal intact.
       linewrap: true,
       format: (_options, { maxWidth }, payload: Progress) => drawBar(payload, maxWidth),
     });
@@ -86,7 +86,7 @@ class TerminalDisplay implements Display {
   }
 
   begin(): void {
-    // The live line says it.
+    // The live line reports it.
   }
 
   progress(progress: Progress): void {
@@ -110,12 +110,12 @@ class TerminalDisplay implements Display {
 
 const showJson = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/** Cells of the bar. */
+/** Width of the bar in characters. */
 const [WIDE, NARROW, LEAST] = [24, 8, 4];
 
 /**
- * One line of at most `width` - 1 characters. Where it is short of room, the bar shrinks and extras go, then the bar,
- * then the name of the task, then figures from their end; none is cut.
+ * One line of at most `width` - 1 characters. If space is short, the bar shrinks and extras go, then the bar, then
+ * the task's name, then figures from the end; none is truncated.
  */
 export function drawBar(progress: Progress, width: number): string {
   const { done, total } = progress;
@@ -134,6 +134,6 @@ export function drawBar(progress: Progress, width: number): string {
   return lines.find((line) => line.length < width) ?? '';
 }
 
-/** All, then without the last, without the last two, and so on; none at the end. */
+/** All of them, then without the last, without the last two, and so on; finally none. */
 const fewer = (list: readonly string[]): string[][] =>
   Array.from({ length: list.length + 1 }, (_, i) => list.slice(0, list.length - i));

@@ -11,7 +11,7 @@ import { errorCode, kindOf, linkTarget, notWritten, statsOf } from './stats.ts';
 export type WriteFile = (path: string, chunks: readonly Uint8Array[]) => Promise<void>;
 
 export const writeDurably: WriteFile = async (path, chunks) => {
-  // Whatever lies there under this name goes: a link is not written through.
+  // Whatever has this name is removed first, so that a link is not written through.
   await rm(path, { force: true });
   const file = await open(path, 'wx');
   try {
@@ -22,7 +22,7 @@ export const writeDurably: WriteFile = async (path, chunks) => {
   }
 };
 
-/** What file systems answer that keep a folder's entries by themselves, as those of networks do. */
+/** Error codes of file systems, such as network ones, that make a folder's entries durable without this call. */
 const NOTHING_TO_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EACCES', 'EPERM']);
 
 /** Waits until a folder's entries are on disk. Windows has no such call, and needs none. */
@@ -40,24 +40,24 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Bytes that a name may have on usual disks, and those of them that are added to a name while it is written. */
+/** Maximum bytes of a name on usual disks, and the bytes added to a name while it is written. */
 const [MAX_NAME, ADDED] = [255, 40];
 
-/** How a name begins while it is written; that of a long one is cut, and told apart by its hash. */
+/** A name while it is written; a long one is truncated and distinguished by its hash. */
 function partialStem(name: string): string {
   const bytes = Buffer.from(name);
   if (bytes.length <= MAX_NAME - ADDED) return `.${name}.`;
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-  // The cut may go through a character.
+  // Truncation may split a character.
   const begin = bytes.toString('utf8', 0, MAX_NAME - ADDED - hash.length).replace(/\ufffd+$/, '');
   return `.${begin}.${hash}.`;
 }
 
-/** Where this process writes a file or folder before it is renamed to `path`: another's would tear it. */
+/** Where this process writes a file or folder before renaming it to `path`; distinct for each process. */
 export const partialName = (path: string): string =>
   join(dirname(path), `${partialStem(basename(path))}${process.pid}.partial`);
 
-/** Removes what processes that are gone have left half-written of a file. */
+/** Removes what processes that are gone have left incomplete of a file. */
 async function removeLeftovers(path: string): Promise<void> {
   const [folder, stem] = [dirname(path), partialStem(basename(path))];
   for (const found of await readdir(folder)) {
@@ -68,8 +68,8 @@ async function removeLeftovers(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder and those it lies in, all of them on disk; returns those that were not there, the innermost first.
- * Node's own recursive mkdir reports ENOENT where the disk is full.
+ * Creates a folder and its parents, durably; returns those that did not exist, the innermost first. Node's own
+ * recursive mkdir reports ENOENT if the disk is full.
  */
 export async function makeFolder(path: string): Promise<string[]> {
   try {
@@ -81,7 +81,7 @@ export async function makeFolder(path: string): Promise<string[]> {
   }
 }
 
-/** Makes a folder in one that is there, unless somebody has. */
+/** Creates a folder in an existing one, unless it exists by then. */
 async function makeOne(path: string): Promise<string[]> {
   try {
     await mkdir(path);
@@ -93,11 +93,11 @@ async function makeOne(path: string): Promise<string[]> {
   return [path];
 }
 
-/** What Windows answers while a virus scanner or an indexer has a look at what was just written. */
+/** Windows' error codes while a virus scanner or indexer reads what was just written. */
 const LOOKED_AT = new Set(['EPERM', 'EACCES', 'EBUSY']);
 const PATIENCE_MS = 2000;
 
-/** Renames, over a file that is there too. */
+/** Renames, replacing an existing file. */
 export async function move(from: string, to: string): Promise<void> {
   for (let wait = 10; ; wait *= 2) {
     try {
@@ -110,11 +110,11 @@ export async function move(from: string, to: string): Promise<void> {
   }
 }
 
-/** Removes a file or a whole folder, if it is there. */
+/** Removes a file or a whole folder, if it exists. */
 export const remove = (path: string): Promise<void> =>
   rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 
-/** How `replaceFiles` goes about it. */
+/** Options of `replaceFiles`. */
 interface Replacing {
   write?: WriteFile;
   /** The option that named the place, for messages. */
@@ -122,9 +122,9 @@ interface Replacing {
 }
 
 /**
- * Puts files in place, in their order: all are first written beside their places, so that a disk that fills up on
- * the way leaves what was there as it was. Of several files the old ones are gone before the first new one comes, so
- * that nobody finds some of each. Throws UserError.
+ * Puts files in place, in order: all are first written beside their places, so that a disk that fills up meanwhile
+ * leaves the old files unchanged. Of several files, the old ones are removed before the first new one appears, so
+ * that nobody finds a mixture. Throws UserError.
  */
 export async function replaceFiles(
   files: readonly (readonly [path: string, chunks: readonly Uint8Array[]])[],
@@ -144,7 +144,7 @@ export async function replaceFiles(
       for (const [path, chunks] of files) await write(partialName(path), chunks);
       if (files.length > 1) for (const [path] of files.toReversed()) await rm(path, { force: true });
       for (const [i, [path]] of files.entries()) {
-        // The last file stands for all: it may not reach the disk before them.
+        // The last file vouches for all: it must not reach the disk before them.
         if (i > 0 && i === files.length - 1) await sync();
         await move(partialName(path), path);
       }
@@ -160,7 +160,7 @@ export async function replaceFiles(
 export const sizeOf = (chunks: readonly Uint8Array[]): number =>
   chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 
-/** Runs `work`, which writes `bytes` at `path`; what the system refuses becomes a UserError. */
+/** Runs `work`, which writes `bytes` at `path`. Throws UserError for what the system refuses. */
 export async function onDisk<T>(
   path: string,
   bytes: number,
@@ -173,7 +173,7 @@ export async function onDisk<T>(
     const code = errorCode(error);
     if (code === undefined) throw error;
     const disk = await statfs(await nearestFolder(path)).catch(() => undefined);
-    // Some file systems call what a full disk cannot take absent.
+    // Some file systems report ENOENT when the disk is full.
     const full = code === 'ENOENT' && disk !== undefined && hasNoRoom(disk);
     if (full || code === 'ENOSPC' || code === 'EDQUOT')
       throw new UserError(
@@ -183,23 +183,26 @@ export async function onDisk<T>(
   }
 }
 
-/** A file system counts its files, too, unless it has no end of them. */
+/** A file system also limits the number of files, unless it has no limit. */
 const noFiles = ({ files, ffree }: StatsFs): boolean => files > 0 && ffree === 0;
 
-/** What is no disk, such as /proc, has no blocks at all. */
+/** What is not a disk, such as /proc, has no blocks at all. */
 const hasNoRoom = (disk: StatsFs): boolean => (disk.blocks > 0 && disk.bavail === 0) || noFiles(disk);
 
 const roomOf = (disk: StatsFs): string =>
   noFiles(disk) ? 'it takes no more files' : `${showBytes(disk.bavail * disk.bsize)} are free`;
 
-/** The path itself or the first of its parents that exists. */
+/** The path itself, or the closest parent that exists. */
 export async function nearestFolder(path: string): Promise<string> {
   for (let at = path; ; at = dirname(at)) {
     if ((await stat(at).catch(() => undefined)) || dirname(at) === at) return at;
   }
 }
 
-/** Throws UserError where no folder can be made, or nothing written, at `path`: better before hours of work than after. */
+/**
+ * Throws UserError if no folder can be created, or nothing written, at `path`: better before hours of work than
+ * after.
+ */
 export async function checkWritable(path: string, option = '--output'): Promise<void> {
   const whole = resolve(path);
   let nearest = whole;

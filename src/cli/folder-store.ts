@@ -20,14 +20,14 @@ import type { OutputLock } from './output-lock.ts';
 import { errorCode, notOpened, statsOf } from './stats.ts';
 
 const CHECKPOINT = /^checkpoint-(\d+)$/;
-/** What an interrupted write leaves, and what it leaves of a checkpoint whose place it was about to take. */
+/** What an interrupted write leaves behind, including a checkpoint that it was about to replace. */
 const PARTIAL = /^\..+\.partial$/;
 const REPLACED = /^\.(checkpoint-\d+)-replaced\.\d+\.partial$/;
 
 /**
  * A run's output folder: `checkpoint-N/`, `logs/`, and the result's files beside them. Everything is written under
- * a hidden name, brought to disk and only then renamed, so that it is there whole or not at all, whenever the process
- * dies. The folder is made by the first write.
+ * a hidden name, made durable and only then renamed, so that it is there whole or not at all, whenever the process
+ * dies. The first write creates the folder.
  */
 export class FolderStore implements RunStore {
   readonly name: string;
@@ -43,8 +43,8 @@ export class FolderStore implements RunStore {
   }
 
   /**
-   * Opens an output. `lock` is taken by the first call that reads or writes there, so that inputs which are refused
-   * before leave no trace. Throws UserError where nothing can be written, or another run writes.
+   * Opens an output. The first call that reads or writes takes `lock`, so that inputs refused before leave no
+   * trace. Throws UserError if nothing can be written, or another run is writing.
    */
   static async open(path: string, write: WriteFile = writeDurably, lock?: OutputLock): Promise<FolderStore> {
     await checkWritable(path);
@@ -52,7 +52,7 @@ export class FolderStore implements RunStore {
     return new FolderStore(path, write, lock);
   }
 
-  /** Takes the lock and removes what an interrupted write left there. */
+  /** Takes the lock and removes what an interrupted write left. */
   #own(): Promise<void> {
     const own = async (): Promise<void> => {
       await this.#lock?.take();
@@ -104,7 +104,7 @@ export class FolderStore implements RunStore {
     });
   }
 
-  /** A checkpoint goes as it comes: renamed first, so that half of one never counts. */
+  /** Removed by renaming it first, so that half a checkpoint never counts. */
   async removeCheckpoint(step: number): Promise<void> {
     await this.#own();
     const place = this.checkpointName(step);
@@ -133,7 +133,7 @@ export class FolderStore implements RunStore {
       inOrder.map(([name, chunks]) => [join(this.name, name), chunks] as const),
       { write: this.#write },
     );
-    // A checkpoint that could not be removed may be now; else the next start does it.
+    // An earlier removal that failed may work now; otherwise the next start tries again.
     await clearUp(this.name).catch(() => undefined);
   }
 
@@ -170,7 +170,7 @@ async function clearUp(output: string): Promise<void> {
   }
 }
 
-/** The names in a folder; none where it does not exist. Throws UserError. */
+/** The names in a folder; empty if it does not exist. Throws UserError. */
 const list = (path: string): Promise<string[]> =>
   readdir(path).catch((error: unknown) => {
     if (errorCode(error) !== 'ENOENT') throw notOpened(path, error);

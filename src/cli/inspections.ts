@@ -17,16 +17,16 @@ import { checkChatTemplate } from '../text/chat-template.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { tableNote } from '../text/tokenizer-notes.ts';
 
-/** What `inspect` found, in the order in which it is shown. */
+/** The facts that `inspect` shows, in order. */
 export type Facts = Readonly<Record<string, unknown>>;
 
-/** Bytes hashed so far, and in all. */
+/** Bytes hashed so far, and in total. */
 type OnProgress = (done: number, total: number) => void;
 
 const OPTIMIZER = 'optimizer.safetensors';
 const product = (shape: readonly number[]): number => shape.reduce((all, n) => all * n, 1);
 
-/** A base, an adapter or a checkpoint, told apart by their files. Throws UserError where it is not sound. */
+/** A base, an adapter or a checkpoint, told apart by their files. Throws UserError if it is not sound. */
 export async function inspectFolder(folder: Folder, onProgress: OnProgress): Promise<Facts> {
   if (await folder.open('adapter_config.json')) {
     const record = (await folder.open(CURSOR)) ? await inspectRecord(folder) : {};
@@ -43,7 +43,7 @@ export async function inspectFolder(folder: Folder, onProgress: OnProgress): Pro
   );
 }
 
-/** Any safetensors file. Throws UserError where it breaks the format. */
+/** Any safetensors file. Throws UserError if it violates the format. */
 export async function inspectFile(source: ByteSource, onProgress: OnProgress): Promise<Facts> {
   const file = await openSafetensors(source);
   const notFinite = await tensorsNotFinite(file, onProgress);
@@ -57,7 +57,7 @@ export async function inspectFile(source: ByteSource, onProgress: OnProgress): P
   };
 }
 
-/** The names of the F32, F16 and BF16 tensors that hold NaN or infinity. */
+/** The names of the F32, F16 and BF16 tensors that contain NaN or infinity. */
 async function tensorsNotFinite({ source, tensors }: Safetensors, onProgress: OnProgress): Promise<string[]> {
   const names = new Set<string>();
   for (const tensor of tensors.values()) {
@@ -152,7 +152,7 @@ async function inspectAdapter(folder: Folder, onProgress: OnProgress): Promise<F
   };
 }
 
-/** What Retune recorded beside the adapter; all files there must still have their SHA-256. */
+/** What Retune recorded beside the adapter; all files must still match their SHA-256. */
 async function inspectRecord(folder: Folder): Promise<Facts> {
   const { step, prompt, identity, weightsFrom } = await verifyFiles(folder);
   const optimizer = await folder.open(OPTIMIZER);

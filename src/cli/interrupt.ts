@@ -2,37 +2,38 @@ import { isatty } from 'node:tty';
 import { writeLine } from './lines.ts';
 import { OrphanWatch } from './orphan-watch.ts';
 
-/** Exit codes of a program that a signal ended, as shells count them. */
+/** Exit codes of a program ended by a signal, by shell convention. */
 export const SIGNAL_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 type SignalName = keyof typeof SIGNAL_CODES;
 const SIGNALS = Object.keys(SIGNAL_CODES) as SignalName[];
 
-/** What a shell shows for a program whose reader went away (SIGPIPE). */
+/** Exit code of a program whose reader closed the pipe (SIGPIPE). */
 const CLOSED_PIPE = 141;
-/** Something to mend. */
+/** Exit code for an error the user can fix. */
 const UNWRITABLE = 2;
 
-/** npm, the terminal and its shell all pass one signal on; what comes that soon after it is its echo. */
+/** npm, the terminal and its shell all forward one signal; another within this many milliseconds is its echo. */
 const ECHO_MS = 400;
-/** Work that has nothing to keep may tidy up for so long. */
+/** Maximum milliseconds for cleaning up when there is nothing to save. */
 const GRACE_MS = 1000;
 
 /**
- * What a signal does. `system`: ends the process at once, by the system's own hand, also while foreign text (a regular
- * expression, a template, 100 MB of JSON) keeps JavaScript from running. `end`: aborts, and ends the process a second
- * later at the latest. `keep`: aborts, and waits for what there is to keep; a second signal ends at once.
+ * The effect of a signal. `system`: ends the process at once, by default action, even while untrusted text (a
+ * regular expression, a template, 100 MB of JSON) keeps JavaScript from running. `end`: aborts, and ends the
+ * process at most a second later. `keep`: aborts, and waits for what there is to save; a second signal ends at
+ * once.
  */
 export type Handling = 'system' | 'end' | 'keep';
 
-/** What a command says and does when it is stopped. */
+/** What a command reports and does when it is stopped. */
 export interface Stopping {
-  /** The first signal came, and there is something to keep. */
+  /** The first signal arrived, and there is something to save. */
   onKeep?: () => void;
-  /** The process ends without waiting any longer; leaves the terminal as it was found. */
+  /** The process ends without waiting any longer; restores the terminal. */
   onEnd?: () => void;
 }
 
-/** What ends a command from outside: SIGINT, SIGTERM, SIGHUP, and a stdout that takes no more. */
+/** What ends a command from outside: SIGINT, SIGTERM, SIGHUP, and a stdout that accepts no more. */
 export class Interrupt {
   readonly #controller = new AbortController();
   readonly #listener = (name: SignalName) => this.#receive(name);
@@ -44,16 +45,16 @@ export class Interrupt {
   #lossTold = false;
   #terminal = false;
 
-  /** Hears from here on what happens to stdout and to the parent. */
+  /** Starts watching stdout and the parent process. */
   watch(): void {
     this.#terminal = [0, 1, 2].some((stream) => isatty(stream));
     process.stdout.on('error', (error: NodeJS.ErrnoException) => this.#lose(error));
-    // Nobody is left to tell.
+    // There is nobody left to report to.
     process.stderr.on('error', () => undefined);
     this.#orphans = new OrphanWatch(() => this.#receive('SIGTERM', true));
   }
 
-  /** What signals do from here on; once one has come nothing changes any more. */
+  /** Sets the effect of signals from here on; ignored once one has arrived. */
   handle(handling: Handling, stopping?: Stopping): void {
     if (stopping) this.#stopping = stopping;
     if (this.#signal || handling === this.#handling) return;
@@ -72,13 +73,13 @@ export class Interrupt {
     return this.#signal?.name;
   }
 
-  /** The exit code once something ended the command. */
+  /** The exit code if something ended the command. */
   get exitCode(): number | undefined {
     if (this.#signal) return SIGNAL_CODES[this.#signal.name];
     return this.#lost && (this.#lost.code === 'EPIPE' ? CLOSED_PIPE : UNWRITABLE);
   }
 
-  /** Whether stdout takes no more; tells so on stderr, once, and what became of the command. */
+  /** Whether stdout accepts no more; if so, reports once on stderr why, and what became of the command. */
   tellLoss(outcome?: string): boolean {
     if (!this.#lost) return false;
     const rest = outcome === undefined ? ', so the command stopped; write it elsewhere.' : `. ${outcome}`;
@@ -87,8 +88,8 @@ export class Interrupt {
   }
 
   /**
-   * Ends the process with its exit code, unless nothing ended the command from outside. Node aborts (134) where it
-   * cannot put a terminal back that is gone; SIGHUP by the system's own hand then says what happened.
+   * Ends the process with its exit code, unless nothing ended the command from outside. Node aborts (134) if it
+   * cannot restore a terminal that is gone; SIGHUP's default action then reports what happened.
    */
   leave(): void {
     if (this.exitCode === undefined) return;
@@ -100,9 +101,9 @@ export class Interrupt {
     process.exit(this.exitCode);
   }
 
-  /** Stdout takes no more, which ends the command as a signal does. */
+  /** Stdout accepts no more, which ends the command like a signal. */
   #lose(error: NodeJS.ErrnoException): void {
-    // The terminal that SIGHUP speaks of is gone, too.
+    // The terminal whose loss SIGHUP reports is gone too.
     if (this.#lost || this.#signal) return;
     this.#lost = error;
     if (this.#handling === 'keep') return this.#controller.abort();
@@ -112,7 +113,7 @@ export class Interrupt {
 
   #receive(name: SignalName, orphaned = false): void {
     if (this.#signal) {
-      // A parent that died of the first signal is no second one.
+      // A parent that died of the first signal does not count as a second one.
       if (orphaned || performance.now() - this.#signal.at <= ECHO_MS) return;
       this.#signal = { name, at: performance.now() };
       return this.#end();
@@ -136,5 +137,5 @@ function whyLost({ code }: NodeJS.ErrnoException): string {
   return `stdout cannot be written (${code})`;
 }
 
-/** This process's. */
+/** The interrupt of this process. */
 export const interrupt = new Interrupt();

@@ -5,7 +5,9 @@ import type { ByteSource, Folder, NearFolders } from '../formats/byte-source.ts'
 import { UserError } from '../formats/user-error.ts';
 import { kindOf, notOpened, statsOf } from './stats.ts';
 
-/** A file on disk, read by position. It is opened anew for each read: nothing stays open that somebody must close. */
+/**
+ * A file on disk, read by position. Opened for each read, so that nothing stays open that would have to be closed.
+ */
 export async function nodeSource(path: string): Promise<ByteSource> {
   const info = await statsOf(path);
   if (!info) throw new UserError(`${path}: no such file; check the path.`);
@@ -16,7 +18,7 @@ export async function nodeSource(path: string): Promise<ByteSource> {
   return {
     name: path,
     size: info.size,
-    // A copy may keep the old time of change, but not the time at which it was put there.
+    // A copy may preserve the modification time, but not the time at which it was created there.
     modified: Math.max(info.mtimeMs, info.ctimeMs),
     read: (begin, into) =>
       read(path, begin, into).catch((error: unknown) => {
@@ -25,7 +27,10 @@ export async function nodeSource(path: string): Promise<ByteSource> {
   };
 }
 
-/** How files are opened to be read: what was one may be a pipe by now, which waits for a writer unless told not to. */
+/**
+ * Flags for opening files to read: what was a file may be a pipe by now, which would wait for a writer without
+ * this.
+ */
 export const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 async function read(path: string, begin: number, into: Uint8Array): Promise<void> {
@@ -72,7 +77,7 @@ export async function nodeFolder(path: string): Promise<Folder> {
   };
 }
 
-/** Folders in a folder that are looked into for a file. */
+/** Maximum folders searched for a file. */
 const MAX_LOOKED = 500;
 /** Where Hugging Face's cache keeps a model's folders. */
 const SNAPSHOTS = 'snapshots';
@@ -89,7 +94,7 @@ async function near(path: string, file: string): Promise<NearFolders> {
   };
 }
 
-/** The folders in a folder, as far as that may be known. */
+/** The folders in a folder, as far as they can be read. */
 async function foldersIn(path: string): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
   return entries

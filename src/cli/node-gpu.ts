@@ -5,8 +5,8 @@ import { findSwiftShader } from './software-vulkan.ts';
 import { hasVulkanDriver } from './vulkan-drivers.ts';
 
 /**
- * Subgroup matrices count as experimental. Unless told otherwise, Dawn rounds timestamps to 65,536 ns, more than many a
- * dispatch takes. Of several lists of one name it takes the last.
+ * allow_unsafe_apis: subgroup matrices are experimental. timestamp_quantization: by default, Dawn rounds timestamps
+ * to 65,536 ns, longer than many dispatches. Of several lists with one name, Dawn uses the last.
  */
 const flags = (...without: string[]): string[] => [
   'enable-dawn-features=allow_unsafe_apis',
@@ -15,10 +15,13 @@ const flags = (...without: string[]): string[] => [
 
 const FLAGS = flags();
 
-/** SwiftShader takes 15 times as long to compile a kernel where this extension zeroes workgroup memory; a loop does the same. */
+/**
+ * With this extension zeroing workgroup memory, SwiftShader takes 15 times as long to compile a kernel; a loop does
+ * the same.
+ */
 const SOFTWARE_FLAGS = flags('use_vulkan_zero_initialize_workgroup_memory_extension');
 
-/** Dawn's instances live as long as somebody holds them: a collected one takes its devices along. */
+/** Dawn's instances must stay referenced: collecting one destroys its devices. */
 const instances: GPU[] = [];
 
 async function adapterOf(dawnFlags: string[], software: boolean): Promise<GPUAdapter | null> {
@@ -33,8 +36,8 @@ async function adapterOf(dawnFlags: string[], software: boolean): Promise<GPUAda
 }
 
 /**
- * Opens the hardware GPU through Dawn, or, where there is none, the software Vulkan device beside the browser.
- * RETUNE_SOFTWARE_GPU=1 asks for the software device outright.
+ * Opens the hardware GPU through Dawn or, if there is none, the software Vulkan device that comes with the browser.
+ * RETUNE_SOFTWARE_GPU=1 selects the software device. Throws UserError if there is neither.
  */
 export async function openNodeGpu(tier: LimitTier = 'adapter'): Promise<Gpu> {
   let adapter = process.env.RETUNE_SOFTWARE_GPU === '1' ? null : await adapterOf(FLAGS, false);

@@ -4,14 +4,14 @@ import { withDevice } from '../gpu/with-device.ts';
 import type { Display } from './display.ts';
 import { openNodeGpu } from './node-gpu.ts';
 
-/** A bug of Retune's, not of the user's. */
+/** A bug in Retune, not an error of the user. */
 export class BugError extends Error {
   override readonly name = 'BugError';
 }
 
 /**
- * Opens a device, names it, lets `work` compute on it and closes it. Throws UserError where the device is lost on the
- * way, and BugError where WebGPU refused a call that was made.
+ * Opens a device, reports its name, runs `work` on it and closes it. Throws UserError if the device is lost
+ * meanwhile, and BugError if WebGPU refused a call.
  */
 export async function withGpu<T>(
   display: Display,

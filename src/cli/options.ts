@@ -14,10 +14,10 @@ import { parseMoment, type Moment } from '../text/moment.ts';
 import type { Display } from './display.ts';
 import { nodeSource } from './node-files.ts';
 
-/** What stands for "no adapter" or "no cache" where a folder is asked for. */
+/** Stands for "no adapter" or "no cache" where a folder is expected. */
 export const NONE = 'none';
 
-/** Ends a command whose options or arguments hold an empty text: all that take any text are paths. */
+/** Ends a command whose options or arguments contain an empty text: all that accept any text are paths. */
 export function refuseEmpty(command: Command): void {
   const isEmpty = (value: unknown) => typeof value === 'string' && value.trim() === '';
   const option = command.options.find((o) => isEmpty(command.getOptionValue(o.attributeName())));
@@ -81,7 +81,10 @@ export function memoryOption(text: string): number {
   return bytes;
 }
 
-/** The recipe of a file, or the default one; tells what was read of another tool's, and what has no effect. */
+/**
+ * The recipe of a file, or the default one; reports how another tool's was read, and what has no effect. Throws
+ * UserError.
+ */
 export async function readRecipe(path: string | undefined, display: Display): Promise<Recipe> {
   if (path === undefined) return defaultRecipe();
   const text = await textOf(path);
@@ -97,7 +100,7 @@ export async function readRecipe(path: string | undefined, display: Display): Pr
   return recipe;
 }
 
-/** The recipe that Retune wrote beside an adapter; the default one without. */
+/** The recipe that Retune stored with an adapter, otherwise the default one. */
 export async function readOwnRecipe(path: string | undefined): Promise<Recipe> {
   return path === undefined ? defaultRecipe() : parseOwnRecipe(await textOf(path), path);
 }

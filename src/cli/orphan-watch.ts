@@ -2,7 +2,10 @@ import { Worker } from 'node:worker_threads';
 
 const LOOK_MS = 300;
 
-/** Runs beside the main thread, which may be busy. `answered[0]`: it says itself what becomes of an orphan. */
+/**
+ * Runs beside the main thread, which may be busy. `answered[0]`: whether the main thread decides what becomes of an
+ * orphan.
+ */
 const WATCH = `
   const { parentPort, workerData: { parent, answered } } = require('node:worker_threads');
   const timer = setInterval(() => {
@@ -14,8 +17,8 @@ const WATCH = `
 `;
 
 /**
- * npm's shell dies of a SIGTERM without passing it on; it shows by the new parent that this process then has. Only
- * what npm started is watched: others may well outlive their parent.
+ * npm's shell dies of a SIGTERM without forwarding it; the process then has a new parent. Only processes started by
+ * npm are watched: others may well outlive their parent.
  */
 export class OrphanWatch {
   readonly #answered = new Int32Array(new SharedArrayBuffer(4));
@@ -28,7 +31,7 @@ export class OrphanWatch {
     worker.unref();
   }
 
-  /** Whether the main thread answers signals itself. */
+  /** Whether the main thread handles signals itself. */
   answered(answered: boolean): void {
     Atomics.store(this.#answered, 0, Number(answered));
   }

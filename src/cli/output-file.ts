@@ -4,17 +4,17 @@ import { checkApart, realPath, type Input } from './apart.ts';
 import { checkWritable } from './durable-files.ts';
 import { kindOf, statsOf } from './stats.ts';
 
-/** What an output file holds, the option that names it, and what it may not touch. */
+/** What an output file holds, the option that names it, and what it must not touch. */
 interface Output {
   what: string;
   option?: string;
-  /** Files that it may not take the place of. */
+  /** Files that it must not replace. */
   files?: readonly Input[];
   /** Folders that nothing is written into. */
   folders?: readonly Input[];
 }
 
-/** Throws UserError where the path names something that a file cannot be put in the place of, or may not be. */
+/** Throws UserError if the path names something that a file cannot, or must not, replace. */
 export async function checkOutputFile(
   path: string,
   { what, option = '--output', files = [], folders = [] }: Output,

@@ -16,29 +16,29 @@ import { errorCode, linkTarget, notOpened } from './stats.ts';
 
 /** The file in an output that says who writes there. */
 const LOCK = '.retune.lock';
-/** Many times as many as a lock has. */
+/** Maximum bytes read from a lock: many times its size. */
 const MAX_BYTES = 2 ** 16;
 
-/** Tokens of the locks that this process holds: another of its locks is what it failed to delete. */
+/** Tokens of the locks that this process holds: any other lock of its own is one it failed to delete. */
 const HELD = new Set<string>();
 
-/** Who holds a lock. */
+/** The holder of a lock. */
 interface Holder {
   pid: number;
   host: string;
-  /** When the process started (startOf): a number alone may be another's by now. */
+  /** When the process started (startOf): its id alone may belong to another by now. */
   start?: string | undefined;
-  /** Where its number counts (processSpace). */
+  /** The space in which its id is valid (processSpace). */
   space: string;
-  /** When the lock was taken, for people. */
+  /** When the lock was taken, for display. */
   since: string;
-  /** Of this one lock. */
+  /** Unique to this lock. */
   token: string;
 }
 
 /**
- * One run at a time writes into an output. The lock appears with its whole content or not at all; one that a dead
- * process of this host left is taken over, another host's never. Released when the process exits, too.
+ * Only one run at a time writes into an output. The lock appears atomically with its content; one left by a dead
+ * process of this host is taken over, another host's never. Also released when the process exits.
  */
 export class OutputLock {
   readonly #folder: string;
@@ -47,7 +47,7 @@ export class OutputLock {
   readonly #onExit = () => this.release();
   /** Whether the lock may be in place. */
   #held = false;
-  /** Folders that were made for the lock, the innermost first. */
+  /** Folders created for the lock, the innermost first. */
   #made: string[] = [];
   #taken: Promise<void> | undefined;
 
@@ -56,7 +56,7 @@ export class OutputLock {
     this.#path = join(folder, LOCK);
   }
 
-  /** Throws UserError where another run holds the lock, or may do. Takes nothing. */
+  /** Throws UserError if another run holds the lock, or may hold it. Takes nothing. */
   async check(): Promise<void> {
     const held = await read(this.#path);
     if (held && !isGone(held)) throw this.#refusal(held);
@@ -67,7 +67,7 @@ export class OutputLock {
     return (this.#taken ??= this.#take());
   }
 
-  /** Gives the lock back, and takes the folder away that was made for it and holds nothing else. */
+  /** Releases the lock, and removes the folder created for it if it holds nothing else. */
   release(): void {
     process.off('exit', this.#onExit);
     try {
@@ -81,7 +81,7 @@ export class OutputLock {
     this.#made = [];
   }
 
-  /** What else lies in the lock's place is not read: opening a pipe would wait for a writer. */
+  /** Anything else in the lock's place is not read: opening a pipe would wait for a writer. */
   #isMine(): boolean {
     if (!lstatSync(this.#path, { throwIfNoEntry: false })?.isFile()) return false;
     return parse(readFileSync(this.#path, 'utf8'))?.token === this.#mine.token;
@@ -97,9 +97,9 @@ export class OutputLock {
         try {
           return await this.#acquire(this.#path);
         } catch (error) {
-          // Whoever held the lock until now removed its empty folder, or what was being written there.
+          // The previous holder removed its empty folder, or what was being written there.
           if (errorCode(error) === 'ENOENT' && tries < 5) continue;
-          // What failed may have come after the lock was in place.
+          // The failure may have come after the lock was in place.
           this.release();
           throw error;
         }
@@ -108,8 +108,8 @@ export class OutputLock {
   }
 
   /**
-   * Between two that find the same dead lock a second lock decides, beside the first: only who holds it replaces the
-   * dead one, after another look. Should its holder die in turn, the same goes for that one.
+   * If two processes find the same dead lock, a second lock beside the first decides: only its holder replaces the
+   * dead one, after checking it again. If that holder dies in turn, the same applies to its lock.
    */
   async #acquire(path: string): Promise<void> {
     while (!(await create(path, this.#mine))) {
@@ -139,7 +139,7 @@ export class OutputLock {
   }
 }
 
-/** What is to be said of the run that writes into a folder; undefined where there is none. Throws UserError. */
+/** A note about the run that writes into a folder; undefined if there is none. Throws UserError. */
 export async function lockFacts(folder: string): Promise<string | undefined> {
   const path = join(folder, LOCK);
   const held = await read(path);
@@ -167,7 +167,7 @@ const contentOf = (holder: Holder): [Uint8Array] => [encodeUtf8(`${JSON.stringif
 
 const isHere = ({ host, space }: Holder): boolean => host === hostname() && space === processSpace();
 
-/** Whether its process is known to be gone: only of this host's can that be known. */
+/** Whether its process is known to be gone: this can be known only for this host. */
 function isGone(held: Holder): boolean {
   if (!isHere(held)) return false;
   if (held.pid === process.pid) return !HELD.has(held.token);
@@ -176,7 +176,7 @@ function isGone(held: Holder): boolean {
   return held.start !== undefined && start !== undefined && start !== held.start;
 }
 
-/** Puts a whole lock in place; false where there is one. */
+/** Puts a complete lock in place; false if there is one. */
 async function create(path: string, mine: Holder): Promise<boolean> {
   const partial = partialName(path);
   try {
@@ -190,7 +190,7 @@ async function create(path: string, mine: Holder): Promise<boolean> {
   } finally {
     await rm(partial, { force: true });
   }
-  // A file system without hard links: the file is there a moment before its content.
+  // On a file system without hard links, the file exists a moment before its content.
   try {
     const file = await open(path, 'wx');
     try {
@@ -206,7 +206,7 @@ async function create(path: string, mine: Holder): Promise<boolean> {
   }
 }
 
-/** Of a lock; undefined where there is none, and empty where something else has its name. Throws UserError. */
+/** The text of a lock; undefined if there is none, and empty if something else has its name. Throws UserError. */
 async function textOf(path: string): Promise<string | undefined> {
   try {
     const file = await open(path, READ);
@@ -217,7 +217,7 @@ async function textOf(path: string): Promise<string | undefined> {
       await file.close();
     }
   } catch (error) {
-    // A link that leads nowhere, or in a circle, and a socket.
+    // A dangling or circular link, or a socket.
     const code = errorCode(error) ?? '';
     if (code === 'ELOOP' || code === 'ENXIO' || (await linkTarget(path)) !== undefined) return '';
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
@@ -225,7 +225,7 @@ async function textOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Who holds a lock; undefined where there is none. Throws UserError where it does not say. */
+/** The holder of a lock; undefined if there is none. Throws UserError if it does not say. */
 async function read(path: string): Promise<Holder | undefined> {
   for (let tries = 0; ; tries++) {
     const text = await textOf(path);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { isRecord } from '../formats/fields.ts';
 
-/** Whether there is a process of this number, whoever's it is. */
+/** Whether a process with this id exists, whoever owns it. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -13,9 +13,9 @@ export function isRunning(pid: number): boolean {
 }
 
 /**
- * When a process was started, as a text that no later process of the same number has; undefined where there is none,
- * or the system does not tell. Linux: the boot's id and the ticks since that boot, from /proc/PID/stat. macOS and the
- * BSDs: the second of the start, from ps. Windows: the start in units of 100 ns, from PowerShell.
+ * The start time of a process, as a text that no later process with the same id has; undefined if there is none, or
+ * the system does not say. Linux: the boot's id and the ticks since boot, from /proc/PID/stat. macOS and the BSDs:
+ * the second of the start, from ps. Windows: the start in units of 100 ns, from PowerShell.
  */
 export function startOf(pid: number): string | undefined {
   try {
@@ -27,7 +27,7 @@ export function startOf(pid: number): string | undefined {
   }
 }
 
-/** Field 22 of /proc/PID/stat. The name, in parentheses, may hold anything; a zombie writes nothing any more. */
+/** Field 22 of /proc/PID/stat. The name, in parentheses, may contain anything; a zombie writes nothing any more. */
 function linuxStart(pid: number): string | undefined {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -35,7 +35,7 @@ function linuxStart(pid: number): string | undefined {
   return state === 'Z' ? 'a zombie' : `${boot} ${fields[18]}`;
 }
 
-/** What two containers of one host name do not share: each counts its processes anew. */
+/** Distinguishes containers with one host name: each numbers its processes separately. */
 export function processSpace(): string {
   try {
     return process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : '';

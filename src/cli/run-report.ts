@@ -4,10 +4,10 @@ import type { Phase, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
 import type { Display, Progress } from './display.ts';
 import { counted, showBytes, showCount, showSeconds, showSpeed } from '../formats/words.ts';
 
-/** Phases that begin with a line of their own where there is no bar. */
+/** Phases announced by a line if there is no bar. */
 const ANNOUNCED: ReadonlySet<Phase> = new Set(['hashing', 'tokenising', 'loading the base']);
 
-/** Tells a run's events to the user. */
+/** Reports a run's events to the user. */
 export class RunReport {
   readonly #display: Display;
   #announced = '';
@@ -94,7 +94,7 @@ function factLines(facts: RunFacts): string[] {
     `${rows}, ${counted(facts.tokens, 'token')}, ${showCount(facts.trainedTokens)} of them trained; ${counted(facts.evalRows, 'row')} to evaluate on`,
     `${counted(facts.maxSteps, 'step')}; ${showBytes(facts.gpuBytes)} of GPU memory`,
   ];
-  if (facts.resumedStep > 0) lines.push(`going on after step ${facts.resumedStep}`);
+  if (facts.resumedStep > 0) lines.push(`resuming after step ${facts.resumedStep}`);
   return lines;
 }
 

@@ -13,22 +13,22 @@ const USUAL_PLACES = [
 ];
 
 /**
- * Chrome or Chromium on this machine: CHROME_PATH, else the first of the usual places with SwiftShader beside it (a
- * file of that name may be a stub that only tells how to install one), else the first at all.
+ * Chrome or Chromium on this machine: CHROME_PATH, otherwise the first of the usual places with SwiftShader beside
+ * it (a file of that name may be a stub that only says how to install one), otherwise the first that exists.
  */
 export function findBrowser(env = process.env, places = USUAL_PLACES): string | undefined {
   const found = browsers(env, places);
   return found.find((path) => path === env.CHROME_PATH || swiftShaderOf(path)) ?? found[0];
 }
 
-/** The description file of SwiftShader, the software Vulkan device that comes with Chrome; undefined without one. */
+/** The manifest of SwiftShader, the software Vulkan device that comes with Chrome; undefined if there is none. */
 export function findSwiftShader(env = process.env, places = USUAL_PLACES): string | undefined {
   return browsers(env, places)
     .map(swiftShaderOf)
     .find((file) => file !== undefined);
 }
 
-/** Looked for anew each time: one may have been installed meanwhile. */
+/** Searched each time: one may have been installed meanwhile. */
 function browsers(env: NodeJS.ProcessEnv, places: readonly string[]): string[] {
   return [env.CHROME_PATH, ...places, ...playwrightBrowsers(env)].filter(
     (path): path is string => !!path && existsSync(path),
@@ -37,7 +37,7 @@ function browsers(env: NodeJS.ProcessEnv, places: readonly string[]): string[] {
 
 function swiftShaderOf(browser: string): string | undefined {
   const real = realpathSync(browser);
-  // A script /usr/bin/NAME starts what lies in /usr/lib/NAME.
+  // A script /usr/bin/NAME starts the program in /usr/lib/NAME.
   const folders = [dirname(real), join(dirname(real), '../lib', basename(real))];
   return folders.map((folder) => join(folder, 'vk_swiftshader_icd.json')).find((file) => existsSync(file));
 }

@@ -2,13 +2,13 @@ import type { Stats } from 'node:fs';
 import { lstat, readlink, stat } from 'node:fs/promises';
 import { UserError } from '../formats/user-error.ts';
 
-/** The system's name of a failed call on a file, such as ENOSPC. */
+/** The system's code for a failed call on a file, such as ENOSPC. */
 export function errorCode(error: unknown): string | undefined {
   const { code, syscall } = error as NodeJS.ErrnoException;
   return error instanceof Error && typeof code === 'string' && syscall !== undefined ? code : undefined;
 }
 
-/** What lies at a path, behind all links; undefined where nothing does. Throws UserError where that stays unknown. */
+/** What is at a path, following links; undefined if nothing is. Throws UserError if that cannot be determined. */
 export async function statsOf(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
@@ -19,7 +19,7 @@ export async function statsOf(path: string): Promise<Stats | undefined> {
   }
 }
 
-/** What the link at a path leads to; undefined where none lies there. */
+/** The target of the link at a path; undefined if there is no link. */
 export async function linkTarget(path: string): Promise<string | undefined> {
   const isLink = (await lstat(path).catch(() => undefined))?.isSymbolicLink() ?? false;
   return isLink ? readlink(path) : undefined;
@@ -38,7 +38,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ELOOP: 'is a chain of links that ends nowhere; name what the links were to lead to',
 };
 
-/** What the system refused to open as a UserError; any other error as it is. */
+/** What the system refused to open, as a UserError; any other error unchanged. */
 export function notOpened(path: string, error: unknown): unknown {
   const code = errorCode(error);
   if (code === undefined) return error;
@@ -47,7 +47,7 @@ export function notOpened(path: string, error: unknown): unknown {
   );
 }
 
-/** The same for a path that was to be written; `option` named it. */
+/** The same for a path to be written; `option` named it. */
 export function notWritten(path: string, code: string, option: string): UserError {
   const remedy = code === 'ENAMETOOLONG' ? ADVICE[code] : undefined;
   return new UserError(

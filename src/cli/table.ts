@@ -1,4 +1,4 @@
-/** Rows of cells as lines: the first column to the left, the others to the right. */
+/** Rows of cells as lines: the first column left-aligned, the others right-aligned. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const columns = Math.max(...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) =>

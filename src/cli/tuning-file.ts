@@ -9,12 +9,12 @@ import { replaceFiles } from './durable-files.ts';
 import { nodeSource } from './node-files.ts';
 import { webgpuVersion } from './webgpu-version.ts';
 
-/** Beside the quantized bases, but none of them: their names do not begin with a dot. */
+/** Beside the quantized bases, but not one of them: their names do not start with a dot. */
 const FILE = '.tuning.json';
 
 /**
- * The winners of this computer's devices in a JSON file, under each version of Dawn its own. A file that is broken or
- * cannot be written is done without.
+ * Tuning results of this computer's devices in a JSON file, separately for each version of Dawn. A broken or
+ * unwritable file is ignored.
  */
 export class TuningFile implements TuningCache {
   readonly #path: string | undefined;

@@ -3,8 +3,10 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /**
- * Whether the Vulkan loader would find a driver's description file, where Vulkan's loader looks for them on Linux
- * (Vulkan-Loader, LoaderDriverInterface.md). Dawn prints a warning of its own where it finds none; so it is not asked.
+ * Whether the Vulkan loader would find a driver manifest on Linux. Asked first because Dawn prints a warning if
+ * there is none.
+ *
+ * Reference: KhronosGroup/Vulkan-Loader, docs/LoaderDriverInterface.md.
  */
 export function hasVulkanDriver(env: NodeJS.ProcessEnv = process.env): boolean {
   const given = env.VK_DRIVER_FILES ?? env.VK_ICD_FILENAMES;

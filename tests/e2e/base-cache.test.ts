@@ -41,7 +41,7 @@ it('a run goes on without its base folder, and the cache is shown and emptied', 
   const gone = await retune([...without, ...cache]);
   expect([gone.code, gone.stderr]).toEqual([
     2,
-    `retune finetune: --base is left out, and the base of ${scene.path('v2')} is not in the cache; name its folder.\n`,
+    `retune finetune: --base is missing, and the base of ${scene.path('v2')} is not in the cache; name its folder.\n`,
   ]);
   scene.close();
 });

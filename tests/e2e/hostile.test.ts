@@ -280,7 +280,7 @@ it('a user without a home folder has no cache, and needs none', async () => {
   });
   expect([code, stdout.includes('Finished')]).toEqual([0, true]);
   expect(refusal(await retune(['cache', 'list'], { env, cwd: scene.folder }))).toBe(
-    'retune cache: without a home folder there is no cache of its own place; name one in --base-cache or XDG_CACHE_HOME.',
+    'retune cache: there is no home folder, so the cache has no default place; name one in --base-cache or XDG_CACHE_HOME.',
   );
   expect(readdirSync(scene.folder)).not.toContain('.cache');
 });

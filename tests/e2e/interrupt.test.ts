@@ -49,7 +49,7 @@ it('a run that is stopped says how to go on, and the same command goes on', asyn
 
   const third = await retune(scene.finetune());
   expect([third.code, third.stderr]).toEqual([0, '']);
-  expect(third.stdout).toContain(`\ngoing on after step ${step}\n`);
+  expect(third.stdout).toContain(`\nresuming after step ${step}\n`);
   expect(third.stdout).toContain(`\nFinished 3 steps in `);
   expect(scene.exists('v2/adapter_model.safetensors')).toBe(true);
 

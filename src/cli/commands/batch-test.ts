@@ -40,13 +40,13 @@ const { temperature, topP, topK, repetitionPenalty } = RECIPE_SAMPLING;
 const RECIPE = 'training_config.yaml';
 const STOPPED = 'Stopped; nothing was written.';
 
-/** `retune batch-test`: a file of questions becomes a file of answers. */
+/** `retune batch-test`: answers a file of questions. */
 export function batchTestCommand(program: Command, end: (exitCode: number) => void): void {
   program
     .command('batch-test')
     .summary('let a model answer a file of questions')
     .description(
-      'Puts every question of a file to an adapter over its base (or to the base alone) and writes the answers with their token counts. Two such files go into "retune compare".',
+      'Asks an adapter over its base (or the base alone) every question of a file and writes the answers with their token counts. Two such files go into "retune compare".',
     )
     .requiredOption('--base <folder>', 'base model in Hugging Face format')
     .requiredOption('--model <folder>', `PEFT LoRA adapter to test; "${NONE}" tests the base alone`)
@@ -55,44 +55,47 @@ export function batchTestCommand(program: Command, end: (exitCode: number) => vo
     .addOption(
       new Option(
         '--prompt <form>',
-        'how a question is put: after "### Instruction:" or through the chat template (default: as the adapter was trained, where Retune wrote it, else text)',
+        'how a question is presented: after "### Instruction:" or through the chat template (default: as the adapter was trained if Retune wrote it, else text)',
       ).choices(PROMPT_FORMS),
     )
     .option(
       '--date <date>',
-      "current date for a chat template that writes it, YYYY-MM-DD (default: the date of the adapter's training where Retune wrote it, else today)",
+      "current date for a chat template that writes it, YYYY-MM-DD (default: the date of the adapter's training if Retune wrote it, else today)",
       dateOption,
     )
     .addOption(
-      new Option('--greedy', 'always take the most likely token, so that answers repeat').conflicts([
-        'temperature',
-        'topP',
-        'topK',
-      ]),
+      new Option('--greedy', 'always take the most likely token, so that answers are reproducible').conflicts(
+        ['temperature', 'topP', 'topK'],
+      ),
     )
-    .option('--max-new-tokens <n>', 'longest answer', numberOption({ whole: true, min: 1 }), MAX_NEW_TOKENS)
+    .option(
+      '--max-new-tokens <n>',
+      'maximum tokens of an answer',
+      numberOption({ whole: true, min: 1 }),
+      MAX_NEW_TOKENS,
+    )
     .option('--temperature <t>', 'divides the logits; 0 is greedy', numberOption({ min: 0 }), temperature)
     .option(
       '--top-p <p>',
-      'sample from the likeliest tokens up to this probability',
+      'sample from the most likely tokens up to this probability',
       numberOption({ min: 0, max: 1 }),
       topP,
     )
     .option(
       '--top-k <k>',
-      'sample from the k likeliest tokens; 0 from all',
+      'sample from the k most likely tokens; 0 for all',
       numberOption({ whole: true, min: 0 }),
       topK,
     )
     .option(
       '--repetition-penalty <x>',
-      'above 1 avoids tokens that occurred',
+      'above 1 avoids tokens that occurred before',
       numberOption({ min: 0 }),
       repetitionPenalty,
     )
     .option(
       '--seed <n>',
-      'of the random numbers',
+      'seed of the random numbers',
       numberOption({ whole: true, min: 0, max: 2 ** 32 - 1 }),
       42,
     )
@@ -145,7 +148,7 @@ async function runBatchTest(options: Options): Promise<number> {
         seed,
         testDate: localTime(new Date()),
         openGpu: () => {
-          // All foreign text is read by now.
+          // All untrusted text has been read.
           interrupt.handle('end', {
             onEnd: () => {
               display.close();
@@ -180,7 +183,7 @@ async function runBatchTest(options: Options): Promise<number> {
   }
 }
 
-/** Lines for one twentieth of the questions at a time, and a bar. */
+/** Reports progress by lines, one per twentieth of the questions, and by a bar. */
 class TestReport {
   readonly #display: Display;
   readonly #report: RunReport;
@@ -209,7 +212,7 @@ class TestReport {
   }
 }
 
-/** The recipe that Retune wrote beside the adapters it trained. */
+/** The recipe that Retune stored with the adapters it trained. */
 async function recipeBeside(adapter: Folder | undefined): Promise<string | undefined> {
   return (await adapter?.open(RECIPE))?.name;
 }

@@ -15,7 +15,7 @@ import { deviceOption, numberOption } from '../options.ts';
 import { checkOutputFile } from '../output-file.ts';
 import { table } from '../table.ts';
 
-/** Reads and writes gigabytes: only where it is asked for. */
+/** Reads and writes gigabytes, so only on request. */
 const LOADING = 'loading';
 
 interface Options {
@@ -32,7 +32,7 @@ interface Options {
   force?: true;
 }
 
-/** `retune bench`: how fast this device is, kernel by kernel and step by step. */
+/** `retune bench`: the speed of this device, by kernel and by step. */
 export function benchCommand(program: Command): void {
   program
     .command('bench')

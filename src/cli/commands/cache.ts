@@ -10,7 +10,7 @@ import { openDisplay } from '../display.ts';
 import { table } from '../table.ts';
 
 interface Options {
-  /** Undefined where no folder is named and there is no home folder. */
+  /** Undefined if no folder is named and there is no home folder. */
   baseCache?: string;
 }
 
@@ -18,7 +18,7 @@ interface ListOptions extends Options {
   json?: true;
 }
 
-/** `retune cache`: the quantized bases that are kept, and how to be rid of them. */
+/** `retune cache`: lists and deletes the cached quantized bases. */
 export function cacheCommand(program: Command): void {
   const folder = () =>
     new Option('--base-cache <folder>', 'where the cache lies').default(defaultCacheFolder());
@@ -26,18 +26,18 @@ export function cacheCommand(program: Command): void {
     .command('cache')
     .summary('show or delete the quantized bases kept for the next start')
     .description(
-      'A base that was loaded once is kept in 4 bits, so that the next start is quick and needs no base folder.',
+      'Once loaded, a base is cached in 4 bits, so that the next start is quick and does not need the base folder.',
     )
     .helpCommand(false);
   cache
     .command('list', { isDefault: true })
-    .description('Shows what is kept, the latest used first.')
+    .description('Lists the cached bases, most recently used first.')
     .addOption(folder())
     .option('--json', 'print JSON')
     .action((options: ListOptions) => sayingWhy(runList(options)));
   cache
     .command('delete')
-    .description('Deletes bases from the cache; the base folders themselves stay as they are.')
+    .description('Deletes bases from the cache; the base folders themselves are not changed.')
     .argument('<id...>', 'ids that "retune cache list" shows, or "all"')
     .addOption(folder())
     .action((ids: string[], options: Options) => sayingWhy(runDelete(ids, options)));
@@ -46,12 +46,12 @@ export function cacheCommand(program: Command): void {
 function cacheAt({ baseCache }: Options): BaseCache {
   if (baseCache === undefined)
     throw new UserError(
-      'retune cache: without a home folder there is no cache of its own place; name one in --base-cache or XDG_CACHE_HOME.',
+      'retune cache: there is no home folder, so the cache has no default place; name one in --base-cache or XDG_CACHE_HOME.',
     );
   return new BaseCache(new FolderCacheStorage(baseCache));
 }
 
-/** What a run does without, this command says. */
+/** A CacheRefusal, which a run ignores, is an error of this command. */
 async function sayingWhy(work: Promise<void>): Promise<void> {
   await work.catch((error: unknown) => {
     if (!(error instanceof CacheRefusal)) throw error;

@@ -29,7 +29,7 @@ export function compareCommand(program: Command): void {
     .argument('<results-v1>', 'file that "retune batch-test" wrote with the first model')
     .argument('<results-v2>', 'file that it wrote with the second model')
     .option('--json', 'print JSON')
-    .option('--csv <file>', 'also write both models side by side as CSV, a line for each question')
+    .option('--csv <file>', 'also write both models side by side as CSV, one line per question')
     .action(runCompare);
 }
 
@@ -99,7 +99,7 @@ function verdict({ verdict, metric, means, difference, interval, questions }: He
   return `${what}: ${metric} ${a} → ${b}, ${signed(difference)} (95% bootstrap interval ${low} to ${high}, ${counted(questions, 'question')})`;
 }
 
-/** A line for each topic, or difficulty, in which V2 fell. */
+/** One line per topic, or difficulty, in which V2 got worse. */
 function falls(groups: readonly GroupChange[], kind: string): string[] {
   return groups
     .filter(({ difference }) => difference < 0)
@@ -111,7 +111,7 @@ function falls(groups: readonly GroupChange[], kind: string): string[] {
 
 const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
 
-/** The first few numbers of questions. */
+/** The first few question numbers. */
 function listed(numbers: readonly number[]): string {
   if (numbers.length === 0) return '';
   return ` (question ${numbers.slice(0, 20).join(', ')}${numbers.length > 20 ? ', …' : ''})`;

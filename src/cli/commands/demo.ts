@@ -17,10 +17,10 @@ interface Options {
   output: string;
 }
 
-/** Longer than every answer of the demo's world. */
+/** Longer than any of the demo's answers. */
 const MAX_NEW_TOKENS = '32';
 
-/** `retune demo`: the bundled demo from start to end, by the commands that anyone may type. */
+/** `retune demo`: the whole bundled demo, using the public commands. */
 export function demoCommand(program: Command, end: (exitCode: number) => void): void {
   program
     .command('demo')
@@ -70,7 +70,7 @@ async function runDemo({ files, output }: Options): Promise<number> {
   return 0;
 }
 
-/** Rows of a table: for each topic the questions, and how many V1 and V2 answered exactly as expected. */
+/** Table rows: for each topic, the number of questions, and V1's and V2's exact answers. */
 function exactByTopic(topics: readonly string[], v1: ReadResults, v2: ReadResults): string[][] {
   const count = (topic: string, { results }: ReadResults): string => {
     const asked = results.filter((_, i) => topics[i] === topic);
@@ -83,7 +83,7 @@ function exactByTopic(topics: readonly string[], v1: ReadResults, v2: ReadResult
   ];
 }
 
-/** Runs commands one after the other, each shown as it would be typed; they get the signals that this process gets. */
+/** Runs commands one after another, showing each as it would be typed; they receive this process's signals. */
 function commandRunner(display: Display): (args: readonly string[]) => Promise<number> {
   let child: ChildProcess | undefined;
   interrupt.handle('keep', { onEnd: () => child?.kill('SIGKILL') });
@@ -99,7 +99,7 @@ function commandRunner(display: Display): (args: readonly string[]) => Promise<n
     });
 }
 
-/** What a shell shows for a command that a signal ended. */
+/** The exit code that a shell reports for a command that a signal ended. */
 const codeOf = (signal: NodeJS.Signals | null): number =>
   signal === null ? 1 : 128 + constants.signals[signal];
 

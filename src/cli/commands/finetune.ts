@@ -34,7 +34,7 @@ interface Options {
   resume: ResumeMode;
 }
 
-/** `retune finetune`: V1 and new rows become V2. */
+/** `retune finetune`: trains V2 from V1 and new rows. */
 export function finetuneCommand(program: Command, end: (exitCode: number) => void): void {
   const command = program
     .command('finetune')
@@ -44,7 +44,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     )
     .option(
       '--base <folder>',
-      "base model in Hugging Face format (Qwen2, Qwen3 or Llama), safetensors; may be left out to go on with the output's run where the base is in the cache",
+      "base model in Hugging Face format (Qwen2, Qwen3 or Llama), safetensors; may be omitted to resume the output's run if the base is in the cache",
     )
     .requiredOption(
       '--source-model <folder>',
@@ -60,7 +60,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     .addOption(
       new Option(
         '--resume <mode>',
-        'what to do with checkpoints in the output: go on exactly as if never stopped, take over their weights only, or never use them',
+        'what to do with checkpoints in the output: resume exactly as if never stopped, take their weights only, or never use them',
       )
         .choices(['exact', 'weights', 'never'])
         .default('exact'),
@@ -70,7 +70,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     .addHelpText(
       'after',
       `
-Ctrl-C (and SIGTERM, SIGHUP, a closed stdout) stops and keeps a checkpoint of the last whole step; a second Ctrl-C quits at once.
+Ctrl-C (and SIGTERM, SIGHUP, a closed stdout) stops and saves a checkpoint of the last complete step; a second Ctrl-C quits at once.
 
 Example:
   npm run -s retune -- finetune --base Qwen2.5-1.5B-Instruct --source-model v1 --train-data train.jsonl --val-data val.jsonl --output v2`,
@@ -128,7 +128,7 @@ async function runFinetune(options: Options): Promise<number> {
   }
 }
 
-/** Base, V1 and rows are never written to, whatever is named as a place to write. */
+/** Base, V1 and rows are never written to, whatever place the user names for output. */
 async function checkPlaces({
   base,
   sourceModel,
@@ -152,10 +152,10 @@ async function checkPlaces({
 
 const NOT_BEGUN = 'Stopped before training began; run the same command again to start.';
 
-/** Phases that read foreign text, by programs that may not give JavaScript its turn for long. */
+/** Phases that read untrusted text, with code that may block JavaScript for long. */
 const FOREIGN: ReadonlySet<Phase> = new Set(['opening files', 'tokenising']);
 
-/** What a signal does as the run goes on: a checkpoint is kept as soon as there can be one. */
+/** The effect of signals during training: a checkpoint is saved as soon as possible. */
 function answerSignals(display: Display) {
   const endNow = {
     onEnd: () => {
@@ -164,7 +164,8 @@ function answerSignals(display: Display) {
     },
   };
   const keep = {
-    onKeep: () => display.line('Stopping; the last whole step is kept. Press Ctrl-C again to quit at once.'),
+    onKeep: () =>
+      display.line('Stopping; the last complete step is saved. Press Ctrl-C again to quit at once.'),
     onEnd: () => display.close(),
   };
   let training = false;
@@ -178,7 +179,7 @@ function answerSignals(display: Display) {
   };
 }
 
-/** V1 brings its own shape; says so where the configuration file asks for another. */
+/** V1 determines the adapter's shape; notes it if the configuration file asks for another. */
 async function tellWhoseRank(source: Folder, recipe: Recipe, file: string, display: Display): Promise<void> {
   const json = await source.open('adapter_config.json');
   if (!json) return;
@@ -189,7 +190,7 @@ async function tellWhoseRank(source: Folder, recipe: Recipe, file: string, displ
   const names = { r: 'r', loraAlpha: 'lora_alpha', loraDropout: 'lora_dropout' };
   const show = (from: typeof own | typeof lora) =>
     differ.map((key) => `${names[key]} ${from[key]}`).join(', ');
-  display.line(`Note: the source model's ${show(own)} counts, not ${show(lora)} of ${file}.`);
+  display.line(`Note: the source model's ${show(own)} is used, not ${show(lora)} of ${file}.`);
 }
 
 async function lastLines(
@@ -215,7 +216,7 @@ async function lastLines(
   return [first, ...which, ...(await losses(store))];
 }
 
-/** How the losses went, from the first to the last entry of trainer_state.json. */
+/** First and last losses in trainer_state.json. */
 async function losses(store: FolderStore): Promise<string[]> {
   const file = await (await store.openResult()).open('trainer_state.json');
   if (!file) return [];

@@ -13,7 +13,7 @@ export function inspectCommand(program: Command): void {
     .command('inspect')
     .summary('show what a model, adapter, checkpoint or safetensors file holds')
     .description(
-      'Shows what a base model, an adapter, a checkpoint (folders) or a safetensors file holds, and makes the checks that loading it would make. Exit code 2 and one sentence where it is not sound.',
+      'Shows what a base model, an adapter, a checkpoint (folders) or a safetensors file holds, and runs the checks of loading it. Exit code 2 and one sentence if it is not sound.',
     )
     .argument('<path>', 'folder or .safetensors file')
     .option('--json', 'print JSON')
@@ -55,10 +55,10 @@ function describe(path: string, { kind, sound, ...facts }: Facts): string[] {
   ];
 }
 
-/** More entries of a map, or items of a list, than that are only counted; --json has them all. */
+/** Maximum entries of a map, or items of a list, to show; --json has all. */
 const MAX_SHOWN = 200;
 
-/** A value as one line, or a long map as one line per entry. Foreign texts are cut. */
+/** A value as one line, or a long map as one line per entry. Untrusted text is truncated. */
 function show(value: unknown, key = ''): string[] {
   if (typeof value === 'number') return [key === 'bytes' ? showBytes(value) : showCount(value)];
   if (typeof value === 'boolean') return [value ? 'yes' : 'no'];

@@ -22,9 +22,9 @@ interface Options {
   json?: true;
 }
 
-/** Rows that a terminal shows unless told. */
+/** Default number of rows shown in a terminal. */
 const SHOWN = 3;
-/** Skipped rows that are named. */
+/** Maximum skipped rows listed. */
 const MAX_NAMED = 5;
 
 /** `retune rows`: what a dataset's rows become, and which part of them is trained. */
@@ -39,7 +39,7 @@ export function rowsCommand(program: Command): void {
     .requiredOption('--train-data <file>', 'rows, JSONL or a JSON list')
     .option('--config <file>', 'training_config.yaml; rows are cut at its max_seq_length')
     .option('--n <count>', 'rows to show', numberOption({ whole: true, min: 0 }))
-    .option('--json', 'print a line of JSON for each row, and the counts on stderr')
+    .option('--json', 'print one line of JSON per row, and the counts on stderr')
     .addHelpText(
       'after',
       `
@@ -106,7 +106,7 @@ function rowLines({ line, row, why }: RowOutcome, tokenizer: TextTokenizer): str
   return [head, ...text.split('\n').map((part) => `  ${part}`), ''];
 }
 
-/** The counts of all rows, shown or not. */
+/** Counts over all rows, shown or not. */
 function tellCounts(display: Display, name: string, tally: RowsTally, maxLength: number): void {
   display.close();
   const { tokens, trainedTokens, skipped } = tally;
@@ -128,7 +128,7 @@ function tellCounts(display: Display, name: string, tally: RowsTally, maxLength:
   for (const note of tally.notes(name)) display.line(`Note: ${shortenWords(note)}`);
 }
 
-/** Writes a line to stdout and waits where its reader is slower. */
+/** Writes a line to stdout; waits if its reader is slower. */
 async function writeJson(value: object): Promise<void> {
   if (!writeLine(process.stdout, JSON.stringify(value)))
     await new Promise((resolve) => process.stdout.once('drain', resolve));

@@ -64,7 +64,7 @@ function shown(isTTY: boolean, columns = 100, events = EVENTS): string {
 const LINES = [
   '1,234 rows (1 more skipped, line 7: no trained token; 2 cut at 96 tokens), 56,789 tokens, 2,000 of them trained; 1 row to evaluate on',
   '12 steps; 3.0 GiB of GPU memory',
-  'going on after step 3',
+  'resuming after step 3',
   'step  4/12  epoch 0.50  loss 2.0000  lr 1.00e-5  grad_norm 0.250  1,234 tokens/s  3 min 05 s left',
   'step  4/12  epoch 0.50  eval_loss 3.2500',
   'checkpoint-4 saved, 1.5 KiB',
