@@ -15,7 +15,7 @@ export class Devices {
   readonly #losses = new LossWatch(
     ({ name }, why) =>
       new DeviceLostError(
-        `${name}: the device was lost (${why}), and the benchmark ends here; close other programs that use the GPU, or measure the rest by itself with --section, --model and --tokens.`,
+        `${name}: the device was lost (${why}), and the benchmark ends here; close other programs that use the GPU, or measure the rest separately with --section, --model and --tokens.`,
       ),
   );
 
