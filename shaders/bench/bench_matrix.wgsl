@@ -1,8 +1,7 @@
 // The multiply-adds that subgroup matrices do in a second: each subgroup repeats 2 × 4 products of the same matrices, as the
 // kernels on subgroup matrices group them, and reads nothing on the way. Every sum ends at rounds · K · left · right.
-//
-// Before this text stand `enable` lines, the shape of the matrices (M, N, K), SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N,
-// and one of the subgroup_matrix_by_* files.
+// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
+// requires: Right, Sum, put_left, put_right, load_left, load_right_by_columns, store_sum from shared/subgroup_matrix_by_*.wgsl
 
 struct Params {
   rounds: u32,
@@ -50,14 +49,7 @@ fn main(
   var s00 = Sum(); var s01 = Sum(); var s02 = Sum(); var s03 = Sum();
   var s10 = Sum(); var s11 = Sum(); var s12 = Sum(); var s13 = Sum();
   for (var i = 0u; i < p.rounds; i++) {
-    s00 = subgroupMatrixMultiplyAccumulate(l0, r0, s00);
-    s01 = subgroupMatrixMultiplyAccumulate(l0, r1, s01);
-    s02 = subgroupMatrixMultiplyAccumulate(l0, r2, s02);
-    s03 = subgroupMatrixMultiplyAccumulate(l0, r3, s03);
-    s10 = subgroupMatrixMultiplyAccumulate(l1, r0, s10);
-    s11 = subgroupMatrixMultiplyAccumulate(l1, r1, s11);
-    s12 = subgroupMatrixMultiplyAccumulate(l1, r2, s12);
-    s13 = subgroupMatrixMultiplyAccumulate(l1, r3, s13);
+    #include "shared/matrix_multiply_2x4.wgsl"
   }
   let at = 8u * (group.x * SUBGROUPS_M * SUBGROUPS_N + subgroup);
   drain(s00, at, subgroup, in_subgroup);

@@ -1,20 +1,8 @@
 // nf4_matmul for 1 to 8 rows, as decoding has them: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] +
 // residual[m, n]. Bound by reading the weights: 32 columns a workgroup, 8 threads sharing the depth of each.
 
-struct Params {
-  rows: u32, columns: u32, depth: u32, rank: u32,
-  has_bias: u32, has_residual: u32,
-  absmax_at: u32, map_at: u32, nested_shift: u32, offset: f32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+#include "linear/forward_operands.wgsl"
 @group(0) @binding(2) var<storage, read> codes: array<vec4u>;
-@group(0) @binding(3) var<storage, read> scales: array<u32>;
-@group(0) @binding(4) var<storage, read> u: array<f32>;
-@group(0) @binding(5) var<storage, read> b: array<f32>;
-@group(0) @binding(6) var<storage, read> bias: array<f32>;
-@group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(8) var<storage, read_write> y: array<f32>;
 
 const ROWS = 8u;
@@ -22,6 +10,8 @@ const COLUMNS = 32u;
 const SLICES = 8u;
 
 var<workgroup> partial: array<f32, ROWS * COLUMNS * SLICES>;
+
+#include "linear/nf4_decode.wgsl"
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -58,7 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     for (var r = slice; r < p.rank; r += SLICES) {
       let weight = b[n * p.rank + r];
-      for (var m = 0u; m < p.rows; m++) { sums[m] += u[m * p.rank + r] * weight; }
+      for (var m = 0u; m < p.rows; m++) { sums[m] += activations[m * p.rank + r] * weight; }
     }
   }
   for (var m = 0u; m < p.rows; m++) { partial[(m * SLICES + slice) * COLUMNS + column] = sums[m]; }
@@ -67,11 +57,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (slice < p.rows && n < p.columns) {
     var total = 0.0;
     for (var s = 0u; s < SLICES; s++) { total += partial[(slice * SLICES + s) * COLUMNS + column]; }
-    if (p.has_bias != 0u) { total += bias[n]; }
-    let at = slice * p.columns + n;
-    if (p.has_residual != 0u) { total += residual[at]; }
-    y[at] = total;
+    store_y(slice, n, total);
   }
 }
-
-#include "linear/nf4_decode.wgsl"

@@ -12,7 +12,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> v: array<f32>;
+// v, [rows, rank].
+@group(0) @binding(1) var<storage, read> activations: array<f32>;
 @group(0) @binding(2) var<storage, read> a: array<vec4f>;
 @group(0) @binding(3) var<storage, read> token_keys: array<vec2u>;
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4f>;
@@ -25,10 +26,7 @@ const CHUNK = 16u;
 var<workgroup> tile_v: array<vec4f, TILE * CHUNK>;
 var<workgroup> tile_a: array<vec4f, CHUNK * TILE>;
 
-fn v_at(m: u32, r: u32) -> f32 {
-  if (m < p.rows && r < p.rank) { return v[m * p.rank + r]; }
-  return 0.0;
-}
+#include "shared/lora_activations.wgsl"
 
 fn a_at(r: u32, k: u32) -> vec4f {
   if (r < p.rank && k < p.width) { return a[r * p.width + k]; }
@@ -54,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var i = lane; i < TILE * CHUNK; i += THREADS) {
       let m = first_m + 4u * (i / CHUNK);
       let r = first_r + i % CHUNK;
-      tile_v[i] = vec4f(v_at(m, r), v_at(m + 1u, r), v_at(m + 2u, r), v_at(m + 3u, r));
+      tile_v[i] = vec4f(activation(m, r), activation(m + 1u, r), activation(m + 2u, r), activation(m + 3u, r));
       tile_a[i] = a_at(first_r + i / TILE, first_k + i % TILE);
     }
     workgroupBarrier();

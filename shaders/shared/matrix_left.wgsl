@@ -1,6 +1,9 @@
-// The left tile of a product on subgroup matrices: the activations of a chunk of 32 of the depth, TILE_M rows in f16. Each
-// subgroup has two matrices of M of them, and a thread brings QUADS vec4 of each chunk, eight to a row.
+// The left tile of a product on subgroup matrices: the activations of a chunk of 32 of the inner dimension, TILE_M rows in
+// f16. Each subgroup makes 2 × 4 matrices of sums, of M × N each, and has two left matrices of M rows; SUBGROUPS_M ×
+// SUBGROUPS_N subgroups share the tiles of a workgroup. A thread brings QUADS vec4 of each chunk, eight to a row.
+// requires: M, N, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N, put_left, put_right
 
+const CHUNK = 32u;
 const TILE_M = 2u * u32(M) * SUBGROUPS_M;
 const THREADS = SUBGROUP_SIZE * SUBGROUPS_M * SUBGROUPS_N;
 const QUADS = TILE_M * 8u / THREADS;
@@ -27,3 +30,6 @@ fn put_eight(i: u32, at: u32, low: vec4f, high: vec4f) {
   put_right(at + other, vec4<f16>(select(low, high, last_first)));
   put_right(at + 4u - other, vec4<f16>(select(high, low, last_first)));
 }
+
+// A matrix of sums of each subgroup, on its way out.
+var<workgroup> sums: array<f32, u32(M) * u32(N) * SUBGROUPS_M * SUBGROUPS_N>;

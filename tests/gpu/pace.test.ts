@@ -66,7 +66,7 @@ describe('a run', () => {
       Array.from({ length: ahead + 1 }, (_, done) => [done, ahead]),
     );
     // Loading comes before it.
-    expect(late).toEqual(['nf4_quantise']);
+    expect(late).toEqual(['nf4_quantize']);
     const first = events.findIndex((e) => e.type === 'step');
     expect(events.lastIndexOf(phases.at(-1)!)).toBeLessThan(first);
   });

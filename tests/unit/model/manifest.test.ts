@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest';
+import quantize from '../../../shaders/linear/nf4_quantize.wgsl';
+import repack from '../../../shaders/linear/nf4_repack.wgsl';
 import { bytesSource, type Folder } from '../../../src/formats/byte-source.ts';
-import { readManifest, type Manifest } from '../../../src/model/base/cache/manifest.ts';
+import { sha256Chunks } from '../../../src/formats/sha256.ts';
+import { IMAGE_LAYOUT, readManifest, type Manifest } from '../../../src/model/base/cache/manifest.ts';
 
 const folder = (text: string): Folder => ({
   name: 'cache/entry',
@@ -44,4 +47,11 @@ it.each(['[]', '7', 'null'])('is none of ours as %s', async (text) =>
 it('is read strictly', async () => {
   for (const text of ['{"name": "a", "name": "b"}', '{"name": NaN}', '{"na', '\xff'])
     await expect(readManifest(folder(text))).rejects.toThrow(/^cache\/entry\/manifest\.json: not valid JSON/);
+});
+
+it('is of the layout that the kernels write, also as earlier versions called it', async () => {
+  expect(IMAGE_LAYOUT).toBe('63e3f990ef0e0a1d4760e429a262266aa75d09104984a01ac5266a8d64b9f1d9');
+  const code = (quantize + repack).replace(/\/\/.*/g, '').replace(/\s+/g, ' ');
+  // Where this fails the kernels have changed. If codes now lie elsewhere, IMAGE_LAYOUT must change too.
+  expect(await sha256Chunks([new TextEncoder().encode(code)])).toBe('?');
 });

@@ -1,6 +1,6 @@
 // References: T. Dettmers et al., "QLoRA", arXiv:2305.14314 (NF4); bitsandbytes, csrc/kernels.cu (quantization,
 // packing).
-import quantise from '../../../../shaders/linear/nf4_quantise.wgsl';
+import quantize from '../../../../shaders/linear/nf4_quantize.wgsl';
 import repack from '../../../../shaders/linear/nf4_repack.wgsl';
 import matvec from '../../../../shaders/linear/nf4_matvec.wgsl';
 import { ceilDiv, spread } from '../../grid.ts';
@@ -27,8 +27,8 @@ const matvecKernel = new Kernel({
 });
 
 const quantizeKernel = new Kernel({
-  name: 'nf4_quantise',
-  code: quantise,
+  name: 'nf4_quantize',
+  code: quantize,
   buffers: ['read', 'read_write', 'read_write'],
   params: { blocks: 'u32', first_block: 'u32', columns: 'u32', depth: 'u32' },
 });

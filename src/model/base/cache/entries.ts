@@ -1,6 +1,6 @@
 import { encodeUtf8 } from '../../../formats/utf8.ts';
 import { CacheRefusal, type CacheStorage } from './storage.ts';
-import { currentLayout, MANIFEST, readManifest, type Manifest } from './manifest.ts';
+import { IMAGE_LAYOUT, MANIFEST, readManifest, type Manifest } from './manifest.ts';
 
 /** The entries of a base cache, as their manifests describe them. */
 export class BaseEntries {
@@ -14,9 +14,8 @@ export class BaseEntries {
 
   /** A usable entry; undefined if there is none or the storage refuses. */
   async find(content: string, doubleQuant: boolean): Promise<{ id: string; manifest: Manifest } | undefined> {
-    const layout = await currentLayout();
     const found = (await this.#readable()).find(
-      ([, m]) => m.content === content && m.doubleQuant === doubleQuant && m.layout === layout,
+      ([, m]) => m.content === content && m.doubleQuant === doubleQuant && m.layout === IMAGE_LAYOUT,
     );
     return found && { id: found[0], manifest: found[1] };
   }

@@ -5,7 +5,7 @@ import { encodeUtf8 } from '../../../formats/utf8.ts';
 import type { Gpu } from '../../../gpu/device.ts';
 import type { BaseEntries } from './entries.ts';
 import {
-  currentLayout,
+  IMAGE_LAYOUT,
   fingerprintOf,
   IMAGE,
   MANIFEST,
@@ -111,7 +111,7 @@ export class CacheEntry {
         created: now,
         lastUsed: now,
         content,
-        layout: await currentLayout(),
+        layout: IMAGE_LAYOUT,
         tied: model.config.tied,
         checksum,
         fingerprints: seen ? [seen] : [],

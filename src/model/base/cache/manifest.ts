@@ -2,11 +2,7 @@ import { baseFiles, type BaseModel } from '../../../formats/base-model.ts';
 import { openThose, type Folder } from '../../../formats/byte-source.ts';
 import { isRecord } from '../../../formats/fields.ts';
 import { readJson } from '../../../formats/json.ts';
-import { sha256Chunks } from '../../../formats/sha256.ts';
-import { encodeUtf8 } from '../../../formats/utf8.ts';
 import { TOKENIZER_FILES } from '../../../text/load-tokenizer.ts';
-import quantise from '../../../../shaders/linear/nf4_quantise.wgsl';
-import repack from '../../../../shaders/linear/nf4_repack.wgsl';
 import { fingerprint, plainName } from './fingerprint.ts';
 
 /** A cached base, as shown to the user. */
@@ -50,8 +46,12 @@ export const SMALL_FILES = [
 /** The name of such a file in a cache entry, which has no folders. */
 export const cachedName = (file: string): string => file.replaceAll('/', '__');
 
-/** Raised whenever the format of images, or the device layout of what they hold, changes. */
-const IMAGE_VERSION = 1;
+/**
+ * How images lie on disk and on the device: where `nf4_quantize.wgsl` and `nf4_repack.wgsl` put codes, and what is
+ * written around them. Images of another layout are made anew. To be replaced by any other value whenever one of these
+ * changes; a test notices changes of the kernels. The value is what earlier versions hashed of the kernels' text.
+ */
+export const IMAGE_LAYOUT = '63e3f990ef0e0a1d4760e429a262266aa75d09104984a01ac5266a8d64b9f1d9';
 
 /**
  * Parses a manifest; undefined if another version of Retune, or something else, wrote it. Throws UserError if it is
@@ -88,9 +88,4 @@ export async function fingerprintOf(model: BaseModel): Promise<string | undefine
   const { folder } = model;
   const names = new Set([...baseFiles(model).map(({ name }) => plainName(name)), ...SMALL_FILES]);
   return fingerprint(await openThose(folder, [...names]));
-}
-
-/** Identifies the quantizer's code layout by the source of its kernels. */
-export async function currentLayout(): Promise<string> {
-  return sha256Chunks([encodeUtf8(`${IMAGE_VERSION}\n${quantise}${repack}`)]);
 }

@@ -1,0 +1,33 @@
+// What every kernel for y = x·wᵀ takes, and how it ends: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] +
+// residual[m, n], with m < rows, n < N = p.columns and k < K = p.depth.
+// requires: y
+
+struct Params {
+  rows: u32, columns: u32, depth: u32, rank: u32,
+  has_bias: u32, has_residual: u32,
+  absmax_at: u32, map_at: u32, nested_shift: u32, offset: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(3) var<storage, read> scales: array<u32>;
+// u, the LoRA module's activations [rows, rank].
+@group(0) @binding(4) var<storage, read> activations: array<f32>;
+@group(0) @binding(5) var<storage, read> b: array<f32>;
+@group(0) @binding(6) var<storage, read> bias: array<f32>;
+@group(0) @binding(7) var<storage, read> residual: array<f32>;
+
+#include "shared/lora_activations.wgsl"
+
+fn b_at(n: u32, r: u32) -> f32 {
+  if (n < p.columns && r < p.rank) { return b[n * p.rank + r]; }
+  return 0.0;
+}
+
+// Writes y[m, n], whose products are summed up in `value`; both in range.
+fn store_y(m: u32, n: u32, value: f32) {
+  var v = value;
+  if (p.has_bias != 0u) { v += bias[n]; }
+  if (p.has_residual != 0u) { v += residual[m * p.columns + n]; }
+  y[m * p.columns + n] = v;
+}
