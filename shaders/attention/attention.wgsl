@@ -1,22 +1,11 @@
 // Causal grouped-query attention within documents: o = softmax(scale·q·kᵀ)·v and the log-sum-exp of each query's scores,
 // without ever holding the scores: keys come 64 at a time, under a running maximum and sum (flash attention). One
-// workgroup per ROWS queries of one head. Beside this text stands attention_tile; queries are its rows, keys its columns.
+// workgroup per ROWS queries of one head. Queries are the
+// rows of attention_tile, keys its columns.
 
-struct Params { tokens: u32, heads: u32, kv_heads: u32, scale: f32, last_tile: u32 }
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;
-@group(0) @binding(4) var<storage, read> ranges: array<vec2u>;
+#include "attention/attention_forward_operands.wgsl"
 @group(0) @binding(5) var<storage, read_write> o: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> stats: array<f32>;
-
-// Below any score; finite, since WGSL promises nothing about infinities.
-const LOWEST = -1e30;
-
-// Past the last token comes the last again: what becomes of it is masked or not stored.
-fn known(token: u32) -> u32 { return min(token, p.tokens - 1u); }
+#include "attention/attention_tile.wgsl"
 
 fn row_at(what: u32, query: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
   return q[(known(query) * p.heads + head) * HEAD4 + c];
@@ -132,5 +121,3 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(query, head, tx, highest_a, total_a, acc.a0, acc.a1);
   if (QUADS > 1u) { store(query + 4u, head, tx, highest_b, total_b, acc.b0, acc.b1); }
 }
-
-#include "attention/attention_tile.wgsl"

@@ -2,48 +2,24 @@
 // p = exp(score − log-sum-exp) recomputed and ds = p·(do·vᵀ − delta).
 // One workgroup per ROWS keys of one key head and one of p.parts shares of its query heads, queries 64 at a time, head
 // after head: the order of sums is fixed. Where there are several shares, dk and dv are [share, …], for sum_slices.
-// Beside this text stands attention_tile; keys are its rows, queries its columns.
+// Keys are the rows of attention_tile, queries its columns.
 
-struct Params {
-  tokens: u32, heads: u32, kv_heads: u32, scale: f32, first_tile: u32,
-  parts: u32, part_heads: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;
-@group(0) @binding(4) var<storage, read> dout: array<vec4f>;
-@group(0) @binding(5) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(6) var<storage, read> ranges: array<vec2u>;
+#include "attention/attention_backward_operands.wgsl"
 @group(0) @binding(7) var<storage, read_write> dk: array<vec4f>;
 @group(0) @binding(8) var<storage, read_write> dv: array<vec4f>;
+#include "attention/attention_tile.wgsl"
+#include "attention/attention_backward_sides.wgsl"
 
-const SCORES = 0u;
-const WEIGHT_GRADIENTS = 1u;
 // What p and ds are multiplied with.
 const FOR_DV = 0u;
 const FOR_DK = 1u;
 
-// Past the last token comes the last again: what becomes of it is masked or not stored.
-fn known(token: u32) -> u32 { return min(token, p.tokens - 1u); }
+fn row_at(what: u32, key: u32, head: u32, kv_head: u32, c: u32) -> vec4f { return of_key(what, key, kv_head, c); }
 
-fn row_at(what: u32, key: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
-  let at = (known(key) * p.kv_heads + kv_head) * HEAD4 + c;
-  if (what == SCORES) { return k[at]; }
-  return v[at];
-}
-
-fn column_at(what: u32, query: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
-  let at = (known(query) * p.heads + head) * HEAD4 + c;
-  if (what == SCORES) { return q[at]; }
-  return dout[at];
-}
+fn column_at(what: u32, query: u32, head: u32, kv_head: u32, c: u32) -> vec4f { return of_query(what, query, head, c); }
 
 fn value_at(what: u32, query: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
-  let at = (known(query) * p.heads + head) * HEAD4 + c;
-  if (what == FOR_DV) { return dout[at]; }
-  return q[at];
+  return of_query(select(SCORES, WEIGHT_GRADIENTS, what == FOR_DV), query, head, c);
 }
 
 // p of four keys with four queries, given their unscaled scores; 0 where they are not seen.
@@ -90,7 +66,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first_head = kv_head * heads_per_kv + part * p.part_heads;
   let end_head = min(first_head + p.part_heads, (kv_head + 1u) * heads_per_kv);
   // Early keys are seen by the most queries: the longest workgroups start first.
-  let begin = ROWS * (p.first_tile + group.x);
+  let begin = ROWS * (p.tile + group.x);
   let key = begin + 4u * QUADS * ty;
   // No query past the document of the last key sees any of these keys.
   let query_end = ranges[min(begin + ROWS, p.tokens) - 1u].y;
@@ -118,5 +94,3 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(key, part, kv_head, tx, sum_k.a0, sum_k.a1, sum_v.a0, sum_v.a1);
   if (QUADS > 1u) { store(key + 4u, part, kv_head, tx, sum_k.b0, sum_k.b1, sum_v.b0, sum_v.b1); }
 }
-
-#include "attention/attention_tile.wgsl"

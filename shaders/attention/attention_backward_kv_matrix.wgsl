@@ -1,9 +1,13 @@
 // attention_backward_kv on subgroup matrices: dv = Σ_queries p·do and dk = scale·Σ_queries ds·q.
 //
 // One workgroup per ROWS keys of one key head and one of p.parts shares of its query heads, queries sixteen at a time.
-// Half of the subgroups add up dv, the other half dk. Beside this stand attention_backward_matrix and
-// attention_matrix_rows, and before it what the latter names.
+// Half of the subgroups add up dv, the other half dk.
+// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
+// requires: Left, Sum, tile_left, tile_right, load_left, load_left_of_right, load_right_by_columns from shared/subgroup_matrix_by_*.wgsl
+// requires: load_right_by_rows, store_sum, load_sum from shared/subgroup_matrix_by_*.wgsl
+// requires: HEAD_DIM from headDimText
 
+#include "attention/attention_backward_operands.wgsl"
 @group(0) @binding(7) var<storage, read_write> dk: array<f32>;
 @group(0) @binding(8) var<storage, read_write> dv: array<f32>;
 
@@ -20,18 +24,19 @@ var<workgroup> query_ranges: array<vec2u, STREAMED>;
 // In which p and ds are f16, each multiplied by the scale of its row of do or q.
 var<workgroup> new_units: vec2f;
 
-// Writes one matrix of sums whose first element is row m, column n of the workgroup's.
-fn drain(sum: Sum, begin_key: u32, m: u32, n: u32, kv_head: u32, part: u32, unit: vec2f, subgroup: u32, lane: u32) {
-  let begin = subgroup * u32(M * N);
-  workgroupBarrier();
-  store_sum(begin, sum);
-  workgroupBarrier();
-  for (var i = lane; i < u32(M * N); i += SUBGROUP_SIZE) {
-    let key = begin_key + m + i / u32(N);
-    if (key < p.tokens) {
-      let at = ((part * p.tokens + key) * p.kv_heads + kv_head) * HEAD_DIM + n + i % u32(N);
-      if (subgroup < HALF) { dv[at] = sums[begin + i] * unit.x; } else { dk[at] = sums[begin + i] * (unit.y * p.scale); }
-    }
+#include "attention/attention_backward_matrix.wgsl"
+#include "attention/attention_matrix_rows.wgsl"
+#include "shared/matrix_drain.wgsl"
+
+// The first row and column of a subgroup's sums among the workgroup's, whose first key is `begin`; whether they are dv or
+// dk; and the units that they are in.
+struct Target { m: u32, n: u32, begin: u32, kv_head: u32, part: u32, of_dv: bool, unit: vec2f }
+
+fn store(to: Target, r: u32, c: u32, value: f32) {
+  let key = to.begin + r;
+  if (key < p.tokens) {
+    let at = ((to.part * p.tokens + key) * p.kv_heads + to.kv_head) * HEAD_DIM + c;
+    if (to.of_dv) { dv[at] = value * to.unit.x; } else { dk[at] = value * (to.unit.y * p.scale); }
   }
 }
 
@@ -148,34 +153,10 @@ fn main(
       let l1 = load_left((half * ROWS + sub_m + u32(M)) * STRIDE_LEFT + j);
       // dv from do, dk from q.
       let at = (1u - half) * SECOND * PART + j * STRIDE_RIGHT + sub_n;
-      let r0 = load_right_by_rows(at);
-      let r1 = load_right_by_rows(at + u32(N));
-      s00 = subgroupMatrixMultiplyAccumulate(l0, r0, s00);
-      s01 = subgroupMatrixMultiplyAccumulate(l0, r1, s01);
-      s10 = subgroupMatrixMultiplyAccumulate(l1, r0, s10);
-      s11 = subgroupMatrixMultiplyAccumulate(l1, r1, s11);
-      if (HEAD_DIM > 64u) {
-        let r2 = load_right_by_rows(at + 2u * u32(N));
-        let r3 = load_right_by_rows(at + 3u * u32(N));
-        s02 = subgroupMatrixMultiplyAccumulate(l0, r2, s02);
-        s03 = subgroupMatrixMultiplyAccumulate(l0, r3, s03);
-        s12 = subgroupMatrixMultiplyAccumulate(l1, r2, s12);
-        s13 = subgroupMatrixMultiplyAccumulate(l1, r3, s13);
-      }
+      #include "attention/matrix_multiply.wgsl"
     }
   }
 
-  drain(s00, begin, sub_m, sub_n, kv_head, part, unit, subgroup, in_subgroup);
-  drain(s01, begin, sub_m, sub_n + u32(N), kv_head, part, unit, subgroup, in_subgroup);
-  drain(s10, begin, sub_m + u32(M), sub_n, kv_head, part, unit, subgroup, in_subgroup);
-  drain(s11, begin, sub_m + u32(M), sub_n + u32(N), kv_head, part, unit, subgroup, in_subgroup);
-  if (HEAD_DIM > 64u) {
-    drain(s02, begin, sub_m, sub_n + 2u * u32(N), kv_head, part, unit, subgroup, in_subgroup);
-    drain(s03, begin, sub_m, sub_n + 3u * u32(N), kv_head, part, unit, subgroup, in_subgroup);
-    drain(s12, begin, sub_m + u32(M), sub_n + 2u * u32(N), kv_head, part, unit, subgroup, in_subgroup);
-    drain(s13, begin, sub_m + u32(M), sub_n + 3u * u32(N), kv_head, part, unit, subgroup, in_subgroup);
-  }
+  let to = Target(sub_m, sub_n, begin, kv_head, part, subgroup < HALF, unit);
+  #include "attention/matrix_drain.wgsl"
 }
-
-#include "attention/attention_backward_matrix.wgsl"
-#include "attention/attention_matrix_rows.wgsl"

@@ -4,17 +4,6 @@
 // ds. The parts of a tile are the first matrix high and low, and the second likewise: k and v, or q and do.
 // Queries are counted head by head within a token: row r is token r / heads, head first_head + r % heads.
 
-// `tile`: the first of keys, or the last of queries.
-struct Params { tokens: u32, heads: u32, kv_heads: u32, scale: f32, parts: u32, part_heads: u32, tile: u32 }
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;
-@group(0) @binding(4) var<storage, read> dout: array<vec4f>;
-@group(0) @binding(5) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(6) var<storage, read> ranges: array<vec2u>;
-
 const HALF = SUBGROUPS_M * SUBGROUPS_N;
 const SUBGROUPS = 2u * HALF;
 const PARTS = 4u;

@@ -1,38 +1,18 @@
 // dq = scale·Σ_keys ds·k, with ds = p·(do·vᵀ − delta) and p = exp(score − log-sum-exp) recomputed. One workgroup per
-// ROWS queries of one head, keys 64 at a time. Beside this text stands attention_tile; queries are its rows, keys its
+// ROWS queries of one head, keys 64 at a time. Queries are the rows of attention_tile, keys its
 // columns.
 
-struct Params { tokens: u32, heads: u32, kv_heads: u32, scale: f32, last_tile: u32 }
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;
-@group(0) @binding(4) var<storage, read> dout: array<vec4f>;
-@group(0) @binding(5) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(6) var<storage, read> ranges: array<vec2u>;
+#include "attention/attention_backward_operands.wgsl"
 @group(0) @binding(7) var<storage, read_write> dq: array<vec4f>;
+#include "attention/attention_tile.wgsl"
+#include "attention/attention_backward_sides.wgsl"
 
-const SCORES = 0u;
-const WEIGHT_GRADIENTS = 1u;
+fn row_at(what: u32, query: u32, head: u32, kv_head: u32, c: u32) -> vec4f { return of_query(what, query, head, c); }
 
-// Past the last token comes the last again: what becomes of it is masked or not stored.
-fn known(token: u32) -> u32 { return min(token, p.tokens - 1u); }
-
-fn row_at(what: u32, query: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
-  let at = (known(query) * p.heads + head) * HEAD4 + c;
-  if (what == SCORES) { return q[at]; }
-  return dout[at];
-}
-
-fn column_at(what: u32, key: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
-  let at = (known(key) * p.kv_heads + kv_head) * HEAD4 + c;
-  if (what == SCORES) { return k[at]; }
-  return v[at];
-}
+fn column_at(what: u32, key: u32, head: u32, kv_head: u32, c: u32) -> vec4f { return of_key(what, key, kv_head, c); }
 
 fn value_at(what: u32, key: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
-  return k[(known(key) * p.kv_heads + kv_head) * HEAD4 + c];
+  return of_key(SCORES, key, kv_head, c);
 }
 
 // ds of four queries with four keys, given their unscaled scores and do·vᵀ; 0 where they do not see them.
@@ -73,7 +53,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let head = group.y;
   let kv_head = head / (p.heads / p.kv_heads);
   // Late queries see the most keys: the longest workgroups start first.
-  let begin = ROWS * (p.last_tile - group.x);
+  let begin = ROWS * (p.tile - group.x);
   let end = min(begin + ROWS, p.tokens);
   let query = begin + 4u * QUADS * ty;
   let first_key = ranges[begin].x;
@@ -92,5 +72,3 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store(query, head, tx, acc.a0, acc.a1);
   if (QUADS > 1u) { store(query + 4u, head, tx, acc.b0, acc.b1); }
 }
-
-#include "attention/attention_tile.wgsl"

@@ -1,9 +1,13 @@
 // attention_backward_q on subgroup matrices: dq = scale·Σ_keys ds·k.
 //
 // One workgroup per ROWS queries of one key head, which are as in attention_matrix; keys come sixteen at a time. All
-// subgroups add up dq. Beside this stand attention_backward_matrix and attention_matrix_rows, and before it what the
-// latter names.
+// subgroups add up dq.
+// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
+// requires: Left, Sum, tile_left, tile_right, load_left, load_left_of_right, load_right_by_columns from shared/subgroup_matrix_by_*.wgsl
+// requires: load_right_by_rows, store_sum, load_sum from shared/subgroup_matrix_by_*.wgsl
+// requires: HEAD_DIM from headDimText
 
+#include "attention/attention_backward_operands.wgsl"
 @group(0) @binding(7) var<storage, read_write> dq: array<f32>;
 
 const LEFTS = 1u;
@@ -18,19 +22,18 @@ var<workgroup> key_scales: array<vec2f, STREAMED>;
 // In which ds is f16, divided by the scale of its row of do and multiplied by that of k.
 var<workgroup> new_unit: f32;
 
-// Writes one matrix of sums whose first element is row m, column n of the workgroup's.
-fn drain(sum: Sum, first_row: u32, m: u32, n: u32, kv_head: u32, unit: f32, subgroup: u32, lane: u32) {
+#include "attention/attention_backward_matrix.wgsl"
+#include "attention/attention_matrix_rows.wgsl"
+#include "shared/matrix_drain.wgsl"
+
+// The first row and column of a subgroup's sums among the workgroup's, whose first row is `begin`; and their unit.
+struct Target { m: u32, n: u32, begin: u32, kv_head: u32, unit: f32 }
+
+fn store(to: Target, r: u32, c: u32, value: f32) {
   let heads = p.heads / p.kv_heads;
-  let begin = subgroup * u32(M * N);
-  workgroupBarrier();
-  store_sum(begin, sum);
-  workgroupBarrier();
-  for (var i = lane; i < u32(M * N); i += SUBGROUP_SIZE) {
-    let r = m + i / u32(N);
-    if (first_row + r < p.tokens * heads) {
-      let at = place(first_row + r, kv_head * heads, heads) * HEAD_DIM + n + i % u32(N);
-      dq[at] = sums[begin + i] * (unit * p.scale) * query_values[r].y;
-    }
+  if (to.begin + r < p.tokens * heads) {
+    let at = place(to.begin + r, to.kv_head * heads, heads) * HEAD_DIM + c;
+    dq[at] = value * (to.unit * p.scale) * query_values[r].y;
   }
 }
 
@@ -157,13 +160,11 @@ fn main(
     }
   }
 
-  drain(s00, begin, sub_m, sub_n, kv_head, unit, subgroup, in_subgroup);
-  drain(s10, begin, sub_m + u32(M), sub_n, kv_head, unit, subgroup, in_subgroup);
+  let to = Target(sub_m, sub_n, begin, kv_head, unit);
+  drain(s00, to, to.m, to.n, subgroup, in_subgroup);
+  drain(s10, to, to.m + u32(M), to.n, subgroup, in_subgroup);
   if (HEAD_DIM > 64u) {
-    drain(s01, begin, sub_m, sub_n + u32(N), kv_head, unit, subgroup, in_subgroup);
-    drain(s11, begin, sub_m + u32(M), sub_n + u32(N), kv_head, unit, subgroup, in_subgroup);
+    drain(s01, to, to.m, to.n + u32(N), subgroup, in_subgroup);
+    drain(s11, to, to.m + u32(M), to.n + u32(N), subgroup, in_subgroup);
   }
 }
-
-#include "attention/attention_backward_matrix.wgsl"
-#include "attention/attention_matrix_rows.wgsl"

@@ -5,17 +5,13 @@
 // time. Matrices of sums cannot be scaled row by row; but a row's weights may be taken relative to any number near its
 // maximum: that is the first tile's until a score is RISE above it. Only then do the sums go through workgroup memory,
 // which is seldom; rows' sums that were stored and added for every tile would cost as much as the scores.
-// Before and beside this text stands what attention_matrix_rows names.
+// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
+// requires: Left, Sum, tile_left, tile_right, load_left, load_left_of_right, load_right_by_columns from shared/subgroup_matrix_by_*.wgsl
+// requires: load_right_by_rows, store_sum, load_sum from shared/subgroup_matrix_by_*.wgsl
+// requires: HEAD_DIM from headDimText
 
-struct Params { tokens: u32, heads: u32, kv_heads: u32, scale: f32, last_tile: u32 }
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;
-@group(0) @binding(4) var<storage, read> ranges: array<vec2u>;
+#include "attention/attention_forward_operands.wgsl"
 @group(0) @binding(5) var<storage, read_write> o: array<f32>;
-@group(0) @binding(6) var<storage, read_write> stats: array<f32>;
 
 const SUBGROUPS = SUBGROUPS_M * SUBGROUPS_N;
 // k and v, high and low.
@@ -24,8 +20,6 @@ const LEFTS = 1u;
 const STRIDE_LEFT = 2u * STREAMED + 8u;
 const RESULTS = 1u;
 const V = 2u;
-// Below any score; finite, since WGSL promises nothing about infinities.
-const LOWEST = -1e30;
 // Weights are at most 2⁸, the ratio of a row of v to the scale of all at most 2⁶: both together fit f16.
 const RISE = 5.5;
 const HEADROOM = 64.0;
@@ -38,6 +32,9 @@ const KEYS_EACH = STREAMED / ROW_LANES;
 var<workgroup> row_factors: array<f32, ROWS>;
 var<workgroup> key_scales: array<vec2f, STREAMED>;
 var<workgroup> risen: array<u32, SUBGROUPS>;
+
+#include "attention/attention_matrix_rows.wgsl"
+#include "shared/matrix_drain.wgsl"
 
 struct Fetched { k: Row, v: Row }
 
@@ -77,17 +74,12 @@ fn rescaled(sum: Sum, m: u32, subgroup: u32, lane: u32) -> Sum {
   return load_sum(begin);
 }
 
-// Writes one matrix of sums whose first element is row m, column n of the workgroup's.
-fn drain(sum: Sum, first_row: u32, m: u32, n: u32, kv_head: u32, subgroup: u32, lane: u32) {
-  let begin = subgroup * u32(M * N);
-  workgroupBarrier();
-  store_sum(begin, sum);
-  workgroupBarrier();
-  for (var i = lane; i < u32(M * N); i += SUBGROUP_SIZE) {
-    let r = m + i / u32(N);
-    if (first_row + r < p.tokens * (p.heads / p.kv_heads)) {
-      o[place(first_row + r, kv_head) * HEAD_DIM + n + i % u32(N)] = sums[begin + i] * row_factors[r];
-    }
+// The first row and column of a subgroup's sums among the workgroup's, whose first row is `begin`.
+struct Target { m: u32, n: u32, begin: u32, kv_head: u32 }
+
+fn store(to: Target, r: u32, c: u32, value: f32) {
+  if (to.begin + r < p.tokens * (p.heads / p.kv_heads)) {
+    o[place(to.begin + r, to.kv_head) * HEAD_DIM + c] = value * row_factors[r];
   }
 }
 
@@ -219,20 +211,7 @@ fn main(
         let l0 = load_left(left_at + j);
         let l1 = load_left(left_at + u32(M) * STRIDE_LEFT + j);
         let at = right_at + j * STRIDE_RIGHT;
-        let r0 = load_right_by_rows(at);
-        let r1 = load_right_by_rows(at + u32(N));
-        s00 = subgroupMatrixMultiplyAccumulate(l0, r0, s00);
-        s01 = subgroupMatrixMultiplyAccumulate(l0, r1, s01);
-        s10 = subgroupMatrixMultiplyAccumulate(l1, r0, s10);
-        s11 = subgroupMatrixMultiplyAccumulate(l1, r1, s11);
-        if (HEAD_DIM > 64u) {
-          let r2 = load_right_by_rows(at + 2u * u32(N));
-          let r3 = load_right_by_rows(at + 3u * u32(N));
-          s02 = subgroupMatrixMultiplyAccumulate(l0, r2, s02);
-          s03 = subgroupMatrixMultiplyAccumulate(l0, r3, s03);
-          s12 = subgroupMatrixMultiplyAccumulate(l1, r2, s12);
-          s13 = subgroupMatrixMultiplyAccumulate(l1, r3, s13);
-        }
+        #include "attention/matrix_multiply.wgsl"
       }
     }
   }
@@ -246,16 +225,6 @@ fn main(
       if (begin + r < rows) { stats[2u * place(begin + r, kv_head)] = highest[i] + log(sum); }
     }
   }
-  drain(s00, begin, sub_m, sub_n, kv_head, subgroup, in_subgroup);
-  drain(s01, begin, sub_m, sub_n + u32(N), kv_head, subgroup, in_subgroup);
-  drain(s10, begin, sub_m + u32(M), sub_n, kv_head, subgroup, in_subgroup);
-  drain(s11, begin, sub_m + u32(M), sub_n + u32(N), kv_head, subgroup, in_subgroup);
-  if (HEAD_DIM > 64u) {
-    drain(s02, begin, sub_m, sub_n + 2u * u32(N), kv_head, subgroup, in_subgroup);
-    drain(s03, begin, sub_m, sub_n + 3u * u32(N), kv_head, subgroup, in_subgroup);
-    drain(s12, begin, sub_m + u32(M), sub_n + 2u * u32(N), kv_head, subgroup, in_subgroup);
-    drain(s13, begin, sub_m + u32(M), sub_n + 3u * u32(N), kv_head, subgroup, in_subgroup);
-  }
+  let to = Target(sub_m, sub_n, begin, kv_head);
+  #include "attention/matrix_drain.wgsl"
 }
-
-#include "attention/attention_matrix_rows.wgsl"

@@ -5,6 +5,7 @@
 // from workgroup memory serves 4 or 8 of them. What comes next is fetched while the last is multiplied. The kernels say
 // where numbers come from: row_at(what, row, head, kv_head, c) and column_at of the matrices of product `what`, and
 // value_at of the rows that the tile is multiplied with, which also take rows past the last.
+// requires: row_at, column_at, value_at, p.tokens
 
 // head_dim / 4, at most 32.
 override HEAD4: u32;
@@ -30,7 +31,7 @@ const PARTS = 128u;
 
 // Columns of both matrices, turned so that a line has one number of each row; or rows as they are.
 var<workgroup> staged: array<vec4f, 4u * PARTS>;
-// The tile, turned: a line for each column; and what threads tell one another of their rows.
+// The tile, transposed: a line for each column; and what threads tell one another of their rows.
 var<workgroup> weights: array<vec4f, COLUMNS * ROW_QUADS>;
 
 // One part, or two, of what a thread brings; or the two quads of its rows.
@@ -38,6 +39,9 @@ struct Two { a: mat4x4f, b: mat4x4f }
 
 // A thread's rows of a result of head_dim columns, a matrix column for each: of its quads a and b, 16 vec4 columns apart.
 struct Wide { a0: mat4x4f, a1: mat4x4f, b0: mat4x4f, b1: mat4x4f }
+
+// Past the last token comes the last again: what becomes of it is masked or not stored.
+fn known(token: u32) -> u32 { return min(token, p.tokens - 1u); }
 
 // Where line `line` has quad `quad`; `flip` spreads what lanes write at once over the banks.
 fn weight_at(line: u32, flip: u32, quad: u32) -> u32 { return line * ROW_QUADS + (quad ^ (flip % 8u)); }

@@ -15,6 +15,12 @@ const deltaKernel = new Kernel({
   params: { rows: 'u32' },
 });
 
+const SHAPE_PARAMS = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as const;
+/** Parameters of every kernel for attention; `last_tile` is the last of the dispatch's tiles of queries. */
+export const FORWARD_PARAMS = { ...SHAPE_PARAMS, last_tile: 'u32' } as const;
+/** Parameters of every kernel for its gradients; `tile` is the first of keys, or the last of queries. */
+export const BACKWARD_PARAMS = { ...SHAPE_PARAMS, parts: 'u32', part_heads: 'u32', tile: 'u32' } as const;
+
 /** Causal grouped-query attention over one pass of consecutive documents. T = tokens, D = headDim. */
 export interface Attention {
   /** f32 [T, heads, D] */

@@ -9,7 +9,9 @@ import { Kernel } from '../../kernel.ts';
 import type { MatrixShape } from '../../subgroup-matrices.ts';
 import type { Stream } from '../../stream.ts';
 import {
+  BACKWARD_PARAMS,
   cutTiles,
+  FORWARD_PARAMS,
   MAX_WORK,
   pairsOfKeys,
   pairsOfQueries,
@@ -22,10 +24,6 @@ import {
 import type { AttentionVariant } from './variant.ts';
 import { largest, matrixText, type SubgroupGrid } from '../shared/subgroup-matrix-kernels.ts';
 import { bytesBeside } from '../shared/sum-slices.ts';
-
-const SHAPE = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as const;
-const FORWARD_PARAMS = { ...SHAPE, last_tile: 'u32' } as const;
-const BACKWARD_PARAMS = { ...SHAPE, parts: 'u32', part_heads: 'u32', tile: 'u32' } as const;
 
 /** Rows of the tiles that a workgroup streams through. */
 const STREAMED = 16;

@@ -7,7 +7,9 @@ import { Kernel } from '../../kernel.ts';
 import type { Gpu } from '../../device.ts';
 import type { AttentionVariant } from './variant.ts';
 import {
+  BACKWARD_PARAMS,
   cutTiles,
+  FORWARD_PARAMS,
   MAX_WORK,
   pairsOfKeys,
   pairsOfQueries,
@@ -19,27 +21,25 @@ import {
 } from './attention.ts';
 import { bytesBeside } from '../shared/sum-slices.ts';
 
-const SHAPE_PARAMS = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as const;
-
 const forwardKernel = new Kernel({
   name: 'attention',
   code: forward,
   buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: { ...SHAPE_PARAMS, last_tile: 'u32' },
+  params: FORWARD_PARAMS,
 });
 
 const backwardKVKernel = new Kernel({
   name: 'attention_backward_kv',
   code: backwardKV,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: { ...SHAPE_PARAMS, first_tile: 'u32', parts: 'u32', part_heads: 'u32' },
+  params: BACKWARD_PARAMS,
 });
 
 const backwardQKernel = new Kernel({
   name: 'attention_backward_q',
   code: backwardQ,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
-  params: { ...SHAPE_PARAMS, last_tile: 'u32' },
+  params: BACKWARD_PARAMS,
 });
 
 /** Threads of a workgroup, TY × 16, and quads of rows per thread: the shaders' constants. */
@@ -121,11 +121,11 @@ function queriesTile(shape: TileShape): AttentionVariant<AttentionQueries> {
     ...common(shape),
     fits: () => true,
     dispatch(stream, call, most = MAX_WORK) {
-      const { q, k, v, dout, stats, ranges, dq, heads } = call;
+      const { q, k, v, dout, stats, ranges, dq, heads, kvHeads } = call;
       for (const { lastTile, count, work } of queryTiles(call, rows, 3, most))
         stream.dispatch(backwardQKernel, {
           buffers: [q, k, v, dout, stats, ranges, dq],
-          params: { ...paramsOf(call), last_tile: lastTile },
+          params: { ...paramsOf(call), parts: 1, part_heads: heads / kvHeads, tile: lastTile },
           constants: constantsOf(call, shape),
           groups: [count, heads],
           work,
@@ -150,7 +150,7 @@ function keysTile(shape: TileShape): AttentionVariant<AttentionKeys> {
         stream.dispatch(backwardKVKernel, {
           buffers: [...inputs, dk, dv],
           bytes,
-          params: { ...paramsOf(call), first_tile: first, parts, part_heads: partHeads },
+          params: { ...paramsOf(call), parts, part_heads: partHeads, tile: first },
           constants: constantsOf(call, shape),
           groups: [count, kvHeads * parts],
           work: done,

@@ -1,0 +1,13 @@
+// Inside a function: writes a subgroup's sums: 2 × 2 matrices, and 2 × 2 more for heads of 128.
+// requires: M, N, HEAD_DIM, drain, to, subgroup, in_subgroup, s00, s01, s02, s03, s10, s11, s12, s13
+
+drain(s00, to, to.m, to.n, subgroup, in_subgroup);
+drain(s01, to, to.m, to.n + u32(N), subgroup, in_subgroup);
+drain(s10, to, to.m + u32(M), to.n, subgroup, in_subgroup);
+drain(s11, to, to.m + u32(M), to.n + u32(N), subgroup, in_subgroup);
+if (HEAD_DIM > 64u) {
+  drain(s02, to, to.m, to.n + 2u * u32(N), subgroup, in_subgroup);
+  drain(s03, to, to.m, to.n + 3u * u32(N), subgroup, in_subgroup);
+  drain(s12, to, to.m + u32(M), to.n + 2u * u32(N), subgroup, in_subgroup);
+  drain(s13, to, to.m + u32(M), to.n + 3u * u32(N), subgroup, in_subgroup);
+}
