@@ -1,7 +1,7 @@
-// partials[r, s] = (largest, Σ exp(logit − largest)) of slice s of row r: what cross_entropy makes the log-sum-exp of. One
-// pass under a running maximum; one workgroup per slice of a row, so that few rows keep a large device busy. A slice with
-// a logit that is not finite gives a sum of NaN. Floats are held as bits, since exp and max may swallow a NaN and a
-// compiler may assume that there is none.
+// partials[r, s] = (largest, Σ exp(logit − largest)) of slice s of row r: what cross_entropy makes the log-sum-exp
+// of. One pass under a running maximum; one workgroup per slice of a row, so that few rows keep a large device busy.
+// A slice with a logit that is not finite gives a sum of NaN. Floats are held as bits, since exp and max may swallow
+// a NaN and a compiler may assume that there is none.
 
 struct Params { vocab: u32, slice: u32 }
 

@@ -1,5 +1,5 @@
 // y[r, c] = x[r, c] · rstd[r] · weight[c], with rstd = 1/√(mean(x²) + eps). One workgroup per row.
-// Before this text stands one of the reduce_by_* files.
+// requires: sum from shared/reduce_by_{subgroups,workgroup}.wgsl
 
 struct Params { rows: u32, width4: u32, eps: f32 }
 

@@ -1,5 +1,6 @@
-// dx[r, c] (+)= rstd·(weight[c]·dy[r, c] − x[r, c]·rstd²·mean(weight·dy·x)). One workgroup per row; the weight is frozen.
-// Before this text stands one of the reduce_by_* files.
+// dx[r, c] (+)= rstd·(weight[c]·dy[r, c] − x[r, c]·rstd²·mean(weight·dy·x)). One workgroup per row; the weight is
+// frozen.
+// requires: sum from shared/reduce_by_{subgroups,workgroup}.wgsl
 
 struct Params { rows: u32, width4: u32, eps: f32, accumulate: u32 }
 

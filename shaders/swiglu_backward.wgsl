@@ -1,4 +1,5 @@
-// The gradients of silu(gate)·up, in place: gate ← dout·up·σ(g)·(1 + g·(1 − σ(g))), up ← dout·g·σ(g). Four values a thread.
+// The gradients of silu(gate)·up, in place: gate ← dout·up·σ(g)·(1 + g·(1 − σ(g))), up ← dout·g·σ(g). Four values a
+// thread.
 
 struct Params { n4: u32 }
 

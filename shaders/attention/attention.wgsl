@@ -1,7 +1,6 @@
-// Causal grouped-query attention within documents: o = softmax(scale·q·kᵀ)·v and the log-sum-exp of each query's scores,
-// without ever holding the scores: keys come 64 at a time, under a running maximum and sum (flash attention). One
-// workgroup per ROWS queries of one head. Queries are the
-// rows of attention_tile, keys its columns.
+// Causal grouped-query attention within documents: o = softmax(scale·q·kᵀ)·v and the log-sum-exp of each query's
+// scores, without ever holding the scores: keys come 64 at a time, under a running maximum and sum (flash attention).
+// One workgroup per ROWS queries of one head. Queries are the rows of attention_tile, keys its columns.
 
 #include "attention/attention_forward_operands.wgsl"
 @group(0) @binding(5) var<storage, read_write> o: array<vec4f>;
@@ -89,7 +88,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       if (QUADS > 1u) { highest_b = max(highest_b, weights[weight_at(j, j, quad + 1u)]); }
     }
     workgroupBarrier();
-    // A query that has seen no key yet counts all of them as 1; with the first that it sees, shrink = 0 takes that off.
+    // A query that has seen no key yet counts all of them as 1; with the first that it sees, shrink = 0 takes that
+    // off.
     let shrink_a = exp(before_a - highest_a);
     s.a = exps(s.a, highest_a);
     total_a = total_a * shrink_a + sum_of(s.a);

@@ -1,8 +1,8 @@
-// dv = Σ_queries p·do and dk = scale·Σ_queries ds·q, over the query heads that share the key head, with
-// p = exp(score − log-sum-exp) recomputed and ds = p·(do·vᵀ − delta).
-// One workgroup per ROWS keys of one key head and one of p.parts shares of its query heads, queries 64 at a time, head
-// after head: the order of sums is fixed. Where there are several shares, dk and dv are [share, …], for sum_slices.
-// Keys are the rows of attention_tile, queries its columns.
+// dv = Σ_queries p·do and dk = scale·Σ_queries ds·q, over the query heads that share the key head, with p = exp(score
+// − log-sum-exp) recomputed and ds = p·(do·vᵀ − delta). One workgroup per ROWS keys of one key head and one of
+// p.parts shares of its query heads, queries 64 at a time, head after head: the order of sums is fixed. Where there
+// are several shares, dk and dv are [share, …], for sum_slices. Keys are the rows of attention_tile, queries its
+// columns.
 
 #include "attention/attention_backward_operands.wgsl"
 @group(0) @binding(7) var<storage, read_write> dk: array<vec4f>;
@@ -16,7 +16,9 @@ const FOR_DK = 1u;
 
 fn row_at(what: u32, key: u32, head: u32, kv_head: u32, c: u32) -> vec4f { return of_key(what, key, kv_head, c); }
 
-fn column_at(what: u32, query: u32, head: u32, kv_head: u32, c: u32) -> vec4f { return of_query(what, query, head, c); }
+fn column_at(what: u32, query: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
+  return of_query(what, query, head, c);
+}
 
 fn value_at(what: u32, query: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
   return of_query(select(SCORES, WEIGHT_GRADIENTS, what == FOR_DV), query, head, c);

@@ -1,10 +1,12 @@
 // attention_backward_kv on subgroup matrices: dv = Σ_queries p·do and dk = scale·Σ_queries ds·q.
 //
-// One workgroup per ROWS keys of one key head and one of p.parts shares of its query heads, queries sixteen at a time.
-// Half of the subgroups add up dv, the other half dk.
-// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
-// requires: Left, Sum, tile_left, tile_right, load_left, load_left_of_right, load_right_by_columns from shared/subgroup_matrix_by_*.wgsl
-// requires: load_right_by_rows, store_sum, load_sum from shared/subgroup_matrix_by_*.wgsl
+// One workgroup per ROWS keys of one key head and one of p.parts shares of its query heads, queries sixteen at a
+// time. Half of the subgroups add up dv, the other half dk.
+// requires: SUBGROUPS_M, SUBGROUPS_N, M, N, SUBGROUP_SIZE, K from matrixHead
+// requires: Sum, store_sum, load_sum, tile_right from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
+// requires: tile_left, Left, load_left_of_right from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
+// requires: load_right_by_columns, load_left from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
+// requires: load_right_by_rows from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
 // requires: HEAD_DIM from headDimText
 
 #include "attention/attention_backward_operands.wgsl"
@@ -28,8 +30,8 @@ var<workgroup> new_units: vec2f;
 #include "attention/attention_matrix_rows.wgsl"
 #include "shared/matrix_drain.wgsl"
 
-// The first row and column of a subgroup's sums among the workgroup's, whose first key is `begin`; whether they are dv or
-// dk; and the units that they are in.
+// The first row and column of a subgroup's sums among the workgroup's, whose first key is `begin`; whether they are
+// dv or dk; and the units that they are in.
 struct Target { m: u32, n: u32, begin: u32, kv_head: u32, part: u32, of_dv: bool, unit: vec2f }
 
 fn store(to: Target, r: u32, c: u32, value: f32) {

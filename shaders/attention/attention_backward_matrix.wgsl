@@ -3,6 +3,8 @@
 // Half of the subgroups make the scores and what follows from the weights, the other half do·vᵀ and what follows from
 // ds. The parts of a tile are the first matrix high and low, and the second likewise: k and v, or q and do.
 // Queries are counted head by head within a token: row r is token r / heads, head first_head + r % heads.
+// requires: SUBGROUPS_M, SUBGROUPS_N, HEAD_DIM, Row, p.kv_heads, LANES, QUADS, k, v, p.heads, q, dout, put_split
+// requires: inverse, scale_of, Sum, M, N, store_sum, SUBGROUP_SIZE, sums, load_sum
 
 const HALF = SUBGROUPS_M * SUBGROUPS_N;
 const SUBGROUPS = 2u * HALF;

@@ -1,7 +1,8 @@
-// What the kernels for attention's gradients take: as attention does, and do; of each query's row in `stats` log-sum-exp
-// and delta, Σ o·do.
+// What the kernels for attention's gradients take: as attention does, and do; of each query's row in `stats`
+// log-sum-exp and delta, Σ o·do.
 
-// `parts`: shares of the query heads of a key head, `part_heads` in each. `tile`: the first of keys, or the last of queries.
+// `parts`: shares of the query heads of a key head, `part_heads` in each. `tile`: the first of keys, or the last of
+// queries.
 struct Params { tokens: u32, heads: u32, kv_heads: u32, scale: f32, parts: u32, part_heads: u32, tile: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;

@@ -2,9 +2,11 @@
 //
 // One workgroup per ROWS queries of one key head, which are as in attention_matrix; keys come sixteen at a time. All
 // subgroups add up dq.
-// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
-// requires: Left, Sum, tile_left, tile_right, load_left, load_left_of_right, load_right_by_columns from shared/subgroup_matrix_by_*.wgsl
-// requires: load_right_by_rows, store_sum, load_sum from shared/subgroup_matrix_by_*.wgsl
+// requires: SUBGROUPS_M, SUBGROUPS_N, M, N, SUBGROUP_SIZE, K from matrixHead
+// requires: Sum, store_sum, load_sum, tile_right from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
+// requires: tile_left, Left, load_left_of_right from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
+// requires: load_right_by_columns, load_left from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
+// requires: load_right_by_rows from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
 // requires: HEAD_DIM from headDimText
 
 #include "attention/attention_backward_operands.wgsl"

@@ -1,5 +1,5 @@
 // Where the products of attention's gradients in f32 take their numbers from.
-// requires: q, k, v, dout, p.heads, p.kv_heads, HEAD4, known
+// requires: known, p.heads, HEAD4, q, dout, p.kv_heads, k, v
 
 const SCORES = 0u;            // q·kᵀ
 const WEIGHT_GRADIENTS = 1u;  // do·vᵀ

@@ -1,8 +1,8 @@
-// One new token per sequence against its cached keys: o = softmax(scale·q·kᵀ)·v over the slots of its range.
-// One workgroup per head of a sequence and 128 of its keys. The thread (row, col) has the vec4 columns col and col + 16;
-// the 16 rows share the keys out, 64 at a time, each under a running maximum and sum of its own, and are merged in order
-// at the end. Where no sequence has more keys than one workgroup takes, that is o; else attention_decode_merge makes it
-// of the parts: Σ weight·v, then (maximum, Σ weight) in a vec4 of its own.
+// One new token per sequence against its cached keys: o = softmax(scale·q·kᵀ)·v over the slots of its range. One
+// workgroup per head of a sequence and 128 of its keys. The thread (row, col) has the vec4 columns col and col + 16;
+// the 16 rows share the keys out, 64 at a time, each under a running maximum and sum of its own, and are merged in
+// order at the end. Where no sequence has more keys than one workgroup takes, that is o; else attention_decode_merge
+// makes it of the parts: Σ weight·v, then (maximum, Σ weight) in a vec4 of its own.
 
 struct Params { heads: u32, kv_heads: u32, scale: f32 }
 
@@ -84,7 +84,8 @@ fn main(
     let shrink = exp(before - highest);
     total = total * shrink + dot(weight, vec4f(1.0));
     if (has0) {
-      acc0 = acc0 * shrink + weight.x * v[slot.x] + weight.y * v[slot.y] + weight.z * v[slot.z] + weight.w * v[slot.w];
+      acc0 = acc0 * shrink + weight.x * v[slot.x] + weight.y * v[slot.y] +
+        weight.z * v[slot.z] + weight.w * v[slot.w];
     }
     if (has1) {
       acc1 = acc1 * shrink + weight.x * v[slot.x + 16u] + weight.y * v[slot.y + 16u] +

@@ -1,4 +1,5 @@
-// o of a head of a sequence from attention_decode's parts, in their order. One workgroup each; a thread has a vec4 column.
+// o of a head of a sequence from attention_decode's parts, in their order. One workgroup each; a thread has a vec4
+// column.
 
 struct Params { heads: u32, splits: u32 }
 

@@ -1,4 +1,5 @@
-// stats[row].y = Σ o·do over a head of a token: what the softmax's backward subtracts. 16 threads per row [token, head].
+// stats[row].y = Σ o·do over a head of a token: what the softmax's backward subtracts. 16 threads per row [token,
+// head].
 
 struct Params { rows: u32 }
 

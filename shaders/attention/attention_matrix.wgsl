@@ -2,12 +2,14 @@
 //
 // One workgroup per ROWS queries of one key head: the query heads that share it stand beside one another, token by
 // token, so that few tokens, hence few keys that only some of them see, are in a workgroup. Keys come sixteen at a
-// time. Matrices of sums cannot be scaled row by row; but a row's weights may be taken relative to any number near its
-// maximum: that is the first tile's until a score is RISE above it. Only then do the sums go through workgroup memory,
-// which is seldom; rows' sums that were stored and added for every tile would cost as much as the scores.
-// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
-// requires: Left, Sum, tile_left, tile_right, load_left, load_left_of_right, load_right_by_columns from shared/subgroup_matrix_by_*.wgsl
-// requires: load_right_by_rows, store_sum, load_sum from shared/subgroup_matrix_by_*.wgsl
+// time. Matrices of sums cannot be scaled row by row; but a row's weights may be taken relative to any number near
+// its maximum: that is the first tile's until a score is RISE above it. Only then do the sums go through workgroup
+// memory, which is seldom; rows' sums that were stored and added for every tile would cost as much as the scores.
+// requires: SUBGROUPS_M, SUBGROUPS_N, SUBGROUP_SIZE, M, K, N from matrixHead
+// requires: tile_right, tile_left, Left from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
+// requires: load_left_of_right, Sum, load_right_by_columns from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
+// requires: store_sum, load_sum, load_left from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
+// requires: load_right_by_rows from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
 // requires: HEAD_DIM from headDimText
 
 #include "attention/attention_forward_operands.wgsl"

@@ -6,6 +6,8 @@
 // The kernel beside this declares SUBGROUPS, STRIDE_LEFT, and how many matrices of each kind it has: PARTS of sixteen
 // rows, LEFTS and RESULTS of ROWS × 16. Before it stand the shape of the matrices, the grid of subgroups, a
 // subgroup_matrix_by_* file and HEAD_DIM, which is 64 or 128.
+// requires: SUBGROUP_SIZE, SUBGROUPS, M, SUBGROUPS_M, HEAD_DIM, K, SUBGROUPS_N, PARTS, LEFTS, STRIDE_LEFT, RESULTS
+// requires: tile_right, tile_left, Left, load_left_of_right, Sum, load_right_by_columns, N
 
 const THREADS = SUBGROUP_SIZE * SUBGROUPS;
 const ROWS = 2u * u32(M) * SUBGROUPS_M;

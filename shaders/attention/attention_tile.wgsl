@@ -1,11 +1,11 @@
-// What the kernels of attention in f32 share: products of tiles by way of workgroup memory. A tile has ROWS rows and 64
-// columns, queries and keys in either role. The thread (ty, tx) has the rows of quad QUADS·ty and, of 8 rows, of the
-// quad behind it; of the tile the columns 4·tx … 4·tx + 3, of what the tile is multiplied with then the vec4 columns
-// tx and tx + 16. All products are outer products: each term is one fused multiply-add, and each number that is read
-// from workgroup memory serves 4 or 8 of them. What comes next is fetched while the last is multiplied. The kernels say
-// where numbers come from: row_at(what, row, head, kv_head, c) and column_at of the matrices of product `what`, and
-// value_at of the rows that the tile is multiplied with, which also take rows past the last.
-// requires: row_at, column_at, value_at, p.tokens
+// What the kernels of attention in f32 share: products of tiles by way of workgroup memory. A tile has ROWS rows and
+// 64 columns, queries and keys in either role. The thread (ty, tx) has the rows of quad QUADS·ty and, of 8 rows, of
+// the quad behind it; of the tile the columns 4·tx … 4·tx + 3, of what the tile is multiplied with then the vec4
+// columns tx and tx + 16. All products are outer products: each term is one fused multiply-add, and each number that
+// is read from workgroup memory serves 4 or 8 of them. What comes next is fetched while the last is multiplied. The
+// kernels say where numbers come from: row_at(what, row, head, kv_head, c) and column_at of the matrices of product
+// `what`, and value_at of the rows that the tile is multiplied with, which also take rows past the last.
+// requires: p.tokens, row_at, column_at, value_at
 
 // head_dim / 4, at most 32.
 override HEAD4: u32;
@@ -37,7 +37,8 @@ var<workgroup> weights: array<vec4f, COLUMNS * ROW_QUADS>;
 // One part, or two, of what a thread brings; or the two quads of its rows.
 struct Two { a: mat4x4f, b: mat4x4f }
 
-// A thread's rows of a result of head_dim columns, a matrix column for each: of its quads a and b, 16 vec4 columns apart.
+// A thread's rows of a result of head_dim columns, a matrix column for each: of its quads a and b, 16 vec4 columns
+// apart.
 struct Wide { a0: mat4x4f, a1: mat4x4f, b0: mat4x4f, b1: mat4x4f }
 
 // Past the last token comes the last again: what becomes of it is masked or not stored.
@@ -48,7 +49,12 @@ fn weight_at(line: u32, flip: u32, quad: u32) -> u32 { return line * ROW_QUADS +
 
 // m[j][i] + a[i]·b[j].
 fn add_outer(m: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
-  return mat4x4f(fma(a, vec4f(b.x), m[0]), fma(a, vec4f(b.y), m[1]), fma(a, vec4f(b.z), m[2]), fma(a, vec4f(b.w), m[3]));
+  return mat4x4f(
+    fma(a, vec4f(b.x), m[0]),
+    fma(a, vec4f(b.y), m[1]),
+    fma(a, vec4f(b.z), m[2]),
+    fma(a, vec4f(b.w), m[3]),
+  );
 }
 
 // m[j][i]·by[j].

@@ -1,5 +1,5 @@
 // Inside a function: writes a subgroup's sums: 2 × 2 matrices, and 2 × 2 more for heads of 128.
-// requires: M, N, HEAD_DIM, drain, to, subgroup, in_subgroup, s00, s01, s02, s03, s10, s11, s12, s13
+// requires: drain, s00, to, subgroup, in_subgroup, s01, N, s10, M, s11, HEAD_DIM, s02, s03, s12, s13
 
 drain(s00, to, to.m, to.n, subgroup, in_subgroup);
 drain(s01, to, to.m, to.n + u32(N), subgroup, in_subgroup);

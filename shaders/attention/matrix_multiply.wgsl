@@ -1,6 +1,6 @@
-// Inside a function: adds the products of two left matrices with the columns of a subgroup, COLUMNS from `at` on, to its
-// sums: 2 × 2 matrices, and 2 × 2 more for heads of 128.
-// requires: N, HEAD_DIM, load_right_by_rows, l0, l1, at, s00, s01, s02, s03, s10, s11, s12, s13
+// Inside a function: adds the products of two left matrices with the columns of a subgroup, COLUMNS from `at` on, to
+// its sums: 2 × 2 matrices, and 2 × 2 more for heads of 128.
+// requires: load_right_by_rows, at, N, s00, l0, s01, s10, l1, s11, HEAD_DIM, s02, s03, s12, s13
 
 let r0 = load_right_by_rows(at);
 let r1 = load_right_by_rows(at + u32(N));

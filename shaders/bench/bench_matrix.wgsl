@@ -1,7 +1,9 @@
-// The multiply-adds that subgroup matrices do in a second: each subgroup repeats 2 × 4 products of the same matrices, as the
-// kernels on subgroup matrices group them, and reads nothing on the way. Every sum ends at rounds · K · left · right.
-// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
-// requires: Right, Sum, put_left, put_right, load_left, load_right_by_columns, store_sum from shared/subgroup_matrix_by_*.wgsl
+// The multiply-adds that subgroup matrices do in a second: each subgroup repeats 2 × 4 products of the same matrices,
+// as the kernels on subgroup matrices group them, and reads nothing on the way. Every sum ends at rounds · K · left ·
+// right.
+// requires: SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N, K, M, N from matrixHead
+// requires: Sum, store_sum, put_left, put_right, load_left from shared/subgroup_matrix_by_{flag,order}.wgsl
+// requires: load_right_by_columns from shared/subgroup_matrix_by_{flag,order}.wgsl
 
 struct Params {
   rounds: u32,

@@ -1,12 +1,12 @@
 // The products in f16: what nf4_matmul_f16 and its gradient do with their tiles.
 //
 // The left tile has rows of x or dy, divided by row_scale's powers of two on their way into f16; what is stored is
-// multiplied by them again. A workgroup of 128 threads makes a tile of 64 rows × 128 columns, 8 × 8 a thread, over chunks
-// of 32 of the inner dimension, which lies outermost in both tiles, so that a thread reads four rows or four columns at
-// once; the next chunk is fetched from memory while this one is multiplied. Sums are f32, or, with HALF_SUMS, sixteen
-// products are added in f16 first.
-// requires: STRIDE_W, Fetched, fetch_weights, put_weights, put_lora, store, inner_chunks, p.rank, fill_book, inverse_scale
-// requires: activation4
+// multiplied by them again. A workgroup of 128 threads makes a tile of 64 rows × 128 columns, 8 × 8 a thread, over
+// chunks of 32 of the inner dimension, which lies outermost in both tiles, so that a thread reads four rows or four
+// columns at once; the next chunk is fetched from memory while this one is multiplied. Sums are f32, or, with
+// HALF_SUMS, sixteen products are added in f16 first.
+// requires: STRIDE_W, activation4, fill_book, inverse_scale, inner_chunks, p.rank, fetch_weights, put_weights
+// requires: put_lora, store
 
 // For GPUs that multiply and add f16 at twice the rate of f32.
 override HALF_SUMS: bool = false;

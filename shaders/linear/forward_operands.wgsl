@@ -1,5 +1,5 @@
-// What every kernel for y = x·wᵀ takes, and how it ends: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] +
-// residual[m, n], with m < rows, n < N = p.columns and k < K = p.depth.
+// What every kernel for y = x·wᵀ takes, and how it ends: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n]
+// + residual[m, n], with m < rows, n < N = p.columns and k < K = p.depth.
 // requires: y
 
 struct Params {

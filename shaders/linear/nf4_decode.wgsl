@@ -1,6 +1,7 @@
-// How frozen weights become numbers: NF4, or the 16 bits of a module that the checkpoint does not quantise. The kernel beside this declares `scales` as array<u32>, and of `p` absmax_at, map_at,
-// nested_shift and offset, and has sixteen threads or more. Its first act is to fill the book; a barrier later it may
-// decode.
+// How frozen weights become numbers: NF4, or the 16 bits of a module that the checkpoint does not quantise. The
+// kernel beside this declares `scales` as array<u32>, and of `p` absmax_at, map_at, nested_shift and offset, and has
+// sixteen threads or more. Its first act is to fill the book; a barrier later it may decode.
+// requires: scales, p.map_at, p.absmax_at, p.nested_shift, p.offset
 
 // How the weight is stored: 0 = NF4 with `scales`; 1 = bf16 or 2 = f16, its rows as in the file, `scales` unused.
 override STORED: u32 = 0u;
@@ -23,7 +24,8 @@ fn fill_book(lane: u32) {
 fn scale_of(block: u32) -> f32 {
   if (!NESTED) { return bitcast<f32>(scales[block]); }
   let code = (scales[block >> 2u] >> (8u * (block & 3u))) & 255u;
-  return bitcast<f32>(scales[p.map_at + code]) * bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
+  return bitcast<f32>(scales[p.map_at + code]) *
+    bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
 }
 
 // Two neighbouring 16-bit weights, the first in the low half.
@@ -37,5 +39,10 @@ fn halves4(words: vec2u) -> vec4f { return vec4f(halves(words.x), halves(words.y
 
 // The weights of the four lowest codes of a word.
 fn decode4(word: u32, scale: f32) -> vec4f {
-  return vec4f(book[word & 15u], book[(word >> 4u) & 15u], book[(word >> 8u) & 15u], book[(word >> 12u) & 15u]) * scale;
+  return vec4f(
+    book[word & 15u],
+    book[(word >> 4u) & 15u],
+    book[(word >> 8u) & 15u],
+    book[(word >> 12u) & 15u],
+  ) * scale;
 }

@@ -1,4 +1,5 @@
-// dx[m, k] (+)= Σn dy[m, n]·w[n, k] + Σr v[m, r]·a[r, k] in f32: the gradient of nf4_matmul with respect to its input.
+// dx[m, k] (+)= Σn dy[m, n]·w[n, k] + Σr v[m, r]·a[r, k] in f32: the gradient of nf4_matmul with respect to its
+// input.
 //
 // The same weight layout as nf4_matmul, read along n, and the same way of working: chunks of n, each weight decoded
 // once per tile while the next chunk is on its way, slices that share a chunk's n. LoRA is more chunks.
@@ -43,8 +44,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first_k = group.x * WIDTH;
   fill_book(lane);
 
-  // What this thread brings: PER_LEFT vec4 of dy, THREADS / CHUNK rows apart, and PER_W neighbouring vec4 of one weight
-  // row. Past the edges of dx it brings the last row or column again: what comes of it is not stored.
+  // What this thread brings: PER_LEFT vec4 of dy, THREADS / CHUNK rows apart, and PER_W neighbouring vec4 of one
+  // weight row. Past the edges of dx it brings the last row or column again: what comes of it is not stored.
   let last_m = p.rows - 1u;
   let stride_m = THREADS / CHUNK;
   let load_m = first_m + lane / CHUNK;

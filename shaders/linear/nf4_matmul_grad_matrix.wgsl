@@ -1,7 +1,8 @@
-// nf4_matmul_grad on subgroup matrices: dx[m, k] (+)= Σn dy[m, n]·w[n, k] + Σr v[m, r]·a[r, k]. The columns of its tile
-// are k, and what it sums over is n.
-// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
-// requires: Right, Sum, put_left, put_right, load_left, load_right_by_rows, store_sum from shared/subgroup_matrix_by_*.wgsl
+// nf4_matmul_grad on subgroup matrices: dx[m, k] (+)= Σn dy[m, n]·w[n, k] + Σr v[m, r]·a[r, k]. The columns of its
+// tile are k, and what it sums over is n.
+// requires: N, SUBGROUPS_N, M, SUBGROUPS_M, SUBGROUP_SIZE, K from matrixHead
+// requires: Right, load_right_by_rows, put_left, put_right, Sum from shared/subgroup_matrix_by_{flag,order}.wgsl
+// requires: store_sum, load_left from shared/subgroup_matrix_by_{flag,order}.wgsl
 
 #include "linear/grad_operands.wgsl"
 @group(0) @binding(2) var<storage, read> codes: array<u32>;

@@ -1,6 +1,7 @@
 // nf4_matmul on subgroup matrices: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n] + residual[m, n]
-// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
-// requires: Right, Sum, put_left, put_right, load_left, load_right_by_columns, store_sum from shared/subgroup_matrix_by_*.wgsl
+// requires: N, SUBGROUPS_N, M, SUBGROUPS_M, SUBGROUP_SIZE, K from matrixHead
+// requires: Right, load_right_by_columns, put_left, put_right, Sum from shared/subgroup_matrix_by_{flag,order}.wgsl
+// requires: store_sum, load_left from shared/subgroup_matrix_by_{flag,order}.wgsl
 
 #include "linear/forward_operands.wgsl"
 @group(0) @binding(2) var<storage, read> codes: array<u32>;

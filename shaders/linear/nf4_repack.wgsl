@@ -19,5 +19,6 @@ fn main(
   let n = flat / p.depth;
   let k = flat % p.depth;
   let bytes = source[i];
-  codes[(k / 32u) * p.columns + n] = ((bytes & vec4u(0x0f0f0f0fu)) << vec4u(4u)) | ((bytes >> vec4u(4u)) & vec4u(0x0f0f0f0fu));
+  codes[(k / 32u) * p.columns + n] =
+    ((bytes & vec4u(0x0f0f0f0fu)) << vec4u(4u)) | ((bytes >> vec4u(4u)) & vec4u(0x0f0f0f0fu));
 }

@@ -1,6 +1,6 @@
 // Inside a function: adds the slices' sums, one slice after the other, into the first's, by way of the weights' tile.
-// requires: tile_w, SLICES, ROWS, COLUMNS, GRID, slice, place
-// requires: a0, a1, a2, a3, a4, a5, a6, a7, c0, c1, c2, c3, c4, c5, c6, c7
+// requires: SLICES, slice, tile_w, place, a0, GRID, a1, a2, a3, ROWS, a4, a5, a6, a7, COLUMNS, c0, c1, c2, c3, c4, c5
+// requires: c6, c7
 
 for (var s = 1u; s < SLICES; s++) {
   if (slice == s) {

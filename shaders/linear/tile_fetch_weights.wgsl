@@ -1,5 +1,6 @@
 // Inside a function: sends for PER_W vec4 of row n of the weights from column from_k on, as they are stored.
-// requires: codes, STORED, PER_W, p.columns, p.depth, scale_of, n, from_k, word, scale, dense0, dense1, dense2, dense3
+// requires: STORED, word, codes, from_k, p.columns, n, PER_W, scale, scale_of, p.depth, dense0, dense1, dense2
+// requires: dense3
 
 if (STORED == 0u) {
   word = codes[((from_k / 32u) * p.columns + n) * 2u + (from_k / 16u) % 2u];

@@ -1,5 +1,5 @@
 // Inside a function: puts the weights that tile_fetch_weights sent for in their place, as numbers.
-// requires: tile_w, STORED, PER_W, decode4, halves4, put_at, word, scale, dense0, dense1, dense2, dense3
+// requires: STORED, tile_w, put_at, decode4, word, scale, PER_W, halves4, dense0, dense1, dense2, dense3
 
 if (STORED == 0u) {
   tile_w[put_at] = decode4(word.x, scale);

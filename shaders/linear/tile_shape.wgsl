@@ -1,6 +1,6 @@
-// The shape of a workgroup's tile in f32. Threads stand in SLICES grids of THREADS_M × THREADS_N, each thread makes ROWS ×
-// COLUMNS numbers; slices share the chunk's products among them and are summed in order at the end, so that a small tile
-// still keeps many threads busy.
+// The shape of a workgroup's tile in f32. Threads stand in SLICES grids of THREADS_M × THREADS_N, each thread makes
+// ROWS × COLUMNS numbers; slices share the chunk's products among them and are summed in order at the end, so that a
+// small tile still keeps many threads busy.
 
 override THREADS_M: u32 = 8u;
 override THREADS_N: u32 = 16u;  // along the columns of the output

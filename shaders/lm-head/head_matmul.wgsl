@@ -44,8 +44,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first_m = group.x * TILE_M;
   let first_n = group.y * TILE_N;
 
-  // What this thread brings: PER_LEFT vec4 of x, THREADS / CHUNK rows apart, and PER_W vec4u of the table, THREADS / WORDS
-  // rows apart. Past the edge it brings the last row again: what comes of it is not stored.
+  // What this thread brings: PER_LEFT vec4 of x, THREADS / CHUNK rows apart, and PER_W vec4u of the table, THREADS /
+  // WORDS rows apart. Past the edge it brings the last row again: what comes of it is not stored.
   let last_m = p.rows - 1u;
   let stride_m = THREADS / CHUNK;
   let load_m = first_m + lane / CHUNK;

@@ -60,9 +60,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let begin = group.z * p.slice_columns;
   let end = min(begin + p.slice_columns, p.columns);
 
-  // What this thread brings: PER_LEFT vec4 of dlogits, THREADS / CHUNK rows apart, and PER_W vec4u of the table, THREADS /
-  // WORDS rows apart. Past the edges of the output it brings the last row or column again: what comes of it is not
-  // stored. Past the slice's end, dlogits are zeros.
+  // What this thread brings: PER_LEFT vec4 of dlogits, THREADS / CHUNK rows apart, and PER_W vec4u of the table,
+  // THREADS / WORDS rows apart. Past the edges of the output it brings the last row or column again: what comes of it
+  // is not stored. Past the slice's end, dlogits are zeros.
   let last_m = p.rows - 1u;
   let stride_m = THREADS / CHUNK;
   let load_m = first_m + lane / CHUNK;

@@ -1,8 +1,9 @@
-// head_matmul_grad on subgroup matrices: partial[slice, m, k] = Σn dlogits[m, first + n]·table[n, k], table in bf16 or f16.
-// The columns of its tile are k, and what it sums over is n. All rows are divided by one power of two, of the size of the
-// loss's gradient with respect to one logit, which bounds every element.
-// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
-// requires: Right, Sum, put_left, put_right, load_left, load_right_by_rows, store_sum from shared/subgroup_matrix_by_*.wgsl
+// head_matmul_grad on subgroup matrices: partial[slice, m, k] = Σn dlogits[m, first + n]·table[n, k], table in bf16
+// or f16. The columns of its tile are k, and what it sums over is n. All rows are divided by one power of two, of the
+// size of the loss's gradient with respect to one logit, which bounds every element.
+// requires: N, SUBGROUPS_N, M, SUBGROUPS_M, SUBGROUP_SIZE, K from matrixHead
+// requires: Right, load_right_by_rows, put_left, put_right, Sum from shared/subgroup_matrix_by_{flag,order}.wgsl
+// requires: store_sum, load_left from shared/subgroup_matrix_by_{flag,order}.wgsl
 
 struct Params {
   rows: u32, columns: u32, depth: u32, first: u32, stride: u32, first_slice: u32, slice_columns: u32, scale: f32,

@@ -1,7 +1,8 @@
-// head_matmul on subgroup matrices: logits[m, first + n] = Σk x[m, k]·table[n, k], table in bf16 or f16. Workgroups whose
-// tiles lie on the same rows of the table are neighbours.
-// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
-// requires: Right, Sum, put_left, put_right, load_left, load_right_by_columns, store_sum from shared/subgroup_matrix_by_*.wgsl
+// head_matmul on subgroup matrices: logits[m, first + n] = Σk x[m, k]·table[n, k], table in bf16 or f16. Workgroups
+// whose tiles lie on the same rows of the table are neighbours.
+// requires: N, SUBGROUPS_N, M, SUBGROUPS_M, SUBGROUP_SIZE, K from matrixHead
+// requires: Right, load_right_by_columns, put_left, put_right, Sum from shared/subgroup_matrix_by_{flag,order}.wgsl
+// requires: store_sum, load_left from shared/subgroup_matrix_by_{flag,order}.wgsl
 
 struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
 

@@ -1,5 +1,6 @@
-// head_matmul for 1 to 8 rows, as decoding has them: logits[m, first + n] = Σk x[m, k]·table[n, k]. Bound by reading the
-// table: 64 of its rows a workgroup, four at a time by 16 threads that share the depth, so that x is read once for four.
+// head_matmul for 1 to 8 rows, as decoding has them: logits[m, first + n] = Σk x[m, k]·table[n, k]. Bound by reading
+// the table: 64 of its rows a workgroup, four at a time by 16 threads that share the depth, so that x is read once
+// for four.
 
 struct Params { columns: u32, depth: u32, first: u32, stride: u32 }
 

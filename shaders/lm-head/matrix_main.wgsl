@@ -1,14 +1,14 @@
-// The products of the head on subgroup matrices, forward and backward. Rows of x or dlogits are divided by powers of two
-// on their way into f16, the table's values become f16; all sums are f32. The next chunk of 32 is fetched from memory
-// while this one is multiplied.
-// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N, Sum, load_left, put_left, put_right, store_sum
-// requires: TILE_N, right_at, Fetched, fetch, put, store, target_of, inverse_of
+// The products of the head on subgroup matrices, forward and backward. Rows of x or dlogits are divided by powers of
+// two on their way into f16, the table's values become f16; all sums are f32. The next chunk of 32 is fetched from
+// memory while this one is multiplied.
+// requires: M, SUBGROUPS_M, SUBGROUP_SIZE, SUBGROUPS_N, put_left, put_right, N, Sum, store_sum, store, target_of
+// requires: inverse_of, fetch, put, K, load_left, right_at
 
 #include "shared/matrix_left.wgsl"
 #include "shared/matrix_drain.wgsl"
 
-// The first element of the output that a workgroup or a subgroup makes, what of the inner dimension it adds up, and the
-// slice that this is.
+// The first element of the output that a workgroup or a subgroup makes, what of the inner dimension it adds up, and
+// the slice that this is.
 struct Target { m: u32, n: u32, begin: u32, end: u32, slice: u32 }
 
 @compute @workgroup_size(THREADS)

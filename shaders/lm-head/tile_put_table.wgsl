@@ -1,5 +1,5 @@
 // Inside a function: puts what a thread brings of the table in its place, stride_n rows apart.
-// requires: put, PER_W, load_n, stride_n, word, t0, t1, t2, t3
+// requires: put, load_n, word, t0, PER_W, stride_n, t1, t2, t3
 
 put(load_n, word, t0);
 if (PER_W > 1u) { put(load_n + stride_n, word, t1); }

@@ -1,6 +1,8 @@
-// LoRA dropout: whether a feature passes is a hash of the row's key, the module, the token's position and the feature.
-// src/gpu/kernels/lora/dropout-mask.ts computes the same mask on the CPU. The kernel beside this declares `token_keys` as array<vec2u>,
-// per token the key of (seed, epoch, row) and the position in that row, and of `p` threshold and scale, 1/(1 − rate).
+// LoRA dropout: whether a feature passes is a hash of the row's key, the module, the token's position and the
+// feature. src/gpu/kernels/lora/dropout-mask.ts computes the same mask on the CPU. The kernel beside this declares
+// `token_keys` as array<vec2u>, per token the key of (seed, epoch, row) and the position in that row, and of `p`
+// threshold and scale, 1/(1 − rate).
+// requires: p.threshold, token_keys, p.scale
 
 // A bijection of 32-bit integers in which every input bit flips every output bit with a chance near one half.
 fn mix_bits(value: u32) -> u32 {

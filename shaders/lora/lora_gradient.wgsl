@@ -1,8 +1,8 @@
-// out += Σt wide[t, w]·narrow[t, r] over the tokens t, for up to three LoRA factors in one dispatch: dB [w, r] += dyᵀ·u,
-// and, with the output lying as [r, w], dA += vᵀ·x. Where there would be few workgroups, the tokens are cut into slices,
-// whose sums sum_slices adds in a fixed order. Dropout may mask x on its way in, for each factor by its own module.
-// One workgroup per 64 w × 32 ranks of a slice, 8 × 4 a thread, chunks of 16 tokens; the next chunk is on its way while
-// one is multiplied.
+// out += Σt wide[t, w]·narrow[t, r] over the tokens t, for up to three LoRA factors in one dispatch: dB [w, r] +=
+// dyᵀ·u, and, with the output lying as [r, w], dA += vᵀ·x. Where there would be few workgroups, the tokens are cut
+// into slices, whose sums sum_slices adds in a fixed order. Dropout may mask x on its way in, for each factor by its
+// own module. One workgroup per 64 w × 32 ranks of a slice, 8 × 4 a thread, chunks of 16 tokens; the next chunk is on
+// its way while one is multiplied.
 
 struct Part {
   width: u32, rank: u32,

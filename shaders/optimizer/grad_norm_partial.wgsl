@@ -1,6 +1,6 @@
 // partials[begin + w] = the sum of squares of the w-th chunk of grads, or NOT_FINITE where the chunk holds NaN or
-// infinity or its sum is larger. Gradients are read as integers: a compiler that assumes finite floats cannot drop the
-// test.
+// infinity or its sum is larger. Gradients are read as integers: a compiler that assumes finite floats cannot drop
+// the test.
 
 struct Params { count4: u32, begin: u32 }
 

@@ -1,5 +1,5 @@
 // The activations of a LoRA module, or their gradient, [rows, rank]; zeros past both ends.
-// requires: activations, p.rows, p.rank
+// requires: p.rows, p.rank, activations
 
 fn activation(m: u32, r: u32) -> f32 {
   if (m < p.rows && r < p.rank) { return activations[m * p.rank + r]; }

@@ -1,5 +1,5 @@
-// c + the products of four k of a row with four k of four columns: one fused multiply-add each, where a dot product and
-// a sum take five.
+// c + the products of four k of a row with four k of four columns: one fused multiply-add each, where a dot product
+// and a sum take five.
 
 fn mac(c: vec4f, v: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
   return fma(vec4f(w0.w, w1.w, w2.w, w3.w), vec4f(v.w), fma(vec4f(w0.z, w1.z, w2.z, w3.z), vec4f(v.z),

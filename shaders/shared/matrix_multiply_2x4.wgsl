@@ -1,6 +1,6 @@
-// Inside a function: adds the products of two left and four right matrices to a subgroup's sums. All eight are written
-// out: a matrix is held in registers under a name, and an array of them could not be.
-// requires: l0, l1, r0, r1, r2, r3, s00, s01, s02, s03, s10, s11, s12, s13
+// Inside a function: adds the products of two left and four right matrices to a subgroup's sums. All eight are
+// written out: a matrix is held in registers under a name, and an array of them could not be.
+// requires: s00, l0, r0, s01, r1, s02, r2, s03, r3, s10, l1, s11, s12, s13
 
 s00 = subgroupMatrixMultiplyAccumulate(l0, r0, s00);
 s01 = subgroupMatrixMultiplyAccumulate(l0, r1, s01);

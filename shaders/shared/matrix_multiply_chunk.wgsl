@@ -1,6 +1,5 @@
 // Inside a function: adds the products of a chunk to a subgroup's sums.
-// requires: M, N, K, CHUNK, STRIDE_LEFT, load_left, right_at, sub_m, sub_n
-// requires: s00, s01, s02, s03, s10, s11, s12, s13
+// requires: CHUNK, K, load_left, sub_m, STRIDE_LEFT, M, right_at, sub_n, N, s00, s01, s02, s03, s10, s11, s12, s13
 
 for (var k = 0u; k < CHUNK; k += u32(K)) {
   let l0 = load_left(sub_m * STRIDE_LEFT + k);

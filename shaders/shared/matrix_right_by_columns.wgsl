@@ -1,4 +1,5 @@
-// The right tile of a product on subgroup matrices whose weights are read along the inner dimension: TILE_N rows of them.
+// The right tile of a product on subgroup matrices whose weights are read along the inner dimension: TILE_N rows of
+// them.
 // requires: N, SUBGROUPS_N, Right, load_right_by_columns
 
 const TILE_N = 4u * u32(N) * SUBGROUPS_N;

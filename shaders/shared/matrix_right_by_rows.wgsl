@@ -1,4 +1,5 @@
-// The right tile of a product on subgroup matrices whose weights are read across: CHUNK rows of TILE_N of their columns.
+// The right tile of a product on subgroup matrices whose weights are read across: CHUNK rows of TILE_N of their
+// columns.
 // requires: N, SUBGROUPS_N, CHUNK, Right, load_right_by_rows
 
 const TILE_N = 4u * u32(N) * SUBGROUPS_N;

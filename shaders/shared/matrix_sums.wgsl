@@ -1,5 +1,5 @@
 // Inside a function: a subgroup's 2 × 4 matrices of sums, and where they begin in the workgroup's tile.
-// requires: M, N, SUBGROUPS_N, Sum, subgroup
+// requires: subgroup, SUBGROUPS_N, M, N, Sum
 
 let sub_m = (subgroup / SUBGROUPS_N) * 2u * u32(M);
 let sub_n = (subgroup % SUBGROUPS_N) * 4u * u32(N);

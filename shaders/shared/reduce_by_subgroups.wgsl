@@ -1,5 +1,6 @@
 // How the norms add up a row where a device has subgroups, of any size: their own sums first, one barrier, and every
-// thread adds what the subgroups' first threads left. The kernel that this stands before declares THREADS.
+// thread adds what the subgroups' first threads left.
+// requires: THREADS
 
 enable subgroups;
 

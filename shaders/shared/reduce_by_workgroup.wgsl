@@ -1,4 +1,5 @@
-// How the norms add up a row: a tree in workgroup memory. The kernel that this stands before declares THREADS.
+// How the norms add up a row: a tree in workgroup memory.
+// requires: THREADS
 
 var<workgroup> partial: array<vec2f, THREADS>;
 

@@ -1,5 +1,5 @@
-// scales[m] = a power of two with max |x[m, ·]| in [32, 64)·scales[m]: what a row is divided by before it becomes f16.
-// Neither large activations nor small gradients then leave the range of f16, and dividing by it is exact.
+// scales[m] = a power of two with max |x[m, ·]| in [32, 64)·scales[m]: what a row is divided by before it becomes
+// f16. Neither large activations nor small gradients then leave the range of f16, and dividing by it is exact.
 //
 // One workgroup of 64 threads a row.
 
@@ -14,7 +14,11 @@ const THREADS = 64u;
 var<workgroup> largest: array<f32, THREADS>;
 
 @compute @workgroup_size(THREADS)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let m = group.y * groups.x + group.x;
   if (m >= p.rows) { return; }
   let quads = p.width / 4u;

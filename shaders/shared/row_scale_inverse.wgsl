@@ -1,5 +1,5 @@
-// What divides a row of f32 by its row_scale on its way into f16. The kernel beside this declares `row_scales`, and
-// `rows` of `p`.
+// What divides a row of f32 by its row_scale on its way into f16.
+// requires: p.rows, row_scales
 
 // Of a power of two, exactly; of a row that is not there, zero.
 fn inverse_scale(m: u32) -> f32 {

@@ -1,5 +1,5 @@
 // Writes a row of a thread's sums of a tile in f32: four or eight numbers, THREADS_N apart.
-// requires: store, COLUMNS, THREADS_N, p.rows
+// requires: p.rows, store, THREADS_N, COLUMNS
 
 fn store_row(m: u32, n: u32, v: vec4f, w: vec4f) {
   if (m >= p.rows) { return; }

@@ -1,5 +1,6 @@
-// How tiles meet subgroup matrices where the order of elements is a flag (Chrome's older dialect), and tiles are of f16. The
-// kernel that this stands before declares the halves in each tile, STRIDE_LEFT and STRIDE_RIGHT; its head says M, N and K.
+// How tiles meet subgroup matrices where the order of elements is a flag (Chrome's older dialect); tiles are of f16, LEFT
+// and RIGHT of them.
+// requires: K, M, N, LEFT, RIGHT, STRIDE_LEFT, STRIDE_RIGHT, sums
 
 alias Left = subgroup_matrix_left<f16, K, M>;
 alias Right = subgroup_matrix_right<f16, N, K>;

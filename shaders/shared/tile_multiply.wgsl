@@ -1,7 +1,7 @@
-// Inside a function: adds the products of vec4 `left_at` of up to 8 rows of the left tile, THREADS_M apart, with four or
-// eight vec4 of the weights' tile: from w_at on, w_step apart, and four more from w_at + w_next on.
-// requires: tile_left, tile_w, mac, ROWS, COLUMNS, CHUNK, THREADS_M, left_at, w_at, w_step, w_next
-// requires: a0, a1, a2, a3, a4, a5, a6, a7, c0, c1, c2, c3, c4, c5, c6, c7
+// Inside a function: adds the products of vec4 `left_at` of up to 8 rows of the left tile, THREADS_M apart, with four
+// or eight vec4 of the weights' tile: from w_at on, w_step apart, and four more from w_at + w_next on.
+// requires: THREADS_M, CHUNK, tile_left, left_at, ROWS, tile_w, w_at, w_step, a0, mac, a1, a2, a3, a4, a5, a6, a7
+// requires: COLUMNS, w_next, c0, c1, c2, c3, c4, c5, c6, c7
 
 let step = THREADS_M * CHUNK;
 let l0 = tile_left[left_at]; let l1 = tile_left[left_at + step];

@@ -1,5 +1,5 @@
 // Inside a function: puts what a thread brings of the left tile in its place, THREADS vec4 apart.
-// requires: tile_left, PER_LEFT, THREADS, lane, next0, next1, next2, next3
+// requires: tile_left, lane, next0, PER_LEFT, THREADS, next1, next2, next3
 
 tile_left[lane] = next0;
 if (PER_LEFT > 1u) { tile_left[lane + THREADS] = next1; }

@@ -1,6 +1,5 @@
 // Inside a function: writes a thread's sums: up to 8 rows from `row` on, THREADS_M apart, from `column` on.
-// requires: store_row, ROWS, THREADS_M, row, column
-// requires: a0, a1, a2, a3, a4, a5, a6, a7, c0, c1, c2, c3, c4, c5, c6, c7
+// requires: store_row, row, column, a0, c0, THREADS_M, a1, c1, a2, c2, a3, c3, ROWS, a4, c4, a5, c5, a6, c6, a7, c7
 
 store_row(row, column, a0, c0); store_row(row + THREADS_M, column, a1, c1);
 store_row(row + 2u * THREADS_M, column, a2, c2); store_row(row + 3u * THREADS_M, column, a3, c3);
