@@ -1,4 +1,4 @@
-// How frozen weights become numbers: NF4, or the 16 bits of a module that the checkpoint does not quantise. The
+// How frozen weights become numbers: NF4, or the 16 bits of a module that the checkpoint does not quantize. The
 // kernel beside this declares `scales` as array<u32>, and of `p` absmax_at, map_at, nested_shift and offset, and has
 // sixteen threads or more. Its first act is to fill the book; a barrier later it may decode.
 // requires: scales, p.map_at, p.absmax_at, p.nested_shift, p.offset
@@ -6,7 +6,7 @@
 // How the weight is stored: 0 = NF4 with `scales`; 1 = bf16 or 2 = f16, its rows as in the file, `scales` unused.
 override STORED: u32 = 0u;
 
-// True where the scales are themselves 8-bit codes (double quantisation).
+// True where the scales are themselves 8-bit codes (double quantization).
 override NESTED: bool = false;
 
 var<workgroup> book: array<f32, 16>;

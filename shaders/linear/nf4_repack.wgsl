@@ -1,4 +1,4 @@
-// Brings the codes of a pre-quantised bitsandbytes checkpoint into the layout of nf4_matmul. There: row-major, two
+// Brings the codes of a pre-quantized bitsandbytes checkpoint into the layout of nf4_matmul. There: row-major, two
 // codes a byte, the first in the high half. One thread moves 32 codes (16 bytes).
 
 struct Params { groups: u32, first_group: u32, columns: u32, depth: u32 }

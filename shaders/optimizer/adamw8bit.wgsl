@@ -1,6 +1,6 @@
 // One AdamW step with m and v held as 8-bit codes of blocks of 256 (bitsandbytes' blockwise 8-bit AdamW). A workgroup
 // takes one block after another, each thread four elements of it. The weights move by this step's m and v before
-// these are requantised; then weight decay. The gradients are cleared. A gradient that is not finite leaves its
+// these are requantized; then weight decay. The gradients are cleared. A gradient that is not finite leaves its
 // weight alone and clears its m and v.
 
 struct Params {
