@@ -4,13 +4,11 @@ import {
   ReplaceNormalizer,
   SequenceDecoder,
   SequenceNormalizer,
-  SequencePreTokenizer,
-  SplitPreTokenizer,
   type Decoder,
-  type PreTokenizer,
   type Tokenizer,
 } from '@huggingface/tokenizers';
 import { BoundedRegExp, TooMuchWork, type Allowance } from '../formats/bounded-regexp.ts';
+import { literal, mendPreTokenizer, native, type Find } from './pre-tokenizers.ts';
 
 /** Steps of matching that a tokenizer's expressions may take beyond those for each character of a text. */
 const MIN_STEPS = 1e7;
@@ -53,10 +51,23 @@ export class Bounds {
   }
 }
 
-/** Puts bounds on the steps of a pipeline whose tokenizer.json was checked. Throws PatternError. */
-export function boundPipeline({ normalizer, pre_tokenizer, decoder }: Tokenizer, bounds: Bounds): void {
+/**
+ * Puts bounds on the steps of a pipeline whose tokenizer.json was checked, and has its pre-tokenizers cut as Python's do;
+ * `config` is that of the pre-tokenizer. Throws PatternError.
+ */
+export function boundPipeline(
+  { normalizer, pre_tokenizer, decoder }: Tokenizer,
+  config: Readonly<Record<string, unknown>> | null,
+  bounds: Bounds,
+): void {
   if (normalizer) boundNormalizer(normalizer, bounds);
-  if (pre_tokenizer) boundPreTokenizer(pre_tokenizer, bounds);
+  if (pre_tokenizer && config)
+    mendPreTokenizer(pre_tokenizer, config, (step, { pattern, behavior, invert }) => {
+      const isLinear = pattern.Regex !== undefined && LINEAR.has(pattern.Regex);
+      if (!isLinear) return finder(pattern, step.pattern, bounds);
+      // The library's own way is the fastest for what most models have.
+      return behavior === 'Isolated' && invert !== true ? undefined : native(step.pattern!);
+    });
   if (decoder) boundDecoder(decoder, bounds);
 }
 
@@ -70,31 +81,11 @@ function boundNormalizer(step: Normalizer, bounds: Bounds): void {
   if (step instanceof ReplaceNormalizer) run = replacer(step.config as ReplaceConfig, step.pattern, bounds);
   else if (step.config['type'] === 'Strip') run = stripper(step.config as StripConfig);
   step.normalize = (text) => {
+    // To Python an empty text has nothing to be changed, nor a beginning to write before.
+    if (text === '') return '';
     const normal = run(text);
     bounds.check(normal.length);
     return normal;
-  };
-}
-
-function boundPreTokenizer(step: PreTokenizer, bounds: Bounds): void {
-  if (step instanceof SequencePreTokenizer) {
-    for (const inner of step.tokenizers) if (inner) boundPreTokenizer(inner, bounds);
-    return;
-  }
-  if (!(step instanceof SplitPreTokenizer)) return;
-  const { pattern, behavior, invert } = step.config as SplitConfig;
-  if (pattern.Regex !== undefined && LINEAR.has(pattern.Regex) && behavior === 'Isolated') return;
-  const find = finder(pattern, step.pattern, bounds);
-  step.pre_tokenize_text = (text) => {
-    const pieces: string[] = [];
-    let done = 0;
-    for (const { begin, end } of find(text)) {
-      if (!invert) pieces.push(text.slice(done, begin));
-      if (invert || behavior === 'Isolated') pieces.push(text.slice(begin, end));
-      done = end;
-    }
-    if (!invert) pieces.push(text.slice(done));
-    return pieces.filter((piece) => piece !== '');
   };
 }
 
@@ -117,12 +108,6 @@ interface ReplaceConfig {
   content: string;
 }
 
-interface SplitConfig {
-  pattern: Pattern;
-  behavior: 'Isolated' | 'Removed';
-  invert?: boolean | null;
-}
-
 interface StripConfig {
   strip_left: boolean;
   strip_right: boolean;
@@ -138,24 +123,19 @@ const stripper =
     return text.slice(begin, end);
   };
 
-type Find = (text: string) => Iterable<{ begin: number; end: number }>;
-
 /** All matches of a pattern; `compiled` is the library's translation of it. */
-function finder({ String: literal }: Pattern, compiled: RegExp | null, { allowance }: Bounds): Find {
-  if (literal !== undefined) {
-    return function* (text) {
-      if (literal === '') return;
-      for (let at = text.indexOf(literal); at >= 0; at = text.indexOf(literal, at + literal.length))
-        yield { begin: at, end: at + literal.length };
-    };
-  }
+function finder({ String: text }: Pattern, compiled: RegExp | null, { allowance }: Bounds): Find {
+  if (text !== undefined) return literal(text);
   const pattern = new BoundedRegExp(compiled!.source, 'u', allowance);
   return function* (text) {
-    for (let at = 0; at <= text.length;) {
+    let done = -1;
+    for (let at = 0; at <= text.length && text !== '';) {
       const match = pattern.find(text, at);
       if (!match) return;
-      yield match;
       const { begin, end } = match;
+      // Nothing, right after a match, is none.
+      if (end > begin || begin !== done) yield match;
+      done = end;
       at = end > begin ? end : end + (text.codePointAt(end)! > 0xffff ? 2 : 1);
     }
   };

@@ -1,6 +1,7 @@
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
+import { BEHAVIORS } from './pre-tokenizers.ts';
 
 type JsonObject = Record<string, unknown>;
 
@@ -62,7 +63,6 @@ const KINDS: Readonly<
         strip_accents: optional(flag),
         lowercase: flag,
       },
-      Precompiled: {},
       Replace: { pattern, content: text },
       NFC: {},
       NFD: {},
@@ -83,11 +83,12 @@ const KINDS: Readonly<
       Metaspace: {
         replacement: optional(character),
         prepend_scheme: optional(choice('always', 'first', 'never')),
+        add_prefix_space: optional(flag),
+        split: optional(flag),
       },
       ByteLevel: { add_prefix_space: optional(flag), use_regex: optional(flag) },
-      // The other behaviors would give other tokens than Python's.
-      Split: { pattern, behavior: choice('Isolated', 'Removed'), invert: optional(flag) },
-      Punctuation: {},
+      Split: { pattern, behavior: choice(...BEHAVIORS), invert: optional(flag) },
+      Punctuation: { behavior: optional(choice(...BEHAVIORS)) },
       Digits: { individual_digits: optional(flag) },
       FixedLength: { length: whole(1) },
     },
@@ -115,6 +116,18 @@ const KINDS: Readonly<
       ByteFallback: {},
     },
   },
+};
+
+/** Steps that the tokenizers library knows and that are not supported here. */
+const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
+  normalizer: ['Nmt', 'Precompiled', 'ByteLevel'],
+  pre_tokenizer: ['UnicodeScripts', 'CharDelimiterSplit'],
+};
+
+/** Settings of a BPE model that the tokenizers library has and that are not supported here, with what would be. */
+const SUPPORTED_SETTINGS: Readonly<Record<string, readonly unknown[]>> = {
+  dropout: [0, null, undefined],
+  continuing_subword_prefix: ['', null, undefined],
 };
 
 /**
@@ -155,9 +168,12 @@ class Check {
     const { vocab, merges } = model;
     if (!isObject(vocab)) return this.#refuse('model.vocab', vocab, 'tokens and their ids');
     for (const [token, id] of Object.entries(vocab)) this.#addToken(token, id, 'model.vocab');
+    for (const [key, supported] of Object.entries(SUPPORTED_SETTINGS))
+      if (!supported.includes(model[key]))
+        throw new UserError(
+          `${this.#file}: model.${key} is ${quote(model[key])}, which Retune does not support (only ${quote(supported[0])}); use a base model with another tokenizer.`,
+        );
     for (const [key, rule] of Object.entries({
-      dropout: optional(choice(0)),
-      continuing_subword_prefix: optional(choice('')),
       end_of_word_suffix: optional(text),
       byte_fallback: optional(flag),
       ignore_merges: optional(flag),
@@ -247,6 +263,10 @@ class Check {
       }
       return;
     }
+    if (typeof type === 'string' && UNSUPPORTED[kind]?.includes(type))
+      throw new UserError(
+        `${this.#file}: ${key}.type is ${quote(type)}, which Retune does not support; use a base model with another tokenizer.`,
+      );
     if (typeof type !== 'string' || !Object.hasOwn(types, type))
       return this.#refuse(`${key}.type`, type, `one of ${['Sequence', ...Object.keys(types)].join(', ')}`);
     for (const [name, rule] of Object.entries(types[type]!)) {
@@ -255,10 +275,14 @@ class Check {
     }
     if (type === 'TemplateProcessing') {
       for (const template of ['single', 'pair']) this.#checkTemplate(step[template], `${key}.${template}`);
-    } else if (type === 'Split' && step['invert'] === true) {
-      const expected = choice('Removed')(step['behavior']);
+    } else if (type === 'Metaspace' && kind === 'pre_tokenizer' && step['add_prefix_space'] === false) {
+      const expected = optional(choice('never'))(step['prepend_scheme']);
       if (expected !== undefined)
-        this.#refuse(`${key}.behavior`, step['behavior'], `${expected} beside invert`);
+        this.#refuse(
+          `${key}.prepend_scheme`,
+          step['prepend_scheme'],
+          `${expected} beside add_prefix_space: false`,
+        );
     } else if (kind === 'post_processor' && type !== 'ByteLevel') {
       for (const end of ['sep', 'cls']) this.#checkNamed(`${key}.${end}`, (step[end] as unknown[])[0]);
     }

@@ -68,12 +68,12 @@ function buildPipeline(json: JsonObject, name: string, bounds: Bounds): Tokenize
   try {
     const whole = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...json };
     const pipeline = new Tokenizer({ ...whole, added_tokens: [] }, {});
-    boundPipeline(pipeline, bounds);
+    boundPipeline(pipeline, whole.pre_tokenizer, bounds);
     return pipeline;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new UserError(
-      `${name}: not a tokenizer that Retune can use (${why}); download it from the base model's repository again.`,
+      `${name}: not a tokenizer that Retune can use (${why}); use a base model with another tokenizer, or download the file again if it is damaged.`,
     );
   }
 }

@@ -7,6 +7,7 @@ import { tinyFiles, tinyTokenizer, tinyTokenizerJson } from '../../support/tiny-
 
 type Json = Record<string, unknown>;
 const AGAIN = "; download it from the base model's repository again.";
+const OTHER = 'use a base model with another tokenizer.';
 
 /** Loads a tiny tokenizer.json with changes; `model` changes its model. */
 function load(json: Json, model: Json = {}) {
@@ -76,8 +77,8 @@ describe('parts that do not fit together', () => {
       'post_processor.sep is nothing, expected a token and its id',
     ],
     [
-      step('normalizer', { type: 'Nmt' }),
-      'normalizer.type is "Nmt", expected one of Sequence, BertNormalizer',
+      step('normalizer', { type: 'None' }),
+      'normalizer.type is "None", expected one of Sequence, BertNormalizer',
     ],
     [step('normalizer', 5), 'normalizer is 5, expected an object with a type'],
     [step('normalizer', { type: 'Sequence' }), 'normalizer.normalizers is nothing, expected a list of steps'],
@@ -104,12 +105,16 @@ describe('parts that do not fit together', () => {
       'pre_tokenizer.replacement is "", expected one character',
     ],
     [
-      step('pre_tokenizer', { type: 'Split', ...regex, behavior: 'MergedWithNext' }),
-      'pre_tokenizer.behavior is "MergedWithNext", expected "Isolated" or "Removed"',
+      step('pre_tokenizer', { type: 'Split', ...regex, behavior: 'Merged' }),
+      'pre_tokenizer.behavior is "Merged", expected "Isolated" or "Removed" or "MergedWithPrevious"',
     ],
     [
-      step('pre_tokenizer', { type: 'Split', ...regex, behavior: 'Isolated', invert: true }),
-      'pre_tokenizer.behavior is "Isolated", expected "Removed" beside invert',
+      step('pre_tokenizer', { type: 'Punctuation', behavior: 'isolated' }),
+      'pre_tokenizer.behavior is "isolated", expected "Isolated" or',
+    ],
+    [
+      step('pre_tokenizer', { type: 'Metaspace', add_prefix_space: false, prepend_scheme: 'first' }),
+      'pre_tokenizer.prepend_scheme is "first", expected "never" beside add_prefix_space: false',
     ],
     [
       step('pre_tokenizer', { type: 'Split', pattern: { Regex: '(' }, behavior: 'Isolated' }),
@@ -148,11 +153,25 @@ describe('parts that do not fit together', () => {
     [{ merges: {} }, 'model.merges is {}, expected a list of pairs of tokens'],
     [{ vocab: [] }, 'model.vocab is [], expected tokens and their ids'],
     [{ unk_token: '<unk>' }, 'model.unk_token is "<unk>", a token that is not there'],
-    [{ dropout: 0.1 }, 'model.dropout is 0.1, expected 0'],
-    [{ continuing_subword_prefix: '##' }, 'model.continuing_subword_prefix is "##", expected ""'],
+    [{ dropout: 0.1 }, `model.dropout is 0.1, which Retune does not support (only 0); ${OTHER}`],
+    [
+      { continuing_subword_prefix: '##' },
+      `model.continuing_subword_prefix is "##", which Retune does not support (only ""); ${OTHER}`,
+    ],
     [{ byte_fallback: 'yes' }, 'model.byte_fallback is "yes", expected true or false'],
   ])('model: %j', async (model, sentence) => {
     await expect(load({}, model)).rejects.toThrow(`tiny/tokenizer.json: ${sentence}`);
+  });
+
+  test.each([
+    ['normalizer', 'Nmt'],
+    ['normalizer', 'Precompiled'],
+    ['pre_tokenizer', 'UnicodeScripts'],
+    ['pre_tokenizer', 'CharDelimiterSplit'],
+  ])('a %s that Python knows and Retune does not is no broken file: %s', async (kind, type) => {
+    await expect(load({ [kind]: { type } })).rejects.toThrow(
+      `tiny/tokenizer.json: ${kind}.type is "${type}", which Retune does not support; ${OTHER}`,
+    );
   });
 
   test('merges of both spellings', async () => {
