@@ -327,6 +327,9 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
 }
 
 /** Right in a share of the questions that grows with the version, a little wrong otherwise; one hides something. */
+/** The question before whose answer V2 writes its thoughts. */
+const THOUGHT_OF = 7;
+
 function made(i: number, name: string, expected: string): ModelAnswer {
   const order = ['Base', 'V1', 'V2', 'V3'].findIndex((v) => name.startsWith(v));
   const right = (i * 7 + 3) % 10 < [1, 4, 8, 9][Math.max(0, order)]! && !(order > 1 && i % 17 === 4);
@@ -338,7 +341,7 @@ function made(i: number, name: string, expected: string): ModelAnswer {
     i === 2 && order === 1
       ? `<img src=x onerror="document.title='owned'"> ‮${wrong}`
       : right
-        ? expected
+        ? `${i === THOUGHT_OF && order === 2 ? '<think>\nNot there.\n</think>\n\n' : ''}${expected}`
         : wrong;
   const cut = i % 13 === 5 && !right;
   return {

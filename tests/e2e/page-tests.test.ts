@@ -157,6 +157,25 @@ describe('side by side', () => {
     await page.context().close();
   });
 
+  it('shows the thoughts before an answer apart, and does not score them', async () => {
+    const page = await open('family&tested=30');
+    await openTest(page);
+    const row = rows(page).filter({ has: page.locator('details.thoughts') });
+    expect(await row.count()).toBe(1);
+    const answer = row.locator('td').filter({ has: page.locator('details.thoughts') });
+    const thoughts = answer.locator('details.thoughts');
+    expect(await thoughts.locator('p').isVisible()).toBe(false);
+    await thoughts.getByText('Thoughts, not scored').click();
+    expect(await thoughts.locator('p').innerText()).toBe('Not there.');
+    const text = answer.locator('p.text').last();
+    // It is the expected answer word for word, with nothing marked as too much or missing.
+    expect(await text.textContent()).toMatch(/^[A-Z].*\.$/);
+    expect(await text.textContent()).not.toContain('think');
+    expect(await answer.locator('ins, del').count()).toBe(0);
+    expect(await answer.textContent()).toContain('exact');
+    await page.context().close();
+  });
+
   it('sorts, filters, searches and keeps hundreds of rows in pages', async () => {
     const page = await open('family&tested=400');
     await openTest(page);

@@ -95,9 +95,14 @@ export async function stubPickers(context: BrowserContext): Promise<void> {
   }, CHOSEN);
 }
 
-/** Puts a case's files where the stubbed pickers find them, and chooses them. */
-export async function pickCase(page: Page, name: CaseName): Promise<void> {
-  const read = (path: string) => readFileSync(casePath(name, path)).toString('base64');
+/** Puts a case's files where the stubbed pickers find them, some with another text, and chooses them. */
+export async function pickCase(
+  page: Page,
+  name: CaseName,
+  changes: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const read = (path: string) =>
+    Buffer.from(changes[path] ?? readFileSync(casePath(name, path))).toString('base64');
   const inFolder = (folder: string, from: string) =>
     readdirSync(casePath(name, from)).map((file) => [`${folder}/${file}`, read(`${from}/${file}`)] as const);
   const files = [
