@@ -50,7 +50,7 @@ export class PrintedParts {
     for (let i = 0; i < origins.length; i++) {
       const origin = origins.charCodeAt(i);
       if (origin === 0) continue;
-      if (!IS_SPACE.test(text[i]!)) this.#letters[origin - 1]!++;
+      if (isLetter(text, i)) this.#letters[origin - 1]!++;
       const [first, turn] = parts[origin - 1]!.path;
       if (first !== 'messages') continue;
       const span = this.#turns.get(turn as number);
@@ -70,10 +70,16 @@ export class PrintedParts {
   }
 }
 
+/** Rows have millions of characters, nearly all of them in this range. */
+function isLetter(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return (code > 0x20 && code < 0x7f) || !IS_SPACE.test(text[at]!);
+}
+
 function lettersOf(value: unknown): number {
   if (typeof value === 'string') {
     let letters = 0;
-    for (let i = 0; i < value.length; i++) if (!IS_SPACE.test(value[i]!)) letters++;
+    for (let i = 0; i < value.length; i++) if (isLetter(value, i)) letters++;
     return letters;
   }
   if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + lettersOf(item), 0);

@@ -104,7 +104,7 @@ export class RowsTally {
     }
     if (this.#firstLeftOut)
       notes.push(
-        `${name}: ${counted(this.leftOut, 'row')} ${this.leftOut === 1 ? 'is' : 'are'} skipped, since without what the chat template leaves out of ${this.leftOut === 1 ? 'it' : 'them'} the answers would teach something else (line ${this.#firstLeftOut.line}: ${this.#firstLeftOut.why}); take a chat template that prints it, or put it into a turn that this one prints.`,
+        `${name}: ${counted(this.leftOut, 'row')} ${this.leftOut === 1 ? 'is' : 'are'} skipped, since without what the chat template leaves out of ${this.leftOut === 1 ? 'it' : 'them'} the answers would teach something else (the first: ${this.#firstLeftOut.why}); take a chat template that prints it, or put it into a turn that this one prints.`,
       );
     if (this.#inPart > 0)
       notes.push(

@@ -177,6 +177,38 @@ describe('retune rows', () => {
     expect((await inspectRows(chosen, rows, { ...options, maxLength: longest - 1 })).notes).toEqual([]);
   });
 
+  test('skips a row whose call the chat template leaves out, and says so in page and terminal', async () => {
+    const { path, chosen } = changedBase('callless', {});
+    const template =
+      "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content or '' }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    writeFileSync(join(path, 'chat_template.jinja'), template);
+    const files = [
+      ...chosen.files.filter(({ name }) => name !== 'chat_template.jinja'),
+      new File([template], 'chat_template.jinja'),
+    ];
+    const asked = { role: 'user', content: 'q' };
+    const call = { role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: {} } }] };
+    const text = [
+      [asked, call],
+      [asked, { role: 'assistant', content: 'a' }],
+    ]
+      .map((messages) => JSON.stringify({ messages }) + '\n')
+      .join('');
+    const rows = join(folder, 'calls.jsonl');
+    writeFileSync(rows, text);
+    const why = 'the chat template leaves out the tool call "f" of messages[1]';
+    const { stdout, stderr } = await retune(['rows', '--base', path, '--train-data', rows, '--json']);
+    const [skipped, taken] = linesOf(stdout);
+    expect(skipped).toEqual({ row: 1, format: 'messages', skipped: why });
+    expect(taken!.text).toContain('assistant\na');
+    expect(stderr).toContain(
+      'calls.jsonl: 1 row is skipped, since without what the chat template leaves out',
+    );
+    const page = await inspectRows({ ...chosen, files }, { file: new File([text], 'calls.jsonl') }, options);
+    expect(page.skipped).toEqual([{ line: 1, why }]);
+    expect(page.rows).toBe(1);
+  });
+
   test('says of a chat template that does not load what it says of it', async () => {
     const { chosen } = changedBase('broken', {});
     const files = [

@@ -121,7 +121,7 @@ describe('a row is skipped where the template leaves out what its answers rest o
     );
     expect([rows.length, skipped.length]).toEqual([1, 2]);
     expect(notes).toEqual([
-      't.jsonl: 2 rows are skipped, since without what the chat template leaves out of them the answers would teach something else (line 2: the chat template leaves out the tool call "read_boiler" of messages[1]); take a chat template that prints it, or put it into a turn that this one prints.',
+      't.jsonl: 2 rows are skipped, since without what the chat template leaves out of them the answers would teach something else (the first: the chat template leaves out the tool call "read_boiler" of messages[1]); take a chat template that prints it, or put it into a turn that this one prints.',
     ]);
   });
 });
