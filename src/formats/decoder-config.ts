@@ -3,7 +3,13 @@
 import { Fields, isRecord } from './fields.ts';
 import { UserError } from './user-error.ts';
 
-export type DecoderFamily = 'qwen2' | 'qwen3' | 'llama';
+/** The supported families, by their model_type. */
+export const FAMILIES = {
+  qwen2: { name: 'Qwen2', architecture: 'Qwen2ForCausalLM', qkvBias: true, qkNorm: false },
+  qwen3: { name: 'Qwen3', architecture: 'Qwen3ForCausalLM', qkvBias: false, qkNorm: true },
+  llama: { name: 'Llama', architecture: 'LlamaForCausalLM', qkvBias: false, qkNorm: false },
+} as const;
+export type DecoderFamily = keyof typeof FAMILIES;
 
 /** The architecture of a decoder, from a Hugging Face config.json. Sizes in elements. */
 export interface DecoderConfig {
@@ -38,11 +44,6 @@ export interface RopeConfig {
   };
 }
 
-const ARCHITECTURES: Readonly<Record<DecoderFamily, string>> = {
-  qwen2: 'Qwen2ForCausalLM',
-  qwen3: 'Qwen3ForCausalLM',
-  llama: 'LlamaForCausalLM',
-};
 const REMEDY = 'choose a Qwen2, Qwen2.5, Qwen3 or Llama base that has it';
 const COUNT = { whole: true, min: 1 } as const;
 /** transformers' default, which old Llama files omit. */
@@ -52,6 +53,7 @@ const DEFAULT_THETA = 10_000;
 export function parseDecoderConfig(json: unknown, file: string): DecoderConfig {
   const fields = new Fields(file, json, '', REMEDY);
   const family = readFamily(fields);
+  const { qkvBias, qkNorm } = FAMILIES[family];
   refuseVariants(fields, family);
   const hiddenSize = fields.number('hidden_size', COUNT);
   const heads = fields.number('num_attention_heads', COUNT);
@@ -66,8 +68,8 @@ export function parseDecoderConfig(json: unknown, file: string): DecoderConfig {
     vocabSize: fields.number('vocab_size', COUNT),
     rmsNormEps: fields.number('rms_norm_eps', { above: 0, below: 1 }, 1e-6),
     tied: fields.boolean('tie_word_embeddings', false),
-    qkvBias: family === 'qwen2',
-    qkNorm: family === 'qwen3',
+    qkvBias,
+    qkNorm,
     rope: readRope(fields),
     maxPositions: fields.number('max_position_embeddings', COUNT),
   };
@@ -95,10 +97,12 @@ export function ropeInverseFrequencies({ headDim, rope }: DecoderConfig): Float6
 
 function readFamily(fields: Fields): DecoderFamily {
   const { architectures, model_type: type } = fields.values;
-  const families = Object.keys(ARCHITECTURES) as DecoderFamily[];
-  const supported = `one of ${Object.values(ARCHITECTURES).join(', ')}`;
+  const families = Object.keys(FAMILIES) as DecoderFamily[];
+  const supported = `one of ${Object.values(FAMILIES)
+    .map(({ architecture }) => architecture)
+    .join(', ')}`;
   if (Array.isArray(architectures) && architectures.length > 0) {
-    const family = families.find((name) => ARCHITECTURES[name] === architectures[0]);
+    const family = families.find((name) => FAMILIES[name].architecture === architectures[0]);
     return family ?? fields.refuse('architectures', supported);
   }
   return families.find((name) => name === type) ?? fields.refuse('model_type', supported);

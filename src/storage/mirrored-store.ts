@@ -19,82 +19,106 @@ const LOCK = 'retune-storage';
  * Without a place or space for the second copy, the store uses only the first.
  */
 export function openMirroredStore(name = 'retune', home: BucketMirror = bucketHome(name)): UseStore {
-  let opened: Promise<UseStore | undefined> | undefined;
-  let writing = false;
-  let ready = false;
-  const second = () => (opened ??= home.open().catch(() => undefined));
-  const giveUp = async (): Promise<void> => {
-    opened = Promise.resolve(undefined);
-    await home.remove().catch(() => undefined);
-  };
+  const store = new MirroredStore(name, home);
+  return (mode, work) => store.use(mode, work);
+}
 
-  const putRight = async (store: UseStore): Promise<void> => {
-    ready = false;
-    const copy = await second();
+type Work<T> = (objects: IDBObjectStore) => PromiseLike<T> | T;
+
+class MirroredStore {
+  readonly #home: BucketMirror;
+  readonly #first: UseStore;
+  #opened: Promise<UseStore | undefined> | undefined;
+  /** A transaction of ours is under way, and holds the lock. */
+  #writing = false;
+  /** Both copies have a new log and hold the same. */
+  #ready = false;
+
+  constructor(name: string, home: BucketMirror) {
+    this.#home = home;
+    this.#first = openDatabase(name, {
+      // A transaction that finds its connection closed holds the lock already.
+      prepare: (store) => (this.#writing ? this.#putRight(store) : locked(() => this.#putRight(store))),
+    });
+  }
+
+  async use<T>(mode: IDBTransactionMode, work: Work<T>): Promise<T> {
+    if (mode !== 'readwrite') return this.#first(mode, work);
+    // Opened before the lock is taken: opening needs it as well.
+    await transactionOf(this.#first);
+    return locked(async () => {
+      this.#writing = true;
+      try {
+        return await this.#write(work);
+      } finally {
+        this.#writing = false;
+      }
+    });
+  }
+
+  /** The second copy; undefined where there is none. */
+  #second(): Promise<UseStore | undefined> {
+    return (this.#opened ??= this.#home.open().catch(() => undefined));
+  }
+
+  async #giveUp(): Promise<void> {
+    this.#opened = Promise.resolve(undefined);
+    await this.#home.remove().catch(() => undefined);
+  }
+
+  /** Repairs a first copy that has fallen behind the second. */
+  async #putRight(store: UseStore): Promise<void> {
+    this.#ready = false;
+    const copy = await this.#second();
     if (!copy) return;
     // A second copy that cannot be read does not count.
     const copied = await transactionOf(copy).catch(() => 0);
     if (copied > (await transactionOf(store))) await copyAll(copy, store).catch(() => undefined);
-  };
-  const first = openDatabase(name, {
-    // A transaction that finds its connection closed holds the lock already.
-    prepare: (store) => (writing ? putRight(store) : locked(() => putRight(store))),
-  });
+  }
 
-  const write = async <T>(work: (objects: IDBObjectStore) => PromiseLike<T> | T): Promise<T> => {
-    if (!ready || (await isBehind())) await makeReady();
-    const transaction = (await transactionOf(first)) + 1;
-    const numbered: typeof work = (objects) => {
+  async #write<T>(work: Work<T>): Promise<T> {
+    if (!this.#ready || (await this.#isBehind())) await this.#makeReady();
+    const transaction = (await transactionOf(this.#first)) + 1;
+    const numbered: Work<T> = (objects) => {
       objects.put(transaction, TRANSACTION);
       return work(objects);
     };
-    const done = await first('readwrite', numbered).catch(async (error: unknown) => {
-      if (!isQuota(error) || !(await second())) throw error;
+    const done = await this.#first('readwrite', numbered).catch(async (error: unknown) => {
+      if (!isQuota(error) || !(await this.#second())) throw error;
       // One complete copy is better than two partial ones.
-      await giveUp();
-      return first('readwrite', numbered);
+      await this.#giveUp();
+      return this.#first('readwrite', numbered);
     });
-    await (await second())?.('readwrite', numbered).catch(giveUp);
+    await (await this.#second())?.('readwrite', numbered).catch(() => this.#giveUp());
     return done;
-  };
+  }
+
   /** Another tab or worker may have ended between its two transactions. */
-  const isBehind = async (): Promise<boolean> => {
-    const copy = await second();
+  async #isBehind(): Promise<boolean> {
+    const copy = await this.#second();
     if (!copy) return false;
-    return (await transactionOf(copy).catch(() => undefined)) !== (await transactionOf(first));
-  };
-  const makeReady = async (): Promise<void> => {
-    await rollOverLog(first).catch((error: unknown) => {
+    return (await transactionOf(copy).catch(() => undefined)) !== (await transactionOf(this.#first));
+  }
+
+  async #makeReady(): Promise<void> {
+    await rollOverLog(this.#first).catch((error: unknown) => {
       // Deleting still works, and frees space.
       if (!isQuota(error)) throw error;
     });
     try {
-      const copy = await second();
+      const copy = await this.#second();
       if (copy) {
-        const transaction = await transactionOf(first);
+        const transaction = await transactionOf(this.#first);
         await rollOverLog(copy);
         // Data from before there were two copies has no number.
-        if (transaction === 0 || (await transactionOf(copy)) !== transaction) await copyAll(first, copy);
+        if (transaction === 0 || (await transactionOf(copy)) !== transaction)
+          await copyAll(this.#first, copy);
       }
     } catch {
-      await giveUp();
+      await this.#giveUp();
     }
-    ready = true;
-  };
-
-  return async (mode, work) => {
-    if (mode !== 'readwrite') return first(mode, work);
-    // Opened before taking the lock, because opening needs it too.
-    await transactionOf(first);
-    return locked(async () => {
-      writing = true;
-      try {
-        return await write(work);
-      } finally {
-        writing = false;
-      }
-    });
-  };
+    this.#ready = true;
+  }
 }
 
 /** Runs `work` while no other tab or worker writes. Throws UserError if the browser refuses locks. */

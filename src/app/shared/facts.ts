@@ -1,11 +1,10 @@
 import type { AdapterFacts, BaseFacts, RowsFacts } from '../../engine/protocol/protocol.ts';
+import { FAMILIES } from '../../formats/decoder-config.ts';
 import type { Fact } from '../elements/choice-card.ts';
 import { counted, showBytes, showCount, showLarge, showShare } from '../../formats/words.ts';
 
-const FAMILIES = { qwen2: 'Qwen2', qwen3: 'Qwen3', llama: 'Llama' } as const;
-
 export const baseFacts = ({ family, parameters, layers, dtype, kept, bytes, notes }: BaseFacts): Fact[] => [
-  ['Family', `${FAMILIES[family]}, ${counted(layers, 'layer')}`],
+  ['Family', `${FAMILIES[family].name}, ${counted(layers, 'layer')}`],
   ['Parameters', showLarge(parameters)],
   ['Stored as', dtype === 'NF4' ? `NF4, already 4-bit${keptFact(kept)}` : `${dtype}, becomes 4-bit NF4`],
   ['On disk', showBytes(bytes)],

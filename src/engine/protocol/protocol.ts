@@ -1,13 +1,15 @@
+import type { DecoderFamily } from '../../formats/decoder-config.ts';
 import type { ParsedRecipe, Recipe } from '../../formats/recipe.ts';
 import type { MemoryKind } from '../../gpu/memory.ts';
 import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
 import type { BestStep } from '../../run/options.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type { DeviceSettings } from '../../run/device-settings.ts';
-import type { InputHandles } from '../../storage/run-records.ts';
+import type { StoredRun } from '../../storage/run-records.ts';
 import type { RowsUse } from '../../text/rows.ts';
 import type { Answer } from '../answer.ts';
 import type { TestApi } from './comparison.ts';
+import type { SHOWN } from './shown-run.ts';
 import type { OnProgress } from '../watch.ts';
 
 export type { Answer } from '../answer.ts';
@@ -41,7 +43,7 @@ export interface DeviceFacts {
 
 export interface BaseFacts {
   name: string;
-  family: 'qwen2' | 'qwen3' | 'llama';
+  family: DecoderFamily;
   parameters: number;
   layers: number;
   /** 'BF16', 'F16', 'F32', or 'NF4' where the folder is already quantised. */
@@ -99,29 +101,12 @@ export interface TimeEstimate {
 }
 
 /** A run as the browser keeps it. */
-export interface RunRecord {
-  id: string;
-  name: string;
-  /** Milliseconds since 1970. */
-  created: number;
-  status: 'unfinished' | 'finished';
-  /** The user stopped it: it does not go on by itself. */
-  stopped: boolean;
+export interface RunRecord extends Pick<StoredRun, (typeof SHOWN)[number]> {
   /** How often it went on by itself since its last checkpoint. */
   restarts: number;
-  step: number;
-  maxSteps: number;
-  recipe: Recipe;
-  inputs: { base: string; source: string | undefined; train: string; validation: string | undefined };
-  /** For the page to ask permission by: only a page may, and only after a click. */
-  handles: InputHandles;
   /** What an unfinished run needs that is not in the browser itself: where that is nothing, it goes on without asking. */
   lacks?: readonly InputPart[] | undefined;
-  /** The run whose result is the source, where it was continued in this browser: it has no handle and needs none. */
-  sourceRun?: string | undefined;
   checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];
-  /** The step that the result is of, where the best one was taken and not the last. */
-  best?: BestStep | undefined;
   /** log_history so far, for the plots. */
   log: readonly Record<string, number>[];
 }

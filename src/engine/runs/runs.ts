@@ -1,19 +1,10 @@
 import { get, set, type UseStore } from 'idb-keyval';
-import { readJson } from '../../formats/json.ts';
-import { parseTrainerState } from '../../formats/trainer-state.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { requestGpu } from '../../platform/browser-gpu.ts';
 import { runLockHeld, trainsElsewhere, withRunLock } from '../../platform/run-lock.ts';
 import type { DeviceSettings } from '../../run/device-settings.ts';
 import type { RunEvent } from '../../run/events.ts';
-import type { FinetuneResult } from '../../run/options.ts';
-import { finetune } from '../../run/finetune.ts';
-import { adapterHash, type RunIdentity } from '../../run/checkpoint/identity.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
-import { UNREAD, type RunRecords, type StoredRun } from '../../storage/run-records.ts';
-import { wallClock } from '../../text/moment.ts';
-import { browserTuning } from '../../storage/tuning.ts';
-import { handlesOf, runInputs } from '../files/files.ts';
+import type { RunRecords } from '../../storage/run-records.ts';
 import type { RunFiles } from '../files/inputs.ts';
 import { KeptRuns } from './kept-runs.ts';
 import type {
@@ -24,15 +15,18 @@ import type {
   RunOutcome,
   RunRecord,
 } from '../protocol/protocol.ts';
-import { checkSameFiles, newRecord } from './run-record.ts';
-import { recovering } from './recover.ts';
+import { SHOWN } from '../protocol/shown-run.ts';
 import { RunControl } from './run-control.ts';
-import { RunJournal } from './run-journal.ts';
+import { RunTraining, type TrainingParts } from './train-run.ts';
 
 type OnEvent = (event: RunEvent) => void;
 
 /** Under this key the tab that has the device leaves what it does, for the other tabs to say. */
 const ACTIVE = 'active';
+
+/** The parts of `value` under these keys. */
+const pick = <T extends object, K extends keyof T>(value: T, keys: readonly K[]): Pick<T, K> =>
+  Object.fromEntries(keys.map((key) => [key, value[key]])) as Pick<T, K>;
 
 /** What has the device: which run or test it is, and how to reach it. */
 export interface Active extends Elsewhere {
@@ -106,28 +100,14 @@ export class Runs extends KeptRuns {
     const records = await this.records.list();
     return Promise.all(
       records.map(async (record) => {
-        const { id, name, created, status, stopped, restarts = 0, step } = record;
-        const { maxSteps, recipe, inputs, handles, log, sourceRun, best } = record;
         const manifests = await this.storeOf(record).manifests();
-        const lacks = status === 'unfinished' ? await this.#files.lacks(record) : undefined;
-        const checkpoints = manifests.map((m) => ({ step: m.step, bytes: m.bytes, loss: m.loss }));
+        const { restarts = 0, status, log } = record;
         return {
-          id,
-          name,
-          created,
-          status,
-          stopped,
+          ...pick(record, SHOWN),
           restarts,
-          step,
-          maxSteps,
-          recipe,
-          inputs,
-          handles,
-          lacks,
-          sourceRun,
-          checkpoints,
-          best,
           log,
+          lacks: status === 'unfinished' ? await this.#files.lacks(record) : undefined,
+          checkpoints: manifests.map(({ step, bytes, loss }) => ({ step, bytes, loss })),
         };
       }),
     );
@@ -165,91 +145,20 @@ export class Runs extends KeptRuns {
     }
   }
 
-  async #train(call: {
-    id: string;
-    name: string;
-    inputs: ChosenInputs;
-    /** undefined for a new run. */
-    record: StoredRun | undefined;
-    settings: DeviceSettings;
-    control: RunControl;
-    onEvent: OnEvent;
-  }): Promise<RunOutcome & { id: string }> {
-    const { id, name, inputs, settings, control, onEvent } = call;
-    const { signal } = control;
-    const precision = call.record ? (call.record.precision ?? 'auto') : settings.precision;
-    const moment = call.record ? call.record.moment : wallClock();
-    const store = this.storeOf(call);
-    let journal = call.record && new RunJournal(this.records, { ...call.record, stopped: false });
-    const onIdentity = async (identity: RunIdentity, maxSteps: number): Promise<void> => {
-      if (journal) checkSameFiles(journal.record, identity);
-      else {
-        journal = new RunJournal(
-          this.records,
-          newRecord({ id, name, inputs, identity, maxSteps, precision, moment }),
-        );
-      }
-      await journal.write({ identity, handles: handlesOf(inputs) });
-      // Only now, since copies without a record would never be found again.
-      await this.#files.keep(id, inputs);
-      this.#files.remember(id, inputs);
-    };
-    const emit: OnEvent = (event) => {
-      journal?.hear(event);
-      if (event.type === 'checkpoint') control.checkpointKept();
-      onEvent(event);
-    };
+  async #train(
+    parts: Omit<TrainingParts, 'store' | 'records' | 'files' | 'database'>,
+  ): Promise<RunOutcome & { id: string }> {
+    const { id, record } = parts;
+    const store = this.storeOf(parts);
+    const { records } = this;
+    const given = { ...parts, store, records, files: this.#files, database: this.store };
     try {
-      const result = await recovering(
-        ({ openGpu, gone }) =>
-          finetune({
-            inputs: runInputs(inputs),
-            store,
-            baseCache: this.#files.cache,
-            resume: 'exact',
-            startedBefore: journal !== undefined && journal.record.identity.base !== UNREAD,
-            tuning: browserTuning(this.store),
-            moment,
-            ...settings,
-            precision,
-            openGpu,
-            emit: (event) => {
-              if (!gone.aborted) emit(event);
-            },
-            signal,
-            onPassEnd: (save) => control.hold(save, gone),
-            onInputs: (hashes, maxSteps) => onIdentity({ ...hashes, base: UNREAD }, maxSteps),
-            onIdentity,
-          }),
-        {
-          request: requestGpu,
-          note: (text) => emit({ type: 'note', text }),
-          now: () => performance.now(),
-          sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-          signal,
-        },
-      ).catch((error: unknown): FinetuneResult => {
-        if (!signal.aborted || error !== signal.reason) throw error;
-        const { step = 0, maxSteps = 0 } = journal?.record ?? {};
-        return { status: 'stopped', step, maxSteps };
-      });
-      const { step, maxSteps, best } = result;
-      const status = result.status === 'stopped' ? 'stopped' : 'finished';
-      await journal?.write({
-        step,
-        maxSteps,
-        status: status === 'finished' ? 'finished' : 'unfinished',
-        stopped: status === 'stopped',
-        resultHash: undefined,
-        best,
-        ...(status === 'finished' && (await finishedRecord(store))),
-      });
-      return { id, status, step, maxSteps, best };
+      return await new RunTraining(given).train();
     } catch (error) {
       // It may be the files that were chosen which cannot be read any more.
       this.#files.unchoose(id);
       // A run that has nothing to go on from is not worth a place in the list.
-      if (!call.record) await this.#forgetEmpty(id, store).catch(() => undefined);
+      if (!record) await this.#forgetEmpty(id, store).catch(() => undefined);
       throw error;
     }
   }
@@ -259,13 +168,4 @@ export class Runs extends KeptRuns {
     await this.#files.forget(id);
     await this.records.delete(id);
   }
-}
-
-/** What a run's record takes from its result. */
-async function finishedRecord(store: BrowserRunStore): Promise<Partial<StoredRun>> {
-  const result = await store.openResult();
-  const resultHash = await adapterHash(result);
-  const file = await result.open('trainer_state.json');
-  if (!file) return { resultHash };
-  return { resultHash, log: parseTrainerState(await readJson(file), file.name).log_history };
 }

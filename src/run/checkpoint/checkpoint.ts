@@ -10,15 +10,13 @@ import { writeSafetensors, type TensorData } from '../../formats/safetensors-wri
 import { sha256, sha256Chunks } from '../../formats/sha256.ts';
 import { parseTrainerState, writeTrainerState, type TrainerState } from '../../formats/trainer-state.ts';
 import { UserError } from '../../formats/user-error.ts';
+import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { parseMoment } from '../../text/moment.ts';
 import type { LogWindowState } from '../../train/log-window.ts';
 import { textFile, type Files } from './store.ts';
 import type { RunIdentity } from './identity.ts';
 import type { Prepared } from '../input/prepare.ts';
 import type { ExecutionPlan } from '../plan/execution-plan.ts';
-
-/** Raw text with headings, or the model's chat template. */
-export type PromptForm = 'text' | 'chat';
 
 /** A run's position, beyond adapter, optimizer and trainer_state.json. */
 export interface RunCursor {
@@ -147,7 +145,7 @@ function isCursor(json: unknown): boolean {
     Object.values(logWindow).every(Number.isFinite) &&
     optional(logTimes, (times) => Array.isArray(times) && times.every(Number.isFinite)) &&
     optional(totalFlos, Number.isFinite) &&
-    optional(prompt, (form) => form === 'text' || form === 'chat') &&
+    optional(prompt, (form) => PROMPT_FORMS.some((known) => known === form)) &&
     optional(weightsFrom, isText)
   );
 }

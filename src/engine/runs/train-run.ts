@@ -1,0 +1,139 @@
+import type { UseStore } from 'idb-keyval';
+import { readJson } from '../../formats/json.ts';
+import { parseTrainerState } from '../../formats/trainer-state.ts';
+import { requestGpu } from '../../platform/browser-gpu.ts';
+import { adapterHash, type RunIdentity } from '../../run/checkpoint/identity.ts';
+import type { DeviceSettings } from '../../run/device-settings.ts';
+import type { RunEvent } from '../../run/events.ts';
+import { finetune } from '../../run/finetune.ts';
+import type { FinetuneResult } from '../../run/options.ts';
+import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
+import { UNREAD, type RunRecords, type StoredRun } from '../../storage/run-records.ts';
+import { browserTuning } from '../../storage/tuning.ts';
+import { wallClock, type Moment } from '../../text/moment.ts';
+import { handlesOf, runInputs } from '../files/files.ts';
+import type { RunFiles } from '../files/inputs.ts';
+import type { ChosenInputs, RunOutcome } from '../protocol/protocol.ts';
+import { recovering, type Attempt } from './recover.ts';
+import type { RunControl } from './run-control.ts';
+import { RunJournal } from './run-journal.ts';
+import { checkSameFiles, newRecord } from './run-record.ts';
+
+export interface TrainingParts {
+  id: string;
+  name: string;
+  inputs: ChosenInputs;
+  /** undefined for a new run. */
+  record: StoredRun | undefined;
+  settings: DeviceSettings;
+  control: RunControl;
+  onEvent: (event: RunEvent) => void;
+  store: BrowserRunStore;
+  records: RunRecords;
+  files: RunFiles;
+  /** Holds what the tuner found of this device. */
+  database: UseStore;
+}
+
+/** One run of the browser's from its start, or from its last checkpoint, to its end. */
+export class RunTraining {
+  readonly #parts: TrainingParts;
+  readonly #settings: DeviceSettings;
+  readonly #moment: Moment | undefined;
+  /** There is none before a new run's identity is known. */
+  #journal: RunJournal | undefined;
+
+  constructor(parts: TrainingParts) {
+    this.#parts = parts;
+    const { record, records, settings } = parts;
+    // A run keeps the precision and the date that it began with.
+    this.#settings = record ? { ...settings, precision: record.precision ?? 'auto' } : settings;
+    this.#moment = record ? record.moment : wallClock();
+    this.#journal = record && new RunJournal(records, { ...record, stopped: false });
+  }
+
+  /** Trains to the end, or until it is stopped, through losses of the device. Throws UserError. */
+  async train(): Promise<RunOutcome & { id: string }> {
+    const { signal } = this.#parts.control;
+    const result = await recovering((attempt) => this.#attempt(attempt), {
+      request: requestGpu,
+      note: (text) => this.#hear({ type: 'note', text }),
+      now: () => performance.now(),
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      signal,
+    }).catch((error: unknown): FinetuneResult => {
+      if (!signal.aborted || error !== signal.reason) throw error;
+      const { step = 0, maxSteps = 0 } = this.#journal?.record ?? {};
+      return { status: 'stopped', step, maxSteps };
+    });
+    return this.#end(result);
+  }
+
+  #attempt({ openGpu, gone }: Attempt): Promise<FinetuneResult> {
+    const { inputs, control, store, files, database } = this.#parts;
+    const { record } = this.#journal ?? {};
+    return finetune({
+      inputs: runInputs(inputs),
+      store,
+      baseCache: files.cache,
+      resume: 'exact',
+      startedBefore: record !== undefined && record.identity.base !== UNREAD,
+      tuning: browserTuning(database),
+      moment: this.#moment,
+      ...this.#settings,
+      openGpu,
+      emit: (event) => {
+        if (!gone.aborted) this.#hear(event);
+      },
+      signal: control.signal,
+      onPassEnd: (save) => control.hold(save, gone),
+      onInputs: (hashes, maxSteps) => this.#identified({ ...hashes, base: UNREAD }, maxSteps),
+      onIdentity: (identity, maxSteps) => this.#identified(identity, maxSteps),
+    });
+  }
+
+  async #identified(identity: RunIdentity, maxSteps: number): Promise<void> {
+    const { id, name, inputs, records, files } = this.#parts;
+    const { precision } = this.#settings;
+    const moment = this.#moment;
+    if (this.#journal) checkSameFiles(this.#journal.record, identity);
+    const journal = (this.#journal ??= new RunJournal(
+      records,
+      newRecord({ id, name, inputs, identity, maxSteps, precision, moment }),
+    ));
+    await journal.write({ identity, handles: handlesOf(inputs) });
+    // Only now, since copies without a record would never be found again.
+    await files.keep(id, inputs);
+    files.remember(id, inputs);
+  }
+
+  #hear(event: RunEvent): void {
+    this.#journal?.hear(event);
+    if (event.type === 'checkpoint') this.#parts.control.checkpointKept();
+    this.#parts.onEvent(event);
+  }
+
+  async #end({ status: ended, step, maxSteps, best }: FinetuneResult): Promise<RunOutcome & { id: string }> {
+    const { id, store } = this.#parts;
+    const status = ended === 'stopped' ? 'stopped' : 'finished';
+    await this.#journal?.write({
+      step,
+      maxSteps,
+      status: status === 'finished' ? 'finished' : 'unfinished',
+      stopped: status === 'stopped',
+      resultHash: undefined,
+      best,
+      ...(status === 'finished' && (await finishedRecord(store))),
+    });
+    return { id, status, step, maxSteps, best };
+  }
+}
+
+/** What a run's record takes from its result. */
+async function finishedRecord(store: BrowserRunStore): Promise<Partial<StoredRun>> {
+  const result = await store.openResult();
+  const resultHash = await adapterHash(result);
+  const file = await result.open('trainer_state.json');
+  if (!file) return { resultHash };
+  return { resultHash, log: parseTrainerState(await readJson(file), file.name).log_history };
+}
