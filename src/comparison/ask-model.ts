@@ -9,7 +9,8 @@ import type { Gpu } from '../gpu/device.ts';
 import type { BaseCache } from '../model/base/cache/base-cache.ts';
 import { showMoment, type Moment } from '../text/moment.ts';
 import type { RunEvent } from '../run/events.ts';
-import { askVersions, type VersionsEvent } from './ask-versions.ts';
+import { askVersions } from './ask-versions.ts';
+import type { VersionsEvent } from './versions.ts';
 
 /** Progress events of a batch test. */
 export type TestEvent =

@@ -246,7 +246,7 @@ describe('the page', () => {
     await ready(page);
     await page.getByLabel('Leave GPU time to other programs').check();
     await page.getByLabel('Precision').selectOption('f32');
-    await button(page, 'Measure how long it will take').click();
+    await button(page, 'Measure how long it takes').click();
     await page.getByText('About 10 min 00 s, at 900 tokens per second.').waitFor();
     expect(await page.evaluate(() => (globalThis as unknown as { settings: unknown }).settings)).toEqual({
       memory: 3.5 * 2 ** 30,
