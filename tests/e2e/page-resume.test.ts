@@ -98,11 +98,12 @@ it('without handles a reload goes on with what the browser kept, and asks for wh
 it('V3 of the demo: a reload before its start and one during it cost nothing, its base gone from the cache', async () => {
   const { context, page } = await scene.page({ handles: true });
   await page.goto(scene.host.url);
-  const epochs = page.locator('input[name=num_train_epochs]');
+  const setting = (name: string) => page.locator(`input[name=${name}]`);
   const order = () => page.getByText('Everything is in order').waitFor();
   await button(page, 'Use the demo’s files').click();
   await order();
-  await epochs.fill('0.25');
+  await setting('max_steps').fill('2');
+  await setting('gradient_accumulation_steps').fill('2');
   await order();
   await button(page, 'Start training').click();
   await finished(page);
@@ -115,7 +116,7 @@ it('V3 of the demo: a reload before its start and one during it cost nothing, it
   await page.reload();
   await order();
   expect(await page.getByRole('heading', { name: 'Adapter V2' }).count()).toBe(1);
-  expect(await epochs.inputValue()).toBe('0.25');
+  expect(await setting('gradient_accumulation_steps').inputValue()).toBe('2');
   const slow = slowDevice(page);
   await button(page, 'Start training').click();
   await page.getByText('V2 + train.jsonl').first().waitFor();
