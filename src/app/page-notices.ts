@@ -8,7 +8,7 @@ import { chosenAgain } from './training/unfinished.ts';
 import { shared } from './shared/styles.ts';
 import { SessionView } from './shared/session-view.ts';
 
-/** What stands above every stage: what is missing on this machine, a run left unfinished, a newer version. */
+/** Notices above every stage: what is missing on this machine, an unfinished run, a new version of the page. */
 @customElement('page-notices')
 export class PageNotices extends SessionView {
   static override styles = [

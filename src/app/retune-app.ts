@@ -18,7 +18,7 @@ import { appStyles } from './retune-app-styles.ts';
 
 type Stage = 'choose' | 'recipe' | 'train' | 'test' | 'runs';
 
-/** The page: four stages, and what they have left, over one session with the engine. */
+/** The page: four stages and their runs, over one session with the engine. */
 @customElement('retune-app')
 export class RetuneApp extends LitElement {
   readonly session: Session;
@@ -157,7 +157,7 @@ export class RetuneApp extends LitElement {
     this.setup?.show(stage);
   }
 
-  /** What follows the run outside of the page's own elements; works in a hidden tab too. */
+  /** Follows the run outside the page's own elements (title, wake lock); works in a hidden tab too. */
   #follow(): void {
     const { run } = this.session.store.state;
     const { running } = this.session.tests.store.state;

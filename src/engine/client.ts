@@ -6,18 +6,18 @@ import readerHost from './reader-host.ts?worker&url';
 import { callable, ReplaceableWorker } from './replaceable.ts';
 import { READS, type KeeperApi, type ReaderApi } from './worker-apis.ts';
 
-/** An engine that has not answered by then does not hear. */
+/** An engine that has not answered by then counts as unresponsive. */
 const PATIENCE_MS = 2000;
 
-/** What goes on until it is stopped, and what must not be broken off. */
+/** Calls that run until they are stopped, and calls that must not be interrupted. */
 const KEPT = ['start', 'resume', 'startTest', 'resumeTest', 'keepArchive'] as const;
 
 const openHost = () => new Worker(ownScript(host), { type: 'module', name: 'engine' });
 const openReader = () => new Worker(ownScript(readerHost), { type: 'module', name: 'reader' });
 
 /**
- * Starts the engine: the page's thread never computes. One worker trains and keeps; another reads what is chosen,
- * exported and imported, so that no file stands in a run's way and whatever a file does to it can be ended.
+ * Starts the engine: the page's thread never computes. One worker trains and stores; another reads what is chosen,
+ * exported and imported, so that no file can hold up a run, and a worker that hangs on a file can be terminated.
  */
 export function startEngine(open = openHost): EngineApi {
   const keeper = new ReplaceableWorker<KeeperApi>({

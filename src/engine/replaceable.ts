@@ -3,14 +3,14 @@ import { UserError } from '../formats/user-error.ts';
 import { transferSignals } from './abort-transfer.ts';
 import type { Answer } from './answer.ts';
 
-/** A cancelled call that has not ended by then never will, and its worker is replaced. */
+/** A cancelled call that has not ended by then never will; its worker is replaced. */
 const PATIENCE_MS = 500;
 
 export interface WorkerPlan<Api> {
   open: () => Worker;
-  /** Calls that are work with an end of its own: it is gone with its worker. All others are asked again. */
+  /** Calls that run as jobs and are lost with their worker. All others are repeated on the new worker. */
   work?: readonly (keyof Api)[];
-  /** Those of them that no cancelled call may take along; only `replace` ends them. */
+  /** Jobs that no cancelled call may take down with it; only `replace` ends them. */
   kept?: readonly (keyof Api)[];
 }
 
@@ -27,15 +27,15 @@ type Callable = Record<string, (...args: unknown[]) => Promise<unknown>>;
 const ENDED = 'The engine was ended while it worked on this; try again.';
 
 /**
- * A worker that can be ended at any moment, with whatever it is stuck in, and another put in its place. A call may
- * have an AbortSignal among its arguments: once that is given the call is over, with the signal's reason, and a worker
- * that does not let go of it soon is replaced.
+ * A worker that can be terminated and replaced at any moment, whatever it is stuck in. A call may have an AbortSignal
+ * among its arguments: once that is aborted the call is over, with the signal's reason, and a worker that does not
+ * return from it soon is replaced.
  */
 export class ReplaceableWorker<Api extends object> {
   readonly api: Api;
   readonly #plan: WorkerPlan<Api>;
   readonly #calls = new Set<Call>();
-  /** Cancelled calls that the worker has not let go of yet. */
+  /** Cancelled calls that the worker has not returned from yet. */
   readonly #leaving = new Map<Call, ReturnType<typeof setTimeout>>();
   #worker: Worker | undefined;
   #remote: Callable | undefined;
@@ -63,7 +63,7 @@ export class ReplaceableWorker<Api extends object> {
     });
   }
 
-  /** Ends the worker. Work under way is answered with `message`, and whatever else was asked is asked again. */
+  /** Terminates the worker. Jobs under way are answered with `message`; all other calls are repeated. */
   replace(message = ENDED): void {
     this.#worker?.terminate();
     this.#worker = this.#remote = undefined;
@@ -117,7 +117,7 @@ export class ReplaceableWorker<Api extends object> {
     return wrap(worker) as unknown as Callable;
   }
 
-  /** Functions hear of a call as long as it goes on, and no longer. */
+  /** Callbacks are called for as long as a call lasts, and no longer. */
   #heard(hear: unknown, call: () => Call): unknown {
     return proxy((...args: unknown[]) => {
       if (this.#calls.has(call())) (hear as (...args: unknown[]) => void)(...args);
@@ -129,7 +129,7 @@ const has = (names: readonly PropertyKey[] = [], { name }: Call): boolean => nam
 
 /** An object with every method. */
 export function callable(call: (name: string, args: unknown[]) => unknown): object {
-  // Whoever waits for the object itself must not take it for a promise.
+  // An `await` of the object itself must not take it for a promise.
   const method = (name: string) => (name === 'then' ? undefined : (...args: unknown[]) => call(name, args));
   return new Proxy({}, { get: (_, name) => method(String(name)) });
 }

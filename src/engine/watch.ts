@@ -1,18 +1,18 @@
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import type { RunInputs } from '../run/input/prepare.ts';
 
-/** Bytes that are read at once. */
+/** Bytes per read. */
 const CHUNK = 4 * 2 ** 20;
 
-/** Whoever waits for something that reads for long. */
+/** The observer of a long read. */
 export interface Watch {
   /** Ends it, with its reason. */
   signal?: AbortSignal | undefined;
-  /** Hears of bytes that have been read since it was last called. */
+  /** Called with the bytes read since the last call. */
   onBytes?: ((bytes: number) => void) | undefined;
 }
 
-/** Hears how many bytes are done, of all. */
+/** Called with the bytes done and the total. */
 export type OnProgress = (done: number, total: number) => void;
 
 /** The same for work whose bytes are known. */
@@ -27,7 +27,7 @@ export function watchOf({ signal, onProgress }: Following, total: number): Watch
   return { signal, onBytes: (bytes) => onProgress?.((done = Math.min(total, done + bytes)), total) };
 }
 
-/** A source's bytes in chunks. Throws the signal's reason once it is given. */
+/** A source's bytes in chunks. Throws the signal's reason once it is aborted. */
 export async function* chunksOf(
   source: ByteSource,
   watch: Watch = {},
@@ -40,7 +40,7 @@ export async function* chunksOf(
   }
 }
 
-/** The same source, whose reading can be watched and ended. */
+/** The same source, with progress and cancellation. */
 export function watchedSource(source: ByteSource, { signal, onBytes }: Watch): ByteSource {
   return {
     ...source,
@@ -53,7 +53,7 @@ export function watchedSource(source: ByteSource, { signal, onBytes }: Watch): B
   };
 }
 
-/** The same folder, the reading of whose files can be watched and ended. */
+/** The same folder, whose files report progress and can be cancelled. */
 export function watchedFolder(folder: Folder, watch: Watch): Folder {
   return {
     name: folder.name,
@@ -67,7 +67,7 @@ export function watchedFolder(folder: Folder, watch: Watch): Folder {
   };
 }
 
-/** The same files of a run, the reading of which can be watched and ended. */
+/** The same files of a run, with progress and cancellation. */
 export function watchedInputs(
   { base, source, train, validation, ...rest }: RunInputs,
   watch: Watch,
@@ -81,7 +81,7 @@ export function watchedInputs(
   };
 }
 
-/** Rejects with the signal's reason once it is given. */
+/** Rejects with the signal's reason once it is aborted. */
 export function given(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const give = () => reject(signal.reason as Error);

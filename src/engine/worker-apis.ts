@@ -18,20 +18,20 @@ export const READS = [
 ] as const satisfies (keyof EngineApi)[];
 
 /**
- * What the worker does that reads files of others: it holds nothing and writes nothing into the browser's database, so
- * that it can be ended in the middle of anything.
+ * The worker that reads foreign files: it holds no state and writes nothing into the browser's database, so that it
+ * can be terminated at any point.
  */
 export interface ReaderApi extends Pick<EngineApi, (typeof READS)[number]> {
-  /** The run of an archive, found sound. */
+  /** The validated run of an archive. */
   readArchive(file: File, onProgress?: OnProgress, signal?: AbortSignal): Promise<Answer<ReadArchive>>;
 }
 
-/** What the worker does that has the GPU and the browser's database. */
+/** The worker that owns the GPU and the browser's database. */
 export interface KeeperApi extends Omit<
   EngineApi,
   (typeof READS)[number] | 'importRun' | 'hears' | 'restart'
 > {
-  /** Puts the run of an archive in the browser, whole or not at all. */
+  /** Stores the run of an archive in the browser, whole or not at all. */
   keepArchive(archive: ReadArchive): Promise<Answer<{ id: string; name: string }>>;
   /** Answers at once. */
   ping(): Promise<void>;

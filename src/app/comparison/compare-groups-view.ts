@@ -8,7 +8,7 @@ import { percent, points } from './comparison.ts';
 import { shared } from '../shared/styles.ts';
 import { figureTable } from './compare-styles.ts';
 
-/** The same by topic and by difficulty. */
+/** Scores by topic and by difficulty. */
 @customElement('compare-groups-view')
 export class CompareGroupsView extends LitElement {
   @property({ attribute: false }) detail!: TestDetail;
@@ -68,7 +68,7 @@ export class CompareGroupsView extends LitElement {
     changes: readonly GroupChange[],
   ) {
     const names = [...new Set(groups.flatMap((list) => list.map(({ name }) => name)))];
-    // Nothing is told apart where no question names any.
+    // Nothing to group by where no question names any.
     if (names.every((name) => name === '')) return nothing;
     const of = (version: number, name: string) =>
       groups[version]?.find((group) => group.name === name)?.summary;

@@ -54,7 +54,7 @@ const COLUMNS: readonly Column[] = [
   },
 ];
 
-/** What the versions' answers come to, a row for each. */
+/** The scores of each version, one row each. */
 @customElement('compare-summary-view')
 export class CompareSummaryView extends LitElement {
   @property({ attribute: false }) detail!: TestDetail;

@@ -26,7 +26,7 @@ export class CompareTableView extends LitElement {
   @state() private filter: Filter = everything;
   @state() private marks: Marks = 'expected';
   @state() private page = 0;
-  /** Everything is laid out for paper. */
+  /** The whole table, for printing. */
   @state() private printing = false;
   @query('#answers') private heading!: HTMLElement;
 
@@ -54,7 +54,7 @@ export class CompareTableView extends LitElement {
     removeEventListener('afterprint', this.#print);
   }
 
-  /** Shows what a filter leaves, and brings it into view. */
+  /** Applies a filter and scrolls to the table. */
   show(filter: Partial<Filter>): void {
     this.filter = { ...everything, ...filter };
     this.page = 0;

@@ -66,7 +66,7 @@ export class CompareView extends SessionView {
     const { detail, comparison, running } = tests.store.state;
     if (!detail) return nothing;
     const { record } = detail;
-    // Before both have answered something there is no figure yet, and nothing to say about it.
+    // Until both have answered something there is no score to show.
     const partial = record.status !== 'finished' || running !== undefined;
     const failed = record.versions.filter(({ state: s }) => s === 'failed');
     return html`<p class="only-printed">
@@ -153,5 +153,5 @@ export class CompareView extends SessionView {
   }
 }
 
-/** What every system takes as a part of a file's name. */
+/** A file name that every system accepts. */
 const fileName = (name: string): string => name.replace(/[^\p{L}\p{N}.]+/gu, '_').replace(/^_|_$/g, '');

@@ -23,7 +23,7 @@ export const everything: Filter = {
   sort: 'file',
 };
 
-/** Indices of the questions that the filter leaves, sorted. */
+/** Indices of the questions that pass the filter, sorted. */
 export function shownQuestions(
   detail: TestDetail,
   comparison: TestComparison | undefined,
@@ -84,7 +84,7 @@ export const points = (share: number): string => {
 export const percent = (share: number | undefined): string =>
   share === undefined ? '–' : `${(100 * share).toFixed(1)}%`;
 
-/** The headline in words that need no statistics. */
+/** The headline in words, for readers without statistics. */
 export function headlineWords(
   headline: Headline,
   [a, b]: readonly [string, string],

@@ -7,7 +7,7 @@ import type { MissingFile } from '../shared/test-files.ts';
 import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
 
-/** What an unfinished test needs and the browser kept no way to, to be chosen again. */
+/** Files that an unfinished test needs and the browser cannot reach, to be chosen again. */
 @customElement('test-again-view')
 export class TestAgainView extends SessionView {
   @property({ attribute: false }) missing: readonly MissingFile[] = [];

@@ -11,7 +11,7 @@ import type {
 } from '../../engine/protocol/comparison.ts';
 import type { AppState, Slot } from '../shared/app-state.ts';
 
-/** A test as it is being put together. */
+/** The draft of a test. */
 export interface TestDraft {
   questions: Slot<ChosenFile, QuestionsFacts>;
   /** undefined: what stage one or the latest run has. */
@@ -39,7 +39,7 @@ export const emptyDraft: TestDraft = {
   maxNewTokens: '512',
 };
 
-/** What may be put to the test. */
+/** A version that can be tested. */
 export interface Candidate {
   key: string;
   /** The name of its column, such as V2. */
@@ -73,7 +73,7 @@ export function candidates(
     const parent = family.find(({ key }) => key === member?.parent);
     const generation = member?.generation ?? (inputs.source === undefined ? 1 : 2);
     const name = `V${generation}`;
-    // What another run made stands there already.
+    // The results of other runs are listed already.
     if (inputs.source !== undefined && parent?.kind !== 'run') {
       const key = `source/${parent?.key ?? id}`;
       const source = { name: `V${generation - 1}`, detail: inputs.source, group };
@@ -117,7 +117,7 @@ export function candidates(
   return [...list.values()];
 }
 
-/** The versions that stand chosen, as ticked or else as one would: before and after the latest run. */
+/** The chosen versions: as ticked, or by default the latest run's V1 and V2. */
 export function chosenVersions(
   draft: TestDraft,
   all: readonly Candidate[],
@@ -160,7 +160,7 @@ export function usual(state: AppState): {
   return { base: own, validation: latest.inputs.validation === undefined ? undefined : own };
 }
 
-/** The longest answer, or the sentence that says why it cannot be. */
+/** The maximum answer length, or the message that says what is wrong with it. */
 export function lengthOf(typed: string): number | string {
   const length = Number(typed);
   return Number.isInteger(length) && length >= 1
@@ -168,7 +168,7 @@ export function lengthOf(typed: string): number | string {
     : `Longest answer: found "${typed}", expected a whole number of at least 1; change it.`;
 }
 
-/** The test as the engine wants it, or what is still missing, in words. */
+/** The test in the engine's form, or what is still missing, in words. */
 export function testInputs(
   draft: TestDraft,
   state: AppState,

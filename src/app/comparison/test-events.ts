@@ -16,7 +16,7 @@ export interface RunningTest {
   stopping: boolean;
   phase?: Extract<TestEvent, { type: 'phase' }> | undefined;
   progress?: TestProgress | undefined;
-  /** What was said on the way, the latest last. */
+  /** Notes so far, the latest last. */
   notes: readonly string[];
 }
 

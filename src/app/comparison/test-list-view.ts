@@ -7,7 +7,7 @@ import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
 
-/** The tests that the browser has kept, to be opened or deleted. */
+/** The tests that the browser stores, to open or delete. */
 @customElement('test-list-view')
 export class TestListView extends SessionView {
   static override styles = [

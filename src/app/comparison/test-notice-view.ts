@@ -5,7 +5,7 @@ import { shared } from '../shared/styles.ts';
 import { showShare } from '../../formats/words.ts';
 import { SessionView } from '../shared/session-view.ts';
 
-/** On the other stages: that a test is running, or was cut off and waits. */
+/** On the other stages: that a test is running, or was interrupted. */
 @customElement('test-notice-view')
 export class TestNoticeView extends SessionView {
   static override styles = [

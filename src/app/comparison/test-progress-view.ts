@@ -7,7 +7,7 @@ import type { RunningTest } from './test-events.ts';
 import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
 
-/** How far the running test is. */
+/** The progress of the running test. */
 @customElement('test-progress-view')
 export class TestProgressView extends SessionView {
   static override styles = [

@@ -17,7 +17,7 @@ const FORMS: Record<PromptForm, string> = {
   chat: 'Through the chat template',
 };
 
-/** A test as it is put together: questions, versions, and how they answer. */
+/** The form of a new test: questions, versions, and how they answer. */
 @customElement('test-setup-view')
 export class TestSetupView extends SessionView {
   static override styles = [

@@ -12,7 +12,7 @@ import './test-progress-view.ts';
 import './test-setup-view.ts';
 import { safeText } from '../shared/safe-text.ts';
 
-/** Stage four: questions to several versions, and what their answers come to. */
+/** Stage four: questions to several versions, and their scores. */
 @customElement('test-view')
 export class TestView extends SessionView {
   static override styles = [
@@ -151,7 +151,7 @@ export class TestView extends SessionView {
     this.show();
   };
 
-  /** Hands the focus to the stage. */
+  /** Moves the focus to the stage. */
   show(): void {
     this.renderRoot.querySelector<HTMLElement>('#heading')?.focus();
   }

@@ -24,13 +24,13 @@ export interface TestsState extends Shown {
   pair: readonly [a: number, b: number];
   /** Files of the shown test that were chosen again, to go on with it. */
   again: TestFiles;
-  /** Why something that was asked for was not done. */
+  /** Why a request was refused. */
   refusal?: string | undefined;
 }
 
 const REFRESH_MS = 1500;
 
-/** Stage four: tests as they are run, kept and compared. */
+/** Stage four: running, storing and comparing tests. */
 export class Tests {
   readonly store = new Store<TestsState>({ draft: emptyDraft, pair: [0, 1], again: {}, records: [] });
   readonly #engine: EngineApi;
@@ -44,7 +44,7 @@ export class Tests {
     this.#watch = watch;
   }
 
-  /** At the page's start: goes on with a test that was cut off, where nothing is in the way; else offers it. */
+  /** At the page's start: resumes an interrupted test where nothing prevents it; else offers it. */
   async recover(): Promise<void> {
     const records = await this.#refresh();
     const record = records.find(({ status }) => status === 'unfinished');
@@ -54,7 +54,7 @@ export class Tests {
     if (await mayRead(this.#handles(record), false)) void this.resume(record);
   }
 
-  /** Called by a click: the browser may have to ask whether the files may be read. */
+  /** Called from a click: the browser may have to ask for permission to read the files. */
   async start(inputs: TestInputs): Promise<void> {
     const { versions } = inputs;
     const runs = [inputs.base, inputs.validation, ...versions.map(({ version }) => version)].flatMap(
@@ -92,7 +92,7 @@ export class Tests {
     await this.#engine.stopTest();
   }
 
-  /** Shows a test that the browser has kept. */
+  /** Shows a stored test. */
   open(id: string): Promise<void> {
     this.store.update({ refusal: undefined });
     return this.#show(id);
@@ -172,7 +172,7 @@ export class Tests {
     else this.#refuse(outcome.sentence);
   }
 
-  /** The figures are the engine's: while answers come it is asked for them now and then. */
+  /** The engine computes the scores: while answers arrive it is asked for them from time to time. */
   #showSoon(): void {
     if (this.#refreshing !== undefined) return;
     this.#refreshing = setTimeout(() => {
@@ -223,7 +223,7 @@ export class Tests {
   }
 }
 
-/** What was answered while the engine put the detail together is not lost. */
+/** Answers that arrived while the engine assembled the detail are not lost. */
 const withAnswersOf = (before: TestDetail, now: TestDetail): TestDetail => ({
   ...now,
   versions: now.versions.map((results, v) => ({

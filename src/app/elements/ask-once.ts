@@ -3,12 +3,12 @@ import { customElement, property, state } from 'lit/decorators.js';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 
-/** A button for what cannot be taken back: it asks once, then fires `confirmed`. */
+/** A button for what cannot be undone: it asks once, then fires `confirmed`. */
 @customElement('ask-once')
 export class AskOnce extends LitElement {
-  /** The button's word, such as Delete. */
+  /** The button's label, such as Delete. */
   @property() word = 'Delete';
-  /** What it is about, for readers who hear the buttons alone. */
+  /** Its subject, for screen readers that announce the buttons alone. */
   @property() subject = '';
   @property() question = '';
   @property({ type: Boolean }) locked = false;

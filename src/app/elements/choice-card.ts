@@ -48,7 +48,7 @@ export class ChoiceCard extends LitElement {
   @property({ type: Boolean }) optional = false;
   @property({ type: Boolean }) quiet = false;
   @property({ type: Boolean }) locked = false;
-  /** It can be changed, but not taken away. */
+  /** It can be changed, but not cleared. */
   @property({ type: Boolean }) fixed = false;
   @state() private over = false;
   @state() private ownProblem = '';

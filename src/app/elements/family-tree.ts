@@ -15,7 +15,7 @@ export interface TreeNode {
   children: readonly TreeNode[];
 }
 
-/** Who came from whom: a nested list with lines from each to what was made from it. */
+/** The lineage as a nested list, with lines from each version to those made from it. */
 @customElement('family-tree')
 export class FamilyTree extends LitElement {
   @property({ attribute: false }) roots: readonly TreeNode[] = [];

@@ -6,7 +6,7 @@ import { shared } from '../shared/styles.ts';
 const MARKS = { info: 'i', warn: '!', bad: '!', good: '✓' } as const;
 const NAMES = { info: 'Note', warn: 'Careful', bad: 'Problem', good: 'Done' } as const;
 
-/** One sentence that must be seen, with room for what can be done about it. */
+/** One message that must be seen, with room for actions. */
 @customElement('notice-bar')
 export class NoticeBar extends LitElement {
   @property() kind: keyof typeof MARKS = 'info';

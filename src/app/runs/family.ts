@@ -3,7 +3,7 @@ import type { RunRecord } from '../../engine/protocol/protocol.ts';
 import type { FamilyMember } from '../../engine/protocol/comparison.ts';
 import type { TreeNode } from '../elements/family-tree.ts';
 
-/** The family as trees: each under what it was trained from; whose parent is not there stands at the top. */
+/** The family as trees: each under what it was trained from; those whose parent is missing are roots. */
 export function familyTrees(family: readonly FamilyMember[], runs: readonly RunRecord[]): TreeNode[] {
   const known = new Set(family.map(({ key }) => key));
   const placed = new Set<string>();
@@ -11,7 +11,7 @@ export function familyTrees(family: readonly FamilyMember[], runs: readonly RunR
     placed.add(member.key);
     const { key, name } = member;
     const run = runs.find(({ id }) => id === member.run);
-    // Hashes cannot go round in a circle, but what was imported may say so.
+    // Hashes cannot form a cycle, but an imported record may claim one.
     const children = growAll(family.filter(({ parent }) => parent === key));
     return {
       key,

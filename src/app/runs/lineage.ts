@@ -16,9 +16,9 @@ export interface LineageState {
   family: readonly FamilyMember[];
   /** The run whose page is open. */
   selected?: string | undefined;
-  /** What is being done, and what came of the last thing. */
+  /** What is in progress, and the outcome of the last action. */
   busy?: 'packing' | 'importing' | 'continuing' | undefined;
-  /** How far that is: "34%". */
+  /** Its progress, such as "34%". */
   share?: string | undefined;
   said?: { kind: 'good' | 'bad'; text: string } | undefined;
 }
@@ -97,8 +97,8 @@ export class Lineage {
   }
 
   /**
-   * Goes to stage one with what the run made as the source, with its recipe, and with its base where the browser still
-   * has a way to it.
+   * Goes to stage one with the run's result as the source, with its recipe, and with its base where the browser can
+   * still reach it.
    */
   async continueFrom(run: RunRecord): Promise<void> {
     await this.#work('continuing', run.name, async () => {

@@ -21,7 +21,7 @@ const HASHES = {
   result: 'Result',
 } as const satisfies Record<keyof RunNotes['hashes'], string>;
 
-/** Everything that is kept of one run, and what can be done with it. */
+/** Everything stored of one run, and the actions on it. */
 @customElement('runs-detail-view')
 export class RunsDetailView extends SessionView {
   /** Its id. */

@@ -9,7 +9,7 @@ import './runs-overlay-view.ts';
 import { SessionView } from '../shared/session-view.ts';
 import './storage-view.ts';
 
-/** What the stages have left: the runs as a family, their losses in one plot, and the space that everything takes. */
+/** The runs as a family tree, their losses in one plot, and the storage that everything takes. */
 @customElement('runs-view')
 export class RunsView extends SessionView {
   @query('input') private input!: HTMLInputElement;

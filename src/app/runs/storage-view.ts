@@ -24,7 +24,7 @@ const UNCOUNTED: Readonly<Record<StorageItem['kind'], string>> = {
   'app files': 'The page itself',
 };
 
-/** What takes how much of the browser's storage, what may be cleared by it, and the way to free it. */
+/** What takes the browser's storage, what the browser may clear, and how to free it. */
 @customElement('storage-view')
 export class StorageView extends SessionView {
   static override styles = [

@@ -62,13 +62,13 @@ export class Choices {
     this.#asking.cancel(asked, new UserError(this.#cancelled(asked)));
   }
 
-  /** Works out once more what was cancelled or failed. */
+  /** Repeats what was cancelled or failed. */
   again(asked: Asked): void {
     if (asked === 'estimate') void this.estimate();
     else if (asked === 'plan') this.replan();
   }
 
-  /** Takes the bundled demo's files; a server without them leaves things as they were and says so. */
+  /** Chooses the bundled demo's files; where the server lacks them, nothing changes and the page says so. */
   async chooseDemo(): Promise<void> {
     try {
       const { base, source, train, validation, recipe } = await demoFiles();
@@ -142,7 +142,7 @@ export class Choices {
         this.#store.update({ estimate: undefined });
         throw error;
       });
-    // What has been changed meanwhile has a time of its own.
+    // If the choices have changed meanwhile, this estimate no longer applies.
     if (answer) this.#store.update({ estimate: answer });
   }
 
@@ -195,7 +195,7 @@ export class Choices {
     return answer !== undefined;
   }
 
-  /** What is being read with an earlier base means nothing any more. */
+  /** What is being read for an earlier base no longer applies. */
   #unread(name: SlotName): void {
     this.#asking.drop(name);
     const { chosen, reading } = this.#store.state.slots[name];
@@ -250,7 +250,7 @@ export class Choices {
 const nameOf = (chosen: ChosenFolder | ChosenFile | undefined): string =>
   chosen === undefined ? '' : 'file' in chosen ? chosen.file.name : chosen.name;
 
-/** Where there is no device the page says so by itself. */
+/** Where there is no device the page already says so. */
 function planDevice({ device, deviceInputs }: AppState): PlanDevice {
   const { software, bindingBytes } = device?.ok ? device.value : { software: true, bindingBytes: Infinity };
   return { budget: deviceSettings(deviceInputs).memory, software, bindingBytes };
@@ -261,7 +261,7 @@ export function relevantDrafts(drafts: AppState['drafts'], fresh: boolean): Reci
   return RECIPE_FIELDS.filter((field) => drafts[field.key] && (fresh || field.group !== 'New adapter'));
 }
 
-/** Why the recipe and what is chosen do not go together. */
+/** Why the recipe and the chosen files do not fit together. */
 export function conflict({ recipe, slots }: Pick<AppState, 'recipe' | 'slots'>): string | undefined {
   if (!recipe) return undefined;
   const { valSize, loadBestModelAtEnd } = recipe.training;

@@ -30,7 +30,9 @@ const SLOTS = ['base', 'source', 'train', 'validation'] as const satisfies SlotN
 /** A larger file of rows is chosen again where the browser gave no handle of it. */
 const MAX_COPIED_BYTES = 2 ** 26;
 
-/** What is chosen and set on the first screen, kept until a run has begun with it: a reload before costs nothing. */
+/**
+ * The choices and settings of the first screen, stored until a run starts with them, so that a reload costs nothing.
+ */
 export class KeptChoices {
   readonly #engine: EngineApi;
   readonly #app: Store<AppState>;
@@ -72,7 +74,7 @@ export class KeptChoices {
     return this.#take(true);
   }
 
-  /** A run has begun with what is chosen: it is the run's from now on. */
+  /** A run has started with the choices: they belong to the run from now on. */
   settle(): void {
     this.#seen = choicesOf(this.#app.state);
     this.#left.clear();
@@ -124,7 +126,7 @@ export class KeptChoices {
     }
     this.#app.update({ waiting });
     for (const [slot, place] of open) {
-      // What is not there any more is chosen anew.
+      // What no longer exists must be chosen again.
       const chosen = await openPlace(slot, place).catch(() => undefined);
       if (chosen && this.#left.get(slot) === place)
         await this.#choices.choose(slot, chosen as ChosenFolder & ChosenFile);

@@ -9,7 +9,7 @@ import type { Asked } from './choices.ts';
 import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
 
-/** What is in order, what is not, and the one button. */
+/** The checks before the start, and the start button. */
 @customElement('start-panel')
 export class StartPanel extends SessionView {
   static override styles = [

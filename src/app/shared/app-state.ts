@@ -69,12 +69,12 @@ export interface RunState {
   hasSource: boolean;
 }
 
-/** An unfinished run that waits to be gone on with. */
+/** An unfinished run that waits to be resumed. */
 export interface Unfinished {
   record: RunRecord;
   /** The files that must be chosen again. */
   choose: readonly InputPart[];
-  /** It has gone on by itself again and again without reaching a checkpoint, and waits to be asked. */
+  /** It has resumed several times without reaching a checkpoint, and waits for the user. */
   fruitless: boolean;
 }
 
@@ -122,12 +122,12 @@ export interface AppState {
   runs: readonly RunRecord[];
   chat: readonly ChatTurn[];
   chatBusy: boolean;
-  /** A newer version of the page waits to be taken. */
+  /** A new version of the page is waiting to be activated. */
   updateReady: boolean;
   offlineReady: boolean;
-  /** Why something that was asked for was not done. */
+  /** Why a request was refused. */
   refusal?: string | undefined;
-  /** The engine does not hear what it is told. */
+  /** The engine is not responding. */
   deaf: boolean;
   /** A bug, in the words of the exception. */
   crash?: string | undefined;
@@ -156,6 +156,6 @@ export const initialState: AppState = {
   deaf: false,
 };
 
-/** Whether a run is under way, so that nothing may be swapped from under it. */
+/** Whether a run is active, so that its inputs must not change. */
 export const isActive = (run: RunState | undefined): boolean =>
   run !== undefined && ['starting', 'running', 'pausing', 'paused', 'stopping'].includes(run.status);

@@ -2,7 +2,7 @@ import type { EngineApi } from '../../engine/protocol/protocol.ts';
 import type { AppState } from './app-state.ts';
 import type { Store } from './store.ts';
 
-/** Whether the engine hears what it is told; one that does not can be ended by the user, and never by itself. */
+/** Watches whether the engine responds; one that does not can be ended by the user, never automatically. */
 export class EngineWatch {
   readonly #engine: EngineApi;
   readonly #store: Store<AppState>;

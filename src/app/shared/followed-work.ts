@@ -2,7 +2,7 @@ import { UserError } from '../../formats/user-error.ts';
 import { showShare } from '../../formats/words.ts';
 import type { Following } from '../../engine/watch.ts';
 
-/** Something long that tells how far it is ("34%") and can be cancelled. */
+/** A long task with progress ("34%") that can be cancelled. */
 export class FollowedWork {
   readonly #tell: (share: string | undefined) => void;
   #running: AbortController | undefined;

@@ -26,7 +26,7 @@ export function newRun(name: string, hasSource: boolean): RunState {
   return { name, status: 'starting', steps: [], evals: [], checkpoints: [], log: [], hasSource };
 }
 
-/** A run as the browser kept it: plots from its log, no facts of this session. */
+/** A stored run: plots from its log, no facts of this session. */
 export function runFromRecord(record: RunRecord, status: RunState['status']): RunState {
   const { id, name, log, checkpoints, inputs, best } = record;
   const steps = log.filter((entry) => entry['loss'] !== undefined);
@@ -61,7 +61,7 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
       return { ...run, status: begun(run), phase: undefined, facts: event.facts };
     case 'step': {
       const { step, loss, gradNorm, learningRate } = event.progress;
-      // A run that went back to a checkpoint repeats steps.
+      // A run that resumed from a checkpoint repeats steps.
       const before = run.steps.filter((point) => point.step < step);
       const steps = [...before, { step, loss, gradNorm, learningRate }];
       return { ...run, status: begun(run), phase: undefined, progress: event.progress, steps };

@@ -81,13 +81,13 @@ export class Session {
     await Promise.all([this.tests.refresh(), this.lineage.refresh(), this.storage.refresh()]);
   }
 
-  /** The bundled demo from one click: its files are taken, and where they are sound the run begins. */
+  /** Runs the bundled demo with one click: chooses its files and, where they are valid, starts the run. */
   async runDemo(): Promise<void> {
     await this.choices.chooseDemo();
     await this.start();
   }
 
-  /** Trains with what is chosen, once that is sound. */
+  /** Trains with the chosen files, once they are valid. */
   async start(): Promise<void> {
     const inputs = this.choices.inputs();
     if (!inputs) return;

@@ -31,7 +31,7 @@ export function runName({ base, source, train }: ChosenInputs, runs: readonly An
 function generation(id: string | undefined, runs: readonly Ancestry[]): number {
   let behind = 0;
   let run = runs.find((one) => one.id === id);
-  // What was imported may say that it goes round in a circle.
+  // An imported record may claim a cycle.
   while (run?.sourceRun !== undefined && behind < runs.length) {
     behind++;
     const source = run.sourceRun;

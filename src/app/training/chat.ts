@@ -30,7 +30,7 @@ export class Chat {
       for (const version of versions)
         if (!this.#stopped) await this.#answer(turn, id, version, question, options);
     } finally {
-      // Whoever was not asked any more has no place beside the others.
+      // A version that is no longer asked is not shown beside the others.
       const asked = this.#store.state.chat.map((entry) => ({
         ...entry,
         answers: entry.answers.filter(({ state }) => state !== 'waiting'),

@@ -13,12 +13,12 @@ import { resultName } from '../shared/version-names.ts';
 import './chat-view.ts';
 import { SessionView } from '../shared/session-view.ts';
 
-/** What a run has left: its adapter to take away, its checkpoints, and the adapter to talk to. */
+/** The output of a run: its adapter and checkpoints to download, and the adapter to chat with. */
 @customElement('result-view')
 export class ResultView extends SessionView {
   @state() private withCheckpoints = false;
   @state() private busy = '';
-  /** What is being taken, and how much of it is done. */
+  /** What is being downloaded, and its progress. */
   @state() private file = '';
   @state() private share: string | undefined;
   /** What a folder has got so far; undefined while a zip is packed. */

@@ -179,7 +179,7 @@ export class TrainView extends SessionView {
     </div>`;
   }
 
-  /** Hands the focus to the stage. */
+  /** Moves the focus to the stage. */
   show(): void {
     this.renderRoot.querySelector<HTMLElement>('#heading')?.focus();
   }

@@ -19,12 +19,12 @@ import { askToPersist, type StorageUse } from '../shared/storage.ts';
 import type { Store } from '../shared/store.ts';
 import { chosenAgain, handlesBehind, toChoose, withShipped } from './unfinished.ts';
 
-/** A run that went on by itself so often without reaching a checkpoint waits to be asked. */
+/** A run that resumed on its own this often without reaching a checkpoint waits for the user. */
 const MAX_RESTARTS = 3;
 
 type Outcome = Answer<RunOutcome & { id: string }>;
 
-/** Stage three: a run from its start, or from where it was left, to its result. */
+/** Stage three: a run from its start, or its last checkpoint, to its result. */
 export class Training {
   readonly #engine: EngineApi;
   readonly #store: Store<AppState>;
@@ -61,7 +61,7 @@ export class Training {
     );
   }
 
-  /** At the page's start: goes on with an unfinished run where nothing is in the way, else says what is. */
+  /** At the page's start: resumes an unfinished run where nothing prevents it, else says what does. */
   async recover(): Promise<void> {
     if (await this.look()) return;
     const unfinished = await this.#findUnfinished();
@@ -80,7 +80,7 @@ export class Training {
     return elsewhere !== undefined;
   }
 
-  /** Waits for the other tab's run; what it left unfinished can then be taken over here, but not by itself. */
+  /** Waits for the other tab's run; if it is left unfinished, this tab can take it over, but not automatically. */
   async #untilEnded(): Promise<void> {
     this.#waiting = true;
     await this.#engine.elsewhereEnded();
@@ -96,7 +96,7 @@ export class Training {
     return record && waiting(record);
   }
 
-  /** Goes on with what is kept, and where that is not all with what is chosen; reading may need this click. */
+  /** Resumes with the stored files, or where some are missing with the chosen ones; reading may need this click. */
   async goOn(record: RunRecord): Promise<void> {
     if (await this.look()) return;
     const readable = await mayRead(handlesBehind(record), true);
@@ -209,7 +209,7 @@ export class Training {
     const { run } = this.#store.state;
     if (!run) return;
     if (!outcome.ok) {
-      // A run that failed before its first checkpoint has left nothing to go on with.
+      // A run that failed before its first checkpoint has nothing to resume from.
       const left = runs.find((record) => record.status === 'unfinished' && record.name === run.name);
       const failed = withNote(run, 'problem', outcome.sentence);
       const id = run.id ?? left?.id;

@@ -9,7 +9,7 @@ type Lacking = Pick<RunRecord, 'lacks' | 'inputs' | 'handles'>;
 const isShipped = ({ inputs, handles }: Lacking, part: InputPart): boolean =>
   part === 'base' && !handles.base && isDemoBase(inputs.base);
 
-/** The handles through which the browser still reaches what it has not kept itself. */
+/** The handles through which the browser still reaches files that it has not copied. */
 export const handlesBehind = ({ lacks = [], handles }: Lacking): FileSystemHandle[] =>
   lacks.map((part) => handles[part]).filter((handle) => handle !== undefined);
 

@@ -22,7 +22,10 @@ const REMEDY = 'close other programs that use the GPU';
 
 /** One base with the adapters over it, ready to answer. */
 export interface ChatModel {
-  /** Throws UserError where the question is too long. Resolves to the whole answer, or to what there is when stopped. */
+  /**
+   * Throws UserError where the question is too long. Resolves to the whole answer, or to what was generated before
+   * the stop.
+   */
   ask(question: string, call: Ask): Promise<string>;
 }
 

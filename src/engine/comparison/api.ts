@@ -17,7 +17,7 @@ type Answered =
   | 'testResults'
   | 'testCsv';
 
-/** The part of the protocol that is about tests; `free` makes others let go of the device. */
+/** The part of the protocol that is about tests; `free` makes others release the device. */
 export function testsApi(tests: Tests, free: () => Promise<void>): Pick<TestApi, Answered> {
   const { records } = tests;
   const everything = async (id: string) => ({

@@ -28,7 +28,7 @@ export class TestSources {
     return this.#files.cache;
   }
 
-  /** What was chosen for a test is found again until the page is closed. */
+  /** Files chosen for a test, remembered until the page is closed. */
   remember(id: string, files: TestFiles): void {
     const { folders, ...rest } = files;
     const before = this.#chosen.get(id);
@@ -85,7 +85,7 @@ export class TestSources {
     }
   }
 
-  /** The settings that a test goes by unless it is told others. */
+  /** The settings of a test unless it is given others. */
   async recipe({ base, recipe }: TestInputs): Promise<Recipe> {
     if (recipe) return recipe;
     return isOfRun(base) ? (await this.#runs.record(base.run)).recipe : defaultRecipe();

@@ -3,7 +3,7 @@ import type { StoredTest, StoredVersion, TestRecords } from '../../storage/test-
 import type { TestEvent } from '../protocol/comparison.ts';
 import { testedVersion } from './results.ts';
 
-/** Keeps a running test's answers and record, in the order in which they come, and tells of each once it is on disk. */
+/** Stores a running test's answers and record in order, and reports each once it is on disk. */
 export class TestJournal {
   record: StoredTest;
   /** By version, then by question. */
@@ -25,7 +25,7 @@ export class TestJournal {
     this.#onEvent = onEvent;
   }
 
-  /** Given, with the UserError as its reason, once something could not be kept. */
+  /** Aborted, with the UserError as its reason, once something could not be stored. */
   get failed(): AbortSignal {
     return this.#failure.signal;
   }
@@ -55,7 +55,7 @@ export class TestJournal {
     );
   }
 
-  /** Keeps an answer, then calls `kept`; a version is finished with its last one. */
+  /** Stores an answer, then calls `kept`; a version is finished with its last answer. */
   answer(version: number, question: number, answer: Answer, kept: () => void): void {
     const { record } = this;
     this.#then(async () => {
@@ -66,7 +66,7 @@ export class TestJournal {
     });
   }
 
-  /** Resolves once everything so far is on disk. Throws UserError where it could not be kept. */
+  /** Resolves once everything so far is on disk. Throws UserError where it could not be stored. */
   async settled(): Promise<void> {
     let last;
     while (last !== this.#written) await (last = this.#written);

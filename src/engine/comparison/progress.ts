@@ -3,7 +3,7 @@ import type { TestProgress } from '../protocol/comparison.ts';
 /** Milliseconds between two reports. */
 const INTERVAL = 100;
 
-/** How fast a test answers, and what is left at that speed. */
+/** The speed of a test, and the time left at that speed. */
 export class TestMeter {
   #total: number;
   readonly #now: () => number;
@@ -22,7 +22,7 @@ export class TestMeter {
     this.#now = now;
   }
 
-  /** So many tokens of a version's answers are there; undefined where it is too early for another report. */
+  /** Takes the tokens that a version has generated so far; undefined where it is too early for another report. */
   tokens(version: number, tokens: number): TestProgress | undefined {
     if (version !== this.#ofVersion.version) this.#ofVersion = { version, tokens: 0 };
     // The clock starts when the first version does, so that loading does not count.
@@ -40,7 +40,7 @@ export class TestMeter {
     return this.#progress();
   }
 
-  /** A version failed: so many answers will not come. */
+  /** A version failed: that many answers will never come. */
   failed(missing: number): void {
     this.#total -= missing;
   }

@@ -59,7 +59,7 @@ export class Tests {
     const { id, name } = test;
     return this.#runs.alone({ id, name, doing: 'testing' }, async ({ signal }) => {
       this.#sources.remember(id, chosenFiles(inputs));
-      // A test that has no base to begin with is not worth a place in the list.
+      // A test that never had a base is not worth listing.
       await openBaseModel(await this.#sources.base(test));
       await this.records.create(test, questions);
       onEvent({ type: 'created', record: testRecord(test, []) });
@@ -119,7 +119,7 @@ export class Tests {
     journal.change({});
     const validation = await this.#validation(start, onEvent);
     const heard = listener(journal, questions, onEvent);
-    // What a lost device still gives counts for nothing.
+    // What a lost device still returns is ignored.
     let over = false;
     const emit = (event: VersionsEvent): void => {
       if (!over) heard(event);
@@ -162,7 +162,7 @@ export class Tests {
     }
   }
 
-  /** The rows for the loss; where they are gone the rest of the test goes on. */
+  /** The rows for the loss; where they are gone the rest of the test continues. */
   async #validation(test: StoredTest, onEvent: OnEvent): Promise<ByteSource | undefined> {
     if (test.versions.every(({ evalLoss }) => evalLoss)) return undefined;
     try {
@@ -175,7 +175,7 @@ export class Tests {
   }
 }
 
-/** Keeps what a test tells, and tells the page. */
+/** Stores a test's events and passes them to the page. */
 function listener(
   journal: TestJournal,
   questions: readonly Question[],
@@ -217,7 +217,7 @@ function listener(
   };
 }
 
-/** A test that goes on writes the date that it began with. */
+/** A resumed test writes the date that it started with. */
 function tellDate(
   journal: TestJournal,
   { date, said }: Extract<VersionsEvent, { type: 'date' }>,

@@ -8,7 +8,7 @@ import type { ChosenFile, ChosenFolder, ChosenInputs } from '../protocol/protoco
 
 const REMEDY = 'it was changed or moved since it was chosen, so choose it again';
 
-/** A folder that is not made of files, in the place of a chosen one; it stays within the worker. */
+/** A folder that is not backed by File objects, in place of a chosen one; it never leaves the worker. */
 export interface OpenedFolder extends ChosenFolder {
   opened?: Folder | undefined;
 }

@@ -33,7 +33,7 @@ export class RunFiles {
     this.#chosen.set(id, inputs);
   }
 
-  /** What was chosen for it does not count any more. */
+  /** Forgets what was chosen for it. */
   unchoose(id: string): void {
     this.#chosen.delete(id);
   }
@@ -59,7 +59,7 @@ export class RunFiles {
     return this.kept.inputs({ base, source, train, validation, recipe });
   }
 
-  /** Keeps copies of what is small of a new run's files. */
+  /** Stores copies of a new run's small files. */
   keep(id: string, { source, train, validation }: ChosenInputs): Promise<void> {
     return this.#small.keep(id, {
       source:
@@ -69,7 +69,7 @@ export class RunFiles {
     });
   }
 
-  /** What the run needs that is neither in the browser itself nor was chosen since the page was opened. */
+  /** What the run needs that the browser does not hold and that was not chosen since the page was opened. */
   async lacks(record: StoredRun): Promise<InputPart[]> {
     const { id, inputs, sourceRun, sourceStep } = record;
     if (this.#chosen.has(id)) return [];
@@ -96,7 +96,9 @@ export class RunFiles {
     return handles.base && (await readFolder(handles.base));
   }
 
-  /** The folder that the run's base was chosen as, for the page to show. Throws UserError where it may not be read. */
+  /**
+   * The folder from which the run's base was chosen, for the page to show. Throws UserError where it may not be read.
+   */
   async baseFolderOf({ id, handles }: StoredRun): Promise<ChosenFolder | undefined> {
     const chosen: OpenedFolder | undefined = this.#chosen.get(id)?.base;
     if (chosen && !chosen.opened) return chosen;

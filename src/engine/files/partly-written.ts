@@ -1,9 +1,9 @@
 import { shorten } from '../../formats/quote.ts';
 
-/** Names that a sentence has room for. */
+/** How many names a message lists. */
 const MAX_NAMES = 6;
 
-/** What a folder holds of `total` files of which only these were written, as a part of a sentence. */
+/** Which of `total` files were written to a folder, as part of a message. */
 export function partlyWritten(written: readonly string[], total: number): string {
   if (written.length === 0) return 'nothing was written to it';
   const named = written.slice(0, MAX_NAMES).map((path) => shorten(path));

@@ -25,7 +25,7 @@ export async function storageAccount(categories: readonly StorageCategory[]): Pr
   const lists = await Promise.all(
     categories.map((category) =>
       category.list().catch((error: unknown) => {
-        // One kind that the browser refuses leaves the others.
+        // Where the browser refuses one kind, the others are still counted.
         if (!(error instanceof DOMException || error instanceof UserError)) throw error;
         uncounted.push(category.kind);
         return [];
@@ -125,7 +125,7 @@ function refusal(error: unknown): never {
   throw new UserError(`The cache of bases: ${error.message.replace(/\.$/, '')}; try again.`);
 }
 
-/** What is kept of runs and tests once more; it goes with them. */
+/** The second copy of runs and tests; it is deleted with them. */
 export const copyCategory: StorageCategory = {
   prefix: 'copy/',
   kind: 'second copy',

@@ -45,7 +45,7 @@ export interface ListedFile {
   bytes: number;
 }
 
-/** Makes the message about a zip that is not sound. */
+/** Makes the message about a damaged zip. */
 export type Broken = (what: string) => UserError;
 
 /**

@@ -102,7 +102,7 @@ async function* unpacked(
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((error: unknown) => {
-        // What is neither of the file's nor the reason to end is the stream's complaint about what it is given.
+        // An error that is neither the file's nor the abort reason is the stream's complaint about its input.
         throw error instanceof UserError || signal?.aborted ? error : damaged();
       });
       if (done) return;
@@ -115,7 +115,7 @@ async function* unpacked(
   }
 }
 
-/** In parts so small that what one of them unpacks to is, too: the browser unpacks a part as a whole. */
+/** In chunks so small that their unpacked content is small too: the browser unpacks a chunk as a whole. */
 async function* morsels(packed: ByteSource, watch: Watch): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   for await (const chunk of chunksOf(packed, watch))
     for (let begin = 0; begin < chunk.length; begin += MORSEL) yield chunk.slice(begin, begin + MORSEL);

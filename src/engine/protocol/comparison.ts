@@ -25,7 +25,7 @@ export type TestVersion =
   | { kind: 'checkpoint'; run: string; step: number }
   | { kind: 'folder'; folder: ChosenFolder };
 
-/** A version under the name that its column bears. */
+/** A version, under the name of its column. */
 export interface NamedVersion {
   name: string;
   version: TestVersion;
@@ -74,7 +74,7 @@ export interface TestHandles {
   folders: Readonly<Record<number, FileSystemDirectoryHandle>>;
 }
 
-/** A version of a test, and how far it is. */
+/** A version of a test, and its progress. */
 export interface TestedVersion {
   name: string;
   kind: TestVersion['kind'];
@@ -86,7 +86,7 @@ export interface TestedVersion {
   /** The adapter's hash, as the family tree has it; known once it was read. */
   hash?: string | undefined;
   state: 'waiting' | 'finished' | 'failed';
-  /** Why it failed: one sentence. The other versions go on. */
+  /** Why it failed, in one message. The other versions continue. */
   sentence?: string | undefined;
   answered: number;
   evalLoss?: EvalLoss | undefined;
@@ -100,7 +100,7 @@ export interface TestRecord {
   created: number;
   /** Finished: every version has answered everything or failed. */
   status: 'unfinished' | 'finished';
-  /** The user stopped it: it does not go on by itself. */
+  /** The user stopped it: it does not resume on its own. */
   stopped: boolean;
   base: string;
   /** The run whose base it uses; undefined where the base was chosen. */
@@ -126,10 +126,10 @@ export interface VersionResults {
   difficulties: readonly Group[];
 }
 
-/** Which version's answer is best by the user's own judgement: its index, or that they are as good as each other. */
+/** Which version's answer the user found best: its index, or that they are equally good. */
 export type Vote = number | 'same';
 
-/** A test with everything that is known of it. */
+/** A test with all its results. */
 export interface TestDetail {
   record: TestRecord;
   questions: readonly Question[];
@@ -257,7 +257,7 @@ export interface TestApi {
   deleteTest(id: string): Promise<Answer<undefined>>;
   /** The second version against the first, by index. */
   compareVersions(id: string, a: number, b: number): Promise<Answer<TestComparison>>;
-  /** undefined takes the vote back. */
+  /** undefined withdraws the vote. */
   vote(id: string, question: number, vote: Vote | undefined): Promise<Answer<undefined>>;
   /** The recipe's result file of one version (JSON). */
   testResults(id: string, version: number): Promise<Answer<Blob>>;
@@ -277,7 +277,7 @@ export interface TestApi {
   continueFrom(id: string): Promise<Answer<{ source: ChosenFolder; base: ChosenFolder | undefined }>>;
   /** The whole run as a zip that importRun takes. */
   archiveRun(id: string, onProgress?: OnProgress, signal?: AbortSignal): Promise<Answer<Blob>>;
-  /** Takes a run out of such a zip after checking its hashes; cancelled, it leaves nothing. */
+  /** Imports a run from such a zip after checking its hashes; if cancelled, it leaves nothing behind. */
   importRun(
     file: File,
     onProgress?: OnProgress,

@@ -37,7 +37,7 @@ export interface DeviceFacts {
   name: string;
   software: boolean;
   maxBufferBytes: number;
-  /** The most that it binds at once. */
+  /** Its largest storage buffer binding, in bytes. */
   bindingBytes: number;
 }
 
@@ -51,7 +51,7 @@ export interface BaseFacts {
   /** Linear modules of a 4-bit base that stay in 16 bits. */
   kept: number;
   bytes: number;
-  /** What the user should know of it and its tokenizer: a sentence each. */
+  /** Notes on it and its tokenizer, one message each. */
   notes: readonly string[];
 }
 
@@ -76,7 +76,7 @@ export interface RowsFacts {
   longest: number;
   cut: number;
   duplicates: number;
-  /** What the user should know of the rows: keys without effect, and the like. A sentence each. */
+  /** Notes on the rows, such as keys without effect, one message each. */
   notes: readonly string[];
   /** The first rows as rendered text, in pieces: trained tokens or not. */
   preview: readonly { line: number; pieces: readonly { text: string; trained: boolean }[] }[];
@@ -102,9 +102,11 @@ export interface TimeEstimate {
 
 /** A run as the browser keeps it. */
 export interface RunRecord extends Pick<StoredRun, (typeof SHOWN)[number]> {
-  /** How often it went on by itself since its last checkpoint. */
+  /** How often it resumed on its own since its last checkpoint. */
   restarts: number;
-  /** What an unfinished run needs that is not in the browser itself: where that is nothing, it goes on without asking. */
+  /**
+   * What an unfinished run needs that the browser does not hold; where that is nothing, it resumes without asking.
+   */
   lacks?: readonly InputPart[] | undefined;
   checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];
   /** log_history so far, for the plots. */
@@ -148,16 +150,16 @@ export interface RowsOptions {
 
 /** What a plan needs to know of a device. */
 export interface PlanDevice {
-  /** Bytes that a run may take, where somebody told. */
+  /** The memory limit of a run in bytes, where one was set. */
   budget: number | undefined;
   software: boolean;
-  /** The most that it binds at once. */
+  /** Its largest storage buffer binding, in bytes. */
   bindingBytes: number;
 }
 
 /**
  * What the page asks of the engine; types only, so that both sides can import it. A call that takes a signal ends
- * once that is given, whatever it is stuck in: where the signal's reason is a UserError, with that as its answer.
+ * once that is aborted, whatever it is stuck in: where the signal's reason is a UserError, with that as its answer.
  * What is read of the browser's storage without an Answer (elsewhere, runs) rejects with UserError where that fails.
  */
 export interface EngineApi extends TestApi {
@@ -194,7 +196,10 @@ export interface EngineApi extends TestApi {
     settings: DeviceSettings,
     onEvent: (event: RunEvent) => void,
   ): Promise<Answer<RunOutcome & { id: string }>>;
-  /** Goes on with an unfinished run; `files` that the browser has no way to. `byItself`: nobody asked for it. */
+  /**
+   * Resumes an unfinished run; `files` are those that the browser cannot reach. `byItself`: no user action asked for
+   * it.
+   */
   resume(
     id: string,
     files: GivenInputs | undefined,
@@ -202,7 +207,7 @@ export interface EngineApi extends TestApi {
     onEvent: (event: RunEvent) => void,
     byItself?: boolean,
   ): Promise<Answer<RunOutcome & { id: string }>>;
-  /** Pause takes hold between two passes; the device stays open. */
+  /** A pause takes effect between two passes; the device stays open. */
   pause(): Promise<void>;
   unpause(): Promise<void>;
   /** Stops with a checkpoint. */

@@ -75,12 +75,12 @@ export async function zipped(
   return new Blob(pieces, { type: 'application/zip' });
 }
 
-/** Hears of the files that a folder shall get, and of each that is written to it whole. */
+/** Reports the files to write to a folder, and each once it is complete. */
 export type OnWritten = (path: string, total: number) => void;
 
 /**
- * Writes the files into a folder of the user's; what is there under the same names is replaced. Throws UserError, which
- * names the files that were written where not all are.
+ * Writes the files into a folder of the user's; files of the same names are replaced. Throws UserError, naming the
+ * files that were written where not all were.
  */
 export async function writeInto(
   folder: FileSystemDirectoryHandle,
@@ -106,7 +106,7 @@ export async function writeInto(
         `cannot be written to (${error.message.replace(/\.$/, '') || error.name})`,
         'choose another folder, or download the zip',
       );
-    // Whoever has cancelled it says so.
+    // The caller who cancelled it reports that.
     if (error instanceof UserError && error !== following.signal?.reason)
       throw broken(`not all of it could be written (${error.what})`, 'save it again');
     throw error;

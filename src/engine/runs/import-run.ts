@@ -3,8 +3,8 @@ import type { EngineApi } from '../protocol/protocol.ts';
 import type { KeeperApi, ReaderApi } from '../worker-apis.ts';
 
 /**
- * Takes a run out of an archive: one worker reads it whole, the other keeps it in one piece. What was cancelled while
- * it was being kept is deleted again.
+ * Imports a run from an archive: one worker reads and validates it, the other stores it in one transaction. If
+ * cancelled meanwhile, it is deleted again.
  */
 export async function importRun(
   reader: Pick<ReaderApi, 'readArchive'>,

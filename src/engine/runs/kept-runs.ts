@@ -3,7 +3,7 @@ import { UserError } from '../../formats/user-error.ts';
 import { BrowserRunStore } from '../../storage/browser-run-store.ts';
 import { RunRecords, type StoredRun } from '../../storage/run-records.ts';
 
-/** The runs of this browser, as they are kept. */
+/** The runs that this browser stores. */
 export class KeptRuns {
   readonly records: RunRecords;
   protected readonly store: UseStore;

@@ -19,13 +19,10 @@ import { given, watchedInputs } from '../watch.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { withDevice } from '../../gpu/with-device.ts';
 
-/** Where there is no device the page says so by itself. */
+/** Where there is no device the page already says so. */
 const UNKNOWN: PlanDevice = { budget: undefined, software: true, bindingBytes: Infinity };
 
-/**
- * What a run of these inputs will take of a device. Throws UserError where an
- * input is not sound.
- */
+/** The memory plan of a run of these inputs. Throws UserError where an input is invalid. */
 export async function plan(
   inputs: ChosenInputs,
   { budget, software, bindingBytes }: PlanDevice = UNKNOWN,
@@ -36,7 +33,7 @@ export async function plan(
   );
   const asked = passInputOf(prepared);
   const input = budget === undefined ? passInput(asked) : sizedInput(asked, budget, bindingBytes);
-  // What is free is measured at the start only.
+  // Free memory is measured at the start only.
   const choice = chooseMemory(input, { budget, fill: false });
   const bytes = memoryPlan(withChoice(input, choice));
   return {

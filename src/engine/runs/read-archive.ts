@@ -18,7 +18,7 @@ const MAX_RECORD = 2 ** 26;
 const MAX_MANIFEST = 2 ** 20;
 const REMEDY = 'choose a zip that Retune has exported, or export it again';
 
-/** A run out of an archive, with everything in it found sound, and nothing of it in the browser yet. */
+/** A run from an archive, fully validated, of which nothing is in the browser yet. */
 export interface ReadArchive {
   /** The archive's name. */
   file: string;
@@ -28,8 +28,8 @@ export interface ReadArchive {
 }
 
 /**
- * Reads a run out of an archive; what comes back is sound. `left` are the bytes that the browser still grants. Throws
- * UserError, also for a run that is here already.
+ * Reads and validates a run from an archive. `left` are the bytes that the browser still grants. Throws UserError,
+ * also for a run that is here already.
  */
 export async function readArchive(
   records: RunRecords,
@@ -60,7 +60,7 @@ export async function readArchive(
   return { file: file.name, record, files: await keyed(entries, places, file.name, broken) };
 }
 
-/** Throws UserError for what is no file of a run. */
+/** Throws UserError for a file that is not part of a run. */
 function checkPath(
   path: string,
   entries: ReadonlyMap<string, ZipEntry>,
@@ -73,7 +73,7 @@ function checkPath(
     throw broken(`it holds ${quote(path)}, which is no file of a run`);
 }
 
-/** Puts the run in the browser, whole or not at all. Throws UserError where there is no room for it. */
+/** Stores the run in the browser, whole or not at all. Throws UserError where there is no room for it. */
 export async function keepArchive(
   records: RunRecords,
   { file, record, files }: ReadArchive,
@@ -126,7 +126,7 @@ async function checkPlace(
 ): Promise<void> {
   if (place === 'logs/') return;
   const name = place.slice(0, -1);
-  // What was cut off when the run was stopped counts for nothing.
+  // What was cut off when the run stopped is ignored.
   if (place === 'result/' && !files.has(CURSOR)) throw broken('the result of its run is incomplete');
   const folder = watchedFolder(folderAt(name, files), watch);
   const found = await verifyFiles(folder).catch((error: unknown) => {
@@ -142,7 +142,7 @@ async function checkPlace(
   if (other) throw broken(`${name} in it is of another run (it differs in ${IDENTITY_NAMES[other]})`);
 }
 
-/** A finished run's result is there, and the one that it made. */
+/** Checks that a finished run's result is there and is the one that it made. */
 async function checkWhole(places: Places, { record, broken, watch: { signal } }: Reading): Promise<void> {
   if (record.status !== 'finished') return;
   const result = places.get('result/');

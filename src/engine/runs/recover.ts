@@ -3,17 +3,17 @@ import type { Gpu } from '../../gpu/device.ts';
 import { LossWatch } from '../../gpu/with-device.ts';
 import { OutOfMemoryError, TRAINING_REMEDY } from '../../run/plan/memory-plan.ts';
 
-/** One try at the work, on a device of its own. */
+/** One attempt at the work, on its own device. */
 export interface Attempt {
   openGpu: () => Promise<Gpu>;
-  /** Given once the device is lost: what this attempt still does no longer counts. */
+  /** Aborted once the device is lost: what this attempt still does no longer counts. */
   gone: AbortSignal;
 }
 
 export interface Recovery {
-  /** Asks for a device; undefined where the browser refuses it just now. */
+  /** Requests a device; undefined where the browser refuses one for now. */
   request: () => Promise<Gpu | undefined>;
-  /** Tells the user what happens. */
+  /** Tells the user what is happening. */
   note: (text: string) => void;
   /** Milliseconds. */
   now: () => number;
@@ -32,15 +32,15 @@ const ADAPTER_PATIENCE = 3 * MINUTE;
 const BETWEEN_REQUESTS = 5 * SECOND;
 /** A call to a lost device fails before, or soon after, the loss itself is told. */
 const LOSS_TOLD_WITHIN = SECOND;
-/** What a lost device has not settled by then it never will. */
+/** Promises that a lost device has not settled by then never will. */
 const SETTLED_WITHIN = 5 * SECOND;
 
 /** The device was lost, or had no memory left. */
 class DeviceLoss extends Error {}
 
 /**
- * Does `work`, again from its last checkpoint whenever the device is lost. Throws UserError where the device is lost
- * three times within ten minutes, or refused for three minutes.
+ * Does `work`, and again from its last checkpoint whenever the device is lost. Throws UserError where the device is
+ * lost three times within ten minutes, or refused for three minutes.
  */
 export async function recovering<T>(work: (attempt: Attempt) => Promise<T>, recovery: Recovery): Promise<T> {
   let losses: number[] = [];
@@ -117,7 +117,7 @@ class Device {
   /** The loss that an error comes from, if it does; `again`: the work has been on a device before. */
   async lossBehind(error: unknown, again: boolean): Promise<DeviceLoss | undefined> {
     if (error instanceof DeviceLoss) return error;
-    // Before the first loss too little memory is for the user to mend; after it, the old device may not be gone yet.
+    // Before the first loss, too little memory is for the user to fix; after it, the old device may not be gone yet.
     if (error instanceof OutOfMemoryError) return again ? new DeviceLoss('too little memory') : undefined;
     const { signal, sleep } = this.#recovery;
     const stopped = signal.aborted && error === signal.reason;

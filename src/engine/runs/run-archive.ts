@@ -30,7 +30,7 @@ export async function archiveRun(runs: KeptRuns, id: string, following?: Followi
   return zipped([first, ...own], new Date(record.created), following);
 }
 
-/** Throws UserError for a run whose archive could not be taken out again. */
+/** Throws UserError for a run whose archive could not be imported again. */
 function checkArchivable({ name, note = '', log }: StoredRun, files: readonly ExportFile[]): void {
   const instead = 'download the result and single checkpoints instead';
   const refuse = (what: string, remedy = instead): never => {

@@ -1,6 +1,8 @@
 import type { SaveNow } from '../../run/options.ts';
 
-/** After so long without a checkpoint one is kept for rescue: a lost device or tab costs no more than this. */
+/**
+ * After this long without a checkpoint a rescue checkpoint is saved: a lost device or tab costs no more than this.
+ */
 const RESCUE_AFTER_MS = 10 * 60_000;
 
 /** What the user asks of a running run; it pauses between two passes, and stops within one. */
@@ -9,7 +11,7 @@ export class RunControl {
   readonly #stop = new AbortController();
   #paused = false;
   #checkpointWanted = false;
-  /** When the latest checkpoint was kept, or tried. */
+  /** When the latest checkpoint was saved, or attempted. */
   #kept: number | undefined;
   #wake: () => void = () => undefined;
 
@@ -18,7 +20,7 @@ export class RunControl {
     this.#now = now;
   }
 
-  /** Given once the user stops the run. */
+  /** Aborted once the user stops the run. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
@@ -42,14 +44,14 @@ export class RunControl {
     this.#wake();
   }
 
-  /** Hears that a checkpoint was kept. */
+  /** Called once a checkpoint was saved. */
   checkpointKept(): void {
     this.#kept = this.#now();
   }
 
   /**
-   * Resolves when the run shall go on; meanwhile it keeps the checkpoint that was asked for, or one for rescue where
-   * the latest is old. `gone` is given where the device is lost and nobody needs the answer any more.
+   * Resolves when the run may continue; meanwhile it saves the checkpoint that was asked for, or a rescue checkpoint
+   * where the latest is old. `gone` is aborted where the device is lost and the answer is no longer needed.
    */
   async hold(save: SaveNow, gone: AbortSignal): Promise<void> {
     this.#kept ??= this.#now();

@@ -1,7 +1,7 @@
 import type { RunEvent } from '../../run/events.ts';
 import type { RunRecords, StoredRun } from '../../storage/run-records.ts';
 
-/** Keeps a run's record up to date with what the run tells. */
+/** Keeps a run's record up to date with its events. */
 export class RunJournal {
   record: StoredRun;
   readonly #records: RunRecords;
@@ -15,7 +15,7 @@ export class RunJournal {
   hear(event: RunEvent): void {
     switch (event.type) {
       case 'facts': {
-        // What came after the checkpoint that the run goes on from will be told again; up to there it knows best.
+        // Events after the checkpoint that the run resumes from will come again; up to there the record is right.
         const { resumedStep: step, maxSteps, history } = event.facts;
         const log = history ?? this.record.log.filter((entry) => entry.step <= step);
         this.#change({ step, maxSteps, log });
@@ -42,7 +42,7 @@ export class RunJournal {
 
   #change(change: Partial<StoredRun>): void {
     this.record = { ...this.record, ...change };
-    // Where there is no space, the next checkpoint says so; a record that lags behind is mended by the next one.
+    // Where there is no space, the next checkpoint says so; a stale record is corrected by the next write.
     this.#written = this.#written.then(() => this.#records.put(this.record)).catch(() => undefined);
   }
 }

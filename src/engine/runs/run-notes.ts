@@ -9,7 +9,7 @@ import type { ChosenFolder } from '../protocol/protocol.ts';
 import type { Runs } from './runs.ts';
 import type { RunNotes } from '../protocol/comparison.ts';
 
-/** Names, notes and kinship of the runs. */
+/** Names, notes and lineage of the runs. */
 export class RunNotesStore {
   readonly #runs: Runs;
   readonly #records: RunRecords;
@@ -71,7 +71,7 @@ export class RunNotesStore {
   async continueFrom(id: string): Promise<{ source: ChosenFolder; base: ChosenFolder | undefined }> {
     const record = await this.#runs.record(id);
     const { name, run } = await this.#files.kept.open(id);
-    // A base that may not be read without asking is chosen anew.
+    // A base that may not be read without asking must be chosen again.
     const base = await this.#files.baseFolderOf(record).catch(() => undefined);
     return { source: { name, files: [], run }, base };
   }

@@ -5,7 +5,7 @@ import type { Moment } from '../../text/moment.ts';
 import { UNREAD, type StoredRun } from '../../storage/run-records.ts';
 import type { ChosenInputs } from '../protocol/protocol.ts';
 
-/** The record of a run that begins. */
+/** The record of a new run. */
 export function newRecord(run: {
   id: string;
   name: string;

@@ -21,14 +21,14 @@ import { RunTraining, type TrainingParts } from './train-run.ts';
 
 type OnEvent = (event: RunEvent) => void;
 
-/** Under this key the tab that has the device leaves what it does, for the other tabs to say. */
+/** Under this key the tab that uses the device stores what it is doing, for the other tabs to show. */
 const ACTIVE = 'active';
 
 /** The parts of `value` under these keys. */
 const pick = <T extends object, K extends keyof T>(value: T, keys: readonly K[]): Pick<T, K> =>
   Object.fromEntries(keys.map((key) => [key, value[key]])) as Pick<T, K>;
 
-/** What has the device: which run or test it is, and how to reach it. */
+/** What uses the device: which run or test, and how to control it. */
 export interface Active extends Elsewhere {
   control: RunControl;
 }
@@ -76,8 +76,8 @@ export class Runs extends KeptRuns {
   }
 
   /**
-   * Goes on with an unfinished run; one that does so by itself is counted, so that a run that crashes its tab does not
-   * do so for ever. Throws UserError, also where `files` are not those of its start.
+   * Resumes an unfinished run. Automatic resumes are counted, so that a run that crashes its tab does not do so for
+   * ever. Throws UserError, also where `files` are not those of its start.
    */
   async resume(
     id: string,
@@ -155,9 +155,9 @@ export class Runs extends KeptRuns {
     try {
       return await new RunTraining(given).train();
     } catch (error) {
-      // It may be the files that were chosen which cannot be read any more.
+      // The chosen files may be what cannot be read any more.
       this.#files.unchoose(id);
-      // A run that has nothing to go on from is not worth a place in the list.
+      // A run that has nothing to resume from is not worth listing.
       if (!record) await this.#forgetEmpty(id, store).catch(() => undefined);
       throw error;
     }
