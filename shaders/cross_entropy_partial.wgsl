@@ -2,6 +2,9 @@
 // of. One pass under a running maximum; one workgroup per slice of a row, so that few rows keep a large device busy.
 // A slice with a logit that is not finite gives a sum of NaN. Floats are held as bits, since exp and max may swallow
 // a NaN and a compiler may assume that there is none.
+// References: M. Milakov, N. Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867; WGSL,
+// https://www.w3.org/TR/WGSL/#floating-point-evaluation: compilers may assume that there are no infinities and NaNs;
+// isNan was removed for that (gpuweb/gpuweb#2311).
 
 struct Params { vocab: u32, slice: u32 }
 
@@ -35,7 +38,7 @@ fn main(
   var state = vec2f(LOWEST, 0.0);
   var bad = false;
   var at = begin + lane;
-  // Four logits a turn, so that the running sum is rescaled once for four exponentials.
+  // Four logits at a time, so that the running sum is rescaled once for four exponentials.
   for (; at + 3u * THREADS < end; at += STRIDE) {
     let bits = vec4u(logits[at], logits[at + THREADS], logits[at + 2u * THREADS], logits[at + 3u * THREADS]);
     bad |= any((bits & EXPONENT) == EXPONENT);

@@ -1,4 +1,5 @@
 // y[r, c] = x[r, c] · rstd[r] · weight[c], with rstd = 1/√(mean(x²) + eps). One workgroup per row.
+// Reference: B. Zhang, R. Sennrich, "Root Mean Square Layer Normalization", arXiv:1910.07467.
 // requires: sum from shared/reduce_by_{subgroups,workgroup}.wgsl
 
 struct Params { rows: u32, width4: u32, eps: f32 }

@@ -1,5 +1,6 @@
 // Rotary embedding in place, half-rotation: (x1, x2) → (x1·c − x2·s, x2·c + x1·s), x split at head_dim/2.
-// A thread turns two neighbouring pairs. direction −1 turns back, which is also the gradient.
+// A thread rotates two neighbouring pairs. direction −1 rotates back, which is also the gradient.
+// Reference: J. Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", arXiv:2104.09864.
 
 struct Params { tokens: u32, heads: u32, direction: f32 }
 
@@ -24,9 +25,9 @@ fn main(
   if (row >= p.tokens * p.heads) { return; }
   let pair = i % HALF2;
   // (cos, sin, cos, sin) of the two pairs.
-  let turn = table[positions[row / p.heads] * HALF2 + pair];
-  let c = turn.xz;
-  let s = turn.yw * p.direction;
+  let rotation = table[positions[row / p.heads] * HALF2 + pair];
+  let c = rotation.xz;
+  let s = rotation.yw * p.direction;
   let at = row * 2u * HALF2 + pair;
   let x1 = x[at];
   let x2 = x[at + HALF2];

@@ -1,4 +1,5 @@
 // out[i] = silu(gate[i])·up[i], silu(g) = g/(1 + e^−g). Four values a thread.
+// Reference: N. Shazeer, "GLU Variants Improve Transformer", arXiv:2002.05202.
 
 struct Params { n4: u32 }
 

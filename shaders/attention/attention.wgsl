@@ -1,28 +1,30 @@
 // Causal grouped-query attention within documents: o = softmax(scale·q·kᵀ)·v and the log-sum-exp of each query's
 // scores, without ever holding the scores: keys come 64 at a time, under a running maximum and sum (flash attention).
 // One workgroup per ROWS queries of one head. Queries are the rows of attention_tile, keys its columns.
+// References: T. Dao, "FlashAttention-2: Faster Attention with Better Parallelism and Work Partitioning",
+// arXiv:2307.08691; M. Milakov, N. Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867.
 
 #include "attention/attention_forward_operands.wgsl"
 @group(0) @binding(5) var<storage, read_write> o: array<vec4f>;
 #include "attention/attention_tile.wgsl"
 
 fn row_at(what: u32, query: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
-  return q[(known(query) * p.heads + head) * HEAD4 + c];
+  return q[(clamp_token(query) * p.heads + head) * HEAD4 + c];
 }
 
 fn column_at(what: u32, key: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
-  return k[(known(key) * p.kv_heads + kv_head) * HEAD4 + c];
+  return k[(clamp_token(key) * p.kv_heads + kv_head) * HEAD4 + c];
 }
 
 fn value_at(what: u32, key: u32, head: u32, kv_head: u32, c: u32) -> vec4f {
-  return v[(known(key) * p.kv_heads + kv_head) * HEAD4 + c];
+  return v[(clamp_token(key) * p.kv_heads + kv_head) * HEAD4 + c];
 }
 
 // Scores of four queries with four keys, LOWEST where they do not see them.
 fn masked(scores: mat4x4f, query: u32, key: u32) -> mat4x4f {
   let queries = query + vec4u(0u, 1u, 2u, 3u);
-  let first = vec4u(ranges[known(queries.x)].x, ranges[known(queries.y)].x,
-    ranges[known(queries.z)].x, ranges[known(queries.w)].x);
+  let first = vec4u(ranges[clamp_token(queries.x)].x, ranges[clamp_token(queries.y)].x,
+    ranges[clamp_token(queries.z)].x, ranges[clamp_token(queries.w)].x);
   var m = scores;
   for (var j = 0u; j < 4u; j++) {
     let at = vec4u(key + j);

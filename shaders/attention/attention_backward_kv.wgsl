@@ -3,6 +3,8 @@
 // p.parts shares of its query heads, queries 64 at a time, head after head: the order of sums is fixed. Where there
 // are several shares, dk and dv are [share, …], for sum_slices. Keys are the rows of attention_tile, queries its
 // columns.
+// Reference: T. Dao, "FlashAttention-2: Faster Attention with Better Parallelism and Work Partitioning",
+// arXiv:2307.08691 (backward).
 
 #include "attention/attention_backward_operands.wgsl"
 @group(0) @binding(7) var<storage, read_write> dk: array<vec4f>;
@@ -29,7 +31,7 @@ fn softmax(scores: mat4x4f, key: u32, query: u32, head: u32) -> mat4x4f {
   let keys = key + vec4u(0u, 1u, 2u, 3u);
   var m: mat4x4f;
   for (var j = 0u; j < 4u; j++) {
-    let token = known(query + j);
+    let token = clamp_token(query + j);
     let seen = (keys >= vec4u(ranges[token].x)) & (keys <= vec4u(query + j)) & vec4<bool>(query + j < p.tokens);
     m[j] = select(vec4f(), exp(scores[j] * p.scale - stats[token * p.heads + head].x), seen);
   }
@@ -39,7 +41,7 @@ fn softmax(scores: mat4x4f, key: u32, query: u32, head: u32) -> mat4x4f {
 // p·(dp − delta).
 fn score_gradients(weight: mat4x4f, dp: mat4x4f, query: u32, head: u32) -> mat4x4f {
   var ds: mat4x4f;
-  for (var j = 0u; j < 4u; j++) { ds[j] = weight[j] * (dp[j] - stats[known(query + j) * p.heads + head].y); }
+  for (var j = 0u; j < 4u; j++) { ds[j] = weight[j] * (dp[j] - stats[clamp_token(query + j) * p.heads + head].y); }
   return ds;
 }
 

@@ -2,6 +2,8 @@
 //
 // One workgroup per ROWS keys of one key head and one of p.parts shares of its query heads, queries sixteen at a
 // time. Half of the subgroups add up dv, the other half dk.
+// Reference: T. Dao, "FlashAttention-2: Faster Attention with Better Parallelism and Work Partitioning",
+// arXiv:2307.08691 (backward).
 // requires: SUBGROUPS_M, SUBGROUPS_N, M, N, SUBGROUP_SIZE, K from matrixHead
 // requires: Sum, store_sum, load_sum, tile_right from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
 // requires: tile_left, Left, load_left_of_right from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
@@ -17,7 +19,7 @@
 const LEFTS = 2u;
 const STRIDE_LEFT = STREAMED + 8u;
 // p becomes f16 in units of which do's largest scale is 2⁸ at first and 2¹² at most.
-const MOST_P = 4096.0;
+const MAX_P = 4096.0;
 
 var<workgroup> key_scales: array<vec2f, ROWS>;
 // Scales of q and do, log-sum-exp and delta; the query's first key and the query.
@@ -112,8 +114,8 @@ fn main(
     most = subgroupMax(most);
     if (lane == 0u) {
       new_units = unit;
-      if (unit.x == 0.0 || most.x > unit.x * MOST_P) { new_units.x = power_below(most.x, 8u); }
-      if (unit.y == 0.0 || most.y > unit.y * MOST_DS) { new_units.y = power_below(most.y, 12u); }
+      if (unit.x == 0.0 || most.x > unit.x * MAX_P) { new_units.x = power_below(most.x, 8u); }
+      if (unit.y == 0.0 || most.y > unit.y * MAX_DS) { new_units.y = power_below(most.y, 12u); }
     }
     let before = unit;
     unit = workgroupUniformLoad(&new_units);

@@ -14,7 +14,7 @@ const SECOND = 2u;
 // Larger than any |do·v| of rows whose largest elements are 2¹⁰.
 const BOUND = f32(HEAD_DIM) * 1048576.0;
 // ds becomes f16 in units of which its bound is at most 2¹⁴, itself twice that; new units leave room for larger ones.
-const MOST_DS = 16384.0;
+const MAX_DS = 16384.0;
 
 struct Fetched { a: Row, b: Row }
 

@@ -1,6 +1,8 @@
 // dq = scale·Σ_keys ds·k, with ds = p·(do·vᵀ − delta) and p = exp(score − log-sum-exp) recomputed. One workgroup per
 // ROWS queries of one head, keys 64 at a time. Queries are the rows of attention_tile, keys its
 // columns.
+// Reference: T. Dao, "FlashAttention-2: Faster Attention with Better Parallelism and Work Partitioning",
+// arXiv:2307.08691 (backward).
 
 #include "attention/attention_backward_operands.wgsl"
 @group(0) @binding(7) var<storage, read_write> dq: array<vec4f>;
@@ -22,7 +24,7 @@ fn score_gradients(scores: mat4x4f, dp: mat4x4f, query: u32, key: u32, head: u32
   var delta: vec4f;
   var first: vec4u;
   for (var i = 0u; i < 4u; i++) {
-    let token = known(queries[i]);
+    let token = clamp_token(queries[i]);
     let stat = stats[token * p.heads + head];
     lse[i] = stat.x;
     delta[i] = stat.y;

@@ -2,6 +2,8 @@
 //
 // One workgroup per ROWS queries of one key head, which are as in attention_matrix; keys come sixteen at a time. All
 // subgroups add up dq.
+// Reference: T. Dao, "FlashAttention-2: Faster Attention with Better Parallelism and Work Partitioning",
+// arXiv:2307.08691 (backward).
 // requires: SUBGROUPS_M, SUBGROUPS_N, M, N, SUBGROUP_SIZE, K from matrixHead
 // requires: Sum, store_sum, load_sum, tile_right from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
 // requires: tile_left, Left, load_left_of_right from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
@@ -110,7 +112,7 @@ fn main(
     most = subgroupMax(most);
     if (lane == 0u) {
       new_unit = unit;
-      if (unit == 0.0 || most > unit * MOST_DS) { new_unit = power_below(most, 12u); }
+      if (unit == 0.0 || most > unit * MAX_DS) { new_unit = power_below(most, 12u); }
     }
     let before = unit;
     unit = workgroupUniformLoad(&new_unit);

@@ -3,6 +3,7 @@
 // the 16 rows share the keys out, 64 at a time, each under a running maximum and sum of its own, and are merged in
 // order at the end. Where no sequence has more keys than one workgroup takes, that is o; else attention_decode_merge
 // makes it of the parts: Σ weight·v, then (maximum, Σ weight) in a vec4 of its own.
+// Reference: M. Milakov, N. Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867.
 
 struct Params { heads: u32, kv_heads: u32, scale: f32 }
 

@@ -1,5 +1,6 @@
 // o of a head of a sequence from attention_decode's parts, in their order. One workgroup each; a thread has a vec4
 // column.
+// Reference: M. Milakov, N. Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867.
 
 struct Params { heads: u32, splits: u32 }
 

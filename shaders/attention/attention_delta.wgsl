@@ -1,5 +1,7 @@
 // stats[row].y = Σ o·do over a head of a token: what the softmax's backward subtracts. 16 threads per row [token,
 // head].
+// Reference: T. Dao, "FlashAttention-2: Faster Attention with Better Parallelism and Work Partitioning",
+// arXiv:2307.08691 (its D, the row sums of dO ∘ O, instead of stored probabilities).
 
 struct Params { rows: u32 }
 

@@ -1,5 +1,7 @@
 // What attention's kernels take: q [tokens, heads, head_dim], k and v [tokens, kv_heads, head_dim], of each token the
 // begin and the end of its document, and where log-sum-exp goes, [tokens, heads, 2].
+// Reference: WGSL, https://www.w3.org/TR/WGSL/#floating-point-evaluation: compilers may assume that there are no
+// infinities and NaNs; isNan was removed for that (gpuweb/gpuweb#2311).
 
 // `last_tile`: the last of the dispatch's tiles of queries.
 struct Params { tokens: u32, heads: u32, kv_heads: u32, scale: f32, last_tile: u32 }

@@ -5,6 +5,8 @@
 // time. Matrices of sums cannot be scaled row by row; but a row's weights may be taken relative to any number near
 // its maximum: that is the first tile's until a score is RISE above it. Only then do the sums go through workgroup
 // memory, which is seldom; rows' sums that were stored and added for every tile would cost as much as the scores.
+// References: T. Dao, "FlashAttention-2: Faster Attention with Better Parallelism and Work Partitioning",
+// arXiv:2307.08691; M. Milakov, N. Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867.
 // requires: SUBGROUPS_M, SUBGROUPS_N, SUBGROUP_SIZE, M, K, N from matrixHead
 // requires: tile_right, tile_left, Left from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl
 // requires: load_left_of_right, Sum, load_right_by_columns from shared/subgroup_matrix_by_{flag,order_in_halves}.wgsl

@@ -3,9 +3,10 @@
 // A workgroup holds ROWS rows of one side in registers, as left matrices, and streams the other side past them in
 // tiles of sixteen. Each row is divided by a power of two of its own and split in a high and a low half of f16,
 // since a score of several hundred must be right to a thousandth: high·high + high·low + low·high is as good as f32.
-// The kernel beside this declares SUBGROUPS, STRIDE_LEFT, and how many matrices of each kind it has: PARTS of sixteen
-// rows, LEFTS and RESULTS of ROWS × 16. Before it stand the shape of the matrices, the grid of subgroups, a
-// subgroup_matrix_by_* file and HEAD_DIM, which is 64 or 128.
+// The kernel says how many matrices of each kind it has: PARTS of sixteen rows, LEFTS and RESULTS of ROWS × 16.
+// HEAD_DIM is 64 or 128.
+// Reference: H. Ootomo, R. Yokota, "Recovering single precision accuracy from Tensor Cores while surpassing the FP32
+// theoretical peak performance" (three products of halves).
 // requires: SUBGROUP_SIZE, SUBGROUPS, M, SUBGROUPS_M, HEAD_DIM, K, SUBGROUPS_N, PARTS, LEFTS, STRIDE_LEFT, RESULTS
 // requires: tile_right, tile_left, Left, load_left_of_right, Sum, load_right_by_columns, N
 

@@ -29,7 +29,7 @@ override VALUE_ROWS = min(COLUMNS, 512u / HEAD4 / 4u * 4u);
 // What is staged at a time, in parts of four vec4 that one thread brings.
 const PARTS = 128u;
 
-// Columns of both matrices, turned so that a line has one number of each row; or rows as they are.
+// Columns of both matrices, transposed so that a line has one number of each row; or rows as they are.
 var<workgroup> staged: array<vec4f, 4u * PARTS>;
 // The tile, transposed: a line for each column; and what threads tell one another of their rows.
 var<workgroup> weights: array<vec4f, COLUMNS * ROW_QUADS>;
@@ -42,7 +42,7 @@ struct Two { a: mat4x4f, b: mat4x4f }
 struct Wide { a0: mat4x4f, a1: mat4x4f, b0: mat4x4f, b1: mat4x4f }
 
 // Past the last token comes the last again: what becomes of it is masked or not stored.
-fn known(token: u32) -> u32 { return min(token, p.tokens - 1u); }
+fn clamp_token(token: u32) -> u32 { return min(token, p.tokens - 1u); }
 
 // Where line `line` has quad `quad`; `flip` spreads what lanes write at once over the banks.
 fn weight_at(line: u32, flip: u32, quad: u32) -> u32 { return line * ROW_QUADS + (quad ^ (flip % 8u)); }
@@ -60,8 +60,8 @@ fn add_outer(m: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
 // m[j][i]·by[j].
 fn by_column(m: mat4x4f, by: vec4f) -> mat4x4f { return mat4x4f(m[0] * by.x, m[1] * by.y, m[2] * by.z, m[3] * by.w); }
 
-// Writes a part of four rows' vec4 column, turned.
-fn put_turned(part: u32, m: mat4x4f) {
+// Writes a part of four rows' vec4 column, transposed.
+fn put_transposed(part: u32, m: mat4x4f) {
   let quad = part / CHUNK;
   let c = part % CHUNK;
   if (quad >= LINE) { return; }
@@ -157,8 +157,8 @@ fn products(what: u32, row: u32, column: u32, head: u32, kv_head: u32, lane: u32
     if (chunk == CHUNKS) { break; }
     workgroupBarrier();
     // … and the next takes its place.
-    put_turned(lane, next.a);
-    if (PARTS > THREADS) { put_turned(lane + THREADS, next.b); }
+    put_transposed(lane, next.a);
+    if (PARTS > THREADS) { put_transposed(lane + THREADS, next.b); }
     workgroupBarrier();
   }
   return tile;

@@ -5,7 +5,7 @@
 // chunks of 32 of the inner dimension, which lies outermost in both tiles, so that a thread reads four rows or four
 // columns at once; the next chunk is fetched from memory while this one is multiplied. Sums are f32, or, with
 // HALF_SUMS, sixteen products are added in f16 first.
-// requires: STRIDE_W, activation4, fill_book, inverse_scale, inner_chunks, p.rank, fetch_weights, put_weights
+// requires: STRIDE_W, activation4, fill_codebook, inverse_scale, inner_chunks, p.rank, fetch_weights, put_weights
 // requires: put_lora, store
 
 // For GPUs that multiply and add f16 at twice the rate of f32.
@@ -37,7 +37,7 @@ fn put_activations(inverse: vec4f, m: u32, r: u32, lane: u32) {
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  fill_book(lane);
+  fill_codebook(lane);
   let first_m = group.y * TILE_M;
   let first_n = group.x * TILE_N;
   // The first of the four rows that this thread brings.

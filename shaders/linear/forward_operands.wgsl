@@ -1,9 +1,9 @@
 // What every kernel for y = x·wᵀ takes, and how it ends: y[m, n] = Σk x[m, k]·w[n, k] + Σr u[m, r]·b[n, r] + bias[n]
-// + residual[m, n], with m < rows, n < N = p.columns and k < K = p.depth.
+// + residual[m, n], with m < rows, n < N = p.out_features and k < K = p.in_features.
 // requires: y
 
 struct Params {
-  rows: u32, columns: u32, depth: u32, rank: u32,
+  rows: u32, out_features: u32, in_features: u32, rank: u32,
   has_bias: u32, has_residual: u32,
   absmax_at: u32, map_at: u32, nested_shift: u32, offset: f32,
 }
@@ -20,7 +20,7 @@ struct Params {
 #include "shared/lora_activations.wgsl"
 
 fn b_at(n: u32, r: u32) -> f32 {
-  if (n < p.columns && r < p.rank) { return b[n * p.rank + r]; }
+  if (n < p.out_features && r < p.rank) { return b[n * p.rank + r]; }
   return 0.0;
 }
 
@@ -28,6 +28,6 @@ fn b_at(n: u32, r: u32) -> f32 {
 fn store_y(m: u32, n: u32, value: f32) {
   var v = value;
   if (p.has_bias != 0u) { v += bias[n]; }
-  if (p.has_residual != 0u) { v += residual[m * p.columns + n]; }
-  y[m * p.columns + n] = v;
+  if (p.has_residual != 0u) { v += residual[m * p.out_features + n]; }
+  y[m * p.out_features + n] = v;
 }

@@ -1,8 +1,8 @@
 // What every kernel for dx = dy·w takes: dx[m, k] (+)= Σn dy[m, n]·w[n, k] + Σr v[m, r]·a[r, k], with m < rows,
-// n < N = p.columns and k < K = p.depth: the gradient of y = x·wᵀ with respect to x.
+// n < N = p.out_features and k < K = p.in_features: the gradient of y = x·wᵀ with respect to x.
 
 struct Params {
-  rows: u32, columns: u32, depth: u32, rank: u32,
+  rows: u32, out_features: u32, in_features: u32, rank: u32,
   accumulate: u32,
   absmax_at: u32, map_at: u32, nested_shift: u32, offset: f32,
 }

@@ -2,7 +2,7 @@
 // rows of x or dy divided by row_scale's powers of two; all sums are f32. The next chunk of 32 is fetched from memory
 // while this one is multiplied; the LoRA product is simply more chunks.
 // requires: M, SUBGROUPS_M, SUBGROUP_SIZE, SUBGROUPS_N, put_left, put_right, N, Sum, store_sum, store, activation4
-// requires: fill_book, TILE_N, inverse_scale, inner_chunks, p.rank, fetch_weights, put_weights, put_lora, K
+// requires: fill_codebook, TILE_N, inverse_scale, inner_chunks, p.rank, fetch_weights, put_weights, put_lora, K
 // requires: load_left, right_at
 
 #include "shared/matrix_left.wgsl"
@@ -26,7 +26,7 @@ fn main(
   @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_invocation_id) in_subgroup: u32,
 ) {
-  fill_book(lane);
+  fill_codebook(lane);
   let first_m = group.y * TILE_M;
   let first_n = group.x * TILE_N;
   var inverse: array<f32, QUADS>;

@@ -25,7 +25,7 @@ var<workgroup> tile_w: array<vec4f, TILE_N * STRIDE>;
 fn lora_b(n: u32, r: u32) -> vec4f { return vec4f(b_at(n, r), b_at(n, r + 1u), b_at(n, r + 2u), b_at(n, r + 3u)); }
 
 fn store(m: u32, n: u32, value: f32) {
-  if (n < p.columns) { store_y(m, n, value); }
+  if (n < p.out_features) { store_y(m, n, value); }
 }
 
 #include "shared/store_row_by_numbers.wgsl"
@@ -34,14 +34,14 @@ fn store(m: u32, n: u32, value: f32) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first_m = group.y * TILE_M;
   let first_n = group.x * TILE_N;
-  fill_book(lane);
+  fill_codebook(lane);
 
   // What this thread brings: PER_LEFT vec4 of x, THREADS / CHUNK rows apart, and PER_W neighbouring vec4 of one
   // weight row. Past the edge it brings the last row again: what comes of it is not stored.
   let last_m = p.rows - 1u;
   let stride_m = THREADS / CHUNK;
   let load_m = first_m + lane / CHUNK;
-  let width = p.depth / 4u;
+  let width = p.in_features / 4u;
   let x0_at = min(load_m, last_m) * width + lane % CHUNK;
   let x1_at = min(load_m + stride_m, last_m) * width + lane % CHUNK;
   let x2_at = min(load_m + 2u * stride_m, last_m) * width + lane % CHUNK;
@@ -49,7 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let load_n = lane % TILE_N;
   let load_k = (lane / TILE_N) * PER_W;
   let put_at = load_n * STRIDE + load_k;
-  let n = min(first_n + load_n, p.columns - 1u);
+  let n = min(first_n + load_n, p.out_features - 1u);
   var next0 = vec4f(); var next1 = vec4f(); var next2 = vec4f(); var next3 = vec4f();
   var word = vec2u();
   var scale = 0.0;

@@ -13,7 +13,7 @@ const STRIDE_W = 32u;
 #include "linear/nf4_decode.wgsl"
 #include "shared/row_scale_inverse.wgsl"
 
-fn inner_chunks() -> u32 { return p.depth / CHUNK; }
+fn inner_chunks() -> u32 { return p.in_features / CHUNK; }
 
 // What a thread brings of the next chunk: four rows × four k of x, four columns × eight k of w.
 struct Fetched { x: mat4x4f, words: vec4u, scales: vec4f, dense: array<vec4u, 4> }
@@ -23,13 +23,13 @@ fn fetch_weights(m: u32, first_n: u32, k: u32, lane: u32) -> Fetched {
   let n = first_n + (lane % 32u) * 4u;
   let at_k = k + (lane % 8u) * 4u;
   for (var i = 0u; i < 4u; i++) {
-    if (m + i < p.rows) { f.x[i] = x[((m + i) * p.depth + at_k) / 4u]; }
-    if (n + i < p.columns) {
+    if (m + i < p.rows) { f.x[i] = x[((m + i) * p.in_features + at_k) / 4u]; }
+    if (n + i < p.out_features) {
       if (STORED == 0u) {
-        f.words[i] = codes[((k / 32u) * p.columns + n + i) * 4u + lane / 32u];
-        f.scales[i] = scale_of(((n + i) * p.depth + k) / 64u);
+        f.words[i] = codes[((k / 32u) * p.out_features + n + i) * 4u + lane / 32u];
+        f.scales[i] = scale_of(((n + i) * p.in_features + k) / 64u);
       } else {
-        let at = ((n + i) * p.depth + k) / 2u + (lane / 32u) * 4u;
+        let at = ((n + i) * p.in_features + k) / 2u + (lane / 32u) * 4u;
         f.dense[i] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
       }
     }
@@ -51,7 +51,7 @@ fn put_weights(f: Fetched, inverse: vec4f, lane: u32) {
   }
   for (var j = 0u; j < 8u; j++) {
     let code = (f.words >> vec4u(4u * j)) & vec4u(15u);
-    let w = vec4f(book[code.x], book[code.y], book[code.z], book[code.w]) * f.scales;
+    let w = vec4f(codebook[code.x], codebook[code.y], codebook[code.z], codebook[code.w]) * f.scales;
     tile_w[to + j * STRIDE_W] = vec4<f16>(w);
   }
 }
@@ -70,7 +70,7 @@ fn store(m: u32, n: u32, value: vec4f) {
   if (m >= p.rows) { return; }
   let scale = row_scales[m];
   for (var j = 0u; j < 4u; j++) {
-    if (n + j >= p.columns) { return; }
+    if (n + j >= p.out_features) { return; }
     store_y(m, n + j, value[j] * scale);
   }
 }

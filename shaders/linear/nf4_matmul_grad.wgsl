@@ -22,7 +22,7 @@ var<workgroup> tile_w: array<vec4f, 4u * CHUNK * STRIDE>;
 #include "linear/nf4_decode.wgsl"
 
 fn lora_a(r: u32, k: u32) -> vec4f {
-  if (r < p.rank && k < p.depth / 4u) { return a[r * (p.depth / 4u) + k]; }
+  if (r < p.rank && k < p.in_features / 4u) { return a[r * (p.in_features / 4u) + k]; }
   return vec4f();
 }
 
@@ -33,7 +33,7 @@ fn store(at: u32, value: vec4f) {
 // Writes a row of a thread's sums: one or two vec4, THREADS_N apart.
 fn store_row(m: u32, k: u32, low: vec4f, high: vec4f) {
   if (m >= p.rows) { return; }
-  let width = p.depth / 4u;
+  let width = p.in_features / 4u;
   if (k < width) { store(m * width + k, low); }
   if (COLUMNS > 4u && k + THREADS_N < width) { store(m * width + k + THREADS_N, high); }
 }
@@ -42,14 +42,14 @@ fn store_row(m: u32, k: u32, low: vec4f, high: vec4f) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first_m = group.y * TILE_M;
   let first_k = group.x * WIDTH;
-  fill_book(lane);
+  fill_codebook(lane);
 
   // What this thread brings: PER_LEFT vec4 of dy, THREADS / CHUNK rows apart, and PER_W neighbouring vec4 of one
   // weight row. Past the edges of dx it brings the last row or column again: what comes of it is not stored.
   let last_m = p.rows - 1u;
   let stride_m = THREADS / CHUNK;
   let load_m = first_m + lane / CHUNK;
-  let width = p.columns / 4u;
+  let width = p.out_features / 4u;
   let y0_at = min(load_m, last_m) * width;
   let y1_at = min(load_m + stride_m, last_m) * width;
   let y2_at = min(load_m + 2u * stride_m, last_m) * width;
@@ -57,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let load_n = lane % (4u * CHUNK);
   let load_k = (lane / (4u * CHUNK)) * PER_W;
   let put_at = load_n * STRIDE + load_k;
-  let from_k = min(4u * (first_k + load_k), p.depth - 4u * PER_W);
+  let from_k = min(4u * (first_k + load_k), p.in_features - 4u * PER_W);
   var next0 = vec4f(); var next1 = vec4f(); var next2 = vec4f(); var next3 = vec4f();
   var word = vec2u();
   var scale = 0.0;
@@ -84,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         next2 = select(vec4f(), dy[y2_at + y_at], n4 < width);
         next3 = select(vec4f(), dy[y3_at + y_at], n4 < width);
       }
-      let n = min(4u * chunk * CHUNK + load_n, p.columns - 1u);
+      let n = min(4u * chunk * CHUNK + load_n, p.out_features - 1u);
       #include "linear/tile_fetch_weights.wgsl"
     }
     // … the one that lies in workgroup memory is used up …

@@ -14,7 +14,7 @@ const STRIDE_W = 33u;  // vec4 between n of the weights' tile, 32 in use
 #include "linear/nf4_decode.wgsl"
 #include "shared/row_scale_inverse.wgsl"
 
-fn inner_chunks() -> u32 { return (p.columns + CHUNK - 1u) / CHUNK; }
+fn inner_chunks() -> u32 { return (p.out_features + CHUNK - 1u) / CHUNK; }
 
 // What a thread brings of the next chunk: four rows × four n of dy, 32 k of one n of w.
 struct Fetched { y: mat4x4f, words: vec4u, scale: f32, dense: array<vec4u, 4> }
@@ -23,16 +23,16 @@ fn fetch_weights(m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched {
   var f: Fetched;
   let at_n = first_n + (lane % 8u) * 4u;
   for (var i = 0u; i < 4u; i++) {
-    if (m + i < p.rows && at_n < p.columns) { f.y[i] = dy[((m + i) * p.columns + at_n) / 4u]; }
+    if (m + i < p.rows && at_n < p.out_features) { f.y[i] = dy[((m + i) * p.out_features + at_n) / 4u]; }
   }
   let n = first_n + lane % 32u;
   let k = first_k + (lane / 32u) * 32u;
-  if (n < p.columns && k < p.depth) {
+  if (n < p.out_features && k < p.in_features) {
     if (STORED == 0u) {
-      f.words = codes[(k / 32u) * p.columns + n];
-      f.scale = scale_of((n * p.depth + k) / 64u);
+      f.words = codes[(k / 32u) * p.out_features + n];
+      f.scale = scale_of((n * p.in_features + k) / 64u);
     } else {
-      let at = (n * p.depth + k) / 8u;
+      let at = (n * p.in_features + k) / 8u;
       f.dense = array<vec4u, 4>(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
     }
   }
@@ -61,14 +61,14 @@ fn put_lora(inverse: vec4f, m: u32, first_k: u32, first_r: u32, lane: u32) {
   for (var j = lane / 32u; j < CHUNK; j += 4u) {
     let r = first_r + j;
     var value = vec4f();
-    if (r < p.rank && k < p.depth) { value = a[(r * p.depth + k) / 4u]; }
+    if (r < p.rank && k < p.in_features) { value = a[(r * p.in_features + k) / 4u]; }
     tile_w[j * STRIDE_W + lane % 32u] = vec4<f16>(value);
   }
 }
 
 fn store(m: u32, k: u32, value: vec4f) {
-  if (m >= p.rows || k >= p.depth) { return; }
-  let at = (m * p.depth + k) / 4u;
+  if (m >= p.rows || k >= p.in_features) { return; }
+  let at = (m * p.in_features + k) / 4u;
   let scaled = value * row_scales[m];
   if (p.accumulate != 0u) { dx[at] += scaled; } else { dx[at] = scaled; }
 }

@@ -18,7 +18,7 @@
 // What a thread brings of a chunk beside its quads: words of eight codes.
 const WORDS = CHUNK * TILE_N / 8u / THREADS;
 
-fn inner_chunks() -> u32 { return (p.columns + CHUNK - 1u) / CHUNK; }
+fn inner_chunks() -> u32 { return (p.out_features + CHUNK - 1u) / CHUNK; }
 
 struct Fetched {
   y: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS>, dense: array<vec4u, WORDS>,
@@ -30,18 +30,18 @@ fn fetch_weights(first_m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched
     let i = lane + j * THREADS;
     let m = first_m + left_row(i);
     let n = first_n + (i % 8u) * 4u;
-    if (m < p.rows && n < p.columns) { f.y[j] = dy[(m * p.columns + n) / 4u]; }
+    if (m < p.rows && n < p.out_features) { f.y[j] = dy[(m * p.out_features + n) / 4u]; }
   }
   for (var j = 0u; j < WORDS; j++) {
     let i = lane + j * THREADS;
     let n = first_n + scattered((i / 4u) % CHUNK);
     let k = first_k + (i / 128u) * 32u;
-    if (n < p.columns && k < p.depth) {
+    if (n < p.out_features && k < p.in_features) {
       if (STORED == 0u) {
-        f.words[j] = codes[((k / 32u) * p.columns + n) * 4u + i % 4u];
-        f.scales[j] = scale_of((n * p.depth + k) / 64u);
+        f.words[j] = codes[((k / 32u) * p.out_features + n) * 4u + i % 4u];
+        f.scales[j] = scale_of((n * p.in_features + k) / 64u);
       } else {
-        let at = (n * p.depth + k) / 2u + (i % 4u) * 4u;
+        let at = (n * p.in_features + k) / 2u + (i % 4u) * 4u;
         f.dense[j] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
       }
     }
@@ -67,8 +67,8 @@ fn put_weights(f: ptr<function, Fetched>, inverse: ptr<function, array<f32, QUAD
 
 // a[r, k … k + 3]
 fn a_at(r: u32, k: u32) -> vec4f {
-  if (r >= p.rank || k >= p.depth) { return vec4f(); }
-  let i = r * p.depth + k;
+  if (r >= p.rank || k >= p.in_features) { return vec4f(); }
+  let i = r * p.in_features + k;
   return vec4f(a[i], a[i + 1u], a[i + 2u], a[i + 3u]);
 }
 
@@ -82,8 +82,8 @@ fn put_lora(first_m: u32, first_k: u32, r: u32, inverse: ptr<function, array<f32
 }
 
 fn store(to: Target, m: u32, k: u32, value: f32) {
-  if (m < p.rows && k < p.depth) {
-    let at = m * p.depth + k;
+  if (m < p.rows && k < p.in_features) {
+    let at = m * p.in_features + k;
     let scaled = value * row_scales[m];
     if (p.accumulate != 0u) { dx[at] += scaled; } else { dx[at] = scaled; }
   }

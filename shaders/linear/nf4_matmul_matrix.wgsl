@@ -16,7 +16,7 @@
 // What a thread brings of a chunk beside its quads: words of eight codes.
 const WORDS = TILE_N * 4u / THREADS;
 
-fn inner_chunks() -> u32 { return p.depth / CHUNK; }
+fn inner_chunks() -> u32 { return p.in_features / CHUNK; }
 
 struct Fetched {
   x: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS>, dense: array<vec4u, WORDS>,
@@ -27,17 +27,17 @@ fn fetch_weights(first_m: u32, first_n: u32, k: u32, lane: u32) -> Fetched {
   for (var j = 0u; j < QUADS; j++) {
     let i = lane + j * THREADS;
     let m = first_m + left_row(i);
-    if (m < p.rows) { f.x[j] = x[(m * p.depth + k) / 4u + i % 8u]; }
+    if (m < p.rows) { f.x[j] = x[(m * p.in_features + k) / 4u + i % 8u]; }
   }
   for (var j = 0u; j < WORDS; j++) {
     let i = lane + j * THREADS;
     let n = first_n + scattered(i / 4u);
-    if (n < p.columns) {
+    if (n < p.out_features) {
       if (STORED == 0u) {
-        f.words[j] = codes[((k / 32u) * p.columns + n) * 4u + i % 4u];
-        f.scales[j] = scale_of((n * p.depth + k) / 64u);
+        f.words[j] = codes[((k / 32u) * p.out_features + n) * 4u + i % 4u];
+        f.scales[j] = scale_of((n * p.in_features + k) / 64u);
       } else {
-        let at = (n * p.depth + k) / 2u + (i % 4u) * 4u;
+        let at = (n * p.in_features + k) / 2u + (i % 4u) * 4u;
         f.dense[j] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
       }
     }
@@ -72,5 +72,5 @@ fn put_lora(first_m: u32, first_n: u32, r: u32, inverse: ptr<function, array<f32
 }
 
 fn store(to: Target, m: u32, n: u32, value: f32) {
-  if (m < p.rows && n < p.columns) { store_y(m, n, value * row_scales[m]); }
+  if (m < p.rows && n < p.out_features) { store_y(m, n, value * row_scales[m]); }
 }

@@ -15,19 +15,19 @@ var<workgroup> partial: array<f32, ROWS * COLUMNS * SLICES>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  fill_book(lane);
+  fill_codebook(lane);
   workgroupBarrier();
   let column = lane % COLUMNS;
   let slice = lane / COLUMNS;
   let n = group.x * COLUMNS + column;
   var sums: array<f32, ROWS>;
-  if (n < p.columns) {
-    for (var g = slice; g < p.depth / 32u; g += SLICES) {
+  if (n < p.out_features) {
+    for (var g = slice; g < p.in_features / 32u; g += SLICES) {
       var packed = vec4u();
       var scale = 0.0;
       if (STORED == 0u) {
-        packed = codes[g * p.columns + n];
-        scale = scale_of((n * p.depth + g * 32u) / 64u);
+        packed = codes[g * p.out_features + n];
+        scale = scale_of((n * p.in_features + g * 32u) / 64u);
       }
       for (var quarter = 0u; quarter < 4u; quarter++) {
         var low: vec4f;
@@ -36,12 +36,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
           low = decode4(packed[quarter], scale);
           high = decode4(packed[quarter] >> 16u, scale);
         } else {
-          let words = codes[(n * p.depth + g * 32u) / 8u + quarter];
+          let words = codes[(n * p.in_features + g * 32u) / 8u + quarter];
           low = halves4(words.xy);
           high = halves4(words.zw);
         }
         for (var m = 0u; m < p.rows; m++) {
-          let at = (m * p.depth + g * 32u) / 4u + quarter * 2u;
+          let at = (m * p.in_features + g * 32u) / 4u + quarter * 2u;
           sums[m] += dot(low, x[at]) + dot(high, x[at + 1u]);
         }
       }
@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var m = 0u; m < p.rows; m++) { partial[(m * SLICES + slice) * COLUMNS + column] = sums[m]; }
   workgroupBarrier();
   // Slice s now finishes row s.
-  if (slice < p.rows && n < p.columns) {
+  if (slice < p.rows && n < p.out_features) {
     var total = 0.0;
     for (var s = 0u; s < SLICES; s++) { total += partial[(slice * SLICES + s) * COLUMNS + column]; }
     store_y(slice, n, total);

@@ -1,9 +1,11 @@
-// Quantises rows of a weight matrix to NF4, exactly as bitsandbytes does: blocks of 64 consecutive values of the
+// Quantizes rows of a weight matrix to NF4, exactly as bitsandbytes does: blocks of 64 consecutive values of the
 // row-major matrix, absmax = max|w|, x = w·(1/absmax) with a correctly rounded reciprocal, code = how many
 // thresholds lie strictly below x. Codes go out in the layout of nf4_matmul. Eight threads share a block, eight
 // values each; the source is a run of whole blocks beginning at flat element `first`.
+// References: T. Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs", arXiv:2305.14314; bitsandbytes,
+// csrc/kernels.cu (kQuantizeBlockwise).
 
-struct Params { blocks: u32, first_block: u32, columns: u32, depth: u32 }
+struct Params { blocks: u32, first_block: u32, out_features: u32, in_features: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> source: array<vec4u>;
@@ -101,7 +103,7 @@ fn main(
   if (peak > 0.0) { scale = reciprocal(peak); }
   let word = codes_of(low * scale) | (codes_of(high * scale) << 16u);
   let flat = number * 64u + part * 8u;
-  let n = flat / p.depth;
-  let k = flat % p.depth;
-  codes[((k / 32u) * p.columns + n) * 4u + (k / 8u) % 4u] = word;
+  let n = flat / p.in_features;
+  let k = flat % p.in_features;
+  codes[((k / 32u) * p.out_features + n) * 4u + (k / 8u) % 4u] = word;
 }

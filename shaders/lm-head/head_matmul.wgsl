@@ -3,7 +3,7 @@
 // the numbers of the next chunk of k are on their way from memory into registers while one is multiplied. Workgroups
 // whose tiles lie on the same rows of the table are neighbours, so that those come from memory once.
 
-struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
+struct Params { rows: u32, count: u32, width: u32, first: u32, stride: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -20,7 +20,7 @@ override PER_W = TILE_N * WORDS / THREADS;
 
 var<workgroup> tile_w: array<vec4f, TILE_N * CHUNK>;
 
-// Where vec4 k of row n lies: turned by the row, so that eight lanes that read the same k of neighbouring rows, or
+// Where vec4 k of row n lies: swizzled by the row, so that eight lanes that read the same k of neighbouring rows, or
 // write neighbouring k, meet no bank conflict.
 fn place_w(n: u32, k: u32) -> u32 { return n * CHUNK + (k ^ ((n / 2u) % CHUNK)); }
 
@@ -34,7 +34,7 @@ fn put(n: u32, word: u32, v: vec4u) {
 }
 
 fn store(m: u32, n: u32, value: f32) {
-  if (n < p.columns) { logits[m * p.stride + p.first + n] = value; }
+  if (n < p.count) { logits[m * p.stride + p.first + n] = value; }
 }
 
 #include "shared/store_row_by_numbers.wgsl"
@@ -49,16 +49,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let last_m = p.rows - 1u;
   let stride_m = THREADS / CHUNK;
   let load_m = first_m + lane / CHUNK;
-  let width = p.depth / 4u;
+  let width = p.width / 4u;
   let x0_at = min(load_m, last_m) * width + lane % CHUNK;
   let x1_at = min(load_m + stride_m, last_m) * width + lane % CHUNK;
   let x2_at = min(load_m + 2u * stride_m, last_m) * width + lane % CHUNK;
   let x3_at = min(load_m + 3u * stride_m, last_m) * width + lane % CHUNK;
-  let last_n = p.columns - 1u;
+  let last_n = p.count - 1u;
   let stride_n = THREADS / WORDS;
   let load_n = lane / WORDS;
   let word = lane % WORDS;
-  let words = p.depth / PER_WORD;
+  let words = p.width / PER_WORD;
   let t0_at = min(first_n + load_n, last_n) * words + word;
   let t1_at = min(first_n + load_n + stride_n, last_n) * words + word;
   let t2_at = min(first_n + load_n + 2u * stride_n, last_n) * words + word;
@@ -87,7 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (chunk > 0u) {
       for (var k = 0u; k < CHUNK; k++) {
         let left_at = ty * CHUNK + k;
-        // Rows a multiple of eight apart are turned alike.
+        // Rows a multiple of eight apart are swizzled alike.
         let w_at = place_w(tx, k);
         let w_step = THREADS_N * CHUNK;
         let w_next = 4u * w_step;

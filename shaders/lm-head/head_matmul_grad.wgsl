@@ -2,7 +2,7 @@
 // vocabulary is the long axis here and the output is small, so it is cut into slices that sum_slices adds up in a
 // fixed order. Built as nf4_matmul_grad is: the next chunk of n is on its way while one is multiplied.
 
-struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32, first_slice: u32, slice_columns: u32 }
+struct Params { rows: u32, count: u32, width: u32, first: u32, stride: u32, first_slice: u32, slice_count: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> dlogits: array<f32>;
@@ -47,7 +47,7 @@ fn put(row: u32, word: u32, v: vec4u) {
 
 fn store_row(m: u32, k: u32, slice: u32, low: vec4f, high: vec4f) {
   if (m >= p.rows) { return; }
-  let width = p.depth / 4u;
+  let width = p.width / 4u;
   let at = (slice * p.rows + m) * width;
   if (k < width) { partial[at + k] = low; }
   if (COLUMNS > 4u && k + THREADS_N < width) { partial[at + k + THREADS_N] = high; }
@@ -57,8 +57,8 @@ fn store_row(m: u32, k: u32, slice: u32, low: vec4f, high: vec4f) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first_m = group.y * TILE_M;
   let first_k = group.x * WIDTH;
-  let begin = group.z * p.slice_columns;
-  let end = min(begin + p.slice_columns, p.columns);
+  let begin = group.z * p.slice_count;
+  let end = min(begin + p.slice_count, p.count);
 
   // What this thread brings: PER_LEFT vec4 of dlogits, THREADS / CHUNK rows apart, and PER_W vec4u of the table,
   // THREADS / WORDS rows apart. Past the edges of the output it brings the last row or column again: what comes of it
@@ -74,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let stride_n = THREADS / WORDS;
   let load_n = lane / WORDS;
   let word = lane % WORDS;
-  let words = p.depth / PER_WORD;
+  let words = p.width / PER_WORD;
   let word_at = min(4u * first_k / PER_WORD + word, words - 1u);
   let last_n = end - 1u;
   var next0 = vec4f(); var next1 = vec4f(); var next2 = vec4f(); var next3 = vec4f();

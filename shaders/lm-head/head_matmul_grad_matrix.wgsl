@@ -6,7 +6,7 @@
 // requires: store_sum, load_left from shared/subgroup_matrix_by_{flag,order}.wgsl
 
 struct Params {
-  rows: u32, columns: u32, depth: u32, first: u32, stride: u32, first_slice: u32, slice_columns: u32, scale: f32,
+  rows: u32, count: u32, width: u32, first: u32, stride: u32, first_slice: u32, slice_count: u32, scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -22,8 +22,8 @@ struct Params {
 const EIGHTS = CHUNK * TILE_N / 8u / THREADS;
 
 fn target_of(group: vec3u) -> Target {
-  let begin = group.z * p.slice_columns;
-  let end = min(begin + p.slice_columns, p.columns);
+  let begin = group.z * p.slice_count;
+  let end = min(begin + p.slice_count, p.count);
   return Target(group.y * TILE_M, group.x * TILE_N, begin, end, p.first_slice + group.z);
 }
 
@@ -49,7 +49,7 @@ fn fetch(of_group: Target, first_n: u32, lane: u32) -> Fetched {
     let i = lane + j * THREADS;
     let n = first_n + i / (TILE_N / 8u);
     let k = of_group.n + (i % (TILE_N / 8u)) * 8u;
-    if (n < end && k < p.depth) { f.table[j] = table[(n * p.depth + k) / 8u]; }
+    if (n < end && k < p.width) { f.table[j] = table[(n * p.width + k) / 8u]; }
   }
   return f;
 }
@@ -65,5 +65,5 @@ fn put(f: ptr<function, Fetched>, inverse: ptr<function, array<f32, QUADS>>, lan
 }
 
 fn store(to: Target, m: u32, k: u32, value: f32) {
-  if (m < p.rows && k < p.depth) { partial[(to.slice * p.rows + m) * p.depth + k] = value * p.scale; }
+  if (m < p.rows && k < p.width) { partial[(to.slice * p.rows + m) * p.width + k] = value * p.scale; }
 }

@@ -4,7 +4,7 @@
 // requires: Right, load_right_by_columns, put_left, put_right, Sum from shared/subgroup_matrix_by_{flag,order}.wgsl
 // requires: store_sum, load_left from shared/subgroup_matrix_by_{flag,order}.wgsl
 
-struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
+struct Params { rows: u32, count: u32, width: u32, first: u32, stride: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -20,7 +20,7 @@ struct Params { rows: u32, columns: u32, depth: u32, first: u32, stride: u32 }
 // What a thread brings of a chunk beside its quads: groups of eight values of the table.
 const EIGHTS = TILE_N * 4u / THREADS;
 
-fn target_of(group: vec3u) -> Target { return Target(group.x * TILE_M, group.y * TILE_N, 0u, p.depth, 0u); }
+fn target_of(group: vec3u) -> Target { return Target(group.x * TILE_M, group.y * TILE_N, 0u, p.width, 0u); }
 
 fn inverse_of(m: u32) -> f32 { return inverse_scale(m); }
 
@@ -31,12 +31,12 @@ fn fetch(of_group: Target, k: u32, lane: u32) -> Fetched {
   for (var j = 0u; j < QUADS; j++) {
     let i = lane + j * THREADS;
     let m = of_group.m + left_row(i);
-    if (m < p.rows) { f.x[j] = x[(m * p.depth + k) / 4u + i % 8u]; }
+    if (m < p.rows) { f.x[j] = x[(m * p.width + k) / 4u + i % 8u]; }
   }
   for (var j = 0u; j < EIGHTS; j++) {
     let i = lane + j * THREADS;
     let n = of_group.n + scattered(i / 4u);
-    if (n < p.columns) { f.table[j] = table[(n * p.depth + k) / 8u + i % 4u]; }
+    if (n < p.count) { f.table[j] = table[(n * p.width + k) / 8u + i % 4u]; }
   }
   return f;
 }
@@ -52,5 +52,5 @@ fn put(f: ptr<function, Fetched>, inverse: ptr<function, array<f32, QUADS>>, lan
 }
 
 fn store(to: Target, m: u32, n: u32, value: f32) {
-  if (m < p.rows && n < p.columns) { logits[m * p.stride + p.first + n] = value * row_scales[m]; }
+  if (m < p.rows && n < p.count) { logits[m * p.stride + p.first + n] = value * row_scales[m]; }
 }

@@ -1,7 +1,7 @@
 // LoRA dropout: whether a feature passes is a hash of the row's key, the module, the token's position and the
-// feature. src/gpu/kernels/lora/dropout-mask.ts computes the same mask on the CPU. The kernel beside this declares
-// `token_keys` as array<vec2u>, per token the key of (seed, epoch, row) and the position in that row, and of `p`
-// threshold and scale, 1/(1 − rate).
+// feature. src/gpu/kernels/lora/dropout-mask.ts computes the same mask on the CPU. `token_keys` has per token the key
+// of (seed, epoch, row) and the position in that row; p.scale is 1/(1 − rate).
+// Reference: lowbias32, C. Wellons, https://github.com/skeeto/hash-prospector.
 // requires: p.threshold, token_keys, p.scale
 
 // A bijection of 32-bit integers in which every input bit flips every output bit with a chance near one half.

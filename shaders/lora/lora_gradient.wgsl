@@ -3,6 +3,7 @@
 // into slices, whose sums sum_slices adds in a fixed order. Dropout may mask x on its way in, for each factor by its
 // own module. One workgroup per 64 w × 32 ranks of a slice, 8 × 4 a thread, chunks of 16 tokens; the next chunk is on
 // its way while one is multiplied.
+// Reference: E. J. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685.
 
 struct Part {
   width: u32, rank: u32,

@@ -1,6 +1,7 @@
 // dx[m, k] += mask·scale·Σr v[m, r]·a[r, k]: the gradient of a LoRA module's masked input, added to what is there.
 // The product is made tile by tile and never stored by itself, so what counts is that dx is read and written once.
 // One workgroup per 64 rows × 64 k, 8 × 4 a thread, chunks of 16 ranks.
+// Reference: E. J. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685.
 
 struct Params {
   rows: u32,

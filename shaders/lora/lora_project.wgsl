@@ -4,6 +4,8 @@
 // by its own module.
 // One workgroup per 64 rows × 32 ranks of a slice, 8 × 4 a thread, chunks of 16 k; the next chunk is on its way while
 // one is multiplied.
+// References: E. J. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685 (s =
+// alpha/rank); "A Rank Stabilization Scaling Factor for Fine-Tuning with LoRA", arXiv:2312.03732 (s = alpha/√rank).
 
 struct Part {
   depth: u32, rank: u32,
@@ -18,6 +20,8 @@ struct Params {
   parts: array<Part, 3>,
   rows: u32, slice_depth: u32,
   threshold: u32, scale: f32,
+  // A vec3u is aligned to 16 bytes (https://www.w3.org/TR/WGSL/#memory-layouts): byte 112 is, so nothing is padded
+  // here.
   module_keys: vec3u,
 }
 

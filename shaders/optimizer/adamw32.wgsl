@@ -1,5 +1,6 @@
 // One AdamW step with m and v in f32, for tensors too small for 8-bit state. One thread per four elements. The
 // gradients are cleared. A gradient that is not finite leaves its weight alone and clears its m and v.
+// Reference: I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", arXiv:1711.05101.
 
 struct Params {
   count4: u32,

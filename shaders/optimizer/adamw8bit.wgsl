@@ -2,6 +2,9 @@
 // takes one block after another, each thread four elements of it. The weights move by this step's m and v before
 // these are requantized; then weight decay. The gradients are cleared. A gradient that is not finite leaves its
 // weight alone and clears its m and v.
+// References: T. Dettmers et al., "8-bit Optimizers via Block-wise Quantization", arXiv:2110.02861; bitsandbytes,
+// csrc/kernels.cu (kOptimizerStatic8bit2StateBlockwise); I. Loshchilov, F. Hutter, "Decoupled Weight Decay
+// Regularization", arXiv:1711.05101.
 
 struct Params {
   blocks: u32,

@@ -1,6 +1,8 @@
 // partials[begin + w] = the sum of squares of the w-th chunk of grads, or NOT_FINITE where the chunk holds NaN or
 // infinity or its sum is larger. Gradients are read as integers: a compiler that assumes finite floats cannot drop
 // the test.
+// Reference: WGSL, https://www.w3.org/TR/WGSL/#floating-point-evaluation: compilers may assume that there are no
+// infinities and NaNs; isNan was removed for that (gpuweb/gpuweb#2311).
 
 struct Params { count4: u32, begin: u32 }
 

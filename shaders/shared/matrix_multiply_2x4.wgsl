@@ -1,5 +1,5 @@
-// Inside a function: adds the products of two left and four right matrices to a subgroup's sums. All eight are
-// written out: a matrix is held in registers under a name, and an array of them could not be.
+// Inside a function: adds the products of two left and four right matrices to the sums of a subgroup. All eight are
+// written out; tile_sums says why.
 // requires: s00, l0, r0, s01, r1, s02, r2, s03, r3, s10, l1, s11, s12, s13
 
 s00 = subgroupMatrixMultiplyAccumulate(l0, r0, s00);

@@ -1,5 +1,6 @@
 // How tiles meet subgroup matrices where the order of elements is a flag (Chrome's older dialect); tiles are of f16,
 // LEFT and RIGHT of them.
+// Reference: gpuweb, proposals/subgroup-matrix.md (gpuweb/gpuweb#5335).
 // requires: K, M, N, LEFT, RIGHT, STRIDE_LEFT, STRIDE_RIGHT, sums
 
 alias Left = subgroup_matrix_left<f16, K, M>;

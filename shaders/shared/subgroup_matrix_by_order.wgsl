@@ -1,6 +1,7 @@
 // How tiles meet subgroup matrices where the order of elements is a template parameter (Chrome's newer dialect):
 // there tiles may be of vec4, which are stored at once; offsets and strides count them. LEFT and RIGHT are the halves
 // in each tile; these and the strides are multiples of four.
+// Reference: gpuweb, proposals/subgroup-matrix.md (gpuweb/gpuweb#5335).
 // requires: K, M, N, LEFT, RIGHT, STRIDE_LEFT, STRIDE_RIGHT, sums
 
 alias Left = subgroup_matrix_left<f16, K, M>;

@@ -1,5 +1,6 @@
 // As subgroup_matrix_by_order, with tiles of f16, for kernels that store single halves: of a vector that would write
 // the others too.
+// Reference: gpuweb, proposals/subgroup-matrix.md (gpuweb/gpuweb#5335).
 // requires: K, M, N, LEFT, RIGHT, STRIDE_LEFT, STRIDE_RIGHT, sums
 
 alias Left = subgroup_matrix_left<f16, K, M>;

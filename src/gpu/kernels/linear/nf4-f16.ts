@@ -64,8 +64,8 @@ export function dispatchForward(
     buffers: [x, ...weightBuffers(weight), u, b, bias ?? x, residual ?? x, rowScales!, y],
     params: {
       rows,
-      columns,
-      depth,
+      out_features: columns,
+      in_features: depth,
       rank,
       has_bias: Number(!!bias),
       has_residual: Number(!!residual),
@@ -91,7 +91,14 @@ export function dispatchGrad(
   const { activations: v = dy, matrix: a = dy, rank = 0 } = lora ?? {};
   stream.dispatch(kernel, {
     buffers: [dy, ...weightBuffers(weight), v, a, rowScales!, dx],
-    params: { rows, columns, depth, rank, accumulate: Number(accumulate), ...nestedParams(weight) },
+    params: {
+      rows,
+      out_features: columns,
+      in_features: depth,
+      rank,
+      accumulate: Number(accumulate),
+      ...nestedParams(weight),
+    },
     groups: [ceilDiv(depth, tile.columns), ceilDiv(rows, tile.rows)],
     constants: { ...weightConstants(weight), ...constants },
     work: 2 * rows * depth * (columns + rank),

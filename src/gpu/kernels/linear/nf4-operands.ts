@@ -47,8 +47,8 @@ const NESTED_PARAMS = { absmax_at: 'u32', map_at: 'u32', nested_shift: 'u32', of
 /** Parameters of every kernel for y = x·wᵀ. */
 export const FORWARD_PARAMS = {
   rows: 'u32',
-  columns: 'u32',
-  depth: 'u32',
+  out_features: 'u32',
+  in_features: 'u32',
   rank: 'u32',
   has_bias: 'u32',
   has_residual: 'u32',
@@ -58,8 +58,8 @@ export const FORWARD_PARAMS = {
 /** Parameters of every kernel for dx = dy·w. */
 export const GRAD_PARAMS = {
   rows: 'u32',
-  columns: 'u32',
-  depth: 'u32',
+  out_features: 'u32',
+  in_features: 'u32',
   rank: 'u32',
   accumulate: 'u32',
   ...NESTED_PARAMS,

@@ -84,8 +84,8 @@ function forwardTile(shape: TileShape): Nf4ForwardVariant {
         ],
         params: {
           rows,
-          columns,
-          depth,
+          out_features: columns,
+          in_features: depth,
           rank: lora?.rank ?? 0,
           has_bias: Number(!!bias),
           has_residual: Number(!!residual),
@@ -111,8 +111,8 @@ function gradTile(shape: TileShape): Nf4GradVariant {
         buffers: [dy, ...weightBuffers(weight), lora?.activations ?? dy, lora?.matrix ?? dy, dx],
         params: {
           rows,
-          columns,
-          depth,
+          out_features: columns,
+          in_features: depth,
           rank: lora?.rank ?? 0,
           accumulate: Number(accumulate),
           ...nestedParams(weight),

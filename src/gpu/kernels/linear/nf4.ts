@@ -30,14 +30,14 @@ const quantizeKernel = new Kernel({
   name: 'nf4_quantize',
   code: quantize,
   buffers: ['read', 'read_write', 'read_write'],
-  params: { blocks: 'u32', first_block: 'u32', columns: 'u32', depth: 'u32' },
+  params: { blocks: 'u32', first_block: 'u32', out_features: 'u32', in_features: 'u32' },
 });
 
 const repackKernel = new Kernel({
   name: 'nf4_repack',
   code: repack,
   buffers: ['read', 'read_write'],
-  params: { groups: 'u32', first_group: 'u32', columns: 'u32', depth: 'u32' },
+  params: { groups: 'u32', first_group: 'u32', out_features: 'u32', in_features: 'u32' },
 });
 
 /** Rows up to which the matrix-vector kernel is used. */
@@ -63,8 +63,8 @@ export function nf4Matmul(
     ],
     params: {
       rows,
-      columns,
-      depth,
+      out_features: columns,
+      in_features: depth,
       rank: lora?.rank ?? 0,
       has_bias: Number(!!bias),
       has_residual: Number(!!residual),
@@ -106,7 +106,7 @@ export function nf4Quantize(
   const { source, format, codes, absmax, blocks, firstBlock, columns, depth } = call;
   stream.dispatch(quantizeKernel, {
     buffers: [source, codes, absmax],
-    params: { blocks, first_block: firstBlock, columns, depth },
+    params: { blocks, first_block: firstBlock, out_features: columns, in_features: depth },
     groups: spread(ceilDiv(blocks, 8)),
     constants: { FORMAT: FORMAT_CODE[format] },
   });
@@ -127,7 +127,7 @@ export function nf4Repack(
   const { source, codes, groups, firstGroup, columns, depth } = call;
   stream.dispatch(repackKernel, {
     buffers: [source, codes],
-    params: { groups, first_group: firstGroup, columns, depth },
+    params: { groups, first_group: firstGroup, out_features: columns, in_features: depth },
     groups: spread(ceilDiv(groups, 64)),
   });
 }

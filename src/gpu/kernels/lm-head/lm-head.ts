@@ -12,14 +12,14 @@ const forwardKernel = new Kernel({
   name: 'head_matmul',
   code: forward,
   buffers: ['read', 'read', 'read_write'],
-  params: { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
+  params: { rows: 'u32', count: 'u32', width: 'u32', first: 'u32', stride: 'u32' },
 });
 
 const vectorKernel = new Kernel({
   name: 'head_matvec',
   code: vector,
   buffers: ['read', 'read', 'read_write'],
-  params: { columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' },
+  params: { count: 'u32', width: 'u32', first: 'u32', stride: 'u32' },
 });
 
 const backwardKernel = new Kernel({
@@ -28,12 +28,12 @@ const backwardKernel = new Kernel({
   buffers: ['read', 'read', 'read', 'read_write'],
   params: {
     rows: 'u32',
-    columns: 'u32',
-    depth: 'u32',
+    count: 'u32',
+    width: 'u32',
     first: 'u32',
     stride: 'u32',
     first_slice: 'u32',
-    slice_columns: 'u32',
+    slice_count: 'u32',
   },
 });
 
@@ -96,7 +96,7 @@ export function headMatmul(
   const size = headTileSize(tile);
   for (const part of table.parts) {
     const buffers = [x, part.view, logits];
-    const params = { columns: part.count, depth: table.width, first: part.begin, stride: table.vocab };
+    const params = { count: part.count, width: table.width, first: part.begin, stride: table.vocab };
     const constants = { FORMAT: FORMAT_CODE[table.format] };
     const work = 2 * rows * part.count * table.width;
     if (rows <= MATVEC_ROWS)
@@ -135,12 +135,12 @@ export function headMatmulGrad(
       buffers: [dlogits, dlogits, part.view, scratch],
       params: {
         rows,
-        columns: part.count,
-        depth: table.width,
+        count: part.count,
+        width: table.width,
         first: part.begin,
         stride: table.vocab,
         first_slice: slice,
-        slice_columns: SLICE,
+        slice_count: SLICE,
       },
       groups: [ceilDiv(table.width, size.columns), ceilDiv(rows, size.rows), slices],
       constants: {

@@ -13,11 +13,11 @@ import { sumSlices } from '../shared/sum-slices.ts';
 /** The kernels' shaders; matrixText adds what they require. */
 export const HEAD_TEXTS = { forward, grad: backward };
 
-const FORWARD_PARAMS = { rows: 'u32', columns: 'u32', depth: 'u32', first: 'u32', stride: 'u32' } as const;
+const FORWARD_PARAMS = { rows: 'u32', count: 'u32', width: 'u32', first: 'u32', stride: 'u32' } as const;
 const GRAD_PARAMS = {
   ...FORWARD_PARAMS,
   first_slice: 'u32',
-  slice_columns: 'u32',
+  slice_count: 'u32',
   scale: 'f32',
 } as const;
 
@@ -51,7 +51,7 @@ export function dispatchHead(
   for (const { view, begin, count } of table.parts)
     stream.dispatch(kernel, {
       buffers: [x, view, rowScales, logits],
-      params: { rows, columns: count, depth: table.width, first: begin, stride: table.vocab },
+      params: { rows, count, width: table.width, first: begin, stride: table.vocab },
       // Neighbouring workgroups share rows of the table, so that these are read from memory once.
       groups: [ceilDiv(rows, tile.rows), ceilDiv(count, tile.columns)],
       constants: { FORMAT: FORMAT_CODE[table.format] },
@@ -105,12 +105,12 @@ export function dispatchHeadGrad(
       buffers: [dlogits, view, scratch],
       params: {
         rows,
-        columns: count,
-        depth: table.width,
+        count,
+        width: table.width,
         first: begin,
         stride: table.vocab,
         first_slice: slice,
-        slice_columns: SLICE,
+        slice_count: SLICE,
         scale,
       },
       groups: [ceilDiv(table.width, tile.columns), ceilDiv(rows, tile.rows), slices],
