@@ -1,6 +1,6 @@
 /**
  * Ways to break the engine, one at a time, and the test that notices. `npm run test:long` breaks a copy of the
- * project in each of these ways and fails where the named test does not.
+ * project in each of these ways and fails if the named test does not.
  */
 export interface Mutation {
   what: string;

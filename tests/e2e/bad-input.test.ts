@@ -17,7 +17,10 @@ afterEach(() => scene.close());
 const retune = (args: readonly string[], env?: NodeJS.ProcessEnv): Promise<CommandResult> =>
   env ? retuneInProcess(args, env) : retuneHere(args);
 
-/** What every refusal has: exit code 2 and one sentence on stderr, without a stack trace. Returns the sentence. */
+/**
+ * Checks what every refusal must have: exit code 2 and one sentence on stderr, without a stack trace. Returns the
+ * sentence.
+ */
 function refusal({ code, stdout, stderr }: CommandResult): string {
   expect(stderr).toMatch(/^[^\n]+\.\n$/);
   expect(stderr + stdout).not.toMatch(/\n\s+at |Error:|undefined|\[object|bug/);
@@ -152,7 +155,7 @@ describe('what is neither a file nor a folder', () => {
 
 describe('a broken safetensors file', () => {
   const cut = (bytes: Buffer, by: number) => bytes.subarray(0, bytes.length - by);
-  /** Gives the first tensor that `which` accepts another range. */
+  /** Gives the first tensor that `which` accepts a different range. */
   const ranges = (
     file: string,
     change: (begin: number, end: number) => [number, number],
@@ -727,7 +730,7 @@ describe('a batch test', () => {
   });
 });
 
-/** When each of the scene's files was last put where it is. */
+/** Modification times of the scene's files. */
 const snapshot = () =>
   Object.fromEntries(
     readdirSync(scene.folder, { recursive: true, encoding: 'utf8' }).map((name) => [

@@ -11,7 +11,7 @@ it('a run goes on without its base folder, and the cache is shown and emptied', 
   expect([first.code, first.stderr]).toEqual([0, '']);
   expect(first.stdout).not.toContain('hashing');
 
-  // What somebody else puts beside the bases is left alone.
+  // Files that somebody else puts beside the bases are not touched.
   scene.write('cache/notes.txt', 'mine');
   const list = async () => {
     const { stdout } = await retune(['cache', 'list', '--json', ...cache]);

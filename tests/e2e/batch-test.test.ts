@@ -11,7 +11,7 @@ import { choose, ended, exported, fingerprint, WorkerPages } from '../support/wo
 
 const NAME = 'batch2';
 const QUESTIONS = readFileSync(casePath(NAME, 'questions.json'), 'utf8');
-/** More than are decoded at once, so that a stop leaves some that nobody has begun. */
+/** More than are decoded at once, so that a stop leaves some that have not begun. */
 const TWELVE = JSON.stringify([1, 2, 3].flatMap(() => JSON.parse(QUESTIONS) as unknown[]));
 const expected = JSON.parse(readFileSync(casePath(NAME, 'expected/expected.json'), 'utf8')) as Expected & {
   log_history: LogEntry[];
@@ -113,7 +113,7 @@ it('answers as PyTorch does for base, V1 and V2 over one base; versions that are
   const told = events.flatMap((event) => (event.type === 'answer' ? [event] : []));
   expect(told).toHaveLength(3 * questions.length);
   expect(events.some(({ type }) => type === 'progress')).toBe(true);
-  // The run's own last evaluation is of the same adapter on the same rows.
+  // The run's last evaluation was of the same adapter on the same rows.
   const { eval_loss: loss } = expected.log_history.findLast((entry) => entry.eval_loss !== undefined)!;
   expect(Math.abs(record.versions[4]!.evalLoss!.loss - loss!)).toBeLessThan(2e-5);
   expect(record.versions[0]!.evalLoss!.perplexity).toBe(Math.exp(record.versions[0]!.evalLoss!.loss));
@@ -172,7 +172,7 @@ it('stopped, reloaded and resumed, a sampled test has the answers of an uninterr
       },
       [stopped.id, given] as const,
     );
-  // The base lies in the cache and V2 with its run; V1 was a folder that nothing leads back to.
+  // The base is in the cache and V2 with its run; V1 was a folder that cannot be found again.
   expect((await resume(false)).outcome).toMatchObject({ ok: true, value: { status: 'finished' } });
   const [V1, , , V2] = (await detail(stopped.id)).record.versions;
   expect(V1).toMatchObject({
@@ -240,7 +240,7 @@ it('V3 begins with the V2 that this browser keeps, and the family tree says so',
     ['run', 'my V2 + train.jsonl', 3, third],
   ]);
   expect(family[3]!.parent).toBe(family[2]!.key);
-  // It goes on with the same source, which the browser still keeps.
+  // It resumes with the same source, which the browser still has.
   const resumed = await page.evaluate(async (id) => {
     window.bench.events.length = 0;
     window.bench.resume(id);
@@ -278,7 +278,7 @@ it('a run goes out as a zip and comes back the same; storage tells what takes ho
     const again = await engine.importRun(zip);
     await engine.deleteStored(`run/${id}`);
     const without = (await engine.runs()).map((run) => run.id);
-    // One byte of the result's weights changed: they come in the archive after the checkpoints.
+    // One byte of the result's weights differs: they come in the archive after the checkpoints.
     const bytes = new Uint8Array(await zip.arrayBuffer());
     const name = new TextEncoder().encode('result/adapter_model.safetensors');
     const at = bytes.findIndex((_, i) => name.every((byte, k) => bytes[i + k] === byte));

@@ -20,7 +20,7 @@ it('a benchmark that cannot measure one thing writes the others, with the note, 
   ]);
   expect([code, stderr]).toEqual([0, '']);
   const { facts, counts_only, notes, sections } = JSON.parse(readFileSync(json, 'utf8')) as Written;
-  // The precision that auto stands for is measured once.
+  // The precision that `auto` resolves to is measured once.
   expect(notes).toEqual([
     expect.stringMatching(/^counts of tiny: Memory: 1 MiB are allowed, and this run needs at least/),
     expect.stringMatching(/^tiny, f32, a row of 64 tokens: Memory: 1 MiB are allowed/),

@@ -12,21 +12,21 @@ import type {
 } from '../../src/engine/protocol/protocol.ts';
 import { fakeTests, type TestScenario } from './fake-tests.ts';
 
-/** What the page is to be shown, by the address of the test's page. */
+/** The page's scenario, given in the address of the test's page. */
 export interface Scenario {
   device: 'gpu' | 'software' | 'none';
   steps: number;
   /** Milliseconds between two steps. */
   pace: number;
-  /** An unfinished run is there at the start: of chosen files, or a later one of the demo. */
+  /** Whether an unfinished run exists at the start: of chosen files, or a later one of the demo. */
   unfinished: 'chosen' | 'demo' | undefined;
   /** The step at which the run fails. */
   failsAt: number;
-  /** Stays before this step until told to go on. */
+  /** Holds before this step until released. */
   holdAt: number;
-  /** How often the unfinished run has gone on by itself. */
+  /** How often the unfinished run has resumed automatically. */
   restarts: number;
-  /** It has kept the handles of its files. */
+  /** Whether it has stored the handles of its files. */
   handles: boolean;
   /** What another tab does until the event `elsewhere-ends`. */
   elsewhere: Elsewhere['doing'] | undefined;
@@ -56,7 +56,7 @@ const ok = <T>(value: T): Answer<T> => ({ ok: true, value });
 const no = (sentence: string): Answer<never> => ({ ok: false, sentence });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** An engine that computes nothing: it reads names, counts lines and draws a falling loss, for tests of the page. */
+/** An engine that computes nothing, for tests of the page: it reads names, counts lines and draws a falling loss. */
 export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi {
   const runs = new Map<string, RunRecord>();
   const has = (folder: ChosenFolder, name: string) => folder.files.some((file) => file.name === name);

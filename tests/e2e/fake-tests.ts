@@ -20,17 +20,17 @@ import type {
   Vote,
 } from '../../src/engine/protocol/comparison.ts';
 
-/** What a test of the page's tests is to be shown. */
+/** The scenario for tests of the page's comparison. */
 export interface TestScenario {
   /** Milliseconds between two answers. */
   pace: number;
-  /** Runs V2 and V3, and one that was cut off, are there at the start. */
+  /** Whether runs V2 and V3, and an interrupted one, exist at the start. */
   family: boolean;
-  /** A finished test of so many questions is there at the start. */
+  /** Whether a finished test of this many questions exists at the start. */
   tested: number;
-  /** A test stays before this answer, counted over all versions, until the page is loaded again. */
+  /** A test holds before this answer, counted over all versions, until the page is reloaded. */
   holdAnswer: number;
-  /** This version's files are gone. */
+  /** The version whose files are gone. */
   gone: string;
   persisted: boolean;
 }
@@ -60,14 +60,14 @@ const KEY = 'fake tests';
 const ok = <T>(value: T): Answer<T> => ({ ok: true, value });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Testing and lineage without an engine: answers are made up, figures come from the engine's own arithmetic. */
+/** Comparison and lineage without an engine: answers are made up, figures come from the engine's own arithmetic. */
 export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>): TestApi {
   const tests = new Map<string, Kept>(JSON.parse(sessionStorage.getItem(KEY) ?? '[]') as [string, Kept][]);
   const save = () => sessionStorage.setItem(KEY, JSON.stringify([...tests]));
   const notes = new Map<string, string>();
   const gone = new Set<string>();
   let stopping = false;
-  // After a reload a test is held no more.
+  // After a reload a test is not held any more.
   const holdAnswer = tests.size > 0 ? Infinity : scenario.holdAnswer;
   if (scenario.family) for (const run of familyRuns()) runs.set(run.id, run);
   if (scenario.tested > 0 && tests.size === 0) keepFinished(tests, scenario.tested);
@@ -429,7 +429,7 @@ function keepFinished(tests: Map<string, Kept>, count: number): void {
   tests.set(record.id, kept);
 }
 
-/** V2 from V1, V3 from V2, and a run that was cut off. */
+/** V2 from V1, V3 from V2, and an interrupted run. */
 function familyRuns(): RunRecord[] {
   const run = (id: string, name: string, day: number, more: Partial<RunRecord>): RunRecord => {
     const log = Array.from({ length: 12 }, (_, i) => [

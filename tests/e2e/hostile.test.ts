@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Scene } from '../support/scene.ts';
 
-// Hostile files by the command line, on a device that computes next to nothing. What each reader makes of many more of
-// them stands in tests/unit and tests/fuzz.
+// Hostile files through the command line, on a device that computes almost nothing. tests/unit and tests/fuzz show
+// what each reader makes of many more of them.
 
 const CLI = resolve('dist/cli/retune.js');
 const NULL_DEVICE = `--import=${new URL('../support/use-null-webgpu.mjs', import.meta.url).href}`;
@@ -21,7 +21,7 @@ interface Ended {
   stderr: string;
 }
 
-/** Whatever hangs is ended, and fails then by its code. */
+/** A command that hangs is killed, and then fails by its exit code. */
 const PATIENCE_MS = 30_000;
 
 function retune(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
@@ -37,7 +37,7 @@ function retune(args: readonly string[], options: { cwd?: string; env?: NodeJS.P
   );
 }
 
-/** One sentence, and nothing written. */
+/** Expects one sentence, and nothing written. */
 function refusal({ code, stdout, stderr }: Ended): string {
   expect([code, stderr]).toEqual([2, expect.stringMatching(/^[^\n]+\.\n$/)]);
   expect(stdout + stderr).not.toMatch(/\n\s+at |bug|undefined|\[object/);
@@ -186,7 +186,7 @@ describe('a tokenizer', () => {
 it('no byte of a file reaches the terminal raw, nor more than 200 of them in one piece', async () => {
   const evil = 'a\u001b[31mb\u009bc\u202ed';
   const shown = 'a\\u001b[31mb\\u009bc\\u202ed';
-  // eslint-disable-next-line no-control-regex -- it is those that are looked for
+  // eslint-disable-next-line no-control-regex -- these are what the test looks for
   const raw = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
   const long = `${evil}${'x'.repeat(5000)}`;
   const both = async (args: readonly string[], finds = shown) => {
@@ -231,7 +231,7 @@ it('of two runs that start into one output at once, with other rows, one is refu
   expect(scene.exists('v2/adapter_model.safetensors')).toBe(true);
 });
 
-// Linux has this device that is always full.
+// Linux has this device, which is always full.
 it.runIf(existsSync('/dev/full'))(
   'a run whose stdout takes nothing ends in a sentence, and goes on elsewhere',
   async () => {

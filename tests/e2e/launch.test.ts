@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-// `npm run retune` builds itself where it has to: in a copy of the sources, on which nobody else depends.
+// `npm run retune` builds itself if necessary: tested in a copy of the sources that nothing else uses.
 
 let root: string;
 beforeAll(() => {
@@ -60,7 +60,7 @@ it('two builds at once are whole whenever they are seen, and what a killed one l
   expect(sizes).toEqual(new Set([statSync(built()).size]));
   expect(readdirSync(folder())).toEqual(['retune.js']);
 
-  // A source that changes while it builds is newer than what was built.
+  // A source that changes during the build is newer than the result.
   const { mtimeMs } = statSync(built());
   expect(mtimeMs).toBeLessThan(Date.now());
   expect(mtimeMs).toBeGreaterThanOrEqual(begun);

@@ -1,11 +1,11 @@
 import type { EngineApi } from '../../src/engine/protocol/protocol.ts';
 
-/** What would show, or run, were it ever taken for markup; `x-injected` is an element that nobody else makes. */
+/** Text that would show or run if it were ever taken for markup; nothing else creates the element `x-injected`. */
 export const MARKUP =
   '<x-injected></x-injected><img src="x" onerror="ran = true"><script>ran = true</script>' +
   '<svg onload="ran = true"></svg><a href="javascript:ran = true">link</a>"\' onclick="ran = true" ${ran = true} {{ran = true}}';
 
-/** Words that the page decides by, which nobody else can write. Whatever has another key is text. */
+/** Words that the page bases decisions on and that nobody else can write. Anything under another key is text. */
 const DECIDED_BY = new Set(
   [
     'id key kind type status state form family phase unit doing run baseRun sourceRun parent hash hashes lacks recipe',
@@ -13,7 +13,7 @@ const DECIDED_BY = new Set(
   ].flatMap((keys) => keys.split(' ')),
 );
 
-/** An engine all of whose texts end in markup: names, notes, rows, questions, answers, sentences, whatever else there is. */
+/** An engine whose texts all end in markup: names, notes, rows, questions, answers, messages, and everything else. */
 export function withMarkup(engine: EngineApi): EngineApi {
   const methods = Object.entries(engine) as [string, (...args: unknown[]) => Promise<unknown>][];
   const wrapped = methods.map(([name, method]) => [

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-/** Without the headers, so that what is taken for markup does run. */
+/** Without the security headers, so that anything taken for markup does run. */
 const open = (search: string) =>
   server.open(`markup&${search}`, { bypassCSP: true, reducedMotion: 'reduce' });
 const button = (page: Page, name: string | RegExp) => page.getByRole('button', { name });
@@ -16,9 +16,9 @@ const ready = (page: Page) => page.getByText('Everything is in order').waitFor()
 const stage = (page: Page, name: string) =>
   page.getByRole('navigation', { name: 'Stages' }).getByRole('button', { name }).click();
 
-/** What the page made of the markup: elements, handlers and scripts, and in how many places it stands as text. */
+/** What the page made of the markup: elements, handlers and scripts, and in how many places it appears as text. */
 async function made(page: Page) {
-  // Images that are wrong tell so a moment later.
+  // Broken images report it a moment later.
   await page.waitForTimeout(100);
   return page.evaluate(() => {
     const elements: string[] = [];
@@ -40,7 +40,7 @@ async function made(page: Page) {
   });
 }
 
-/** Nothing was made of it, though it stands there in so many places at least. */
+/** Expects that nothing was made of it, although it appears in at least this many places. */
 async function expectText(page: Page, places: number): Promise<void> {
   const { texts, ...rest } = await made(page);
   expect(rest).toEqual({ elements: [], ran: false });

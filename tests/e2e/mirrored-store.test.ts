@@ -92,7 +92,7 @@ it('brings a second copy up to date that another tab or worker has left behind',
     const { openDatabase, openMirroredStore, replace } = window.bench.storage;
     const store = openMirroredStore();
     await replace(store, [], [['a', 1]]);
-    // What was ended between its two transactions has done the first.
+    // A page that ended between its two transactions has completed the first.
     await replace(
       openDatabase('retune'),
       [],

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-/** 1280 pixels at 200% zoom, and a telephone's width. */
+/** 1280 pixels at 200% zoom, and the width of a phone. */
 it.each([640, 360])('nothing is cut off or scrolls sideways at %d pixels', async (width) => {
   const page = await server.open('holdAt=25', { viewport: { width, height: 800 }, reducedMotion: 'reduce' });
   const button = (name: string) => page.getByRole('button', { name });

@@ -24,14 +24,14 @@ afterAll(async () => {
   await host?.close();
 });
 
-/** The latest: one that is ended in the middle of a loop is there for two seconds more. */
+/** The latest worker: one terminated in the middle of a loop stays for two more seconds. */
 const workerOf = (name: 'host' | 'reader-host'): Worker =>
   page.workers().findLast((worker) => new URL(worker.url()).pathname.includes(`/${name}-`))!;
 
-/** Makes a worker do something that never ends, as a file can do to it that nobody has thought of. */
+/** Makes a worker run forever, as a hostile file that nobody anticipated might. */
 async function hang(name: 'host' | 'reader-host'): Promise<Worker> {
   const worker = workerOf(name);
-  // Not within the evaluation: Chrome never ends what its debugger does.
+  // Not within the evaluation: Chrome never terminates what its debugger runs.
   await worker.evaluate(
     () =>
       void setTimeout(() => {
@@ -70,7 +70,7 @@ it('another file takes the place of one that is still being read', async () => {
   await card('validation').getByText('Reading…').waitFor();
   await choose('validation', casePath(CASE, 'val.jsonl'));
   await card('validation').locator('dl').waitFor();
-  // What was asked beside it is asked again, and not lost.
+  // Requests made at the same time are repeated, not lost.
   await card('source').locator('dl').waitFor();
 });
 

@@ -14,7 +14,7 @@ import { BROWSER_ARGS, fingerprint, inside } from '../support/worker-page.ts';
 
 const CASE = 'batch2';
 
-/** The figures of a benchmark, as they are shown for machines. */
+/** The figures of a benchmark, in machine-readable form. */
 interface Report {
   facts: Record<string, unknown>;
   counts_only: boolean;
@@ -140,7 +140,7 @@ describe('the page over the real engine, on a static host under a path', () => {
   });
 });
 
-/** Whether what the log of the page shows is what transformers logged. */
+/** Whether the page's log shows what transformers logged. */
 function expectLosses(shown: string): void {
   const { log_history: reference } = JSON.parse(
     readFileSync(casePath(CASE, 'expected/expected.json'), 'utf8'),
@@ -158,7 +158,7 @@ function expectLosses(shown: string): void {
   }
 }
 
-/** What the command line leaves of the same run. */
+/** The command line's output for the same run. */
 async function commandLine(): Promise<MemoryFiles> {
   const output = join(work, 'v2');
   const { code, stderr } = await retune([
@@ -180,7 +180,7 @@ function problemsOf(page: Page): string[] {
   return problems;
 }
 
-/** Drops a file or folder from the disk on a card, as a hand with a mouse does. */
+/** Drops a file or folder from the disk on a card, as a user does with the mouse. */
 async function drop(page: Page, slot: string, path: string): Promise<void> {
   const card = page.locator('choice-card').filter({ has: page.locator(`[data-slot=${slot}]`) });
   await card.scrollIntoViewIfNeeded();

@@ -22,7 +22,7 @@ const choose = (page: Page, file: Parameters<ReturnType<Page['locator']>['setInp
   page.locator('[data-slot=recipe]').setInputFiles(file);
 const field = (page: Page, name: string) => page.locator(`[name=${name}]`).inputValue();
 
-/** What each file says of these settings. */
+/** What each file says about these settings. */
 it.each([
   [
     'llama-factory.yaml',
@@ -42,9 +42,9 @@ it.each([
   const lines = await linesOf(page);
   const names = lines.map(([line]) => line);
   for (const line of ['From the file', 'Not in the file']) expect(names).toContain(line);
-  // However many keys change nothing, they are one line.
+  // However many keys have no effect, they take one line.
   expect(names.filter((line) => line === 'Without effect here').length).toBeLessThanOrEqual(1);
-  // Every key of the file is told of in some line.
+  // Every key of the file is mentioned in some line.
   const told = lines.map(([, value]) => value).join(' ');
   for (const [, key] of text.matchAll(/^(?: {2}")?([a-z]\w*)"?:/gm)) expect(told).toContain(key);
   for (const [key, value] of Object.entries(settings))

@@ -52,7 +52,7 @@ it('a run outlives a destroyed device, a crashed GPU process and a reload, by it
   await stepDone(page, 4, STEPS);
   slow.stop();
   await page.reload();
-  // Nothing is clicked: the handles were kept, and they may be read.
+  // Nothing is clicked: the handles were stored, and they may be read.
   await noted(page, /Opening files/);
   await finished(page);
   scene.expectWhole(await savedFiles(page));
@@ -220,7 +220,7 @@ it('trains without network; a second tab says so, is offered no update meanwhile
   await context.close();
 });
 
-/** Empties the browser's own file system, where quantized bases are. */
+/** Empties the origin-private file system, where quantized bases are. */
 async function clearFiles(page: Page): Promise<void> {
   await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();

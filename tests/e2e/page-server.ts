@@ -6,10 +6,10 @@ import { builtOnce } from '../support/built-once.ts';
 
 export const CASE = resolve('tests/fixtures/cases/recipe_text');
 
-/** The built page, and beside it the same page over an engine that computes nothing, served and opened. */
+/** Serves and opens the built page, and beside it the same page over an engine that computes nothing. */
 export async function servePage(outDir: string) {
   const input = { index: resolve('index.html'), fake: resolve('tests/e2e/fake.html') };
-  // Vitest's own NODE_ENV would make a build for development, without its service worker.
+  // Vitest's own NODE_ENV would make a development build, without its service worker.
   process.env.NODE_ENV = 'production';
   await builtOnce('page-with-fake', outDir, (folder) =>
     build({ logLevel: 'error', build: { outDir: folder, rolldownOptions: { input } } }),
@@ -46,7 +46,7 @@ export async function servePage(outDir: string) {
   };
 }
 
-/** Chooses the fixture's files, as the file inputs give them. */
+/** Chooses the fixture's files through the file inputs. */
 export async function chooseFiles(page: Page): Promise<void> {
   await page.locator('[data-slot=base]').setInputFiles(`${CASE}/base`);
   await page.locator('[data-slot=source]').setInputFiles(`${CASE}/v1`);

@@ -23,7 +23,7 @@ afterAll(async () => {
   await host?.close();
 });
 
-/** The page in a browser whose user has set `preferences`, and what it did not catch. */
+/** The page in a browser with these `preferences`, and its uncaught errors. */
 async function openPage(preferences: object): Promise<{ page: Page; problems: string[] }> {
   const profile = mkdtempSync(join(tmpdir(), 'retune-profile-'));
   profiles.push(profile);

@@ -12,7 +12,7 @@ afterAll(() => server?.close());
 
 const open = async (search: string, colorScheme: 'light' | 'dark' = 'light') => {
   const page = await server.open(search, { colorScheme, reducedMotion: 'reduce' });
-  // The built page has the demo beside it; this one lies two folders deeper.
+  // The built page has the demo beside it; this one is two folders deeper.
   await page.route('**/demo/questions.json', (route) =>
     route.fulfill({ path: 'public/demo/questions.json' }),
   );
@@ -51,7 +51,7 @@ describe('a test', () => {
     await page.getByText('V3 is answering: 150 of 256 answers').waitFor();
     expect(await page.title()).toBe('58% tested · Retune');
     await page.getByText('58% · 143 tokens/s · 35 s left').waitFor();
-    // What is answered is there to be read at once.
+    // Answers can be read as soon as they arrive.
     expect(await rows(page).first().getByText('no answer yet').count()).toBe(0);
     await page.getByText('(so far)').waitFor();
     await stage(page, 'Choose');

@@ -38,14 +38,14 @@ describe('the page', () => {
 
   it('leads from the first choice to the result by keyboard alone', async () => {
     const context = await server.browser.newContext();
-    // Without pickers the buttons open file inputs, as in browsers that have none.
+    // Without pickers the buttons open file inputs, as in browsers that lack them.
     await context.addInitScript(() => {
       for (const picker of ['showDirectoryPicker', 'showOpenFilePicker'])
         Object.defineProperty(window, picker, { value: undefined });
     });
     const page = await context.newPage();
     await page.goto(`${server.url}tests/e2e/fake.html`);
-    // One listener for good: file choosers are caught only while there is one.
+    // One permanent listener: file choosers are intercepted only while there is one.
     page.on('filechooser', () => undefined);
     const choose = async (name: string, path: string) => {
       await tabTo(page, name);
@@ -318,7 +318,7 @@ it('after one visit the page and its demo work without network', async () => {
   });
   expect(cached.some(({ url }) => url.includes('/assets/host-'))).toBe(true);
   expect(cached.some(({ url }) => url.includes('demo/base/model.safetensors'))).toBe(true);
-  // A page from the cache is held to what the server's page is held to.
+  // A page from the cache is subject to the headers of the server's page.
   const headers = Object.entries(securityHeaders).map(([name, value]) => [name.toLowerCase(), value]);
   for (const one of cached) expect(one.headers, one.url).toMatchObject(Object.fromEntries(headers));
   await context.setOffline(true);
@@ -329,7 +329,7 @@ it('after one visit the page and its demo work without network', async () => {
   await context.close();
 });
 
-/** Every slot filled with something that does not belong there. */
+/** Fills every slot with something that does not belong there. */
 async function wrongFiles(page: Page): Promise<void> {
   await page.locator('[data-slot=base]').setInputFiles(`${CASE}/base`);
   await page.locator('[data-slot=source]').setInputFiles(`${CASE}/base`);

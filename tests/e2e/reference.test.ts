@@ -73,7 +73,7 @@ describe.each(BY_COMMAND)('the reference run %s, through the command line', (nam
       ...['--model', { base: 'none', v1: casePath(name, 'v1'), v2: output() }[who]],
       ...['--questions', casePath(name, 'questions.json')],
       ...['--output', file, '--greedy', '--max-new-tokens', '24'],
-      // V2 carries the form and the recipe that it was trained with; the others are told.
+      // V2 stores the form and the recipe it was trained with; the other versions are told.
       ...(who === 'v2' ? [] : ['--config', casePath(name, 'training_config.yaml')]),
       ...(who === 'v2' ? [] : ['--prompt', formOf(expected)]),
     ]);

@@ -4,8 +4,8 @@ import { DemoPage } from '../support/demo-page.ts';
 import { StaticHost } from '../support/real-page.ts';
 import { BROWSER_ARGS } from '../support/worker-page.ts';
 
-// The README's pictures of the page: the bundled demo, really run, on Chrome's software GPU: `npm run screenshots`.
-// It takes as long as the demo and its test do there.
+// Takes the README's screenshots of the page by running the bundled demo on Chrome's software GPU: `npm run
+// screenshots`. It takes as long as the demo and its test do there.
 const host = await StaticHost.open('dist/screenshots');
 const browser = await chromium.launch({ executablePath: findBrowser()!, args: BROWSER_ARGS });
 try {

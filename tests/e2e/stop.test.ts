@@ -47,7 +47,7 @@ describe('a stdout that takes nothing', () => {
     ...['plan', 'inspect'].map((name) => commands()[name]!),
   ];
 
-  // Linux has this device that is always full.
+  // Linux has this device, which is always full.
   it.runIf(existsSync('/dev/full'))('ends a command with one sentence: a full disk', async () => {
     const sentence =
       'stdout cannot be written, since its disk is full (ENOSPC), so the command stopped; write it elsewhere.\n';

@@ -21,12 +21,12 @@ import {
   type Ways,
 } from '../support/ways-out.ts';
 
-/** The first version of Chrome that knows Connection-Allowlist. */
+/** The first version of Chrome that supports Connection-Allowlist. */
 const ALLOWLIST = 152;
 
 /**
- * What older versions have no header for, as docs/SECURITY.md names it. Where they refuse a frame or a form they have opened
- * the connection already: no request arrives, but that there is one to be made, and to whom.
+ * What older versions have no header for, as docs/SECURITY.md says. When they refuse a frame or a form, they have
+ * already opened the connection: no request arrives, but it shows that one was to be made, and to whom.
  */
 const OLDER_PAGE = [
   'link preconnect',
@@ -51,7 +51,7 @@ let built: StaticHost;
 beforeAll(async () => {
   built = await StaticHost.open('dist/ways-out-test');
   folder = mkdtempSync(join(tmpdir(), 'retune-ways-'));
-  // A page under the same headers that costs nothing to open.
+  // A page under the same headers that is cheap to open.
   writeFileSync(join(built.folder, 'empty.html'), '<!doctype html><title>Empty</title><body></body>');
 });
 afterAll(async () => {
@@ -128,7 +128,7 @@ it.each([
       const frame = Object.assign(document.createElement('iframe'), { src: `${url}empty.html` });
       return { image: await loaded(image), frame: await loaded(frame), opened: !opened.closed };
     }, ours.url);
-    // A frame that was refused loads too: an error page.
+    // A refused frame loads too: an error page.
     const frame = foreign.frames()[1]!.url();
     expect({ ...reached, frame: frame === `${ours.url}empty.html` }).toEqual({
       image: !held,
@@ -154,7 +154,7 @@ async function tryAll(headers: ReadonlyMap<string, string>, args: readonly strin
   const log = join(profile, 'net.json');
   const [page, light] = await Promise.all([1, 2].map(() => StaticHost.of(built.folder, headers)));
   const listeners = new Listeners();
-  // A profile on disk: a private one neither connects ahead nor looks for a manifest.
+  // A profile on disk: a private one neither preconnects nor looks for a manifest.
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: findBrowser()!,
     args: [...BROWSER_ARGS, `--log-net-log=${log}`, ...args],
@@ -191,7 +191,7 @@ async function tryAll(headers: ReadonlyMap<string, string>, args: readonly strin
 
 type Script = string;
 
-/** Runs outside of the inspector's call, whose code may do what a page's may not, and cares for nothing that it throws. */
+/** Runs outside the inspector's call, whose code may do what a page's may not, and ignores exceptions. */
 const attempt = (source: string, away: string): string =>
   `setTimeout(async () => { const away = '${away}'; try { ${source} } catch {} });\n`;
 
@@ -225,7 +225,7 @@ async function inPage(
   await service!.evaluate(await prepare('service worker', SERVICE_WORKER_LEAVING));
 }
 
-/** Opens a page that has nothing, in a browser of its own. */
+/** Opens a page that has nothing, in a separate browser. */
 async function inEmptyPage(
   headers: ReadonlyMap<string, string>,
   work: (page: Page) => Promise<void>,
@@ -256,7 +256,7 @@ async function injected(headers: ReadonlyMap<string, string>): Promise<string[]>
   return Object.keys(INJECTIONS).filter((name) => ran.includes(name));
 }
 
-/** Each in a page of its own. */
+/** Each in a separate page. */
 async function byLeaving(
   context: BrowserContext,
   url: string,

@@ -92,7 +92,7 @@ it('trains to the end, pausing on the way, and logs what PyTorch logs', async ()
     bench.start();
     await bench.reached(2);
     await bench.engine.pause();
-    // A checkpoint can be had while the run pauses; once it is there, the pause has taken hold.
+    // A checkpoint can be requested while the run pauses; once it is there, the pause is in effect.
     await bench.engine.checkpointNow();
     while (!bench.events.some(({ type }) => type === 'checkpoint'))
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -133,7 +133,7 @@ it('exports the bytes that Node writes on the same device, as a zip and into a f
   whole = await exported(page, id);
   const store = new MemoryStore();
   await run({ inputs: await caseInputs(NAME), store });
-  // Two builds of Dawn, one in the browser and one in the webgpu package, agree on every bit.
+  // Two builds of Dawn, one in the browser and one in the webgpu package, agree to the bit.
   expect(fingerprint(whole)).toEqual(fingerprint(store.result));
   expect(fingerprint(inside(whole, 'checkpoint-6'))).toEqual(fingerprint(store.saved.get(6)!));
   expect(Object.keys(whole)).toContain('README.md');

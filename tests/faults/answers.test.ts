@@ -2,7 +2,7 @@ import { cpSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FaultScene } from '../support/fault-scene.ts';
 
-// Some of the places where a batch test or a comparison may fail; tests/long/faults.test.ts has all of them.
+// Some of the points at which a batch test or a comparison may fail; tests/long/faults.test.ts has all of them.
 
 let scene: FaultScene;
 beforeAll(async () => {
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => scene.close());
 
-/** Answers of an earlier batch test are there. */
+/** Answers of an earlier batch test exist. */
 async function tested(): Promise<void> {
   scene.reset();
   cpSync(scene.path('earlier'), scene.path('out'), { recursive: true });

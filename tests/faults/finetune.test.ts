@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FaultScene, type Ended } from '../support/fault-scene.ts';
 
-// Some of the places of a short run that may fail; tests/long/faults.test.ts has all of them.
+// Some of the points at which a short run may fail; tests/long/faults.test.ts has all of them.
 
 let scene: FaultScene;
 let undisturbed: Ended;

@@ -10,8 +10,8 @@ import {
 import { FaultScene } from '../support/fault-scene.ts';
 import { DEFAULT_DEVICE } from '../support/device-settings.ts';
 
-// Some of the places of a short run in a page at which the browser's database may fail; tests/long/page-faults.test.ts
-// has all of them.
+// Some of the points of a short run in a page at which the browser's database may fail;
+// tests/long/page-faults.test.ts has all of them.
 
 let scene: FaultScene;
 let inputs: ChosenInputs;

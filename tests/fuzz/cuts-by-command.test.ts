@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
-/** The command that reads an input of a format, which lies in `folder`. */
+/** The command that reads an input of a format in `folder`. */
 const COMMANDS: Readonly<Record<string, (folder: string, files: Files) => string[]>> = {
   safetensors: (folder) => ['inspect', join(folder, 'model.safetensors')],
   config: (folder) => ['inspect', folder],
@@ -54,7 +54,7 @@ it(
   },
 );
 
-/** Works on two items at a time. */
+/** Processes two items at a time. */
 async function inPairs<T>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<void>,

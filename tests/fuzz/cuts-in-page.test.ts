@@ -46,7 +46,7 @@ function caseOf(format: string, files: Files): Case {
   }
 }
 
-/** The engine's answers; runs in the page. */
+/** The engine's answers; evaluated in the page. */
 async function ask(cases: readonly Case[]): Promise<string[]> {
   const { engine } = window.bench;
   const filesOf = (files: Record<string, string>) =>
@@ -80,7 +80,7 @@ it('cut inputs are refused by the page in the same sentence', { timeout: 120_000
     ask,
     cuts.map(({ format, files }) => caseOf(format, files)),
   );
-  // In the page a single file has no folder before its name.
+  // In the page a single file has no folder in its name.
   const bare = (sentence: string) => sentence.replace(`${INPUT}/`, '').replace('fuzzed.zip', INPUT);
   expect(found.map((sentence, i) => [cuts[i]!.format, bare(sentence)])).toEqual(
     cuts.map(({ format, refusal }) => [format, bare(refusal!)]),

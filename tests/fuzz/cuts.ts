@@ -1,10 +1,10 @@
 import type { Files, Format } from './format.ts';
 
-/** Up to so many bytes a file is cut at every byte. */
+/** Files up to this size are cut at every byte. */
 const SMALL = 2000;
 const PLACES = 500;
 
-/** Every file of a format's seeds, cut at every byte, or at 500 places where it is large. */
+/** Every file of a format's seeds, cut at every byte, or at 500 positions if it is large. */
 export async function cutsOf(format: Format): Promise<{ length: number; at(index: number): Files }> {
   const seeds = [...(await format.seeds()), ...(format.large?.() ?? [])];
   const files = seeds.flatMap((seed) =>

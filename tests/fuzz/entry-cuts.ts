@@ -2,15 +2,15 @@ import type { Files } from './format.ts';
 import { openInputs } from './inputs.ts';
 import { judge } from './judge.ts';
 
-/** A cut input and how the format's own fuzzer judges it. */
+/** A cut input and the verdict of the format's own fuzzer. */
 export interface EntryCut {
   readonly format: string;
   readonly files: Files;
-  /** The refusal; undefined where the input is accepted. */
+  /** The refusal; undefined if the input is accepted. */
   readonly refusal: string | undefined;
 }
 
-/** So many cuts of each format, spread over all of them. */
+/** This many cuts of each format, spread over all of them. */
 export async function spreadCuts(formats: readonly string[], each: number): Promise<EntryCut[]> {
   const cuts: EntryCut[] = [];
   for (const name of formats) {

@@ -2,7 +2,7 @@ import type { Folder } from '../../src/formats/byte-source.ts';
 import { memoryFolder } from '../support/memory-folder.ts';
 import type { Random } from '../support/random.ts';
 
-/** The files of one input by name: a single file, or all of a folder. */
+/** The files of one input by name: a single file, or those of a folder. */
 export type Files = Readonly<Record<string, Uint8Array>>;
 
 /** One format's fuzzer. */
@@ -10,23 +10,23 @@ export interface Format {
   readonly name: string;
   /** Valid inputs, each accepted by `read`. */
   seeds(): readonly Files[] | Promise<readonly Files[]>;
-  /** The files that are this format's own where a seed holds others too: only these are cut, or none. */
+  /** The files of this format in seeds that hold others too: only these are cut; if empty, none. */
   readonly cut?: readonly string[];
   /** Further valid inputs, too large to be mutated often, that are only cut. */
   large?(): readonly Files[];
-  /** A broken or merely unusual copy of a seed; the same for the same state of `random`. */
+  /** A broken or merely unusual copy of a seed; deterministic for a state of `random`. */
   mutate(random: Random, files: Files, seeds: readonly Files[]): Files;
   /**
-   * Reads the input as the product does, and reads back what was accepted (see `expectSame`). Files are called
-   * `INPUT/name` and archives `INPUT.zip`, which a refusal has to repeat.
+   * Reads the input as the product does, and checks what was accepted (see `expectSame`). Files are called
+   * `INPUT/name` and archives `INPUT.zip`, which a refusal must repeat.
    */
   read(files: Files): Promise<void>;
 }
 
-/** The folder that inputs lie in. */
+/** The folder that contains the inputs. */
 export const INPUT = 'fuzzed';
 
-/** What was accepted is not what it should be: a failure, however well-worded. */
+/** What was accepted is not what it should be: a failure, however well worded. */
 export class Unsound extends Error {}
 
 /** Throws Unsound where two values are not the same, compared by their canonical text. */
@@ -61,7 +61,7 @@ function canonical(value: unknown): string {
   return `{${sorted.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
 }
 
-/** The folder of an input's files; a name such as toString is no file of it. */
+/** The folder of an input's files; a name such as toString is not one of them. */
 export function folderOf(files: Files): Folder {
   return memoryFolder(INPUT, Object.assign(Object.create(null) as object, files));
 }

@@ -7,8 +7,8 @@ import { reproduce } from './reproduce.ts';
 
 /*
  * Every input is read and judged: accepted (and then read back the same), refused in one proper sentence, or a
- * failure, as is everything that takes over two seconds. RETUNE_FUZZ=recipe/mutants/123 reads that one alone, says what
- * became of it, and leaves it in a folder.
+ * failure, as is anything that takes over two seconds. RETUNE_FUZZ=recipe/mutants/123 reads only that input,
+ * reports the verdict, and writes it to a folder.
  */
 
 const long = import.meta.env.MODE === 'long';
@@ -28,7 +28,7 @@ if (one !== undefined) it('is read alone', () => reproduce(one));
 it.each(NAMES)('mutants: %s', async (name) => {
   const { counts, failures } = await judgeAll(`${name}/mutants`, MUTANTS);
   expect(failures).toEqual([]);
-  // A fuzzer whose inputs are all sound, or none, tries nothing.
+  // A fuzzer whose inputs are all valid, or all invalid, tests nothing.
   expect(counts.accepted, 'accepted').toBeGreaterThan(0.01 * MUTANTS);
   expect(counts.refused, 'refused').toBeGreaterThan(0.01 * MUTANTS);
 });
@@ -40,7 +40,7 @@ it.each(NAMES.filter((name) => CUT.includes(name)))('cuts: %s', async (name) => 
   expect(counts.refused, 'refused').toBeGreaterThan(0.5 * length);
 });
 
-/** Judges the first inputs of a list; the failures come as lines that say how to repeat them. */
+/** Judges the first inputs of a list; the failures are lines that say how to reproduce them. */
 async function judgeAll(inputs: string, count: number) {
   const counts = { accepted: 0, refused: 0, failed: 0 };
   const failures: string[] = [];

@@ -39,7 +39,7 @@ async function prepare(name: string): Promise<Inputs> {
   };
 }
 
-/** FNV-1a: nearby seeds have nothing in common. */
+/** FNV-1a, so that nearby seeds are unrelated. */
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (const char of text) value = Math.imul(value ^ char.charCodeAt(0), 0x01000193);

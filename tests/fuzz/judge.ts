@@ -2,16 +2,16 @@ import { UserError } from '../../src/formats/user-error.ts';
 import { escapedLine } from '../../src/formats/visible-text.ts';
 import { INPUT, textOf, Unsound, type Files, type Format } from './format.ts';
 
-/** What became of one input. */
+/** The verdict on one input. */
 export interface Verdict {
   outcome: 'accepted' | 'refused' | 'failed';
   /** The sentence of a refusal, or what is wrong. */
   detail: string;
-  /** What it took, in milliseconds; see `spent`. */
+  /** Milliseconds spent; see `spent`. */
   ms: number;
 }
 
-/** A moment on the clock and in the processor time of this process, in milliseconds. */
+/** A point in wall-clock time and in this process's CPU time, in milliseconds. */
 export interface Moment {
   readonly wall: number;
   readonly cpu: number;
@@ -22,17 +22,17 @@ export function now(): Moment {
   return { wall: performance.timeOrigin + performance.now(), cpu: (user + system) / 1000 };
 }
 
-/** What has been computed since: a busy machine makes the clock run on, other threads the processor time. */
+/** Time computed since: a busy machine advances the clock, other threads the CPU time. */
 export function spent(since: Moment): number {
   const { wall, cpu } = now();
   return Math.min(wall - since.wall, cpu - since.cpu);
 }
 
-/** Characters of a sentence. */
+/** Maximum characters of a message. */
 const LONGEST = 600;
 /** Longer for one input counts as a hang. */
 export const LIMIT_MS = 2000;
-/** What shows through where a value or an error of JavaScript's own is put into a sentence. */
+/** What shows if a value or an error of JavaScript's own ends up in a message. */
 const LEAKS = [
   'undefined',
   '[object ',
@@ -67,14 +67,14 @@ export async function judge(format: Format, files: Files): Promise<Verdict> {
   return { outcome: 'refused', detail: error.message, ms };
 }
 
-/** Lets `hear` have what a library would print; returns the way back. */
+/** Passes what a library would print to `hear`; returns a function that undoes this. */
 function silence(hear: (...parts: unknown[]) => void): () => void {
   const { log, info, warn, error, debug } = console;
   Object.assign(console, { log: hear, info: hear, warn: hear, error: hear, debug: hear });
   return () => Object.assign(console, { log, info, warn, error, debug });
 }
 
-/** What is wrong with a refusal's sentence; undefined where nothing is. */
+/** What is wrong with a refusal's message; undefined if nothing is. */
 export function faultOf(message: string, files: Files): string | undefined {
   if (!message.startsWith(INPUT)) return 'the sentence does not begin with the file';
   if (message.length > LONGEST) return `the sentence has ${message.length} characters`;
@@ -83,7 +83,7 @@ export function faultOf(message: string, files: Files): string | undefined {
   if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/u.test(escapedLine(message)))
     return 'on a terminal the sentence is not one line of visible characters';
   const lower = message.toLowerCase();
-  // A word that stands in the input may be quoted.
+  // Words of the input may be quoted.
   const leak = LEAKS.find(
     (word) => lower.includes(word) && !Object.values(files).some((bytes) => holds(bytes, word)),
   );
@@ -92,7 +92,7 @@ export function faultOf(message: string, files: Files): string | undefined {
 
 const holds = (bytes: Uint8Array, word: string): boolean => textOf(bytes).toLowerCase().includes(word);
 
-/** An error that is no sentence, with the place where it was thrown. */
+/** An error that is no UserError, with the place where it was thrown. */
 function describe(error: unknown): string {
   if (error instanceof Unsound) return `accepted, but ${error.message}`;
   if (!(error instanceof Error)) return `thrown: ${String(error)}`;

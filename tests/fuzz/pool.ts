@@ -14,16 +14,16 @@ export interface Job {
 
 export type Report = { kind: 'verdict'; at: number; verdict: Verdict } | { kind: 'done' };
 
-/** What a thread writes down before each input, where the watchdog sees it. */
+/** What a thread records before each input, where the watchdog sees it. */
 export interface Shared {
   readonly index: Int32Array;
   /** When it began, as a `Moment`'s wall and cpu; wall is 0 between inputs. */
   readonly began: Float64Array;
 }
 
-/** What an input may compute before its thread is ended, a second try included. */
+/** CPU time for an input before its thread is terminated, including a second try. */
 const PATIENCE_MS = 3 * LIMIT_MS;
-/** The same by the clock, for what waits for ever and computes nothing. */
+/** The same in wall-clock time, for an input that waits forever without computing. */
 const WAIT_MS = 60_000;
 const HEAP_MIB = 1024;
 const CHUNK = 100;
@@ -78,7 +78,7 @@ export class Pool {
     rmSync(this.#folder, { recursive: true });
   }
 
-  /** A job to its end, past the inputs that end a thread. */
+  /** Runs a job to its end, past the inputs that end a thread. */
   async #whole(job: Job, onVerdict: (at: number, verdict: Verdict) => void): Promise<void> {
     let { begin } = job;
     while (begin < job.end) {
@@ -119,7 +119,7 @@ class Thread {
     return this.#worker.terminate();
   }
 
-  /** Runs a job; tells of the input that ended the thread. */
+  /** Runs a job; reports the input that ended the thread. */
   async run(
     job: Job,
     onVerdict: (at: number, verdict: Verdict) => void,

@@ -7,14 +7,13 @@ import { source } from '../support/memory-folder.ts';
 import { askReference, mutants, readCorpus, type Verdict } from './safetensors-corpus.ts';
 
 /*
- * The reference reader's verdicts on mutants, and Retune's: both refuse, or both read the same tensors and metadata.
- * Where RETUNE_PYTHON names a Python that has
- * safetensors, `npm run test:long` asks it about 20,000 mutants.
+ * The reference reader's verdicts on mutants, and Retune's: both refuse, or both read the same tensors and
+ * metadata. If RETUNE_PYTHON names a Python that has safetensors, `npm run test:long` asks it about 20,000 mutants.
  */
 
 /** Where Retune is stricter than the reference on purpose, and how it says so. */
 const STRICTER: Readonly<Record<string, RegExp>> = {
-  // The reference takes the last of them; another reader may take the first, and load other weights.
+  // The reference takes the last one; another reader may take the first, and load other weights.
   'a key twice': /^the safetensors header is not valid JSON at byte \d+: the key ".*" occurs twice; /s,
 };
 
@@ -24,7 +23,7 @@ it('agrees with the reference reader on the committed corpus', async () => {
   await compare(files, verdicts);
 });
 
-// Python is no dependency of this project.
+// Python is not a dependency of this project.
 const PYTHON = process.env.RETUNE_PYTHON;
 const long = import.meta.env.MODE === 'long';
 if (long && PYTHON)

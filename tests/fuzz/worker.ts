@@ -3,7 +3,7 @@ import { openInputs } from './inputs.ts';
 import { judge, LIMIT_MS, now } from './judge.ts';
 import type { Job, Report, Shared } from './pool.ts';
 
-/** The thread in which inputs are read: one that hangs or eats the memory takes only this thread with it. */
+/** The thread in which inputs are read: one that hangs or exhausts memory takes only this thread with it. */
 const { index, began } = workerData as Shared;
 const say = (report: Report): void => parentPort!.postMessage(report);
 
@@ -22,7 +22,7 @@ async function run({ inputs: name, begin, end }: Job): Promise<void> {
     began[1] = cpu;
     began[0] = wall;
     let verdict = await judge(inputs.format, files);
-    // Once more alone, for what an earlier input left to be done.
+    // Tried once more, because an earlier input may have left work behind.
     if (verdict.ms > LIMIT_MS) verdict = await judge(inputs.format, files);
     began[0] = 0;
     if (verdict.ms > LIMIT_MS)

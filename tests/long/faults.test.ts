@@ -2,9 +2,9 @@ import { cpSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FaultScene } from '../support/fault-scene.ts';
 
-// Every operation on files of short runs fails in every way, one at a time.
+// Every file operation of short runs fails in every way, one at a time.
 
-/** Only every so many operations, for a quick look. */
+/** Stride over the operations, for a quick check. */
 const STRIDE = Number(process.env.FAULT_STRIDE ?? 1);
 const FAULTS = ['EIO', 'ENOSPC', 'lasting', 'short', 'late:EIO', 'SIGKILL', 'torn'] as const;
 

@@ -18,7 +18,7 @@ import { packWindow } from '../../src/text/packing.ts';
 import { Optimizer } from '../../src/train/optimizer.ts';
 import { PassRunner } from '../../src/train/step.ts';
 
-/** Where the 3 GB base of Qwen2.5-1.5B's shapes lies, or is written at the first run. */
+/** Where the 3 GB base of Qwen2.5-1.5B's shapes is, or is written at the first run. */
 const FOLDER = process.env.RETUNE_SYNTHETIC_BASE ?? join(tmpdir(), 'synthetic-1.5b');
 const TOKENS = 8;
 
@@ -50,7 +50,7 @@ it('a base of the shapes of Qwen2.5-1.5B loads by streaming and takes a training
   const runner = new PassRunner({ gpu, stream, base, lora, acts }, input.stepTargets);
   expect(gpu.memory.total).toBe(totalBytes(memoryPlan(input)));
   expect(gpu.memory.byKind()).toEqual(memoryPlan(input));
-  // A software device keeps its buffers in this process's own memory.
+  // A software device's buffers are in this process's memory.
   const buffers = gpu.software ? gpu.memory.peak : 0;
   const beyond = process.resourceUsage().maxRSS * 1024 - before - buffers;
   console.log(

@@ -27,7 +27,7 @@ function args(output: string): string[] {
   ];
 }
 
-/** Starts the run and kills it after so many milliseconds, unless it ends before; whether it was killed. */
+/** Starts the run and kills it after this many milliseconds, unless it ends before; returns whether it was killed. */
 function killedAfter(milliseconds: number, output: string): Promise<boolean> {
   const child = spawn(process.execPath, ['dist/cli/retune.js', ...args(output)], { stdio: 'ignore' });
   const timer = setTimeout(() => child.kill('SIGKILL'), milliseconds);
@@ -64,7 +64,7 @@ it(`killed ${KILLS} times at random moments, runs end in the bytes of one that w
     // Each round is one run, killed until it ends.
     while (kills < KILLS && (await killedAfter(length * random.uniform(), output))) {
       kills++;
-      // What calls itself a checkpoint is a whole one.
+      // Every checkpoint present is a complete one.
       for (const name of existsSync(output) ? readdirSync(output) : [])
         if (/^checkpoint-\d+$/.test(name))
           expect(readdirSync(join(output, name))).toContain('retune_state.json');

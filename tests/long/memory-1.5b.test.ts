@@ -16,7 +16,7 @@ import { passInput } from '../../src/run/plan/pass-size.ts';
 import { estimateMemory } from '../../src/run/plan/estimate.ts';
 import { assembleSession } from '../../src/run/session.ts';
 
-/** Where the 3 GB base of Qwen2.5-1.5B's shapes lies, or is written at the first run. */
+/** Where the 3 GB base of Qwen2.5-1.5B's shapes is, or is written at the first run. */
 const FOLDER = process.env.RETUNE_SYNTHETIC_BASE ?? join(tmpdir(), 'synthetic-1.5b');
 const GIB = 2 ** 30;
 

@@ -10,9 +10,9 @@ import {
 import { FaultScene } from '../support/fault-scene.ts';
 import { DEFAULT_DEVICE } from '../support/device-settings.ts';
 
-// Every operation of a short run in a page on the browser's database fails in every way, one at a time.
+// Every database operation of a short run in a page fails in every way, one at a time.
 
-/** Only every so many operations, for a quick look. */
+/** Stride over the operations, for a quick check. */
 const STRIDE = Number(process.env.FAULT_STRIDE ?? 1);
 
 let scene: FaultScene;

@@ -54,7 +54,7 @@ export interface AttentionWay {
   backwardQ(call: AttentionQueries): void;
 }
 
-/** Tokens that the buffers have room for behind the pass, as in training: full of NaN, not to be read or written. */
+/** Tokens that the buffers can hold after the pass, as in training: filled with NaN, not to be read or written. */
 const SPARE = 64;
 
 /** Forward and backward on the device. */

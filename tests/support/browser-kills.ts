@@ -14,8 +14,8 @@ const RUN = 'kills';
 const BYTES = 3_000_000;
 
 /**
- * Kills a browser with SIGKILL while it writes one checkpoint after another, keeping the newest two, and looks at
- * what is left: every checkpoint is whole, and the last that was acknowledged, or a newer one, is there.
+ * Kills a browser with SIGKILL while it writes one checkpoint after another, keeping the latest two, and examines
+ * what is left: every checkpoint is complete, and the last acknowledged one, or a later one, is there.
  */
 export async function killWhileSaving(pages: WorkerPages, random: Random, rounds: number): Promise<void> {
   const profile = mkdtempSync(join(tmpdir(), 'retune-kills-'));
@@ -61,14 +61,14 @@ export async function killWhileSaving(pages: WorkerPages, random: Random, rounds
   }
 }
 
-/** How often a browser is started before it counts as unable to. */
+/** Attempts to start a browser before giving up. */
 const STARTS = 3;
 
-/** A browser with a profile on disk, in a process group of its own that can be killed at once. */
+/** A browser with a profile on disk, in its own process group so that it can be killed at once. */
 export async function openProfile(
   profile: string,
 ): Promise<{ context: BrowserContext; kill: () => Promise<void> }> {
-  // A browser starting on the profile of a killed one sometimes never answers, most of all on a busy machine.
+  // A browser started on a killed one's profile sometimes never answers, especially on a busy machine.
   for (let start = 1; ; start++) {
     const { address, kill } = await startBrowser(profile);
     try {
@@ -89,11 +89,11 @@ async function startBrowser(
   const args = [...BROWSER_ARGS, '--headless=new', '--no-first-run', '--remote-debugging-port=0'];
   const browser = spawn(findBrowser()!, [...args, `--user-data-dir=${profile}`, 'about:blank'], {
     detached: true,
-    // Nobody reads a pipe here, and a full one would stop the browser.
+    // Nobody reads a pipe here, and a full one would block the browser.
     stdio: 'ignore',
   });
   await once(browser, 'spawn');
-  // Gives its processes time to be gone: one that is still ending holds on to the profile.
+  // Waits for its processes to be gone: one that is still ending locks the profile.
   const kill = async (): Promise<void> => {
     for (let waited = 0; waited < 5_000; waited += 10) {
       try {

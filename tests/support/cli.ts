@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Tests neither fill the user's cache nor find what is in it. */
+/** Tests neither fill the user's cache nor use what is in it. */
 export const cacheHome = mkdtempSync(join(tmpdir(), 'retune-cache-'));
 process.on('exit', () => rmSync(cacheHome, { recursive: true, force: true }));
 

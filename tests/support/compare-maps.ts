@@ -1,4 +1,4 @@
-/** Throws where two maps differ, naming what is missing, too much or another, with the first place of each. */
+/** Throws if two maps differ, naming what is missing, extra or different, with the first difference of each. */
 export function expectSame(found: Record<string, unknown>, whole: Record<string, unknown>): void {
   const lines: string[] = [];
   for (const key of Object.keys({ ...whole, ...found })) {

@@ -8,23 +8,23 @@ import type { MemoryFiles } from './memory-folder.ts';
 import { reachedStep } from './real-page.ts';
 
 const DEMO = 'public/demo';
-/** V3 only has to be there: two steps of 16 rows. */
+/** V3 only has to exist: two steps of 16 rows. */
 const V3_EPOCHS = '0.25';
 
-/** Keeps a picture of the page from its top. */
+/** Takes a screenshot of the page from its top. */
 type Picture = (name: string, view?: { height?: number }) => Promise<void>;
 
 export interface ChatAnswer {
   version: string;
   text: string;
-  /** 'done', or what came of it instead. */
+  /** 'done', or what happened instead. */
   state: string;
 }
 
 /** What the page shows of a test of two versions. */
 export interface ShownComparison {
   title: string;
-  /** Points of the difference, and of its 95% interval. */
+  /** Percentage points of the difference, and of its 95% interval. */
   difference: number;
   interval: [low: number, high: number];
   /** Exact answers by version. */
@@ -84,7 +84,7 @@ export class DemoPage {
     return DEMO_QUESTIONS.map((_, i) => answers.slice(2 * i, 2 * i + 2));
   }
 
-  /** Begins to put the demo's questions to V1 and V2, and stops on the way; the answers that there are by then. */
+  /** Starts asking V1 and V2 the demo's questions and stops on the way; returns the answers so far. */
   async beginTest(): Promise<{ answered: number; of: number }> {
     const { page } = this;
     await this.#stage('Test');
@@ -98,7 +98,7 @@ export class DemoPage {
     return { answered: answered!, of: of! };
   }
 
-  /** Reloads the page and goes on with the test to its end; the answers that were still there. */
+  /** Reloads the page and resumes the test to its end; returns the answers that were still there. */
   async endTest(): Promise<number> {
     const { page } = this;
     await page.reload();
@@ -174,7 +174,7 @@ export class DemoPage {
     await this.#heading(/^V\d is ready$/);
   }
 
-  /** The family tree's badges on the way down from the base, as long as each has one child. */
+  /** The family tree's badges down from the base, as long as each has one child. */
   async family(): Promise<string[]> {
     await this.#stage('Runs');
     await this.#member('V3').click();

@@ -3,7 +3,7 @@ import type { Stream } from '../../src/gpu/stream.ts';
 import { imageTensors } from '../../src/model/base/cache/packed-image.ts';
 import type { DecoderWeights } from '../../src/model/weights.ts';
 
-/** All that a loaded base is on the device, by name, and the offsets of its scales. */
+/** Everything of a loaded base on the device, by name, and the offsets of its scales. */
 export async function deviceBytes(stream: Stream, weights: DecoderWeights): Promise<Record<string, unknown>> {
   const tensors = imageTensors(weights);
   const bytes = await readOnce(stream, ...tensors.map((tensor) => tensor.view));

@@ -2,25 +2,25 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { findSwiftShader } from '../../src/cli/software-vulkan.ts';
 
-/** What the tests ask of the machine, and how they get it. */
+/** What the tests require of the machine, and how they obtain it. */
 export interface Machine {
   hasSwiftShader(): boolean;
   hasVulkanLoader(): boolean;
   /** Whether apt may be used. */
   hasApt: boolean;
-  /** Runs a command and shows what it prints; one that fails has brought nothing. */
+  /** Runs a command, showing its output; false if it failed. */
   run(command: string, ...args: string[]): void;
   say(text: string): void;
 }
 
-/** Finds Chrome or Chromium with SwiftShader beside it, or installs it, and says what it does. */
+/** Finds Chrome or Chromium with SwiftShader beside it, or installs it, and reports what it does. */
 export function ensureBrowser(machine: Machine = thisMachine): void {
   const { hasApt, run, say } = machine;
   if (machine.hasSwiftShader() && machine.hasVulkanLoader()) return;
   if (hasApt) {
     say('Installing libvulkan1 and chromium with apt: no browser with SwiftShader was found for the tests.');
     run('apt-get', 'update', '-qq');
-    // One by one, for not every distribution has a chromium.
+    // One at a time, because not every distribution has a chromium.
     for (const name of ['libvulkan1', 'chromium'])
       run('apt-get', 'install', '-y', '-qq', '--no-install-recommends', name);
   }

@@ -20,7 +20,7 @@ import { memoryDirectory } from './memory-cache.ts';
 import { globals, nullWebGpu } from './null-webgpu.mjs';
 import { DEFAULT_DEVICE } from './device-settings.ts';
 
-/** What outlives a page: its databases, both copies, and the cache of bases. */
+/** What survives a page: its databases, both copies, and the base cache. */
 export class BrowserProfile {
   readonly databases: [IDBFactory, IDBFactory] = [new IDBFactory(), new IDBFactory()];
   readonly bases = memoryDirectory();
@@ -60,7 +60,7 @@ export function openPage(profile: BrowserProfile, fault?: IdbFault, gpu: unknown
 
 const { setTimeout: realSetTimeout } = globalThis;
 
-/** The timers of a page end with it: a patience that ran out later would send a dead page into the next one's database. */
+/** A page's timers end with it: a timeout that fired later would send a dead page into the next one's database. */
 function endTimersWith(idb: FaultyPage): void {
   const timers: ReturnType<typeof setTimeout>[] = [];
   vi.stubGlobal('setTimeout', (...call: Parameters<typeof realSetTimeout>) => {
@@ -73,8 +73,8 @@ function endTimersWith(idb: FaultyPage): void {
 }
 
 /**
- * Runs a training that `fault` strikes, then opens the page anew and lets the run go on, or starts it again where none
- * is there. Resolves to what is wrong. `whole`: what an undisturbed run leaves.
+ * Runs a training with `fault` injected, then opens the page anew and resumes the run, or starts it again if there
+ * is none. Resolves to what is wrong. `whole`: the outcome of an undisturbed run.
  */
 export async function judgePage(
   inputs: ChosenInputs,
@@ -116,10 +116,10 @@ export async function judgePage(
   });
   await check('outcome', async () => {
     const found = await comparableContents(await profile.contents());
-    // Copies of the inputs are only convenient; a run that was not gone on with may have none.
+    // Copies of the inputs are only a convenience; a run that was not resumed may have none.
     const optional = how === 'finished' && !('inputs/ID' in found) ? /^inputs\/ID$/ : undefined;
     const expected = without(whole, optional);
-    // A run does without a checkpoint that could not be kept: then the one before it stays.
+    // A run continues without a checkpoint that could not be stored: then the previous one stays.
     const skipped = how === 'finished' && stepsOf(found).join() !== stepsOf(expected).join();
     if (!skipped) return expectSame(found, expected);
     expect([stepsOf(found).length, stepsOf(found).at(-1)]).toEqual([
@@ -130,9 +130,9 @@ export async function judgePage(
     expectSame(without(found, earlier), without(expected, earlier));
   });
   await check('outcome in the second copy', async () => {
-    // One that has fallen behind is put right by the next transaction.
+    // A copy that has fallen behind is repaired by the next transaction.
     await again.store('readwrite', () => undefined);
-    // One that could not be written is given up; the next start makes it anew.
+    // One that could not be written is abandoned; the next start creates it anew.
     const copy = await comparableContents(await profile.contents(1));
     if (Object.keys(copy).length > 0) expectSame(copy, await comparableContents(await profile.contents()));
   });
@@ -186,7 +186,7 @@ export async function comparableContents(
 ): Promise<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
   for (const [key, value] of entries) {
-    // What filled a log is removed by the next start where its removal failed.
+    // Log filler is removed by the next start if its removal failed.
     if (key === 'transaction' || key.startsWith('filling/')) continue;
     const name = key.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'ID').replace(/tfevents\.\d+/, 'tfevents');
     found[name] = value instanceof Blob ? await timeless(name, value) : recordWithoutTimes(value);
@@ -215,7 +215,7 @@ function recordWithoutTimes(value: unknown): unknown {
   ) as unknown;
 }
 
-/** Locks of a browser with this page alone. */
+/** Locks of a browser with only this page. */
 function pageLocks() {
   const queues = new Map<string, Promise<unknown>>();
   const held = new Set<string>();
@@ -239,7 +239,7 @@ function pageLocks() {
   };
 }
 
-/** Files from disk as the page has them once they are chosen. */
+/** Files from disk as the page has them once chosen. */
 export function chosenInputs(path: (name: string) => string): ChosenInputs {
   const file = (name: string) =>
     new File([readFileSync(path(name))], name.split('/').at(-1)!, { lastModified: 1 });

@@ -16,7 +16,7 @@ import { joinBytes } from './memory-folder.ts';
 import { comparable } from './run-case.ts';
 import { Scene } from './scene.ts';
 
-// The command line runs in this process on a device that computes next to nothing.
+// The command line runs in this process on a device that computes almost nothing.
 vi.mock('webgpu', () => import('./null-webgpu.mjs'));
 
 /** How a command ended. A process that was killed has no code. */
@@ -24,7 +24,7 @@ export interface Ended {
   code: number | undefined;
   stdout: string;
   stderr: string;
-  /** What it did to files, of those that faults count. */
+  /** What it did to files, among the operations that faults count. */
   trace: { op: string; path: string }[];
 }
 
@@ -44,7 +44,7 @@ training:
 seed: 9
 `;
 
-/** Inputs, an output and a cache in a folder of their own, and commands that are struck by faults there. */
+/** Inputs, an output and a cache in a temporary folder, and commands with faults injected there. */
 export class FaultScene {
   readonly #scene = new Scene('batch2');
 
@@ -56,7 +56,7 @@ export class FaultScene {
 
   static async open(): Promise<FaultScene> {
     const scene = new FaultScene();
-    // Fewer tensors are fewer writes that are all alike.
+    // Fewer tensors are fewer writes of the same kind.
     scene.#scene.json('v1/adapter_config.json', { target_modules: ['q_proj'] });
     await scene.#scene.tensors('v1/adapter_model.safetensors', (tensors) =>
       tensors.filter(({ name }) => name.includes('q_proj')),
@@ -72,12 +72,12 @@ export class FaultScene {
     this.#scene.write(file, content);
   }
 
-  /** A fresh start: no output is there, and no cache. */
+  /** A fresh start: no output, and no cache. */
   reset(): void {
     for (const name of ['out', 'cache']) rmSync(this.path(name), { recursive: true, force: true });
   }
 
-  /** Puts the output aside. */
+  /** Moves the output aside. */
   keep(name: string): void {
     renameSync(this.path('out'), this.path(name));
   }
@@ -140,7 +140,7 @@ export class FaultScene {
     return { code, stdout, stderr, trace: faults.trace };
   }
 
-  /** Runs a command line in a process of its own, which a fault may kill. */
+  /** Runs a command line in a separate process, which a fault may kill. */
   process(args: readonly string[], strike: Strike = {}): Promise<Ended> {
     const preloads = ['use-null-webgpu.mjs', 'inject-faults.mjs'].map(
       (name) => `--import=${new URL(name, import.meta.url).href}`,
@@ -159,7 +159,7 @@ export class FaultScene {
     });
   }
 
-  /** The number of the first, or the last, operation whose name and path from this folder on match. */
+  /** The number of the first, or last, operation whose name and path from this folder on match. */
   place({ trace }: Ended, pattern: RegExp, which: 'first' | 'last' = 'first'): number {
     const matches = ({ op, path }: Ended['trace'][number]) =>
       pattern.test(`${op} ${relative(this.path(), path)}`);
@@ -169,9 +169,8 @@ export class FaultScene {
   }
 
   /**
-   * Strikes a command that `prepare` has made ready, and does it again without a fault. Resolves to what is wrong, and
-   * how the struck one ended.
-   * `whole`: what an undisturbed one leaves.
+   * Runs a command that `prepare` has set up with a fault, and runs it again without. Resolves to what is wrong,
+   * and how the first one ended. `whole`: the outcome of an undisturbed one.
    */
   async judge(
     args: readonly string[],
@@ -206,7 +205,10 @@ export class FaultScene {
     return { wrong, struck };
   }
 
-  /** Throws where something else is there than `whole`; a base that could not be kept for the next start is not. */
+  /**
+   * Throws if anything other than `whole` is there; a base that could not be cached for the next start may be
+   * missing.
+   */
   #compare(whole: Record<string, unknown>): void {
     const found = this.outcome();
     const cached = (name: string) => name.startsWith('cache/');
@@ -234,7 +236,7 @@ export class FaultScene {
     );
   }
 
-  /** Throws where a file that has its final name is not whole, or files disagree that belong together. */
+  /** Throws if a file under its final name is incomplete, or files that belong together disagree. */
   checkWhole(): void {
     const output = this.path('out/v2');
     for (const name of existsSync(output) ? readdirSync(output) : [])

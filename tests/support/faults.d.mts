@@ -1,14 +1,14 @@
-/** What is struck, and how; see faults.mjs. */
+/** The operation to fail, and how; see faults.mjs. */
 export interface Fault {
-  /** Only what lies under this folder counts. */
+  /** Only paths under this folder count. */
   under: string;
   kind?: 'write' | 'read';
   /** Number of the operation, from 1; 0 strikes none. */
   at?: number;
   fault?: string;
-  /** All later operations that need room are refused as well. */
+  /** All later operations that need space are refused too. */
   lasting?: boolean;
-  /** How many operations in a row are struck; one, unless told. */
+  /** Number of consecutive operations to fail; default 1. */
   times?: number;
 }
 

@@ -4,15 +4,15 @@ import { IDBDatabase, IDBFactory, IDBObjectStore, IDBTransaction } from 'fake-in
 export interface IdbFault {
   at: number;
   /**
-   * A DOMException's name: the transaction is aborted with it. abort: without one. closing: the connection cannot be
-   * used any more. silent: no answer ever comes. die: the page is gone, with what was not committed.
+   * A DOMException's name: the transaction is aborted with it. abort: without one. closing: the connection becomes
+   * unusable. silent: there is never an answer. die: the page is gone, with everything not committed.
    */
   fault: string;
-  /** All later operations are struck as well; where there is no room, those that need some. */
+  /** All later operations fail too; for a full disk, those that need space. */
   lasting?: boolean;
 }
 
-/** What is used of the internals. */
+/** The part of the internals in use. */
 interface Internals {
   page?: FaultyPage;
   _start(): void;
@@ -27,7 +27,7 @@ interface Internals {
 
 const internals = (transaction: IDBTransaction) => transaction as unknown as Internals;
 
-/** A page's view of databases, which outlive it. */
+/** A page's view of databases, which survive it. */
 export class FaultyPage {
   readonly trace: string[] = [];
   readonly #fault: IdbFault;
@@ -46,7 +46,7 @@ export class FaultyPage {
     return this.#dead;
   }
 
-  /** Whether the fault has struck. */
+  /** Whether the fault has occurred. */
   get struck(): boolean {
     return this.#fault.at > 0 && this.trace.length >= this.#fault.at;
   }
@@ -98,7 +98,7 @@ export class FaultyPage {
 
 const nameOf = (fault: string): string => (fault === 'closing' ? 'InvalidStateError' : fault);
 
-/** Ends a transaction with nothing done, and tells nobody. */
+/** Ends a transaction without effect or notification. */
 function end(transaction: IDBTransaction): void {
   const inner = internals(transaction);
   for (const undo of inner._rollbackLog.reverse()) undo();
@@ -137,7 +137,7 @@ function patch(): void {
     const call = IDBObjectStore.prototype[op] as (...args: unknown[]) => IDBRequest;
     IDBObjectStore.prototype[op] = function (this: IDBObjectStore, ...args: unknown[]) {
       const { page } = internals(this.transaction).db;
-      // What makes a new log begin are many large writes that are all alike: one is enough.
+      // Starting a new log takes many large writes of the same kind: one is enough here.
       const place = args[op === 'put' ? 1 : 0];
       if (/^filling\/[1-9]/.test(String(place))) return {} as IDBRequest;
       const key = (place as IDBKeyRange | undefined)?.lower ?? place ?? '';
@@ -145,7 +145,7 @@ function patch(): void {
       if (fault === 'die') return {} as IDBRequest;
       const request = call.apply(this, args);
       if (fault === 'silent') silence(this.transaction);
-      // A connection that closes aborts what is under way.
+      // A closing connection aborts its transactions.
       else if (fault !== undefined)
         soon(() => internals(this.transaction)._abort(['abort', 'closing'].includes(fault) ? null : fault));
       return request;
@@ -153,10 +153,10 @@ function patch(): void {
   }
 }
 
-/** Aborts happen to a transaction, not within the call that made it. */
+/** Aborts happen to a transaction, not within the call that created it. */
 const soon = (work: () => void): void => queueMicrotask(work);
 
-/** A transaction may fail as late as when it is committed: a full disk shows there. */
+/** A transaction may fail as late as its commit, as on a full disk. */
 function atCommit(page: FaultyPage, transaction: IDBTransaction): void {
   const inner = internals(transaction);
   const start = inner._start.bind(inner);

@@ -1,6 +1,6 @@
 /**
  * Index of the first value that differs (NaN equals NaN), −1 if none does. For arrays so long that a failing
- * `toEqual` would spend minutes on printing them.
+ * `toEqual` would take minutes to print them.
  */
 export function firstDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Math.min(a.length, b.length);

@@ -38,7 +38,7 @@ export class TestGpu {
     return view(buffer);
   }
 
-  /** `n` f32 of poison: an output that a kernel does not write shows as NaN. */
+  /** `n` f32 of NaN, so that an output which a kernel fails to write shows. */
   output(n: number): BufferView {
     return this.upload(new Float32Array(n).fill(NaN));
   }
@@ -69,7 +69,7 @@ export class TestGpu {
   }
 }
 
-/** ‖out − ref‖ / ‖ref‖ (‖out‖ where ref is zero); NaN anywhere gives NaN, which no bound accepts. */
+/** ‖out − ref‖ / ‖ref‖ (‖out‖ if ref is zero); NaN anywhere gives NaN, which no bound accepts. */
 export function relativeError(out: ArrayLike<number>, ref: ArrayLike<number>): number {
   if (out.length !== ref.length) throw new Error(`lengths differ: ${out.length} and ${ref.length}`);
   let difference = 0;

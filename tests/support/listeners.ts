@@ -9,8 +9,8 @@ interface Listener {
 }
 
 /**
- * Ports of this machine, one a name, that notice whatever reaches them: a request, a connection without one, a packet.
- * They answer as a foreign server would that wants to be read.
+ * Ports of this machine, one per name, that notice anything that reaches them: a request, a connection without one,
+ * a packet. They answer like a foreign server that wants to be read.
  */
 export class Listeners {
   readonly #all = new Map<string, Listener>();
@@ -34,7 +34,7 @@ export class Listeners {
     return `http://127.0.0.1:${port}/`;
   }
 
-  /** The names that something reached. */
+  /** The names that were reached. */
   get reached(): string[] {
     return [...this.#all].filter(([, { arrived }]) => arrived).map(([name]) => name);
   }

@@ -10,7 +10,7 @@ import { Activations } from '../../src/model/activations.ts';
 import type { DecoderWeights } from '../../src/model/weights.ts';
 import { packWindow } from '../../src/text/packing.ts';
 
-/** Logits after the prompt's last token, of a pass in which the prompt stands between two other documents. */
+/** Logits after the prompt's last token, in a pass with the prompt between two other documents. */
 export async function lastLogits(
   stream: Stream,
   base: DecoderWeights,

@@ -1,6 +1,6 @@
 import type { CacheDirectory, CacheFile } from '../../src/storage/base-cache.ts';
 
-/** What a test may set right or wrong with the browser's own file system. */
+/** What a test can change in the origin-private file system. */
 export interface MemoryDirectory extends CacheDirectory {
   readonly folders: Map<string, MemoryDirectory>;
   readonly files: Map<string, Uint8Array<ArrayBuffer>>;
@@ -8,7 +8,7 @@ export interface MemoryDirectory extends CacheDirectory {
 
 const notFound = () => Promise.reject(new DOMException('not there', 'NotFoundError'));
 
-/** A folder as the browser's own file system has them; `room()` bytes may still be written. */
+/** A folder of the origin-private file system; `room()` bytes may still be written. */
 export function memoryDirectory(room: () => number = () => Infinity): MemoryDirectory {
   const folders = new Map<string, MemoryDirectory>();
   const files = new Map<string, Uint8Array<ArrayBuffer>>();

@@ -5,7 +5,7 @@ import { bytesSource, type ByteSource, type Folder } from '../../src/formats/byt
 
 export type MemoryFiles = Record<string, Uint8Array | string>;
 
-/** A folder whose files are byte arrays or texts; the map stays live, so that a test may change a file. */
+/** A folder whose files are byte arrays or texts; the map stays live, so that a test can change a file. */
 export function memoryFolder(name: string, files: MemoryFiles): Folder {
   return {
     name,
@@ -40,7 +40,7 @@ export function fixtureBytes(path: string): Uint8Array {
   return new Uint8Array(readFileSync(join(FIXTURES, path)));
 }
 
-/** The files of a folder under tests/fixtures, to be changed and wrapped by `memoryFolder`. */
+/** The files of a folder under tests/fixtures, for changing and wrapping by `memoryFolder`. */
 export function fixtureFiles(path: string): MemoryFiles {
   const names = readdirSync(join(FIXTURES, path)).filter((name) =>
     statSync(join(FIXTURES, path, name)).isFile(),

@@ -8,7 +8,7 @@ export class MemoryStore implements RunStore {
   readonly saved = new Map<number, MemoryFiles>();
   readonly result: MemoryFiles = {};
   readonly logs: MemoryFiles = {};
-  /** Nothing more fits in. */
+  /** Whether it is full. */
   full = false;
   #rescue: number | undefined;
 

@@ -15,7 +15,7 @@ class Buffer {
     this.label = label;
   }
 
-  /** Taken from the host only once somebody looks or writes. */
+  /** Allocated only when first read or written. */
   get bytes() {
     return (this.#bytes ??= new Uint8Array(this.size));
   }
@@ -35,7 +35,7 @@ class Buffer {
   }
 }
 
-/** What a step does to the device, by the kernels' names. `p`: the parameters. */
+/** Effect of each step kernel on the device, by kernel name. `p`: the parameters. */
 const KERNELS = {
   cross_entropy(device, p, [, , labels, losses], rows) {
     const begin = p.getUint32(8, true);
@@ -109,7 +109,7 @@ class Encoder {
   }
 
   clearBuffer(buffer, offset, size) {
-    // Gradients that are dropped are those of the rows so far.
+    // Discarded gradients are those of the rows so far.
     this.commands.push((device) => {
       if (buffer.label.includes('grads')) device.gradient = 0;
       buffer.bytes.fill(0, offset, offset + size);
@@ -162,7 +162,7 @@ function openDevice(info) {
   };
 }
 
-/** A software device, unless `hardware` is asked for: then kernels are raced and memory is measured. */
+/** A software device, unless `hardware` is set: then kernels are tuned and memory is measured. */
 export function nullWebGpu({ hardware = false } = {}) {
   const info = {
     vendor: 'null',

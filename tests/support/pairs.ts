@@ -9,7 +9,7 @@ import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
 import type { Tokens } from '../../src/text/spans.ts';
 import type { TextTokenizer } from '../../src/text/tokenizer.ts';
 
-/** The moment at which tests/reference/chats/make_pairs.py renders. */
+/** The time at which tests/reference/chats/make_pairs.py renders. */
 const MOMENT = '2026-03-07T14:05:09';
 
 /** `isTold`: the template prints what the training needs, so that the row is trained. */
@@ -19,20 +19,22 @@ interface Expected {
   pairs: Record<string, { ids: (string | null)[]; masks?: ([mask: string, ids: string] | null)[] }>;
 }
 
-/** A pair's conversations by what came of them, as their numbers. */
+/** A pair's conversations by outcome, by their numbers. */
 export interface PairReport {
   name: string;
-  /** The ids that Python gives. */
+  /** The same ids as Python's. */
   same: number[];
   /** Of these, rows that are skipped: the template leaves out what their answers rest on. */
   skipped: number[];
-  /** Other ids than Python's, without a word. */
+  /** Other ids than Python's, without an error. */
   different: number[];
-  /** Python has ids; here the row is refused with a sentence. */
+  /** Python has ids; here the row is refused. */
   refused: { row: number; why: string }[];
   /** Python raises an error, and the row is refused here. */
   both: number[];
-  /** Python raises an error, and the row has ids here: a turn without content is given '' where the template needs one. */
+  /**
+   * Python raises an error, and the row has ids here: a turn without content is given '' if the template needs one.
+   */
   oursOnly: number[];
   masks: MaskReport | undefined;
 }

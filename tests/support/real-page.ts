@@ -18,7 +18,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.png': 'image/png',
 };
 
-/** The page as a static host serves it: the built files and their _headers, under a path of somebody's site. */
+/** The page as a static host serves it: the built files and their _headers, under a subpath. */
 export class StaticHost {
   /** The page's address, with a slash at its end. */
   readonly url: string;
@@ -32,7 +32,7 @@ export class StaticHost {
   }
 
   static async open(folder: string): Promise<StaticHost> {
-    // Vitest's own NODE_ENV would make a build for development, without its service worker.
+    // Vitest's own NODE_ENV would make a development build, without its service worker.
     process.env.NODE_ENV = 'production';
     await builtOnce('page', folder, (outDir) => build({ logLevel: 'error', build: { outDir } }));
     return StaticHost.of(folder, hostedHeaders(folder));
@@ -58,7 +58,7 @@ export function hostedHeaders(folder: string): Map<string, string> {
   return new Map(lines.filter(Boolean).map((line) => line.trim().split(/: (.*)/s) as [string, string]));
 }
 
-/** Not the root: a page that needs one would find nothing. */
+/** Not the root: a page that depends on it would find nothing. */
 const PLACE = '/tools/retune/';
 
 function serve(
@@ -83,7 +83,7 @@ function serve(
 /** What the user chooses, as the cards call it: folders by name, files by theirs. */
 const CHOSEN = { train: 'train.jsonl', validation: 'val.jsonl', recipe: 'training_config.yaml' } as const;
 
-/** Pickers that nobody has to click through: they give handles to the browser's own file system. */
+/** Pickers that need no clicks: they return handles to the origin-private file system. */
 export async function stubPickers(context: BrowserContext): Promise<void> {
   await context.addInitScript((chosen: Record<string, string>) => {
     const root = () => navigator.storage.getDirectory();
@@ -160,7 +160,7 @@ export async function savedFiles(page: Page): Promise<MemoryFiles> {
   );
 }
 
-/** Waits until the page's run has done so many steps, by its title. */
+/** Waits until the page's run has done this many steps, by its title. */
 export async function reachedStep(page: Page, step: number, of: number): Promise<void> {
   await page.waitForFunction(
     ([step, of]) =>

@@ -33,7 +33,7 @@ const withoutTimes = (entry: LogEntry) =>
     .filter((key) => !/runtime|per_second/.test(key))
     .toSorted();
 
-/** A log must have what transformers logs, at the same steps. */
+/** A log must contain what transformers logs, at the same steps. */
 export function expectLog({ log_history: reference }: ExpectedRun, log: readonly LogEntry[]): void {
   expect(log.map((e) => [e.step, e.epoch])).toEqual(reference.map((e) => [e.step, e.epoch]));
   expect(log.map(withoutTimes)).toEqual(reference.map(withoutTimes));

@@ -25,7 +25,7 @@ export async function caseInputs(
   };
 }
 
-/** The inputs of a case whose adapter asks for LoRA dropout, which none of them does by itself. */
+/** The inputs of a case whose adapter has LoRA dropout, which none of them has originally. */
 export async function dropoutInputs(
   name: CaseName,
   dropout: number,
@@ -40,7 +40,7 @@ export async function dropoutInputs(
 export type RunCall = Partial<FinetuneOptions> & { inputs: RunInputs; store: MemoryStore };
 export type RunOutcome = FinetuneResult & { events: RunEvent[] };
 
-/** Runs a fine-tuning on a device of its own, as each start of a process does. */
+/** Runs a fine-tuning on a separate device, as each start of a process does. */
 export async function run(call: RunCall): Promise<RunOutcome> {
   const gpu = await openNodeGpu('floor');
   try {

@@ -7,7 +7,7 @@ import { writeSafetensors, type TensorData } from '../../src/formats/safetensors
 import { joinBytes } from './memory-folder.ts';
 import { casePath, type CaseName } from './model-case.ts';
 
-/** A reference case's files in a folder of their own, to be broken. */
+/** A reference case's files in a temporary folder, for breaking. */
 export class Scene {
   readonly folder = mkdtempSync(join(tmpdir(), 'retune-scene-'));
 
@@ -63,7 +63,7 @@ export class Scene {
     this.write(file, joinBytes(writeSafetensors(change(tensors), read.metadata)));
   }
 
-  /** The arguments of a fine-tuning on these files; `options` replaces some or, with undefined, leaves them out. */
+  /** The arguments of a fine-tuning on these files; `options` replaces some or, with undefined, omits them. */
   finetune(options: Record<string, string | undefined> = {}): string[] {
     const all = {
       base: this.path('base'),

@@ -5,9 +5,9 @@ import { runOn, type RunCall, type RunOutcome } from './run-case.ts';
 let shared: Promise<Gpu> | undefined;
 
 /**
- * The device that the test files of a process share, since compiling kernels takes most of a start: opened with
- * WebGPU's guaranteed limits only (128 MiB a binding, 8 storage buffers, 16 KiB of workgroup memory), so that a kernel
- * which needs more fails. A test that counts what is compiled, or breaks its device, opens one for itself.
+ * The device shared by the test files of a process, because compiling kernels takes most of a start. It is opened
+ * with WebGPU's guaranteed limits only (128 MiB per binding, 8 storage buffers, 16 KiB of workgroup memory), so
+ * that a kernel which needs more fails. A test that counts compilations, or breaks its device, opens its own.
  */
 export function sharedDevice(): Promise<Gpu> {
   return (shared ??= openNodeGpu('floor'));

@@ -8,12 +8,12 @@ import type { CaseName } from './model-case.ts';
 import type { Random } from './random.ts';
 import { pickCase, savedFiles, stubPickers } from './real-page.ts';
 
-/** The longest time for which a browser lives once its run is under way, in milliseconds. */
+/** Maximum milliseconds for which a browser lives once its run is in progress. */
 const LIFE = 4000;
 
 /**
- * Trains in the page, with the browser killed so many times at random moments. Each time the page goes on by itself,
- * or from one click where it has begun in vain too often. Gives what the run leaves in the end.
+ * Trains in the page, killing the browser this many times at random moments. Each time the page resumes
+ * automatically, or after one click once too many attempts have failed. Returns what the run leaves in the end.
  */
 export async function killWhileTraining(
   url: string,

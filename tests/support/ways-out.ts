@@ -1,6 +1,6 @@
 /**
- * What a script that should never run would try, to carry something out of the page: each a few lines as it would write
- * them. `away` is a foreign address; `add(tag, attributes)` puts an element into the page.
+ * What an injected script could try in order to carry something out of the page, each in a few lines. `away` is a
+ * foreign address; `add(tag, attributes)` puts an element into the page.
  */
 export type Ways = Readonly<Record<string, string>>;
 
@@ -109,7 +109,7 @@ export const PAGE: Ways = {
   'icon of a notification': `new Notification('x', { icon: away })`,
 };
 
-/** By leaving the page, or by another window. */
+/** By leaving the page, or through another window. */
 export const LEAVING: Ways = {
   'setting location': `location.href = away`,
   'location.replace': `location.replace(away)`,
@@ -145,12 +145,12 @@ export const SERVICE_WORKER: Ways = {
   'icon of a notification': `await registration.showNotification('x', { icon: away })`,
 };
 
-/** For itself: it takes its page away. */
+/** Separate, because it takes its page away. */
 export const SERVICE_WORKER_LEAVING: Ways = {
   'WindowClient.navigate': `await (await clients.matchAll())[0].navigate(away)`,
 };
 
-/** What looks a foreign name up; `away` has one that does not exist. */
+/** Ways that look up a foreign name; `away` has one that does not exist. */
 export const LOOKUPS: Ways = {
   'link dns-prefetch': `add('link', { rel: 'dns-prefetch', href: away })`,
   'link preconnect': PAGE['link preconnect']!,
@@ -163,7 +163,10 @@ export const LOOKUPS: Ways = {
   'WebRTC, TURN': PAGE['WebRTC, TURN']!,
 };
 
-/** What no browser does for any page: a script of another origin is no worker, and a service worker loads none later. */
+/**
+ * What no browser does for any page: a script of another origin is no worker, and a service worker cannot load one
+ * later.
+ */
 export const REFUSED_ANYWAY = [
   'page: foreign worker',
   'page: foreign shared worker',
@@ -173,7 +176,7 @@ export const REFUSED_ANYWAY = [
   'service worker: importScripts',
 ];
 
-/** How text becomes code: each notes in `ran` that it did. */
+/** Ways to turn text into code: each records in `ran` that it did. */
 export const INJECTIONS: Ways = {
   eval: `eval(code)`,
   'new Function': `new Function(code)()`,

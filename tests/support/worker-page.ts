@@ -24,7 +24,7 @@ export const BROWSER_ARGS = [
 
 /** The engine's worker behind a page that only the tests have (tests/e2e/worker-page). */
 export class WorkerPages {
-  /** What no page and no worker has caught. */
+  /** Uncaught errors of pages and workers. */
   readonly problems: string[] = [];
   readonly #server: PreviewServer;
   readonly #browser: Browser;
@@ -51,7 +51,7 @@ export class WorkerPages {
     return new WorkerPages(server, browser);
   }
 
-  /** A browser profile of its own. */
+  /** A separate browser profile. */
   context(): Promise<BrowserContext> {
     return this.#browser.newContext();
   }

@@ -1,4 +1,4 @@
-// The engine's worker with a way to lose its device: for tests, and no part of what is shipped.
+// The engine's worker with a way to lose its device: for tests only, not shipped.
 const devices: GPUDevice[] = [];
 const { requestDevice } = GPUAdapter.prototype;
 GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...call) {

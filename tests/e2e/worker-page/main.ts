@@ -32,12 +32,12 @@ type Ended = Answer<RunOutcome & { id: string }>;
 export interface Bench {
   engine: EngineApi;
   events: RunEvent[];
-  /** The run that was started last. */
+  /** The run started last. */
   running: Promise<Ended> | undefined;
-  /** Resolves when the running run has done this step. */
+  /** Resolves when the run in progress has done this step. */
   reached(step: number): Promise<void>;
   inputs(): Promise<ChosenInputs>;
-  /** The same files in the browser's own file system, behind handles. */
+  /** The same files in the origin-private file system, behind handles. */
   inputsWithHandles(): Promise<ChosenInputs>;
   estimate(): Promise<Answer<TimeEstimate>>;
   start(inputs?: Promise<ChosenInputs>): void;
@@ -47,7 +47,7 @@ export interface Bench {
     version: 'base' | 'v1' | 'v2',
     question: string,
   ): Promise<{ streamed: string; whole: string }>;
-  /** Starts a test, or goes on with the one of that id; stops it after so many answers. */
+  /** Starts a test, or resumes the one with that id; stops it after this many answers. */
   test(
     what: TestInputs | { id: string; files?: TestFiles },
     stopAfter?: number,
@@ -57,9 +57,9 @@ export interface Bench {
   store(id: string): BrowserRunStore;
   storage: typeof storage;
   breakDevice(): void;
-  /** The checkpoints of a run that `saveOnAndOn` wrote, and whether each is what was written. */
+  /** The checkpoints of a run that `saveOnAndOn` wrote, and whether each holds what was written. */
   checkpointsLeft(id: string): Promise<{ step: number; sound: boolean }[]>;
-  /** Writes checkpoints of so many bytes from a step on, keeping two, and tells of each once it is acknowledged. */
+  /** Writes checkpoints of this many bytes from a step on, keeping two, and reports each once it is acknowledged. */
   saveOnAndOn(id: string, step: number, bytes: number, acknowledge: (step: number) => void): Promise<never>;
 }
 

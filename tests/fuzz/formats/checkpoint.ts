@@ -48,7 +48,10 @@ const WORDS = [
   ...['"../../x"', '{"x":"y"}', '"retune_state.json"'],
 ];
 
-/** Gives retune_state.json the hashes of the files as they are, so that what reads the files themselves is reached. */
+/**
+ * Updates retune_state.json with the files' current hashes, so that the code reading the files themselves is
+ * reached.
+ */
 export function rehash(files: Files): Files {
   try {
     const state = JSON.parse(textOf(files[CURSOR]!)) as { files: Record<string, string> };
@@ -60,7 +63,7 @@ export function rehash(files: Files): Files {
   }
 }
 
-/** One of a checkpoint's files changed as befits it, mostly with hashes that agree. */
+/** Changes one of a checkpoint's files, mostly with matching hashes. */
 export function mutateCheckpoint(random: Random, files: Files): Files {
   const name = random.pick([...Object.keys(files), CURSOR, CURSOR]);
   const bytes = files[name];

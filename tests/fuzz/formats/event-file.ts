@@ -10,8 +10,8 @@ import { trainerState } from './trainer-state.ts';
 const FILE = 'trainer_state.json';
 
 /**
- * TensorBoard's event files are written and never read. What goes into them comes from a checkpoint's log, whose keys
- * may be anything: the records must be framed and hold those names and values.
+ * TensorBoard's event files are written, never read. Their content comes from a checkpoint's log, whose keys may be
+ * anything: the records must be framed and hold those names and values.
  */
 export const eventFile: Format = {
   ...trainerState,
@@ -53,7 +53,7 @@ const masked = (data: Uint8Array): number => {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 };
 
-/** The records of a TFRecord file, their sums compared. */
+/** The records of a TFRecord file, with their checksums verified. */
 function readRecords(file: Uint8Array): Uint8Array[] {
   const view = new DataView(file.buffer);
   const records: Uint8Array[] = [];

@@ -14,7 +14,7 @@ import { tokenizer } from './tokenizer.ts';
 import { trainerState } from './trainer-state.ts';
 import { zip } from './zip.ts';
 
-/** Every format that is read from files of others, and the one that is written from them. */
+/** Every untrusted format that is read, and the one that is written from them. */
 export const FORMATS: readonly Format[] = [
   safetensors,
   config,

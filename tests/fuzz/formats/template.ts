@@ -11,7 +11,7 @@ import { HOSTILE_TEXTS, mutateBytes } from '../mutate/bytes.ts';
 
 const FILE = 'chat_template.jinja';
 
-/** Expressions, tests and statements, among them all that takes time, memory or stack without end. */
+/** Expressions, tests and statements, including everything that takes unbounded time, memory or stack. */
 const EXPRESSIONS = [
   ...[
     'messages',
@@ -167,7 +167,7 @@ const STATEMENTS = [
 
 const TOKENS = /\{\{-?|-?\}\}|\{%-?|-?%\}|\{#|#\}|'[^']*'|"[^"]*"|\w+|\s+|./gs;
 
-/** A template in which tokens, expressions or statements are others. */
+/** A template with tokens, expressions or statements replaced. */
 function mutateTemplate(random: Random, bytes: Uint8Array): Uint8Array {
   if (random.uniform() < 0.1) return mutateBytes(random, bytes, [bytes], [...STATEMENTS, ...EXPRESSIONS]);
   const tokens = textOf(bytes).match(TOKENS) ?? [];
@@ -187,7 +187,7 @@ function mutateTemplate(random: Random, bytes: Uint8Array): Uint8Array {
         break;
       case 3:
       case 4: {
-        // In the place of a name or a literal, so that the rest still stands.
+        // In place of a name or literal, so that the rest stays valid.
         const names = [...tokens.keys()].filter((i) => /^[\w'"]/.test(tokens[i]!));
         if (names.length > 0) tokens[random.pick(names)] = expression;
         break;

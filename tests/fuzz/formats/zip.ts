@@ -48,7 +48,7 @@ const PATHS = [
   ...HOSTILE_TEXTS,
 ];
 
-/** The zip of a whole run, imported into a browser that has none. */
+/** The zip of a whole run, imported into a browser without runs. */
 export const zip: Format = {
   name: 'zip',
   seeds: () => [packed(contents())],
@@ -57,7 +57,7 @@ export const zip: Format = {
     const file = packed(entries, random.uniform() < 0.3 ? 6 : 0);
     if (random.uniform() < 0.6) return file;
     const bytes = file[FILE]!;
-    // Half of the changes to bytes go where the directory is.
+    // Half of the byte changes are made in the directory.
     const from = random.uniform() < 0.5 ? 0 : bytes.length - Math.min(bytes.length, 1200);
     const changed = mutateBytes(
       random,

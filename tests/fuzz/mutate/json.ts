@@ -83,7 +83,7 @@ const HOSTILE_KEYS = [
   'ключ',
 ];
 
-/** One to four changes to the structure of a JSON text, now and then to its bytes. `words`: values of the format. */
+/** One to four changes to the structure of a JSON text, occasionally to its bytes. `words`: values of the format. */
 export function mutateJson(
   random: Random,
   bytes: Uint8Array,
@@ -114,7 +114,7 @@ function print(node: Node): string {
 
 const raw = (text: string): Node => ({ kind: 'raw', text });
 
-/** Some node and where it hangs: going down from the root, and stopping on the way or at a leaf. */
+/** Some node and its parent: descends from the root, and stops on the way or at a leaf. */
 function choose(random: Random, root: Branch): { parent: Branch; at: number; node: Node } {
   let parent = root;
   for (;;) {

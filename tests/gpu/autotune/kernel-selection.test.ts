@@ -41,7 +41,7 @@ function begun(tile: string): MemoryStore {
   return store;
 }
 
-/** What this device would choose is of no interest to a run that has its plan. */
+/** A run that has its plan ignores what this device would choose. */
 const tuning = {
   get: () => expect.fail('the cache was asked'),
   set: () => expect.fail('the cache was told'),
@@ -49,7 +49,7 @@ const tuning = {
 
 it('a run goes on with the tiles of its plan, whatever the device would choose now', async () => {
   const alone = begun('f32 32x32x32');
-  // Tiles of attention give the same bits: here it is seen who is called.
+  // Attention tiles give the same bits, so this checks which is called.
   const called = ATTENTION_CLASSES.flatMap((part) =>
     ATTENTIONS[part].map((variant) => [variant.name, vi.spyOn(variant, 'dispatch')] as const),
   );
@@ -58,7 +58,7 @@ it('a run goes on with the tiles of its plan, whatever the device would choose n
   expect(tiles).toEqual(new Set(['f32 32x32x32', OTHER_ATTENTION]));
   for (const [name, dispatch] of called)
     expect(dispatch.mock.calls.length > 0, name).toBe(name === OTHER_ATTENTION);
-  // Other tiles of products sum in another order: the plan was really followed.
+  // Product tiles sum in different orders, so the plan was really followed.
   const { adapter } = comparable(alone.result);
   expect(adapter).not.toEqual(comparable(whole.result).adapter);
 });

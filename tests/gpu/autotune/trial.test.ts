@@ -120,7 +120,7 @@ describe('a race', () => {
 });
 
 describe('the winner', () => {
-  /** Seconds of each variant's first, second … measurement; the first of all only says how many calls a round takes. */
+  /** Seconds of each variant's first, second … measurement; the very first only determines the calls per round. */
   async function among(times: Record<string, number[]>) {
     const calls: [string, number][] = [];
     const clock = {
@@ -243,7 +243,7 @@ describe('choosing tiles by races', () => {
     nested: true,
   } as const;
   const FORWARD = 'f32 forward 64x96, 64 rows, rank 4, nested';
-  /** What the tests need not race. */
+  /** What these tests need not tune. */
   const KNOWN: BestVariants = {
     'f32 head of 96, 8 rows': 'f32',
     'f32 attention, 2 heads on 1 of 8, 64 tokens in rows of 16': 'f32 32x64 by 4x4',
@@ -252,10 +252,10 @@ describe('choosing tiles by races', () => {
   };
   let gpu: Gpu;
   beforeAll(async () => {
-    // A device that is taken for one that is raced on.
+    // A device that is not taken for a software device.
     gpu = { ...(await testGpu()).gpu, software: false };
   });
-  // A few of the products' variants do.
+  // A few of the products' variants are enough.
   beforeEach(() => {
     for (const variants of [NF4_FORWARD, NF4_GRAD])
       for (const variant of variants.filter(({ precision }) => precision === 'f32').slice(3))
@@ -263,7 +263,7 @@ describe('choosing tiles by races', () => {
   });
   afterEach(() => vi.restoreAllMocks());
 
-  /** Chooses, with a cache that remembers all that it was told. */
+  /** Chooses, with a cache that remembers everything it was given. */
   async function choose(kept: BestVariants = KNOWN, precision: Precision = 'f32') {
     const saves: BestVariants[] = [];
     const notes: string[] = [];
@@ -304,7 +304,7 @@ describe('choosing tiles by races', () => {
     const fatal = raced()[1]!;
     const dispatch = fatal.dispatch.bind(fatal);
     const spy = vi.spyOn(fatal, 'dispatch').mockImplementation((stream, call) => {
-      // A race is tried on a device that computes nothing first.
+      // A trial first runs on a null device.
       if (stream.gpu.memory === gpu.memory) throw new Error('the device is lost');
       dispatch(stream, call);
     });

@@ -11,7 +11,7 @@ import { memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { newExecutionPlanOf } from '../../../src/run/plan/execution-plan.ts';
 import { planInput, withMemory } from '../../../src/run/session.ts';
 
-// Two variants of each product stand for all: the software device compiles for a second or more at each.
+// Two variants of each product stand for all: the software device compiles each for a second or more.
 vi.mock('../../../src/gpu/kernels/linear/index.ts', async (original) => {
   const { NF4_FORWARD, NF4_GRAD } = await original<typeof Variants>();
   return { NF4_FORWARD: NF4_FORWARD.slice(0, 2), NF4_GRAD: NF4_GRAD.slice(0, 2) };
@@ -19,7 +19,7 @@ vi.mock('../../../src/gpu/kernels/linear/index.ts', async (original) => {
 
 const MEMORY = 2 ** 30;
 
-/** A call that measures the tiny model in one round, and what its callbacks saw. */
+/** Options that measure the tiny model in one round, and what the callbacks received. */
 function aCall(more: Partial<BenchCall> = {}) {
   const seen = { notes: [] as string[], sections: [] as string[], reports: [] as string[][] };
   const call: BenchCall = {
@@ -53,7 +53,7 @@ function row(report: Report, name: string, first: string): Record<string, Cell> 
 }
 
 describe('the whole benchmark of the tiny model on the software device', () => {
-  // Room for everything: more is kept than where nothing is said.
+  // With memory for everything, more is saved than by default.
   const { call, seen } = aCall({ memory: MEMORY });
   let report: Report;
   beforeAll(async () => {

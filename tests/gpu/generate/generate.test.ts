@@ -72,7 +72,7 @@ describe('several at once', () => {
     });
     const together = await withGenerator({}, model, (g) => g.generate(prompts, lora, greedy(model)));
     expect(together).toEqual(alone);
-    // Else the test would not see one sequence reading another's keys.
+    // Otherwise the test would not notice one sequence reading another's keys.
     expect(new Set(alone.map(({ ids }) => ids.join())).size).toBeGreaterThan(3);
     lora?.close();
   });

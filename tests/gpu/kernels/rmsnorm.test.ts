@@ -15,7 +15,7 @@ const shapes = [
   [2, 1536],
 ] as const;
 
-// Subgroups are above WebGPU's floor.
+// Subgroups are beyond WebGPU's guaranteed features.
 let above: TestGpu;
 beforeAll(async () => {
   above = new TestGpu(await openNodeGpu());

@@ -14,7 +14,7 @@ import { testGpu } from '../../support/gpu.ts';
 import { casePath, ModelCase, type CaseName } from '../../support/model-case.ts';
 import { Random } from '../../support/random.ts';
 
-/** What gives losses, gradients and dispatches of two passes, with this much kept of each of two layers. */
+/** Losses, gradients and dispatches of two passes, with these levels of saved activations in the two layers. */
 async function gradients(name: CaseName, dropout: number) {
   const t = await testGpu();
   const opened = await ModelCase.open(t.gpu, name);
@@ -82,7 +82,7 @@ describe.each([
       expect(found.bytes, keep).toEqual(reference.bytes);
       more.set(keep, found.dispatches - reference.dispatches);
     }
-    // The more is kept, the less is computed again; unless told, a layer keeps its attention.
+    // The more is saved, the less is recomputed; by default a layer saves its attention.
     expect(more.get('01')).toBeGreaterThan(0);
     expect(more.get('12')).toBeLessThan(0);
     expect(more.get('13')).toBeLessThan(more.get('12')!);

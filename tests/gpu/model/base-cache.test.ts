@@ -29,7 +29,7 @@ beforeEach(async () => {
   await cp(casePath('prequant', 'base'), base, { recursive: true });
 });
 
-/** One start as a run makes it: what it hashed and read, what it told, and what came to the device. */
+/** One start as a run makes it: what it hashed and read, what it reported, and what reached the device. */
 async function start(cache: BaseCache, from = base) {
   const { gpu, stream } = await testGpu();
   const model = await openBaseModel(await nodeFolder(from));
@@ -122,7 +122,7 @@ describe.each(places)('in %s', (_, open) => {
 });
 
 describe('a changed base is not served from the cache', () => {
-  /** Turns over one bit of the embedding; the file is as long and as old as before. */
+  /** Flips one bit of the embedding; size and modification time stay the same. */
   const change = async () => {
     const path = join(base, 'model.safetensors');
     const { tensors } = await openBaseModel(await nodeFolder(base));

@@ -9,7 +9,7 @@ describe.each(CASES)('forward pass of %s', (name) => {
     const opened = await ModelCase.open(gpu, name);
     for (const who of ['base', 'v1', 'v2'] as const) {
       const expected = opened.expected[`${who}_logits`];
-      // The two oldest cases came without V2's logits.
+      // The two oldest cases lack V2's logits.
       if (!expected) continue;
       const lora = await opened.lora(who);
       expect(

@@ -19,7 +19,7 @@ interface Expected {
   loss: number;
 }
 
-/** A pass of whole rows, forward done, on a workspace of just its size. */
+/** A pass of whole rows after its forward pass, with activations of exactly its size. */
 async function pass(t: TestGpu, opened: ModelCase, rows: Expected['rows']) {
   const placed = rows.map(({ input_ids, labels }, index) => {
     const trained = Uint8Array.from(labels, (label) => Number(label !== -100));

@@ -28,7 +28,7 @@ describe.each(['f16', 'matrix'] as const)('%s', (precision) => {
     const { log_history: log } = json<{ log_history: LogEntry[] }>('trainer_state.json');
     const worst = worstLoss(log, expectedLog(name));
     expect(worst).toBeLessThan(LOSS);
-    // What is not f32 shows: the precision was really taken.
+    // Precisions other than f32 show: this one was really used.
     expect(worst).toBeGreaterThan(1e-7);
   });
 });

@@ -34,7 +34,7 @@ function counting(folder: Folder) {
   return { folder: counted, times };
 }
 
-/** The beginning of a run, up to where its kernels are compiled: all that a start reads has been read. */
+/** The start of a run up to the compilation of its kernels: everything that a start reads has been read. */
 async function begin(name: CaseName, base: Folder, store = new MemoryStore()) {
   const stop = new AbortController();
   const phases = new Set<string>();
@@ -45,7 +45,7 @@ async function begin(name: CaseName, base: Folder, store = new MemoryStore()) {
     store,
     signal: stop.signal,
     onInputs: async (told) => {
-      // A door may keep these while the base is read.
+      // The caller may store these while the base is read.
       expect([identity, phases.has('loading the base')]).toEqual([undefined, false]);
       early = told;
     },
@@ -83,7 +83,7 @@ it.each<CaseName>(['recipe_text', 'llama_sharded', 'prequant', 'dynamic'])(
     expect(times.size).toBe(begins.size);
     for (const [file, counts] of times) {
       const data = counts.subarray(begins.get(file));
-      // Opening a base that is NF4 reads the outlines of its tensors.
+      // Opening an NF4 base also reads the metadata of its tensors.
       const again = data.filter((count) => count === 2);
       expect([data.includes(0), again.length / data.length < 0.1], file).toEqual([false, true]);
       if (name !== 'prequant' && name !== 'dynamic') expect(again).toHaveLength(0);

@@ -6,7 +6,9 @@ import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs, comparable } from '../../support/run-case.ts';
 import { runOnSharedDevice as run } from '../../support/shared-device.ts';
 
-/** Six steps, the learning rate so high and nothing clipped, so that the first ones learn and the later ones spoil it. */
+/**
+ * Six steps with such a high learning rate, without clipping, that the first ones learn and the later ones diverge.
+ */
 const recipe = (r: Recipe): Recipe => ({
   ...r,
   training: {
@@ -47,7 +49,7 @@ beforeAll(async () => {
   const losses = history.filter(({ eval_loss, step }) => eval_loss !== undefined && step! > 0);
   expect(losses.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
   best = losses.toSorted((a, b) => a.eval_loss! - b.eval_loss!)[0]!.step!;
-  // Else the run would not tell the best from the last.
+  // Otherwise the run would not distinguish the best from the last.
   expect(best).toBeLessThan(6);
   const { eval_loss: evalLoss } = losses.find(({ step }) => step === best)!;
   expect(result.best).toEqual({ step: best, evalLoss });

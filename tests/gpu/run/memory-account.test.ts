@@ -17,7 +17,7 @@ import { MemoryStore } from '../../support/memory-store.ts';
 import { casePath, type CaseName } from '../../support/model-case.ts';
 import { caseInputs, dropoutInputs } from '../../support/run-case.ts';
 
-// One device, so that its kernels are compiled once; a run leaves to the device's end what it holds.
+// One device, so that its kernels are compiled once; what a run holds stays until the device's end.
 let gpu: Gpu;
 let before: ReadonlyMap<MemoryKind, number>;
 beforeAll(async () => {

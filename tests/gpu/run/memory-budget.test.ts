@@ -11,7 +11,7 @@ import { source } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs, comparable } from '../../support/run-case.ts';
 
-/** Each is longer than the one before, and cut to the most that a run takes. */
+/** Each is longer than the one before; a run truncates them. */
 const rows = Array.from({ length: 18 }, (_, i) => JSON.stringify({ text: `${i} wheel `.repeat(20 + i) }));
 
 /** Steps of two rows, which have all the same length where they may have no more than 16 tokens. */
@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.close());
 
-/** Ends a run after this step; what it holds is told without what earlier runs left. */
+/** Ends a run after this step; reports what it holds, without what earlier runs left. */
 async function run({
   memory,
   store = new MemoryStore(),
@@ -103,7 +103,7 @@ it('a run in plenty keeps all; it goes on as its checkpoint says, also with a st
   expect(again.files).toEqual(standard.files);
 });
 
-/** Does `work` on a device that has no more than this many bytes left. */
+/** Runs `work` on a device with only this many bytes left. */
 async function refusing<T>(bytes: number, work: () => Promise<T>): Promise<T> {
   const { device } = gpu;
   const most = gpu.memory.total + bytes;

@@ -5,7 +5,7 @@ import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs, comparable } from '../../support/run-case.ts';
 import { runOnSharedDevice as run } from '../../support/shared-device.ts';
 
-/** Three steps, saved by the door only. */
+/** Three steps, saved by `onPassEnd` only. */
 const inputs = () =>
   caseInputs('batch2', (r) => ({
     ...r,
@@ -33,7 +33,7 @@ it('a door holds a run between passes and keeps checkpoints of whole steps witho
     onPassEnd: async (save) => {
       calls++;
       await new Promise((resolve) => setTimeout(resolve, 1));
-      // Every second time is after a pass, where gradients have gathered that the optimizer has not seen.
+      // Every second call is after a pass, where gradients have accumulated that the optimizer has not used.
       if (calls % 2 === 0) await save();
     },
   });

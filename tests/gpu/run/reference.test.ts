@@ -54,7 +54,7 @@ describe.each(CASES.filter((name) => !BY_COMMAND.includes(name)))('the reference
       base: inputs.base,
       adapter: adapter ?? undefined,
       questions: await nodeSource(casePath(name, 'questions.json')),
-      // V2 carries the form that it was trained with; the others are told.
+      // V2 stores the form it was trained with; the other versions are told.
       form: who === 'v2' ? undefined : formOf(expected),
       recipe: inputs.recipe,
       maxNewTokens: 24,

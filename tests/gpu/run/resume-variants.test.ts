@@ -6,7 +6,7 @@ import { runOnSharedDevice as run } from '../../support/shared-device.ts';
 
 type Training = Recipe['training'];
 
-/** Few steps of short rows: each variant is a whole run, and the same run again in two parts. */
+/** Few steps of short rows: each variant is one whole run, and the same run in two parts. */
 const recipe =
   (change: Partial<Training>) =>
   (r: Recipe): Recipe => ({

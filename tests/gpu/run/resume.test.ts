@@ -14,7 +14,7 @@ const recipe = (r: Recipe): Recipe => ({
 
 const inputs = (change = recipe) => dropoutInputs('batch2', 0.1, change);
 
-/** Stops at the event that `when` says, so also in the middle of a step's passes. */
+/** Stops at the event that `when` accepts, even in the middle of a step's passes. */
 async function stopped(store: MemoryStore, when: (event: RunEvent) => boolean): Promise<number> {
   const controller = new AbortController();
   const result = await run({
@@ -109,7 +109,7 @@ describe('stopped and started again, a run ends in the same bytes', () => {
     expect(comparable(store.saved.get(7)!)).toEqual(comparable(whole.saved.get(7)!));
   });
 
-  // What a killed process leaves is the checkpoints that were written until then.
+  // A killed process leaves the checkpoints written until then.
   it.each([
     ['in the middle of a step', 4],
     ['between the last checkpoint and the result', 7],
@@ -158,7 +158,7 @@ describe('stopped and started again, a run ends in the same bytes', () => {
   it('in the middle of a pass it stops there, and goes on to the same bytes', async () => {
     const { throttle } = Stream.prototype;
     let breaths = -Infinity;
-    /** Stops at that breath. */
+    /** Stops at that `throttle`. */
     const until = async (store: MemoryStore, last: number) => {
       const controller = new AbortController();
       breaths = -Infinity;
@@ -170,7 +170,7 @@ describe('stopped and started again, a run ends in the same bytes', () => {
         inputs: await inputs(),
         store,
         signal: controller.signal,
-        // Before it the kernels are looked for in a dry run.
+        // Before it, a dry run finds the kernels.
         emit: ({ type }) => type === 'facts' && (breaths = 0),
       });
       counted.mockRestore();

@@ -3,7 +3,7 @@ import { UserError } from '../../../src/formats/user-error.ts';
 import { Asking } from '../../../src/app/shared/asking.ts';
 import type { Answer } from '../../../src/engine/protocol/protocol.ts';
 
-/** A question as the engine answers it: never, but where it is cancelled. */
+/** A question that the engine never answers, unless it is cancelled. */
 const never = (signal: AbortSignal) =>
   new Promise<Answer<string>>((resolve, reject) =>
     signal.addEventListener('abort', () => {

@@ -4,7 +4,7 @@ import { EngineWatch } from '../../../src/app/shared/engine-watch.ts';
 import { Store } from '../../../src/app/shared/store.ts';
 import type { EngineApi } from '../../../src/engine/protocol/protocol.ts';
 
-/** An engine that hears from the n-th time on that it is asked. */
+/** An engine that responds from the n-th ping on. */
 function watched(from: number) {
   const store = new Store(initialState);
   const seen: boolean[] = [];

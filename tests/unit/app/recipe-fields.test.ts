@@ -73,7 +73,7 @@ describe('the fields of the recipe', () => {
     '%s takes what the file may hold',
     (_, field) => {
       for (const text of PROBES)
-        // -1 is the file's way to say that the epochs count; here the input is left empty.
+        // -1 is the file's notation for counting epochs; here the input is left empty.
         if (field.key !== 'max_steps' || Number(text) > 0)
           expect('recipe' in setField(field, defaultRecipe(), text), `${field.key}: ${text}`).toBe(
             fileTakes(field, text),

@@ -30,7 +30,7 @@ const space = (state: Partial<AppState>) =>
 it('a run needs a place for its checkpoints before it starts', () => {
   expect(space({ plan: PLAN })).toMatchObject({ state: 'busy' });
   expect(space({ plan: PLAN, storage: { ok: true, value: undefined } })).toMatchObject({ state: 'good' });
-  // Also while nothing is chosen: it is the first thing to put right.
+  // Even while nothing is chosen: it is the first thing to fix.
   for (const plan of [PLAN, undefined])
     expect(space({ plan, storage: refused })).toMatchObject({ state: 'bad', detail: /keeps none/ });
 });
@@ -68,7 +68,7 @@ it('what the browser cannot read is told above the page, and what is shown stays
   expect(await fromStorage(app, async () => 'now', 'before')).toBe('now');
 });
 
-/** A training whose engine keeps things as `storage` says, and what it was asked to start. */
+/** A training whose engine stores things as `storage` says, and what it was asked to start. */
 function trainingWith(storage: Answer<undefined>) {
   const app = new Store(initialState);
   const started: unknown[] = [];

@@ -8,7 +8,7 @@ import type { QuestionsFacts } from '../../../src/engine/protocol/comparison.ts'
 
 type Inspected = Answer<QuestionsFacts>;
 
-/** Drafts over an engine whose answers about files are given by the test, in the order that it likes. */
+/** Drafts over an engine whose answers about files the test gives, in any order. */
 function drafts() {
   const store = new Store<TestsState>({ draft: emptyDraft, pair: [0, 1], again: {}, records: [] });
   const answers = new Map<string, (answer: Inspected) => void>();

@@ -21,7 +21,7 @@ it('a base of a model’s first layers is written, loaded, cached, loaded again 
     expect(read.get(what), what).toBeLessThan(bytes + 4096);
   };
   near('reading from end to end', 2 * parameters);
-  // A small file's likeness is of all its bytes: besides that, a first start reads it once.
+  // A small file's fingerprint covers all its bytes; besides that, a first start reads it once.
   near('first start, until the base is on the device: hash, quantize', 2 * (2 * parameters));
   expect(read.get('second start, from the cache')).toBeLessThan(3.5 * parameters);
   for (const [, , seconds] of rows.slice(0, -1))

@@ -44,7 +44,7 @@ describe('what steps are measured on', () => {
     expect(precisionsOf(plain)).toEqual(['f32']);
     expect(precisionsOf(able)).toEqual(['matrix', 'f16', 'f32']);
     expect(precisionsOf(able, ['f32', 'auto', 'matrix'])).toEqual(['f32', 'matrix']);
-    // One that the device lacks is refused where it is measured.
+    // A precision that the device lacks is refused when measured.
     expect(precisionsOf(plain, ['auto', 'f16'])).toEqual(['f32', 'f16']);
   });
 

@@ -87,7 +87,7 @@ describe('a run on a terminal', () => {
     // The first line is written before there is anything to clear.
     for (const line of LINES) expect(lines).toContain(line);
     expect(text).toContain('hashing          ████████████░░░░░░░░░░░░  50%  1.0 KiB of 2.0 KiB');
-    // It ends with the live line taken away, and leaves no mode of the terminal changed where it is killed before.
+    // It ends with the live line removed, and leaves no terminal mode changed if it is killed before.
     expect(text.endsWith(clear)).toBe(true);
     expect(text).not.toContain('\u001b[?');
   });
@@ -106,8 +106,7 @@ describe('foreign text', () => {
     display.json({ [hostile]: hostile });
     display.close();
     const text = String(stream.read());
-    // Only what moves the live line is left.
-    // eslint-disable-next-line no-control-regex -- it is those that are looked for
+    // Only what moves the live line remains.
     const own = text.replace(/\u001b(?:[78]|\[\d*[GK])/g, '');
     expect(own).not.toMatch(/[^\n\P{Cc}]|[\u202e\u2066\u200f\u061c\u2028]/u);
     expect(own.startsWith(`${escaped}\n`)).toBe(true);

@@ -22,7 +22,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const path = (name: string) => join(folder, name);
 const text = (name: string) => readFileSync(path(name), 'utf8');
 
-/** Does `work` with a fault; resolves to how it failed and what it did. */
+/** Runs `work` with a fault; resolves to how it failed and what it did. */
 async function struck(fault: Omit<Fault, 'under'>, work: () => Promise<unknown>) {
   const faults = injectFaults({ under: folder, ...fault });
   try {
@@ -69,7 +69,7 @@ describe('files that take the place of others', () => {
   it('may have names as long as the disk takes them', async () => {
     for (const name of ['n'.repeat(255), '€'.repeat(85), 'n'.repeat(216), `${'n'.repeat(254)}x`]) {
       await replaceFiles([[path(name), textFile('first')]]);
-      // What a process began that is gone by now.
+      // Left by a process that is gone.
       const { ops } = await struck({}, () => replaceFiles([[path(name), textFile('second')]]));
       const written = ops.find((op) => op.startsWith('write '))!.slice('write '.length);
       writeFileSync(path(written.replace(/\d+(?=\.partial)/, '999999999')), 'half');
@@ -168,7 +168,7 @@ describe('a place that cannot be written is told of before the work', () => {
   });
 });
 
-// Linux has this folder that is no disk.
+// Linux has this folder, which is no disk.
 it.runIf(existsSync('/proc/self'))('what is no disk is not called a full one', async () => {
   await expect(replaceFiles([['/proc/retune/file', textFile('x')]])).rejects.toThrow(
     '/proc/retune/file: cannot be written (ENOENT); check that you may write there, or choose another --output.',

@@ -221,7 +221,7 @@ describe('a process that is killed', () => {
     });
   const WHOLE = 140_000;
 
-  /** The mark of a folder's three files; throws where they are not whole or of different saves. */
+  /** The mark in a folder's three files; throws if they are incomplete or of different saves. */
   function markOf(folder: string): number {
     const marks = names(folder).map((name) => {
       const bytes = readFileSync(join(folder, name));

@@ -27,7 +27,7 @@ interface Waiting {
   shell?: string;
 }
 
-/** A process that waits for signals, and what it says. */
+/** A process that waits for signals, and its output. */
 async function start({ handling, more = {}, shell }: Waiting) {
   const [file, args] = shell === undefined ? [process.execPath, [SCRIPT]] : ['sh', ['-c', shell]];
   const child = spawn(file, args, { env: { ...env, HANDLING: handling, ...more } });
@@ -46,10 +46,10 @@ async function pidOf({ said }: Awaited<ReturnType<typeof start>>): Promise<numbe
 }
 
 const STILL_THERE = 'still there';
-/** For a process that is to end, and for one that is not: longer than any grace. */
+/** Timeouts for a process that should end, and for one that should not: longer than any grace period. */
 const [PATIENCE, SOON] = [20_000, 1500];
 
-/** Sends signals, each after so many milliseconds; returns what the process said, and how it ended, if it did. */
+/** Sends signals, each after this many milliseconds; returns the process's output, and how it ended, if it did. */
 async function send(waiting: Waiting, signals: [NodeJS.Signals, number][], patience = PATIENCE) {
   const process = await start(waiting);
   await pidOf(process);
@@ -122,7 +122,7 @@ describe("a process whose parent, npm's shell, dies", () => {
 });
 
 describe('a stdout that takes no more', () => {
-  // Linux has this device that is always full.
+  // Linux has this device, which is always full.
   const FULL = existsSync('/dev/full');
   const EPIPE = 'stdout was closed by what reads it (EPIPE)';
 

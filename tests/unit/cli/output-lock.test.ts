@@ -197,7 +197,7 @@ it.each(['.retune.lock', '.retune.lock.takeover'])(
     await first.outcome;
     first.child.kill('SIGKILL');
     await first.end;
-    // A process that died while it took a dead lock over has left two.
+    // A process that died while taking over a dead lock has left two.
     writeFileSync(join(output(), dead), readFileSync(lockFile()));
     const start = join(work, 'start');
     const many = Array.from({ length: 4 }, () => holder(start));

@@ -18,7 +18,7 @@ function put(...path: string[]): string {
   return at(...path);
 }
 
-/** A machine whose only usual places are these, and its answers. */
+/** A machine with only these usual places, and its answers. */
 const PLACES = ['usr/bin/chromium', 'usr/bin/chrome'];
 function found(chosen?: string) {
   const env = { HOME: root, PLAYWRIGHT_BROWSERS_PATH: at('playwright'), CHROME_PATH: chosen };

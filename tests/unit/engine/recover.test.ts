@@ -25,7 +25,7 @@ class FakeGpu {
   }
 }
 
-/** A clock that only sleeping moves, and devices to hand out; `refusals` of the first requests come to nothing. */
+/** A clock that advances only by sleeping, and devices to hand out; the first `refusals` requests return none. */
 function bench(refusals = 0) {
   const gpus: FakeGpu[] = [];
   const notes: string[] = [];
@@ -41,7 +41,7 @@ function bench(refusals = 0) {
     note: (text) => notes.push(text),
     now: () => clock.now,
     sleep: async (ms) => {
-      // Whatever can settle does so first.
+      // Everything that can settle does so first.
       await new Promise((resolve) => setTimeout(resolve, 2));
       clock.now += ms;
     },

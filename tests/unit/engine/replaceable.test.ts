@@ -6,7 +6,7 @@ import { ReplaceableWorker } from '../../../src/engine/replaceable.ts';
 
 interface Api {
   double(n: number): Promise<number>;
-  /** Never answers, whatever it is told. */
+  /** Never answers, whatever it is sent. */
   hang(name: string, signal?: AbortSignal): Promise<Answer<string>>;
   /** Answers once its signal is given. */
   polite(signal: AbortSignal): Promise<Answer<string>>;

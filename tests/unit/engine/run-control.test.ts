@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { RunControl } from '../../../src/engine/runs/run-control.ts';
 
 const never = new AbortController().signal;
-/** Whether a promise is still open once everything that could settle it at once has run. */
+/** Whether a promise is still pending once everything that could settle it at once has run. */
 const isOpen = async (promise: Promise<void>): Promise<boolean> => {
   const open = Symbol();
   const later = new Promise((resolve) => setTimeout(() => resolve(open), 5));

@@ -30,7 +30,7 @@ function agrees(source: string, flags: '' | 'u', text: string): void {
   expect(own, `/${source}/${flags} on ${JSON.stringify(text)}`).toEqual(native);
 }
 
-/** A random expression over a few letters, everything that the machine knows in it. */
+/** A random expression over a few letters that uses everything the machine supports. */
 function expression(random: Random, depth: number): string {
   const part = (): string => expression(random, depth - 1);
   const atoms = [

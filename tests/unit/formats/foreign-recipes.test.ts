@@ -6,7 +6,7 @@ import { fixtureBytes } from '../../support/memory-folder.ts';
 const fixture = (name: string) => new TextDecoder().decode(fixtureBytes(`recipes/${name}`));
 const read = (name: string) => parseRecipe(fixture(name), name);
 
-/** A file's text with some lines changed or added; undefined takes one out. */
+/** A file's text with some lines changed or added; undefined removes one. */
 function changed(text: string, lines: Record<string, unknown>): string {
   const kept = text.split('\n').filter((line) => !Object.hasOwn(lines, line.split(':')[0]!));
   const added = Object.entries(lines).filter(([, value]) => value !== undefined);

@@ -36,7 +36,7 @@ describe('tiles', () => {
 });
 
 describe('attention of Qwen2.5-1.5B', () => {
-  /** The dispatches of a part of attention at so many tokens, those that count. */
+  /** The dispatches of a part of attention at this many tokens, without auxiliary ones. */
   function dispatches(part: keyof AttentionCalls, name: string, tokens: number) {
     const gpu = openNullGpu();
     const shape = { heads: 12, kvHeads: 2, headDim: 128 };

@@ -21,7 +21,7 @@ const origin: Place = { seed: 42, epoch: 0, row: 0, layer: 0, projection: 0, pos
 const FEATURES = 128;
 const POSITIONS = 128;
 
-/** What is kept over a plane of positions and features, moved by `by` along any of the axes. */
+/** What is kept over a plane of positions and features, shifted by `by` along any of the axes. */
 function plane(rate: number, by: Partial<Place> = {}): boolean[] {
   const { seed, epoch, row, layer, projection, position, feature } = { ...origin, ...by };
   const [key, module, threshold] = [

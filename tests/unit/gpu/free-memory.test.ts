@@ -4,7 +4,10 @@ import { measureFree, type Pieces } from '../../../src/gpu/free-memory.ts';
 const GIB = 2 ** 30;
 const PIECE = 2 ** 28;
 
-/** A GPU that writes its own memory at `rate` bytes a second, and past `own` bytes the host's at `slow`, if it may. */
+/**
+ * A GPU that writes its own memory at `rate` bytes per second and, beyond `own` bytes, the host's at `slow`, if it
+ * may.
+ */
 function fake({
   own,
   rate,
@@ -57,7 +60,7 @@ describe('how much memory of a GPU is free', () => {
       const free = await measure(pieces, 80 * GIB);
       expect(free).toBeLessThanOrEqual(gib * GIB);
       expect(free).toBeGreaterThan(0.9 * (gib * GIB - 2 * PIECE));
-      // No more is taken than it needs to see that.
+      // It takes no more than it needs to notice that.
       expect(most()).toBeLessThanOrEqual(gib * GIB + 2 * PIECE);
     }
   });

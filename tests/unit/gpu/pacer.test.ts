@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Pacer } from '../../../src/gpu/pacer.ts';
 
-/** Long enough for all that waits on a promise. */
+/** Long enough for everything that waits on a promise. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** A device of `rate` operations a second that takes its submits one after the other, on a clock of its own. */
+/** A device of `rate` operations per second that runs its submits one after another, on its own clock. */
 class FakeDevice {
   time = 0;
   slept = 0;
-  /** Milliseconds that it had nothing to do. */
+  /** Milliseconds for which it was idle. */
   idle = 0;
   rate: number;
   readonly pacer: Pacer;
@@ -38,14 +38,14 @@ class FakeDevice {
     this.pacer.submitted(work);
   }
 
-  /** Lets time go by until `waiting` is over. */
+  /** Advances time until `waiting` is over. */
   async until(waiting: Promise<void>): Promise<void> {
     let over = false;
     void waiting.then(() => (over = true));
     for (await turn(); !over; await turn()) await this.#finish(this.#running[0]!.end);
   }
 
-  /** Lets so much time go by. */
+  /** Advances time by this much. */
   async pass(ms: number): Promise<void> {
     const end = this.time + ms;
     while (this.#running[0] && this.#running[0].end <= end) await this.#finish(this.#running[0].end);

@@ -25,7 +25,7 @@ it('opens a base without its weights, the tables of an untied head included', as
     });
   const again = await opened({ tied: false });
   expect([again.config, again.notes]).toEqual([model.config, model.notes]);
-  // What an earlier version kept does not say it.
+  // Snapshots of earlier versions do not say it.
   await expect(opened({ tied: undefined })).rejects.toThrow(
     "base/model.safetensors: only its headers are in the cache, and its weights are needed; choose the base's folder again.",
   );

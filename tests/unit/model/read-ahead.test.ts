@@ -4,7 +4,7 @@ import { readAhead } from '../../../src/model/base/read/read-ahead.ts';
 import { readPlan } from '../../../src/model/base/read/read-plan.ts';
 import { Random } from '../../support/random.ts';
 
-/** A source whose reads wait until the test lets them go, one by one in any order. */
+/** A source whose reads wait until the test releases them, one by one in any order. */
 function gated(bytes: Uint8Array) {
   const open: { begin: number; go: () => void; fail: (error: Error) => void }[] = [];
   const source: ByteSource = {

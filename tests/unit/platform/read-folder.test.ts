@@ -50,7 +50,7 @@ function handleOf(name: string, tree: Tree): FileSystemDirectoryHandle {
   } as unknown as FileSystemDirectoryHandle;
 }
 
-/** As a drop gives them: in portions of one. */
+/** As a drop gives them: in batches of one. */
 function entryOf(name: string, tree: Tree): FileSystemDirectoryEntry {
   const entries = [...tree].map(([inner, value]) =>
     value instanceof File
@@ -89,7 +89,7 @@ it.each(ways)('%s gives a model its own files and its templates for tools', asyn
   expect(files.map(({ name }) => name)).toEqual(OWN);
   expect(nested?.map(({ path }) => path)).toEqual([TOOLS]);
   expect(await nested![0]!.file.text()).toBe(TOOLS);
-  // A model is where it should be, whatever else lies in it.
+  // A model is where it should be, whatever else is in it.
   expect(below).toBeUndefined();
 });
 

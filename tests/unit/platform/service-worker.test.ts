@@ -3,7 +3,7 @@ import { registerServiceWorker } from '../../../src/platform/service-worker.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
-/** What a page hears of a service worker that the browser keeps as `container`. */
+/** What a page is told about a service worker that the browser stores as `container`. */
 async function heard(container: unknown): Promise<string[]> {
   vi.stubGlobal('location', { href: 'https://here.example/', origin: 'https://here.example' });
   vi.stubGlobal('navigator', container === undefined ? {} : { serviceWorker: container });

@@ -43,7 +43,7 @@ beforeAll(async () => {
   input = { ...rest, model: { ...model, config, tensors }, modules: copies.flat() };
 });
 
-/** All that a run with this choice holds at once. */
+/** Everything that a run with this choice holds at once. */
 const needs = (choice: MemoryChoice) => {
   const chosen = withChoice(input, choice);
   return totalBytes(memoryPlan(chosen)) + checkpointBytes(chosen);

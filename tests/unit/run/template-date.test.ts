@@ -18,7 +18,7 @@ import { caseInputs } from '../../support/run-case.ts';
 const EVENING = '2026-03-07T23:59:58';
 const MORNING = '2026-03-08T00:00:03';
 
-/** What a checkpoint keeps beside its files, of a run with this date. */
+/** What a checkpoint stores beside its files, of a run with this date. */
 const cursor = (moment: unknown, step = 1): string =>
   JSON.stringify({ step, identity: {}, plan: { moment }, logWindow: {}, files: {}, prompt: 'chat' });
 
@@ -98,7 +98,7 @@ describe('the date of a test', () => {
     memoryFolder('v1', { ...fixtureFiles('cases/chat_messages/v1'), 'retune_state.json': cursor(moment) });
   const questions = [{ question: 'How much?', answer: '', topic: '', difficulty: '' }];
 
-  /** What a test tells of the date before it opens a device. */
+  /** What a test reports about the date before it opens a device. */
   async function date(adapters: unknown[], chosen?: string): Promise<object | undefined> {
     const events: VersionsEvent[] = [];
     const test = askVersions({

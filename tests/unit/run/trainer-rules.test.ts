@@ -6,7 +6,7 @@ import { BestModel } from '../../../src/run/checkpoint/best.ts';
 import { dueAfter, stepsBetween } from '../../../src/train/cadence.ts';
 import { learningRate, maxSteps, stepsPerEpoch, type Schedule } from '../../../src/train/schedule.ts';
 
-/** The settings as a recipe's file gives them; what the Trainer has beyond them stands here. */
+/** The settings as a recipe's file gives them; the Trainer's other settings are here. */
 function settingsOf(run: (typeof golden.runs)[number]): TrainingSettings {
   const usual = {
     num_train_epochs: 1,
@@ -55,7 +55,7 @@ describe.each(golden.runs.map((run) => [JSON.stringify(run.settings), run] as co
     if (training.maxSteps !== undefined) expect(Math.ceil(total / stepsPerEpoch(grouping))).toBe(run.epochs);
   });
 
-  /** Follows the run; `extra`: steps with a checkpoint of their own, as a stop leaves them. */
+  /** Follows the run; `extra`: steps with an additional checkpoint, as a stop leaves them. */
   function follow(extra: readonly number[] = [], restarts: readonly number[] = []) {
     let best = new BestModel(training, isSaveStep);
     let there: number[] = [];

@@ -25,7 +25,7 @@ interface Got {
   text: string;
 }
 
-/** Asks with any Host and for any path, as fetch cannot. */
+/** Requests any path with any Host, which fetch cannot. */
 function get(port: number, path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Got> {
   return new Promise((resolve, reject) => {
     const asked = request({ host: '127.0.0.1', port, path, method, headers }, (response) => {

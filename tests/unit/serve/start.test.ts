@@ -17,7 +17,7 @@ afterAll(() => rmSync(outDir, { recursive: true }));
 const listening = (server: Server, host: string): Promise<number> =>
   new Promise((resolve) => server.listen(0, host, () => resolve((server.address() as AddressInfo).port)));
 
-/** A port that nobody has just now. */
+/** A port that is free at the moment. */
 async function freePort(): Promise<number> {
   const server = createServer();
   const port = await listening(server, '127.0.0.1');

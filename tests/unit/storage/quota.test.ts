@@ -7,7 +7,7 @@ import { RunRecords, type StoredRun } from '../../../src/storage/run-records.ts'
 
 beforeAll(() => void vi.stubGlobal('IDBKeyRange', IDBKeyRange));
 
-/** A database that holds nothing and takes nothing. */
+/** A database that holds nothing and accepts nothing. */
 const refusing =
   (full: boolean): UseStore =>
   (mode) =>

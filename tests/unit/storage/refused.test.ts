@@ -20,7 +20,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** What a user reads of it; anything but a UserError is a bug. */
+/** The message for the user; anything but a UserError is a bug. */
 async function sentenceOf(work: Promise<unknown>): Promise<string> {
   const error: unknown = await work.then(
     () => new Error('nothing was refused'),

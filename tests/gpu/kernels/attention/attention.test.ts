@@ -14,7 +14,8 @@ import {
 } from '../../../support/attention-case.ts';
 import { relativeError, testGpu, TestGpu } from '../../../support/gpu.ts';
 
-// Tiles are of 32 or 64 rows and 64 columns, columns of heads are staged 16 at a time, or 16 rows and more as they are.
+// Tiles have 32 or 64 rows and 64 columns; columns of heads are staged 16 at a time, or 16 rows and more as they
+// are.
 const cases: Case[] = [
   { tokens: 31, heads: 6, kvHeads: 1, headDim: 36, borders: [] },
   { tokens: 32, heads: 4, kvHeads: 2, headDim: 4, borders: [31] },
@@ -26,7 +27,7 @@ const cases: Case[] = [
   { tokens: 97, heads: 14, kvHeads: 2, headDim: 64, borders: [17, 33] },
   { tokens: 200, heads: 6, kvHeads: 1, headDim: 128, borders: [67, 150] },
   { tokens: 200, heads: 2, kvHeads: 1, headDim: 4, borders: [] },
-  // So many tiles of keys that seven heads are shared out as two, two, two and one.
+  // Enough tiles of keys that seven heads are split into two, two, two and one.
   {
     ...{ tokens: 3041, heads: 7, kvHeads: 1, headDim: 4 },
     borders: Array.from({ length: 60 }, (_, i) => 50 * (i + 1)),
@@ -67,7 +68,7 @@ describe.each(cases)(
   },
 );
 
-/** Tokens around the tiles, heads of one and of two times 16 vec4, and of neither. */
+/** Token counts around the tiles; heads of one and of two times 16 vec4, and of neither. */
 const variantCases: Case[] = [
   { tokens: 65, heads: 6, kvHeads: 1, headDim: 128, borders: [3] },
   { tokens: 150, heads: 4, kvHeads: 2, headDim: 64, borders: [70, 131] },
@@ -123,7 +124,7 @@ describe('attention', () => {
     const whole = await run(t, long, data);
     const before = t.stream.counts.dispatches;
     expect(await run(t, long, data, { most: 1 })).toEqual(whole);
-    // Of each of three kernels 16 tiles of 32 rows; the deltas, and two sums of the shares of dk and dv.
+    // For each of three kernels, 16 tiles of 32 rows; the deltas, and two sums of the parts of dk and dv.
     expect(t.stream.counts.dispatches - before).toBe(3 * 16 + 1 + 2);
   });
 
@@ -140,7 +141,7 @@ describe('attention', () => {
     const t = await testGpu();
     const data = inputs(shape, 3);
     const other = inputs(shape, 4);
-    // The second document, behind another first one.
+    // The second document, after a different first one.
     const from = (n: number) => (n / shape.tokens) * 50;
     for (const name of ['q', 'k', 'v', 'dout'] as const)
       other[name].set(data[name].subarray(from(data[name].length)), from(data[name].length));

@@ -25,7 +25,7 @@ const cases: Case[] = [
   { lengths: [4099], heads: 2, kvHeads: 1, headDim: 80 },
 ];
 
-/** Slots that nobody uses lie before, between and behind the sequences. */
+/** Unused slots lie before, between and after the sequences. */
 const GAP = 3;
 
 function inputs({ lengths, heads, kvHeads, headDim }: Case, seed: number, std = 1) {
@@ -75,7 +75,7 @@ function reference(
   lengths.forEach((tokens, s) => {
     const rows = (cache: Float32Array) =>
       f64(cache.subarray(...[0, 1].map((end) => data.ranges[2 * s + end]! * kvHeads * headDim)));
-    // The tokens before the last one are of no interest: they attend themselves only.
+    // The tokens before the last one do not matter: they attend to themselves only.
     const keyBegin = Array.from({ length: tokens }, (_, i) => (i === tokens - 1 ? 0 : i));
     const q = new Float64Array(tokens * width);
     q.set(data.q.subarray(s * width, (s + 1) * width), (tokens - 1) * width);

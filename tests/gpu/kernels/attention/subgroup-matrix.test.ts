@@ -35,12 +35,12 @@ beforeAll(async () => {
 
 afterAll(() => t.close());
 
-/** Operations of a dispatch: so few that longer passes are cut into several. */
+/** Maximum operations of a dispatch: so few that longer passes are split into several. */
 const MOST = 1e6;
 
 const ways = new Map<number, Way>();
 
-/** On the device's subgroup matrices, else with arrays for them. */
+/** On the device's subgroup matrices, otherwise with arrays in their place. */
 function wayHere(headDim: number): Way {
   let way = ways.get(headDim);
   if (!way) ways.set(headDim, (way = real ? onUnits() : onStandIns(headDim)));
@@ -86,7 +86,7 @@ const cases: Case[] = [
   { tokens: 16, heads: 2, kvHeads: 2, headDim: 64, borders: [] },
   { tokens: 33, heads: 6, kvHeads: 2, headDim: 64, borders: [1, 17] },
   { tokens: 65, heads: 7, kvHeads: 1, headDim: 64, borders: [40, 41] },
-  // So many key heads that seven query heads are shared out as two, two, two and one.
+  // Enough key heads that seven query heads are split into two, two, two and one.
   { tokens: 5, heads: 448, kvHeads: 64, headDim: 64, borders: [2] },
   { tokens: 70, heads: 6, kvHeads: 2, headDim: 128, borders: [23] },
 ];
@@ -109,7 +109,10 @@ async function errors(shape: Case, data: Inputs) {
   return one;
 }
 
-/** As Qwen2.5's are: a few channels of k with a bias of hundreds that turns with the position, large ones of q and v. */
+/**
+ * Like Qwen2.5's: a few channels of k with a bias of hundreds that rotates with the position, large ones of q and
+ * v.
+ */
 function withOutliers(data: Inputs, { heads, kvHeads, headDim }: Case): void {
   const each = (
     values: Float32Array,
@@ -122,7 +125,7 @@ function withOutliers(data: Inputs, { heads, kvHeads, headDim }: Case): void {
   each(data.v, kvHeads, (x, c) => (c === 9 ? 20 * x : x));
 }
 
-/** Scores, values and gradients that grow along the pass: what sums are relative to must follow. */
+/** Scores, values and gradients that grow along the pass: the errors' reference must follow. */
 function rising(data: Inputs, { tokens, heads, kvHeads, headDim }: Case): void {
   const grow = (values: Float32Array, width: number, to: number) =>
     values.forEach((value, i) => (values[i] = value * to ** (Math.floor(i / (width * headDim)) / tokens)));
@@ -186,7 +189,7 @@ describe('attention on matrices', () => {
   it('a document does not feel its neighbours', async () => {
     const data = inputs(shape, 4);
     const other = inputs(shape, 5);
-    // The second document, behind another first one.
+    // The second document, after a different first one.
     const from = (n: number) => (n / shape.tokens) * 50;
     for (const name of ['q', 'k', 'v', 'dout'] as const)
       other[name].set(data[name].subarray(from(data[name].length)), from(data[name].length));

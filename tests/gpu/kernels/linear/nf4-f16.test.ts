@@ -29,7 +29,7 @@ interface Way {
   grad: (stream: Stream, call: Nf4MatmulGrad) => void;
 }
 
-/** What is tested with stand-ins is where everything lies. */
+/** With stand-ins, the layout is what is tested. */
 function standIns(): Way[] {
   const half = { rows: 64, columns: 128 };
   const forward = forwardKernel('half forward', withoutHalves(HALF_TEXTS.forward));

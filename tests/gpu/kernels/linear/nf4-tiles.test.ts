@@ -86,7 +86,8 @@ describe.each(tiles(NF4_GRAD))('%s gradient', (_, variant) => {
   });
 });
 
-// Here, where all variants are compiled already. The device must not tell that it is a software device: those do not race.
+// Here, because all variants are compiled already. The device must not report that it is a software device: those
+// are not tuned.
 it('races the variants of each class, and remembers who won', async () => {
   const gpu = { ...t.gpu, software: false };
   const shapes = [
@@ -104,7 +105,7 @@ it('races the variants of each class, and remembers who won', async () => {
     set: (key: string, winners: BestVariants) => Promise.resolve(void kept.set(key, winners)),
   };
   const raced: [done: number, total: number][] = [];
-  /** From none to all, and never back. */
+  /** From none to all, never decreasing. */
   const toldAll = () => {
     const [first, last] = [raced[0]!, raced.at(-1)!];
     expect(first[0]).toBe(0);
@@ -127,7 +128,7 @@ it('races the variants of each class, and remembers who won', async () => {
   expect(notes).toEqual([]);
   const heads = LM_HEADS.filter((variant) => variant.precision === 'f32');
   const parts = ATTENTION_CLASSES.flatMap((part) => attentionCandidates(part, attention, 'f32', gpu));
-  // Two shapes, both ways, which have as many variants; the head, the norms, and the parts of attention.
+  // Two shapes, both directions, with equally many variants; the head, the norms, and the parts of attention.
   expect(toldAll()).toBe(4 * able.length + heads.length + NORMS.length + parts.length);
   expect(Object.keys(tiles).toSorted()).toEqual([
     'attention',
@@ -145,7 +146,7 @@ it('races the variants of each class, and remembers who won', async () => {
   const [key, winners] = [...kept][0]!;
   expect(key).toMatch(/^SwiftShader.*kernels \d+$|kernels \d+$/);
 
-  // What is remembered is taken, whatever it is, where it is a variant; what is not is raced again.
+  // A stored name is used, whichever it is, if it is a variant; otherwise a new trial decides.
   const other = Object.fromEntries(
     Object.entries(winners).map(([race, name]) => [race, /ward|gradient/.test(race) ? 'f32 32x32x32' : name]),
   );

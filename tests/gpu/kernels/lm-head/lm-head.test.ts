@@ -6,7 +6,7 @@ import { matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, testGpu } from '../../../support/gpu.ts';
 import { Random } from '../../../support/random.ts';
 
-// Up to eight rows go through a kernel of their own, 64 words a workgroup. Tiles are of 64 or 128 rows and words.
+// Up to eight rows use the matrix-vector kernel, 64 words per workgroup. Tiles have 64 or 128 rows and words.
 const shapes = [
   [1, 5, 32, [5]],
   [7, 130, 96, [63, 67]],

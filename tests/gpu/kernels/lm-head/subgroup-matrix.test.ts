@@ -35,7 +35,7 @@ interface Way {
   backward(call: HeadBackward): void;
 }
 
-/** On the device's subgroup matrices, else with arrays for them. */
+/** On the device's subgroup matrices, otherwise with arrays in their place. */
 function waysHere(): Way[] {
   const real = LM_HEADS.filter((head) => head.precision === 'matrix' && head.supported(t.gpu));
   if (real.length > 0)

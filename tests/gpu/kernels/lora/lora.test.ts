@@ -43,11 +43,11 @@ const cases: Case[] = [
       { width: 64, rank: 40 },
     ],
   },
-  // So many tiles that longer slices do.
+  // So many tiles that longer slices suffice.
   { rows: 129, parts: [{ width: 24640, rank: 1 }] },
 ];
 
-/** Several arrays in one buffer as views of it, each beginning at a multiple of 256 bytes, with NaN between them. */
+/** Several arrays in one buffer, as views starting at multiples of 256 bytes, with NaN between them. */
 function together(t: TestGpu, arrays: Float32Array[]) {
   const begins: number[] = [];
   let at = 64;

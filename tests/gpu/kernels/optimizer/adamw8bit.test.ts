@@ -43,7 +43,7 @@ function gradients(random: Random, n: number): Float32Array {
   return Float32Array.from({ length: n }, () => random.normal() * 10 ** (-8 * random.uniform()));
 }
 
-/** A state in the middle of training: every code, scales around the gradients'. */
+/** A state in mid-training: every code, scales around the gradients'. */
 function midway(random: Random, n: number): Adamw8bitState {
   const codes = (pick: () => number): Uint8Array => Uint8Array.from({ length: n }, pick);
   const scales = (std: number): Float32Array =>
@@ -141,7 +141,7 @@ describe.each(sizes)('8-bit AdamW over %i values', (n) => {
       ties(out.vCodes.subarray(0, n), expected.vCodes, expected.v, expected.vAbsmax, unsigned),
     ).toBeLessThan(few);
     if (n > 4000) expect(expected.signFixes).toBeGreaterThan(10);
-    // The gradients are used up, and what fills the last block stays zero.
+    // The gradients are cleared, and the padding of the last block stays zero.
     expect(out.grads.every((g) => g === 0)).toBe(true);
     expect(out.weights.subarray(n).every((w) => w === 0)).toBe(true);
     expect(out.mCodes.subarray(n).every((code) => code === initialMCode)).toBe(true);
@@ -291,8 +291,8 @@ describe.each([
   };
 
   /**
-   * A code that falls to the other side of a tie moves its weight by up to a code's width of a step from there on:
-   * such elements must be few and stay near; all others are equal to 1e-6.
+   * A code on the other side of a tie moves its weight by up to a code's width of a step from then on: such
+   * elements must be few and stay close; all others are equal to 1e-6.
    */
   const expectEqualButForTies = (out: Float32Array, ref: Float32Array): void => {
     const differences = ref.map((w, i) => Math.abs(w - out[i]!));

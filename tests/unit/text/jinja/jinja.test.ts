@@ -22,7 +22,7 @@ const variables = new Map(
 );
 const now = new Date(Date.UTC(2026, 2, 7, 14, 5, 9));
 
-/** What the template prints, null where it is an error, or what this interpreter does not know. */
+/** The template's output; null if it is an error, or what this interpreter does not support. */
 function printed(template: string): string | null | { unknown: string } {
   try {
     const { text, origins } = new Template(template).render({ messages: [], variables, now, size: 0 });
@@ -34,7 +34,7 @@ function printed(template: string): string | null | { unknown: string } {
   }
 }
 
-/** Templates that come out otherwise than in Python, those apart that are refused by name. */
+/** Templates that render differently from Python, and those refused by name. */
 function differences(cases: Iterable<readonly [template: string, expected: string | null]>) {
   const different: unknown[] = [];
   const unknown: string[] = [];
@@ -66,7 +66,7 @@ describe('a template prints what it prints in Python', () => {
     });
     const { different, unknown } = differences(cases);
     expect(different).toEqual([]);
-    // Powers of floats have another last digit than in C.
+    // Powers of floats differ from C in the last digit.
     expect(unknown.filter(() => operator !== '**')).toEqual([]);
     expect(cases.length).toBeGreaterThan(400);
   });

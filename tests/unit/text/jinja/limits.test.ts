@@ -12,7 +12,7 @@ const doubling = (setting: string, use: string): string =>
 const again = (expression: string): string => `{% for i in range(99999) %}{{ ${expression} }}{% endfor %}`;
 const LONG = "{% set a = 'x' * 3000000 %}";
 
-/** Programs that take all the time, memory or stack there is, by what they do. */
+/** Programs that exhaust time, memory or stack, by what they do. */
 const HOSTILE: [what: string, template: string, kind: string][] = [
   ['a range', '{% for i in range(1000000000) %}x{% endfor %}', 'error'],
   ['loops in loops', '{% for a in range(9999) %}'.repeat(3) + '{% endfor %}'.repeat(3), 'limit'],
@@ -71,7 +71,7 @@ const HOSTILE: [what: string, template: string, kind: string][] = [
   ['much text', 'x'.repeat(1_000_001), 'limit'],
 ];
 
-/** A real hang is found by this, a slow machine is not. */
+/** This finds a real hang, but not a slow machine. */
 const HANG_MS = 20_000;
 
 test.each(HOSTILE)('%s', { timeout: HANG_MS }, (_, template, kind) => {
