@@ -674,7 +674,7 @@ describe('a batch test', () => {
     expect(scene.exists('answers.json')).toBe(false);
   });
 
-  it('passes over a question that the model has no room for', async () => {
+  it('skips a question that the model has no room for', async () => {
     const long = 'where '.repeat(3000);
     scene.write('questions.json', JSON.stringify([{ question: long, answer: 'x' }, { question: 'Where?' }]));
     const { code, stdout, stderr } = await test(['--greedy', '--max-new-tokens', '2'], {});

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { retune } from '../support/cli.ts';
 import { Scene } from '../support/scene.ts';
 
-it('a run goes on without its base folder, and the cache is shown and emptied', async () => {
+it('a run resumes without its base folder, and the cache is listed and emptied', async () => {
   const scene = new Scene('prequant');
   const cache = ['--base-cache', scene.path('cache')];
   scene.write('training_config.yaml', 'training: {num_train_epochs: 1, logging_steps: 1}');

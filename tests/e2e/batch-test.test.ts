@@ -81,7 +81,7 @@ const blobText = (id: string, what: 'testCsv' | number) =>
     [id, what] as const,
   );
 
-it('answers as PyTorch does for base, V1 and V2 over one base; versions that are gone get a sentence', async () => {
+it('answers as PyTorch does for base, V1 and V2 over one base; versions that are gone get a message', async () => {
   const { outcome, events } = await test('greedy', options(GREEDY, 24), { validated: true });
   const { id } = value(outcome);
   const { record, questions, versions } = await detail(id);

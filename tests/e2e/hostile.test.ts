@@ -254,7 +254,7 @@ it.runIf(existsSync('/dev/full'))(
   },
 );
 
-it('a folder that is gone is told of, where a path leads from it', async () => {
+it('a missing start folder is reported if a path depends on it', async () => {
   const gone = mkdtempSync(join(tmpdir(), 'retune-gone-'));
   const files = ['compare', scene.path('a'), scene.path('b')];
   const line = 'rmdir "$0" && exec "$@"';

@@ -21,7 +21,7 @@ function stopAt(scene: Scene, when: string, signal: NodeJS.Signals, before?: (pi
   });
 }
 
-it('a run that is stopped says how to go on, and the same command goes on', async () => {
+it('a stopped run says how to resume, and the same command resumes', async () => {
   const scene = new Scene();
   const rows = readFileSync(scene.path('train.jsonl'), 'utf8').split('\n');
   scene.write('train.jsonl', rows.slice(0, 12).join('\n'));

@@ -109,7 +109,7 @@ it('brings a second copy up to date that another tab or worker has left behind',
   await context.close();
 });
 
-it('keeps one copy of everything where two have no room', async () => {
+it('keeps one copy of everything if there is no space for two', async () => {
   const [context, page] = await emptyPage();
   const session = await context.newCDPSession(page);
   const { origin } = new URL(page.url());

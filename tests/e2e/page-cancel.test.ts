@@ -88,7 +88,7 @@ it('an import is cancelled and leaves nothing', async () => {
   await page.getByText('No runs yet').waitFor();
 });
 
-it('a file that hangs is in no way of a run, and a run that hangs is ended and goes on', async () => {
+it('a file that hangs does not disturb a run, and a run that hangs is ended and resumes', async () => {
   await page.getByRole('button', { name: 'Choose', exact: true }).click();
   await chooseCase(page, CASE);
   await page.getByRole('button', { name: 'Start training' }).click();

@@ -23,7 +23,7 @@ let scene: DisturbedRun;
 beforeAll(async () => void (scene = await DisturbedRun.open(CASE, 'dist/page-resume-test')));
 afterAll(() => scene?.close());
 
-it('a run outlives a destroyed device, a crashed GPU process and a reload, by itself and to the same bytes', async () => {
+it('a run survives a destroyed device, a crashed GPU process and a reload, automatically and to the same bytes', async () => {
   const { context, page } = await scene.page({ handles: true });
   const slow = slowDevice(page);
   await page.goto(scene.host.url);
@@ -59,7 +59,7 @@ it('a run outlives a destroyed device, a crashed GPU process and a reload, by it
   await context.close();
 });
 
-it('without handles a reload goes on with what the browser kept, and asks for what is gone of it', async () => {
+it('without handles a reload resumes with what the browser stored, and asks for what is missing', async () => {
   const { context, page } = await scene.page({ handles: false });
   const slow = slowDevice(page);
   await page.goto(scene.host.url);

@@ -39,7 +39,7 @@ const questions = (entries: unknown) => ({
 });
 
 describe('a test', () => {
-  it("puts the demo's questions to two versions, stops, and goes on", async () => {
+  it("asks two versions the demo's questions, stops, and resumes", async () => {
     const page = await open('family&holdAnswer=150&pace=0');
     await stage(page, 'Test');
     await page.getByText('Still to choose: questions.').waitFor();
@@ -83,7 +83,7 @@ describe('a test', () => {
     await page.context().close();
   });
 
-  it('takes base, checkpoints and an adapter folder, each under a name of its own', async () => {
+  it('takes base, checkpoints and an adapter folder, each under its own name', async () => {
     const page = await open('family');
     await stage(page, 'Test');
     await page.locator('[data-slot=test-folder]').setInputFiles(`${CASE}/base`);
@@ -104,7 +104,7 @@ describe('a test', () => {
     await page.context().close();
   });
 
-  it('says what is wrong with questions, and with a version whose files are gone, and goes on', async () => {
+  it('says what is wrong with questions, and with a version whose files are gone, and continues', async () => {
     const page = await open('family&gone=V2&pace=0');
     await stage(page, 'Test');
     const file = page.locator('[data-slot=questions]');

@@ -127,7 +127,7 @@ describe('the page', () => {
     await page.context().close();
   });
 
-  it('carries the progress in its title, pauses, goes on, stops and continues', async () => {
+  it('shows the progress in its title, pauses, resumes, stops and continues', async () => {
     const page = await open('holdAt=30&pace=2');
     await begin(page);
     await page.getByText('Step 30 of 60').waitFor();
@@ -145,7 +145,7 @@ describe('the page', () => {
     await page.context().close();
   });
 
-  it('says why a run failed, and offers to go on', async () => {
+  it('says why a run failed, and offers to resume', async () => {
     const page = await open('failsAt=23');
     await begin(page);
     await page.getByRole('alert').getByText('Step 23: the loss is not a number').waitFor();
@@ -154,7 +154,7 @@ describe('the page', () => {
     await page.context().close();
   });
 
-  it('finds an unfinished run, and goes on with it once its files are chosen again', async () => {
+  it('finds an unfinished run, and resumes it once its files are chosen again', async () => {
     const page = await open('unfinished');
     await page.getByText(/v1 \+ train\.jsonl is unfinished, at step 20 of 60/).waitFor();
     const goOn = button(page, 'Continue the run');
@@ -169,7 +169,7 @@ describe('the page', () => {
     await page.context().close();
   });
 
-  it('goes on by itself with a later run of the demo, whose base is shipped with the page', async () => {
+  it('automatically resumes a later run of the demo, whose base is shipped with the page', async () => {
     const page = await server.browser.newPage();
     await page.route('**/demo/**', (route) =>
       route.fulfill({ path: `public/demo/${route.request().url().split('/demo/')[1]}` }),
@@ -222,7 +222,7 @@ describe('the page', () => {
     await page.context().close();
   });
 
-  it('does not go on by itself with a run that did so three times without a new checkpoint', async () => {
+  it('does not automatically resume a run that did so three times without a new checkpoint', async () => {
     const page = await open('unfinished&restarts=3&handles');
     await page.getByText(/It resumed three times without reaching a new checkpoint/).waitFor();
     await button(page, 'Continue the run').click();

@@ -26,7 +26,7 @@ async function judge(
   return struck;
 }
 
-describe('a run whose files cannot be written ends in a sentence and goes on as if nothing had been', () => {
+describe('a run whose files cannot be written ends in one sentence and resumes as if nothing had happened', () => {
   it.each([
     ['EIO', /^rm out\/v2\/.*retune\.lock.*partial/],
     ['ENOSPC', /^mkdir .*checkpoint-1/],
@@ -75,7 +75,7 @@ describe('a run does without what is only convenient', () => {
   });
 });
 
-describe('a run that is killed leaves whole files, and goes on to the same end', () => {
+describe('a killed run leaves complete files, and resumes to the same end', () => {
   it.each([
     ['torn', /^write cache.*base\.safetensors/],
     ['SIGKILL', /^rename .*tfevents/],

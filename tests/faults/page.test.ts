@@ -62,7 +62,7 @@ describe("a run in the page that the browser's database fails ends in a sentence
     expect(await judge(/^put run\/.*checkpoint\/2/, 'UnknownError', true)).toMatch(FAILED));
 });
 
-describe('a run in the page goes on', () => {
+describe('a run in the page resumes', () => {
   it.each([
     ['closing', /^transaction readwrite/],
     ['abort', /^put inputs/],

@@ -73,7 +73,7 @@ async function ask(cases: readonly Case[]): Promise<string[]> {
   return sentences;
 }
 
-it('cut inputs are refused by the page in the same sentence', { timeout: 120_000 }, async () => {
+it('cut inputs are refused by the page with the same message', { timeout: 120_000 }, async () => {
   const cuts = (await spreadCuts(FORMATS, 4)).filter(({ refusal }) => refusal !== undefined);
   const page = await pages.emptyPage(await pages.context());
   const found = await page.evaluate(

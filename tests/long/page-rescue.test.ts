@@ -13,7 +13,7 @@ let scene: DisturbedRun;
 beforeAll(async () => void (scene = await DisturbedRun.open(CASE, 'dist/page-rescue-test')));
 afterAll(() => scene?.close());
 
-it('after ten minutes without one a checkpoint for rescue is kept, which the next replaces and a reload goes on from', async () => {
+it('after ten minutes without one a rescue checkpoint is saved, which the next replaces and a reload resumes from', async () => {
   const { context, page } = await scene.page({ handles: true });
   const slow = slowDevice(page);
   await page.goto(scene.host.url);

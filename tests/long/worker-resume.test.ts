@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(() => pages.close());
 
-it('a reload in mid-run loses nothing: the run goes on from its checkpoint to the same bytes', async () => {
+it('a reload in mid-run loses nothing: the run resumes from its checkpoint to the same bytes', async () => {
   const page = await pages.page(context, NAME);
   await page.evaluate(() => {
     window.bench.start();
@@ -75,7 +75,7 @@ it('a reload in mid-run loses nothing: the run goes on from its checkpoint to th
   await page.close();
 });
 
-it('a run whose files have handles goes on after a reload without choosing them again', async () => {
+it('a run whose files have handles resumes after a reload without choosing them again', async () => {
   const page = await pages.page(context, NAME);
   await page.evaluate(() => {
     window.bench.start(window.bench.inputsWithHandles());
@@ -97,7 +97,7 @@ it('a run whose files have handles goes on after a reload without choosing them 
   await page.close();
 });
 
-it('a run without handles goes on after a reload, on what the browser keeps itself', async () => {
+it('a run without handles resumes after a reload from what the browser stores', async () => {
   const page = await pages.page(context, NAME);
   await page.evaluate(() => {
     window.bench.start();

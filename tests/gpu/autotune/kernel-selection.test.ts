@@ -47,7 +47,7 @@ const tuning = {
   set: () => expect.fail('the cache was told'),
 };
 
-it('a run goes on with the tiles of its plan, whatever the device would choose now', async () => {
+it('a run keeps the tiles of its plan, whatever the device would choose now', async () => {
   const alone = begun('f32 32x32x32');
   // Attention tiles give the same bits, so this checks which is called.
   const called = ATTENTION_CLASSES.flatMap((part) =>

@@ -27,7 +27,7 @@ const fake = (name: string, dispatch: Nf4ForwardVariant['dispatch']): Nf4Forward
 
 const broken = new Kernel({ name: 'broken', code: '@compute fn', buffers: [], params: {} });
 
-describe('a race', () => {
+describe('a trial', () => {
   let t: TestGpu;
   let call: Nf4Matmul;
 
@@ -119,7 +119,7 @@ describe('a race', () => {
   });
 });
 
-describe('the winner', () => {
+describe('the fastest variant', () => {
   /** Seconds of each variant's first, second … measurement; the very first only determines the calls per round. */
   async function among(times: Record<string, number[]>) {
     const calls: [string, number][] = [];
@@ -227,7 +227,7 @@ describe('choosing tiles', () => {
   });
 });
 
-describe('choosing tiles by races', () => {
+describe('choosing tiles by trials', () => {
   const shapes = [{ columns: 64, depth: 96 }];
   const head = { vocab: 100, rows: 8 };
   const attention = { heads: 2, kvHeads: 1, headDim: 8 };
@@ -287,7 +287,7 @@ describe('choosing tiles by races', () => {
   const able = NF4_FORWARD.filter(({ precision }) => precision === 'f32');
   const raced = () => able.filter((variant) => variant.supported(gpu));
 
-  it('keeps the winner of each race as soon as it is known, and races it no more', async () => {
+  it('stores the result of each trial as soon as it is known, and does not repeat it', async () => {
     const { tiles, saves, notes, progress } = await choose();
     expect(notes).toEqual([]);
     const first = saves.find((winners) => winners[FORWARD] !== undefined)!;
@@ -343,7 +343,7 @@ describe('choosing tiles by races', () => {
     });
   }
 
-  it('takes the default where the device has no memory for a race, and races again at the next start', async () => {
+  it('uses the default if the device has no memory for a trial, and tries again at the next start', async () => {
     refuseMemory();
     const { tiles, saves, notes } = await choose({});
     expect(tiles).toMatchObject({ 'forward 64x96': right.name, 'gradient 64x96': right.name });
@@ -353,7 +353,7 @@ describe('choosing tiles by races', () => {
     );
   });
 
-  it('takes no variant in halves without a race, but the first in f32 that may be tried', async () => {
+  it('uses no f16 variant without a trial, but the first f32 one that may be tried', async () => {
     refuseMemory();
     const halves = NF4_FORWARD.filter(({ precision }) => precision === 'f16');
     expect(halves).not.toEqual([]);
@@ -369,7 +369,7 @@ describe('choosing tiles by races', () => {
     expect(await taken(...names)).toBe(names[0]);
   });
 
-  it('attention is raced on packed rows, and nothing is run before it is named', async () => {
+  it('attention is timed on packed rows, and nothing is run before it is announced', async () => {
     const standard = ATTENTIONS['attention keys'][0]!;
     const dispatches = vi.spyOn(Stream.prototype, 'dispatch');
     const calls = vi.spyOn(standard, 'dispatch');

@@ -130,7 +130,7 @@ it('what cannot be measured becomes a note, and the rest is measured', async () 
   ]);
 });
 
-it('a lost device ends the benchmark with one sentence, and what there is has been handed over', async () => {
+it('a lost device ends the benchmark with one sentence, after its partial report was delivered', async () => {
   let last: Gpu;
   const { call, seen } = aCall({
     sections: ['ceilings', 'steps', 'decoding'],

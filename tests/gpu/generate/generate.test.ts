@@ -110,7 +110,7 @@ describe('several at once', () => {
   });
 });
 
-it('goes on from the cache as from a prompt that holds the same', async () => {
+it('continues from the cache as from a prompt with the same text', async () => {
   const model = await openCase('recipe_text');
   const lora = await model.lora('v1');
   const prompt = unevenPrompts(model)[1]!;
@@ -156,7 +156,7 @@ it('holds exactly what it said it would, and gives it back', async () => {
   expect(gpu.memory.count).toBe(count);
 });
 
-describe('what cannot go on', () => {
+describe('what cannot be generated', () => {
   it('is a prompt that the cache does not take, before anything runs', async () => {
     const model = await openCase('recipe_text');
     const prompts = [[1, 2], Array.from({ length: 140 }, () => 3)];

@@ -169,7 +169,7 @@ it('a damaged image is deleted and made again from the files', async () => {
   expect((await start(cache)).kept).toBe(false);
 });
 
-it('no room: one note, nothing is left behind, and the base is loaded all the same', async () => {
+it('no space: one note, nothing is left behind, and the base is loaded anyway', async () => {
   let room = 1e9;
   const directory = memoryDirectory(() => room);
   const cache = new BaseCache(
@@ -214,7 +214,7 @@ it('what a dead process left half-written is cleared away, what a living one wri
   expect(await readdir(path)).toEqual(['mine']);
 });
 
-it('a run hashes its base as it loads it, and later goes on from the cache alone', async () => {
+it('a run hashes its base while loading it, and later resumes from the cache alone', async () => {
   const cache = new BaseCache(new FolderCacheStorage(join(scratch, 'runs')));
   const inputs = await caseInputs('prequant');
   const call = async (change: object) => {

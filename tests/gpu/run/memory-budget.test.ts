@@ -90,7 +90,7 @@ it('a run in little memory keeps less, holds what it planned and gives the same 
   expect(little.files).toEqual(standard.files);
 });
 
-it('a run in plenty keeps all; it goes on as its checkpoint says, also with a state that is paged', async () => {
+it('a run with enough memory saves everything; it resumes as its checkpoint says, even with paged state', async () => {
   const store = new MemoryStore();
   const { plan } = await run({ store, steps: 1, memory: 4e9 });
   expect(plan).toMatchObject({ keep: '33', optimizer: 'resident' });

@@ -12,7 +12,7 @@ const inputs = () =>
     training: { ...r.training, epochs: 1, saveSteps: 100, saveTotalLimit: 10, evalSteps: 2 },
   }));
 
-it('a door holds a run between passes and keeps checkpoints of whole steps without changing a bit', async () => {
+it('onPassEnd holds a run between passes and saves checkpoints of complete steps without changing a bit', async () => {
   const whole = new MemoryStore();
   let heard: RunIdentity | undefined;
   await run({
@@ -50,7 +50,7 @@ it('a door holds a run between passes and keeps checkpoints of whole steps witho
   expect(comparable(again.result)).toEqual(comparable(whole.result));
 });
 
-it('a door that refuses the identity of the inputs ends the run before a device is opened, or the first step', async () => {
+it('an onIdentity that refuses the inputs ends the run before a device is opened, or the first step', async () => {
   const refused = run({
     inputs: await inputs(),
     store: new MemoryStore(),

@@ -155,7 +155,7 @@ describe('stopped and started again, a run ends in the same bytes', () => {
     expect(comparable(store.result)).toEqual(comparable(alone.result));
   });
 
-  it('in the middle of a pass it stops there, and goes on to the same bytes', async () => {
+  it('in the middle of a pass it stops there, and resumes to the same bytes', async () => {
     const { throttle } = Stream.prototype;
     let breaths = -Infinity;
     /** Stops at that `throttle`. */
@@ -275,7 +275,7 @@ describe('a checkpoint that was asked for', () => {
   });
 });
 
-it('where no checkpoint fits in any more the run goes on, and says so', async () => {
+it('if no more checkpoints fit, the run continues, and says so', async () => {
   const store = new MemoryStore();
   const { events } = await run({
     inputs: await inputs(),

@@ -40,7 +40,7 @@ describe('questions to the engine', () => {
     expect(await second).toEqual(yes);
   });
 
-  it('are cancelled with a sentence, and dropped without one', async () => {
+  it('are cancelled with a message, and dropped without one', async () => {
     const asking = new Asking<string>();
     const cancelled = asking.ask('train', never);
     asking.cancel('train', new UserError('a.jsonl: cancelled.'));

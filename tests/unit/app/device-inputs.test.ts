@@ -39,7 +39,7 @@ describe('what is kept for the next visit', () => {
     throw new DOMException('Access is denied for this document.', 'SecurityError');
   };
 
-  it('is nothing where the browser keeps nothing, and the page goes on', () => {
+  it('is nothing where the browser stores nothing, and the page keeps working', () => {
     vi.stubGlobal('localStorage', { getItem: denied, setItem: denied });
     expect(storedDeviceInputs()).toEqual(NONE);
     expect(storeDeviceInputs(NONE)).toBe(false);

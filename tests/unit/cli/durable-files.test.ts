@@ -95,7 +95,7 @@ describe('folders', () => {
     expect((await struck({}, () => makeFolder(path('x/y')))).ops).toEqual(['mkdir x/y']);
   });
 
-  it('are made beside somebody who makes them too', async () => {
+  it('can be created by several processes at once', async () => {
     const both = await Promise.allSettled([makeFolder(path('x/y')), makeFolder(path('x/y'))]);
     expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
   });
@@ -105,7 +105,7 @@ describe('folders', () => {
     async (fault) => expect((await struck({ at: 1, fault }, () => syncFolder(folder))).error).toBeUndefined(),
   );
 
-  it('that cannot be synced are told of', async () => {
+  it('that cannot be synced are reported', async () => {
     expect((await struck({ at: 1, fault: 'EIO' }, () => syncFolder(folder))).error).toMatch(/EIO/);
   });
 });
@@ -140,7 +140,7 @@ describe('moving', () => {
   });
 });
 
-describe('a place that cannot be written is told of before the work', () => {
+describe('a place that cannot be written is reported before the work', () => {
   const refusal = (name: string) =>
     checkWritable(path(name)).then(
       () => 'none',

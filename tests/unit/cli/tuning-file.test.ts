@@ -10,7 +10,7 @@ let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'tuning-'))));
 afterAll(() => rm(folder, { recursive: true }));
 
-it('keeps the winners of each device for the next start', async () => {
+it('stores the tuning results of each device for the next start', async () => {
   const path = join(folder, 'not there yet', '.tuning.json');
   const first = new TuningFile(path);
   expect(await first.get('a')).toBeUndefined();
@@ -22,7 +22,7 @@ it('keeps the winners of each device for the next start', async () => {
   expect(await next.get('b')).toEqual({ 'forward 4x32': 'f32 32x32x32' });
 });
 
-it('races anew under another version of Dawn', async () => {
+it('tunes again under another version of Dawn', async () => {
   const path = join(folder, 'versions.json');
   const on = (version: string) => new TuningFile(path, () => version);
   await on('webgpu 1').set('a', { x: 'y' });

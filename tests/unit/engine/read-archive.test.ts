@@ -178,7 +178,7 @@ describe('importRun', () => {
     );
   });
 
-  it('refuses more than the browser has room for, before it reads it', async () => {
+  it('refuses more than the browser has space for, before reading it', async () => {
     const { records: to, restored } = records();
     await expect(importRun(to, zip(await archive()), 100)).rejects.toThrow(
       /^v2\.zip: its files take 1\.4 KiB, and the browser grants 100 bytes more; delete earlier runs or free some disk space\.$/,

@@ -133,7 +133,7 @@ it('stops at the third loss within ten minutes, with the reason and what to lowe
   expect(gpus).toHaveLength(3);
 });
 
-it('goes on where losses lie further apart', async () => {
+it('recovers if losses are further apart', async () => {
   const { gpus, clock, recovery } = bench();
   const work = async ({ openGpu }: Attempt) => {
     await openGpu();

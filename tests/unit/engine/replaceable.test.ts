@@ -128,7 +128,7 @@ describe('a worker that can be replaced', () => {
     expect(opened()).toBe(2);
   });
 
-  it('is never replaced by itself while it trains; only when told to, and then says so', async () => {
+  it('is never replaced automatically while it trains; only on request, and then says so', async () => {
     const { worker, api, seen } = workers({ kept: ['train'] });
     const heard: string[] = [];
     const training = api.train((text) => heard.push(text));

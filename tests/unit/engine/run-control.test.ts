@@ -10,7 +10,7 @@ const isOpen = async (promise: Promise<void>): Promise<boolean> => {
 };
 const noSave = () => Promise.resolve();
 
-it('lets a run go on that nobody paused', async () => {
+it('does not hold a run that is not paused', async () => {
   await new RunControl().hold(noSave, never);
 });
 

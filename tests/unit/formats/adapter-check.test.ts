@@ -30,7 +30,7 @@ const sentenceOf = (work: Promise<unknown>) =>
     (error: Error) => `${error.name}: ${error.message}`,
   );
 
-describe('an adapter by itself', () => {
+describe('an adapter without its base', () => {
   test.each([
     ['recipe_text', 14],
     ['chat_messages', 4],

@@ -54,7 +54,7 @@ it('a long name keeps both its ends', () => {
   expect(shorten(`/a${'b'.repeat(5000)}/c.json`)).toMatch(/^\/ab{98}…b{93}\/c\.json \(5,009 characters\)$/);
 });
 
-it('a sentence has no longer words, whoever made it', () => {
+it('a message has no longer words, whatever its source', () => {
   const short = `${shorten('c'.repeat(5000))} is missing`;
   expect(new UserError(short).message).toBe(short);
   const { message } = new UserError(`${'a'.repeat(5000)}: the tensor ${'b'.repeat(300)} is missing; look.`);

@@ -66,7 +66,7 @@ describe('reading', () => {
   });
 });
 
-describe('refusals, each with its own sentence', () => {
+describe('refusals, each with its own message', () => {
   const latin1 = Uint8Array.from(`{"\xe9":${entry(0, 0)}}`, (char) => char.charCodeAt(0));
   const cases: [what: string, bytes: Uint8Array, sentence: string][] = [
     ['too short', new Uint8Array(7), 'not a safetensors file: 7 bytes cannot hold a header'],

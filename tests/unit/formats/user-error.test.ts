@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/formats/user-error.ts';
 
-describe('what a sentence says without its remedy', () => {
+describe('what a message says without its remedy', () => {
   it.each([
     ['a.json: it is empty; choose another file.', 'a.json: it is empty'],
     ['a.json: x is "b; c", expected d; correct the file.', 'a.json: x is "b; c", expected d'],

@@ -17,7 +17,7 @@ it('lays whole prompts end to end, each in its own slots', () => {
   expect([...slots]).toEqual([10, 11, 12, 0]);
 });
 
-it('goes on with the newest token, which attends to its own slot and all before', () => {
+it('decodes the latest token, which attends to its own slot and all before', () => {
   const { pass, slots } = decodePass(sequences);
   expect([...pass.ids]).toEqual([20, 32]);
   expect([...pass.positions]).toEqual([3, 3]);

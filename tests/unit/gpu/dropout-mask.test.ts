@@ -91,7 +91,7 @@ it('tells apart what a sum or an unordered hash would mix up', () => {
   expect(dropoutKey(2, 1, 3)).not.toBe(dropoutKey(1, 2, 3));
 });
 
-it('gives every row of an epoch and every module a key of its own', () => {
+it('gives every row of an epoch and every module a distinct key', () => {
   const rows = Array.from({ length: 100_000 }, (_, row) => dropoutKey(42, 1, row));
   expect(new Set(rows).size).toBe(rows.length);
   const modules = Array.from({ length: 80 * 7 }, (_, i) => moduleKey(Math.floor(i / 7), i % 7));

@@ -50,7 +50,7 @@ describe('how much memory of a GPU is free', () => {
     }
   });
 
-  it('is nine tenths of what it has of its own, where it lends the host’s too', async () => {
+  it('is nine tenths of its own memory, even if it falls back to the host’s', async () => {
     for (const [gib, rate] of [
       [3.4, 190e9],
       [7.3, 256e9],

@@ -82,7 +82,7 @@ it('a read that fails ends it, once the reads under way have ended', async () =>
   await expect(all).rejects.toThrow('gone');
 });
 
-it('whoever wants to see chunks sees them in order, before their pieces are taken', async () => {
+it('an observer sees chunks in order, before their pieces are taken', async () => {
   const bytes = new Random(3).bytes(300);
   const { source, open } = gated(bytes);
   const heard: string[] = [];

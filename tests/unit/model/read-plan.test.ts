@@ -30,7 +30,7 @@ it('a large range is cut at multiples of its unit, and the rest of a read goes t
   ]);
 });
 
-it('what nobody wants is read along where it is little, and skipped where it is much', () => {
+it('small unwanted gaps are read too, large ones are skipped', () => {
   expect(shown([wanted(0, 10), wanted(20, 30), wanted(900_000, 900_010)], 2 ** 20)).toEqual([
     { read: 'a 0+30', pieces: ['0@0 0+10', '1@0 20+10'] },
     { read: 'a 900000+10', pieces: ['2@0 0+10'] },
@@ -43,7 +43,7 @@ it('each file is read to its end before the next one', () => {
   expect(reads.map(({ read }) => read)).toEqual(['a 0+60', 'b 0+10']);
 });
 
-it('with what nobody wants beside it, reads cover whole files without a gap', () => {
+it('with the unwanted gaps added, reads cover whole files', () => {
   const other = bytesSource('b', new Uint8Array(30));
   const ranges = [wanted(300, 1000, 64), wanted(8, 200, 64)];
   const rest = unwanted(ranges, [file, other]);

@@ -28,7 +28,7 @@ it.each([
   expect(await heard(container)).toEqual([why]);
 });
 
-it('says so too where the files find no room', async () => {
+it('says so too if there is no space for the files', async () => {
   const installing = Object.assign(new EventTarget(), { state: 'installing' });
   const registration = Object.assign(new EventTarget(), { active: null, waiting: null, installing });
   const said = await heard({ controller: null, register: async () => registration });

@@ -50,7 +50,7 @@ describe('the plan of a new run', () => {
   );
 });
 
-describe('the precision that a run takes by itself', () => {
+describe('the precision that a run chooses', () => {
   /** A GPU with these features, and perhaps subgroup matrices. */
   const gpuWith = (features: string[], matrix?: Gpu['matrix']): Gpu => {
     const { device } = openNullGpu();
@@ -81,7 +81,7 @@ describe('the precision that a run takes by itself', () => {
     expect(choosePrecision(gpuWith(all, units), 'auto')).toBe('matrix');
   });
 
-  it('is not one that its limits have no room for', () => {
+  it('is never one that exceeds its limits', () => {
     const wide = { ...units, subgroupSize: 512 };
     expect(choosePrecision(gpuWith(all, wide), 'auto')).toBe('f16');
   });

@@ -80,7 +80,7 @@ describe('what is kept within a budget', () => {
 });
 
 describe('a run chooses', () => {
-  it('what fits its budget, else tells what is needed and what to lower', () => {
+  it('what fits its budget, otherwise reports what is needed and what to lower', () => {
     const budget = needs(everything);
     expect(chooseMemory(input, { budget, fill: false })).toEqual(everything);
     const least = needs(smallestChoice(input));

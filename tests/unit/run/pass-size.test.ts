@@ -20,7 +20,7 @@ beforeAll(() => {
   input = passInputOf(prepared);
 });
 
-it('a pass has room for the longest row, and for no more than a step', () => {
+it('a pass holds the longest row, and no more than a step', () => {
   expect([passTokens(600, 5280), passTokens(2048, 9000), passTokens(60, 700)]).toEqual([1024, 2048, 700]);
   expect([passTokens(600, 5280, 4096), passTokens(600, 3000, 4096)]).toEqual([4096, 3000]);
 });

@@ -55,7 +55,7 @@ async function tokens(
 }
 
 describe('the date of a run', () => {
-  it('is that of its start when it goes on on another day', async () => {
+  it('is that of its start when it resumes on another day', async () => {
     const evening = await tokens(new MemoryStore(), { moment: EVENING });
     expect(await tokens(new MemoryStore(), { moment: MORNING })).not.toBe(evening);
     expect(await tokens(held(EVENING), { moment: MORNING })).toBe(evening);

@@ -29,7 +29,7 @@ const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
   all?.some(({ address }) => address === '::1'),
 );
 
-it('takes a port of its own unless told another', () => {
+it('takes its own port by default', () => {
   expect(readPort([])).toBe(17388);
   expect(readPort(['--port', '4173'])).toBe(4173);
   expect(readPort(['--port=65535'])).toBe(65535);

@@ -218,7 +218,7 @@ describe("the browser's own file system", () => {
   });
 });
 
-it('a device is tuned anew where its winners cannot be kept', async () => {
+it('a device is tuned again if its results cannot be stored', async () => {
   const tuning = browserTuning(
     openDatabase('retune', { factory: throwing(new DOMException('no', 'SecurityError')) }),
     'test',

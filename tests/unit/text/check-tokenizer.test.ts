@@ -214,7 +214,7 @@ describe('foreign steps', () => {
     expect(await cut({ behavior: 'Removed', invert: true })).toEqual([98, 98]);
   });
 
-  test('normalizers that double a text 24 times end in a sentence, those that do it twice do not', async () => {
+  test('normalizers that double a text 24 times are refused, those that do it twice are not', async () => {
     const double = { type: 'Replace', pattern: { String: 'a' }, content: 'aa' };
     const doubling = (n: number) =>
       load({ normalizer: { type: 'Sequence', normalizers: Array(n).fill(double) } });

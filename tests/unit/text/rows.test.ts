@@ -268,7 +268,7 @@ test.each(['', '[\n', '[{"text": "ab"},\n'])(
   },
 );
 
-test('where nothing is trained, the sentence says what the rows are for', async () => {
+test('where nothing is trained, the message says what the rows are for', async () => {
   const rows = jsonl({ messages: [{ role: 'user', content: 'q' }] });
   const encoded = encodeRows(source('val.jsonl', rows), tiny, { maxLength: 99, use: 'evaluate' });
   await expect(encoded).rejects.toThrow(

@@ -88,7 +88,7 @@ describe.each(tiles(NF4_GRAD))('%s gradient', (_, variant) => {
 
 // Here, because all variants are compiled already. The device must not report that it is a software device: those
 // are not tuned.
-it('races the variants of each class, and remembers who won', async () => {
+it('times the variants of each class, and remembers the fastest', async () => {
   const gpu = { ...t.gpu, software: false };
   const shapes = [
     { columns: 100, depth: 96 },

@@ -132,9 +132,7 @@ it('a table of 32-bit values keeps them on subgroup matrices too', async () => {
   }
 });
 
-it('is raced against the head in f32 where there are subgroup matrices, and found right', async ({
-  skip,
-}) => {
+it('is tried against the f32 head where there are subgroup matrices, and found correct', async ({ skip }) => {
   if (!t.gpu.matrix) return skip('the device has no subgroup matrices');
   const notes: string[] = [];
   const tiles = await chooseKernels(
