@@ -2,7 +2,7 @@
 import { asStr } from './arguments.ts';
 import { getItem } from './attributes.ts';
 import { raised } from './faults.ts';
-import type { FilterContext } from './filters.ts';
+import type { FilterContext } from './filter-support.ts';
 import { Str } from './str.ts';
 import { iterateOrFail, lazy, str, truth, Undefined, type CallArguments, type Value } from './values.ts';
 

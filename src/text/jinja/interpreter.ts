@@ -3,7 +3,8 @@ import type { Arguments, Expression, Frame, Signature, Statement, Target } from 
 import { asCount, slicePositions } from './arguments.ts';
 import { getAttribute, getItem } from './attributes.ts';
 import { raised, TemplateFault } from './faults.ts';
-import { callFilter, type FilterContext } from './filters.ts';
+import type { FilterContext } from './filter-support.ts';
+import { callFilter } from './filters.ts';
 import type { Meter } from './meter.ts';
 import { isInteger, negative, positive } from './numbers.ts';
 import { binary, compare } from './operators.ts';
