@@ -2,7 +2,7 @@ import type { Gpu } from './device.ts';
 
 /** Rejects as soon as one of its devices is lost. */
 export class LossWatch {
-  /** Rejects with the error that `describe` makes of a loss; never resolves. */
+  /** Rejects with the error that `describe` returns for a loss; never resolves. */
   readonly lost: Promise<never>;
   readonly #describe: (gpu: Gpu, why: string) => Error;
   #lose!: (error: Error) => void;
@@ -10,7 +10,7 @@ export class LossWatch {
   constructor(describe: (gpu: Gpu, why: string) => Error) {
     this.#describe = describe;
     this.lost = new Promise((_, reject) => (this.#lose = reject));
-    // A device may be lost while nobody waits.
+    // A device may be lost while nobody is waiting.
     this.lost.catch(() => undefined);
   }
 
@@ -19,17 +19,17 @@ export class LossWatch {
     return gpu;
   }
 
-  /** Resolves with `work`, or rejects first: work on a lost device may never settle. */
+  /** Resolves like `work`, or rejects first: work on a lost device may never settle. */
   race<T>(work: Promise<T>): Promise<T> {
-    // It fails without its device, when nobody waits for it any more.
+    // It fails without its device, when nobody awaits it any more.
     work.catch(() => undefined);
     return Promise.race([work, this.lost]);
   }
 }
 
 /**
- * Does `work`, which opens its device through its argument, and closes the device at the end. Rejects with what
- * `describe` makes of the loss if the device is lost.
+ * Runs `work`, which opens its device through its argument, and closes the device at the end. Rejects with the
+ * error that `describe` returns if the device is lost.
  */
 export async function withDevice<T>(
   open: () => Promise<Gpu>,

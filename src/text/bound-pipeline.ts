@@ -1,3 +1,4 @@
+// Reference: HF tokenizers, tokenizers/src/normalizers and tokenizers/src/pre_tokenizers.
 import type { Normalizer } from '@huggingface/tokenizers';
 import {
   ReplaceDecoder,
@@ -10,19 +11,19 @@ import {
 import { BoundedRegExp, TooMuchWork, type Allowance } from '../formats/bounded-regexp.ts';
 import { literal, mendPreTokenizer, native, type Find } from './pre-tokenizers.ts';
 
-/** Steps of matching that a tokenizer's expressions may take beyond those for each character of a text. */
+/** Matching steps that a tokenizer's expressions may take, besides those per character of a text. */
 const MIN_STEPS = 1e7;
 const STEPS_PER_CHARACTER = 100;
-/** How much longer normalizers may make a text; NFKC makes 18 characters of one. */
+/** Maximum growth of a text by normalizers; NFKC turns one character into as many as 18. */
 const MAX_GROWTH = 32;
 const MIN_LENGTH = 10_000;
 
-/** The normalizers make too much of a text. */
+/** The normalizers make a text too long. */
 export class TooLong extends Error {}
 
 /**
- * Expressions that models are published with, as tokenizer.json spells them: GPT-2's, Llama 3's, Qwen's, GPT-4o's and
- * DeepSeek's. Their work is known to be linear, so JavaScript's own engine may run them.
+ * Expressions of published models, as tokenizer.json spells them: GPT-2's, Llama 3's, Qwen's, GPT-4o's and
+ * DeepSeek's. They are known to take linear time, so JavaScript's own engine may run them.
  */
 const LINEAR: ReadonlySet<string> = new Set([
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
@@ -33,27 +34,27 @@ const LINEAR: ReadonlySet<string> = new Set([
   '[一-龥\u3040-ゟ゠-ヿ]+',
 ]);
 
-/** What a tokenizer's foreign steps may do to one text. */
+/** The work that a tokenizer's untrusted steps may do on one text. */
 export class Bounds {
   readonly allowance: Allowance = { steps: MIN_STEPS };
   #longest = MIN_LENGTH;
 
-  /** A text comes; what earlier ones left of their allowance counts, up to a second's work. */
+  /** A new text; unused allowance of earlier ones carries over, up to a second's work. */
   begin(text: string): void {
     const own = STEPS_PER_CHARACTER * text.length;
     this.allowance.steps = Math.min(this.allowance.steps + own, MIN_STEPS + own);
     this.#longest = MAX_GROWTH * text.length + MIN_LENGTH;
   }
 
-  /** Throws TooLong for more characters than a text may become. */
+  /** Throws TooLong for more characters than a text may grow to. */
   check(length: number): void {
     if (length > this.#longest) throw new TooLong();
   }
 }
 
 /**
- * Puts bounds on the steps of a pipeline whose tokenizer.json was checked, and has its pre-tokenizers cut as Python's do;
- * `config` is that of the pre-tokenizer. Throws PatternError.
+ * Bounds the steps of a pipeline whose tokenizer.json was checked, and makes its pre-tokenizers split as Python's
+ * do; `config` is that of the pre-tokenizer. Throws PatternError.
  */
 export function boundPipeline(
   { normalizer, pre_tokenizer, decoder }: Tokenizer,
@@ -65,7 +66,7 @@ export function boundPipeline(
     mendPreTokenizer(pre_tokenizer, config, (step, { pattern, behavior, invert }) => {
       const isLinear = pattern.Regex !== undefined && LINEAR.has(pattern.Regex);
       if (!isLinear) return finder(pattern, step.pattern, bounds);
-      // The library's own way is the fastest for what most models have.
+      // The library's own implementation is the fastest for most models' patterns.
       return behavior === 'Isolated' && invert !== true ? undefined : native(step.pattern!);
     });
   if (decoder) boundDecoder(decoder, bounds);
@@ -81,7 +82,7 @@ function boundNormalizer(step: Normalizer, bounds: Bounds): void {
   if (step instanceof ReplaceNormalizer) run = replacer(step.config as ReplaceConfig, step.pattern, bounds);
   else if (step.config['type'] === 'Strip') run = stripper(step.config as StripConfig);
   step.normalize = (text) => {
-    // To Python an empty text has nothing to be changed, nor a beginning to write before.
+    // In Python an empty text has nothing to change, and no beginning to prepend to.
     if (text === '') return '';
     const normal = run(text);
     bounds.check(normal.length);
@@ -113,7 +114,7 @@ interface StripConfig {
   strip_right: boolean;
 }
 
-/** Takes white space off, by Unicode's list: JavaScript's own has U+FEFF too, and lacks U+0085. */
+/** Strips white space as Unicode defines it: JavaScript's definition includes U+FEFF and lacks U+0085. */
 const stripper =
   ({ strip_left: left, strip_right: right }: StripConfig) =>
   (text: string): string => {
@@ -133,7 +134,7 @@ function finder({ String: text }: Pattern, compiled: RegExp | null, { allowance 
       const match = pattern.find(text, at);
       if (!match) return;
       const { begin, end } = match;
-      // Nothing, right after a match, is none.
+      // An empty match right after a match does not count.
       if (end > begin || begin !== done) yield match;
       done = end;
       at = end > begin ? end : end + (text.codePointAt(end)! > 0xffff ? 2 : 1);
@@ -141,7 +142,7 @@ function finder({ String: text }: Pattern, compiled: RegExp | null, { allowance 
   };
 }
 
-/** Writes a text for each match, as it stands: to Python, "$&" is no placeholder. */
+/** Replaces each match with a literal text: in Python, "$&" is no placeholder. */
 function replacer({ pattern, content }: ReplaceConfig, compiled: RegExp | null, bounds: Bounds) {
   const find = finder(pattern, compiled, bounds);
   return (text: string): string => {
@@ -156,7 +157,7 @@ function replacer({ pattern, content }: ReplaceConfig, compiled: RegExp | null, 
   };
 }
 
-/** What is to be said of an error that the tokenizer's own parts threw on a text; undefined for any other. */
+/** The message for an error that the tokenizer's steps threw on a text; undefined for any other error. */
 export function textProblem(error: unknown): string | undefined {
   if (error instanceof TooMuchWork) return 'its expressions take too much work on a text';
   if (error instanceof TooLong) return `its normalizers make a text more than ${MAX_GROWTH} times as long`;

@@ -5,16 +5,16 @@ import { BEHAVIORS } from './pre-tokenizers.ts';
 
 type JsonObject = Record<string, unknown>;
 
-/** Above every model's ids; a larger one would ask for a table of gigabytes. */
+/** Larger than any model's ids; more would require a table of gigabytes. */
 const MAX_ID = 2 ** 24 - 1;
-/** Steps of one kind, those inside others included. */
+/** Maximum steps of one kind, including nested ones. */
 const MAX_STEPS = 64;
 export const MAX_ADDED = 20_000;
-/** Characters of an added token, or of a text that a step writes. */
+/** Maximum characters of an added token, or of a text that a step writes. */
 export const MAX_TOKEN_TEXT = 1000;
 const AGAIN = "download it from the base model's repository again";
 
-/** What a step holds: which keys, and what must stand there. */
+/** A step's keys and their expected values. */
 type Rule = (value: unknown) => string | undefined;
 
 const text: Rule = (value) =>
@@ -50,7 +50,7 @@ const pair: Rule = (value) =>
     ? undefined
     : 'a token and its id';
 
-/** The kinds of each step by its name in tokenizer.json; those under `list` hold others of their kind. */
+/** The supported types of each step, by name in tokenizer.json; those under `list` contain others of their kind. */
 const KINDS: Readonly<
   Record<string, { list: string; types: Readonly<Record<string, Record<string, Rule>>> }>
 > = {
@@ -118,22 +118,22 @@ const KINDS: Readonly<
   },
 };
 
-/** Steps that the tokenizers library knows and that are not supported here. */
+/** Steps of the tokenizers library that are not supported. */
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   normalizer: ['Nmt', 'Precompiled', 'ByteLevel'],
   pre_tokenizer: ['UnicodeScripts', 'CharDelimiterSplit'],
 };
 
-/** Settings of a BPE model that the tokenizers library has and that are not supported here, with what would be. */
+/** Settings of a BPE model in the tokenizers library that are not supported, with the supported values. */
 const SUPPORTED_SETTINGS: Readonly<Record<string, readonly unknown[]>> = {
   dropout: [0, null, undefined],
   continuing_subword_prefix: ['', null, undefined],
 };
 
 /**
- * Checks a tokenizer.json of a BPE model before anything is made of it: ids are whole, distinct and of one token
- * each, merges and the post-processor name tokens that are there, and every step is of a known kind. Throws UserError
- * naming the key.
+ * Checks a tokenizer.json of a BPE model before anything is created from it: ids are integers, distinct and of one
+ * token each, merges and the post-processor name existing tokens, and every step is of a known type. Throws
+ * UserError naming the key.
  */
 export function checkTokenizer(json: JsonObject, file: string): void {
   new Check(json, file).run();
@@ -226,7 +226,7 @@ class Check {
     }
   }
 
-  /** A token may stand in the vocabulary and among the added ones, with the same id. */
+  /** A token may be both in the vocabulary and among the added ones, with the same id. */
   #addToken(token: string, id: unknown, key: string): void {
     const about = `${this.#file}: ${key} gives the token ${quote(token)} the id ${quote(id)}`;
     if (!Number.isSafeInteger(id) || Object.is(id, -0) || (id as number) < 0 || (id as number) > MAX_ID)

@@ -12,15 +12,15 @@ import { checkTokenizer } from './check-tokenizer.ts';
 import { nextId, withConfigTokens, type Vocabulary } from './config-tokens.ts';
 import { TextTokenizer } from './tokenizer.ts';
 
-/** The files of a model folder that decide how text becomes tokens. */
+/** The files of a model folder that determine how text is tokenized. */
 export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', TEMPLATE_FILE, TOOL_TEMPLATE_FILE];
 
 type JsonObject = Record<string, unknown>;
 
 /**
- * The tokenizer of a Hugging Face model folder: tokenizer.json, tokenizer_config.json and chat_template.jinja (or the
- * `chat_template` of tokenizer_config.json). `tableRows`: rows of the model's embedding; a token past them is refused
- * where a text uses it. Throws UserError where a file is missing, broken or of an unknown kind.
+ * Loads the tokenizer of a Hugging Face model folder: tokenizer.json, tokenizer_config.json and chat_template.jinja
+ * (or the `chat_template` of tokenizer_config.json). `tableRows`: rows of the model's embedding; a text that uses a
+ * token beyond them is refused. Throws UserError if a file is missing, broken or of an unknown kind.
  */
 export async function loadTokenizer(folder: Folder, tableRows = Infinity): Promise<TextTokenizer> {
   const file = await folder.open('tokenizer.json');
@@ -79,8 +79,8 @@ function buildPipeline(json: JsonObject, name: string, bounds: Bounds): Tokenize
 }
 
 /**
- * The added tokens of a tokenizer.json that was checked. Throws UserError where the tokenizers library would give one
- * another id than the file does: it counts on from the vocabulary.
+ * The added tokens of a checked tokenizer.json. Throws UserError if the tokenizers library would assign one another
+ * id than the file does: it continues from the vocabulary.
  */
 function addedTokens(json: JsonObject, file: string, vocabulary: Vocabulary): AddedToken[] {
   const list = (json['added_tokens'] ?? []) as (AddedToken & { single_word?: boolean })[];

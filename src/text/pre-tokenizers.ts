@@ -1,3 +1,4 @@
+// Reference: HF tokenizers, tokenizers/src/pre_tokenizers and tokenizers/src/tokenizer/normalizer.rs.
 import {
   BertPreTokenizer,
   ByteLevelPreTokenizer,
@@ -12,7 +13,7 @@ import {
   type PreTokenizer,
 } from '@huggingface/tokenizers';
 
-/** What becomes of the parts of a text that match, as Hugging Face's tokenizers library has it. */
+/** What happens to the matched parts of a text, as in Hugging Face's tokenizers library. */
 export const BEHAVIORS = [
   'Isolated',
   'Removed',
@@ -27,7 +28,7 @@ export interface Match {
   end: number;
 }
 
-/** Finds a pattern in a text, bound or with JavaScript's own engine. */
+/** Finds a pattern in a text, with bounds or with JavaScript's own engine. */
 export type Find = (text: string) => Iterable<Match>;
 
 export interface SplitConfig {
@@ -48,13 +49,13 @@ const PUNCTUATION = /[\p{P}$+<=>^`|~]/gu;
 const DIGIT = /\p{N}/gu;
 const WORDS =
   /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gu;
-/** GPT-2's, with white space as Unicode has it: JavaScript's own has U+FEFF too, and lacks U+0085. */
+/** GPT-2's, with white space as Unicode defines it: JavaScript's definition includes U+FEFF and lacks U+0085. */
 const GPT2 =
   /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
 
 /**
- * Makes a pre-tokenizer cut as Hugging Face's own tokenizers library does, where the JavaScript one differs; `finder`
- * finds the pattern of a Split. `config` is what tokenizer.json has.
+ * Makes a pre-tokenizer split as Hugging Face's tokenizers library does, where the JavaScript one differs; `finder`
+ * finds the pattern of a Split. `config` is from tokenizer.json.
  */
 export function mendPreTokenizer(
   step: PreTokenizer,
@@ -73,7 +74,7 @@ export function mendPreTokenizer(
   }
 }
 
-/** The pieces of a text; `first`: the whole text begins with it. */
+/** The pieces of a text; `first`: whether the whole text begins with it. */
 type Cut = (text: string, first: boolean) => string[];
 
 function cutter(
@@ -122,7 +123,7 @@ function metaspace({
   };
 }
 
-/** Steps one after the other. The first piece begins the text only as long as nothing before it was taken away. */
+/** Applies steps one after another. The first piece begins the text only while nothing before it was removed. */
 function mendSequence(step: SequencePreTokenizer): void {
   step.pre_tokenize_text = (text, options) => {
     let first = options?.section_index === 0;
@@ -140,7 +141,7 @@ function mendSequence(step: SequencePreTokenizer): void {
   };
 }
 
-/** Cuts a text at its matches, or with `invert` at what lies between them; no piece is empty. */
+/** Splits a text at its matches or, with `invert`, at what lies between them; no piece is empty. */
 export function cut(text: string, matches: Iterable<Match>, behavior: Behavior, invert = false): string[] {
   const spans: (Match & { isMatch: boolean })[] = [];
   let done = 0;
@@ -163,7 +164,7 @@ function merged(spans: readonly (Match & { isMatch: boolean })[], behavior: Beha
   let wasMatch = false;
   for (const { begin, end, isMatch } of backwards ? spans.toReversed() : spans) {
     const last = joined.at(-1);
-    // A match that follows another stands alone, unless like joins like.
+    // A match that follows another is separate, unless equal ones are merged.
     const joins = behavior === 'Contiguous' ? isMatch === wasMatch : isMatch && !wasMatch;
     if (!joins || !last) joined.push({ begin, end });
     else if (backwards) last.begin = begin;
@@ -186,7 +187,10 @@ export function native(pattern: RegExp): Find {
   };
 }
 
-/** A text in a text. The empty one is before each character and at the end, as an expression would have it. */
+/**
+ * Occurrences of a text in a text. The empty text occurs before each character and at the end, as an expression
+ * would have it.
+ */
 export function literal(wanted: string): Find {
   return function* (text) {
     if (wanted === '') {
