@@ -107,6 +107,7 @@ describe('foreign text', () => {
     display.close();
     const text = String(stream.read());
     // Only what moves the live line remains.
+    // eslint-disable-next-line no-control-regex -- these are what the test looks for
     const own = text.replace(/\u001b(?:[78]|\[\d*[GK])/g, '');
     expect(own).not.toMatch(/[^\n\P{Cc}]|[\u202e\u2066\u200f\u061c\u2028]/u);
     expect(own.startsWith(`${escaped}\n`)).toBe(true);
