@@ -62,7 +62,7 @@ export async function profileStep(
     notes: [
       keptNote(plan),
       timed
-        ? 'Each dispatch in a pass of its own, with timestamps around it.'
+        ? 'Each dispatch in a separate pass, with timestamps around it.'
         : 'This device has no timestamp queries: counts only.',
     ],
   };

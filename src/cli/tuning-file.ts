@@ -29,9 +29,9 @@ export class TuningFile implements TuningCache {
     return (await this.#read())[this.#key(device)];
   }
 
-  async set(device: string, winners: BestVariants): Promise<void> {
+  async set(device: string, best: BestVariants): Promise<void> {
     if (this.#path === undefined) return;
-    const all = { ...(await this.#read()), [this.#key(device)]: winners };
+    const all = { ...(await this.#read()), [this.#key(device)]: best };
     const text = new TextEncoder().encode(`${JSON.stringify(all, null, 2)}\n`);
     await replaceFiles([[this.#path, [text]]]).catch((error: unknown) => {
       if (!(error instanceof UserError)) throw error;
@@ -60,4 +60,4 @@ function defaultPath(): string | undefined {
 }
 
 const isSound = (entry: [string, unknown]): entry is [string, BestVariants] =>
-  isRecord(entry[1]) && Object.values(entry[1]).every((winner) => typeof winner === 'string');
+  isRecord(entry[1]) && Object.values(entry[1]).every((name) => typeof name === 'string');

@@ -34,7 +34,7 @@ const siteDataRefused = (why: string): DatabaseError =>
   new DatabaseError(NOTHING_KEPT.happened(why), NOTHING_KEPT.remedy);
 
 /** A DatabaseError for the database's error; anything else unchanged. An aborted transaction may give no reason. */
-function told(error: unknown): unknown {
+function asDatabaseError(error: unknown): unknown {
   if (error === null || error === undefined)
     return new DatabaseError(
       "the browser's database broke off a transaction",
@@ -76,7 +76,7 @@ async function answered<T>(
   try {
     return await Promise.race([ask(), late]);
   } catch (error) {
-    throw told(error);
+    throw asDatabaseError(error);
   } finally {
     clearTimeout(timer);
   }
@@ -165,7 +165,7 @@ function toldObjectsOf(...asked: Parameters<typeof objectsOf>): IDBObjectStore {
   try {
     return objectsOf(...asked);
   } catch (error) {
-    throw told(error);
+    throw asDatabaseError(error);
   }
 }
 

@@ -12,7 +12,7 @@ export const browserTuning = (store: UseStore, browser = navigator.userAgent): T
   const key = (device: string) => `${TUNING}${browser}/${device}`;
   return {
     get: (device) => orNothing(get<BestVariants>(key(device), store)),
-    set: (device, winners) => orNothing(set(key(device), winners, store)),
+    set: (device, best) => orNothing(set(key(device), best, store)),
   };
 };
 

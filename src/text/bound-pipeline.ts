@@ -9,7 +9,7 @@ import {
   type Tokenizer,
 } from '@huggingface/tokenizers';
 import { BoundedRegExp, TooMuchWork, type Allowance } from '../formats/bounded-regexp.ts';
-import { literal, mendPreTokenizer, native, type Find } from './pre-tokenizers.ts';
+import { literal, fixPreTokenizer, native, type Find } from './pre-tokenizers.ts';
 
 /** Matching steps that a tokenizer's expressions may take, besides those per character of a text. */
 const MIN_STEPS = 1e7;
@@ -63,7 +63,7 @@ export function boundPipeline(
 ): void {
   if (normalizer) boundNormalizer(normalizer, bounds);
   if (pre_tokenizer && config)
-    mendPreTokenizer(pre_tokenizer, config, (step, { pattern, behavior, invert }) => {
+    fixPreTokenizer(pre_tokenizer, config, (step, { pattern, behavior, invert }) => {
       const isLinear = pattern.Regex !== undefined && LINEAR.has(pattern.Regex);
       if (!isLinear) return finder(pattern, step.pattern, bounds);
       // The library's own implementation is the fastest for most models' patterns.

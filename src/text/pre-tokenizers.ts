@@ -57,15 +57,15 @@ const GPT2 =
  * Makes a pre-tokenizer split as Hugging Face's tokenizers library does, where the JavaScript one differs; `finder`
  * finds the pattern of a Split. `config` is from tokenizer.json.
  */
-export function mendPreTokenizer(
+export function fixPreTokenizer(
   step: PreTokenizer,
   config: Readonly<Record<string, unknown>>,
   finder: (step: SplitPreTokenizer, config: SplitConfig) => Find | undefined,
 ): void {
   if (step instanceof SequencePreTokenizer) {
     const configs = config['pretokenizers'] as Record<string, unknown>[];
-    step.tokenizers.forEach((inner, i) => inner && mendPreTokenizer(inner, configs[i]!, finder));
-    mendSequence(step);
+    step.tokenizers.forEach((inner, i) => inner && fixPreTokenizer(inner, configs[i]!, finder));
+    fixSequence(step);
   } else if (step instanceof ByteLevelPreTokenizer) {
     step.pattern = GPT2;
   } else {
@@ -124,7 +124,7 @@ function metaspace({
 }
 
 /** Applies steps one after another. The first piece begins the text only while nothing before it was removed. */
-function mendSequence(step: SequencePreTokenizer): void {
+function fixSequence(step: SequencePreTokenizer): void {
   step.pre_tokenize_text = (text, options) => {
     let first = options?.section_index === 0;
     let pieces = [text];

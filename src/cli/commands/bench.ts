@@ -51,14 +51,14 @@ export function benchCommand(program: Command): void {
     .addOption(
       new Option(
         '--precision <precisions...>',
-        'arithmetic of the steps, as for finetune: one or several; all that the GPU offers unless told',
+        'arithmetic of the steps, as for finetune: one or several; default: all that the GPU offers',
       ).choices(PRECISION_CHOICES),
     )
     .addOption(deviceOption('memory'))
-    .option('--base <folder>', 'with --section loading: a base that is there, in the place of a written one')
+    .option('--base <folder>', 'with --section loading: an existing base, instead of a written one')
     .option(
       '--layers <count>',
-      'with --section loading: write only so many layers, with as much less of a vocabulary',
+      'with --section loading: write only this many layers, with the vocabulary reduced in proportion',
       numberOption({ whole: true, min: 1 }),
     )
     .option(
@@ -114,7 +114,7 @@ async function runBench(options: Options): Promise<void> {
     display.line('Note: this device computes on the CPU, so speeds are left out; --force shows them.');
 }
 
-/** Puts what was found so far in the place of what was written before. */
+/** Replaces the files with the results so far. */
 async function write(report: Report, { json, plot }: Options): Promise<void> {
   const texts: [option: string, string | undefined, string][] = [
     ['--json', json, `${JSON.stringify(reportJson(report), null, 2)}\n`],
