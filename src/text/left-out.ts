@@ -20,6 +20,7 @@ export type Render = (conversation: Conversation, addGenerationPrompt: boolean) 
 
 /** Keys that identify a call; they are not meant for the model. */
 const BOOKKEEPING = ['id', 'type', 'index'];
+const SYSTEM_ROLES = new Set(['system', 'developer']);
 const THOUGHTS = /<\/?think>/;
 /** Limits on the attempts to find which keys of a row have an effect, and on the characters they may render. */
 const MAX_TRIES = 32;
@@ -82,6 +83,8 @@ function judge(
     // Some templates print either a turn's calls or its text. If they print neither, the calls are reported.
     if (callsOf(message).length > 0) return { key: `${list}.content beside tool_calls` };
     const role = roleOf(message);
+    // The model is asked through the same template: training without the system text is what Python does, too.
+    if (SYSTEM_ROLES.has(role)) return { key: place === role ? role : `${list}.content of ${role}` };
     return { needed: `the text of ${place}${place === role ? '' : ` (${role})`}` };
   }
   if (key === 'tool_calls') {

@@ -76,13 +76,6 @@ describe('a row is skipped where the template leaves out what its answers rest o
       { messages: [USER, CALL, TOOL, ANSWER] },
       'the text of messages[2] (tool)',
     ],
-    [
-      'a system text',
-      without('system'),
-      { messages: [{ role: 'system', content: 'Be brief.' }, ...PLAIN.messages] },
-      'the text of messages[0] (system)',
-    ],
-    ['a system text beside the turns', without('system'), { system: 'S', ...PLAIN }, 'the text of system'],
     ['a question', without('user'), PLAIN, 'the text of messages[0] (user)'],
     ['an instruction', without('user'), { instruction: 'q', output: 'a' }, 'the text of instruction (user)'],
     [
@@ -158,6 +151,16 @@ describe('keys without an effect are listed once a file', () => {
     expect(await listed(read, row({ mood: 'dry', tone: 'low', deep: true }))).toEqual([
       'chat_template_kwargs.tone (1 row)',
       'chat_template_kwargs.deep (1 row)',
+    ]);
+  });
+
+  test('a system text, which the model would not get when it is asked either', async () => {
+    const read = await reader("{% if m.role != 'system' %}{{ m.content }}{% endif %}");
+    const system = { role: 'system', content: 'Be brief.' };
+    const [first, second] = [{ messages: [system, ...PLAIN.messages] }, { system: 'Be brief.', ...PLAIN }];
+    expect(await listed(read, first, second)).toEqual([
+      'messages[].content of system (1 row)',
+      'system (1 row)',
     ]);
   });
 
