@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { build, preview, type InlineConfig, type PreviewServer } from 'vite';
+import { wgsl } from '../../shaders/vite-plugin.ts';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import { guarded } from '../../src/serve/guard.ts';
 import { builtOnce } from './built-once.ts';
@@ -40,8 +41,8 @@ export class WorkerPages {
       root: 'tests/e2e/worker-page',
       base: './',
       logLevel: 'error',
-      worker: { format: 'es' },
-      plugins: [guarded()],
+      worker: { format: 'es', plugins: () => [wgsl()] },
+      plugins: [wgsl(), guarded()],
       build: { outDir, emptyOutDir: true, target: 'es2023' },
     });
     const folder = join(process.cwd(), outDir);
