@@ -6,7 +6,7 @@ import type { SessionInputs } from '../run/session.ts';
 import type { Pass } from '../text/packing.ts';
 
 /** How often a kernel is called, and the totals of its calls. */
-export interface KernelCount {
+interface KernelCount {
   calls: number;
   /** Floating-point operations. */
   work: number;

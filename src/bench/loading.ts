@@ -13,7 +13,7 @@ import { timing, type Timing } from './measure.ts';
 import type { Cell, Section } from './report.ts';
 
 /** How to measure the loading of a base. */
-export interface LoadingCall {
+interface LoadingCall {
   /** Opens a device; each one opened is closed again. */
   openGpu: () => Promise<Gpu>;
   rounds: number;

@@ -15,7 +15,7 @@ import { mixedRows, ROWS } from './rows.ts';
 import { keptNote, LEVELS_NOTE, openStepSession } from './step-session.ts';
 
 /** Options of one model's step benchmarks. */
-export interface StepsCall {
+interface StepsCall {
   /** The precision of the steps. */
   precision: PrecisionChoice;
   /** Bytes that a session may take; by default what a run may. */

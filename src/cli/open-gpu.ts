@@ -5,7 +5,7 @@ import type { Display } from './display.ts';
 import { openNodeGpu } from './node-gpu.ts';
 
 /** A bug in Retune, not an error of the user. */
-export class BugError extends Error {
+class BugError extends Error {
   override readonly name = 'BugError';
 }
 

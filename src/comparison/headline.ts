@@ -31,7 +31,7 @@ export interface GroupChange {
 }
 
 /** The second version against the first, over the questions for which both have a score. */
-export interface VersionComparison {
+interface VersionComparison {
   /** Undefined if there is no such question. */
   headline: Headline | undefined;
   /** By question; undefined if one of the two has no score. */

@@ -42,7 +42,7 @@ export interface BatchTestFile {
   results: Result[];
 }
 
-export interface GenerationSettings {
+interface GenerationSettings {
   prompt_form: PromptForm;
   max_new_tokens: number;
   temperature: number;

@@ -32,7 +32,7 @@ export interface Group {
 }
 
 /** What a summary needs of one answer. */
-export interface ScoredAnswer {
+interface ScoredAnswer {
   outputTokens: number;
   cut: boolean;
   scores: Scores | undefined;

@@ -1,5 +1,5 @@
 /** A reasoning model's output: its thoughts, if it begins with any, and the answer after them. */
-export interface SplitAnswer {
+interface SplitAnswer {
   /** Undefined if the text has none. */
   thoughts: string | undefined;
   answer: string;

@@ -6,7 +6,7 @@ import type { Answer } from './answer.ts';
 /** A cancelled call that has not ended by then never will; its worker is replaced. */
 const PATIENCE_MS = 500;
 
-export interface WorkerPlan<Api> {
+interface WorkerPlan<Api> {
   open: () => Worker;
   /** Calls that run as jobs and are lost with their worker. All others are repeated on the new worker. */
   work?: readonly (keyof Api)[];

@@ -12,7 +12,7 @@ const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
 
 /** The weight files of a base folder, in a stable order, and all their tensors. */
-export interface BaseWeights {
+interface BaseWeights {
   readonly files: ByteSource[];
   readonly tensors: Map<string, TensorInfo>;
 }

@@ -33,7 +33,7 @@ export interface DecoderConfig {
   readonly maxPositions: number;
 }
 
-export interface RopeConfig {
+interface RopeConfig {
   readonly theta: number;
   /** Llama 3's scaling by wavelength. */
   readonly scaling?: {

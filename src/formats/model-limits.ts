@@ -4,7 +4,7 @@ import { readJson } from './json.ts';
 import { MAX_BYTES } from './read-text.ts';
 
 /** A model's limits on tokens, from its config.json; a missing or invalid key sets no limit. */
-export interface ModelLimits {
+interface ModelLimits {
   /** Rows of the embedding: larger ids have none. */
   tableRows: number;
   /** Positions that the model supports (max_position_embeddings). */

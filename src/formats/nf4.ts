@@ -65,7 +65,7 @@ function linspace(n: number): Float32Array {
   );
 }
 
-export interface Nf4 {
+interface Nf4 {
   /** Byte k holds the codes of values 2k (high nibble) and 2k + 1 (low nibble). */
   readonly packed: Uint8Array<ArrayBuffer>;
   /** f32, one per 64 values in flat row-major order; the last block may be partial. */
@@ -119,7 +119,7 @@ function largestMagnitude(values: Float32Array): number {
   return largest;
 }
 
-export interface DoubleQuantized {
+interface DoubleQuantized {
   /** Index into the signed dynamic map, one per absmax. */
   readonly codes: Uint8Array<ArrayBuffer>;
   /** f32, one per 256 absmax values. */

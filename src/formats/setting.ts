@@ -47,7 +47,7 @@ export type Setting = Words &
 export type SettingTable<S extends Setting = Setting> = Readonly<Record<string, S>>;
 
 /** What a setting holds. */
-export type ValueOf<S> = S extends { readonly choices: readonly (infer Choice)[] }
+type ValueOf<S> = S extends { readonly choices: readonly (infer Choice)[] }
   ? Choice
   : S extends { readonly kind: 'number' }
     ? number

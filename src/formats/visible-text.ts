@@ -5,7 +5,7 @@
 const HIDDEN =
   /(?!\n)\p{Cc}|\p{Surrogate}|[\u00AD\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E007F}]/gu;
 
-export interface TextPiece {
+interface TextPiece {
   text: string;
   /** Whether `text` is the name of a hidden character instead of text. */
   hidden: boolean;

@@ -6,7 +6,7 @@ import type { Stream } from '../gpu/stream.ts';
 import { allocate, keyWidth, type Allocations } from '../model/allocations.ts';
 
 /** What a cache is sized for; equal shapes give equal bytes. */
-export interface KvCacheShape {
+interface KvCacheShape {
   config: DecoderConfig;
   /** Sequences generated at once. */
   sequences: number;

@@ -35,7 +35,7 @@ export function checkSampling({ temperature, topP, topK, repetitionPenalty }: Sa
 }
 
 /** Possible next tokens and their weights: unnormalized probabilities. */
-export interface Candidates {
+interface Candidates {
   ids: ArrayLike<number>;
   weights: Float64Array;
 }

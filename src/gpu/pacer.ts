@@ -15,7 +15,7 @@ const GROWTH = 2;
 const START = 1 / 16;
 
 /** A pacer's clock and its view of the device queue. */
-export interface PacerClock {
+interface PacerClock {
   /** Resolves when the device has finished everything submitted; rejects if it is lost. */
   done(): Promise<unknown>;
   /** Milliseconds. */

@@ -5,7 +5,7 @@ const SLOTS = 1024;
 const BYTES = 2 * SLOTS * 8;
 
 /** Total of one kernel's calls. */
-export interface KernelTime {
+interface KernelTime {
   calls: number;
   seconds: number;
   /** Floating-point operations. */

@@ -25,7 +25,7 @@ export interface Dispatch<P extends ParamSpec> {
 }
 
 /** Counts since the stream was created. */
-export interface StreamCounts {
+interface StreamCounts {
   dispatches: number;
   submits: number;
 }

@@ -77,7 +77,7 @@ export interface LoraPair {
 }
 
 /** One layer's LoRA tensors on the device. */
-export interface LoraLayer {
+interface LoraLayer {
   layout: LoraLayout;
   weights: GpuBuffer;
   grads: GpuBuffer;

@@ -1,6 +1,6 @@
 import { ownScript } from './own-script.ts';
 
-export interface UpdateListener {
+interface UpdateListener {
   offlineReady(): void;
   updateReady(take: () => void): void;
   /** The browser does not store the page for offline use. */

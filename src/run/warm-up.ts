@@ -15,7 +15,7 @@ import { loadInputs, openSession } from './session.ts';
 const EVALUATION_COST = 1 / 3;
 
 /** The training speed of a device, and seconds for the whole run. */
-export interface Estimate {
+interface Estimate {
   tokensPerSecond: number;
   seconds: number;
 }

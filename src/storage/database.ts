@@ -82,7 +82,7 @@ async function answered<T>(
   }
 }
 
-export interface DatabaseOptions {
+interface DatabaseOptions {
   /** The page's own, unless another is given. */
   factory?: IDBFactory;
   /** The name of its only object store. */

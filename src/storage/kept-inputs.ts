@@ -3,7 +3,7 @@ import { withinQuota } from './quota.ts';
 import { UserError } from '../formats/user-error.ts';
 
 /** A run's small files: with these and the cached base, it resumes without asking for anything. */
-export interface SmallInputs {
+interface SmallInputs {
   /** The source adapter's own files; undefined if the run started a fresh one, or one stored here. */
   source: readonly File[] | undefined;
   train: File;

@@ -1,5 +1,5 @@
 /** What the keys of all runs' files begin with. */
-export const RUN_PREFIX = 'run/';
+const RUN_PREFIX = 'run/';
 
 /**
  * The keys of a run's files in the browser's database: `run/<id>/checkpoint/<step>/<file>`, `run/<id>/result/<file>`

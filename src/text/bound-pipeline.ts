@@ -19,7 +19,7 @@ const MAX_GROWTH = 32;
 const MIN_LENGTH = 10_000;
 
 /** The normalizers make a text too long. */
-export class TooLong extends Error {}
+class TooLong extends Error {}
 
 /**
  * Expressions of published models, as tokenizer.json spells them: GPT-2's, Llama 3's, Qwen's, GPT-4o's and

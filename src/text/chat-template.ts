@@ -13,7 +13,7 @@ import { turnSpan, type TurnFrame } from './turn-spans.ts';
 export type { Conversation, Message } from './chat-render.ts';
 
 /** A conversation's tokens; nothing is trained if the template leaves out what training would need. */
-export interface EncodedChat extends Tokens {
+interface EncodedChat extends Tokens {
   leftOut: LeftOut;
 }
 

@@ -6,7 +6,7 @@ import type { Sample } from './row-formats.ts';
 import { encodeSpans, type Tokens } from './spans.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
-export interface EncodedSample extends Tokens {
+interface EncodedSample extends Tokens {
   leftOut: LeftOut;
 }
 

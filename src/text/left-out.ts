@@ -16,7 +16,7 @@ export interface LeftOut {
 export const NOTHING_LEFT_OUT: LeftOut = { needed: undefined, keys: [], inPart: false };
 
 /** The text of the conversation, with or without the opening of the next turn; undefined if it is refused. */
-export type Render = (conversation: Conversation, addGenerationPrompt: boolean) => string | undefined;
+type Render = (conversation: Conversation, addGenerationPrompt: boolean) => string | undefined;
 
 /** Keys that identify a call; they are not meant for the model. */
 const BOOKKEEPING = ['id', 'type', 'index'];

@@ -21,7 +21,7 @@ export const BEHAVIORS = [
   'MergedWithNext',
   'Contiguous',
 ] as const;
-export type Behavior = (typeof BEHAVIORS)[number];
+type Behavior = (typeof BEHAVIORS)[number];
 
 export interface Match {
   begin: number;
@@ -31,7 +31,7 @@ export interface Match {
 /** Finds a pattern in a text, with bounds or with JavaScript's own engine. */
 export type Find = (text: string) => Iterable<Match>;
 
-export interface SplitConfig {
+interface SplitConfig {
   pattern: { Regex?: string; String?: string };
   behavior: Behavior;
   invert?: boolean | null;

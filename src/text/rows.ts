@@ -37,7 +37,7 @@ export interface EncodedRows {
 /** What rows are used for. */
 export type RowsUse = 'train' | 'evaluate';
 
-export interface EncodeRowsOptions {
+interface EncodeRowsOptions {
   /** Maximum tokens of a row: the recipe's `max_seq_length`. */
   maxLength: number;
   /** Positions that the model supports; longer rows are noted. */

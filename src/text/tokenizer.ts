@@ -10,7 +10,7 @@ import { DecodeStream } from './decode-stream.ts';
 import { splitHidden, splitNormal } from './normalized-tokens.ts';
 
 /** The tokens named in tokenizer_config.json, with their ids; undefined if the model has none. */
-export interface NamedTokens {
+interface NamedTokens {
   bos: AddedToken | undefined;
   eos: AddedToken | undefined;
   pad: AddedToken | undefined;
@@ -25,7 +25,7 @@ const LONGEST_WORD = 64;
 const MAX_WORD = 2 ** 20;
 
 /** The parts of a tokenizer besides its added tokens. */
-export interface TokenizerParts {
+interface TokenizerParts {
   pipeline: Tokenizer;
   bounds: Bounds;
   /** The name of tokenizer.json, for messages. */

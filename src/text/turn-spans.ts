@@ -2,7 +2,7 @@ import type { Rendered } from './jinja/template.ts';
 import type { Span } from './spans.ts';
 
 /** A turn of a rendered conversation, with what is needed to find its trained part. */
-export interface TurnSearch {
+interface TurnSearch {
   rendered: Rendered;
   /** The turn's index. */
   turn: number;

@@ -2,7 +2,7 @@
 import { stepsPerEpoch, type Grouping } from './schedule.ts';
 
 /** How often something happens: every so many steps, at the end of every epoch, or never. */
-export interface Cadence {
+interface Cadence {
   readonly strategy?: 'epoch' | 'no' | undefined;
   /** Optimizer steps from one time to the next; below 1, a fraction of all steps. */
   readonly steps: number;

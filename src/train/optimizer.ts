@@ -33,7 +33,7 @@ export function optimizerSharedAllocations(layouts: readonly LoraLayout[]) {
   } as const satisfies Allocations;
 }
 
-export interface OptimizerSettings extends Omit<AdamwSettings, 'learningRate'> {
+interface OptimizerSettings extends Omit<AdamwSettings, 'learningRate'> {
   /** Global norm to which gradients are clipped; 0 disables clipping. */
   maxGradNorm: number;
 }

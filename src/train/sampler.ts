@@ -4,7 +4,7 @@ const N = 624;
 const M = 397;
 
 /** The 32-bit Mersenne Twister, seeded like torch's CPU generator. */
-export class MersenneTwister {
+class MersenneTwister {
   private readonly state = new Uint32Array(N);
   private next = N;
 

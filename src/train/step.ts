@@ -24,7 +24,7 @@ export function lossAllocations(targets: number) {
 }
 
 /** The result of one optimizer step. */
-export interface StepResult {
+interface StepResult {
   /** Mean over the step's trained tokens. */
   loss: number;
   /** Global L2 norm before clipping. */
@@ -47,7 +47,7 @@ const targetsOf = (passes: readonly Pass[]): number =>
   passes.reduce((sum, pass) => sum + pass.targets.index.length, 0);
 
 /** Everything that a training or evaluation pass runs on. */
-export interface Engine {
+interface Engine {
   gpu: Gpu;
   stream: Stream;
   base: DecoderWeights;

@@ -11,7 +11,7 @@ import { fromStorage } from '../shared/from-storage.ts';
 import { FollowedWork } from '../shared/followed-work.ts';
 import { Store } from '../shared/store.ts';
 
-export interface LineageState {
+interface LineageState {
   notes: readonly RunNotes[];
   family: readonly FamilyMember[];
   /** The run whose page is open. */

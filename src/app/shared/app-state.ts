@@ -33,12 +33,12 @@ export interface Slots {
 }
 
 /** What was typed into a recipe field and cannot be taken. */
-export interface Draft {
+interface Draft {
   text: string;
   problem: string;
 }
 
-export type RunStatus =
+type RunStatus =
   'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'stopped' | 'finished' | 'failed';
 
 export interface LogLine {

@@ -22,7 +22,7 @@ const taken = new WeakSet<object>();
 export const isFromDemo = (chosen: ChosenFolder | ChosenFile): boolean =>
   taken.has(chosen) || ('name' in chosen && isDemoBase(chosen.name));
 
-export interface DemoFiles {
+interface DemoFiles {
   base: ChosenFolder;
   source: ChosenFolder;
   train: ChosenFile;

@@ -4,7 +4,7 @@ import type { AppState } from './app-state.ts';
 import { fromStorage } from './from-storage.ts';
 import { Store } from './store.ts';
 
-export interface StorageState {
+interface StorageState {
   account?: StorageAccount | undefined;
   /** Key of what is being deleted. */
   deleting?: string | undefined;

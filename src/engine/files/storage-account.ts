@@ -10,7 +10,7 @@ import type { StorageAccount, StorageItem } from '../protocol/comparison.ts';
 import type { Tests } from '../comparison/tests.ts';
 
 /** Something that takes up the browser's storage item by item. */
-export interface StorageCategory {
+interface StorageCategory {
   /** What its items' keys begin with. */
   readonly prefix: string;
   readonly kind: StorageItem['kind'];

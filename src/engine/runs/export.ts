@@ -76,7 +76,7 @@ export async function zipped(
 }
 
 /** Reports the files to write to a folder, and each once it is complete. */
-export type OnWritten = (path: string, total: number) => void;
+type OnWritten = (path: string, total: number) => void;
 
 /**
  * Writes the files into a folder of the user's; files of the same names are replaced. Throws UserError, naming the

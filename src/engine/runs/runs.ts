@@ -29,7 +29,7 @@ const pick = <T extends object, K extends keyof T>(value: T, keys: readonly K[])
   Object.fromEntries(keys.map((key) => [key, value[key]])) as Pick<T, K>;
 
 /** What uses the device: which run or test, and how to control it. */
-export interface Active extends Elsewhere {
+interface Active extends Elsewhere {
   control: RunControl;
 }
 

@@ -30,7 +30,7 @@ const OPTIMIZERS_8BIT = ['paged_adamw_8bit', 'adamw_8bit', 'adamw_bnb_8bit'] as 
 export const OPTIMIZERS_32BIT = ['adamw_torch', 'adamw_torch_fused', 'paged_adamw_32bit'] as const;
 
 /** When something is done. */
-export const STRATEGIES = ['steps', 'epoch', 'no'] as const;
+const STRATEGIES = ['steps', 'epoch', 'no'] as const;
 
 const COUNT = { whole: true, min: 1 } as const;
 const FROM_ZERO = { min: 0 } as const;

@@ -3,7 +3,7 @@ import { UserError } from '../user-error.ts';
 import { isUnset } from './variants.ts';
 
 /** What may be done with keys that no setting was read from. */
-export interface Unread {
+interface Unread {
   /** Files and folders, for which the command line's options or what is chosen on the page count. */
   readonly places: readonly string[];
   /** Known, and without effect on the training. */

@@ -173,7 +173,7 @@ function disagreement(expected: Float32Array, found: Float32Array, precision: Pr
   return error <= TOLERANCE[precision] ? undefined : `its result differs by ${error.toExponential(1)}`;
 }
 
-export interface Clock {
+interface Clock {
   /** Seconds per call, averaged over `calls` calls. */
   time<Call>(variant: Variant<Call>, call: Call, calls: number): Promise<number>;
   close(): void;

@@ -11,7 +11,7 @@ const kernel = new Kernel({
   params: { rows: 'u32', vocab: 'u32' },
 });
 
-export interface Argmax {
+interface Argmax {
   /** [rows, vocab] */
   logits: BufferView;
   /** u32 [rows] */

@@ -25,7 +25,7 @@ const SLICE = 8192;
 /** Size in f32 values of the `scratch` of crossEntropy. */
 export const crossEntropyScratch = (rows: number, vocab: number): number => 2 * rows * ceilDiv(vocab, SLICE);
 
-export interface CrossEntropy {
+interface CrossEntropy {
   /** [rows, vocab]; overwritten by the gradient if `gradScale` is given, otherwise left unchanged. */
   logits: BufferView;
   /** u32 [rows], each below `vocab` */

@@ -24,7 +24,7 @@ const scatterKernel = new Kernel({ name: 'scatter_rows', code: scatter, ...rowsS
 /** How a table's values are stored; 16-bit values are packed in pairs, little-endian. */
 
 /** One part of an embedding table, split by rows so that each part fits a binding; width is a multiple of 4. */
-export interface EmbeddingGather {
+interface EmbeddingGather {
   /** u32 [tokens] */
   ids: BufferView;
   /** [rowCount, width] in `format`: the rows rowBegin … rowBegin + rowCount − 1 of the whole table */

@@ -34,7 +34,7 @@ const forwardKernels = { workgroup: forwardKernel('workgroup'), subgroups: forwa
 const backwardKernels = { workgroup: backwardKernel('workgroup'), subgroups: backwardKernel('subgroups') };
 
 /** Root-mean-square normalization over the last axis; `width` is a multiple of 4. */
-export interface RmsNorm {
+interface RmsNorm {
   /** [rows, width] */
   x: BufferView;
   /** [width] */
@@ -44,7 +44,7 @@ export interface RmsNorm {
   eps: number;
 }
 
-export interface RmsNormForward extends RmsNorm {
+interface RmsNormForward extends RmsNorm {
   /** [rows, width] */
   y: BufferView;
 }

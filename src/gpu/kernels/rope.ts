@@ -14,7 +14,7 @@ const kernel = new Kernel({
 });
 
 /** Rotary position embedding with half-rotation; headDim is a multiple of 4. */
-export interface Rope {
+interface Rope {
   /** f32 [T, heads, headDim], rotated in place */
   x: BufferView;
   /** u32 [T], each below the table's maxPositions */

@@ -69,7 +69,7 @@ export function checkpointBytes(input: MemoryPlanInput): number {
   return Math.max(...layerLayouts(input).map((layout) => Math.max(4 * layout.values, state(layout))));
 }
 
-export interface GenerationPlanInput extends Pick<MemoryPlanInput, 'model' | 'doubleQuant'> {
+interface GenerationPlanInput extends Pick<MemoryPlanInput, 'model' | 'doubleQuant'> {
   /** Empty for the base alone. */
   modules: readonly LoraModule[];
   shape: GeneratorShape;

@@ -1,5 +1,5 @@
 /** Why a template cannot be parsed, or a conversation not rendered by it. */
-export type FaultKind =
+type FaultKind =
   /** The template is not valid Jinja. */
   | 'syntax'
   /** Python would raise an error here, or the template raises one itself. */

@@ -8,7 +8,7 @@ import { parse } from './parser.ts';
 import type { Dict, Value } from './values.ts';
 
 /** Inputs of a rendering. */
-export interface RenderInput {
+interface RenderInput {
   /** The turns; what loops over them print is recorded. */
   messages: readonly Dict[];
   /** Further variables, which replace globals such as `range`. */

@@ -11,7 +11,7 @@ import { Str, type Origin } from './str.ts';
 export type Value = null | boolean | bigint | number | Str | Value[] | PyObject;
 
 /** The types without a JavaScript equivalent. */
-export type PyObject = Tuple | Dict | DictView | Range | OneShot | Undefined | Namespace | Loop | Callable;
+type PyObject = Tuple | Dict | DictView | Range | OneShot | Undefined | Namespace | Loop | Callable;
 
 export class Tuple {
   readonly items: readonly Value[];

@@ -150,7 +150,7 @@ export const pairsOfKeys = (begin: number, end: number, tokens: number): number 
   (end - begin) * tokens - (end * (end - 1) - begin * (begin - 1)) / 2;
 
 /** Consecutive tiles of a kernel, and the operations they take. */
-export interface TileRange {
+interface TileRange {
   first: number;
   count: number;
   work: number;

@@ -40,7 +40,7 @@ export function attentionDecodeScratch(shape: {
 }
 
 /** One new token per sequence against the keys and values of a cache. D = headDim. */
-export interface AttentionDecode {
+interface AttentionDecode {
   /** f32 [sequences, heads, D] */
   q: BufferView;
   /** f32 [slots, kvHeads, D] */

@@ -72,7 +72,7 @@ export const headDimText = (headDim: number): string => `const HEAD_DIM = ${head
 const HEAD_DIMS: readonly number[] = [64, 128];
 
 /** Device limits that bound a kernel's workgroup. */
-export interface WorkgroupLimits {
+interface WorkgroupLimits {
   readonly subgroupSize: number;
   readonly bytes: number;
   readonly invocations: number;

@@ -38,7 +38,7 @@ const backwardKernel = new Kernel({
 });
 
 /** Rows [begin, begin + count) of an embedding [vocab, width], in a buffer below the binding limit. */
-export interface TablePart {
+interface TablePart {
   view: BufferView;
   begin: number;
   count: number;

@@ -119,7 +119,7 @@ function placeSlices(parts: readonly { count: number; slices: number }[], scratc
 }
 
 /** Masks x, per part by its module's key. */
-export interface LoraDropout extends Dropout {
+interface LoraDropout extends Dropout {
   /** `moduleKey` of each part's module. */
   moduleKeys: readonly number[];
 }
@@ -131,7 +131,7 @@ const masking = (dropout: LoraDropout | undefined) => ({
 });
 
 /** One factor's share of `loraProject`. */
-export interface Projected {
+interface Projected {
   /** f32 [rows, depth], depth a multiple of 4 */
   x: BufferView;
   /** f32 [r, depth], or [depth, r] with `wByRank`; offset a multiple of 16 bytes. */
@@ -193,7 +193,7 @@ export function loraProject(
 }
 
 /** One factor's share of `loraGradient`. */
-export interface FactorGradient {
+interface FactorGradient {
   /** f32 [T, width], width a multiple of 4: dy or x */
   wide: BufferView;
   /** f32 [T, r]: u or v */

@@ -57,7 +57,7 @@ export interface AdamwSettings {
 }
 
 /** Factors of a step, computed in f64 and rounded once to f32 for the device. */
-export interface AdamwFactors {
+interface AdamwFactors {
   readonly beta1: number;
   readonly oneMinusBeta1: number;
   readonly beta2: number;

@@ -43,7 +43,7 @@ export function gradNormPartial(
   });
 }
 
-export interface GradNormPartial {
+interface GradNormPartial {
   /** [count] */
   grads: BufferView;
   /** At least [partialBegin + gradNormPartials(count)] */
@@ -67,7 +67,7 @@ export function gradNormFinish(
   });
 }
 
-export interface GradNormFinish {
+interface GradNormFinish {
   /** At least [partialCount] */
   partials: BufferView;
   partialCount: number;

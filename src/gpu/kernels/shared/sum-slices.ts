@@ -19,7 +19,7 @@ export const bytesBeside = (views: readonly BufferView[], values: number): numbe
   [...new Set(views)].reduce((sum, { size }) => sum + size, 4 * values);
 
 /** One sum: `count` values in each of `slices` consecutive slices, and the offsets of input and output in f32. */
-export type SlicedSum = Record<keyof typeof PART, number>;
+type SlicedSum = Record<keyof typeof PART, number>;
 
 /** out = (or, with `accumulate`, +=) the sums of up to three parts' slices, each in the order of its slices. */
 export function sumParts(

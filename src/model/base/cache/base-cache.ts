@@ -7,7 +7,7 @@ import { CacheEntry } from './entry.ts';
 import { openHeaderSnapshot } from './header-snapshot.ts';
 
 /** A base's files, opened from the cache instead of its folder. */
-export interface CachedFolder extends Folder {
+interface CachedFolder extends Folder {
   readonly cached: { id: string; manifest: Manifest };
 }
 
