@@ -11,7 +11,7 @@ export type ParamValues<P extends ParamSpec> = { readonly [K in keyof P]: number
  * The description of a kernel. `code` is a .wgsl file, preceded by what is chosen at run time. Convention: @binding(0)
  * is the uniform `Params`, and @binding(1…) are the storage buffers of `buffers`, in order. Entry point: main.
  */
-interface KernelSpec<P extends ParamSpec> {
+export interface KernelSpec<P extends ParamSpec> {
   readonly name: string;
   readonly code: string;
   readonly buffers: readonly ('read' | 'read_write')[];
