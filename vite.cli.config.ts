@@ -52,7 +52,9 @@ function inPlace(): Plugin {
       const folder = join(root, FOLDER);
       for (const name of existsSync(folder) ? readdirSync(folder) : []) {
         const pid = /^\.(\d+)\.partial$/.exec(name)?.[1];
-        if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(folder, name), { recursive: true });
+        if (pid !== undefined && !isRunning(Number(pid))) {
+          rmSync(join(folder, name), { recursive: true });
+        }
       }
     },
     writeBundle() {

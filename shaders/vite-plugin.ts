@@ -25,15 +25,20 @@ export function resolveIncludes(
     done.add(file);
     const lines = [`//# ${file}:1`];
     text.split('\n').forEach((line, i) => {
-      if (!line.includes('#include')) return lines.push(line);
+      if (!line.includes('#include')) {
+        return lines.push(line);
+      }
       const here = `shaders/${file}:${i + 1}`;
       const path = INCLUDE.exec(line)?.[1];
-      if (path === undefined)
+      if (path === undefined) {
         throw new Error(`${here}: "${line.trim()}"; expected #include "folder/file.wgsl" and nothing else.`);
-      if (join('/', path).slice(1) !== path)
+      }
+      if (join('/', path).slice(1) !== path) {
         throw new Error(`${here}: #include "${path}"; expected a path inside shaders/, relative to it.`);
-      if (open.includes(path))
+      }
+      if (open.includes(path)) {
         throw new Error(`${here}: #include "${path}" closes a circle: ${[...open, path].join(' → ')}.`);
+      }
       if (!done.has(path)) {
         let part: string;
         try {

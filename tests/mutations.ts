@@ -43,8 +43,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: 'the loss mask: every token trained',
     file: 'src/text/packing.ts',
-    find: 'if (i > 0 && row.trained[i]) targets',
-    replace: 'if (i > 0) targets',
+    find: 'if (i > 0 && row.trained[i]) {',
+    replace: 'if (i > 0) {',
     test: ['tests/unit/text/packing.test.ts', ''],
   },
   {

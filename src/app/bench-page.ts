@@ -1,7 +1,7 @@
 import { proxy, wrap } from 'comlink';
-import { ownScript } from '../platform/own-script.ts';
 import type { BenchApi } from '../engine/bench-host.ts';
 import host from '../engine/bench-host.ts?worker&url';
+import { ownScript } from '../platform/own-script.ts';
 
 /**
  * The page at `?bench` (or `?bench=tiny`, `?bench=0.5b`, …): the tables of `retune bench`, as plain text, and its JSON.

@@ -1,12 +1,12 @@
+import './elements/notice-bar.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
-import { browserProblem } from '../platform/browser.ts';
-import './elements/notice-bar.ts';
 import type { Elsewhere } from '../engine/protocol/protocol.ts';
+import { browserProblem } from '../platform/browser.ts';
 import { isActive, type Unfinished } from './shared/app-state.ts';
-import { chosenAgain } from './training/unfinished.ts';
-import { shared } from './shared/styles.ts';
 import { SessionView } from './shared/session-view.ts';
+import { shared } from './shared/styles.ts';
+import { chosenAgain } from './training/unfinished.ts';
 
 /** Notices above every stage: what is missing on this machine, an unfinished run, a new version of the page. */
 @customElement('page-notices')
@@ -79,7 +79,9 @@ export class PageNotices extends SessionView {
 
   #waiting() {
     const { waiting } = this.app;
-    if (waiting.length === 0) return nothing;
+    if (waiting.length === 0) {
+      return nothing;
+    }
     const names = waiting.map(({ name }) => name).join(', ');
     const text = `You had chosen ${names}. The browser asks again before Retune may read them.`;
     return html`<notice-bar .text=${text}>

@@ -1,20 +1,20 @@
-import { css, html, LitElement, nothing } from 'lit';
-import { customElement, query, state } from 'lit/decorators.js';
-import { WakeLock } from '../platform/wake-lock.ts';
-import type { EngineApi } from '../engine/protocol/protocol.ts';
-import { isActive, type AppState } from './shared/app-state.ts';
-import { pageTitle } from './shared/page-title.ts';
-import { Session } from './shared/session.ts';
-import { testTitle } from './comparison/test-events.ts';
-import { shared } from './shared/styles.ts';
 import './page-notices.ts';
 import './runs/runs-view.ts';
 import './setup/setup-view.ts';
-import type { SetupView } from './setup/setup-view.ts';
 import './comparison/test-notice-view.ts';
 import './comparison/test-view.ts';
 import './training/train-view.ts';
+import { css, html, LitElement, nothing } from 'lit';
+import { customElement, query, state } from 'lit/decorators.js';
+import type { EngineApi } from '../engine/protocol/protocol.ts';
+import { WakeLock } from '../platform/wake-lock.ts';
+import { testTitle } from './comparison/test-events.ts';
 import { appStyles } from './retune-app-styles.ts';
+import type { SetupView } from './setup/setup-view.ts';
+import { type AppState, isActive } from './shared/app-state.ts';
+import { pageTitle } from './shared/page-title.ts';
+import { Session } from './shared/session.ts';
+import { shared } from './shared/styles.ts';
 
 type Stage = 'choose' | 'recipe' | 'train' | 'test' | 'runs';
 
@@ -152,7 +152,9 @@ export class RetuneApp extends LitElement {
     const setup = stage === 'choose' || stage === 'recipe';
     this.session.store.update({ view: setup ? 'setup' : stage });
     await this.updateComplete;
-    if (!setup) return this.other?.show();
+    if (!setup) {
+      return this.other?.show();
+    }
     await this.setup?.updateComplete;
     this.setup?.show(stage);
   }
@@ -167,7 +169,9 @@ export class RetuneApp extends LitElement {
   }
 
   readonly #warn = (event: BeforeUnloadEvent): void => {
-    if (isActive(this.session.store.state.run)) event.preventDefault();
+    if (isActive(this.session.store.state.run)) {
+      event.preventDefault();
+    }
   };
 }
 

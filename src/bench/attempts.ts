@@ -30,8 +30,9 @@ export class Devices {
     try {
       return await this.#losses.race(work);
     } catch (error) {
-      if (!(error instanceof UserError))
+      if (!(error instanceof UserError)) {
         await Promise.race([this.#losses.lost, new Promise((resolve) => setTimeout(resolve, TOLD_MS))]);
+      }
       throw error;
     }
   }
@@ -44,7 +45,9 @@ export class Devices {
       for (;;) {
         const next = await this.unlessLost(measured.next());
         checkDevice(gpu);
-        if (next.done) return;
+        if (next.done) {
+          return;
+        }
         yield next.value;
       }
     } finally {
@@ -55,9 +58,12 @@ export class Devices {
 
 /** Throws if the device refused something outside any error scope: the measurements would be meaningless. */
 function checkDevice({ name, errors, outOfMemory }: Gpu): void {
-  if (outOfMemory)
+  if (outOfMemory) {
     throw new UserError(
       `${name} has too little memory; close other programs that use the GPU, or choose a smaller --model, fewer --tokens or less --memory.`,
     );
-  if (errors.length > 0) throw new Error(`WebGPU refused ${errors.length} calls: ${errors.join('; ')}`);
+  }
+  if (errors.length > 0) {
+    throw new Error(`WebGPU refused ${errors.length} calls: ${errors.join('; ')}`);
+  }
 }

@@ -1,14 +1,14 @@
 import { attentionDelta, attentionScratch } from '../gpu/kernels/attention/attention.ts';
+import { attention, ATTENTION_CLASSES, ATTENTIONS } from '../gpu/kernels/attention/index.ts';
 import type { AttentionVariant } from '../gpu/kernels/attention/variant.ts';
-import { attention, ATTENTIONS, ATTENTION_CLASSES } from '../gpu/kernels/attention/index.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate } from '../model/allocations.ts';
 import { heads } from '../model/decoder.ts';
 import type { Ceilings } from './ceilings.ts';
 import { timeCalls } from './measure.ts';
-import { benchModel, modelTitle, type ModelName } from './models.ts';
-import { matrixCells, matrixColumn, rateCells, timeCells, type Cell, type Section } from './report.ts';
+import { benchModel, type ModelName, modelTitle } from './models.ts';
+import { type Cell, matrixCells, matrixColumn, rateCells, type Section, timeCells } from './report.ts';
 import { Filler } from './synthetic.ts';
 
 /** Products per query-key pair. */
@@ -35,7 +35,9 @@ export async function measureAttention(
   const inputs = { ...(views as Record<keyof typeof buffers, ReturnType<typeof view>>), ...shape };
   const fill = new Filler(gpu);
   // Scores mostly between -2 and 2.
-  for (const one of [inputs.q, inputs.k, inputs.v, inputs.dout]) fill.floats(one, -1.7, 1.7);
+  for (const one of [inputs.q, inputs.k, inputs.v, inputs.dout]) {
+    fill.floats(one, -1.7, 1.7);
+  }
   const ranges = Uint32Array.from({ length: 2 * tokens }, (_, i) => (i % 2) * tokens);
   gpu.device.queue.writeBuffer(buffers.ranges.raw, 0, ranges);
   attention(stream, inputs);
@@ -44,7 +46,9 @@ export async function measureAttention(
   for (const part of ATTENTION_CLASSES) {
     const work = PRODUCTS[part] * tokens * (tokens + 1) * shape.heads * shape.headDim;
     for (const variant of ATTENTIONS[part] as readonly AttentionVariant<typeof inputs>[]) {
-      if (!variant.supported(gpu) || !variant.fits(shape)) continue;
+      if (!variant.supported(gpu) || !variant.fits(shape)) {
+        continue;
+      }
       call.onProgress(`${part}, ${variant.name}`);
       const time = await timeCalls(stream, rounds, () => variant.dispatch(stream, inputs));
       table.push([
@@ -56,7 +60,9 @@ export async function measureAttention(
       ]);
     }
   }
-  for (const buffer of Object.values(buffers)) gpu.memory.free(buffer);
+  for (const buffer of Object.values(buffers)) {
+    gpu.memory.free(buffer);
+  }
   return {
     name: 'attention',
     title: `Attention of ${modelTitle(name)}, ${shape.heads} heads on ${shape.kvHeads} of ${shape.headDim}, one document of ${tokens} tokens`,

@@ -1,17 +1,17 @@
 import { UserError } from '../formats/user-error.ts';
-import type { Gpu } from '../gpu/device.ts';
-import { PRECISIONS, type Precision } from '../gpu/kernels/linear/nf4-variant.ts';
-import { Stream } from '../gpu/stream.ts';
 import { supports } from '../gpu/autotune/kernel-selection.ts';
-import type { PrecisionChoice } from '../run/precision.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { type Precision, PRECISIONS } from '../gpu/kernels/linear/nf4-variant.ts';
+import { Stream } from '../gpu/stream.ts';
 import { choosePrecision } from '../run/choose-kernels.ts';
-import { measureAttention } from './attention.ts';
+import type { PrecisionChoice } from '../run/precision.ts';
 import { DeviceLostError, Devices } from './attempts.ts';
-import { measureCeilings, type Ceilings } from './ceilings.ts';
+import { measureAttention } from './attention.ts';
+import { type Ceilings, measureCeilings } from './ceilings.ts';
 import { countModel } from './count-models.ts';
 import { measureDecoding } from './decoding.ts';
-import { measureLoading, type BenchDisk } from './loading.ts';
-import { modelTitle, modelTokens, type ModelName } from './models.ts';
+import { type BenchDisk, measureLoading } from './loading.ts';
+import { type ModelName, modelTitle, modelTokens } from './models.ts';
 import { measureProducts } from './products.ts';
 import type { Report, Section } from './report.ts';
 import { measureSteps, stepGroups } from './steps.ts';
@@ -73,25 +73,37 @@ export async function bench(call: BenchCall): Promise<Report> {
       const text = `${what}: ${error instanceof Error ? error.message : String(error)}`;
       report.notes.push(text);
       const goesOn = error instanceof UserError && !(error instanceof DeviceLostError);
-      if (goesOn) call.onNote(text);
+      if (goesOn) {
+        call.onNote(text);
+      }
       await call.onReport?.(report);
-      if (!goesOn) throw error;
+      if (!goesOn) {
+        throw error;
+      }
     }
   };
   const each = async (
     section: SectionName,
     measure: (name: ModelName) => AsyncGenerator<Section>,
   ): Promise<void> => {
-    if (!sections.includes(section)) return;
-    for (const name of models) await attempt(`${section} of ${modelTitle(name)}`, measure(name));
+    if (!sections.includes(section)) {
+      return;
+    }
+    for (const name of models) {
+      await attempt(`${section} of ${modelTitle(name)}`, measure(name));
+    }
   };
   const tokensOf = (name: ModelName) => call.tokens ?? modelTokens(name);
 
   await each('counts', async function* (name) {
     yield await countModel(name, tokensOf(name), memory);
   });
-  for (const open of disks) await attempt('loading', onDisk(open, devices, call));
-  if (sections.every((name) => name === 'counts')) return report;
+  for (const open of disks) {
+    await attempt('loading', onDisk(open, devices, call));
+  }
+  if (sections.every((name) => name === 'counts')) {
+    return report;
+  }
   let ceilings = NO_CEILINGS;
   await attempt(
     'ceilings',
@@ -110,16 +122,20 @@ export async function bench(call: BenchCall): Promise<Report> {
       yield await measureAttention(stream, name, { rows, rounds, ceilings, onProgress });
     }),
   );
-  if (sections.includes('steps'))
-    for (const name of models)
-      for (const precision of precisions)
-        for (const group of stepGroups(name, tokensOf(name)))
+  if (sections.includes('steps')) {
+    for (const name of models) {
+      for (const precision of precisions) {
+        for (const group of stepGroups(name, tokensOf(name))) {
           await attempt(
             `${modelTitle(name)}, ${precision}, ${group.title}`,
             devices.tables((gpu) =>
               measureSteps(gpu, name, group, { precision, memory, rounds, ceilings, onProgress }),
             ),
           );
+        }
+      }
+    }
+  }
   await each('decoding', (name) =>
     devices.tables(async function* (gpu) {
       onProgress(`${modelTitle(name)}: decoding`);
@@ -140,10 +156,11 @@ async function look(
     const { name, software } = gpu;
     const measured = sections.some((section) => section !== 'counts') || disks.length > 0;
     const large = models.find((model) => model !== 'tiny');
-    if (software && !force && measured && large)
+    if (software && !force && measured && large) {
       throw new UserError(
         `${name} computes on the CPU: its speeds say nothing about a GPU, and a step of ${modelTitle(large)} takes it an hour; measure --model tiny, or --section counts, or say --force.`,
       );
+    }
     return { facts: { ...facts, ...deviceFacts(gpu) }, precisions: precisionsOf(gpu, precisions), software };
   } finally {
     gpu.close();
@@ -153,7 +170,9 @@ async function look(
 /** The precisions to measure, without duplicates. */
 export function precisionsOf(gpu: Gpu, asked?: readonly PrecisionChoice[]): Precision[] {
   const auto = choosePrecision(gpu, 'auto');
-  if (asked) return [...new Set(asked.map((choice) => (choice === 'auto' ? auto : choice)))];
+  if (asked) {
+    return [...new Set(asked.map((choice) => (choice === 'auto' ? auto : choice)))];
+  }
   return PRECISIONS.slice(0, PRECISIONS.indexOf(auto) + 1)
     .filter((precision) => supports(gpu, precision))
     .toReversed();

@@ -6,7 +6,7 @@ import { Readback } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { hasMatrixCeiling, timeSubgroupMatrices } from './matrix-ceiling.ts';
 import { timeCalls, timeRounds } from './measure.ts';
-import { timeCells, type Cell, type Section } from './report.ts';
+import { type Cell, type Section, timeCells } from './report.ts';
 
 const fmaKernel = new Kernel({
   name: 'bench_fma',
@@ -77,7 +77,9 @@ export async function measureCeilings(
   const download = await timeRounds(rounds, () => readback.read(stream, view(from!, 0, host.length)));
   const roundTrip = await timeRounds(rounds, () => stream.finish());
   readback.close();
-  for (const buffer of [out, from!, to!]) memory.free(buffer);
+  for (const buffer of [out, from!, to!]) {
+    memory.free(buffer);
+  }
   const units = hasMatrixCeiling(stream.gpu) ? await timeSubgroupMatrices(stream, rounds, small) : undefined;
   const onUnits: Cell[][] = units
     ? [

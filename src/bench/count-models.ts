@@ -1,11 +1,11 @@
-import { openNullGpu } from '../gpu/null-device.ts';
 import { mib } from '../gpu/memory.ts';
+import { openNullGpu } from '../gpu/null-device.ts';
 import { plainPass } from '../run/plan/dry-run.ts';
-import { UNTOLD_BYTES } from '../run/plan/memory-choice.ts';
 import { newExecutionPlanOf } from '../run/plan/execution-plan.ts';
+import { UNTOLD_BYTES } from '../run/plan/memory-choice.ts';
 import { withMemory } from '../run/session.ts';
 import { countStep } from './counts.ts';
-import { benchInputs, modelTitle, type ModelName } from './models.ts';
+import { benchInputs, type ModelName, modelTitle } from './models.ts';
 import type { Section } from './report.ts';
 import { keptLayers, LEVELS_NOTE } from './step-session.ts';
 

@@ -73,7 +73,9 @@ export async function countStep(
   const share = attentionShare(passes);
   const evaluation = counting(share);
   stream.listener = evaluation.listener;
-  for (const pass of passes) await runner.evaluate(pass);
+  for (const pass of passes) {
+    await runner.evaluate(pass);
+  }
   const training = counting(share);
   stream.listener = training.listener;
   const before = stream.counts.dispatches;

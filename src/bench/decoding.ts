@@ -1,12 +1,12 @@
+import { GREEDY } from '../generate/sampling.ts';
+import { TextGenerator } from '../generate/text-generator.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Stream } from '../gpu/stream.ts';
-import { TextGenerator } from '../generate/text-generator.ts';
-import { GREEDY } from '../generate/sampling.ts';
 import { Lora } from '../model/lora.ts';
 import { generationPlan, withinMemory } from '../run/plan/memory-plan.ts';
-import { timing, type Timing } from './measure.ts';
-import { benchInputs, modelTitle, type ModelName } from './models.ts';
-import { timeCells, type Cell, type Section } from './report.ts';
+import { type Timing, timing } from './measure.ts';
+import { benchInputs, type ModelName, modelTitle } from './models.ts';
+import { type Cell, type Section, timeCells } from './report.ts';
 import { syntheticBase } from './synthetic.ts';
 
 /** Sequences at once: those of a chat and of a batch test. */
@@ -88,10 +88,14 @@ async function timeAnswers(
     await generator.generate(prompts, lora, {
       ...{ maxNewTokens: answer, stopIds: [], sampling: GREEDY, seed: 1 },
       onToken: () => {
-        if (++tokens === prompts.length) read = performance.now();
+        if (++tokens === prompts.length) {
+          read = performance.now();
+        }
       },
     });
-    if (round === 0) continue;
+    if (round === 0) {
+      continue;
+    }
     reading.push((read - begun) / 1000);
     writing.push((performance.now() - read) / 1000);
   }

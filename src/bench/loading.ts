@@ -1,4 +1,4 @@
-import { openBaseModel, type BaseModel } from '../formats/base-model.ts';
+import { type BaseModel, openBaseModel } from '../formats/base-model.ts';
 import type { Folder } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -9,7 +9,7 @@ import { BaseHash, baseHash } from '../model/base/read/content-hash.ts';
 import { CHUNK_BYTES, readAhead, type Receiver } from '../model/base/read/read-ahead.ts';
 import { readPlan, unwanted, type Wanted } from '../model/base/read/read-plan.ts';
 import { CountedReads } from './counted-reads.ts';
-import { timing, type Timing } from './measure.ts';
+import { type Timing, timing } from './measure.ts';
 import type { Cell, Section } from './report.ts';
 
 /** How to measure the loading of a base. */
@@ -144,9 +144,11 @@ function loadingSection(title: string, ways: readonly Way[]): Section {
 
 async function readPlainly({ weightFiles }: BaseModel): Promise<void> {
   const into = new Uint8Array(CHUNK_BYTES);
-  for (const file of weightFiles)
-    for (let at = 0; at < file.size; at += CHUNK_BYTES)
+  for (const file of weightFiles) {
+    for (let at = 0; at < file.size; at += CHUNK_BYTES) {
       await file.read(at, into.subarray(0, Math.min(CHUNK_BYTES, file.size - at)));
+    }
+  }
 }
 
 /**
@@ -165,7 +167,9 @@ async function readInto(
   await readAhead(chunks, {
     see,
     ready: async () => {
-      while (inFlight.length >= 2) await inFlight.shift();
+      while (inFlight.length >= 2) {
+        await inFlight.shift();
+      }
     },
     taken: () => {
       busyUntil = Math.max(busyUntil, performance.now()) + (1000 * seconds) / chunks.length;

@@ -25,7 +25,9 @@ export function timing(rounds: readonly number[]): Timing {
 export async function timeCalls(stream: Stream, rounds: number, call: () => void): Promise<Timing> {
   const batch = async (calls: number): Promise<number> => {
     const begun = performance.now();
-    for (let i = 0; i < calls; i++) call();
+    for (let i = 0; i < calls; i++) {
+      call();
+    }
     await stream.finish();
     return (performance.now() - begun) / 1000;
   };
@@ -37,7 +39,9 @@ export async function timeCalls(stream: Stream, rounds: number, call: () => void
     seconds = await batch(calls);
   }
   const all = [];
-  for (let i = 0; i < rounds; i++) all.push((await batch(calls)) / calls);
+  for (let i = 0; i < rounds; i++) {
+    all.push((await batch(calls)) / calls);
+  }
   return timing(all);
 }
 
@@ -51,9 +55,13 @@ export async function amountToTime(stream: Stream, call: (amount: number) => voi
     call(amount);
     await stream.finish();
     const seconds = (performance.now() - begun) / 1000;
-    if (seconds >= BATCH_SECONDS / 2 && warm) return amount;
+    if (seconds >= BATCH_SECONDS / 2 && warm) {
+      return amount;
+    }
     // The first call also compiles.
-    if (warm) amount = Math.ceil(amount * Math.min(10, (0.6 * BATCH_SECONDS) / seconds));
+    if (warm) {
+      amount = Math.ceil(amount * Math.min(10, (0.6 * BATCH_SECONDS) / seconds));
+    }
   }
 }
 
@@ -63,7 +71,9 @@ export async function timeRounds(rounds: number, call: () => Promise<unknown>): 
   for (let i = 0; i <= rounds; i++) {
     const begun = performance.now();
     await call();
-    if (i > 0) all.push((performance.now() - begun) / 1000);
+    if (i > 0) {
+      all.push((performance.now() - begun) / 1000);
+    }
   }
   return timing(all);
 }

@@ -54,8 +54,12 @@ export function benchModel(name: ModelName, layers?: number): BaseModel {
     tensors.set(tensor, { name: tensor, dtype: 'BF16', shape, source, begin, end });
     begin = end;
   };
-  for (const [tensor, shape] of denseTensors(config)) add(tensor, shape);
-  for (const module of linearModules(config)) add(`${module.name}.weight`, module.shape);
+  for (const [tensor, shape] of denseTensors(config)) {
+    add(tensor, shape);
+  }
+  for (const module of linearModules(config)) {
+    add(`${module.name}.weight`, module.shape);
+  }
   const folder = {
     name,
     list: () => Promise.resolve<string[]>([]),

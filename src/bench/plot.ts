@@ -1,4 +1,4 @@
-import { showCell, type Report } from './report.ts';
+import { type Report, showCell } from './report.ts';
 
 const [WIDTH, LABEL, BAR, LINE] = [860, 330, 400, 22];
 
@@ -11,15 +11,19 @@ export function plotSvg({ facts, countsOnly, sections }: Report): string {
   const text = (x: number, what: string, size: number) =>
     parts.push(`<text x="${x}" y="${y}" font-size="${size}">${escape(what)}</text>`);
   text(10, `${facts['gpu']}`, 16);
-  for (const unit of ['tokens/s', '% of f32 ceiling'])
+  for (const unit of ['tokens/s', '% of f32 ceiling']) {
     for (const { title, columns, rows } of sections) {
       const column = columns.indexOf(unit);
       const bars = rows.flatMap((row) => {
         const cell = row[column];
-        if (typeof cell !== 'object' || countsOnly || !Number.isFinite(cell.speed)) return [];
+        if (typeof cell !== 'object' || countsOnly || !Number.isFinite(cell.speed)) {
+          return [];
+        }
         return [{ label: row.filter((c, i) => i < 4 && typeof c === 'string').join(' '), cell }];
       });
-      if (bars.length === 0) continue;
+      if (bars.length === 0) {
+        continue;
+      }
       const most = unit === 'tokens/s' ? Math.max(...bars.map(({ cell }) => cell.speed)) : 100;
       y += 2 * LINE;
       text(10, `${title}: ${unit}`, 13);
@@ -33,6 +37,7 @@ export function plotSvg({ facts, countsOnly, sections }: Report): string {
         text(LABEL + width + 6, showCell(cell, false), 12);
       }
     }
+  }
   y += LINE;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" font-family="sans-serif"><rect width="100%" height="100%" fill="#fff"/>${parts.join('')}</svg>\n`;
 }

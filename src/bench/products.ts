@@ -1,15 +1,15 @@
 import { linearModules } from '../formats/decoder-weights.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../gpu/kernels/linear/index.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
 import type { Precision } from '../gpu/kernels/linear/nf4-variant.ts';
-import { NF4_FORWARD, NF4_GRAD } from '../gpu/kernels/linear/index.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate } from '../model/allocations.ts';
-import { nf4Allocations, nestedLayout } from '../model/weights.ts';
+import { nestedLayout, nf4Allocations } from '../model/weights.ts';
 import type { Ceilings } from './ceilings.ts';
 import { timeCalls } from './measure.ts';
-import { benchModel, modelTitle, type ModelName } from './models.ts';
-import { matrixCells, matrixColumn, rateCells, timeCells, type Cell, type Section } from './report.ts';
+import { benchModel, type ModelName, modelTitle } from './models.ts';
+import { type Cell, matrixCells, matrixColumn, rateCells, type Section, timeCells } from './report.ts';
 import { Filler } from './synthetic.ts';
 
 const NESTED_BLOCK = 256;
@@ -34,7 +34,9 @@ export async function measureProducts(
   const seen = new Set<string>();
   for (const module of linearModules({ ...config, layers: 1 })) {
     const [columns, depth] = module.shape;
-    if (seen.has(`${columns}×${depth}`)) continue;
+    if (seen.has(`${columns}×${depth}`)) {
+      continue;
+    }
     seen.add(`${columns}×${depth}`);
     const buffers = allocate(gpu.memory, {
       ...nf4Allocations(module, { nestedBlock: NESTED_BLOCK }),
@@ -56,7 +58,9 @@ export async function measureProducts(
     const [x, y, activations, matrix] = [buffers.x, buffers.y, buffers.activations, buffers.lora].map((b) =>
       view(b),
     );
-    for (const v of [x!, y!, activations!, matrix!]) fill.floats(v, -1, 1);
+    for (const v of [x!, y!, activations!, matrix!]) {
+      fill.floats(v, -1, 1);
+    }
     const rowScales = view(buffers.rowScales);
     const lora = (width: number) => ({
       activations: activations!,
@@ -82,13 +86,15 @@ export async function measureProducts(
         ...matrixCells(work, time.seconds, ceilings, precision === 'matrix'),
       ]);
     };
-    for (const variant of NF4_FORWARD)
-      if (variant.supported(gpu))
+    for (const variant of NF4_FORWARD) {
+      if (variant.supported(gpu)) {
         await add('forward', variant, 2 * rows * columns * (depth + rank), () =>
           nf4Matmul(stream, { x: x!, weight, y: y!, rows, lora: lora(columns), rowScales }, variant),
         );
-    for (const variant of NF4_GRAD)
-      if (variant.supported(gpu))
+      }
+    }
+    for (const variant of NF4_GRAD) {
+      if (variant.supported(gpu)) {
         await add('gradient', variant, 2 * rows * depth * (columns + rank), () =>
           nf4MatmulGrad(
             stream,
@@ -96,7 +102,11 @@ export async function measureProducts(
             variant,
           ),
         );
-    for (const buffer of Object.values(buffers)) gpu.memory.free(buffer);
+      }
+    }
+    for (const buffer of Object.values(buffers)) {
+      gpu.memory.free(buffer);
+    }
   }
   return {
     name: 'products',

@@ -3,7 +3,7 @@ import type { Session } from '../run/session.ts';
 import type { Pass } from '../text/packing.ts';
 import type { Ceilings } from './ceilings.ts';
 import { attentionShare, counting } from './counts.ts';
-import { modelTitle, type ModelName } from './models.ts';
+import { type ModelName, modelTitle } from './models.ts';
 import { matrixCells, matrixColumn, rateCells, type Section } from './report.ts';
 import { keptNote } from './step-session.ts';
 

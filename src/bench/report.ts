@@ -25,9 +25,15 @@ export interface Report {
 
 /** The text of a cell; with `countsOnly`, a dash for speeds. */
 export function showCell(cell: Cell, countsOnly: boolean): string {
-  if (typeof cell === 'string') return cell;
-  if (typeof cell === 'number') return cell.toLocaleString('en-US', { maximumFractionDigits: 3 });
-  if (countsOnly || !Number.isFinite(cell.speed)) return '–';
+  if (typeof cell === 'string') {
+    return cell;
+  }
+  if (typeof cell === 'number') {
+    return cell.toLocaleString('en-US', { maximumFractionDigits: 3 });
+  }
+  if (countsOnly || !Number.isFinite(cell.speed)) {
+    return '–';
+  }
   const digits = cell.digits ?? (Math.abs(cell.speed) < 10 ? 2 : Math.abs(cell.speed) < 100 ? 1 : 0);
   return cell.speed.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
@@ -67,7 +73,9 @@ export const matrixCells = (
   { matrix }: { matrix: number | undefined },
   onUnits: boolean,
 ): Cell[] => {
-  if (matrix === undefined) return [];
+  if (matrix === undefined) {
+    return [];
+  }
   return [onUnits ? { speed: (100 * work) / seconds / matrix, digits: 0 } : ''];
 };
 

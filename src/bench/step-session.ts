@@ -2,11 +2,11 @@ import { counted } from '../formats/words.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { parseSaved } from '../model/activation-checkpointing.ts';
 import type { RunEvent } from '../run/events.ts';
+import type { ExecutionPlan } from '../run/plan/execution-plan.ts';
 import { newExecutionPlan } from '../run/plan/new-execution-plan.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
-import type { ExecutionPlan } from '../run/plan/execution-plan.ts';
 import { openSession, planInput, type Session, type SessionInputs } from '../run/session.ts';
-import { benchInputs, modelTitle, type ModelName } from './models.ts';
+import { benchInputs, type ModelName, modelTitle } from './models.ts';
 import { syntheticBase } from './synthetic.ts';
 
 /** What determines the plan of a session. */
@@ -38,9 +38,12 @@ export async function openStepSession(gpu: Gpu, name: ModelName, call: SessionCa
   const inputs = benchInputs(name, longest, window);
   const notes: string[] = [];
   const emit = (event: RunEvent) => {
-    if (event.type === 'note') notes.push(event.text);
-    if (event.type === 'phase')
+    if (event.type === 'note') {
+      notes.push(event.text);
+    }
+    if (event.type === 'phase') {
       onProgress(`${modelTitle(name)}: ${event.phase}, ${event.done} of ${event.total}`);
+    }
   };
   const plan = await newExecutionPlan(gpu, { ...inputs, windowTokens: window }, { memory, precision, emit });
   onProgress(`${modelTitle(name)}: making random weights`);

@@ -1,16 +1,16 @@
 import type { Gpu } from '../gpu/device.ts';
 import { compileKernels } from '../gpu/kernel.ts';
 import { neededKernels, plainPass } from '../run/plan/dry-run.ts';
-import type { PrecisionChoice } from '../run/precision.ts';
 import type { ExecutionPlan } from '../run/plan/execution-plan.ts';
+import type { PrecisionChoice } from '../run/precision.ts';
 import type { Session } from '../run/session.ts';
 import { packWindow, type Pass } from '../text/packing.ts';
 import type { Ceilings } from './ceilings.ts';
 import { countStep, type StepCounts } from './counts.ts';
 import { timeRounds } from './measure.ts';
-import { modelTitle, type ModelName } from './models.ts';
+import { type ModelName, modelTitle } from './models.ts';
 import { profileStep } from './profile.ts';
-import { rateCells, timeCells, type Cell, type Section } from './report.ts';
+import { type Cell, rateCells, type Section, timeCells } from './report.ts';
 import { mixedRows, ROWS } from './rows.ts';
 import { keptNote, LEVELS_NOTE, openStepSession } from './step-session.ts';
 
@@ -125,7 +125,9 @@ function cases(
   vocab: number,
 ): { title: string; passes: Pass[] }[] {
   const single = tokens.map((n) => ({ title: `1 row of ${n}`, passes: [plainPass(n)] }));
-  if (!mixed) return single;
+  if (!mixed) {
+    return single;
+  }
   const [least, most] = mixed;
   const rows = mixedRows(vocab, least, most);
   const title = `${ROWS} rows of ${least}–${most}`;

@@ -1,5 +1,5 @@
-import { signedDynamicMap } from '../formats/nf4.ts';
 import { PROJECTIONS } from '../formats/decoder-weights.ts';
+import { signedDynamicMap } from '../formats/nf4.ts';
 import { Xoshiro128 } from '../formats/xoshiro128.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { LinearWeight } from '../gpu/kernels/linear/nf4-operands.ts';
@@ -19,7 +19,9 @@ export class Filler {
   constructor(gpu: Gpu, seed = 1) {
     this.#gpu = gpu;
     const random = Xoshiro128.seeded(seed);
-    for (let i = 0; i < this.#words.length; i++) this.#words[i] = random.u32();
+    for (let i = 0; i < this.#words.length; i++) {
+      this.#words[i] = random.u32();
+    }
   }
 
   /** Any bytes: codes. */
@@ -47,10 +49,14 @@ export class Filler {
 
   /** A weight like a model's: scales near 0.05 if it is NF4. */
   weight(weight: LinearWeight): void {
-    if ('format' in weight) return this.bf16(weight.values);
+    if ('format' in weight) {
+      return this.bf16(weight.values);
+    }
     const { codes, scales, nested } = weight;
     this.bytes(codes);
-    if (!nested) return this.floats(scales, 0.04, 0.06);
+    if (!nested) {
+      return this.floats(scales, 0.04, 0.06);
+    }
     this.bytes(scales);
     const part = (word: number, end: number) => ({
       ...scales,
@@ -75,14 +81,20 @@ export function syntheticBase(gpu: Gpu, inputs: SessionInputs, positions: number
   const { useDoubleQuant: doubleQuant } = inputs.inputs.recipe.quantization;
   const base = allocateBase(gpu, inputs.model, { doubleQuant, positions });
   const fill = new Filler(gpu);
-  for (const part of base.embedding.parts) fill.bf16(part.view);
+  for (const part of base.embedding.parts) {
+    fill.bf16(part.view);
+  }
   fill.floats(base.finalNorm, 0.9, 1.1);
   for (const { inputNorm, postNorm, linear } of base.layers) {
-    for (const norm of [inputNorm, postNorm]) fill.floats(norm, 0.9, 1.1);
+    for (const norm of [inputNorm, postNorm]) {
+      fill.floats(norm, 0.9, 1.1);
+    }
     for (const projection of PROJECTIONS) {
       const { weight, bias } = linear[projection];
       fill.weight(weight);
-      if (bias) fill.floats(bias, -0.3, 0.3);
+      if (bias) {
+        fill.floats(bias, -0.3, 0.3);
+      }
     }
   }
   return base;

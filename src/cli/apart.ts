@@ -20,10 +20,11 @@ export async function checkApart(
 ): Promise<void> {
   for (const input of inputs) {
     const problem = await overlap(output, input);
-    if (problem !== undefined)
+    if (problem !== undefined) {
       throw new UserError(
         `${output}: ${name} ${problem}, which is never written to; choose another ${option}.`,
       );
+    }
   }
 }
 
@@ -37,18 +38,23 @@ export async function checkCacheApart(
     await checkApart(cache, inputs, '--base-cache', 'the cache');
     const problem =
       output === undefined ? undefined : await overlap(cache, { what: 'the output', path: output });
-    if (problem !== undefined)
+    if (problem !== undefined) {
       throw new UserError(`${cache}: the cache ${problem}; choose another --base-cache.`);
+    }
   }
   // Tuning results are stored there, wherever the bases are.
   const kept = defaultCacheFolder();
-  if (kept === undefined) return;
+  if (kept === undefined) {
+    return;
+  }
   const real = await realPath(kept);
-  for (const { what, path } of inputs)
-    if (isInside(`${real}${sep}`, await realPath(path)))
+  for (const { what, path } of inputs) {
+    if (isInside(`${real}${sep}`, await realPath(path))) {
       throw new UserError(
         `${kept}: this folder for what is kept between runs lies inside ${what}, ${path}, which is never written to; set XDG_CACHE_HOME to another.`,
       );
+    }
+  }
 }
 
 /** What a run writes into its output: files of these names, and folders. */
@@ -59,14 +65,17 @@ const WRITTEN =
 export async function checkLinks(output: string, inputs: readonly Input[]): Promise<void> {
   const entries = await readdir(output, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
-    if (!entry.isSymbolicLink() || !WRITTEN.test(entry.name)) continue;
+    if (!entry.isSymbolicLink() || !WRITTEN.test(entry.name)) {
+      continue;
+    }
     const link = join(output, entry.name);
     for (const input of inputs) {
       const problem = await overlap(link, input);
-      if (problem !== undefined)
+      if (problem !== undefined) {
         throw new UserError(
           `${link}: this link ${problem}, which is never written to; remove the link, or choose another --output.`,
         );
+      }
     }
   }
 }
@@ -75,17 +84,22 @@ export async function checkLinks(output: string, inputs: readonly Input[]): Prom
 export async function checkRecipe(path: string, output: string): Promise<void> {
   const [real, folder] = [await realPath(path), await realPath(output)];
   const [first] = relative(folder, real).split(sep);
-  if (isInside(real, folder) && WRITTEN.test(first!))
+  if (isInside(real, folder) && WRITTEN.test(first!)) {
     throw new UserError(
       `${path}: the run writes its own files there, and may delete this one; copy it to another place and name that in --config.`,
     );
+  }
 }
 
 /** How a path and an input overlap; undefined if they do not. */
 async function overlap(output: string, { what, path }: Input): Promise<string | undefined> {
   const [real, other] = [await realPath(output), await realPath(path)];
-  if (real === other) return `is also ${what}`;
-  if (isInside(real, other)) return `lies inside ${what}, ${path}`;
+  if (real === other) {
+    return `is also ${what}`;
+  }
+  if (isInside(real, other)) {
+    return `lies inside ${what}, ${path}`;
+  }
   return isInside(other, real) ? `holds ${what}, ${path}` : undefined;
 }
 
@@ -98,10 +112,14 @@ export async function realPath(path: string, links = MAX_LINKS): Promise<string>
   try {
     return await realpath(absolute);
   } catch {
-    if (dirname(absolute) === absolute) return absolute;
+    if (dirname(absolute) === absolute) {
+      return absolute;
+    }
   }
   const target = await linkTarget(absolute);
-  if (target !== undefined && links > 0) return realPath(resolve(dirname(absolute), target), links - 1);
+  if (target !== undefined && links > 0) {
+    return realPath(resolve(dirname(absolute), target), links - 1);
+  }
   return join(await realPath(dirname(absolute), links), basename(absolute));
 }
 

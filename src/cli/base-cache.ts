@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { open, readdir, statfs, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, open, readdir, statfs } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, posix, win32 } from 'node:path';
 import { Option } from 'commander';
@@ -45,7 +45,9 @@ export function defaultCacheFolder(
   ];
   for (const place of places) {
     const parent = place();
-    if (parent && isAbsolute(parent)) return join(parent, 'retune');
+    if (parent && isAbsolute(parent)) {
+      return join(parent, 'retune');
+    }
   }
   return undefined;
 }
@@ -98,8 +100,9 @@ export class FolderCacheStorage implements CacheStorage {
       await this.#removeLeftovers();
       const disk = await statfs(await nearestFolder(this.#path));
       const free = disk.bavail * disk.bsize;
-      if (free < ROOM * bytes)
+      if (free < ROOM * bytes) {
         throw new CacheRefusal(`it takes ${showBytes(bytes)}, and ${showBytes(free)} are free on its disk`);
+      }
       const partial = partialName(join(this.#path, entry));
       await remove(partial);
       await makeFolder(partial);
@@ -127,7 +130,9 @@ export class FolderCacheStorage implements CacheStorage {
 
   async #contents(): Promise<Dirent[]> {
     return readdir(this.#path, { withFileTypes: true }).catch((error: unknown) => {
-      if (errorCode(error) === 'ENOENT') return [];
+      if (errorCode(error) === 'ENOENT') {
+        return [];
+      }
       throw error;
     });
   }
@@ -136,7 +141,9 @@ export class FolderCacheStorage implements CacheStorage {
   async #removeLeftovers(): Promise<void> {
     for (const { name } of await this.#contents()) {
       const pid = PARTIAL.exec(name)?.[1];
-      if (pid !== undefined && !isRunning(Number(pid))) await remove(join(this.#path, name));
+      if (pid !== undefined && !isRunning(Number(pid))) {
+        await remove(join(this.#path, name));
+      }
     }
   }
 }
@@ -154,14 +161,18 @@ class FolderEntryWriter implements EntryWriter {
   append(file: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     return asCacheRefusal(async () => {
       let handle = this.#files.get(file);
-      if (!handle) this.#files.set(file, (handle = await open(join(this.#partial, file), 'w')));
+      if (!handle) {
+        this.#files.set(file, (handle = await open(join(this.#partial, file), 'w')));
+      }
       await handle.writeFile(bytes);
     });
   }
 
   complete(): Promise<void> {
     return asCacheRefusal(async () => {
-      for (const file of this.#files.values()) await file.sync();
+      for (const file of this.#files.values()) {
+        await file.sync();
+      }
       await this.#close();
       await syncFolder(this.#partial);
       await removeEntry(this.#place);
@@ -177,7 +188,9 @@ class FolderEntryWriter implements EntryWriter {
   }
 
   async #close(): Promise<void> {
-    for (const file of this.#files.values()) await file.close();
+    for (const file of this.#files.values()) {
+      await file.close();
+    }
     this.#files.clear();
   }
 }
@@ -186,7 +199,9 @@ class FolderEntryWriter implements EntryWriter {
 async function removeEntry(place: string): Promise<void> {
   const doomed = `${partialName(place)}-removed`;
   await move(place, doomed).catch((error: unknown) => {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (errorCode(error) !== 'ENOENT') {
+      throw error;
+    }
   });
   await remove(doomed);
 }
@@ -196,7 +211,9 @@ async function asCacheRefusal<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     const code = errorCode(error);
-    if (code === undefined) throw error;
+    if (code === undefined) {
+      throw error;
+    }
     const { path = 'its folder' } = error as NodeJS.ErrnoException;
     const full = code === 'ENOSPC' || code === 'EDQUOT';
     throw new CacheRefusal(full ? 'its disk is full' : `${path} refuses it (${code})`);

@@ -15,17 +15,21 @@ export async function baseFolder(
   cache: BaseCache | undefined,
   doubleQuant: boolean,
 ): Promise<Folder> {
-  if (path !== undefined) return nodeFolder(path);
+  if (path !== undefined) {
+    return nodeFolder(path);
+  }
   const step = (await store.checkpoints()).at(-1);
-  if (step === undefined)
+  if (step === undefined) {
     throw new UserError(
       `retune finetune: --base is missing, and ${store.name} holds no run to resume; name the base's folder.`,
     );
+  }
   const { identity } = await readCursor(await store.openCheckpoint(step));
   const folder = await cache?.folder(identity.base, doubleQuant);
-  if (!folder)
+  if (!folder) {
     throw new UserError(
       `retune finetune: --base is missing, and the base of ${store.name} is not in the cache; name its folder.`,
     );
+  }
   return folder;
 }

@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { benchModel, modelConfig, modelTitle, type ModelName } from '../bench/models.ts';
 import type { BenchDisk } from '../bench/loading.ts';
+import { benchModel, modelConfig, type ModelName, modelTitle } from '../bench/models.ts';
 import { safetensorsHeader } from '../formats/safetensors-write.ts';
 import { Xoshiro128 } from '../formats/xoshiro128.ts';
 import { FolderCacheStorage } from './base-cache.ts';
@@ -57,7 +57,9 @@ async function disk(path: string, title: string, made: string): Promise<BenchDis
     folder: await nodeFolder(path),
     storage: new FolderCacheStorage(cache),
     forget: async () => {
-      for (const folder of [path, cache]) await forget(folder);
+      for (const folder of [path, cache]) {
+        await forget(folder);
+      }
     },
     close: () => rm(made, { recursive: true, force: true }),
   };
@@ -80,8 +82,9 @@ async function writeBase(path: string, name: ModelName, layers: number | undefin
       safetensorsHeader(tensors.map((t) => ({ name: t.name, dtype: t.dtype, shape: t.shape }))),
     );
     const bytes = tensors.at(-1)!.end;
-    for (let at = 0; at < bytes; at += POOL)
+    for (let at = 0; at < bytes; at += POOL) {
       await file.writeFile(pool.subarray(0, Math.min(POOL, bytes - at)));
+    }
     await file.sync();
   } finally {
     await file.close();
@@ -94,7 +97,9 @@ const run = promisify(execFile);
 async function forget(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
-    if (!entry.isFile()) continue;
+    if (!entry.isFile()) {
+      continue;
+    }
     const path = join(entry.parentPath, entry.name);
     await run('sync', ['-d', path]).catch(() => undefined);
     await run('dd', [`if=${path}`, 'iflag=nocache', 'count=0']).catch(() => undefined);

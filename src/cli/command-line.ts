@@ -2,8 +2,8 @@ import { Command, CommanderError } from 'commander';
 import { shorten, shortenWords } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { batchTestCommand } from './commands/batch-test.ts';
-import { cacheCommand } from './commands/cache.ts';
 import { benchCommand } from './commands/bench.ts';
+import { cacheCommand } from './commands/cache.ts';
 import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
 import { finetuneCommand } from './commands/finetune.ts';
@@ -46,13 +46,15 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     demoCommand,
     benchCommand,
     cacheCommand,
-  ])
+  ]) {
     add(program, end);
+  }
   try {
-    if (args.length === 0)
+    if (args.length === 0) {
       throw new UserError(
         `retune: no command given, expected one of ${program.commands.map((c) => c.name()).join(', ')}; see retune --help.`,
       );
+    }
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -72,7 +74,9 @@ const LOST = new UserError(
 export function explain(thrown: unknown, command = ''): number {
   const error = isLost(thrown) ? LOST : thrown;
   const debug = process.env.RETUNE_DEBUG === '1';
-  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  if (error instanceof CommanderError && error.exitCode === 0) {
+    return 0;
+  }
   const stack = debug && error instanceof Error ? `${error.stack}\n` : '';
   if (error instanceof CommanderError) {
     const ofProgram = command.startsWith('-') || error.code === 'commander.unknownCommand';
@@ -80,8 +84,11 @@ export function explain(thrown: unknown, command = ''): number {
     writeLine(process.stderr, `${commanderSentence(error)}; see retune ${help}--help.`);
     return 2;
   }
-  if (stack) writeLines(process.stderr, stack);
-  else writeLine(process.stderr, error instanceof UserError ? error.message : bugSentence(error));
+  if (stack) {
+    writeLines(process.stderr, stack);
+  } else {
+    writeLine(process.stderr, error instanceof UserError ? error.message : bugSentence(error));
+  }
   return error instanceof UserError ? 2 : 1;
 }
 

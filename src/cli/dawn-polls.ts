@@ -5,7 +5,9 @@ let paused = false;
  * that computes on the CPU this costs a core; from here on polls pause for a millisecond.
  */
 export function pausePolls(): void {
-  if (paused) return;
+  if (paused) {
+    return;
+  }
   paused = true;
   const { setImmediate, setTimeout } = globalThis;
   const patient = (callback: () => void, ...args: []) =>

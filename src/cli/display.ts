@@ -90,8 +90,11 @@ class TerminalDisplay implements Display {
   }
 
   progress(progress: Progress): void {
-    if (this.#shown) this.#bar.update(progress.done, progress);
-    else this.#bar.start(progress.total, progress.done, progress);
+    if (this.#shown) {
+      this.#bar.update(progress.done, progress);
+    } else {
+      this.#bar.start(progress.total, progress.done, progress);
+    }
     this.#shown = progress;
   }
 
@@ -104,7 +107,9 @@ class TerminalDisplay implements Display {
     const shown = this.#shown;
     this.close();
     write();
-    if (shown) this.progress(shown);
+    if (shown) {
+      this.progress(shown);
+    }
   }
 }
 

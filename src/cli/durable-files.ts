@@ -15,7 +15,9 @@ export const writeDurably: WriteFile = async (path, chunks) => {
   await rm(path, { force: true });
   const file = await open(path, 'wx');
   try {
-    for (const chunk of chunks) await file.writeFile(chunk);
+    for (const chunk of chunks) {
+      await file.writeFile(chunk);
+    }
     await file.sync();
   } finally {
     await file.close();
@@ -27,7 +29,9 @@ const NOTHING_TO_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'E
 
 /** Waits until a folder's entries are on disk. Windows has no such call, and needs none. */
 export async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
+  if (process.platform === 'win32') {
+    return;
+  }
   try {
     const folder = await open(path, 'r');
     try {
@@ -36,7 +40,9 @@ export async function syncFolder(path: string): Promise<void> {
       await folder.close();
     }
   } catch (error) {
-    if (!NOTHING_TO_SYNC.has(errorCode(error) ?? '')) throw error;
+    if (!NOTHING_TO_SYNC.has(errorCode(error) ?? '')) {
+      throw error;
+    }
   }
 }
 
@@ -46,7 +52,9 @@ const [MAX_NAME, ADDED] = [255, 40];
 /** A name while it is written; a long one is truncated and distinguished by its hash. */
 function partialStem(name: string): string {
   const bytes = Buffer.from(name);
-  if (bytes.length <= MAX_NAME - ADDED) return `.${name}.`;
+  if (bytes.length <= MAX_NAME - ADDED) {
+    return `.${name}.`;
+  }
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
   // Truncation may split a character.
   const begin = bytes.toString('utf8', 0, MAX_NAME - ADDED - hash.length).replace(/\ufffd+$/, '');
@@ -63,7 +71,9 @@ async function removeLeftovers(path: string): Promise<void> {
   for (const found of await readdir(folder)) {
     const rest = found.startsWith(stem) ? found.slice(stem.length) : '';
     const [, pid] = /^(\d+)\.partial$/.exec(rest) ?? [];
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, found), { force: true });
+    if (pid !== undefined && !isRunning(Number(pid))) {
+      await rm(join(folder, found), { force: true });
+    }
   }
 }
 
@@ -75,7 +85,9 @@ export async function makeFolder(path: string): Promise<string[]> {
   try {
     return await makeOne(path);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) {
+      throw error;
+    }
     const outer = await makeFolder(dirname(path));
     return [...(await makeOne(path)), ...outer];
   }
@@ -86,7 +98,9 @@ async function makeOne(path: string): Promise<string[]> {
   try {
     await mkdir(path);
   } catch (error) {
-    if ((await stat(path).catch(() => undefined))?.isDirectory()) return [];
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) {
+      return [];
+    }
     throw error;
   }
   await syncFolder(dirname(path));
@@ -103,8 +117,9 @@ export async function move(from: string, to: string): Promise<void> {
     try {
       return await rename(from, to);
     } catch (error) {
-      if (process.platform !== 'win32' || !LOOKED_AT.has(errorCode(error) ?? '') || wait > PATIENCE_MS)
+      if (process.platform !== 'win32' || !LOOKED_AT.has(errorCode(error) ?? '') || wait > PATIENCE_MS) {
         throw error;
+      }
       await new Promise((done) => setTimeout(done, wait));
     }
   }
@@ -133,23 +148,41 @@ export async function replaceFiles(
   const folders = new Set(files.map(([path]) => dirname(path)));
   const bytes = files.reduce((sum, [, chunks]) => sum + sizeOf(chunks), 0);
   const [first] = files;
-  if (!first) return;
+  if (!first) {
+    return;
+  }
   const sync = async () => {
-    for (const folder of folders) await syncFolder(folder);
+    for (const folder of folders) {
+      await syncFolder(folder);
+    }
   };
   const work = async () => {
-    for (const folder of folders) await makeFolder(folder);
-    for (const [path] of files) await removeLeftovers(path);
+    for (const folder of folders) {
+      await makeFolder(folder);
+    }
+    for (const [path] of files) {
+      await removeLeftovers(path);
+    }
     try {
-      for (const [path, chunks] of files) await write(partialName(path), chunks);
-      if (files.length > 1) for (const [path] of files.toReversed()) await rm(path, { force: true });
+      for (const [path, chunks] of files) {
+        await write(partialName(path), chunks);
+      }
+      if (files.length > 1) {
+        for (const [path] of files.toReversed()) {
+          await rm(path, { force: true });
+        }
+      }
       for (const [i, [path]] of files.entries()) {
         // The last file vouches for all: it must not reach the disk before them.
-        if (i > 0 && i === files.length - 1) await sync();
+        if (i > 0 && i === files.length - 1) {
+          await sync();
+        }
         await move(partialName(path), path);
       }
     } catch (error) {
-      for (const [path] of files) await rm(partialName(path), { force: true }).catch(() => undefined);
+      for (const [path] of files) {
+        await rm(partialName(path), { force: true }).catch(() => undefined);
+      }
       throw error;
     }
     await sync();
@@ -171,14 +204,17 @@ export async function onDisk<T>(
     return await work();
   } catch (error) {
     const code = errorCode(error);
-    if (code === undefined) throw error;
+    if (code === undefined) {
+      throw error;
+    }
     const disk = await statfs(await nearestFolder(path)).catch(() => undefined);
     // Some file systems report ENOENT when the disk is full.
     const full = code === 'ENOENT' && disk !== undefined && hasNoRoom(disk);
-    if (full || code === 'ENOSPC' || code === 'EDQUOT')
+    if (full || code === 'ENOSPC' || code === 'EDQUOT') {
       throw new UserError(
         `${path}: the disk is full: ${showBytes(bytes)} were to be written and ${disk ? roomOf(disk) : 'less is free'}; make room there or choose another ${option}, then start again.`,
       );
+    }
     throw notWritten(path, code, option);
   }
 }
@@ -195,7 +231,9 @@ const roomOf = (disk: StatsFs): string =>
 /** The path itself, or the closest parent that exists. */
 export async function nearestFolder(path: string): Promise<string> {
   for (let at = path; ; at = dirname(at)) {
-    if ((await stat(at).catch(() => undefined)) || dirname(at) === at) return at;
+    if ((await stat(at).catch(() => undefined)) || dirname(at) === at) {
+      return at;
+    }
   }
 }
 
@@ -210,18 +248,21 @@ export async function checkWritable(path: string, option = '--output'): Promise<
   for (; !(info = await statsOf(nearest)); nearest = dirname(nearest)) {
     const target = await linkTarget(nearest);
     const way = nearest === whole ? 'this' : `on the way, ${nearest}`;
-    if (target !== undefined)
+    if (target !== undefined) {
       throw new UserError(
         `${path}: ${way} is a link to ${target}, which is not there; make that folder, or choose another ${option}.`,
       );
+    }
   }
-  if (!info.isDirectory())
+  if (!info.isDirectory()) {
     throw new UserError(
       `${path}: expected a folder for the output, found ${kindOf(info)}${nearest === whole ? '' : ` on the way, ${nearest}`}; choose another ${option}.`,
     );
+  }
   const refused = await access(nearest, constants.W_OK | constants.X_OK).catch(errorCode);
-  if (refused !== undefined)
+  if (refused !== undefined) {
     throw new UserError(
       `${path}: nothing can be written into ${nearest} (${refused}); check its permissions or choose another ${option}.`,
     );
+  }
 }

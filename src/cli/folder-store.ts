@@ -89,7 +89,9 @@ export class FolderStore implements RunStore {
       await remove(partial);
       await makeFolder(partial);
       try {
-        for (const [name, chunks] of Object.entries(files)) await this.#write(join(partial, name), chunks);
+        for (const [name, chunks] of Object.entries(files)) {
+          await this.#write(join(partial, name), chunks);
+        }
         await syncFolder(partial);
         await remove(replaced);
         await move(place, replaced).catch(ignoreAbsent);
@@ -151,8 +153,11 @@ export class FolderStore implements RunStore {
   async removeLogs(ours: RegExp): Promise<void> {
     await this.#own();
     const folder = join(this.name, 'logs');
-    for (const name of await list(folder))
-      if (ours.test(name)) await onDisk(folder, 0, () => unlink(join(folder, name)));
+    for (const name of await list(folder)) {
+      if (ours.test(name)) {
+        await onDisk(folder, 0, () => unlink(join(folder, name)));
+      }
+    }
   }
 }
 
@@ -160,25 +165,32 @@ export class FolderStore implements RunStore {
 async function clearUp(output: string): Promise<void> {
   for (const folder of [output, join(output, 'logs')]) {
     const names = await list(folder);
-    for (const name of names.filter((n) => PARTIAL.test(n)))
+    for (const name of names.filter((n) => PARTIAL.test(n))) {
       await onDisk(folder, 0, async () => {
         const place = REPLACED.exec(name)?.[1];
-        if (place !== undefined && !names.includes(place))
+        if (place !== undefined && !names.includes(place)) {
           await move(join(folder, name), join(folder, place));
-        else await remove(join(folder, name));
+        } else {
+          await remove(join(folder, name));
+        }
       });
+    }
   }
 }
 
 /** The names in a folder; empty if it does not exist. Throws UserError. */
 const list = (path: string): Promise<string[]> =>
   readdir(path).catch((error: unknown) => {
-    if (errorCode(error) !== 'ENOENT') throw notOpened(path, error);
+    if (errorCode(error) !== 'ENOENT') {
+      throw notOpened(path, error);
+    }
     return [];
   });
 
 function ignoreAbsent(error: unknown): void {
-  if (errorCode(error) !== 'ENOENT') throw error;
+  if (errorCode(error) !== 'ENOENT') {
+    throw error;
+  }
 }
 
 const emptyFolder = (name: string): Folder => ({

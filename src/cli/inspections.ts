@@ -7,8 +7,8 @@ import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
 import { allFinite, checkFinite, tensorPieces } from '../formats/finite.ts';
 import { readJson } from '../formats/json.ts';
 import { offByALevel } from '../formats/missing-file.ts';
-import { MAX_BYTES } from '../formats/read-text.ts';
 import { isPickleName, pickleError } from '../formats/pickle.ts';
+import { MAX_BYTES } from '../formats/read-text.ts';
 import { openSafetensors, type Safetensors } from '../formats/safetensors.ts';
 import { sha256 } from '../formats/sha256.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -32,12 +32,18 @@ export async function inspectFolder(folder: Folder, onProgress: OnProgress): Pro
     const record = (await folder.open(CURSOR)) ? await inspectRecord(folder) : {};
     return { ...(await inspectAdapter(folder, onProgress)), ...record };
   }
-  if (await folder.open('config.json')) return inspectBase(folder, onProgress);
+  if (await folder.open('config.json')) {
+    return inspectBase(folder, onProgress);
+  }
   const pickle = (await folder.list()).find(isPickleName);
-  if (pickle !== undefined) throw pickleError(`${folder.name}/${pickle}`);
+  if (pickle !== undefined) {
+    throw pickleError(`${folder.name}/${pickle}`);
+  }
   const off =
     (await offByALevel(folder, 'config.json')) ?? (await offByALevel(folder, 'adapter_config.json'));
-  if (off) throw off;
+  if (off) {
+    throw off;
+  }
   throw new UserError(
     `${folder.name}: neither config.json nor adapter_config.json is there, expected the folder of a base model, of an adapter or of a checkpoint; choose such a folder or name a .safetensors file.`,
   );
@@ -61,8 +67,11 @@ export async function inspectFile(source: ByteSource, onProgress: OnProgress): P
 async function tensorsNotFinite({ source, tensors }: Safetensors, onProgress: OnProgress): Promise<string[]> {
   const names = new Set<string>();
   for (const tensor of tensors.values()) {
-    for await (const piece of tensorPieces(tensor))
-      if (!allFinite(tensor.dtype, piece)) names.add(tensor.name);
+    for await (const piece of tensorPieces(tensor)) {
+      if (!allFinite(tensor.dtype, piece)) {
+        names.add(tensor.name);
+      }
+    }
     onProgress(tensor.end, 2 * source.size);
   }
   return [...names];
@@ -84,11 +93,12 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
     model.weightFiles.reduce((sum, file) => sum + file.size, 0) +
     floats.reduce((sum, { begin, end }) => sum + end - begin, 0);
   let before = 0;
-  for (const tensor of floats)
+  for (const tensor of floats) {
     for await (const piece of tensorPieces(tensor)) {
       checkFinite(tensor, piece, BASE_REMEDY);
       onProgress((before += piece.length), total);
     }
+  }
   for (const file of model.weightFiles) {
     files[basename(file.name)] = await sha256(file, (done) => onProgress(before + done, total));
     before += file.size;
@@ -125,7 +135,9 @@ async function inspectAdapter(folder: Folder, onProgress: OnProgress): Promise<F
   const weights = await folder.open('adapter_model.safetensors');
   if (!weights) {
     const pickle = (await folder.list()).find(isPickleName);
-    if (pickle !== undefined) throw pickleError(`${folder.name}/${pickle}`);
+    if (pickle !== undefined) {
+      throw pickleError(`${folder.name}/${pickle}`);
+    }
     throw new UserError(
       `${folder.name}: adapter_model.safetensors is missing, though adapter_config.json is there; copy both files from the same adapter.`,
     );
@@ -170,6 +182,8 @@ async function inspectRecord(folder: Folder): Promise<Facts> {
 function tensorFacts(files: readonly Safetensors[]) {
   const tensors = files.flatMap((file) => [...file.tensors.values()]);
   const dtypes: Record<string, number> = {};
-  for (const { dtype } of tensors) dtypes[dtype] = (dtypes[dtype] ?? 0) + 1;
+  for (const { dtype } of tensors) {
+    dtypes[dtype] = (dtypes[dtype] ?? 0) + 1;
+  }
   return { tensors: tensors.length, dtypes, bytes: tensors.reduce((sum, t) => sum + t.end - t.begin, 0) };
 }

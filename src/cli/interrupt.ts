@@ -56,10 +56,21 @@ export class Interrupt {
 
   /** Sets the effect of signals from here on; ignored once one has arrived. */
   handle(handling: Handling, stopping?: Stopping): void {
-    if (stopping) this.#stopping = stopping;
-    if (this.#signal || handling === this.#handling) return;
-    if (handling === 'system') for (const name of SIGNALS) process.off(name, this.#listener);
-    else if (this.#handling === 'system') for (const name of SIGNALS) process.on(name, this.#listener);
+    if (stopping) {
+      this.#stopping = stopping;
+    }
+    if (this.#signal || handling === this.#handling) {
+      return;
+    }
+    if (handling === 'system') {
+      for (const name of SIGNALS) {
+        process.off(name, this.#listener);
+      }
+    } else if (this.#handling === 'system') {
+      for (const name of SIGNALS) {
+        process.on(name, this.#listener);
+      }
+    }
     this.#orphans?.answered(handling !== 'system');
     this.#handling = handling;
   }
@@ -75,15 +86,21 @@ export class Interrupt {
 
   /** The exit code if something ended the command. */
   get exitCode(): number | undefined {
-    if (this.#signal) return SIGNAL_CODES[this.#signal.name];
+    if (this.#signal) {
+      return SIGNAL_CODES[this.#signal.name];
+    }
     return this.#lost && (this.#lost.code === 'EPIPE' ? CLOSED_PIPE : UNWRITABLE);
   }
 
   /** Whether stdout accepts no more; if so, reports once on stderr why, and what became of the command. */
   tellLoss(outcome?: string): boolean {
-    if (!this.#lost) return false;
+    if (!this.#lost) {
+      return false;
+    }
     const rest = outcome === undefined ? ', so the command stopped; write it elsewhere.' : `. ${outcome}`;
-    if (!this.#lossTold) writeLine(process.stderr, `${whyLost(this.#lost)}${rest}`);
+    if (!this.#lossTold) {
+      writeLine(process.stderr, `${whyLost(this.#lost)}${rest}`);
+    }
     return (this.#lossTold = true);
   }
 
@@ -92,10 +109,14 @@ export class Interrupt {
    * cannot restore a terminal that is gone; SIGHUP's default action then reports what happened.
    */
   leave(): void {
-    if (this.exitCode === undefined) return;
+    if (this.exitCode === undefined) {
+      return;
+    }
     if (this.#terminal && (this.#signal?.name === 'SIGHUP' || this.#lost?.code === 'EIO')) {
       process.emit('exit', SIGNAL_CODES.SIGHUP);
-      for (const name of SIGNALS) process.off(name, this.#listener);
+      for (const name of SIGNALS) {
+        process.off(name, this.#listener);
+      }
       process.kill(process.pid, 'SIGHUP');
     }
     process.exit(this.exitCode);
@@ -104,9 +125,13 @@ export class Interrupt {
   /** Stdout accepts no more, which ends the command like a signal. */
   #lose(error: NodeJS.ErrnoException): void {
     // The terminal whose loss SIGHUP reports is gone too.
-    if (this.#lost || this.#signal) return;
+    if (this.#lost || this.#signal) {
+      return;
+    }
     this.#lost = error;
-    if (this.#handling === 'keep') return this.#controller.abort();
+    if (this.#handling === 'keep') {
+      return this.#controller.abort();
+    }
     this.tellLoss();
     this.leave();
   }
@@ -114,14 +139,19 @@ export class Interrupt {
   #receive(name: SignalName, orphaned = false): void {
     if (this.#signal) {
       // A parent that died of the first signal does not count as a second one.
-      if (orphaned || performance.now() - this.#signal.at <= ECHO_MS) return;
+      if (orphaned || performance.now() - this.#signal.at <= ECHO_MS) {
+        return;
+      }
       this.#signal = { name, at: performance.now() };
       return this.#end();
     }
     this.#signal = { name, at: performance.now() };
     this.#controller.abort();
-    if (this.#handling === 'keep') this.#stopping.onKeep?.();
-    else setTimeout(() => this.#end(), GRACE_MS).unref();
+    if (this.#handling === 'keep') {
+      this.#stopping.onKeep?.();
+    } else {
+      setTimeout(() => this.#end(), GRACE_MS).unref();
+    }
   }
 
   #end(): void {
@@ -131,9 +161,12 @@ export class Interrupt {
 }
 
 function whyLost({ code }: NodeJS.ErrnoException): string {
-  if (code === 'EPIPE') return 'stdout was closed by what reads it (EPIPE)';
-  if (code === 'ENOSPC' || code === 'EDQUOT')
+  if (code === 'EPIPE') {
+    return 'stdout was closed by what reads it (EPIPE)';
+  }
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
     return `stdout cannot be written, since its disk is full (${code})`;
+  }
   return `stdout cannot be written (${code})`;
 }
 

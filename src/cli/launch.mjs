@@ -12,7 +12,9 @@ const sources = ['src', 'shaders', 'vite.cli.config.ts', 'package-lock.json'];
 /** The latest change under a path, in milliseconds; a folder's own counts too, since it shows what was removed. */
 function changed(path) {
   const info = statSync(path);
-  if (!info.isDirectory()) return info.mtimeMs;
+  if (!info.isDirectory()) {
+    return info.mtimeMs;
+  }
   return Math.max(info.mtimeMs, ...readdirSync(path).map((name) => changed(join(path, name))));
 }
 
@@ -20,10 +22,16 @@ function build() {
   const vite = join(root, 'node_modules/vite/bin/vite.js');
   const args = [vite, 'build', '--config', 'vite.cli.config.ts', '--logLevel', 'error'];
   const { status, signal } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
-  if (signal) process.kill(process.pid, signal);
-  if (status !== 0) process.exit(1);
+  if (signal) {
+    process.kill(process.pid, signal);
+  }
+  if (status !== 0) {
+    process.exit(1);
+  }
 }
 
 const builtAt = statSync(built, { throwIfNoEntry: false })?.mtimeMs ?? -Infinity;
-if (sources.some((path) => changed(join(root, path)) >= builtAt)) build();
+if (sources.some((path) => changed(join(root, path)) >= builtAt)) {
+  build();
+}
 await import(pathToFileURL(built));

@@ -10,11 +10,14 @@ import { kindOf, notOpened, statsOf } from './stats.ts';
  */
 export async function nodeSource(path: string): Promise<ByteSource> {
   const info = await statsOf(path);
-  if (!info) throw new UserError(`${path}: no such file; check the path.`);
-  if (!info.isFile())
+  if (!info) {
+    throw new UserError(`${path}: no such file; check the path.`);
+  }
+  if (!info.isFile()) {
     throw new UserError(
       `${path}: expected a file, found ${kindOf(info)}; name ${info.isDirectory() ? 'the file itself' : 'a file on a disk'}.`,
     );
+  }
   return {
     name: path,
     size: info.size,
@@ -38,10 +41,11 @@ async function read(path: string, begin: number, into: Uint8Array): Promise<void
   try {
     for (let done = 0; done < into.length;) {
       const { bytesRead } = await file.read(into, done, into.length - done, begin + done);
-      if (bytesRead === 0)
+      if (bytesRead === 0) {
         throw new UserError(
           `${path}: ended at byte ${begin + done}, while bytes up to ${begin + into.length} were expected; it changed while it was read, so start again.`,
         );
+      }
       done += bytesRead;
     }
   } finally {
@@ -52,11 +56,14 @@ async function read(path: string, begin: number, into: Uint8Array): Promise<void
 /** A directory on disk. */
 export async function nodeFolder(path: string): Promise<Folder> {
   const info = await statsOf(path);
-  if (!info) throw new UserError(`${path}: no such folder; check the path.`);
-  if (!info.isDirectory())
+  if (!info) {
+    throw new UserError(`${path}: no such folder; check the path.`);
+  }
+  if (!info.isDirectory()) {
     throw new UserError(
       `${path}: expected a folder, found ${kindOf(info)}; name ${info.isFile() ? 'the folder that holds it' : 'a folder'}.`,
     );
+  }
   return {
     name: path,
     async list() {

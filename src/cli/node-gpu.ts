@@ -1,5 +1,5 @@
 import { UserError } from '../formats/user-error.ts';
-import { openDevice, type Gpu, type LimitTier } from '../gpu/device.ts';
+import { type Gpu, type LimitTier, openDevice } from '../gpu/device.ts';
 import { pausePolls } from './dawn-polls.ts';
 import { findSwiftShader } from './software-vulkan.ts';
 import { hasVulkanDriver } from './vulkan-drivers.ts';
@@ -25,7 +25,9 @@ const SOFTWARE_FLAGS = flags('use_vulkan_zero_initialize_workgroup_memory_extens
 const instances: GPU[] = [];
 
 async function adapterOf(dawnFlags: string[], software: boolean): Promise<GPUAdapter | null> {
-  if (process.platform === 'linux' && !hasVulkanDriver()) return null;
+  if (process.platform === 'linux' && !hasVulkanDriver()) {
+    return null;
+  }
   // Loaded late: only commands that compute need Dawn.
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
@@ -43,13 +45,16 @@ export async function openNodeGpu(tier: LimitTier = 'adapter'): Promise<Gpu> {
   let adapter = process.env.RETUNE_SOFTWARE_GPU === '1' ? null : await adapterOf(FLAGS, false);
   if (!adapter) {
     const icd = process.env.VK_DRIVER_FILES ? undefined : findSwiftShader();
-    if (icd) process.env.VK_DRIVER_FILES = icd;
+    if (icd) {
+      process.env.VK_DRIVER_FILES = icd;
+    }
     adapter = await adapterOf(SOFTWARE_FLAGS, true);
     pausePolls();
   }
-  if (!adapter)
+  if (!adapter) {
     throw new UserError(
       'No GPU: Dawn found neither a Vulkan, Metal or Direct3D 12 device nor the software device of Chrome; install a GPU driver, or Chromium (and libvulkan1 on Linux), or name the browser in CHROME_PATH.',
     );
+  }
   return openDevice(adapter, tier);
 }

@@ -22,8 +22,9 @@ export async function withGpu<T>(
   const openNamed = async (): Promise<Gpu> => {
     gpu = await openNodeGpu();
     display.line(`GPU: ${gpu.name}`);
-    if (gpu.software)
+    if (gpu.software) {
       display.line('Note: this is a software device: it computes on the CPU, correctly but very slowly.');
+    }
     return gpu;
   };
   const lost = ({ name }: Gpu, why: string) =>
@@ -36,6 +37,7 @@ export async function withGpu<T>(
 }
 
 function checkErrors(gpu: Gpu | undefined): void {
-  if (gpu && gpu.errors.length > 0)
+  if (gpu && gpu.errors.length > 0) {
     throw new BugError(`WebGPU refused ${gpu.errors.length} calls: ${gpu.errors.join('; ')}`);
+  }
 }

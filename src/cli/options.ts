@@ -1,7 +1,7 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { shortenWords } from '../formats/quote.ts';
-import { defaultRecipe, parseOwnRecipe, parseRecipe, readingLines, type Recipe } from '../formats/recipe.ts';
 import { MAX_BYTES, readText } from '../formats/read-text.ts';
+import { defaultRecipe, parseOwnRecipe, parseRecipe, readingLines, type Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import { MEMORY_FORM, readMemory } from '../formats/words.ts';
 import {
@@ -10,7 +10,7 @@ import {
   type DeviceSetting,
   type GivenDeviceSettings,
 } from '../run/device-settings.ts';
-import { parseMoment, type Moment } from '../text/moment.ts';
+import { type Moment, parseMoment } from '../text/moment.ts';
 import type { Display } from './display.ts';
 import { nodeSource } from './node-files.ts';
 
@@ -21,17 +21,22 @@ export const NONE = 'none';
 export function refuseEmpty(command: Command): void {
   const isEmpty = (value: unknown) => typeof value === 'string' && value.trim() === '';
   const option = command.options.find((o) => isEmpty(command.getOptionValue(o.attributeName())));
-  if (option) command.error(`option '${option.flags}' is empty, expected a path`);
+  if (option) {
+    command.error(`option '${option.flags}' is empty, expected a path`);
+  }
   const argument = command.registeredArguments.find((_, i) => isEmpty(command.processedArgs[i]));
-  if (argument) command.error(`argument '${argument.name()}' is empty, expected a path`);
+  if (argument) {
+    command.error(`argument '${argument.name()}' is empty, expected a path`);
+  }
 }
 
 /** A parser for a number option; bounds are inclusive. */
 export function numberOption({ whole = false, min = -Infinity, max = Infinity }) {
   return (text: string): number => {
     const value = text.trim() === '' ? NaN : Number(text);
-    if (Number.isFinite(value) && value >= min && value <= max && (!whole || Number.isSafeInteger(value)))
+    if (Number.isFinite(value) && value >= min && value <= max && (!whole || Number.isSafeInteger(value))) {
       return value;
+    }
     const bounds = [min > -Infinity ? `at least ${min}` : '', max < Infinity ? `at most ${max}` : ''].filter(
       Boolean,
     );
@@ -44,7 +49,9 @@ export function numberOption({ whole = false, min = -Infinity, max = Infinity })
 /** A parser for a day: "2026-03-07". */
 export function dateOption(text: string): Moment {
   const moment = /^[\d-]+$/.test(text) ? parseMoment(text) : undefined;
-  if (moment === undefined) throw new InvalidArgumentError('Expected a day as YYYY-MM-DD');
+  if (moment === undefined) {
+    throw new InvalidArgumentError('Expected a day as YYYY-MM-DD');
+  }
   return moment;
 }
 
@@ -54,9 +61,11 @@ const DEVICE_KEYS = Object.keys(DEVICE_SETTINGS) as DeviceKey[];
 export function deviceOption(name: DeviceKey): Option {
   const setting: DeviceSetting = DEVICE_SETTINGS[name];
   const option = new Option(setting.flags, setting.help);
-  if (setting.kind === 'choice') option.choices(setting.choices);
-  else if (setting.kind === 'number')
+  if (setting.kind === 'choice') {
+    option.choices(setting.choices);
+  } else if (setting.kind === 'number') {
     option.argParser(setting.unit ? memoryOption : numberOption(setting.range));
+  }
   return setting.kind !== 'boolean' && setting.default !== undefined
     ? option.default(setting.default)
     : option;
@@ -64,7 +73,9 @@ export function deviceOption(name: DeviceKey): Option {
 
 /** Gives a command the options of all settings of the device. */
 export function addDeviceOptions(command: Command): Command {
-  for (const name of DEVICE_KEYS) command.addOption(deviceOption(name));
+  for (const name of DEVICE_KEYS) {
+    command.addOption(deviceOption(name));
+  }
   return command;
 }
 
@@ -77,7 +88,9 @@ export function givenDeviceSettings(options: object): GivenDeviceSettings {
 /** A parser for an amount of memory: "4GB", "3500 MiB"; in bytes. */
 export function memoryOption(text: string): number {
   const bytes = readMemory(text);
-  if (bytes === undefined) throw new InvalidArgumentError(`Expected ${MEMORY_FORM}`);
+  if (bytes === undefined) {
+    throw new InvalidArgumentError(`Expected ${MEMORY_FORM}`);
+  }
   return bytes;
 }
 
@@ -86,17 +99,24 @@ export function memoryOption(text: string): number {
  * UserError.
  */
 export async function readRecipe(path: string | undefined, display: Display): Promise<Recipe> {
-  if (path === undefined) return defaultRecipe();
+  if (path === undefined) {
+    return defaultRecipe();
+  }
   const text = await textOf(path);
-  if (text.trim() === '')
+  if (text.trim() === '') {
     throw new UserError(
       `${path}: there is nothing in it, expected keys and values; leave --config out for the default values.`,
     );
+  }
   const { recipe, warnings, reading } = parseRecipe(text, path);
-  if (reading)
-    for (const [heading, text] of readingLines(reading, "the command line's options count"))
+  if (reading) {
+    for (const [heading, text] of readingLines(reading, "the command line's options count")) {
       display.line(shortenWords(`${path}: ${heading.toLowerCase()}: ${text}`));
-  for (const warning of warnings) display.line(`Note: ${shortenWords(warning)}`);
+    }
+  }
+  for (const warning of warnings) {
+    display.line(`Note: ${shortenWords(warning)}`);
+  }
   return recipe;
 }
 

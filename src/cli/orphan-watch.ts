@@ -24,7 +24,9 @@ export class OrphanWatch {
   readonly #answered = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(onOrphaned: () => void) {
-    if (process.env.npm_lifecycle_event === undefined || process.platform === 'win32') return;
+    if (process.env.npm_lifecycle_event === undefined || process.platform === 'win32') {
+      return;
+    }
     const workerData = { parent: process.ppid, answered: this.#answered };
     const worker = new Worker(WATCH, { eval: true, workerData });
     worker.once('message', onOrphaned);

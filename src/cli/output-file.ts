@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
-import { checkApart, realPath, type Input } from './apart.ts';
+import { checkApart, type Input, realPath } from './apart.ts';
 import { checkWritable } from './durable-files.ts';
 import { kindOf, statsOf } from './stats.ts';
 
@@ -20,14 +20,17 @@ export async function checkOutputFile(
   { what, option = '--output', files = [], folders = [] }: Output,
 ): Promise<void> {
   const info = await statsOf(path);
-  if (info && !info.isFile())
+  if (info && !info.isFile()) {
     throw new UserError(
       `${path}: expected a file for ${what}, found ${kindOf(info)}; choose another ${option}.`,
     );
+  }
   const real = await realPath(path);
-  for (const file of files)
-    if (real === (await realPath(file.path)))
+  for (const file of files) {
+    if (real === (await realPath(file.path))) {
       throw new UserError(`${path}: ${what} would take the place of ${file.what}; choose another ${option}.`);
+    }
+  }
   await checkApart(path, folders, option);
   await checkWritable(dirname(path), option);
 }

@@ -10,8 +10,8 @@ import { quote, shorten } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { encodeUtf8 } from '../formats/utf8.ts';
 import { makeFolder, onDisk, partialName, sizeOf, writeDurably } from './durable-files.ts';
-import { isRunning, processSpace, startOf } from './processes.ts';
 import { READ } from './node-files.ts';
+import { isRunning, processSpace, startOf } from './processes.ts';
 import { errorCode, linkTarget, notOpened } from './stats.ts';
 
 /** The file in an output that says who writes there. */
@@ -59,7 +59,9 @@ export class OutputLock {
   /** Throws UserError if another run holds the lock, or may hold it. Takes nothing. */
   async check(): Promise<void> {
     const held = await read(this.#path);
-    if (held && !isGone(held)) throw this.#refusal(held);
+    if (held && !isGone(held)) {
+      throw this.#refusal(held);
+    }
   }
 
   /** Takes the lock, once. Throws UserError. */
@@ -71,8 +73,12 @@ export class OutputLock {
   release(): void {
     process.off('exit', this.#onExit);
     try {
-      if (this.#held && this.#isMine()) unlinkSync(this.#path);
-      for (const folder of this.#made) rmdirSync(folder);
+      if (this.#held && this.#isMine()) {
+        unlinkSync(this.#path);
+      }
+      for (const folder of this.#made) {
+        rmdirSync(folder);
+      }
     } catch {
       // Somebody deleted the lock, or the folder holds a run by now.
     }
@@ -83,7 +89,9 @@ export class OutputLock {
 
   /** Anything else in the lock's place is not read: opening a pipe would wait for a writer. */
   #isMine(): boolean {
-    if (!lstatSync(this.#path, { throwIfNoEntry: false })?.isFile()) return false;
+    if (!lstatSync(this.#path, { throwIfNoEntry: false })?.isFile()) {
+      return false;
+    }
     return parse(readFileSync(this.#path, 'utf8'))?.token === this.#mine.token;
   }
 
@@ -98,7 +106,9 @@ export class OutputLock {
           return await this.#acquire(this.#path);
         } catch (error) {
           // The previous holder removed its empty folder, or what was being written there.
-          if (errorCode(error) === 'ENOENT' && tries < 5) continue;
+          if (errorCode(error) === 'ENOENT' && tries < 5) {
+            continue;
+          }
           // The failure may have come after the lock was in place.
           this.release();
           throw error;
@@ -114,12 +124,18 @@ export class OutputLock {
   async #acquire(path: string): Promise<void> {
     while (!(await create(path, this.#mine))) {
       const found = await read(path);
-      if (!found) continue;
-      if (!isGone(found)) throw this.#refusal(found);
+      if (!found) {
+        continue;
+      }
+      if (!isGone(found)) {
+        throw this.#refusal(found);
+      }
       const takeover = `${path}.takeover`;
       await this.#acquire(takeover);
       try {
-        if ((await read(path))?.token !== found.token) continue;
+        if ((await read(path))?.token !== found.token) {
+          continue;
+        }
         const partial = partialName(path);
         await writeDurably(partial, contentOf(this.#mine));
         return await rename(partial, path);
@@ -143,9 +159,15 @@ export class OutputLock {
 export async function lockFacts(folder: string): Promise<string | undefined> {
   const path = join(folder, LOCK);
   const held = await read(path);
-  if (!held) return undefined;
-  if (isGone(held)) return `${name(held)} left its lock there and is gone; the next run takes it over`;
-  if (isHere(held)) return `${name(held)} writes there`;
+  if (!held) {
+    return undefined;
+  }
+  if (isGone(held)) {
+    return `${name(held)} left its lock there and is gone; the next run takes it over`;
+  }
+  if (isHere(held)) {
+    return `${name(held)} writes there`;
+  }
   return `${name(held)} writes there, unless it is gone, which cannot be seen from here; then delete ${path}`;
 }
 
@@ -169,9 +191,15 @@ const isHere = ({ host, space }: Holder): boolean => host === hostname() && spac
 
 /** Whether its process is known to be gone: this can be known only for this host. */
 function isGone(held: Holder): boolean {
-  if (!isHere(held)) return false;
-  if (held.pid === process.pid) return !HELD.has(held.token);
-  if (!isRunning(held.pid)) return true;
+  if (!isHere(held)) {
+    return false;
+  }
+  if (held.pid === process.pid) {
+    return !HELD.has(held.token);
+  }
+  if (!isRunning(held.pid)) {
+    return true;
+  }
   const start = startOf(held.pid);
   return held.start !== undefined && start !== undefined && start !== held.start;
 }
@@ -184,9 +212,12 @@ async function create(path: string, mine: Holder): Promise<boolean> {
     await link(partial, path);
     return true;
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK'].includes(errorCode(error) ?? ''))
+    if (errorCode(error) === 'EEXIST') {
+      return false;
+    }
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK'].includes(errorCode(error) ?? '')) {
       throw error;
+    }
   } finally {
     await rm(partial, { force: true });
   }
@@ -194,14 +225,18 @@ async function create(path: string, mine: Holder): Promise<boolean> {
   try {
     const file = await open(path, 'wx');
     try {
-      for (const chunk of contentOf(mine)) await file.writeFile(chunk);
+      for (const chunk of contentOf(mine)) {
+        await file.writeFile(chunk);
+      }
       await file.sync();
     } finally {
       await file.close();
     }
     return true;
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
+    if (errorCode(error) === 'EEXIST') {
+      return false;
+    }
     throw error;
   }
 }
@@ -219,8 +254,12 @@ async function textOf(path: string): Promise<string | undefined> {
   } catch (error) {
     // A dangling or circular link, or a socket.
     const code = errorCode(error) ?? '';
-    if (code === 'ELOOP' || code === 'ENXIO' || (await linkTarget(path)) !== undefined) return '';
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (code === 'ELOOP' || code === 'ENXIO' || (await linkTarget(path)) !== undefined) {
+      return '';
+    }
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      return undefined;
+    }
     throw notOpened(dirname(path), error);
   }
 }
@@ -229,13 +268,18 @@ async function textOf(path: string): Promise<string | undefined> {
 async function read(path: string): Promise<Holder | undefined> {
   for (let tries = 0; ; tries++) {
     const text = await textOf(path);
-    if (text === undefined) return undefined;
+    if (text === undefined) {
+      return undefined;
+    }
     const held = parse(text);
-    if (held) return held;
-    if (tries === 5)
+    if (held) {
+      return held;
+    }
+    if (tries === 5) {
       throw new UserError(
         `${path}: this lock does not say which run holds it; delete it if no run writes there, or choose another --output.`,
       );
+    }
     await wait(100);
   }
 }
@@ -249,7 +293,11 @@ function parse(text: string): Holder | undefined {
   }
   const { pid, host, start, space, since, token } = isRecord(json) ? json : {};
   const texts = [host, space, since, token].every((value) => typeof value === 'string');
-  if (!texts || !Number.isSafeInteger(pid) || (pid as number) <= 0) return undefined;
-  if (start !== undefined && typeof start !== 'string') return undefined;
+  if (!texts || !Number.isSafeInteger(pid) || (pid as number) <= 0) {
+    return undefined;
+  }
+  if (start !== undefined && typeof start !== 'string') {
+    return undefined;
+  }
   return { pid, host, start, space, since, token } as Holder;
 }

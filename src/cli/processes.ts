@@ -19,8 +19,12 @@ export function isRunning(pid: number): boolean {
  */
 export function startOf(pid: number): string | undefined {
   try {
-    if (process.platform === 'linux') return linuxStart(pid);
-    if (process.platform !== 'win32') return ask('ps', '-o', 'lstart=', '-p', `${pid}`);
+    if (process.platform === 'linux') {
+      return linuxStart(pid);
+    }
+    if (process.platform !== 'win32') {
+      return ask('ps', '-o', 'lstart=', '-p', `${pid}`);
+    }
     return ask('powershell', '-NoProfile', '-Command', `(Get-Process -Id ${pid}).StartTime.ToFileTimeUtc()`);
   } catch {
     return undefined;

@@ -10,4 +10,6 @@ process.on('uncaughtException', (error) => process.exit(explain(error)));
 const exitCode = await runCommandLine(process.argv.slice(2));
 interrupt.handle('system');
 process.exitCode = exitCode;
-if (interrupt.tellLoss() || exitCode === SIGNAL_CODES.SIGHUP) interrupt.leave();
+if (interrupt.tellLoss() || exitCode === SIGNAL_CODES.SIGHUP) {
+  interrupt.leave();
+}

@@ -1,8 +1,8 @@
 import { shortenWords } from '../formats/quote.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
+import { counted, showBytes, showCount, showSeconds, showSpeed } from '../formats/words.ts';
 import type { Phase, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
 import type { Display, Progress } from './display.ts';
-import { counted, showBytes, showCount, showSeconds, showSpeed } from '../formats/words.ts';
 
 /** Phases announced by a line if there is no bar. */
 const ANNOUNCED: ReadonlySet<Phase> = new Set(['hashing', 'tokenising', 'loading the base']);
@@ -24,7 +24,9 @@ export class RunReport {
       case 'phase':
         return this.#phase(event);
       case 'facts':
-        for (const line of factLines(event.facts)) display.line(line);
+        for (const line of factLines(event.facts)) {
+          display.line(line);
+        }
         this.#maxSteps = event.facts.maxSteps;
         display.begin('training');
         return display.progress({
@@ -38,7 +40,9 @@ export class RunReport {
         return this.#training();
       case 'log': {
         const text = logLine(event.entry, this.#maxSteps, this.#latest);
-        if (text !== undefined) display.line(text);
+        if (text !== undefined) {
+          display.line(text);
+        }
         return this.#training();
       }
       case 'checkpoint':
@@ -50,7 +54,9 @@ export class RunReport {
   }
 
   #training(): void {
-    if (!this.#latest) return;
+    if (!this.#latest) {
+      return;
+    }
     const { step, maxSteps } = this.#latest;
     const { loss, rate, norm, speed, left } = shown(this.#latest);
     this.#display.progress({
@@ -65,7 +71,9 @@ export class RunReport {
   #phase(event: PhaseEvent): void {
     const progress = phaseProgress(event);
     const announcement = `${event.phase}, ${amount(event)}`;
-    if (ANNOUNCED.has(event.phase) && this.#announced !== announcement) this.#display.begin(announcement);
+    if (ANNOUNCED.has(event.phase) && this.#announced !== announcement) {
+      this.#display.begin(announcement);
+    }
     this.#announced = announcement;
     this.#display.progress(progress);
   }
@@ -94,7 +102,9 @@ function factLines(facts: RunFacts): string[] {
     `${rows}, ${counted(facts.tokens, 'token')}, ${showCount(facts.trainedTokens)} of them trained; ${counted(facts.evalRows, 'row')} to evaluate on`,
     `${counted(facts.maxSteps, 'step')}; ${showBytes(facts.gpuBytes)} of GPU memory`,
   ];
-  if (facts.resumedStep > 0) lines.push(`resuming after step ${facts.resumedStep}`);
+  if (facts.resumedStep > 0) {
+    lines.push(`resuming after step ${facts.resumedStep}`);
+  }
   return lines;
 }
 
@@ -112,10 +122,18 @@ function logLine(entry: LogEntry, maxSteps: number, latest: StepProgress | undef
   const { step, epoch, loss, grad_norm: gradNorm, learning_rate: learningRate, eval_loss: evalLoss } = entry;
   const digits = String(maxSteps).length;
   const place = `step ${String(step).padStart(digits)}/${maxSteps}  epoch ${epoch.toFixed(2)}`;
-  if (evalLoss !== undefined) return `${place}  eval_loss ${evalLoss.toFixed(4)}`;
-  if (loss === undefined || !latest) return undefined;
+  if (evalLoss !== undefined) {
+    return `${place}  eval_loss ${evalLoss.toFixed(4)}`;
+  }
+  if (loss === undefined || !latest) {
+    return undefined;
+  }
   const logged = { ...latest, loss };
-  if (gradNorm !== undefined) logged.gradNorm = gradNorm;
-  if (learningRate !== undefined) logged.learningRate = learningRate;
+  if (gradNorm !== undefined) {
+    logged.gradNorm = gradNorm;
+  }
+  if (learningRate !== undefined) {
+    logged.learningRate = learningRate;
+  }
   return [place, ...Object.values(shown(logged))].join('  ');
 }

@@ -44,7 +44,9 @@ function swiftShaderOf(browser: string): string | undefined {
 
 function playwrightBrowsers(env: NodeJS.ProcessEnv): string[] {
   const root = env.PLAYWRIGHT_BROWSERS_PATH ?? join(env.HOME ?? '/root', '.cache/ms-playwright');
-  if (!existsSync(root)) return [];
+  if (!existsSync(root)) {
+    return [];
+  }
   return readdirSync(root)
     .filter((name) => name.startsWith('chromium-'))
     .flatMap((name) => [join(root, name, 'chrome-linux/chrome'), join(root, name, 'chrome-linux64/chrome')]);

@@ -14,7 +14,9 @@ export async function statsOf(path: string): Promise<Stats | undefined> {
     return await stat(path);
   } catch (error) {
     const code = errorCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      return undefined;
+    }
     throw notOpened(path, error);
   }
 }
@@ -27,7 +29,9 @@ export async function linkTarget(path: string): Promise<string | undefined> {
 
 /** "a file", "a folder", or neither: a pipe, a socket, a device. */
 export function kindOf(info: Stats): string {
-  if (info.isFile()) return 'a file';
+  if (info.isFile()) {
+    return 'a file';
+  }
   return info.isDirectory() ? 'a folder' : 'something that is neither a file nor a folder';
 }
 
@@ -41,7 +45,9 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** What the system refused to open, as a UserError; any other error unchanged. */
 export function notOpened(path: string, error: unknown): unknown {
   const code = errorCode(error);
-  if (code === undefined) return error;
+  if (code === undefined) {
+    return error;
+  }
   return new UserError(
     `${path}: ${ADVICE[code] ?? `cannot be read (${code}); check the path and its disk`}.`,
   );

@@ -3,7 +3,7 @@ import { isRecord } from '../formats/fields.ts';
 import { readJson } from '../formats/json.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
-import type { TuningCache, BestVariants } from '../gpu/autotune/tuning-results.ts';
+import type { BestVariants, TuningCache } from '../gpu/autotune/tuning-results.ts';
 import { defaultCacheFolder } from './base-cache.ts';
 import { replaceFiles } from './durable-files.ts';
 import { nodeSource } from './node-files.ts';
@@ -30,11 +30,15 @@ export class TuningFile implements TuningCache {
   }
 
   async set(device: string, best: BestVariants): Promise<void> {
-    if (this.#path === undefined) return;
+    if (this.#path === undefined) {
+      return;
+    }
     const all = { ...(await this.#read()), [this.#key(device)]: best };
     const text = new TextEncoder().encode(`${JSON.stringify(all, null, 2)}\n`);
     await replaceFiles([[this.#path, [text]]]).catch((error: unknown) => {
-      if (!(error instanceof UserError)) throw error;
+      if (!(error instanceof UserError)) {
+        throw error;
+      }
     });
   }
 
@@ -43,12 +47,16 @@ export class TuningFile implements TuningCache {
   }
 
   async #read(): Promise<Record<string, BestVariants>> {
-    if (this.#path === undefined) return {};
+    if (this.#path === undefined) {
+      return {};
+    }
     try {
       const json = await readJson(await nodeSource(this.#path), {}, MAX_BYTES.config);
       return isRecord(json) ? Object.fromEntries(Object.entries(json).filter(isSound)) : {};
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
+      if (!(error instanceof UserError)) {
+        throw error;
+      }
       return {};
     }
   }

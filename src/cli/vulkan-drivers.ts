@@ -10,7 +10,9 @@ import { delimiter, join } from 'node:path';
  */
 export function hasVulkanDriver(env: NodeJS.ProcessEnv = process.env): boolean {
   const given = env.VK_DRIVER_FILES ?? env.VK_ICD_FILENAMES;
-  if (given !== undefined) return split(given).some(existsSync);
+  if (given !== undefined) {
+    return split(given).some(existsSync);
+  }
   return (
     split(env.VK_ADD_DRIVER_FILES).some(existsSync) ||
     searchFolders(env).some(

@@ -1,15 +1,15 @@
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import type { Recipe } from '../formats/recipe.ts';
-import type { Answer, BatchProgress } from './batch-test.ts';
 import type { PromptForm } from '../generate/prompt-form.ts';
-import { parseQuestions } from './questions.ts';
-import { batchTestFile, generationSettings, type BatchTestFile } from './results.ts';
 import type { Sampling } from '../generate/sampling.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { BaseCache } from '../model/base/cache/base-cache.ts';
-import { showMoment, type Moment } from '../text/moment.ts';
 import type { RunEvent } from '../run/events.ts';
+import { type Moment, showMoment } from '../text/moment.ts';
 import { askVersions } from './ask-versions.ts';
+import type { Answer, BatchProgress } from './batch-test.ts';
+import { parseQuestions } from './questions.ts';
+import { type BatchTestFile, batchTestFile, generationSettings } from './results.ts';
 import type { VersionsEvent } from './versions.ts';
 
 /** Progress events of a batch test. */
@@ -58,16 +58,24 @@ export async function askModel(call: AskModelOptions): Promise<BatchTestFile> {
         throw event.error;
       case 'answer':
         answers[event.question] = event.answer;
-        if (event.answer.error !== undefined) call.emit({ type: 'note', text: event.answer.error });
+        if (event.answer.error !== undefined) {
+          call.emit({ type: 'note', text: event.answer.error });
+        }
         break;
       case 'form':
         asked = event.form;
-        if (!event.said) call.emit({ type: 'note', text: formNote(adapter) });
+        if (!event.said) {
+          call.emit({ type: 'note', text: formNote(adapter) });
+        }
         break;
       case 'date':
         ({ date } = event);
-        if (date === undefined && call.date !== undefined) call.emit({ type: 'note', text: NO_DATE });
-        if (date !== undefined && !event.said) call.emit({ type: 'note', text: todayNote(date, adapter) });
+        if (date === undefined && call.date !== undefined) {
+          call.emit({ type: 'note', text: NO_DATE });
+        }
+        if (date !== undefined && !event.said) {
+          call.emit({ type: 'note', text: todayNote(date, adapter) });
+        }
         break;
       case 'phase':
       case 'note':

@@ -1,17 +1,17 @@
 import { readAdapter } from '../formats/adapter.ts';
 import type { LoraModule } from '../formats/lora-modules.ts';
-import { runBatchTest, type Answer, type BatchProgress } from './batch-test.ts';
-import { TextGenerator } from '../generate/text-generator.ts';
 import { stopIds } from '../generate/prompt-form.ts';
 import { checkSampling } from '../generate/sampling.ts';
+import { TextGenerator } from '../generate/text-generator.ts';
 import { Stream } from '../gpu/stream.ts';
 import { loadBase } from '../model/base/load.ts';
 import { Lora } from '../model/lora.ts';
-import { generationPlan, withinMemory } from '../run/plan/memory-plan.ts';
-import { Evaluator } from './version-loss.ts';
-import { failing, type AskVersionsOptions, type VersionToTest } from './versions.ts';
-import { prepareVersions, type PreparedVersions } from './prepare-versions.ts';
 import type { DecoderWeights } from '../model/weights.ts';
+import { generationPlan, withinMemory } from '../run/plan/memory-plan.ts';
+import { type Answer, type BatchProgress, runBatchTest } from './batch-test.ts';
+import { type PreparedVersions, prepareVersions } from './prepare-versions.ts';
+import { Evaluator } from './version-loss.ts';
+import { type AskVersionsOptions, failing, type VersionToTest } from './versions.ts';
 
 /**
  * Asks all versions all questions; the versions share one base and run one after another. An error in a version
@@ -21,7 +21,9 @@ import type { DecoderWeights } from '../model/weights.ts';
 export async function askVersions(call: AskVersionsOptions): Promise<void> {
   checkSampling(call.sampling);
   const prepared = await prepareVersions(call);
-  if (!prepared) return;
+  if (!prepared) {
+    return;
+  }
   const test = await VersionsTest.load(call, prepared);
   await test.computeLosses();
   await test.askQuestions();
@@ -78,7 +80,9 @@ class VersionsTest {
   async computeLosses(): Promise<void> {
     const { rows, rank } = this.#prepared;
     const { recipe, emit, signal } = this.#call;
-    if (rows.length === 0) return;
+    if (rows.length === 0) {
+      return;
+    }
     const evaluator = await this.#within(
       async () => new Evaluator(this.#stream, this.#base, rows, rank, recipe),
     );
@@ -124,7 +128,9 @@ class VersionsTest {
   ): Promise<void> {
     const { config } = this.#prepared.model;
     for (const { version, folder } of this.#prepared.opened) {
-      if (!wanted(this.#call.versions[version]!)) continue;
+      if (!wanted(this.#call.versions[version]!)) {
+        continue;
+      }
       await failing(this.#call, version, async () => {
         const adapter = folder && (await readAdapter(folder, config));
         const { gpu } = this.#stream;

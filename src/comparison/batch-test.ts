@@ -1,11 +1,11 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
+import type { GeneratorShape } from '../generate/cached-decoder.ts';
+import { promptEncoder, type PromptForm } from '../generate/prompt-form.ts';
+import type { Generated, GenerateOptions, TextGenerator } from '../generate/text-generator.ts';
 import { keyWidth } from '../model/allocations.ts';
 import type { Lora } from '../model/lora.ts';
 import type { Moment } from '../text/moment.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
-import type { GeneratorShape } from '../generate/cached-decoder.ts';
-import type { Generated, GenerateOptions, TextGenerator } from '../generate/text-generator.ts';
-import { promptEncoder, type PromptForm } from '../generate/prompt-form.ts';
 import type { Question } from './questions.ts';
 
 /** The recipe's maximum length of an answer in tokens. */
@@ -51,7 +51,9 @@ export function answerWithoutRoom(
   i: number,
   { maxNewTokens, maxPositions, shorter }: Room,
 ): (Answer & { error: string }) | undefined {
-  if (length + maxNewTokens <= maxPositions) return undefined;
+  if (length + maxNewTokens <= maxPositions) {
+    return undefined;
+  }
   const error = `question ${i + 1}: ${length} tokens and up to ${maxNewTokens} of the answer, expected at most ${maxPositions} together (max_position_embeddings); shorten it or ${shorter}.`;
   return { text: '', inputTokens: length, outputTokens: 0, stopped: 'no room', error };
 }

@@ -20,7 +20,9 @@ export function bootstrapInterval(
   const means = new Float64Array(resamples);
   for (let r = 0; r < resamples; r++) {
     let sum = 0;
-    for (let i = 0; i < length; i++) sum += differences[Math.floor(random.uniform() * length)]!;
+    for (let i = 0; i < length; i++) {
+      sum += differences[Math.floor(random.uniform() * length)]!;
+    }
     means[r] = sum / length;
   }
   means.sort();

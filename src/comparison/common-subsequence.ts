@@ -15,9 +15,13 @@ export class SubsequenceColumn {
     this.bits = new Uint32Array(Math.ceil(a.length / 32)).fill(0xffffffff);
     for (const [i, item] of a.entries()) {
       const places = this.#places.get(item) ?? [];
-      if (places.length === 0) this.#places.set(item, places);
+      if (places.length === 0) {
+        this.#places.set(item, places);
+      }
       const word = i >>> 5;
-      if (places.at(-2) !== word) places.push(word, 0);
+      if (places.at(-2) !== word) {
+        places.push(word, 0);
+      }
       places[places.length - 1] = (places.at(-1)! | (1 << (i & 31))) >>> 0;
     }
   }
@@ -25,7 +29,9 @@ export class SubsequenceColumn {
   add(item: string): void {
     const { bits } = this;
     const places = this.#places.get(item);
-    if (!places) return;
+    if (!places) {
+      return;
+    }
     let carry = 0;
     let at = 0;
     const carryUntil = (end: number): void => {
@@ -57,7 +63,9 @@ export class SubsequenceColumn {
 /** Length of the longest common subsequence of two lists. */
 export function commonSubsequence(a: readonly string[], b: readonly string[]): number {
   const column = new SubsequenceColumn(a);
-  for (const item of b) column.add(item);
+  for (const item of b) {
+    column.add(item);
+  }
   return column.length;
 }
 

@@ -5,7 +5,7 @@ import { compareScores, type GroupChange, type Headline } from './headline.ts';
 import { exactMatch } from './metrics.ts';
 import type { Question } from './questions.ts';
 import type { ReadResults } from './results.ts';
-import { scoreIfAnswered, summarise, type Scores } from './scores.ts';
+import { scoreIfAnswered, type Scores, summarise } from './scores.ts';
 import { splitThoughts } from './thoughts.ts';
 
 /** Totals of one model's answers. */
@@ -65,7 +65,9 @@ export function compareResults(v1: ReadResults, v2: ReadResults): Comparison {
   const changed: ChangedAnswer[] = [];
   v1.results.forEach(({ question, expected_answer: expected, model_answer: text }, i) => {
     const [first, second] = [splitThoughts(text), splitThoughts(v2.results[i]!.model_answer)];
-    if (exactMatch(first.answer, second.answer)) return;
+    if (exactMatch(first.answer, second.answer)) {
+      return;
+    }
     const { answer: right } = splitThoughts(expected);
     changed.push({
       number: i + 1,
@@ -120,16 +122,18 @@ function scoreResult({
 }
 
 function checkSameQuestions(v1: ReadResults, v2: ReadResults): void {
-  if (v1.results.length !== v2.results.length)
+  if (v1.results.length !== v2.results.length) {
     throw new UserError(
       `${v2.file}: it has ${v2.results.length} results, expected the ${v1.results.length} of ${v1.file}; run both tests on the same questions.`,
     );
+  }
   v1.results.forEach(({ question }, i) => {
     const { question: other } = v2.results[i]!;
-    if (other !== question)
+    if (other !== question) {
       throw new UserError(
         `${v2.file}: question ${i + 1} is ${quote(other)}, expected ${quote(question)} as in ${v1.file}; run both tests on the same questions.`,
       );
+    }
   });
 }
 

@@ -46,7 +46,9 @@ export function comparisonCsv(
 type Value = string | number | undefined;
 
 function cells(answer: CsvVersion['answers'][number], expected: string): Value[] {
-  if (!answer) return new Array<Value>(7).fill(undefined);
+  if (!answer) {
+    return new Array<Value>(7).fill(undefined);
+  }
   const { text, inputTokens, outputTokens, stopped } = answer;
   const scores = scoreIfAnswered(answer, expected);
   return [
@@ -68,8 +70,12 @@ const FORMULA = /^[=+\-@\t\r＝＋－＠]/;
  * answer must not become a formula.
  */
 export function csvCell(value: Value): string {
-  if (value === undefined) return '';
-  if (typeof value === 'number') return String(value);
+  if (value === undefined) {
+    return '';
+  }
+  if (typeof value === 'number') {
+    return String(value);
+  }
   const text = FORMULA.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -13,13 +13,19 @@ export function exactMatch(answer: string, expected: string): boolean {
  */
 export function tokenF1(answer: string, expected: string): number {
   const [a, b] = [squadWords(answer), squadWords(expected)];
-  if (a.length === 0 || b.length === 0) return Number(a.length === b.length);
+  if (a.length === 0 || b.length === 0) {
+    return Number(a.length === b.length);
+  }
   const counts = new Map<string, number>();
-  for (const word of b) counts.set(word, (counts.get(word) ?? 0) + 1);
+  for (const word of b) {
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
   let shared = 0;
   for (const word of a) {
     const left = counts.get(word) ?? 0;
-    if (left > 0) shared++;
+    if (left > 0) {
+      shared++;
+    }
     counts.set(word, left - 1);
   }
   return f1(shared, a.length, b.length);

@@ -1,20 +1,20 @@
 import { readAdapter } from '../formats/adapter.ts';
+import type { BaseModel } from '../formats/base-model.ts';
 import { openBaseModel } from '../formats/base-model.ts';
 import type { Folder } from '../formats/byte-source.ts';
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { LoraModule } from '../formats/lora-modules.ts';
 import { UserError } from '../formats/user-error.ts';
-import { answerWithoutRoom, batchShape, encodeQuestions, type Answer } from './batch-test.ts';
 import { PROMPT_FORMS, type PromptForm } from '../generate/prompt-form.ts';
-import { writesDate } from '../text/chat-template-files.ts';
-import { loadTokenizer } from '../text/load-tokenizer.ts';
-import { wallClock, type Moment } from '../text/moment.ts';
-import { encodeRows, type EncodedRow } from '../text/rows.ts';
-import type { TextTokenizer } from '../text/tokenizer.ts';
 import { CURSOR, readCursor, type RunCursor } from '../run/checkpoint/checkpoint.ts';
 import { adapterHash } from '../run/checkpoint/identity.ts';
-import type { BaseModel } from '../formats/base-model.ts';
-import { failing, type AskVersionsOptions } from './versions.ts';
+import { writesDate } from '../text/chat-template-files.ts';
+import { loadTokenizer } from '../text/load-tokenizer.ts';
+import { type Moment, wallClock } from '../text/moment.ts';
+import { type EncodedRow, encodeRows } from '../text/rows.ts';
+import type { TextTokenizer } from '../text/tokenizer.ts';
+import { type Answer, answerWithoutRoom, batchShape, encodeQuestions } from './batch-test.ts';
+import { type AskVersionsOptions, failing } from './versions.ts';
 
 /** What is known of a test before a device is opened. */
 export interface PreparedVersions {
@@ -44,21 +44,29 @@ export async function prepareVersions(call: AskVersionsOptions): Promise<Prepare
   const { questions, versions, maxNewTokens, shorter, emit } = call;
   const model = await openBaseModel(call.base);
   const { config } = model;
-  for (const text of model.notes) emit({ type: 'note', text });
+  for (const text of model.notes) {
+    emit({ type: 'note', text });
+  }
   const opened = await openVersions(call, config);
-  if (opened.length === 0) return undefined;
+  if (opened.length === 0) {
+    return undefined;
+  }
   const tokenizer = await loadTokenizer(call.base, config.vocabSize);
   const form = await promptForm(call, opened);
   const date = await templateDate(call, opened, form, tokenizer);
   const prompts = encodeQuestions(tokenizer, questions, form, date);
   const room = { maxNewTokens, maxPositions: config.maxPositions, shorter };
   const refused = prompts.map((ids, i) => answerWithoutRoom(ids, i, room));
-  if (refused.every((answer) => answer)) throw new UserError(refused[0]!.error);
-  for (const { version } of opened)
+  if (refused.every((answer) => answer)) {
+    throw new UserError(refused[0]!.error);
+  }
+  for (const { version } of opened) {
     refused.forEach((answer, question) => {
-      if (answer && !versions[version]!.answered.has(question))
+      if (answer && !versions[version]!.answered.has(question)) {
         emit({ type: 'answer', version, question, answer });
+      }
     });
+  }
   const rows = opened.some(({ version }) => versions[version]!.lossWanted)
     ? await validationRows(call, tokenizer, date)
     : [];
@@ -75,11 +83,15 @@ async function openVersions(call: AskVersionsOptions, config: DecoderConfig): Pr
   for (const [version, { open, answered, lossWanted }] of versions.entries()) {
     emit({ type: 'phase', phase: 'opening files', done: version, total: versions.length, unit: 'files' });
     signal?.throwIfAborted();
-    if (answered.size === questions.length && !(lossWanted && call.validation)) continue;
+    if (answered.size === questions.length && !(lossWanted && call.validation)) {
+      continue;
+    }
     await failing(call, version, async () => {
       const folder = await open?.();
       const modules = folder ? (await readAdapter(folder, config)).weights.map(({ module }) => module) : [];
-      if (folder) emit({ type: 'opened', version, hash: await adapterHash(folder) });
+      if (folder) {
+        emit({ type: 'opened', version, hash: await adapterHash(folder) });
+      }
       opened.push({ version, folder, modules });
     });
   }
@@ -95,7 +107,9 @@ async function promptForm(call: AskVersionsOptions, opened: readonly Opened[]): 
     call.emit({ type: 'form', form, said });
     return form;
   };
-  if (call.form) return told(call.form, true);
+  if (call.form) {
+    return told(call.form, true);
+  }
   const form = await recorded(opened, ({ prompt }) => PROMPT_FORMS.find((known) => known === prompt));
   return told(form ?? 'text', form !== undefined);
 }
@@ -120,9 +134,13 @@ async function recorded<T>(
   read: (cursor: RunCursor) => T | undefined,
 ): Promise<T | undefined> {
   for (const { folder } of opened) {
-    if (!folder || !(await folder.open(CURSOR))) continue;
+    if (!folder || !(await folder.open(CURSOR))) {
+      continue;
+    }
     const value = read(await readCursor(folder));
-    if (value !== undefined) return value;
+    if (value !== undefined) {
+      return value;
+    }
   }
   return undefined;
 }
@@ -132,7 +150,9 @@ async function validationRows(
   tokenizer: TextTokenizer,
   moment: Moment,
 ): Promise<EncodedRow[]> {
-  if (!validation) return [];
+  if (!validation) {
+    return [];
+  }
   const { maxLength, maxEvalSamples } = recipe.training;
   const { rows } = await encodeRows(validation, tokenizer, {
     maxLength,

@@ -1,9 +1,9 @@
 import type { ByteSource } from '../formats/byte-source.ts';
-import { quote } from '../formats/quote.ts';
 import { NumberText } from '../formats/json.ts';
+import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
-import { readRows, type RawRow } from '../text/read-rows.ts';
+import { type RawRow, readRows } from '../text/read-rows.ts';
 
 /** One entry of a questions file; absent keys are empty. */
 export interface Question {
@@ -28,19 +28,23 @@ export async function parseQuestions(source: ByteSource): Promise<Question[]> {
     const entry = questions.length + 1;
     questions.push(parse(source.name, row, entry));
     const { id = row.row['question_id'] } = row.row;
-    if (id === undefined || id === null) continue;
+    if (id === undefined || id === null) {
+      continue;
+    }
     const key = id instanceof NumberText ? id.text : JSON.stringify(id);
     const earlier = entries.get(key);
-    if (earlier !== undefined)
+    if (earlier !== undefined) {
       throw new UserError(
         `${source.name}, entry ${entry} (line ${row.line}): id is ${quote(id)}, which entry ${earlier} has already; give every question an id of its own, or none.`,
       );
+    }
     entries.set(key, entry);
   }
-  if (questions.length === 0)
+  if (questions.length === 0) {
     throw new UserError(
       `${source.name}: there are no questions in it; write a JSON list of objects such as {"question": "…"}.`,
     );
+  }
   return questions;
 }
 
@@ -52,21 +56,28 @@ function parse(file: string, { row, line }: RawRow, entry: number): Question {
     );
   };
   const text = (key: string, value: unknown = row[key] ?? ''): string => {
-    if (typeof value !== 'string') return refuse(key, 'text');
-    if (value.length > LONGEST_TEXT)
+    if (typeof value !== 'string') {
+      return refuse(key, 'text');
+    }
+    if (value.length > LONGEST_TEXT) {
       throw new UserError(
         `${file}, entry ${entry} (line ${line}): ${key} has ${showCount(value.length)} characters, expected at most ${showCount(LONGEST_TEXT)}; shorten it.`,
       );
+    }
     return value;
   };
   const question = text('question');
-  if (question.trim() === '') refuse('question', 'text that is not empty');
+  if (question.trim() === '') {
+    refuse('question', 'text that is not empty');
+  }
   const spelt = (key: string): string => text(key, spelling(row[key] ?? ''));
   return { question, answer: spelt('answer'), topic: spelt('topic'), difficulty: spelt('difficulty') };
 }
 
 /** A number or boolean as the file spells it. */
 function spelling(value: unknown): unknown {
-  if (value instanceof NumberText) return value.text;
+  if (value instanceof NumberText) {
+    return value.text;
+  }
   return typeof value === 'boolean' ? String(value) : value;
 }

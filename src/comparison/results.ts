@@ -3,11 +3,11 @@ import { Fields } from '../formats/fields.ts';
 import { readJson } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
-import { parseMoment, type Moment } from '../text/moment.ts';
-import type { Answer } from './batch-test.ts';
 import type { PromptForm } from '../generate/prompt-form.ts';
-import type { Question } from './questions.ts';
 import type { Sampling } from '../generate/sampling.ts';
+import { type Moment, parseMoment } from '../text/moment.ts';
+import type { Answer } from './batch-test.ts';
+import type { Question } from './questions.ts';
 
 /**
  * One entry of a result file: the recipe's keys, why generation ended, and why there is no answer if there is none.
@@ -138,8 +138,9 @@ export async function readResults(source: ByteSource): Promise<ReadResults> {
   const remedy = 'name a file that batch-test has written';
   const file = new Fields(source.name, await readJson(source), '', remedy);
   const list = file.values['results'];
-  if (!Array.isArray(list) || list.length === 0)
+  if (!Array.isArray(list) || list.length === 0) {
     throw new UserError(`${source.name}: results is not a list of answers; ${remedy}.`);
+  }
   const summary = file.section('summary');
   const { date } = (summary.values['generation'] ?? {}) as { date?: unknown };
   return {
@@ -152,10 +153,11 @@ export async function readResults(source: ByteSource): Promise<ReadResults> {
       const tokens = (key: string): number => usage.number(key, { whole: true, min: 0 });
       const text = (key: string, fallback?: string): string => {
         const value = fields.string(key, fallback);
-        if (value.length > MAX_TEXT)
+        if (value.length > MAX_TEXT) {
           throw new UserError(
             `${source.name}: results[${i}].${key} has ${showCount(value.length)} characters, expected at most ${showCount(MAX_TEXT)}; ${remedy}.`,
           );
+        }
         return value;
       };
       const stopped = STOP_REASONS.find((reason) => reason === fields.values['stop_reason']);

@@ -40,7 +40,9 @@ interface ScoredAnswer {
 
 /** Scores the part after a model's thoughts; undefined if no answer is expected. */
 export function scoreAnswer(text: string, expectedText: string): Scores | undefined {
-  if (expectedText.trim() === '') return undefined;
+  if (expectedText.trim() === '') {
+    return undefined;
+  }
   const { answer } = splitThoughts(text);
   const { answer: expected } = splitThoughts(expectedText);
   return {
@@ -89,8 +91,11 @@ export function indicesBy(names: readonly string[]): Map<string, number[]> {
   const found = new Map<string, number[]>();
   names.forEach((name, i) => {
     const indices = found.get(name);
-    if (indices) indices.push(i);
-    else found.set(name, [i]);
+    if (indices) {
+      indices.push(i);
+    } else {
+      found.set(name, [i]);
+    }
   });
   return found;
 }

@@ -15,6 +15,8 @@ const [OPEN, CLOSE] = ['<think>', '</think>'];
 export function splitThoughts(text: string): SplitAnswer {
   const begin = text.trimStart().startsWith(OPEN) ? text.indexOf(OPEN) + OPEN.length : 0;
   const end = text.indexOf(CLOSE, begin);
-  if (end < 0) return { thoughts: undefined, answer: text };
+  if (end < 0) {
+    return { thoughts: undefined, answer: text };
+  }
   return { thoughts: text.slice(begin, end).trim(), answer: text.slice(end + CLOSE.length).trimStart() };
 }

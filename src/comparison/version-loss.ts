@@ -1,12 +1,12 @@
 import type { Recipe } from '../formats/recipe.ts';
 import type { Stream } from '../gpu/stream.ts';
+import { Activations } from '../model/activations.ts';
 import { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
-import { Activations } from '../model/activations.ts';
+import { passTokens } from '../run/plan/pass-size.ts';
 import type { EncodedRow } from '../text/rows.ts';
 import { evaluate } from '../train/evaluate.ts';
 import { PassRunner } from '../train/step.ts';
-import { passTokens } from '../run/plan/pass-size.ts';
 
 /** Mean token loss over validation rows as a run reports it (eval_loss), and exp of it (perplexity). */
 export interface EvalLoss {

@@ -1,15 +1,15 @@
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
-import type { Answer, BatchProgress } from './batch-test.ts';
 import type { PromptForm } from '../generate/prompt-form.ts';
-import type { Question } from './questions.ts';
 import type { Sampling } from '../generate/sampling.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { BaseCache } from '../model/base/cache/base-cache.ts';
-import type { Moment } from '../text/moment.ts';
 import type { RunEvent } from '../run/events.ts';
 import { OutOfMemoryError } from '../run/plan/memory-plan.ts';
+import type { Moment } from '../text/moment.ts';
+import type { Answer, BatchProgress } from './batch-test.ts';
+import type { Question } from './questions.ts';
 import type { EvalLoss } from './version-loss.ts';
 
 /** One of the models that share a base. */
@@ -77,7 +77,9 @@ export async function failing(
   try {
     await work();
   } catch (error) {
-    if (!(error instanceof UserError) || error instanceof OutOfMemoryError) throw error;
+    if (!(error instanceof UserError) || error instanceof OutOfMemoryError) {
+      throw error;
+    }
     call.emit({ type: 'failed', version, error });
   }
 }

@@ -21,10 +21,14 @@ const PARTS =
 export function wordDiff(first: string, second: string): DiffPiece[] {
   const [a, b] = [parts(first), parts(second)];
   let begin = 0;
-  while (begin < a.length && begin < b.length && a[begin] === b[begin]) begin++;
+  while (begin < a.length && begin < b.length && a[begin] === b[begin]) {
+    begin++;
+  }
   let end = 0;
   const rest = Math.min(a.length, b.length) - begin;
-  while (end < rest && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
+  while (end < rest && a[a.length - 1 - end] === b[b.length - 1 - end]) {
+    end++;
+  }
   const [x, y] = [a.slice(begin, a.length - end), b.slice(begin, b.length - end)];
   return joined([
     { kind: 'same', text: a.slice(0, begin).join('') },
@@ -48,7 +52,9 @@ function aligned(a: readonly string[], b: readonly string[]): DiffPiece[] {
   const words = column.bits.length;
   const columns = new Uint32Array((b.length + 1) * words);
   for (let j = b.length; j >= 0; j--) {
-    if (j < b.length) column.add(b[j]!);
+    if (j < b.length) {
+      column.add(b[j]!);
+    }
     columns.set(column.bits, j * words);
   }
   /** Whether a from i on has no more in common with b from j on than a from i + 1 on has. */
@@ -63,8 +69,11 @@ function aligned(a: readonly string[], b: readonly string[]): DiffPiece[] {
       pieces.push({ kind: 'same', text: a[i]! });
       i++;
       j++;
-    } else if (j === b.length || (i < a.length && spare(i, j))) pieces.push({ kind: 'gone', text: a[i++]! });
-    else pieces.push({ kind: 'new', text: b[j++]! });
+    } else if (j === b.length || (i < a.length && spare(i, j))) {
+      pieces.push({ kind: 'gone', text: a[i++]! });
+    } else {
+      pieces.push({ kind: 'new', text: b[j++]! });
+    }
   }
   return pieces;
 }
@@ -77,24 +86,35 @@ function joined(pieces: readonly DiffPiece[]): DiffPiece[] {
   const result: DiffPiece[] = [];
   let [gone, fresh] = ['', ''];
   const flush = (): void => {
-    if (gone !== '') result.push({ kind: 'gone', text: gone });
-    if (fresh !== '') result.push({ kind: 'new', text: fresh });
+    if (gone !== '') {
+      result.push({ kind: 'gone', text: gone });
+    }
+    if (fresh !== '') {
+      result.push({ kind: 'new', text: fresh });
+    }
     gone = fresh = '';
   };
   pieces.forEach(({ kind, text }, i) => {
-    if (text === '') return;
+    if (text === '') {
+      return;
+    }
     const between = kind === 'same' && text.trim() === '' && gone !== '' && fresh !== '';
     const next = pieces[i + 1];
-    if (kind === 'gone') gone += text;
-    else if (kind === 'new') fresh += text;
-    else if (between && next && next.kind !== 'same') {
+    if (kind === 'gone') {
+      gone += text;
+    } else if (kind === 'new') {
+      fresh += text;
+    } else if (between && next && next.kind !== 'same') {
       gone += text;
       fresh += text;
     } else {
       flush();
       const last = result.at(-1);
-      if (last?.kind === 'same') last.text += text;
-      else result.push({ kind, text });
+      if (last?.kind === 'same') {
+        last.text += text;
+      } else {
+        result.push({ kind, text });
+      }
     }
   });
   flush();

@@ -1,4 +1,4 @@
-import { transferHandlers, type TransferHandler } from 'comlink';
+import { type TransferHandler, transferHandlers } from 'comlink';
 
 /** The reason of a signal that was given on the other side. */
 export class Cancelled extends Error {
@@ -12,8 +12,11 @@ const handler: TransferHandler<AbortSignal, MessagePort> = {
   serialize(signal) {
     const { port1, port2 } = new MessageChannel();
     const give = () => port1.postMessage(null);
-    if (signal.aborted) give();
-    else signal.addEventListener('abort', give, { once: true });
+    if (signal.aborted) {
+      give();
+    } else {
+      signal.addEventListener('abort', give, { once: true });
+    }
     return [port2, [port2]];
   },
   deserialize(port) {

@@ -11,7 +11,9 @@ export async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
   try {
     return { ok: true, value: await work() };
   } catch (error) {
-    if (error instanceof UserError) return { ok: false, sentence: error.message };
+    if (error instanceof UserError) {
+      return { ok: false, sentence: error.message };
+    }
     throw error;
   }
 }

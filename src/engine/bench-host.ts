@@ -53,7 +53,9 @@ const api = {
 
 async function openGpu() {
   const gpu = await requestGpu();
-  if (!gpu) throw new UserError(NO_ADAPTER);
+  if (!gpu) {
+    throw new UserError(NO_ADAPTER);
+  }
   return gpu;
 }
 

@@ -1,10 +1,10 @@
 import { ownScript } from '../platform/own-script.ts';
 import host from './host.ts?worker&url';
-import { importRun } from './runs/import-run.ts';
 import type { EngineApi } from './protocol/protocol.ts';
 import readerHost from './reader-host.ts?worker&url';
 import { callable, ReplaceableWorker } from './replaceable.ts';
-import { READS, type KeeperApi, type ReaderApi } from './worker-apis.ts';
+import { importRun } from './runs/import-run.ts';
+import { type KeeperApi, type ReaderApi, READS } from './worker-apis.ts';
 
 /** An engine that has not answered by then counts as unresponsive. */
 const PATIENCE_MS = 2000;

@@ -6,21 +6,19 @@ import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts'
 import { runLockFree } from '../platform/run-lock.ts';
 import { BrowserCacheStorage } from '../storage/base-cache.ts';
 import { checkStorage } from '../storage/check-storage.ts';
-import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { KeptInputs } from '../storage/kept-inputs.ts';
+import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { RunRecords } from '../storage/run-records.ts';
 import { TestRecords } from '../storage/test-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
 import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
 import { Chat } from './chat/chat.ts';
+import { testsApi } from './comparison/api.ts';
+import { TestSources } from './comparison/inputs.ts';
+import { Tests } from './comparison/tests.ts';
 import { RunFiles } from './files/inputs.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
-import { estimate } from './runs/plan.ts';
-import type { DeviceFacts } from './protocol/protocol.ts';
-import { keepArchive } from './runs/read-archive.ts';
-import { RunNotesStore } from './runs/run-notes.ts';
-import { Runs } from './runs/runs.ts';
 import {
   appCategory,
   baseCategory,
@@ -30,9 +28,11 @@ import {
   storageAccount,
   testCategory,
 } from './files/storage-account.ts';
-import { TestSources } from './comparison/inputs.ts';
-import { Tests } from './comparison/tests.ts';
-import { testsApi } from './comparison/api.ts';
+import type { DeviceFacts } from './protocol/protocol.ts';
+import { estimate } from './runs/plan.ts';
+import { keepArchive } from './runs/read-archive.ts';
+import { RunNotesStore } from './runs/run-notes.ts';
+import { Runs } from './runs/runs.ts';
 import type { KeeperApi } from './worker-apis.ts';
 
 const store = openMirroredStore();
@@ -57,7 +57,9 @@ const chat = new Chat(runs, files);
 async function deviceFacts(): Promise<DeviceFacts> {
   checkWebGpu();
   const gpu = await requestGpu();
-  if (!gpu) throw new UserError(NO_ADAPTER);
+  if (!gpu) {
+    throw new UserError(NO_ADAPTER);
+  }
   const { name, software } = gpu;
   const { limits } = gpu.device;
   gpu.close();

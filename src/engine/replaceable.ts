@@ -54,7 +54,9 @@ export class ReplaceableWorker<Api extends object> {
   #call(name: string, args: readonly unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const signal = args.find((arg) => arg instanceof AbortSignal);
-      if (signal?.aborted) return settle(signal.reason, resolve, reject);
+      if (signal?.aborted) {
+        return settle(signal.reason, resolve, reject);
+      }
       const heard = (arg: unknown) => (typeof arg === 'function' ? this.#heard(arg, () => call) : arg);
       const call: Call = { name, args: args.map(heard), resolve, reject };
       this.#calls.add(call);
@@ -67,20 +69,28 @@ export class ReplaceableWorker<Api extends object> {
   replace(message = ENDED): void {
     this.#worker?.terminate();
     this.#worker = this.#remote = undefined;
-    for (const patience of this.#leaving.values()) clearTimeout(patience);
+    for (const patience of this.#leaving.values()) {
+      clearTimeout(patience);
+    }
     this.#leaving.clear();
     const before = [...this.#calls];
     this.start();
-    for (const call of before)
-      if (has(this.#plan.work, call)) this.#end(call, () => call.resolve(refused(message)));
-      else this.#send(call);
+    for (const call of before) {
+      if (has(this.#plan.work, call)) {
+        this.#end(call, () => call.resolve(refused(message)));
+      } else {
+        this.#send(call);
+      }
+    }
   }
 
   #send(call: Call): void {
     const remote = (this.#remote ??= this.#open());
     const { name, args } = call;
     const ended = (how: () => void) => {
-      if (this.#remote === remote) this.#end(call, how);
+      if (this.#remote === remote) {
+        this.#end(call, how);
+      }
     };
     remote[name]!(...args).then(
       (value) => ended(() => call.resolve(value)),
@@ -91,15 +101,21 @@ export class ReplaceableWorker<Api extends object> {
   #end(call: Call, how: () => void): void {
     clearTimeout(this.#leaving.get(call));
     this.#leaving.delete(call);
-    if (this.#calls.delete(call)) how();
+    if (this.#calls.delete(call)) {
+      how();
+    }
   }
 
   #cancel(call: Call, reason: unknown): void {
-    if (!this.#calls.delete(call)) return;
+    if (!this.#calls.delete(call)) {
+      return;
+    }
     settle(reason, call.resolve, call.reject);
     const patience = setTimeout(() => {
       this.#leaving.delete(call);
-      if (![...this.#calls].some((other) => has(this.#plan.kept, other))) this.replace();
+      if (![...this.#calls].some((other) => has(this.#plan.kept, other))) {
+        this.replace();
+      }
     }, PATIENCE_MS);
     this.#leaving.set(call, patience);
   }
@@ -110,9 +126,13 @@ export class ReplaceableWorker<Api extends object> {
     worker.addEventListener('message', () => (answered = true), { once: true });
     worker.addEventListener('error', (event) => {
       // Without its script there is no worker, and nobody would ever answer.
-      if (answered || worker !== this.#worker) return;
+      if (answered || worker !== this.#worker) {
+        return;
+      }
       const error = new Error(event.message || 'the engine could not be loaded');
-      for (const call of [...this.#calls]) this.#end(call, () => call.reject(error));
+      for (const call of [...this.#calls]) {
+        this.#end(call, () => call.reject(error));
+      }
     });
     return wrap(worker) as unknown as Callable;
   }
@@ -120,7 +140,9 @@ export class ReplaceableWorker<Api extends object> {
   /** Callbacks are called for as long as a call lasts, and no longer. */
   #heard(hear: unknown, call: () => Call): unknown {
     return proxy((...args: unknown[]) => {
-      if (this.#calls.has(call())) (hear as (...args: unknown[]) => void)(...args);
+      if (this.#calls.has(call())) {
+        (hear as (...args: unknown[]) => void)(...args);
+      }
     });
   }
 }
@@ -142,6 +164,9 @@ const asThrown = (error: unknown): unknown =>
 
 /** What the user is to read becomes an answer; any other reason rejects. */
 function settle(reason: unknown, resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
-  if (reason instanceof UserError) resolve(refused(reason.message));
-  else reject(reason);
+  if (reason instanceof UserError) {
+    resolve(refused(reason.message));
+  } else {
+    reject(reason);
+  }
 }

@@ -85,7 +85,10 @@ export function watchedInputs(
 export function given(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const give = () => reject(signal.reason as Error);
-    if (signal.aborted) give();
-    else signal.addEventListener('abort', give, { once: true });
+    if (signal.aborted) {
+      give();
+    } else {
+      signal.addEventListener('abort', give, { once: true });
+    }
   });
 }

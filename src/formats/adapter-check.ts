@@ -1,8 +1,8 @@
 import { readMatrix, refuseWholeTable } from './adapter.ts';
 import type { AdapterConfig } from './adapter-config.ts';
 import { moduleName, PROJECTIONS } from './decoder-weights.ts';
-import { quote, shorten } from './quote.ts';
 import { moduleSettings } from './lora-modules.ts';
+import { quote, shorten } from './quote.ts';
 import { type Safetensors, showShape, type TensorInfo } from './safetensors.ts';
 import { UserError } from './user-error.ts';
 
@@ -30,15 +30,24 @@ export async function checkAdapter(file: Safetensors, config: AdapterConfig): Pr
     const r =
       settingsOf(module)?.r ??
       refuse(`${shorten(A.name)} is found, expected no tensor of its module (${choice(config)})`);
-    if (A.shape[0] !== r) refuse(`${shorten(A.name)} is ${showShape(A.shape)}, expected [${r}, in]`);
-    if (B.shape[1] !== r) refuse(`${shorten(B.name)} is ${showShape(B.shape)}, expected [out, ${r}]`);
+    if (A.shape[0] !== r) {
+      refuse(`${shorten(A.name)} is ${showShape(A.shape)}, expected [${r}, in]`);
+    }
+    if (B.shape[1] !== r) {
+      refuse(`${shorten(B.name)} is ${showShape(B.shape)}, expected [out, ${r}]`);
+    }
   }
   const layers = Math.max(...[...pairs.values()].map(({ layer }) => layer)) + 1;
-  for (let layer = 0; layer < layers; layer++)
-    for (const module of PROJECTIONS.map((projection) => moduleName(layer, projection)))
-      if (settingsOf(module) && !pairs.has(module))
+  for (let layer = 0; layer < layers; layer++) {
+    for (const module of PROJECTIONS.map((projection) => moduleName(layer, projection))) {
+      if (settingsOf(module) && !pairs.has(module)) {
         refuse(`there is no tensor of ${module}, expected lora_A and lora_B (${choice(config)})`);
-  for (const tensor of file.tensors.values()) await readMatrix(tensor);
+      }
+    }
+  }
+  for (const tensor of file.tensors.values()) {
+    await readMatrix(tensor);
+  }
   return pairs.size;
 }
 
@@ -67,17 +76,24 @@ function readPairs({ source, tensors }: Safetensors): Map<string, Required<Pair>
     refuseWholeTable(info);
     const [, module, number, matrix] = NAME.exec(info.name) ?? [];
     const layer = Number(number);
-    if (module === undefined || !PROJECTIONS.some((projection) => moduleName(layer, projection) === module))
+    if (module === undefined || !PROJECTIONS.some((projection) => moduleName(layer, projection) === module)) {
       return refuse(
         `the tensor ${shorten(info.name)} is found, expected only lora_A.weight and lora_B.weight of linear modules of decoder layers`,
       );
-    if (info.shape.length !== 2)
+    }
+    if (info.shape.length !== 2) {
       return refuse(`${shorten(info.name)} is ${showShape(info.shape)}, expected two dimensions`);
+    }
     const pair = pairs.get(module) ?? { layer };
     pairs.set(module, { ...pair, [matrix as 'A' | 'B']: info });
   }
-  if (pairs.size === 0) return refuse('there is no tensor in it, expected pairs of lora_A and lora_B');
-  for (const [module, { A, B }] of pairs)
-    if (!A || !B) return refuse(`${module} has only lora_${A ? 'A' : 'B'}, expected lora_A and lora_B`);
+  if (pairs.size === 0) {
+    return refuse('there is no tensor in it, expected pairs of lora_A and lora_B');
+  }
+  for (const [module, { A, B }] of pairs) {
+    if (!A || !B) {
+      return refuse(`${module} has only lora_${A ? 'A' : 'B'}, expected lora_A and lora_B`);
+    }
+  }
   return pairs as Map<string, Required<Pair>>;
 }

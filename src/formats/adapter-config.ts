@@ -71,10 +71,11 @@ export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
   const raw = fields.values;
   fields.choice('peft_type', ['LORA']);
   const saved = raw['modules_to_save'];
-  if (!isUnset(saved))
+  if (!isUnset(saved)) {
     throw new UserError(
       `${file}: modules_to_save is ${quote(saved)}, expected it to be unset: these modules were trained whole, and only LoRA pairs are trained here; ${MERGE_REMEDY}.`,
     );
+  }
   refuseVariants(fields);
   const targetModules = fields.names('target_modules');
   const layersToTransform = readLayers(fields);
@@ -108,10 +109,14 @@ export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
  */
 export function refuseVariants(fields: Fields): void {
   for (const key of UNSUPPORTED) {
-    if (!isUnset(fields.values[key])) fields.refuse(key, 'it to be unset');
+    if (!isUnset(fields.values[key])) {
+      fields.refuse(key, 'it to be unset');
+    }
   }
   const { bias, init_lora_weights: initialisation } = fields.values;
-  if (![undefined, null, 'none'].includes(bias as null)) fields.refuse('bias', 'none');
+  if (![undefined, null, 'none'].includes(bias as null)) {
+    fields.refuse('bias', 'none');
+  }
   if (!PLAIN_INITIALISATIONS.includes(initialisation)) {
     fields.refuse('init_lora_weights', 'true, false, gaussian, eva or orthogonal');
   }
@@ -177,14 +182,20 @@ export function newAdapterConfig(settings: LoraSettings, baseModelName: string):
 }
 
 function isUnset(value: unknown): boolean {
-  if (Array.isArray(value) || value === '') return value.length === 0;
+  if (Array.isArray(value) || value === '') {
+    return value.length === 0;
+  }
   return ABSENT.includes(value as null) || (isRecord(value) && Object.keys(value).length === 0);
 }
 
 function readLayers(fields: Fields): readonly number[] | undefined {
-  if (!fields.has('layers_to_transform')) return undefined;
+  if (!fields.has('layers_to_transform')) {
+    return undefined;
+  }
   const layers = [fields.values['layers_to_transform']].flat();
-  if (layers.length === 0) return undefined;
+  if (layers.length === 0) {
+    return undefined;
+  }
   if (!layers.every((layer) => Number.isSafeInteger(layer))) {
     fields.refuse('layers_to_transform', 'layer numbers');
   }
@@ -193,9 +204,10 @@ function readLayers(fields: Fields): readonly number[] | undefined {
 
 function readPattern(fields: Fields, rule: NumberRule): ReadonlyMap<string, number> {
   const count = Object.keys(fields.values).length;
-  if (count > MAX_PATTERNS)
+  if (count > MAX_PATTERNS) {
     throw new UserError(
       `${fields.file}: rank_pattern or alpha_pattern has ${showCount(count)} keys, expected at most ${showCount(MAX_PATTERNS)}; ${REMEDY}.`,
     );
+  }
   return new Map(Object.keys(fields.values).map((key) => [key, fields.number(key, rule)]));
 }

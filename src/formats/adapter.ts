@@ -4,10 +4,12 @@ import type { Folder } from './byte-source.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { checkFinite } from './finite.ts';
 import { readJson } from './json.ts';
+import { type LoraModule, loraModules } from './lora-modules.ts';
+import { missingFile } from './missing-file.ts';
+import { isPickleName, pickleError } from './pickle.ts';
+import { shorten } from './quote.ts';
 import { MAX_BYTES } from './read-text.ts';
 import type { LoraSettings } from './recipe/settings.ts';
-import { type LoraModule, loraModules } from './lora-modules.ts';
-import { isPickleName, pickleError } from './pickle.ts';
 import {
   decodeF32,
   openSafetensors,
@@ -17,8 +19,6 @@ import {
   type TensorInfo,
 } from './safetensors.ts';
 import type { TensorData } from './safetensors-write.ts';
-import { shorten } from './quote.ts';
-import { missingFile } from './missing-file.ts';
 import { unfinishedDownload } from './unfinished-download.ts';
 import { UserError } from './user-error.ts';
 import { Xoshiro128 } from './xoshiro128.ts';
@@ -51,7 +51,9 @@ const WHOLE_TABLE = /(?:embed_tokens|lm_head)\.(?:base_layer\.|modules_to_save\.
  */
 export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promise<Adapter> {
   const configFile = await folder.open(CONFIG);
-  if (!configFile) throw await missingOfAdapter(folder, CONFIG);
+  if (!configFile) {
+    throw await missingOfAdapter(folder, CONFIG);
+  }
   const config = parseAdapterConfig(
     await readJson(configFile, { keepFloats: true }, MAX_BYTES.config),
     configFile.name,
@@ -59,7 +61,9 @@ export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promi
   const weightsFile = await folder.open(WEIGHTS);
   if (!weightsFile) {
     const download = await unfinishedDownload(folder);
-    if (download) throw download;
+    if (download) {
+      throw download;
+    }
     const pickle = (await folder.list()).find(isPickleName);
     throw pickle === undefined
       ? await missingOfAdapter(folder, WEIGHTS)
@@ -78,7 +82,9 @@ export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promi
     };
   });
   const [extra] = left.values();
-  if (extra) refuseWholeTable(extra);
+  if (extra) {
+    refuseWholeTable(extra);
+  }
   if (extra) {
     throw new UserError(
       `${weightsFile.name}: the tensor ${shorten(extra.name)} ${showShape(extra.shape)} has no place in the base as ${CONFIG} adapts it; the adapter belongs to another base, so choose that base.`,
@@ -157,11 +163,14 @@ function take(
     );
   }
   left.delete(name);
-  if (tensor.begin === tensor.end)
+  if (tensor.begin === tensor.end) {
     throw new UserError(
       `${source.name}: ${tensor.name} is empty, ${showShape(tensor.shape)}, as DeepSpeed's ZeRO-3 leaves a weight that was not gathered; save the adapter again with stage3_gather_16bit_weights_on_model_save, or by zero_to_fp32.py.`,
     );
-  if (showShape(tensor.shape) === showShape(shape)) return tensor;
+  }
+  if (showShape(tensor.shape) === showShape(shape)) {
+    return tensor;
+  }
   const onlyRank = tensor.shape.length === 2 && tensor.shape[1 - rankAxis] === shape[1 - rankAxis];
   throw new UserError(
     `${source.name}: ${tensor.name} is ${showShape(tensor.shape)}, expected ${showShape(shape)}; ` +
@@ -173,7 +182,9 @@ function take(
 
 /** Throws UserError if the tensor is the whole embedding or output head. */
 export function refuseWholeTable({ name, shape, source }: TensorInfo): void {
-  if (!WHOLE_TABLE.test(name)) return;
+  if (!WHOLE_TABLE.test(name)) {
+    return;
+  }
   throw new UserError(
     `${source.name}: it holds a whole table, ${shorten(name)} ${showShape(shape)}, as PEFT saves one where the vocabulary was enlarged or the table was trained; only LoRA pairs are trained here: if the table is the base's own, save the adapter again with save_embedding_layers=False; else ${MERGE_REMEDY}.`,
   );

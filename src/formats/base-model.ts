@@ -5,8 +5,8 @@ import { denseTensors, linearModules } from './decoder-weights.ts';
 import { isRecord } from './fields.ts';
 import { readJson } from './json.ts';
 import { missingFile } from './missing-file.ts';
-import { quote } from './quote.ts';
 import { type Nf4Source, readNf4Source } from './nf4-checkpoint.ts';
+import { quote } from './quote.ts';
 import { MAX_BYTES } from './read-text.ts';
 import { showShape, type TensorInfo } from './safetensors.ts';
 import { readSkipModules, type SkipModules } from './skip-modules.ts';
@@ -63,11 +63,16 @@ export async function openBaseModel(folder: Folder): Promise<BaseModel> {
   const nf4 = new Map<string, Nf4Source>();
   for (const { name, shape } of linearModules(config)) {
     const source = await readNf4Source(tensors, `${name}.weight`, shape);
-    if (source) nf4.set(name, source);
-    else checkDense(folder, tensors, `${name}.weight`, shape);
+    if (source) {
+      nf4.set(name, source);
+    } else {
+      checkDense(folder, tensors, `${name}.weight`, shape);
+    }
   }
   const kept = keptModules(config, tensors, { nf4, skipped, configFile: configFile.name });
-  for (const [name, shape] of denseTensors(config)) checkDense(folder, tensors, name, shape);
+  for (const [name, shape] of denseTensors(config)) {
+    checkDense(folder, tensors, name, shape);
+  }
   const generationFile = await folder.open('generation_config.json');
   const generation = generationFile ? await readJson(generationFile, {}, MAX_BYTES.config) : {};
   return {
@@ -97,14 +102,17 @@ async function isTied(
   tensors: Map<string, TensorInfo>,
 ): Promise<boolean> {
   const head = tensors.get(HEAD);
-  if (!config.tied || !head) return config.tied;
+  if (!config.tied || !head) {
+    return config.tied;
+  }
   const embedding = tensors.get(EMBEDDING);
   if (!embedding) {
     tensors.set(EMBEDDING, head);
     return true;
   }
-  for (const name of [EMBEDDING, HEAD])
+  for (const name of [EMBEDDING, HEAD]) {
     checkDense(folder, tensors, name, [config.vocabSize, config.hiddenSize]);
+  }
   return folder.known?.tied ?? sameTable(embedding, head);
 }
 
@@ -121,7 +129,9 @@ export const BASE_REMEDY = 'download the base again';
 export function floatTensors(base: BaseModel): TensorInfo[] {
   const linear = linearModules(base.config).flatMap(({ name }) => {
     const source = linearSource(base, name);
-    if (source.kind !== 'nf4') return [source.weight];
+    if (source.kind !== 'nf4') {
+      return [source.weight];
+    }
     return source.nested ? [source.nested.absmax, source.nested.map] : [source.absmax];
   });
   return [...linear, ...[...denseTensors(base.config)].map(([name]) => base.tensors.get(name)!)];
@@ -140,7 +150,9 @@ function checkLayers(
 ): void {
   const numbers = [...tensors.keys()].map((name) => /^model\.layers\.(\d{1,9})\./.exec(name)?.[1]);
   const held = new Set(numbers.filter((number) => number !== undefined)).size;
-  if (layers <= held) return;
+  if (layers <= held) {
+    return;
+  }
   throw new UserError(
     `${configFile}: num_hidden_layers is ${layers}, but the files hold tensors of ${counted(held, 'layer')}; download the base again, weights and config.json together.`,
   );
@@ -161,7 +173,9 @@ function keptModules(
 ): Set<string> {
   const modules = linearModules(config).map(({ name }) => name);
   // Nothing is stored in 4 bits: everything is quantized while loading.
-  if (!skipped && nf4.size === 0) return new Set();
+  if (!skipped && nf4.size === 0) {
+    return new Set();
+  }
   const again = 'download the base again, weights and config.json together';
   const kept = new Set<string>();
   for (const name of modules) {
@@ -169,7 +183,9 @@ function keptModules(
     const where = `${source.name}: ${name}.weight`;
     const entry = skipped?.(name);
     if (nf4.has(name)) {
-      if (entry === undefined) continue;
+      if (entry === undefined) {
+        continue;
+      }
       throw new UserError(
         `${where} is 4-bit, but ${quote(entry)} in llm_int8_skip_modules of ${configFile} says that it is not; ${again}.`,
       );
@@ -180,10 +196,11 @@ function keptModules(
         : `beside weights of 4 bits, and ${configFile} has no quantization_config that says which stay so`;
       throw new UserError(`${where} is ${dtype}, ${says}; ${again}.`);
     }
-    if (dtype === 'F32')
+    if (dtype === 'F32') {
       throw new UserError(
         `${where} is F32 and stays so by llm_int8_skip_modules, expected BF16 or F16; save the base in bfloat16.`,
       );
+    }
     kept.add(name);
   }
   return kept;
@@ -202,10 +219,11 @@ function checkDense(
       `${folder.name}: the tensor ${name} is missing, ${expected}; download the base again, weights and config.json together.`,
     );
   }
-  if (tensor.begin === tensor.end)
+  if (tensor.begin === tensor.end) {
     throw new UserError(
       `${tensor.source.name}: ${name} is empty, ${showShape(tensor.shape)}, as DeepSpeed's ZeRO-3 leaves a weight that was not gathered; take the published base, or save it again with stage3_gather_16bit_weights_on_model_save.`,
     );
+  }
   const isFloat = tensor.dtype === 'BF16' || tensor.dtype === 'F16' || tensor.dtype === 'F32';
   if (!isFloat || showShape(tensor.shape) !== showShape(shape)) {
     throw new UserError(
@@ -217,7 +235,9 @@ function checkDense(
 function eosIds(json: unknown, file: string): number[] {
   const ids = (isRecord(json) ? json['eos_token_id'] : undefined) ?? [];
   const list = [ids].flat();
-  if (list.every((id): id is number => Number.isSafeInteger(id) && (id as number) >= 0)) return list;
+  if (list.every((id): id is number => Number.isSafeInteger(id) && (id as number) >= 0)) {
+    return list;
+  }
   throw new UserError(
     `${file}: eos_token_id is ${quote(ids)}, expected a token id or a list of them; ${BASE_REMEDY}.`,
   );

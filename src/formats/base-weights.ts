@@ -1,9 +1,9 @@
 import type { ByteSource, Folder } from './byte-source.ts';
 import { Fields } from './fields.ts';
 import { readJson } from './json.ts';
-import { MAX_BYTES } from './read-text.ts';
 import { isPickleName, pickleError } from './pickle.ts';
 import { quote, shorten } from './quote.ts';
+import { MAX_BYTES } from './read-text.ts';
 import { openSafetensors, type TensorInfo } from './safetensors.ts';
 import { unfinishedDownload } from './unfinished-download.ts';
 import { UserError } from './user-error.ts';
@@ -20,9 +20,13 @@ interface BaseWeights {
 /** Opens model.safetensors, or all shards of the index; reads headers only. Throws UserError. */
 export async function openBaseWeights(folder: Folder): Promise<BaseWeights> {
   const single = await folder.open(SINGLE);
-  if (single) return { files: [single], tensors: (await openSafetensors(single)).tensors };
+  if (single) {
+    return { files: [single], tensors: (await openSafetensors(single)).tensors };
+  }
   const index = await folder.open(INDEX);
-  if (!index) throw await noWeights(folder);
+  if (!index) {
+    throw await noWeights(folder);
+  }
   return openShards(folder, index);
 }
 
@@ -35,25 +39,33 @@ async function openShards(folder: Folder, index: ByteSource): Promise<BaseWeight
   );
   const shardOf = new Map(Object.entries(fields.section('weight_map').values));
   const names = [...new Set(shardOf.values())].map((name) => checkShardName(name, folder, index)).toSorted();
-  if (names.length === 0) fields.refuse('weight_map', 'a shard for every tensor');
+  if (names.length === 0) {
+    fields.refuse('weight_map', 'a shard for every tensor');
+  }
   const files: ByteSource[] = [];
   const tensors = new Map<string, TensorInfo>();
   for (const name of names) {
     const file = await folder.open(name);
     if (!file) {
       const download = await unfinishedDownload(folder);
-      if (download) throw download;
+      if (download) {
+        throw download;
+      }
       throw new UserError(
         `${folder.name}: the shard ${shorten(name)} is missing, though ${INDEX} names it; download the rest of the base.`,
       );
     }
     files.push(file);
     for (const [tensor, info] of (await openSafetensors(file)).tensors) {
-      if (shardOf.get(tensor) === name) tensors.set(tensor, info);
+      if (shardOf.get(tensor) === name) {
+        tensors.set(tensor, info);
+      }
     }
   }
   for (const [tensor, shard] of shardOf) {
-    if (tensors.has(tensor)) continue;
+    if (tensors.has(tensor)) {
+      continue;
+    }
     throw new UserError(
       `${folder.name}: ${shorten(tensor)} is not in ${shorten(String(shard))}, where ${INDEX} says it is; download the base again.`,
     );
@@ -63,9 +75,12 @@ async function openShards(folder: Folder, index: ByteSource): Promise<BaseWeight
 
 /** A shard's name comes from a downloaded file, so it must not name anything outside the folder. */
 function checkShardName(name: unknown, folder: Folder, index: ByteSource): string {
-  if (typeof name === 'string' && isPickleName(name))
+  if (typeof name === 'string' && isPickleName(name)) {
     throw pickleError(`${folder.name}/${name}, which ${INDEX} names`);
-  if (typeof name === 'string' && /^[^/\\:]+\.safetensors$/.test(name) && !name.startsWith('..')) return name;
+  }
+  if (typeof name === 'string' && /^[^/\\:]+\.safetensors$/.test(name) && !name.startsWith('..')) {
+    return name;
+  }
   throw new UserError(
     `${index.name}: weight_map names the file ${quote(name)}, expected a plain .safetensors name in the same folder; download the base again.`,
   );
@@ -73,9 +88,13 @@ function checkShardName(name: unknown, folder: Folder, index: ByteSource): strin
 
 async function noWeights(folder: Folder): Promise<UserError> {
   const download = await unfinishedDownload(folder);
-  if (download) return download;
+  if (download) {
+    return download;
+  }
   const pickle = (await folder.list()).find(isPickleName);
-  if (pickle !== undefined) return pickleError(`${folder.name}/${pickle}`);
+  if (pickle !== undefined) {
+    return pickleError(`${folder.name}/${pickle}`);
+  }
   return new UserError(
     `${folder.name}: neither ${SINGLE} nor ${INDEX} is there, expected the folder of a Hugging Face base model; choose that folder.`,
   );

@@ -1,4 +1,4 @@
-import { compileProgram, type CharSet, type Program } from './regexp-program.ts';
+import { type CharSet, compileProgram, type Program } from './regexp-program.ts';
 
 /** Maximum numbers on the stack: 128 MB. */
 const MAX_STACK = 2 ** 24;
@@ -50,7 +50,9 @@ export class BoundedRegExp {
     for (let begin = from; begin <= text.length; begin = this.#after(begin)) {
       this.#stack.length = 0;
       const end = this.#match(0, begin);
-      if (end >= 0) return { begin, end };
+      if (end >= 0) {
+        return { begin, end };
+      }
     }
     return undefined;
   }
@@ -66,7 +68,9 @@ export class BoundedRegExp {
     const allowance = this.#allowance;
     const text = this.#text;
     for (;;) {
-      if (--allowance.steps < 0 || stack.length > MAX_STACK) throw new TooMuchWork();
+      if (--allowance.steps < 0 || stack.length > MAX_STACK) {
+        throw new TooMuchWork();
+      }
       const step = steps[pc]!;
       let ok = true;
       switch (step.op) {
@@ -87,12 +91,18 @@ export class BoundedRegExp {
           const wanted = step.greedy ? step.max : step.min;
           for (let next; count < wanted && (next = this.#take(step.set, end, step.backward)) >= 0; count++) {
             end = next;
-            if (count < step.min) least = end;
+            if (count < step.min) {
+              least = end;
+            }
           }
           allowance.steps -= count;
           ok = count >= step.min;
-          if (ok && step.greedy && end !== least) stack.push(GIVE_BACK, pc, end, least);
-          if (ok && !step.greedy && count < step.max) stack.push(TAKE_MORE, pc, end, count);
+          if (ok && step.greedy && end !== least) {
+            stack.push(GIVE_BACK, pc, end, least);
+          }
+          if (ok && !step.greedy && count < step.max) {
+            stack.push(TAKE_MORE, pc, end, count);
+          }
           at = end;
           pc++;
           break;
@@ -128,12 +138,15 @@ export class BoundedRegExp {
         case 'repeat': {
           const { counter, min, max, greedy, exit } = step;
           const count = this.#counts[counter]!;
-          if (count >= max) pc = exit;
-          else if (count >= min && !greedy) {
+          if (count >= max) {
+            pc = exit;
+          } else if (count >= min && !greedy) {
             stack.push(CHOICE, -pc, at, 0);
             pc = exit;
           } else {
-            if (count >= min) stack.push(CHOICE, exit, at, 0);
+            if (count >= min) {
+              stack.push(CHOICE, exit, at, 0);
+            }
             this.#goRound(counter, at);
             pc++;
           }
@@ -144,34 +157,48 @@ export class BoundedRegExp {
           pc = step.repeat;
           break;
       }
-      if (ok) continue;
+      if (ok) {
+        continue;
+      }
       for (let resumed = false; !resumed;) {
-        if (stack.length === bottom) return -1;
+        if (stack.length === bottom) {
+          return -1;
+        }
         const z = stack.pop()!;
         const y = stack.pop()!;
         const x = stack.pop()!;
         const kind = stack.pop()!;
         allowance.steps--;
-        if (kind === COUNT) this.#counts[x] = y;
-        else if (kind === BEGIN) this.#begins[x] = y;
-        else if (kind === CHOICE) {
+        if (kind === COUNT) {
+          this.#counts[x] = y;
+        } else if (kind === BEGIN) {
+          this.#begins[x] = y;
+        } else if (kind === CHOICE) {
           // The lazy repetition at step -x iterates once more.
           const repeat = x < 0 ? steps[-x]! : undefined;
-          if (repeat?.op === 'repeat') this.#goRound(repeat.counter, y);
+          if (repeat?.op === 'repeat') {
+            this.#goRound(repeat.counter, y);
+          }
           pc = repeat ? 1 - x : x;
           at = y;
           resumed = true;
         } else {
           const run = steps[x]!;
-          if (run.op !== 'run') throw new Error('a run was expected');
+          if (run.op !== 'run') {
+            throw new Error('a run was expected');
+          }
           if (kind === GIVE_BACK) {
             at = this.#oneLess(y, z, run.backward);
-            if (at !== z) stack.push(GIVE_BACK, x, at, z);
+            if (at !== z) {
+              stack.push(GIVE_BACK, x, at, z);
+            }
             resumed = true;
           } else {
             at = this.#take(run.set, y, run.backward);
             resumed = at >= 0;
-            if (resumed && z + 1 < run.max) stack.push(TAKE_MORE, x, at, z + 1);
+            if (resumed && z + 1 < run.max) {
+              stack.push(TAKE_MORE, x, at, z + 1);
+            }
           }
           pc = x + 1;
         }
@@ -188,7 +215,9 @@ export class BoundedRegExp {
   /** The index after the character of the set at `at`; -1 if there is none. */
   #take(set: CharSet, at: number, backward: boolean): number {
     const next = backward ? this.#before(at) : this.#after(at);
-    if (backward ? at === 0 : at >= this.#text.length) return -1;
+    if (backward ? at === 0 : at >= this.#text.length) {
+      return -1;
+    }
     const first = backward ? next : at;
     const code = this.#program.unicode ? this.#text.codePointAt(first)! : this.#text.charCodeAt(first);
     return set.has(code) ? next : -1;
@@ -208,7 +237,9 @@ export class BoundedRegExp {
   }
 
   #isPair(at: number): boolean {
-    if (!this.#program.unicode) return false;
+    if (!this.#program.unicode) {
+      return false;
+    }
     const text = this.#text;
     return (text.charCodeAt(at) & 0xfc00) === 0xd800 && (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00;
   }

@@ -85,11 +85,17 @@ export function ropeInverseFrequencies({ headDim, rope }: DecoderConfig): Float6
   const { theta, scaling } = rope;
   return Float64Array.from({ length: headDim / 2 }, (_, i) => {
     const frequency = theta ** ((-2 * i) / headDim);
-    if (!scaling) return frequency;
+    if (!scaling) {
+      return frequency;
+    }
     const { factor, lowFreqFactor: low, highFreqFactor: high, originalMaxPositions } = scaling;
     const wavelength = (2 * Math.PI) / frequency;
-    if (wavelength > originalMaxPositions / low) return frequency / factor;
-    if (wavelength < originalMaxPositions / high) return frequency;
+    if (wavelength > originalMaxPositions / low) {
+      return frequency / factor;
+    }
+    if (wavelength < originalMaxPositions / high) {
+      return frequency;
+    }
     const smooth = (originalMaxPositions / wavelength - low) / (high - low);
     return ((1 - smooth) * frequency) / factor + smooth * frequency;
   });
@@ -111,19 +117,29 @@ function readFamily(fields: Fields): DecoderFamily {
 /** Refuses by name every switch of the three families that changes the computation. */
 function refuseVariants(fields: Fields, family: DecoderFamily): void {
   fields.choice('hidden_act', ['silu'], 'silu');
-  if (fields.boolean('use_sliding_window', false)) fields.refuse('use_sliding_window', 'false');
+  if (fields.boolean('use_sliding_window', false)) {
+    fields.refuse('use_sliding_window', 'false');
+  }
   const { layer_types: layerTypes } = fields.values;
   if (Array.isArray(layerTypes) && layerTypes.some((type) => type !== 'full_attention')) {
     fields.refuse('layer_types', 'full_attention only');
   }
   // Qwen2 always has q, k, v biases, and transformers does not read attention_bias for it.
-  if (family !== 'qwen2' && fields.boolean('attention_bias', false)) fields.refuse('attention_bias', 'false');
-  if (family === 'llama' && fields.boolean('mlp_bias', false)) fields.refuse('mlp_bias', 'false');
-  if (fields.number('partial_rotary_factor', {}, 1) !== 1) fields.refuse('partial_rotary_factor', '1');
+  if (family !== 'qwen2' && fields.boolean('attention_bias', false)) {
+    fields.refuse('attention_bias', 'false');
+  }
+  if (family === 'llama' && fields.boolean('mlp_bias', false)) {
+    fields.refuse('mlp_bias', 'false');
+  }
+  if (fields.number('partial_rotary_factor', {}, 1) !== 1) {
+    fields.refuse('partial_rotary_factor', '1');
+  }
   if (fields.has('quantization_config')) {
     const quantization = fields.section('quantization_config');
     quantization.choice('quant_method', ['bitsandbytes']);
-    if (!quantization.boolean('load_in_4bit', false)) quantization.refuse('load_in_4bit', 'true');
+    if (!quantization.boolean('load_in_4bit', false)) {
+      quantization.refuse('load_in_4bit', 'true');
+    }
     quantization.choice('bnb_4bit_quant_type', ['nf4']);
   }
 }
@@ -136,8 +152,9 @@ function refuseVariants(fields: Fields, family: DecoderFamily): void {
 function readRope(fields: Fields): RopeConfig {
   const spelt = ['rope_parameters', 'rope_scaling'].filter((key) => !fields.section(key).isEmpty());
   const [rope, other] = spelt.map((key) => readRopeSection(fields, key));
-  if (other && JSON.stringify(other) !== JSON.stringify(rope))
+  if (other && JSON.stringify(other) !== JSON.stringify(rope)) {
     fields.refuse('rope_scaling', 'what rope_parameters says, rope_theta included');
+  }
   return rope ?? { theta: fields.number('rope_theta', { above: 0 }, DEFAULT_THETA) };
 }
 
@@ -148,12 +165,16 @@ function readRopeSection(fields: Fields, key: string): RopeConfig {
     { above: 0 },
     DEFAULT_THETA,
   );
-  if (Object.values(parameters.values).some(isRecord))
+  if (Object.values(parameters.values).some(isRecord)) {
     fields.refuse(key, 'one set of parameters for all layers');
-  if (parameters.number('partial_rotary_factor', {}, 1) !== 1)
+  }
+  if (parameters.number('partial_rotary_factor', {}, 1) !== 1) {
     parameters.refuse('partial_rotary_factor', '1');
+  }
   const typeKey = parameters.has('rope_type') ? 'rope_type' : 'type';
-  if (parameters.choice(typeKey, ['default', 'llama3'], 'default') === 'default') return { theta };
+  if (parameters.choice(typeKey, ['default', 'llama3'], 'default') === 'default') {
+    return { theta };
+  }
   const lowFreqFactor = parameters.number('low_freq_factor', { above: 0 });
   // As in transformers, the outer one takes precedence.
   const original = 'original_max_position_embeddings';
@@ -172,7 +193,9 @@ function readRopeSection(fields: Fields, key: string): RopeConfig {
 function checkWidths(config: DecoderConfig, file: string): void {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
   const check = (ok: boolean, what: string, found: number, expected: string): void => {
-    if (!ok) throw new UserError(`${file}: ${what} is ${found}, expected ${expected}; ${REMEDY}.`);
+    if (!ok) {
+      throw new UserError(`${file}: ${what} is ${found}, expected ${expected}; ${REMEDY}.`);
+    }
   };
   const product = 'num_attention_heads × head_dim';
   check(hiddenSize % 32 === 0, 'hidden_size', hiddenSize, 'a multiple of 32');

@@ -79,5 +79,7 @@ export function* denseTensors(config: DecoderConfig): Generator<[name: string, s
     }
   }
   yield ['model.norm.weight', [hiddenSize]];
-  if (!config.tied) yield ['lm_head.weight', [vocabSize, hiddenSize]];
+  if (!config.tied) {
+    yield ['lm_head.weight', [vocabSize, hiddenSize]];
+  }
 }

@@ -39,7 +39,9 @@ function key(field: number, wireType: number): number[] {
 function varint(value: number): number[] {
   const out: number[] = [];
   let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) out.push((rest % 128) | 128);
+  for (; rest >= 128; rest = Math.floor(rest / 128)) {
+    out.push((rest % 128) | 128);
+  }
   return [...out, rest];
 }
 
@@ -74,13 +76,17 @@ function maskedCrc32c(data: Uint8Array): number {
 const POLYNOMIAL = 0x82f63b78;
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+  for (let bit = 0; bit < 8; bit++) {
+    crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+  }
   return crc;
 });
 
 /** CRC-32C (Castagnoli) of bytes. */
 export function crc32c(data: Uint8Array): number {
   let crc = 0xffffffff;
-  for (const byte of data) crc = TABLE[(crc ^ byte) & 255]! ^ (crc >>> 8);
+  for (const byte of data) {
+    crc = TABLE[(crc ^ byte) & 255]! ^ (crc >>> 8);
+  }
   return (crc ^ 0xffffffff) >>> 0;
 }

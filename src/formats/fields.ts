@@ -57,7 +57,9 @@ export class Fields {
   /** The value as parsed. */
   value(key: string): unknown {
     const name = this.nameOf(key);
-    if (name === undefined) return undefined;
+    if (name === undefined) {
+      return undefined;
+    }
     this.#asked.add(name);
     return Object.hasOwn(this.values, name) ? this.values[name] : undefined;
   }
@@ -85,34 +87,46 @@ export class Fields {
 
   /** A number, or a string that spells one (YAML reads 5e-5 as text). */
   number(key: string, rule: NumberRule, fallback?: number): number {
-    if (!this.has(key) && fallback !== undefined) return fallback;
+    if (!this.has(key) && fallback !== undefined) {
+      return fallback;
+    }
     const value = toNumber(this.value(key));
-    if (value === undefined || !fits(value, rule)) return this.refuse(key, describe(rule));
+    if (value === undefined || !fits(value, rule)) {
+      return this.refuse(key, describe(rule));
+    }
     return value;
   }
 
   boolean(key: string, fallback?: boolean): boolean {
-    if (!this.has(key) && fallback !== undefined) return fallback;
+    if (!this.has(key) && fallback !== undefined) {
+      return fallback;
+    }
     const value = this.value(key);
     return typeof value === 'boolean' ? value : this.refuse(key, 'true or false');
   }
 
   string(key: string, fallback?: string): string {
-    if (!this.has(key) && fallback !== undefined) return fallback;
+    if (!this.has(key) && fallback !== undefined) {
+      return fallback;
+    }
     const value = this.value(key);
     return typeof value === 'string' ? value : this.refuse(key, 'text');
   }
 
   /** The string under `key`, which must be one of `choices`. */
   choice<T extends string>(key: string, choices: readonly T[], fallback?: T): T {
-    if (!this.has(key) && fallback !== undefined) return fallback;
+    if (!this.has(key) && fallback !== undefined) {
+      return fallback;
+    }
     const found = choices.find((choice) => choice === this.value(key));
     return found ?? this.refuse(key, choices.length > 1 ? `one of ${choices.join(', ')}` : choices[0]!);
   }
 
   /** A non-empty list of strings, or one string. */
   names(key: string, fallback?: readonly string[] | string): readonly string[] | string {
-    if (!this.has(key) && fallback !== undefined) return fallback;
+    if (!this.has(key) && fallback !== undefined) {
+      return fallback;
+    }
     const value = this.value(key);
     const isList = Array.isArray(value) && value.every((name) => typeof name === 'string');
     if ((typeof value !== 'string' && !isList) || value.length === 0) {
@@ -150,8 +164,12 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 /** The number that a parsed JSON or YAML value represents. */
 function toNumber(value: unknown): number | undefined {
-  if (value instanceof PythonFloat) return value.value;
-  if (value instanceof NumberText) return value.toJSON();
+  if (value instanceof PythonFloat) {
+    return value.value;
+  }
+  if (value instanceof NumberText) {
+    return value.toJSON();
+  }
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
 }
@@ -168,10 +186,18 @@ function fits(value: number, { whole, min, above, max, below, wholeAbove }: Numb
 
 function describe({ whole, min, above, max, below, wholeAbove }: NumberRule): string {
   const bounds: string[] = [];
-  if (min !== undefined) bounds.push(`at least ${min}`);
-  if (above !== undefined) bounds.push(`above ${above}`);
-  if (max !== undefined) bounds.push(`at most ${max}`);
-  if (below !== undefined) bounds.push(`below ${below}`);
+  if (min !== undefined) {
+    bounds.push(`at least ${min}`);
+  }
+  if (above !== undefined) {
+    bounds.push(`above ${above}`);
+  }
+  if (max !== undefined) {
+    bounds.push(`at most ${max}`);
+  }
+  if (below !== undefined) {
+    bounds.push(`below ${below}`);
+  }
   const rule = [whole ? 'a whole number' : 'a number', bounds.join(' and ')].filter(Boolean).join(' ');
   return wholeAbove === undefined ? rule : `${rule}, and a whole one above ${wholeAbove}`;
 }

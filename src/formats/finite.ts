@@ -1,5 +1,5 @@
-import type { Dtype, TensorInfo } from './safetensors.ts';
 import { shorten } from './quote.ts';
+import type { Dtype, TensorInfo } from './safetensors.ts';
 import { UserError } from './user-error.ts';
 
 /**
@@ -28,7 +28,9 @@ const PIECE = 2 ** 22;
  */
 export function allFinite(dtype: Dtype, bytes: Uint8Array): boolean {
   const layout = LAYOUTS.get(dtype);
-  if (!layout) return true;
+  if (!layout) {
+    return true;
+  }
   const { exponents, lowest, signs } = layout;
   const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   const words = new Int32Array(buffer, byteOffset, length >> 2);
@@ -36,7 +38,9 @@ export function allFinite(dtype: Dtype, bytes: Uint8Array): boolean {
   // branches.
   let carried =
     length % 4 === 0 ? 0 : ((bytes[length - 2]! | (bytes[length - 1]! << 8)) & exponents) + lowest;
-  for (let i = 0; i < words.length; i++) carried |= ((words[i]! & exponents) + lowest) | 0;
+  for (let i = 0; i < words.length; i++) {
+    carried |= ((words[i]! & exponents) + lowest) | 0;
+  }
   return (carried & signs) === 0;
 }
 
@@ -44,7 +48,9 @@ type Named = Pick<TensorInfo, 'name' | 'dtype' | 'source'>;
 
 /** Throws UserError naming file and tensor if bytes of the tensor are not all finite; `remedy` says what to do. */
 export function checkFinite({ name, dtype, source }: Named, bytes: Uint8Array, remedy: string): void {
-  if (allFinite(dtype, bytes)) return;
+  if (allFinite(dtype, bytes)) {
+    return;
+  }
   throw new UserError(
     `${source.name}: ${shorten(name)} holds values that are not finite, expected numbers; ${remedy}.`,
   );

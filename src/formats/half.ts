@@ -2,7 +2,9 @@
 export function bf16ToF32(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const halves = uint16s(bytes);
   const out = new Uint32Array(halves.length);
-  for (let i = 0; i < out.length; i++) out[i] = halves[i]! << 16;
+  for (let i = 0; i < out.length; i++) {
+    out[i] = halves[i]! << 16;
+  }
   return new Float32Array(out.buffer);
 }
 
@@ -15,9 +17,13 @@ export function f16ToF32(bytes: Uint8Array): Float32Array<ArrayBuffer> {
     const sign = half & 0x8000 ? -1 : 1;
     const exponent = (half >> 10) & 31;
     const mantissa = half & 1023;
-    if (exponent === 0) out[i] = sign * mantissa * 2 ** -24;
-    else if (exponent === 31) out[i] = mantissa ? NaN : sign * Infinity;
-    else out[i] = sign * (1024 + mantissa) * 2 ** (exponent - 25);
+    if (exponent === 0) {
+      out[i] = sign * mantissa * 2 ** -24;
+    } else if (exponent === 31) {
+      out[i] = mantissa ? NaN : sign * Infinity;
+    } else {
+      out[i] = sign * (1024 + mantissa) * 2 ** (exponent - 25);
+    }
   }
   return out;
 }

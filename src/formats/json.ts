@@ -1,7 +1,7 @@
 // References: CPython, Lib/json (numbers); serde_json (nesting limit).
 import type { ByteSource } from './byte-source.ts';
-import { quote } from './quote.ts';
 import { isLfsPointer, lfsError } from './lfs-pointer.ts';
+import { quote } from './quote.ts';
 import { MAX_BYTES, readText } from './read-text.ts';
 import { UserError } from './user-error.ts';
 
@@ -76,20 +76,30 @@ const HEX = /^[0-9a-fA-F]{4}$/;
 function scanString(text: string, begin: number, fail: (problem: string, where: number) => never): number {
   for (let at = begin + 1; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (code === QUOTE) return at + 1;
+    if (code === QUOTE) {
+      return at + 1;
+    }
     if (code < FIRST_PRINTABLE) {
       const shown = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
       fail(`the control character ${shown} stands in a string, where JSON has ${escapeOf(code)} for it`, at);
     }
-    if (code !== BACKSLASH) continue;
+    if (code !== BACKSLASH) {
+      continue;
+    }
     const escape = text[at + 1];
-    if (escape === undefined) break;
+    if (escape === undefined) {
+      break;
+    }
     if (escape === 'u') {
-      if (!HEX.test(text.slice(at + 2, at + 6)))
+      if (!HEX.test(text.slice(at + 2, at + 6))) {
         fail('\\u in a string is not followed by four hex digits', at);
+      }
       at += 5;
-    } else if (ESCAPES.includes(escape)) at++;
-    else fail(`a backslash before ${JSON.stringify(escape)} is no escape of JSON`, at);
+    } else if (ESCAPES.includes(escape)) {
+      at++;
+    } else {
+      fail(`a backslash before ${JSON.stringify(escape)} is no escape of JSON`, at);
+    }
   }
   return fail('a string has no closing quote', begin);
 }
@@ -112,7 +122,9 @@ export function parseJson(
   const match = (pattern: RegExp): string | undefined => {
     pattern.lastIndex = at;
     const found = pattern.exec(text)?.[0];
-    if (found !== undefined) at += found.length;
+    if (found !== undefined) {
+      at += found.length;
+    }
     return found;
   };
   const next = (): string => {
@@ -120,12 +132,16 @@ export function parseJson(
     return text[at] ?? '';
   };
   const eat = (char: string): boolean => {
-    if (next() !== char) return false;
+    if (next() !== char) {
+      return false;
+    }
     at++;
     return true;
   };
   const string = (): string => {
-    if (text.charCodeAt(at) !== QUOTE) fail('a string was expected');
+    if (text.charCodeAt(at) !== QUOTE) {
+      fail('a string was expected');
+    }
     const token = text.slice(at, scanString(text, at, fail));
     at += token.length;
     return token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
@@ -133,12 +149,20 @@ export function parseJson(
   const number = (): unknown => {
     const begin = at;
     const token = match(NUMBER) ?? fail(at < text.length ? 'a value was expected' : 'it ends too early');
-    if (keepNumberText) return new NumberText(token);
+    if (keepNumberText) {
+      return new NumberText(token);
+    }
     const value = Number(token);
     // As in serde_json: infinity could not be written back as JSON.
-    if (!Number.isFinite(value)) fail('a number is larger than a double holds', begin);
-    if (!keepFloats || !Number.isInteger(value)) return value;
-    if (/[.eE]/.test(token)) return new PythonFloat(value);
+    if (!Number.isFinite(value)) {
+      fail('a number is larger than a double holds', begin);
+    }
+    if (!keepFloats || !Number.isInteger(value)) {
+      return value;
+    }
+    if (/[.eE]/.test(token)) {
+      return new PythonFloat(value);
+    }
     return Number.isSafeInteger(value) ? value : new NumberText(token);
   };
   const object = (depth: number): Map<string, unknown> | Record<string, unknown> => {
@@ -148,27 +172,44 @@ export function parseJson(
         next();
         const keyAt = at;
         const key = string();
-        if (entries.has(key)) fail(`the key ${quote(key)} occurs twice`, keyAt);
-        if (!eat(':')) fail('":" was expected');
+        if (entries.has(key)) {
+          fail(`the key ${quote(key)} occurs twice`, keyAt);
+        }
+        if (!eat(':')) {
+          fail('":" was expected');
+        }
         entries.set(key, value(depth));
       } while (eat(','));
-      if (!eat('}')) fail('"," or "}" was expected');
+      if (!eat('}')) {
+        fail('"," or "}" was expected');
+      }
     }
     return keepKeyOrder ? entries : withoutPrototype(entries);
   };
   const array = (depth: number): unknown[] => {
     const result: unknown[] = [];
-    if (eat(']')) return result;
-    do result.push(value(depth));
-    while (eat(','));
+    if (eat(']')) {
+      return result;
+    }
+    do {
+      result.push(value(depth));
+    } while (eat(','));
     return eat(']') ? result : fail('"," or "]" was expected');
   };
   const value = (depth: number): unknown => {
     const first = next();
-    if (depth > MAX_DEPTH) fail('it is nested too deeply');
-    if (first === '"') return string();
-    if (eat('{')) return object(depth + 1);
-    if (eat('[')) return array(depth + 1);
+    if (depth > MAX_DEPTH) {
+      fail('it is nested too deeply');
+    }
+    if (first === '"') {
+      return string();
+    }
+    if (eat('{')) {
+      return object(depth + 1);
+    }
+    if (eat('[')) {
+      return array(depth + 1);
+    }
     for (const [word, meaning] of WORDS) {
       if (text.startsWith(word, at)) {
         at += word.length;
@@ -178,13 +219,17 @@ export function parseJson(
     return number();
   };
   const result = value(0);
-  if (next() !== '') fail('there is more text after its end');
+  if (next() !== '') {
+    fail('there is more text after its end');
+  }
   return result;
 }
 
 function withoutPrototype(entries: ReadonlyMap<string, unknown>): Record<string, unknown> {
   const result = Object.create(null) as Record<string, unknown>;
-  for (const [key, value] of entries) result[key] = value;
+  for (const [key, value] of entries) {
+    result[key] = value;
+  }
   return result;
 }
 
@@ -205,8 +250,12 @@ export function parseJsonFile(text: string, file: string, options?: JsonOptions)
   try {
     return parseJson(text, options);
   } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    if (isLfsPointer(text)) throw lfsError(file);
+    if (!(error instanceof JsonError)) {
+      throw error;
+    }
+    if (isLfsPointer(text)) {
+      throw lfsError(file);
+    }
     throw new UserError(
       `${file}: not valid JSON at line ${error.line}, column ${error.column}: ${error.message}; correct the file or download it again.`,
     );

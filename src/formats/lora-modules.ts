@@ -33,7 +33,9 @@ export function loraModules(adapter: AdapterConfig, decoder: DecoderConfig): Lor
   const settingsOf = moduleSettings(adapter);
   const modules = linearModules(decoder).flatMap(({ layer, projection, name, shape }): LoraModule[] => {
     const settings = settingsOf(name);
-    if (!settings) return [];
+    if (!settings) {
+      return [];
+    }
     const { r, alpha } = settings;
     const scaling = alpha / (adapter.useRslora ? Math.sqrt(r) : r);
     return [{ layer, projection, name, r, alpha, scaling, inFeatures: shape[1], outFeatures: shape[0] }];
@@ -80,8 +82,12 @@ function targetMatcher(adapter: AdapterConfig, allowance: Allowance): Matcher {
 }
 
 function includes({ file, targetModules }: AdapterConfig, allowance: Allowance): Matcher {
-  if (typeof targetModules !== 'string') return byName(targetModules);
-  if (targetModules.toLowerCase() === 'all-linear') return (name) => !OUTSIDE.includes(name);
+  if (typeof targetModules !== 'string') {
+    return byName(targetModules);
+  }
+  if (targetModules.toLowerCase() === 'all-linear') {
+    return (name) => !OUTSIDE.includes(name);
+  }
   return fullMatch({ file, key: 'target_modules', pattern: targetModules, allowance });
 }
 
@@ -89,8 +95,11 @@ function includes({ file, targetModules }: AdapterConfig, allowance: Allowance):
 function byName(keys: readonly string[]): Matcher {
   const known = new Set(keys);
   return (name) => {
-    for (let at = 0; at >= 0; at = name.indexOf('.', at) + 1 || -1)
-      if (known.has(name.slice(at))) return true;
+    for (let at = 0; at >= 0; at = name.indexOf('.', at) + 1 || -1) {
+      if (known.has(name.slice(at))) {
+        return true;
+      }
+    }
     return false;
   };
 }
@@ -99,7 +108,9 @@ function layerMatcher(
   { file, layersToTransform, layersPattern }: AdapterConfig,
   allowance: Allowance,
 ): Matcher {
-  if (!layersToTransform) return () => true;
+  if (!layersToTransform) {
+    return () => true;
+  }
   const layers = new Set(layersToTransform);
   // The layer's number follows the match.
   const patterns = (layersPattern.length > 0 ? layersPattern : ['[^.]*']).map((pattern) =>

@@ -22,14 +22,16 @@ export async function offByALevel(folder: Folder, file: string): Promise<UserErr
       `${name}: one level too high: ${below.length} folders in it have ${article(file)} ${file} (${named}); choose one of those.`,
     );
   }
-  if (only !== undefined)
+  if (only !== undefined) {
     return new UserError(
       `${name}: one level too high: ${file} is in its folder ${shorten(only)}; choose that folder.`,
     );
-  if (above !== undefined)
+  }
+  if (above !== undefined) {
     return new UserError(
       `${name}: one level too low: ${file} is in the folder above, ${shorten(above)}; choose that folder.`,
     );
+  }
   return undefined;
 }
 

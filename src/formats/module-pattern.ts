@@ -1,5 +1,5 @@
 // Reference: PEFT, src/peft/tuners/tuners_utils.py.
-import { BoundedRegExp, TooMuchWork, type Allowance } from './bounded-regexp.ts';
+import { type Allowance, BoundedRegExp, TooMuchWork } from './bounded-regexp.ts';
 import { quote } from './quote.ts';
 import { compileProgram, PatternError } from './regexp-program.ts';
 import { UserError } from './user-error.ts';
@@ -46,14 +46,18 @@ export function compilePattern(
     compileProgram(translated, '');
     bounded = new BoundedRegExp(source, '', allowance);
   } catch (error) {
-    if (!(error instanceof PatternError)) throw error;
+    if (!(error instanceof PatternError)) {
+      throw error;
+    }
     return refuse(error.message);
   }
   return (name) => {
     try {
       return bounded.find(name, 0)?.end;
     } catch (error) {
-      if (!(error instanceof TooMuchWork)) throw error;
+      if (!(error instanceof TooMuchWork)) {
+        throw error;
+      }
       return refuse('it takes too long to match module names against it');
     }
   };

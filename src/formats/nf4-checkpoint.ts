@@ -50,13 +50,17 @@ export async function readNf4Source(
     );
   }
   const stateTensor = tensors.get(`${weight}${STATE}nf4`);
-  if (!stateTensor) return undefined;
+  if (!stateTensor) {
+    return undefined;
+  }
   const part = (name: string, dtype: Dtype, elements: number): TensorInfo =>
     checkPart(tensors, name, dtype, elements, stateTensor);
 
   const state = await readState(stateTensor);
   state.choice('quant_type', ['nf4']);
-  if (state.number('blocksize', {}) !== NF4_BLOCK) state.refuse('blocksize', String(NF4_BLOCK));
+  if (state.number('blocksize', {}) !== NF4_BLOCK) {
+    state.refuse('blocksize', String(NF4_BLOCK));
+  }
   if (JSON.stringify(state.values['shape']) !== JSON.stringify(shape)) {
     state.refuse('shape', `${showShape(shape)} by config.json`);
   }
@@ -75,7 +79,9 @@ export async function readNf4Source(
     map,
     shape,
   } as const;
-  if (!nested) return source;
+  if (!nested) {
+    return source;
+  }
   const blocksize = state.number('nested_blocksize', { whole: true, min: 1 });
   state.choice('nested_dtype', ['float32'], 'float32');
   return {
@@ -95,7 +101,9 @@ async function readState(tensor: TensorInfo): Promise<Fields> {
   try {
     return new Fields(where, parseJson(text), '', REMEDY);
   } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
+    if (!(error instanceof JsonError)) {
+      throw error;
+    }
     throw new UserError(`${where} does not hold JSON (${error.message}); ${REMEDY}.`);
   }
 }
@@ -107,8 +115,12 @@ function checkPacked(
   bytes: number,
   state: TensorInfo,
 ): TensorInfo {
-  if (!tensor) throw missingPart(name, state);
-  if (tensor.end - tensor.begin === bytes) return tensor;
+  if (!tensor) {
+    throw missingPart(name, state);
+  }
+  if (tensor.end - tensor.begin === bytes) {
+    return tensor;
+  }
   throw new UserError(
     `${tensor.source.name}: ${name} is ${tensor.dtype} ${showShape(tensor.shape)}, ${tensor.end - tensor.begin} bytes, expected ${bytes} bytes of 4-bit codes; ${REMEDY}.`,
   );
@@ -125,7 +137,9 @@ function checkPart(
   state: TensorInfo,
 ): TensorInfo {
   const tensor = tensors.get(name);
-  if (!tensor) throw missingPart(name, state);
+  if (!tensor) {
+    throw missingPart(name, state);
+  }
   const found = tensor.shape.reduce((product, size) => product * size, 1);
   if (tensor.dtype !== dtype || found !== elements) {
     throw new UserError(

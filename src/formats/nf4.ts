@@ -50,7 +50,9 @@ function dynamicMap(signed: boolean): Float32Array<ArrayBuffer> {
     for (let j = 0; j + 1 < edges.length; j++) {
       const value = f32(scale * f32(f32(edges[j]! + edges[j + 1]!) / 2));
       values.push(value);
-      if (signed) values.push(-value);
+      if (signed) {
+        values.push(-value);
+      }
     }
   }
   return Float32Array.from(values).sort();
@@ -108,14 +110,18 @@ export function dequantizeNf4(
 function nf4Code(x: number): number {
   let code = 0;
   for (let step = 8; step > 0; step >>= 1) {
-    if (x > NF4_THRESHOLDS[code + step - 1]!) code += step;
+    if (x > NF4_THRESHOLDS[code + step - 1]!) {
+      code += step;
+    }
   }
   return code;
 }
 
 function largestMagnitude(values: Float32Array): number {
   let largest = 0;
-  for (const value of values) largest = Math.max(largest, Math.abs(value));
+  for (const value of values) {
+    largest = Math.max(largest, Math.abs(value));
+  }
   return largest;
 }
 
@@ -131,7 +137,9 @@ interface DoubleQuantized {
 /** Quantizes absmax values themselves, to 8 bits each. */
 export function doubleQuantize(absmax: Float32Array): DoubleQuantized {
   let sum = 0;
-  for (const value of absmax) sum += value;
+  for (const value of absmax) {
+    sum += value;
+  }
   const offset = f32(sum / absmax.length);
   const codes = new Uint8Array(absmax.length);
   const absmax2 = new Float32Array(Math.ceil(absmax.length / DYNAMIC_BLOCK));
@@ -141,14 +149,18 @@ export function doubleQuantize(absmax: Float32Array): DoubleQuantized {
   for (let block = 0; block < absmax2.length; block++) {
     const begin = block * DYNAMIC_BLOCK;
     const n = Math.min(DYNAMIC_BLOCK, absmax.length - begin);
-    for (let i = 0; i < n; i++) centred[i] = absmax[begin + i]! - offset;
+    for (let i = 0; i < n; i++) {
+      centred[i] = absmax[begin + i]! - offset;
+    }
     const largest = largestMagnitude(centred.subarray(0, n));
     absmax2[block] = largest;
     const scale = largest === 0 ? 0 : f32(1 / largest);
     for (let i = 0; i < n; i++) {
       centred[i] = centred[i]! * scale;
       let code = firstCode[bits[i]! >>> BUCKET_SHIFT]!;
-      while (centred[i]! > midpoints[code]!) code++;
+      while (centred[i]! > midpoints[code]!) {
+        code++;
+      }
       codes[begin + i] = code;
     }
   }
@@ -179,7 +191,9 @@ const BUCKET_SHIFT = 17;
  */
 function nearestSearch(map: Float32Array): { midpoints: Float64Array; firstCode: Uint8Array } {
   const midpoints = new Float64Array(map.length).fill(Infinity);
-  for (let i = 0; i + 1 < map.length; i++) midpoints[i] = f32(f32(map[i]! + map[i + 1]!) / 2);
+  for (let i = 0; i + 1 < map.length; i++) {
+    midpoints[i] = f32(f32(map[i]! + map[i + 1]!) / 2);
+  }
   const firstCode = new Uint8Array(2 ** (32 - BUCKET_SHIFT));
   const least = new Float32Array(1);
   const bits = new Uint32Array(least.buffer);
@@ -187,7 +201,9 @@ function nearestSearch(map: Float32Array): { midpoints: Float64Array; firstCode:
     const negative = bucket >= firstCode.length / 2;
     bits[0] = negative ? ((bucket + 1) << BUCKET_SHIFT) - 1 : bucket << BUCKET_SHIFT;
     let code = 0;
-    while (least[0]! > midpoints[code]!) code++;
+    while (least[0]! > midpoints[code]!) {
+      code++;
+    }
     firstCode[bucket] = code;
   }
   return { midpoints, firstCode };

@@ -12,22 +12,38 @@ export function writePythonJson(value: unknown): string {
 }
 
 function write(value: unknown, newline: string): string {
-  if (value === null || value === undefined) return 'null';
-  if (typeof value === 'boolean') return String(value);
-  if (typeof value === 'string') return writeString(value);
-  if (value instanceof PythonFloat) return pythonFloat(value.value);
-  if (value instanceof NumberText) return value.text;
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : pythonFloat(value);
+  if (value === null || value === undefined) {
+    return 'null';
+  }
+  if (typeof value === 'boolean') {
+    return String(value);
+  }
+  if (typeof value === 'string') {
+    return writeString(value);
+  }
+  if (value instanceof PythonFloat) {
+    return pythonFloat(value.value);
+  }
+  if (value instanceof NumberText) {
+    return value.text;
+  }
+  if (typeof value === 'number') {
+    return Number.isSafeInteger(value) ? String(value) : pythonFloat(value);
+  }
   const inner = `${newline}  `;
   if (Array.isArray(value)) {
-    if (value.length === 0) return '[]';
+    if (value.length === 0) {
+      return '[]';
+    }
     return `[${value.map((item) => inner + write(item, inner)).join(',')}${newline}]`;
   }
   const entries =
     value instanceof Map
       ? [...(value as Map<string, unknown>)]
       : Object.entries(value).toSorted(([a], [b]) => byCodePoint(a, b));
-  if (entries.length === 0) return '{}';
+  if (entries.length === 0) {
+    return '{}';
+  }
   return `{${entries.map(([key, item]) => `${inner}${writeString(key)}: ${write(item, inner)}`).join(',')}${newline}}`;
 }
 
@@ -40,8 +56,12 @@ function writeString(text: string): string {
 
 /** Python's repr of a float: the same digits as JavaScript's, but different rules for the exponent. */
 export function pythonFloat(x: number): string {
-  if (!Number.isFinite(x)) return String(x);
-  if (Object.is(x, -0)) return '-0.0';
+  if (!Number.isFinite(x)) {
+    return String(x);
+  }
+  if (Object.is(x, -0)) {
+    return '-0.0';
+  }
   const [mantissa, exponent] = x.toExponential().split('e') as [string, string];
   const power = Number(exponent);
   if (x !== 0 && (power < -4 || power >= 16)) {

@@ -5,12 +5,20 @@ const count = (n: number, what: string): string => `(${n.toLocaleString('en-US')
 
 /** An untrusted value as JSON ("text", 5, [1,2]), truncated if long; "nothing" for undefined. */
 export function quote(value: unknown): string {
-  if (value === undefined) return 'nothing';
+  if (value === undefined) {
+    return 'nothing';
+  }
   const begin = bounded(value, MAX_QUOTED);
-  if (begin.length <= MAX_QUOTED) return begin;
+  if (begin.length <= MAX_QUOTED) {
+    return begin;
+  }
   const cut = `${begin.slice(0, MAX_QUOTED)}…`;
-  if (typeof value === 'string') return `${cut}" ${count(value.length, 'characters')}`;
-  if (Array.isArray(value)) return `${cut} ${count(value.length, 'items')}`;
+  if (typeof value === 'string') {
+    return `${cut}" ${count(value.length, 'characters')}`;
+  }
+  if (Array.isArray(value)) {
+    return `${cut} ${count(value.length, 'items')}`;
+  }
   return `${cut} ${count(entriesOf(value as object).length, 'keys')}`;
 }
 
@@ -19,7 +27,9 @@ export function quoteAll(values: readonly unknown[]): string {
   let text = '';
   for (const [i, value] of values.entries()) {
     const longer = i === 0 ? quote(value) : `${text}, ${quote(value)}`;
-    if (i > 0 && longer.length > MAX_QUOTED) return `${text}, … ${count(values.length, 'in all')}`;
+    if (i > 0 && longer.length > MAX_QUOTED) {
+      return `${text}, … ${count(values.length, 'in all')}`;
+    }
     text = longer;
   }
   return text;
@@ -27,7 +37,9 @@ export function quoteAll(values: readonly unknown[]): string {
 
 /** An untrusted name or path, unquoted; a long one is cut in the middle, because both ends identify it. */
 export function shorten(text: string): string {
-  if (text.length <= MAX_QUOTED) return text;
+  if (text.length <= MAX_QUOTED) {
+    return text;
+  }
   const half = MAX_QUOTED / 2;
   return `${text.slice(0, half)}…${text.slice(-half)} ${count(text.length, 'characters')}`;
 }
@@ -45,23 +57,34 @@ export const shortenWords = (sentence: string): string => sentence.replace(LONG_
 function bounded(value: unknown, limit: number): string {
   let text = '';
   const write = (value: unknown): void => {
-    if (text.length > limit) return;
-    if (typeof value === 'string') text += JSON.stringify(value.slice(0, limit));
+    if (text.length > limit) {
+      return;
+    }
+    if (typeof value === 'string') {
+      text += JSON.stringify(value.slice(0, limit));
+    }
     // Numbers of the file are spelled as there.
-    else if (typeof value !== 'object' || value === null || !isPlain(value)) text += String(value);
-    else if (Array.isArray(value)) list('[', value, ']', write);
-    else
+    else if (typeof value !== 'object' || value === null || !isPlain(value)) {
+      text += String(value);
+    } else if (Array.isArray(value)) {
+      list('[', value, ']', write);
+    } else {
       list('{', entriesOf(value), '}', ([key, inner]) => {
         write(key);
         text += ':';
         write(inner);
       });
+    }
   };
   const list = <T>(begin: string, items: readonly T[], end: string, writeItem: (item: T) => void): void => {
     text += begin;
     for (const [i, item] of items.entries()) {
-      if (text.length > limit) return;
-      if (i > 0) text += ',';
+      if (text.length > limit) {
+        return;
+      }
+      if (i > 0) {
+        text += ',';
+      }
       writeItem(item);
     }
     text += end;

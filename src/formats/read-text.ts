@@ -1,4 +1,4 @@
-import { readAll, type ByteSource } from './byte-source.ts';
+import { type ByteSource, readAll } from './byte-source.ts';
 import { UserError } from './user-error.ts';
 import { decodeUtf8 } from './utf8.ts';
 import { showBytes } from './words.ts';

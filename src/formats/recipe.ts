@@ -1,7 +1,7 @@
 import { isRecord } from './fields.ts';
 import { nestedKeys, readNested } from './recipe/nested.ts';
-import { recognise } from './recipe/recognise.ts';
 import type { Recipe } from './recipe/recipe.ts';
+import { recognise } from './recipe/recognise.ts';
 import { readForeign, type RecipeReading } from './recipe/tool.ts';
 import { UserError } from './user-error.ts';
 import { parseYaml, writeYaml } from './yaml.ts';
@@ -46,7 +46,9 @@ export function recipeProblem(recipe: Recipe): string | undefined {
     parseRecipe(recipeToYaml({ ...recipe, rest: {} }), 'Recipe');
     return undefined;
   } catch (error) {
-    if (error instanceof UserError) return error.message;
+    if (error instanceof UserError) {
+      return error.message;
+    }
     throw error;
   }
 }

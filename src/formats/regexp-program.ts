@@ -1,4 +1,4 @@
-import { RegExpParser, type AST } from '@eslint-community/regexpp';
+import { type AST, RegExpParser } from '@eslint-community/regexpp';
 
 /** Longer expressions are an attack: the longest that comes with a model has a thousand characters. */
 const MAX_PATTERN = 20_000;
@@ -59,9 +59,13 @@ export class CharSet {
   }
 
   has(code: number): boolean {
-    if (code >= 128) return this.#other(code);
+    if (code >= 128) {
+      return this.#other(code);
+    }
     const known = this.#ascii[code]!;
-    if (known !== 0) return known === 1;
+    if (known !== 0) {
+      return known === 1;
+    }
     const found = this.#pattern.test(String.fromCharCode(code));
     this.#ascii[code] = found ? 1 : 2;
     return found;
@@ -69,9 +73,13 @@ export class CharSet {
 
   #other(code: number): boolean {
     const known = this.#others.get(code);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      return known;
+    }
     const found = this.#pattern.test(String.fromCodePoint(code));
-    if (this.#others.size >= 4096) this.#others.clear();
+    if (this.#others.size >= 4096) {
+      this.#others.clear();
+    }
     this.#others.set(code, found);
     return found;
   }
@@ -86,7 +94,9 @@ export function compileProgram(source: string, flags: '' | 'u'): Program {
   try {
     pattern = new RegExpParser().parsePattern(source, 0, source.length, { unicode: flags === 'u' });
   } catch (error) {
-    if (error instanceof RangeError) throw new PatternError('it is nested too deeply');
+    if (error instanceof RangeError) {
+      throw new PatternError('it is nested too deeply');
+    }
     // The parser's message quotes the whole expression before the problem.
     throw new PatternError((error as Error).message.split(': ').at(-1));
   }
@@ -110,8 +120,12 @@ class Compiler {
     const jumps: { op: 'jump'; to: number }[] = [];
     for (const [i, { elements }] of alternatives.entries()) {
       const split = { op: 'split' as const, other: 0 };
-      if (i < alternatives.length - 1) this.steps.push(split);
-      for (const element of backward ? elements.toReversed() : elements) this.#element(element, backward);
+      if (i < alternatives.length - 1) {
+        this.steps.push(split);
+      }
+      for (const element of backward ? elements.toReversed() : elements) {
+        this.#element(element, backward);
+      }
       if (i < alternatives.length - 1) {
         const jump = { op: 'jump' as const, to: 0 };
         this.steps.push(jump);
@@ -119,13 +133,17 @@ class Compiler {
         split.other = this.steps.length;
       }
     }
-    for (const jump of jumps) jump.to = this.steps.length;
+    for (const jump of jumps) {
+      jump.to = this.steps.length;
+    }
   }
 
   #element(element: AST.Element, backward: boolean): void {
     switch (element.type) {
       case 'Group':
-        if (element.modifiers) throw new PatternError('it changes flags within');
+        if (element.modifiers) {
+          throw new PatternError('it changes flags within');
+        }
         return this.alternatives(element.alternatives, backward);
       case 'CapturingGroup':
         return this.alternatives(element.alternatives, backward);
@@ -171,7 +189,9 @@ class Compiler {
 
   #set(atom: string): CharSet {
     const known = this.#sets.get(atom);
-    if (known) return known;
+    if (known) {
+      return known;
+    }
     const set = new CharSet(atom, this.#flags);
     this.#sets.set(atom, set);
     return set;

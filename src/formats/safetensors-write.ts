@@ -1,5 +1,5 @@
 // Reference: safetensors, safetensors/src/tensor.rs.
-import { DTYPE_BITS, type Dtype } from './safetensors.ts';
+import { type Dtype, DTYPE_BITS } from './safetensors.ts';
 import { byCodePoint, encodeUtf8 } from './utf8.ts';
 
 export interface TensorData {
@@ -24,11 +24,13 @@ export function writeSafetensors(
   const sorted = tensors.toSorted(
     (a, b) => RANK.get(b.dtype)! - RANK.get(a.dtype)! || byCodePoint(a.name, b.name),
   );
-  for (const tensor of sorted)
-    if (sizeOf(tensor) !== tensor.data.length)
+  for (const tensor of sorted) {
+    if (sizeOf(tensor) !== tensor.data.length) {
       throw new RangeError(
         `${tensor.name}: ${tensor.data.length} bytes for ${tensor.dtype} [${tensor.shape}]`,
       );
+    }
+  }
   return [safetensorsHeader(sorted, metadata), ...sorted.map((tensor) => tensor.data)];
 }
 
@@ -38,12 +40,16 @@ export function safetensorsHeader(
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
   const entries: string[] = [];
-  if (metadata) entries.push(`"__metadata__":${JSON.stringify(metadata)}`);
+  if (metadata) {
+    entries.push(`"__metadata__":${JSON.stringify(metadata)}`);
+  }
   const names = new Set<string>();
   let end = 0;
   for (const tensor of tensors) {
     const { name, dtype, shape } = tensor;
-    if (names.has(name)) throw new RangeError(`${name} is given twice`);
+    if (names.has(name)) {
+      throw new RangeError(`${name} is given twice`);
+    }
     names.add(name);
     const begin = end;
     end += sizeOf(tensor);

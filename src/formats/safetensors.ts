@@ -65,7 +65,9 @@ export async function openSafetensors(source: ByteSource): Promise<Safetensors> 
   const refuse = (problem: string): never => {
     throw new UserError(`${source.name}: ${problem}; ${AGAIN}.`);
   };
-  if (isPickleName(source.name)) throw pickleError(source.name);
+  if (isPickleName(source.name)) {
+    throw pickleError(source.name);
+  }
   const headerBytes = await readHeader(source, refuse);
   const text = decodeUtf8(headerBytes) ?? refuse('the safetensors header is not valid UTF-8');
   const header = parseHeader(text, refuse);
@@ -101,9 +103,15 @@ export function decodeF32(
   { dtype, name, source }: Pick<TensorInfo, 'dtype' | 'name' | 'source'>,
   bytes: Uint8Array,
 ): Float32Array<ArrayBuffer> {
-  if (dtype === 'F32') return bytesToF32(bytes);
-  if (dtype === 'F16') return f16ToF32(bytes);
-  if (dtype === 'BF16') return bf16ToF32(bytes);
+  if (dtype === 'F32') {
+    return bytesToF32(bytes);
+  }
+  if (dtype === 'F16') {
+    return f16ToF32(bytes);
+  }
+  if (dtype === 'BF16') {
+    return bf16ToF32(bytes);
+  }
   throw new UserError(
     `${source.name}: ${name} is ${dtype}, expected F32, F16 or BF16; convert it to one of these.`,
   );
@@ -112,16 +120,22 @@ export function decodeF32(
 type Refuse = (problem: string) => never;
 
 async function readHeader(source: ByteSource, refuse: Refuse): Promise<Uint8Array> {
-  if (source.size < 8) return refuse(`not a safetensors file: ${source.size} bytes cannot hold a header`);
+  if (source.size < 8) {
+    return refuse(`not a safetensors file: ${source.size} bytes cannot hold a header`);
+  }
   const start = new Uint8Array(Math.min(source.size, 9));
   await source.read(0, start);
-  if (isLfsPointer(start)) throw lfsError(source.name);
+  if (isLfsPointer(start)) {
+    throw lfsError(source.name);
+  }
   const length = new DataView(start.buffer).getBigUint64(0, true);
   const tooLong = length > BigInt(MAX_HEADER_BYTES);
   const pastEnd = length > BigInt(source.size - 8);
   // A header of 640 bytes starts like a pickle, so the magic decides only if no header can start there.
   const startsWithBrace = length > 0n && start[8] === 0x7b;
-  if ((tooLong || pastEnd || !startsWithBrace) && isPickleMagic(start)) throw pickleError(source.name);
+  if ((tooLong || pastEnd || !startsWithBrace) && isPickleMagic(start)) {
+    throw pickleError(source.name);
+  }
   if (tooLong) {
     return refuse(
       `the safetensors header claims ${length} bytes, more than the ${MAX_HEADER_BYTES} that are allowed`,
@@ -132,7 +146,9 @@ async function readHeader(source: ByteSource, refuse: Refuse): Promise<Uint8Arra
       `the safetensors header claims ${length} bytes, but only ${source.size - 8} follow; the file is cut short or not safetensors`,
     );
   }
-  if (!startsWithBrace) return refuse('not a safetensors file: the header does not begin with "{"');
+  if (!startsWithBrace) {
+    return refuse('not a safetensors file: the header does not begin with "{"');
+  }
   const bytes = new Uint8Array(Number(length));
   await source.read(8, bytes);
   return bytes;
@@ -142,7 +158,9 @@ function parseHeader(text: string, refuse: Refuse): Record<string, unknown> {
   try {
     return parseJson(text, { keepFloats: true }) as Record<string, unknown>;
   } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
+    if (!(error instanceof JsonError)) {
+      throw error;
+    }
     return refuse(`the safetensors header is not valid JSON at byte ${8 + error.column}: ${error.message}`);
   }
 }
@@ -155,8 +173,12 @@ function checkValue(value: unknown, depth: number, refuse: Refuse): void {
   if (typeof value === 'string' && /\p{Surrogate}/u.test(value)) {
     refuse(`the text ${quote(value)} in the safetensors header holds half a surrogate pair`);
   }
-  if (typeof value !== 'object' || value === null) return;
-  if (value instanceof PythonFloat || value instanceof NumberText) return;
+  if (typeof value !== 'object' || value === null) {
+    return;
+  }
+  if (value instanceof PythonFloat || value instanceof NumberText) {
+    return;
+  }
   if (depth > MAX_NESTING) {
     refuse(`the safetensors header is nested more than ${MAX_NESTING} levels deep`);
   }
@@ -173,21 +195,27 @@ function checkEntry(
   dataStart: number,
   refuse: Refuse,
 ): TensorInfo {
-  if (!isRecord(entry)) return refuse(`the header entry of ${shorten(name)} is not an object`);
+  if (!isRecord(entry)) {
+    return refuse(`the header entry of ${shorten(name)} is not an object`);
+  }
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BITS, dtype)) {
     return refuse(`${shorten(name)} has the unknown dtype ${quote(dtype)}`);
   }
-  if (!isSizes(shape))
+  if (!isSizes(shape)) {
     return refuse(`${shorten(name)} has the shape ${quote(shape)}, expected whole numbers`);
+  }
   if (!isSizes(offsets) || offsets.length !== 2) {
     return refuse(`${shorten(name)} has the data_offsets ${quote(offsets)}, expected [begin, end]`);
   }
   // The reference reader takes it for a float.
-  if ([...shape, ...offsets].some((size) => Object.is(size, -0)))
+  if ([...shape, ...offsets].some((size) => Object.is(size, -0))) {
     return refuse(`${shorten(name)} has -0 for a size or an offset, expected whole numbers`);
+  }
   const [begin, end] = offsets as [number, number];
-  if (end < begin) return refuse(`${shorten(name)} ends at ${end}, before its begin at ${begin}`);
+  if (end < begin) {
+    return refuse(`${shorten(name)} ends at ${end}, before its begin at ${begin}`);
+  }
   const size = [...shape, DTYPE_BITS[dtype as Dtype]].reduce((product, factor) => {
     const larger = product * BigInt(factor);
     return larger < 2n ** 64n
@@ -209,13 +237,17 @@ function checkLayout(tensors: TensorInfo[], dataStart: number, fileEnd: number, 
     if (tensor.begin > end) {
       refuse(`there is a gap of ${tensor.begin - end} bytes before the data of ${shorten(tensor.name)}`);
     }
-    if (tensor.begin < end) refuse(`the data of ${shorten(tensor.name)} overlaps the tensor before it`);
+    if (tensor.begin < end) {
+      refuse(`the data of ${shorten(tensor.name)} overlaps the tensor before it`);
+    }
     end = tensor.end;
   }
   if (end > fileEnd) {
     refuse(`the tensors end at byte ${end}, but the file at ${fileEnd}; the file is cut short`);
   }
-  if (end < fileEnd) refuse(`${fileEnd - end} bytes follow the last tensor`);
+  if (end < fileEnd) {
+    refuse(`${fileEnd - end} bytes follow the last tensor`);
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

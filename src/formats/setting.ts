@@ -91,13 +91,17 @@ export function readSetting(file: Fields, setting: Setting, fallback?: unknown):
 /** `fallback` is of the setting's kind. */
 function valueIn(file: Fields, setting: Setting, fallback: unknown): unknown {
   const key = keyIn(file, setting);
-  if (fallback === undefined && 'usual' in setting && !file.has(key)) return undefined;
+  if (fallback === undefined && 'usual' in setting && !file.has(key)) {
+    return undefined;
+  }
   switch (setting.kind) {
     case 'number':
       return readNumber(file, key, setting, fallback as number | undefined);
     case 'choice':
       // YAML 1.1 reads an unquoted no as false.
-      if (file.value(key) === false && setting.choices.includes('no')) return 'no';
+      if (file.value(key) === false && setting.choices.includes('no')) {
+        return 'no';
+      }
       return file.choice(key, setting.choices, fallback as string | undefined);
     case 'boolean':
       return file.boolean(key, fallback as boolean | undefined);
@@ -112,14 +116,19 @@ function valueIn(file: Fields, setting: Setting, fallback: unknown): unknown {
 
 /** The key to read a setting under. */
 function keyIn(file: Fields, { key, synonym, formerly }: Setting): string {
-  if (formerly !== undefined && !file.has(key)) return formerly;
-  if (synonym === undefined) return key;
+  if (formerly !== undefined && !file.has(key)) {
+    return formerly;
+  }
+  if (synonym === undefined) {
+    return key;
+  }
   const [first = key, second] = [key, synonym].filter((name) => file.value(name) !== undefined);
-  if (second !== undefined && file.value(second) !== file.value(first))
+  if (second !== undefined && file.value(second) !== file.value(first)) {
     file.refuse(
       second,
       `the same as ${file.nameOf(first)} (${quote(file.value(first))}), which means the same`,
     );
+  }
   return first;
 }
 
@@ -129,8 +138,12 @@ function readNumber(
   { range, none, unsetFrom }: NumberKind,
   fallback: number | undefined,
 ): number | undefined {
-  if (none !== undefined && file.isNull(key)) return none;
-  if (unsetFrom === undefined) return file.number(key, range, fallback);
+  if (none !== undefined && file.isNull(key)) {
+    return none;
+  }
+  if (unsetFrom === undefined) {
+    return file.number(key, range, fallback);
+  }
   const value = file.number(key, { ...range, min: unsetFrom }, fallback);
   return value < range.min! ? undefined : value;
 }
@@ -139,18 +152,26 @@ function readNumber(
 function readNumbers(file: Fields, key: string): Record<string, number> | undefined {
   const numbers = new Fields(file.file, recordIn(file, key), `${file.nameOf(key)}.`);
   const named = Object.keys(numbers.values).filter((name) => numbers.has(name));
-  if (named.length === 0) return undefined;
+  if (named.length === 0) {
+    return undefined;
+  }
   return Object.fromEntries(named.map((name) => [name, numbers.number(name, { min: 0 })] as const));
 }
 
 /** Names and numbers, which some files hold as JSON in a text. Throws UserError. */
 export function recordIn(file: Fields, key: string): Record<string, unknown> {
-  if (!file.has(key)) return {};
+  if (!file.has(key)) {
+    return {};
+  }
   const value = file.value(key);
-  if (typeof value !== 'string') return isRecord(value) ? value : file.refuse(key, 'names and numbers');
+  if (typeof value !== 'string') {
+    return isRecord(value) ? value : file.refuse(key, 'names and numbers');
+  }
   try {
     const json: unknown = JSON.parse(value === '' ? '{}' : value);
-    if (isRecord(json)) return json;
+    if (isRecord(json)) {
+      return json;
+    }
   } catch {
     // Told below.
   }

@@ -60,15 +60,19 @@ export class PiecewiseSha256 {
    * Throws Error if they are out of order.
    */
   async update(begin: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    if (begin !== this.#at) throw new Error(`bytes from ${begin} on came where ${this.#at} was expected`);
+    if (begin !== this.#at) {
+      throw new Error(`bytes from ${begin} on came where ${this.#at} was expected`);
+    }
     for (let from = 0; from < bytes.length;) {
       const piece = Math.floor(this.#at / PIECE);
       const has = this.#at % PIECE;
       const lacks = this.#pieces.sizeOf(piece) - has;
       const part = bytes.subarray(from, from + lacks);
-      if (part.length < lacks) this.#begun.set(part, has);
-      else if (has === 0) await this.#hash(piece, part);
-      else {
+      if (part.length < lacks) {
+        this.#begun.set(part, has);
+      } else if (has === 0) {
+        await this.#hash(piece, part);
+      } else {
         this.#begun.set(part, has);
         await this.#hash(piece, this.#begun.subarray(0, has + lacks));
       }
@@ -80,14 +84,20 @@ export class PiecewiseSha256 {
   /** Call after the last bytes. Throws Error if some are missing. */
   async digest(): Promise<string> {
     const { size } = this.#pieces;
-    if (this.#at !== size) throw new Error(`${this.#at} bytes came where ${size} were expected`);
-    if (size === 0) await this.#hash(0, this.#begun);
+    if (this.#at !== size) {
+      throw new Error(`${this.#at} bytes came where ${size} were expected`);
+    }
+    if (size === 0) {
+      await this.#hash(0, this.#begun);
+    }
     await Promise.all(this.#underWay);
     return this.#pieces.joined();
   }
 
   async #hash(index: number, piece: Uint8Array<ArrayBuffer>): Promise<void> {
-    if (this.#underWay.length === UNDER_WAY) await this.#underWay.shift();
+    if (this.#underWay.length === UNDER_WAY) {
+      await this.#underWay.shift();
+    }
     const hashed = this.#pieces.add(index, piece);
     // Its failure is reported to whoever awaits it; if reading fails first, nobody does.
     hashed.catch(() => undefined);
@@ -129,6 +139,8 @@ export async function joinedHash(hashes: readonly string[]): Promise<string> {
 /** The SHA-256 of consecutive chunks, as 64 hex digits. */
 export async function sha256Chunks(chunks: Iterable<Uint8Array>): Promise<string> {
   const hash = await createSHA256();
-  for (const chunk of chunks) hash.update(chunk);
+  for (const chunk of chunks) {
+    hash.update(chunk);
+  }
   return hash.digest('hex');
 }

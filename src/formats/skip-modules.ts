@@ -20,13 +20,16 @@ export type SkipModules = (name: string) => string | undefined;
  * and quantizers/base.py.
  */
 export function readSkipModules(json: unknown, file: string): SkipModules | undefined {
-  if (!isRecord(json) || !isRecord(json['quantization_config'])) return undefined;
+  if (!isRecord(json) || !isRecord(json['quantization_config'])) {
+    return undefined;
+  }
   const remedy = 'download config.json again';
   const quantization = new Fields(file, json, '', remedy).section('quantization_config');
   const key = 'llm_int8_skip_modules';
   const list = quantization.values[key] ?? [];
-  if (!Array.isArray(list) || list.length > MAX_ENTRIES || list.some((entry) => typeof entry !== 'string'))
+  if (!Array.isArray(list) || list.length > MAX_ENTRIES || list.some((entry) => typeof entry !== 'string')) {
     return quantization.refuse(key, `a list of at most ${MAX_ENTRIES} module names`);
+  }
   const allowance: Allowance = { steps: MAX_STEPS };
   const entries = (list as string[]).map((pattern) => ({
     pattern,

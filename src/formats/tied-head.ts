@@ -29,9 +29,13 @@ export async function sameTable(a: TensorInfo, b: TensorInfo): Promise<boolean> 
         return bytes;
       }),
     );
-    if (a.dtype === b.dtype && sameBytes(x!, y!)) continue;
+    if (a.dtype === b.dtype && sameBytes(x!, y!)) {
+      continue;
+    }
     const other = decodeF32(b, y!);
-    if (decodeF32(a, x!).some((value, i) => value !== other[i])) return false;
+    if (decodeF32(a, x!).some((value, i) => value !== other[i])) {
+      return false;
+    }
   }
   return true;
 }

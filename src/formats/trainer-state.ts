@@ -99,7 +99,9 @@ export function parseTrainerState(json: unknown, file: string): TrainerState {
 
 function readHistory(fields: Fields): LogEntry[] {
   const history = fields.values['log_history'];
-  if (!Array.isArray(history)) return fields.refuse('log_history', 'a list of entries');
+  if (!Array.isArray(history)) {
+    return fields.refuse('log_history', 'a list of entries');
+  }
   return history.map((entry: unknown, i) => {
     const log = new Fields(fields.file, entry, `log_history[${i}].`, 'take an earlier checkpoint');
     const numbers = Object.keys(log.values).map((key) => [key, log.number(key, {})] as const);

@@ -8,7 +8,9 @@ const UNFINISHED = /\.(?:incomplete|crdownload|part|partial|download|aria2|tmp)$
 /** The message for a folder that holds such a file. */
 export async function unfinishedDownload(folder: Folder): Promise<UserError | undefined> {
   const file = (await folder.list()).find((name) => UNFINISHED.test(name));
-  if (file === undefined) return undefined;
+  if (file === undefined) {
+    return undefined;
+  }
   return new UserError(
     `${folder.name}: ${shorten(file)} is still being downloaded, or its download broke off; let it finish, or start it again, and then choose the folder.`,
   );

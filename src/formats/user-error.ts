@@ -34,6 +34,8 @@ export class UserError extends Error {
 /** A sentence ends with its remedy, after a semicolon. */
 function partsOf(sentence: string): Parts {
   const end = sentence.lastIndexOf('; ');
-  if (end >= 0) return { what: sentence.slice(0, end) };
+  if (end >= 0) {
+    return { what: sentence.slice(0, end) };
+  }
   return { what: sentence.endsWith('.') ? sentence.slice(0, -1) : sentence };
 }

@@ -18,10 +18,16 @@ export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
 export function byCodePoint(a: string, b: string): number {
   const end = Math.min(a.length, b.length);
   let at = 0;
-  while (at < end && a.charCodeAt(at) === b.charCodeAt(at)) at++;
-  if (at === end) return a.length - b.length;
+  while (at < end && a.charCodeAt(at) === b.charCodeAt(at)) {
+    at++;
+  }
+  if (at === end) {
+    return a.length - b.length;
+  }
   // From the middle of a surrogate pair, the comparison would see only the low halves.
   const low = a.charCodeAt(at) & 0xfc00;
-  if (at > 0 && low === 0xdc00 && (a.charCodeAt(at - 1) & 0xfc00) === 0xd800) at--;
+  if (at > 0 && low === 0xdc00 && (a.charCodeAt(at - 1) & 0xfc00) === 0xd800) {
+    at--;
+  }
   return a.codePointAt(at)! - b.codePointAt(at)!;
 }

@@ -16,11 +16,15 @@ export function visiblePieces(text: string): TextPiece[] {
   const pieces: TextPiece[] = [];
   let end = 0;
   for (const match of text.matchAll(HIDDEN)) {
-    if (match.index > end) pieces.push({ text: text.slice(end, match.index), hidden: false });
+    if (match.index > end) {
+      pieces.push({ text: text.slice(end, match.index), hidden: false });
+    }
     pieces.push({ text: codePointName(match[0]), hidden: true });
     end = match.index + match[0].length;
   }
-  if (end < text.length) pieces.push({ text: text.slice(end), hidden: false });
+  if (end < text.length) {
+    pieces.push({ text: text.slice(end), hidden: false });
+  }
   return pieces;
 }
 

@@ -27,11 +27,17 @@ export function readMemory(text: string): number | undefined {
 
 /** A duration in seconds for people: "8 s", "3 min 05 s", "2 h 07 min". */
 export function showSeconds(seconds: number): string {
-  if (!Number.isFinite(seconds)) return '–';
+  if (!Number.isFinite(seconds)) {
+    return '–';
+  }
   const whole = Math.max(0, Math.round(seconds));
   const two = (n: number) => String(n).padStart(2, '0');
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  if (whole < 60) {
+    return `${whole} s`;
+  }
+  if (whole < 3600) {
+    return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  }
   return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
 }
 
@@ -40,8 +46,12 @@ export const showCount = (count: number): string => count.toLocaleString('en-US'
 
 /** A large number in words: "1.54 billion", "494 million". */
 export function showLarge(count: number): string {
-  if (count >= 1e9) return `${(count / 1e9).toFixed(2)} billion`;
-  if (count >= 1e6) return `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} million`;
+  if (count >= 1e9) {
+    return `${(count / 1e9).toFixed(2)} billion`;
+  }
+  if (count >= 1e6) {
+    return `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} million`;
+  }
   return showCount(count);
 }
 

@@ -1,5 +1,6 @@
 // Reference: PyYAML, lib/yaml/resolver.py.
 import {
+  type Document,
   isAlias,
   isMap,
   isPair,
@@ -7,9 +8,8 @@ import {
   isSeq,
   LineCounter,
   parseDocument,
-  stringify,
-  type Document,
   type ScalarTag,
+  stringify,
   type Tags,
 } from 'yaml';
 import { quote } from './quote.ts';
@@ -41,10 +41,11 @@ export function parseYaml(text: string, file: string): unknown {
   const refuse: Refuse = (problem) => {
     throw new UserError(`${file}: not valid YAML: ${problem}; correct the file.`);
   };
-  if (text.length > MAX_CHARACTERS)
+  if (text.length > MAX_CHARACTERS) {
     throw new UserError(
       `${file}: it has ${showCount(text.length)} characters, expected at most ${showCount(MAX_CHARACTERS)} of YAML; name the file with the settings.`,
     );
+  }
   const lines = new LineCounter();
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
@@ -59,9 +60,15 @@ export function parseYaml(text: string, file: string): unknown {
     customTags: plainTags,
   });
   const [error] = document.errors;
-  if (error?.code === 'RESOURCE_EXHAUSTION') refuse('it is nested too deeply');
-  if (error?.code === 'MULTIPLE_DOCS') refuse('it holds several documents, expected one');
-  if (error) refuse(error.message.slice(0, 200) + at(error.pos[0]));
+  if (error?.code === 'RESOURCE_EXHAUSTION') {
+    refuse('it is nested too deeply');
+  }
+  if (error?.code === 'MULTIPLE_DOCS') {
+    refuse('it holds several documents, expected one');
+  }
+  if (error) {
+    refuse(error.message.slice(0, 200) + at(error.pos[0]));
+  }
   new Checker(document, at, refuse).check();
   try {
     return document.toJS({ maxAliasCount: -1 }) as unknown;
@@ -80,8 +87,12 @@ type Refuse = (problem: string) => never;
 /** Dates stay text; and in PyYAML y and n are not booleans, although YAML 1.1 says so. */
 function plainTags(tags: Tags): Tags {
   return tags.flatMap((tag) => {
-    if (typeof tag === 'string' || !PLAIN.has(tag.tag)) return [];
-    if (tag.tag !== `${PREFIX}bool`) return [tag];
+    if (typeof tag === 'string' || !PLAIN.has(tag.tag)) {
+      return [];
+    }
+    if (tag.tag !== `${PREFIX}bool`) {
+      return [tag];
+    }
     return [{ ...tag, test: tag.identify?.(true) ? TRUE : FALSE } as ScalarTag];
   });
 }
@@ -105,39 +116,56 @@ class Checker {
   }
 
   #count(node: unknown): number {
-    if (isAlias(node)) return this.#countAlias(node.source, node.resolve(this.#document), node);
+    if (isAlias(node)) {
+      return this.#countAlias(node.source, node.resolve(this.#document), node);
+    }
     const { tag } = (node ?? {}) as { tag?: string };
-    if (tag !== undefined && tag !== '!' && !PLAIN.has(tag))
+    if (tag !== undefined && tag !== '!' && !PLAIN.has(tag)) {
       this.#refuse(`the tag ${quote(shortTag(tag))} is not allowed${this.#at(node)}`);
+    }
     this.#values.set(node, 0);
     let values = 1;
     if (isMap(node)) {
       const keys = new Set<string>();
       for (const pair of node.items) {
-        if (isPair(pair)) this.#checkKey(pair.key, keys);
+        if (isPair(pair)) {
+          this.#checkKey(pair.key, keys);
+        }
         values += this.#count(pair.value);
       }
-    } else if (isSeq(node)) for (const item of node.items) values += this.#count(item);
-    if (values > MAX_VALUES) this.#refuse(`it stands for more than ${showCount(MAX_VALUES)} values`);
+    } else if (isSeq(node)) {
+      for (const item of node.items) {
+        values += this.#count(item);
+      }
+    }
+    if (values > MAX_VALUES) {
+      this.#refuse(`it stands for more than ${showCount(MAX_VALUES)} values`);
+    }
     this.#values.set(node, values);
     return values;
   }
 
   #countAlias(name: string, target: unknown, alias: unknown): number {
     const values = this.#values.get(target);
-    if (target === undefined || values === undefined)
+    if (target === undefined || values === undefined) {
       return this.#refuse(`the alias ${quote(name)} names nothing before it${this.#at(alias)}`);
-    if (values === 0)
+    }
+    if (values === 0) {
       return this.#refuse(`the alias ${quote(name)} stands within what it names${this.#at(alias)}`);
+    }
     return values;
   }
 
   #checkKey(key: unknown, keys: Set<string>): void {
     const scalar = isAlias(key) ? key.resolve(this.#document) : key;
-    if (!isScalar(scalar)) return this.#refuse(`a key is no text${this.#at(key)}`);
+    if (!isScalar(scalar)) {
+      return this.#refuse(`a key is no text${this.#at(key)}`);
+    }
     this.#count(key);
     const text = String(scalar.value);
-    if (keys.has(text)) this.#refuse(`the key ${quote(text)} occurs twice${this.#at(key)}`);
+    if (keys.has(text)) {
+      this.#refuse(`the key ${quote(text)} occurs twice${this.#at(key)}`);
+    }
     keys.add(text);
   }
 

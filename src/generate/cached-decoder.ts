@@ -1,21 +1,21 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { argmax } from '../gpu/kernels/argmax.ts';
-import { attention } from '../gpu/kernels/attention/index.ts';
 import { attentionDecode, attentionDecodeScratch } from '../gpu/kernels/attention/decode.ts';
+import { attention } from '../gpu/kernels/attention/index.ts';
 import { gatherRows } from '../gpu/kernels/embedding.ts';
 import { headMatmul } from '../gpu/kernels/lm-head/lm-head.ts';
 import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
-import { view, type GpuBuffer } from '../gpu/memory.ts';
+import { type GpuBuffer, view } from '../gpu/memory.ts';
 import { Readback } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';
+import { activationAllocations, Activations, type ActivationShape, logitRows } from '../model/activations.ts';
 import { allocate, type Allocations } from '../model/allocations.ts';
 import { uploadPass } from '../model/batch.ts';
 import { forward, heads, type PassContext } from '../model/decoder.ts';
 import type { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
-import { logitRows, Activations, activationAllocations, type ActivationShape } from '../model/activations.ts';
 import { KvCache, kvCacheAllocations } from './kv-cache.ts';
-import { decodePass, prefillPass, type CachedPass, type Sequence } from './passes.ts';
+import { type CachedPass, decodePass, prefillPass, type Sequence } from './passes.ts';
 
 /** What generation is sized for; equal shapes give equal bytes. */
 export interface GeneratorShape {
@@ -79,9 +79,12 @@ export class CachedDecoder {
   constructor(stream: Stream, base: DecoderWeights, shape: GeneratorShape) {
     const { config, head, rope } = base;
     const inner = activationShape(config, head.format, shape);
-    if (shape.capacity > rope.size / (4 * config.headDim))
+    if (shape.capacity > rope.size / (4 * config.headDim)) {
       throw new Error(`sequences of ${shape.capacity} tokens, longer than the rotary table`);
-    if (shape.sequences > logitRows(inner)) throw new Error(`${shape.sequences} sequences at once`);
+    }
+    if (shape.sequences > logitRows(inner)) {
+      throw new Error(`${shape.sequences} sequences at once`);
+    }
     this.tokens = inner.tokens;
     this.#stream = stream;
     this.#base = base;

@@ -1,9 +1,9 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import { UserError } from '../formats/user-error.ts';
 import { cacheWrite } from '../gpu/kernels/attention/decode.ts';
-import { mib, view, type GpuBuffer, type BufferView } from '../gpu/memory.ts';
+import { type BufferView, type GpuBuffer, mib, view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
-import { allocate, keyWidth, type Allocations } from '../model/allocations.ts';
+import { allocate, type Allocations, keyWidth } from '../model/allocations.ts';
 
 /** What a cache is sized for; equal shapes give equal bytes. */
 interface KvCacheShape {
@@ -42,10 +42,11 @@ export class KvCache {
     const { memory, device } = stream.gpu;
     const sets = kvCacheAllocations(shape);
     const [bytes, limit] = [sets.layers[0]!.k.bytes, device.limits.maxStorageBufferBindingSize];
-    if (bytes > limit)
+    if (bytes > limit) {
       throw new UserError(
         `GPU memory: the KV cache of ${shape.sequences} sequences of ${shape.capacity} tokens needs ${mib(bytes)} MiB in one piece, this device allows ${mib(limit)} MiB; decode fewer sequences at once or shorten them.`,
       );
+    }
     this.#layers = sets.layers.map((set) => allocate(memory, set));
     this.#slots = allocate(memory, sets.batch).slots;
   }
@@ -74,7 +75,9 @@ export class KvCache {
 
   close(): void {
     const { memory } = this.#stream.gpu;
-    for (const { k, v } of this.#layers) [k, v].forEach((buffer) => memory.free(buffer));
+    for (const { k, v } of this.#layers) {
+      [k, v].forEach((buffer) => memory.free(buffer));
+    }
     memory.free(this.#slots);
   }
 }

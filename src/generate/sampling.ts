@@ -24,7 +24,9 @@ export const RECIPE_SAMPLING: Sampling = { ...GREEDY, temperature: 0.7, topP: 0.
 /** Throws UserError if a value is out of range. */
 export function checkSampling({ temperature, topP, topK, repetitionPenalty }: Sampling): void {
   const check = (fine: boolean, key: string, value: number, expected: string): void => {
-    if (fine) return;
+    if (fine) {
+      return;
+    }
     throw new UserError(`${key} is ${quote(value)}, expected ${expected}; correct it.`);
   };
   check(temperature >= 0 && temperature < Infinity, 'temperature', temperature, 'a number of at least 0');
@@ -51,13 +53,17 @@ export function sampleToken(
   random: { uniform(): number },
 ): number {
   penalize(logits, sampling.repetitionPenalty, previous);
-  if (sampling.temperature === 0) return largest(logits);
+  if (sampling.temperature === 0) {
+    return largest(logits);
+  }
   const { ids, weights } = candidates(logits, sampling);
   let rest = random.uniform() * sum(weights);
   // Rounding may leave a remainder beyond the last weight; then the last token with any weight is picked.
   let picked = 0;
   for (let i = 0; i < weights.length && rest >= 0; i++) {
-    if (weights[i] === 0) continue;
+    if (weights[i] === 0) {
+      continue;
+    }
     picked = i;
     rest -= weights[i]!;
   }
@@ -66,9 +72,12 @@ export function sampleToken(
 
 /** Applies the repetition penalty in place; each token counts once, however often it occurred. */
 export function penalize(logits: Float32Array, penalty: number, previous: Iterable<number>): void {
-  if (penalty === 1) return;
-  for (const id of new Set(previous))
+  if (penalty === 1) {
+    return;
+  }
+  for (const id of new Set(previous)) {
     logits[id] = logits[id]! < 0 ? logits[id]! * penalty : logits[id]! / penalty;
+  }
 }
 
 /** The candidates after temperature (above 0), then top_k, then top_p: transformers' order. */
@@ -77,14 +86,18 @@ export function candidates(logits: Float32Array, { temperature, topP, topK }: Sa
   const weight = (id: number): number => Math.exp((logits[id]! - highest) / temperature);
   const limited = topK > 0 && topK < logits.length ? mostLikely(logits, topK) : undefined;
   const all = weighed(limited ?? range(logits.length), weight);
-  if (topP >= 1) return all;
+  if (topP >= 1) {
+    return all;
+  }
   return weighed(nucleus(limited ?? descending(logits), weight, topP * sum(all.weights)), weight);
 }
 
 function weighed(ids: ArrayLike<number>, weight: (id: number) => number): Candidates {
   // A loop, because the typed arrays' `from` takes ten times as long over a vocabulary.
   const weights = new Float64Array(ids.length);
-  for (let i = 0; i < ids.length; i++) weights[i] = weight(ids[i]!);
+  for (let i = 0; i < ids.length; i++) {
+    weights[i] = weight(ids[i]!);
+  }
   return { ids, weights };
 }
 
@@ -92,7 +105,9 @@ function weighed(ids: ArrayLike<number>, weight: (id: number) => number): Candid
 function mostLikely(logits: Float32Array, k: number): number[] {
   const ids: number[] = [];
   for (const id of descending(logits)) {
-    if (ids.length >= k && logits[id]! < logits[ids.at(-1)!]!) break;
+    if (ids.length >= k && logits[id]! < logits[ids.at(-1)!]!) {
+      break;
+    }
     ids.push(id);
   }
   return ids;
@@ -105,19 +120,27 @@ function nucleus(ids: Iterable<number>, weight: (id: number) => number, mass: nu
   for (const id of ids) {
     kept.push(id);
     reached += weight(id);
-    if (reached >= mass) break;
+    if (reached >= mass) {
+      break;
+    }
   }
   return kept;
 }
 
 function largest(values: Float32Array): number {
   let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  for (let i = 1; i < values.length; i++) {
+    if (values[i]! > values[best]!) {
+      best = i;
+    }
+  }
   return best;
 }
 
 function sum(values: Float64Array): number {
   let total = 0;
-  for (const value of values) total += value;
+  for (const value of values) {
+    total += value;
+  }
   return total;
 }

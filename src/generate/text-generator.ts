@@ -79,10 +79,14 @@ export class TextGenerator {
       const next = await this.#next(batch, lora, options.sampling, batch === fresh);
       batch.forEach((sequence, i) => {
         const id = next[i]!;
-        if (stopIds.includes(id)) return end(sequence, 'stop id');
+        if (stopIds.includes(id)) {
+          return end(sequence, 'stop id');
+        }
         sequence.ids.push(id);
         onToken?.(sequence.index, id);
-        if (sequence.ids.length === maxNewTokens) end(sequence, 'length');
+        if (sequence.ids.length === maxNewTokens) {
+          end(sequence, 'length');
+        }
       });
     }
     return results;
@@ -97,15 +101,19 @@ export class TextGenerator {
     const { capacity, rank } = this.shape;
     const { maxNewTokens } = options;
     prompts.forEach(({ length }, i) => {
-      if (length + maxNewTokens > capacity)
+      if (length + maxNewTokens > capacity) {
         throw new UserError(
           `prompt ${i + 1}: ${length} tokens and ${maxNewTokens} new ones, expected at most ${capacity} together; shorten the prompt or lower the number of new tokens.`,
         );
-      if (length === 0) throw new Error(`prompt ${i + 1} is empty`);
+      }
+      if (length === 0) {
+        throw new Error(`prompt ${i + 1} is empty`);
+      }
     });
     const ranks = lora?.layers.flatMap(({ pairs }) => Object.values(pairs).map(({ module }) => module.r));
-    if (ranks?.some((r) => r > rank))
+    if (ranks?.some((r) => r > rank)) {
       throw new Error(`an adapter of rank ${Math.max(...ranks)} where at most ${rank} was expected`);
+    }
   }
 
   #sequences(prompts: readonly (readonly number[])[], { seed, numbers }: GenerateOptions) {
@@ -124,7 +132,9 @@ export class TextGenerator {
    * and its neighbours there, would affect the last bits, and an interrupted test must resume to the same answers.
    */
   #admit(waiting: Omit<Running, 'ids' | 'firstSlot'>[], places: number[]): Running[] {
-    if (waiting.length === 0 || places.length === 0) return [];
+    if (waiting.length === 0 || places.length === 0) {
+      return [];
+    }
     return [{ ...waiting.shift()!, ids: [], firstSlot: places.shift()! }];
   }
 
@@ -137,13 +147,15 @@ export class TextGenerator {
   ): Promise<ArrayLike<number>> {
     await (fresh ? this.#decoder.prefill(batch, lora) : this.#decoder.decode(batch, lora));
     // The first logits are always checked, because a broken model shows there.
-    if (!fresh && sampling.temperature === 0 && sampling.repetitionPenalty === 1)
+    if (!fresh && sampling.temperature === 0 && sampling.repetitionPenalty === 1) {
       return this.#decoder.largest(batch.length);
+    }
     const logits = await this.#decoder.logits(batch.length);
-    if (fresh && !logits.every((row) => row.every(Number.isFinite)))
+    if (fresh && !logits.every((row) => row.every(Number.isFinite))) {
       throw new UserError(
         'the logits of this model are not finite numbers, so its base or its adapter is broken; take another copy of them or an earlier checkpoint.',
       );
+    }
     return batch.map(({ prompt, ids, random }, i) =>
       sampleToken(logits[i]!, sampling, [...prompt, ...ids], random),
     );

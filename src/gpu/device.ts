@@ -1,11 +1,11 @@
 import { UserError } from '../formats/user-error.ts';
+import { Memory } from './memory.ts';
 import {
   MATRIX_FEATURE,
-  subgroupMatrices,
   SIZE_FEATURE,
   type SubgroupMatrices,
+  subgroupMatrices,
 } from './subgroup-matrices.ts';
-import { Memory } from './memory.ts';
 
 /** A device with its memory account. Everything above uses this, never `navigator.gpu`. */
 export interface Gpu {
@@ -50,10 +50,11 @@ export type LimitTier = 'adapter' | 'floor';
 export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter'): Promise<Gpu> {
   for (const [limit, needed] of Object.entries(REQUIRED)) {
     const granted = adapter.limits[limit as keyof typeof REQUIRED];
-    if (granted < needed)
+    if (granted < needed) {
       throw new UserError(
         `GPU ${describe(adapter.info)}: ${limit} is ${granted}, Retune needs ${needed}; choose another GPU or update its driver.`,
       );
+    }
   }
   const all = tier === 'adapter';
   const device = await adapter.requestDevice({

@@ -10,7 +10,9 @@ export async function withErrorScopes<T>(
   filters: readonly GPUErrorFilter[],
   work: () => T | Promise<T>,
 ): Promise<{ result: T; errors: readonly (GPUError | null)[] }> {
-  for (const filter of filters.toReversed()) device.pushErrorScope(filter);
+  for (const filter of filters.toReversed()) {
+    device.pushErrorScope(filter);
+  }
   const close = () => Promise.all(filters.map(() => device.popErrorScope()));
   let result: T;
   try {

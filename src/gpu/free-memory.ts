@@ -1,9 +1,9 @@
 import fillCode from '../../shaders/memory_fill.wgsl';
 import type { Gpu } from './device.ts';
-import { Kernel } from './kernel.ts';
-import { view, type GpuBuffer } from './memory.ts';
-import { Stream } from './stream.ts';
 import { refusal } from './error-scopes.ts';
+import { Kernel } from './kernel.ts';
+import { type GpuBuffer, view } from './memory.ts';
+import { Stream } from './stream.ts';
 
 /** Bytes per allocation: a buffer of this size is within WebGPU's guaranteed limits. */
 const PIECE_BYTES = 2 ** 28;
@@ -68,7 +68,9 @@ export async function freeMemory(
     const wanted = { most: shared ? Math.min(most, ofHost) : most, ofHost };
     return await measureFree(piecesOf(stream, buffers), wanted, onProgress);
   } finally {
-    for (const buffer of buffers) gpu.memory.free(buffer);
+    for (const buffer of buffers) {
+      gpu.memory.free(buffer);
+    }
     stream.close();
     // Freed memory returns to the device once its queue is done.
     await gpu.device.queue.onSubmittedWorkDone();
@@ -86,14 +88,17 @@ function piecesOf(stream: Stream, buffers: GpuBuffer[]): Pieces {
     },
     async write(times) {
       const begun = performance.now();
-      for (let i = 0; i < times; i++)
-        for (const buffer of buffers)
-          for (const offset of [0, BOUND_BYTES])
+      for (let i = 0; i < times; i++) {
+        for (const buffer of buffers) {
+          for (const offset of [0, BOUND_BYTES]) {
             stream.dispatch(fillKernel, {
               buffers: [view(buffer, offset, BOUND_BYTES)],
               params: { count4: BOUND_BYTES / 16 },
               groups: [FILL_GROUPS],
             });
+          }
+        }
+      }
       await stream.finish();
       return (performance.now() - begun) / 1000;
     },
@@ -111,18 +116,26 @@ export async function measureFree(
   let wanted = most;
   while (SHARE * held < wanted) {
     onProgress(Math.min(held, wanted), wanted);
-    if (!(await pieces.take())) break;
+    if (!(await pieces.take())) {
+      break;
+    }
     const now = held + PIECE_BYTES;
     const times = Math.max(MIN_TIMES, Math.ceil(TIMED_SECONDS / (best * now)));
     const bytes = times * now;
     const pages = (seconds: number) => seconds > SLOWER * best * bytes + SLACK_SECONDS;
     let seconds = await pieces.write(times);
     // A burst of another program passes; paging does not.
-    if (pages(seconds)) seconds = Math.min(seconds, await pieces.write(times));
-    if (pages(seconds)) break;
+    if (pages(seconds)) {
+      seconds = Math.min(seconds, await pieces.write(times));
+    }
+    if (pages(seconds)) {
+      break;
+    }
     best = Math.min(best, seconds / bytes);
     held = now;
-    if (held >= RATED_BYTES && best * OWN_RATE > 1) wanted = Math.min(most, ofHost);
+    if (held >= RATED_BYTES && best * OWN_RATE > 1) {
+      wanted = Math.min(most, ofHost);
+    }
   }
   return Math.min(wanted, Math.floor(SHARE * held));
 }

@@ -6,7 +6,9 @@ const MAX = 65535;
  * num_workgroups.x` and must guard against indices ≥ count.
  */
 export function spread(count: number): [number, number] {
-  if (count <= MAX) return [count, 1];
+  if (count <= MAX) {
+    return [count, 1];
+  }
   const y = Math.ceil(count / MAX);
   return [Math.ceil(count / y), y];
 }

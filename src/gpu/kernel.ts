@@ -24,7 +24,9 @@ export type Constants = Readonly<Record<string, number>>;
 /** A key for constants. Runs for every dispatch, so it must be fast. */
 function keyOf(constants: Constants): string {
   let key = '';
-  for (const name in constants) key += `${name}=${constants[name]} `;
+  for (const name in constants) {
+    key += `${name}=${constants[name]} `;
+  }
   return key;
 }
 
@@ -44,7 +46,9 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
   constructor(spec: KernelSpec<P>) {
     this.spec = spec;
     this.#fields = Object.entries(spec.params);
-    if (this.#fields.length > 32) throw new Error(`${spec.name}: more than 128 bytes of parameters`);
+    if (this.#fields.length > 32) {
+      throw new Error(`${spec.name}: more than 128 bytes of parameters`);
+    }
   }
 
   /** Writes the parameters at `offset` of a uniform block. Throws Error if a value is out of range for its type. */
@@ -52,10 +56,12 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
     let at = offset;
     for (const [field, type] of this.#fields) {
       const value = values[field]!;
-      if (type === 'f32') into.setFloat32(at, value, true);
-      else {
-        if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+      if (type === 'f32') {
+        into.setFloat32(at, value, true);
+      } else {
+        if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
           throw new Error(`${this.spec.name}: parameter ${field} = ${value} is not a u32`);
+        }
         into.setUint32(at, value, true);
       }
       at += 4;
@@ -81,17 +87,20 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
   /** Compiles ahead of use without blocking the thread. Throws UserError, naming the kernel. */
   async compile(gpu: Gpu, constants: Constants = {}): Promise<void> {
     const reason = await this.tryCompile(gpu, constants);
-    if (reason !== undefined)
+    if (reason !== undefined) {
       throw new UserError(
         `${gpu.name}: the kernel ${this.spec.name} could not be compiled (${reason}); update the graphics driver, or choose another GPU.`,
       );
+    }
   }
 
   /** The same, but resolves to the reason if compilation fails. */
   async tryCompile(gpu: Gpu, constants: Constants = {}): Promise<string | undefined> {
     const compiled = this.#onDevice(gpu);
     const key = keyOf(constants);
-    if (compiled.pipelines.has(key)) return undefined;
+    if (compiled.pipelines.has(key)) {
+      return undefined;
+    }
     try {
       const descriptor = this.#descriptor(compiled, constants);
       compiled.pipelines.set(key, await gpu.device.createComputePipelineAsync(descriptor));

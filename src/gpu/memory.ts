@@ -73,10 +73,11 @@ export class Memory {
   allocate(label: string, kind: MemoryKind, bytes: number, usage = GPUBufferUsage.STORAGE): GpuBuffer {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
     const limit = this.#device.limits.maxBufferSize;
-    if (size > limit)
+    if (size > limit) {
       throw new UserError(
         `GPU memory: ${label} needs one buffer of ${mib(size)} MiB, this device allows ${mib(limit)} MiB; lower the sequence length (max_seq_length) or the rank.`,
       );
+    }
     const always = usage & GPUBufferUsage.MAP_READ ? 0 : GPUBufferUsage.COPY_SRC;
     const raw = this.#device.createBuffer({ label, size, usage: usage | always | GPUBufferUsage.COPY_DST });
     const buffer: GpuBuffer = { id: this.#nextId++, label, kind, size, raw };
@@ -97,16 +98,22 @@ export class Memory {
 
   /** Destroys a buffer; freeing it twice has no effect. */
   free(buffer: GpuBuffer): void {
-    if (!this.#live.delete(buffer.id)) return;
+    if (!this.#live.delete(buffer.id)) {
+      return;
+    }
     this.#total -= buffer.size;
-    for (const forget of this.#onFree) forget();
+    for (const forget of this.#onFree) {
+      forget();
+    }
     buffer.raw.destroy();
   }
 
   /** Bytes currently allocated, by kind. */
   byKind(): Map<MemoryKind, number> {
     const sums = new Map<MemoryKind, number>();
-    for (const b of this.#live.values()) sums.set(b.kind, (sums.get(b.kind) ?? 0) + b.size);
+    for (const b of this.#live.values()) {
+      sums.set(b.kind, (sums.get(b.kind) ?? 0) + b.size);
+    }
     return sums;
   }
 }

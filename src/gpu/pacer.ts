@@ -54,7 +54,9 @@ export class Pacer {
 
   /** Target operations of the next submit: an idle device gets its first work early. */
   get budget(): number {
-    if (this.yieldGpu) return this.#budget;
+    if (this.yieldGpu) {
+      return this.#budget;
+    }
     return this.#budget * Math.min(1, START * GROWTH ** this.#sinceIdle);
   }
 
@@ -65,13 +67,17 @@ export class Pacer {
     this.#sinceIdle++;
     const done = this.#clock.done().then(
       () => {
-        if (--this.#pending === 0) this.#sinceIdle = 0;
+        if (--this.#pending === 0) {
+          this.#sinceIdle = 0;
+        }
         const now = this.#clock.now();
         // Submits run one after another: this one started when the previous one ended.
         const ms = now - Math.max(begun, this.#doneAt);
         this.#doneAt = now;
         this.#busy += ms;
-        if (work > 0) this.#learn(work, ms / 1000);
+        if (work > 0) {
+          this.#learn(work, ms / 1000);
+        }
       },
       // A lost device rejects; the next readback reports it to a caller that waits.
       () => undefined,
@@ -82,18 +88,24 @@ export class Pacer {
   /** Waits while too much is in flight and, with `yieldGpu`, for as long as the device has worked. */
   async throttle(): Promise<void> {
     if (!this.yieldGpu) {
-      while (this.#inFlight.length >= IN_FLIGHT) await this.#inFlight.shift();
+      while (this.#inFlight.length >= IN_FLIGHT) {
+        await this.#inFlight.shift();
+      }
       return;
     }
     await this.drain();
     const rest = this.#busy;
     this.#busy = 0;
-    if (rest >= 1) await this.#clock.sleep(rest);
+    if (rest >= 1) {
+      await this.#clock.sleep(rest);
+    }
   }
 
   /** Waits for everything submitted. */
   async drain(): Promise<void> {
-    while (this.#inFlight.length > 0) await this.#inFlight.shift();
+    while (this.#inFlight.length > 0) {
+      await this.#inFlight.shift();
+    }
   }
 
   #learn(work: number, seconds: number): void {

@@ -46,7 +46,9 @@ export class Profiler {
 
   /** Appends the commands that read this submit's timestamps back. */
   resolve(encoder: GPUCommandEncoder): void {
-    if (this.#calls.length === 0) return;
+    if (this.#calls.length === 0) {
+      return;
+    }
     const count = 2 * this.#calls.length;
     this.#staging = this.#gpu.device.createBuffer({
       size: 8 * count,
@@ -57,7 +59,9 @@ export class Profiler {
   }
 
   submitted(): void {
-    if (!this.#staging) return;
+    if (!this.#staging) {
+      return;
+    }
     this.#readings.push(this.#read(this.#staging, this.#calls));
     this.#staging = undefined;
     this.#calls = [];

@@ -1,5 +1,5 @@
 import type { Gpu } from './device.ts';
-import type { GpuBuffer, BufferView } from './memory.ts';
+import type { BufferView, GpuBuffer } from './memory.ts';
 import type { Stream } from './stream.ts';
 
 /** A staging buffer for reading results back; reusable, for one result at a time. */

@@ -6,7 +6,9 @@ export function sourceLine(code: string, line: number): string | undefined {
   const lines = code.split('\n').slice(0, line);
   for (let at = lines.length - 1; at >= 0; at--) {
     const [, file, first] = MARK.exec(lines[at]!) ?? [];
-    if (file !== undefined) return `${file}:${Number(first) + line - at - 2}`;
+    if (file !== undefined) {
+      return `${file}:${Number(first) + line - at - 2}`;
+    }
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import type { Gpu } from './device.ts';
 import type { Constants, Kernel, ParamSpec, ParamValues } from './kernel.ts';
-import type { GpuBuffer, BufferView } from './memory.ts';
+import type { BufferView, GpuBuffer } from './memory.ts';
 import { Pacer } from './pacer.ts';
 import type { Profiler } from './profiler.ts';
 
@@ -44,8 +44,9 @@ const same = (a: BufferView, b: BufferView): boolean =>
 
 function hashOf(views: readonly BufferView[]): number {
   let hash = 0;
-  for (const { buffer, offset, size } of views)
+  for (const { buffer, offset, size } of views) {
     hash = Math.imul(Math.imul(Math.imul(hash, 31) + buffer.id, 31) + offset, 31) + size;
+  }
   return hash;
 }
 
@@ -94,18 +95,25 @@ export class Stream {
   /** Appends a kernel call. Throws Error on too many workgroups or a wrong number of buffers. */
   dispatch<P extends ParamSpec>(kernel: Kernel<P>, call: Dispatch<P>): void {
     const [x, y = 1, z = 1] = call.groups;
-    if (x === 0 || y === 0 || z === 0) return;
-    if (x > 65535 || y > 65535 || z > 65535)
+    if (x === 0 || y === 0 || z === 0) {
+      return;
+    }
+    if (x > 65535 || y > 65535 || z > 65535) {
       throw new Error(`${kernel.spec.name}: ${x}×${y}×${z} workgroups`);
+    }
     const { work = 0 } = call;
     const full = this.#work > 0 && this.#work + work > this.pacer.budget;
-    if (full || this.#slot === SLOTS) this.submit();
+    if (full || this.#slot === SLOTS) {
+      this.submit();
+    }
     this.listener?.(kernel as unknown as Kernel, call);
     const slot = this.#slot++;
     const offset = slot * SLOT_BYTES;
     kernel.pack(this.#blockView, offset, call.params);
     this.#encoder ??= this.gpu.device.createCommandEncoder();
-    if (this.profiler) this.#endPass();
+    if (this.profiler) {
+      this.#endPass();
+    }
     this.#pass ??= this.#encoder.beginComputePass(this.profiler?.pass(slot, kernel.spec.name, work));
     this.#pass.setPipeline(kernel.pipeline(this.gpu, call.constants));
     this.#pass.setBindGroup(0, this.#bindGroup(kernel, call.buffers), [offset]);
@@ -126,10 +134,13 @@ export class Stream {
 
   /** Submits everything appended so far. */
   submit(): void {
-    if (!this.#encoder) return;
+    if (!this.#encoder) {
+      return;
+    }
     const encoder = this.#endPass();
-    if (this.#slot > 0)
+    if (this.#slot > 0) {
       this.gpu.device.queue.writeBuffer(this.#uniforms.raw, 0, this.#block, 0, this.#slot * SLOT_BYTES);
+    }
     this.profiler?.resolve(encoder);
     this.gpu.device.queue.submit([encoder.finish()]);
     this.profiler?.submitted();
@@ -147,7 +158,9 @@ export class Stream {
    */
   async throttle(): Promise<void> {
     this.signal?.throwIfAborted();
-    if (this.#work >= this.pacer.budget) this.submit();
+    if (this.#work >= this.pacer.budget) {
+      this.submit();
+    }
     await this.pacer.throttle();
   }
 
@@ -172,16 +185,21 @@ export class Stream {
   }
 
   #bindGroup<P extends ParamSpec>(kernel: Kernel<P>, buffers: readonly BufferView[]): GPUBindGroup {
-    if (buffers.length !== kernel.spec.buffers.length)
+    if (buffers.length !== kernel.spec.buffers.length) {
       throw new Error(
         `${kernel.spec.name}: ${buffers.length} buffers, expected ${kernel.spec.buffers.length}`,
       );
+    }
     let ofKernel = this.#groups.get(kernel);
-    if (!ofKernel) this.#groups.set(kernel, (ofKernel = new Map()));
+    if (!ofKernel) {
+      this.#groups.set(kernel, (ofKernel = new Map()));
+    }
     const hash = hashOf(buffers);
     const alike = ofKernel.get(hash);
     const found = alike?.find(({ views }) => views.every((v, i) => same(v, buffers[i]!)));
-    if (found) return found.group;
+    if (found) {
+      return found.group;
+    }
     const group = this.gpu.device.createBindGroup({
       label: kernel.spec.name,
       layout: kernel.bindGroupLayout(this.gpu),
@@ -194,8 +212,11 @@ export class Stream {
       ],
     });
     const bound = { views: [...buffers], group };
-    if (alike) alike.push(bound);
-    else ofKernel.set(hash, [bound]);
+    if (alike) {
+      alike.push(bound);
+    } else {
+      ofKernel.set(hash, [bound]);
+    }
     return group;
   }
 }

@@ -40,17 +40,22 @@ export async function subgroupMatrices(
   // The device's own `adapterInfo` lacks the configurations.
   info: GPUAdapterInfo,
 ): Promise<SubgroupMatrices | undefined> {
-  if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => device.features.has(name)))
+  if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => device.features.has(name))) {
     return undefined;
+  }
   const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = info as MatrixInfo;
   const sized = subgroupMinSize !== subgroupMaxSize;
   const subgroupSize = sized ? COMMON_SIZE : subgroupMaxSize;
   const within = subgroupMinSize <= subgroupSize && subgroupSize <= subgroupMaxSize;
-  if (sized && !(within && device.features.has(SIZE_FEATURE))) return undefined;
+  if (sized && !(within && device.features.has(SIZE_FEATURE))) {
+    return undefined;
+  }
   const shapes = [...subgroupMatrixConfigs]
     .filter((c) => c.componentType === 'f16' && c.resultComponentType === 'f32' && supported(c))
     .map(({ M, N, K }) => ({ M, N, K }));
-  if (shapes.length === 0) return undefined;
+  if (shapes.length === 0) {
+    return undefined;
+  }
   const dialect = (await compiles(device, 'row_major')) ? 'order' : 'flag';
   return { dialect, shapes, subgroupSize, sized };
 }

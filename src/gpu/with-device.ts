@@ -47,6 +47,8 @@ export async function withDevice<T>(
       }),
     );
   } finally {
-    for (const gpu of opened) gpu.close();
+    for (const gpu of opened) {
+      gpu.close();
+    }
   }
 }

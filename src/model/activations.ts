@@ -1,15 +1,15 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
+import { type Projection, PROJECTIONS } from '../formats/decoder-weights.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { attentionScratch } from '../gpu/kernels/attention/attention.ts';
 import { crossEntropyScratch } from '../gpu/kernels/cross-entropy.ts';
 import { headSlices } from '../gpu/kernels/lm-head/lm-head.ts';
 import { LORA_SCRATCH } from '../gpu/kernels/lora/lora.ts';
-import { view, type GpuBuffer, type BufferView } from '../gpu/memory.ts';
-import { allocate, keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
-import { SAVED, uniformlySaved, type SavedActivations } from './activation-checkpointing.ts';
-import { tableParts } from './weights.ts';
-import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
 import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
+import { type BufferView, type GpuBuffer, view } from '../gpu/memory.ts';
+import { SAVED, type SavedActivations, uniformlySaved } from './activation-checkpointing.ts';
+import { allocate, type Allocation, type Allocations, keyWidth, queryWidth } from './allocations.ts';
+import { tableParts } from './weights.ts';
 
 /** What the activations are sized for; equal shapes give equal bytes. */
 export interface ActivationShape {
@@ -163,7 +163,9 @@ export class Activations {
 
   /** Input of a layer, [T, C]; without training, layers alternate between two buffers. */
   x(layer: number): BufferView {
-    if (this.shape.training) return view(this.#kept[layer]?.x ?? this.buffers.residualOut);
+    if (this.shape.training) {
+      return view(this.#kept[layer]?.x ?? this.buffers.residualOut);
+    }
     return view(layer % 2 === 0 ? this.buffers.x : this.buffers.residualOut);
   }
 
@@ -211,8 +213,12 @@ export class Activations {
     const at = (parts: readonly Projection[], buffer: GpuBuffer) =>
       view(buffer, parts.indexOf(projection) * bytes, bytes);
     const { attentionLora, mlpLora } = this.#kept[layer] ?? {};
-    if (attentionLora && ATTENTION_PARTS.includes(projection)) return at(ATTENTION_PARTS, attentionLora);
-    if (mlpLora && MLP_PARTS.includes(projection)) return at(MLP_PARTS, mlpLora);
+    if (attentionLora && ATTENTION_PARTS.includes(projection)) {
+      return at(ATTENTION_PARTS, attentionLora);
+    }
+    if (mlpLora && MLP_PARTS.includes(projection)) {
+      return at(MLP_PARTS, mlpLora);
+    }
     return at(PROJECTIONS, this.buffers.loraOut);
   }
 
@@ -229,7 +235,10 @@ export class Activations {
   }
 
   close(): void {
-    for (const set of [this.buffers, ...this.#kept])
-      for (const buffer of Object.values(set)) this.#gpu.memory.free(buffer);
+    for (const set of [this.buffers, ...this.#kept]) {
+      for (const buffer of Object.values(set)) {
+        this.#gpu.memory.free(buffer);
+      }
+    }
   }
 }

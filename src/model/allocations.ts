@@ -23,9 +23,11 @@ export function allocate<Name extends string>(
 /** Bytes of a set by kind; sizes are rounded up to whole words, as Memory does. */
 export function bytesByKind(sets: Iterable<Allocations>): Map<MemoryKind, number> {
   const sums = new Map<MemoryKind, number>();
-  for (const set of sets)
-    for (const { kind, bytes } of Object.values(set))
+  for (const set of sets) {
+    for (const { kind, bytes } of Object.values(set)) {
       sums.set(kind, (sums.get(kind) ?? 0) + Math.max(4, Math.ceil(bytes / 4) * 4));
+    }
+  }
   return sums;
 }
 

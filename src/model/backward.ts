@@ -1,9 +1,12 @@
+import type { Projection } from '../formats/decoder-weights.ts';
 import { attentionDelta } from '../gpu/kernels/attention/attention.ts';
 import { attentionBackwardKV, attentionBackwardQ } from '../gpu/kernels/attention/index.ts';
 import { rmsnormBackward } from '../gpu/kernels/rmsnorm.ts';
 import { swigluBackward } from '../gpu/kernels/swiglu.ts';
-import { view, type BufferView } from '../gpu/memory.ts';
+import { type BufferView, view } from '../gpu/memory.ts';
+import { SAVED } from './activation-checkpointing.ts';
 import {
+  applyRope,
   attend,
   attentionInput,
   attentionOutput,
@@ -12,14 +15,11 @@ import {
   heads,
   mlpInput,
   moduleOf,
-  queryKeyValue,
-  applyRope,
-  rotated,
   type PassContext,
+  queryKeyValue,
+  rotated,
 } from './decoder.ts';
-import { SAVED } from './activation-checkpointing.ts';
 import { linearInputGrad, loraBackward, loraForward } from './linear.ts';
-import type { Projection } from '../formats/decoder-weights.ts';
 
 /** grad = (or, with `accumulate`, +=) the gradient with respect to `x` of its norm, given `dy`. */
 function throughNorm(
@@ -47,7 +47,9 @@ function sharedInput(
 ) {
   const parts = gradients.map(([projection, dy]) => ({ module: moduleOf(ctx, layer, projection), dy }));
   loraBackward(ctx, view(ctx.acts.buffers.normed), parts);
-  if (!dx) return;
+  if (!dx) {
+    return;
+  }
   parts.forEach(({ module, dy }, i) => linearInputGrad(ctx, module, { dy, dx, accumulate: i > 0 }));
 }
 
@@ -58,12 +60,18 @@ function recomputeMlp(ctx: PassContext, layer: number): BufferView {
     attentionInput(ctx, layer);
     attend(ctx, layer, queryKeyValue(ctx, layer));
   }
-  if (!acts.keeps(layer, SAVED.projections)) attentionOutput(ctx, layer);
+  if (!acts.keeps(layer, SAVED.projections)) {
+    attentionOutput(ctx, layer);
+  }
   mlpInput(ctx, layer);
-  if (!acts.keeps(layer, SAVED.all)) gateUp(ctx, layer);
+  if (!acts.keeps(layer, SAVED.all)) {
+    gateUp(ctx, layer);
+  }
   const product = gated(ctx, layer);
   const down = moduleOf(ctx, layer, 'down_proj');
-  if (!acts.keeps(layer, SAVED.all)) loraForward(ctx, product, [down]);
+  if (!acts.keeps(layer, SAVED.all)) {
+    loraForward(ctx, product, [down]);
+  }
   return product;
 }
 
@@ -133,7 +141,9 @@ function attentionBackward(ctx: PassContext, layer: number): void {
     ],
     dnormed,
   );
-  if (dnormed) throughNorm(ctx, acts.x(layer), inputNorm, dnormed, true);
+  if (dnormed) {
+    throughNorm(ctx, acts.x(layer), inputNorm, dnormed, true);
+  }
 }
 
 /**

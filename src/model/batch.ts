@@ -1,5 +1,5 @@
-import type { Pass } from '../text/packing.ts';
 import type { Stream } from '../gpu/stream.ts';
+import type { Pass } from '../text/packing.ts';
 import type { Activations } from './activations.ts';
 
 /**
@@ -16,8 +16,9 @@ export function uploadPass(
   const { buffers } = acts;
   const { queue } = stream.gpu.device;
   const tokens = pass.ids.length;
-  if (tokens > acts.shape.tokens)
+  if (tokens > acts.shape.tokens) {
     throw new Error(`pass of ${tokens} tokens in a workspace of ${acts.shape.tokens}`);
+  }
   const ranges = new Uint32Array(2 * tokens);
   for (let t = 0; t < tokens; t++) {
     ranges[2 * t] = pass.docBegin[t]!;

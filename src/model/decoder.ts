@@ -1,16 +1,16 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
+import type { Projection } from '../formats/decoder-weights.ts';
 import { attention } from '../gpu/kernels/attention/index.ts';
 import { embeddingGather } from '../gpu/kernels/embedding.ts';
 import { rmsnorm } from '../gpu/kernels/rmsnorm.ts';
 import { rope } from '../gpu/kernels/rope.ts';
 import { swiglu } from '../gpu/kernels/swiglu.ts';
-import { view, type BufferView } from '../gpu/memory.ts';
+import { type BufferView, view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
-import type { DecoderWeights } from './weights.ts';
-import { linearForward, type LinearContext, type LoraLinear } from './linear.ts';
-import type { Lora } from './lora.ts';
-import type { Projection } from '../formats/decoder-weights.ts';
 import type { Activations } from './activations.ts';
+import { type LinearContext, linearForward, type LoraLinear } from './linear.ts';
+import type { Lora } from './lora.ts';
+import type { DecoderWeights } from './weights.ts';
 
 /** What a forward or backward pass runs on. T = rows, C = hidden size. */
 export interface PassContext extends LinearContext {
@@ -44,7 +44,7 @@ export function heads(c: DecoderConfig, tokens: number) {
 /** x(0) [T, C] = the embeddings of the pass's ids. */
 function embed({ stream, base, acts, rows }: PassContext): void {
   const { parts, format, width } = base.embedding;
-  for (const { view: table, begin, count } of parts)
+  for (const { view: table, begin, count } of parts) {
     embeddingGather(stream, {
       ids: view(acts.buffers.ids),
       table,
@@ -55,6 +55,7 @@ function embed({ stream, base, acts, rows }: PassContext): void {
       y: acts.x(0),
       tokens: rows,
     });
+  }
 }
 
 /** RMSNorm over the hidden size. */
@@ -85,7 +86,9 @@ export function queryKeyValue(
     { module: moduleOf(ctx, layer, 'k_proj'), y: out.k },
     { module: moduleOf(ctx, layer, 'v_proj'), y: out.v },
   ]);
-  if (!ctx.base.layers[layer]!.qNorm) applyRope(ctx, out, false);
+  if (!ctx.base.layers[layer]!.qNorm) {
+    applyRope(ctx, out, false);
+  }
   return rotated(ctx, layer);
 }
 
@@ -95,7 +98,9 @@ export function rotated(ctx: PassContext, layer: number): { q: BufferView; k: Bu
   const { config: c, layers } = base;
   const { qNorm, kNorm } = layers[layer]!;
   const out = acts.projected(layer);
-  if (!qNorm || !kNorm) return out;
+  if (!qNorm || !kNorm) {
+    return out;
+  }
   // The backward pass needs q and k before their norms too, so the normed ones go to scratchC.
   const normed = acts.qkv(acts.buffers.scratchC);
   const shape = { width: c.headDim, eps: c.rmsNormEps };
@@ -169,8 +174,11 @@ function forwardLayer(ctx: PassContext, layer: number): void {
   const { acts } = ctx;
   attentionInput(ctx, layer);
   const qkv = queryKeyValue(ctx, layer);
-  if (ctx.attend) ctx.attend(layer, qkv.q, qkv.k, qkv.v, acts.attnOut(layer));
-  else attend(ctx, layer, qkv);
+  if (ctx.attend) {
+    ctx.attend(layer, qkv.q, qkv.k, qkv.v, acts.attnOut(layer));
+  } else {
+    attend(ctx, layer, qkv);
+  }
   attentionOutput(ctx, layer);
   mlpInput(ctx, layer);
   gateUp(ctx, layer);

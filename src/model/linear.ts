@@ -1,14 +1,14 @@
+import { type Projection, PROJECTIONS } from '../formats/decoder-weights.ts';
+import type { KernelPlan } from '../gpu/autotune/kernel-selection.ts';
+import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
+import { moduleKey } from '../gpu/kernels/lora/dropout-mask.ts';
 import { loraInputGrad } from '../gpu/kernels/lora/input-grad.ts';
 import { loraGradient, loraProject } from '../gpu/kernels/lora/lora.ts';
-import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
-import { view, type BufferView } from '../gpu/memory.ts';
+import { type BufferView, view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
-import type { KernelPlan } from '../gpu/autotune/kernel-selection.ts';
-import { moduleKey } from '../gpu/kernels/lora/dropout-mask.ts';
-import type { LoraPair } from './lora.ts';
-import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
-import type { Linear } from './weights.ts';
 import type { Activations } from './activations.ts';
+import type { LoraPair } from './lora.ts';
+import type { Linear } from './weights.ts';
 
 /** The context of a linear layer and its LoRA pair. */
 export interface LinearContext {
@@ -38,7 +38,9 @@ const keyOf = ({ layer, projection }: LoraLinear): number =>
 
 /** The dropout masks of these modules' inputs; undefined without dropout. */
 function masks({ acts, dropout }: LinearContext, parts: readonly { module: LoraLinear }[]) {
-  if (dropout === 0) return undefined;
+  if (dropout === 0) {
+    return undefined;
+  }
   const moduleKeys = parts.map(({ module }) => keyOf(module));
   return { tokenKeys: view(acts.buffers.tokenKeys), rate: dropout, moduleKeys };
 }
@@ -47,7 +49,9 @@ function masks({ acts, dropout }: LinearContext, parts: readonly { module: LoraL
 export function loraForward(ctx: LinearContext, x: BufferView, modules: readonly LoraLinear[]): void {
   const { stream, acts, rows } = ctx;
   const pairs = adapted(modules.map((module) => ({ module })));
-  if (pairs.length === 0) return;
+  if (pairs.length === 0) {
+    return;
+  }
   const parts = pairs.map(({ module, pair: { A, module: m } }) => ({
     ...{ x, w: A, out: acts.loraOut(module.layer, module.projection) },
     ...{ depth: m.inFeatures, rank: m.r, alpha: m.scaling },
@@ -95,7 +99,9 @@ export function loraBackward(
 ): void {
   const { stream, acts, rows } = ctx;
   const pairs = adapted(parts);
-  if (pairs.length === 0) return;
+  if (pairs.length === 0) {
+    return;
+  }
   const call = { tokens: rows, scratch: acts.scratch };
   const v = pairs.map(({ module, dy, pair: { B, module: m } }) => ({
     ...{ x: dy, w: B, out: acts.loraGrad(module.projection) },
@@ -127,7 +133,9 @@ export function linearInputGrad(
   const inside = pair && dropout === 0 ? { activations: v, matrix: pair.A, rank: pair.module.r } : undefined;
   const rowScales = view(acts.buffers.rowScales);
   nf4MatmulGrad(stream, { ...io, weight, rows, lora: inside, rowScales }, products?.gradient(weight));
-  if (!pair || dropout === 0) return;
+  if (!pair || dropout === 0) {
+    return;
+  }
   loraInputGrad(stream, {
     ...{ v, A: pair.A, dx: io.dx, moduleKey: keyOf(module) },
     ...{ rows, rank: pair.module.r, width: pair.module.inFeatures },

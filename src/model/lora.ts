@@ -1,13 +1,13 @@
 // References: E. J. Hu et al., "LoRA", arXiv:2106.09685; D. Kalajdzievski, "A Rank Stabilization Scaling Factor for
 // Fine-Tuning with LoRA", arXiv:2312.03732 (rsLoRA).
 import type { LoraWeights } from '../formats/adapter.ts';
+import { type Projection, PROJECTIONS } from '../formats/decoder-weights.ts';
 import type { LoraModule } from '../formats/lora-modules.ts';
-import { view, type GpuBuffer, type BufferView } from '../gpu/memory.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { type BufferView, type GpuBuffer, view } from '../gpu/memory.ts';
 import { readOnce } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate, type Allocations } from './allocations.ts';
-import { PROJECTIONS, type Projection } from '../formats/decoder-weights.ts';
 
 /**
  * Every tensor starts at a multiple of this many values: the block of the 8-bit optimizer, so that blocks never
@@ -124,11 +124,14 @@ export class Lora {
   async read(stream: Stream): Promise<LoraWeights[]> {
     const all: LoraWeights[] = [];
     for (const layer of this.layers) {
-      if (layer.layout.values === 0) continue;
+      if (layer.layout.values === 0) {
+        continue;
+      }
       const flat = new Float32Array((await readOnce(stream, view(layer.weights))).buffer as ArrayBuffer);
       const tensors = new Map<LoraModule, Partial<Pick<LoraWeights, 'A' | 'B'>>>();
-      for (const { module, which, begin, count } of layer.layout.slots)
+      for (const { module, which, begin, count } of layer.layout.slots) {
         tensors.set(module, { ...tensors.get(module), [which]: flat.slice(begin, begin + count) });
+      }
       for (const pair of Object.values(layer.pairs)) {
         const { A, B } = tensors.get(pair.module)!;
         all.push({ module: pair.module, A: A!, B: B! });

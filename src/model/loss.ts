@@ -1,9 +1,9 @@
 import { crossEntropy } from '../gpu/kernels/cross-entropy.ts';
 import { gatherRows, scatterRows } from '../gpu/kernels/embedding.ts';
 import { LM_HEADS } from '../gpu/kernels/lm-head/index.ts';
-import { view, type BufferView } from '../gpu/memory.ts';
-import type { PassContext } from './decoder.ts';
+import { type BufferView, view } from '../gpu/memory.ts';
 import { logitRows } from './activations.ts';
+import type { PassContext } from './decoder.ts';
 
 /**
  * Cross-entropy of the pass's `targets` labelled rows, from `normed` [T, C], in chunks of rows so that the logits
@@ -18,7 +18,9 @@ export async function headLoss(
   const { hiddenSize: width, vocabSize: vocab } = base.config;
   const { targets, losses, lossBegin, gradScale } = call;
   const dnormed = view(acts.buffers.postAttention);
-  if (gradScale !== undefined) stream.clear(view(acts.buffers.postAttention, 0, 4 * rows * width));
+  if (gradScale !== undefined) {
+    stream.clear(view(acts.buffers.postAttention, 0, 4 * rows * width));
+  }
   const head = products?.head ?? LM_HEADS[0]!;
   const chunk = logitRows(acts.shape);
   const [x, logits, dx] = [view(acts.buffers.headIn), view(acts.buffers.logits), view(acts.buffers.headGrad)];

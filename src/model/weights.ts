@@ -1,10 +1,10 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
+import { type LinearModule, linearModules, type Projection } from '../formats/decoder-weights.ts';
+import type { DenseFormat, LinearWeight } from '../gpu/kernels/linear/nf4-operands.ts';
 import type { Table } from '../gpu/kernels/lm-head/lm-head.ts';
 import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
-import type { DenseFormat, LinearWeight } from '../gpu/kernels/linear/nf4-operands.ts';
 import type { BufferView } from '../gpu/memory.ts';
-import { keyWidth, queryWidth, type Allocation, type Allocations } from './allocations.ts';
-import { linearModules, type LinearModule, type Projection } from '../formats/decoder-weights.ts';
+import { type Allocation, type Allocations, keyWidth, queryWidth } from './allocations.ts';
 
 /** A frozen linear layer on the device. */
 export interface Linear {
@@ -51,8 +51,9 @@ export function tableParts(
 ): { begin: number; count: number }[] {
   const rows = Math.floor(PART_BYTES / (width * FORMAT_BYTES[format]));
   const parts = [];
-  for (let begin = 0; begin < vocab; begin += rows)
+  for (let begin = 0; begin < vocab; begin += rows) {
     parts.push({ begin, count: Math.min(rows, vocab - begin) });
+  }
   return parts;
 }
 
@@ -127,7 +128,9 @@ export function baseAllocations(
 ): Allocations[] {
   const outer = outerAllocations(c, format, headFormat, positions);
   const sets: Allocations[] = [outer.embedding, outer.head, outer.other];
-  for (let layer = 0; layer < c.layers; layer++) sets.push(smallAllocations(c));
+  for (let layer = 0; layer < c.layers; layer++) {
+    sets.push(smallAllocations(c));
+  }
   for (const module of linearModules(c)) {
     const stored = storage(module);
     sets.push(stored.format ? denseAllocations(module) : nf4Allocations(module, stored));

@@ -1,5 +1,5 @@
 import { UserError } from '../formats/user-error.ts';
-import { openDevice, type Gpu } from '../gpu/device.ts';
+import { type Gpu, openDevice } from '../gpu/device.ts';
 
 /** The message if the browser provides no adapter at all. */
 export const NO_ADAPTER =
@@ -7,8 +7,9 @@ export const NO_ADAPTER =
 
 /** Throws UserError if the browser has no WebGPU. */
 export function checkWebGpu(): void {
-  if (!('gpu' in navigator))
+  if (!('gpu' in navigator)) {
     throw new UserError('This browser has no WebGPU; use Chrome 121 or newer on a PC with a discrete GPU.');
+  }
 }
 
 /**
@@ -21,7 +22,9 @@ export async function requestGpu(): Promise<Gpu | undefined> {
     const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
     return adapter ? await openDevice(adapter) : undefined;
   } catch (error) {
-    if (error instanceof UserError) throw error;
+    if (error instanceof UserError) {
+      throw error;
+    }
     return undefined;
   }
 }

@@ -48,16 +48,21 @@ export async function readDrop(transfer: DataTransfer): Promise<Dropped> {
   const plain = [...transfer.files];
   const known = (await Promise.all(handles)).filter((handle) => handle !== null && handle !== undefined);
   const folder = known.find((handle) => handle.kind === 'directory');
-  if (folder) return { folder: await readFolder(folder as FileSystemDirectoryHandle) };
+  if (folder) {
+    return { folder: await readFolder(folder as FileSystemDirectoryHandle) };
+  }
   const directory = entries.find((entry) => entry?.isDirectory);
-  if (directory)
+  if (directory) {
     return {
       folder: {
         name: directory.name,
         ...(await contentsOf(placeOfEntry(directory as FileSystemDirectoryEntry))),
       },
     };
-  if (plain.length === 0) return undefined;
+  }
+  if (plain.length === 0) {
+    return undefined;
+  }
   return { files: plain.map((file, i) => ({ file, handle: known[i] as FileSystemFileHandle | undefined })) };
 }
 
@@ -65,7 +70,9 @@ async function unlessCancelled<T>(picked: Promise<T>): Promise<T | undefined> {
   try {
     return await picked;
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') return undefined;
+    if (error instanceof DOMException && error.name === 'AbortError') {
+      return undefined;
+    }
     throw error;
   }
 }

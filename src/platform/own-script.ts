@@ -9,8 +9,9 @@ interface TrustedTypes {
 const rules = {
   createScriptURL: (url: string): string => {
     const { href } = new URL(url, location.href);
-    if (!href.startsWith(`${location.origin}/`))
+    if (!href.startsWith(`${location.origin}/`)) {
       throw new TypeError('Only scripts of this origin are started.');
+    }
     return href;
   },
 };

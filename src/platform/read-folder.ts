@@ -39,8 +39,13 @@ async function marksBelow(folders: ReadonlyMap<string, Place>): Promise<string[]
     ...[...snapshots].map(([name, place]) => [`${SNAPSHOTS}/${name}`, place] as const),
   ];
   const marks: string[] = [];
-  for (const [name, place] of places.slice(0, MAX_LOOKED))
-    for (const mark of MARKS) if (await place.has(mark)) marks.push(`${name}/${mark}`);
+  for (const [name, place] of places.slice(0, MAX_LOOKED)) {
+    for (const mark of MARKS) {
+      if (await place.has(mark)) {
+        marks.push(`${name}/${mark}`);
+      }
+    }
+  }
   return marks;
 }
 
@@ -53,14 +58,20 @@ function placeOf(handle: FileSystemDirectoryHandle): Place {
   return {
     async files() {
       const files: File[] = [];
-      for await (const entry of handle.values())
-        if (entry.kind === 'file') files.push(await (entry as FileSystemFileHandle).getFile());
+      for await (const entry of handle.values()) {
+        if (entry.kind === 'file') {
+          files.push(await (entry as FileSystemFileHandle).getFile());
+        }
+      }
       return files;
     },
     async folders() {
       const folders = new Map<string, Place>();
-      for await (const entry of handle.values())
-        if (entry.kind === 'directory') folders.set(entry.name, placeOf(entry as FileSystemDirectoryHandle));
+      for await (const entry of handle.values()) {
+        if (entry.kind === 'directory') {
+          folders.set(entry.name, placeOf(entry as FileSystemDirectoryHandle));
+        }
+      }
       return folders;
     },
     has: (file) =>
@@ -84,8 +95,11 @@ export function placeOfPaths(files: readonly (readonly [path: string, file: File
     const name = path.slice(0, cut);
     const entry = [path.slice(cut + 1), file] as const;
     const before = inner.get(name);
-    if (before) before.push(entry);
-    else inner.set(name, [entry]);
+    if (before) {
+      before.push(entry);
+    } else {
+      inner.set(name, [entry]);
+    }
   }
   return {
     files: async () => own,
@@ -104,7 +118,9 @@ export function placeOfEntry(directory: FileSystemDirectoryEntry): Place {
       const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
         reader.readEntries(resolve, reject),
       );
-      if (some.length === 0) return all;
+      if (some.length === 0) {
+        return all;
+      }
       all.push(...some);
     }
   };

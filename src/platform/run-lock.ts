@@ -18,8 +18,12 @@ export async function withRunLock<T>(work: () => Promise<T>): Promise<{ value: T
     });
     return { value };
   } catch (error) {
-    if (granted) throw error;
-    if (error instanceof DOMException && /^(Timeout|Abort)Error$/.test(error.name)) return undefined;
+    if (granted) {
+      throw error;
+    }
+    if (error instanceof DOMException && /^(Timeout|Abort)Error$/.test(error.name)) {
+      return undefined;
+    }
     throw lockFailure(error);
   }
 }
@@ -42,7 +46,9 @@ export async function runLockFree(signal?: AbortSignal): Promise<void> {
 
 /** Whether another tab trains, apart from one that is being closed. Not for a tab that trains itself. */
 export async function trainsElsewhere(): Promise<boolean> {
-  if (!(await runLockHeld())) return false;
+  if (!(await runLockHeld())) {
+    return false;
+  }
   return runLockFree(AbortSignal.timeout(PATIENCE_MS)).then(
     () => false,
     () => true,

@@ -11,7 +11,9 @@ interface UpdateListener {
 export async function registerServiceWorker(url: string, listener: UpdateListener): Promise<void> {
   // Browsers lack it in some private windows, and refuse it if they store nothing.
   const { serviceWorker: container } = navigator as { serviceWorker?: ServiceWorkerContainer };
-  if (!container) return listener.onlineOnly('it has no service workers');
+  if (!container) {
+    return listener.onlineOnly('it has no service workers');
+  }
   let registration: ServiceWorkerRegistration;
   try {
     registration = await container.register(ownScript(url));
@@ -26,16 +28,27 @@ export async function registerServiceWorker(url: string, listener: UpdateListene
     });
   const follow = (worker: ServiceWorker) =>
     worker.addEventListener('statechange', () => {
-      if (worker.state === 'installed' && container.controller) offer(worker);
-      else if (worker.state === 'activated') listener.offlineReady();
-      else if (worker.state === 'redundant' && !registration.active)
+      if (worker.state === 'installed' && container.controller) {
+        offer(worker);
+      } else if (worker.state === 'activated') {
+        listener.offlineReady();
+      } else if (worker.state === 'redundant' && !registration.active) {
         listener.onlineOnly('there may be no room for it');
+      }
     });
 
-  if (registration.active) listener.offlineReady();
-  if (registration.waiting && container.controller) offer(registration.waiting);
-  if (registration.installing) follow(registration.installing);
+  if (registration.active) {
+    listener.offlineReady();
+  }
+  if (registration.waiting && container.controller) {
+    offer(registration.waiting);
+  }
+  if (registration.installing) {
+    follow(registration.installing);
+  }
   registration.addEventListener('updatefound', () => {
-    if (registration.installing) follow(registration.installing);
+    if (registration.installing) {
+      follow(registration.installing);
+    }
   });
 }

@@ -14,7 +14,9 @@ const refused = (why: string): UserError =>
 /** The locks shared by the tabs of an origin. Throws UserError if there are none. */
 export function siteLocks(): LockManager {
   const { locks } = navigator as { locks?: LockManager };
-  if (!locks) throw refused('there are no Web Locks');
+  if (!locks) {
+    throw refused('there are no Web Locks');
+  }
   return locks;
 }
 

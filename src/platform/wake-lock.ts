@@ -8,17 +8,28 @@ export class WakeLock {
   }
 
   want(wanted: boolean): void {
-    if (wanted === this.#wanted) return;
+    if (wanted === this.#wanted) {
+      return;
+    }
     this.#wanted = wanted;
-    if (wanted) void this.#take();
-    else void this.#lock?.release();
+    if (wanted) {
+      void this.#take();
+    } else {
+      void this.#lock?.release();
+    }
   }
 
   async #take(): Promise<void> {
-    if (!this.#wanted || document.visibilityState !== 'visible') return;
-    if (this.#lock && !this.#lock.released) return;
+    if (!this.#wanted || document.visibilityState !== 'visible') {
+      return;
+    }
+    if (this.#lock && !this.#lock.released) {
+      return;
+    }
     // A refusal (battery saver, no support) only lets the screen go dark.
     this.#lock = await navigator.wakeLock?.request('screen').catch(() => undefined);
-    if (!this.#wanted) await this.#lock?.release();
+    if (!this.#wanted) {
+      await this.#lock?.release();
+    }
   }
 }

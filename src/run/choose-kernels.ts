@@ -2,18 +2,18 @@ import type { BaseModel } from '../formats/base-model.ts';
 import { linearModules } from '../formats/decoder-weights.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
-import type { Gpu } from '../gpu/device.ts';
-import { PRECISIONS, type Precision } from '../gpu/kernels/linear/nf4-variant.ts';
-import { supports, type PlannedKernels } from '../gpu/autotune/kernel-selection.ts';
 import { chooseKernels } from '../gpu/autotune/autotune.ts';
+import { type PlannedKernels, supports } from '../gpu/autotune/kernel-selection.ts';
 import type { Workload } from '../gpu/autotune/workload.ts';
-import { weightStorage } from '../model/base/read/tensor-format.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { type Precision, PRECISIONS } from '../gpu/kernels/linear/nf4-variant.ts';
 import { logitRows } from '../model/activations.ts';
-import type { FinetuneOptions } from './options.ts';
-import type { PrecisionChoice } from './precision.ts';
-import type { Prepared } from './input/prepare.ts';
-import { PLAN_VERSION, type ExecutionPlan } from './plan/execution-plan.ts';
+import { weightStorage } from '../model/base/read/tensor-format.ts';
 import type { RunStore } from './checkpoint/store.ts';
+import type { Prepared } from './input/prepare.ts';
+import type { FinetuneOptions } from './options.ts';
+import { type ExecutionPlan, PLAN_VERSION } from './plan/execution-plan.ts';
+import type { PrecisionChoice } from './precision.ts';
 
 interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest'> {
   inputs: { recipe: Recipe };
@@ -43,9 +43,12 @@ export async function tunedKernels(
 export function choosePrecision(gpu: Gpu, choice: PrecisionChoice): Precision {
   // On a CPU, f16 is slower than f32. Elsewhere the highest: the losses of each precision matched the reference's,
   // and the autotuner picks kernels of a lower precision if they are faster, or if the higher one's are wrong.
-  if (choice === 'auto')
+  if (choice === 'auto') {
     return gpu.software ? 'f32' : PRECISIONS.findLast((precision) => supports(gpu, precision))!;
-  if (supports(gpu, choice)) return choice;
+  }
+  if (supports(gpu, choice)) {
+    return choice;
+  }
   const others = PRECISIONS.filter((precision) => supports(gpu, precision)).join(' or ');
   throw new UserError(
     `Precision ${choice}: ${gpu.name} or its driver does not offer what it takes; choose auto or ${others}.`,
@@ -83,14 +86,16 @@ export function checkPlan(
   { version, precision }: { version: number; precision: Precision },
   choice: PrecisionChoice = 'auto',
 ): void {
-  if (version !== PLAN_VERSION)
+  if (version !== PLAN_VERSION) {
     throw new UserError(
       `${name}: the unfinished run there was planned by another version of Retune, whose kernels round differently (plan ${version}, expected ${PLAN_VERSION}); finish it with that version, or ${startAgain}.`,
     );
-  if (choice !== 'auto' && choice !== precision)
+  }
+  if (choice !== 'auto' && choice !== precision) {
     throw new UserError(
       `${name}: the unfinished run there computes in precision ${precision} from its first step on, not ${choice}; resume in that precision, or ${startAgain}.`,
     );
+  }
 }
 
 /** Whether earlier versions read different weights from this base. */
@@ -103,8 +108,9 @@ export function checkReading(
   { asStored }: Pick<ExecutionPlan, 'asStored'>,
   base: Pick<BaseModel, 'kept' | 'untied'>,
 ): void {
-  if (readsAsStored(base) && !asStored)
+  if (readsAsStored(base) && !asStored) {
     throw new UserError(
       `${name}: the unfinished run there was begun by an earlier version of Retune, which quantized or tied weights that this base holds otherwise; finish it with that version, or ${startAgain}.`,
     );
+  }
 }

@@ -1,8 +1,8 @@
 import type { Gpu } from '../gpu/device.ts';
 import { compileKernels } from '../gpu/kernel.ts';
-import { neededKernels } from './plan/dry-run.ts';
 import type { RunEvent } from './events.ts';
 import type { Prepared } from './input/prepare.ts';
+import { neededKernels } from './plan/dry-run.ts';
 import type { ExecutionPlan } from './plan/execution-plan.ts';
 
 /** Compiles every kernel of a run before its first step, so that no step waits for one. Throws UserError. */

@@ -1,9 +1,6 @@
 import { baseHash } from '../model/base/read/content-hash.ts';
-import type { FinetuneOptions, FinetuneResult } from './options.ts';
 import type { Checkpoint } from './checkpoint/checkpoint.ts';
-import type { Phase } from './events.ts';
 import { hashInputs, Identification } from './checkpoint/identity.ts';
-import { prepare, type Prepared } from './input/prepare.ts';
 import {
   checkSameRun,
   earlierMoment,
@@ -14,10 +11,13 @@ import {
   refuseForeignAdapter,
   type Start,
 } from './checkpoint/resume.ts';
-import { newExecutionPlan } from './plan/new-execution-plan.ts';
-import { openPlannedKernels, type ExecutionPlan } from './plan/execution-plan.ts';
-import { Run } from './run.ts';
 import { checkPlan, checkReading, readsAsStored } from './choose-kernels.ts';
+import type { Phase } from './events.ts';
+import { prepare, type Prepared } from './input/prepare.ts';
+import type { FinetuneOptions, FinetuneResult } from './options.ts';
+import { type ExecutionPlan, openPlannedKernels } from './plan/execution-plan.ts';
+import { newExecutionPlan } from './plan/new-execution-plan.ts';
+import { Run } from './run.ts';
 import { withMemory } from './session.ts';
 
 /** Phases in which there is nothing to save yet. */
@@ -49,8 +49,9 @@ export async function finetune(given: FinetuneOptions): Promise<FinetuneResult> 
   const hashes = await hashInputs({ ...inputs, rows: train.rows, evalRows });
   const identification = new Identification(hashes, (identity) => call.onIdentity?.(identity, maxSteps));
   const goesOn = call.resume === 'exact' && (await holdsRun(store));
-  if (cache?.content !== undefined) await identification.baseIs(cache.content);
-  else if (goesOn || call.startedBefore) {
+  if (cache?.content !== undefined) {
+    await identification.baseIs(cache.content);
+  } else if (goesOn || call.startedBefore) {
     // Other inputs are refused before a base is loaded for them; a run without checkpoints reads the base only
     // once.
     const base = await baseHash(model, (done, total) =>
@@ -58,23 +59,31 @@ export async function finetune(given: FinetuneOptions): Promise<FinetuneResult> 
     );
     await cache?.identified(base);
     await identification.baseIs(base);
-  } else await call.onInputs?.(hashes, maxSteps);
+  } else {
+    await call.onInputs?.(hashes, maxSteps);
+  }
   const note = (text: string) => emit({ type: 'note', text });
-  if (goesOn && (await isFinished(store, identification.identity, note)))
+  if (goesOn && (await isFinished(store, identification.identity, note))) {
     return { status: 'already finished', step: maxSteps, maxSteps };
+  }
   const start = await startingPoint(call, prepared, identification);
   const gpu = await call.openGpu();
   const earlier = start.checkpoint?.cursor.plan;
-  if (earlier) openPlannedKernels(gpu, earlier);
-  if (earlier) checkReading(store, earlier, model);
+  if (earlier) {
+    openPlannedKernels(gpu, earlier);
+  }
+  if (earlier) {
+    checkReading(store, earlier, model);
+  }
   const plan = earlier
     ? withMemory(earlier, gpu, prepared, call.memory)
     : { ...(await newExecutionPlan(gpu, prepared, call)), ...ofInputs(prepared) };
-  if (plan.device !== gpu.name)
+  if (plan.device !== gpu.name) {
     emit({
       type: 'note',
       text: `The run began on ${plan.device} and resumes on ${gpu.name}: its last bits may differ from those of an uninterrupted run.`,
     });
+  }
   return new Run({ ...call, prepared, identification, gpu, plan, start }).go();
 }
 
@@ -93,7 +102,9 @@ const ofInputs = ({
 function stoppable({ emit, signal }: FinetuneOptions): FinetuneOptions['emit'] {
   return (event) => {
     emit(event);
-    if (event.type === 'phase' && BEFORE_TRAINING.has(event.phase)) signal?.throwIfAborted();
+    if (event.type === 'phase' && BEFORE_TRAINING.has(event.phase)) {
+      signal?.throwIfAborted();
+    }
   };
 }
 
@@ -103,7 +114,9 @@ async function startingPoint(
   identification: Identification,
 ): Promise<Start> {
   const fresh = { weights: adapter.weights, checkpoint: undefined, weightsFrom: undefined };
-  if (resume === 'never') return fresh;
+  if (resume === 'never') {
+    return fresh;
+  }
   const note = (text: string) => emit({ type: 'note', text });
   if (resume === 'weights') {
     const { weights, name } = await latestWeights(store, model.config, note);

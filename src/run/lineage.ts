@@ -39,8 +39,8 @@ export function familyTree(runs: readonly FamilyRun[]): FamilyMember[] {
   const bases = new Map<string, FamilyMember>();
   const adapters = new Map<string, FamilyMember>();
   const made = new Map<string, FamilyMember>();
-  for (const { identity, inputs } of oldestFirst)
-    if (!bases.has(identity.base))
+  for (const { identity, inputs } of oldestFirst) {
+    if (!bases.has(identity.base)) {
       bases.set(identity.base, {
         key: `base/${identity.base}`,
         kind: 'base',
@@ -49,6 +49,8 @@ export function familyTree(runs: readonly FamilyRun[]): FamilyMember[] {
         parent: undefined,
         generation: 0,
       });
+    }
+  }
   // A parent is older than its child, so it is already in the tree.
   for (const run of oldestFirst) {
     const { identity, resultHash } = run;
@@ -90,7 +92,9 @@ function adapterOf(
 ): FamilyMember {
   const key = `adapter/${identity.base}/${identity.source}`;
   const found = adapters.get(key);
-  if (found) return found;
+  if (found) {
+    return found;
+  }
   const adapter: FamilyMember = {
     key,
     kind: 'adapter',

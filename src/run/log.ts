@@ -3,8 +3,8 @@ import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
 import { EVENT_FILE_PREFIX, eventHeader, scalarEvent } from '../formats/event-file.ts';
 import type { LogEntry, TrainerState } from '../formats/trainer-state.ts';
 import { stepsBetween } from '../train/cadence.ts';
-import { epochOf, stepsPerEpoch } from '../train/schedule.ts';
 import { LogWindow } from '../train/log-window.ts';
+import { epochOf, stepsPerEpoch } from '../train/schedule.ts';
 import type { BestState } from './checkpoint/best.ts';
 import type { Prepared } from './input/prepare.ts';
 
@@ -113,16 +113,24 @@ export function stepFlos(
 ): number {
   const product = (shape: readonly number[]) => shape.reduce((all, n) => all * n, 1);
   let parameters = 0;
-  for (const { shape } of linearModules(model.config)) parameters += product(shape);
-  for (const [name, shape] of denseTensors(model.config))
-    if (name !== 'model.embed_tokens.weight') parameters += product(shape);
-  for (const { module } of adapter.weights) parameters += module.r * (module.inFeatures + module.outFeatures);
+  for (const { shape } of linearModules(model.config)) {
+    parameters += product(shape);
+  }
+  for (const [name, shape] of denseTensors(model.config)) {
+    if (name !== 'model.embed_tokens.weight') {
+      parameters += product(shape);
+    }
+  }
+  for (const { module } of adapter.weights) {
+    parameters += module.r * (module.inFeatures + module.outFeatures);
+  }
   let tokens = 0;
   const lengthOf = (row: number) => train.rows[row]!.ids.length;
   // Packed sequences are concatenated without padding.
-  for (const batch of microBatches)
+  for (const batch of microBatches) {
     tokens += packs
       ? batch.reduce((sum, row) => sum + lengthOf(row), 0)
       : batch.length * batch.reduce((most, row) => Math.max(most, lengthOf(row)), 0);
+  }
   return 6 * tokens * parameters;
 }

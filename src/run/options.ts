@@ -1,13 +1,13 @@
-import type { Gpu } from '../gpu/device.ts';
 import type { TuningCache } from '../gpu/autotune/tuning-results.ts';
+import type { Gpu } from '../gpu/device.ts';
 import type { BaseCache } from '../model/base/cache/base-cache.ts';
 import type { Moment } from '../text/moment.ts';
-import type { RunEvent } from './events.ts';
 import type { InputHashes, RunIdentity } from './checkpoint/identity.ts';
-import type { GivenDeviceSettings } from './device-settings.ts';
-import type { RunInputs } from './input/prepare.ts';
 import type { ResumeMode } from './checkpoint/resume.ts';
 import type { RunStore } from './checkpoint/store.ts';
+import type { GivenDeviceSettings } from './device-settings.ts';
+import type { RunEvent } from './events.ts';
+import type { RunInputs } from './input/prepare.ts';
 
 /** The options of a fine-tuning run. */
 export interface FinetuneOptions extends GivenDeviceSettings {

@@ -1,22 +1,22 @@
-import { readAdapter, type LoraWeights } from '../formats/adapter.ts';
+import { type LoraWeights, readAdapter } from '../formats/adapter.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { BestModel } from './checkpoint/best.ts';
-import type { BestStep } from './options.ts';
 import {
+  type Checkpoint,
   checkpointFiles,
   CURSOR,
-  verifyFiles,
-  type Checkpoint,
   type RunCursor,
+  verifyFiles,
 } from './checkpoint/checkpoint.ts';
-import type { FinetuneOptions } from './options.ts';
 import type { RunIdentity } from './checkpoint/identity.ts';
-import { OUR_EVENT_FILES, type RunLog } from './log.ts';
-import type { Prepared } from './input/prepare.ts';
-import { resultFiles } from './result.ts';
 import type { Start } from './checkpoint/resume.ts';
-import type { Session } from './session.ts';
 import { StorageError } from './checkpoint/store.ts';
+import type { Prepared } from './input/prepare.ts';
+import { OUR_EVENT_FILES, type RunLog } from './log.ts';
+import type { BestStep } from './options.ts';
+import type { FinetuneOptions } from './options.ts';
+import { resultFiles } from './result.ts';
+import type { Session } from './session.ts';
 
 interface RunOutputParts extends Pick<FinetuneOptions, 'store' | 'emit'> {
   prepared: Prepared;
@@ -49,7 +49,9 @@ export class RunOutput {
     const { store, prepared, emit, log, best } = this.#parts;
     const entries = log.history.length;
     const saved = this.#saved;
-    if (step === saved.step && entries === saved.entries && (rescue || !saved.rescue)) return;
+    if (step === saved.step && entries === saved.entries && (rescue || !saved.rescue)) {
+      return;
+    }
     emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
     const failed = rescue ? () => undefined : best.saving(step, await store.checkpoints());
     const files = await checkpointFiles(await this.#checkpoint(step), prepared);
@@ -63,19 +65,25 @@ export class RunOutput {
       .reduce((sum, chunk) => sum + chunk.length, 0);
     emit({ type: 'checkpoint', step, bytes });
     // It does not count towards the recipe's limit, and the store removes it with the next.
-    if (!rescue) await this.#prune(best.doomed(await store.checkpoints()));
+    if (!rescue) {
+      await this.#prune(best.doomed(await store.checkpoints()));
+    }
   }
 
   /** Drops checkpoints. Failure to remove one does not end the run. */
   async #prune(doomed: readonly number[]): Promise<void> {
     const note = this.#noting('the run continues');
-    for (const step of doomed) await this.#parts.store.removeCheckpoint(step).catch(note);
+    for (const step of doomed) {
+      await this.#parts.store.removeCheckpoint(step).catch(note);
+    }
   }
 
   /** Reports a StorageError as a note instead of ending the run. */
   #noting(whatThen: string): (error: unknown) => void {
     return (error) => {
-      if (!(error instanceof UserError)) throw error;
+      if (!(error instanceof UserError)) {
+        throw error;
+      }
       this.#parts.emit({ type: 'note', text: `${error.what}; ${whatThen}.` });
     };
   }
@@ -84,7 +92,9 @@ export class RunOutput {
   async keep(step: number, rescue = false): Promise<void> {
     const note = this.#noting('the run continues, and tries again at its next checkpoint');
     await this.save(step, rescue).catch((error: unknown) => {
-      if (!(error instanceof StorageError)) throw error;
+      if (!(error instanceof StorageError)) {
+        throw error;
+      }
       note(error);
     });
   }
@@ -101,7 +111,9 @@ export class RunOutput {
       this.#logFailed = false;
     } catch (error) {
       const note = this.#noting('the run continues, and writes the whole log with its next entry');
-      if (this.#logFailed && error instanceof UserError) return;
+      if (this.#logFailed && error instanceof UserError) {
+        return;
+      }
       this.#logFailed = true;
       note(error);
     }
@@ -126,7 +138,9 @@ export class RunOutput {
     const adapter = loadBestModelAtEnd ? await this.#bestAdapter() : undefined;
     await store.saveResult(await resultFiles({ ...last, ...(adapter && { adapter }) }, prepared), CURSOR);
     await this.#prune(best.doomedAtEnd(await store.checkpoints()));
-    if (!adapter) return undefined;
+    if (!adapter) {
+      return undefined;
+    }
     const log = last.state.log_history.filter(({ step }) => step === best.step);
     const evalLoss = log.findLast((entry) => entry.eval_loss !== undefined)?.eval_loss;
     return best.step === undefined || evalLoss === undefined ? undefined : { step: best.step, evalLoss };
@@ -137,13 +151,17 @@ export class RunOutput {
     const { store, prepared, emit, best } = this.#parts;
     const without = (why: string) =>
       emit({ type: 'note', text: `${why}, so the result is the adapter of the last step.` });
-    if (best.step === undefined) return void without('No checkpoint is of the step with the best eval_loss');
+    if (best.step === undefined) {
+      return void without('No checkpoint is of the step with the best eval_loss');
+    }
     try {
       const folder = await store.openCheckpoint(best.step);
       await verifyFiles(folder);
       return (await readAdapter(folder, prepared.model.config)).weights;
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
+      if (!(error instanceof UserError)) {
+        throw error;
+      }
       return void without(`The best checkpoint cannot be read (${error.what})`);
     }
   }
@@ -156,11 +174,19 @@ export class RunOutput {
     const { store, prepared, start } = this.#parts;
     await store.unfinish(CURSOR);
     // Logs of other starts from scratch; a run that takes another run's weights leaves that run's log in place.
-    if (start.weightsFrom === undefined) await store.removeLogs(OUR_EVENT_FILES);
+    if (start.weightsFrom === undefined) {
+      await store.removeLogs(OUR_EVENT_FILES);
+    }
     const earlier = await store.checkpoints();
-    if (earlier.length === 0) return;
+    if (earlier.length === 0) {
+      return;
+    }
     await store.saveCheckpoint(0, await checkpointFiles(await this.#checkpoint(0), prepared));
-    for (const step of earlier.toReversed()) if (step > 0) await store.removeCheckpoint(step);
+    for (const step of earlier.toReversed()) {
+      if (step > 0) {
+        await store.removeCheckpoint(step);
+      }
+    }
   }
 
   async #checkpoint(step: number): Promise<Checkpoint> {

@@ -1,4 +1,4 @@
-import { PRECISIONS, type Precision } from '../gpu/kernels/linear/nf4-variant.ts';
+import { type Precision, PRECISIONS } from '../gpu/kernels/linear/nf4-variant.ts';
 
 /** A precision, or `auto`: the fastest of the device's that preserve the losses. */
 export type PrecisionChoice = Precision | 'auto';

@@ -1,9 +1,9 @@
 import { recipeToYaml } from '../formats/recipe.ts';
 import { writeTrainerState } from '../formats/trainer-state.ts';
-import { adapterFiles, CURSOR, cursorFile, type Checkpoint } from './checkpoint/checkpoint.ts';
-import { modelCard } from './model-card.ts';
+import { adapterFiles, type Checkpoint, CURSOR, cursorFile } from './checkpoint/checkpoint.ts';
+import { type Files, textFile } from './checkpoint/store.ts';
 import type { Prepared } from './input/prepare.ts';
-import { textFile, type Files } from './checkpoint/store.ts';
+import { modelCard } from './model-card.ts';
 
 /** The files of a finished run: what PEFT loads, its history, and what Retune resumes from. */
 export async function resultFiles(checkpoint: Checkpoint, prepared: Prepared): Promise<Files> {

@@ -1,24 +1,24 @@
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { packWindow } from '../text/packing.ts';
+import { dueAfter } from '../train/cadence.ts';
 import { evaluate } from '../train/evaluate.ts';
 import { LogWindow } from '../train/log-window.ts';
-import { dueAfter } from '../train/cadence.ts';
-import { epochOf, learningRate, warmupSteps, type Schedule } from '../train/schedule.ts';
-import { NotFiniteError } from '../train/step.ts';
 import { rowWindows } from '../train/packs.ts';
+import { epochOf, learningRate, type Schedule, warmupSteps } from '../train/schedule.ts';
+import { NotFiniteError } from '../train/step.ts';
 import type { StepWindow } from '../train/window.ts';
+import { BestModel } from './checkpoint/best.ts';
+import type { Identification } from './checkpoint/identity.ts';
+import type { Start } from './checkpoint/resume.ts';
 import { compileRun } from './compile-kernels.ts';
 import type { DeviceKey } from './device-settings.ts';
-import type { FinetuneOptions, FinetuneResult, SaveNow } from './options.ts';
-import type { Identification } from './checkpoint/identity.ts';
-import { BestModel } from './checkpoint/best.ts';
-import { RunLog, stepFlos } from './log.ts';
-import { memoryPlan, totalBytes } from './plan/memory-plan.ts';
 import type { Prepared } from './input/prepare.ts';
-import type { Start } from './checkpoint/resume.ts';
+import { RunLog, stepFlos } from './log.ts';
+import type { FinetuneOptions, FinetuneResult, SaveNow } from './options.ts';
 import { RunOutput } from './output.ts';
 import type { ExecutionPlan } from './plan/execution-plan.ts';
+import { memoryPlan, totalBytes } from './plan/memory-plan.ts';
 import { loadInputs, openSession, planInput, type Session } from './session.ts';
 import { Speedometer } from './speedometer.ts';
 
@@ -93,7 +93,9 @@ export class Run {
     if (start.checkpoint) {
       const tensors = new Map(start.checkpoint.optimizer.map((t) => [t.name, t.data]));
       session.optimizer.write((name) => tensors.get(name)!);
-    } else await output.replaceEarlierRun();
+    } else {
+      await output.replaceEarlierRun();
+    }
     let step = start.checkpoint?.cursor.step ?? 0;
     this.#tellFacts(session, step);
     const begun = performance.now();
@@ -104,13 +106,19 @@ export class Run {
         await this.#after(open, ++step);
       }
     } catch (error) {
-      if (error instanceof NotFiniteError) throw await this.#explain(output, error);
-      if (!signal?.aborted || error !== signal.reason) throw error;
+      if (error instanceof NotFiniteError) {
+        throw await this.#explain(output, error);
+      }
+      if (!signal?.aborted || error !== signal.reason) {
+        throw error;
+      }
       await output.save(step);
       return { status: 'stopped', step, maxSteps };
     }
     const summarised = this.#log.history.some((entry) => entry.train_loss !== undefined);
-    if (!summarised) this.#summarise((performance.now() - begun) / 1000);
+    if (!summarised) {
+      this.#summarise((performance.now() - begun) / 1000);
+    }
     const best = await output.finish();
     return { status: 'finished', step: maxSteps, maxSteps, ...(best && { best }) };
   }
@@ -165,8 +173,12 @@ export class Run {
     const { evalRows, maxSteps, inputs } = this.#parts.prepared;
     const due = step === 0 ? inputs.recipe.training.evalOnStart === true : this.#due.evaluation(step);
     const evaluated = this.#log.history.some((entry) => entry.step === step && entry.eval_loss !== undefined);
-    if (evalRows.length > 0 && !evaluated && due) await this.#evaluate(open, step);
-    if (step > 0 && step < maxSteps && this.#due.checkpoint(step)) await open.output.keep(step);
+    if (evalRows.length > 0 && !evaluated && due) {
+      await this.#evaluate(open, step);
+    }
+    if (step > 0 && step < maxSteps && this.#due.checkpoint(step)) {
+      await open.output.keep(step);
+    }
   }
 
   /** Awaits `onPassEnd`. */
@@ -197,7 +209,9 @@ export class Run {
       eval_steps_per_second: Math.ceil(evalRows.length / batch) / seconds,
     });
     // As in transformers, the starting point is not a candidate.
-    if (step > 0) this.#best.evaluated(step, loss);
+    if (step > 0) {
+      this.#best.evaluated(step, loss);
+    }
     emit({ type: 'log', entry });
     await output.keepLog();
   }
@@ -222,7 +236,9 @@ export class Run {
   async #explain(output: RunOutput, error: NotFiniteError): Promise<UserError> {
     const { prepared, store } = this.#parts;
     const { train, inputs } = prepared;
-    if (error.intact) await output.save(error.step - 1);
+    if (error.intact) {
+      await output.save(error.step - 1);
+    }
     const lines = error.rows.map((row) => train.rows[row]!.line);
     const where = lines.length === 1 ? `line ${lines[0]}` : `lines ${lines.join(', ')}`;
     const good = (await store.checkpoints()).at(-1);

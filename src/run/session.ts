@@ -6,17 +6,19 @@ import type { Gpu } from '../gpu/device.ts';
 import { mib } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
 import { parseSaved } from '../model/activation-checkpointing.ts';
+import { Activations } from '../model/activations.ts';
 import { loadBase, type LoadOptions } from '../model/base/load.ts';
 import { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
-import { Activations } from '../model/activations.ts';
 import { Optimizer } from '../train/optimizer.ts';
 import { PassRunner } from '../train/step.ts';
 import type { RunEvent } from './events.ts';
+import type { Prepared } from './input/prepare.ts';
 import { loading } from './loading.ts';
+import { type ExecutionPlan, openPlannedKernels } from './plan/execution-plan.ts';
 import {
-  chooseMemory,
   choiceOf,
+  chooseMemory,
   keepChoice,
   smallerChoices,
   smallestChoice,
@@ -24,15 +26,13 @@ import {
 } from './plan/memory-choice.ts';
 import {
   memoryPlan,
+  type MemoryPlanInput,
   outOfMemory,
   totalBytes,
   trainingActivations,
   unlessOutOfMemory,
   withinMemory,
-  type MemoryPlanInput,
 } from './plan/memory-plan.ts';
-import type { Prepared } from './input/prepare.ts';
-import { openPlannedKernels, type ExecutionPlan } from './plan/execution-plan.ts';
 
 /** A run's objects on the device: base, adapter, optimizer and activations. */
 export interface Session {
@@ -106,14 +106,17 @@ export async function openSession(
   const first = choiceOf(input);
   for (const choice of [first, ...smallerChoices(input, first)]) {
     const bytes = totalBytes(memoryPlan(withChoice(input, choice)));
-    if (choice !== first)
+    if (choice !== first) {
       emit({
         type: 'note',
         text: `${gpu.name} refused the memory asked for; trying ${mib(bytes)} MiB with more recomputation.`,
       });
+    }
     const assemble = () => assembleSession(gpu, base, prepared, { ...plan, ...choice }, weights);
     const session = await unlessOutOfMemory(gpu, assemble, closeSession);
-    if (session) return session;
+    if (session) {
+      return session;
+    }
   }
   throw outOfMemory(gpu, smallest);
 }

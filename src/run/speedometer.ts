@@ -9,7 +9,9 @@ export class Speedometer {
 
   add(tokens: number, seconds: number): void {
     this.#steps.push({ tokens, seconds });
-    if (this.#steps.length > WINDOW) this.#steps.shift();
+    if (this.#steps.length > WINDOW) {
+      this.#steps.shift();
+    }
     this.#tokens += tokens;
     this.#count++;
   }

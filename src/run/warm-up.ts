@@ -1,14 +1,14 @@
 import type { Gpu } from '../gpu/device.ts';
 import { packWindow } from '../text/packing.ts';
 import { dueAfter } from '../train/cadence.ts';
-import { stepsPerEpoch } from '../train/schedule.ts';
 import { rowWindows } from '../train/packs.ts';
-import type { DeviceKey } from './device-settings.ts';
-import type { FinetuneOptions } from './options.ts';
+import { stepsPerEpoch } from '../train/schedule.ts';
 import { compileRun } from './compile-kernels.ts';
+import type { DeviceKey } from './device-settings.ts';
 import type { RunEvent } from './events.ts';
-import { newExecutionPlan } from './plan/new-execution-plan.ts';
 import { prepare, type Prepared, type RunInputs } from './input/prepare.ts';
+import type { FinetuneOptions } from './options.ts';
+import { newExecutionPlan } from './plan/new-execution-plan.ts';
 import { loadInputs, openSession } from './session.ts';
 
 /** Evaluating a token costs about a third of training on it: there is no backward pass, and nothing is recomputed. */

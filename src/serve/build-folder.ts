@@ -9,8 +9,9 @@ import { isRunning } from '../cli/processes.ts';
 export function buildFolder(place = 'node_modules/.retune'): string {
   for (const name of existsSync(place) ? readdirSync(place) : []) {
     const pid = /^page-(\d+)$/.exec(name)?.[1];
-    if (pid !== undefined && !isRunning(Number(pid)))
+    if (pid !== undefined && !isRunning(Number(pid))) {
       rmSync(join(place, name), { recursive: true, force: true });
+    }
   }
   const own = join(place, `page-${process.pid}`);
   process.once('exit', () => rmSync(own, { recursive: true, force: true }));

@@ -14,7 +14,9 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** Gives every response the security headers, and refuses requests that were not sent to this machine by its name. */
 function guard(request: IncomingMessage, response: ServerResponse, next: () => void): void {
-  for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+  for (const [name, value] of Object.entries(securityHeaders)) {
+    response.setHeader(name, value);
+  }
   if (!LOOPBACK.test(request.headers.host ?? '')) {
     response.writeHead(403, { 'Content-Type': 'text/plain; charset=utf-8' });
     response.end(
@@ -23,7 +25,9 @@ function guard(request: IncomingMessage, response: ServerResponse, next: () => v
     return;
   }
   const type = TYPES[/\.(\w+)(\?|$)/.exec(request.url ?? '')?.[1] ?? ''];
-  if (type) response.setHeader('Content-Type', type);
+  if (type) {
+    response.setHeader('Content-Type', type);
+  }
   next();
 }
 

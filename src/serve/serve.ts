@@ -12,7 +12,9 @@ const PATIENCE_MS = 1000;
 /** Throws UserError where somebody listens at the port. */
 export async function checkFree(port: number): Promise<void> {
   const taken = await Promise.all(LOOPBACK.map((host) => listens(host, port)));
-  if (!taken.includes(true)) return;
+  if (!taken.includes(true)) {
+    return;
+  }
   const url = `http://localhost:${port}/`;
   const who = (await isRetune(url))
     ? `Retune runs there already; open ${url}, or end that one first.`

@@ -32,7 +32,9 @@ export interface CacheDirectory {
 const cacheDirectory = async (): Promise<CacheDirectory> => {
   const { storage } = navigator as { storage?: Partial<StorageManager> };
   const root = (await storage?.getDirectory?.()) as unknown as CacheDirectory | undefined;
-  if (!root) throw new CacheRefusal('the browser has no file system of its own');
+  if (!root) {
+    throw new CacheRefusal('the browser has no file system of its own');
+  }
   return root.getDirectoryHandle('bases', { create: true });
 };
 
@@ -51,8 +53,11 @@ export class BrowserCacheStorage implements CacheStorage {
     return asCacheRefusal(async () => {
       const directory = await this.#directory();
       const complete = [];
-      for await (const name of directory.keys())
-        if (await fileIn(await directory.getDirectoryHandle(name), COMPLETE)) complete.push(name);
+      for await (const name of directory.keys()) {
+        if (await fileIn(await directory.getDirectoryHandle(name), COMPLETE)) {
+          complete.push(name);
+        }
+      }
       return complete;
     });
   }
@@ -75,7 +80,9 @@ export class BrowserCacheStorage implements CacheStorage {
     return asCacheRefusal(async () => {
       const directory = await this.#directory();
       await this.#removeLeftovers(directory);
-      if (((await this.#left()) ?? Infinity) < ROOM * bytes) throw new CacheRefusal(NO_ROOM);
+      if (((await this.#left()) ?? Infinity) < ROOM * bytes) {
+        throw new CacheRefusal(NO_ROOM);
+      }
       await this.remove(entry);
       return new BrowserEntryWriter(await directory.getDirectoryHandle(entry, { create: true }), () =>
         this.remove(entry),
@@ -96,7 +103,9 @@ export class BrowserCacheStorage implements CacheStorage {
     return asCacheRefusal(async () => {
       const directory = await this.#directory();
       const folder = await directory.getDirectoryHandle(entry).catch(absent);
-      if (!folder) return;
+      if (!folder) {
+        return;
+      }
       // From here on the old entry no longer counts, whatever happens.
       await folder.removeEntry(COMPLETE).catch(absent);
       await directory.removeEntry(entry, { recursive: true });
@@ -107,8 +116,9 @@ export class BrowserCacheStorage implements CacheStorage {
   async #removeLeftovers(directory: CacheDirectory): Promise<void> {
     for (const name of await namesIn(directory)) {
       const folder = await directory.getDirectoryHandle(name);
-      if (!(await fileIn(folder, COMPLETE)))
+      if (!(await fileIn(folder, COMPLETE))) {
         await directory.removeEntry(name, { recursive: true }).catch(() => undefined);
+      }
     }
   }
 }
@@ -131,14 +141,18 @@ class BrowserEntryWriter implements EntryWriter {
         this.#files.set(name, (file = { handle: await made.createSyncAccessHandle(), size: 0 }));
       }
       const written = file.handle.write(bytes, { at: file.size });
-      if (written < bytes.length) throw new CacheRefusal(NO_ROOM);
+      if (written < bytes.length) {
+        throw new CacheRefusal(NO_ROOM);
+      }
       file.size += written;
     });
   }
 
   complete(): Promise<void> {
     return asCacheRefusal(async () => {
-      for (const { handle } of this.#files.values()) handle.flush();
+      for (const { handle } of this.#files.values()) {
+        handle.flush();
+      }
       this.#close();
       await this.#folder.getFileHandle(COMPLETE, { create: true });
     });
@@ -150,7 +164,9 @@ class BrowserEntryWriter implements EntryWriter {
   }
 
   #close(): void {
-    for (const { handle } of this.#files.values()) handle.close();
+    for (const { handle } of this.#files.values()) {
+      handle.close();
+    }
     this.#files.clear();
   }
 }
@@ -159,7 +175,9 @@ const NO_ROOM = 'the browser has no room for it';
 
 async function namesIn(folder: CacheDirectory): Promise<string[]> {
   const names = [];
-  for await (const name of folder.keys()) names.push(name);
+  for await (const name of folder.keys()) {
+    names.push(name);
+  }
   return names;
 }
 
@@ -167,14 +185,18 @@ const fileIn = (folder: CacheDirectory, name: string): Promise<CacheFile | undef
   folder.getFileHandle(name).catch(absent);
 
 function absent(error: unknown): undefined {
-  if (!(error instanceof DOMException && error.name === 'NotFoundError')) throw error;
+  if (!(error instanceof DOMException && error.name === 'NotFoundError')) {
+    throw error;
+  }
 }
 
 async function asCacheRefusal<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof DOMException)) throw error;
+    if (!(error instanceof DOMException)) {
+      throw error;
+    }
     throw new CacheRefusal(
       error.name === 'QuotaExceededError' ? NO_ROOM : `the browser refuses it (${error.name})`,
     );

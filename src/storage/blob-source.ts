@@ -9,10 +9,11 @@ export function blobSource(name: string, blob: Blob, remedy: string): ByteSource
     modified: blob instanceof File ? blob.lastModified : undefined,
     async read(begin, into) {
       const end = begin + into.length;
-      if (end > blob.size)
+      if (end > blob.size) {
         throw new UserError(
           `${name}: ended at byte ${blob.size}, while bytes up to ${end} were expected; ${remedy}.`,
         );
+      }
       const bytes = await blob
         .slice(begin, end)
         .arrayBuffer()

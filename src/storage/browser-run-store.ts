@@ -104,7 +104,9 @@ export class BrowserRunStore implements RunStore {
     const prefix = this.#keys.logs;
     const keys = await keysUnder(this.#store, prefix);
     const gone = keys.filter((key) => ours.test(key.slice(prefix.length)));
-    if (gone.length > 0) await replace(this.#store, gone, []);
+    if (gone.length > 0) {
+      await replace(this.#store, gone, []);
+    }
   }
 
   #folder(name: string, prefix: string): Folder {
@@ -132,7 +134,9 @@ function manifestOf(step: number, files: Files): Omit<Manifest, 'rescue'> {
 }
 
 function lossOf({ 'trainer_state.json': chunks }: Files): number | undefined {
-  if (!chunks) return undefined;
+  if (!chunks) {
+    return undefined;
+  }
   const decoder = new TextDecoder();
   const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('');
   const { log_history: log } = parseTrainerState(

@@ -30,9 +30,13 @@ export function bucketHome(name: string): BucketMirror {
   return {
     async open() {
       const bucket = await buckets()?.open(BUCKET, { durability: 'strict' });
-      if (!bucket) return undefined;
+      if (!bucket) {
+        return undefined;
+      }
       // Requests what the page was granted; the user sees no prompt.
-      if ((await storageEstimate()).persistent) await bucket.persist();
+      if ((await storageEstimate()).persistent) {
+        await bucket.persist();
+      }
       return openDatabase(name, { factory: bucket.indexedDB });
     },
     remove: async () => buckets()?.delete(BUCKET),
@@ -41,7 +45,9 @@ export function bucketHome(name: string): BucketMirror {
 
 /** Bytes used by the mirror. */
 export async function bucketBytes(): Promise<number> {
-  if (!(await buckets()?.keys())?.includes(BUCKET)) return 0;
+  if (!(await buckets()?.keys())?.includes(BUCKET)) {
+    return 0;
+  }
   const { usage = 0 } = await (await buckets()!.open(BUCKET, { durability: 'strict' })).estimate();
   return usage;
 }

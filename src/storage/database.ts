@@ -35,19 +35,25 @@ const siteDataRefused = (why: string): DatabaseError =>
 
 /** A DatabaseError for the database's error; anything else unchanged. An aborted transaction may give no reason. */
 function asDatabaseError(error: unknown): unknown {
-  if (error === null || error === undefined)
+  if (error === null || error === undefined) {
     return new DatabaseError(
       "the browser's database broke off a transaction",
       'reload the page and try again',
     );
-  if (!(error instanceof DOMException) || BUGS.has(error.name)) return error;
-  if (error.name === 'SecurityError' || DENIED.test(error.message)) return siteDataRefused(error.name);
-  if (error.name === 'QuotaExceededError')
+  }
+  if (!(error instanceof DOMException) || BUGS.has(error.name)) {
+    return error;
+  }
+  if (error.name === 'SecurityError' || DENIED.test(error.message)) {
+    return siteDataRefused(error.name);
+  }
+  if (error.name === 'QuotaExceededError') {
     return new DatabaseError(
       'the browser has no room left for what was to be kept',
       'delete earlier runs or free some disk space',
       true,
     );
+  }
   return new DatabaseError(
     `the browser's database failed (${error.name})`,
     'reload the page and try again, or restart the browser',
@@ -114,7 +120,9 @@ export function openDatabase(
   const connection = async (): Promise<IDBDatabase> => {
     const opening = (opened ??= open());
     return opening.catch((error: unknown) => {
-      if (opened === opening) opened = undefined;
+      if (opened === opening) {
+        opened = undefined;
+      }
       throw error;
     });
   };
@@ -135,7 +143,9 @@ export function openDatabase(
 /** The page's own databases. Looked up on use, because a browser may refuse even that. */
 function ownFactory(): IDBFactory {
   const { indexedDB: factory } = globalThis as { indexedDB?: IDBFactory };
-  if (!factory) throw siteDataRefused('there is no IndexedDB');
+  if (!factory) {
+    throw siteDataRefused('there is no IndexedDB');
+  }
   return factory;
 }
 
@@ -222,8 +232,12 @@ export function replace(
   entries: readonly (readonly [key: string, value: unknown])[],
 ): Promise<void> {
   return store('readwrite', (s) => {
-    for (const key of gone) s.delete(key);
-    for (const [key, value] of entries) s.put(value, key);
+    for (const key of gone) {
+      s.delete(key);
+    }
+    for (const [key, value] of entries) {
+      s.put(value, key);
+    }
     return promisifyRequest(s.transaction);
   });
 }

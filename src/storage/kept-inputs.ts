@@ -1,6 +1,6 @@
 import { del, get, keys, set, type UseStore } from 'idb-keyval';
-import { withinQuota } from './quota.ts';
 import { UserError } from '../formats/user-error.ts';
+import { withinQuota } from './quota.ts';
 
 /** A run's small files: with these and the cached base, it resumes without asking for anything. */
 interface SmallInputs {
@@ -32,12 +32,18 @@ export class KeptInputs {
    */
   async keep(id: string, inputs: SmallInputs): Promise<void> {
     const bytes = bytesOf(inputs);
-    if (bytes > MAX_BYTES) return;
+    if (bytes > MAX_BYTES) {
+      return;
+    }
     try {
-      if (await this.has(id)) return;
+      if (await this.has(id)) {
+        return;
+      }
       await withinQuota('The run', bytes, () => set(PREFIX + id, inputs, this.#store));
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
+      if (!(error instanceof UserError)) {
+        throw error;
+      }
     }
   }
 

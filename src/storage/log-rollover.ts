@@ -20,14 +20,19 @@ export async function rollOverLog(store: UseStore): Promise<void> {
   const value = crypto.getRandomValues(new Uint8Array(VALUE_BYTES));
   const keys = Array.from({ length: Math.ceil((1.25 * TABLE_BYTES) / VALUE_BYTES) }, (_, i) => FILLING + i);
   try {
-    for (let filled = 0; filled < 2; filled++)
+    for (let filled = 0; filled < 2; filled++) {
       await store('readwrite', (objects) => {
-        for (const key of keys) objects.put(value, key);
+        for (const key of keys) {
+          objects.put(value, key);
+        }
         return promisifyRequest(objects.transaction);
       });
+    }
   } finally {
     await store('readwrite', (objects) => {
-      for (const key of keys) objects.delete(key);
+      for (const key of keys) {
+        objects.delete(key);
+      }
       return promisifyRequest(objects.transaction);
     });
   }

@@ -1,8 +1,8 @@
 import { promisifyRequest, type UseStore } from 'idb-keyval';
-import { DatabaseError, entriesUnder, openDatabase } from './database.ts';
 import { lockFailure, siteLocks } from '../platform/site-locks.ts';
-import { rollOverLog } from './log-rollover.ts';
 import { bucketHome, type BucketMirror } from './bucket-mirror.ts';
+import { DatabaseError, entriesUnder, openDatabase } from './database.ts';
+import { rollOverLog } from './log-rollover.ts';
 
 /** The number of a copy's last transaction. */
 const TRANSACTION = 'transaction';
@@ -43,7 +43,9 @@ class MirroredStore {
   }
 
   async use<T>(mode: IDBTransactionMode, work: Work<T>): Promise<T> {
-    if (mode !== 'readwrite') return this.#first(mode, work);
+    if (mode !== 'readwrite') {
+      return this.#first(mode, work);
+    }
     // Opened before the lock is taken: opening needs it as well.
     await transactionOf(this.#first);
     return locked(async () => {
@@ -70,21 +72,29 @@ class MirroredStore {
   async #putRight(store: UseStore): Promise<void> {
     this.#ready = false;
     const copy = await this.#second();
-    if (!copy) return;
+    if (!copy) {
+      return;
+    }
     // A second copy that cannot be read does not count.
     const copied = await transactionOf(copy).catch(() => 0);
-    if (copied > (await transactionOf(store))) await copyAll(copy, store).catch(() => undefined);
+    if (copied > (await transactionOf(store))) {
+      await copyAll(copy, store).catch(() => undefined);
+    }
   }
 
   async #write<T>(work: Work<T>): Promise<T> {
-    if (!this.#ready || (await this.#isBehind())) await this.#makeReady();
+    if (!this.#ready || (await this.#isBehind())) {
+      await this.#makeReady();
+    }
     const transaction = (await transactionOf(this.#first)) + 1;
     const numbered: Work<T> = (objects) => {
       objects.put(transaction, TRANSACTION);
       return work(objects);
     };
     const done = await this.#first('readwrite', numbered).catch(async (error: unknown) => {
-      if (!isQuota(error) || !(await this.#second())) throw error;
+      if (!isQuota(error) || !(await this.#second())) {
+        throw error;
+      }
       // One complete copy is better than two partial ones.
       await this.#giveUp();
       return this.#first('readwrite', numbered);
@@ -96,14 +106,18 @@ class MirroredStore {
   /** Another tab or worker may have ended between its two transactions. */
   async #isBehind(): Promise<boolean> {
     const copy = await this.#second();
-    if (!copy) return false;
+    if (!copy) {
+      return false;
+    }
     return (await transactionOf(copy).catch(() => undefined)) !== (await transactionOf(this.#first));
   }
 
   async #makeReady(): Promise<void> {
     await rollOverLog(this.#first).catch((error: unknown) => {
       // Deleting still works, and frees space.
-      if (!isQuota(error)) throw error;
+      if (!isQuota(error)) {
+        throw error;
+      }
     });
     try {
       const copy = await this.#second();
@@ -111,8 +125,9 @@ class MirroredStore {
         const transaction = await transactionOf(this.#first);
         await rollOverLog(copy);
         // Data from before there were two copies has no number.
-        if (transaction === 0 || (await transactionOf(copy)) !== transaction)
+        if (transaction === 0 || (await transactionOf(copy)) !== transaction) {
           await copyAll(this.#first, copy);
+        }
       }
     } catch {
       await this.#giveUp();
@@ -148,7 +163,9 @@ async function copyAll(from: UseStore, to: UseStore): Promise<void> {
   const entries = await entriesUnder(from, '');
   await to('readwrite', (objects) => {
     objects.clear();
-    for (const [key, value] of entries) objects.put(value, key);
+    for (const [key, value] of entries) {
+      objects.put(value, key);
+    }
     return promisifyRequest(objects.transaction);
   });
 }

@@ -41,8 +41,12 @@ export async function withinQuota<T>(
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof DatabaseError)) throw error;
-    if (!error.full) throw new StorageError(`${what}: ${error.happened}`, error.remedy, then);
+    if (!(error instanceof DatabaseError)) {
+      throw error;
+    }
+    if (!error.full) {
+      throw new StorageError(`${what}: ${error.happened}`, error.remedy, then);
+    }
     throw new StorageFullError(
       `${what}: it takes ${mb(bytes)} MB, and the browser has no room for that; delete earlier runs or free some disk space`,
       '',

@@ -1,13 +1,13 @@
 import { get, set, type UseStore } from 'idb-keyval';
-import type { LogEntry } from '../formats/trainer-state.ts';
-import type { BestStep } from '../run/options.ts';
-import type { RunIdentity } from '../run/checkpoint/identity.ts';
-import type { PrecisionChoice } from '../run/precision.ts';
 import type { Recipe } from '../formats/recipe.ts';
+import type { LogEntry } from '../formats/trainer-state.ts';
+import type { RunIdentity } from '../run/checkpoint/identity.ts';
+import type { BestStep } from '../run/options.ts';
+import type { PrecisionChoice } from '../run/precision.ts';
 import type { Moment } from '../text/moment.ts';
 import { entriesUnder, replace, under, valuesUnder } from './database.ts';
-import { runKeys } from './run-keys.ts';
 import { withinQuota } from './quota.ts';
+import { runKeys } from './run-keys.ts';
 
 /** The user's files of a run, if the browser provides handles: with them a reload needs at most one permission. */
 export interface InputHandles {

@@ -1,11 +1,11 @@
 import { get, set, type UseStore } from 'idb-keyval';
-import type { Recipe } from '../formats/recipe.ts';
 import type { Answer } from '../comparison/batch-test.ts';
-import type { PromptForm } from '../generate/prompt-form.ts';
-import type { Moment } from '../text/moment.ts';
 import type { Question } from '../comparison/questions.ts';
-import type { Sampling } from '../generate/sampling.ts';
 import type { EvalLoss } from '../comparison/version-loss.ts';
+import type { Recipe } from '../formats/recipe.ts';
+import type { PromptForm } from '../generate/prompt-form.ts';
+import type { Sampling } from '../generate/sampling.ts';
+import type { Moment } from '../text/moment.ts';
 import { entriesUnder, keysUnder, replace, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';
 

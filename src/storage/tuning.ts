@@ -1,6 +1,6 @@
 import { get, set, type UseStore } from 'idb-keyval';
 import { UserError } from '../formats/user-error.ts';
-import type { TuningCache, BestVariants } from '../gpu/autotune/tuning-results.ts';
+import type { BestVariants, TuningCache } from '../gpu/autotune/tuning-results.ts';
 
 const TUNING = 'tuning/';
 
@@ -18,6 +18,8 @@ export const browserTuning = (store: UseStore, browser = navigator.userAgent): T
 
 const orNothing = <T>(asked: Promise<T>): Promise<T | undefined> =>
   asked.catch((error: unknown) => {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
     return undefined;
   });

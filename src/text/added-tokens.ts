@@ -63,7 +63,9 @@ export class AddedTokens {
       for (const token of wanted) {
         const text = textOf(token.content);
         const other = found.get(text);
-        if (other || text === '') throw clash(token, other);
+        if (other || text === '') {
+          throw clash(token, other);
+        }
         found.set(text, token);
       }
       return new Matcher(found);
@@ -91,10 +93,14 @@ export class AddedTokens {
   /** The stretches of a text, in order, apart from tokens matched after normalization; empty ones are omitted. */
   split(text: string, recognise: Recognise, hiding?: Hiding): Stretch[] {
     const stretches = this.#plain.split(text, recognise, hiding);
-    if (!this.#together || this.#normalized.isEmpty) return stretches;
+    if (!this.#together || this.#normalized.isEmpty) {
+      return stretches;
+    }
     return stretches.flatMap((stretch) => {
       const { begin: from, end: until, token } = stretch;
-      if (token) return stretch;
+      if (token) {
+        return stretch;
+      }
       const inner = this.#normalized.split(text.slice(from, until), recognise, hiding);
       return inner.map(({ begin, end, token }) => ({ begin: from + begin, end: from + end, token }));
     });
@@ -129,18 +135,36 @@ class Matcher {
     let done = 0;
     for (const { 0: found, index } of this.#pattern ? text.matchAll(this.#pattern) : []) {
       const token = this.#byText.get(found)!;
-      if (token.special && recognise === 'ordinary') continue;
+      if (token.special && recognise === 'ordinary') {
+        continue;
+      }
       let begin = Math.max(done, index);
       let end = index + found.length;
-      if (token.singleWord && !standsAlone(text, index, end, hiding)) continue;
-      if (token.lstrip) while (begin > done && IS_SPACE.test(text[begin - 1]!)) begin--;
-      if (token.rstrip) while (end < text.length && IS_SPACE.test(text[end]!)) end++;
-      if (begin > done) stretches.push({ begin: done, end: begin, token: undefined });
+      if (token.singleWord && !standsAlone(text, index, end, hiding)) {
+        continue;
+      }
+      if (token.lstrip) {
+        while (begin > done && IS_SPACE.test(text[begin - 1]!)) {
+          begin--;
+        }
+      }
+      if (token.rstrip) {
+        while (end < text.length && IS_SPACE.test(text[end]!)) {
+          end++;
+        }
+      }
+      if (begin > done) {
+        stretches.push({ begin: done, end: begin, token: undefined });
+      }
       // White space consumed by the token before still counts, unless this token consumes to its left too.
-      if (begin < end || !token.lstrip) stretches.push({ begin: Math.min(begin, end), end, token });
+      if (begin < end || !token.lstrip) {
+        stretches.push({ begin: Math.min(begin, end), end, token });
+      }
       done = end;
     }
-    if (done < text.length) stretches.push({ begin: done, end: text.length, token: undefined });
+    if (done < text.length) {
+      stretches.push({ begin: done, end: text.length, token: undefined });
+    }
     return stretches;
   }
 }
@@ -155,7 +179,9 @@ function standsAlone(text: string, begin: number, end: number, hiding: Hiding | 
 }
 
 function anyOf(contents: readonly string[]): RegExp | undefined {
-  if (contents.length === 0) return undefined;
+  if (contents.length === 0) {
+    return undefined;
+  }
   const longestFirst = contents.toSorted((a, b) => b.length - a.length);
   return new RegExp(longestFirst.map((c) => c.replace(/[$()*+./?[\\\]^{|}-]/g, '\\$&')).join('|'), 'g');
 }

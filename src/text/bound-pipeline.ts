@@ -1,15 +1,15 @@
 // Reference: HF tokenizers, tokenizers/src/normalizers and tokenizers/src/pre_tokenizers.
 import type { Normalizer } from '@huggingface/tokenizers';
 import {
+  type Decoder,
   ReplaceDecoder,
   ReplaceNormalizer,
   SequenceDecoder,
   SequenceNormalizer,
-  type Decoder,
   type Tokenizer,
 } from '@huggingface/tokenizers';
-import { BoundedRegExp, TooMuchWork, type Allowance } from '../formats/bounded-regexp.ts';
-import { literal, fixPreTokenizer, native, type Find } from './pre-tokenizers.ts';
+import { type Allowance, BoundedRegExp, TooMuchWork } from '../formats/bounded-regexp.ts';
+import { type Find, fixPreTokenizer, literal, native } from './pre-tokenizers.ts';
 
 /** Matching steps that a tokenizer's expressions may take, besides those per character of a text. */
 const MIN_STEPS = 1e7;
@@ -48,7 +48,9 @@ export class Bounds {
 
   /** Throws TooLong for more characters than a text may grow to. */
   check(length: number): void {
-    if (length > this.#longest) throw new TooLong();
+    if (length > this.#longest) {
+      throw new TooLong();
+    }
   }
 }
 
@@ -61,29 +63,45 @@ export function boundPipeline(
   config: Readonly<Record<string, unknown>> | null,
   bounds: Bounds,
 ): void {
-  if (normalizer) boundNormalizer(normalizer, bounds);
-  if (pre_tokenizer && config)
+  if (normalizer) {
+    boundNormalizer(normalizer, bounds);
+  }
+  if (pre_tokenizer && config) {
     fixPreTokenizer(pre_tokenizer, config, (step, { pattern, behavior, invert }) => {
       const isLinear = pattern.Regex !== undefined && LINEAR.has(pattern.Regex);
-      if (!isLinear) return finder(pattern, step.pattern, bounds);
+      if (!isLinear) {
+        return finder(pattern, step.pattern, bounds);
+      }
       // The library's own implementation is the fastest for most models' patterns.
       return behavior === 'Isolated' && invert !== true ? undefined : native(step.pattern!);
     });
-  if (decoder) boundDecoder(decoder, bounds);
+  }
+  if (decoder) {
+    boundDecoder(decoder, bounds);
+  }
 }
 
 function boundNormalizer(step: Normalizer, bounds: Bounds): void {
   if (step instanceof SequenceNormalizer) {
-    for (const inner of step.normalizers) if (inner) boundNormalizer(inner, bounds);
+    for (const inner of step.normalizers) {
+      if (inner) {
+        boundNormalizer(inner, bounds);
+      }
+    }
     return;
   }
   const own = step.normalize.bind(step);
   let run = own;
-  if (step instanceof ReplaceNormalizer) run = replacer(step.config as ReplaceConfig, step.pattern, bounds);
-  else if (step.config['type'] === 'Strip') run = stripper(step.config as StripConfig);
+  if (step instanceof ReplaceNormalizer) {
+    run = replacer(step.config as ReplaceConfig, step.pattern, bounds);
+  } else if (step.config['type'] === 'Strip') {
+    run = stripper(step.config as StripConfig);
+  }
   step.normalize = (text) => {
     // In Python an empty text has nothing to change, and no beginning to prepend to.
-    if (text === '') return '';
+    if (text === '') {
+      return '';
+    }
     const normal = run(text);
     bounds.check(normal.length);
     return normal;
@@ -92,7 +110,11 @@ function boundNormalizer(step: Normalizer, bounds: Bounds): void {
 
 function boundDecoder(step: Decoder, bounds: Bounds): void {
   if (step instanceof SequenceDecoder) {
-    for (const inner of step.decoders) if (inner) boundDecoder(inner, bounds);
+    for (const inner of step.decoders) {
+      if (inner) {
+        boundDecoder(inner, bounds);
+      }
+    }
   } else if (step instanceof ReplaceDecoder) {
     const run = replacer(step.config as ReplaceConfig, step.pattern, bounds);
     step.decode_chain = (tokens) => tokens.map(run);
@@ -120,22 +142,30 @@ const stripper =
   (text: string): string => {
     const begin = left ? /^\p{White_Space}*/u.exec(text)![0].length : 0;
     let end = text.length;
-    while (right && end > begin && /\p{White_Space}/u.test(text[end - 1]!)) end--;
+    while (right && end > begin && /\p{White_Space}/u.test(text[end - 1]!)) {
+      end--;
+    }
     return text.slice(begin, end);
   };
 
 /** All matches of a pattern; `compiled` is the library's translation of it. */
 function finder({ String: text }: Pattern, compiled: RegExp | null, { allowance }: Bounds): Find {
-  if (text !== undefined) return literal(text);
+  if (text !== undefined) {
+    return literal(text);
+  }
   const pattern = new BoundedRegExp(compiled!.source, 'u', allowance);
   return function* (text) {
     let done = -1;
     for (let at = 0; at <= text.length && text !== '';) {
       const match = pattern.find(text, at);
-      if (!match) return;
+      if (!match) {
+        return;
+      }
       const { begin, end } = match;
       // An empty match right after a match does not count.
-      if (end > begin || begin !== done) yield match;
+      if (end > begin || begin !== done) {
+        yield match;
+      }
       done = end;
       at = end > begin ? end : end + (text.codePointAt(end)! > 0xffff ? 2 : 1);
     }
@@ -159,7 +189,11 @@ function replacer({ pattern, content }: ReplaceConfig, compiled: RegExp | null, 
 
 /** The message for an error that the tokenizer's steps threw on a text; undefined for any other error. */
 export function textProblem(error: unknown): string | undefined {
-  if (error instanceof TooMuchWork) return 'its expressions take too much work on a text';
-  if (error instanceof TooLong) return `its normalizers make a text more than ${MAX_GROWTH} times as long`;
+  if (error instanceof TooMuchWork) {
+    return 'its expressions take too much work on a text';
+  }
+  if (error instanceof TooLong) {
+    return `its normalizers make a text more than ${MAX_GROWTH} times as long`;
+  }
   return undefined;
 }

@@ -70,7 +70,9 @@ export class ChatRenderer {
       } catch (error) {
         refusal ??= error;
         const silent = messages.some((message) => isSilent(message));
-        if (!silent || !(error instanceof TemplateRefusal)) break;
+        if (!silent || !(error instanceof TemplateRefusal)) {
+          break;
+        }
       }
     }
     throw refusal;
@@ -96,13 +98,16 @@ export class ChatRenderer {
     list: PartList,
   ): Map<string, Value> {
     const variables = new Map<string, Value>();
-    for (const [name, token] of this.#tokens) variables.set(name, str(token));
+    for (const [name, token] of this.#tokens) {
+      variables.set(name, str(token));
+    }
     variables.set('tools', fromJson(tools, list.add(['tools'], tools)));
     variables.set('documents', null);
     variables.set('add_generation_prompt', addGenerationPrompt);
     for (const [name, value] of kwargs) {
-      if (OWN_ARGUMENTS.includes(name))
+      if (OWN_ARGUMENTS.includes(name)) {
         throw new UserError(`chat_template_kwargs.${name} is no argument that a row can give; remove it`);
+      }
       variables.set(name, fromJson(value, list.add(['kwargs', name], value)));
     }
     return variables;
@@ -112,10 +117,14 @@ export class ChatRenderer {
   #turn(message: Message, number: number, content: '' | null | undefined, list: PartList): Dict {
     const turn = new Dict();
     const thoughts = REASONING.find((key) => (message.get(key) ?? undefined) !== undefined);
-    if (thoughts !== undefined && !message.has('thinking')) turn.set(str('thinking'), null);
+    if (thoughts !== undefined && !message.has('thinking')) {
+      turn.set(str('thinking'), null);
+    }
     let reasoning: Value = null;
     for (const [key, value] of message) {
-      if (value === null) continue;
+      if (value === null) {
+        continue;
+      }
       if (key === 'role' && isRole(value)) {
         turn.set(str(key), str(value));
         continue;
@@ -125,13 +134,19 @@ export class ChatRenderer {
       const origin = calls ? 0 : list.add(path, key === 'content' ? (textOfParts(value) ?? value) : value);
       const given = calls ? callsOf(value, path, list) : this.#value(key, value, origin);
       turn.set(Str.of(key, origin), given);
-      if (key === thoughts) reasoning = given;
+      if (key === thoughts) {
+        reasoning = given;
+      }
     }
     if (thoughts !== undefined) {
-      if (!message.has('thinking')) turn.set(str('thinking'), reasoning);
+      if (!message.has('thinking')) {
+        turn.set(str('thinking'), reasoning);
+      }
       turn.set(str('reasoning_content'), reasoning);
     }
-    if (content !== undefined && isSilent(message)) turn.set(str('content'), fromJson(content, 0));
+    if (content !== undefined && isSilent(message)) {
+      turn.set(str('content'), fromJson(content, 0));
+    }
     return turn;
   }
 
@@ -157,7 +172,9 @@ export class ChatRenderer {
       try {
         return this.#template.render({ messages: [turn], variables, now: this.#now, size: 0 }).text;
       } catch (error) {
-        if (error instanceof TemplateFault) return undefined;
+        if (error instanceof TemplateFault) {
+          return undefined;
+        }
         throw error;
       }
     };
@@ -174,7 +191,9 @@ export class ChatRenderer {
     try {
       return work();
     } catch (error) {
-      if (!(error instanceof TemplateFault)) throw error;
+      if (!(error instanceof TemplateFault)) {
+        throw error;
+      }
       const where = `${this.#file}${error.line > 0 ? `, line ${error.line}` : ''}`;
       const what = quote(error.message).slice(1, -1).replaceAll('\\"', '"');
       switch (error.kind) {
@@ -221,9 +240,13 @@ const isRole = (role: unknown): role is string => typeof role === 'string' && RO
 
 /** The texts of parts of type text, joined; undefined if there are others, or no parts. */
 function textOfParts(parts: unknown): string | undefined {
-  if (!Array.isArray(parts)) return undefined;
+  if (!Array.isArray(parts)) {
+    return undefined;
+  }
   const texts = parts.map((part) => {
-    if (!(part instanceof Map) || (part.get('type') ?? 'text') !== 'text') return undefined;
+    if (!(part instanceof Map) || (part.get('type') ?? 'text') !== 'text') {
+      return undefined;
+    }
     const text: unknown = part.get('text');
     return typeof text === 'string' ? text : undefined;
   });
@@ -236,7 +259,9 @@ function callsOf(calls: readonly unknown[], path: readonly (string | number)[], 
     new Dict(
       [...fields].map(([key, value]): [Value, Value] => {
         const here = [...at, key];
-        if (key === 'function' && value instanceof Map) return [str(key), dict(value as JsonMap, here)];
+        if (key === 'function' && value instanceof Map) {
+          return [str(key), dict(value as JsonMap, here)];
+        }
         const origin = list.add(here, value);
         return [Str.of(key, origin), fromJson(value, origin)];
       }),
@@ -248,10 +273,18 @@ function callsOf(calls: readonly unknown[], path: readonly (string | number)[], 
 
 /** Total characters of all texts in a value, plus an allowance for each of its parts. */
 function sizeOf(value: unknown): number {
-  if (typeof value === 'string') return value.length + 1;
-  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + sizeOf(item), 1);
-  if (!(value instanceof Map)) return 1;
+  if (typeof value === 'string') {
+    return value.length + 1;
+  }
+  if (Array.isArray(value)) {
+    return value.reduce((sum: number, item) => sum + sizeOf(item), 1);
+  }
+  if (!(value instanceof Map)) {
+    return 1;
+  }
   let size = 1;
-  for (const [key, item] of value as JsonMap) size += key.length + sizeOf(item);
+  for (const [key, item] of value as JsonMap) {
+    size += key.length + sizeOf(item);
+  }
   return size;
 }

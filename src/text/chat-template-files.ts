@@ -54,7 +54,9 @@ async function templateFile(
   name: string,
 ): Promise<[string, TemplateSource] | undefined> {
   const file = await folder.open(path);
-  if (!file) return undefined;
+  if (!file) {
+    return undefined;
+  }
   // Python keeps a byte-order mark, so it is printed.
   const text = await readText(file, MAX_BYTES.chatTemplate, 'a chat template', { keepMark: true });
   return [name, { text, file: file.name }];
@@ -62,8 +64,12 @@ async function templateFile(
 
 /** The templates under chat_template of tokenizer_config.json: a single text, or several by name. */
 function configured(value: unknown, file: string): [string, TemplateSource][] {
-  if (value === undefined || value === null) return [];
-  if (typeof value === 'string') return [['default', { text: value, file }]];
+  if (value === undefined || value === null) {
+    return [];
+  }
+  if (typeof value === 'string') {
+    return [['default', { text: value, file }]];
+  }
   const entries: unknown[] = Array.isArray(value) ? value : [];
   const named = entries.map((entry): [string, TemplateSource] | undefined => {
     const { name, template } = (entry ?? {}) as { name?: unknown; template?: unknown };
@@ -72,7 +78,9 @@ function configured(value: unknown, file: string): [string, TemplateSource][] {
       : undefined;
   });
   const usable = named.filter((entry) => entry !== undefined);
-  if (usable.length === entries.length && usable.some(([name]) => name === 'default')) return usable;
+  if (usable.length === entries.length && usable.some(([name]) => name === 'default')) {
+    return usable;
+  }
   throw new UserError(
     `${file}: chat_template is neither a text nor a list with a template named "default"; take the file from the base model's repository.`,
   );
@@ -81,10 +89,14 @@ function configured(value: unknown, file: string): [string, TemplateSource][] {
 function namedTokens(config: Readonly<Record<string, unknown>>): Map<string, string> {
   const tokens = new Map<string, string>();
   for (const [key, value] of Object.entries(config)) {
-    if (!key.endsWith('_token')) continue;
+    if (!key.endsWith('_token')) {
+      continue;
+    }
     const content =
       typeof value === 'object' && value !== null ? (value as Record<string, unknown>)['content'] : value;
-    if (typeof content === 'string') tokens.set(key, content);
+    if (typeof content === 'string') {
+      tokens.set(key, content);
+    }
   }
   return tokens;
 }

@@ -1,14 +1,14 @@
 import { UserError } from '../formats/user-error.ts';
-import { ChatRenderer, TemplateRefusal, type Conversation, type Message } from './chat-render.ts';
-import { templateFor, TEMPLATE_FILE } from './chat-template-files.ts';
-import { leftOut, type LeftOut } from './left-out.ts';
-import { PrintedParts } from './parts.ts';
-import { SpecialTokenEscaping } from './special-token-escaping.ts';
+import { ChatRenderer, type Conversation, type Message, TemplateRefusal } from './chat-render.ts';
+import { TEMPLATE_FILE, templateFor } from './chat-template-files.ts';
 import type { Rendered } from './jinja/template.ts';
-import { wallClock, type Moment } from './moment.ts';
+import { type LeftOut, leftOut } from './left-out.ts';
+import { type Moment, wallClock } from './moment.ts';
+import { PrintedParts } from './parts.ts';
 import { encodeSpans, type Span, type Tokens } from './spans.ts';
+import { SpecialTokenEscaping } from './special-token-escaping.ts';
 import type { TextTokenizer } from './tokenizer.ts';
-import { turnSpan, type TurnFrame } from './turn-spans.ts';
+import { type TurnFrame, turnSpan } from './turn-spans.ts';
 
 export type { Conversation, Message } from './chat-render.ts';
 
@@ -39,7 +39,9 @@ export class ChatTemplate {
       );
     }
     // An invalid template is reported at once, not at the first row.
-    if (templateFor(tokenizer.templates, false)) this.#renderer({ messages: [] });
+    if (templateFor(tokenizer.templates, false)) {
+      this.#renderer({ messages: [] });
+    }
   }
 
   /** Number of control tokens that were spelled out in texts encoded so far, and stayed text. */
@@ -69,7 +71,9 @@ export class ChatTemplate {
       (i) => conversation.messages[i]!.get('role') === 'assistant',
     );
     const spans = (): Span[] => {
-      if (left.needed !== undefined || !turns.some(trains)) return [];
+      if (left.needed !== undefined || !turns.some(trains)) {
+        return [];
+      }
       return renderer.marksGeneration
         ? generations(rendered, turns, trains)
         : this.#turnSpans(conversation, rendered, printed, turns).filter((_, n) => trains(turns[n]!));
@@ -110,7 +114,9 @@ export class ChatTemplate {
       previousEnd = span?.end ?? previousEnd;
       return span;
     });
-    if (spans.every((span) => span !== undefined)) return spans;
+    if (spans.every((span) => span !== undefined)) {
+      return spans;
+    }
     throw new UserError(
       'the chat template of the base model rewrites or drops what the assistant says, so that the trained tokens cannot be told; use rows of the form {"text"}, or mend the template',
     );
@@ -121,7 +127,9 @@ export class ChatTemplate {
     try {
       return this.#renderer(conversation).render(conversation, addGenerationPrompt).text;
     } catch (error) {
-      if (error instanceof UserError) return undefined;
+      if (error instanceof UserError) {
+        return undefined;
+      }
       throw error;
     }
   }
@@ -157,7 +165,9 @@ export class ChatTemplate {
       try {
         frame = frameOf(renderer, kwargs);
       } catch (error) {
-        if (!(error instanceof TemplateRefusal)) throw error;
+        if (!(error instanceof TemplateRefusal)) {
+          throw error;
+        }
         // It refuses a bare question and answer: then the turns' positions must suffice.
         frame = { opening: '', closing: '' };
       }
@@ -207,10 +217,14 @@ function generations(
       'the chat template has a generation block in a macro or in a text that it captures, where transformers marks the wrong tokens; move it out of there',
     );
   }
-  if (turns.every(trains)) return [...generations];
+  if (turns.every(trains)) {
+    return [...generations];
+  }
   return generations.filter(({ begin, end }) => {
     const around = visits.filter((visit) => visit.begin <= begin && end <= visit.end);
-    if (around.length === 1) return trains(around[0]!.number);
+    if (around.length === 1) {
+      return trains(around[0]!.number);
+    }
     throw new UserError(
       'the chat template has a generation block outside of the loop over the turns, so that turns cannot be left out of training one by one; remove "weight" and "train" from the turns',
     );
@@ -220,15 +234,18 @@ function generations(
 /** Throws UserError if the model has a chat template that is invalid or that no chat can use. */
 export function checkChatTemplate({ templates }: TextTokenizer): void {
   try {
-    for (const source of templates.byName.values())
+    for (const source of templates.byName.values()) {
       frameOf(new ChatRenderer(source, templates.tokens, wallClock()), new Map());
+    }
   } catch (error) {
     if (error instanceof TemplateRefusal) {
       throw new UserError(
         `${error.where}: the chat template refuses even a question and its answer: ${error.what}; take the file from the base model's repository again.`,
       );
     }
-    if (error instanceof UserError) throw new UserError(`${error.message}.`);
+    if (error instanceof UserError) {
+      throw new UserError(`${error.message}.`);
+    }
     throw error;
   }
 }

@@ -33,7 +33,9 @@ export function withConfigTokens(
 ): AddedToken[] {
   const tokens = new Map(own.map((token) => [token.content, token]));
   const add = (token: Flags): void => {
-    if (token.content === '') return;
+    if (token.content === '') {
+      return;
+    }
     const known = tokens.get(token.content);
     const id = known?.id ?? vocabulary.idOf(token.content) ?? nextId(tokens, vocabulary);
     const { normalized = !token.special } = token;
@@ -44,24 +46,32 @@ export function withConfigTokens(
       normalized,
       special: token.special || known?.special === true,
     });
-    if (tokens.size > MAX_ADDED)
+    if (tokens.size > MAX_ADDED) {
       throw new UserError(
         `${file}: it adds more than ${showCount(MAX_ADDED)} tokens; take the file from the base model's repository again.`,
       );
+    }
   };
   const read = new Reader(file);
   const listed = read.decoder(config) ?? own.map((token): Flags => ({ ...token }));
   const named = read.named(config);
   // A named token is a control token, whatever the list says.
-  for (const { content } of named)
-    for (const token of listed) if (token.content === content) token.special = true;
+  for (const { content } of named) {
+    for (const token of listed) {
+      if (token.content === content) {
+        token.special = true;
+      }
+    }
+  }
   listed.forEach(add);
   const before = new Set(tokens.keys());
   const seen = new Map<string, boolean[]>();
   for (const { bare, ...token } of [...named, ...read.extra(config)]) {
     // Python distinguishes a text from an object, so the same token may occur twice; the last one's flags count.
     const kinds = seen.get(token.content) ?? [];
-    if (before.has(token.content) || kinds.includes(bare)) continue;
+    if (before.has(token.content) || kinds.includes(bare)) {
+      continue;
+    }
     seen.set(token.content, [...kinds, bare]);
     add(token);
   }
@@ -74,8 +84,11 @@ export function withConfigTokens(
  */
 export function nextId(tokens: ReadonlyMap<string, AddedToken>, { idOf, size }: Vocabulary): number {
   let next = size;
-  for (const { id, content } of tokens.values())
-    if (idOf(content) === undefined) next = Math.max(next, id + 1);
+  for (const { id, content } of tokens.values()) {
+    if (idOf(content) === undefined) {
+      next = Math.max(next, id + 1);
+    }
+  }
   return next;
 }
 
@@ -90,13 +103,18 @@ class Reader {
   decoder(config: JsonObject): Flags[] | undefined {
     const key = 'added_tokens_decoder';
     const value = config[key];
-    if (value === undefined) return undefined;
-    if (!isObject(value)) return this.#refuse(key, value, 'tokens by their ids');
+    if (value === undefined) {
+      return undefined;
+    }
+    if (!isObject(value)) {
+      return this.#refuse(key, value, 'tokens by their ids');
+    }
     return Object.entries(value)
       .toSorted(([a], [b]) => Number(a) - Number(b))
       .map(([id, token]) => {
-        if (!/^\d+$/.test(id) || !isObject(token))
+        if (!/^\d+$/.test(id) || !isObject(token)) {
           return this.#refuse(`${key}[${quote(id)}]`, token, 'a token under its id');
+        }
         return this.#flags(token, `${key}[${quote(id)}]`, false);
       });
   }
@@ -121,29 +139,37 @@ class Reader {
     const isNone = isObject(extra) || (Array.isArray(extra) && extra.length === 0);
     const key = isNone ? 'additional_special_tokens' : 'extra_special_tokens';
     const list = config[key] ?? [];
-    if (!Array.isArray(list)) return this.#refuse(key, list, 'a list of tokens');
+    if (!Array.isArray(list)) {
+      return this.#refuse(key, list, 'a list of tokens');
+    }
     return list.map((token, i) => this.#token(token, `${key}[${i}]`));
   }
 
   #token(value: unknown, key: string): Given {
-    if (typeof value === 'string')
+    if (typeof value === 'string') {
       return { ...this.#flags({ content: value, special: true }, key, true), bare: true };
-    if (isObject(value)) return { ...this.#flags(value, key, false), bare: false };
+    }
+    if (isObject(value)) {
+      return { ...this.#flags(value, key, false), bare: false };
+    }
     return this.#refuse(key, value, 'a token');
   }
 
   /** transformers' AddedToken: if not special, it is matched in normalized text by default. */
   #flags(token: JsonObject, key: string, alone: boolean): Flags {
     const { content } = token;
-    if (typeof content !== 'string' || content.length > MAX_TOKEN_TEXT)
+    if (typeof content !== 'string' || content.length > MAX_TOKEN_TEXT) {
       return this.#refuse(
         alone ? key : `${key}.content`,
         content,
         `a text of at most ${showCount(MAX_TOKEN_TEXT)} characters`,
       );
+    }
     const given = (name: string): boolean | undefined => {
       const value = token[name] ?? undefined;
-      if (value === undefined || typeof value === 'boolean') return value;
+      if (value === undefined || typeof value === 'boolean') {
+        return value;
+      }
       return this.#refuse(`${key}.${name}`, value, 'true or false');
     };
     const flag = (name: string): boolean => given(name) ?? false;

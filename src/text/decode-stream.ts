@@ -20,7 +20,9 @@ export class DecodeStream {
     this.ids.push(id);
     const text = this.pending();
     // A replacement character at the end is most likely the start of a multi-byte character.
-    if ((text === '' || text.endsWith('\ufffd')) && this.ids.length - this.shown < MAX_HELD) return '';
+    if ((text === '' || text.endsWith('\ufffd')) && this.ids.length - this.shown < MAX_HELD) {
+      return '';
+    }
     this.ids.splice(0, this.shown);
     this.shown = this.ids.length;
     return text;

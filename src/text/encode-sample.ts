@@ -1,9 +1,9 @@
 import { ChatTemplate } from './chat-template.ts';
-import { NOTHING_LEFT_OUT, type LeftOut } from './left-out.ts';
-import { SpecialTokenEscaping } from './special-token-escaping.ts';
-import { wallClock, type Moment } from './moment.ts';
+import { type LeftOut, NOTHING_LEFT_OUT } from './left-out.ts';
+import { type Moment, wallClock } from './moment.ts';
 import type { Sample } from './row-formats.ts';
 import { encodeSpans, type Tokens } from './spans.ts';
+import { SpecialTokenEscaping } from './special-token-escaping.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
 interface EncodedSample extends Tokens {

@@ -1,7 +1,7 @@
 import { NumberText } from '../formats/json.ts';
-import { REASONING, type Conversation, type Message } from './chat-render.ts';
+import { type Conversation, type Message, REASONING } from './chat-render.ts';
 import type { Part, PrintedParts, RenderedChat } from './parts.ts';
-import { quoted, type JsonMap } from './row-fields.ts';
+import { type JsonMap, quoted } from './row-fields.ts';
 
 /** What the chat template drops from a conversation, without an error. */
 export interface LeftOut {
@@ -51,15 +51,21 @@ export function leftOut(
   for (const part of left) {
     const found = judge(part, conversation, trains);
     needed ??= found.needed;
-    if (found.key !== undefined) keys.add(found.key);
+    if (found.key !== undefined) {
+      keys.add(found.key);
+    }
   }
   const inPart = rendered.parts.some((part, i) => {
     const [first, turn, key] = part.path;
     const letters = printed.letters(i);
-    if (first !== 'messages' || key !== 'content' || letters === 0 || letters >= part.letters) return false;
+    if (first !== 'messages' || key !== 'content' || letters === 0 || letters >= part.letters) {
+      return false;
+    }
     const message = conversation.messages[turn as number]!;
     const tags = textOf(message).match(new RegExp(THOUGHTS, 'g')) ?? [];
-    if (!isAnswer(message) || tags.length === 0) return true;
+    if (!isAnswer(message) || tags.length === 0) {
+      return true;
+    }
     // If thoughts are printed, the tags around them are usually the template's own.
     return trains(turn as number) && letters + tags.join('').length < part.letters;
   });
@@ -73,29 +79,45 @@ function judge(
   trains: (turn: number) => boolean,
 ): { needed?: string; key?: string } {
   const [first, second, key] = path as [string, number, string];
-  if (first === 'tools') return { key: 'tools' };
-  if (first === 'kwargs') return { key: `chat_template_kwargs.${String(second)}` };
+  if (first === 'tools') {
+    return { key: 'tools' };
+  }
+  if (first === 'kwargs') {
+    return { key: `chat_template_kwargs.${String(second)}` };
+  }
   const message = conversation.messages[second]!;
   const place = conversation.places?.[second] ?? `messages[${second}]`;
   const list = place.replaceAll(/\[\d+\]/g, '[]');
   if (key === 'content') {
-    if (isAnswer(message) && THOUGHTS.test(textOf(message)) && !trains(second)) return {};
+    if (isAnswer(message) && THOUGHTS.test(textOf(message)) && !trains(second)) {
+      return {};
+    }
     // Some templates print either a turn's calls or its text. If they print neither, the calls are reported.
-    if (callsOf(message).length > 0) return { key: `${list}.content beside tool_calls` };
+    if (callsOf(message).length > 0) {
+      return { key: `${list}.content beside tool_calls` };
+    }
     const role = roleOf(message);
     // The model is asked through the same template: training without the system text is what Python does, too.
-    if (SYSTEM_ROLES.has(role)) return { key: place === role ? role : `${list}.content of ${role}` };
+    if (SYSTEM_ROLES.has(role)) {
+      return { key: place === role ? role : `${list}.content of ${role}` };
+    }
     return { needed: `the text of ${place}${place === role ? '' : ` (${role})`}` };
   }
   if (key === 'tool_calls') {
     const field = path.at(-1);
     const call = `the tool call${nameOf(callsOf(message)[path[3] as number])} of ${place}`;
-    if (path.length === 4 || field === 'name') return { needed: call };
-    if (field === 'arguments') return { needed: `the arguments of ${call}` };
+    if (path.length === 4 || field === 'name') {
+      return { needed: call };
+    }
+    if (field === 'arguments') {
+      return { needed: `the arguments of ${call}` };
+    }
     return { key: `${list}.tool_calls[].${String(field)}` };
   }
   // Templates drop the thoughts of earlier answers on purpose.
-  if (REASONING.includes(key) && !trains(second)) return {};
+  if (REASONING.includes(key) && !trains(second)) {
+    return {};
+  }
   return { key: `${list}.${key}` };
 }
 
@@ -109,29 +131,40 @@ function withoutEffect(
   let tries = Math.max(1, Math.min(MAX_TRIES, MAX_TRIED / (text.length + 1)));
   const opened = parts.some(({ path }) => path[0] === 'kwargs') ? render(conversation, true) : undefined;
   const isSame = (some: readonly Part[]): boolean => {
-    if (tries-- < 1) return false;
+    if (tries-- < 1) {
+      return false;
+    }
     const other = withOther(conversation, some);
     return render(other, false) === text && (opened === undefined || render(other, true) === opened);
   };
   /** Of parts that together affect the output, those that do not. */
   const among = (some: readonly Part[]): readonly Part[] => {
-    if (some.length === 1) return [];
+    if (some.length === 1) {
+      return [];
+    }
     const half = some.length >> 1;
     const halves = [some.slice(0, half), some.slice(half)];
     return halves.flatMap((few) => (isSame(few) ? few : among(few)));
   };
-  if (parts.length === 0 || isSame(parts)) return parts;
+  if (parts.length === 0 || isSame(parts)) {
+    return parts;
+  }
   // The same key usually fares alike in several turns.
   const kinds = new Map<string, Part[]>();
   for (const part of parts) {
     const kind = part.path.filter((step) => typeof step === 'string').join('.');
     const alike = kinds.get(kind);
-    if (alike) alike.push(part);
-    else kinds.set(kind, [part]);
+    if (alike) {
+      alike.push(part);
+    } else {
+      kinds.set(kind, [part]);
+    }
   }
   const mixed = [...kinds.values()].filter((some) => !isSame(some));
   const effective = new Set(mixed.flat());
-  for (const part of mixed.flatMap(among)) effective.delete(part);
+  for (const part of mixed.flatMap(among)) {
+    effective.delete(part);
+  }
   return parts.filter((part) => !effective.has(part));
 }
 
@@ -150,31 +183,50 @@ function withOther(conversation: Conversation, parts: readonly Part[]): Conversa
     }
   }
   const other = { ...conversation };
-  for (const [key, places] of root as Map<'messages' | 'tools' | 'kwargs', Places>)
+  for (const [key, places] of root as Map<'messages' | 'tools' | 'kwargs', Places>) {
     Object.assign(other, { [key]: changed(conversation[key], places) });
+  }
   return other;
 }
 
 function changed(value: unknown, places: Places): unknown {
-  if (places.size === 0) return otherThan(value);
+  if (places.size === 0) {
+    return otherThan(value);
+  }
   if (Array.isArray(value)) {
     const list = [...(value as unknown[])];
-    for (const [at, further] of places) list[at as number] = changed(list[at as number], further);
+    for (const [at, further] of places) {
+      list[at as number] = changed(list[at as number], further);
+    }
     return list;
   }
   const map = new Map(value as JsonMap);
-  for (const [key, further] of places as Map<string, Places>) map.set(key, changed(map.get(key), further));
+  for (const [key, further] of places as Map<string, Places>) {
+    map.set(key, changed(map.get(key), further));
+  }
   return map;
 }
 
 /** A value of the same shape with other content. */
 function otherThan(value: unknown): unknown {
-  if (typeof value === 'string') return `x${value}x`;
-  if (typeof value === 'boolean') return !value;
-  if (typeof value === 'number') return value + 1;
-  if (value instanceof NumberText) return new NumberText(value.text === '7' ? '8' : '7');
-  if (Array.isArray(value)) return value.map(otherThan);
-  if (!(value instanceof Map)) return value;
+  if (typeof value === 'string') {
+    return `x${value}x`;
+  }
+  if (typeof value === 'boolean') {
+    return !value;
+  }
+  if (typeof value === 'number') {
+    return value + 1;
+  }
+  if (value instanceof NumberText) {
+    return new NumberText(value.text === '7' ? '8' : '7');
+  }
+  if (Array.isArray(value)) {
+    return value.map(otherThan);
+  }
+  if (!(value instanceof Map)) {
+    return value;
+  }
   return new Map([...(value as JsonMap)].map(([key, item]) => [key, otherThan(item)]));
 }
 
@@ -201,7 +253,9 @@ function callsOf(message: Message): unknown[] {
 
 /** A call's name as used in a message. */
 function nameOf(call: unknown): string {
-  if (!(call instanceof Map)) return '';
+  if (!(call instanceof Map)) {
+    return '';
+  }
   const inner: unknown = call.get('function');
   const name: unknown = (inner instanceof Map ? inner : call).get('name');
   return typeof name === 'string' ? ` ${quoted(name)}` : '';

@@ -2,14 +2,14 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { readJson } from '../formats/json.ts';
 import { missingFile } from '../formats/missing-file.ts';
-import { MAX_BYTES } from '../formats/read-text.ts';
 import { quote } from '../formats/quote.ts';
+import { MAX_BYTES } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { boundPipeline, Bounds } from './bound-pipeline.ts';
 import { loadChatTemplates, TEMPLATE_FILE, TOOL_TEMPLATE_FILE } from './chat-template-files.ts';
 import { checkTokenizer } from './check-tokenizer.ts';
-import { nextId, withConfigTokens, type Vocabulary } from './config-tokens.ts';
+import { nextId, type Vocabulary, withConfigTokens } from './config-tokens.ts';
 import { TextTokenizer } from './tokenizer.ts';
 
 /** The files of a model folder that determine how text is tokenized. */
@@ -24,12 +24,13 @@ type JsonObject = Record<string, unknown>;
  */
 export async function loadTokenizer(folder: Folder, tableRows = Infinity): Promise<TextTokenizer> {
   const file = await folder.open('tokenizer.json');
-  if (!file)
+  if (!file) {
     throw await missingFile(
       folder,
       'tokenizer.json',
       "; copy it from the base model's repository into this folder",
     );
+  }
   const json = await readObject(file, MAX_BYTES.tokenizer);
   const configFile = await folder.open('tokenizer_config.json');
   const config = configFile ? await readObject(configFile, MAX_BYTES.tokenizerConfig) : {};
@@ -87,10 +88,11 @@ function addedTokens(json: JsonObject, file: string, vocabulary: Vocabulary): Ad
   const tokens = new Map<string, AddedToken>();
   for (const [i, { id, content, special, lstrip, rstrip, single_word, normalized }] of list.entries()) {
     const expected = vocabulary.idOf(content) ?? nextId(tokens, vocabulary);
-    if (id !== expected)
+    if (id !== expected) {
       throw new UserError(
         `${file}: added_tokens[${i}] gives the token ${quote(content)} the id ${id}, but the tokenizers library counts on to ${expected}, so that Python trains another token; take the file from the base model's repository again.`,
       );
+    }
     tokens.set(content, {
       id,
       content,
@@ -106,7 +108,9 @@ function addedTokens(json: JsonObject, file: string, vocabulary: Vocabulary): Ad
 
 async function readObject(source: ByteSource, maxBytes: number): Promise<JsonObject> {
   const value = await readJson(source, {}, maxBytes);
-  if (isObject(value)) return value;
+  if (isObject(value)) {
+    return value;
+  }
   throw new UserError(`${source.name}: expected a JSON object; download the file again.`);
 }
 

@@ -19,7 +19,9 @@ const FORM = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?)?$/;
  */
 export function parseMoment(text: string): Moment | undefined {
   const parts = FORM.exec(text);
-  if (!parts) return undefined;
+  if (!parts) {
+    return undefined;
+  }
   const [, year, month, day, hour = '00', minute = '00', second = '00'] = parts;
   const moment = `${year}-${month}-${day}T${hour}:${minute}:${second}`;
   // A day such as February 30 becomes a different one.

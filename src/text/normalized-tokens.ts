@@ -29,14 +29,19 @@ export function splitHidden(
   const found = stretches.flatMap(({ token }) => (token?.special ? [token.content] : []));
   for (const content of new Set(found)) {
     const times = found.filter((one) => one === content).length;
-    if (times > text.split(content).length - 1)
+    if (times > text.split(content).length - 1) {
       throw new UserError(
         `a text in it becomes the control token ${quote(content)} once the tokenizer has normalized it; change the text`,
       );
+    }
   }
-  if (!hiding.hides(text)) return { normal, stretches };
+  if (!hiding.hides(text)) {
+    return { normal, stretches };
+  }
   // The escaped text also affects how its neighbours normalize, as long as nothing distinguishes it from them.
-  if (found.length === 0) return splitNormal(added, normalize(hiding.reveal(text)), 'ordinary');
+  if (found.length === 0) {
+    return splitNormal(added, normalize(hiding.reveal(text)), 'ordinary');
+  }
   throw new UserError(
     'it spells out a control token beside real ones, and the tokenizer looks for them only after normalizing the text; change the text',
   );

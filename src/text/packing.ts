@@ -35,7 +35,9 @@ export function packWindow(rows: readonly PlacedRow[], capacity: number): Pass[]
       throw new RangeError(`row ${placed.index} has ${length} tokens, a pass holds ${capacity}`);
     }
     let bin = bins.find(({ room }) => room >= length);
-    if (!bin) bins.push((bin = { rows: [], room: capacity }));
+    if (!bin) {
+      bins.push((bin = { rows: [], room: capacity }));
+    }
     bin.rows.push(placed);
     bin.room -= length;
   }
@@ -61,7 +63,9 @@ function layOut(rows: readonly PlacedRow[]): Pass {
     pass.rowOf.fill(index, begin, end);
     for (let i = 0; i < row.ids.length; i++) {
       pass.positions[begin + i] = i;
-      if (i > 0 && row.trained[i]) targets.push([begin + i - 1, row.ids[i]!, index]);
+      if (i > 0 && row.trained[i]) {
+        targets.push([begin + i - 1, row.ids[i]!, index]);
+      }
     }
     begin = end;
   }

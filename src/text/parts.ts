@@ -49,13 +49,22 @@ export class PrintedParts {
     this.#letters = new Uint32Array(parts.length);
     for (let i = 0; i < origins.length; i++) {
       const origin = origins.charCodeAt(i);
-      if (origin === 0) continue;
-      if (isLetter(text, i)) this.#letters[origin - 1]!++;
+      if (origin === 0) {
+        continue;
+      }
+      if (isLetter(text, i)) {
+        this.#letters[origin - 1]!++;
+      }
       const [first, turn] = parts[origin - 1]!.path;
-      if (first !== 'messages') continue;
+      if (first !== 'messages') {
+        continue;
+      }
       const span = this.#turns.get(turn as number);
-      if (span) span.end = i + 1;
-      else this.#turns.set(turn as number, { begin: i, end: i + 1 });
+      if (span) {
+        span.end = i + 1;
+      } else {
+        this.#turns.set(turn as number, { begin: i, end: i + 1 });
+      }
     }
   }
 
@@ -79,19 +88,31 @@ function isLetter(text: string, at: number): boolean {
 function lettersOf(value: unknown): number {
   if (typeof value === 'string') {
     let letters = 0;
-    for (let i = 0; i < value.length; i++) if (isLetter(value, i)) letters++;
+    for (let i = 0; i < value.length; i++) {
+      if (isLetter(value, i)) {
+        letters++;
+      }
+    }
     return letters;
   }
-  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + lettersOf(item), 0);
-  if (!(value instanceof Map)) return 0;
+  if (Array.isArray(value)) {
+    return value.reduce((sum: number, item) => sum + lettersOf(item), 0);
+  }
+  if (!(value instanceof Map)) {
+    return 0;
+  }
   let letters = 0;
-  for (const [key, item] of value as Map<string, unknown>) letters += lettersOf(key) + lettersOf(item);
+  for (const [key, item] of value as Map<string, unknown>) {
+    letters += lettersOf(key) + lettersOf(item);
+  }
   return letters;
 }
 
 /** Whether it contains a number or boolean. */
 function saysMore(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(saysMore);
+  if (Array.isArray(value)) {
+    return value.some(saysMore);
+  }
   return (
     typeof value === 'boolean' ||
     typeof value === 'number' ||

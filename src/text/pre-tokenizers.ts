@@ -5,12 +5,12 @@ import {
   DigitsPreTokenizer,
   FixedLengthPreTokenizer,
   MetaspacePreTokenizer,
+  type PreTokenizer,
   PunctuationPreTokenizer,
   SequencePreTokenizer,
   SplitPreTokenizer,
   WhitespacePreTokenizer,
   WhitespaceSplitPreTokenizer,
-  type PreTokenizer,
 } from '@huggingface/tokenizers';
 
 /** What happens to the matched parts of a text, as in Hugging Face's tokenizers library. */
@@ -70,7 +70,9 @@ export function fixPreTokenizer(
     step.pattern = GPT2;
   } else {
     const cut = cutter(step, config, finder);
-    if (cut) step.pre_tokenize_text = (text, options) => cut(text, options?.section_index === 0);
+    if (cut) {
+      step.pre_tokenize_text = (text, options) => cut(text, options?.section_index === 0);
+    }
   }
 }
 
@@ -95,13 +97,21 @@ function cutter(
     const behavior = config['individual_digits'] === true ? 'Isolated' : 'Contiguous';
     return (text) => cut(text, native(DIGIT)(text), behavior);
   }
-  if (step instanceof WhitespaceSplitPreTokenizer) return words;
-  if (step instanceof WhitespacePreTokenizer)
+  if (step instanceof WhitespaceSplitPreTokenizer) {
+    return words;
+  }
+  if (step instanceof WhitespacePreTokenizer) {
     return (text) => cut(text, native(WORDS)(text), 'Removed', true);
-  if (step instanceof BertPreTokenizer)
+  }
+  if (step instanceof BertPreTokenizer) {
     return (text) => words(text).flatMap((word) => cut(word, native(PUNCTUATION)(word), 'Isolated'));
-  if (step instanceof FixedLengthPreTokenizer) return (text) => chunks(text, config['length'] as number);
-  if (step instanceof MetaspacePreTokenizer) return metaspace(config as MetaspaceConfig);
+  }
+  if (step instanceof FixedLengthPreTokenizer) {
+    return (text) => chunks(text, config['length'] as number);
+  }
+  if (step instanceof MetaspacePreTokenizer) {
+    return metaspace(config as MetaspaceConfig);
+  }
   return undefined;
 }
 
@@ -118,7 +128,9 @@ function metaspace({
   return (text, first) => {
     let spaced = text.replaceAll(' ', mark);
     const prepend = prepends === 'always' || (prepends === 'first' && first);
-    if (prepend && !spaced.startsWith(mark)) spaced = mark + spaced;
+    if (prepend && !spaced.startsWith(mark)) {
+      spaced = mark + spaced;
+    }
     return split === false ? [spaced] : cut(spaced, literal(mark)(spaced), 'MergedWithNext');
   };
 }
@@ -129,13 +141,17 @@ function fixSequence(step: SequencePreTokenizer): void {
     let first = options?.section_index === 0;
     let pieces = [text];
     for (const inner of step.tokenizers) {
-      if (!inner) continue;
+      if (!inner) {
+        continue;
+      }
       const before: string | undefined = pieces[0];
       pieces = pieces.flatMap((piece, i) =>
         inner.pre_tokenize_text(piece, { ...options, section_index: first && i === 0 ? 0 : 1 }),
       );
       const adds = inner instanceof MetaspacePreTokenizer || inner instanceof ByteLevelPreTokenizer;
-      if (!adds && !before?.startsWith(pieces[0] ?? '')) first = false;
+      if (!adds && !before?.startsWith(pieces[0] ?? '')) {
+        first = false;
+      }
     }
     return pieces;
   };
@@ -146,19 +162,27 @@ export function cut(text: string, matches: Iterable<Match>, behavior: Behavior, 
   const spans: (Match & { isMatch: boolean })[] = [];
   let done = 0;
   for (const { begin, end } of matches) {
-    if (begin > done) spans.push({ begin: done, end: begin, isMatch: invert });
+    if (begin > done) {
+      spans.push({ begin: done, end: begin, isMatch: invert });
+    }
     spans.push({ begin, end, isMatch: !invert });
     done = end;
   }
-  if (done < text.length) spans.push({ begin: done, end: text.length, isMatch: invert });
+  if (done < text.length) {
+    spans.push({ begin: done, end: text.length, isMatch: invert });
+  }
   return merged(spans, behavior)
     .filter(({ begin, end }) => end > begin)
     .map(({ begin, end }) => text.slice(begin, end));
 }
 
 function merged(spans: readonly (Match & { isMatch: boolean })[], behavior: Behavior): Match[] {
-  if (behavior === 'Isolated') return [...spans];
-  if (behavior === 'Removed') return spans.filter(({ isMatch }) => !isMatch);
+  if (behavior === 'Isolated') {
+    return [...spans];
+  }
+  if (behavior === 'Removed') {
+    return spans.filter(({ isMatch }) => !isMatch);
+  }
   const backwards = behavior === 'MergedWithNext';
   const joined: Match[] = [];
   let wasMatch = false;
@@ -166,9 +190,13 @@ function merged(spans: readonly (Match & { isMatch: boolean })[], behavior: Beha
     const last = joined.at(-1);
     // A match that follows another is separate, unless equal ones are merged.
     const joins = behavior === 'Contiguous' ? isMatch === wasMatch : isMatch && !wasMatch;
-    if (!joins || !last) joined.push({ begin, end });
-    else if (backwards) last.begin = begin;
-    else last.end = end;
+    if (!joins || !last) {
+      joined.push({ begin, end });
+    } else if (backwards) {
+      last.begin = begin;
+    } else {
+      last.end = end;
+    }
     wasMatch = isMatch;
   }
   return backwards ? joined.toReversed() : joined;
@@ -180,7 +208,9 @@ export function native(pattern: RegExp): Find {
     let done = -1;
     for (const { 0: found, index } of text.matchAll(pattern)) {
       const end = index + found.length;
-      if (end === index && index === done) continue;
+      if (end === index && index === done) {
+        continue;
+      }
       yield { begin: index, end };
       done = end;
     }
@@ -194,7 +224,9 @@ export function native(pattern: RegExp): Find {
 export function literal(wanted: string): Find {
   return function* (text) {
     if (wanted === '') {
-      if (text === '') return;
+      if (text === '') {
+        return;
+      }
       let at = 0;
       for (const character of text) {
         yield { begin: at, end: at };
@@ -203,14 +235,17 @@ export function literal(wanted: string): Find {
       yield { begin: at, end: at };
       return;
     }
-    for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length))
+    for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) {
       yield { begin: at, end: at + wanted.length };
+    }
   };
 }
 
 function chunks(text: string, length: number): string[] {
   const points = [...text];
   const pieces: string[] = [];
-  for (let i = 0; i < points.length; i += length) pieces.push(points.slice(i, i + length).join(''));
+  for (let i = 0; i < points.length; i += length) {
+    pieces.push(points.slice(i, i + length).join(''));
+  }
   return pieces;
 }

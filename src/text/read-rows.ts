@@ -1,9 +1,9 @@
 import type { ByteSource } from '../formats/byte-source.ts';
-import { JsonError, NumberText, parseJson, type JsonOptions } from '../formats/json.ts';
+import { JsonError, type JsonOptions, NumberText, parseJson } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
+import { type ByteRange, rowByteRanges } from './row-byte-ranges.ts';
 import type { JsonMap } from './row-fields.ts';
-import { rowByteRanges, type ByteRange } from './row-byte-ranges.ts';
 
 export type JsonObject = Record<string, unknown>;
 
@@ -25,7 +25,9 @@ export interface RawRow<T = JsonObject> {
 export async function* readRows(source: ByteSource, options?: JsonOptions): AsyncGenerator<RawRow> {
   for await (const slice of rowByteRanges(source)) {
     const row = parse(source.name, slice, options);
-    if (row) yield { ...slice, row: row as JsonObject };
+    if (row) {
+      yield { ...slice, row: row as JsonObject };
+    }
   }
 }
 
@@ -33,7 +35,9 @@ export async function* readRows(source: ByteSource, options?: JsonOptions): Asyn
 export async function* readOrderedRows(source: ByteSource): AsyncGenerator<RawRow<JsonMap>> {
   for await (const slice of rowByteRanges(source)) {
     const row = parse(source.name, slice, { keepKeyOrder: true, keepNumberText: true });
-    if (row) yield { ...slice, row: row as JsonMap };
+    if (row) {
+      yield { ...slice, row: row as JsonMap };
+    }
   }
 }
 
@@ -42,17 +46,23 @@ function parse(name: string, { bytes, line }: ByteRange, options?: JsonOptions):
   if (text === undefined) {
     throw new UserError(`${name}, line ${line}: not valid UTF-8; save the file as UTF-8.`);
   }
-  if (text.trim() === '') return undefined;
+  if (text.trim() === '') {
+    return undefined;
+  }
   let value: unknown;
   try {
     value = parseJson(text, options);
   } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
+    if (!(error instanceof JsonError)) {
+      throw error;
+    }
     throw new UserError(
       `${name}, line ${line + error.line - 1}: not valid JSON at column ${error.column}: ${error.message}; write one JSON object per line.`,
     );
   }
-  if (isJsonObject(value)) return value;
+  if (isJsonObject(value)) {
+    return value;
+  }
   const found = Array.isArray(value) ? 'a list' : JSON.stringify(value).slice(0, 40);
   throw new UserError(
     `${name}, line ${line}: found ${found}, expected a JSON object such as {"text": "…"}; write one per line.`,

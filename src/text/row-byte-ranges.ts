@@ -33,7 +33,9 @@ export async function* rowByteRanges(source: ByteSource): AsyncGenerator<ByteRan
 async function firstByte(source: ByteSource): Promise<number | undefined> {
   for await (const { bytes } of chunks(source)) {
     const first = bytes.find((byte) => !isSpace(byte));
-    if (first !== undefined) return first;
+    if (first !== undefined) {
+      return first;
+    }
   }
   return undefined;
 }
@@ -56,7 +58,9 @@ async function* lines(source: ByteSource): AsyncGenerator<ByteRange> {
     }
     held.add(bytes.subarray(at), line);
   }
-  if (held.size > 0) yield sliceOf(held.take(), line, source.size);
+  if (held.size > 0) {
+    yield sliceOf(held.take(), line, source.size);
+  }
 }
 
 /**
@@ -79,9 +83,13 @@ async function* items(source: ByteSource): AsyncGenerator<ByteRange> {
     let itemAt = 0;
     for (let i = 0; i < bytes.length; i++) {
       const byte = bytes[i]!;
-      if (byte === NEWLINE) line++;
+      if (byte === NEWLINE) {
+        line++;
+      }
       if (inString) {
-        if (!escaped && byte === QUOTE) inString = false;
+        if (!escaped && byte === QUOTE) {
+          inString = false;
+        }
         escaped = !escaped && byte === BACKSLASH;
       } else if (isSpace(byte)) {
         continue;
@@ -102,18 +110,26 @@ async function* items(source: ByteSource): AsyncGenerator<ByteRange> {
         }
         afterComma = byte === COMMA;
         itemLine = 0;
-        if (byte === CLOSE_LIST) state = 'after';
+        if (byte === CLOSE_LIST) {
+          state = 'after';
+        }
       } else {
         if (itemLine === 0) {
           itemLine = line;
           itemAt = i;
         }
-        if (byte === QUOTE) inString = true;
-        else if (byte === OPEN_LIST || byte === OPEN_OBJECT) depth++;
-        else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
+        if (byte === QUOTE) {
+          inString = true;
+        } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
+          depth++;
+        } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) {
+          depth--;
+        }
       }
     }
-    if (itemLine > 0) held.add(bytes.subarray(itemAt), itemLine);
+    if (itemLine > 0) {
+      held.add(bytes.subarray(itemAt), itemLine);
+    }
   }
   if (state !== 'after') {
     throw new UserError(
@@ -146,7 +162,9 @@ class Held {
   add(piece: Uint8Array, line: number): void {
     this.#pieces.push(piece);
     this.size += piece.length;
-    if (this.size <= MAX_ROW) return;
+    if (this.size <= MAX_ROW) {
+      return;
+    }
     throw new UserError(
       `${this.#name}, line ${line}: the row is longer than ${showBytes(MAX_ROW)}, the most that a row may have; write one JSON object per line, and cut long texts into several.`,
     );

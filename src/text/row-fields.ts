@@ -38,7 +38,9 @@ export class RowFields {
   }
 
   text(key: string): string {
-    if (this.#values.get(key) === null) throw wrongType(this.path(key), null, 'a text');
+    if (this.#values.get(key) === null) {
+      throw wrongType(this.path(key), null, 'a text');
+    }
     return asText(this.required(key), this.path(key));
   }
 
@@ -49,7 +51,9 @@ export class RowFields {
 
   required(key: string): unknown {
     const value = this.value(key);
-    if (value === undefined) throw new UserError(`the key ${this.path(key)} is missing; add it`);
+    if (value === undefined) {
+      throw new UserError(`the key ${this.path(key)} is missing; add it`);
+    }
     return value;
   }
 
@@ -57,9 +61,13 @@ export class RowFields {
   objects(key: string): RowFields[] {
     const list = this.required(key);
     const path = this.path(key);
-    if (!Array.isArray(list) || list.length === 0) throw wrongType(path, list, 'a list of messages');
+    if (!Array.isArray(list) || list.length === 0) {
+      throw wrongType(path, list, 'a list of messages');
+    }
     return list.map((entry: unknown, i) => {
-      if (!(entry instanceof Map)) throw wrongType(`${path}[${i}]`, entry, 'an object');
+      if (!(entry instanceof Map)) {
+        throw wrongType(`${path}[${i}]`, entry, 'an object');
+      }
       return new RowFields(entry as JsonMap, `${path}[${i}]`);
     });
   }
@@ -76,7 +84,9 @@ export class RowFields {
 
 /** The text. Throws UserError if it is not a text, or not representable in UTF-8. */
 export function asText(value: unknown, path: string): string {
-  if (typeof value !== 'string') throw wrongType(path, value, 'a text');
+  if (typeof value !== 'string') {
+    throw wrongType(path, value, 'a text');
+  }
   if (/\p{Surrogate}/u.test(value)) {
     throw new UserError(
       `${path} holds half a surrogate pair, which is no character; write the character itself`,
@@ -87,13 +97,20 @@ export function asText(value: unknown, path: string): string {
 
 /** The value unchanged, after checking every text in it. */
 export function asPlainValue(value: unknown, path: string): unknown {
-  if (typeof value === 'string') return asText(value, path);
-  if (Array.isArray(value)) for (const [i, entry] of value.entries()) asPlainValue(entry, `${path}[${i}]`);
-  if (value instanceof Map)
+  if (typeof value === 'string') {
+    return asText(value, path);
+  }
+  if (Array.isArray(value)) {
+    for (const [i, entry] of value.entries()) {
+      asPlainValue(entry, `${path}[${i}]`);
+    }
+  }
+  if (value instanceof Map) {
     for (const [key, entry] of value as JsonMap) {
       asText(key, path);
       asPlainValue(entry, `${path}.${quoted(key)}`);
     }
+  }
   return value;
 }
 
@@ -109,8 +126,14 @@ export const quoted = (text: string): string =>
   JSON.stringify(text.length > MAX_QUOTE ? `${text.slice(0, MAX_QUOTE)}…` : text);
 
 function describe(value: unknown): string {
-  if (value === null || value === undefined) return 'null';
-  if (value instanceof NumberText) return 'a number';
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
+  if (value === null || value === undefined) {
+    return 'null';
+  }
+  if (value instanceof NumberText) {
+    return 'a number';
+  }
+  if (Array.isArray(value)) {
+    return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
+  }
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

@@ -1,6 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
 import type { Conversation } from './chat-template.ts';
-import { asText, quoted, RowFields, wrongType, type JsonMap } from './row-fields.ts';
+import { asText, type JsonMap, quoted, RowFields, wrongType } from './row-fields.ts';
 import { trainingSwitch } from './training-switch.ts';
 import { parseInside, readTurns, type Turn, type Turns } from './turns.ts';
 
@@ -66,13 +66,17 @@ export function readRow(row: JsonMap): ReadRow {
 function formatsOf(fields: RowFields): [RowFormat, ...RowFormat[]] {
   const fits = (format: RowFormat) => FORMATS[format].every((keys) => keys.some((key) => fields.has(key)));
   const [first, ...others] = ROW_FORMATS.filter(fits);
-  if (first) return [first, ...others];
+  if (first) {
+    return [first, ...others];
+  }
   // If no format is complete, an incomplete one tells what is missing.
   const { keys } = fields;
   const begun = ROW_FORMATS.find((format) =>
     (FORMATS[format].flat() as string[]).some((key) => keys.includes(key)),
   );
-  if (begun) return [begun];
+  if (begun) {
+    return [begun];
+  }
   const found = keys.length > 0 ? `the keys ${keys.slice(0, 8).map(quoted).join(', ')}` : 'no keys';
   throw new UserError(
     `the row has ${found}, expected "text", "messages", "prompt" and "completion", "instruction" and "output", or "conversations"; rename them`,
@@ -81,18 +85,25 @@ function formatsOf(fields: RowFields): [RowFormat, ...RowFormat[]] {
 
 function refuseOtherTraining(fields: RowFields): void {
   for (const [key, training] of OTHER_TRAINING) {
-    if (!fields.has(key)) continue;
+    if (!fields.has(key)) {
+      continue;
+    }
     const value = fields.value(key);
     // A label that is not a boolean is a class, which plain text may have.
     const harmless =
       key === 'label' ? typeof value !== 'boolean' : Array.isArray(value) && value.length === 0;
-    if (harmless) continue;
+    if (harmless) {
+      continue;
+    }
     throw new UserError(
       `the key ${key} belongs to ${training}, which Retune does not do; remove the row, or the key where it means nothing`,
     );
   }
-  for (const key of ['functions', 'function_call'])
-    if (fields.has(key)) throw new UserError(`the key ${key} is not read; ${FUNCTIONS}`);
+  for (const key of ['functions', 'function_call']) {
+    if (fields.has(key)) {
+      throw new UserError(`the key ${key} is not read; ${FUNCTIONS}`);
+    }
+  }
 }
 
 const readers: Record<RowFormat, (row: RowFields) => Sample> = {
@@ -114,10 +125,14 @@ function chat(row: RowFields, { turns, trained, places }: Turns): Sample {
   }
   const conversation: Conversation = { messages: turns, places };
   const tools = row.has('tools') ? toolsOf(row) : undefined;
-  if (tools !== undefined) conversation.tools = tools;
+  if (tools !== undefined) {
+    conversation.tools = tools;
+  }
   if (row.has('chat_template_kwargs')) {
     const kwargs = row.value('chat_template_kwargs');
-    if (!(kwargs instanceof Map)) throw wrongType('chat_template_kwargs', kwargs, 'an object');
+    if (!(kwargs instanceof Map)) {
+      throw wrongType('chat_template_kwargs', kwargs, 'an object');
+    }
     conversation.kwargs = kwargs as JsonMap;
   }
   return { kind: 'chat', conversation, trained };
@@ -126,11 +141,19 @@ function chat(row: RowFields, { turns, trained, places }: Turns): Sample {
 /** Tools as a list, or as a text that contains one; a single tool counts as a list of one. */
 function toolsOf(row: RowFields): unknown {
   const value = row.value('tools');
-  if (typeof value === 'string' && value.trim() === '') return undefined;
+  if (typeof value === 'string' && value.trim() === '') {
+    return undefined;
+  }
   const tools = typeof value === 'string' ? parseInside(value, 'tools') : value;
-  if (tools === null) return undefined;
-  if (tools instanceof Map) return [tools];
-  if (!Array.isArray(tools)) throw wrongType('tools', tools, 'a list of tools, or a text that holds one');
+  if (tools === null) {
+    return undefined;
+  }
+  if (tools instanceof Map) {
+    return [tools];
+  }
+  if (!Array.isArray(tools)) {
+    throw wrongType('tools', tools, 'a list of tools, or a text that holds one');
+  }
   return tools;
 }
 
@@ -155,9 +178,13 @@ function alpaca(row: RowFields): Sample {
   const turns: Turn[] = [];
   const places: string[] = [];
   const history = row.value('history') ?? [];
-  if (!Array.isArray(history)) throw wrongType('history', history, 'a list of pairs of texts');
+  if (!Array.isArray(history)) {
+    throw wrongType('history', history, 'a list of pairs of texts');
+  }
   history.forEach((pair: unknown, i) => {
-    if (!Array.isArray(pair) || pair.length !== 2) throw wrongType(`history[${i}]`, pair, 'a pair of texts');
+    if (!Array.isArray(pair) || pair.length !== 2) {
+      throw wrongType(`history[${i}]`, pair, 'a pair of texts');
+    }
     turns.push(turnOf('user', asText(pair[0], `history[${i}][0]`)));
     turns.push(turnOf('assistant', asText(pair[1], `history[${i}][1]`)));
     places.push(`history[${i}][0]`, `history[${i}][1]`);

@@ -47,17 +47,27 @@ export class RowsTally {
 
   /** Counts what was found while reading a row, used or not. `spelled`: control tokens that its text spells out. */
   read({ alsoFits, unused }: ReadRow, spelled: number, { keys, inPart }: LeftOut): void {
-    if (inPart) this.#inPart++;
-    for (const key of [...unused, ...keys]) this.#unused.set(key, (this.#unused.get(key) ?? 0) + 1);
-    for (const format of alsoFits) this.#alsoFits.set(format, (this.#alsoFits.get(format) ?? 0) + 1);
-    if (spelled > 0) this.#spelled.rows++;
+    if (inPart) {
+      this.#inPart++;
+    }
+    for (const key of [...unused, ...keys]) {
+      this.#unused.set(key, (this.#unused.get(key) ?? 0) + 1);
+    }
+    for (const format of alsoFits) {
+      this.#alsoFits.set(format, (this.#alsoFits.get(format) ?? 0) + 1);
+    }
+    if (spelled > 0) {
+      this.#spelled.rows++;
+    }
     this.#spelled.times += spelled;
   }
 
   /** Counts a skipped row; `leftOut`: because of what the chat template leaves out of it. */
   skip(row: SkippedRow, leftOut: boolean): void {
     this.skipped.push(row);
-    if (!leftOut) return;
+    if (!leftOut) {
+      return;
+    }
     this.#firstLeftOut ??= row;
     this.leftOut++;
   }
@@ -68,10 +78,16 @@ export class RowsTally {
     this.tokens += ids.length;
     this.trainedTokens += targets;
     this.longest = Math.max(this.longest, ids.length);
-    if (cut) this.cut++;
-    if (ids.length > this.#maxPositions) this.#beyond++;
+    if (cut) {
+      this.cut++;
+    }
+    if (ids.length > this.#maxPositions) {
+      this.#beyond++;
+    }
     const key = hash64(ids, trained);
-    if (this.#seen.has(key)) this.duplicates++;
+    if (this.#seen.has(key)) {
+      this.duplicates++;
+    }
     this.#seen.add(key);
   }
 
@@ -88,37 +104,44 @@ export class RowsTally {
   notes(name: string): string[] {
     const [format = 'text'] = this.formats.keys();
     const notes: string[] = [];
-    for (const [other, rows] of this.#alsoFits)
+    for (const [other, rows] of this.#alsoFits) {
       notes.push(
         `${name}: ${counted(rows, 'row')} could also be read as ${quoted(other)}; ${quoted(format)} was taken.`,
       );
+    }
     if (this.#unused.size > 0) {
       const named = [...this.#unused].slice(0, MAX_NAMED);
       const keys = named.map(([key, rows]) => `${quoted(key).slice(1, -1)} (${counted(rows, 'row')})`);
       const more = this.#unused.size - named.length;
-      if (more > 0) keys.push(`and ${showCount(more)} more`);
+      if (more > 0) {
+        keys.push(`and ${showCount(more)} more`);
+      }
       const share = showShare(this.trainedTokens, this.tokens);
       notes.push(
         `${name}: read as ${quoted(format)}, ${share} of the tokens are trained; keys without effect: ${keys.join(', ')}.`,
       );
     }
-    if (this.#firstLeftOut)
+    if (this.#firstLeftOut) {
       notes.push(
         `${name}: ${counted(this.leftOut, 'row')} ${this.leftOut === 1 ? 'is' : 'are'} skipped, since without what the chat template leaves out of ${this.leftOut === 1 ? 'it' : 'them'} the answers would teach something else (the first: ${this.#firstLeftOut.why}); take a chat template that prints it, or put it into a turn that this one prints.`,
       );
-    if (this.#inPart > 0)
+    }
+    if (this.#inPart > 0) {
       notes.push(
         `${name}: of ${counted(this.#inPart, 'row')} the chat template prints a turn in part only, such as an answer without its thoughts (<think>…</think>), and that is what is trained.`,
       );
-    if (this.#beyond > 0)
+    }
+    if (this.#beyond > 0) {
       notes.push(
         `${name}: ${counted(this.#beyond, 'row')} ${this.#beyond === 1 ? 'is' : 'are'} longer than the ${showCount(this.#maxPositions)} positions that the model was made for (max_position_embeddings), the longest of ${counted(this.longest, 'token')}; a max_seq_length of at most ${this.#maxPositions} cuts them there.`,
       );
+    }
     const { rows, times } = this.#spelled;
-    if (times > 1)
+    if (times > 1) {
       notes.push(
         `${name}: ${counted(rows, 'row')} ${rows === 1 ? 'spells' : 'spell'} out control tokens of the model, which stay ordinary text there; text that a chat template has already rendered belongs in rows of the form {"text"}.`,
       );
+    }
     return notes;
   }
 }

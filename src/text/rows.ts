@@ -2,7 +2,7 @@ import type { ByteSource } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { writesDate } from './chat-template-files.ts';
 import { SampleEncoder } from './encode-sample.ts';
-import { showMoment, wallClock, type Moment } from './moment.ts';
+import { type Moment, showMoment, wallClock } from './moment.ts';
 import { readOrderedRows } from './read-rows.ts';
 import { readRow, type RowFormat } from './row-formats.ts';
 import { RowsTally, type SkippedRow } from './rows-tally.ts';
@@ -76,7 +76,9 @@ export async function encodeRows(
   let last: RowOutcome | undefined;
   for await (const outcome of eachRow(source, tokenizer, { maxLength, moment }, tally)) {
     last = outcome;
-    if (outcome.row) rows.push(outcome.row);
+    if (outcome.row) {
+      rows.push(outcome.row);
+    }
     onProgress?.({ rows: rows.length, bytesRead: outcome.bytesRead, bytesTotal: source.size });
   }
   if (!last) {
@@ -164,7 +166,9 @@ export function renderRow(tokenizer: TextTokenizer, row: EncodedRow): { text: st
   const pieces: { text: string; trained: boolean }[] = [];
   const { ids, trained } = row;
   for (let begin = 0, end; begin < ids.length; begin = end) {
-    for (end = begin + 1; end < ids.length && trained[end] === trained[begin];) end++;
+    for (end = begin + 1; end < ids.length && trained[end] === trained[begin];) {
+      end++;
+    }
     pieces.push({ text: tokenizer.decode(ids.subarray(begin, end)), trained: trained[begin] === 1 });
   }
   return pieces;
@@ -174,7 +178,9 @@ function inLine<T>(name: string, line: number, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
     throw new UserError(`${name}, line ${line}: ${error.message}.`);
   }
 }

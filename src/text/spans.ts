@@ -33,7 +33,9 @@ export function encodeSpans(
       tokenizer.encodePlain(text.slice(begin, until), begin === 0, 'all', escaping);
     const own = token ? [tokenizer.addedId(token)] : encode(end);
     const flags = own.map(() => 0);
-    while (next < spans.length && spans[next]!.end <= begin) next++;
+    while (next < spans.length && spans[next]!.end <= begin) {
+      next++;
+    }
     for (let i = next; i < spans.length && spans[i]!.begin < end; i++) {
       const span = spans[i]!;
       const first = token || span.begin <= begin ? 0 : sharedStart(own, encode(span.begin));
@@ -45,8 +47,12 @@ export function encodeSpans(
       }
       flags.fill(1, first, last);
     }
-    for (const id of own) ids.push(id);
-    for (const flag of flags) trained.push(flag);
+    for (const id of own) {
+      ids.push(id);
+    }
+    for (const flag of flags) {
+      trained.push(flag);
+    }
   }
   return { ids, trained };
 }
@@ -54,6 +60,8 @@ export function encodeSpans(
 /** Length of the common prefix of two lists. */
 function sharedStart<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
   let n = 0;
-  while (n < a.length && n < b.length && a[n] === b[n]) n++;
+  while (n < a.length && n < b.length && a[n] === b[n]) {
+    n++;
+  }
   return n;
 }

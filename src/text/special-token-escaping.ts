@@ -46,20 +46,26 @@ export class SpecialTokenEscaping {
       const code = reserved.codePointAt(0)!.toString(16).toUpperCase();
       throw new UserError(`the private-use character U+${code} is reserved; remove it`);
     }
-    if (!this.spelled || origins === undefined) return { text, spans: [...spans] };
+    if (!this.spelled || origins === undefined) {
+      return { text, spans: [...spans] };
+    }
     let hidden = '';
     let done = 0;
     /** Ends of placeholders in the text, and by how many characters it is shorter from there on. */
     const shorter: { end: number; by: number }[] = [];
     for (const { 0: token, index } of text.matchAll(this.spelled)) {
       const end = index + token.length;
-      if (!/[^\0]/.test(origins.slice(index, end))) continue;
+      if (!/[^\0]/.test(origins.slice(index, end))) {
+        continue;
+      }
       hidden += text.slice(done, index) + this.standIn.get(token)!;
       done = end;
       shorter.push({ end, by: end - hidden.length });
       this.hidden++;
     }
-    if (shorter.length === 0) return { text, spans: [...spans] };
+    if (shorter.length === 0) {
+      return { text, spans: [...spans] };
+    }
     const place = (at: number): number => at - (shorter.findLast(({ end }) => end <= at)?.by ?? 0);
     return {
       text: hidden + text.slice(done),
@@ -74,7 +80,9 @@ export class SpecialTokenEscaping {
 
   /** Reverses `hide`. */
   reveal(text: string): string {
-    if (!RESERVED.test(text)) return text;
+    if (!RESERVED.test(text)) {
+      return text;
+    }
     return text.replace(/[\u{100000}-\u{107fff}]/gu, (c) => this.literal[c.codePointAt(0)! - STAND_INS] ?? c);
   }
 }

@@ -20,7 +20,9 @@ function templateNotes(tokenizer: TextTokenizer): string[] {
     checkChatTemplate(tokenizer);
     return [];
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
     return [error.message];
   }
 }

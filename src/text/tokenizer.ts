@@ -1,11 +1,11 @@
 // Reference: HF tokenizers, tokenizers/src/tokenizer/mod.rs and tokenizers/src/models/bpe/model.rs.
 import { SequenceNormalizer, type Tokenizer } from '@huggingface/tokenizers';
-import { AddedTokens, type AddedToken, type Hiding, type Recognise } from './added-tokens.ts';
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
-import { textProblem, type Bounds } from './bound-pipeline.ts';
-import { NO_TEMPLATES, type ChatTemplates } from './chat-template-files.ts';
+import { type AddedToken, AddedTokens, type Hiding, type Recognise } from './added-tokens.ts';
+import { type Bounds, textProblem } from './bound-pipeline.ts';
+import { type ChatTemplates, NO_TEMPLATES } from './chat-template-files.ts';
 import { DecodeStream } from './decode-stream.ts';
 import { splitHidden, splitNormal } from './normalized-tokens.ts';
 
@@ -74,7 +74,9 @@ export class TextTokenizer {
     this.prefix = idsOf(framed.slice(0, at));
     this.suffix = idsOf(framed.slice(at + 1));
     const past = [...this.prefix, ...this.suffix].find((id) => id >= tableRows);
-    if (past === undefined) return;
+    if (past === undefined) {
+      return;
+    }
     const { message } = this.pastTable(
       framed.find((token) => this.idOf(token) === past)!,
       past,
@@ -121,15 +123,18 @@ export class TextTokenizer {
 
   /** The id of an added token in a text. Throws UserError if the embedding has no row for it. */
   addedId({ id, content }: AddedToken): number {
-    if (id >= this.tableRows) throw this.pastTable(content, id);
+    if (id >= this.tableRows) {
+      throw this.pastTable(content, id);
+    }
     return id;
   }
 
   private pieceIds(text: string, first: boolean, recognise: Recognise, hiding?: Hiding): number[] {
     const { normalizer } = this.pipeline;
     const normalize = (part: string): string => (normalizer ? normalizer(part) : part);
-    if (!this.added.looksInNormalized)
+    if (!this.added.looksInNormalized) {
       return this.normalIds(normalize(hiding ? hiding.reveal(text) : text), first);
+    }
     const { stretches, normal } = hiding
       ? splitHidden(this.added, text, normalize, hiding)
       : splitNormal(this.added, normalize(text), recognise);
@@ -140,15 +145,23 @@ export class TextTokenizer {
 
   private normalIds(normal: string, first: boolean): number[] {
     const { pre_tokenizer: preTokenizer } = this.pipeline;
-    if (normal === '') return [];
+    if (normal === '') {
+      return [];
+    }
     const words = preTokenizer ? preTokenizer(normal, { section_index: first ? 0 : 1 }) : [normal];
     const ids: number[] = [];
-    for (const word of words)
-      if (word.length > MAX_WORD)
+    for (const word of words) {
+      if (word.length > MAX_WORD) {
         throw new UserError(
           `${this.file} leaves a text of ${showCount(word.length)} characters in one piece, expected at most ${showCount(MAX_WORD)}; cut the text into several`,
         );
-    for (const word of words) for (const id of this.wordIds(word)) ids.push(id);
+      }
+    }
+    for (const word of words) {
+      for (const id of this.wordIds(word)) {
+        ids.push(id);
+      }
+    }
     return ids;
   }
 
@@ -158,8 +171,9 @@ export class TextTokenizer {
     let run: number[] = [];
     const flush = (): void => {
       const tokens = run;
-      if (tokens.length > 0)
+      if (tokens.length > 0) {
         text += this.guarded('', () => this.pipeline.decode(tokens, { clean_up_tokenization_spaces: false }));
+      }
       run = [];
     };
     for (const id of Array.from(ids)) {
@@ -186,14 +200,22 @@ export class TextTokenizer {
    */
   private wordIds(word: string): readonly number[] {
     const known = this.words.get(word);
-    if (known) return known;
+    if (known) {
+      return known;
+    }
     const ids = this.pipeline.model!([word])
       .map((token) => this.idOf(token))
       .filter((id) => id !== undefined);
     const past = ids.find((id) => id >= this.tableRows);
-    if (past !== undefined) throw this.pastTable(this.pipeline.id_to_token(past) ?? '', past);
-    if (this.words.size === MAX_WORDS) this.words.clear();
-    if (word.length <= LONGEST_WORD) this.words.set(word, ids);
+    if (past !== undefined) {
+      throw this.pastTable(this.pipeline.id_to_token(past) ?? '', past);
+    }
+    if (this.words.size === MAX_WORDS) {
+      this.words.clear();
+    }
+    if (word.length <= LONGEST_WORD) {
+      this.words.set(word, ids);
+    }
     return ids;
   }
 
@@ -203,7 +225,9 @@ export class TextTokenizer {
     try {
       return work();
     } catch (error) {
-      if (error instanceof UserError) throw error;
+      if (error instanceof UserError) {
+        throw error;
+      }
       const why = textProblem(error) ?? `it fails on a text: ${(error as Error).message}`;
       throw new UserError(
         `${this.file} cannot be used on this (${why}); take it from the base model's repository again, or shorten the text`,

@@ -38,8 +38,9 @@ export function turnSpan(search: TurnSearch, previousEnd: number): Span | undefi
   const visit = visits.length === 1 ? visits[0] : undefined;
   // Usually a loop over the turns prints each in one go. What a later turn repeats, such as a call's name, does not
   // belong to this one.
-  if (visit && (!own || (own.begin >= visit.begin && own.begin < visit.end)))
+  if (visit && (!own || (own.begin >= visit.begin && own.begin < visit.end))) {
     return { begin: beginOf(search, visit.begin, own), end: visit.end };
+  }
   return byPrefixes(search) ?? (own && byFrame(search, own, previousEnd));
 }
 
@@ -47,33 +48,47 @@ export function turnSpan(search: TurnSearch, previousEnd: number): Span | undefi
 function beginOf(search: TurnSearch, at: number, own: Span | undefined): number {
   const { text } = search.rendered;
   for (const opening of openings(search)) {
-    if (text.startsWith(opening, at)) return Math.min(at + opening.length, own?.begin ?? Infinity);
+    if (text.startsWith(opening, at)) {
+      return Math.min(at + opening.length, own?.begin ?? Infinity);
+    }
     // Some templates write it at the end of the previous turn.
-    if (text.endsWith(opening, at)) return at;
+    if (text.endsWith(opening, at)) {
+      return at;
+    }
   }
   // A part of it counts only up to the end of a line or token: "<t" is common to <think> and <tool_call>.
   const { opening } = search.frame;
   const shared = sharedLength(opening, text.slice(at, at + opening.length));
   const cut = Math.max(0, ...search.cuts(opening).filter((end) => end <= shared));
-  if (cut > 0) return Math.min(at + cut, own?.begin ?? Infinity);
+  if (cut > 0) {
+    return Math.min(at + cut, own?.begin ?? Infinity);
+  }
   return own?.begin ?? at;
 }
 
 /** The opening after a question, otherwise the one at this very place: after a tool's turn it may differ. */
 function* openings({ frame, before }: TurnSearch): Generator<string> {
-  if (frame.opening) yield frame.opening;
+  if (frame.opening) {
+    yield frame.opening;
+  }
   const asked = before(false);
   const opened = before(true);
-  if (asked === undefined || !opened?.startsWith(asked)) return;
+  if (asked === undefined || !opened?.startsWith(asked)) {
+    return;
+  }
   const here = opened.slice(asked.length);
-  if (here && here !== frame.opening) yield here;
+  if (here && here !== frame.opening) {
+    yield here;
+  }
 }
 
 /** For templates that print turns otherwise: those whose output begins with the conversation up to the turn. */
 function byPrefixes({ rendered: { text }, before, through }: TurnSearch): Span | undefined {
   const ended = through();
   const opened = ended !== undefined && text.startsWith(ended) ? before(true) : undefined;
-  if (opened === undefined || !ended!.startsWith(opened)) return undefined;
+  if (opened === undefined || !ended!.startsWith(opened)) {
+    return undefined;
+  }
   return { begin: opened.length, end: ended!.length };
 }
 
@@ -81,13 +96,17 @@ function byPrefixes({ rendered: { text }, before, through }: TurnSearch): Span |
 function byFrame({ rendered: { text }, frame }: TurnSearch, own: Span, from: number): Span | undefined {
   const opening = frame.opening && text.slice(from, own.begin).lastIndexOf(frame.opening);
   const closing = frame.closing ? text.indexOf(frame.closing, own.end) : -1;
-  if (closing < 0 || opening === -1) return undefined;
+  if (closing < 0 || opening === -1) {
+    return undefined;
+  }
   const begin = opening === '' ? own.begin : from + (opening as number) + frame.opening.length;
   return { begin, end: closing + frame.closing.length };
 }
 
 function sharedLength(a: string, b: string): number {
   let n = 0;
-  while (n < a.length && n < b.length && a[n] === b[n]) n++;
+  while (n < a.length && n < b.length && a[n] === b[n]) {
+    n++;
+  }
   return n;
 }

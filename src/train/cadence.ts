@@ -1,5 +1,5 @@
 // Reference: transformers, src/transformers/trainer_callback.py (DefaultFlowCallback).
-import { stepsPerEpoch, type Grouping } from './schedule.ts';
+import { type Grouping, stepsPerEpoch } from './schedule.ts';
 
 /** How often something happens: every so many steps, at the end of every epoch, or never. */
 interface Cadence {
@@ -24,7 +24,9 @@ export function dueAfter(
 ): (step: number) => boolean {
   const { strategy } = cadence;
   const { maxSteps, grouping } = run;
-  if (strategy === 'no') return () => false;
+  if (strategy === 'no') {
+    return () => false;
+  }
   const every = strategy === 'epoch' ? stepsPerEpoch(grouping) : stepsBetween(cadence, maxSteps);
   const last = atEnd || strategy === 'epoch';
   return (step) => step % every === 0 || (last && step === maxSteps);

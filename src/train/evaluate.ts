@@ -64,5 +64,7 @@ function* inGroups(rows: readonly EncodedRow[], passTokens: number): Generator<P
     group.push({ row, index });
     tokens += row.ids.length;
   }
-  if (group.length > 0) yield group;
+  if (group.length > 0) {
+    yield group;
+  }
 }

@@ -1,6 +1,6 @@
 import type { Gpu } from '../gpu/device.ts';
 import { initialMCode } from '../gpu/kernels/optimizer/adamw8bit.ts';
-import { view, type GpuBuffer } from '../gpu/memory.ts';
+import { type GpuBuffer, view } from '../gpu/memory.ts';
 import { Readback, readOnce } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate, type Allocations } from '../model/allocations.ts';
@@ -63,7 +63,9 @@ export function openState(gpu: Gpu, layouts: readonly LoraLayout[], storage: Sta
 /** Device memory of a state. */
 export function stateAllocations(layouts: readonly LoraLayout[], storage: StateStorage): Allocations[] {
   const sizes = layouts.map((layout) => stateLayout(layout).bytes);
-  if (storage === 'resident') return sizes.map((bytes) => ({ state: { kind: 'optimizer state', bytes } }));
+  if (storage === 'resident') {
+    return sizes.map((bytes) => ({ state: { kind: 'optimizer state', bytes } }));
+  }
   const bytes = Math.max(...sizes);
   const slot: Allocations = {
     state: { kind: 'optimizer state', bytes },
@@ -96,7 +98,9 @@ class ResidentState implements OptimizerState {
   }
 
   close(): void {
-    for (const buffer of this.#layers) this.#gpu.memory.free(buffer);
+    for (const buffer of this.#layers) {
+      this.#gpu.memory.free(buffer);
+    }
   }
 }
 
@@ -118,7 +122,9 @@ class PagedState implements OptimizerState {
 
   async forEach(stream: Stream, update: (layer: number, state: GpuBuffer) => void): Promise<void> {
     for (const [layer, bytes] of this.#host.entries()) {
-      if (bytes.length === 0) continue;
+      if (bytes.length === 0) {
+        continue;
+      }
       const slot = this.#slots[layer % this.#slots.length]!;
       await slot.done;
       this.#gpu.device.queue.writeBuffer(slot.state.raw, 0, bytes);
@@ -127,7 +133,9 @@ class PagedState implements OptimizerState {
       // If the device is lost, both reject; the first one awaited reports it.
       slot.done.catch(() => undefined);
     }
-    for (const { done } of this.#slots) await done;
+    for (const { done } of this.#slots) {
+      await done;
+    }
   }
 
   read(_: Stream, layer: number): Promise<Uint8Array> {

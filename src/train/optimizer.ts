@@ -2,14 +2,14 @@ import { tensorName } from '../formats/adapter.ts';
 import type { TensorData } from '../formats/safetensors-write.ts';
 import type { Gpu } from '../gpu/device.ts';
 import {
-  adamw32,
   adamw8bit,
+  adamw32,
   adamwFactors,
   adamwMaps,
   type AdamwSettings,
 } from '../gpu/kernels/optimizer/adamw8bit.ts';
 import { gradNormFinish, gradNormPartial, gradNormPartials } from '../gpu/kernels/optimizer/grad-norm.ts';
-import { view, type GpuBuffer, type BufferView } from '../gpu/memory.ts';
+import { type BufferView, type GpuBuffer, view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { allocate, type Allocations } from '../model/allocations.ts';
 import type { Lora, LoraLayout } from '../model/lora.ts';
@@ -17,8 +17,8 @@ import {
   BLOCK,
   freshState,
   openState,
-  stateLayout,
   type OptimizerState,
+  stateLayout,
   type StateRange,
   type StateStorage,
 } from './optimizer-state.ts';
@@ -70,7 +70,9 @@ export class Optimizer {
     const { maxGradNorm, ...settings } = this.#settings;
     let partialCount = 0;
     for (const { layout, grads } of this.#lora.layers) {
-      if (layout.values === 0) continue;
+      if (layout.values === 0) {
+        continue;
+      }
       const call = {
         grads: view(grads),
         partials: view(partials),
@@ -93,7 +95,7 @@ export class Optimizer {
       const { values8bit, values } = layout;
       const { mCodes, vCodes, mAbsmax, vAbsmax, m, v } = stateLayout(layout);
       const at = ({ offset, size }: StateRange) => view(state, offset, size);
-      if (values8bit > 0)
+      if (values8bit > 0) {
         adamw8bit(stream, {
           ...common,
           weights: view(weights, 0, 4 * values8bit),
@@ -105,7 +107,8 @@ export class Optimizer {
           maps: view(maps),
           blocks: values8bit / BLOCK,
         });
-      if (values > values8bit)
+      }
+      if (values > values8bit) {
         adamw32(stream, {
           ...common,
           weights: view(weights, 4 * values8bit),
@@ -114,6 +117,7 @@ export class Optimizer {
           v: at(v),
           count: values - values8bit,
         });
+      }
     });
   }
 
@@ -121,7 +125,9 @@ export class Optimizer {
   async read(stream: Stream): Promise<TensorData[]> {
     const tensors: TensorData[] = [];
     for (const [i, { layout }] of this.#lora.layers.entries()) {
-      if (layout.values === 0) continue;
+      if (layout.values === 0) {
+        continue;
+      }
       const bytes = await this.#state.read(stream, i);
       for (const { name, dtype, count, range } of stateTensors(layout)) {
         const data = bytes.slice(range.offset, range.offset + range.size);
@@ -134,17 +140,23 @@ export class Optimizer {
   /** Restores a saved state; `tensor` returns the bytes of each name that `read` gives. */
   write(tensor: (name: string) => Uint8Array): void {
     this.#lora.layers.forEach(({ layout }, i) => {
-      if (layout.values === 0) return;
+      if (layout.values === 0) {
+        return;
+      }
       // The padding after a tensor keeps its initial value.
       const bytes = freshState(layout);
-      for (const { name, range } of stateTensors(layout)) bytes.set(tensor(name), range.offset);
+      for (const { name, range } of stateTensors(layout)) {
+        bytes.set(tensor(name), range.offset);
+      }
       this.#state.write(i, bytes);
     });
   }
 
   close(): void {
     this.#state.close();
-    for (const buffer of Object.values(this.#shared)) this.#gpu.memory.free(buffer);
+    for (const buffer of Object.values(this.#shared)) {
+      this.#gpu.memory.free(buffer);
+    }
   }
 }
 

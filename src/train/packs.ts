@@ -1,5 +1,5 @@
-import { stepWindows, type StepWindow } from './window.ts';
 import type { Grouping } from './schedule.ts';
+import { type StepWindow, stepWindows } from './window.ts';
 
 /** Rows packed together, in file order: `datasets` maps batches of this size. */
 const BATCH = 1000;
@@ -19,17 +19,25 @@ export function packRows(lengths: readonly number[], capacity: number): number[]
     for (const index of indices.toSorted((a, b) => lengths[b]! - lengths[a]!)) {
       const length = lengths[index]!;
       let space = Infinity;
-      for (const candidate of bySpace.keys()) if (candidate >= length && candidate < space) space = candidate;
+      for (const candidate of bySpace.keys()) {
+        if (candidate >= length && candidate < space) {
+          space = candidate;
+        }
+      }
       const fitting = bySpace.get(space) ?? [];
       let pack = fitting.shift();
-      if (fitting.length === 0) bySpace.delete(space);
+      if (fitting.length === 0) {
+        bySpace.delete(space);
+      }
       if (!pack) {
         packs.push((pack = []));
         space = capacity;
       }
       pack.push(index);
       const left = space - length;
-      if (left > 0) bySpace.set(left, [...(bySpace.get(left) ?? []), pack]);
+      if (left > 0) {
+        bySpace.set(left, [...(bySpace.get(left) ?? []), pack]);
+      }
     }
   }
   return packs;
@@ -41,7 +49,9 @@ export function rowWindows(
   seed: number,
 ): (step: number) => StepWindow {
   const window = stepWindows(grouping, seed);
-  if (!packs) return window;
+  if (!packs) {
+    return window;
+  }
   return (step) => {
     const { epoch, rows } = window(step);
     return { epoch, rows: rows.map((batch) => batch.flatMap((pack) => packs[pack]!)) };

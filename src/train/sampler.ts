@@ -19,7 +19,9 @@ class MersenneTwister {
 
   /** The next number, uniform over [0, 2³²). */
   uint32(): number {
-    if (this.next === N) this.refill();
+    if (this.next === N) {
+      this.refill();
+    }
     let y = this.state[this.next++]!;
     y ^= y >>> 11;
     y ^= (y << 7) & 0x9d2c5680;
@@ -45,7 +47,9 @@ const LONGEST = Math.floor(0xffffffff / 20);
  * RangeError if n is too large.
  */
 export function randperm(n: number, seed: number): Uint32Array {
-  if (n >= LONGEST) throw new RangeError(`randperm(${n}): torch's 32-bit order ends at ${LONGEST - 1} rows`);
+  if (n >= LONGEST) {
+    throw new RangeError(`randperm(${n}): torch's 32-bit order ends at ${LONGEST - 1} rows`);
+  }
   const random = new MersenneTwister(seed);
   const order = Uint32Array.from({ length: n }, (_, i) => i);
   for (let i = 0; i < n - 1; i++) {

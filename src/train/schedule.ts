@@ -45,7 +45,9 @@ export function maxSteps(grouping: Grouping, epochs: number, steps?: number): nu
  */
 export function warmupSteps(total: number, recipe: { warmupSteps?: number; warmupRatio?: number }): number {
   const steps = recipe.warmupSteps ?? 0;
-  if (steps >= 1) return Math.trunc(steps);
+  if (steps >= 1) {
+    return Math.trunc(steps);
+  }
   return Math.ceil(total * (steps > 0 ? steps : (recipe.warmupRatio ?? 0)));
 }
 
@@ -57,8 +59,12 @@ export function learningRate(step: number, schedule: Schedule): number {
 /** The fraction of the peak rate after `done` steps. */
 function factor(done: number, schedule: Schedule): number {
   const { type, maxSteps: total, warmupSteps: warmup, options = {}, learningRate: peak } = schedule;
-  if (type === 'constant') return 1;
-  if (done < warmup) return done / Math.max(1, warmup);
+  if (type === 'constant') {
+    return 1;
+  }
+  if (done < warmup) {
+    return done / Math.max(1, warmup);
+  }
   const progress = (done - warmup) / Math.max(1, total - warmup);
   switch (type) {
     case 'linear':
@@ -70,7 +76,9 @@ function factor(done: number, schedule: Schedule): number {
       return Math.max(0, cosine(progress, options.num_cycles) * (1 - least) + least);
     }
     case 'cosine_with_restarts':
-      if (progress >= 1) return 0;
+      if (progress >= 1) {
+        return 0;
+      }
       return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * (((options.num_cycles ?? 1) * progress) % 1))));
     case 'polynomial': {
       const { lr_end: end = 1e-7, power = 1 } = options;

@@ -1,9 +1,10 @@
-import { view, type GpuBuffer } from '../gpu/memory.ts';
-import { Readback } from '../gpu/readback.ts';
-import type { Gpu } from '../gpu/device.ts';
-import type { Stream } from '../gpu/stream.ts';
 import type { KernelPlan } from '../gpu/autotune/kernel-selection.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { dropoutKey } from '../gpu/kernels/lora/dropout-mask.ts';
+import { type GpuBuffer, view } from '../gpu/memory.ts';
+import { Readback } from '../gpu/readback.ts';
+import type { Stream } from '../gpu/stream.ts';
+import type { Activations } from '../model/activations.ts';
 import { allocate, type Allocations } from '../model/allocations.ts';
 import { backward } from '../model/backward.ts';
 import { uploadPass } from '../model/batch.ts';
@@ -11,7 +12,6 @@ import { forward, type PassContext } from '../model/decoder.ts';
 import type { Lora } from '../model/lora.ts';
 import { headLoss } from '../model/loss.ts';
 import type { DecoderWeights } from '../model/weights.ts';
-import type { Activations } from '../model/activations.ts';
 import type { Pass } from '../text/packing.ts';
 import type { Optimizer } from './optimizer.ts';
 
@@ -87,8 +87,12 @@ export class PassRunner {
     const loss = losses.reduce((sum, l) => sum + l, 0) / targets;
     const rows = passes.flatMap((pass) => [...pass.targets.rowOf]);
     const bad = losses.findIndex((l) => !Number.isFinite(l));
-    if (bad >= 0) throw new NotFiniteError('loss', call.t, [rows[bad]!], finite !== 1);
-    if (finite !== 1) throw new NotFiniteError('gradient', call.t, [...new Set(rows)], true);
+    if (bad >= 0) {
+      throw new NotFiniteError('loss', call.t, [rows[bad]!], finite !== 1);
+    }
+    if (finite !== 1) {
+      throw new NotFiniteError('gradient', call.t, [...new Set(rows)], true);
+    }
     return { loss, gradNorm, tokens };
   }
 
@@ -132,7 +136,9 @@ export class PassRunner {
         signal?.throwIfAborted();
       }
     } catch (error) {
-      if (signal?.aborted) this.#dropGradients();
+      if (signal?.aborted) {
+        this.#dropGradients();
+      }
       throw error;
     }
   }
@@ -154,7 +160,9 @@ export class PassRunner {
   }
 
   #dropGradients(): void {
-    for (const { grads } of this.engine.lora.layers) this.engine.stream.clear(view(grads));
+    for (const { grads } of this.engine.lora.layers) {
+      this.engine.stream.clear(view(grads));
+    }
     this.engine.stream.submit();
   }
 }

@@ -1,5 +1,5 @@
 import { randperm } from './sampler.ts';
-import { stepsPerEpoch, type Grouping } from './schedule.ts';
+import { type Grouping, stepsPerEpoch } from './schedule.ts';
 
 /** The rows of one optimizer step. */
 export interface StepWindow {
@@ -19,12 +19,15 @@ export function stepWindows(grouping: Grouping, seed: number): (step: number) =>
   let order: { epoch: number; rows: Uint32Array } | undefined;
   return (step) => {
     const epoch = Math.floor((step - 1) / perEpoch);
-    if (order?.epoch !== epoch) order = { epoch, rows: randperm(rows, seed + epoch) };
+    if (order?.epoch !== epoch) {
+      order = { epoch, rows: randperm(rows, seed + epoch) };
+    }
     const begin = (step - 1 - epoch * perEpoch) * accumulation * batch;
     const end = Math.min(rows, begin + accumulation * batch);
     const microBatches: number[][] = [];
-    for (let at = begin; at < end; at += batch)
+    for (let at = begin; at < end; at += batch) {
       microBatches.push([...order.rows.subarray(at, Math.min(end, at + batch))]);
+    }
     return { epoch, rows: microBatches };
   };
 }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BatchTestFile } from '../../src/comparison/results.ts';
-import { retune as retuneInProcess, type CommandResult } from '../support/cli.ts';
+import { type CommandResult, retune as retuneInProcess } from '../support/cli.ts';
 import { retuneHere } from '../support/cli-here.ts';
 import { withRefused } from '../support/refuse-calls.ts';
 import { Scene } from '../support/scene.ts';
@@ -99,12 +99,13 @@ describe('what may not be read', () => {
     expect(await refused('access', 'v2', 'EACCES', batch)).toBe(
       '~/v2: nothing can be written into ~/v2 (EACCES); check its permissions or choose another --output.',
     );
-    for (const args of [['list'], ['delete', 'all']])
+    for (const args of [['list'], ['delete', 'all']]) {
       expect(
         await refused('readdir', 'v2', 'EACCES', ['cache', ...args, '--base-cache', scene.path('v2')]),
       ).toBe(
         'retune cache: nothing can be done there, since ~/v2 refuses it (EACCES); check its permissions or name another --base-cache.',
       );
+    }
   });
 
   it('is a disk that fails', async () =>
@@ -119,10 +120,11 @@ describe('what may not be read', () => {
       ['inspect', loop],
       ['plan', '--base', loop],
       ...['base', 'train-data', 'config', 'output'].map((option) => scene.finetune({ [option]: loop })),
-    ])
+    ]) {
       expect(refusal(await retune(args))).toBe(
         '~/loop: is a chain of links that ends nowhere; name what the links were to lead to.',
       );
+    }
   });
 });
 
@@ -164,7 +166,9 @@ describe('a broken safetensors file', () => {
     let done = false;
     scene.header(file, (text) =>
       text.replace(/"data_offsets":\[(\d+),(\d+)\]/g, (range, begin, end) => {
-        if (done || !which(Number(begin))) return range;
+        if (done || !which(Number(begin))) {
+          return range;
+        }
         done = true;
         return `"data_offsets":[${change(Number(begin), Number(end)).join(',')}]`;
       }),
@@ -475,10 +479,11 @@ describe('an output', () => {
       ['v1/new/v2', `lies inside the source model, ~/v1`],
       ['base', 'is also the base model'],
       ['.', 'holds the base model, ~/base'],
-    ] as const)
+    ] as const) {
       expect(await refusedRun({ output: `${scene.folder}/${output}` })).toBe(
         `~/${output}: the output ${what}, ${tail}`,
       );
+    }
     expect(readdirSync(scene.path('v1'))).toEqual(before);
   });
 
@@ -507,8 +512,9 @@ describe('an output', () => {
         { 'base-cache': scene.path('v2/cache') },
         '~/v2/cache: the cache lies inside the output, ~/v2; choose another --base-cache.',
       ],
-    ] as const)
+    ] as const) {
       expect(await refusedRun(options)).toBe(sentence);
+    }
     expect(snapshot()).toEqual(before);
   });
 
@@ -529,10 +535,11 @@ describe('a machine', () => {
         '--output',
         scene.path('answers.json'),
       ]),
-    ])
+    ]) {
       expect(
         refusal(await retune(args, { VK_DRIVER_FILES: '/nowhere.json', VK_ICD_FILENAMES: '/nowhere.json' })),
       ).toMatch(/^No GPU: Dawn found neither .*; install a GPU driver, or Chromium .*\.$/);
+    }
     expect([scene.exists('v2'), scene.exists('answers.json')]).toEqual([false, false]);
   });
 
@@ -722,10 +729,11 @@ describe('a batch test', () => {
       ['v1/adapter_config.json', lies('the adapter, ~/v1')],
       ['v1/answers.json', lies('the adapter, ~/v1')],
       ['base/config.json', lies('the base model, ~/base')],
-    ] as const)
+    ] as const) {
       expect(refusal(await test([...config, '--output', `${scene.folder}/${output}`]))).toBe(
         `~/${output}: ${sentence}`,
       );
+    }
     expect(snapshot()).toEqual(before);
   });
 });
@@ -740,13 +748,16 @@ const snapshot = () =>
   );
 
 it('a comparison takes the place of neither of its files', async () => {
-  for (const name of ['1.json', '2.json']) scene.write(name, '[]');
+  for (const name of ['1.json', '2.json']) {
+    scene.write(name, '[]');
+  }
   const before = snapshot();
   const files = [scene.path('1.json'), scene.path('2.json')];
-  for (const csv of files)
+  for (const csv of files) {
     expect(refusal(await retune(['compare', ...files, '--csv', csv]))).toBe(
       `${csv.replace(scene.folder, '~')}: the table would take the place of the answers that are compared; choose another --csv.`,
     );
+  }
   expect(snapshot()).toEqual(before);
 });
 

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { GREEDY, RECIPE_SAMPLING, type Sampling } from '../../src/generate/sampling.ts';
-import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import type { BatchTestFile } from '../../src/comparison/results.ts';
 import type { TestDetail, TestOptions } from '../../src/engine/protocol/comparison.ts';
 import type { Answer } from '../../src/engine/protocol/protocol.ts';
+import type { LogEntry } from '../../src/formats/trainer-state.ts';
+import { GREEDY, RECIPE_SAMPLING, type Sampling } from '../../src/generate/sampling.ts';
 import { casePath, type Expected } from '../support/model-case.ts';
 import { choose, ended, exported, fingerprint, WorkerPages } from '../support/worker-page.ts';
 
@@ -40,7 +40,9 @@ const options = (sampling: Sampling, maxNewTokens: number): TestOptions => ({
 });
 
 function value<T>(answer: Answer<T>): T {
-  if (!answer.ok) throw new Error(answer.sentence);
+  if (!answer.ok) {
+    throw new Error(answer.sentence);
+  }
   return answer.value;
 }
 
@@ -108,8 +110,9 @@ it('answers as PyTorch does for base, V1 and V2 over one base; versions that are
     [0, 'base'],
     [1, 'v1'],
     [4, 'v2'],
-  ] as const)
+  ] as const) {
     expect(versions[i]!.answers.map((answer) => answer!.text)).toEqual(greedy.map((a) => a[who].trim()));
+  }
   const told = events.flatMap((event) => (event.type === 'answer' ? [event] : []));
   expect(told).toHaveLength(3 * questions.length);
   expect(events.some(({ type }) => type === 'progress')).toBe(true);
@@ -166,7 +169,9 @@ it('stopped, reloaded and resumed, a sampled test has the answers of an uninterr
   const resume = (given: boolean) =>
     page.evaluate(
       async ([id, given]) => {
-        if (!given) return window.bench.test({ id });
+        if (!given) {
+          return window.bench.test({ id });
+        }
         const { base, source } = await window.bench.inputs();
         return window.bench.test({ id, files: { base, folders: { 0: source!, 2: base } } });
       },
@@ -196,7 +201,9 @@ it('V3 begins with the V2 that this browser keeps, and the family tree says so',
   const begun = await page.evaluate(async (run) => {
     const { bench } = window;
     const from = await bench.engine.continueFrom(run);
-    if (!from.ok) throw new Error(from.sentence);
+    if (!from.ok) {
+      throw new Error(from.sentence);
+    }
     await bench.engine.renameRun(run, 'my V2');
     const inputs = await bench.inputs();
     bench.start(Promise.resolve({ ...inputs, source: from.value.source }));
@@ -273,7 +280,9 @@ it('a run goes out as a zip and comes back the same; storage tells what takes ho
     const { engine } = window.bench;
     await engine.annotateRun(id, 'the good one');
     const archive = await engine.archiveRun(id);
-    if (!archive.ok) throw new Error(archive.sentence);
+    if (!archive.ok) {
+      throw new Error(archive.sentence);
+    }
     const zip = new File([archive.value], 'v2.zip');
     const again = await engine.importRun(zip);
     await engine.deleteStored(`run/${id}`);
@@ -302,8 +311,11 @@ it('a run goes out as a zip and comes back the same; storage tells what takes ho
   expect(fingerprint(await exported(page, run))).toEqual(fingerprint(before));
   const left = await page.evaluate(async () => {
     const { engine } = window.bench;
-    for (const { key, kind } of (await engine.storage()).items)
-      if (kind === 'test') await engine.deleteStored(key);
+    for (const { key, kind } of (await engine.storage()).items) {
+      if (kind === 'test') {
+        await engine.deleteStored(key);
+      }
+    }
     return (await engine.tests()).length;
   });
   expect(left).toBe(0);

@@ -26,7 +26,9 @@ it('a benchmark that cannot measure one thing writes the others, with the note, 
     expect.stringMatching(/^tiny, f32, a row of 64 tokens: Memory: 1 MiB are allowed/),
     expect.stringMatching(/^tiny, f32, steps of 16 rows: Memory: 1 MiB are allowed/),
   ]);
-  for (const note of notes) expect(stdout).toContain(`\nNote: ${note}\n`);
+  for (const note of notes) {
+    expect(stdout).toContain(`\nNote: ${note}\n`);
+  }
   expect(sections.map(({ name }) => name)).toEqual(['ceilings']);
   expect([counts_only, sections[0]!.rows[0]!['rate']]).toEqual([true, null]);
   expect(facts).toMatchObject({

@@ -11,10 +11,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import type { Question } from '../../src/comparison/questions.ts';
 import type { BatchTestFile } from '../../src/comparison/results.ts';
-import { retune, type CommandResult } from '../support/cli.ts';
+import type { LogEntry } from '../../src/formats/trainer-state.ts';
+import { type CommandResult, retune } from '../support/cli.ts';
 
 const DEMO = 'public/demo';
 const STEPS = 3;
@@ -39,16 +39,20 @@ describe('the bundled demo', () => {
     const rows = [...lines('train.jsonl'), ...lines('val.jsonl')].join('\n');
     const of = (topic: string, difficulty: string) =>
       questions.filter((q) => q.topic === topic && q.difficulty === difficulty);
-    for (const topic of ['line one', 'line two'])
+    for (const topic of ['line one', 'line two']) {
       for (const [difficulty, known] of [
         ['wording of the rows', true],
         ['held-out wording', false],
       ] as const) {
         const asked = of(topic, difficulty);
         expect(asked.length).toBeGreaterThanOrEqual(24);
-        if (topic === 'line two' || !known)
-          for (const { question } of asked) expect(rows.includes(question), question).toBe(known);
+        if (topic === 'line two' || !known) {
+          for (const { question } of asked) {
+            expect(rows.includes(question), question).toBe(known);
+          }
+        }
       }
+    }
   });
 });
 
@@ -63,7 +67,9 @@ describe('the first steps of the demo, through the command line', () => {
     work = mkdtempSync(join(tmpdir(), 'retune-demo-'));
     const files = join(work, 'demo');
     mkdirSync(files);
-    for (const folder of ['base', 'v1']) cpSync(join(DEMO, folder), join(files, folder), { recursive: true });
+    for (const folder of ['base', 'v1']) {
+      cpSync(join(DEMO, folder), join(files, folder), { recursive: true });
+    }
     const write = (name: string, text: string) => writeFileSync(join(files, name), text);
     write(
       'train.jsonl',
@@ -89,9 +95,13 @@ describe('the first steps of the demo, through the command line', () => {
   });
 
   it('has V1 answer line one and general things, and fail at line two', () => {
-    for (const { question, topic, expected_answer: expected, model_answer: answer } of answers('v1'))
-      if (topic === 'line two') expect(answer, question).not.toBe(expected);
-      else expect(answer, question).toBe(expected);
+    for (const { question, topic, expected_answer: expected, model_answer: answer } of answers('v1')) {
+      if (topic === 'line two') {
+        expect(answer, question).not.toBe(expected);
+      } else {
+        expect(answer, question).toBe(expected);
+      }
+    }
   });
 
   it('prints the exact answers of both versions by topic, and where V2 lies', () => {
@@ -101,10 +111,11 @@ describe('the first steps of the demo, through the command line', () => {
       ['line one', 4, 4],
       ['line two', 0, 3],
       ['general', 3, 3],
-    ] as const)
+    ] as const) {
       expect(first.stdout).toMatch(
         new RegExp(`^${topic} +${v1} of ${count} +${v2(topic)} of ${count}$`, 'm'),
       );
+    }
     expect(first.stdout).toContain(`V2, the new adapter: ${join(work, 'out/v2')}`);
   });
 

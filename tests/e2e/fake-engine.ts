@@ -1,6 +1,3 @@
-import { defaultRecipe, parseRecipe, recipeToYaml } from '../../src/formats/recipe.ts';
-import { UserError } from '../../src/formats/user-error.ts';
-import type { RunEvent } from '../../src/run/events.ts';
 import type {
   Answer,
   ChosenFolder,
@@ -10,6 +7,9 @@ import type {
   RunOutcome,
   RunRecord,
 } from '../../src/engine/protocol/protocol.ts';
+import { defaultRecipe, parseRecipe, recipeToYaml } from '../../src/formats/recipe.ts';
+import { UserError } from '../../src/formats/user-error.ts';
+import type { RunEvent } from '../../src/run/events.ts';
 import { fakeTests, type TestScenario } from './fake-tests.ts';
 
 /** The page's scenario, given in the address of the test's page. */
@@ -118,12 +118,15 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
       ['tokenising', 480, 'rows'],
       ['loading the base', 3087 * MIB, 'bytes'],
     ] as const;
-    for (const [phase, total, unit] of phases)
+    for (const [phase, total, unit] of phases) {
       for (const share of [0.1, 0.45, 0.8]) {
         onEvent({ type: 'phase', phase, done: Math.round(share * total), total, unit });
         await sleep(pace);
-        while (holdAt === 0) await sleep(20);
+        while (holdAt === 0) {
+          await sleep(20);
+        }
       }
+    }
     onEvent({
       type: 'facts',
       facts: {
@@ -144,17 +147,20 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     for (let step = record.step + 1; step <= steps; step++) {
       while (paused || step > holdAt) {
         await sleep(20);
-        if (stopping) break;
+        if (stopping) {
+          break;
+        }
       }
       if (stopping) {
         save(step - 1);
         keep({ stopped: true });
         return { id: record.id, status: 'stopped', step: step - 1, maxSteps: steps };
       }
-      if (step === failsAt)
+      if (step === failsAt) {
         throw new UserError(
           `Step ${step}: the loss is not a number, first at line 31 of train.jsonl; lower training.learning_rate, and go on from checkpoint ${step - 1}.`,
         );
+      }
       await sleep(pace);
       const progress = {
         step,
@@ -174,7 +180,9 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         onEvent({ type: 'log', entry });
         onEvent({ type: 'log', entry: { step, epoch: entry.epoch, eval_loss: lossAt(step, steps) + 0.11 } });
       }
-      if (step % 20 === 0 || saving) save(step);
+      if (step % 20 === 0 || saving) {
+        save(step);
+      }
       saving = false;
     }
     keep({ status: 'finished', step: steps, stopped: false });
@@ -184,10 +192,11 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
   return {
     ...fakeTests(testing, runs),
     device: async () => {
-      if (scenario.device === 'none')
+      if (scenario.device === 'none') {
         return no(
           'Chrome found no GPU that it may use; update the graphics driver and look at chrome://gpu for the reason.',
         );
+      }
       const software = scenario.device === 'software';
       const name = software ? 'Google SwiftShader' : 'NVIDIA GeForce RTX 4060 Laptop GPU';
       return ok({ name, software, maxBufferBytes: 2048 * MIB, bindingBytes: 1024 * MIB });
@@ -256,7 +265,9 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
       try {
         return ok(parseRecipe(await file.text(), file.name));
       } catch (error) {
-        if (error instanceof UserError) return no(error.message);
+        if (error instanceof UserError) {
+          return no(error.message);
+        }
         throw error;
       }
     },
@@ -325,7 +336,9 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
 }
 
 function refused(error: unknown): Answer<never> {
-  if (error instanceof UserError) return no(error.message);
+  if (error instanceof UserError) {
+    return no(error.message);
+  }
   throw error;
 }
 

@@ -1,12 +1,9 @@
-import { defaultRecipe } from '../../src/formats/recipe.ts';
 import type { Answer as ModelAnswer } from '../../src/comparison/batch-test.ts';
 import { comparisonCsv } from '../../src/comparison/csv.ts';
 import { compareScores } from '../../src/comparison/headline.ts';
 import { parseQuestions, type Question } from '../../src/comparison/questions.ts';
 import { scoreAnswer, summarise, summariseBy } from '../../src/comparison/scores.ts';
-import { blobSource } from '../../src/storage/blob-source.ts';
 import { answer } from '../../src/engine/answer.ts';
-import type { Answer, RunRecord } from '../../src/engine/protocol/protocol.ts';
 import type {
   FamilyMember,
   RunNotes,
@@ -19,6 +16,9 @@ import type {
   TestRecord,
   Vote,
 } from '../../src/engine/protocol/comparison.ts';
+import type { Answer, RunRecord } from '../../src/engine/protocol/protocol.ts';
+import { defaultRecipe } from '../../src/formats/recipe.ts';
+import { blobSource } from '../../src/storage/blob-source.ts';
 
 /** The scenario for tests of the page's comparison. */
 export interface TestScenario {
@@ -69,8 +69,14 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
   let stopping = false;
   // After a reload a test is not held any more.
   const holdAnswer = tests.size > 0 ? Infinity : scenario.holdAnswer;
-  if (scenario.family) for (const run of familyRuns()) runs.set(run.id, run);
-  if (scenario.tested > 0 && tests.size === 0) keepFinished(tests, scenario.tested);
+  if (scenario.family) {
+    for (const run of familyRuns()) {
+      runs.set(run.id, run);
+    }
+  }
+  if (scenario.tested > 0 && tests.size === 0) {
+    keepFinished(tests, scenario.tested);
+  }
 
   const detailOf = ({ record, questions, answers, votes }: Kept): TestDetail => ({
     record,
@@ -117,16 +123,22 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
     await sleep(scenario.pace);
     const total = kept.questions.length * kept.answers.length;
     for (const [version, { name, state }] of kept.record.versions.entries()) {
-      if (state !== 'waiting') continue;
+      if (state !== 'waiting') {
+        continue;
+      }
       if (name === scenario.gone) {
         const sentence = `${name}: it is not where it was; bring it back, or choose it again.`;
         setVersion(version, { state: 'failed', sentence });
         continue;
       }
       for (const [i, { answer: expected }] of kept.questions.entries()) {
-        if (kept.answers[version]![i]) continue;
+        if (kept.answers[version]![i]) {
+          continue;
+        }
         const answered = kept.answers.flat().filter(Boolean).length;
-        while (answered >= holdAnswer && !stopping) await sleep(10);
+        while (answered >= holdAnswer && !stopping) {
+          await sleep(10);
+        }
         if (stopping) {
           set({ stopped: true });
           save();
@@ -171,7 +183,9 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
 
   const unknown = (id: string): Kept => {
     const kept = tests.get(id);
-    if (!kept) throw new Error(`no test ${id}`);
+    if (!kept) {
+      throw new Error(`no test ${id}`);
+    }
     return kept;
   };
 
@@ -301,7 +315,9 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
     archiveRun: async () => ok(new Blob(['PK'])),
     importRun: (file) =>
       answer(async () => {
-        if (!file.name.endsWith('.zip')) throw new Error('the page asks for zips');
+        if (!file.name.endsWith('.zip')) {
+          throw new Error('the page asks for zips');
+        }
         const run = { ...familyRuns()[0]!, id: 'imported', name: 'a run from elsewhere' };
         runs.set(run.id, run);
         return { id: run.id, name: run.name };
@@ -317,9 +333,13 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
     }),
     deleteStored: async (key) => {
       const [kind, id = ''] = key.split('/');
-      if (kind === 'run') runs.delete(id);
-      else if (kind === 'test') tests.delete(id);
-      else gone.add(key);
+      if (kind === 'run') {
+        runs.delete(id);
+      } else if (kind === 'test') {
+        tests.delete(id);
+      } else {
+        gone.add(key);
+      }
       save();
       return ok(undefined);
     },
@@ -466,7 +486,9 @@ function familyRuns(): RunRecord[] {
 }
 
 function familyOf(runs: readonly RunRecord[]): FamilyMember[] {
-  if (runs.length === 0) return [];
+  if (runs.length === 0) {
+    return [];
+  }
   const base = 'b45e00'.padEnd(64, '1');
   const v1 = 'ada401'.padEnd(64, '2');
   const ids = new Set(runs.map(({ id }) => id));

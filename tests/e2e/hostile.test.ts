@@ -80,18 +80,20 @@ describe('a text that is cut off or badly escaped', () => {
 
 it('safetensors files are judged as the reference reader judges them', async () => {
   const file = (name: string) => ['inspect', `tests/fixtures/hostile/${name}.safetensors`];
-  for (const name of ['depth-128', 'lone-surrogate', 'minus-zero'])
+  for (const name of ['depth-128', 'lone-surrogate', 'minus-zero']) {
     expect(refusal(await retune(file(`accepted-${name}`)))).toContain(`accepted-${name}.safetensors: `);
+  }
   expect(await retune(file('refused-metadata-null'))).toMatchObject({ code: 0, stderr: '' });
 });
 
 describe('programs in files do no more work than a model needs', () => {
   it('a chat template', async () => {
     scene.write('base/chat_template.jinja', '{% for i in range(1000000000) %}x{% endfor %}');
-    for (const args of [rows(), scene.finetune(), inspect('base')])
+    for (const args of [rows(), scene.finetune(), inspect('base')]) {
       expect(refusal(await retune(args))).toMatch(
         /(?=.*~\/base\/chat_template\.jinja, line 1).*Range too big/,
       );
+    }
   });
 
   it("a tokenizer's expression", async () => {
@@ -114,16 +116,18 @@ describe('programs in files do no more work than a model needs', () => {
     ['of 100 KB', 'q_proj|'.repeat(15_000)],
   ])("an adapter's expression %s", async (_, target_modules) => {
     scene.json('v1/adapter_config.json', { target_modules });
-    for (const args of [plan(), scene.finetune(), inspect('v1')])
+    for (const args of [plan(), scene.finetune(), inspect('v1')]) {
       expect(refusal(await retune(args))).toMatch(/^~\/v1\/adapter_config\.json: target_modules /);
+    }
   });
 
   it.each([3_000_000, 2 ** 32])('%d layers that the files do not hold', async (layers) => {
     scene.json('base/config.json', { num_hidden_layers: layers });
-    for (const args of [plan(), inspect('base')])
+    for (const args of [plan(), inspect('base')]) {
       expect(refusal(await retune(args))).toMatch(
         new RegExp(`^~/base/config\\.json: num_hidden_layers is ${layers}, .* 2 layers`),
       );
+    }
   });
 });
 

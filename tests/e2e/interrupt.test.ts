@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { expect, it } from 'vitest';
-import { retune, type CommandResult } from '../support/cli.ts';
+import { type CommandResult, retune } from '../support/cli.ts';
 import { Scene } from '../support/scene.ts';
 
 /** Starts a fine-tuning and sends it a signal as soon as a line of it contains `when`, and `before` is done. */
@@ -12,7 +12,9 @@ function stopAt(scene: Scene, when: string, signal: NodeJS.Signals, before?: (pi
     let [stdout, stderr, seen] = ['', '', false];
     child.stdout.on('data', (text) => {
       stdout += text;
-      if (seen || !stdout.includes(when)) return;
+      if (seen || !stdout.includes(when)) {
+        return;
+      }
       seen = true;
       void Promise.resolve(before?.(child.pid!)).finally(() => child.kill(signal));
     });

@@ -26,7 +26,9 @@ beforeAll(() => {
     'package-lock.json',
     'tsconfig.json',
   ];
-  for (const part of parts) cpSync(part, join(root, part), { recursive: true });
+  for (const part of parts) {
+    cpSync(part, join(root, part), { recursive: true });
+  }
   symlinkSync(resolve('node_modules'), join(root, 'node_modules'));
 });
 afterAll(() => rmSync(root, { recursive: true }));
@@ -37,7 +39,9 @@ const built = () => join(folder(), 'retune.js');
 function launch(): Promise<[code: unknown, text: string]> {
   const child = spawn(process.execPath, [join(root, 'src/cli/launch.mjs'), '--help']);
   let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (some) => (text += String(some)));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (some) => (text += String(some)));
+  }
   return new Promise((done) => child.on('close', (code) => done([code, text])));
 }
 
@@ -48,7 +52,9 @@ it('two builds at once are whole whenever they are seen, and what a killed one l
   const sizes = new Set<number>();
   const watch = setInterval(() => {
     const info = statSync(built(), { throwIfNoEntry: false });
-    if (info) sizes.add(info.size);
+    if (info) {
+      sizes.add(info.size);
+    }
   }, 1);
   const begun = Date.now();
   const ended = await Promise.all([launch(), launch()]);

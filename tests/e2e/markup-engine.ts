@@ -30,9 +30,15 @@ export function withMarkup(engine: EngineApi): EngineApi {
 }
 
 function marked(value: unknown): unknown {
-  if (typeof value === 'string') return value + MARKUP;
-  if (Array.isArray(value)) return value.map(marked);
-  if (value === null || typeof value !== 'object' || value instanceof Blob) return value;
+  if (typeof value === 'string') {
+    return value + MARKUP;
+  }
+  if (Array.isArray(value)) {
+    return value.map(marked);
+  }
+  if (value === null || typeof value !== 'object' || value instanceof Blob) {
+    return value;
+  }
   const entries = Object.entries(value).map(([key, inner]) => [
     key,
     DECIDED_BY.has(key) ? inner : marked(inner),

@@ -28,11 +28,17 @@ async function made(page: Page) {
         const handlers = [...element.attributes].filter(
           ({ name, value }) => name.startsWith('on') || /^\s*javascript:/i.test(value),
         );
-        if (/^(x-injected|img|script|iframe|object|embed)$/.test(element.localName) || handlers.length > 0)
+        if (/^(x-injected|img|script|iframe|object|embed)$/.test(element.localName) || handlers.length > 0) {
           elements.push(element.outerHTML.slice(0, 200));
-        for (const node of element.childNodes)
-          if (node instanceof Text && node.data.includes('<x-injected>')) texts++;
-        if (element.shadowRoot) walk(element.shadowRoot);
+        }
+        for (const node of element.childNodes) {
+          if (node instanceof Text && node.data.includes('<x-injected>')) {
+            texts++;
+          }
+        }
+        if (element.shadowRoot) {
+          walk(element.shadowRoot);
+        }
       }
     };
     walk(document.querySelector('#app')!);
@@ -86,7 +92,9 @@ it('shows the markup in facts, rows, logs, checkpoints and chat as text', async 
 it('shows the markup of runs, their notes, tests, questions, answers and stored things as text', async () => {
   const page = await open('family&tested=12');
   await stage(page, 'Runs');
-  for (const member of await page.locator('family-tree button').all()) await member.click();
+  for (const member of await page.locator('family-tree button').all()) {
+    await member.click();
+  }
   await page.locator('runs-detail-view').waitFor();
   await expectText(page, 8);
   await stage(page, 'Test');

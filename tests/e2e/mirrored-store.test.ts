@@ -61,7 +61,9 @@ it.each([
   ['was never written', 0],
 ])('writes a second copy that %s anew before the next transaction', async (_, transaction) => {
   const [context, page] = await emptyPage();
-  if (transaction > 0) await write(page, { a: '1', b: '2' });
+  if (transaction > 0) {
+    await write(page, { a: '1', b: '2' });
+  }
   await page.evaluate(async (transaction) => {
     const { openDatabase, replace } = window.bench.storage;
     const unnumbered = [
@@ -115,7 +117,9 @@ it('keeps one copy of everything if there is no space for two', async () => {
   const { origin } = new URL(page.url());
   await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 20_000_000 });
   const keys = ['a', 'b', 'c', 'd'];
-  for (const key of keys) await write(page, { [key]: key.repeat(4e6) });
+  for (const key of keys) {
+    await write(page, { [key]: key.repeat(4e6) });
+  }
   expect(Object.keys(await held(page, 'first'))).toEqual([...keys, 'transaction']);
   expect(await held(page, 'second')).toEqual({});
   await expect(write(page, { e: 'e'.repeat(4e6) })).rejects.toThrow(

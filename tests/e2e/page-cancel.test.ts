@@ -1,4 +1,4 @@
-import { chromium, type Browser, type Page, type Worker } from 'playwright-core';
+import { type Browser, chromium, type Page, type Worker } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import { casePath } from '../support/model-case.ts';
@@ -35,7 +35,9 @@ async function hang(name: 'host' | 'reader-host'): Promise<Worker> {
   await worker.evaluate(
     () =>
       void setTimeout(() => {
-        for (;;);
+        for (;;) {
+          // Never ends.
+        }
       }),
   );
   const deaf = worker.evaluate(() => 'hears').catch(() => 'ended');

@@ -2,14 +2,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { unzipSync } from 'fflate';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import { retune } from '../support/cli.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
 import { casePath } from '../support/model-case.ts';
-import { StaticHost, chooseCase, savedFiles, stubPickers } from '../support/real-page.ts';
+import { chooseCase, savedFiles, StaticHost, stubPickers } from '../support/real-page.ts';
 import { BROWSER_ARGS, fingerprint, inside } from '../support/worker-page.ts';
 
 const CASE = 'batch2';
@@ -35,7 +35,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await host?.close();
-  if (work) rmSync(work, { recursive: true });
+  if (work) {
+    rmSync(work, { recursive: true });
+  }
 });
 
 describe('the page over the real engine, on a static host under a path', () => {
@@ -125,8 +127,9 @@ describe('the page over the real engine, on a static host under a path', () => {
 
     const written = await commandLine();
     expect(fingerprint(zipped)).toEqual(fingerprint(written));
-    for (const checkpoint of ['checkpoint-6', 'checkpoint-7'])
+    for (const checkpoint of ['checkpoint-6', 'checkpoint-7']) {
       expect(fingerprint(inside(zipped, checkpoint))).toEqual(fingerprint(inside(written, checkpoint)));
+    }
     const names = (files: MemoryFiles) =>
       Object.keys(files)
         .map((path) => path.replace(/^logs\/.*/, 'logs/one event file'))
@@ -191,7 +194,8 @@ async function drop(page: Page, slot: string, path: string): Promise<void> {
     y: y + height / 2,
     data: { items: [], files: [resolve(path)], dragOperationsMask: 1 },
   };
-  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
     await session.send('Input.dispatchDragEvent', { type, ...at });
+  }
   await session.detach();
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fits } from '../support/page-checks.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
@@ -41,14 +41,19 @@ it.each([
   await card(page).getByText(`a recipe of ${tool}`).waitFor();
   const lines = await linesOf(page);
   const names = lines.map(([line]) => line);
-  for (const line of ['From the file', 'Not in the file']) expect(names).toContain(line);
+  for (const line of ['From the file', 'Not in the file']) {
+    expect(names).toContain(line);
+  }
   // However many keys have no effect, they take one line.
   expect(names.filter((line) => line === 'Without effect here').length).toBeLessThanOrEqual(1);
   // Every key of the file is mentioned in some line.
   const told = lines.map(([, value]) => value).join(' ');
-  for (const [, key] of text.matchAll(/^(?: {2}")?([a-z]\w*)"?:/gm)) expect(told).toContain(key);
-  for (const [key, value] of Object.entries(settings))
+  for (const [, key] of text.matchAll(/^(?: {2}")?([a-z]\w*)"?:/gm)) {
+    expect(told).toContain(key);
+  }
+  for (const [key, value] of Object.entries(settings)) {
     expect(Number(await field(page, key)), key).toBe(Number(value));
+  }
   await page.setViewportSize({ width: 360, height: 800 });
   await fits(page, name);
   await page.context().close();

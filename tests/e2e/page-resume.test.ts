@@ -224,7 +224,9 @@ it('trains without network; a second tab says so, is offered no update meanwhile
 async function clearFiles(page: Page): Promise<void> {
   await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();
-    for await (const name of root.keys()) await root.removeEntry(name, { recursive: true });
+    for await (const name of root.keys()) {
+      await root.removeEntry(name, { recursive: true });
+    }
   });
 }
 

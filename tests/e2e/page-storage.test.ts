@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import { casePath } from '../support/model-case.ts';
@@ -18,8 +18,12 @@ beforeAll(async () => {
   host = await StaticHost.open('dist/page-storage-test');
 });
 afterAll(async () => {
-  for (const context of contexts) await context.close();
-  for (const profile of profiles) rmSync(profile, { recursive: true, force: true });
+  for (const context of contexts) {
+    await context.close();
+  }
+  for (const profile of profiles) {
+    rmSync(profile, { recursive: true, force: true });
+  }
   await host?.close();
 });
 

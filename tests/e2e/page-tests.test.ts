@@ -185,7 +185,9 @@ describe('side by side', () => {
     await page.getByRole('rowheader', { name: /^26/ }).waitFor();
     await button(page, 'Show where V2 got worse').click();
     await page.getByText('10 of 400 questions', { exact: true }).waitFor();
-    for (const row of await rows(page).all()) expect(await row.textContent()).toContain('↓ got worse');
+    for (const row of await rows(page).all()) {
+      expect(await row.textContent()).toContain('↓ got worse');
+    }
     await page.getByLabel('Show', { exact: true }).selectOption('All questions');
     await page.getByLabel('Topic', { exact: true }).selectOption('prices');
     await page.getByLabel('Difficulty', { exact: true }).selectOption('held-out wording');

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { securityHeaders } from '../../src/platform/security-headers.ts';
 import type { GivenInputs } from '../../src/engine/protocol/protocol.ts';
+import { securityHeaders } from '../../src/platform/security-headers.ts';
 import { accessible } from '../support/page-checks.ts';
 import { pickCase, stubPickers } from '../support/real-page.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
@@ -40,8 +40,9 @@ describe('the page', () => {
     const context = await server.browser.newContext();
     // Without pickers the buttons open file inputs, as in browsers that lack them.
     await context.addInitScript(() => {
-      for (const picker of ['showDirectoryPicker', 'showOpenFilePicker'])
+      for (const picker of ['showDirectoryPicker', 'showOpenFilePicker']) {
         Object.defineProperty(window, picker, { value: undefined });
+      }
     });
     const page = await context.newPage();
     await page.goto(`${server.url}tests/e2e/fake.html`);
@@ -106,7 +107,9 @@ describe('the page', () => {
       'config.json: line 1 is not JSON, expected one JSON object a line; correct the file.',
       'Accumulation: the value is "0", expected a whole number at least 1; change it.',
     ];
-    for (const sentence of sentences) await page.getByText(sentence).waitFor();
+    for (const sentence of sentences) {
+      await page.getByText(sentence).waitFor();
+    }
     await page.getByText(/train\.jsonl: not valid YAML/).waitFor();
     await button(page, 'Start training').click({ force: true });
     expect(await page.getByRole('heading', { level: 2, name: 'Choose three things' }).isVisible()).toBe(true);
@@ -320,7 +323,9 @@ it('after one visit the page and its demo work without network', async () => {
   expect(cached.some(({ url }) => url.includes('demo/base/model.safetensors'))).toBe(true);
   // A page from the cache is subject to the headers of the server's page.
   const headers = Object.entries(securityHeaders).map(([name, value]) => [name.toLowerCase(), value]);
-  for (const one of cached) expect(one.headers, one.url).toMatchObject(Object.fromEntries(headers));
+  for (const one of cached) {
+    expect(one.headers, one.url).toMatchObject(Object.fromEntries(headers));
+  }
   await context.setOffline(true);
   await page.reload();
   await page.getByText(/Chrome offers only a software device/).waitFor();
@@ -346,11 +351,15 @@ async function tabTo(page: Page, name: string): Promise<void> {
     await page.keyboard.press('Tab');
     const focused = await page.evaluate(() => {
       let element = document.activeElement;
-      while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+      while (element?.shadowRoot?.activeElement) {
+        element = element.shadowRoot.activeElement;
+      }
       const label = (element as HTMLInputElement | null)?.labels?.[0] ?? element;
       return label?.textContent?.replace(/\s+/g, ' ').replaceAll(' : ', ': ').trim() ?? '';
     });
-    if (focused === name) return;
+    if (focused === name) {
+      return;
+    }
     seen.push(focused);
   }
   throw new Error(`Tab never reached ${name}, but ${seen.join(' | ')}`);

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFolder } from '../../src/cli/node-files.ts';
-import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import type { BatchTestFile } from '../../src/comparison/results.ts';
+import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import { retune } from '../support/cli.ts';
 import { casePath } from '../support/model-case.ts';
 import {
@@ -52,8 +52,9 @@ describe.each(BY_COMMAND)('the reference run %s, through the command line', (nam
 
   it('leaves the files of a finished run, and says so when run again', async () => {
     const files = readdirSync(output());
-    for (const file of ['README.md', 'trainer_state.json', 'training_config.yaml', 'logs'])
+    for (const file of ['README.md', 'trainer_state.json', 'training_config.yaml', 'logs']) {
       expect(files).toContain(file);
+    }
     if (expected.checkpoints) {
       const kept = files.filter((file) => file.startsWith('checkpoint-'));
       expect(kept.toSorted()).toEqual(expected.checkpoints.toSorted());

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
+import { inspectBase, inspectRows } from '../../src/engine/files/inspect.ts';
 import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
 import { encodeRows, renderRow } from '../../src/text/rows.ts';
-import { inspectBase, inspectRows } from '../../src/engine/files/inspect.ts';
 import { retune } from '../support/cli.ts';
 import { fixtureBytes, fixtureFiles } from '../support/memory-folder.ts';
 
@@ -128,7 +128,9 @@ describe('retune rows', () => {
       const change = changes[file];
       const text = new TextDecoder().decode(bytes as Uint8Array);
       const content = change ? JSON.stringify(change(JSON.parse(text) as never)) : (bytes as Uint8Array);
-      if (!file.endsWith('.safetensors')) writeFileSync(join(path, file), content);
+      if (!file.endsWith('.safetensors')) {
+        writeFileSync(join(path, file), content);
+      }
       return new File([content as BlobPart], file);
     });
     return { path, chosen: { name, files } };

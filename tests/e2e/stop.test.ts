@@ -61,7 +61,8 @@ describe('a stdout that takes nothing', () => {
   it('ends a command with one sentence: a closed pipe', async () => {
     const sentence =
       'stdout was closed by what reads it (EPIPE), so the command stopped; write it elsewhere.\n';
-    for (const args of calls())
+    for (const args of calls()) {
       expect(await shell(`${CLI} ${args.join(' ')} | exec true`)).toEqual([141, sentence]);
+    }
   });
 });

@@ -1,13 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import { KEPT_FEATURES, securityHeaders } from '../../src/platform/security-headers.ts';
 import { Listeners } from '../support/listeners.ts';
 import { hostedHeaders, StaticHost } from '../support/real-page.ts';
-import { BROWSER_ARGS } from '../support/worker-page.ts';
 import {
   INJECTIONS,
   LEAVING,
@@ -17,9 +16,10 @@ import {
   REFUSED_ANYWAY,
   SERVICE_WORKER,
   SERVICE_WORKER_LEAVING,
-  WORKER,
   type Ways,
+  WORKER,
 } from '../support/ways-out.ts';
+import { BROWSER_ARGS } from '../support/worker-page.ts';
 
 /** The first version of Chrome that supports Connection-Allowlist. */
 const ALLOWLIST = 152;
@@ -56,7 +56,9 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await built?.close();
-  if (folder) rmSync(folder, { recursive: true });
+  if (folder) {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 describe('ways out of the page, its engine and its service worker', () => {

@@ -89,17 +89,18 @@ it('says what to do where the storage is full, and leaves the earlier checkpoint
     await store.saveCheckpoint(1, { weights: [new Uint8Array(1_000_000)] });
     const save = (step: number) => store.saveCheckpoint(step, { weights: [new Uint8Array(20_000_000)] });
     const errors = [];
-    for (const step of [1, 2])
+    for (const step of [1, 2]) {
       errors.push(
         await save(step).then(
           () => undefined,
           (e: Error) => [e.name, e.message],
         ),
       );
+    }
     const size = (await (await store.openCheckpoint(1)).open('weights'))!.size;
     return { errors, steps: await store.checkpoints(), size };
   });
-  for (const [i, error] of full.errors.entries())
+  for (const [i, error] of full.errors.entries()) {
     expect(error).toEqual([
       'UserError',
       expect.stringMatching(
@@ -108,6 +109,7 @@ it('says what to do where the storage is full, and leaves the earlier checkpoint
         ),
       ),
     ]);
+  }
   expect(full).toMatchObject({ steps: [1], size: 1_000_000 });
   await page.close();
 });

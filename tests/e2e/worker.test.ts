@@ -94,8 +94,9 @@ it('trains to the end, pausing on the way, and logs what PyTorch logs', async ()
     await bench.engine.pause();
     // A checkpoint can be requested while the run pauses; once it is there, the pause is in effect.
     await bench.engine.checkpointNow();
-    while (!bench.events.some(({ type }) => type === 'checkpoint'))
+    while (!bench.events.some(({ type }) => type === 'checkpoint')) {
       await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     const count = () => bench.events.filter(({ type }) => type === 'step').length;
     const before = count();
     await new Promise((resolve) => setTimeout(resolve, 2000));
@@ -124,8 +125,11 @@ it('trains to the end, pausing on the way, and logs what PyTorch logs', async ()
     reference.map(({ step, epoch }) => [step, epoch]),
   );
   record!.log.forEach((entry, i) => {
-    for (const key of ['loss', 'eval_loss', 'train_loss'])
-      if (entry[key] !== undefined) expect(Math.abs(entry[key] - reference[i]![key]!)).toBeLessThan(LOSS);
+    for (const key of ['loss', 'eval_loss', 'train_loss']) {
+      if (entry[key] !== undefined) {
+        expect(Math.abs(entry[key] - reference[i]![key]!)).toBeLessThan(LOSS);
+      }
+    }
   });
 });
 
@@ -144,7 +148,9 @@ it('exports the bytes that Node writes on the same device, as a zip and into a f
     const checkpoint = await folder.getDirectoryHandle('checkpoint-7');
     const file = await (await checkpoint.getFileHandle('optimizer.safetensors')).getFile();
     const names: string[] = [];
-    for await (const name of folder.keys()) names.push(name);
+    for await (const name of folder.keys()) {
+      names.push(name);
+    }
     return { answer, names, base64: await window.bench.base64(file) };
   }, id);
   expect(inFolder.answer.ok).toBe(true);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FaultScene, type Ended } from '../support/fault-scene.ts';
+import { type Ended, FaultScene } from '../support/fault-scene.ts';
 
 // Some of the points at which a short run may fail; tests/long/faults.test.ts has all of them.
 

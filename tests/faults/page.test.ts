@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ChosenInputs } from '../../src/engine/protocol/protocol.ts';
+import { DEFAULT_DEVICE } from '../support/device-settings.ts';
 import {
   BrowserProfile,
   chosenInputs,
@@ -8,7 +9,6 @@ import {
   openPage,
 } from '../support/fault-page.ts';
 import { FaultScene } from '../support/fault-scene.ts';
-import { DEFAULT_DEVICE } from '../support/device-settings.ts';
 
 // Some of the points of a short run in a page at which the browser's database may fail;
 // tests/long/page-faults.test.ts has all of them.

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { retune } from '../support/cli.ts';
-import { casePath, type CaseName } from '../support/model-case.ts';
+import { type CaseName, casePath } from '../support/model-case.ts';
 import { spreadCuts } from './entry-cuts.ts';
-import { INPUT, textOf, type Files } from './format.ts';
+import { type Files, INPUT, textOf } from './format.ts';
 
 let root: string;
 beforeAll(() => {
@@ -46,7 +46,9 @@ it(
     await inPairs(cuts, async ({ format, files, refusal }, i) => {
       const folder = join(root, String(i), INPUT);
       mkdirSync(folder, { recursive: true });
-      for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
+      for (const [name, bytes] of Object.entries(files)) {
+        writeFileSync(join(folder, name), bytes);
+      }
       const { code, stderr } = await retune(COMMANDS[format]!(folder, files));
       expect([code, format, stderr.replaceAll(folder, INPUT)]).toEqual([2, format, `${refusal!}\n`]);
     });
@@ -61,7 +63,9 @@ async function inPairs<T>(
 ): Promise<void> {
   let next = 0;
   const worker = async () => {
-    for (let i = next++; i < items.length; i = next++) await work(items[i]!, i);
+    for (let i = next++; i < items.length; i = next++) {
+      await work(items[i]!, i);
+    }
   };
   await Promise.all([worker(), worker()]);
 }

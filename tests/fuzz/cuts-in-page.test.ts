@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WorkerPages } from '../support/worker-page.ts';
-import { fixtures } from './fixtures.ts';
 import { spreadCuts } from './entry-cuts.ts';
-import { INPUT, textOf, type Files } from './format.ts';
+import { fixtures } from './fixtures.ts';
+import { type Files, INPUT, textOf } from './format.ts';
 
 let pages: WorkerPages;
 beforeAll(async () => {

@@ -16,7 +16,9 @@ export async function cutsOf(format: Format): Promise<{ length: number; at(index
     at(index) {
       let n = 0;
       let left = index;
-      while (left >= places[n]!) left -= places[n++]!;
+      while (left >= places[n]!) {
+        left -= places[n++]!;
+      }
       const { seed, name, size } = files[n]!;
       return { ...seed, [name]: seed[name]!.subarray(0, Math.floor((left * size) / places[n]!)) };
     },

@@ -18,7 +18,9 @@ export async function spreadCuts(formats: readonly string[], each: number): Prom
     for (let i = 0; i < each; i++) {
       const files = inputs.at(Math.floor(((i + 0.5) / each) * inputs.length));
       const { outcome, detail } = await judge(inputs.format, files);
-      if (outcome === 'failed') throw new Error(`${name}: ${detail}`);
+      if (outcome === 'failed') {
+        throw new Error(`${name}: ${detail}`);
+      }
       cuts.push({ format: name, files, refusal: outcome === 'refused' ? detail : undefined });
     }
   }

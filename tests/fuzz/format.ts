@@ -32,16 +32,22 @@ export class Unsound extends Error {}
 /** Throws Unsound where two values are not the same, compared by their canonical text. */
 export function expectSame(found: unknown, expected: unknown, what: string): void {
   const [a, b] = [canonical(found), canonical(expected)];
-  if (a === b) return;
+  if (a === b) {
+    return;
+  }
   let at = 0;
-  while (a[at] === b[at]) at++;
+  while (a[at] === b[at]) {
+    at++;
+  }
   const around = (text: string) => text.slice(Math.max(0, at - 40), at + 40);
   throw new Unsound(`${what}: found …${around(a)}…, expected …${around(b)}…`);
 }
 
 /** Throws Unsound where a condition does not hold. */
 export function expectTrue(holds: boolean, what: string): void {
-  if (!holds) throw new Unsound(what);
+  if (!holds) {
+    throw new Unsound(what);
+  }
 }
 
 /**
@@ -49,13 +55,24 @@ export function expectTrue(holds: boolean, what: string): void {
  * as 0, as in Python where a file has it without a fraction.
  */
 function canonical(value: unknown): string {
-  if (value === undefined) return 'undefined';
-  if (typeof value === 'number') return String(value);
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? typeof value;
-  if (ArrayBuffer.isView(value))
+  if (value === undefined) {
+    return 'undefined';
+  }
+  if (typeof value === 'number') {
+    return String(value);
+  }
+  if (typeof value !== 'object' || value === null) {
+    return JSON.stringify(value) ?? typeof value;
+  }
+  if (ArrayBuffer.isView(value)) {
     return `bytes ${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
-  if (value instanceof Map) return `map ${canonical([...value])}`;
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  }
+  if (value instanceof Map) {
+    return `map ${canonical([...value])}`;
+  }
+  if (Array.isArray(value)) {
+    return `[${value.map(canonical).join()}]`;
+  }
   const entries = Object.entries(value).filter(([, item]) => item !== undefined);
   const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
   return `{${sorted.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;

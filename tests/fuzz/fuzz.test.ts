@@ -23,7 +23,9 @@ beforeAll(() => {
 });
 afterAll(() => pool.close());
 
-if (one !== undefined) it('is read alone', () => reproduce(one));
+if (one !== undefined) {
+  it('is read alone', () => reproduce(one));
+}
 
 it.each(NAMES)('mutants: %s', async (name) => {
   const { counts, failures } = await judgeAll(`${name}/mutants`, MUTANTS);
@@ -48,7 +50,9 @@ async function judgeAll(inputs: string, count: number) {
   await pool.judge(inputs, 0, count, (at: number, { outcome, detail, ms }: Verdict) => {
     counts[outcome]++;
     slowest = Math.max(slowest, ms);
-    if (outcome === 'failed' && failures.length < 50) failures.push(`RETUNE_FUZZ=${inputs}/${at}: ${detail}`);
+    if (outcome === 'failed' && failures.length < 50) {
+      failures.push(`RETUNE_FUZZ=${inputs}/${at}: ${detail}`);
+    }
   });
   console.log(`${inputs}: ${JSON.stringify(counts)}, the slowest in ${Math.round(slowest)} ms`);
   return { counts, failures };

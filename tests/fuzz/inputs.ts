@@ -1,7 +1,7 @@
 import { Random } from '../support/random.ts';
+import { cutsOf } from './cuts.ts';
 import type { Files, Format } from './format.ts';
 import { FORMATS } from './formats/index.ts';
-import { cutsOf } from './cuts.ts';
 
 /** A list of inputs: `format/mutants`, endless, or `format/cuts`. */
 export interface Inputs {
@@ -23,11 +23,14 @@ export function openInputs(name: string): Promise<Inputs> {
 async function prepare(name: string): Promise<Inputs> {
   const [formatName, kind] = name.split('/');
   const format = FORMATS.find((one) => one.name === formatName);
-  if (!format)
+  if (!format) {
     throw new Error(
       `there is no format ${formatName}, expected one of ${FORMATS.map((one) => one.name).join(', ')}`,
     );
-  if (kind === 'cuts') return { format, ...(await cutsOf(format)) };
+  }
+  if (kind === 'cuts') {
+    return { format, ...(await cutsOf(format)) };
+  }
   const seeds = await format.seeds();
   return {
     format,
@@ -42,6 +45,8 @@ async function prepare(name: string): Promise<Inputs> {
 /** FNV-1a, so that nearby seeds are unrelated. */
 function hash(text: string): number {
   let value = 0x811c9dc5;
-  for (const char of text) value = Math.imul(value ^ char.charCodeAt(0), 0x01000193);
+  for (const char of text) {
+    value = Math.imul(value ^ char.charCodeAt(0), 0x01000193);
+  }
   return value >>> 0;
 }

@@ -1,6 +1,6 @@
 import { UserError } from '../../src/formats/user-error.ts';
 import { escapedLine } from '../../src/formats/visible-text.ts';
-import { INPUT, textOf, Unsound, type Files, type Format } from './format.ts';
+import { type Files, type Format, INPUT, textOf, Unsound } from './format.ts';
 
 /** The verdict on one input. */
 export interface Verdict {
@@ -58,12 +58,19 @@ export async function judge(format: Format, files: Files): Promise<Verdict> {
     silent();
   }
   const ms = spent(begin);
-  if (printed.length > 0)
+  if (printed.length > 0) {
     return { outcome: 'failed', detail: `it writes to the console: ${printed.map(String).join(' ')}`, ms };
-  if (error === undefined) return { outcome: 'accepted', detail: '', ms };
-  if (!(error instanceof UserError)) return { outcome: 'failed', detail: describe(error), ms };
+  }
+  if (error === undefined) {
+    return { outcome: 'accepted', detail: '', ms };
+  }
+  if (!(error instanceof UserError)) {
+    return { outcome: 'failed', detail: describe(error), ms };
+  }
   const fault = faultOf(error.message, files);
-  if (fault) return { outcome: 'failed', detail: `${fault}: ${error.message.slice(0, 2 * LONGEST)}`, ms };
+  if (fault) {
+    return { outcome: 'failed', detail: `${fault}: ${error.message.slice(0, 2 * LONGEST)}`, ms };
+  }
   return { outcome: 'refused', detail: error.message, ms };
 }
 
@@ -76,12 +83,21 @@ function silence(hear: (...parts: unknown[]) => void): () => void {
 
 /** What is wrong with a refusal's message; undefined if nothing is. */
 export function faultOf(message: string, files: Files): string | undefined {
-  if (!message.startsWith(INPUT)) return 'the sentence does not begin with the file';
-  if (message.length > LONGEST) return `the sentence has ${message.length} characters`;
-  if (!message.endsWith('.')) return 'the sentence has no end';
-  if (!message.includes('; ')) return 'the sentence does not say what to do';
-  if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/u.test(escapedLine(message)))
+  if (!message.startsWith(INPUT)) {
+    return 'the sentence does not begin with the file';
+  }
+  if (message.length > LONGEST) {
+    return `the sentence has ${message.length} characters`;
+  }
+  if (!message.endsWith('.')) {
+    return 'the sentence has no end';
+  }
+  if (!message.includes('; ')) {
+    return 'the sentence does not say what to do';
+  }
+  if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/u.test(escapedLine(message))) {
     return 'on a terminal the sentence is not one line of visible characters';
+  }
   const lower = message.toLowerCase();
   // Words of the input may be quoted.
   const leak = LEAKS.find(
@@ -94,8 +110,12 @@ const holds = (bytes: Uint8Array, word: string): boolean => textOf(bytes).toLowe
 
 /** An error that is no UserError, with the place where it was thrown. */
 function describe(error: unknown): string {
-  if (error instanceof Unsound) return `accepted, but ${error.message}`;
-  if (!(error instanceof Error)) return `thrown: ${String(error)}`;
+  if (error instanceof Unsound) {
+    return `accepted, but ${error.message}`;
+  }
+  if (!(error instanceof Error)) {
+    return `thrown: ${String(error)}`;
+  }
   const place =
     error.stack
       ?.split('\n')

@@ -128,16 +128,23 @@ class Thread {
     index[0] = job.begin;
     const watchdog = setInterval(() => {
       const since = { wall: began[0]!, cpu: began[1]! };
-      if (since.wall === 0) return;
-      if (spent(since) <= PATIENCE_MS && now().wall - since.wall <= WAIT_MS) return;
+      if (since.wall === 0) {
+        return;
+      }
+      if (spent(since) <= PATIENCE_MS && now().wall - since.wall <= WAIT_MS) {
+        return;
+      }
       clearInterval(watchdog);
       void this.end();
     }, 100);
     const done = new Promise<undefined>((resolve) => {
       this.#worker.removeAllListeners('message');
       this.#worker.on('message', (report: Report) => {
-        if (report.kind === 'done') resolve(undefined);
-        else onVerdict(report.at, report.verdict);
+        if (report.kind === 'done') {
+          resolve(undefined);
+        } else {
+          onVerdict(report.at, report.verdict);
+        }
       });
     });
     this.#worker.postMessage(job);

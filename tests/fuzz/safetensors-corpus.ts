@@ -26,8 +26,9 @@ export async function mutants(count: number): Promise<Uint8Array[]> {
 export function readCorpus(): { files: Uint8Array[]; verdicts: Verdict[] } {
   const corpus = brotliDecompressSync(readFileSync(FILES));
   const files: Uint8Array[] = [];
-  for (let at = 0; at < corpus.length; at += 4 + files.at(-1)!.length)
+  for (let at = 0; at < corpus.length; at += 4 + files.at(-1)!.length) {
     files.push(new Uint8Array(corpus.subarray(at + 4, at + 4 + corpus.readUInt32LE(at))));
+  }
   return { files, verdicts: JSON.parse(readFileSync(VERDICTS, 'utf8')) as Verdict[] };
 }
 

@@ -26,22 +26,30 @@ it('agrees with the reference reader on the committed corpus', async () => {
 // Python is not a dependency of this project.
 const PYTHON = process.env.RETUNE_PYTHON;
 const long = import.meta.env.MODE === 'long';
-if (long && PYTHON)
+if (long && PYTHON) {
   it('agrees with the reference reader on 20,000 mutants', async () => {
     const files = await mutants(20_000);
     await compare(files, askReference(PYTHON, files));
   });
+}
 
 async function compare(corpus: readonly Uint8Array[], verdicts: readonly Verdict[]): Promise<void> {
   const kinds = new Map<string, number>();
   const disagreements: string[] = [];
   for (const [i, bytes] of corpus.entries()) {
     const [own, reference] = [await verdictOf(bytes), verdicts[i]!];
-    if ('accepted' in own && 'accepted' in reference && own.accepted === reference.accepted) continue;
-    if ('refused' in own && 'refused' in reference) continue;
+    if ('accepted' in own && 'accepted' in reference && own.accepted === reference.accepted) {
+      continue;
+    }
+    if ('refused' in own && 'refused' in reference) {
+      continue;
+    }
     const why = 'refused' in own && Object.keys(STRICTER).find((kind) => STRICTER[kind]!.test(own.refused));
-    if (why) kinds.set(why, (kinds.get(why) ?? 0) + 1);
-    else disagreements.push(`${i}: ${JSON.stringify(own)}, the reference: ${JSON.stringify(reference)}`);
+    if (why) {
+      kinds.set(why, (kinds.get(why) ?? 0) + 1);
+    } else {
+      disagreements.push(`${i}: ${JSON.stringify(own)}, the reference: ${JSON.stringify(reference)}`);
+    }
   }
   console.log(
     `${corpus.length} files, stricter than the reference on purpose: ${JSON.stringify(Object.fromEntries(kinds))}`,
@@ -64,7 +72,9 @@ async function verdictOf(bytes: Uint8Array): Promise<Verdict> {
     const pairs = Object.entries(metadata).toSorted(([a], [b]) => byCodePoint(a, b));
     return { accepted: sha256(JSON.stringify([sorted, pairs])) };
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
     return { refused: error.message.replace('model.safetensors: ', '') };
   }
 }

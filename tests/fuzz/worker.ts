@@ -23,14 +23,17 @@ async function run({ inputs: name, begin, end }: Job): Promise<void> {
     began[0] = wall;
     let verdict = await judge(inputs.format, files);
     // Tried once more, because an earlier input may have left work behind.
-    if (verdict.ms > LIMIT_MS) verdict = await judge(inputs.format, files);
+    if (verdict.ms > LIMIT_MS) {
+      verdict = await judge(inputs.format, files);
+    }
     began[0] = 0;
-    if (verdict.ms > LIMIT_MS)
+    if (verdict.ms > LIMIT_MS) {
       verdict = {
         ...verdict,
         outcome: 'failed',
         detail: `it took ${Math.round(verdict.ms)} ms: ${verdict.detail}`,
       };
+    }
     say({ kind: 'verdict', at, verdict });
   }
   say({ kind: 'done' });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { freeMemory } from '../../src/gpu/free-memory.ts';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
+import { freeMemory } from '../../src/gpu/free-memory.ts';
 
 it('a device gives memory and gets all of it back; that of a CPU does not pass for a GPU’s', async () => {
   const gpu = await openNodeGpu('floor');

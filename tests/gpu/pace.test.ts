@@ -54,7 +54,9 @@ describe('a run', () => {
     const coarse = await trained();
     vi.restoreAllMocks();
     const roomy = await trained({ yieldGpu: true });
-    for (const { result } of [fine, coarse, roomy]) expect(result).toEqual(plain.result);
+    for (const { result } of [fine, coarse, roomy]) {
+      expect(result).toEqual(plain.result);
+    }
     expect(fine.submits).toBeGreaterThan(5 * coarse.submits);
   });
 

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import type { BatchTestFile } from '../../src/comparison/results.ts';
+import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import { retune } from '../support/cli.ts';
 
 const HELD_OUT = 'held-out wording';

@@ -60,7 +60,9 @@ it.each(
     const strike = { at, fault: lasting ? 'ENOSPC' : fault, lasting };
     const { wrong } = await scene.judge(args(), strike, whole, prepare);
     const { op, path } = undisturbed.trace[at - 1]!;
-    for (const what of wrong) problems.push(`${op} ${path} (${at}): ${what}`);
+    for (const what of wrong) {
+      problems.push(`${op} ${path} (${at}): ${what}`);
+    }
   }
   console.log(`${strikes} strikes, ${problems.length} problems`);
   expect(problems).toEqual([]);

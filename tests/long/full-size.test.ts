@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { nodeFolder } from '../../src/cli/node-files.ts';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
@@ -10,9 +10,9 @@ import { openBaseModel } from '../../src/formats/base-model.ts';
 import { defaultRecipe } from '../../src/formats/recipe.ts';
 import { mib } from '../../src/gpu/memory.ts';
 import { Stream } from '../../src/gpu/stream.ts';
+import { Activations } from '../../src/model/activations.ts';
 import { loadBase } from '../../src/model/base/load.ts';
 import { Lora } from '../../src/model/lora.ts';
-import { Activations } from '../../src/model/activations.ts';
 import { memoryPlan, totalBytes, trainingActivations } from '../../src/run/plan/memory-plan.ts';
 import { packWindow } from '../../src/text/packing.ts';
 import { Optimizer } from '../../src/train/optimizer.ts';
@@ -23,10 +23,11 @@ const FOLDER = process.env.RETUNE_SYNTHETIC_BASE ?? join(tmpdir(), 'synthetic-1.
 const TOKENS = 8;
 
 it('a base of the shapes of Qwen2.5-1.5B loads by streaming and takes a training step over 8 tokens', async () => {
-  if (!existsSync(join(FOLDER, 'model.safetensors')))
+  if (!existsSync(join(FOLDER, 'model.safetensors'))) {
     execFileSync(process.execPath, ['tests/reference/write_synthetic_base.mjs', FOLDER], {
       stdio: 'inherit',
     });
+  }
   const model = await openBaseModel(await nodeFolder(FOLDER));
   const { weights } = freshAdapter(defaultRecipe().lora, model.config, 42, '');
   const input = {

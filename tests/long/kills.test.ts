@@ -65,9 +65,11 @@ it(`killed ${KILLS} times at random moments, runs end in the bytes of one that w
     while (kills < KILLS && (await killedAfter(length * random.uniform(), output))) {
       kills++;
       // Every checkpoint present is a complete one.
-      for (const name of existsSync(output) ? readdirSync(output) : [])
-        if (/^checkpoint-\d+$/.test(name))
+      for (const name of existsSync(output) ? readdirSync(output) : []) {
+        if (/^checkpoint-\d+$/.test(name)) {
           expect(readdirSync(join(output, name))).toContain('retune_state.json');
+        }
+      }
     }
     const { code, stderr } = await retune(args(output));
     expect(code, stderr).toBe(0);

@@ -6,14 +6,14 @@ import { beforeAll, expect, it } from 'vitest';
 import { nodeFolder } from '../../src/cli/node-files.ts';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { freshAdapter } from '../../src/formats/adapter.ts';
-import { openBaseModel, type BaseModel } from '../../src/formats/base-model.ts';
+import { type BaseModel, openBaseModel } from '../../src/formats/base-model.ts';
 import { defaultRecipe } from '../../src/formats/recipe.ts';
 import { mib } from '../../src/gpu/memory.ts';
 import { allocateBase } from '../../src/model/base/allocate.ts';
+import { estimateMemory } from '../../src/run/plan/estimate.ts';
 import { chooseMemory, withChoice } from '../../src/run/plan/memory-choice.ts';
 import { memoryPlan, totalBytes } from '../../src/run/plan/memory-plan.ts';
 import { passInput } from '../../src/run/plan/pass-size.ts';
-import { estimateMemory } from '../../src/run/plan/estimate.ts';
 import { assembleSession } from '../../src/run/session.ts';
 
 /** Where the 3 GB base of Qwen2.5-1.5B's shapes is, or is written at the first run. */
@@ -22,10 +22,11 @@ const GIB = 2 ** 30;
 
 let model: BaseModel;
 beforeAll(async () => {
-  if (!existsSync(join(FOLDER, 'model.safetensors')))
+  if (!existsSync(join(FOLDER, 'model.safetensors'))) {
     execFileSync(process.execPath, ['tests/reference/write_synthetic_base.mjs', FOLDER], {
       stdio: 'inherit',
     });
+  }
   model = await openBaseModel(await nodeFolder(FOLDER));
 });
 

@@ -10,7 +10,9 @@ let copy: string;
 beforeAll(() => {
   copy = mkdtempSync(join(tmpdir(), 'retune-mutations-'));
   const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { encoding: 'utf8' });
-  for (const file of files.trim().split('\n')) cpSync(file, join(copy, file));
+  for (const file of files.trim().split('\n')) {
+    cpSync(file, join(copy, file));
+  }
   symlinkSync(join(process.cwd(), 'node_modules'), join(copy, 'node_modules'));
 });
 

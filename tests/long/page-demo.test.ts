@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type Browser } from 'playwright-core';
+import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { DEMO_QUESTIONS } from '../../src/app/shared/demo.ts';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import type { Question } from '../../src/comparison/questions.ts';
 import type { BatchTestFile } from '../../src/comparison/results.ts';
-import { DEMO_QUESTIONS } from '../../src/app/shared/demo.ts';
 import { DemoPage } from '../support/demo-page.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
 import { StaticHost } from '../support/real-page.ts';
@@ -29,7 +29,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await host?.close();
-  if (work) rmSync(work, { recursive: true });
+  if (work) {
+    rmSync(work, { recursive: true });
+  }
 });
 
 it('the demo in the page: V2 from one click, asked, tested against V1, and continued to V3', async () => {
@@ -46,12 +48,16 @@ it('the demo in the page: V2 from one click, asked, tested against V1, and conti
       ['V1', 'done'],
       ['V2', 'done'],
     ]);
-    for (const { text } of answers) expect(text).not.toBe('');
+    for (const { text } of answers) {
+      expect(text).not.toBe('');
+    }
   }
   const [lineTwo, lineOne] = asked;
   expect(lineTwo![0]!.text).not.toBe(expected(DEMO_QUESTIONS[0]!));
   expect(lineTwo![1]!.text).toBe(expected(DEMO_QUESTIONS[0]!));
-  for (const { text } of lineOne!) expect(text).toBe(expected(DEMO_QUESTIONS[1]!));
+  for (const { text } of lineOne!) {
+    expect(text).toBe(expected(DEMO_QUESTIONS[1]!));
+  }
   const v2 = await demo.exportV2();
 
   const { answered, of } = await timed('the test begun and stopped', () => demo.beginTest());
@@ -102,7 +108,9 @@ async function expectComparison(demo: DemoPage): Promise<void> {
   );
   const [sideBySide, totals] = printed.split('\n\n');
   console.log(totals);
-  for (const { question } of QUESTIONS) expect(sideBySide).toContain(`] ${question}\n`);
+  for (const { question } of QUESTIONS) {
+    expect(sideBySide).toContain(`] ${question}\n`);
+  }
   const counts = Object.entries(shown.topics).map(([topic, { questions, v1, v2 }]) =>
     exactLine(topic, Math.round(v1 * questions), Math.round(v2 * questions), questions),
   );

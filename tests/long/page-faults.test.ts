@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { ChosenInputs } from '../../src/engine/protocol/protocol.ts';
+import { DEFAULT_DEVICE } from '../support/device-settings.ts';
 import {
   BrowserProfile,
   chosenInputs,
@@ -8,7 +9,6 @@ import {
   openPage,
 } from '../support/fault-page.ts';
 import { FaultScene } from '../support/fault-scene.ts';
-import { DEFAULT_DEVICE } from '../support/device-settings.ts';
 
 // Every database operation of a short run in a page fails in every way, one at a time.
 
@@ -48,7 +48,9 @@ it.each([
   let strikes = 0;
   for (let at = 1; at <= trace.length; at += STRIDE, strikes++) {
     const { wrong } = await judgePage(inputs, { at, fault, lasting }, whole);
-    for (const what of wrong) problems.push(`${trace[at - 1]} (${at}): ${what}`);
+    for (const what of wrong) {
+      problems.push(`${trace[at - 1]} (${at}): ${what}`);
+    }
   }
   console.log(`${strikes} strikes, ${problems.length} problems`);
   expect(problems).toEqual([]);

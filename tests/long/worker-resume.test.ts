@@ -12,8 +12,9 @@ let whole: MemoryFiles;
 
 const expectWhole = (files: MemoryFiles): void => {
   expect(fingerprint(files)).toEqual(fingerprint(whole));
-  for (const checkpoint of ['checkpoint-6', 'checkpoint-7'])
+  for (const checkpoint of ['checkpoint-6', 'checkpoint-7']) {
     expect(fingerprint(inside(files, checkpoint))).toEqual(fingerprint(inside(whole, checkpoint)));
+  }
 };
 
 beforeAll(async () => {
@@ -40,7 +41,11 @@ it('a reload in mid-run loses nothing: the run resumes from its checkpoint to th
   expect(run.lacks).toEqual([]);
   await page.evaluate(async () => {
     const { items } = await window.bench.engine.storage();
-    for (const { key, kind } of items) if (kind === 'base cache') await window.bench.engine.deleteStored(key);
+    for (const { key, kind } of items) {
+      if (kind === 'base cache') {
+        await window.bench.engine.deleteStored(key);
+      }
+    }
   });
   expect((await page.evaluate(() => window.bench.engine.runs()))[0]!.lacks).toEqual(['base']);
 

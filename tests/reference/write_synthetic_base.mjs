@@ -123,7 +123,9 @@ function safetensorsHeader() {
 }
 
 function writeFully(file, bytes) {
-  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(file, bytes, done);
+  }
 }
 
 /** 65536 standard normal values in f32: drawing one takes 16 random bits. */
@@ -150,7 +152,9 @@ function bf16(bits) {
 /** FNV-1a, never 0. */
 function hash(text) {
   let h = 0x811c9dc5;
-  for (const char of text) h = Math.imul(h ^ char.codePointAt(0), 0x01000193);
+  for (const char of text) {
+    h = Math.imul(h ^ char.codePointAt(0), 0x01000193);
+  }
   return h || 1;
 }
 

@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
 import {
   attentionDelta,
-  attentionScratch,
   type AttentionForward,
   type AttentionKeys,
   type AttentionQueries,
+  attentionScratch,
 } from '../../src/gpu/kernels/attention/attention.ts';
 import type { BufferView } from '../../src/gpu/memory.ts';
 import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
@@ -32,7 +32,9 @@ export function attentionInputs(
   const ends = [...borders, tokens];
   const ranges = new Uint32Array(2 * tokens);
   begins.forEach((begin, d) => {
-    for (let i = begin; i < ends[d]!; i++) ranges.set([begin, ends[d]!], 2 * i);
+    for (let i = begin; i < ends[d]!; i++) {
+      ranges.set([begin, ends[d]!], 2 * i);
+    }
   });
   return {
     q: random.normals(tokens * heads * headDim, std),

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type BrowserContext } from 'playwright-core';
+import { type BrowserContext, chromium } from 'playwright-core';
 import { expect } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import type { Random } from './random.ts';
@@ -76,7 +76,9 @@ export async function openProfile(
       return { context: connected.contexts()[0]!, kill };
     } catch (error) {
       await kill();
-      if (start === STARTS) throw error;
+      if (start === STARTS) {
+        throw error;
+      }
     }
   }
 }
@@ -99,7 +101,9 @@ async function startBrowser(
       try {
         process.kill(-browser.pid!, 'SIGKILL');
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ESRCH') return;
+        if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
+          return;
+        }
         throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -109,7 +113,9 @@ async function startBrowser(
     for (let waited = 0; waited < 60_000; waited += 50) {
       if (existsSync(portFile)) {
         const [port, path] = readFileSync(portFile, 'utf8').split('\n');
-        if (path) return `ws://127.0.0.1:${port}${path}`;
+        if (path) {
+          return `ws://127.0.0.1:${port}${path}`;
+        }
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

@@ -13,9 +13,11 @@ export async function builtOnce(
 ): Promise<void> {
   const shared = process.env.RETUNE_TEST_BUILDS;
   // Outside of Vitest there is nobody to share with.
-  if (shared === undefined) return void (await build(folder));
+  if (shared === undefined) {
+    return void (await build(folder));
+  }
   const [built, failed] = [join(shared, kind), join(shared, `${kind}.failed`)];
-  if (claim(join(shared, `${kind}.claimed`)))
+  if (claim(join(shared, `${kind}.claimed`))) {
     try {
       await build(`${built}.partial`);
       renameSync(`${built}.partial`, built);
@@ -23,8 +25,11 @@ export async function builtOnce(
       writeFileSync(failed, String(error));
       throw error;
     }
+  }
   while (!existsSync(built)) {
-    if (existsSync(failed)) throw new Error(`another test file could not build ${kind}`);
+    if (existsSync(failed)) {
+      throw new Error(`another test file could not build ${kind}`);
+    }
     await wait(100);
   }
   rmSync(folder, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 import { openSafetensors, readTensor } from '../../src/formats/safetensors.ts';
-import { writeSafetensors, type TensorData } from '../../src/formats/safetensors-write.ts';
-import { joinBytes, source, type MemoryFiles } from './memory-folder.ts';
+import { type TensorData, writeSafetensors } from '../../src/formats/safetensors-write.ts';
+import { joinBytes, type MemoryFiles, source } from './memory-folder.ts';
 
 /** The files with one safetensors file written anew, its tensors changed. */
 export async function changedTensors(
@@ -10,7 +10,9 @@ export async function changedTensors(
 ): Promise<MemoryFiles> {
   const { tensors, metadata } = await openSafetensors(source(file, files[file]!));
   const data: TensorData[] = [];
-  for (const info of tensors.values()) data.push({ ...info, data: await readTensor(info) });
+  for (const info of tensors.values()) {
+    data.push({ ...info, data: await readTensor(info) });
+  }
   return { ...files, [file]: joinBytes(writeSafetensors(data.flatMap(change), metadata)) };
 }
 
@@ -18,7 +20,10 @@ export async function changedTensors(
 export function withBits(tensor: TensorData, at: number, bits: number): TensorData {
   const data = tensor.data.slice();
   const view = new DataView(data.buffer);
-  if (tensor.dtype === 'F32') view.setUint32(4 * at, bits, true);
-  else view.setUint16(2 * at, bits, true);
+  if (tensor.dtype === 'F32') {
+    view.setUint32(4 * at, bits, true);
+  } else {
+    view.setUint16(2 * at, bits, true);
+  }
   return { ...tensor, data };
 }

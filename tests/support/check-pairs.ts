@@ -24,7 +24,9 @@ export function checkPair({ name, same, different, refused, both, oursOnly, mask
   expect(oursOnly.filter((row) => !SILENT_CALLS.includes(row))).toEqual([]);
   expect(same.length + both.length + oursOnly.length).toBe(60);
   expect(same.length).toBeGreaterThan(30);
-  if (!masks) return;
+  if (!masks) {
+    return;
+  }
   expect([name, masks.notFollowed]).toEqual([name, []]);
   expect(masks.followed).toBeGreaterThan(25);
   const deliberate = DELIBERATE[name];

@@ -22,6 +22,8 @@ export async function retuneHere(args: readonly string[]): Promise<CommandResult
     return { code, ...written };
   } finally {
     interrupt.handle('system');
-    for (const spy of spies) spy.mockRestore();
+    for (const spy of spies) {
+      spy.mockRestore();
+    }
   }
 }

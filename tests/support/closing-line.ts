@@ -6,8 +6,12 @@ export default class ClosingLine implements Reporter {
     const counts = { passed: 0, failed: 0, skipped: 0, pending: 0 };
     let broken = 0;
     for (const module of modules) {
-      for (const test of module.children.allTests()) counts[test.result().state]++;
-      if (module.errors().length > 0) broken++;
+      for (const test of module.children.allTests()) {
+        counts[test.result().state]++;
+      }
+      if (module.errors().length > 0) {
+        broken++;
+      }
     }
     console.log(`\n${counts.passed} passed, ${counts.failed + broken} failed, ${counts.skipped} skipped`);
   }

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import type { Download, Locator, Page } from 'playwright-core';
 import { DEMO_QUESTIONS } from '../../src/app/shared/demo.ts';
-
 import type { MemoryFiles } from './memory-folder.ts';
 import { reachedStep } from './real-page.ts';
 
@@ -42,7 +41,9 @@ export class DemoPage {
   constructor(page: Page, pictures?: string) {
     this.page = page;
     this.#pictures = pictures;
-    if (pictures) mkdirSync(pictures, { recursive: true });
+    if (pictures) {
+      mkdirSync(pictures, { recursive: true });
+    }
     page.setDefaultTimeout(3_600_000);
   }
 
@@ -165,8 +166,9 @@ export class DemoPage {
     await this.#member('V2').click();
     await this.#button('Continue from this').click();
     const files = { train: 'train.jsonl', validation: 'val.jsonl' };
-    for (const [slot, file] of Object.entries(files))
+    for (const [slot, file] of Object.entries(files)) {
       await page.locator(`[data-slot=${slot}]`).setInputFiles(`${DEMO}/${file}`);
+    }
     await page.getByText('as in demo/v1 + train.jsonl').waitFor();
     await page.locator('input[name=num_train_epochs]').fill(V3_EPOCHS);
     await page.getByText('Everything is in order').waitFor();
@@ -222,7 +224,9 @@ export class DemoPage {
   }
 
   readonly #picture: Picture = async (name, { height = 760 } = {}) => {
-    if (!this.#pictures) return;
+    if (!this.#pictures) {
+      return;
+    }
     const { page } = this;
     await page.setViewportSize({ width: 1200, height });
     await page.evaluate(() => scrollTo(0, 0));

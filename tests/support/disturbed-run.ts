@@ -1,4 +1,4 @@
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import type { MemoryFiles } from './memory-folder.ts';
@@ -31,7 +31,9 @@ export class DisturbedRun {
   /** The page in a fresh profile; `handles`: its pickers give handles, as the browser's do. */
   async page({ handles }: { handles: boolean }): Promise<{ context: BrowserContext; page: Page }> {
     const context = await this.browser.newContext();
-    if (handles) await stubPickers(context);
+    if (handles) {
+      await stubPickers(context);
+    }
     const page = await context.newPage();
     page.setDefaultTimeout(200_000);
     page.on('dialog', (dialog) => void dialog.accept());
@@ -41,10 +43,11 @@ export class DisturbedRun {
   /** Expects the result and the last two checkpoints of the undisturbed run. */
   expectWhole(files: MemoryFiles): void {
     expect(fingerprint(files)).toEqual(fingerprint(this.#whole.result));
-    for (const step of [6, 7])
+    for (const step of [6, 7]) {
       expect(fingerprint(inside(files, `checkpoint-${step}`))).toEqual(
         fingerprint(this.#whole.saved.get(step)!),
       );
+    }
   }
 
   async close(): Promise<void> {
@@ -70,7 +73,9 @@ export const engineOf = (page: Page) => page.workers().find((worker) => worker.u
 export function slowDevice(page: Page): { stop: () => void } {
   let slow = true;
   page.on('worker', (worker) => {
-    if (!slow) return;
+    if (!slow) {
+      return;
+    }
     const slowing = worker.evaluate(() => {
       const { mapAsync } = GPUBuffer.prototype;
       GPUBuffer.prototype.mapAsync = async function (this: GPUBuffer, ...call) {

@@ -16,13 +16,16 @@ export interface Machine {
 /** Finds Chrome or Chromium with SwiftShader beside it, or installs it, and reports what it does. */
 export function ensureBrowser(machine: Machine = thisMachine): void {
   const { hasApt, run, say } = machine;
-  if (machine.hasSwiftShader() && machine.hasVulkanLoader()) return;
+  if (machine.hasSwiftShader() && machine.hasVulkanLoader()) {
+    return;
+  }
   if (hasApt) {
     say('Installing libvulkan1 and chromium with apt: no browser with SwiftShader was found for the tests.');
     run('apt-get', 'update', '-qq');
     // One at a time, because not every distribution has a chromium.
-    for (const name of ['libvulkan1', 'chromium'])
+    for (const name of ['libvulkan1', 'chromium']) {
       run('apt-get', 'install', '-y', '-qq', '--no-install-recommends', name);
+    }
   }
   if (!machine.hasSwiftShader()) {
     const found = hasApt
@@ -32,10 +35,11 @@ export function ensureBrowser(machine: Machine = thisMachine): void {
     const libraries = hasApt ? ['--with-deps'] : [];
     run(process.execPath, 'node_modules/playwright-core/cli.js', 'install', ...libraries, 'chromium');
   }
-  if (!machine.hasSwiftShader())
+  if (!machine.hasSwiftShader()) {
     throw new Error(
       'The tests need Chrome or Chromium with SwiftShader beside it; set CHROME_PATH to its executable.',
     );
+  }
 }
 
 const onLinux = process.platform === 'linux';

@@ -2,6 +2,10 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import { expect, vi } from 'vitest';
+import { RunFiles } from '../../src/engine/files/inputs.ts';
+import { KeptAdapters } from '../../src/engine/files/kept-adapters.ts';
+import type { ChosenInputs } from '../../src/engine/protocol/protocol.ts';
+import { Runs } from '../../src/engine/runs/runs.ts';
 import { parseRecipe } from '../../src/formats/recipe.ts';
 import { UserError } from '../../src/formats/user-error.ts';
 import { BaseCache } from '../../src/model/base/cache/base-cache.ts';
@@ -10,15 +14,11 @@ import { entriesUnder, openDatabase } from '../../src/storage/database.ts';
 import { KeptInputs } from '../../src/storage/kept-inputs.ts';
 import { openMirroredStore } from '../../src/storage/mirrored-store.ts';
 import { RunRecords } from '../../src/storage/run-records.ts';
-import { RunFiles } from '../../src/engine/files/inputs.ts';
-import { KeptAdapters } from '../../src/engine/files/kept-adapters.ts';
-import type { ChosenInputs } from '../../src/engine/protocol/protocol.ts';
-import { Runs } from '../../src/engine/runs/runs.ts';
 import { expectSame } from './compare-maps.ts';
+import { DEFAULT_DEVICE } from './device-settings.ts';
 import { FaultyPage, type IdbFault } from './faulty-idb.ts';
 import { memoryDirectory } from './memory-cache.ts';
 import { globals, nullWebGpu } from './null-webgpu.mjs';
-import { DEFAULT_DEVICE } from './device-settings.ts';
 
 /** What survives a page: its databases, both copies, and the base cache. */
 export class BrowserProfile {
@@ -65,8 +65,11 @@ function endTimersWith(idb: FaultyPage): void {
   const timers: ReturnType<typeof setTimeout>[] = [];
   vi.stubGlobal('setTimeout', (...call: Parameters<typeof realSetTimeout>) => {
     const timer = realSetTimeout(...call);
-    if (idb.dead) clearTimeout(timer);
-    else timers.push(timer);
+    if (idb.dead) {
+      clearTimeout(timer);
+    } else {
+      timers.push(timer);
+    }
     return timer;
   });
   void idb.death.then(() => timers.forEach((timer) => clearTimeout(timer)));
@@ -100,13 +103,16 @@ export async function judgePage(
   const outcome = await Promise.race([ended, struck.idb.death.then(() => 'died')]);
   const how = typeof outcome === 'string' ? outcome : `a bug:\n${bugText(outcome.bug)}`;
   await check('how it ended', () => expect(how).toMatch(/^(finished|died|\S.{20,400}\.)$/));
-  for (const copy of [0, 1] as const)
+  for (const copy of [0, 1] as const) {
     await check(`copy ${copy}`, async () => checkContents(await profile.contents(copy)));
+  }
   const again = openPage(profile);
   await check('again', async () => {
     const [run, ...others] = await again.runs.list();
     expect(others).toEqual([]);
-    if (run?.status === 'finished') expect(how).toMatch(/finished|died/);
+    if (run?.status === 'finished') {
+      expect(how).toMatch(/finished|died/);
+    }
     const end = !run
       ? await again.runs.start(inputs, DEFAULT_DEVICE, () => undefined)
       : run.status === 'finished'
@@ -121,7 +127,9 @@ export async function judgePage(
     const expected = without(whole, optional);
     // A run continues without a checkpoint that could not be stored: then the previous one stays.
     const skipped = how === 'finished' && stepsOf(found).join() !== stepsOf(expected).join();
-    if (!skipped) return expectSame(found, expected);
+    if (!skipped) {
+      return expectSame(found, expected);
+    }
     expect([stepsOf(found).length, stepsOf(found).at(-1)]).toEqual([
       stepsOf(expected).length,
       stepsOf(expected).at(-1),
@@ -134,7 +142,9 @@ export async function judgePage(
     await again.store('readwrite', () => undefined);
     // One that could not be written is abandoned; the next start creates it anew.
     const copy = await comparableContents(await profile.contents(1));
-    if (Object.keys(copy).length > 0) expectSame(copy, await comparableContents(await profile.contents()));
+    if (Object.keys(copy).length > 0) {
+      expectSame(copy, await comparableContents(await profile.contents()));
+    }
   });
   return { wrong, how };
 }
@@ -158,8 +168,12 @@ async function checkContents(entries: readonly (readonly [string, unknown])[]): 
   const manifests = [];
   for (const [key, value] of entries) {
     const [, , kind, step] = key.split('/');
-    if (kind === 'manifest') manifests.push(`checkpoint/${step}`);
-    if (kind !== 'checkpoint' && kind !== 'result') continue;
+    if (kind === 'manifest') {
+      manifests.push(`checkpoint/${step}`);
+    }
+    if (kind !== 'checkpoint' && kind !== 'result') {
+      continue;
+    }
     const folder = kind === 'result' ? kind : `${kind}/${step}`;
     const files = folders.get(folder) ?? new Map<string, Blob>();
     folders.set(folder, files.set(key.split('/').at(-1)!, value as Blob));
@@ -169,12 +183,13 @@ async function checkContents(entries: readonly (readonly [string, unknown])[]): 
     const { files: hashes } = JSON.parse(await files.get('retune_state.json')!.text()) as {
       files: Record<string, string>;
     };
-    for (const [name, hash] of Object.entries(hashes))
+    for (const [name, hash] of Object.entries(hashes)) {
       expect(
         createHash('sha256')
           .update(await bytesOf(files.get(name)!))
           .digest('hex'),
       ).toBe(hash);
+    }
   }
 }
 
@@ -187,7 +202,9 @@ export async function comparableContents(
   const found: Record<string, unknown> = {};
   for (const [key, value] of entries) {
     // Log filler is removed by the next start if its removal failed.
-    if (key === 'transaction' || key.startsWith('filling/')) continue;
+    if (key === 'transaction' || key.startsWith('filling/')) {
+      continue;
+    }
     const name = key.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'ID').replace(/tfevents\.\d+/, 'tfevents');
     found[name] = value instanceof Blob ? await timeless(name, value) : recordWithoutTimes(value);
   }
@@ -195,12 +212,15 @@ export async function comparableContents(
 }
 
 async function timeless(name: string, blob: Blob): Promise<unknown> {
-  if (name.includes('tfevents')) return blob.size;
+  if (name.includes('tfevents')) {
+    return blob.size;
+  }
   const text = await blob.text();
-  if (!/state\.json$/.test(name))
+  if (!/state\.json$/.test(name)) {
     return createHash('sha256')
       .update(await bytesOf(blob))
       .digest('hex');
+  }
   return text
     .replace(/"(eval|train)_(runtime|\w+_per_second)": [^,\n]+/g, '')
     .replace(/"logTimes": \[[^\]]*\]/, '')

@@ -10,8 +10,8 @@ import { finetuneCommand } from '../../src/cli/commands/finetune.ts';
 import { eventHeader, scalarEvent } from '../../src/formats/event-file.ts';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import { UserError } from '../../src/formats/user-error.ts';
-import { injectFaults, type Fault } from './faults.mjs';
 import { expectSame } from './compare-maps.ts';
+import { type Fault, injectFaults } from './faults.mjs';
 import { joinBytes } from './memory-folder.ts';
 import { comparable } from './run-case.ts';
 import { Scene } from './scene.ts';
@@ -74,7 +74,9 @@ export class FaultScene {
 
   /** A fresh start: no output, and no cache. */
   reset(): void {
-    for (const name of ['out', 'cache']) rmSync(this.path(name), { recursive: true, force: true });
+    for (const name of ['out', 'cache']) {
+      rmSync(this.path(name), { recursive: true, force: true });
+    }
   }
 
   /** Moves the output aside. */
@@ -117,7 +119,9 @@ export class FaultScene {
     let code = 0;
     let [stdout, stderr] = ['', ''];
     const program = new Command('retune').exitOverride();
-    for (const add of [finetuneCommand, batchTestCommand]) add(program, (c) => (code = c));
+    for (const add of [finetuneCommand, batchTestCommand]) {
+      add(program, (c) => (code = c));
+    }
     compareCommand(program);
     const listeners = signalListeners();
     const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
@@ -133,9 +137,13 @@ export class FaultScene {
     } finally {
       faults.undo();
       spy.mockRestore();
-      for (const [name, before] of listeners)
-        for (const listener of process.listeners(name))
-          if (!before.includes(listener)) process.off(name, listener as NodeJS.SignalsListener);
+      for (const [name, before] of listeners) {
+        for (const listener of process.listeners(name)) {
+          if (!before.includes(listener)) {
+            process.off(name, listener as NodeJS.SignalsListener);
+          }
+        }
+      }
     }
     return { code, stdout, stderr, trace: faults.trace };
   }
@@ -164,7 +172,9 @@ export class FaultScene {
     const matches = ({ op, path }: Ended['trace'][number]) =>
       pattern.test(`${op} ${relative(this.path(), path)}`);
     const at = 1 + (which === 'first' ? trace.findIndex(matches) : trace.findLastIndex(matches));
-    if (at === 0) throw new Error(`no operation is like ${pattern}`);
+    if (at === 0) {
+      throw new Error(`no operation is like ${pattern}`);
+    }
     return at;
   }
 
@@ -191,12 +201,18 @@ export class FaultScene {
       }
     };
     check('how it ended', () => expect(struck.code).toBe(killed ? undefined : struck.code === 0 ? 0 : 2));
-    if (struck.code === 2) check('sentence', () => expect(struck.stderr).toMatch(/^[^\n]{20,400}\.\n$/));
+    if (struck.code === 2) {
+      check('sentence', () => expect(struck.stderr).toMatch(/^[^\n]{20,400}\.\n$/));
+    }
     check('whole after it', () => this.checkWhole());
     // A lock that cannot be deleted stays; the next run takes it over.
     const lock = this.path('out/v2/.retune.lock');
-    if (struck.trace[(strike.at ?? 0) - 1]?.path === lock) rmSync(lock, { force: true });
-    if (struck.code === 0) check('outcome', () => this.#compare(whole));
+    if (struck.trace[(strike.at ?? 0) - 1]?.path === lock) {
+      rmSync(lock, { force: true });
+    }
+    if (struck.code === 0) {
+      check('outcome', () => this.#compare(whole));
+    }
     const again = await this.run(args);
     check('again', () => expect([again.code, again.stderr]).toEqual([0, '']));
     check('whole again', () => this.checkWhole());
@@ -239,14 +255,20 @@ export class FaultScene {
   /** Throws if a file under its final name is incomplete, or files that belong together disagree. */
   checkWhole(): void {
     const output = this.path('out/v2');
-    for (const name of existsSync(output) ? readdirSync(output) : [])
-      if (/^checkpoint-\d+$/.test(name)) checkHashes(join(output, name));
+    for (const name of existsSync(output) ? readdirSync(output) : []) {
+      if (/^checkpoint-\d+$/.test(name)) {
+        checkHashes(join(output, name));
+      }
+    }
     if (existsSync(join(output, 'retune_state.json'))) {
       checkHashes(output);
       this.#checkLog(output);
     }
-    for (const path of filesUnder(this.path('out')).filter((p) => !isPartial(p)))
-      if (path.endsWith('.json')) JSON.parse(readFileSync(path, 'utf8'));
+    for (const path of filesUnder(this.path('out')).filter((p) => !isPartial(p))) {
+      if (path.endsWith('.json')) {
+        JSON.parse(readFileSync(path, 'utf8'));
+      }
+    }
   }
 
   /** A finished run's log for TensorBoard says what trainer_state.json does. */
@@ -273,14 +295,20 @@ const isPartial = (path: string): boolean => path.includes('.partial');
 
 function checkHashes(folder: string): void {
   const { files } = readJson(join(folder, 'retune_state.json')) as { files: Record<string, string> };
-  for (const [name, hash] of Object.entries(files)) expect(sha256(join(folder, name)), name).toBe(hash);
+  for (const [name, hash] of Object.entries(files)) {
+    expect(sha256(join(folder, name)), name).toBe(hash);
+  }
   expect(Object.keys(files).length).toBe(5);
 }
 
 /** All files at or under a path. */
 function filesUnder(path: string): string[] {
-  if (!existsSync(path)) return [];
-  if (!statSync(path).isDirectory()) return [path];
+  if (!existsSync(path)) {
+    return [];
+  }
+  if (!statSync(path).isDirectory()) {
+    return [path];
+  }
   return readdirSync(path)
     .toSorted()
     .flatMap((name) => filesUnder(join(path, name)));
@@ -295,10 +323,15 @@ function timeless(path: string): unknown {
   const json = () => readJson(path) as Record<string, unknown>;
   const without = (...keys: string[]) =>
     Object.fromEntries(Object.entries(json()).filter(([key]) => !keys.includes(key)));
-  if (name === 'retune_state.json') return without('logTimes', 'files');
-  if (name === 'manifest.json') return without('created', 'lastUsed', 'fingerprints');
-  if (name === 'answers.json')
+  if (name === 'retune_state.json') {
+    return without('logTimes', 'files');
+  }
+  if (name === 'manifest.json') {
+    return without('created', 'lastUsed', 'fingerprints');
+  }
+  if (name === 'answers.json') {
     return { ...json(), summary: { ...(json()['summary'] as object), test_date: '' } };
+  }
   if (name === 'trainer_state.json') {
     const { state } = comparable({
       'trainer_state.json': readFileSync(path),
@@ -307,7 +340,9 @@ function timeless(path: string): unknown {
     return state;
   }
   // Its times are checked against the others.
-  if (name.includes('tfevents')) return 'a log';
+  if (name.includes('tfevents')) {
+    return 'a log';
+  }
   return sha256(path);
 }
 

@@ -14,8 +14,9 @@ const WRITES = {
   rename: undefined,
   rm: async (path) => {
     const names = await original.readdir(path).catch(() => []);
-    for (const name of names.slice(0, Math.ceil(names.length / 2)))
+    for (const name of names.slice(0, Math.ceil(names.length / 2))) {
       await original.rm(join(path, name), { recursive: true });
+    }
   },
   rmdir: undefined,
   unlink: undefined,
@@ -67,16 +68,26 @@ export function injectFaults({ under, kind = 'write', at = 0, fault = 'EIO', las
   };
 
   async function guarded(op, path, work, half) {
-    if (!counts(path)) return work();
+    if (!counts(path)) {
+      return work();
+    }
     trace.push({ op, path: String(path) });
-    if (!strikes(op)) return work();
-    if (fault === 'SIGKILL') return kill();
+    if (!strikes(op)) {
+      return work();
+    }
+    if (fault === 'SIGKILL') {
+      return kill();
+    }
     if (fault === 'torn') {
       await half?.();
       return kill();
     }
-    if (fault === 'short') await half?.();
-    if (fault.startsWith('late:')) await (await work())?.close?.();
+    if (fault === 'short') {
+      await half?.();
+    }
+    if (fault.startsWith('late:')) {
+      await (await work())?.close?.();
+    }
     throw refusal(fault === 'short' ? 'ENOSPC' : fault.replace('late:', ''), op, path);
   }
 
@@ -89,22 +100,33 @@ export function injectFaults({ under, kind = 'write', at = 0, fault = 'EIO', las
     };
   };
   if (kind === 'write') {
-    for (const [name, half] of Object.entries(WRITES)) guard(name, half);
-    for (const name of SYNC_WRITES)
+    for (const [name, half] of Object.entries(WRITES)) {
+      guard(name, half);
+    }
+    for (const name of SYNC_WRITES) {
       fs[name] = (path, ...rest) => {
         const reads = name === 'openSync' && !writes(rest[0]);
         if (!reads && counts(path)) {
           const op = name.replace('Sync', '');
           trace.push({ op, path: String(path) });
           if (strikes(op)) {
-            if (fault === 'SIGKILL' || fault === 'torn') process.kill(process.pid, 'SIGKILL');
-            if (fault.startsWith('late:')) originalSync[name](path, ...rest);
+            if (fault === 'SIGKILL' || fault === 'torn') {
+              process.kill(process.pid, 'SIGKILL');
+            }
+            if (fault.startsWith('late:')) {
+              originalSync[name](path, ...rest);
+            }
             throw refusal(fault === 'short' ? 'ENOSPC' : fault.replace('late:', ''), op, path);
           }
         }
         return originalSync[name](path, ...rest);
       };
-  } else for (const name of READS) guard(name);
+    }
+  } else {
+    for (const name of READS) {
+      guard(name);
+    }
+  }
 
   promises.open = async (path, flags = 'r', ...rest) => {
     const opening = () => original.open(path, flags, ...rest);
@@ -138,7 +160,9 @@ export function injectFaults({ under, kind = 'write', at = 0, fault = 'EIO', las
       // Files that are still open stay with their guards.
       at = -1;
       Object.assign(promises, original);
-      for (const name of SYNC_WRITES) fs[name] = originalSync[name];
+      for (const name of SYNC_WRITES) {
+        fs[name] = originalSync[name];
+      }
       syncBuiltinESMExports();
     },
   };

@@ -55,7 +55,9 @@ export class FaultyPage {
   factory(factory: IDBFactory): IDBFactory {
     const open = (name: string, version?: number) => {
       const fault = this.strike('open');
-      if (fault === 'silent' || this.#dead) return {} as IDBOpenDBRequest;
+      if (fault === 'silent' || this.#dead) {
+        return {} as IDBOpenDBRequest;
+      }
       if (fault !== undefined) {
         const error = new DOMException('injected', fault === 'abort' ? 'AbortError' : nameOf(fault));
         const request = { error } as { onerror?: () => void };
@@ -73,12 +75,16 @@ export class FaultyPage {
 
   /** Counts an operation; its fault, if it is struck. */
   strike(op: string): string | undefined {
-    if (this.#dead) return 'die';
+    if (this.#dead) {
+      return 'die';
+    }
     this.trace.push(op);
     const { at, fault, lasting = false } = this.#fault;
     const lasts = lasting && (fault !== 'QuotaExceededError' || op.startsWith('put'));
     const hit = at > 0 && (this.trace.length === at || (lasts && this.trace.length > at));
-    if (hit && fault === 'die') this.#die();
+    if (hit && fault === 'die') {
+      this.#die();
+    }
     return hit ? fault : undefined;
   }
 
@@ -91,7 +97,9 @@ export class FaultyPage {
 
   #die(): void {
     this.#dead = true;
-    for (const transaction of this.#open) end(transaction);
+    for (const transaction of this.#open) {
+      end(transaction);
+    }
     this.#died();
   }
 }
@@ -101,7 +109,9 @@ const nameOf = (fault: string): string => (fault === 'closing' ? 'InvalidStateEr
 /** Ends a transaction without effect or notification. */
 function end(transaction: IDBTransaction): void {
   const inner = internals(transaction);
-  for (const undo of inner._rollbackLog.reverse()) undo();
+  for (const undo of inner._rollbackLog.reverse()) {
+    undo();
+  }
   inner._rollbackLog = [];
   inner._requests = [];
   inner._start = () => undefined;
@@ -115,21 +125,30 @@ const silence = (transaction: IDBTransaction): void => {
 let patched = false;
 
 function patch(): void {
-  if (patched) return;
+  if (patched) {
+    return;
+  }
   patched = true;
   const { transaction } = IDBDatabase.prototype;
   IDBDatabase.prototype.transaction = function (this: IDBDatabase, ...args) {
     const { page } = this as unknown as Internals;
     const fault = page?.strike(`transaction ${args[1] ?? 'readonly'}`);
-    if (fault === 'closing')
+    if (fault === 'closing') {
       throw new DOMException('The database connection is closing.', 'InvalidStateError');
+    }
     const made = transaction.apply(this, args);
-    if (fault === 'die') end(made);
-    else if (fault === 'silent') silence(made);
-    else {
+    if (fault === 'die') {
+      end(made);
+    } else if (fault === 'silent') {
+      silence(made);
+    } else {
       page?.opened(made);
-      if (page && internals(made).mode === 'readwrite') atCommit(page, made);
-      if (fault !== undefined) soon(() => internals(made)._abort(fault === 'abort' ? null : fault));
+      if (page && internals(made).mode === 'readwrite') {
+        atCommit(page, made);
+      }
+      if (fault !== undefined) {
+        soon(() => internals(made)._abort(fault === 'abort' ? null : fault));
+      }
     }
     return made;
   };
@@ -139,15 +158,22 @@ function patch(): void {
       const { page } = internals(this.transaction).db;
       // Starting a new log takes many large writes of the same kind: one is enough here.
       const place = args[op === 'put' ? 1 : 0];
-      if (/^filling\/[1-9]/.test(String(place))) return {} as IDBRequest;
+      if (/^filling\/[1-9]/.test(String(place))) {
+        return {} as IDBRequest;
+      }
       const key = (place as IDBKeyRange | undefined)?.lower ?? place ?? '';
       const fault = page?.dead ? 'die' : page?.strike(`${op} ${String(key)}`);
-      if (fault === 'die') return {} as IDBRequest;
+      if (fault === 'die') {
+        return {} as IDBRequest;
+      }
       const request = call.apply(this, args);
-      if (fault === 'silent') silence(this.transaction);
+      if (fault === 'silent') {
+        silence(this.transaction);
+      }
       // A closing connection aborts its transactions.
-      else if (fault !== undefined)
+      else if (fault !== undefined) {
         soon(() => internals(this.transaction)._abort(['abort', 'closing'].includes(fault) ? null : fault));
+      }
       return request;
     } as never;
   }
@@ -161,11 +187,17 @@ function atCommit(page: FaultyPage, transaction: IDBTransaction): void {
   const inner = internals(transaction);
   const start = inner._start.bind(inner);
   inner._start = () => {
-    if (inner._requests.length > 0 || inner._state === 'finished') return start();
+    if (inner._requests.length > 0 || inner._state === 'finished') {
+      return start();
+    }
     const fault = page.strike('commit');
-    if (fault === undefined) start();
-    else if (fault === 'silent') silence(transaction);
-    else if (fault !== 'die') inner._abort(['abort', 'closing'].includes(fault) ? null : fault);
+    if (fault === undefined) {
+      start();
+    } else if (fault === 'silent') {
+      silence(transaction);
+    } else if (fault !== 'die') {
+      inner._abort(['abort', 'closing'].includes(fault) ? null : fault);
+    }
   };
 }
 

@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module';
 const { open } = promises;
 promises.open = async (path, flags, ...rest) => {
   const file = await open(path, flags, ...rest);
-  if (/^w/.test(flags) && String(path).includes(process.env.FULL_DISK_AT))
+  if (/^w/.test(flags) && String(path).includes(process.env.FULL_DISK_AT)) {
     file.writeFile = () =>
       Promise.reject(
         Object.assign(new Error('ENOSPC: no space left on device, write'), {
@@ -13,6 +13,7 @@ promises.open = async (path, flags, ...rest) => {
           syscall: 'write',
         }),
       );
+  }
   return file;
 };
 syncBuiltinESMExports();

@@ -10,9 +10,13 @@ export default async function setup(): Promise<() => void> {
   const cache = (process.env.XDG_CACHE_HOME = mkdtempSync(join(tmpdir(), 'retune-test-cache-')));
   const builds = (process.env.RETUNE_TEST_BUILDS = mkdtempSync(join(tmpdir(), 'retune-test-builds-')));
   // Whoever sets a Vulkan driver has chosen the device to test.
-  if (!process.env.VK_DRIVER_FILES) ensureBrowser();
+  if (!process.env.VK_DRIVER_FILES) {
+    ensureBrowser();
+  }
   await build({ configFile: 'vite.cli.config.ts', logLevel: 'error' });
   return () => {
-    for (const folder of [cache, builds]) rmSync(folder, { recursive: true, force: true });
+    for (const folder of [cache, builds]) {
+      rmSync(folder, { recursive: true, force: true });
+    }
   };
 }

@@ -1,5 +1,5 @@
 import type { Gpu } from '../../src/gpu/device.ts';
-import { view, type GpuBuffer, type BufferView } from '../../src/gpu/memory.ts';
+import { type BufferView, type GpuBuffer, view } from '../../src/gpu/memory.ts';
 import { readOnce } from '../../src/gpu/readback.ts';
 import { Stream } from '../../src/gpu/stream.ts';
 import { sharedDevice } from './shared-device.ts';
@@ -55,13 +55,17 @@ export class TestGpu {
 
   async bytes(v: BufferView): Promise<Uint8Array> {
     const bytes = await readOnce(this.stream, v);
-    if (this.gpu.errors.length > 0) throw new Error(this.gpu.errors.join('\n'));
+    if (this.gpu.errors.length > 0) {
+      throw new Error(this.gpu.errors.join('\n'));
+    }
     return bytes;
   }
 
   /** Frees what was uploaded. */
   release(): void {
-    for (const buffer of this.#uploads.splice(0)) this.gpu.memory.free(buffer);
+    for (const buffer of this.#uploads.splice(0)) {
+      this.gpu.memory.free(buffer);
+    }
   }
 
   close(): void {
@@ -71,7 +75,9 @@ export class TestGpu {
 
 /** ‖out − ref‖ / ‖ref‖ (‖out‖ if ref is zero); NaN anywhere gives NaN, which no bound accepts. */
 export function relativeError(out: ArrayLike<number>, ref: ArrayLike<number>): number {
-  if (out.length !== ref.length) throw new Error(`lengths differ: ${out.length} and ${ref.length}`);
+  if (out.length !== ref.length) {
+    throw new Error(`lengths differ: ${out.length} and ${ref.length}`);
+  }
   let difference = 0;
   let norm = 0;
   for (let i = 0; i < ref.length; i++) {

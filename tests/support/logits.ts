@@ -3,10 +3,10 @@ import { headMatmul } from '../../src/gpu/kernels/lm-head/lm-head.ts';
 import { view } from '../../src/gpu/memory.ts';
 import { readOnce } from '../../src/gpu/readback.ts';
 import type { Stream } from '../../src/gpu/stream.ts';
+import { Activations } from '../../src/model/activations.ts';
 import { uploadPass } from '../../src/model/batch.ts';
 import { forward } from '../../src/model/decoder.ts';
 import type { Lora } from '../../src/model/lora.ts';
-import { Activations } from '../../src/model/activations.ts';
 import type { DecoderWeights } from '../../src/model/weights.ts';
 import { packWindow } from '../../src/text/packing.ts';
 

@@ -31,8 +31,12 @@ export function memoryDirectory(room: () => number = () => Infinity): MemoryDire
       Promise.resolve({
         write: (bytes, { at }) => {
           const before = files.get(name)!;
-          if (at !== before.length) throw new Error(`${name}: a gap before byte ${at}`);
-          if (bytes.length > room()) throw new DOMException('full', 'QuotaExceededError');
+          if (at !== before.length) {
+            throw new Error(`${name}: a gap before byte ${at}`);
+          }
+          if (bytes.length > room()) {
+            throw new DOMException('full', 'QuotaExceededError');
+          }
           files.set(name, joined(before, bytes));
           return bytes.length;
         },
@@ -47,13 +51,21 @@ export function memoryDirectory(room: () => number = () => Infinity): MemoryDire
       yield* [...folders.keys(), ...files.keys()];
     },
     getDirectoryHandle: (name, { create = false } = {}) => {
-      if (!folders.has(name) && !create) return notFound();
-      if (!folders.has(name)) folders.set(name, memoryDirectory(room));
+      if (!folders.has(name) && !create) {
+        return notFound();
+      }
+      if (!folders.has(name)) {
+        folders.set(name, memoryDirectory(room));
+      }
       return Promise.resolve(folders.get(name)!);
     },
     getFileHandle: (name, { create = false } = {}) => {
-      if (!files.has(name) && !create) return notFound();
-      if (!files.has(name)) files.set(name, new Uint8Array());
+      if (!files.has(name) && !create) {
+        return notFound();
+      }
+      if (!files.has(name)) {
+        files.set(name, new Uint8Array());
+      }
       return Promise.resolve(file(name));
     },
     removeEntry: (name) => (folders.delete(name) || files.delete(name) ? Promise.resolve() : notFound()),

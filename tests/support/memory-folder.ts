@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bytesSource, type ByteSource, type Folder } from '../../src/formats/byte-source.ts';
+import { type ByteSource, bytesSource, type Folder } from '../../src/formats/byte-source.ts';
 
 export type MemoryFiles = Record<string, Uint8Array | string>;
 

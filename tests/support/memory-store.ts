@@ -1,5 +1,5 @@
-import { StorageFullError, type Files, type RunStore } from '../../src/run/checkpoint/store.ts';
-import { joinBytes, memoryFolder, type MemoryFiles } from './memory-folder.ts';
+import { type Files, type RunStore, StorageFullError } from '../../src/run/checkpoint/store.ts';
+import { joinBytes, type MemoryFiles, memoryFolder } from './memory-folder.ts';
 
 /** A run store in memory: each checkpoint and the result as a map of whole files. */
 export class MemoryStore implements RunStore {
@@ -25,8 +25,12 @@ export class MemoryStore implements RunStore {
   }
 
   saveCheckpoint(step: number, files: Files, rescue = false): Promise<void> {
-    if (this.full) return Promise.reject(new StorageFullError(`checkpoint-${step}: no room; make some`));
-    if (this.#rescue !== undefined) this.saved.delete(this.#rescue);
+    if (this.full) {
+      return Promise.reject(new StorageFullError(`checkpoint-${step}: no room; make some`));
+    }
+    if (this.#rescue !== undefined) {
+      this.saved.delete(this.#rescue);
+    }
     this.#rescue = rescue ? step : undefined;
     this.saved.set(step, whole(files));
     return Promise.resolve();
@@ -52,14 +56,17 @@ export class MemoryStore implements RunStore {
   }
 
   writeLog(file: string, bytes: Uint8Array): Promise<void> {
-    if (this.full) return Promise.reject(new StorageFullError(`${file}: no room; make some`));
+    if (this.full) {
+      return Promise.reject(new StorageFullError(`${file}: no room; make some`));
+    }
     this.logs[file] = bytes.slice();
     return Promise.resolve();
   }
 
   removeLogs(ours: RegExp): Promise<void> {
-    for (const name of Object.keys(this.logs).filter((n) => ours.test(n)))
+    for (const name of Object.keys(this.logs).filter((n) => ours.test(n))) {
       Reflect.deleteProperty(this.logs, name);
+    }
     return Promise.resolve();
   }
 }

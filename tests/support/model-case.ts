@@ -1,9 +1,9 @@
-import { fileURLToPath } from 'node:url';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { nodeFolder } from '../../src/cli/node-files.ts';
 import { readAdapter } from '../../src/formats/adapter.ts';
-import { openBaseModel, type BaseModel } from '../../src/formats/base-model.ts';
+import { type BaseModel, openBaseModel } from '../../src/formats/base-model.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
 import { loadBase } from '../../src/model/base/load.ts';
 import { Lora } from '../../src/model/lora.ts';
@@ -70,7 +70,9 @@ export class ModelCase {
 
   /** The adapter on the device, with gradients where it is `trained`; undefined for the base alone. */
   async lora(who: Who, trained = false): Promise<Lora | undefined> {
-    if (who === 'base') return undefined;
+    if (who === 'base') {
+      return undefined;
+    }
     const folder = await nodeFolder(casePath(this.name, FOLDERS[who]));
     const { config } = this.model;
     const { weights } = await readAdapter(folder, config);

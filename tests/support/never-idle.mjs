@@ -4,5 +4,7 @@ import { writeSync } from 'node:fs';
 
 TextDecoder.prototype.decode = () => {
   writeSync(1, 'busy\n');
-  for (;;);
+  for (;;) {
+    // Never ends.
+  }
 };

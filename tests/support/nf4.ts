@@ -1,3 +1,4 @@
+import { bf16ToF32, f16ToF32 } from '../../src/formats/half.ts';
 import {
   dequantizeNf4,
   doubleDequantize,
@@ -6,20 +7,20 @@ import {
   signedDynamicMap,
 } from '../../src/formats/nf4.ts';
 import type { DenseFormat, DenseWeight, Nf4Weight } from '../../src/gpu/kernels/linear/nf4-operands.ts';
-import { bf16ToF32, f16ToF32 } from '../../src/formats/half.ts';
 import { f64, type TestGpu } from './gpu.ts';
 import type { Random } from './random.ts';
 
 /** bitsandbytes' packed codes in the device's order: 32 codes of a row in 4 words, [depth/32][columns]. */
 export function deviceCodes(packed: Uint8Array, columns: number, depth: number): Uint32Array {
   const words = new Uint32Array((columns * depth) / 8);
-  for (let n = 0; n < columns; n++)
+  for (let n = 0; n < columns; n++) {
     for (let k = 0; k < depth; k++) {
       const flat = n * depth + k;
       const code = flat % 2 === 0 ? packed[flat >> 1]! >> 4 : packed[flat >> 1]! & 15;
       const word = (Math.floor(k / 32) * columns + n) * 4 + (Math.floor(k / 8) % 4);
       words[word] = (words[word]! | (code << (4 * (k % 8)))) >>> 0;
     }
+  }
   return words;
 }
 

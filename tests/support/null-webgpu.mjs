@@ -42,7 +42,9 @@ const KERNELS = {
     for (let r = 0; r < rows; r++) {
       const hash = mix(0x811c9dc5, words(labels)[r]);
       floats(losses)[begin + r] = 2 + share(hash);
-      if (p.getUint32(12, true) === 1) device.gradient = mix(device.gradient, hash);
+      if (p.getUint32(12, true) === 1) {
+        device.gradient = mix(device.gradient, hash);
+      }
     }
   },
   grad_norm_finish(device, _p, [, control]) {
@@ -56,8 +58,11 @@ const KERNELS = {
       bytes(vCodes)[i] += codes[i] + 1;
       return (codes[i] = Math.imul(codes[i], 29) + bytes(vCodes)[i] + device.step) / 256;
     });
-    for (const scales of [floats(mAbsmax), floats(vAbsmax)])
-      for (let i = 0; i < scales.length; i++) scales[i] = scales[i] / 2 + share(device.step + i);
+    for (const scales of [floats(mAbsmax), floats(vAbsmax)]) {
+      for (let i = 0; i < scales.length; i++) {
+        scales[i] = scales[i] / 2 + share(device.step + i);
+      }
+    }
   },
   adamw32(device, p, [weights, , m, v]) {
     update(device, p, weights, floats(m).length, (i) => {
@@ -71,8 +76,9 @@ const KERNELS = {
 function update(device, p, weights, count, moment) {
   const [stepSize, decay] = [p.getFloat32(20, true), p.getFloat32(28, true)];
   const values = floats(weights);
-  for (let i = 0; i < Math.min(count, values.length); i++)
+  for (let i = 0; i < Math.min(count, values.length); i++) {
     values[i] = values[i] * decay - stepSize * moment(i);
+  }
 }
 
 const view = (Type, { buffer, offset, size }) =>
@@ -95,10 +101,11 @@ class Encoder {
         const kernel = KERNELS[name];
         const [uniform, ...ranges] = group;
         const parameters = at;
-        if (kernel)
+        if (kernel) {
           this.commands.push((device) =>
             kernel(device, new DataView(uniform.buffer.bytes.buffer, parameters, 128), ranges, y),
           );
+        }
       },
       end: () => undefined,
     };
@@ -111,7 +118,9 @@ class Encoder {
   clearBuffer(buffer, offset, size) {
     // Discarded gradients are those of the rows so far.
     this.commands.push((device) => {
-      if (buffer.label.includes('grads')) device.gradient = 0;
+      if (buffer.label.includes('grads')) {
+        device.gradient = 0;
+      }
       buffer.bytes.fill(0, offset, offset + size);
     });
   }

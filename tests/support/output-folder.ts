@@ -14,7 +14,9 @@ export function outputFolder(
       const chunks: Uint8Array[] = [];
       return {
         write: async (chunk: Uint8Array) => {
-          if (fails) throw new DOMException('injected', fault?.name);
+          if (fails) {
+            throw new DOMException('injected', fault?.name);
+          }
           chunks.push(chunk);
         },
         abort: async () => undefined,
@@ -27,8 +29,12 @@ export function outputFolder(
     getDirectoryHandle: async (inner: string) => folder(`${prefix}${inner}/`),
     getFileHandle: async (inner: string, { create = false } = {}) => {
       const path = prefix + inner;
-      if (!files.has(path) && !create) throw new DOMException('not there', 'NotFoundError');
-      if (!files.has(path)) files.set(path, new Uint8Array());
+      if (!files.has(path) && !create) {
+        throw new DOMException('not there', 'NotFoundError');
+      }
+      if (!files.has(path)) {
+        files.set(path, new Uint8Array());
+      }
       return file(path);
     },
     removeEntry: async (inner: string) => void files.delete(prefix + inner),

@@ -28,24 +28,33 @@ export async function fits(page: Page, stage: string): Promise<void> {
         let at: Element | null = element;
         at;
         at = at.parentElement ?? (at.getRootNode() as ShadowRoot).host
-      )
-        if (['auto', 'scroll'].includes(getComputedStyle(at).overflowX)) return true;
+      ) {
+        if (['auto', 'scroll'].includes(getComputedStyle(at).overflowX)) {
+          return true;
+        }
+      }
       return false;
     };
     const root = document.documentElement;
-    if (root.scrollWidth > root.clientWidth) found.push(`the page is ${root.scrollWidth} wide`);
+    if (root.scrollWidth > root.clientWidth) {
+      found.push(`the page is ${root.scrollWidth} wide`);
+    }
     for (const element of all(document)) {
       const { width, left, right } = element.getBoundingClientRect();
       const heard = getComputedStyle(element).clipPath !== 'none';
-      if (width <= 1 || heard || scrolls(element)) continue;
-      if (left < -1 || right > root.clientWidth + 1)
+      if (width <= 1 || heard || scrolls(element)) {
+        continue;
+      }
+      if (left < -1 || right > root.clientWidth + 1) {
         found.push(`${element.localName}.${element.className}: ${left} to ${right}`);
+      }
       const cut =
         getComputedStyle(element).overflowX !== 'visible' && element.scrollWidth > element.clientWidth + 1;
-      if (cut && element.clientWidth > 0 && element.localName !== 'input')
+      if (cut && element.clientWidth > 0 && element.localName !== 'input') {
         found.push(
           `${element.localName}.${element.className}: ${element.scrollWidth} in ${element.clientWidth}`,
         );
+      }
     }
     return found;
   });

@@ -98,7 +98,9 @@ function encode(template: ChatTemplate, conversation: Conversation): Encoded | s
     const encoded = template.encode(conversation, () => true);
     return { ...encoded, isTold: encoded.leftOut.needed === undefined };
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
     return error.message;
   }
 }
@@ -115,11 +117,19 @@ function sortOut(
   encoded.forEach((ours, row) => {
     const theirs = expected[row]!;
     if (typeof ours === 'string') {
-      if (theirs === null) report.both.push(row);
-      else report.refused.push({ row, why: ours });
-    } else if (theirs === null) report.oursOnly.push(row);
-    else (hashOf(ours.ids) === theirs ? report.same : report.different).push(row);
-    if (typeof ours !== 'string' && theirs !== null && !ours.isTold) report.skipped.push(row);
+      if (theirs === null) {
+        report.both.push(row);
+      } else {
+        report.refused.push({ row, why: ours });
+      }
+    } else if (theirs === null) {
+      report.oursOnly.push(row);
+    } else {
+      (hashOf(ours.ids) === theirs ? report.same : report.different).push(row);
+    }
+    if (typeof ours !== 'string' && theirs !== null && !ours.isTold) {
+      report.skipped.push(row);
+    }
   });
   return report;
 }
@@ -140,19 +150,31 @@ function compareMasks(
   };
   const followedRows: number[] = [];
   expected.forEach((theirs, row) => {
-    if (!theirs) return;
+    if (!theirs) {
+      return;
+    }
     const [mask, ids] = theirs;
     const maskOf = (tokens: Tokens): string => (mask === '' ? '' : tokens.trained.join(''));
     const own = followed[row]!;
-    if (typeof own === 'string' || hashOf(own.ids) !== ids) report.notFollowed.push(row);
-    else if (own.isTold) (maskOf(own) === mask ? followedRows : report.notFollowed).push(row);
+    if (typeof own === 'string' || hashOf(own.ids) !== ids) {
+      report.notFollowed.push(row);
+    } else if (own.isTold) {
+      (maskOf(own) === mask ? followedRows : report.notFollowed).push(row);
+    }
     const ours = plain[row]!;
-    if (typeof ours === 'string' || hashOf(ours.ids) !== ids) return;
-    if (!ours.isTold) return void report.untold++;
+    if (typeof ours === 'string' || hashOf(ours.ids) !== ids) {
+      return;
+    }
+    if (!ours.isTold) {
+      return void report.untold++;
+    }
     report.compared++;
     const told = difference(tokenizer, ours, mask.padEnd(ours.ids.length, '0'));
-    if (told === '') report.same++;
-    else report.differences.set(told, (report.differences.get(told) ?? 0) + 1);
+    if (told === '') {
+      report.same++;
+    } else {
+      report.differences.set(told, (report.differences.get(told) ?? 0) + 1);
+    }
   });
   report.followed = followedRows.length;
   return report;
@@ -163,9 +185,13 @@ function difference(tokenizer: TextTokenizer, { ids, trained }: Tokens, mask: st
   const kinds = new Set<string>();
   for (let i = 0; i < ids.length; i++) {
     const sign = trained[i]! - Number(mask[i]);
-    if (sign === 0) continue;
+    if (sign === 0) {
+      continue;
+    }
     let end = i + 1;
-    while (end < ids.length && trained[end]! - Number(mask[end]) === sign) end++;
+    while (end < ids.length && trained[end]! - Number(mask[end]) === sign) {
+      end++;
+    }
     const text = tokenizer.decode(ids.slice(i, end));
     kinds.add(`${sign > 0 ? '+' : '-'}${JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)}`);
     i = end - 1;

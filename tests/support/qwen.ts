@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fixtureBytes, memoryFolder, type MemoryFiles } from './memory-folder.ts';
+import { fixtureBytes, type MemoryFiles, memoryFolder } from './memory-folder.ts';
 
 const require = createRequire(import.meta.url);
 

@@ -1,12 +1,12 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 import { build } from 'vite';
 import { builtOnce } from './built-once.ts';
 import type { MemoryFiles } from './memory-folder.ts';
-import { casePath, type CaseName } from './model-case.ts';
+import { type CaseName, casePath } from './model-case.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -115,14 +115,17 @@ export async function pickCase(
       const parts = path.split('/');
       const file = parts.pop()!;
       let folder = await navigator.storage.getDirectory();
-      for (const part of parts) folder = await folder.getDirectoryHandle(part, { create: true });
+      for (const part of parts) {
+        folder = await folder.getDirectoryHandle(part, { create: true });
+      }
       const writable = await (await folder.getFileHandle(file, { create: true })).createWritable();
       await writable.write(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)));
       await writable.close();
     }
   }, files);
-  for (const card of ['Base model', 'Adapter V1', 'New rows', 'Validation rows', 'Recipe'])
+  for (const card of ['Base model', 'Adapter V1', 'New rows', 'Validation rows', 'Recipe']) {
     await page.getByRole('button', { name: new RegExp(`^Choose .*${card}$`) }).click();
+  }
   await page.getByText('Everything is in order').waitFor();
 }
 
@@ -130,8 +133,9 @@ export async function pickCase(
 export async function chooseCase(page: Page, name: CaseName): Promise<void> {
   await page.locator('[data-slot=base]').setInputFiles(casePath(name, 'base'));
   await page.locator('[data-slot=source]').setInputFiles(casePath(name, 'v1'));
-  for (const slot of ['train', 'validation', 'recipe'] as const)
+  for (const slot of ['train', 'validation', 'recipe'] as const) {
     await page.locator(`[data-slot=${slot}]`).setInputFiles(casePath(name, CHOSEN[slot]));
+  }
   await page.getByText('Everything is in order').waitFor();
 }
 
@@ -143,14 +147,18 @@ export async function savedFiles(page: Page): Promise<MemoryFiles> {
   const files = await page.evaluate(async () => {
     const found: [string, string][] = [];
     const read = async (folder: FileSystemDirectoryHandle, prefix: string): Promise<void> => {
-      for await (const entry of folder.values())
-        if (entry.kind === 'directory') await read(entry, `${prefix}${entry.name}/`);
-        else {
+      for await (const entry of folder.values()) {
+        if (entry.kind === 'directory') {
+          await read(entry, `${prefix}${entry.name}/`);
+        } else {
           const bytes = new Uint8Array(await (await entry.getFile()).arrayBuffer());
           let binary = '';
-          for (const byte of bytes) binary += String.fromCharCode(byte);
+          for (const byte of bytes) {
+            binary += String.fromCharCode(byte);
+          }
           found.push([prefix + entry.name, btoa(binary)]);
         }
+      }
     };
     await read(await (await navigator.storage.getDirectory()).getDirectoryHandle('output'), '');
     return found;

@@ -6,7 +6,7 @@ import { openBaseModel } from '../../src/formats/base-model.ts';
 import type { Folder } from '../../src/formats/byte-source.ts';
 import { readJson } from '../../src/formats/json.ts';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
-import { casePath, type CaseName, type Expected } from './model-case.ts';
+import { type CaseName, casePath, type Expected } from './model-case.ts';
 
 // The bounds of agreement with PyTorch. Noise of 1e-6 on the base's weights moves losses by 6e-7.
 const LOSS = 2e-5;
@@ -39,13 +39,18 @@ export function expectLog({ log_history: reference }: ExpectedRun, log: readonly
   expect(log.map(withoutTimes)).toEqual(reference.map(withoutTimes));
   log.forEach((entry, i) => {
     const at = `entry ${i}, step ${entry.step}`;
-    for (const key of ['loss', 'eval_loss', 'train_loss'])
-      if (entry[key] !== undefined) expect(Math.abs(entry[key] - reference[i]![key]!), at).toBeLessThan(LOSS);
-    if (entry.grad_norm !== undefined)
+    for (const key of ['loss', 'eval_loss', 'train_loss']) {
+      if (entry[key] !== undefined) {
+        expect(Math.abs(entry[key] - reference[i]![key]!), at).toBeLessThan(LOSS);
+      }
+    }
+    if (entry.grad_norm !== undefined) {
       expect(Math.abs(entry.grad_norm / reference[i]!.grad_norm! - 1), at).toBeLessThan(GRAD_NORM);
+    }
     // V8's cosine may differ from C's in the last bit.
-    if (entry.learning_rate !== undefined)
+    if (entry.learning_rate !== undefined) {
       expect(Math.abs(entry.learning_rate - reference[i]!.learning_rate!), at).toBeLessThan(1e-17);
+    }
     expect(entry.total_flos).toBe(reference[i]!.total_flos);
   });
 }
@@ -61,7 +66,7 @@ export async function expectAdapter(name: CaseName, result: Folder): Promise<voi
   ];
   let [dot, ours, theirs] = [0, 0, 0];
   v1.forEach((from, i) => {
-    for (const which of ['A', 'B'] as const)
+    for (const which of ['A', 'B'] as const) {
       from[which].forEach((start, j) => {
         const x = v2[i]![which][j]! - start;
         const y = reference[i]![which][j]! - start;
@@ -69,6 +74,7 @@ export async function expectAdapter(name: CaseName, result: Folder): Promise<voi
         ours += x * x;
         theirs += y * y;
       });
+    }
   });
   expect(dot / Math.sqrt(ours * theirs)).toBeGreaterThan(COSINE);
   expect(Math.abs(Math.sqrt(ours / theirs) - 1)).toBeLessThan(1e-3);
@@ -87,6 +93,7 @@ export function expectAnswers(
   answers: readonly string[],
 ): void {
   expect(answers[0]).toBe(expected[`${who}_text`].trim());
-  if (expected.greedy_answers)
+  if (expected.greedy_answers) {
     expect(answers).toEqual(expected.greedy_answers.map((answer) => answer[who].trim()));
+  }
 }

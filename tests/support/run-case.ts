@@ -3,12 +3,12 @@ import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { parseRecipe, type Recipe } from '../../src/formats/recipe.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
 import type { RunEvent } from '../../src/run/events.ts';
-import type { FinetuneOptions, FinetuneResult } from '../../src/run/options.ts';
 import { finetune } from '../../src/run/finetune.ts';
 import type { RunInputs } from '../../src/run/input/prepare.ts';
-import { fixtureBytes, fixtureFiles, memoryFolder, type MemoryFiles } from './memory-folder.ts';
+import type { FinetuneOptions, FinetuneResult } from '../../src/run/options.ts';
+import { fixtureBytes, fixtureFiles, type MemoryFiles, memoryFolder } from './memory-folder.ts';
 import type { MemoryStore } from './memory-store.ts';
-import { casePath, type CaseName } from './model-case.ts';
+import { type CaseName, casePath } from './model-case.ts';
 
 /** The inputs of a reference case; `change` alters the recipe. */
 export async function caseInputs(
@@ -62,7 +62,9 @@ export async function runOn(gpu: Gpu, call: RunCall): Promise<RunOutcome> {
       call.emit?.(event);
     },
   });
-  if (gpu.errors.length > 0) throw new Error(gpu.errors.join('\n'));
+  if (gpu.errors.length > 0) {
+    throw new Error(gpu.errors.join('\n'));
+  }
   return { ...result, events };
 }
 

@@ -33,6 +33,8 @@ const contents = (number) =>
   );
 
 const store = await FolderStore.open(output, write);
-for (const step of [1, 2, 2]) await store.saveCheckpoint(step, contents(step + 10 * files));
+for (const step of [1, 2, 2]) {
+  await store.saveCheckpoint(step, contents(step + 10 * files));
+}
 await store.saveResult(contents(99), 'last.json');
 process.exit(0);

@@ -3,17 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeSource } from '../../src/cli/node-files.ts';
 import { openSafetensors, readTensor } from '../../src/formats/safetensors.ts';
-import { writeSafetensors, type TensorData } from '../../src/formats/safetensors-write.ts';
+import { type TensorData, writeSafetensors } from '../../src/formats/safetensors-write.ts';
 import { joinBytes } from './memory-folder.ts';
-import { casePath, type CaseName } from './model-case.ts';
+import { type CaseName, casePath } from './model-case.ts';
 
 /** A reference case's files in a temporary folder, for breaking. */
 export class Scene {
   readonly folder = mkdtempSync(join(tmpdir(), 'retune-scene-'));
 
   constructor(name: CaseName = 'chat_messages') {
-    for (const part of ['base', 'v1', 'train.jsonl', 'val.jsonl', 'questions.json', 'training_config.yaml'])
+    for (const part of ['base', 'v1', 'train.jsonl', 'val.jsonl', 'questions.json', 'training_config.yaml']) {
       cpSync(casePath(name, part), join(this.folder, part), { recursive: true });
+    }
   }
 
   path(...parts: string[]): string {
@@ -58,8 +59,9 @@ export class Scene {
   async tensors(file: string, change: (tensors: TensorData[]) => TensorData[]): Promise<void> {
     const read = await openSafetensors(await nodeSource(this.path(file)));
     const tensors: TensorData[] = [];
-    for (const info of read.tensors.values())
+    for (const info of read.tensors.values()) {
       tensors.push({ name: info.name, dtype: info.dtype, shape: info.shape, data: await readTensor(info) });
+    }
     this.write(file, joinBytes(writeSafetensors(change(tensors), read.metadata)));
   }
 

@@ -1,6 +1,6 @@
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
-import { runOn, type RunCall, type RunOutcome } from './run-case.ts';
+import { type RunCall, runOn, type RunOutcome } from './run-case.ts';
 
 let shared: Promise<Gpu> | undefined;
 

@@ -17,7 +17,9 @@ function tearLog(profile: string, copy: 'first' | 'second'): void {
   );
   // One that is being made a table of may still be there; the latest is written to.
   const latest = logs.toSorted().at(-1);
-  if (latest === undefined) throw new Error(`no log under ${place}`);
+  if (latest === undefined) {
+    throw new Error(`no log under ${place}`);
+  }
   const header = [random.integer(0, 256), 2, 3, 4, random.integer(200, 256), random.integer(1, 64), 1];
   appendFileSync(join(place, latest), Buffer.from(header));
 }

@@ -37,9 +37,12 @@ export async function killWhileTraining(
         const goOn = page.getByRole('button', { name: 'Continue the run' });
         const begun = page.getByRole('heading', { name: /Getting ready|Training|V2 is ready/ });
         await goOn.or(begun).first().waitFor();
-        if (await goOn.isVisible()) await goOn.click();
-        if (round < kills) await new Promise((resolve) => setTimeout(resolve, random.integer(0, LIFE)));
-        else {
+        if (await goOn.isVisible()) {
+          await goOn.click();
+        }
+        if (round < kills) {
+          await new Promise((resolve) => setTimeout(resolve, random.integer(0, LIFE)));
+        } else {
           await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
           expect(await page.getByRole('alert').count()).toBe(0);
           return await savedFiles(page);

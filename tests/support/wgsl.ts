@@ -29,18 +29,35 @@ export function namesOf(code: string): { declared: Set<string>; free: Set<string
   let inStruct = false;
   tokens.forEach((token, i) => {
     const [before = '', after = ''] = [tokens[i - 1], tokens[i + 1]];
-    if (token === '{' && tokens[i - 2] === 'struct') inStruct = true;
-    if (token === '}') inStruct = false;
-    if ('({'.includes(token)) depth++;
-    if (')}'.includes(token)) depth--;
-    if (!/^[A-Za-z_]/.test(token)) return;
-    if (declares(tokens, i)) (depth === 0 ? declared : local).add(token);
-    else if (after === ':' && token !== 'default') {
+    if (token === '{' && tokens[i - 2] === 'struct') {
+      inStruct = true;
+    }
+    if (token === '}') {
+      inStruct = false;
+    }
+    if ('({'.includes(token)) {
+      depth++;
+    }
+    if (')}'.includes(token)) {
+      depth--;
+    }
+    if (!/^[A-Za-z_]/.test(token)) {
+      return;
+    }
+    if (declares(tokens, i)) {
+      (depth === 0 ? declared : local).add(token);
+    } else if (after === ':' && token !== 'default') {
       // A member of a struct is none of the text's names; anything else that has a type is a parameter.
-      if (!inStruct) local.add(token);
+      if (!inStruct) {
+        local.add(token);
+      }
     } else if (before === '.') {
-      if (tokens[i - 2] === 'p' && tokens[i - 3] !== '.') used.add(`p.${token}`);
-    } else if (!WORDS.has(token) && !(token === 'p' && after === '.')) used.add(token);
+      if (tokens[i - 2] === 'p' && tokens[i - 3] !== '.') {
+        used.add(`p.${token}`);
+      }
+    } else if (!WORDS.has(token) && !(token === 'p' && after === '.')) {
+      used.add(token);
+    }
   });
   const free = [...used].filter(
     (name) => !declared.has(name) && !local.has(name) && !(name.startsWith('p.') && declared.has('p')),
@@ -50,7 +67,9 @@ export function namesOf(code: string): { declared: Set<string>; free: Set<string
 
 /** Whether the name at `i` is what `fn`, `let` and the like, or `var<…>`, declare. */
 function declares(tokens: readonly string[], i: number): boolean {
-  if (['fn', 'struct', 'alias', 'const', 'override', 'let', 'var'].includes(tokens[i - 1] ?? '')) return true;
+  if (['fn', 'struct', 'alias', 'const', 'override', 'let', 'var'].includes(tokens[i - 1] ?? '')) {
+    return true;
+  }
   const begin = tokens[i - 1] === '>' ? tokens.lastIndexOf('<', i) : 0;
   return begin > 0 && tokens[begin - 1] === 'var';
 }

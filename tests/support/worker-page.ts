@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
-import { build, preview, type InlineConfig, type PreviewServer } from 'vite';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { build, type InlineConfig, preview, type PreviewServer } from 'vite';
 import { wgsl } from '../../shaders/vite-plugin.ts';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import { guarded } from '../../src/serve/guard.ts';
+import type {} from '../e2e/worker-page/main.ts';
 import { builtOnce } from './built-once.ts';
 import type { MemoryFiles } from './memory-folder.ts';
-import type {} from '../e2e/worker-page/main.ts';
-import { casePath, type CaseName } from './model-case.ts';
+import { type CaseName, casePath } from './model-case.ts';
 import { comparable } from './run-case.ts';
 
 /** Chrome with its software GPU, which stands for every GPU in the tests. */
@@ -98,7 +98,9 @@ export async function choose(page: Page, name: CaseName): Promise<void> {
 export async function exported(page: Page, id: string): Promise<MemoryFiles> {
   const zip = await page.evaluate(async (id) => {
     const answer = await window.bench.engine.exportRun(id, true);
-    if (!answer.ok) throw new Error(answer.sentence);
+    if (!answer.ok) {
+      throw new Error(answer.sentence);
+    }
     return window.bench.base64(answer.value);
   }, id);
   return unzipSync(new Uint8Array(Buffer.from(zip, 'base64')));
@@ -113,7 +115,9 @@ export function inside(files: MemoryFiles, folder: string): MemoryFiles {
 /** Waits for the run that the page has started last. */
 export async function ended(page: Page) {
   const answer = await page.evaluate(() => window.bench.running!);
-  if (!answer.ok) throw new Error(answer.sentence);
+  if (!answer.ok) {
+    throw new Error(answer.sentence);
+  }
   return answer.value;
 }
 

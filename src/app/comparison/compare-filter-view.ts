@@ -1,9 +1,9 @@
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { TestDetail } from '../../engine/protocol/comparison.ts';
-import { everything, type Filter, type Marks } from './comparison.ts';
 import { visibleText } from '../../formats/visible-text.ts';
 import { shared } from '../shared/styles.ts';
+import { everything, type Filter, type Marks } from './comparison.ts';
 
 /** Which questions are shown, in what order, and what is marked. Fires `filter` and `marks`. */
 @customElement('compare-filter-view')

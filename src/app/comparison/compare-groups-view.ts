@@ -4,9 +4,9 @@ import type { GroupChange } from '../../comparison/headline.ts';
 import type { Group } from '../../comparison/scores.ts';
 import type { TestComparison, TestDetail } from '../../engine/protocol/comparison.ts';
 import { safeText } from '../shared/safe-text.ts';
-import { percent, points } from './comparison.ts';
 import { shared } from '../shared/styles.ts';
 import { figureTable } from './compare-styles.ts';
+import { percent, points } from './comparison.ts';
 
 /** Scores by topic and by difficulty. */
 @customElement('compare-groups-view')
@@ -69,7 +69,9 @@ export class CompareGroupsView extends LitElement {
   ) {
     const names = [...new Set(groups.flatMap((list) => list.map(({ name }) => name)))];
     // Nothing to group by where no question names any.
-    if (names.every((name) => name === '')) return nothing;
+    if (names.every((name) => name === '')) {
+      return nothing;
+    }
     const of = (version: number, name: string) =>
       groups[version]?.find((group) => group.name === name)?.summary;
     // As in the headline: exact matches where there are any at all.
@@ -106,7 +108,9 @@ export class CompareGroupsView extends LitElement {
   }
 
   #change(change: GroupChange | undefined) {
-    if (!change) return html`<td>–</td>`;
+    if (!change) {
+      return html`<td>–</td>`;
+    }
     const { difference } = change;
     const [kind, mark] = difference > 0 ? ['rose', '↑ '] : difference < 0 ? ['fell', '↓ '] : ['', ''];
     return html`<td class=${kind}><span aria-hidden="true">${mark}</span>${points(difference)}</td>`;

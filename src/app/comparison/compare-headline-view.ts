@@ -1,12 +1,12 @@
+import '../elements/interval-plot.ts';
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { GroupChange } from '../../comparison/headline.ts';
-import { counted } from '../../formats/words.ts';
 import type { TestComparison } from '../../engine/protocol/comparison.ts';
-import '../elements/interval-plot.ts';
+import { counted } from '../../formats/words.ts';
 import { safeText } from '../shared/safe-text.ts';
-import { headlineWords, points, regressions, type Filter } from './comparison.ts';
 import { shared } from '../shared/styles.ts';
+import { type Filter, headlineWords, points, regressions } from './comparison.ts';
 
 const TONES = { improved: 'good', worse: 'bad', 'no clear difference': 'unclear' } as const;
 const MARKS = { improved: '↑', worse: '↓', 'no clear difference': '≈' } as const;
@@ -86,7 +86,7 @@ export class CompareHeadlineView extends LitElement {
   override render() {
     const { headline } = this.comparison;
     const [a, b] = this.names as [string, string];
-    if (!headline)
+    if (!headline) {
       return html`<section class="panel" aria-labelledby="title">
         <span class="figure" aria-hidden="true">?</span>
         <div class="words">
@@ -98,6 +98,7 @@ export class CompareHeadlineView extends LitElement {
         </div>
         ${this.#more()}
       </section>`;
+    }
     const { verdict, difference, interval, metric } = headline;
     const { title, lines } = headlineWords(headline, [a, b]);
     return html`<section class="panel ${TONES[verdict]}" aria-labelledby="title">

@@ -1,11 +1,11 @@
 import { css, html, LitElement } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import { showCount, showNumber } from '../../formats/words.ts';
 import type { TestDetail, TestedVersion, VersionResults } from '../../engine/protocol/comparison.ts';
+import { showCount, showNumber } from '../../formats/words.ts';
 import { safeText } from '../shared/safe-text.ts';
-import { percent } from './comparison.ts';
 import { shared } from '../shared/styles.ts';
 import { figureTable } from './compare-styles.ts';
+import { percent } from './comparison.ts';
 
 interface Column {
   name: string;

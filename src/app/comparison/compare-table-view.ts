@@ -1,18 +1,18 @@
+import './compare-filter-view.ts';
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { guard } from 'lit/directives/guard.js';
-import { counted } from '../../formats/words.ts';
 import type { Change } from '../../comparison/headline.ts';
 import type { Scores } from '../../comparison/scores.ts';
 import { splitThoughts } from '../../comparison/thoughts.ts';
 import { wordDiff } from '../../comparison/word-diff.ts';
 import type { TestComparison, TestDetail, Vote } from '../../engine/protocol/comparison.ts';
+import { counted } from '../../formats/words.ts';
 import { markedStyles, markedText } from '../elements/marked-text.ts';
 import { safeText } from '../shared/safe-text.ts';
-import { everything, shownQuestions, type Filter, type Marks } from './comparison.ts';
 import { shared } from '../shared/styles.ts';
-import './compare-filter-view.ts';
 import { tableStyles } from './compare-table-styles.ts';
+import { everything, type Filter, type Marks, shownQuestions } from './comparison.ts';
 
 const PAGE = 25;
 
@@ -148,16 +148,18 @@ export class CompareTableView extends LitElement {
     const { record, versions, votes } = this.detail;
     const { name, state: versionState } = record.versions[version]!;
     const answer = versions[version]!.answers[i];
-    if (!answer)
+    if (!answer) {
       return html`<td>
         <p class="label version">${safeText(name)}</p>
         <p class="soft small">${versionState === 'failed' ? 'not tested' : 'no answer yet'}</p>
       </td>`;
-    if (answer.error !== undefined)
+    }
+    if (answer.error !== undefined) {
       return html`<td>
         <p class="label version">${safeText(name)}</p>
         <p class="soft small">${safeText(answer.error)}</p>
       </td>`;
+    }
     const mine = votes[i] === version;
     return html`<td>
       <p class="label version">${safeText(name)}</p>
@@ -192,7 +194,9 @@ export class CompareTableView extends LitElement {
   }
 
   #answer(text: string, reference: string | undefined) {
-    if (text === '') return html`<p class="text soft">(nothing)</p>`;
+    if (text === '') {
+      return html`<p class="text soft">(nothing)</p>`;
+    }
     const marked = guard([text, reference], () =>
       reference === undefined ? safeText(text) : markedText(wordDiff(reference, text)),
     );
@@ -203,8 +207,12 @@ export class CompareTableView extends LitElement {
   #reference(i: number, version: number): string | undefined {
     const { questions, versions } = this.detail;
     const expected = questions[i]!.answer;
-    if (this.marks === 'none') return undefined;
-    if (this.marks === 'expected' && expected.trim() !== '') return splitThoughts(expected).answer;
+    if (this.marks === 'none') {
+      return undefined;
+    }
+    if (this.marks === 'expected' && expected.trim() !== '') {
+      return splitThoughts(expected).answer;
+    }
     const [first] = this.comparison?.versions ?? [0];
     const text = versions[first]!.answers[i]?.text;
     return version === first || text === undefined ? undefined : splitThoughts(text).answer;

@@ -1,19 +1,19 @@
-import { css, html, nothing } from 'lit';
-import { customElement, query, state } from 'lit/decorators.js';
-import { saveFile } from '../../platform/save-file.ts';
-import type { Answer } from '../../engine/protocol/protocol.ts';
-import type { Vote } from '../../engine/protocol/comparison.ts';
 import '../elements/notice-bar.ts';
-import { safeText } from '../shared/safe-text.ts';
-import type { Filter } from './comparison.ts';
-import { shared } from '../shared/styles.ts';
 import './compare-groups-view.ts';
 import './compare-headline-view.ts';
 import './compare-summary-view.ts';
 import './compare-table-view.ts';
-import type { CompareTableView } from './compare-table-view.ts';
-import { SessionView } from '../shared/session-view.ts';
+import { css, html, nothing } from 'lit';
+import { customElement, query, state } from 'lit/decorators.js';
+import type { Vote } from '../../engine/protocol/comparison.ts';
+import type { Answer } from '../../engine/protocol/protocol.ts';
 import { visibleText } from '../../formats/visible-text.ts';
+import { saveFile } from '../../platform/save-file.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import type { CompareTableView } from './compare-table-view.ts';
+import type { Filter } from './comparison.ts';
 
 /** A test's answers: one figure, then what it is made of, then every answer. */
 @customElement('compare-view')
@@ -64,7 +64,9 @@ export class CompareView extends SessionView {
   override render() {
     const { tests } = this.session;
     const { detail, comparison, running } = tests.store.state;
-    if (!detail) return nothing;
+    if (!detail) {
+      return nothing;
+    }
     const { record } = detail;
     // Until both have answered something there is no score to show.
     const partial = record.status !== 'finished' || running !== undefined;
@@ -102,7 +104,9 @@ export class CompareView extends SessionView {
   #pair() {
     const { detail, pair } = this.session.tests.store.state;
     const { versions } = detail!.record;
-    if (versions.length < 3) return nothing;
+    if (versions.length < 3) {
+      return nothing;
+    }
     const pick = (label: string, at: 0 | 1) =>
       html`<label for=${`side-${at}`}>${label}</label>
         <select
@@ -149,7 +153,9 @@ export class CompareView extends SessionView {
   async #save(name: string, asked: Promise<Answer<Blob>>): Promise<void> {
     const answer = await asked;
     this.problem = answer.ok ? '' : answer.sentence;
-    if (answer.ok) saveFile(name, answer.value);
+    if (answer.ok) {
+      saveFile(name, answer.value);
+    }
   }
 }
 

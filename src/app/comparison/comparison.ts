@@ -1,4 +1,4 @@
-import type { Headline, GroupChange } from '../../comparison/headline.ts';
+import type { GroupChange, Headline } from '../../comparison/headline.ts';
 import { splitThoughts } from '../../comparison/thoughts.ts';
 import type { TestComparison, TestDetail } from '../../engine/protocol/comparison.ts';
 
@@ -33,10 +33,15 @@ export function shownQuestions(
   const text = filter.text.trim().toLowerCase();
   const answers = (i: number) => versions.map((results) => results.answers[i]?.text);
   const left = questions.flatMap(({ question, answer, topic, difficulty }, i) => {
-    if (filter.topic !== undefined && topic !== filter.topic) return [];
-    if (filter.difficulty !== undefined && difficulty !== filter.difficulty) return [];
-    if (text && ![question, answer, ...answers(i)].some((part) => part?.toLowerCase().includes(text)))
+    if (filter.topic !== undefined && topic !== filter.topic) {
       return [];
+    }
+    if (filter.difficulty !== undefined && difficulty !== filter.difficulty) {
+      return [];
+    }
+    if (text && ![question, answer, ...answers(i)].some((part) => part?.toLowerCase().includes(text))) {
+      return [];
+    }
     switch (filter.show) {
       case 'all':
         return [i];
@@ -60,14 +65,21 @@ function sortKey(
   comparison: TestComparison | undefined,
   sort: Filter['sort'],
 ): ((i: number) => number) | undefined {
-  if (sort === 'file') return undefined;
-  if (sort === 'longest')
+  if (sort === 'file') {
+    return undefined;
+  }
+  if (sort === 'longest') {
     return (i) => -Math.max(...versions.map(({ answers }) => answers[i]?.outputTokens ?? 0));
-  if (!comparison) return undefined;
+  }
+  if (!comparison) {
+    return undefined;
+  }
   const [a, b] = comparison.versions;
   const gain = (i: number) => {
     const [before, after] = [versions[a]?.scores[i], versions[b]?.scores[i]];
-    if (!before || !after) return 0;
+    if (!before || !after) {
+      return 0;
+    }
     // An exact match weighs more than any share of words.
     return Number(after.exact) - Number(before.exact) + after.tokenF1 - before.tokenF1;
   };

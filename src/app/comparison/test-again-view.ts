@@ -1,11 +1,11 @@
+import '../elements/choice-card.ts';
 import { css, html } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import type { ChosenFile, ChosenFolder } from '../../engine/protocol/protocol.ts';
 import type { TestFiles } from '../../engine/protocol/comparison.ts';
-import '../elements/choice-card.ts';
-import type { MissingFile } from '../shared/test-files.ts';
-import { shared } from '../shared/styles.ts';
+import type { ChosenFile, ChosenFolder } from '../../engine/protocol/protocol.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import type { MissingFile } from '../shared/test-files.ts';
 
 /** Files that an unfinished test needs and the browser cannot reach, to be chosen again. */
 @customElement('test-again-view')

@@ -1,6 +1,3 @@
-import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
-import type { PromptForm } from '../../generate/prompt-form.ts';
-import type { ChosenFile, ChosenFolder, RunRecord } from '../../engine/protocol/protocol.ts';
 import type {
   FamilyMember,
   NamedVersion,
@@ -9,6 +6,9 @@ import type {
   TestInputs,
   TestVersion,
 } from '../../engine/protocol/comparison.ts';
+import type { ChosenFile, ChosenFolder, RunRecord } from '../../engine/protocol/protocol.ts';
+import type { PromptForm } from '../../generate/prompt-form.ts';
+import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
 import type { AppState, Slot } from '../shared/app-state.ts';
 
 /** The draft of a test. */
@@ -79,7 +79,7 @@ export function candidates(
       const source = { name: `V${generation - 1}`, detail: inputs.source, group };
       add({ key, ...source, version: { kind: 'source', run: id } });
     }
-    if (status === 'finished')
+    if (status === 'finished') {
       add({
         key: `result/${id}`,
         name,
@@ -87,8 +87,9 @@ export function candidates(
         group,
         version: { kind: 'result', run: id },
       });
-    for (const { step } of checkpoints)
-      if (status !== 'finished' || step !== maxSteps)
+    }
+    for (const { step } of checkpoints) {
+      if (status !== 'finished' || step !== maxSteps) {
         add({
           key: `checkpoint/${id}/${step}`,
           name: `${name} step ${step}`,
@@ -96,8 +97,10 @@ export function candidates(
           group,
           version: { kind: 'checkpoint', run: id, step },
         });
+      }
+    }
   }
-  if (source && !source.run && !runs.some(({ inputs }) => inputs.source === source.name))
+  if (source && !source.run && !runs.some(({ inputs }) => inputs.source === source.name)) {
     add({
       key: 'stage one',
       name: 'V1',
@@ -105,6 +108,7 @@ export function candidates(
       group: 'Chosen in stage one',
       version: { kind: 'folder', folder: source },
     });
+  }
   folders.forEach((folder, i) =>
     add({
       key: `folder/${i}`,
@@ -123,10 +127,14 @@ export function chosenVersions(
   all: readonly Candidate[],
   runs: readonly RunRecord[],
 ): Candidate[] {
-  if (draft.versions) return all.filter(({ key }) => draft.versions!.includes(key));
+  if (draft.versions) {
+    return all.filter(({ key }) => draft.versions!.includes(key));
+  }
   const latest = runs.find((run) => run.status === 'finished');
   const result = all.find(({ version }) => version.kind === 'result' && version.run === latest?.id);
-  if (!latest || !result) return all.filter(({ version }) => version.kind === 'folder');
+  if (!latest || !result) {
+    return all.filter(({ version }) => version.kind === 'folder');
+  }
   const before =
     all.find(({ version }) => version.kind === 'source' && version.run === latest.id) ??
     all.find(({ key }) => key === (latest.sourceRun ? `result/${latest.sourceRun}` : 'base'));
@@ -140,7 +148,9 @@ export function named(versions: readonly Candidate[]): NamedVersion[] {
     const twice = versions.filter((other) => other.name === name).length > 1;
     const where = version.kind === 'folder' ? detail : group;
     let own = twice ? `${name} (${where})` : name;
-    for (let i = 2; taken.has(own); i++) own = `${name} (${i})`;
+    for (let i = 2; taken.has(own); i++) {
+      own = `${name} (${i})`;
+    }
     taken.add(own);
     return { name: own, version };
   });
@@ -152,10 +162,13 @@ export function usual(state: AppState): {
   validation: ChosenFile | OfRun | undefined;
 } {
   const { base, validation } = state.slots;
-  if (base.answer?.ok)
+  if (base.answer?.ok) {
     return { base: base.chosen, validation: validation.answer?.ok ? validation.chosen : undefined };
+  }
   const latest = state.runs[0];
-  if (!latest) return { base: undefined, validation: undefined };
+  if (!latest) {
+    return { base: undefined, validation: undefined };
+  }
   const own: OfRun = { run: latest.id };
   return { base: own, validation: latest.inputs.validation === undefined ? undefined : own };
 }
@@ -178,15 +191,23 @@ export function testInputs(
   const given = usual(state);
   const base = draft.base ?? given.base;
   const length = lengthOf(draft.maxNewTokens);
-  if (questions.answer && !questions.answer.ok) return { missing: 'Fix first: the questions file.' };
+  if (questions.answer && !questions.answer.ok) {
+    return { missing: 'Fix first: the questions file.' };
+  }
   const left = [
     ...(questions.chosen ? [] : ['questions']),
     ...(base ? [] : ['a base model']),
     ...(versions.length > 0 ? [] : ['at least one version']),
   ];
-  if (left.length > 0) return { missing: `Still to choose: ${left.join(', ')}.` };
-  if (!questions.answer) return { missing: 'The questions are being read…' };
-  if (typeof length === 'string') return { missing: length };
+  if (left.length > 0) {
+    return { missing: `Still to choose: ${left.join(', ')}.` };
+  }
+  if (!questions.answer) {
+    return { missing: 'The questions are being read…' };
+  }
+  if (typeof length === 'string') {
+    return { missing: length };
+  }
   const list = named(versions);
   const validation = draft.validation ?? given.validation;
   return {

@@ -24,11 +24,15 @@ export class TestDrafts {
   async chooseQuestions(chosen: ChosenFile | undefined): Promise<void> {
     this.#asking.drop('questions');
     this.change({ questions: { chosen, reading: chosen !== undefined } });
-    if (!chosen) return;
+    if (!chosen) {
+      return;
+    }
     const answer = await this.#asking.ask('questions', (signal) =>
       this.#engine.inspectQuestions(chosen, signal),
     );
-    if (answer) this.change({ questions: { chosen, answer, reading: false } });
+    if (answer) {
+      this.change({ questions: { chosen, answer, reading: false } });
+    }
   }
 
   /** Ends the reading of the questions. */

@@ -1,4 +1,3 @@
-import { showShare } from '../../formats/words.ts';
 import type {
   TestComparison,
   TestDetail,
@@ -7,6 +6,7 @@ import type {
   TestRecord,
   VersionResults,
 } from '../../engine/protocol/comparison.ts';
+import { showShare } from '../../formats/words.ts';
 
 /** A test under way. */
 export interface RunningTest {
@@ -35,7 +35,9 @@ export const testTitle = ({ progress }: RunningTest): string =>
 /** What is shown after one more event of the running test. */
 export function afterTestEvent(shown: Shown, event: TestEvent): Partial<Shown> {
   const { running, detail, records } = shown;
-  if (!running) return {};
+  if (!running) {
+    return {};
+  }
   const own = detail !== undefined && detail.record.id === running.id;
   switch (event.type) {
     case 'created': {
@@ -50,10 +52,14 @@ export function afterTestEvent(shown: Shown, event: TestEvent): Partial<Shown> {
     case 'progress':
       return { running: { ...running, phase: undefined, progress: event.progress } };
     case 'answer': {
-      if (!own) return {};
+      if (!own) {
+        return {};
+      }
       const { version, question, answer, scores } = event;
       const versions = detail.versions.map((results, i): VersionResults => {
-        if (i !== version) return results;
+        if (i !== version) {
+          return results;
+        }
         return {
           ...results,
           answers: results.answers.with(question, answer),

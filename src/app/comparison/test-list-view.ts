@@ -1,11 +1,11 @@
+import '../elements/ask-once.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
-import { counted } from '../../formats/words.ts';
 import type { TestRecord } from '../../engine/protocol/comparison.ts';
-import '../elements/ask-once.ts';
+import { counted } from '../../formats/words.ts';
 import { safeText } from '../shared/safe-text.ts';
-import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
 
 /** The tests that the browser stores, to open or delete. */
 @customElement('test-list-view')
@@ -43,7 +43,9 @@ export class TestListView extends SessionView {
 
   override render() {
     const { records } = this.session.tests.store.state;
-    if (records.length === 0) return nothing;
+    if (records.length === 0) {
+      return nothing;
+    }
     return html`<section class="panel" aria-labelledby="kept">
       <h3 id="kept">Earlier tests</h3>
       <ul>

@@ -1,9 +1,9 @@
+import '../elements/notice-bar.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
-import '../elements/notice-bar.ts';
-import { shared } from '../shared/styles.ts';
 import { showShare } from '../../formats/words.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
 
 /** On the other stages: that a test is running, or was interrupted. */
 @customElement('test-notice-view')
@@ -29,7 +29,9 @@ export class TestNoticeView extends SessionView {
   override render() {
     const { running, detail, records } = this.session.tests.store.state;
     const open = detail?.record.status === 'unfinished' ? detail.record : undefined;
-    if (this.app.view === 'test' || (!running && !open)) return nothing;
+    if (this.app.view === 'test' || (!running && !open)) {
+      return nothing;
+    }
     const { answered = 0, total = 0 } = running?.progress ?? {};
     const left = records.find(({ id }) => id === open?.id) ?? open;
     const have = left?.versions.reduce((sum, version) => sum + version.answered, 0) ?? 0;

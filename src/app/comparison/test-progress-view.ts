@@ -1,11 +1,11 @@
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import { showBytes, showCount, showSeconds, showShare, showSpeed } from '../../formats/words.ts';
-import { safeText } from '../shared/safe-text.ts';
 import { phaseText } from '../shared/run-events.ts';
-import type { RunningTest } from './test-events.ts';
-import { shared } from '../shared/styles.ts';
+import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import type { RunningTest } from './test-events.ts';
 
 /** The progress of the running test. */
 @customElement('test-progress-view')
@@ -62,7 +62,9 @@ export class TestProgressView extends SessionView {
 
   override render() {
     const { running, detail } = this.session.tests.store.state;
-    if (!running) return nothing;
+    if (!running) {
+      return nothing;
+    }
     const names = detail?.record.versions.map(({ name }) => name) ?? [];
     const { what, done, total, aside } = told(running, names);
     return html`<section class="panel" aria-label="Progress">
@@ -94,7 +96,9 @@ function told(
         : `${showCount(done)} of ${showCount(total)} ${unit}`;
     return { what: phaseText(phase.phase), done, total, aside };
   }
-  if (!progress) return { what: 'Getting ready', done: 0, total: 1, aside: '' };
+  if (!progress) {
+    return { what: 'Getting ready', done: 0, total: 1, aside: '' };
+  }
   const { version, answered, total, tokensPerSecond, secondsLeft } = progress;
   const left = Number.isFinite(secondsLeft) ? `${showSeconds(secondsLeft)} left` : 'estimating time left…';
   return {

@@ -1,16 +1,16 @@
+import '../elements/choice-card.ts';
+import './test-versions-view.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
-import type { PromptForm } from '../../generate/prompt-form.ts';
-import type { ChosenFile, ChosenFolder } from '../../engine/protocol/protocol.ts';
 import type { OfRun, QuestionsFacts } from '../../engine/protocol/comparison.ts';
-import type { Fact } from '../elements/choice-card.ts';
-import '../elements/choice-card.ts';
+import type { ChosenFile, ChosenFolder } from '../../engine/protocol/protocol.ts';
 import { counted } from '../../formats/words.ts';
+import type { PromptForm } from '../../generate/prompt-form.ts';
+import type { Fact } from '../elements/choice-card.ts';
 import { isActive } from '../shared/app-state.ts';
-import { candidates, chosenVersions, lengthOf, testInputs, usual } from './test-draft.ts';
-import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
-import './test-versions-view.ts';
+import { shared } from '../shared/styles.ts';
+import { candidates, chosenVersions, lengthOf, testInputs, usual } from './test-draft.ts';
 
 const FORMS: Record<PromptForm, string> = {
   text: 'After “### Instruction:”',
@@ -209,8 +209,12 @@ export class TestSetupView extends SessionView {
   }
 
   #nameOf(shown: ChosenFolder | ChosenFile | OfRun, what: 'base' | 'validation'): string {
-    if ('file' in shown) return shown.file.name;
-    if ('files' in shown) return shown.name;
+    if ('file' in shown) {
+      return shown.file.name;
+    }
+    if ('files' in shown) {
+      return shown.name;
+    }
     return this.app.runs.find(({ id }) => id === shown.run)?.inputs[what] ?? '';
   }
 

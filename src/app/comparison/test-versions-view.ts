@@ -1,13 +1,13 @@
 import { css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
-import { missingOfAdapter } from '../../formats/adapter.ts';
-import { folderFromInput, hasPickers, pickFolder, readDrop } from '../../platform/file-pickers.ts';
 import { folderOf } from '../../engine/files/files.ts';
 import type { ChosenFolder } from '../../engine/protocol/protocol.ts';
+import { missingOfAdapter } from '../../formats/adapter.ts';
+import { folderFromInput, hasPickers, pickFolder, readDrop } from '../../platform/file-pickers.ts';
 import { safeText } from '../shared/safe-text.ts';
-import { named, type Candidate } from './test-draft.ts';
-import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { type Candidate, named } from './test-draft.ts';
 
 /** Which versions answer: base, what runs began with, made and kept, and any adapter folder. */
 @customElement('test-versions-view')
@@ -133,24 +133,35 @@ export class TestVersionsView extends SessionView {
   }
 
   async #choose(): Promise<void> {
-    if (!hasPickers()) return this.input.click();
+    if (!hasPickers()) {
+      return this.input.click();
+    }
     const folder = await pickFolder('test-folder');
-    if (folder) await this.#add(folder);
+    if (folder) {
+      await this.#add(folder);
+    }
   }
 
   #fromInput(): void {
     const { files } = this.input;
-    if (files?.[0]) void folderFromInput(files).then((folder) => this.#add(folder));
+    if (files?.[0]) {
+      void folderFromInput(files).then((folder) => this.#add(folder));
+    }
     this.input.value = '';
   }
 
   async #drop(event: DragEvent): Promise<void> {
     this.over = false;
-    if (!event.dataTransfer) return;
+    if (!event.dataTransfer) {
+      return;
+    }
     event.preventDefault();
     const dropped = await readDrop(event.dataTransfer);
-    if (dropped && 'folder' in dropped) await this.#add(dropped.folder);
-    else if (dropped) this.problem = `${dropped.files[0]!.file.name} is a file; drop the adapter’s folder.`;
+    if (dropped && 'folder' in dropped) {
+      await this.#add(dropped.folder);
+    } else if (dropped) {
+      this.problem = `${dropped.files[0]!.file.name} is a file; drop the adapter’s folder.`;
+    }
   }
 
   async #add(folder: ChosenFolder): Promise<void> {
@@ -158,6 +169,8 @@ export class TestVersionsView extends SessionView {
       (name) => !folder.files.some((file) => file.name === name),
     );
     this.problem = missing ? (await missingOfAdapter(folderOf(folder), missing)).message : '';
-    if (!missing) this.session.testDrafts.addFolder(folder, this.chosen);
+    if (!missing) {
+      this.session.testDrafts.addFolder(folder, this.chosen);
+    }
   }
 }

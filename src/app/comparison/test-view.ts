@@ -1,16 +1,16 @@
-import { css, html, nothing } from 'lit';
-import { customElement } from 'lit/decorators.js';
 import '../elements/notice-bar.ts';
-import { isActive } from '../shared/app-state.ts';
-import { missingFiles } from '../shared/test-files.ts';
-import { shared } from '../shared/styles.ts';
 import './compare-view.ts';
-import { SessionView } from '../shared/session-view.ts';
 import './test-again-view.ts';
 import './test-list-view.ts';
 import './test-progress-view.ts';
 import './test-setup-view.ts';
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import { isActive } from '../shared/app-state.ts';
 import { safeText } from '../shared/safe-text.ts';
+import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { missingFiles } from '../shared/test-files.ts';
 
 /** Stage four: questions to several versions, and their scores. */
 @customElement('test-view')
@@ -74,7 +74,7 @@ export class TestView extends SessionView {
 
   #head() {
     const { running, detail } = this.session.tests.store.state;
-    if (!running && !detail)
+    if (!running && !detail) {
       return html`<div class="head">
         <div>
           <h2 id="heading" tabindex="-1">Test</h2>
@@ -83,6 +83,7 @@ export class TestView extends SessionView {
           </p>
         </div>
       </div>`;
+    }
     const { name } = running ?? detail!.record;
     const title = running
       ? running.stopping
@@ -115,7 +116,9 @@ export class TestView extends SessionView {
   #unfinished() {
     const { detail, again } = this.session.tests.store.state;
     const { record, versions } = detail!;
-    if (record.status === 'finished') return nothing;
+    if (record.status === 'finished') {
+      return nothing;
+    }
     const answered = versions.reduce(
       (sum, { answers }) => sum + answers.filter((answer) => answer !== undefined).length,
       0,

@@ -1,5 +1,3 @@
-import { mayRead } from '../../platform/permission.ts';
-import type { Answer, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
 import type {
   TestDetail,
   TestEvent,
@@ -9,14 +7,16 @@ import type {
   TestRecord,
   Vote,
 } from '../../engine/protocol/comparison.ts';
+import type { Answer, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
+import { mayRead } from '../../platform/permission.ts';
 import type { AppState } from '../shared/app-state.ts';
 import { withDemo, withDemoAgain } from '../shared/demo-tests.ts';
 import type { EngineWatch } from '../shared/engine-watch.ts';
 import { fromStorage } from '../shared/from-storage.ts';
 import { Store } from '../shared/store.ts';
+import { missingFiles } from '../shared/test-files.ts';
 import { emptyDraft, type TestDraft } from './test-draft.ts';
 import { afterTestEvent, type Shown } from './test-events.ts';
-import { missingFiles } from '../shared/test-files.ts';
 
 export interface TestsState extends Shown {
   draft: TestDraft;
@@ -48,10 +48,16 @@ export class Tests {
   async recover(): Promise<void> {
     const records = await this.#refresh();
     const record = records.find(({ status }) => status === 'unfinished');
-    if (!record) return;
+    if (!record) {
+      return;
+    }
     await this.open(record.id);
-    if (record.stopped || missingFiles(record, this.#app.state.runs, {}).length > 0) return;
-    if (await mayRead(this.#handles(record), false)) void this.resume(record);
+    if (record.stopped || missingFiles(record, this.#app.state.runs, {}).length > 0) {
+      return;
+    }
+    if (await mayRead(this.#handles(record), false)) {
+      void this.resume(record);
+    }
   }
 
   /** Called from a click: the browser may have to ask for permission to read the files. */
@@ -87,7 +93,9 @@ export class Tests {
 
   async stop(): Promise<void> {
     const { running } = this.store.state;
-    if (running) this.store.update({ running: { ...running, stopping: true } });
+    if (running) {
+      this.store.update({ running: { ...running, stopping: true } });
+    }
     void this.#watch.watch();
     await this.#engine.stopTest();
   }
@@ -105,35 +113,55 @@ export class Tests {
   async compare(pair: readonly [a: number, b: number]): Promise<void> {
     this.store.update({ pair });
     const { detail } = this.store.state;
-    if (!detail || pair[0] === pair[1]) return this.store.update({ comparison: undefined });
+    if (!detail || pair[0] === pair[1]) {
+      return this.store.update({ comparison: undefined });
+    }
     const answer = await this.#engine.compareVersions(detail.record.id, ...pair);
     const now = this.store.state;
-    if (now.detail?.record.id !== detail.record.id || now.pair !== pair) return;
-    if (answer.ok) this.store.update({ comparison: answer.value });
-    else this.#refuse(answer.sentence);
+    if (now.detail?.record.id !== detail.record.id || now.pair !== pair) {
+      return;
+    }
+    if (answer.ok) {
+      this.store.update({ comparison: answer.value });
+    } else {
+      this.#refuse(answer.sentence);
+    }
   }
 
   async vote(question: number, vote: Vote | undefined): Promise<void> {
     const { detail, comparison, pair } = this.store.state;
-    if (!detail) return;
+    if (!detail) {
+      return;
+    }
     const votes = detail.votes.with(question, vote);
     this.store.update({ detail: { ...detail, votes } });
     const answer = await this.#engine.vote(detail.record.id, question, vote);
-    if (!answer.ok) return this.#refuse(answer.sentence);
-    if (comparison) await this.compare(pair);
+    if (!answer.ok) {
+      return this.#refuse(answer.sentence);
+    }
+    if (comparison) {
+      await this.compare(pair);
+    }
   }
 
   async rename(id: string, name: string): Promise<void> {
-    if (!this.#done(await this.#engine.renameTest(id, name))) return;
+    if (!this.#done(await this.#engine.renameTest(id, name))) {
+      return;
+    }
     const { detail } = this.store.state;
-    if (detail?.record.id === id)
+    if (detail?.record.id === id) {
       this.store.update({ detail: { ...detail, record: { ...detail.record, name } } });
+    }
     await this.#refresh();
   }
 
   async delete(id: string): Promise<void> {
-    if (!this.#done(await this.#engine.deleteTest(id))) return;
-    if (this.store.state.detail?.record.id === id) this.close();
+    if (!this.#done(await this.#engine.deleteTest(id))) {
+      return;
+    }
+    if (this.store.state.detail?.record.id === id) {
+      this.close();
+    }
     await this.#refresh();
   }
 
@@ -149,16 +177,22 @@ export class Tests {
   async refresh(): Promise<void> {
     const records = await this.#refresh();
     const { detail } = this.store.state;
-    if (detail && !records.some(({ id }) => id === detail.record.id)) this.close();
+    if (detail && !records.some(({ id }) => id === detail.record.id)) {
+      this.close();
+    }
   }
 
   async #follow(begin: (onEvent: (event: TestEvent) => void) => Promise<Answer<TestOutcome>>): Promise<void> {
     const onEvent = (event: TestEvent) => {
       this.store.update(afterTestEvent(this.store.state, event));
       const { running } = this.store.state;
-      if (event.type === 'created') void this.#show(event.record.id);
-      else if (event.type === 'version' && running?.id) void this.#show(running.id);
-      else if (event.type === 'answer') this.#showSoon();
+      if (event.type === 'created') {
+        void this.#show(event.record.id);
+      } else if (event.type === 'version' && running?.id) {
+        void this.#show(running.id);
+      } else if (event.type === 'answer') {
+        this.#showSoon();
+      }
     };
     const outcome = await begin(onEvent).catch((error: unknown): Answer<TestOutcome> => {
       this.#app.update({ crash: String(error) });
@@ -167,25 +201,36 @@ export class Tests {
     const id = outcome.ok ? outcome.value.id : this.store.state.running?.id;
     this.store.update({ running: undefined });
     await this.#refresh();
-    if (id !== undefined) await this.#show(id);
-    if (outcome.ok) this.store.update({ again: {} });
-    else this.#refuse(outcome.sentence);
+    if (id !== undefined) {
+      await this.#show(id);
+    }
+    if (outcome.ok) {
+      this.store.update({ again: {} });
+    } else {
+      this.#refuse(outcome.sentence);
+    }
   }
 
   /** The engine computes the scores: while answers arrive it is asked for them from time to time. */
   #showSoon(): void {
-    if (this.#refreshing !== undefined) return;
+    if (this.#refreshing !== undefined) {
+      return;
+    }
     this.#refreshing = setTimeout(() => {
       this.#refreshing = undefined;
       const { running, detail } = this.store.state;
-      if (running?.id !== undefined && detail?.record.id === running.id) void this.#show(running.id);
+      if (running?.id !== undefined && detail?.record.id === running.id) {
+        void this.#show(running.id);
+      }
     }, REFRESH_MS);
   }
 
   /** Asks the engine for a test and, where there are two versions, for their comparison. */
   async #show(id: string): Promise<void> {
     const answer = await this.#engine.test(id);
-    if (!answer.ok) return this.#refuse(answer.sentence);
+    if (!answer.ok) {
+      return this.#refuse(answer.sentence);
+    }
     const { detail: before, pair } = this.store.state;
     const same = before?.record.id === id;
     const { length } = answer.value.versions;
@@ -202,7 +247,9 @@ export class Tests {
   }
 
   #done(answer: Answer<unknown>): boolean {
-    if (!answer.ok) this.#refuse(answer.sentence);
+    if (!answer.ok) {
+      this.#refuse(answer.sentence);
+    }
     return answer.ok;
   }
 

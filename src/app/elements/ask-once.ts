@@ -37,7 +37,7 @@ export class AskOnce extends LitElement {
   ];
 
   override render() {
-    if (!this.asking)
+    if (!this.asking) {
       return html`<button
         type="button"
         class="link"
@@ -46,6 +46,7 @@ export class AskOnce extends LitElement {
       >
         ${this.word}<span class="only-heard"> ${safeText(this.subject)}</span>
       </button>`;
+    }
     return html`<span
       class="row"
       role="group"

@@ -1,14 +1,14 @@
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
+import type { ChosenFile, ChosenFolder } from '../../engine/protocol/protocol.ts';
 import {
+  type Dropped,
   folderFromInput,
   hasPickers,
   pickFile,
   pickFolder,
   readDrop,
-  type Dropped,
 } from '../../platform/file-pickers.ts';
-import type { ChosenFile, ChosenFolder } from '../../engine/protocol/protocol.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 import { cardStyles } from './choice-card-styles.ts';
@@ -115,15 +115,25 @@ export class ChoiceCard extends LitElement {
       html`<button type="button" class="link" @click=${click}>
         ${act}<span class="only-heard"> ${heading}</span>
       </button>`;
-    if (this.reading) return link('Cancel', () => this.dispatchEvent(new CustomEvent('cancelled')));
-    if (chosenName && !locked && !this.fixed) return link('Remove', () => this.#clear());
+    if (this.reading) {
+      return link('Cancel', () => this.dispatchEvent(new CustomEvent('cancelled')));
+    }
+    if (chosenName && !locked && !this.fixed) {
+      return link('Remove', () => this.#clear());
+    }
     return html`<span class="soft small">${locked ? '' : 'or drop it'}</span>`;
   }
 
   #report(problem: string) {
-    if (problem) return html`<p class="problem"><strong>Not usable:</strong> ${safeText(problem)}</p>`;
-    if (this.reading) return html`<p class="soft small">Reading…</p>`;
-    if (this.facts.length === 0) return this.chosenName && html`<p class="soft small">${this.waiting}</p>`;
+    if (problem) {
+      return html`<p class="problem"><strong>Not usable:</strong> ${safeText(problem)}</p>`;
+    }
+    if (this.reading) {
+      return html`<p class="soft small">Reading…</p>`;
+    }
+    if (this.facts.length === 0) {
+      return this.chosenName && html`<p class="soft small">${this.waiting}</p>`;
+    }
     return html`<dl class="numbers">
       ${this.facts.map(
         ([name, value]) =>
@@ -136,7 +146,9 @@ export class ChoiceCard extends LitElement {
   }
 
   async #choose(): Promise<void> {
-    if (!hasPickers()) return this.input.click();
+    if (!hasPickers()) {
+      return this.input.click();
+    }
     try {
       this.#chosen(await (this.kind === 'folder' ? pickFolder(this.slotName) : pickFile(this.slotName)));
     } catch (error) {
@@ -146,30 +158,41 @@ export class ChoiceCard extends LitElement {
 
   async #fromInput(): Promise<void> {
     const { files } = this.input;
-    if (files?.[0]) this.#chosen(this.kind === 'folder' ? await folderFromInput(files) : { file: files[0] });
+    if (files?.[0]) {
+      this.#chosen(this.kind === 'folder' ? await folderFromInput(files) : { file: files[0] });
+    }
     // The same choice again must fire again.
     this.input.value = '';
   }
 
   #dragOver(event: DragEvent): void {
-    if (this.locked) return;
+    if (this.locked) {
+      return;
+    }
     event.preventDefault();
     this.over = true;
   }
 
   async #drop(event: DragEvent): Promise<void> {
-    if (this.locked || !event.dataTransfer) return;
+    if (this.locked || !event.dataTransfer) {
+      return;
+    }
     event.preventDefault();
     this.over = false;
     const dropped = await readDrop(event.dataTransfer);
-    if (dropped) this.#take(dropped);
+    if (dropped) {
+      this.#take(dropped);
+    }
   }
 
   #take(dropped: NonNullable<Dropped>): void {
     const { kind } = this;
-    if (kind === 'folder' && 'folder' in dropped) return this.#chosen(dropped.folder);
-    if (kind === 'file' && 'files' in dropped && dropped.files.length === 1)
+    if (kind === 'folder' && 'folder' in dropped) {
+      return this.#chosen(dropped.folder);
+    }
+    if (kind === 'file' && 'files' in dropped && dropped.files.length === 1) {
       return this.#chosen(dropped.files[0]);
+    }
     const found =
       'folder' in dropped
         ? `${dropped.folder.name} is a folder`
@@ -182,7 +205,9 @@ export class ChoiceCard extends LitElement {
   }
 
   #chosen(detail: ChosenFolder | ChosenFile | undefined): void {
-    if (!detail) return;
+    if (!detail) {
+      return;
+    }
     this.ownProblem = '';
     this.dispatchEvent(new CustomEvent('chosen', { detail }));
   }

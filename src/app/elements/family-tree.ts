@@ -120,7 +120,9 @@ export class FamilyTree extends LitElement {
   #node({ key, badge, name, detail, choosable }: TreeNode) {
     const inside = html`<span class="badge">${badge}</span><span class="name">${safeText(name)}</span
       ><span class="detail">${safeText(detail)}</span>`;
-    if (!choosable) return html`<span class="node">${inside}</span>`;
+    if (!choosable) {
+      return html`<span class="node">${inside}</span>`;
+    }
     return html`<button
       type="button"
       class="node"

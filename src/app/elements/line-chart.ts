@@ -2,9 +2,9 @@ import { css, html, LitElement, unsafeCSS } from 'lit';
 import { customElement, property, query } from 'lit/decorators.js';
 import uPlot from 'uplot';
 import plotStyles from 'uplot/dist/uPlot.min.css?inline';
-import { shared } from '../shared/styles.ts';
-import { safeText } from '../shared/safe-text.ts';
 import { visibleText } from '../../formats/visible-text.ts';
+import { safeText } from '../shared/safe-text.ts';
+import { shared } from '../shared/styles.ts';
 
 export interface ChartSeries {
   name: string;
@@ -114,7 +114,9 @@ export class LineChart extends LitElement {
   override updated(): void {
     const data = align(this.series);
     const names = this.series.map((series) => series.name).join();
-    if (this.#plot && this.#drawn === names) return this.#plot.setData(data);
+    if (this.#plot && this.#drawn === names) {
+      return this.#plot.setData(data);
+    }
     this.#drawn = names;
     this.#draw(data);
   }
@@ -122,7 +124,9 @@ export class LineChart extends LitElement {
   #description(): string {
     const parts = this.series.map(({ name, points }) => {
       const [first, last] = [points[0], points.at(-1)];
-      if (!first || !last) return `${visibleText(name)}: no values yet`;
+      if (!first || !last) {
+        return `${visibleText(name)}: no values yet`;
+      }
       return `${visibleText(name)}: from ${this.format(first[1])} at step ${first[0]} to ${this.format(last[1])} at step ${last[0]}`;
     });
     return `${this.heading}. ${parts.join('; ')}.`;
@@ -172,8 +176,9 @@ export class LineChart extends LitElement {
 
   #resize(): void {
     const width = this.place.clientWidth;
-    if (width > 0 && this.#plot && this.#plot.width !== width)
+    if (width > 0 && this.#plot && this.#plot.width !== width) {
       this.#plot.setSize({ width, height: HEIGHT[this.size] });
+    }
   }
 }
 

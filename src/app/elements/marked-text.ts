@@ -5,7 +5,9 @@ import { safeText } from '../shared/safe-text.ts';
 /** A text with what is new in it and what is gone from it marked: by line and tint, and to a reader by name. */
 export const markedText = (pieces: readonly DiffPiece[]) =>
   pieces.map(({ kind, text }) => {
-    if (kind === 'same') return safeText(text);
+    if (kind === 'same') {
+      return safeText(text);
+    }
     // White space at the end stays outside of the mark.
     const words = text.trimEnd();
     const rest = text.slice(words.length);

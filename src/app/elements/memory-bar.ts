@@ -1,7 +1,7 @@
 import { css, html, LitElement } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import { shared } from '../shared/styles.ts';
 import { showBytes } from '../../formats/words.ts';
+import { shared } from '../shared/styles.ts';
 
 /** Bytes by kind: a table whose rows carry their share as a bar. */
 @customElement('memory-bar')

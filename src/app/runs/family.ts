@@ -1,6 +1,6 @@
-import { counted } from '../../formats/words.ts';
-import type { RunRecord } from '../../engine/protocol/protocol.ts';
 import type { FamilyMember } from '../../engine/protocol/comparison.ts';
+import type { RunRecord } from '../../engine/protocol/protocol.ts';
+import { counted } from '../../formats/words.ts';
 import type { TreeNode } from '../elements/family-tree.ts';
 
 /** The family as trees: each under what it was trained from; those whose parent is missing are roots. */
@@ -32,8 +32,12 @@ const badge = ({ kind, generation }: FamilyMember): string => (kind === 'base' ?
 
 function detail({ kind, hash = '' }: FamilyMember, run: RunRecord | undefined): string {
   const short = hash.slice(0, 8);
-  if (kind === 'base') return `base model · ${short}`;
-  if (!run) return `adapter from elsewhere · ${short}`;
+  if (kind === 'base') {
+    return `base model · ${short}`;
+  }
+  if (!run) {
+    return `adapter from elsewhere · ${short}`;
+  }
   const { status, step, maxSteps, created } = run;
   const day = new Date(created).toLocaleDateString([], { dateStyle: 'medium' });
   return status === 'finished'

@@ -1,9 +1,9 @@
+import '../elements/family-tree.ts';
 import { css, html } from 'lit';
 import { customElement } from 'lit/decorators.js';
-import '../elements/family-tree.ts';
-import { familyTrees } from './family.ts';
-import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { familyTrees } from './family.ts';
 
 /** The family tree, from the base to the latest version; a run in it can be opened. */
 @customElement('lineage-view')

@@ -1,14 +1,14 @@
+import type { FamilyMember, RunNotes } from '../../engine/protocol/comparison.ts';
+import type { Answer, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
+import type { Following } from '../../engine/watch.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { mayRead } from '../../platform/permission.ts';
-import type { Answer, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
-import type { FamilyMember, RunNotes } from '../../engine/protocol/comparison.ts';
-import type { Following } from '../../engine/watch.ts';
-import type { AppState } from '../shared/app-state.ts';
 import type { Choices } from '../setup/choices.ts';
+import type { AppState } from '../shared/app-state.ts';
 import { isDemoBase } from '../shared/demo.ts';
 import { demoBase } from '../shared/demo-tests.ts';
-import { fromStorage } from '../shared/from-storage.ts';
 import { FollowedWork } from '../shared/followed-work.ts';
+import { fromStorage } from '../shared/from-storage.ts';
 import { Store } from '../shared/store.ts';
 
 interface LineageState {
@@ -42,7 +42,9 @@ export class Lineage {
   async refresh(): Promise<void> {
     const all = () => Promise.all([this.#engine.runs(), this.#engine.runNotes(), this.#engine.family()]);
     const found = await fromStorage(this.#app, all, undefined);
-    if (!found) return;
+    if (!found) {
+      return;
+    }
     const [runs, notes, family] = found;
     this.#app.update({ runs });
     const { selected } = this.store.state;
@@ -58,11 +60,15 @@ export class Lineage {
   }
 
   async rename(id: string, name: string): Promise<void> {
-    if (this.#fine(await this.#engine.renameRun(id, name))) await this.refresh();
+    if (this.#fine(await this.#engine.renameRun(id, name))) {
+      await this.refresh();
+    }
   }
 
   async annotate(id: string, note: string): Promise<void> {
-    if (this.#fine(await this.#engine.annotateRun(id, note))) await this.refresh();
+    if (this.#fine(await this.#engine.annotateRun(id, note))) {
+      await this.refresh();
+    }
   }
 
   recipeYaml(recipe: Recipe): Promise<string> {
@@ -79,7 +85,9 @@ export class Lineage {
   async import(file: File): Promise<void> {
     await this.#work('importing', file.name, async ({ onProgress, signal }) => {
       const answer = await this.#engine.importRun(file, onProgress, signal);
-      if (!this.#fine(answer)) return;
+      if (!this.#fine(answer)) {
+        return;
+      }
       await this.refresh();
       this.select(answer.value.id);
       this.store.update({ said: { kind: 'good', text: `${answer.value.name} was added to your runs.` } });
@@ -102,13 +110,19 @@ export class Lineage {
    */
   async continueFrom(run: RunRecord): Promise<void> {
     await this.#work('continuing', run.name, async () => {
-      if (run.handles.base) await mayRead([run.handles.base], true);
+      if (run.handles.base) {
+        await mayRead([run.handles.base], true);
+      }
       const answer = await this.#engine.continueFrom(run.id);
-      if (!this.#fine(answer)) return;
+      if (!this.#fine(answer)) {
+        return;
+      }
       const { source, base = await this.#bundled(run) } = answer.value;
       this.#choices.takeRecipe(run.recipe, { name: `as in ${run.name}`, warnings: [] });
       // The base first: without it the source could not be read.
-      if (base) await this.#choices.choose('base', base);
+      if (base) {
+        await this.#choices.choose('base', base);
+      }
       await this.#choices.choose('source', source);
       this.#app.update({ view: 'setup' });
     });
@@ -133,7 +147,9 @@ export class Lineage {
   }
 
   #fine<T>(answer: Answer<T>): answer is { ok: true; value: T } {
-    if (!answer.ok) this.store.update({ said: { kind: 'bad', text: answer.sentence } });
+    if (!answer.ok) {
+      this.store.update({ said: { kind: 'bad', text: answer.sentence } });
+    }
     return answer.ok;
   }
 }

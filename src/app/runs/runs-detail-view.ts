@@ -1,17 +1,17 @@
-import { css, html, nothing } from 'lit';
-import { customElement, property, state } from 'lit/decorators.js';
-import { saveFile } from '../../platform/save-file.ts';
-import { counted, showBytes, showNumber } from '../../formats/words.ts';
-import type { RunRecord } from '../../engine/protocol/protocol.ts';
-import type { RunNotes } from '../../engine/protocol/comparison.ts';
 import '../elements/ask-once.ts';
 import '../elements/line-chart.ts';
-import { safeText } from '../shared/safe-text.ts';
+import { css, html, nothing } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import type { RunNotes } from '../../engine/protocol/comparison.ts';
+import type { RunRecord } from '../../engine/protocol/protocol.ts';
+import { counted, showBytes, showNumber } from '../../formats/words.ts';
+import { saveFile } from '../../platform/save-file.ts';
 import { isActive } from '../shared/app-state.ts';
-import { lossSeries } from './run-losses.ts';
-import { shared } from '../shared/styles.ts';
-import { runDetailStyles } from './runs-detail-styles.ts';
+import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { lossSeries } from './run-losses.ts';
+import { runDetailStyles } from './runs-detail-styles.ts';
 
 const HASHES = {
   base: 'Base model',
@@ -43,10 +43,14 @@ export class RunsDetailView extends SessionView {
   }
 
   override willUpdate(changed: Map<string, unknown>): void {
-    if (!changed.has('run')) return;
+    if (!changed.has('run')) {
+      return;
+    }
     this.recipe = '';
     const record = this.#record;
-    if (record) void this.session.lineage.recipeYaml(record.recipe).then((yaml) => (this.recipe = yaml));
+    if (record) {
+      void this.session.lineage.recipeYaml(record.recipe).then((yaml) => (this.recipe = yaml));
+    }
   }
 
   get #record(): RunRecord | undefined {
@@ -56,7 +60,9 @@ export class RunsDetailView extends SessionView {
   override render() {
     const record = this.#record;
     const notes = this.session.lineage.store.state.notes.find(({ id }) => id === this.run);
-    if (!record || !notes) return nothing;
+    if (!record || !notes) {
+      return nothing;
+    }
     const losses = lossSeries(record);
     return html`<section class="panel" aria-labelledby="title">
       ${this.#names(notes)} ${this.#actions(record, notes)}
@@ -77,7 +83,9 @@ export class RunsDetailView extends SessionView {
     const { lineage } = this.session;
     const changed = (event: Event, before: string, keep: (text: string) => Promise<void>) => {
       const text = (event.target as HTMLInputElement | HTMLTextAreaElement).value.trim();
-      if (text !== before) void keep(text);
+      if (text !== before) {
+        void keep(text);
+      }
     };
     return html`<h3 id="title">
         ${safeText(name)}${imported ? html` <span class="soft small">(imported)</span>` : nothing}
@@ -90,8 +98,11 @@ export class RunsDetailView extends SessionView {
             .value=${name}
             @change=${(event: Event) =>
               changed(event, name, async (text) => {
-                if (text) await lineage.rename(id, text);
-                else (event.target as HTMLInputElement).value = name;
+                if (text) {
+                  await lineage.rename(id, text);
+                } else {
+                  (event.target as HTMLInputElement).value = name;
+                }
               })}
         /></label>
         <label
@@ -133,7 +144,9 @@ export class RunsDetailView extends SessionView {
         ?disabled=${busy !== undefined}
         @click=${async () => {
           const zip = await lineage.archive({ id: record.id, name });
-          if (zip) saveFile(`${fileName(name)}.zip`, zip);
+          if (zip) {
+            saveFile(`${fileName(name)}.zip`, zip);
+          }
         }}
       >
         ${busy === 'packing' ? html`Packing… ${share}` : 'Export (.zip)'}

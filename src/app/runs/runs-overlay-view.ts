@@ -1,11 +1,11 @@
+import '../elements/line-chart.ts';
 import { css, html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { showNumber } from '../../formats/words.ts';
-import '../elements/line-chart.ts';
 import { safeText } from '../shared/safe-text.ts';
-import { lossPoints, MAX_OVERLAID, overlaid, type LossKind } from './run-losses.ts';
-import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { type LossKind, lossPoints, MAX_OVERLAID, overlaid } from './run-losses.ts';
 
 /** Losses of any runs in one plot. */
 @customElement('runs-overlay-view')
@@ -51,7 +51,9 @@ export class RunsOverlayView extends SessionView {
 
   override render() {
     const runs = this.app.runs.filter((run) => lossPoints(run, this.kind).length > 0);
-    if (this.app.runs.every((run) => lossPoints(run, 'loss').length === 0)) return nothing;
+    if (this.app.runs.every((run) => lossPoints(run, 'loss').length === 0)) {
+      return nothing;
+    }
     const ticked = this.chosen ?? runs.slice(0, 2).map(({ id }) => id);
     const shown = runs.filter(({ id }) => ticked.includes(id));
     return html`<section class="panel" aria-labelledby="losses">

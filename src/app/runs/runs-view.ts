@@ -1,13 +1,13 @@
-import { css, html, nothing } from 'lit';
-import { customElement, query } from 'lit/decorators.js';
 import '../elements/notice-bar.ts';
-import { runsElsewhere } from './runs-elsewhere.ts';
-import { shared } from '../shared/styles.ts';
 import './lineage-view.ts';
 import './runs-detail-view.ts';
 import './runs-overlay-view.ts';
-import { SessionView } from '../shared/session-view.ts';
 import './storage-view.ts';
+import { css, html, nothing } from 'lit';
+import { customElement, query } from 'lit/decorators.js';
+import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { runsElsewhere } from './runs-elsewhere.ts';
 
 /** The runs as a family tree, their losses in one plot, and the storage that everything takes. */
 @customElement('runs-view')
@@ -115,7 +115,9 @@ export class RunsView extends SessionView {
 
   #import(): void {
     const [file] = this.input.files ?? [];
-    if (file) void this.session.lineage.import(file).then(() => this.session.storage.refresh());
+    if (file) {
+      void this.session.lineage.import(file).then(() => this.session.storage.refresh());
+    }
     this.input.value = '';
   }
 

@@ -1,12 +1,12 @@
-import { css, html, nothing } from 'lit';
-import { customElement } from 'lit/decorators.js';
-import { showBytes } from '../../formats/words.ts';
-import type { StorageAccount, StorageItem } from '../../engine/protocol/comparison.ts';
 import '../elements/ask-once.ts';
 import '../elements/notice-bar.ts';
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import type { StorageAccount, StorageItem } from '../../engine/protocol/comparison.ts';
+import { showBytes } from '../../formats/words.ts';
 import { safeText } from '../shared/safe-text.ts';
-import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
 
 const KINDS = {
   run: 'run',
@@ -84,7 +84,9 @@ export class StorageView extends SessionView {
 
   override render() {
     const { account, refusal } = this.session.storage.store.state;
-    if (!account || this.app.storage?.ok === false) return nothing;
+    if (!account || this.app.storage?.ok === false) {
+      return nothing;
+    }
     const items = account.items.toSorted((a, b) => b.bytes - a.bytes);
     const largest = Math.max(1, ...items.map(({ bytes }) => bytes));
     return html`<section class="panel" aria-labelledby="storage">

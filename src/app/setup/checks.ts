@@ -1,10 +1,10 @@
-import type { Check } from '../elements/check-list.ts';
-import { counted, showBytes, showCount, showSeconds } from '../../formats/words.ts';
 import type { PlanFacts } from '../../engine/protocol/protocol.ts';
-import { hasProblem } from '../shared/device-inputs.ts';
+import { counted, showBytes, showCount, showSeconds } from '../../formats/words.ts';
+import type { Check } from '../elements/check-list.ts';
 import type { AppState, Slot } from '../shared/app-state.ts';
-import { conflict, relevantDrafts } from './choices.ts';
+import { hasProblem } from '../shared/device-inputs.ts';
 import { adapterName } from '../shared/version-names.ts';
+import { conflict, relevantDrafts } from './choices.ts';
 
 /** The check list before the start, in the order in which things are chosen. */
 export function checks(state: AppState): Check[] {
@@ -30,10 +30,15 @@ export function checks(state: AppState): Check[] {
 }
 
 function slotCheck(title: string, slot: Slot<unknown, unknown>, todo: string, sound: string): Check {
-  if (!slot.chosen) return { state: 'todo', title, detail: `Still to do: ${todo}.` };
-  if (!slot.answer)
+  if (!slot.chosen) {
+    return { state: 'todo', title, detail: `Still to do: ${todo}.` };
+  }
+  if (!slot.answer) {
     return { state: 'busy', title, detail: slot.reading ? 'Reading…' : 'Waiting for the base model.' };
-  if (!slot.answer.ok) return { state: 'bad', title, detail: 'See its card.' };
+  }
+  if (!slot.answer.ok) {
+    return { state: 'bad', title, detail: 'See its card.' };
+  }
   return { state: 'good', title, detail: sound || undefined };
 }
 
@@ -41,29 +46,43 @@ function recipeCheck(state: AppState): Check {
   const { drafts, fresh, plan } = state;
   const title = 'Recipe';
   const wrong = relevantDrafts(drafts, fresh);
-  if (wrong.length > 0)
+  if (wrong.length > 0) {
     return { state: 'bad', title, detail: `Correct ${wrong.map((field) => field.label).join(', ')}.` };
+  }
   const detail = conflict(state);
-  if (detail !== undefined) return { state: 'bad', title, detail };
+  if (detail !== undefined) {
+    return { state: 'bad', title, detail };
+  }
   return { state: 'good', title, detail: plan?.ok ? `${counted(plan.value.maxSteps, 'step')}.` : undefined };
 }
 
 function deviceCheck({ device }: AppState): Check {
   const title = 'GPU';
-  if (!device) return { state: 'busy', title, detail: 'Looking for it…' };
-  if (!device.ok) return { state: 'bad', title, detail: 'See above.' };
+  if (!device) {
+    return { state: 'busy', title, detail: 'Looking for it…' };
+  }
+  if (!device.ok) {
+    return { state: 'bad', title, detail: 'See above.' };
+  }
   const { name, software } = device.value;
-  if (software) return { state: 'warn', title, detail: `${name}: a software device, correct but very slow.` };
+  if (software) {
+    return { state: 'warn', title, detail: `${name}: a software device, correct but very slow.` };
+  }
   return { state: 'good', title, detail: name };
 }
 
 /** Not needed for the start: not there before it was asked for, and in nobody's way where it failed. */
 function timeCheck({ estimate }: AppState): Check[] {
   const title = 'Time';
-  if (estimate === undefined) return [];
-  if (estimate === 'measuring')
+  if (estimate === undefined) {
+    return [];
+  }
+  if (estimate === 'measuring') {
     return [{ state: 'busy', title, detail: 'Measuring one pass…', cancel: 'estimate' }];
-  if (!estimate.ok) return [{ state: 'warn', title, detail: estimate.sentence, again: 'estimate' }];
+  }
+  if (!estimate.ok) {
+    return [{ state: 'warn', title, detail: estimate.sentence, again: 'estimate' }];
+  }
   const { seconds, tokensPerSecond } = estimate.value;
   const speed = `${showCount(Math.round(tokensPerSecond))} tokens per second`;
   return [{ state: 'good', title, detail: `About ${showSeconds(seconds)}, at ${speed}.` }];
@@ -74,10 +93,18 @@ const WORKING = { state: 'busy', detail: 'Calculating…' } as const;
 
 function memoryCheck({ plan, planning, device, deviceInputs }: AppState): Check {
   const title = 'GPU memory';
-  if (hasProblem(deviceInputs)) return { state: 'bad', title, detail: 'Correct it under This device.' };
-  if (planning) return { ...WORKING, title, cancel: 'plan' };
-  if (!plan) return { ...LATER, title };
-  if (!plan.ok) return { state: 'bad', title, detail: plan.sentence, again: 'plan' };
+  if (hasProblem(deviceInputs)) {
+    return { state: 'bad', title, detail: 'Correct it under This device.' };
+  }
+  if (planning) {
+    return { ...WORKING, title, cancel: 'plan' };
+  }
+  if (!plan) {
+    return { ...LATER, title };
+  }
+  if (!plan.ok) {
+    return { state: 'bad', title, detail: plan.sentence, again: 'plan' };
+  }
   const { total, most } = plan.value;
   const more = most ? `, and up to ${showBytes(most)} of a GPU that has it free, to compute less twice` : '';
   const largest = device?.ok ? ` One buffer may hold ${showBytes(device.value.maxBufferBytes)}.` : '';
@@ -86,12 +113,24 @@ function memoryCheck({ plan, planning, device, deviceInputs }: AppState): Check 
 
 function spaceChecks({ storage, plan, planning, persisted, deviceInputs }: AppState): Check[] {
   const title = 'Space for checkpoints';
-  if (storage?.ok === false) return [{ state: 'bad', title, detail: 'The browser stores none: see above.' }];
-  if (hasProblem(deviceInputs)) return [];
-  if (planning) return [{ ...WORKING, title }];
-  if (!plan) return [{ ...LATER, title }];
-  if (!plan.ok) return [];
-  if (!storage) return [{ state: 'busy', title, detail: 'Checking whether the browser can store any…' }];
+  if (storage?.ok === false) {
+    return [{ state: 'bad', title, detail: 'The browser stores none: see above.' }];
+  }
+  if (hasProblem(deviceInputs)) {
+    return [];
+  }
+  if (planning) {
+    return [{ ...WORKING, title }];
+  }
+  if (!plan) {
+    return [{ ...LATER, title }];
+  }
+  if (!plan.ok) {
+    return [];
+  }
+  if (!storage) {
+    return [{ state: 'busy', title, detail: 'Checking whether the browser can store any…' }];
+  }
   return [{ title, ...spaceCheck(plan.value, persisted) }];
 }
 
@@ -103,14 +142,17 @@ function spaceCheck(
   // A new one is written before an old one goes, and one for rescue is kept beside them.
   const atOnce = kept + 2;
   const each = `up to ${atOnce} of ${showBytes(checkpointBytes)}`;
-  if (storageLeft === undefined)
+  if (storageLeft === undefined) {
     return { state: 'warn', detail: `For ${each}; the browser does not say how much it allows.` };
+  }
   const allowed = showBytes(storageLeft);
   const advice = 'free disk space or delete earlier runs under Runs';
-  if (storageLeft < 2 * checkpointBytes)
+  if (storageLeft < 2 * checkpointBytes) {
     return { state: 'bad', detail: `For ${each}, and the browser allows only ${allowed} more; ${advice}.` };
-  if (storageLeft < atOnce * checkpointBytes)
+  }
+  if (storageLeft < atOnce * checkpointBytes) {
     return { state: 'warn', detail: `For ${each} the browser allows only ${allowed} more; ${advice}.` };
+  }
   const cleared =
     persisted === false
       ? ' It may clear them when the disk is nearly full, and does so when a private window is closed.'

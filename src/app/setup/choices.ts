@@ -1,4 +1,3 @@
-import { defaultRecipe, recipeProblem, type Recipe } from '../../formats/recipe.ts';
 import type {
   Answer,
   ChosenFile,
@@ -7,20 +6,21 @@ import type {
   EngineApi,
   PlanDevice,
 } from '../../engine/protocol/protocol.ts';
+import { defaultRecipe, type Recipe, recipeProblem } from '../../formats/recipe.ts';
 import { UserError } from '../../formats/user-error.ts';
-import {
-  deviceSettings,
-  hasProblem,
-  storeDeviceInputs,
-  storedDeviceInputs,
-  withEdit,
-} from '../shared/device-inputs.ts';
 import type { DeviceKey } from '../../run/device-settings.ts';
 import type { AppState, Slots } from '../shared/app-state.ts';
 import { Asking } from '../shared/asking.ts';
 import { demoFiles } from '../shared/demo.ts';
-import { RECIPE_FIELDS, setField, type RecipeField } from './recipe-fields.ts';
+import {
+  deviceSettings,
+  hasProblem,
+  storedDeviceInputs,
+  storeDeviceInputs,
+  withEdit,
+} from '../shared/device-inputs.ts';
 import type { Store } from '../shared/store.ts';
+import { RECIPE_FIELDS, type RecipeField, setField } from './recipe-fields.ts';
 
 export type SlotName = keyof Slots;
 /** What the engine is asked about. */
@@ -43,17 +43,27 @@ export class Choices {
   async loadDefaults(): Promise<void> {
     this.#store.update({ deviceInputs: storedDeviceInputs() });
     const recipe = await this.#engine.defaultRecipe();
-    if (!this.#store.state.recipe) this.#store.update({ recipe });
+    if (!this.#store.state.recipe) {
+      this.#store.update({ recipe });
+    }
   }
 
   async choose<K extends SlotName>(slot: K, chosen: Slots[K]['chosen']): Promise<void> {
-    if (slot === 'source' && chosen) this.#store.update({ fresh: false });
+    if (slot === 'source' && chosen) {
+      this.#store.update({ fresh: false });
+    }
     this.#setSlot(slot, { chosen, reading: false } as Slots[K]);
     // An adapter and rows mean something only together with their base.
     const others = slot === 'base' ? (['source', 'train', 'validation'] as const) : [];
-    for (const other of others) this.#unread(other);
-    if (!(await this.#inspect(slot))) return;
-    for (const other of others) await this.#inspect(other);
+    for (const other of others) {
+      this.#unread(other);
+    }
+    if (!(await this.#inspect(slot))) {
+      return;
+    }
+    for (const other of others) {
+      await this.#inspect(other);
+    }
     this.replan();
   }
 
@@ -64,8 +74,11 @@ export class Choices {
 
   /** Repeats what was cancelled or failed. */
   again(asked: Asked): void {
-    if (asked === 'estimate') void this.estimate();
-    else if (asked === 'plan') this.replan();
+    if (asked === 'estimate') {
+      void this.estimate();
+    } else if (asked === 'plan') {
+      this.replan();
+    }
   }
 
   /** Chooses the bundled demo's files; where the server lacks them, nothing changes and the page says so. */
@@ -85,8 +98,11 @@ export class Choices {
 
   setFresh(fresh: boolean): void {
     this.#store.update({ fresh });
-    if (fresh) void this.choose('source', undefined);
-    else this.replan();
+    if (fresh) {
+      void this.choose('source', undefined);
+    } else {
+      this.replan();
+    }
   }
 
   editRecipe(field: RecipeField, text: string): void {
@@ -110,7 +126,9 @@ export class Choices {
   async importRecipe(file: File): Promise<void> {
     this.#store.update({ readingRecipe: file.name });
     const answer = await this.#asking.ask('recipe', (signal) => this.#engine.parseRecipe(file, signal));
-    if (!answer) return;
+    if (!answer) {
+      return;
+    }
     this.#store.update({ readingRecipe: undefined });
     if (!answer.ok) {
       this.#store.update({ recipeFile: { sentence: answer.sentence } });
@@ -133,7 +151,9 @@ export class Choices {
   /** Measures a pass of the run as planned. */
   async estimate(): Promise<void> {
     const inputs = this.inputs();
-    if (!inputs) return;
+    if (!inputs) {
+      return;
+    }
     const settings = deviceSettings(this.#store.state.deviceInputs);
     this.#store.update({ estimate: 'measuring' });
     const answer = await this.#asking
@@ -143,7 +163,9 @@ export class Choices {
         throw error;
       });
     // If the choices have changed meanwhile, this estimate no longer applies.
-    if (answer) this.#store.update({ estimate: answer });
+    if (answer) {
+      this.#store.update({ estimate: answer });
+    }
   }
 
   recipeYaml(): Promise<string> {
@@ -161,8 +183,9 @@ export class Choices {
       relevantDrafts(drafts, fresh).length > 0 ||
       conflict(this.#store.state) !== undefined ||
       !sound.every((slot) => slot.answer?.ok)
-    )
+    ) {
       return undefined;
+    }
     return {
       base: base.chosen!,
       source: fresh ? undefined : source.chosen,
@@ -173,8 +196,11 @@ export class Choices {
   }
 
   #afterRecipe(before: Recipe | undefined, now: Recipe): void {
-    if (before?.training.maxLength !== now.training.maxLength)
-      for (const slot of ['train', 'validation'] as const) void this.#inspect(slot).then(() => this.replan());
+    if (before?.training.maxLength !== now.training.maxLength) {
+      for (const slot of ['train', 'validation'] as const) {
+        void this.#inspect(slot).then(() => this.replan());
+      }
+    }
     this.replan();
   }
 
@@ -187,11 +213,17 @@ export class Choices {
     const { chosen } = this.#store.state.slots[name];
     const question = chosen && this.#question(name);
     this.#asking.drop(name);
-    if (!chosen) return true;
+    if (!chosen) {
+      return true;
+    }
     this.#setSlot(name, { chosen, reading: question !== undefined } as Slots[typeof name]);
-    if (!question) return true;
+    if (!question) {
+      return true;
+    }
     const answer = await this.#asking.ask<unknown>(name, question);
-    if (answer) this.#setSlot(name, { chosen, answer, reading: false } as Slots[typeof name]);
+    if (answer) {
+      this.#setSlot(name, { chosen, answer, reading: false } as Slots[typeof name]);
+    }
     return answer !== undefined;
   }
 
@@ -199,7 +231,9 @@ export class Choices {
   #unread(name: SlotName): void {
     this.#asking.drop(name);
     const { chosen, reading } = this.#store.state.slots[name];
-    if (reading) this.#setSlot(name, { chosen, reading: false } as Slots[typeof name]);
+    if (reading) {
+      this.#setSlot(name, { chosen, reading: false } as Slots[typeof name]);
+    }
   }
 
   #cancelled(asked: Asked): string {
@@ -222,10 +256,16 @@ export class Choices {
     const { slots, recipe = defaultRecipe() } = this.#store.state;
     const { chosen } = slots[name];
     const engine = this.#engine;
-    if (name === 'base') return (signal) => engine.inspectBase(chosen as ChosenFolder, signal);
+    if (name === 'base') {
+      return (signal) => engine.inspectBase(chosen as ChosenFolder, signal);
+    }
     const base = slots.base.answer?.ok ? slots.base.chosen : undefined;
-    if (!base) return undefined;
-    if (name === 'source') return (signal) => engine.inspectAdapter(base, chosen as ChosenFolder, signal);
+    if (!base) {
+      return undefined;
+    }
+    if (name === 'source') {
+      return (signal) => engine.inspectAdapter(base, chosen as ChosenFolder, signal);
+    }
     const use = name === 'train' ? 'train' : 'evaluate';
     const { maxLength } = recipe.training;
     return (signal) => engine.inspectRows(base, chosen as ChosenFile, { maxLength, use }, signal);
@@ -238,11 +278,15 @@ export class Choices {
     this.#asking.drop('estimate');
     const inputs = this.inputs();
     this.#store.update({ plan: undefined, planning: inputs !== undefined, estimate: undefined });
-    if (!inputs) return;
+    if (!inputs) {
+      return;
+    }
     this.#planTimer = setTimeout(async () => {
       const device = planDevice(this.#store.state);
       const plan = await this.#asking.ask('plan', (signal) => this.#engine.plan(inputs, device, signal));
-      if (plan) this.#store.update({ plan, planning: false });
+      if (plan) {
+        this.#store.update({ plan, planning: false });
+      }
     }, PLAN_DELAY_MS);
   }
 }
@@ -263,14 +307,20 @@ export function relevantDrafts(drafts: AppState['drafts'], fresh: boolean): Reci
 
 /** Why the recipe and the chosen files do not fit together. */
 export function conflict({ recipe, slots }: Pick<AppState, 'recipe' | 'slots'>): string | undefined {
-  if (!recipe) return undefined;
+  if (!recipe) {
+    return undefined;
+  }
   const { valSize, loadBestModelAtEnd } = recipe.training;
   const validated = slots.validation.chosen !== undefined;
-  if (valSize !== undefined && validated)
+  if (valSize !== undefined && validated) {
     return 'Rows held back and the validation file both say what to validate on; leave one of them out.';
-  if (loadBestModelAtEnd && valSize === undefined && !validated)
+  }
+  if (loadBestModelAtEnd && valSize === undefined && !validated) {
     return 'To keep the best there must be something to validate on: choose validation rows, or hold rows back.';
-  if (!problems.has(recipe)) problems.set(recipe, recipeProblem(recipe));
+  }
+  if (!problems.has(recipe)) {
+    problems.set(recipe, recipeProblem(recipe));
+  }
   return problems.get(recipe);
 }
 

@@ -1,18 +1,18 @@
-import { css, html, nothing } from 'lit';
-import { customElement } from 'lit/decorators.js';
-import type { Fact } from '../elements/choice-card.ts';
 import '../elements/choice-card.ts';
 import './row-preview.ts';
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
 import type { RowsFacts } from '../../engine/protocol/protocol.ts';
-import { isActive, type Slot } from '../shared/app-state.ts';
-import type { SlotName } from './choices.ts';
-import { adapterName } from '../shared/version-names.ts';
-import { shared } from '../shared/styles.ts';
 import { readingLines } from '../../formats/recipe.ts';
 import { counted } from '../../formats/words.ts';
+import type { Fact } from '../elements/choice-card.ts';
+import { isActive, type Slot } from '../shared/app-state.ts';
 import { adapterFacts, baseFacts, rowsFacts } from '../shared/facts.ts';
-import { SessionView } from '../shared/session-view.ts';
 import { safeText } from '../shared/safe-text.ts';
+import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { adapterName } from '../shared/version-names.ts';
+import type { SlotName } from './choices.ts';
 
 /** Stage one: the three things to choose, two more that may be chosen, and the rows as the model will read them. */
 @customElement('choose-view')

@@ -1,12 +1,12 @@
 import { del, get, set } from 'idb-keyval';
-import { readFolder } from '../../platform/read-folder.ts';
-import { mayRead } from '../../platform/permission.ts';
-import { openDatabase } from '../../storage/database.ts';
 import type { ChosenFile, ChosenFolder, EngineApi } from '../../engine/protocol/protocol.ts';
+import { mayRead } from '../../platform/permission.ts';
+import { readFolder } from '../../platform/read-folder.ts';
+import { openDatabase } from '../../storage/database.ts';
 import type { AppState } from '../shared/app-state.ts';
-import type { Choices, SlotName } from './choices.ts';
 import { demoFiles, isFromDemo } from '../shared/demo.ts';
 import type { Store } from '../shared/store.ts';
+import type { Choices, SlotName } from './choices.ts';
 
 type Chosen = ChosenFolder | ChosenFile;
 
@@ -55,10 +55,15 @@ export class KeptChoices {
     if (kept) {
       const { recipe, recipeFile, fresh, places } = kept;
       const answer = await this.#engine.parseRecipe(new File([recipe], 'training_config.yaml'));
-      if (answer.ok) this.#choices.takeRecipe(answer.value.recipe, recipeFile);
-      else this.#app.update({ recipeFile: { sentence: answer.sentence } });
+      if (answer.ok) {
+        this.#choices.takeRecipe(answer.value.recipe, recipeFile);
+      } else {
+        this.#app.update({ recipeFile: { sentence: answer.sentence } });
+      }
       this.#app.update({ fresh });
-      for (const [slot, place] of places) this.#left.set(slot, place);
+      for (const [slot, place] of places) {
+        this.#left.set(slot, place);
+      }
     }
     this.#seen = choicesOf(this.#app.state);
     this.#app.subscribe(() => this.#follow());
@@ -84,12 +89,16 @@ export class KeptChoices {
   keep(): void {
     this.#write(async () => {
       const { recipe, recipeFile, fresh, slots } = this.#app.state;
-      if (!recipe) return;
+      if (!recipe) {
+        return;
+      }
       const places = new Map(this.#left);
       for (const slot of SLOTS) {
         const { chosen } = slots[slot];
         const place = chosen && placeOf(chosen);
-        if (place) places.set(slot, place);
+        if (place) {
+          places.set(slot, place);
+        }
       }
       const yaml = await this.#engine.recipeYaml(recipe);
       const kept: Kept = { recipe: yaml, recipeFile, fresh, places };
@@ -99,12 +108,20 @@ export class KeptChoices {
 
   #follow(): void {
     const now = choicesOf(this.#app.state);
-    if (now.every((one, i) => one === this.#seen[i])) return;
+    if (now.every((one, i) => one === this.#seen[i])) {
+      return;
+    }
     this.#seen = now;
     const { slots, waiting } = this.#app.state;
-    for (const slot of SLOTS) if (slots[slot].chosen) this.#left.delete(slot);
+    for (const slot of SLOTS) {
+      if (slots[slot].chosen) {
+        this.#left.delete(slot);
+      }
+    }
     const still = waiting.filter(({ slot }) => this.#left.has(slot));
-    if (still.length < waiting.length) this.#app.update({ waiting: still });
+    if (still.length < waiting.length) {
+      this.#app.update({ waiting: still });
+    }
     this.keep();
   }
 
@@ -119,17 +136,24 @@ export class KeptChoices {
     // All is asked for before anything is read: the browser counts the click for some seconds only.
     for (const slot of SLOTS) {
       const place = this.#left.get(slot);
-      if (!place) continue;
-      if (place.kind !== 'handle' || (await mayRead([place.handle], ask))) open.push([slot, place]);
-      else if (ask) this.#left.delete(slot);
-      else waiting.push({ slot, name: place.name });
+      if (!place) {
+        continue;
+      }
+      if (place.kind !== 'handle' || (await mayRead([place.handle], ask))) {
+        open.push([slot, place]);
+      } else if (ask) {
+        this.#left.delete(slot);
+      } else {
+        waiting.push({ slot, name: place.name });
+      }
     }
     this.#app.update({ waiting });
     for (const [slot, place] of open) {
       // What no longer exists must be chosen again.
       const chosen = await openPlace(slot, place).catch(() => undefined);
-      if (chosen && this.#left.get(slot) === place)
+      if (chosen && this.#left.get(slot) === place) {
         await this.#choices.choose(slot, chosen as ChosenFolder & ChosenFile);
+      }
     }
   }
 }
@@ -144,12 +168,18 @@ const choicesOf = ({ slots, recipe, recipeFile, fresh }: AppState): readonly unk
 
 function placeOf(chosen: Chosen): Place | undefined {
   const name = 'file' in chosen ? chosen.file.name : chosen.name;
-  if ('run' in chosen && chosen.run !== undefined)
+  if ('run' in chosen && chosen.run !== undefined) {
     return { kind: 'run', name, run: chosen.run, step: chosen.step };
-  if (chosen.handle) return { kind: 'handle', name, handle: chosen.handle };
-  if (isFromDemo(chosen)) return { kind: 'demo', name };
-  if ('file' in chosen && chosen.file.size <= MAX_COPIED_BYTES)
+  }
+  if (chosen.handle) {
+    return { kind: 'handle', name, handle: chosen.handle };
+  }
+  if (isFromDemo(chosen)) {
+    return { kind: 'demo', name };
+  }
+  if ('file' in chosen && chosen.file.size <= MAX_COPIED_BYTES) {
     return { kind: 'copy', name, file: chosen.file };
+  }
   return undefined;
 }
 
@@ -163,7 +193,9 @@ async function openPlace(slot: SlotName, place: Place): Promise<Chosen> {
       return { file: place.file };
     case 'handle': {
       const { handle } = place;
-      if (handle.kind === 'directory') return readFolder(handle as FileSystemDirectoryHandle);
+      if (handle.kind === 'directory') {
+        return readFolder(handle as FileSystemDirectoryHandle);
+      }
       const file = handle as FileSystemFileHandle;
       return { file: await file.getFile(), handle: file };
     }

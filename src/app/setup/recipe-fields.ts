@@ -2,9 +2,9 @@ import type { Recipe } from '../../formats/recipe.ts';
 import {
   RECIPE,
   RECIPE_GROUPS,
-  SEED,
   type RecipeSetting,
   type Section,
+  SEED,
 } from '../../formats/recipe/settings.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { settingText, settingValue } from '../shared/setting-text.ts';
@@ -51,7 +51,9 @@ export function setField(
   try {
     return { recipe: field.write(recipe, settingValue(field, text)) };
   } catch (error) {
-    if (error instanceof UserError) return { problem: error.message };
+    if (error instanceof UserError) {
+      return { problem: error.message };
+    }
     throw error;
   }
 }

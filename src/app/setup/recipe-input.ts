@@ -47,7 +47,7 @@ export class RecipeInput extends LitElement {
     const note = html`<p id="note" class=${problem ? 'problem' : ''} aria-live="polite">
       ${safeText(problem || field.hint)}
     </p>`;
-    if (field.kind === 'boolean')
+    if (field.kind === 'boolean') {
       return html`<label class="check"
           ><input
             type="checkbox"
@@ -58,13 +58,14 @@ export class RecipeInput extends LitElement {
             @change=${(event: Event) => this.#edited(String((event.target as HTMLInputElement).checked))}
           />${field.label}</label
         >${note}`;
+    }
     return html`<label for="input">${field.label}</label>${this.#input()}${note}`;
   }
 
   #input() {
     const { field } = this;
     const { key } = field;
-    if (field.kind === 'choice')
+    if (field.kind === 'choice') {
       return html`<select
         id="input"
         name=${key}
@@ -74,6 +75,7 @@ export class RecipeInput extends LitElement {
       >
         ${choicesOf(field).map((choice) => html`<option ?selected=${choice === this.value}>${choice}</option>`)}
       </select>`;
+    }
     return html`<input
       id="input"
       name=${key}

@@ -1,13 +1,13 @@
+import './recipe-input.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
+import { RECIPE_GROUPS, type RecipeGroup } from '../../formats/recipe/settings.ts';
 import { saveFile } from '../../platform/save-file.ts';
-import './recipe-input.ts';
 import { isActive } from '../shared/app-state.ts';
 import { DEVICE_FIELDS } from '../shared/device-inputs.ts';
-import { RECIPE_GROUPS, type RecipeGroup } from '../../formats/recipe/settings.ts';
-import { fieldText, RECIPE_FIELDS } from './recipe-fields.ts';
-import { shared } from '../shared/styles.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { fieldText, RECIPE_FIELDS } from './recipe-fields.ts';
 
 /** Stage two: every setting, in groups. */
 @customElement('recipe-view')
@@ -68,7 +68,9 @@ export class RecipeView extends SessionView {
   ];
 
   override render() {
-    if (!this.app.recipe) return html`<p class="panel soft">Reading the defaults…</p>`;
+    if (!this.app.recipe) {
+      return html`<p class="panel soft">Reading the defaults…</p>`;
+    }
     const locked = isActive(this.app.run);
     return html`<div class="panel">
       ${RECIPE_GROUPS.map((group) => this.#group(group, locked))} ${this.#device(locked)}
@@ -89,13 +91,14 @@ export class RecipeView extends SessionView {
   #group(group: RecipeGroup, locked: boolean) {
     const { fresh } = this.app;
     const fields = RECIPE_FIELDS.filter((field) => field.group === group);
-    if (group === 'New adapter' && !fresh)
+    if (group === 'New adapter' && !fresh) {
       return html`<fieldset>
         <legend>${group}</legend>
         <p class="soft small">
           Rank, alpha, dropout and modules come from the adapter; for a new one they are set here.
         </p>
       </fieldset>`;
+    }
     return html`<fieldset>
       <legend>${group}</legend>
       <div class="fields">

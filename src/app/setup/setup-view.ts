@@ -1,11 +1,11 @@
+import './choose-view.ts';
+import './recipe-view.ts';
+import './start-panel.ts';
 import { css, html } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import { isActive } from '../shared/app-state.ts';
-import { shared } from '../shared/styles.ts';
-import './choose-view.ts';
-import './recipe-view.ts';
 import { SessionView } from '../shared/session-view.ts';
-import './start-panel.ts';
+import { shared } from '../shared/styles.ts';
 
 /** Stages one and two, with what stands before the start beside them. */
 @customElement('setup-view')

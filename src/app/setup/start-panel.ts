@@ -1,13 +1,13 @@
+import '../elements/check-list.ts';
+import '../elements/memory-bar.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import type { Check } from '../elements/check-list.ts';
-import '../elements/check-list.ts';
-import '../elements/memory-bar.ts';
 import { isActive } from '../shared/app-state.ts';
+import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
 import { checks } from './checks.ts';
 import type { Asked } from './choices.ts';
-import { shared } from '../shared/styles.ts';
-import { SessionView } from '../shared/session-view.ts';
 
 /** The checks before the start, and the start button. */
 @customElement('start-panel')
@@ -86,8 +86,12 @@ function blockedBy(open: readonly Check[]): string {
   const titles = (state: Check['state']) =>
     open.filter((check) => check.state === state).map(({ title }) => title);
   const [bad, todo] = [titles('bad'), titles('todo')];
-  if (bad.length > 0) return `Fix first: ${bad.join(', ')}.`;
-  if (todo.length > 0) return `Still to choose: ${todo.filter((title) => CHOSEN.has(title)).join(', ')}.`;
+  if (bad.length > 0) {
+    return `Fix first: ${bad.join(', ')}.`;
+  }
+  if (todo.length > 0) {
+    return `Still to choose: ${todo.filter((title) => CHOSEN.has(title)).join(', ')}.`;
+  }
   return open.length > 0 ? 'Being checked…' : 'Everything is in order.';
 }
 

@@ -1,7 +1,3 @@
-import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
-import type { BestStep } from '../../run/options.ts';
-import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
-import { DEFAULT_INPUTS, type DeviceInputs } from './device-inputs.ts';
 import type {
   AdapterFacts,
   Answer,
@@ -17,6 +13,10 @@ import type {
   RunRecord,
   TimeEstimate,
 } from '../../engine/protocol/protocol.ts';
+import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
+import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
+import type { BestStep } from '../../run/options.ts';
+import { DEFAULT_INPUTS, type DeviceInputs } from './device-inputs.ts';
 
 /** One thing to choose: what was chosen, and what the engine understood of it or found wrong with it. */
 export interface Slot<Chosen, Facts> {

@@ -1,5 +1,5 @@
-import type { UserError } from '../../formats/user-error.ts';
 import type { Answer } from '../../engine/protocol/protocol.ts';
+import type { UserError } from '../../formats/user-error.ts';
 
 /** Questions to the engine under keys of their own: the latest of a key takes the place of the one before. */
 export class Asking<Key> {
@@ -18,10 +18,14 @@ export class Asking<Key> {
       const answer = await question(own.signal);
       return isLatest() ? answer : undefined;
     } catch (error) {
-      if (isLatest()) throw error;
+      if (isLatest()) {
+        throw error;
+      }
       return undefined;
     } finally {
-      if (isLatest()) this.#open.delete(key);
+      if (isLatest()) {
+        this.#open.delete(key);
+      }
     }
   }
 

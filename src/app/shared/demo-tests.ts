@@ -1,5 +1,5 @@
-import type { ChosenFolder, RunRecord } from '../../engine/protocol/protocol.ts';
 import type { TestFiles, TestInputs, TestRecord } from '../../engine/protocol/comparison.ts';
+import type { ChosenFolder, RunRecord } from '../../engine/protocol/protocol.ts';
 import { demoFiles, isDemoBase } from './demo.ts';
 import { missingFiles } from './test-files.ts';
 
@@ -15,7 +15,9 @@ export const DEMO_ANSWER_TOKENS = '32';
 /** The bundled demo's questions. */
 export async function demoQuestions(): Promise<File> {
   const answer = await fetch(new URL('demo/questions.json', document.baseURI));
-  if (!answer.ok) throw new Error(`demo/questions.json: the server answers ${answer.status}`);
+  if (!answer.ok) {
+    throw new Error(`demo/questions.json: the server answers ${answer.status}`);
+  }
   return new File([await answer.blob()], 'questions.json', { type: 'application/json' });
 }
 
@@ -50,7 +52,9 @@ export async function withDemoAgain(
   runs: readonly RunRecord[],
   again: TestFiles,
 ): Promise<TestFiles> {
-  if (!isDemoBase(record.base) || record.handles.base) return again;
+  if (!isDemoBase(record.base) || record.handles.base) {
+    return again;
+  }
   const missing = missingFiles(record, runs, again, false);
   const folders = missing.flatMap(({ folder, name }) =>
     folder !== undefined && name === 'demo/v1' ? [folder] : [],

@@ -42,12 +42,16 @@ export async function demoFiles(): Promise<DemoFiles> {
     train: { file: await demoFile('train.jsonl') },
     validation: { file: await demoFile('val.jsonl') },
   };
-  for (const one of Object.values(chosen)) taken.add(one);
+  for (const one of Object.values(chosen)) {
+    taken.add(one);
+  }
   return { ...chosen, recipe: await demoFile('training_config.yaml') };
 }
 
 async function demoFile(path: string): Promise<File> {
   const answer = await fetch(new URL(`demo/${path}`, document.baseURI));
-  if (!answer.ok) throw new Error(`demo/${path}: the server answers ${answer.status}`);
+  if (!answer.ok) {
+    throw new Error(`demo/${path}: the server answers ${answer.status}`);
+  }
   return new File([await answer.blob()], path.split('/').at(-1)!);
 }

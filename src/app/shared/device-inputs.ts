@@ -66,11 +66,15 @@ export function withEdit({ texts, problems }: DeviceInputs, name: DeviceKey, tex
   const known = setting.kind !== 'choice' || setting.choices.includes(text);
   const others = Object.entries(problems).filter(([other]) => other !== name);
   try {
-    if (known) settingValue(setting, text, setting.subject);
+    if (known) {
+      settingValue(setting, text, setting.subject);
+    }
     const shown = known ? text : DEFAULT_INPUTS.texts[name];
     return { texts: { ...texts, [name]: shown }, problems: Object.fromEntries(others) };
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
     return {
       texts: { ...texts, [name]: text },
       problems: { ...Object.fromEntries(others), [name]: error.message },

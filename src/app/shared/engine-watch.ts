@@ -15,11 +15,17 @@ export class EngineWatch {
 
   /** Called after the engine was told something: says that it does not hear, until it does. */
   async watch(): Promise<void> {
-    if (this.#watching) return;
+    if (this.#watching) {
+      return;
+    }
     this.#watching = true;
-    while (!(await this.#engine.hears())) this.#store.update({ deaf: true });
+    while (!(await this.#engine.hears())) {
+      this.#store.update({ deaf: true });
+    }
     this.#watching = false;
-    if (this.#store.state.deaf) this.#store.update({ deaf: false });
+    if (this.#store.state.deaf) {
+      this.#store.update({ deaf: false });
+    }
   }
 
   /** Ends the engine with all that it does, and starts another. */

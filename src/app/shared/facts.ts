@@ -1,7 +1,7 @@
 import type { AdapterFacts, BaseFacts, RowsFacts } from '../../engine/protocol/protocol.ts';
 import { FAMILIES } from '../../formats/decoder-config.ts';
-import type { Fact } from '../elements/choice-card.ts';
 import { counted, showBytes, showCount, showLarge, showShare } from '../../formats/words.ts';
+import type { Fact } from '../elements/choice-card.ts';
 
 export const baseFacts = ({ family, parameters, layers, dtype, kept, bytes, notes }: BaseFacts): Fact[] => [
   ['Family', `${FAMILIES[family].name}, ${counted(layers, 'layer')}`],

@@ -1,6 +1,6 @@
+import type { Following } from '../../engine/watch.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { showShare } from '../../formats/words.ts';
-import type { Following } from '../../engine/watch.ts';
 
 /** A long task with progress ("34%") that can be cancelled. */
 export class FollowedWork {

@@ -7,7 +7,9 @@ export async function fromStorage<T>(app: Store<AppState>, ask: () => Promise<T>
   try {
     return await ask();
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
     app.update({ storage: { ok: false, sentence: error.message } });
     return instead;
   }

@@ -1,7 +1,7 @@
-import type { LogEntry } from '../../formats/trainer-state.ts';
-import type { Phase, RunEvent } from '../../run/events.ts';
 import type { RunRecord } from '../../engine/protocol/protocol.ts';
+import type { LogEntry } from '../../formats/trainer-state.ts';
 import { showBytes, showNumber, showRate } from '../../formats/words.ts';
+import type { Phase, RunEvent } from '../../run/events.ts';
 import type { LogLine, RunState } from './app-state.ts';
 
 const LOG_LINES = 1000;
@@ -69,7 +69,9 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
     case 'log': {
       const { entry } = event;
       const logged = { ...run, phase: undefined, log: withLine(run.log, line('log', entryText(entry))) };
-      if (entry.eval_loss === undefined) return logged;
+      if (entry.eval_loss === undefined) {
+        return logged;
+      }
       const before = run.evals.filter((point) => point.step < entry.step);
       return { ...logged, evals: [...before, { step: entry.step, loss: entry.eval_loss }] };
     }
@@ -103,10 +105,18 @@ const withLine = (log: readonly LogLine[], added: LogLine): LogLine[] => [...log
 function entryText(entry: LogEntry): string {
   const { step, epoch, loss, grad_norm, learning_rate, eval_loss, train_loss } = entry;
   const at = `Step ${step}, epoch ${epoch.toFixed(2)}`;
-  if (eval_loss !== undefined) return `${at}: eval loss ${showNumber(eval_loss)}`;
-  if (loss === undefined) return `${at}: mean training loss ${showNumber(train_loss ?? NaN)}`;
+  if (eval_loss !== undefined) {
+    return `${at}: eval loss ${showNumber(eval_loss)}`;
+  }
+  if (loss === undefined) {
+    return `${at}: mean training loss ${showNumber(train_loss ?? NaN)}`;
+  }
   const parts = [`loss ${showNumber(loss)}`];
-  if (grad_norm !== undefined) parts.push(`gradient norm ${showNumber(grad_norm)}`);
-  if (learning_rate !== undefined) parts.push(`learning rate ${showRate(learning_rate)}`);
+  if (grad_norm !== undefined) {
+    parts.push(`gradient norm ${showNumber(grad_norm)}`);
+  }
+  if (learning_rate !== undefined) {
+    parts.push(`learning rate ${showRate(learning_rate)}`);
+  }
   return `${at}: ${parts.join(', ')}`;
 }

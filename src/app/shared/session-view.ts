@@ -25,6 +25,8 @@ export abstract class SessionView extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
+    for (const unsubscribe of this.#subscriptions) {
+      unsubscribe();
+    }
   }
 }

@@ -1,16 +1,16 @@
-import { withRunLock } from '../../platform/run-lock.ts';
 import type { EngineApi } from '../../engine/protocol/protocol.ts';
-import { initialState, isActive, type AppState } from './app-state.ts';
-import { Chat } from '../training/chat.ts';
-import { Choices } from '../setup/choices.ts';
-import { EngineWatch } from './engine-watch.ts';
-import { KeptChoices } from '../setup/kept-choices.ts';
-import { Lineage } from '../runs/lineage.ts';
-import { StorageUse } from './storage.ts';
-import { Store } from './store.ts';
+import { withRunLock } from '../../platform/run-lock.ts';
 import { TestDrafts } from '../comparison/test-drafts.ts';
 import { Tests } from '../comparison/tests.ts';
+import { Lineage } from '../runs/lineage.ts';
+import { Choices } from '../setup/choices.ts';
+import { KeptChoices } from '../setup/kept-choices.ts';
+import { Chat } from '../training/chat.ts';
 import { Training } from '../training/training.ts';
+import { type AppState, initialState, isActive } from './app-state.ts';
+import { EngineWatch } from './engine-watch.ts';
+import { StorageUse } from './storage.ts';
+import { Store } from './store.ts';
 
 /** What the views are given: the state, and everything that can be done about it. */
 export class Session {
@@ -44,8 +44,9 @@ export class Session {
   async begin(): Promise<void> {
     // While this tab was in the background, another may have begun to train.
     document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState === 'visible' && !isActive(this.store.state.run))
+      if (document.visibilityState === 'visible' && !isActive(this.store.state.run)) {
         void this.training.look();
+      }
     });
     try {
       await this.choices.loadDefaults();
@@ -56,8 +57,12 @@ export class Session {
         this.kept.begin(),
       ]);
       if (hasStorage) {
-        if (hasDevice) await this.training.recover();
-        if (!isActive(this.store.state.run)) await this.tests.recover();
+        if (hasDevice) {
+          await this.training.recover();
+        }
+        if (!isActive(this.store.state.run)) {
+          await this.tests.recover();
+        }
       }
       await this.kept.recall();
     } catch (error) {
@@ -70,14 +75,20 @@ export class Session {
     const device = await this.#engine.device();
     this.store.update({ device });
     // What was chosen meanwhile was planned for any device.
-    if (this.store.state.plan || this.store.state.planning) this.choices.replan();
+    if (this.store.state.plan || this.store.state.planning) {
+      this.choices.replan();
+    }
     return device.ok;
   }
 
   /** After the browser was told to keep something: looks again, and finds what it had kept. */
   async lookAgain(): Promise<void> {
-    if (!(await this.storage.check())) return;
-    if (this.store.state.device?.ok) await this.training.recover();
+    if (!(await this.storage.check())) {
+      return;
+    }
+    if (this.store.state.device?.ok) {
+      await this.training.recover();
+    }
     await Promise.all([this.tests.refresh(), this.lineage.refresh(), this.storage.refresh()]);
   }
 
@@ -90,11 +101,15 @@ export class Session {
   /** Trains with the chosen files, once they are valid. */
   async start(): Promise<void> {
     const inputs = this.choices.inputs();
-    if (!inputs) return;
+    if (!inputs) {
+      return;
+    }
     await this.training.start(inputs, () => this.kept.settle());
     const { run } = this.store.state;
     // It failed before the browser had anything of it.
-    if (run?.status === 'failed' && run.id === undefined) this.kept.keep();
+    if (run?.status === 'failed' && run.id === undefined) {
+      this.kept.keep();
+    }
   }
 
   async updateReady(take: () => void): Promise<void> {
@@ -108,6 +123,8 @@ export class Session {
     const take = () => Promise.resolve(this.#takeUpdate?.());
     // Without locks no tab trains.
     const taken = await withRunLock(take).catch(take);
-    if (!taken) await this.training.look();
+    if (!taken) {
+      await this.training.look();
+    }
   }
 }

@@ -10,12 +10,17 @@ const isOptional = (setting: Setting): boolean => 'usual' in setting && setting.
 
 /** A setting's value as its input shows it. */
 export function settingText({ kind }: Setting, value: unknown): string {
-  if (value === undefined || value === Infinity) return '';
-  if (typeof value === 'number' && value !== 0 && Math.abs(value) < 1e-3) return value.toExponential();
-  if (kind === 'numbers')
+  if (value === undefined || value === Infinity) {
+    return '';
+  }
+  if (typeof value === 'number' && value !== 0 && Math.abs(value) < 1e-3) {
+    return value.toExponential();
+  }
+  if (kind === 'numbers') {
     return Object.entries(value as Record<string, number>)
       .map(([name, number]) => `${name} ${number}`)
       .join(', ');
+  }
   return Array.isArray(value) ? value.join(', ') : String(value as string);
 }
 
@@ -35,8 +40,12 @@ export function settingValue(setting: Setting, text: string, subject = setting.l
       return fields.choice('the value', choicesOf(setting)) || undefined;
     case 'number': {
       const empty = text.trim() === '';
-      if (empty && isOptional(setting)) return undefined;
-      if (empty && setting.none === Infinity) return Infinity;
+      if (empty && isOptional(setting)) {
+        return undefined;
+      }
+      if (empty && setting.none === Infinity) {
+        return Infinity;
+      }
       return fields.number('the value', setting.range);
     }
   }
@@ -44,7 +53,9 @@ export function settingValue(setting: Setting, text: string, subject = setting.l
 
 function readNames(fields: Fields, text: string): readonly string[] | string {
   const names = fields.names('the value');
-  if (!text.includes(',')) return names;
+  if (!text.includes(',')) {
+    return names;
+  }
   return text
     .split(',')
     .map((name) => name.trim())
@@ -54,12 +65,15 @@ function readNames(fields: Fields, text: string): readonly string[] | string {
 /** "num_cycles 2, power 1": names and numbers; undefined for none. */
 function readNumbers(text: string, subject: string): Record<string, number> | undefined {
   const pairs = text.split(',').filter((part) => part.trim() !== '');
-  if (pairs.length === 0) return undefined;
+  if (pairs.length === 0) {
+    return undefined;
+  }
   return Object.fromEntries(
     pairs.map((pair) => {
       const [, name, number] = /^\s*(\w+)[\s:=]+(\S+)\s*$/.exec(pair) ?? [];
-      if (name === undefined || number === undefined)
+      if (name === undefined || number === undefined) {
         throw new UserError(`${subject}: expected names and numbers, such as num_cycles 2; change it.`);
+      }
       return [
         name,
         new Fields(subject, { [name]: number }, '', 'change it').number(name, { min: 0 }),

@@ -1,5 +1,5 @@
-import type { EngineApi } from '../../engine/protocol/protocol.ts';
 import type { StorageAccount } from '../../engine/protocol/comparison.ts';
+import type { EngineApi } from '../../engine/protocol/protocol.ts';
 import type { AppState } from './app-state.ts';
 import { fromStorage } from './from-storage.ts';
 import { Store } from './store.ts';
@@ -44,11 +44,12 @@ export class StorageUse {
   /** Asks the browser not to clear it by itself; only a page may ask. */
   async persist(): Promise<void> {
     const granted = await askToPersist();
-    if (!granted)
+    if (!granted) {
       this.store.update({
         refusal:
           'The browser did not promise it: it does so once the page is installed as an app or visited often, and never in a private window.',
       });
+    }
     await this.refresh();
   }
 }

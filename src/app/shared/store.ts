@@ -13,7 +13,9 @@ export class Store<T extends object> {
 
   update(patch: Partial<T>): void {
     this.#state = { ...this.#state, ...patch };
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) {
+      listener();
+    }
   }
 
   /** Returns what ends the subscription. */

@@ -1,5 +1,5 @@
-import type { RunRecord } from '../../engine/protocol/protocol.ts';
 import type { TestFiles, TestRecord } from '../../engine/protocol/comparison.ts';
+import type { RunRecord } from '../../engine/protocol/protocol.ts';
 import { isDemoBase } from './demo.ts';
 
 /** A file or folder that must be chosen again before a test goes on. */
@@ -21,13 +21,19 @@ export function missingFiles(
   const ofRun = runs.find(({ id }) => id === baseRun)?.handles;
   const bundled = demo && isDemoBase(base);
   const missing: MissingFile[] = [];
-  if (!handles.base && !ofRun?.base && !again.base && !bundled) missing.push({ what: 'base', name: base });
-  if (validationFile && !handles.validation && !ofRun?.validation && !again.validation && !bundled)
+  if (!handles.base && !ofRun?.base && !again.base && !bundled) {
+    missing.push({ what: 'base', name: base });
+  }
+  if (validationFile && !handles.validation && !ofRun?.validation && !again.validation && !bundled) {
     missing.push({ what: 'validation', name: validationFile });
+  }
   versions.forEach(({ kind, folder, state }, i) => {
-    if (kind !== 'folder' || state !== 'waiting' || handles.folders[i] || again.folders?.[i]) return;
-    if (!(bundled && folder === 'demo/v1'))
+    if (kind !== 'folder' || state !== 'waiting' || handles.folders[i] || again.folders?.[i]) {
+      return;
+    }
+    if (!(bundled && folder === 'demo/v1')) {
       missing.push({ what: 'folder', name: folder ?? 'the adapter', folder: i });
+    }
   });
   return missing;
 }

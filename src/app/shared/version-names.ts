@@ -17,7 +17,9 @@ export function sourceName(id: string | undefined, runs: readonly Ancestry[]): s
 
 /** What an adapter is called that is chosen to be continued; where none is, what is to be chosen. */
 export function adapterName(chosen: ChosenFolder | undefined, runs: readonly Ancestry[]): string {
-  if (chosen?.run === undefined) return 'V1';
+  if (chosen?.run === undefined) {
+    return 'V1';
+  }
   const name = resultName(chosen.run, runs);
   return chosen.step === undefined ? name : `${name} step ${chosen.step}`;
 }

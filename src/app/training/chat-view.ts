@@ -1,12 +1,12 @@
 import { css, html, nothing } from 'lit';
 import { customElement, query, state } from 'lit/decorators.js';
 import type { ChatVersion } from '../../engine/protocol/protocol.ts';
-import { safeText } from '../shared/safe-text.ts';
 import type { ChatTurn } from '../shared/app-state.ts';
 import { DEMO_QUESTIONS, isDemoBase } from '../shared/demo.ts';
-import { resultName, sourceName } from '../shared/version-names.ts';
-import { shared } from '../shared/styles.ts';
+import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { resultName, sourceName } from '../shared/version-names.ts';
 
 /** A question to base, source adapter and result, their answers side by side. */
 @customElement('chat-view')
@@ -102,7 +102,9 @@ export class ChatView extends SessionView {
 
   #name(version: ChatVersion): string {
     const { run, runs } = this.app;
-    if (version === 'base') return 'Base';
+    if (version === 'base') {
+      return 'Base';
+    }
     return version === 'v1' ? sourceName(run?.id, runs) : resultName(run?.id, runs);
   }
 
@@ -135,7 +137,9 @@ export class ChatView extends SessionView {
           id="question"
           placeholder="Ask something that the new rows teach"
           @keydown=${(event: KeyboardEvent) => {
-            if (event.key === 'Enter' && !event.shiftKey) this.#ask(event, asked);
+            if (event.key === 'Enter' && !event.shiftKey) {
+              this.#ask(event, asked);
+            }
           }}
         ></textarea>
         <div class="row">
@@ -201,7 +205,9 @@ export class ChatView extends SessionView {
   #ask(event: Event, versions: readonly ChatVersion[]): void {
     event.preventDefault();
     const question = this.box.value.trim();
-    if (!question || this.app.chatBusy || versions.length === 0) return;
+    if (!question || this.app.chatBusy || versions.length === 0) {
+      return;
+    }
     this.box.value = '';
     this.#put(question, versions);
   }

@@ -27,8 +27,11 @@ export class Chat {
     const answers = versions.map((version) => ({ version, text: '', state: 'waiting' as const }));
     this.#store.update({ chat: [...this.#store.state.chat, { question, answers }], chatBusy: true });
     try {
-      for (const version of versions)
-        if (!this.#stopped) await this.#answer(turn, id, version, question, options);
+      for (const version of versions) {
+        if (!this.#stopped) {
+          await this.#answer(turn, id, version, question, options);
+        }
+      }
     } finally {
       // A version that is no longer asked is not shown beside the others.
       const asked = this.#store.state.chat.map((entry) => ({
@@ -66,7 +69,9 @@ export class Chat {
 
   #set(turn: number, version: ChatVersion, patch: Omit<ChatTurn['answers'][number], 'version'>): void {
     const chat = this.#store.state.chat.map((entry, i) => {
-      if (i !== turn) return entry;
+      if (i !== turn) {
+        return entry;
+      }
       const answers = entry.answers.map((a) => (a.version === version ? { version, ...patch } : a));
       return { ...entry, answers };
     });

@@ -1,17 +1,17 @@
+import '../elements/notice-bar.ts';
+import './chat-view.ts';
 import { css, html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
+import { partlyWritten } from '../../engine/files/partly-written.ts';
+import type { Following } from '../../engine/watch.ts';
+import { showBytes, showNumber } from '../../formats/words.ts';
 import { hasPickers, pickOutputFolder } from '../../platform/file-pickers.ts';
 import { saveFile } from '../../platform/save-file.ts';
-import '../elements/notice-bar.ts';
-import { shared } from '../shared/styles.ts';
-import { showBytes, showNumber } from '../../formats/words.ts';
-import type { Following } from '../../engine/watch.ts';
-import { partlyWritten } from '../../engine/files/partly-written.ts';
 import type { RunState } from '../shared/app-state.ts';
 import { FollowedWork } from '../shared/followed-work.ts';
-import { resultName } from '../shared/version-names.ts';
-import './chat-view.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { resultName } from '../shared/version-names.ts';
 
 /** The output of a run: its adapter and checkpoints to download, and the adapter to chat with. */
 @customElement('result-view')
@@ -196,7 +196,9 @@ export class ResultView extends SessionView {
       const name = resultName(id, this.app.runs);
       const file = (this.file = `adapter-${name.toLowerCase()}.zip`);
       const answer = await this.session.training.exportRun(id, this.withCheckpoints, following);
-      if (!answer.ok) throw new Error(answer.sentence);
+      if (!answer.ok) {
+        throw new Error(answer.sentence);
+      }
       saveFile(file, answer.value);
       return `${name} is in your downloads as ${file}.`;
     });
@@ -205,7 +207,9 @@ export class ResultView extends SessionView {
   #intoFolder(id: string): Promise<void> {
     return this.#work('folder', async (following) => {
       const folder = await pickOutputFolder();
-      if (!folder) return undefined;
+      if (!folder) {
+        return undefined;
+      }
       this.file = folder.name;
       const written = (this.written = { paths: [] as string[], total: 0 });
       const onWritten = (path: string, total: number) => {
@@ -214,7 +218,9 @@ export class ResultView extends SessionView {
       };
       const { training } = this.session;
       const answer = await training.exportRunInto(id, this.withCheckpoints, folder, following, onWritten);
-      if (!answer.ok) throw new Error(answer.sentence);
+      if (!answer.ok) {
+        throw new Error(answer.sentence);
+      }
       return `${resultName(id, this.app.runs)} is in the folder ${folder.name}.`;
     });
   }
@@ -223,7 +229,9 @@ export class ResultView extends SessionView {
     return this.#work('checkpoint', async (following) => {
       this.file = `checkpoint-${step}.zip`;
       const answer = await this.session.training.exportCheckpoint(id, step, following);
-      if (!answer.ok) throw new Error(answer.sentence);
+      if (!answer.ok) {
+        throw new Error(answer.sentence);
+      }
       saveFile(this.file, answer.value);
       return `checkpoint-${step}.zip is in your downloads.`;
     });
@@ -235,7 +243,9 @@ export class ResultView extends SessionView {
     this.said = undefined;
     try {
       const text = await this.#following.do(act);
-      if (text) this.said = { kind: 'good', text };
+      if (text) {
+        this.said = { kind: 'good', text };
+      }
     } catch (error) {
       this.said = { kind: 'bad', text: error instanceof Error ? error.message : String(error) };
     } finally {

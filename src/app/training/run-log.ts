@@ -1,7 +1,7 @@
 import { css, html, LitElement } from 'lit';
 import { customElement, property, query } from 'lit/decorators.js';
-import { safeText } from '../shared/safe-text.ts';
 import type { LogLine } from '../shared/app-state.ts';
+import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 
 /** What happened, line by line; follows the newest unless scrolled away from it. */
@@ -45,13 +45,17 @@ export class RunLog extends LitElement {
   ];
 
   override willUpdate(): void {
-    if (!this.list) return;
+    if (!this.list) {
+      return;
+    }
     const { scrollTop, clientHeight, scrollHeight } = this.list;
     this.#follows = scrollTop + clientHeight > scrollHeight - 24;
   }
 
   override updated(): void {
-    if (this.#follows) this.list.scrollTop = this.list.scrollHeight;
+    if (this.#follows) {
+      this.list.scrollTop = this.list.scrollHeight;
+    }
   }
 
   override render() {

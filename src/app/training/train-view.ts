@@ -1,19 +1,19 @@
-import { css, html, nothing } from 'lit';
-import { customElement } from 'lit/decorators.js';
-import type { ChartSeries } from '../elements/line-chart.ts';
 import '../elements/line-chart.ts';
 import '../elements/notice-bar.ts';
 import './run-log.ts';
-import { isActive, type RunState } from '../shared/app-state.ts';
-import { resultName } from '../shared/version-names.ts';
-import { phaseText } from '../shared/run-events.ts';
-import { shared } from '../shared/styles.ts';
-import { showBytes, showCount, showNumber, showRate, showSeconds, showShare } from '../../formats/words.ts';
 import './chat-view.ts';
 import './result-view.ts';
-import { SessionView } from '../shared/session-view.ts';
-import { trainStyles } from './train-styles.ts';
+import { css, html, nothing } from 'lit';
+import { customElement } from 'lit/decorators.js';
+import { showBytes, showCount, showNumber, showRate, showSeconds, showShare } from '../../formats/words.ts';
+import type { ChartSeries } from '../elements/line-chart.ts';
+import { isActive, type RunState } from '../shared/app-state.ts';
+import { phaseText } from '../shared/run-events.ts';
 import { safeText } from '../shared/safe-text.ts';
+import { SessionView } from '../shared/session-view.ts';
+import { shared } from '../shared/styles.ts';
+import { resultName } from '../shared/version-names.ts';
+import { trainStyles } from './train-styles.ts';
 
 const TITLES = {
   starting: 'Getting ready',
@@ -40,7 +40,9 @@ export class TrainView extends SessionView {
 
   override render() {
     const { run } = this.app;
-    if (!run) return nothing;
+    if (!run) {
+      return nothing;
+    }
     const ended = run.status === 'finished' || run.status === 'stopped' || run.status === 'failed';
     return html`<div class="head">
         <div>
@@ -73,12 +75,15 @@ export class TrainView extends SessionView {
       html`<button type="button" ?disabled=${!enabled} @click=${() => void act()}>${label}</button>`;
     const record = this.app.runs.find((run) => run.id === id && run.status === 'unfinished');
     const goOn = () => record && void training.goOn(record);
-    if (status === 'finished') return nothing;
-    if (status === 'stopped' || status === 'failed')
+    if (status === 'finished') {
+      return nothing;
+    }
+    if (status === 'stopped' || status === 'failed') {
       return html`<div class="row">
         ${id ? html`<button type="button" class="primary" @click=${goOn}>Continue from the last checkpoint</button>` : nothing}
         ${button('Back to the settings', () => this.session.store.update({ view: 'setup' }))}
       </div>`;
+    }
     const live = status === 'running' || status === 'paused';
     return html`<div class="row" role="group" aria-label="Run">
       ${
@@ -124,12 +129,22 @@ export class TrainView extends SessionView {
       const { step, maxSteps, epoch, tokensPerSecond, secondsLeft } = progress;
       figures.push(['Step', `${showCount(step)} / ${showCount(maxSteps)}`], ['Epoch', epoch.toFixed(2)]);
       figures.push(['Tokens per second', showCount(Math.round(tokensPerSecond))]);
-      if (isActive(run)) figures.push(['Time left', showSeconds(secondsLeft)]);
+      if (isActive(run)) {
+        figures.push(['Time left', showSeconds(secondsLeft)]);
+      }
     }
-    if (steps.length > 0) figures.push(['Loss', showNumber(steps.at(-1)!.loss)]);
-    if (evals.length > 0) figures.push(['Eval loss', showNumber(evals.at(-1)!.loss)]);
-    if (facts) figures.push(['GPU memory', showBytes(facts.gpuBytes)]);
-    if (figures.length === 0) return nothing;
+    if (steps.length > 0) {
+      figures.push(['Loss', showNumber(steps.at(-1)!.loss)]);
+    }
+    if (evals.length > 0) {
+      figures.push(['Eval loss', showNumber(evals.at(-1)!.loss)]);
+    }
+    if (facts) {
+      figures.push(['GPU memory', showBytes(facts.gpuBytes)]);
+    }
+    if (figures.length === 0) {
+      return nothing;
+    }
     return html`<dl class="figures numbers panel">
       ${figures.map(
         ([name, value]) =>
@@ -142,17 +157,20 @@ export class TrainView extends SessionView {
   }
 
   #charts({ steps, evals }: RunState) {
-    if (steps.length === 0) return nothing;
+    if (steps.length === 0) {
+      return nothing;
+    }
     const of = (value: 'loss' | 'learningRate' | 'gradNorm') =>
       steps.map((point) => [point.step, point[value]] as const);
     const losses: ChartSeries[] = [{ name: 'loss', colour: '--plot-1', points: of('loss') }];
-    if (evals.length > 0)
+    if (evals.length > 0) {
       losses.push({
         name: 'eval loss',
         colour: '--plot-2',
         dashed: true,
         points: evals.map(({ step, loss }) => [step, loss]),
       });
+    }
     const single = (name: string, value: 'learningRate' | 'gradNorm'): ChartSeries[] => [
       { name, colour: '--plot-1', points: of(value) },
     ];

@@ -1,6 +1,3 @@
-import { deviceSettings } from '../shared/device-inputs.ts';
-import { mayRead } from '../../platform/permission.ts';
-import type { RunEvent } from '../../run/events.ts';
 import type {
   Answer,
   ChosenInputs,
@@ -10,13 +7,16 @@ import type {
   RunRecord,
 } from '../../engine/protocol/protocol.ts';
 import type { Following } from '../../engine/watch.ts';
-import { isActive, type AppState, type RunState, type Unfinished } from '../shared/app-state.ts';
+import { mayRead } from '../../platform/permission.ts';
+import type { RunEvent } from '../../run/events.ts';
+import { type AppState, isActive, type RunState, type Unfinished } from '../shared/app-state.ts';
+import { deviceSettings } from '../shared/device-inputs.ts';
 import type { EngineWatch } from '../shared/engine-watch.ts';
-import { runName } from '../shared/version-names.ts';
-import { afterEvent, newRun, runFromRecord, withNote } from '../shared/run-events.ts';
 import { fromStorage } from '../shared/from-storage.ts';
+import { afterEvent, newRun, runFromRecord, withNote } from '../shared/run-events.ts';
 import { askToPersist, type StorageUse } from '../shared/storage.ts';
 import type { Store } from '../shared/store.ts';
+import { runName } from '../shared/version-names.ts';
 import { chosenAgain, handlesBehind, toChoose, withShipped } from './unfinished.ts';
 
 /** A run that resumed on its own this often without reaching a checkpoint waits for the user. */
@@ -49,13 +49,17 @@ export class Training {
    * could not be kept.
    */
   async start(inputs: ChosenInputs, begun: () => void): Promise<void> {
-    if ((await this.look()) || !(await this.#storage.check())) return;
+    if ((await this.look()) || !(await this.#storage.check())) {
+      return;
+    }
     const name = runName(inputs, this.#store.state.runs);
     this.#show(newRun(name, inputs.source !== undefined));
     await this.#askForStorage();
     await this.#follow((onEvent) =>
       this.#engine.start({ ...inputs, name }, deviceSettings(this.#store.state.deviceInputs), (event) => {
-        if (event.type === 'facts') begun();
+        if (event.type === 'facts') {
+          begun();
+        }
         onEvent(event);
       }),
     );
@@ -63,12 +67,18 @@ export class Training {
 
   /** At the page's start: resumes an unfinished run where nothing prevents it, else says what does. */
   async recover(): Promise<void> {
-    if (await this.look()) return;
+    if (await this.look()) {
+      return;
+    }
     const unfinished = await this.#findUnfinished();
-    if (!unfinished) return;
+    if (!unfinished) {
+      return;
+    }
     const { record, choose, fruitless } = unfinished;
     const free = choose.length === 0 && (await mayRead(handlesBehind(record), false));
-    if (free && !record.stopped && !fruitless) return this.#resume(record, {}, true);
+    if (free && !record.stopped && !fruitless) {
+      return this.#resume(record, {}, true);
+    }
     this.#store.update({ unfinished });
   }
 
@@ -76,7 +86,9 @@ export class Training {
   async look(): Promise<boolean> {
     const elsewhere = await fromStorage(this.#store, () => this.#engine.elsewhere(), undefined);
     this.#store.update({ elsewhere });
-    if (elsewhere && !this.#waiting) void this.#untilEnded();
+    if (elsewhere && !this.#waiting) {
+      void this.#untilEnded();
+    }
     return elsewhere !== undefined;
   }
 
@@ -85,9 +97,13 @@ export class Training {
     this.#waiting = true;
     await this.#engine.elsewhereEnded();
     this.#waiting = false;
-    if (await this.look()) return;
+    if (await this.look()) {
+      return;
+    }
     const unfinished = await this.#findUnfinished();
-    if (unfinished) this.#store.update({ unfinished });
+    if (unfinished) {
+      this.#store.update({ unfinished });
+    }
   }
 
   async #findUnfinished(): Promise<Unfinished | undefined> {
@@ -98,11 +114,15 @@ export class Training {
 
   /** Resumes with the stored files, or where some are missing with the chosen ones; reading may need this click. */
   async goOn(record: RunRecord): Promise<void> {
-    if (await this.look()) return;
+    if (await this.look()) {
+      return;
+    }
     const readable = await mayRead(handlesBehind(record), true);
     const choose = toChoose(record, !readable);
     const given = chosenAgain(choose, this.#store.state.slots);
-    if (given) return this.#resume(record, given, false);
+    if (given) {
+      return this.#resume(record, given, false);
+    }
     this.#store.update({ unfinished: { record, choose, fruitless: false }, view: 'setup' });
   }
 
@@ -126,7 +146,9 @@ export class Training {
     this.#status('pausing');
     void this.#watch.watch();
     await this.#engine.pause();
-    if (this.#store.state.run?.status === 'pausing') this.#status('paused');
+    if (this.#store.state.run?.status === 'pausing') {
+      this.#status('paused');
+    }
   }
 
   async unpause(): Promise<void> {
@@ -156,9 +178,12 @@ export class Training {
       return;
     }
     const { run, unfinished, view } = this.#store.state;
-    if (run?.id === id && !isActive(run))
+    if (run?.id === id && !isActive(run)) {
       this.#store.update({ run: undefined, view: view === 'train' ? 'setup' : view });
-    if (unfinished?.record.id === id) this.#store.update({ unfinished: undefined });
+    }
+    if (unfinished?.record.id === id) {
+      this.#store.update({ unfinished: undefined });
+    }
     await this.#refreshRuns();
   }
 
@@ -186,13 +211,17 @@ export class Training {
 
   #status(status: RunState['status']): void {
     const { run } = this.#store.state;
-    if (run) this.#store.update({ run: { ...run, status } });
+    if (run) {
+      this.#store.update({ run: { ...run, status } });
+    }
   }
 
   async #follow(begin: (onEvent: (event: RunEvent) => void) => Promise<Outcome>): Promise<void> {
     const onEvent = (event: RunEvent) => {
       const { run } = this.#store.state;
-      if (run) this.#store.update({ run: afterEvent(run, event) });
+      if (run) {
+        this.#store.update({ run: afterEvent(run, event) });
+      }
     };
     const outcome = await begin(onEvent).catch((error: unknown): Outcome => {
       this.#store.update({ crash: String(error) });
@@ -207,7 +236,9 @@ export class Training {
   async #end(outcome: Outcome): Promise<void> {
     const runs = await this.#refreshRuns();
     const { run } = this.#store.state;
-    if (!run) return;
+    if (!run) {
+      return;
+    }
     if (!outcome.ok) {
       // A run that failed before its first checkpoint has nothing to resume from.
       const left = runs.find((record) => record.status === 'unfinished' && record.name === run.name);

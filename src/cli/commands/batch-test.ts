@@ -1,22 +1,22 @@
-import { Option, type Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { askModel, type TestEvent } from '../../comparison/ask-model.ts';
+import { type BatchProgress, MAX_NEW_TOKENS } from '../../comparison/batch-test.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { encodeUtf8 } from '../../formats/utf8.ts';
-import { MAX_NEW_TOKENS, type BatchProgress } from '../../comparison/batch-test.ts';
+import { counted, showCount, showSeconds, showSpeed } from '../../formats/words.ts';
 import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
-import { askModel, type TestEvent } from '../../comparison/ask-model.ts';
+import type { Moment } from '../../text/moment.ts';
 import { checkCacheApart } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
-import { openDisplay, type Display } from '../display.ts';
+import { type Display, openDisplay } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
 import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
-import { checkOutputFile } from '../output-file.ts';
 import { dateOption, NONE, numberOption, readOwnRecipe, readRecipe } from '../options.ts';
+import { checkOutputFile } from '../output-file.ts';
 import { RunReport } from '../run-report.ts';
-import type { Moment } from '../../text/moment.ts';
-import { counted, showCount, showSeconds, showSpeed } from '../../formats/words.ts';
 
 interface Options {
   base: string;
@@ -122,9 +122,13 @@ async function runBatchTest(options: Options): Promise<number> {
     const adapter = options.model === NONE ? undefined : await nodeFolder(options.model);
     const questions = await nodeSource(options.questions);
     const files = [{ what: 'the questions', path: options.questions }];
-    if (options.config !== undefined) files.push({ what: 'the recipe', path: options.config });
+    if (options.config !== undefined) {
+      files.push({ what: 'the recipe', path: options.config });
+    }
     const folders = [{ what: 'the base model', path: options.base }];
-    if (adapter) folders.push({ what: 'the adapter', path: options.model });
+    if (adapter) {
+      folders.push({ what: 'the adapter', path: options.model });
+    }
     await checkOutputFile(options.output, { what: 'the answers', files, folders });
     await checkCacheApart(options.baseCache, [...folders, ...files]);
     const recipe =
@@ -160,7 +164,9 @@ async function runBatchTest(options: Options): Promise<number> {
         emit: (event) => report.show(event),
         signal,
       }).catch((error: unknown) => {
-        if (signal.aborted && error === signal.reason) return undefined;
+        if (signal.aborted && error === signal.reason) {
+          return undefined;
+        }
         throw error;
       }),
     );
@@ -196,8 +202,11 @@ class TestReport {
   }
 
   show(event: TestEvent): void {
-    if (event.type === 'answering') this.#answering(event.progress);
-    else this.#report.show(event);
+    if (event.type === 'answering') {
+      this.#answering(event.progress);
+    } else {
+      this.#report.show(event);
+    }
   }
 
   #answering({ answered, questions, tokens }: BatchProgress): void {
@@ -206,7 +215,9 @@ class TestReport {
     const speed = tokens > 0 ? [`${showCount(tokens)} tokens`, showSpeed(tokens / seconds)] : [];
     const figures = [`${answered}/${questions}`, ...speed];
     const share = Math.floor((20 * answered) / questions);
-    if (share > this.#told) this.#display.begin(`answered ${figures.join('  ')}`);
+    if (share > this.#told) {
+      this.#display.begin(`answered ${figures.join('  ')}`);
+    }
     this.#told = share;
     this.#display.progress({ task: 'answering', done: answered, total: questions, figures });
   }

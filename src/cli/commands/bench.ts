@@ -1,13 +1,13 @@
-import { Option, type Command } from 'commander';
-import { bench, SECTIONS, type SectionName } from '../../bench/bench.ts';
+import { type Command, Option } from 'commander';
+import { bench, type SectionName, SECTIONS } from '../../bench/bench.ts';
 import type { BenchDisk } from '../../bench/loading.ts';
-import { MODELS, type ModelName } from '../../bench/models.ts';
+import { type ModelName, MODELS } from '../../bench/models.ts';
 import { plotSvg } from '../../bench/plot.ts';
-import { reportJson, showSection, type Report } from '../../bench/report.ts';
+import { type Report, reportJson, showSection } from '../../bench/report.ts';
 import { encodeUtf8 } from '../../formats/utf8.ts';
 import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/precision.ts';
-import { hostFacts } from '../bench-facts.ts';
 import { givenBase, syntheticBaseFiles } from '../bench-disk.ts';
+import { hostFacts } from '../bench-facts.ts';
 import { openDisplay } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
 import { openNodeGpu } from '../node-gpu.ts';
@@ -81,7 +81,9 @@ async function runBench(options: Options): Promise<void> {
   await checkOutputs(options);
   const { rounds } = options;
   const facts = hostFacts();
-  for (const [name, value] of Object.entries(facts)) display.line(`${name}: ${value}`);
+  for (const [name, value] of Object.entries(facts)) {
+    display.line(`${name}: ${value}`);
+  }
   const report = await bench({
     openGpu: () => openNodeGpu(),
     models: options.model,
@@ -97,8 +99,12 @@ async function runBench(options: Options): Promise<void> {
     onSection: (section, countsOnly) => {
       display.line('');
       display.line(section.title);
-      for (const line of table(showSection(section, countsOnly))) display.line(`  ${line}`);
-      for (const note of section.notes) display.line(`  ${note}`);
+      for (const line of table(showSection(section, countsOnly))) {
+        display.line(`  ${line}`);
+      }
+      for (const note of section.notes) {
+        display.line(`  ${note}`);
+      }
     },
     onNote: (text) => {
       display.line('');
@@ -107,11 +113,15 @@ async function runBench(options: Options): Promise<void> {
     onReport: (found) => write(found, options),
   }).finally(() => display.close());
   display.line('');
-  for (const [name, value] of Object.entries(report.facts))
-    if (!(name in facts)) display.line(`${name}: ${value}`);
+  for (const [name, value] of Object.entries(report.facts)) {
+    if (!(name in facts)) {
+      display.line(`${name}: ${value}`);
+    }
+  }
   display.line(`median of ${rounds} rounds after a warm-up`);
-  if (report.countsOnly)
+  if (report.countsOnly) {
     display.line('Note: this device computes on the CPU, so speeds are left out; --force shows them.');
+  }
 }
 
 /** Replaces the files with the results so far. */
@@ -120,19 +130,28 @@ async function write(report: Report, { json, plot }: Options): Promise<void> {
     ['--json', json, `${JSON.stringify(reportJson(report), null, 2)}\n`],
     ['--plot', plot, plotSvg(report)],
   ];
-  for (const [option, path, text] of texts)
-    if (path !== undefined) await replaceFiles([[path, [encodeUtf8(text)]]], { option });
+  for (const [option, path, text] of texts) {
+    if (path !== undefined) {
+      await replaceFiles([[path, [encodeUtf8(text)]]], { option });
+    }
+  }
 }
 
 async function checkOutputs({ base, json, plot }: Options): Promise<void> {
   const folders = base === undefined ? [] : [{ what: 'the base model', path: base }];
-  if (json !== undefined) await checkOutputFile(json, { what: 'the figures', option: '--json', folders });
-  if (plot === undefined) return;
+  if (json !== undefined) {
+    await checkOutputFile(json, { what: 'the figures', option: '--json', folders });
+  }
+  if (plot === undefined) {
+    return;
+  }
   const files = json === undefined ? [] : [{ what: 'the figures of --json', path: json }];
   await checkOutputFile(plot, { what: 'the picture', option: '--plot', files, folders });
 }
 
 function disks({ base, layers, model }: Options): (() => Promise<BenchDisk>)[] {
-  if (base !== undefined) return [() => givenBase(base)];
+  if (base !== undefined) {
+    return [() => givenBase(base)];
+  }
   return model.map((name) => () => syntheticBaseFiles(name, layers));
 }

@@ -1,10 +1,10 @@
-import { Option, type Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { shorten } from '../../formats/quote.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showBytes } from '../../formats/words.ts';
 import { BaseCache } from '../../model/base/cache/base-cache.ts';
-import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import type { CachedBase } from '../../model/base/cache/manifest.ts';
+import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import { defaultCacheFolder, FolderCacheStorage } from '../base-cache.ts';
 import { openDisplay } from '../display.ts';
 import { table } from '../table.ts';
@@ -44,17 +44,20 @@ export function cacheCommand(program: Command): void {
 }
 
 function cacheAt({ baseCache }: Options): BaseCache {
-  if (baseCache === undefined)
+  if (baseCache === undefined) {
     throw new UserError(
       'retune cache: there is no home folder, so the cache has no default place; name one in --base-cache or XDG_CACHE_HOME.',
     );
+  }
   return new BaseCache(new FolderCacheStorage(baseCache));
 }
 
 /** A CacheRefusal, which a run ignores, is an error of this command. */
 async function sayingWhy(work: Promise<void>): Promise<void> {
   await work.catch((error: unknown) => {
-    if (!(error instanceof CacheRefusal)) throw error;
+    if (!(error instanceof CacheRefusal)) {
+      throw error;
+    }
     throw new UserError(
       `retune cache: nothing can be done there, since ${error.message}; check its permissions or name another --base-cache.`,
     );
@@ -64,15 +67,21 @@ async function sayingWhy(work: Promise<void>): Promise<void> {
 async function runList(options: ListOptions): Promise<void> {
   const display = openDisplay();
   const bases = await cacheAt(options).list();
-  if (options.json) return display.json(bases);
-  if (bases.length === 0) return display.line(`${options.baseCache}: no base is kept there.`);
+  if (options.json) {
+    return display.json(bases);
+  }
+  if (bases.length === 0) {
+    return display.line(`${options.baseCache}: no base is kept there.`);
+  }
   const rows = bases.map(({ id, bytes, lastUsed, name }) => [
     id,
     showBytes(bytes),
     day(lastUsed),
     shorten(name),
   ]);
-  for (const line of table([['id', 'size', 'last used', 'loaded from'], ...rows])) display.line(line);
+  for (const line of table([['id', 'size', 'last used', 'loaded from'], ...rows])) {
+    display.line(line);
+  }
   display.line(`${showBytes(sizeOf(bases))} in ${options.baseCache}`);
 }
 
@@ -81,12 +90,15 @@ async function runDelete(ids: readonly string[], options: Options): Promise<void
   const bases = await cache.list();
   const known = new Set(bases.map(({ id }) => id));
   const unknown = ids.find((id) => id !== 'all' && !known.has(id));
-  if (unknown !== undefined)
+  if (unknown !== undefined) {
     throw new UserError(
       `retune cache: there is no base "${unknown}" in ${options.baseCache}, expected ${[...known, 'all'].join(' or ')}; see retune cache list.`,
     );
+  }
   const doomed = bases.filter(({ id }) => ids.includes(id) || ids.includes('all'));
-  for (const { id } of doomed) await cache.delete(id);
+  for (const { id } of doomed) {
+    await cache.delete(id);
+  }
   openDisplay().line(`Deleted ${counted(doomed.length, 'base')}, ${showBytes(sizeOf(doomed))}.`);
 }
 

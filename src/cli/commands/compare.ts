@@ -1,21 +1,21 @@
 import type { Command } from 'commander';
-import { shorten } from '../../formats/quote.ts';
-import { encodeUtf8 } from '../../formats/utf8.ts';
 import {
-  compareResults,
-  resultsCsv,
   type ChangedAnswer,
+  compareResults,
   type Comparison,
+  resultsCsv,
   type Totals,
 } from '../../comparison/compare.ts';
 import type { GroupChange, Headline } from '../../comparison/headline.ts';
 import { readResults } from '../../comparison/results.ts';
+import { shorten } from '../../formats/quote.ts';
+import { encodeUtf8 } from '../../formats/utf8.ts';
+import { counted, showCount } from '../../formats/words.ts';
 import { dayOf } from '../../text/moment.ts';
 import { openDisplay } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
 import { nodeSource } from '../node-files.ts';
 import { checkOutputFile } from '../output-file.ts';
-import { counted, showCount } from '../../formats/words.ts';
 import { table } from '../table.ts';
 
 /** `retune compare`: two batch tests side by side. */
@@ -40,21 +40,32 @@ async function runCompare(
 ): Promise<void> {
   const display = openDisplay();
   const files = [first, second].map((path) => ({ what: 'the answers that are compared', path }));
-  if (options.csv !== undefined)
+  if (options.csv !== undefined) {
     await checkOutputFile(options.csv, { what: 'the table', option: '--csv', files });
+  }
   const v1 = await readResults(await nodeSource(first));
   const v2 = await readResults(await nodeSource(second));
   const comparison = compareResults(v1, v2);
-  if (options.csv !== undefined)
+  if (options.csv !== undefined) {
     await replaceFiles([[options.csv, [encodeUtf8(resultsCsv(v1, v2))]]], { option: '--csv' });
-  if (options.json) return display.json(comparison);
-  for (const line of summary(comparison)) display.line(line);
+  }
+  if (options.json) {
+    return display.json(comparison);
+  }
+  for (const line of summary(comparison)) {
+    display.line(line);
+  }
   const [a, b] = [v1, v2].map(({ date }) => (date === undefined ? 'no date' : dayOf(date)));
-  if (a !== b)
+  if (a !== b) {
     display.line(
       `Note: the chat template wrote ${a} into V1's prompts and ${b} into V2's; batch-test --date gives both the same.`,
     );
-  for (const answer of comparison.changed) for (const line of changed(answer)) display.line(line);
+  }
+  for (const answer of comparison.changed) {
+    for (const line of changed(answer)) {
+      display.line(line);
+    }
+  }
 }
 
 function summary(comparison: Comparison): string[] {
@@ -113,7 +124,9 @@ const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(
 
 /** The first few question numbers. */
 function listed(numbers: readonly number[]): string {
-  if (numbers.length === 0) return '';
+  if (numbers.length === 0) {
+    return '';
+  }
   return ` (question ${numbers.slice(0, 20).join(', ')}${numbers.length > 20 ? ', …' : ''})`;
 }
 

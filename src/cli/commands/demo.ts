@@ -1,13 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { shorten } from '../../formats/quote.ts';
 import { exactMatch } from '../../comparison/metrics.ts';
 import { parseQuestions } from '../../comparison/questions.ts';
-import { readResults, type ReadResults } from '../../comparison/results.ts';
-import { openDisplay, type Display } from '../display.ts';
+import { type ReadResults, readResults } from '../../comparison/results.ts';
+import { shorten } from '../../formats/quote.ts';
+import { type Display, openDisplay } from '../display.ts';
 import { interrupt } from '../interrupt.ts';
 import { nodeSource } from '../node-files.ts';
 import { table } from '../table.ts';
@@ -48,22 +48,30 @@ async function runDemo({ files, output }: Options): Promise<number> {
     ...['finetune', '--base', base, '--source-model', v1, '--train-data', join(files, 'train.jsonl')],
     ...['--val-data', join(files, 'val.jsonl'), '--config', config, '--output', v2],
   ]);
-  if (trained !== 0) return trained;
+  if (trained !== 0) {
+    return trained;
+  }
   const adapter = join(v2, 'adapter_model.safetensors');
   for (const [model, file] of [
     [v1, answers.v1],
     [v2, answers.v2],
   ] as const) {
-    if (await isNewer(file, adapter)) continue;
+    if (await isNewer(file, adapter)) {
+      continue;
+    }
     const answered = await run(ask(model, file));
-    if (answered !== 0) return answered;
+    if (answered !== 0) {
+      return answered;
+    }
   }
   const topics = (await parseQuestions(await nodeSource(questions))).map((question) => question.topic);
   const read = async (file: string) => readResults(await nodeSource(file));
   const lines = table(exactByTopic(topics, await read(answers.v1), await read(answers.v2)));
   display.line('');
   display.line('Exact answers to questions about …');
-  for (const line of lines) display.line(line);
+  for (const line of lines) {
+    display.line(line);
+  }
   display.line('');
   display.line(`V2, the new adapter: ${v2}`);
   display.line(`All answers: ${answers.v1}, ${answers.v2}`);
@@ -90,7 +98,9 @@ function commandRunner(display: Display): (args: readonly string[]) => Promise<n
   interrupt.signal.addEventListener('abort', () => child?.kill(interrupt.received ?? 'SIGTERM'));
   return (args) =>
     new Promise((resolve, reject) => {
-      if (interrupt.exitCode !== undefined) return resolve(interrupt.exitCode);
+      if (interrupt.exitCode !== undefined) {
+        return resolve(interrupt.exitCode);
+      }
       display.line('');
       display.line(`> npm run -s retune -- ${args.join(' ')}`);
       child = spawn(process.execPath, [process.argv[1]!, ...args], { stdio: 'inherit' });

@@ -1,27 +1,27 @@
-import { Option, type Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { parseAdapterConfig } from '../../formats/adapter-config.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { readJson } from '../../formats/json.ts';
 import { MAX_BYTES } from '../../formats/read-text.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { parseTrainerState } from '../../formats/trainer-state.ts';
-import type { FinetuneResult } from '../../run/options.ts';
+import { counted, showSeconds } from '../../formats/words.ts';
+import type { ResumeMode } from '../../run/checkpoint/resume.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
-import type { ResumeMode } from '../../run/checkpoint/resume.ts';
+import type { FinetuneResult } from '../../run/options.ts';
 import { checkApart, checkCacheApart, checkLinks, checkRecipe } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { baseFolder } from '../base-folder.ts';
-import { openDisplay, type Display } from '../display.ts';
+import { type Display, openDisplay } from '../display.ts';
 import { FolderStore } from '../folder-store.ts';
 import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
-import { OutputLock } from '../output-lock.ts';
 import { addDeviceOptions, givenDeviceSettings, NONE, readRecipe } from '../options.ts';
+import { OutputLock } from '../output-lock.ts';
 import { RunReport } from '../run-report.ts';
 import { TuningFile } from '../tuning-file.ts';
-import { counted, showSeconds } from '../../formats/words.ts';
 
 interface Options {
   base?: string;
@@ -91,7 +91,9 @@ async function runFinetune(options: Options): Promise<number> {
     await checkPlaces(options);
     const baseCache = openBaseCache(options.baseCache);
     const base = await baseFolder(options.base, store, baseCache, recipe.quantization.useDoubleQuant);
-    if (source && options.config !== undefined) await tellWhoseRank(source, recipe, options.config, display);
+    if (source && options.config !== undefined) {
+      await tellWhoseRank(source, recipe, options.config, display);
+    }
     const report = new RunReport(display);
     const answer = answerSignals(display);
     const { signal } = interrupt;
@@ -114,13 +116,19 @@ async function runFinetune(options: Options): Promise<number> {
         },
         signal,
       }).catch((error: unknown) => {
-        if (signal.aborted && error === signal.reason) return undefined;
+        if (signal.aborted && error === signal.reason) {
+          return undefined;
+        }
         throw error;
       }),
     );
     display.close();
     const lines = await lastLines(result, store, (performance.now() - begun) / 1000);
-    if (!interrupt.tellLoss(lines[0])) for (const line of lines) display.line(line);
+    if (!interrupt.tellLoss(lines[0])) {
+      for (const line of lines) {
+        display.line(line);
+      }
+    }
     return !result || result.status === 'stopped' ? interrupt.exitCode! : 0;
   } finally {
     lock.release();
@@ -146,7 +154,9 @@ async function checkPlaces({
   ];
   await checkApart(output, inputs);
   await checkLinks(output, inputs);
-  if (config !== undefined) await checkRecipe(config, output);
+  if (config !== undefined) {
+    await checkRecipe(config, output);
+  }
   await checkCacheApart(baseCache, inputs, output);
 }
 
@@ -173,8 +183,11 @@ function answerSignals(display: Display) {
     computing: () => interrupt.handle('end', endNow),
     hear: (event: RunEvent) => {
       training ||= event.type === 'facts';
-      if (training) interrupt.handle('keep', keep);
-      else if (event.type === 'phase') interrupt.handle(FOREIGN.has(event.phase) ? 'system' : 'end', endNow);
+      if (training) {
+        interrupt.handle('keep', keep);
+      } else if (event.type === 'phase') {
+        interrupt.handle(FOREIGN.has(event.phase) ? 'system' : 'end', endNow);
+      }
     },
   };
 }
@@ -182,11 +195,15 @@ function answerSignals(display: Display) {
 /** V1 determines the adapter's shape; notes it if the configuration file asks for another. */
 async function tellWhoseRank(source: Folder, recipe: Recipe, file: string, display: Display): Promise<void> {
   const json = await source.open('adapter_config.json');
-  if (!json) return;
+  if (!json) {
+    return;
+  }
   const own = parseAdapterConfig(await readJson(json, { keepFloats: true }, MAX_BYTES.config), json.name);
   const { lora } = recipe;
   const differ = (['r', 'loraAlpha', 'loraDropout'] as const).filter((key) => own[key] !== lora[key]);
-  if (differ.length === 0) return;
+  if (differ.length === 0) {
+    return;
+  }
   const names = { r: 'r', loraAlpha: 'lora_alpha', loraDropout: 'lora_dropout' };
   const show = (from: typeof own | typeof lora) =>
     differ.map((key) => `${names[key]} ${from[key]}`).join(', ');
@@ -198,12 +215,15 @@ async function lastLines(
   store: FolderStore,
   seconds: number,
 ): Promise<string[]> {
-  if (!result) return [NOT_BEGUN];
+  if (!result) {
+    return [NOT_BEGUN];
+  }
   const { status, step, maxSteps, best } = result;
-  if (status === 'stopped')
+  if (status === 'stopped') {
     return [
       `Stopped after step ${step} of ${maxSteps}; run the same command again to resume from there${step > 0 ? ` (${store.checkpointName(step)})` : ''}.`,
     ];
+  }
   const first =
     status === 'finished'
       ? `Finished ${counted(maxSteps, 'step')} in ${showSeconds(seconds)}: the adapter is in ${store.name}`
@@ -219,12 +239,16 @@ async function lastLines(
 /** First and last losses in trainer_state.json. */
 async function losses(store: FolderStore): Promise<string[]> {
   const file = await (await store.openResult()).open('trainer_state.json');
-  if (!file) return [];
+  if (!file) {
+    return [];
+  }
   const { log_history: history } = parseTrainerState(await readJson(file), file.name);
   return (['loss', 'eval_loss'] as const).flatMap((key) => {
     const entries = history.filter((entry) => entry[key] !== undefined);
     const [first, last] = [entries[0], entries.at(-1)];
-    if (!first || !last) return [];
+    if (!first || !last) {
+      return [];
+    }
     return [
       `${key} ${first[key]!.toFixed(4)} (step ${first.step}) → ${last[key]!.toFixed(4)} (step ${last.step})`,
     ];

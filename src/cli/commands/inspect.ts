@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
+import { shorten } from '../../formats/quote.ts';
+import { showBytes, showCount } from '../../formats/words.ts';
 import { openDisplay } from '../display.ts';
-import { inspectFile, inspectFolder, type Facts } from '../inspections.ts';
+import { type Facts, inspectFile, inspectFolder } from '../inspections.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { lockFacts } from '../output-lock.ts';
 import { statsOf } from '../stats.ts';
-import { shorten } from '../../formats/quote.ts';
-import { showBytes, showCount } from '../../formats/words.ts';
 
 /** `retune inspect`: what a folder or file holds, and whether it is sound. */
 export function inspectCommand(program: Command): void {
@@ -32,13 +32,20 @@ async function runInspect(path: string, options: { json?: true }): Promise<void>
   try {
     const isFolder = (await statsOf(path))?.isDirectory();
     const run = isFolder ? await lockFacts(path) : undefined;
-    if (run !== undefined && !options.json) display.line(`Note: ${run}.`);
+    if (run !== undefined && !options.json) {
+      display.line(`Note: ${run}.`);
+    }
     const facts = isFolder
       ? await inspectFolder(await nodeFolder(path), onProgress)
       : await inspectFile(await nodeSource(path), onProgress);
     display.close();
-    if (options.json) display.json({ path, ...facts, ...(run === undefined ? {} : { run }) });
-    else for (const line of describe(path, facts)) display.line(line);
+    if (options.json) {
+      display.json({ path, ...facts, ...(run === undefined ? {} : { run }) });
+    } else {
+      for (const line of describe(path, facts)) {
+        display.line(line);
+      }
+    }
   } finally {
     display.close();
   }
@@ -60,10 +67,18 @@ const MAX_SHOWN = 200;
 
 /** A value as one line, or a long map as one line per entry. Untrusted text is truncated. */
 function show(value: unknown, key = ''): string[] {
-  if (typeof value === 'number') return [key === 'bytes' ? showBytes(value) : showCount(value)];
-  if (typeof value === 'boolean') return [value ? 'yes' : 'no'];
-  if (Array.isArray(value)) return [few(value, (item) => shorten(String(item))).join(', ')];
-  if (typeof value !== 'object' || value === null) return [shorten(String(value))];
+  if (typeof value === 'number') {
+    return [key === 'bytes' ? showBytes(value) : showCount(value)];
+  }
+  if (typeof value === 'boolean') {
+    return [value ? 'yes' : 'no'];
+  }
+  if (Array.isArray(value)) {
+    return [few(value, (item) => shorten(String(item))).join(', ')];
+  }
+  if (typeof value !== 'object' || value === null) {
+    return [shorten(String(value))];
+  }
   const entries = few(
     Object.entries(value),
     ([name, inner]) => `${shorten(name)}: ${show(inner, name).join(', ')}`,

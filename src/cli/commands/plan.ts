@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { UserError } from '../../formats/user-error.ts';
-import { SAVED, parseSaved, type SavedActivations } from '../../model/activation-checkpointing.ts';
-import { chooseMemory, keptWhole, withChoice, type MemoryChoice } from '../../run/plan/memory-choice.ts';
-import { memoryPlan, totalBytes, type MemoryPlanInput } from '../../run/plan/memory-plan.ts';
-import { largestInput, passInput, sizedInput, type PassInput } from '../../run/plan/pass-size.ts';
+import { counted, showCount } from '../../formats/words.ts';
+import { parseSaved, SAVED, type SavedActivations } from '../../model/activation-checkpointing.ts';
 import { estimateMemory } from '../../run/plan/estimate.ts';
+import { chooseMemory, keptWhole, type MemoryChoice, withChoice } from '../../run/plan/memory-choice.ts';
+import { memoryPlan, type MemoryPlanInput, totalBytes } from '../../run/plan/memory-plan.ts';
+import { largestInput, type PassInput, passInput, sizedInput } from '../../run/plan/pass-size.ts';
 import { openDisplay } from '../display.ts';
 import { nodeFolder } from '../node-files.ts';
 import { deviceOption, numberOption, readRecipe } from '../options.ts';
-import { counted, showCount } from '../../formats/words.ts';
 import { table } from '../table.ts';
 
 interface Options {
@@ -50,8 +50,9 @@ export function planCommand(program: Command): void {
 
 async function runPlan(options: Options): Promise<void> {
   const display = openDisplay();
-  if (options.r !== undefined && options.model !== undefined)
+  if (options.r !== undefined && options.model !== undefined) {
     throw new UserError(`retune plan: --r and --model both set the rank; leave one of them out.`);
+  }
   const given = await readRecipe(options.config, display);
   const base = await nodeFolder(options.base);
   const source = options.model === undefined ? undefined : await nodeFolder(options.model);
@@ -80,11 +81,17 @@ async function runPlan(options: Options): Promise<void> {
     display.json(json);
     return;
   }
-  for (const line of describe(input, batchSize * accumulationSteps)) display.line(line);
-  for (const line of describeChoice(run, choice, budget)) display.line(line);
+  for (const line of describe(input, batchSize * accumulationSteps)) {
+    display.line(line);
+  }
+  for (const line of describeChoice(run, choice, budget)) {
+    display.line(line);
+  }
   display.line('');
   const rows = [...bytes, ['total', totalBytes(bytes)] as const];
-  for (const line of table([['', 'MiB'], ...rows.map(([kind, n]) => [kind, showMib(n)])])) display.line(line);
+  for (const line of table([['', 'MiB'], ...rows.map(([kind, n]) => [kind, showMib(n)])])) {
+    display.line(line);
+  }
 }
 
 function describe({ model, modules, positions, passTokens }: MemoryPlanInput, rows: number): string[] {
@@ -118,7 +125,9 @@ function describeChoice(
     .map(({ level, count }) => `${KEPT[level]} (${counted(count, 'layer')})`);
   const where = optimizer === 'paged' ? 'in host memory, paged' : 'on the GPU';
   const lines = [`kept of each layer: ${parts.join(', ')}; optimizer state ${where}`];
-  if (budget !== undefined) return [...lines, `chosen for ${showMib(budget)} MiB`];
+  if (budget !== undefined) {
+    return [...lines, `chosen for ${showMib(budget)} MiB`];
+  }
   const most = largestInput(run, Infinity);
   return [
     ...lines,

@@ -6,10 +6,10 @@ import { counted, showCount, showShare } from '../../formats/words.ts';
 import { writesDate } from '../../text/chat-template-files.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { wallClock } from '../../text/moment.ts';
-import { dateNote, eachRow, renderRow, type EncodedRow, type RowOutcome } from '../../text/rows.ts';
+import { dateNote, eachRow, type EncodedRow, renderRow, type RowOutcome } from '../../text/rows.ts';
 import { RowsTally } from '../../text/rows-tally.ts';
 import type { TextTokenizer } from '../../text/tokenizer.ts';
-import { openDisplay, type Display } from '../display.ts';
+import { type Display, openDisplay } from '../display.ts';
 import { writeLine } from '../lines.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { numberOption, readRecipe } from '../options.ts';
@@ -69,24 +69,34 @@ async function runRows(options: Options): Promise<void> {
     for await (const outcome of eachRow(source, tokenizer, { maxLength, moment }, tally)) {
       ({ chat } = outcome);
       if (shown++ < limit) {
-        if (options.json) await writeJson(jsonLine(outcome, tokenizer));
-        else for (const line of rowLines(outcome, tokenizer)) display.line(line);
+        if (options.json) {
+          await writeJson(jsonLine(outcome, tokenizer));
+        } else {
+          for (const line of rowLines(outcome, tokenizer)) {
+            display.line(line);
+          }
+        }
       } else {
         const { bytesRead: done } = outcome;
         display.progress({ task: 'tokenising', done, total: source.size });
       }
     }
-    if (shown === 0)
+    if (shown === 0) {
       throw new UserError(`${source.name}: there are no rows in it; write one JSON object per line.`);
+    }
     tellCounts(display, source.name, tally, maxLength);
-    if (chat && writesDate(tokenizer.templates)) display.line(`Note: ${dateNote(moment)}`);
+    if (chat && writesDate(tokenizer.templates)) {
+      display.line(`Note: ${dateNote(moment)}`);
+    }
   } finally {
     display.close();
   }
 }
 
 function jsonLine({ place, format, row, why }: RowOutcome, tokenizer: TextTokenizer): object {
-  if (!row) return { row: place, format, skipped: why };
+  if (!row) {
+    return { row: place, format, skipped: why };
+  }
   const trained = Array.from(row.trained, (flag, i) => (i === 0 ? 0 : flag));
   return { row: place, format, text: textOf(row, tokenizer), ids: [...row.ids], trained };
 }
@@ -97,7 +107,9 @@ const textOf = (row: EncodedRow, tokenizer: TextTokenizer): string =>
     .join('');
 
 function rowLines({ line, row, why }: RowOutcome, tokenizer: TextTokenizer): string[] {
-  if (!row) return [`line ${line}: skipped, ${why}`, ''];
+  if (!row) {
+    return [`line ${line}: skipped, ${why}`, ''];
+  }
   const text = renderRow(tokenizer, row)
     .map((piece) => (piece.trained ? `⟦${piece.text}⟧` : piece.text))
     .join('');
@@ -122,14 +134,23 @@ function tellCounts(display: Display, name: string, tally: RowsTally, maxLength:
     ['duplicates', showCount(tally.duplicates)],
     ['skipped', showCount(skipped.length)],
   ];
-  for (const [key, value] of facts) display.line(`${key.padEnd(12)}${value}`);
-  for (const { line, why } of skipped.slice(0, MAX_NAMED)) display.line(`  line ${line}: ${why}`);
-  if (skipped.length > MAX_NAMED) display.line(`  and ${showCount(skipped.length - MAX_NAMED)} more`);
-  for (const note of tally.notes(name)) display.line(`Note: ${shortenWords(note)}`);
+  for (const [key, value] of facts) {
+    display.line(`${key.padEnd(12)}${value}`);
+  }
+  for (const { line, why } of skipped.slice(0, MAX_NAMED)) {
+    display.line(`  line ${line}: ${why}`);
+  }
+  if (skipped.length > MAX_NAMED) {
+    display.line(`  and ${showCount(skipped.length - MAX_NAMED)} more`);
+  }
+  for (const note of tally.notes(name)) {
+    display.line(`Note: ${shortenWords(note)}`);
+  }
 }
 
 /** Writes a line to stdout; waits if its reader is slower. */
 async function writeJson(value: object): Promise<void> {
-  if (!writeLine(process.stdout, JSON.stringify(value)))
+  if (!writeLine(process.stdout, JSON.stringify(value))) {
     await new Promise((resolve) => process.stdout.once('drain', resolve));
+  }
 }

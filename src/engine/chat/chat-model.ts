@@ -1,11 +1,11 @@
-import { readAdapter, type LoraWeights } from '../../formats/adapter.ts';
+import { type LoraWeights, readAdapter } from '../../formats/adapter.ts';
 import { openBaseModel } from '../../formats/base-model.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { TextGenerator } from '../../generate/text-generator.ts';
 import { promptEncoder, stopIds } from '../../generate/prompt-form.ts';
 import type { Sampling } from '../../generate/sampling.ts';
+import { TextGenerator } from '../../generate/text-generator.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { Stream } from '../../gpu/stream.ts';
 import type { BaseCache } from '../../model/base/cache/base-cache.ts';
@@ -74,22 +74,26 @@ export async function openChatModel(
   const ends = stopIds(model, tokenizer);
   return {
     async ask(question, { version, onText, maxNewTokens, ...options }) {
-      if (version === 'v1' && !v1)
+      if (version === 'v1' && !v1) {
         throw new UserError(
           'This run started a fresh adapter, so there is no V1 to ask; ask the base or V2.',
         );
+      }
       const prompt = encode(question);
       const room = capacity - prompt.length;
-      if (room < 1)
+      if (room < 1) {
         throw new UserError(
           `The question has ${prompt.length} tokens, expected fewer than ${capacity}; shorten it.`,
         );
+      }
       const stream = tokenizer.stream({ skipSpecial: true });
       const ids: number[] = [];
       const onToken = (_: number, id: number): void => {
         ids.push(id);
         const text = stream.push(id);
-        if (text !== '') onText(text);
+        if (text !== '') {
+          onText(text);
+        }
       };
       try {
         await generator.generate([prompt], loras[version], {
@@ -99,10 +103,14 @@ export async function openChatModel(
           onToken,
         });
       } catch (error) {
-        if (!options.signal.aborted || error !== options.signal.reason) throw error;
+        if (!options.signal.aborted || error !== options.signal.reason) {
+          throw error;
+        }
       }
       const rest = stream.end();
-      if (rest !== '') onText(rest);
+      if (rest !== '') {
+        onText(rest);
+      }
       return tokenizer.decode(ids, { skipSpecial: true }).trim();
     },
   };

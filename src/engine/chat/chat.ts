@@ -1,17 +1,17 @@
+import { MAX_NEW_TOKENS } from '../../comparison/batch-test.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { MAX_NEW_TOKENS } from '../../comparison/batch-test.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { LossWatch } from '../../gpu/with-device.ts';
 import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
 import { CURSOR } from '../../run/checkpoint/checkpoint.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
-import { openChatModel, type ChatModel } from './chat-model.ts';
 import { folderOf } from '../files/files.ts';
 import type { RunFiles } from '../files/inputs.ts';
 import type { ChatOptions, ChatVersion } from '../protocol/protocol.ts';
 import type { Runs } from '../runs/runs.ts';
+import { type ChatModel, openChatModel } from './chat-model.ts';
 
 interface Session {
   key: string;
@@ -87,11 +87,15 @@ export class Chat {
     const record = await this.#runs.record(id);
     const v2 = await latest(this.#runs.storeOf(record));
     const key = `${id} ${v2.name}`;
-    if (this.#session?.key === key) return this.#session;
+    if (this.#session?.key === key) {
+      return this.#session;
+    }
     this.#drop();
     const inputs = await this.#files.of(record, options.files);
     const gpu = await requestGpu();
-    if (!gpu) throw new UserError(NO_ADAPTER);
+    if (!gpu) {
+      throw new UserError(NO_ADAPTER);
+    }
     try {
       const v1 = inputs.source && folderOf(inputs.source);
       const model = await openChatModel(
@@ -100,7 +104,9 @@ export class Chat {
         record.recipe,
         this.#files.cache,
       );
-      if (options.files) this.#files.remember(id, options.files);
+      if (options.files) {
+        this.#files.remember(id, options.files);
+      }
       return (this.#session = { key, gpu, model });
     } catch (error) {
       gpu.close();
@@ -117,9 +123,12 @@ export class Chat {
 /** The result, or the latest checkpoint of a run that has none yet. */
 async function latest(store: BrowserRunStore): Promise<Folder> {
   const result = await store.openResult();
-  if (await result.open(CURSOR)) return result;
+  if (await result.open(CURSOR)) {
+    return result;
+  }
   const step = (await store.checkpoints()).at(-1);
-  if (step === undefined)
+  if (step === undefined) {
     throw new UserError(`${store.name}: there is no checkpoint to ask yet; train until there is one.`);
+  }
   return store.openCheckpoint(step);
 }

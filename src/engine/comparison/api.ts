@@ -63,10 +63,11 @@ export function testsApi(tests: Tests, free: () => Promise<void>): Pick<TestApi,
     testResults: (id, version) =>
       answer(async () => {
         const { test, questions, answers } = await everything(id);
-        if (!answers[version]?.size)
+        if (!answers[version]?.size) {
           throw new UserError(
             `${test.versions[version]?.name ?? 'This version'}: it has not answered any question yet; continue the test.`,
           );
+        }
         const file = versionFile(test, questions, answers[version], version);
         return new Blob([`${JSON.stringify(file, null, 2)}\n`], { type: 'application/json' });
       }),

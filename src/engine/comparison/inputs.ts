@@ -1,14 +1,14 @@
-import { defaultRecipe, type Recipe } from '../../formats/recipe.ts';
 import type { ByteSource, Folder } from '../../formats/byte-source.ts';
+import { defaultRecipe, type Recipe } from '../../formats/recipe.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { BaseCache } from '../../model/base/cache/base-cache.ts';
 import type { StoredTest, StoredVersion } from '../../storage/test-records.ts';
 import { folderOf, readFile, readFolder, sourceOf } from '../files/files.ts';
 import type { RunFiles } from '../files/inputs.ts';
 import type { KeptAdapters } from '../files/kept-adapters.ts';
+import type { NamedVersion, OfRun, TestFiles, TestInputs } from '../protocol/comparison.ts';
 import type { ChosenFile, ChosenFolder } from '../protocol/protocol.ts';
 import type { Runs } from '../runs/runs.ts';
-import type { NamedVersion, OfRun, TestFiles, TestInputs } from '../protocol/comparison.ts';
 
 /** Where the files of tests come from: runs, what was chosen since the page was opened, or handles. */
 export class TestSources {
@@ -50,7 +50,9 @@ export class TestSources {
 
   /** undefined where none is wanted. Throws UserError where it must be chosen again. */
   async validation(test: StoredTest): Promise<ByteSource | undefined> {
-    if (test.validationFile === undefined) return undefined;
+    if (test.validationFile === undefined) {
+      return undefined;
+    }
     const found =
       this.#chosen.get(test.id)?.validation ??
       (test.validationHandle && (await readFile(test.validationHandle))) ??
@@ -70,8 +72,9 @@ export class TestSources {
         return folderOf(await this.#kept.open(run, step));
       case 'source': {
         const record = await this.#runs.record(run);
-        if (record.inputs.source === undefined)
+        if (record.inputs.source === undefined) {
           throw new UserError(`${name}: this run started a fresh adapter, so it has no V1; test the base.`);
+        }
         const chosen = this.#chosen.get(test.id)?.folders?.[index];
         return folderOf(
           required(chosen ?? (await this.#files.sourceOf(record)), record.inputs.source, 'the adapter'),
@@ -87,7 +90,9 @@ export class TestSources {
 
   /** The settings of a test unless it is given others. */
   async recipe({ base, recipe }: TestInputs): Promise<Recipe> {
-    if (recipe) return recipe;
+    if (recipe) {
+      return recipe;
+    }
     return isOfRun(base) ? (await this.#runs.record(base.run)).recipe : defaultRecipe();
   }
 
@@ -141,8 +146,9 @@ function isOfRun(of: ChosenFolder | ChosenFile | OfRun | undefined): of is OfRun
 }
 
 function required<T>(found: T | undefined | '', name: string, what: string): T {
-  if (found === undefined || found === '')
+  if (found === undefined || found === '') {
     throw new UserError(`${name}: this browser no longer has ${what} of this test; choose it again.`);
+  }
   return found;
 }
 

@@ -62,14 +62,18 @@ export class TestJournal {
       await this.#records.putAnswer(record, version, question, answer);
       this.answers[version]!.set(question, answer);
       kept();
-      if (this.answers[version]!.size === record.questions) this.version(version, { state: 'finished' });
+      if (this.answers[version]!.size === record.questions) {
+        this.version(version, { state: 'finished' });
+      }
     });
   }
 
   /** Resolves once everything so far is on disk. Throws UserError where it could not be stored. */
   async settled(): Promise<void> {
     let last;
-    while (last !== this.#written) await (last = this.#written);
+    while (last !== this.#written) {
+      await (last = this.#written);
+    }
     this.#failure.signal.throwIfAborted();
   }
 

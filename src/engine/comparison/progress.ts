@@ -24,12 +24,16 @@ export class TestMeter {
 
   /** Takes the tokens that a version has generated so far; undefined where it is too early for another report. */
   tokens(version: number, tokens: number): TestProgress | undefined {
-    if (version !== this.#ofVersion.version) this.#ofVersion = { version, tokens: 0 };
+    if (version !== this.#ofVersion.version) {
+      this.#ofVersion = { version, tokens: 0 };
+    }
     // The clock starts when the first version does, so that loading does not count.
     this.#begun ??= this.#now();
     this.#tokens += tokens - this.#ofVersion.tokens;
     this.#ofVersion.tokens = tokens;
-    if (this.#now() - this.#told < INTERVAL) return undefined;
+    if (this.#now() - this.#told < INTERVAL) {
+      return undefined;
+    }
     this.#told = this.#now();
     return this.#progress();
   }

@@ -2,8 +2,8 @@ import type { Answer } from '../../comparison/batch-test.ts';
 import { comparisonCsv } from '../../comparison/csv.ts';
 import { compareScores } from '../../comparison/headline.ts';
 import type { Question } from '../../comparison/questions.ts';
-import { batchTestFile, generationSettings, type BatchTestFile } from '../../comparison/results.ts';
-import { scoreIfAnswered, summarise, summariseBy, type Scores } from '../../comparison/scores.ts';
+import { type BatchTestFile, batchTestFile, generationSettings } from '../../comparison/results.ts';
+import { scoreIfAnswered, type Scores, summarise, summariseBy } from '../../comparison/scores.ts';
 import type { StoredTest, StoredVersion, Votes } from '../../storage/test-records.ts';
 import type {
   TestComparison,

@@ -1,23 +1,23 @@
+import { askVersions } from '../../comparison/ask-versions.ts';
+import { parseQuestions, type Question } from '../../comparison/questions.ts';
+import { scoreIfAnswered } from '../../comparison/scores.ts';
+import type { VersionsEvent } from '../../comparison/versions.ts';
 import { openBaseModel } from '../../formats/base-model.ts';
 import type { ByteSource } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { parseQuestions, type Question } from '../../comparison/questions.ts';
 import { checkSampling } from '../../generate/sampling.ts';
-import { scoreIfAnswered } from '../../comparison/scores.ts';
 import type { Gpu } from '../../gpu/device.ts';
+import { withDevice } from '../../gpu/with-device.ts';
 import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
-import { askVersions } from '../../comparison/ask-versions.ts';
-import type { VersionsEvent } from '../../comparison/versions.ts';
-import { showMoment } from '../../text/moment.ts';
 import type { StoredTest, TestRecords } from '../../storage/test-records.ts';
+import { showMoment } from '../../text/moment.ts';
 import { sourceOf } from '../files/files.ts';
+import type { TestEvent, TestFiles, TestInputs, TestOutcome, TestProgress } from '../protocol/comparison.ts';
 import type { Runs } from '../runs/runs.ts';
 import { chosenFiles, storedVersion, type TestSources } from './inputs.ts';
 import { TestJournal } from './journal.ts';
 import { TestMeter } from './progress.ts';
-import type { TestEvent, TestFiles, TestInputs, TestOutcome, TestProgress } from '../protocol/comparison.ts';
 import { testRecord } from './results.ts';
-import { withDevice } from '../../gpu/with-device.ts';
 
 type OnEvent = (event: TestEvent) => void;
 
@@ -40,7 +40,9 @@ export class Tests {
   async start(inputs: TestInputs, onEvent: OnEvent): Promise<TestOutcome> {
     const { versions, options } = inputs;
     checkSampling(options.sampling);
-    if (versions.length === 0) throw new UserError('No version is chosen; choose at least one to test.');
+    if (versions.length === 0) {
+      throw new UserError('No version is chosen; choose at least one to test.');
+    }
     const questions = await parseQuestions(sourceOf(inputs.questions));
     const test: StoredTest = {
       id: crypto.randomUUID(),
@@ -72,7 +74,9 @@ export class Tests {
     const { name } = await this.record(id);
     return this.#runs.alone({ id, name, doing: 'testing' }, async ({ signal }) => {
       const test = await this.record(id);
-      if (files) this.#sources.remember(id, files);
+      if (files) {
+        this.#sources.remember(id, files);
+      }
       const versions = test.versions.map((version) =>
         version.state === 'failed' ? { ...version, state: 'waiting' as const, sentence: undefined } : version,
       );
@@ -83,16 +87,19 @@ export class Tests {
   /** Ends the test that is running. */
   stop(): void {
     const { active } = this.#runs;
-    if (active?.doing === 'testing') active.control.stop();
+    if (active?.doing === 'testing') {
+      active.control.stop();
+    }
   }
 
   /** Throws UserError where there is no such test. */
   async record(id: string): Promise<StoredTest> {
     const test = await this.records.get(id);
-    if (!test)
+    if (!test) {
       throw new UserError(
         'This test is no longer in this browser: it was deleted, or the site data was cleared.',
       );
+    }
     return test;
   }
 
@@ -109,7 +116,9 @@ export class Tests {
 
   #checkResting(id: string): void {
     const { active } = this.#runs;
-    if (active?.id === id) throw new UserError(`${active.name}: this test is running; stop it first.`);
+    if (active?.id === id) {
+      throw new UserError(`${active.name}: this test is running; stop it first.`);
+    }
   }
 
   async #run(start: StoredTest, stop: AbortSignal, onEvent: OnEvent): Promise<TestOutcome> {
@@ -122,7 +131,9 @@ export class Tests {
     // What a lost device still returns is ignored.
     let over = false;
     const emit = (event: VersionsEvent): void => {
-      if (!over) heard(event);
+      if (!over) {
+        heard(event);
+      }
     };
     try {
       const base = await this.#sources.base(start);
@@ -155,7 +166,9 @@ export class Tests {
     } catch (error) {
       over = true;
       await journal.settled();
-      if (!stop.aborted || error !== stop.reason) throw error;
+      if (!stop.aborted || error !== stop.reason) {
+        throw error;
+      }
       journal.change({ stopped: true });
       await journal.settled();
       return { id, status: 'stopped' };
@@ -164,11 +177,15 @@ export class Tests {
 
   /** The rows for the loss; where they are gone the rest of the test continues. */
   async #validation(test: StoredTest, onEvent: OnEvent): Promise<ByteSource | undefined> {
-    if (test.versions.every(({ evalLoss }) => evalLoss)) return undefined;
+    if (test.versions.every(({ evalLoss }) => evalLoss)) {
+      return undefined;
+    }
     try {
       return await this.#sources.validation(test);
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
+      if (!(error instanceof UserError)) {
+        throw error;
+      }
       onEvent({ type: 'note', text: `No loss is measured: ${error.message}` });
       return undefined;
     }
@@ -184,7 +201,9 @@ function listener(
   const { versions, form } = journal.record;
   const meter = new TestMeter(journal.answered, questions.length * versions.length);
   const tell = (progress: TestProgress | undefined): void => {
-    if (progress) onEvent({ type: 'progress', progress });
+    if (progress) {
+      onEvent({ type: 'progress', progress });
+    }
   };
   return (event) => {
     switch (event.type) {
@@ -192,7 +211,9 @@ function listener(
       case 'note':
         return onEvent(event);
       case 'form':
-        if (!event.said && form === undefined) onEvent({ type: 'note', text: FORM_NOTE });
+        if (!event.said && form === undefined) {
+          onEvent({ type: 'note', text: FORM_NOTE });
+        }
         return journal.change({ form: event.form });
       case 'date':
         return tellDate(journal, event, onEvent);
@@ -223,7 +244,9 @@ function tellDate(
   { date, said }: Extract<VersionsEvent, { type: 'date' }>,
   onEvent: OnEvent,
 ): void {
-  if (date === undefined || journal.record.date === date) return;
+  if (date === undefined || journal.record.date === date) {
+    return;
+  }
   const whose = said ? "the date of a version's training" : 'today';
   const text = `The chat template writes the current date: ${showMoment(date)}, ${whose}.`;
   onEvent({ type: 'note', text });
@@ -232,7 +255,9 @@ function tellDate(
 
 async function openGpu(): Promise<Gpu> {
   const gpu = await requestGpu();
-  if (!gpu) throw new UserError(NO_ADAPTER);
+  if (!gpu) {
+    throw new UserError(NO_ADAPTER);
+  }
   return gpu;
 }
 

@@ -1,7 +1,7 @@
 import type { ByteSource, Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
-import type { RunInputs } from '../../run/input/prepare.ts';
 import { readFolder as read } from '../../platform/read-folder.ts';
+import type { RunInputs } from '../../run/input/prepare.ts';
 import { blobSource } from '../../storage/blob-source.ts';
 import type { InputHandles } from '../../storage/run-records.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs } from '../protocol/protocol.ts';
@@ -15,7 +15,9 @@ export interface OpenedFolder extends ChosenFolder {
 
 /** A chosen folder's own files; of what lies deeper only what belongs to a model can be opened. */
 export function folderOf({ name, files, nested = [], below = [], opened }: OpenedFolder): Folder {
-  if (opened) return opened;
+  if (opened) {
+    return opened;
+  }
   const own = new Map(files.filter(isOwn).map((file) => [file.name, file]));
   const inner = new Map(nested.map(({ path, file }) => [path, file]));
   return {
@@ -73,12 +75,14 @@ async function permitted<T>({ name }: FileSystemHandle, read: () => Promise<T>):
     return await read();
   } catch (error) {
     const kind = error instanceof DOMException ? error.name : undefined;
-    if (kind === 'NotAllowedError')
+    if (kind === 'NotAllowedError') {
       throw new UserError(
         `${name}: the browser asks again whether Retune may read it; allow it, then continue.`,
       );
-    if (kind === 'NotFoundError')
+    }
+    if (kind === 'NotFoundError') {
       throw new UserError(`${name}: it is not where it was; bring it back, or choose it again.`);
+    }
     throw error;
   }
 }

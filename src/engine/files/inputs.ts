@@ -4,9 +4,9 @@ import type { BaseCache } from '../../model/base/cache/base-cache.ts';
 import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import type { KeptInputs } from '../../storage/kept-inputs.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
-import { readFile, readFolder, type OpenedFolder } from './files.ts';
-import type { KeptAdapters } from './kept-adapters.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs, GivenInputs, InputPart } from '../protocol/protocol.ts';
+import { type OpenedFolder, readFile, readFolder } from './files.ts';
+import type { KeptAdapters } from './kept-adapters.ts';
 
 const PARTS = ['base', 'source', 'train', 'validation'] as const satisfies InputPart[];
 /** What of an adapter's folder makes the adapter. */
@@ -52,10 +52,11 @@ export class RunFiles {
     const validation = given.validation ?? (await this.validationOf(record));
     const found = { base, source, train, validation };
     const missing = PARTS.filter((part) => inputs[part] !== undefined && !found[part]);
-    if (!base || !train || missing.length > 0)
+    if (!base || !train || missing.length > 0) {
       throw new UserError(
         `${name}: this browser no longer has all of its files; choose ${missing.map((part) => inputs[part]).join(', ')} again.`,
       );
+    }
     return this.kept.inputs({ base, source, train, validation, recipe });
   }
 
@@ -72,7 +73,9 @@ export class RunFiles {
   /** What the run needs that the browser does not hold and that was not chosen since the page was opened. */
   async lacks(record: StoredRun): Promise<InputPart[]> {
     const { id, inputs, sourceRun, sourceStep } = record;
-    if (this.#chosen.has(id)) return [];
+    if (this.#chosen.has(id)) {
+      return [];
+    }
     const copied = await this.#small.has(id);
     const has = {
       base: (await this.#cached(record)) !== undefined,
@@ -90,9 +93,13 @@ export class RunFiles {
   async baseOf(record: StoredRun): Promise<OpenedFolder | undefined> {
     const { id, handles } = record;
     const chosen = this.#chosen.get(id)?.base;
-    if (chosen) return chosen;
+    if (chosen) {
+      return chosen;
+    }
     const opened = await this.#cached(record);
-    if (opened) return { name: opened.name, files: [], handle: handles.base, opened };
+    if (opened) {
+      return { name: opened.name, files: [], handle: handles.base, opened };
+    }
     return handles.base && (await readFolder(handles.base));
   }
 
@@ -101,7 +108,9 @@ export class RunFiles {
    */
   async baseFolderOf({ id, handles }: StoredRun): Promise<ChosenFolder | undefined> {
     const chosen: OpenedFolder | undefined = this.#chosen.get(id)?.base;
-    if (chosen && !chosen.opened) return chosen;
+    if (chosen && !chosen.opened) {
+      return chosen;
+    }
     return handles.base && (await readFolder(handles.base));
   }
 
@@ -113,33 +122,49 @@ export class RunFiles {
     sourceRun,
     sourceStep,
   }: StoredRun): Promise<ChosenFolder | undefined> {
-    if (sourceRun !== undefined) return this.kept.open(sourceRun, sourceStep);
+    if (sourceRun !== undefined) {
+      return this.kept.open(sourceRun, sourceStep);
+    }
     const chosen = this.#chosen.get(id)?.source;
-    if (chosen) return chosen;
+    if (chosen) {
+      return chosen;
+    }
     const files = (await this.#small.get(id))?.source;
-    if (files) return { name: inputs.source ?? '', files, handle: handles.source };
+    if (files) {
+      return { name: inputs.source ?? '', files, handle: handles.source };
+    }
     return handles.source && (await readFolder(handles.source));
   }
 
   async #trainOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
     const chosen = this.#chosen.get(id)?.train;
-    if (chosen) return chosen;
+    if (chosen) {
+      return chosen;
+    }
     const file = (await this.#small.get(id))?.train;
-    if (file) return { file, handle: handles.train };
+    if (file) {
+      return { file, handle: handles.train };
+    }
     return handles.train && (await readFile(handles.train));
   }
 
   async validationOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
     const chosen = this.#chosen.get(id)?.validation;
-    if (chosen) return chosen;
+    if (chosen) {
+      return chosen;
+    }
     const file = (await this.#small.get(id))?.validation;
-    if (file) return { file, handle: handles.validation };
+    if (file) {
+      return { file, handle: handles.validation };
+    }
     return handles.validation && (await readFile(handles.validation));
   }
 
   #cached({ identity, recipe }: StoredRun): Promise<Folder | undefined> {
     return this.cache.folder(identity.base, recipe.quantization.useDoubleQuant).catch((error: unknown) => {
-      if (error instanceof CacheRefusal || error instanceof UserError) return undefined;
+      if (error instanceof CacheRefusal || error instanceof UserError) {
+        return undefined;
+      }
       throw error;
     });
   }
@@ -150,7 +175,9 @@ async function isThere(opening: Promise<unknown>): Promise<boolean> {
     await opening;
     return true;
   } catch (error) {
-    if (error instanceof UserError) return false;
+    if (error instanceof UserError) {
+      return false;
+    }
     throw error;
   }
 }

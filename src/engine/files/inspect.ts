@@ -1,16 +1,16 @@
-import { readAdapter } from '../../formats/adapter.ts';
-import { openBaseModel, type BaseModel } from '../../formats/base-model.ts';
-import { denseTensors, linearModules, PROJECTIONS } from '../../formats/decoder-weights.ts';
-import type { Folder } from '../../formats/byte-source.ts';
-import { readModelLimits } from '../../formats/model-limits.ts';
-import { parseRecipe, type ParsedRecipe } from '../../formats/recipe.ts';
-import { MAX_BYTES, readText } from '../../formats/read-text.ts';
 import { parseQuestions } from '../../comparison/questions.ts';
+import { readAdapter } from '../../formats/adapter.ts';
+import { type BaseModel, openBaseModel } from '../../formats/base-model.ts';
+import type { Folder } from '../../formats/byte-source.ts';
+import { denseTensors, linearModules, PROJECTIONS } from '../../formats/decoder-weights.ts';
+import { readModelLimits } from '../../formats/model-limits.ts';
+import { MAX_BYTES, readText } from '../../formats/read-text.ts';
+import { type ParsedRecipe, parseRecipe } from '../../formats/recipe.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { dateNote, encodeRows, renderRow } from '../../text/rows.ts';
-import { tokenizerNotes } from '../../text/tokenizer-notes.ts';
 import type { TextTokenizer } from '../../text/tokenizer.ts';
-import { folderOf, sourceOf } from './files.ts';
+import { tokenizerNotes } from '../../text/tokenizer-notes.ts';
+import type { QuestionsFacts } from '../protocol/comparison.ts';
 import type {
   AdapterFacts,
   BaseFacts,
@@ -19,8 +19,8 @@ import type {
   RowsFacts,
   RowsOptions,
 } from '../protocol/protocol.ts';
-import type { QuestionsFacts } from '../protocol/comparison.ts';
 import { watchedFolder, watchedSource } from '../watch.ts';
+import { folderOf, sourceOf } from './files.ts';
 
 /** Rows that a preview shows. */
 const PREVIEW = 20;
@@ -47,7 +47,9 @@ export async function inspectBase(base: ChosenFolder, signal?: AbortSignal): Pro
 }
 
 function dtypeOf({ quantized: quantised, tensors, config }: BaseModel): string {
-  if (quantised) return 'NF4';
+  if (quantised) {
+    return 'NF4';
+  }
   return tensors.get(`${linearModules(config)[0]!.name}.weight`)!.dtype;
 }
 
@@ -131,6 +133,8 @@ function tokenizerOf(base: ChosenFolder): Promise<TextTokenizer> {
   const files = [...base.files, ...(base.nested ?? []).map(({ file }) => file)]
     .map(({ name, size, lastModified }) => `${name} ${size} ${lastModified}`)
     .join('\n');
-  if (latest?.files !== files) latest = { files, tokenizer: loadOf(folderOf(base)) };
+  if (latest?.files !== files) {
+    latest = { files, tokenizer: loadOf(folderOf(base)) };
+  }
   return latest.tokenizer;
 }

@@ -1,13 +1,13 @@
 import { UserError } from '../../formats/user-error.ts';
 import type { BaseCache } from '../../model/base/cache/base-cache.ts';
 import { CacheRefusal } from '../../model/base/cache/storage.ts';
-import { storageEstimate } from '../../storage/quota.ts';
 import { bucketBytes } from '../../storage/bucket-mirror.ts';
 import type { KeptInputs } from '../../storage/kept-inputs.ts';
+import { storageEstimate } from '../../storage/quota.ts';
 import type { TestRecords } from '../../storage/test-records.ts';
-import type { Runs } from '../runs/runs.ts';
-import type { StorageAccount, StorageItem } from '../protocol/comparison.ts';
 import type { Tests } from '../comparison/tests.ts';
+import type { StorageAccount, StorageItem } from '../protocol/comparison.ts';
+import type { Runs } from '../runs/runs.ts';
 
 /** Something that takes up the browser's storage item by item. */
 interface StorageCategory {
@@ -26,7 +26,9 @@ export async function storageAccount(categories: readonly StorageCategory[]): Pr
     categories.map((category) =>
       category.list().catch((error: unknown) => {
         // Where the browser refuses one kind, the others are still counted.
-        if (!(error instanceof DOMException || error instanceof UserError)) throw error;
+        if (!(error instanceof DOMException || error instanceof UserError)) {
+          throw error;
+        }
         uncounted.push(category.kind);
         return [];
       }),
@@ -40,7 +42,9 @@ export async function storageAccount(categories: readonly StorageCategory[]): Pr
 /** Throws UserError where the item is in use or there is none of that key. */
 export async function deleteStored(categories: readonly StorageCategory[], key: string): Promise<undefined> {
   const category = categories.find(({ prefix }) => key.startsWith(prefix));
-  if (!category) throw new UserError('This is no longer in the browser.');
+  if (!category) {
+    throw new UserError('This is no longer in the browser.');
+  }
   await category.delete(key.slice(category.prefix.length));
 }
 
@@ -55,13 +59,17 @@ export function runCategory(runs: Runs, inputs: KeptInputs): StorageCategory {
         records.map(async ({ id, name }) => {
           const parts = new Map<string, number>();
           for (const [key, value] of await runs.records.files(id)) {
-            if (!(value instanceof Blob)) continue;
+            if (!(value instanceof Blob)) {
+              continue;
+            }
             const [, , place, step] = key.split('/');
             const part = place === 'checkpoint' ? `checkpoint ${step}` : place!;
             parts.set(part, (parts.get(part) ?? 0) + value.size);
           }
           const copies = await inputs.bytes(id);
-          if (copies > 0) parts.set('copies of its inputs', copies);
+          if (copies > 0) {
+            parts.set('copies of its inputs', copies);
+          }
           const bytes = [...parts.values()].reduce((sum, size) => sum + size, 0);
           return {
             key: `run/${id}`,
@@ -121,7 +129,9 @@ export function baseCategory(cache: BaseCache, runs: Runs): StorageCategory {
 
 /** Throws what the cache refused as what the user can read. */
 function refusal(error: unknown): never {
-  if (!(error instanceof CacheRefusal)) throw error;
+  if (!(error instanceof CacheRefusal)) {
+    throw error;
+  }
   throw new UserError(`The cache of bases: ${error.message.replace(/\.$/, '')}; try again.`);
 }
 

@@ -54,9 +54,12 @@ export type Broken = (what: string) => UserError;
  */
 export async function readDirectory(file: File, limits: ZipLimits, broken: Broken): Promise<ListedFile[]> {
   const { count, size, begin } = await readEnd(file, broken);
-  if (count > limits.entries)
+  if (count > limits.entries) {
     throw broken(`it holds ${count} files, more than the ${limits.entries} that a run may have`);
-  if (size > limits.entries * (ENTRY_BYTES + 2 * limits.path)) throw broken('its directory is too large');
+  }
+  if (size > limits.entries * (ENTRY_BYTES + 2 * limits.path)) {
+    throw broken('its directory is too large');
+  }
   const directory = await view(file, begin, begin + size);
   const listed: ListedFile[] = [];
   let at = 0;
@@ -65,13 +68,18 @@ export async function readDirectory(file: File, limits: ZipLimits, broken: Broke
     at += entry.bytes;
     listed.push(entry);
   }
-  if (at !== size) throw broken('its directory is damaged');
+  if (at !== size) {
+    throw broken('its directory is damaged');
+  }
   checkApart(listed, begin, broken);
   const files = listed.filter(({ path }) => !path.endsWith('/'));
   const twice = firstTwice(files.map(({ path }) => path));
-  if (twice !== undefined) throw broken(`it holds ${twice} twice`);
-  if (files.reduce((sum, entry) => sum + entry.size, 0) > limits.bytes)
+  if (twice !== undefined) {
+    throw broken(`it holds ${twice} twice`);
+  }
+  if (files.reduce((sum, entry) => sum + entry.size, 0) > limits.bytes) {
     throw broken(`its files take more than ${limits.bytes / 1e9} GB unpacked`);
+  }
   return files;
 }
 
@@ -82,14 +90,20 @@ async function readEnd(file: File, broken: Broken): Promise<{ count: number; siz
   let end = tail.byteLength - END_BYTES;
   const isEnd = () =>
     tail.getUint32(end, true) === END && end + END_BYTES + tail.getUint16(end + 20, true) === tail.byteLength;
-  while (end >= 0 && !isEnd()) end--;
-  if (end < 0) throw broken('this is not a zip file, or its end is missing');
+  while (end >= 0 && !isEnd()) {
+    end--;
+  }
+  if (end < 0) {
+    throw broken('this is not a zip file, or its end is missing');
+  }
   const count = tail.getUint16(end + 10, true);
   const [size, begin] = [tail.getUint32(end + 12, true), tail.getUint32(end + 16, true)];
-  if (count === ELSEWHERE_16 || begin === ELSEWHERE_32)
+  if (count === ELSEWHERE_16 || begin === ELSEWHERE_32) {
     throw broken('it is a zip of the kind for more than 4 GiB');
-  if (begin + size > tailAt + end)
+  }
+  if (begin + size > tailAt + end) {
     throw broken('its directory does not fit into it, so it is cut or damaged');
+  }
   return { count, size, begin };
 }
 
@@ -100,20 +114,31 @@ function readEntry(
   broken: Broken,
 ): ListedFile {
   const fits = at + ENTRY_BYTES <= directory.byteLength;
-  if (!fits || directory.getUint32(at, true) !== ENTRY) throw broken('its directory is damaged');
+  if (!fits || directory.getUint32(at, true) !== ENTRY) {
+    throw broken('its directory is damaged');
+  }
   const u16 = (offset: number) => directory.getUint16(at + offset, true);
   const u32 = (offset: number) => directory.getUint32(at + offset, true);
   const bytes = ENTRY_BYTES + u16(28) + u16(30) + u16(32);
-  if (at + bytes > directory.byteLength) throw broken('its directory is damaged');
-  if (u16(28) > limits.path) throw broken(`a path in it is longer than ${limits.path} bytes`);
+  if (at + bytes > directory.byteLength) {
+    throw broken('its directory is damaged');
+  }
+  if (u16(28) > limits.path) {
+    throw broken(`a path in it is longer than ${limits.path} bytes`);
+  }
   const name = new Uint8Array(directory.buffer, at + ENTRY_BYTES, u16(28));
   const path = decodeUtf8(name);
-  if (path === undefined) throw broken('a path in it is not valid UTF-8');
+  if (path === undefined) {
+    throw broken('a path in it is not valid UTF-8');
+  }
   const [method, packed, size] = [u16(10), u32(20), u32(24)];
-  if (u16(8) & ENCRYPTED || (method !== STORED && method !== DEFLATED))
+  if (u16(8) & ENCRYPTED || (method !== STORED && method !== DEFLATED)) {
     throw broken(`${path} in it is encrypted, or packed in another way than zip's usual one`);
+  }
   const possible = method === STORED ? size === packed : size <= MAX_DEFLATE_RATIO * packed;
-  if (!possible || (path.endsWith('/') && size > 0)) throw broken(`${path} in it is damaged`);
+  if (!possible || (path.endsWith('/') && size > 0)) {
+    throw broken(`${path} in it is damaged`);
+  }
   return { path, name, method, crc: u32(16), packed, size, local: u32(42), end: 0, bytes };
 }
 
@@ -122,8 +147,9 @@ function checkApart(listed: readonly ListedFile[], begin: number, broken: Broken
   const inOrder = listed.toSorted((a, b) => a.local - b.local);
   inOrder.forEach((entry, i) => {
     entry.end = inOrder[i + 1]?.local ?? begin;
-    if (entry.local + LOCAL_BYTES + entry.name.length + entry.packed > entry.end)
+    if (entry.local + LOCAL_BYTES + entry.name.length + entry.packed > entry.end) {
       throw broken(`${entry.path} in it is cut off, or overlaps with another file`);
+    }
   });
 }
 

@@ -5,13 +5,13 @@ import { blobSource } from '../../storage/blob-source.ts';
 import { chunksOf, type Watch } from '../watch.ts';
 import {
   AGAIN,
+  type Broken,
   DEFLATED,
+  type ListedFile,
   LOCAL_BYTES,
   readDirectory,
   STORED,
   view,
-  type Broken,
-  type ListedFile,
   type ZipLimits,
 } from './zip-directory.ts';
 
@@ -50,19 +50,27 @@ async function open(file: File, entry: ListedFile, broken: Broken, watch: Watch 
   const { path, method, packed, size, crc } = entry;
   const damaged = (): UserError => broken(`${path} in it is damaged`);
   const from = await beginOf(file, entry, damaged);
-  if (from + packed > entry.end) throw broken(`${path} in it is cut off, or overlaps with another file`);
+  if (from + packed > entry.end) {
+    throw broken(`${path} in it is cut off, or overlaps with another file`);
+  }
   const content = file.slice(from, from + packed);
   const sum = await createCRC32();
   const pieces = new Pieces();
   let bytes = 0;
   for await (const chunk of unpacked(blobSource(file.name, content, AGAIN), method, watch, damaged)) {
     bytes += chunk.length;
-    if (bytes > size) throw damaged();
+    if (bytes > size) {
+      throw damaged();
+    }
     sum.update(chunk);
-    if (method === DEFLATED) pieces.add(chunk);
+    if (method === DEFLATED) {
+      pieces.add(chunk);
+    }
   }
   watch.signal?.throwIfAborted();
-  if (bytes !== size || parseInt(sum.digest('hex'), 16) !== crc) throw damaged();
+  if (bytes !== size || parseInt(sum.digest('hex'), 16) !== crc) {
+    throw damaged();
+  }
   return method === STORED ? content : pieces.whole();
 }
 
@@ -78,7 +86,9 @@ async function beginOf(
     header.getUint16(8, true) === method &&
     header.getUint16(26, true) === name.length &&
     name.every((byte, i) => header.getUint8(LOCAL_BYTES + i) === byte);
-  if (!agrees) throw damaged();
+  if (!agrees) {
+    throw damaged();
+  }
   return local + LOCAL_BYTES + name.length + header.getUint16(28, true);
 }
 
@@ -88,14 +98,19 @@ async function* unpacked(
   watch: Watch,
   damaged: () => UserError,
 ): AsyncGenerator<Uint8Array> {
-  if (method === STORED) return yield* chunksOf(packed, watch);
+  if (method === STORED) {
+    return yield* chunksOf(packed, watch);
+  }
   const { signal, onBytes } = watch;
   const chunks = morsels(packed, { signal });
   const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull: async (controller) => {
       const { done, value } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
+      if (done) {
+        controller.close();
+      } else {
+        controller.enqueue(value);
+      }
     },
   });
   const reader = source.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
@@ -105,7 +120,9 @@ async function* unpacked(
         // An error that is neither the file's nor the abort reason is the stream's complaint about its input.
         throw error instanceof UserError || signal?.aborted ? error : damaged();
       });
-      if (done) return;
+      if (done) {
+        return;
+      }
       signal?.throwIfAborted();
       onBytes?.(value.length);
       yield value;
@@ -117,8 +134,11 @@ async function* unpacked(
 
 /** In chunks so small that their unpacked content is small too: the browser unpacks a chunk as a whole. */
 async function* morsels(packed: ByteSource, watch: Watch): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for await (const chunk of chunksOf(packed, watch))
-    for (let begin = 0; begin < chunk.length; begin += MORSEL) yield chunk.slice(begin, begin + MORSEL);
+  for await (const chunk of chunksOf(packed, watch)) {
+    for (let begin = 0; begin < chunk.length; begin += MORSEL) {
+      yield chunk.slice(begin, begin + MORSEL);
+    }
+  }
 }
 
 /** Unpacked content as blobs of some size: the browser may keep them outside this thread's memory. */
@@ -130,7 +150,9 @@ class Pieces {
   add(chunk: Uint8Array): void {
     this.#open.push(chunk as Uint8Array<ArrayBuffer>);
     this.#bytes += chunk.length;
-    if (this.#bytes < PIECE) return;
+    if (this.#bytes < PIECE) {
+      return;
+    }
     this.#done.push(new Blob(this.#open));
     this.#open = [];
     this.#bytes = 0;

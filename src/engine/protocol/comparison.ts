@@ -1,14 +1,14 @@
-import type { Recipe } from '../../formats/recipe.ts';
 import type { Answer as ModelAnswer } from '../../comparison/batch-test.ts';
 import type { Change, GroupChange, Headline } from '../../comparison/headline.ts';
-import type { PromptForm } from '../../generate/prompt-form.ts';
 import type { Question } from '../../comparison/questions.ts';
-import type { Sampling } from '../../generate/sampling.ts';
 import type { Group, Scores, Summary } from '../../comparison/scores.ts';
+import type { EvalLoss } from '../../comparison/version-loss.ts';
+import type { Recipe } from '../../formats/recipe.ts';
+import type { PromptForm } from '../../generate/prompt-form.ts';
+import type { Sampling } from '../../generate/sampling.ts';
+import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type { FamilyMember } from '../../run/lineage.ts';
-import type { EvalLoss } from '../../comparison/version-loss.ts';
-import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
 import type { Answer } from '../answer.ts';
 import type { OnProgress } from '../watch.ts';
 

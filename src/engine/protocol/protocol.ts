@@ -2,15 +2,15 @@ import type { DecoderFamily } from '../../formats/decoder-config.ts';
 import type { ParsedRecipe, Recipe } from '../../formats/recipe.ts';
 import type { MemoryKind } from '../../gpu/memory.ts';
 import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
-import type { BestStep } from '../../run/options.ts';
-import type { RunEvent } from '../../run/events.ts';
 import type { DeviceSettings } from '../../run/device-settings.ts';
+import type { RunEvent } from '../../run/events.ts';
+import type { BestStep } from '../../run/options.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
 import type { RowsUse } from '../../text/rows.ts';
 import type { Answer } from '../answer.ts';
+import type { OnProgress } from '../watch.ts';
 import type { TestApi } from './comparison.ts';
 import type { SHOWN } from './shown-run.ts';
-import type { OnProgress } from '../watch.ts';
 
 export type { Answer } from '../answer.ts';
 export type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';

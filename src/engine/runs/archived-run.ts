@@ -4,7 +4,7 @@ import type { LogEntry } from '../../formats/trainer-state.ts';
 import type { RunIdentity } from '../../run/checkpoint/identity.ts';
 import { PRECISION_CHOICES } from '../../run/precision.ts';
 import type { Manifest } from '../../storage/browser-run-store.ts';
-import { UNREAD, type StoredRun } from '../../storage/run-records.ts';
+import { type StoredRun, UNREAD } from '../../storage/run-records.ts';
 
 /** What an archive says of its run: the record without what belongs to this browser. */
 export type ArchivedRun = Omit<StoredRun, 'handles' | 'recipe' | 'imported' | 'restarts'> & {
@@ -115,14 +115,18 @@ function parseLog({ file, values }: Fields, remedy: string): LogEntry[] {
     const key = `log[${i}]`;
     const refuse = (): never =>
       new Fields(file, { [key]: entry }, '', remedy).refuse(key, "step, epoch and a log's numbers by name");
-    if (!isRecord(entry) || Object.keys(entry).length > MAX_LOG_KEYS) return refuse();
+    if (!isRecord(entry) || Object.keys(entry).length > MAX_LOG_KEYS) {
+      return refuse();
+    }
     const numbers = Object.entries(entry).map(([name, value]) => {
       // What was not a number when it was written is null in JSON.
       const number = value === null ? NaN : value;
       return typeof number === 'number' && LOG_KEY.test(name) ? ([name, number] as const) : refuse();
     });
     const { step, epoch } = entry;
-    if (!Number.isSafeInteger(step) || !Number.isFinite(epoch)) return refuse();
+    if (!Number.isSafeInteger(step) || !Number.isFinite(epoch)) {
+      return refuse();
+    }
     return { ...Object.fromEntries(numbers), step: step as number, epoch: epoch as number };
   });
 }

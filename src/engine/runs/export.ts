@@ -5,7 +5,7 @@ import { UserError } from '../../formats/user-error.ts';
 import { CURSOR } from '../../run/checkpoint/checkpoint.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
 import { partlyWritten } from '../files/partly-written.ts';
-import { chunksOf, watchOf, type Following, type Watch } from '../watch.ts';
+import { chunksOf, type Following, type Watch, watchOf } from '../watch.ts';
 
 /** A file to export; `path` as it shall lie in the output. */
 export interface ExportFile {
@@ -19,13 +19,17 @@ const [FIRST_DATE, LAST_DATE] = [Date.UTC(1980, 0, 2), Date.UTC(2099, 11, 30)];
 /** A run's output as the command line leaves it: the result, its logs, and the checkpoints if wanted. Throws UserError. */
 export async function runFiles(store: BrowserRunStore, checkpoints: boolean): Promise<ExportFile[]> {
   const result = await store.openResult();
-  if (!(await result.open(CURSOR)))
+  if (!(await result.open(CURSOR))) {
     throw new UserError(
       `${store.name}: this run has not finished; continue it, or download one of its checkpoints.`,
     );
+  }
   const files = [...(await filesOf(result, '')), ...(await filesOf(await store.openLogs(), 'logs/'))];
-  if (checkpoints)
-    for (const step of await store.checkpoints()) files.push(...(await checkpointFiles(store, step)));
+  if (checkpoints) {
+    for (const step of await store.checkpoints()) {
+      files.push(...(await checkpointFiles(store, step)));
+    }
+  }
   return files;
 }
 
@@ -33,10 +37,11 @@ export async function runFiles(store: BrowserRunStore, checkpoints: boolean): Pr
 export async function checkpointFiles(store: BrowserRunStore, step: number): Promise<ExportFile[]> {
   const name = store.checkpointName(step);
   const files = await filesOf(await store.openCheckpoint(step), `${name}/`);
-  if (files.length === 0)
+  if (files.length === 0) {
     throw new UserError(
       `${name}: this checkpoint is no longer in this browser; later ones have taken its place, so choose one of those.`,
     );
+  }
   return files;
 }
 
@@ -67,11 +72,15 @@ export async function zipped(
     const entry = new ZipPassThrough(path);
     entry.mtime = Math.min(LAST_DATE, Math.max(FIRST_DATE, modified.getTime()));
     zip.add(entry);
-    for await (const chunk of chunksOf(source, watch)) entry.push(chunk);
+    for await (const chunk of chunksOf(source, watch)) {
+      entry.push(chunk);
+    }
     entry.push(new Uint8Array(), true);
   }
   zip.end();
-  if (problem) throw problem;
+  if (problem) {
+    throw problem;
+  }
   return new Blob(pieces, { type: 'application/zip' });
 }
 
@@ -101,14 +110,16 @@ export async function writeInto(
       onWritten(file.path, files.length);
     }
   } catch (error) {
-    if (error instanceof DOMException)
+    if (error instanceof DOMException) {
       throw broken(
         `cannot be written to (${error.message.replace(/\.$/, '') || error.name})`,
         'choose another folder, or download the zip',
       );
+    }
     // The caller who cancelled it reports that.
-    if (error instanceof UserError && error !== following.signal?.reason)
+    if (error instanceof UserError && error !== following.signal?.reason) {
       throw broken(`not all of it could be written (${error.what})`, 'save it again');
+    }
     throw error;
   }
 }
@@ -122,7 +133,9 @@ async function writeFile(
   const parts = path.split('/');
   const name = parts.pop()!;
   let place = folder;
-  for (const part of parts) place = await place.getDirectoryHandle(part, { create: true });
+  for (const part of parts) {
+    place = await place.getDirectoryHandle(part, { create: true });
+  }
   const existed = await place.getFileHandle(name).then(
     () => true,
     () => false,
@@ -131,7 +144,9 @@ async function writeFile(
   try {
     const writable = await file.createWritable();
     try {
-      for await (const chunk of chunksOf(source, watch)) await writable.write(chunk);
+      for await (const chunk of chunksOf(source, watch)) {
+        await writable.write(chunk);
+      }
     } catch (error) {
       await writable.abort().catch(() => undefined);
       throw error;
@@ -139,7 +154,9 @@ async function writeFile(
     await writable.close();
   } catch (error) {
     // Its handle alone has made an empty file.
-    if (!existed) await place.removeEntry(name).catch(() => undefined);
+    if (!existed) {
+      await place.removeEntry(name).catch(() => undefined);
+    }
     throw error;
   }
 }

@@ -12,11 +12,19 @@ export async function importRun(
   ...[file, onProgress, signal]: Parameters<EngineApi['importRun']>
 ): ReturnType<EngineApi['importRun']> {
   const archive = await reader.readArchive(file, onProgress, signal);
-  if (!archive.ok) return archive;
+  if (!archive.ok) {
+    return archive;
+  }
   const kept = await keeper.keepArchive(archive.value);
-  if (!kept.ok || !signal?.aborted) return kept;
+  if (!kept.ok || !signal?.aborted) {
+    return kept;
+  }
   const deleted = await keeper.deleteRun(kept.value.id);
-  if (!deleted.ok) return deleted;
-  if (signal.reason instanceof UserError) return { ok: false, sentence: signal.reason.message };
+  if (!deleted.ok) {
+    return deleted;
+  }
+  if (signal.reason instanceof UserError) {
+    return { ok: false, sentence: signal.reason.message };
+  }
   throw signal.reason;
 }

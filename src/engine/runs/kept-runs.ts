@@ -16,10 +16,11 @@ export class KeptRuns {
   /** Throws UserError where there is no such run. */
   async record(id: string): Promise<StoredRun> {
     const record = await this.records.get(id);
-    if (!record)
+    if (!record) {
       throw new UserError(
         'This run is no longer in this browser: it was deleted, or the site data was cleared.',
       );
+    }
     return record;
   }
 

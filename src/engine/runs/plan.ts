@@ -1,23 +1,23 @@
 import { stateBits } from '../../formats/recipe/training.ts';
 import { UserError } from '../../formats/user-error.ts';
+import type { Gpu } from '../../gpu/device.ts';
+import { withDevice } from '../../gpu/with-device.ts';
 import { bytesByKind } from '../../model/allocations.ts';
 import { loraAllocations, loraLayout } from '../../model/lora.ts';
 import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
 import type { RunEvent } from '../../run/events.ts';
+import { prepare, type Prepared } from '../../run/input/prepare.ts';
 import { chooseMemory, keptWhole, withChoice } from '../../run/plan/memory-choice.ts';
 import { memoryPlan, totalBytes } from '../../run/plan/memory-plan.ts';
-import { prepare, type Prepared } from '../../run/input/prepare.ts';
 import { passInputOf } from '../../run/plan/new-execution-plan.ts';
 import { largestInput, passInput, sizedInput } from '../../run/plan/pass-size.ts';
 import { warmUp, type WarmUpOptions } from '../../run/warm-up.ts';
 import { storageEstimate } from '../../storage/quota.ts';
-import { stateAllocations } from '../../train/optimizer-state.ts';
 import { dueAfter } from '../../train/cadence.ts';
+import { stateAllocations } from '../../train/optimizer-state.ts';
 import { runInputs } from '../files/files.ts';
 import type { ChosenInputs, PlanDevice, PlanFacts, TimeEstimate } from '../protocol/protocol.ts';
 import { given, watchedInputs } from '../watch.ts';
-import type { Gpu } from '../../gpu/device.ts';
-import { withDevice } from '../../gpu/with-device.ts';
 
 /** Where there is no device the page already says so. */
 const UNKNOWN: PlanDevice = { budget: undefined, software: true, bindingBytes: Infinity };
@@ -56,7 +56,9 @@ export async function estimate(
 ): Promise<TimeEstimate> {
   const openGpu = async (): Promise<Gpu> => {
     const gpu = await requestGpu();
-    if (!gpu) throw new UserError(NO_ADAPTER);
+    if (!gpu) {
+      throw new UserError(NO_ADAPTER);
+    }
     return gpu;
   };
   const lost = ({ name }: Gpu, why: string) => new UserError(`${name} was lost (${why}); try again.`);

@@ -7,11 +7,11 @@ import { adapterHash, IDENTITY_NAMES, type RunIdentity } from '../../run/checkpo
 import { blobSource } from '../../storage/blob-source.ts';
 import { storageEstimate } from '../../storage/quota.ts';
 import type { RunRecords, StoredRun } from '../../storage/run-records.ts';
+import { folderOf } from '../files/files.ts';
+import { readZip, type ZipEntry } from '../files/zip-reader.ts';
+import { type Following, type Watch, watchedFolder, watchOf } from '../watch.ts';
 import { FILE, LIMITS, MANIFEST, RECORD } from './archive-layout.ts';
 import { parseArchivedRun, parseManifest } from './archived-run.ts';
-import { folderOf } from '../files/files.ts';
-import { watchedFolder, watchOf, type Following, type Watch } from '../watch.ts';
-import { readZip, type ZipEntry } from '../files/zip-reader.ts';
 
 /** Bytes of the record, of which nearly all is the log, and of what stands beside a checkpoint. */
 const MAX_RECORD = 2 ** 26;
@@ -39,23 +39,30 @@ export async function readArchive(
 ): Promise<ReadArchive> {
   const broken = (what: string): UserError => new UserError(`${file.name}: ${what}; ${REMEDY}.`);
   const entries = new Map((await readZip(file, LIMITS)).map((entry) => [entry.path, entry]));
-  for (const path of entries.keys()) checkPath(path, entries, broken);
+  for (const path of entries.keys()) {
+    checkPath(path, entries, broken);
+  }
   const about = entries.get(RECORD);
-  if (!about) throw broken(`there is no ${RECORD} in it, so it is not an exported run`);
+  if (!about) {
+    throw broken(`there is no ${RECORD} in it, so it is not an exported run`);
+  }
   entries.delete(RECORD);
   const source = `${file.name}, ${RECORD}`;
   const record = parseArchivedRun(await jsonOf(about, MAX_RECORD, source, broken), source, REMEDY);
   await checkNew(records, file.name, record);
   const bytes = [...entries.values()].reduce((sum, { size }) => sum + size, 0);
   const room = await left();
-  if (room !== undefined && bytes > room)
+  if (room !== undefined && bytes > room) {
     throw new UserError(
       `${file.name}: its files take ${showBytes(bytes)}, and the browser grants ${showBytes(room)} more; delete earlier runs or free some disk space.`,
     );
+  }
   const watch = watchOf(following, bytes + hashedBytes(entries));
   const places = await readPlaces(entries, watch);
   const read = { file: file.name, record, broken, watch };
-  for (const [place, files] of places) await checkPlace(place, files, read);
+  for (const [place, files] of places) {
+    await checkPlace(place, files, read);
+  }
   await checkWhole(places, read);
   return { file: file.name, record, files: await keyed(entries, places, file.name, broken) };
 }
@@ -67,10 +74,12 @@ function checkPath(
   broken: (what: string) => UserError,
 ): void {
   const [, step] = MANIFEST.exec(path) ?? [];
-  if (step !== undefined && !entries.has(`checkpoint/${step}/${CURSOR}`))
+  if (step !== undefined && !entries.has(`checkpoint/${step}/${CURSOR}`)) {
     throw broken(`checkpoint ${step} is missing, though its manifest is in it`);
-  if (path !== RECORD && step === undefined && !FILE.test(path))
+  }
+  if (path !== RECORD && step === undefined && !FILE.test(path)) {
     throw broken(`it holds ${quote(path)}, which is no file of a run`);
+  }
 }
 
 /** Stores the run in the browser, whole or not at all. Throws UserError where there is no room for it. */
@@ -85,10 +94,11 @@ export async function keepArchive(
 
 async function checkNew(records: RunRecords, file: string, { id }: StoredRun): Promise<void> {
   const existing = await records.get(id);
-  if (existing)
+  if (existing) {
     throw new UserError(
       `${file}: this run is in the browser already, as ${shorten(existing.name)}; delete that one first.`,
     );
+  }
 }
 
 /** Bytes of the files that have hashes beside them. */
@@ -104,8 +114,12 @@ async function readPlaces(entries: ReadonlyMap<string, ZipEntry>, watch: Watch):
   const places = new Map<string, Map<string, Blob>>();
   for (const [path, entry] of entries) {
     const [, place, name] = FILE.exec(path) ?? [];
-    if (place === undefined || name === undefined) continue;
-    if (!places.has(place)) places.set(place, new Map());
+    if (place === undefined || name === undefined) {
+      continue;
+    }
+    if (!places.has(place)) {
+      places.set(place, new Map());
+    }
     places.get(place)!.set(name, await entry.open(watch));
   }
   return places;
@@ -124,33 +138,50 @@ async function checkPlace(
   files: ReadonlyMap<string, Blob>,
   { record, broken, watch }: Reading,
 ): Promise<void> {
-  if (place === 'logs/') return;
+  if (place === 'logs/') {
+    return;
+  }
   const name = place.slice(0, -1);
   // What was cut off when the run stopped is ignored.
-  if (place === 'result/' && !files.has(CURSOR)) throw broken('the result of its run is incomplete');
+  if (place === 'result/' && !files.has(CURSOR)) {
+    throw broken('the result of its run is incomplete');
+  }
   const folder = watchedFolder(folderAt(name, files), watch);
   const found = await verifyFiles(folder).catch((error: unknown) => {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
     throw broken(error.what);
   });
   const { files: hashes } = await readCursor(folder);
   const unlisted = [...files.keys()].find((file) => file !== CURSOR && !Object.hasOwn(hashes, file));
-  if (unlisted !== undefined) throw broken(`${place}${unlisted} in it is none of its run's files`);
+  if (unlisted !== undefined) {
+    throw broken(`${place}${unlisted} in it is none of its run's files`);
+  }
   const other = (Object.keys(IDENTITY_NAMES) as (keyof RunIdentity)[]).find(
     (part) => found.identity[part] !== record.identity[part],
   );
-  if (other) throw broken(`${name} in it is of another run (it differs in ${IDENTITY_NAMES[other]})`);
+  if (other) {
+    throw broken(`${name} in it is of another run (it differs in ${IDENTITY_NAMES[other]})`);
+  }
 }
 
 /** Checks that a finished run's result is there and is the one that it made. */
 async function checkWhole(places: Places, { record, broken, watch: { signal } }: Reading): Promise<void> {
-  if (record.status !== 'finished') return;
+  if (record.status !== 'finished') {
+    return;
+  }
   const result = places.get('result/');
-  if (!result) throw broken('the result of its run is missing');
+  if (!result) {
+    throw broken('the result of its run is missing');
+  }
   const { resultHash } = record;
-  if (resultHash === undefined) return;
-  if ((await adapterHash(watchedFolder(folderAt('result', result), { signal }))) !== resultHash)
+  if (resultHash === undefined) {
+    return;
+  }
+  if ((await adapterHash(watchedFolder(folderAt('result', result), { signal }))) !== resultHash) {
     throw broken('the result in it is not the one that its run made');
+  }
 }
 
 /** Everything under its key in the browser's database; a checkpoint and what is known of it come together. */
@@ -162,11 +193,17 @@ async function keyed(
 ): Promise<[key: string, value: unknown][]> {
   const all: [key: string, value: unknown][] = [];
   for (const [place, files] of places) {
-    for (const [name, blob] of files) all.push([place + name, blob]);
+    for (const [name, blob] of files) {
+      all.push([place + name, blob]);
+    }
     const step = /^checkpoint\/(\d+)\/$/.exec(place)?.[1];
-    if (step === undefined) continue;
+    if (step === undefined) {
+      continue;
+    }
     const entry = entries.get(`manifest/${step}`);
-    if (!entry) throw broken(`the manifest of checkpoint ${step} is missing`);
+    if (!entry) {
+      throw broken(`the manifest of checkpoint ${step} is missing`);
+    }
     const source = `${file}, ${entry.path}`;
     const sizes = new Map([...files].map(([name, { size }]) => [name, size]));
     const value = await jsonOf(entry, MAX_MANIFEST, source, broken);
@@ -185,7 +222,8 @@ async function jsonOf(
   name: string,
   broken: (what: string) => UserError,
 ): Promise<unknown> {
-  if (entry.size > maxBytes)
+  if (entry.size > maxBytes) {
     throw broken(`${entry.path} in it takes ${showBytes(entry.size)}, more than ${showBytes(maxBytes)}`);
+  }
   return readJson(blobSource(name, await entry.open(), REMEDY));
 }

@@ -53,16 +53,19 @@ export async function recovering<T>(work: (attempt: Attempt) => Promise<T>, reco
       return result;
     } catch (error) {
       const loss = await on.lossBehind(error, losses.length > 0);
-      if (!loss) throw error;
+      if (!loss) {
+        throw error;
+      }
       on.giveUp();
       await Promise.race([running.catch(() => undefined), recovery.sleep(SETTLED_WITHIN)]);
       recovery.signal.throwIfAborted();
       const now = recovery.now();
       losses = [...losses.filter((time) => now - time < LOSSES_WITHIN), now];
-      if (losses.length >= MAX_LOSSES)
+      if (losses.length >= MAX_LOSSES) {
         throw new UserError(
           `${on.name}: lost three times within ten minutes (${loss.message}); ${TRAINING_REMEDY}, then resume from the last checkpoint.`,
         );
+      }
       recovery.note(`${on.name} was lost (${loss.message}); resuming from the last checkpoint.`);
     } finally {
       on.close();
@@ -104,11 +107,14 @@ class Device {
         this.#gpu = gpu;
         return this.#losses.add(gpu);
       }
-      if (requests === 1) note('The browser offers no GPU at the moment; retrying for three minutes.');
-      if (now() - begun >= ADAPTER_PATIENCE)
+      if (requests === 1) {
+        note('The browser offers no GPU at the moment; retrying for three minutes.');
+      }
+      if (now() - begun >= ADAPTER_PATIENCE) {
         throw new UserError(
           'The browser has offered no GPU for three minutes; restart it, or look at chrome://gpu for the reason, then resume from the last checkpoint.',
         );
+      }
       await sleep(BETWEEN_REQUESTS);
       signal.throwIfAborted();
     }
@@ -116,15 +122,23 @@ class Device {
 
   /** The loss that an error comes from, if it does; `again`: the work has been on a device before. */
   async lossBehind(error: unknown, again: boolean): Promise<DeviceLoss | undefined> {
-    if (error instanceof DeviceLoss) return error;
+    if (error instanceof DeviceLoss) {
+      return error;
+    }
     // Before the first loss, too little memory is for the user to fix; after it, the old device may not be gone yet.
-    if (error instanceof OutOfMemoryError) return again ? new DeviceLoss('too little memory') : undefined;
+    if (error instanceof OutOfMemoryError) {
+      return again ? new DeviceLoss('too little memory') : undefined;
+    }
     const { signal, sleep } = this.#recovery;
     const stopped = signal.aborted && error === signal.reason;
-    if (!this.#gpu || stopped || error instanceof UserError) return undefined;
+    if (!this.#gpu || stopped || error instanceof UserError) {
+      return undefined;
+    }
     const told = this.#losses.lost.catch((loss: DeviceLoss) => loss);
     const loss = await Promise.race([told, sleep(LOSS_TOLD_WITHIN)]);
-    if (loss) return loss;
+    if (loss) {
+      return loss;
+    }
     return this.#gpu.outOfMemory ? new DeviceLoss('too little memory') : undefined;
   }
 
@@ -135,7 +149,9 @@ class Device {
   /** Calls that WebGPU refused are bugs. */
   checkErrors(): void {
     const errors = this.#gpu?.errors ?? [];
-    if (errors.length > 0) throw new Error(`WebGPU refused ${errors.length} calls: ${errors.join('; ')}`);
+    if (errors.length > 0) {
+      throw new Error(`WebGPU refused ${errors.length} calls: ${errors.join('; ')}`);
+    }
   }
 
   close(): void {

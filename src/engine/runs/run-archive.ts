@@ -6,11 +6,11 @@ import { textFile } from '../../run/checkpoint/store.ts';
 import { blobSource } from '../../storage/blob-source.ts';
 import { runKeys } from '../../storage/run-keys.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
-import { LIMITS, RECORD } from './archive-layout.ts';
-import { MAX_LOG_ENTRIES, MAX_NAME, MAX_NOTE, type ArchivedRun } from './archived-run.ts';
-import { zipped, type ExportFile } from './export.ts';
-import type { KeptRuns } from './kept-runs.ts';
 import type { Following } from '../watch.ts';
+import { LIMITS, RECORD } from './archive-layout.ts';
+import { type ArchivedRun, MAX_LOG_ENTRIES, MAX_NAME, MAX_NOTE } from './archived-run.ts';
+import { type ExportFile, zipped } from './export.ts';
+import type { KeptRuns } from './kept-runs.ts';
 
 const REMEDY = 'go on without this run';
 
@@ -37,15 +37,21 @@ function checkArchivable({ name, note = '', log }: StoredRun, files: readonly Ex
     throw new UserError(`${shorten(name)}: ${what}; ${remedy}.`);
   };
   const bytes = files.reduce((sum, { source }) => sum + source.size, 0);
-  if (bytes > LIMITS.bytes) refuse(`its files take ${showBytes(bytes)}, more than the 4 GB that a zip holds`);
-  if (files.length >= LIMITS.entries)
+  if (bytes > LIMITS.bytes) {
+    refuse(`its files take ${showBytes(bytes)}, more than the 4 GB that a zip holds`);
+  }
+  if (files.length >= LIMITS.entries) {
     refuse(`it has ${counted(files.length, 'file')}, more than the ${LIMITS.entries} that an archive holds`);
-  if (log.length > MAX_LOG_ENTRIES)
+  }
+  if (log.length > MAX_LOG_ENTRIES) {
     refuse(`its log has ${log.length} entries, more than the ${MAX_LOG_ENTRIES} that an archive holds`);
-  if (name.length > MAX_NAME)
+  }
+  if (name.length > MAX_NAME) {
     refuse(`its name has ${name.length} characters`, `shorten it to ${MAX_NAME} first`);
-  if (note.length > MAX_NOTE)
+  }
+  if (note.length > MAX_NOTE) {
     refuse(`its note has ${note.length} characters`, `shorten it to ${MAX_NOTE} first`);
+  }
 }
 
 const json = (value: unknown): Blob => new Blob(textFile(JSON.stringify(value)) as Uint8Array<ArrayBuffer>[]);

@@ -62,8 +62,11 @@ export class RunControl {
       } else if (this.#now() - this.#kept >= RESCUE_AFTER_MS) {
         this.#kept = this.#now();
         await save(true);
-      } else if (this.#paused) await this.#change(gone);
-      else return;
+      } else if (this.#paused) {
+        await this.#change(gone);
+      } else {
+        return;
+      }
     }
   }
 

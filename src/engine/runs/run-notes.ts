@@ -1,13 +1,13 @@
 import { UserError } from '../../formats/user-error.ts';
 import { adapterHash } from '../../run/checkpoint/identity.ts';
-import { familyTree, type FamilyMember } from '../../run/lineage.ts';
-import { UNREAD, type RunRecords, type StoredRun } from '../../storage/run-records.ts';
+import { type FamilyMember, familyTree } from '../../run/lineage.ts';
+import { type RunRecords, type StoredRun, UNREAD } from '../../storage/run-records.ts';
 import type { TestRecords } from '../../storage/test-records.ts';
-import { MAX_NAME, MAX_NOTE } from './archived-run.ts';
 import type { RunFiles } from '../files/inputs.ts';
-import type { ChosenFolder } from '../protocol/protocol.ts';
-import type { Runs } from './runs.ts';
 import type { RunNotes } from '../protocol/comparison.ts';
+import type { ChosenFolder } from '../protocol/protocol.ts';
+import { MAX_NAME, MAX_NOTE } from './archived-run.ts';
+import type { Runs } from './runs.ts';
 
 /** Names, notes and lineage of the runs. */
 export class RunNotesStore {
@@ -50,7 +50,9 @@ export class RunNotesStore {
     await this.#runs.record(id);
     const trimmed = name.trim();
     checkLength('The name', trimmed, MAX_NAME);
-    if (trimmed !== '') await this.#records.describe(id, { name: trimmed });
+    if (trimmed !== '') {
+      await this.#records.describe(id, { name: trimmed });
+    }
   }
 
   /** Throws UserError where there is no such run, or the note is too long for its archive. */
@@ -78,7 +80,9 @@ export class RunNotesStore {
 
   /** Recorded when the run finished; runs of earlier versions are hashed when they are first asked for. */
   async #resultHash(run: StoredRun): Promise<string | undefined> {
-    if (run.resultHash !== undefined || run.status !== 'finished') return run.resultHash;
+    if (run.resultHash !== undefined || run.status !== 'finished') {
+      return run.resultHash;
+    }
     const resultHash = await adapterHash(await this.#runs.storeOf(run).openResult());
     await this.#records.put({ ...run, resultHash });
     return resultHash;
@@ -86,8 +90,9 @@ export class RunNotesStore {
 }
 
 function checkLength(what: string, { length }: string, max: number): void {
-  if (length > max)
+  if (length > max) {
     throw new UserError(`${what} has ${length} characters, expected at most ${max}; shorten it.`);
+  }
 }
 
 /** Bytes of a run's checkpoints, result and logs. */

@@ -1,8 +1,8 @@
 import { UserError } from '../../formats/user-error.ts';
 import { differences, IDENTITY_NAMES, type RunIdentity } from '../../run/checkpoint/identity.ts';
 import type { PrecisionChoice } from '../../run/precision.ts';
+import { type StoredRun, UNREAD } from '../../storage/run-records.ts';
 import type { Moment } from '../../text/moment.ts';
-import { UNREAD, type StoredRun } from '../../storage/run-records.ts';
 import type { ChosenInputs } from '../protocol/protocol.ts';
 
 /** The record of a new run. */
@@ -44,7 +44,9 @@ export function newRecord(run: {
 /** Throws UserError where a run's record is of other files, naming each. */
 export function checkSameFiles({ name, identity: saved }: StoredRun, identity: RunIdentity): void {
   const changed = differences(saved.base === UNREAD ? { ...saved, base: identity.base } : saved, identity);
-  if (changed.length === 0) return;
+  if (changed.length === 0) {
+    return;
+  }
   const what = changed.map((part) => IDENTITY_NAMES[part]).join(', ');
   throw new UserError(
     `${name}: these are not the files that the run was started with (changed: ${what}); choose those, or start a new run.`,

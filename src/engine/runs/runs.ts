@@ -6,7 +6,6 @@ import type { RunEvent } from '../../run/events.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
 import type { RunRecords } from '../../storage/run-records.ts';
 import type { RunFiles } from '../files/inputs.ts';
-import { KeptRuns } from './kept-runs.ts';
 import type {
   ChosenInputs,
   Elsewhere,
@@ -16,6 +15,7 @@ import type {
   RunRecord,
 } from '../protocol/protocol.ts';
 import { SHOWN } from '../protocol/shown-run.ts';
+import { KeptRuns } from './kept-runs.ts';
 import { RunControl } from './run-control.ts';
 import { RunTraining, type TrainingParts } from './train-run.ts';
 
@@ -45,10 +45,11 @@ export class Runs extends KeptRuns {
 
   /** Throws UserError where a run needs the device. */
   checkIdle(): void {
-    if (this.#active)
+    if (this.#active) {
       throw new UserError(
         `${this.#active.name} is ${this.#active.doing} and needs the GPU; stop it, or wait until it has finished.`,
       );
+    }
   }
 
   get active(): Active | undefined {
@@ -57,7 +58,9 @@ export class Runs extends KeptRuns {
 
   /** The run that another tab of this browser trains, or the test that it runs. */
   async elsewhere(): Promise<Elsewhere | undefined> {
-    if (this.#active || !(await trainsElsewhere())) return undefined;
+    if (this.#active || !(await trainsElsewhere())) {
+      return undefined;
+    }
     return get<Elsewhere>(ACTIVE, this.store);
   }
 
@@ -116,18 +119,20 @@ export class Runs extends KeptRuns {
   /** Throws UserError for a run that is training, in this tab or another. */
   async delete(id: string): Promise<undefined> {
     const training = (await runLockHeld()) ? await get<NamedRun>(ACTIVE, this.store) : undefined;
-    if (training?.id === id)
+    if (training?.id === id) {
       throw new UserError(`${training.name}: this run is training; stop it, then delete it.`);
+    }
     await this.#files.forget(id);
     await this.records.delete(id);
   }
 
   /** Does `work` while nothing else trains or tests, in this tab or another. Throws UserError where something does. */
   async alone<T>(who: Elsewhere, work: (control: RunControl) => Promise<T>): Promise<T> {
-    if (this.#active)
+    if (this.#active) {
       throw new UserError(
         `This tab is ${this.#active.doing} ${this.#active.name} already; wait for it, or stop it first.`,
       );
+    }
     const control = new RunControl();
     this.#active = { ...who, control };
     try {
@@ -135,7 +140,9 @@ export class Runs extends KeptRuns {
         await set(ACTIVE, who, this.store);
         return work(control);
       });
-      if (done) return done.value;
+      if (done) {
+        return done.value;
+      }
       const other = await get<Elsewhere>(ACTIVE, this.store);
       throw new UserError(
         `Another tab of this browser is ${other?.doing ?? 'training'} ${other?.name ?? 'a run'}; go to that tab, or stop the ${other?.doing === 'testing' ? 'test' : 'run'} there first.`,
@@ -158,13 +165,17 @@ export class Runs extends KeptRuns {
       // The chosen files may be what cannot be read any more.
       this.#files.unchoose(id);
       // A run that has nothing to resume from is not worth listing.
-      if (!record) await this.#forgetEmpty(id, store).catch(() => undefined);
+      if (!record) {
+        await this.#forgetEmpty(id, store).catch(() => undefined);
+      }
       throw error;
     }
   }
 
   async #forgetEmpty(id: string, store: BrowserRunStore): Promise<void> {
-    if ((await store.checkpoints()).length > 0) return;
+    if ((await store.checkpoints()).length > 0) {
+      return;
+    }
     await this.#files.forget(id);
     await this.records.delete(id);
   }

@@ -8,13 +8,13 @@ import type { RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { FinetuneResult } from '../../run/options.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
-import { UNREAD, type RunRecords, type StoredRun } from '../../storage/run-records.ts';
+import { type RunRecords, type StoredRun, UNREAD } from '../../storage/run-records.ts';
 import { browserTuning } from '../../storage/tuning.ts';
-import { wallClock, type Moment } from '../../text/moment.ts';
+import { type Moment, wallClock } from '../../text/moment.ts';
 import { handlesOf, runInputs } from '../files/files.ts';
 import type { RunFiles } from '../files/inputs.ts';
 import type { ChosenInputs, RunOutcome } from '../protocol/protocol.ts';
-import { recovering, type Attempt } from './recover.ts';
+import { type Attempt, recovering } from './recover.ts';
 import type { RunControl } from './run-control.ts';
 import { RunJournal } from './run-journal.ts';
 import { checkSameFiles, newRecord } from './run-record.ts';
@@ -62,7 +62,9 @@ export class RunTraining {
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       signal,
     }).catch((error: unknown): FinetuneResult => {
-      if (!signal.aborted || error !== signal.reason) throw error;
+      if (!signal.aborted || error !== signal.reason) {
+        throw error;
+      }
       const { step = 0, maxSteps = 0 } = this.#journal?.record ?? {};
       return { status: 'stopped', step, maxSteps };
     });
@@ -83,7 +85,9 @@ export class RunTraining {
       ...this.#settings,
       openGpu,
       emit: (event) => {
-        if (!gone.aborted) this.#hear(event);
+        if (!gone.aborted) {
+          this.#hear(event);
+        }
       },
       signal: control.signal,
       onPassEnd: (save) => control.hold(save, gone),
@@ -96,7 +100,9 @@ export class RunTraining {
     const { id, name, inputs, records, files } = this.#parts;
     const { precision } = this.#settings;
     const moment = this.#moment;
-    if (this.#journal) checkSameFiles(this.#journal.record, identity);
+    if (this.#journal) {
+      checkSameFiles(this.#journal.record, identity);
+    }
     const journal = (this.#journal ??= new RunJournal(
       records,
       newRecord({ id, name, inputs, identity, maxSteps, precision, moment }),
@@ -109,7 +115,9 @@ export class RunTraining {
 
   #hear(event: RunEvent): void {
     this.#journal?.hear(event);
-    if (event.type === 'checkpoint') this.#parts.control.checkpointKept();
+    if (event.type === 'checkpoint') {
+      this.#parts.control.checkpointKept();
+    }
     this.#parts.onEvent(event);
   }
 
@@ -134,6 +142,8 @@ async function finishedRecord(store: BrowserRunStore): Promise<Partial<StoredRun
   const result = await store.openResult();
   const resultHash = await adapterHash(result);
   const file = await result.open('trainer_state.json');
-  if (!file) return { resultHash };
+  if (!file) {
+    return { resultHash };
+  }
   return { resultHash, log: parseTrainerState(await readJson(file), file.name).log_history };
 }

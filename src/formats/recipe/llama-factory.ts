@@ -3,7 +3,7 @@ import { readSettings } from '../setting.ts';
 import { keySet } from './key-set.ts';
 import { readQuantization } from './nested.ts';
 import { RECIPE } from './settings.ts';
-import { evalStepsOf, TRANSFORMERS, type Tool } from './tool.ts';
+import { evalStepsOf, type Tool, TRANSFORMERS } from './tool.ts';
 import { readTraining } from './training.ts';
 import { variant } from './variants.ts';
 
@@ -106,8 +106,9 @@ export const LLAMA_FACTORY: Tool = {
   places: PLACES,
   harmless: HARMLESS,
   read(file, own) {
-    if (own.value('quantization_bit') !== 4)
+    if (own.value('quantization_bit') !== 4) {
       own.refuse('quantization_bit', '4, since the base is always kept in 4 bits');
+    }
     const r = file.number('r', RECIPE.lora.r.range, 8);
     // As there, 0 counts as not set.
     const alphaUnset = own.value('lora_alpha') === 0;
@@ -118,11 +119,12 @@ export const LLAMA_FACTORY: Tool = {
     );
     refuseAllAsCount(file);
     const neat = own.value('neat_packing') === true;
-    if (own.value('packing') === true && !neat)
+    if (own.value('packing') === true && !neat) {
       own.refuse(
         'packing',
         'false, or neat_packing beside it, since rows that share a sequence do not see each other here',
       );
+    }
     const recipe = {
       model: readSettings(file, RECIPE.model),
       lora: { ...lora, targetModules: targets(lora.targetModules) },
@@ -132,27 +134,33 @@ export const LLAMA_FACTORY: Tool = {
     const notes = [
       'Rows longer than cutoff_len are cut at their end; LLaMA-Factory shortens their prompts too.',
     ];
-    if (neat)
+    if (neat) {
       notes.push('neat_packing: rows are packed best fit first; LLaMA-Factory packs them in another order.');
-    if (own.has('template'))
+    }
+    if (own.has('template')) {
       notes.push('template is not used: the chat template of the base counts, which should mean the same.');
-    if (own.value('enable_thinking') === false || own.value('preserve_thinking') === true)
+    }
+    if (own.value('enable_thinking') === false || own.value('preserve_thinking') === true) {
       notes.push(
         'enable_thinking and preserve_thinking are not used: the chat template of the base decides.',
       );
+    }
     return { recipe, notes };
   },
 };
 
 /** 1 would be all rows there, and one row here. */
 export function refuseAllAsCount(file: Fields): void {
-  if (file.has('val_size') && Number(file.value('val_size')) === 1)
+  if (file.has('val_size') && Number(file.value('val_size')) === 1) {
     file.refuse('val_size', 'a share of the rows below 1, or a number of rows from 2');
+  }
 }
 
 /** Names with commas, or all. */
 function targets(names: readonly string[] | string): readonly string[] | string {
-  if (names === 'all' || names === 'all-linear') return 'all-linear';
+  if (names === 'all' || names === 'all-linear') {
+    return 'all-linear';
+  }
   const list = [names].flat().flatMap((name) => name.split(','));
   return list.map((name) => name.trim()).filter(Boolean);
 }

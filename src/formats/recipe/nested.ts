@@ -4,9 +4,9 @@ import { readSettings, settingKeys } from '../setting.ts';
 import { UserError } from '../user-error.ts';
 import { isHarmless } from './harmless.ts';
 import type { Recipe } from './recipe.ts';
-import { RECIPE, SECTIONS, SEED, type Section } from './settings.ts';
+import { RECIPE, type Section, SECTIONS, SEED } from './settings.ts';
 import { readTraining, trainingKeys } from './training.ts';
-import { sortUnread, type KnownKeys } from './unread.ts';
+import { type KnownKeys, sortUnread } from './unread.ts';
 import { LORA_VARIANTS, refuseSet, trainingVariants } from './variants.ts';
 
 /** Kept without a word: they say what is so anyway, and refuseVariants has looked at the values of the others. */
@@ -89,8 +89,11 @@ export function nestedKeys(recipe: Recipe): Record<string, unknown> {
   const top: Record<string, unknown> = { ...sections, [SEED.key]: seed };
   for (const [path, value] of Object.entries(rest)) {
     const section = SECTIONS.find((name) => path.startsWith(`${name}.`));
-    if (section) define(sections[section], path.slice(section.length + 1), value);
-    else define(top, path, value);
+    if (section) {
+      define(sections[section], path.slice(section.length + 1), value);
+    } else {
+      define(top, path, value);
+    }
   }
   return top;
 }
@@ -102,10 +105,12 @@ function define(object: Record<string, unknown>, key: string, value: unknown): v
 
 /** Reads how the base is kept. Throws UserError where that is not NF4. */
 export function readQuantization(file: Fields, doubleQuant = true): Recipe['quantization'] {
-  if (!file.boolean('load_in_4bit', true))
+  if (!file.boolean('load_in_4bit', true)) {
     file.refuse('load_in_4bit', 'true, since the base is always kept in 4 bits');
-  if (file.boolean('load_in_8bit', false))
+  }
+  if (file.boolean('load_in_8bit', false)) {
     file.refuse('load_in_8bit', 'false, since the base is always kept in 4 bits');
+  }
   file.choice('bnb_4bit_quant_type', ['nf4'], 'nf4');
   return readSettings(file, RECIPE.quantization, { useDoubleQuant: doubleQuant });
 }
@@ -118,20 +123,25 @@ export const isOwnKey = (key: string, section?: Section): boolean =>
 
 /** Where our own keys belong, as far as one of them stands where it would not be read. */
 export const placeOf = (key: string): string | undefined => {
-  if (!PLACE_OF.has(key)) return undefined;
+  if (!PLACE_OF.has(key)) {
+    return undefined;
+  }
   const section = PLACE_OF.get(key);
   return section === undefined ? 'at the top level' : `under ${section}`;
 };
 
 /** Throws UserError for a setting outside its section. */
 function refuseMisplaced(sections: Record<Section, Fields>, top: Fields): void {
-  for (const [section, { values }] of [['', top] as const, ...Object.entries(sections)])
+  for (const [section, { values }] of [['', top] as const, ...Object.entries(sections)]) {
     for (const key of Object.keys(values)) {
       const place = placeOf(key);
-      if (place === undefined || (PLACE_OF.get(key) ?? '') === section) continue;
+      if (place === undefined || (PLACE_OF.get(key) ?? '') === section) {
+        continue;
+      }
       const where = section === '' ? '' : `${section}.${key}: `;
       throw new UserError(`${top.file}: ${where}${key} belongs ${place}; move it there.`);
     }
+  }
 }
 
 function tell(noted: readonly (readonly [string, unknown])[], file: string): string[] {

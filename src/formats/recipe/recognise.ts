@@ -33,15 +33,22 @@ function knows(tool: Tool, key: string): boolean {
  */
 export function recognise(values: Readonly<Record<string, unknown>>, file: string): Tool | undefined {
   const keys = Object.keys(values);
-  if (keys.length === 0 || Object.hasOwn(values, 'training') || Object.hasOwn(values, 'lora'))
+  if (keys.length === 0 || Object.hasOwn(values, 'training') || Object.hasOwn(values, 'lora')) {
     return undefined;
+  }
   // Ours without their sections, unless the file is of a kind that ours never is.
-  if (keys.every((key) => isOwnKey(key)) && !file.toLowerCase().endsWith('.json')) return undefined;
+  if (keys.every((key) => isOwnKey(key)) && !file.toLowerCase().endsWith('.json')) {
+    return undefined;
+  }
   const scores = TOOLS.map((tool) => ({ tool, score: keys.filter((key) => knows(tool, key)).length }));
   const best = scores.reduce((most, next) => (next.score > most.score ? next : most));
   const own = keys.filter((key) => key === 'seed' || SECTIONS.some((section) => section === key)).length;
-  if (best.score > own && best.score * 2 >= keys.length) return best.tool;
-  if (own * 2 >= keys.length) return undefined;
+  if (best.score > own && best.score * 2 >= keys.length) {
+    return best.tool;
+  }
+  if (own * 2 >= keys.length) {
+    return undefined;
+  }
   const names = TOOLS.map(({ name }) => name).join(', ');
   throw new UserError(
     `${file}: its keys (${quoteAll(keys)}) are not those of a recipe; choose a training_config.yaml with the sections ${SECTIONS.join(', ')}, or a recipe of one of ${names}.`,

@@ -36,9 +36,13 @@ export function checkScheduleOptions(
     file.refuse(key, `${expected} with the schedule ${schedule}`);
   }
   const { min_lr: minLr, min_lr_rate: minLrRate, lr_end: lrEnd = 1e-7, timescale } = options;
-  if (schedule === 'cosine_with_min_lr' && (minLr === undefined) === (minLrRate === undefined))
+  if (schedule === 'cosine_with_min_lr' && (minLr === undefined) === (minLrRate === undefined)) {
     file.refuse(key, 'one of min_lr and min_lr_rate with the schedule cosine_with_min_lr');
-  if (schedule === 'polynomial' && lrEnd >= learningRate)
+  }
+  if (schedule === 'polynomial' && lrEnd >= learningRate) {
     file.refuse(key, `an lr_end below the learning rate (${learningRate})`);
-  if (timescale === 0) file.refuse(key, 'a timescale above 0');
+  }
+  if (timescale === 0) {
+    file.refuse(key, 'a timescale above 0');
+  }
 }

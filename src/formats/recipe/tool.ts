@@ -5,7 +5,7 @@ import { UserError } from '../user-error.ts';
 import { isHarmless } from './harmless.ts';
 import type { Recipe } from './recipe.ts';
 import { RECIPE, SEED } from './settings.ts';
-import { trainingKeys, type TrainingDefaults } from './training.ts';
+import { type TrainingDefaults, trainingKeys } from './training.ts';
 import { nearest } from './unread.ts';
 import { isUnset, refuseSet, trainingVariants, type Variants } from './variants.ts';
 
@@ -67,7 +67,9 @@ export const TRANSFORMERS: TrainingDefaults = {
 /** Steps between evaluations as transformers has them: where evaluations are asked for without a number, as often as it logs. */
 export function evalStepsOf(file: Fields, logging = 500): { evalSteps?: number } {
   const strategy = file.value('eval_strategy') ?? file.value('evaluation_strategy');
-  if (strategy !== 'steps' || file.has('eval_steps')) return {};
+  if (strategy !== 'steps' || file.has('eval_steps')) {
+    return {};
+  }
   return { evalSteps: file.number('logging_steps', { above: 0, wholeAbove: 1 }, logging) };
 }
 
@@ -83,7 +85,9 @@ export function readForeign(tool: Tool, values: Record<string, unknown>, file: s
   const { places, harmless } = sortKeys(tool, own);
   const { given, defaults, read: shown } = tell(recipe, fields, tool);
   const label = fields.nameOf('name');
-  if (label !== undefined && own.has(label)) places.unshift(label);
+  if (label !== undefined && own.has(label)) {
+    places.unshift(label);
+  }
   const met = Object.keys(values).filter((key) => ![...places, ...harmless].includes(key) && !shown.has(key));
   given.push(...met.map((key) => `${key} ${quote(values[key])}`));
   notes.push(...severalGpus(own));
@@ -98,7 +102,9 @@ const saysNone = (name: string, value: unknown, { values }: Fields): boolean =>
 /** A step of several GPUs has the rows of all of them. */
 function severalGpus(own: Fields): string[] {
   const keys = ['deepspeed', 'fsdp', 'fsdp_config'].filter((key) => !isUnset(own.values[key]));
-  if (keys.length === 0) return [];
+  if (keys.length === 0) {
+    return [];
+  }
   return [
     `${keys.join(', ')}: one GPU trains here, so a step has the rows of one; raise gradient_accumulation_steps for more.`,
   ];
@@ -115,17 +121,23 @@ function tell({ lora, quantization, training, seed }: Recipe, fields: Fields, { 
     quantization: settingKeys(RECIPE.quantization, quantization),
     '': { [SEED.key]: seed },
   };
-  for (const [section, keys] of Object.entries(sections))
+  for (const [section, keys] of Object.entries(sections)) {
     for (const [key, value] of Object.entries(keys)) {
       const text = `${section === '' ? '' : `${section}.`}${key} ${quote(value)}`;
       const names = [fields.nameOf(key), ...(sources[key] ?? [])].filter((name) => name !== undefined);
       const name = names.find(
         (n) => (fields.values[n] ?? undefined) !== undefined || saysNone(n, value, fields),
       );
-      if (name === undefined) defaults.push(text);
-      else given.push(name === key ? text : `${text} (${name})`);
-      if (name !== undefined) read.add(name);
+      if (name === undefined) {
+        defaults.push(text);
+      } else {
+        given.push(name === key ? text : `${text} (${name})`);
+      }
+      if (name !== undefined) {
+        read.add(name);
+      }
     }
+  }
   return { given, defaults, read };
 }
 
@@ -134,18 +146,22 @@ function sortKeys(tool: Tool, own: Fields): { places: string[]; harmless: string
   const harmless: string[] = [];
   const known = new Set([...tool.keys, ...own.asked()]);
   for (const [key, value] of own.unasked()) {
-    if (tool.places.has(key)) places.push(key);
-    else if (tool.harmless.has(key) || isHarmless(key)) harmless.push(key);
-    else {
+    if (tool.places.has(key)) {
+      places.push(key);
+    } else if (tool.harmless.has(key) || isHarmless(key)) {
+      harmless.push(key);
+    } else {
       const meant = known.has(key) ? undefined : nearest(key, known);
-      if (meant !== undefined)
+      if (meant !== undefined) {
         throw new UserError(
           `${own.file}: ${key} is not known, did you mean ${meant}?; correct or remove it.`,
         );
-      if (!isUnset(value))
+      }
+      if (!isUnset(value)) {
         throw new UserError(
           `${own.file}: ${key} is not a key of ${tool.name} that Retune knows, so it is not known what would change without it; remove it if it does not matter.`,
         );
+      }
       harmless.push(key);
     }
   }

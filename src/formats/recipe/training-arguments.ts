@@ -1,7 +1,7 @@
 import { readSettings, type Setting } from '../setting.ts';
 import { keySet } from './key-set.ts';
 import { RECIPE, type RecipeSetting } from './settings.ts';
-import { evalStepsOf, TRANSFORMERS, type Tool } from './tool.ts';
+import { evalStepsOf, type Tool, TRANSFORMERS } from './tool.ts';
 import { readTraining } from './training.ts';
 
 const PLACES = keySet('output_dir resume_from_checkpoint');

@@ -18,8 +18,9 @@ export function readTraining(file: Fields, defaults: TrainingDefaults = {}): Tra
   const settings = readSettings(file, TABLE, { evalSteps, ...defaults });
   const { schedule, scheduleOptions = {}, learningRate, packing, maxLength } = settings;
   checkScheduleOptions(file, TABLE.scheduleOptions.key, schedule, scheduleOptions, learningRate);
-  if (packing && maxLength === Infinity)
+  if (packing && maxLength === Infinity) {
     file.refuse('packing', 'false, since there is no length to pack rows into');
+  }
   checkBest(file, settings);
   const { greaterIsBetter, ...others } = settings;
   const looks = settings.loadBestModelAtEnd || settings.metricForBestModel !== undefined;
@@ -28,20 +29,30 @@ export function readTraining(file: Fields, defaults: TrainingDefaults = {}): Tra
 
 /** The rules of the Trainer for a result that is the best checkpoint. */
 function checkBest(file: Fields, settings: TrainingSettings): void {
-  if (!settings.loadBestModelAtEnd) return;
+  if (!settings.loadBestModelAtEnd) {
+    return;
+  }
   const { evalStrategy = 'steps', evalSteps, saveStrategy = 'steps', saveSteps } = settings;
   const because = 'since load_best_model_at_end is on';
-  if (evalStrategy === 'no') file.refuse('eval_strategy', `steps or epoch, ${because}`);
-  if (saveStrategy !== evalStrategy)
+  if (evalStrategy === 'no') {
+    file.refuse('eval_strategy', `steps or epoch, ${because}`);
+  }
+  if (saveStrategy !== evalStrategy) {
     file.refuse('save_strategy', `${evalStrategy} like eval_strategy, ${because}`);
-  if (saveStrategy === 'steps' && !isMultiple(saveSteps, evalSteps))
+  }
+  if (saveStrategy === 'steps' && !isMultiple(saveSteps, evalSteps)) {
     file.refuse('save_steps', `a multiple of ${file.nameOf('eval_steps')} (${evalSteps}), ${because}`);
+  }
 }
 
 /** Shares of all steps are compared in millionths, as in transformers; a share and a count do not compare. */
 function isMultiple(steps: number, of: number): boolean {
-  if (steps % of === 0) return true;
-  if (steps >= 1 || of >= 1) return false;
+  if (steps % of === 0) {
+    return true;
+  }
+  if (steps >= 1 || of >= 1) {
+    return false;
+  }
   return (steps * 1e6) % (of * 1e6) === 0;
 }
 

@@ -2,7 +2,7 @@ import { readSettings } from '../setting.ts';
 import { keySet } from './key-set.ts';
 import { readQuantization } from './nested.ts';
 import { RECIPE } from './settings.ts';
-import { evalStepsOf, TRANSFORMERS, type Tool } from './tool.ts';
+import { evalStepsOf, type Tool, TRANSFORMERS } from './tool.ts';
 import { readTraining } from './training.ts';
 import { variant, type Variants } from './variants.ts';
 
@@ -67,12 +67,15 @@ export const TRL: Tool = {
   places: PLACES,
   harmless: HARMLESS,
   read(file, own) {
-    if (own.value('use_peft') !== true)
+    if (own.value('use_peft') !== true) {
       own.refuse('use_peft', 'true, since only LoRA adapters are trained here, not all of a model');
-    if (own.value('load_in_4bit') !== true)
+    }
+    if (own.value('load_in_4bit') !== true) {
       own.refuse('load_in_4bit', 'true, since the base is always kept in 4 bits');
-    if (own.value('completion_only_loss') === false)
+    }
+    if (own.value('completion_only_loss') === false) {
       own.refuse('completion_only_loss', 'true or nothing, since prompts are not trained here');
+    }
     const lora = readSettings(file, RECIPE.lora, {
       r: 16,
       loraAlpha: 32,
@@ -96,12 +99,17 @@ export const TRL: Tool = {
       }),
     };
     const notes: string[] = [];
-    if (own.value('assistant_only_loss') !== true)
+    if (own.value('assistant_only_loss') !== true) {
       notes.push(
         'Of conversations only the assistant’s turns are trained; TRL trains all of them unless assistant_only_loss is on.',
       );
-    if (own.value('packing') === true) notes.push('packing: rows to evaluate on are not packed.');
-    if (own.has('eos_token')) notes.push('eos_token is not used: the end token of the base counts.');
+    }
+    if (own.value('packing') === true) {
+      notes.push('packing: rows to evaluate on are not packed.');
+    }
+    if (own.has('eos_token')) {
+      notes.push('eos_token is not used: the end token of the base counts.');
+    }
     return { recipe, notes };
   },
 };

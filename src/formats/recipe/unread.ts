@@ -30,12 +30,15 @@ export function sortUnread(
   const unknown: string[] = [];
   for (const [path] of unread) {
     const key = path.slice(path.lastIndexOf('.') + 1);
-    if (known.places.has(key)) places.push(path);
-    else if (known.harmless(key)) harmless.push(path);
-    else {
+    if (known.places.has(key)) {
+      places.push(path);
+    } else if (known.harmless(key)) {
+      harmless.push(path);
+    } else {
       const meant = nearest(key, known.settings);
-      if (meant !== undefined)
+      if (meant !== undefined) {
         throw new UserError(`${file}: ${path} is not known, did you mean ${meant}?; correct or remove it.`);
+      }
       unknown.push(path);
     }
   }
@@ -48,8 +51,11 @@ export const asks = (fields: Fields, key: string): boolean => !isUnset(fields.va
 /** The name that a misspelt key stands for: one letter off, or two in longer names. */
 export function nearest(key: string, names: Iterable<string>): string | undefined {
   const allowed = key.length < 5 ? 0 : key.length < 9 ? 1 : 2;
-  for (const name of names)
-    if (Math.abs(name.length - key.length) <= allowed && distance(key, name) <= allowed) return name;
+  for (const name of names) {
+    if (Math.abs(name.length - key.length) <= allowed && distance(key, name) <= allowed) {
+      return name;
+    }
+  }
   return undefined;
 }
 
@@ -61,8 +67,9 @@ function distance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1];
       let least = Math.min(last![j]! + 1, row[j - 1]! + 1, last![j - 1]! + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
         least = Math.min(least, before![j - 2]! + 1);
+      }
       row.push(least);
     }
     [before, last] = [last, row];

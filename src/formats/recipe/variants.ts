@@ -15,7 +15,9 @@ export const variant = (why: string, ...but: unknown[]): Variant => ({ why, but 
 export function refuseSet(file: Fields, variants: Variants): void {
   for (const [key, { why, but = [] }] of Object.entries(variants)) {
     const value = file.value(key);
-    if (isUnset(value) || but.includes(value)) continue;
+    if (isUnset(value) || but.includes(value)) {
+      continue;
+    }
     const expected = but.length > 0 ? but.map(String).join(' or ') : 'it to be unset';
     file.refuse(key, `${expected}, since ${why}`);
   }
@@ -23,7 +25,9 @@ export function refuseSet(file: Fields, variants: Variants): void {
 
 /** Absent, null, false or empty: what a key that is written out without a wish looks like. */
 export function isUnset(value: unknown): boolean {
-  if (Array.isArray(value) || value === '') return value.length === 0;
+  if (Array.isArray(value) || value === '') {
+    return value.length === 0;
+  }
   return value === undefined || value === null || value === false || isEmptyRecord(value);
 }
 

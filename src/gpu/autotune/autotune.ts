@@ -1,24 +1,24 @@
 import type { Gpu } from '../device.ts';
 import { ATTENTION_CLASSES } from '../kernels/attention/index.ts';
-import { LM_HEADS } from '../kernels/lm-head/index.ts';
-import type { Precision, Variant } from '../kernels/linear/nf4-variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
+import type { Precision, Variant } from '../kernels/linear/nf4-variant.ts';
+import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
-import type { TuningCache } from './tuning-results.ts';
-import { TrialDropped, type TrialEvents } from './trial.ts';
 import {
   attentionCandidates,
   candidates,
   className,
+  type Direction,
   DIRECTIONS,
   HEAD_CLASS,
-  NORM_CLASS,
-  type Direction,
   type KernelSelection,
+  NORM_CLASS,
 } from './kernel-selection.ts';
-import { TuningResults } from './tried-variants.ts';
-import type { Workload } from './workload.ts';
+import { TrialDropped, type TrialEvents } from './trial.ts';
 import { tryAttention, tryLmHead, tryNorms, tryProducts } from './trials.ts';
+import { TuningResults } from './tried-variants.ts';
+import type { TuningCache } from './tuning-results.ts';
+import type { Workload } from './workload.ts';
 
 export interface Tuning {
   cache?: TuningCache | undefined;
@@ -47,7 +47,9 @@ interface KernelClass {
  */
 export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): Promise<KernelSelection> {
   const classes = classesOf(gpu, work);
-  if (gpu.software) return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!.name]));
+  if (gpu.software) {
+    return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!.name]));
+  }
   const results = await TuningResults.open(gpu, tuning.cache);
   const chosen = new Map<KernelClass, string>();
   const known = ({ key, variants }: KernelClass) =>
@@ -62,7 +64,9 @@ export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): P
     chosen.set(one, await decide(gpu, one, results, { note: tuning.note, step }));
     done = after;
   }
-  if (total > 0) tuning.onProgress(total, total);
+  if (total > 0) {
+    tuning.onProgress(total, total);
+  }
   return Object.fromEntries(
     classes.map((one) => [one.name, chosen.get(one) ?? known(one) ?? one.variants[0]!.name]),
   );
@@ -80,8 +84,9 @@ async function decide(
 ): Promise<string> {
   const leftOut = (name: string, why: string) => note(`${gpu.name}: ${title} ${name} is not used: ${why}.`);
   const crashed = results.crashed(key);
-  for (const { name } of variants.filter((one) => crashed.includes(one.name)))
+  for (const { name } of variants.filter((one) => crashed.includes(one.name))) {
     leftOut(name, 'an earlier start ended while it was tried');
+  }
   let latest: string | undefined;
   try {
     const fastest = await run((name) => !crashed.includes(name), {
@@ -98,7 +103,9 @@ async function decide(
     // A variant that was being tried when the trial broke off, for example because the device was lost, is not
     // tried again.
     await results.markTrying(key, error instanceof TrialDropped ? undefined : latest);
-    if (!(error instanceof TrialDropped)) throw error;
+    if (!(error instanceof TrialDropped)) {
+      throw error;
+    }
     const inF32 = variants.filter(({ precision }) => precision === 'f32');
     const { name } = inF32.find((one) => !crashed.includes(one.name)) ?? inF32[0]!;
     note(`${gpu.name}: ${title} ${name} is used without a trial (${error.message.replace(/\.$/, '')}).`);

@@ -1,20 +1,20 @@
 import type { Gpu } from '../device.ts';
-import type { AttentionVariant, Heads } from '../kernels/attention/variant.ts';
 import {
-  ATTENTIONS,
   ATTENTION_CLASSES,
   type AttentionCalls,
   type AttentionClass,
+  ATTENTIONS,
 } from '../kernels/attention/index.ts';
+import type { AttentionVariant, Heads } from '../kernels/attention/variant.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import type { Nf4Weight } from '../kernels/linear/nf4-operands.ts';
 import {
-  PRECISIONS,
   type Nf4ForwardVariant,
   type Nf4GradVariant,
-  type Variant,
   type Precision,
+  PRECISIONS,
+  type Variant,
 } from '../kernels/linear/nf4-variant.ts';
-import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import { LM_HEADS, type LmHeadVariant } from '../kernels/lm-head/index.ts';
 import { NORMS, type Reduction } from '../kernels/rmsnorm.ts';
 
@@ -96,7 +96,9 @@ export function openKernelPlan(
   { precision, tiles }: PlannedKernels,
   refuse: (missing: string) => never,
 ): KernelPlan {
-  if (!supports(gpu, precision)) refuse(`of precision ${precision}`);
+  if (!supports(gpu, precision)) {
+    refuse(`of precision ${precision}`);
+  }
   const named = <V extends Variant<never>>(able: readonly V[], name: string): V =>
     able.find((variant) => variant.name === name) ?? refuse(name);
   const find = <Call>(variants: readonly Variant<Call>[], direction: Direction) => {

@@ -1,11 +1,11 @@
-import { Xoshiro128 } from '../../formats/xoshiro128.ts';
 import { UserError } from '../../formats/user-error.ts';
+import { Xoshiro128 } from '../../formats/xoshiro128.ts';
 import type { Gpu } from '../device.ts';
-import type { Nf4Weight } from '../kernels/linear/nf4-operands.ts';
-import { view, type GpuBuffer, type BufferView } from '../memory.ts';
-import { TrialDropped } from './trial.ts';
-import type { Shape } from './kernel-selection.ts';
 import { refusal } from '../error-scopes.ts';
+import type { Nf4Weight } from '../kernels/linear/nf4-operands.ts';
+import { type BufferView, type GpuBuffer, view } from '../memory.ts';
+import type { Shape } from './kernel-selection.ts';
+import { TrialDropped } from './trial.ts';
 
 /** Random numbers generated once and then repeated: a prime number of them, so that rows of any width differ. */
 const NOISE = 65_521;
@@ -28,11 +28,15 @@ export class ScratchBuffers {
       try {
         made = { call: make(this) };
       } catch (error) {
-        if (!(error instanceof UserError)) throw error;
+        if (!(error instanceof UserError)) {
+          throw error;
+        }
         tooLarge = error.message;
       }
     });
-    if (!made || refused !== undefined) throw new TrialDropped(tooLarge ?? refused!);
+    if (!made || refused !== undefined) {
+      throw new TrialDropped(tooLarge ?? refused!);
+    }
     return made.call;
   }
 
@@ -92,13 +96,15 @@ export class ScratchBuffers {
   }
 
   close(): void {
-    for (const buffer of this.#buffers) this.#gpu.memory.free(buffer);
+    for (const buffer of this.#buffers) {
+      this.#gpu.memory.free(buffer);
+    }
   }
 
   #filled(pattern: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>, count: number): BufferView {
     const buffer = this.#gpu.memory.allocate('autotune', 'working activations', 4 * count);
     this.#buffers.push(buffer);
-    for (let at = 0; at < count; at += pattern.length)
+    for (let at = 0; at < count; at += pattern.length) {
       this.#gpu.device.queue.writeBuffer(
         buffer.raw,
         4 * at,
@@ -106,6 +112,7 @@ export class ScratchBuffers {
         0,
         Math.min(pattern.length, count - at),
       );
+    }
     return view(buffer);
   }
 }

@@ -1,12 +1,12 @@
 import type { Gpu } from '../device.ts';
-import { openNullGpu } from '../null-device.ts';
+import { refusal } from '../error-scopes.ts';
 import type { Needed } from '../kernel.ts';
-import type { Variant, Precision } from '../kernels/linear/nf4-variant.ts';
+import type { Precision, Variant } from '../kernels/linear/nf4-variant.ts';
 import type { BufferView } from '../memory.ts';
+import { openNullGpu } from '../null-device.ts';
 import { Profiler } from '../profiler.ts';
 import { readOnce } from '../readback.ts';
 import { Stream } from '../stream.ts';
-import { refusal } from '../error-scopes.ts';
 
 /** Largest relative difference between a variant's result and that of the default f32 one. */
 const TOLERANCE: Readonly<Record<Precision, number>> = { f32: 1e-5, f16: 2e-3, matrix: 2e-3 };
@@ -58,10 +58,14 @@ export async function fastest<Call>(
 ): Promise<Variant<Call>> {
   const remaining = await compiled(stream.gpu, variants, call, events);
   const standard = remaining.find(({ precision }) => precision === 'f32');
-  if (!standard) throw new TrialDropped('no f32 variant is left to compare with');
+  if (!standard) {
+    throw new TrialDropped('no f32 variant is left to compare with');
+  }
   await events.running?.(standard.name, 'first');
   const expected = await sample(stream, standard, call, output);
-  if (typeof expected === 'string') throw new TrialDropped(`${standard.name}: ${expected}`);
+  if (typeof expected === 'string') {
+    throw new TrialDropped(`${standard.name}: ${expected}`);
+  }
   const able: Variant<Call>[] = [];
   for (const variant of remaining) {
     if (variant === standard) {
@@ -71,10 +75,15 @@ export async function fastest<Call>(
     await events.running?.(variant.name, 'first');
     const found = await sample(stream, variant, call, output);
     const why = typeof found === 'string' ? found : disagreement(expected, found, variant.precision);
-    if (why === undefined) able.push(variant);
-    else events.dropped(variant.name, why);
+    if (why === undefined) {
+      able.push(variant);
+    } else {
+      events.dropped(variant.name, why);
+    }
   }
-  if (able.length === 1) return standard;
+  if (able.length === 1) {
+    return standard;
+  }
   const clock = openClock(stream);
   try {
     return await best(announced(clock, events), able, call);
@@ -103,7 +112,9 @@ async function compiled<Call>(
     }),
   );
   return variants.filter(({ name }, i) => {
-    if (reasons[i] !== undefined) events.dropped(name, reasons[i]);
+    if (reasons[i] !== undefined) {
+      events.dropped(name, reasons[i]);
+    }
     return reasons[i] === undefined;
   });
 }
@@ -134,8 +145,12 @@ export async function best<Call>(
   const calls = Math.min(MAX_CALLS, Math.max(1, Math.ceil(ROUND_SECONDS / once)));
   let remaining = able.map((variant) => ({ variant, times: [] as number[] }));
   for (let round = 0; round < ROUNDS; round++) {
-    for (const { variant, times } of remaining) times.push(await clock.time(variant, call, calls));
-    if (round === 0) continue;
+    for (const { variant, times } of remaining) {
+      times.push(await clock.time(variant, call, calls));
+    }
+    if (round === 0) {
+      continue;
+    }
     // By the shortest time of each, because other work on the device can only add to it.
     const best = Math.min(...remaining.flatMap(({ times }) => times));
     remaining = remaining.filter(({ times }) => Math.min(...times) <= DROP_RATIO * best);
@@ -156,7 +171,9 @@ async function sample<Call>(
     variant.dispatch(stream, call);
     stream.submit();
   });
-  if (refused !== undefined) return refused;
+  if (refused !== undefined) {
+    return refused;
+  }
   const size = Math.min(SAMPLE_BYTES, output.size);
   const tail = { ...output, offset: output.offset + output.size - size, size };
   return new Float32Array((await readOnce(stream, { ...output, size }, tail)).buffer);
@@ -191,7 +208,9 @@ function deviceClock(stream: Stream): Clock {
   return {
     async time(variant, call, calls) {
       stream.profiler = profiler;
-      for (let i = 0; i < calls; i++) variant.dispatch(stream, call);
+      for (let i = 0; i < calls; i++) {
+        variant.dispatch(stream, call);
+      }
       await stream.finish();
       await profiler.finish();
       stream.profiler = undefined;
@@ -208,7 +227,9 @@ function wallClock(stream: Stream): Clock {
     async time(variant, call, calls) {
       await stream.finish();
       const begun = performance.now();
-      for (let i = 0; i < calls; i++) variant.dispatch(stream, call);
+      for (let i = 0; i < calls; i++) {
+        variant.dispatch(stream, call);
+      }
       await stream.finish();
       return (performance.now() - begun) / 1000 / calls;
     },

@@ -1,16 +1,16 @@
 import type { Gpu } from '../device.ts';
 import { attentionScratch } from '../kernels/attention/attention.ts';
 import type { AttentionCalls, AttentionClass } from '../kernels/attention/index.ts';
-import { headSlices, type Table } from '../kernels/lm-head/lm-head.ts';
-import { LM_HEADS } from '../kernels/lm-head/index.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import type { LoraFactor } from '../kernels/linear/nf4-operands.ts';
 import type { Variant } from '../kernels/linear/nf4-variant.ts';
-import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
+import { LM_HEADS } from '../kernels/lm-head/index.ts';
+import { headSlices, type Table } from '../kernels/lm-head/lm-head.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import { Stream } from '../stream.ts';
-import { fastest, type Trial, type TrialEvents } from './trial.ts';
 import { attentionCandidates, candidates, type Direction, type Shape } from './kernel-selection.ts';
 import { ScratchBuffers } from './scratch-buffers.ts';
+import { fastest, type Trial, type TrialEvents } from './trial.ts';
 import type { Workload } from './workload.ts';
 
 type MayRun = (name: string) => boolean;
@@ -36,11 +36,12 @@ export function tryProducts(
       common: { weight: buffers.weight(shape, nested), rows, lora, rowScales: buffers.floats(rows) },
     };
   };
-  if (direction === 'forward')
+  if (direction === 'forward') {
     return runTrial(gpu, candidates(NF4_FORWARD, precision, gpu).filter(named(mayRun)), events, (buffers) => {
       const { wide, deep, common } = fillInputs(buffers);
       return { call: { ...common, x: deep, y: wide }, output: wide };
     });
+  }
   return runTrial(gpu, candidates(NF4_GRAD, precision, gpu).filter(named(mayRun)), events, (buffers) => {
     const { wide, deep, common } = fillInputs(buffers);
     return { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep };

@@ -35,24 +35,34 @@ export class TuningResults {
   /** Variants during whose trial an earlier start ended. */
   crashed(key: string): readonly string[] {
     let crashed = this.#crashed.get(key);
-    if (!crashed) this.#crashed.set(key, (crashed = this.#kept.get(crashedKey(key))?.split(AND) ?? []));
+    if (!crashed) {
+      this.#crashed.set(key, (crashed = this.#kept.get(crashedKey(key))?.split(AND) ?? []));
+    }
     return crashed;
   }
 
   /** Records which variant is being tried; undefined for none. */
   async markTrying(key: string, name: string | undefined): Promise<void> {
     const names = [...this.crashed(key), ...(name === undefined ? [] : [name])].join(AND);
-    if (names === (this.#kept.get(crashedKey(key)) ?? '')) return;
-    if (names) this.#kept.set(crashedKey(key), names);
-    else this.#kept.delete(crashedKey(key));
+    if (names === (this.#kept.get(crashedKey(key)) ?? '')) {
+      return;
+    }
+    if (names) {
+      this.#kept.set(crashedKey(key), names);
+    } else {
+      this.#kept.delete(crashedKey(key));
+    }
     await this.#save();
   }
 
   async setBest(key: string, name: string): Promise<void> {
     this.#kept.set(key, name);
     const crashed = this.crashed(key).join(AND);
-    if (crashed) this.#kept.set(crashedKey(key), crashed);
-    else this.#kept.delete(crashedKey(key));
+    if (crashed) {
+      this.#kept.set(crashedKey(key), crashed);
+    } else {
+      this.#kept.delete(crashedKey(key));
+    }
     await this.#save();
   }
 

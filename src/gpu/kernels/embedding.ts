@@ -5,7 +5,7 @@ import { ceilDiv, spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { BufferView } from '../memory.ts';
 import type { Stream } from '../stream.ts';
-import { FORMAT_CODE, type FloatFormat } from './shared/float-format.ts';
+import { type FloatFormat, FORMAT_CODE } from './shared/float-format.ts';
 
 const embeddingKernel = new Kernel({
   name: 'embedding_gather',

@@ -1,8 +1,8 @@
 // Reference: B. Zhang, R. Sennrich, "Root Mean Square Layer Normalization", arXiv:1910.07467.
-import bySubgroups from '../../../shaders/shared/reduce_by_subgroups.wgsl';
-import byWorkgroup from '../../../shaders/shared/reduce_by_workgroup.wgsl';
 import forward from '../../../shaders/rmsnorm.wgsl';
 import backward from '../../../shaders/rmsnorm_backward.wgsl';
+import bySubgroups from '../../../shaders/shared/reduce_by_subgroups.wgsl';
+import byWorkgroup from '../../../shaders/shared/reduce_by_workgroup.wgsl';
 import { spread } from '../grid.ts';
 import { Kernel } from '../kernel.ts';
 import type { BufferView } from '../memory.ts';

@@ -45,11 +45,12 @@ export function rope(stream: Stream, { x, positions, table, tokens, heads, headD
 export function ropeTable(inverseFrequencies: Float64Array, maxPositions: number): Float32Array {
   const pairs = inverseFrequencies.length;
   const table = new Float32Array(maxPositions * pairs * 2);
-  for (let position = 0; position < maxPositions; position++)
+  for (let position = 0; position < maxPositions; position++) {
     for (let i = 0; i < pairs; i++) {
       const angle = position * inverseFrequencies[i]!;
       table[2 * (position * pairs + i)] = Math.cos(angle);
       table[2 * (position * pairs + i) + 1] = Math.sin(angle);
     }
+  }
   return table;
 }

@@ -1,26 +1,26 @@
 import type { BaseModel } from '../../formats/base-model.ts';
 import { ropeInverseFrequencies } from '../../formats/decoder-config.ts';
-import { linearModules, type LinearModule, type Projection } from '../../formats/decoder-weights.ts';
+import { type LinearModule, linearModules, type Projection } from '../../formats/decoder-weights.ts';
 import type { Gpu } from '../../gpu/device.ts';
-import type { Table } from '../../gpu/kernels/lm-head/lm-head.ts';
-import type { FloatFormat } from '../../gpu/kernels/shared/float-format.ts';
 import type { LinearWeight } from '../../gpu/kernels/linear/nf4-operands.ts';
+import type { Table } from '../../gpu/kernels/lm-head/lm-head.ts';
 import { ropeTable } from '../../gpu/kernels/rope.ts';
-import { view, type GpuBuffer } from '../../gpu/memory.ts';
+import type { FloatFormat } from '../../gpu/kernels/shared/float-format.ts';
+import { type GpuBuffer, view } from '../../gpu/memory.ts';
 import { allocate, type Allocations } from '../allocations.ts';
-import { formatOf, headTensor, weightStorage } from './read/tensor-format.ts';
 import {
+  type DecoderWeights,
   denseAllocations,
+  type LayerWeights,
+  type Linear,
   nestedLayout,
   nf4Allocations,
   outerAllocations,
   smallAllocations,
   tableParts,
-  type DecoderWeights,
-  type LayerWeights,
-  type Linear,
   type WeightStorage,
 } from '../weights.ts';
+import { formatOf, headTensor, weightStorage } from './read/tensor-format.ts';
 
 type SmallBuffers = Record<'inputNorm' | 'postNorm', GpuBuffer> &
   Partial<Record<'qNorm' | 'kNorm' | Projection, GpuBuffer>>;
@@ -85,7 +85,9 @@ function allocateLinear(gpu: Gpu, module: LinearModule, storage: WeightStorage):
   const buffers = allocate(gpu.memory, nf4Allocations(module, storage));
   const weight = { columns, depth, codes: view(buffers.codes), scales: view(buffers.scales) };
   const { nestedBlock } = storage;
-  if (!nestedBlock) return weight;
+  if (!nestedBlock) {
+    return weight;
+  }
   const { absmaxAt, mapAt } = nestedLayout((columns * depth) / 64, nestedBlock);
   return { ...weight, nested: { absmaxAt, mapAt, shift: Math.log2(nestedBlock), offset: 0 } };
 }

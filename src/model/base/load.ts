@@ -1,13 +1,13 @@
 import type { BaseModel } from '../../formats/base-model.ts';
 import type { Gpu } from '../../gpu/device.ts';
+import type { DecoderWeights } from '../weights.ts';
 import { allocateBase } from './allocate.ts';
+import type { CacheEntry } from './cache/entry.ts';
 import { CacheRefusal } from './cache/storage.ts';
 import { BaseHash } from './read/content-hash.ts';
-import type { CacheEntry } from './cache/entry.ts';
 import { baseTensors } from './read/ingest.ts';
 import { unwanted } from './read/read-plan.ts';
 import { Upload } from './read/upload.ts';
-import type { DecoderWeights } from '../weights.ts';
 
 export interface LoadOptions {
   /** Quantize the scales too (bnb_4bit_use_double_quant); a pre-quantized base keeps what it has. */
@@ -37,7 +37,9 @@ const ignore = () => undefined;
 export async function loadBase(gpu: Gpu, model: BaseModel, options: LoadOptions): Promise<DecoderWeights> {
   const { cache, onContent, onProgress = ignore, onCaching = ignore, onNote = ignore } = options;
   const weights = allocateBase(gpu, model, options);
-  if (await cache?.restore(gpu, weights, onProgress)) return weights;
+  if (await cache?.restore(gpu, weights, onProgress)) {
+    return weights;
+  }
   const hash = onContent && new BaseHash(model);
   await loadFiles(gpu, model, weights, onProgress, hash);
   if (hash) {
@@ -48,7 +50,9 @@ export async function loadBase(gpu: Gpu, model: BaseModel, options: LoadOptions)
   try {
     await cache?.keep(gpu, weights, onCaching);
   } catch (error) {
-    if (!(error instanceof CacheRefusal)) throw error;
+    if (!(error instanceof CacheRefusal)) {
+      throw error;
+    }
     onNote(`The quantized base could not be cached for the next start: ${error.message}.`);
   }
   return weights;

@@ -51,7 +51,9 @@ export class BestModel {
   evaluated(step: number, loss: number): void {
     const { best_metric: best } = this.#state;
     const better = best === null || (this.#greater ? loss > best : loss < best);
-    if (!this.#tracked || !better) return;
+    if (!this.#tracked || !better) {
+      return;
+    }
     this.#state = {
       ...this.#state,
       best_metric: loss,
@@ -67,8 +69,14 @@ export class BestModel {
     const before = this.#state;
     const { best_global_step: best } = before;
     // A run that was stopped has checkpoints at other steps too; these must not change the outcome.
-    if (best !== null && this.#isSaveStep(step) && this.#isSaveStep(best) && [...saved, step].includes(best))
+    if (
+      best !== null &&
+      this.#isSaveStep(step) &&
+      this.#isSaveStep(best) &&
+      [...saved, step].includes(best)
+    ) {
       this.#state = { ...before, best_model_checkpoint: nameOf(best) };
+    }
     return () => {
       this.#state = before;
     };
@@ -79,7 +87,9 @@ export class BestModel {
    * best.
    */
   doomed(steps: readonly number[]): number[] {
-    if (this.#limit === 0) return [];
+    if (this.#limit === 0) {
+      return [];
+    }
     const kept = new Set([steps.at(-1), this.step].filter((step) => step !== undefined));
     const excess = steps.length - Math.max(this.#limit, kept.size);
     return steps.filter((step) => !kept.has(step)).slice(0, Math.max(0, excess));

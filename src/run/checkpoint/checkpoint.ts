@@ -1,22 +1,22 @@
-import { ADAPTER_METADATA, adapterTensors, readAdapter, type LoraWeights } from '../../formats/adapter.ts';
-import { writeAdapterConfig, type AdapterConfig } from '../../formats/adapter-config.ts';
+import { ADAPTER_METADATA, adapterTensors, type LoraWeights, readAdapter } from '../../formats/adapter.ts';
+import { type AdapterConfig, writeAdapterConfig } from '../../formats/adapter-config.ts';
 import type { ByteSource, Folder } from '../../formats/byte-source.ts';
 import type { DecoderConfig } from '../../formats/decoder-config.ts';
 import { isRecord } from '../../formats/fields.ts';
 import { readJson } from '../../formats/json.ts';
 import { recipeToYaml } from '../../formats/recipe.ts';
 import { openSafetensors, readTensor } from '../../formats/safetensors.ts';
-import { writeSafetensors, type TensorData } from '../../formats/safetensors-write.ts';
+import { type TensorData, writeSafetensors } from '../../formats/safetensors-write.ts';
 import { sha256, sha256Chunks } from '../../formats/sha256.ts';
-import { parseTrainerState, writeTrainerState, type TrainerState } from '../../formats/trainer-state.ts';
+import { parseTrainerState, type TrainerState, writeTrainerState } from '../../formats/trainer-state.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { parseMoment } from '../../text/moment.ts';
 import type { LogWindowState } from '../../train/log-window.ts';
-import { textFile, type Files } from './store.ts';
-import type { RunIdentity } from './identity.ts';
 import type { Prepared } from '../input/prepare.ts';
 import type { ExecutionPlan } from '../plan/execution-plan.ts';
+import type { RunIdentity } from './identity.ts';
+import { type Files, textFile } from './store.ts';
 
 /** A run's position, beyond adapter, optimizer and trainer_state.json. */
 export interface RunCursor {
@@ -67,7 +67,9 @@ export async function checkpointFiles(
 /** retune_state.json for these files. */
 export async function cursorFile(cursor: RunCursor, files: Files): Promise<Uint8Array[]> {
   const hashes: Record<string, string> = {};
-  for (const [name, chunks] of Object.entries(files)) hashes[name] = await sha256Chunks(chunks);
+  for (const [name, chunks] of Object.entries(files)) {
+    hashes[name] = await sha256Chunks(chunks);
+  }
   return textFile(`${JSON.stringify({ ...cursor, files: hashes }, null, 2)}\n`);
 }
 
@@ -85,8 +87,9 @@ export async function readCheckpoint(folder: Folder, decoder: DecoderConfig): Pr
   const { weights } = await readAdapter(folder, decoder);
   const file = await openSafetensors(await opened(folder, OPTIMIZER));
   const optimizer: TensorData[] = [];
-  for (const { name, dtype, shape } of file.tensors.values())
+  for (const { name, dtype, shape } of file.tensors.values()) {
     optimizer.push({ name, dtype, shape, data: await readTensor(file.tensors.get(name)!) });
+  }
   const stateFile = await opened(folder, 'trainer_state.json');
   const json = await readJson(stateFile);
   return { cursor, state: parseTrainerState(json, stateFile.name), adapter: weights, optimizer };
@@ -99,11 +102,17 @@ export async function readCheckpoint(folder: Folder, decoder: DecoderConfig): Pr
 export async function verifyFiles(folder: Folder, only?: readonly string[]): Promise<RunCursor> {
   const { files, ...cursor } = await readCursor(folder);
   for (const [name, expected] of Object.entries(files)) {
-    if (only && !only.includes(name)) continue;
+    if (only && !only.includes(name)) {
+      continue;
+    }
     const file = await folder.open(name);
-    if (!file) throw broken(folder, name, 'is missing');
+    if (!file) {
+      throw broken(folder, name, 'is missing');
+    }
     const found = await sha256(file);
-    if (found !== expected) throw broken(folder, name, `has SHA-256 ${found}, expected ${expected}`);
+    if (found !== expected) {
+      throw broken(folder, name, `has SHA-256 ${found}, expected ${expected}`);
+    }
   }
   return cursor;
 }
@@ -111,21 +120,29 @@ export async function verifyFiles(folder: Folder, only?: readonly string[]): Pro
 /** Reads only a checkpoint's position. Throws UserError. */
 export async function readCursor(folder: Folder): Promise<RunCursor & { files: Record<string, string> }> {
   const file = await folder.open(CURSOR);
-  if (!file) throw broken(folder, CURSOR, 'is missing');
+  if (!file) {
+    throw broken(folder, CURSOR, 'is missing');
+  }
   let json: unknown;
   try {
     json = await readJson(file);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
     throw broken(folder, CURSOR, 'is not JSON');
   }
-  if (!isCursor(json)) throw broken(folder, CURSOR, 'does not hold what Retune writes there');
+  if (!isCursor(json)) {
+    throw broken(folder, CURSOR, 'does not hold what Retune writes there');
+  }
   return json as unknown as RunCursor & { files: Record<string, string> };
 }
 
 /** Whether this is a checkpoint's position, in the format of any version of Retune: old ones lack some keys. */
 function isCursor(json: unknown): boolean {
-  if (!isRecord(json)) return false;
+  if (!isRecord(json)) {
+    return false;
+  }
   const { step, files, identity, plan, logWindow, logTimes, totalFlos, prompt, weightsFrom } = json;
   const isText = (value: unknown): value is string => typeof value === 'string';
   const optional = (value: unknown, test: (value: unknown) => boolean): boolean =>
@@ -152,7 +169,9 @@ function isCursor(json: unknown): boolean {
 
 async function opened(folder: Folder, name: string): Promise<ByteSource> {
   const file = await folder.open(name);
-  if (!file) throw broken(folder, name, 'is missing');
+  if (!file) {
+    throw broken(folder, name, 'is missing');
+  }
   return file;
 }
 

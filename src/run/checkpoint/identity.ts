@@ -1,5 +1,5 @@
-import { openThose, type ByteSource, type Folder } from '../../formats/byte-source.ts';
-import { recipeToYaml, type Recipe } from '../../formats/recipe.ts';
+import { type ByteSource, type Folder, openThose } from '../../formats/byte-source.ts';
+import { type Recipe, recipeToYaml } from '../../formats/recipe.ts';
 import { joinedHash, sha256, sha256Chunks } from '../../formats/sha256.ts';
 import type { EncodedRow } from '../../text/rows.ts';
 import { textFile } from './store.ts';
@@ -39,7 +39,9 @@ export class Identification {
   }
 
   get identity(): RunIdentity {
-    if (!this.#identity) throw new Error('the base has no hash yet');
+    if (!this.#identity) {
+      throw new Error('the base has no hash yet');
+    }
     return this.#identity;
   }
 
@@ -71,8 +73,9 @@ export function differences(a: RunIdentity, b: RunIdentity): (keyof RunIdentity)
 /** An adapter's identity: its weights and its configuration. */
 export async function adapterHash(folder: Folder): Promise<string> {
   const hashes = [];
-  for (const file of await openThose(folder, ['adapter_model.safetensors', 'adapter_config.json']))
+  for (const file of await openThose(folder, ['adapter_model.safetensors', 'adapter_config.json'])) {
     hashes.push(await sha256(file));
+  }
   return joinedHash(hashes);
 }
 

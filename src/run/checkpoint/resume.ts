@@ -1,10 +1,10 @@
-import { readAdapter, type LoraWeights } from '../../formats/adapter.ts';
+import { type LoraWeights, readAdapter } from '../../formats/adapter.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import type { DecoderConfig } from '../../formats/decoder-config.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { CURSOR, readCheckpoint, readCursor, verifyFiles, type Checkpoint } from './checkpoint.ts';
-import { differences, IDENTITY_NAMES, type RunIdentity } from './identity.ts';
 import type { Moment } from '../../text/moment.ts';
+import { type Checkpoint, CURSOR, readCheckpoint, readCursor, verifyFiles } from './checkpoint.ts';
+import { differences, IDENTITY_NAMES, type RunIdentity } from './identity.ts';
 import type { RunStore } from './store.ts';
 
 /**
@@ -40,12 +40,16 @@ export async function latestWeights(
 ): Promise<{ weights: LoraWeights[]; name: string }> {
   const read = async (folder: Folder, name: string) => {
     // Other trainers write no hashes.
-    if (await folder.open(CURSOR)) await verifyFiles(folder);
+    if (await folder.open(CURSOR)) {
+      await verifyFiles(folder);
+    }
     const { weights } = await readAdapter(folder, decoder);
     return { weights, name };
   };
   const latest = await latestSound(store, read, onBroken);
-  if (latest) return latest;
+  if (latest) {
+    return latest;
+  }
   throw new UserError(
     `${store.name}: there is no checkpoint to take the weights from; leave out --resume weights, or choose the output of the earlier run.`,
   );
@@ -62,36 +66,45 @@ async function latestSound<T>(
     try {
       return await read(await store.openCheckpoint(step), store.checkpointName(step));
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
+      if (!(error instanceof UserError)) {
+        throw error;
+      }
       const next = steps[i + 1];
       const remedy =
         next === undefined ? 'there is no earlier one' : `resuming from ${store.checkpointName(next)}`;
       onBroken(`${error.what}: ${remedy}.`);
     }
   }
-  if (steps.length > 0)
+  if (steps.length > 0) {
     throw new UserError(
       `${store.name}: none of the ${steps.length} checkpoints is sound; ${store.startAgain}.`,
     );
+  }
   return undefined;
 }
 
 /** Whether a run's checkpoints or result are there, with an identity to compare a new start's with. */
 export async function holdsRun(store: RunStore): Promise<boolean> {
-  if ((await store.checkpoints()).length > 0) return true;
+  if ((await store.checkpoints()).length > 0) {
+    return true;
+  }
   return (await (await store.openResult()).open(CURSOR)) !== undefined;
 }
 
 /** The current date that the stored run writes; undefined if there is no run or it writes no date. */
 export async function earlierMoment(store: RunStore): Promise<Moment | undefined> {
   const result = await store.openResult();
-  if (await result.open(CURSOR)) return (await readCursor(result)).plan.moment;
+  if (await result.open(CURSOR)) {
+    return (await readCursor(result)).plan.moment;
+  }
   for (const step of (await store.checkpoints()).toReversed()) {
     try {
       return (await readCursor(await store.openCheckpoint(step))).plan.moment;
     } catch (error) {
       // Resuming reports the broken ones.
-      if (!(error instanceof UserError)) throw error;
+      if (!(error instanceof UserError)) {
+        throw error;
+      }
     }
   }
   return undefined;
@@ -105,7 +118,9 @@ export function checkSameRun(
   state: 'finished' | 'unfinished',
 ): void {
   const changed = differences(saved, now);
-  if (changed.length === 0) return;
+  if (changed.length === 0) {
+    return;
+  }
   const what = changed
     .map((part) => `${IDENTITY_NAMES[part]} (SHA-256 ${short(saved[part])} then, ${short(now[part])} now)`)
     .join(', ');
@@ -120,18 +135,23 @@ export function checkSameRun(
  */
 export async function isFinished(store: RunStore, now: RunIdentity, onBroken: OnBroken): Promise<boolean> {
   const result = await store.openResult();
-  if (!(await result.open(CURSOR))) return false;
+  if (!(await result.open(CURSOR))) {
+    return false;
+  }
   const { identity } = await readCursor(result);
   checkSameRun(store, identity, now, 'finished');
   try {
     await verifyFiles(result, RESULT);
     return true;
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      throw error;
+    }
     const { what } = error;
     const last = (await store.checkpoints()).at(-1);
-    if (last === undefined)
+    if (last === undefined) {
       throw new UserError(`${what}, and there is no checkpoint to write it from again; ${store.startAgain}.`);
+    }
     onBroken(`${what}: writing the result again, from ${store.checkpointName(last)}.`);
     return false;
   }
@@ -141,10 +161,11 @@ export async function isFinished(store: RunStore, now: RunIdentity, onBroken: On
 export async function refuseForeignAdapter(store: RunStore): Promise<void> {
   const result = await store.openResult();
   const [adapter] = RESULT;
-  if (await result.open(adapter))
+  if (await result.open(adapter)) {
     throw new UserError(
       `${store.name}: ${adapter} is there without a run's ${CURSOR}, and the new adapter would take its place; ${store.startAgain}.`,
     );
+  }
 }
 
 /** The files that must be as the run left them; the model card and the like are the user's to edit. */

@@ -24,20 +24,26 @@ export function holdBack(
   file: string,
 ): { train: EncodedRow[]; held: EncodedRow[] } {
   const wanted = size < 1 ? Math.ceil(size * rows.length) : size;
-  if (wanted >= rows.length)
+  if (wanted >= rows.length) {
     throw new UserError(
       `${file}: training.val_size is ${size}, which would hold back ${wanted} of ${counted(rows.length, 'row')} and leave none to train on; lower it.`,
     );
+  }
   const groups = sameTokens(rows);
   const held = new Set<EncodedRow>();
   for (const index of randperm(groups.length, seed)) {
     const group = groups[index]!;
-    if (held.size + group.length <= wanted) for (const row of group) held.add(row);
+    if (held.size + group.length <= wanted) {
+      for (const row of group) {
+        held.add(row);
+      }
+    }
   }
-  if (held.size === 0)
+  if (held.size === 0) {
     throw new UserError(
       `${file}: training.val_size is ${size}, but every row has more than ${wanted - 1} duplicates, which are held back together; raise it, or remove duplicates.`,
     );
+  }
   return { train: rows.filter((row) => !held.has(row)), held: rows.filter((row) => held.has(row)) };
 }
 
@@ -50,8 +56,9 @@ function sameTokens(rows: readonly EncodedRow[]): EncodedRow[][] {
     const bucket = byHash.get(hash) ?? [];
     byHash.set(hash, bucket);
     const group = bucket.find(([first]) => equal(first!.ids, row.ids));
-    if (group) group.push(row);
-    else {
+    if (group) {
+      group.push(row);
+    } else {
       const fresh = [row];
       bucket.push(fresh);
       all.push(fresh);
@@ -63,7 +70,9 @@ function sameTokens(rows: readonly EncodedRow[]): EncodedRow[][] {
 /** FNV-1a over whole ids. */
 function hashOf(ids: Uint32Array): number {
   let hash = 0x811c9dc5;
-  for (const id of ids) hash = Math.imul(hash ^ id, 0x01000193);
+  for (const id of ids) {
+    hash = Math.imul(hash ^ id, 0x01000193);
+  }
   return hash;
 }
 

@@ -1,5 +1,5 @@
-import { freshAdapter, readAdapter, type Adapter } from '../../formats/adapter.ts';
-import { openBaseModel, type BaseModel } from '../../formats/base-model.ts';
+import { type Adapter, freshAdapter, readAdapter } from '../../formats/adapter.ts';
+import { type BaseModel, openBaseModel } from '../../formats/base-model.ts';
 import type { ByteSource, Folder } from '../../formats/byte-source.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { UserError } from '../../formats/user-error.ts';
@@ -7,11 +7,11 @@ import { counted } from '../../formats/words.ts';
 import type { CacheEntry } from '../../model/base/cache/entry.ts';
 import { writesDate } from '../../text/chat-template-files.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
-import { wallClock, type Moment } from '../../text/moment.ts';
-import { dateNote, encodeRows, trainedTargets, type EncodedRow, type EncodedRows } from '../../text/rows.ts';
+import { type Moment, wallClock } from '../../text/moment.ts';
+import { dateNote, type EncodedRow, type EncodedRows, encodeRows, trainedTargets } from '../../text/rows.ts';
 import type { TextTokenizer } from '../../text/tokenizer.ts';
-import { maxSteps, type Grouping } from '../../train/schedule.ts';
 import { packRows, rowWindows } from '../../train/packs.ts';
+import { type Grouping, maxSteps } from '../../train/schedule.ts';
 import type { StepWindow } from '../../train/window.ts';
 import type { RunEvent } from '../events.ts';
 import type { HeldBack } from './hold-back.ts';
@@ -85,16 +85,20 @@ export async function prepare(
     });
   const all = firstRows(await encode(inputs.train, 'train'), recipe.training.maxTrainSamples);
   const validation = inputs.validation ? await encode(inputs.validation, 'evaluate') : undefined;
-  for (const text of [...model.notes, ...all.notes, ...(validation?.notes ?? [])])
+  for (const text of [...model.notes, ...all.notes, ...(validation?.notes ?? [])]) {
     emit({ type: 'note', text });
+  }
   const date = all.date ?? validation?.date;
-  if (date !== undefined) emit({ type: 'note', text: dateNote(date) });
+  if (date !== undefined) {
+    emit({ type: 'note', text: dateNote(date) });
+  }
   const { train, held, heldBack } = splitOff(all, inputs);
   const evalRows = [...(validation?.rows ?? []), ...held].slice(0, recipe.training.maxEvalSamples);
-  if (recipe.training.loadBestModelAtEnd && evalRows.length === 0)
+  if (recipe.training.loadBestModelAtEnd && evalRows.length === 0) {
     throw new UserError(
       'training.load_best_model_at_end is on, but there is nothing to evaluate on; add a validation file, or set training.val_size.',
     );
+  }
   const { batchSize: batch, accumulationSteps: accumulation, epochs, maxSteps: told } = recipe.training;
   const packs = recipe.training.packing
     ? packRows(
@@ -104,12 +108,13 @@ export async function prepare(
     : undefined;
   const grouping = { rows: packs?.length ?? train.rows.length, batch, accumulation };
   const steps = maxSteps(grouping, epochs, told);
-  if (steps > MAX_STEPS)
+  if (steps > MAX_STEPS) {
     throw new UserError(
       told === undefined
         ? `training.num_train_epochs is ${epochs}: with ${counted(grouping.rows, 'row')} that makes ${steps.toPrecision(3)} steps, expected at most ${MAX_STEPS}; lower it.`
         : `training.max_steps is ${told}, expected at most ${MAX_STEPS}; lower it.`,
     );
+  }
   return {
     inputs,
     model,

@@ -1,10 +1,10 @@
 import type { Gpu } from '../../gpu/device.ts';
-import { openNullGpu } from '../../gpu/null-device.ts';
 import type { Needed } from '../../gpu/kernel.ts';
+import { openNullGpu } from '../../gpu/null-device.ts';
 import { allocateBase } from '../../model/base/allocate.ts';
 import type { Pass } from '../../text/packing.ts';
-import type { ExecutionPlan } from './execution-plan.ts';
 import { assembleSession, planInput, type Session, type SessionInputs } from '../session.ts';
+import type { ExecutionPlan } from './execution-plan.ts';
 
 /** A run's session on a null device; `like` as for `openNullGpu`. */
 export function drySession(inputs: SessionInputs, plan: ExecutionPlan, like?: Gpu): Session {
@@ -59,7 +59,12 @@ export async function neededKernels(
 /** `least`, `most`, and 2ⁿ and 2ⁿ + 1 between them. */
 function sizes(least: number, most: number): number[] {
   const all = new Set([least, most]);
-  for (let n = 1; n < most; n *= 2)
-    for (const size of [n, n + 1]) if (size > least && size < most) all.add(size);
+  for (let n = 1; n < most; n *= 2) {
+    for (const size of [n, n + 1]) {
+      if (size > least && size < most) {
+        all.add(size);
+      }
+    }
+  }
   return [...all];
 }

@@ -1,10 +1,10 @@
 import { missingOfAdapter } from '../../formats/adapter.ts';
-import { newAdapterConfig, parseAdapterConfig, type AdapterConfig } from '../../formats/adapter-config.ts';
+import { type AdapterConfig, newAdapterConfig, parseAdapterConfig } from '../../formats/adapter-config.ts';
 import { openBaseModel } from '../../formats/base-model.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { readJson } from '../../formats/json.ts';
-import { MAX_BYTES } from '../../formats/read-text.ts';
 import { loraModules } from '../../formats/lora-modules.ts';
+import { MAX_BYTES } from '../../formats/read-text.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { stateBits } from '../../formats/recipe/training.ts';
 import { UserError } from '../../formats/user-error.ts';
@@ -24,10 +24,11 @@ export async function estimateMemory({
   source: Folder | undefined;
   recipe: Recipe;
 }): Promise<PassInput> {
-  if (recipe.training.maxLength === Infinity)
+  if (recipe.training.maxLength === Infinity) {
     throw new UserError(
       'training.max_seq_length is null: rows are not cut, so how long they are is not known; say a length.',
     );
+  }
   const model = await openBaseModel(base);
   const adapter = source ? await readConfig(source) : newAdapterConfig(recipe.lora, recipe.model.name);
   const { maxLength, batchSize, accumulationSteps } = recipe.training;
@@ -45,6 +46,8 @@ export async function estimateMemory({
 
 async function readConfig(folder: Folder): Promise<AdapterConfig> {
   const file = await folder.open('adapter_config.json');
-  if (!file) throw await missingOfAdapter(folder, 'adapter_config.json');
+  if (!file) {
+    throw await missingOfAdapter(folder, 'adapter_config.json');
+  }
   return parseAdapterConfig(await readJson(file, { keepFloats: true }, MAX_BYTES.config), file.name);
 }

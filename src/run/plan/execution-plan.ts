@@ -1,6 +1,6 @@
 import { UserError } from '../../formats/user-error.ts';
+import { type KernelPlan, openKernelPlan, type PlannedKernels } from '../../gpu/autotune/kernel-selection.ts';
 import type { Gpu } from '../../gpu/device.ts';
-import { openKernelPlan, type PlannedKernels, type KernelPlan } from '../../gpu/autotune/kernel-selection.ts';
 import type { Moment } from '../../text/moment.ts';
 import type { StateStorage } from '../../train/optimizer-state.ts';
 import type { HeldBack } from '../input/hold-back.ts';

@@ -1,22 +1,22 @@
 import { UserError } from '../../formats/user-error.ts';
 import { mib } from '../../gpu/memory.ts';
 import {
-  SAVED,
-  savedText,
   parseSaved,
   recomputed,
-  uniformlySaved,
+  SAVED,
   type SavedActivations,
+  savedText,
+  uniformlySaved,
 } from '../../model/activation-checkpointing.ts';
 import { activationAllocations } from '../../model/activations.ts';
 import type { StateStorage } from '../../train/optimizer-state.ts';
 import {
   checkpointBytes,
   memoryPlan,
+  type MemoryPlanInput,
   showParts,
   totalBytes,
   trainingActivations,
-  type MemoryPlanInput,
 } from './memory-plan.ts';
 
 /** What depends on the available memory in a run; its numbers do not. */
@@ -78,7 +78,9 @@ export function smallestChoice(input: MemoryPlanInput): MemoryChoice {
 export function fittingChoice(input: MemoryPlanInput, budget: number): MemoryChoice | undefined {
   // Paging the optimizer's state costs less time per byte than recomputing attention.
   const from = [standardChoice(input), smallestChoice(input)].find((c) => bytesOf(input, c) <= budget);
-  if (!from) return undefined;
+  if (!from) {
+    return undefined;
+  }
   const keep = fill(input, parseSaved(from.keep), budget - bytesOf(input, from));
   return { keep: savedText(keep), optimizer: from.optimizer };
 }
@@ -104,7 +106,9 @@ function fill(input: MemoryPlanInput, keep: SavedActivations[], free: number): S
   let left = free;
   for (;;) {
     const rise = rises.find(({ from, bytes }) => bytes <= left && keep.includes(from));
-    if (!rise) return keep;
+    if (!rise) {
+      return keep;
+    }
     keep[keep.indexOf(rise.from)] = rise.to;
     left -= rise.bytes;
   }
@@ -120,9 +124,15 @@ export function chooseMemory(
   { budget, free, fill }: { budget: number | undefined; free?: number | undefined; fill: boolean },
 ): MemoryChoice {
   const standard = standardChoice(input);
-  if (budget !== undefined) return fittingChoice(input, budget) ?? overBudget(input, budget);
-  if (free !== undefined) return fittingChoice(input, free) ?? smallestChoice(input);
-  if (!fill || bytesOf(input, standard) > UNTOLD_BYTES) return standard;
+  if (budget !== undefined) {
+    return fittingChoice(input, budget) ?? overBudget(input, budget);
+  }
+  if (free !== undefined) {
+    return fittingChoice(input, free) ?? smallestChoice(input);
+  }
+  if (!fill || bytesOf(input, standard) > UNTOLD_BYTES) {
+    return standard;
+  }
   return fittingChoice(input, UNTOLD_BYTES) ?? standard;
 }
 
@@ -135,9 +145,13 @@ export function keepChoice(
   earlier: MemoryChoice,
   budget: number | undefined,
 ): MemoryChoice {
-  if (budget === undefined || bytesOf(input, earlier) <= budget) return earlier;
+  if (budget === undefined || bytesOf(input, earlier) <= budget) {
+    return earlier;
+  }
   const smaller = fittingChoice(input, budget);
-  if (smaller) return smaller;
+  if (smaller) {
+    return smaller;
+  }
   const fixed = `this run began with passes of ${input.passTokens} tokens, which its numbers depend on: allow more, resume on a GPU that has more, or start a new run`;
   return overBudget(input, budget, fixed);
 }
@@ -148,7 +162,9 @@ export function smallerChoices(input: MemoryPlanInput, refused: MemoryChoice): M
   const halfway = (bytesOf(input, refused) + bytesOf(input, standard)) / 2;
   let least = bytesOf(input, refused);
   return [fittingChoice(input, halfway), standard, smallestChoice(input)].filter((choice) => {
-    if (!choice || bytesOf(input, choice) >= least) return false;
+    if (!choice || bytesOf(input, choice) >= least) {
+      return false;
+    }
     least = bytesOf(input, choice);
     return true;
   }) as MemoryChoice[];

@@ -4,16 +4,16 @@ import { UserError } from '../../formats/user-error.ts';
 import { generatorAllocations, type GeneratorShape } from '../../generate/cached-decoder.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { withErrorScopes } from '../../gpu/error-scopes.ts';
-import { mib, type MemoryKind } from '../../gpu/memory.ts';
+import { type MemoryKind, mib } from '../../gpu/memory.ts';
 import { streamAllocations } from '../../gpu/stream.ts';
+import type { SavedActivations } from '../../model/activation-checkpointing.ts';
+import { activationAllocations, type ActivationShape } from '../../model/activations.ts';
 import { bytesByKind } from '../../model/allocations.ts';
 import { formatOf, headTensor, weightStorage } from '../../model/base/read/tensor-format.ts';
-import type { SavedActivations } from '../../model/activation-checkpointing.ts';
-import { loraAllocations, loraLayout, type LoraLayout, type StateBits } from '../../model/lora.ts';
+import { loraAllocations, type LoraLayout, loraLayout, type StateBits } from '../../model/lora.ts';
 import { baseAllocations } from '../../model/weights.ts';
-import { activationAllocations, type ActivationShape } from '../../model/activations.ts';
-import { stateAllocations, stateLayout, type StateStorage } from '../../train/optimizer-state.ts';
 import { optimizerSharedAllocations } from '../../train/optimizer.ts';
+import { stateAllocations, stateLayout, type StateStorage } from '../../train/optimizer-state.ts';
 import { lossAllocations } from '../../train/step.ts';
 
 export interface MemoryPlanInput {
@@ -127,7 +127,9 @@ export async function withinMemory<T>(
   remedy = TRAINING_REMEDY,
 ): Promise<T> {
   const { result, errors } = await withErrorScopes(gpu.device, ['out-of-memory'], allocate);
-  if (errors[0]) throw outOfMemory(gpu, plan, remedy);
+  if (errors[0]) {
+    throw outOfMemory(gpu, plan, remedy);
+  }
   return result;
 }
 
@@ -147,7 +149,9 @@ export async function unlessOutOfMemory<T>(
     close(made);
     return undefined;
   }
-  if (mistake) gpu.errors.push(mistake.message);
+  if (mistake) {
+    gpu.errors.push(mistake.message);
+  }
   return made;
 }
 

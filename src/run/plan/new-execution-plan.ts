@@ -1,14 +1,14 @@
-import { freeMemory } from '../../gpu/free-memory.ts';
 import { stateBits } from '../../formats/recipe/training.ts';
 import type { Gpu } from '../../gpu/device.ts';
-import type { DeviceKey } from '../device-settings.ts';
-import type { FinetuneOptions } from '../options.ts';
-import { chooseMemory, keptWhole, UNTOLD_BYTES } from './memory-choice.ts';
-import { largestInput, passInput, sizedInput, type PassInput } from './pass-size.ts';
-import type { Prepared } from '../input/prepare.ts';
-import { newExecutionPlanOf, type ExecutionPlan } from './execution-plan.ts';
-import type { SessionInputs } from '../session.ts';
+import { freeMemory } from '../../gpu/free-memory.ts';
 import { tunedKernels } from '../choose-kernels.ts';
+import type { DeviceKey } from '../device-settings.ts';
+import type { Prepared } from '../input/prepare.ts';
+import type { FinetuneOptions } from '../options.ts';
+import type { SessionInputs } from '../session.ts';
+import { type ExecutionPlan, newExecutionPlanOf } from './execution-plan.ts';
+import { chooseMemory, keptWhole, UNTOLD_BYTES } from './memory-choice.ts';
+import { largestInput, type PassInput, passInput, sizedInput } from './pass-size.ts';
 
 type NewRun = SessionInputs & Pick<Prepared, 'windowTokens'>;
 

@@ -1,6 +1,6 @@
+import { scratchBytes } from '../../model/activations.ts';
 import { keptWhole } from './memory-choice.ts';
 import type { MemoryPlanInput } from './memory-plan.ts';
-import { scratchBytes } from '../../model/activations.ts';
 
 /** Target tokens of a pass on every device: enough to keep a GPU busy, little enough to fit. */
 const PASS_TOKENS = 1024;

@@ -1,7 +1,7 @@
 import { raised } from './faults.ts';
 import { integer, isInteger } from './numbers.ts';
 import { Str } from './str.ts';
-import { typeName, Undefined, type CallArguments, type Value } from './values.ts';
+import { type CallArguments, typeName, Undefined, type Value } from './values.ts';
 
 /**
  * A call's arguments by parameter name; undefined for those not given. The first `required` must be given. Throws
@@ -13,17 +13,25 @@ export function bind(
   parameters: readonly string[],
   required = 0,
 ): (Value | undefined)[] {
-  if (positional.length > parameters.length)
+  if (positional.length > parameters.length) {
     throw raised(`${what} takes at most ${parameters.length} arguments (${positional.length} given)`);
+  }
   const values: (Value | undefined)[] = parameters.map((_, i) => positional[i]);
   for (const [name, value] of named) {
     const at = parameters.indexOf(name);
-    if (at < 0) throw raised(`${what} got an unexpected keyword argument '${name}'`);
-    if (values[at] !== undefined) throw raised(`${what} got multiple values for argument '${name}'`);
+    if (at < 0) {
+      throw raised(`${what} got an unexpected keyword argument '${name}'`);
+    }
+    if (values[at] !== undefined) {
+      throw raised(`${what} got multiple values for argument '${name}'`);
+    }
     values[at] = value;
   }
-  for (let i = 0; i < required; i++)
-    if (values[i] === undefined) throw raised(`${what} missing the argument '${parameters[i]}'`);
+  for (let i = 0; i < required; i++) {
+    if (values[i] === undefined) {
+      throw raised(`${what} missing the argument '${parameters[i]}'`);
+    }
+  }
   return values;
 }
 
@@ -34,17 +42,24 @@ export function bindPlaces(
   least: number,
   most: number,
 ): (Value | undefined)[] {
-  if (named.size > 0) throw raised(`${what} takes no keyword arguments`);
-  if (positional.length < least || positional.length > most)
+  if (named.size > 0) {
+    throw raised(`${what} takes no keyword arguments`);
+  }
+  if (positional.length < least || positional.length > most) {
     throw raised(
       `${what} expected ${least === most ? least : `${least} to ${most}`} arguments, got ${positional.length}`,
     );
+  }
   return positional;
 }
 
 export function asStr(value: Value | undefined, what: string): Str {
-  if (value instanceof Str) return value;
-  if (value instanceof Undefined) value.fail();
+  if (value instanceof Str) {
+    return value;
+  }
+  if (value instanceof Undefined) {
+    value.fail();
+  }
   throw raised(`${what} must be str, not ${value === undefined ? 'missing' : typeName(value)}`);
 }
 
@@ -52,10 +67,14 @@ export function asStr(value: Value | undefined, what: string): Str {
 export function asCount(value: Value | undefined, what: string): number {
   if (value !== undefined && isInteger(value)) {
     const whole = integer(value);
-    if (whole > 2n ** 53n) return Infinity;
+    if (whole > 2n ** 53n) {
+      return Infinity;
+    }
     return whole < -(2n ** 53n) ? -Infinity : Number(whole);
   }
-  if (value instanceof Undefined) value.fail();
+  if (value instanceof Undefined) {
+    value.fail();
+  }
   throw raised(
     `'${value === undefined ? 'missing' : typeName(value)}' object cannot be interpreted as an integer (${what})`,
   );
@@ -68,11 +87,15 @@ export function slicePositions(
   end: number | undefined,
   step: number,
 ): { first: number; count: number } {
-  if (step === 0) throw raised('slice step cannot be zero');
+  if (step === 0) {
+    throw raised('slice step cannot be zero');
+  }
   const down = step < 0;
   const [low, high] = down ? [-1, length - 1] : [0, length];
   const place = (at: number | undefined, open: number): number => {
-    if (at === undefined) return open;
+    if (at === undefined) {
+      return open;
+    }
     return at < 0 ? Math.max(at + length, low) : Math.min(at, high);
   };
   const first = place(begin, down ? high : low);

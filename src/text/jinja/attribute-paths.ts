@@ -4,14 +4,16 @@ import { getItem } from './attributes.ts';
 import { raised } from './faults.ts';
 import type { FilterContext } from './filter-support.ts';
 import { Str } from './str.ts';
-import { iterateOrFail, lazy, str, truth, Undefined, type CallArguments, type Value } from './values.ts';
+import { type CallArguments, iterateOrFail, lazy, str, truth, Undefined, type Value } from './values.ts';
 
 /**
  * Looks up the attribute argument of filters: "function.name", with numbers for items. None is the value itself.
  * `other` is used for missing values.
  */
 export function pathGetter(path: Value, context: FilterContext, other?: Value): (of: Value) => Value {
-  if (path === null) return (of) => of;
+  if (path === null) {
+    return (of) => of;
+  }
   const parts: Value[] =
     path instanceof Str
       ? path.text.split('.').map((part) => (/^\d+$/.test(part) ? BigInt(part) : str(part)))
@@ -35,11 +37,15 @@ export function selectOrReject(
   wanted: boolean,
 ): Value {
   return lazy(function* chosen() {
-    if (!truth(value)) return;
+    if (!truth(value)) {
+      return;
+    }
     const rest = [...positional];
     let of = (item: Value): Value => item;
     if (byAttribute) {
-      if (rest.length === 0) throw raised('Missing parameter for attribute name');
+      if (rest.length === 0) {
+        throw raised('Missing parameter for attribute name');
+      }
       of = pathGetter(rest.shift()!, context);
     }
     const name = rest.length > 0 ? asStr(rest.shift(), 'the test').text : undefined;
@@ -47,7 +53,9 @@ export function selectOrReject(
       name === undefined ? truth(of(item)) : context.test(name, of(item), { positional: rest, named });
     for (const item of iterateOrFail(value)) {
       context.meter.spend(1);
-      if (holds(item) === wanted) yield item;
+      if (holds(item) === wanted) {
+        yield item;
+      }
     }
   });
 }

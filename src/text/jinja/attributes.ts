@@ -4,9 +4,10 @@ import { raised, unsupported } from './faults.ts';
 import { isNumber, numeric } from './numbers.ts';
 import { equal } from './operators.ts';
 import { pointsIn, Str } from './str.ts';
-import { STR_METHODS, STR_UNKNOWN, type Context } from './str-methods.ts';
+import { type Context, STR_METHODS, STR_UNKNOWN } from './str-methods.ts';
 import {
   Callable,
+  type CallArguments,
   Dict,
   DictView,
   hashOf,
@@ -18,7 +19,6 @@ import {
   Tuple,
   typeName,
   Undefined,
-  type CallArguments,
   type Value,
 } from './values.ts';
 
@@ -74,50 +74,88 @@ function missing(value: Value, key: Value): Undefined {
 
 function item(value: Value, key: Value, { meter }: Context): Value | undefined {
   meter.spend(1);
-  if (value instanceof Undefined) return value.fail();
-  if (value instanceof Dict) return hashOf(key) === undefined ? undefined : value.get(key);
-  if (!isNumber(key) || typeof key === 'number') return undefined;
+  if (value instanceof Undefined) {
+    return value.fail();
+  }
+  if (value instanceof Dict) {
+    return hashOf(key) === undefined ? undefined : value.get(key);
+  }
+  if (!isNumber(key) || typeof key === 'number') {
+    return undefined;
+  }
   const at = asCount(key, 'index');
   const place = (length: number): number => (at < 0 ? at + length : at);
-  if (Array.isArray(value)) return value[place(value.length)];
-  if (value instanceof Tuple) return value.items[place(value.items.length)];
+  if (Array.isArray(value)) {
+    return value[place(value.length)];
+  }
+  if (value instanceof Tuple) {
+    return value.items[place(value.items.length)];
+  }
   if (value instanceof Range) {
     const index = place(value.length);
     return index >= 0 && index < value.length ? value.at(index) : undefined;
   }
-  if (!(value instanceof Str)) return undefined;
+  if (!(value instanceof Str)) {
+    return undefined;
+  }
   meter.read(value.length);
   const length = pointsIn(value.text);
   const index = place(length);
-  if (index < 0 || index >= length) return undefined;
+  if (index < 0 || index >= length) {
+    return undefined;
+  }
   const begin = value.unitOf(index);
   return value.slice(begin, begin + (value.text.codePointAt(begin)! > 0xffff ? 2 : 1));
 }
 
 function attribute(value: Value, name: string, context: Context): Value | undefined {
-  if (value instanceof Undefined) return value.fail();
+  if (value instanceof Undefined) {
+    return value.fail();
+  }
   const type = typeName(value === true || value === false ? numeric(value) : value);
   // Every Python object has these, and the sandbox allows none of them.
-  if (name.startsWith('__')) return forbidden(value, name);
-  if (CHANGING[type]?.includes(name)) return forbidden(value, name);
-  if (UNKNOWN[type]?.includes(name)) throw unsupported(`.${name} of ${type}`);
+  if (name.startsWith('__')) {
+    return forbidden(value, name);
+  }
+  if (CHANGING[type]?.includes(name)) {
+    return forbidden(value, name);
+  }
+  if (UNKNOWN[type]?.includes(name)) {
+    throw unsupported(`.${name} of ${type}`);
+  }
   if (value instanceof Str) {
-    if (STR_UNKNOWN.includes(name)) throw unsupported(`.${name} of str`);
+    if (STR_UNKNOWN.includes(name)) {
+      throw unsupported(`.${name} of str`);
+    }
     const method = own(STR_METHODS, name);
     return method && bound(name, (args) => afterSafe(value, method(value, args, context)));
   }
-  if (value instanceof Dict) return method(own(DICT_METHODS, name), name, value, context);
-  if (Array.isArray(value)) return method(own(LIST_METHODS, name), name, value, context);
+  if (value instanceof Dict) {
+    return method(own(DICT_METHODS, name), name, value, context);
+  }
+  if (Array.isArray(value)) {
+    return method(own(LIST_METHODS, name), name, value, context);
+  }
   if (value instanceof Tuple) {
     const at = value.names.indexOf(name);
-    if (at >= 0) return value.items[at];
+    if (at >= 0) {
+      return value.items[at];
+    }
     return name === 'copy' ? undefined : method(own(LIST_METHODS, name), name, [...value.items], context);
   }
-  if (value instanceof Namespace) return value.attributes.get(name);
-  if (value instanceof Loop) return loopAttribute(value, name, context);
-  if (value instanceof Callable) return value.attributes.get(name);
+  if (value instanceof Namespace) {
+    return value.attributes.get(name);
+  }
+  if (value instanceof Loop) {
+    return loopAttribute(value, name, context);
+  }
+  if (value instanceof Callable) {
+    return value.attributes.get(name);
+  }
   if (value instanceof Range || value instanceof DictView) {
-    if (['start', 'stop', 'step', 'count', 'index'].includes(name)) throw unsupported(`.${name} of ${type}`);
+    if (['start', 'stop', 'step', 'count', 'index'].includes(name)) {
+      throw unsupported(`.${name} of ${type}`);
+    }
   }
   return undefined;
 }
@@ -142,8 +180,12 @@ function method<T>(
 
 /** Methods of a safe text return a safe text, after escaping their arguments: not supported, except slicing. */
 function afterSafe(text: Str, result: Value): Value {
-  if (!text.safe || typeof result === 'boolean' || typeof result === 'bigint') return result;
-  if (result instanceof Str && text.text.includes(result.text)) return result.markedSafe;
+  if (!text.safe || typeof result === 'boolean' || typeof result === 'bigint') {
+    return result;
+  }
+  if (result instanceof Str && text.text.includes(result.text)) {
+    return result.markedSafe;
+  }
   throw unsupported('methods of a text that is marked safe');
 }
 
@@ -156,7 +198,9 @@ const DICT_METHODS: Readonly<Record<string, Method<Dict>>> = {
   },
   get(dict, args) {
     const [key, other] = bindPlaces('get()', args, 1, 2);
-    if (Array.isArray(key) || key instanceof Dict) throw raised(`unhashable type: '${typeName(key)}'`);
+    if (Array.isArray(key) || key instanceof Dict) {
+      throw raised(`unhashable type: '${typeName(key)}'`);
+    }
     return orElse(dict.get(key!), () => other ?? null);
   },
   items: (dict, args) => (bindPlaces('items()', args, 0, 0), new DictView(dict, 'items')),
@@ -173,7 +217,9 @@ const LIST_METHODS: Readonly<Record<string, Method<Value[]>>> = {
   index(list, args, { meter }) {
     const [sought] = bindPlaces('index()', args, 1, 1);
     const at = list.findIndex((one) => equal(one, sought!, meter));
-    if (at < 0) throw raised('the value is not in list');
+    if (at < 0) {
+      throw raised('the value is not in list');
+    }
     return BigInt(at);
   },
 };
@@ -205,7 +251,9 @@ function loopAttribute(loop: Loop, name: string, { meter }: Context): Value | un
       return loop.following;
     case 'cycle':
       return bound('cycle', ({ positional }) => {
-        if (positional.length === 0) throw raised('no items for cycling given');
+        if (positional.length === 0) {
+          throw raised('no items for cycling given');
+        }
         return positional[loop.index0 % positional.length]!;
       });
     case 'changed':

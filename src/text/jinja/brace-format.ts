@@ -5,14 +5,16 @@ import { floatDigits, isNegative, signOf } from './number-format.ts';
 import { integer, isNumber, toFloat } from './numbers.ts';
 import { integerText, repr, toStr } from './show.ts';
 import { Str } from './str.ts';
-import { fail, orElse, str, typeName, Undefined, type CallArguments, type Value } from './values.ts';
+import { type CallArguments, fail, orElse, str, typeName, Undefined, type Value } from './values.ts';
 
 /** Looks up an attribute or an item, as templates do. */
 export type Lookup = (of: Value, key: Value, isAttribute: boolean) => Value;
 
 /** Python's `format.format(…)`. */
 export function braceFormat(format: Str, args: CallArguments, lookup: Lookup, meter: Meter): Str {
-  if (format.safe) throw unsupported('format on a text that is marked safe');
+  if (format.safe) {
+    throw unsupported('format on a text that is marked safe');
+  }
   const { text } = format;
   const parts: Str[] = [];
   let automatic = 0;
@@ -23,14 +25,22 @@ export function braceFormat(format: Str, args: CallArguments, lookup: Lookup, me
     if (field === '' || /^\d+$/.test(first)) {
       const now = field === '' ? 'automatic' : 'manual';
       numbering ??= now;
-      if (numbering !== now) fail('cannot switch between manual and automatic field numbering');
+      if (numbering !== now) {
+        fail('cannot switch between manual and automatic field numbering');
+      }
       value = args.positional[field === '' ? automatic++ : Number(first)];
-      if (value === undefined) fail('Replacement index out of range for positional args tuple');
-    } else value = orElse(args.named.get(first), () => fail(`KeyError: '${first}'`));
+      if (value === undefined) {
+        fail('Replacement index out of range for positional args tuple');
+      }
+    } else {
+      value = orElse(args.named.get(first), () => fail(`KeyError: '${first}'`));
+    }
     for (const [part, attribute, item] of field
       .slice(first.length)
       .matchAll(/\.([^.[]*)|\[([^\]]*)\]|[^]/g)) {
-      if (attribute === undefined && item === undefined) fail(`unexpected ${part} in a format`);
+      if (attribute === undefined && item === undefined) {
+        fail(`unexpected ${part} in a format`);
+      }
       const key = attribute ?? item!;
       value = lookup(
         value!,
@@ -45,17 +55,25 @@ export function braceFormat(format: Str, args: CallArguments, lookup: Lookup, me
     brace.lastIndex = at;
     const open = brace.exec(text)?.index ?? text.length;
     parts.push(format.slice(at, open));
-    if (open === text.length) break;
+    if (open === text.length) {
+      break;
+    }
     if (text[open] === text[open + 1]) {
       parts.push(format.slice(open, open + 1));
       at = open + 2;
       continue;
     }
-    if (text[open] === '}') fail("Single '}' encountered in format string");
+    if (text[open] === '}') {
+      fail("Single '}' encountered in format string");
+    }
     const close = text.indexOf('}', open);
-    if (close < 0) fail("expected '}' before end of string");
+    if (close < 0) {
+      fail("expected '}' before end of string");
+    }
     const field = /^([^!:{]*)(?:!([^:{]*))?(?::([^{]*))?$/s.exec(text.slice(open + 1, close));
-    if (!field) throw unsupported('a field within a field of a format');
+    if (!field) {
+      throw unsupported('a field within a field of a format');
+    }
     const [, name, conversion, spec = ''] = field;
     parts.push(oneField(valueOf(name!), conversion, spec, meter));
     at = close + 1;
@@ -65,7 +83,9 @@ export function braceFormat(format: Str, args: CallArguments, lookup: Lookup, me
 }
 
 function oneField(value: Value, conversion: string | undefined, spec: string, meter: Meter): Str {
-  if (conversion !== undefined && !'rs'.includes(conversion)) throw unsupported(`!${conversion} in a format`);
+  if (conversion !== undefined && !'rs'.includes(conversion)) {
+    throw unsupported(`!${conversion} in a format`);
+  }
   const shown = conversion === 'r' ? repr(value, meter) : conversion === 's' ? toStr(value, meter) : value;
   return formatValue(shown, spec, meter);
 }
@@ -74,11 +94,17 @@ const SPEC = /^(?:(.)?([<>=^]))?([-+ ])?(#)?(0)?(\d+)?([,_])?(?:\.(\d+))?([a-zA-
 
 /** Python's format(value, spec). */
 function formatValue(value: Value, spec: string, meter: Meter): Str {
-  if (spec === '') return toStr(value, meter);
+  if (spec === '') {
+    return toStr(value, meter);
+  }
   const found = SPEC.exec(spec);
-  if (!found) throw unsupported(`the format ${spec.slice(0, 40)}`);
+  if (!found) {
+    throw unsupported(`the format ${spec.slice(0, 40)}`);
+  }
   const [, fill, align, sign = '', alternate, zero, width, grouping, precision, type] = found;
-  if (alternate) throw unsupported('# in a format');
+  if (alternate) {
+    throw unsupported('# in a format');
+  }
   let text: Str;
   let prefix = '';
   const number = isNumber(value) && typeof value !== 'boolean';
@@ -87,15 +113,21 @@ function formatValue(value: Value, spec: string, meter: Meter): Str {
     text = str(body);
     prefix = signOf(isBelow, sign);
   } else {
-    if (value instanceof Undefined || !(value instanceof Str))
+    if (value instanceof Undefined || !(value instanceof Str)) {
       throw raised(`unsupported format string passed to ${typeName(value)}.__format__`);
-    if (sign || grouping || (type !== undefined && type !== 's') || align === '=')
+    }
+    if (sign || grouping || (type !== undefined && type !== 's') || align === '=') {
       throw raised(`the format ${spec.slice(0, 40)} is not for texts`);
+    }
     text = precision === undefined ? value.plain : value.plain.slice(0, value.unitOf(Number(precision)));
   }
-  if (zero && grouping) throw unsupported('zeros and separators in a format');
+  if (zero && grouping) {
+    throw unsupported('zeros and separators in a format');
+  }
   const missing = Number(width ?? 0) - text.lengthInPoints - prefix.length;
-  if (missing <= 0) return Str.join([str(prefix), text]);
+  if (missing <= 0) {
+    return Str.join([str(prefix), text]);
+  }
   meter.write(Number(width));
   const filler = fill ?? (zero ? '0' : ' ');
   const where = align ?? (number ? (zero ? '=' : '>') : '<');
@@ -113,16 +145,22 @@ function numberBody(
 ): { body: string; isBelow: boolean } {
   const isFloat = type !== undefined && 'eEfFgG%'.includes(type);
   if (typeof value === 'bigint' && !isFloat) {
-    if (precision !== undefined) fail('Precision not allowed in integer format specifier');
+    if (precision !== undefined) {
+      fail('Precision not allowed in integer format specifier');
+    }
     const whole = integer(value);
     const magnitude = whole < 0n ? -whole : whole;
     const radix = { d: 10, x: 16, X: 16, o: 8, b: 2 }[type ?? 'd'];
-    if (radix === undefined) throw unsupported(`the format ${type} of an int`);
+    if (radix === undefined) {
+      throw unsupported(`the format ${type} of an int`);
+    }
     const digits = radix === 10 ? integerText(magnitude) : magnitude.toString(radix);
     const body = grouping ? grouped(digits, grouping, radix === 10 ? 3 : 4) : digits;
     return { body: type === 'X' ? body.toUpperCase() : body, isBelow: whole < 0n };
   }
-  if (!isFloat) throw unsupported(`the format ${type ?? 'without a type'} of a float`);
+  if (!isFloat) {
+    throw unsupported(`the format ${type ?? 'without a type'} of a float`);
+  }
   const float = toFloat(value);
   const body =
     type === '%'

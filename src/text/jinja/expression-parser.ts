@@ -30,14 +30,22 @@ export class ExpressionParser {
     const items: Expression[] = [];
     let isTuple = false;
     for (;;) {
-      if (this.atTupleEnd() || ends()) break;
+      if (this.atTupleEnd() || ends()) {
+        break;
+      }
       items.push(withIf ? this.expression() : this.#or());
-      if (!this.#tokens.skip(',')) break;
+      if (!this.#tokens.skip(',')) {
+        break;
+      }
       isTuple = true;
     }
     if (!isTuple) {
-      if (items[0]) return items[0];
-      if (!inBrackets) this.#tokens.fail(`Expected an expression, got ${this.#tokens.found()}`);
+      if (items[0]) {
+        return items[0];
+      }
+      if (!inBrackets) {
+        this.#tokens.fail(`Expected an expression, got ${this.#tokens.found()}`);
+      }
     }
     return { kind: 'tuple', items, line };
   }
@@ -72,7 +80,9 @@ export class ExpressionParser {
   }
 
   #not(): Expression {
-    if (!this.#tokens.isName('not')) return this.#comparison();
+    if (!this.#tokens.isName('not')) {
+      return this.#comparison();
+    }
     const { line } = this.#tokens.take();
     return { kind: 'unary', operator: 'not', of: this.#tokens.nested(() => this.#not()), line };
   }
@@ -81,15 +91,23 @@ export class ExpressionParser {
     const line = this.#tokens.line;
     const first = this.#sum();
     const rest: [Comparison, Expression][] = [];
-    for (let operator; (operator = this.#comparisonOperator());) rest.push([operator, this.#sum()]);
+    for (let operator; (operator = this.#comparisonOperator());) {
+      rest.push([operator, this.#sum()]);
+    }
     return rest.length > 0 ? { kind: 'compare', first, rest, line } : first;
   }
 
   #comparisonOperator(): Comparison | undefined {
-    if (COMPARISONS.includes(this.#tokens.now.type)) return this.#tokens.take().type as Comparison;
-    if (this.#tokens.skipName('in')) return 'in';
+    if (COMPARISONS.includes(this.#tokens.now.type)) {
+      return this.#tokens.take().type as Comparison;
+    }
+    if (this.#tokens.skipName('in')) {
+      return 'in';
+    }
     const after = this.#tokens.after;
-    if (!this.#tokens.isName('not') || after?.type !== 'name' || after.value !== 'in') return undefined;
+    if (!this.#tokens.isName('not') || after?.type !== 'name' || after.value !== 'in') {
+      return undefined;
+    }
     this.#tokens.take();
     this.#tokens.take();
     return 'not in';
@@ -103,7 +121,9 @@ export class ExpressionParser {
   #concatenation(): Expression {
     const line = this.#tokens.line;
     const items = [this.#product()];
-    while (this.#tokens.skip('~')) items.push(this.#product());
+    while (this.#tokens.skip('~')) {
+      items.push(this.#product());
+    }
     return items.length > 1 ? { kind: 'concat', items, line } : items[0]!;
   }
 
@@ -113,7 +133,9 @@ export class ExpressionParser {
 
   #power(): Expression {
     const power = this.#leftToRight(['**'], () => this.#unary());
-    if (power.kind !== 'binary' || !isNegativeLiteral(power.left) || isLiteral(power.right)) return power;
+    if (power.kind !== 'binary' || !isNegativeLiteral(power.left) || isLiteral(power.right)) {
+      return power;
+    }
     // Jinja2 copies the literal -2 into Python code, where -2 ** x means -(2 ** x).
     return { ...power.left, of: { ...power, left: power.left.of } };
   }
@@ -121,7 +143,9 @@ export class ExpressionParser {
   #leftToRight(operators: readonly string[], operand: () => Expression): Expression {
     return this.#tokens.chain(operand(), (left) => {
       const { type, line } = this.#tokens.now;
-      if (!operators.includes(type)) return undefined;
+      if (!operators.includes(type)) {
+        return undefined;
+      }
       this.#tokens.take();
       return { kind: 'binary', operator: type as BinaryOperator, left, right: operand(), line };
     });
@@ -133,7 +157,9 @@ export class ExpressionParser {
     if (type === '-' || type === '+') {
       this.#tokens.take();
       result = { kind: 'unary', operator: type, of: this.#tokens.nested(() => this.#unary(false)), line };
-    } else result = this.#primary();
+    } else {
+      result = this.#primary();
+    }
     result = this.#postfix(result);
     return withFilters ? this.#filtersAndTests(result) : result;
   }
@@ -142,13 +168,21 @@ export class ExpressionParser {
     const { type, value, line } = this.#tokens.take();
     switch (type) {
       case 'name':
-        if (['true', 'True'].includes(value)) return { kind: 'constant', value: true, line };
-        if (['false', 'False'].includes(value)) return { kind: 'constant', value: false, line };
-        if (['none', 'None'].includes(value)) return { kind: 'constant', value: null, line };
+        if (['true', 'True'].includes(value)) {
+          return { kind: 'constant', value: true, line };
+        }
+        if (['false', 'False'].includes(value)) {
+          return { kind: 'constant', value: false, line };
+        }
+        if (['none', 'None'].includes(value)) {
+          return { kind: 'constant', value: null, line };
+        }
         return { kind: 'name', name: value, line };
       case 'string': {
         let text = value;
-        while (this.#tokens.is('string')) text += this.#tokens.take().value;
+        while (this.#tokens.is('string')) {
+          text += this.#tokens.take().value;
+        }
         return { kind: 'string', value: Str.of(text), line };
       }
       case 'integer':
@@ -178,8 +212,12 @@ export class ExpressionParser {
   #listed<T>(end: string, item: () => T): T[] {
     const items: T[] = [];
     while (!this.#tokens.is(end)) {
-      if (items.length > 0) this.#tokens.expect(',');
-      if (this.#tokens.is(end)) break;
+      if (items.length > 0) {
+        this.#tokens.expect(',');
+      }
+      if (this.#tokens.is(end)) {
+        break;
+      }
       items.push(item());
     }
     this.#tokens.take();
@@ -188,15 +226,21 @@ export class ExpressionParser {
 
   #postfix(of: Expression): Expression {
     return this.#tokens.chain(of, (so) => {
-      if (this.#tokens.is('.') || this.#tokens.is('[')) return this.#subscript(so);
+      if (this.#tokens.is('.') || this.#tokens.is('[')) {
+        return this.#subscript(so);
+      }
       return this.#tokens.is('(') ? this.#call(so) : undefined;
     });
   }
 
   #filtersAndTests(of: Expression): Expression {
     return this.#tokens.chain(of, (so) => {
-      if (this.#tokens.is('|')) return this.#filter(so);
-      if (this.#tokens.isName('is')) return this.#test(so);
+      if (this.#tokens.is('|')) {
+        return this.#filter(so);
+      }
+      if (this.#tokens.isName('is')) {
+        return this.#test(so);
+      }
       return this.#tokens.is('(') ? this.#call(so) : undefined;
     });
   }
@@ -205,26 +249,38 @@ export class ExpressionParser {
     const { type, line } = this.#tokens.take();
     if (type === '.') {
       const name = this.#tokens.take();
-      if (name.type === 'name') return { kind: 'attribute', of, name: name.value, line };
-      if (name.type !== 'integer') this.#tokens.fail('expected name or number');
+      if (name.type === 'name') {
+        return { kind: 'attribute', of, name: name.value, line };
+      }
+      if (name.type !== 'integer') {
+        this.#tokens.fail('expected name or number');
+      }
       return { kind: 'item', of, index: { kind: 'integer', value: BigInt(name.value), line }, line };
     }
     const items: (Expression | SliceBounds)[] = [];
     while (!this.#tokens.is(']')) {
-      if (items.length > 0) this.#tokens.expect(',');
+      if (items.length > 0) {
+        this.#tokens.expect(',');
+      }
       items.push(this.#subscribed());
     }
     this.#tokens.take();
     const only = items.length === 1 ? items[0]! : undefined;
-    if (only && 'bounds' in only) return { kind: 'slice', of, ...only.bounds, line };
-    if (items.some((item) => 'bounds' in item)) throw unsupported('a slice in several dimensions');
+    if (only && 'bounds' in only) {
+      return { kind: 'slice', of, ...only.bounds, line };
+    }
+    if (items.some((item) => 'bounds' in item)) {
+      throw unsupported('a slice in several dimensions');
+    }
     return { kind: 'item', of, index: only ?? { kind: 'tuple', items: items as Expression[], line }, line };
   }
 
   #subscribed(): Expression | SliceBounds {
     const open = (): boolean => !this.#tokens.is(':') && !this.#tokens.is(']') && !this.#tokens.is(',');
     const begin = this.#tokens.is(':') ? undefined : this.expression();
-    if (begin && !this.#tokens.is(':')) return begin;
+    if (begin && !this.#tokens.is(':')) {
+      return begin;
+    }
     this.#tokens.take();
     const end = open() ? this.expression() : undefined;
     const step = this.#tokens.skip(':') && open() ? this.expression() : undefined;
@@ -239,13 +295,17 @@ export class ExpressionParser {
   #arguments(): Arguments {
     const args = noArguments();
     const ensure = (allowed: boolean): void => {
-      if (!allowed) this.#tokens.fail('invalid syntax for function call expression');
+      if (!allowed) {
+        this.#tokens.fail('invalid syntax for function call expression');
+      }
     };
     this.#tokens.expect('(');
     for (let isFirst = true; !this.#tokens.is(')'); isFirst = false) {
       if (!isFirst) {
         this.#tokens.expect(',');
-        if (this.#tokens.is(')')) break;
+        if (this.#tokens.is(')')) {
+          break;
+        }
       }
       const after = this.#tokens.after;
       if (this.#tokens.skip('*')) {
@@ -258,8 +318,9 @@ export class ExpressionParser {
         ensure(!args.more);
         const name = this.#tokens.take().value;
         this.#tokens.take();
-        if (args.named.some(([other]) => other === name))
+        if (args.named.some(([other]) => other === name)) {
           this.#tokens.fail(`keyword argument repeated: ${name}`);
+        }
         args.named.push([name, this.expression()]);
       } else {
         ensure(!args.rest && !args.more && args.named.length === 0);
@@ -272,7 +333,9 @@ export class ExpressionParser {
 
   /** Filters of a block, which apply to its text; the first has no `|` if `begins` is true. */
   blockFilters(begins: boolean): Expression | undefined {
-    if (!begins && !this.#tokens.is('|')) return undefined;
+    if (!begins && !this.#tokens.is('|')) {
+      return undefined;
+    }
     const first = begins ? this.#filterCall(undefined) : this.#filter(undefined);
     return this.#tokens.chain(first, (so) => (this.#tokens.is('|') ? this.#filter(so) : undefined));
   }
@@ -299,7 +362,9 @@ export class ExpressionParser {
 
   #dottedName(): string {
     let name = this.#tokens.expect('name').value;
-    while (this.#tokens.skip('.')) name += `.${this.#tokens.expect('name').value}`;
+    while (this.#tokens.skip('.')) {
+      name += `.${this.#tokens.expect('name').value}`;
+    }
     return name;
   }
 
@@ -308,12 +373,15 @@ export class ExpressionParser {
     const negated = this.#tokens.skipName('not');
     const name = this.#known('test', this.#dottedName());
     let args = noArguments();
-    if (this.#tokens.is('(')) args = this.#arguments();
-    else if (
+    if (this.#tokens.is('(')) {
+      args = this.#arguments();
+    } else if (
       ['name', 'string', 'integer', 'float', '[', '{'].includes(this.#tokens.now.type) &&
       !this.#tokens.isName('else', 'or', 'and')
     ) {
-      if (this.#tokens.isName('is')) this.#tokens.fail('You cannot chain multiple tests with is');
+      if (this.#tokens.isName('is')) {
+        this.#tokens.fail('You cannot chain multiple tests with is');
+      }
       args.positional.push(this.#postfix(this.#primary()));
     }
     const test: Expression = { kind: 'test', of, name, args, line };

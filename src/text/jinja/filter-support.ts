@@ -1,8 +1,8 @@
 import { raised } from './faults.ts';
 import { toStr } from './show.ts';
 import { EMPTY, Str } from './str.ts';
-import { lower, type Context } from './str-methods.ts';
-import { str, typeName, Undefined, type CallArguments, type Value } from './values.ts';
+import { type Context, lower } from './str-methods.ts';
+import { type CallArguments, str, typeName, Undefined, type Value } from './values.ts';
 
 /** What filters need of the interpreter. */
 export interface FilterContext extends Context {
@@ -18,7 +18,9 @@ export const softStr = (value: Value, meter: FilterContext['meter']): Str =>
 
 /** Throws TemplateFault: a filter got a value of the wrong kind. */
 export function needs(what: string, kind: string, value: Value): never {
-  if (value instanceof Undefined) value.fail();
+  if (value instanceof Undefined) {
+    value.fail();
+  }
   throw raised(`${what} needs ${kind}, not ${typeName(value)}`);
 }
 
@@ -27,7 +29,9 @@ export const ignoreCase = (value: Value): Value => (value instanceof Str ? lower
 
 /** Throws TemplateFault if there are too many. */
 export function spaces(count: number, meter: FilterContext['meter']): Str {
-  if (count <= 0) return EMPTY;
+  if (count <= 0) {
+    return EMPTY;
+  }
   meter.write(count);
   return str(' '.repeat(count));
 }

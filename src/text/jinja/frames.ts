@@ -88,7 +88,9 @@ function partsOf(statement: Statement): Parts {
       const declared = [...parameters.map(({ name }) => name), ...implicit];
       const standards = parameters.flatMap(({ standard }) => standard ?? []);
       const frames = [own(statement.frame, declared, standards)];
-      if (statement.kind === 'call') return { ...parts, reads: [statement.call], frames };
+      if (statement.kind === 'call') {
+        return { ...parts, reads: [statement.call], frames };
+      }
       return { ...parts, sets: [{ kind: 'name', name: statement.name }], frames };
     }
     case 'generation':
@@ -118,14 +120,22 @@ class Names {
   }
 
   read(expressions: readonly Expression[]): void {
-    for (const name of namesRead(expressions)) if (!this.knows(name)) this.known.add(name);
+    for (const name of namesRead(expressions)) {
+      if (!this.knows(name)) {
+        this.known.add(name);
+      }
+    }
   }
 
   store(target: Target): void {
-    if (target.kind === 'attribute' && !this.knows(target.of)) this.known.add(target.of);
+    if (target.kind === 'attribute' && !this.knows(target.of)) {
+      this.known.add(target.of);
+    }
     for (const name of namesOf(target)) {
       this.set.add(name);
-      if (!this.known.has(name) && !this.parent?.knows(name)) this.unset.add(name);
+      if (!this.known.has(name) && !this.parent?.knows(name)) {
+        this.unset.add(name);
+      }
       this.known.add(name);
     }
   }
@@ -134,11 +144,21 @@ class Names {
   join(branches: readonly Names[]): void {
     const before = new Set(this.set);
     for (const branch of branches) {
-      for (const name of branch.known) this.known.add(name);
-      for (const name of branch.set) this.set.add(name);
-      for (const name of branch.unset) this.unset.add(name);
+      for (const name of branch.known) {
+        this.known.add(name);
+      }
+      for (const name of branch.set) {
+        this.set.add(name);
+      }
+      for (const name of branch.unset) {
+        this.unset.add(name);
+      }
     }
-    for (const name of this.set) if (!before.has(name)) this.unset.delete(name);
+    for (const name of this.set) {
+      if (!before.has(name)) {
+        this.unset.delete(name);
+      }
+    }
   }
 }
 
@@ -148,16 +168,22 @@ function analyse({ frame, declared, reads }: InnerFrame, parent: Names | undefin
   names.read(reads);
   walk(frame.body, names, inner);
   frame.unset = [...names.unset];
-  for (const one of inner) analyse(one, names);
+  for (const one of inner) {
+    analyse(one, names);
+  }
 }
 
 function walk(body: readonly Statement[], names: Names, inner: InnerFrame[]): void {
   for (const statement of body) {
     const { reads, sets, branches, frames } = partsOf(statement);
     names.read(reads);
-    for (const target of sets) names.store(target);
+    for (const target of sets) {
+      names.store(target);
+    }
     inner.push(...frames);
-    if (branches.length === 0) continue;
+    if (branches.length === 0) {
+      continue;
+    }
     const copies = branches.map((branch) => {
       const copy = new Names(names.parent, names);
       walk(branch, copy, inner);
@@ -169,12 +195,18 @@ function walk(body: readonly Statement[], names: Names, inner: InnerFrame[]): vo
 
 /** The names in expressions; apart from names, the parts of expressions are expressions throughout. */
 function namesRead(part: unknown): string[] {
-  if (typeof part !== 'object' || part === null) return [];
-  if ('kind' in part && part.kind === 'name') return [(part as Expression & { kind: 'name' }).name];
+  if (typeof part !== 'object' || part === null) {
+    return [];
+  }
+  if ('kind' in part && part.kind === 'name') {
+    return [(part as Expression & { kind: 'name' }).name];
+  }
   return Object.values(part).flatMap(namesRead);
 }
 
 function namesOf(target: Target): string[] {
-  if (target.kind === 'tuple') return target.items.flatMap(namesOf);
+  if (target.kind === 'tuple') {
+    return target.items.flatMap(namesOf);
+  }
   return target.kind === 'name' ? [target.name] : [];
 }

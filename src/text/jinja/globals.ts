@@ -3,10 +3,11 @@
 import { asCount, asStr, bind, bindPlaces } from './arguments.ts';
 import { raised, unsupported } from './faults.ts';
 import type { Meter } from './meter.ts';
-import { strftime } from './strftime.ts';
 import { toStr } from './show.ts';
+import { strftime } from './strftime.ts';
 import {
   Callable,
+  type CallArguments,
   Dict,
   iterateOrFail,
   listOf,
@@ -15,7 +16,6 @@ import {
   str,
   Tuple,
   Undefined,
-  type CallArguments,
   type Value,
 } from './values.ts';
 
@@ -32,8 +32,9 @@ export function globalsOf(now: Date, meter: Meter): Map<string, Value> {
     dict: (args) => dictOf(args, meter),
     namespace(args) {
       const namespace = new Namespace();
-      for (const [name, value] of dictOf(args, meter).entries())
+      for (const [name, value] of dictOf(args, meter).entries()) {
         namespace.set(asStr(name, 'a name').text, value);
+      }
       return namespace;
     },
     raise_exception(args) {
@@ -45,10 +46,11 @@ export function globalsOf(now: Date, meter: Meter): Map<string, Value> {
       return str(strftime(now, asStr(format, 'format').text));
     },
   };
-  for (const name of UNKNOWN)
+  for (const name of UNKNOWN) {
     functions[name] = () => {
       throw unsupported(`the function ${name}`);
     };
+  }
   return new Map(Object.entries(functions).map(([name, call]) => [name, new Callable(name, call)]));
 }
 
@@ -56,33 +58,49 @@ function range(args: CallArguments): Range {
   const numbers = bindPlaces('range', args, 1, 3).map((value) => BigInt(whole(value)));
   const [begin, end, step = 1n] =
     numbers.length === 1 ? [0n, numbers[0]!] : (numbers as [bigint, bigint, bigint?]);
-  if (step === 0n) throw raised('range() arg 3 must not be zero');
+  if (step === 0n) {
+    throw raised('range() arg 3 must not be zero');
+  }
   const made = new Range(begin, end, step);
-  if (made.length > MAX_RANGE)
+  if (made.length > MAX_RANGE) {
     throw raised(`Range too big. The sandbox blocks ranges larger than MAX_RANGE (${MAX_RANGE})`);
+  }
   return made;
 }
 
 function whole(value: Value | undefined): number {
   const count = asCount(value, 'range');
-  if (!Number.isFinite(count)) throw raised('Python int too large to convert to C ssize_t');
+  if (!Number.isFinite(count)) {
+    throw raised('Python int too large to convert to C ssize_t');
+  }
   return count;
 }
 
 /** dict(pairs or dict, name=value, …). */
 function dictOf({ positional, named }: CallArguments, meter: Meter): Dict {
-  if (positional.length > 1) throw raised(`dict expected at most 1 argument, got ${positional.length}`);
+  if (positional.length > 1) {
+    throw raised(`dict expected at most 1 argument, got ${positional.length}`);
+  }
   const dict = new Dict();
   const [first] = positional;
-  if (first instanceof Dict) for (const [key, value] of first.entries()) dict.set(key, value);
-  else if (first instanceof Undefined) first.fail();
-  else if (first !== undefined)
+  if (first instanceof Dict) {
+    for (const [key, value] of first.entries()) {
+      dict.set(key, value);
+    }
+  } else if (first instanceof Undefined) {
+    first.fail();
+  } else if (first !== undefined) {
     for (const pair of iterateOrFail(first)) {
       const items = pair instanceof Tuple ? pair.items : listOf(pair, meter);
-      if (items.length !== 2) throw raised('dictionary update sequence element must have length 2');
+      if (items.length !== 2) {
+        throw raised('dictionary update sequence element must have length 2');
+      }
       dict.set(items[0]!, items[1]!);
     }
-  for (const [name, value] of named) dict.set(str(name), value);
+  }
+  for (const [name, value] of named) {
+    dict.set(str(name), value);
+  }
   meter.list(dict.size);
   return dict;
 }

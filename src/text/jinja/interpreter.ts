@@ -1,6 +1,6 @@
 // Reference: Jinja2, src/jinja2/compiler.py and src/jinja2/runtime.py.
-import type { Arguments, Expression, Frame, Signature, Statement, Target } from './ast.ts';
 import { asCount, slicePositions } from './arguments.ts';
+import type { Arguments, Expression, Frame, Signature, Statement, Target } from './ast.ts';
 import { getAttribute, getItem } from './attributes.ts';
 import { raised, TemplateFault } from './faults.ts';
 import type { FilterContext } from './filter-support.ts';
@@ -15,6 +15,7 @@ import { EMPTY, Str } from './str.ts';
 import { callTest } from './tests.ts';
 import {
   Callable,
+  type CallArguments,
   Dict,
   iterate,
   iterateOrFail,
@@ -28,7 +29,6 @@ import {
   Tuple,
   typeName,
   Undefined,
-  type CallArguments,
   type Value,
 } from './values.ts';
 
@@ -42,11 +42,15 @@ class Scope {
 
   constructor(parent: Scope | undefined, unset: readonly string[] = []) {
     this.parent = parent;
-    for (const name of unset) this.variables.set(name, undefined);
+    for (const name of unset) {
+      this.variables.set(name, undefined);
+    }
   }
 
   find(name: string): Value | undefined {
-    if (this.variables.has(name)) return this.variables.get(name);
+    if (this.variables.has(name)) {
+      return this.variables.get(name);
+    }
     return this.parent?.find(name);
   }
 }
@@ -67,14 +71,18 @@ export class Interpreter implements FilterContext {
   /** Returns the template's output. Throws TemplateFault with its line. */
   run(template: Frame, variables: ReadonlyMap<string, Value>): Str {
     const outer = new Scope(undefined);
-    for (const [name, value] of variables) outer.variables.set(name, value);
+    for (const [name, value] of variables) {
+      outer.variables.set(name, value);
+    }
     const output = new Output(this.meter, true);
     try {
       this.#statements(template.body, new Scope(outer, template.unset), output);
       return output.text;
     } catch (error) {
       const fault = error instanceof RangeError ? raised('maximum recursion depth exceeded') : error;
-      if (fault instanceof TemplateFault) fault.line ||= this.#line;
+      if (fault instanceof TemplateFault) {
+        fault.line ||= this.#line;
+      }
       throw fault;
     }
   }
@@ -99,7 +107,9 @@ export class Interpreter implements FilterContext {
       this.meter.enter();
       const signal = this.#statement(statement, scope, output);
       this.meter.leave();
-      if (signal) return signal;
+      if (signal) {
+        return signal;
+      }
     }
     return undefined;
   }
@@ -108,8 +118,11 @@ export class Interpreter implements FilterContext {
     switch (statement.kind) {
       case 'output':
         for (const item of statement.items) {
-          if (item instanceof Str) output.write(item);
-          else output.write(toStr(this.#value(item, scope), this.meter));
+          if (item instanceof Str) {
+            output.write(item);
+          } else {
+            output.write(toStr(this.#value(item, scope), this.meter));
+          }
         }
         return undefined;
       case 'if': {
@@ -126,7 +139,9 @@ export class Interpreter implements FilterContext {
         const inner = new Output(this.meter);
         const within = new Scope(scope, frame.unset);
         const signal = this.#statements(frame.body, within, inner);
-        if (signal) return signal;
+        if (signal) {
+          return signal;
+        }
         this.#assign(target, filter ? this.#value(filter, within, inner.text) : inner.text, scope);
         return undefined;
       }
@@ -135,7 +150,9 @@ export class Interpreter implements FilterContext {
         const inner = new Output(this.meter);
         const within = new Scope(scope, frame.unset);
         const signal = this.#statements(frame.body, within, inner);
-        if (signal) return signal;
+        if (signal) {
+          return signal;
+        }
         output.write(toStr(this.#value(filter, within, inner.text), this.meter));
         return undefined;
       }
@@ -154,7 +171,9 @@ export class Interpreter implements FilterContext {
         const { call, signature, frame } = statement;
         const caller = this.#macro(undefined, signature, frame, scope);
         const args = this.#arguments(call.args, scope);
-        if (args.named.has('caller')) throw raised("got multiple values for keyword argument 'caller'");
+        if (args.named.has('caller')) {
+          throw raised("got multiple values for keyword argument 'caller'");
+        }
         args.named.set('caller', caller);
         output.write(toStr(this.#call(this.#value(call.of, scope), args), this.meter));
         return undefined;
@@ -173,8 +192,11 @@ export class Interpreter implements FilterContext {
 
   #for(statement: Statement & { kind: 'for' }, scope: Scope, output: Output): Signal {
     const items = this.#value(statement.over, scope);
-    if (statement.recursive) output.write(this.#recursiveFor(statement, items, scope, 0));
-    else return this.#loop(statement, items, scope, output, 0, undefined);
+    if (statement.recursive) {
+      output.write(this.#recursiveFor(statement, items, scope, 0));
+    } else {
+      return this.#loop(statement, items, scope, output, 0, undefined);
+    }
     return undefined;
   }
 
@@ -207,11 +229,17 @@ export class Interpreter implements FilterContext {
       const end = this.#tracks.visit(item, output);
       const signal = this.#statements(frame.body, within, output);
       end?.();
-      if (signal === 'break') break;
-      if (signal !== 'continue') ranThrough = true;
+      if (signal === 'break') {
+        break;
+      }
+      if (signal !== 'continue') {
+        ranThrough = true;
+      }
     }
     // Jinja2 runs the else-block if no iteration reached the end of the loop's body.
-    if (ranThrough || !otherwise) return undefined;
+    if (ranThrough || !otherwise) {
+      return undefined;
+    }
     return this.#statements(otherwise.body, new Scope(scope, otherwise.unset), output);
   }
 
@@ -220,7 +248,9 @@ export class Interpreter implements FilterContext {
       this.meter.spend(1);
       const within = new Scope(scope);
       this.#assign(target, item, within);
-      if (truth(this.#value(test, within))) yield item;
+      if (truth(this.#value(test, within))) {
+        yield item;
+      }
     }
   }
 
@@ -229,21 +259,26 @@ export class Interpreter implements FilterContext {
       scope.variables.set(target.name, value);
     } else if (target.kind === 'attribute') {
       const namespace = scope.find(target.of);
-      if (!(namespace instanceof Namespace)) throw raised('cannot assign attribute on non-namespace object');
+      if (!(namespace instanceof Namespace)) {
+        throw raised('cannot assign attribute on non-namespace object');
+      }
       namespace.set(target.name, value);
     } else {
       const { items } = target;
       const values = iterate(value) ? listOf(value, this.meter) : undefined;
       if (!values) {
-        if (value instanceof Undefined) value.fail();
+        if (value instanceof Undefined) {
+          value.fail();
+        }
         throw raised(`cannot unpack non-iterable ${typeName(value)} object`);
       }
-      if (values.length !== items.length)
+      if (values.length !== items.length) {
         throw raised(
           values.length < items.length
             ? `not enough values to unpack (expected ${items.length}, got ${values.length})`
             : `too many values to unpack (expected ${items.length})`,
         );
+      }
       items.forEach((inner, i) => this.#assign(inner, values[i]!, scope));
     }
   }
@@ -286,9 +321,14 @@ export class Interpreter implements FilterContext {
     const missing: typeof parameters = [];
     parameters.forEach((parameter, i) => {
       const given = i < positional.length ? positional[i] : left.get(parameter.name);
-      if (i >= positional.length) left.delete(parameter.name);
-      if (given === undefined) missing.push(parameter);
-      else scope.variables.set(parameter.name, given);
+      if (i >= positional.length) {
+        left.delete(parameter.name);
+      }
+      if (given === undefined) {
+        missing.push(parameter);
+      } else {
+        scope.variables.set(parameter.name, given);
+      }
     });
     if (implicit.has('caller')) {
       scope.variables.set(
@@ -300,14 +340,19 @@ export class Interpreter implements FilterContext {
     const who = name === undefined ? 'the call block' : `macro '${name}'`;
     if (implicit.has('kwargs')) {
       scope.variables.set('kwargs', new Dict([...left].map(([key, value]) => [str(key), value] as const)));
-    } else if (left.size > 0) throw raised(`${who} takes no keyword argument '${[...left.keys()][0]}'`);
-    if (implicit.has('varargs'))
+    } else if (left.size > 0) {
+      throw raised(`${who} takes no keyword argument '${[...left.keys()][0]}'`);
+    }
+    if (implicit.has('varargs')) {
       scope.variables.set('varargs', new Tuple(positional.slice(parameters.length)));
-    else if (positional.length > parameters.length)
+    } else if (positional.length > parameters.length) {
       throw raised(`${who} takes not more than ${parameters.length} argument(s)`);
+    }
     // Defaults can use the parameters before them.
     for (const { name: own, standard } of parameters) {
-      if (!missing.some((parameter) => parameter.name === own)) continue;
+      if (!missing.some((parameter) => parameter.name === own)) {
+        continue;
+      }
       const value = standard
         ? this.#value(standard, scope)
         : new Undefined(`parameter '${own}' was not provided`);
@@ -318,13 +363,21 @@ export class Interpreter implements FilterContext {
   #arguments(args: Arguments, scope: Scope): CallArguments {
     const positional = args.positional.map((argument) => this.#value(argument, scope));
     const named = new Map(args.named.map(([name, value]) => [name, this.#value(value, scope)] as const));
-    if (args.rest) positional.push(...listOf(this.#value(args.rest, scope), this.meter));
+    if (args.rest) {
+      positional.push(...listOf(this.#value(args.rest, scope), this.meter));
+    }
     if (args.more) {
       const more = this.#value(args.more, scope);
-      if (!(more instanceof Dict)) throw raised(`argument after ** must be a mapping, not ${typeName(more)}`);
+      if (!(more instanceof Dict)) {
+        throw raised(`argument after ** must be a mapping, not ${typeName(more)}`);
+      }
       for (const [key, value] of more.entries()) {
-        if (!(key instanceof Str)) throw raised('keywords must be strings');
-        if (named.has(key.text)) throw raised(`got multiple values for keyword argument '${key.text}'`);
+        if (!(key instanceof Str)) {
+          throw raised('keywords must be strings');
+        }
+        if (named.has(key.text)) {
+          throw raised(`got multiple values for keyword argument '${key.text}'`);
+        }
         named.set(key.text, value);
       }
     }
@@ -332,13 +385,22 @@ export class Interpreter implements FilterContext {
   }
 
   #call(called: Value, args: CallArguments): Value {
-    if (called instanceof Callable) return called.call(args);
-    if (called instanceof Undefined) return called.fail();
-    if (!(called instanceof Loop)) throw raised(`'${typeName(called)}' object is not callable`);
-    if (!called.again) throw raised("The loop must have the 'recursive' marker to be called recursively.");
+    if (called instanceof Callable) {
+      return called.call(args);
+    }
+    if (called instanceof Undefined) {
+      return called.fail();
+    }
+    if (!(called instanceof Loop)) {
+      throw raised(`'${typeName(called)}' object is not callable`);
+    }
+    if (!called.again) {
+      throw raised("The loop must have the 'recursive' marker to be called recursively.");
+    }
     const [items] = args.positional;
-    if (items === undefined || args.positional.length > 1 || args.named.size > 0)
+    if (items === undefined || args.positional.length > 1 || args.named.size > 0) {
       throw raised('a recursive loop takes one argument');
+    }
     return called.again(items);
   }
 
@@ -375,12 +437,16 @@ export class Interpreter implements FilterContext {
         return new Dict(expression.pairs.map(([key, value]) => [of(key), of(value)] as const));
       case 'unary': {
         const value = of(expression.of);
-        if (expression.operator === 'not') return !truth(value);
+        if (expression.operator === 'not') {
+          return !truth(value);
+        }
         return expression.operator === '-' ? negative(value) : positive(value);
       }
       case 'binary': {
         const [left, right] = [of(expression.left), of(expression.right)];
-        if (expression.operator === '%' && left instanceof Str) return percentFormat(left, right, meter);
+        if (expression.operator === '%' && left instanceof Str) {
+          return percentFormat(left, right, meter);
+        }
         return binary(expression.operator, left, right, meter);
       }
       case 'and':
@@ -397,14 +463,20 @@ export class Interpreter implements FilterContext {
         let left = of(expression.first);
         for (const [operator, other] of expression.rest) {
           const right = of(other);
-          if (!compare(operator, left, right, meter)) return false;
+          if (!compare(operator, left, right, meter)) {
+            return false;
+          }
           left = right;
         }
         return true;
       }
       case 'if': {
-        if (truth(of(expression.test))) return of(expression.yes);
-        if (expression.no) return of(expression.no);
+        if (truth(of(expression.test))) {
+          return of(expression.yes);
+        }
+        if (expression.no) {
+          return of(expression.no);
+        }
         return new Undefined('the inline if-expression evaluated to false and no else section was defined.');
       }
       case 'attribute':
@@ -435,22 +507,31 @@ export class Interpreter implements FilterContext {
     const value = evaluate(of);
     const bound = (part: Expression | undefined): number | undefined => {
       const at = part && evaluate(part);
-      if (at === undefined || at === null) return undefined;
-      if (at instanceof Undefined || !isInteger(at))
+      if (at === undefined || at === null) {
+        return undefined;
+      }
+      if (at instanceof Undefined || !isInteger(at)) {
         throw raised('slice indices must be integers or None or have an __index__ method');
+      }
       return asCount(at, 'slice');
     };
     const bounds = [bound(begin), bound(end), bound(step) ?? 1] as const;
-    if (value instanceof Undefined) value.fail();
+    if (value instanceof Undefined) {
+      value.fail();
+    }
     if (value instanceof Str) {
       this.meter.read(value.length);
       const { first, count } = slicePositions(value.lengthInPoints, ...bounds);
-      if (bounds[2] === 1) return value.slice(value.unitOf(first), value.unitOf(first + count));
+      if (bounds[2] === 1) {
+        return value.slice(value.unitOf(first), value.unitOf(first + count));
+      }
       const points = [...value.points()];
       return Str.join(Array.from({ length: count }, (_, i) => points[first + i * bounds[2]]!));
     }
     const items = Array.isArray(value) ? value : value instanceof Tuple ? value.items : undefined;
-    if (!items) throw raised(`'${typeName(value)}' object is not subscriptable by slices`);
+    if (!items) {
+      throw raised(`'${typeName(value)}' object is not subscriptable by slices`);
+    }
     const { first, count } = slicePositions(items.length, ...bounds);
     this.meter.list(count);
     const taken = Array.from({ length: count }, (_, i) => items[first + i * bounds[2]]!);

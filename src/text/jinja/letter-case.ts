@@ -4,9 +4,13 @@
  */
 export function titleCase(character: string): string {
   const own = TITLES.get(character);
-  if (own !== undefined) return own;
+  if (own !== undefined) {
+    return own;
+  }
   // Georgian letters have capitals for whole words only.
-  if (character >= '\u10d0' && character <= '\u10ff') return character;
+  if (character >= '\u10d0' && character <= '\u10ff') {
+    return character;
+  }
   const upper = character.toUpperCase();
   // Greek capitals have the iota beside them, but below them at the beginning of a word.
   if (upper.length > 1 && upper.endsWith('Ι')) {

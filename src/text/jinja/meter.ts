@@ -34,7 +34,9 @@ export class Meter {
 
   spend(steps: number): void {
     this.#left -= steps;
-    if (this.#left < 0) throw new TemplateFault('limit', 'it does more work than any chat needs');
+    if (this.#left < 0) {
+      throw new TemplateFault('limit', 'it does more work than any chat needs');
+    }
   }
 
   /** For creating something per character. */
@@ -55,13 +57,16 @@ export class Meter {
 
   /** While a text grows to that length. */
   grow(characters: number): void {
-    if (!(characters <= this.#maxLength))
+    if (!(characters <= this.#maxLength)) {
       throw new TemplateFault('limit', 'it makes a longer text than any chat needs');
+    }
   }
 
   /** Before a list of that length is created. */
   list(items: number): void {
-    if (!(items <= MAX_ITEMS)) throw new TemplateFault('limit', 'it makes a longer list than any chat needs');
+    if (!(items <= MAX_ITEMS)) {
+      throw new TemplateFault('limit', 'it makes a longer list than any chat needs');
+    }
     this.spend(1 + Math.floor(items / 4));
   }
 
@@ -80,7 +85,9 @@ export class Meter {
 
   /** Each `enter` has its `leave`, unless an error ends the rendering. */
   enter(): void {
-    if (++this.#depth > MAX_DEPTH) throw raised('maximum recursion depth exceeded');
+    if (++this.#depth > MAX_DEPTH) {
+      throw raised('maximum recursion depth exceeded');
+    }
   }
 
   leave(): void {

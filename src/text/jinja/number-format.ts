@@ -7,7 +7,9 @@ const MAX_PRECISION = 1000;
 
 /** A float as Python's formats f, e and g write it, without its sign. */
 export function floatDigits(x: number, type: string, precision: number): string {
-  if (precision > MAX_PRECISION) throw unsupported(`a number with ${precision} digits`);
+  if (precision > MAX_PRECISION) {
+    throw unsupported(`a number with ${precision} digits`);
+  }
   const magnitude = Math.abs(x);
   const isUpper = type !== type.toLowerCase();
   const text = Number.isFinite(x) ? digits(magnitude, type.toLowerCase(), precision) : notFinite(x);
@@ -38,11 +40,15 @@ function digits(x: number, type: string, precision: number): string {
 
 /** The digits d.ddd of d.ddd·10^exponent without the point, `precision` of them after it. */
 function scientific(x: number, precision: number): [digits: string, exponent: number] {
-  if (x === 0) return ['0'.repeat(precision + 1), 0];
+  if (x === 0) {
+    return ['0'.repeat(precision + 1), 0];
+  }
   let exponent = Number(x.toExponential().split('e')[1]);
   let text = scaled(x, precision - exponent).toString();
   // 9.99 rounds up to 10.0.
-  if (text.length > precision + 1) text = scaled(x, precision - ++exponent).toString();
+  if (text.length > precision + 1) {
+    text = scaled(x, precision - ++exponent).toString();
+  }
   return [text, exponent];
 }
 
@@ -59,7 +65,9 @@ const exponentText = (exponent: number): string =>
 
 /** The sign that Python writes before a number. */
 export function signOf(isNegative: boolean, sign: string): string {
-  if (isNegative) return '-';
+  if (isNegative) {
+    return '-';
+  }
   return sign === '+' || sign === ' ' ? sign : '';
 }
 

@@ -9,36 +9,53 @@ import { Dict, DictView, iterateOrFail, Range, Tuple, typeName, Undefined, type 
 /** Python's ==. */
 export function equal(a: Value, b: Value, meter: Meter): boolean {
   meter.spend(1);
-  if (isNumber(a) && isNumber(b)) return numeric(a) == numeric(b); // eslint-disable-line eqeqeq -- an int and a float
+  if (isNumber(a) && isNumber(b)) {
+    // eslint-disable-next-line eqeqeq -- an int and a float
+    return numeric(a) == numeric(b);
+  }
   if (a instanceof Str && b instanceof Str) {
     meter.read(Math.min(a.length, b.length));
     return a.text === b.text;
   }
   const [left, right] = [itemsOf(a), itemsOf(b)];
   if (left && right) {
-    if (Array.isArray(a) !== Array.isArray(b) || left.length !== right.length) return false;
+    if (Array.isArray(a) !== Array.isArray(b) || left.length !== right.length) {
+      return false;
+    }
     return meter.nest(() => left.every((item, i) => equal(item, right[i]!, meter)));
   }
   if (a instanceof Dict && b instanceof Dict) {
-    if (a.size !== b.size) return false;
+    if (a.size !== b.size) {
+      return false;
+    }
     return meter.nest(() => {
       for (const [key, value] of a.entries()) {
         const other = b.get(key);
-        if (other === undefined || !equal(value, other, meter)) return false;
+        if (other === undefined || !equal(value, other, meter)) {
+          return false;
+        }
       }
       return true;
     });
   }
-  if (a instanceof Undefined) return b instanceof Undefined;
-  if (a instanceof Range && b instanceof Range) return equal([...a], [...b], meter);
-  if (a instanceof DictView && b instanceof DictView) throw unsupported(`the comparison of ${typeName(a)}`);
+  if (a instanceof Undefined) {
+    return b instanceof Undefined;
+  }
+  if (a instanceof Range && b instanceof Range) {
+    return equal([...a], [...b], meter);
+  }
+  if (a instanceof DictView && b instanceof DictView) {
+    throw unsupported(`the comparison of ${typeName(a)}`);
+  }
   return a === b;
 }
 
 /** Python's < for orderable values. */
 export function less(a: Value, b: Value, meter: Meter, operator = '<'): boolean {
   meter.spend(1);
-  if (isNumber(a) && isNumber(b)) return numeric(a) < numeric(b);
+  if (isNumber(a) && isNumber(b)) {
+    return numeric(a) < numeric(b);
+  }
   if (a instanceof Str && b instanceof Str) {
     meter.read(Math.min(a.length, b.length));
     return byCodePoint(a.text, b.text) < 0;
@@ -46,12 +63,19 @@ export function less(a: Value, b: Value, meter: Meter, operator = '<'): boolean 
   const [left, right] = [itemsOf(a), itemsOf(b)];
   if (left && right && Array.isArray(a) === Array.isArray(b)) {
     return meter.nest(() => {
-      for (let i = 0; i < Math.min(left.length, right.length); i++)
-        if (!equal(left[i]!, right[i]!, meter)) return less(left[i]!, right[i]!, meter, operator);
+      for (let i = 0; i < Math.min(left.length, right.length); i++) {
+        if (!equal(left[i]!, right[i]!, meter)) {
+          return less(left[i]!, right[i]!, meter, operator);
+        }
+      }
       return left.length < right.length;
     });
   }
-  for (const side of [a, b]) if (side instanceof Undefined) side.fail();
+  for (const side of [a, b]) {
+    if (side instanceof Undefined) {
+      side.fail();
+    }
+  }
   throw raised(`'${operator}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`);
 }
 
@@ -62,7 +86,9 @@ export function sorted<T>(items: readonly T[], key: (item: T) => Value, reverse:
   // Equal items keep their order even if reversed.
   const sign = reverse ? -1 : 1;
   keyed.sort((a, b) => {
-    if (less(a.key, b.key, meter)) return -sign;
+    if (less(a.key, b.key, meter)) {
+      return -sign;
+    }
     return less(b.key, a.key, meter) ? sign : 0;
   });
   return keyed.map(({ item }) => item);
@@ -81,7 +107,9 @@ export function compare(operator: Comparison, a: Value, b: Value, meter: Meter):
     case '<=':
     case '>=':
       // NaN is neither less than, greater than nor equal to anything.
-      if (Number.isNaN(a) || Number.isNaN(b)) return false;
+      if (Number.isNaN(a) || Number.isNaN(b)) {
+        return false;
+      }
       return operator === '<=' ? !less(b, a, meter, '<=') : !less(a, b, meter, '>=');
     case 'in':
       return contains(b, a, meter);
@@ -93,24 +121,35 @@ export function compare(operator: Comparison, a: Value, b: Value, meter: Meter):
 /** Python's `item in container`. */
 export function contains(container: Value, item: Value, meter: Meter): boolean {
   if (container instanceof Str) {
-    if (!(item instanceof Str))
+    if (!(item instanceof Str)) {
       throw raised(`'in <string>' requires string as left operand, not ${typeName(item)}`);
+    }
     meter.search(container.length, item.length);
     return container.text.includes(item.text);
   }
   if (container instanceof Dict || (container instanceof DictView && container.part === 'keys')) {
     const dict = container instanceof Dict ? container : container.of;
-    if (Array.isArray(item) || item instanceof Dict) throw raised(`unhashable type: '${typeName(item)}'`);
+    if (Array.isArray(item) || item instanceof Dict) {
+      throw raised(`unhashable type: '${typeName(item)}'`);
+    }
     return dict.get(item) !== undefined;
   }
-  for (const other of iterateOrFail(container)) if (other === item || equal(other, item, meter)) return true;
+  for (const other of iterateOrFail(container)) {
+    if (other === item || equal(other, item, meter)) {
+      return true;
+    }
+  }
   return false;
 }
 
 /** Python's binary operators, except % on a text (see percent-format.ts). */
 export function binary(operator: BinaryOperator, a: Value, b: Value, meter: Meter): Value {
   meter.spend(1);
-  for (const side of [a, b]) if (side instanceof Undefined) side.fail();
+  for (const side of [a, b]) {
+    if (side instanceof Undefined) {
+      side.fail();
+    }
+  }
   if (operator === '+') {
     if (a instanceof Str && b instanceof Str) {
       meter.write(a.length + b.length);
@@ -141,12 +180,16 @@ export function binary(operator: BinaryOperator, a: Value, b: Value, meter: Mete
       }
     }
   }
-  if (isNumber(a) && isNumber(b)) return arithmetic(operator, numeric(a), numeric(b));
+  if (isNumber(a) && isNumber(b)) {
+    return arithmetic(operator, numeric(a), numeric(b));
+  }
   throw raised(`unsupported operand type(s) for ${operator}: '${typeName(a)}' and '${typeName(b)}'`);
 }
 
 function itemsOf(value: Value): readonly Value[] | undefined {
-  if (Array.isArray(value)) return value;
+  if (Array.isArray(value)) {
+    return value;
+  }
   return value instanceof Tuple ? value.items : undefined;
 }
 

@@ -17,7 +17,9 @@ export class Output {
   }
 
   write(text: Str): void {
-    if (text.length === 0) return;
+    if (text.length === 0) {
+      return;
+    }
     this.length += text.length;
     this.#meter.grow(this.length);
     this.#meter.read(text.length);
@@ -53,15 +55,22 @@ export class Tracks {
   /** Called at the start of a loop's iteration; returns what to call at its end. */
   visit(item: Value, output: Output): (() => void) | undefined {
     const number = output.isRoot ? this.#watched.get(item) : undefined;
-    if (number === undefined) return undefined;
+    if (number === undefined) {
+      return undefined;
+    }
     const begin = output.length;
     return () => {
-      if (output.length > begin) this.visits.push({ number, begin, end: output.length });
+      if (output.length > begin) {
+        this.visits.push({ number, begin, end: output.length });
+      }
     };
   }
 
   generated(output: Output, length: number): void {
-    if (output.isRoot) this.generations.push({ begin: output.length, end: output.length + length });
-    else this.hiddenGeneration = true;
+    if (output.isRoot) {
+      this.generations.push({ begin: output.length, end: output.length + length });
+    } else {
+      this.hiddenGeneration = true;
+    }
   }
 }

@@ -1,7 +1,7 @@
 // Reference: Jinja2, src/jinja2/parser.py.
 import type { Expression, Frame, Signature, Statement, Target } from './ast.ts';
-import { unsupported } from './faults.ts';
 import { ExpressionParser } from './expression-parser.ts';
+import { unsupported } from './faults.ts';
 import { findUnset, namesIn } from './frames.ts';
 import { tokenize } from './lexer.ts';
 import { Str } from './str.ts';
@@ -41,7 +41,9 @@ class Parser {
   template(): Statement[] {
     const body = this.#statements([]);
     const [unknown] = this.#expressions.unknown;
-    if (unknown) throw unknown;
+    if (unknown) {
+      throw unknown;
+    }
     return body;
   }
 
@@ -50,29 +52,38 @@ class Parser {
     const body: Statement[] = [];
     let output: (Statement & { kind: 'output' }) | undefined;
     const print = (item: Str | Expression, line: number): void => {
-      if (!output) body.push((output = { kind: 'output', items: [], line }));
+      if (!output) {
+        body.push((output = { kind: 'output', items: [], line }));
+      }
       output.items.push(item);
     };
     while (!this.#tokens.is('end')) {
       const { type, value, line } = this.#tokens.take();
-      if (type === 'data') print(Str.of(value), line);
-      else if (type === '{{') {
+      if (type === 'data') {
+        print(Str.of(value), line);
+      } else if (type === '{{') {
         print(this.#expressions.tupleOrOne(), line);
         this.#tokens.expect('}}');
       } else {
         output = undefined;
-        if (this.#tokens.isName(...ends)) return body;
+        if (this.#tokens.isName(...ends)) {
+          return body;
+        }
         body.push(...this.#tokens.nested(() => this.#statement()));
         this.#tokens.expect('%}');
       }
     }
-    if (ends.length > 0) this.#tokens.fail(`unexpected end of template, expected ${ends.join(' or ')}`);
+    if (ends.length > 0) {
+      this.#tokens.fail(`unexpected end of template, expected ${ends.join(' or ')}`);
+    }
     return body;
   }
 
   #statement(): Statement[] {
     const line = this.#tokens.line;
-    if (!this.#tokens.is('name')) this.#tokens.fail('tag name expected');
+    if (!this.#tokens.is('name')) {
+      this.#tokens.fail('tag name expected');
+    }
     const name = this.#tokens.take().value;
     switch (name) {
       case 'if':
@@ -103,10 +114,14 @@ class Parser {
         return [this.#print(line)];
       case 'break':
       case 'continue':
-        if (this.#loops === 0) this.#tokens.fail(`${name} outside of a loop`);
+        if (this.#loops === 0) {
+          this.#tokens.fail(`${name} outside of a loop`);
+        }
         return [{ kind: name, line }];
     }
-    if (UNSUPPORTED.includes(name)) throw Object.assign(unsupported(`the tag ${name}`), { line });
+    if (UNSUPPORTED.includes(name)) {
+      throw Object.assign(unsupported(`the tag ${name}`), { line });
+    }
     this.#tokens.fail(`unknown tag ${JSON.stringify(name.slice(0, 40))}`);
   }
 
@@ -149,7 +164,9 @@ class Parser {
       const test = this.#expressions.tupleOrOne(false);
       branches.push({ test, body: this.#until('elif', 'else', 'endif') });
     } while (this.#tokens.skipName('elif'));
-    if (this.#tokens.skipName('else')) otherwise = this.#until('endif');
+    if (this.#tokens.skipName('else')) {
+      otherwise = this.#until('endif');
+    }
     this.#tokens.take();
     this.#expressions.isSoft = isSoft;
     return { kind: 'if', branches, otherwise, line };
@@ -183,7 +200,9 @@ class Parser {
 
   #set(line: number): Statement {
     const target = this.#target(() => false, true);
-    if (this.#tokens.skip('=')) return { kind: 'set', target, value: this.#expressions.tupleOrOne(), line };
+    if (this.#tokens.skip('=')) {
+      return { kind: 'set', target, value: this.#expressions.tupleOrOne(), line };
+    }
     const filter = this.#expressions.blockFilters(false);
     return { kind: 'setBlock', target, filter, frame: this.#body('endset'), line };
   }
@@ -192,7 +211,9 @@ class Parser {
     const targets: Target[] = [];
     const values: Expression[] = [];
     while (!this.#tokens.is('%}') && !this.#tokens.is('end')) {
-      if (targets.length > 0) this.#tokens.expect(',');
+      if (targets.length > 0) {
+        this.#tokens.expect(',');
+      }
       targets.push(this.#target(() => false));
       this.#tokens.expect('=');
       values.push(this.#expressions.expression());
@@ -210,7 +231,9 @@ class Parser {
   #callBlock(line: number): Statement {
     const parameters = this.#tokens.is('(') ? this.#parameters() : [];
     const call = this.#expressions.expression();
-    if (call.kind !== 'call') this.#tokens.fail('expected call');
+    if (call.kind !== 'call') {
+      this.#tokens.fail('expected call');
+    }
     const frame = this.#function('endcall');
     return { kind: 'call', call, signature: this.#signature(parameters, frame), frame, line };
   }
@@ -219,12 +242,17 @@ class Parser {
     const parameters: Signature['parameters'] = [];
     this.#tokens.expect('(');
     while (!this.#tokens.is(')')) {
-      if (parameters.length > 0) this.#tokens.expect(',');
+      if (parameters.length > 0) {
+        this.#tokens.expect(',');
+      }
       const name = this.#tokens.expect('name').value;
       const standard = this.#tokens.skip('=') ? this.#expressions.expression() : undefined;
-      if (!standard && parameters.at(-1)?.standard)
+      if (!standard && parameters.at(-1)?.standard) {
         this.#tokens.fail('non-default argument follows default argument');
-      if (name === 'caller' && !standard) this.#tokens.fail('the parameter caller needs a default');
+      }
+      if (name === 'caller' && !standard) {
+        this.#tokens.fail('the parameter caller needs a default');
+      }
       parameters.push({ name, standard });
     }
     this.#tokens.take();
@@ -240,7 +268,9 @@ class Parser {
   #print(line: number): Statement {
     const items: Expression[] = [];
     while (!this.#tokens.is('%}') && !this.#tokens.is('end')) {
-      if (items.length > 0) this.#tokens.expect(',');
+      if (items.length > 0) {
+        this.#tokens.expect(',');
+      }
       items.push(this.#expressions.expression());
     }
     return { kind: 'output', items, line };
@@ -251,9 +281,13 @@ class Parser {
     const items: Target[] = [];
     let isTuple = false;
     for (;;) {
-      if (items.length > 0 && isTuple && (ends() || this.#expressions.atTupleEnd())) break;
+      if (items.length > 0 && isTuple && (ends() || this.#expressions.atTupleEnd())) {
+        break;
+      }
       items.push(this.#oneTarget(withAttributes));
-      if (!this.#tokens.skip(',')) break;
+      if (!this.#tokens.skip(',')) {
+        break;
+      }
       isTuple = true;
     }
     return isTuple ? { kind: 'tuple', items } : items[0]!;
@@ -267,12 +301,15 @@ class Parser {
       return inner;
     }
     const name = this.#tokens.expect('name').value;
-    if (['true', 'false', 'none', 'True', 'False', 'None'].includes(name))
+    if (['true', 'false', 'none', 'True', 'False', 'None'].includes(name)) {
       this.#tokens.fail(`can't assign to ${name}`);
+    }
     if (withAttributes && this.#tokens.skip('.')) {
       return { kind: 'attribute', of: name, name: this.#tokens.expect('name').value };
     }
-    if (name === 'loop' && this.#forBlocks > 0) this.#tokens.fail("can't assign to special loop variable");
+    if (name === 'loop' && this.#forBlocks > 0) {
+      this.#tokens.fail("can't assign to special loop variable");
+    }
     return { kind: 'name', name };
   }
 }

@@ -11,7 +11,9 @@ const SPEC = /%(?:\(([^)]*)\))?([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+)?)?[hlL]?(.)?/gsu
 
 /** Python's `format % values`. */
 export function percentFormat(format: Str, values: Value, meter: Meter): Str {
-  if (format.safe) throw unsupported('% on a text that is marked safe');
+  if (format.safe) {
+    throw unsupported('% on a text that is marked safe');
+  }
   const positional = values instanceof Tuple ? values.items : [values];
   const parts: Str[] = [];
   let next = 0;
@@ -20,18 +22,26 @@ export function percentFormat(format: Str, values: Value, meter: Meter): Str {
     parts.push(format.slice(done, match.index));
     done = match.index + match[0].length;
     const [, key, flags = '', width = '', precision, type] = match;
-    if (type === undefined) fail('incomplete format');
+    if (type === undefined) {
+      fail('incomplete format');
+    }
     if (type === '%') {
       parts.push(str('%'));
       continue;
     }
-    if (width === '*' || precision === '*') throw unsupported('* in a % format');
+    if (width === '*' || precision === '*') {
+      throw unsupported('* in a % format');
+    }
     let value: Value;
     if (key !== undefined) {
-      if (!(values instanceof Dict)) throw raised('format requires a mapping');
+      if (!(values instanceof Dict)) {
+        throw raised('format requires a mapping');
+      }
       value = orElse(values.get(str(key)), () => fail(`KeyError: '${key}'`));
     } else {
-      if (next >= positional.length) fail('not enough arguments for format string');
+      if (next >= positional.length) {
+        fail('not enough arguments for format string');
+      }
       value = positional[next++]!;
     }
     const digits = match[0].includes('.') ? Number(precision ?? 0) : undefined;
@@ -39,7 +49,9 @@ export function percentFormat(format: Str, values: Value, meter: Meter): Str {
   }
   // Anything that can be subscripted counts as a mapping here.
   const isMapping = [Dict, Array, Undefined, Range].some((type) => values instanceof type);
-  if (next < positional.length && !isMapping) fail('not all arguments converted during string formatting');
+  if (next < positional.length && !isMapping) {
+    fail('not all arguments converted during string formatting');
+  }
   parts.push(format.slice(done));
   meter.write(parts.reduce((sum, part) => sum + part.length, 0));
   return Str.join(parts);
@@ -58,18 +70,25 @@ function one(
   precision: number | undefined,
   meter: Meter,
 ): Formatted {
-  if (flags.includes('#')) throw unsupported('# in a % format');
+  if (flags.includes('#')) {
+    throw unsupported('# in a % format');
+  }
   const sign = flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '';
   if (type === 's' || type === 'r') {
     const text = type === 's' ? toStr(value, meter) : repr(value, meter);
     const body = precision === undefined ? text : text.slice(0, text.unitOf(precision));
     return { sign: '', body, isNumber: false };
   }
-  if (value instanceof Undefined) value.fail();
+  if (value instanceof Undefined) {
+    value.fail();
+  }
   if ('diu'.includes(type) || 'xXo'.includes(type)) {
-    if (!isNumber(value) || (!isInteger(value) && 'xXo'.includes(type)))
+    if (!isNumber(value) || (!isInteger(value) && 'xXo'.includes(type))) {
       throw raised(`%${type} format: a number is required, not ${typeName(value)}`);
-    if (precision !== undefined) throw unsupported('a precision of ints in a % format');
+    }
+    if (precision !== undefined) {
+      throw unsupported('a precision of ints in a % format');
+    }
     const whole = isInteger(value) ? integer(value) : truncated(value);
     const magnitude = whole < 0n ? -whole : whole;
     const radix = type === 'o' ? 8 : 16;
@@ -78,7 +97,9 @@ function one(
     return { sign: signOf(whole < 0n, sign), body, isNumber: true };
   }
   if ('eEfFgG'.includes(type)) {
-    if (!isNumber(value)) throw raised(`must be real number, not ${typeName(value)}`);
+    if (!isNumber(value)) {
+      throw raised(`must be real number, not ${typeName(value)}`);
+    }
     const float = toFloat(numeric(value));
     const body = str(floatDigits(float, type, precision ?? 6));
     return { sign: signOf(isNegative(float), sign), body, isNumber: true };
@@ -90,7 +111,9 @@ function one(
 
 /** int(x) of a float. */
 export function truncated(x: number): bigint {
-  if (!Number.isFinite(x)) fail(`cannot convert float ${Number.isNaN(x) ? 'NaN' : 'infinity'} to integer`);
+  if (!Number.isFinite(x)) {
+    fail(`cannot convert float ${Number.isNaN(x) ? 'NaN' : 'infinity'} to integer`);
+  }
   return BigInt(Math.trunc(x));
 }
 
@@ -102,9 +125,15 @@ function padded(
 ): Str {
   const text = Str.join([str(sign), body]);
   const missing = width - text.lengthInPoints;
-  if (missing <= 0) return text;
+  if (missing <= 0) {
+    return text;
+  }
   meter.write(width);
-  if (flags.includes('-')) return text.plus(str(' '.repeat(missing)));
-  if (number && flags.includes('0')) return Str.join([str(sign + '0'.repeat(missing)), body]);
+  if (flags.includes('-')) {
+    return text.plus(str(' '.repeat(missing)));
+  }
+  if (number && flags.includes('0')) {
+    return Str.join([str(sign + '0'.repeat(missing)), body]);
+  }
   return str(' '.repeat(missing)).plus(text);
 }

@@ -2,11 +2,12 @@
 import { asCount, asStr, bind } from './arguments.ts';
 import { pathGetter, selectOrReject } from './attribute-paths.ts';
 import { raised } from './faults.ts';
-import { ignoreCase, needs, type Filter, type FilterContext } from './filter-support.ts';
+import { type Filter, type FilterContext, ignoreCase, needs } from './filter-support.ts';
 import { binary, less, sorted } from './operators.ts';
 import { toStr } from './show.ts';
 import { EMPTY, Str } from './str.ts';
 import {
+  type CallArguments,
   Dict,
   DictView,
   fail,
@@ -24,7 +25,6 @@ import {
   Tuple,
   typeName,
   Undefined,
-  type CallArguments,
   type Value,
 } from './values.ts';
 
@@ -38,19 +38,29 @@ export const SEQUENCE_FILTERS: Readonly<Record<string, Filter>> = {
       meter.list(size > items.length && fill !== undefined ? size : items.length);
       const batches: Value[][] = [];
       for (const item of items) {
-        if (batches.length === 0 || batches.at(-1)!.length === size) batches.push([]);
+        if (batches.length === 0 || batches.at(-1)!.length === size) {
+          batches.push([]);
+        }
         batches.at(-1)!.push(item);
       }
       const last = batches.at(-1);
-      if (last && fill !== undefined && fill !== null) while (last.length < size) last.push(fill);
+      if (last && fill !== undefined && fill !== null) {
+        while (last.length < size) {
+          last.push(fill);
+        }
+      }
       return batches;
     });
   },
   dictsort(value, args, { meter }) {
     const [caseSensitive, by, reverse] = bind('dictsort', args, ['case_sensitive', 'by', 'reverse']);
     const part = by === undefined ? 'key' : asStr(by, 'by').text;
-    if (part !== 'key' && part !== 'value') fail('You can only sort by either "key" or "value"');
-    if (!(value instanceof Dict)) return needs('dictsort', 'a dict', value);
+    if (part !== 'key' && part !== 'value') {
+      fail('You can only sort by either "key" or "value"');
+    }
+    if (!(value instanceof Dict)) {
+      return needs('dictsort', 'a dict', value);
+    }
     const key = ([own, of]: [Value, Value]): Value => {
       const sought = part === 'key' ? own : of;
       return truth(caseSensitive ?? false) ? sought : ignoreCase(sought);
@@ -59,7 +69,9 @@ export const SEQUENCE_FILTERS: Readonly<Record<string, Filter>> = {
     return entries.map((entry) => new Tuple(entry));
   },
   first(value) {
-    for (const item of iterateOrFail(value)) return item;
+    for (const item of iterateOrFail(value)) {
+      return item;
+    }
     return new Undefined('No first item, sequence was empty.');
   },
   groupby(value, args, context) {
@@ -75,15 +87,22 @@ export const SEQUENCE_FILTERS: Readonly<Record<string, Filter>> = {
     const groups: { key: Value; items: Value[] }[] = [];
     for (const item of sorted(listOf(value, meter), key, false, meter)) {
       const last = groups.at(-1);
-      if (last && !less(last.key, key(item), meter)) last.items.push(item);
-      else groups.push({ key: key(item), items: [item] });
+      if (last && !less(last.key, key(item), meter)) {
+        last.items.push(item);
+      } else {
+        groups.push({ key: key(item), items: [item] });
+      }
     }
     return groups.map(({ items }) => new Tuple([own(items[0]!), items], ['grouper', 'list']));
   },
   items: (value) =>
     lazy(() => {
-      if (value instanceof Undefined) return [];
-      if (!(value instanceof Dict)) throw raised('Can only get item pairs from a mapping.');
+      if (value instanceof Undefined) {
+        return [];
+      }
+      if (!(value instanceof Dict)) {
+        throw raised('Can only get item pairs from a mapping.');
+      }
       return new DictView(value, 'items');
     }),
   join(value, args, context) {
@@ -103,7 +122,9 @@ export const SEQUENCE_FILTERS: Readonly<Record<string, Filter>> = {
     return Str.join(parts, between);
   },
   last(value) {
-    if (value instanceof Undefined) return new Undefined('No last item, sequence was empty.');
+    if (value instanceof Undefined) {
+      return new Undefined('No last item, sequence was empty.');
+    }
     const items = reversible(value) ?? needs('last', 'something that can be reversed', value);
     return orElse(items.at(-1), () => new Undefined('No last item, sequence was empty.'));
   },
@@ -130,7 +151,9 @@ export const SEQUENCE_FILTERS: Readonly<Record<string, Filter>> = {
     const [count, fill] = bind('slice', args, ['slices', 'fill_with'], 1);
     return lazy(() => {
       const slices = asCount(count, 'slices');
-      if (slices <= 0) fail('integer division or modulo by zero');
+      if (slices <= 0) {
+        fail('integer division or modulo by zero');
+      }
       const items = listOf(value, meter);
       meter.list(slices + items.length);
       const each = Math.floor(items.length / slices);
@@ -159,8 +182,12 @@ export const SEQUENCE_FILTERS: Readonly<Record<string, Filter>> = {
     const [attribute, start] = bind('sum', args, ['attribute', 'start']);
     const of = attribute === undefined || attribute === null ? undefined : pathGetter(attribute, context);
     let sum = orElse(start, () => 0n);
-    if (sum instanceof Str) fail("sum() can't sum strings [use ''.join(seq) instead]");
-    for (const item of iterateOrFail(value)) sum = binary('+', sum, of ? of(item) : item, context.meter);
+    if (sum instanceof Str) {
+      fail("sum() can't sum strings [use ''.join(seq) instead]");
+    }
+    for (const item of iterateOrFail(value)) {
+      sum = binary('+', sum, of ? of(item) : item, context.meter);
+    }
     return sum;
   },
   unique(value, args, context) {
@@ -177,7 +204,9 @@ function mapping({ positional, named }: CallArguments, context: FilterContext): 
     const [attribute, other] = bind('map', { positional, named }, ['attribute', 'default']);
     return pathGetter(attribute!, context, other);
   }
-  if (positional.length === 0) fail('map requires a filter argument');
+  if (positional.length === 0) {
+    fail('map requires a filter argument');
+  }
   const name = asStr(positional[0], 'the filter of map').text;
   const rest = { positional: positional.slice(1), named };
   return (item) => context.filter(name, item, rest);
@@ -198,8 +227,12 @@ function* distinct(items: Iterable<Value>, key: (item: Value) => Value): Generat
   const seen = new Set<unknown>();
   for (const item of items) {
     const hash = hashOf(key(item));
-    if (hash === undefined) noKey(key(item));
-    if (seen.has(hash)) continue;
+    if (hash === undefined) {
+      noKey(key(item));
+    }
+    if (seen.has(hash)) {
+      continue;
+    }
     seen.add(hash);
     yield item;
   }
@@ -207,10 +240,18 @@ function* distinct(items: Iterable<Value>, key: (item: Value) => Value): Generat
 
 /** The items that Python's reversed() would visit, as a list. */
 function reversible(value: Value): readonly Value[] | undefined {
-  if (Array.isArray(value)) return value;
-  if (value instanceof Tuple) return value.items;
-  if (value instanceof Str) return [...value.points()];
-  if (value instanceof Dict) return [...value.keys()];
+  if (Array.isArray(value)) {
+    return value;
+  }
+  if (value instanceof Tuple) {
+    return value.items;
+  }
+  if (value instanceof Str) {
+    return [...value.points()];
+  }
+  if (value instanceof Dict) {
+    return [...value.keys()];
+  }
   return value instanceof Range || value instanceof DictView ? [...value] : undefined;
 }
 
@@ -225,7 +266,10 @@ function extreme(
   const of = pathGetter(attribute ?? null, context);
   const key = (item: Value): Value => (truth(caseSensitive ?? false) ? of(item) : ignoreCase(of(item)));
   let best: Value | undefined;
-  for (const item of iterateOrFail(value))
-    if (best === undefined || before(key(item), key(best))) best = item;
+  for (const item of iterateOrFail(value)) {
+    if (best === undefined || before(key(item), key(best))) {
+      best = item;
+    }
+  }
   return orElse(best, () => new Undefined('No aggregated item, sequence was empty.'));
 }

@@ -5,7 +5,7 @@ import { raised } from './faults.ts';
 import { titleCase } from './letter-case.ts';
 import type { Meter } from './meter.ts';
 import { EMPTY, IS_SPACE, isSpace, Str } from './str.ts';
-import { iterateOrFail, str, Tuple, typeName, Dict, type CallArguments, type Value } from './values.ts';
+import { type CallArguments, Dict, iterateOrFail, str, Tuple, typeName, type Value } from './values.ts';
 
 /** What methods need of the interpreter. */
 export interface Context {
@@ -21,8 +21,12 @@ export const STR_METHODS: Readonly<Record<string, Method>> = {
   center: (text, args, { meter }) => padded(text, 'center', args, meter),
   count(text, args, { meter }) {
     const { pattern, area } = searched(text, 'count', args, meter);
-    if (!area) return 0n;
-    if (pattern.text === '') return BigInt(area.lengthInPoints + 1);
+    if (!area) {
+      return 0n;
+    }
+    if (pattern.text === '') {
+      return BigInt(area.lengthInPoints + 1);
+    }
     return BigInt(area.text.split(pattern.text).length - 1);
   },
   endswith: (text, args, { meter }) =>
@@ -31,7 +35,9 @@ export const STR_METHODS: Readonly<Record<string, Method>> = {
   format: (text, args, { lookup, meter }) => braceFormat(text, args, lookup, meter),
   format_map(text, args, { lookup, meter }) {
     const [mapping] = bindPlaces('format_map()', args, 1, 1);
-    if (!(mapping instanceof Dict)) throw raised('format_map() needs a dict');
+    if (!(mapping instanceof Dict)) {
+      throw raised('format_map() needs a dict');
+    }
     const named = new Map([...mapping.entries()].map(([key, value]) => [asStr(key, 'the key').text, value]));
     return braceFormat(text, { positional: [], named }, lookup, meter);
   },
@@ -51,8 +57,9 @@ export const STR_METHODS: Readonly<Record<string, Method>> = {
     const parts: Str[] = [];
     let length = 0;
     for (const item of iterateOrFail(items!)) {
-      if (!(item instanceof Str))
+      if (!(item instanceof Str)) {
         throw raised(`sequence item ${parts.length}: expected str instance, ${typeName(item)} found`);
+      }
       length += item.length + text.length;
       meter.grow(length);
       meter.read(item.length);
@@ -67,7 +74,9 @@ export const STR_METHODS: Readonly<Record<string, Method>> = {
     const { pattern } = searched(text, 'partition', args, meter);
     notEmpty(pattern);
     const at = text.text.indexOf(pattern.text);
-    if (at < 0) return new Tuple([text, EMPTY, EMPTY]);
+    if (at < 0) {
+      return new Tuple([text, EMPTY, EMPTY]);
+    }
     const end = at + pattern.length;
     return new Tuple([text.slice(0, at), text.slice(at, end), text.slice(end)]);
   },
@@ -91,7 +100,9 @@ export const STR_METHODS: Readonly<Record<string, Method>> = {
     const { pattern } = searched(text, 'rpartition', args, meter);
     notEmpty(pattern);
     const at = text.text.lastIndexOf(pattern.text);
-    if (at < 0) return new Tuple([EMPTY, EMPTY, text]);
+    if (at < 0) {
+      return new Tuple([EMPTY, EMPTY, text]);
+    }
     const end = at + pattern.length;
     return new Tuple([text.slice(0, at), text.slice(at, end), text.slice(end)]);
   },
@@ -113,7 +124,9 @@ export const STR_METHODS: Readonly<Record<string, Method>> = {
   zfill(text, args, { meter }) {
     const width = asCount(bindPlaces('zfill()', args, 1, 1)[0], 'width');
     const missing = width - text.lengthInPoints;
-    if (missing <= 0) return text;
+    if (missing <= 0) {
+      return text;
+    }
     meter.write(width);
     const sign = /^[-+]/.test(text.text) ? 1 : 0;
     return Str.join([text.slice(0, sign), str('0'.repeat(missing)), text.slice(sign)]);
@@ -201,11 +214,15 @@ export function strip(
   const drops = set ? (point: string) => set.has(point) : isSpace;
   let [begin, end] = [0, text.length];
   const pointAt = (at: number): string => String.fromCodePoint(text.text.codePointAt(at)!);
-  while (atBegin && begin < end && drops(pointAt(begin))) begin += pointAt(begin).length;
+  while (atBegin && begin < end && drops(pointAt(begin))) {
+    begin += pointAt(begin).length;
+  }
   while (atEnd && end > begin) {
     const isPair = end - begin > 1 && text.text.codePointAt(end - 2)! > 0xffff;
     const last = text.text.slice(end - (isPair ? 2 : 1), end);
-    if (!drops(last)) break;
+    if (!drops(last)) {
+      break;
+    }
     end -= last.length;
   }
   return text.slice(begin, end);
@@ -214,7 +231,9 @@ export function strip(
 function padded(text: Str, name: 'center' | 'ljust' | 'rjust', args: CallArguments, meter: Meter): Str {
   const [width, fill] = bindPlaces(`${name}()`, args, 1, 2);
   const filler = fill === undefined ? str(' ') : asStr(fill, 'the fill character');
-  if (filler.lengthInPoints !== 1) throw raised('The fill character must be exactly one character long');
+  if (filler.lengthInPoints !== 1) {
+    throw raised('The fill character must be exactly one character long');
+  }
   return pad(text, name, asCount(width, 'width'), filler, meter);
 }
 
@@ -226,7 +245,9 @@ export function pad(
   meter: Meter,
 ): Str {
   const missing = width - text.lengthInPoints;
-  if (missing <= 0) return text;
+  if (missing <= 0) {
+    return text;
+  }
   meter.write(width);
   // If the padding is odd, Python puts the larger half on the left of texts in odd widths.
   const middle = Math.floor(missing / 2) + (missing & width & 1);
@@ -255,12 +276,16 @@ function affixed(
 
 /** The part between two positions in code points; undefined if it starts beyond the end. */
 function areaOf(text: Str, begin: Value | undefined, end: Value | undefined): Str | undefined {
-  if (begin === undefined && end === undefined) return text;
+  if (begin === undefined && end === undefined) {
+    return text;
+  }
   const length = text.lengthInPoints;
   const place = (value: Value | undefined): number | undefined =>
     value === undefined || value === null ? undefined : asCount(value, 'slice indices');
   const from = place(begin);
-  if (from !== undefined && from > length) return undefined;
+  if (from !== undefined && from > length) {
+    return undefined;
+  }
   const { first, count } = slicePositions(length, from, place(end), 1);
   return text.slice(text.unitOf(first), text.unitOf(first + count));
 }
@@ -293,12 +318,16 @@ function found(
 }
 
 function mustBeFound(at: number): bigint {
-  if (at < 0) throw raised('substring not found');
+  if (at < 0) {
+    throw raised('substring not found');
+  }
   return BigInt(at);
 }
 
 function notEmpty(separator: Str): void {
-  if (separator.text === '') throw raised('empty separator');
+  if (separator.text === '') {
+    throw raised('empty separator');
+  }
 }
 
 // Parts
@@ -332,7 +361,9 @@ function pieces(text: Str, separator: string, most: number, fromRight: boolean, 
         ? -1
         : text.text.lastIndexOf(separator, end - separator.length)
       : text.text.indexOf(separator, begin);
-    if (at < 0) break;
+    if (at < 0) {
+      break;
+    }
     if (fromRight) {
       parts.push(text.slice(at + separator.length, end));
       end = at;
@@ -363,13 +394,21 @@ function split(text: Str, name: string, args: CallArguments, meter: Meter, fromR
 function words(text: Str, most: number, fromRight: boolean, meter: Meter): Str[] {
   const bounds: [begin: number, end: number][] = [];
   for (let at = 0; at < text.length;) {
-    while (at < text.length && isSpace(text.text[at]!)) at++;
+    while (at < text.length && isSpace(text.text[at]!)) {
+      at++;
+    }
     const begin = at;
-    while (at < text.length && !isSpace(text.text[at]!)) at++;
-    if (at > begin) bounds.push([begin, at]);
+    while (at < text.length && !isSpace(text.text[at]!)) {
+      at++;
+    }
+    if (at > begin) {
+      bounds.push([begin, at]);
+    }
   }
   meter.list(bounds.length);
-  if (bounds.length <= most) return bounds.map(([begin, end]) => text.slice(begin, end));
+  if (bounds.length <= most) {
+    return bounds.map(([begin, end]) => text.slice(begin, end));
+  }
   if (fromRight) {
     const apart = most === 0 ? [] : bounds.slice(-most);
     const rest = text.slice(0, bounds[bounds.length - most - 1]![1]);
@@ -393,7 +432,9 @@ export function splitLines(text: Str, keepEnds: boolean, meter: Meter): Str[] {
     lines.push(text.slice(begin, keepEnds ? end : match.index));
     begin = end;
   }
-  if (begin < text.length) lines.push(text.slice(begin));
+  if (begin < text.length) {
+    lines.push(text.slice(begin));
+  }
   meter.list(lines.length);
   return lines;
 }

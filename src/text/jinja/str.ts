@@ -34,7 +34,9 @@ export class Str {
     const text = parts.map((part) => part.text).join(separator.text);
     const foreign =
       parts.some((part) => part.origins !== undefined) || (between?.origins && parts.length > 1);
-    if (!foreign) return new Str(text, undefined);
+    if (!foreign) {
+      return new Str(text, undefined);
+    }
     return new Str(text, parts.map((part) => part.allOrigins).join(separator.allOrigins));
   }
 
@@ -55,25 +57,35 @@ export class Str {
   }
 
   slice(begin: number, end = this.text.length): Str {
-    if (begin <= 0 && end >= this.text.length) return this;
+    if (begin <= 0 && end >= this.text.length) {
+      return this;
+    }
     return new Str(this.text.slice(begin, end), this.origins?.slice(begin, end), this.safe);
   }
 
   plus(other: Str): Str {
-    if (this.text === '' && !this.safe) return other.plain;
-    if (other.text === '') return this.plain;
+    if (this.text === '' && !this.safe) {
+      return other.plain;
+    }
+    if (other.text === '') {
+      return this.plain;
+    }
     const foreign = this.origins !== undefined || other.origins !== undefined;
     return new Str(this.text + other.text, foreign ? this.allOrigins + other.allOrigins : undefined);
   }
 
   times(count: number): Str {
-    if (count <= 0) return EMPTY;
+    if (count <= 0) {
+      return EMPTY;
+    }
     return new Str(this.text.repeat(count), this.origins?.repeat(count), this.safe);
   }
 
   /** With every match of a global pattern replaced; a replacement has the origin of its match. */
   replaceEach(pattern: RegExp, replacement: (match: string) => string): Str {
-    if (this.origins === undefined) return new Str(this.text.replace(pattern, replacement), undefined);
+    if (this.origins === undefined) {
+      return new Str(this.text.replace(pattern, replacement), undefined);
+    }
     let text = '';
     let origins = '';
     let done = 0;
@@ -89,8 +101,9 @@ export class Str {
   /** Mapped as a whole; `each` maps a single code point, which tells how many characters it became. */
   mapped(whole: (text: string) => string, each: (point: string) => string = whole): Str {
     const text = whole(this.text);
-    if (this.origins === undefined || text.length === this.text.length)
+    if (this.origins === undefined || text.length === this.text.length) {
       return new Str(text, this.origins, this.safe);
+    }
     let at = 0;
     let origins = '';
     for (const point of this.text) {
@@ -115,10 +128,13 @@ export class Str {
 
   /** The index of the unit at which the code point of that number begins. */
   unitOf(point: number): number {
-    if (this.#simple) return Math.min(point, this.text.length);
+    if (this.#simple) {
+      return Math.min(point, this.text.length);
+    }
     let at = 0;
-    for (let n = 0; n < point && at < this.text.length; n++)
+    for (let n = 0; n < point && at < this.text.length; n++) {
       at += this.text.codePointAt(at)! > 0xffff ? 2 : 1;
+    }
     return at;
   }
 
@@ -140,7 +156,9 @@ export const EMPTY = Str.of('');
 
 export function pointsIn(text: string): number {
   let count = 0;
-  for (let at = 0; at < text.length; count++) at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+  for (let at = 0; at < text.length; count++) {
+    at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+  }
   return count;
 }
 
@@ -152,6 +170,8 @@ export const isSpace = (character: string): boolean => IS_SPACE.test(character);
  */
 export function trimEnd(text: string): string {
   let end = text.length;
-  while (end > 0 && isSpace(text[end - 1]!)) end--;
+  while (end > 0 && isSpace(text[end - 1]!)) {
+    end--;
+  }
   return text.slice(0, end);
 }

@@ -50,7 +50,9 @@ const DIRECTIVES: Readonly<Record<string, (t: Date) => string>> = {
 export function strftime(moment: Date, format: string): string {
   return format.replace(/%(-?)(.?)/gsu, (all, minus: string, directive: string) => {
     const write = Object.hasOwn(DIRECTIVES, directive) ? DIRECTIVES[directive] : undefined;
-    if (!write) throw unsupported(`the directive ${all} of strftime`);
+    if (!write) {
+      throw unsupported(`the directive ${all} of strftime`);
+    }
     const text = write(moment);
     // glibc's %-d: without leading zeros.
     return minus ? text.replace(/^[0 ]+(?=\d)/, '') : text;

@@ -1,7 +1,7 @@
 // References: Jinja2, src/jinja2/filters.py; transformers, src/transformers/utils/chat_template_utils.py (tojson).
 import { asCount, asStr, bind } from './arguments.ts';
 import { raised } from './faults.ts';
-import { softStr, spaces, type Filter, type FilterContext } from './filter-support.ts';
+import { type Filter, type FilterContext, softStr, spaces } from './filter-support.ts';
 import { escaped } from './operators.ts';
 import { percentFormat } from './percent-format.ts';
 import { toJson, toStr } from './show.ts';
@@ -21,7 +21,9 @@ export const STRING_FILTERS: Readonly<Record<string, Filter>> = {
   forceescape: (value, _, { meter }) => escaped(toStr(value, meter)).markedSafe,
   format(value, args, { meter }) {
     if (args.named.size > 0) {
-      if (args.positional.length > 0) fail("can't handle positional and keyword arguments at the same time");
+      if (args.positional.length > 0) {
+        fail("can't handle positional and keyword arguments at the same time");
+      }
       const named = new Dict([...args.named].map(([name, of]) => [str(name), of] as const));
       return percentFormat(softStr(value, meter), named, meter);
     }
@@ -80,14 +82,19 @@ export const STRING_FILTERS: Readonly<Record<string, Filter>> = {
   },
   truncate(value, args, { meter }) {
     const [length, killwords, end, leeway] = bind('truncate', args, ['length', 'killwords', 'end', 'leeway']);
-    if (value instanceof Undefined) return value;
+    if (value instanceof Undefined) {
+      return value;
+    }
     const text = asStr(value, 'the truncated value');
     const most = length === undefined ? 255 : asCount(length, 'length');
     const ending = end === undefined ? str('...') : asStr(end, 'end');
     const more = leeway === undefined || leeway === null ? 5 : asCount(leeway, 'leeway');
-    if (most < ending.lengthInPoints || more < 0)
+    if (most < ending.lengthInPoints || more < 0) {
       fail('truncate needs a length of at least its end, and a leeway');
-    if (text.lengthInPoints <= most + more) return text;
+    }
+    if (text.lengthInPoints <= most + more) {
+      return text;
+    }
     const kept = text.slice(0, text.unitOf(most - ending.lengthInPoints));
     const space = kept.text.lastIndexOf(' ');
     const cut = truth(killwords ?? false) || space < 0 ? kept : kept.slice(0, space);
@@ -106,13 +113,19 @@ export const STRING_FILTERS: Readonly<Record<string, Filter>> = {
 const WORD = new RegExp(`[-({[<${SPACE}]+|[^-({[<${SPACE}]+`, 'gu');
 
 function indentOf(indent: Value | undefined, meter: FilterContext['meter']): string | undefined {
-  if (indent === undefined || indent === null) return undefined;
+  if (indent === undefined || indent === null) {
+    return undefined;
+  }
   return indent instanceof Str ? indent.text : spaces(asCount(indent, 'indent'), meter).text;
 }
 
 function separatorsOf(separators: Value | undefined, oneLine: boolean): readonly [Str, Str] {
-  if (separators === undefined || separators === null) return [str(oneLine ? ', ' : ','), str(': ')];
+  if (separators === undefined || separators === null) {
+    return [str(oneLine ? ', ' : ','), str(': ')];
+  }
   const items = separators instanceof Tuple ? separators.items : separators;
-  if (!Array.isArray(items) || items.length !== 2) throw raised('separators must be two texts');
+  if (!Array.isArray(items) || items.length !== 2) {
+    throw raised('separators must be two texts');
+  }
   return [asStr(items[0] as Value, 'the item separator'), asStr(items[1] as Value, 'the key separator')];
 }

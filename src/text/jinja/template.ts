@@ -3,7 +3,7 @@ import type { Frame } from './ast.ts';
 import { globalsOf } from './globals.ts';
 import { Interpreter } from './interpreter.ts';
 import { Meter } from './meter.ts';
-import { Tracks, type Printed } from './output.ts';
+import { type Printed, Tracks } from './output.ts';
 import { parse } from './parser.ts';
 import type { Dict, Value } from './values.ts';
 

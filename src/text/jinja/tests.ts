@@ -1,22 +1,22 @@
 // Reference: Jinja2, src/jinja2/tests.py.
 import { asStr, bindPlaces } from './arguments.ts';
-import { own } from './attributes.ts';
 import type { Comparison } from './ast.ts';
+import { own } from './attributes.ts';
 import { raised, unsupported } from './faults.ts';
 import { isFilter } from './filters.ts';
 import { isInteger, isNumber } from './numbers.ts';
 import { binary, compare, contains, equal } from './operators.ts';
 import { toStr } from './show.ts';
 import { Str } from './str.ts';
-import { STR_METHODS, type Context } from './str-methods.ts';
+import { type Context, STR_METHODS } from './str-methods.ts';
 import {
   Callable,
+  type CallArguments,
   Dict,
   iterate,
   Range,
   Tuple,
   Undefined,
-  type CallArguments,
   type Value,
 } from './values.ts';
 
@@ -78,8 +78,12 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 export function callTest(name: string, value: Value, args: CallArguments, context: Context): boolean {
   const [count, test] = own(TESTS, own(ALIASES, name) ?? name) ?? [0, undefined];
-  if (!test) throw raised(`No test named '${name.slice(0, 100)}'`);
-  if (args.named.size > 0) throw unsupported('names of the arguments of a test');
+  if (!test) {
+    throw raised(`No test named '${name.slice(0, 100)}'`);
+  }
+  if (args.named.size > 0) {
+    throw unsupported('names of the arguments of a test');
+  }
   return test(value, bindPlaces(`the test ${name}`, args, count, count) as Value[], context);
 }
 
@@ -100,9 +104,12 @@ function isSequence(value: Value): boolean {
 
 /** Python's `is`; for texts and numbers it depends on what CPython shares. */
 function isSame(value: Value, other: Value): boolean {
-  if (value === other && (typeof value === 'boolean' || value === null || typeof value === 'object'))
+  if (value === other && (typeof value === 'boolean' || value === null || typeof value === 'object')) {
     return true;
+  }
   const isShared = (one: Value): boolean => one instanceof Str || (isNumber(one) && typeof one !== 'boolean');
-  if (isShared(value) && isShared(other)) throw unsupported('sameas for texts or numbers');
+  if (isShared(value) && isShared(other)) {
+    throw unsupported('sameas for texts or numbers');
+  }
   return false;
 }

@@ -57,24 +57,32 @@ export class TokenCursor {
   }
 
   skip(type: string): boolean {
-    if (!this.is(type)) return false;
+    if (!this.is(type)) {
+      return false;
+    }
     this.#next++;
     return true;
   }
 
   skipName(name: string): boolean {
-    if (!this.isName(name)) return false;
+    if (!this.isName(name)) {
+      return false;
+    }
     this.#next++;
     return true;
   }
 
   expect(type: string): Token {
-    if (!this.is(type)) this.fail(`expected ${JSON.stringify(type)}, found ${this.found()}`);
+    if (!this.is(type)) {
+      this.fail(`expected ${JSON.stringify(type)}, found ${this.found()}`);
+    }
     return this.take();
   }
 
   expectName(name: string): void {
-    if (!this.skipName(name)) this.fail(`expected "${name}", found ${this.found()}`);
+    if (!this.skipName(name)) {
+      this.fail(`expected "${name}", found ${this.found()}`);
+    }
   }
 
   found(): string {
@@ -96,9 +104,12 @@ export class TokenCursor {
     let so = first;
     for (let length = 0; ; length++) {
       const longer = read(so);
-      if (!longer) return so;
-      if (length > MAX_CHAIN)
+      if (!longer) {
+        return so;
+      }
+      if (length > MAX_CHAIN) {
         throw new TemplateFault('limit', `it strings more than ${MAX_CHAIN} operators together`, this.line);
+      }
       so = longer;
     }
   }

@@ -2,7 +2,7 @@ import { NumberText, PythonFloat } from '../../formats/json.ts';
 import { raised, unsupported } from './faults.ts';
 import { MAX_DIGITS } from './lexer.ts';
 import type { Meter } from './meter.ts';
-import { Str, type Origin } from './str.ts';
+import { type Origin, Str } from './str.ts';
 
 /**
  * A Python value: None is null, an int a bigint, a float a number, a list an array. Values are immutable, except
@@ -30,7 +30,9 @@ export class Dict {
   readonly #entries = new Map<DictKey, [key: Value, value: Value]>();
 
   constructor(entries: Iterable<readonly [Value, Value]> = []) {
-    for (const [key, value] of entries) this.set(key, value);
+    for (const [key, value] of entries) {
+      this.set(key, value);
+    }
   }
 
   /** Only while a dict is being built. An existing key stays as it is; its value is replaced. */
@@ -60,7 +62,9 @@ export class Dict {
   }
 
   *keys(): Generator<Value> {
-    for (const [key] of this.#entries.values()) yield key;
+    for (const [key] of this.#entries.values()) {
+      yield key;
+    }
   }
 }
 
@@ -75,8 +79,11 @@ export class DictView {
 
   *[Symbol.iterator](): Generator<Value> {
     for (const [key, value] of this.of.entries()) {
-      if (this.part === 'items') yield new Tuple([key, value]);
-      else yield this.part === 'keys' ? key : value;
+      if (this.part === 'items') {
+        yield new Tuple([key, value]);
+      } else {
+        yield this.part === 'keys' ? key : value;
+      }
     }
   }
 }
@@ -102,7 +109,9 @@ export class Range {
   }
 
   *[Symbol.iterator](): Generator<Value> {
-    for (let i = 0; i < this.length; i++) yield this.at(i);
+    for (let i = 0; i < this.length; i++) {
+      yield this.at(i);
+    }
   }
 }
 
@@ -114,7 +123,9 @@ export class OneShot {
   }
 
   *[Symbol.iterator](): Generator<Value> {
-    for (let next; !(next = this.#iterator.next()).done;) yield next.value;
+    for (let next; !(next = this.#iterator.next()).done;) {
+      yield next.value;
+    }
   }
 }
 
@@ -142,7 +153,9 @@ export class Namespace {
   readonly attributes = new Map<string, Value>();
 
   set(name: string, value: Value): void {
-    if (name.startsWith('_')) throw raised(`a namespace cannot store the attribute '${name}'`);
+    if (name.startsWith('_')) {
+      throw raised(`a namespace cannot store the attribute '${name}'`);
+    }
     this.attributes.set(name, value);
   }
 }
@@ -197,7 +210,9 @@ export class Loop {
   /** Advances to the next item; undefined at the end. */
   next(): Value | undefined {
     const item = this.#peek() === undefined ? undefined : this.#ahead.shift();
-    if (item === undefined) return undefined;
+    if (item === undefined) {
+      return undefined;
+    }
     this.index0++;
     this.#before = this.#current;
     this.#current = item;
@@ -206,7 +221,9 @@ export class Loop {
 
   get length(): number {
     if (this.#length === undefined) {
-      for (let next; !(next = this.#rest.next()).done;) this.#ahead.push(next.value);
+      for (let next; !(next = this.#rest.next()).done;) {
+        this.#ahead.push(next.value);
+      }
       this.#length = this.index0 + 1 + this.#ahead.length;
     }
     return this.#length;
@@ -227,7 +244,9 @@ export class Loop {
   #peek(): Value | undefined {
     if (this.#ahead.length === 0) {
       const next = this.#rest.next();
-      if (next.done) return undefined;
+      if (next.done) {
+        return undefined;
+      }
       this.#ahead.push(next.value);
     }
     return this.#ahead[0];
@@ -242,45 +261,90 @@ export const orElse = (value: Value | undefined, other: () => Value): Value =>
 
 /** Python's name of the value's type. */
 export function typeName(value: Value): string {
-  if (value === null) return 'NoneType';
-  if (typeof value === 'boolean') return 'bool';
-  if (typeof value === 'bigint') return 'int';
-  if (typeof value === 'number') return 'float';
-  if (value instanceof Str) return value.safe ? 'Markup' : 'str';
-  if (Array.isArray(value)) return 'list';
-  if (value instanceof DictView) return `dict_${value.part}`;
-  if (value instanceof OneShot) return 'generator';
-  if (value instanceof Loop) return 'LoopContext';
-  if (value instanceof Callable) return 'function';
-  if (value instanceof Undefined) return 'missing';
+  if (value === null) {
+    return 'NoneType';
+  }
+  if (typeof value === 'boolean') {
+    return 'bool';
+  }
+  if (typeof value === 'bigint') {
+    return 'int';
+  }
+  if (typeof value === 'number') {
+    return 'float';
+  }
+  if (value instanceof Str) {
+    return value.safe ? 'Markup' : 'str';
+  }
+  if (Array.isArray(value)) {
+    return 'list';
+  }
+  if (value instanceof DictView) {
+    return `dict_${value.part}`;
+  }
+  if (value instanceof OneShot) {
+    return 'generator';
+  }
+  if (value instanceof Loop) {
+    return 'LoopContext';
+  }
+  if (value instanceof Callable) {
+    return 'function';
+  }
+  if (value instanceof Undefined) {
+    return 'missing';
+  }
   return value.constructor.name.toLowerCase();
 }
 
 /** The identity of a dict key: 1, 1.0 and True are equal. Undefined for values that cannot be keys here. */
 export function hashOf(key: Value): DictKey | undefined {
-  if (key instanceof Str) return key.text;
-  if (typeof key === 'boolean') return key ? 1n : 0n;
-  if (typeof key === 'number') return Number.isInteger(key) ? BigInt(key) : key;
-  if (typeof key === 'bigint' || key === null) return key;
+  if (key instanceof Str) {
+    return key.text;
+  }
+  if (typeof key === 'boolean') {
+    return key ? 1n : 0n;
+  }
+  if (typeof key === 'number') {
+    return Number.isInteger(key) ? BigInt(key) : key;
+  }
+  if (typeof key === 'bigint' || key === null) {
+    return key;
+  }
   return undefined;
 }
 
 /** For a value used as a key that has no hash here. */
 export function noKey(key: Value): never {
-  if (Array.isArray(key) || key instanceof Dict || key instanceof DictView)
+  if (Array.isArray(key) || key instanceof Dict || key instanceof DictView) {
     throw raised(`unhashable type: '${typeName(key)}'`);
+  }
   throw unsupported(`a ${typeName(key)} as the key of a dict`);
 }
 
 /** The values of a Python iterable; undefined for anything else. */
 export function iterate(value: Value): Iterable<Value> | undefined {
-  if (value instanceof Str) return value.points();
-  if (Array.isArray(value)) return value;
-  if (value instanceof Tuple) return value.items;
-  if (value instanceof Dict) return value.keys();
-  if (value instanceof DictView || value instanceof Range || value instanceof OneShot) return value;
-  if (value instanceof Undefined) return [];
-  if (value instanceof Loop) throw unsupported('the loop as something to iterate over');
+  if (value instanceof Str) {
+    return value.points();
+  }
+  if (Array.isArray(value)) {
+    return value;
+  }
+  if (value instanceof Tuple) {
+    return value.items;
+  }
+  if (value instanceof Dict) {
+    return value.keys();
+  }
+  if (value instanceof DictView || value instanceof Range || value instanceof OneShot) {
+    return value;
+  }
+  if (value instanceof Undefined) {
+    return [];
+  }
+  if (value instanceof Loop) {
+    throw unsupported('the loop as something to iterate over');
+  }
   return undefined;
 }
 
@@ -300,20 +364,38 @@ export function listOf(value: Value, meter: Meter): Value[] {
 
 /** Python's len; undefined for values without one. */
 export function lengthOf(value: Value): number | undefined {
-  if (value instanceof Str) return value.lengthInPoints;
-  if (Array.isArray(value)) return value.length;
-  if (value instanceof Tuple) return value.items.length;
-  if (value instanceof Dict) return value.size;
-  if (value instanceof DictView) return value.of.size;
-  if (value instanceof Range || value instanceof Loop) return value.length;
+  if (value instanceof Str) {
+    return value.lengthInPoints;
+  }
+  if (Array.isArray(value)) {
+    return value.length;
+  }
+  if (value instanceof Tuple) {
+    return value.items.length;
+  }
+  if (value instanceof Dict) {
+    return value.size;
+  }
+  if (value instanceof DictView) {
+    return value.of.size;
+  }
+  if (value instanceof Range || value instanceof Loop) {
+    return value.length;
+  }
   return value instanceof Undefined ? 0 : undefined;
 }
 
 /** Python's bool. */
 export function truth(value: Value): boolean {
-  if (value === null || value === false) return false;
-  if (typeof value === 'bigint') return value !== 0n;
-  if (typeof value === 'number') return value !== 0;
+  if (value === null || value === false) {
+    return false;
+  }
+  if (typeof value === 'bigint') {
+    return value !== 0n;
+  }
+  if (typeof value === 'number') {
+    return value !== 0;
+  }
   return lengthOf(value) !== 0;
 }
 
@@ -323,20 +405,35 @@ export const fail = (message: string): never => {
 
 /** The int of a decimal text. */
 export function toInteger(digits: string): bigint {
-  if (digits.length > MAX_DIGITS)
+  if (digits.length > MAX_DIGITS) {
     fail(`Exceeds the limit (${MAX_DIGITS} digits) for integer string conversion`);
+  }
   return BigInt(digits);
 }
 
 /** A JSON value as Python reads it: objects are `Map`s or plain ones; numbers by their text if it was kept. */
 export function fromJson(json: unknown, origin: Origin): Value {
-  if (json === null || json === undefined) return null;
-  if (typeof json === 'boolean') return json;
-  if (typeof json === 'string') return Str.of(json, origin);
-  if (json instanceof NumberText) return /[.eE]/.test(json.text) ? Number(json.text) : toInteger(json.text);
-  if (json instanceof PythonFloat) return json.value;
-  if (typeof json === 'number') return Number.isSafeInteger(json) ? BigInt(json) : json;
-  if (Array.isArray(json)) return json.map((item) => fromJson(item, origin));
+  if (json === null || json === undefined) {
+    return null;
+  }
+  if (typeof json === 'boolean') {
+    return json;
+  }
+  if (typeof json === 'string') {
+    return Str.of(json, origin);
+  }
+  if (json instanceof NumberText) {
+    return /[.eE]/.test(json.text) ? Number(json.text) : toInteger(json.text);
+  }
+  if (json instanceof PythonFloat) {
+    return json.value;
+  }
+  if (typeof json === 'number') {
+    return Number.isSafeInteger(json) ? BigInt(json) : json;
+  }
+  if (Array.isArray(json)) {
+    return json.map((item) => fromJson(item, origin));
+  }
   const entries = json instanceof Map ? [...(json as Map<string, unknown>)] : Object.entries(json as object);
   return new Dict(entries.map(([key, value]) => [Str.of(key, origin), fromJson(value, origin)] as const));
 }

@@ -1,13 +1,10 @@
-import { readAll } from '../../../src/formats/byte-source.ts';
-import { sha256, sha256Chunks } from '../../../src/formats/sha256.ts';
-import { decodeUtf8, encodeUtf8 } from '../../../src/formats/utf8.ts';
-import { ownScript } from '../../../src/platform/own-script.ts';
-import type { RunEvent } from '../../../src/run/events.ts';
-import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
-import { entriesUnder, openDatabase, replace } from '../../../src/storage/database.ts';
-import { openMirroredStore } from '../../../src/storage/mirrored-store.ts';
-import { bucketHome } from '../../../src/storage/bucket-mirror.ts';
 import { startEngine } from '../../../src/engine/client.ts';
+import type {
+  TestEvent,
+  TestFiles,
+  TestInputs,
+  TestOutcome,
+} from '../../../src/engine/protocol/comparison.ts';
 import type {
   Answer,
   ChosenFile,
@@ -17,14 +14,17 @@ import type {
   RunOutcome,
   TimeEstimate,
 } from '../../../src/engine/protocol/protocol.ts';
-import type {
-  TestEvent,
-  TestFiles,
-  TestInputs,
-  TestOutcome,
-} from '../../../src/engine/protocol/comparison.ts';
-import breakableWorker from './breakable-worker.ts?worker&url';
+import { readAll } from '../../../src/formats/byte-source.ts';
+import { sha256, sha256Chunks } from '../../../src/formats/sha256.ts';
+import { decodeUtf8, encodeUtf8 } from '../../../src/formats/utf8.ts';
+import { ownScript } from '../../../src/platform/own-script.ts';
+import type { RunEvent } from '../../../src/run/events.ts';
+import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
+import { bucketHome } from '../../../src/storage/bucket-mirror.ts';
+import { entriesUnder, openDatabase, replace } from '../../../src/storage/database.ts';
+import { openMirroredStore } from '../../../src/storage/mirrored-store.ts';
 import { DEFAULT_DEVICE } from '../../support/device-settings.ts';
+import breakableWorker from './breakable-worker.ts?worker&url';
 
 type Ended = Answer<RunOutcome & { id: string }>;
 
@@ -81,7 +81,11 @@ const breaker = new BroadcastChannel('break');
 
 const listen = (event: RunEvent) => {
   bench.events.push(event);
-  if (event.type === 'step') for (const hear of atStep) hear(event.progress.step);
+  if (event.type === 'step') {
+    for (const hear of atStep) {
+      hear(event.progress.step);
+    }
+  }
 };
 const atStep = new Set<(step: number) => void>();
 
@@ -92,12 +96,16 @@ const bench: Bench = {
   reached: (step) =>
     new Promise((resolve) => {
       atStep.add((done) => {
-        if (done >= step) resolve();
+        if (done >= step) {
+          resolve();
+        }
       });
     }),
   async inputs() {
     const recipe = await engine.parseRecipe(chosen('recipe')[0]!);
-    if (!recipe.ok) throw new Error(recipe.sentence);
+    if (!recipe.ok) {
+      throw new Error(recipe.sentence);
+    }
     return {
       base: { name: 'base', files: chosen('base') },
       source: { name: 'v1', files: chosen('source') },
@@ -118,7 +126,9 @@ const bench: Bench = {
     const { base, source, train, validation, recipe } = await bench.inputs();
     const folder = async ({ name, files }: ChosenFolder): Promise<ChosenFolder> => {
       const handle = await root.getDirectoryHandle(name, { create: true });
-      for (const file of files) await put(handle, file);
+      for (const file of files) {
+        await put(handle, file);
+      }
       return { name, files, handle };
     };
     const kept = async ({ file }: ChosenFile): Promise<ChosenFile> => ({
@@ -151,7 +161,9 @@ const bench: Bench = {
     const hear = (event: TestEvent) => {
       events.push(event);
       const answers = events.filter(({ type }) => type === 'answer').length;
-      if (event.type === 'answer' && answers === stopAfter) void engine.stopTest();
+      if (event.type === 'answer' && answers === stopAfter) {
+        void engine.stopTest();
+      }
     };
     const outcome =
       'id' in what ? await engine.resumeTest(what.id, what.files, hear) : await engine.startTest(what, hear);
@@ -159,7 +171,9 @@ const bench: Bench = {
   },
   async base64(blob) {
     let binary = '';
-    for (const byte of new Uint8Array(await blob.arrayBuffer())) binary += String.fromCharCode(byte);
+    for (const byte of new Uint8Array(await blob.arrayBuffer())) {
+      binary += String.fromCharCode(byte);
+    }
     return btoa(binary);
   },
   storage,
@@ -182,7 +196,9 @@ const bench: Bench = {
       const hash = encodeUtf8(await sha256Chunks([weights]));
       await store.saveCheckpoint(step, { weights: [weights], hash: [hash] });
       acknowledge(step);
-      for (const old of (await store.checkpoints()).slice(0, -2)) await store.removeCheckpoint(old);
+      for (const old of (await store.checkpoints()).slice(0, -2)) {
+        await store.removeCheckpoint(old);
+      }
     }
   },
   breakDevice: () => breaker.postMessage('break'),

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { inspectFolder } from '../../../src/cli/inspections.ts';
+import { parseAdapterConfig } from '../../../src/formats/adapter-config.ts';
 import { parseDecoderConfig } from '../../../src/formats/decoder-config.ts';
 import { parseJson } from '../../../src/formats/json.ts';
 import { parseRecipe } from '../../../src/formats/recipe.ts';
-import { parseAdapterConfig } from '../../../src/formats/adapter-config.ts';
 import {
-  checkpointFiles,
   type Checkpoint,
+  checkpointFiles,
   CURSOR,
   readCheckpoint,
 } from '../../../src/run/checkpoint/checkpoint.ts';
@@ -55,8 +55,11 @@ const WORDS = [
 export function rehash(files: Files): Files {
   try {
     const state = JSON.parse(textOf(files[CURSOR]!)) as { files: Record<string, string> };
-    for (const name of Object.keys(state.files))
-      if (files[name]) state.files[name] = createHash('sha256').update(files[name]).digest('hex');
+    for (const name of Object.keys(state.files)) {
+      if (files[name]) {
+        state.files[name] = createHash('sha256').update(files[name]).digest('hex');
+      }
+    }
     return { ...files, [CURSOR]: bytesOf(`${JSON.stringify(state, null, 2)}\n`) };
   } catch {
     return files;
@@ -68,18 +71,23 @@ export function mutateCheckpoint(random: Random, files: Files): Files {
   const name = random.pick([...Object.keys(files), CURSOR, CURSOR]);
   const bytes = files[name];
   // An archive may have lost it to an earlier change.
-  if (!bytes) return files;
+  if (!bytes) {
+    return files;
+  }
   const others = Object.values(files);
   let changed: Files;
-  if (random.uniform() < 0.1)
+  if (random.uniform() < 0.1) {
     changed = random.pick([
       without(files, name),
       { ...files, [name]: mutateBytes(random, bytes, others, WORDS) },
     ]);
-  else if (name.endsWith('.json')) changed = { ...files, [name]: mutateJson(random, bytes, WORDS) };
-  else if (name.endsWith('.safetensors'))
+  } else if (name.endsWith('.json')) {
+    changed = { ...files, [name]: mutateJson(random, bytes, WORDS) };
+  } else if (name.endsWith('.safetensors')) {
     changed = { ...files, [name]: mutateSafetensors(random, bytes, others) };
-  else changed = { ...files, [name]: mutateLines(random, bytes, WORDS) };
+  } else {
+    changed = { ...files, [name]: mutateLines(random, bytes, WORDS) };
+  }
   return random.uniform() < 0.8 ? rehash(changed) : changed;
 }
 

@@ -1,10 +1,10 @@
 import { crc32c } from '../../../src/formats/event-file.ts';
 import { readJson } from '../../../src/formats/json.ts';
 import { parseTrainerState } from '../../../src/formats/trainer-state.ts';
-import { RunLog } from '../../../src/run/log.ts';
 import type { Prepared } from '../../../src/run/input/prepare.ts';
+import { RunLog } from '../../../src/run/log.ts';
 import { source } from '../../support/memory-folder.ts';
-import { expectSame, expectTrue, INPUT, type Format } from '../format.ts';
+import { expectSame, expectTrue, type Format, INPUT } from '../format.ts';
 import { trainerState } from './trainer-state.ts';
 
 const FILE = 'trainer_state.json';
@@ -82,14 +82,17 @@ function readFields(message: Uint8Array): Field[] {
     for (let scale = 1; ; scale *= 128) {
       const byte = message[at++]!;
       value += (byte & 127) * scale;
-      if (byte < 128) return value;
+      if (byte < 128) {
+        return value;
+      }
     }
   };
   while (at < message.length) {
     const key = varint();
     const wireType = key & 7;
-    if (wireType === 0) fields.push([key >>> 3, varint()]);
-    else {
+    if (wireType === 0) {
+      fields.push([key >>> 3, varint()]);
+    } else {
       const length = wireType === 2 ? varint() : wireType === 1 ? 8 : 4;
       fields.push([key >>> 3, message.subarray(at, (at += length))]);
     }

@@ -1,7 +1,7 @@
 import { parseQuestions } from '../../../src/comparison/questions.ts';
 import { source } from '../../support/memory-folder.ts';
 import { CASES, fixture } from '../fixtures.ts';
-import { bytesOf, expectSame, INPUT, textOf, type Format } from '../format.ts';
+import { bytesOf, expectSame, type Format, INPUT, textOf } from '../format.ts';
 import { linesOf, listOf, mutateRows } from './rows.ts';
 
 const FILE = 'questions.json';
@@ -47,11 +47,12 @@ export const questions: Format = {
             2,
           ),
         ),
-    ])
+    ]) {
       expectSame(
         await parseQuestions(source(FILE, file(read.map((entry) => JSON.stringify(entry))))),
         read,
         'written and read again',
       );
+    }
   },
 };

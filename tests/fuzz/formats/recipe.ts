@@ -2,7 +2,7 @@ import { parseRecipe, recipeToYaml } from '../../../src/formats/recipe.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
 import { decodeUtf8 } from '../../../src/formats/utf8.ts';
 import { CASES, fixture } from '../fixtures.ts';
-import { expectSame, INPUT, type Format } from '../format.ts';
+import { expectSame, type Format, INPUT } from '../format.ts';
 import { HOSTILE_TEXTS } from '../mutate/bytes.ts';
 import { mutateLines } from '../mutate/lines.ts';
 
@@ -122,7 +122,9 @@ export const recipe: Format = {
   }),
   read(files) {
     const text = decodeUtf8(files[FILE]!);
-    if (text === undefined) throw new UserError(`${INPUT}/${FILE}: not valid UTF-8; save the file as UTF-8.`);
+    if (text === undefined) {
+      throw new UserError(`${INPUT}/${FILE}: not valid UTF-8; save the file as UTF-8.`);
+    }
     const { recipe: read } = parseRecipe(text, `${INPUT}/${FILE}`);
     expectSame(parseRecipe(recipeToYaml(read), FILE).recipe, read, 'written and read again');
     return Promise.resolve();

@@ -1,7 +1,7 @@
 import { compareResults, resultsCsv } from '../../../src/comparison/compare.ts';
-import { batchTestFile, readResults, type ReadResults } from '../../../src/comparison/results.ts';
+import { batchTestFile, type ReadResults, readResults } from '../../../src/comparison/results.ts';
 import { source } from '../../support/memory-folder.ts';
-import { bytesOf, expectSame, expectTrue, INPUT, type Files, type Format } from '../format.ts';
+import { bytesOf, expectSame, expectTrue, type Files, type Format, INPUT } from '../format.ts';
 import { mutateJson } from '../mutate/json.ts';
 
 const FILE = 'v2.json';

@@ -1,12 +1,12 @@
 import { NumberText } from '../../../src/formats/json.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { readOrderedRows } from '../../../src/text/read-rows.ts';
-import { encodeRows, type EncodedRows } from '../../../src/text/rows.ts';
+import { type EncodedRows, encodeRows } from '../../../src/text/rows.ts';
 import type { TextTokenizer } from '../../../src/text/tokenizer.ts';
 import { memoryFolder, source } from '../../support/memory-folder.ts';
 import type { Random } from '../../support/random.ts';
 import { CASES, fixture, fixtures } from '../fixtures.ts';
-import { bytesOf, expectSame, expectTrue, INPUT, textOf, type Format } from '../format.ts';
+import { bytesOf, expectSame, expectTrue, type Format, INPUT, textOf } from '../format.ts';
 import { mutateBytes } from '../mutate/bytes.ts';
 import { mutateJson } from '../mutate/json.ts';
 
@@ -46,22 +46,24 @@ export const rowsOf = (bytes: Uint8Array): string[] => textOf(bytes).trimEnd().s
 /** One row changed, dropped, doubled or moved, or bytes of the whole file; lines or a list. */
 export function mutateRows(random: Random, rows: readonly string[], words: readonly string[]): Uint8Array {
   const file = random.uniform() < 0.5 ? linesOf : listOf;
-  if (random.uniform() < 0.3)
+  if (random.uniform() < 0.3) {
     return mutateBytes(
       random,
       file(rows),
       [linesOf(rows), listOf(rows)],
       ['\n', '[', ']', '{', '}', ',', ...words],
     );
+  }
   const changed = [...rows];
   const at = random.integer(0, rows.length - 1);
   changed[at] = textOf(mutateJson(random, bytesOf(rows[at]!), words));
-  if (random.uniform() < 0.2)
+  if (random.uniform() < 0.2) {
     changed.splice(
       random.integer(0, rows.length),
       0,
       random.pick(['', ' ', 'null', '[]', '1', '{}', '\ufeff', rows[at]!]),
     );
+  }
   return file(changed);
 }
 
@@ -102,7 +104,9 @@ export const rows: Format = {
       );
     }
     const texts: string[] = [];
-    for await (const { row } of readOrderedRows(source(FILE, files[FILE]!))) texts.push(print(row));
+    for await (const { row } of readOrderedRows(source(FILE, files[FILE]!))) {
+      texts.push(print(row));
+    }
     const known = (read: EncodedRows) => ({
       ...read,
       rows: read.rows.map((row) => ({ ...row, line: 0 })),
@@ -115,9 +119,15 @@ export const rows: Format = {
 
 /** A row as JSON, keys in their order and numbers as they were spelled. */
 function print(value: unknown): string {
-  if (value instanceof NumberText) return value.text;
-  if (Array.isArray(value)) return `[${value.map(print).join(',')}]`;
-  if (!(value instanceof Map)) return JSON.stringify(value);
+  if (value instanceof NumberText) {
+    return value.text;
+  }
+  if (Array.isArray(value)) {
+    return `[${value.map(print).join(',')}]`;
+  }
+  if (!(value instanceof Map)) {
+    return JSON.stringify(value);
+  }
   return `{${[...value].map(([key, item]) => `${JSON.stringify(key)}:${print(item)}`).join(',')}}`;
 }
 

@@ -2,7 +2,7 @@ import { openSafetensors, readTensor, type Safetensors } from '../../../src/form
 import { writeSafetensors } from '../../../src/formats/safetensors-write.ts';
 import { joinBytes, source } from '../../support/memory-folder.ts';
 import { CASES, fixture } from '../fixtures.ts';
-import { expectSame, INPUT, type Format } from '../format.ts';
+import { expectSame, type Format, INPUT } from '../format.ts';
 import { mutateSafetensors } from '../mutate/safetensors.ts';
 
 const FILE = 'model.safetensors';

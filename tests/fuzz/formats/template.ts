@@ -6,7 +6,7 @@ import { source } from '../../support/memory-folder.ts';
 import type { Random } from '../../support/random.ts';
 import { tinyFiles } from '../../support/tiny-tokenizer.ts';
 import { fixture } from '../fixtures.ts';
-import { bytesOf, type Files, filesOf, expectTrue, folderOf, type Format, INPUT, textOf } from '../format.ts';
+import { bytesOf, expectTrue, type Files, filesOf, folderOf, type Format, INPUT, textOf } from '../format.ts';
 import { HOSTILE_TEXTS, mutateBytes } from '../mutate/bytes.ts';
 
 const FILE = 'chat_template.jinja';
@@ -169,7 +169,9 @@ const TOKENS = /\{\{-?|-?\}\}|\{%-?|-?%\}|\{#|#\}|'[^']*'|"[^"]*"|\w+|\s+|./gs;
 
 /** A template with tokens, expressions or statements replaced. */
 function mutateTemplate(random: Random, bytes: Uint8Array): Uint8Array {
-  if (random.uniform() < 0.1) return mutateBytes(random, bytes, [bytes], [...STATEMENTS, ...EXPRESSIONS]);
+  if (random.uniform() < 0.1) {
+    return mutateBytes(random, bytes, [bytes], [...STATEMENTS, ...EXPRESSIONS]);
+  }
   const tokens = textOf(bytes).match(TOKENS) ?? [];
   do {
     const at = random.integer(0, tokens.length);
@@ -189,7 +191,9 @@ function mutateTemplate(random: Random, bytes: Uint8Array): Uint8Array {
       case 4: {
         // In place of a name or literal, so that the rest stays valid.
         const names = [...tokens.keys()].filter((i) => /^[\w'"]/.test(tokens[i]!));
-        if (names.length > 0) tokens[random.pick(names)] = expression;
+        if (names.length > 0) {
+          tokens[random.pick(names)] = expression;
+        }
         break;
       }
       case 5:

@@ -1,16 +1,16 @@
 import { checkChatTemplate } from '../../../src/text/chat-template.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
-import type { TextTokenizer } from '../../../src/text/tokenizer.ts';
 import { encodeRows } from '../../../src/text/rows.ts';
+import type { TextTokenizer } from '../../../src/text/tokenizer.ts';
 import { source } from '../../support/memory-folder.ts';
 import { tinyFiles } from '../../support/tiny-tokenizer.ts';
 import { CASES, fixture } from '../fixtures.ts';
 import {
   bytesOf,
-  filesOf,
   expectSame,
   expectTrue,
   type Files,
+  filesOf,
   folderOf,
   type Format,
   INPUT,

@@ -1,8 +1,8 @@
-import { readJson, parseJson } from '../../../src/formats/json.ts';
+import { parseJson, readJson } from '../../../src/formats/json.ts';
 import { parseTrainerState, writeTrainerState } from '../../../src/formats/trainer-state.ts';
 import { source } from '../../support/memory-folder.ts';
 import { fixture } from '../fixtures.ts';
-import { expectSame, INPUT, type Format } from '../format.ts';
+import { expectSame, type Format, INPUT } from '../format.ts';
 import { mutateJson } from '../mutate/json.ts';
 
 const FILE = 'trainer_state.json';

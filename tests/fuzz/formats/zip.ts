@@ -1,11 +1,11 @@
-import { zipSync, type Zippable } from 'fflate';
-import type { RunRecords, StoredRun } from '../../../src/storage/run-records.ts';
+import { type Zippable, zipSync } from 'fflate';
 import { keepArchive, readArchive } from '../../../src/engine/runs/read-archive.ts';
 import { archiveRun } from '../../../src/engine/runs/run-archive.ts';
 import type { Runs } from '../../../src/engine/runs/runs.ts';
+import type { RunRecords, StoredRun } from '../../../src/storage/run-records.ts';
 import type { Random } from '../../support/random.ts';
 import { fixture, fixtures } from '../fixtures.ts';
-import { bytesOf, expectSame, INPUT, textOf, type Files, type Format } from '../format.ts';
+import { bytesOf, expectSame, type Files, type Format, INPUT, textOf } from '../format.ts';
 import { HOSTILE_TEXTS, mutateBytes } from '../mutate/bytes.ts';
 import { mutateJson } from '../mutate/json.ts';
 import { mutateCheckpoint, rehash } from './checkpoint.ts';
@@ -55,7 +55,9 @@ export const zip: Format = {
   mutate(random) {
     const entries = mutateEntries(random, contents());
     const file = packed(entries, random.uniform() < 0.3 ? 6 : 0);
-    if (random.uniform() < 0.6) return file;
+    if (random.uniform() < 0.6) {
+      return file;
+    }
     const bytes = file[FILE]!;
     // Half of the byte changes are made in the directory.
     const from = random.uniform() < 0.5 ? 0 : bytes.length - Math.min(bytes.length, 1200);
@@ -173,20 +175,27 @@ function mutateEntries(random: Random, entries: Contents): Contents {
       case 4: {
         const place = random.pick(['result/', 'checkpoint/2/']);
         const files = Object.entries(changed).filter(([name]) => name.startsWith(place));
-        if (files.length === 0) break;
+        if (files.length === 0) {
+          break;
+        }
         const own = mutateCheckpoint(
           random,
           Object.fromEntries(files.map(([name, bytes]) => [name.slice(place.length), bytes])),
         );
-        for (const [name, bytes] of Object.entries(rehash(own))) changed[place + name] = bytes;
+        for (const [name, bytes] of Object.entries(rehash(own))) {
+          changed[place + name] = bytes;
+        }
         break;
       }
       case 5:
-        if (changed['manifest/2'])
+        if (changed['manifest/2']) {
           changed['manifest/2'] = mutateJson(random, bytesOf('{"step":2,"files":{"x":1},"bytes":9}'), WORDS);
+        }
         break;
       default:
-        for (let i = 0; i < random.pick([1, 300]); i++) changed[`logs/${i}`] = new Uint8Array(1);
+        for (let i = 0; i < random.pick([1, 300]); i++) {
+          changed[`logs/${i}`] = new Uint8Array(1);
+        }
     }
   } while (random.uniform() < 0.3);
   return changed;

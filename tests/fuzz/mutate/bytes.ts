@@ -1,5 +1,5 @@
-import type { Random } from '../../support/random.ts';
 import { joinBytes } from '../../support/memory-folder.ts';
+import type { Random } from '../../support/random.ts';
 import { bytesOf } from '../format.ts';
 
 /** Characters that parsers, terminals and tables trip over. */
@@ -70,7 +70,9 @@ const replace = (bytes: Uint8Array, begin: number, end: number, by: Uint8Array):
 
 const CHANGES: readonly Change[] = [
   function flip(random, bytes) {
-    if (bytes.length === 0) return bytes;
+    if (bytes.length === 0) {
+      return bytes;
+    }
     const copy = bytes.slice();
     const at = random.integer(0, bytes.length - 1);
     copy[at]! ^= 1 << random.integer(0, 7);
@@ -124,7 +126,9 @@ const CHANGES: readonly Change[] = [
   function swapNumbers(random, bytes) {
     const text = Buffer.from(bytes).toString('latin1');
     const numbers = [...text.matchAll(/\d+/g)];
-    if (numbers.length < 2) return bytes;
+    if (numbers.length < 2) {
+      return bytes;
+    }
     const [from, to] = [random.pick(numbers), random.pick(numbers)];
     const by = random.pick([
       from[0],
@@ -147,7 +151,8 @@ export function mutateBytes(
   words: readonly string[],
 ): Uint8Array {
   let changed = bytes;
-  do changed = random.pick(CHANGES)(random, changed, others, words);
-  while (random.uniform() < 0.3);
+  do {
+    changed = random.pick(CHANGES)(random, changed, others, words);
+  } while (random.uniform() < 0.3);
   return changed;
 }

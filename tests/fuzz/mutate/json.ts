@@ -91,24 +91,34 @@ export function mutateJson(
   others: readonly Uint8Array[] = [bytes],
 ): Uint8Array {
   const json = parsed(textOf(bytes));
-  if (json === undefined || random.uniform() < 0.15)
+  if (json === undefined || random.uniform() < 0.15) {
     return mutateBytes(random, bytes, others, ['{', '}', '[', ']', ',', ':', '"', ...words]);
+  }
   const root: Branch = { kind: 'list', items: [parse(json)] };
-  do change(random, root, words);
-  while (random.uniform() < 0.3);
+  do {
+    change(random, root, words);
+  } while (random.uniform() < 0.3);
   const text = print(root.items[0] ?? { kind: 'raw', text: '' });
   return random.uniform() < 0.05 ? mutateBytes(random, bytesOf(text), others, words) : bytesOf(text);
 }
 
 function parse(value: unknown): Node {
-  if (Array.isArray(value)) return { kind: 'list', items: value.map(parse) };
-  if (typeof value !== 'object' || value === null) return { kind: 'raw', text: JSON.stringify(value) };
+  if (Array.isArray(value)) {
+    return { kind: 'list', items: value.map(parse) };
+  }
+  if (typeof value !== 'object' || value === null) {
+    return { kind: 'raw', text: JSON.stringify(value) };
+  }
   return { kind: 'object', items: Object.values(value).map(parse), keys: Object.keys(value) };
 }
 
 function print(node: Node): string {
-  if (node.kind === 'raw') return node.text;
-  if (node.kind === 'list') return `[${node.items.map(print).join(',')}]`;
+  if (node.kind === 'raw') {
+    return node.text;
+  }
+  if (node.kind === 'list') {
+    return `[${node.items.map(print).join(',')}]`;
+  }
   return `{${node.items.map((item, i) => `${JSON.stringify(node.keys[i])}:${print(item)}`).join(',')}}`;
 }
 
@@ -120,7 +130,9 @@ function choose(random: Random, root: Branch): { parent: Branch; at: number; nod
   for (;;) {
     const at = random.integer(0, parent.items.length - 1);
     const node = parent.items[at]!;
-    if (node.kind === 'raw' || node.items.length === 0 || random.uniform() < 0.2) return { parent, at, node };
+    if (node.kind === 'raw' || node.items.length === 0 || random.uniform() < 0.2) {
+      return { parent, at, node };
+    }
     parent = node;
   }
 }
@@ -143,9 +155,11 @@ const CHANGES: readonly Change[] = [
   word,
   function tweak(random, root) {
     const { parent, at, node } = choose(random, root);
-    if (node.kind !== 'raw') return;
+    if (node.kind !== 'raw') {
+      return;
+    }
     const value = parsed(node.text) ?? 0;
-    if (typeof value === 'number')
+    if (typeof value === 'number') {
       parent.items[at] = raw(
         random.pick([
           ...[value + 1, value - 1, -value, 2 * value, value / 2, value * 1e6, value + 0.5, value ** 3].map(
@@ -156,25 +170,37 @@ const CHANGES: readonly Change[] = [
           `${node.text}e1`,
         ]),
       );
-    else if (typeof value === 'string') parent.items[at] = raw(JSON.stringify(tweakText(random, value)));
-    else parent.items[at] = raw(random.pick(['true', 'false', '0', '1', '"true"']));
+    } else if (typeof value === 'string') {
+      parent.items[at] = raw(JSON.stringify(tweakText(random, value)));
+    } else {
+      parent.items[at] = raw(random.pick(['true', 'false', '0', '1', '"true"']));
+    }
   },
   function remove(random, root) {
     const { parent, at } = choose(random, root);
     parent.items.splice(at, 1);
-    if (parent.kind === 'object') parent.keys.splice(at, 1);
-    if (root.items.length === 0) root.items.push(raw(random.pick(['', 'null'])));
+    if (parent.kind === 'object') {
+      parent.keys.splice(at, 1);
+    }
+    if (root.items.length === 0) {
+      root.items.push(raw(random.pick(['', 'null'])));
+    }
   },
   function double(random, root) {
     const { parent, at, node } = choose(random, root);
-    if (parent === root) return;
+    if (parent === root) {
+      return;
+    }
     parent.items.splice(at, 0, structuredClone(node));
-    if (parent.kind === 'object') parent.keys.splice(at, 0, parent.keys[at]!);
+    if (parent.kind === 'object') {
+      parent.keys.splice(at, 0, parent.keys[at]!);
+    }
   },
   function rename(random, root) {
     const { parent, at } = choose(random, root);
-    if (parent.kind === 'object')
+    if (parent.kind === 'object') {
       parent.keys[at] = random.pick([...HOSTILE_KEYS, ...parent.keys, tweakText(random, parent.keys[at]!)]);
+    }
   },
   function swap(random, root) {
     const [a, b] = [choose(random, root), choose(random, root)];
@@ -190,17 +216,25 @@ const CHANGES: readonly Change[] = [
   },
   function unwrap(random, root) {
     const { parent, at, node } = choose(random, root);
-    if (node.kind !== 'raw' && node.items.length > 0) parent.items[at] = random.pick(node.items);
+    if (node.kind !== 'raw' && node.items.length > 0) {
+      parent.items[at] = random.pick(node.items);
+    }
   },
   function add(random, root) {
     const { node } = choose(random, root);
-    if (node.kind === 'raw') return;
+    if (node.kind === 'raw') {
+      return;
+    }
     node.items.push(raw(random.pick(HOSTILE_VALUES)));
-    if (node.kind === 'object') node.keys.push(random.pick(HOSTILE_KEYS));
+    if (node.kind === 'object') {
+      node.keys.push(random.pick(HOSTILE_KEYS));
+    }
   },
   function repeat(random, root) {
     const { parent, at, node } = choose(random, root);
-    if (parent.kind !== 'list' || parent === root) return;
+    if (parent.kind !== 'list' || parent === root) {
+      return;
+    }
     const times = print(node).length < 200 ? random.pick([2, 10, 1000]) : 2;
     parent.items.splice(at, 0, ...Array.from({ length: times }, () => structuredClone(node)));
   },

@@ -12,7 +12,9 @@ export function mutateLines(
   words: readonly string[],
   others: readonly Uint8Array[] = [bytes],
 ): Uint8Array {
-  if (random.uniform() < 0.2) return mutateBytes(random, bytes, others, words);
+  if (random.uniform() < 0.2) {
+    return mutateBytes(random, bytes, others, words);
+  }
   const lines = textOf(bytes).split('\n');
   do {
     const at = random.integer(0, lines.length - 1);
@@ -22,7 +24,9 @@ export function mutateLines(
     switch (random.integer(0, 9)) {
       case 0:
         lines.splice(at, 1);
-        if (lines.length === 0) lines.push('');
+        if (lines.length === 0) {
+          lines.push('');
+        }
         break;
       case 1:
         lines.splice(at, 0, line);
@@ -40,8 +44,11 @@ export function mutateLines(
         lines.splice(at, 0, random.pick(words));
         break;
       default:
-        if (colon >= 0) lines[at] = `${line.slice(0, colon + 1)} ${random.pick(words)}`;
-        else lines[at] = random.pick(words);
+        if (colon >= 0) {
+          lines[at] = `${line.slice(0, colon + 1)} ${random.pick(words)}`;
+        } else {
+          lines[at] = random.pick(words);
+        }
     }
   } while (random.uniform() < 0.3);
   return bytesOf(lines.join('\n'));

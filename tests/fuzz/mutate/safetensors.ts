@@ -1,5 +1,5 @@
-import type { Random } from '../../support/random.ts';
 import { joinBytes } from '../../support/memory-folder.ts';
+import type { Random } from '../../support/random.ts';
 import { bytesOf, textOf } from '../format.ts';
 import { mutateBytes } from './bytes.ts';
 import { mutateJson, parsed } from './json.ts';
@@ -44,23 +44,32 @@ export function mutateSafetensors(
   bytes: Uint8Array,
   others: readonly Uint8Array[],
 ): Uint8Array {
-  if (random.uniform() < 0.1) return mutateBytes(random, bytes, others, WORDS);
+  if (random.uniform() < 0.1) {
+    return mutateBytes(random, bytes, others, WORDS);
+  }
   const end = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (random.uniform() < 0.2)
+  if (random.uniform() < 0.2) {
     return file(respell(random, textOf(bytes.subarray(8, end))), bytes.subarray(end));
+  }
   let header: Uint8Array = bytes.slice(8, end);
   let data: Uint8Array = bytes.subarray(end);
   do {
-    if (parsed(textOf(header)) === undefined) break;
+    if (parsed(textOf(header)) === undefined) {
+      break;
+    }
     const part = random.integer(0, 4);
-    if (part <= 2) header = mutateJson(random, header, WORDS);
-    else if (part === 3) header = bytesOf(moveOffsets(random, textOf(header)));
-    else {
+    if (part <= 2) {
+      header = mutateJson(random, header, WORDS);
+    } else if (part === 3) {
+      header = bytesOf(moveOffsets(random, textOf(header)));
+    } else {
       const more = joinBytes([data, new Uint8Array(4)]);
       data = random.pick([data.subarray(1), data.subarray(0, -1), joinBytes([data, data]), more]);
     }
   } while (random.uniform() < 0.3);
-  if (random.uniform() < 0.5) header = pad(random, header);
+  if (random.uniform() < 0.5) {
+    header = pad(random, header);
+  }
   const off = random.pick([0n, 0n, 0n, 0n, 0n, 0n, 0n, 1n, -1n, 8n, 1n << 32n]);
   return file(header, data, off);
 }
@@ -77,9 +86,12 @@ function respell(random: Random, header: string): Uint8Array {
   const entries = Object.entries(JSON.parse(header) as Record<string, Record<string, unknown>>);
   entries.sort(() => random.pick([-1, 1]));
   const changed = entries.map(([name, entry]): [string, unknown] => {
-    if (name === '__metadata__')
+    if (name === '__metadata__') {
       return [name, random.pick([entry, {}, null, { a: '', '': 'b', __proto__: 'c' }])];
-    if (random.uniform() > 0.2) return [name, entry];
+    }
+    if (random.uniform() > 0.2) {
+      return [name, entry];
+    }
     const { shape } = entry as { shape: number[] };
     const shapes = [[...shape, 1], [1, ...shape], [shape.reduce((a, b) => a * b, 1)]];
     const other = random.pick(shapes);
@@ -89,7 +101,9 @@ function respell(random: Random, header: string): Uint8Array {
       [`${name}${random.pick(['', ' ', '\u202e', '😀', '\\', '\n'])}`, entry],
     ]);
   });
-  if (random.uniform() < 0.2) changed.push(['empty', { dtype: 'F32', shape: [0], data_offsets: [0, 0] }]);
+  if (random.uniform() < 0.2) {
+    changed.push(['empty', { dtype: 'F32', shape: [0], data_offsets: [0, 0] }]);
+  }
   const json = JSON.stringify(Object.fromEntries(changed), null, random.pick([0, 0, 1, '\t']));
   return bytesOf(random.uniform() < 0.3 ? json.replace(/a/g, '\\u0061') : json);
 }
@@ -97,7 +111,9 @@ function respell(random: Random, header: string): Uint8Array {
 /** Another range for one of the tensors. */
 function moveOffsets(random: Random, header: string): string {
   const ranges = [...header.matchAll(OFFSETS)];
-  if (ranges.length === 0) return header;
+  if (ranges.length === 0) {
+    return header;
+  }
   const range = random.pick(ranges);
   const [begin, end] = [Number(range[1]), Number(range[2])];
   const by = random.pick([1, 4, -4, 1000]);

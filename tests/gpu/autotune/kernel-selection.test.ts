@@ -1,8 +1,8 @@
 import { beforeAll, expect, it, vi } from 'vitest';
-import { ATTENTIONS, ATTENTION_CLASSES } from '../../../src/gpu/kernels/attention/index.ts';
 import type { Recipe } from '../../../src/formats/recipe.ts';
-import type { RunEvent } from '../../../src/run/events.ts';
+import { ATTENTION_CLASSES, ATTENTIONS } from '../../../src/gpu/kernels/attention/index.ts';
 import type { RunCursor } from '../../../src/run/checkpoint/checkpoint.ts';
+import type { RunEvent } from '../../../src/run/events.ts';
 import type { MemoryFiles } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs, comparable } from '../../support/run-case.ts';
@@ -56,8 +56,9 @@ it('a run keeps the tiles of its plan, whatever the device would choose now', as
   expect((await run({ inputs: await inputs(), store: alone, tuning })).status).toBe('finished');
   const tiles = new Set(Object.values(cursorOf(alone.result).plan.tiles));
   expect(tiles).toEqual(new Set(['f32 32x32x32', OTHER_ATTENTION]));
-  for (const [name, dispatch] of called)
+  for (const [name, dispatch] of called) {
     expect(dispatch.mock.calls.length > 0, name).toBe(name === OTHER_ATTENTION);
+  }
   // Product tiles sum in different orders, so the plan was really followed.
   const { adapter } = comparable(alone.result);
   expect(adapter).not.toEqual(comparable(whole.result).adapter);

@@ -1,17 +1,17 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { chooseKernels } from '../../../src/gpu/autotune/autotune.ts';
+import { type KernelSelection, openKernelPlan } from '../../../src/gpu/autotune/kernel-selection.ts';
+import { best, fastest } from '../../../src/gpu/autotune/trial.ts';
+import { tryAttention } from '../../../src/gpu/autotune/trials.ts';
+import { type BestVariants, deviceKey } from '../../../src/gpu/autotune/tuning-results.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import { Kernel } from '../../../src/gpu/kernel.ts';
 import { ATTENTIONS } from '../../../src/gpu/kernels/attention/index.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../../../src/gpu/kernels/linear/index.ts';
 import type { Nf4Matmul } from '../../../src/gpu/kernels/linear/nf4-operands.ts';
 import type { Nf4ForwardVariant, Precision, Variant } from '../../../src/gpu/kernels/linear/nf4-variant.ts';
-import { NF4_FORWARD, NF4_GRAD } from '../../../src/gpu/kernels/linear/index.ts';
-import { deviceKey, type BestVariants } from '../../../src/gpu/autotune/tuning-results.ts';
-import { fastest, best } from '../../../src/gpu/autotune/trial.ts';
-import { openKernelPlan, type KernelSelection } from '../../../src/gpu/autotune/kernel-selection.ts';
-import { tryAttention } from '../../../src/gpu/autotune/trials.ts';
-import { chooseKernels } from '../../../src/gpu/autotune/autotune.ts';
 import { Stream } from '../../../src/gpu/stream.ts';
-import { testGpu, type TestGpu } from '../../support/gpu.ts';
+import { type TestGpu, testGpu } from '../../support/gpu.ts';
 import { randomNf4 } from '../../support/nf4.ts';
 import { Random } from '../../support/random.ts';
 
@@ -257,9 +257,11 @@ describe('choosing tiles by trials', () => {
   });
   // A few of the products' variants are enough.
   beforeEach(() => {
-    for (const variants of [NF4_FORWARD, NF4_GRAD])
-      for (const variant of variants.filter(({ precision }) => precision === 'f32').slice(3))
+    for (const variants of [NF4_FORWARD, NF4_GRAD]) {
+      for (const variant of variants.filter(({ precision }) => precision === 'f32').slice(3)) {
         vi.spyOn(variant, 'supported').mockReturnValue(false);
+      }
+    }
   });
   afterEach(() => vi.restoreAllMocks());
 
@@ -305,7 +307,9 @@ describe('choosing tiles by trials', () => {
     const dispatch = fatal.dispatch.bind(fatal);
     const spy = vi.spyOn(fatal, 'dispatch').mockImplementation((stream, call) => {
       // A trial first runs on a null device.
-      if (stream.gpu.memory === gpu.memory) throw new Error('the device is lost');
+      if (stream.gpu.memory === gpu.memory) {
+        throw new Error('the device is lost');
+      }
       dispatch(stream, call);
     });
     const lost = await choose();
@@ -357,7 +361,9 @@ describe('choosing tiles by trials', () => {
     refuseMemory();
     const halves = NF4_FORWARD.filter(({ precision }) => precision === 'f16');
     expect(halves).not.toEqual([]);
-    for (const variant of halves) vi.spyOn(variant, 'supported').mockReturnValue(true);
+    for (const variant of halves) {
+      vi.spyOn(variant, 'supported').mockReturnValue(true);
+    }
     const taken = async (...fatal: string[]) => {
       const key = `not to be tried: ${FORWARD.replace('f32', 'f16')}`;
       const { tiles } = await choose(fatal.length > 0 ? { [key]: fatal.join('; ') } : {}, 'f16');

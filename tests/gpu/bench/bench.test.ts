@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { bench, SECTIONS, type BenchCall } from '../../../src/bench/bench.ts';
+import { bench, type BenchCall, SECTIONS } from '../../../src/bench/bench.ts';
 import { countStep } from '../../../src/bench/counts.ts';
 import { benchInputs } from '../../../src/bench/models.ts';
 import type { Cell, Report } from '../../../src/bench/report.ts';
@@ -7,8 +7,8 @@ import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import type * as Variants from '../../../src/gpu/kernels/linear/index.ts';
 import { plainPass } from '../../../src/run/plan/dry-run.ts';
-import { memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { newExecutionPlanOf } from '../../../src/run/plan/execution-plan.ts';
+import { memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { planInput, withMemory } from '../../../src/run/session.ts';
 
 // Two variants of each product stand for all: the software device compiles each for a second or more.
@@ -65,19 +65,23 @@ describe('the whole benchmark of the tiny model on the software device', () => {
     expect(report.notes).toEqual([]);
     for (const { name, columns, rows } of report.sections) {
       expect(rows.length, name).toBeGreaterThan(0);
-      for (const cells of rows) expect(cells, name).toHaveLength(columns.length);
+      for (const cells of rows) {
+        expect(cells, name).toHaveLength(columns.length);
+      }
     }
-    for (const name of ['ceilings', 'products', 'attention'])
+    for (const name of ['ceilings', 'products', 'attention']) {
       for (const cells of section(report, name).rows) {
         const [rate] = cells.filter((cell) => typeof cell === 'object');
         expect(rate!.speed).toBeGreaterThan(0);
       }
+    }
     for (const { speed } of [
       row(report, 'steps', '1 row of 64')['tokens/s'],
       row(report, 'decoding', '1 at once')['prompt tokens/s'],
       row(report, 'decoding', '8 at once')['tokens/s'],
-    ] as { speed: number }[])
+    ] as { speed: number }[]) {
       expect(speed).toBeGreaterThan(0);
+    }
   });
 
   it('counts what the plan of a run does', async () => {
@@ -97,10 +101,11 @@ describe('the whole benchmark of the tiny model on the software device', () => {
     expect(kernels.rows.map(([name, calls]) => [name, calls]).toSorted()).toEqual(
       [...counts.kernels].map(([name, { calls }]) => [name, calls]).toSorted(),
     );
-    for (const name of ['tiles', 'steps', 'kernels'])
+    for (const name of ['tiles', 'steps', 'kernels']) {
       expect(section(report, name).notes).toContain(
         "Kept for the backward pass: 2 layers at level 3; the optimizer's state lies on the device.",
       );
+    }
     expect(row(report, 'counts', '1 row of 64')).toMatchObject({ kept: '2 layers at level 3' });
   });
 
@@ -136,7 +141,9 @@ it('a lost device ends the benchmark with one sentence, after its partial report
     sections: ['ceilings', 'steps', 'decoding'],
     openGpu: async () => (last = await openNodeGpu()),
     onProgress: (text) => {
-      if (text.startsWith('compiling kernels')) last.device.destroy();
+      if (text.startsWith('compiling kernels')) {
+        last.device.destroy();
+      }
     },
   });
   await expect(bench(call)).rejects.toThrow(

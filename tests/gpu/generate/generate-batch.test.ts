@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import {
+  type Answer,
   batchShape,
   encodeQuestions,
   runBatchTest,
-  type Answer,
 } from '../../../src/comparison/batch-test.ts';
-import { TextGenerator } from '../../../src/generate/text-generator.ts';
-import { stopIds } from '../../../src/generate/prompt-form.ts';
 import { parseQuestions } from '../../../src/comparison/questions.ts';
+import { stopIds } from '../../../src/generate/prompt-form.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
+import { TextGenerator } from '../../../src/generate/text-generator.ts';
 import { testGpu } from '../../support/gpu.ts';
 import { source } from '../../support/memory-folder.ts';
 import { ModelCase } from '../../support/model-case.ts';

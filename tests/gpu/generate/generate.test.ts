@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { generatorAllocations, type GeneratorShape } from '../../../src/generate/cached-decoder.ts';
-import { TextGenerator, type GenerateOptions } from '../../../src/generate/text-generator.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
+import { type GenerateOptions, TextGenerator } from '../../../src/generate/text-generator.ts';
 import { bytesByKind } from '../../../src/model/allocations.ts';
 import { Lora } from '../../../src/model/lora.ts';
 import { testGpu } from '../../support/gpu.ts';
-import { CASES, ModelCase, type CaseName } from '../../support/model-case.ts';
+import { type CaseName, CASES, ModelCase } from '../../support/model-case.ts';
 
 const SHAPE: GeneratorShape = { sequences: 3, capacity: 160, rank: 32 };
 const NEW_TOKENS = 24;
@@ -14,7 +14,9 @@ const opened = new Map<CaseName, Promise<ModelCase>>();
 
 async function openCase(name: CaseName): Promise<ModelCase> {
   const { gpu } = await testGpu();
-  if (!opened.has(name)) opened.set(name, ModelCase.open(gpu, name));
+  if (!opened.has(name)) {
+    opened.set(name, ModelCase.open(gpu, name));
+  }
   return opened.get(name)!;
 }
 
@@ -67,7 +69,9 @@ describe('several at once', () => {
     const prompts = unevenPrompts(model);
     const alone = await withGenerator({ sequences: 1 }, model, async (g) => {
       const results = [];
-      for (const prompt of prompts) results.push(...(await g.generate([prompt], lora, greedy(model))));
+      for (const prompt of prompts) {
+        results.push(...(await g.generate([prompt], lora, greedy(model))));
+      }
       return results;
     });
     const together = await withGenerator({}, model, (g) => g.generate(prompts, lora, greedy(model)));
@@ -133,8 +137,9 @@ it('serves base and adapters in turn, each as before', async () => {
       [undefined, base],
       [second, v2],
       [first, v1],
-    ] as const)
+    ] as const) {
       expect((await g.generate([prompt], lora, greedy(model)))[0]!.ids).toEqual(ids);
+    }
   });
   first?.close();
   second?.close();
@@ -148,7 +153,9 @@ it('holds exactly what it said it would, and gives it back', async () => {
   const said = bytesByKind(generatorAllocations(model.base.config, model.base.head.format, SHAPE));
   await withGenerator({}, model, async () => {
     const held = gpu.memory.byKind();
-    for (const [kind, bytes] of said) expect(held.get(kind)! - (before.get(kind) ?? 0), kind).toBe(bytes);
+    for (const [kind, bytes] of said) {
+      expect(held.get(kind)! - (before.get(kind) ?? 0), kind).toBe(bytes);
+    }
     expect(gpu.memory.total - total).toBe([...said.values()].reduce((a, b) => a + b));
     // 2 layers, keys and values, 3 sequences of 160 tokens, 1 head of 64 f32.
     expect(said.get('KV cache')).toBe(2 * 2 * 3 * 160 * 64 * 4);
@@ -173,7 +180,9 @@ describe('what cannot be generated', () => {
     const told: number[] = [];
     await withGenerator({}, model, async (g) => {
       const onToken = (_: number, id: number): void => {
-        if (told.push(id) === 3) stop.abort(new Error('enough'));
+        if (told.push(id) === 3) {
+          stop.abort(new Error('enough'));
+        }
       };
       const run = g.generate([prompt], undefined, { ...greedy(model), signal: stop.signal, onToken });
       await expect(run).rejects.toThrow('enough');

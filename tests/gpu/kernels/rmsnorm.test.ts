@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
-import { NORMS, rmsnorm, rmsnormBackward, type Reduction } from '../../../src/gpu/kernels/rmsnorm.ts';
+import { NORMS, type Reduction, rmsnorm, rmsnormBackward } from '../../../src/gpu/kernels/rmsnorm.ts';
 import { rmsnormBackwardRef, rmsnormRef } from '../../reference/ops/rmsnorm.ts';
 import { f64, relativeError, TestGpu, testGpu } from '../../support/gpu.ts';
 import { Random } from '../../support/random.ts';

@@ -2,16 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { nodeFolder } from '../../../src/cli/node-files.ts';
 import { readAdapter } from '../../../src/formats/adapter.ts';
 import { view } from '../../../src/gpu/memory.ts';
+import { parseSaved } from '../../../src/model/activation-checkpointing.ts';
+import { Activations } from '../../../src/model/activations.ts';
 import { backward } from '../../../src/model/backward.ts';
 import { uploadPass } from '../../../src/model/batch.ts';
 import { forward, type PassContext } from '../../../src/model/decoder.ts';
-import { parseSaved } from '../../../src/model/activation-checkpointing.ts';
 import { Lora } from '../../../src/model/lora.ts';
 import { headLoss } from '../../../src/model/loss.ts';
-import { Activations } from '../../../src/model/activations.ts';
 import { packWindow } from '../../../src/text/packing.ts';
 import { testGpu } from '../../support/gpu.ts';
-import { casePath, ModelCase, type CaseName } from '../../support/model-case.ts';
+import { type CaseName, casePath, ModelCase } from '../../support/model-case.ts';
 import { Random } from '../../support/random.ts';
 
 /** Losses, gradients and dispatches of two passes, with these levels of saved activations in the two layers. */
@@ -60,7 +60,9 @@ async function gradients(name: CaseName, dropout: number) {
     }
     const dispatches = t.stream.counts.dispatches - before;
     const bytes: Record<string, Uint8Array> = { losses: await t.bytes(losses) };
-    for (const [i, { grads }] of lora.layers.entries()) bytes[`layer ${i}`] = await t.bytes(view(grads));
+    for (const [i, { grads }] of lora.layers.entries()) {
+      bytes[`layer ${i}`] = await t.bytes(view(grads));
+    }
     acts.close();
     lora.close();
     return { bytes, dispatches };

@@ -9,15 +9,15 @@ import { openBaseModel } from '../../../src/formats/base-model.ts';
 import { BaseCache } from '../../../src/model/base/cache/base-cache.ts';
 import type { CacheStorage } from '../../../src/model/base/cache/storage.ts';
 import { loadBase } from '../../../src/model/base/load.ts';
-import { BrowserCacheStorage } from '../../../src/storage/base-cache.ts';
 import { warmUp } from '../../../src/run/warm-up.ts';
+import { BrowserCacheStorage } from '../../../src/storage/base-cache.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { deviceBytes } from '../../support/device-bytes.ts';
 import { testGpu } from '../../support/gpu.ts';
-import { memoryDirectory, type MemoryDirectory } from '../../support/memory-cache.ts';
+import { type MemoryDirectory, memoryDirectory } from '../../support/memory-cache.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
 import { casePath } from '../../support/model-case.ts';
 import { caseInputs, run } from '../../support/run-case.ts';
-import { MemoryStore } from '../../support/memory-store.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'retune-cache-'));
 afterAll(() => rm(scratch, { recursive: true }));
@@ -226,8 +226,12 @@ it('a run hashes its base while loading it, and later resumes from the cache alo
       baseCache: cache,
       signal: stop.signal,
       emit: (event) => {
-        if (event.type !== 'phase') return;
-        if (event.phase === 'compiling kernels') stop.abort('far enough');
+        if (event.type !== 'phase') {
+          return;
+        }
+        if (event.phase === 'compiling kernels') {
+          stop.abort('far enough');
+        }
         phases.add(event.phase);
       },
     });

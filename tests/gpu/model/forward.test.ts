@@ -10,7 +10,9 @@ describe.each(CASES)('forward pass of %s', (name) => {
     for (const who of ['base', 'v1', 'v2'] as const) {
       const expected = opened.expected[`${who}_logits`];
       // The two oldest cases lack V2's logits.
-      if (!expected) continue;
+      if (!expected) {
+        continue;
+      }
       const lora = await opened.lora(who);
       expect(
         relativeError(await lastLogits(stream, opened.base, lora, opened.expected.prompt_ids), expected),

@@ -4,14 +4,14 @@ import { tensorName } from '../../../src/formats/adapter.ts';
 import { openSafetensors, readTensorF32 } from '../../../src/formats/safetensors.ts';
 import { headMatmul } from '../../../src/gpu/kernels/lm-head/lm-head.ts';
 import { view } from '../../../src/gpu/memory.ts';
+import { Activations } from '../../../src/model/activations.ts';
 import { backward } from '../../../src/model/backward.ts';
 import { uploadPass } from '../../../src/model/batch.ts';
 import { forward, type PassContext } from '../../../src/model/decoder.ts';
 import { headLoss } from '../../../src/model/loss.ts';
-import { Activations } from '../../../src/model/activations.ts';
 import { packWindow } from '../../../src/text/packing.ts';
-import { relativeError, testGpu, type TestGpu } from '../../support/gpu.ts';
-import { casePath, ModelCase, type CaseName } from '../../support/model-case.ts';
+import { relativeError, type TestGpu, testGpu } from '../../support/gpu.ts';
+import { type CaseName, casePath, ModelCase } from '../../support/model-case.ts';
 
 interface Expected {
   rows: { input_ids: number[]; labels: number[] }[];
@@ -60,7 +60,9 @@ describe.each(['recipe_text', 'qwen3', 'llama_sharded', 'dynamic'] as const)('wh
     const gradients = await tensors(name, 'gradients.safetensors');
     let seen = 0;
     for (const { layout, grads } of lora.layers) {
-      if (layout.values === 0) continue;
+      if (layout.values === 0) {
+        continue;
+      }
       const flat = await t.floats(view(grads));
       for (const { module, which, begin, count } of layout.slots) {
         const key = tensorName(module, which);

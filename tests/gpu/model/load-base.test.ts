@@ -13,7 +13,7 @@ import { Upload } from '../../../src/model/base/read/upload.ts';
 import { deviceBytes } from '../../support/device-bytes.ts';
 import { testGpu } from '../../support/gpu.ts';
 import { joinBytes } from '../../support/memory-folder.ts';
-import { casePath, type CaseName } from '../../support/model-case.ts';
+import { type CaseName, casePath } from '../../support/model-case.ts';
 import { deviceCodes } from '../../support/nf4.ts';
 
 /** Loads a case's base, read and staged in chunks of `chunkBytes`. */
@@ -69,7 +69,9 @@ it('what a 4-bit base keeps in 16 bits comes to the device as the file has it', 
   for (const { name, layer, projection } of linearModules(model.config)) {
     const { weight } = weights.layers[layer]!.linear[projection];
     expect('format' in weight, name).toBe(model.kept.has(name));
-    if (!model.kept.has(name)) continue;
+    if (!model.kept.has(name)) {
+      continue;
+    }
     expect(found[`layers.${layer}.${projection}.weight`], name).toEqual(
       await readTensor(model.tensors.get(`${name}.weight`)!),
     );

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 import type { LogEntry } from '../../../src/formats/trainer-state.ts';
-import type { Gpu } from '../../../src/gpu/device.ts';
 import { supports } from '../../../src/gpu/autotune/kernel-selection.ts';
+import type { Gpu } from '../../../src/gpu/device.ts';
 import type { ExecutionPlan } from '../../../src/run/plan/execution-plan.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { CASES, casePath, type CaseName } from '../../support/model-case.ts';
+import { type CaseName, casePath, CASES } from '../../support/model-case.ts';
 import { caseInputs, runOn } from '../../support/run-case.ts';
 
 /** How far losses of a precision above f32 may be from the reference's. */
@@ -19,7 +19,9 @@ afterAll(() => gpu.close());
 // CI's software device has neither halves nor subgroup matrices. llvmpipe has both, GPUs may have.
 describe.each(['f16', 'matrix'] as const)('%s', (precision) => {
   it.for(CASES)('losses stay with the reference’s: %s', async (name, { skip }) => {
-    if (!supports(gpu, precision)) return skip(`${gpu.name} does not offer ${precision}`);
+    if (!supports(gpu, precision)) {
+      return skip(`${gpu.name} does not offer ${precision}`);
+    }
     const store = new MemoryStore();
     await runOn(gpu, { inputs: await caseInputs(name), store, precision });
     const json = <T>(file: string) =>

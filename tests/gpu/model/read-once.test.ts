@@ -7,9 +7,9 @@ import { CURSOR } from '../../../src/run/checkpoint/checkpoint.ts';
 import type { RunIdentity } from '../../../src/run/checkpoint/identity.ts';
 import { fixtureBytes, fixtureFiles, memoryFolder } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import type { CaseName } from '../../support/model-case.ts';
 import { caseInputs } from '../../support/run-case.ts';
 import { runOnSharedDevice as run } from '../../support/shared-device.ts';
-import type { CaseName } from '../../support/model-case.ts';
 
 /** A folder that counts how often each byte of its weight files is read. */
 function counting(folder: Folder) {
@@ -19,13 +19,17 @@ function counting(folder: Folder) {
     list: () => folder.list(),
     open: async (name) => {
       const file = await folder.open(name);
-      if (!file || !name.endsWith('.safetensors')) return file;
+      if (!file || !name.endsWith('.safetensors')) {
+        return file;
+      }
       const counts = times.get(file.name) ?? new Uint8Array(file.size);
       times.set(file.name, counts);
       return {
         ...file,
         read: (begin, into) => {
-          for (let i = 0; i < into.length; i++) counts[begin + i]!++;
+          for (let i = 0; i < into.length; i++) {
+            counts[begin + i]!++;
+          }
           return file.read(begin, into);
         },
       };
@@ -53,9 +57,13 @@ async function begin(name: CaseName, base: Folder, store = new MemoryStore()) {
       identity = told;
     },
     emit: (event) => {
-      if (event.type !== 'phase') return;
+      if (event.type !== 'phase') {
+        return;
+      }
       phases.add(event.phase);
-      if (event.phase === 'compiling kernels') stop.abort('far enough');
+      if (event.phase === 'compiling kernels') {
+        stop.abort('far enough');
+      }
     },
   });
   await expect(stopped).rejects.toBe('far enough');
@@ -65,8 +73,9 @@ async function begin(name: CaseName, base: Folder, store = new MemoryStore()) {
 /** Where tensors begin in the base's files: headers are read to open them, too. */
 async function dataBegins(folder: Folder): Promise<Map<string, number>> {
   const begins = new Map<string, number>();
-  for (const { source, begin } of (await openBaseModel(folder)).tensors.values())
+  for (const { source, begin } of (await openBaseModel(folder)).tensors.values()) {
     begins.set(source.name, Math.min(begin, begins.get(source.name) ?? Infinity));
+  }
   return begins;
 }
 
@@ -86,7 +95,9 @@ it.each<CaseName>(['recipe_text', 'llama_sharded', 'prequant', 'dynamic'])(
       // Opening an NF4 base also reads the metadata of its tensors.
       const again = data.filter((count) => count === 2);
       expect([data.includes(0), again.length / data.length < 0.1], file).toEqual([false, true]);
-      if (name !== 'prequant' && name !== 'dynamic') expect(again).toHaveLength(0);
+      if (name !== 'prequant' && name !== 'dynamic') {
+        expect(again).toHaveLength(0);
+      }
     }
   },
 );
@@ -120,7 +131,9 @@ it('a first start that is stopped, or cannot read on, while it loads tells no id
     open: async (name) => {
       const file = await files.open(name);
       const begin = file && begins.get(file.name);
-      if (begin === undefined) return file;
+      if (begin === undefined) {
+        return file;
+      }
       return {
         ...file!,
         read: (at, into) =>
@@ -139,8 +152,9 @@ it('a first start that is stopped, or cannot read on, while it loads tells no id
       signal: stop.signal,
       onIdentity: async () => void (told = true),
       emit: (event) => {
-        if (event.type === 'phase' && event.phase === 'loading the base' && base === files)
+        if (event.type === 'phase' && event.phase === 'loading the base' && base === files) {
           stop.abort('enough');
+        }
       },
     }).catch((e: unknown) => e);
     expect([told, store.saved.size, Object.keys(store.result)]).toEqual([false, 0, []]);

@@ -88,7 +88,9 @@ it('stopped on the way it ends in the same bytes', async () => {
     store,
     signal: controller.signal,
     emit: (event) => {
-      if (event.type === 'step' && event.progress.step === at) controller.abort();
+      if (event.type === 'step' && event.progress.step === at) {
+        controller.abort();
+      }
     },
   });
   expect([stopped.status, stopped.step]).toEqual(['stopped', at]);

@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { nodeFolder, nodeSource } from '../../../src/cli/node-files.ts';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
+import { askModel } from '../../../src/comparison/ask-model.ts';
+import { batchShape, encodeQuestions } from '../../../src/comparison/batch-test.ts';
+import { parseQuestions } from '../../../src/comparison/questions.ts';
 import { readAdapter } from '../../../src/formats/adapter.ts';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
-import { batchShape, encodeQuestions } from '../../../src/comparison/batch-test.ts';
-import { parseQuestions } from '../../../src/comparison/questions.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import type { MemoryKind } from '../../../src/gpu/memory.ts';
 import { finetune } from '../../../src/run/finetune.ts';
 import { generationPlan } from '../../../src/run/plan/memory-plan.ts';
-import { askModel } from '../../../src/comparison/ask-model.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { casePath, type CaseName } from '../../support/model-case.ts';
+import { type CaseName, casePath } from '../../support/model-case.ts';
 import { caseInputs, dropoutInputs } from '../../support/run-case.ts';
 
 // One device, so that its kernels are compiled once; what a run holds stays until the device's end.
@@ -54,7 +54,9 @@ it.each(RUNS)('a training run of %s (dropout %s) holds what its plan says', asyn
     openGpu: () => Promise.resolve(gpu),
     signal: stop.signal,
     emit: (event) => {
-      if (event.type !== 'facts') return;
+      if (event.type !== 'facts') {
+        return;
+      }
       [planned, held] = [event.facts.gpuBytes, [...added().values()].reduce((a, b) => a + b)];
       stop.abort();
     },
@@ -89,7 +91,9 @@ it.each([true, false])('a batch test holds the bytes that its plan says (adapter
     openGpu: () => Promise.resolve(gpu),
     signal: stop.signal,
     emit: (event) => {
-      if (event.type !== 'answering') return;
+      if (event.type !== 'answering') {
+        return;
+      }
       held = added();
       stop.abort();
     },

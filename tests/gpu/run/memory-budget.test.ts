@@ -3,10 +3,10 @@ import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import { finetune } from '../../../src/run/finetune.ts';
+import { estimateMemory } from '../../../src/run/plan/estimate.ts';
 import { smallestChoice, withChoice } from '../../../src/run/plan/memory-choice.ts';
 import { checkpointBytes, memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { passInput } from '../../../src/run/plan/pass-size.ts';
-import { estimateMemory } from '../../../src/run/plan/estimate.ts';
 import { source } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs, comparable } from '../../support/run-case.ts';
@@ -60,10 +60,16 @@ async function run({
     signal: stop.signal,
     emit: (event) => {
       events.push(event);
-      if (event.type === 'facts') held = gpu.memory.total - before;
-      if (event.type !== 'step') return;
+      if (event.type === 'facts') {
+        held = gpu.memory.total - before;
+      }
+      if (event.type !== 'step') {
+        return;
+      }
       onStep?.(event.progress.step);
-      if (event.progress.step === steps) stop.abort();
+      if (event.progress.step === steps) {
+        stop.abort();
+      }
     },
   });
   expect(gpu.errors).toEqual([]);
@@ -166,6 +172,7 @@ it('after three steps nothing is allocated for passes of any length, and one rea
   }
   expect(after[3]!.buffers).toBeGreaterThan(0);
   expect(after[3]!.groups).toBeGreaterThan(0);
-  for (const step of [4, 5, 6])
+  for (const step of [4, 5, 6]) {
     expect(after[step]).toEqual({ ...after[3], readbacks: after[3]!.readbacks + step - 3 });
+  }
 });

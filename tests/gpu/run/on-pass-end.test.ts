@@ -34,7 +34,9 @@ it('onPassEnd holds a run between passes and saves checkpoints of complete steps
       calls++;
       await new Promise((resolve) => setTimeout(resolve, 1));
       // Every second call is after a pass, where gradients have accumulated that the optimizer has not used.
-      if (calls % 2 === 0) await save();
+      if (calls % 2 === 0) {
+        await save();
+      }
     },
   });
   const steps = events.flatMap((event) => (event.type === 'step' ? [event.progress.step] : []));

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import reference from '../../fixtures/packed.json' with { type: 'json' };
 import type { LogEntry } from '../../../src/formats/trainer-state.ts';
+import reference from '../../fixtures/packed.json' with { type: 'json' };
 import { MemoryStore } from '../../support/memory-store.ts';
 import type { CaseName } from '../../support/model-case.ts';
 import { caseInputs } from '../../support/run-case.ts';

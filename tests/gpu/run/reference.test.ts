@@ -39,10 +39,11 @@ describe.each(CASES.filter((name) => !BY_COMMAND.includes(name)))('the reference
   it('moves the adapter where PyTorch moved it', () => expectAdapter(name, memoryFolder('v2', store.result)));
 
   it('keeps the checkpoints of transformers, and its result when run again', async () => {
-    if (expected.checkpoints)
+    if (expected.checkpoints) {
       expect([...store.saved.keys()].map((step) => `checkpoint-${step}`).toSorted()).toEqual(
         expected.checkpoints.toSorted(),
       );
+    }
     const before = store.result['adapter_model.safetensors'];
     expect((await runOnSharedDevice({ inputs, store })).status).toBe('already finished');
     expect(store.result['adapter_model.safetensors']).toBe(before);

@@ -37,7 +37,9 @@ it.each<[string, Partial<Training>, number, boolean]>([
       store,
       signal: stop.signal,
       emit: (event) => {
-        if (event.type === 'step') stop.abort();
+        if (event.type === 'step') {
+          stop.abort();
+        }
       },
     });
     expect(stopped).toMatchObject({ status: 'stopped', step: 1 });

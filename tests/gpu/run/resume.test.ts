@@ -22,7 +22,9 @@ async function stopped(store: MemoryStore, when: (event: RunEvent) => boolean): 
     store,
     signal: controller.signal,
     emit: (event) => {
-      if (when(event)) controller.abort();
+      if (when(event)) {
+        controller.abort();
+      }
     },
   });
   expect(result.status).toBe('stopped');
@@ -63,8 +65,11 @@ describe('a run', () => {
     const store = new MemoryStore();
     store.saved.set(7, structuredClone(whole.saved.get(7)!));
     Object.assign(store.result, structuredClone(whole.result));
-    if (what === 'is missing') Reflect.deleteProperty(store.result, file);
-    else (store.result[file] as Uint8Array)[5000]! ^= 1;
+    if (what === 'is missing') {
+      Reflect.deleteProperty(store.result, file);
+    } else {
+      (store.result[file] as Uint8Array)[5000]! ^= 1;
+    }
     const { status, events } = await run({ inputs: await inputs(), store });
     expect(status).toBe('finished');
     expect(events.filter((e) => e.type === 'note').map((e) => e.text)).toEqual([
@@ -145,7 +150,9 @@ describe('stopped and started again, a run ends in the same bytes', () => {
     const controller = new AbortController();
     let left = 5;
     const stop = () => {
-      if (--left === 0) controller.abort();
+      if (--left === 0) {
+        controller.abort();
+      }
       return Promise.resolve();
     };
     const { signal } = controller;
@@ -163,7 +170,9 @@ describe('stopped and started again, a run ends in the same bytes', () => {
       const controller = new AbortController();
       breaths = -Infinity;
       const counted = vi.spyOn(Stream.prototype, 'throttle').mockImplementation(function (this: Stream) {
-        if (++breaths === last) controller.abort();
+        if (++breaths === last) {
+          controller.abort();
+        }
         return throttle.call(this);
       });
       const { status } = await run({
@@ -214,17 +223,24 @@ describe('a checkpoint that was asked for', () => {
       inputs: await inputs(),
       store,
       onPassEnd: async (save) => {
-        if (!told.includes('step 3') || told.some((line) => line.startsWith('eval'))) return;
+        if (!told.includes('step 3') || told.some((line) => line.startsWith('eval'))) {
+          return;
+        }
         await save();
         const copy = new MemoryStore();
         copy.saved.set(3, structuredClone(store.saved.get(3)!));
         kept.push(copy);
       },
       emit: (event) => {
-        if (event.type === 'step') told.push(`step ${event.progress.step}`);
-        if (event.type === 'log' && event.entry.eval_loss !== undefined)
+        if (event.type === 'step') {
+          told.push(`step ${event.progress.step}`);
+        }
+        if (event.type === 'log' && event.entry.eval_loss !== undefined) {
           told.push(`eval ${event.entry.step}`);
-        if (event.type === 'checkpoint') told.push(`checkpoint ${event.step}`);
+        }
+        if (event.type === 'checkpoint') {
+          told.push(`checkpoint ${event.step}`);
+        }
       },
     });
     expect(events.length).toBeGreaterThan(0);
@@ -281,7 +297,9 @@ it('if no more checkpoints fit, the run continues, and says so', async () => {
     inputs: await inputs(),
     store,
     emit: (event) => {
-      if (event.type === 'step') store.full = event.progress.step === 4 || event.progress.step === 5;
+      if (event.type === 'step') {
+        store.full = event.progress.step === 4 || event.progress.step === 5;
+      }
     },
   });
   const notes = events.filter((e) => e.type === 'note').map((e) => e.text);
@@ -291,8 +309,9 @@ it('if no more checkpoints fit, the run continues, and says so', async () => {
   expect(checkpoints).toEqual([
     'checkpoint-4: no room; make some; the run continues, and tries again at its next checkpoint.',
   ]);
-  for (const text of logs!)
+  for (const text of logs!) {
     expect(text).toMatch(/; the run continues, and writes the whole log with its next entry\.$/);
+  }
   expect(await store.checkpoints()).toEqual([2, 6, 7]);
   expect(comparable(store.result)).toEqual(comparable(whole.result));
   expect(Object.values(store.logs)).toHaveLength(1);

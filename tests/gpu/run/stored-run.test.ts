@@ -22,13 +22,21 @@ const entries = JSON.parse(
 
 /** Blobs stand in the JSON by their bytes. */
 function revive(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(revive);
-  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    return value.map(revive);
+  }
+  if (typeof value !== 'object' || value === null) {
+    return value;
+  }
   const { $blob, $file, name, type, lastModified } = value as Record<string, string> & {
     lastModified: number;
   };
-  if ($file !== undefined) return new File([Buffer.from($file, 'base64')], name!, { lastModified });
-  if ($blob !== undefined) return new Blob([Buffer.from($blob, 'base64')], { type: type! });
+  if ($file !== undefined) {
+    return new File([Buffer.from($file, 'base64')], name!, { lastModified });
+  }
+  if ($blob !== undefined) {
+    return new Blob([Buffer.from($blob, 'base64')], { type: type! });
+  }
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, revive(inner)]));
 }
 
@@ -103,7 +111,9 @@ it('ends a run that an earlier version began where that version would have ended
   const inputs = chosenInputs((name) => casePath('batch2', name));
   let resumed: number | undefined;
   const { status } = await runs.resume(id, inputs, DEFAULT_DEVICE, (event) => {
-    if (event.type === 'facts') resumed = event.facts.resumedStep;
+    if (event.type === 'facts') {
+      resumed = event.facts.resumedStep;
+    }
   });
   expect([status, resumed]).toEqual(['finished', 3]);
   const [found, expected] = await Promise.all(
@@ -113,9 +123,11 @@ it('ends a run that an earlier version began where that version would have ended
   );
   const [log, expectedLog] = [logOf(found!), logOf(expected!)];
   expect(log.map((entry) => Object.keys(entry))).toEqual(expectedLog.map((entry) => Object.keys(entry)));
-  for (const [i, entry] of log.entries())
-    for (const [key, value] of Object.entries(entry))
+  for (const [i, entry] of log.entries()) {
+    for (const [key, value] of Object.entries(entry)) {
       expect(value, `${key} of step ${entry.step}`).toBeCloseTo(expectedLog[i]![key as 'loss']!, 6);
+    }
+  }
   const [weights, expectedWeights] = [await weightsOf(found!), await weightsOf(expected!)];
   expect([...weights.keys()]).toEqual([...expectedWeights.keys()]);
   for (const [name, values] of weights) {

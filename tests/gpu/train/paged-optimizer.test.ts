@@ -4,9 +4,9 @@ import type { Projection } from '../../../src/formats/decoder-weights.ts';
 import { view } from '../../../src/gpu/memory.ts';
 import { bytesByKind } from '../../../src/model/allocations.ts';
 import { Lora } from '../../../src/model/lora.ts';
-import { stateAllocations, type StateStorage } from '../../../src/train/optimizer-state.ts';
 import { Optimizer } from '../../../src/train/optimizer.ts';
-import { testGpu, type TestGpu } from '../../support/gpu.ts';
+import { stateAllocations, type StateStorage } from '../../../src/train/optimizer-state.ts';
+import { type TestGpu, testGpu } from '../../support/gpu.ts';
 import { Random } from '../../support/random.ts';
 
 const SETTINGS = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, maxGradNorm: 1 };
@@ -46,10 +46,16 @@ async function optimizer(t: TestGpu, storage: StateStorage) {
   const step = async (n: number, broken = false) => {
     const gradients = new Random(100 + n);
     for (const { grads, layout } of lora.layers) {
-      if (layout.values === 0) continue;
+      if (layout.values === 0) {
+        continue;
+      }
       const values = new Float32Array(layout.values);
-      for (const { begin, count } of layout.slots) values.set(gradients.normals(count), begin);
-      if (broken) values[3] = NaN;
+      for (const { begin, count } of layout.slots) {
+        values.set(gradients.normals(count), begin);
+      }
+      if (broken) {
+        values[3] = NaN;
+      }
       t.gpu.device.queue.writeBuffer(grads.raw, 0, values);
     }
     await made.step(t.stream, n, 1e-3);
@@ -90,17 +96,22 @@ it.each([
   const whole = await optimizer(t, from);
   const first = await optimizer(t, from);
   const second = await optimizer(t, to);
-  for (const n of [1, 2, 3]) await whole.step(n);
-  for (const n of [1, 2]) await first.step(n);
+  for (const n of [1, 2, 3]) {
+    await whole.step(n);
+  }
+  for (const n of [1, 2]) {
+    await first.step(n);
+  }
   const saved = new Map((await first.outcome()).state.map(({ name, data }) => [name, data]));
   second.made.write((name) => saved.get(name)!);
   expect((await second.outcome()).state).toEqual((await first.outcome()).state);
-  for (const [i, { weights }] of first.lora.layers.entries())
+  for (const [i, { weights }] of first.lora.layers.entries()) {
     t.gpu.device.queue.writeBuffer(
       second.lora.layers[i]!.weights.raw,
       0,
       (await t.bytes(view(weights))).slice(),
     );
+  }
   await second.step(3);
   expect(await second.outcome()).toEqual(await whole.outcome());
 });

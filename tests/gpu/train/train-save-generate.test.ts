@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
-import { readAdapter, type LoraWeights } from '../../../src/formats/adapter.ts';
 import { nodeFolder } from '../../../src/cli/node-files.ts';
-import { view } from '../../../src/gpu/memory.ts';
 import { batchShape } from '../../../src/comparison/batch-test.ts';
-import { TextGenerator } from '../../../src/generate/text-generator.ts';
-import { GREEDY } from '../../../src/generate/sampling.ts';
+import { type LoraWeights, readAdapter } from '../../../src/formats/adapter.ts';
 import { stopIds } from '../../../src/generate/prompt-form.ts';
-import { Lora } from '../../../src/model/lora.ts';
+import { GREEDY } from '../../../src/generate/sampling.ts';
+import { TextGenerator } from '../../../src/generate/text-generator.ts';
+import { view } from '../../../src/gpu/memory.ts';
 import { Activations } from '../../../src/model/activations.ts';
+import { Lora } from '../../../src/model/lora.ts';
 import { adapterFiles } from '../../../src/run/checkpoint/checkpoint.ts';
 import { packWindow } from '../../../src/text/packing.ts';
 import { encodeRows } from '../../../src/text/rows.ts';
@@ -51,8 +51,9 @@ it('train, save, load, generate: the adapter changes the answers, and loaded equ
     rows.slice(0, 7).map((row, index) => ({ row, index })),
     256,
   );
-  for (let step = 1; step <= 4; step++)
+  for (let step = 1; step <= 4; step++) {
     await runner.train(passes, optimizer, { t: step, learningRate: 0.02, seed: 1, epoch: 0 });
+  }
 
   const after = await answers(trained);
   expect(after).not.toEqual(before);

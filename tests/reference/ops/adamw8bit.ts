@@ -75,9 +75,13 @@ export function adamw8bitRef(
   const v = encode(moved.v, unsignedMap);
   let signFixes = 0;
   m.codes.forEach((code, i) => {
-    if (moved.m[i]! < 0 && signedMap[code]! >= 0) m.codes[i] = code - 1;
-    else if (moved.m[i]! > 0 && signedMap[code]! < 0) m.codes[i] = code + 1;
-    else return;
+    if (moved.m[i]! < 0 && signedMap[code]! >= 0) {
+      m.codes[i] = code - 1;
+    } else if (moved.m[i]! > 0 && signedMap[code]! < 0) {
+      m.codes[i] = code + 1;
+    } else {
+      return;
+    }
     signFixes++;
   });
   return {
@@ -104,7 +108,10 @@ function encode(values: Float64Array, map: ArrayLike<number>): { codes: Uint8Arr
 
 function nearest(x: number, map: ArrayLike<number>): number {
   let best = 0;
-  for (let code = 1; code < map.length; code++)
-    if (Math.abs(map[code]! - x) < Math.abs(map[best]! - x)) best = code;
+  for (let code = 1; code < map.length; code++) {
+    if (Math.abs(map[code]! - x) < Math.abs(map[best]! - x)) {
+      best = code;
+    }
+  }
   return best;
 }

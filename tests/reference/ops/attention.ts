@@ -16,7 +16,7 @@ function eachRow(
   { tokens, heads, kvHeads, headDim, scale, keyBegin }: AttentionShape,
   visit: (row: { query: number; keys: number[]; weights: number[]; lse: number; at: number }) => void,
 ): void {
-  for (let i = 0; i < tokens; i++)
+  for (let i = 0; i < tokens; i++) {
     for (let h = 0; h < heads; h++) {
       const kvHead = Math.floor(h / (heads / kvHeads));
       const query = (i * heads + h) * headDim;
@@ -25,7 +25,9 @@ function eachRow(
       for (let j = keyBegin[i]!; j <= i; j++) {
         const key = (j * kvHeads + kvHead) * headDim;
         let score = 0;
-        for (let c = 0; c < headDim; c++) score += q[query + c]! * k[key + c]!;
+        for (let c = 0; c < headDim; c++) {
+          score += q[query + c]! * k[key + c]!;
+        }
         keys.push(key);
         scores.push(scale * score);
       }
@@ -35,6 +37,7 @@ function eachRow(
       const weights = scores.map((score) => Math.exp(score - lse));
       visit({ query, keys, weights, lse, at: i * heads + h });
     }
+  }
 }
 
 /** softmax(scale·q·kᵀ)·v under the causal document mask, in f64, and the log-sum-exp [tokens, heads] of the scores. */
@@ -49,7 +52,9 @@ export function attentionRef(
   eachRow(q, k, shape, (row) => {
     lse[row.at] = row.lse;
     row.keys.forEach((key, j) => {
-      for (let c = 0; c < shape.headDim; c++) o[row.query + c]! += row.weights[j]! * v[key + c]!;
+      for (let c = 0; c < shape.headDim; c++) {
+        o[row.query + c]! += row.weights[j]! * v[key + c]!;
+      }
     });
   });
   return { o, lse };
@@ -71,7 +76,9 @@ export function attentionBackwardRef(
     // dL/dweight of each key, and the mean that softmax takes off.
     const dweights = keys.map((key) => {
       let sum = 0;
-      for (let c = 0; c < headDim; c++) sum += dout[query + c]! * v[key + c]!;
+      for (let c = 0; c < headDim; c++) {
+        sum += dout[query + c]! * v[key + c]!;
+      }
       return sum;
     });
     const mean = dweights.reduce((sum, d, j) => sum + d * weights[j]!, 0);

@@ -4,7 +4,9 @@ export function rmsnormRef(x: Float64Array, w: Float64Array, eps: number): Float
   return x.map((_, i) => {
     const begin = i - (i % width);
     let squares = 0;
-    for (let c = 0; c < width; c++) squares += x[begin + c]! ** 2;
+    for (let c = 0; c < width; c++) {
+      squares += x[begin + c]! ** 2;
+    }
     return (x[i]! / Math.sqrt(squares / width + eps)) * w[i - begin]!;
   });
 }

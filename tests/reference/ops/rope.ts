@@ -7,7 +7,7 @@ export function ropeRef(
 ): Float64Array {
   const half = inverseFrequencies.length;
   const y = new Float64Array(x.length);
-  for (let row = 0; row < x.length / (2 * half); row++)
+  for (let row = 0; row < x.length / (2 * half); row++) {
     for (let i = 0; i < half; i++) {
       const angle = positions[Math.floor(row / heads)]! * inverseFrequencies[i]!;
       const [c, s] = [Math.cos(angle), Math.sin(angle)];
@@ -15,6 +15,7 @@ export function ropeRef(
       y[at1] = x[at1]! * c - x[at2]! * s;
       y[at2] = x[at2]! * c + x[at1]! * s;
     }
+  }
   return y;
 }
 

@@ -1,15 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/formats/user-error.ts';
 import { Asking } from '../../../src/app/shared/asking.ts';
 import type { Answer } from '../../../src/engine/protocol/protocol.ts';
+import { UserError } from '../../../src/formats/user-error.ts';
 
 /** A question that the engine never answers, unless it is cancelled. */
 const never = (signal: AbortSignal) =>
   new Promise<Answer<string>>((resolve, reject) =>
     signal.addEventListener('abort', () => {
       const { reason } = signal as { reason: Error };
-      if (reason instanceof UserError) resolve({ ok: false, sentence: reason.message });
-      else reject(reason);
+      if (reason instanceof UserError) {
+        resolve({ ok: false, sentence: reason.message });
+      } else {
+        reject(reason);
+      }
     }),
   );
 const yes = { ok: true, value: 'yes' } as const;

@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest';
 import {
   everything,
+  type Filter,
   headlineWords,
   points,
   shownQuestions,
-  type Filter,
 } from '../../../src/app/comparison/comparison.ts';
 import type { Headline } from '../../../src/comparison/headline.ts';
-import { scoreAnswer } from '../../../src/comparison/scores.ts';
 import { compareScores } from '../../../src/comparison/headline.ts';
+import { scoreAnswer } from '../../../src/comparison/scores.ts';
 import type { TestComparison, TestDetail } from '../../../src/engine/protocol/comparison.ts';
 
 /** Three questions: V2 gets better, worse, and says the same. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { DEMO_ANSWER_TOKENS } from '../../../src/app/shared/demo-tests.ts';
 import { DEMO_QUESTIONS } from '../../../src/app/shared/demo.ts';
+import { DEMO_ANSWER_TOKENS } from '../../../src/app/shared/demo-tests.ts';
 import { nodeFolder } from '../../../src/cli/node-files.ts';
 import { promptEncoder } from '../../../src/generate/prompt-form.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';

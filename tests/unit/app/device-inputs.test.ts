@@ -3,8 +3,8 @@ import {
   DEFAULT_INPUTS as NONE,
   deviceSettings,
   hasProblem,
-  storeDeviceInputs,
   storedDeviceInputs,
+  storeDeviceInputs,
   withEdit,
 } from '../../../src/app/shared/device-inputs.ts';
 

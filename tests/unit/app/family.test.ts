@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
+import { candidates, chosenVersions, emptyDraft, named } from '../../../src/app/comparison/test-draft.ts';
 import type { TreeNode } from '../../../src/app/elements/family-tree.ts';
 import { familyTrees } from '../../../src/app/runs/family.ts';
-import { candidates, chosenVersions, emptyDraft, named } from '../../../src/app/comparison/test-draft.ts';
-import type { RunRecord } from '../../../src/engine/protocol/protocol.ts';
 import type { FamilyMember } from '../../../src/engine/protocol/comparison.ts';
+import type { RunRecord } from '../../../src/engine/protocol/protocol.ts';
 
 const member = (
   key: string,

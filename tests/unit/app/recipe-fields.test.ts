@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import {
   fieldText,
   RECIPE_FIELDS,
-  setField,
   type RecipeField,
+  setField,
 } from '../../../src/app/setup/recipe-fields.ts';
 import { defaultRecipe, parseRecipe, recipeToYaml } from '../../../src/formats/recipe.ts';
 import type { TrainingSettings } from '../../../src/formats/recipe/settings.ts';
@@ -73,11 +73,14 @@ describe('the fields of the recipe', () => {
     '%s takes what the file may hold',
     (_, field) => {
       for (const text of PROBES)
-        // -1 is the file's notation for counting epochs; here the input is left empty.
-        if (field.key !== 'max_steps' || Number(text) > 0)
+      // -1 is the file's notation for counting epochs; here the input is left empty.
+      {
+        if (field.key !== 'max_steps' || Number(text) > 0) {
           expect('recipe' in setField(field, defaultRecipe(), text), `${field.key}: ${text}`).toBe(
             fileTakes(field, text),
           );
+        }
+      }
     },
   );
 
@@ -94,8 +97,9 @@ describe('the fields of the recipe', () => {
     ['the defaults', defaultRecipe()],
     ['everything unusual', { ...defaultRecipe(), training: EVERYTHING }],
   ])('give back what they show: %s', (_, recipe) => {
-    for (const field of RECIPE_FIELDS)
+    for (const field of RECIPE_FIELDS) {
       expect(setField(field, recipe, fieldText(field, recipe)), field.key).toEqual({ recipe });
+    }
   });
 
   it('leave out what is usual, as the file does', () => {
@@ -121,8 +125,9 @@ describe('the fields of the recipe', () => {
       packing: 'false',
     };
     let plain = recipe as ReturnType<typeof defaultRecipe>;
-    for (const field of RECIPE_FIELDS.filter(({ key }) => key in usual))
+    for (const field of RECIPE_FIELDS.filter(({ key }) => key in usual)) {
       plain = (setField(field, plain, usual[field.key]!) as { recipe: typeof plain }).recipe;
+    }
     expect(Object.keys(plain.training).toSorted()).toEqual(Object.keys(defaultRecipe().training).toSorted());
     expect(parseRecipe(recipeToYaml(plain), 'training_config.yaml').recipe).toEqual(plain);
   });

@@ -1,13 +1,13 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { initialState, type AppState } from '../../../src/app/shared/app-state.ts';
 import { checks } from '../../../src/app/setup/checks.ts';
+import { type AppState, initialState } from '../../../src/app/shared/app-state.ts';
+import type { EngineWatch } from '../../../src/app/shared/engine-watch.ts';
 import { fromStorage } from '../../../src/app/shared/from-storage.ts';
 import { StorageUse } from '../../../src/app/shared/storage.ts';
 import { Store } from '../../../src/app/shared/store.ts';
 import { Training } from '../../../src/app/training/training.ts';
-import type { EngineWatch } from '../../../src/app/shared/engine-watch.ts';
-import { UserError } from '../../../src/formats/user-error.ts';
 import type { Answer, ChosenInputs, EngineApi } from '../../../src/engine/protocol/protocol.ts';
+import { UserError } from '../../../src/formats/user-error.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -31,8 +31,9 @@ it('a run needs a place for its checkpoints before it starts', () => {
   expect(space({ plan: PLAN })).toMatchObject({ state: 'busy' });
   expect(space({ plan: PLAN, storage: { ok: true, value: undefined } })).toMatchObject({ state: 'good' });
   // Even while nothing is chosen: it is the first thing to fix.
-  for (const plan of [PLAN, undefined])
+  for (const plan of [PLAN, undefined]) {
     expect(space({ plan, storage: refused })).toMatchObject({ state: 'bad', detail: /keeps none/ });
+  }
 });
 
 it('one that is full is bad, and one that does not say how full it is makes careful', () => {

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { Store } from '../../../src/app/shared/store.ts';
 import { emptyDraft } from '../../../src/app/comparison/test-draft.ts';
 import { TestDrafts } from '../../../src/app/comparison/test-drafts.ts';
 import type { TestsState } from '../../../src/app/comparison/tests.ts';
-import type { Answer, ChosenFile, EngineApi } from '../../../src/engine/protocol/protocol.ts';
+import { Store } from '../../../src/app/shared/store.ts';
 import type { QuestionsFacts } from '../../../src/engine/protocol/comparison.ts';
+import type { Answer, ChosenFile, EngineApi } from '../../../src/engine/protocol/protocol.ts';
 
 type Inspected = Answer<QuestionsFacts>;
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { defaultRecipe } from '../../../src/formats/recipe.ts';
 import { adapterName, resultName, runName, sourceName } from '../../../src/app/shared/version-names.ts';
+import { defaultRecipe } from '../../../src/formats/recipe.ts';
 
 const inputs = { base: 'base', source: 'v1', train: 'rows.jsonl', validation: undefined };
 const runs = [

@@ -1,12 +1,12 @@
-import { globals } from 'webgpu';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { globals } from 'webgpu';
 import { attentionShare, countStep, type StepCounts } from '../../../src/bench/counts.ts';
 import { benchInputs } from '../../../src/bench/models.ts';
 import { mixedRows } from '../../../src/bench/rows.ts';
 import { openNullGpu } from '../../../src/gpu/null-device.ts';
-import { memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { plainPass } from '../../../src/run/plan/dry-run.ts';
 import { newExecutionPlanOf } from '../../../src/run/plan/execution-plan.ts';
+import { memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { planInput } from '../../../src/run/session.ts';
 import { packWindow } from '../../../src/text/packing.ts';
 

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { afterEach, expect, it } from 'vitest';
-import { measureLoading, type BenchDisk } from '../../../src/bench/loading.ts';
+import { type BenchDisk, measureLoading } from '../../../src/bench/loading.ts';
 import { givenBase, syntheticBaseFiles } from '../../../src/cli/bench-disk.ts';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 
@@ -24,8 +24,9 @@ it('a base of a model’s first layers is written, loaded, cached, loaded again 
   // A small file's fingerprint covers all its bytes; besides that, a first start reads it once.
   near('first start, until the base is on the device: hash, quantize', 2 * (2 * parameters));
   expect(read.get('second start, from the cache')).toBeLessThan(3.5 * parameters);
-  for (const [, , seconds] of rows.slice(0, -1))
+  for (const [, , seconds] of rows.slice(0, -1)) {
     expect((seconds as { speed: number }).speed).toBeGreaterThan(0);
+  }
   // The cache is removed between rounds, the base at the end.
   expect(await disk.storage.entries()).toEqual([]);
   await disk.close();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import code from '../../../shaders/bench/bench_matrix.wgsl';
 import { matrixBench } from '../../../src/bench/matrix-ceiling.ts';
-import { GRIDS, matrixText } from '../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
+import { GRIDS, matrixText } from '../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
 import { TestGpu } from '../../support/gpu.ts';
 import { STAND_IN_SHAPE, withoutMatrixUnits } from '../../support/stand-ins.ts';
 
@@ -30,9 +30,13 @@ it('multiplies as often as it is said to, with arrays for subgroup matrices', as
 // SwiftShader has none; llvmpipe has.
 it('compiles for the subgroup matrices of a device that has some, in both dialects', async ({ skip }) => {
   const { matrix } = t.gpu;
-  if (!matrix) return skip('the device has no subgroup matrices');
-  for (const dialect of ['flag', matrix.dialect] as const)
-    for (const shape of matrix.shapes)
+  if (!matrix) {
+    return skip('the device has no subgroup matrices');
+  }
+  for (const dialect of ['flag', matrix.dialect] as const) {
+    for (const shape of matrix.shapes) {
       await matrixBench('compiled', matrixText(shape, grid!, { ...matrix, dialect }, code)).compile(t.gpu);
+    }
+  }
   expect(t.gpu.errors).toEqual([]);
 });

@@ -5,9 +5,9 @@ import { plotSvg } from '../../../src/bench/plot.ts';
 import {
   matrixCells,
   matrixColumn,
+  type Report,
   reportJson,
   showSection,
-  type Report,
 } from '../../../src/bench/report.ts';
 import { mixedRows } from '../../../src/bench/rows.ts';
 

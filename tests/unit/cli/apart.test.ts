@@ -7,7 +7,9 @@ import { checkCacheApart, checkLinks, checkRecipe, realPath } from '../../../src
 let work: string;
 beforeEach(() => {
   work = mkdtempSync(join(tmpdir(), 'retune-apart-'));
-  for (const folder of ['base', 'v1', 'out', 'data']) mkdirSync(join(work, folder));
+  for (const folder of ['base', 'v1', 'out', 'data']) {
+    mkdirSync(join(work, folder));
+  }
   writeFileSync(join(work, 'data/rows.jsonl'), '');
 });
 afterEach(() => {

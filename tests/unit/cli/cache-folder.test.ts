@@ -25,8 +25,15 @@ it.each([
 it('looks into its own entries only', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'retune-cache-'));
   const ours = ['0123456789abcdef', '0123456789abcdef-plain'];
-  for (const name of [...ours, 'projects', '.0123456789abcdef.1.partial', '0123456789ABCDEF', `${ours[0]}-x`])
+  for (const name of [
+    ...ours,
+    'projects',
+    '.0123456789abcdef.1.partial',
+    '0123456789ABCDEF',
+    `${ours[0]}-x`,
+  ]) {
     mkdirSync(join(folder, name));
+  }
   expect((await new FolderCacheStorage(folder).entries()).toSorted()).toEqual(ours);
   rmSync(folder, { recursive: true });
 });

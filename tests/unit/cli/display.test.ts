@@ -56,7 +56,9 @@ function shown(isTTY: boolean, columns = 100, events = EVENTS): string {
   const stream = Object.assign(new PassThrough(), { isTTY, columns });
   const display = openDisplay(stream as unknown as NodeJS.WriteStream);
   const report = new RunReport(display);
-  for (const event of events) report.show(event);
+  for (const event of events) {
+    report.show(event);
+  }
   display.close();
   return String(stream.read());
 }
@@ -85,7 +87,9 @@ describe('a run on a terminal', () => {
     const clear = '\u001b[2K';
     const lines = text.split('\n').map((line) => line.slice(line.lastIndexOf(clear) + clear.length));
     // The first line is written before there is anything to clear.
-    for (const line of LINES) expect(lines).toContain(line);
+    for (const line of LINES) {
+      expect(lines).toContain(line);
+    }
     expect(text).toContain('hashing          ████████████░░░░░░░░░░░░  50%  1.0 KiB of 2.0 KiB');
     // It ends with the live line removed, and leaves no terminal mode changed if it is killed before.
     expect(text.endsWith(clear)).toBe(true);

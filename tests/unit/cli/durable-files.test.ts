@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkWritable, makeFolder, move, replaceFiles, syncFolder } from '../../../src/cli/durable-files.ts';
 import { textFile } from '../../../src/run/checkpoint/store.ts';
-import { injectFaults, type Fault } from '../../support/faults.mjs';
+import { type Fault, injectFaults } from '../../support/faults.mjs';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'retune-durable-'))));
@@ -47,7 +47,9 @@ describe('files that take the place of others', () => {
     const { ops } = await struck({}, two);
     for (let at = 1; at <= ops.length; at++) {
       // The folder is there already.
-      if (ops[at - 1]!.startsWith('mkdir')) continue;
+      if (ops[at - 1]!.startsWith('mkdir')) {
+        continue;
+      }
       writeFileSync(path('a'), 'old a');
       writeFileSync(path('b'), 'old b');
       const { error } = await struck({ at, fault: 'EIO' }, two);

@@ -17,7 +17,7 @@ import { checkApart } from '../../../src/cli/apart.ts';
 import { writeDurably, type WriteFile } from '../../../src/cli/durable-files.ts';
 import { FolderStore } from '../../../src/cli/folder-store.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
-import { textFile, type Files } from '../../../src/run/checkpoint/store.ts';
+import { type Files, textFile } from '../../../src/run/checkpoint/store.ts';
 
 let work: string;
 beforeEach(() => {
@@ -36,7 +36,9 @@ const files = (mark: string): Files => ({
 /** A disk that is full from its `room`-th file on. */
 function fullAfter(room: number): WriteFile {
   return async (path, chunks) => {
-    if (room-- > 0) return writeDurably(path, chunks);
+    if (room-- > 0) {
+      return writeDurably(path, chunks);
+    }
     writeFileSync(path, 'half');
     throw Object.assign(new Error('ENOSPC: no space left on device, write'), {
       code: 'ENOSPC',
@@ -62,7 +64,9 @@ describe('an output folder', () => {
 
   it('keeps checkpoints, lists them by number and gives their files back', async () => {
     const store = await FolderStore.open(output());
-    for (const step of [3, 20, 100]) await store.saveCheckpoint(step, files(`of ${step}`));
+    for (const step of [3, 20, 100]) {
+      await store.saveCheckpoint(step, files(`of ${step}`));
+    }
     mkdirSync(join(output(), 'checkpoint-old'));
     expect(await store.checkpoints()).toEqual([3, 20, 100]);
     const folder = await store.openCheckpoint(20);
@@ -121,7 +125,9 @@ describe('an output folder', () => {
   it('removes the logs that are its own', async () => {
     const store = await FolderStore.open(output());
     await store.removeLogs(/ours/);
-    for (const name of ['ours.1', 'theirs']) await store.writeLog(name, textFile('x')[0]!);
+    for (const name of ['ours.1', 'theirs']) {
+      await store.writeLog(name, textFile('x')[0]!);
+    }
     await store.removeLogs(/^ours/);
     expect(names(join(output(), 'logs'))).toEqual(['theirs']);
   });
@@ -195,19 +201,22 @@ describe('an output that cannot be one', () => {
     symlinkSync(source, join(work, 'link'));
     const refused = (path: string) =>
       messageOf(() => checkApart(path, [{ what: 'the source model', path: source }]));
-    for (const same of [source, `${source}/`, join(work, 'link'), `${work}/models/../models/v1`])
+    for (const same of [source, `${source}/`, join(work, 'link'), `${work}/models/../models/v1`]) {
       expect(await refused(same)).toBe(
         `${same}: the output is also the source model, which is never written to; choose another --output.`,
       );
-    for (const inside of [join(source, 'new/out'), join(work, 'link/sub'), join(work, 'link/new')])
+    }
+    for (const inside of [join(source, 'new/out'), join(work, 'link/sub'), join(work, 'link/new')]) {
       expect(await refused(inside)).toContain(`the output lies inside the source model, ${source}, which`);
+    }
     expect(await refused(join(work, 'models'))).toContain(
       `the output holds the source model, ${source}, which`,
     );
     symlinkSync(join(source, 'new'), join(work, 'dangling'));
     expect(await refused(join(work, 'dangling'))).toContain('the output lies inside the source model');
-    for (const apart of [`${source}2`, join(work, 'models/v2'), join(work, 'new')])
+    for (const apart of [`${source}2`, join(work, 'models/v2'), join(work, 'new')]) {
       await checkApart(apart, [{ what: 'the source model', path: source }]);
+    }
   });
 });
 

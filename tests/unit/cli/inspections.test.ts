@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { inspectFile, inspectFolder } from '../../../src/cli/inspections.ts';
 import { changedTensors, withBits } from '../../support/changed-tensors.ts';
-import { fixtureFiles, memoryFolder, source, type MemoryFiles } from '../../support/memory-folder.ts';
+import { fixtureFiles, type MemoryFiles, memoryFolder, source } from '../../support/memory-folder.ts';
 import type { CaseName } from '../../support/model-case.ts';
 
 const text = (bytes: unknown) => new TextDecoder().decode(bytes as Uint8Array);
@@ -83,8 +83,11 @@ describe('an adapter', () => {
     const config = JSON.parse(text(files['adapter_config.json'])) as object;
     files['adapter_config.json'] = JSON.stringify({ ...config, ...change });
     const facts = inspectFolder(memoryFolder('v1', files), noProgress);
-    if (sentence) await expect(facts).rejects.toThrow(sentence);
-    else await expect(facts).resolves.toMatchObject({ kind: 'adapter', modules: 14 });
+    if (sentence) {
+      await expect(facts).rejects.toThrow(sentence);
+    } else {
+      await expect(facts).resolves.toMatchObject({ kind: 'adapter', modules: 14 });
+    }
   });
 });
 

@@ -41,7 +41,9 @@ async function start({ handling, more = {}, shell }: Waiting) {
 }
 
 async function pidOf({ said }: Awaited<ReturnType<typeof start>>): Promise<number> {
-  while (!/ready, \d+\n/.test(said.stdout)) await wait(20);
+  while (!/ready, \d+\n/.test(said.stdout)) {
+    await wait(20);
+  }
   return Number(/ready, (\d+)/.exec(said.stdout)![1]);
 }
 
@@ -110,7 +112,9 @@ describe("a process whose parent, npm's shell, dies", () => {
 
   it('is stopped as by SIGTERM', async () => {
     const { said, pid } = await orphan('keep', {});
-    while (!said.stdout.endsWith('aborted, 143\nkeeping\n')) await wait(20);
+    while (!said.stdout.endsWith('aborted, 143\nkeeping\n')) {
+      await wait(20);
+    }
     process.kill(pid, 'SIGKILL');
   });
 

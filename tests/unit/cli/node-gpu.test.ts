@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { Profiler } from '../../../src/gpu/profiler.ts';
-import { TestGpu } from '../../support/gpu.ts';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 import { sumSlices } from '../../../src/gpu/kernels/shared/sum-slices.ts';
+import { Profiler } from '../../../src/gpu/profiler.ts';
+import { TestGpu } from '../../support/gpu.ts';
 
 it('timestamps are not rounded to the 65,536 ns of a browser', async () => {
   const t = new TestGpu(await openNodeGpu());

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { openBaseCache } from '../../../src/cli/base-cache.ts';
+import type { Display } from '../../../src/cli/display.ts';
 import { memoryOption, NONE, numberOption, readRecipe } from '../../../src/cli/options.ts';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
-import type { Display } from '../../../src/cli/display.ts';
-import { openBaseCache } from '../../../src/cli/base-cache.ts';
 
 describe('a number on the command line', () => {
   const parse = numberOption({ whole: true, min: 1, max: 64 });

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -31,8 +31,12 @@ beforeEach(() => {
   locks = [];
 });
 afterEach(() => {
-  for (const child of children) child.kill('SIGKILL');
-  for (const lock of locks) lock.release();
+  for (const child of children) {
+    child.kill('SIGKILL');
+  }
+  for (const lock of locks) {
+    lock.release();
+  }
   rmSync(work, { recursive: true });
 });
 
@@ -56,7 +60,9 @@ function holder(signal?: string) {
       child.stdout.on('data', (text) => {
         said += text;
         const found = said.split('\n').find((whole) => begin.test(whole));
-        if (found !== undefined) resolve(found);
+        if (found !== undefined) {
+          resolve(found);
+        }
       }),
     );
   const end = new Promise((resolve) => child.on('exit', resolve));

@@ -8,8 +8,9 @@ function plain(a: readonly string[], b: readonly string[]): number {
   let above = new Array<number>(b.length + 1).fill(0);
   for (const item of a) {
     const row = [0];
-    for (const [j, other] of b.entries())
+    for (const [j, other] of b.entries()) {
       row.push(item === other ? above[j]! + 1 : Math.max(row[j]!, above[j + 1]!));
+    }
     above = row;
   }
   return above.at(-1)!;

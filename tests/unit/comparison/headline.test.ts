@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Xoshiro128 } from '../../../src/formats/xoshiro128.ts';
 import { bootstrapInterval } from '../../../src/comparison/bootstrap.ts';
 import { compareScores } from '../../../src/comparison/headline.ts';
 import { scoreAnswer, summarise, summariseBy } from '../../../src/comparison/scores.ts';
+import { Xoshiro128 } from '../../../src/formats/xoshiro128.ts';
 
 describe('bootstrapInterval', () => {
   it('is the normal one where there are many questions', () => {

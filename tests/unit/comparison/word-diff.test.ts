@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { type DiffPiece, wordDiff } from '../../../src/comparison/word-diff.ts';
 import { Xoshiro128 } from '../../../src/formats/xoshiro128.ts';
-import { wordDiff, type DiffPiece } from '../../../src/comparison/word-diff.ts';
 
 const written = (pieces: readonly DiffPiece[]) =>
   pieces.map(({ kind, text }) => ({ same: text, gone: `[-${text}-]`, new: `{+${text}+}` })[kind]).join('');
@@ -15,10 +15,12 @@ function plainDiff(first: string, second: string): string {
   const parts = (text: string): string[] => text.match(/\d+|\//g) ?? [];
   const [a, b] = [parts(first), parts(second)];
   const common = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
-  for (let i = a.length - 1; i >= 0; i--)
-    for (let j = b.length - 1; j >= 0; j--)
+  for (let i = a.length - 1; i >= 0; i--) {
+    for (let j = b.length - 1; j >= 0; j--) {
       common[i]![j] =
         a[i] === b[j] ? common[i + 1]![j + 1]! + 1 : Math.max(common[i + 1]![j]!, common[i]![j + 1]!);
+    }
+  }
   let [text, gone, fresh, i] = ['', '', '', 0];
   const flush = (): void => {
     text += (gone && `[-${gone}-]`) + (fresh && `{+${fresh}+}`);
@@ -26,9 +28,13 @@ function plainDiff(first: string, second: string): string {
   };
   // What both begin or end with is set aside first.
   let end = 0;
-  while (i < Math.min(a.length, b.length) && a[i] === b[i]) text += a[i++]!;
+  while (i < Math.min(a.length, b.length) && a[i] === b[i]) {
+    text += a[i++]!;
+  }
   let j = i;
-  while (end < Math.min(a.length, b.length) - i && a.at(-1 - end) === b.at(-1 - end)) end++;
+  while (end < Math.min(a.length, b.length) - i && a.at(-1 - end) === b.at(-1 - end)) {
+    end++;
+  }
   const [lastA, lastB] = [a.length - end, b.length - end];
   while (i < lastA || j < lastB) {
     if (i < lastA && j < lastB && a[i] === b[j]) {
@@ -36,8 +42,11 @@ function plainDiff(first: string, second: string): string {
       text += a[i]!;
       i++;
       j++;
-    } else if (j === lastB || (i < lastA && common[i + 1]![j]! >= common[i]![j + 1]!)) gone += a[i++]!;
-    else fresh += b[j++]!;
+    } else if (j === lastB || (i < lastA && common[i + 1]![j]! >= common[i]![j + 1]!)) {
+      gone += a[i++]!;
+    } else {
+      fresh += b[j++]!;
+    }
   }
   flush();
   return text + a.slice(lastA).join('');

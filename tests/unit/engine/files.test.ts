@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { readAll } from '../../../src/formats/byte-source.ts';
 import { folderOf, readFile, readFolder, sourceOf } from '../../../src/engine/files/files.ts';
+import { readAll } from '../../../src/formats/byte-source.ts';
 
 /** A file as a folder input gives it. */
 function fileAt(path: string, text = path): File {

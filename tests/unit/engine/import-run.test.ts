@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { UserError } from '../../../src/formats/user-error.ts';
 import { importRun } from '../../../src/engine/runs/import-run.ts';
 import type { ReadArchive } from '../../../src/engine/runs/read-archive.ts';
+import { UserError } from '../../../src/formats/user-error.ts';
 
 const file = new File([], 'v2.zip');
 const read = { ok: true, value: { file: 'v2.zip' } as ReadArchive } as const;

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { UserError } from '../../../src/formats/user-error.ts';
-import { defaultRecipe } from '../../../src/formats/recipe.ts';
 import type { Answer } from '../../../src/comparison/batch-test.ts';
+import { TestJournal } from '../../../src/engine/comparison/journal.ts';
+import { testCsv, testDetail, versionFile } from '../../../src/engine/comparison/results.ts';
+import type { TestEvent } from '../../../src/engine/protocol/comparison.ts';
+import { defaultRecipe } from '../../../src/formats/recipe.ts';
+import { UserError } from '../../../src/formats/user-error.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
 import type { StoredTest, TestRecords } from '../../../src/storage/test-records.ts';
-import { TestJournal } from '../../../src/engine/comparison/journal.ts';
-import type { TestEvent } from '../../../src/engine/protocol/comparison.ts';
-import { testCsv, testDetail, versionFile } from '../../../src/engine/comparison/results.ts';
 
 const test: StoredTest = {
   id: 'a',
@@ -38,7 +38,9 @@ function records() {
   const disk = { full: false };
   const write = async (what: string) => {
     await Promise.resolve();
-    if (disk.full) throw new UserError('The disk is full.');
+    if (disk.full) {
+      throw new UserError('The disk is full.');
+    }
     written.push(what);
   };
   const fake = {

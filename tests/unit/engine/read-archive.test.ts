@@ -1,11 +1,11 @@
-import { zipSync, type Zippable } from 'fflate';
+import { type Zippable, zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
+import { keepArchive, readArchive } from '../../../src/engine/runs/read-archive.ts';
 import { defaultRecipe, recipeToYaml } from '../../../src/formats/recipe.ts';
 import { sha256Chunks } from '../../../src/formats/sha256.ts';
 import { encodeUtf8 } from '../../../src/formats/utf8.ts';
 import { adapterHash } from '../../../src/run/checkpoint/identity.ts';
 import type { RunRecords, StoredRun } from '../../../src/storage/run-records.ts';
-import { keepArchive, readArchive } from '../../../src/engine/runs/read-archive.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
 
 const hash = (character: string) => character.repeat(64);
@@ -27,7 +27,9 @@ const json = (value: unknown) => encodeUtf8(JSON.stringify(value));
 /** A folder of a run with its hashes beside it. */
 async function sound(prefix: string, files: Record<string, Uint8Array>, own = identity): Promise<Zippable> {
   const hashes: Record<string, string> = {};
-  for (const [name, bytes] of Object.entries(files)) hashes[name] = await sha256Chunks([bytes]);
+  for (const [name, bytes] of Object.entries(files)) {
+    hashes[name] = await sha256Chunks([bytes]);
+  }
   const cursor = json({ step: 2, identity: own, plan: {}, logWindow: {}, files: hashes });
   const all = Object.entries({ ...files, 'retune_state.json': cursor });
   return Object.fromEntries(all.map(([name, bytes]) => [prefix + name, bytes]));
@@ -305,7 +307,9 @@ describe('import of a run', () => {
       const reason = new Error('cancelled');
       let calls = 0;
       const onProgress = () => {
-        if (calls++ === after) cancel.abort(reason);
+        if (calls++ === after) {
+          cancel.abort(reason);
+        }
       };
       const following = { signal: cancel.signal, onProgress };
       const file = zip(await archive());
@@ -327,7 +331,9 @@ describe('import of a run', () => {
     const one = await sound('', { 'adapter_config.json': encodeUtf8('{}') });
     const files: Zippable = { ...(await archive()) };
     for (let step = 10; step < 310; step++) {
-      for (const [name, bytes] of Object.entries(one)) files[`checkpoint/${step}/${name}`] = bytes;
+      for (const [name, bytes] of Object.entries(one)) {
+        files[`checkpoint/${step}/${name}`] = bytes;
+      }
       files[`manifest/${step}`] = json({});
     }
     const { records: to, restored } = records();

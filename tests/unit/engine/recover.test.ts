@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
+import { type Attempt, recovering, type Recovery } from '../../../src/engine/runs/recover.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import { OutOfMemoryError } from '../../../src/run/plan/memory-plan.ts';
-import { recovering, type Attempt, type Recovery } from '../../../src/engine/runs/recover.ts';
 
 const MINUTE = 60_000;
 
@@ -33,7 +33,9 @@ function bench(refusals = 0) {
   const clock = { now: 0, requests: 0 };
   const recovery: Recovery = {
     request: () => {
-      if (clock.requests++ < refusals) return Promise.resolve(undefined);
+      if (clock.requests++ < refusals) {
+        return Promise.resolve(undefined);
+      }
       const gpu = new FakeGpu();
       gpus.push(gpu);
       return Promise.resolve(gpu as unknown as Gpu);
@@ -65,7 +67,9 @@ it('does the work again on a new device where the device is lost and a call to i
   const work = async (attempt: Attempt) => {
     gone.push(attempt.gone);
     await attempt.openGpu();
-    if (gpus.length === 2) return 'done';
+    if (gpus.length === 2) {
+      return 'done';
+    }
     gpus[0]!.lose('the driver was reset');
     return never();
   };
@@ -79,7 +83,9 @@ it('knows a loss behind the error of a call, which may come before the loss is t
   const { gpus, recovery } = bench();
   const work = async ({ openGpu }: Attempt) => {
     await openGpu();
-    if (gpus.length === 2) return 'done';
+    if (gpus.length === 2) {
+      return 'done';
+    }
     setTimeout(() => gpus[0]!.lose('gone'), 1);
     throw new Error('mapAsync failed');
   };
@@ -90,7 +96,9 @@ it('takes memory that ran out in mid-run for a loss', async () => {
   const { gpus, notes, recovery } = bench();
   const work = async ({ openGpu }: Attempt) => {
     await openGpu();
-    if (gpus.length === 2) return 'done';
+    if (gpus.length === 2) {
+      return 'done';
+    }
     gpus[0]!.outOfMemory = true;
     throw new Error('the buffer is invalid');
   };
@@ -109,9 +117,13 @@ it('leaves too little memory at the start to the user, and takes it for a loss a
 
   const { gpus, recovery } = bench();
   const work = async (attempt: Attempt) => {
-    if (gpus.length === 1) return tooLittle(attempt);
+    if (gpus.length === 1) {
+      return tooLittle(attempt);
+    }
     await attempt.openGpu();
-    if (gpus.length === 3) return 'done';
+    if (gpus.length === 3) {
+      return 'done';
+    }
     gpus[0]!.lose('gone');
     return never();
   };
@@ -137,7 +149,9 @@ it('recovers if losses are further apart', async () => {
   const { gpus, clock, recovery } = bench();
   const work = async ({ openGpu }: Attempt) => {
     await openGpu();
-    if (gpus.length === 8) return 'done';
+    if (gpus.length === 8) {
+      return 'done';
+    }
     clock.now += 4 * MINUTE + 59_000;
     gpus.at(-1)!.lose('hung');
     return never();

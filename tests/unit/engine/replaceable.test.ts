@@ -1,8 +1,8 @@
 import { expose } from 'comlink';
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/formats/user-error.ts';
 import type { Answer } from '../../../src/engine/answer.ts';
 import { ReplaceableWorker } from '../../../src/engine/replaceable.ts';
+import { UserError } from '../../../src/formats/user-error.ts';
 
 interface Api {
   double(n: number): Promise<number>;
@@ -61,7 +61,9 @@ function workers(plan: { kept?: ('train' | 'hang')[]; work?: ('train' | 'hang')[
 }
 
 const until = async (is: () => boolean) => {
-  while (!is()) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (!is()) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 };
 const reason = new UserError('a.jsonl: cancelled.');
 const refused = { ok: false, sentence: 'a.jsonl: cancelled.' };

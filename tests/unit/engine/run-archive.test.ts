@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { defaultRecipe } from '../../../src/formats/recipe.ts';
-import { sha256Chunks } from '../../../src/formats/sha256.ts';
-import { encodeUtf8 } from '../../../src/formats/utf8.ts';
-import type { RunRecords, StoredRun } from '../../../src/storage/run-records.ts';
 import { MAX_LOG_ENTRIES, MAX_NAME, MAX_NOTE } from '../../../src/engine/runs/archived-run.ts';
 import { readArchive } from '../../../src/engine/runs/read-archive.ts';
 import { archiveRun } from '../../../src/engine/runs/run-archive.ts';
 import type { Runs } from '../../../src/engine/runs/runs.ts';
+import { defaultRecipe } from '../../../src/formats/recipe.ts';
+import { sha256Chunks } from '../../../src/formats/sha256.ts';
+import { encodeUtf8 } from '../../../src/formats/utf8.ts';
+import type { RunRecords, StoredRun } from '../../../src/storage/run-records.ts';
 
 const hash = 'a'.repeat(64);
 const identity = { base: hash, source: 'none', train: hash, validation: 'none', tokens: hash, recipe: hash };

@@ -48,7 +48,9 @@ it('keeps a checkpoint for rescue once the latest is ten minutes old', async () 
     return Promise.resolve();
   };
   const passes = async (...at: number[]) => {
-    for (minutes of at) await control.hold(save, never);
+    for (minutes of at) {
+      await control.hold(save, never);
+    }
   };
   await passes(100, 109, 110, 110, 119);
   control.checkpointNow();

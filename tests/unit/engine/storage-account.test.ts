@@ -1,7 +1,4 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { BaseCache } from '../../../src/model/base/cache/base-cache.ts';
-import { BrowserCacheStorage } from '../../../src/storage/base-cache.ts';
-import type { Runs } from '../../../src/engine/runs/runs.ts';
 import {
   appCategory,
   baseCategory,
@@ -9,6 +6,9 @@ import {
   deleteStored,
   storageAccount,
 } from '../../../src/engine/files/storage-account.ts';
+import type { Runs } from '../../../src/engine/runs/runs.ts';
+import { BaseCache } from '../../../src/model/base/cache/base-cache.ts';
+import { BrowserCacheStorage } from '../../../src/storage/base-cache.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
+import { writeInto } from '../../../src/engine/runs/export.ts';
 import { bytesSource } from '../../../src/formats/byte-source.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
-import { writeInto } from '../../../src/engine/runs/export.ts';
 import { outputFolder } from '../../support/output-folder.ts';
 
 const FILES = ['adapter_config.json', 'adapter_model.safetensors', 'logs/events', 'README.md'].map(

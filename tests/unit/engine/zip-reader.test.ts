@@ -1,9 +1,9 @@
-import { zipSync, type Zippable } from 'fflate';
+import { type Zippable, zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
+import { readZip } from '../../../src/engine/files/zip-reader.ts';
+import { zipped } from '../../../src/engine/runs/export.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
 import { blobSource } from '../../../src/storage/blob-source.ts';
-import { zipped } from '../../../src/engine/runs/export.ts';
-import { readZip } from '../../../src/engine/files/zip-reader.ts';
 import { Random } from '../../support/random.ts';
 
 const file = (bytes: Uint8Array, name = 'run.zip') => new File([bytes as Uint8Array<ArrayBuffer>], name);
@@ -95,8 +95,11 @@ describe('readZip', () => {
       refusal('a.txt in it is cut off, or overlaps with another file'),
     );
     const twice = zipSync({ 'a.txt': files['c.txt'], 'b.txt': files['c.txt'] }, { level: 0 });
-    for (let i = 0; i + 5 <= twice.length; i++)
-      if (new TextDecoder().decode(twice.subarray(i, i + 5)) === 'b.txt') twice[i] = 'a'.charCodeAt(0);
+    for (let i = 0; i + 5 <= twice.length; i++) {
+      if (new TextDecoder().decode(twice.subarray(i, i + 5)) === 'b.txt') {
+        twice[i] = 'a'.charCodeAt(0);
+      }
+    }
     await expect(readZip(file(twice), LIMITS)).rejects.toThrow(refusal('it holds a.txt twice'));
   });
 
@@ -148,7 +151,7 @@ describe('readZip', () => {
     );
     const whole = await contents(file(zip));
     let refused = 0;
-    for (let at = 0; at < zip.length; at++)
+    for (let at = 0; at < zip.length; at++) {
       for (const change of [1, 0x80, 0xff]) {
         const changed = zip.slice();
         changed[at]! ^= change;
@@ -157,8 +160,11 @@ describe('readZip', () => {
           refused++;
         });
         // What is no part of the files (a date, say) may change.
-        if (found) expect(Object.values(found), `byte ${at}`).toEqual(Object.values(whole));
+        if (found) {
+          expect(Object.values(found), `byte ${at}`).toEqual(Object.values(whole));
+        }
       }
+    }
     expect(refused).toBeGreaterThan(300);
   });
 });

@@ -7,7 +7,7 @@ import { parseJson } from '../../../src/formats/json.ts';
 import { openSafetensors } from '../../../src/formats/safetensors.ts';
 import type { TensorData } from '../../../src/formats/safetensors-write.ts';
 import { changedTensors, withBits } from '../../support/changed-tensors.ts';
-import { fixtureFiles, memoryFolder, source, type MemoryFiles } from '../../support/memory-folder.ts';
+import { fixtureFiles, type MemoryFiles, memoryFolder, source } from '../../support/memory-folder.ts';
 
 const FILE = 'adapter_model.safetensors';
 const CONFIG = 'adapter_config.json';

@@ -4,14 +4,14 @@ import { writeAdapterConfig } from '../../../src/formats/adapter-config.ts';
 import { parseDecoderConfig } from '../../../src/formats/decoder-config.ts';
 import { parseJson } from '../../../src/formats/json.ts';
 import { openSafetensors, readTensor } from '../../../src/formats/safetensors.ts';
-import { writeSafetensors, type TensorData } from '../../../src/formats/safetensors-write.ts';
+import { type TensorData, writeSafetensors } from '../../../src/formats/safetensors-write.ts';
 import { Xoshiro128 } from '../../../src/formats/xoshiro128.ts';
 import {
   fixtureFiles,
+  joinBytes,
+  type MemoryFiles,
   memoryFolder,
   source,
-  type MemoryFiles,
-  joinBytes,
 } from '../../support/memory-folder.ts';
 
 const FILE = 'adapter_model.safetensors';
@@ -27,7 +27,9 @@ async function changed(change: (tensors: TensorData[]) => TensorData[]): Promise
   const files = v1();
   const { tensors } = await openSafetensors(source(FILE, files[FILE]!));
   const data: TensorData[] = [];
-  for (const info of tensors.values()) data.push({ ...info, data: await readTensor(info) });
+  for (const info of tensors.values()) {
+    data.push({ ...info, data: await readTensor(info) });
+  }
   return { ...files, [FILE]: joinBytes(writeSafetensors(change(data), { format: 'pt' })) };
 }
 

@@ -1,24 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import { baseFiles, floatTensors, linearSource, openBaseModel } from '../../../src/formats/base-model.ts';
-import { bf16ToF32 } from '../../../src/formats/half.ts';
 import { linearModules } from '../../../src/formats/decoder-weights.ts';
+import { bf16ToF32 } from '../../../src/formats/half.ts';
 import {
   dequantizeNf4,
   doubleDequantize,
   doubleQuantize,
+  NF4_CODES,
   quantizeNf4,
   signedDynamicMap,
-  NF4_CODES,
 } from '../../../src/formats/nf4.ts';
 import { openSafetensors, readTensor, readTensorF32 } from '../../../src/formats/safetensors.ts';
-import { writeSafetensors, type TensorData } from '../../../src/formats/safetensors-write.ts';
+import { type TensorData, writeSafetensors } from '../../../src/formats/safetensors-write.ts';
 import { encodeUtf8 } from '../../../src/formats/utf8.ts';
 import {
   fixtureFiles,
+  joinBytes,
+  type MemoryFiles,
   memoryFolder,
   source,
-  type MemoryFiles,
-  joinBytes,
 } from '../../support/memory-folder.ts';
 
 const CASE = 'cases/recipe_text/base';
@@ -34,7 +34,9 @@ const write = (tensors: TensorData[]) => joinBytes(writeSafetensors(tensors));
 async function changed(change: (files: MemoryFiles, tensors: TensorData[]) => unknown) {
   const files = fixtureFiles(CASE);
   const tensors = change(files, await tensorsOf(files));
-  if (Array.isArray(tensors)) files['model.safetensors'] = write(tensors as TensorData[]);
+  if (Array.isArray(tensors)) {
+    files['model.safetensors'] = write(tensors as TensorData[]);
+  }
   return memoryFolder('base', files);
 }
 
@@ -124,7 +126,9 @@ describe('a base folder', () => {
     'whose %s is a Git LFS pointer is told as such',
     async (file) => {
       const folder = await changed((files, tensors) => {
-        if (file !== 'model.safetensors') shard(files, tensors);
+        if (file !== 'model.safetensors') {
+          shard(files, tensors);
+        }
         files[file] =
           'version https://git-lfs.github.com/spec/v1\noid sha256:4665a5ea423c2713d436b5ee50593a9640e0018c1550b5a0002f74190d6caea8\nsize 12\n';
       });
@@ -283,7 +287,9 @@ describe('a pre-quantized base', () => {
     );
     expect(linearSource(base, 'model.layers.1.self_attn.q_proj').kind).toBe('kept');
     const linear = linearSource(base, Q);
-    if (linear.kind !== 'nf4') throw new Error('expected NF4');
+    if (linear.kind !== 'nf4') {
+      throw new Error('expected NF4');
+    }
     expect(linear).toMatchObject({ blocksize: 64, shape: [128, 128] });
     expect(linear.nested !== undefined).toBe(nested);
     const packed = await readTensor(linear.packed);
@@ -297,7 +303,9 @@ describe('a pre-quantized base', () => {
           await readTensorF32(linear.nested.map),
         )
       : await readTensorF32(linear.absmax);
-    if (!nested) expect(scales).toEqual(absmax);
+    if (!nested) {
+      expect(scales).toEqual(absmax);
+    }
     const back = dequantizeNf4(packed, scales, weights.length);
     const error = Math.hypot(...back.map((value, i) => value - weights[i]!)) / Math.hypot(...weights);
     expect(error).toBeGreaterThan(0.01);

@@ -10,7 +10,9 @@ function all(pattern: BoundedRegExp, text: string, unicode: boolean): [number, n
   const found: [number, number][] = [];
   for (let at = 0; at <= text.length;) {
     const match = pattern.find(text, at);
-    if (!match) break;
+    if (!match) {
+      break;
+    }
     const { begin, end } = match;
     found.push([begin, end]);
     const pair = unicode && text.codePointAt(end)! > 0xffff;
@@ -50,7 +52,9 @@ function expression(random: Random, depth: number): string {
     '$',
     'é',
   ];
-  if (depth === 0) return random.pick(atoms);
+  if (depth === 0) {
+    return random.pick(atoms);
+  }
   const mark = (): string => random.pick(['*', '+', '?', '*?', '+?', '??', '{2}', '{1,2}', '{0,2}?', '{2,}']);
   const kinds = [
     () => random.pick(atoms),

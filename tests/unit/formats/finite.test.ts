@@ -15,8 +15,11 @@ describe.each(FORMATS)('$dtype', ({ dtype, size, exponent, bits }) => {
   const random = new Random(bits + exponent);
   const put = (bytes: Uint8Array, at: number, value: number) => {
     const view = new DataView(bytes.buffer, bytes.byteOffset);
-    if (size === 4) view.setUint32(4 * at, value, true);
-    else view.setUint16(2 * at, value, true);
+    if (size === 4) {
+      view.setUint32(4 * at, value, true);
+    } else {
+      view.setUint16(2 * at, value, true);
+    }
   };
   const finite = () => {
     const value = random.u32() >>> (32 - bits);
@@ -26,7 +29,9 @@ describe.each(FORMATS)('$dtype', ({ dtype, size, exponent, bits }) => {
   test.each([1, 2, 3, 8, 257])('%i values of any finite bits, wherever they lie', (count) => {
     for (const offset of [0, 1, 2, 3]) {
       const bytes = new Uint8Array(offset + size * count).subarray(offset);
-      for (let i = 0; i < count; i++) put(bytes, i, finite());
+      for (let i = 0; i < count; i++) {
+        put(bytes, i, finite());
+      }
       expect(allFinite(dtype, bytes)).toBe(true);
       for (let i = 0; i < count; i++) {
         const broken = new Uint8Array(joinBytes([new Uint8Array(offset), bytes]).buffer, offset);
@@ -58,7 +63,9 @@ test('pieces are the tensor’s bytes; the error names file, tensor and what to 
   const { tensors } = await openSafetensors(source('m.safetensors', joinBytes(writeSafetensors([tensor]))));
   const info = tensors.get('w')!;
   const pieces: Uint8Array[] = [];
-  for await (const piece of tensorPieces(info)) pieces.push(piece.slice());
+  for await (const piece of tensorPieces(info)) {
+    pieces.push(piece.slice());
+  }
   expect(pieces.map((piece) => piece.length)).toEqual([2 ** 22, 12]);
   expect(Buffer.compare(joinBytes(pieces), data)).toBe(0);
   expect(() => checkFinite(info, data, 'look')).not.toThrow();

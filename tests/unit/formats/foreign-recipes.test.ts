@@ -417,6 +417,8 @@ it('what was read is told in lines, and every key of the file is in one of them'
     const keys = name.endsWith('.json')
       ? Object.keys(JSON.parse(fixture(name)) as object)
       : fixture(name).match(/^\w+/gm)!;
-    for (const key of keys) expect(text).toContain(key);
+    for (const key of keys) {
+      expect(text).toContain(key);
+    }
   }
 });

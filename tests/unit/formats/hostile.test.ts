@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { openSafetensors } from '../../../src/formats/safetensors.ts';
 import { parseQuestions } from '../../../src/comparison/questions.ts';
+import { openSafetensors } from '../../../src/formats/safetensors.ts';
 import { encodeRows } from '../../../src/text/rows.ts';
 import { fixtureBytes, source } from '../../support/memory-folder.ts';
 import { tinyTokenizer } from '../../support/tiny-tokenizer.ts';

@@ -15,16 +15,20 @@ describe('a byte-order mark', () => {
   });
 
   test('anywhere else, or twice, is not JSON', async () => {
-    for (const text of ['\ufeff\ufeff{}', '{}\ufeff', '{\ufeff}', '\ufeff'])
+    for (const text of ['\ufeff\ufeff{}', '{}\ufeff', '{\ufeff}', '\ufeff']) {
       await expect(readJson(source('a.json', text)), JSON.stringify(text)).rejects.toThrow('not valid JSON');
+    }
     expect(() => parseJson('\ufeff{}')).toThrow('a value was expected');
   });
 
   test('before every JSON file of a model changes nothing', async () => {
     const files = fixtureFiles('cases/recipe_text/base');
     const marked = { ...files };
-    for (const [name, bytes] of Object.entries(files))
-      if (name.endsWith('.json')) marked[name] = joinBytes([MARK, bytes as Uint8Array]);
+    for (const [name, bytes] of Object.entries(files)) {
+      if (name.endsWith('.json')) {
+        marked[name] = joinBytes([MARK, bytes as Uint8Array]);
+      }
+    }
     const [folder, plain] = [memoryFolder('base', marked), memoryFolder('base', files)];
     expect((await openBaseModel(folder)).config).toEqual((await openBaseModel(plain)).config);
     const [found, expected] = [await loadTokenizer(folder), await loadTokenizer(plain)];
@@ -63,7 +67,9 @@ describe('a string', () => {
     try {
       parseJson(text);
     } catch (error) {
-      if (error instanceof JsonError) return `${error.line}:${error.column} ${error.message}`;
+      if (error instanceof JsonError) {
+        return `${error.line}:${error.column} ${error.message}`;
+      }
       throw error;
     }
     return 'accepted';

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inspectFolder } from '../../../src/cli/inspections.ts';
 import { nodeFolder } from '../../../src/cli/node-files.ts';
+import { folderOf } from '../../../src/engine/files/files.ts';
 import { readAdapter } from '../../../src/formats/adapter.ts';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
 import type { DecoderConfig } from '../../../src/formats/decoder-config.ts';
 import { contentsOf, placeOfPaths } from '../../../src/platform/read-folder.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
-import { folderOf } from '../../../src/engine/files/files.ts';
 
 const FILES = [
   'one/base/config.json',

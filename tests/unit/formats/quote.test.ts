@@ -34,10 +34,16 @@ describe('a quoted value', () => {
   it('costs no more than what is shown of it', () => {
     // Every list holds the one before twice: 2^60 leaves.
     let doubled: unknown = 1;
-    for (let i = 0; i < 60; i++) doubled = [doubled, doubled];
+    for (let i = 0; i < 60; i++) {
+      doubled = [doubled, doubled];
+    }
     let deep: unknown = 1;
-    for (let i = 0; i < 1e5; i++) deep = [deep];
-    for (const value of [doubled, deep]) expect(quote(value).length).toBeLessThan(2 * MAX_QUOTED);
+    for (let i = 0; i < 1e5; i++) {
+      deep = [deep];
+    }
+    for (const value of [doubled, deep]) {
+      expect(quote(value).length).toBeLessThan(2 * MAX_QUOTED);
+    }
   });
 });
 

@@ -145,11 +145,12 @@ describe('reading', () => {
   });
 
   test('a schedule’s options, as names or as JSON in a text', () => {
-    for (const text of ['{num_cycles: 2}', '\'{"num_cycles": 2}\''])
+    for (const text of ['{num_cycles: 2}', '\'{"num_cycles": 2}\'']) {
       expect(
         parse(`training: {lr_scheduler_type: cosine_with_restarts, lr_scheduler_kwargs: ${text}}`).recipe
           .training,
       ).toMatchObject({ schedule: 'cosine_with_restarts', scheduleOptions: { num_cycles: 2 } });
+    }
   });
 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { bf16ToF32, f16ToF32 } from '../../../src/formats/half.ts';
 import { openSafetensors, readTensor, readTensorF32 } from '../../../src/formats/safetensors.ts';
-import { writeSafetensors, type TensorData } from '../../../src/formats/safetensors-write.ts';
-import { fixtureBytes, source, joinBytes } from '../../support/memory-folder.ts';
+import { type TensorData, writeSafetensors } from '../../../src/formats/safetensors-write.ts';
+import { fixtureBytes, joinBytes, source } from '../../support/memory-folder.ts';
 import { Random } from '../../support/random.ts';
 
 /** A file of the given header text and `dataBytes` zero bytes. */
@@ -194,7 +194,9 @@ describe('writing', () => {
     const python = fixtureBytes('formats/python.safetensors');
     const { tensors, metadata } = await open(python);
     const data: TensorData[] = [];
-    for (const info of tensors.values()) data.push({ ...info, data: await readTensor(info) });
+    for (const info of tensors.values()) {
+      data.push({ ...info, data: await readTensor(info) });
+    }
     const random = new Random(1);
     const shuffled = data
       .map((tensor) => ({ tensor, key: random.uniform() }))

@@ -35,7 +35,9 @@ describe('what may be sampled', () => {
     penalize(values, sampling.repetitionPenalty, previous);
     const found = probabilities(values, sampling);
     expect([...found.keys()].sort((a, b) => a - b)).toEqual(Object.keys(left).map(Number));
-    for (const [id, probability] of found) expect(probability).toBeCloseTo(left[id]!, 6);
+    for (const [id, probability] of found) {
+      expect(probability).toBeCloseTo(left[id]!, 6);
+    }
   });
 
   it('is the same as sorting a whole vocabulary gives', () => {

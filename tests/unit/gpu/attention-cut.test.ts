@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { Stream, type Dispatch } from '../../../src/gpu/stream.ts';
-import { openNullGpu } from '../../../src/gpu/null-device.ts';
+import { globals } from 'webgpu';
+import { attentionScratch, cutTiles, MAX_WORK } from '../../../src/gpu/kernels/attention/attention.ts';
 import {
-  ATTENTIONS,
   ATTENTION_CLASSES,
   type AttentionCalls,
+  ATTENTIONS,
 } from '../../../src/gpu/kernels/attention/index.ts';
-import { attentionScratch, cutTiles, MAX_WORK } from '../../../src/gpu/kernels/attention/attention.ts';
 import { view } from '../../../src/gpu/memory.ts';
-import { globals } from 'webgpu';
+import { openNullGpu } from '../../../src/gpu/null-device.ts';
+import { type Dispatch, Stream } from '../../../src/gpu/stream.ts';
 
 Object.assign(globalThis, globals);
 

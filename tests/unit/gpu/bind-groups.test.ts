@@ -1,5 +1,5 @@
-import { globals } from 'webgpu';
 import { expect, it, vi } from 'vitest';
+import { globals } from 'webgpu';
 import { benchInputs } from '../../../src/bench/models.ts';
 import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import { drySession, plainPass } from '../../../src/run/plan/dry-run.ts';
@@ -22,5 +22,7 @@ it('passes of all lengths share their bind groups and buffers, at the shapes of 
   };
   const first = await run(2048);
   expect(first[0]).toBeGreaterThan(500);
-  for (const tokens of [600, 601, 1999, 333, 64, 17]) expect(await run(tokens)).toEqual(first);
+  for (const tokens of [600, 601, 1999, 333, 64, 17]) {
+    expect(await run(tokens)).toEqual(first);
+  }
 });

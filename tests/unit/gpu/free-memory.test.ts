@@ -24,7 +24,9 @@ function fake({
   const pieces: Pieces = {
     take() {
       const granted = slow !== undefined || held + PIECE <= own;
-      if (granted) held += PIECE;
+      if (granted) {
+        held += PIECE;
+      }
       most = Math.max(most, held);
       return Promise.resolve(granted);
     },

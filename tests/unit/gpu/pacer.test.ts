@@ -42,13 +42,17 @@ class FakeDevice {
   async until(waiting: Promise<void>): Promise<void> {
     let over = false;
     void waiting.then(() => (over = true));
-    for (await turn(); !over; await turn()) await this.#finish(this.#running[0]!.end);
+    for (await turn(); !over; await turn()) {
+      await this.#finish(this.#running[0]!.end);
+    }
   }
 
   /** Advances time by this much. */
   async pass(ms: number): Promise<void> {
     const end = this.time + ms;
-    while (this.#running[0] && this.#running[0].end <= end) await this.#finish(this.#running[0].end);
+    while (this.#running[0] && this.#running[0].end <= end) {
+      await this.#finish(this.#running[0].end);
+    }
     this.time = end;
   }
 
@@ -76,7 +80,9 @@ describe('Pacer', () => {
   it('is not misled by submits that are seen to end at once', async () => {
     const device = new FakeDevice(1e12);
     for (let i = 0; i < 40; i++) {
-      for (let k = 0; k < 3; k++) device.submit(device.pacer.full);
+      for (let k = 0; k < 3; k++) {
+        device.submit(device.pacer.full);
+      }
       await device.until(device.pacer.drain());
     }
     expect(device.pacer.full / 1e12).toBeGreaterThan(0.02);

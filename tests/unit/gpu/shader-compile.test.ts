@@ -1,5 +1,5 @@
-import { create, globals } from 'webgpu';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { create, globals } from 'webgpu';
 import type * as KernelModule from '../../../src/gpu/kernel.ts';
 import type { KernelSpec, ParamSpec } from '../../../src/gpu/kernel.ts';
 
@@ -34,14 +34,18 @@ async function faults(): Promise<string[]> {
     device.pushErrorScope('validation');
     device.createShaderModule({ label: name, code });
     const error = await device.popErrorScope();
-    if (error) all.push(`${name}: ${error.message}`);
+    if (error) {
+      all.push(`${name}: ${error.message}`);
+    }
   }
   return all;
 }
 
 it('compiles every shader that does not depend on the device, those in f16 too', async () => {
   const modules = import.meta.glob(['/src/gpu/**/*.ts', '/src/bench/*ceiling*.ts']);
-  for (const load of Object.values(modules)) await load();
+  for (const load of Object.values(modules)) {
+    await load();
+  }
   expect(made.length).toBeGreaterThan(35);
   expect(await faults()).toEqual([]);
 });
@@ -61,16 +65,19 @@ it.each([
   const products = { matrixForward, matrixGrad, ...HEAD_TEXTS, bench };
   for (const sized of [false, true]) {
     const matrices = { dialect: 'order', subgroupSize: 32, sized, shapes: [shape] } as const;
-    for (const grid of GRIDS)
-      for (const [name, text] of Object.entries(products))
+    for (const grid of GRIDS) {
+      for (const [name, text] of Object.entries(products)) {
         made.push({ name, code: matrixText(shape, grid, matrices, text), buffers: [], params: {} });
-    for (const headDim of [64, 128])
+      }
+    }
+    for (const headDim of [64, 128]) {
       for (const name of Object.keys(ATTENTION_TEXTS) as (keyof typeof ATTENTION_TEXTS)[]) {
         const limits = { subgroupSize: 32, bytes: 2 ** 16, invocations: 1024, halfBytes: 2 };
         const grid = attentionGrid(name, headDim, shape, limits)!;
         const text = headDimText(headDim) + ATTENTION_TEXTS[name].code;
         made.push({ name, code: matrixText(shape, grid, matrices, text, 'halves'), buffers: [], params: {} });
       }
+    }
   }
   expect(await faults()).toEqual([]);
 });

@@ -8,7 +8,9 @@ import { sourceLine } from '../../../src/gpu/shader-lines.ts';
 function resolved(files: Record<string, string>) {
   return resolveIncludes('a.wgsl', (name) => {
     const text = files[name];
-    if (text === undefined) throw new Error(`no ${name}`);
+    if (text === undefined) {
+      throw new Error(`no ${name}`);
+    }
     return text;
   });
 }

@@ -37,7 +37,9 @@ function requirementsOf(file: string) {
   const lines = text(file).match(/^.*requires:.*$/gm) ?? [];
   return lines.map((line) => {
     const found = /^\/\/ requires: ([\w.]+(?:, [\w.]+)*)(?: from (\S+))?$/.exec(line);
-    if (!found) throw new Error(`shaders/${file}: "${line}"; expected // requires: NAME, NAME [from WHERE]`);
+    if (!found) {
+      throw new Error(`shaders/${file}: "${line}"; expected // requires: NAME, NAME [from WHERE]`);
+    }
     return { names: found[1]!.split(', '), from: found[2] };
   });
 }
@@ -45,8 +47,12 @@ const sorted = (names: Iterable<string>) => [...names].sort();
 
 /** The texts that stand behind a word after `from`: what TypeScript writes, or one of several files. */
 function sourcesOf(from: string): string[] {
-  if (from === 'matrixHead') return [matrixHead({ M: 16, N: 8, K: 16 }, GRIDS[0]!, 32)];
-  if (from === 'headDimText') return [headDimText(64)];
+  if (from === 'matrixHead') {
+    return [matrixHead({ M: 16, N: 8, K: 16 }, GRIDS[0]!, 32)];
+  }
+  if (from === 'headDimText') {
+    return [headDimText(64)];
+  }
   const [, begin, choices, end] = /^(.*)\{(.*)\}(.*)$/.exec(from)!;
   return choices!.split(',').map((choice) => text(begin! + choice + end!));
 }
@@ -57,10 +63,18 @@ describe('every shader', () => {
     const strangers: string[] = [];
     const use = (shader: string, user: string, folder: string) => {
       users.get(shader)?.push(user);
-      if (![folder, 'shared'].includes(folderOf(shader))) strangers.push(`${user} uses ${shader}`);
+      if (![folder, 'shared'].includes(folderOf(shader))) {
+        strangers.push(`${user} uses ${shader}`);
+      }
     };
-    for (const { file, shader } of IMPORTS) use(shader, `src/${file}`, ownFolder(file));
-    for (const file of SHADERS) for (const path of includesOf(file)) use(path, file, folderOf(file));
+    for (const { file, shader } of IMPORTS) {
+      use(shader, `src/${file}`, ownFolder(file));
+    }
+    for (const file of SHADERS) {
+      for (const path of includesOf(file)) {
+        use(path, file, folderOf(file));
+      }
+    }
     expect(strangers).toEqual([]);
     expect([...users].filter(([, of]) => of.length === 0)).toEqual([]);
   });
@@ -84,12 +98,13 @@ describe('every shader', () => {
     const requirements = requirementsOf(file);
     const { declared, free } = namesOf(resolved(file));
     expect(sorted(requirements.flatMap(({ names }) => names))).toEqual(sorted(free));
-    for (const { names, from } of requirements)
+    for (const { names, from } of requirements) {
       for (const source of sourcesOf(from!)) {
         const chosen = namesOf(source);
         expect([from, ...names.filter((name) => !chosen.declared.has(name))]).toEqual([from]);
         const missing = [...chosen.free].filter((name) => !declared.has(name) && !free.has(name));
         expect([from, ...missing]).toEqual([from]);
       }
+    }
   });
 });

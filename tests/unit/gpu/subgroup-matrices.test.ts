@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MATRIX_FEATURE, subgroupMatrices, SIZE_FEATURE } from '../../../src/gpu/subgroup-matrices.ts';
+import { MATRIX_FEATURE, SIZE_FEATURE, subgroupMatrices } from '../../../src/gpu/subgroup-matrices.ts';
 
 const FEATURES = [MATRIX_FEATURE, 'shader-f16', 'subgroups'];
 const half = (M: number, N: number, K: number, resultComponentType = 'f32') => ({

@@ -3,7 +3,7 @@ import quantize from '../../../shaders/linear/nf4_quantize.wgsl';
 import repack from '../../../shaders/linear/nf4_repack.wgsl';
 import { bytesSource, type Folder } from '../../../src/formats/byte-source.ts';
 import { sha256Chunks } from '../../../src/formats/sha256.ts';
-import { IMAGE_LAYOUT, readManifest, type Manifest } from '../../../src/model/base/cache/manifest.ts';
+import { IMAGE_LAYOUT, type Manifest, readManifest } from '../../../src/model/base/cache/manifest.ts';
 
 const folder = (text: string): Folder => ({
   name: 'cache/entry',
@@ -45,8 +45,9 @@ it.each(['[]', '7', 'null'])('is none of ours as %s', async (text) =>
 );
 
 it('is read strictly', async () => {
-  for (const text of ['{"name": "a", "name": "b"}', '{"name": NaN}', '{"na', '\xff'])
+  for (const text of ['{"name": "a", "name": "b"}', '{"name": NaN}', '{"na', '\xff']) {
     await expect(readManifest(folder(text))).rejects.toThrow(/^cache\/entry\/manifest\.json: not valid JSON/);
+  }
 });
 
 it('is of the layout that the kernels write, also as earlier versions called it', async () => {

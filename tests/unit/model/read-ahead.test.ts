@@ -26,7 +26,9 @@ function gated(bytes: Uint8Array) {
 }
 
 const turns = async () => {
-  for (let i = 0; i < 20; i++) await Promise.resolve();
+  for (let i = 0; i < 20; i++) {
+    await Promise.resolve();
+  }
 };
 
 it('reads on while a chunk is being worked on, hands over in order and never more than is there', async () => {
@@ -98,7 +100,9 @@ it('an observer sees chunks in order, before their pieces are taken', async () =
     taken: () => undefined,
   });
   for (const begin of [0, 128, 256]) {
-    while (!open.some((read) => read.begin === begin)) await turns();
+    while (!open.some((read) => read.begin === begin)) {
+      await turns();
+    }
     open.find((read) => read.begin === begin)!.go();
   }
   await all;

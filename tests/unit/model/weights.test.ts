@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { LinearModule } from '../../../src/formats/decoder-weights.ts';
 import { bytesByKind } from '../../../src/model/allocations.ts';
 import { denseAllocations, FORMAT_BYTES, nf4Allocations, tableParts } from '../../../src/model/weights.ts';
-import type { LinearModule } from '../../../src/formats/decoder-weights.ts';
 
 /** What WebGPU guarantees for one binding. */
 const BINDING = 128 * 2 ** 20;

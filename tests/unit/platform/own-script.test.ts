@@ -16,8 +16,9 @@ it('hands out scripts of the page’s own origin and no others', async () => {
     '//evil.example/a.js',
     'data:text/javascript,0',
     'blob:x',
-  ])
+  ]) {
     expect(() => ownScript(foreign), foreign).toThrow(TypeError);
+  }
 });
 
 it('does so by a Trusted Types policy where the browser has them, under the name that the headers allow', async () => {

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
+import { folderOf } from '../../../src/engine/files/files.ts';
 import {
   contentsOf,
+  type Place,
   placeOfEntry,
   placeOfPaths,
   readFolder,
-  type Place,
 } from '../../../src/platform/read-folder.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
-import { folderOf } from '../../../src/engine/files/files.ts';
 import { fixtureBytes } from '../../support/memory-folder.ts';
 
 const TOOLS = 'additional_chat_templates/tool_use.jinja';
@@ -23,7 +23,9 @@ function treeOf(paths: readonly string[], content = (path: string): BlobPart => 
     const name = parts.pop()!;
     let tree = root;
     for (const part of parts) {
-      if (!tree.has(part)) tree.set(part, new Map());
+      if (!tree.has(part)) {
+        tree.set(part, new Map());
+      }
       tree = tree.get(part) as Tree;
     }
     tree.set(name, new File([content(path)], name));
@@ -40,11 +42,15 @@ function handleOf(name: string, tree: Tree): FileSystemDirectoryHandle {
     kind: 'directory',
     name,
     async *values() {
-      for (const [inner, value] of tree) yield entry(inner, value);
+      for (const [inner, value] of tree) {
+        yield entry(inner, value);
+      }
     },
     getFileHandle: async (inner: string) => {
       const value = tree.get(inner);
-      if (!(value instanceof File)) throw new DOMException('not there', 'NotFoundError');
+      if (!(value instanceof File)) {
+        throw new DOMException('not there', 'NotFoundError');
+      }
       return entry(inner, value);
     },
   } as unknown as FileSystemDirectoryHandle;

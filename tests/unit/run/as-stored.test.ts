@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
-import { prepare } from '../../../src/run/input/prepare.ts';
 import { checkReading, readsAsStored } from '../../../src/run/choose-kernels.ts';
+import { prepare } from '../../../src/run/input/prepare.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs } from '../../support/run-case.ts';
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../../src/gpu/device.ts';
-import { openNullGpu } from '../../../src/gpu/null-device.ts';
-import { ATTENTIONS, ATTENTION_CLASSES } from '../../../src/gpu/kernels/attention/index.ts';
+import { ATTENTION_CLASSES, ATTENTIONS } from '../../../src/gpu/kernels/attention/index.ts';
 import { NF4_FORWARD } from '../../../src/gpu/kernels/linear/index.ts';
-import { prepare } from '../../../src/run/input/prepare.ts';
-import { newExecutionPlan } from '../../../src/run/plan/new-execution-plan.ts';
-import { newExecutionPlanOf, openPlannedKernels } from '../../../src/run/plan/execution-plan.ts';
+import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import { checkPlan, choosePrecision } from '../../../src/run/choose-kernels.ts';
+import { prepare } from '../../../src/run/input/prepare.ts';
+import { newExecutionPlanOf, openPlannedKernels } from '../../../src/run/plan/execution-plan.ts';
+import { newExecutionPlan } from '../../../src/run/plan/new-execution-plan.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs } from '../../support/run-case.ts';
 
@@ -96,7 +96,9 @@ describe('the plan of a checkpoint', () => {
 
   it('is gone on with by those who ask for its precision, or for none', () => {
     const plan = newExecutionPlanOf(softwareGpu, 200);
-    for (const choice of [undefined, 'auto', 'f32'] as const) checkPlan(store, plan, choice);
+    for (const choice of [undefined, 'auto', 'f32'] as const) {
+      checkPlan(store, plan, choice);
+    }
   });
 
   it('is refused where another precision is asked for', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { familyTree, type FamilyRun } from '../../../src/run/lineage.ts';
+import { type FamilyRun, familyTree } from '../../../src/run/lineage.ts';
 
 const run = (id: string, created: number, more: Partial<FamilyRun> & { source: string }): FamilyRun => ({
   id,

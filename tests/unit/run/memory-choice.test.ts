@@ -2,26 +2,26 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/formats/user-error.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import { parseSaved } from '../../../src/model/activation-checkpointing.ts';
+import { estimateMemory } from '../../../src/run/plan/estimate.ts';
 import {
   chooseMemory,
   fittingChoice,
   keepChoice,
+  type MemoryChoice,
   smallerChoices,
   smallestChoice,
   standardChoice,
   UNTOLD_BYTES,
   withChoice,
-  type MemoryChoice,
 } from '../../../src/run/plan/memory-choice.ts';
 import {
   checkpointBytes,
   memoryPlan,
+  type MemoryPlanInput,
   totalBytes,
   unlessOutOfMemory,
-  type MemoryPlanInput,
 } from '../../../src/run/plan/memory-plan.ts';
 import { passInput } from '../../../src/run/plan/pass-size.ts';
-import { estimateMemory } from '../../../src/run/plan/estimate.ts';
 import { caseInputs } from '../../support/run-case.ts';
 
 const LAYERS = 12;
@@ -30,12 +30,14 @@ beforeAll(async () => {
   const { model, modules, ...rest } = passInput(await estimateMemory(await caseInputs('recipe_text')));
   // The case has two layers: here they stand for twelve.
   const tensors = new Map(model.tensors);
-  for (const [name, info] of model.tensors)
-    for (let copy = 1; copy < LAYERS / 2; copy++)
+  for (const [name, info] of model.tensors) {
+    for (let copy = 1; copy < LAYERS / 2; copy++) {
       tensors.set(
         name.replace(/layers\.(\d)/, (_, n) => `layers.${Number(n) + 2 * copy}`),
         info,
       );
+    }
+  }
   const copies = Array.from({ length: LAYERS / 2 }, (_, copy) =>
     modules.map((m) => ({ ...m, layer: m.layer + 2 * copy })),
   );

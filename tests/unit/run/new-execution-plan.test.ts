@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { benchInputs } from '../../../src/bench/models.ts';
-import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import { freeMemory } from '../../../src/gpu/free-memory.ts';
+import { openNullGpu } from '../../../src/gpu/null-device.ts';
+import { tunedKernels } from '../../../src/run/choose-kernels.ts';
 import { keptWhole, UNTOLD_BYTES } from '../../../src/run/plan/memory-choice.ts';
 import { newExecutionPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
 import { largestInput, passInput } from '../../../src/run/plan/pass-size.ts';
-import { tunedKernels } from '../../../src/run/choose-kernels.ts';
 
 vi.mock('../../../src/gpu/free-memory.ts');
 vi.mock('../../../src/run/choose-kernels.ts');

@@ -5,10 +5,10 @@ import { keptWhole } from '../../../src/run/plan/memory-choice.ts';
 import { newExecutionPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
 import {
   largestInput,
+  type PassInput,
   passInput,
   passTokens,
   sizedInput,
-  type PassInput,
 } from '../../../src/run/plan/pass-size.ts';
 
 const MIX = { longest: 600, windowTokens: 5280 };

@@ -18,9 +18,13 @@ it.each<Phase>(['opening files', 'tokenising', 'hashing'])(
       openGpu: () => Promise.reject(new Error('a device was opened')),
       signal: stop.signal,
       emit: (event) => {
-        if (event.type !== 'phase') return;
+        if (event.type !== 'phase') {
+          return;
+        }
         seen.push(event.phase);
-        if (event.phase === phase) stop.abort();
+        if (event.phase === phase) {
+          stop.abort();
+        }
       },
     });
     const error = await run.catch((e: unknown) => e);

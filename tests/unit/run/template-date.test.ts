@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { defaultRecipe } from '../../../src/formats/recipe.ts';
-import { encodeQuestions } from '../../../src/comparison/batch-test.ts';
-import { GREEDY } from '../../../src/generate/sampling.ts';
-import type { RunEvent } from '../../../src/run/events.ts';
-import { finetune } from '../../../src/run/finetune.ts';
-import type { RunIdentity } from '../../../src/run/checkpoint/identity.ts';
-import { prepare } from '../../../src/run/input/prepare.ts';
 import { askModel, type AskModelOptions } from '../../../src/comparison/ask-model.ts';
 import { askVersions } from '../../../src/comparison/ask-versions.ts';
+import { encodeQuestions } from '../../../src/comparison/batch-test.ts';
 import type { VersionsEvent } from '../../../src/comparison/versions.ts';
+import { defaultRecipe } from '../../../src/formats/recipe.ts';
+import { GREEDY } from '../../../src/generate/sampling.ts';
+import type { RunIdentity } from '../../../src/run/checkpoint/identity.ts';
+import type { RunEvent } from '../../../src/run/events.ts';
+import { finetune } from '../../../src/run/finetune.ts';
+import { prepare } from '../../../src/run/input/prepare.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { datedBase, datedInputs } from '../../support/dated-base.ts';
 import { fixtureFiles, memoryFolder } from '../../support/memory-folder.ts';
@@ -82,7 +82,9 @@ describe('the date of a run', () => {
   it('is told and kept only where the base’s template writes it', async () => {
     const told: string[] = [];
     const emit = (event: RunEvent) => {
-      if (event.type === 'note') told.push(event.text);
+      if (event.type === 'note') {
+        told.push(event.text);
+      }
     };
     expect((await prepare(await datedInputs(), emit, EVENING)).moment).toBe(EVENING);
     expect(told).toEqual([

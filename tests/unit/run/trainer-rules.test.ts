@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import golden from '../../fixtures/train/trainer_rules.json' with { type: 'json' };
 import { parseRecipe } from '../../../src/formats/recipe.ts';
 import type { TrainingSettings } from '../../../src/formats/recipe/settings.ts';
 import { BestModel } from '../../../src/run/checkpoint/best.ts';
 import { dueAfter, stepsBetween } from '../../../src/train/cadence.ts';
-import { learningRate, maxSteps, stepsPerEpoch, type Schedule } from '../../../src/train/schedule.ts';
+import { learningRate, maxSteps, type Schedule, stepsPerEpoch } from '../../../src/train/schedule.ts';
+import golden from '../../fixtures/train/trainer_rules.json' with { type: 'json' };
 
 /** The settings as a recipe's file gives them; the Trainer's other settings are here. */
 function settingsOf(run: (typeof golden.runs)[number]): TrainingSettings {
@@ -52,7 +52,9 @@ describe.each(golden.runs.map((run) => [JSON.stringify(run.settings), run] as co
     expect(steps.filter((k) => log(k) || (k === 1 && training.loggingFirstStep))).toEqual(run.logs);
     expect(steps.filter(due('eval', true))).toEqual(run.evaluations);
     expect(steps.filter(isSaveStep)).toEqual(run.saves.map(({ step }) => step));
-    if (training.maxSteps !== undefined) expect(Math.ceil(total / stepsPerEpoch(grouping))).toBe(run.epochs);
+    if (training.maxSteps !== undefined) {
+      expect(Math.ceil(total / stepsPerEpoch(grouping))).toBe(run.epochs);
+    }
   });
 
   /** Follows the run; `extra`: steps with an additional checkpoint, as a stop leaves them. */
@@ -62,7 +64,9 @@ describe.each(golden.runs.map((run) => [JSON.stringify(run.settings), run] as co
     let evaluations = 0;
     const saves: { step: number; left: number[]; best: object }[] = [];
     for (const step of steps) {
-      if (due('eval', true)(step)) best.evaluated(step, losses[evaluations++ % losses.length]!);
+      if (due('eval', true)(step)) {
+        best.evaluated(step, losses[evaluations++ % losses.length]!);
+      }
       if (isSaveStep(step) || extra.includes(step)) {
         best.saving(step, there);
         there = [...there, step];
@@ -70,7 +74,9 @@ describe.each(golden.runs.map((run) => [JSON.stringify(run.settings), run] as co
         there = there.filter((k) => !doomed.includes(k));
         saves.push({ step, left: there, best: { ...best.state } });
       }
-      if (restarts.includes(step)) best = new BestModel(training, isSaveStep, best.state);
+      if (restarts.includes(step)) {
+        best = new BestModel(training, isSaveStep, best.state);
+      }
     }
     const gone = best.doomedAtEnd(there);
     return { saves, best: best.state, left: there.filter((step) => !gone.includes(step)) };

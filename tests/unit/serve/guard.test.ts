@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request, type IncomingHttpHeaders } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,18 +46,23 @@ beforeAll(async () => {
   const outDir = join(folder, 'dist');
   mkdirSync(join(outDir, 'assets'), { recursive: true });
   writeFileSync(join(outDir, 'index.html'), '<!doctype html><title>Retune</title>');
-  for (const path of Object.keys(TYPES).slice(1)) writeFileSync(join(outDir, path), 'content');
+  for (const path of Object.keys(TYPES).slice(1)) {
+    writeFileSync(join(outDir, path), 'content');
+  }
   writeFileSync(join(folder, 'secret'), 'not to be served');
   const listen = { port: 0, host: '127.0.0.1', open: false };
   const common = { logLevel: 'silent', cacheDir: join(folder, 'cache') } as const;
   servers.push(await preview({ ...common, build: { outDir }, preview: listen }));
   servers.push(await (await createServer({ ...common, server: { ...listen, watch: null } })).listen());
-  for (const [i, name] of ['npm start', 'npm run dev'].entries())
+  for (const [i, name] of ['npm start', 'npm run dev'].entries()) {
     ports[name] = (servers[i]!.httpServer as { address(): AddressInfo }).address().port;
+  }
 });
 
 afterAll(async () => {
-  for (const server of servers) await server.close();
+  for (const server of servers) {
+    await server.close();
+  }
   rmSync(folder, { recursive: true });
 });
 
@@ -80,7 +85,9 @@ describe.each(['npm start', 'npm run dev'])('the server of %s', (name) => {
     expect(answers.foreign.status).toBe(403);
     const told = Object.entries(securityHeaders).map(([key, value]) => [key.toLowerCase(), value] as const);
     for (const [what, { headers }] of Object.entries(answers)) {
-      for (const [key, value] of told) expect(headers[key], `${key} of ${what}`).toBe(value);
+      for (const [key, value] of told) {
+        expect(headers[key], `${key} of ${what}`).toBe(value);
+      }
       expect(headers['access-control-allow-origin'], what).toBeUndefined();
     }
   });
@@ -89,12 +96,16 @@ describe.each(['npm start', 'npm run dev'])('the server of %s', (name) => {
     const port = ports[name]!;
     const status = async (host: string) => (await get(port, '/', { Host: host })).status;
     const own = ['localhost', `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`];
-    for (const host of own) expect(await status(host), host).toBe(200);
+    for (const host of own) {
+      expect(await status(host), host).toBe(200);
+    }
     const foreign = [
       ...['evil.example', `evil.example:${port}`, 'localhost.evil.example', 'evil.localhost', '10.0.0.1'],
       ...['0.0.0.0', '127.0.0.2', '[::]', 'localhost@evil.example', 'localhost:x', 'file://x', ' '],
     ];
-    for (const host of foreign) expect(await status(host), host).toBe(403);
+    for (const host of foreign) {
+      expect(await status(host), host).toBe(403);
+    }
     expect((await get(port, '/', { Host: 'evil.example' })).text).toMatch(
       /localhost, 127\.0\.0\.1 and \[::1\] only/,
     );

@@ -91,13 +91,14 @@ it('serves this machine alone, opens the page, and says that it is open already'
     const others = Object.values(networkInterfaces())
       .flatMap((all) => all ?? [])
       .filter(({ internal }) => !internal);
-    for (const { address, family } of others.filter(({ scopeid }) => !scopeid))
+    for (const { address, family } of others.filter(({ scopeid }) => !scopeid)) {
       await expect(
         fetch(`http://${family === 'IPv6' ? `[${address}]` : address}:${port}/`, {
           signal: AbortSignal.timeout(2000),
         }),
         address,
       ).rejects.toThrow();
+    }
     await expect.poll(() => readFileSync(opened, { encoding: 'utf8', flag: 'a+' })).toBe(served.url);
     expect(served.url).toBe(`http://localhost:${port}/`);
     await expect(checkFree(port)).rejects.toThrow(

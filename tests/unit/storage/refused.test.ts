@@ -26,7 +26,9 @@ async function sentenceOf(work: Promise<unknown>): Promise<string> {
     () => new Error('nothing was refused'),
     (reason: unknown) => reason,
   );
-  if (!(error instanceof UserError)) throw error;
+  if (!(error instanceof UserError)) {
+    throw error;
+  }
   return error.message;
 }
 
@@ -125,16 +127,21 @@ describe('storage that fails at some operation', () => {
       const places = idb.trace.length;
       expect(places).toBeGreaterThan(2);
       let told = 0;
-      for (let at = 1; at <= places; at++)
+      for (let at = 1; at <= places; at++) {
         for (const lasting of [false, true]) {
           const end = await work(openPage(new BrowserProfile(), { at, fault, lasting })).catch(
             (error: unknown) => error,
           );
-          if (!(end instanceof Error)) continue;
-          if (!(end instanceof UserError)) throw end;
+          if (!(end instanceof Error)) {
+            continue;
+          }
+          if (!(end instanceof UserError)) {
+            throw end;
+          }
           expect(end.message).toMatch(/^[^\n]{20,300}; [^\n]{10,200}\.$/);
           told++;
         }
+      }
       expect(told).toBeGreaterThan(0);
     },
   );

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import golden from '../../fixtures/text/added_tokens.json' with { type: 'json' };
 import { UserError } from '../../../src/formats/user-error.ts';
 import { ChatTemplate } from '../../../src/text/chat-template.ts';
 import type { TextTokenizer } from '../../../src/text/tokenizer.ts';
+import golden from '../../fixtures/text/added_tokens.json' with { type: 'json' };
 import { tinyTokenizer, tinyTokenizerJson } from '../../support/tiny-tokenizer.ts';
 
 /** A byte-level tokenizer with the merges of the fixtures. */
@@ -29,16 +29,23 @@ describe('added tokens are Python’s', () => {
 
   it.each(golden.tokenizers.map((one, i) => [i, one] as const))('tokenizer %i', async (_, one) => {
     const tokenizer = await load(one).catch((error: unknown) => {
-      if (error instanceof UserError) refused.push(error.message);
-      else throw error;
+      if (error instanceof UserError) {
+        refused.push(error.message);
+      } else {
+        throw error;
+      }
     });
-    if (!tokenizer) return;
+    if (!tokenizer) {
+      return;
+    }
     const tokens = [...tokenizer.added.byContent.values()].toSorted((a, b) => a.id - b.id);
     expect(
       tokens.map((t) => [t.id, t.content, t.special, t.lstrip, t.rstrip, t.singleWord, t.normalized]),
     ).toEqual(one.tokens);
     for (const [text, all, split] of one.texts as [string, number[] | null, number[] | null][]) {
-      if (!all || !split) continue;
+      if (!all || !split) {
+        continue;
+      }
       expect([text, tokenizer.encodeScaffold(text)]).toEqual([text, all]);
       expect([text, tokenizer.encode(text)]).toEqual([text, split]);
       texts++;
@@ -63,7 +70,9 @@ describe('control tokens that a turn spells out stay text', () => {
 
   it.each(golden.tokenizers.map((one, i) => [i, one] as const))('tokenizer %i', async (_, one) => {
     const tokenizer = await load(one).catch(() => undefined);
-    if (!tokenizer) return;
+    if (!tokenizer) {
+      return;
+    }
     const tokens = [...tokenizer.added.byContent.values()];
     // Where one lies in another, the whole is spelled out, and white space in a hidden one is nobody's to swallow.
     const special = tokens.filter((token) => token.special);
@@ -90,7 +99,9 @@ describe('control tokens that a turn spells out stay text', () => {
         continue;
       }
       expect([text, ids.filter((id) => control.includes(id))]).toEqual([text, []]);
-      if (split && !unlike) expect([text, ids]).toEqual([text, split]);
+      if (split && !unlike) {
+        expect([text, ids]).toEqual([text, split]);
+      }
     }
   });
 });

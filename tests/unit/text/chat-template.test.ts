@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import golden from '../../fixtures/text/qwen2_5_ids.json' with { type: 'json' };
 import { ChatTemplate, type Conversation, type Message } from '../../../src/text/chat-template.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import type { Tokens } from '../../../src/text/spans.ts';
 import type { TextTokenizer } from '../../../src/text/tokenizer.ts';
+import golden from '../../fixtures/text/qwen2_5_ids.json' with { type: 'json' };
 import { ordered } from '../../support/ordered.ts';
 import { qwenFolder } from '../../support/qwen.ts';
 import { tinyTokenizer } from '../../support/tiny-tokenizer.ts';
@@ -20,8 +20,12 @@ const turnsOf = (messages: unknown) => ({ messages: ordered(messages) as Message
 function trainedTexts(tokenizer: TextTokenizer, { ids, trained }: Tokens): string[] {
   const parts: number[][] = [];
   ids.forEach((id, i) => {
-    if (!trained[i]) return;
-    if (!trained[i - 1]) parts.push([]);
+    if (!trained[i]) {
+      return;
+    }
+    if (!trained[i - 1]) {
+      parts.push([]);
+    }
     parts.at(-1)!.push(id);
   });
   return parts.map((part) => tokenizer.decode(part));

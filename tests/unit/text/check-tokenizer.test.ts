@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { SpecialTokenEscaping } from '../../../src/text/special-token-escaping.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { encodeSpans } from '../../../src/text/spans.ts';
+import { SpecialTokenEscaping } from '../../../src/text/special-token-escaping.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
 import { tinyFiles, tinyTokenizer, tinyTokenizerJson } from '../../support/tiny-tokenizer.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { RowsTally } from '../../../src/text/rows-tally.ts';
 import { eachRow, encodeRows } from '../../../src/text/rows.ts';
+import { RowsTally } from '../../../src/text/rows-tally.ts';
 import { source } from '../../support/memory-folder.ts';
 import { tinyTokenizer } from '../../support/tiny-tokenizer.ts';
 
@@ -94,8 +94,9 @@ describe('a row is skipped where the template leaves out what its answers rest o
     ['a blank text', without('system'), { system: ' \n', ...PLAIN }, undefined],
   ])('%s', async (_, body, row, what) => {
     const options = { maxLength: 1000, moment: '2026-03-07T14:05:09' };
-    for await (const { why } of eachRow(file([row]), await model(body), options, new RowsTally()))
+    for await (const { why } of eachRow(file([row]), await model(body), options, new RowsTally())) {
       expect(why).toBe(what === undefined ? '' : `the chat template leaves out ${what}`);
+    }
   });
 
   test('a file of such rows is refused with the first', async () => {

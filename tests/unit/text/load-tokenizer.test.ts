@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { templateFor } from '../../../src/text/chat-template-files.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import type { TextTokenizer } from '../../../src/text/tokenizer.ts';
-import { fixtureFiles, memoryFolder, type MemoryFiles } from '../../support/memory-folder.ts';
+import { fixtureFiles, type MemoryFiles, memoryFolder } from '../../support/memory-folder.ts';
 import { tinyFiles, tinyTokenizer, tinyTokenizerJson } from '../../support/tiny-tokenizer.ts';
 
 const defaultOf = ({ templates }: TextTokenizer) => templateFor(templates, false)?.text;

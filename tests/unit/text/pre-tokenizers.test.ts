@@ -1,9 +1,9 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { expect, it } from 'vitest';
-import golden from '../../fixtures/text/pre_tokenizers.json' with { type: 'json' };
 import { boundPipeline, Bounds } from '../../../src/text/bound-pipeline.ts';
 import { checkTokenizer } from '../../../src/text/check-tokenizer.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
+import golden from '../../fixtures/text/pre_tokenizers.json' with { type: 'json' };
 import { memoryFolder } from '../../support/memory-folder.ts';
 
 // tests/reference/make_pre_tokenizers.py

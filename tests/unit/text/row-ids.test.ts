@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import golden from '../../fixtures/text/rows/ids.json' with { type: 'json' };
 import { nodeFolder } from '../../../src/cli/node-files.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { encodeRows, renderRow } from '../../../src/text/rows.ts';
+import golden from '../../fixtures/text/rows/ids.json' with { type: 'json' };
 import { fixtureBytes, memoryFolder } from '../../support/memory-folder.ts';
 
 // tests/reference/chats/make_row_ids.py
@@ -35,8 +35,11 @@ const cases = Object.entries(golden).flatMap(([file, pairs]) =>
 
 it.each(cases)('%s line %i under %s has Python’s ids', async (file, line, pair, expected) => {
   const row = linesOf(file)[line - 1]!;
-  if (expected === null) await expect(encode(pair, row)).rejects.toThrow(UserError);
-  else expect((await encode(pair, row)).ids).toEqual(expected);
+  if (expected === null) {
+    await expect(encode(pair, row)).rejects.toThrow(UserError);
+  } else {
+    expect((await encode(pair, row)).ids).toEqual(expected);
+  }
 });
 
 /** The call of the first row as each pair's template writes it, with the end token that the template has. */

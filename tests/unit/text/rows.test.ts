@@ -256,7 +256,9 @@ test.each(['', '[\n', '[{"text": "ab"},\n'])(
       size: 600e6,
       read: (begin, into) => {
         into.fill(97);
-        if (begin === 0) into.set(start);
+        if (begin === 0) {
+          into.set(start);
+        }
         end = Math.max(end, begin + into.length);
         return Promise.resolve();
       },

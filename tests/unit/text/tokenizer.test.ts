@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import golden from '../../fixtures/text/qwen2_5_ids.json' with { type: 'json' };
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
+import golden from '../../fixtures/text/qwen2_5_ids.json' with { type: 'json' };
 import { qwenFolder } from '../../support/qwen.ts';
 
 const qwen = await loadTokenizer(qwenFolder());
@@ -36,7 +36,9 @@ test.each(golden.texts)('streaming $text gives the same text, never half a chara
   const stream = qwen.stream();
   const pieces = [...all.map((id) => stream.push(id)), stream.end()];
   expect(pieces.join('')).toBe(decoded);
-  if (!decoded.includes('\ufffd')) expect(pieces.filter((piece) => piece.includes('\ufffd'))).toEqual([]);
+  if (!decoded.includes('\ufffd')) {
+    expect(pieces.filter((piece) => piece.includes('\ufffd'))).toEqual([]);
+  }
 });
 
 test('a stream that ends inside a character shows what is there', () => {

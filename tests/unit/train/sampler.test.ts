@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import golden from '../../fixtures/train/schedule.json' with { type: 'json' };
 import { randperm } from '../../../src/train/sampler.ts';
+import golden from '../../fixtures/train/schedule.json' with { type: 'json' };
 
 test.each(golden.orders)('randperm($n) with seed $seed is torch’s', ({ n, seed, head, tail, check }) => {
   const order = randperm(n, seed);

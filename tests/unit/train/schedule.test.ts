@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import golden from '../../fixtures/train/schedule.json' with { type: 'json' };
 import {
   epochOf,
   learningRate,
   maxSteps,
+  type SchedulerType,
   stepsPerEpoch,
   warmupSteps,
-  type SchedulerType,
 } from '../../../src/train/schedule.ts';
 import { stepWindows } from '../../../src/train/window.ts';
+import golden from '../../fixtures/train/schedule.json' with { type: 'json' };
 
 describe.each(golden.runs)(
   '$rows rows, batch $batch, accumulation $accumulation, $epochs epochs, $type, warmup $warmup',

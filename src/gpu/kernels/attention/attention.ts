@@ -4,7 +4,7 @@
 import deltaCode from '../../../../shaders/attention/attention_delta.wgsl';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import { view, type BufferView } from '../../memory.ts';
+import { type BufferView, view } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { sumSlices } from '../shared/sum-slices.ts';
 
@@ -119,12 +119,16 @@ export function shareHeads(
   const most = Math.floor(KEYS_AT_ONCE / (keys * ceilDiv(tokens, keys) * kvHeads));
   const partHeads = ceilDiv(shared, Math.max(1, most));
   const parts = ceilDiv(shared, partHeads);
-  if (parts === 1) return { parts, partHeads, dk, dv, add: () => undefined };
+  if (parts === 1) {
+    return { parts, partHeads, dk, dv, add: () => undefined };
+  }
   const values = tokens * kvHeads * headDim;
   // Sized by what the scratch holds rather than by what is used, so that passes of all lengths share their bind
   // groups.
   const half = 256 * Math.floor(scratch.size / 512);
-  if (4 * parts * values > half) throw new Error(`scratch of ${scratch.size} bytes is too small`);
+  if (4 * parts * values > half) {
+    throw new Error(`scratch of ${scratch.size} bytes is too small`);
+  }
   const [k0, v0] = [0, half].map((at) => view(scratch.buffer, scratch.offset + at, half));
   return {
     ...{ parts, partHeads, dk: k0!, dv: v0! },
@@ -165,7 +169,9 @@ export function cutTiles(tiles: number, workOf: (tile: number) => number, most: 
     if (range && range.work + work <= most) {
       range.count++;
       range.work += work;
-    } else ranges.push({ first: tile, count: 1, work });
+    } else {
+      ranges.push({ first: tile, count: 1, work });
+    }
   }
   return ranges;
 }

@@ -76,7 +76,9 @@ export function attentionDecode(stream: Stream, call: AttentionDecode): void {
     constants,
     groups: [sequences, heads, splits],
   });
-  if (splits === 1) return;
+  if (splits === 1) {
+    return;
+  }
   stream.dispatch(mergeKernel, {
     buffers: [scratch, ranges, o],
     params: { heads, splits },

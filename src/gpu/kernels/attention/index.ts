@@ -1,8 +1,8 @@
 import type { Stream } from '../../stream.ts';
+import type { AttentionForward, AttentionKeys, AttentionQueries } from './attention.ts';
 import { MATRIX_FORWARD, MATRIX_KEYS, MATRIX_QUERIES } from './subgroup-matrix.ts';
 import { TILE_FORWARD, TILE_KEYS, TILE_QUERIES } from './tiles.ts';
 import type { AttentionVariant } from './variant.ts';
-import type { AttentionForward, AttentionKeys, AttentionQueries } from './attention.ts';
 
 /** The parts of attention that are tuned separately, by their names in execution plans, and their arguments. */
 export interface AttentionCalls {

@@ -1,14 +1,20 @@
 // References: T. Dao, "FlashAttention-2", arXiv:2307.08691; H. Ootomo, R. Yokota, "Recovering single precision
 // accuracy from Tensor Cores", arXiv:2203.03341 (operands split into a high and a low half).
-import forward from '../../../../shaders/attention/attention_matrix.wgsl';
 import backwardKV from '../../../../shaders/attention/attention_backward_kv_matrix.wgsl';
 import backwardQ from '../../../../shaders/attention/attention_backward_q_matrix.wgsl';
+import forward from '../../../../shaders/attention/attention_matrix.wgsl';
 import type { Gpu } from '../../device.ts';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { MatrixShape } from '../../subgroup-matrices.ts';
 import type { Stream } from '../../stream.ts';
+import type { MatrixShape } from '../../subgroup-matrices.ts';
+import { largest, matrixText, type SubgroupGrid } from '../shared/subgroup-matrix-kernels.ts';
+import { bytesBeside } from '../shared/sum-slices.ts';
 import {
+  type Attention,
+  type AttentionForward,
+  type AttentionKeys,
+  type AttentionQueries,
   BACKWARD_PARAMS,
   cutTiles,
   FORWARD_PARAMS,
@@ -16,14 +22,8 @@ import {
   pairsOfKeys,
   pairsOfQueries,
   shareHeads,
-  type Attention,
-  type AttentionForward,
-  type AttentionKeys,
-  type AttentionQueries,
 } from './attention.ts';
 import type { AttentionVariant } from './variant.ts';
-import { largest, matrixText, type SubgroupGrid } from '../shared/subgroup-matrix-kernels.ts';
-import { bytesBeside } from '../shared/sum-slices.ts';
 
 /** Rows of the tiles that a workgroup streams through. */
 const STREAMED = 16;
@@ -87,7 +87,9 @@ export function attentionGrid(
   { M, N }: MatrixShape,
   room: WorkgroupLimits,
 ): SubgroupGrid | undefined {
-  if (!HEAD_DIMS.includes(headDim)) return undefined;
+  if (!HEAD_DIMS.includes(headDim)) {
+    return undefined;
+  }
   const { times, halves, words } = ATTENTION_TEXTS[name];
   const across = 32 / N;
   const down = [2, 1].find((n) => {
@@ -124,7 +126,9 @@ function roomOf({ device, matrix }: Gpu): WorkgroupLimits {
 
 /** Whether a kernel runs on the device with every supported head width. */
 function supported(gpu: Gpu, name: Name): boolean {
-  if (!gpu.matrix || !gpu.device.features.has('shader-f16')) return false;
+  if (!gpu.matrix || !gpu.device.features.has('shader-f16')) {
+    return false;
+  }
   const shape = largest(gpu.matrix.shapes);
   return HEAD_DIMS.every((headDim) => attentionGrid(name, headDim, shape, roomOf(gpu)));
 }
@@ -134,12 +138,16 @@ function kernels<K>(name: Name, label: string, make: (name: string, code: string
   const made = new WeakMap<GPUDevice, Map<number, Made<K>>>();
   return (gpu: Gpu, headDim: number): Made<K> => {
     let ofDevice = made.get(gpu.device);
-    if (!ofDevice) made.set(gpu.device, (ofDevice = new Map()));
+    if (!ofDevice) {
+      made.set(gpu.device, (ofDevice = new Map()));
+    }
     let one = ofDevice.get(headDim);
     if (!one) {
       const shape = largest(gpu.matrix!.shapes);
       const grid = attentionGrid(name, headDim, shape, roomOf(gpu));
-      if (!grid) throw new Error(`${label}: heads of ${headDim} do not fit ${gpu.name}`);
+      if (!grid) {
+        throw new Error(`${label}: heads of ${headDim} do not fit ${gpu.name}`);
+      }
       const text = headDimText(headDim) + ATTENTION_TEXTS[name].code;
       const code = matrixText(shape, grid, gpu.matrix!, text, 'halves');
       one = {
@@ -183,13 +191,14 @@ export function dispatchForward(
   most = MAX_WORK,
 ): void {
   const { q, k, v, ranges, o, stats, tokens, heads, kvHeads, scale } = call;
-  for (const { lastTile, count, work } of queryTiles(call, rows, 2, most))
+  for (const { lastTile, count, work } of queryTiles(call, rows, 2, most)) {
     stream.dispatch(kernel, {
       buffers: [q, k, v, ranges, o, stats],
       params: { tokens, heads, kv_heads: kvHeads, scale, last_tile: lastTile },
       groups: [count, kvHeads],
       work,
     });
+  }
 }
 
 export function dispatchKeys(
@@ -203,7 +212,7 @@ export function dispatchKeys(
   const inputs = [q, k, v, dout, stats, ranges];
   const pairs = (tile: number) => pairsOfKeys(tile * rows, Math.min(tokens, (tile + 1) * rows), tokens);
   const cuts = cutTiles(ceilDiv(tokens, rows), (tile) => workOf(4, call) * pairs(tile), most);
-  for (const { first, count, work } of cuts)
+  for (const { first, count, work } of cuts) {
     stream.dispatch(kernel, {
       buffers: [...inputs, dk, dv],
       bytes: bytesBeside(inputs, 2 * parts * tokens * kvHeads * headDim),
@@ -211,6 +220,7 @@ export function dispatchKeys(
       groups: [count, kvHeads * parts],
       work,
     });
+  }
   add(stream);
 }
 
@@ -222,13 +232,14 @@ export function dispatchQueries(
 ): void {
   const { q, k, v, dout, stats, ranges, dq, tokens, heads, kvHeads, scale } = call;
   const shape = { tokens, heads, kv_heads: kvHeads, scale, parts: 1, part_heads: heads / kvHeads };
-  for (const { lastTile, count, work } of queryTiles(call, rows, 3, most))
+  for (const { lastTile, count, work } of queryTiles(call, rows, 3, most)) {
     stream.dispatch(kernel, {
       buffers: [q, k, v, dout, stats, ranges, dq],
       params: { ...shape, tile: lastTile },
       groups: [count, kvHeads],
       work,
     });
+  }
 }
 
 function variant<Call extends Attention, K>(

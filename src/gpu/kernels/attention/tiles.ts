@@ -2,11 +2,15 @@
 import forward from '../../../../shaders/attention/attention.wgsl';
 import backwardKV from '../../../../shaders/attention/attention_backward_kv.wgsl';
 import backwardQ from '../../../../shaders/attention/attention_backward_q.wgsl';
+import type { Gpu } from '../../device.ts';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import type { Gpu } from '../../device.ts';
-import type { AttentionVariant } from './variant.ts';
+import { bytesBeside } from '../shared/sum-slices.ts';
 import {
+  type Attention,
+  type AttentionForward,
+  type AttentionKeys,
+  type AttentionQueries,
   BACKWARD_PARAMS,
   cutTiles,
   FORWARD_PARAMS,
@@ -14,12 +18,8 @@ import {
   pairsOfKeys,
   pairsOfQueries,
   shareHeads,
-  type Attention,
-  type AttentionForward,
-  type AttentionKeys,
-  type AttentionQueries,
 } from './attention.ts';
-import { bytesBeside } from '../shared/sum-slices.ts';
+import type { AttentionVariant } from './variant.ts';
 
 const forwardKernel = new Kernel({
   name: 'attention',
@@ -103,7 +103,7 @@ function forwardTile(shape: TileShape): AttentionVariant<AttentionForward> {
     fits: () => true,
     dispatch(stream, call, most = MAX_WORK) {
       const { q, k, v, ranges, o, stats, heads } = call;
-      for (const { lastTile, count, work } of queryTiles(call, rows, 2, most))
+      for (const { lastTile, count, work } of queryTiles(call, rows, 2, most)) {
         stream.dispatch(forwardKernel, {
           buffers: [q, k, v, ranges, o, stats],
           params: { ...paramsOf(call), last_tile: lastTile },
@@ -111,6 +111,7 @@ function forwardTile(shape: TileShape): AttentionVariant<AttentionForward> {
           groups: [count, heads],
           work,
         });
+      }
     },
   };
 }
@@ -122,7 +123,7 @@ function queriesTile(shape: TileShape): AttentionVariant<AttentionQueries> {
     fits: () => true,
     dispatch(stream, call, most = MAX_WORK) {
       const { q, k, v, dout, stats, ranges, dq, heads, kvHeads } = call;
-      for (const { lastTile, count, work } of queryTiles(call, rows, 3, most))
+      for (const { lastTile, count, work } of queryTiles(call, rows, 3, most)) {
         stream.dispatch(backwardQKernel, {
           buffers: [q, k, v, dout, stats, ranges, dq],
           params: { ...paramsOf(call), parts: 1, part_heads: heads / kvHeads, tile: lastTile },
@@ -130,6 +131,7 @@ function queriesTile(shape: TileShape): AttentionVariant<AttentionQueries> {
           groups: [count, heads],
           work,
         });
+      }
     },
   };
 }
@@ -146,7 +148,7 @@ function keysTile(shape: TileShape): AttentionVariant<AttentionKeys> {
       const pairs = (tile: number) => pairsOfKeys(tile * rows, Math.min(tokens, (tile + 1) * rows), tokens);
       const bytes = bytesBeside(inputs, 2 * parts * tokens * kvHeads * headDim);
       const work = (tile: number) => workOf(4, call) * pairs(tile);
-      for (const { first, count, work: done } of cutTiles(ceilDiv(tokens, rows), work, most))
+      for (const { first, count, work: done } of cutTiles(ceilDiv(tokens, rows), work, most)) {
         stream.dispatch(backwardKVKernel, {
           buffers: [...inputs, dk, dv],
           bytes,
@@ -155,6 +157,7 @@ function keysTile(shape: TileShape): AttentionVariant<AttentionKeys> {
           groups: [count, kvHeads * parts],
           work: done,
         });
+      }
       add(stream);
     },
   };

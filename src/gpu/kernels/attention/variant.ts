@@ -1,6 +1,6 @@
 import type { Stream } from '../../stream.ts';
-import type { Attention } from './attention.ts';
 import type { Variant } from '../linear/nf4-variant.ts';
+import type { Attention } from './attention.ts';
 
 /** The shape of a model's attention. */
 export type Heads = Pick<Attention, 'heads' | 'kvHeads' | 'headDim'>;

@@ -1,22 +1,22 @@
 import matmul from '../../../../shaders/linear/nf4_matmul_f16.wgsl';
 import matmulGrad from '../../../../shaders/linear/nf4_matmul_grad_f16.wgsl';
-import matmulMatrix from '../../../../shaders/linear/nf4_matmul_matrix.wgsl';
 import matmulGradMatrix from '../../../../shaders/linear/nf4_matmul_grad_matrix.wgsl';
+import matmulMatrix from '../../../../shaders/linear/nf4_matmul_matrix.wgsl';
 import { ceilDiv } from '../../grid.ts';
-import { Kernel, type Constants } from '../../kernel.ts';
+import { type Constants, Kernel } from '../../kernel.ts';
 import type { Stream } from '../../stream.ts';
+import { rowScale } from '../shared/row-scale.ts';
 import { GRIDS, hasHalves, matrixFits, matrixKernels, type Tile } from '../shared/subgroup-matrix-kernels.ts';
 import {
   FORWARD_PARAMS,
   GRAD_PARAMS,
   nestedParams,
-  weightBuffers,
-  weightConstants,
   type Nf4Matmul,
   type Nf4MatmulGrad,
+  weightBuffers,
+  weightConstants,
 } from './nf4-operands.ts';
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
-import { rowScale } from '../shared/row-scale.ts';
 
 /** The kernels' shaders; matrixText adds what those on subgroup matrices require. */
 export const HALF_TEXTS = {
@@ -57,7 +57,9 @@ export function dispatchForward(
 ): void {
   const { x, weight, y, rows, lora, bias, residual, rowScales, scaled } = call;
   const { columns, depth } = weight;
-  if (!scaled) rowScale(stream, { x, scales: rowScales!, rows, width: depth });
+  if (!scaled) {
+    rowScale(stream, { x, scales: rowScales!, rows, width: depth });
+  }
   const { activations: u = x, matrix: b = x, rank = 0 } = lora ?? {};
   stream.dispatch(kernel, {
     // Absent operands are bound to x and never read.

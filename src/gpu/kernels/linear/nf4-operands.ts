@@ -1,7 +1,7 @@
 // References: T. Dettmers et al., "QLoRA", arXiv:2305.14314 (NF4, double quantization); bitsandbytes,
 // csrc/kernels.cu.
 import type { BufferView } from '../../memory.ts';
-import { FORMAT_CODE, type FloatFormat } from '../shared/float-format.ts';
+import { type FloatFormat, FORMAT_CODE } from '../shared/float-format.ts';
 
 /** Storage format of a linear weight that is not quantized. */
 export type DenseFormat = Exclude<FloatFormat, 'f32'>;

@@ -1,23 +1,23 @@
 // References: T. Dettmers et al., "QLoRA", arXiv:2305.14314 (NF4); bitsandbytes, csrc/kernels.cu (quantization,
 // packing).
+import matvec from '../../../../shaders/linear/nf4_matvec.wgsl';
 import quantize from '../../../../shaders/linear/nf4_quantize.wgsl';
 import repack from '../../../../shaders/linear/nf4_repack.wgsl';
-import matvec from '../../../../shaders/linear/nf4_matvec.wgsl';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
-import { FORMAT_CODE, type FloatFormat } from '../shared/float-format.ts';
+import { type FloatFormat, FORMAT_CODE } from '../shared/float-format.ts';
+import { NF4_FORWARD, NF4_GRAD } from './index.ts';
 import {
   FORWARD_PARAMS,
   nestedParams,
-  weightBuffers,
-  weightConstants,
   type Nf4Matmul,
   type Nf4MatmulGrad,
+  weightBuffers,
+  weightConstants,
 } from './nf4-operands.ts';
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
-import { NF4_FORWARD, NF4_GRAD } from './index.ts';
 
 const matvecKernel = new Kernel({
   name: 'nf4_matvec',
@@ -53,7 +53,9 @@ export function nf4Matmul(
   variant: Nf4ForwardVariant = NF4_FORWARD[0]!,
 ): void {
   const { x, weight, y, rows, lora, bias, residual } = call;
-  if (rows > MATVEC_ROWS) return variant.dispatch(stream, call);
+  if (rows > MATVEC_ROWS) {
+    return variant.dispatch(stream, call);
+  }
   const { columns, depth } = weight;
   stream.dispatch(matvecKernel, {
     // Absent operands are bound to x and never read.

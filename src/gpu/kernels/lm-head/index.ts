@@ -1,8 +1,8 @@
 import type { Stream } from '../../stream.ts';
-import { MATRIX_HEADS, type HeadBackward, type HeadForward } from './subgroup-matrix.ts';
-import { HEAD_TILES, headMatmul, headMatmulGrad, headTileSize, type HeadTile } from './lm-head.ts';
-import { matrixFits } from '../shared/subgroup-matrix-kernels.ts';
 import type { Variant } from '../linear/nf4-variant.ts';
+import { matrixFits } from '../shared/subgroup-matrix-kernels.ts';
+import { HEAD_TILES, headMatmul, headMatmulGrad, type HeadTile, headTileSize } from './lm-head.ts';
+import { type HeadBackward, type HeadForward, MATRIX_HEADS } from './subgroup-matrix.ts';
 
 /**
  * Both products with the head's table. When tuned, a variant runs one after the other and uses the logits as their

@@ -5,7 +5,7 @@ import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
-import { FORMAT_CODE, type FloatFormat } from '../shared/float-format.ts';
+import { type FloatFormat, FORMAT_CODE } from '../shared/float-format.ts';
 import { sumSlices } from '../shared/sum-slices.ts';
 
 const forwardKernel = new Kernel({
@@ -99,19 +99,20 @@ export function headMatmul(
     const params = { count: part.count, width: table.width, first: part.begin, stride: table.vocab };
     const constants = { FORMAT: FORMAT_CODE[table.format] };
     const work = 2 * rows * part.count * table.width;
-    if (rows <= MATVEC_ROWS)
+    if (rows <= MATVEC_ROWS) {
       stream.dispatch(vectorKernel, {
         ...{ buffers, params, work },
         constants: { ...constants, ROWS: rows },
         groups: [ceilDiv(part.count, 64)],
       });
-    else
+    } else {
       stream.dispatch(forwardKernel, {
         ...{ buffers, work },
         params: { rows, ...params },
         groups: [ceilDiv(rows, size.rows), ceilDiv(part.count, size.columns)],
         constants: { ...constants, ...tile },
       });
+    }
   }
 }
 

@@ -1,14 +1,14 @@
-import forward from '../../../../shaders/lm-head/head_matmul_matrix.wgsl';
 import backward from '../../../../shaders/lm-head/head_matmul_grad_matrix.wgsl';
+import forward from '../../../../shaders/lm-head/head_matmul_matrix.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { FORMAT_CODE } from '../shared/float-format.ts';
-import { headSlices, SLICE, type Table } from './lm-head.ts';
-import { GRIDS, matrixKernels, type Tile } from '../shared/subgroup-matrix-kernels.ts';
 import { rowScale } from '../shared/row-scale.ts';
+import { GRIDS, matrixKernels, type Tile } from '../shared/subgroup-matrix-kernels.ts';
 import { sumSlices } from '../shared/sum-slices.ts';
+import { headSlices, SLICE, type Table } from './lm-head.ts';
 
 /** The kernels' shaders; matrixText adds what they require. */
 export const HEAD_TEXTS = { forward, grad: backward };
@@ -48,7 +48,7 @@ export function dispatchHead(
   { x, table, logits, rows, rowScales }: HeadForward,
 ): void {
   rowScale(stream, { x, scales: rowScales, rows, width: table.width });
-  for (const { view, begin, count } of table.parts)
+  for (const { view, begin, count } of table.parts) {
     stream.dispatch(kernel, {
       buffers: [x, view, rowScales, logits],
       params: { rows, count, width: table.width, first: begin, stride: table.vocab },
@@ -57,6 +57,7 @@ export function dispatchHead(
       constants: { FORMAT: FORMAT_CODE[table.format] },
       work: 2 * rows * count * table.width,
     });
+  }
 }
 
 export interface HeadBackward {

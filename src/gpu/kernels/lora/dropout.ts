@@ -1,5 +1,5 @@
-import { dropoutThreshold } from './dropout-mask.ts';
 import type { BufferView } from '../../memory.ts';
+import { dropoutThreshold } from './dropout-mask.ts';
 
 /** What a pass's masks depend on, besides the module's key. */
 export interface Dropout {

@@ -3,7 +3,7 @@ import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
-import { maskParams, type Dropout } from './dropout.ts';
+import { type Dropout, maskParams } from './dropout.ts';
 
 const kernel = new Kernel({
   name: 'lora_input_grad',

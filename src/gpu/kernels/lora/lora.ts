@@ -3,11 +3,11 @@ import gradientCode from '../../../../shaders/lora/lora_gradient.wgsl';
 import projectCode from '../../../../shaders/lora/lora_project.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import { view, type BufferView } from '../../memory.ts';
+import { type BufferView, view } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
-import { maskParams, type Dropout } from './dropout.ts';
 import { paramsOf, valuesOf } from '../shared/parts.ts';
 import { bytesBeside, sumParts } from '../shared/sum-slices.ts';
+import { type Dropout, maskParams } from './dropout.ts';
 
 const PROJECT_PART = {
   depth: 'u32',
@@ -74,7 +74,9 @@ function sliceDepth(parts: readonly { depth: number; tiles: number }[]): number 
   const jobs = (slice: number) =>
     parts.reduce((sum, { depth, tiles }) => sum + tiles * ceilDiv(depth, slice), 0);
   let slice = 32 * ceilDiv(Math.max(MIN_SLICE, longest / MAX_SLICES), 32);
-  while (slice < longest && jobs(slice) > WORKGROUPS) slice += 32;
+  while (slice < longest && jobs(slice) > WORKGROUPS) {
+    slice += 32;
+  }
   return slice;
 }
 
@@ -84,7 +86,9 @@ function sliceDepth(parts: readonly { depth: number; tiles: number }[]): number 
  */
 function span(views: readonly BufferView[]): { whole: BufferView; at: number[] } {
   const { buffer } = views[0]!;
-  if (views.some((v) => v.buffer !== buffer)) throw new Error('LoRA parts in different buffers');
+  if (views.some((v) => v.buffer !== buffer)) {
+    throw new Error('LoRA parts in different buffers');
+  }
   const begin = Math.min(...views.map((v) => v.offset));
   const end = Math.max(...views.map((v) => v.offset + v.size));
   return { whole: view(buffer, begin, end - begin), at: views.map((v) => (v.offset - begin) / 4) };
@@ -111,10 +115,14 @@ function placeSlices(parts: readonly { count: number; slices: number }[], scratc
   let at = 0;
   const begins = parts.map(({ count, slices }) => {
     const begin = at;
-    if (slices > 1) at += count * slices;
+    if (slices > 1) {
+      at += count * slices;
+    }
     return begin;
   });
-  if (4 * at > scratch.size) throw new Error(`scratch of ${scratch.size} bytes, ${4 * at} needed`);
+  if (4 * at > scratch.size) {
+    throw new Error(`scratch of ${scratch.size} bytes, ${4 * at} needed`);
+  }
   return { begins, used: at };
 }
 

@@ -1,8 +1,8 @@
 // References: T. Dettmers et al., "8-bit Optimizers via Block-wise Quantization", arXiv:2110.02861; bitsandbytes,
 // csrc/kernels.cu (kOptimizerStatic8bit2StateBlockwise); I. Loshchilov, F. Hutter, "Decoupled Weight Decay
 // Regularization", arXiv:1711.05101.
-import small from '../../../../shaders/optimizer/adamw32.wgsl';
 import blockwise from '../../../../shaders/optimizer/adamw8bit.wgsl';
+import small from '../../../../shaders/optimizer/adamw32.wgsl';
 import { signedDynamicMap, unsignedDynamicMap } from '../../../formats/nf4.ts';
 import { ceilDiv, spread } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';

@@ -36,7 +36,9 @@ export function valuesOf<Part extends string>(
   const values: Record<string, number> = {};
   namedFields(names).forEach((fields, i) => {
     const part: Readonly<Record<string, number>> | undefined = parts[i];
-    for (const [name, field] of fields) values[field] = part?.[name] ?? 0;
+    for (const [name, field] of fields) {
+      values[field] = part?.[name] ?? 0;
+    }
   });
   return values as Record<`${Part}${0 | 1 | 2}`, number>;
 }

@@ -64,7 +64,9 @@ export function matrixText(
   stores: Stores = 'quads',
 ): string {
   const text = matrixHead(shape, grid, subgroupSize) + LOADS[dialect][stores] + code;
-  if (!sized) return ENABLE + text;
+  if (!sized) {
+    return ENABLE + text;
+  }
   return ENABLE + ENABLE_SIZE + text.replace('@compute', '@compute @subgroup_size(SUBGROUP_SIZE)');
 }
 
@@ -96,7 +98,9 @@ const volume = ({ M, N, K }: MatrixShape): number => M * N * K;
 
 /** Whether the grid's workgroup fits the device: its threads, and its tiles plus the matrices being written out. */
 export function matrixFits(gpu: Gpu, grid: SubgroupGrid): boolean {
-  if (!gpu.matrix || !hasHalves(gpu)) return false;
+  if (!gpu.matrix || !hasHalves(gpu)) {
+    return false;
+  }
   const shape = largest(gpu.matrix.shapes);
   const { rows, columns } = matrixTile(shape, grid);
   const subgroups = grid.down * grid.across;

@@ -1,10 +1,10 @@
 import type { BaseModel } from '../../../formats/base-model.ts';
 import type { Folder } from '../../../formats/byte-source.ts';
-import type { CacheStorage } from './storage.ts';
 import { BaseEntries } from './entries.ts';
-import { cachedName, fingerprintOf, SMALL_FILES, type CachedBase, type Manifest } from './manifest.ts';
 import { CacheEntry } from './entry.ts';
 import { openHeaderSnapshot } from './header-snapshot.ts';
+import { type CachedBase, cachedName, fingerprintOf, type Manifest, SMALL_FILES } from './manifest.ts';
+import type { CacheStorage } from './storage.ts';
 
 /** A base's files, opened from the cache instead of its folder. */
 interface CachedFolder extends Folder {
@@ -53,7 +53,9 @@ export class BaseCache {
    */
   async folder(content: string, doubleQuant: boolean): Promise<CachedFolder | undefined> {
     const found = await this.#entries.find(content, doubleQuant);
-    if (!found) return undefined;
+    if (!found) {
+      return undefined;
+    }
     const { id, manifest } = found;
     const folder = await this.#entries.storage.open(id);
     const skeleton = await openHeaderSnapshot(folder, manifest.name);

@@ -1,6 +1,6 @@
 import { encodeUtf8 } from '../../../formats/utf8.ts';
+import { IMAGE_LAYOUT, MANIFEST, type Manifest, readManifest } from './manifest.ts';
 import { CacheRefusal, type CacheStorage } from './storage.ts';
-import { IMAGE_LAYOUT, MANIFEST, readManifest, type Manifest } from './manifest.ts';
 
 /** The entries of a base cache, as their manifests describe them. */
 export class BaseEntries {
@@ -34,7 +34,9 @@ export class BaseEntries {
     const all: [string, Manifest][] = [];
     for (const id of await this.storage.entries()) {
       const manifest = await readManifest(await this.storage.open(id)).catch(() => undefined);
-      if (manifest) all.push([id, manifest]);
+      if (manifest) {
+        all.push([id, manifest]);
+      }
     }
     return all;
   }
@@ -46,7 +48,9 @@ export class BaseEntries {
 
   #readable(): Promise<[id: string, Manifest][]> {
     return this.manifests().catch((error: unknown) => {
-      if (error instanceof CacheRefusal) return [];
+      if (error instanceof CacheRefusal) {
+        return [];
+      }
       throw error;
     });
   }

@@ -3,20 +3,20 @@ import { readAll } from '../../../formats/byte-source.ts';
 import { UserError } from '../../../formats/user-error.ts';
 import { encodeUtf8 } from '../../../formats/utf8.ts';
 import type { Gpu } from '../../../gpu/device.ts';
+import type { DecoderWeights } from '../../weights.ts';
 import type { BaseEntries } from './entries.ts';
+import { takeHeaderSnapshot } from './header-snapshot.ts';
 import {
-  IMAGE_LAYOUT,
+  cachedName,
   fingerprintOf,
   IMAGE,
+  IMAGE_LAYOUT,
   MANIFEST,
-  cachedName,
-  SMALL_FILES,
   type Manifest,
+  SMALL_FILES,
 } from './manifest.ts';
-import { CacheRefusal } from './storage.ts';
 import { DamagedImage, imageTensors, readImage, writeImage } from './packed-image.ts';
-import { takeHeaderSnapshot } from './header-snapshot.ts';
-import type { DecoderWeights } from '../../weights.ts';
+import { CacheRefusal } from './storage.ts';
 
 type OnProgress = (done: number, total: number) => void;
 
@@ -55,7 +55,9 @@ export class CacheEntry {
     this.#content = content;
     const { model, seen, doubleQuant } = this.#parts;
     const found = seen && (await this.#entries.find(content, doubleQuant));
-    if (!found || seen !== (await fingerprintOf(model))) return;
+    if (!found || seen !== (await fingerprintOf(model))) {
+      return;
+    }
     const fingerprints = [...found.manifest.fingerprints, seen].slice(-MAX_FINGERPRINTS);
     await ignoringRefusal(() => this.#entries.writeManifest(found.id, { ...found.manifest, fingerprints }));
   }
@@ -66,15 +68,20 @@ export class CacheEntry {
    */
   async restore(gpu: Gpu, weights: DecoderWeights, onProgress: OnProgress): Promise<boolean> {
     const found = this.#content && (await this.#entries.find(this.#content, this.#parts.doubleQuant));
-    if (!found) return this.#missing();
+    if (!found) {
+      return this.#missing();
+    }
     const { id, manifest } = found;
     try {
       const image = await (await this.#entries.storage.open(id)).open(IMAGE);
-      if (!image) throw new DamagedImage(IMAGE);
+      if (!image) {
+        throw new DamagedImage(IMAGE);
+      }
       await readImage(gpu, weights, image, manifest.checksum, onProgress);
     } catch (error) {
-      if (!(error instanceof DamagedImage || error instanceof UserError || error instanceof CacheRefusal))
+      if (!(error instanceof DamagedImage || error instanceof UserError || error instanceof CacheRefusal)) {
         throw error;
+      }
       await ignoringRefusal(() => this.#entries.storage.remove(id));
       return this.#missing();
     }
@@ -91,18 +98,27 @@ export class CacheEntry {
   async keep(gpu: Gpu, weights: DecoderWeights, onProgress: OnProgress): Promise<void> {
     const { model, doubleQuant, seen } = this.#parts;
     const content = this.#content;
-    if (!content || (seen && seen !== (await fingerprintOf(model)))) return;
-    if (await this.#entries.find(content, doubleQuant)) return;
+    if (!content || (seen && seen !== (await fingerprintOf(model)))) {
+      return;
+    }
+    if (await this.#entries.find(content, doubleQuant)) {
+      return;
+    }
     const id = content.slice(0, 16) + (doubleQuant ? '' : '-plain');
     const bytes = imageTensors(weights).reduce((sum, { view }) => sum + view.size, 0);
     const writer = await this.#entries.storage.begin(id, bytes);
     try {
       for (const name of SMALL_FILES) {
         const file = await model.folder.open(name);
-        if (file) await writer.append(cachedName(name), (await readAll(file)) as Uint8Array<ArrayBuffer>);
+        if (file) {
+          await writer.append(cachedName(name), (await readAll(file)) as Uint8Array<ArrayBuffer>);
+        }
       }
-      for (const [name, chunks] of Object.entries(await takeHeaderSnapshot(model)))
-        for (const chunk of chunks) await writer.append(name, chunk);
+      for (const [name, chunks] of Object.entries(await takeHeaderSnapshot(model))) {
+        for (const chunk of chunks) {
+          await writer.append(name, chunk);
+        }
+      }
       const checksum = await writeImage(gpu, weights, (chunk) => writer.append(IMAGE, chunk), onProgress);
       const now = this.#entries.now();
       const manifest: Manifest = {
@@ -126,7 +142,9 @@ export class CacheEntry {
 
   #missing(): false {
     const { id, model } = this.#parts;
-    if (id === undefined) return false;
+    if (id === undefined) {
+      return false;
+    }
     throw new UserError(
       `${model.folder.name}: its copy in the cache is gone or damaged; choose the base's folder again.`,
     );
@@ -138,6 +156,8 @@ async function ignoringRefusal(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!(error instanceof CacheRefusal)) throw error;
+    if (!(error instanceof CacheRefusal)) {
+      throw error;
+    }
   }
 }

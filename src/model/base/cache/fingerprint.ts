@@ -15,7 +15,9 @@ export async function fingerprint(files: readonly ByteSource[]): Promise<string 
   const parts: Uint8Array[] = [];
   for (const file of files) {
     const { name, size, modified } = file;
-    if (modified === undefined) return undefined;
+    if (modified === undefined) {
+      return undefined;
+    }
     parts.push(encodeUtf8(JSON.stringify([plainName(name), size, modified])));
     for (const [begin, end] of samples(size)) {
       const bytes = new Uint8Array(end - begin);
@@ -31,7 +33,9 @@ export const plainName = (name: string): string => name.split(/[/\\]/).at(-1)!;
 
 /** Samples at the beginning of the file cover a safetensors header, or most of it. */
 function samples(size: number): [begin: number, end: number][] {
-  if (size <= WHOLE_BYTES) return [[0, size]];
+  if (size <= WHOLE_BYTES) {
+    return [[0, size]];
+  }
   const last = size - SAMPLE_BYTES;
   const between = Array.from({ length: SAMPLES }, (_, i): [number, number] => {
     const begin = WHOLE_BYTES / 4 + Math.floor(((last - WHOLE_BYTES / 4) * (i + 1)) / SAMPLES);

@@ -1,5 +1,5 @@
-import { openBaseModel, type BaseModel } from '../../../formats/base-model.ts';
-import { readAll, type ByteSource, type Folder } from '../../../formats/byte-source.ts';
+import { type BaseModel, openBaseModel } from '../../../formats/base-model.ts';
+import { type ByteSource, type Folder, readAll } from '../../../formats/byte-source.ts';
 import { readJson } from '../../../formats/json.ts';
 import { UserError } from '../../../formats/user-error.ts';
 import { encodeUtf8 } from '../../../formats/utf8.ts';
@@ -33,7 +33,9 @@ export async function takeHeaderSnapshot({
     list: () => folder.list(),
     open: async (file) => {
       const source = await folder.open(file);
-      if (!source || !large.has(file)) return source;
+      if (!source || !large.has(file)) {
+        return source;
+      }
       const reads: Read[] = [];
       index[file] = { size: source.size, reads };
       return {
@@ -59,25 +61,29 @@ export async function openHeaderSnapshot(
   base: string,
 ): Promise<(file: string) => ByteSource | undefined> {
   const [indexFile, bytesFile] = [await folder.open(INDEX_FILE), await folder.open(BYTES_FILE)];
-  if (!indexFile || !bytesFile)
+  if (!indexFile || !bytesFile) {
     throw new UserError(
       `${folder.name}: ${INDEX_FILE} or ${BYTES_FILE} is missing; delete this base from the cache.`,
     );
+  }
   const index = (await readJson(indexFile)) as Index;
   const bytes = await readAll(bytesFile);
   return (file) => {
     const part = Object.hasOwn(index, file) ? index[file] : undefined;
-    if (!part) return undefined;
+    if (!part) {
+      return undefined;
+    }
     const name = `${base}/${file}`;
     return {
       name,
       size: part.size,
       read: async (begin, into) => {
         const kept = part.reads.find((read) => read.begin === begin && read.length === into.length);
-        if (!kept)
+        if (!kept) {
           throw new UserError(
             `${name}: only its headers are in the cache, and its weights are needed; choose the base's folder again.`,
           );
+        }
         into.set(bytes.subarray(kept.at, kept.at + kept.length));
       },
     };

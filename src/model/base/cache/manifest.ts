@@ -1,5 +1,5 @@
 import { baseFiles, type BaseModel } from '../../../formats/base-model.ts';
-import { openThose, type Folder } from '../../../formats/byte-source.ts';
+import { type Folder, openThose } from '../../../formats/byte-source.ts';
 import { isRecord } from '../../../formats/fields.ts';
 import { readJson } from '../../../formats/json.ts';
 import { TOKENIZER_FILES } from '../../../text/load-tokenizer.ts';
@@ -59,7 +59,9 @@ export const IMAGE_LAYOUT = '63e3f990ef0e0a1d4760e429a262266aa75d09104984a01ac52
  */
 export async function readManifest(folder: Folder): Promise<Manifest | undefined> {
   const file = await folder.open(MANIFEST);
-  if (!file) return undefined;
+  if (!file) {
+    return undefined;
+  }
   const json = await readJson(file);
   return isManifest(json) ? json : undefined;
 }
@@ -71,7 +73,9 @@ const MAX_TIME = 8.64e15;
 const isTime = (value: unknown): boolean => Number.isInteger(value) && Math.abs(value as number) <= MAX_TIME;
 
 function isManifest(json: unknown): json is Manifest {
-  if (!isRecord(json)) return false;
+  if (!isRecord(json)) {
+    return false;
+  }
   const { name, doubleQuant, created, lastUsed, content, layout, checksum, fingerprints } = json;
   return (
     typeof name === 'string' &&

@@ -1,19 +1,19 @@
 import { createXXHash64 } from 'hash-wasm';
-import { PROJECTIONS } from '../../../formats/decoder-weights.ts';
-import { openSafetensors, showShape, type Dtype } from '../../../formats/safetensors.ts';
-import { safetensorsHeader } from '../../../formats/safetensors-write.ts';
 import type { ByteSource } from '../../../formats/byte-source.ts';
+import { PROJECTIONS } from '../../../formats/decoder-weights.ts';
+import { type Dtype, openSafetensors, showShape } from '../../../formats/safetensors.ts';
+import { safetensorsHeader } from '../../../formats/safetensors-write.ts';
 import type { Gpu } from '../../../gpu/device.ts';
 import type { Nf4Weight } from '../../../gpu/kernels/linear/nf4-operands.ts';
 import type { Table } from '../../../gpu/kernels/lm-head/lm-head.ts';
-import { view, type BufferView } from '../../../gpu/memory.ts';
+import { type BufferView, view } from '../../../gpu/memory.ts';
 import { Readback } from '../../../gpu/readback.ts';
 import { Stream } from '../../../gpu/stream.ts';
+import type { DecoderWeights } from '../../weights.ts';
 import { verbatim } from '../read/ingest.ts';
 import { CHUNK_BYTES } from '../read/read-ahead.ts';
 import type { Wanted } from '../read/read-plan.ts';
 import { Upload } from '../read/upload.ts';
-import type { DecoderWeights } from '../../weights.ts';
 
 /** What is stored under a tensor's name in the image. */
 interface ImageTensor {
@@ -30,15 +30,20 @@ const DTYPES = { bf16: 'BF16', f16: 'F16', f32: 'F32' } as const;
 /** Everything of a base that came from files, as laid out on the device. */
 export function imageTensors(weights: DecoderWeights): ImageTensor[] {
   const tensors = [...table('embedding', weights.embedding)];
-  if (weights.head !== weights.embedding) tensors.push(...table('head', weights.head));
+  if (weights.head !== weights.embedding) {
+    tensors.push(...table('head', weights.head));
+  }
   const add = (name: string, dtype: 'F32' | 'U32', of: BufferView | undefined): void => {
-    if (of) tensors.push({ name, dtype, shape: [of.size / 4], view: of });
+    if (of) {
+      tensors.push({ name, dtype, shape: [of.size / 4], view: of });
+    }
   };
   add('norm', 'F32', weights.finalNorm);
   for (const [i, layer] of weights.layers.entries()) {
     const { inputNorm, postNorm, qNorm, kNorm, linear } = layer;
-    for (const [name, norm] of Object.entries({ inputNorm, postNorm, qNorm, kNorm }))
+    for (const [name, norm] of Object.entries({ inputNorm, postNorm, qNorm, kNorm })) {
       add(`layers.${i}.${name}`, 'F32', norm);
+    }
     for (const projection of PROJECTIONS) {
       const { weight, bias } = linear[projection];
       if ('format' in weight) {
@@ -121,7 +126,9 @@ export async function writeImage(
       await append(bytes as Uint8Array<ArrayBuffer>);
     }
   } finally {
-    for (const readback of readbacks) readback.close();
+    for (const readback of readbacks) {
+      readback.close();
+    }
     stream.close();
   }
   await append(new Uint8Array(offsets.buffer));
@@ -132,7 +139,7 @@ export async function writeImage(
 function batchesOf(tensors: readonly ImageTensor[]): BufferView[][] {
   const batches: BufferView[][] = [];
   let room = 0;
-  for (const { view: whole } of tensors)
+  for (const { view: whole } of tensors) {
     for (let at = 0; at < whole.size;) {
       if (room === 0) {
         batches.push([]);
@@ -143,6 +150,7 @@ function batchesOf(tensors: readonly ImageTensor[]): BufferView[][] {
       at += size;
       room -= size;
     }
+  }
   return batches;
 }
 
@@ -163,8 +171,9 @@ export async function readImage(
   const wanted: Wanted[] = [];
   const want = (name: string, dtype: Dtype, shape: readonly number[], of: (at: Wanted) => Wanted['take']) => {
     const info = found.get(name);
-    if (info?.dtype !== dtype || showShape(info.shape) !== showShape(shape))
+    if (info?.dtype !== dtype || showShape(info.shape) !== showShape(shape)) {
       throw new DamagedImage(`${image.name}: ${name} is not what this base needs`);
+    }
     const range = { ...info, unit: 4, take: () => undefined };
     const take = of(range);
     wanted.push({
@@ -175,11 +184,13 @@ export async function readImage(
       },
     });
   };
-  for (const { name, dtype, shape, view: to } of imageTensors(weights))
+  for (const { name, dtype, shape, view: to } of imageTensors(weights)) {
     want(name, dtype, shape, (range) => verbatim(gpu, range, to.buffer, to.offset).take);
+  }
   want(OFFSETS, 'F32', [offsets.length], () => (at, bytes) => new Uint8Array(offsets.buffer).set(bytes, at));
-  if (found.size !== wanted.length)
+  if (found.size !== wanted.length) {
     throw new DamagedImage(`${image.name}: ${found.size} tensors, expected ${wanted.length}`);
+  }
   const total = wanted.reduce((sum, { begin, end }) => sum + end - begin, 0);
   let done = 0;
   const upload = new Upload(gpu);
@@ -188,6 +199,12 @@ export async function readImage(
   } finally {
     upload.close();
   }
-  if (hash.digest() !== checksum) throw new DamagedImage(`${image.name}: its bytes have changed`);
-  for (const [i, nested] of nestedScales(weights).entries()) if (nested) nested.offset = offsets[i]!;
+  if (hash.digest() !== checksum) {
+    throw new DamagedImage(`${image.name}: its bytes have changed`);
+  }
+  for (const [i, nested] of nestedScales(weights).entries()) {
+    if (nested) {
+      nested.offset = offsets[i]!;
+    }
+  }
 }

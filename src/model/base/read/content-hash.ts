@@ -1,5 +1,5 @@
 import { baseFiles, type BaseModel } from '../../../formats/base-model.ts';
-import { openThose, type ByteSource } from '../../../formats/byte-source.ts';
+import { type ByteSource, openThose } from '../../../formats/byte-source.ts';
 import { joinedHash, PiecewiseSha256, piecewiseSha256 } from '../../../formats/sha256.ts';
 import { TOKENIZER_FILES } from '../../../text/load-tokenizer.ts';
 import type { Chunk } from './read-plan.ts';
@@ -13,8 +13,9 @@ export async function baseHash(
   const total = files.reduce((sum, { size }) => sum + size, 0);
   let done = 0;
   const hashes = [];
-  for (const file of files)
+  for (const file of files) {
     hashes.push(await piecewiseSha256(file, (bytes) => onProgress((done += bytes), total)));
+  }
   return joinedHash(hashes);
 }
 
@@ -36,9 +37,12 @@ export class BaseHash {
   /** Call after the last chunk; reads the small files. */
   async digest(): Promise<string> {
     const hashes = [];
-    for (const hash of this.#weights.values()) hashes.push(await hash.digest());
-    for (const file of [this.#model.configFile, ...(await tokenizerFiles(this.#model))])
+    for (const hash of this.#weights.values()) {
+      hashes.push(await hash.digest());
+    }
+    for (const file of [this.#model.configFile, ...(await tokenizerFiles(this.#model))]) {
       hashes.push(await piecewiseSha256(file, () => undefined));
+    }
     return joinedHash(hashes);
   }
 }

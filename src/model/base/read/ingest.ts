@@ -1,18 +1,18 @@
-import { BASE_REMEDY, linearSource, type BaseModel, type LinearSource } from '../../../formats/base-model.ts';
-import { linearModules, type LinearModule } from '../../../formats/decoder-weights.ts';
+import { BASE_REMEDY, type BaseModel, type LinearSource, linearSource } from '../../../formats/base-model.ts';
+import { type LinearModule, linearModules } from '../../../formats/decoder-weights.ts';
 import { checkFinite } from '../../../formats/finite.ts';
 import { doubleQuantize, signedDynamicMap } from '../../../formats/nf4.ts';
 import type { Nf4Source } from '../../../formats/nf4-checkpoint.ts';
 import { decodeF32, type TensorInfo } from '../../../formats/safetensors.ts';
-import type { Table } from '../../../gpu/kernels/lm-head/lm-head.ts';
 import { nf4Quantize, nf4Repack } from '../../../gpu/kernels/linear/nf4.ts';
 import type { LinearWeight, Nf4Weight } from '../../../gpu/kernels/linear/nf4-operands.ts';
-import { view, type GpuBuffer, type BufferView } from '../../../gpu/memory.ts';
+import type { Table } from '../../../gpu/kernels/lm-head/lm-head.ts';
+import { type BufferView, type GpuBuffer, view } from '../../../gpu/memory.ts';
 import { readOnce } from '../../../gpu/readback.ts';
-import { formatOf, headTensor } from './tensor-format.ts';
+import { type DecoderWeights, FORMAT_BYTES } from '../../weights.ts';
 import type { Wanted } from './read-plan.ts';
-import { upload, type Upload } from './upload.ts';
-import { FORMAT_BYTES, type DecoderWeights } from '../../weights.ts';
+import { formatOf, headTensor } from './tensor-format.ts';
+import { type Upload, upload } from './upload.ts';
 
 /** Bytes of codes that the repacking kernel processes together. */
 const CODE_GROUP = 16;
@@ -34,11 +34,17 @@ export function baseTensors(to: Upload, model: BaseModel, weights: DecoderWeight
       [layer.qNorm, `${prefix}.self_attn.q_norm.weight`],
       [layer.kNorm, `${prefix}.self_attn.k_norm.weight`],
     ];
-    for (const [norm, name] of norms) if (norm) wanted.push(floats(to, named(name), norm));
+    for (const [norm, name] of norms) {
+      if (norm) {
+        wanted.push(floats(to, named(name), norm));
+      }
+    }
   }
   for (const module of linearModules(config)) {
     const { weight, bias } = weights.layers[module.layer]!.linear[module.projection];
-    if (bias) wanted.push(floats(to, named(`${module.name}.bias`), bias));
+    if (bias) {
+      wanted.push(floats(to, named(`${module.name}.bias`), bias));
+    }
     wanted.push(...linear(to, model, module, weight));
   }
   return wanted;
@@ -137,7 +143,9 @@ function quantizedTwice(to: Upload, info: TensorInfo, weight: Nf4Weight): Wanted
     take: (at, piece) => {
       absmax ??= to.gpu.memory.allocate('absmax', 'working activations', bytes);
       quantized(to, info, weight, view(absmax)).take(at, piece);
-      if (at + piece.length === size) to.later(quantizeScales(to, absmax, weight));
+      if (at + piece.length === size) {
+        to.later(quantizeScales(to, absmax, weight));
+      }
     },
   };
 }

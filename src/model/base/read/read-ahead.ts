@@ -29,7 +29,9 @@ export async function readAhead(chunks: readonly Chunk[], receiver: Receiver): P
   const reads: Promise<Uint8Array<ArrayBuffer>>[] = [];
   let started = 0;
   const readOn = (until: number) => {
-    while (started < Math.min(until, chunks.length)) reads.push(read(started++));
+    while (started < Math.min(until, chunks.length)) {
+      reads.push(read(started++));
+    }
   };
   try {
     for (const [n, chunk] of chunks.entries()) {

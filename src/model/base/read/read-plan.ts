@@ -28,7 +28,7 @@ export function readPlan(wanted: readonly Wanted[], chunkBytes: number): Chunk[]
   for (const source of new Set(wanted.map((range) => range.source))) {
     let chunk: Chunk | undefined;
     const inOrder = wanted.filter((range) => range.source === source).toSorted((a, b) => a.begin - b.begin);
-    for (const range of inOrder)
+    for (const range of inOrder) {
       for (let at = 0, size = range.end - range.begin; at < size;) {
         const begin = range.begin + at;
         const from: number = chunk ? begin - chunk.begin : 0;
@@ -42,6 +42,7 @@ export function readPlan(wanted: readonly Wanted[], chunkBytes: number): Chunk[]
         chunk.bytes = from + bytes;
         at += bytes;
       }
+    }
   }
   return chunks;
 }

@@ -1,9 +1,9 @@
-import { linearSource, type BaseModel } from '../../../formats/base-model.ts';
+import { type BaseModel, linearSource } from '../../../formats/base-model.ts';
 import type { LinearModule } from '../../../formats/decoder-weights.ts';
 import { DYNAMIC_BLOCK } from '../../../formats/nf4.ts';
 import type { TensorInfo } from '../../../formats/safetensors.ts';
-import type { FloatFormat } from '../../../gpu/kernels/shared/float-format.ts';
 import type { DenseFormat } from '../../../gpu/kernels/linear/nf4-operands.ts';
+import type { FloatFormat } from '../../../gpu/kernels/shared/float-format.ts';
 import type { WeightStorage } from '../../weights.ts';
 
 const FORMATS: Readonly<Record<string, FloatFormat>> = { BF16: 'bf16', F16: 'f16', F32: 'f32' };
@@ -21,8 +21,12 @@ export const headTensor = (model: BaseModel): TensorInfo =>
 export function weightStorage(model: BaseModel, doubleQuant: boolean) {
   return ({ name }: LinearModule): WeightStorage => {
     const source = linearSource(model, name);
-    if (source.kind === 'kept') return { format: formatOf(source.weight) as DenseFormat };
-    if (source.kind === 'nf4') return source.nested ? { nestedBlock: source.nested.blocksize } : {};
+    if (source.kind === 'kept') {
+      return { format: formatOf(source.weight) as DenseFormat };
+    }
+    if (source.kind === 'nf4') {
+      return source.nested ? { nestedBlock: source.nested.blocksize } : {};
+    }
     return doubleQuant ? { nestedBlock: DYNAMIC_BLOCK } : {};
   };
 }

@@ -1,5 +1,5 @@
 import type { Gpu } from '../../../gpu/device.ts';
-import { view, type GpuBuffer, type BufferView } from '../../../gpu/memory.ts';
+import { type BufferView, type GpuBuffer, view } from '../../../gpu/memory.ts';
 import { Stream } from '../../../gpu/stream.ts';
 import { CHUNK_BYTES, readAhead, type Receiver } from './read-ahead.ts';
 import { readPlan, type Wanted } from './read-plan.ts';
@@ -74,7 +74,9 @@ export class Upload {
   ): Promise<void> {
     await readAhead(readPlan(wanted, this.#chunkBytes), {
       ready: async () => {
-        while (this.#inFlight.length >= IN_FLIGHT) await this.#inFlight.shift();
+        while (this.#inFlight.length >= IN_FLIGHT) {
+          await this.#inFlight.shift();
+        }
       },
       see,
       taken: (bytes) => {
@@ -93,7 +95,9 @@ export class Upload {
   }
 
   close(): void {
-    for (const buffer of this.#staging) this.gpu.memory.free(buffer);
+    for (const buffer of this.#staging) {
+      this.gpu.memory.free(buffer);
+    }
     this.stream.close();
   }
 }

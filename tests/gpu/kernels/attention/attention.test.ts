@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
 import {
-  ATTENTIONS,
   ATTENTION_CLASSES,
   type AttentionClass,
+  ATTENTIONS,
 } from '../../../../src/gpu/kernels/attention/index.ts';
 import {
+  type AttentionCase as Case,
+  type AttentionInputs,
   attentionInputs as inputs,
   attentionReference as reference,
   runAttention,
-  type AttentionCase as Case,
-  type AttentionInputs,
 } from '../../../support/attention-case.ts';
-import { relativeError, testGpu, TestGpu } from '../../../support/gpu.ts';
+import { relativeError, TestGpu, testGpu } from '../../../support/gpu.ts';
 
 // Tiles have 32 or 64 rows and 64 columns; columns of heads are staged 16 at a time, or 16 rows and more as they
 // are.
@@ -90,8 +90,9 @@ describe.each([...names])('attention by %s', (name) => {
     const data = inputs(shape, shape.tokens * 31 + name.length);
     const out = await run(t, shape, data, { name });
     const ref = reference(shape, data);
-    for (const what of ['o', 'dv', 'dq', 'dk'] as const)
+    for (const what of ['o', 'dv', 'dq', 'dk'] as const) {
       expect(relativeError(out[what], ref[what]), what).toBeLessThan(1e-5);
+    }
     const lse = out.stats.filter((_, i) => i % 2 === 0);
     expect(relativeError(lse, ref.lse), 'lse').toBeLessThan(1e-5);
     expect(await run(t, shape, data, { name })).toEqual(out);
@@ -108,7 +109,9 @@ describe('attention', () => {
     expect(relativeError(out.o, [...data.v, ...data.v])).toBeLessThan(1e-6);
     const sums = Array.from({ length: 64 }, (_, c) => data.dout[c]! + data.dout[64 + c]!);
     expect(relativeError(out.dv, sums)).toBeLessThan(1e-6);
-    for (const gradient of [out.dq, out.dk]) expect(Math.hypot(...gradient)).toBeLessThan(1e-5);
+    for (const gradient of [out.dq, out.dk]) {
+      expect(Math.hypot(...gradient)).toBeLessThan(1e-5);
+    }
   });
 
   it('gives the same bits twice', async () => {
@@ -133,8 +136,9 @@ describe('attention', () => {
     const out = await run(await testGpu(), shape, data);
     const ref = reference(shape, data);
     expect(Math.max(...ref.lse)).toBeGreaterThan(60);
-    for (const name of ['o', 'dq', 'dk', 'dv'] as const)
+    for (const name of ['o', 'dq', 'dk', 'dv'] as const) {
       expect(relativeError(out[name], ref[name]), name).toBeLessThan(1e-5);
+    }
   });
 
   it('a document does not feel its neighbours', async () => {
@@ -143,8 +147,9 @@ describe('attention', () => {
     const other = inputs(shape, 4);
     // The second document, after a different first one.
     const from = (n: number) => (n / shape.tokens) * 50;
-    for (const name of ['q', 'k', 'v', 'dout'] as const)
+    for (const name of ['q', 'k', 'v', 'dout'] as const) {
       other[name].set(data[name].subarray(from(data[name].length)), from(data[name].length));
+    }
     const [a, b] = [await run(t, shape, data), await run(t, shape, other)];
     for (const name of ['o', 'dq', 'dk', 'dv'] as const) {
       expect(a[name].subarray(from(a[name].length))).toEqual(b[name].subarray(from(a[name].length)));

@@ -5,7 +5,7 @@ import {
   cacheWrite,
 } from '../../../../src/gpu/kernels/attention/decode.ts';
 import { attentionRef } from '../../../reference/ops/attention.ts';
-import { f64, relativeError, testGpu, type TestGpu } from '../../../support/gpu.ts';
+import { f64, relativeError, type TestGpu, testGpu } from '../../../support/gpu.ts';
 import { Random } from '../../../support/random.ts';
 
 interface Case {

@@ -15,12 +15,12 @@ import {
 } from '../../../../src/gpu/kernels/attention/subgroup-matrix.ts';
 import { matrixText } from '../../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
 import {
-  attentionInputs as inputs,
-  attentionReference as reference,
-  runAttention,
   type AttentionCase as Case,
   type AttentionInputs as Inputs,
+  attentionInputs as inputs,
+  attentionReference as reference,
   type AttentionWay as Way,
+  runAttention,
 } from '../../../support/attention-case.ts';
 import { relativeError, TestGpu } from '../../../support/gpu.ts';
 import { STAND_IN_SHAPE, withoutMatrixUnits } from '../../../support/stand-ins.ts';
@@ -43,7 +43,9 @@ const ways = new Map<number, Way>();
 /** On the device's subgroup matrices, otherwise with arrays in their place. */
 function wayHere(headDim: number): Way {
   let way = ways.get(headDim);
-  if (!way) ways.set(headDim, (way = real ? onUnits() : onStandIns(headDim)));
+  if (!way) {
+    ways.set(headDim, (way = real ? onUnits() : onStandIns(headDim)));
+  }
   return way;
 }
 
@@ -64,7 +66,9 @@ function onStandIns(headDim: number): Way {
   };
   const made = (name: keyof typeof ATTENTION_TEXTS) => {
     const grid = attentionGrid(name, headDim, STAND_IN_SHAPE, room);
-    if (!grid) throw new Error(`${name}: no room`);
+    if (!grid) {
+      throw new Error(`${name}: no room`);
+    }
     const code = withoutMatrixUnits(t, grid, headDimText(headDim) + ATTENTION_TEXTS[name].code);
     return { code, rows: 2 * STAND_IN_SHAPE.M * grid.down };
   };
@@ -140,15 +144,21 @@ const HALVES = 1e-3;
 
 async function expectRight(shape: Case, data: Inputs, exact = EXACT): Promise<void> {
   const found = await errors(shape, data);
-  for (const name of ['o', 'lse', 'dq'] as const) expect(found[name], name).toBeLessThan(exact);
-  for (const name of ['dv', 'dk'] as const) expect(found[name], name).toBeLessThan(HALVES);
+  for (const name of ['o', 'lse', 'dq'] as const) {
+    expect(found[name], name).toBeLessThan(exact);
+  }
+  for (const name of ['dv', 'dk'] as const) {
+    expect(found[name], name).toBeLessThan(HALVES);
+  }
 }
 
 describe.each(cases)(
   'attention on matrices of $tokens tokens, heads $heads/$kvHeads of $headDim, documents from $borders',
   (shape) => {
     it('matches the f64 reference forward and backward', async ({ skip }) => {
-      if (shape.headDim === 128 && !real) return skip('floats in the place of halves do not fit');
+      if (shape.headDim === 128 && !real) {
+        return skip('floats in the place of halves do not fit');
+      }
       await expectRight(shape, inputs(shape, shape.tokens * 1000 + shape.heads));
     });
   },
@@ -191,8 +201,9 @@ describe('attention on matrices', () => {
     const other = inputs(shape, 5);
     // The second document, after a different first one.
     const from = (n: number) => (n / shape.tokens) * 50;
-    for (const name of ['q', 'k', 'v', 'dout'] as const)
+    for (const name of ['q', 'k', 'v', 'dout'] as const) {
       other[name].set(data[name].subarray(from(data[name].length)), from(data[name].length));
+    }
     const [a, b] = [await run(shape, data), await run(shape, other)];
     for (const name of ['o', 'dq', 'dk', 'dv'] as const) {
       const begin = from(a[name].length);
@@ -209,19 +220,22 @@ describe('attention on matrices', () => {
       { M: 8, N: 16, K: 16 },
       { M: 8, N: 8, K: 8 },
     ];
-    for (const name of Object.keys(ATTENTION_TEXTS) as (keyof typeof ATTENTION_TEXTS)[])
+    for (const name of Object.keys(ATTENTION_TEXTS) as (keyof typeof ATTENTION_TEXTS)[]) {
       for (const shape of shapes) {
         expect(attentionGrid(name, 64, shape, room), name).toBeDefined();
         expect(attentionGrid(name, 128, shape, room), name).toBeDefined();
         expect(attentionGrid(name, 96, shape, room), name).toBeUndefined();
         expect(attentionGrid(name, 128, shape, { ...room, bytes: 16384 }), name).toBeUndefined();
       }
+    }
   });
 
   // SwiftShader has no subgroup matrices; llvmpipe has.
   it('compiles for the subgroup matrices of a device that has some, in both dialects', async ({ skip }) => {
     const { matrix } = t.gpu;
-    if (!matrix || !real) return skip('the device has no subgroup matrices');
+    if (!matrix || !real) {
+      return skip('the device has no subgroup matrices');
+    }
     const name = 'forward';
     const { maxComputeWorkgroupStorageSize: bytes } = t.gpu.device.limits;
     const room = { subgroupSize: matrix.subgroupSize, bytes, invocations: 256, halfBytes: 2 };

@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
-import { GRIDS, matrixText, matrixTile } from '../../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
-import type { Nf4Matmul, Nf4MatmulGrad } from '../../../../src/gpu/kernels/linear/nf4-operands.ts';
 import {
   dispatchForward,
   dispatchGrad,
@@ -12,9 +10,11 @@ import {
   HALF_SUMS,
   HALF_TEXTS,
 } from '../../../../src/gpu/kernels/linear/nf4-f16.ts';
+import type { Nf4Matmul, Nf4MatmulGrad } from '../../../../src/gpu/kernels/linear/nf4-operands.ts';
 import { rowScale } from '../../../../src/gpu/kernels/shared/row-scale.ts';
-import { SIZE_FEATURE, type SubgroupMatrices } from '../../../../src/gpu/subgroup-matrices.ts';
+import { GRIDS, matrixText, matrixTile } from '../../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
 import type { Stream } from '../../../../src/gpu/stream.ts';
+import { SIZE_FEATURE, type SubgroupMatrices } from '../../../../src/gpu/subgroup-matrices.ts';
 import { add, matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../../../support/gpu.ts';
 import { randomNf4, randomWeight } from '../../../support/nf4.ts';
@@ -88,7 +88,9 @@ beforeAll(async () => {
       : []),
     ...HALF_FORWARD.flatMap((variant) => {
       const grad = HALF_GRAD.find(({ name }) => name === variant.name)!;
-      if (!variant.supported(t.gpu)) return [];
+      if (!variant.supported(t.gpu)) {
+        return [];
+      }
       // Where sixteen products at a time are added in f16.
       const tolerance = variant.name === HALF_SUMS[1].name ? 2e-3 : 1e-3;
       return { name: variant.name, tolerance, forward: variant.dispatch, grad: grad.dispatch };
@@ -120,9 +122,12 @@ describe.each(shapes)('NF4 products above f32: %i rows, %i out, %i in', (rows, c
     const bias = random.normals(columns);
     const residual = random.normals(rows * columns);
     let expected = matmulRef(f64(x), transpose(decoded, columns, depth), rows, depth, columns);
-    if (rank)
+    if (rank) {
       expected = add(expected, matmulRef(f64(u), transpose(f64(b), columns, rank), rows, rank, columns));
-    if (extras) expected = add(expected, residual).map((v, i) => v + bias[i % columns]!);
+    }
+    if (extras) {
+      expected = add(expected, residual).map((v, i) => v + bias[i % columns]!);
+    }
     const lora = rank ? { activations: t.upload(u), matrix: t.upload(b), rank } : undefined;
     const extra = extras ? { bias: t.upload(bias), residual: t.upload(residual) } : {};
     for (const { name, tolerance, forward } of ways) {
@@ -146,8 +151,12 @@ describe.each(shapes)('NF4 products above f32: %i rows, %i out, %i in', (rows, c
     const a = random.normals(rank * depth);
     const before = uneven(random, rows, depth);
     let expected = matmulRef(f64(dy), decoded, rows, columns, depth);
-    if (rank) expected = add(expected, matmulRef(f64(v), f64(a), rows, rank, depth));
-    if (accumulate) expected = add(expected, before);
+    if (rank) {
+      expected = add(expected, matmulRef(f64(v), f64(a), rows, rank, depth));
+    }
+    if (accumulate) {
+      expected = add(expected, before);
+    }
     const lora = rank ? { activations: t.upload(v), matrix: t.upload(a), rank } : undefined;
     for (const { name, tolerance, grad } of ways) {
       const dx = accumulate ? t.upload(before) : t.output(rows * depth);
@@ -192,9 +201,11 @@ it('products that share their input take the scales that the first has left', as
 // SwiftShader has none; llvmpipe has.
 it('compiles for the subgroup matrices of a device that has some, in both dialects', async ({ skip }) => {
   const { device, matrix } = t.gpu;
-  if (!matrix) return skip('the device has no subgroup matrices');
-  for (const dialect of ['flag', matrix.dialect] as const)
-    for (const shape of matrix.shapes)
+  if (!matrix) {
+    return skip('the device has no subgroup matrices');
+  }
+  for (const dialect of ['flag', matrix.dialect] as const) {
+    for (const shape of matrix.shapes) {
       for (const [code, make] of [
         [HALF_TEXTS.matrixForward, forwardKernel],
         [HALF_TEXTS.matrixGrad, gradKernel],
@@ -202,6 +213,8 @@ it('compiles for the subgroup matrices of a device that has some, in both dialec
         const text = matrixText(shape, { down: 2, across: 2 }, { ...matrix, dialect }, code);
         await make('compiled', text).compile(t.gpu, { NESTED: 1 });
       }
+    }
+  }
   expect(t.gpu.errors).toEqual([]);
   expect(device.features.has('shader-f16')).toBe(true);
 });
@@ -243,7 +256,9 @@ function worstRow(out: Float32Array, expected: Float64Array, width: number): num
   for (let begin = 0; begin < expected.length; begin += width) {
     const error = relativeError(out.subarray(begin, begin + width), expected.subarray(begin, begin + width));
     worst = error > worst || Number.isNaN(error) ? error : worst;
-    if (Number.isNaN(worst)) break;
+    if (Number.isNaN(worst)) {
+      break;
+    }
   }
   return worst;
 }

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
-import { NF4_FORWARD, NF4_GRAD } from '../../../../src/gpu/kernels/linear/index.ts';
+import { chooseKernels } from '../../../../src/gpu/autotune/autotune.ts';
+import { attentionCandidates } from '../../../../src/gpu/autotune/kernel-selection.ts';
+import type { BestVariants } from '../../../../src/gpu/autotune/tuning-results.ts';
+import type { Workload } from '../../../../src/gpu/autotune/workload.ts';
 import { ATTENTION_CLASSES } from '../../../../src/gpu/kernels/attention/index.ts';
-import { NORMS } from '../../../../src/gpu/kernels/rmsnorm.ts';
+import { NF4_FORWARD, NF4_GRAD } from '../../../../src/gpu/kernels/linear/index.ts';
 import type { Variant } from '../../../../src/gpu/kernels/linear/nf4-variant.ts';
 import { LM_HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
-import type { BestVariants } from '../../../../src/gpu/autotune/tuning-results.ts';
-import { attentionCandidates } from '../../../../src/gpu/autotune/kernel-selection.ts';
-import { chooseKernels } from '../../../../src/gpu/autotune/autotune.ts';
-import type { Workload } from '../../../../src/gpu/autotune/workload.ts';
+import { NORMS } from '../../../../src/gpu/kernels/rmsnorm.ts';
 import { add, matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../../../support/gpu.ts';
 import { randomWeight } from '../../../support/nf4.ts';
@@ -142,7 +142,9 @@ it('times the variants of each class, and remembers the fastest', async () => {
     'norms',
   ]);
   const names = [...NF4_FORWARD, ...LM_HEADS, ...NORMS, ...parts].map(({ name }) => name);
-  for (const name of Object.values(tiles)) expect(names).toContain(name);
+  for (const name of Object.values(tiles)) {
+    expect(names).toContain(name);
+  }
   const [key, winners] = [...kept][0]!;
   expect(key).toMatch(/^SwiftShader.*kernels \d+$|kernels \d+$/);
 

@@ -38,9 +38,12 @@ describe.each(shapes)('NF4 products: %i rows, %i out, %i in', (rows, columns, de
     const bias = random.normals(columns);
     const residual = random.normals(rows * columns);
     let expected = matmulRef(f64(x), transpose(decoded, columns, depth), rows, depth, columns);
-    if (rank)
+    if (rank) {
       expected = add(expected, matmulRef(f64(u), transpose(f64(b), columns, rank), rows, rank, columns));
-    if (extras) expected = add(expected, residual).map((v, i) => v + bias[i % columns]!);
+    }
+    if (extras) {
+      expected = add(expected, residual).map((v, i) => v + bias[i % columns]!);
+    }
     const y = t.output(rows * columns);
     const lora = rank ? { activations: t.upload(u), matrix: t.upload(b), rank } : undefined;
     const extra = extras ? { bias: t.upload(bias), residual: t.upload(residual) } : {};
@@ -63,8 +66,12 @@ describe.each(shapes)('NF4 products: %i rows, %i out, %i in', (rows, columns, de
     const a = random.normals(rank * depth);
     const before = random.normals(rows * depth);
     let expected = matmulRef(f64(dy), decoded, rows, columns, depth);
-    if (rank) expected = add(expected, matmulRef(f64(v), f64(a), rows, rank, depth));
-    if (accumulate) expected = add(expected, before);
+    if (rank) {
+      expected = add(expected, matmulRef(f64(v), f64(a), rows, rank, depth));
+    }
+    if (accumulate) {
+      expected = add(expected, before);
+    }
     const dx = accumulate ? t.upload(before) : t.output(rows * depth);
     const lora = rank ? { activations: t.upload(v), matrix: t.upload(a), rank } : undefined;
     nf4MatmulGrad(t.stream, { dy: t.upload(dy), weight, dx, rows, lora, accumulate });
@@ -115,7 +122,9 @@ describe('NF4 quantization', () => {
 
 /** The values in a 16- or 32-bit format, as bytes and as the f32 they stand for. */
 function encode(values: Float32Array, format: 'bf16' | 'f16' | 'f32') {
-  if (format === 'f32') return { bytes: new Uint8Array(values.slice().buffer), rounded: values };
+  if (format === 'f32') {
+    return { bytes: new Uint8Array(values.slice().buffer), rounded: values };
+  }
   const words = new Uint16Array(values.length);
   const bits = new Uint32Array(values.slice().buffer);
   const rounded = values.map((v, i) => {
@@ -133,7 +142,9 @@ function encode(values: Float32Array, format: 'bf16' | 'f16' | 'f32') {
 
 /** f16 bits of a number that f16 holds exactly and whose magnitude is 0 or in [2^-10, 1). */
 function toHalf(v: number): number {
-  if (v === 0) return 0;
+  if (v === 0) {
+    return 0;
+  }
   const exponent = Math.floor(Math.log2(Math.abs(v)));
   const fraction = Math.abs(v) / 2 ** exponent - 1;
   return (v < 0 ? 0x8000 : 0) | ((exponent + 15) << 10) | (fraction * 1024);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { FloatFormat } from '../../../../src/gpu/kernels/shared/float-format.ts';
-import { headMatmul, headSlices, type Table } from '../../../../src/gpu/kernels/lm-head/lm-head.ts';
 import { LM_HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
+import { headMatmul, headSlices, type Table } from '../../../../src/gpu/kernels/lm-head/lm-head.ts';
+import type { FloatFormat } from '../../../../src/gpu/kernels/shared/float-format.ts';
 import { matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, testGpu } from '../../../support/gpu.ts';
 import { Random } from '../../../support/random.ts';
@@ -51,7 +51,9 @@ describe.each(shapes)('head: %i rows, %i words, width %i, parts %j', (rows, voca
 /** Normally distributed values as a checkpoint stores them, and what they stand for. */
 function randomTable(random: Random, count: number, format: FloatFormat) {
   const values = random.normals(count);
-  if (format === 'f32') return { words: values, decoded: f64(values) };
+  if (format === 'f32') {
+    return { words: values, decoded: f64(values) };
+  }
   const bits = new Uint32Array(values.buffer);
   if (format === 'bf16') {
     const words = new Uint16Array(bits.map((b) => b >>> 16));
@@ -82,5 +84,7 @@ it('gives a row the same bits, twice and beside other rows, as far as decoding g
   };
   const all = await logitsOf(8);
   expect(await logitsOf(8)).toEqual(all);
-  for (const rows of [1, 5]) expect(await logitsOf(rows)).toEqual(all.subarray(0, rows * vocab));
+  for (const rows of [1, 5]) {
+    expect(await logitsOf(rows)).toEqual(all.subarray(0, rows * vocab));
+  }
 });

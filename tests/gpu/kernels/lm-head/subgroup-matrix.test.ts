@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
+import { chooseKernels } from '../../../../src/gpu/autotune/autotune.ts';
+import { LM_HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
+import { headSlices, type Table } from '../../../../src/gpu/kernels/lm-head/lm-head.ts';
 import {
   dispatchHead,
   dispatchHeadGrad,
-  headGradKernel,
-  headKernel,
   HEAD_TEXTS,
   type HeadBackward,
   type HeadForward,
+  headGradKernel,
+  headKernel,
 } from '../../../../src/gpu/kernels/lm-head/subgroup-matrix.ts';
-import { headSlices, type Table } from '../../../../src/gpu/kernels/lm-head/lm-head.ts';
-import { LM_HEADS } from '../../../../src/gpu/kernels/lm-head/index.ts';
 import { GRIDS, matrixText } from '../../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
-import { chooseKernels } from '../../../../src/gpu/autotune/autotune.ts';
 import { matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, TestGpu } from '../../../support/gpu.ts';
 import { Random } from '../../../support/random.ts';
@@ -38,13 +38,14 @@ interface Way {
 /** On the device's subgroup matrices, otherwise with arrays in their place. */
 function waysHere(): Way[] {
   const real = LM_HEADS.filter((head) => head.precision === 'matrix' && head.supported(t.gpu));
-  if (real.length > 0)
+  if (real.length > 0) {
     return real.map((head) => ({
       name: head.name,
       tolerance: 1e-3,
       forward: (call) => head.forward(t.stream, call),
       backward: (call) => head.backward(t.stream, call),
     }));
+  }
   const grid = GRIDS[0]!;
   const tile = standInTile(grid);
   const forward = headKernel('head', withoutMatrixUnits(t, grid, HEAD_TEXTS.forward));
@@ -100,8 +101,10 @@ it.each(shapes)(
 // SwiftShader has no subgroup matrices; llvmpipe has.
 it('compiles for the subgroup matrices of a device that has some, in both dialects', async ({ skip }) => {
   const { matrix } = t.gpu;
-  if (!matrix) return skip('the device has no subgroup matrices');
-  for (const dialect of ['flag', matrix.dialect] as const)
+  if (!matrix) {
+    return skip('the device has no subgroup matrices');
+  }
+  for (const dialect of ['flag', matrix.dialect] as const) {
     for (const shape of matrix.shapes) {
       const [grid] = GRIDS;
       const units = { ...matrix, dialect };
@@ -110,6 +113,7 @@ it('compiles for the subgroup matrices of a device that has some, in both dialec
       });
       await headGradKernel('compiled', matrixText(shape, grid!, units, HEAD_TEXTS.grad)).compile(t.gpu);
     }
+  }
   expect(t.gpu.errors).toEqual([]);
 });
 
@@ -133,7 +137,9 @@ it('a table of 32-bit values keeps them on subgroup matrices too', async () => {
 });
 
 it('is tried against the f32 head where there are subgroup matrices, and found correct', async ({ skip }) => {
-  if (!t.gpu.matrix) return skip('the device has no subgroup matrices');
+  if (!t.gpu.matrix) {
+    return skip('the device has no subgroup matrices');
+  }
   const notes: string[] = [];
   const tiles = await chooseKernels(
     { ...t.gpu, software: false },

@@ -3,12 +3,12 @@ import { nodeFolder } from '../../../../src/cli/node-files.ts';
 import { readAdapter } from '../../../../src/formats/adapter.ts';
 import { dropoutKey } from '../../../../src/gpu/kernels/lora/dropout-mask.ts';
 import { view } from '../../../../src/gpu/memory.ts';
+import { Activations } from '../../../../src/model/activations.ts';
 import { backward } from '../../../../src/model/backward.ts';
 import { uploadPass } from '../../../../src/model/batch.ts';
 import { forward, type PassContext } from '../../../../src/model/decoder.ts';
 import { Lora } from '../../../../src/model/lora.ts';
 import { headLoss } from '../../../../src/model/loss.ts';
-import { Activations } from '../../../../src/model/activations.ts';
 import { packWindow } from '../../../../src/text/packing.ts';
 import { testGpu } from '../../../support/gpu.ts';
 import { casePath, ModelCase } from '../../../support/model-case.ts';
@@ -62,8 +62,9 @@ it('under LoRA dropout the gradients are what differences of the loss give', asy
     const moved = (values: Float32Array) => t.gpu.device.queue.writeBuffer(weights.raw, 0, values.slice());
     for (const which of ['A', 'B']) {
       const direction = new Float32Array(gradient.length);
-      for (const slot of layout.slots.filter((s) => s.which === which))
+      for (const slot of layout.slots.filter((s) => s.which === which)) {
         direction.set(gradient.subarray(slot.begin, slot.begin + slot.count), slot.begin);
+      }
       const squares = direction.reduce((sum, g) => sum + g * g, 0);
       // The loss changes by about 0.2 either way.
       const step = 0.2 / squares;

@@ -5,11 +5,11 @@ import {
   dropoutThreshold,
   moduleKey,
 } from '../../../../src/gpu/kernels/lora/dropout-mask.ts';
-import { LORA_SCRATCH, loraProject } from '../../../../src/gpu/kernels/lora/lora.ts';
 import { loraInputGrad } from '../../../../src/gpu/kernels/lora/input-grad.ts';
+import { LORA_SCRATCH, loraProject } from '../../../../src/gpu/kernels/lora/lora.ts';
 import { dropoutRef } from '../../../reference/ops/dropout.ts';
 import { add, matmulRef } from '../../../reference/ops/matmul.ts';
-import { f64, relativeError, testGpu, type TestGpu } from '../../../support/gpu.ts';
+import { f64, relativeError, type TestGpu, testGpu } from '../../../support/gpu.ts';
 import { Random } from '../../../support/random.ts';
 
 /** Tokens of several rows packed one behind the other: per token its row's key and its position in that row. */
@@ -18,7 +18,9 @@ function packedKeys(random: Random, tokens: number): Uint32Array {
   for (let token = 0; token < tokens;) {
     const key = dropoutKey(42, random.integer(0, 3), random.integer(0, 100_000));
     const length = Math.min(random.integer(1, 9), tokens - token);
-    for (let position = 0; position < length; position++) keys.set([key, position], 2 * (token + position));
+    for (let position = 0; position < length; position++) {
+      keys.set([key, position], 2 * (token + position));
+    }
     token += length;
   }
   return keys;

@@ -9,7 +9,7 @@ import { LORA_SCRATCH, loraGradient, loraProject } from '../../../../src/gpu/ker
 import { view } from '../../../../src/gpu/memory.ts';
 import { dropoutRef } from '../../../reference/ops/dropout.ts';
 import { add, matmulRef, transpose } from '../../../reference/ops/matmul.ts';
-import { f64, relativeError, testGpu, type TestGpu } from '../../../support/gpu.ts';
+import { f64, relativeError, type TestGpu, testGpu } from '../../../support/gpu.ts';
 import { Random } from '../../../support/random.ts';
 
 interface Part {
@@ -118,12 +118,13 @@ describe.each(cases)('$rows rows, factors $parts', ({ rows, parts }) => {
   });
 
   const mixed = parts.length === 3;
-  if (mixed)
+  if (mixed) {
     it('gives the same bits twice', async () => {
       const t = await testGpu();
       expect(bits(await project(t, false))).toBe(bits(await project(t, false)));
       expect(bits(await gradient(t, true))).toBe(bits(await gradient(t, true)));
     });
+  }
 });
 
 it('masks the input for each factor by its own module, on its way in and for its gradient', async () => {

@@ -4,15 +4,15 @@ import { bytesSource } from '../../../../src/formats/byte-source.ts';
 import { signedDynamicMap, unsignedDynamicMap } from '../../../../src/formats/nf4.ts';
 import { openSafetensors, readTensor, readTensorF32 } from '../../../../src/formats/safetensors.ts';
 import {
-  adamw32,
+  type Adamw8bit,
   adamw8bit,
+  type Adamw32,
+  adamw32,
   adamwFactors,
   adamwMaps,
   initialMCode,
-  type Adamw32,
-  type Adamw8bit,
 } from '../../../../src/gpu/kernels/optimizer/adamw8bit.ts';
-import { adamw8bitRef, adamwRef, type Adamw8bitState } from '../../../reference/ops/adamw8bit.ts';
+import { adamw8bitRef, type Adamw8bitState, adamwRef } from '../../../reference/ops/adamw8bit.ts';
 import { f64, relativeError, testGpu } from '../../../support/gpu.ts';
 import { Random } from '../../../support/random.ts';
 
@@ -96,12 +96,15 @@ function ties(
 ) {
   let count = 0;
   ref.forEach((code, i) => {
-    if (out[i] === code) return;
+    if (out[i] === code) {
+      return;
+    }
     count++;
     const threshold = (map[code]! + map[out[i]!]!) / 2;
     const x = values[i]! / absmax[Math.floor(i / 256)]!;
-    if (Math.abs(out[i]! - code) !== 1 || Math.abs(x - threshold) > 1e-5 * Math.abs(threshold))
+    if (Math.abs(out[i]! - code) !== 1 || Math.abs(x - threshold) > 1e-5 * Math.abs(threshold)) {
       throw new Error(`element ${i}: code ${out[i]}, expected ${code} for ${x}`);
+    }
   });
   return count;
 }
@@ -140,7 +143,9 @@ describe.each(sizes)('8-bit AdamW over %i values', (n) => {
     expect(
       ties(out.vCodes.subarray(0, n), expected.vCodes, expected.v, expected.vAbsmax, unsigned),
     ).toBeLessThan(few);
-    if (n > 4000) expect(expected.signFixes).toBeGreaterThan(10);
+    if (n > 4000) {
+      expect(expected.signFixes).toBeGreaterThan(10);
+    }
     // The gradients are cleared, and the padding of the last block stays zero.
     expect(out.grads.every((g) => g === 0)).toBe(true);
     expect(out.weights.subarray(n).every((w) => w === 0)).toBe(true);
@@ -194,7 +199,9 @@ it.each([NaN, Infinity, -Infinity])(
     const n = 600;
     const state = midway(random, n);
     const grads = gradients(random, n);
-    for (const at of [0, 255, 256, 599]) grads[at] = value;
+    for (const at of [0, 255, 256, 599]) {
+      grads[at] = value;
+    }
     const expected = adamw8bitRef(state, f64(grads), signed, unsigned, settings);
     const on = await upload(state, grads, [1, 1, 1, 0]);
     adamw8bit(t.stream, { ...on, factors: adamwFactors(settings.step, settings) });
@@ -317,7 +324,9 @@ describe.each([
     for (let step = 1; step <= steps; step++) {
       const grads = t.upload(padded(await f.floats(`big.grad.${step}`)));
       adamw8bit(t.stream, { ...on, grads, factors: adamwFactors(step, f.settings) });
-      if (!f.has(`big.param.${step}`)) continue;
+      if (!f.has(`big.param.${step}`)) {
+        continue;
+      }
       const out = await download(on);
       expectEqualButForTies(out.weights.subarray(0, n), await f.floats(`big.param.${step}`));
       expectCodes(out.mCodes.subarray(0, n), await f.bytes(`big.m_code.${step}`));
@@ -338,7 +347,9 @@ describe.each([
     for (let step = 1; step <= steps; step++) {
       const grads = t.upload(padded(await f.floats(`small.grad.${step}`)));
       adamw32(t.stream, { ...on, grads, factors: adamwFactors(step, f.settings) });
-      if (!f.has(`small.param.${step}`)) continue;
+      if (!f.has(`small.param.${step}`)) {
+        continue;
+      }
       const param = await f.floats(`small.param.${step}`);
       const out = (await t.floats(on.weights)).subarray(0, param.length);
       expect(Math.max(...param.map((w, i) => Math.abs(w - out[i]!)))).toBeLessThan(1e-6);

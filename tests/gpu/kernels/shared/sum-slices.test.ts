@@ -7,7 +7,9 @@ import { Random } from '../../../support/random.ts';
 function inOrder(values: Float32Array, at: number, count: number, slices: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => {
     let total = 0;
-    for (let s = 0; s < slices; s++) total = Math.fround(total + values[at + s * count + i]!);
+    for (let s = 0; s < slices; s++) {
+      total = Math.fround(total + values[at + s * count + i]!);
+    }
     return total;
   });
 }
@@ -39,10 +41,11 @@ it.each([false, true])('three sums at once, accumulate %s', async (accumulate) =
   const partial = random.normals(480);
   const before = random.normals(203);
   const expected = before.slice();
-  for (const { count, slices, partial_at, out_at } of parts)
+  for (const { count, slices, partial_at, out_at } of parts) {
     inOrder(partial, partial_at, count, slices).forEach((sum, i) => {
       expected[out_at + i] = accumulate ? expected[out_at + i]! + sum : sum;
     });
+  }
   const out = t.upload(before);
   sumParts(t.stream, { partial: t.upload(partial), out, parts, accumulate });
   expect(await t.floats(out)).toEqual(expected);

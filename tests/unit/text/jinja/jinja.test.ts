@@ -29,7 +29,9 @@ function printed(template: string): string | null | { unknown: string } {
     expect(origins?.length ?? text.length).toBe(text.length);
     return text;
   } catch (error) {
-    if (!(error instanceof TemplateFault)) throw error;
+    if (!(error instanceof TemplateFault)) {
+      throw error;
+    }
     return error.kind === 'unsupported' ? { unknown: error.message } : null;
   }
 }
@@ -41,8 +43,12 @@ function differences(cases: Iterable<readonly [template: string, expected: strin
   for (const [template, expected] of cases) {
     const found = printed(template);
     if (typeof found === 'object' && found !== null) {
-      if (expected !== null) unknown.push(template);
-    } else if (found !== expected) different.push({ template, expected, found });
+      if (expected !== null) {
+        unknown.push(template);
+      }
+    } else if (found !== expected) {
+      different.push({ template, expected, found });
+    }
   }
   return { different, unknown };
 }

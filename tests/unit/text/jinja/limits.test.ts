@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { TemplateFault } from '../../../../src/text/jinja/faults.ts';
 import { Template } from '../../../../src/text/jinja/template.ts';
-import { fromJson, type Dict } from '../../../../src/text/jinja/values.ts';
+import { type Dict, fromJson } from '../../../../src/text/jinja/values.ts';
 
 const messages = [
   { role: 'user', content: 'xé' },
