@@ -8,10 +8,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Handling } from '../../../src/cli/interrupt.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'retune-signals-'));
-const SCRIPT = join(folder, 'wait-for-signals.js');
+const SCRIPT = join(folder, 'wait-for-signals.mjs');
 beforeAll(async () => {
   const ssr = 'tests/support/wait-for-signals.ts';
-  await build({ configFile: false, publicDir: false, logLevel: 'error', build: { ssr, outDir: folder } });
+  await build({
+    configFile: false,
+    publicDir: false,
+    logLevel: 'error',
+    build: { ssr, outDir: folder, rolldownOptions: { output: { entryFileNames: '[name].mjs' } } },
+  });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

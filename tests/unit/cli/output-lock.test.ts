@@ -18,7 +18,12 @@ import { lockFacts, OutputLock } from '../../../src/cli/output-lock.ts';
 const built = mkdtempSync(join(tmpdir(), 'retune-hold-'));
 beforeAll(async () => {
   const ssr = 'tests/support/hold-output.ts';
-  await build({ configFile: false, publicDir: false, logLevel: 'error', build: { ssr, outDir: built } });
+  await build({
+    configFile: false,
+    publicDir: false,
+    logLevel: 'error',
+    build: { ssr, outDir: built, rolldownOptions: { output: { entryFileNames: '[name].mjs' } } },
+  });
 });
 afterAll(() => rmSync(built, { recursive: true }));
 
@@ -51,7 +56,7 @@ const HERE = `process \\d+ on the host "${hostname()}" since \\S+`;
 
 /** Another process that tries to hold the output. */
 function holder(signal?: string) {
-  const args = [join(built, 'hold-output.js'), output(), ...(signal === undefined ? [] : [signal])];
+  const args = [join(built, 'hold-output.mjs'), output(), ...(signal === undefined ? [] : [signal])];
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   children.push(child);
   let said = '';
