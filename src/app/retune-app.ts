@@ -13,7 +13,7 @@ import { appStyles } from './retune-app-styles.ts';
 import type { SetupView } from './setup/setup-view.ts';
 import { type AppState, isActive } from './shared/app-state.ts';
 import { pageTitle } from './shared/page-title.ts';
-import { Session } from './shared/session.ts';
+import { PageSession } from './shared/session.ts';
 import { shared } from './shared/styles.ts';
 
 type Stage = 'choose' | 'recipe' | 'train' | 'test' | 'runs';
@@ -21,7 +21,7 @@ type Stage = 'choose' | 'recipe' | 'train' | 'test' | 'runs';
 /** The page: four stages and their runs, over one session with the engine. */
 @customElement('retune-app')
 export class RetuneApp extends LitElement {
-  readonly session: Session;
+  readonly session: PageSession;
   readonly #wakeLock = new WakeLock();
   /** The stage that is read, of the two on the first screen. */
   @state() private read: Stage = 'choose';
@@ -40,7 +40,7 @@ export class RetuneApp extends LitElement {
 
   constructor(engine: EngineApi) {
     super();
-    this.session = new Session(engine);
+    this.session = new PageSession(engine);
     this.session.store.subscribe(() => this.#follow());
     this.session.tests.store.subscribe(() => this.#follow());
   }

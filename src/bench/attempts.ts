@@ -1,7 +1,7 @@
 import { UserError } from '../formats/user-error.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { LossWatch } from '../gpu/with-device.ts';
-import type { Section } from './report.ts';
+import type { ReportSection } from './report.ts';
 
 /** The device was lost; nothing more can be measured. */
 export class DeviceLostError extends UserError {}
@@ -38,7 +38,7 @@ export class Devices {
   }
 
   /** The tables measured on a separate device, which is closed at the end. Throws UserError. */
-  async *tables(measure: (gpu: Gpu) => AsyncGenerator<Section>): AsyncGenerator<Section> {
+  async *tables(measure: (gpu: Gpu) => AsyncGenerator<ReportSection>): AsyncGenerator<ReportSection> {
     const gpu = await this.open();
     try {
       const measured = measure(gpu);

@@ -8,7 +8,7 @@ import { heads } from '../model/decoder.ts';
 import type { Ceilings } from './ceilings.ts';
 import { timeCalls } from './measure.ts';
 import { benchModel, type ModelName, modelTitle } from './models.ts';
-import { type Cell, matrixCells, matrixColumn, rateCells, type Section, timeCells } from './report.ts';
+import { type Cell, matrixCells, matrixColumn, rateCells, type ReportSection, timeCells } from './report.ts';
 import { Filler } from './synthetic.ts';
 
 /** Products per query-key pair. */
@@ -19,7 +19,7 @@ export async function measureAttention(
   stream: Stream,
   name: ModelName,
   call: { rows: number; rounds: number; ceilings: Ceilings; onProgress: (text: string) => void },
-): Promise<Section> {
+): Promise<ReportSection> {
   const { gpu } = stream;
   const { rows: tokens, rounds, ceilings } = call;
   const shape = heads(benchModel(name).config, tokens);

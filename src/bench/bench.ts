@@ -13,11 +13,11 @@ import { measureDecoding } from './decoding.ts';
 import { type BenchDisk, measureLoading } from './loading.ts';
 import { type ModelName, modelTitle, modelTokens } from './models.ts';
 import { measureProducts } from './products.ts';
-import type { Report, Section } from './report.ts';
+import type { Report, ReportSection } from './report.ts';
 import { measureSteps, stepGroups } from './steps.ts';
 
-export const SECTIONS = ['counts', 'ceilings', 'products', 'steps', 'decoding'] as const;
-export type SectionName = (typeof SECTIONS)[number];
+export const BENCH_SECTIONS = ['counts', 'ceilings', 'products', 'steps', 'decoding'] as const;
+export type SectionName = (typeof BENCH_SECTIONS)[number];
 
 export interface BenchCall {
   /** Opens a device; each one opened is closed again. */
@@ -40,7 +40,7 @@ export interface BenchCall {
   /** Called with what is being measured. */
   onProgress: (text: string) => void;
   /** Called with each table once complete. */
-  onSection: (section: Section, countsOnly: boolean) => void;
+  onSection: (section: ReportSection, countsOnly: boolean) => void;
   /** Called with what could not be measured, and why. */
   onNote: (text: string) => void;
   /** Called with the report so far, after each table and note. */
@@ -62,7 +62,7 @@ export async function bench(call: BenchCall): Promise<Report> {
   const devices = new Devices(call.openGpu);
   const { facts, precisions, software } = await look(devices, call);
   const report: Report = { facts, countsOnly: software && !call.force, sections: [], notes: [] };
-  const attempt = async (what: string, tables: AsyncGenerator<Section>): Promise<void> => {
+  const attempt = async (what: string, tables: AsyncGenerator<ReportSection>): Promise<void> => {
     try {
       for await (const section of tables) {
         report.sections.push(section);
@@ -84,7 +84,7 @@ export async function bench(call: BenchCall): Promise<Report> {
   };
   const each = async (
     section: SectionName,
-    measure: (name: ModelName) => AsyncGenerator<Section>,
+    measure: (name: ModelName) => AsyncGenerator<ReportSection>,
   ): Promise<void> => {
     if (!sections.includes(section)) {
       return;
@@ -182,7 +182,7 @@ async function* onDisk(
   open: () => Promise<BenchDisk>,
   devices: Devices,
   { rounds, onProgress }: BenchCall,
-): AsyncGenerator<Section> {
+): AsyncGenerator<ReportSection> {
   onProgress('loading: preparing the base');
   const disk = await open();
   try {

@@ -6,7 +6,7 @@ import { Readback } from '../gpu/readback.ts';
 import type { Stream } from '../gpu/stream.ts';
 import { hasMatrixCeiling, timeSubgroupMatrices } from './matrix-ceiling.ts';
 import { timeCalls, timeRounds } from './measure.ts';
-import { type Cell, type Section, timeCells } from './report.ts';
+import { type Cell, type ReportSection, timeCells } from './report.ts';
 
 const fmaKernel = new Kernel({
   name: 'bench_fma',
@@ -44,7 +44,7 @@ export async function measureCeilings(
   stream: Stream,
   rounds: number,
   small: boolean,
-): Promise<{ ceilings: Ceilings; section: Section }> {
+): Promise<{ ceilings: Ceilings; section: ReportSection }> {
   const { memory } = stream.gpu;
   const bytes = small ? 2 ** 20 : 2 ** 27;
   const out = memory.allocate('bench', 'working activations', GROUPS * 256 * 16);
@@ -91,7 +91,7 @@ export async function measureCeilings(
         ],
       ]
     : [];
-  const section: Section = {
+  const section: ReportSection = {
     name: 'ceilings',
     title: 'What the device does at most',
     columns: ['', 'rate', 'unit', 'ms', 'spread %'],

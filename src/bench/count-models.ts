@@ -6,7 +6,7 @@ import { UNTOLD_BYTES } from '../run/plan/memory-choice.ts';
 import { withMemory } from '../run/session.ts';
 import { countStep } from './counts.ts';
 import { benchInputs, type ModelName, modelTitle } from './models.ts';
-import type { Section } from './report.ts';
+import type { ReportSection } from './report.ts';
 import { keptLayers, LEVELS_NOTE } from './step-session.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function countModel(
   name: ModelName,
   lengths: readonly number[],
   memory?: number,
-): Promise<Section> {
+): Promise<ReportSection> {
   const rows = [];
   for (const tokens of lengths) {
     const inputs = benchInputs(name, tokens, tokens);

@@ -6,7 +6,7 @@ import { Lora } from '../model/lora.ts';
 import { generationPlan, withinMemory } from '../run/plan/memory-plan.ts';
 import { type Timing, timing } from './measure.ts';
 import { benchInputs, type ModelName, modelTitle } from './models.ts';
-import { type Cell, type Section, timeCells } from './report.ts';
+import { type Cell, type ReportSection, timeCells } from './report.ts';
 import { syntheticBase } from './synthetic.ts';
 
 /** Sequences at once: those of a chat and of a batch test. */
@@ -19,7 +19,7 @@ const REMEDY = 'close other programs that use the GPU';
  * Greedy answers of a model with its adapter, not counting the prompts. Throws UserError if the device lacks the
  * memory.
  */
-export async function measureDecoding(gpu: Gpu, name: ModelName, rounds: number): Promise<Section> {
+export async function measureDecoding(gpu: Gpu, name: ModelName, rounds: number): Promise<ReportSection> {
   const [prompt, answer] = name === 'tiny' ? [8, 4] : [64, 64];
   const capacity = prompt + answer;
   const inputs = benchInputs(name, capacity, 1);

@@ -10,7 +10,7 @@ import { CHUNK_BYTES, readAhead, type Receiver } from '../model/base/read/read-a
 import { readPlan, unwanted, type Wanted } from '../model/base/read/read-plan.ts';
 import { CountedReads } from './counted-reads.ts';
 import { type Timing, timing } from './measure.ts';
-import type { Cell, Section } from './report.ts';
+import type { Cell, ReportSection } from './report.ts';
 
 /** How to measure the loading of a base. */
 interface LoadingCall {
@@ -45,7 +45,7 @@ const OPTIONS = { doubleQuant: true, positions: 16 };
 export async function measureLoading(
   { title, folder, storage, forget }: BenchDisk,
   { openGpu, rounds, onProgress }: LoadingCall,
-): Promise<Section> {
+): Promise<ReportSection> {
   const reads = new CountedReads();
   const model = await openBaseModel(reads.folder(folder));
   const most = Math.min(MAX_ROUNDS, rounds);
@@ -114,7 +114,7 @@ interface Way extends Timing {
   bytes: number;
 }
 
-function loadingSection(title: string, ways: readonly Way[]): Section {
+function loadingSection(title: string, ways: readonly Way[]): ReportSection {
   const named = (what: string): Way => ways.find((way) => way.what === what)!;
   const rate = ({ bytes, seconds }: Way): number => bytes / seconds;
   const plain = rate(named(PLAIN));

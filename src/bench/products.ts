@@ -9,7 +9,7 @@ import { nestedLayout, nf4Allocations } from '../model/weights.ts';
 import type { Ceilings } from './ceilings.ts';
 import { timeCalls } from './measure.ts';
 import { benchModel, type ModelName, modelTitle } from './models.ts';
-import { type Cell, matrixCells, matrixColumn, rateCells, type Section, timeCells } from './report.ts';
+import { type Cell, matrixCells, matrixColumn, rateCells, type ReportSection, timeCells } from './report.ts';
 import { Filler } from './synthetic.ts';
 
 const NESTED_BLOCK = 256;
@@ -25,7 +25,7 @@ export async function measureProducts(
     ceilings: Ceilings;
     onProgress: (text: string) => void;
   },
-): Promise<Section> {
+): Promise<ReportSection> {
   const { gpu } = stream;
   const { rows, rank, rounds, ceilings } = call;
   const { config } = benchModel(name);

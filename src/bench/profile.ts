@@ -4,7 +4,7 @@ import type { Pass } from '../text/packing.ts';
 import type { Ceilings } from './ceilings.ts';
 import { attentionShare, counting } from './counts.ts';
 import { type ModelName, modelTitle } from './models.ts';
-import { matrixCells, matrixColumn, rateCells, type Section } from './report.ts';
+import { matrixCells, matrixColumn, rateCells, type ReportSection } from './report.ts';
 import { keptNote } from './step-session.ts';
 
 /** One step by kernel: times from timestamp queries if the device has them; counts in any case. */
@@ -13,7 +13,7 @@ export async function profileStep(
   name: ModelName,
   pass: Pass,
   ceilings: Ceilings,
-): Promise<Section> {
+): Promise<ReportSection> {
   const { gpu } = stream;
   const timed = gpu.device.features.has('timestamp-query');
   const { kernels, listener } = counting(attentionShare([pass]));

@@ -4,7 +4,7 @@ import type { Timing } from './measure.ts';
 export type Cell = string | number | { speed: number; digits?: number };
 
 /** One table of the report. */
-export interface Section {
+export interface ReportSection {
   name: string;
   title: string;
   columns: string[];
@@ -18,7 +18,7 @@ export interface Report {
   facts: Record<string, string | number>;
   /** Whether speeds were omitted because the device computes on the CPU. */
   countsOnly: boolean;
-  sections: Section[];
+  sections: ReportSection[];
   /** What could not be measured, and why. */
   notes: string[];
 }
@@ -39,7 +39,7 @@ export function showCell(cell: Cell, countsOnly: boolean): string {
 }
 
 /** The cells of a section as text, preceded by the column names. */
-export const showSection = ({ columns, rows }: Section, countsOnly: boolean): string[][] => [
+export const showSection = ({ columns, rows }: ReportSection, countsOnly: boolean): string[][] => [
   columns,
   ...rows.map((row) => row.map((cell) => showCell(cell, countsOnly))),
 ];

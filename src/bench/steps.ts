@@ -10,7 +10,7 @@ import { countStep, type StepCounts } from './counts.ts';
 import { timeRounds } from './measure.ts';
 import { type ModelName, modelTitle } from './models.ts';
 import { profileStep } from './profile.ts';
-import { type Cell, rateCells, type Section, timeCells } from './report.ts';
+import { type Cell, rateCells, type ReportSection, timeCells } from './report.ts';
 import { mixedRows, ROWS } from './rows.ts';
 import { keptNote, LEVELS_NOTE, openStepSession } from './step-session.ts';
 
@@ -76,7 +76,7 @@ export async function* measureSteps(
   name: ModelName,
   group: Group,
   call: StepsCall,
-): AsyncGenerator<Section> {
+): AsyncGenerator<ReportSection> {
   const { onProgress } = call;
   const { longest, window } = group;
   const { session, inputs, notes } = await openStepSession(gpu, name, { ...call, longest, window });
@@ -143,7 +143,12 @@ function cases(
 }
 
 /** The execution plan's kernels and memory. */
-function tilesSection({ software }: Gpu, name: ModelName, plan: ExecutionPlan, notes: string[]): Section {
+function tilesSection(
+  { software }: Gpu,
+  name: ModelName,
+  plan: ExecutionPlan,
+  notes: string[],
+): ReportSection {
   const { precision, tiles, passTokens } = plan;
   const chosen = software ? 'not tuned: the defaults' : `tuned for passes of ${passTokens} tokens`;
   return {

@@ -98,7 +98,7 @@ export function memoryOption(text: string): number {
  * The recipe of a file, or the default one; reports how another tool's was read, and what has no effect. Throws
  * UserError.
  */
-export async function readRecipe(path: string | undefined, display: Display): Promise<Recipe> {
+export async function readRecipeFile(path: string | undefined, display: Display): Promise<Recipe> {
   if (path === undefined) {
     return defaultRecipe();
   }

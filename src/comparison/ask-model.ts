@@ -7,13 +7,13 @@ import type { BaseCache } from '../model/base/cache/base-cache.ts';
 import type { RunEvent } from '../run/events.ts';
 import { type Moment, showMoment } from '../text/moment.ts';
 import { askVersions } from './ask-versions.ts';
-import type { Answer, BatchProgress } from './batch-test.ts';
+import type { BatchProgress, TestAnswer } from './batch-test.ts';
 import { parseQuestions } from './questions.ts';
 import { type BatchTestFile, batchTestFile, generationSettings } from './results.ts';
 import type { VersionsEvent } from './versions.ts';
 
 /** Progress events of a batch test. */
-export type TestEvent =
+export type AskEvent =
   Extract<RunEvent, { type: 'phase' | 'note' }> | { type: 'answering'; progress: BatchProgress };
 
 export interface AskModelOptions {
@@ -39,7 +39,7 @@ export interface AskModelOptions {
   testDate: string;
   baseCache?: BaseCache | undefined;
   openGpu: () => Promise<Gpu>;
-  emit: (event: TestEvent) => void;
+  emit: (event: AskEvent) => void;
   /** Stops the test; the call rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
@@ -49,7 +49,7 @@ export async function askModel(call: AskModelOptions): Promise<BatchTestFile> {
   const { base, adapter, maxNewTokens, sampling, seed } = call;
   const questions = await parseQuestions(call.questions);
   const { name } = adapter ?? base;
-  const answers: Answer[] = [];
+  const answers: TestAnswer[] = [];
   let asked: PromptForm = 'text';
   let date: Moment | undefined;
   const emit = (event: VersionsEvent): void => {

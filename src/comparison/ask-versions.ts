@@ -8,7 +8,7 @@ import { loadBase } from '../model/base/load.ts';
 import { Lora } from '../model/lora.ts';
 import type { DecoderWeights } from '../model/weights.ts';
 import { generationPlan, withinMemory } from '../run/plan/memory-plan.ts';
-import { type Answer, type BatchProgress, runBatchTest } from './batch-test.ts';
+import { type BatchProgress, runBatchTest, type TestAnswer } from './batch-test.ts';
 import { type PreparedVersions, prepareVersions } from './prepare-versions.ts';
 import { Evaluator } from './version-loss.ts';
 import { type AskVersionsOptions, failing, type VersionToTest } from './versions.ts';
@@ -111,7 +111,7 @@ class VersionsTest {
         const numbers = unanswered(versions[version]!);
         const asked = numbers.map((i) => prompts[i]!);
         const onProgress = (progress: BatchProgress): void => emit({ type: 'answering', version, progress });
-        const onAnswer = (i: number, answer: Answer): void =>
+        const onAnswer = (i: number, answer: TestAnswer): void =>
           emit({ type: 'answer', version, question: numbers[i]!, answer });
         onProgress({ answered: 0, questions: asked.length, tokens: 0 });
         const hear = { onProgress, onAnswer };

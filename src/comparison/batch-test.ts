@@ -16,7 +16,7 @@ const SEQUENCES = 8;
 const CACHE_BYTES = 2 ** 29;
 
 /** A model's answer to one question. */
-export interface Answer {
+export interface TestAnswer {
   /** Without special tokens and surrounding white space; empty if the model had no room for it. */
   text: string;
   inputTokens: number;
@@ -50,7 +50,7 @@ export function answerWithoutRoom(
   { length }: readonly number[],
   i: number,
   { maxNewTokens, maxPositions, shorter }: Room,
-): (Answer & { error: string }) | undefined {
+): (TestAnswer & { error: string }) | undefined {
   if (length + maxNewTokens <= maxPositions) {
     return undefined;
   }
@@ -90,12 +90,12 @@ export async function runBatchTest(
   options: Omit<GenerateOptions, 'onToken' | 'onEnd'> & { lora: Lora | undefined },
   tell: {
     onProgress?: (progress: BatchProgress) => void;
-    onAnswer?: (question: number, answer: Answer) => void;
+    onAnswer?: (question: number, answer: TestAnswer) => void;
   } = {},
-): Promise<Answer[]> {
+): Promise<TestAnswer[]> {
   const { lora, ...rest } = options;
   const progress = { answered: 0, questions: prompts.length, tokens: 0 };
-  const answers = new Array<Answer>(prompts.length);
+  const answers = new Array<TestAnswer>(prompts.length);
   const onToken = (): void => {
     progress.tokens++;
     tell.onProgress?.({ ...progress });

@@ -1,11 +1,13 @@
-import type { Answer } from './batch-test.ts';
+import type { TestAnswer } from './batch-test.ts';
 import type { Question } from './questions.ts';
 import { scoreIfAnswered } from './scores.ts';
 
 /** One version's columns; `answers` are in question order, undefined for those not answered. */
 export interface CsvVersion {
   name: string;
-  answers: readonly ((Pick<Answer, 'text' | 'inputTokens' | 'outputTokens'> & Partial<Answer>) | undefined)[];
+  answers: readonly (
+    (Pick<TestAnswer, 'text' | 'inputTokens' | 'outputTokens'> & Partial<TestAnswer>) | undefined
+  )[];
 }
 
 /**

@@ -13,7 +13,7 @@ import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { type Moment, wallClock } from '../text/moment.ts';
 import { type EncodedRow, encodeRows } from '../text/rows.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
-import { type Answer, answerWithoutRoom, batchShape, encodeQuestions } from './batch-test.ts';
+import { answerWithoutRoom, batchShape, encodeQuestions, type TestAnswer } from './batch-test.ts';
 import { type AskVersionsOptions, failing } from './versions.ts';
 
 /** What is known of a test before a device is opened. */
@@ -24,7 +24,7 @@ export interface PreparedVersions {
   /** The ids of each question. */
   prompts: readonly (readonly number[])[];
   /** The answer to each question for which the model lacks positions. */
-  refused: readonly (Answer | undefined)[];
+  refused: readonly (TestAnswer | undefined)[];
   /** Rows for the versions' loss. */
   rows: readonly EncodedRow[];
   /** The largest of any adapter. */

@@ -6,7 +6,7 @@ import { showCount } from '../formats/words.ts';
 import type { PromptForm } from '../generate/prompt-form.ts';
 import type { Sampling } from '../generate/sampling.ts';
 import { type Moment, parseMoment } from '../text/moment.ts';
-import type { Answer } from './batch-test.ts';
+import type { TestAnswer } from './batch-test.ts';
 import type { Question } from './questions.ts';
 
 /**
@@ -21,7 +21,7 @@ export interface Result {
   topic: string;
   difficulty: string;
   token_usage: { input_tokens: number; output_tokens: number; total_tokens: number };
-  stop_reason: Answer['stopped'];
+  stop_reason: TestAnswer['stopped'];
   error?: string;
 }
 
@@ -77,7 +77,7 @@ export function generationSettings(
 /** The content of a result file; `testDate` as recorded there, `modelPath` the adapter's (or base's) folder. */
 export function batchTestFile(
   questions: readonly Question[],
-  answers: readonly Answer[],
+  answers: readonly TestAnswer[],
   about: { testDate: string; modelPath: string; generation: GenerationSettings },
 ): BatchTestFile {
   const input = answers.reduce((sum, { inputTokens }) => sum + inputTokens, 0);
@@ -131,7 +131,7 @@ export interface ReadResults {
 /** Maximum characters of a text in a result file: far more than a model's answer, few enough to compare. */
 const MAX_TEXT = 1_000_000;
 
-const STOP_REASONS = ['stop id', 'length', 'no room'] as const satisfies readonly Answer['stopped'][];
+const STOP_REASONS = ['stop id', 'length', 'no room'] as const satisfies readonly TestAnswer['stopped'][];
 
 /** Reads a result file. Throws UserError naming the key that is missing or has the wrong type. */
 export async function readResults(source: ByteSource): Promise<ReadResults> {

@@ -1,4 +1,4 @@
-import type { Answer } from './batch-test.ts';
+import type { TestAnswer } from './batch-test.ts';
 import { exactMatch, rougeL, tokenF1 } from './metrics.ts';
 import { splitThoughts } from './thoughts.ts';
 
@@ -54,7 +54,7 @@ export function scoreAnswer(text: string, expectedText: string): Scores | undefi
 
 /** Also undefined if the model had no room to answer. */
 export function scoreIfAnswered(
-  { text, stopped }: Pick<Answer, 'text'> & Partial<Answer>,
+  { text, stopped }: Pick<TestAnswer, 'text'> & Partial<TestAnswer>,
   expected: string,
 ): Scores | undefined {
   return stopped === 'no room' ? undefined : scoreAnswer(text, expected);

@@ -8,7 +8,7 @@ import type { BaseCache } from '../model/base/cache/base-cache.ts';
 import type { RunEvent } from '../run/events.ts';
 import { OutOfMemoryError } from '../run/plan/memory-plan.ts';
 import type { Moment } from '../text/moment.ts';
-import type { Answer, BatchProgress } from './batch-test.ts';
+import type { BatchProgress, TestAnswer } from './batch-test.ts';
 import type { Question } from './questions.ts';
 import type { EvalLoss } from './version-loss.ts';
 
@@ -38,7 +38,7 @@ export type VersionsEvent =
   | { type: 'failed'; version: number; error: UserError }
   | { type: 'loss'; version: number; loss: EvalLoss }
   | { type: 'answering'; version: number; progress: BatchProgress }
-  | { type: 'answer'; version: number; question: number; answer: Answer };
+  | { type: 'answer'; version: number; question: number; answer: TestAnswer };
 
 export interface AskVersionsOptions {
   base: Folder;

@@ -1,5 +1,5 @@
 import { expose } from 'comlink';
-import { bench, SECTIONS } from '../bench/bench.ts';
+import { bench, BENCH_SECTIONS } from '../bench/bench.ts';
 import { MODELS } from '../bench/models.ts';
 import { reportJson, showSection } from '../bench/report.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -24,12 +24,12 @@ const api = {
   ): Promise<string> {
     const { searchParams: asked } = new URL(address);
     const model = asked.get('bench') || '1.5b';
-    const sections = asked.getAll('section').map((text) => oneOf('section', text, SECTIONS));
+    const sections = asked.getAll('section').map((text) => oneOf('section', text, BENCH_SECTIONS));
     const precisions = asked.getAll('precision').map((text) => oneOf('precision', text, PRECISION_CHOICES));
     const { countsOnly } = await bench({
       openGpu,
       models: [oneOf('model', model, MODELS)],
-      sections: sections.length > 0 ? sections : SECTIONS,
+      sections: sections.length > 0 ? sections : BENCH_SECTIONS,
       precisions: precisions.length > 0 ? precisions : undefined,
       memory: memoryOf(asked.get('memory')),
       rounds: ROUNDS,

@@ -16,7 +16,7 @@ import { answer } from './answer.ts';
 import { Chat } from './chat/chat.ts';
 import { testsApi } from './comparison/api.ts';
 import { TestSources } from './comparison/inputs.ts';
-import { Tests } from './comparison/tests.ts';
+import { BatchTests } from './comparison/tests.ts';
 import { RunFiles } from './files/inputs.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
 import {
@@ -43,7 +43,7 @@ const keptInputs = new KeptInputs(store);
 const files = new RunFiles(kept, baseCache, keptInputs);
 const runs = new Runs(store, records, files);
 const testRecords = new TestRecords(store);
-const tests = new Tests(testRecords, runs, new TestSources(runs, files, kept));
+const tests = new BatchTests(testRecords, runs, new TestSources(runs, files, kept));
 const book = new RunNotesStore(runs, testRecords, files);
 const shelves = [
   runCategory(runs, keptInputs),

@@ -4,7 +4,7 @@ import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
 import { inspectAdapter, inspectBase, inspectQuestions, inspectRows, readRecipe } from './files/inspect.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
-import { checkpointFiles, runFiles, writeInto, zipped } from './runs/export.ts';
+import { exportedCheckpoint, runFiles, writeInto, zipped } from './runs/export.ts';
 import { KeptRuns } from './runs/kept-runs.ts';
 import { plan } from './runs/plan.ts';
 import { readArchive } from './runs/read-archive.ts';
@@ -32,7 +32,7 @@ const api: ReaderApi = {
   exportCheckpoint: (id, step, onProgress, signal) =>
     answer(async () => {
       const record = await runs.record(id);
-      const files = await checkpointFiles(runs.storeOf(record), step);
+      const files = await exportedCheckpoint(runs.storeOf(record), step);
       return zipped(files, new Date(record.created), { onProgress, signal });
     }),
   exportRunInto: (id, checkpoints, folder, onProgress, signal, onWritten) =>

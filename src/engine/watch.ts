@@ -1,5 +1,5 @@
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
-import type { RunInputs } from '../run/input/prepare.ts';
+import type { RunInputs } from '../run/input/run-inputs.ts';
 
 /** Bytes per read. */
 const CHUNK = 4 * 2 ** 20;

@@ -4,7 +4,7 @@ import type { AdapterConfig } from './adapter-config.ts';
 import type { Allowance } from './bounded-regexp.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { linearModules, type Projection } from './decoder-weights.ts';
-import { compilePattern, type Expression } from './module-pattern.ts';
+import { compilePattern, type ModuleExpression } from './module-pattern.ts';
 import { quote } from './quote.ts';
 import { UserError } from './user-error.ts';
 
@@ -137,7 +137,7 @@ function patternLookup(
   return (name) => rules.find(({ find }) => find(name) !== undefined)?.value ?? fallback;
 }
 
-function fullMatch(expression: Expression): Matcher {
+function fullMatch(expression: ModuleExpression): Matcher {
   const find = compilePattern(expression, '^', '$');
   return (name) => find(name) !== undefined;
 }

@@ -5,7 +5,7 @@ import { compileProgram, PatternError } from './regexp-program.ts';
 import { UserError } from './user-error.ts';
 
 /** An untrusted expression, where it was read, and the steps that all matching for its file may take. */
-export interface Expression {
+export interface ModuleExpression {
   readonly file: string;
   readonly key: string;
   readonly pattern: string;
@@ -20,7 +20,7 @@ const PLAIN = /^(?:[\w-]|\\?\.){0,200}$/;
  * expressions. Differences in spelling are translated, unknown syntax is refused. Throws UserError.
  */
 export function compilePattern(
-  { file, key, pattern, allowance }: Expression,
+  { file, key, pattern, allowance }: ModuleExpression,
   before: string,
   after: string,
 ): (name: string) => number | undefined {

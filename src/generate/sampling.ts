@@ -56,7 +56,7 @@ export function sampleToken(
   if (sampling.temperature === 0) {
     return largest(logits);
   }
-  const { ids, weights } = candidates(logits, sampling);
+  const { ids, weights } = tokenCandidates(logits, sampling);
   let rest = random.uniform() * sum(weights);
   // Rounding may leave a remainder beyond the last weight; then the last token with any weight is picked.
   let picked = 0;
@@ -81,7 +81,7 @@ export function penalize(logits: Float32Array, penalty: number, previous: Iterab
 }
 
 /** The candidates after temperature (above 0), then top_k, then top_p: transformers' order. */
-export function candidates(logits: Float32Array, { temperature, topP, topK }: Sampling): Candidates {
+export function tokenCandidates(logits: Float32Array, { temperature, topP, topK }: Sampling): Candidates {
   const highest = logits[largest(logits)]!;
   const weight = (id: number): number => Math.exp((logits[id]! - highest) / temperature);
   const limited = topK > 0 && topK < logits.length ? mostLikely(logits, topK) : undefined;

@@ -18,7 +18,7 @@ const ALIGN = 256;
 const MIN_8BIT = 4096;
 
 /** One LoRA tensor's place in its layer's flat buffers. */
-export interface Slot {
+export interface LoraSlot {
   module: LoraModule;
   which: 'A' | 'B';
   /** Index of its first value; a multiple of 256. */
@@ -28,7 +28,7 @@ export interface Slot {
 
 /** One layer's LoRA tensors: those with 8-bit optimizer state first, then the small ones. */
 export interface LoraLayout {
-  slots: Slot[];
+  slots: LoraSlot[];
   /** Number of values with 8-bit state; they come first. */
   values8bit: number;
   /** Total values, padding included. */
@@ -45,7 +45,7 @@ export function loraLayout(modules: readonly LoraModule[], stateBits: StateBits 
     { module, which: 'A' as const, count: module.r * module.inFeatures },
     { module, which: 'B' as const, count: module.outFeatures * module.r },
   ]);
-  const slots: Slot[] = [];
+  const slots: LoraSlot[] = [];
   let at = 0;
   const place = (of: typeof tensors) => {
     for (const tensor of of) {

@@ -7,7 +7,7 @@ import type { ResumeMode } from './checkpoint/resume.ts';
 import type { RunStore } from './checkpoint/store.ts';
 import type { GivenDeviceSettings } from './device-settings.ts';
 import type { RunEvent } from './events.ts';
-import type { RunInputs } from './input/prepare.ts';
+import type { RunInputs } from './input/run-inputs.ts';
 
 /** The options of a fine-tuning run. */
 export interface FinetuneOptions extends GivenDeviceSettings {

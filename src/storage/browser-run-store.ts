@@ -4,12 +4,12 @@ import { parseJsonFile } from '../formats/json.ts';
 import { parseTrainerState } from '../formats/trainer-state.ts';
 import type { Files, RunStore } from '../run/checkpoint/store.ts';
 import { blobSource } from './blob-source.ts';
-import { keysUnder, replace, under, valuesUnder } from './database.ts';
+import { keysUnder, replaceEntries, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';
 import { runKeys } from './run-keys.ts';
 
 /** What is known of a checkpoint without opening it. Written in one transaction with the checkpoint's files. */
-export interface Manifest {
+export interface CheckpointManifest {
   step: number;
   files: Readonly<Record<string, number>>;
   /** Total bytes of its files. */
@@ -42,8 +42,8 @@ export class BrowserRunStore implements RunStore {
   }
 
   /** Ascending by step. */
-  async manifests(): Promise<Manifest[]> {
-    const found = await valuesUnder<Manifest>(this.#store, this.#keys.manifests);
+  async manifests(): Promise<CheckpointManifest[]> {
+    const found = await valuesUnder<CheckpointManifest>(this.#store, this.#keys.manifests);
     return found.toSorted((a, b) => a.step - b.step);
   }
 
@@ -63,12 +63,12 @@ export class BrowserRunStore implements RunStore {
     ];
     const replaced = (await this.manifests()).filter((earlier) => earlier.rescue).map((m) => m.step);
     const gone = [step, ...replaced].flatMap((old) => this.#partsOf(old));
-    const work = () => replace(this.#store, gone, entries);
+    const work = () => replaceEntries(this.#store, gone, entries);
     await withinQuota(this.checkpointName(step), manifest.bytes, work, GO_ON);
   }
 
   removeCheckpoint(step: number): Promise<void> {
-    return replace(this.#store, this.#partsOf(step), []);
+    return replaceEntries(this.#store, this.#partsOf(step), []);
   }
 
   #partsOf(step: number): (string | IDBKeyRange)[] {
@@ -82,12 +82,12 @@ export class BrowserRunStore implements RunStore {
   /** All files in one transaction, so that no file has to be the last. */
   async saveResult(files: Files): Promise<void> {
     const prefix = this.#keys.result;
-    const work = () => replace(this.#store, [under(prefix)], blobEntries(prefix, files));
+    const work = () => replaceEntries(this.#store, [under(prefix)], blobEntries(prefix, files));
     await withinQuota('The finished adapter', bytesOf(files), work, GO_ON);
   }
 
   unfinish(last: string): Promise<void> {
-    return replace(this.#store, [this.#keys.result + last], []);
+    return replaceEntries(this.#store, [this.#keys.result + last], []);
   }
 
   openLogs(): Promise<Folder> {
@@ -96,7 +96,7 @@ export class BrowserRunStore implements RunStore {
 
   async writeLog(file: string, bytes: Uint8Array): Promise<void> {
     const entries = blobEntries(this.#keys.logs, { [file]: [bytes] });
-    const work = () => replace(this.#store, [], entries);
+    const work = () => replaceEntries(this.#store, [], entries);
     await withinQuota(`logs/${file}`, bytes.length, work, GO_ON);
   }
 
@@ -105,7 +105,7 @@ export class BrowserRunStore implements RunStore {
     const keys = await keysUnder(this.#store, prefix);
     const gone = keys.filter((key) => ours.test(key.slice(prefix.length)));
     if (gone.length > 0) {
-      await replace(this.#store, gone, []);
+      await replaceEntries(this.#store, gone, []);
     }
   }
 
@@ -128,7 +128,7 @@ function blobEntries(prefix: string, files: Files): (readonly [string, Blob])[] 
   ]);
 }
 
-function manifestOf(step: number, files: Files): Omit<Manifest, 'rescue'> {
+function manifestOf(step: number, files: Files): Omit<CheckpointManifest, 'rescue'> {
   const sizes = Object.entries(files).map(([name, chunks]) => [name, sizeOf(chunks)] as const);
   return { step, files: Object.fromEntries(sizes), bytes: bytesOf(files), loss: lossOf(files) };
 }

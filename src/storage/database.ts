@@ -226,7 +226,7 @@ export function entriesUnder<T>(store: UseStore, prefix: string): Promise<[key: 
 }
 
 /** In one transaction: deletes the keys and everything in the ranges, and writes the entries. */
-export function replace(
+export function replaceEntries(
   store: UseStore,
   gone: readonly (string | IDBKeyRange)[],
   entries: readonly (readonly [key: string, value: unknown])[],

@@ -5,7 +5,7 @@ import type { RunIdentity } from '../run/checkpoint/identity.ts';
 import type { BestStep } from '../run/options.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
 import type { Moment } from '../text/moment.ts';
-import { entriesUnder, replace, under, valuesUnder } from './database.ts';
+import { entriesUnder, replaceEntries, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';
 import { runKeys } from './run-keys.ts';
 
@@ -112,13 +112,17 @@ export class RunRecords {
     const bytes = files.reduce((sum, [, value]) => sum + (value instanceof Blob ? value.size : 0), 0);
     const entries = files.map(([key, value]) => [runKeys(record.id).all + key, value] as const);
     await withinQuota(record.name, bytes, () =>
-      replace(this.#store, [under(runKeys(record.id).all)], [...entries, [RECORDS + record.id, record]]),
+      replaceEntries(
+        this.#store,
+        [under(runKeys(record.id).all)],
+        [...entries, [RECORDS + record.id, record]],
+      ),
     );
   }
 
   /** Deletes a run with its checkpoints, result and logs. */
   async delete(id: string): Promise<void> {
-    await replace(this.#store, [under(runKeys(id).all), RECORDS + id, NOTES + id], []);
+    await replaceEntries(this.#store, [under(runKeys(id).all), RECORDS + id, NOTES + id], []);
   }
 
   #notes(id: string): Promise<RunNotes | undefined> {

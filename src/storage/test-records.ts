@@ -1,12 +1,12 @@
 import { get, set, type UseStore } from 'idb-keyval';
-import type { Answer } from '../comparison/batch-test.ts';
+import type { TestAnswer } from '../comparison/batch-test.ts';
 import type { Question } from '../comparison/questions.ts';
 import type { EvalLoss } from '../comparison/version-loss.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import type { PromptForm } from '../generate/prompt-form.ts';
 import type { Sampling } from '../generate/sampling.ts';
 import type { Moment } from '../text/moment.ts';
-import { entriesUnder, keysUnder, replace, under, valuesUnder } from './database.ts';
+import { entriesUnder, keysUnder, replaceEntries, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';
 
 /** A version in a test, as it was chosen, and its progress. */
@@ -79,7 +79,7 @@ export class TestRecords {
   /** Throws UserError if the browser's storage is full. */
   async create(test: StoredTest, questions: readonly Question[]): Promise<void> {
     await withinQuota(test.name, 1e6, () =>
-      replace(
+      replaceEntries(
         this.#store,
         [],
         [
@@ -100,20 +100,20 @@ export class TestRecords {
   }
 
   /** Stores an answer: it is on disk when this resolves. Throws UserError if the browser's storage is full. */
-  async putAnswer(test: StoredTest, version: number, question: number, answer: Answer): Promise<void> {
+  async putAnswer(test: StoredTest, version: number, question: number, answer: TestAnswer): Promise<void> {
     const key = `${answersOf(test.id)}${version}/${question}`;
     await withinQuota(test.name, 1e6, () => set(key, answer, this.#store));
   }
 
   /** By version, then by question; missing ones are not answered yet. */
-  async answers(id: string): Promise<Map<number, Answer>[]> {
-    const found: Map<number, Answer>[] = [];
+  async answers(id: string): Promise<Map<number, TestAnswer>[]> {
+    const found: Map<number, TestAnswer>[] = [];
     const prefix = answersOf(id);
-    for (const [key, answer] of await entriesUnder<Answer>(this.#store, prefix)) {
+    for (const [key, answer] of await entriesUnder<TestAnswer>(this.#store, prefix)) {
       const [version, question] = key.slice(prefix.length).split('/').map(Number) as [number, number];
       (found[version] ??= new Map()).set(question, answer);
     }
-    return Array.from(found, (answers) => answers ?? new Map<number, Answer>());
+    return Array.from(found, (answers) => answers ?? new Map<number, TestAnswer>());
   }
 
   /** Number of answers of each version. */
@@ -142,6 +142,6 @@ export class TestRecords {
   }
 
   async delete(id: string): Promise<void> {
-    await replace(this.#store, [under(placeOf(id)), RECORDS + id], []);
+    await replaceEntries(this.#store, [under(placeOf(id)), RECORDS + id], []);
   }
 }

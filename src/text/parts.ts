@@ -2,7 +2,7 @@ import { NumberText, PythonFloat } from '../formats/json.ts';
 import { UserError } from '../formats/user-error.ts';
 import { IS_SPACE, type Origin } from './jinja/str.ts';
 import type { Rendered } from './jinja/template.ts';
-import type { Span } from './spans.ts';
+import type { Span } from './span.ts';
 
 /** A part of a conversation with content; the output's characters are attributed to these. */
 export interface Part {

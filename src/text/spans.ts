@@ -1,11 +1,6 @@
+import type { Span } from './span.ts';
 import type { SpecialTokenEscaping } from './special-token-escaping.ts';
 import type { TextTokenizer } from './tokenizer.ts';
-
-/** A trained part [begin, end) of a text, in UTF-16 units. */
-export interface Span {
-  begin: number;
-  end: number;
-}
 
 /** Token ids, and 1 for each trained target. */
 export interface Tokens {

@@ -1,6 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
 import type { AddedTokens } from './added-tokens.ts';
-import type { Span } from './spans.ts';
+import type { Span } from './span.ts';
 
 /** Private-use characters of the last plane: no text uses them with a meaning. */
 const RESERVED = /[\u{100000}-\u{10fffd}]/u;

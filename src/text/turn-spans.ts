@@ -1,5 +1,5 @@
 import type { Rendered } from './jinja/template.ts';
-import type { Span } from './spans.ts';
+import type { Span } from './span.ts';
 
 /** A turn of a rendered conversation, with what is needed to find its trained part. */
 interface TurnSearch {

@@ -1,4 +1,4 @@
-import type { Answer as ModelAnswer } from '../../src/comparison/batch-test.ts';
+import type { TestAnswer as ModelAnswer } from '../../src/comparison/batch-test.ts';
 import { comparisonCsv } from '../../src/comparison/csv.ts';
 import { compareScores } from '../../src/comparison/headline.ts';
 import { parseQuestions, type Question } from '../../src/comparison/questions.ts';

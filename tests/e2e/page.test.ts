@@ -219,7 +219,7 @@ describe('the page', () => {
   it('says that the other tab is testing where it is', async () => {
     const page = await open('elsewhere=testing');
     await page
-      .getByText(/^Another tab of this browser is testing v1 \+ other\.jsonl\..* the test goes on/)
+      .getByText(/^Another tab of this browser is testing v1 \+ other\.jsonl\..* the test continues/)
       .waitFor();
     await page.getByText('Another tab is testing.', { exact: true }).waitFor();
     await page.context().close();
@@ -329,7 +329,7 @@ it('after one visit the page and its demo work without network', async () => {
   await context.setOffline(true);
   await page.reload();
   await page.getByText(/Chrome offers only a software device/).waitFor();
-  await button(page, /Take the demo/).click();
+  await button(page, /Use the demo/).click();
   await page.getByRole('group', { name: 'Row of line 1', exact: true }).waitFor();
   await context.close();
 });

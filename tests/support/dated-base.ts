@@ -1,5 +1,5 @@
 import type { Folder } from '../../src/formats/byte-source.ts';
-import type { RunInputs } from '../../src/run/input/prepare.ts';
+import type { RunInputs } from '../../src/run/input/run-inputs.ts';
 import { fixtureFiles, memoryFolder } from './memory-folder.ts';
 import { caseInputs } from './run-case.ts';
 

@@ -4,7 +4,7 @@ import { parseRecipe, type Recipe } from '../../src/formats/recipe.ts';
 import type { Gpu } from '../../src/gpu/device.ts';
 import type { RunEvent } from '../../src/run/events.ts';
 import { finetune } from '../../src/run/finetune.ts';
-import type { RunInputs } from '../../src/run/input/prepare.ts';
+import type { RunInputs } from '../../src/run/input/run-inputs.ts';
 import type { FinetuneOptions, FinetuneResult } from '../../src/run/options.ts';
 import { fixtureBytes, fixtureFiles, type MemoryFiles, memoryFolder } from './memory-folder.ts';
 import type { MemoryStore } from './memory-store.ts';

@@ -3,13 +3,13 @@ import { customElement, property } from 'lit/decorators.js';
 import type { TestDetail } from '../../engine/protocol/comparison.ts';
 import { visibleText } from '../../formats/visible-text.ts';
 import { shared } from '../shared/styles.ts';
-import { everything, type Filter, type Marks } from './comparison.ts';
+import { type AnswerFilter, everything, type Marks } from './comparison.ts';
 
 /** Which questions are shown, in what order, and what is marked. Fires `filter` and `marks`. */
 @customElement('compare-filter-view')
 export class CompareFilterView extends LitElement {
   @property({ attribute: false }) detail!: TestDetail;
-  @property({ attribute: false }) filter: Filter = everything;
+  @property({ attribute: false }) filter: AnswerFilter = everything;
   @property() marks: Marks = 'expected';
   /** Name of the version that is compared with another; undefined where none is. */
   @property() second?: string | undefined;
@@ -38,13 +38,13 @@ export class CompareFilterView extends LitElement {
     const { filter, second, detail } = this;
     const topics = [...new Set(detail.questions.map(({ topic }) => topic))];
     const difficulties = [...new Set(detail.questions.map(({ difficulty }) => difficulty))];
-    const compared: (readonly [Filter['show'], string])[] = second
+    const compared: (readonly [AnswerFilter['show'], string])[] = second
       ? [
           ['worse', `${second} got worse`],
           ['better', `${second} got better`],
         ]
       : [];
-    const sorted: (readonly [Filter['sort'], string])[] = second
+    const sorted: (readonly [AnswerFilter['sort'], string])[] = second
       ? [
           ['fell', `${second} fell most first`],
           ['rose', `${second} rose most first`],
@@ -60,7 +60,7 @@ export class CompareFilterView extends LitElement {
           @input=${(event: Event) => this.#change({ text: (event.target as HTMLInputElement).value })}
         />
       </label>
-      ${this.#select<Filter['show']>(
+      ${this.#select<AnswerFilter['show']>(
         'Show',
         [
           ['all', 'All questions'],
@@ -83,7 +83,7 @@ export class CompareFilterView extends LitElement {
             )
           : nothing
       }
-      ${this.#select<Filter['sort']>(
+      ${this.#select<AnswerFilter['sort']>(
         'Order',
         [['file', 'As in the file'], ...sorted, ['longest', 'Longest answers first']],
         filter.sort,
@@ -133,7 +133,7 @@ export class CompareFilterView extends LitElement {
     </div>`;
   }
 
-  #change(patch: Partial<Filter>): void {
+  #change(patch: Partial<AnswerFilter>): void {
     this.dispatchEvent(new CustomEvent('filter', { detail: { ...this.filter, ...patch } }));
   }
 }

@@ -6,7 +6,7 @@ import type { TestComparison } from '../../engine/protocol/comparison.ts';
 import { counted } from '../../formats/words.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
-import { type Filter, headlineWords, points, regressions } from './comparison.ts';
+import { type AnswerFilter, headlineWords, points, regressions } from './comparison.ts';
 
 const TONES = { improved: 'good', worse: 'bad', 'no clear difference': 'unclear' } as const;
 const MARKS = { improved: '↑', worse: '↓', 'no clear difference': '≈' } as const;
@@ -177,7 +177,7 @@ export class CompareHeadlineView extends LitElement {
     </div>`;
   }
 
-  #link(show: Filter['show'], text: string) {
+  #link(show: AnswerFilter['show'], text: string) {
     return html`<button
       type="button"
       class="link"

@@ -12,7 +12,7 @@ import { markedStyles, markedText } from '../elements/marked-text.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 import { tableStyles } from './compare-table-styles.ts';
-import { everything, type Filter, type Marks, shownQuestions } from './comparison.ts';
+import { type AnswerFilter, everything, type Marks, shownQuestions } from './comparison.ts';
 
 const PAGE = 25;
 
@@ -23,7 +23,7 @@ const CHANGES: Record<Exclude<Change, 'same'>, string> = { better: '↑ got bett
 export class CompareTableView extends LitElement {
   @property({ attribute: false }) detail!: TestDetail;
   @property({ attribute: false }) comparison?: TestComparison | undefined;
-  @state() private filter: Filter = everything;
+  @state() private filter: AnswerFilter = everything;
   @state() private marks: Marks = 'expected';
   @state() private page = 0;
   /** The whole table, for printing. */
@@ -55,7 +55,7 @@ export class CompareTableView extends LitElement {
   }
 
   /** Applies a filter and scrolls to the table. */
-  show(filter: Partial<Filter>): void {
+  show(filter: Partial<AnswerFilter>): void {
     this.filter = { ...everything, ...filter };
     this.page = 0;
     this.heading.scrollIntoView({ block: 'start' });
@@ -76,7 +76,7 @@ export class CompareTableView extends LitElement {
         .filter=${filter}
         .marks=${this.marks}
         .second=${comparison ? versions[comparison.versions[1]]!.name : undefined}
-        @filter=${(event: CustomEvent<Filter>) => {
+        @filter=${(event: CustomEvent<AnswerFilter>) => {
           this.filter = event.detail;
           this.page = 0;
         }}

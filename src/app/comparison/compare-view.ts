@@ -13,7 +13,7 @@ import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import type { CompareTableView } from './compare-table-view.ts';
-import type { Filter } from './comparison.ts';
+import type { AnswerFilter } from './comparison.ts';
 
 /** A test's answers: one figure, then what it is made of, then every answer. */
 @customElement('compare-view')
@@ -85,7 +85,7 @@ export class CompareView extends SessionView {
               .names=${comparison.versions.map((i) => record.versions[i]!.name)}
               .comparison=${comparison}
               ?partial=${partial}
-              @show=${(event: CustomEvent<Partial<Filter>>) => this.table.show(event.detail)}
+              @show=${(event: CustomEvent<Partial<AnswerFilter>>) => this.table.show(event.detail)}
             ></compare-headline-view>`
           : nothing
       }

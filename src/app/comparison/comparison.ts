@@ -3,7 +3,7 @@ import { splitThoughts } from '../../comparison/thoughts.ts';
 import type { TestComparison, TestDetail } from '../../engine/protocol/comparison.ts';
 
 /** Which questions of a test are shown, and in what order. */
-export interface Filter {
+export interface AnswerFilter {
   show: 'all' | 'better' | 'worse' | 'differ' | 'unvoted';
   topic: string | undefined;
   difficulty: string | undefined;
@@ -15,7 +15,7 @@ export interface Filter {
 /** What the answers' differences are marked against. */
 export type Marks = 'expected' | 'first' | 'none';
 
-export const everything: Filter = {
+export const everything: AnswerFilter = {
   show: 'all',
   topic: undefined,
   difficulty: undefined,
@@ -27,7 +27,7 @@ export const everything: Filter = {
 export function shownQuestions(
   detail: TestDetail,
   comparison: TestComparison | undefined,
-  filter: Filter,
+  filter: AnswerFilter,
 ): number[] {
   const { questions, versions, votes } = detail;
   const text = filter.text.trim().toLowerCase();
@@ -63,7 +63,7 @@ export function shownQuestions(
 function sortKey(
   { versions }: TestDetail,
   comparison: TestComparison | undefined,
-  sort: Filter['sort'],
+  sort: AnswerFilter['sort'],
 ): ((i: number) => number) | undefined {
   if (sort === 'file') {
     return undefined;

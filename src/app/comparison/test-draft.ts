@@ -9,11 +9,11 @@ import type {
 import type { ChosenFile, ChosenFolder, RunRecord } from '../../engine/protocol/protocol.ts';
 import type { PromptForm } from '../../generate/prompt-form.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
-import type { AppState, Slot } from '../shared/app-state.ts';
+import type { AppState, ChoiceSlot } from '../shared/app-state.ts';
 
 /** The draft of a test. */
 export interface TestDraft {
-  questions: Slot<ChosenFile, QuestionsFacts>;
+  questions: ChoiceSlot<ChosenFile, QuestionsFacts>;
   /** undefined: what stage one or the latest run has. */
   base: ChosenFolder | undefined;
   /** undefined: as with the base; 'none': no loss is measured. */
@@ -51,7 +51,7 @@ export interface Candidate {
 }
 
 /** Everything that could answer: the base, what each run began with, made and kept (oldest first), and folders. */
-export function candidates(
+export function testCandidates(
   runs: readonly RunRecord[],
   family: readonly FamilyMember[],
   folders: readonly ChosenFolder[],
@@ -174,7 +174,7 @@ export function usual(state: AppState): {
 }
 
 /** The maximum answer length, or the message that says what is wrong with it. */
-export function lengthOf(typed: string): number | string {
+export function maxLengthOf(typed: string): number | string {
   const length = Number(typed);
   return Number.isInteger(length) && length >= 1
     ? length
@@ -190,7 +190,7 @@ export function testInputs(
   const { questions } = draft;
   const given = usual(state);
   const base = draft.base ?? given.base;
-  const length = lengthOf(draft.maxNewTokens);
+  const length = maxLengthOf(draft.maxNewTokens);
   if (questions.answer && !questions.answer.ok) {
     return { missing: 'Fix first: the questions file.' };
   }

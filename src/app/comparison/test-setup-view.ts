@@ -10,7 +10,7 @@ import type { Fact } from '../elements/choice-card.ts';
 import { isActive } from '../shared/app-state.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
-import { candidates, chosenVersions, lengthOf, testInputs, usual } from './test-draft.ts';
+import { chosenVersions, maxLengthOf, testCandidates, testInputs, usual } from './test-draft.ts';
 
 const FORMS: Record<PromptForm, string> = {
   text: 'After “### Instruction:”',
@@ -94,7 +94,7 @@ export class TestSetupView extends SessionView {
     const { tests } = this.session;
     const { draft } = tests.store.state;
     const { source } = this.app.slots;
-    const all = candidates(
+    const all = testCandidates(
       this.app.runs,
       this.session.lineage.store.state.family,
       draft.folders,
@@ -261,7 +261,7 @@ export class TestSetupView extends SessionView {
   #length() {
     const { tests, testDrafts } = this.session;
     const { maxNewTokens } = tests.store.state.draft;
-    const length = lengthOf(maxNewTokens);
+    const length = maxLengthOf(maxNewTokens);
     const problem = typeof length === 'string' ? length : '';
     return html`<div>
       <label for="length">Maximum answer length, in tokens</label>

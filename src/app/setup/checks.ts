@@ -1,7 +1,7 @@
 import type { PlanFacts } from '../../engine/protocol/protocol.ts';
 import { counted, showBytes, showCount, showSeconds } from '../../formats/words.ts';
 import type { Check } from '../elements/check-list.ts';
-import type { AppState, Slot } from '../shared/app-state.ts';
+import type { AppState, ChoiceSlot } from '../shared/app-state.ts';
 import { hasProblem } from '../shared/device-inputs.ts';
 import { adapterName } from '../shared/version-names.ts';
 import { conflict, relevantDrafts } from './choices.ts';
@@ -29,7 +29,7 @@ export function checks(state: AppState): Check[] {
   ];
 }
 
-function slotCheck(title: string, slot: Slot<unknown, unknown>, todo: string, sound: string): Check {
+function slotCheck(title: string, slot: ChoiceSlot<unknown, unknown>, todo: string, sound: string): Check {
   if (!slot.chosen) {
     return { state: 'todo', title, detail: `Still to do: ${todo}.` };
   }

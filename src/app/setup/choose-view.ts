@@ -6,7 +6,7 @@ import type { RowsFacts } from '../../engine/protocol/protocol.ts';
 import { readingLines } from '../../formats/recipe.ts';
 import { counted } from '../../formats/words.ts';
 import type { Fact } from '../elements/choice-card.ts';
-import { isActive, type Slot } from '../shared/app-state.ts';
+import { type ChoiceSlot, isActive } from '../shared/app-state.ts';
 import { adapterFacts, baseFacts, rowsFacts } from '../shared/facts.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
@@ -100,7 +100,10 @@ export class ChooseView extends SessionView {
     facts: (value: F) => Fact[],
     locked: boolean,
   ) {
-    const { chosen, answer, reading } = this.app.slots[slot] as Slot<{ name: string } | { file: File }, F>;
+    const { chosen, answer, reading } = this.app.slots[slot] as ChoiceSlot<
+      { name: string } | { file: File },
+      F
+    >;
     const name = chosen && ('file' in chosen ? chosen.file.name : chosen.name);
     const waiting = this.app.slots.base.chosen
       ? 'Will be read once the base model is valid.'

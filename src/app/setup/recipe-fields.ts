@@ -2,8 +2,8 @@ import type { Recipe } from '../../formats/recipe.ts';
 import {
   RECIPE,
   RECIPE_GROUPS,
+  type RecipeSection,
   type RecipeSetting,
-  type Section,
   SEED,
 } from '../../formats/recipe/settings.ts';
 import { UserError } from '../../formats/user-error.ts';
@@ -17,7 +17,7 @@ export type RecipeField = RecipeSetting & {
 
 /** Every setting of the recipe, in the order in which the page shows them. */
 export const RECIPE_FIELDS: readonly RecipeField[] = inGroups([
-  ...(Object.keys(RECIPE) as Section[]).flatMap((section) => fieldsOf(section)),
+  ...(Object.keys(RECIPE) as RecipeSection[]).flatMap((section) => fieldsOf(section)),
   { ...SEED, read: ({ seed }) => seed, write: (recipe, seed) => ({ ...recipe, seed: seed as number }) },
 ]);
 
@@ -25,7 +25,7 @@ function inGroups(fields: readonly RecipeField[]): RecipeField[] {
   return RECIPE_GROUPS.flatMap((group) => fields.filter((field) => field.group === group));
 }
 
-function fieldsOf(section: Section): RecipeField[] {
+function fieldsOf(section: RecipeSection): RecipeField[] {
   const table: Readonly<Record<string, RecipeSetting>> = RECIPE[section];
   return Object.entries(table).map(([property, setting]) => ({
     ...setting,

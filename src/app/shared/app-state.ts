@@ -19,17 +19,17 @@ import type { BestStep } from '../../run/options.ts';
 import { DEFAULT_INPUTS, type DeviceInputs } from './device-inputs.ts';
 
 /** One thing to choose: what was chosen, and what the engine understood of it or found wrong with it. */
-export interface Slot<Chosen, Facts> {
+export interface ChoiceSlot<Chosen, Facts> {
   chosen?: Chosen | undefined;
   answer?: Answer<Facts> | undefined;
   reading: boolean;
 }
 
 export interface Slots {
-  base: Slot<ChosenFolder, BaseFacts>;
-  source: Slot<ChosenFolder, AdapterFacts>;
-  train: Slot<ChosenFile, RowsFacts>;
-  validation: Slot<ChosenFile, RowsFacts>;
+  base: ChoiceSlot<ChosenFolder, BaseFacts>;
+  source: ChoiceSlot<ChosenFolder, AdapterFacts>;
+  train: ChoiceSlot<ChosenFile, RowsFacts>;
+  validation: ChoiceSlot<ChosenFile, RowsFacts>;
 }
 
 /** What was typed into a recipe field and cannot be taken. */

@@ -1,12 +1,12 @@
 import { LitElement } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { AppState } from './app-state.ts';
-import type { Session } from './session.ts';
+import type { PageSession } from './session.ts';
 import type { Store } from './store.ts';
 
 /** A view of the session: renders again whenever its state changes. */
 export abstract class SessionView extends LitElement {
-  @property({ attribute: false }) session!: Session;
+  @property({ attribute: false }) session!: PageSession;
   #subscriptions: readonly (() => void)[] = [];
 
   protected get app(): Readonly<AppState> {

@@ -5,7 +5,7 @@ import { Tests } from '../comparison/tests.ts';
 import { Lineage } from '../runs/lineage.ts';
 import { Choices } from '../setup/choices.ts';
 import { KeptChoices } from '../setup/kept-choices.ts';
-import { Chat } from '../training/chat.ts';
+import { ChatBox } from '../training/chat.ts';
 import { Training } from '../training/training.ts';
 import { type AppState, initialState, isActive } from './app-state.ts';
 import { EngineWatch } from './engine-watch.ts';
@@ -13,13 +13,13 @@ import { StorageUse } from './storage.ts';
 import { Store } from './store.ts';
 
 /** What the views are given: the state, and everything that can be done about it. */
-export class Session {
+export class PageSession {
   readonly store = new Store<AppState>(initialState);
   readonly choices: Choices;
   readonly kept: KeptChoices;
   readonly watch: EngineWatch;
   readonly training: Training;
-  readonly chat: Chat;
+  readonly chat: ChatBox;
   readonly tests: Tests;
   readonly testDrafts: TestDrafts;
   readonly lineage: Lineage;
@@ -34,7 +34,7 @@ export class Session {
     this.watch = new EngineWatch(engine, this.store);
     this.storage = new StorageUse(engine, this.store);
     this.training = new Training(engine, this.store, this.watch, this.storage);
-    this.chat = new Chat(engine, this.store, this.watch);
+    this.chat = new ChatBox(engine, this.store, this.watch);
     this.tests = new Tests(engine, this.store, this.watch);
     this.testDrafts = new TestDrafts(engine, this.tests.store);
     this.lineage = new Lineage(engine, this.store, this.choices);

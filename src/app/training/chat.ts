@@ -4,7 +4,7 @@ import type { EngineWatch } from '../shared/engine-watch.ts';
 import type { Store } from '../shared/store.ts';
 
 /** The chat box: one question to one or more versions, one after the other, since there is one GPU. */
-export class Chat {
+export class ChatBox {
   readonly #engine: EngineApi;
   readonly #store: Store<AppState>;
   readonly #watch: EngineWatch;

@@ -6,7 +6,7 @@ import { shared } from '../shared/styles.ts';
 
 /** What happened, line by line; follows the newest unless scrolled away from it. */
 @customElement('run-log')
-export class RunLog extends LitElement {
+export class RunLogView extends LitElement {
   @property({ attribute: false }) lines: readonly LogLine[] = [];
   @query('.box') private list!: HTMLElement;
   #follows = true;

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { askModel, type TestEvent } from '../../comparison/ask-model.ts';
+import { type AskEvent, askModel } from '../../comparison/ask-model.ts';
 import { type BatchProgress, MAX_NEW_TOKENS } from '../../comparison/batch-test.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { encodeUtf8 } from '../../formats/utf8.ts';
@@ -14,7 +14,7 @@ import { replaceFiles } from '../durable-files.ts';
 import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
-import { dateOption, NONE, numberOption, readOwnRecipe, readRecipe } from '../options.ts';
+import { dateOption, NONE, numberOption, readOwnRecipe, readRecipeFile } from '../options.ts';
 import { checkOutputFile } from '../output-file.ts';
 import { RunReport } from '../run-report.ts';
 
@@ -134,7 +134,7 @@ async function runBatchTest(options: Options): Promise<number> {
     const recipe =
       options.config === undefined
         ? await readOwnRecipe(await recipeBeside(adapter))
-        : await readRecipe(options.config, display);
+        : await readRecipeFile(options.config, display);
     const report = new TestReport(display);
     const { maxNewTokens, seed } = options;
     const result = await withGpu(display, 'run the same command again', (openGpu) =>
@@ -201,7 +201,7 @@ class TestReport {
     this.#report = new RunReport(display);
   }
 
-  show(event: TestEvent): void {
+  show(event: AskEvent): void {
     if (event.type === 'answering') {
       this.#answering(event.progress);
     } else {

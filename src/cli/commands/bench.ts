@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { bench, type SectionName, SECTIONS } from '../../bench/bench.ts';
+import { bench, BENCH_SECTIONS, type SectionName } from '../../bench/bench.ts';
 import type { BenchDisk } from '../../bench/loading.ts';
 import { type ModelName, MODELS } from '../../bench/models.ts';
 import { plotSvg } from '../../bench/plot.ts';
@@ -45,8 +45,8 @@ export function benchCommand(program: Command): void {
     )
     .addOption(
       new Option('--section <names...>', 'what to measure')
-        .choices([...SECTIONS, LOADING])
-        .default([...SECTIONS]),
+        .choices([...BENCH_SECTIONS, LOADING])
+        .default([...BENCH_SECTIONS]),
     )
     .addOption(
       new Option(

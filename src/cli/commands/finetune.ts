@@ -18,7 +18,7 @@ import { FolderStore } from '../folder-store.ts';
 import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
-import { addDeviceOptions, givenDeviceSettings, NONE, readRecipe } from '../options.ts';
+import { addDeviceOptions, givenDeviceSettings, NONE, readRecipeFile } from '../options.ts';
 import { OutputLock } from '../output-lock.ts';
 import { RunReport } from '../run-report.ts';
 import { TuningFile } from '../tuning-file.ts';
@@ -83,7 +83,7 @@ async function runFinetune(options: Options): Promise<number> {
   const display = openDisplay();
   const lock = new OutputLock(options.output);
   try {
-    const recipe = await readRecipe(options.config, display);
+    const recipe = await readRecipeFile(options.config, display);
     const source = options.sourceModel === NONE ? undefined : await nodeFolder(options.sourceModel);
     const train = await nodeSource(options.trainData);
     const validation = options.valData === undefined ? undefined : await nodeSource(options.valData);

@@ -8,7 +8,7 @@ import { memoryPlan, type MemoryPlanInput, totalBytes } from '../../run/plan/mem
 import { largestInput, type PassInput, passInput, sizedInput } from '../../run/plan/pass-size.ts';
 import { openDisplay } from '../display.ts';
 import { nodeFolder } from '../node-files.ts';
-import { deviceOption, numberOption, readRecipe } from '../options.ts';
+import { deviceOption, numberOption, readRecipeFile } from '../options.ts';
 import { table } from '../table.ts';
 
 interface Options {
@@ -53,7 +53,7 @@ async function runPlan(options: Options): Promise<void> {
   if (options.r !== undefined && options.model !== undefined) {
     throw new UserError(`retune plan: --r and --model both set the rank; leave one of them out.`);
   }
-  const given = await readRecipe(options.config, display);
+  const given = await readRecipeFile(options.config, display);
   const base = await nodeFolder(options.base);
   const source = options.model === undefined ? undefined : await nodeFolder(options.model);
   const recipe = {

@@ -12,7 +12,7 @@ import type { TextTokenizer } from '../../text/tokenizer.ts';
 import { type Display, openDisplay } from '../display.ts';
 import { writeLine } from '../lines.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
-import { numberOption, readRecipe } from '../options.ts';
+import { numberOption, readRecipeFile } from '../options.ts';
 
 interface Options {
   base: string;
@@ -54,7 +54,7 @@ Example:
 async function runRows(options: Options): Promise<void> {
   const display = openDisplay(options.json ? process.stderr : process.stdout);
   try {
-    const recipe = await readRecipe(options.config, display);
+    const recipe = await readRecipeFile(options.config, display);
     const source = await nodeSource(options.trainData);
     const base = await nodeFolder(options.base);
     const { tableRows, maxPositions } = await readModelLimits(base);

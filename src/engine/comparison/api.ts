@@ -2,7 +2,7 @@ import { UserError } from '../../formats/user-error.ts';
 import { answer } from '../answer.ts';
 import type { TestApi, TestDetail, Vote } from '../protocol/comparison.ts';
 import { testComparison, testCsv, testDetail, testRecord, versionFile } from './results.ts';
-import type { Tests } from './tests.ts';
+import type { BatchTests } from './tests.ts';
 
 type Answered =
   | 'startTest'
@@ -18,7 +18,7 @@ type Answered =
   | 'testCsv';
 
 /** The part of the protocol that is about tests; `free` makes others release the device. */
-export function testsApi(tests: Tests, free: () => Promise<void>): Pick<TestApi, Answered> {
+export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<TestApi, Answered> {
   const { records } = tests;
   const everything = async (id: string) => ({
     test: await tests.record(id),

@@ -3,7 +3,7 @@ import { defaultRecipe, type Recipe } from '../../formats/recipe.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { BaseCache } from '../../model/base/cache/base-cache.ts';
 import type { StoredTest, StoredVersion } from '../../storage/test-records.ts';
-import { folderOf, readFile, readFolder, sourceOf } from '../files/files.ts';
+import { folderOf, readChosenFolder, readFile, sourceOf } from '../files/files.ts';
 import type { RunFiles } from '../files/inputs.ts';
 import type { KeptAdapters } from '../files/kept-adapters.ts';
 import type { NamedVersion, OfRun, TestFiles, TestInputs } from '../protocol/comparison.ts';
@@ -43,7 +43,7 @@ export class TestSources {
   async base(test: StoredTest): Promise<Folder> {
     const found =
       this.#chosen.get(test.id)?.base ??
-      (test.baseHandle && (await readFolder(test.baseHandle))) ??
+      (test.baseHandle && (await readChosenFolder(test.baseHandle))) ??
       (test.baseRun && (await this.#files.baseOf(await this.#runs.record(test.baseRun))));
     return folderOf(required(found, test.base, 'the base'));
   }
@@ -82,7 +82,7 @@ export class TestSources {
       }
       case 'folder': {
         const chosen = this.#chosen.get(test.id)?.folders?.[index];
-        const found = chosen ?? (handle && (await readFolder(handle)));
+        const found = chosen ?? (handle && (await readChosenFolder(handle)));
         return folderOf(await this.#kept.resolved(required(found, folder, 'the adapter')));
       }
     }

@@ -1,4 +1,4 @@
-import type { Answer } from '../../comparison/batch-test.ts';
+import type { TestAnswer } from '../../comparison/batch-test.ts';
 import type { StoredTest, StoredVersion, TestRecords } from '../../storage/test-records.ts';
 import type { TestEvent } from '../protocol/comparison.ts';
 import { testedVersion } from './results.ts';
@@ -7,7 +7,7 @@ import { testedVersion } from './results.ts';
 export class TestJournal {
   record: StoredTest;
   /** By version, then by question. */
-  readonly answers: readonly Map<number, Answer>[];
+  readonly answers: readonly Map<number, TestAnswer>[];
   readonly #records: TestRecords;
   readonly #onEvent: (event: TestEvent) => void;
   readonly #failure = new AbortController();
@@ -16,12 +16,12 @@ export class TestJournal {
   constructor(
     records: TestRecords,
     record: StoredTest,
-    answers: readonly (Map<number, Answer> | undefined)[],
+    answers: readonly (Map<number, TestAnswer> | undefined)[],
     onEvent: (event: TestEvent) => void,
   ) {
     this.#records = records;
     this.record = record;
-    this.answers = record.versions.map((_, i) => answers[i] ?? new Map<number, Answer>());
+    this.answers = record.versions.map((_, i) => answers[i] ?? new Map<number, TestAnswer>());
     this.#onEvent = onEvent;
   }
 
@@ -56,7 +56,7 @@ export class TestJournal {
   }
 
   /** Stores an answer, then calls `kept`; a version is finished with its last answer. */
-  answer(version: number, question: number, answer: Answer, kept: () => void): void {
+  answer(version: number, question: number, answer: TestAnswer, kept: () => void): void {
     const { record } = this;
     this.#then(async () => {
       await this.#records.putAnswer(record, version, question, answer);

@@ -1,4 +1,4 @@
-import type { Answer } from '../../comparison/batch-test.ts';
+import type { TestAnswer } from '../../comparison/batch-test.ts';
 import { comparisonCsv } from '../../comparison/csv.ts';
 import { compareScores } from '../../comparison/headline.ts';
 import type { Question } from '../../comparison/questions.ts';
@@ -14,7 +14,7 @@ import type {
   VersionResults,
 } from '../protocol/comparison.ts';
 
-type Answers = ReadonlyMap<number, Answer> | undefined;
+type Answers = ReadonlyMap<number, TestAnswer> | undefined;
 
 export function testedVersion(stored: StoredVersion, answered: number): TestedVersion {
   const { name, kind, run, step, folder, hash, state, sentence, evalLoss } = stored;

@@ -25,7 +25,7 @@ const FORM_NOTE =
   'No version says how it was asked in training, so questions are put as "### Instruction: …"; choose the chat template if they were trained on chats.';
 
 /** The batch tests of this browser: at most one of them runs, and only while nothing trains. */
-export class Tests {
+export class BatchTests {
   readonly records: TestRecords;
   readonly #runs: Runs;
   readonly #sources: TestSources;

@@ -1,7 +1,7 @@
 import type { ByteSource, Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { readFolder as read } from '../../platform/read-folder.ts';
-import type { RunInputs } from '../../run/input/prepare.ts';
+import type { RunInputs } from '../../run/input/run-inputs.ts';
 import { blobSource } from '../../storage/blob-source.ts';
 import type { InputHandles } from '../../storage/run-records.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs } from '../protocol/protocol.ts';
@@ -61,7 +61,7 @@ export function handlesOf({ base, source, train, validation }: ChosenInputs): In
 }
 
 /** The files behind a folder's handle. Throws UserError where the browser wants to be asked first. */
-export async function readFolder(handle: FileSystemDirectoryHandle): Promise<ChosenFolder> {
+export async function readChosenFolder(handle: FileSystemDirectoryHandle): Promise<ChosenFolder> {
   return permitted(handle, () => read(handle));
 }
 

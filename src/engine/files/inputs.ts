@@ -5,7 +5,7 @@ import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import type { KeptInputs } from '../../storage/kept-inputs.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs, GivenInputs, InputPart } from '../protocol/protocol.ts';
-import { type OpenedFolder, readFile, readFolder } from './files.ts';
+import { type OpenedFolder, readChosenFolder, readFile } from './files.ts';
 import type { KeptAdapters } from './kept-adapters.ts';
 
 const PARTS = ['base', 'source', 'train', 'validation'] as const satisfies InputPart[];
@@ -100,7 +100,7 @@ export class RunFiles {
     if (opened) {
       return { name: opened.name, files: [], handle: handles.base, opened };
     }
-    return handles.base && (await readFolder(handles.base));
+    return handles.base && (await readChosenFolder(handles.base));
   }
 
   /**
@@ -111,7 +111,7 @@ export class RunFiles {
     if (chosen && !chosen.opened) {
       return chosen;
     }
-    return handles.base && (await readFolder(handles.base));
+    return handles.base && (await readChosenFolder(handles.base));
   }
 
   /** The adapter that the run started from. */
@@ -133,7 +133,7 @@ export class RunFiles {
     if (files) {
       return { name: inputs.source ?? '', files, handle: handles.source };
     }
-    return handles.source && (await readFolder(handles.source));
+    return handles.source && (await readChosenFolder(handles.source));
   }
 
   async #trainOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {

@@ -5,7 +5,7 @@ import { bucketBytes } from '../../storage/bucket-mirror.ts';
 import type { KeptInputs } from '../../storage/kept-inputs.ts';
 import { storageEstimate } from '../../storage/quota.ts';
 import type { TestRecords } from '../../storage/test-records.ts';
-import type { Tests } from '../comparison/tests.ts';
+import type { BatchTests } from '../comparison/tests.ts';
 import type { StorageAccount, StorageItem } from '../protocol/comparison.ts';
 import type { Runs } from '../runs/runs.ts';
 
@@ -86,7 +86,7 @@ export function runCategory(runs: Runs, inputs: KeptInputs): StorageCategory {
   };
 }
 
-export function testCategory(tests: Tests, records: TestRecords, runs: Runs): StorageCategory {
+export function testCategory(tests: BatchTests, records: TestRecords, runs: Runs): StorageCategory {
   return {
     prefix: 'test/',
     kind: 'test',

@@ -60,7 +60,7 @@ export async function readDirectory(file: File, limits: ZipLimits, broken: Broke
   if (size > limits.entries * (ENTRY_BYTES + 2 * limits.path)) {
     throw broken('its directory is too large');
   }
-  const directory = await view(file, begin, begin + size);
+  const directory = await readView(file, begin, begin + size);
   const listed: ListedFile[] = [];
   let at = 0;
   for (let n = 0; n < count; n++) {
@@ -86,7 +86,7 @@ export async function readDirectory(file: File, limits: ZipLimits, broken: Broke
 /** Where the directory is, by the record at the zip's end. */
 async function readEnd(file: File, broken: Broken): Promise<{ count: number; size: number; begin: number }> {
   const tailAt = Math.max(0, file.size - END_BYTES - MAX_COMMENT);
-  const tail = await view(file, tailAt, file.size);
+  const tail = await readView(file, tailAt, file.size);
   let end = tail.byteLength - END_BYTES;
   const isEnd = () =>
     tail.getUint32(end, true) === END && end + END_BYTES + tail.getUint16(end + 20, true) === tail.byteLength;
@@ -159,7 +159,7 @@ function firstTwice(paths: readonly string[]): string | undefined {
 }
 
 /** Those bytes of the zip. Throws UserError where it cannot be read any more. */
-export async function view(file: File, begin: number, end: number): Promise<DataView<ArrayBuffer>> {
+export async function readView(file: File, begin: number, end: number): Promise<DataView<ArrayBuffer>> {
   const bytes = new Uint8Array(end - begin);
   await blobSource(file.name, file, AGAIN).read(begin, bytes);
   return new DataView(bytes.buffer);

@@ -10,8 +10,8 @@ import {
   type ListedFile,
   LOCAL_BYTES,
   readDirectory,
+  readView,
   STORED,
-  view,
   type ZipLimits,
 } from './zip-directory.ts';
 
@@ -80,7 +80,7 @@ async function beginOf(
   { local, name, method }: ListedFile,
   damaged: () => UserError,
 ): Promise<number> {
-  const header = await view(file, local, local + LOCAL_BYTES + name.length);
+  const header = await readView(file, local, local + LOCAL_BYTES + name.length);
   const agrees =
     header.getUint32(0, true) === LOCAL &&
     header.getUint16(8, true) === method &&

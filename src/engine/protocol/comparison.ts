@@ -1,4 +1,4 @@
-import type { Answer as ModelAnswer } from '../../comparison/batch-test.ts';
+import type { TestAnswer as ModelAnswer } from '../../comparison/batch-test.ts';
 import type { Change, GroupChange, Headline } from '../../comparison/headline.ts';
 import type { Question } from '../../comparison/questions.ts';
 import type { Group, Scores, Summary } from '../../comparison/scores.ts';

@@ -7,4 +7,4 @@ const NAME = '[A-Za-z0-9_][A-Za-z0-9_.-]{0,149}';
 /** Place and name of a run's files, which lie in the archive as they do in the browser's database. */
 export const FILE = new RegExp(`^((?:result|logs|checkpoint/${STEP})/)(${NAME})$`);
 /** What is known of a checkpoint, by its step. */
-export const MANIFEST = new RegExp(`^manifest/(${STEP})$`);
+export const ARCHIVED_MANIFEST = new RegExp(`^manifest/(${STEP})$`);

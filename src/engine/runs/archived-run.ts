@@ -3,7 +3,7 @@ import { parseOwnRecipe } from '../../formats/recipe.ts';
 import type { LogEntry } from '../../formats/trainer-state.ts';
 import type { RunIdentity } from '../../run/checkpoint/identity.ts';
 import { PRECISION_CHOICES } from '../../run/precision.ts';
-import type { Manifest } from '../../storage/browser-run-store.ts';
+import type { CheckpointManifest } from '../../storage/browser-run-store.ts';
 import { type StoredRun, UNREAD } from '../../storage/run-records.ts';
 
 /** What an archive says of its run: the record without what belongs to this browser. */
@@ -76,7 +76,7 @@ export function parseManifest(
   sizes: ReadonlyMap<string, number>,
   file: string,
   remedy: string,
-): Manifest {
+): CheckpointManifest {
   const fields = new Fields(file, value, '', remedy);
   return {
     step,

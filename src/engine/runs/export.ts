@@ -27,14 +27,14 @@ export async function runFiles(store: BrowserRunStore, checkpoints: boolean): Pr
   const files = [...(await filesOf(result, '')), ...(await filesOf(await store.openLogs(), 'logs/'))];
   if (checkpoints) {
     for (const step of await store.checkpoints()) {
-      files.push(...(await checkpointFiles(store, step)));
+      files.push(...(await exportedCheckpoint(store, step)));
     }
   }
   return files;
 }
 
 /** One checkpoint in a folder of its own name. Throws UserError where it is gone. */
-export async function checkpointFiles(store: BrowserRunStore, step: number): Promise<ExportFile[]> {
+export async function exportedCheckpoint(store: BrowserRunStore, step: number): Promise<ExportFile[]> {
   const name = store.checkpointName(step);
   const files = await filesOf(await store.openCheckpoint(step), `${name}/`);
   if (files.length === 0) {

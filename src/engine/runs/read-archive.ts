@@ -10,7 +10,7 @@ import type { RunRecords, StoredRun } from '../../storage/run-records.ts';
 import { folderOf } from '../files/files.ts';
 import { readZip, type ZipEntry } from '../files/zip-reader.ts';
 import { type Following, type Watch, watchedFolder, watchOf } from '../watch.ts';
-import { FILE, LIMITS, MANIFEST, RECORD } from './archive-layout.ts';
+import { ARCHIVED_MANIFEST, FILE, LIMITS, RECORD } from './archive-layout.ts';
 import { parseArchivedRun, parseManifest } from './archived-run.ts';
 
 /** Bytes of the record, of which nearly all is the log, and of what stands beside a checkpoint. */
@@ -73,7 +73,7 @@ function checkPath(
   entries: ReadonlyMap<string, ZipEntry>,
   broken: (what: string) => UserError,
 ): void {
-  const [, step] = MANIFEST.exec(path) ?? [];
+  const [, step] = ARCHIVED_MANIFEST.exec(path) ?? [];
   if (step !== undefined && !entries.has(`checkpoint/${step}/${CURSOR}`)) {
     throw broken(`checkpoint ${step} is missing, though its manifest is in it`);
   }

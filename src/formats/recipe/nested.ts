@@ -4,7 +4,7 @@ import { readSettings, settingKeys } from '../setting.ts';
 import { UserError } from '../user-error.ts';
 import { isHarmless } from './harmless.ts';
 import type { Recipe } from './recipe.ts';
-import { RECIPE, type Section, SECTIONS, SEED } from './settings.ts';
+import { RECIPE, RECIPE_SECTIONS, type RecipeSection, SEED } from './settings.ts';
 import { readTraining, trainingKeys } from './training.ts';
 import { type KnownKeys, sortUnread } from './unread.ts';
 import { LORA_VARIANTS, refuseSet, trainingVariants } from './variants.ts';
@@ -23,7 +23,7 @@ const COMPATIBLE: ReadonlySet<string> = new Set([
 ]);
 
 /** The section of every key; the top level has none. */
-const PLACE_OF: ReadonlyMap<string, Section | undefined> = new Map<string, Section | undefined>([
+const PLACE_OF: ReadonlyMap<string, RecipeSection | undefined> = new Map<string, RecipeSection | undefined>([
   ...keysOf('training', (fields) => readTraining(fields)),
   ...keysOf('lora', (fields) => readSettings(fields, RECIPE.lora)),
   ...keysOf('quantization', readQuantization),
@@ -46,7 +46,7 @@ interface Options {
 /** Reads the sections of a training_config.yaml. Throws UserError naming the key. */
 export function readNested(values: unknown, file: string, { own }: Options = {}) {
   const top = new Fields(file, values);
-  const [model, lora, quantization, training] = SECTIONS.map((key) => top.section(key)) as [
+  const [model, lora, quantization, training] = RECIPE_SECTIONS.map((key) => top.section(key)) as [
     Fields,
     Fields,
     Fields,
@@ -76,7 +76,7 @@ export function readNested(values: unknown, file: string, { own }: Options = {})
 /** The keys of a training_config.yaml that reads back to the same recipe, keys without an effect included. */
 export function nestedKeys(recipe: Recipe): Record<string, unknown> {
   const { model, lora, quantization, training, seed, rest } = recipe;
-  const sections: Record<Section, Record<string, unknown>> = {
+  const sections: Record<RecipeSection, Record<string, unknown>> = {
     model: settingKeys(RECIPE.model, model),
     lora: settingKeys(RECIPE.lora, lora),
     quantization: {
@@ -88,7 +88,7 @@ export function nestedKeys(recipe: Recipe): Record<string, unknown> {
   };
   const top: Record<string, unknown> = { ...sections, [SEED.key]: seed };
   for (const [path, value] of Object.entries(rest)) {
-    const section = SECTIONS.find((name) => path.startsWith(`${name}.`));
+    const section = RECIPE_SECTIONS.find((name) => path.startsWith(`${name}.`));
     if (section) {
       define(sections[section], path.slice(section.length + 1), value);
     } else {
@@ -116,9 +116,9 @@ export function readQuantization(file: Fields, doubleQuant = true): Recipe['quan
 }
 
 /** Whether a key is one of ours, or of one section. */
-export const isOwnKey = (key: string, section?: Section): boolean =>
+export const isOwnKey = (key: string, section?: RecipeSection): boolean =>
   section === undefined
-    ? PLACE_OF.has(key) || SECTIONS.some((own) => own === key)
+    ? PLACE_OF.has(key) || RECIPE_SECTIONS.some((own) => own === key)
     : PLACE_OF.get(key) === section;
 
 /** Where our own keys belong, as far as one of them stands where it would not be read. */
@@ -131,7 +131,7 @@ export const placeOf = (key: string): string | undefined => {
 };
 
 /** Throws UserError for a setting outside its section. */
-function refuseMisplaced(sections: Record<Section, Fields>, top: Fields): void {
+function refuseMisplaced(sections: Record<RecipeSection, Fields>, top: Fields): void {
   for (const [section, { values }] of [['', top] as const, ...Object.entries(sections)]) {
     for (const key of Object.keys(values)) {
       const place = placeOf(key);
@@ -154,7 +154,7 @@ function tell(noted: readonly (readonly [string, unknown])[], file: string): str
 }
 
 /** What a reader asks an empty file for. */
-function keysOf(section: Section, read: (fields: Fields) => unknown): [string, Section][] {
+function keysOf(section: RecipeSection, read: (fields: Fields) => unknown): [string, RecipeSection][] {
   const empty = new Fields('', {});
   read(empty);
   return [...empty.asked()].map((key) => [key, section]);

@@ -4,7 +4,7 @@ import { AXOLOTL } from './axolotl.ts';
 import { isHarmless } from './harmless.ts';
 import { LLAMA_FACTORY } from './llama-factory.ts';
 import { isOwnKey } from './nested.ts';
-import { SECTIONS } from './settings.ts';
+import { RECIPE_SECTIONS } from './settings.ts';
 import type { Tool } from './tool.ts';
 import { TRAINING_ARGUMENTS } from './training-arguments.ts';
 import { TRL } from './trl.ts';
@@ -42,7 +42,9 @@ export function recognise(values: Readonly<Record<string, unknown>>, file: strin
   }
   const scores = TOOLS.map((tool) => ({ tool, score: keys.filter((key) => knows(tool, key)).length }));
   const best = scores.reduce((most, next) => (next.score > most.score ? next : most));
-  const own = keys.filter((key) => key === 'seed' || SECTIONS.some((section) => section === key)).length;
+  const own = keys.filter(
+    (key) => key === 'seed' || RECIPE_SECTIONS.some((section) => section === key),
+  ).length;
   if (best.score > own && best.score * 2 >= keys.length) {
     return best.tool;
   }
@@ -51,6 +53,6 @@ export function recognise(values: Readonly<Record<string, unknown>>, file: strin
   }
   const names = TOOLS.map(({ name }) => name).join(', ');
   throw new UserError(
-    `${file}: its keys (${quoteAll(keys)}) are not those of a recipe; choose a training_config.yaml with the sections ${SECTIONS.join(', ')}, or a recipe of one of ${names}.`,
+    `${file}: its keys (${quoteAll(keys)}) are not those of a recipe; choose a training_config.yaml with the sections ${RECIPE_SECTIONS.join(', ')}, or a recipe of one of ${names}.`,
   );
 }

@@ -457,9 +457,14 @@ export const SEED = {
 } as const satisfies RecipeSetting;
 
 /** The sections of training_config.yaml. */
-export type Section = keyof typeof RECIPE;
+export type RecipeSection = keyof typeof RECIPE;
 /** In a file's order. */
-export const SECTIONS = ['model', 'lora', 'quantization', 'training'] as const satisfies readonly Section[];
+export const RECIPE_SECTIONS = [
+  'model',
+  'lora',
+  'quantization',
+  'training',
+] as const satisfies readonly RecipeSection[];
 
 /** What a new LoRA adapter is made with. */
 export type LoraSettings = Settings<typeof RECIPE.lora>;

@@ -6,13 +6,13 @@ import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import {
   attentionCandidates,
-  candidates,
   className,
   type Direction,
   DIRECTIONS,
   HEAD_CLASS,
   type KernelSelection,
   NORM_CLASS,
+  variantCandidates,
 } from './kernel-selection.ts';
 import { TrialDropped, type TrialEvents } from './trial.ts';
 import { tryAttention, tryLmHead, tryNorms, tryProducts } from './trials.ts';
@@ -132,14 +132,14 @@ function classesOf(gpu: Gpu, work: Workload): KernelClass[] {
     name: HEAD_CLASS,
     key: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
     title: 'the head by',
-    variants: candidates(LM_HEADS, precision, gpu),
+    variants: variantCandidates(LM_HEADS, precision, gpu),
     run: (mayRun, events) => tryLmHead(gpu, work, mayRun, events),
   };
   const norms: KernelClass = {
     name: NORM_CLASS,
     key: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
     title: 'the reduction of norms by',
-    variants: candidates(NORMS, 'f32', gpu),
+    variants: variantCandidates(NORMS, 'f32', gpu),
     run: (mayRun, events) => tryNorms(gpu, work, mayRun, events),
   };
   const { heads, kvHeads, headDim } = work.attention;
@@ -154,7 +154,9 @@ function classesOf(gpu: Gpu, work: Workload): KernelClass[] {
 }
 
 const listed = (direction: Direction, precision: Precision, gpu: Gpu) =>
-  direction === 'forward' ? candidates(NF4_FORWARD, precision, gpu) : candidates(NF4_GRAD, precision, gpu);
+  direction === 'forward'
+    ? variantCandidates(NF4_FORWARD, precision, gpu)
+    : variantCandidates(NF4_GRAD, precision, gpu);
 
 /** A trial's result applies to passes of similar length: up to the next power of two. */
 const roughly = (rows: number): number => 2 ** Math.ceil(Math.log2(rows));

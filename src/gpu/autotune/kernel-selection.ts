@@ -54,7 +54,7 @@ export interface KernelPlan {
  * The variants that the device supports, of this precision and of those below it, which may be faster for some
  * shapes; the precision's own default first.
  */
-export const candidates = <V extends Variant<never>>(
+export const variantCandidates = <V extends Variant<never>>(
   variants: readonly V[],
   precision: Precision,
   gpu: Gpu,
@@ -72,7 +72,7 @@ export const attentionCandidates = <C extends AttentionClass>(
   precision: Precision,
   gpu: Gpu,
 ) =>
-  candidates<AttentionVariant<AttentionCalls[C]>>(ATTENTIONS[part], precision, gpu).filter((variant) =>
+  variantCandidates<AttentionVariant<AttentionCalls[C]>>(ATTENTIONS[part], precision, gpu).filter((variant) =>
     variant.fits(heads),
   );
 
@@ -102,16 +102,16 @@ export function openKernelPlan(
   const named = <V extends Variant<never>>(able: readonly V[], name: string): V =>
     able.find((variant) => variant.name === name) ?? refuse(name);
   const find = <Call>(variants: readonly Variant<Call>[], direction: Direction) => {
-    const able = candidates(variants, precision, gpu);
+    const able = variantCandidates(variants, precision, gpu);
     const classes = Object.entries(tiles).filter(([key]) => key.startsWith(`${direction} `));
     const byClass = new Map(classes.map(([key, name]) => [key, named(able, name)]));
     return (weight: Shape) => byClass.get(className(direction, weight)) ?? able[0]!;
   };
-  const heads = candidates(LM_HEADS, precision, gpu);
-  const norms = candidates(NORMS, 'f32', gpu);
+  const heads = variantCandidates(LM_HEADS, precision, gpu);
+  const norms = variantCandidates(NORMS, 'f32', gpu);
   const parts = new Map(
     ATTENTION_CLASSES.map((part) => {
-      const able = candidates<AttentionVariant<never>>(ATTENTIONS[part], precision, gpu);
+      const able = variantCandidates<AttentionVariant<never>>(ATTENTIONS[part], precision, gpu);
       return [part, tiles[part] === undefined ? able : [named(able, tiles[part])]];
     }),
   );

@@ -8,7 +8,7 @@ import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import { headSlices, type Table } from '../kernels/lm-head/lm-head.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import { Stream } from '../stream.ts';
-import { attentionCandidates, candidates, type Direction, type Shape } from './kernel-selection.ts';
+import { attentionCandidates, type Direction, type Shape, variantCandidates } from './kernel-selection.ts';
 import { ScratchBuffers } from './scratch-buffers.ts';
 import { fastest, type Trial, type TrialEvents } from './trial.ts';
 import type { Workload } from './workload.ts';
@@ -37,15 +37,25 @@ export function tryProducts(
     };
   };
   if (direction === 'forward') {
-    return runTrial(gpu, candidates(NF4_FORWARD, precision, gpu).filter(named(mayRun)), events, (buffers) => {
-      const { wide, deep, common } = fillInputs(buffers);
-      return { call: { ...common, x: deep, y: wide }, output: wide };
-    });
+    return runTrial(
+      gpu,
+      variantCandidates(NF4_FORWARD, precision, gpu).filter(named(mayRun)),
+      events,
+      (buffers) => {
+        const { wide, deep, common } = fillInputs(buffers);
+        return { call: { ...common, x: deep, y: wide }, output: wide };
+      },
+    );
   }
-  return runTrial(gpu, candidates(NF4_GRAD, precision, gpu).filter(named(mayRun)), events, (buffers) => {
-    const { wide, deep, common } = fillInputs(buffers);
-    return { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep };
-  });
+  return runTrial(
+    gpu,
+    variantCandidates(NF4_GRAD, precision, gpu).filter(named(mayRun)),
+    events,
+    (buffers) => {
+      const { wide, deep, common } = fillInputs(buffers);
+      return { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep };
+    },
+  );
 }
 
 /** Vocabulary of the head's table in a trial: enough to keep any device busy; more would only take memory. */
@@ -58,7 +68,7 @@ export function tryLmHead(
   mayRun: MayRun,
   events: TrialEvents,
 ): Promise<string> {
-  const variants = candidates(LM_HEADS, precision, gpu).filter(named(mayRun));
+  const variants = variantCandidates(LM_HEADS, precision, gpu).filter(named(mayRun));
   return runTrial(gpu, variants, events, (buffers) => {
     const { rows } = head;
     const vocab = Math.min(TRIAL_VOCAB, head.vocab);
@@ -82,7 +92,7 @@ export function tryNorms(
   mayRun: MayRun,
   events: TrialEvents,
 ): Promise<string> {
-  return runTrial(gpu, candidates(NORMS, 'f32', gpu).filter(named(mayRun)), events, (buffers) => {
+  return runTrial(gpu, variantCandidates(NORMS, 'f32', gpu).filter(named(mayRun)), events, (buffers) => {
     const output = buffers.floats(rows * width);
     const [x, weight] = [buffers.floats(rows * width), buffers.floats(width)];
     return { call: { x, weight, y: output, rows, width, eps: 1e-6 }, output };

@@ -1,7 +1,6 @@
 import { type Adapter, freshAdapter, readAdapter } from '../../formats/adapter.ts';
 import { type BaseModel, openBaseModel } from '../../formats/base-model.ts';
-import type { ByteSource, Folder } from '../../formats/byte-source.ts';
-import type { Recipe } from '../../formats/recipe.ts';
+import type { ByteSource } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted } from '../../formats/words.ts';
 import type { CacheEntry } from '../../model/base/cache/entry.ts';
@@ -15,17 +14,8 @@ import { type Grouping, maxSteps } from '../../train/schedule.ts';
 import type { StepWindow } from '../../train/window.ts';
 import type { RunEvent } from '../events.ts';
 import type { HeldBack } from './hold-back.ts';
+import type { RunInputs } from './run-inputs.ts';
 import { firstRows, splitOff } from './split-rows.ts';
-
-/** What the user chooses. */
-export interface RunInputs {
-  base: Folder;
-  /** V1; undefined for a fresh adapter from the recipe's lora section. */
-  source: Folder | undefined;
-  train: ByteSource;
-  validation: ByteSource | undefined;
-  recipe: Recipe;
-}
 
 /** Everything known before a device is opened. */
 export interface Prepared {

@@ -3,7 +3,7 @@ import { counted } from '../../formats/words.ts';
 import { type EncodedRow, type EncodedRows, trainedTargets } from '../../text/rows.ts';
 import { RowsTally } from '../../text/rows-tally.ts';
 import { type HeldBack, holdBack } from './hold-back.ts';
-import type { RunInputs } from './prepare.ts';
+import type { RunInputs } from './run-inputs.ts';
 
 /** The first `count` rows of the file, including skipped ones. Throws UserError if none of them is trained. */
 export function firstRows(all: EncodedRows, count: number | undefined): EncodedRows {

@@ -9,7 +9,7 @@ export interface Arguments {
 }
 
 export type BinaryOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**';
-export type Comparison = '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | 'not in';
+export type ComparisonOperator = '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | 'not in';
 
 export type Expression = { line: number } & (
   | { kind: 'string'; value: Str }
@@ -23,7 +23,7 @@ export type Expression = { line: number } & (
   | { kind: 'binary'; operator: BinaryOperator; left: Expression; right: Expression }
   | { kind: 'and' | 'or'; left: Expression; right: Expression }
   | { kind: 'concat'; items: Expression[] }
-  | { kind: 'compare'; first: Expression; rest: [operator: Comparison, right: Expression][] }
+  | { kind: 'compare'; first: Expression; rest: [operator: ComparisonOperator, right: Expression][] }
   | { kind: 'if'; test: Expression; yes: Expression; no: Expression | undefined }
   | { kind: 'attribute'; of: Expression; name: string }
   | { kind: 'item'; of: Expression; index: Expression }

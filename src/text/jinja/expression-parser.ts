@@ -1,5 +1,5 @@
 // Reference: Jinja2, src/jinja2/parser.py.
-import type { Arguments, BinaryOperator, Comparison, Expression } from './ast.ts';
+import type { Arguments, BinaryOperator, ComparisonOperator, Expression } from './ast.ts';
 import { TemplateFault, unsupported } from './faults.ts';
 import { isFilter } from './filters.ts';
 import { Str } from './str.ts';
@@ -90,16 +90,16 @@ export class ExpressionParser {
   #comparison(): Expression {
     const line = this.#tokens.line;
     const first = this.#sum();
-    const rest: [Comparison, Expression][] = [];
+    const rest: [ComparisonOperator, Expression][] = [];
     for (let operator; (operator = this.#comparisonOperator());) {
       rest.push([operator, this.#sum()]);
     }
     return rest.length > 0 ? { kind: 'compare', first, rest, line } : first;
   }
 
-  #comparisonOperator(): Comparison | undefined {
+  #comparisonOperator(): ComparisonOperator | undefined {
     if (COMPARISONS.includes(this.#tokens.now.type)) {
-      return this.#tokens.take().type as Comparison;
+      return this.#tokens.take().type as ComparisonOperator;
     }
     if (this.#tokens.skipName('in')) {
       return 'in';

@@ -1,5 +1,5 @@
 import { byCodePoint } from '../../formats/utf8.ts';
-import type { BinaryOperator, Comparison } from './ast.ts';
+import type { BinaryOperator, ComparisonOperator } from './ast.ts';
 import { raised, unsupported } from './faults.ts';
 import type { Meter } from './meter.ts';
 import { arithmetic, integer, isInteger, isNumber, numeric } from './numbers.ts';
@@ -94,7 +94,7 @@ export function sorted<T>(items: readonly T[], key: (item: T) => Value, reverse:
   return keyed.map(({ item }) => item);
 }
 
-export function compare(operator: Comparison, a: Value, b: Value, meter: Meter): boolean {
+export function compare(operator: ComparisonOperator, a: Value, b: Value, meter: Meter): boolean {
   switch (operator) {
     case '==':
       return equal(a, b, meter);

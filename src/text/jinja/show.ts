@@ -153,7 +153,7 @@ function reprEscape(character: string): string {
   return hex.length <= 4 ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`;
 }
 
-export interface JsonOptions {
+export interface ToJsonOptions {
   ensureAscii: boolean;
   /** The indentation per level; undefined for one line. */
   indent: string | undefined;
@@ -162,7 +162,7 @@ export interface JsonOptions {
 }
 
 /** Python's json.dumps. */
-export function toJson(value: Value, options: JsonOptions, meter: Meter, newline = '\n'): Str {
+export function toJson(value: Value, options: ToJsonOptions, meter: Meter, newline = '\n'): Str {
   meter.spend(1);
   if (value === null) {
     return str('null');
@@ -215,7 +215,7 @@ export function toJson(value: Value, options: JsonOptions, meter: Meter, newline
   });
 }
 
-function jsonKey(key: Value, options: JsonOptions, meter: Meter): Str {
+function jsonKey(key: Value, options: ToJsonOptions, meter: Meter): Str {
   if (key instanceof Str) {
     return jsonStr(key, options.ensureAscii, meter);
   }

@@ -1,6 +1,6 @@
 // Reference: Jinja2, src/jinja2/tests.py.
 import { asStr, bindPlaces } from './arguments.ts';
-import type { Comparison } from './ast.ts';
+import type { ComparisonOperator } from './ast.ts';
 import { own } from './attributes.ts';
 import { raised, unsupported } from './faults.ts';
 import { isFilter } from './filters.ts';
@@ -26,7 +26,7 @@ const NONE: CallArguments = { positional: [], named: new Map() };
 
 const rest = (value: Value, by: Value, { meter }: Context): Value => binary('%', value, by, meter);
 const ordered =
-  (operator: Comparison): Test =>
+  (operator: ComparisonOperator): Test =>
   (value, [other], { meter }) =>
     compare(operator, value, other!, meter);
 

@@ -21,7 +21,7 @@ import { ownScript } from '../../../src/platform/own-script.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
 import { bucketHome } from '../../../src/storage/bucket-mirror.ts';
-import { entriesUnder, openDatabase, replace } from '../../../src/storage/database.ts';
+import { entriesUnder, openDatabase, replaceEntries } from '../../../src/storage/database.ts';
 import { openMirroredStore } from '../../../src/storage/mirrored-store.ts';
 import { DEFAULT_DEVICE } from '../../support/device-settings.ts';
 import breakableWorker from './breakable-worker.ts?worker&url';
@@ -63,7 +63,7 @@ export interface Bench {
   saveOnAndOn(id: string, step: number, bytes: number, acknowledge: (step: number) => void): Promise<never>;
 }
 
-const storage = { bucketHome, entriesUnder, openDatabase, openMirroredStore, replace };
+const storage = { bucketHome, entriesUnder, openDatabase, openMirroredStore, replace: replaceEntries };
 
 declare global {
   interface Window {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { bench, type BenchCall, SECTIONS } from '../../../src/bench/bench.ts';
+import { bench, BENCH_SECTIONS, type BenchCall } from '../../../src/bench/bench.ts';
 import { countStep } from '../../../src/bench/counts.ts';
 import { benchInputs } from '../../../src/bench/models.ts';
 import type { Cell, Report } from '../../../src/bench/report.ts';
@@ -25,7 +25,7 @@ function aCall(more: Partial<BenchCall> = {}) {
   const call: BenchCall = {
     openGpu: () => openNodeGpu(),
     models: ['tiny'],
-    sections: SECTIONS,
+    sections: BENCH_SECTIONS,
     rounds: 1,
     force: true,
     facts: { date: 'today' },

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import {
-  type Answer,
   batchShape,
   encodeQuestions,
   runBatchTest,
+  type TestAnswer,
 } from '../../../src/comparison/batch-test.ts';
 import { parseQuestions } from '../../../src/comparison/questions.ts';
 import { stopIds } from '../../../src/generate/prompt-form.ts';
@@ -30,7 +30,7 @@ describe.each([
     const generator = new TextGenerator(stream, base, batchShape(base.config, prompts, GENERATED, 32));
     for (const who of ['base', 'v1', 'v2'] as const) {
       const lora = await model.lora(who);
-      const told: Answer[] = [];
+      const told: TestAnswer[] = [];
       let last: unknown;
       const answers = await runBatchTest(
         generator,

@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Recipe } from '../../../src/formats/recipe.ts';
-import type { RunInputs } from '../../../src/run/input/prepare.ts';
+import type { RunInputs } from '../../../src/run/input/run-inputs.ts';
 import type { MemoryFiles } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs, comparable } from '../../support/run-case.ts';

@@ -3,7 +3,7 @@ import { nodeSource } from '../../../src/cli/node-files.ts';
 import { askModel } from '../../../src/comparison/ask-model.ts';
 import type { LogEntry } from '../../../src/formats/trainer-state.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
-import type { RunInputs } from '../../../src/run/input/prepare.ts';
+import type { RunInputs } from '../../../src/run/input/run-inputs.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { casePath, CASES } from '../../support/model-case.ts';

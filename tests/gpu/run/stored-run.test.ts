@@ -6,7 +6,7 @@ import { findSwiftShader } from '../../../src/cli/software-vulkan.ts';
 import type { RunRecord } from '../../../src/engine/protocol/protocol.ts';
 import { openSafetensors, readTensorF32 } from '../../../src/formats/safetensors.ts';
 import type { LogEntry } from '../../../src/formats/trainer-state.ts';
-import { openDatabase, replace } from '../../../src/storage/database.ts';
+import { openDatabase, replaceEntries } from '../../../src/storage/database.ts';
 import { DEFAULT_DEVICE } from '../../support/device-settings.ts';
 import { BrowserProfile, chosenInputs, openPage } from '../../support/fault-page.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
@@ -44,7 +44,7 @@ async function storedProfile(): Promise<BrowserProfile> {
   const profile = new BrowserProfile();
   await profile.contents();
   const plain = entries.map(([key, value]) => [key, revive(value)] as const);
-  await replace(openDatabase('retune', { factory: profile.databases[0] }), [], plain);
+  await replaceEntries(openDatabase('retune', { factory: profile.databases[0] }), [], plain);
   return profile;
 }
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import {
+  type AnswerFilter,
   everything,
-  type Filter,
   headlineWords,
   points,
   shownQuestions,
@@ -37,10 +37,10 @@ const comparison: TestComparison = {
   ...compareScores(questions, scores[0]!, scores[1]!),
   votes: { a: 0, b: 1, same: 0 },
 };
-const shown = (filter: Partial<Filter>, compared: TestComparison | undefined = comparison) =>
+const shown = (filter: Partial<AnswerFilter>, compared: TestComparison | undefined = comparison) =>
   shownQuestions(detail, compared, { ...everything, ...filter });
 
-it.each<[Partial<Filter>, number[]]>([
+it.each<[Partial<AnswerFilter>, number[]]>([
   [{}, [0, 1, 2]],
   [{ show: 'better' }, [0]],
   [{ show: 'worse' }, [1]],

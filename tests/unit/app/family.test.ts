@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { candidates, chosenVersions, emptyDraft, named } from '../../../src/app/comparison/test-draft.ts';
+import { chosenVersions, emptyDraft, named, testCandidates } from '../../../src/app/comparison/test-draft.ts';
 import type { TreeNode } from '../../../src/app/elements/family-tree.ts';
 import { familyTrees } from '../../../src/app/runs/family.ts';
 import type { FamilyMember } from '../../../src/engine/protocol/comparison.ts';
@@ -61,7 +61,7 @@ it('shows who lost a parent at the top, and ends where hashes go round in a circ
 });
 
 it('offers each version once, oldest run first, and takes the latest two', () => {
-  const all = candidates(runs, family, []);
+  const all = testCandidates(runs, family, []);
   expect(all.map(({ name, group }) => `${name}/${group}`)).toEqual([
     'Base/Base model',
     'V1/two',
@@ -71,13 +71,13 @@ it('offers each version once, oldest run first, and takes the latest two', () =>
     'V3 step 5/three',
   ]);
   expect(chosenVersions(emptyDraft, all, runs).map(({ name }) => name)).toEqual(['V2', 'V3']);
-  const first = candidates([run('two', 1)], family, []);
+  const first = testCandidates([run('two', 1)], family, []);
   expect(chosenVersions(emptyDraft, first, [run('two', 1)]).map(({ name }) => name)).toEqual(['V1', 'V2']);
 });
 
 it('tells versions of the same name apart', () => {
   const folder = (name: string) => ({ name, files: [] });
-  const all = candidates([], [], [folder('a/v2'), folder('b/v2'), folder('c/v3')]);
+  const all = testCandidates([], [], [folder('a/v2'), folder('b/v2'), folder('c/v3')]);
   const chosen = chosenVersions({ ...emptyDraft, versions: all.slice(1).map(({ key }) => key) }, all, []);
   expect(named(chosen).map(({ name }) => name)).toEqual(['v2 (a/v2)', 'v2 (b/v2)', 'v3']);
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openBaseCache } from '../../../src/cli/base-cache.ts';
 import type { Display } from '../../../src/cli/display.ts';
-import { memoryOption, NONE, numberOption, readRecipe } from '../../../src/cli/options.ts';
+import { memoryOption, NONE, numberOption, readRecipeFile } from '../../../src/cli/options.ts';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
 
 describe('a number on the command line', () => {
@@ -41,10 +41,10 @@ describe('the recipe', () => {
     writeFileSync(path, 'training: {learning_rate: 3e-4, zest: 1}\n');
     const lines: string[] = [];
     const display = { line: (text: string) => lines.push(text) } as unknown as Display;
-    const recipe = await readRecipe(path, display);
+    const recipe = await readRecipeFile(path, display);
     expect(recipe.training).toEqual({ ...defaultRecipe().training, learningRate: 3e-4 });
     expect(lines).toEqual([`Note: ${path}: not known, and without effect: training.zest.`]);
-    expect(await readRecipe(undefined, display)).toEqual(defaultRecipe());
+    expect(await readRecipeFile(undefined, display)).toEqual(defaultRecipe());
     rmSync(folder, { recursive: true });
   });
 });
@@ -54,7 +54,7 @@ it('a recipe with nothing in it is no recipe', async () => {
   const file = join(folder, 'training_config.yaml');
   for (const text of ['', ' \n\n']) {
     writeFileSync(file, text);
-    await expect(readRecipe(file, {} as Display)).rejects.toThrow(
+    await expect(readRecipeFile(file, {} as Display)).rejects.toThrow(
       `${file}: there is nothing in it, expected keys and values; leave --config out for the default values.`,
     );
   }

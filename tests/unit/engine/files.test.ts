@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { folderOf, readFile, readFolder, sourceOf } from '../../../src/engine/files/files.ts';
+import { folderOf, readChosenFolder, readFile, sourceOf } from '../../../src/engine/files/files.ts';
 import { readAll } from '../../../src/formats/byte-source.ts';
 
 /** A file as a folder input gives it. */
@@ -54,7 +54,7 @@ it('what lies behind handles is read, and a permission that is due is said', asy
       yield { kind: 'directory', name: 'old' };
     },
   } as unknown as FileSystemDirectoryHandle;
-  const folder = await readFolder(directory);
+  const folder = await readChosenFolder(directory);
   expect(folder).toMatchObject({ name: 'base', handle: directory });
   expect(folder.files.map(({ name }) => name)).toEqual(['config.json']);
 

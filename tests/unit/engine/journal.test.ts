@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Answer } from '../../../src/comparison/batch-test.ts';
+import type { TestAnswer } from '../../../src/comparison/batch-test.ts';
 import { TestJournal } from '../../../src/engine/comparison/journal.ts';
 import { testCsv, testDetail, versionFile } from '../../../src/engine/comparison/results.ts';
 import type { TestEvent } from '../../../src/engine/protocol/comparison.ts';
@@ -30,7 +30,7 @@ const questions = [
   { question: 'Q1', answer: 'x y', topic: 't', difficulty: '' },
   { question: 'Q2', answer: '', topic: 'u', difficulty: '' },
 ];
-const answer = (text: string): Answer => ({ text, inputTokens: 3, outputTokens: 2, stopped: 'length' });
+const answer = (text: string): TestAnswer => ({ text, inputTokens: 3, outputTokens: 2, stopped: 'length' });
 
 /** Keeps what is written in memory, until the disk is `full`. */
 function records() {

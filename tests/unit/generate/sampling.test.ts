@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { Xoshiro128 } from '../../../src/formats/xoshiro128.ts';
 import {
-  candidates,
   checkSampling,
   GREEDY,
   penalize,
   RECIPE_SAMPLING,
   sampleToken,
   type Sampling,
+  tokenCandidates,
 } from '../../../src/generate/sampling.ts';
 import { fixtureBytes } from '../../support/memory-folder.ts';
 import { Random } from '../../support/random.ts';
@@ -16,7 +16,7 @@ type Golden = Sampling & { logits: number[]; previous: number[]; left: Record<st
 const golden = JSON.parse(new TextDecoder().decode(fixtureBytes('generate/sampling.json'))) as Golden[];
 
 const probabilities = (logits: Float32Array, sampling: Sampling): Map<number, number> => {
-  const { ids, weights } = candidates(logits, sampling);
+  const { ids, weights } = tokenCandidates(logits, sampling);
   const total = weights.reduce((a, b) => a + b, 0);
   return new Map(Array.from(ids, (id, i) => [id, weights[i]! / total]));
 };
@@ -53,7 +53,7 @@ describe('what may be sampled', () => {
       mass += weights[id]! / total;
       return before < 0.7;
     });
-    expect(Array.from(candidates(logits, sampling).ids)).toEqual(kept);
+    expect(Array.from(tokenCandidates(logits, sampling).ids)).toEqual(kept);
   });
 });
 

@@ -17,7 +17,7 @@ const deltaKernel = new Kernel({
 
 const SHAPE_PARAMS = { tokens: 'u32', heads: 'u32', kv_heads: 'u32', scale: 'f32' } as const;
 /** Parameters of every kernel for attention; `last_tile` is the last of the dispatch's tiles of queries. */
-export const FORWARD_PARAMS = { ...SHAPE_PARAMS, last_tile: 'u32' } as const;
+export const ATTENTION_PARAMS = { ...SHAPE_PARAMS, last_tile: 'u32' } as const;
 /** Parameters of every kernel for its gradients; `tile` is the first of keys, or the last of queries. */
 export const BACKWARD_PARAMS = { ...SHAPE_PARAMS, parts: 'u32', part_heads: 'u32', tile: 'u32' } as const;
 

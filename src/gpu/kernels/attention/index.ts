@@ -1,7 +1,7 @@
 import type { Stream } from '../../stream.ts';
 import type { AttentionForward, AttentionKeys, AttentionQueries } from './attention.ts';
 import { MATRIX_FORWARD, MATRIX_KEYS, MATRIX_QUERIES } from './subgroup-matrix.ts';
-import { TILE_FORWARD, TILE_KEYS, TILE_QUERIES } from './tiles.ts';
+import { TILE_ATTENTION_FORWARD, TILE_KEYS, TILE_QUERIES } from './tiles.ts';
 import type { AttentionVariant } from './variant.ts';
 
 /** The parts of attention that are tuned separately, by their names in execution plans, and their arguments. */
@@ -15,7 +15,7 @@ export type AttentionClass = keyof AttentionCalls;
 /** All variants of each part. Within a precision, the first that the device supports and that fits is the default. */
 export const ATTENTIONS: { readonly [C in AttentionClass]: readonly AttentionVariant<AttentionCalls[C]>[] } =
   {
-    attention: [...TILE_FORWARD, MATRIX_FORWARD],
+    attention: [...TILE_ATTENTION_FORWARD, MATRIX_FORWARD],
     'attention keys': [...TILE_KEYS, MATRIX_KEYS],
     'attention queries': [...TILE_QUERIES, MATRIX_QUERIES],
   };
@@ -26,7 +26,7 @@ export const ATTENTION_CLASSES = Object.keys(ATTENTIONS) as AttentionClass[];
 export function attention(
   stream: Stream,
   call: AttentionForward,
-  variant: AttentionVariant<AttentionForward> = TILE_FORWARD[0]!,
+  variant: AttentionVariant<AttentionForward> = TILE_ATTENTION_FORWARD[0]!,
 ): void {
   variant.dispatch(stream, call);
 }

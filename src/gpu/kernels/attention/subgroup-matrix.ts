@@ -12,12 +12,12 @@ import { largest, matrixText, type SubgroupGrid } from '../shared/subgroup-matri
 import { bytesBeside } from '../shared/sum-slices.ts';
 import {
   type Attention,
+  ATTENTION_PARAMS,
   type AttentionForward,
   type AttentionKeys,
   type AttentionQueries,
   BACKWARD_PARAMS,
   cutTiles,
-  FORWARD_PARAMS,
   MAX_WORK,
   pairsOfKeys,
   pairsOfQueries,
@@ -113,8 +113,8 @@ export interface Made<K> {
 }
 
 /** The kernels of attention; the bindings are those of attention_matrix and its gradients. */
-export const forwardKernel = (name: string, code: string) =>
-  new Kernel({ name, code, buffers: ATTENTION_TEXTS.forward.buffers, params: FORWARD_PARAMS });
+export const attentionKernel = (name: string, code: string) =>
+  new Kernel({ name, code, buffers: ATTENTION_TEXTS.forward.buffers, params: ATTENTION_PARAMS });
 export const backwardKernel = (of: 'backwardKV' | 'backwardQ', name: string, code: string) =>
   new Kernel({ name, code, buffers: ATTENTION_TEXTS[of].buffers, params: BACKWARD_PARAMS });
 
@@ -160,7 +160,7 @@ function kernels<K>(name: Name, label: string, make: (name: string, code: string
   };
 }
 
-const forwardKernels = kernels('forward', 'attention_matrix', forwardKernel);
+const forwardKernels = kernels('forward', 'attention_matrix', attentionKernel);
 const kvKernels = kernels('backwardKV', 'attention_backward_kv_matrix', (name, code) =>
   backwardKernel('backwardKV', name, code),
 );
@@ -184,9 +184,9 @@ function queryTiles(call: Attention, rows: number, products: number, most: numbe
   return ranges.map(({ first, ...range }) => ({ ...range, lastTile: last - first }));
 }
 
-export function dispatchForward(
+export function dispatchAttention(
   stream: Stream,
-  { kernel, rows }: Made<ReturnType<typeof forwardKernel>>,
+  { kernel, rows }: Made<ReturnType<typeof attentionKernel>>,
   call: AttentionForward,
   most = MAX_WORK,
 ): void {
@@ -256,6 +256,6 @@ function variant<Call extends Attention, K>(
 }
 
 /** Attention on subgroup matrices, and its gradients for keys and values and for queries. */
-export const MATRIX_FORWARD = variant('forward', forwardKernels, dispatchForward);
+export const MATRIX_FORWARD = variant('forward', forwardKernels, dispatchAttention);
 export const MATRIX_KEYS = variant('backwardKV', kvKernels, dispatchKeys);
 export const MATRIX_QUERIES = variant('backwardQ', qKernels, dispatchQueries);

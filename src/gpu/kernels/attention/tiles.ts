@@ -8,12 +8,12 @@ import { Kernel } from '../../kernel.ts';
 import { bytesBeside } from '../shared/sum-slices.ts';
 import {
   type Attention,
+  ATTENTION_PARAMS,
   type AttentionForward,
   type AttentionKeys,
   type AttentionQueries,
   BACKWARD_PARAMS,
   cutTiles,
-  FORWARD_PARAMS,
   MAX_WORK,
   pairsOfKeys,
   pairsOfQueries,
@@ -25,7 +25,7 @@ const forwardKernel = new Kernel({
   name: 'attention',
   code: forward,
   buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: FORWARD_PARAMS,
+  params: ATTENTION_PARAMS,
 });
 
 const backwardKVKernel = new Kernel({
@@ -164,7 +164,7 @@ function keysTile(shape: TileShape): AttentionVariant<AttentionKeys> {
 }
 
 /** Attention in f32, one variant per tile. */
-export const TILE_FORWARD = SHAPES.map(forwardTile);
+export const TILE_ATTENTION_FORWARD = SHAPES.map(forwardTile);
 
 /** Its gradients for keys and values. */
 export const TILE_KEYS = SHAPES.map(keysTile);

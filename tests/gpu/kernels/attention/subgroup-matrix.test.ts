@@ -3,11 +3,11 @@ import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
 import {
   ATTENTION_TEXTS,
   attentionGrid,
+  attentionKernel,
   backwardKernel,
-  dispatchForward,
+  dispatchAttention,
   dispatchKeys,
   dispatchQueries,
-  forwardKernel,
   headDimText,
   MATRIX_FORWARD,
   MATRIX_KEYS,
@@ -75,11 +75,11 @@ function onStandIns(headDim: number): Way {
   const forward = made('forward');
   const kv = made('backwardKV');
   const q = made('backwardQ');
-  const forwardOne = { ...forward, kernel: forwardKernel('forward', forward.code) };
+  const forwardOne = { ...forward, kernel: attentionKernel('forward', forward.code) };
   const kvOne = { ...kv, kernel: backwardKernel('backwardKV', 'kv', kv.code) };
   const qOne = { ...q, kernel: backwardKernel('backwardQ', 'q', q.code) };
   return {
-    forward: (call) => dispatchForward(t.stream, forwardOne, call, MOST),
+    forward: (call) => dispatchAttention(t.stream, forwardOne, call, MOST),
     backwardKV: (call) => dispatchKeys(t.stream, kvOne, call, MOST),
     backwardQ: (call) => dispatchQueries(t.stream, qOne, call, MOST),
   };
@@ -243,7 +243,7 @@ describe('attention on matrices', () => {
       const grid = attentionGrid(name, 64, shape, room)!;
       const units = { ...matrix, dialect: 'flag' as const };
       const code = matrixText(shape, grid, units, headDimText(64) + ATTENTION_TEXTS[name].code);
-      await forwardKernel('compiled', code).compile(t.gpu);
+      await attentionKernel('compiled', code).compile(t.gpu);
     }
     expect(t.gpu.errors).toEqual([]);
   });

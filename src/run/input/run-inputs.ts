@@ -1,0 +1,12 @@
+import type { ByteSource, Folder } from '../../formats/byte-source.ts';
+import type { Recipe } from '../../formats/recipe.ts';
+
+/** What the user chooses. */
+export interface RunInputs {
+  base: Folder;
+  /** V1; undefined for a fresh adapter from the recipe's lora section. */
+  source: Folder | undefined;
+  train: ByteSource;
+  validation: ByteSource | undefined;
+  recipe: Recipe;
+}
