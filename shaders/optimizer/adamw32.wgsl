@@ -1,4 +1,4 @@
-// One AdamW step with m and v in f32, for tensors too small for 8-bit state. One thread per four elements. The
+// One AdamW step with m and v in f32 (32-bit optimizers, small tensors of 8-bit ones). One thread per 4 elements. The
 // gradients are cleared. A gradient that is not finite leaves its weight alone and clears its m and v.
 // Reference: I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", arXiv:1711.05101.
 

@@ -6,7 +6,7 @@ import { browserProblem } from '../platform/browser.ts';
 import { isActive, type Unfinished } from './shared/app-state.ts';
 import { SessionView } from './shared/session-view.ts';
 import { shared } from './shared/styles.ts';
-import { chosenAgain } from './training/unfinished.ts';
+import { chosenAgain } from './training/missing-inputs.ts';
 
 /** Notices above every stage: what is missing on this machine, an unfinished run, a new version of the page. */
 @customElement('page-notices')

@@ -37,7 +37,7 @@ export type Setting = Words &
     | { readonly kind: 'numbers' }
     | { readonly kind: 'text' }
   ) & {
-    /** The value where nothing is said. */
+    /** The value if the key is absent. */
     readonly default?: unknown;
     /** The value where nothing is said, of a setting that is left out where it has this value; undefined: none. */
     readonly usual?: unknown;

@@ -38,8 +38,8 @@ const codePointName = (character: string): string =>
   character === '\t' ? '⇥' : `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 
 /**
- * The same as one line for a terminal: hidden characters and line breaks are escaped as in JSON strings (\u202e,
- * ), so that JSON text stays the same JSON.
+ * The same as one line for a terminal: hidden characters and line breaks are escaped as in JSON strings (\u202e, \n),
+ * so that JSON text stays the same JSON.
  */
 export const escapedLine = (text: string): string =>
   text.replace(HIDDEN, escapeUnits).replaceAll('\n', '\\n');

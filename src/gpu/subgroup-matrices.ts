@@ -1,4 +1,5 @@
 import { withErrorScopes } from './error-scopes.ts';
+
 /** Shape of a matrix product: M × K by K × N. */
 export interface MatrixShape {
   readonly M: number;

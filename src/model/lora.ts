@@ -26,7 +26,7 @@ export interface LoraSlot {
   count: number;
 }
 
-/** One layer's LoRA tensors: those with 8-bit optimizer state first, then the small ones. */
+/** One layer's LoRA tensors: those with 8-bit optimizer state first, then those with f32 state. */
 export interface LoraLayout {
   slots: LoraSlot[];
   /** Number of values with 8-bit state; they come first. */

@@ -4,7 +4,7 @@ import { isRunning } from '../cli/processes.ts';
 
 /**
  * Where a start of this process builds its page: no other start, and no `npm run build`, may tear what is served from
- * there, nor a build that was killed pass for a whole one. What starts that are gone have left goes.
+ * there, nor a build that was killed pass for a whole one. Folders left by processes that have ended are removed.
  */
 export function buildFolder(place = 'node_modules/.retune'): string {
   for (const name of existsSync(place) ? readdirSync(place) : []) {

@@ -5,7 +5,7 @@ import { type JsonMap, quoted } from './row-fields.ts';
 
 /** What the chat template drops from a conversation, without an error. */
 export interface LeftOut {
-  /** What the trained answers rest on or should contain, in words: without it they would teach something else. */
+  /** Dropped content that the trained answers depend on or should contain, described for a message. */
   needed: string | undefined;
   /** Keys without effect, such as `messages[].name`. */
   keys: readonly string[];

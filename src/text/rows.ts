@@ -25,7 +25,7 @@ export interface EncodedRows {
   format: RowFormat;
   /** Whether the rows went through the chat template; otherwise they are plain text, or prompts and completions. */
   chat: boolean;
-  /** Rows skipped because nothing in them is trained. */
+  /** Rows skipped: nothing in them is trained, or the chat template drops what their answers need. */
   skipped: SkippedRow[];
   stats: Pick<RowsTally, 'tokens' | 'trainedTokens' | 'longest' | 'cut' | 'duplicates'>;
   /** Notes on the rows for the user, such as keys without effect; one sentence each. */

@@ -38,7 +38,7 @@ interface OptimizerSettings extends Omit<AdamwSettings, 'learningRate'> {
   maxGradNorm: number;
 }
 
-/** bitsandbytes' 8-bit AdamW over all LoRA tensors, with clipping to the global norm, on the device. */
+/** AdamW over all LoRA tensors, its state in 8 bits (as bitsandbytes) or f32, with clipping to the global norm. */
 export class Optimizer {
   readonly #gpu: Gpu;
   readonly #lora: Lora;

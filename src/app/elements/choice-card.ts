@@ -15,7 +15,7 @@ import { cardStyles } from './choice-card-styles.ts';
 
 export type Fact = readonly [name: string, value: string];
 
-/** A value that is longer together with its name stands below it; of one that is longer still only the beginning shows. */
+/** Characters of name and value up to which they share a line, and of a value beyond which it is collapsed. */
 const BESIDE = 52;
 const SHOWN = 280;
 

@@ -17,7 +17,7 @@ export interface ChartSeries {
 
 const HEIGHT = { large: 260, small: 140 } as const;
 
-/** Values over steps. The caption says the latest ones in words, since a canvas says nothing to a reader. */
+/** Values over steps. The caption gives the latest ones as text, because a screen reader cannot read a canvas. */
 @customElement('line-chart')
 export class LineChart extends LitElement {
   @property() heading = '';

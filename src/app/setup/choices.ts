@@ -67,7 +67,7 @@ export class Choices {
     this.replan();
   }
 
-  /** Ends what the engine does about one thing; what it was can be chosen again. */
+  /** Cancels the engine's work on one input, which can then be chosen again. */
   cancel(asked: Asked): void {
     this.#asking.cancel(asked, new UserError(this.#cancelled(asked)));
   }

@@ -7,7 +7,7 @@ import { isActive } from '../shared/app-state.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 
-/** Stages one and two, with what stands before the start beside them. */
+/** Stages one and two, with the start panel beside them. */
 @customElement('setup-view')
 export class SetupView extends SessionView {
   static override styles = [

@@ -117,7 +117,7 @@ export interface AppState {
   view: 'setup' | 'train' | 'test' | 'runs';
   run?: RunState | undefined;
   unfinished?: Unfinished | undefined;
-  /** What another tab of this browser trains or tests: until it has ended there, nothing does here. */
+  /** The run or test active in another tab; while it lasts, this tab can start none. */
   elsewhere?: Elsewhere | undefined;
   runs: readonly RunRecord[];
   chat: readonly ChatTurn[];

@@ -60,7 +60,7 @@ export function storeDeviceInputs({ texts }: DeviceInputs): boolean {
   }
 }
 
-/** The inputs with `text` in one of them; a choice that there is not gives way to the default. */
+/** The inputs with `text` in one of them; an unknown choice becomes the default. */
 export function withEdit({ texts, problems }: DeviceInputs, name: DeviceKey, text: string): DeviceInputs {
   const setting: DeviceSetting = DEVICE_SETTINGS[name];
   const known = setting.kind !== 'choice' || setting.choices.includes(text);

@@ -13,7 +13,7 @@ export class EngineWatch {
     this.#store = store;
   }
 
-  /** Called after the engine was told something: says that it does not hear, until it does. */
+  /** Called after a request to the engine: marks the engine unresponsive until it responds. */
   async watch(): Promise<void> {
     if (this.#watching) {
       return;

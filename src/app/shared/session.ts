@@ -50,7 +50,7 @@ export class PageSession {
     });
     try {
       await this.choices.loadDefaults();
-      // A database that gives no answer keeps nobody waiting.
+      // Do not wait for a database that does not respond.
       const [hasDevice, hasStorage] = await Promise.all([
         this.#findDevice(),
         this.storage.check(),

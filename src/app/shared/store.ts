@@ -1,4 +1,4 @@
-/** One typed value that views read and actions change; whoever subscribed hears of every change. */
+/** One typed value that views read and actions change; subscribers are notified of every change. */
 export class Store<T extends object> {
   #state: Readonly<T>;
   readonly #listeners = new Set<() => void>();

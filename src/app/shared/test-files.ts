@@ -11,7 +11,7 @@ export interface MissingFile {
   folder?: number | undefined;
 }
 
-/** What the browser kept no way to and was not chosen again; the demo's files count as there where `demo`. */
+/** Files for which the browser has no handle and that were not chosen again; with `demo`, the demo's files are never missing. */
 export function missingFiles(
   { base, baseRun, validationFile, versions, handles }: TestRecord,
   runs: readonly RunRecord[],

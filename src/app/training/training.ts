@@ -17,7 +17,7 @@ import { afterEvent, newRun, runFromRecord, withNote } from '../shared/run-event
 import { askToPersist, type StorageUse } from '../shared/storage.ts';
 import type { Store } from '../shared/store.ts';
 import { runName } from '../shared/version-names.ts';
-import { chosenAgain, handlesBehind, toChoose, withShipped } from './unfinished.ts';
+import { chosenAgain, handlesBehind, toChoose, withShipped } from './missing-inputs.ts';
 
 /** A run that resumed on its own this often without reaching a checkpoint waits for the user. */
 const MAX_RESTARTS = 3;

@@ -5,7 +5,7 @@ import {
   type Comparison,
   resultsCsv,
   type Totals,
-} from '../../comparison/compare.ts';
+} from '../../comparison/compare-files.ts';
 import type { GroupChange, Headline } from '../../comparison/headline.ts';
 import { readResults } from '../../comparison/results.ts';
 import { shorten } from '../../formats/quote.ts';

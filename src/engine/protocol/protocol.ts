@@ -214,7 +214,7 @@ export interface EngineApi extends TestApi {
   stop(): Promise<void>;
   checkpointNow(): Promise<void>;
 
-  /** Whether the engine hears the page: it does not while it is stuck in some file. */
+  /** Whether the engine responds; it does not while it is blocked reading a file. */
   hears(): Promise<boolean>;
   /** Ends the engine with all that it does, which is answered with `message`, and starts another. */
   restart(message: string): void;

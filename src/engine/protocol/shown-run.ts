@@ -1,6 +1,6 @@
 import type { StoredRun } from '../../storage/run-records.ts';
 
-/** What the page is shown of a run's record as it is kept. */
+/** The fields of a stored run that are passed to the page. */
 export const SHOWN = [
   'id',
   'name',

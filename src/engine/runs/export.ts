@@ -7,7 +7,7 @@ import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
 import { partlyWritten } from '../files/partly-written.ts';
 import { chunksOf, type Following, type Watch, watchOf } from '../watch.ts';
 
-/** A file to export; `path` as it shall lie in the output. */
+/** A file to export; `path` is its path in the output. */
 export interface ExportFile {
   path: string;
   source: ByteSource;
@@ -153,7 +153,7 @@ async function writeFile(
     }
     await writable.close();
   } catch (error) {
-    // Its handle alone has made an empty file.
+    // Creating the handle has already created an empty file.
     if (!existed) {
       await place.removeEntry(name).catch(() => undefined);
     }

@@ -14,7 +14,7 @@ import { type Moment, wallClock } from '../../text/moment.ts';
 import { handlesOf, runInputs } from '../files/files.ts';
 import type { RunFiles } from '../files/inputs.ts';
 import type { ChosenInputs, RunOutcome } from '../protocol/protocol.ts';
-import { type Attempt, recovering } from './recover.ts';
+import { type Attempt, recovering } from './device-loss.ts';
 import type { RunControl } from './run-control.ts';
 import { RunJournal } from './run-journal.ts';
 import { checkSameFiles, newRecord } from './run-record.ts';

@@ -36,7 +36,7 @@ const COUNT = { whole: true, min: 1 } as const;
 const FROM_ZERO = { min: 0 } as const;
 const ABOVE_ZERO = { above: 0 } as const;
 const BELOW_ONE = { min: 0, below: 1 } as const;
-/** Steps between two times, or a share of all. */
+/** An interval in steps; below 1, a fraction of all steps. */
 const STEPS = { above: 0, wholeAbove: 1 } as const;
 
 /**
@@ -375,7 +375,7 @@ export const RECIPE = {
     },
   },
   quantization: {
-    /** Whether the absmax values are quantised themselves. */
+    /** Whether the absmax values are quantized too (double quantization). */
     useDoubleQuant: {
       key: 'bnb_4bit_use_double_quant',
       kind: 'boolean',

@@ -1,4 +1,4 @@
-import { compareResults, resultsCsv } from '../../../src/comparison/compare.ts';
+import { compareResults, resultsCsv } from '../../../src/comparison/compare-files.ts';
 import { batchTestFile, type ReadResults, readResults } from '../../../src/comparison/results.ts';
 import { source } from '../../support/memory-folder.ts';
 import { bytesOf, expectSame, expectTrue, type Files, type Format, INPUT } from '../format.ts';

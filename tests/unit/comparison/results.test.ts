@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareResults, resultsCsv } from '../../../src/comparison/compare.ts';
+import { compareResults, resultsCsv } from '../../../src/comparison/compare-files.ts';
 import { batchTestFile, generationSettings, readResults } from '../../../src/comparison/results.ts';
 import { RECIPE_SAMPLING } from '../../../src/generate/sampling.ts';
 import { source } from '../../support/memory-folder.ts';

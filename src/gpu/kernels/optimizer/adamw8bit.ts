@@ -137,7 +137,7 @@ export interface Adamw32 extends Tensors {
   count: number;
 }
 
-/** One AdamW step with f32 state, for tensors of fewer than 4096 values, as bitsandbytes has it. */
+/** One AdamW step with f32 state: for all tensors with a 32-bit optimizer, else for those of fewer than 4096 values. */
 export function adamw32(stream: Stream, { weights, grads, m, v, control, count, factors }: Adamw32): void {
   stream.dispatch(smallKernel, {
     buffers: [weights, grads, m, v, control],

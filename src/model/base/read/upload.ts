@@ -64,7 +64,7 @@ export class Upload {
   }
 
   /**
-   * Loads all ranges through their `take`. `onBytes` is called with the bytes loaded so far; `see` sees everything
+   * Loads all ranges through their `take`. `onBytes` is called after each chunk with its number of bytes; `see` sees everything
    * that is read.
    */
   async run(

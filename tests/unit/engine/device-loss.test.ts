@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type Attempt, recovering, type Recovery } from '../../../src/engine/runs/recover.ts';
+import { type Attempt, recovering, type Recovery } from '../../../src/engine/runs/device-loss.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import { OutOfMemoryError } from '../../../src/run/plan/memory-plan.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { initialState, type Slots } from '../../../src/app/shared/app-state.ts';
-import { chosenAgain, handlesBehind, toChoose } from '../../../src/app/training/unfinished.ts';
+import { chosenAgain, handlesBehind, toChoose } from '../../../src/app/training/missing-inputs.ts';
 import type { RunRecord } from '../../../src/engine/protocol/protocol.ts';
 
 const handle = {} as FileSystemDirectoryHandle & FileSystemFileHandle;

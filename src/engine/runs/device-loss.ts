@@ -30,7 +30,7 @@ const LOSSES_WITHIN = 10 * MINUTE;
 /** Chrome refuses an adapter for about two minutes after its GPU process crashed a second time. */
 const ADAPTER_PATIENCE = 3 * MINUTE;
 const BETWEEN_REQUESTS = 5 * SECOND;
-/** A call to a lost device fails before, or soon after, the loss itself is told. */
+/** A call to a lost device may fail shortly before the loss itself is reported. */
 const LOSS_TOLD_WITHIN = SECOND;
 /** Promises that a lost device has not settled by then never will. */
 const SETTLED_WITHIN = 5 * SECOND;
