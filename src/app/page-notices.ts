@@ -21,7 +21,7 @@ export class PageNotices extends SessionView {
   ];
 
   override render() {
-    const { device, storage, crash, deaf, refusal, unfinished, elsewhere, run, view } = this.app;
+    const { device, storage, crash, unresponsive, refusal, unfinished, elsewhere, run, view } = this.app;
     const browser = browserProblem();
     const software = device?.ok && device.value.software;
     return html`${browser ? html`<notice-bar kind="warn" .text=${browser}></notice-bar>` : nothing}
@@ -46,7 +46,7 @@ export class PageNotices extends SessionView {
         : nothing
     }
     ${
-      deaf
+      unresponsive
         ? html`<notice-bar
             kind="warn"
             role="alert"
@@ -96,22 +96,22 @@ export class PageNotices extends SessionView {
     </notice-bar>`;
   }
 
-  #unfinished({ record, choose, fruitless }: Unfinished) {
+  #unfinished({ record, choose, restartsExhausted }: Unfinished) {
     const { name, step, maxSteps, inputs } = record;
     const ready = chosenAgain(choose, this.app.slots) !== undefined;
     const files = choose.map((part) => inputs[part]).join(', ');
     const same = choose.length === 1 ? 'the same one' : 'the same files';
     const what = ready ? '' : ` To resume it, choose ${same} again below: ${files}.`;
-    const why = fruitless
+    const why = restartsExhausted
       ? ' It resumed three times without reaching a new checkpoint, so it is waiting for you: close other tabs and programs that use the GPU or a lot of memory, then continue.'
       : '';
     const text = `The run ${name} is unfinished, at step ${step} of ${maxSteps}.${why}${what}`;
-    return html`<notice-bar kind=${fruitless ? 'warn' : 'info'} .text=${text}>
+    return html`<notice-bar kind=${restartsExhausted ? 'warn' : 'info'} .text=${text}>
       <button
         slot="actions"
         class="continue"
         aria-disabled=${!ready}
-        @click=${() => ready && void this.session.training.goOn(record)}
+        @click=${() => ready && void this.session.training.resume(record)}
       >
         Continue the run
       </button>

@@ -15,7 +15,7 @@ class BugError extends Error {
  */
 export async function withGpu<T>(
   display: Display,
-  goOn: string,
+  remedy: string,
   work: (open: () => Promise<Gpu>) => Promise<T>,
 ): Promise<T> {
   let gpu: Gpu | undefined;
@@ -28,7 +28,7 @@ export async function withGpu<T>(
     return gpu;
   };
   const lost = ({ name }: Gpu, why: string) =>
-    new UserError(`${name}: the device was lost (${why}); ${goOn}.`);
+    new UserError(`${name}: the device was lost (${why}); ${remedy}.`);
   return withDevice(openNamed, lost, async (open) => {
     const result = await work(open);
     checkErrors(gpu);

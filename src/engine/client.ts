@@ -27,9 +27,9 @@ export function startEngine(open = openHost): EngineApi {
   });
   const reader = new ReplaceableWorker<ReaderApi>({ open: openReader });
   keeper.start();
-  const own: Pick<EngineApi, 'importRun' | 'hears' | 'restart'> = {
+  const own: Pick<EngineApi, 'importRun' | 'responds' | 'restart'> = {
     importRun: (...args) => importRun(reader.api, keeper.api, ...args),
-    hears: () =>
+    responds: () =>
       Promise.race([
         keeper.api.ping().then(() => true),
         new Promise<boolean>((resolve) => setTimeout(() => resolve(false), PATIENCE_MS)),

@@ -91,10 +91,10 @@ const api: KeeperApi = {
       await chat.close();
       return runs.start(await kept.inputs(inputs), settings, onEvent);
     }),
-  resume: (id, chosen, settings, onEvent, byItself) =>
+  resume: (id, chosen, settings, onEvent, automatic) =>
     answer(async () => {
       await chat.close();
-      return runs.resume(id, chosen, settings, onEvent, byItself);
+      return runs.resume(id, chosen, settings, onEvent, automatic);
     }),
   pause: async () => runs.active?.control.pause(),
   unpause: async () => runs.active?.control.unpause(),

@@ -29,7 +29,7 @@ export interface ReaderApi extends Pick<EngineApi, (typeof READS)[number]> {
 /** The worker that owns the GPU and the browser's database. */
 export interface KeeperApi extends Omit<
   EngineApi,
-  (typeof READS)[number] | 'importRun' | 'hears' | 'restart'
+  (typeof READS)[number] | 'importRun' | 'responds' | 'restart'
 > {
   /** Stores the run of an archive in the browser, whole or not at all. */
   keepArchive(archive: ReadArchive): Promise<Answer<{ id: string; name: string }>>;

@@ -201,7 +201,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
       const name = software ? 'Google SwiftShader' : 'NVIDIA GeForce RTX 4060 Laptop GPU';
       return ok({ name, software, maxBufferBytes: 2048 * MIB, bindingBytes: 1024 * MIB });
     },
-    hears: async () => true,
+    responds: async () => true,
     restart: () => undefined,
     inspectBase: async (base) =>
       has(base, 'config.json')

@@ -76,11 +76,11 @@ it('without handles a reload resumes with what the browser stored, and asks for 
   await page
     .getByText(/is unfinished, at step \d of 7\. To resume it, choose the same one again below: base\.$/)
     .waitFor();
-  const goOn = button(page, 'Continue the run');
+  const resume = button(page, 'Continue the run');
   const base = page.locator('choice-card').filter({ has: page.locator('[data-slot=base]') });
   await page.locator('[data-slot=base]').setInputFiles(otherBase());
   await base.getByText('Parameters').waitFor();
-  await goOn.click();
+  await resume.click();
   await page
     .getByText(/these are not the files that the run was started with \(changed: the base model/)
     .first()
@@ -88,7 +88,7 @@ it('without handles a reload resumes with what the browser stored, and asks for 
   await button(page, 'Back to the settings').click();
   await page.locator('[data-slot=base]').setInputFiles(casePath(CASE, 'base'));
   await base.getByText('Reading…').waitFor({ state: 'detached' });
-  await goOn.click();
+  await resume.click();
   await finished(page);
   await stubOutput(page);
   scene.expectWhole(await savedFiles(page));

@@ -73,11 +73,11 @@ describe('a test', () => {
     await page.reload();
     await page.getByText('The test own.json: V2, V3 is unfinished: 3 of 6 answers are done.').waitFor();
     await button(page, 'Show the test').click();
-    const goOn = button(page, 'Continue the test');
-    expect(await goOn.getAttribute('aria-disabled')).toBe('true');
+    const resume = button(page, 'Continue the test');
+    expect(await resume.getAttribute('aria-disabled')).toBe('true');
     await page.locator('[data-slot=again-base]').setInputFiles(`${CASE}/base`);
     await page.locator('[data-slot=again-validation]').setInputFiles(`${CASE}/train.jsonl`);
-    await goOn.click();
+    await resume.click();
     await heading(page, 'Side by side');
     expect(await rows(page).count()).toBe(3);
     await page.context().close();

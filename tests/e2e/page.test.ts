@@ -160,14 +160,14 @@ describe('the page', () => {
   it('finds an unfinished run, and resumes it once its files are chosen again', async () => {
     const page = await open('unfinished');
     await page.getByText(/v1 \+ train\.jsonl is unfinished, at step 20 of 60/).waitFor();
-    const goOn = button(page, 'Continue the run');
-    expect(await goOn.getAttribute('aria-disabled')).toBe('true');
+    const resume = button(page, 'Continue the run');
+    expect(await resume.getAttribute('aria-disabled')).toBe('true');
     await page
       .getByText(/To resume it, choose the same files again below: base, v1, train\.jsonl\./)
       .waitFor();
     await chooseFiles(page);
     await ready(page);
-    await goOn.click();
+    await resume.click();
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
     await page.context().close();
   });

@@ -34,11 +34,11 @@ export async function killWhileTraining(
           await pickCase(page, name);
           await page.getByRole('button', { name: 'Start training' }).click();
         }
-        const goOn = page.getByRole('button', { name: 'Continue the run' });
+        const resume = page.getByRole('button', { name: 'Continue the run' });
         const begun = page.getByRole('heading', { name: /Getting ready|Training|V2 is ready/ });
-        await goOn.or(begun).first().waitFor();
-        if (await goOn.isVisible()) {
-          await goOn.click();
+        await resume.or(begun).first().waitFor();
+        if (await resume.isVisible()) {
+          await resume.click();
         }
         if (round < kills) {
           await new Promise((resolve) => setTimeout(resolve, random.integer(0, LIFE)));

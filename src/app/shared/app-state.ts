@@ -75,7 +75,7 @@ export interface Unfinished {
   /** The files that must be chosen again. */
   choose: readonly InputPart[];
   /** It has resumed several times without reaching a checkpoint, and waits for the user. */
-  fruitless: boolean;
+  restartsExhausted: boolean;
 }
 
 export interface ChatTurn {
@@ -128,7 +128,7 @@ export interface AppState {
   /** Why a request was refused. */
   refusal?: string | undefined;
   /** The engine is not responding. */
-  deaf: boolean;
+  unresponsive: boolean;
   /** A bug, in the words of the exception. */
   crash?: string | undefined;
 }
@@ -153,7 +153,7 @@ export const initialState: AppState = {
   chatBusy: false,
   updateReady: false,
   offlineReady: false,
-  deaf: false,
+  unresponsive: false,
 };
 
 /** Whether a run is active, so that its inputs must not change. */

@@ -19,12 +19,12 @@ export class EngineWatch {
       return;
     }
     this.#watching = true;
-    while (!(await this.#engine.hears())) {
-      this.#store.update({ deaf: true });
+    while (!(await this.#engine.responds())) {
+      this.#store.update({ unresponsive: true });
     }
     this.#watching = false;
-    if (this.#store.state.deaf) {
-      this.#store.update({ deaf: false });
+    if (this.#store.state.unresponsive) {
+      this.#store.update({ unresponsive: false });
     }
   }
 

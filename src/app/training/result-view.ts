@@ -100,7 +100,7 @@ export class ResultView extends SessionView {
   #take({ id: own, best }: RunState) {
     const id = own!;
     return html`<section class="panel" aria-labelledby="take">
-      <h3 id="take">Take ${resultName(id, this.app.runs)} with you</h3>
+      <h3 id="take">Download ${resultName(id, this.app.runs)}</h3>
       <p class="soft small">
         adapter_model.safetensors and adapter_config.json for PEFT, with its model card, configuration, state
         and logs.

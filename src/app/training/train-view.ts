@@ -74,13 +74,13 @@ export class TrainView extends SessionView {
     const button = (label: string, act: () => unknown, enabled = true) =>
       html`<button type="button" ?disabled=${!enabled} @click=${() => void act()}>${label}</button>`;
     const record = this.app.runs.find((run) => run.id === id && run.status === 'unfinished');
-    const goOn = () => record && void training.goOn(record);
+    const resume = () => record && void training.resume(record);
     if (status === 'finished') {
       return nothing;
     }
     if (status === 'stopped' || status === 'failed') {
       return html`<div class="row">
-        ${id ? html`<button type="button" class="primary" @click=${goOn}>Continue from the last checkpoint</button>` : nothing}
+        ${id ? html`<button type="button" class="primary" @click=${resume}>Continue from the last checkpoint</button>` : nothing}
         ${button('Back to the settings', () => this.session.store.update({ view: 'setup' }))}
       </div>`;
     }

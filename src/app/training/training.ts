@@ -74,9 +74,9 @@ export class Training {
     if (!unfinished) {
       return;
     }
-    const { record, choose, fruitless } = unfinished;
+    const { record, choose, restartsExhausted } = unfinished;
     const free = choose.length === 0 && (await mayRead(handlesBehind(record), false));
-    if (free && !record.stopped && !fruitless) {
+    if (free && !record.stopped && !restartsExhausted) {
       return this.#resume(record, {}, true);
     }
     this.#store.update({ unfinished });
@@ -113,7 +113,7 @@ export class Training {
   }
 
   /** Resumes with the stored files, or where some are missing with the chosen ones; reading may need this click. */
-  async goOn(record: RunRecord): Promise<void> {
+  async resume(record: RunRecord): Promise<void> {
     if (await this.look()) {
       return;
     }
@@ -123,10 +123,10 @@ export class Training {
     if (given) {
       return this.#resume(record, given, false);
     }
-    this.#store.update({ unfinished: { record, choose, fruitless: false }, view: 'setup' });
+    this.#store.update({ unfinished: { record, choose, restartsExhausted: false }, view: 'setup' });
   }
 
-  async #resume(record: RunRecord, given: GivenInputs, byItself: boolean): Promise<void> {
+  async #resume(record: RunRecord, given: GivenInputs, automatic: boolean): Promise<void> {
     this.#store.update({ unfinished: undefined });
     this.#show(runFromRecord(record, 'starting'));
     // Where the server has no demo, the engine says what is missing.
@@ -137,7 +137,7 @@ export class Training {
         files,
         deviceSettings(this.#store.state.deviceInputs),
         onEvent,
-        byItself,
+        automatic,
       ),
     );
   }
@@ -281,5 +281,5 @@ export class Training {
 const waiting = (record: RunRecord): Unfinished => ({
   record,
   choose: toChoose(record),
-  fruitless: record.restarts >= MAX_RESTARTS,
+  restartsExhausted: record.restarts >= MAX_RESTARTS,
 });

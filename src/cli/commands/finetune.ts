@@ -97,8 +97,8 @@ async function runFinetune(options: Options): Promise<number> {
     const report = new RunReport(display);
     const answer = answerSignals(display);
     const { signal } = interrupt;
-    const goOn = 'run the same command again to resume from the last checkpoint';
-    const result = await withGpu(display, goOn, (openGpu) =>
+    const remedy = 'run the same command again to resume from the last checkpoint';
+    const result = await withGpu(display, remedy, (openGpu) =>
       finetune({
         inputs: { base, source, train, validation, recipe },
         store,

@@ -197,7 +197,7 @@ export interface EngineApi extends TestApi {
     onEvent: (event: RunEvent) => void,
   ): Promise<Answer<RunOutcome & { id: string }>>;
   /**
-   * Resumes an unfinished run; `files` are those that the browser cannot reach. `byItself`: no user action asked for
+   * Resumes an unfinished run; `files` are those that the browser cannot reach. `automatic`: no user action asked for
    * it.
    */
   resume(
@@ -205,7 +205,7 @@ export interface EngineApi extends TestApi {
     files: GivenInputs | undefined,
     settings: DeviceSettings,
     onEvent: (event: RunEvent) => void,
-    byItself?: boolean,
+    automatic?: boolean,
   ): Promise<Answer<RunOutcome & { id: string }>>;
   /** A pause takes effect between two passes; the device stays open. */
   pause(): Promise<void>;
@@ -215,7 +215,7 @@ export interface EngineApi extends TestApi {
   checkpointNow(): Promise<void>;
 
   /** Whether the engine responds; it does not while it is blocked reading a file. */
-  hears(): Promise<boolean>;
+  responds(): Promise<boolean>;
   /** Ends the engine with all that it does, which is answered with `message`, and starts another. */
   restart(message: string): void;
 

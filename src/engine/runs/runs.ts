@@ -87,12 +87,12 @@ export class Runs extends KeptRuns {
     files: GivenInputs | undefined,
     settings: DeviceSettings,
     onEvent: OnEvent,
-    byItself = false,
+    automatic = false,
   ): Promise<RunOutcome & { id: string }> {
     const { name } = await this.record(id);
     return this.alone({ id, name, doing: 'training' }, async (control) => {
       const found = await this.record(id);
-      const record = { ...found, restarts: byItself ? (found.restarts ?? 0) + 1 : 0 };
+      const record = { ...found, restarts: automatic ? (found.restarts ?? 0) + 1 : 0 };
       await this.records.put(record);
       const inputs = await this.#files.of(record, files);
       return this.#train({ id, name, inputs, record, settings, control, onEvent });

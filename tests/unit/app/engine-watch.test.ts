@@ -8,11 +8,11 @@ import type { EngineApi } from '../../../src/engine/protocol/protocol.ts';
 function watched(from: number) {
   const store = new Store(initialState);
   const seen: boolean[] = [];
-  store.subscribe(() => seen.push(store.state.deaf));
+  store.subscribe(() => seen.push(store.state.unresponsive));
   let asked = 0;
   const ended: string[] = [];
   const engine = {
-    hears: () => Promise.resolve(++asked >= from),
+    responds: () => Promise.resolve(++asked >= from),
     restart: (message: string) => ended.push(message),
   } as unknown as EngineApi;
   return { watch: new EngineWatch(engine, store), seen, ended, asked: () => asked };
