@@ -137,7 +137,7 @@ it('where the device refuses, a run keeps less and says so; nothing is left of w
   const fallen = await refusing(standard.held, () => run({ memory: 4e9 }));
   expect(fallen.plan).toMatchObject({ keep: '11', optimizer: 'resident' });
   expect(fallen.notes.length).toBeGreaterThan(0);
-  expect(fallen.notes[0]).toMatch(/refused the memory asked for; trying [\d,]+ MiB and computing more/);
+  expect(fallen.notes[0]).toMatch(/refused the memory asked for; trying [\d,]+ MiB with more recomputation/);
   expect(fallen.files).toEqual(standard.files);
   await expect(refusing(2 ** 20, () => run({}))).rejects.toThrow(
     /^GPU memory: this run needs [\d,]+ MiB \(.*\), and .* has less to give; lower training\.max_seq_length/,
