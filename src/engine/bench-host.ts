@@ -9,7 +9,7 @@ import { PRECISION_CHOICES } from '../run/precision.ts';
 
 const ROUNDS = 5;
 
-/** The benchmark in a worker of its own. */
+/** The benchmark, in its own worker. */
 const api = {
   /**
    * Measures what the page's address asks for; hands over each table as soon as it is whole, and the report so far as

@@ -18,7 +18,7 @@ const ALIGN = 256;
 const MIN_8BIT = 4096;
 
 /** One LoRA tensor's place in its layer's flat buffers. */
-export interface LoraSlot {
+interface LoraSlot {
   module: LoraModule;
   which: 'A' | 'B';
   /** Index of its first value; a multiple of 256. */

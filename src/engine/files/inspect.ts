@@ -46,8 +46,8 @@ export async function inspectBase(base: ChosenFolder, signal?: AbortSignal): Pro
   };
 }
 
-function dtypeOf({ quantized: quantised, tensors, config }: BaseModel): string {
-  if (quantised) {
+function dtypeOf({ quantized, tensors, config }: BaseModel): string {
+  if (quantized) {
     return 'NF4';
   }
   return tensors.get(`${linearModules(config)[0]!.name}.weight`)!.dtype;

@@ -46,7 +46,7 @@ export interface BaseFacts {
   family: DecoderFamily;
   parameters: number;
   layers: number;
-  /** 'BF16', 'F16', 'F32', or 'NF4' where the folder is already quantised. */
+  /** 'BF16', 'F16', 'F32', or 'NF4' where the folder is already quantized. */
   dtype: string;
   /** Linear modules of a 4-bit base that stay in 16 bits. */
   kept: number;

@@ -381,7 +381,7 @@ export const RECIPE = {
       kind: 'boolean',
       default: true,
       group: 'Base',
-      label: 'Double quantisation',
+      label: 'Double quantization',
       hint: 'Scales in 8 bits: a little smaller',
     },
   },

@@ -153,7 +153,7 @@ function reprEscape(character: string): string {
   return hex.length <= 4 ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`;
 }
 
-export interface ToJsonOptions {
+interface ToJsonOptions {
   ensureAscii: boolean;
   /** The indentation per level; undefined for one line. */
   indent: string | undefined;
