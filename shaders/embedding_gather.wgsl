@@ -1,5 +1,5 @@
 // y[t] = table[ids[t] − row_begin] for the tokens whose id this part of the table holds; other rows of y stay as they
-// are. A thread decodes four neighbouring values.
+// are. A thread decodes four neighboring values.
 
 struct Params { tokens: u32, width4: u32, row_begin: u32, row_count: u32 }
 

@@ -1,5 +1,5 @@
 // Rotary embedding in place, half-rotation: (x1, x2) → (x1·c − x2·s, x2·c + x1·s), x split at head_dim/2.
-// A thread rotates two neighbouring pairs. direction −1 rotates back, which is also the gradient.
+// A thread rotates two neighboring pairs. direction −1 rotates back, which is also the gradient.
 // Reference: J. Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", arXiv:2104.09864.
 
 struct Params { tokens: u32, heads: u32, direction: f32 }

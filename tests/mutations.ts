@@ -69,7 +69,7 @@ export const MUTATIONS: readonly Mutation[] = [
     test: ['tests/gpu/kernels/rope.test.ts', ''],
   },
   {
-    what: 'the layout of RoPE: neighbouring pairs in place of halves',
+    what: 'the layout of RoPE: neighboring pairs in place of halves',
     file: 'shaders/rope.wgsl',
     find: 'let at = row * 2u * HALF2 + pair;\n  let x1 = x[at];\n  let x2 = x[at + HALF2];\n  x[at] = x1 * c - x2 * s;\n  x[at + HALF2] = x2 * c + x1 * s;',
     replace:

@@ -51,7 +51,7 @@ fn scale_of(row: ptr<function, Row>) -> f32 {
   return power_below(largest, 9u);
 }
 
-// Neighbouring rows begin with different halves of a quad, in different banks.
+// Neighboring rows begin with different halves of a quad, in different banks.
 fn put(at: u32, odd: bool, h: vec4<f16>) {
   let before = select(h.xy, h.zw, odd);
   let after = select(h.zw, h.xy, odd);

@@ -73,7 +73,7 @@ fn put_transposed(part: u32, m: mat4x4f) {
   staged[at + 3u * LINE] = t[3];
 }
 
-// Writes four vec4 of rows that stay as they are, PARTS apart, so that neighbours bring neighbours.
+// Writes four vec4 of rows that stay as they are, PARTS apart, so that neighbors bring neighbors.
 fn put_plain(part: u32, m: mat4x4f) {
   if (part >= PARTS) { return; }
   staged[part] = m[0];

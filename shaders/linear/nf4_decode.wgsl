@@ -29,13 +29,13 @@ fn scale_of(block: u32) -> f32 {
     bitcast<f32>(scales[p.absmax_at + (block >> p.nested_shift)]) + p.offset;
 }
 
-// Two neighbouring 16-bit weights, the first in the low half.
+// Two neighboring 16-bit weights, the first in the low half.
 fn halves(word: u32) -> vec2f {
   if (STORED == 1u) { return vec2f(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u)); }
   return unpack2x16float(word);
 }
 
-// Four neighbouring 16-bit weights.
+// Four neighboring 16-bit weights.
 fn halves4(words: vec2u) -> vec4f { return vec4f(halves(words.x), halves(words.y)); }
 
 // The weights of the four lowest codes of a word.

@@ -14,7 +14,7 @@
 override TILE_N = THREADS_N * COLUMNS;
 // vec4 that a thread brings into the weights' tile: 1, 2 or 4.
 override PER_W = TILE_N * CHUNK / THREADS;
-// An odd number of vec4 between rows: lanes that read the same k of neighbouring rows meet no bank conflict. Rows of
+// An odd number of vec4 between rows: lanes that read the same k of neighboring rows meet no bank conflict. Rows of
 // x are read by all lanes at once.
 override STRIDE = CHUNK + 1u;
 
@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first_n = group.x * TILE_N;
   fill_codebook(lane);
 
-  // What this thread brings: PER_LEFT vec4 of x, THREADS / CHUNK rows apart, and PER_W neighbouring vec4 of one
+  // What this thread brings: PER_LEFT vec4 of x, THREADS / CHUNK rows apart, and PER_W neighboring vec4 of one
   // weight row. Past the edge it brings the last row again: what comes of it is not stored.
   let last_m = p.rows - 1u;
   let stride_m = THREADS / CHUNK;
@@ -55,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var scale = 0.0;
   var dense0 = vec2u(); var dense1 = vec2u(); var dense2 = vec2u(); var dense3 = vec2u();
 
-  // A thread makes rows ty + THREADS_M·i and columns tx + THREADS_N·j: neighbours write neighbouring addresses.
+  // A thread makes rows ty + THREADS_M·i and columns tx + THREADS_N·j: neighbors write neighboring addresses.
   let slice = lane / GRID;
   let place = lane % GRID;
   let tx = place % THREADS_N;

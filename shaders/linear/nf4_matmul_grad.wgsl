@@ -14,7 +14,7 @@
 override WIDTH = THREADS_N * COLUMNS / 4u;  // of the tile, in vec4 of k
 // vec4 that a thread brings into the weights' tile: 1, 2 or 4.
 override PER_W = 4u * CHUNK * WIDTH / THREADS;
-// An odd number of vec4 between rows: lanes that write the same k of neighbouring rows meet no bank conflict.
+// An odd number of vec4 between rows: lanes that write the same k of neighboring rows meet no bank conflict.
 override STRIDE = WIDTH + 1u;
 
 var<workgroup> tile_w: array<vec4f, 4u * CHUNK * STRIDE>;
@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first_k = group.x * WIDTH;
   fill_codebook(lane);
 
-  // What this thread brings: PER_LEFT vec4 of dy, THREADS / CHUNK rows apart, and PER_W neighbouring vec4 of one
+  // What this thread brings: PER_LEFT vec4 of dy, THREADS / CHUNK rows apart, and PER_W neighboring vec4 of one
   // weight row. Past the edges of dx it brings the last row or column again: what comes of it is not stored.
   let last_m = p.rows - 1u;
   let stride_m = THREADS / CHUNK;

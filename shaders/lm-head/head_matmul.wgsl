@@ -1,7 +1,7 @@
 // logits[m, first + n] = Σk x[m, k]·table[n, k] for the rows `first`… of the output embedding that one buffer holds.
 // The table stays 16-bit (or f32, where the checkpoint is f32) and is decoded once per tile. Built as nf4_matmul is:
 // the numbers of the next chunk of k are on their way from memory into registers while one is multiplied. Workgroups
-// whose tiles lie on the same rows of the table are neighbours, so that those come from memory once.
+// whose tiles lie on the same rows of the table are neighbors, so that those come from memory once.
 
 struct Params { rows: u32, count: u32, width: u32, first: u32, stride: u32 }
 
@@ -20,8 +20,8 @@ override PER_W = TILE_N * WORDS / THREADS;
 
 var<workgroup> tile_w: array<vec4f, TILE_N * CHUNK>;
 
-// Where vec4 k of row n lies: swizzled by the row, so that eight lanes that read the same k of neighbouring rows, or
-// write neighbouring k, meet no bank conflict.
+// Where vec4 k of row n lies: swizzled by the row, so that eight lanes that read the same k of neighboring rows, or
+// write neighboring k, meet no bank conflict.
 fn place_w(n: u32, k: u32) -> u32 { return n * CHUNK + (k ^ ((n / 2u) % CHUNK)); }
 
 fn put(n: u32, word: u32, v: vec4u) {
@@ -66,7 +66,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var next0 = vec4f(); var next1 = vec4f(); var next2 = vec4f(); var next3 = vec4f();
   var t0 = vec4u(); var t1 = vec4u(); var t2 = vec4u(); var t3 = vec4u();
 
-  // A thread makes rows ty + THREADS_M·i and columns tx + THREADS_N·j: neighbours write neighbouring addresses.
+  // A thread makes rows ty + THREADS_M·i and columns tx + THREADS_N·j: neighbors write neighboring addresses.
   let tx = lane % THREADS_N;
   let ty = lane / THREADS_N;
   #include "shared/tile_sums.wgsl"

@@ -6,7 +6,7 @@ struct Params { rows: u32, count: u32, width: u32, first: u32, stride: u32, firs
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> dlogits: array<f32>;
-// The same buffer, for where four neighbours lie in one vec4.
+// The same buffer, for where four neighbors lie in one vec4.
 @group(0) @binding(2) var<storage, read> quads: array<vec4f>;
 @group(0) @binding(3) var<storage, read> table: array<vec4u>;
 @group(0) @binding(4) var<storage, read_write> partial: array<vec4f>;
@@ -29,7 +29,7 @@ fn dlogit(at: u32, n: u32, end: u32) -> f32 {
   return 0.0;
 }
 
-// Four neighbouring dlogits of the row that begins at `at`; zeros from the slice's end on.
+// Four neighboring dlogits of the row that begins at `at`; zeros from the slice's end on.
 fn dlogits4(at: u32, n: u32, end: u32) -> vec4f {
   if (ALIGNED && n + 4u <= end) { return quads[(at + n) / 4u]; }
   return vec4f(dlogit(at, n, end), dlogit(at, n + 1u, end), dlogit(at, n + 2u, end), dlogit(at, n + 3u, end));

@@ -1,5 +1,5 @@
 // head_matmul on subgroup matrices: logits[m, first + n] = Σk x[m, k]·table[n, k], table in bf16 or f16. Workgroups
-// whose tiles lie on the same rows of the table are neighbours.
+// whose tiles lie on the same rows of the table are neighbors.
 // requires: N, SUBGROUPS_N, M, SUBGROUPS_M, SUBGROUP_SIZE, K from matrixHead
 // requires: Right, load_right_by_columns, put_left, put_right, Sum from shared/subgroup_matrix_by_{flag,order}.wgsl
 // requires: store_sum, load_left from shared/subgroup_matrix_by_{flag,order}.wgsl

@@ -98,7 +98,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let t_wide = lane / 16u;
   let r = first_r + 4u * (lane % 8u);
   let t_narrow = lane / 8u;
-  // A thread makes the w quads ty and ty + 8 and the rank quad tx; neighbours write neighbouring addresses.
+  // A thread makes the w quads ty and ty + 8 and the rank quad tx; neighbors write neighboring addresses.
   let tx = select(lane % 8u, lane / 8u, OUT_BY_WIDTH);
   let ty = select(lane / 8u, lane % 8u, OUT_BY_WIDTH);
 

@@ -43,7 +43,7 @@ fn add(m: u32, k: u32, sum: vec4f) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first_m = group.y * 4u * TILE;
   let first_k = group.x * TILE;
-  // A thread makes the row quads ty and ty + 8 of the k quad tx; neighbours read and write neighbouring addresses.
+  // A thread makes the row quads ty and ty + 8 of the k quad tx; neighbors read and write neighboring addresses.
   let tx = lane % TILE;
   let ty = lane / TILE;
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();

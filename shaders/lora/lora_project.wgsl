@@ -42,7 +42,7 @@ const THREADS = 64u;
 const TILE_M = 64u;
 const TILE_R = 32u;
 const CHUNK = 16u;
-const STRIDE = 5u;  // vec4 between rows of a tile, 4 in use: neighbouring rows fall into different banks
+const STRIDE = 5u;  // vec4 between rows of a tile, 4 in use: neighboring rows fall into different banks
 
 var<workgroup> tile_x: array<vec4f, TILE_M * STRIDE>;
 var<workgroup> tile_w: array<vec4f, TILE_R * STRIDE>;
@@ -103,7 +103,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first_m = group.y * TILE_M;
   let first_r = (job % p.parts[part].tiles) * TILE_R;
 
-  // What a thread brings of each chunk: a column quad of the rows x_row + 16i; of w two quads, neighbours along the
+  // What a thread brings of each chunk: a column quad of the rows x_row + 16i; of w two quads, neighbors along the
   // axis that is contiguous.
   let x_row = lane / 4u;
   let x_quad = lane % 4u;

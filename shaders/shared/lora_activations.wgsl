@@ -6,7 +6,7 @@ fn activation(m: u32, r: u32) -> f32 {
   return 0.0;
 }
 
-// Of four neighbouring ranks.
+// Of four neighboring ranks.
 fn activation4(m: u32, r: u32) -> vec4f {
   return vec4f(activation(m, r), activation(m, r + 1u), activation(m, r + 2u), activation(m, r + 3u));
 }

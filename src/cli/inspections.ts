@@ -117,7 +117,7 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
     ...(model.notes.length > 0 && { notes: model.notes.join(' ') }),
     max_positions: config.maxPositions,
     parameters: shapes.reduce((sum, shape) => sum + product(shape), 0),
-    quantised: model.quantized ? `NF4, ${nf4.size} modules${nested ? ', scales quantized too' : ''}` : 'no',
+    quantized: model.quantized ? `NF4, ${nf4.size} modules${nested ? ', scales quantized too' : ''}` : 'no',
     ...(model.kept.size > 0 && { kept_in_16_bit: `${model.kept.size} modules, as config.json names them` }),
     ...tensorFacts(await Promise.all(model.weightFiles.map(openSafetensors))),
     sha256: files,

@@ -5,7 +5,7 @@ import type { Phase, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
 import type { Display, Progress } from './display.ts';
 
 /** Phases announced by a line if there is no bar. */
-const ANNOUNCED: ReadonlySet<Phase> = new Set(['hashing', 'tokenising', 'loading the base']);
+const ANNOUNCED: ReadonlySet<Phase> = new Set(['hashing', 'tokenizing', 'loading the base']);
 
 /** Reports a run's events to the user. */
 export class RunReport {

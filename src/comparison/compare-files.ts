@@ -5,7 +5,7 @@ import { compareScores, type GroupChange, type Headline } from './headline.ts';
 import { exactMatch } from './metrics.ts';
 import type { Question } from './questions.ts';
 import type { ReadResults } from './results.ts';
-import { scoreIfAnswered, type Scores, summarise } from './scores.ts';
+import { scoreIfAnswered, type Scores, summarize } from './scores.ts';
 import { splitThoughts } from './thoughts.ts';
 
 /** Totals of one model's answers. */
@@ -142,7 +142,7 @@ function totals({ results, modelPath }: ReadResults): Totals {
   const inputTokens = sum(results.map((r) => r.token_usage.input_tokens));
   const outputTokens = sum(results.map((r) => r.token_usage.output_tokens));
   const totalTokens = sum(results.map((r) => r.token_usage.total_tokens));
-  const { exactMatches, tokenF1, rougeL } = summarise(
+  const { exactMatches, tokenF1, rougeL } = summarize(
     results.map((r) => ({
       outputTokens: r.token_usage.output_tokens,
       cut: r.stop_reason === 'length',

@@ -159,7 +159,7 @@ async function validationRows(
     use: 'evaluate',
     moment,
     onProgress: ({ bytesRead, bytesTotal }) => {
-      emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' });
+      emit({ type: 'phase', phase: 'tokenizing', done: bytesRead, total: bytesTotal, unit: 'bytes' });
       signal?.throwIfAborted();
     },
   });

@@ -60,7 +60,7 @@ export function scoreIfAnswered(
   return stopped === 'no room' ? undefined : scoreAnswer(text, expected);
 }
 
-export function summarise(answers: readonly ScoredAnswer[]): Summary {
+export function summarize(answers: readonly ScoredAnswer[]): Summary {
   const scores = answers.map((answer) => answer.scores).filter((s) => s !== undefined);
   const mean = (values: readonly number[]) => (values.length > 0 ? sum(values) / values.length : undefined);
   const exact = scores.map((s) => Number(s.exact));
@@ -77,13 +77,13 @@ export function summarise(answers: readonly ScoredAnswer[]): Summary {
 }
 
 /** Summaries of the answers that share a name, in order of first appearance. */
-export function summariseBy(
+export function summarizeBy(
   names: readonly string[],
   answers: readonly (ScoredAnswer | undefined)[],
 ): Group[] {
   return [...indicesBy(names)]
     .map(([name, indices]) => ({ name, answers: indices.flatMap((i) => answers[i] ?? []) }))
-    .map(({ name, answers }) => ({ name, summary: summarise(answers) }));
+    .map(({ name, answers }) => ({ name, summary: summarize(answers) }));
 }
 
 /** Indices of each name, in order of first appearance. */

@@ -79,7 +79,7 @@ function aligned(a: readonly string[], b: readonly string[]): DiffPiece[] {
 }
 
 /**
- * Merges neighbouring pieces of a kind; within a run of changes, missing pieces come before new ones. White space
+ * Merges neighboring pieces of a kind; within a run of changes, missing pieces come before new ones. White space
  * that is all that two changes have in common between them belongs to both.
  */
 function joined(pieces: readonly DiffPiece[]): DiffPiece[] {

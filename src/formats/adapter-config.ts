@@ -43,7 +43,7 @@ const ABSENT = [undefined, null, false];
  * Initializations that leave the base unchanged; the others (PiSSA, OLoRA, CorDA, LoftQ...) move part of it into A
  * and B.
  */
-const PLAIN_INITIALISATIONS: readonly unknown[] = [...ABSENT, true, 'gaussian', 'eva', 'orthogonal'];
+const PLAIN_INITIALIZATIONS: readonly unknown[] = [...ABSENT, true, 'gaussian', 'eva', 'orthogonal'];
 /** Options that change the computation whenever they are set. */
 export const UNSUPPORTED = [
   'use_dora',
@@ -113,11 +113,11 @@ export function refuseVariants(fields: Fields): void {
       fields.refuse(key, 'it to be unset');
     }
   }
-  const { bias, init_lora_weights: initialisation } = fields.values;
+  const { bias, init_lora_weights: initialization } = fields.values;
   if (![undefined, null, 'none'].includes(bias as null)) {
     fields.refuse('bias', 'none');
   }
-  if (!PLAIN_INITIALISATIONS.includes(initialisation)) {
+  if (!PLAIN_INITIALIZATIONS.includes(initialization)) {
     fields.refuse('init_lora_weights', 'true, false, gaussian, eva or orthogonal');
   }
 }

@@ -144,21 +144,21 @@ export function doubleQuantize(absmax: Float32Array): DoubleQuantized {
   const codes = new Uint8Array(absmax.length);
   const absmax2 = new Float32Array(Math.ceil(absmax.length / DYNAMIC_BLOCK));
   const { midpoints, firstCode } = nearestSearch(signedDynamicMap());
-  const centred = new Float32Array(DYNAMIC_BLOCK);
-  const bits = new Uint32Array(centred.buffer);
+  const centered = new Float32Array(DYNAMIC_BLOCK);
+  const bits = new Uint32Array(centered.buffer);
   for (let block = 0; block < absmax2.length; block++) {
     const begin = block * DYNAMIC_BLOCK;
     const n = Math.min(DYNAMIC_BLOCK, absmax.length - begin);
     for (let i = 0; i < n; i++) {
-      centred[i] = absmax[begin + i]! - offset;
+      centered[i] = absmax[begin + i]! - offset;
     }
-    const largest = largestMagnitude(centred.subarray(0, n));
+    const largest = largestMagnitude(centered.subarray(0, n));
     absmax2[block] = largest;
     const scale = largest === 0 ? 0 : f32(1 / largest);
     for (let i = 0; i < n; i++) {
-      centred[i] = centred[i]! * scale;
+      centered[i] = centered[i]! * scale;
       let code = firstCode[bits[i]! >>> BUCKET_SHIFT]!;
-      while (centred[i]! > midpoints[code]!) {
+      while (centered[i]! > midpoints[code]!) {
         code++;
       }
       codes[begin + i] = code;

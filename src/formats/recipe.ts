@@ -1,7 +1,7 @@
 import { isRecord } from './fields.ts';
 import { nestedKeys, readNested } from './recipe/nested.ts';
 import type { Recipe } from './recipe/recipe.ts';
-import { recognise } from './recipe/recognise.ts';
+import { recognize } from './recipe/recognize.ts';
 import { readForeign, type RecipeReading } from './recipe/tool.ts';
 import { UserError } from './user-error.ts';
 import { parseYaml, writeYaml } from './yaml.ts';
@@ -23,7 +23,7 @@ export interface ParsedRecipe {
  */
 export function parseRecipe(text: string, file: string): ParsedRecipe {
   const values = parseYaml(text, file) ?? {};
-  const tool = isRecord(values) ? recognise(values, file) : undefined;
+  const tool = isRecord(values) ? recognize(values, file) : undefined;
   return tool && isRecord(values) ? readForeign(tool, values, file) : readNested(values, file);
 }
 

@@ -129,7 +129,7 @@ export class TextGenerator {
 
   /**
    * Admits one waiting sequence if a place is free. Its prompt runs in a pass of its own: its position in a pass,
-   * and its neighbours there, would affect the last bits, and an interrupted test must resume to the same answers.
+   * and its neighbors there, would affect the last bits, and an interrupted test must resume to the same answers.
    */
   #admit(waiting: Omit<Running, 'ids' | 'firstSlot'>[], places: number[]): Running[] {
     if (waiting.length === 0 || places.length === 0) {

@@ -26,7 +26,7 @@ export interface ActivationShape {
 }
 
 /**
- * Bytes of logits computed at once; the vocabulary times the labelled tokens of a pass would be gigabytes. 128 rows
+ * Bytes of logits computed at once; the vocabulary times the labeled tokens of a pass would be gigabytes. 128 rows
  * of Qwen's vocabulary fit: each chunk reads the whole table twice.
  */
 const LOGIT_BYTES = 75 * 2 ** 20;

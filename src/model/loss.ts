@@ -6,7 +6,7 @@ import { logitRows } from './activations.ts';
 import type { PassContext } from './decoder.ts';
 
 /**
- * Cross-entropy of the pass's `targets` labelled rows, from `normed` [T, C], in chunks of rows so that the logits
+ * Cross-entropy of the pass's `targets` labeled rows, from `normed` [T, C], in chunks of rows so that the logits
  * of all tokens never exist at once. losses[lossBegin + i] = loss of target i. If `gradScale` is given,
  * `postAttention` becomes gradScale·d(Σ losses)/d(normed) [T, C], zero in rows without a label.
  */

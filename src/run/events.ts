@@ -4,7 +4,7 @@ import type { LogEntry } from '../formats/trainer-state.ts';
 export type Phase =
   | 'opening files'
   | 'hashing'
-  | 'tokenising'
+  | 'tokenizing'
   | 'loading the base'
   | 'caching the base'
   | 'measuring memory'

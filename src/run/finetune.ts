@@ -23,7 +23,7 @@ import { withMemory } from './session.ts';
 /** Phases in which there is nothing to save yet. */
 const BEFORE_TRAINING: ReadonlySet<Phase> = new Set([
   'opening files',
-  'tokenising',
+  'tokenizing',
   'hashing',
   'loading the base',
   'caching the base',

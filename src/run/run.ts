@@ -115,9 +115,9 @@ export class Run {
       await output.save(step);
       return { status: 'stopped', step, maxSteps };
     }
-    const summarised = this.#log.history.some((entry) => entry.train_loss !== undefined);
-    if (!summarised) {
-      this.#summarise((performance.now() - begun) / 1000);
+    const summarized = this.#log.history.some((entry) => entry.train_loss !== undefined);
+    if (!summarized) {
+      this.#summarize((performance.now() - begun) / 1000);
     }
     const best = await output.finish();
     return { status: 'finished', step: maxSteps, maxSteps, ...(best && { best }) };
@@ -217,7 +217,7 @@ export class Run {
   }
 
   /** The last entry of log_history, as transformers adds it when training ends. */
-  #summarise(seconds: number): void {
+  #summarize(seconds: number): void {
     const { prepared, emit } = this.#parts;
     const { maxSteps, train, grouping, inputs } = prepared;
     const { epochs, maxSteps: told } = inputs.recipe.training;

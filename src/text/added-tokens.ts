@@ -30,7 +30,7 @@ export interface Hiding {
 }
 
 /** Which added tokens are recognized in a text: all, or only those that are not special. */
-export type Recognise = 'all' | 'ordinary';
+export type Recognize = 'all' | 'ordinary';
 
 /**
  * Splits texts at added tokens, as the Rust tokenizer does: first at those matched in the text as it is; then, in
@@ -91,8 +91,8 @@ export class AddedTokens {
   }
 
   /** The stretches of a text, in order, apart from tokens matched after normalization; empty ones are omitted. */
-  split(text: string, recognise: Recognise, hiding?: Hiding): Stretch[] {
-    const stretches = this.#plain.split(text, recognise, hiding);
+  split(text: string, recognize: Recognize, hiding?: Hiding): Stretch[] {
+    const stretches = this.#plain.split(text, recognize, hiding);
     if (!this.#together || this.#normalized.isEmpty) {
       return stretches;
     }
@@ -101,14 +101,14 @@ export class AddedTokens {
       if (token) {
         return stretch;
       }
-      const inner = this.#normalized.split(text.slice(from, until), recognise, hiding);
+      const inner = this.#normalized.split(text.slice(from, until), recognize, hiding);
       return inner.map(({ begin, end, token }) => ({ begin: from + begin, end: from + end, token }));
     });
   }
 
   /** The stretches of a normalized text that was between tokens. */
-  splitNormalized(text: string, recognise: Recognise, hiding?: Hiding): Stretch[] {
-    return this.#normalized.split(text, recognise, hiding);
+  splitNormalized(text: string, recognize: Recognize, hiding?: Hiding): Stretch[] {
+    return this.#normalized.split(text, recognize, hiding);
   }
 }
 
@@ -130,12 +130,12 @@ class Matcher {
     return this.#byText.size === 0;
   }
 
-  split(text: string, recognise: Recognise, hiding?: Hiding): Stretch[] {
+  split(text: string, recognize: Recognize, hiding?: Hiding): Stretch[] {
     const stretches: Stretch[] = [];
     let done = 0;
     for (const { 0: found, index } of this.#pattern ? text.matchAll(this.#pattern) : []) {
       const token = this.#byText.get(found)!;
-      if (token.special && recognise === 'ordinary') {
+      if (token.special && recognize === 'ordinary') {
         continue;
       }
       let begin = Math.max(done, index);

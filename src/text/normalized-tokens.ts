@@ -1,6 +1,6 @@
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
-import type { AddedTokens, Hiding, Recognise, Stretch } from './added-tokens.ts';
+import type { AddedTokens, Hiding, Recognize, Stretch } from './added-tokens.ts';
 
 /** A normalized text and its stretches. */
 interface Split {
@@ -8,9 +8,9 @@ interface Split {
   stretches: Stretch[];
 }
 
-export const splitNormal = (added: AddedTokens, normal: string, recognise: Recognise): Split => ({
+export const splitNormal = (added: AddedTokens, normal: string, recognize: Recognize): Split => ({
   normal,
-  stretches: added.splitNormalized(normal, recognise),
+  stretches: added.splitNormalized(normal, recognize),
 });
 
 /**
@@ -38,7 +38,7 @@ export function splitHidden(
   if (!hiding.hides(text)) {
     return { normal, stretches };
   }
-  // The escaped text also affects how its neighbours normalize, as long as nothing distinguishes it from them.
+  // The escaped text also affects how its neighbors normalize, as long as nothing distinguishes it from them.
   if (found.length === 0) {
     return splitNormal(added, normalize(hiding.reveal(text)), 'ordinary');
   }

@@ -3,7 +3,7 @@ import { SequenceNormalizer, type Tokenizer } from '@huggingface/tokenizers';
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
-import { type AddedToken, AddedTokens, type Hiding, type Recognise } from './added-tokens.ts';
+import { type AddedToken, AddedTokens, type Hiding, type Recognize } from './added-tokens.ts';
 import { type Bounds, textProblem } from './bound-pipeline.ts';
 import { type ChatTemplates, NO_TEMPLATES } from './chat-template-files.ts';
 import { DecodeStream } from './decode-stream.ts';
@@ -117,8 +117,8 @@ export class TextTokenizer {
    * Ids of text between added tokens (see `AddedTokens.split`); `first` says whether it begins the whole text.
    * Control tokens escaped in it (see `SpecialTokenEscaping`) stay text.
    */
-  encodePlain(text: string, first: boolean, recognise: Recognise = 'all', hiding?: Hiding): number[] {
-    return this.guarded(text, () => this.pieceIds(text, first, recognise, hiding));
+  encodePlain(text: string, first: boolean, recognize: Recognize = 'all', hiding?: Hiding): number[] {
+    return this.guarded(text, () => this.pieceIds(text, first, recognize, hiding));
   }
 
   /** The id of an added token in a text. Throws UserError if the embedding has no row for it. */
@@ -129,7 +129,7 @@ export class TextTokenizer {
     return id;
   }
 
-  private pieceIds(text: string, first: boolean, recognise: Recognise, hiding?: Hiding): number[] {
+  private pieceIds(text: string, first: boolean, recognize: Recognize, hiding?: Hiding): number[] {
     const { normalizer } = this.pipeline;
     const normalize = (part: string): string => (normalizer ? normalizer(part) : part);
     if (!this.added.looksInNormalized) {
@@ -137,7 +137,7 @@ export class TextTokenizer {
     }
     const { stretches, normal } = hiding
       ? splitHidden(this.added, text, normalize, hiding)
-      : splitNormal(this.added, normalize(text), recognise);
+      : splitNormal(this.added, normalize(text), recognize);
     return stretches.flatMap(({ begin, end, token }) =>
       token ? [this.addedId(token)] : this.normalIds(normal.slice(begin, end), first && begin === 0),
     );
@@ -241,11 +241,11 @@ export class TextTokenizer {
     );
   }
 
-  private ids(text: string, recognise: Recognise): number[] {
+  private ids(text: string, recognize: Recognize): number[] {
     return this.added
-      .split(text, recognise)
+      .split(text, recognize)
       .flatMap(({ begin, end, token }) =>
-        token ? [this.addedId(token)] : this.encodePlain(text.slice(begin, end), begin === 0, recognise),
+        token ? [this.addedId(token)] : this.encodePlain(text.slice(begin, end), begin === 0, recognize),
       );
   }
 }

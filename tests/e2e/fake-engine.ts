@@ -115,7 +115,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     const phases = [
       ['opening files', 5, 'files'],
       ['hashing', 3087 * MIB, 'bytes'],
-      ['tokenising', 480, 'rows'],
+      ['tokenizing', 480, 'rows'],
       ['loading the base', 3087 * MIB, 'bytes'],
     ] as const;
     for (const [phase, total, unit] of phases) {

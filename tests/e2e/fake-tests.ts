@@ -2,7 +2,7 @@ import type { TestAnswer as ModelAnswer } from '../../src/comparison/batch-test.
 import { comparisonCsv } from '../../src/comparison/csv.ts';
 import { compareScores } from '../../src/comparison/headline.ts';
 import { parseQuestions, type Question } from '../../src/comparison/questions.ts';
-import { scoreAnswer, summarise, summariseBy } from '../../src/comparison/scores.ts';
+import { scoreAnswer, summarize, summarizeBy } from '../../src/comparison/scores.ts';
 import { answer } from '../../src/engine/answer.ts';
 import type {
   FamilyMember,
@@ -95,12 +95,12 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
       return {
         answers: given.map((one) => one ?? undefined),
         scores: scored.map((one) => one?.scores),
-        summary: summarise(scored.filter((one) => one !== undefined)),
-        topics: summariseBy(
+        summary: summarize(scored.filter((one) => one !== undefined)),
+        topics: summarizeBy(
           questions.map(({ topic }) => topic),
           scored,
         ),
-        difficulties: summariseBy(
+        difficulties: summarizeBy(
           questions.map(({ difficulty }) => difficulty),
           scored,
         ),

@@ -9,8 +9,8 @@ import { shared } from '../shared/styles.ts';
 export interface ChartSeries {
   name: string;
   /** A custom property of tokens.css. */
-  colour: `--plot-${1 | 2 | 3 | 4 | 5 | 6}`;
-  /** Dashed as usual, or by lengths of dashes and gaps: what tells many lines apart without their colours. */
+  color: `--plot-${1 | 2 | 3 | 4 | 5 | 6}`;
+  /** Dashed as usual, or by lengths of dashes and gaps: what tells many lines apart without their colors. */
   dashed?: boolean | readonly number[];
   points: readonly (readonly [step: number, value: number])[];
 }
@@ -75,12 +75,12 @@ export class LineChart extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#scheme.addEventListener('change', this.#recolour);
+    this.#scheme.addEventListener('change', this.#recolor);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#scheme.removeEventListener('change', this.#recolour);
+    this.#scheme.removeEventListener('change', this.#recolor);
     this.#resizing.disconnect();
     this.#plot?.destroy();
     this.#plot = undefined;
@@ -91,15 +91,15 @@ export class LineChart extends LitElement {
       <figcaption>
         <h3>${this.heading}</h3>
         ${this.series.map(
-          ({ name, colour, dashed, points }) =>
+          ({ name, color, dashed, points }) =>
             html`<span class="key numbers">
-              <svg viewBox="0 0 22 8" aria-hidden="true" data-colour=${colour}>
+              <svg viewBox="0 0 22 8" aria-hidden="true" data-color=${color}>
                 <line
                   x1="0"
                   y1="4"
                   x2="22"
                   y2="4"
-                  stroke=${`var(${colour})`}
+                  stroke=${`var(${color})`}
                   stroke-dasharray=${dashed === true ? '5 4' : dashed ? dashed.join(' ') : 'none'}
                 />
               </svg>
@@ -132,17 +132,17 @@ export class LineChart extends LitElement {
     return `${this.heading}. ${parts.join('; ')}.`;
   }
 
-  readonly #recolour = (): void => this.#draw(align(this.series));
+  readonly #recolor = (): void => this.#draw(align(this.series));
 
   #draw(data: uPlot.AlignedData): void {
     this.#plot?.destroy();
     const styles = getComputedStyle(this);
-    const colour = (name: string) => styles.getPropertyValue(name).trim();
+    const color = (name: string) => styles.getPropertyValue(name).trim();
     const axis: uPlot.Axis = {
-      stroke: colour('--ink-soft'),
-      grid: { stroke: colour('--line'), width: 1 },
-      ticks: { stroke: colour('--line'), width: 1, size: 4 },
-      font: `12px ${colour('--sans')}`,
+      stroke: color('--ink-soft'),
+      grid: { stroke: color('--line'), width: 1 },
+      ticks: { stroke: color('--line'), width: 1, size: 4 },
+      font: `12px ${color('--sans')}`,
     };
     const options: uPlot.Options = {
       width: this.place.clientWidth || 300,
@@ -162,10 +162,10 @@ export class LineChart extends LitElement {
       series: [
         {},
         ...this.series.map((series): uPlot.Series => ({
-          stroke: colour(series.colour),
+          stroke: color(series.color),
           width: 2,
           spanGaps: true,
-          points: { show: fewPoints, size: 5, fill: colour(series.colour) },
+          points: { show: fewPoints, size: 5, fill: color(series.color) },
           ...(series.dashed ? { dash: series.dashed === true ? [6, 4] : [...series.dashed] } : {}),
         })),
       ],

@@ -10,8 +10,8 @@ export const lossPoints = ({ log }: RunRecord, kind: LossKind): (readonly [step:
 /** One run's losses as lines of a plot. */
 export function lossSeries(run: RunRecord): ChartSeries[] {
   const lines: ChartSeries[] = [
-    { name: 'loss', colour: '--plot-1', points: lossPoints(run, 'loss') },
-    { name: 'eval loss', colour: '--plot-2', dashed: true, points: lossPoints(run, 'eval_loss') },
+    { name: 'loss', color: '--plot-1', points: lossPoints(run, 'loss') },
+    { name: 'eval loss', color: '--plot-2', dashed: true, points: lossPoints(run, 'eval_loss') },
   ];
   return lines.filter(({ points }) => points.length > 0);
 }
@@ -19,16 +19,16 @@ export function lossSeries(run: RunRecord): ChartSeries[] {
 const COLOURS = ['--plot-1', '--plot-2', '--plot-3', '--plot-4', '--plot-5', '--plot-6'] as const;
 const DASHES = [undefined, [8, 4], [2, 4], [12, 4, 2, 4], [5, 3], [16, 6]] as const;
 
-/** As many runs as have a colour and a dash of their own in one plot. */
+/** As many runs as have a color and a dash of their own in one plot. */
 export const MAX_OVERLAID = COLOURS.length;
 
-/** Several runs' losses in one plot, told apart by colour and by dash. */
+/** Several runs' losses in one plot, told apart by color and by dash. */
 export const overlaid = (runs: readonly RunRecord[], kind: LossKind): ChartSeries[] =>
   runs.slice(0, MAX_OVERLAID).map((run, i) => {
     const dashes = DASHES[i];
     return {
       name: run.name,
-      colour: COLOURS[i]!,
+      color: COLOURS[i]!,
       points: lossPoints(run, kind),
       ...(dashes ? { dashed: dashes } : {}),
     };

@@ -9,7 +9,7 @@ const LOG_LINES = 1000;
 const PHASES = {
   'opening files': 'Opening files',
   hashing: 'Hashing files',
-  tokenising: 'Tokenizing rows',
+  tokenizing: 'Tokenizing rows',
   'loading the base': 'Loading the base onto the GPU in 4 bits',
   'caching the base': 'Caching the 4-bit base for the next start',
   'measuring memory': 'Measuring free GPU memory',

@@ -162,17 +162,17 @@ export class TrainView extends SessionView {
     }
     const of = (value: 'loss' | 'learningRate' | 'gradNorm') =>
       steps.map((point) => [point.step, point[value]] as const);
-    const losses: ChartSeries[] = [{ name: 'loss', colour: '--plot-1', points: of('loss') }];
+    const losses: ChartSeries[] = [{ name: 'loss', color: '--plot-1', points: of('loss') }];
     if (evals.length > 0) {
       losses.push({
         name: 'eval loss',
-        colour: '--plot-2',
+        color: '--plot-2',
         dashed: true,
         points: evals.map(({ step, loss }) => [step, loss]),
       });
     }
     const single = (name: string, value: 'learningRate' | 'gradNorm'): ChartSeries[] => [
-      { name, colour: '--plot-1', points: of(value) },
+      { name, color: '--plot-1', points: of(value) },
     ];
     return html`<div class="charts">
       <line-chart

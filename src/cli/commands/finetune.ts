@@ -163,7 +163,7 @@ async function checkPlaces({
 const NOT_BEGUN = 'Stopped before training began; run the same command again to start.';
 
 /** Phases that read untrusted text, with code that may block JavaScript for long. */
-const FOREIGN: ReadonlySet<Phase> = new Set(['opening files', 'tokenising']);
+const FOREIGN: ReadonlySet<Phase> = new Set(['opening files', 'tokenizing']);
 
 /** The effect of signals during training: a checkpoint is saved as soon as possible. */
 function answerSignals(display: Display) {

@@ -78,7 +78,7 @@ async function runRows(options: Options): Promise<void> {
         }
       } else {
         const { bytesRead: done } = outcome;
-        display.progress({ task: 'tokenising', done, total: source.size });
+        display.progress({ task: 'tokenizing', done, total: source.size });
       }
     }
     if (shown === 0) {

@@ -23,7 +23,7 @@ export class TestSources {
     this.#kept = kept;
   }
 
-  /** Quantised bases. */
+  /** Quantized bases. */
   get cache(): BaseCache {
     return this.#files.cache;
   }

@@ -3,7 +3,7 @@ import { comparisonCsv } from '../../comparison/csv.ts';
 import { compareScores } from '../../comparison/headline.ts';
 import type { Question } from '../../comparison/questions.ts';
 import { type BatchTestFile, batchTestFile, generationSettings } from '../../comparison/results.ts';
-import { scoreIfAnswered, type Scores, summarise, summariseBy } from '../../comparison/scores.ts';
+import { scoreIfAnswered, type Scores, summarize, summarizeBy } from '../../comparison/scores.ts';
 import type { StoredTest, StoredVersion, Votes } from '../../storage/test-records.ts';
 import type {
   TestComparison,
@@ -69,12 +69,12 @@ function versionResults(questions: readonly Question[], answers: Answers): Versi
   return {
     answers: listed,
     scores,
-    summary: summarise(scored.filter((answer) => answer !== undefined)),
-    topics: summariseBy(
+    summary: summarize(scored.filter((answer) => answer !== undefined)),
+    topics: summarizeBy(
       questions.map(({ topic }) => topic),
       scored,
     ),
-    difficulties: summariseBy(
+    difficulties: summarizeBy(
       questions.map(({ difficulty }) => difficulty),
       scored,
     ),

@@ -19,7 +19,7 @@ const ADAPTER_FILE = /^adapter_/;
 export class RunFiles {
   readonly #chosen = new Map<string, ChosenInputs>();
   readonly kept: KeptAdapters;
-  /** Quantised bases. */
+  /** Quantized bases. */
   readonly cache: BaseCache;
   readonly #small: KeptInputs;
 

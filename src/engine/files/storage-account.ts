@@ -107,7 +107,7 @@ export function testCategory(tests: BatchTests, records: TestRecords, runs: Runs
   };
 }
 
-/** Quantised bases that the next start loads instead of their folders. */
+/** Quantized bases that the next start loads instead of their folders. */
 export function baseCategory(cache: BaseCache, runs: Runs): StorageCategory {
   return {
     prefix: 'base/',

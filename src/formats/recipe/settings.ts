@@ -430,7 +430,7 @@ export const RECIPE = {
       kind: 'boolean',
       default: false,
       group: 'New adapter',
-      label: 'Rank-stabilised',
+      label: 'Rank-stabilized',
       hint: 'Scales by alpha / √r instead',
     },
     /** Names or suffixes of names; a text is "all-linear" or a regular expression. */

@@ -71,7 +71,7 @@ export async function prepare(
       use,
       moment,
       onProgress: ({ bytesRead, bytesTotal }) =>
-        emit({ type: 'phase', phase: 'tokenising', done: bytesRead, total: bytesTotal, unit: 'bytes' }),
+        emit({ type: 'phase', phase: 'tokenizing', done: bytesRead, total: bytesTotal, unit: 'bytes' }),
     });
   const all = firstRows(await encode(inputs.train, 'train'), recipe.training.maxTrainSamples);
   const validation = inputs.validation ? await encode(inputs.validation, 'evaluate') : undefined;

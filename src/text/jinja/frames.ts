@@ -8,7 +8,7 @@ import { Str } from './str.ts';
  * undefined, even if the template has an argument of that name. Fills `unset` of all frames.
  */
 export function findUnset(root: Frame): void {
-  analyse({ frame: root, declared: [], reads: [] }, undefined);
+  analyze({ frame: root, declared: [], reads: [] }, undefined);
 }
 
 /** Names that statements read, including those of nested frames. */
@@ -162,14 +162,14 @@ class Names {
   }
 }
 
-function analyse({ frame, declared, reads }: InnerFrame, parent: Names | undefined): void {
+function analyze({ frame, declared, reads }: InnerFrame, parent: Names | undefined): void {
   const names = new Names(parent, { known: new Set(declared), set: new Set(declared) });
   const inner: InnerFrame[] = [];
   names.read(reads);
   walk(frame.body, names, inner);
   frame.unset = [...names.unset];
   for (const one of inner) {
-    analyse(one, names);
+    analyze(one, names);
   }
 }
 

@@ -149,7 +149,7 @@ export const STR_UNKNOWN: readonly string[] = [
 // Case
 
 export const upper = (text: Str): Str => text.mapped((whole) => whole.toUpperCase());
-/** A final sigma depends on its neighbours, but its length does not. */
+/** A final sigma depends on its neighbors, but its length does not. */
 export const lower = (text: Str): Str => text.mapped((whole) => whole.toLowerCase());
 
 export function capitalize(text: Str): Str {

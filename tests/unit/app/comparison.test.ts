@@ -14,11 +14,11 @@ import type { TestComparison, TestDetail } from '../../../src/engine/protocol/co
 /** Three questions: V2 gets better, worse, and says the same. */
 const expected = ['It is red.', 'It is blue.', 'It is green.'];
 const answers = [
-  ['It is grey.', 'It is blue.', 'It is green.'],
+  ['It is gray.', 'It is blue.', 'It is green.'],
   ['It is red.', 'It is a blue thing, I think.', 'It is green.'],
 ];
 const questions = expected.map((answer, i) => ({
-  question: `What colour is thing ${i}?`,
+  question: `What color is thing ${i}?`,
   answer,
   topic: ['warm', 'cold', 'cold'][i]!,
   difficulty: '',

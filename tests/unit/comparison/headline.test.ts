@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bootstrapInterval } from '../../../src/comparison/bootstrap.ts';
 import { compareScores } from '../../../src/comparison/headline.ts';
-import { scoreAnswer, summarise, summariseBy } from '../../../src/comparison/scores.ts';
+import { scoreAnswer, summarize, summarizeBy } from '../../../src/comparison/scores.ts';
 import { Xoshiro128 } from '../../../src/formats/xoshiro128.ts';
 
 describe('bootstrapInterval', () => {
@@ -84,7 +84,7 @@ describe('compareScores', () => {
   });
 });
 
-describe('summarise', () => {
+describe('summarize', () => {
   const answer = (text: string, expected: string, tokens = 4, cut = false) => ({
     outputTokens: tokens,
     cut,
@@ -93,7 +93,7 @@ describe('summarise', () => {
 
   it('counts only what is expected, by topic too', () => {
     const answers = [answer('a b', 'a b'), answer('a', 'a b', 6, true), answer('c', ''), undefined];
-    expect(summarise(answers.filter((a) => a !== undefined))).toEqual({
+    expect(summarize(answers.filter((a) => a !== undefined))).toEqual({
       questions: 3,
       scored: 2,
       exactMatches: 1,
@@ -104,7 +104,7 @@ describe('summarise', () => {
       outputTokens: 14 / 3,
       cut: 1,
     });
-    const topics = summariseBy(['t', '', 't', 'u'], answers);
+    const topics = summarizeBy(['t', '', 't', 'u'], answers);
     expect(topics.map(({ name, summary }) => [name, summary.questions, summary.scored])).toEqual([
       ['t', 2, 1],
       ['', 1, 1],

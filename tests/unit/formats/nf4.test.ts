@@ -105,7 +105,7 @@ describe('double quantization', () => {
     });
   });
 
-  test('every midpoint itself, and its f32 neighbours', () => {
+  test('every midpoint itself, and its f32 neighbors', () => {
     const map = signedDynamicMap();
     const midpoints = map.slice(1).map((value, i) => f32(map[i]! + value) / 2);
     const bits = new Int32Array(midpoints.slice().buffer);

@@ -211,8 +211,8 @@ describe('writing', () => {
     const plain = await open(joinBytes(writeSafetensors(tensors)));
     expect(plain.metadata).toEqual({});
     expect(await readTensor(plain.tensors.get('x')!)).toEqual(bytes);
-    const labelled = await open(joinBytes(writeSafetensors(tensors, { step: '3', note: '"é"' })));
-    expect(labelled.metadata).toEqual({ step: '3', note: '"é"' });
+    const labeled = await open(joinBytes(writeSafetensors(tensors, { step: '3', note: '"é"' })));
+    expect(labeled.metadata).toEqual({ step: '3', note: '"é"' });
   });
 
   test('does not copy the data, and refuses sizes and names that the reader would', () => {

@@ -16,7 +16,7 @@ const shown = (ranges: readonly Wanted[], chunkBytes: number) =>
     pieces: pieces.map((p) => `${ranges.indexOf(p.wanted)}@${p.at} ${p.from}+${p.bytes}`),
   }));
 
-it('small neighbours share a read, in the order of the file', () => {
+it('small neighbors share a read, in the order of the file', () => {
   expect(shown([wanted(300, 400), wanted(0, 100), wanted(100, 300)], 1000)).toEqual([
     { read: 'a 0+400', pieces: ['1@0 0+100', '2@0 100+200', '0@0 300+100'] },
   ]);

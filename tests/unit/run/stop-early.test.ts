@@ -4,7 +4,7 @@ import { finetune } from '../../../src/run/finetune.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs } from '../../support/run-case.ts';
 
-it.each<Phase>(['opening files', 'tokenising', 'hashing'])(
+it.each<Phase>(['opening files', 'tokenizing', 'hashing'])(
   'a signal given while %s ends the run there, with nothing written and no device opened',
   async (phase) => {
     const stop = new AbortController();

@@ -23,7 +23,7 @@ const mergeKernel = new Kernel({
 });
 
 /**
- * Keys per workgroup. Fixed, so that a sequence's result depends on its own keys only, not on its neighbours or the
+ * Keys per workgroup. Fixed, so that a sequence's result depends on its own keys only, not on its neighbors or the
  * capacity.
  */
 const SPLIT = 128;

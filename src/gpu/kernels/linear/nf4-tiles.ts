@@ -38,7 +38,7 @@ const SQUARE = { THREADS_M: 16, THREADS_N: 16, SLICES: 1, CHUNK: 4 };
 
 /**
  * The first is the default. An 8 × 8 thread does 256 multiply-adds per 16 loads from workgroup memory; an 8 × 4
- * thread does 128 per 12, 8 of which its neighbours load too; a 4 × 4 thread does 64 per 8. Smaller ones take fewer
+ * thread does 128 per 12, 8 of which its neighbors load too; a 4 × 4 thread does 64 per 8. Smaller ones take fewer
  * registers, of which some GPUs have only 128 or 64 per thread. Small tiles split a small product into many
  * workgroups, and slices give those enough threads. Each thread must load 1, 2 or 4 vec4 of each operand per chunk,
  * and the sums of a slice must fit in the space of the weights.

@@ -52,7 +52,7 @@ export function dispatchHead(
     stream.dispatch(kernel, {
       buffers: [x, view, rowScales, logits],
       params: { rows, count, width: table.width, first: begin, stride: table.vocab },
-      // Neighbouring workgroups share rows of the table, so that these are read from memory once.
+      // Neighboring workgroups share rows of the table, so that these are read from memory once.
       groups: [ceilDiv(rows, tile.rows), ceilDiv(count, tile.columns)],
       constants: { FORMAT: FORMAT_CODE[table.format] },
       work: 2 * rows * count * table.width,

@@ -141,7 +141,7 @@ describe('attention', () => {
     }
   });
 
-  it('a document does not feel its neighbours', async () => {
+  it('a document does not feel its neighbors', async () => {
     const t = await testGpu();
     const data = inputs(shape, 3);
     const other = inputs(shape, 4);

@@ -196,7 +196,7 @@ describe('attention on matrices', () => {
     await expectRight(shape, data);
   });
 
-  it('a document does not feel its neighbours', async () => {
+  it('a document does not feel its neighbors', async () => {
     const data = inputs(shape, 4);
     const other = inputs(shape, 5);
     // The second document, after a different first one.

@@ -86,7 +86,7 @@ async function download(on: On) {
   };
 }
 
-/** How many codes differ; each must be the neighbour across a threshold that the value sits on. */
+/** How many codes differ; each must be the neighbor across a threshold that the value sits on. */
 function ties(
   out: Uint8Array,
   ref: Uint8Array,

@@ -31,7 +31,7 @@ function knows(tool: Tool, key: string): boolean {
  * Whose recipe it is, by its keys; undefined for our own. Throws UserError where it is nobody's: to take it for an empty
  * one would train something else than it says.
  */
-export function recognise(values: Readonly<Record<string, unknown>>, file: string): Tool | undefined {
+export function recognize(values: Readonly<Record<string, unknown>>, file: string): Tool | undefined {
   const keys = Object.keys(values);
   if (keys.length === 0 || Object.hasOwn(values, 'training') || Object.hasOwn(values, 'lora')) {
     return undefined;
