@@ -16,10 +16,18 @@ export interface KernelSpec<P extends ParamSpec> {
   readonly code: string;
   readonly buffers: readonly ('read' | 'read_write')[];
   readonly params: P;
+  /** Variants that differ in constants only: their names in execution plans, for the labels of pipelines. */
+  readonly variants?: readonly NamedConstants[];
 }
 
 /** Values for a shader's `override` declarations. */
 export type Constants = Readonly<Record<string, number>>;
+
+/** A variant's name, and the constants that select it. */
+export interface NamedConstants {
+  readonly name: string;
+  readonly constants: Constants;
+}
 
 /** A key for constants. Runs for every dispatch, so it must be fast. */
 function keyOf(constants: Constants): string {
@@ -28,6 +36,23 @@ function keyOf(constants: Constants): string {
     key += `${name}=${constants[name]} `;
   }
   return key;
+}
+
+/**
+ * The label of a pipeline: the kernel, its variant and the remaining constants, as in
+ * "nf4_matmul, f32 64x128x16, NESTED=1 STORED=0". Unique, as long as the kernels' names are.
+ */
+export function pipelineLabel(
+  { name, variants = [] }: Pick<KernelSpec<ParamSpec>, 'name' | 'variants'>,
+  constants: Constants = {},
+): string {
+  const variant = variants.find((one) =>
+    Object.entries(one.constants).every(([key, value]) => constants[key] === value),
+  );
+  const others = Object.entries(constants)
+    .filter(([key]) => variant?.constants[key] === undefined)
+    .map(([key, value]) => `${key}=${value}`);
+  return [name, variant?.name, others.join(' ')].filter(Boolean).join(', ');
 }
 
 interface Compiled {
@@ -115,7 +140,7 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
 
   #descriptor(on: Compiled, constants: Constants): GPUComputePipelineDescriptor {
     const compute = { module: on.module, entryPoint: 'main', constants };
-    return { label: this.spec.name, layout: on.pipelineLayout, compute };
+    return { label: pipelineLabel(this.spec, constants), layout: on.pipelineLayout, compute };
   }
 
   #onDevice(gpu: Gpu): Compiled {

@@ -68,7 +68,7 @@ describe('a run', () => {
       Array.from({ length: ahead + 1 }, (_, done) => [done, ahead]),
     );
     // Loading comes before it.
-    expect(late).toEqual(['nf4_quantize']);
+    expect(late).toEqual(['nf4_quantize, FORMAT=0']);
     const first = events.findIndex((e) => e.type === 'step');
     expect(events.lastIndexOf(phases.at(-1)!)).toBeLessThan(first);
   });

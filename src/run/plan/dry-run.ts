@@ -1,5 +1,5 @@
 import type { Gpu } from '../../gpu/device.ts';
-import type { Needed } from '../../gpu/kernel.ts';
+import { type Needed, pipelineLabel } from '../../gpu/kernel.ts';
 import { openNullGpu } from '../../gpu/null-device.ts';
 import { allocateBase } from '../../model/base/allocate.ts';
 import type { Pass } from '../../text/packing.ts';
@@ -45,7 +45,7 @@ export async function neededKernels(
   const { runner, optimizer, stream } = drySession(inputs, plan, like);
   const needed = new Map<string, Needed>();
   stream.listener = (kernel, { constants = {} }) => {
-    needed.set(`${kernel.spec.name} ${JSON.stringify(constants)}`, { kernel, constants });
+    needed.set(pipelineLabel(kernel.spec, constants), { kernel, constants });
   };
   const call = { t: 1, learningRate: 0, seed: 0, epoch: 0 };
   for (const tokens of sizes(inputs.shortest, plan.passTokens)) {

@@ -151,7 +151,7 @@ function kernels<K>(name: Name, label: string, make: (name: string, code: string
       const text = headDimText(headDim) + ATTENTION_TEXTS[name].code;
       const code = matrixText(shape, grid, gpu.matrix!, text, 'halves');
       one = {
-        kernel: make(`${label} ${shape.M}x${shape.N}x${shape.K}`, code),
+        kernel: make(`${label} ${shape.M}x${shape.N}x${shape.K}, heads of ${headDim}`, code),
         rows: 2 * shape.M * grid.down,
       };
       ofDevice.set(headDim, one);

@@ -21,27 +21,6 @@ import {
 } from './attention.ts';
 import type { AttentionVariant } from './variant.ts';
 
-const forwardKernel = new Kernel({
-  name: 'attention',
-  code: forward,
-  buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: ATTENTION_PARAMS,
-});
-
-const backwardKVKernel = new Kernel({
-  name: 'attention_backward_kv',
-  code: backwardKV,
-  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: BACKWARD_PARAMS,
-});
-
-const backwardQKernel = new Kernel({
-  name: 'attention_backward_q',
-  code: backwardQ,
-  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
-  params: BACKWARD_PARAMS,
-});
-
 /** Threads of a workgroup, TY × 16, and quads of rows per thread: the shaders' constants. */
 interface TileShape {
   TY: number;
@@ -71,8 +50,36 @@ const WIDEST_KEYS = 64;
 
 const rowsOf = ({ TY, QUADS }: TileShape): number => 4 * TY * QUADS;
 
+const nameOf = (shape: TileShape): string => `f32 ${rowsOf(shape)}x${COLUMNS} by ${4 * shape.QUADS}x4`;
+
+const NAMED = SHAPES.map((shape) => ({ name: nameOf(shape), constants: { ...shape } }));
+
+const forwardKernel = new Kernel({
+  name: 'attention',
+  code: forward,
+  buffers: ['read', 'read', 'read', 'read', 'read_write', 'read_write'],
+  params: ATTENTION_PARAMS,
+  variants: NAMED,
+});
+
+const backwardKVKernel = new Kernel({
+  name: 'attention_backward_kv',
+  code: backwardKV,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
+  params: BACKWARD_PARAMS,
+  variants: NAMED,
+});
+
+const backwardQKernel = new Kernel({
+  name: 'attention_backward_q',
+  code: backwardQ,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
+  params: BACKWARD_PARAMS,
+  variants: NAMED,
+});
+
 const common = (shape: TileShape) => ({
-  name: `f32 ${rowsOf(shape)}x${COLUMNS} by ${4 * shape.QUADS}x4`,
+  name: nameOf(shape),
   precision: 'f32' as const,
   supported: ({ device }: Gpu) =>
     8192 + 4 * COLUMNS * rowsOf(shape) <= device.limits.maxComputeWorkgroupStorageSize,

@@ -3,7 +3,7 @@ import matmulGrad from '../../../../shaders/linear/nf4_matmul_grad_f16.wgsl';
 import matmulGradMatrix from '../../../../shaders/linear/nf4_matmul_grad_matrix.wgsl';
 import matmulMatrix from '../../../../shaders/linear/nf4_matmul_matrix.wgsl';
 import { ceilDiv } from '../../grid.ts';
-import { type Constants, Kernel } from '../../kernel.ts';
+import { type Constants, Kernel, type NamedConstants } from '../../kernel.ts';
 import type { Stream } from '../../stream.ts';
 import { rowScale } from '../shared/row-scale.ts';
 import { GRIDS, hasHalves, matrixFits, matrixKernels, type Tile } from '../shared/subgroup-matrix-kernels.ts';
@@ -30,21 +30,31 @@ type ForwardKernel = Kernel<typeof FORWARD_PARAMS>;
 type GradKernel = Kernel<typeof GRAD_PARAMS>;
 
 /** A kernel for y = x·wᵀ with f16 operands, with the bindings of nf4_matmul_f16. */
-export const forwardKernel = (name: string, code: string): ForwardKernel =>
+export const forwardKernel = (
+  name: string,
+  code: string,
+  variants: readonly NamedConstants[] = [],
+): ForwardKernel =>
   new Kernel({
     name,
     code,
     buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
     params: FORWARD_PARAMS,
+    variants,
   });
 
 /** A kernel for dx = dy·w with f16 operands, with the bindings of nf4_matmul_grad_f16. */
-export const gradKernel = (name: string, code: string): GradKernel =>
+export const gradKernel = (
+  name: string,
+  code: string,
+  variants: readonly NamedConstants[] = [],
+): GradKernel =>
   new Kernel({
     name,
     code,
     buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
     params: GRAD_PARAMS,
+    variants,
   });
 
 /** Scales the rows of x unless that is done already, then multiplies. Requires `rowScales`. */
@@ -113,8 +123,8 @@ export const HALF_SUMS = [
   { name: 'f16 64x128 with sums in f32', constants: { HALF_SUMS: 0 } },
   { name: 'f16 64x128', constants: { HALF_SUMS: 1 } },
 ] as const;
-const halfForward = forwardKernel('nf4_matmul_f16', HALF_TEXTS.forward);
-const halfGrad = gradKernel('nf4_matmul_grad_f16', HALF_TEXTS.grad);
+const halfForward = forwardKernel('nf4_matmul_f16', HALF_TEXTS.forward, HALF_SUMS);
+const halfGrad = gradKernel('nf4_matmul_grad_f16', HALF_TEXTS.grad, HALF_SUMS);
 
 /** Forward variants of the precisions above f32. */
 export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [

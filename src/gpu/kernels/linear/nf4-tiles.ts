@@ -6,20 +6,6 @@ import { Kernel } from '../../kernel.ts';
 import { FORWARD_PARAMS, GRAD_PARAMS, nestedParams, weightBuffers, weightConstants } from './nf4-operands.ts';
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
 
-const forwardKernel = new Kernel({
-  name: 'nf4_matmul',
-  code: matmul,
-  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
-  params: FORWARD_PARAMS,
-});
-
-const gradKernel = new Kernel({
-  name: 'nf4_matmul_grad',
-  code: matmulGrad,
-  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
-  params: GRAD_PARAMS,
-});
-
 /** Threads of a workgroup and what each computes: the shaders' constants. */
 interface TileShape {
   THREADS_M: number;
@@ -65,6 +51,24 @@ function tileOf({ THREADS_M, THREADS_N, SLICES, ROWS, COLUMNS, CHUNK }: TileShap
   const each = SLICES === 1 && ROWS * COLUMNS < 64 ? ` by ${ROWS}x${COLUMNS}` : '';
   return { name: `f32 ${rows}x${columns}x${depth}${each}`, rows, columns, bytes };
 }
+
+const NAMED = SHAPES.map((shape) => ({ name: tileOf(shape).name, constants: { ...shape } }));
+
+const forwardKernel = new Kernel({
+  name: 'nf4_matmul',
+  code: matmul,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
+  params: FORWARD_PARAMS,
+  variants: NAMED,
+});
+
+const gradKernel = new Kernel({
+  name: 'nf4_matmul_grad',
+  code: matmulGrad,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
+  params: GRAD_PARAMS,
+  variants: NAMED,
+});
 
 const fits = (gpu: Gpu, bytes: number): boolean => bytes <= gpu.device.limits.maxComputeWorkgroupStorageSize;
 

@@ -1,7 +1,7 @@
 import type { Stream } from '../../stream.ts';
 import type { Variant } from '../linear/nf4-variant.ts';
 import { matrixFits } from '../shared/subgroup-matrix-kernels.ts';
-import { HEAD_TILES, headMatmul, headMatmulGrad, type HeadTile, headTileSize } from './lm-head.ts';
+import { HEAD_TILES, headMatmul, headMatmulGrad, type HeadTile, headTileName } from './lm-head.ts';
 import { type HeadBackward, type HeadForward, MATRIX_HEADS } from './subgroup-matrix.ts';
 
 /**
@@ -23,17 +23,15 @@ const variant = (one: Omit<LmHeadVariant, 'dispatch'>): LmHeadVariant => ({
   },
 });
 
-/** f32 variants of the head, one per tile. Plans call the default `f32`, a name from when it was the only one. */
-function f32Head(tile: HeadTile, i: number): LmHeadVariant {
-  const { rows, columns } = headTileSize(tile);
-  return variant({
-    name: i === 0 ? 'f32' : `f32 ${rows}x${columns}x16${tile.COLUMNS < 8 ? ' by 8x4' : ''}`,
+/** f32 variants of the head, one per tile. */
+const f32Head = (tile: HeadTile): LmHeadVariant =>
+  variant({
+    name: headTileName(tile),
     precision: 'f32',
     supported: () => true,
     forward: (stream, call) => headMatmul(stream, call, tile),
     backward: (stream, call) => headMatmulGrad(stream, call, tile),
   });
-}
 
 /** All variants of the head. Within a precision, the first that the device supports is the default. */
 export const LM_HEADS: readonly LmHeadVariant[] = [

@@ -8,35 +8,6 @@ import type { Stream } from '../../stream.ts';
 import { type FloatFormat, FORMAT_CODE } from '../shared/float-format.ts';
 import { sumSlices } from '../shared/sum-slices.ts';
 
-const forwardKernel = new Kernel({
-  name: 'head_matmul',
-  code: forward,
-  buffers: ['read', 'read', 'read_write'],
-  params: { rows: 'u32', count: 'u32', width: 'u32', first: 'u32', stride: 'u32' },
-});
-
-const vectorKernel = new Kernel({
-  name: 'head_matvec',
-  code: vector,
-  buffers: ['read', 'read', 'read_write'],
-  params: { count: 'u32', width: 'u32', first: 'u32', stride: 'u32' },
-});
-
-const backwardKernel = new Kernel({
-  name: 'head_matmul_grad',
-  code: backward,
-  buffers: ['read', 'read', 'read', 'read_write'],
-  params: {
-    rows: 'u32',
-    count: 'u32',
-    width: 'u32',
-    first: 'u32',
-    stride: 'u32',
-    first_slice: 'u32',
-    slice_count: 'u32',
-  },
-});
-
 /** Rows [begin, begin + count) of an embedding [vocab, width], in a buffer below the binding limit. */
 interface TablePart {
   view: BufferView;
@@ -81,6 +52,45 @@ export const HEAD_TILES: readonly HeadTile[] = [
 export const headTileSize = ({ THREADS_M, THREADS_N, COLUMNS }: HeadTile) => ({
   rows: 8 * THREADS_M,
   columns: COLUMNS * THREADS_N,
+});
+
+/** Names in execution plans. The default's is `f32`, from when it was the only one. */
+export function headTileName(tile: HeadTile): string {
+  const { rows, columns } = headTileSize(tile);
+  return tile === HEAD_TILES[0] ? 'f32' : `f32 ${rows}x${columns}x16${tile.COLUMNS < 8 ? ' by 8x4' : ''}`;
+}
+
+const NAMED = HEAD_TILES.map((tile) => ({ name: headTileName(tile), constants: { ...tile } }));
+
+const forwardKernel = new Kernel({
+  name: 'head_matmul',
+  code: forward,
+  buffers: ['read', 'read', 'read_write'],
+  params: { rows: 'u32', count: 'u32', width: 'u32', first: 'u32', stride: 'u32' },
+  variants: NAMED,
+});
+
+const vectorKernel = new Kernel({
+  name: 'head_matvec',
+  code: vector,
+  buffers: ['read', 'read', 'read_write'],
+  params: { count: 'u32', width: 'u32', first: 'u32', stride: 'u32' },
+});
+
+const backwardKernel = new Kernel({
+  name: 'head_matmul_grad',
+  code: backward,
+  buffers: ['read', 'read', 'read', 'read_write'],
+  params: {
+    rows: 'u32',
+    count: 'u32',
+    width: 'u32',
+    first: 'u32',
+    stride: 'u32',
+    first_slice: 'u32',
+    slice_count: 'u32',
+  },
+  variants: NAMED,
 });
 
 /** Rows up to which the matrix-vector kernel is used. */
