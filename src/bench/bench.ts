@@ -8,6 +8,7 @@ import type { PrecisionChoice } from '../run/precision.ts';
 import { DeviceLostError, Devices } from './attempts.ts';
 import { measureAttention } from './attention.ts';
 import { type Ceilings, measureCeilings } from './ceilings.ts';
+import { measureCompile } from './compile.ts';
 import { countModel } from './count-models.ts';
 import { measureDecoding } from './decoding.ts';
 import { type BenchDisk, measureLoading } from './loading.ts';
@@ -16,8 +17,14 @@ import { measureProducts } from './products.ts';
 import type { Report, ReportSection } from './report.ts';
 import { measureSteps, stepGroups } from './steps.ts';
 
+/** What is measured unless other sections are named. */
 export const BENCH_SECTIONS = ['counts', 'ceilings', 'products', 'steps', 'decoding'] as const;
-export type SectionName = (typeof BENCH_SECTIONS)[number];
+/** Compiling is for looking at what a compiler does, so only on request. */
+export const ALL_SECTIONS = [...BENCH_SECTIONS, 'compile'] as const;
+export type SectionName = (typeof ALL_SECTIONS)[number];
+
+/** Sections that run no kernel. */
+const UNMEASURED: readonly SectionName[] = ['counts', 'compile'];
 
 export interface BenchCall {
   /** Opens a device; each one opened is closed again. */
@@ -101,7 +108,12 @@ export async function bench(call: BenchCall): Promise<Report> {
   for (const open of disks) {
     await attempt('loading', onDisk(open, devices, call));
   }
-  if (sections.every((name) => name === 'counts')) {
+  await each('compile', (name) =>
+    devices.tables(async function* (gpu) {
+      yield await measureCompile(gpu, name, onProgress);
+    }),
+  );
+  if (sections.every((name) => UNMEASURED.includes(name))) {
     return report;
   }
   let ceilings = NO_CEILINGS;
@@ -154,11 +166,11 @@ async function look(
   const gpu = await devices.open();
   try {
     const { name, software } = gpu;
-    const measured = sections.some((section) => section !== 'counts') || disks.length > 0;
+    const measured = sections.some((section) => !UNMEASURED.includes(section)) || disks.length > 0;
     const large = models.find((model) => model !== 'tiny');
     if (software && !force && measured && large) {
       throw new UserError(
-        `${name} computes on the CPU: its speeds say nothing about a GPU, and a step of ${modelTitle(large)} takes it an hour; measure --model tiny, or --section counts, or say --force.`,
+        `${name} computes on the CPU: its speeds say nothing about a GPU, and a step of ${modelTitle(large)} takes it an hour; measure --model tiny, or --section counts or compile, or say --force.`,
       );
     }
     return { facts: { ...facts, ...deviceFacts(gpu) }, precisions: precisionsOf(gpu, precisions), software };

@@ -55,6 +55,7 @@ export function reportJson({ facts, countsOnly, sections, notes }: Report): obje
       name,
       title,
       notes: section.notes,
+      count: rows.length,
       rows: rows.map((row) => Object.fromEntries(row.map((cell, i) => [columns[i], plain(cell)]))),
     })),
   };

@@ -1,5 +1,5 @@
 import { expose } from 'comlink';
-import { bench, BENCH_SECTIONS } from '../bench/bench.ts';
+import { ALL_SECTIONS, bench, BENCH_SECTIONS } from '../bench/bench.ts';
 import { MODELS } from '../bench/models.ts';
 import { reportJson, showSection } from '../bench/report.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -24,7 +24,7 @@ const api = {
   ): Promise<string> {
     const { searchParams: asked } = new URL(address);
     const model = asked.get('bench') || '1.5b';
-    const sections = asked.getAll('section').map((text) => oneOf('section', text, BENCH_SECTIONS));
+    const sections = asked.getAll('section').map((text) => oneOf('section', text, ALL_SECTIONS));
     const precisions = asked.getAll('precision').map((text) => oneOf('precision', text, PRECISION_CHOICES));
     const { countsOnly } = await bench({
       openGpu,

@@ -55,7 +55,8 @@ export function choosePrecision(gpu: Gpu, choice: PrecisionChoice): Precision {
   );
 }
 
-function workload(
+/** What a run computes in passes of up to `rows` tokens, as far as the choice of kernels depends on it. */
+export function workload(
   { model, adapter, inputs, longest }: Prepare,
   rows: number,
   precision: Precision,

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { bench, BENCH_SECTIONS, type SectionName } from '../../bench/bench.ts';
+import { ALL_SECTIONS, bench, BENCH_SECTIONS, type SectionName } from '../../bench/bench.ts';
 import type { BenchDisk } from '../../bench/loading.ts';
 import { type ModelName, MODELS } from '../../bench/models.ts';
 import { plotSvg } from '../../bench/plot.ts';
@@ -38,14 +38,14 @@ export function benchCommand(program: Command): void {
     .command('bench')
     .summary('measure the GPU: its ceilings, the kernels, whole training steps')
     .description(
-      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps on every precision and decoding in tokens per second. What cannot be measured, as a model that the GPU has no room for, becomes a note. Every figure is the median of several rounds after a warm-up. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
+      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps on every precision and decoding in tokens per second. What cannot be measured, as a model that the GPU has no room for, becomes a note. Every figure is the median of several rounds after a warm-up. The section "compile", left out unless named, compiles every pipeline that the model may use, of each variant and precision, and runs none. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
     )
     .addOption(
       new Option('--model <names...>', 'shapes to measure').choices(MODELS).default(['1.5b'] as ModelName[]),
     )
     .addOption(
       new Option('--section <names...>', 'what to measure')
-        .choices([...BENCH_SECTIONS, LOADING])
+        .choices([...ALL_SECTIONS, LOADING])
         .default([...BENCH_SECTIONS]),
     )
     .addOption(

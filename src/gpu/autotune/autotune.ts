@@ -46,7 +46,7 @@ interface KernelClass {
  * the defaults, and so do classes with a single variant. The device must support `work.precision`.
  */
 export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): Promise<KernelSelection> {
-  const classes = classesOf(gpu, work);
+  const classes = tunedClasses(gpu, work);
   if (gpu.software) {
     return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!.name]));
   }
@@ -114,7 +114,7 @@ async function decide(
 }
 
 /** Both directions of each distinct weight shape, the head, the norms and the parts of attention. */
-function classesOf(gpu: Gpu, work: Workload): KernelClass[] {
+export function tunedClasses(gpu: Gpu, work: Workload): KernelClass[] {
   const { precision, shapes, width } = work;
   const products = shapes.flatMap((shape) =>
     DIRECTIONS.map((direction): KernelClass => {
