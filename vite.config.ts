@@ -25,7 +25,14 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
               restoreMocks: true,
               setupFiles: ['tests/support/release-test-gpu.ts'],
             }),
-            project('cpu', ['tests/{unit,fuzz,faults,e2e}/**/*.test.ts']),
+            // Importing the same modules anew would take as long as the tests. Those that mock modules need it.
+            project('unit', ['tests/unit/**/*.test.ts'], {
+              exclude: ['**/*.mocks.test.ts'],
+              isolate: false,
+              restoreMocks: true,
+              unstubGlobals: true,
+            }),
+            project('cpu', ['tests/{fuzz,faults,e2e}/**/*.test.ts', 'tests/unit/**/*.mocks.test.ts']),
           ],
         }),
     globalSetup: ['tests/support/global-setup.ts'],

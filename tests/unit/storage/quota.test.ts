@@ -1,11 +1,11 @@
 import { IDBKeyRange } from 'fake-indexeddb';
 import type { UseStore } from 'idb-keyval';
-import { beforeAll, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
 import { DatabaseError } from '../../../src/storage/database.ts';
 import { RunRecords, type StoredRun } from '../../../src/storage/run-records.ts';
 
-beforeAll(() => void vi.stubGlobal('IDBKeyRange', IDBKeyRange));
+beforeEach(() => void vi.stubGlobal('IDBKeyRange', IDBKeyRange));
 
 /** A database that holds nothing and accepts nothing. */
 const refusing =
