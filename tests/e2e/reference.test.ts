@@ -39,8 +39,6 @@ describe.each(BY_COMMAND)('the reference run %s, through the command line', (nam
     work = mkdtempSync(join(tmpdir(), 'retune-'));
     const { code, stderr, stdout } = await finetune();
     expect(code, stderr + stdout).toBe(0);
-    const differs = 'lm_head.weight in the files differs from it';
-    expect((stderr + stdout).includes(differs)).toBe(name === 'untied_head');
   }, 600_000);
 
   afterAll(() => rmSync(work, { recursive: true }));

@@ -27,8 +27,11 @@ describe.each(CASES.filter((name) => !BY_COMMAND.includes(name)))('the reference
 
   beforeAll(async () => {
     inputs = await caseInputs(name);
-    const { status } = await runOnSharedDevice({ inputs, store, precision: 'f32' });
+    const { status, events } = await runOnSharedDevice({ inputs, store, precision: 'f32' });
     expect(status).toBe('finished');
+    const notes = events.flatMap((event) => (event.type === 'note' ? [event.text] : []));
+    const differs = 'lm_head.weight in the files differs from it';
+    expect(notes.some((note) => note.includes(differs))).toBe(name === 'untied_head');
   });
 
   it('logs what transformers logs, at the same steps', () => {
