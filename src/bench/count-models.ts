@@ -2,7 +2,7 @@ import { mib } from '../gpu/memory.ts';
 import { openNullGpu } from '../gpu/null-device.ts';
 import { plainPass } from '../run/plan/dry-run.ts';
 import { newExecutionPlanOf } from '../run/plan/execution-plan.ts';
-import { UNTOLD_BYTES } from '../run/plan/memory-choice.ts';
+import { DEFAULT_BUDGET_BYTES } from '../run/plan/memory-choice.ts';
 import { withMemory } from '../run/session.ts';
 import { countStep } from './counts.ts';
 import { benchInputs, type ModelName, modelTitle } from './models.ts';
@@ -57,7 +57,7 @@ export async function countModel(
     notes: [
       'GB bound: the sizes of all buffer ranges of all dispatches.',
       memory === undefined
-        ? `Kept for the backward pass: what a run keeps within ${mib(UNTOLD_BYTES)} MiB, or level 1 where that takes more, as long as no --memory is given.`
+        ? `Kept for the backward pass: what a run keeps within ${mib(DEFAULT_BUDGET_BYTES)} MiB, or level 1 where that takes more, as long as no --memory is given.`
         : `Kept for the backward pass: what a run keeps within ${mib(memory)} MiB.`,
       LEVELS_NOTE,
     ],

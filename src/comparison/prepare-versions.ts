@@ -103,15 +103,15 @@ async function openVersions(call: AskVersionsOptions, config: DecoderConfig): Pr
  * records one.
  */
 async function promptForm(call: AskVersionsOptions, opened: readonly Opened[]): Promise<PromptForm> {
-  const told = (form: PromptForm, said: boolean): PromptForm => {
+  const announce = (form: PromptForm, said: boolean): PromptForm => {
     call.emit({ type: 'form', form, said });
     return form;
   };
   if (call.form) {
-    return told(call.form, true);
+    return announce(call.form, true);
   }
   const form = await recorded(opened, ({ prompt }) => PROMPT_FORMS.find((known) => known === prompt));
-  return told(form ?? 'text', form !== undefined);
+  return announce(form ?? 'text', form !== undefined);
 }
 
 /** One date for all versions: the one chosen, or that of the first version whose run has one. */

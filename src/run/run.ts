@@ -220,9 +220,9 @@ export class Run {
   #summarize(seconds: number): void {
     const { prepared, emit } = this.#parts;
     const { maxSteps, train, grouping, inputs } = prepared;
-    const { epochs, maxSteps: told } = inputs.recipe.training;
+    const { epochs, maxSteps: limit } = inputs.recipe.training;
     const samples =
-      told === undefined ? train.rows.length * epochs : told * grouping.batch * grouping.accumulation;
+      limit === undefined ? train.rows.length * epochs : limit * grouping.batch * grouping.accumulation;
     const entry = this.#log.add(maxSteps, {
       train_runtime: seconds,
       train_samples_per_second: samples / seconds,

@@ -66,7 +66,7 @@ export class TestProgressView extends SessionView {
       return nothing;
     }
     const names = detail?.record.versions.map(({ name }) => name) ?? [];
-    const { what, done, total, aside } = told(running, names);
+    const { what, done, total, aside } = progressLine(running, names);
     return html`<section class="panel" aria-label="Progress">
       <div class="line">
         <label for="bar">${safeText(what)}</label>
@@ -84,7 +84,7 @@ export class TestProgressView extends SessionView {
   }
 }
 
-function told(
+function progressLine(
   { phase, progress }: RunningTest,
   names: readonly string[],
 ): { what: string; done: number; total: number; aside: string } {

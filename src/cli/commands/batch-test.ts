@@ -194,7 +194,7 @@ class TestReport {
   readonly #display: Display;
   readonly #report: RunReport;
   #begun: number | undefined;
-  #told = 0;
+  #announced = 0;
 
   constructor(display: Display) {
     this.#display = display;
@@ -215,10 +215,10 @@ class TestReport {
     const speed = tokens > 0 ? [`${showCount(tokens)} tokens`, showSpeed(tokens / seconds)] : [];
     const figures = [`${answered}/${questions}`, ...speed];
     const share = Math.floor((20 * answered) / questions);
-    if (share > this.#told) {
+    if (share > this.#announced) {
       this.#display.begin(`answered ${figures.join('  ')}`);
     }
-    this.#told = share;
+    this.#announced = share;
     this.#display.progress({ task: 'answering', done: answered, total: questions, figures });
   }
 }

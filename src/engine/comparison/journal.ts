@@ -45,12 +45,12 @@ export class TestJournal {
       i === index ? { ...version, ...change } : version,
     );
     this.change({ versions });
-    const told = versions[index]!;
+    const changed = versions[index]!;
     this.#then(async () =>
       this.#onEvent({
         type: 'version',
         version: index,
-        record: testedVersion(told, this.answers[index]!.size),
+        record: testedVersion(changed, this.answers[index]!.size),
       }),
     );
   }

@@ -13,7 +13,7 @@ export class TestMeter {
   #tokens = 0;
   #ofVersion = { version: -1, tokens: 0 };
   #begun: number | undefined;
-  #told = -Infinity;
+  #reportedAt = -Infinity;
 
   /** `answered` of `total` answers are there already; `now` in milliseconds. */
   constructor(answered: number, total: number, now = () => performance.now()) {
@@ -31,10 +31,10 @@ export class TestMeter {
     this.#begun ??= this.#now();
     this.#tokens += tokens - this.#ofVersion.tokens;
     this.#ofVersion.tokens = tokens;
-    if (this.#now() - this.#told < INTERVAL) {
+    if (this.#now() - this.#reportedAt < INTERVAL) {
       return undefined;
     }
-    this.#told = this.#now();
+    this.#reportedAt = this.#now();
     return this.#progress();
   }
 

@@ -23,7 +23,7 @@ export interface ChosenInputs {
   train: ChosenFile;
   validation: ChosenFile | undefined;
   recipe: Recipe;
-  /** What the run shall be called; the names of its adapter and its rows, unless told. */
+  /** The run's name; by default the names of its adapter and its rows. */
   name?: string | undefined;
 }
 
@@ -136,7 +136,7 @@ export type ChatVersion = 'base' | 'v1' | 'v2';
 export interface ChatOptions {
   /** Always the most likely token; otherwise the recipe's sampling (temperature 0.7, top_p 0.9). */
   greedy?: boolean;
-  /** Tokens of the answer; 512 unless told. */
+  /** Most tokens of an answer; 512 by default. */
   maxNewTokens?: number;
   /** The run's files, where the browser kept no handles and they were not chosen since the page was opened. */
   files?: ChosenInputs;

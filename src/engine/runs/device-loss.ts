@@ -31,7 +31,7 @@ const LOSSES_WITHIN = 10 * MINUTE;
 const ADAPTER_PATIENCE = 3 * MINUTE;
 const BETWEEN_REQUESTS = 5 * SECOND;
 /** A call to a lost device may fail shortly before the loss itself is reported. */
-const LOSS_TOLD_WITHIN = SECOND;
+const LOSS_REPORTED_WITHIN = SECOND;
 /** Promises that a lost device has not settled by then never will. */
 const SETTLED_WITHIN = 5 * SECOND;
 
@@ -134,8 +134,8 @@ class Device {
     if (!this.#gpu || stopped || error instanceof UserError) {
       return undefined;
     }
-    const told = this.#losses.lost.catch((loss: DeviceLoss) => loss);
-    const loss = await Promise.race([told, sleep(LOSS_TOLD_WITHIN)]);
+    const reported = this.#losses.lost.catch((loss: DeviceLoss) => loss);
+    const loss = await Promise.race([reported, sleep(LOSS_REPORTED_WITHIN)]);
     if (loss) {
       return loss;
     }

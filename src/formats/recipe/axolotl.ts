@@ -152,7 +152,7 @@ function readAxolotlTraining(file: Fields, own: Fields): { training: TrainingSet
   if (evaluate !== undefined) {
     given['eval_steps'] = evaluate;
   }
-  // As there, steps win over a strategy, which is by epochs unless told.
+  // As there, steps win over a strategy, which is by epochs by default.
   const bySteps = (key: string) => !isUnset(given[`${key}_steps`]);
   for (const key of ['save', 'eval']) {
     if (bySteps(key)) {
@@ -212,7 +212,7 @@ function checkBatch(own: Fields, micro: number): void {
   }
 }
 
-/** Steps as a share of all; undefined where they are not told so. */
+/** Steps as a share of all; undefined where the recipe does not give one. */
 function everyPartOfEpoch(own: Fields, key: string, epochs: number): number | undefined {
   if (!own.has(key)) {
     return undefined;

@@ -252,7 +252,7 @@ export const RECIPE = {
       label: 'Validate by',
       hint: 'Steps, each epoch, or never',
     },
-    /** Optimizer steps between evaluations, as many as between checkpoints unless told; below 1 a share of all steps. */
+    /** Optimizer steps between evaluations, by default as many as between checkpoints; below 1 a share of all steps. */
     evalSteps: {
       key: 'eval_steps',
       kind: 'number',

@@ -89,7 +89,7 @@ export async function prepare(
       'training.load_best_model_at_end is on, but there is nothing to evaluate on; add a validation file, or set training.val_size.',
     );
   }
-  const { batchSize: batch, accumulationSteps: accumulation, epochs, maxSteps: told } = recipe.training;
+  const { batchSize: batch, accumulationSteps: accumulation, epochs, maxSteps: limit } = recipe.training;
   const packs = recipe.training.packing
     ? packRows(
         train.rows.map(({ ids }) => ids.length),
@@ -97,12 +97,12 @@ export async function prepare(
       )
     : undefined;
   const grouping = { rows: packs?.length ?? train.rows.length, batch, accumulation };
-  const steps = maxSteps(grouping, epochs, told);
+  const steps = maxSteps(grouping, epochs, limit);
   if (steps > MAX_STEPS) {
     throw new UserError(
-      told === undefined
+      limit === undefined
         ? `training.num_train_epochs is ${epochs}: with ${counted(grouping.rows, 'row')} that makes ${steps.toPrecision(3)} steps, expected at most ${MAX_STEPS}; lower it.`
-        : `training.max_steps is ${told}, expected at most ${MAX_STEPS}; lower it.`,
+        : `training.max_steps is ${limit}, expected at most ${MAX_STEPS}; lower it.`,
     );
   }
   return {

@@ -30,7 +30,7 @@ export interface MemoryChoice {
  * Maximum bytes of a run if no budget is given and the GPU's memory appears to be the host's. The smallest GPU that
  * the recipe targets has 4 GiB.
  */
-export const UNTOLD_BYTES = 3.5 * 2 ** 30;
+export const DEFAULT_BUDGET_BYTES = 3.5 * 2 ** 30;
 
 /** The input with this choice applied. */
 export function withChoice<T extends MemoryPlanInput>(input: T, { keep, optimizer }: MemoryChoice): T {
@@ -116,7 +116,7 @@ function fill(input: MemoryPlanInput, keep: SavedActivations[], free: number): S
 
 /**
  * The choice for a new run. `budget`: bytes it may take; `free`: bytes measured to be free, if no budget was given.
- * Without either, it uses up to UNTOLD_BYTES if it is to `fill` the memory, else it keeps the default choice: on a
+ * Without either, it uses up to DEFAULT_BUDGET_BYTES if it is to `fill` the memory, else it keeps the default choice: on a
  * software device, whose memory is the host's, and where a GPU's is not known yet. Throws UserError if the budget is too small for any choice.
  */
 export function chooseMemory(
@@ -130,10 +130,10 @@ export function chooseMemory(
   if (free !== undefined) {
     return fittingChoice(input, free) ?? smallestChoice(input);
   }
-  if (!fill || bytesOf(input, standard) > UNTOLD_BYTES) {
+  if (!fill || bytesOf(input, standard) > DEFAULT_BUDGET_BYTES) {
     return standard;
   }
-  return fittingChoice(input, UNTOLD_BYTES) ?? standard;
+  return fittingChoice(input, DEFAULT_BUDGET_BYTES) ?? standard;
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Prepared } from '../input/prepare.ts';
 import type { FinetuneOptions } from '../options.ts';
 import type { SessionInputs } from '../session.ts';
 import { type ExecutionPlan, newExecutionPlanOf } from './execution-plan.ts';
-import { chooseMemory, keptWhole, UNTOLD_BYTES } from './memory-choice.ts';
+import { chooseMemory, DEFAULT_BUDGET_BYTES,keptWhole } from './memory-choice.ts';
 import { largestInput, type PassInput, passInput, sizedInput } from './pass-size.ts';
 
 type NewRun = SessionInputs & Pick<Prepared, 'windowTokens'>;
@@ -25,10 +25,10 @@ export async function newExecutionPlan(
   const { maxStorageBufferBindingSize } = gpu.device.limits;
   const { memory: budget, emit } = call;
   const most = keptWhole(largestInput(asked, maxStorageBufferBindingSize));
-  const told = budget !== undefined || gpu.software;
-  const free = told
+  const known = budget !== undefined || gpu.software;
+  const free = known
     ? undefined
-    : await freeMemory(gpu, { most, ofHost: UNTOLD_BYTES }, (done, total) =>
+    : await freeMemory(gpu, { most, ofHost: DEFAULT_BUDGET_BYTES }, (done, total) =>
         emit({ type: 'phase', phase: 'measuring memory', done, total, unit: 'bytes' }),
       );
   const bytes = budget ?? free;

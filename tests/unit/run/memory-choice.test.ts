@@ -5,13 +5,13 @@ import { parseSaved } from '../../../src/model/activation-checkpointing.ts';
 import { estimateMemory } from '../../../src/run/plan/estimate.ts';
 import {
   chooseMemory,
+  DEFAULT_BUDGET_BYTES,
   fittingChoice,
   keepChoice,
   type MemoryChoice,
   smallerChoices,
   smallestChoice,
   standardChoice,
-  UNTOLD_BYTES,
   withChoice,
 } from '../../../src/run/plan/memory-choice.ts';
 import {
@@ -94,7 +94,7 @@ describe('a run chooses', () => {
   });
 
   it('without a budget as much as any GPU has, on a software device the standard', () => {
-    expect(needs(everything)).toBeLessThan(UNTOLD_BYTES);
+    expect(needs(everything)).toBeLessThan(DEFAULT_BUDGET_BYTES);
     expect(chooseMemory(input, { budget: undefined, fill: true })).toEqual(everything);
     expect(chooseMemory(input, { budget: undefined, fill: false })).toEqual(standardChoice(input));
   });

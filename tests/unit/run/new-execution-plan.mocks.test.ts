@@ -3,7 +3,7 @@ import { benchInputs } from '../../../src/bench/models.ts';
 import { freeMemory } from '../../../src/gpu/free-memory.ts';
 import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import { tunedKernels } from '../../../src/run/choose-kernels.ts';
-import { keptWhole, UNTOLD_BYTES } from '../../../src/run/plan/memory-choice.ts';
+import { DEFAULT_BUDGET_BYTES,keptWhole } from '../../../src/run/plan/memory-choice.ts';
 import { newExecutionPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
 import { largestInput, passInput } from '../../../src/run/plan/pass-size.ts';
 
@@ -40,7 +40,7 @@ describe('the plan of a new run on a GPU', () => {
     });
     expect(vi.mocked(tunedKernels).mock.lastCall![2]).toBe(2048);
     const most = keptWhole(largestInput(input, Infinity));
-    expect(vi.mocked(freeMemory).mock.lastCall![1]).toEqual({ most, ofHost: UNTOLD_BYTES });
+    expect(vi.mocked(freeMemory).mock.lastCall![1]).toEqual({ most, ofHost: DEFAULT_BUDGET_BYTES });
     const some = await planned(3 * 2 ** 30);
     expect(some.passTokens).toBe(1024);
     expect(some.keep).toMatch(/^3+2*1+$/);
