@@ -38,7 +38,8 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
     globalSetup: ['tests/support/global-setup.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // More than the two cores that the suite is planned for: tests of the page wait for timers most of their time.
+    maxWorkers: 3,
     testTimeout: mode === 'long' ? 7_200_000 : 300_000,
     hookTimeout: 300_000,
   },
