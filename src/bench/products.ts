@@ -1,6 +1,7 @@
 import { linearModules } from '../formats/decoder-weights.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../gpu/kernels/linear/index.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
+import { packedBytes } from '../gpu/kernels/linear/nf4-packed.ts';
 import type { Precision } from '../gpu/kernels/linear/nf4-variant.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
@@ -45,6 +46,13 @@ export async function measureProducts(
       activations: { kind: 'working activations', bytes: 4 * rows * rank },
       lora: { kind: 'LoRA weights', bytes: 4 * rank * Math.max(columns, depth) },
       rowScales: { kind: 'working activations', bytes: 4 * rows },
+      scratch: {
+        kind: 'working activations',
+        bytes: Math.max(
+          packedBytes(gpu, { rows, columns, inner: depth, rank }),
+          packedBytes(gpu, { rows, columns: depth, inner: columns, rank }),
+        ),
+      },
     });
     const { absmaxAt, mapAt } = nestedLayout((columns * depth) / 64, NESTED_BLOCK);
     const weight = {
@@ -61,7 +69,7 @@ export async function measureProducts(
     for (const v of [x!, y!, activations!, matrix!]) {
       fill.floats(v, -1, 1);
     }
-    const rowScales = view(buffers.rowScales);
+    const inScratch = { rowScales: view(buffers.rowScales), scratch: view(buffers.scratch) };
     const lora = (width: number) => ({
       activations: activations!,
       matrix: view(buffers.lora, 0, 4 * rank * width),
@@ -89,7 +97,7 @@ export async function measureProducts(
     for (const variant of NF4_FORWARD) {
       if (variant.supported(gpu)) {
         await add('forward', variant, 2 * rows * columns * (depth + rank), () =>
-          nf4Matmul(stream, { x: x!, weight, y: y!, rows, lora: lora(columns), rowScales }, variant),
+          nf4Matmul(stream, { x: x!, weight, y: y!, rows, lora: lora(columns), ...inScratch }, variant),
         );
       }
     }
@@ -98,7 +106,7 @@ export async function measureProducts(
         await add('gradient', variant, 2 * rows * depth * (columns + rank), () =>
           nf4MatmulGrad(
             stream,
-            { dy: y!, weight, dx: x!, rows, lora: lora(depth), accumulate: false, rowScales },
+            { dy: y!, weight, dx: x!, rows, lora: lora(depth), accumulate: false, ...inScratch },
             variant,
           ),
         );
@@ -124,7 +132,7 @@ export async function measureProducts(
     ],
     rows: table,
     notes: [
-      'Every variant that the device offers, of every precision; those above f32 with the pass that finds the scales of rows.',
+      'Every variant that the device offers, of every precision; those above f32 with the pass that finds the scales of rows, and those of packed operands with what packs them.',
     ],
   };
 }

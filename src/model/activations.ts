@@ -42,6 +42,19 @@ export function logitRows(shape: Pick<ActivationShape, 'config' | 'tokens'>): nu
   return Math.min(Math.max(64, fit), capacityOf(shape.tokens));
 }
 
+/**
+ * Bytes of the logits' buffer, which is the layers' scratch too: partial sums, and operands packed by tile, which are
+ * packed in parts where it is small.
+ */
+export function scratchOf({
+  config: c,
+  tokens,
+  training,
+}: Omit<ActivationShape, 'headFormat' | 'rank'>): number {
+  const logits = logitRows({ config: c, tokens }) * c.vocabSize;
+  return 4 * Math.max(logits, LORA_SCRATCH, training ? attentionScratch(capacityOf(tokens), c) : 0);
+}
+
 /** Width of scratchA, B and C: an MLP activation, or q, k and v together. */
 const wide = (c: DecoderConfig) =>
   Math.max(c.hiddenSize, c.intermediateSize, queryWidth(c) + 2 * keyWidth(c));
@@ -91,10 +104,7 @@ export function activationAllocations(shape: ActivationShape) {
       headIn: f32('logits', rows * c.hiddenSize),
       headGrad: f32('logits', training ? rows * c.hiddenSize : 1),
       headScratch: f32('logits', training ? slices * rows * c.hiddenSize : 1),
-      logits: f32(
-        'logits',
-        Math.max(rows * c.vocabSize, LORA_SCRATCH, training ? attentionScratch(tokens, c) : 0),
-      ),
+      logits: { kind: 'logits', bytes: scratchOf(shape) },
       lossScratch: f32('logits', crossEntropyScratch(rows, c.vocabSize)),
       ids: f32('batch', tokens),
       positions: f32('batch', tokens),
@@ -229,7 +239,7 @@ export class Activations {
     return view(this.buffers.loraGrad, place * bytes, bytes);
   }
 
-  /** Scratch for partial sums within the layers: the logits' buffer, which is unused then. */
+  /** Scratch for partial sums and packed operands within the layers: the logits' buffer, which is unused then. */
   get scratch(): BufferView {
     return view(this.buffers.logits);
   }

@@ -71,8 +71,10 @@ export function linearForward(
     x,
     parts.map(({ module }) => module),
   );
-  // The precisions above f32 scale the rows of x once for all modules.
-  let scaled = false;
+  // The precisions above f32 scale and pack the rows of x once for all modules.
+  const ranks = parts.map(({ module }) => module.pair?.module.r ?? 0);
+  const shared = { scaled: false, packed: false, rank: Math.max(...ranks) };
+  const inScratch = { rowScales: view(acts.buffers.rowScales), scratch: acts.scratch, shared };
   for (const { module, ...io } of parts) {
     const { pair, linear, layer, projection } = module;
     const lora = pair && {
@@ -81,10 +83,7 @@ export function linearForward(
       rank: pair.module.r,
     };
     const { weight, bias } = linear;
-    const rowScales = view(acts.buffers.rowScales);
-    const variant = products?.forward(weight);
-    nf4Matmul(stream, { x, ...io, weight, bias, rows, lora, rowScales, scaled }, variant);
-    scaled ||= !!variant && variant.precision !== 'f32';
+    nf4Matmul(stream, { x, ...io, weight, bias, rows, lora, ...inScratch }, products?.forward(weight));
   }
 }
 
@@ -131,8 +130,8 @@ export function linearInputGrad(
   const { weight } = linear;
   const v = acts.loraGrad(module.projection);
   const inside = pair && dropout === 0 ? { activations: v, matrix: pair.A, rank: pair.module.r } : undefined;
-  const rowScales = view(acts.buffers.rowScales);
-  nf4MatmulGrad(stream, { ...io, weight, rows, lora: inside, rowScales }, products?.gradient(weight));
+  const inScratch = { rowScales: view(acts.buffers.rowScales), scratch: acts.scratch };
+  nf4MatmulGrad(stream, { ...io, weight, rows, lora: inside, ...inScratch }, products?.gradient(weight));
   if (!pair || dropout === 0) {
     return;
   }

@@ -7,7 +7,7 @@ import { type PlannedKernels, supports } from '../gpu/autotune/kernel-selection.
 import type { Workload } from '../gpu/autotune/workload.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { type Precision, PRECISIONS } from '../gpu/kernels/linear/nf4-variant.ts';
-import { logitRows } from '../model/activations.ts';
+import { logitRows, scratchOf } from '../model/activations.ts';
 import { weightStorage } from '../model/base/read/tensor-format.ts';
 import type { RunStore } from './checkpoint/store.ts';
 import type { Prepared } from './input/prepare.ts';
@@ -73,6 +73,7 @@ export function workload(
     rows,
     longest,
     rank: Math.max(...adapter.weights.map(({ module }) => module.r)),
+    scratch: scratchOf({ config: model.config, tokens: rows, training: true }),
     // Trials also stand for weights that stay in 16 bits: the products around the decoding are the same.
     nested: modules.map(storage).some((stored) => !stored.format && stored.nestedBlock !== undefined),
   };

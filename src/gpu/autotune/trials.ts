@@ -3,6 +3,7 @@ import { attentionScratch } from '../kernels/attention/attention.ts';
 import type { AttentionCalls, AttentionClass } from '../kernels/attention/index.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import type { LoraFactor } from '../kernels/linear/nf4-operands.ts';
+import { packedBytes } from '../kernels/linear/nf4-packed.ts';
 import type { Variant } from '../kernels/linear/nf4-variant.ts';
 import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import { headSlices, type Table } from '../kernels/lm-head/lm-head.ts';
@@ -20,20 +21,25 @@ export function tryProducts(
   gpu: Gpu,
   direction: Direction,
   shape: Shape,
-  { precision, rows, rank, nested }: Workload,
+  { precision, rows, rank, nested, scratch }: Workload,
   mayRun: MayRun,
   events: TrialEvents,
 ): Promise<string> {
   const fillInputs = (buffers: ScratchBuffers) => {
-    const width = direction === 'forward' ? shape.columns : shape.depth;
+    const { columns, depth } = shape;
+    const [width, inner] = direction === 'forward' ? [columns, depth] : [depth, columns];
     const lora: LoraFactor | undefined =
       rank > 0
         ? { activations: buffers.floats(rows * rank), matrix: buffers.floats(rank * width), rank }
         : undefined;
+    const packed = precision === 'matrix' ? packedBytes(gpu, { rows, columns: width, inner, rank }) : 0;
     return {
-      wide: buffers.floats(rows * shape.columns),
-      deep: buffers.floats(rows * shape.depth),
-      common: { weight: buffers.weight(shape, nested), rows, lora, rowScales: buffers.floats(rows) },
+      wide: buffers.floats(rows * columns),
+      deep: buffers.floats(rows * depth),
+      common: {
+        ...{ weight: buffers.weight(shape, nested), rows, lora, rowScales: buffers.floats(rows) },
+        scratch: buffers.floats(Math.min(packed, scratch) / 4),
+      },
     };
   };
   if (direction === 'forward') {

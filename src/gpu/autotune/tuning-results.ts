@@ -1,7 +1,7 @@
 import type { Gpu } from '../device.ts';
 
 /** Raised when kernels or variants change so much that stored results may no longer hold. */
-const KERNELS = 2;
+const KERNELS = 3;
 
 /** A device's best variants, by trial. */
 export type BestVariants = Readonly<Record<string, string>>;

@@ -18,6 +18,8 @@ export interface Workload {
   longest: number;
   /** Rank of the LoRA pairs; 0 without an adapter. */
   rank: number;
+  /** Bytes of the scratch that its products may pack their operands in. */
+  scratch: number;
   /** Whether the scales are double-quantized. */
   nested: boolean;
 }

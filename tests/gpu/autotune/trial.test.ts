@@ -171,6 +171,7 @@ describe('choosing tiles', () => {
     longest: 600,
     rank: 32,
     nested: true,
+    scratch: 2 ** 20,
   } as const;
   const tuning = {
     onProgress: () => expect.fail('a race began'),
@@ -241,6 +242,7 @@ describe('choosing tiles by trials', () => {
     longest: 12,
     rank: 4,
     nested: true,
+    scratch: 2 ** 20,
   } as const;
   const FORWARD = 'f32 forward 64x96, 64 rows, rank 4, nested';
   /** What these tests need not tune. */

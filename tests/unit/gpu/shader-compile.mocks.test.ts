@@ -59,6 +59,7 @@ it.each([
     await import('../../../src/gpu/kernels/attention/subgroup-matrix.ts');
   const { HEAD_TEXTS } = await import('../../../src/gpu/kernels/lm-head/subgroup-matrix.ts');
   const { HALF_TEXTS } = await import('../../../src/gpu/kernels/linear/nf4-f16.ts');
+  const { packedKernels, packedTexts } = await import('../../../src/gpu/kernels/linear/nf4-packed.ts');
   const { GRIDS, matrixText } = await import('../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts');
   const bench = (await import('../../../shaders/bench/bench_matrix.wgsl')).default;
   const { matrixForward, matrixGrad } = HALF_TEXTS;
@@ -70,6 +71,7 @@ it.each([
         made.push({ name, code: matrixText(shape, grid, matrices, text), buffers: [], params: {} });
       }
     }
+    packedKernels(shape, packedTexts(shape, matrices));
     for (const headDim of [64, 128]) {
       for (const name of Object.keys(ATTENTION_TEXTS) as (keyof typeof ATTENTION_TEXTS)[]) {
         const limits = { subgroupSize: 32, bytes: 2 ** 16, invocations: 1024, halfBytes: 2 };

@@ -29,7 +29,7 @@ const ownFolder = (file: string) => folderOf(file.replace(/^gpu\/(kernels\/)?/, 
 
 /** The shaders that are whole kernels, and what is put before them at run time. */
 const INCLUDED = new Set(SHADERS.flatMap(includesOf));
-const CHOSEN = SHADERS.filter((file) => /\/(reduce|subgroup_matrix)_by_/.test(file));
+const CHOSEN = SHADERS.filter((file) => /\/(reduce|subgroup_matrix|packed_matrix)_by_/.test(file));
 const KERNELS = SHADERS.filter((file) => !INCLUDED.has(file) && !CHOSEN.includes(file));
 
 /** The lines that say what a text requires, from the text that includes it or from what is chosen at run time. */

@@ -65,10 +65,13 @@ export function dispatchForward(
   call: Nf4Matmul,
   constants?: Constants,
 ): void {
-  const { x, weight, y, rows, lora, bias, residual, rowScales, scaled } = call;
+  const { x, weight, y, rows, lora, bias, residual, rowScales, shared } = call;
   const { columns, depth } = weight;
-  if (!scaled) {
+  if (!shared?.scaled) {
     rowScale(stream, { x, scales: rowScales!, rows, width: depth });
+  }
+  if (shared) {
+    shared.scaled = true;
   }
   const { activations: u = x, matrix: b = x, rank = 0 } = lora ?? {};
   stream.dispatch(kernel, {
@@ -126,7 +129,7 @@ export const HALF_SUMS = [
 const halfForward = forwardKernel('nf4_matmul_f16', HALF_TEXTS.forward, HALF_SUMS);
 const halfGrad = gradKernel('nf4_matmul_grad_f16', HALF_TEXTS.grad, HALF_SUMS);
 
-/** Forward variants of the precisions above f32. */
+/** Forward variants of the precisions above f32 that decode weights as they multiply. */
 export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
   ...HALF_SUMS.map(({ name, constants }): Nf4ForwardVariant => ({
     name,
@@ -148,7 +151,7 @@ export const HALF_FORWARD: readonly Nf4ForwardVariant[] = [
   }),
 ];
 
-/** Input-gradient variants of the precisions above f32. */
+/** Input-gradient variants of the precisions above f32, likewise. */
 export const HALF_GRAD: readonly Nf4GradVariant[] = [
   ...HALF_SUMS.map(({ name, constants }): Nf4GradVariant => ({
     name,

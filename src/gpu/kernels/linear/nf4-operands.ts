@@ -86,6 +86,16 @@ export const weightConstants = (weight: LinearWeight) =>
     ? { NESTED: 0, STORED: 1 + FORMAT_CODE[weight.format] }
     : { NESTED: Number(!!weight.nested), STORED: 0 };
 
+/** What products with the same input leave for one another above f32; each updates it. */
+export interface SharedInput {
+  /** Whether `rowScales` holds the scales of the input's rows. */
+  scaled: boolean;
+  /** Whether `scratch` begins with the input, packed by tile. */
+  packed: boolean;
+  /** Largest rank of the products' LoRA pairs. */
+  readonly rank: number;
+}
+
 export interface Nf4Matmul {
   /** f32 [rows, K] */
   x: BufferView;
@@ -100,8 +110,10 @@ export interface Nf4Matmul {
   residual?: BufferView | undefined;
   /** f32 [rows], scratch of the precisions above f32. */
   rowScales?: BufferView | undefined;
-  /** Whether an earlier call already stored the scales of this very x in `rowScales`. */
-  scaled?: boolean;
+  /** Scratch for packed operands; the less there is, the more parts the rows are packed in (see packedBytes). */
+  scratch?: BufferView | undefined;
+  /** Of products that take the same x, `rowScales` and `scratch` one after the other. */
+  shared?: SharedInput | undefined;
 }
 
 export interface Nf4MatmulGrad {
@@ -117,4 +129,6 @@ export interface Nf4MatmulGrad {
   accumulate: boolean;
   /** f32 [rows], scratch of the precisions above f32. */
   rowScales?: BufferView | undefined;
+  /** As in Nf4Matmul. */
+  scratch?: BufferView | undefined;
 }

@@ -1,3 +1,5 @@
+import packedByFlag from '../../../../shaders/shared/packed_matrix_by_flag.wgsl';
+import packedByOrder from '../../../../shaders/shared/packed_matrix_by_order.wgsl';
 import byFlag from '../../../../shaders/shared/subgroup_matrix_by_flag.wgsl';
 import byOrder from '../../../../shaders/shared/subgroup_matrix_by_order.wgsl';
 import byOrderInHalves from '../../../../shaders/shared/subgroup_matrix_by_order_in_halves.wgsl';
@@ -48,11 +50,14 @@ enable chromium_experimental_subgroup_matrix;
 `;
 const ENABLE_SIZE = 'enable subgroup_size_control;\n';
 
-/** How a kernel stores into its tiles: four halves at a time only, or single ones too. */
-type Stores = 'quads' | 'halves';
+/**
+ * Where a kernel's operands are: in tiles in workgroup memory that it writes four halves at a time only, or single
+ * ones too; or packed by tile in storage.
+ */
+type Operands = 'quads' | 'halves' | 'packed';
 const LOADS = {
-  flag: { quads: byFlag, halves: byFlag },
-  order: { quads: byOrder, halves: byOrderInHalves },
+  flag: { quads: byFlag, halves: byFlag, packed: packedByFlag },
+  order: { quads: byOrder, halves: byOrderInHalves, packed: packedByOrder },
 } as const;
 
 /** The complete source of a kernel on subgroup matrices. */
@@ -61,9 +66,9 @@ export function matrixText(
   grid: SubgroupGrid,
   { dialect, subgroupSize, sized }: SubgroupMatrices,
   code: string,
-  stores: Stores = 'quads',
+  operands: Operands = 'quads',
 ): string {
-  const text = matrixHead(shape, grid, subgroupSize) + LOADS[dialect][stores] + code;
+  const text = matrixHead(shape, grid, subgroupSize) + LOADS[dialect][operands] + code;
   if (!sized) {
     return ENABLE + text;
   }

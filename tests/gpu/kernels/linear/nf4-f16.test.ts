@@ -16,10 +16,11 @@ import { GRIDS, matrixText, matrixTile } from '../../../../src/gpu/kernels/share
 import type { Stream } from '../../../../src/gpu/stream.ts';
 import { SIZE_FEATURE, type SubgroupMatrices } from '../../../../src/gpu/subgroup-matrices.ts';
 import { add, matmulRef, transpose } from '../../../reference/ops/matmul.ts';
-import { f64, relativeError, TestGpu } from '../../../support/gpu.ts';
+import { f64, TestGpu } from '../../../support/gpu.ts';
 import { randomNf4, randomWeight } from '../../../support/nf4.ts';
 import { Random } from '../../../support/random.ts';
 import { standInTile, withoutHalves, withoutMatrixUnits } from '../../../support/stand-ins.ts';
+import { magnitude, uneven, worstRow } from '../../../support/uneven-rows.ts';
 
 interface Way {
   name: string;
@@ -190,9 +191,11 @@ it('products that share their input take the scales that the first has left', as
   for (const { name, forward } of ways) {
     const [first, second, third] = [t.output(33 * 132), t.output(33 * 132), t.output(33 * 132)];
     const call = { x, weight, rows: 33 };
-    forward(t.stream, { ...call, y: first, rowScales: scales });
-    forward(t.stream, { ...call, y: second, rowScales: scales, scaled: true });
-    forward(t.stream, { ...call, y: third, rowScales: poison, scaled: true });
+    const shared = { scaled: false, packed: false, rank: 0 };
+    forward(t.stream, { ...call, y: first, rowScales: scales, shared });
+    expect(shared.scaled, name).toBe(true);
+    forward(t.stream, { ...call, y: second, rowScales: scales, shared });
+    forward(t.stream, { ...call, y: third, rowScales: poison, shared });
     expect(await t.bytes(second), name).toEqual(await t.bytes(first));
     expect(await t.bytes(third), name).not.toEqual(await t.bytes(first));
   }
@@ -242,23 +245,3 @@ it('a row of zeros has a scale too', async () => {
   const [scale] = await t.floats(scales);
   expect(Number.isFinite(1 / scale!)).toBe(true);
 });
-
-/** Rows far below and above what f16 can hold. */
-const magnitude = (row: number): number => 10 ** ([-12, 0, 6][row % 3] ?? 0);
-
-function uneven(random: Random, rows: number, width: number): Float32Array {
-  return random.normals(rows * width).map((v, i) => v * magnitude(Math.floor(i / width)));
-}
-
-/** The largest relative error of a row: the small rows count as much as the large ones. */
-function worstRow(out: Float32Array, expected: Float64Array, width: number): number {
-  let worst = 0;
-  for (let begin = 0; begin < expected.length; begin += width) {
-    const error = relativeError(out.subarray(begin, begin + width), expected.subarray(begin, begin + width));
-    worst = error > worst || Number.isNaN(error) ? error : worst;
-    if (Number.isNaN(worst)) {
-      break;
-    }
-  }
-  return worst;
-}

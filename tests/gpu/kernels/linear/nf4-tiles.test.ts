@@ -97,7 +97,7 @@ it('times the variants of each class, and remembers the fastest', async () => {
   ];
   const head = { vocab: 300, rows: 40 };
   const attention = { heads: 2, kvHeads: 1, headDim: 8 };
-  const common = { head, attention, rows: 40, longest: 16, rank: 8, nested: true };
+  const common = { head, attention, rows: 40, longest: 16, rank: 8, nested: true, scratch: 2 ** 20 };
   const work: Workload = { precision: 'f32', shapes, width: 96, ...common };
   const kept = new Map<string, BestVariants>();
   const cache = {

@@ -144,7 +144,16 @@ it('is tried against the f32 head where there are subgroup matrices, and found c
   const tiles = await chooseKernels(
     { ...t.gpu, software: false },
     {
-      ...{ precision: 'matrix', shapes: [], width: 96, rows: 40, longest: 16, rank: 8, nested: true },
+      ...{
+        precision: 'matrix',
+        shapes: [],
+        width: 96,
+        rows: 40,
+        longest: 16,
+        rank: 8,
+        nested: true,
+        scratch: 2 ** 20,
+      },
       head: { vocab: 1000, rows: 40 },
       attention: { heads: 2, kvHeads: 1, headDim: 8 },
     },

@@ -1,0 +1,122 @@
+// y = (left·rightᵀ)·row_scales + bias + residual, or added to y, on subgroup matrices whose operands are packed by
+// tile: left [rows, inner], right [columns, inner], both f16, all sums f32; `columns` is a multiple of four. With
+// pack_rows and pack_weights it makes nf4_matmul and its gradient: the LoRA product is part of the inner dimension.
+//
+// Each subgroup makes 4 × 4 matrices of sums, SUBGROUPS_M × SUBGROUPS_N subgroups a tile. Operands are padded to
+// whole tiles, so that none of their loads needs a check, and are loaded straight from storage.
+// requires: M, N, K, SUBGROUP_SIZE, SUBGROUPS_M, SUBGROUPS_N from matrixHead
+// requires: Sum, load_left, load_right, store_sum from shared/packed_matrix_by_{flag,order}.wgsl
+
+struct Params {
+  rows: u32, columns: u32,
+  // Left matrices in the inner dimension, and those from one row of them to the next.
+  inner: u32, left_across: u32,
+  // Right tiles from one column of them to the next.
+  right_across: u32,
+  has_bias: u32, has_residual: u32, accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(3) var<storage, read> row_scales: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(5) var<storage, read> residual: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> y: array<vec4f>;
+
+#include "shared/packed_tiles.wgsl"
+
+const TILE_M = 4u * u32(M) * SUBGROUPS_M;
+const TILE_N = 4u * u32(N) * SUBGROUPS_N;
+const THREADS = SUBGROUP_SIZE * SUBGROUPS_M * SUBGROUPS_N;
+// Halves in a left matrix.
+const LEFT = u32(M) * u32(K);
+// Numbers in a row of four matrices of sums that stand side by side, and in all of it.
+const WIDTH = 4u * u32(N);
+const STRIP = u32(M) * WIDTH;
+
+// Four matrices of sums of each subgroup, on their way out: only in workgroup memory is an element known by row and
+// column.
+var<workgroup> sums: array<f32, STRIP * SUBGROUPS_M * SUBGROUPS_N>;
+
+fn store(m: u32, n: u32, sum: vec4f) {
+  if (m >= p.rows || n >= p.columns) { return; }
+  let at = (m * p.columns + n) / 4u;
+  var v = sum * row_scales[m];
+  if (p.has_bias != 0u) { v += bias[n / 4u]; }
+  if (p.has_residual != 0u) { v += residual[at]; }
+  if (p.accumulate != 0u) { v += y[at]; }
+  y[at] = v;
+}
+
+// Writes four matrices of sums that stand side by side, from row m and column n on.
+fn drain(s0: Sum, s1: Sum, s2: Sum, s3: Sum, m: u32, n: u32, subgroup: u32, lane: u32) {
+  let begin = subgroup * STRIP;
+  workgroupBarrier();
+  store_sum(begin, s0, WIDTH);
+  store_sum(begin + u32(N), s1, WIDTH);
+  store_sum(begin + 2u * u32(N), s2, WIDTH);
+  store_sum(begin + 3u * u32(N), s3, WIDTH);
+  workgroupBarrier();
+  for (var i = lane * 4u; i < STRIP; i += SUBGROUP_SIZE * 4u) {
+    let at = begin + i;
+    store(m + i / WIDTH, n + i % WIDTH, vec4f(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]));
+  }
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_invocation_id) in_subgroup: u32,
+) {
+  let m = group.y * TILE_M + (subgroup / SUBGROUPS_N) * 4u * u32(M);
+  let n = group.x * TILE_N + (subgroup % SUBGROUPS_N) * WIDTH;
+  // All sixteen are written out; tile_sums says why.
+  var s00 = Sum(); var s01 = Sum(); var s02 = Sum(); var s03 = Sum();
+  var s10 = Sum(); var s11 = Sum(); var s12 = Sum(); var s13 = Sum();
+  var s20 = Sum(); var s21 = Sum(); var s22 = Sum(); var s23 = Sum();
+  var s30 = Sum(); var s31 = Sum(); var s32 = Sum(); var s33 = Sum();
+
+  let below = p.left_across * LEFT;
+  let left_begin = (m / u32(M)) * below;
+  let right0 = packed_at(n, 0u, p.right_across);
+  let right1 = packed_at(n + u32(N), 0u, p.right_across);
+  let right2 = packed_at(n + 2u * u32(N), 0u, p.right_across);
+  let right3 = packed_at(n + 3u * u32(N), 0u, p.right_across);
+  var i = 0u;
+  loop {
+    let k = packed_at(0u, i * u32(K), p.right_across);
+    let r0 = load_right(right0 + k);
+    let r1 = load_right(right1 + k);
+    let r2 = load_right(right2 + k);
+    let r3 = load_right(right3 + k);
+    let l = left_begin + i * LEFT;
+    let l0 = load_left(l);
+    s00 = subgroupMatrixMultiplyAccumulate(l0, r0, s00);
+    s01 = subgroupMatrixMultiplyAccumulate(l0, r1, s01);
+    s02 = subgroupMatrixMultiplyAccumulate(l0, r2, s02);
+    s03 = subgroupMatrixMultiplyAccumulate(l0, r3, s03);
+    let l1 = load_left(l + below);
+    s10 = subgroupMatrixMultiplyAccumulate(l1, r0, s10);
+    s11 = subgroupMatrixMultiplyAccumulate(l1, r1, s11);
+    s12 = subgroupMatrixMultiplyAccumulate(l1, r2, s12);
+    s13 = subgroupMatrixMultiplyAccumulate(l1, r3, s13);
+    let l2 = load_left(l + 2u * below);
+    s20 = subgroupMatrixMultiplyAccumulate(l2, r0, s20);
+    s21 = subgroupMatrixMultiplyAccumulate(l2, r1, s21);
+    s22 = subgroupMatrixMultiplyAccumulate(l2, r2, s22);
+    s23 = subgroupMatrixMultiplyAccumulate(l2, r3, s23);
+    let l3 = load_left(l + 3u * below);
+    s30 = subgroupMatrixMultiplyAccumulate(l3, r0, s30);
+    s31 = subgroupMatrixMultiplyAccumulate(l3, r1, s31);
+    s32 = subgroupMatrixMultiplyAccumulate(l3, r2, s32);
+    s33 = subgroupMatrixMultiplyAccumulate(l3, r3, s33);
+    continuing {
+      i++;
+      break if (i >= p.inner);
+    }
+  }
+  drain(s00, s01, s02, s03, m, n, subgroup, in_subgroup);
+  drain(s10, s11, s12, s13, m + u32(M), n, subgroup, in_subgroup);
+  drain(s20, s21, s22, s23, m + 2u * u32(M), n, subgroup, in_subgroup);
+  drain(s30, s31, s32, s33, m + 3u * u32(M), n, subgroup, in_subgroup);
+}

@@ -1,0 +1,15 @@
+// How operands packed by tile in storage meet subgroup matrices where the order of elements is a flag (Chrome's older
+// dialect). A left tile is a left matrix; a right tile has EDGE columns of EDGE halves. All offsets count halves.
+// Reference: gpuweb, proposals/subgroup-matrix.md (gpuweb/gpuweb#5335).
+// requires: K, M, N, EDGE, sums
+
+alias Left = subgroup_matrix_left<f16, K, M>;
+alias Right = subgroup_matrix_right<f16, N, K>;
+alias Sum = subgroup_matrix_result<f32, N, M>;
+
+@group(0) @binding(1) var<storage, read> left: array<f16>;
+@group(0) @binding(2) var<storage, read> right: array<f16>;
+
+fn load_left(at: u32) -> Left { return subgroupMatrixLoad<Left>(&left, at, false, u32(K)); }
+fn load_right(at: u32) -> Right { return subgroupMatrixLoad<Right>(&right, at, true, EDGE); }
+fn store_sum(at: u32, sum: Sum, stride: u32) { subgroupMatrixStore(&sums, at, sum, false, stride); }
