@@ -30,6 +30,8 @@ export interface NearFolders {
   below: readonly string[];
   /** Its parent folder. */
   above?: string | undefined;
+  /** Whether links in it do not show, as in a browser. */
+  hidesLinks?: boolean | undefined;
 }
 
 /** All bytes of a (small) source. */

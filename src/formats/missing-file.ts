@@ -1,5 +1,6 @@
 import type { Folder } from './byte-source.ts';
 import { quoteAll, shorten } from './quote.ts';
+import { ggufError } from './recognize-files.ts';
 import { UserError } from './user-error.ts';
 
 /** Maximum folders named in a message. */
@@ -13,7 +14,7 @@ const MARKS = ['config.json', 'adapter_config.json'];
  * does.
  */
 export async function offByALevel(folder: Folder, file: string): Promise<UserError | undefined> {
-  const { below = [], above } = (await folder.near?.(file)) ?? {};
+  const { below = [], above, hidesLinks } = (await folder.near?.(file)) ?? {};
   const name = shorten(folder.name);
   const [only] = below;
   if (below.length > 1) {
@@ -32,6 +33,11 @@ export async function offByALevel(folder: Folder, file: string): Promise<UserErr
       `${name}: one level too low: ${file} is in the folder above, ${shorten(above)}; choose that folder.`,
     );
   }
+  if (hidesLinks && (await folder.list()).length === 0) {
+    return new UserError(
+      `${name}: empty, as far as a browser shows it, which hides links; if it is a snapshot in Hugging Face's cache, choose the folder above it whose name begins with "models--".`,
+    );
+  }
   return undefined;
 }
 
@@ -41,6 +47,10 @@ export async function offByALevel(folder: Folder, file: string): Promise<UserErr
 export async function missingFile(folder: Folder, file: string, otherwise: string): Promise<UserError> {
   const marks = await Promise.all(MARKS.map((mark) => folder.open(mark)));
   const isModel = marks.some((mark) => mark !== undefined);
+  const gguf = isModel ? undefined : (await folder.list()).find((name) => /\.gguf$/i.test(name));
+  if (gguf !== undefined) {
+    return ggufError(`${folder.name}/${gguf}`);
+  }
   const off = isModel ? undefined : await offByALevel(folder, file);
   return off ?? new UserError(`${shorten(folder.name)}: ${file} is missing${otherwise}.`);
 }

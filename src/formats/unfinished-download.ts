@@ -3,7 +3,7 @@ import { shorten } from './quote.ts';
 import { UserError } from './user-error.ts';
 
 /** File names that browsers, huggingface_hub, curl and aria2 use until a download is complete. */
-const UNFINISHED = /\.(?:incomplete|crdownload|part|partial|download|aria2|tmp)$/i;
+export const UNFINISHED = /\.(?:incomplete|crdownload|part|partial|download|aria2|tmp)$/i;
 
 /** The message for a folder that holds such a file. */
 export async function unfinishedDownload(folder: Folder): Promise<UserError | undefined> {

@@ -1,5 +1,5 @@
 import type { ChosenFile, ChosenFolder } from './chosen-files.ts';
-import { contentsOf, placeOfEntry, placeOfPaths, readFolder } from './read-folder.ts';
+import { folderAt, placeOfEntry, placeOfPaths, readFolder } from './read-folder.ts';
 
 /** Chrome's pickers and handles, which TypeScript's DOM library lacks. */
 interface PickerWindow {
@@ -34,7 +34,7 @@ export async function pickFile(id: string): Promise<ChosenFile | undefined> {
 export async function folderFromInput(list: FileList): Promise<ChosenFolder> {
   const files = [...list].map((file) => [file.webkitRelativePath.replace(/^[^/]*\//, ''), file] as const);
   const name = list[0]?.webkitRelativePath.split('/')[0] || 'the chosen folder';
-  return { name, ...(await contentsOf(placeOfPaths(files))) };
+  return folderAt(placeOfPaths(files), name);
 }
 
 export type Dropped = { folder: ChosenFolder } | { files: ChosenFile[] } | undefined;
@@ -53,12 +53,7 @@ export async function readDrop(transfer: DataTransfer): Promise<Dropped> {
   }
   const directory = entries.find((entry) => entry?.isDirectory);
   if (directory) {
-    return {
-      folder: {
-        name: directory.name,
-        ...(await contentsOf(placeOfEntry(directory as FileSystemDirectoryEntry))),
-      },
-    };
+    return { folder: await folderAt(placeOfEntry(directory as FileSystemDirectoryEntry), directory.name) };
   }
   if (plain.length === 0) {
     return undefined;

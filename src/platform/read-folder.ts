@@ -1,3 +1,5 @@
+import { recognizeFiles } from '../formats/recognize-files.ts';
+import { blobSource } from './blob-source.ts';
 import type { ChosenFolder, NestedFile } from './chosen-files.ts';
 
 /** The only folder inside a model's whose files count. */
@@ -5,31 +7,78 @@ const TEMPLATES = 'additional_chat_templates';
 const TEMPLATE = /\.jinja$/;
 /** Where Hugging Face's cache keeps a model's folders. */
 const SNAPSHOTS = 'snapshots';
+/** Where it keeps their files, named by hash. */
+const BLOBS = 'blobs';
 /** Files that identify a base model's or an adapter's folder. */
 const MARKS = ['config.json', 'adapter_config.json'];
+/** A folder with one of them is a model's, or what is left of one. */
+const MODEL_FILE = /^(?:adapter_)?config\.json$|\.safetensors$/;
+/** What that cache calls a model's folder. */
+const CACHED_MODEL = /^models--/;
 /** Maximum folders searched, and files taken from one. */
 const MAX_LOOKED = 200;
 const MAX_TEMPLATES = 100;
+const MAX_BLOBS = 1000;
 
 /** A folder from the browser's handles, drops or inputs. */
 export interface Place {
   files(): Promise<File[]>;
   folders(): Promise<Map<string, Place>>;
   has(file: string): Promise<boolean>;
+  handle?: FileSystemDirectoryHandle;
 }
 
-/** The files that are chosen with a folder. */
-export async function contentsOf(place: Place): Promise<Pick<ChosenFolder, 'files' | 'nested' | 'below'>> {
+/** What is chosen with a folder; `path` leads from it to the only model in it, where that was taken. */
+type Contents = Pick<ChosenFolder, 'files' | 'nested' | 'below' | 'handle'> & { path?: string };
+
+/**
+ * The files that are chosen with a folder. Of one that holds a single model, and of Hugging Face's cache, they are
+ * that model's. Throws UserError for a cache that does not show which files are a model's.
+ */
+async function contentsOf(place: Place, name: string, levels = 2): Promise<Contents> {
   const files = await place.files();
   const folders = await place.folders();
+  const own: Contents = { files, ...(await templatesIn(folders)) };
+  if (files.some((file) => MODEL_FILE.test(file.name)) || levels < 0) {
+    return own;
+  }
+  const below = await marksBelow(folders);
+  const [only, ...others] = new Set(below.map((path) => path.slice(0, path.lastIndexOf('/'))));
+  if (only !== undefined && others.length === 0) {
+    const place = await placeAt(folders, only);
+    const inner = await contentsOf(place, `${name}/${only}`, levels - 1);
+    const path = inner.path === undefined ? only : `${only}/${inner.path}`;
+    return { handle: place.handle, ...inner, path };
+  }
+  const blobs = only === undefined ? await folders.get(BLOBS)?.files() : undefined;
+  if (blobs && blobs.length > 0) {
+    return { files: await modelOfBlobs(name, blobs) };
+  }
+  return { ...own, ...(below.length > 0 && { below }) };
+}
+
+async function templatesIn(folders: ReadonlyMap<string, Place>): Promise<Pick<ChosenFolder, 'nested'>> {
   const templates = (await folders.get(TEMPLATES)?.files()) ?? [];
   const nested = templates
     .filter(({ name }) => TEMPLATE.test(name))
     .slice(0, MAX_TEMPLATES)
     .map((file): NestedFile => ({ path: `${TEMPLATES}/${file.name}`, file }));
-  const isModel = files.some(({ name }) => MARKS.includes(name));
-  const below = isModel ? [] : await marksBelow(folders);
-  return { files, ...(nested.length > 0 && { nested }), ...(below.length > 0 && { below }) };
+  return nested.length > 0 ? { nested } : {};
+}
+
+/** Chrome hands over no links, of which the snapshots of the cache consist: the files behind them, under their names. */
+async function modelOfBlobs(name: string, blobs: readonly File[]): Promise<File[]> {
+  const sources = blobs
+    .slice(0, MAX_BLOBS)
+    .map((file) => ({ ...blobSource(file.name, file, 'choose the folder again'), file }));
+  const found = await recognizeFiles(name, sources);
+  return found.map(({ name, file: { file } }) => new File([file], name, { lastModified: file.lastModified }));
+}
+
+async function placeAt(folders: ReadonlyMap<string, Place>, path: string): Promise<Place> {
+  const [first, second] = path.split('/');
+  const place = folders.get(first!)!;
+  return second === undefined ? place : (await place.folders()).get(second)!;
 }
 
 async function marksBelow(folders: ReadonlyMap<string, Place>): Promise<string[]> {
@@ -40,6 +89,9 @@ async function marksBelow(folders: ReadonlyMap<string, Place>): Promise<string[]
   ];
   const marks: string[] = [];
   for (const [name, place] of places.slice(0, MAX_LOOKED)) {
+    if (CACHED_MODEL.test(name)) {
+      marks.push(`${name}/${MARKS[0]}`);
+    }
     for (const mark of MARKS) {
       if (await place.has(mark)) {
         marks.push(`${name}/${mark}`);
@@ -49,13 +101,20 @@ async function marksBelow(folders: ReadonlyMap<string, Place>): Promise<string[]
   return marks;
 }
 
+/** A folder with its contents, under the path of what was taken of it. */
+export async function folderAt(place: Place, name: string): Promise<ChosenFolder> {
+  const { path, handle = place.handle, ...contents } = await contentsOf(place, name);
+  return { name: path === undefined ? name : `${name}/${path}`, handle, ...contents };
+}
+
 /** The files behind a folder's handle. */
 export async function readFolder(handle: FileSystemDirectoryHandle): Promise<ChosenFolder> {
-  return { name: handle.name, handle, ...(await contentsOf(placeOf(handle))) };
+  return folderAt(placeOf(handle), handle.name);
 }
 
 function placeOf(handle: FileSystemDirectoryHandle): Place {
   return {
+    handle,
     async files() {
       const files: File[] = [];
       for await (const entry of handle.values()) {

@@ -18,7 +18,7 @@ import type {
 } from '../../src/engine/protocol/comparison.ts';
 import type { Answer, RunRecord } from '../../src/engine/protocol/protocol.ts';
 import { defaultRecipe } from '../../src/formats/recipe.ts';
-import { blobSource } from '../../src/storage/blob-source.ts';
+import { blobSource } from '../../src/platform/blob-source.ts';
 
 /** The scenario for tests of the page's comparison. */
 export interface TestScenario {

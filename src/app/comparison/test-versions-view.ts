@@ -4,6 +4,7 @@ import { folderOf } from '../../engine/files/files.ts';
 import type { ChosenFolder } from '../../engine/protocol/protocol.ts';
 import { missingOfAdapter } from '../../formats/adapter.ts';
 import { folderFromInput, hasPickers, pickFolder, readDrop } from '../../platform/file-pickers.ts';
+import { openProblem } from '../shared/open-problem.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
@@ -136,32 +137,43 @@ export class TestVersionsView extends SessionView {
     if (!hasPickers()) {
       return this.input.click();
     }
-    const folder = await pickFolder('test-folder');
-    if (folder) {
-      await this.#add(folder);
-    }
+    await this.#opened(() => pickFolder('test-folder'));
   }
 
-  #fromInput(): void {
+  async #fromInput(): Promise<void> {
     const { files } = this.input;
-    if (files?.[0]) {
-      void folderFromInput(files).then((folder) => this.#add(folder));
-    }
+    const chosen = files?.[0] && this.#opened(() => folderFromInput(files));
+    // The same choice again must fire again.
     this.input.value = '';
+    await chosen;
+  }
+
+  async #opened(open: () => Promise<ChosenFolder | undefined>): Promise<void> {
+    try {
+      const folder = await open();
+      if (folder) {
+        await this.#add(folder);
+      }
+    } catch (error) {
+      this.problem = openProblem(error);
+    }
   }
 
   async #drop(event: DragEvent): Promise<void> {
     this.over = false;
-    if (!event.dataTransfer) {
+    const { dataTransfer } = event;
+    if (!dataTransfer) {
       return;
     }
     event.preventDefault();
-    const dropped = await readDrop(event.dataTransfer);
-    if (dropped && 'folder' in dropped) {
-      await this.#add(dropped.folder);
-    } else if (dropped) {
+    await this.#opened(async () => {
+      const dropped = await readDrop(dataTransfer);
+      if (!dropped || 'folder' in dropped) {
+        return dropped?.folder;
+      }
       this.problem = `${dropped.files[0]!.file.name} is a file; drop the adapter’s folder.`;
-    }
+      return undefined;
+    });
   }
 
   async #add(folder: ChosenFolder): Promise<void> {

@@ -9,6 +9,7 @@ import {
   pickFolder,
   readDrop,
 } from '../../platform/file-pickers.ts';
+import { openProblem } from '../shared/open-problem.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 import { cardStyles } from './choice-card-styles.ts';
@@ -149,17 +150,26 @@ export class ChoiceCard extends LitElement {
     if (!hasPickers()) {
       return this.input.click();
     }
+    await this.#opened(async () =>
+      this.#chosen(await (this.kind === 'folder' ? pickFolder(this.slotName) : pickFile(this.slotName))),
+    );
+  }
+
+  async #opened(open: () => Promise<void>): Promise<void> {
     try {
-      this.#chosen(await (this.kind === 'folder' ? pickFolder(this.slotName) : pickFile(this.slotName)));
+      await open();
     } catch (error) {
-      this.ownProblem = `The browser could not open it (${String(error)}); choose it again.`;
+      this.ownProblem = openProblem(error);
     }
   }
 
   async #fromInput(): Promise<void> {
     const { files } = this.input;
-    if (files?.[0]) {
-      this.#chosen(this.kind === 'folder' ? await folderFromInput(files) : { file: files[0] });
+    const file = files?.[0];
+    if (file) {
+      await this.#opened(async () =>
+        this.#chosen(this.kind === 'folder' ? await folderFromInput(files) : { file }),
+      );
     }
     // The same choice again must fire again.
     this.input.value = '';
@@ -179,10 +189,13 @@ export class ChoiceCard extends LitElement {
     }
     event.preventDefault();
     this.over = false;
-    const dropped = await readDrop(event.dataTransfer);
-    if (dropped) {
-      this.#take(dropped);
-    }
+    const { dataTransfer } = event;
+    await this.#opened(async () => {
+      const dropped = await readDrop(dataTransfer);
+      if (dropped) {
+        this.#take(dropped);
+      }
+    });
   }
 
   #take(dropped: NonNullable<Dropped>): void {

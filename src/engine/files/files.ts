@@ -1,8 +1,8 @@
 import type { ByteSource, Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
+import { blobSource } from '../../platform/blob-source.ts';
 import { readFolder as read } from '../../platform/read-folder.ts';
 import type { RunInputs } from '../../run/input/run-inputs.ts';
-import { blobSource } from '../../storage/blob-source.ts';
 import type { InputHandles } from '../../storage/run-records.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs } from '../protocol/protocol.ts';
 
@@ -29,7 +29,10 @@ export function folderOf({ name, files, nested = [], below = [], opened }: Opene
     },
     near: (file) => {
       const marks = below.filter((path) => path.endsWith(`/${file}`));
-      return Promise.resolve({ below: marks.map((path) => path.slice(0, -file.length - 1)) });
+      return Promise.resolve({
+        below: marks.map((path) => path.slice(0, -file.length - 1)),
+        hidesLinks: true,
+      });
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { UserError } from '../../formats/user-error.ts';
 import { decodeUtf8 } from '../../formats/utf8.ts';
-import { blobSource } from '../../storage/blob-source.ts';
+import { blobSource } from '../../platform/blob-source.ts';
 
 // APPNOTE.TXT of PKWARE, 4.3: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 const END = 0x06054b50;

@@ -1,7 +1,7 @@
 import { createCRC32 } from 'hash-wasm';
 import type { ByteSource } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { blobSource } from '../../storage/blob-source.ts';
+import { blobSource } from '../../platform/blob-source.ts';
 import { chunksOf, type Watch } from '../watch.ts';
 import {
   AGAIN,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readZip } from '../../../src/engine/files/zip-reader.ts';
 import { zipped } from '../../../src/engine/runs/export.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
-import { blobSource } from '../../../src/storage/blob-source.ts';
+import { blobSource } from '../../../src/platform/blob-source.ts';
 import { Random } from '../../support/random.ts';
 
 const file = (bytes: Uint8Array, name = 'run.zip') => new File([bytes as Uint8Array<ArrayBuffer>], name);

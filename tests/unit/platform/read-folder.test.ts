@@ -1,14 +1,16 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { folderOf } from '../../../src/engine/files/files.ts';
+import { openBaseModel } from '../../../src/formats/base-model.ts';
+import type { ChosenFolder } from '../../../src/platform/chosen-files.ts';
 import {
-  contentsOf,
+  folderAt,
   type Place,
   placeOfEntry,
   placeOfPaths,
   readFolder,
 } from '../../../src/platform/read-folder.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
-import { fixtureBytes } from '../../support/memory-folder.ts';
+import { fixtureBytes, fixtureFiles } from '../../support/memory-folder.ts';
 
 const TOOLS = 'additional_chat_templates/tool_use.jinja';
 const OWN = ['config.json', 'tokenizer.json', 'chat_template.jinja'];
@@ -75,17 +77,15 @@ function entryOf(name: string, tree: Tree): FileSystemDirectoryEntry {
   } as unknown as FileSystemDirectoryEntry;
 }
 
-const ways: readonly [
-  string,
-  (paths: readonly string[]) => Promise<Awaited<ReturnType<typeof contentsOf>>>,
-][] = [
+const ways: readonly [string, (paths: readonly string[]) => Promise<ChosenFolder>][] = [
   ['a handle', (paths) => readFolder(handleOf('base', treeOf(paths)))],
-  ['a drop', (paths) => contentsOf(placeOfEntry(entryOf('base', treeOf(paths))))],
+  ['a drop', (paths) => folderAt(placeOfEntry(entryOf('base', treeOf(paths))), 'base')],
   [
     'an input',
     (paths) =>
-      contentsOf(
+      folderAt(
         placeOfPaths(paths.map((path) => [path, new File([path], path.split('/').at(-1)!)] as const)),
+        'base',
       ),
   ],
 ];
@@ -111,6 +111,67 @@ it.each(ways)('%s tells of models in the folders of one that is none', async (_,
   expect(below).toEqual(['a/config.json', 'snapshots/0a/config.json']);
 });
 
+it.each(ways)('%s takes the only model in a folder of models', async (_, read) => {
+  const { name, files, below } = await read(['one/config.json', 'one/model.safetensors', 'notes.txt']);
+  expect(name).toBe('base/one');
+  expect(files.map((file) => file.name)).toEqual(['config.json', 'model.safetensors']);
+  expect(below).toBeUndefined();
+});
+
+it.each(ways)('%s takes none in place of a model that lost its configuration', async (_, read) => {
+  const { name, files } = await read(['model.safetensors', 'onnx/config.json']);
+  expect(name).toBe('base');
+  expect(files.map((file) => file.name)).toEqual(['model.safetensors']);
+});
+
+describe('Hugging Face’s cache without its links', () => {
+  const CASE = 'cases/llama_sharded/base';
+  const model = fixtureFiles(CASE);
+  const blobs = Object.entries(model).map(([name], i) => [`blobs/${i}f`, name] as const);
+  const cache = (folder: string) => [
+    ...blobs.map(([path]) => `${folder}${path}`),
+    `${folder}refs/main`,
+    `${folder}.no_exist/0a/README.md`,
+  ];
+  const content = (path: string): BlobPart => {
+    const [, name] = blobs.find(([blob]) => path.endsWith(blob)) ?? [];
+    return name === undefined ? '0a' : (model[name] as Uint8Array<ArrayBuffer>);
+  };
+  const ways = [
+    ['a handle', (paths) => readFolder(handleOf('hub', treeOf(paths, content)))],
+    ['a drop', (paths) => folderAt(placeOfEntry(entryOf('hub', treeOf(paths, content))), 'hub')],
+  ] as const satisfies [string, (paths: readonly string[]) => Promise<ChosenFolder>][];
+
+  it.each(ways)(
+    '%s of a model there has the files, under their names, that the folder itself has',
+    async (_, read) => {
+      const { name, files } = await read(cache(''));
+      expect(name).toBe('hub');
+      const contents = await Promise.all(
+        files.map(async (file) => [file.name, new Uint8Array(await file.arrayBuffer())] as const),
+      );
+      expect(Object.fromEntries(contents)).toEqual(model);
+      const base = await openBaseModel(folderOf({ name, files }));
+      expect(base.weightFiles.map((file) => file.name)).toEqual(
+        [1, 2, 3].map((i) => `hub/model-0000${i}-of-00003.safetensors`),
+      );
+    },
+  );
+
+  it.each(ways)('%s of the cache with a single model is that model', async (_, read) => {
+    const { name, files } = await read(cache('models--org--name/'));
+    expect(name).toBe('hub/models--org--name');
+    expect(files.map((file) => file.name).toSorted()).toEqual(Object.keys(model).toSorted());
+  });
+
+  it.each(ways)('%s of the cache with several asks which', async (_, read) => {
+    const chosen = await read([...cache('models--org--name/'), ...cache('models--org--other/')]);
+    await expect(openBaseModel(folderOf(chosen))).rejects.toThrow(
+      'hub: one level too high: 2 folders in it have a config.json ("models--org--name", "models--org--other"); choose one of those.',
+    );
+  });
+});
+
 it('looks into a bounded number of folders', async () => {
   let looked = 0;
   const inner: Place = {
@@ -119,7 +180,7 @@ it('looks into a bounded number of folders', async () => {
     has: async () => ++looked < 0,
   };
   const folders = new Map(Array.from({ length: 5000 }, (_, i) => [`folder-${i}`, inner]));
-  await contentsOf({ ...inner, folders: async () => folders });
+  await folderAt({ ...inner, folders: async () => folders }, 'base');
   expect(looked).toBeLessThan(1000);
 });
 
