@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import { retune } from '../support/cli.ts';
+import { makeHubCache } from '../support/hub-cache.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
 import { casePath } from '../support/model-case.ts';
 import { chooseCase, savedFiles, StaticHost, stubPickers } from '../support/real-page.ts';
@@ -65,6 +66,15 @@ describe('the page over the real engine, on a static host under a path', () => {
     const start = page.getByRole('button', { name: 'Start training' });
     expect(await start.getAttribute('aria-disabled')).toBe('true');
 
+    const cache = makeHubCache(join(work, 'hub'), casePath(CASE, 'base'));
+    const snapshots = join(cache, 'snapshots');
+    await drop(page, 'base', join(snapshots, readdirSync(snapshots)[0]!));
+    await page
+      .getByText(/^Not usable: \w{40}: empty, as far as a browser shows it, which hides links;/)
+      .waitFor();
+    await drop(page, 'base', join(work, 'hub'));
+    await card(page, 'base').getByText('Qwen2, 2 layers').waitFor();
+    await card(page, 'base').getByText('hub/models--toy--model').waitFor();
     await drop(page, 'source', casePath(CASE, 'v1'));
     await drop(page, 'train', casePath(CASE, 'train.jsonl'));
     await drop(page, 'validation', casePath(CASE, 'val.jsonl'));
@@ -108,6 +118,11 @@ describe('the page over the real engine, on a static host under a path', () => {
     const problems = problemsOf(page);
     await page.goto(host.url);
     await chooseCase(page, CASE);
+    // In Hugging Face's cache its files are links, which the browser does not follow.
+    const cache = makeHubCache(join(work, 'cache'), casePath(CASE, 'base'));
+    await page.locator('[data-slot=base]').setInputFiles(cache);
+    await card(page, 'base').getByText('models--toy--model').waitFor();
+    await page.getByText('Everything is in order').waitFor();
     await page.getByRole('button', { name: 'Measure how long it takes' }).click();
     await page.getByText(/^About .* tokens per second\.$/).waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();
@@ -183,11 +198,13 @@ function problemsOf(page: Page): string[] {
   return problems;
 }
 
+const card = (page: Page, slot: string) =>
+  page.locator('choice-card').filter({ has: page.locator(`[data-slot=${slot}]`) });
+
 /** Drops a file or folder from the disk on a card, as a user does with the mouse. */
 async function drop(page: Page, slot: string, path: string): Promise<void> {
-  const card = page.locator('choice-card').filter({ has: page.locator(`[data-slot=${slot}]`) });
-  await card.scrollIntoViewIfNeeded();
-  const { x, y, width, height } = (await card.boundingBox())!;
+  await card(page, slot).scrollIntoViewIfNeeded();
+  const { x, y, width, height } = (await card(page, slot).boundingBox())!;
   const session = await page.context().newCDPSession(page);
   const at = {
     x: x + width / 2,
