@@ -1,7 +1,7 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../formats/user-error.ts';
-import { defaultCacheFolder } from './base-cache.ts';
+import { defaultCacheFolder } from './cache-folder.ts';
 import { NONE } from './options.ts';
 import { linkTarget } from './stats.ts';
 

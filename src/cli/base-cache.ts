@@ -1,11 +1,11 @@
 import type { Dirent } from 'node:fs';
 import { type FileHandle, open, readdir, statfs } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join, posix, win32 } from 'node:path';
+import { join } from 'node:path';
 import { Option } from 'commander';
 import { showBytes } from '../formats/words.ts';
 import { BaseCache } from '../model/base/cache/base-cache.ts';
 import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base/cache/storage.ts';
+import { defaultCacheFolder } from './cache-folder.ts';
 import {
   makeFolder,
   move,
@@ -22,43 +22,6 @@ import { errorCode } from './stats.ts';
 
 /** Free disk space needed beside an entry, for what a run writes. */
 const ROOM = 2;
-
-/**
- * The default place of the cache; undefined if there is no home folder, as for a user unknown to the system. A
- * relative path would mean a different place for each command (and is invalid by the XDG specification).
- */
-export function defaultCacheFolder(
-  env = process.env,
-  platform = process.platform,
-  home = homeFolder,
-): string | undefined {
-  const { isAbsolute } = platform === 'win32' ? win32 : posix;
-  const inHome = (folder: string) => {
-    const found = home();
-    return found && join(found, folder);
-  };
-  const places = [
-    () => env['XDG_CACHE_HOME'],
-    () => (platform === 'darwin' ? inHome('Library/Caches') : undefined),
-    () => (platform === 'win32' ? env['LOCALAPPDATA'] : undefined),
-    () => inHome('.cache'),
-  ];
-  for (const place of places) {
-    const parent = place();
-    if (parent && isAbsolute(parent)) {
-      return join(parent, 'retune');
-    }
-  }
-  return undefined;
-}
-
-function homeFolder(): string | undefined {
-  try {
-    return homedir();
-  } catch {
-    return undefined;
-  }
-}
 
 export const baseCacheOption = () =>
   new Option(

@@ -6,6 +6,7 @@ import { benchCommand } from './commands/bench.ts';
 import { cacheCommand } from './commands/cache.ts';
 import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
+import { exampleCommand } from './commands/example.ts';
 import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { planCommand } from './commands/plan.ts';
@@ -44,18 +45,14 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     inspectCommand,
     compareCommand,
     demoCommand,
+    exampleCommand,
     benchCommand,
     cacheCommand,
   ]) {
     add(program, end);
   }
   try {
-    if (args.length === 0) {
-      throw new UserError(
-        `retune: no command given, expected one of ${program.commands.map((c) => c.name()).join(', ')}; see retune --help.`,
-      );
-    }
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' });
     return exitCode;
   } catch (error) {
     return explain(error, args[0]);

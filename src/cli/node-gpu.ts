@@ -1,8 +1,10 @@
 import { UserError } from '../formats/user-error.ts';
 import { type Gpu, type LimitTier, openDevice } from '../gpu/device.ts';
 import { pausePolls } from './dawn-polls.ts';
-import { findSwiftShader } from './software-vulkan.ts';
+import type { SoftwareFallback } from './software-device.ts';
+import { findSoftwareVulkan } from './software-vulkan.ts';
 import { hasVulkanDriver } from './vulkan-drivers.ts';
+import { provideVulkanLoader } from './vulkan-loader.ts';
 
 /**
  * allow_unsafe_apis: subgroup matrices are experimental. timestamp_quantization: by default, Dawn rounds timestamps
@@ -25,8 +27,11 @@ const SOFTWARE_FLAGS = flags('use_vulkan_zero_initialize_workgroup_memory_extens
 const instances: GPU[] = [];
 
 async function adapterOf(dawnFlags: string[], software: boolean): Promise<GPUAdapter | null> {
-  if (process.platform === 'linux' && !hasVulkanDriver()) {
-    return null;
+  if (process.platform === 'linux') {
+    if (!hasVulkanDriver()) {
+      return null;
+    }
+    provideVulkanLoader();
   }
   // Loaded late: only commands that compute need Dawn.
   const { create, globals } = await import('webgpu');
@@ -38,23 +43,43 @@ async function adapterOf(dawnFlags: string[], software: boolean): Promise<GPUAda
 }
 
 /**
- * Opens the hardware GPU through Dawn or, if there is none, the software Vulkan device that comes with the browser.
+ * Opens the hardware GPU through Dawn or, if there is none, a software device as `software` says.
  * RETUNE_SOFTWARE_GPU=1 selects the software device. Throws UserError if there is neither.
  */
-export async function openNodeGpu(tier: LimitTier = 'adapter'): Promise<Gpu> {
+export async function openNodeGpu(
+  tier: LimitTier = 'adapter',
+  software: SoftwareFallback = { allowed: true },
+): Promise<Gpu> {
   let adapter = process.env.RETUNE_SOFTWARE_GPU === '1' ? null : await adapterOf(FLAGS, false);
+  if (!adapter && !software.allowed) {
+    throw new UserError(
+      `No GPU: Dawn found no ${DEVICES} device; install the GPU's driver, or add --software to compute on the CPU, correctly but very slowly.`,
+    );
+  }
   if (!adapter) {
-    const icd = process.env.VK_DRIVER_FILES ? undefined : findSwiftShader();
-    if (icd) {
-      process.env.VK_DRIVER_FILES = icd;
+    adapter = await softwareAdapter();
+    // Whoever names a driver has chosen it.
+    if (!adapter && software.bring && process.env.VK_DRIVER_FILES === undefined) {
+      await software.bring();
+      adapter = await softwareAdapter();
     }
-    adapter = await adapterOf(SOFTWARE_FLAGS, true);
     pausePolls();
   }
   if (!adapter) {
     throw new UserError(
-      'No GPU: Dawn found neither a Vulkan, Metal or Direct3D 12 device nor the software device of Chrome; install a GPU driver, or Chromium (and libvulkan1 on Linux), or name the browser in CHROME_PATH.',
+      `No GPU: Dawn found neither a ${DEVICES} device nor a software device; install a GPU driver, or Chrome or Chromium, or name the browser in CHROME_PATH.`,
     );
   }
   return openDevice(adapter, tier);
+}
+
+/** What Dawn computes with on this system. */
+const DEVICES = { darwin: 'Metal', win32: 'Direct3D 12 or Vulkan' }[process.platform as string] ?? 'Vulkan';
+
+async function softwareAdapter(): Promise<GPUAdapter | null> {
+  const icd = process.env.VK_DRIVER_FILES ? undefined : findSoftwareVulkan();
+  if (icd) {
+    process.env.VK_DRIVER_FILES = icd;
+  }
+  return adapterOf(SOFTWARE_FLAGS, true);
 }

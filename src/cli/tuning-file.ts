@@ -4,7 +4,7 @@ import { readJson } from '../formats/json.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
 import { UserError } from '../formats/user-error.ts';
 import type { BestVariants, TuningCache } from '../gpu/autotune/tuning-results.ts';
-import { defaultCacheFolder } from './base-cache.ts';
+import { defaultCacheFolder } from './cache-folder.ts';
 import { replaceFiles } from './durable-files.ts';
 import { nodeSource } from './node-files.ts';
 import { webgpuVersion } from './webgpu-version.ts';

@@ -536,9 +536,14 @@ describe('a machine', () => {
         scene.path('answers.json'),
       ]),
     ]) {
-      expect(
-        refusal(await retune(args, { VK_DRIVER_FILES: '/nowhere.json', VK_ICD_FILENAMES: '/nowhere.json' })),
-      ).toMatch(/^No GPU: Dawn found neither .*; install a GPU driver, or Chromium .*\.$/);
+      const none = { VK_DRIVER_FILES: '/nowhere.json', VK_ICD_FILENAMES: '/nowhere.json' };
+      expect(refusal(await retune([...args, '--software'], none))).toMatch(
+        /^No GPU: Dawn found neither .* nor a software device; install a GPU driver, or Chrome .*\.$/,
+      );
+      // A base of a user's waits hours on the CPU, so that nobody gets there unasked.
+      expect(refusal(await retune(args, { ...none, RETUNE_SOFTWARE_GPU: '' }))).toMatch(
+        /^No GPU: Dawn found no .* device; install the GPU's driver, or add --software to compute on the CPU, .*\.$/,
+      );
     }
     expect([scene.exists('v2'), scene.exists('answers.json')]).toEqual([false, false]);
   });
@@ -565,7 +570,6 @@ describe('a machine', () => {
 
 describe('a command line', () => {
   it.each([
-    [[], 'retune: no command given, expected one of finetune, batch-test, rows, plan, inspect, compare'],
     [['fly'], "retune: unknown command 'fly'; see retune --help."],
     [['--fly'], "retune: unknown option '--fly'; see retune --help."],
     [

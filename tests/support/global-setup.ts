@@ -9,9 +9,11 @@ export default async function setup(): Promise<() => void> {
   // The command line's cache is kept out of the user's own.
   const cache = (process.env.XDG_CACHE_HOME = mkdtempSync(join(tmpdir(), 'retune-test-cache-')));
   const builds = (process.env.RETUNE_TEST_BUILDS = mkdtempSync(join(tmpdir(), 'retune-test-builds-')));
+  // What the tests start may compute on the CPU where there is no GPU.
+  process.env.RETUNE_SOFTWARE_GPU ??= 'allow';
   // Whoever sets a Vulkan driver has chosen the device to test.
   if (!process.env.VK_DRIVER_FILES) {
-    ensureBrowser();
+    await ensureBrowser();
   }
   await build({ configFile: 'vite.cli.config.ts', logLevel: 'error' });
   return () => {

@@ -16,9 +16,11 @@ import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { dateOption, NONE, numberOption, readOwnRecipe, readRecipeFile } from '../options.ts';
 import { checkOutputFile } from '../output-file.ts';
+import { INVOCATION } from '../package-root.ts';
 import { RunReport } from '../run-report.ts';
+import { addSoftwareOptions, type SoftwareOptions } from '../software-device.ts';
 
-interface Options {
+interface Options extends SoftwareOptions {
   base: string;
   baseCache: string;
   model: string;
@@ -42,7 +44,7 @@ const STOPPED = 'Stopped; nothing was written.';
 
 /** `retune batch-test`: answers a file of questions. */
 export function batchTestCommand(program: Command, end: (exitCode: number) => void): void {
-  program
+  const command = program
     .command('batch-test')
     .summary('let a model answer a file of questions')
     .description(
@@ -103,12 +105,13 @@ export function batchTestCommand(program: Command, end: (exitCode: number) => vo
       '--config <file>',
       `${RECIPE} that says how the base is quantized (default: the one beside the adapter, else the recipe's values)`,
     )
-    .addOption(baseCacheOption())
+    .addOption(baseCacheOption());
+  addSoftwareOptions(command)
     .addHelpText(
       'after',
       `
 Example:
-  npm run -s retune -- batch-test --base Qwen2.5-1.5B-Instruct --model v2 --questions questions.json --output answers_v2.json --greedy`,
+  ${INVOCATION} batch-test --base Qwen2.5-1.5B-Instruct --model v2 --questions questions.json --output answers_v2.json --greedy`,
     )
     .action(async (options: Options) => end(await runBatchTest(options)));
 }
@@ -137,7 +140,7 @@ async function runBatchTest(options: Options): Promise<number> {
         : await readRecipeFile(options.config, display);
     const report = new TestReport(display);
     const { maxNewTokens, seed } = options;
-    const result = await withGpu(display, 'run the same command again', (openGpu) =>
+    const result = await withGpu(display, { remedy: 'run the same command again', options }, (openGpu) =>
       askModel({
         base,
         baseCache: openBaseCache(options.baseCache),

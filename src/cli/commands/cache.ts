@@ -5,7 +5,8 @@ import { counted, showBytes } from '../../formats/words.ts';
 import { BaseCache } from '../../model/base/cache/base-cache.ts';
 import type { CachedBase } from '../../model/base/cache/manifest.ts';
 import { CacheRefusal } from '../../model/base/cache/storage.ts';
-import { defaultCacheFolder, FolderCacheStorage } from '../base-cache.ts';
+import { FolderCacheStorage } from '../base-cache.ts';
+import { defaultCacheFolder } from '../cache-folder.ts';
 import { openDisplay } from '../display.ts';
 import { table } from '../table.ts';
 

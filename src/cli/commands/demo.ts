@@ -1,20 +1,21 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { exactMatch } from '../../comparison/metrics.ts';
 import { parseQuestions } from '../../comparison/questions.ts';
 import { type ReadResults, readResults } from '../../comparison/results.ts';
 import { shorten } from '../../formats/quote.ts';
-import { type Display, openDisplay } from '../display.ts';
-import { interrupt } from '../interrupt.ts';
+import { commandRunner } from '../command-runner.ts';
+import { openDisplay } from '../display.ts';
 import { nodeSource } from '../node-files.ts';
+import { bundled } from '../package-root.ts';
+import { forBundled, yesOption } from '../software-device.ts';
 import { table } from '../table.ts';
 
 interface Options {
   files: string;
   output: string;
+  yes?: boolean;
 }
 
 /** Longer than any of the demo's answers. */
@@ -28,25 +29,29 @@ export function demoCommand(program: Command, end: (exitCode: number) => void): 
     .description(
       'Continues the bundled tiny V1 on rows about a new product line, asks V1 and V2 the same questions, and counts the exact answers of both. Started again, it resumes where it was stopped.',
     )
-    .option('--files <folder>', 'base, V1, rows, questions and recipe', 'public/demo')
+    .option('--files <folder>', 'base, V1, rows, questions and recipe', bundled('public/demo'))
     .option('--output <folder>', 'where V2 and the answers go', 'demo-output')
+    .addOption(yesOption())
     .action(async (options: Options) => end(await runDemo(options)));
 }
 
-async function runDemo({ files, output }: Options): Promise<number> {
+async function runDemo({ files, output, yes }: Options): Promise<number> {
   const [base, v1, v2] = [join(files, 'base'), join(files, 'v1'), join(output, 'v2')];
   const questions = join(files, 'questions.json');
   const config = join(files, 'training_config.yaml');
   const answers = { v1: join(output, 'answers_v1.json'), v2: join(output, 'answers_v2.json') };
+  const software = forBundled(yes);
   const ask = (model: string, file: string) => [
     ...['batch-test', '--base', base, '--model', model, '--questions', questions, '--config', config],
     ...['--prompt', 'text', '--greedy', '--max-new-tokens', MAX_NEW_TOKENS, '--output', file],
+    ...software,
   ];
   const display = openDisplay();
   const run = commandRunner(display);
   const trained = await run([
     ...['finetune', '--base', base, '--source-model', v1, '--train-data', join(files, 'train.jsonl')],
     ...['--val-data', join(files, 'val.jsonl'), '--config', config, '--output', v2],
+    ...software,
   ]);
   if (trained !== 0) {
     return trained;
@@ -90,28 +95,6 @@ function exactByTopic(topics: readonly string[], v1: ReadResults, v2: ReadResult
     ...[...new Set(topics)].map((topic) => [shorten(topic), count(topic, v1), count(topic, v2)]),
   ];
 }
-
-/** Runs commands one after another, showing each as it would be typed; they receive this process's signals. */
-function commandRunner(display: Display): (args: readonly string[]) => Promise<number> {
-  let child: ChildProcess | undefined;
-  interrupt.handle('keep', { onEnd: () => child?.kill('SIGKILL') });
-  interrupt.signal.addEventListener('abort', () => child?.kill(interrupt.received ?? 'SIGTERM'));
-  return (args) =>
-    new Promise((resolve, reject) => {
-      if (interrupt.exitCode !== undefined) {
-        return resolve(interrupt.exitCode);
-      }
-      display.line('');
-      display.line(`> npm run -s retune -- ${args.join(' ')}`);
-      child = spawn(process.execPath, [process.argv[1]!, ...args], { stdio: 'inherit' });
-      child.once('error', reject);
-      child.once('close', (code, signal) => resolve(code ?? interrupt.exitCode ?? codeOf(signal)));
-    });
-}
-
-/** The exit code that a shell reports for a command that a signal ended. */
-const codeOf = (signal: NodeJS.Signals | null): number =>
-  signal === null ? 1 : 128 + constants.signals[signal];
 
 async function isNewer(path: string, than: string): Promise<boolean> {
   const [info, other] = await Promise.all([stat(path).catch(() => undefined), stat(than)]);

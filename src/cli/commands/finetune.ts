@@ -20,10 +20,12 @@ import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { addDeviceOptions, givenDeviceSettings, NONE, readRecipeFile } from '../options.ts';
 import { OutputLock } from '../output-lock.ts';
+import { INVOCATION } from '../package-root.ts';
 import { RunReport } from '../run-report.ts';
+import { addSoftwareOptions, type SoftwareOptions } from '../software-device.ts';
 import { TuningFile } from '../tuning-file.ts';
 
-interface Options {
+interface Options extends SoftwareOptions {
   base?: string;
   baseCache: string;
   sourceModel: string;
@@ -66,14 +68,14 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
         .default('exact'),
     )
     .addOption(baseCacheOption());
-  addDeviceOptions(command)
+  addSoftwareOptions(addDeviceOptions(command))
     .addHelpText(
       'after',
       `
 Ctrl-C (and SIGTERM, SIGHUP, a closed stdout) stops and saves a checkpoint of the last complete step; a second Ctrl-C quits at once.
 
 Example:
-  npm run -s retune -- finetune --base Qwen2.5-1.5B-Instruct --source-model v1 --train-data train.jsonl --val-data val.jsonl --output v2`,
+  ${INVOCATION} finetune --base Qwen2.5-1.5B-Instruct --source-model v1 --train-data train.jsonl --val-data val.jsonl --output v2`,
     )
     .action(async (options: Options) => end(await runFinetune(options)));
 }
@@ -98,7 +100,7 @@ async function runFinetune(options: Options): Promise<number> {
     const answer = answerSignals(display);
     const { signal } = interrupt;
     const remedy = 'run the same command again to resume from the last checkpoint';
-    const result = await withGpu(display, remedy, (openGpu) =>
+    const result = await withGpu(display, { remedy, options }, (openGpu) =>
       finetune({
         inputs: { base, source, train, validation, recipe },
         store,

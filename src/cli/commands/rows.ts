@@ -13,6 +13,7 @@ import { type Display, openDisplay } from '../display.ts';
 import { writeLine } from '../lines.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { numberOption, readRecipeFile } from '../options.ts';
+import { INVOCATION } from '../package-root.ts';
 
 interface Options {
   base: string;
@@ -46,7 +47,7 @@ export function rowsCommand(program: Command): void {
 A line of --json is {"row", "format", "text", "ids", "trained"}: "row" is the line in JSONL, else the place in the list; "trained" is 1 where the token is a target. A row that nothing is trained of has "skipped", the reason, instead of ids. Without --config rows are not cut.
 
 Example:
-  npm run -s retune -- rows --base Qwen2.5-1.5B-Instruct --train-data train.jsonl`,
+  ${INVOCATION} rows --base Qwen2.5-1.5B-Instruct --train-data train.jsonl`,
     )
     .action(runRows);
 }

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, posix, win32 } from 'node:path';
 import { expect, it } from 'vitest';
-import { defaultCacheFolder, FolderCacheStorage } from '../../../src/cli/base-cache.ts';
+import { FolderCacheStorage } from '../../../src/cli/base-cache.ts';
+import { defaultCacheFolder } from '../../../src/cli/cache-folder.ts';
 
 const find = (env: NodeJS.ProcessEnv, platform: NodeJS.Platform, home?: string) =>
   defaultCacheFolder(env, platform, () => home)?.replaceAll(win32.sep, posix.sep);

@@ -2,8 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findBrowser, findSwiftShader } from '../../../src/cli/software-vulkan.ts';
-import { ensureBrowser } from '../../support/ensure-browser.ts';
+import { findBrowser, findSwiftShader, hasWholeBrowser } from '../../../src/cli/software-vulkan.ts';
 
 let root: string;
 beforeEach(() => {
@@ -21,7 +20,12 @@ function put(...path: string[]): string {
 /** A machine with only these usual places, and its answers. */
 const PLACES = ['usr/bin/chromium', 'usr/bin/chrome'];
 function found(chosen?: string) {
-  const env = { HOME: root, PLAYWRIGHT_BROWSERS_PATH: at('playwright'), CHROME_PATH: chosen };
+  const env = {
+    HOME: root,
+    XDG_CACHE_HOME: at('cache'),
+    PLAYWRIGHT_BROWSERS_PATH: at('playwright'),
+    CHROME_PATH: chosen,
+  };
   const places = PLACES.map((place) => at(place));
   return { browser: findBrowser(env, places), device: findSwiftShader(env, places) };
 }
@@ -64,60 +68,19 @@ describe('a browser and its software device', () => {
     expect(found(chosen)).toEqual({ browser: chosen, device: own });
     expect(found(at('nowhere')).browser).toBe(at('usr/bin/chromium'));
   });
-});
 
-describe('the tests of a machine', () => {
-  /** What they run and say where `brings` brings a browser (and libvulkan1 the loader). */
-  function ensured(brings: string, { hasApt = true, browser = false, loader = false } = {}) {
-    const told: string[] = [];
-    const run = (...words: string[]) => {
-      const command = words.slice(words[0] === process.execPath ? 1 : 0).join(' ');
-      told.push(command);
-      browser ||= command.endsWith(brings);
-      loader ||= command.endsWith('libvulkan1');
-    };
-    const say = (text: string) => told.push(text);
-    let failure = '';
-    try {
-      ensureBrowser({ hasSwiftShader: () => browser, hasVulkanLoader: () => loader, hasApt, run, say });
-    } catch (error) {
-      failure = (error as Error).message;
-    }
-    return { told, failure };
-  }
-  const apt = [
-    'Installing libvulkan1 and chromium with apt: no browser with SwiftShader was found for the tests.',
-    'apt-get update -qq',
-    'apt-get install -y -qq --no-install-recommends libvulkan1',
-    'apt-get install -y -qq --no-install-recommends chromium',
-  ];
-  const playwright = 'node_modules/playwright-core/cli.js install';
-
-  it('install nothing where all is there', () =>
-    expect(ensured('', { browser: true, loader: true })).toEqual({ told: [], failure: '' }));
-
-  it('install a browser with apt', () => expect(ensured('chromium')).toEqual({ told: apt, failure: '' }));
-
-  it("install Playwright's where apt brings none", () =>
-    expect(ensured('--with-deps chromium')).toEqual({
-      told: [
-        ...apt,
-        "Installing Playwright's Chromium: apt brought no browser with SwiftShader for the tests (CHROME_PATH names one).",
-        `${playwright} --with-deps chromium`,
-      ],
-      failure: '',
-    }));
-
-  it("install Playwright's where there is no apt, and say what to do where that brings none", () => {
-    const told = [
-      "Installing Playwright's Chromium: no browser with SwiftShader was found for the tests (CHROME_PATH names one).",
-      `${playwright} chromium`,
-    ];
-    expect(ensured('chromium', { hasApt: false })).toEqual({ told, failure: '' });
-    expect(ensured('nothing', { hasApt: false })).toEqual({
-      told,
-      failure:
-        'The tests need Chrome or Chromium with SwiftShader beside it; set CHROME_PATH to its executable.',
-    });
+  it('are none where only a device was downloaded', () => {
+    const env = { HOME: root, XDG_CACHE_HOME: at('cache') };
+    put('usr/bin/chromium');
+    put('cache/retune/software-device/.7.partial-x', DEVICE);
+    expect(found().device).toBeUndefined();
+    const device = put('cache/retune/software-device/swiftshader-153.0.0', DEVICE);
+    expect([found().device, hasWholeBrowser(env, [at('usr/bin/chromium')])]).toEqual([device, false]);
+    rmSync(device);
+    const inner = 'chromium_headless_shell-1200/chrome-headless-shell-linux64';
+    const other = put('cache/retune/software-device', inner, DEVICE);
+    expect(found().device).toBe(other);
+    put('usr/lib/chromium', DEVICE);
+    expect(hasWholeBrowser(env, [at('usr/bin/chromium')])).toBe(true);
   });
 });
