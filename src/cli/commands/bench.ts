@@ -13,13 +13,14 @@ import { replaceFiles } from '../durable-files.ts';
 import { openNodeGpu } from '../node-gpu.ts';
 import { deviceOption, numberOption } from '../options.ts';
 import { checkOutputFile } from '../output-file.ts';
-import { addSoftwareOptions, softwareFallback, type SoftwareOptions } from '../software-device.ts';
+import { softwareFallback, yesOption } from '../software-device.ts';
 import { table } from '../table.ts';
 
 /** Reads and writes gigabytes, so only on request. */
 const LOADING = 'loading';
 
-interface Options extends SoftwareOptions {
+interface Options {
+  yes?: boolean;
   model: ModelName[];
   section: (SectionName | typeof LOADING)[];
   precision?: PrecisionChoice[];
@@ -35,7 +36,7 @@ interface Options extends SoftwareOptions {
 
 /** `retune bench`: the speed of this device, by kernel and by step. */
 export function benchCommand(program: Command): void {
-  const command = program
+  program
     .command('bench')
     .summary('measure the GPU: its ceilings, the kernels, whole training steps')
     .description(
@@ -73,8 +74,9 @@ export function benchCommand(program: Command): void {
     .option('--rounds <count>', 'rounds of each measurement', numberOption({ whole: true, min: 1 }), 5)
     .option('--json <file>', 'write the figures as JSON too, anew after each table')
     .option('--plot <file>', 'write bars as an SVG picture too, likewise')
-    .option('--force', 'measure true shapes and show speeds on a device that computes on the CPU');
-  addSoftwareOptions(command).action(runBench);
+    .option('--force', 'measure true shapes and show speeds on a device that computes on the CPU')
+    .addOption(yesOption())
+    .action(runBench);
 }
 
 async function runBench(options: Options): Promise<void> {
@@ -86,7 +88,8 @@ async function runBench(options: Options): Promise<void> {
     display.line(`${name}: ${value}`);
   }
   const report = await bench({
-    openGpu: () => openNodeGpu('adapter', softwareFallback(options, display)),
+    // A software device measures a tiny model or counts, unless --force.
+    openGpu: () => openNodeGpu('adapter', softwareFallback({ ...options, software: true }, display)),
     models: options.model,
     sections: options.section.filter((name) => name !== LOADING),
     tokens: options.tokens,
