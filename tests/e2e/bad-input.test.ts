@@ -644,6 +644,10 @@ describe('a command line', () => {
       expect(stdout).toContain(`Usage: ${['retune', ...command].join(' ')}`);
     }
   });
+
+  it('that says nothing, and gets help', async () => {
+    expect(await retune([])).toEqual(await retune(['--help']));
+  });
 });
 
 describe('a bug', () => {
