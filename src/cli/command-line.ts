@@ -11,6 +11,7 @@ import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { planCommand } from './commands/plan.ts';
 import { rowsCommand } from './commands/rows.ts';
+import { startCommand } from './commands/start.ts';
 import { writeLine, writeLines } from './lines.ts';
 import { refuseEmpty } from './options.ts';
 
@@ -48,6 +49,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     exampleCommand,
     benchCommand,
     cacheCommand,
+    startCommand,
   ]) {
     add(program, end);
   }

@@ -11,5 +11,13 @@ const IS_CHECKOUT = existsSync(join(ROOT, 'src/cli'));
 /** How the command line is started here. */
 export const INVOCATION = IS_CHECKOUT ? 'npm run -s retune --' : 'retune';
 
+/** How the page is started here, and at another port. */
+export const START = IS_CHECKOUT
+  ? { command: 'npm start', withPort: 'npm start -- --port N', port: '-- --port N' }
+  : { command: 'retune start', withPort: 'retune start --port N', port: '--port N' };
+
+/** The page as it is built for the package; undefined in a checkout, where it may be older than its sources. */
+export const builtPage = (): string | undefined => (IS_CHECKOUT ? undefined : join(ROOT, 'dist/page'));
+
 /** The path, from the current folder, of something that comes with Retune. */
 export const bundled = (path: string): string => relative(process.cwd(), join(ROOT, path));

@@ -13,7 +13,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** Gives every response the security headers, and refuses requests that were not sent to this machine by its name. */
-function guard(request: IncomingMessage, response: ServerResponse, next: () => void): void {
+export function guard(request: IncomingMessage, response: ServerResponse, next: () => void): void {
   for (const [name, value] of Object.entries(securityHeaders)) {
     response.setHeader(name, value);
   }

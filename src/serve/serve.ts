@@ -1,7 +1,9 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect } from 'node:net';
-import { preview } from 'vite';
+import { START } from '../cli/package-root.ts';
 import { UserError } from '../formats/user-error.ts';
+import { guard } from './guard.ts';
+import { aboutPort } from './port.ts';
 
 /** Both addresses of `localhost`: a browser asks whichever answers, so the page must be behind each. */
 const LOOPBACK = ['127.0.0.1', '::1'] as const;
@@ -20,7 +22,7 @@ export async function checkFree(port: number): Promise<void> {
     ? `Retune runs there already; open ${url}, or end that one first.`
     : 'another program has it; end that program and start again.';
   throw new UserError(
-    `Port ${port} is taken: ${who} Another port is another address, where the runs that your browser keeps would seem lost; "npm start -- --port N" takes one all the same.`,
+    `Port ${port} is taken: ${who} Another port is another address, where the runs that your browser keeps would seem lost; "${START.withPort}" takes one all the same.`,
   );
 }
 
@@ -30,29 +32,66 @@ export interface Served {
 }
 
 /** Serves the built page at a port of this machine, which no other machine reaches. Throws UserError. */
-export async function serve(port: number, options: { open: boolean; outDir?: string }): Promise<Served> {
+export async function serve(
+  port: number,
+  { open, outDir }: { open: boolean; outDir: string },
+): Promise<Served> {
   const url = `http://localhost:${port}/`;
-  const [host, second] = LOOPBACK;
+  const page = await pageOf(outDir);
+  const servers: Server[] = [];
+  const close = async () => {
+    for (const server of servers) {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  };
   try {
-    const server = await preview({
-      logLevel: 'error',
-      build: { outDir: options.outDir ?? 'dist' },
-      preview: { host, port, strictPort: true, open: options.open && url },
-    });
-    const other = await listen(createServer(server.middlewares), second, port);
-    return {
-      url,
-      close: async () => {
-        other?.closeAllConnections();
-        other?.close();
-        await server.close();
-      },
-    };
+    for (const host of LOOPBACK) {
+      const server = await listen(createServer(page), host, port);
+      servers.push(...(server ? [server] : []));
+    }
   } catch (error) {
+    await close();
     // Somebody was quicker.
     await checkFree(port);
     throw error;
   }
+  if (open) {
+    await openPage(url);
+  }
+  return { url, close };
+}
+
+/** Answers with the files of a folder, behind the guard. */
+export async function pageOf(outDir: string): Promise<RequestListener> {
+  // Loaded late: few commands serve.
+  const { default: sirv } = await import('sirv');
+  const files = sirv(outDir, { dev: true, etag: true });
+  return (request, response) =>
+    guard(request, response, () =>
+      files(request, response, () => {
+        response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' });
+        response.end('Not found\n');
+      }),
+    );
+}
+
+/** In the browser that BROWSER names, otherwise in the usual one; without any, the printed address is enough. */
+async function openPage(url: string): Promise<void> {
+  const { BROWSER } = process.env;
+  if (BROWSER === 'none') {
+    return;
+  }
+  const { default: openUrl } = await import('open');
+  const program = await openUrl(url, BROWSER ? { app: { name: BROWSER } } : {}).catch(() => undefined);
+  program?.on('error', () => undefined);
+}
+
+/** Serves the built page, opens it and says where it is. Throws UserError. */
+export async function servePage(port: number, outDir: string, say: (line: string) => void): Promise<void> {
+  const { url } = await serve(port, { open: true, outDir });
+  say(`Retune is at ${url}, for this machine only. Ctrl-C ends it.`);
+  aboutPort(port).forEach(say);
 }
 
 function listens(host: string, port: number): Promise<boolean> {
@@ -78,7 +117,7 @@ const isRetune = (url: string): Promise<boolean> =>
 /** undefined where the machine has no such address, as one without IPv6. */
 function listen(server: Server, host: string, port: number): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    server.on('error', (error: NodeJS.ErrnoException) =>
+    server.once('error', (error: NodeJS.ErrnoException) =>
       error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT' ? resolve(undefined) : reject(error),
     );
     server.listen(port, host, () => resolve(server));

@@ -1,11 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type IncomingHttpHeaders, request } from 'node:http';
+import { createServer as createHttpServer, type IncomingHttpHeaders, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, preview } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { securityHeaders } from '../../../src/platform/security-headers.ts';
+import { pageOf } from '../../../src/serve/serve.ts';
 
 const TYPES = {
   '/': 'text/html',
@@ -38,7 +39,7 @@ function get(port: number, path: string, headers: Record<string, string> = {}, m
 }
 
 let folder: string;
-const servers: { close(): Promise<void>; httpServer: unknown }[] = [];
+let closing: (() => Promise<unknown>)[] = [];
 const ports: Record<string, number> = {};
 
 beforeAll(async () => {
@@ -52,21 +53,26 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'secret'), 'not to be served');
   const listen = { port: 0, host: '127.0.0.1', open: false };
   const common = { logLevel: 'silent', cacheDir: join(folder, 'cache') } as const;
-  servers.push(await preview({ ...common, build: { outDir }, preview: listen }));
-  servers.push(await (await createServer({ ...common, server: { ...listen, watch: null } })).listen());
-  for (const [i, name] of ['npm start', 'npm run dev'].entries()) {
-    ports[name] = (servers[i]!.httpServer as { address(): AddressInfo }).address().port;
+  const page = createHttpServer(await pageOf(outDir));
+  await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve));
+  const dev = await (await createServer({ ...common, server: { ...listen, watch: null } })).listen();
+  const checked = await preview({ ...common, build: { outDir }, preview: listen });
+  closing = [() => new Promise((resolve) => page.close(resolve)), () => dev.close(), () => checked.close()];
+  for (const [name, server] of [
+    ['npm start', page],
+    ['npm run dev', dev.httpServer],
+    ['the page tests', checked.httpServer],
+  ] as const) {
+    ports[name] = (server!.address() as AddressInfo).port;
   }
 });
 
 afterAll(async () => {
-  for (const server of servers) {
-    await server.close();
-  }
+  await Promise.all(closing.map((close) => close()));
   rmSync(folder, { recursive: true });
 });
 
-describe.each(['npm start', 'npm run dev'])('the server of %s', (name) => {
+describe.each(['npm start', 'npm run dev', 'the page tests'])('the server of %s', (name) => {
   it('gives every response the security headers, its refusals too', async () => {
     const port = ports[name]!;
     const page = await get(port, '/');

@@ -4,8 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { readPort } from '../../../src/serve/port.ts';
 import { checkFree, serve, type Served } from '../../../src/serve/serve.ts';
-import { readPort, start } from '../../../src/serve/start.ts';
+import { start } from '../../../src/serve/start.ts';
 
 let outDir: string;
 beforeAll(() => {
@@ -75,11 +76,8 @@ it.runIf(hasIpv6)('knows of a program that has only the other address of localho
 
 it('serves this machine alone, opens the page, and says that it is open already', async () => {
   const opened = join(outDir, 'opened');
-  writeFileSync(
-    join(outDir, 'browser.js'),
-    `require('node:fs').writeFileSync(${JSON.stringify(opened)}, process.argv.at(-1))`,
-  );
-  vi.stubEnv('BROWSER', join(outDir, 'browser.js'));
+  writeFileSync(join(outDir, 'browser'), `#!/bin/sh\nprintf %s "$1" > '${opened}'\n`, { mode: 0o755 });
+  vi.stubEnv('BROWSER', join(outDir, 'browser'));
   const port = await freePort();
   const served: Served = await serve(port, { open: true, outDir });
   try {
