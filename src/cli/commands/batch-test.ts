@@ -2,30 +2,32 @@ import { type Command, Option } from 'commander';
 import { type AskEvent, askModel } from '../../comparison/ask-model.ts';
 import { type BatchProgress, MAX_NEW_TOKENS } from '../../comparison/batch-test.ts';
 import type { Folder } from '../../formats/byte-source.ts';
+import { quoteAll } from '../../formats/quote.ts';
+import { UserError } from '../../formats/user-error.ts';
 import { encodeUtf8 } from '../../formats/utf8.ts';
 import { counted, showCount, showSeconds, showSpeed } from '../../formats/words.ts';
 import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
 import type { Moment } from '../../text/moment.ts';
+import { readOwnAdapterConfig } from '../adapter-config-file.ts';
 import { checkCacheApart } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { type Display, openDisplay } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
+import { baseNamed, firstBase, hubCacheFolder } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { dateOption, NONE, numberOption, readOwnRecipe, readRecipeFile } from '../options.ts';
 import { checkOutputFile } from '../output-file.ts';
 import { INVOCATION } from '../package-root.ts';
+import { type BatchTestPlaces, batchTestPlaces, projectConfig } from '../project-layout.ts';
 import { RunReport } from '../run-report.ts';
 import { addSoftwareOptions, type SoftwareOptions } from '../software-device.ts';
 
-interface Options extends SoftwareOptions {
-  base: string;
+interface Given extends SoftwareOptions, Partial<BatchTestPlaces> {
+  base?: string;
   baseCache: string;
-  model: string;
-  questions: string;
-  output: string;
   prompt?: PromptForm;
   date?: Moment;
   greedy?: true;
@@ -37,6 +39,7 @@ interface Options extends SoftwareOptions {
   seed: number;
   config?: string;
 }
+type Options = Given & BatchTestPlaces & { base: string };
 
 const { temperature, topP, topK, repetitionPenalty } = RECIPE_SAMPLING;
 const RECIPE = 'training_config.yaml';
@@ -50,10 +53,13 @@ export function batchTestCommand(program: Command, end: (exitCode: number) => vo
     .description(
       'Asks an adapter over its base (or the base alone) every question of a file and writes the answers with their token counts. Two such files go into "retune compare".',
     )
-    .requiredOption('--base <folder>', 'base model in Hugging Face format')
-    .requiredOption('--model <folder>', `PEFT LoRA adapter to test; "${NONE}" tests the base alone`)
-    .requiredOption('--questions <file>', 'JSON list (or JSONL) of {question, answer?, topic?, difficulty?}')
-    .requiredOption('--output <file>', 'where the answers go, as JSON')
+    .option(
+      '--base <folder>',
+      "base model in Hugging Face format: a folder, or a name in Hugging Face's cache (default: the model that the adapter names, if it is there)",
+    )
+    .option('--model <folder>', `PEFT LoRA adapter to test; "${NONE}" tests the base alone`)
+    .option('--questions <file>', 'JSON list (or JSONL) of {question, answer?, topic?, difficulty?}')
+    .option('--output <file>', 'where the answers go, as JSON')
     .addOption(
       new Option(
         '--prompt <form>',
@@ -110,19 +116,26 @@ export function batchTestCommand(program: Command, end: (exitCode: number) => vo
     .addHelpText(
       'after',
       `
+In a project laid out like the recipe's, what is left out is taken from there: ./models/fine_tuned_v2, ./test_questions.json, and test_results_v2.json for the answers; the first line says so.
+
 Example:
   ${INVOCATION} batch-test --base Qwen2.5-1.5B-Instruct --model v2 --questions questions.json --output answers_v2.json --greedy`,
     )
-    .action(async (options: Options) => end(await runBatchTest(options)));
+    .action(async (given: Given) => end(await runBatchTest(given, command)));
 }
 
-async function runBatchTest(options: Options): Promise<number> {
+async function runBatchTest(given: Given, command: Command): Promise<number> {
   const begun = performance.now();
   const display = openDisplay();
   const { signal } = interrupt;
+  const { places, told } = await batchTestPlaces(given, command);
+  if (told !== undefined) {
+    display.line(told);
+  }
   try {
+    const adapter = places.model === NONE ? undefined : await nodeFolder(places.model);
+    const options: Options = { ...given, ...places, base: await basePath(given, adapter, display, command) };
     const base = await nodeFolder(options.base);
-    const adapter = options.model === NONE ? undefined : await nodeFolder(options.model);
     const questions = await nodeSource(options.questions);
     const files = [{ what: 'the questions', path: options.questions }];
     if (options.config !== undefined) {
@@ -190,6 +203,36 @@ async function runBatchTest(options: Options): Promise<number> {
   } finally {
     display.close();
   }
+}
+
+/** The base that `--base` names, or else the one that the adapter names or this project's recipe. */
+async function basePath(
+  { base, config }: Given,
+  adapter: Folder | undefined,
+  display: Display,
+  command: Command,
+): Promise<string> {
+  if (base !== undefined) {
+    return baseNamed(base);
+  }
+  const names = [(await readOwnAdapterConfig(adapter))?.baseModelName];
+  let found = await firstBase(names);
+  const file = config ?? (await projectConfig());
+  if (found === undefined && file !== undefined) {
+    names.push((await readRecipeFile(file, display)).model.name);
+    found = await firstBase(names);
+  }
+  if (found !== undefined) {
+    display.line(`Base: ${found}`);
+    return found;
+  }
+  const named = [...new Set(names.filter((name) => !!name))];
+  if (named.length === 0) {
+    return command.error("required option '--base <folder>' not specified");
+  }
+  throw new UserError(
+    `retune batch-test: --base is missing, and ${quoteAll(named)} is neither a folder nor in Hugging Face's cache (${hubCacheFolder()}); name the base's folder.`,
+  );
 }
 
 /** Reports progress by lines, one per twentieth of the questions, and by a bar. */

@@ -1,8 +1,6 @@
 import { type Command, Option } from 'commander';
-import { parseAdapterConfig } from '../../formats/adapter-config.ts';
-import type { Folder } from '../../formats/byte-source.ts';
+import type { AdapterConfig } from '../../formats/adapter-config.ts';
 import { readJson } from '../../formats/json.ts';
-import { MAX_BYTES } from '../../formats/read-text.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { parseTrainerState } from '../../formats/trainer-state.ts';
 import { counted, showSeconds } from '../../formats/words.ts';
@@ -10,31 +8,30 @@ import type { ResumeMode } from '../../run/checkpoint/resume.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { FinetuneResult } from '../../run/options.ts';
+import { readOwnAdapterConfig } from '../adapter-config-file.ts';
 import { checkApart, checkCacheApart, checkLinks, checkRecipe } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
 import { baseFolder } from '../base-folder.ts';
 import { type Display, openDisplay } from '../display.ts';
 import { FolderStore } from '../folder-store.ts';
+import { baseNamed } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { addDeviceOptions, givenDeviceSettings, NONE, readRecipeFile } from '../options.ts';
 import { OutputLock } from '../output-lock.ts';
 import { INVOCATION } from '../package-root.ts';
+import { type FinetunePlaces, finetunePlaces } from '../project-layout.ts';
 import { RunReport } from '../run-report.ts';
 import { addSoftwareOptions, type SoftwareOptions } from '../software-device.ts';
 import { TuningFile } from '../tuning-file.ts';
 
-interface Options extends SoftwareOptions {
+interface Given extends SoftwareOptions, Partial<FinetunePlaces> {
   base?: string;
   baseCache: string;
-  sourceModel: string;
-  trainData: string;
-  valData?: string;
-  output: string;
-  config?: string;
   resume: ResumeMode;
 }
+type Options = Given & FinetunePlaces;
 
 /** `retune finetune`: trains V2 from V1 and new rows. */
 export function finetuneCommand(program: Command, end: (exitCode: number) => void): void {
@@ -46,15 +43,15 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     )
     .option(
       '--base <folder>',
-      "base model in Hugging Face format (Qwen2, Qwen3 or Llama), safetensors; may be omitted to resume the output's run if the base is in the cache",
+      "base model in Hugging Face format (Qwen2, Qwen3 or Llama), safetensors: a folder, or a name such as Qwen/Qwen2.5-1.5B-Instruct that is in Hugging Face's cache; may be omitted to resume the output's run if the base is in the cache, or if the recipe or V1 names it",
     )
-    .requiredOption(
+    .option(
       '--source-model <folder>',
       `V1, a PEFT LoRA adapter; never written to. "${NONE}" starts a fresh adapter`,
     )
-    .requiredOption('--train-data <file>', 'rows to train on, JSONL')
+    .option('--train-data <file>', 'rows to train on, JSONL')
     .option('--val-data <file>', 'rows to evaluate on, JSONL')
-    .requiredOption('--output <folder>', 'where V2, its checkpoints and its logs go')
+    .option('--output <folder>', 'where V2, its checkpoints and its logs go')
     .option(
       '--config <file>',
       'training_config.yaml, or a recipe of LLaMA-Factory, axolotl, TRL or transformers; without it the recipe has its default values',
@@ -74,15 +71,25 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
       `
 Ctrl-C (and SIGTERM, SIGHUP, a closed stdout) stops and saves a checkpoint of the last complete step; a second Ctrl-C quits at once.
 
+In a project laid out like the recipe's, options may be left out: ./models/fine_tuned, ./data/processed/train_finetune2.jsonl and val_finetune2.jsonl, and ./configs/training_config.yaml are used where they exist, and ./models/fine_tuned_v2 is made (V3 of V2); the first line says so.
+
 Example:
   ${INVOCATION} finetune --base Qwen2.5-1.5B-Instruct --source-model v1 --train-data train.jsonl --val-data val.jsonl --output v2`,
     )
-    .action(async (options: Options) => end(await runFinetune(options)));
+    .action(async (given: Given) => end(await runFinetune(given, command)));
 }
 
-async function runFinetune(options: Options): Promise<number> {
+async function runFinetune(given: Given, command: Command): Promise<number> {
   const begun = performance.now();
   const display = openDisplay();
+  const { places, told } = await finetunePlaces(given, command);
+  if (told !== undefined) {
+    display.line(told);
+  }
+  const options: Options = { ...given, ...places };
+  if (options.base !== undefined) {
+    options.base = await baseNamed(options.base);
+  }
   const lock = new OutputLock(options.output);
   try {
     const recipe = await readRecipeFile(options.config, display);
@@ -92,9 +99,16 @@ async function runFinetune(options: Options): Promise<number> {
     const store = await FolderStore.open(options.output, undefined, lock);
     await checkPlaces(options);
     const baseCache = openBaseCache(options.baseCache);
-    const base = await baseFolder(options.base, store, baseCache, recipe.quantization.useDoubleQuant);
-    if (source && options.config !== undefined) {
-      await tellWhoseRank(source, recipe, options.config, display);
+    const own = await readOwnAdapterConfig(source);
+    const names = [recipe.model.name, own?.baseModelName];
+    const { useDoubleQuant } = recipe.quantization;
+    const { base, found } = await baseFolder(options.base, names, store, baseCache, useDoubleQuant);
+    if (found !== undefined) {
+      display.line(`Base: ${found}`);
+      await checkPlaces({ ...options, base: found });
+    }
+    if (own && options.config !== undefined) {
+      tellWhoseRank(own, recipe, options.config, display);
     }
     const report = new RunReport(display);
     const answer = answerSignals(display);
@@ -195,12 +209,7 @@ function answerSignals(display: Display) {
 }
 
 /** V1 determines the adapter's shape; notes it if the configuration file asks for another. */
-async function tellWhoseRank(source: Folder, recipe: Recipe, file: string, display: Display): Promise<void> {
-  const json = await source.open('adapter_config.json');
-  if (!json) {
-    return;
-  }
-  const own = parseAdapterConfig(await readJson(json, { keepFloats: true }, MAX_BYTES.config), json.name);
+function tellWhoseRank(own: AdapterConfig, recipe: Recipe, file: string, display: Display): void {
   const { lora } = recipe;
   const differ = (['r', 'loraAlpha', 'loraDropout'] as const).filter((key) => own[key] !== lora[key]);
   if (differ.length === 0) {

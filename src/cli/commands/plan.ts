@@ -7,6 +7,7 @@ import { chooseMemory, keptWhole, type MemoryChoice, withChoice } from '../../ru
 import { memoryPlan, type MemoryPlanInput, totalBytes } from '../../run/plan/memory-plan.ts';
 import { largestInput, type PassInput, passInput, sizedInput } from '../../run/plan/pass-size.ts';
 import { openDisplay } from '../display.ts';
+import { baseNamed } from '../hub-cache.ts';
 import { nodeFolder } from '../node-files.ts';
 import { deviceOption, numberOption, readRecipeFile } from '../options.ts';
 import { table } from '../table.ts';
@@ -54,7 +55,7 @@ async function runPlan(options: Options): Promise<void> {
     throw new UserError(`retune plan: --r and --model both set the rank; leave one of them out.`);
   }
   const given = await readRecipeFile(options.config, display);
-  const base = await nodeFolder(options.base);
+  const base = await nodeFolder(await baseNamed(options.base));
   const source = options.model === undefined ? undefined : await nodeFolder(options.model);
   const recipe = {
     ...given,

@@ -10,6 +10,7 @@ import { dateNote, eachRow, type EncodedRow, renderRow, type RowOutcome } from '
 import { RowsTally } from '../../text/rows-tally.ts';
 import type { TextTokenizer } from '../../text/tokenizer.ts';
 import { type Display, openDisplay } from '../display.ts';
+import { baseNamed } from '../hub-cache.ts';
 import { writeLine } from '../lines.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { numberOption, readRecipeFile } from '../options.ts';
@@ -57,7 +58,7 @@ async function runRows(options: Options): Promise<void> {
   try {
     const recipe = await readRecipeFile(options.config, display);
     const source = await nodeSource(options.trainData);
-    const base = await nodeFolder(options.base);
+    const base = await nodeFolder(await baseNamed(options.base));
     const { tableRows, maxPositions } = await readModelLimits(base);
     const tokenizer = await loadTokenizer(base, tableRows);
     const uncut = options.json && options.config === undefined;
