@@ -6,6 +6,7 @@ import { benchCommand } from './commands/bench.ts';
 import { cacheCommand } from './commands/cache.ts';
 import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { exampleCommand } from './commands/example.ts';
 import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
@@ -50,6 +51,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     benchCommand,
     cacheCommand,
     startCommand,
+    doctorCommand,
   ]) {
     add(program, end);
   }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -21,3 +22,9 @@ export const builtPage = (): string | undefined => (IS_CHECKOUT ? undefined : jo
 
 /** The path, from the current folder, of something that comes with Retune. */
 export const bundled = (path: string): string => relative(process.cwd(), join(ROOT, path));
+
+/** Retune's version; undefined for the single file, which has no package beside it. */
+export async function ownVersion(): Promise<string | undefined> {
+  const text = await readFile(join(ROOT, 'package.json'), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as { version: string }).version;
+}
