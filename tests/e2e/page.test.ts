@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GivenInputs } from '../../src/engine/protocol/protocol.ts';
@@ -16,6 +16,8 @@ afterAll(() => server?.close());
 const open = async (search?: string, colorScheme: 'light' | 'dark' = 'light') =>
   server.open(search, { colorScheme, reducedMotion: 'reduce' });
 const button = (page: Page, name: string | RegExp) => page.getByRole('button', { name });
+const stage = (page: Page, name: string) =>
+  page.getByRole('navigation', { name: 'Stages' }).getByRole('button', { name }).click();
 const ready = (page: Page) => page.getByText('Everything is in order').waitFor();
 const begin = async (page: Page) => {
   await chooseFiles(page);
@@ -296,6 +298,46 @@ describe('the page', () => {
     await page.getByText(/^Still to choose: Base model, Adapter V1, New rows/).waitFor();
     expect(await epochs.inputValue()).toBe('2');
     expect(await page.getByText(/^You had chosen/).count()).toBe(0);
+    await context.close();
+  });
+
+  it('holds some of the new rows out where there are none to validate on, unless told not to', async () => {
+    const context = await server.browser.newContext();
+    const page = await context.newPage();
+    await page.goto(`${server.url}tests/e2e/fake.html`);
+    await chooseFiles(page);
+    const chooseRows = (count: number) => {
+      const rows = Array.from({ length: count }, (_, i) => JSON.stringify({ text: `row ${i}` })).join('\n');
+      const file = { name: 'rows.jsonl', mimeType: 'application/jsonl', buffer: Buffer.from(rows) };
+      return page.locator('[data-slot=train]').setInputFiles(file);
+    };
+    await chooseRows(19);
+    const few = page.getByRole('checkbox', { name: 'Too few new rows to hold some out' });
+    await few.waitFor();
+    expect(await few.isDisabled()).toBe(true);
+    await chooseRows(41);
+    const hold = page.getByRole('checkbox', { name: 'Hold out 5% of the new rows (3 rows)' });
+    expect(await hold.isChecked()).toBe(true);
+    await page.getByText('3 new rows, held out of training.').waitFor();
+    await ready(page);
+    const saved = async () => {
+      await stage(page, 'Recipe');
+      const download = page.waitForEvent('download');
+      await button(page, 'Save as training_config.yaml').click();
+      const text = readFileSync(await (await download).path(), 'utf8');
+      await stage(page, 'Choose');
+      return text;
+    };
+    expect(await saved()).toContain('val_size: 0.05');
+    await hold.uncheck();
+    expect(await page.getByText('held out of training').count()).toBe(0);
+    expect(await saved()).not.toContain('val_size');
+    await page.reload();
+    // Of files without handles the browser keeps copies, of folders nothing.
+    await page.locator('[data-slot=base]').setInputFiles(`${CASE}/base`);
+    await page.locator('[data-slot=source]').setInputFiles(`${CASE}/v1`);
+    await ready(page);
+    expect(await hold.isChecked()).toBe(false);
     await context.close();
   });
 

@@ -5,6 +5,7 @@ import type { AppState, ChoiceSlot } from '../shared/app-state.ts';
 import { hasProblem } from '../shared/device-inputs.ts';
 import { adapterName } from '../shared/version-names.ts';
 import { conflict, relevantDrafts } from './choices.ts';
+import { rowsToHoldOut } from './held-out.ts';
 
 /** The check list before the start, in the order in which things are chosen. */
 export function checks(state: AppState): Check[] {
@@ -20,7 +21,7 @@ export function checks(state: AppState): Check[] {
           'Fits the base.',
         ),
     slotCheck('New rows', slots.train, 'choose a .jsonl file', ''),
-    ...(slots.validation.chosen ? [slotCheck('Validation rows', slots.validation, '', '')] : []),
+    ...validationCheck(state),
     recipeCheck(state),
     deviceCheck(state),
     memoryCheck(state),
@@ -40,6 +41,16 @@ function slotCheck(title: string, slot: ChoiceSlot<unknown, unknown>, todo: stri
     return { state: 'bad', title, detail: 'See its card.' };
   }
   return { state: 'good', title, detail: sound || undefined };
+}
+
+function validationCheck(state: AppState): Check[] {
+  const title = 'Validation rows';
+  const { validation } = state.slots;
+  if (validation.chosen) {
+    return [slotCheck(title, validation, '', '')];
+  }
+  const rows = state.holdOut && rowsToHoldOut(state);
+  return rows ? [{ state: 'good', title, detail: `${counted(rows, 'new row')}, held out of training.` }] : [];
 }
 
 function recipeCheck(state: AppState): Check {

@@ -20,6 +20,7 @@ import {
   withEdit,
 } from '../shared/device-inputs.ts';
 import type { Store } from '../shared/store.ts';
+import { recipeOfRun } from './held-out.ts';
 import { RECIPE_FIELDS, type RecipeField, setField } from './recipe-fields.ts';
 
 export type SlotName = keyof Slots;
@@ -105,6 +106,11 @@ export class Choices {
     }
   }
 
+  setHoldOut(holdOut: boolean): void {
+    this.#store.update({ holdOut });
+    this.replan();
+  }
+
   editRecipe(field: RecipeField, text: string): void {
     const { recipe = defaultRecipe(), drafts } = this.#store.state;
     const others = Object.fromEntries(Object.entries(drafts).filter(([key]) => key !== field.key));
@@ -169,12 +175,13 @@ export class Choices {
   }
 
   recipeYaml(): Promise<string> {
-    return this.#engine.recipeYaml(this.#store.state.recipe ?? defaultRecipe());
+    return this.#engine.recipeYaml(recipeOfRun(this.#store.state) ?? defaultRecipe());
   }
 
   /** Everything a run needs, once everything is chosen and understood. */
   inputs(): ChosenInputs | undefined {
-    const { slots, fresh, recipe, drafts, deviceInputs } = this.#store.state;
+    const { slots, fresh, drafts, deviceInputs } = this.#store.state;
+    const recipe = recipeOfRun(this.#store.state);
     const { base, source, train, validation } = slots;
     const sound = [base, train, ...(fresh ? [] : [source]), ...(validation.chosen ? [validation] : [])];
     if (
@@ -306,22 +313,24 @@ export function relevantDrafts(drafts: AppState['drafts'], fresh: boolean): Reci
 }
 
 /** Why the recipe and the chosen files do not fit together. */
-export function conflict({ recipe, slots }: Pick<AppState, 'recipe' | 'slots'>): string | undefined {
+export function conflict(state: Pick<AppState, 'recipe' | 'slots' | 'holdOut'>): string | undefined {
+  const recipe = recipeOfRun(state);
   if (!recipe) {
     return undefined;
   }
   const { valSize, loadBestModelAtEnd } = recipe.training;
-  const validated = slots.validation.chosen !== undefined;
+  const validated = state.slots.validation.chosen !== undefined;
   if (valSize !== undefined && validated) {
     return 'Rows held back and the validation file both say what to validate on; leave one of them out.';
   }
   if (loadBestModelAtEnd && valSize === undefined && !validated) {
     return 'To keep the best there must be something to validate on: choose validation rows, or hold rows back.';
   }
-  if (!problems.has(recipe)) {
-    problems.set(recipe, recipeProblem(recipe));
+  const { recipe: own = recipe } = state;
+  if (!problems.has(own)) {
+    problems.set(own, recipeProblem(own));
   }
-  return problems.get(recipe);
+  return problems.get(own);
 }
 
 /** What was found of each recipe: the page asks at every step of a run. */

@@ -4,7 +4,7 @@ import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import type { RowsFacts } from '../../engine/protocol/protocol.ts';
 import { readingLines } from '../../formats/recipe.ts';
-import { counted } from '../../formats/words.ts';
+import { counted, showShare } from '../../formats/words.ts';
 import type { Fact } from '../elements/choice-card.ts';
 import { type ChoiceSlot, isActive } from '../shared/app-state.ts';
 import { adapterFacts, baseFacts, rowsFacts } from '../shared/facts.ts';
@@ -13,6 +13,7 @@ import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import { adapterName } from '../shared/version-names.ts';
 import type { SlotName } from './choices.ts';
+import { HELD_OUT_SHARE, rowsToHoldOut } from './held-out.ts';
 
 /** Stage one: the three things to choose, two more that may be chosen, and the rows as the model will read them. */
 @customElement('choose-view')
@@ -127,6 +128,7 @@ export class ChooseView extends SessionView {
       @cleared=${() => void this.session.choices.choose(slot, undefined)}
       @cancelled=${() => this.session.choices.cancel(slot)}
     >
+      ${slot === 'validation' && !chosen ? this.#holdOut(locked) : nothing}
       ${
         slot === 'source' && !chosen
           ? html`<label class="check"
@@ -141,6 +143,26 @@ export class ChooseView extends SessionView {
           : nothing
       }
     </choice-card>`;
+  }
+
+  #holdOut(locked: boolean) {
+    const rows = rowsToHoldOut(this.app);
+    if (rows === undefined) {
+      return nothing;
+    }
+    return html`<label class="check"
+      ><input
+        type="checkbox"
+        name="hold-out"
+        .checked=${this.app.holdOut && rows > 0}
+        ?disabled=${locked || rows === 0}
+        @change=${(event: Event) => this.session.choices.setHoldOut((event.target as HTMLInputElement).checked)}
+      />${
+        rows === 0
+          ? 'Too few new rows to hold some out'
+          : `Hold out ${showShare(HELD_OUT_SHARE, 1)} of the new rows (${counted(rows, 'row')}), chosen at random by the seed`
+      }</label
+    >`;
   }
 
   #recipeCard(locked: boolean) {

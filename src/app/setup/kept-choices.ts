@@ -22,6 +22,8 @@ interface Kept {
   recipe: string;
   recipeFile: AppState['recipeFile'];
   fresh: boolean;
+  /** Absent in what earlier versions kept. */
+  holdOut?: boolean;
   places: ReadonlyMap<SlotName, Place>;
 }
 
@@ -53,14 +55,14 @@ export class KeptChoices {
   async begin(): Promise<void> {
     const kept = await get<Kept>(KEY, this.#database).catch(() => undefined);
     if (kept) {
-      const { recipe, recipeFile, fresh, places } = kept;
+      const { recipe, recipeFile, fresh, holdOut = true, places } = kept;
       const answer = await this.#engine.parseRecipe(new File([recipe], 'training_config.yaml'));
       if (answer.ok) {
         this.#choices.takeRecipe(answer.value.recipe, recipeFile);
       } else {
         this.#app.update({ recipeFile: { sentence: answer.sentence } });
       }
-      this.#app.update({ fresh });
+      this.#app.update({ fresh, holdOut });
       for (const [slot, place] of places) {
         this.#left.set(slot, place);
       }
@@ -88,7 +90,7 @@ export class KeptChoices {
 
   keep(): void {
     this.#write(async () => {
-      const { recipe, recipeFile, fresh, slots } = this.#app.state;
+      const { recipe, recipeFile, fresh, holdOut, slots } = this.#app.state;
       if (!recipe) {
         return;
       }
@@ -101,7 +103,7 @@ export class KeptChoices {
         }
       }
       const yaml = await this.#engine.recipeYaml(recipe);
-      const kept: Kept = { recipe: yaml, recipeFile, fresh, places };
+      const kept: Kept = { recipe: yaml, recipeFile, fresh, holdOut, places };
       await set(KEY, kept, this.#database);
     });
   }
@@ -159,11 +161,12 @@ export class KeptChoices {
 }
 
 /** Changes where something is chosen or set, and not where it has been read. */
-const choicesOf = ({ slots, recipe, recipeFile, fresh }: AppState): readonly unknown[] => [
+const choicesOf = ({ slots, recipe, recipeFile, fresh, holdOut }: AppState): readonly unknown[] => [
   ...SLOTS.map((slot) => slots[slot].chosen),
   recipe,
   recipeFile,
   fresh,
+  holdOut,
 ];
 
 function placeOf(chosen: Chosen): Place | undefined {

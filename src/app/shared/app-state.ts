@@ -94,6 +94,8 @@ export interface AppState {
   waiting: readonly { slot: keyof Slots; name: string }[];
   /** No V1: a new adapter is made from the recipe. */
   fresh: boolean;
+  /** Without validation rows, some of the new rows are held out to validate on. */
+  holdOut: boolean;
   recipe?: Recipe | undefined;
   /** Name of a recipe that is being read. */
   readingRecipe?: string | undefined;
@@ -142,6 +144,7 @@ export const initialState: AppState = {
   },
   waiting: [],
   fresh: false,
+  holdOut: true,
   recipeFile: undefined,
   drafts: {},
   planning: false,
