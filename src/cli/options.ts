@@ -46,6 +46,16 @@ export function numberOption({ whole = false, min = -Infinity, max = Infinity })
   };
 }
 
+/** A parser for a share ("5%", "0.05") or a number of rows, as `val_size` of a recipe. */
+export function holdOutOption(text: string): number {
+  const [, digits, percent] = /^\s*(\d*\.?\d+)\s*(%?)\s*$/.exec(text) ?? [];
+  const value = Number(digits) / (percent ? 100 : 1);
+  if (value > 0 && (value < 1 || (!percent && Number.isSafeInteger(value)))) {
+    return value;
+  }
+  throw new InvalidArgumentError('Expected a share such as 5% or 0.05, or a number of rows');
+}
+
 /** A parser for a day: "2026-03-07". */
 export function dateOption(text: string): Moment {
   const moment = /^[\d-]+$/.test(text) ? parseMoment(text) : undefined;

@@ -1,7 +1,8 @@
 import { shortenWords } from '../formats/quote.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
-import { counted, showBytes, showCount, showSeconds, showSpeed } from '../formats/words.ts';
+import { counted, showBytes, showCount, showSeconds, showShare, showSpeed } from '../formats/words.ts';
 import type { Phase, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
+import { SUGGESTED_SHARE, suggestedRows } from '../run/input/suggested-hold-out.ts';
 import type { Display, Progress } from './display.ts';
 
 /** Phases announced by a line if there is no bar. */
@@ -10,12 +11,15 @@ const ANNOUNCED: ReadonlySet<Phase> = new Set(['hashing', 'tokenizing', 'loading
 /** Reports a run's events to the user. */
 export class RunReport {
   readonly #display: Display;
+  readonly #suggestHoldOut: boolean;
   #announced = '';
   #latest: StepProgress | undefined;
   #maxSteps = 0;
 
-  constructor(display: Display) {
+  /** `suggestHoldOut`: whether a run without rows to evaluate on may not be meant so. */
+  constructor(display: Display, { suggestHoldOut = false } = {}) {
     this.#display = display;
+    this.#suggestHoldOut = suggestHoldOut;
   }
 
   show(event: RunEvent): void {
@@ -26,6 +30,9 @@ export class RunReport {
       case 'facts':
         for (const line of factLines(event.facts)) {
           display.line(line);
+        }
+        if (this.#suggestHoldOut) {
+          this.#suggest(event.facts);
         }
         this.#maxSteps = event.facts.maxSteps;
         display.begin('training');
@@ -50,6 +57,15 @@ export class RunReport {
         return this.#training();
       case 'note':
         return display.line(`Note: ${shortenWords(event.text)}`);
+    }
+  }
+
+  #suggest({ rows, evalRows, resumedStep }: RunFacts): void {
+    const held = suggestedRows(rows);
+    if (evalRows === 0 && resumedStep === 0 && held > 0) {
+      this.#display.line(
+        `no rows to evaluate on: --hold-out ${showShare(SUGGESTED_SHARE, 1)} would hold out ${held} of these`,
+      );
     }
   }
 

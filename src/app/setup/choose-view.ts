@@ -5,6 +5,7 @@ import { customElement } from 'lit/decorators.js';
 import type { RowsFacts } from '../../engine/protocol/protocol.ts';
 import { readingLines } from '../../formats/recipe.ts';
 import { counted, showShare } from '../../formats/words.ts';
+import { SUGGESTED_SHARE } from '../../run/input/suggested-hold-out.ts';
 import type { Fact } from '../elements/choice-card.ts';
 import { type ChoiceSlot, isActive } from '../shared/app-state.ts';
 import { adapterFacts, baseFacts, rowsFacts } from '../shared/facts.ts';
@@ -13,7 +14,7 @@ import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import { adapterName } from '../shared/version-names.ts';
 import type { SlotName } from './choices.ts';
-import { HELD_OUT_SHARE, rowsToHoldOut } from './held-out.ts';
+import { rowsToHoldOut } from './held-out.ts';
 
 /** Stage one: the three things to choose, two more that may be chosen, and the rows as the model will read them. */
 @customElement('choose-view')
@@ -160,7 +161,7 @@ export class ChooseView extends SessionView {
       />${
         rows === 0
           ? 'Too few new rows to hold some out'
-          : `Hold out ${showShare(HELD_OUT_SHARE, 1)} of the new rows (${counted(rows, 'row')}), chosen at random by the seed`
+          : `Hold out ${showShare(SUGGESTED_SHARE, 1)} of the new rows (${counted(rows, 'row')}), chosen at random by the seed`
       }</label
     >`;
   }

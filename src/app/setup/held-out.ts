@@ -1,10 +1,6 @@
 import type { Recipe } from '../../formats/recipe.ts';
+import { SUGGESTED_SHARE, suggestedRows } from '../../run/input/suggested-hold-out.ts';
 import type { AppState } from '../shared/app-state.ts';
-
-/** The share of the new rows that is held out where there are none to validate on. */
-export const HELD_OUT_SHARE = 0.05;
-/** With fewer, one row would be more than that share, and say little. */
-const MIN_ROWS = Math.round(1 / HELD_OUT_SHARE);
 
 /**
  * How many of the new rows can be held out to validate on, before duplicates are counted; 0 if they are too few.
@@ -17,7 +13,7 @@ export function rowsToHoldOut({ recipe, slots }: Pick<AppState, 'recipe' | 'slot
     return undefined;
   }
   const rows = Math.min(train.answer.value.rows, maxTrainSamples);
-  return rows < MIN_ROWS ? 0 : Math.ceil(HELD_OUT_SHARE * rows);
+  return suggestedRows(rows);
 }
 
 /** The recipe of the run as chosen: with `val_size` where rows are held out. */
@@ -26,5 +22,5 @@ export function recipeOfRun(state: Pick<AppState, 'recipe' | 'slots' | 'holdOut'
   if (!recipe || !holdOut || !rowsToHoldOut(state)) {
     return recipe;
   }
-  return { ...recipe, training: { ...recipe.training, valSize: HELD_OUT_SHARE } };
+  return { ...recipe, training: { ...recipe.training, valSize: SUGGESTED_SHARE } };
 }

@@ -18,7 +18,7 @@ import { baseNamed } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
 import { nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
-import { addDeviceOptions, givenDeviceSettings, NONE, readRecipeFile } from '../options.ts';
+import { addDeviceOptions, givenDeviceSettings, holdOutOption, NONE, readRecipeFile } from '../options.ts';
 import { OutputLock } from '../output-lock.ts';
 import { INVOCATION } from '../package-root.ts';
 import { type FinetunePlaces, finetunePlaces } from '../project-layout.ts';
@@ -30,6 +30,8 @@ interface Given extends SoftwareOptions, Partial<FinetunePlaces> {
   base?: string;
   baseCache: string;
   resume: ResumeMode;
+  /** As `val_size`: below 1 a share. */
+  holdOut?: number;
 }
 type Options = Given & FinetunePlaces;
 
@@ -51,6 +53,14 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     )
     .option('--train-data <file>', 'rows to train on, JSONL')
     .option('--val-data <file>', 'rows to evaluate on, JSONL')
+    .addOption(
+      new Option(
+        '--hold-out <share>',
+        'without --val-data: rows to hold out of the training data, at random by the seed, and to evaluate on; a share such as 5%, or a number of rows. The same as val_size in a recipe, and over it',
+      )
+        .argParser(holdOutOption)
+        .conflicts('valData'),
+    )
     .option('--output <folder>', 'where V2, its checkpoints and its logs go')
     .option(
       '--config <file>',
@@ -92,7 +102,7 @@ async function runFinetune(given: Given, command: Command): Promise<number> {
   }
   const lock = new OutputLock(options.output);
   try {
-    const recipe = await readRecipeFile(options.config, display);
+    const recipe = withHoldOut(await readRecipeFile(options.config, display), options.holdOut);
     const source = options.sourceModel === NONE ? undefined : await nodeFolder(options.sourceModel);
     const train = await nodeSource(options.trainData);
     const validation = options.valData === undefined ? undefined : await nodeSource(options.valData);
@@ -110,7 +120,7 @@ async function runFinetune(given: Given, command: Command): Promise<number> {
     if (own && options.config !== undefined) {
       tellWhoseRank(own, recipe, options.config, display);
     }
-    const report = new RunReport(display);
+    const report = new RunReport(display, { suggestHoldOut: recipe.training.evalStrategy !== 'no' });
     const answer = answerSignals(display);
     const { signal } = interrupt;
     const remedy = 'run the same command again to resume from the last checkpoint';
@@ -151,6 +161,9 @@ async function runFinetune(given: Given, command: Command): Promise<number> {
     display.close();
   }
 }
+
+const withHoldOut = (recipe: Recipe, holdOut: number | undefined): Recipe =>
+  holdOut === undefined ? recipe : { ...recipe, training: { ...recipe.training, valSize: holdOut } };
 
 /** Base, V1 and rows are never written to, whatever place the user names for output. */
 async function checkPlaces({

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openBaseCache } from '../../../src/cli/base-cache.ts';
 import type { Display } from '../../../src/cli/display.ts';
-import { memoryOption, NONE, numberOption, readRecipeFile } from '../../../src/cli/options.ts';
+import { holdOutOption, memoryOption, NONE, numberOption, readRecipeFile } from '../../../src/cli/options.ts';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
 
 describe('a number on the command line', () => {
@@ -65,3 +65,18 @@ it('no cache of bases is spelled as no adapter is', () => {
   expect(openBaseCache(NONE)).toBeUndefined();
   expect(openBaseCache('some/folder')).toBeDefined();
 });
+
+it.each([
+  ['5%', 0.05],
+  ['12.5 %', 0.125],
+  ['0.1', 0.1],
+  ['.1', 0.1],
+  ['1', 1],
+  ['200', 200],
+])('--hold-out %s is val_size %s', (text, size) => expect(holdOutOption(text)).toBe(size));
+
+it.each(['0', '0%', '100%', '-5%', '1.5', '150%', 'five', '', '5%%', '1e2'])(
+  '--hold-out "%s" is refused',
+  (text) =>
+    expect(() => holdOutOption(text)).toThrow('Expected a share such as 5% or 0.05, or a number of rows'),
+);
