@@ -62,14 +62,15 @@ const WAYS: readonly Way[] = [
   },
   {
     name: 'Playwright',
-    applies: (need, { platform, folder }) =>
-      need === 'browser' || (platform === 'linux' && folder !== undefined),
+    // It comes through npm as well, so where that failed there is no point in it.
+    applies: (need, { platform, arch, folder }) =>
+      need === 'browser' || (platform === 'linux' && arch !== 'x64' && folder !== undefined),
     offer: (need, { folder }) =>
       need === 'device'
         ? `Download Playwright's headless Chromium, with a Vulkan device in software (about 120 MB, 350 MB in ${folder})`
         : "Download Playwright's Chromium, with a Vulkan device in software (about 180 MB, 450 MB on the disk)",
     bring: (need, { folder, mayUseApt, run }) => {
-      const install = ['npm', 'exec', '--yes', '--', PLAYWRIGHT, 'install'];
+      const install = ['npm', 'exec', '--yes', '--fetch-retries=0', '--', PLAYWRIGHT, 'install'];
       return need === 'device'
         ? run([...install, 'chromium-headless-shell'], { PLAYWRIGHT_BROWSERS_PATH: folder })
         : run([...install, ...(mayUseApt ? ['--with-deps'] : []), 'chromium']);
@@ -84,8 +85,8 @@ export async function bringSoftware(need: Need, machine: Machine): Promise<void>
     const offer = way.offer(need, machine);
     if (!(await machine.consents(offer))) {
       throw new UserError({
-        what: `No GPU, and no software device: this was not permitted: ${offer}`,
-        remedy: `start again with --yes to permit it, or ${remedy(need, machine)}`,
+        what: 'No GPU, and no software device',
+        remedy: `start again with --yes to ${offer[0]!.toLowerCase()}${offer.slice(1)}, or ${remedy(need, machine)}`,
       });
     }
     machine.say(`${offer} …`);

@@ -96,7 +96,8 @@ export const thisMachine: Omit<Machine, 'consents' | 'say'> = {
   has: (need) => (need === 'device' ? findSoftwareVulkan() !== undefined : hasWholeBrowser()),
   run: (command, env) =>
     runProgram(command[0] === 'npm' ? [...npm(), ...command.slice(1)] : command, {
-      stdio: 'inherit',
+      // apt's many lines about one failure are one reason.
+      stdio: command[0] === 'npm' ? 'inherit' : 'pipe',
       env: { DEBIAN_FRONTEND: 'noninteractive', ...env },
     }),
   fetchSwiftShader: (folder) =>
@@ -126,11 +127,12 @@ function runProgram(
   });
 }
 
-/** The line of npm's that says why, otherwise the first. */
+/** The line of npm's or apt's that says most, without its mark. */
 function reasonOf(said: string): string | undefined {
   const lines = said
     .split('\n')
-    .map((line) => line.replace(/^npm (error|ERR!) /, '').trim())
+    .map((line) => line.replace(/^(npm (error|ERR!)|[WE]:) /, '').trim())
     .filter((line) => line !== '');
-  return lines.find((line) => /ENOTFOUND|ECONN|EAI_AGAIN|ETIMEDOUT|E\d{3}\b|failed/.test(line)) ?? lines[0];
+  const rank = [/\b(failed|Failed|failure)\b/, /\bE[A-Z_]{4,}\b|\bE\d{3}\b/];
+  return rank.map((form) => lines.find((line) => form.test(line))).find(Boolean) ?? lines[0];
 }

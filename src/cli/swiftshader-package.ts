@@ -39,7 +39,15 @@ export async function fetchSwiftShader(
   await removeLeftovers(folder);
   const partial = await mkdtemp(join(folder, `.${process.pid}.partial-`));
   try {
-    await run(partial, [...npm, 'pack', `${name}@${version}`, '--loglevel=error', '--fetch-retries=0']);
+    // npm's own cache would keep all of it.
+    await run(partial, [
+      ...npm,
+      'pack',
+      `${name}@${version}`,
+      '--loglevel=error',
+      '--fetch-retries=0',
+      '--cache=npm-cache',
+    ]);
     const tarball = `${name.replace('@', '').replace('/', '-')}-${version}.tgz`;
     const found = await hashOf(join(partial, tarball));
     if (found !== sha512) {

@@ -49,7 +49,7 @@ it('keeps the device and its loader, and nothing else', async () => {
   const asked: string[] = [];
   mkdirSync(join(folder, '.999999999.partial-left'), { recursive: true });
   await fetchSwiftShader(folder, ['npm'], runner(asked), PACKAGE);
-  expect(asked).toEqual(['pack @some/package@7.1.0 --loglevel=error --fetch-retries=0']);
+  expect(asked).toEqual(['pack @some/package@7.1.0 --loglevel=error --fetch-retries=0 --cache=npm-cache']);
   expect(readdirSync(folder)).toEqual(['swiftshader-7.1.0']);
   expect(readdirSync(join(folder, 'swiftshader-7.1.0')).sort()).toEqual(FILES);
   // A second process that fetches it too is content with the first's.
