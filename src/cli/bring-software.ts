@@ -52,8 +52,8 @@ const WAYS: readonly Way[] = [
     applies: (_, { mayUseApt }) => mayUseApt,
     offer: (need) =>
       need === 'device'
-        ? "Install libvulkan1 and mesa-vulkan-drivers, Mesa's Vulkan device in software, with apt (about 40 MB, 200 MB on the disk)"
-        : 'Install chromium, with a Vulkan device in software, with apt (about 120 MB, 450 MB on the disk)',
+        ? "Install libvulkan1 and mesa-vulkan-drivers, Mesa's Vulkan device in software, with apt (about 60 MB, 250 MB on the disk)"
+        : 'Install chromium, with a Vulkan device in software, with apt (about 210 MB, 730 MB on the disk)',
     bring: async (need, { run }) => {
       const packages = need === 'device' ? ['libvulkan1', 'mesa-vulkan-drivers'] : ['chromium'];
       await run(['apt-get', 'update', '-qq']);

@@ -68,7 +68,7 @@ describe('a software device', () => {
     const packages = 'libvulkan1 mesa-vulkan-drivers';
     const arm = await bring('device', { ...ROOT, arch: 'arm64', brings: packages });
     expect(arm).toMatchObject({ ran: apt(packages), failure: undefined });
-    expect(arm.said[0]).toContain('(about 40 MB, 200 MB on the disk)');
+    expect(arm.said[0]).toContain('(about 60 MB, 250 MB on the disk)');
     const failed = await bring('device', { ...ROOT, fails: { npm: 'E403' }, brings: packages });
     expect(failed).toMatchObject({ ran: ['npm', ...apt(packages)], failure: undefined });
   });
