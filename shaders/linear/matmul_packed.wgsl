@@ -13,8 +13,11 @@ struct Params {
   inner: u32, left_across: u32,
   // Right tiles from one column of them to the next.
   right_across: u32,
-  has_bias: u32, has_residual: u32, accumulate: u32,
 }
+
+override HAS_BIAS: bool = false;
+override HAS_RESIDUAL: bool = false;
+override ACCUMULATE: bool = false;
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(3) var<storage, read> row_scales: array<f32>;
@@ -37,28 +40,40 @@ const STRIP = u32(M) * WIDTH;
 // column.
 var<workgroup> sums: array<f32, STRIP * SUBGROUPS_M * SUBGROUPS_N>;
 
-fn store(m: u32, n: u32, sum: vec4f) {
-  if (m >= p.rows || n >= p.columns) { return; }
-  let at = (m * p.columns + n) / 4u;
-  var v = sum * row_scales[m];
-  if (p.has_bias != 0u) { v += bias[n / 4u]; }
-  if (p.has_residual != 0u) { v += residual[at]; }
-  if (p.accumulate != 0u) { v += y[at]; }
-  y[at] = v;
-}
+// Quads of a strip that an invocation writes.
+const QUADS = (STRIP + 4u * SUBGROUP_SIZE - 1u) / (4u * SUBGROUP_SIZE);
 
-// Writes four matrices of sums that stand side by side, from row m and column n on.
+// Writes four matrices of sums that stand side by side, from row m and column n on. What is added to them is loaded
+// first, all at once and from clamped places, so that nothing waits for it.
 fn drain(s0: Sum, s1: Sum, s2: Sum, s3: Sum, m: u32, n: u32, subgroup: u32, lane: u32) {
   let begin = subgroup * STRIP;
+  var scale: array<f32, QUADS>;
+  var more: array<vec4f, QUADS>;
+  for (var j = 0u; j < QUADS; j++) {
+    let i = (lane + j * SUBGROUP_SIZE) * 4u;
+    let row = min(m + i / WIDTH, p.rows - 1u);
+    let column = min(n + i % WIDTH, p.columns - 4u);
+    let at = (row * p.columns + column) / 4u;
+    scale[j] = row_scales[row];
+    if (HAS_BIAS) { more[j] += bias[column / 4u]; }
+    if (HAS_RESIDUAL) { more[j] += residual[at]; }
+    if (ACCUMULATE) { more[j] += y[at]; }
+  }
   workgroupBarrier();
   store_sum(begin, s0, WIDTH);
   store_sum(begin + u32(N), s1, WIDTH);
   store_sum(begin + 2u * u32(N), s2, WIDTH);
   store_sum(begin + 3u * u32(N), s3, WIDTH);
   workgroupBarrier();
-  for (var i = lane * 4u; i < STRIP; i += SUBGROUP_SIZE * 4u) {
-    let at = begin + i;
-    store(m + i / WIDTH, n + i % WIDTH, vec4f(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]));
+  for (var j = 0u; j < QUADS; j++) {
+    let i = (lane + j * SUBGROUP_SIZE) * 4u;
+    let row = m + i / WIDTH;
+    let column = n + i % WIDTH;
+    if (i < STRIP && row < p.rows && column < p.columns) {
+      let at = begin + i;
+      let sum = vec4f(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
+      y[(row * p.columns + column) / 4u] = sum * scale[j] + more[j];
+    }
   }
 }
 
@@ -85,30 +100,30 @@ fn main(
   var i = 0u;
   loop {
     let k = packed_at(0u, i * u32(K), p.right_across);
-    let r0 = load_right(right0 + k);
-    let r1 = load_right(right1 + k);
-    let r2 = load_right(right2 + k);
-    let r3 = load_right(right3 + k);
     let l = left_begin + i * LEFT;
     let l0 = load_left(l);
-    s00 = subgroupMatrixMultiplyAccumulate(l0, r0, s00);
-    s01 = subgroupMatrixMultiplyAccumulate(l0, r1, s01);
-    s02 = subgroupMatrixMultiplyAccumulate(l0, r2, s02);
-    s03 = subgroupMatrixMultiplyAccumulate(l0, r3, s03);
     let l1 = load_left(l + below);
-    s10 = subgroupMatrixMultiplyAccumulate(l1, r0, s10);
-    s11 = subgroupMatrixMultiplyAccumulate(l1, r1, s11);
-    s12 = subgroupMatrixMultiplyAccumulate(l1, r2, s12);
-    s13 = subgroupMatrixMultiplyAccumulate(l1, r3, s13);
     let l2 = load_left(l + 2u * below);
-    s20 = subgroupMatrixMultiplyAccumulate(l2, r0, s20);
-    s21 = subgroupMatrixMultiplyAccumulate(l2, r1, s21);
-    s22 = subgroupMatrixMultiplyAccumulate(l2, r2, s22);
-    s23 = subgroupMatrixMultiplyAccumulate(l2, r3, s23);
     let l3 = load_left(l + 3u * below);
+    let r0 = load_right(right0 + k);
+    s00 = subgroupMatrixMultiplyAccumulate(l0, r0, s00);
+    s10 = subgroupMatrixMultiplyAccumulate(l1, r0, s10);
+    s20 = subgroupMatrixMultiplyAccumulate(l2, r0, s20);
     s30 = subgroupMatrixMultiplyAccumulate(l3, r0, s30);
+    let r1 = load_right(right1 + k);
+    s01 = subgroupMatrixMultiplyAccumulate(l0, r1, s01);
+    s11 = subgroupMatrixMultiplyAccumulate(l1, r1, s11);
+    s21 = subgroupMatrixMultiplyAccumulate(l2, r1, s21);
     s31 = subgroupMatrixMultiplyAccumulate(l3, r1, s31);
+    let r2 = load_right(right2 + k);
+    s02 = subgroupMatrixMultiplyAccumulate(l0, r2, s02);
+    s12 = subgroupMatrixMultiplyAccumulate(l1, r2, s12);
+    s22 = subgroupMatrixMultiplyAccumulate(l2, r2, s22);
     s32 = subgroupMatrixMultiplyAccumulate(l3, r2, s32);
+    let r3 = load_right(right3 + k);
+    s03 = subgroupMatrixMultiplyAccumulate(l0, r3, s03);
+    s13 = subgroupMatrixMultiplyAccumulate(l1, r3, s13);
+    s23 = subgroupMatrixMultiplyAccumulate(l2, r3, s23);
     s33 = subgroupMatrixMultiplyAccumulate(l3, r3, s33);
     continuing {
       i++;

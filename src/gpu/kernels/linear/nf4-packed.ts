@@ -44,10 +44,7 @@ const matmulKernel = (name: string, code: string) =>
     name,
     code,
     buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
-    params: {
-      ...{ rows: 'u32', columns: 'u32', inner: 'u32', left_across: 'u32', right_across: 'u32' },
-      ...{ has_bias: 'u32', has_residual: 'u32', accumulate: 'u32' },
-    } as const,
+    params: { rows: 'u32', columns: 'u32', inner: 'u32', left_across: 'u32', right_across: 'u32' } as const,
   });
 
 /** The kernels for packed operands on matrices of one shape. */
@@ -251,15 +248,12 @@ function multiply(
         ...[bias ?? packedLeft, residual ? rowsOf(residual, begin, count, columns) : packedLeft, out],
       ],
       params: {
-        ...{
-          rows: count,
-          columns,
-          inner: right / K,
-          left_across: layout.left / K,
-          right_across: right / edge,
-        },
-        ...{ has_bias: Number(!!bias), has_residual: Number(!!residual) },
-        accumulate: Number(product.accumulate),
+        ...{ rows: count, columns, inner: right / K },
+        ...{ left_across: layout.left / K, right_across: right / edge },
+      },
+      constants: {
+        ...{ HAS_BIAS: Number(!!bias), HAS_RESIDUAL: Number(!!residual) },
+        ACCUMULATE: Number(product.accumulate),
       },
       groups: [layout.allColumns / tile.columns, ceilDiv(count, tile.rows)],
       work: 2 * count * columns * (inner + rank),
