@@ -35,6 +35,7 @@ export const PACKED_TEXTS = { matmul, packRows, packWeights };
 
 /** Subgroups that share a tile; each computes 4 × 4 matrices. */
 export const PACKED_GRID: SubgroupGrid = { down: 2, across: 2 };
+const GRID_NAME = `${PACKED_GRID.down}x${PACKED_GRID.across}`;
 
 /** Rows from which decoding a weight once for all of them takes less time than once for each tile of rows. */
 const PACKED_ROWS = 64;
@@ -89,8 +90,8 @@ export function packedKernels(
     shape,
     packRows: packRowsKernel(`pack_rows ${size}`, sources.packRows),
     packWeights: packWeightsKernel(`pack_weights ${size}`, sources.packWeights),
-    forward: matmulKernel(`nf4_matmul_packed ${size}`, sources.matmul),
-    gradient: matmulKernel(`nf4_matmul_grad_packed ${size}`, sources.matmul),
+    forward: matmulKernel(`nf4_matmul_packed ${size} ${GRID_NAME}`, sources.matmul),
+    gradient: matmulKernel(`nf4_matmul_grad_packed ${size} ${GRID_NAME}`, sources.matmul),
     halfBytes,
   };
 }
@@ -320,7 +321,7 @@ function supported(gpu: Gpu): boolean {
   return 4 * 4 * M * N * down * across <= gpu.device.limits.maxComputeWorkgroupStorageSize;
 }
 
-const NAME = `matrix packed ${PACKED_GRID.down}x${PACKED_GRID.across}`;
+const NAME = `matrix packed ${GRID_NAME}`;
 
 /** For short passes, and where there is no room for a weight: a variant that decodes as it multiplies. */
 const fused = <V extends { name: string }>(variants: readonly V[]): V =>
