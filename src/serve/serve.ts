@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import { connect } from 'node:net';
 import { START } from '../cli/package-root.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -37,6 +37,8 @@ export async function serve(
   { open, outDir }: { open: boolean; outDir: string },
 ): Promise<Served> {
   const url = `http://localhost:${port}/`;
+  // Loaded late, as the packages below are: few commands serve.
+  const { createServer } = await import('node:http');
   const page = await pageOf(outDir);
   const servers: Server[] = [];
   const close = async () => {
@@ -64,7 +66,6 @@ export async function serve(
 
 /** Answers with the files of a folder, behind the guard. */
 export async function pageOf(outDir: string): Promise<RequestListener> {
-  // Loaded late: few commands serve.
   const { default: sirv } = await import('sirv');
   const files = sirv(outDir, { dev: true, etag: true });
   return (request, response) =>
