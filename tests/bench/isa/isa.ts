@@ -151,7 +151,7 @@ async function compile(
     for await (const { label, lines } of dumpsIn(createReadStream(dump), target.restart, other)) {
       const facts = target.parse(lines);
       if (facts.registers === undefined) {
-        failed.push(`${label}: the compiler printed nothing`);
+        failed.push(`${label}: the compiler printed nothing, as for code that it has compiled before`);
       } else {
         kernels.push({ label, ...facts });
       }

@@ -83,7 +83,7 @@ function ofTarget({ target, result }: Column): string {
 ${target.name} (\`${target.target}\`), Mesa ${result.mesa ?? 'unknown'}, ${result.date}. ${target.notes}
 
 ${table(['', ...COLUMNS], rows)}
-${result.failed.map((text) => `\n- Not compiled: ${text.replaceAll(/\s+/g, ' ')}`).join('')}`;
+${result.failed.map((text) => `\n- Without figures: ${text.replaceAll(/\s+/g, ' ')}`).join('')}`;
 }
 
 /** The document; targets without figures are named as such. */

@@ -138,7 +138,7 @@ describe('the document', () => {
 
   it('names the GPUs without figures, and what did not compile', () => {
     expect(text).toMatch(/Not measured this time: .*Ada \(`nv:0x197`\)/);
-    expect(text).toContain('- Not compiled: peer: x does not compile: why not');
+    expect(text).toContain('- Without figures: peer: x does not compile: why not');
   });
 });
 
