@@ -3,7 +3,7 @@
 // b follow the inner dimension; for dx = dy·w, TRANSPOSED, the columns are w's, and the rows of a follow.
 //
 // w and b side by side, or w and a on top of one another, are a matrix of `rows` × `columns`, padded with zeros. A
-// thread makes 8 neighbours in each of 4 of its rows, a workgroup 64 rows × 32 columns.
+// thread makes 8 neighbors in each of 4 of its rows, a workgroup 64 rows × 32 columns.
 // requires: N, K from matrixHead
 
 struct Params {

@@ -139,7 +139,9 @@ it.each([
     await (await popup).waitForLoadState();
     // Chrome takes the opener's hold away by a message of its own, some time after the page is there.
     const closed = () => (window as unknown as { opened: Window }).opened.closed;
-    if (held) {await foreign.waitForFunction(closed);}
+    if (held) {
+      await foreign.waitForFunction(closed);
+    }
     const opened = !(await foreign.evaluate(closed));
     // A refused frame loads too: an error page.
     const frame = foreign.frames()[1]!.url();

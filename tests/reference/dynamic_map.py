@@ -4,7 +4,7 @@ import torch
 
 
 def dynamic_map(signed):
-    """The map with 7 exponents: means of neighbours in linspace(0.1, 1), times 10^(i-6), with 0 and 1 added."""
+    """The map with 7 exponents: means of neighbors in linspace(0.1, 1), times 10^(i-6), with 0 and 1 added."""
     f32 = np.float32
     values = [f32(0), f32(1)]
     for i in range(7):

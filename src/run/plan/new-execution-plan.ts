@@ -7,7 +7,7 @@ import type { Prepared } from '../input/prepare.ts';
 import type { FinetuneOptions } from '../options.ts';
 import type { SessionInputs } from '../session.ts';
 import { type ExecutionPlan, newExecutionPlanOf } from './execution-plan.ts';
-import { chooseMemory, DEFAULT_BUDGET_BYTES,keptWhole } from './memory-choice.ts';
+import { chooseMemory, DEFAULT_BUDGET_BYTES, keptWhole } from './memory-choice.ts';
 import { largestInput, type PassInput, passInput, sizedInput } from './pass-size.ts';
 
 type NewRun = SessionInputs & Pick<Prepared, 'windowTokens'>;

@@ -3,7 +3,7 @@ import { benchInputs } from '../../../src/bench/models.ts';
 import { freeMemory } from '../../../src/gpu/free-memory.ts';
 import { openNullGpu } from '../../../src/gpu/null-device.ts';
 import { tunedKernels } from '../../../src/run/choose-kernels.ts';
-import { DEFAULT_BUDGET_BYTES,keptWhole } from '../../../src/run/plan/memory-choice.ts';
+import { DEFAULT_BUDGET_BYTES, keptWhole } from '../../../src/run/plan/memory-choice.ts';
 import { newExecutionPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
 import { largestInput, passInput } from '../../../src/run/plan/pass-size.ts';
 
