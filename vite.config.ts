@@ -36,10 +36,11 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
           ],
         }),
     globalSetup: ['tests/support/global-setup.ts'],
+    setupFiles: ['tests/support/equal-bytes.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
-    // More than the two cores that the suite is planned for: tests of the page wait for timers most of their time.
-    maxWorkers: 3,
+    // Each compiles the kernels anew: a third took longer on two cores.
+    maxWorkers: 2,
     testTimeout: mode === 'long' ? 7_200_000 : 300_000,
     hookTimeout: 300_000,
   },

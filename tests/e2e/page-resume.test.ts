@@ -205,7 +205,10 @@ it('trains without network; a second tab says so, is offered no update meanwhile
   expect(await first.getByText('A new version of Retune is available.').count()).toBe(0);
   await button(first, 'Stop').click();
   await first.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
+  // The page before it shows the same as the one after.
+  const reloaded = second.waitForEvent('load');
   await button(second, 'Reload to update').click();
+  await reloaded;
   await second.waitForFunction(async () => !(await navigator.serviceWorker.getRegistration())?.waiting);
   await second.getByText(/^The run demo\/v1 \+ train\.jsonl is unfinished/).waitFor();
   await button(second, 'Use the demo’s files').click();

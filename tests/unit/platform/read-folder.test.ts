@@ -150,7 +150,10 @@ describe('Hugging Face’s cache without its links', () => {
       const contents = await Promise.all(
         files.map(async (file) => [file.name, new Uint8Array(await file.arrayBuffer())] as const),
       );
-      expect(Object.fromEntries(contents)).toEqual(model);
+      expect(contents.map(([file]) => file).toSorted()).toEqual(Object.keys(model).toSorted());
+      for (const [file, bytes] of contents) {
+        expect(Buffer.compare(bytes, model[file] as Uint8Array), file).toBe(0);
+      }
       const base = await openBaseModel(folderOf({ name, files }));
       expect(base.weightFiles.map((file) => file.name)).toEqual(
         [1, 2, 3].map((i) => `hub/model-0000${i}-of-00003.safetensors`),
