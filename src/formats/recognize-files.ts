@@ -40,6 +40,9 @@ const JSON_FILES: readonly (readonly [name: string, has: (json: Json) => boolean
 const REMEDY =
   'choose a folder that holds the files themselves, such as one that "hf download MODEL --local-dir FOLDER" makes';
 
+/** Several times the files of any model. */
+const MAX_BLOBS = 1000;
+
 /** A file whose name says nothing, and the one it has in its model's repository. */
 export interface Recognized<T> {
   name: string;
@@ -49,12 +52,17 @@ export interface Recognized<T> {
 /**
  * The files of one model or adapter among files that are named by their hashes, as the `blobs` of Hugging Face's
  * cache, recognized by what is in them; others are left out. Throws UserError, beginning with `folder`, where two
- * could be the same file: of two revisions, nothing here tells which belongs to which.
+ * could be the same file: of two revisions, nothing here tells which belongs to which; and where they are too many.
  */
 export async function recognizeFiles<T extends ByteSource>(
   folder: string,
   blobs: readonly T[],
 ): Promise<Recognized<T>[]> {
+  if (blobs.length > MAX_BLOBS) {
+    throw new UserError(
+      `${shorten(folder)}: ${blobs.length} blobs, expected one model's, at most ${MAX_BLOBS}; ${REMEDY}.`,
+    );
+  }
   const unfinished = blobs.find(({ name }) => UNFINISHED.test(name));
   if (unfinished) {
     throw new UserError(
@@ -109,7 +117,12 @@ function* namedWeights<T>(
   const shards = new Map<string, string[]>();
   for (const [tensor, shard] of Object.entries(index ?? {})) {
     if (typeof shard === 'string') {
-      shards.set(shard, [...(shards.get(shard) ?? []), tensor]);
+      const tensors = shards.get(shard);
+      if (tensors) {
+        tensors.push(tensor);
+      } else {
+        shards.set(shard, [tensor]);
+      }
     }
   }
   for (const { file, tensors } of weights) {

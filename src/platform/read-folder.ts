@@ -18,7 +18,6 @@ const CACHED_MODEL = /^models--/;
 /** Maximum folders searched, and files taken from one. */
 const MAX_LOOKED = 200;
 const MAX_TEMPLATES = 100;
-const MAX_BLOBS = 1000;
 
 /** A folder from the browser's handles, drops or inputs. */
 export interface Place {
@@ -68,9 +67,10 @@ async function templatesIn(folders: ReadonlyMap<string, Place>): Promise<Pick<Ch
 
 /** Chrome hands over no links, of which the snapshots of the cache consist: the files behind them, under their names. */
 async function modelOfBlobs(name: string, blobs: readonly File[]): Promise<File[]> {
-  const sources = blobs
-    .slice(0, MAX_BLOBS)
-    .map((file) => ({ ...blobSource(file.name, file, 'choose the folder again'), file }));
+  const sources = blobs.map((file) => ({
+    ...blobSource(file.name, file, 'choose the folder again'),
+    file,
+  }));
   const found = await recognizeFiles(name, sources);
   return found.map(({ name, file: { file } }) => new File([file], name, { lastModified: file.lastModified }));
 }

@@ -24,6 +24,8 @@ const MOST_MEMORY = 16 * 2 ** 30;
 /** Free disk space of a folder that a run writes to: checkpoints and a cached base. */
 const ENOUGH_DISK = 5e9;
 const BROWSER_MS = 5000;
+/** Characters of what a browser says of its version that are looked at. */
+const MAX_VERSION = 200;
 
 /** `retune doctor`: what this machine has and what it lacks. */
 export function doctorCommand(program: Command): void {
@@ -134,5 +136,7 @@ async function browserVersion(path: string): Promise<string> {
   }
   const run = promisify(execFile)(path, ['--version'], { timeout: BROWSER_MS });
   const { stdout } = await run.catch(() => ({ stdout: '' }));
-  return /^[\w ]*\d+(\.\d+)+/.exec(stdout)?.[0] ?? 'found, but it does not tell its version';
+  return (
+    /^[\w ]*\d+(\.\d+)+/.exec(stdout.slice(0, MAX_VERSION))?.[0] ?? 'found, but it does not tell its version'
+  );
 }

@@ -80,6 +80,20 @@ describe('what is not one model', () => {
     );
   });
 
+  it('more blobs than any model has', async () => {
+    const blobs = Array.from({ length: 1001 }, (_, i) => bytesSource(`blob${i}`, new Uint8Array()));
+    await expect(recognizeFiles('cache', blobs)).rejects.toThrow(
+      /^cache: 1001 blobs, expected one model's, at most 1000; choose a folder that holds the files themselves/,
+    );
+  });
+
+  it('an index of a shard with very many tensors is read in no time', async () => {
+    const tensors = Array.from({ length: 300_000 }, (_, i) => [`t${i}`, 'model-1.safetensors']);
+    const index = encodeUtf8(JSON.stringify({ weight_map: Object.fromEntries(tensors) }));
+    const found = await recognizeFiles('cache', blobsOf([index], new Random(3)));
+    expect(found.map(({ name }) => name)).toEqual(['model.safetensors.index.json']);
+  }, 20_000);
+
   it('a shard that is missing leaves the others their names', async () => {
     const files = filesOf(casePath('llama_sharded', 'base'));
     files.delete('model-00002-of-00003.safetensors');
