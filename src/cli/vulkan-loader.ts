@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { findSwiftShader } from './software-vulkan.ts';
 
 const LOADER = 'libvulkan.so.1';
-/** RTLD_NODELETE of glibc and musl: the library stays although Node closes what is no addon of its own. */
+/** RTLD_NODELETE of glibc and musl: the library stays although Node closes what is not an addon. */
 const NO_DELETE = 0x1000;
 
 /**

@@ -137,7 +137,7 @@ it.each([
       return { image: await loaded(image), frame: await loaded(frame) };
     }, ours.url);
     await (await popup).waitForLoadState();
-    // Chrome takes the opener's hold away by a message of its own, some time after the page is there.
+    // Chrome takes the opener's hold away by a separate message, some time after the page is there.
     const closed = () => (window as unknown as { opened: Window }).opened.closed;
     if (held) {
       await foreign.waitForFunction(closed);

@@ -8,7 +8,7 @@ import type { Target } from './targets.ts';
 const LIBRARIES = process.arch === 'arm64' ? '/usr/lib/aarch64-linux-gnu' : '/usr/lib/x86_64-linux-gnu';
 const MANIFESTS = '/usr/share/vulkan/icd.d';
 
-/** The default folder of a Debian of its own, for hosts without mesa-drm-shim. */
+/** Default folder of the Debian that is made for hosts without mesa-drm-shim. */
 export const DEFAULT_ROOT = '/var/tmp/retune-isa';
 
 /** What goes into that folder; debootstrap adds what it needs itself. */
