@@ -8,6 +8,7 @@ import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { exampleCommand } from './commands/example.ts';
+import { exportCommand } from './commands/export.ts';
 import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { planCommand } from './commands/plan.ts';
@@ -46,6 +47,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     planCommand,
     inspectCommand,
     compareCommand,
+    exportCommand,
     demoCommand,
     exampleCommand,
     benchCommand,

@@ -65,14 +65,14 @@ function partialStem(name: string): string {
 export const partialName = (path: string): string =>
   join(dirname(path), `${partialStem(basename(path))}${process.pid}.partial`);
 
-/** Removes what processes that are gone have left incomplete of a file. */
-async function removeLeftovers(path: string): Promise<void> {
+/** Removes what processes that are gone have left incomplete of a file or folder. */
+export async function removeLeftovers(path: string): Promise<void> {
   const [folder, stem] = [dirname(path), partialStem(basename(path))];
   for (const found of await readdir(folder)) {
     const rest = found.startsWith(stem) ? found.slice(stem.length) : '';
     const [, pid] = /^(\d+)\.partial$/.exec(rest) ?? [];
     if (pid !== undefined && !isRunning(Number(pid))) {
-      await rm(join(folder, found), { force: true });
+      await remove(join(folder, found));
     }
   }
 }

@@ -45,11 +45,40 @@ const WEIGHTS = 'adapter_model.safetensors';
 /** The whole embedding or output head. */
 const WHOLE_TABLE = /(?:embed_tokens|lm_head)\.(?:base_layer\.|modules_to_save\.(?:default\.)?)?weight$/;
 
+/** Where the tensors of one module are stored. */
+export interface LoraSource {
+  readonly module: LoraModule;
+  readonly A: TensorInfo;
+  readonly B: TensorInfo;
+}
+
+/** An adapter whose tensors are not read yet. */
+export interface OpenAdapter {
+  readonly config: AdapterConfig;
+  /** In the order of `loraModules`. */
+  readonly sources: readonly LoraSource[];
+}
+
 /**
  * Reads a PEFT adapter folder against its base. Throws UserError naming the tensor that does not fit or is not
  * finite.
  */
 export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promise<Adapter> {
+  const { config, sources } = await openAdapter(folder, decoder);
+  const weights: LoraWeights[] = [];
+  for (const source of sources) {
+    weights.push(await readPair(source));
+  }
+  return { config, weights };
+}
+
+/** The f32 values of a module's tensors. Throws UserError if any is not finite. */
+export async function readPair({ module, A, B }: LoraSource): Promise<LoraWeights> {
+  return { module, A: await readMatrix(A), B: await readMatrix(B) };
+}
+
+/** Opens a PEFT adapter folder and checks its headers against its base. Throws UserError naming what does not fit. */
+export async function openAdapter(folder: Folder, decoder: DecoderConfig): Promise<OpenAdapter> {
   const configFile = await folder.open(CONFIG);
   if (!configFile) {
     throw await missingOfAdapter(folder, CONFIG);
@@ -73,7 +102,7 @@ export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promi
   const left = new Map(
     [...file.tensors].map(([name, info]) => [name.replace(/\.default\.weight$/, '.weight'), info]),
   );
-  const modules = loraModules(config, decoder).map((module) => {
+  const sources = loraModules(config, decoder).map((module) => {
     const { r, inFeatures, outFeatures } = module;
     return {
       module,
@@ -90,11 +119,7 @@ export async function readAdapter(folder: Folder, decoder: DecoderConfig): Promi
       `${weightsFile.name}: the tensor ${shorten(extra.name)} ${showShape(extra.shape)} has no place in the base as ${CONFIG} adapts it; the adapter belongs to another base, so choose that base.`,
     );
   }
-  const weights: LoraWeights[] = [];
-  for (const { module, A, B } of modules) {
-    weights.push({ module, A: await readMatrix(A), B: await readMatrix(B) });
-  }
-  return { config, weights };
+  return { config, sources };
 }
 
 /** A new adapter, initialized as PEFT does: A uniform in ±1/√K (Kaiming with a = √5), B zero. */

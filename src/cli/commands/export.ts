@@ -1,0 +1,138 @@
+import { rmSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { checkType, type Form, FORMS, planExport, TYPES, type WeightType } from '../../export/export.ts';
+import { totalBytes } from '../../export/output-file.ts';
+import { ONTO, type Onto } from '../../export/weights.ts';
+import { counted, showBytes, showSeconds } from '../../formats/words.ts';
+import { readOwnAdapterConfig } from '../adapter-config-file.ts';
+import { checkApart } from '../apart.ts';
+import { type Display, openDisplay } from '../display.ts';
+import { checkWritable, partialName } from '../durable-files.ts';
+import { baseNamed, firstBase } from '../hub-cache.ts';
+import { interrupt } from '../interrupt.ts';
+import { nodeFolder } from '../node-files.ts';
+import { INVOCATION } from '../package-root.ts';
+import { checkRoom, checkVacant, writeExportFolder } from '../write-export.ts';
+
+interface Options {
+  base?: string;
+  model: string;
+  to: Form;
+  type?: WeightType;
+  onto: Onto;
+  otherBase?: true;
+  output: string;
+}
+
+/** `retune export`: V2 in the forms that other programs load. */
+export function exportCommand(program: Command, end: (exitCode: number) => void): void {
+  const command = program
+    .command('export')
+    .summary('put V2 into a form that other programs load')
+    .description(
+      'Merges an adapter into its base and writes the result for other programs. Tells the size before it writes; base and adapter are never written to.',
+    )
+    .option(
+      '--base <folder>',
+      "base model in Hugging Face format, or a name in Hugging Face's cache (default: the one that the adapter names, if it is there)",
+    )
+    .requiredOption('--model <folder>', 'the PEFT LoRA adapter to export, such as V2 or a checkpoint')
+    .addOption(
+      new Option('--to <form>', 'merged: a folder of safetensors that transformers, vLLM and others load')
+        .choices(FORMS)
+        .default('merged'),
+    )
+    .addOption(new Option('--type <type>', "type of the weights (default: the base's own)").choices(TYPES))
+    .addOption(
+      new Option(
+        '--onto <weights>',
+        'what to merge onto: the weights of the base, or their NF4 values that training saw',
+      )
+        .choices(ONTO)
+        .default('base'),
+    )
+    .option(
+      '--other-base',
+      'accept a base other than the one that the adapter was trained on, if the shapes fit',
+    )
+    .requiredOption('--output <path>', 'where the result goes: a new or an empty folder')
+    .addHelpText(
+      'after',
+      `
+Example:
+  ${INVOCATION} export --base Qwen2.5-1.5B-Instruct --model v2 --to merged --output merged/`,
+    )
+    .action(async (options: Options) => end(await runExport(options, command)));
+}
+
+const STOPPED = 'Stopped; nothing was written.';
+
+async function runExport(options: Options, command: Command): Promise<number> {
+  const begun = performance.now();
+  const display = openDisplay();
+  const { signal } = interrupt;
+  const { output, to: form, type, onto } = options;
+  try {
+    checkType(form, type);
+    const adapter = await nodeFolder(options.model);
+    const basePath =
+      options.base === undefined
+        ? await firstBase([(await readOwnAdapterConfig(adapter))?.baseModelName])
+        : await baseNamed(options.base);
+    if (basePath === undefined) {
+      return command.error("required option '--base <folder>' not specified");
+    }
+    const base = await nodeFolder(basePath);
+    await checkApart(output, [
+      { what: 'the base model', path: basePath },
+      { what: 'the adapter', path: options.model },
+    ]);
+    await checkWritable(output);
+    await checkVacant(output);
+    const { files, notes } = await planExport({
+      base,
+      adapter,
+      form,
+      type,
+      onto,
+      otherBase: options.otherBase ?? false,
+      onProgress: (done, total) => show(display, 'hashing', done, total),
+    });
+    display.close();
+    for (const note of notes) {
+      display.line(`Note: ${note}`);
+    }
+    const total = totalBytes(files);
+    display.line(`${counted(files.length, 'file')}, ${showBytes(total)}: ${output}`);
+    await checkRoom(output, total);
+    interrupt.handle('end', {
+      onEnd: () => {
+        rmSync(partialName(output), { recursive: true, force: true });
+        display.close();
+        display.line(STOPPED);
+      },
+    });
+    display.begin('writing');
+    await writeExportFolder(output, files, {
+      signal,
+      onProgress: (done) => show(display, 'writing', done, total),
+    });
+    display.close();
+    interrupt.handle('system');
+    display.line(`Written in ${showSeconds((performance.now() - begun) / 1000)}: ${output}`);
+    return interrupt.exitCode ?? 0;
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) {
+      throw error;
+    }
+    display.close();
+    display.line(STOPPED);
+    return interrupt.exitCode!;
+  } finally {
+    display.close();
+  }
+}
+
+function show(display: Display, task: string, done: number, total: number): void {
+  display.progress({ task, done, total, figures: [`${showBytes(done)} of ${showBytes(total)}`] });
+}

@@ -1,0 +1,151 @@
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { writeExportFolder } from '../../../src/cli/write-export.ts';
+import { type OutputFile, textFile } from '../../../src/export/output-file.ts';
+import { retuneHere } from '../../support/cli-here.ts';
+
+const CASES = 'tests/fixtures/cases';
+let work: string;
+beforeEach(() => {
+  work = mkdtempSync(join(tmpdir(), 'retune-export-'));
+});
+afterEach(() => rmSync(work, { recursive: true }));
+
+const run = (args: Record<string, string>) =>
+  retuneHere([
+    'export',
+    ...Object.entries({
+      base: `${CASES}/batch2/base`,
+      model: `${CASES}/batch2/v1`,
+      output: join(work, 'out'),
+      ...args,
+    }).flatMap(([key, value]) => [`--${key}`, ...(value === '' ? [] : [value])]),
+  ]);
+
+describe('retune export', () => {
+  it('tells the size and writes a folder', async () => {
+    const { code, stdout, stderr } = await run({ type: 'f32' });
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^7 files, \d+ KiB: .*out\n/);
+    expect(readdirSync(join(work, 'out')).toSorted()).toEqual([
+      'README.md',
+      'chat_template.jinja',
+      'config.json',
+      'generation_config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    expect(readFileSync(join(work, 'out/config.json'), 'utf8')).toContain('"dtype": "float32"');
+  });
+
+  it.each([
+    [
+      'an adapter of another base',
+      { model: `${CASES}/qwen3/v1` },
+      'the adapter belongs to another base, so choose that base.',
+    ],
+    [
+      'an unknown type',
+      { type: 'q3_k' },
+      "option '--type <type>' argument 'q3_k' is invalid: allowed choices are",
+    ],
+    ['an output in the base', { output: `${CASES}/batch2/base/out` }, 'lies inside the base model'],
+    [
+      'the adapter as output',
+      { output: `${CASES}/batch2/v1` },
+      'the output is also the adapter, which is never written to; choose another --output.',
+    ],
+    ['a folder with something in it', { output: CASES }, 'holds the base model'],
+    ['no base', { base: '/nowhere' }, '/nowhere: no such folder; check the path.'],
+  ])('refuses %s by one sentence', async (_, args, sentence) => {
+    const { code, stderr } = await run(args);
+    expect(stderr).toContain(sentence);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    expect(code).toBe(2);
+    expect(existsSync(join(work, 'out'))).toBe(false);
+  });
+
+  it('knows the base that a result was trained on, and merges onto another only if told to', async () => {
+    const base = join(work, 'base');
+    cpSync(`${CASES}/batch2/base`, base, { recursive: true });
+    const model = 'tests/fixtures/run';
+    expect(await run({ base, model })).toMatchObject({ code: 0, stderr: '' });
+    rmSync(join(work, 'out'), { recursive: true });
+    appendFileSync(join(base, 'tokenizer_config.json'), ' ');
+    const { code, stderr } = await run({ base, model });
+    expect(stderr).toMatch(
+      /^tests\/fixtures\/run: trained on another base than .*base \(SHA-256 [0-9a-f]{12}… by retune_state\.json, found [0-9a-f]{12}….*\); name the base it was trained on, or use --other-base if this one is meant\.\n$/,
+    );
+    expect(code).toBe(2);
+    expect(await run({ base, model, 'other-base': '' })).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('refuses a folder that holds something, and a base without a tokenizer', async () => {
+    mkdirSync(join(work, 'out'));
+    writeFileSync(join(work, 'out/mine'), '');
+    expect((await run({})).stderr).toContain(
+      'this folder holds something already, expected a new or an empty one',
+    );
+    rmSync(join(work, 'out'), { recursive: true });
+    const base = join(work, 'base');
+    mkdirSync(base);
+    for (const name of ['config.json', 'model.safetensors']) {
+      writeFileSync(join(base, name), readFileSync(`${CASES}/batch2/base/${name}`));
+    }
+    expect((await run({ base })).stderr).toContain('tokenizer.json is missing');
+    expect(readdirSync(work)).toEqual(['base']);
+  });
+});
+
+describe('an export that does not end', () => {
+  const failing = (error: unknown): OutputFile => ({
+    path: 'model.safetensors',
+    bytes: 8,
+    chunks: async function* () {
+      yield new Uint8Array(4);
+      await Promise.reject(error);
+    },
+  });
+  const writing = { signal: new AbortController().signal, onProgress: () => undefined };
+
+  it.each([
+    [
+      'a full disk',
+      Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' }),
+      'the disk is full: 12 bytes were to be written',
+    ],
+    ['a base that cannot be read', new Error('broken'), 'broken'],
+  ])('leaves nothing behind: %s', async (_, error, sentence) => {
+    const place = join(work, 'out');
+    const files = [textFile('a', 'text'), failing(error)];
+    await expect(writeExportFolder(place, files, writing)).rejects.toThrow(sentence);
+    expect(readdirSync(work)).toEqual([]);
+  });
+
+  it('leaves nothing behind when it is stopped, and clears up after a process that is gone', async () => {
+    const controller = new AbortController();
+    const place = join(work, 'out');
+    mkdirSync(join(work, '.out.999999999.partial'));
+    const files = [textFile('a', 'text'), textFile('b', 'text')];
+    const stopped = writeExportFolder(place, files, {
+      signal: controller.signal,
+      onProgress: () => controller.abort(new Error('stopped')),
+    });
+    await expect(stopped).rejects.toThrow('stopped');
+    expect(readdirSync(work)).toEqual([]);
+  });
+});
