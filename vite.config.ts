@@ -41,6 +41,8 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
     pool: 'forks',
     // Each compiles the kernels anew: a third took longer on two cores.
     maxWorkers: 2,
+    // Tests of one file that wait for pages run side by side.
+    maxConcurrency: 3,
     testTimeout: mode === 'long' ? 7_200_000 : 300_000,
     hookTimeout: 300_000,
   },

@@ -53,7 +53,7 @@ async function expectText(page: Page, places: number): Promise<void> {
   expect(texts).toBeGreaterThanOrEqual(places);
 }
 
-it('would notice an element, a handler or a script of it', async () => {
+it.concurrent('would notice an element, a handler or a script of it', async () => {
   const page = await open('');
   await page.evaluate(() => {
     document.querySelector('#app')!.append(
@@ -70,7 +70,7 @@ it('would notice an element, a handler or a script of it', async () => {
   await page.context().close();
 });
 
-it('shows the markup in facts, rows, logs, checkpoints and chat as text', async () => {
+it.concurrent('shows the markup in facts, rows, logs, checkpoints and chat as text', async () => {
   const page = await open('steps=20');
   await chooseFiles(page);
   await ready(page);
@@ -89,23 +89,26 @@ it('shows the markup in facts, rows, logs, checkpoints and chat as text', async 
   await page.context().close();
 });
 
-it('shows the markup of runs, their notes, tests, questions, answers and stored things as text', async () => {
-  const page = await open('family&tested=12');
-  await stage(page, 'Runs');
-  for (const member of await page.locator('family-tree button').all()) {
-    await member.click();
-  }
-  await page.locator('runs-detail-view').waitFor();
-  await expectText(page, 8);
-  await stage(page, 'Test');
-  await button(page, /^Open questions\.json/).click();
-  await page.getByRole('heading', { name: /No clear difference between/ }).waitFor();
-  await page.locator('compare-table-view tbody tr').first().waitFor();
-  await expectText(page, 40);
-  await page.context().close();
-});
+it.concurrent(
+  'shows the markup of runs, their notes, tests, questions, answers and stored things as text',
+  async () => {
+    const page = await open('family&tested=12');
+    await stage(page, 'Runs');
+    for (const member of await page.locator('family-tree button').all()) {
+      await member.click();
+    }
+    await page.locator('runs-detail-view').waitFor();
+    await expectText(page, 8);
+    await stage(page, 'Test');
+    await button(page, /^Open questions\.json/).click();
+    await page.getByRole('heading', { name: /No clear difference between/ }).waitFor();
+    await page.locator('compare-table-view tbody tr').first().waitFor();
+    await expectText(page, 40);
+    await page.context().close();
+  },
+);
 
-it('shows the markup of errors as text', async () => {
+it.concurrent('shows the markup of errors as text', async () => {
   const failed = await open('failsAt=3');
   await chooseFiles(failed);
   await ready(failed);

@@ -1,4 +1,4 @@
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -9,7 +9,7 @@ import { button, DisturbedRun, engineOf, finished, slowDevice, stepDone } from '
 import { MemoryStore } from '../support/memory-store.ts';
 import { casePath } from '../support/model-case.ts';
 import { Random } from '../support/random.ts';
-import { chooseCase, pickCase, savedFiles } from '../support/real-page.ts';
+import { chooseCase, hostedHeaders, pickCase, savedFiles, StaticHost } from '../support/real-page.ts';
 import { caseInputs, run } from '../support/run-case.ts';
 import { killWhileTraining } from '../support/training-kills.ts';
 import { fingerprint, inside } from '../support/worker-page.ts';
@@ -19,209 +19,233 @@ const STEPS = 7;
 
 const noted = (page: Page, text: RegExp) => page.getByRole('log').getByText(text).first().waitFor();
 
+// Most of their time is waiting, so they run side by side.
 let scene: DisturbedRun;
 beforeAll(async () => void (scene = await DisturbedRun.open(CASE, 'dist/page-resume-test')));
 afterAll(() => scene?.close());
 
-it('a run survives a destroyed device, a crashed GPU process and a reload, automatically and to the same bytes', async () => {
-  const { context, page } = await scene.page({ handles: true });
-  const slow = slowDevice(page);
-  await page.goto(scene.host.url);
-  await page.getByText(/Chrome offers only a software device/).waitFor();
-  await engineOf(page).evaluate(() => {
-    const { requestDevice } = GPUAdapter.prototype;
-    GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...call) {
-      const device = await requestDevice.apply(this, call);
-      Object.assign(globalThis, { breakDevice: () => device.destroy() });
-      return device;
-    };
-  });
-  await pickCase(page, CASE);
-  await button(page, 'Start training').click();
-  await stepDone(page, 1, STEPS);
-  await engineOf(page).evaluate(() => (globalThis as unknown as { breakDevice: () => void }).breakDevice());
-  await noted(page, /was lost \(.+\); resuming from the last checkpoint\./);
-  await stepDone(page, 4, STEPS);
-  const session = await scene.browser.newBrowserCDPSession();
-  await session.send('Browser.crashGpuProcess').catch(() => undefined);
-  await session.detach();
-  await page
-    .getByText(/was lost/)
-    .nth(1)
-    .waitFor();
-  await stepDone(page, 4, STEPS);
-  slow.stop();
-  await page.reload();
-  // Nothing is clicked: the handles were stored, and they may be read.
-  await noted(page, /Opening files/);
-  await finished(page);
-  scene.expectWhole(await savedFiles(page));
-  await context.close();
-});
+it.concurrent(
+  'a run survives a destroyed device, a crashed GPU process and a reload, automatically and to the same bytes',
+  async () => {
+    // Its own browser: the others' pages would lose their devices too.
+    const browser = await scene.anotherBrowser();
+    const { page } = await scene.page({ handles: true, browser });
+    const slow = slowDevice(page);
+    await page.goto(scene.host.url);
+    await page.getByText(/Chrome offers only a software device/).waitFor();
+    await engineOf(page).evaluate(() => {
+      const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...call) {
+        const device = await requestDevice.apply(this, call);
+        Object.assign(globalThis, { breakDevice: () => device.destroy() });
+        return device;
+      };
+    });
+    await pickCase(page, CASE);
+    await button(page, 'Start training').click();
+    await stepDone(page, 1, STEPS);
+    await engineOf(page).evaluate(() => (globalThis as unknown as { breakDevice: () => void }).breakDevice());
+    await noted(page, /was lost \(.+\); resuming from the last checkpoint\./);
+    await stepDone(page, 4, STEPS);
+    const session = await browser.newBrowserCDPSession();
+    await session.send('Browser.crashGpuProcess').catch(() => undefined);
+    await session.detach();
+    await page
+      .getByText(/was lost/)
+      .nth(1)
+      .waitFor();
+    await stepDone(page, 4, STEPS);
+    slow.stop();
+    await page.reload();
+    // Nothing is clicked: the handles were stored, and they may be read.
+    await noted(page, /Opening files/);
+    await finished(page);
+    scene.expectWhole(await savedFiles(page));
+    await browser.close();
+  },
+);
 
-it('without handles a reload resumes with what the browser stored, and asks for what is missing', async () => {
-  const { context, page } = await scene.page({ handles: false });
-  const slow = slowDevice(page);
-  await page.goto(scene.host.url);
-  await chooseCase(page, CASE);
-  await button(page, 'Start training').click();
-  await stepDone(page, 1, STEPS);
-  await page.reload();
-  await stepDone(page, 4, STEPS);
-  slow.stop();
-  // The quantized base is in the browser's own file system.
-  await page.goto(`${scene.host.url}icon-192.png`);
-  await clearFiles(page);
-  await page.goto(scene.host.url);
-  await page
-    .getByText(/is unfinished, at step \d of 7\. To resume it, choose the same one again below: base\.$/)
-    .waitFor();
-  const resume = button(page, 'Continue the run');
-  const base = page.locator('choice-card').filter({ has: page.locator('[data-slot=base]') });
-  await page.locator('[data-slot=base]').setInputFiles(otherBase());
-  await base.getByText('Parameters').waitFor();
-  await resume.click();
-  await page
-    .getByText(/these are not the files that the run was started with \(changed: the base model/)
-    .first()
-    .waitFor();
-  await button(page, 'Back to the settings').click();
-  await page.locator('[data-slot=base]').setInputFiles(casePath(CASE, 'base'));
-  await base.getByText('Reading…').waitFor({ state: 'detached' });
-  await resume.click();
-  await finished(page);
-  await stubOutput(page);
-  scene.expectWhole(await savedFiles(page));
-  await context.close();
-});
+it.concurrent(
+  'without handles a reload resumes with what the browser stored, and asks for what is missing',
+  async () => {
+    const { context, page } = await scene.page({ handles: false });
+    const slow = slowDevice(page);
+    await page.goto(scene.host.url);
+    await chooseCase(page, CASE);
+    await button(page, 'Start training').click();
+    await stepDone(page, 1, STEPS);
+    await page.reload();
+    await stepDone(page, 4, STEPS);
+    slow.stop();
+    // The quantized base is in the browser's own file system.
+    await page.goto(`${scene.host.url}icon-192.png`);
+    await clearFiles(page);
+    await page.goto(scene.host.url);
+    await page
+      .getByText(/is unfinished, at step \d of 7\. To resume it, choose the same one again below: base\.$/)
+      .waitFor();
+    const resume = button(page, 'Continue the run');
+    const base = page.locator('choice-card').filter({ has: page.locator('[data-slot=base]') });
+    await page.locator('[data-slot=base]').setInputFiles(otherBase());
+    await base.getByText('Parameters').waitFor();
+    await resume.click();
+    await page
+      .getByText(/these are not the files that the run was started with \(changed: the base model/)
+      .first()
+      .waitFor();
+    await button(page, 'Back to the settings').click();
+    await page.locator('[data-slot=base]').setInputFiles(casePath(CASE, 'base'));
+    await base.getByText('Reading…').waitFor({ state: 'detached' });
+    await resume.click();
+    await finished(page);
+    await stubOutput(page);
+    scene.expectWhole(await savedFiles(page));
+    await context.close();
+  },
+);
 
-it('V3 of the demo: a reload before its start and one during it cost nothing, its base gone from the cache', async () => {
-  const { context, page } = await scene.page({ handles: true });
-  await page.goto(scene.host.url);
-  const setting = (name: string) => page.locator(`input[name=${name}]`);
-  const order = () => page.getByText('Everything is in order').waitFor();
-  await button(page, 'Use the demo’s files').click();
-  await order();
-  await setting('max_steps').fill('2');
-  await setting('gradient_accumulation_steps').fill('2');
-  await order();
-  await button(page, 'Start training').click();
-  await finished(page);
-  await page.reload();
-  await button(page, 'Runs').click();
-  await page.locator('family-tree').getByRole('button').filter({ hasText: 'V2' }).click();
-  await button(page, 'Continue from this').click();
-  await page.locator('[data-slot=train]').setInputFiles('public/demo/train.jsonl');
-  await order();
-  await page.reload();
-  await order();
-  expect(await page.getByRole('heading', { name: 'Adapter V2' }).count()).toBe(1);
-  expect(await setting('gradient_accumulation_steps').inputValue()).toBe('2');
-  const slow = slowDevice(page);
-  await button(page, 'Start training').click();
-  await page.getByText('V2 + train.jsonl').first().waitFor();
-  await page.getByText('Step 1 of 2').waitFor();
-  slow.stop();
-  await page.goto(`${scene.host.url}icon-192.png`);
-  await clearFiles(page);
-  await page.goto(scene.host.url);
-  await page.getByRole('heading', { name: 'V3 is ready' }).waitFor();
-  expect(await page.getByRole('log').innerText()).toContain('Hashing files');
-  await context.close();
-});
+it.concurrent(
+  'V3 of the demo: a reload before its start and one during it cost nothing, its base gone from the cache',
+  async () => {
+    const { context, page } = await scene.page({ handles: true });
+    await page.goto(scene.host.url);
+    const setting = (name: string) => page.locator(`input[name=${name}]`);
+    const order = () => page.getByText('Everything is in order').waitFor();
+    await button(page, 'Use the demo’s files').click();
+    await order();
+    await setting('max_steps').fill('2');
+    await setting('gradient_accumulation_steps').fill('2');
+    await order();
+    await button(page, 'Start training').click();
+    await finished(page);
+    await page.reload();
+    await button(page, 'Runs').click();
+    await page.locator('family-tree').getByRole('button').filter({ hasText: 'V2' }).click();
+    await button(page, 'Continue from this').click();
+    await page.locator('[data-slot=train]').setInputFiles('public/demo/train.jsonl');
+    await order();
+    await page.reload();
+    await order();
+    expect(await page.getByRole('heading', { name: 'Adapter V2' }).count()).toBe(1);
+    expect(await setting('gradient_accumulation_steps').inputValue()).toBe('2');
+    const slow = slowDevice(page);
+    await button(page, 'Start training').click();
+    await page.getByText('V2 + train.jsonl').first().waitFor();
+    await page.getByText('Step 1 of 2').waitFor();
+    slow.stop();
+    await page.goto(`${scene.host.url}icon-192.png`);
+    await clearFiles(page);
+    await page.goto(scene.host.url);
+    await page.getByRole('heading', { name: 'V3 is ready' }).waitFor();
+    expect(await page.getByRole('log').innerText()).toContain('Hashing files');
+    await context.close();
+  },
+);
 
-it('shows the date that the template writes, and resumes another day on the date of the start', async () => {
-  const yaml = readFileSync(casePath('chat_messages', 'training_config.yaml'), 'utf8')
-    .replace('num_train_epochs: 1', 'max_steps: 2')
-    .replace('gradient_accumulation_steps: 4', 'gradient_accumulation_steps: 1')
-    .replace('save_steps: 3', 'save_steps: 1');
-  const { recipe } = parseRecipe(yaml, 'training_config.yaml');
-  const inputs = { ...(await caseInputs('chat_messages', () => recipe)), base: datedBase() };
-  const unbroken = new MemoryStore();
-  await run({ inputs, store: unbroken, moment: '2026-03-07T23:59:58' });
+it.concurrent(
+  'shows the date that the template writes, and resumes another day on the date of the start',
+  async () => {
+    const yaml = readFileSync(casePath('chat_messages', 'training_config.yaml'), 'utf8')
+      .replace('num_train_epochs: 1', 'max_steps: 2')
+      .replace('gradient_accumulation_steps: 4', 'gradient_accumulation_steps: 1')
+      .replace('save_steps: 3', 'save_steps: 1');
+    const { recipe } = parseRecipe(yaml, 'training_config.yaml');
+    const inputs = { ...(await caseInputs('chat_messages', () => recipe)), base: datedBase() };
+    const unbroken = new MemoryStore();
+    await run({ inputs, store: unbroken, moment: '2026-03-07T23:59:58' });
 
-  const { context, page } = await scene.page({ handles: true });
-  const slow = slowDevice(page);
-  await page.goto(scene.host.url);
-  await page.getByText(/Chrome offers only a software device/).waitFor();
-  // Until the reload it is that evening, for the worker that trains.
-  await engineOf(page).evaluate(() => {
-    const Today = Date;
-    globalThis.Date = class extends Today {
-      constructor(...given: []) {
-        super(...(given.length > 0 ? given : (['2026-03-07T23:59:58'] as unknown as [])));
-      }
-    } as DateConstructor;
-  });
-  const changes = { 'base/chat_template.jinja': DATED_TEMPLATE, 'training_config.yaml': yaml };
-  await pickCase(page, 'chat_messages', changes);
-  // Before the start it is today's.
-  await page
-    .getByText(/The chat template writes the current date: here (?!2026-03-07)[\d-]{10} /)
-    .first()
-    .waitFor();
-  const startsDate = /The chat template writes the current date: here 2026-03-07 23:59:58\./;
-  await button(page, 'Start training').click();
-  await noted(page, startsDate);
-  await stepDone(page, 1, 2);
-  slow.stop();
-  await page.reload();
-  await noted(page, startsDate);
-  await finished(page);
-  const files = await savedFiles(page);
-  expect(fingerprint(inside(files, 'checkpoint-2'))).toEqual(fingerprint(unbroken.saved.get(2)!));
-  await context.close();
-});
+    const { context, page } = await scene.page({ handles: true });
+    const slow = slowDevice(page);
+    await page.goto(scene.host.url);
+    await page.getByText(/Chrome offers only a software device/).waitFor();
+    // Until the reload it is that evening, for the worker that trains.
+    await engineOf(page).evaluate(() => {
+      const Today = Date;
+      globalThis.Date = class extends Today {
+        constructor(...given: []) {
+          super(...(given.length > 0 ? given : (['2026-03-07T23:59:58'] as unknown as [])));
+        }
+      } as DateConstructor;
+    });
+    const changes = { 'base/chat_template.jinja': DATED_TEMPLATE, 'training_config.yaml': yaml };
+    await pickCase(page, 'chat_messages', changes);
+    // Before the start it is today's.
+    await page
+      .getByText(/The chat template writes the current date: here (?!2026-03-07)[\d-]{10} /)
+      .first()
+      .waitFor();
+    const startsDate = /The chat template writes the current date: here 2026-03-07 23:59:58\./;
+    await button(page, 'Start training').click();
+    await noted(page, startsDate);
+    await stepDone(page, 1, 2);
+    slow.stop();
+    await page.reload();
+    await noted(page, startsDate);
+    await finished(page);
+    const files = await savedFiles(page);
+    expect(fingerprint(inside(files, 'checkpoint-2'))).toEqual(fingerprint(unbroken.saved.get(2)!));
+    await context.close();
+  },
+);
 
-it('a browser killed while training loses nothing that was kept', async () => {
+it.concurrent('a browser killed while training loses nothing that was kept', async () => {
   scene.expectWhole(await killWhileTraining(scene.host.url, CASE, new Random(Date.now()), 1));
 });
 
-it('trains without network; a second tab says so, is offered no update meanwhile, and takes the run over', async () => {
-  const context = await scene.browser.newContext();
-  const first = await context.newPage();
-  first.setDefaultTimeout(120_000);
-  await first.goto(scene.host.url);
-  await first.getByText('Ready to work offline.').waitFor();
-  const scope = await first.evaluate(async () => (await navigator.serviceWorker.ready).scope);
-  expect(scope).toBe(scene.host.url);
-  await context.setOffline(true);
-  await first.reload();
-  await button(first, 'Run the demo').click();
-  await first
-    .getByText(/^Step [1-9]\d* of 64/)
-    .first()
-    .waitFor();
-  await context.setOffline(false);
+it.concurrent(
+  'trains without network; a second tab says so, is offered no update meanwhile, and takes the run over',
+  async () => {
+    // Its own host: a newer version there is none for the others' pages.
+    const folder = mkdtempSync(join(tmpdir(), 'retune-newer-'));
+    cpSync(scene.host.folder, folder, { recursive: true });
+    const host = await StaticHost.of(folder, hostedHeaders(folder));
+    const context = await scene.browser.newContext();
+    const first = await context.newPage();
+    first.setDefaultTimeout(120_000);
+    await first.goto(host.url);
+    await first.getByText('Ready to work offline.').waitFor();
+    const scope = await first.evaluate(async () => (await navigator.serviceWorker.ready).scope);
+    expect(scope).toBe(host.url);
+    await context.setOffline(true);
+    await first.reload();
+    await button(first, 'Run the demo').click();
+    await first
+      .getByText(/^Step [1-9]\d* of 64/)
+      .first()
+      .waitFor();
+    await context.setOffline(false);
 
-  appendFileSync(join(scene.host.folder, 'sw.js'), '\n// A newer version.\n');
-  const second = await context.newPage();
-  second.setDefaultTimeout(120_000);
-  await second.goto(scene.host.url);
-  const elsewhere = second.getByText(/^Another tab of this browser is training demo\/v1 \+ train\.jsonl\./);
-  await elsewhere.waitFor();
-  await second.waitForFunction(async () => !!(await navigator.serviceWorker.getRegistration())?.waiting);
-  expect(await second.getByText('A new version of Retune is available.').count()).toBe(0);
-  expect(await first.getByText('A new version of Retune is available.').count()).toBe(0);
-  await button(first, 'Stop').click();
-  await first.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
-  // The page before it shows the same as the one after.
-  const reloaded = second.waitForEvent('load');
-  await button(second, 'Reload to update').click();
-  await reloaded;
-  await second.waitForFunction(async () => !(await navigator.serviceWorker.getRegistration())?.waiting);
-  await second.getByText(/^The run demo\/v1 \+ train\.jsonl is unfinished/).waitFor();
-  await button(second, 'Use the demo’s files').click();
-  await second.getByText('Everything is in order').waitFor();
-  await button(second, 'Continue the run').click();
-  await second
-    .getByText(/^Step [1-9]\d* of 64/)
-    .first()
-    .waitFor();
-  await button(second, 'Stop').click();
-  await second.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
-  await context.close();
-});
+    appendFileSync(join(host.folder, 'sw.js'), '\n// A newer version.\n');
+    const second = await context.newPage();
+    second.setDefaultTimeout(120_000);
+    await second.goto(host.url);
+    const elsewhere = second.getByText(/^Another tab of this browser is training demo\/v1 \+ train\.jsonl\./);
+    await elsewhere.waitFor();
+    await second.waitForFunction(async () => !!(await navigator.serviceWorker.getRegistration())?.waiting);
+    expect(await second.getByText('A new version of Retune is available.').count()).toBe(0);
+    expect(await first.getByText('A new version of Retune is available.').count()).toBe(0);
+    await button(first, 'Stop').click();
+    await first.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
+    // The page before it shows the same as the one after.
+    const reloaded = second.waitForEvent('load');
+    await button(second, 'Reload to update').click();
+    await reloaded;
+    await second.waitForFunction(async () => !(await navigator.serviceWorker.getRegistration())?.waiting);
+    await second.getByText(/^The run demo\/v1 \+ train\.jsonl is unfinished/).waitFor();
+    await button(second, 'Use the demo’s files').click();
+    await second.getByText('Everything is in order').waitFor();
+    await button(second, 'Continue the run').click();
+    await second
+      .getByText(/^Step [1-9]\d* of 64/)
+      .first()
+      .waitFor();
+    await button(second, 'Stop').click();
+    await second.getByRole('heading', { name: 'Stopped', exact: true }).waitFor();
+    await context.close();
+    await host.close();
+    rmSync(folder, { recursive: true });
+  },
+);
 
 /** Empties the origin-private file system, where quantized bases are. */
 async function clearFiles(page: Page): Promise<void> {

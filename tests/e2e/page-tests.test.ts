@@ -38,7 +38,7 @@ const questions = (entries: unknown) => ({
   buffer: Buffer.from(JSON.stringify(entries)),
 });
 
-describe('a test', () => {
+describe.concurrent('a test', () => {
   it("asks two versions the demo's questions, stops, and resumes", async () => {
     const page = await open('family&holdAnswer=150&pace=0');
     await stage(page, 'Test');
@@ -122,7 +122,7 @@ describe('a test', () => {
   });
 });
 
-describe('side by side', () => {
+describe.concurrent('side by side', () => {
   it('says whether V2 improved, in words and figures, and where it did not', async () => {
     const page = await open('family&tested=128');
     await openTest(page);
@@ -237,7 +237,7 @@ describe('side by side', () => {
   });
 });
 
-describe('runs and storage', () => {
+describe.concurrent('runs and storage', () => {
   it('draws the family from its hashes and opens, names, annotates and deletes a run', async () => {
     const page = await open('family&tested=30');
     await stage(page, 'Runs');
@@ -321,7 +321,7 @@ describe('runs and storage', () => {
   });
 });
 
-it.each(['light', 'dark'] as const)(
+it.concurrent.each(['light', 'dark'] as const)(
   'gives axe nothing serious to find in %s, and fits 640 pixels',
   async (scheme) => {
     const page = await open('family&tested=30&holdAnswer=10', scheme);

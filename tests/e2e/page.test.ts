@@ -25,7 +25,7 @@ const begin = async (page: Page) => {
   await button(page, 'Start training').click();
 };
 
-describe('the page', () => {
+describe.concurrent('the page', () => {
   it('starts the engine in a worker and names the device it found', async () => {
     const page = await server.browser.newPage();
     const problems: string[] = [];
@@ -351,7 +351,7 @@ describe('the page', () => {
   });
 });
 
-it('after one visit the page and its demo work without network', async () => {
+it.concurrent('after one visit the page and its demo work without network', async () => {
   const context = await server.browser.newContext();
   const page = await context.newPage();
   await page.goto(server.url);

@@ -9,7 +9,7 @@ import { runOnSharedDevice as run } from '../../support/shared-device.ts';
 /** 7 steps under dropout over 3 epochs of 3, 3 and 1, saved every second; half rows, since there are many runs. */
 const recipe = (r: Recipe): Recipe => ({
   ...r,
-  training: { ...r.training, maxLength: 17, saveSteps: 2, saveTotalLimit: 4, evalSteps: 3 },
+  training: { ...r.training, maxLength: 9, saveSteps: 2, saveTotalLimit: 4, evalSteps: 3 },
 });
 
 const inputs = (change = recipe) => dropoutInputs('batch2', 0.1, change);
