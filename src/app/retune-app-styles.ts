@@ -77,16 +77,23 @@ export const appStyles = css`
     text-align: center;
   }
   .device {
+    max-width: 20rem;
+  }
+  .device button {
     display: flex;
     align-items: center;
     gap: 0.5rem;
-    max-width: 20rem;
+    border-color: transparent;
+    background: none;
+    text-align: left;
     font-size: var(--tiny);
+    font-weight: 450;
     color: var(--ink-soft);
     overflow-wrap: anywhere;
-    line-height: 1.3;
+    text-decoration: underline dotted;
+    text-underline-offset: 0.25em;
   }
-  .device span {
+  .device .dot {
     flex: none;
     width: 0.6rem;
     height: 0.6rem;

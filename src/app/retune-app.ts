@@ -1,3 +1,4 @@
+import './device-report.ts';
 import './page-notices.ts';
 import './runs/runs-view.ts';
 import './setup/setup-view.ts';
@@ -9,6 +10,7 @@ import { customElement, query, state } from 'lit/decorators.js';
 import type { EngineApi } from '../engine/protocol/protocol.ts';
 import { WakeLock } from '../platform/wake-lock.ts';
 import { testTitle } from './comparison/test-events.ts';
+import type { DeviceReport } from './device-report.ts';
 import { appStyles } from './retune-app-styles.ts';
 import type { SetupView } from './setup/setup-view.ts';
 import { type AppState, isActive } from './shared/app-state.ts';
@@ -26,6 +28,8 @@ export class RetuneApp extends LitElement {
   /** The stage that is read, of the two on the first screen. */
   @state() private read: Stage = 'choose';
   @query('setup-view') private setup?: SetupView;
+  @query('device-report') private report?: DeviceReport;
+  @query('.device button') private deviceButton?: HTMLElement;
   @query('train-view, test-view, runs-view') private other?: HTMLElement & { show(): void };
 
   static override styles = [
@@ -81,6 +85,7 @@ export class RetuneApp extends LitElement {
           </ol>
         </nav>
         ${this.#device()}
+        <device-report .session=${session} @close=${() => this.deviceButton?.focus()}></device-report>
       </header>
       <main>
         <page-notices .session=${session}></page-notices>
@@ -130,7 +135,13 @@ export class RetuneApp extends LitElement {
       : !device.ok
         ? ['bad', 'No GPU available']
         : [device.value.software ? 'warn' : 'good', device.value.name];
-    return html`<p class="device ${tone}" role="status"><span aria-hidden="true"></span>${text}</p>`;
+    return html`<p class="device ${tone}" role="status">
+      <button type="button" aria-haspopup="dialog" @click=${() => void this.report?.show()}>
+        <span class="dot" aria-hidden="true"></span>${text}<span class="only-heard"
+          >: what this machine has</span
+        >
+      </button>
+    </p>`;
   }
 
   #stage(stage: Stage, number: string, name: string) {

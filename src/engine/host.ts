@@ -17,6 +17,7 @@ import { Chat } from './chat/chat.ts';
 import { testsApi } from './comparison/api.ts';
 import { TestSources } from './comparison/inputs.ts';
 import { BatchTests } from './comparison/tests.ts';
+import { diagnose } from './diagnose.ts';
 import { RunFiles } from './files/inputs.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
 import {
@@ -54,6 +55,18 @@ const shelves = [
 ];
 const chat = new Chat(runs, files);
 
+/** Calls outside a run that compute on the GPU. */
+let computing = 0;
+
+async function whileComputing<T>(work: () => Promise<T>): Promise<T> {
+  computing++;
+  try {
+    return await work();
+  } finally {
+    computing--;
+  }
+}
+
 async function deviceFacts(): Promise<DeviceFacts> {
   checkWebGpu();
   const gpu = await requestGpu();
@@ -75,6 +88,14 @@ const api: KeeperApi = {
   ping: async () => undefined,
   ...testsApi(tests, () => chat.close()),
   device: () => answer(deviceFacts),
+  diagnose: () =>
+    answer(() =>
+      diagnose({
+        busy: () => runs.active !== undefined || computing > 0,
+        checkStorage: () => checkStorage(store),
+        account: () => storageAccount(shelves),
+      }),
+    ),
 
   recipeYaml: async (recipe) => recipeToYaml(recipe),
   defaultRecipe: async () => defaultRecipe(),
@@ -83,7 +104,8 @@ const api: KeeperApi = {
       runs.checkIdle();
       await chat.close();
       const options = { ...settings, baseCache, tuning: browserTuning(store) };
-      return estimate(await kept.inputs(inputs), onEvent, options, signal);
+      const known = await kept.inputs(inputs);
+      return whileComputing(() => estimate(known, onEvent, options, signal));
     }),
 
   start: (inputs, settings, onEvent) =>
@@ -119,7 +141,7 @@ const api: KeeperApi = {
   deleteStored: (key) => answer(() => deleteStored(shelves, key)),
 
   chat: (id, version, question, onText, options) =>
-    answer(() => chat.ask(id, version, question, onText, options)),
+    answer(() => whileComputing(() => chat.ask(id, version, question, onText, options))),
   stopChat: async () => chat.stop(),
 };
 

@@ -15,12 +15,12 @@ export interface Unlock {
   readonly systems?: readonly System[];
   /** GPU makers whose GPUs it is hidden from, as `GPUAdapterInfo.vendor` names them; undefined: all. */
   readonly vendors?: readonly string[];
-  /** What to do, a command to be given to a user: "update Chrome to version 144 or newer". */
-  readonly how: string;
+  /** First version of Chrome that needs no flag. */
+  readonly chrome?: number;
+  /** What else to do, a command to be given to a user: "update the graphics driver". */
+  readonly how?: string;
   /** Switches for the browser's command line, or Dawn's toggle; undefined where none helps. */
   readonly flags?: readonly string[];
-  /** First version that needs no flag, and what else it asks for. */
-  readonly without?: string;
   /** A flag that Chrome calls unsafe: for a window of its own, not for the web at large. */
   readonly unsafe: boolean;
   readonly gain: string;
@@ -46,23 +46,22 @@ const STATUS = 'https://github.com/gpuweb/gpuweb/wiki/Implementation-Status';
 export const UNLOCKS: readonly Unlock[] = [
   {
     ...{ feature: 'webgpu', door: 'browser', systems: ['linux'], vendors: ['nvidia'], unsafe: true },
-    how: 'update Chrome to version 147 or newer and the NVIDIA driver to 535.183 or newer',
+    chrome: 147,
+    how: 'update the NVIDIA driver to 535.183 or newer',
     flags: ['--enable-unsafe-webgpu', '--use-angle=vulkan', '--enable-features=Vulkan,VulkanFromANGLE'],
-    without: 'Chrome 147',
     gain: ANY_GPU,
     source: STATUS,
   },
   {
     ...{ feature: 'webgpu', door: 'browser', systems: ['linux'], vendors: ['intel'], unsafe: true },
-    how: 'update Chrome to version 144 or newer; Intel GPUs before Xe (Gen 12) need its flags',
+    chrome: 144,
+    how: 'update Mesa; a GPU before Xe (Gen 12) needs flags',
     flags: ['--enable-unsafe-webgpu', '--use-angle=vulkan', '--enable-features=Vulkan,VulkanFromANGLE'],
-    without: 'Chrome 144',
     gain: ANY_GPU,
     source: STATUS,
   },
   {
     ...{ feature: 'webgpu', door: 'browser', systems: ['linux'], vendors: ['amd'], unsafe: true },
-    how: 'start Chrome with its flags for Vulkan',
     flags: [
       '--enable-unsafe-webgpu',
       '--ozone-platform=x11',
@@ -74,36 +73,38 @@ export const UNLOCKS: readonly Unlock[] = [
   },
   {
     ...{ feature: 'shader-f16', door: 'browser', systems: ['linux'], vendors: ['nvidia'], unsafe: true },
-    how: "start Chrome with Dawn's toggle: it hides f16 from NVIDIA's Vulkan driver, which fails some conformance tests",
+    // Older drivers fail some of WebGPU's conformance tests in f16.
+    chrome: 156,
+    how: 'update the NVIDIA driver to 615.71 or newer',
     flags: ['--enable-dawn-features=vulkan_enable_f16_on_nvidia'],
     gain: F16_GAIN,
-    source: 'https://crbug.com/42251215',
+    source: 'https://dawn.googlesource.com/dawn/+/8f96ae09bbaac54d52ca6f8aff8606ffdbe9de3f',
   },
   {
     ...{ feature: 'shader-f16', door: 'node', systems: ['linux'], vendors: ['nvidia'], unsafe: false },
-    how: 'nothing: Retune asks Dawn for it, and uses it where its own kernels in f16 agree with f32',
+    how: 'update the NVIDIA driver to 615.71 or newer',
     flags: ['vulkan_enable_f16_on_nvidia'],
     gain: F16_GAIN,
-    source: 'https://crbug.com/42251215',
+    source: 'https://dawn.googlesource.com/dawn/+/8f96ae09bbaac54d52ca6f8aff8606ffdbe9de3f',
   },
   {
     ...{ feature: 'shader-f16', door: 'browser', unsafe: false },
-    how: 'update Chrome to version 120 or newer and the graphics driver',
-    without: 'Chrome 120',
+    chrome: 120,
+    how: 'update the graphics driver',
     gain: F16_GAIN,
     source: 'https://developer.chrome.com/blog/new-in-webgpu-120',
   },
   {
     ...{ feature: 'subgroups', door: 'browser', unsafe: false },
-    how: 'update Chrome to version 144 or newer and the graphics driver',
-    without: 'Chrome 144',
+    chrome: 144,
+    how: 'update the graphics driver',
     gain: "norms' sums with fewer barriers: under 1% of a step; and subgroup matrices, which need them",
     source: 'https://web-platform-dx.github.io/web-features-explorer/features/webgpu-subgroups/',
   },
   {
     ...{ feature: SIZE_FEATURE, door: 'browser', vendors: ['amd', 'intel'], unsafe: false },
-    how: 'update Chrome to version 151 or newer',
-    without: 'Chrome 151',
+    chrome: 151,
+    how: 'update the graphics driver',
     gain: 'subgroup matrices on GPUs whose subgroups have several sizes',
     source: 'https://developer.chrome.com/blog/new-in-webgpu-151-152',
   },

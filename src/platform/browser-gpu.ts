@@ -28,3 +28,10 @@ export async function requestGpu(): Promise<Gpu | undefined> {
     return undefined;
   }
 }
+
+/** Whether the browser runs with --enable-unsafe-webgpu: only then it offers experimental features, on every GPU. */
+export async function unsafeWebGpu(): Promise<boolean> {
+  const gpu = (navigator as { gpu?: GPU }).gpu;
+  const adapter = await gpu?.requestAdapter({ powerPreference: 'high-performance' });
+  return [...(adapter?.features ?? [])].some((name) => name.startsWith('chromium-experimental-'));
+}

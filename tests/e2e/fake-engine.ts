@@ -201,6 +201,19 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
       const name = software ? 'Google SwiftShader' : 'NVIDIA GeForce RTX 4060 Laptop GPU';
       return ok({ name, software, maxBufferBytes: 2048 * MIB, bindingBytes: 1024 * MIB });
     },
+    diagnose: async () =>
+      ok([
+        { what: 'browser', found: 'Google Chrome 156' },
+        { what: 'GPU', found: 'NVIDIA GeForce RTX 4060 Laptop GPU' },
+        {
+          what: 'precision f16',
+          found: 'does not run: the device offers no shader-f16',
+          remedies: [
+            'update the NVIDIA driver to 615.71 or newer, or start Chrome with --enable-dawn-features=vulkan_enable_f16_on_nvidia',
+            'close every window of Chrome first\u202e',
+          ],
+        },
+      ]),
     responds: async () => true,
     restart: () => undefined,
     inspectBase: async (base) =>

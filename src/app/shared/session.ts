@@ -1,5 +1,6 @@
-import type { EngineApi } from '../../engine/protocol/protocol.ts';
+import type { Answer, EngineApi } from '../../engine/protocol/protocol.ts';
 import { withRunLock } from '../../platform/run-lock.ts';
+import type { Finding } from '../../run/diagnosis.ts';
 import { TestDrafts } from '../comparison/test-drafts.ts';
 import { Tests } from '../comparison/tests.ts';
 import { Lineage } from '../runs/lineage.ts';
@@ -79,6 +80,11 @@ export class PageSession {
       this.choices.replan();
     }
     return device.ok;
+  }
+
+  /** What this machine has and lacks. */
+  diagnose(): Promise<Answer<Finding[]>> {
+    return this.#engine.diagnose();
   }
 
   /** After the browser was told to keep something: looks again, and finds what it had kept. */

@@ -3,6 +3,7 @@ import type { ParsedRecipe, Recipe } from '../../formats/recipe.ts';
 import type { MemoryKind } from '../../gpu/memory.ts';
 import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
 import type { DeviceSettings } from '../../run/device-settings.ts';
+import type { Finding } from '../../run/diagnosis.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type { BestStep } from '../../run/options.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
@@ -164,6 +165,8 @@ export interface PlanDevice {
  */
 export interface EngineApi extends TestApi {
   device(): Promise<Answer<DeviceFacts>>;
+  /** What this machine has and lacks, line by line. */
+  diagnose(): Promise<Answer<Finding[]>>;
 
   inspectBase(base: ChosenFolder, signal?: AbortSignal): Promise<Answer<BaseFacts>>;
   inspectAdapter(

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { MATRIX_FEATURE, SIZE_FEATURE } from '../../../src/gpu/subgroup-matrices.ts';
 import { systemOf, UNLOCKS, unlocksFor, type Where } from '../../../src/gpu/unlocks.ts';
 
-const names = (where: Where) => unlocksFor(where).map(({ feature, how }) => `${feature}: ${how}`);
+const names = (where: Where) =>
+  unlocksFor(where).map(({ feature, vendors, chrome, how }) => [feature, ...(vendors ?? []), chrome, how]);
 const plain = new Set<string>();
 
 describe('what a system hides from a GPU', () => {
@@ -16,7 +17,7 @@ describe('what a system hides from a GPU', () => {
   it('hides f16 from NVIDIA nowhere else', () => {
     for (const system of ['windows', 'macos'] as const) {
       const [f16] = unlocksFor({ door: 'browser', system, vendor: 'nvidia', features: plain });
-      expect(f16?.how).toBe('update Chrome to version 120 or newer and the graphics driver');
+      expect([f16?.chrome, f16?.how]).toEqual([120, 'update the graphics driver']);
     }
   });
 
@@ -41,24 +42,25 @@ describe('what a system hides from a GPU', () => {
 
   it('without an adapter tells how to get one on Linux, for each maker', () => {
     expect(names({ door: 'browser', system: 'linux' })).toEqual([
-      'webgpu: update Chrome to version 147 or newer and the NVIDIA driver to 535.183 or newer',
-      'webgpu: update Chrome to version 144 or newer; Intel GPUs before Xe (Gen 12) need its flags',
-      'webgpu: start Chrome with its flags for Vulkan',
+      ['webgpu', 'nvidia', 147, 'update the NVIDIA driver to 535.183 or newer'],
+      ['webgpu', 'intel', 144, 'update Mesa; a GPU before Xe (Gen 12) needs flags'],
+      ['webgpu', 'amd', undefined, undefined],
     ]);
     expect(names({ door: 'browser', system: 'windows' })).toEqual([]);
   });
 
-  it('leaves nothing to do in Node', () => {
+  it("leaves NVIDIA's driver to do in Node, and nothing else", () => {
     expect(names({ door: 'node', system: 'linux', vendor: 'nvidia', features: plain })).toEqual([
-      'shader-f16: nothing: Retune asks Dawn for it, and uses it where its own kernels in f16 agree with f32',
+      ['shader-f16', 'nvidia', undefined, 'update the NVIDIA driver to 615.71 or newer'],
     ]);
     expect(names({ door: 'node', system: 'linux', vendor: 'amd', features: plain })).toEqual([]);
   });
 });
 
 it('has a source and a gain for each, and calls each of Chrome\'s own "unsafe" flags so', () => {
-  for (const { source, gain, flags = [], unsafe, door } of UNLOCKS) {
+  for (const { source, gain, chrome, how, flags = [], unsafe, door } of UNLOCKS) {
     expect(source).toMatch(/^https:\/\//);
+    expect([chrome, how, ...flags].some((one) => one !== undefined)).toBe(true);
     expect(gain).not.toBe('');
     expect(unsafe).toBe(door === 'browser' && flags.length > 0);
   }
