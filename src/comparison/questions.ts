@@ -3,7 +3,8 @@ import { NumberText } from '../formats/json.ts';
 import { quote } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showCount } from '../formats/words.ts';
-import { type RawRow, readRows } from '../text/read-rows.ts';
+import { questionColumns } from '../text/columns.ts';
+import { type JsonObject, type RawRow, readRows } from '../text/read-rows.ts';
 
 /** One entry of a questions file; absent keys are empty. */
 export interface Question {
@@ -17,14 +18,18 @@ export interface Question {
 const LONGEST_TEXT = 100_000;
 
 /**
- * Reads a JSON list or JSONL of {question, answer?, topic?, difficulty?}. Numbers and booleans, except for the
+ * Reads {question, answer?, topic?, difficulty?} from a JSON list, JSONL, a table or a results file; where no key is
+ * "question", the one whose name says the same is taken, and so is that of the answer. Numbers and booleans, except for the
  * question, stand for their text. Entries may have an `id`, which must be unique. Throws UserError naming entry and
  * line.
  */
 export async function parseQuestions(source: ByteSource): Promise<Question[]> {
   const questions: Question[] = [];
   const entries = new Map<string, number>();
-  for await (const row of readRows(source, { keepNumberText: true })) {
+  let naming: ((row: JsonObject) => JsonObject) | undefined;
+  for await (const raw of readRows(source, { keepNumberText: true })) {
+    naming ??= namingOf(Object.keys(raw.row));
+    const row = { ...raw, row: naming(raw.row) };
     const entry = questions.length + 1;
     questions.push(parse(source.name, row, entry));
     const { id = row.row['question_id'] } = row.row;
@@ -46,6 +51,20 @@ export async function parseQuestions(source: ByteSource): Promise<Question[]> {
     );
   }
   return questions;
+}
+
+/** Puts question and answer under these keys, by the names of the first entry's. */
+function namingOf(names: readonly string[]): (row: JsonObject) => JsonObject {
+  const renamed = Object.entries(questionColumns(names));
+  return (row) => {
+    const named = Object.assign(Object.create(null) as JsonObject, row);
+    for (const [key, from] of renamed) {
+      if (from !== undefined && !names.includes(key)) {
+        named[key] = row[from];
+      }
+    }
+    return named;
+  };
 }
 
 function parse(file: string, { row, line }: RawRow, entry: number): Question {

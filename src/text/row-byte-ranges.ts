@@ -1,4 +1,4 @@
-import type { ByteSource } from '../formats/byte-source.ts';
+import { type Chunk, placeInFile } from '../formats/chunks.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showBytes } from '../formats/words.ts';
 
@@ -13,32 +13,19 @@ export interface ByteRange {
   bytesRead: number;
 }
 
-const CHUNK = 1 << 20;
+/** The content of a file from its first character that is no space on, and the line on which that stands. */
+export interface RowText {
+  name: string;
+  chunks: AsyncIterable<Chunk>;
+  line: number;
+}
+
 /** Maximum bytes of a row: far more than any context, few enough to parse as one text. */
-const MAX_ROW = 128 * 2 ** 20;
-const BOM = [0xef, 0xbb, 0xbf];
+export const MAX_ROW = 128 * 2 ** 20;
 const code = (char: string): number => char.charCodeAt(0);
 const [NEWLINE, QUOTE, BACKSLASH, COMMA] = [code('\n'), code('"'), code('\\'), code(',')];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [code('['), code(']'), code('{'), code('}')];
 const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
-
-/**
- * The rows of a file as byte ranges: the items of a JSON array if the file begins with one, otherwise its lines.
- * Throws UserError.
- */
-export async function* rowByteRanges(source: ByteSource): AsyncGenerator<ByteRange> {
-  yield* (await firstByte(source)) === OPEN_LIST ? items(source) : lines(source);
-}
-
-async function firstByte(source: ByteSource): Promise<number | undefined> {
-  for await (const { bytes } of chunks(source)) {
-    const first = bytes.find((byte) => !isSpace(byte));
-    if (first !== undefined) {
-      return first;
-    }
-  }
-  return undefined;
-}
 
 const sliceOf = (bytes: Uint8Array, line: number, bytesRead: number, place = line): ByteRange => ({
   bytes,
@@ -47,30 +34,38 @@ const sliceOf = (bytes: Uint8Array, line: number, bytesRead: number, place = lin
   bytesRead,
 });
 
-async function* lines(source: ByteSource): AsyncGenerator<ByteRange> {
-  const held = new Held(source.name);
-  let line = 1;
-  for await (const { bytes, begin } of chunks(source)) {
+/** The lines that are not empty. Throws UserError. */
+export async function* lines({ name, chunks, line }: RowText): AsyncGenerator<ByteRange> {
+  const held = new Held(tooLong(name));
+  let read = 0;
+  for await (const chunk of chunks) {
+    const { bytes } = chunk;
     let at = 0;
     for (let end; (end = bytes.indexOf(NEWLINE, at)) >= 0; at = end + 1) {
-      held.add(bytes.subarray(at, end), line);
-      yield sliceOf(held.take(), line++, begin + end + 1);
+      if (end > at || held.size > 0) {
+        held.add(bytes.subarray(at, end), line);
+        yield sliceOf(held.take(), line, placeInFile(chunk, end + 1));
+      }
+      line++;
     }
     held.add(bytes.subarray(at), line);
+    read = chunk.end;
   }
   if (held.size > 0) {
-    yield sliceOf(held.take(), line, source.size);
+    yield sliceOf(held.take(), line, read);
   }
 }
 
 /**
- * The top-level items of a JSON array. Only brackets, strings and commas matter here; parsing an item finds other
- * errors.
+ * The items of a JSON array, with which the text begins. Only brackets, strings and commas matter here; parsing an
+ * item finds other errors. `within` an object, more may follow the array. Throws UserError.
  */
-async function* items(source: ByteSource): AsyncGenerator<ByteRange> {
+export async function* items(
+  { name, chunks, line }: RowText,
+  { within = false } = {},
+): AsyncGenerator<ByteRange> {
   let state: 'before' | 'inside' | 'after' = 'before';
-  const held = new Held(source.name);
-  let line = 1;
+  const held = new Held(tooLong(name));
   let place = 0;
   /** Line of the item being read; 0 between items. */
   let itemLine = 0;
@@ -79,7 +74,8 @@ async function* items(source: ByteSource): AsyncGenerator<ByteRange> {
   let depth = 0;
   let inString = false;
   let escaped = false;
-  for await (const { bytes, begin } of chunks(source)) {
+  for await (const chunk of chunks) {
+    const { bytes } = chunk;
     let itemAt = 0;
     for (let i = 0; i < bytes.length; i++) {
       const byte = bytes[i]!;
@@ -96,16 +92,19 @@ async function* items(source: ByteSource): AsyncGenerator<ByteRange> {
       } else if (state === 'before') {
         state = 'inside';
       } else if (state === 'after') {
+        if (within) {
+          return;
+        }
         throw new UserError(
-          `${source.name}, line ${line}: there is more text after the end of the JSON list; remove it.`,
+          `${name}, line ${line}: there is more text after the end of the JSON list; remove it.`,
         );
       } else if (depth === 0 && (byte === COMMA || byte === CLOSE_LIST)) {
         if (itemLine > 0) {
           held.add(bytes.subarray(itemAt, i), itemLine);
-          yield sliceOf(held.take(), itemLine, begin + i + 1, ++place);
+          yield sliceOf(held.take(), itemLine, placeInFile(chunk, i + 1), ++place);
         } else if (byte === COMMA || afterComma) {
           throw new UserError(
-            `${source.name}, line ${line}: a row is missing beside a comma of the JSON list; remove the comma.`,
+            `${name}, line ${line}: a row is missing beside a comma of the JSON list; remove the comma.`,
           );
         }
         afterComma = byte === COMMA;
@@ -133,41 +132,29 @@ async function* items(source: ByteSource): AsyncGenerator<ByteRange> {
   }
   if (state !== 'after') {
     throw new UserError(
-      `${source.name}, line ${line}: the file ends inside its JSON list; it seems cut off, copy it again.`,
+      `${name}, line ${line}: the file ends inside its JSON list; it seems cut off, copy it again.`,
     );
   }
 }
 
-/** The file's bytes from `begin` on, piece by piece, without a byte-order mark. */
-async function* chunks(source: ByteSource): AsyncGenerator<{ bytes: Uint8Array; begin: number }> {
-  for (let begin = 0; begin < source.size; begin += CHUNK) {
-    const bytes = new Uint8Array(Math.min(CHUNK, source.size - begin));
-    await source.read(begin, bytes);
-    const skip = begin === 0 && BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0;
-    yield { bytes: bytes.subarray(skip), begin: begin + skip };
-  }
-}
-
 /** The pieces of a row that spans several chunks. */
-class Held {
+export class Held {
   size = 0;
-  readonly #name: string;
+  readonly #tooLong: (line: number) => UserError;
   #pieces: Uint8Array[] = [];
 
-  constructor(name: string) {
-    this.#name = name;
+  /** `tooLong` says of a row that begins at a line that it is longer than MAX_ROW. */
+  constructor(tooLong: (line: number) => UserError) {
+    this.#tooLong = tooLong;
   }
 
   /** Adds a piece of the row that begins at `line`. Throws UserError if the row is too long. */
   add(piece: Uint8Array, line: number): void {
     this.#pieces.push(piece);
     this.size += piece.length;
-    if (this.size <= MAX_ROW) {
-      return;
+    if (this.size > MAX_ROW) {
+      throw this.#tooLong(line);
     }
-    throw new UserError(
-      `${this.#name}, line ${line}: the row is longer than ${showBytes(MAX_ROW)}, the most that a row may have; write one JSON object per line, and cut long texts into several.`,
-    );
   }
 
   /** Returns the row; the next one begins. */
@@ -184,3 +171,8 @@ class Held {
     return whole;
   }
 }
+
+const tooLong = (name: string) => (line: number) =>
+  new UserError(
+    `${name}, line ${line}: the row is longer than ${showBytes(MAX_ROW)}, the most that a row may have; write one JSON object per line, and cut long texts into several.`,
+  );

@@ -4,6 +4,14 @@ import { UserError } from '../formats/user-error.ts';
 /** A JSON object in file order; numbers in it are `NumberText`. */
 export type JsonMap = ReadonlyMap<string, unknown>;
 
+/** How messages speak of a row's keys. */
+export interface KeyNames {
+  /** The file's own names of keys. */
+  readonly columns: Readonly<Record<string, string | undefined>>;
+  /** Whether they are columns of a table. */
+  readonly table: boolean;
+}
+
 /** Maximum length of a quotation in a message. */
 const MAX_QUOTE = 200;
 
@@ -17,10 +25,12 @@ export class RowFields {
   readonly where: string;
   readonly #values: JsonMap;
   readonly #read = new Set<string>();
+  readonly #names: KeyNames | undefined;
 
-  constructor(values: JsonMap, where = '') {
+  constructor(values: JsonMap, where = '', names?: KeyNames) {
     this.#values = values;
     this.where = where;
+    this.#names = names;
   }
 
   get keys(): string[] {
@@ -39,7 +49,11 @@ export class RowFields {
 
   text(key: string): string {
     if (this.#values.get(key) === null) {
-      throw wrongType(this.path(key), null, 'a text');
+      throw this.#names?.table
+        ? new UserError(
+            `the column ${quoted(this.#names.columns[key] ?? key)} is empty, expected a text; fill it in, or remove the row`,
+          )
+        : wrongType(this.path(key), null, 'a text');
     }
     return asText(this.required(key), this.path(key));
   }
@@ -73,7 +87,8 @@ export class RowFields {
   }
 
   path(key: string): string {
-    return this.where ? `${this.where}.${key}` : key;
+    const own = this.#names?.columns[key];
+    return this.where ? `${this.where}.${key}` : own === undefined ? key : quoted(own);
   }
 
   /** Keys that are present but were never read. */

@@ -1,6 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
 import type { Conversation } from './chat-template.ts';
-import { asText, type JsonMap, quoted, RowFields, wrongType } from './row-fields.ts';
+import { asText, type JsonMap, type KeyNames, quoted, RowFields, wrongType } from './row-fields.ts';
 import { trainingSwitch } from './training-switch.ts';
 import { parseInside, readTurns, type Turn, type Turns } from './turns.ts';
 
@@ -50,12 +50,20 @@ const OTHER_TRAINING: ReadonlyMap<string, string> = new Map([
 const FUNCTIONS =
   'rename it to "tools", a list of {"type": "function", "function": {…}}, and each "function_call" to "tool_calls"';
 
+/** Whether rows with these keys are of a known format. */
+export const fitsFormat = (keys: readonly string[]): boolean =>
+  Object.values(FORMATS).some((needed) => needed.every((some) => some.some((key) => keys.includes(key))));
+
+/** The key of `OTHER_TRAINING` that a column's name is, whatever its case. */
+export const otherTrainingKey = (name: string): string | undefined =>
+  [...OTHER_TRAINING.keys()].find((key) => key === name.trim().toLowerCase());
+
 /**
  * Reads a row. Throws UserErrors, which do not yet name file and line, for missing keys, wrong types, unknown
- * roles, and keys of an unsupported kind of training.
+ * roles, and keys of an unsupported kind of training. `names` are the file's own of its keys.
  */
-export function readRow(row: JsonMap): ReadRow {
-  const fields = new RowFields(row);
+export function readRow(row: JsonMap, names?: KeyNames): ReadRow {
+  const fields = new RowFields(row, '', names);
   refuseOtherTraining(fields);
   const [format, ...alsoFits] = formatsOf(fields);
   const contextOnly = trainingSwitch(fields) === false;

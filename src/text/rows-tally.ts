@@ -1,5 +1,7 @@
 import { counted, showCount, showShare } from '../formats/words.ts';
+import { showColumns } from './columns.ts';
 import type { LeftOut } from './left-out.ts';
+import type { RowColumns } from './row-columns.ts';
 import { quoted } from './row-fields.ts';
 import type { ReadRow, RowFormat } from './row-formats.ts';
 
@@ -24,6 +26,8 @@ export class RowsTally {
   longest = 0;
   /** Rows that were truncated. */
   cut = 0;
+  /** Which columns of the file are read as what. */
+  columns: RowColumns | undefined;
   /** Rows with the same tokens as an earlier row. */
   duplicates = 0;
   /** For each key without effect, the number of rows that have it. */
@@ -104,6 +108,12 @@ export class RowsTally {
   notes(name: string): string[] {
     const [format = 'text'] = this.formats.keys();
     const notes: string[] = [];
+    if (this.columns?.columns) {
+      const how = this.columns.guessed
+        ? ', guessed by their names; if that is wrong, say which is which'
+        : '';
+      notes.push(`${name}: columns read as ${showColumns(this.columns.columns)}${how}.`);
+    }
     for (const [other, rows] of this.#alsoFits) {
       notes.push(
         `${name}: ${counted(rows, 'row')} could also be read as ${quoted(other)}; ${quoted(format)} was taken.`,

@@ -1,9 +1,10 @@
-import type { ByteSource } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
 import { writesDate } from './chat-template-files.ts';
+import type { Columns, RowsSource } from './columns.ts';
 import { SampleEncoder } from './encode-sample.ts';
 import { type Moment, showMoment, wallClock } from './moment.ts';
 import { readOrderedRows } from './read-rows.ts';
+import { RowColumns } from './row-columns.ts';
 import { readRow, type RowFormat } from './row-formats.ts';
 import { RowsTally, type SkippedRow } from './rows-tally.ts';
 import type { TextTokenizer } from './tokenizer.ts';
@@ -32,6 +33,10 @@ export interface EncodedRows {
   notes: string[];
   /** The current date that the chat template wrote; undefined if it writes none. */
   date: Moment | undefined;
+  /** Names of the file's columns, or of its first row's keys. */
+  names: readonly string[];
+  /** What was read as what, as the user said or by a guess; undefined where the columns have the keys' own names. */
+  columns: Columns | undefined;
 }
 
 /** What rows are used for. */
@@ -67,7 +72,7 @@ export interface RowOutcome {
  * format, or if no row has a trained token.
  */
 export async function encodeRows(
-  source: ByteSource,
+  source: RowsSource,
   tokenizer: TextTokenizer,
   { maxLength, maxPositions, use = 'train', moment = wallClock(), onProgress }: EncodeRowsOptions,
 ): Promise<EncodedRows> {
@@ -97,22 +102,28 @@ export async function encodeRows(
   }
   const stats = { tokens, trainedTokens, longest, cut, duplicates };
   const { format, chat } = last;
+  const { names, columns } = tally.columns!;
   const date = chat && writesDate(tokenizer.templates) ? moment : undefined;
-  return { rows, format, chat, skipped, stats, notes: tally.notes(source.name), date };
+  return { rows, format, chat, skipped, stats, notes: tally.notes(source.name), date, names, columns };
 }
 
 /** The rows of a dataset one by one, counted in `tally`. Throws UserError naming file and line. */
 export async function* eachRow(
-  source: ByteSource,
+  source: RowsSource,
   tokenizer: TextTokenizer,
   { maxLength, moment }: Pick<EncodeRowsOptions, 'maxLength' | 'moment'>,
   tally: RowsTally,
 ): AsyncGenerator<RowOutcome> {
   const encoder = new SampleEncoder(tokenizer, moment);
   let first: RowFormat | undefined;
-  for await (const { row, line, place, bytesRead } of readOrderedRows(source)) {
+  const columns = (tally.columns = new RowColumns(source.name, source.columns));
+  for await (const raw of readOrderedRows(source)) {
+    const { line, place, bytesRead } = raw;
+    columns.decide(raw);
     const outcome = inLine(source.name, line, (): RowOutcome => {
-      const read = readRow(row);
+      const { row, names, unused } = columns.read(raw);
+      const inRow = readRow(row, names);
+      const read = { ...inRow, unused: [...inRow.unused, ...unused] };
       const { sample, format, contextOnly } = read;
       first ??= format;
       if (format !== first) {

@@ -3,7 +3,7 @@ import { UserError } from '../formats/user-error.ts';
 import { quoted, type RowFields, wrongType } from './row-fields.ts';
 
 /** Keys that make a turn or row context only: OpenAI's, and those that axolotl and others read. */
-const SWITCHES = ['weight', 'loss_weight', 'train', 'trainable'] as const;
+export const SWITCHES = ['weight', 'loss_weight', 'train', 'trainable'] as const;
 
 /**
  * Whether a turn, or a whole row, asks to be trained; undefined if it does not say. Throws UserError for a

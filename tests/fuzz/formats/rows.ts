@@ -118,7 +118,7 @@ export const rows: Format = {
 };
 
 /** A row as JSON, keys in their order and numbers as they were spelled. */
-function print(value: unknown): string {
+export function print(value: unknown): string {
   if (value instanceof NumberText) {
     return value.text;
   }

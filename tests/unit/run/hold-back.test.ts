@@ -79,6 +79,8 @@ describe('which rows a run takes', () => {
     stats: { tokens: 0, trainedTokens: 0, longest: 0, cut: 0, duplicates: 0 },
     notes: [],
     date: undefined,
+    names: [],
+    columns: undefined,
   });
   const inputs = (valSize: number | undefined, validation = false) => {
     const recipe = defaultRecipe();
