@@ -3,6 +3,7 @@ import { open, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { ByteSource, Folder, NearFolders } from '../formats/byte-source.ts';
 import { UserError } from '../formats/user-error.ts';
+import type { Columns, RowsSource } from '../text/columns.ts';
 import { kindOf, notOpened, statsOf } from './stats.ts';
 
 /**
@@ -29,6 +30,12 @@ export async function nodeSource(path: string): Promise<ByteSource> {
       }),
   };
 }
+
+/** A file of rows, with its columns where the user said which is which. */
+export const rowsSource = async (path: string, columns: Columns | undefined): Promise<RowsSource> => ({
+  ...(await nodeSource(path)),
+  columns,
+});
 
 /**
  * Flags for opening files to read: what was a file may be a pipe by now, which would wait for a writer without

@@ -10,6 +10,7 @@ import {
   type DeviceSetting,
   type GivenDeviceSettings,
 } from '../run/device-settings.ts';
+import { type Columns, parseColumns } from '../text/columns.ts';
 import { type Moment, parseMoment } from '../text/moment.ts';
 import type { Display } from './display.ts';
 import { nodeSource } from './node-files.ts';
@@ -55,6 +56,22 @@ export function holdOutOption(text: string): number {
   }
   throw new InvalidArgumentError('Expected a share such as 5% or 0.05, or a number of rows');
 }
+
+/** A parser for columns: "instruction=Question,output=Answer". */
+export function columnsOption(text: string): Columns {
+  const columns = parseColumns(text);
+  if (typeof columns === 'string') {
+    throw new InvalidArgumentError(`Found ${columns}`);
+  }
+  return columns;
+}
+
+/** The option that says what of the rows is read as what. */
+export const columnsOptionOf = (): Option =>
+  new Option(
+    '--columns <map>',
+    'which columns or keys of the rows to read as what, such as "instruction=Question,output=Answer" (chat), "prompt=Question,completion=Answer" (plain text), "messages=Dialog" or "text=Body"; without it by their names',
+  ).argParser(columnsOption);
 
 /** A parser for a day: "2026-03-07". */
 export function dateOption(text: string): Moment {

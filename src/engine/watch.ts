@@ -41,7 +41,7 @@ export async function* chunksOf(
 }
 
 /** The same source, with progress and cancellation. */
-export function watchedSource(source: ByteSource, { signal, onBytes }: Watch): ByteSource {
+export function watchedSource<T extends ByteSource>(source: T, { signal, onBytes }: Watch): T {
   return {
     ...source,
     read: async (begin, into) => {

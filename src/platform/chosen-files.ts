@@ -24,4 +24,6 @@ export interface NestedFile {
 export interface ChosenFile {
   file: File;
   handle?: FileSystemFileHandle | undefined;
+  /** For rows: the column that is read as each key, if the user said so. */
+  columns?: Readonly<Record<string, string>> | undefined;
 }

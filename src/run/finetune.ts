@@ -43,10 +43,10 @@ export async function finetune(given: FinetuneOptions): Promise<FinetuneResult> 
   // A resumed run writes the date of its start: another date would change its rows' tokens.
   const moment = (call.resume === 'exact' ? await earlierMoment(store) : undefined) ?? call.moment;
   const opened = await prepare(inputs, emit, moment);
-  const { model, train, evalRows, maxSteps } = opened;
+  const { model, train, evalRows, columns, maxSteps } = opened;
   const cache = await call.baseCache?.slot(model, inputs.recipe.quantization.useDoubleQuant);
   const prepared = { ...opened, cache };
-  const hashes = await hashInputs({ ...inputs, rows: train.rows, evalRows });
+  const hashes = await hashInputs({ ...inputs, rows: train.rows, evalRows, columns });
   const identification = new Identification(hashes, (identity) => call.onIdentity?.(identity, maxSteps));
   const goesOn = call.resume === 'exact' && (await holdsRun(store));
   if (cache?.content !== undefined) {

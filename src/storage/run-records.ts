@@ -4,6 +4,7 @@ import type { LogEntry } from '../formats/trainer-state.ts';
 import type { RunIdentity } from '../run/checkpoint/identity.ts';
 import type { BestStep } from '../run/options.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
+import type { Columns } from '../text/columns.ts';
 import type { Moment } from '../text/moment.ts';
 import { entriesUnder, replaceEntries, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';
@@ -34,6 +35,8 @@ export interface StoredRun {
   /** Names of the inputs, as the user knows them. */
   inputs: { base: string; source: string | undefined; train: string; validation: string | undefined };
   handles: InputHandles;
+  /** What of its rows is read as what, where the user said so. */
+  columns?: { train?: Columns | undefined; validation?: Columns | undefined } | undefined;
   /** The run of this browser whose result, or whose checkpoint of `sourceStep`, is the source. */
   sourceRun?: string | undefined;
   sourceStep?: number | undefined;

@@ -67,7 +67,7 @@ export class ChooseView extends SessionView {
     return html`<div class="three">
         ${this.#card('base', '1', 'Base model', 'folder', 'The model’s folder: config.json, tokenizer.json and .safetensors weights.', baseFacts, locked)}
         ${this.#card('source', '2', `Adapter ${adapterName(slots.source.chosen, this.app.runs)}`, 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue: adapter_config.json and adapter_model.safetensors.', adapterFacts, locked)}
-        ${this.#card('train', '3', 'New rows', 'file', 'A .jsonl file, one example per line: text, messages, prompt and completion, instruction and output.', (facts: RowsFacts) => rowsFacts(facts, true), locked)}
+        ${this.#card('train', '3', 'New rows', 'file', 'A table (CSV, TSV, Parquet), JSONL or JSON: question and answer, prompt and completion, messages or text.', (facts: RowsFacts) => rowsFacts(facts, true), locked)}
       </div>
       <div class="two">
         ${this.#card('validation', '', 'Validation rows', 'file', 'Rows to evaluate on: they show whether training helps.', (facts: RowsFacts) => rowsFacts(facts), locked)}
@@ -116,7 +116,7 @@ export class ChooseView extends SessionView {
       .heading=${heading}
       .kind=${kind}
       .hint=${hint}
-      .accept=${kind === 'file' ? '.jsonl,.json,application/jsonl' : ''}
+      .accept=${kind === 'file' ? '.jsonl,.json,.csv,.tsv,.txt,.parquet,.gz,application/jsonl' : ''}
       .chosenName=${name ?? ''}
       .facts=${answer?.ok ? facts(answer.value) : []}
       .problem=${answer && !answer.ok ? answer.sentence : ''}

@@ -8,6 +8,7 @@ import type { ResumeMode } from '../../run/checkpoint/resume.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { FinetuneResult } from '../../run/options.ts';
+import type { Columns } from '../../text/columns.ts';
 import { readOwnAdapterConfig } from '../adapter-config-file.ts';
 import { checkApart, checkCacheApart, checkLinks, checkRecipe } from '../apart.ts';
 import { baseCacheOption, openBaseCache } from '../base-cache.ts';
@@ -16,9 +17,16 @@ import { type Display, openDisplay } from '../display.ts';
 import { FolderStore } from '../folder-store.ts';
 import { baseNamed } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
-import { nodeFolder, nodeSource } from '../node-files.ts';
+import { nodeFolder, rowsSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
-import { addDeviceOptions, givenDeviceSettings, holdOutOption, NONE, readRecipeFile } from '../options.ts';
+import {
+  addDeviceOptions,
+  columnsOptionOf,
+  givenDeviceSettings,
+  holdOutOption,
+  NONE,
+  readRecipeFile,
+} from '../options.ts';
 import { OutputLock } from '../output-lock.ts';
 import { INVOCATION } from '../package-root.ts';
 import { type FinetunePlaces, finetunePlaces } from '../project-layout.ts';
@@ -32,6 +40,7 @@ interface Given extends SoftwareOptions, Partial<FinetunePlaces> {
   resume: ResumeMode;
   /** As `val_size`: below 1 a share. */
   holdOut?: number;
+  columns?: Columns;
 }
 type Options = Given & FinetunePlaces;
 
@@ -51,8 +60,12 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
       '--source-model <folder>',
       `V1, a PEFT LoRA adapter; never written to. "${NONE}" starts a fresh adapter`,
     )
-    .option('--train-data <file>', 'rows to train on, JSONL')
-    .option('--val-data <file>', 'rows to evaluate on, JSONL')
+    .option(
+      '--train-data <file>',
+      'rows to train on: JSONL, JSON, CSV, TSV or Parquet, or one of these as .gz',
+    )
+    .option('--val-data <file>', 'rows to evaluate on, the same')
+    .addOption(columnsOptionOf())
     .addOption(
       new Option(
         '--hold-out <share>',
@@ -104,8 +117,9 @@ async function runFinetune(given: Given, command: Command): Promise<number> {
   try {
     const recipe = withHoldOut(await readRecipeFile(options.config, display), options.holdOut);
     const source = options.sourceModel === NONE ? undefined : await nodeFolder(options.sourceModel);
-    const train = await nodeSource(options.trainData);
-    const validation = options.valData === undefined ? undefined : await nodeSource(options.valData);
+    const train = await rowsSource(options.trainData, options.columns);
+    const validation =
+      options.valData === undefined ? undefined : await rowsSource(options.valData, options.columns);
     const store = await FolderStore.open(options.output, undefined, lock);
     await checkPlaces(options);
     const baseCache = openBaseCache(options.baseCache);

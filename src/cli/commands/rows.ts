@@ -4,6 +4,7 @@ import { shortenWords } from '../../formats/quote.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showCount, showShare } from '../../formats/words.ts';
 import { writesDate } from '../../text/chat-template-files.ts';
+import type { Columns } from '../../text/columns.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { wallClock } from '../../text/moment.ts';
 import { dateNote, eachRow, type EncodedRow, renderRow, type RowOutcome } from '../../text/rows.ts';
@@ -12,13 +13,14 @@ import type { TextTokenizer } from '../../text/tokenizer.ts';
 import { type Display, openDisplay } from '../display.ts';
 import { baseNamed } from '../hub-cache.ts';
 import { writeLine } from '../lines.ts';
-import { nodeFolder, nodeSource } from '../node-files.ts';
-import { numberOption, readRecipeFile } from '../options.ts';
+import { nodeFolder, rowsSource } from '../node-files.ts';
+import { columnsOptionOf, numberOption, readRecipeFile } from '../options.ts';
 import { INVOCATION } from '../package-root.ts';
 
 interface Options {
   base: string;
   trainData: string;
+  columns?: Columns;
   config?: string;
   n?: number;
   json?: true;
@@ -38,7 +40,8 @@ export function rowsCommand(program: Command): void {
       'Shows the rows of a dataset as the model gets them, with the trained part between ⟦ and ⟧, and counts them. Reads the tokenizer files of the base only, no weights.',
     )
     .requiredOption('--base <folder>', 'base model in Hugging Face format; its tokenizer files are enough')
-    .requiredOption('--train-data <file>', 'rows, JSONL or a JSON list')
+    .requiredOption('--train-data <file>', 'rows: JSONL, JSON, CSV, TSV or Parquet, or one of these as .gz')
+    .addOption(columnsOptionOf())
     .option('--config <file>', 'training_config.yaml; rows are cut at its max_seq_length')
     .option('--n <count>', 'rows to show', numberOption({ whole: true, min: 0 }))
     .option('--json', 'print one line of JSON per row, and the counts on stderr')
@@ -57,7 +60,7 @@ async function runRows(options: Options): Promise<void> {
   const display = openDisplay(options.json ? process.stderr : process.stdout);
   try {
     const recipe = await readRecipeFile(options.config, display);
-    const source = await nodeSource(options.trainData);
+    const source = await rowsSource(options.trainData, options.columns);
     const base = await nodeFolder(await baseNamed(options.base));
     const { tableRows, maxPositions } = await readModelLimits(base);
     const tokenizer = await loadTokenizer(base, tableRows);

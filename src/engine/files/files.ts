@@ -1,9 +1,10 @@
-import type { ByteSource, Folder } from '../../formats/byte-source.ts';
+import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { blobSource } from '../../platform/blob-source.ts';
 import { readFolder as read } from '../../platform/read-folder.ts';
 import type { RunInputs } from '../../run/input/run-inputs.ts';
 import type { InputHandles } from '../../storage/run-records.ts';
+import type { RowsSource } from '../../text/columns.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs } from '../protocol/protocol.ts';
 
 const REMEDY = 'it was changed or moved since it was chosen, so choose it again';
@@ -40,8 +41,8 @@ export function folderOf({ name, files, nested = [], below = [], opened }: Opene
 /** A folder's files have a relative path of two parts where they come from a file input, and none where from a handle. */
 const isOwn = ({ webkitRelativePath: path }: File): boolean => !path || path.split('/').length <= 2;
 
-export function sourceOf({ file }: ChosenFile): ByteSource {
-  return blobSource(file.name, file, REMEDY);
+export function sourceOf({ file, columns }: ChosenFile): RowsSource {
+  return { ...blobSource(file.name, file, REMEDY), columns };
 }
 
 export function runInputs({ base, source, train, validation, recipe }: ChosenInputs): RunInputs {

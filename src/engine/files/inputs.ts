@@ -4,6 +4,7 @@ import type { BaseCache } from '../../model/base/cache/base-cache.ts';
 import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import type { KeptInputs } from '../../storage/kept-inputs.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
+import type { Columns } from '../../text/columns.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs, GivenInputs, InputPart } from '../protocol/protocol.ts';
 import { type OpenedFolder, readChosenFolder, readFile } from './files.ts';
 import type { KeptAdapters } from './kept-adapters.ts';
@@ -48,8 +49,10 @@ export class RunFiles {
     const { recipe, name, inputs } = record;
     const base = given.base ?? (await this.baseOf(record));
     const source = given.source ?? (await this.sourceOf(record));
-    const train = given.train ?? (await this.#trainOf(record));
-    const validation = given.validation ?? (await this.validationOf(record));
+    const train = withColumns(given.train ?? (await this.#trainOf(record)), record.columns?.train);
+    const validation = given.validation
+      ? withColumns(given.validation, record.columns?.validation)
+      : await this.validationOf(record);
     const found = { base, source, train, validation };
     const missing = PARTS.filter((part) => inputs[part] !== undefined && !found[part]);
     if (!base || !train || missing.length > 0) {
@@ -148,7 +151,11 @@ export class RunFiles {
     return handles.train && (await readFile(handles.train));
   }
 
-  async validationOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
+  async validationOf(record: StoredRun): Promise<ChosenFile | undefined> {
+    return withColumns(await this.#validationFile(record), record.columns?.validation);
+  }
+
+  async #validationFile({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
     const chosen = this.#chosen.get(id)?.validation;
     if (chosen) {
       return chosen;
@@ -169,6 +176,10 @@ export class RunFiles {
     });
   }
 }
+
+/** The file, read by the columns that its run was started with. */
+const withColumns = (file: ChosenFile | undefined, columns: Columns | undefined): ChosenFile | undefined =>
+  file && columns ? { ...file, columns } : file;
 
 async function isThere(opening: Promise<unknown>): Promise<boolean> {
   try {

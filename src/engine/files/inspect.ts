@@ -94,6 +94,8 @@ export async function inspectRows(
     rows: encoded.rows.length,
     skipped: encoded.skipped,
     ...encoded.stats,
+    columnNames: encoded.names,
+    columns: encoded.columns,
     notes: [...encoded.notes, ...(encoded.date === undefined ? [] : [dateNote(encoded.date)])],
     preview: encoded.rows.slice(0, PREVIEW).map((row) => ({
       line: row.line,

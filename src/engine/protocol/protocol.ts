@@ -7,6 +7,7 @@ import type { Finding } from '../../run/diagnosis.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type { BestStep } from '../../run/options.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
+import type { Columns } from '../../text/columns.ts';
 import type { RowsUse } from '../../text/rows.ts';
 import type { Answer } from '../answer.ts';
 import type { OnProgress } from '../watch.ts';
@@ -77,6 +78,10 @@ export interface RowsFacts {
   longest: number;
   cut: number;
   duplicates: number;
+  /** Names of the file's columns, or of its first row's keys. */
+  columnNames: readonly string[];
+  /** What is read as what, as chosen or by a guess; undefined where the columns have the keys' own names. */
+  columns?: Columns | undefined;
   /** Notes on the rows, such as keys without effect, one message each. */
   notes: readonly string[];
   /** The first rows as rendered text, in pieces: trained tokens or not. */

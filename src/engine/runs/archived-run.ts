@@ -5,6 +5,7 @@ import type { RunIdentity } from '../../run/checkpoint/identity.ts';
 import { PRECISION_CHOICES } from '../../run/precision.ts';
 import type { CheckpointManifest } from '../../storage/browser-run-store.ts';
 import { type StoredRun, UNREAD } from '../../storage/run-records.ts';
+import { COLUMN_KEYS, type Columns, columnsProblem } from '../../text/columns.ts';
 
 /** What an archive says of its run: the record without what belongs to this browser. */
 export type ArchivedRun = Omit<StoredRun, 'handles' | 'recipe' | 'imported' | 'restarts'> & {
@@ -15,6 +16,8 @@ export type ArchivedRun = Omit<StoredRun, 'handles' | 'recipe' | 'imported' | 'r
 export const MAX_NAME = 1000;
 /** Characters of what the user writes about a run. */
 export const MAX_NOTE = 20_000;
+/** Characters of a column's name. */
+const MAX_COLUMN_NAME = 10_000;
 /** Entries of a log: a step every tenth of a second for eleven hours. */
 export const MAX_LOG_ENTRIES = 400_000;
 /** Numbers of an entry. */
@@ -54,6 +57,7 @@ export function parseArchivedRun(value: unknown, file: string, remedy: string): 
       validation: inputName('validation'),
     },
     handles: {},
+    columns: optional(fields, 'columns', () => parseColumnsOf(fields)),
     sourceRun: optional(fields, 'sourceRun', () => matching(fields, 'sourceRun', ID, 'the id of a run')),
     sourceStep: optional(fields, 'sourceStep', () => fields.number('sourceStep', STEP)),
     precision: optional(fields, 'precision', () => fields.choice('precision', PRECISION_CHOICES)),
@@ -99,9 +103,25 @@ function parseIdentity(fields: Fields): RunIdentity {
     source: hash('source', 'none'),
     train: hash('train'),
     validation: hash('validation', 'none'),
+    ...(section.has('columns') && { columns: hash('columns') }),
     tokens: hash('tokens'),
     recipe: hash('recipe'),
   };
+}
+
+function parseColumnsOf(fields: Fields): StoredRun['columns'] {
+  const section = fields.section('columns');
+  const one = (part: 'train' | 'validation'): Columns | undefined =>
+    optional(section, part, () => {
+      const given = section.section(part);
+      const columns = Object.fromEntries(
+        COLUMN_KEYS.flatMap((key) => (given.has(key) ? [[key, text(given, key, MAX_COLUMN_NAME)]] : [])),
+      );
+      return columnsProblem(columns) === undefined
+        ? columns
+        : section.refuse(part, 'the columns that make a row, such as those of instruction and output');
+    });
+  return { train: one('train'), validation: one('validation') };
 }
 
 function parseLog({ file, values }: Fields, remedy: string): LogEntry[] {

@@ -32,6 +32,7 @@ export function newRecord(run: {
       validation: inputs.validation?.file.name,
     },
     handles: {},
+    columns: columnsOf(inputs),
     sourceRun: inputs.source?.run,
     sourceStep: inputs.source?.step,
     precision,
@@ -39,6 +40,11 @@ export function newRecord(run: {
     identity,
     log: [],
   };
+}
+
+function columnsOf({ train, validation }: ChosenInputs): StoredRun['columns'] {
+  const columns = { train: train.columns, validation: validation?.columns };
+  return columns.train || columns.validation ? columns : undefined;
 }
 
 /** Throws UserError where a run's record is of other files, naming each. */

@@ -1,6 +1,7 @@
 import { type ByteSource, type Folder, openThose } from '../../formats/byte-source.ts';
 import { type Recipe, recipeToYaml } from '../../formats/recipe.ts';
 import { joinedHash, sha256, sha256Chunks } from '../../formats/sha256.ts';
+import { type Columns, columnsText } from '../../text/columns.ts';
 import type { EncodedRow } from '../../text/rows.ts';
 import { textFile } from './store.ts';
 
@@ -13,6 +14,8 @@ export interface RunIdentity {
   train: string;
   /** 'none' if there are no validation rows. */
   validation: string;
+  /** What of the rows is read as what; absent where it has the keys' own names, and in runs of earlier versions. */
+  columns?: string;
   /** Ids and masks of the encoded rows: they also change with the chat template and the tokenizer. */
   tokens: string;
   /** The settings that affect the numbers. */
@@ -57,6 +60,7 @@ export const IDENTITY_NAMES: Readonly<Record<keyof RunIdentity, string>> = {
   source: 'the source adapter',
   train: 'the training data',
   validation: 'the validation data',
+  columns: 'the columns that the rows are read from',
   tokens: 'the tokens that the rows become (tokenizer or chat template)',
   recipe: 'the recipe',
 };
@@ -66,7 +70,7 @@ export function differences(a: RunIdentity, b: RunIdentity): (keyof RunIdentity)
   const changed = (Object.keys(IDENTITY_NAMES) as (keyof RunIdentity)[]).filter(
     (part) => a[part] !== b[part],
   );
-  const explained = changed.some((part) => part === 'train' || part === 'validation' || part === 'recipe');
+  const explained = changed.some((part) => ['train', 'validation', 'columns', 'recipe'].includes(part));
   return explained ? changed.filter((part) => part !== 'tokens') : changed;
 }
 
@@ -87,15 +91,24 @@ export async function hashInputs(inputs: {
   recipe: Recipe;
   rows: readonly EncodedRow[];
   evalRows: readonly EncodedRow[];
+  columns: Readonly<Record<'train' | 'validation', Columns | undefined>>;
 }): Promise<InputHashes> {
-  const { source, train, validation, recipe } = inputs;
+  const { source, train, validation, recipe, columns } = inputs;
   return {
     source: source ? await adapterHash(source) : 'none',
     train: await sha256(train),
     validation: validation ? await sha256(validation) : 'none',
+    ...(await columnsHash(columns)),
     tokens: await tokensHash([...inputs.rows, ...inputs.evalRows]),
     recipe: await sha256Chunks(textFile(recipeToYaml({ ...recipe, model: { name: '' }, rest: {} }))),
   };
+}
+
+async function columnsHash(
+  columns: Readonly<Record<'train' | 'validation', Columns | undefined>>,
+): Promise<Pick<InputHashes, 'columns'>> {
+  const texts = [columns.train, columns.validation].map((one) => (one ? columnsText(one) : ''));
+  return texts.some(Boolean) ? { columns: await sha256Chunks(textFile(texts.join('\n'))) } : {};
 }
 
 function tokensHash(rows: readonly EncodedRow[]): Promise<string> {

@@ -122,7 +122,10 @@ export function checkSameRun(
     return;
   }
   const what = changed
-    .map((part) => `${IDENTITY_NAMES[part]} (SHA-256 ${short(saved[part])} then, ${short(now[part])} now)`)
+    .map(
+      (part) =>
+        `${IDENTITY_NAMES[part]} (SHA-256 ${short(saved[part] ?? 'none')} then, ${short(now[part] ?? 'none')} now)`,
+    )
     .join(', ');
   throw new UserError(
     `${store.name}: the ${state} run there was started with other inputs: changed ${what}; bring back what it was started with, or ${store.startAgain}.`,

@@ -1,10 +1,10 @@
 import { type Adapter, freshAdapter, readAdapter } from '../../formats/adapter.ts';
 import { type BaseModel, openBaseModel } from '../../formats/base-model.ts';
-import type { ByteSource } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted } from '../../formats/words.ts';
 import type { CacheEntry } from '../../model/base/cache/entry.ts';
 import { writesDate } from '../../text/chat-template-files.ts';
+import type { Columns, RowsSource } from '../../text/columns.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { type Moment, wallClock } from '../../text/moment.ts';
 import { dateNote, type EncodedRow, type EncodedRows, encodeRows, trainedTargets } from '../../text/rows.ts';
@@ -27,6 +27,8 @@ export interface Prepared {
   adapter: Adapter;
   train: EncodedRows;
   evalRows: EncodedRow[];
+  /** What of each file is read as what, where its columns have other names. */
+  columns: { train: Columns | undefined; validation: Columns | undefined };
   /** How evalRows were held back from the training data, if they were. */
   heldBack?: HeldBack;
   /** The current date for a chat template that writes it, if the base has one. */
@@ -64,7 +66,7 @@ export async function prepare(
   emit({ type: 'phase', phase: 'opening files', done: 2, total: 3, unit: 'files' });
   const tokenizer = await loadTokenizer(inputs.base, model.config.vocabSize);
   emit({ type: 'phase', phase: 'opening files', done: 3, total: 3, unit: 'files' });
-  const encode = (source: ByteSource, use: 'train' | 'evaluate') =>
+  const encode = (source: RowsSource, use: 'train' | 'evaluate') =>
     encodeRows(source, tokenizer, {
       maxLength: recipe.training.maxLength,
       maxPositions: model.config.maxPositions,
@@ -112,6 +114,7 @@ export async function prepare(
     adapter,
     train,
     evalRows,
+    columns: { train: all.columns, validation: validation?.columns },
     ...(heldBack && { heldBack }),
     ...(writesDate(tokenizer.templates) && { moment }),
     grouping,

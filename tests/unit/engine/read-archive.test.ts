@@ -52,7 +52,19 @@ const record = async (): Promise<Record<string, unknown>> => ({
 
 /** What of a record is known. */
 const KEYS = [
-  ...['best', 'created', 'handles', 'id', 'identity', 'imported', 'inputs', 'log', 'maxSteps', 'name'],
+  ...[
+    'best',
+    'columns',
+    'created',
+    'handles',
+    'id',
+    'identity',
+    'imported',
+    'inputs',
+    'log',
+    'maxSteps',
+    'name',
+  ],
   ...['note', 'precision', 'recipe', 'resultHash', 'sourceRun', 'sourceStep', 'status', 'step', 'stopped'],
 ];
 

@@ -24,6 +24,7 @@ const run: StoredRun = {
   handles: {},
   note: 'a\nb',
   precision: 'auto',
+  columns: { train: { instruction: 'Question, long', output: 'Answer' }, validation: { text: 'Body' } },
   identity,
   log: [entry, { ...entry, step: 2, grad_norm: NaN }],
 };
