@@ -6,6 +6,7 @@ import { browserProblem } from '../platform/browser.ts';
 import { isActive, type Unfinished } from './shared/app-state.ts';
 import { SessionView } from './shared/session-view.ts';
 import { shared } from './shared/styles.ts';
+import { resultName } from './shared/version-names.ts';
 import { chosenAgain } from './training/missing-inputs.ts';
 
 /** Notices above every stage: what is missing on this machine, an unfinished run, a new version of the page. */
@@ -25,14 +26,19 @@ export class PageNotices extends SessionView {
     const browser = browserProblem();
     const software = device?.ok && device.value.software;
     return html`${browser ? html`<notice-bar kind="warn" .text=${browser}></notice-bar>` : nothing}
-    ${device && !device.ok ? html`<notice-bar kind="bad" role="alert" .text=${device.sentence}></notice-bar>` : nothing}
+    ${
+      device && !device.ok
+        ? html`<notice-bar kind="bad" role="alert" .text=${device.sentence}>${this.#toReport()}</notice-bar>`
+        : nothing
+    }
     ${storage?.ok === false ? this.#nothingKept(storage.sentence) : nothing}
     ${
       software && !isActive(run)
         ? html`<notice-bar
             kind="warn"
-            text="Chrome offers only a software device here: results are right, but training takes hundreds of times longer. On a PC with a GPU, update its driver and turn on graphics acceleration in chrome://settings/system."
-          ></notice-bar>`
+            text="Chrome offers only a software device here: results are right, but training takes hundreds of times longer. The demo runs on it; for a model of your own, let Chrome use the GPU."
+            >${this.#toReport()}</notice-bar
+          >`
         : nothing
     }
     ${
@@ -58,6 +64,7 @@ export class PageNotices extends SessionView {
     ${refusal ? html`<notice-bar kind="warn" role="alert" .text=${refusal}></notice-bar>` : nothing}
     ${elsewhere && !isActive(run) ? this.#elsewhere(elsewhere) : nothing}
     ${unfinished && !elsewhere && view === 'setup' && !isActive(run) ? this.#unfinished(unfinished) : nothing}
+    ${view === 'setup' && !run && !elsewhere ? this.#finished() : nothing}
     ${view === 'setup' && !isActive(run) ? this.#waiting() : nothing}
     ${
       this.app.updateReady && !isActive(run) && !elsewhere
@@ -70,10 +77,30 @@ export class PageNotices extends SessionView {
     }`;
   }
 
+  #toReport() {
+    return html`<button slot="actions" type="button" @click=${() => this.dispatchEvent(new Event('report'))}>
+      What to do
+    </button>`;
+  }
+
   #nothingKept(sentence: string) {
     const text = `${sentence} Until then you can look at files and plan a run, but not train or test: nothing of it would stay.`;
     return html`<notice-bar class="storage" kind="bad" role="alert" .text=${text}>
       <button slot="actions" @click=${() => void this.session.lookAgain()}>Look again</button>
+    </notice-bar>`;
+  }
+
+  /** A result is one press away after a reload, too. */
+  #finished() {
+    const finished = this.app.runs.filter(({ status }) => status === 'finished');
+    const [latest] = finished.toSorted((a, b) => b.created - a.created);
+    const { unfinished } = this.app;
+    if (!latest || (unfinished && unfinished.record.created > latest.created)) {
+      return nothing;
+    }
+    const text = `The run ${latest.name} has finished; its ${resultName(latest.id, this.app.runs)} is kept in this browser, under Runs.`;
+    return html`<notice-bar class="finished" kind="good" .text=${text}>
+      <button slot="actions" type="button" @click=${() => this.session.training.open(latest)}>Open it</button>
     </notice-bar>`;
   }
 

@@ -8,6 +8,7 @@ import './training/train-view.ts';
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, query, state } from 'lit/decorators.js';
 import type { EngineApi } from '../engine/protocol/protocol.ts';
+import { WHAT } from '../formats/story.ts';
 import { WakeLock } from '../platform/wake-lock.ts';
 import { testTitle } from './comparison/test-events.ts';
 import type { DeviceReport } from './device-report.ts';
@@ -75,7 +76,7 @@ export class RetuneApp extends LitElement {
           </svg>
           <div>
             <h1>Retune</h1>
-            <p>Continue training your fine-tuned model on your own GPU.</p>
+            <p>${WHAT}</p>
           </div>
         </div>
         <nav aria-label="Stages">
@@ -88,7 +89,7 @@ export class RetuneApp extends LitElement {
         <device-report .session=${session} @close=${() => this.deviceButton?.focus()}></device-report>
       </header>
       <main>
-        <page-notices .session=${session}></page-notices>
+        <page-notices .session=${session} @report=${() => void this.report?.show()}></page-notices>
         <test-notice-view .session=${session}></test-notice-view>
         ${this.#view()}
       </main>
@@ -177,6 +178,23 @@ export class RetuneApp extends LitElement {
     document.title = running ? testTitle(running) : pageTitle(run);
     this.#wakeLock.want(running !== undefined || (isActive(run) && run?.status !== 'paused'));
     this.requestUpdate();
+    void this.#keepFocus();
+  }
+
+  /** A stage that goes takes the focus with it: the next one's heading gets it. */
+  async #keepFocus(): Promise<void> {
+    const focused = (this.renderRoot as ShadowRoot).activeElement;
+    await this.updateComplete;
+    if (!focused || focused.isConnected) {
+      return;
+    }
+    if (this.#shown === 'setup') {
+      await this.setup?.updateComplete;
+      this.setup?.show('choose');
+    } else {
+      await (this.other as Partial<LitElement> | null)?.updateComplete;
+      this.other?.show();
+    }
   }
 
   readonly #warn = (event: BeforeUnloadEvent): void => {

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { shorten, shortenWords } from '../formats/quote.ts';
+import { HOW, PROMISE, WHAT } from '../formats/story.ts';
 import { UserError } from '../formats/user-error.ts';
 import { batchTestCommand } from './commands/batch-test.ts';
 import { benchCommand } from './commands/bench.ts';
@@ -30,7 +31,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     exitCode = code;
   };
   const program = new Command('retune')
-    .description('Continues the fine-tuning of a LoRA adapter on your own GPU. Nothing leaves this machine.')
+    .description(`${WHAT} ${HOW} ${PROMISE}`)
     .usage('<command> [options]')
     .helpCommand(false)
     .addHelpText('afterAll', `\n${EXIT_CODES}`)

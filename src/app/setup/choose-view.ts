@@ -65,8 +65,8 @@ export class ChooseView extends SessionView {
     const locked = isActive(this.app.run);
     const rows = slots.train.answer?.ok ? slots.train.answer.value : undefined;
     return html`<div class="three">
-        ${this.#card('base', '1', 'Base model', 'folder', 'The model’s folder: config.json, tokenizer.json and .safetensors weights.', baseFacts, locked)}
-        ${this.#card('source', '2', `Adapter ${adapterName(slots.source.chosen, this.app.runs)}`, 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue: adapter_config.json and adapter_model.safetensors.', adapterFacts, locked)}
+        ${this.#card('base', '1', 'Base model', 'folder', 'A model’s folder as Hugging Face has it, such as Qwen2.5-1.5B-Instruct: config.json, tokenizer.json and .safetensors weights.', baseFacts, locked)}
+        ${this.#card('source', '2', `Adapter ${adapterName(slots.source.chosen, this.app.runs)}`, 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue, as PEFT saved it: adapter_config.json and adapter_model.safetensors.', adapterFacts, locked)}
         ${this.#card('train', '3', 'New rows', 'file', 'A table (CSV, TSV, Parquet), JSONL or JSON: question and answer, prompt and completion, messages or text.', (facts: RowsFacts) => rowsFacts(facts, true), locked)}
       </div>
       <div class="two">

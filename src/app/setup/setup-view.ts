@@ -3,6 +3,7 @@ import './recipe-view.ts';
 import './start-panel.ts';
 import { css, html } from 'lit';
 import { customElement } from 'lit/decorators.js';
+import { HOW, PROMISE } from '../../formats/story.ts';
 import { isActive } from '../shared/app-state.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
@@ -69,7 +70,7 @@ export class SetupView extends SessionView {
         <div class="intro row">
           <div>
             <h2 id="choose" tabindex="-1">Choose three things</h2>
-            <p class="soft">Files are read in place: nothing is uploaded, nothing is changed.</p>
+            <p class="soft">${HOW} ${PROMISE}</p>
           </div>
           <div class="row">
             <span class="soft">No files at hand?</span>

@@ -1,5 +1,6 @@
 import '../elements/notice-bar.ts';
 import './chat-view.ts';
+import './next-steps.ts';
 import { css, html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { partlyWritten } from '../../engine/files/partly-written.ts';
@@ -93,6 +94,7 @@ export class ResultView extends SessionView {
           >`
     }
     ${finished ? this.#take(run) : nothing}
+    ${finished ? html`<next-steps .session=${this.session}></next-steps>` : nothing}
     ${run.checkpoints.length > 0 ? this.#checkpoints(run.id!) : nothing}
     ${finished ? html`<chat-view .session=${this.session}></chat-view>` : nothing}`;
   }

@@ -1,0 +1,50 @@
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { accessible } from '../support/page-checks.ts';
+import { chooseFiles, servePage } from './page-server.ts';
+
+let server: Awaited<ReturnType<typeof servePage>>;
+beforeAll(async () => {
+  server = await servePage('dist/next-steps-test');
+});
+afterAll(() => server?.close());
+
+const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
+/** Waits until a stage's heading has the focus. */
+const arrives = (page: Page, name: string) => page.locator('h2:focus', { hasText: name }).waitFor();
+
+describe.concurrent('a newcomer is led on', () => {
+  it('from a finished run to its test and to the next version, the focus with them', async () => {
+    const page = await server.open('steps=5');
+    await chooseFiles(page);
+    await page.getByText('Everything is in order').waitFor();
+    await press(page, 'Start training');
+    await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
+    await arrives(page, 'V2 is ready');
+    await accessible(page, 'finished');
+    await page.getByText('Use V2 in Python').click();
+    await page.getByText('PeftModel.from_pretrained').waitFor();
+    await press(page, 'Test V1 against V2');
+    await arrives(page, 'Test');
+    await page.getByRole('button', { name: 'Train', exact: true }).click();
+    await press(page, 'Train V3 from V2');
+    await arrives(page, 'Choose three things');
+    await page.getByRole('heading', { name: 'Adapter V2' }).waitFor();
+    await page.context().close();
+  });
+
+  it('to the result of an earlier visit', async () => {
+    const page = await server.open('family');
+    await page.getByText(/has finished; its V\d is kept in this browser/).waitFor();
+    await press(page, 'Open it');
+    await page.getByRole('heading', { name: /^V\d is ready$/ }).waitFor();
+    await page.context().close();
+  });
+
+  it.each(['none', 'software'])('from a missing GPU to what can be done (%s)', async (device) => {
+    const page = await server.open(`device=${device}`);
+    await press(page, 'What to do');
+    await page.getByRole('dialog', { name: 'This machine' }).getByText('Google Chrome 156').waitFor();
+    await page.context().close();
+  });
+});
