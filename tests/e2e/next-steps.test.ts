@@ -15,12 +15,14 @@ const arrives = (page: Page, name: string) => page.locator('h2:focus', { hasText
 
 describe.concurrent('a newcomer is led on', () => {
   it('from a finished run to its test and to the next version, the focus with them', async () => {
-    const page = await server.open('steps=5');
+    const page = await server.open('steps=20&pace=1');
     await chooseFiles(page);
     await page.getByText('Everything is in order').waitFor();
     await press(page, 'Start training');
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
     await arrives(page, 'V2 is ready');
+    await page.getByText(/^V2 has eval loss [\d.]+(;.*)?\.$/).waitFor();
+    await page.getByRole('columnheader', { name: 'Eval loss' }).waitFor();
     await accessible(page, 'finished');
     await page.getByText('Use V2 in Python').click();
     await page.getByText('PeftModel.from_pretrained').waitFor();

@@ -61,6 +61,11 @@ describe.each(BY_COMMAND)('the reference run %s, through the command line', (nam
     const again = await finetune();
     expect(again.code).toBe(0);
     expect(again.stdout).toMatch(/finished/);
+    // How good the result is, where it was evaluated.
+    const evaluated = expected.log_history.some(({ eval_loss: loss }) => loss !== undefined);
+    expect(
+      /^The adapter (has eval loss|is (better|worse) than the source model by) \d/m.test(again.stdout),
+    ).toBe(evaluated);
     expect(readFileSync(join(output(), 'adapter_model.safetensors')).equals(before)).toBe(true);
   });
 

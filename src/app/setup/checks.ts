@@ -20,7 +20,7 @@ export function checks(state: AppState): Check[] {
           'choose its folder',
           'Fits the base.',
         ),
-    slotCheck('New rows', slots.train, 'choose a .jsonl file', ''),
+    slotCheck('New rows', slots.train, 'choose a file', ''),
     ...validationCheck(state),
     recipeCheck(state),
     deviceCheck(state),

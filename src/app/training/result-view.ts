@@ -8,11 +8,12 @@ import type { Following } from '../../engine/watch.ts';
 import { showBytes, showNumber } from '../../formats/words.ts';
 import { hasPickers, pickOutputFolder } from '../../platform/file-pickers.ts';
 import { saveFile } from '../../platform/save-file.ts';
+import { verdictOf } from '../../run/verdict.ts';
 import type { RunState } from '../shared/app-state.ts';
 import { FollowedWork } from '../shared/followed-work.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
-import { resultName } from '../shared/version-names.ts';
+import { resultName, sourceName } from '../shared/version-names.ts';
 
 /** The output of a run: its adapter and checkpoints to download, and the adapter to chat with. */
 @customElement('result-view')
@@ -93,10 +94,26 @@ export class ResultView extends SessionView {
             ><button slot="actions" type="button" @click=${this.#cancel}>Cancel</button></notice-bar
           >`
     }
-    ${finished ? this.#take(run) : nothing}
+    ${finished ? this.#verdict(run) : nothing} ${finished ? this.#take(run) : nothing}
     ${finished ? html`<next-steps .session=${this.session}></next-steps>` : nothing}
     ${run.checkpoints.length > 0 ? this.#checkpoints(run.id!) : nothing}
     ${finished ? html`<chat-view .session=${this.session}></chat-view>` : nothing}`;
+  }
+
+  #verdict({ id, best, evals, checkpoints, hasSource }: RunState) {
+    const { runs } = this.app;
+    const last = runs.find((record) => record.id === id)?.step;
+    const step = best?.step ?? last;
+    const names = { source: hasSource ? sourceName(id, runs) : undefined, result: resultName(id, runs) };
+    const saved = checkpoints.map((kept) => kept.step);
+    const verdict = step === undefined ? undefined : verdictOf({ evals, step, saved, names });
+    return verdict
+      ? html`<notice-bar
+          class="verdict"
+          kind=${verdict.worse ? 'warn' : 'good'}
+          .text=${verdict.text}
+        ></notice-bar>`
+      : nothing;
   }
 
   #take({ id: own, best }: RunState) {
@@ -147,6 +164,7 @@ export class ResultView extends SessionView {
   }
 
   #checkpoints(id: string) {
+    const { steps, evals } = this.app.run!;
     return html`<section class="panel" aria-labelledby="checkpoints">
       <h3 id="checkpoints">Checkpoints</h3>
       <div class="scroll">
@@ -155,6 +173,7 @@ export class ResultView extends SessionView {
             <tr>
               <th scope="col">Step</th>
               <th scope="col">Loss</th>
+              <th scope="col">Eval loss</th>
               <th scope="col">Size</th>
               <th scope="col"><span class="only-heard">Download</span></th>
             </tr>
@@ -164,7 +183,8 @@ export class ResultView extends SessionView {
               ({ step, bytes, loss }) =>
                 html`<tr>
                   <td>${step}</td>
-                  <td>${loss === undefined ? '–' : showNumber(loss)}</td>
+                  <td>${shown(loss ?? steps.findLast((one) => one.step === step)?.loss)}</td>
+                  <td>${shown(evals.findLast((one) => one.step === step)?.loss)}</td>
                   <td>${showBytes(bytes)}</td>
                   <td>
                     <button
@@ -255,3 +275,5 @@ export class ResultView extends SessionView {
     }
   }
 }
+
+const shown = (loss: number | undefined): string => (loss === undefined ? '–' : showNumber(loss));

@@ -8,6 +8,7 @@ import type { ResumeMode } from '../../run/checkpoint/resume.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
 import type { FinetuneResult } from '../../run/options.ts';
+import { verdictOf } from '../../run/verdict.ts';
 import type { Columns } from '../../text/columns.ts';
 import { readOwnAdapterConfig } from '../adapter-config-file.ts';
 import { checkApart, checkCacheApart, checkLinks, checkRecipe } from '../apart.ts';
@@ -163,7 +164,7 @@ async function runFinetune(given: Given, command: Command): Promise<number> {
       }),
     );
     display.close();
-    const lines = await lastLines(result, store, (performance.now() - begun) / 1000);
+    const lines = await lastLines(result, store, (performance.now() - begun) / 1000, source !== undefined);
     if (!interrupt.tellLoss(lines[0])) {
       for (const line of lines) {
         display.line(line);
@@ -252,6 +253,7 @@ async function lastLines(
   result: FinetuneResult | undefined,
   store: FolderStore,
   seconds: number,
+  hasSource: boolean,
 ): Promise<string[]> {
   if (!result) {
     return [NOT_BEGUN];
@@ -271,17 +273,22 @@ async function lastLines(
         `The adapter is that of step ${best.step}, which had the best eval_loss (${best.evalLoss.toFixed(4)}).`,
       ]
     : [];
-  return [first, ...which, ...(await losses(store))];
+  return [first, ...which, ...(await losses(store, best?.step ?? maxSteps, hasSource))];
 }
 
-/** First and last losses in trainer_state.json. */
-async function losses(store: FolderStore): Promise<string[]> {
+/** First and last losses in trainer_state.json, and what they say of the result, which is of `step`. */
+async function losses(store: FolderStore, step: number, hasSource: boolean): Promise<string[]> {
   const file = await (await store.openResult()).open('trainer_state.json');
   if (!file) {
     return [];
   }
   const { log_history: history } = parseTrainerState(await readJson(file), file.name);
-  return (['loss', 'eval_loss'] as const).flatMap((key) => {
+  const evals = history.flatMap((entry) =>
+    entry.eval_loss === undefined ? [] : [{ step: entry.step, loss: entry.eval_loss }],
+  );
+  const names = { source: hasSource ? 'the source model' : undefined, result: 'The adapter' };
+  const verdict = verdictOf({ evals, step, saved: await store.checkpoints(), names });
+  const lines = (['loss', 'eval_loss'] as const).flatMap((key) => {
     const entries = history.filter((entry) => entry[key] !== undefined);
     const [first, last] = [entries[0], entries.at(-1)];
     if (!first || !last) {
@@ -291,4 +298,5 @@ async function losses(store: FolderStore): Promise<string[]> {
       `${key} ${first[key]!.toFixed(4)} (step ${first.step}) → ${last[key]!.toFixed(4)} (step ${last.step})`,
     ];
   });
+  return [...lines, ...(verdict ? [verdict.text] : [])];
 }
