@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { brotliDecompressSync } from 'node:zlib';
 import { afterAll, expect, it, vi } from 'vitest';
 import { create, globals } from 'webgpu';
+import { pausePolls } from '../../../src/cli/dawn-polls.ts';
 import { findSwiftShader } from '../../../src/cli/software-vulkan.ts';
 import type { RunRecord } from '../../../src/engine/protocol/protocol.ts';
 import { openSafetensors, readTensorF32 } from '../../../src/formats/safetensors.ts';
@@ -50,6 +51,7 @@ async function storedProfile(): Promise<BrowserProfile> {
 
 /** The page on the software device that all tests use. */
 function openOnDevice(profile: BrowserProfile) {
+  pausePolls();
   process.env.VK_DRIVER_FILES ??= findSwiftShader();
   const gpu = create([
     'enable-dawn-features=allow_unsafe_apis',
