@@ -9,7 +9,8 @@ struct Params { rows: u32, width4: u32, eps: f32 }
 @group(0) @binding(2) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 
-const THREADS = 128u;
+// Fewer for a narrow row.
+override THREADS: u32 = 128u;
 
 @compute @workgroup_size(THREADS)
 fn main(

@@ -10,7 +10,8 @@ struct Params { rows: u32, width4: u32, eps: f32, accumulate: u32 }
 @group(0) @binding(3) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4f>;
 
-const THREADS = 128u;
+// Fewer for a narrow row.
+override THREADS: u32 = 128u;
 
 @compute @workgroup_size(THREADS)
 fn main(

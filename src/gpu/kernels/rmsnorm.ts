@@ -4,7 +4,7 @@ import backward from '../../../shaders/rmsnorm_backward.wgsl';
 import bySubgroups from '../../../shaders/shared/reduce_by_subgroups.wgsl';
 import byWorkgroup from '../../../shaders/shared/reduce_by_workgroup.wgsl';
 import { spread } from '../grid.ts';
-import { Kernel } from '../kernel.ts';
+import { type Constants, Kernel } from '../kernel.ts';
 import type { BufferView } from '../memory.ts';
 import type { Stream } from '../stream.ts';
 import type { Variant } from './linear/nf4-variant.ts';
@@ -33,6 +33,15 @@ const backwardKernel = (reduction: Reduction) =>
 const forwardKernels = { workgroup: forwardKernel('workgroup'), subgroups: forwardKernel('subgroups') };
 const backwardKernels = { workgroup: backwardKernel('workgroup'), subgroups: backwardKernel('subgroups') };
 
+/**
+ * A row of no more quads than this takes as many threads: the others would only wait at the barriers, which is slow
+ * where they are the CPU's. Their sums would be zeros, so the bits are the same.
+ */
+const NARROW = 32;
+
+const constants = (width: number, reduction: Reduction): Constants =>
+  reduction === 'workgroup' && width / 4 <= NARROW ? { THREADS: NARROW } : {};
+
 /** Root-mean-square normalization over the last axis; `width` is a multiple of 4. */
 interface RmsNorm {
   /** [rows, width] */
@@ -58,6 +67,7 @@ export function rmsnorm(
   stream.dispatch(forwardKernels[reduction], {
     buffers: [x, weight, y],
     params: { rows, width4: width / 4, eps },
+    constants: constants(width, reduction),
     groups: spread(rows),
   });
 }
@@ -80,6 +90,7 @@ export function rmsnormBackward(
   stream.dispatch(backwardKernels[reduction], {
     buffers: [x, weight, dy, dx],
     params: { rows, width4: width / 4, eps, accumulate: Number(accumulate) },
+    constants: constants(width, reduction),
     groups: spread(rows),
   });
 }
