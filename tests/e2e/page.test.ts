@@ -211,7 +211,7 @@ describe.concurrent('the page', () => {
     await update.waitFor();
     expect(await notice.count()).toBe(0);
     await button(page, 'Reload to update').click();
-    await expect.poll(() => page.title()).toBe('taken');
+    await page.waitForFunction(() => document.title === 'taken');
     await ready(page);
     await button(page, 'Continue the run').click();
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();

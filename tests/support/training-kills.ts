@@ -37,6 +37,13 @@ export async function killWhileTraining(
         const resume = page.getByRole('button', { name: 'Continue the run' });
         const begun = page.getByRole('heading', { name: /Getting ready|Training|V2 is ready/ });
         await resume.or(begun).first().waitFor();
+        if (round === 0) {
+          // Before, the browser holds nothing of the run that could resume.
+          await page
+            .getByText(/Loading the base|Compiling kernels|Step 1,/)
+            .first()
+            .waitFor();
+        }
         if (await resume.isVisible()) {
           await resume.click();
         }

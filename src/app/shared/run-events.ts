@@ -57,8 +57,13 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
       const log = begins ? withLine(run.log, line('log', `${phaseText(phase)}.`)) : run.log;
       return { ...run, log, phase: { phase, done, total, unit } };
     }
-    case 'facts':
-      return { ...run, status: begun(run), phase: undefined, facts: event.facts };
+    case 'facts': {
+      const { resumedStep, maxSteps } = event.facts;
+      const begins = { ...run, status: begun(run), phase: undefined, facts: event.facts };
+      return resumedStep > 0
+        ? withNote(begins, 'note', `Resuming after step ${resumedStep} of ${maxSteps}.`)
+        : begins;
+    }
     case 'step': {
       const { step, loss, gradNorm, learningRate } = event.progress;
       // A run that resumed from a checkpoint repeats steps.

@@ -13,6 +13,7 @@ import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import { resultName } from '../shared/version-names.ts';
+import { announced } from './announced.ts';
 import { trainStyles } from './train-styles.ts';
 
 const TITLES = {
@@ -44,11 +45,12 @@ export class TrainView extends SessionView {
       return nothing;
     }
     const ended = run.status === 'finished' || run.status === 'stopped' || run.status === 'failed';
+    const title =
+      run.status === 'finished' ? `${resultName(run.id, this.app.runs)} is ready` : TITLES[run.status];
     return html`<div class="head">
         <div>
-          <h2 id="heading" tabindex="-1">
-            ${run.status === 'finished' ? `${resultName(run.id, this.app.runs)} is ready` : TITLES[run.status]}
-          </h2>
+          <h2 id="heading" tabindex="-1">${title}</h2>
+          <p class="only-heard" aria-live="polite">${announced(run, title)}</p>
           <p class="soft small">
             ${safeText(run.name)}${run.facts ? html` · ${safeText(run.facts.gpu)}` : nothing}
           </p>
@@ -123,7 +125,7 @@ export class TrainView extends SessionView {
   }
 
   #figures(run: RunState) {
-    const { progress, facts, evals, steps } = run;
+    const { progress, facts, evals, steps, checkpoints } = run;
     const figures: [string, string][] = [];
     if (progress) {
       const { step, maxSteps, epoch, tokensPerSecond, secondsLeft } = progress;
@@ -138,6 +140,9 @@ export class TrainView extends SessionView {
     }
     if (evals.length > 0) {
       figures.push(['Eval loss', showNumber(evals.at(-1)!.loss)]);
+    }
+    if (isActive(run) && checkpoints.length > 0) {
+      figures.push(['Last checkpoint', `Step ${checkpoints.at(-1)!.step}`]);
     }
     if (facts) {
       figures.push(['GPU memory', showBytes(facts.gpuBytes)]);

@@ -35,6 +35,13 @@ describe('a run as the page follows it', () => {
     expect(after(measuring, { type: 'checkpoint', step: 1, bytes: 9 }).phase).toBeUndefined();
   });
 
+  it('says after which step it resumes', () => {
+    const facts = (resumedStep: number): RunEvent =>
+      ({ type: 'facts', facts: { resumedStep, maxSteps: 50 } }) as unknown as RunEvent;
+    expect(after(facts(4)).log.map(({ text }) => text)).toEqual(['Resuming after step 4 of 50.']);
+    expect(after(facts(0)).log).toEqual([]);
+  });
+
   it('draws the steps that it repeats only once', () => {
     const run = after(stepEvent(1), stepEvent(2, 5), stepEvent(3), stepEvent(2, 7));
     expect(run.steps.map(({ step, loss }) => [step, loss])).toEqual([
