@@ -5,7 +5,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { systemOf } from '../gpu/unlocks.ts';
 import { withDevice } from '../gpu/with-device.ts';
 import { browserProblem, browserVersion, thisBrowser } from '../platform/browser.ts';
-import { checkWebGpu, NO_ADAPTER, requestGpu, unsafeWebGpu } from '../platform/browser-gpu.ts';
+import { checkWebGpu, requestGpu, unsafeWebGpu } from '../platform/browser-gpu.ts';
 import { runLockHeld } from '../platform/run-lock.ts';
 import {
   browserGpuRemedies,
@@ -62,7 +62,8 @@ async function gpuFindings(here: Here, busy: () => boolean): Promise<Finding[]> 
       async () => {
         const gpu = await requestGpu();
         if (!gpu) {
-          throw new UserError(NO_ADAPTER);
+          // What to do follows, for this system.
+          throw new UserError('The browser found no GPU that it may use.');
         }
         return gpu;
       },

@@ -55,7 +55,8 @@ export const UNLOCKS: readonly Unlock[] = [
   {
     ...{ feature: 'webgpu', door: 'browser', systems: ['linux'], vendors: ['intel'], unsafe: true },
     chrome: 144,
-    how: 'update Mesa; a GPU before Xe (Gen 12) needs flags',
+    // Intel's GPUs before Xe (Gen 12) always need the flags.
+    how: 'update Mesa',
     flags: ['--enable-unsafe-webgpu', '--use-angle=vulkan', '--enable-features=Vulkan,VulkanFromANGLE'],
     gain: ANY_GPU,
     source: STATUS,

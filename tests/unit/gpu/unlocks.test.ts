@@ -43,7 +43,7 @@ describe('what a system hides from a GPU', () => {
   it('without an adapter tells how to get one on Linux, for each maker', () => {
     expect(names({ door: 'browser', system: 'linux' })).toEqual([
       ['webgpu', 'nvidia', 147, 'update the NVIDIA driver to 535.183 or newer'],
-      ['webgpu', 'intel', 144, 'update Mesa; a GPU before Xe (Gen 12) needs flags'],
+      ['webgpu', 'intel', 144, 'update Mesa'],
       ['webgpu', 'amd', undefined, undefined],
     ]);
     expect(names({ door: 'browser', system: 'windows' })).toEqual([]);

@@ -128,6 +128,8 @@ it('a problem is told with its remedy, and a failing driver in its own words, sh
     found: 'No GPU: none',
     remedies: ['install one', 'or two'],
   });
+  // Where only the system tells what to do, nothing stands before that.
+  expect(problemFinding('GPU', new UserError('There is none.'), ['so']).remedies).toEqual(['so']);
   const failed = problemFinding('GPU', new Error('x'.repeat(9999)));
   expect(failed.found).toMatch(/^the driver failed: "x{100}/);
   expect(failed.found.length).toBeLessThan(300);
