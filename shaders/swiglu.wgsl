@@ -1,4 +1,4 @@
-// out[i] = silu(gate[i])·up[i], silu(g) = g/(1 + e^−g). Four values a thread.
+// out[i] = silu(gate[i])·up[i]. Four values a thread.
 // Reference: N. Shazeer, "GLU Variants Improve Transformer", arXiv:2002.05202.
 
 struct Params { n4: u32 }
@@ -10,6 +10,8 @@ struct Params { n4: u32 }
 
 const THREADS = 256u;
 
+#include "shared/silu.wgsl"
+
 @compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -18,9 +20,5 @@ fn main(
 ) {
   let i = (group.x + group.y * groups.x) * THREADS + lane;
   if (i >= p.n4) { return; }
-  let g = gate[i];
-  // e^−|g| never overflows, where e^−g would.
-  let e = exp(-abs(g));
-  let sigmoid = select(e, vec4f(1.0), g >= vec4f()) / (1.0 + e);
-  out[i] = g * sigmoid * up[i];
+  out[i] = silu(gate[i]) * up[i];
 }

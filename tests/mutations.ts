@@ -71,9 +71,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: 'the layout of RoPE: neighboring pairs in place of halves',
     file: 'shaders/rope.wgsl',
-    find: 'let at = row * 2u * HALF2 + pair;\n  let x1 = x[at];\n  let x2 = x[at + HALF2];\n  x[at] = x1 * c - x2 * s;\n  x[at + HALF2] = x2 * c + x1 * s;',
+    find: 'let at = first + row * 2u * HALF2 + pair;\n  let x1 = x[at];\n  let x2 = x[at + HALF2];\n  x[at] = x1 * c - x2 * s;\n  x[at + HALF2] = x2 * c + x1 * s;',
     replace:
-      'let at = 2u * (row * HALF2 + pair);\n  let x1 = vec2f(x[at].x, x[at + 1u].x);\n  let x2 = vec2f(x[at].y, x[at + 1u].y);\n  let y1 = x1 * c - x2 * s;\n  let y2 = x2 * c + x1 * s;\n  x[at] = vec2f(y1.x, y2.x);\n  x[at + 1u] = vec2f(y1.y, y2.y);',
+      'let at = first + 2u * (row * HALF2 + pair);\n  let x1 = vec2f(x[at].x, x[at + 1u].x);\n  let x2 = vec2f(x[at].y, x[at + 1u].y);\n  let y1 = x1 * c - x2 * s;\n  let y2 = x2 * c + x1 * s;\n  x[at] = vec2f(y1.x, y2.x);\n  x[at + 1u] = vec2f(y1.y, y2.y);',
     test: ['tests/gpu/model/forward.test.ts', 'recipe_text'],
   },
   {

@@ -71,8 +71,8 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
   constructor(spec: KernelSpec<P>) {
     this.spec = spec;
     this.#fields = Object.entries(spec.params);
-    if (this.#fields.length > 32) {
-      throw new Error(`${spec.name}: more than 128 bytes of parameters`);
+    if (this.#fields.length > 64) {
+      throw new Error(`${spec.name}: more than 256 bytes of parameters`);
     }
   }
 

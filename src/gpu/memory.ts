@@ -38,6 +38,20 @@ export function view(buffer: GpuBuffer, offset = 0, size = buffer.size - offset)
   return { buffer, offset, size };
 }
 
+/**
+ * The smallest view that covers views of one buffer, and the offset of each in it, in bytes. Throws Error if they are
+ * in different buffers.
+ */
+export function spanOf(views: readonly BufferView[]): { whole: BufferView; at: number[] } {
+  const { buffer } = views[0]!;
+  if (views.some((one) => one.buffer !== buffer)) {
+    throw new Error(`views of different buffers where one is needed: ${buffer.label}`);
+  }
+  const begin = Math.min(...views.map((one) => one.offset));
+  const end = Math.max(...views.map((one) => one.offset + one.size));
+  return { whole: view(buffer, begin, end - begin), at: views.map((one) => one.offset - begin) };
+}
+
 /** Allocates device memory and accounts for every byte of it by kind. */
 export class Memory {
   #device: GPUDevice;

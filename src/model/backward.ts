@@ -1,5 +1,5 @@
 import type { Projection } from '../formats/decoder-weights.ts';
-import { attentionDelta } from '../gpu/kernels/attention/attention.ts';
+import { attentionDelta, type KeyShares } from '../gpu/kernels/attention/attention.ts';
 import { attentionBackwardKV, attentionBackwardQ } from '../gpu/kernels/attention/index.ts';
 import { rmsnormBackward } from '../gpu/kernels/rmsnorm.ts';
 import { swigluBackward } from '../gpu/kernels/swiglu.ts';
@@ -10,7 +10,6 @@ import {
   attend,
   attentionInput,
   attentionOutput,
-  gated,
   gateUp,
   heads,
   mlpInput,
@@ -53,8 +52,11 @@ function sharedInput(
   parts.forEach(({ module, dy }, i) => linearInputGrad(ctx, module, { dy, dx, accumulate: i > 0 }));
 }
 
-/** Recomputes what the MLP's backward pass needs and was not saved; returns silu(gate)∘up. */
-function recomputeMlp(ctx: PassContext, layer: number): BufferView {
+/**
+ * Recomputes what the MLP's backward pass needs and was not saved. silu(gate)∘up itself is not among it: LoRA's
+ * gradient makes it of gate and up.
+ */
+function recomputeMlp(ctx: PassContext, layer: number): void {
   const { acts } = ctx;
   if (!acts.keeps(layer, SAVED.attention)) {
     attentionInput(ctx, layer);
@@ -66,21 +68,18 @@ function recomputeMlp(ctx: PassContext, layer: number): BufferView {
   mlpInput(ctx, layer);
   if (!acts.keeps(layer, SAVED.all)) {
     gateUp(ctx, layer);
+    const gated = { gate: acts.gate(layer), up: acts.up(layer) };
+    loraForward(ctx, view(acts.buffers.scratchC), [moduleOf(ctx, layer, 'down_proj')], gated);
   }
-  const product = gated(ctx, layer);
-  const down = moduleOf(ctx, layer, 'down_proj');
-  if (!acts.keeps(layer, SAVED.all)) {
-    loraForward(ctx, product, [down]);
-  }
-  return product;
 }
 
 function mlpBackward(ctx: PassContext, layer: number): void {
   const { stream, base, acts, rows } = ctx;
-  const product = recomputeMlp(ctx, layer);
+  recomputeMlp(ctx, layer);
   const [gate, up, grad] = [acts.gate(layer), acts.up(layer), view(acts.buffers.grad)];
   const down = moduleOf(ctx, layer, 'down_proj');
-  loraBackward(ctx, product, [{ module: down, dy: grad }]);
+  loraBackward(ctx, { gate, up }, [{ module: down, dy: grad }]);
+  const product = view(acts.buffers.scratchC);
   linearInputGrad(ctx, down, { dy: grad, dx: product, accumulate: false });
   // The gradients overwrite gate and up, saved or not: nothing needs those any more.
   swigluBackward(stream, { gate, up, dout: product, n: rows * base.config.intermediateSize });
@@ -113,10 +112,13 @@ function attentionBackward(ctx: PassContext, layer: number): void {
   attentionDelta(stream, { o: acts.attnOut(layer), dout, stats, ...shape });
   const d = acts.qkv(acts.buffers.scratchB);
   const inputs = { q, k, v, dout, stats, ranges: view(acts.buffers.ranges), ...shape };
-  const keys = { ...inputs, dk: d.k, dv: d.v, scratch: acts.scratch };
+  // Added up where they are rotated back.
+  let shares: KeyShares | undefined;
+  const leave = (left: KeyShares) => void (shares = left);
+  const keys = { ...inputs, dk: d.k, dv: d.v, scratch: acts.scratch, leave };
   attentionBackwardKV(stream, keys, products?.attention('attention keys', shape));
   attentionBackwardQ(stream, { ...inputs, dq: d.q }, products?.attention('attention queries', shape));
-  applyRope(ctx, d, true);
+  applyRope(ctx, d, true, shares);
   let { q: dq, k: dk } = d;
   if (qNorm && kNorm) {
     const raw = acts.projected(layer);

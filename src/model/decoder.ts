@@ -1,10 +1,10 @@
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { Projection } from '../formats/decoder-weights.ts';
+import type { KeyShares } from '../gpu/kernels/attention/attention.ts';
 import { attention } from '../gpu/kernels/attention/index.ts';
 import { embeddingGather } from '../gpu/kernels/embedding.ts';
 import { rmsnorm } from '../gpu/kernels/rmsnorm.ts';
 import { rope } from '../gpu/kernels/rope.ts';
-import { swiglu } from '../gpu/kernels/swiglu.ts';
 import { type BufferView, view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import type { Activations } from './activations.ts';
@@ -114,17 +114,18 @@ export function rotated(ctx: PassContext, layer: number): { q: BufferView; k: Bu
   return { q: normed.q, k: normed.k, v: out.v };
 }
 
-/** Rotates q and k by their positions, or back. */
+/** Rotates q and k by their positions, or back; adds up what attention's gradient left in shares first. */
 export function applyRope(
   ctx: PassContext,
-  { q, k }: { q: BufferView; k: BufferView },
+  qkv: { q: BufferView; k: BufferView; v: BufferView },
   inverse: boolean,
+  shares?: KeyShares,
 ): void {
   const { stream, base, acts, rows } = ctx;
   const { heads, kvHeads, headDim } = base.config;
-  const shape = { positions: view(acts.buffers.positions), table: base.rope, tokens: rows, headDim, inverse };
-  rope(stream, { x: q, heads, ...shape });
-  rope(stream, { x: k, heads: kvHeads, ...shape });
+  const shape = { tokens: rows, heads, kvHeads, headDim };
+  const positions = view(acts.buffers.positions);
+  rope(stream, { ...qkv, ...shape, positions, table: base.rope, inverse, shares });
 }
 
 /** attnOut(layer) = attention within each document, with its statistics. */
@@ -162,14 +163,6 @@ export function gateUp(ctx: PassContext, layer: number): void {
   ]);
 }
 
-/** scratchC = silu(gate)∘up of a layer. */
-export function gated({ stream, base, acts, rows }: PassContext, layer: number): BufferView {
-  const out = view(acts.buffers.scratchC);
-  const [gate, up] = [acts.gate(layer), acts.up(layer)];
-  swiglu(stream, { gate, up, out, n: rows * base.config.intermediateSize });
-  return out;
-}
-
 function forwardLayer(ctx: PassContext, layer: number): void {
   const { acts } = ctx;
   attentionInput(ctx, layer);
@@ -183,9 +176,10 @@ function forwardLayer(ctx: PassContext, layer: number): void {
   mlpInput(ctx, layer);
   gateUp(ctx, layer);
   const module = moduleOf(ctx, layer, 'down_proj');
-  linearForward(ctx, gated(ctx, layer), [
-    { module, y: acts.x(layer + 1), residual: acts.postAttention(layer) },
-  ]);
+  const part = { module, y: acts.x(layer + 1), residual: acts.postAttention(layer) };
+  // scratchC = silu(gate)∘up.
+  const gated = { gate: acts.gate(layer), up: acts.up(layer) };
+  linearForward(ctx, view(acts.buffers.scratchC), [part], gated);
 }
 
 /**

@@ -3,7 +3,8 @@ import type { KernelPlan } from '../gpu/autotune/kernel-selection.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
 import { moduleKey } from '../gpu/kernels/lora/dropout-mask.ts';
 import { loraInputGrad } from '../gpu/kernels/lora/input-grad.ts';
-import { loraGradient, loraProject } from '../gpu/kernels/lora/lora.ts';
+import { type Gated, loraGradient, loraProject } from '../gpu/kernels/lora/lora.ts';
+import { swiglu } from '../gpu/kernels/swiglu.ts';
 import { type BufferView, view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
 import type { Activations } from './activations.ts';
@@ -45,31 +46,48 @@ function masks({ acts, dropout }: LinearContext, parts: readonly { module: LoraL
   return { tokenKeys: view(acts.buffers.tokenKeys), rate: dropout, moduleKeys };
 }
 
-/** u = scaling·drop(x)·Aᵀ of modules that share their input, stored in the activations for the backward pass. */
-export function loraForward(ctx: LinearContext, x: BufferView, modules: readonly LoraLinear[]): void {
+/**
+ * u = scaling·drop(x)·Aᵀ of modules that share their input, stored in the activations for the backward pass. With
+ * `gated`, a single module's x becomes silu(gate)∘up first, whether it is adapted or not.
+ */
+export function loraForward(
+  ctx: LinearContext,
+  x: BufferView,
+  modules: readonly LoraLinear[],
+  gated?: Gated,
+): void {
   const { stream, acts, rows } = ctx;
   const pairs = adapted(modules.map((module) => ({ module })));
   if (pairs.length === 0) {
+    if (gated) {
+      swiglu(stream, { ...gated, out: x, n: rows * modules[0]!.linear.weight.depth });
+    }
     return;
   }
   const parts = pairs.map(({ module, pair: { A, module: m } }) => ({
     ...{ x, w: A, out: acts.loraOut(module.layer, module.projection) },
     ...{ depth: m.inFeatures, rank: m.r, alpha: m.scaling },
   }));
-  loraProject(stream, { parts, rows, wByRank: false, dropout: masks(ctx, pairs), scratch: acts.scratch });
+  const call = { rows, wByRank: false, dropout: masks(ctx, pairs), gated, scratch: acts.scratch };
+  loraProject(stream, { parts, ...call });
 }
 
-/** y [T, N] = x·Wᵀ + u·Bᵀ + bias + residual, for modules that share their input x [T, K]. */
+/**
+ * y [T, N] = x·Wᵀ + u·Bᵀ + bias + residual, for modules that share their input x [T, K]. With `gated`, a single
+ * module's x becomes silu(gate)∘up first.
+ */
 export function linearForward(
   ctx: LinearContext,
   x: BufferView,
   parts: readonly { module: LoraLinear; y: BufferView; residual?: BufferView }[],
+  gated?: Gated,
 ): void {
   const { stream, acts, rows, products } = ctx;
   loraForward(
     ctx,
     x,
     parts.map(({ module }) => module),
+    gated,
   );
   // The precisions above f32 scale and pack the rows of x once for all modules.
   const ranks = parts.map(({ module }) => module.pair?.module.r ?? 0);
@@ -89,11 +107,11 @@ export function linearForward(
 
 /**
  * LoRA gradients of modules that share their input: stores v = scaling·dy·B in the activations; dB += dyᵀ·u; dA +=
- * vᵀ·drop(x). Requires u as loraForward left it.
+ * vᵀ·drop(x). Requires u as loraForward left it. A single module's x may be given by gate and up.
  */
 export function loraBackward(
   ctx: LinearContext,
-  x: BufferView,
+  x: BufferView | Gated,
   parts: readonly { module: LoraLinear; dy: BufferView }[],
 ): void {
   const { stream, acts, rows } = ctx;
@@ -101,22 +119,17 @@ export function loraBackward(
   if (pairs.length === 0) {
     return;
   }
-  const call = { tokens: rows, scratch: acts.scratch };
   const v = pairs.map(({ module, dy, pair: { B, module: m } }) => ({
     ...{ x: dy, w: B, out: acts.loraGrad(module.projection) },
     ...{ depth: m.outFeatures, rank: m.r, alpha: m.scaling },
   }));
   loraProject(stream, { parts: v, rows, wByRank: true, scratch: acts.scratch });
-  const dB = pairs.map(({ module, dy, pair: { dB, module: m } }) => ({
-    ...{ wide: dy, narrow: acts.loraOut(module.layer, module.projection), out: dB },
-    ...{ width: m.outFeatures, rank: m.r },
+  const gradients = pairs.map(({ module, dy, pair: { dA, dB, module: m } }) => ({
+    ...{ dy, u: acts.loraOut(module.layer, module.projection), v: acts.loraGrad(module.projection) },
+    ...{ dA, dB, width: m.outFeatures, rank: m.r },
   }));
-  loraGradient(stream, { parts: dB, outByWidth: false, ...call });
-  const dA = pairs.map(({ module, pair: { dA, module: m } }) => ({
-    ...{ wide: x, narrow: acts.loraGrad(module.projection), out: dA },
-    ...{ width: m.inFeatures, rank: m.r },
-  }));
-  loraGradient(stream, { parts: dA, outByWidth: true, dropout: masks(ctx, pairs), ...call });
+  const depth = pairs[0]!.pair.module.inFeatures;
+  loraGradient(stream, { parts: gradients, x, depth, tokens: rows, dropout: masks(ctx, pairs) });
 }
 
 /** dx (+)= dy·W + drop'(v·A). Requires v as loraBackward left it. */

@@ -68,20 +68,10 @@ export class Optimizer {
   async step(stream: Stream, t: number, learningRate: number): Promise<void> {
     const { partials, control, maps } = this.#shared;
     const { maxGradNorm, ...settings } = this.#settings;
-    let partialCount = 0;
-    for (const { layout, grads } of this.#lora.layers) {
-      if (layout.values === 0) {
-        continue;
-      }
-      const call = {
-        grads: view(grads),
-        partials: view(partials),
-        partialBegin: partialCount,
-        count: layout.values,
-      };
-      gradNormPartial(stream, call);
-      partialCount += gradNormPartials(layout.values);
-    }
+    const layers = this.#lora.layers
+      .filter(({ layout }) => layout.values > 0)
+      .map(({ layout, grads }) => ({ grads: view(grads), count: layout.values }));
+    const partialCount = gradNormPartial(stream, { layers, partials: view(partials) });
     gradNormFinish(stream, {
       partials: view(partials),
       partialCount,

@@ -46,9 +46,16 @@ describe('a step of Qwen2.5-1.5B at 1024 tokens, counted without a device', () =
     expect(counts.gpuBytes).toBe(totalBytes(memoryPlan(planInput(inputs, plan))));
   });
 
-  it('is under 3000 dispatches', () => {
+  it('is at most 1,540 dispatches with the least that is kept, and 1,240 with everything', async () => {
     expect(counts.dispatches).toBeGreaterThan(1000);
-    expect(counts.dispatches).toBeLessThan(3000);
+    expect(counts.dispatches).toBeLessThanOrEqual(1540);
+    const whole = { ...plan, keep: '3'.repeat(28) };
+    const { dispatches } = await countStep(inputs, whole, [plainPass(TOKENS)]);
+    expect(dispatches).toBeLessThanOrEqual(1240);
+  });
+
+  it('adds up no slices but those of the head: of its gradient, one sum for each chunk of rows', () => {
+    expect(counts.kernels.get('sum_slices')?.calls).toBe(8);
   });
 });
 

@@ -53,6 +53,18 @@ export interface Attention {
 export type AttentionForward = Attention & { o: BufferView };
 
 /**
+ * Where the query heads of a key head are split among workgroups, their gradients: `parts` of each, to be added in
+ * order. With one part, dk and dv themselves.
+ */
+export interface KeyShares {
+  parts: number;
+  /** f32 [parts, T, kvHeads, D] */
+  dk: BufferView;
+  /** f32 [parts, T, kvHeads, D] */
+  dv: BufferView;
+}
+
+/**
  * The gradients dk and dv [T, kvHeads, D] given dout [T, heads, D]; both columns of stats must be set. `scratch`
  * holds `attentionScratch` values. Throws Error if it is too small.
  */
@@ -61,6 +73,8 @@ export type AttentionKeys = Attention & {
   dk: BufferView;
   dv: BufferView;
   scratch: BufferView;
+  /** If given, shares are left where they are, for another kernel to add up; takes what there is to add. */
+  leave?: (shares: KeyShares) => void;
 };
 
 /** The gradient dq [T, heads, D] given dout [T, heads, D]; both columns of stats must be set. */
@@ -109,10 +123,11 @@ export function attentionScratch(
 
 /**
  * Splits the query heads of each key head among workgroups of `keys` keys: `parts` parts of `partHeads` heads.
- * Their gradients [parts, T, kvHeads, D] go to `dk` and `dv`; `add` then sums them in the order of the parts.
+ * Their gradients [parts, T, kvHeads, D] go to `dk` and `dv`; `add` then sums them in the order of the parts, or
+ * leaves them.
  */
 export function shareHeads(
-  { tokens, heads, kvHeads, headDim, scratch, dk, dv }: AttentionKeys,
+  { tokens, heads, kvHeads, headDim, scratch, dk, dv, leave }: AttentionKeys,
   keys: number,
 ): { parts: number; partHeads: number; dk: BufferView; dv: BufferView; add: (stream: Stream) => void } {
   const shared = heads / kvHeads;
@@ -120,7 +135,7 @@ export function shareHeads(
   const partHeads = ceilDiv(shared, Math.max(1, most));
   const parts = ceilDiv(shared, partHeads);
   if (parts === 1) {
-    return { parts, partHeads, dk, dv, add: () => undefined };
+    return { parts, partHeads, dk, dv, add: () => leave?.({ parts, dk, dv }) };
   }
   const values = tokens * kvHeads * headDim;
   // Sized by what the scratch holds rather than by what is used, so that passes of all lengths share their bind
@@ -133,6 +148,10 @@ export function shareHeads(
   return {
     ...{ parts, partHeads, dk: k0!, dv: v0! },
     add(stream) {
+      if (leave) {
+        leave({ parts, dk: k0!, dv: v0! });
+        return;
+      }
       sumSlices(stream, { slices: k0!, y: dk, count: parts, values });
       sumSlices(stream, { slices: v0!, y: dv, count: parts, values });
     },

@@ -96,6 +96,10 @@ const backwardKernel = new Kernel({
 /** Rows up to which the matrix-vector kernel is used. */
 const MATVEC_ROWS = 8;
 
+/** Bytes that a product with a part of the table moves: the part, and `values` of f32 in each row of both sides. */
+export const headBytes = (part: BufferView, rows: number, values: number): number =>
+  part.size + 4 * rows * values;
+
 /** logits [rows, vocab] = x·tableᵀ, x [rows, width]; up to MATVEC_ROWS rows use the matrix-vector kernel. */
 export function headMatmul(
   stream: Stream,
@@ -109,15 +113,16 @@ export function headMatmul(
     const params = { count: part.count, width: table.width, first: part.begin, stride: table.vocab };
     const constants = { FORMAT: FORMAT_CODE[table.format] };
     const work = 2 * rows * part.count * table.width;
+    const bytes = headBytes(part.view, rows, part.count + table.width);
     if (rows <= MATVEC_ROWS) {
       stream.dispatch(vectorKernel, {
-        ...{ buffers, params, work },
+        ...{ buffers, params, work, bytes },
         constants: { ...constants, ROWS: rows },
         groups: [ceilDiv(part.count, 64)],
       });
     } else {
       stream.dispatch(forwardKernel, {
-        ...{ buffers, work },
+        ...{ buffers, work, bytes },
         params: { rows, ...params },
         groups: [ceilDiv(rows, size.rows), ceilDiv(part.count, size.columns)],
         constants: { ...constants, ...tile },
@@ -159,6 +164,7 @@ export function headMatmulGrad(
         ALIGNED: Number(table.vocab % 4 === 0 && part.begin % 4 === 0),
         ...tile,
       },
+      bytes: headBytes(part.view, rows, part.count + slices * table.width),
       work: 2 * rows * part.count * table.width,
     });
     slice += slices;

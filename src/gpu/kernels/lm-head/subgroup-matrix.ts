@@ -8,7 +8,7 @@ import { FORMAT_CODE } from '../shared/float-format.ts';
 import { rowScale } from '../shared/row-scale.ts';
 import { GRIDS, matrixKernels, type Tile } from '../shared/subgroup-matrix-kernels.ts';
 import { sumSlices } from '../shared/sum-slices.ts';
-import { headSlices, SLICE, type Table } from './lm-head.ts';
+import { headBytes, headSlices, SLICE, type Table } from './lm-head.ts';
 
 /** The kernels' shaders; matrixText adds what they require. */
 export const HEAD_TEXTS = { forward, grad: backward };
@@ -55,6 +55,7 @@ export function dispatchHead(
       // Neighboring workgroups share rows of the table, so that these are read from memory once.
       groups: [ceilDiv(rows, tile.rows), ceilDiv(count, tile.columns)],
       constants: { FORMAT: FORMAT_CODE[table.format] },
+      bytes: headBytes(view, rows, count + table.width),
       work: 2 * rows * count * table.width,
     });
   }
@@ -116,6 +117,7 @@ export function dispatchHeadGrad(
       },
       groups: [ceilDiv(table.width, tile.columns), ceilDiv(rows, tile.rows), slices],
       constants: { FORMAT: FORMAT_CODE[table.format] },
+      bytes: headBytes(view, rows, count + slices * table.width),
       work: 2 * rows * count * table.width,
     });
     slice += slices;

@@ -1,12 +1,14 @@
 // Reference: E. J. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685.
 import gradientCode from '../../../../shaders/lora/lora_gradient.wgsl';
 import projectCode from '../../../../shaders/lora/lora_project.wgsl';
+import wholeCode from '../../../../shaders/lora/lora_project_whole.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import { type BufferView, view } from '../../memory.ts';
+import { type BufferView, spanOf } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { paramsOf, valuesOf } from '../shared/parts.ts';
 import { bytesBeside, sumParts } from '../shared/sum-slices.ts';
+import { swiglu } from '../swiglu.ts';
 import { type Dropout, maskParams } from './dropout.ts';
 
 const PROJECT_PART = {
@@ -20,14 +22,24 @@ const PROJECT_PART = {
   alpha: 'f32',
 } as const;
 
+const projectParams = paramsOf(PROJECT_PART, {
+  ...{ rows: 'u32', slice_depth: 'u32', threshold: 'u32', scale: 'f32' },
+  ...{ module_key0: 'u32', module_key1: 'u32', module_key2: 'u32' },
+});
+
 const projectKernel = new Kernel({
   name: 'lora_project',
   code: projectCode,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: paramsOf(PROJECT_PART, {
-    ...{ rows: 'u32', slice_depth: 'u32', threshold: 'u32', scale: 'f32' },
-    ...{ module_key0: 'u32', module_key1: 'u32', module_key2: 'u32' },
-  }),
+  params: projectParams,
+});
+
+/** The same without slices of the depth in several workgroups. */
+const wholeKernel = new Kernel({
+  name: 'lora_project_whole',
+  code: wholeCode,
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
+  params: projectParams,
 });
 
 const GRADIENT_PART = {
@@ -37,17 +49,22 @@ const GRADIENT_PART = {
   rank_tiles: 'u32',
   narrow_at: 'u32',
   out_at: 'u32',
-  partial_at: 'u32',
+  slice_tokens: 'u32',
   module_key: 'u32',
 } as const;
+
+/** dB and dA of up to three pairs. */
+const GRADIENT_PARTS = 6;
 
 const gradientKernel = new Kernel({
   name: 'lora_gradient',
   code: gradientCode,
-  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: paramsOf(GRADIENT_PART, {
-    ...{ tokens: 'u32', slices: 'u32', slice_tokens: 'u32', threshold: 'u32', scale: 'f32' },
-  }),
+  buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
+  params: paramsOf(
+    GRADIENT_PART,
+    { pairs: 'u32', tokens: 'u32', threshold: 'u32', scale: 'f32' },
+    GRADIENT_PARTS,
+  ),
 });
 
 /** Rows (or widths) and ranks of a workgroup's tile. */
@@ -62,7 +79,18 @@ const WORKGROUPS = 768;
 const MIN_SLICE = 128;
 const MAX_SLICES = 32;
 
-/** Size in f32 values of the `scratch` of this file's products. */
+/** Rows of a workgroup that takes all slices, and workgroups from which passes have enough of them. */
+const WHOLE_ROWS = 16;
+const ENOUGH_WORKGROUPS = 32;
+/** Rows or columns, and ranks, of a workgroup's tile of a gradient. */
+const GRADIENT_TILE = 32;
+
+const ONE_GATED = 'gate and up for more than one factor';
+
+/** Slices that a workgroup takes at once, each with 64 threads: enough for as many as there are. */
+const groupsFor = (slices: number): number => (slices > 2 ? 4 : slices);
+
+/** Size in f32 values of the `scratch` of `loraProject`. */
 export const LORA_SCRATCH = WORKGROUPS * TILE * TILE_RANK;
 
 /**
@@ -78,20 +106,6 @@ function sliceDepth(parts: readonly { depth: number; tiles: number }[]): number 
     slice += 32;
   }
   return slice;
-}
-
-/**
- * The smallest view that covers views of one buffer, and the offset of each in it, in f32. Throws Error if they are
- * in different buffers.
- */
-function span(views: readonly BufferView[]): { whole: BufferView; at: number[] } {
-  const { buffer } = views[0]!;
-  if (views.some((v) => v.buffer !== buffer)) {
-    throw new Error('LoRA parts in different buffers');
-  }
-  const begin = Math.min(...views.map((v) => v.offset));
-  const end = Math.max(...views.map((v) => v.offset + v.size));
-  return { whole: view(buffer, begin, end - begin), at: views.map((v) => (v.offset - begin) / 4) };
 }
 
 /** Three bindings for one to three views. */
@@ -138,6 +152,12 @@ const masking = (dropout: LoraDropout | undefined) => ({
   params: maskParams({ rate: dropout?.rate ?? 0 }),
 });
 
+/** What x = silu(gate)·up is made of; each f32 as x. */
+export interface Gated {
+  gate: BufferView;
+  up: BufferView;
+}
+
 /** One factor's share of `loraProject`. */
 interface Projected {
   /** f32 [rows, depth], depth a multiple of 4 */
@@ -154,7 +174,8 @@ interface Projected {
 
 /**
  * out = alpha·x·wᵀ for up to three factors: u = s·x·Aᵀ and, with `wByRank`, v = s·dy·B. All w must be in one
- * buffer, all outs in another. `dropout` masks x. `scratch` holds LORA_SCRATCH values.
+ * buffer, all outs in another. `dropout` masks x. With `gated`, a single factor's x is made and stored first.
+ * `scratch` holds LORA_SCRATCH values.
  */
 export function loraProject(
   stream: Stream,
@@ -163,95 +184,145 @@ export function loraProject(
     rows: number;
     wByRank: boolean;
     dropout?: LoraDropout | undefined;
+    gated?: Gated | undefined;
     scratch: BufferView;
   },
 ): void {
-  const { rows, scratch, dropout } = call;
-  const [w, out] = [span(call.parts.map((part) => part.w)), span(call.parts.map((part) => part.out))];
+  const { rows, scratch, dropout, gated } = call;
+  if (gated && call.parts.length > 1) {
+    throw new Error(ONE_GATED);
+  }
+  const [w, out] = [spanOf(call.parts.map((part) => part.w)), spanOf(call.parts.map((part) => part.out))];
   const rowTiles = ceilDiv(rows, TILE);
   const tiles = call.parts.map(({ rank }) => ceilDiv(rank, TILE_RANK));
   const slice = sliceDepth(call.parts.map(({ depth }, i) => ({ depth, tiles: rowTiles * tiles[i]! })));
   const sums = call.parts.map(({ rank, depth }, i) => ({
     count: rows * rank,
     slices: ceilDiv(depth, slice),
-    out_at: out.at[i]!,
+    out_at: out.at[i]! / 4,
   }));
-  const { begins, used } = placeSlices(sums, scratch);
+  const most = Math.max(...sums.map(({ slices }) => slices));
+  const whole =
+    most > 1 && ceilDiv(rows, WHOLE_ROWS) * tiles.reduce((sum, n) => sum + n, 0) >= ENOUGH_WORKGROUPS;
+  const { begins, used } = whole ? { begins: [], used: 0 } : placeSlices(sums, scratch);
   const parts = call.parts.map(({ depth, rank, alpha }, i) => ({
     ...sums[i]!,
-    ...{ depth, rank, alpha, tiles: tiles[i]!, w_at: w.at[i]! / 4, partial_at: begins[i]! },
+    ...{ depth, rank, alpha, tiles: tiles[i]!, w_at: w.at[i]! / 16, partial_at: begins[i] ?? 0 },
   }));
   const xs = three(call.parts.map((part) => part.x));
   const mask = masking(dropout);
   const [key0 = 0, key1 = 0, key2 = 0] = dropout?.moduleKeys ?? [];
-  stream.dispatch(projectKernel, {
-    // Absent operands are bound to x and never read.
-    buffers: [...xs, w.whole, dropout?.tokenKeys ?? xs[0], out.whole, scratch],
-    bytes: bytesBeside([...xs, w.whole, out.whole], used),
+  const dispatch = {
     params: {
       ...valuesOf(PROJECT_PART, parts),
       ...{ rows, slice_depth: slice, ...mask.params },
       ...{ module_key0: key0, module_key1: key1, module_key2: key2 },
     },
-    groups: [parts.reduce((sum, part) => sum + part.tiles * part.slices, 0), rowTiles],
-    constants: { W_BY_RANK: Number(call.wByRank), ...mask.constants },
     work: parts.reduce((sum, { depth, rank }) => sum + 2 * rows * depth * rank, 0),
+  };
+  const constants = { W_BY_RANK: Number(call.wByRank), ...mask.constants };
+  if (whole) {
+    const sources = gated ? [gated.gate, gated.up, gated.up] : xs;
+    // Absent operands are bound to others and never touched.
+    const made = gated ? xs[0] : scratch;
+    stream.dispatch(wholeKernel, {
+      ...dispatch,
+      buffers: [...sources, w.whole, dropout?.tokenKeys ?? sources[0]!, out.whole, made],
+      bytes: bytesBeside([...sources, w.whole, out.whole, ...(gated ? [made] : [])], 0),
+      groups: [tiles.reduce((sum, n) => sum + n, 0), ceilDiv(rows, WHOLE_ROWS)],
+      constants: { GROUPS: groupsFor(most), GATED: Number(!!gated), ...constants },
+    });
+    return;
+  }
+  if (gated) {
+    swiglu(stream, { ...gated, out: xs[0], n: rows * call.parts[0]!.depth });
+  }
+  stream.dispatch(projectKernel, {
+    ...dispatch,
+    // Absent operands are bound to x and never read.
+    buffers: [...xs, w.whole, dropout?.tokenKeys ?? xs[0], out.whole, scratch],
+    bytes: bytesBeside([...xs, w.whole, out.whole], used),
+    groups: [parts.reduce((sum, part) => sum + part.tiles * part.slices, 0), rowTiles],
+    constants,
   });
   addUp(stream, { partial: scratch, out: out.whole, parts, accumulate: false });
 }
 
-/** One factor's share of `loraGradient`. */
-interface FactorGradient {
-  /** f32 [T, width], width a multiple of 4: dy or x */
-  wide: BufferView;
-  /** f32 [T, r]: u or v */
-  narrow: BufferView;
-  /** f32 [width, r], or [r, width] with `outByWidth` */
-  out: BufferView;
+/** One pair's share of `loraGradient`; the pairs share their input x. */
+interface PairGradient {
+  /** f32 [T, width], width a multiple of 4 */
+  dy: BufferView;
+  /** f32 [T, r], as `loraProject` left it from x */
+  u: BufferView;
+  /** f32 [T, r], as `loraProject` left it from dy */
+  v: BufferView;
+  /** f32 [width, r] */
+  dB: BufferView;
+  /** f32 [r, depth] */
+  dA: BufferView;
   width: number;
   rank: number;
 }
 
 /**
- * out += wideᵀ·narrow for up to three factors: dB += dyᵀ·u and, with `outByWidth`, dA += vᵀ·x. All narrows must be
- * in one buffer, all outs in another. `dropout` masks the wides. `scratch` holds LORA_SCRATCH values.
+ * dB += dyᵀ·u and dA += vᵀ·x for up to three pairs (one where x is made of gate and up). All u must be in one buffer,
+ * all v in another, all dB and dA in a third. x is f32 [T, depth], depth a multiple of 4; `dropout` masks it.
  */
 export function loraGradient(
   stream: Stream,
   call: {
-    parts: readonly FactorGradient[];
+    parts: readonly PairGradient[];
+    x: BufferView | Gated;
+    depth: number;
     tokens: number;
-    outByWidth: boolean;
     dropout?: LoraDropout | undefined;
-    scratch: BufferView;
   },
 ): void {
-  const { tokens, scratch, dropout } = call;
-  const narrow = span(call.parts.map((part) => part.narrow));
-  const out = span(call.parts.map((part) => part.out));
-  const tiles = call.parts.map(({ width, rank }) => ({
-    wide_tiles: ceilDiv(width, TILE),
-    rank_tiles: ceilDiv(rank, TILE_RANK),
-  }));
-  const all = tiles.reduce((sum, t) => sum + t.wide_tiles * t.rank_tiles, 0);
-  const slice = sliceDepth([{ depth: tokens, tiles: all }]);
-  const slices = ceilDiv(tokens, slice);
-  const sums = call.parts.map(({ width, rank }, i) => ({ count: width * rank, slices, out_at: out.at[i]! }));
-  const { begins, used } = placeSlices(sums, scratch);
-  const parts = call.parts.map(({ width, rank }, i) => ({
-    ...{ ...sums[i]!, ...tiles[i]!, width, rank },
-    ...{ narrow_at: narrow.at[i]!, partial_at: begins[i]! },
-    module_key: dropout?.moduleKeys[i] ?? 0,
-  }));
-  const wides = three(call.parts.map((part) => part.wide));
+  const { tokens, x, depth, dropout } = call;
+  const pairs = call.parts.length;
+  const gated = 'gate' in x;
+  if (gated && pairs > 1) {
+    throw new Error(ONE_GATED);
+  }
+  const [u, v] = [spanOf(call.parts.map((part) => part.u)), spanOf(call.parts.map((part) => part.v))];
+  const out = spanOf(call.parts.flatMap(({ dB, dA }) => [dB, dA]));
+  const parts = [
+    ...sliced(
+      tokens,
+      call.parts.map(({ width, rank }, i) => ({
+        ...{ width, rank, narrow_at: u.at[i]! / 4, out_at: out.at[2 * i]! / 4, module_key: 0 },
+      })),
+    ),
+    ...sliced(
+      tokens,
+      call.parts.map(({ rank }, i) => ({
+        ...{ width: depth, rank, narrow_at: v.at[i]! / 4, out_at: out.at[2 * i + 1]! / 4 },
+        module_key: dropout?.moduleKeys[i] ?? 0,
+      })),
+    ),
+  ];
+  const [dy0, dy1, dy2] = three(call.parts.map(({ dy }) => dy));
+  const inputs = gated ? [dy0, x.up, dy2, x.gate] : [dy0, dy1, dy2, x];
   const mask = masking(dropout);
+  const slices = Math.max(...parts.map(({ slice_tokens }) => ceilDiv(tokens, slice_tokens)));
   stream.dispatch(gradientKernel, {
-    buffers: [...wides, narrow.whole, dropout?.tokenKeys ?? wides[0], out.whole, scratch],
-    bytes: bytesBeside([...wides, narrow.whole, out.whole], used),
-    params: { ...valuesOf(GRADIENT_PART, parts), tokens, slices, slice_tokens: slice, ...mask.params },
-    groups: [all, slices],
-    constants: { OUT_BY_WIDTH: Number(call.outByWidth), ...mask.constants },
+    buffers: [...inputs, u.whole, v.whole, dropout?.tokenKeys ?? dy0, out.whole],
+    bytes: bytesBeside([...inputs, u.whole, v.whole, out.whole], 0),
+    params: { ...valuesOf(GRADIENT_PART, parts, GRADIENT_PARTS), pairs, tokens, ...mask.params },
+    groups: [parts.reduce((sum, { wide_tiles, rank_tiles }) => sum + wide_tiles * rank_tiles, 0)],
+    constants: { GROUPS: groupsFor(slices), GATED: Number(gated), ...mask.constants },
     work: parts.reduce((sum, { width, rank }) => sum + 2 * tokens * width * rank, 0),
   });
-  addUp(stream, { partial: scratch, out: out.whole, parts, accumulate: true });
+}
+
+/** The parts with their tiles, and with slices of tokens as long as the larger tiles of `sliceDepth` make them. */
+function sliced<P extends { width: number; rank: number }>(tokens: number, parts: readonly P[]) {
+  const tiles = parts.reduce((sum, p) => sum + ceilDiv(p.width, TILE) * ceilDiv(p.rank, TILE_RANK), 0);
+  const slice_tokens = sliceDepth([{ depth: tokens, tiles }]);
+  return parts.map((part) => ({
+    ...part,
+    slice_tokens,
+    wide_tiles: ceilDiv(part.width, GRADIENT_TILE),
+    rank_tiles: ceilDiv(part.rank, GRADIENT_TILE),
+  }));
 }

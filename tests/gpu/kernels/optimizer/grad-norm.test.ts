@@ -13,17 +13,17 @@ async function control(tensors: Float32Array[], maxNorm: number): Promise<Float3
   const t = await testGpu();
   const partialCount = tensors.reduce((sum, g) => sum + gradNormPartials(g.length), 0);
   const partials = t.output(partialCount);
-  let partialBegin = 0;
-  for (const g of tensors) {
-    gradNormPartial(t.stream, { grads: t.upload(g), partials, partialBegin, count: g.length });
-    partialBegin += gradNormPartials(g.length);
-  }
+  const layers = tensors.map((g) => ({ grads: t.upload(g), count: g.length }));
+  expect(gradNormPartial(t.stream, { layers, partials })).toBe(partialCount);
   const out = t.output(4);
   gradNormFinish(t.stream, { partials, partialCount, control: out, maxNorm });
   return t.floats(out);
 }
 
-describe.each([[[256]], [[7936]], [[8192]], [[8448, 256]], [[256 * 131, 256 * 67, 4096]], [[8192 * 300]]])(
+// More than seven layers take a second dispatch.
+const many = [8448, 256, 8192, 4096, 16640, 512, 8192, 8448, 256];
+
+describe.each([[[256]], [[7936]], [[8192]], [[256 * 131, 256 * 67, 4096]], [many], [[8192 * 300]]])(
   'gradient norm of %j values',
   (counts) => {
     const random = new Random(counts.reduce((a, b) => a * 31 + b, 7));
