@@ -1,5 +1,5 @@
 // What both kernels of LoRA's projection read: x and w, by parts.
-// requires: x_of
+// requires: x_of, dropped
 
 struct Part {
   depth: u32, rank: u32,

@@ -1,6 +1,6 @@
 // partials[begin + w] = the sum of squares of the w-th chunk of the gradients of up to seven layers, or NOT_FINITE
-// where the chunk holds NaN or infinity or its sum is larger. No chunk spans layers. Gradients are read as integers: a
-// compiler that assumes finite floats cannot drop the test.
+// where the chunk holds NaN or infinity or its sum is larger. No chunk spans layers. Gradients are read as integers:
+// a compiler that assumes finite floats cannot drop the test.
 // Reference: WGSL, https://www.w3.org/TR/WGSL/#floating-point-evaluation: compilers may assume that there are no
 // infinities and NaNs; isNan was removed for that (gpuweb/gpuweb#2311).
 

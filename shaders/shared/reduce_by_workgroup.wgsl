@@ -12,7 +12,8 @@ fn sum(value: vec2f, lane: u32) -> vec2f {
   if (lane < 8u) { partial[lane] = (leaf(lane) + leaf(lane + 16u)) + (leaf(lane + 8u) + leaf(lane + 24u)); }
   workgroupBarrier();
   // Those of 4, 2 and 1.
-  return ((partial[0] + partial[4]) + (partial[2] + partial[6])) + ((partial[1] + partial[5]) + (partial[3] + partial[7]));
+  return ((partial[0] + partial[4]) + (partial[2] + partial[6]))
+       + ((partial[1] + partial[5]) + (partial[3] + partial[7]));
 }
 
 // The levels of 64 and 32, of 128 threads.

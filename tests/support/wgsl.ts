@@ -1,6 +1,6 @@
 /** Words of WGSL that the shaders use without declaring them: keywords, types, attributes, builtin values and functions. */
 const WORDS = new Set(
-  `alias break case const continue continuing default diagnostic else enable false fn for if let loop override return
+  `alias break case const const_assert continue continuing default diagnostic else enable false fn for if let loop override return
   struct switch true var while function private read read_write storage uniform workgroup write
   array atomic bool f16 f32 i32 u32 mat2x4f mat4x2f mat4x4f ptr vec2 vec2f vec2u vec3 vec3f vec3u vec4 vec4f vec4u
   binding builtin compute group off subgroup_uniformity workgroup_size global_invocation_id local_invocation_index
