@@ -20,9 +20,11 @@ it('passes of all lengths share their bind groups and buffers, at the shapes of 
     await runner.evaluate(pass);
     return made.map(({ calls }) => calls.length);
   };
-  const first = await run(2048);
+  await run(2048);
+  // Short passes have another kernel for LoRA's products.
+  const first = await run(17);
   expect(first[0]).toBeGreaterThan(500);
-  for (const tokens of [600, 601, 1999, 333, 64, 17]) {
+  for (const tokens of [600, 601, 1999, 333, 64, 18]) {
     expect(await run(tokens)).toEqual(first);
   }
 });
