@@ -1,6 +1,7 @@
 // How the norms add up a row: a binary tree over workgroup memory, in which a thread holds the nodes of several
-// levels in registers, so that all of them take two barriers. Each level adds the upper half to the lower.
-// requires: THREADS, 32 or 128
+// levels in registers, so that all of them take two barriers. Each level adds the upper half to the lower. There
+// are 32 or 128 threads.
+// requires: THREADS
 
 var<workgroup> partial: array<vec2f, THREADS>;
 
