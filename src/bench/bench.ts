@@ -11,6 +11,7 @@ import { type Ceilings, measureCeilings } from './ceilings.ts';
 import { measureCompile } from './compile.ts';
 import { countModel } from './count-models.ts';
 import { measureDecoding } from './decoding.ts';
+import { measureHost } from './host.ts';
 import { type BenchDisk, measureLoading } from './loading.ts';
 import { type ModelName, modelTitle, modelTokens } from './models.ts';
 import { measureProducts } from './products.ts';
@@ -19,12 +20,12 @@ import { measureSteps, stepGroups } from './steps.ts';
 
 /** What is measured unless other sections are named. */
 export const BENCH_SECTIONS = ['counts', 'ceilings', 'products', 'steps', 'decoding'] as const;
-/** Compiling is for looking at what a compiler does, so only on request. */
-export const ALL_SECTIONS = [...BENCH_SECTIONS, 'compile'] as const;
+/** Compiling is for looking at what a compiler does, host time for looking at this program's own: on request only. */
+export const ALL_SECTIONS = [...BENCH_SECTIONS, 'compile', 'host'] as const;
 export type SectionName = (typeof ALL_SECTIONS)[number];
 
-/** Sections that run no kernel. */
-const UNMEASURED: readonly SectionName[] = ['counts', 'compile'];
+/** Sections that run no kernel on a device that computes on the CPU. */
+const UNMEASURED: readonly SectionName[] = ['counts', 'compile', 'host'];
 
 export interface BenchCall {
   /** Opens a device; each one opened is closed again. */
@@ -113,6 +114,11 @@ export async function bench(call: BenchCall): Promise<Report> {
       yield await measureCompile(gpu, name, onProgress);
     }),
   );
+  await each('host', (name) =>
+    devices.tables(async function* (gpu) {
+      yield await measureHost(gpu, name, rounds, onProgress);
+    }),
+  );
   if (sections.every((name) => UNMEASURED.includes(name))) {
     return report;
   }
@@ -170,7 +176,7 @@ async function look(
     const large = models.find((model) => model !== 'tiny');
     if (software && !force && measured && large) {
       throw new UserError(
-        `${name} computes on the CPU: its speeds say nothing about a GPU, and a step of ${modelTitle(large)} takes it an hour; measure --model tiny, or --section counts or compile, or say --force.`,
+        `${name} computes on the CPU: its speeds say nothing about a GPU, and a step of ${modelTitle(large)} takes it an hour; measure --model tiny, or --section counts, compile or host, or say --force.`,
       );
     }
     return { facts: { ...facts, ...deviceFacts(gpu) }, precisions: precisionsOf(gpu, precisions), software };

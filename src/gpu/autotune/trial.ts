@@ -53,9 +53,30 @@ export interface TrialEvents {
  */
 export async function fastest<Call>(
   stream: Stream,
-  { variants, call, output }: Trial<Call>,
+  trial: Trial<Call>,
   events: TrialEvents,
 ): Promise<Variant<Call>> {
+  const able = await agreeing(stream, trial, events);
+  if (able.length === 1) {
+    return able[0]!;
+  }
+  const clock = openClock(stream);
+  try {
+    return await best(announced(clock, events), able, trial.call);
+  } finally {
+    clock.close();
+  }
+}
+
+/**
+ * The variants that agree with the first f32 one, that one included, in their order. Throws TrialDropped if the device
+ * refuses all f32 variants.
+ */
+export async function agreeing<Call>(
+  stream: Stream,
+  { variants, call, output }: Trial<Call>,
+  events: TrialEvents,
+): Promise<Variant<Call>[]> {
   const remaining = await compiled(stream.gpu, variants, call, events);
   const standard = remaining.find(({ precision }) => precision === 'f32');
   if (!standard) {
@@ -81,15 +102,7 @@ export async function fastest<Call>(
       events.dropped(variant.name, why);
     }
   }
-  if (able.length === 1) {
-    return standard;
-  }
-  const clock = openClock(stream);
-  try {
-    return await best(announced(clock, events), able, call);
-  } finally {
-    clock.close();
-  }
+  return able;
 }
 
 /** The variants whose kernels compile; all are compiled concurrently, off this thread. */

@@ -4,64 +4,100 @@ import type { AttentionCalls, AttentionClass } from '../kernels/attention/index.
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import type { LoraFactor } from '../kernels/linear/nf4-operands.ts';
 import { packedBytes } from '../kernels/linear/nf4-packed.ts';
-import type { Variant } from '../kernels/linear/nf4-variant.ts';
+import type { Precision, Variant } from '../kernels/linear/nf4-variant.ts';
 import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import { headSlices, type Table } from '../kernels/lm-head/lm-head.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import { Stream } from '../stream.ts';
 import { attentionCandidates, type Direction, type Shape, variantCandidates } from './kernel-selection.ts';
 import { ScratchBuffers } from './scratch-buffers.ts';
-import { fastest, type Trial, type TrialEvents } from './trial.ts';
+import { agreeing, fastest, type Trial, type TrialEvents } from './trial.ts';
 import type { Workload } from './workload.ts';
 
 type MayRun = (name: string) => boolean;
+
+/** What determines the products of a trial. */
+type ProductWork = Pick<Workload, 'precision' | 'rows' | 'rank' | 'nested' | 'scratch'>;
 
 /** Times the products with weights of one shape; resolves to the name of the fastest variant. */
 export function tryProducts(
   gpu: Gpu,
   direction: Direction,
   shape: Shape,
-  { precision, rows, rank, nested, scratch }: Workload,
+  work: ProductWork,
   mayRun: MayRun,
   events: TrialEvents,
 ): Promise<string> {
-  const fillInputs = (buffers: ScratchBuffers) => {
-    const { columns, depth } = shape;
-    const [width, inner] = direction === 'forward' ? [columns, depth] : [depth, columns];
-    const lora: LoraFactor | undefined =
-      rank > 0
-        ? { activations: buffers.floats(rows * rank), matrix: buffers.floats(rank * width), rank }
-        : undefined;
-    const packed = precision === 'matrix' ? packedBytes(gpu, { rows, columns: width, inner, rank }) : 0;
-    return {
-      wide: buffers.floats(rows * columns),
-      deep: buffers.floats(rows * depth),
-      common: {
-        ...{ weight: buffers.weight(shape, nested), rows, lora, rowScales: buffers.floats(rows) },
-        scratch: buffers.floats(Math.min(packed, scratch) / 4),
-      },
-    };
-  };
+  const { precision } = work;
   if (direction === 'forward') {
-    return runTrial(
-      gpu,
-      variantCandidates(NF4_FORWARD, precision, gpu).filter(named(mayRun)),
-      events,
-      (buffers) => {
-        const { wide, deep, common } = fillInputs(buffers);
-        return { call: { ...common, x: deep, y: wide }, output: wide };
-      },
-    );
+    const variants = variantCandidates(NF4_FORWARD, precision, gpu).filter(named(mayRun));
+    return runTrial(gpu, variants, events, forwardProduct(gpu, shape, work));
   }
-  return runTrial(
-    gpu,
-    variantCandidates(NF4_GRAD, precision, gpu).filter(named(mayRun)),
-    events,
-    (buffers) => {
-      const { wide, deep, common } = fillInputs(buffers);
-      return { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep };
+  const variants = variantCandidates(NF4_GRAD, precision, gpu).filter(named(mayRun));
+  return runTrial(gpu, variants, events, gradientProduct(gpu, shape, work));
+}
+
+const forwardProduct = (gpu: Gpu, shape: Shape, work: ProductWork) => (buffers: ScratchBuffers) => {
+  const { wide, deep, common } = productInputs(gpu, buffers, 'forward', shape, work);
+  return { call: { ...common, x: deep, y: wide }, output: wide };
+};
+
+const gradientProduct = (gpu: Gpu, shape: Shape, work: ProductWork) => (buffers: ScratchBuffers) => {
+  const { wide, deep, common } = productInputs(gpu, buffers, 'gradient', shape, work);
+  return { call: { ...common, dy: wide, dx: deep, accumulate: false }, output: deep };
+};
+
+function productInputs(
+  gpu: Gpu,
+  buffers: ScratchBuffers,
+  direction: Direction,
+  shape: Shape,
+  { precision, rows, rank, nested, scratch }: ProductWork,
+) {
+  const { columns, depth } = shape;
+  const [width, inner] = direction === 'forward' ? [columns, depth] : [depth, columns];
+  const lora: LoraFactor | undefined =
+    rank > 0
+      ? { activations: buffers.floats(rows * rank), matrix: buffers.floats(rank * width), rank }
+      : undefined;
+  const packed = precision === 'matrix' ? packedBytes(gpu, { rows, columns: width, inner, rank }) : 0;
+  return {
+    wide: buffers.floats(rows * columns),
+    deep: buffers.floats(rows * depth),
+    common: {
+      ...{ weight: buffers.weight(shape, nested), rows, lora, rowScales: buffers.floats(rows) },
+      scratch: buffers.floats(Math.min(packed, scratch) / 4),
     },
+  };
+}
+
+/** A product of the self-test: several tiles each way and edges in all of them. */
+const TEST_SHAPE = { columns: 196, depth: 320 };
+const TEST_WORK: ProductWork = { precision: 'f16', rows: 70, rank: 24, nested: true, scratch: 0 };
+
+/**
+ * Which kernels in f16 the device computes wrongly, held against f32 on a small product each way, as "NAME: why";
+ * empty if it can be trusted with f16. The products' variants can be given.
+ */
+export async function wrongInF16(
+  gpu: Gpu,
+  { forward, gradient } = { forward: NF4_FORWARD, gradient: NF4_GRAD },
+): Promise<string[]> {
+  const wrong: string[] = [];
+  const events: TrialEvents = { dropped: (name, why) => void wrong.push(`${name}: ${why}`) };
+  const ofF16 = ({ precision }: { precision: Precision }) => precision === 'f16';
+  /** f32's default, and those in f16. */
+  const tested = <V extends Variant<never>>(variants: readonly V[]) => {
+    const able = variantCandidates(variants, 'f16', gpu);
+    return [able.find((one) => !ofF16(one))!, ...able.filter(ofF16)];
+  };
+  await onScratch(gpu, forwardProduct(gpu, TEST_SHAPE, TEST_WORK), (stream, inputs) =>
+    agreeing(stream, { variants: tested(forward), ...inputs }, events),
   );
+  await onScratch(gpu, gradientProduct(gpu, TEST_SHAPE, TEST_WORK), (stream, inputs) =>
+    agreeing(stream, { variants: tested(gradient), ...inputs }, events),
+  );
+  return wrong;
 }
 
 /** Vocabulary of the head's table in a trial: enough to keep any device busy; more would only take memory. */
@@ -159,17 +195,27 @@ const named =
   ({ name }: { name: string }): boolean =>
     mayRun(name);
 
-async function runTrial<Call>(
+function runTrial<Call>(
   gpu: Gpu,
   variants: readonly Variant<Call>[],
   events: TrialEvents,
   fillInputs: (buffers: ScratchBuffers) => Omit<Trial<Call>, 'variants'>,
 ): Promise<string> {
+  return onScratch(gpu, fillInputs, async (stream, inputs) => {
+    return (await fastest(stream, { variants, ...inputs }, events)).name;
+  });
+}
+
+/** `run` on a stream and temporary buffers of its own. */
+async function onScratch<Inputs, T>(
+  gpu: Gpu,
+  fillInputs: (buffers: ScratchBuffers) => Inputs,
+  run: (stream: Stream, inputs: Inputs) => Promise<T>,
+): Promise<T> {
   const buffers = new ScratchBuffers(gpu);
   const stream = new Stream(gpu);
   try {
-    const trial = await buffers.fillInputs(fillInputs);
-    return (await fastest(stream, { variants, ...trial }, events)).name;
+    return await run(stream, await buffers.fillInputs(fillInputs));
   } finally {
     stream.close();
     buffers.close();

@@ -2,7 +2,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 import { chooseKernels } from '../../../src/gpu/autotune/autotune.ts';
 import { type KernelSelection, openKernelPlan } from '../../../src/gpu/autotune/kernel-selection.ts';
 import { best, fastest } from '../../../src/gpu/autotune/trial.ts';
-import { tryAttention } from '../../../src/gpu/autotune/trials.ts';
+import { tryAttention, wrongInF16 } from '../../../src/gpu/autotune/trials.ts';
 import { type BestVariants, deviceKey } from '../../../src/gpu/autotune/tuning-results.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import { Kernel } from '../../../src/gpu/kernel.ts';
@@ -26,6 +26,36 @@ const fake = (name: string, dispatch: Nf4ForwardVariant['dispatch']): Nf4Forward
 });
 
 const broken = new Kernel({ name: 'broken', code: '@compute fn', buffers: [], params: {} });
+
+describe('the self-test of f16', () => {
+  const asF16 = (name: string, dispatch: Nf4ForwardVariant['dispatch']): Nf4ForwardVariant => ({
+    ...fake(name, dispatch),
+    precision: 'f16',
+  });
+
+  it('finds nothing wrong with a device that computes what f32 does', async () => {
+    const { gpu } = await testGpu();
+    expect(await wrongInF16(gpu)).toEqual([]);
+    // Where the device has no f16, the same kernels in f32 stand in for it.
+    const same = asF16('same', (stream, call) => right.dispatch(stream, call));
+    expect(await wrongInF16(gpu, { forward: [right, same], gradient: NF4_GRAD })).toEqual([]);
+    expect(gpu.errors).toEqual([]);
+  });
+
+  it('names the kernels whose results are not those of f32, of either direction', async () => {
+    const { gpu } = await testGpu();
+    const idle = asF16('idle', () => undefined);
+    const forward = [right, idle, asF16('last row', (s, c) => right.dispatch(s, { ...c, rows: c.rows - 1 }))];
+    expect(await wrongInF16(gpu, { forward, gradient: NF4_GRAD })).toEqual([
+      'idle: its result differs by 1.0e+0',
+      expect.stringMatching(/^last row: its result differs by \d\.\de-1$/),
+    ]);
+    const gradient = [...NF4_GRAD, { ...idle, name: 'idle back' }] as unknown as typeof NF4_GRAD;
+    expect(await wrongInF16(gpu, { forward: NF4_FORWARD, gradient })).toEqual([
+      'idle back: its result differs by 1.0e+0',
+    ]);
+  });
+});
 
 describe('a trial', () => {
   let t: TestGpu;
