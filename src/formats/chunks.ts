@@ -1,7 +1,7 @@
 import type { ByteSource } from './byte-source.ts';
 
 /** A piece of a file's content, and the part of the file that it comes from: the file may be packed. */
-export interface Chunk {
+export interface FileChunk {
   bytes: Uint8Array<ArrayBuffer>;
   /** Bytes [begin, end) of the file. */
   begin: number;
@@ -11,7 +11,7 @@ export interface Chunk {
 const CHUNK = 1 << 20;
 
 /** A file's bytes, piece by piece. */
-export async function* chunksOfFile(source: ByteSource): AsyncGenerator<Chunk> {
+export async function* chunksOfFile(source: ByteSource): AsyncGenerator<FileChunk> {
   for (let begin = 0; begin < source.size; begin += CHUNK) {
     const bytes = new Uint8Array(Math.min(CHUNK, source.size - begin));
     await source.read(begin, bytes);
@@ -20,11 +20,11 @@ export async function* chunksOfFile(source: ByteSource): AsyncGenerator<Chunk> {
 }
 
 /** Where in the file the byte at `offset` of a piece's content lies; of a packed file, about where. */
-export const placeInFile = ({ bytes, begin, end }: Chunk, offset: number): number =>
+export const placeInFile = ({ bytes, begin, end }: FileChunk, offset: number): number =>
   bytes.length === 0 ? end : begin + Math.floor(((end - begin) * offset) / bytes.length);
 
 /** The piece without its first `count` bytes. */
-export const withoutStart = (chunk: Chunk, count: number): Chunk => ({
+export const withoutStart = (chunk: FileChunk, count: number): FileChunk => ({
   bytes: chunk.bytes.subarray(count),
   begin: placeInFile(chunk, count),
   end: chunk.end,

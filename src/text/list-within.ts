@@ -1,6 +1,5 @@
-import { type Chunk, withoutStart } from '../formats/chunks.ts';
-import type { OpenedText } from './read-rows.ts';
-import type { RowText } from './row-byte-ranges.ts';
+import { type FileChunk, withoutStart } from '../formats/chunks.ts';
+import type { OpenedText, RowText } from './row-byte-ranges.ts';
 
 /** The lists that a results file of a test, and a file of questions, may hold their entries in. */
 const LISTS: ReadonlySet<string> = new Set(['results', 'questions']);
@@ -64,7 +63,7 @@ function listIn(text: string): number | undefined {
   return undefined;
 }
 
-async function* skipping(chunks: AsyncIterable<Chunk>, count: number): AsyncGenerator<Chunk> {
+async function* skipping(chunks: AsyncIterable<FileChunk>, count: number): AsyncGenerator<FileChunk> {
   for await (const chunk of chunks) {
     const skipped = Math.min(count, chunk.bytes.length);
     count -= skipped;

@@ -1,14 +1,16 @@
 import type { ByteSource } from '../formats/byte-source.ts';
-import { type Chunk, chunksOfFile, withoutStart } from '../formats/chunks.ts';
+import { chunksOfFile, type FileChunk, withoutStart } from '../formats/chunks.ts';
 import { foreignFile, START_BYTES } from '../formats/foreign-file.ts';
 import { gunzip, isGzip } from '../formats/gunzip.ts';
 import { JsonError, type JsonOptions, NumberText, parseJson } from '../formats/json.ts';
+import { isParquet } from '../formats/parquet/footer.ts';
+import { parquetRows } from '../formats/parquet/rows.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
 import { isColumnName } from './columns.ts';
 import { dialectOf, firstRecord, tableRows } from './csv.ts';
 import { listWithin } from './list-within.ts';
-import { type ByteRange, items, lines, type RowText } from './row-byte-ranges.ts';
+import { type ByteRange, items, lines, type OpenedText } from './row-byte-ranges.ts';
 import type { JsonMap } from './row-fields.ts';
 import { asUtf8 } from './utf16.ts';
 
@@ -25,6 +27,8 @@ export interface RawRow<T = JsonObject> {
   bytesRead: number;
   /** Whether it is of a table, whose cells are texts, or null where empty. */
   table?: boolean;
+  /** What `line` counts: rows, where the file has no lines. By default lines. */
+  unit?: 'line' | 'row';
 }
 
 /** A row not yet parsed, or one of a table. */
@@ -32,8 +36,8 @@ type Piece = ByteRange | Required<RawRow<JsonMap>>;
 
 /**
  * Reads the rows of a file in pieces, so that its size does not matter: JSONL, one JSON array, a results file of a
- * test, or a table as CSV or TSV, each also packed by gzip. What it is shows in its first bytes. Blank lines and a
- * byte-order mark are skipped. Throws UserError naming file and line.
+ * test, or a table as CSV or TSV, each also packed by gzip; or Parquet. What it is shows in its first bytes. Blank
+ * lines and a byte-order mark are skipped. Throws UserError naming file and line.
  */
 export async function* readRows(source: ByteSource, options?: JsonOptions): AsyncGenerator<RawRow> {
   for await (const piece of pieces(source)) {
@@ -74,6 +78,12 @@ const HEAD_BYTES = 1 << 20;
 async function* pieces(source: ByteSource): AsyncGenerator<Piece> {
   const start = new Uint8Array(Math.min(START_BYTES, source.size));
   await source.read(0, start);
+  if (isParquet(start)) {
+    for await (const { row, number, bytesRead } of parquetRows(source)) {
+      yield { row, line: number, place: number, bytesRead, table: true, unit: 'row' };
+    }
+    return;
+  }
   const packed = isGzip(start);
   const text = await openText(source, packed ? gunzip(source) : chunksOfFile(source));
   if (!text) {
@@ -93,21 +103,16 @@ async function* pieces(source: ByteSource): AsyncGenerator<Piece> {
     return yield* lines(text);
   }
   for await (const { cells: row, line, bytesRead } of tableRows(text, dialect)) {
-    yield { row, line, place: line, bytesRead, table: true };
+    yield { row, line, place: line, bytesRead, table: true, unit: 'line' };
   }
-}
-
-/** The text from its first character on, of which `head` is at hand. */
-export interface OpenedText extends RowText {
-  head: Uint8Array<ArrayBuffer>;
 }
 
 /** Undefined if the file has no text. Throws UserError for what is no text. */
 async function openText(
   source: ByteSource,
-  unpacked: AsyncGenerator<Chunk>,
+  unpacked: AsyncGenerator<FileChunk>,
 ): Promise<OpenedText | undefined> {
-  const { value: start } = (await unpacked.next()) as { value?: Chunk };
+  const { value: start } = (await unpacked.next()) as { value?: FileChunk };
   if (!start) {
     return undefined;
   }
@@ -118,7 +123,7 @@ async function openText(
   const chunks = asUtf8(source.name, follow(start, unpacked));
   let line = 1;
   for (;;) {
-    const { value: chunk } = (await chunks.next()) as { value?: Chunk };
+    const { value: chunk } = (await chunks.next()) as { value?: FileChunk };
     if (!chunk) {
       return undefined;
     }
@@ -134,7 +139,7 @@ async function openText(
   }
 }
 
-async function* follow(first: Chunk, rest: AsyncGenerator<Chunk>): AsyncGenerator<Chunk> {
+async function* follow(first: FileChunk, rest: AsyncGenerator<FileChunk>): AsyncGenerator<FileChunk> {
   yield first;
   yield* rest;
 }

@@ -1,4 +1,4 @@
-import { type Chunk, placeInFile } from '../formats/chunks.ts';
+import { type FileChunk, placeInFile } from '../formats/chunks.ts';
 import { UserError } from '../formats/user-error.ts';
 import { showBytes } from '../formats/words.ts';
 
@@ -16,8 +16,13 @@ export interface ByteRange {
 /** The content of a file from its first character that is no space on, and the line on which that stands. */
 export interface RowText {
   name: string;
-  chunks: AsyncIterable<Chunk>;
+  chunks: AsyncIterable<FileChunk>;
   line: number;
+}
+
+/** The same, with its beginning at hand. */
+export interface OpenedText extends RowText {
+  head: Uint8Array<ArrayBuffer>;
 }
 
 /** Maximum bytes of a row: far more than any context, few enough to parse as one text. */

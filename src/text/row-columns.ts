@@ -3,7 +3,7 @@ import { quoteAll } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { checkHas, type Columns, guessColumns } from './columns.ts';
 import type { RawRow } from './read-rows.ts';
-import type { JsonMap, KeyNames } from './row-fields.ts';
+import type { ColumnNames, JsonMap } from './row-fields.ts';
 import { fitsFormat, otherTrainingKey } from './row-formats.ts';
 import { SWITCHES } from './training-switch.ts';
 import { parseInside } from './turns.ts';
@@ -11,7 +11,7 @@ import { parseInside } from './turns.ts';
 /** A row under the keys that are read, and what of it is not. */
 interface NamedRow {
   row: JsonMap;
-  names: KeyNames;
+  names: ColumnNames;
   /** Columns that have no effect. */
   unused: string[];
 }
@@ -31,6 +31,8 @@ export class RowColumns {
   /** What is read as what; undefined where the columns have the keys' own names. */
   columns: Columns | undefined;
   guessed = false;
+  /** What the numbers of rows count. */
+  unit: 'line' | 'row' = 'line';
   readonly #file: string;
   #decided = false;
 
@@ -42,7 +44,7 @@ export class RowColumns {
   /** Throws UserErrors that do not yet name file and line. */
   read({ row, table = false }: RawRow<JsonMap>): NamedRow {
     const { columns } = this;
-    const names: KeyNames = { columns: columns ?? {}, table };
+    const names: ColumnNames = { columns: columns ?? {}, table };
     if (!columns) {
       return { row: table ? new Map(typed(row, names)) : row, names, unused: [] };
     }
@@ -69,11 +71,12 @@ export class RowColumns {
   }
 
   /** Decides by the first row; later ones change nothing. Throws UserError naming the file. */
-  decide({ row, table = false }: RawRow<JsonMap>): void {
+  decide({ row, table = false, unit = 'line' }: RawRow<JsonMap>): void {
     if (this.#decided) {
       return;
     }
     this.#decided = true;
+    this.unit = unit;
     const names = (this.names = [...row.keys()]);
     if (this.columns) {
       checkHas(this.columns, names, this.#file);
@@ -96,7 +99,7 @@ export class RowColumns {
 }
 
 /** Cells of a table as the values that they spell. Throws UserError. */
-function* typed(row: JsonMap, names: KeyNames): Generator<[string, unknown]> {
+function* typed(row: JsonMap, names: ColumnNames): Generator<[string, unknown]> {
   for (const [key, value] of row) {
     if (typeof value !== 'string') {
       yield [key, value];

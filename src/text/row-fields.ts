@@ -5,7 +5,7 @@ import { UserError } from '../formats/user-error.ts';
 export type JsonMap = ReadonlyMap<string, unknown>;
 
 /** How messages speak of a row's keys. */
-export interface KeyNames {
+export interface ColumnNames {
   /** The file's own names of keys. */
   readonly columns: Readonly<Record<string, string | undefined>>;
   /** Whether they are columns of a table. */
@@ -25,9 +25,9 @@ export class RowFields {
   readonly where: string;
   readonly #values: JsonMap;
   readonly #read = new Set<string>();
-  readonly #names: KeyNames | undefined;
+  readonly #names: ColumnNames | undefined;
 
-  constructor(values: JsonMap, where = '', names?: KeyNames) {
+  constructor(values: JsonMap, where = '', names?: ColumnNames) {
     this.#values = values;
     this.where = where;
     this.#names = names;

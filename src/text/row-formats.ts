@@ -1,6 +1,6 @@
 import { UserError } from '../formats/user-error.ts';
 import type { Conversation } from './chat-template.ts';
-import { asText, type JsonMap, type KeyNames, quoted, RowFields, wrongType } from './row-fields.ts';
+import { asText, type ColumnNames, type JsonMap, quoted, RowFields, wrongType } from './row-fields.ts';
 import { trainingSwitch } from './training-switch.ts';
 import { parseInside, readTurns, type Turn, type Turns } from './turns.ts';
 
@@ -62,7 +62,7 @@ export const otherTrainingKey = (name: string): string | undefined =>
  * Reads a row. Throws UserErrors, which do not yet name file and line, for missing keys, wrong types, unknown
  * roles, and keys of an unsupported kind of training. `names` are the file's own of its keys.
  */
-export function readRow(row: JsonMap, names?: KeyNames): ReadRow {
+export function readRow(row: JsonMap, names?: ColumnNames): ReadRow {
   const fields = new RowFields(row, '', names);
   refuseOtherTraining(fields);
   const [format, ...alsoFits] = formatsOf(fields);

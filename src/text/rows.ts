@@ -35,6 +35,8 @@ export interface EncodedRows {
   date: Moment | undefined;
   /** Names of the file's columns, or of its first row's keys. */
   names: readonly string[];
+  /** What the numbers of rows count: rows, where the file has no lines. */
+  unit: 'line' | 'row';
   /** What was read as what, as the user said or by a guess; undefined where the columns have the keys' own names. */
   columns: Columns | undefined;
 }
@@ -97,14 +99,14 @@ export async function encodeRows(
         ? 'take a chat template that prints it, or put it into a turn that this one prints'
         : 'add answers, or raise max_seq_length';
     throw new UserError(
-      `${source.name}: nothing to ${use} on, since none of its ${skipped.length} rows has a trained token (line ${line}: ${why}); ${remedy}.`,
+      `${source.name}: nothing to ${use} on, since none of its ${skipped.length} rows has a trained token (${tally.columns!.unit} ${line}: ${why}); ${remedy}.`,
     );
   }
   const stats = { tokens, trainedTokens, longest, cut, duplicates };
   const { format, chat } = last;
-  const { names, columns } = tally.columns!;
+  const { names, columns, unit } = tally.columns!;
   const date = chat && writesDate(tokenizer.templates) ? moment : undefined;
-  return { rows, format, chat, skipped, stats, notes: tally.notes(source.name), date, names, columns };
+  return { rows, format, chat, skipped, stats, notes: tally.notes(source.name), date, names, columns, unit };
 }
 
 /** The rows of a dataset one by one, counted in `tally`. Throws UserError naming file and line. */
@@ -120,7 +122,7 @@ export async function* eachRow(
   for await (const raw of readOrderedRows(source)) {
     const { line, place, bytesRead } = raw;
     columns.decide(raw);
-    const outcome = inLine(source.name, line, (): RowOutcome => {
+    const outcome = inLine(`${source.name}, ${columns.unit} ${line}`, (): RowOutcome => {
       const { row, names, unused } = columns.read(raw);
       const inRow = readRow(row, names);
       const read = { ...inRow, unused: [...inRow.unused, ...unused] };
@@ -185,13 +187,13 @@ export function renderRow(tokenizer: TextTokenizer, row: EncodedRow): { text: st
   return pieces;
 }
 
-function inLine<T>(name: string, line: number, work: () => T): T {
+function inLine<T>(place: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
     if (!(error instanceof UserError)) {
       throw error;
     }
-    throw new UserError(`${name}, line ${line}: ${error.message}.`);
+    throw new UserError(`${place}: ${error.message}.`);
   }
 }

@@ -1,4 +1,4 @@
-import { type Chunk, withoutStart } from '../formats/chunks.ts';
+import { type FileChunk, withoutStart } from '../formats/chunks.ts';
 import { UserError } from '../formats/user-error.ts';
 import { encodeUtf8 } from '../formats/utf8.ts';
 
@@ -8,7 +8,7 @@ const BOM = [0xef, 0xbb, 0xbf];
  * Text in UTF-8 without a byte-order mark: as it is, or converted from the UTF-16 of Excel's "Unicode text" and of
  * PowerShell's `>`. Throws UserError.
  */
-export async function* asUtf8(name: string, chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
+export async function* asUtf8(name: string, chunks: AsyncIterable<FileChunk>): AsyncGenerator<FileChunk> {
   let decoder: TextDecoder | undefined;
   let first = true;
   for await (const chunk of chunks) {
@@ -39,7 +39,7 @@ function utf16Of([a, b, c, d]: Uint8Array): 'utf-16le' | 'utf-16be' | undefined 
 }
 
 /** A chunk as UTF-8; undefined ends the text. */
-function* converted(name: string, decoder: TextDecoder, chunk: Chunk | undefined): Generator<Chunk> {
+function* converted(name: string, decoder: TextDecoder, chunk: FileChunk | undefined): Generator<FileChunk> {
   try {
     const text = decoder.decode(chunk?.bytes, { stream: chunk !== undefined });
     if (chunk && text !== '') {

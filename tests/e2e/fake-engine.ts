@@ -265,6 +265,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
           tokens: lines.length * 246,
           trainedTokens: lines.length * 171,
           duplicates: 0,
+          unit: 'line',
           columnNames: [],
           notes: [],
           longest: Math.min(611, maxLength),

@@ -132,6 +132,10 @@ def main():
     arrow = pa.Table.from_pylist(many)
     pq.write_table(arrow, OUT / "many.parquet", row_group_size=25, data_page_size=256, write_batch_size=4)
 
+    # More rows than its size can hold: one page, one run, of the same text.
+    same = pa.table({"text": pa.array(["x"]).take(pa.array([0] * 5_000_000, pa.int32()))})
+    pq.write_table(same, OUT / "bomb.parquet", row_group_size=5_000_000, max_rows_per_page=5_000_000)
+
 
 if __name__ == "__main__":
     main()

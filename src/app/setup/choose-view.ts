@@ -87,7 +87,7 @@ export class ChooseView extends SessionView {
                     </ul>`
                   : nothing
               }
-              <row-preview .rows=${rows.preview}></row-preview>
+              <row-preview .rows=${rows.preview} .unit=${rows.unit}></row-preview>
             </section>`
           : nothing
       }`;

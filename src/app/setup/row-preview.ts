@@ -10,6 +10,7 @@ const FEW = 3;
 @customElement('row-preview')
 export class RowPreview extends LitElement {
   @property({ attribute: false }) rows: RowsFacts['preview'] = [];
+  @property() unit: RowsFacts['unit'] = 'line';
   @state() private all = false;
 
   static override styles = [
@@ -72,8 +73,8 @@ export class RowPreview extends LitElement {
         ${(this.all ? this.rows : this.rows.slice(0, FEW)).map(
           ({ line, pieces }) =>
             html`<li>
-              <span class="line">line ${line}</span
-              ><span class="text" tabindex="0" role="group" aria-label="Row of line ${line}"
+              <span class="line">${this.unit} ${line}</span
+              ><span class="text" tabindex="0" role="group" aria-label="Row of ${this.unit} ${line}"
                 >${pieces.map(({ text, trained }) => (trained ? html`<mark>${safeText(text)}</mark>` : safeText(text)))}</span
               >
             </li>`,

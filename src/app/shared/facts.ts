@@ -29,7 +29,7 @@ export const adapterFacts = ({
 
 /** `below`: the notes stand elsewhere. */
 export function rowsFacts(
-  { format, rows, skipped, tokens, trainedTokens, longest, cut, duplicates, notes }: RowsFacts,
+  { format, rows, skipped, unit, tokens, trainedTokens, longest, cut, duplicates, notes }: RowsFacts,
   below = false,
 ): Fact[] {
   const [first] = skipped;
@@ -39,7 +39,7 @@ export function rowsFacts(
     ['Longest', `${counted(longest, 'token')}; ${cut === 0 ? 'none cut' : `${showCount(cut)} cut`}`],
     ...(duplicates > 0 ? [['Duplicates', counted(duplicates, 'row')] as const] : []),
     ...(first
-      ? [['Skipped', `${counted(skipped.length, 'row')} (line ${first.line}: ${first.why})`] as const]
+      ? [['Skipped', `${counted(skipped.length, 'row')} (${unit} ${first.line}: ${first.why})`] as const]
       : []),
     ...(below
       ? notes.length > 0

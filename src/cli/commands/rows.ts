@@ -77,7 +77,7 @@ async function runRows(options: Options): Promise<void> {
         if (options.json) {
           await writeJson(jsonLine(outcome, tokenizer));
         } else {
-          for (const line of rowLines(outcome, tokenizer)) {
+          for (const line of rowLines(outcome, tokenizer, tally.columns?.unit)) {
             display.line(line);
           }
         }
@@ -111,15 +111,19 @@ const textOf = (row: EncodedRow, tokenizer: TextTokenizer): string =>
     .map(({ text }) => text)
     .join('');
 
-function rowLines({ line, row, why }: RowOutcome, tokenizer: TextTokenizer): string[] {
+function rowLines(
+  { line, row, why }: RowOutcome,
+  tokenizer: TextTokenizer,
+  unit: 'line' | 'row' = 'line',
+): string[] {
   if (!row) {
-    return [`line ${line}: skipped, ${why}`, ''];
+    return [`${unit} ${line}: skipped, ${why}`, ''];
   }
   const text = renderRow(tokenizer, row)
     .map((piece) => (piece.trained ? `⟦${piece.text}⟧` : piece.text))
     .join('');
   const trained = row.trained.subarray(1).reduce((sum, flag) => sum + flag, 0);
-  const head = `line ${line}: ${counted(row.ids.length, 'token')}${row.cut ? ', cut' : ''}, ${showCount(trained)} trained`;
+  const head = `${unit} ${line}: ${counted(row.ids.length, 'token')}${row.cut ? ', cut' : ''}, ${showCount(trained)} trained`;
   return [head, ...text.split('\n').map((part) => `  ${part}`), ''];
 }
 
@@ -143,7 +147,7 @@ function tellCounts(display: Display, name: string, tally: RowsTally, maxLength:
     display.line(`${key.padEnd(12)}${value}`);
   }
   for (const { line, why } of skipped.slice(0, MAX_NAMED)) {
-    display.line(`  line ${line}: ${why}`);
+    display.line(`  ${tally.columns?.unit ?? 'line'} ${line}: ${why}`);
   }
   if (skipped.length > MAX_NAMED) {
     display.line(`  and ${showCount(skipped.length - MAX_NAMED)} more`);

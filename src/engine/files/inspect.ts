@@ -94,6 +94,7 @@ export async function inspectRows(
     rows: encoded.rows.length,
     skipped: encoded.skipped,
     ...encoded.stats,
+    unit: encoded.unit,
     columnNames: encoded.names,
     columns: encoded.columns,
     notes: [...encoded.notes, ...(encoded.date === undefined ? [] : [dateNote(encoded.date)])],

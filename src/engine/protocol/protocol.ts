@@ -73,6 +73,8 @@ export interface RowsFacts {
   format: string;
   rows: number;
   skipped: readonly { line: number; why: string }[];
+  /** What the numbers of rows count: rows, where the file has no lines. */
+  unit: 'line' | 'row';
   tokens: number;
   trainedTokens: number;
   longest: number;

@@ -7,7 +7,7 @@ import { indexJson } from './index-json.ts';
 import { questions } from './questions.ts';
 import { recipe } from './recipe.ts';
 import { results } from './results.ts';
-import { rowFiles } from './row-files.ts';
+import { parquet, rowFiles } from './row-files.ts';
 import { rows } from './rows.ts';
 import { safetensors } from './safetensors.ts';
 import { template } from './template.ts';
@@ -26,6 +26,7 @@ export const FORMATS: readonly Format[] = [
   template,
   rows,
   rowFiles,
+  parquet,
   questions,
   results,
   trainerState,

@@ -80,6 +80,7 @@ describe('which rows a run takes', () => {
     notes: [],
     date: undefined,
     names: [],
+    unit: 'line',
     columns: undefined,
   });
   const inputs = (valSize: number | undefined, validation = false) => {

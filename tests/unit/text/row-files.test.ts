@@ -27,6 +27,25 @@ test.each([
   expect(tokensOf((await encodeFile(name)).rows)).toEqual(tokensOf(expected.rows));
 });
 
+test.each([
+  ...[
+    'pairs.parquet',
+    'pairs-plain.parquet',
+    'pairs-v2.parquet',
+    'pairs-delta.parquet',
+    'pairs-gzip.parquet',
+  ],
+  ...['chats.parquet', 'many.parquet'],
+])('%s has the ids of the same rows as JSONL', async (name) => {
+  const expected = await encodeFile(`${/^[a-z]+/.exec(name)![0]}.jsonl`);
+  const { rows, notes } = await encodeFile(name);
+  expect(tokensOf(rows)).toEqual(tokensOf(expected.rows));
+  expect(rows.map(({ line }) => line)).toEqual(expected.rows.map(({ line }) => line));
+  expect(notes.map((note) => note.replace(/^\S+/, ''))).toEqual(
+    expected.notes.map((note) => note.replace(/^\S+/, '')),
+  );
+});
+
 test('turns in a CSV stand there as JSON', async () => {
   const expected = await encodeFile('chats.jsonl');
   expect(tokensOf((await encodeFile('chats.csv')).rows)).toEqual(tokensOf(expected.rows));
@@ -153,6 +172,27 @@ test.each<[string, string | Uint8Array, string]>([
   ],
 ])('%s: refused by one sentence', async (_, text, message) => {
   await expect(encode(text)).rejects.toMatchObject({ name: 'UserError', message });
+});
+
+test.each([
+  [
+    'pairs-polars.parquet',
+    'its columns are packed with ZSTD, expected SNAPPY, GZIP or none; write it with compression="snappy" (pandas, pyarrow, polars).',
+  ],
+  [
+    'bomb.parquet',
+    'unpacks to more than 32.0 MiB, over 200 times its size, as no dataset does; if it is one, unpack it yourself and choose that file.',
+  ],
+])('%s: refused by one sentence', async (name, problem) => {
+  await expect(encodeFile(name)).rejects.toThrow(`${name}: ${problem}`);
+});
+
+test('a Parquet file names the row', async () => {
+  const columns = { messages: 'system' };
+  const file = { ...source('many.parquet', fixtureBytes('text/row-files/many.parquet')), columns };
+  await expect(encodeRows(file, tiny, { maxLength: 99 })).rejects.toThrow(
+    'many.parquet, row 1: the column "system" is a text that should hold JSON, which it does not at its column 1: ',
+  );
 });
 
 test('columns that the file lacks', async () => {
