@@ -1,8 +1,11 @@
-import { constants } from 'node:fs';
+import { constants, openAsBlob } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { blobSource } from '../formats/blob-source.ts';
 import type { ByteSource, Folder, NearFolders } from '../formats/byte-source.ts';
+import { isZip } from '../formats/foreign-file.ts';
 import { UserError } from '../formats/user-error.ts';
+import { adapterInZip } from '../formats/zip/adapter.ts';
 import type { Columns, RowsSource } from '../text/columns.ts';
 import { kindOf, notOpened, statsOf } from './stats.ts';
 
@@ -58,6 +61,32 @@ async function read(path: string, begin: number, into: Uint8Array): Promise<void
   } finally {
     await file.close();
   }
+}
+
+/** A directory on disk that holds an adapter, or a zip of one. */
+export async function adapterFolder(path: string): Promise<Folder> {
+  const info = await statsOf(path);
+  if (!info?.isFile()) {
+    return nodeFolder(path);
+  }
+  const start = new Uint8Array(Math.min(4, info.size));
+  await (await nodeSource(path)).read(0, start);
+  return isZip(start) ? zippedFolder(path) : nodeFolder(path);
+}
+
+async function zippedFolder(path: string): Promise<Folder> {
+  const file = new File([await openAsBlob(path)], path);
+  const { folder, files } = await adapterInZip(file);
+  const name = folder === '' ? path : `${path}/${folder.slice(0, -1)}`;
+  return {
+    name,
+    list: async () => [...files.keys()].sort(),
+    async open(wanted) {
+      const content = await files.get(wanted)?.open();
+      const remedy = 'it changed while it was read, so start again';
+      return content && blobSource(`${name}/${wanted}`, content, remedy);
+    },
+  };
 }
 
 /** A directory on disk. */

@@ -2,7 +2,14 @@ import { expose } from 'comlink';
 import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
-import { inspectAdapter, inspectBase, inspectQuestions, inspectRows, readRecipe } from './files/inspect.ts';
+import {
+  inspectAdapter,
+  inspectBase,
+  inspectQuestions,
+  inspectRows,
+  openAdapterZip,
+  readRecipe,
+} from './files/inspect.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
 import { exportedCheckpoint, runFiles, writeInto, zipped } from './runs/export.ts';
 import { KeptRuns } from './runs/kept-runs.ts';
@@ -18,6 +25,7 @@ const api: ReaderApi = {
   inspectBase: (base, signal) => answer(() => inspectBase(base, signal)),
   inspectAdapter: (base, adapter, signal) =>
     answer(async () => inspectAdapter(base, await kept.resolved(adapter), signal)),
+  openAdapterZip: (file, signal) => answer(() => openAdapterZip(file, signal)),
   inspectRows: (base, rows, options, signal) => answer(() => inspectRows(base, rows, options, signal)),
   inspectQuestions: (file, signal) => answer(() => inspectQuestions(file, signal)),
   parseRecipe: (file, signal) => answer(() => readRecipe(file, signal)),

@@ -7,6 +7,7 @@ import type { OnProgress } from './watch.ts';
 export const READS = [
   'inspectBase',
   'inspectAdapter',
+  'openAdapterZip',
   'inspectRows',
   'inspectQuestions',
   'parseRecipe',

@@ -1,5 +1,5 @@
+import { blobSource } from '../formats/blob-source.ts';
 import { recognizeFiles } from '../formats/recognize-files.ts';
-import { blobSource } from './blob-source.ts';
 import type { ChosenFolder, NestedFile } from './chosen-files.ts';
 
 /** The only folder inside a model's whose files count. */

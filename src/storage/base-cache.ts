@@ -1,6 +1,6 @@
+import { blobSource } from '../formats/blob-source.ts';
 import type { Folder } from '../formats/byte-source.ts';
 import { CacheRefusal, type CacheStorage, type EntryWriter } from '../model/base/cache/storage.ts';
-import { blobSource } from '../platform/blob-source.ts';
 import { storageEstimate } from './quota.ts';
 
 /** Marks an entry as complete: folders cannot be renamed here. */

@@ -1,8 +1,8 @@
 import { get, type UseStore } from 'idb-keyval';
+import { blobSource } from '../formats/blob-source.ts';
 import type { Folder } from '../formats/byte-source.ts';
 import { parseJsonFile } from '../formats/json.ts';
 import { parseTrainerState } from '../formats/trainer-state.ts';
-import { blobSource } from '../platform/blob-source.ts';
 import type { Files, RunStore } from '../run/checkpoint/store.ts';
 import { keysUnder, replaceEntries, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';

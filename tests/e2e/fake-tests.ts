@@ -17,8 +17,8 @@ import type {
   Vote,
 } from '../../src/engine/protocol/comparison.ts';
 import type { Answer, RunRecord } from '../../src/engine/protocol/protocol.ts';
+import { blobSource } from '../../src/formats/blob-source.ts';
 import { defaultRecipe } from '../../src/formats/recipe.ts';
-import { blobSource } from '../../src/platform/blob-source.ts';
 
 /** The scenario for tests of the page's comparison. */
 export interface TestScenario {

@@ -49,11 +49,14 @@ export class ChoiceCard extends LitElement {
   @property({ type: Boolean }) optional = false;
   @property({ type: Boolean }) quiet = false;
   @property({ type: Boolean }) locked = false;
+  /** A folder may also be given as a zip: fires `zip` with the file. */
+  @property({ type: Boolean }) zips = false;
   /** It can be changed, but not cleared. */
   @property({ type: Boolean }) fixed = false;
   @state() private over = false;
   @state() private ownProblem = '';
   @query('input') private input!: HTMLInputElement;
+  @query('input.zip') private zipInput!: HTMLInputElement;
 
   static override styles = [
     shared,
@@ -106,6 +109,19 @@ export class ChoiceCard extends LitElement {
         ?webkitdirectory=${this.kind === 'folder'}
         @change=${this.#fromInput}
       />
+      ${
+        this.zips
+          ? html`<input
+              type="file"
+              class="zip"
+              tabindex="-1"
+              aria-hidden="true"
+              hidden
+              accept=".zip"
+              @change=${this.#zipFromInput}
+            />`
+          : nothing
+      }
     </section>`;
   }
 
@@ -121,6 +137,11 @@ export class ChoiceCard extends LitElement {
     }
     if (chosenName && !locked && !this.fixed) {
       return link('Remove', () => this.#clear());
+    }
+    if (this.zips && !locked) {
+      return html`<span class="soft small"
+        >or a ${link('zip', () => void this.#chooseZip())}, or drop it</span
+      >`;
     }
     return html`<span class="soft small">${locked ? '' : 'or drop it'}</span>`;
   }
@@ -206,6 +227,9 @@ export class ChoiceCard extends LitElement {
     if (kind === 'file' && 'files' in dropped && dropped.files.length === 1) {
       return this.#chosen(dropped.files[0]);
     }
+    if (this.zips && 'files' in dropped && dropped.files.length === 1) {
+      return this.#zip(dropped.files[0]!.file);
+    }
     const found =
       'folder' in dropped
         ? `${dropped.folder.name} is a folder`
@@ -223,6 +247,32 @@ export class ChoiceCard extends LitElement {
     }
     this.ownProblem = '';
     this.dispatchEvent(new CustomEvent('chosen', { detail }));
+  }
+
+  #zip(file: File): void {
+    this.ownProblem = '';
+    this.dispatchEvent(new CustomEvent('zip', { detail: file }));
+  }
+
+  async #chooseZip(): Promise<void> {
+    if (!hasPickers()) {
+      return this.zipInput.click();
+    }
+    await this.#opened(async () => {
+      const picked = await pickFile(this.slotName);
+      if (picked) {
+        this.#zip(picked.file);
+      }
+    });
+  }
+
+  #zipFromInput(): void {
+    const [file] = this.zipInput.files ?? [];
+    if (file) {
+      this.#zip(file);
+    }
+    // The same choice again must fire again.
+    this.zipInput.value = '';
   }
 
   #clear(): void {

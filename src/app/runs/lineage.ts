@@ -85,6 +85,13 @@ export class Lineage {
   async import(file: File): Promise<void> {
     await this.#work('importing', file.name, async ({ onProgress, signal }) => {
       const answer = await this.#engine.importRun(file, onProgress, signal);
+      // The zip of an adapter is no run, but what a run starts from.
+      const adapter = answer.ok ? undefined : await this.#engine.openAdapterZip(file, signal);
+      if (adapter?.ok) {
+        await this.#choices.choose('source', adapter.value);
+        this.#app.update({ view: 'setup' });
+        return;
+      }
       if (!this.#fine(answer)) {
         return;
       }

@@ -68,6 +68,20 @@ export class Choices {
     this.replan();
   }
 
+  /** Chooses the adapter in a zip. */
+  async chooseZip(file: File): Promise<void> {
+    this.#store.update({ fresh: false });
+    const chosen: ChosenFolder = { name: file.name, files: [] };
+    this.#setSlot('source', { chosen, reading: true });
+    const answer = await this.#asking.ask('source', (signal) => this.#engine.openAdapterZip(file, signal));
+    if (answer?.ok) {
+      await this.choose('source', answer.value);
+    } else if (answer) {
+      this.#setSlot('source', { chosen, answer, reading: false });
+      this.replan();
+    }
+  }
+
   /** Cancels the engine's work on one input, which can then be chosen again. */
   cancel(asked: Asked): void {
     this.#asking.cancel(asked, new UserError(this.#cancelled(asked)));

@@ -66,7 +66,7 @@ export class ChooseView extends SessionView {
     const rows = slots.train.answer?.ok ? slots.train.answer.value : undefined;
     return html`<div class="three">
         ${this.#card('base', '1', 'Base model', 'folder', 'A model’s folder as Hugging Face has it, such as Qwen2.5-1.5B-Instruct: config.json, tokenizer.json and .safetensors weights.', baseFacts, locked)}
-        ${this.#card('source', '2', `Adapter ${adapterName(slots.source.chosen, this.app.runs)}`, 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue, as PEFT saved it: adapter_config.json and adapter_model.safetensors.', adapterFacts, locked)}
+        ${this.#card('source', '2', `Adapter ${adapterName(slots.source.chosen, this.app.runs)}`, 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue, as PEFT saved it: adapter_config.json and adapter_model.safetensors, in a folder or a zip.', adapterFacts, locked)}
         ${this.#card('train', '3', 'New rows', 'file', 'A table (CSV, TSV, Parquet), JSONL or JSON: question and answer, prompt and completion, messages or text.', (facts: RowsFacts) => rowsFacts(facts, true), locked)}
       </div>
       <div class="two">
@@ -125,7 +125,9 @@ export class ChooseView extends SessionView {
       .optional=${slot === 'validation'}
       .quiet=${slot === 'validation'}
       .locked=${locked}
+      .zips=${slot === 'source'}
       @chosen=${(event: CustomEvent) => void this.session.choices.choose(slot, event.detail)}
+      @zip=${(event: CustomEvent<File>) => void this.session.choices.chooseZip(event.detail)}
       @cleared=${() => void this.session.choices.choose(slot, undefined)}
       @cancelled=${() => this.session.choices.cancel(slot)}
     >

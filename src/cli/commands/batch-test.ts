@@ -16,7 +16,7 @@ import { type Display, openDisplay } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
 import { baseNamed, firstBase, hubCacheFolder } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
-import { nodeFolder, nodeSource } from '../node-files.ts';
+import { adapterFolder, nodeFolder, nodeSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import { dateOption, NONE, numberOption, readOwnRecipe, readRecipeFile } from '../options.ts';
 import { checkOutputFile } from '../output-file.ts';
@@ -133,7 +133,7 @@ async function runBatchTest(given: Given, command: Command): Promise<number> {
     display.line(told);
   }
   try {
-    const adapter = places.model === NONE ? undefined : await nodeFolder(places.model);
+    const adapter = places.model === NONE ? undefined : await adapterFolder(places.model);
     const options: Options = { ...given, ...places, base: await basePath(given, adapter, display, command) };
     const base = await nodeFolder(options.base);
     const questions = await nodeSource(options.questions);

@@ -10,7 +10,7 @@ import { type Display, openDisplay } from '../display.ts';
 import { checkWritable, partialName } from '../durable-files.ts';
 import { baseNamed, firstBase } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
-import { nodeFolder } from '../node-files.ts';
+import { adapterFolder, nodeFolder } from '../node-files.ts';
 import { INVOCATION } from '../package-root.ts';
 import { checkRoom, checkVacant, writeExportFolder } from '../write-export.ts';
 
@@ -74,7 +74,7 @@ async function runExport(options: Options, command: Command): Promise<number> {
   const { output, to: form, type, onto } = options;
   try {
     checkType(form, type);
-    const adapter = await nodeFolder(options.model);
+    const adapter = await adapterFolder(options.model);
     const basePath =
       options.base === undefined
         ? await firstBase([(await readOwnAdapterConfig(adapter))?.baseModelName])

@@ -18,7 +18,7 @@ import { type Display, openDisplay } from '../display.ts';
 import { FolderStore } from '../folder-store.ts';
 import { baseNamed } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
-import { nodeFolder, rowsSource } from '../node-files.ts';
+import { adapterFolder, rowsSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import {
   addDeviceOptions,
@@ -59,7 +59,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     )
     .option(
       '--source-model <folder>',
-      `V1, a PEFT LoRA adapter; never written to. "${NONE}" starts a fresh adapter`,
+      `V1, a PEFT LoRA adapter, or a zip of one; never written to. "${NONE}" starts a fresh adapter`,
     )
     .option(
       '--train-data <file>',
@@ -117,7 +117,7 @@ async function runFinetune(given: Given, command: Command): Promise<number> {
   const lock = new OutputLock(options.output);
   try {
     const recipe = withHoldOut(await readRecipeFile(options.config, display), options.holdOut);
-    const source = options.sourceModel === NONE ? undefined : await nodeFolder(options.sourceModel);
+    const source = options.sourceModel === NONE ? undefined : await adapterFolder(options.sourceModel);
     const train = await rowsSource(options.trainData, options.columns);
     const validation =
       options.valData === undefined ? undefined : await rowsSource(options.valData, options.columns);

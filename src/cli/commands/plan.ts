@@ -8,7 +8,7 @@ import { memoryPlan, type MemoryPlanInput, totalBytes } from '../../run/plan/mem
 import { largestInput, type PassInput, passInput, sizedInput } from '../../run/plan/pass-size.ts';
 import { openDisplay } from '../display.ts';
 import { baseNamed } from '../hub-cache.ts';
-import { nodeFolder } from '../node-files.ts';
+import { adapterFolder, nodeFolder } from '../node-files.ts';
 import { deviceOption, numberOption, readRecipeFile } from '../options.ts';
 import { table } from '../table.ts';
 
@@ -56,7 +56,7 @@ async function runPlan(options: Options): Promise<void> {
   }
   const given = await readRecipeFile(options.config, display);
   const base = await nodeFolder(await baseNamed(options.base));
-  const source = options.model === undefined ? undefined : await nodeFolder(options.model);
+  const source = options.model === undefined ? undefined : await adapterFolder(options.model);
   const recipe = {
     ...given,
     lora: { ...given.lora, r: options.r ?? given.lora.r },

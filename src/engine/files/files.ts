@@ -1,6 +1,6 @@
+import { blobSource } from '../../formats/blob-source.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { blobSource } from '../../platform/blob-source.ts';
 import { readFolder as read } from '../../platform/read-folder.ts';
 import type { RunInputs } from '../../run/input/run-inputs.ts';
 import type { InputHandles } from '../../storage/run-records.ts';

@@ -6,6 +6,7 @@ import { denseTensors, linearModules, PROJECTIONS } from '../../formats/decoder-
 import { readModelLimits } from '../../formats/model-limits.ts';
 import { MAX_BYTES, readText } from '../../formats/read-text.ts';
 import { type ParsedRecipe, parseRecipe } from '../../formats/recipe.ts';
+import { adapterInZip } from '../../formats/zip/adapter.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { dateNote, encodeRows, renderRow } from '../../text/rows.ts';
 import type { TextTokenizer } from '../../text/tokenizer.ts';
@@ -71,6 +72,16 @@ export async function inspectAdapter(
     baseModelName: config.baseModelName,
     parameters: weights.reduce((sum, { A, B }) => sum + A.length + B.length, 0),
   };
+}
+
+/** The adapter in a zip, as the folder that it would be unpacked. Throws UserError. */
+export async function openAdapterZip(file: File, signal?: AbortSignal): Promise<ChosenFolder> {
+  const { folder, files } = await adapterInZip(file);
+  const opened: File[] = [];
+  for (const [name, entry] of files) {
+    opened.push(new File([await entry.open({ signal })], name));
+  }
+  return { name: folder === '' ? file.name : `${file.name}/${folder.slice(0, -1)}`, files: opened };
 }
 
 /** Encodes all rows. Throws UserError naming the line. */

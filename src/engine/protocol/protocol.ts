@@ -181,6 +181,8 @@ export interface EngineApi extends TestApi {
     adapter: ChosenFolder,
     signal?: AbortSignal,
   ): Promise<Answer<AdapterFacts>>;
+  /** The adapter in a zip, as the folder that it would be unpacked. */
+  openAdapterZip(file: File, signal?: AbortSignal): Promise<Answer<ChosenFolder>>;
   inspectRows(
     base: ChosenFolder,
     rows: ChosenFile,

@@ -1,14 +1,14 @@
+import { blobSource } from '../../formats/blob-source.ts';
 import { readJson } from '../../formats/json.ts';
 import { quote, shorten } from '../../formats/quote.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { showBytes } from '../../formats/words.ts';
-import { blobSource } from '../../platform/blob-source.ts';
+import { readZip, type ZipEntry } from '../../formats/zip/reader.ts';
 import { CURSOR, readCursor, verifyFiles } from '../../run/checkpoint/checkpoint.ts';
 import { adapterHash, IDENTITY_NAMES, type RunIdentity } from '../../run/checkpoint/identity.ts';
 import { storageEstimate } from '../../storage/quota.ts';
 import type { RunRecords, StoredRun } from '../../storage/run-records.ts';
 import { folderOf } from '../files/files.ts';
-import { readZip, type ZipEntry } from '../files/zip-reader.ts';
 import { type Following, type Watch, watchedFolder, watchOf } from '../watch.ts';
 import { ARCHIVED_MANIFEST, FILE, LIMITS, RECORD } from './archive-layout.ts';
 import { parseArchivedRun, parseManifest } from './archived-run.ts';
@@ -38,7 +38,7 @@ export async function readArchive(
   left = async () => (await storageEstimate()).left,
 ): Promise<ReadArchive> {
   const broken = (what: string): UserError => new UserError(`${file.name}: ${what}; ${REMEDY}.`);
-  const entries = new Map((await readZip(file, LIMITS)).map((entry) => [entry.path, entry]));
+  const entries = new Map((await readZip(file, LIMITS, REMEDY)).map((entry) => [entry.path, entry]));
   for (const path of entries.keys()) {
     checkPath(path, entries, broken);
   }

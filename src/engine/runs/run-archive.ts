@@ -1,8 +1,8 @@
+import { blobSource } from '../../formats/blob-source.ts';
 import { shorten } from '../../formats/quote.ts';
 import { recipeToYaml } from '../../formats/recipe.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showBytes } from '../../formats/words.ts';
-import { blobSource } from '../../platform/blob-source.ts';
 import { textFile } from '../../run/checkpoint/store.ts';
 import { runKeys } from '../../storage/run-keys.ts';
 import type { StoredRun } from '../../storage/run-records.ts';

@@ -1,5 +1,6 @@
 import type { Format } from '../format.ts';
 import { adapterConfig } from './adapter-config.ts';
+import { adapterZip } from './adapter-zip.ts';
 import { checkpoint } from './checkpoint.ts';
 import { config } from './config.ts';
 import { eventFile } from './event-file.ts';
@@ -33,4 +34,5 @@ export const FORMATS: readonly Format[] = [
   eventFile,
   checkpoint,
   zip,
+  adapterZip,
 ];

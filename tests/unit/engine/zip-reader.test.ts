@@ -1,19 +1,19 @@
 import { type Zippable, zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
-import { readZip } from '../../../src/engine/files/zip-reader.ts';
 import { zipped } from '../../../src/engine/runs/export.ts';
+import { blobSource } from '../../../src/formats/blob-source.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
-import { blobSource } from '../../../src/platform/blob-source.ts';
+import { readZip } from '../../../src/formats/zip/reader.ts';
 import { Random } from '../../support/random.ts';
 
 const file = (bytes: Uint8Array, name = 'run.zip') => new File([bytes as Uint8Array<ArrayBuffer>], name);
-const refusal = (what: string) =>
-  `run.zip: ${what}; choose a zip that Retune has exported, or export it again.`;
+const REMEDY = 'choose a zip that Retune has exported, or export it again';
+const refusal = (what: string) => `run.zip: ${what}; ${REMEDY}.`;
 const LIMITS = { entries: 100, path: 50, bytes: 1e6 };
 const contents = async (zip: File) =>
   Object.fromEntries(
     await Promise.all(
-      (await readZip(zip, LIMITS)).map(
+      (await readZip(zip, LIMITS, REMEDY)).map(
         async ({ path, open }) => [path, new Uint8Array(await (await open()).arrayBuffer())] as const,
       ),
     ),
@@ -45,12 +45,12 @@ describe('readZip', () => {
   });
 
   it('refuses what is no zip, and one that is cut', async () => {
-    await expect(readZip(file(new Random(9).bytes(3000)), LIMITS)).rejects.toThrow(
+    await expect(readZip(file(new Random(9).bytes(3000)), LIMITS, REMEDY)).rejects.toThrow(
       refusal('this is not a zip file, or its end is missing'),
     );
     const zip = zipSync(files, { level: 0 });
-    await expect(readZip(file(zip.slice(0, -40)), LIMITS)).rejects.toThrow('its end is missing');
-    await expect(readZip(file(zip.slice(5000)), LIMITS)).rejects.toThrow('its directory');
+    await expect(readZip(file(zip.slice(0, -40)), LIMITS, REMEDY)).rejects.toThrow('its end is missing');
+    await expect(readZip(file(zip.slice(5000)), LIMITS, REMEDY)).rejects.toThrow('its directory');
   });
 
   it('refuses content that is not what the directory says', async () => {
@@ -60,7 +60,7 @@ describe('readZip', () => {
     set(24, 5001);
     await expect(contents(file(zip))).rejects.toThrow(refusal('c.txt in it is damaged'));
     set(10, 99, 2);
-    await expect(readZip(file(zip), LIMITS)).rejects.toThrow(
+    await expect(readZip(file(zip), LIMITS, REMEDY)).rejects.toThrow(
       'c.txt in it is encrypted, or packed in another way',
     );
   });
@@ -84,14 +84,14 @@ describe('readZip', () => {
     zip[8] = 8;
     await expect(contents(file(zip))).rejects.toThrow(refusal('c.txt in it is damaged'));
     set(8, 1, 2);
-    await expect(readZip(file(zip), LIMITS)).rejects.toThrow('c.txt in it is encrypted');
+    await expect(readZip(file(zip), LIMITS, REMEDY)).rejects.toThrow('c.txt in it is encrypted');
   });
 
   it('refuses files that share bytes or a name', async () => {
     const { zip, set, at } = patched({ 'a.txt': files['c.txt'], 'b.txt': files['c.txt'] }, 0);
     // The second entry, whose header is said to be the first's.
     set(at(1) + 42 - at(0), 0);
-    await expect(readZip(file(zip), LIMITS)).rejects.toThrow(
+    await expect(readZip(file(zip), LIMITS, REMEDY)).rejects.toThrow(
       refusal('a.txt in it is cut off, or overlaps with another file'),
     );
     const twice = zipSync({ 'a.txt': files['c.txt'], 'b.txt': files['c.txt'] }, { level: 0 });
@@ -100,28 +100,28 @@ describe('readZip', () => {
         twice[i] = 'a'.charCodeAt(0);
       }
     }
-    await expect(readZip(file(twice), LIMITS)).rejects.toThrow(refusal('it holds a.txt twice'));
+    await expect(readZip(file(twice), LIMITS, REMEDY)).rejects.toThrow(refusal('it holds a.txt twice'));
   });
 
   it('refuses more than its limits before it reads any of it', async () => {
     const many = zipSync(
       Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`${i}`, new Uint8Array()])),
     );
-    await expect(readZip(file(many), LIMITS)).rejects.toThrow(
-      refusal('it holds 101 files, more than the 100 that a run may have'),
+    await expect(readZip(file(many), LIMITS, REMEDY)).rejects.toThrow(
+      refusal('it holds 101 files, more than the 100 that are read'),
     );
     const long = zipSync({ ['x'.repeat(51)]: new Uint8Array() });
-    await expect(readZip(file(long), LIMITS)).rejects.toThrow(
+    await expect(readZip(file(long), LIMITS, REMEDY)).rejects.toThrow(
       refusal('a path in it is longer than 50 bytes'),
     );
     const large = zipSync({ a: new Uint8Array(6e5), b: new Uint8Array(6e5) });
-    await expect(readZip(file(large), LIMITS)).rejects.toThrow(
+    await expect(readZip(file(large), LIMITS, REMEDY)).rejects.toThrow(
       refusal('its files take more than 0.001 GB unpacked'),
     );
     const { zip, set } = patched({ a: new Uint8Array(50) }, 6);
     // More than deflate can make of so little.
     set(24, 5e5);
-    await expect(readZip(file(zip), LIMITS)).rejects.toThrow(refusal('a in it is damaged'));
+    await expect(readZip(file(zip), LIMITS, REMEDY)).rejects.toThrow(refusal('a in it is damaged'));
   });
 
   it('refuses sixty thousand files without looking at them', async () => {
@@ -131,12 +131,12 @@ describe('readZip', () => {
         level: 0,
       },
     );
-    await expect(readZip(file(many), LIMITS)).rejects.toThrow('it holds 60000 files');
+    await expect(readZip(file(many), LIMITS, REMEDY)).rejects.toThrow('it holds 60000 files');
   }, 10_000);
 
   it('ends where it is told to, within a file', async () => {
     for (const level of [0, 6] as const) {
-      const [entry] = await readZip(file(zipSync({ a: new Uint8Array(9e5) }, { level })), LIMITS);
+      const [entry] = await readZip(file(zipSync({ a: new Uint8Array(9e5) }, { level })), LIMITS, REMEDY);
       const end = new AbortController();
       const reason = new Error('cancelled');
       const onBytes = () => end.abort(reason);

@@ -1,8 +1,9 @@
 import { createCRC32 } from 'hash-wasm';
-import type { ByteSource } from '../../formats/byte-source.ts';
-import { UserError } from '../../formats/user-error.ts';
-import { blobSource } from '../../platform/blob-source.ts';
-import { chunksOf, type Watch } from '../watch.ts';
+import { blobSource } from '../blob-source.ts';
+import type { ByteSource } from '../byte-source.ts';
+import { chunksOfFile } from '../chunks.ts';
+import { inflate } from '../inflate.ts';
+import { UserError } from '../user-error.ts';
 import {
   AGAIN,
   type Broken,
@@ -13,14 +14,17 @@ import {
   readView,
   STORED,
   type ZipLimits,
-} from './zip-directory.ts';
+} from './directory.ts';
 
 const LOCAL = 0x04034b50;
-/** Bytes that are unpacked at once. */
-const MORSEL = 16 * 1024;
 /** Bytes of unpacked content that become a blob of their own, which the browser may keep on disk. */
 const PIECE = 4 * 2 ** 20;
-const REMEDY = 'choose a zip that Retune has exported, or export it again';
+
+/** The observer of a long read: `signal` ends it, `onBytes` gets the bytes read since the last call. */
+interface ZipWatch {
+  signal?: AbortSignal | undefined;
+  onBytes?: ((bytes: number) => void) | undefined;
+}
 
 /** A file of a zip. */
 export interface ZipEntry {
@@ -28,16 +32,16 @@ export interface ZipEntry {
   /** Bytes of its content. */
   size: number;
   /** Its content, after comparing it with its CRC-32; throws UserError where it is not what the zip says. */
-  open(watch?: Watch): Promise<Blob>;
+  open(watch?: ZipWatch): Promise<Blob>;
 }
 
 /**
  * The files of a zip, by its directory: nothing of them is read, and what is stored (as Retune does it) stays where
  * it is. Folders are passed over. Throws UserError for anything that is not a plain zip below 4 GiB and within
- * `limits`.
+ * `limits`; `remedy` is of its message.
  */
-export async function readZip(file: File, limits: ZipLimits): Promise<ZipEntry[]> {
-  const broken: Broken = (what) => new UserError(`${file.name}: ${what}; ${REMEDY}.`);
+export async function readZip(file: File, limits: ZipLimits, remedy: string): Promise<ZipEntry[]> {
+  const broken: Broken = (what) => new UserError(`${file.name}: ${what}; ${remedy}.`);
   const listed = await readDirectory(file, limits, broken);
   return listed.map((entry) => ({
     path: entry.path,
@@ -46,7 +50,7 @@ export async function readZip(file: File, limits: ZipLimits): Promise<ZipEntry[]
   }));
 }
 
-async function open(file: File, entry: ListedFile, broken: Broken, watch: Watch = {}): Promise<Blob> {
+async function open(file: File, entry: ListedFile, broken: Broken, watch: ZipWatch = {}): Promise<Blob> {
   const { path, method, packed, size, crc } = entry;
   const damaged = (): UserError => broken(`${path} in it is damaged`);
   const from = await beginOf(file, entry, damaged);
@@ -95,49 +99,20 @@ async function beginOf(
 async function* unpacked(
   packed: ByteSource,
   method: number,
-  watch: Watch,
+  { signal, onBytes }: ZipWatch,
   damaged: () => UserError,
-): AsyncGenerator<Uint8Array> {
-  if (method === STORED) {
-    return yield* chunksOf(packed, watch);
-  }
-  const { signal, onBytes } = watch;
-  const chunks = morsels(packed, { signal });
-  const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    pull: async (controller) => {
-      const { done, value } = await chunks.next();
-      if (done) {
-        controller.close();
-      } else {
-        controller.enqueue(value);
-      }
-    },
-  });
-  const reader = source.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read().catch((error: unknown) => {
-        // An error that is neither the file's nor the abort reason is the stream's complaint about its input.
-        throw error instanceof UserError || signal?.aborted ? error : damaged();
-      });
-      if (done) {
-        return;
-      }
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  async function* content() {
+    for await (const { bytes } of chunksOfFile(packed)) {
       signal?.throwIfAborted();
-      onBytes?.(value.length);
-      yield value;
+      yield bytes;
     }
-  } finally {
-    await reader.cancel().catch(() => undefined);
   }
-}
-
-/** In chunks so small that their unpacked content is small too: the browser unpacks a chunk as a whole. */
-async function* morsels(packed: ByteSource, watch: Watch): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for await (const chunk of chunksOf(packed, watch)) {
-    for (let begin = 0; begin < chunk.length; begin += MORSEL) {
-      yield chunk.slice(begin, begin + MORSEL);
-    }
+  const chunks = method === STORED ? content() : inflate(content(), 'deflate-raw', damaged);
+  for await (const chunk of chunks) {
+    signal?.throwIfAborted();
+    onBytes?.(chunk.length);
+    yield chunk;
   }
 }
 

@@ -1,6 +1,6 @@
-import type { UserError } from '../../formats/user-error.ts';
-import { decodeUtf8 } from '../../formats/utf8.ts';
-import { blobSource } from '../../platform/blob-source.ts';
+import { blobSource } from '../blob-source.ts';
+import type { UserError } from '../user-error.ts';
+import { decodeUtf8 } from '../utf8.ts';
 
 // APPNOTE.TXT of PKWARE, 4.3: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 const END = 0x06054b50;
@@ -55,7 +55,7 @@ export type Broken = (what: string) => UserError;
 export async function readDirectory(file: File, limits: ZipLimits, broken: Broken): Promise<ListedFile[]> {
   const { count, size, begin } = await readEnd(file, broken);
   if (count > limits.entries) {
-    throw broken(`it holds ${count} files, more than the ${limits.entries} that a run may have`);
+    throw broken(`it holds ${count} files, more than the ${limits.entries} that are read`);
   }
   if (size > limits.entries * (ENTRY_BYTES + 2 * limits.path)) {
     throw broken('its directory is too large');

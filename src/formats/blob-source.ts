@@ -1,5 +1,5 @@
-import type { ByteSource } from '../formats/byte-source.ts';
-import { UserError } from '../formats/user-error.ts';
+import type { ByteSource } from './byte-source.ts';
+import { UserError } from './user-error.ts';
 
 /** A file or stored blob, read by position, never whole. `remedy` says what to do if it cannot be read. */
 export function blobSource(name: string, blob: Blob, remedy: string): ByteSource {
