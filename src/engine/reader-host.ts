@@ -3,6 +3,7 @@ import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
 import {
+  columnNames,
   inspectAdapter,
   inspectBase,
   inspectQuestions,
@@ -27,6 +28,7 @@ const api: ReaderApi = {
     answer(async () => inspectAdapter(base, await kept.resolved(adapter), signal)),
   openAdapterZip: (file, signal) => answer(() => openAdapterZip(file, signal)),
   inspectRows: (base, rows, options, signal) => answer(() => inspectRows(base, rows, options, signal)),
+  columnNames: (rows, signal) => answer(() => columnNames(rows, signal)),
   inspectQuestions: (file, signal) => answer(() => inspectQuestions(file, signal)),
   parseRecipe: (file, signal) => answer(() => readRecipe(file, signal)),
   plan: (inputs, device, signal) => answer(async () => plan(await kept.inputs(inputs), device, signal)),

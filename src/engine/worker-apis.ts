@@ -9,6 +9,7 @@ export const READS = [
   'inspectAdapter',
   'openAdapterZip',
   'inspectRows',
+  'columnNames',
   'inspectQuestions',
   'parseRecipe',
   'plan',

@@ -245,6 +245,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         : no(
             `${adapter.name}: adapter_config.json is missing, expected a PEFT adapter folder; choose the folder that PEFT saved.`,
           ),
+    columnNames: async () => ok([]),
     openAdapterZip: async ({ name }) =>
       name.endsWith('.zip') ? ok({ name, files: [] }) : no(`${name}: this is not a zip file; choose a zip.`),
     inspectRows: async (_, { file }, { maxLength }) => {

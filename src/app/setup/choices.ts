@@ -5,10 +5,12 @@ import type {
   ChosenInputs,
   EngineApi,
   PlanDevice,
+  RowsFacts,
 } from '../../engine/protocol/protocol.ts';
 import { defaultRecipe, type Recipe, recipeProblem } from '../../formats/recipe.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { DeviceKey } from '../../run/device-settings.ts';
+import type { Columns } from '../../text/columns.ts';
 import type { AppState, Slots } from '../shared/app-state.ts';
 import { Asking } from '../shared/asking.ts';
 import { demoFiles } from '../shared/demo.ts';
@@ -66,6 +68,14 @@ export class Choices {
       await this.#inspect(other);
     }
     this.replan();
+  }
+
+  /** Says which columns of the rows to read as what. */
+  async setColumns(slot: 'train' | 'validation', columns: Columns): Promise<void> {
+    const { chosen } = this.#store.state.slots[slot];
+    if (chosen) {
+      await this.choose(slot, { ...chosen, columns });
+    }
   }
 
   /** Chooses the adapter in a zip. */
@@ -210,8 +220,8 @@ export class Choices {
     return {
       base: base.chosen!,
       source: fresh ? undefined : source.chosen,
-      train: train.chosen!,
-      validation: validation.chosen,
+      train: asRead(train)!,
+      validation: asRead(validation),
       recipe,
     };
   }
@@ -242,10 +252,24 @@ export class Choices {
       return true;
     }
     const answer = await this.#asking.ask<unknown>(name, question);
-    if (answer) {
-      this.#setSlot(name, { chosen, answer, reading: false } as Slots[typeof name]);
+    if (!answer) {
+      return false;
     }
-    return answer !== undefined;
+    this.#setSlot(name, { chosen, answer, reading: false } as Slots[typeof name]);
+    if (!answer.ok && (name === 'train' || name === 'validation')) {
+      const rows = chosen as ChosenFile;
+      const names = await this.#asking.ask(name, (signal) => this.#engine.columnNames(rows, signal));
+      if (names?.ok && names.value.length > 0) {
+        this.#setSlot(name, {
+          chosen: rows,
+          answer: answer as Answer<RowsFacts>,
+          reading: false,
+          names: names.value,
+        });
+      }
+      return names !== undefined;
+    }
+    return true;
   }
 
   /** What is being read for an earlier base no longer applies. */
@@ -311,6 +335,10 @@ export class Choices {
     }, PLAN_DELAY_MS);
   }
 }
+
+/** The rows with what was read as what, so that a run keeps that whatever a later version guesses. */
+const asRead = ({ chosen, answer }: Slots['train']): ChosenFile | undefined =>
+  chosen && answer?.ok && answer.value.columns ? { ...chosen, columns: answer.value.columns } : chosen;
 
 const nameOf = (chosen: ChosenFolder | ChosenFile | undefined): string =>
   chosen === undefined ? '' : 'file' in chosen ? chosen.file.name : chosen.name;

@@ -1,11 +1,13 @@
 import '../elements/choice-card.ts';
 import './row-preview.ts';
+import './rows-columns.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import type { RowsFacts } from '../../engine/protocol/protocol.ts';
 import { readingLines } from '../../formats/recipe.ts';
 import { counted, showShare } from '../../formats/words.ts';
 import { SUGGESTED_SHARE } from '../../run/input/suggested-hold-out.ts';
+import type { Columns } from '../../text/columns.ts';
 import type { Fact } from '../elements/choice-card.ts';
 import { type ChoiceSlot, isActive } from '../shared/app-state.ts';
 import { adapterFacts, baseFacts, rowsFacts } from '../shared/facts.ts';
@@ -131,6 +133,7 @@ export class ChooseView extends SessionView {
       @cleared=${() => void this.session.choices.choose(slot, undefined)}
       @cancelled=${() => this.session.choices.cancel(slot)}
     >
+      ${slot === 'train' || slot === 'validation' ? this.#columns(slot, locked) : nothing}
       ${slot === 'validation' && !chosen ? this.#holdOut(locked) : nothing}
       ${
         slot === 'source' && !chosen
@@ -146,6 +149,22 @@ export class ChooseView extends SessionView {
           : nothing
       }
     </choice-card>`;
+  }
+
+  /** Shown where the names of the columns are not the keys of rows. */
+  #columns(slot: 'train' | 'validation', locked: boolean) {
+    const { chosen, answer, names } = this.app.slots[slot];
+    const columns = answer?.ok ? answer.value.columns : chosen?.columns;
+    const known = answer?.ok ? answer.value.columnNames : names;
+    if (!known || (answer?.ok && !columns)) {
+      return nothing;
+    }
+    return html`<rows-columns
+      .names=${known}
+      .columns=${columns}
+      .locked=${locked}
+      @columns=${(event: CustomEvent<Columns>) => void this.session.choices.setColumns(slot, event.detail)}
+    ></rows-columns>`;
   }
 
   #holdOut(locked: boolean) {

@@ -12,10 +12,10 @@ type Chosen = ChosenFolder | ChosenFile;
 
 /** The way by which the browser finds again what was chosen. */
 type Place =
-  | { kind: 'handle'; name: string; handle: FileSystemHandle }
+  | { kind: 'handle'; name: string; handle: FileSystemHandle; columns?: ChosenFile['columns'] }
   | { kind: 'run'; name: string; run: string; step: number | undefined }
   | { kind: 'demo'; name: string }
-  | { kind: 'copy'; name: string; file: File };
+  | { kind: 'copy'; name: string; file: File; columns?: ChosenFile['columns'] };
 
 interface Kept {
   /** As YAML, which a later version of the page reads too. */
@@ -171,17 +171,18 @@ const choicesOf = ({ slots, recipe, recipeFile, fresh, holdOut }: AppState): rea
 
 function placeOf(chosen: Chosen): Place | undefined {
   const name = 'file' in chosen ? chosen.file.name : chosen.name;
+  const columns = 'file' in chosen ? chosen.columns : undefined;
   if ('run' in chosen && chosen.run !== undefined) {
     return { kind: 'run', name, run: chosen.run, step: chosen.step };
   }
   if (chosen.handle) {
-    return { kind: 'handle', name, handle: chosen.handle };
+    return { kind: 'handle', name, handle: chosen.handle, columns };
   }
   if (isFromDemo(chosen)) {
     return { kind: 'demo', name };
   }
   if ('file' in chosen && chosen.file.size <= MAX_COPIED_BYTES) {
-    return { kind: 'copy', name, file: chosen.file };
+    return { kind: 'copy', name, file: chosen.file, columns };
   }
   return undefined;
 }
@@ -193,14 +194,14 @@ async function openPlace(slot: SlotName, place: Place): Promise<Chosen> {
     case 'demo':
       return (await demoFiles())[slot];
     case 'copy':
-      return { file: place.file };
+      return { file: place.file, columns: place.columns };
     case 'handle': {
       const { handle } = place;
       if (handle.kind === 'directory') {
         return readFolder(handle as FileSystemDirectoryHandle);
       }
       const file = handle as FileSystemFileHandle;
-      return { file: await file.getFile(), handle: file };
+      return { file: await file.getFile(), handle: file, columns: place.columns };
     }
   }
 }

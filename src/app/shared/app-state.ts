@@ -23,6 +23,8 @@ export interface ChoiceSlot<Chosen, Facts> {
   chosen?: Chosen | undefined;
   answer?: Answer<Facts> | undefined;
   reading: boolean;
+  /** Of rows that cannot be used: their columns, if these have to be chosen. */
+  names?: readonly string[] | undefined;
 }
 
 export interface Slots {

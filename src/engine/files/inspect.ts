@@ -8,6 +8,8 @@ import { MAX_BYTES, readText } from '../../formats/read-text.ts';
 import { type ParsedRecipe, parseRecipe } from '../../formats/recipe.ts';
 import { adapterInZip } from '../../formats/zip/adapter.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
+import { readOrderedRows } from '../../text/read-rows.ts';
+import { fitsFormat } from '../../text/row-formats.ts';
 import { dateNote, encodeRows, renderRow } from '../../text/rows.ts';
 import type { TextTokenizer } from '../../text/tokenizer.ts';
 import { tokenizerNotes } from '../../text/tokenizer-notes.ts';
@@ -114,6 +116,15 @@ export async function inspectRows(
       pieces: renderRow(tokenizer, row),
     })),
   };
+}
+
+/** The columns of a file of rows, or the keys of its first row, unless these are keys of rows already. Throws UserError. */
+export async function columnNames(rows: ChosenFile, signal?: AbortSignal): Promise<readonly string[]> {
+  for await (const { row } of readOrderedRows(watchedSource(sourceOf(rows), { signal }))) {
+    const names = [...row.keys()];
+    return fitsFormat(names) ? [] : names;
+  }
+  return [];
 }
 
 /** Reads training_config.yaml. Throws UserError naming the key or line. */

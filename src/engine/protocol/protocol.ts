@@ -189,6 +189,8 @@ export interface EngineApi extends TestApi {
     options: RowsOptions,
     signal?: AbortSignal,
   ): Promise<Answer<RowsFacts>>;
+  /** The columns of a file of rows, where their names do not say what to read as what. */
+  columnNames(rows: ChosenFile, signal?: AbortSignal): Promise<Answer<readonly string[]>>;
   parseRecipe(file: File, signal?: AbortSignal): Promise<Answer<ParsedRecipe>>;
   recipeYaml(recipe: Recipe): Promise<string>;
   defaultRecipe(): Promise<Recipe>;
