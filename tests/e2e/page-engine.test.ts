@@ -1,7 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { unzipSync } from 'fflate';
+import { unzipSync, zipSync } from 'fflate';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
@@ -10,6 +10,7 @@ import { retune } from '../support/cli.ts';
 import { makeHubCache } from '../support/hub-cache.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
 import { casePath } from '../support/model-case.ts';
+import { accessible } from '../support/page-checks.ts';
 import { chooseCase, savedFiles, StaticHost, stubPickers } from '../support/real-page.ts';
 import { BROWSER_ARGS, fingerprint, inside } from '../support/worker-page.ts';
 
@@ -42,6 +43,43 @@ afterAll(async () => {
 });
 
 describe('the page over the real engine, on a static host under a path', () => {
+  it('reads rows from a table, whose columns can be chosen, and V1 from a zip', async () => {
+    const page = await (await browser.newContext()).newPage();
+    const problems = problemsOf(page);
+    await page.goto(host.url);
+    await page.locator('[data-slot=base]').setInputFiles(casePath('chat_messages', 'base'));
+    const v1 = join(work, 'v1.zip');
+    const names = readdirSync(casePath('chat_messages', 'v1'));
+    const files = names.map((name) => [`v1/${name}`, readFileSync(casePath('chat_messages', `v1/${name}`))]);
+    writeFileSync(v1, zipSync(Object.fromEntries(files) as Record<string, Uint8Array>));
+    await drop(page, 'source', v1);
+    await card(page, 'source').getByText('v1.zip/v1').waitFor();
+    const table = join(work, 'rows.csv');
+    writeFileSync(table, '\ufeffThema;Question;Answer\r\nt;"Where; ""when""?";Here.\r\nt;Who?;Me.\r\n');
+    await drop(page, 'train', table);
+    await page.getByText(/columns read as instruction "Question", output "Answer", guessed/).waitFor();
+    await page.getByText('Everything is in order').waitFor();
+    await accessible(page, 'columns');
+    if (process.env.RETUNE_SHOTS) {
+      await page.setViewportSize({ width: 1280, height: 1000 });
+      await page.screenshot({ path: `${process.env.RETUNE_SHOTS}/columns.png`, fullPage: true });
+    }
+    const columns = card(page, 'train');
+    await columns.locator('[name=shape]').selectOption('Prompts and completions (plain text)');
+    await page.getByText(/columns read as prompt "Question", completion "Answer"\./).waitFor();
+    await columns.locator('[name=prompt]').selectOption('Thema');
+    await page.getByText(/columns read as prompt "Thema", completion "Answer"\./).waitFor();
+    writeFileSync(table, 'a,b\nq,x\n');
+    await drop(page, 'train', table);
+    await page.getByText(/^Not usable: rows\.csv: the columns are "a", "b", expected/).waitFor();
+    await columns.locator('[name=instruction]').selectOption('a');
+    await columns.getByText('Choose a column for each.').waitFor();
+    await columns.locator('[name=output]').selectOption('b');
+    await page.getByText('Everything is in order').waitFor();
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
   it('takes what is dropped, and says in every card what is wrong with it', async () => {
     const page = await browser.newPage();
     const problems = problemsOf(page);
@@ -51,7 +89,9 @@ describe('the page over the real engine, on a static host under a path', () => {
     await drop(page, 'base', casePath(CASE, 'base'));
     await page.getByText('Qwen2, 2 layers').waitFor();
     await drop(page, 'source', casePath(CASE, 'train.jsonl'));
-    await page.getByText(/train\.jsonl came without a folder, not a folder/).waitFor();
+    await page
+      .getByText(/^Not usable: train\.jsonl: this is not a zip file, .*; choose a zip of an adapter/)
+      .waitFor();
     await drop(page, 'source', casePath(CASE, 'base'));
     await page.getByText(/^Not usable: base: adapter_config\.json is missing/).waitFor();
     await drop(page, 'train', casePath(CASE, 'v1'));
