@@ -21,7 +21,7 @@ export function mergedOnto({ base, onto }: Pick<Source, 'base' | 'onto'>): strin
 }
 
 /** The README.md of a merged model. */
-export function modelCard(source: Source): string {
+export function mergedCard(source: Source): string {
   const { base, adapter, baseHash, adapterHash, adapterFolder } = source;
   const name = baseName(source);
   const { r, loraAlpha } = adapter.config;

@@ -4,9 +4,9 @@ import { type ByteSource, readAll } from '../formats/byte-source.ts';
 import { readJson } from '../formats/json.ts';
 import { writePythonJson } from '../formats/python-json.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
-import { modelCard } from './card.ts';
+import { mergedCard } from './card.ts';
 import type { FloatType } from './float-bytes.ts';
-import { bytesFile, type OutputFile, textFile } from './output-file.ts';
+import { bytesOutput, type OutputFile, textOutput } from './output-file.ts';
 import { weightFiles } from './shards.ts';
 import type { Source } from './source.ts';
 import { mergedTensors } from './weights.ts';
@@ -58,9 +58,9 @@ export async function mergedFiles(
   return [
     ...weights,
     ...copied,
-    textFile('README.md', modelCard(source)),
+    textOutput('README.md', mergedCard(source)),
     // Last: without it, the folder is no model.
-    textFile('config.json', `${writePythonJson(mergedConfig(fields, base, type))}\n`),
+    textOutput('config.json', `${writePythonJson(mergedConfig(fields, base, type))}\n`),
   ];
 }
 
@@ -69,7 +69,7 @@ function copyOf(path: string, file: ByteSource): OutputFile {
     path,
     bytes: file.size,
     chunks: async function* () {
-      yield* bytesFile(path, (await readAll(file)) as Uint8Array<ArrayBuffer>).chunks();
+      yield* bytesOutput(path, (await readAll(file)) as Uint8Array<ArrayBuffer>).chunks();
     },
   };
 }

@@ -16,14 +16,14 @@ export interface Export {
   readonly notes: readonly string[];
 }
 
-export const totalBytes = (files: readonly OutputFile[]): number =>
+export const exportBytes = (files: readonly OutputFile[]): number =>
   files.reduce((sum, { bytes }) => sum + bytes, 0);
 
-export function textFile(path: string, text: string): OutputFile {
-  return bytesFile(path, encodeUtf8(text));
+export function textOutput(path: string, text: string): OutputFile {
+  return bytesOutput(path, encodeUtf8(text));
 }
 
-export function bytesFile(path: string, bytes: Uint8Array<ArrayBuffer>): OutputFile {
+export function bytesOutput(path: string, bytes: Uint8Array<ArrayBuffer>): OutputFile {
   return {
     path,
     bytes: bytes.length,

@@ -1,7 +1,7 @@
 import { safetensorsHeader } from '../formats/safetensors-write.ts';
 import { byCodePoint } from '../formats/utf8.ts';
 import { FLOAT_BYTES, type FloatType } from './float-bytes.ts';
-import { type OutputFile, textFile } from './output-file.ts';
+import { type OutputFile, textOutput } from './output-file.ts';
 import { encodeFloats, rowPieces } from './pieces.ts';
 import type { MergedTensor } from './weights.ts';
 
@@ -15,7 +15,7 @@ export interface TypedTensor {
 const MAX_SHARD = 5e9;
 
 const product = (shape: readonly number[]): number => shape.reduce((all, n) => all * n, 1);
-export const bytesOf = ({ tensor, type }: TypedTensor): number => product(tensor.shape) * FLOAT_BYTES[type];
+const bytesOf = ({ tensor, type }: TypedTensor): number => product(tensor.shape) * FLOAT_BYTES[type];
 
 /**
  * model.safetensors or, where that would be larger than `maxShard` bytes, shards and their index.
@@ -47,7 +47,7 @@ export function weightFiles(tensors: readonly TypedTensor[], maxShard = MAX_SHAR
   };
   return [
     ...shards.map((shard, i) => safetensorsFile(names[i]!, shard)),
-    textFile('model.safetensors.index.json', `${JSON.stringify(index, null, 2)}\n`),
+    textOutput('model.safetensors.index.json', `${JSON.stringify(index, null, 2)}\n`),
   ];
 }
 

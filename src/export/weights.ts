@@ -16,11 +16,11 @@ export interface MergedTensor {
   /** The type that the base stores it in; undefined where it stores codes of 4 bits. */
   readonly stored: FloatType | undefined;
   /** Reads what all of its rows need. */
-  open(): Promise<Rows>;
+  open(): Promise<RowReader>;
 }
 
 /** The f32 values of whole rows; a tensor of one dimension is one row. */
-export type Rows = (begin: number, end: number) => Promise<Float32Array<ArrayBuffer>>;
+export type RowReader = (begin: number, end: number) => Promise<Float32Array<ArrayBuffer>>;
 
 /** The weights that an adapter is merged onto: as they are stored, or as training saw them. */
 export const ONTO = ['base', 'nf4'] as const;

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { checkType, type Form, FORMS, planExport, TYPES, type WeightType } from '../../export/export.ts';
-import { totalBytes } from '../../export/output-file.ts';
+import { exportBytes } from '../../export/output-file.ts';
 import { ONTO, type Onto } from '../../export/weights.ts';
 import { counted, showBytes, showSeconds } from '../../formats/words.ts';
 import { readOwnAdapterConfig } from '../adapter-config-file.ts';
@@ -102,7 +102,7 @@ async function runExport(options: Options, command: Command): Promise<number> {
     for (const note of notes) {
       display.line(`Note: ${note}`);
     }
-    const total = totalBytes(files);
+    const total = exportBytes(files);
     display.line(`${counted(files.length, 'file')}, ${showBytes(total)}: ${output}`);
     await checkRoom(output, total);
     interrupt.handle('end', {

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeExportFolder } from '../../../src/cli/write-export.ts';
-import { type OutputFile, textFile } from '../../../src/export/output-file.ts';
+import { type OutputFile, textOutput } from '../../../src/export/output-file.ts';
 import { retuneHere } from '../../support/cli-here.ts';
 
 const CASES = 'tests/fixtures/cases';
@@ -131,7 +131,7 @@ describe('an export that does not end', () => {
     ['a base that cannot be read', new Error('broken'), 'broken'],
   ])('leaves nothing behind: %s', async (_, error, sentence) => {
     const place = join(work, 'out');
-    const files = [textFile('a', 'text'), failing(error)];
+    const files = [textOutput('a', 'text'), failing(error)];
     await expect(writeExportFolder(place, files, writing)).rejects.toThrow(sentence);
     expect(readdirSync(work)).toEqual([]);
   });
@@ -140,7 +140,7 @@ describe('an export that does not end', () => {
     const controller = new AbortController();
     const place = join(work, 'out');
     mkdirSync(join(work, '.out.999999999.partial'));
-    const files = [textFile('a', 'text'), textFile('b', 'text')];
+    const files = [textOutput('a', 'text'), textOutput('b', 'text')];
     const stopped = writeExportFolder(place, files, {
       signal: controller.signal,
       onProgress: () => controller.abort(new Error('stopped')),
