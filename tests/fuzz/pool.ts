@@ -53,19 +53,20 @@ export class Pool {
     });
   }
 
-  /** The verdicts of the inputs [begin, end) of a list, as they come. */
+  /** The verdicts of the inputs [begin, end) of a list, as they come; of `every` hundred, only one. */
   async judge(
     inputs: string,
     begin: number,
     end: number,
     onVerdict: (at: number, verdict: Verdict) => void,
+    every = 1,
   ): Promise<void> {
     await this.#built;
     let next = begin;
     const work = async (): Promise<void> => {
       while (next < end) {
         const job = { inputs, begin: next, end: Math.min(end, next + CHUNK) };
-        next = job.end;
+        next += every * CHUNK;
         await this.#whole(job, onVerdict);
       }
     };
