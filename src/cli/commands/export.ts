@@ -11,8 +11,9 @@ import { checkWritable, partialName } from '../durable-files.ts';
 import { baseNamed, firstBase } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
 import { adapterFolder, nodeFolder } from '../node-files.ts';
+import { checkOutputFile } from '../output-file.ts';
 import { INVOCATION } from '../package-root.ts';
-import { checkRoom, checkVacant, writeExportFolder } from '../write-export.ts';
+import { checkRoom, checkVacant, writeExportFile, writeExportFolder } from '../write-export.ts';
 
 interface Options {
   base?: string;
@@ -39,10 +40,15 @@ export function exportCommand(program: Command, end: (exitCode: number) => void)
     .requiredOption('--model <folder>', 'the PEFT LoRA adapter to export, such as V2 or a checkpoint')
     .addOption(
       new Option('--to <form>', 'merged: a folder of safetensors that transformers, vLLM and others load')
-        .choices(FORMS)
+        .choices(Object.keys(FORMS))
         .default('merged'),
     )
-    .addOption(new Option('--type <type>', "type of the weights (default: the base's own)").choices(TYPES))
+    .addOption(
+      new Option(
+        '--type <type>',
+        "type of the weights (default: the base's own for merged, q8_0 for gguf, f32 for gguf-lora)",
+      ).choices(TYPES),
+    )
     .addOption(
       new Option(
         '--onto <weights>',
@@ -55,7 +61,10 @@ export function exportCommand(program: Command, end: (exitCode: number) => void)
       '--other-base',
       'accept a base other than the one that the adapter was trained on, if the shapes fit',
     )
-    .requiredOption('--output <path>', 'where the result goes: a new or an empty folder')
+    .requiredOption(
+      '--output <path>',
+      'where the result goes: a new or an empty folder; for gguf and gguf-lora a file',
+    )
     .addHelpText(
       'after',
       `
@@ -83,12 +92,18 @@ async function runExport(options: Options, command: Command): Promise<number> {
       return command.error("required option '--base <folder>' not specified");
     }
     const base = await nodeFolder(basePath);
-    await checkApart(output, [
+    const inputs = [
       { what: 'the base model', path: basePath },
       { what: 'the adapter', path: options.model },
-    ]);
-    await checkWritable(output);
-    await checkVacant(output);
+    ];
+    const { isFile } = FORMS[form];
+    if (isFile) {
+      await checkOutputFile(output, { what: `the ${form} file`, folders: inputs });
+    } else {
+      await checkApart(output, inputs);
+      await checkWritable(output);
+      await checkVacant(output);
+    }
     const { files, notes } = await planExport({
       base,
       adapter,
@@ -113,10 +128,12 @@ async function runExport(options: Options, command: Command): Promise<number> {
       },
     });
     display.begin('writing');
-    await writeExportFolder(output, files, {
-      signal,
-      onProgress: (done) => show(display, 'writing', done, total),
-    });
+    const writing = { signal, onProgress: (done: number) => show(display, 'writing', done, total) };
+    if (isFile) {
+      await writeExportFile(output, files[0]!, writing);
+    } else {
+      await writeExportFolder(output, files, writing);
+    }
     display.close();
     interrupt.handle('system');
     display.line(`Written in ${showSeconds((performance.now() - begun) / 1000)}: ${output}`);

@@ -53,6 +53,19 @@ describe('retune export', () => {
   });
 
   it.each([
+    ['gguf', 'q4_k_m'],
+    ['gguf-lora', 'f16'],
+  ])('writes %s as one file, over an earlier one', async (to, type) => {
+    const output = join(work, 'v2.gguf');
+    writeFileSync(output, 'earlier');
+    const { code, stdout } = await run({ to, type, output });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^(?:Note: .*\n)?1 file, /);
+    expect(readFileSync(output).subarray(0, 4).toString()).toBe('GGUF');
+    expect(readdirSync(work)).toEqual(['v2.gguf']);
+  });
+
+  it.each([
     [
       'an adapter of another base',
       { model: `${CASES}/qwen3/v1` },
@@ -63,6 +76,17 @@ describe('retune export', () => {
       { type: 'q3_k' },
       "option '--type <type>' argument 'q3_k' is invalid: allowed choices are",
     ],
+    [
+      'a type that the form cannot have',
+      { type: 'q8_0' },
+      'retune export: merged has the types bf16, f16, f32, and q8_0 is none of these; choose another --type, or --to gguf.',
+    ],
+    [
+      'weights to merge onto where nothing is merged',
+      { to: 'gguf-lora', onto: 'nf4' },
+      'gguf-lora holds the adapter alone',
+    ],
+    ['a folder where a file is expected', { to: 'gguf', output: tmpdir() }, 'found a folder'],
     ['an output in the base', { output: `${CASES}/batch2/base/out` }, 'lies inside the base model'],
     [
       'the adapter as output',
