@@ -23,7 +23,7 @@ interface Token {
 }
 
 /** The metadata of a tokenizer, and sentences about what llama.cpp does otherwise. */
-export interface Vocabulary {
+export interface GgufVocabulary {
   readonly metadata: readonly (readonly [string, MetaValue])[];
   readonly notes: readonly string[];
 }
@@ -31,7 +31,7 @@ export interface Vocabulary {
 const OTHER = 'choose --to merged, or convert that with llama.cpp';
 
 /** The tokenizer of a base as llama.cpp has it. Throws UserError for one that it cannot have. */
-export async function vocabularyOf({ base, tokenizer }: Source): Promise<Vocabulary> {
+export async function vocabularyOf({ base, tokenizer }: Source): Promise<GgufVocabulary> {
   const file = (await base.folder.open('tokenizer.json'))!;
   const json = (await readJson(file, {}, MAX_BYTES.tokenizer)) as JsonObject;
   const model = json['model'] as JsonObject;
