@@ -4,6 +4,7 @@ import type { FloatType } from './float-bytes.ts';
 import { ggufLoraExport } from './gguf/lora.ts';
 import { ggufExport } from './gguf/model.ts';
 import { mergedFiles } from './merged.ts';
+import { ollamaExport } from './ollama.ts';
 import type { Export } from './output-file.ts';
 import { openSource, type SourceOptions } from './source.ts';
 
@@ -43,6 +44,12 @@ export const FORMS = {
     type: 'f32',
     isFile: true,
   },
+  ollama: {
+    label: 'a folder with the GGUF and a Modelfile for Ollama',
+    types: TYPES,
+    type: 'q8_0',
+    isFile: false,
+  },
 } as const satisfies Record<string, FormFacts>;
 export type Form = keyof typeof FORMS;
 
@@ -50,6 +57,8 @@ export interface ExportOptions extends SourceOptions {
   form: Form;
   /** undefined: the form's default. */
   type: WeightType | undefined;
+  /** The system prompt of an Ollama model. */
+  system?: string | undefined;
 }
 
 /**
@@ -64,6 +73,11 @@ export async function planExport(options: ExportOptions): Promise<Export> {
       'retune export: gguf-lora holds the adapter alone, so there is nothing that --onto nf4 could merge it onto; leave --onto out, or choose --to gguf.',
     );
   }
+  if (options.system !== undefined && form !== 'ollama') {
+    throw new UserError(
+      `retune export: ${form} has no place for a system prompt; leave --system out, or choose --to ollama.`,
+    );
+  }
   const type = options.type ?? FORMS[form].type;
   const source = await openSource(options);
   switch (form) {
@@ -73,6 +87,8 @@ export async function planExport(options: ExportOptions): Promise<Export> {
       return ggufExport(source, type!, fileName(source.adapterFolder.name, type!));
     case 'gguf-lora':
       return ggufLoraExport(source, FLOATS[type!]!, fileName(source.adapterFolder.name, type!));
+    case 'ollama':
+      return ollamaExport(source, type!, fileName(source.adapterFolder.name, type!), options.system);
   }
 }
 

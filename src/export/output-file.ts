@@ -14,6 +14,8 @@ export interface Export {
   readonly files: readonly OutputFile[];
   /** One sentence each. */
   readonly notes: readonly string[];
+  /** How to run what was written, from its folder. */
+  readonly commands?: readonly string[];
 }
 
 export const exportBytes = (files: readonly OutputFile[]): number =>

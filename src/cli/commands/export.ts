@@ -22,6 +22,7 @@ interface Options {
   type?: WeightType;
   onto: Onto;
   otherBase?: true;
+  system?: string;
   output: string;
 }
 
@@ -46,7 +47,7 @@ export function exportCommand(program: Command, end: (exitCode: number) => void)
     .addOption(
       new Option(
         '--type <type>',
-        "type of the weights (default: the base's own for merged, q8_0 for gguf, f32 for gguf-lora)",
+        "type of the weights (default: the base's own for merged, q8_0 for gguf and ollama, f32 for gguf-lora)",
       ).choices(TYPES),
     )
     .addOption(
@@ -57,6 +58,7 @@ export function exportCommand(program: Command, end: (exitCode: number) => void)
         .choices(ONTO)
         .default('base'),
     )
+    .option('--system <text>', 'system prompt of an Ollama model, as the rows had it')
     .option(
       '--other-base',
       'accept a base other than the one that the adapter was trained on, if the shapes fit',
@@ -104,13 +106,18 @@ async function runExport(options: Options, command: Command): Promise<number> {
       await checkWritable(output);
       await checkVacant(output);
     }
-    const { files, notes } = await planExport({
+    const {
+      files,
+      notes,
+      commands = [],
+    } = await planExport({
       base,
       adapter,
       form,
       type,
       onto,
       otherBase: options.otherBase ?? false,
+      system: options.system,
       onProgress: (done, total) => show(display, 'hashing', done, total),
     });
     display.close();
@@ -137,6 +144,14 @@ async function runExport(options: Options, command: Command): Promise<number> {
     display.close();
     interrupt.handle('system');
     display.line(`Written in ${showSeconds((performance.now() - begun) / 1000)}: ${output}`);
+    if (commands.length > 0) {
+      display.line(`Run it from there: ${commands.join(' && ')}`);
+    }
+    if (form === 'gguf') {
+      display.line(
+        'For LM Studio, put the file into ~/.lmstudio/models/<publisher>/<model>/, two folders of any name.',
+      );
+    }
     return interrupt.exitCode ?? 0;
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) {
