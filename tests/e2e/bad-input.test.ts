@@ -404,7 +404,11 @@ describe('rows', () => {
   it.each<[string, string | Uint8Array, string]>([
     ['none', '', 'there are no rows in it; write one JSON object per line.'],
     ['blank lines', '\n\n', 'there are no rows in it; write one JSON object per line.'],
-    ['UTF-16', Buffer.from(`${good}\n${good}`, 'utf16le'), 'line 1'],
+    [
+      'half a character of UTF-16',
+      Buffer.from('\ufeff{\ud800{', 'utf16le'),
+      'not valid UTF-16, as its first bytes say that it is; save the file as UTF-8.',
+    ],
     [
       'bad UTF-8',
       Buffer.concat([Buffer.from(`${good}\n`), Buffer.from('{"text": "\xff"}', 'latin1')]),
