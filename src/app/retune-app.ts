@@ -183,6 +183,10 @@ export class RetuneApp extends LitElement {
 
   /** A stage that goes takes the focus with it: the next one's heading gets it. */
   async #keepFocus(): Promise<void> {
+    // Beside the benchmark the page is never drawn.
+    if (!this.hasUpdated) {
+      return;
+    }
     const focused = (this.renderRoot as ShadowRoot).activeElement;
     await this.updateComplete;
     if (!focused || focused.isConnected) {
