@@ -195,7 +195,7 @@ it.concurrent('a browser killed while training loses nothing that was kept', asy
 it.concurrent(
   'trains without network; a second tab says so, is offered no update meanwhile, and takes the run over',
   async () => {
-    // Its own host: a newer version there is none for the others' pages.
+    // Its own host, so that no other test's page is offered the newer version.
     const folder = mkdtempSync(join(tmpdir(), 'retune-newer-'));
     cpSync(scene.host.folder, folder, { recursive: true });
     const host = await StaticHost.of(folder, hostedHeaders(folder));

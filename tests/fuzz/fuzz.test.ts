@@ -15,7 +15,7 @@ const long = import.meta.env.MODE === 'long';
 const NAMES = FORMATS.map(({ name }) => name);
 const CUT = FORMATS.filter(({ cut }) => cut?.length !== 0).map(({ name }) => name);
 const MUTANTS = long ? 20_000 : 200;
-/** Of so many hundred cuts one hundred is judged. */
+/** Of so many chunks of cuts only the first is judged. */
 const EVERY = long ? 1 : 4;
 const one = process.env.RETUNE_FUZZ;
 
@@ -44,7 +44,7 @@ it.each(NAMES.filter((name) => CUT.includes(name)))('cuts: %s', async (name) => 
   expect(counts.refused, 'refused').toBeGreaterThan(counts.accepted);
 });
 
-/** Judges the first inputs of a list, of `every` hundred one; the failures are lines that say how to reproduce them. */
+/** Judges the first inputs of a list, of each `every` chunks only one; the failures are lines that say how to reproduce them. */
 async function judgeAll(inputs: string, count: number, every = 1) {
   const counts = { accepted: 0, refused: 0, failed: 0 };
   const failures: string[] = [];

@@ -53,7 +53,7 @@ export class Pool {
     });
   }
 
-  /** The verdicts of the inputs [begin, end) of a list, as they come; of `every` hundred, only one. */
+  /** The verdicts of the inputs [begin, end) of a list, as they come; of each `every` chunks only the first. */
   async judge(
     inputs: string,
     begin: number,
