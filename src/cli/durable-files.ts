@@ -61,9 +61,12 @@ function partialStem(name: string): string {
   return `.${begin}.${hash}.`;
 }
 
+/** A hidden name beside `path`, ending in `suffix`. */
+export const hiddenName = (path: string, suffix: string): string =>
+  join(dirname(path), partialStem(basename(path)) + suffix);
+
 /** Where this process writes a file or folder before renaming it to `path`; distinct for each process. */
-export const partialName = (path: string): string =>
-  join(dirname(path), `${partialStem(basename(path))}${process.pid}.partial`);
+export const partialName = (path: string): string => hiddenName(path, `${process.pid}.partial`);
 
 /** Removes what processes that are gone have left incomplete of a file or folder. */
 export async function removeLeftovers(path: string): Promise<void> {

@@ -9,12 +9,12 @@ import { parseJson } from '../formats/json.ts';
 import { quote, shorten } from '../formats/quote.ts';
 import { UserError } from '../formats/user-error.ts';
 import { encodeUtf8 } from '../formats/utf8.ts';
-import { makeFolder, onDisk, partialName, sizeOf, writeDurably } from './durable-files.ts';
+import { hiddenName, makeFolder, onDisk, partialName, sizeOf, writeDurably } from './durable-files.ts';
 import { READ } from './node-files.ts';
 import { isRunning, processSpace, startOf } from './processes.ts';
 import { errorCode, linkTarget, notOpened } from './stats.ts';
 
-/** The file in an output that says who writes there. */
+/** The file in an output, or the end of its name beside one, that says who writes there. */
 const LOCK = '.retune.lock';
 /** Maximum bytes read from a lock: many times its size. */
 const MAX_BYTES = 2 ** 16;
@@ -37,12 +37,14 @@ interface Holder {
 }
 
 /**
- * Only one run at a time writes into an output. The lock appears atomically with its content; one left by a dead
+ * Only one command at a time writes into an output. The lock appears atomically with its content; one left by a dead
  * process of this host is taken over, another host's never. Also released when the process exits.
  */
 export class OutputLock {
-  readonly #folder: string;
+  readonly #output: string;
   readonly #path: string;
+  /** What writes there, for messages. */
+  readonly #kind: string;
   readonly #mine = holder();
   readonly #onExit = () => this.release();
   /** Whether the lock may be in place. */
@@ -51,12 +53,18 @@ export class OutputLock {
   #made: string[] = [];
   #taken: Promise<void> | undefined;
 
-  constructor(folder: string) {
-    this.#folder = folder;
-    this.#path = join(folder, LOCK);
+  constructor(output: string, path = join(output, LOCK), kind = 'run') {
+    this.#output = output;
+    this.#path = path;
+    this.#kind = kind;
   }
 
-  /** Throws UserError if another run holds the lock, or may hold it. Takes nothing. */
+  /** The lock of an export's file, or of its folder, which appears all at once: it lies beside that. */
+  static forExport(output: string): OutputLock {
+    return new OutputLock(output, hiddenName(output, LOCK.slice(1)), 'export');
+  }
+
+  /** Throws UserError if another command holds the lock, or may hold it. Takes nothing. */
   async check(): Promise<void> {
     const held = await read(this.#path);
     if (held && !isGone(held)) {
@@ -99,7 +107,7 @@ export class OutputLock {
     process.once('exit', this.#onExit);
     await onDisk(this.#path, sizeOf(contentOf(this.#mine)), async () => {
       for (let tries = 0; ; tries++) {
-        this.#made = [...(await makeFolder(this.#folder)), ...this.#made];
+        this.#made = [...(await makeFolder(dirname(this.#path))), ...this.#made];
         this.#held = true;
         HELD.add(this.#mine.token);
         try {
@@ -146,11 +154,11 @@ export class OutputLock {
   }
 
   #refusal(held: Holder): UserError {
-    const who = `another run writes there, ${name(held)}`;
+    const who = `another ${this.#kind} writes there, ${name(held)}`;
     return new UserError(
       isHere(held)
-        ? `${this.#folder}: ${who}; wait for it, stop it, or choose another --output.`
-        : `${this.#folder}: ${who}, which cannot be asked from here; choose another --output, or delete ${this.#path} if that run is gone.`,
+        ? `${this.#output}: ${who}; wait for it, stop it, or choose another --output.`
+        : `${this.#output}: ${who}, which cannot be asked from here; choose another --output, or delete ${this.#path} if that ${this.#kind} is gone.`,
     );
   }
 }

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { expect, vi } from 'vitest';
 import { batchTestCommand } from '../../src/cli/commands/batch-test.ts';
 import { compareCommand } from '../../src/cli/commands/compare.ts';
+import { exportCommand } from '../../src/cli/commands/export.ts';
 import { finetuneCommand } from '../../src/cli/commands/finetune.ts';
 import { eventHeader, scalarEvent } from '../../src/formats/event-file.ts';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
@@ -114,12 +115,20 @@ export class FaultScene {
     ];
   }
 
+  /** Into out/merged or out/gguf. */
+  export(to: 'merged' | 'gguf'): string[] {
+    return [
+      ...['export', '--base', this.path('base'), '--model', this.path('v1')],
+      ...['--to', to, '--type', 'f16', '--output', this.path('out', to)],
+    ];
+  }
+
   /** Runs a command line in this process. */
   async run(args: readonly string[], strike: Strike = {}): Promise<Ended> {
     let code = 0;
     let [stdout, stderr] = ['', ''];
     const program = new Command('retune').exitOverride();
-    for (const add of [finetuneCommand, batchTestCommand]) {
+    for (const add of [finetuneCommand, batchTestCommand, exportCommand]) {
       add(program, (c) => (code = c));
     }
     compareCommand(program);

@@ -12,6 +12,7 @@ import { baseNamed, firstBase } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
 import { adapterFolder, nodeFolder } from '../node-files.ts';
 import { checkOutputFile } from '../output-file.ts';
+import { OutputLock } from '../output-lock.ts';
 import { INVOCATION } from '../package-root.ts';
 import { checkRoom, checkVacant, writeExportFile, writeExportFolder } from '../write-export.ts';
 
@@ -83,6 +84,7 @@ async function runExport(options: Options, command: Command): Promise<number> {
   const display = openDisplay();
   const { signal } = interrupt;
   const { output, to: form, type, onto } = options;
+  const lock = OutputLock.forExport(output);
   try {
     checkType(form, type);
     const adapter = await adapterFolder(options.model);
@@ -106,6 +108,7 @@ async function runExport(options: Options, command: Command): Promise<number> {
       await checkWritable(output);
       await checkVacant(output);
     }
+    await lock.check();
     const {
       files,
       notes,
@@ -134,6 +137,7 @@ async function runExport(options: Options, command: Command): Promise<number> {
         display.line(STOPPED);
       },
     });
+    await lock.take();
     display.begin('writing');
     const writing = { signal, onProgress: (done: number) => show(display, 'writing', done, total) };
     if (isFile) {
@@ -162,6 +166,7 @@ async function runExport(options: Options, command: Command): Promise<number> {
     return interrupt.exitCode!;
   } finally {
     display.close();
+    lock.release();
   }
 }
 

@@ -7,11 +7,15 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  type StatsFs,
   writeFileSync,
 } from 'node:fs';
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { OutputLock } from '../../../src/cli/output-lock.ts';
 import { writeExportFolder } from '../../../src/cli/write-export.ts';
 import { type OutputFile, textOutput } from '../../../src/export/output-file.ts';
 import { retuneHere } from '../../support/cli-here.ts';
@@ -116,6 +120,37 @@ describe('retune export', () => {
     );
     expect(code).toBe(2);
     expect(await run({ base, model, 'other-base': '' })).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it.each([
+    ['merged', 'out'],
+    ['gguf', 'v2.gguf'],
+  ])('refuses %s where another export writes', async (to, name) => {
+    const output = join(work, name);
+    const lock = OutputLock.forExport(output);
+    await lock.take();
+    const { code, stderr } = await run({ to, output });
+    expect(stderr).toMatch(
+      /: another export writes there, process \d+ on the host ".*" since \S+; wait for it, stop it, or choose another --output\.\n$/,
+    );
+    expect(code).toBe(2);
+    expect(readdirSync(work)).toEqual([`.${name}.retune.lock`]);
+    lock.release();
+    expect(await run({ to, output })).toMatchObject({ code: 0, stderr: '' });
+    expect(readdirSync(work)).toEqual([name]);
+  });
+
+  it('refuses what the disk has no room for before it writes', async () => {
+    vi.spyOn(promises, 'statfs').mockResolvedValue({ blocks: 100, bavail: 1, bsize: 512 } as StatsFs);
+    syncBuiltinESMExports();
+    const { code, stderr } = await run({});
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+    expect(stderr).toMatch(
+      /out: \d+ KiB are to be written and 512 bytes are free; make room there or choose another --output\.\n$/,
+    );
+    expect(code).toBe(2);
+    expect(readdirSync(work)).toEqual([]);
   });
 
   it('refuses a folder that holds something, and a base without a tokenizer', async () => {
