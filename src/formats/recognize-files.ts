@@ -16,12 +16,13 @@ const TEMPLATE = 'chat_template.jinja';
 
 type Json = Record<string, unknown>;
 const hasText = (json: Json, key: string): boolean => typeof json[key] === 'string';
+const isPeft = (json: Json): boolean => hasText(json, 'peft_type');
 /** A vocabulary may have any word as its key. */
 const MAX_CONFIG_KEYS = 200;
 
 /** What the JSON files of a model and an adapter have that no other of their files has, in the order of asking. */
 const JSON_FILES: readonly (readonly [name: string, has: (json: Json) => boolean])[] = [
-  ['adapter_config.json', (json) => hasText(json, 'peft_type')],
+  ['adapter_config.json', isPeft],
   [INDEX, (json) => isRecord(json['weight_map'])],
   ['tokenizer.json', (json) => isRecord(json['model']) && Array.isArray(json['added_tokens'])],
   ['config.json', (json) => hasText(json, 'model_type')],
@@ -182,6 +183,12 @@ function jsonOf(text: string): Json | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether a text is an adapter_config.json. */
+export function isAdapterConfig(text: string): boolean {
+  const json = jsonOf(text);
+  return json !== undefined && isPeft(json);
 }
 
 /** A model card may quote a template, below its front matter or heading. */

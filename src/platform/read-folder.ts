@@ -1,5 +1,5 @@
 import { blobSource } from '../formats/blob-source.ts';
-import { recognizeFiles } from '../formats/recognize-files.ts';
+import { isAdapterConfig, recognizeFiles } from '../formats/recognize-files.ts';
 import type { ChosenFolder, NestedFile } from './chosen-files.ts';
 
 /** The only folder inside a model's whose files count. */
@@ -10,7 +10,9 @@ const SNAPSHOTS = 'snapshots';
 /** Where it keeps their files, named by hash. */
 const BLOBS = 'blobs';
 /** Files that identify a base model's or an adapter's folder. */
-const MARKS = ['config.json', 'adapter_config.json'];
+const MODEL_MARK = 'config.json';
+const ADAPTER_MARK = 'adapter_config.json';
+const MARKS = [MODEL_MARK, ADAPTER_MARK];
 /** A folder with one of them is a model's, or what is left of one. */
 const MODEL_FILE = /^(?:adapter_)?config\.json$|\.safetensors$/;
 /** What that cache calls a model's folder. */
@@ -18,6 +20,8 @@ const CACHED_MODEL = /^models--/;
 /** Maximum folders searched, and files taken from one. */
 const MAX_LOOKED = 200;
 const MAX_TEMPLATES = 100;
+/** A larger file is not looked at where an adapter's configuration is searched. */
+const MAX_CONFIG_BYTES = 2 ** 16;
 
 /** A folder from the browser's handles, drops or inputs. */
 export interface Place {
@@ -27,8 +31,17 @@ export interface Place {
   handle?: FileSystemDirectoryHandle;
 }
 
+type Folders = ReadonlyMap<string, Place>;
+
 /** What is chosen with a folder; `path` leads from it to the only model in it, where that was taken. */
-type Contents = Pick<ChosenFolder, 'files' | 'nested' | 'below' | 'handle'> & { path?: string };
+type Contents = Pick<ChosenFolder, 'files' | 'nested' | 'below' | 'handle'> & {
+  path?: string;
+  /** Those of a folder with several models. */
+  folders?: Folders;
+};
+
+/** The folders in chosen ones that hold several models: the worker, which gets what was chosen, needs none of them. */
+const foldersIn = new WeakMap<ChosenFolder, Folders>();
 
 /**
  * The files that are chosen with a folder. Of one that holds a single model, and of Hugging Face's cache, they are
@@ -53,10 +66,10 @@ async function contentsOf(place: Place, name: string, levels = 2): Promise<Conte
   if (blobs && blobs.length > 0) {
     return { files: await modelOfBlobs(name, blobs) };
   }
-  return { ...own, ...(below.length > 0 && { below }) };
+  return { ...own, ...(below.length > 0 && { below, folders }) };
 }
 
-async function templatesIn(folders: ReadonlyMap<string, Place>): Promise<Pick<ChosenFolder, 'nested'>> {
+async function templatesIn(folders: Folders): Promise<Pick<ChosenFolder, 'nested'>> {
   const templates = (await folders.get(TEMPLATES)?.files()) ?? [];
   const nested = templates
     .filter(({ name }) => TEMPLATE.test(name))
@@ -75,36 +88,69 @@ async function modelOfBlobs(name: string, blobs: readonly File[]): Promise<File[
   return found.map(({ name, file: { file } }) => new File([file], name, { lastModified: file.lastModified }));
 }
 
-async function placeAt(folders: ReadonlyMap<string, Place>, path: string): Promise<Place> {
+async function placeAt(folders: Folders, path: string): Promise<Place> {
   const [first, second] = path.split('/');
   const place = folders.get(first!)!;
   return second === undefined ? place : (await place.folders()).get(second)!;
 }
 
-async function marksBelow(folders: ReadonlyMap<string, Place>): Promise<string[]> {
+/** By name, and checkpoint-20 before checkpoint-100. */
+const { compare } = new Intl.Collator('en', { numeric: true });
+
+/** Paths of the files in nested folders that identify a model or an adapter. */
+async function marksBelow(folders: Folders): Promise<string[]> {
   const snapshots = (await folders.get(SNAPSHOTS)?.folders()) ?? new Map<string, Place>();
   const places = [
     ...folders,
     ...[...snapshots].map(([name, place]) => [`${SNAPSHOTS}/${name}`, place] as const),
-  ];
+  ].toSorted(([a], [b]) => compare(a, b));
   const marks: string[] = [];
   for (const [name, place] of places.slice(0, MAX_LOOKED)) {
-    if (CACHED_MODEL.test(name)) {
-      marks.push(`${name}/${MARKS[0]}`);
-    }
-    for (const mark of MARKS) {
-      if (await place.has(mark)) {
-        marks.push(`${name}/${mark}`);
-      }
-    }
+    const own = CACHED_MODEL.test(name) ? await marksOfCached(place) : await marksOf(place);
+    marks.push(...own.map((mark) => `${name}/${mark}`));
   }
   return marks;
 }
 
+async function marksOf(place: Place): Promise<string[]> {
+  const has = await Promise.all(MARKS.map((mark) => place.has(mark)));
+  return MARKS.filter((_, i) => has[i]);
+}
+
+/** The same of a model's folder in Hugging Face's cache, whose files may be hidden behind links. */
+async function marksOfCached(place: Place): Promise<string[]> {
+  const folders = await place.folders();
+  for (const snapshot of (await folders.get(SNAPSHOTS)?.folders())?.values() ?? []) {
+    const marks = await marksOf(snapshot);
+    if (marks.length > 0) {
+      return marks;
+    }
+  }
+  for (const blob of (await folders.get(BLOBS)?.files()) ?? []) {
+    if (blob.size <= MAX_CONFIG_BYTES && isAdapterConfig(await blob.text())) {
+      return [ADAPTER_MARK];
+    }
+  }
+  return [MODEL_MARK];
+}
+
 /** A folder with its contents, under the path of what was taken of it. */
 export async function folderAt(place: Place, name: string): Promise<ChosenFolder> {
-  const { path, handle = place.handle, ...contents } = await contentsOf(place, name);
-  return { name: path === undefined ? name : `${name}/${path}`, handle, ...contents };
+  const { path, folders, handle = place.handle, ...contents } = await contentsOf(place, name);
+  const folder = { name: path === undefined ? name : `${name}/${path}`, handle, ...contents };
+  if (folders) {
+    foldersIn.set(folder, folders);
+  }
+  return folder;
+}
+
+/** The folders in a chosen one, itself no model, that hold the file `mark`, as paths from it. */
+export const foldersWith = ({ below = [] }: Pick<ChosenFolder, 'below'>, mark: string): string[] =>
+  below.filter((path) => path.endsWith(`/${mark}`)).map((path) => path.slice(0, -mark.length - 1));
+
+/** One of those folders. */
+export async function folderWithin(chosen: ChosenFolder, path: string): Promise<ChosenFolder> {
+  return folderAt(await placeAt(foldersIn.get(chosen)!, path), `${chosen.name}/${path}`);
 }
 
 /** The files behind a folder's handle. */

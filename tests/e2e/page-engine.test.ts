@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { unzipSync, zipSync } from 'fflate';
@@ -106,6 +106,10 @@ describe('the page over the real engine, on a static host under a path', () => {
     const start = page.getByRole('button', { name: 'Start training' });
     expect(await start.getAttribute('aria-disabled')).toBe('true');
 
+    const adapters = join(work, 'models');
+    for (const name of ['fine_tuned', 'fine_tuned_v2']) {
+      cpSync(casePath(CASE, 'v1'), join(adapters, name), { recursive: true });
+    }
     const cache = makeHubCache(join(work, 'hub'), casePath(CASE, 'base'));
     const snapshots = join(cache, 'snapshots');
     await drop(page, 'base', join(snapshots, readdirSync(snapshots)[0]!));
@@ -115,7 +119,9 @@ describe('the page over the real engine, on a static host under a path', () => {
     await drop(page, 'base', join(work, 'hub'));
     await card(page, 'base').getByText('Qwen2, 2 layers').waitFor();
     await card(page, 'base').getByText('hub/models--toy--model').waitFor();
-    await drop(page, 'source', casePath(CASE, 'v1'));
+    await drop(page, 'source', adapters);
+    await card(page, 'source').getByRole('button', { name: 'fine_tuned_v2' }).click();
+    await card(page, 'source').getByText('models/fine_tuned_v2').waitFor();
     await drop(page, 'train', casePath(CASE, 'train.jsonl'));
     await drop(page, 'validation', casePath(CASE, 'val.jsonl'));
     await drop(page, 'recipe', casePath(CASE, 'training_config.yaml'));

@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GivenInputs } from '../../src/engine/protocol/protocol.ts';
@@ -7,11 +9,24 @@ import { accessible } from '../support/page-checks.ts';
 import { pickCase, stubPickers } from '../support/real-page.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
+const work = mkdtempSync(join(tmpdir(), 'retune-page-'));
+/** A folder that holds two adapters. */
+function makeAdapters(): string {
+  const models = join(work, 'models');
+  for (const name of ['fine_tuned_v2', 'fine_tuned']) {
+    cpSync(`${CASE}/v1`, join(models, name), { recursive: true });
+  }
+  return models;
+}
+
 let server: Awaited<ReturnType<typeof servePage>>;
 beforeAll(async () => {
   server = await servePage('dist/page-test');
 });
-afterAll(() => server?.close());
+afterAll(() => {
+  rmSync(work, { recursive: true });
+  return server?.close();
+});
 
 const open = async (search?: string, colorScheme: 'light' | 'dark' = 'light') =>
   server.open(search, { colorScheme, reducedMotion: 'reduce' });
@@ -55,8 +70,15 @@ describe.concurrent('the page', () => {
       const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')]);
       await chooser.setFiles(path);
     };
-    await choose('Choose folder: Base model', `${CASE}/base`);
-    await choose('Choose folder: Adapter V1', `${CASE}/v1`);
+    // Of a folder above the only base that one is taken, and of several adapters one is asked for.
+    await choose('Choose folder: Base model', CASE);
+    await page.getByText('recipe_text/base').waitFor();
+    await choose('Choose folder: Adapter V1', makeAdapters());
+    await page.getByText('Which one? models holds 2 adapters:').waitFor();
+    await accessible(page, 'offers');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByText('models/fine_tuned_v2').waitFor();
     await choose('Choose file: New rows', `${CASE}/train.jsonl`);
     await ready(page);
     await tabTo(page, 'Start training');

@@ -7,6 +7,8 @@ import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import type { MissingFile } from '../shared/test-files.ts';
 
+const MARKS = { base: 'config.json', folder: 'adapter_config.json', validation: undefined } as const;
+
 /** Files that an unfinished test needs and the browser cannot reach, to be chosen again. */
 @customElement('test-again-view')
 export class TestAgainView extends SessionView {
@@ -30,6 +32,7 @@ export class TestAgainView extends SessionView {
           .slotName=${`again-${file.what}${file.folder ?? ''}`}
           .heading=${{ base: 'Base model', validation: 'Validation rows', folder: 'Adapter' }[file.what]}
           .kind=${file.what === 'validation' ? 'file' : 'folder'}
+          .mark=${MARKS[file.what]}
           .hint=${`${file.name}, as it was chosen for this test.`}
           .quiet=${true}
           @chosen=${(event: CustomEvent) => this.#chosen(file, event.detail)}

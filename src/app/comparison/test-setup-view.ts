@@ -176,6 +176,7 @@ export class TestSetupView extends SessionView {
       .slotName=${'test-base'}
       .heading=${'Base model'}
       .kind=${'folder'}
+      .mark=${'config.json'}
       .hint=${'The model’s folder. All versions share it in memory.'}
       .fixed=${base === undefined && shown !== undefined}
       .chosenName=${shown ? this.#nameOf(shown, 'base') : ''}

@@ -1,9 +1,12 @@
+import '../elements/folder-offers.ts';
 import { css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { folderOf } from '../../engine/files/files.ts';
 import type { ChosenFolder } from '../../engine/protocol/protocol.ts';
 import { missingOfAdapter } from '../../formats/adapter.ts';
 import { folderFromInput, hasPickers, pickFolder, readDrop } from '../../platform/file-pickers.ts';
+import { folderWithin } from '../../platform/read-folder.ts';
+import { type FolderOffers, meantBy, type Offers } from '../elements/folder-offers.ts';
 import { openProblem } from '../shared/open-problem.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
@@ -18,6 +21,9 @@ export class TestVersionsView extends SessionView {
   @property({ attribute: false }) chosen: readonly string[] = [];
   @state() private problem = '';
   @state() private over = false;
+  @state() private offers: Offers | undefined;
+  @query('button.add') private button!: HTMLButtonElement;
+  @query('folder-offers') private offered!: FolderOffers;
   @query('input[type=file]') private input!: HTMLInputElement;
 
   static override styles = [
@@ -101,8 +107,9 @@ export class TestVersionsView extends SessionView {
         ${order.length > 0 ? html`<span class="soft">Order:</span> ${safeText(order.map(({ name }) => name).join(', '))}` : nothing}
       </p>
       ${this.problem ? html`<p class="small" role="alert">${safeText(this.problem)}</p>` : nothing}
+      ${this.offers ? html`<folder-offers .offers=${this.offers} .mark=${'adapter_config.json'} @taken=${(event: CustomEvent<string>) => void this.#taken(event)}></folder-offers>` : nothing}
       <div class="row">
-        <button type="button" @click=${this.#choose}>Add an adapter folder</button>
+        <button type="button" class="add" @click=${this.#choose}>Add an adapter folder</button>
         <span class="soft small">or drop it</span>
         <input
           type="file"
@@ -155,6 +162,7 @@ export class TestVersionsView extends SessionView {
         await this.#add(folder);
       }
     } catch (error) {
+      this.offers = undefined;
       this.problem = openProblem(error);
     }
   }
@@ -171,12 +179,30 @@ export class TestVersionsView extends SessionView {
       if (!dropped || 'folder' in dropped) {
         return dropped?.folder;
       }
+      this.offers = undefined;
       this.problem = `${dropped.files[0]!.file.name} is a file; drop the adapter’s folder.`;
       return undefined;
     });
   }
 
-  async #add(folder: ChosenFolder): Promise<void> {
+  async #taken({ detail: path }: CustomEvent<string>): Promise<void> {
+    const { folder } = this.offers!;
+    this.button.focus();
+    await this.#opened(() => folderWithin(folder, path));
+  }
+
+  async #add(chosen: ChosenFolder): Promise<void> {
+    const folder = await meantBy(chosen, 'adapter_config.json');
+    this.offers = 'paths' in folder ? folder : undefined;
+    if ('paths' in folder) {
+      this.problem = '';
+      const focused = this.shadowRoot!.activeElement !== null;
+      await this.updateComplete;
+      if (focused) {
+        this.offered.focus();
+      }
+      return;
+    }
     const missing = ['adapter_config.json', 'adapter_model.safetensors'].find(
       (name) => !folder.files.some((file) => file.name === name),
     );

@@ -1,3 +1,4 @@
+import './folder-offers.ts';
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import type { ChosenFile, ChosenFolder } from '../../engine/protocol/protocol.ts';
@@ -9,10 +10,12 @@ import {
   pickFolder,
   readDrop,
 } from '../../platform/file-pickers.ts';
+import { folderWithin } from '../../platform/read-folder.ts';
 import { openProblem } from '../shared/open-problem.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 import { cardStyles } from './choice-card-styles.ts';
+import { type FolderOffers, type Mark, meantBy, type Offers } from './folder-offers.ts';
 
 export type Fact = readonly [name: string, value: string];
 
@@ -51,11 +54,16 @@ export class ChoiceCard extends LitElement {
   @property({ type: Boolean }) locked = false;
   /** A folder may also be given as a zip: fires `zip` with the file. */
   @property({ type: Boolean }) zips = false;
+  /** The file that a folder must hold; of a folder with several that hold it, one is asked for. */
+  @property() mark: Mark | undefined;
   /** It can be changed, but not cleared. */
   @property({ type: Boolean }) fixed = false;
   @state() private over = false;
   @state() private ownProblem = '';
+  @state() private offers: Offers | undefined;
   @query('input') private input!: HTMLInputElement;
+  @query('button.choose') private button!: HTMLButtonElement;
+  @query('folder-offers') private offered!: FolderOffers;
   @query('input.zip') private zipInput!: HTMLInputElement;
 
   static override styles = [
@@ -88,6 +96,7 @@ export class ChoiceCard extends LitElement {
       </header>
       ${chosenName ? html`<p class="name">${safeText(chosenName)}</p>` : html`<p class="soft small hint">${safeText(this.hint)}</p>`}
       <div aria-live="polite">${this.#report(problem)}</div>
+      ${this.offers && !locked ? html`<folder-offers .offers=${this.offers} .mark=${this.mark!} @taken=${(event: CustomEvent<string>) => void this.#taken(event)}></folder-offers>` : nothing}
       <slot></slot>
       <footer class="row">
         <button type="button" class="choose" ?disabled=${locked} @click=${this.#choose}>
@@ -180,6 +189,7 @@ export class ChoiceCard extends LitElement {
     try {
       await open();
     } catch (error) {
+      this.offers = undefined;
       this.ownProblem = openProblem(error);
     }
   }
@@ -214,12 +224,12 @@ export class ChoiceCard extends LitElement {
     await this.#opened(async () => {
       const dropped = await readDrop(dataTransfer);
       if (dropped) {
-        this.#take(dropped);
+        await this.#take(dropped);
       }
     });
   }
 
-  #take(dropped: NonNullable<Dropped>): void {
+  async #take(dropped: NonNullable<Dropped>): Promise<void> {
     const { kind } = this;
     if (kind === 'folder' && 'folder' in dropped) {
       return this.#chosen(dropped.folder);
@@ -238,19 +248,38 @@ export class ChoiceCard extends LitElement {
       kind === 'folder'
         ? 'a folder with its files, expected here; drop the whole folder'
         : 'one file, expected here; drop only that file';
+    this.offers = undefined;
     this.ownProblem = `${found}, not ${expected}.`;
   }
 
-  #chosen(detail: ChosenFolder | ChosenFile | undefined): void {
+  async #chosen(detail: ChosenFolder | ChosenFile | undefined): Promise<void> {
     if (!detail) {
       return;
     }
+    const { mark } = this;
+    const meant = mark && !('file' in detail) ? await meantBy(detail, mark) : detail;
     this.ownProblem = '';
-    this.dispatchEvent(new CustomEvent('chosen', { detail }));
+    this.offers = 'paths' in meant ? meant : undefined;
+    if ('paths' in meant) {
+      const focused = this.shadowRoot!.activeElement !== null;
+      await this.updateComplete;
+      if (focused) {
+        this.offered.focus();
+      }
+      return;
+    }
+    this.dispatchEvent(new CustomEvent('chosen', { detail: meant }));
+  }
+
+  async #taken({ detail: path }: CustomEvent<string>): Promise<void> {
+    const { folder } = this.offers!;
+    this.button.focus();
+    await this.#opened(async () => this.#chosen(await folderWithin(folder, path)));
   }
 
   #zip(file: File): void {
     this.ownProblem = '';
+    this.offers = undefined;
     this.dispatchEvent(new CustomEvent('zip', { detail: file }));
   }
 
@@ -277,6 +306,7 @@ export class ChoiceCard extends LitElement {
 
   #clear(): void {
     this.ownProblem = '';
+    this.offers = undefined;
     this.dispatchEvent(new CustomEvent('cleared'));
   }
 }

@@ -9,6 +9,7 @@ import { counted, showShare } from '../../formats/words.ts';
 import { SUGGESTED_SHARE } from '../../run/input/suggested-hold-out.ts';
 import type { Columns } from '../../text/columns.ts';
 import type { Fact } from '../elements/choice-card.ts';
+import type { Mark } from '../elements/folder-offers.ts';
 import { type ChoiceSlot, isActive } from '../shared/app-state.ts';
 import { adapterFacts, baseFacts, rowsFacts } from '../shared/facts.ts';
 import { safeText } from '../shared/safe-text.ts';
@@ -17,6 +18,12 @@ import { shared } from '../shared/styles.ts';
 import { adapterName } from '../shared/version-names.ts';
 import type { SlotName } from './choices.ts';
 import { rowsToHoldOut } from './held-out.ts';
+
+/** The file that a folder in its place must hold. */
+const MARKS: Readonly<Partial<Record<SlotName, Mark>>> = {
+  base: 'config.json',
+  source: 'adapter_config.json',
+};
 
 /** Stage one: the three things to choose, two more that may be chosen, and the rows as the model will read them. */
 @customElement('choose-view')
@@ -128,6 +135,7 @@ export class ChooseView extends SessionView {
       .quiet=${slot === 'validation'}
       .locked=${locked}
       .zips=${slot === 'source'}
+      .mark=${MARKS[slot]}
       @chosen=${(event: CustomEvent) => void this.session.choices.choose(slot, event.detail)}
       @zip=${(event: CustomEvent<File>) => void this.session.choices.chooseZip(event.detail)}
       @cleared=${() => void this.session.choices.choose(slot, undefined)}

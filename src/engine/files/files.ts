@@ -1,7 +1,7 @@
 import { blobSource } from '../../formats/blob-source.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { readFolder as read } from '../../platform/read-folder.ts';
+import { foldersWith, readFolder as read } from '../../platform/read-folder.ts';
 import type { RunInputs } from '../../run/input/run-inputs.ts';
 import type { InputHandles } from '../../storage/run-records.ts';
 import type { RowsSource } from '../../text/columns.ts';
@@ -28,13 +28,7 @@ export function folderOf({ name, files, nested = [], below = [], opened }: Opene
       const found = own.get(file) ?? inner.get(file);
       return Promise.resolve(found && blobSource(`${name}/${file}`, found, REMEDY));
     },
-    near: (file) => {
-      const marks = below.filter((path) => path.endsWith(`/${file}`));
-      return Promise.resolve({
-        below: marks.map((path) => path.slice(0, -file.length - 1)),
-        hidesLinks: true,
-      });
-    },
+    near: (file) => Promise.resolve({ below: foldersWith({ below }, file), hidesLinks: true }),
   };
 }
 

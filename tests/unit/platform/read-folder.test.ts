@@ -4,6 +4,8 @@ import { openBaseModel } from '../../../src/formats/base-model.ts';
 import type { ChosenFolder } from '../../../src/platform/chosen-files.ts';
 import {
   folderAt,
+  foldersWith,
+  folderWithin,
   type Place,
   placeOfEntry,
   placeOfPaths,
@@ -118,6 +120,24 @@ it.each(ways)('%s takes the only model in a folder of models', async (_, read) =
   expect(below).toBeUndefined();
 });
 
+it.each(ways)('%s of several folders opens the one that was meant', async (_, read) => {
+  const chosen = await read([
+    'v2/checkpoint-100/adapter_config.json',
+    'checkpoint-100/adapter_config.json',
+    'checkpoint-20/adapter_config.json',
+    'checkpoint-20/adapter_model.safetensors',
+    'qwen/config.json',
+  ]);
+  expect(foldersWith(chosen, 'adapter_config.json')).toEqual(['checkpoint-20', 'checkpoint-100']);
+  expect(foldersWith(chosen, 'config.json')).toEqual(['qwen']);
+  // It is passed to the worker.
+  expect(() => structuredClone({ ...chosen, files: [], handle: undefined })).not.toThrow();
+  const { name, files, below } = await folderWithin(chosen, 'checkpoint-20');
+  expect(name).toBe('base/checkpoint-20');
+  expect(files.map((file) => file.name)).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
+  expect(below).toBeUndefined();
+});
+
 it.each(ways)('%s takes none in place of a model that lost its configuration', async (_, read) => {
   const { name, files } = await read(['model.safetensors', 'onnx/config.json']);
   expect(name).toBe('base');
@@ -134,6 +154,9 @@ describe('Hugging Face’s cache without its links', () => {
     `${folder}.no_exist/0a/README.md`,
   ];
   const content = (path: string): BlobPart => {
+    if (path === 'models--org--lora/blobs/1e') {
+      return '{"peft_type": "LORA"}';
+    }
     const [, name] = blobs.find(([blob]) => path.endsWith(blob)) ?? [];
     return name === undefined ? '0a' : (model[name] as Uint8Array<ArrayBuffer>);
   };
@@ -166,6 +189,31 @@ describe('Hugging Face’s cache without its links', () => {
     expect(name).toBe('hub/models--org--name');
     expect(files.map((file) => file.name).toSorted()).toEqual(Object.keys(model).toSorted());
   });
+
+  it.each(ways)(
+    '%s of the cache with several opens the one that was meant, be it an adapter',
+    async (_, read) => {
+      const chosen = await read([
+        ...cache('models--org--name/'),
+        ...cache('models--org--other/'),
+        'models--org--lora/blobs/0e',
+        'models--org--lora/blobs/1e',
+        // Copied, as where the system allows no links.
+        'models--org--copied/snapshots/0a/adapter_config.json',
+      ]);
+      expect(foldersWith(chosen, 'config.json')).toEqual(['models--org--name', 'models--org--other']);
+      expect(foldersWith(chosen, 'adapter_config.json')).toEqual([
+        'models--org--copied',
+        'models--org--lora',
+      ]);
+      const { name, files } = await folderWithin(chosen, 'models--org--other');
+      expect(name).toBe('hub/models--org--other');
+      expect(files.map((file) => file.name).toSorted()).toEqual(Object.keys(model).toSorted());
+      const copied = await folderWithin(chosen, 'models--org--copied');
+      expect(copied.name).toBe('hub/models--org--copied/snapshots/0a');
+      expect(copied.files.map((file) => file.name)).toEqual(['adapter_config.json']);
+    },
+  );
 
   it.each(ways)('%s of the cache with several asks which', async (_, read) => {
     const chosen = await read([...cache('models--org--name/'), ...cache('models--org--other/')]);
