@@ -53,8 +53,7 @@ fn x_at(i: u32) -> vec4f {
 }
 
 // dy or x, [t, w … w + 3]
-fn wide_at(part: u32, t: u32, w: u32, end: u32) -> vec4f {
-  let width = p.parts[part].width;
+fn wide_at(part: u32, width: u32, t: u32, w: u32, end: u32) -> vec4f {
   if (t >= end || w >= width) { return vec4f(); }
   let i = (t * width + w) / 4u;
   if (part >= p.pairs) {
@@ -67,21 +66,21 @@ fn wide_at(part: u32, t: u32, w: u32, end: u32) -> vec4f {
   return dy2[i];
 }
 
-fn narrow_at(part: u32, t: u32, r: u32, end: u32) -> f32 {
-  let rank = p.parts[part].rank;
-  if (t >= end || r >= rank) { return 0.0; }
-  let i = p.parts[part].narrow_at + t * rank + r;
-  if (part >= p.pairs) { return v[i]; }
-  return u[i];
+// u or v, which lie from `at` on, [t, r … r + 3]
+fn narrow4_at(part: u32, rank: u32, at: u32, t: u32, r: u32, end: u32) -> vec4f {
+  if (t >= end) { return vec4f(); }
+  return vec4f(
+    narrow_at(part, rank, at + t * rank, r),
+    narrow_at(part, rank, at + t * rank, r + 1u),
+    narrow_at(part, rank, at + t * rank, r + 2u),
+    narrow_at(part, rank, at + t * rank, r + 3u),
+  );
 }
 
-fn narrow4_at(part: u32, t: u32, r: u32, end: u32) -> vec4f {
-  return vec4f(
-    narrow_at(part, t, r, end),
-    narrow_at(part, t, r + 1u, end),
-    narrow_at(part, t, r + 2u, end),
-    narrow_at(part, t, r + 3u, end),
-  );
+fn narrow_at(part: u32, rank: u32, row: u32, r: u32) -> f32 {
+  if (r >= rank) { return 0.0; }
+  if (part >= p.pairs) { return v[row + r]; }
+  return u[row + r];
 }
 
 @compute @workgroup_size(LANES * GROUPS)
@@ -95,6 +94,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   let first_w = (job / p.parts[part].rank_tiles) * TILE;
   let first_r = (job % p.parts[part].rank_tiles) * TILE;
   let slice_tokens = p.parts[part].slice_tokens;
+  let width = p.parts[part].width;
+  let rank = p.parts[part].rank;
+  let narrow_begin = p.parts[part].narrow_at;
   let slices = (p.tokens + slice_tokens - 1u) / slice_tokens;
   // The same for all groups: those behind the last token read zeros.
   let chunks = (min(slice_tokens, p.tokens) + CHUNK - 1u) / CHUNK;
@@ -120,10 +122,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       // The next chunk sets out …
       if (chunk < chunks) {
         let t = begin + chunk * CHUNK + ty;
-        b0 = wide_at(part, t, w, end);
-        b1 = wide_at(part, t + 8u, w, end);
-        b2 = narrow4_at(part, t, r, end);
-        b3 = narrow4_at(part, t + 8u, r, end);
+        b0 = wide_at(part, width, t, w, end);
+        b1 = wide_at(part, width, t + 8u, w, end);
+        b2 = narrow4_at(part, rank, narrow_begin, t, r, end);
+        b3 = narrow4_at(part, rank, narrow_begin, t + 8u, r, end);
       }
       // … the one that lies in workgroup memory is used up …
       if (chunk > 0u) {
@@ -154,8 +156,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     // The first barrier of the next slices comes after all have read the sums.
   }
 
-  let width = p.parts[part].width;
-  let rank = p.parts[part].rank;
   for (var j = 0u; j < 4u / GROUPS; j++) {
     // Which of a group's sums these are.
     let sum = j * LANES * GROUPS + thread;

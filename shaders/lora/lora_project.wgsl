@@ -72,53 +72,68 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   // Decoding: no more than the first eighth of the tile is there.
   let few = p.rows - first_m <= 8u;
 
-  var b0 = x_at(part, depth, m, begin + 4u * x_quad, end);
-  var b1 = x_at(part, depth, m + 16u, begin + 4u * x_quad, end);
-  var b2 = x_at(part, depth, m + 32u, begin + 4u * x_quad, end);
-  var b3 = x_at(part, depth, m + 48u, begin + 4u * x_quad, end);
-  var b4 = w_at(part, depth, r, begin + 4u * w_quad, end);
-  var b5 = w_at(part, depth, r + next_row, begin + 4u * (w_quad + next_quad), end);
+  var b0 = vec4f(); var b1 = vec4f(); var b2 = vec4f(); var b3 = vec4f();
+  var b4 = vec4f(); var b5 = vec4f();
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
   var c4 = vec4f(); var c5 = vec4f(); var c6 = vec4f(); var c7 = vec4f();
-  for (var k = begin; k < end; k += CHUNK) {
-    workgroupBarrier();
-    tile_x[x_row * STRIDE + x_quad] = b0;
-    tile_x[(x_row + 16u) * STRIDE + x_quad] = b1;
-    tile_x[(x_row + 32u) * STRIDE + x_quad] = b2;
-    tile_x[(x_row + 48u) * STRIDE + x_quad] = b3;
-    tile_w[w_row * STRIDE + w_quad] = b4;
-    tile_w[(w_row + next_row) * STRIDE + w_quad + next_quad] = b5;
-    workgroupBarrier();
-    let x_next = k + CHUNK + 4u * x_quad;
-    let w_next = k + CHUNK + 4u * w_quad;
-    b0 = x_at(part, depth, m, x_next, end);
-    b1 = x_at(part, depth, m + 16u, x_next, end);
-    b2 = x_at(part, depth, m + 32u, x_next, end);
-    b3 = x_at(part, depth, m + 48u, x_next, end);
-    b4 = w_at(part, depth, r, w_next, end);
-    b5 = w_at(part, depth, r + next_row, w_next + 4u * next_quad, end);
-    for (var q = 0u; q < 4u; q++) {
-      let ws = tx * STRIDE + q;
-      let w0 = tile_w[ws]; let w1 = tile_w[ws + 8u * STRIDE];
-      let w2 = tile_w[ws + 16u * STRIDE]; let w3 = tile_w[ws + 24u * STRIDE];
-      let xs = ty * STRIDE + q;
-      c0 = mac(c0, tile_x[xs], w0, w1, w2, w3);
-      if (few) { continue; }
-      c1 = mac(c1, tile_x[xs + 8u * STRIDE], w0, w1, w2, w3);
-      c2 = mac(c2, tile_x[xs + 16u * STRIDE], w0, w1, w2, w3);
-      c3 = mac(c3, tile_x[xs + 24u * STRIDE], w0, w1, w2, w3);
-      c4 = mac(c4, tile_x[xs + 32u * STRIDE], w0, w1, w2, w3);
-      c5 = mac(c5, tile_x[xs + 40u * STRIDE], w0, w1, w2, w3);
-      c6 = mac(c6, tile_x[xs + 48u * STRIDE], w0, w1, w2, w3);
-      c7 = mac(c7, tile_x[xs + 56u * STRIDE], w0, w1, w2, w3);
+  let chunks = (end - begin + CHUNK - 1u) / CHUNK;
+  for (var chunk = 0u; chunk <= chunks; chunk++) {
+    // The next chunk sets out …
+    if (chunk < chunks) {
+      let k = begin + chunk * CHUNK;
+      let x_k = k + 4u * x_quad;
+      let w_k = k + 4u * w_quad;
+      b0 = x_at(part, depth, m, x_k, end);
+      b1 = x_at(part, depth, m + 16u, x_k, end);
+      b2 = x_at(part, depth, m + 32u, x_k, end);
+      b3 = x_at(part, depth, m + 48u, x_k, end);
+      b4 = w_at(part, depth, r, w_k, end);
+      b5 = w_at(part, depth, r + next_row, w_k + 4u * next_quad, end);
     }
+    // … the one that lies in workgroup memory is used up …
+    if (chunk > 0u) {
+      for (var q = 0u; q < 4u; q++) {
+        let ws = tx * STRIDE + q;
+        let w0 = tile_w[ws]; let w1 = tile_w[ws + 8u * STRIDE];
+        let w2 = tile_w[ws + 16u * STRIDE]; let w3 = tile_w[ws + 24u * STRIDE];
+        let xs = ty * STRIDE + q;
+        c0 = mac(c0, tile_x[xs], w0, w1, w2, w3);
+        if (few) { continue; }
+        c1 = mac(c1, tile_x[xs + 8u * STRIDE], w0, w1, w2, w3);
+        c2 = mac(c2, tile_x[xs + 16u * STRIDE], w0, w1, w2, w3);
+        c3 = mac(c3, tile_x[xs + 24u * STRIDE], w0, w1, w2, w3);
+        c4 = mac(c4, tile_x[xs + 32u * STRIDE], w0, w1, w2, w3);
+        c5 = mac(c5, tile_x[xs + 40u * STRIDE], w0, w1, w2, w3);
+        c6 = mac(c6, tile_x[xs + 48u * STRIDE], w0, w1, w2, w3);
+        c7 = mac(c7, tile_x[xs + 56u * STRIDE], w0, w1, w2, w3);
+      }
+    }
+    workgroupBarrier();
+    // … and the next takes its place.
+    if (chunk < chunks) {
+      tile_x[x_row * STRIDE + x_quad] = b0;
+      tile_x[(x_row + 16u) * STRIDE + x_quad] = b1;
+      tile_x[(x_row + 32u) * STRIDE + x_quad] = b2;
+      tile_x[(x_row + 48u) * STRIDE + x_quad] = b3;
+      tile_w[w_row * STRIDE + w_quad] = b4;
+      tile_w[(w_row + next_row) * STRIDE + w_quad + next_quad] = b5;
+    }
+    workgroupBarrier();
   }
   let my = first_m + ty;
   let rx = first_r + tx;
-  store(part, slice, my, rx, c0); store(part, slice, my + 8u, rx, c1);
-  store(part, slice, my + 16u, rx, c2); store(part, slice, my + 24u, rx, c3);
-  store(part, slice, my + 32u, rx, c4); store(part, slice, my + 40u, rx, c5);
-  store(part, slice, my + 48u, rx, c6); store(part, slice, my + 56u, rx, c7);
+  // Picked as in shared/tile_store.wgsl.
+  for (var i = 0u; i < 8u; i++) {
+    var sums = c0;
+    if (i == 1u) { sums = c1; }
+    if (i == 2u) { sums = c2; }
+    if (i == 3u) { sums = c3; }
+    if (i == 4u) { sums = c4; }
+    if (i == 5u) { sums = c5; }
+    if (i == 6u) { sums = c6; }
+    if (i == 7u) { sums = c7; }
+    store(part, slice, my + 8u * i, rx, sums);
+  }
 }
 
 #include "lora/dropout.wgsl"
