@@ -11,6 +11,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { exampleCommand } from './commands/example.ts';
 import { exportCommand } from './commands/export.ts';
 import { finetuneCommand } from './commands/finetune.ts';
+import { handoverCommand } from './commands/handover.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { planCommand } from './commands/plan.ts';
 import { rowsCommand } from './commands/rows.ts';
@@ -49,6 +50,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     inspectCommand,
     compareCommand,
     exportCommand,
+    handoverCommand,
     demoCommand,
     exampleCommand,
     benchCommand,

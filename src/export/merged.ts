@@ -1,12 +1,11 @@
 // Reference: transformers, PretrainedConfig (dtype, torch_dtype, tie_word_embeddings).
 import type { BaseModel } from '../formats/base-model.ts';
-import { type ByteSource, readAll } from '../formats/byte-source.ts';
 import { readJson } from '../formats/json.ts';
 import { writePythonJson } from '../formats/python-json.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
 import { mergedCard } from './card.ts';
 import type { FloatType } from './float-bytes.ts';
-import { bytesOutput, type OutputFile, textOutput } from './output-file.ts';
+import { copyOutput, type OutputFile, textOutput } from './output-file.ts';
 import { weightFiles } from './shards.ts';
 import type { Source } from './source.ts';
 import { mergedTensors } from './weights.ts';
@@ -52,7 +51,7 @@ export async function mergedFiles(
   for (const path of COPIED) {
     const file = await base.folder.open(path);
     if (file && file.size <= MAX_COPIED) {
-      copied.push(copyOf(path, file));
+      copied.push(copyOutput(path, file));
     }
   }
   return [
@@ -62,16 +61,6 @@ export async function mergedFiles(
     // Last: without it, the folder is no model.
     textOutput('config.json', `${writePythonJson(mergedConfig(fields, base, type))}\n`),
   ];
-}
-
-function copyOf(path: string, file: ByteSource): OutputFile {
-  return {
-    path,
-    bytes: file.size,
-    chunks: async function* () {
-      yield* bytesOutput(path, (await readAll(file)) as Uint8Array<ArrayBuffer>).chunks();
-    },
-  };
 }
 
 const DTYPE_KEYS = ['dtype', 'torch_dtype'];

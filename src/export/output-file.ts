@@ -1,3 +1,5 @@
+import type { ByteSource } from '../formats/byte-source.ts';
+import { chunksOfFile } from '../formats/chunks.ts';
 import { encodeUtf8 } from '../formats/utf8.ts';
 
 /** A file to be written: its size is known before its content is computed, which happens piece by piece. */
@@ -25,13 +27,30 @@ export function textOutput(path: string, text: string): OutputFile {
   return bytesOutput(path, encodeUtf8(text));
 }
 
-export function bytesOutput(path: string, bytes: Uint8Array<ArrayBuffer>): OutputFile {
+export const bytesOutput = (path: string, bytes: Uint8Array<ArrayBuffer>): OutputFile =>
+  piecesOutput(path, [bytes]);
+
+/** A file of consecutive pieces. */
+export function piecesOutput(path: string, pieces: readonly Uint8Array<ArrayBuffer>[]): OutputFile {
   return {
     path,
-    bytes: bytes.length,
+    bytes: pieces.reduce((sum, { length }) => sum + length, 0),
 
     chunks: async function* () {
-      yield bytes;
+      yield* pieces;
+    },
+  };
+}
+
+/** The same bytes under another path. */
+export function copyOutput(path: string, source: ByteSource): OutputFile {
+  return {
+    path,
+    bytes: source.size,
+    chunks: async function* () {
+      for await (const { bytes } of chunksOfFile(source)) {
+        yield bytes;
+      }
     },
   };
 }
