@@ -76,6 +76,9 @@ describe('the page over the real engine, on a static host under a path', () => {
     await columns.getByText('Choose a column for each.').waitFor();
     await columns.locator('[name=output]').selectOption('b');
     await page.getByText('Everything is in order').waitFor();
+    // Unpacked by WebAssembly, which the page's headers must allow.
+    await drop(page, 'train', 'tests/fixtures/text/row-files/pairs-polars.parquet');
+    await page.getByText(/columns read as instruction "Question", output "Answer", guessed/).waitFor();
     expect(problems).toEqual([]);
     await page.context().close();
   });

@@ -88,6 +88,12 @@ def main():
     )
     pq.write_table(arrow, OUT / "pairs-gzip.parquet", compression="gzip")
     pl.DataFrame(PAIRS).write_parquet(OUT / "pairs-polars.parquet")
+    # Texts that repeat, so that each has matches.
+    repeated = pa.Table.from_pylist(PAIRS + [{key: text * 20 for key, text in pair.items()} for pair in PAIRS])
+    write_lines(OUT / "repeated.jsonl", repeated.to_pylist())
+    for codec in ("zstd", "lz4", "brotli"):
+        pq.write_table(repeated, OUT / f"repeated-{codec}.parquet", compression=codec, use_dictionary=False)
+    pq.write_table(repeated, OUT / "repeated-zstd-v2.parquet", compression="zstd", data_page_version="2.0")
 
     # The Test page's own forms.
     test = [{"question": pair["Question"], "answer": pair["Answer"], "topic": "t"} for pair in PAIRS]

@@ -1,7 +1,7 @@
 // References: Apache Parquet, README.md (pages, levels) and Encodings.md.
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { convert, convertWithDictionary, DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
-import { decompressPage, readDataPage } from 'hyparquet/src/datapage.js';
+import { readDataPage } from 'hyparquet/src/datapage.js';
 import { deltaBinaryUnpack } from 'hyparquet/src/delta.js';
 import { readRleBitPackedHybrid } from 'hyparquet/src/encoding.js';
 import { readPlain } from 'hyparquet/src/plain.js';
@@ -17,7 +17,7 @@ import type {
   SchemaTree,
 } from 'hyparquet/src/types.js';
 import type { ByteSource } from '../byte-source.ts';
-import { inflate, type UnpackedBytes } from '../inflate.ts';
+import type { UnpackedBytes } from '../inflate.ts';
 import { NumberText, PythonFloat } from '../json.ts';
 import { quote } from '../quote.ts';
 import { UserError } from '../user-error.ts';
@@ -26,6 +26,7 @@ import { showBytes } from '../words.ts';
 import { checkRuns, endOfDeltas } from './encoding-bounds.ts';
 import type { Entry } from './record.ts';
 import { endOfStruct, Incomplete, Malformed } from './thrift-bounds.ts';
+import { unpackerOf } from './unpack-page.ts';
 
 /** A page, unpacked; writers make pages of 1 MB, or of one value if that is larger. */
 const MAX_PAGE = 128 * 2 ** 20;
@@ -45,10 +46,10 @@ interface Page {
 /** One column of one row group, page by page. */
 export class ColumnReader {
   readonly #source: ByteSource;
-  readonly #meta: ColumnMetaData;
   readonly #path: SchemaTree[];
   readonly #decoder: ColumnDecoder;
   readonly #unpacked: UnpackedBytes;
+  readonly #unpackPage: ReturnType<typeof unpackerOf>;
   readonly #maxDef: number;
   readonly #maxRep: number;
   readonly #end: number;
@@ -64,7 +65,6 @@ export class ColumnReader {
   constructor(source: ByteSource, path: SchemaTree[], meta: ColumnMetaData, unpacked: UnpackedBytes) {
     const { element } = path.at(-1)!;
     this.#source = source;
-    this.#meta = meta;
     this.#path = path;
     this.#unpacked = unpacked;
     this.#maxDef = getMaxDefinitionLevel(path);
@@ -76,11 +76,7 @@ export class ColumnReader {
     if (!(this.#at >= 4 && this.#at <= this.#end && this.#end <= source.size)) {
       throw new Malformed('a column lies outside of it');
     }
-    if (meta.codec !== 'UNCOMPRESSED' && meta.codec !== 'SNAPPY' && meta.codec !== 'GZIP') {
-      throw new UserError(
-        `${source.name}: its columns are packed with ${String(meta.codec ?? 'what no one uses')}, expected SNAPPY, GZIP or none; write it with compression="snappy" (pandas, pyarrow, polars).`,
-      );
-    }
+    this.#unpackPage = unpackerOf(meta.codec, source.name);
     this.#decoder = {
       pathInSchema: meta.path_in_schema,
       type: element.type!,
@@ -172,33 +168,12 @@ export class ColumnReader {
     this.#unpacked.add(size);
   }
 
-  async #unpack(packed: Uint8Array<ArrayBuffer>, size: number): Promise<Uint8Array<ArrayBuffer>> {
-    const { codec } = this.#meta;
-    if (codec !== 'GZIP') {
-      return decompressPage(packed, size, codec, undefined) as Uint8Array<ArrayBuffer>;
-    }
-    const page = new Uint8Array(size);
-    let at = 0;
-    const damaged = () => new UserError(`${this.#source.name}: a page is damaged; copy the file again.`);
-    for await (const piece of inflate(once(packed), 'gzip', damaged)) {
-      if (at + piece.length > size) {
-        throw new Malformed('a page is larger than it says');
-      }
-      page.set(piece, at);
-      at += piece.length;
-    }
-    if (at !== size) {
-      throw new Malformed('a page is smaller than it says');
-    }
-    return page;
-  }
-
   async #readDictionary(header: PageHeader, packed: Uint8Array<ArrayBuffer>): Promise<void> {
     const { dictionary_page_header: dictionary, uncompressed_page_size: size } = header;
     if (!dictionary || this.#dictionary) {
       throw new Malformed('a column has two dictionaries');
     }
-    const page = await this.#unpack(packed, size);
+    const page = await this.#unpackPage(packed, size, this.#source.name);
     const { type, element } = this.#decoder;
     const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
     const plain = readPlain({ view, offset: 0 }, type, dictionary.num_values, element.type_length);
@@ -210,7 +185,7 @@ export class ColumnReader {
     if (!about) {
       throw new Malformed('a page has no header');
     }
-    const page = await this.#unpack(packed, header.uncompressed_page_size);
+    const page = await this.#unpackPage(packed, header.uncompressed_page_size, this.#source.name);
     const view = new DataView(page.buffer);
     let at = 0;
     const levels = (most: number): number[] => {
@@ -239,7 +214,10 @@ export class ColumnReader {
       throw new Malformed('a page does not fit into its column');
     }
     const rest = packed.slice(levels);
-    const body = about.is_compressed === false || size === 0 ? rest : await this.#unpack(rest, size);
+    const body =
+      about.is_compressed === false || size === 0
+        ? rest
+        : await this.#unpackPage(rest, size, this.#source.name);
     return this.#pageOf(
       this.#maxRep > 0 ? levelsIn(packed, 0, reps, this.#maxRep, count) : [],
       this.#maxDef > 0 ? levelsIn(packed, reps, levels, this.#maxDef, count) : [],
@@ -345,10 +323,6 @@ const floatText = (value: unknown): unknown =>
     : Number.isFinite(value)
       ? new NumberText(String(new PythonFloat(value)))
       : null;
-
-async function* once(bytes: Uint8Array<ArrayBuffer>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  yield bytes;
-}
 
 /** Texts strictly in UTF-8; times as texts; what is neither text nor number as an object, which no row has a use for. */
 function parsersFor(file: string, path: SchemaTree[]): ParquetParsers {

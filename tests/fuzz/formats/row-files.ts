@@ -66,7 +66,7 @@ const PARQUET = [
     'pairs-delta.parquet',
     'pairs-gzip.parquet',
   ],
-  'chats.parquet',
+  ...['chats.parquet', 'repeated-zstd.parquet', 'repeated-lz4.parquet'],
 ];
 
 /** Rows as Parquet, whose bytes are changed. */

@@ -35,7 +35,8 @@ test.each([
     'pairs-delta.parquet',
     'pairs-gzip.parquet',
   ],
-  ...['chats.parquet', 'many.parquet'],
+  ...['pairs-polars.parquet', 'chats.parquet', 'many.parquet'],
+  ...['repeated-zstd.parquet', 'repeated-zstd-v2.parquet', 'repeated-lz4.parquet'],
 ])('%s has the ids of the same rows as JSONL', async (name) => {
   const expected = await encodeFile(`${/^[a-z]+/.exec(name)![0]}.jsonl`);
   const { rows, notes } = await encodeFile(name);
@@ -176,8 +177,8 @@ test.each<[string, string | Uint8Array, string]>([
 
 test.each([
   [
-    'pairs-polars.parquet',
-    'its columns are packed with ZSTD, expected SNAPPY, GZIP or none; write it with compression="snappy" (pandas, pyarrow, polars).',
+    'repeated-brotli.parquet',
+    'its columns are packed with BROTLI, expected Snappy, gzip, Zstandard, LZ4 or none; write it with compression="snappy" (pandas, pyarrow, polars).',
   ],
   [
     'bomb.parquet',
