@@ -3,16 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { parseRecipe } from '../../src/formats/recipe.ts';
-import { DATED_TEMPLATE, datedBase } from '../support/dated-base.ts';
 import { button, DisturbedRun, engineOf, finished, slowDevice, stepDone } from '../support/disturbed-run.ts';
-import { MemoryStore } from '../support/memory-store.ts';
 import { casePath } from '../support/model-case.ts';
-import { Random } from '../support/random.ts';
 import { chooseCase, hostedHeaders, pickCase, savedFiles, StaticHost } from '../support/real-page.ts';
-import { caseInputs, run } from '../support/run-case.ts';
-import { killWhileTraining } from '../support/training-kills.ts';
-import { fingerprint, inside } from '../support/worker-page.ts';
 
 const CASE = 'batch2';
 const STEPS = 7;
@@ -141,56 +134,6 @@ it.concurrent(
     await context.close();
   },
 );
-
-it.concurrent(
-  'shows the date that the template writes, and resumes another day on the date of the start',
-  async () => {
-    const yaml = readFileSync(casePath('chat_messages', 'training_config.yaml'), 'utf8')
-      .replace('num_train_epochs: 1', 'max_steps: 2')
-      .replace('gradient_accumulation_steps: 4', 'gradient_accumulation_steps: 1')
-      .replace('save_steps: 3', 'save_steps: 1');
-    const { recipe } = parseRecipe(yaml, 'training_config.yaml');
-    const inputs = { ...(await caseInputs('chat_messages', () => recipe)), base: datedBase() };
-    const unbroken = new MemoryStore();
-    await run({ inputs, store: unbroken, moment: '2026-03-07T23:59:58' });
-
-    const { context, page } = await scene.page({ handles: true });
-    const slow = slowDevice(page);
-    await page.goto(scene.host.url);
-    await page.getByText(/Chrome offers only a software device/).waitFor();
-    // Until the reload it is that evening, for the worker that trains.
-    await engineOf(page).evaluate(() => {
-      const Today = Date;
-      globalThis.Date = class extends Today {
-        constructor(...given: []) {
-          super(...(given.length > 0 ? given : (['2026-03-07T23:59:58'] as unknown as [])));
-        }
-      } as DateConstructor;
-    });
-    const changes = { 'base/chat_template.jinja': DATED_TEMPLATE, 'training_config.yaml': yaml };
-    await pickCase(page, 'chat_messages', changes);
-    // Before the start it is today's.
-    await page
-      .getByText(/The chat template writes the current date: here (?!2026-03-07)[\d-]{10} /)
-      .first()
-      .waitFor();
-    const startsDate = /The chat template writes the current date: here 2026-03-07 23:59:58\./;
-    await button(page, 'Start training').click();
-    await noted(page, startsDate);
-    await stepDone(page, 1, 2);
-    slow.stop();
-    await page.reload();
-    await noted(page, startsDate);
-    await finished(page);
-    const files = await savedFiles(page);
-    expect(fingerprint(inside(files, 'checkpoint-2'))).toEqual(fingerprint(unbroken.saved.get(2)!));
-    await context.close();
-  },
-);
-
-it.concurrent('a browser killed while training loses nothing that was kept', async () => {
-  scene.expectWhole(await killWhileTraining(scene.host.url, CASE, new Random(Date.now()), 1));
-});
 
 it.concurrent(
   'trains without network; a second tab says so, is offered no update meanwhile, and takes the run over',
