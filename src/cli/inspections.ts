@@ -12,6 +12,7 @@ import { MAX_BYTES } from '../formats/read-text.ts';
 import { openSafetensors, type Safetensors } from '../formats/safetensors.ts';
 import { sha256 } from '../formats/sha256.ts';
 import { UserError } from '../formats/user-error.ts';
+import { readCardLineage } from '../run/card-lineage.ts';
 import { CURSOR, verifyFiles } from '../run/checkpoint/checkpoint.ts';
 import { checkChatTemplate } from '../text/chat-template.ts';
 import { loadTokenizer } from '../text/load-tokenizer.ts';
@@ -29,7 +30,7 @@ const product = (shape: readonly number[]): number => shape.reduce((all, n) => a
 /** A base, an adapter or a checkpoint, told apart by their files. Throws UserError if it is not sound. */
 export async function inspectFolder(folder: Folder, onProgress: OnProgress): Promise<Facts> {
   if (await folder.open('adapter_config.json')) {
-    const record = (await folder.open(CURSOR)) ? await inspectRecord(folder) : {};
+    const record = (await folder.open(CURSOR)) ? await inspectRecord(folder) : await inspectCard(folder);
     return { ...(await inspectAdapter(folder, onProgress)), ...record };
   }
   if (await folder.open('config.json')) {
@@ -177,6 +178,12 @@ async function inspectRecord(folder: Folder): Promise<Facts> {
     made_from: identity,
     sound: `every file has the SHA-256 that ${CURSOR} records, and its tensors are finite LoRA pairs`,
   };
+}
+
+/** What the card beside an adapter from elsewhere says of where it comes from. */
+async function inspectCard(folder: Folder): Promise<Facts> {
+  const card = await readCardLineage(folder);
+  return card ? { by_its_card: { base: card.base, 'continued from': card.source } } : {};
 }
 
 function tensorFacts(files: readonly Safetensors[]) {

@@ -1,3 +1,4 @@
+import type { CardLineage } from './card-lineage.ts';
 import type { RunIdentity } from './checkpoint/identity.ts';
 
 /** What the family tree needs of a run. */
@@ -13,6 +14,8 @@ export interface FamilyRun {
   resultHash: string | undefined;
   /** The run of this browser that its source came from. */
   sourceRun?: string | undefined;
+  /** What the card of a source from elsewhere says of where that comes from. */
+  sourceLineage?: CardLineage | undefined;
 }
 
 /** A base, an adapter from elsewhere, or the result of a run. */
@@ -58,7 +61,7 @@ export function familyTree(runs: readonly FamilyRun[]): FamilyMember[] {
     const parent =
       identity.source === 'none'
         ? base
-        : (parentRun(run, oldestFirst, made) ?? adapterOf(run, base, adapters));
+        : (parentRun(run, { oldestFirst, made }) ?? adapterOf(run, base, adapters, { oldestFirst, made }));
     made.set(run.id, {
       key: `run/${run.id}`,
       kind: 'run',
@@ -69,40 +72,78 @@ export function familyTree(runs: readonly FamilyRun[]): FamilyMember[] {
       generation: parent.generation + 1,
     });
   }
-  return [...bases.values(), ...adapters.values(), ...made.values()];
+  return parentsFirst([...bases.values(), ...adapters.values(), ...made.values()]);
+}
+
+/** The same members, each moved behind its parent where it comes before it. */
+function parentsFirst(members: readonly FamilyMember[]): FamilyMember[] {
+  const byKey = new Map(members.map((member) => [member.key, member]));
+  const placed = new Set<FamilyMember>();
+  const place = (member: FamilyMember): void => {
+    const parent = byKey.get(member.parent ?? '');
+    if (parent && !placed.has(parent)) {
+      place(parent);
+    }
+    placed.add(member);
+  };
+  members.forEach(place);
+  return [...placed];
+}
+
+interface Runs {
+  oldestFirst: readonly FamilyRun[];
+  made: ReadonlyMap<string, FamilyMember>;
 }
 
 /** The run that made the source: by its hash or, for one of its checkpoints, by the run's own record. */
-function parentRun(
-  run: FamilyRun,
-  oldestFirst: readonly FamilyRun[],
-  made: ReadonlyMap<string, FamilyMember>,
-): FamilyMember | undefined {
-  const same = oldestFirst.find(
-    ({ id, identity, resultHash }) =>
-      made.has(id) && resultHash === run.identity.source && identity.base === run.identity.base,
-  );
-  return made.get(same?.id ?? run.sourceRun ?? '');
+function parentRun(run: FamilyRun, runs: Runs): FamilyMember | undefined {
+  return madeFrom(run.identity, runs) ?? runs.made.get(run.sourceRun ?? '');
 }
 
+/** The run whose result has the hash `source`, over the same base. */
+function madeFrom({ base, source }: CardLineage, { oldestFirst, made }: Runs): FamilyMember | undefined {
+  const same = oldestFirst.find(
+    ({ id, identity, resultHash }) => made.has(id) && resultHash === source && identity.base === base,
+  );
+  return made.get(same?.id ?? '');
+}
+
+/** An adapter that no run here made. Its parent is what its card names, or else the base. */
 function adapterOf(
-  { identity, inputs }: FamilyRun,
+  { identity, inputs, sourceLineage }: Pick<FamilyRun, 'identity' | 'inputs' | 'sourceLineage'>,
   base: FamilyMember,
   adapters: Map<string, FamilyMember>,
+  runs: Runs,
 ): FamilyMember {
   const key = `adapter/${identity.base}/${identity.source}`;
   const found = adapters.get(key);
   if (found) {
     return found;
   }
+  const parent = parentByCard(identity, sourceLineage, base, adapters, runs);
   const adapter: FamilyMember = {
     key,
     kind: 'adapter',
     name: inputs.source ?? 'adapter',
     hash: identity.source,
-    parent: base.key,
-    generation: base.generation + 1,
+    parent: parent.key,
+    generation: parent.generation + 1,
   };
   adapters.set(key, adapter);
   return adapter;
+}
+
+function parentByCard(
+  identity: FamilyRun['identity'],
+  card: CardLineage | undefined,
+  base: FamilyMember,
+  adapters: Map<string, FamilyMember>,
+  runs: Runs,
+): FamilyMember {
+  // A card is believed no further than it can be: an adapter of another base, or its own parent, is none.
+  if (!card || card.base !== identity.base || ['none', identity.source].includes(card.source)) {
+    return base;
+  }
+  const inputs = { base: base.name, source: `adapter ${card.source.slice(0, 8)}` };
+  return madeFrom(card, runs) ?? adapterOf({ identity: card, inputs }, base, adapters, runs);
 }

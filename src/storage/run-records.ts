@@ -1,6 +1,7 @@
 import { get, set, type UseStore } from 'idb-keyval';
 import type { Recipe } from '../formats/recipe.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
+import type { CardLineage } from '../run/card-lineage.ts';
 import type { RunIdentity } from '../run/checkpoint/identity.ts';
 import type { BestStep } from '../run/options.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
@@ -40,6 +41,8 @@ export interface StoredRun {
   /** The run of this browser whose result, or whose checkpoint of `sourceStep`, is the source. */
   sourceRun?: string | undefined;
   sourceStep?: number | undefined;
+  /** What the card of a source from elsewhere says of where that comes from. */
+  sourceLineage?: CardLineage | undefined;
   /** The precision requested at its start; undefined in records of earlier versions. */
   precision?: PrecisionChoice | undefined;
   /** Its start time for a chat template that writes the date; undefined in records of earlier versions. */

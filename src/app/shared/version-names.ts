@@ -1,10 +1,11 @@
 import type { ChosenFolder, ChosenInputs, RunRecord } from '../../engine/protocol/protocol.ts';
 
-type Ancestry = Pick<RunRecord, 'id' | 'sourceRun' | 'inputs'>;
+type Ancestry = Pick<RunRecord, 'id' | 'sourceRun' | 'sourceLineage' | 'inputs'>;
 
 /**
- * What a run's result is called: V2 where it continued an adapter from elsewhere, V1 where it began with none, and one
- * more for every run of this browser that it was continued from.
+ * What a run's result is called: V2 where it continued an adapter from elsewhere, V3 where that adapter's card says that
+ * it continued another, V1 where it began with none, and one more for every run of this browser that it was continued
+ * from.
  */
 export function resultName(id: string | undefined, runs: readonly Ancestry[]): string {
   return `V${generation(id, runs)}`;
@@ -39,5 +40,8 @@ function generation(id: string | undefined, runs: readonly Ancestry[]): number {
     const source = run.sourceRun;
     run = runs.find((one) => one.id === source);
   }
-  return behind + (run && run.inputs.source === undefined ? 1 : 2);
+  if (run && run.inputs.source === undefined) {
+    return behind + 1;
+  }
+  return behind + ((run?.sourceLineage?.source ?? 'none') === 'none' ? 2 : 3);
 }

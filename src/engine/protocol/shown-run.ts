@@ -13,5 +13,6 @@ export const SHOWN = [
   'inputs',
   'handles',
   'sourceRun',
+  'sourceLineage',
   'best',
 ] as const satisfies readonly (keyof StoredRun)[];

@@ -60,6 +60,12 @@ export function parseArchivedRun(value: unknown, file: string, remedy: string): 
     columns: optional(fields, 'columns', () => parseColumnsOf(fields)),
     sourceRun: optional(fields, 'sourceRun', () => matching(fields, 'sourceRun', ID, 'the id of a run')),
     sourceStep: optional(fields, 'sourceStep', () => fields.number('sourceStep', STEP)),
+    sourceLineage: optional(fields, 'sourceLineage', () => {
+      const lineage = fields.section('sourceLineage');
+      const hash = (key: 'base' | 'source') => matching(lineage, key, HASH, 'a SHA-256');
+      const isFresh = lineage.values['source'] === 'none';
+      return { base: hash('base'), source: isFresh ? 'none' : hash('source') };
+    }),
     precision: optional(fields, 'precision', () => fields.choice('precision', PRECISION_CHOICES)),
     resultHash: optional(fields, 'resultHash', () => matching(fields, 'resultHash', HASH, 'a SHA-256')),
     best: optional(fields, 'best', () => {

@@ -1,4 +1,5 @@
 import { UserError } from '../../formats/user-error.ts';
+import type { CardLineage } from '../../run/card-lineage.ts';
 import { differences, IDENTITY_NAMES, type RunIdentity } from '../../run/checkpoint/identity.ts';
 import type { PrecisionChoice } from '../../run/precision.ts';
 import { type StoredRun, UNREAD } from '../../storage/run-records.ts';
@@ -14,8 +15,9 @@ export function newRecord(run: {
   maxSteps: number;
   precision: PrecisionChoice;
   moment: Moment | undefined;
+  sourceLineage: CardLineage | undefined;
 }): StoredRun {
-  const { id, name, inputs, identity, maxSteps, precision, moment } = run;
+  const { id, name, inputs, identity, maxSteps, precision, moment, sourceLineage } = run;
   return {
     id,
     name,
@@ -35,6 +37,7 @@ export function newRecord(run: {
     columns: columnsOf(inputs),
     sourceRun: inputs.source?.run,
     sourceStep: inputs.source?.step,
+    sourceLineage,
     precision,
     moment,
     identity,

@@ -2,6 +2,7 @@ import type { UseStore } from 'idb-keyval';
 import { readJson } from '../../formats/json.ts';
 import { parseTrainerState } from '../../formats/trainer-state.ts';
 import { requestGpu } from '../../platform/browser-gpu.ts';
+import { readCardLineage } from '../../run/card-lineage.ts';
 import { adapterHash, type RunIdentity } from '../../run/checkpoint/identity.ts';
 import type { DeviceSettings } from '../../run/device-settings.ts';
 import type { RunEvent } from '../../run/events.ts';
@@ -103,9 +104,11 @@ export class RunTraining {
     if (this.#journal) {
       checkSameFiles(this.#journal.record, identity);
     }
+    const { source } = runInputs(inputs);
+    const sourceLineage = source && (await readCardLineage(source));
     const journal = (this.#journal ??= new RunJournal(
       records,
-      newRecord({ id, name, inputs, identity, maxSteps, precision, moment }),
+      newRecord({ id, name, inputs, identity, maxSteps, precision, moment, sourceLineage }),
     ));
     await journal.write({ identity, handles: handlesOf(inputs) });
     // Only now, since copies without a record would never be found again.

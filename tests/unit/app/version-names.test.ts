@@ -10,6 +10,9 @@ const runs = [
   { id: 'first', inputs: { ...inputs, source: undefined } },
   { id: 'after first', inputs, sourceRun: 'first' },
   { id: 'orphan', inputs, sourceRun: 'deleted' },
+  { id: 'of the cluster', inputs, sourceLineage: { base: 'b', source: 'v1' } },
+  { id: 'of a fresh one', inputs, sourceLineage: { base: 'b', source: 'none' } },
+  { id: 'after the cluster', inputs, sourceRun: 'of the cluster' },
   { id: 'a', inputs, sourceRun: 'b' },
   { id: 'b', inputs, sourceRun: 'a' },
 ];
@@ -21,6 +24,9 @@ it.each([
   ['first', 'V1', 'V1'],
   ['after first', 'V1', 'V2'],
   ['orphan', 'V2', 'V3'],
+  ['of the cluster', 'V2', 'V3'],
+  ['of a fresh one', 'V1', 'V2'],
+  ['after the cluster', 'V3', 'V4'],
   ['not in the list yet', 'V1', 'V2'],
 ])('the result of %s follows %s and is %s', (id, source, result) => {
   expect([sourceName(id, runs), resultName(id, runs)]).toEqual([source, result]);

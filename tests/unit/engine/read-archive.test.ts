@@ -65,7 +65,18 @@ const KEYS = [
     'maxSteps',
     'name',
   ],
-  ...['note', 'precision', 'recipe', 'resultHash', 'sourceRun', 'sourceStep', 'status', 'step', 'stopped'],
+  ...[
+    'note',
+    'precision',
+    'recipe',
+    'resultHash',
+    'sourceLineage',
+    'sourceRun',
+    'sourceStep',
+    'status',
+    'step',
+    'stopped',
+  ],
 ];
 
 async function archive(change: Record<string, unknown> = {}): Promise<Zippable> {
@@ -239,6 +250,11 @@ describe("an archive's record", () => {
       'identity.train is "none", expected a SHA-256',
     ],
     ['a source that is no run', { sourceRun: '../V1' }, 'sourceRun is "../V1", expected the id of a run'],
+    [
+      'a lineage that is none',
+      { sourceLineage: { base: hash('1'), source: 'V1' } },
+      'sourceLineage.source is "V1", expected a SHA-256',
+    ],
     ['a step of its source that is none', { sourceStep: 1.5 }, 'sourceStep is 1.5, expected a whole number'],
     ['a best step past its end', { best: { step: 1e6, evalLoss: 1 } }, 'step is 1000000, expected'],
     ['a precision of its own', { precision: 'f8' }, 'precision is "f8", expected one of auto, '],

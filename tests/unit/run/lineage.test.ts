@@ -44,6 +44,38 @@ describe('familyTree', () => {
     ]);
   });
 
+  it('places an adapter from elsewhere by its card: after a run here, an adapter here, or an unknown one', () => {
+    const v2 = run('v2', 1, { source: 'h1', resultHash: 'h2' });
+    const cluster = (id: string, created: number, source: string, from: string) =>
+      run(id, created, { source, sourceLineage: { base: 'B', source: from } });
+    expect(
+      shown([v2, cluster('a', 2, 'c1', 'h2'), cluster('b', 3, 'c2', 'h1'), cluster('c', 4, 'c3', 'h9')]),
+    ).toEqual([
+      ['base/B', undefined, 0],
+      ['adapter/B/h1', 'base/B', 1],
+      ['run/v2', 'adapter/B/h1', 2],
+      ['adapter/B/c1', 'run/v2', 3],
+      ['adapter/B/c2', 'adapter/B/h1', 2],
+      ['adapter/B/h9', 'base/B', 1],
+      ['adapter/B/c3', 'adapter/B/h9', 2],
+      ['run/a', 'adapter/B/c1', 4],
+      ['run/b', 'adapter/B/c2', 3],
+      ['run/c', 'adapter/B/c3', 3],
+    ]);
+  });
+
+  it.each([
+    ['of another base', { base: 'C', source: 'h1' }],
+    ['that names itself', { base: 'B', source: 'h2' }],
+    ['of a fresh adapter', { base: 'B', source: 'none' }],
+  ])('a card %s leads to the base', (_, sourceLineage) => {
+    expect(shown([run('a', 1, { source: 'h2', sourceLineage })])).toEqual([
+      ['base/B', undefined, 0],
+      ['adapter/B/h2', 'base/B', 1],
+      ['run/a', 'adapter/B/h2', 2],
+    ]);
+  });
+
   it('keeps families of different bases apart, and a run that changed nothing from being its own parent', () => {
     const other = { base: 'C', source: 'h1' };
     const same = run('same', 1, { source: 'h1', resultHash: 'h1' });
