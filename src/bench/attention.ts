@@ -1,5 +1,6 @@
 import { attentionDelta, attentionScratch } from '../gpu/kernels/attention/attention.ts';
 import { attention, ATTENTION_CLASSES, ATTENTIONS } from '../gpu/kernels/attention/index.ts';
+import { packedAttentionBytes } from '../gpu/kernels/attention/packed.ts';
 import type { AttentionVariant } from '../gpu/kernels/attention/variant.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
@@ -24,12 +25,15 @@ export async function measureAttention(
   const { rows: tokens, rounds, ceilings } = call;
   const shape = heads(benchModel(name).config, tokens);
   const wide = { kind: 'working activations', bytes: 4 * tokens * shape.heads * shape.headDim } as const;
+  const packed = gpu.matrix
+    ? Math.max(...ATTENTION_CLASSES.map((part) => packedAttentionBytes(part, shape)))
+    : 0;
   const narrow = { ...wide, bytes: 4 * tokens * shape.kvHeads * shape.headDim };
   const buffers = allocate(gpu.memory, {
     ...{ q: wide, k: narrow, v: narrow, o: wide, dout: wide, dq: wide, dk: narrow, dv: narrow },
     stats: { ...wide, bytes: 8 * tokens * shape.heads },
     ranges: { kind: 'batch', bytes: 8 * tokens },
-    scratch: { ...wide, bytes: 4 * attentionScratch(tokens, shape) },
+    scratch: { ...wide, bytes: Math.max(4 * attentionScratch(tokens, shape), packed) },
   });
   const views = Object.fromEntries(Object.entries(buffers).map(([key, buffer]) => [key, view(buffer)]));
   const inputs = { ...(views as Record<keyof typeof buffers, ReturnType<typeof view>>), ...shape };

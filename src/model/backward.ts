@@ -116,8 +116,10 @@ function attentionBackward(ctx: PassContext, layer: number): void {
   let shares: KeyShares | undefined;
   const leave = (left: KeyShares) => void (shares = left);
   const keys = { ...inputs, dk: d.k, dv: d.v, scratch: acts.scratch, leave };
+  // First, since it may use the scratch that the shares are left in.
+  const queries = { ...inputs, dq: d.q, scratch: acts.scratch };
+  attentionBackwardQ(stream, queries, products?.attention('attention queries', shape));
   attentionBackwardKV(stream, keys, products?.attention('attention keys', shape));
-  attentionBackwardQ(stream, { ...inputs, dq: d.q }, products?.attention('attention queries', shape));
   applyRope(ctx, d, true, shares);
   let { q: dq, k: dk } = d;
   if (qNorm && kNorm) {

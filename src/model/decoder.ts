@@ -136,7 +136,7 @@ export function attend(
 ): void {
   const ranges = view(acts.buffers.ranges);
   const out = { o: acts.attnOut(layer), stats: acts.stats(layer) };
-  const call = { ...qkv, ...out, ranges, ...heads(base.config, rows) };
+  const call = { ...qkv, ...out, ranges, scratch: acts.scratch, ...heads(base.config, rows) };
   attention(stream, call, products?.attention('attention', call));
 }
 

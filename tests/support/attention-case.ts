@@ -6,6 +6,8 @@ import {
   type AttentionQueries,
   attentionScratch,
 } from '../../src/gpu/kernels/attention/attention.ts';
+import { ATTENTION_CLASSES } from '../../src/gpu/kernels/attention/index.ts';
+import { packedAttentionBytes } from '../../src/gpu/kernels/attention/packed.ts';
 import type { BufferView } from '../../src/gpu/memory.ts';
 import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
 import { f64, type TestGpu } from './gpu.ts';
@@ -83,11 +85,13 @@ export async function runAttention(
     ...{ q: roomy(data.q), k: roomy(data.k), v: roomy(data.v), ranges: t.upload(ranges) },
     ...{ stats, tokens, heads, kvHeads, headDim, scale: data.scale },
   };
-  way.forward({ ...call, o });
+  const bytes = ATTENTION_CLASSES.map((part) => packedAttentionBytes(part, shape));
+  // Room for packed operands, floats in the place of halves too.
+  const scratch = t.output(Math.max(attentionScratch(tokens, shape), Math.max(...bytes) / 2));
+  way.forward({ ...call, o, scratch });
   attentionDelta(t.stream, { o, dout, stats, tokens, heads, headDim });
-  const scratch = t.output(attentionScratch(tokens, shape));
   way.backwardKV({ ...call, dout, dk, dv, scratch });
-  way.backwardQ({ ...call, dout, dq });
+  way.backwardQ({ ...call, dout, dq, scratch });
   const read = async (v: BufferView) => {
     const values = await t.floats(v);
     const used = (values.length / (tokens + SPARE)) * tokens;

@@ -1,3 +1,9 @@
+import {
+  PACKED_ATTENTION_GRID,
+  PACKED_ATTENTION_TEXTS,
+  packedAttention,
+} from '../../src/gpu/kernels/attention/packed.ts';
+import { headDimText } from '../../src/gpu/kernels/attention/subgroup-matrix.ts';
 import { PACKED_GRID, PACKED_TEXTS, packedKernels } from '../../src/gpu/kernels/linear/nf4-packed.ts';
 import {
   matrixHead,
@@ -6,6 +12,7 @@ import {
   type Tile,
 } from '../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
 import type { MatrixShape } from '../../src/gpu/subgroup-matrices.ts';
+import attentionPacked from './attention-packed-as-arrays.wgsl';
 import type { TestGpu } from './gpu.ts';
 import floats from './halves-as-floats.wgsl';
 import arrays from './matrices-as-arrays.wgsl';
@@ -36,6 +43,20 @@ export function packedWithoutMatrixUnits(t: TestGpu) {
     packWeights: head + packWeights,
   };
   return packedKernels(STAND_IN_SHAPE, sources, 4);
+}
+
+/** The kernels of attention with packed operands, likewise. */
+export function packedAttentionWithoutMatrixUnits(t: TestGpu, headDim: number) {
+  const head = headOf(t, PACKED_ATTENTION_GRID) + floats + headDimText(headDim);
+  const text = (code: string) => `enable subgroups;\n${head}${attentionPacked}${code}`;
+  const { pack, forward, backwardKV, backwardQ } = PACKED_ATTENTION_TEXTS;
+  const sources = {
+    pack: head + pack,
+    forward: text(forward),
+    backwardKV: text(backwardKV),
+    backwardQ: text(backwardQ),
+  };
+  return packedAttention(STAND_IN_SHAPE, headDim, sources, 4);
 }
 
 /** The tile of a workgroup of such a kernel. */

@@ -5,7 +5,7 @@ const WORDS = new Set(
   array atomic bool f16 f32 i32 u32 mat2x4f mat4x2f mat4x4f ptr vec2 vec2f vec2u vec3 vec3f vec3u vec4 vec4f vec4u
   binding builtin compute group off subgroup_uniformity workgroup_size global_invocation_id local_invocation_index
   num_workgroups subgroup_id subgroup_invocation_id workgroup_id
-  abs all any atomicLoad atomicOr bitcast clamp dot exp fma log max min select sqrt transpose unpack2x16float
+  abs all any atomicLoad atomicOr bitcast clamp dot exp exp2 fma log log2 max min select sqrt transpose unpack2x16float
   storageBarrier workgroupBarrier workgroupUniformLoad subgroupAdd subgroupAny subgroupElect subgroupExclusiveAdd
   subgroupMax subgroupShuffleXor subgroups subgroupMatrixLoad subgroupMatrixMultiplyAccumulate subgroupMatrixStore
   subgroup_matrix_left subgroup_matrix_result subgroup_matrix_right row_major col_major`

@@ -1,6 +1,7 @@
 import type { Gpu } from '../device.ts';
 import { attentionScratch } from '../kernels/attention/attention.ts';
 import type { AttentionCalls, AttentionClass } from '../kernels/attention/index.ts';
+import { packedAttentionBytes } from '../kernels/attention/packed.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import type { LoraFactor } from '../kernels/linear/nf4-operands.ts';
 import { packedBytes } from '../kernels/linear/nf4-packed.ts';
@@ -160,14 +161,19 @@ export function tryAttention<C extends AttentionClass>(
 ): Promise<string> {
   const variants = attentionCandidates(part, work.attention, work.precision, gpu).filter(named(mayRun));
   return runTrial<AttentionCalls[C]>(gpu, variants, events, (buffers) => {
-    const { call, outputs } = fillAttentionInputs(buffers, work);
+    const { call, outputs } = fillAttentionInputs(buffers, part, work);
     return { call, output: outputs[part] };
   });
 }
 
 /** The arguments of all parts of attention, and the output of each. */
-function fillAttentionInputs(buffers: ScratchBuffers, { rows: tokens, longest, attention: shape }: Workload) {
+function fillAttentionInputs(
+  buffers: ScratchBuffers,
+  part: AttentionClass,
+  { precision, rows: tokens, longest, scratch, attention: shape }: Workload,
+) {
   const { heads, kvHeads, headDim } = shape;
+  const packed = precision === 'matrix' ? packedAttentionBytes(part, { tokens, ...shape }) : 0;
   const [wide, narrow] = [tokens * heads * headDim, tokens * kvHeads * headDim];
   const [keys, dk, dv] = buffers.twice(narrow);
   const values = () => buffers.floats(wide);
@@ -175,8 +181,8 @@ function fillAttentionInputs(buffers: ScratchBuffers, { rows: tokens, longest, a
   const [o, dq, stats] = [values(), values(), buffers.pairs(tokens * heads, LOG_SUM_EXP)];
   const call = {
     ...{ ...inputs, o, dq, dk, dv, stats, tokens, ...shape },
-    ranges: buffers.words(packed(longest, tokens)),
-    scratch: buffers.floats(attentionScratch(tokens, shape)),
+    ranges: buffers.words(documents(longest, tokens)),
+    scratch: buffers.floats(Math.max(attentionScratch(tokens, shape), Math.min(packed, scratch) / 4)),
     // The product of two of these random numbers has a standard deviation of 1/12.
     scale: (12 * SCORE_SPREAD) / Math.sqrt(headDim),
   };
@@ -184,7 +190,7 @@ function fillAttentionInputs(buffers: ScratchBuffers, { rows: tokens, longest, a
 }
 
 /** Document range of each token: documents have `longest` tokens, the last one what remains. */
-const packed = (longest: number, tokens: number): number[] =>
+const documents = (longest: number, tokens: number): number[] =>
   Array.from({ length: tokens }, (_, token) => {
     const begin = token - (token % longest);
     return [begin, Math.min(begin + longest, tokens)];

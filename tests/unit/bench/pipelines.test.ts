@@ -68,6 +68,7 @@ describe('the pipelines of Qwen2.5-1.5B', () => {
         'nf4_matmul, f32 64x128x16, NESTED=1 STORED=0',
         'nf4_matmul_grad_f16, f16 64x128, NESTED=1 STORED=0',
         'attention_backward_kv_matrix 16x16x16, heads of 128',
+        'attention_backward_kv_packed 16x16x16, heads of 128',
         'head_matmul_grad_matrix 16x16x16 4x2, FORMAT=0',
         'head_matvec, FORMAT=0 ROWS=5',
       ]),

@@ -57,6 +57,8 @@ it.each([
 ])('compiles the shaders on subgroup matrices of $M x $N x $K', async (shape) => {
   const { ATTENTION_TEXTS, attentionGrid, headDimText } =
     await import('../../../src/gpu/kernels/attention/subgroup-matrix.ts');
+  const { packedAttention, packedAttentionTexts } =
+    await import('../../../src/gpu/kernels/attention/packed.ts');
   const { HEAD_TEXTS } = await import('../../../src/gpu/kernels/lm-head/subgroup-matrix.ts');
   const { HALF_TEXTS } = await import('../../../src/gpu/kernels/linear/nf4-f16.ts');
   const { packedKernels, packedTexts } = await import('../../../src/gpu/kernels/linear/nf4-packed.ts');
@@ -73,6 +75,7 @@ it.each([
     }
     packedKernels(shape, packedTexts(shape, matrices));
     for (const headDim of [64, 128]) {
+      packedAttention(shape, headDim, packedAttentionTexts(shape, headDim, matrices));
       for (const name of Object.keys(ATTENTION_TEXTS) as (keyof typeof ATTENTION_TEXTS)[]) {
         const limits = { subgroupSize: 32, bytes: 2 ** 16, invocations: 1024, halfBytes: 2 };
         const grid = attentionGrid(name, headDim, shape, limits)!;

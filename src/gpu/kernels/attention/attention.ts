@@ -50,7 +50,11 @@ export interface Attention {
 }
 
 /** o = softmax(scale·q·kᵀ)·v, o [T, heads, D]; writes the log-sum-exp to stats[…, 0]. */
-export type AttentionForward = Attention & { o: BufferView };
+export type AttentionForward = Attention & {
+  o: BufferView;
+  /** For operands packed by tile; without it, or with too little, they are packed as they are used. */
+  scratch?: BufferView | undefined;
+};
 
 /**
  * Where the query heads of a key head are split among workgroups, their gradients: `parts` of each, to be added in
@@ -78,7 +82,12 @@ export type AttentionKeys = Attention & {
 };
 
 /** The gradient dq [T, heads, D] given dout [T, heads, D]; both columns of stats must be set. */
-export type AttentionQueries = Attention & { dout: BufferView; dq: BufferView };
+export type AttentionQueries = Attention & {
+  dout: BufferView;
+  dq: BufferView;
+  /** As in `AttentionForward`. */
+  scratch?: BufferView | undefined;
+};
 
 /**
  * stats[…, 1] = Σ o·dout for each token and head: with the log-sum-exp, all that the backward kernels need of the

@@ -1,5 +1,6 @@
 import type { Stream } from '../../stream.ts';
 import type { AttentionForward, AttentionKeys, AttentionQueries } from './attention.ts';
+import { PACKED_ATTENTION, PACKED_KEYS, PACKED_QUERIES } from './packed.ts';
 import { MATRIX_FORWARD, MATRIX_KEYS, MATRIX_QUERIES } from './subgroup-matrix.ts';
 import { TILE_ATTENTION_FORWARD, TILE_KEYS, TILE_QUERIES } from './tiles.ts';
 import type { AttentionVariant } from './variant.ts';
@@ -15,9 +16,9 @@ export type AttentionClass = keyof AttentionCalls;
 /** All variants of each part. Within a precision, the first that the device supports and that fits is the default. */
 export const ATTENTIONS: { readonly [C in AttentionClass]: readonly AttentionVariant<AttentionCalls[C]>[] } =
   {
-    attention: [...TILE_ATTENTION_FORWARD, MATRIX_FORWARD],
-    'attention keys': [...TILE_KEYS, MATRIX_KEYS],
-    'attention queries': [...TILE_QUERIES, MATRIX_QUERIES],
+    attention: [...TILE_ATTENTION_FORWARD, MATRIX_FORWARD, PACKED_ATTENTION],
+    'attention keys': [...TILE_KEYS, MATRIX_KEYS, PACKED_KEYS],
+    'attention queries': [...TILE_QUERIES, MATRIX_QUERIES, PACKED_QUERIES],
   };
 
 export const ATTENTION_CLASSES = Object.keys(ATTENTIONS) as AttentionClass[];

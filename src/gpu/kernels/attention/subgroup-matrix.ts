@@ -69,7 +69,7 @@ type Name = keyof typeof ATTENTION_TEXTS;
 export const headDimText = (headDim: number): string => `const HEAD_DIM = ${headDim}u;\n`;
 
 /** Head widths that the kernels support. */
-const HEAD_DIMS: readonly number[] = [64, 128];
+export const HEAD_DIMS: readonly number[] = [64, 128];
 
 /** Device limits that bound a kernel's workgroup. */
 interface WorkgroupLimits {

@@ -1,5 +1,7 @@
 import packedByFlag from '../../../../shaders/shared/packed_matrix_by_flag.wgsl';
+import attentionByFlag from '../../../../shaders/shared/packed_matrix_by_flag_with_weights.wgsl';
 import packedByOrder from '../../../../shaders/shared/packed_matrix_by_order.wgsl';
+import attentionByOrder from '../../../../shaders/shared/packed_matrix_by_order_with_weights.wgsl';
 import byFlag from '../../../../shaders/shared/subgroup_matrix_by_flag.wgsl';
 import byOrder from '../../../../shaders/shared/subgroup_matrix_by_order.wgsl';
 import byOrderInHalves from '../../../../shaders/shared/subgroup_matrix_by_order_in_halves.wgsl';
@@ -52,12 +54,12 @@ const ENABLE_SIZE = 'enable subgroup_size_control;\n';
 
 /**
  * Where a kernel's operands are: in tiles in workgroup memory that it writes four halves at a time only, or single
- * ones too; or packed by tile in storage.
+ * ones too; or packed by tile in storage; or as attention's are.
  */
-type Operands = 'quads' | 'halves' | 'packed';
+type Operands = 'quads' | 'halves' | 'packed' | 'attention';
 const LOADS = {
-  flag: { quads: byFlag, halves: byFlag, packed: packedByFlag },
-  order: { quads: byOrder, halves: byOrderInHalves, packed: packedByOrder },
+  flag: { quads: byFlag, halves: byFlag, packed: packedByFlag, attention: attentionByFlag },
+  order: { quads: byOrder, halves: byOrderInHalves, packed: packedByOrder, attention: attentionByOrder },
 } as const;
 
 /** The complete source of a kernel on subgroup matrices. */

@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
 import {
+  PACKED_ATTENTION,
+  PACKED_KEYS,
+  PACKED_QUERIES,
+  packedAttention,
+  packedAttentionForward,
+  packedAttentionKeys,
+  packedAttentionQueries,
+  packedAttentionTexts,
+} from '../../../../src/gpu/kernels/attention/packed.ts';
+import {
   ATTENTION_TEXTS,
   attentionGrid,
   attentionKernel,
@@ -23,14 +33,18 @@ import {
   runAttention,
 } from '../../../support/attention-case.ts';
 import { relativeError, TestGpu } from '../../../support/gpu.ts';
-import { STAND_IN_SHAPE, withoutMatrixUnits } from '../../../support/stand-ins.ts';
+import {
+  packedAttentionWithoutMatrixUnits,
+  STAND_IN_SHAPE,
+  withoutMatrixUnits,
+} from '../../../support/stand-ins.ts';
 
 let t: TestGpu;
 let real: boolean;
 
 beforeAll(async () => {
   t = new TestGpu(await openNodeGpu());
-  real = [MATRIX_FORWARD, MATRIX_KEYS, MATRIX_QUERIES].every((one) => one.supported(t.gpu));
+  real = [PACKED_ATTENTION, PACKED_KEYS, PACKED_QUERIES].every((one) => one.supported(t.gpu));
 });
 
 afterAll(() => t.close());
@@ -38,22 +52,41 @@ afterAll(() => t.close());
 /** Maximum operations of a dispatch: so few that longer passes are split into several. */
 const MOST = 1e6;
 
-const ways = new Map<number, Way>();
+/** Operands packed as they are used, or once a pass. */
+type Kind = 'matrices' | 'packed operands';
+const ways = new Map<string, Way>();
 
 /** On the device's subgroup matrices, otherwise with arrays in their place. */
-function wayHere(headDim: number): Way {
-  let way = ways.get(headDim);
+function wayHere(kind: Kind, headDim: number): Way {
+  const key = `${kind}, ${headDim}`;
+  let way = ways.get(key);
   if (!way) {
-    ways.set(headDim, (way = real ? onUnits() : onStandIns(headDim)));
+    const standIns = kind === 'matrices' ? onStandIns : packedOnStandIns;
+    ways.set(key, (way = real ? onUnits(kind) : standIns(headDim)));
   }
   return way;
 }
 
-const onUnits = (): Way => ({
-  forward: (call) => MATRIX_FORWARD.dispatch(t.stream, call, MOST),
-  backwardKV: (call) => MATRIX_KEYS.dispatch(t.stream, call, MOST),
-  backwardQ: (call) => MATRIX_QUERIES.dispatch(t.stream, call, MOST),
-});
+function onUnits(kind: Kind): Way {
+  const [forward, keys, queries] =
+    kind === 'matrices'
+      ? [MATRIX_FORWARD, MATRIX_KEYS, MATRIX_QUERIES]
+      : [PACKED_ATTENTION, PACKED_KEYS, PACKED_QUERIES];
+  return {
+    forward: (call) => forward.dispatch(t.stream, call, MOST),
+    backwardKV: (call) => keys.dispatch(t.stream, call, MOST),
+    backwardQ: (call) => queries.dispatch(t.stream, call, MOST),
+  };
+}
+
+function packedOnStandIns(headDim: number): Way {
+  const kernels = packedAttentionWithoutMatrixUnits(t, headDim);
+  return {
+    forward: (call) => packedAttentionForward(t.stream, kernels, { ...call, scratch: call.scratch! }, MOST),
+    backwardKV: (call) => packedAttentionKeys(t.stream, kernels, call, MOST),
+    backwardQ: (call) => packedAttentionQueries(t.stream, kernels, { ...call, scratch: call.scratch! }, MOST),
+  };
+}
 
 function onStandIns(headDim: number): Way {
   const { device } = t.gpu;
@@ -96,11 +129,12 @@ const cases: Case[] = [
 ];
 
 /** Forward and backward on the device. */
-const run = (shape: Case, data: Inputs) => runAttention(t, shape, data, wayHere(shape.headDim));
+const run = (kind: Kind, shape: Case, data: Inputs) =>
+  runAttention(t, shape, data, wayHere(kind, shape.headDim));
 
 /** Relative errors of everything. */
-async function errors(shape: Case, data: Inputs) {
-  const out = await run(shape, data);
+async function errors(kind: Kind, shape: Case, data: Inputs) {
+  const out = await run(kind, shape, data);
   const ref = reference(shape, data);
   const lse = out.stats.filter((_, i) => i % 2 === 0);
   const one = {
@@ -142,8 +176,8 @@ function rising(data: Inputs, { tokens, heads, kvHeads, headDim }: Case): void {
 const EXACT = 2e-5;
 const HALVES = 1e-3;
 
-async function expectRight(shape: Case, data: Inputs, exact = EXACT): Promise<void> {
-  const found = await errors(shape, data);
+async function expectRight(kind: Kind, shape: Case, data: Inputs, exact = EXACT): Promise<void> {
+  const found = await errors(kind, shape, data);
   for (const name of ['o', 'lse', 'dq'] as const) {
     expect(found[name], name).toBeLessThan(exact);
   }
@@ -152,25 +186,26 @@ async function expectRight(shape: Case, data: Inputs, exact = EXACT): Promise<vo
   }
 }
 
-describe.each(cases)(
-  'attention on matrices of $tokens tokens, heads $heads/$kvHeads of $headDim, documents from $borders',
-  (shape) => {
+const KINDS: Kind[] = ['matrices', 'packed operands'];
+describe.each(KINDS.flatMap((kind) => cases.map((shape) => ({ kind, ...shape }))))(
+  'attention on $kind of $tokens tokens, heads $heads/$kvHeads of $headDim, documents from $borders',
+  ({ kind, ...shape }) => {
     it('matches the f64 reference forward and backward', async ({ skip }) => {
       if (shape.headDim === 128 && !real) {
-        return skip('floats in the place of halves do not fit');
+        return skip('floats in the place of halves do not fit, or take too long to compile');
       }
-      await expectRight(shape, inputs(shape, shape.tokens * 1000 + shape.heads));
+      await expectRight(kind, shape, inputs(shape, shape.tokens * 1000 + shape.heads));
     });
   },
 );
 
-describe('attention on matrices', () => {
+describe.each(KINDS)('attention on %s', (kind) => {
   const shape: Case = { tokens: 97, heads: 4, kvHeads: 2, headDim: 64, borders: [50] };
 
   it('a lone token gets its value; its dv is the sum of its gradients', async () => {
     const lone: Case = { tokens: 1, heads: 2, kvHeads: 1, headDim: 64, borders: [] };
     const data = inputs(lone, 5);
-    const out = await run(lone, data);
+    const out = await run(kind, lone, data);
     expect(relativeError(out.o, [...data.v, ...data.v])).toBeLessThan(EXACT);
     const sums = Array.from({ length: 64 }, (_, c) => data.dout[c]! + data.dout[64 + c]!);
     expect(relativeError(out.dv, sums)).toBeLessThan(HALVES);
@@ -179,7 +214,7 @@ describe('attention on matrices', () => {
   it('gives the same bits twice', async () => {
     const data = inputs(shape, 1);
     rising(data, shape);
-    expect(await run(shape, data)).toEqual(await run(shape, data));
+    expect(await run(kind, shape, data)).toEqual(await run(kind, shape, data));
   });
 
   it('stays right with outliers among channels, scores in the hundreds and gradients of 1e-6', async () => {
@@ -187,13 +222,13 @@ describe('attention on matrices', () => {
     withOutliers(data, shape);
     data.dout.forEach((value, i) => (data.dout[i] = 1e-6 * value));
     expect(Math.max(...reference(shape, data).lse)).toBeGreaterThan(100);
-    await expectRight(shape, data, 2e-4);
+    await expectRight(kind, shape, data, 2e-4);
   });
 
   it('stays right where scores, values and gradients rise', async () => {
     const data = inputs(shape, 3);
     rising(data, shape);
-    await expectRight(shape, data);
+    await expectRight(kind, shape, data);
   });
 
   it('a document does not feel its neighbors', async () => {
@@ -204,14 +239,16 @@ describe('attention on matrices', () => {
     for (const name of ['q', 'k', 'v', 'dout'] as const) {
       other[name].set(data[name].subarray(from(data[name].length)), from(data[name].length));
     }
-    const [a, b] = [await run(shape, data), await run(shape, other)];
+    const [a, b] = [await run(kind, shape, data), await run(kind, shape, other)];
     for (const name of ['o', 'dq', 'dk', 'dv'] as const) {
       const begin = from(a[name].length);
       expect(relativeError(a[name].subarray(begin), b[name].subarray(begin)), name).toBeLessThan(1e-5);
       expect(relativeError(a[name].subarray(0, begin), b[name].subarray(0, begin))).toBeGreaterThan(0.1);
     }
   });
+});
 
+describe('attention on matrices', () => {
   it('fits heads of 64 and 128 only', () => {
     const room = { subgroupSize: 32, bytes: 32768, invocations: 256, halfBytes: 2 };
     const shapes = [
@@ -244,6 +281,8 @@ describe('attention on matrices', () => {
       const units = { ...matrix, dialect: 'flag' as const };
       const code = matrixText(shape, grid, units, headDimText(64) + ATTENTION_TEXTS[name].code);
       await attentionKernel('compiled', code).compile(t.gpu);
+      const { forward } = packedAttention(shape, 64, packedAttentionTexts(shape, 64, units));
+      await forward.compile(t.gpu);
     }
     expect(t.gpu.errors).toEqual([]);
   });
