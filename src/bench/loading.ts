@@ -86,7 +86,7 @@ export async function measureLoading(
     await measure('the reads of loading, a device that takes no time', () => readInto(model, 0));
     await measure('the reads of loading, a device as slow as they are', () => readInto(model, plain));
     await measure('the same reads and SHA-256, a device that takes no time', () => readAndHash(model));
-    await measure('SHA-256 alone, as before a resumed run', () => baseHash(model, () => undefined));
+    await measure('SHA-256 alone, as over a finished run', () => baseHash(model, () => undefined));
     await measureLoad('reading and quantizing');
     const cache = new BaseCache(reads.storage(storage));
     await measureLoad(FIRST, cache);

@@ -4,7 +4,7 @@ import { parseAdapterConfig } from '../formats/adapter-config.ts';
 import { BASE_REMEDY, floatTensors, openBaseModel } from '../formats/base-model.ts';
 import type { ByteSource, Folder } from '../formats/byte-source.ts';
 import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
-import { allFinite, checkFinite, tensorPieces } from '../formats/finite.ts';
+import { allFinite, checkTensor, tensorPieces } from '../formats/finite.ts';
 import { readJson } from '../formats/json.ts';
 import { offByALevel } from '../formats/missing-file.ts';
 import { isPickleName, pickleError } from '../formats/pickle.ts';
@@ -95,10 +95,7 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
     floats.reduce((sum, { begin, end }) => sum + end - begin, 0);
   let before = 0;
   for (const tensor of floats) {
-    for await (const piece of tensorPieces(tensor)) {
-      checkFinite(tensor, piece, BASE_REMEDY);
-      onProgress((before += piece.length), total);
-    }
+    await checkTensor(tensor, BASE_REMEDY, (bytes) => onProgress((before += bytes), total));
   }
   for (const file of model.weightFiles) {
     files[basename(file.name)] = await sha256(file, (done) => onProgress(before + done, total));

@@ -88,7 +88,7 @@ function denseValues(info: TensorInfo): Values {
   return async (begin, end) => {
     const bytes = new Uint8Array((end - begin) * size);
     await info.source.read(info.begin + begin * size, bytes);
-    checkFinite(info, bytes, BASE_REMEDY);
+    checkFinite(info, bytes, BASE_REMEDY, begin * size);
     return decodeF32(info, bytes);
   };
 }

@@ -44,16 +44,67 @@ export function allFinite(dtype: Dtype, bytes: Uint8Array): boolean {
   return (carried & signs) === 0;
 }
 
-type Named = Pick<TensorInfo, 'name' | 'dtype' | 'source'>;
+type Named = Pick<TensorInfo, 'name' | 'dtype' | 'shape' | 'source'>;
 
-/** Throws UserError naming file and tensor if bytes of the tensor are not all finite; `remedy` says what to do. */
-export function checkFinite({ name, dtype, source }: Named, bytes: Uint8Array, remedy: string): void {
+/**
+ * The error of a tensor whose value `element` of the row-major order, the first such one where it is known, is not
+ * finite.
+ */
+export function notFinite(
+  { name, shape, source }: Named,
+  element: number | undefined,
+  remedy: string,
+): UserError {
+  const at = element === undefined ? '' : ` at [${indexOf(element, shape).join(', ')}]`;
+  return new UserError(
+    `${source.name}: ${shorten(name)} holds a value that is not finite${at}, expected numbers; ${remedy}.`,
+  );
+}
+
+function indexOf(element: number, shape: readonly number[]): number[] {
+  const index = [];
+  let rest = element;
+  for (const size of shape.toReversed()) {
+    index.unshift(rest % size);
+    rest = Math.floor(rest / size);
+  }
+  return index;
+}
+
+/**
+ * Throws UserError naming file and tensor if bytes of the tensor are not all finite; `remedy` says what to do. `begin`:
+ * the byte of the tensor from which they are, by which the position is named too; of a whole tensor's bytes it is 0.
+ */
+export function checkFinite(info: Named, bytes: Uint8Array, remedy: string, begin?: number): void {
+  const { dtype, shape } = info;
   if (allFinite(dtype, bytes)) {
     return;
   }
-  throw new UserError(
-    `${source.name}: ${shorten(name)} holds values that are not finite, expected numbers; ${remedy}.`,
-  );
+  const size = dtype === 'F32' ? 4 : 2;
+  const whole = bytes.length === size * shape.reduce((product, n) => product * n, 1);
+  const from = begin ?? (whole ? 0 : undefined);
+  if (from === undefined) {
+    throw notFinite(info, undefined, remedy);
+  }
+  for (let at = 0; ; at += size) {
+    if (!allFinite(dtype, bytes.subarray(at, at + size))) {
+      throw notFinite(info, (from + at) / size, remedy);
+    }
+  }
+}
+
+/** Reads a tensor and throws UserError as `checkFinite` does; `onBytes` gets the bytes of every piece read. */
+export async function checkTensor(
+  info: TensorInfo,
+  remedy: string,
+  onBytes?: (bytes: number) => void,
+): Promise<void> {
+  let begin = 0;
+  for await (const piece of tensorPieces(info)) {
+    checkFinite(info, piece, remedy, begin);
+    onBytes?.(piece.length);
+    begin += piece.length;
+  }
 }
 
 /** The tensor's bytes, piece by piece; each piece is overwritten by the next. */

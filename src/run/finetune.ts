@@ -4,7 +4,7 @@ import { hashInputs, Identification } from './checkpoint/identity.ts';
 import {
   checkSameRun,
   earlierMoment,
-  holdsRun,
+  finishedIdentity,
   isFinished,
   latestCheckpoint,
   latestWeights,
@@ -48,22 +48,25 @@ export async function finetune(given: FinetuneOptions): Promise<FinetuneResult> 
   const prepared = { ...opened, cache };
   const hashes = await hashInputs({ ...inputs, rows: train.rows, evalRows, columns });
   const identification = new Identification(hashes, (identity) => call.onIdentity?.(identity, maxSteps));
-  const goesOn = call.resume === 'exact' && (await holdsRun(store));
+  const finished = call.resume === 'exact' ? await finishedIdentity(store) : undefined;
+  if (finished) {
+    checkSameRun(store, finished, identification.besides(finished), 'finished');
+  }
   if (cache?.content !== undefined) {
     await identification.baseIs(cache.content);
-  } else if (goesOn || call.startedBefore) {
-    // Other inputs are refused before a base is loaded for them; a run without checkpoints reads the base only
-    // once.
+  } else if (finished) {
+    // Nothing is loaded for a finished run.
     const base = await baseHash(model, (done, total) =>
       emit({ type: 'phase', phase: 'hashing', done, total, unit: 'bytes' }),
     );
     await cache?.identified(base);
     await identification.baseIs(base);
   } else {
+    // The base is hashed while it is loaded.
     await call.onInputs?.(hashes, maxSteps);
   }
   const note = (text: string) => emit({ type: 'note', text });
-  if (goesOn && (await isFinished(store, identification.identity, note))) {
+  if (finished && (await isFinished(store, identification.identity, note))) {
     return { status: 'already finished', step: maxSteps, maxSteps };
   }
   const start = await startingPoint(call, prepared, identification);
@@ -127,7 +130,8 @@ async function startingPoint(
     await refuseForeignAdapter(store);
     return fresh;
   }
-  checkSameRun(store, checkpoint.cursor.identity, identification.identity, 'unfinished');
+  const { identity } = checkpoint.cursor;
+  checkSameRun(store, identity, identification.besides(identity), 'unfinished');
   checkPlan(store, checkpoint.cursor.plan, precision);
   return { weights: checkpoint.adapter, checkpoint, weightsFrom: checkpoint.cursor.weightsFrom };
 }

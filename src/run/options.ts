@@ -16,11 +16,6 @@ export interface FinetuneOptions extends GivenDeviceSettings {
   /** The cache of quantized bases. */
   baseCache?: BaseCache | undefined;
   resume: ResumeMode;
-  /**
-   * Whether an earlier start has reported this run's identity to `onIdentity`: its hashes are then compared before
-   * a device is opened.
-   */
-  startedBefore?: boolean | undefined;
   /** The start time of the run for a chat template that writes the date, unless a checkpoint has it; default: now. */
   moment?: Moment | undefined;
   /** The cache of the device's fastest kernels. */
@@ -40,8 +35,8 @@ export interface FinetuneOptions extends GivenDeviceSettings {
    */
   onInputs?: ((hashes: InputHashes, maxSteps: number) => Promise<void>) | undefined;
   /**
-   * Called with the hashes of the inputs before the first step; if it throws, the call ends. If there is nothing to
-   * compare them with, an unknown base is hashed while it is loaded, otherwise before a device is opened.
+   * Called with the hashes of the inputs before the first step; if it throws, the call ends. A base that the cache does
+   * not know is hashed while it is loaded or, where a run is finished, alone.
    */
   onIdentity?: ((identity: RunIdentity, maxSteps: number) => Promise<void>) | undefined;
 }

@@ -10,7 +10,7 @@ import { NotFiniteError } from '../train/step.ts';
 import type { StepWindow } from '../train/window.ts';
 import { BestModel } from './checkpoint/best.ts';
 import type { Identification } from './checkpoint/identity.ts';
-import type { Start } from './checkpoint/resume.ts';
+import { checkSameRun, type Start } from './checkpoint/resume.ts';
 import { compileRun } from './compile-kernels.ts';
 import type { DeviceKey } from './device-settings.ts';
 import type { Prepared } from './input/prepare.ts';
@@ -82,7 +82,7 @@ export class Run {
   async go(): Promise<FinetuneResult> {
     const { prepared, identification, gpu, plan, start, emit, signal } = this.#parts;
     const { maxSteps } = prepared;
-    const onContent = identification.known ? undefined : (base: string) => identification.baseIs(base);
+    const onContent = identification.known ? undefined : (base: string) => this.#baseIs(base);
     const load = () => loadInputs(gpu, prepared, plan, emit, onContent);
     const session = await openSession(gpu, prepared, plan, start.weights, emit, load);
     const { identity } = identification;
@@ -121,6 +121,16 @@ export class Run {
     }
     const best = await output.finish();
     return { status: 'finished', step: maxSteps, maxSteps, ...(best && { best }) };
+  }
+
+  /** Throws UserError if the base, whose hash is known only now, is not that of the checkpoint. */
+  async #baseIs(base: string): Promise<void> {
+    const { store, identification, start } = this.#parts;
+    const saved = start.checkpoint?.cursor.identity;
+    if (saved) {
+      checkSameRun(store, saved, { ...identification.besides(saved), base }, 'unfinished');
+    }
+    await identification.baseIs(base);
   }
 
   /** One optimizer step and its log entry. */

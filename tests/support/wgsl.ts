@@ -7,7 +7,7 @@ const WORDS = new Set(
   num_workgroups subgroup_id subgroup_invocation_id workgroup_id
   abs all any atomicLoad atomicOr bitcast clamp dot exp exp2 fma log log2 max min select sqrt transpose unpack2x16float
   storageBarrier workgroupBarrier workgroupUniformLoad subgroupAdd subgroupAny subgroupElect subgroupExclusiveAdd
-  subgroupMax subgroupShuffleXor subgroups subgroupMatrixLoad subgroupMatrixMultiplyAccumulate subgroupMatrixStore
+  atomicMax subgroupMax subgroupShuffleXor subgroups subgroupMatrixLoad subgroupMatrixMultiplyAccumulate subgroupMatrixStore
   subgroup_matrix_left subgroup_matrix_result subgroup_matrix_right row_major col_major`
     .split(/\s+/)
     .filter(Boolean),

@@ -3,7 +3,7 @@ import { readJson } from '../../formats/json.ts';
 import { parseTrainerState } from '../../formats/trainer-state.ts';
 import { requestGpu } from '../../platform/browser-gpu.ts';
 import { readCardLineage } from '../../run/card-lineage.ts';
-import { adapterHash, type RunIdentity } from '../../run/checkpoint/identity.ts';
+import { adapterHash, type InputHashes, type RunIdentity } from '../../run/checkpoint/identity.ts';
 import type { DeviceSettings } from '../../run/device-settings.ts';
 import type { RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
@@ -74,13 +74,11 @@ export class RunTraining {
 
   #attempt({ openGpu, gone }: Attempt): Promise<FinetuneResult> {
     const { inputs, control, store, files, database } = this.#parts;
-    const { record } = this.#journal ?? {};
     return finetune({
       inputs: runInputs(inputs),
       store,
       baseCache: files.cache,
       resume: 'exact',
-      startedBefore: record !== undefined && record.identity.base !== UNREAD,
       tuning: browserTuning(database),
       moment: this.#moment,
       ...this.#settings,
@@ -92,9 +90,20 @@ export class RunTraining {
       },
       signal: control.signal,
       onPassEnd: (save) => control.hold(save, gone),
-      onInputs: (hashes, maxSteps) => this.#identified({ ...hashes, base: UNREAD }, maxSteps),
+      onInputs: (hashes, maxSteps) => this.#withoutBase(hashes, maxSteps),
       onIdentity: (identity, maxSteps) => this.#identified(identity, maxSteps),
     });
+  }
+
+  /** The inputs of a start whose base is not read yet. */
+  async #withoutBase(hashes: InputHashes, maxSteps: number): Promise<void> {
+    const record = this.#journal?.record;
+    if (!record || record.identity.base === UNREAD) {
+      await this.#identified({ ...hashes, base: UNREAD }, maxSteps);
+      return;
+    }
+    // Nothing is remembered of files whose base may turn out to be another.
+    checkSameFiles(record, { ...hashes, base: record.identity.base });
   }
 
   async #identified(identity: RunIdentity, maxSteps: number): Promise<void> {

@@ -48,6 +48,11 @@ export class Identification {
     return this.#identity;
   }
 
+  /** The identity as far as it is known, with the base that `saved` has until then. */
+  besides(saved: RunIdentity): RunIdentity {
+    return this.#identity ?? { base: saved.base, ...this.#hashes };
+  }
+
   async baseIs(base: string): Promise<void> {
     this.#identity = { base, ...this.#hashes };
     await this.#onIdentity(this.#identity);

@@ -83,14 +83,6 @@ async function latestSound<T>(
   return undefined;
 }
 
-/** Whether a run's checkpoints or result are there, with an identity to compare a new start's with. */
-export async function holdsRun(store: RunStore): Promise<boolean> {
-  if ((await store.checkpoints()).length > 0) {
-    return true;
-  }
-  return (await (await store.openResult()).open(CURSOR)) !== undefined;
-}
-
 /** The current date that the stored run writes; undefined if there is no run or it writes no date. */
 export async function earlierMoment(store: RunStore): Promise<Moment | undefined> {
   const result = await store.openResult();
@@ -132,17 +124,23 @@ export function checkSameRun(
   );
 }
 
+/** The identity of the run whose finished result the store holds; undefined if it holds none. */
+export async function finishedIdentity(store: RunStore): Promise<RunIdentity | undefined> {
+  const result = await store.openResult();
+  return (await result.open(CURSOR)) && (await readCursor(result)).identity;
+}
+
 /**
  * Whether the store holds the finished result of this run. A result without its adapter counts as unfinished and is
  * written again from the last checkpoint. Throws UserError if it has other inputs, or nothing to write it from.
  */
 export async function isFinished(store: RunStore, now: RunIdentity, onBroken: OnBroken): Promise<boolean> {
-  const result = await store.openResult();
-  if (!(await result.open(CURSOR))) {
+  const identity = await finishedIdentity(store);
+  if (!identity) {
     return false;
   }
-  const { identity } = await readCursor(result);
   checkSameRun(store, identity, now, 'finished');
+  const result = await store.openResult();
   try {
     await verifyFiles(result, RESULT);
     return true;

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
 import type { Folder } from '../../../src/formats/byte-source.ts';
+import type { Recipe } from '../../../src/formats/recipe.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
 import { baseHash } from '../../../src/model/base/read/content-hash.ts';
 import { CURSOR } from '../../../src/run/checkpoint/checkpoint.ts';
@@ -102,7 +103,7 @@ it.each<CaseName>(['recipe_text', 'llama_sharded', 'prequant', 'dynamic'])(
   },
 );
 
-it('a start over an earlier run hashes the base first, and refuses another one before it is loaded', async () => {
+it('a start over a finished run hashes the base first, and refuses another one before it is loaded', async () => {
   const files = fixtureFiles('cases/recipe_text/base');
   const { identity } = await begin('recipe_text', memoryFolder('base', files));
   const store = new MemoryStore();
@@ -121,6 +122,66 @@ it('a start over an earlier run hashes the base first, and refuses another one b
   const then = identity.base.slice(0, 12);
   await expect(again).rejects.toThrow(`changed the base model (SHA-256 ${then}… then, `);
   expect(phases).toContain('hashing');
+});
+
+it('a resume whose cache does not know the base reads it once, and checks it before the first step', async () => {
+  const name = 'batch2';
+  const once = (r: Recipe): Recipe => ({
+    ...r,
+    training: { ...r.training, epochs: 1, saveSteps: 1, evalSteps: 100 },
+  });
+  const inputs = await caseInputs(name, once);
+  const store = new MemoryStore();
+  const first = new AbortController();
+  const { status, step } = await run({
+    inputs,
+    store,
+    signal: first.signal,
+    emit: ({ type }) => type === 'checkpoint' && first.abort('enough'),
+  });
+  expect([status, step, ...store.saved.keys()]).toEqual(['stopped', 1, 1]);
+
+  const rows = run({
+    inputs: { ...inputs, train: inputs.validation! },
+    store,
+    openGpu: () => Promise.reject(new Error('the device was opened')),
+  });
+  await expect(rows).rejects.toThrow('changed the training data (SHA-256');
+
+  const resume = async (base: Folder) => {
+    const stop = new AbortController();
+    const phases: string[] = [];
+    let told = false;
+    const error: unknown = await run({
+      inputs: { ...inputs, base },
+      store,
+      signal: stop.signal,
+      onIdentity: async () => void (told = true),
+      emit: (event) => {
+        phases.push(event.type === 'phase' ? event.phase : event.type);
+        if (event.type === 'phase' && event.phase === 'compiling kernels') {
+          stop.abort('far enough');
+        }
+      },
+    }).catch((e: unknown) => e);
+    return { error: String(error), told, phases };
+  };
+  const files = fixtureFiles(`cases/${name}/base`);
+  const weights = (files['model.safetensors'] as Uint8Array).slice();
+  weights[weights.length - 5]! ^= 1;
+  const other = await resume(memoryFolder('base', { ...files, 'model.safetensors': weights }));
+  expect(other.error).toMatch(/the unfinished run there was .* changed the base model \(SHA-256/);
+  expect([other.told, other.phases.includes('loading the base')]).toEqual([false, true]);
+  expect(other.phases).not.toContain('step');
+
+  const { folder, times } = counting(memoryFolder('base', files));
+  const { error, told, phases } = await resume(folder);
+  expect([error, told, phases.includes('hashing')]).toEqual(['far enough', true, false]);
+  const begins = await dataBegins(memoryFolder('base', files));
+  expect(times.size).toBe(begins.size);
+  for (const [file, counts] of times) {
+    expect(new Set(counts.subarray(begins.get(file))), file).toEqual(new Set([1]));
+  }
 });
 
 it('a first start that is stopped, or cannot read on, while it loads tells no identity and leaves nothing', async () => {

@@ -52,13 +52,12 @@ it('onPassEnd holds a run between passes and saves checkpoints of complete steps
   expect(comparable(again.result)).toEqual(comparable(whole.result));
 });
 
-it('an onIdentity that refuses the inputs ends the run before a device is opened, or the first step', async () => {
+it('an onInputs that refuses ends the run before a device is opened, an onIdentity before the first step', async () => {
   const refused = run({
     inputs: await inputs(),
     store: new MemoryStore(),
-    startedBefore: true,
     openGpu: () => Promise.reject(new Error('the device was opened')),
-    onIdentity: () => Promise.reject(new Error('other files')),
+    onInputs: () => Promise.reject(new Error('other files')),
   });
   await expect(refused).rejects.toThrow('other files');
   const store = new MemoryStore();

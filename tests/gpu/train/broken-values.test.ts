@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
+import { allocateBase } from '../../../src/model/base/allocate.ts';
 import { loadBase } from '../../../src/model/base/load.ts';
+import { baseTensors } from '../../../src/model/base/read/ingest.ts';
+import { Upload } from '../../../src/model/base/read/upload.ts';
 import { changedTensors, withBits } from '../../support/changed-tensors.ts';
 import { testGpu } from '../../support/gpu.ts';
 import { fixtureFiles, memoryFolder } from '../../support/memory-folder.ts';
@@ -13,24 +16,44 @@ const NAN = { F32: 0x7fc00000, BF16: 0x7fc0, F16: 0x7e00 };
 const INFINITY = { F32: 0xff800000, BF16: 0xff80, F16: 0xfc00 };
 
 describe('a base with a value that is not finite is refused while it is loaded', () => {
-  it.each<[CaseName, string, string, typeof NAN, number]>([
-    ['recipe_text', 'a dense weight', 'model.layers.1.mlp.up_proj.weight', NAN, 40_001],
-    ['recipe_text', 'a dense weight', 'model.layers.0.self_attn.o_proj.weight', INFINITY, 0],
-    ['recipe_text', 'the embedding', 'model.embed_tokens.weight', INFINITY, 1],
-    ['recipe_text', 'a norm', 'model.norm.weight', NAN, 127],
-    ['recipe_text', 'a bias', 'model.layers.0.self_attn.k_proj.bias', NAN, 3],
-    ['prequant', 'scales of scales', 'model.layers.0.self_attn.q_proj.weight.nested_absmax', NAN, 0],
-  ])('%s: %s', async (name, _, tensor, bits, at) => {
+  it.each<[CaseName, string, string, typeof NAN, number, string]>([
+    ['recipe_text', 'a dense weight', 'model.layers.1.mlp.up_proj.weight', NAN, 40_001, '312, 65'],
+    ['recipe_text', 'a dense weight', 'model.layers.0.self_attn.o_proj.weight', INFINITY, 0, '0, 0'],
+    ['recipe_text', 'the embedding', 'model.embed_tokens.weight', INFINITY, 1, '0, 1'],
+    ['recipe_text', 'a norm', 'model.norm.weight', NAN, 127, '127'],
+    ['recipe_text', 'a bias', 'model.layers.0.self_attn.k_proj.bias', NAN, 3, '3'],
+    ['prequant', 'scales of scales', 'model.layers.0.self_attn.q_proj.weight.nested_absmax', NAN, 0, '0'],
+    ['dynamic', 'a weight kept in 16 bits', 'model.layers.0.self_attn.k_proj.weight', NAN, 129, '1, 33'],
+  ])('%s: %s', async (name, _, tensor, bits, at, index) => {
     const { gpu } = await testGpu();
     const files = await changedTensors(fixtureFiles(`cases/${name}/base`), 'model.safetensors', (t) =>
       t.name === tensor ? withBits(t, at, bits[t.dtype as keyof typeof bits]) : t,
     );
+    const sentence = `base/model.safetensors: ${tensor} holds a value that is not finite at [${index}], expected numbers; download the base again.`;
+    const model = await openBaseModel(memoryFolder('base', files));
     for (const doubleQuant of [true, false]) {
-      const model = await openBaseModel(memoryFolder('base', files));
-      await expect(loadBase(gpu, model, { doubleQuant, positions: 8 })).rejects.toThrow(
-        `base/model.safetensors: ${tensor} holds values that are not finite, expected numbers; download the base again.`,
-      );
+      await expect(loadBase(gpu, model, { doubleQuant, positions: 8 })).rejects.toThrow(sentence);
     }
+    const weights = allocateBase(gpu, model, { doubleQuant: true, positions: 8 });
+    for (const chunkBytes of [2 ** 11, 2 ** 13]) {
+      const upload = new Upload(gpu, chunkBytes);
+      const loaded = upload.run(baseTensors(upload, model, weights), () => undefined);
+      await expect(loaded).rejects.toThrow(sentence);
+      upload.close();
+    }
+  });
+
+  it('of several, the first in its file is named', async () => {
+    const { gpu } = await testGpu();
+    const files = await changedTensors(fixtureFiles('cases/recipe_text/base'), 'model.safetensors', (t) =>
+      t.dtype === 'BF16' ? withBits(withBits(t, 5, NAN.BF16), 2, INFINITY.BF16) : t,
+    );
+    const model = await openBaseModel(memoryFolder('base', files));
+    const [first] = [...model.tensors.values()].toSorted((a, b) => a.begin - b.begin);
+    const index = first!.shape.length === 1 ? '2' : '0, 2';
+    await expect(loadBase(gpu, model, { doubleQuant: true, positions: 8 })).rejects.toThrow(
+      `${first!.name} holds a value that is not finite at [${index}], expected`,
+    );
   });
 });
 

@@ -32,18 +32,18 @@ describe('a base', () => {
     expect(facts['notes']).toContain('lm_head.weight in the files differs from it; both are used');
   });
 
-  test.each<[CaseName, string, number]>([
-    ['recipe_text', 'model.layers.1.mlp.down_proj.weight', 0x7fc0],
-    ['recipe_text', 'model.embed_tokens.weight', 0xff80],
-    ['recipe_text', 'model.layers.0.post_attention_layernorm.weight', 0x7f80],
-    ['prequant', 'model.layers.0.mlp.gate_proj.weight.nested_absmax', 0x7f800001],
-    ['dynamic', 'model.layers.0.self_attn.k_proj.weight', 0x7fc0],
-  ])('%s: a value of %s that is not finite is found', async (name, tensor, bits) => {
+  test.each<[CaseName, string, number, string]>([
+    ['recipe_text', 'model.layers.1.mlp.down_proj.weight', 0x7fc0, '0, 0'],
+    ['recipe_text', 'model.embed_tokens.weight', 0xff80, '0, 0'],
+    ['recipe_text', 'model.layers.0.post_attention_layernorm.weight', 0x7f80, '0'],
+    ['prequant', 'model.layers.0.mlp.gate_proj.weight.nested_absmax', 0x7f800001, '0'],
+    ['dynamic', 'model.layers.0.self_attn.k_proj.weight', 0x7fc0, '0, 0'],
+  ])('%s: a value of %s that is not finite is found', async (name, tensor, bits, at) => {
     const files = await changedTensors(base(name), 'model.safetensors', (t) =>
       t.name === tensor ? withBits(t, 0, bits) : t,
     );
     await expect(inspectBase(files)).rejects.toThrow(
-      `base/model.safetensors: ${tensor} holds values that are not finite, expected numbers; download the base again.`,
+      `base/model.safetensors: ${tensor} holds a value that is not finite at [${at}], expected numbers; download the base again.`,
     );
   });
 

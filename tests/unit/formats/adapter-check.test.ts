@@ -160,7 +160,8 @@ describe('values that are not finite', () => {
     const sound = await changedTensors(v1(), FILE, convert);
     expect((await readAdapter(memoryFolder('v1', sound), decoder)).weights).toHaveLength(14);
     const files = await changedTensors(sound, FILE, (t) => (t.name === NAME ? withBits(t, 777, bits) : t));
-    const sentence = `UserError: v1/${FILE}: ${NAME} holds values that are not finite, expected numbers; take an earlier checkpoint or another copy of the adapter.`;
+    const index = [Math.floor(777 / 32), 777 % 32].join(', ');
+    const sentence = `UserError: v1/${FILE}: ${NAME} holds a value that is not finite at [${index}], expected numbers; take an earlier checkpoint or another copy of the adapter.`;
     expect(await sentenceOf(readAdapter(memoryFolder('v1', files), decoder))).toBe(sentence);
     expect(await sentenceOf(check(files))).toBe(sentence);
   });

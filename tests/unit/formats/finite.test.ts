@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { allFinite, checkFinite, tensorPieces } from '../../../src/formats/finite.ts';
+import { allFinite, checkFinite, checkTensor, notFinite, tensorPieces } from '../../../src/formats/finite.ts';
 import { openSafetensors } from '../../../src/formats/safetensors.ts';
 import { writeSafetensors } from '../../../src/formats/safetensors-write.ts';
 import { joinBytes, source } from '../../support/memory-folder.ts';
@@ -70,6 +70,30 @@ test('pieces are the tensor’s bytes; the error names file, tensor and what to 
   expect(Buffer.compare(joinBytes(pieces), data)).toBe(0);
   expect(() => checkFinite(info, data, 'look')).not.toThrow();
   expect(() => checkFinite(info, data.fill(255, 8, 12), 'look')).toThrow(
-    'm.safetensors: w holds values that are not finite, expected numbers; look.',
+    'm.safetensors: w holds a value that is not finite at [2], expected numbers; look.',
   );
+  expect(() => checkFinite(info, data.subarray(0, 12), 'look')).toThrow(
+    'w holds a value that is not finite, expected',
+  );
+  await expect(checkTensor(info, 'look')).resolves.toBeUndefined();
+  const late = data
+    .slice()
+    .fill(0, 0, 2 ** 22)
+    .fill(255, 2 ** 22 + 8);
+  const broken = { ...info, source: source('m.safetensors', late), begin: 0, end: late.length };
+  let read = 0;
+  await expect(checkTensor(broken, 'look', (bytes) => (read += bytes))).rejects.toThrow(
+    `w holds a value that is not finite at [${2 ** 20 + 2}], expected numbers; look.`,
+  );
+  expect(read).toBe(2 ** 22);
+});
+
+test('a position is told by the tensor’s shape', () => {
+  const info = {
+    name: 'w',
+    dtype: 'BF16',
+    shape: [2, 3, 5],
+    source: source('m', new Uint8Array(0)),
+  } as const;
+  expect(String(notFinite(info, 22, 'look').message)).toContain('at [1, 1, 2],');
 });

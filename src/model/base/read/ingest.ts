@@ -1,6 +1,5 @@
-import { BASE_REMEDY, type BaseModel, type LinearSource, linearSource } from '../../../formats/base-model.ts';
+import { type BaseModel, type LinearSource, linearSource } from '../../../formats/base-model.ts';
 import { type LinearModule, linearModules } from '../../../formats/decoder-weights.ts';
-import { checkFinite } from '../../../formats/finite.ts';
 import { doubleQuantize, signedDynamicMap } from '../../../formats/nf4.ts';
 import type { Nf4Source } from '../../../formats/nf4-checkpoint.ts';
 import { decodeF32, type TensorInfo } from '../../../formats/safetensors.ts';
@@ -11,7 +10,7 @@ import { type BufferView, type GpuBuffer, view } from '../../../gpu/memory.ts';
 import { readOnce } from '../../../gpu/readback.ts';
 import { type DecoderWeights, FORMAT_BYTES } from '../../weights.ts';
 import type { Wanted } from './read-plan.ts';
-import { formatOf, headTensor } from './tensor-format.ts';
+import { formatOf, FORMATS, headTensor } from './tensor-format.ts';
 import { type Upload, upload } from './upload.ts';
 
 /** Bytes of codes that the repacking kernel processes together. */
@@ -55,7 +54,7 @@ function linear(to: Upload, model: BaseModel, module: LinearModule, weight: Line
   if ('format' in weight) {
     const { values } = weight;
     const { weight: kept } = source as Exclude<LinearSource, Nf4Source>;
-    return [checked(kept, verbatim(to.gpu, kept, values.buffer))];
+    return [checked(to, kept, values.buffer)];
   }
   return source.kind === 'nf4'
     ? packed(to, source, weight)
@@ -66,31 +65,35 @@ function linear(to: Upload, model: BaseModel, module: LinearModule, weight: Line
       ];
 }
 
-/**
- * A range of `info` whose values are checked while loading: NaN or infinity in a base would otherwise only show as
- * a non-finite loss.
- */
-function checked(info: TensorInfo, wanted: Wanted): Wanted {
-  const take: Wanted['take'] = (at, bytes) => {
-    checkFinite(info, bytes, BASE_REMEDY);
-    wanted.take(at, bytes);
-  };
-  return { ...wanted, take };
-}
-
 /** A table's rows, copied unchanged, part by part. */
-function tableRows({ gpu }: Upload, info: TensorInfo, { parts, format, width }: Table): Wanted[] {
+function tableRows(to: Upload, info: TensorInfo, { parts, format, width }: Table): Wanted[] {
   const row = width * FORMAT_BYTES[format];
   return parts.map(({ begin, count, view: { buffer } }) =>
-    checked(
-      info,
-      verbatim(
-        gpu,
-        { ...info, begin: info.begin + begin * row, end: info.begin + (begin + count) * row },
-        buffer,
-      ),
-    ),
+    checked(to, info, buffer, 0, [begin * row, (begin + count) * row]),
   );
+}
+
+/** Bytes `of` a tensor copied unchanged to byte `offset` of the buffer, where floats are checked. */
+function checked(
+  { gpu, finite }: Upload,
+  info: TensorInfo,
+  buffer: GpuBuffer,
+  offset = 0,
+  [from, until] = [0, info.end - info.begin],
+): Wanted {
+  const range = { source: info.source, begin: info.begin + from, end: info.begin + until };
+  const copied = verbatim(gpu, range, buffer, offset);
+  const format = FORMATS[info.dtype];
+  if (!format) {
+    return copied;
+  }
+  const size = FORMAT_BYTES[format];
+  const take: Wanted['take'] = (at, bytes) => {
+    copied.take(at, bytes);
+    const piece = { info, first: (from + at) / size, count: bytes.length / size };
+    finite.look(piece, format, buffer, offset + at);
+  };
+  return { ...copied, take };
 }
 
 /** Bytes copied unchanged, to byte `offset` of the buffer. */
@@ -104,14 +107,18 @@ export function verbatim(
 }
 
 /** Norms and biases, converted to f32. */
-function floats({ gpu }: Upload, info: TensorInfo, to: BufferView): Wanted {
+function floats({ gpu, finite }: Upload, info: TensorInfo, { buffer }: BufferView): Wanted {
   const size = FORMAT_BYTES[formatOf(info)];
-  return checked(info, {
+  return {
     ...info,
     unit: size,
-    take: (at, bytes) =>
-      upload(gpu, to.buffer, (4 * at) / size, new Uint8Array(decodeF32(info, bytes).buffer)),
-  });
+    take: (at, bytes) => {
+      const first = at / size;
+      const values = decodeF32(info, bytes);
+      upload(gpu, buffer, 4 * first, new Uint8Array(values.buffer));
+      finite.look({ info, first, count: values.length }, 'f32', buffer, 4 * first);
+    },
+  };
 }
 
 /** A dense weight, quantized while loading; its scales go to `absmax`. */
@@ -119,14 +126,17 @@ function quantized(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: Buff
   const { codes, columns, depth } = weight;
   const format = formatOf(info);
   const unit = 64 * FORMAT_BYTES[format];
-  return checked(info, {
+  return {
     ...info,
     unit,
     take: (at, bytes) => {
+      const source = to.stage(bytes);
       const run = { blocks: bytes.length / unit, firstBlock: at / unit, columns, depth };
-      nf4Quantize(to.stream, { source: to.stage(bytes), format, codes, absmax, ...run });
+      nf4Quantize(to.stream, { source, format, codes, absmax, ...run });
+      const piece = { info, first: 64 * run.firstBlock, count: 64 * run.blocks };
+      to.finite.look(piece, format, source.buffer, source.offset);
     },
-  });
+  };
 }
 
 /**
@@ -174,14 +184,11 @@ function packed(to: Upload, source: Nf4Source, weight: Nf4Weight): Wanted[] {
       nf4Repack(to.stream, { source: to.stage(bytes), codes, ...run });
     },
   };
-  const scales = [checked(source.absmax, verbatim(to.gpu, source.absmax, buffer))];
+  const scales = [checked(to, source.absmax, buffer)];
   if (source.nested && nested) {
     const { absmax, map, offset } = source.nested;
     nested.offset = offset;
-    scales.push(
-      checked(absmax, verbatim(to.gpu, absmax, buffer, 4 * nested.absmaxAt)),
-      checked(map, verbatim(to.gpu, map, buffer, 4 * nested.mapAt)),
-    );
+    scales.push(checked(to, absmax, buffer, 4 * nested.absmaxAt), checked(to, map, buffer, 4 * nested.mapAt));
   }
   return [repacked, ...scales];
 }

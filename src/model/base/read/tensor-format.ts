@@ -6,7 +6,12 @@ import type { DenseFormat } from '../../../gpu/kernels/linear/nf4-operands.ts';
 import type { FloatFormat } from '../../../gpu/kernels/shared/float-format.ts';
 import type { WeightStorage } from '../../weights.ts';
 
-const FORMATS: Readonly<Record<string, FloatFormat>> = { BF16: 'bf16', F16: 'f16', F32: 'f32' };
+/** The storage formats of floats, by safetensors' names. */
+export const FORMATS: Readonly<Partial<Record<string, FloatFormat>>> = {
+  BF16: 'bf16',
+  F16: 'f16',
+  F32: 'f32',
+};
 
 /** The storage format of a tensor of 16- or 32-bit floats; base-model.ts has checked that it is one. */
 export function formatOf(info: TensorInfo): FloatFormat {

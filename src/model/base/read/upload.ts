@@ -1,6 +1,7 @@
 import type { Gpu } from '../../../gpu/device.ts';
 import { type BufferView, type GpuBuffer, view } from '../../../gpu/memory.ts';
 import { Stream } from '../../../gpu/stream.ts';
+import { FiniteCheck } from './finite-check.ts';
 import { CHUNK_BYTES, readAhead, type Receiver } from './read-ahead.ts';
 import { readPlan, type Wanted } from './read-plan.ts';
 
@@ -25,6 +26,7 @@ export function upload(gpu: Gpu, to: GpuBuffer, offset: number, bytes: Uint8Arra
 export class Upload {
   readonly gpu: Gpu;
   readonly stream: Stream;
+  readonly finite: FiniteCheck;
   readonly #chunkBytes: number;
   readonly #staging: GpuBuffer[];
   /** Outstanding work of the last chunks, oldest first. */
@@ -36,6 +38,7 @@ export class Upload {
   constructor(gpu: Gpu, chunkBytes = CHUNK_BYTES) {
     this.gpu = gpu;
     this.stream = new Stream(gpu);
+    this.finite = new FiniteCheck(gpu, this.stream, IN_FLIGHT);
     this.#chunkBytes = chunkBytes;
     this.#staging = Array.from({ length: IN_FLIGHT }, () =>
       gpu.memory.allocate('loading', 'working activations', chunkBytes + SLACK_BYTES),
@@ -65,7 +68,7 @@ export class Upload {
 
   /**
    * Loads all ranges through their `take`. `onBytes` is called after each chunk with its number of bytes; `see` sees everything
-   * that is read.
+   * that is read. Throws UserError if the device finds a value that is not finite.
    */
   async run(
     wanted: readonly Wanted[],
@@ -80,8 +83,8 @@ export class Upload {
       },
       see,
       taken: (bytes) => {
-        this.stream.submit();
-        const done = Promise.all([this.gpu.device.queue.onSubmittedWorkDone(), ...this.#work]);
+        const looked = this.finite.submit();
+        const done = Promise.all([looked, this.gpu.device.queue.onSubmittedWorkDone(), ...this.#work]);
         // Its failure is reported to whoever awaits it.
         done.catch(() => undefined);
         this.#inFlight.push(done);
@@ -98,6 +101,7 @@ export class Upload {
     for (const buffer of this.#staging) {
       this.gpu.memory.free(buffer);
     }
+    this.finite.close();
     this.stream.close();
   }
 }
