@@ -9,6 +9,7 @@ import { DeviceLostError, Devices } from './attempts.ts';
 import { measureAttention } from './attention.ts';
 import { type Ceilings, measureCeilings } from './ceilings.ts';
 import { measureCompile } from './compile.ts';
+import { countAnswers } from './count-answers.ts';
 import { countModel } from './count-models.ts';
 import { measureDecoding } from './decoding.ts';
 import { measureHost } from './host.ts';
@@ -105,6 +106,7 @@ export async function bench(call: BenchCall): Promise<Report> {
 
   await each('counts', async function* (name) {
     yield await countModel(name, tokensOf(name), memory);
+    yield await countAnswers(name);
   });
   for (const open of disks) {
     await attempt('loading', onDisk(open, devices, call));

@@ -22,5 +22,10 @@ interface Argmax {
 
 /** out[r] = index of the largest logit of row r; among equal ones, the lowest index. */
 export function argmax(stream: Stream, { logits, out, rows, vocab }: Argmax): void {
-  stream.dispatch(kernel, { buffers: [logits, out], params: { rows, vocab }, groups: spread(rows) });
+  stream.dispatch(kernel, {
+    buffers: [logits, out],
+    params: { rows, vocab },
+    groups: spread(rows),
+    bytes: 4 * rows * (vocab + 1),
+  });
 }

@@ -70,6 +70,7 @@ export function gatherRows(stream: Stream, { x, index, y, count, width }: Rows):
     buffers: [x, index, y],
     params: { count, width4: width / 4 },
     groups: spread(ceilDiv((count * width) / 4, 256)),
+    bytes: 4 * count * (2 * width + 1),
   });
 }
 
@@ -79,5 +80,6 @@ export function scatterRows(stream: Stream, { x, index, y, count, width }: Rows)
     buffers: [x, index, y],
     params: { count, width4: width / 4 },
     groups: spread(ceilDiv((count * width) / 4, 256)),
+    bytes: 4 * count * (2 * width + 1),
   });
 }

@@ -69,6 +69,7 @@ export function rmsnorm(
     params: { rows, width4: width / 4, eps },
     constants: constants(width, reduction),
     groups: spread(rows),
+    bytes: 4 * width * (2 * rows + 1),
   });
 }
 

@@ -32,6 +32,7 @@ export function swiglu(
     buffers: [gate, up, out],
     params: { n4: n / 4 },
     groups: spread(ceilDiv(n, PER_GROUP)),
+    bytes: 12 * n,
   });
 }
 

@@ -43,7 +43,7 @@ function aCall(more: Partial<BenchCall> = {}) {
 
 const STEPS = ['tiles', 'steps', 'kernels'];
 /** Steps of single rows, then of sixteen. */
-const EVERY = ['counts', 'ceilings', 'products', 'attention', ...STEPS, ...STEPS, 'decoding'];
+const EVERY = ['counts', 'answers', 'ceilings', 'products', 'attention', ...STEPS, ...STEPS, 'decoding'];
 
 const section = ({ sections }: Report, name: string) => sections.find((s) => s.name === name)!;
 /** The cells of a row by their columns. */

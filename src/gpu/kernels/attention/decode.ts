@@ -70,7 +70,11 @@ export function attentionDecode(stream: Stream, call: AttentionDecode): void {
   const { q, k, v, o, ranges, scratch, sequences, capacity, heads, kvHeads, headDim, scale } = call;
   const splits = ceilDiv(capacity, SPLIT);
   const constants = { HEAD4: headDim / 4 };
+  const outputs = sequences * heads * headDim;
+  const partial = splits === 1 ? 0 : attentionDecodeScratch(call);
   stream.dispatch(kernel, {
+    // The longest that the sequences can be: the host does not look at their ranges.
+    bytes: 8 * sequences * capacity * kvHeads * headDim + 4 * (outputs + (splits === 1 ? outputs : partial)),
     buffers: [q, k, v, ranges, o, scratch],
     params: { heads, kv_heads: kvHeads, scale },
     constants,
@@ -80,6 +84,7 @@ export function attentionDecode(stream: Stream, call: AttentionDecode): void {
     return;
   }
   stream.dispatch(mergeKernel, {
+    bytes: 4 * (partial + outputs),
     buffers: [scratch, ranges, o],
     params: { heads, splits },
     constants,

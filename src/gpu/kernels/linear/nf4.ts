@@ -75,7 +75,17 @@ export function nf4Matmul(
     groups: [ceilDiv(columns, 32)],
     constants: weightConstants(weight),
     work: 2 * rows * columns * (depth + (lora?.rank ?? 0)),
+    bytes: matvecBytes(call),
   });
+}
+
+/** Bytes of the weight and of LoRA's, once, and of the rows, which may be fewer than their buffers hold. */
+function matvecBytes({ weight, rows, lora, bias, residual }: Nf4Matmul): number {
+  const { columns, depth } = weight;
+  const weights = new Set(weightBuffers(weight));
+  const { rank = 0 } = lora ?? {};
+  const values = rows * (depth + rank + columns * (residual ? 2 : 1)) + columns * (rank + Number(!!bias));
+  return [...weights].reduce((sum, { size }) => sum + size, 4 * values);
 }
 
 /** dx = (or +=) dy·w + v·a: the gradient of nf4Matmul with respect to x. */

@@ -172,6 +172,14 @@ interface Projected {
   alpha: number;
 }
 
+/** Bytes that `loraProject` reads, of inputs that are shared once, and writes. */
+function projectedBytes(rows: number, parts: readonly Projected[]): number {
+  const inputs = new Map(parts.map(({ x, depth }) => [`${x.buffer.id} ${x.offset}`, depth]));
+  const perRow = [...inputs.values(), ...parts.map(({ rank }) => rank)];
+  const weights = parts.reduce((sum, { rank, depth }) => sum + rank * depth, 0);
+  return 4 * perRow.reduce((sum, values) => sum + rows * values, weights);
+}
+
 /**
  * out = alpha·x·wᵀ for up to three factors: u = s·x·Aᵀ and, with `wByRank`, v = s·dy·B. All w must be in one
  * buffer, all outs in another. `dropout` masks x. With `gated`, a single factor's x is made and stored first.
@@ -228,7 +236,7 @@ export function loraProject(
     stream.dispatch(wholeKernel, {
       ...dispatch,
       buffers: [...sources, w.whole, dropout?.tokenKeys ?? sources[0]!, out.whole, made],
-      bytes: bytesBeside([...sources, w.whole, out.whole, ...(gated ? [made] : [])], 0),
+      bytes: projectedBytes(rows, call.parts) + (gated ? 8 * rows * parts[0]!.depth : 0),
       groups: [tiles.reduce((sum, n) => sum + n, 0), ceilDiv(rows, WHOLE_ROWS)],
       constants: { GROUPS: groupsFor(most), GATED: Number(!!gated), ...constants },
     });
@@ -241,7 +249,7 @@ export function loraProject(
     ...dispatch,
     // Absent operands are bound to x and never read.
     buffers: [...xs, w.whole, dropout?.tokenKeys ?? xs[0], out.whole, scratch],
-    bytes: bytesBeside([...xs, w.whole, out.whole], used),
+    bytes: 4 * used + projectedBytes(rows, call.parts),
     groups: [parts.reduce((sum, part) => sum + part.tiles * part.slices, 0), rowTiles],
     constants,
   });
