@@ -13,8 +13,12 @@ export interface Verdict {
   readonly worse: boolean;
 }
 
-/** Losses that show as the same are the same. */
-const same = (a: number, b: number): boolean => showNumber(a) === showNumber(b);
+/** A part of a loss; a smaller difference is no reason to prefer a step to another. */
+const NOTICEABLE = 1e-3;
+
+/** Losses that show as the same, or nearly so, are the same. */
+const same = (a: number, b: number): boolean =>
+  Math.abs(a - b) < NOTICEABLE * Math.abs(b) || showNumber(a) === showNumber(b);
 
 /**
  * One sentence on whether the result is better than its source and whether another step was better still; undefined
@@ -49,7 +53,7 @@ export function verdictOf(run: {
   const kept =
     best && saved.includes(best.step)
       ? 'its checkpoint is kept'
-      : 'it was not kept; load_best_model_at_end keeps and takes the best';
+      : 'it was not kept; “Keep the best” in the recipe (load_best_model_at_end) keeps and takes it';
   return {
     text: missed
       ? `${first}; step ${best.step} was ${before === undefined ? 'better' : still}, by ${showNumber(loss - best.loss)}: ${kept}.`
