@@ -1,5 +1,6 @@
 import type { ChosenFile, ChosenFolder } from './chosen-files.ts';
-import { folderAt, placeOfEntry, placeOfPaths, readFolder } from './read-folder.ts';
+import { placeOfEntry, placeOfPaths } from './places.ts';
+import { folderAt, readFolder } from './read-folder.ts';
 
 /** Chrome's pickers and handles, which TypeScript's DOM library lacks. */
 interface PickerWindow {

@@ -1,6 +1,7 @@
 import { blobSource } from '../formats/blob-source.ts';
-import { isAdapterConfig, recognizeFiles } from '../formats/recognize-files.ts';
+import { ggufError, isAdapterConfig, recognizeFiles } from '../formats/recognize-files.ts';
 import type { ChosenFolder, NestedFile } from './chosen-files.ts';
+import { type Place, placeOfHandle } from './places.ts';
 
 /** The only folder inside a model's whose files count. */
 const TEMPLATES = 'additional_chat_templates';
@@ -17,19 +18,17 @@ const MARKS = [MODEL_MARK, ADAPTER_MARK];
 const MODEL_FILE = /^(?:adapter_)?config\.json$|\.safetensors$/;
 /** What that cache calls a model's folder. */
 const CACHED_MODEL = /^models--/;
+const GGUF = /\.gguf$/i;
+/** Beside Ollama's blobs. */
+const OLLAMA_MANIFESTS = 'manifests';
+/** How deep GGUF files are searched, and in how many folders at most. */
+const GGUF_LEVELS = 3;
+const MAX_GGUF_LOOKED = 60;
 /** Maximum folders searched, and files taken from one. */
 const MAX_LOOKED = 200;
 const MAX_TEMPLATES = 100;
 /** A larger file is not looked at where an adapter's configuration is searched. */
 const MAX_CONFIG_BYTES = 2 ** 16;
-
-/** A folder from the browser's handles, drops or inputs. */
-export interface Place {
-  files(): Promise<File[]>;
-  folders(): Promise<Map<string, Place>>;
-  has(file: string): Promise<boolean>;
-  handle?: FileSystemDirectoryHandle;
-}
 
 type Folders = ReadonlyMap<string, Place>;
 
@@ -66,7 +65,39 @@ async function contentsOf(place: Place, name: string, levels = 2): Promise<Conte
   if (blobs && blobs.length > 0) {
     return { files: await modelOfBlobs(name, blobs) };
   }
-  return { ...own, ...(below.length > 0 && { below, folders }) };
+  if (below.length === 0) {
+    const gguf = await ggufBelow(name, folders);
+    if (gguf !== undefined) {
+      throw ggufError(gguf);
+    }
+    return own;
+  }
+  return { ...own, below, folders };
+}
+
+/**
+ * The path of a GGUF file in nested folders, as LM Studio (publisher/model/file.gguf) keeps it, or of the blobs that
+ * Ollama keeps it in; undefined where there is none.
+ */
+async function ggufBelow(name: string, folders: Folders): Promise<string | undefined> {
+  const places: (readonly [path: string, place: Place, depth: number])[] = [...folders]
+    .slice(0, MAX_GGUF_LOOKED)
+    .map(([inner, place]) => [`${name}/${inner}`, place, 1] as const);
+  for (const [path, place, depth] of places) {
+    const found = (await place.files()).find((file) => GGUF.test(file.name));
+    if (found) {
+      return `${path}/${found.name}`;
+    }
+    const inner = await place.folders();
+    if (inner.has(BLOBS) && inner.has(OLLAMA_MANIFESTS)) {
+      return `${path}/${BLOBS}`;
+    }
+    if (depth < GGUF_LEVELS) {
+      const below = [...inner].map(([one, place]) => [`${path}/${one}`, place, depth + 1] as const);
+      places.push(...below.slice(0, Math.max(0, MAX_GGUF_LOOKED - places.length)));
+    }
+  }
+  return undefined;
 }
 
 async function templatesIn(folders: Folders): Promise<Pick<ChosenFolder, 'nested'>> {
@@ -155,99 +186,5 @@ export async function folderWithin(chosen: ChosenFolder, path: string): Promise<
 
 /** The files behind a folder's handle. */
 export async function readFolder(handle: FileSystemDirectoryHandle): Promise<ChosenFolder> {
-  return folderAt(placeOf(handle), handle.name);
-}
-
-function placeOf(handle: FileSystemDirectoryHandle): Place {
-  return {
-    handle,
-    async files() {
-      const files: File[] = [];
-      for await (const entry of handle.values()) {
-        if (entry.kind === 'file') {
-          files.push(await (entry as FileSystemFileHandle).getFile());
-        }
-      }
-      return files;
-    },
-    async folders() {
-      const folders = new Map<string, Place>();
-      for await (const entry of handle.values()) {
-        if (entry.kind === 'directory') {
-          folders.set(entry.name, placeOf(entry as FileSystemDirectoryHandle));
-        }
-      }
-      return folders;
-    },
-    has: (file) =>
-      handle.getFileHandle(file).then(
-        () => true,
-        () => false,
-      ),
-  };
-}
-
-/** A folder whose files are known by path, as an <input webkitdirectory> lists them: "folder/inner/file". */
-export function placeOfPaths(files: readonly (readonly [path: string, file: File])[]): Place {
-  const own: File[] = [];
-  const inner = new Map<string, (readonly [path: string, file: File])[]>();
-  for (const [path, file] of files) {
-    const cut = path.indexOf('/');
-    if (cut < 0) {
-      own.push(file);
-      continue;
-    }
-    const name = path.slice(0, cut);
-    const entry = [path.slice(cut + 1), file] as const;
-    const before = inner.get(name);
-    if (before) {
-      before.push(entry);
-    } else {
-      inner.set(name, [entry]);
-    }
-  }
-  return {
-    files: async () => own,
-    folders: async () => new Map([...inner].map(([name, entries]) => [name, placeOfPaths(entries)])),
-    has: async (name) => own.some((file) => file.name === name),
-  };
-}
-
-/** A dropped folder, if the browser provides no handles. */
-export function placeOfEntry(directory: FileSystemDirectoryEntry): Place {
-  const entries = async (): Promise<FileSystemEntry[]> => {
-    const reader = directory.createReader();
-    const all: FileSystemEntry[] = [];
-    for (;;) {
-      // A reader returns its entries in batches and ends with an empty one.
-      const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
-        reader.readEntries(resolve, reject),
-      );
-      if (some.length === 0) {
-        return all;
-      }
-      all.push(...some);
-    }
-  };
-  return {
-    async files() {
-      const own = (await entries()).filter((entry) => entry.isFile) as FileSystemFileEntry[];
-      return Promise.all(
-        own.map((entry) => new Promise<File>((resolve, reject) => entry.file(resolve, reject))),
-      );
-    },
-    async folders() {
-      const own = (await entries()).filter((entry) => entry.isDirectory) as FileSystemDirectoryEntry[];
-      return new Map(own.map((entry) => [entry.name, placeOfEntry(entry)]));
-    },
-    has: (file) =>
-      new Promise((resolve) =>
-        directory.getFile(
-          file,
-          {},
-          () => resolve(true),
-          () => resolve(false),
-        ),
-      ),
-  };
+  return folderAt(placeOfHandle(handle), handle.name);
 }

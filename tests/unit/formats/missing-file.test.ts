@@ -8,7 +8,8 @@ import { folderOf } from '../../../src/engine/files/files.ts';
 import { readAdapter } from '../../../src/formats/adapter.ts';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
 import type { DecoderConfig } from '../../../src/formats/decoder-config.ts';
-import { folderAt, placeOfPaths } from '../../../src/platform/read-folder.ts';
+import { placeOfPaths } from '../../../src/platform/places.ts';
+import { folderAt } from '../../../src/platform/read-folder.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 
 const FILES = [

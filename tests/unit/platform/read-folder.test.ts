@@ -2,15 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { folderOf } from '../../../src/engine/files/files.ts';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
 import type { ChosenFolder } from '../../../src/platform/chosen-files.ts';
-import {
-  folderAt,
-  foldersWith,
-  folderWithin,
-  type Place,
-  placeOfEntry,
-  placeOfPaths,
-  readFolder,
-} from '../../../src/platform/read-folder.ts';
+import { type Place, placeOfEntry, placeOfPaths } from '../../../src/platform/places.ts';
+import { folderAt, foldersWith, folderWithin, readFolder } from '../../../src/platform/read-folder.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { fixtureBytes, fixtureFiles } from '../../support/memory-folder.ts';
 
@@ -136,6 +129,19 @@ it.each(ways)('%s of several folders opens the one that was meant', async (_, re
   expect(name).toBe('base/checkpoint-20');
   expect(files.map((file) => file.name)).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
   expect(below).toBeUndefined();
+});
+
+it.each(ways)('%s of LM Studio or Ollama is known by its GGUF', async (_, read) => {
+  const message =
+    'GGUF, whose weights are quantized to be run, as LM Studio, Ollama and llama.cpp do, and cannot be trained;';
+  await expect(read(['notes.txt', 'qwen/Qwen2.5-1.5B-Instruct-GGUF/q4_k_m.gguf'])).rejects.toThrow(
+    `base/qwen/Qwen2.5-1.5B-Instruct-GGUF/q4_k_m.gguf: ${message}`,
+  );
+  await expect(
+    read(['id_ed25519', 'models/blobs/sha256-0a', 'models/manifests/registry.ollama.ai/library/qwen/latest']),
+  ).rejects.toThrow(`base/models/blobs: ${message}`);
+  const { below } = await read(['a/config.json', 'b/config.json', 'c/model.gguf']);
+  expect(below).toEqual(['a/config.json', 'b/config.json']);
 });
 
 it.each(ways)('%s takes none in place of a model that lost its configuration', async (_, read) => {
