@@ -128,7 +128,7 @@ export class CompareTableView extends LitElement {
                 <p class="text expected">${safeText(answer)}</p>`
         }
         ${
-          detail.versions.length > 1
+          this.#canVote(i)
             ? html`<button
                 type="button"
                 class="vote"
@@ -142,6 +142,12 @@ export class CompareTableView extends LitElement {
       </th>
       ${detail.versions.map((_, version) => this.#cell(i, version))}
     </tr>`;
+  }
+
+  /** Whether there are answers to choose among. */
+  #canVote(i: number): boolean {
+    const answers = this.detail.versions.map(({ answers }) => answers[i]);
+    return answers.filter((answer) => answer && answer.error === undefined).length > 1;
   }
 
   #cell(i: number, version: number) {
@@ -166,7 +172,7 @@ export class CompareTableView extends LitElement {
       ${this.#text(answer.text, this.#reference(i, version))}
       <p class="facts numbers">${facts(versions[version]!.scores[i], answer)}</p>
       ${
-        versions.length > 1
+        this.#canVote(i)
           ? html`<button
               type="button"
               class="vote"

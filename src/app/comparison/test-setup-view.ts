@@ -6,7 +6,7 @@ import type { OfRun, QuestionsFacts } from '../../engine/protocol/comparison.ts'
 import type { ChosenFile, ChosenFolder } from '../../engine/protocol/protocol.ts';
 import { counted } from '../../formats/words.ts';
 import type { PromptForm } from '../../generate/prompt-form.ts';
-import type { Fact } from '../elements/choice-card.ts';
+import { type Fact, ROW_FILES } from '../elements/choice-card.ts';
 import { isActive } from '../shared/app-state.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
@@ -196,7 +196,7 @@ export class TestSetupView extends SessionView {
       .heading=${'Validation rows'}
       .kind=${'file'}
       .optional=${true}
-      .accept=${'.jsonl,.json,application/jsonl'}
+      .accept=${ROW_FILES}
       .hint=${'With them each version’s eval loss and perplexity are measured.'}
       .chosenName=${shown ? this.#nameOf(shown, 'validation') : ''}
       .facts=${from ? [['Taken', from] as const] : []}

@@ -17,6 +17,9 @@ import { shared } from '../shared/styles.ts';
 import { cardStyles } from './choice-card-styles.ts';
 import { type FolderOffers, type Mark, meantBy, type Offers } from './folder-offers.ts';
 
+/** What file inputs offer where rows are to be chosen. */
+export const ROW_FILES = '.jsonl,.json,.csv,.tsv,.txt,.parquet,.gz,application/jsonl';
+
 export type Fact = readonly [name: string, value: string];
 
 /** Characters of name and value up to which they share a line, and of a value beyond which it is collapsed. */

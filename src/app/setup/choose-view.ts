@@ -8,7 +8,7 @@ import { readingLines } from '../../formats/recipe.ts';
 import { counted, showShare } from '../../formats/words.ts';
 import { SUGGESTED_SHARE } from '../../run/input/suggested-hold-out.ts';
 import type { Columns } from '../../text/columns.ts';
-import type { Fact } from '../elements/choice-card.ts';
+import { type Fact, ROW_FILES } from '../elements/choice-card.ts';
 import type { Mark } from '../elements/folder-offers.ts';
 import { type ChoiceSlot, isActive } from '../shared/app-state.ts';
 import { adapterFacts, baseFacts, rowsFacts } from '../shared/facts.ts';
@@ -125,7 +125,7 @@ export class ChooseView extends SessionView {
       .heading=${heading}
       .kind=${kind}
       .hint=${hint}
-      .accept=${kind === 'file' ? '.jsonl,.json,.csv,.tsv,.txt,.parquet,.gz,application/jsonl' : ''}
+      .accept=${kind === 'file' ? ROW_FILES : ''}
       .chosenName=${name ?? ''}
       .facts=${answer?.ok ? facts(answer.value) : []}
       .problem=${answer && !answer.ok ? answer.sentence : ''}
