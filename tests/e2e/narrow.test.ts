@@ -37,6 +37,7 @@ it.each([640, 360])('nothing is cut off or scrolls sideways at %d pixels', async
   await page.getByLabel('Question').fill('Where is the fuse of the machine in the second room?');
   await button('Ask').click();
   await page.getByText('It costs 3.5 €.').waitFor();
+  await page.getByText('Use V2 in Python').click();
   await fits(page, 'finished');
   for (const stage of ['Test', 'Runs']) {
     await page.getByRole('navigation').getByRole('button', { name: stage }).click();

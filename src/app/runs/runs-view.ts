@@ -71,7 +71,7 @@ export class RunsView extends SessionView {
         </div>
         <div class="row">
           <button type="button" ?disabled=${busy !== undefined} @click=${() => this.input.click()}>
-            ${busy === 'importing' ? html`Importing… ${share}` : 'Import a run (.zip)'}
+            ${busy === 'importing' ? html`Importing… ${share}` : 'Import a run or adapter (.zip)'}
           </button>
           ${
             busy === 'importing'

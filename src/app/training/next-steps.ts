@@ -16,6 +16,7 @@ export class NextSteps extends SessionView {
       }
       .panel {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 0.8rem;
       }
       summary {
