@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
 import { openNodeGpu } from '../../src/cli/node-gpu.ts';
 import { parseRecipe, type Recipe } from '../../src/formats/recipe.ts';
@@ -68,7 +69,10 @@ export async function runOn(gpu: Gpu, call: RunCall): Promise<RunOutcome> {
   return { ...result, events };
 }
 
-/** What must be the same bytes however often a run was stopped: times and speeds are left out. */
+/**
+ * What must be the same however often a run was stopped: times and speeds are left out, and bytes are there by their
+ * hash, since a difference of half a million bytes takes ten minutes to print.
+ */
 export function comparable(files: MemoryFiles): Record<string, unknown> {
   const json = (name: string) => JSON.parse(new TextDecoder().decode(files[name] as Uint8Array)) as object;
   const timeless = (entry: object) =>
@@ -77,10 +81,14 @@ export function comparable(files: MemoryFiles): Record<string, unknown> {
   const cursor: Record<string, unknown> = { ...json('retune_state.json') };
   delete cursor.logTimes;
   delete cursor.files;
+  const hash = (name: string) => {
+    const bytes = files[name] as Uint8Array | undefined;
+    return bytes && createHash('sha256').update(bytes).digest('hex');
+  };
   return {
-    adapter: files['adapter_model.safetensors'],
-    config: files['adapter_config.json'],
-    optimizer: files['optimizer.safetensors'],
+    adapter: hash('adapter_model.safetensors'),
+    config: hash('adapter_config.json'),
+    optimizer: hash('optimizer.safetensors'),
     state: { ...state, log_history: state.log_history.map(timeless) },
     cursor,
   };

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
@@ -121,16 +120,9 @@ export async function ended(page: Page) {
   return answer.value;
 }
 
-/** What must be equal for the same run wherever it ran; bytes by their hash, the device's name left out. */
+/** What must be equal for the same run wherever it ran; the device's name is left out. */
 export function fingerprint(files: MemoryFiles): Record<string, unknown> {
-  const { cursor, state, ...bytes } = comparable(files);
-  const hash = (data: unknown) =>
-    data === undefined
-      ? undefined
-      : createHash('sha256')
-          .update(data as Uint8Array)
-          .digest('hex');
-  const hashes = Object.entries(bytes).map(([name, data]) => [name, hash(data)]);
+  const { cursor, ...others } = comparable(files);
   const { plan, ...rest } = cursor as { plan: object };
-  return { ...Object.fromEntries(hashes), state, cursor: { ...rest, plan: { ...plan, device: undefined } } };
+  return { ...others, cursor: { ...rest, plan: { ...plan, device: undefined } } };
 }
