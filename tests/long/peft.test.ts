@@ -7,6 +7,7 @@ import { nodeFolder } from '../../src/cli/node-files.ts';
 import { readAdapter } from '../../src/formats/adapter.ts';
 import { Lora } from '../../src/model/lora.ts';
 import { retune } from '../support/cli.ts';
+import { retuneHere } from '../support/cli-here.ts';
 import { testGpu } from '../support/gpu.ts';
 import { lastLogits } from '../support/logits.ts';
 import { casePath, ModelCase } from '../support/model-case.ts';
@@ -39,3 +40,21 @@ it.skipIf(!PYTHON)('a V2 made here loads in PEFT and gives the same logits there
   console.log(execFileSync(PYTHON!, script, { encoding: 'utf8' }));
   rmSync(work, { recursive: true });
 });
+
+// Double-quantized, as an export assumes of an adapter that no run of Retune made.
+it.skipIf(!PYTHON).each(['recipe_text', 'llama_sharded', 'prequant', 'dynamic', 'untied_head'] as const)(
+  '%s: V1 merged onto NF4 loads in transformers and gives the logits of base and adapter',
+  async (name) => {
+    const work = mkdtempSync(join(tmpdir(), 'retune-merged-'));
+    const merged = join(work, 'merged');
+    const { code, stderr } = await retuneHere([
+      'export',
+      ...['--base', casePath(name, 'base'), '--model', casePath(name, 'v1'), '--output', merged],
+      ...['--to', 'merged', '--onto', 'nf4', '--type', 'f32'],
+    ]);
+    expect(code, stderr).toBe(0);
+    const script = ['tests/reference/load_merged.py', merged, casePath(name, 'expected/expected.json')];
+    console.log(execFileSync(PYTHON!, script, { encoding: 'utf8' }));
+    rmSync(work, { recursive: true });
+  },
+);
