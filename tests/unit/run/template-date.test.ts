@@ -5,7 +5,7 @@ import { encodeQuestions } from '../../../src/comparison/batch-test.ts';
 import type { VersionsEvent } from '../../../src/comparison/versions.ts';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
-import type { RunIdentity } from '../../../src/run/checkpoint/identity.ts';
+import type { InputHashes } from '../../../src/run/checkpoint/identity.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import { finetune } from '../../../src/run/finetune.ts';
 import { prepare } from '../../../src/run/input/prepare.ts';
@@ -19,8 +19,8 @@ const EVENING = '2026-03-07T23:59:58';
 const MORNING = '2026-03-08T00:00:03';
 
 /** What a checkpoint stores beside its files, of a run with this date. */
-const cursor = (moment: unknown, step = 1): string =>
-  JSON.stringify({ step, identity: {}, plan: { moment }, logWindow: {}, files: {}, prompt: 'chat' });
+const cursor = (moment: unknown, step = 1, identity: object = {}): string =>
+  JSON.stringify({ step, identity, plan: { moment }, logWindow: {}, files: {}, prompt: 'chat' });
 
 const held = (moment: unknown, step = 1): MemoryStore => {
   const store = new MemoryStore();
@@ -30,14 +30,13 @@ const held = (moment: unknown, step = 1): MemoryStore => {
 
 class Known extends Error {}
 
-/** The hash of the tokens that a start's rows become. */
-async function tokens(
-  store: MemoryStore,
-  more: { moment?: string; resume?: 'exact' | 'never' } = {},
-): Promise<string> {
-  let found = '';
-  const hear = ({ tokens }: Pick<RunIdentity, 'tokens'>) => {
-    found = tokens;
+type Start = { moment?: string; resume?: 'exact' | 'never' };
+
+/** The hashes of a start's inputs. */
+async function hashesOf(store: MemoryStore, more: Start = {}): Promise<InputHashes> {
+  let found: InputHashes | undefined;
+  const hear = (hashes: InputHashes) => {
+    found = hashes;
     return Promise.reject(new Known());
   };
   const ended = finetune({
@@ -51,8 +50,12 @@ async function tokens(
     ...more,
   });
   await expect(ended).rejects.toThrow(Known);
-  return found;
+  return found!;
 }
+
+/** The hash of the tokens that a start's rows become. */
+const tokens = async (store: MemoryStore, more?: Start): Promise<string> =>
+  (await hashesOf(store, more)).tokens;
 
 describe('the date of a run', () => {
   it('is that of its start when it resumes on another day', async () => {
@@ -63,9 +66,11 @@ describe('the date of a run', () => {
   });
 
   it('is found in a finished result, and past a broken checkpoint', async () => {
-    const evening = await tokens(new MemoryStore(), { moment: EVENING });
+    const hashes = await hashesOf(new MemoryStore(), { moment: EVENING });
+    const { tokens: evening } = hashes;
     const finished = new MemoryStore();
-    finished.result['retune_state.json'] = cursor(EVENING);
+    // Its other inputs are compared before the base is read.
+    finished.result['retune_state.json'] = cursor(EVENING, 1, hashes);
     expect(await tokens(finished, { moment: MORNING })).toBe(evening);
     const store = held(EVENING);
     store.saved.set(2, { 'retune_state.json': '{' });
