@@ -63,11 +63,7 @@ export class FolderStore implements RunStore {
 
   async checkpoints(): Promise<number[]> {
     await this.#own();
-    const steps = (await list(this.name)).map((name) => CHECKPOINT.exec(name)?.[1]);
-    return steps
-      .filter((step) => step !== undefined)
-      .map(Number)
-      .toSorted((a, b) => a - b);
+    return checkpointsIn(this.name);
   }
 
   async openCheckpoint(step: number): Promise<Folder> {
@@ -159,6 +155,15 @@ export class FolderStore implements RunStore {
       }
     }
   }
+}
+
+/** Steps of the checkpoints in an output, ascending. Throws UserError. */
+export async function checkpointsIn(output: string): Promise<number[]> {
+  const steps = (await list(output)).map((name) => CHECKPOINT.exec(name)?.[1]);
+  return steps
+    .filter((step) => step !== undefined)
+    .map(Number)
+    .toSorted((a, b) => a - b);
 }
 
 /** Removes what interrupted writes left in an output. Throws UserError. */

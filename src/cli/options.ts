@@ -1,7 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { shortenWords } from '../formats/quote.ts';
 import { MAX_BYTES, readText } from '../formats/read-text.ts';
-import { defaultRecipe, parseOwnRecipe, parseRecipe, readingLines, type Recipe } from '../formats/recipe.ts';
+import {
+  defaultRecipe,
+  parseOwnRecipe,
+  parseRecipe,
+  readingLines,
+  type Recipe,
+  recipeWithoutFile,
+} from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import { MEMORY_FORM, readMemory } from '../formats/words.ts';
 import {
@@ -122,12 +129,12 @@ export function memoryOption(text: string): number {
 }
 
 /**
- * The recipe of a file, or the default one; reports how another tool's was read, and what has no effect. Throws
+ * The recipe of a file, or that of a run without one; reports how another tool's was read, and what has no effect. Throws
  * UserError.
  */
 export async function readRecipeFile(path: string | undefined, display: Display): Promise<Recipe> {
   if (path === undefined) {
-    return defaultRecipe();
+    return recipeWithoutFile();
   }
   const text = await textOf(path);
   if (text.trim() === '') {

@@ -6,7 +6,12 @@ import { SUGGESTED_SHARE, suggestedRows } from '../run/input/suggested-hold-out.
 import type { Display, Progress } from './display.ts';
 
 /** Phases announced by a line if there is no bar. */
-const ANNOUNCED: ReadonlySet<Phase> = new Set(['hashing', 'tokenizing', 'loading the base']);
+const ANNOUNCED: ReadonlySet<Phase> = new Set([
+  'hashing',
+  'tokenizing',
+  'loading the base',
+  'evaluating the start',
+]);
 
 /** Reports a run's events to the user. */
 export class RunReport {
@@ -45,6 +50,8 @@ export class RunReport {
       case 'step':
         this.#latest = event.progress;
         return this.#training();
+      case 'baseline':
+        return display.line(`before the first step: eval_loss ${event.evalLoss.toFixed(4)}, to compare with`);
       case 'log': {
         const text = logLine(event.entry, this.#maxSteps, this.#latest);
         if (text !== undefined) {

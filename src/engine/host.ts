@@ -1,5 +1,5 @@
 import { expose } from 'comlink';
-import { defaultRecipe, recipeToYaml } from '../formats/recipe.ts';
+import { recipeToYaml, recipeWithoutFile } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import { BaseCache } from '../model/base/cache/base-cache.ts';
 import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
@@ -98,7 +98,7 @@ const api: KeeperApi = {
     ),
 
   recipeYaml: async (recipe) => recipeToYaml(recipe),
-  defaultRecipe: async () => defaultRecipe(),
+  defaultRecipe: async () => recipeWithoutFile(),
   estimate: (inputs, settings, onEvent, signal) =>
     answer(async () => {
       runs.checkIdle();

@@ -12,7 +12,7 @@ import {
   readRecipe,
 } from './files/inspect.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
-import { exportedCheckpoint, runFiles, writeInto, zipped } from './runs/export.ts';
+import { exportedCheckpoint, runFiles, takenFiles, writeInto, zipped } from './runs/export.ts';
 import { KeptRuns } from './runs/kept-runs.ts';
 import { plan } from './runs/plan.ts';
 import { readArchive } from './runs/read-archive.ts';
@@ -43,6 +43,12 @@ const api: ReaderApi = {
     answer(async () => {
       const record = await runs.record(id);
       const files = await exportedCheckpoint(runs.storeOf(record), step);
+      return zipped(files, new Date(record.created), { onProgress, signal });
+    }),
+  exportTaken: (id, take, onProgress, signal) =>
+    answer(async () => {
+      const record = await runs.record(id);
+      const files = await takenFiles(runs.storeOf(record), take);
       return zipped(files, new Date(record.created), { onProgress, signal });
     }),
   exportRunInto: (id, checkpoints, folder, onProgress, signal, onWritten) =>

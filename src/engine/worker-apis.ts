@@ -15,6 +15,7 @@ export const READS = [
   'plan',
   'exportRun',
   'exportCheckpoint',
+  'exportTaken',
   'exportRunInto',
   'archiveRun',
 ] as const satisfies (keyof EngineApi)[];

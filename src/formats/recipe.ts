@@ -40,6 +40,12 @@ export function defaultRecipe(): Recipe {
   return parseRecipe('', 'training_config.yaml').recipe;
 }
 
+/** The recipe of a run for which no file was given: the default one, and it keeps its best checkpoint. */
+export function recipeWithoutFile(): Recipe {
+  const recipe = defaultRecipe();
+  return { ...recipe, training: { ...recipe.training, saveBest: true } };
+}
+
 /** What a file with this recipe would be refused for: settings that do not go together. */
 export function recipeProblem(recipe: Recipe): string | undefined {
   try {

@@ -17,6 +17,16 @@ export interface LogEntry {
   readonly [key: string]: number;
 }
 
+/** What transformers' EarlyStoppingCallback keeps in trainer_state.json. */
+export interface EarlyStoppingState {
+  /** Evaluations without improvement after which training ends. */
+  readonly patience: number;
+  /** By how much more than this a loss must be better to count as an improvement. */
+  readonly threshold: number;
+  /** Evaluations without improvement so far. */
+  readonly counter: number;
+}
+
 /** transformers' trainer_state.json (5.18), under its own keys, without constant ones. */
 export interface TrainerState {
   /** Optimizer steps done. */
@@ -35,13 +45,15 @@ export interface TrainerState {
   readonly log_history: readonly LogEntry[];
   readonly num_input_tokens_seen: number;
   readonly total_flos: number;
+  /** Written, and not read: it follows from log_history. */
+  readonly earlyStopping?: EarlyStoppingState;
 }
 
 const COUNT = { whole: true, min: 0 } as const;
 const STEPS = { whole: true, min: 1 } as const;
 
 /** The text of trainer_state.json as transformers saves it with a checkpoint. */
-export function writeTrainerState(state: TrainerState): string {
+export function writeTrainerState({ earlyStopping, ...state }: TrainerState): string {
   const json = {
     ...state,
     epoch: new PythonFloat(state.epoch),
@@ -56,13 +68,14 @@ export function writeTrainerState(state: TrainerState): string {
     is_local_process_zero: true,
     is_world_process_zero: true,
     stateful_callbacks: {
+      ...(earlyStopping && { EarlyStoppingCallback: callbackState(earlyStopping) }),
       TrainerControl: {
         args: {
           should_epoch_stop: false,
           should_evaluate: false,
           should_log: false,
           should_save: true,
-          should_training_stop: state.global_step >= state.max_steps,
+          should_training_stop: state.global_step >= state.max_steps || stopsEarly(earlyStopping),
         },
         attributes: {},
       },
@@ -72,6 +85,18 @@ export function writeTrainerState(state: TrainerState): string {
   };
   return `${writePythonJson(json)}\n`;
 }
+
+/** Whether training ends before its last step. */
+export const stopsEarly = (state: EarlyStoppingState | undefined): boolean =>
+  state !== undefined && state.counter >= state.patience;
+
+const callbackState = ({ patience, threshold, counter }: EarlyStoppingState) => ({
+  args: {
+    early_stopping_patience: patience,
+    early_stopping_threshold: new PythonFloat(threshold),
+  },
+  attributes: { early_stopping_patience_counter: counter },
+});
 
 /** Reads a parsed trainer_state.json. Throws UserError naming the key. */
 export function parseTrainerState(json: unknown, file: string): TrainerState {

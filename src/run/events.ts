@@ -10,6 +10,7 @@ export type Phase =
   | 'measuring memory'
   | 'timing kernels'
   | 'compiling kernels'
+  | 'evaluating the start'
   | 'evaluating'
   | 'saving';
 
@@ -18,6 +19,8 @@ export type RunEvent =
   | { type: 'phase'; phase: Phase; done: number; total: number; unit: 'bytes' | 'rows' | 'files' | 'kernels' }
   | { type: 'facts'; facts: RunFacts }
   | { type: 'step'; progress: StepProgress }
+  /** The eval_loss before the first step, where only the run's record keeps it. */
+  | { type: 'baseline'; evalLoss: number }
   | { type: 'log'; entry: LogEntry }
   | { type: 'checkpoint'; step: number; bytes: number }
   | { type: 'note'; text: string };
@@ -42,6 +45,8 @@ export interface RunFacts {
   gpuBytes: number;
   /** The log up to there: a page that was closed may have missed some of it. */
   history?: readonly LogEntry[];
+  /** The eval_loss before the first step, if an earlier start measured it. */
+  baseline?: number;
 }
 
 /** After every optimizer step. */

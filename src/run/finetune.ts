@@ -5,7 +5,7 @@ import {
   checkSameRun,
   earlierMoment,
   finishedIdentity,
-  isFinished,
+  finishedStep,
   latestCheckpoint,
   latestWeights,
   refuseForeignAdapter,
@@ -66,8 +66,9 @@ export async function finetune(given: FinetuneOptions): Promise<FinetuneResult> 
     await call.onInputs?.(hashes, maxSteps);
   }
   const note = (text: string) => emit({ type: 'note', text });
-  if (finished && (await isFinished(store, identification.identity, note))) {
-    return { status: 'already finished', step: maxSteps, maxSteps };
+  const finishedAt = finished ? await finishedStep(store, identification.identity, note) : undefined;
+  if (finishedAt !== undefined) {
+    return { status: 'already finished', step: finishedAt, maxSteps };
   }
   const start = await startingPoint(call, prepared, identification);
   const gpu = await call.openGpu();

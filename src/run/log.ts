@@ -1,8 +1,9 @@
 // Reference: transformers, src/transformers/integrations/integration_utils.py (TensorBoardCallback).
 import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
 import { EVENT_FILE_PREFIX, eventHeader, scalarEvent } from '../formats/event-file.ts';
-import type { LogEntry, TrainerState } from '../formats/trainer-state.ts';
+import type { EarlyStoppingState, LogEntry, TrainerState } from '../formats/trainer-state.ts';
 import { stepsBetween } from '../train/cadence.ts';
+import { evaluationsWithoutImprovement } from '../train/early-stopping.ts';
 import { LogWindow } from '../train/log-window.ts';
 import { epochOf, stepsPerEpoch } from '../train/schedule.ts';
 import type { BestState } from './checkpoint/best.ts';
@@ -32,6 +33,8 @@ export class RunLog {
   readonly times: number[];
   readonly window: LogWindow;
   totalFlos: number;
+  /** The eval_loss before the first step where that was measured only to compare with; no entry of the history. */
+  baseline: number | undefined;
   readonly #prepared: Prepared;
 
   constructor(
@@ -41,6 +44,7 @@ export class RunLog {
       times: readonly number[];
       window?: LogWindow;
       totalFlos: number;
+      baseline?: number | undefined;
     } = {
       history: [],
       times: [],
@@ -52,6 +56,7 @@ export class RunLog {
     this.times = [...from.times];
     this.window = from.window ?? new LogWindow();
     this.totalFlos = from.totalFlos;
+    this.baseline = from.baseline;
   }
 
   /** Appends an entry for `step`. */
@@ -62,10 +67,40 @@ export class RunLog {
     return entry;
   }
 
+  /** Appends the last entry, as transformers does when training ends after `step`. */
+  summarize(step: number, seconds: number): LogEntry {
+    const { maxSteps, train, grouping, inputs } = this.#prepared;
+    const { epochs, maxSteps: limit } = inputs.recipe.training;
+    const samples =
+      limit === undefined ? train.rows.length * epochs : limit * grouping.batch * grouping.accumulation;
+    return this.add(step, {
+      train_runtime: seconds,
+      train_samples_per_second: (samples * step) / maxSteps / seconds,
+      train_steps_per_second: step / seconds,
+      total_flos: this.totalFlos,
+      train_loss: this.window.trainLoss(step),
+    });
+  }
+
+  /** How early stopping stands; undefined if the recipe does not ask for it. */
+  get earlyStopping(): EarlyStoppingState | undefined {
+    const { training } = this.#prepared.inputs.recipe;
+    const { earlyStoppingPatience: patience, earlyStoppingThreshold: threshold = 0 } = training;
+    if (patience === undefined) {
+      return undefined;
+    }
+    const losses = this.history.flatMap(({ step, eval_loss: loss }) =>
+      step > 0 && loss !== undefined ? [loss] : [],
+    );
+    const counter = evaluationsWithoutImprovement(losses, threshold, training.greaterIsBetter);
+    return { patience, threshold, counter };
+  }
+
   /** trainer_state.json after `step`. */
   state(step: number, best: BestState): TrainerState {
     const { inputs, grouping, maxSteps } = this.#prepared;
     const { training } = inputs.recipe;
+    const { earlyStopping } = this;
     return {
       global_step: step,
       epoch: step === 0 ? 0 : epochOf(step, grouping),
@@ -81,6 +116,7 @@ export class RunLog {
       log_history: this.history,
       num_input_tokens_seen: 0,
       total_flos: this.totalFlos,
+      ...(earlyStopping && { earlyStopping }),
     };
   }
 

@@ -1,5 +1,6 @@
 import { type LoraWeights, readAdapter } from '../formats/adapter.ts';
 import { UserError } from '../formats/user-error.ts';
+import { cardFacts } from './card-facts.ts';
 import type { BestModel } from './checkpoint/best.ts';
 import {
   type Checkpoint,
@@ -10,6 +11,7 @@ import {
 } from './checkpoint/checkpoint.ts';
 import type { RunIdentity } from './checkpoint/identity.ts';
 import type { Start } from './checkpoint/resume.ts';
+import { evalLossAt, type SavedBest } from './checkpoint/saved-best.ts';
 import { StorageError } from './checkpoint/store.ts';
 import type { Prepared } from './input/prepare.ts';
 import { OUR_EVENT_FILES, type RunLog } from './log.ts';
@@ -25,6 +27,7 @@ interface RunOutputParts extends Pick<FinetuneOptions, 'store' | 'emit'> {
   session: Session;
   log: RunLog;
   best: BestModel;
+  savedBest: SavedBest;
 }
 
 /** Writes into a run's store: checkpoints, the log and, at the end, the result. */
@@ -66,8 +69,13 @@ export class RunOutput {
     emit({ type: 'checkpoint', step, bytes });
     // It does not count towards the recipe's limit, and the store removes it with the next.
     if (!rescue) {
-      await this.#prune(best.doomed(await store.checkpoints()));
+      await this.#prune(await this.#doomed());
     }
+  }
+
+  async #doomed(): Promise<number[]> {
+    const { store, log, best, savedBest } = this.#parts;
+    return savedBest.doomed(await store.checkpoints(), log.history, (steps) => best.doomed(steps));
   }
 
   /** Drops checkpoints. Failure to remove one does not end the run. */
@@ -120,29 +128,36 @@ export class RunOutput {
   }
 
   /**
-   * Writes the last checkpoint, from which a start resumes if there is no space for the rest; then the log and the
-   * result. Resolves to the best step if the result is of that.
+   * Writes the last checkpoint, from which a start resumes if there is no space for the rest, unless training ended
+   * early, where transformers writes none; then the log and the result, which is of `step`. Resolves to the best step
+   * if the result is of that.
    */
-  async finish(): Promise<BestStep | undefined> {
-    const { store, prepared, emit, best } = this.#parts;
+  async finish(step: number): Promise<BestStep | undefined> {
+    const { store, prepared, emit, log, best, savedBest } = this.#parts;
     const { maxSteps, inputs } = prepared;
     const { saveStrategy, loadBestModelAtEnd } = inputs.recipe.training;
     if (saveStrategy !== 'no') {
-      await this.save(maxSteps);
+      if (step === maxSteps) {
+        await this.save(step);
+      }
       // An earlier start may have ended between its last checkpoint and this point.
-      await this.#prune(best.doomed(await store.checkpoints()));
+      await this.#prune(await this.#doomed());
     }
     await this.#writeLog();
     emit({ type: 'phase', phase: 'saving', done: 0, total: 1, unit: 'files' });
-    const last = await this.#checkpoint(maxSteps);
+    const last = await this.#checkpoint(step);
     const adapter = loadBestModelAtEnd ? await this.#bestAdapter() : undefined;
-    await store.saveResult(await resultFiles({ ...last, ...(adapter && { adapter }) }, prepared), CURSOR);
-    await this.#prune(best.doomedAtEnd(await store.checkpoints()));
+    const { config } = prepared.adapter;
+    const { recipe } = inputs;
+    const result = { ...last, ...(adapter && { adapter }) };
+    await store.saveResult(await resultFiles(result, { config, recipe }), CURSOR);
+    await this.#prune(
+      savedBest.doomed(await store.checkpoints(), log.history, (steps) => best.doomedAtEnd(steps)),
+    );
     if (!adapter) {
       return undefined;
     }
-    const log = last.state.log_history.filter(({ step }) => step === best.step);
-    const evalLoss = log.findLast((entry) => entry.eval_loss !== undefined)?.eval_loss;
+    const evalLoss = best.step === undefined ? undefined : evalLossAt(log.history, best.step);
     return best.step === undefined || evalLoss === undefined ? undefined : { step: best.step, evalLoss };
   }
 
@@ -198,7 +213,9 @@ export class RunOutput {
       logWindow: log.window.save(),
       logTimes: log.times,
       totalFlos: log.totalFlos,
+      ...(log.baseline !== undefined && { baseline: log.baseline }),
       prompt: prepared.train.chat ? 'chat' : 'text',
+      card: cardFacts(prepared),
       ...(start.weightsFrom === undefined ? {} : { weightsFrom: start.weightsFrom }),
     };
     return {

@@ -1,8 +1,7 @@
-import { UserError } from '../formats/user-error.ts';
+import { stopsEarly } from '../formats/trainer-state.ts';
+import { counted } from '../formats/words.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { packWindow } from '../text/packing.ts';
-import { dueAfter } from '../train/cadence.ts';
-import { evaluate } from '../train/evaluate.ts';
 import { LogWindow } from '../train/log-window.ts';
 import { rowWindows } from '../train/packs.ts';
 import { epochOf, learningRate, type Schedule, warmupSteps } from '../train/schedule.ts';
@@ -11,8 +10,13 @@ import type { StepWindow } from '../train/window.ts';
 import { BestModel } from './checkpoint/best.ts';
 import type { Identification } from './checkpoint/identity.ts';
 import { checkSameRun, type Start } from './checkpoint/resume.ts';
+import { SavedBest } from './checkpoint/saved-best.ts';
 import { compileRun } from './compile-kernels.ts';
 import type { DeviceKey } from './device-settings.ts';
+import { type DueSteps, dueSteps } from './due-steps.ts';
+import { evaluateRows } from './evaluation.ts';
+import type { Phase } from './events.ts';
+import { explainNotFinite } from './explain-not-finite.ts';
 import type { Prepared } from './input/prepare.ts';
 import { RunLog, stepFlos } from './log.ts';
 import type { FinetuneOptions, FinetuneResult, SaveNow } from './options.ts';
@@ -46,9 +50,11 @@ export class Run {
   readonly #window: (step: number) => StepWindow;
   readonly #schedule: Schedule;
   readonly #best: BestModel;
-  /** Whether a step is followed by a log entry, an evaluation, a checkpoint. */
-  readonly #due: Readonly<Record<'log' | 'evaluation' | 'checkpoint', (step: number) => boolean>>;
+  readonly #savedBest: SavedBest;
+  readonly #due: DueSteps;
   readonly #speed = new Speedometer();
+  /** What a log entry says of the last step alone. */
+  #latest: Record<'grad_norm' | 'learning_rate', number> | undefined;
   /** Milliseconds for which `onPassEnd` held the run. */
   #held = 0;
 
@@ -64,12 +70,14 @@ export class Run {
         times: cursor.logTimes,
         window: new LogWindow(cursor.logWindow),
         totalFlos: cursor.totalFlos,
+        baseline: cursor.baseline,
       },
     );
     this.#window = rowWindows(prepared, seed);
     const { maxSteps } = prepared;
     this.#due = dueSteps(prepared);
     this.#best = new BestModel(training, this.#due.checkpoint, state);
+    this.#savedBest = new SavedBest(training, this.#due);
     this.#schedule = {
       type: training.schedule,
       options: training.scheduleOptions,
@@ -86,7 +94,8 @@ export class Run {
     const load = () => loadInputs(gpu, prepared, plan, emit, onContent);
     const session = await openSession(gpu, prepared, plan, start.weights, emit, load);
     const { identity } = identification;
-    const output = new RunOutput({ ...this.#parts, identity, session, log: this.#log, best: this.#best });
+    const kept = { best: this.#best, savedBest: this.#savedBest };
+    const output = new RunOutput({ ...this.#parts, identity, session, log: this.#log, ...kept });
     const open = { session, output };
     session.stream.pacer.yieldGpu = this.#parts.yieldGpu ?? false;
     await compileRun(gpu, prepared, session.plan, emit);
@@ -98,16 +107,21 @@ export class Run {
     }
     let step = start.checkpoint?.cursor.step ?? 0;
     this.#tellFacts(session, step);
-    const begun = performance.now();
+    let begun: number;
     try {
+      await this.#measureBaseline(open, step);
+      begun = performance.now();
       await this.#after(open, step);
-      while (step < maxSteps) {
+      while (step < maxSteps && !this.#endsEarly(step)) {
         await this.#step(open, step + 1);
         await this.#after(open, ++step);
       }
     } catch (error) {
       if (error instanceof NotFiniteError) {
-        throw await this.#explain(output, error);
+        if (error.intact) {
+          await output.save(error.step - 1);
+        }
+        throw await explainNotFinite(error, prepared, this.#parts.store);
       }
       if (!signal?.aborted || error !== signal.reason) {
         throw error;
@@ -115,12 +129,35 @@ export class Run {
       await output.save(step);
       return { status: 'stopped', step, maxSteps };
     }
+    if (step < maxSteps) {
+      const times = counted(this.#log.earlyStopping!.patience, 'evaluation');
+      const text = `Training ended after step ${step} of ${maxSteps}: the eval loss had not improved for ${times} (early_stopping_patience).`;
+      emit({ type: 'note', text });
+    }
     const summarized = this.#log.history.some((entry) => entry.train_loss !== undefined);
     if (!summarized) {
-      this.#summarize((performance.now() - begun) / 1000);
+      emit({ type: 'log', entry: this.#log.summarize(step, (performance.now() - begun) / 1000) });
     }
-    const best = await output.finish();
-    return { status: 'finished', step: maxSteps, maxSteps, ...(best && { best }) };
+    const best = await output.finish(step);
+    return { status: 'finished', step, maxSteps, ...(best && { best }) };
+  }
+
+  /**
+   * Evaluates what a run starts from, for its end to be compared with. transformers' log has that only with
+   * `eval_on_start`, so here it is kept beside it.
+   */
+  async #measureBaseline(open: Open, step: number): Promise<void> {
+    const { prepared, emit } = this.#parts;
+    const { evalOnStart, evalStrategy } = prepared.inputs.recipe.training;
+    const wanted = prepared.evalRows.length > 0 && evalStrategy !== 'no' && !evalOnStart;
+    if (step > 0 || !wanted || this.#log.baseline !== undefined) {
+      return;
+    }
+    const { eval_loss: evalLoss } = await this.#evalLoss(open, step, 'evaluating the start');
+    if (Number.isFinite(evalLoss)) {
+      this.#log.baseline = evalLoss;
+      emit({ type: 'baseline', evalLoss });
+    }
   }
 
   /** Throws UserError if the base, whose hash is known only now, is not that of the checkpoint. */
@@ -134,7 +171,8 @@ export class Run {
   }
 
   /** One optimizer step and its log entry. */
-  async #step({ session, output }: Open, step: number): Promise<void> {
+  async #step(open: Open, step: number): Promise<void> {
+    const { session, output } = open;
     const { prepared, emit, signal } = this.#parts;
     const { train, grouping, maxSteps, inputs } = prepared;
     const { training, seed } = inputs.recipe;
@@ -168,11 +206,16 @@ export class Run {
         secondsLeft: this.#speed.secondsLeft(maxSteps - step),
       },
     });
+    this.#latest = { grad_norm: gradNorm, learning_rate: rate };
     if (this.#due.log(step) || (step === 1 && training.loggingFirstStep)) {
-      const values = { loss: this.#log.window.close(step), grad_norm: gradNorm, learning_rate: rate };
-      emit({ type: 'log', entry: this.#log.add(step, values) });
-      await output.keepLog();
+      await this.#addLog(open, step);
     }
+  }
+
+  async #addLog({ output }: Open, step: number): Promise<void> {
+    const values = { loss: this.#log.window.close(step), ...this.#latest };
+    this.#parts.emit({ type: 'log', entry: this.#log.add(step, values) });
+    await output.keepLog();
   }
 
   /**
@@ -180,15 +223,36 @@ export class Run {
    * stopped during an evaluation starts that evaluation again.
    */
   async #after(open: Open, step: number): Promise<void> {
-    const { evalRows, maxSteps, inputs } = this.#parts.prepared;
-    const due = step === 0 ? inputs.recipe.training.evalOnStart === true : this.#due.evaluation(step);
-    const evaluated = this.#log.history.some((entry) => entry.step === step && entry.eval_loss !== undefined);
-    if (evalRows.length > 0 && !evaluated && due) {
+    const { store, prepared } = this.#parts;
+    const { evalRows, maxSteps, inputs } = prepared;
+    const { training } = inputs.recipe;
+    const evaluates = step === 0 ? training.evalOnStart === true : this.#due.evaluation(step);
+    if (evalRows.length > 0 && evaluates && !this.#isLogged('eval_loss', step)) {
       await this.#evaluate(open, step);
     }
-    if (step > 0 && step < maxSteps && this.#due.checkpoint(step)) {
+    if (step === 0 || step === maxSteps) {
+      return;
+    }
+    // As in transformers, an epoch that ends early is over, with what is due then.
+    const ends = this.#endsEarly(step);
+    if (ends && training.loggingStrategy === 'epoch' && !this.#isLogged('loss', step)) {
+      await this.#addLog(open, step);
+    }
+    const due = this.#due.checkpoint(step) || (ends && training.saveStrategy === 'epoch');
+    const { history } = this.#log;
+    const judged = this.#isLogged('eval_loss', step);
+    if (due || (judged && this.#savedBest.beats(step, await store.checkpoints(), history))) {
       await open.output.keep(step);
     }
+  }
+
+  #isLogged(key: 'loss' | 'eval_loss', step: number): boolean {
+    return this.#log.history.some((entry) => entry.step === step && entry[key] !== undefined);
+  }
+
+  /** Whether training ends after this step although more would follow. */
+  #endsEarly(step: number): boolean {
+    return step < this.#parts.prepared.maxSteps && stopsEarly(this.#log.earlyStopping);
   }
 
   /** Awaits `onPassEnd`. */
@@ -198,72 +262,20 @@ export class Run {
     this.#held += performance.now() - begun;
   }
 
-  async #evaluate({ session, output }: Open, step: number): Promise<void> {
+  #evalLoss({ session, output }: Open, step: number, phase: Phase) {
     const { prepared, emit, signal } = this.#parts;
-    const { evalRows, inputs } = prepared;
-    const batch = inputs.recipe.training.evalBatchSize;
-    const begun = performance.now();
-    const { loss } = await evaluate(session.runner, evalRows, {
-      batch,
-      passTokens: session.plan.passTokens,
-      onProgress: (done) =>
-        emit({ type: 'phase', phase: 'evaluating', done, total: evalRows.length, unit: 'rows' }),
-      onPassEnd: () => this.#hold((rescue) => output.keep(step, rescue)),
-      signal,
-    });
-    const seconds = (performance.now() - begun) / 1000;
-    const entry = this.#log.add(step, {
-      eval_loss: loss,
-      eval_runtime: seconds,
-      eval_samples_per_second: evalRows.length / seconds,
-      eval_steps_per_second: Math.ceil(evalRows.length / batch) / seconds,
-    });
+    const onPassEnd = () => this.#hold((rescue) => output.keep(step, rescue));
+    return evaluateRows(session, prepared, { phase, emit, signal, onPassEnd });
+  }
+
+  async #evaluate(open: Open, step: number): Promise<void> {
+    const values = await this.#evalLoss(open, step, 'evaluating');
     // As in transformers, the starting point is not a candidate.
     if (step > 0) {
-      this.#best.evaluated(step, loss);
+      this.#best.evaluated(step, values.eval_loss);
     }
-    emit({ type: 'log', entry });
-    await output.keepLog();
-  }
-
-  /** The last entry of log_history, as transformers adds it when training ends. */
-  #summarize(seconds: number): void {
-    const { prepared, emit } = this.#parts;
-    const { maxSteps, train, grouping, inputs } = prepared;
-    const { epochs, maxSteps: limit } = inputs.recipe.training;
-    const samples =
-      limit === undefined ? train.rows.length * epochs : limit * grouping.batch * grouping.accumulation;
-    const entry = this.#log.add(maxSteps, {
-      train_runtime: seconds,
-      train_samples_per_second: samples / seconds,
-      train_steps_per_second: maxSteps / seconds,
-      total_flos: this.#log.totalFlos,
-      train_loss: this.#log.window.trainLoss(maxSteps),
-    });
-    emit({ type: 'log', entry });
-  }
-
-  async #explain(output: RunOutput, error: NotFiniteError): Promise<UserError> {
-    const { prepared, store } = this.#parts;
-    const { train, inputs } = prepared;
-    if (error.intact) {
-      await output.save(error.step - 1);
-    }
-    const lines = error.rows.map((row) => train.rows[row]!.line);
-    const where = lines.length === 1 ? `line ${lines[0]}` : `lines ${lines.join(', ')}`;
-    const good = (await store.checkpoints()).at(-1);
-    const checkpoint =
-      good === undefined
-        ? 'there is no checkpoint yet'
-        : `the last good one is ${store.checkpointName(good)}`;
-    // The first step's loss comes from the inputs alone, before any update.
-    const remedy =
-      error.step > 1
-        ? 'lower training.learning_rate or look at those rows'
-        : `look at those rows, or take another copy of ${inputs.source ? 'the source adapter or of ' : ''}the base, whose values may be broken`;
-    return new UserError(
-      `Step ${error.step}: the ${error.what} is not finite (${inputs.train.name}, ${where}); ${checkpoint}; ${remedy}, then start again.`,
-    );
+    this.#parts.emit({ type: 'log', entry: this.#log.add(step, values) });
+    await open.output.keepLog();
   }
 
   #tellFacts({ plan }: Session, resumedStep: number): void {
@@ -284,18 +296,8 @@ export class Run {
         resumedStep,
         gpuBytes: totalBytes(memoryPlan(planInput(prepared, plan))),
         history: [...this.#log.history],
+        ...(this.#log.baseline !== undefined && { baseline: this.#log.baseline }),
       },
     });
   }
-}
-
-/** When a run logs, evaluates and saves. */
-function dueSteps(prepared: Prepared) {
-  const { training } = prepared.inputs.recipe;
-  const { loggingStrategy, loggingSteps, evalStrategy, evalSteps, saveStrategy, saveSteps } = training;
-  return {
-    log: dueAfter({ strategy: loggingStrategy, steps: loggingSteps }, prepared, { atEnd: false }),
-    evaluation: dueAfter({ strategy: evalStrategy, steps: evalSteps }, prepared, { atEnd: true }),
-    checkpoint: dueAfter({ strategy: saveStrategy, steps: saveSteps }, prepared, { atEnd: true }),
-  };
 }

@@ -51,6 +51,8 @@ export interface StoredRun {
   resultHash?: string | undefined;
   /** The step of the result, if it is the best checkpoint rather than the last. */
   best?: BestStep | undefined;
+  /** The eval_loss before the first step, where the log does not have it. */
+  baseline?: number | undefined;
   /** Whether it was imported from a zip. */
   imported?: boolean | undefined;
   /** The user's note. */

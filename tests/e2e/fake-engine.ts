@@ -20,6 +20,8 @@ export interface Scenario {
   pace: number;
   /** Whether an unfinished run exists at the start: of chosen files, or a later one of the demo. */
   unfinished: 'chosen' | 'demo' | undefined;
+  /** Whether the last step is worse than those before. */
+  overfits: boolean;
   /** The step at which the run fails. */
   failsAt: number;
   /** Holds before this step until released. */
@@ -38,6 +40,7 @@ export function scenarioOf(search: URLSearchParams): Scenario {
     device: (search.get('device') ?? 'gpu') as Scenario['device'],
     steps: number('steps', 60),
     pace: number('pace', 5),
+    overfits: search.has('overfits'),
     unfinished: search.has('unfinished')
       ? search.get('unfinished') === 'demo'
         ? 'demo'
@@ -144,6 +147,9 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         gpuBytes: 2090 * MIB,
       },
     });
+    if (record.step === 0) {
+      onEvent({ type: 'baseline', evalLoss: lossAt(1, steps) + 0.2 });
+    }
     for (let step = record.step + 1; step <= steps; step++) {
       while (paused || step > holdAt) {
         await sleep(20);
@@ -178,7 +184,9 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         const entry = entryOf(step, steps);
         keep({ log: [...runs.get(record.id)!.log, entry], step });
         onEvent({ type: 'log', entry });
-        onEvent({ type: 'log', entry: { step, epoch: entry.epoch, eval_loss: lossAt(step, steps) + 0.11 } });
+        const worse = scenario.overfits && step === steps ? 0.9 : 0.11;
+        const evalLoss = lossAt(step, steps) + worse;
+        onEvent({ type: 'log', entry: { step, epoch: entry.epoch, eval_loss: evalLoss } });
       }
       if (step % 20 === 0 || saving) {
         save(step);
@@ -336,6 +344,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     },
     exportRun: async () => ok(new Blob(['PK'])),
     exportCheckpoint: async () => ok(new Blob(['PK'])),
+    exportTaken: async () => ok(new Blob(['PK'])),
     exportRunInto: async () => ok(undefined),
     chat: async (_, version, question, onText) => {
       const text = {

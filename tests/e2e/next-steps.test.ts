@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accessible } from '../support/page-checks.ts';
 import { chooseFiles, servePage } from './page-server.ts';
 
@@ -15,15 +15,22 @@ const arrives = (page: Page, name: string) => page.locator('h2:focus', { hasText
 
 describe.concurrent('a newcomer is led on', () => {
   it('from a finished run to its test and to the next version, the focus with them', async () => {
-    const page = await server.open('steps=20&pace=1');
+    const page = await server.open('steps=30&pace=1&overfits');
     await chooseFiles(page);
     await page.getByText('Everything is in order').waitFor();
     await press(page, 'Start training');
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
     await arrives(page, 'V2 is ready');
-    await page.getByText(/^V2 has eval loss [\d.]+(;.*)?\.$/).waitFor();
+    await page
+      .getByText(/^V2 is \w+ than V1 by [\d.]+: .*; step 20 was better( still)?, by [\d.]+: take it\?$/)
+      .waitFor();
+    await page.getByRole('log').getByText('Before the first step: eval loss').waitFor();
     await page.getByRole('columnheader', { name: 'Eval loss' }).waitFor();
     await accessible(page, 'finished');
+    const download = page.waitForEvent('download');
+    await press(page, 'Take step 20 as V2');
+    expect((await download).suggestedFilename()).toBe('adapter-v2-step-20.zip');
+    await page.getByText('Step 20 as V2 is in your downloads').waitFor();
     await page.getByText('Use V2 in Python').click();
     await page.getByText('PeftModel.from_pretrained').waitFor();
     await press(page, 'Test V1 against V2');

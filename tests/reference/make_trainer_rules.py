@@ -2,14 +2,14 @@
 
 Usage: python make_trainer_rules.py OUT.json   (pip install transformers; made with 5.24; no torch)
 
-The rules run as transformers has them: DefaultFlowCallback, TrainerState and rotate_checkpoints are imported, the
+The rules run as transformers has them: DefaultFlowCallback, EarlyStoppingCallback, TrainerState and rotate_checkpoints are imported, the
 schedules' factors and four methods of Trainer are taken from its source by name, since importing them takes torch.
 """
 import ast, json, math, os, sys, tempfile
 from functools import partial
 from types import SimpleNamespace
 import transformers
-from transformers.trainer_callback import DefaultFlowCallback, TrainerControl, TrainerState
+from transformers.trainer_callback import DefaultFlowCallback, EarlyStoppingCallback, TrainerControl, TrainerState
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy, rotate_checkpoints, sort_checkpoints
 import numpy as np
 
@@ -64,7 +64,7 @@ class Trainer:
     hp_search_backend = None
 
     def __init__(self, args, per_epoch, losses, folder):
-        self.args, self.losses, self.folder, self.saves, self.evaluations, self.logs = args, losses, folder, [], [], []
+        self.args, self.losses, self.folder, self.saves, self.evaluations, self.logs, self.counters = args, losses, folder, [], [], [], []
         self.callback_handler = SimpleNamespace(on_save=self.saved, callbacks=[])
         self.control, self.state = TrainerControl(), TrainerState()
         self._globalstep_last_logged, self._total_loss_scalar = 0, 0.0
@@ -73,6 +73,8 @@ class Trainer:
         self.state.max_steps, self.state.num_train_epochs, self.samples = max_steps, epochs, samples
         self.state.compute_steps(args, max_steps)
         self.steps_per_epoch = steps_per_epoch
+        patience, threshold = getattr(args, "early_stopping_patience", None), getattr(args, "early_stopping_threshold", 0.0)
+        self.early = EarlyStoppingCallback(patience, threshold) if patience is not None else None
 
     def saved(self, args, state, control):
         control.should_save = False
@@ -90,7 +92,11 @@ class Trainer:
     def _evaluate(self, trial, ignore):
         self.control.should_evaluate = False
         self.evaluations.append(self.state.global_step)
-        return {"eval_loss": self.losses[(len(self.evaluations) - 1) % len(self.losses)]}
+        metrics = {"eval_loss": self.losses[(len(self.evaluations) - 1) % len(self.losses)]}
+        if self.early:
+            self.early.on_evaluate(self.args, self.state, self.control, metrics)
+            self.counters.append(self.early.early_stopping_patience_counter)
+        return metrics
 
     def _get_output_dir(self, trial):
         return self.folder
@@ -137,7 +143,7 @@ class Trainer:
         if s.best_model_checkpoint is not None and self.args.save_total_limit == 1:
             left = [c for c in left if c == s.best_model_checkpoint]
         return dict(maxSteps=s.max_steps, epochs=s.num_train_epochs, steps=[s.logging_steps, s.eval_steps, s.save_steps], logs=self.logs,
-            evaluations=self.evaluations, saves=self.saves, best=self.best(), samples=self.samples,
+            evaluations=self.evaluations, counters=self.counters, saves=self.saves, best=self.best(), samples=self.samples,
             left=sorted(int(os.path.basename(c).split("-")[1]) for c in left))
 
 
@@ -176,6 +182,10 @@ def run(rows, batch, accumulation, losses=(1.0,), **settings):
         args["metric_for_best_model"] = "loss"
     if args["greater_is_better"] is None and args["metric_for_best_model"] is not None:
         args["greater_is_better"] = not args["metric_for_best_model"].endswith("loss")
+    if args.get("early_stopping_patience") is not None:
+        # The callback asks for it.
+        args["metric_for_best_model"] = args["metric_for_best_model"] or "loss"
+        args["greater_is_better"] = args["greater_is_better"] or False
     fixed = dict(eval_delay=0, save_only_model=True, should_save=True, push_to_hub=False)
     space = SimpleNamespace(**{**args, **fixed, "logging_strategy": IntervalStrategy(args["logging_strategy"]),
         "eval_strategy": IntervalStrategy(args["eval_strategy"]), "save_strategy": SaveStrategy(args["save_strategy"])})
@@ -211,5 +221,13 @@ runs = [
     run(20, 1, 2, valley, num_train_epochs=4.0, eval_strategy="epoch", save_strategy="epoch", save_total_limit=1, **best),
     run(20, 1, 2, [3, 3, 3], eval_steps=3, save_steps=3, save_total_limit=1, **best),
     run(20, 1, 2, valley, eval_steps=0.1, save_steps=0.2, save_total_limit=2, **best),
+    run(20, 1, 2, valley, eval_steps=1, save_steps=1, save_total_limit=2, early_stopping_patience=2, **best),
+    run(20, 1, 2, valley, eval_steps=1, save_steps=4, save_total_limit=1, early_stopping_patience=1),
+    run(20, 1, 2, valley, eval_steps=1, save_steps=1, early_stopping_patience=3, early_stopping_threshold=0.6, **best),
+    run(20, 1, 2, valley, eval_steps=1, save_steps=2, early_stopping_patience=1, early_stopping_threshold=1.0, **best),
+    run(20, 1, 2, valley, eval_steps=1, save_strategy="epoch", logging_strategy="epoch", early_stopping_patience=2),
+    run(20, 1, 2, valley, eval_steps=1, save_steps=3, early_stopping_patience=2, metric_for_best_model="loss", greater_is_better=True),
+    run(20, 1, 2, falling, num_train_epochs=3.0, eval_strategy="epoch", save_strategy="epoch", early_stopping_patience=1, early_stopping_threshold=1.0, **best),
+    run(20, 1, 2, falling, eval_steps=2, save_steps=2, early_stopping_patience=1, **best),
 ]
 json.dump(dict(schedules=schedules, runs=runs), open(sys.argv[1], "w"), separators=(",", ":"))

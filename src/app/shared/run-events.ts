@@ -15,6 +15,7 @@ const PHASES = {
   'measuring memory': 'Measuring free GPU memory',
   'timing kernels': 'Autotuning kernels on this GPU',
   'compiling kernels': 'Compiling kernels for this GPU',
+  'evaluating the start': 'Evaluating the validation rows before the first step, to compare with',
   evaluating: 'Evaluating the validation rows',
   saving: 'Saving',
 } as const satisfies Record<Phase, string>;
@@ -43,7 +44,10 @@ export function runFromRecord(record: RunRecord, status: RunState['status']): Ru
       gradNorm: entry['grad_norm'] ?? NaN,
       learningRate: entry['learning_rate'] ?? NaN,
     })),
-    evals: evals.map((entry) => ({ step: entry['step']!, loss: entry['eval_loss']! })),
+    evals: withBaseline(
+      evals.map((entry) => ({ step: entry['step']!, loss: entry['eval_loss']! })),
+      record.baseline,
+    ),
     log: log.map((entry) => line('log', entryText(entry as LogEntry), record.created)),
   };
 }
@@ -58,8 +62,9 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
       return { ...run, log, phase: { phase, done, total, unit } };
     }
     case 'facts': {
-      const { resumedStep, maxSteps } = event.facts;
-      const begins = { ...run, status: begun(run), phase: undefined, facts: event.facts };
+      const { resumedStep, maxSteps, baseline } = event.facts;
+      const evals = withBaseline(run.evals, baseline);
+      const begins = { ...run, status: begun(run), phase: undefined, facts: event.facts, evals };
       return resumedStep > 0
         ? withNote(begins, 'note', `Resuming after step ${resumedStep} of ${maxSteps}.`)
         : begins;
@@ -70,6 +75,11 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
       const before = run.steps.filter((point) => point.step < step);
       const steps = [...before, { step, loss, gradNorm, learningRate }];
       return { ...run, status: begun(run), phase: undefined, progress: event.progress, steps };
+    }
+    case 'baseline': {
+      const text = `Before the first step: eval loss ${showNumber(event.evalLoss)}, to compare with`;
+      const evals = withBaseline(run.evals, event.evalLoss);
+      return { ...run, phase: undefined, evals, log: withLine(run.log, line('log', text)) };
     }
     case 'log': {
       const { entry } = event;
@@ -100,6 +110,10 @@ export const withNote = (run: RunState, kind: LogLine['kind'], text: string): Ru
   ...run,
   log: withLine(run.log, line(kind, text)),
 });
+
+/** The evaluations with that before the first step, which the log may not have. */
+const withBaseline = (evals: RunState['evals'], loss: number | undefined): RunState['evals'] =>
+  loss === undefined ? evals : [{ step: 0, loss }, ...evals.filter(({ step }) => step > 0)];
 
 const begun = (run: RunState): RunState['status'] => (run.status === 'starting' ? 'running' : run.status);
 

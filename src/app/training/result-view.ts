@@ -8,7 +8,7 @@ import type { Following } from '../../engine/watch.ts';
 import { showBytes, showNumber } from '../../formats/words.ts';
 import { hasPickers, pickOutputFolder } from '../../platform/file-pickers.ts';
 import { saveFile } from '../../platform/save-file.ts';
-import { verdictOf } from '../../run/verdict.ts';
+import { stoppedVerdict, verdictOf } from '../../run/verdict.ts';
 import type { RunState } from '../shared/app-state.ts';
 import { FollowedWork } from '../shared/followed-work.ts';
 import { SessionView } from '../shared/session-view.ts';
@@ -94,26 +94,39 @@ export class ResultView extends SessionView {
             ><button slot="actions" type="button" @click=${this.#cancel}>Cancel</button></notice-bar
           >`
     }
-    ${finished ? this.#verdict(run) : nothing} ${finished ? this.#take(run) : nothing}
+    ${this.#verdict(run)} ${finished ? this.#take(run) : nothing}
     ${finished ? html`<next-steps .session=${this.session}></next-steps>` : nothing}
     ${run.checkpoints.length > 0 ? this.#checkpoints(run.id!) : nothing}
     ${finished ? html`<chat-view .session=${this.session}></chat-view>` : nothing}`;
   }
 
-  #verdict({ id, best, evals, checkpoints, hasSource }: RunState) {
+  #verdict({ id, best, evals, checkpoints, hasSource, status }: RunState) {
     const { runs } = this.app;
     const last = runs.find((record) => record.id === id)?.step;
     const step = best?.step ?? last;
     const names = { source: hasSource ? sourceName(id, runs) : undefined, result: resultName(id, runs) };
     const saved = checkpoints.map((kept) => kept.step);
-    const verdict = step === undefined ? undefined : verdictOf({ evals, step, saved, names });
-    return verdict
-      ? html`<notice-bar
-          class="verdict"
-          kind=${verdict.worse ? 'warn' : 'good'}
-          .text=${verdict.text}
-        ></notice-bar>`
-      : nothing;
+    const judged = { evals, saved, names };
+    const finished = step === undefined ? undefined : verdictOf({ ...judged, step });
+    const verdict = status === 'finished' ? finished : stoppedVerdict(judged);
+    if (!verdict) {
+      return nothing;
+    }
+    const { take } = verdict;
+    return html`<notice-bar class="verdict" kind=${verdict.worse ? 'warn' : 'good'} .text=${verdict.text}
+      >${
+        take === undefined
+          ? nothing
+          : html`<button
+              slot="actions"
+              type="button"
+              ?disabled=${this.busy !== ''}
+              @click=${() => void this.#takeStep(id!, take)}
+            >
+              Take step ${take} as ${names.result}
+            </button>`
+      }</notice-bar
+    >`;
   }
 
   #take({ id: own, best }: RunState) {
@@ -256,6 +269,19 @@ export class ResultView extends SessionView {
       }
       saveFile(this.file, answer.value);
       return `checkpoint-${step}.zip is in your downloads.`;
+    });
+  }
+
+  #takeStep(id: string, step: number): Promise<void> {
+    return this.#work('step', async (following) => {
+      const name = resultName(id, this.app.runs);
+      this.file = `adapter-${name.toLowerCase()}-step-${step}.zip`;
+      const answer = await this.session.training.exportTaken(id, step, following);
+      if (!answer.ok) {
+        throw new Error(answer.sentence);
+      }
+      saveFile(this.file, answer.value);
+      return `Step ${step} as ${name} is in your downloads as ${this.file}.`;
     });
   }
 

@@ -195,6 +195,10 @@ export class Training {
     return this.#engine.exportCheckpoint(id, step, following.onProgress, following.signal);
   }
 
+  exportTaken(id: string, step: number, following: Following): Promise<Answer<Blob>> {
+    return this.#engine.exportTaken(id, step, following.onProgress, following.signal);
+  }
+
   exportRunInto(
     id: string,
     checkpoints: boolean,

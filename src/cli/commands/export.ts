@@ -1,9 +1,11 @@
 import { rmSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { checkType, type Form, FORMS, planExport, TYPES, type WeightType } from '../../export/export.ts';
-import { exportBytes } from '../../export/output-file.ts';
+import { type Export, exportBytes } from '../../export/output-file.ts';
 import { ONTO, type Onto } from '../../export/weights.ts';
+import type { Folder } from '../../formats/byte-source.ts';
 import { counted, showBytes, showSeconds } from '../../formats/words.ts';
+import type { Take } from '../../run/take.ts';
 import { readOwnAdapterConfig } from '../adapter-config-file.ts';
 import { checkApart } from '../apart.ts';
 import { type Display, openDisplay } from '../display.ts';
@@ -14,18 +16,23 @@ import { adapterFolder, nodeFolder } from '../node-files.ts';
 import { checkOutputFile } from '../output-file.ts';
 import { OutputLock } from '../output-lock.ts';
 import { INVOCATION } from '../package-root.ts';
+import { outputFiles, taken, takeOption } from '../take-option.ts';
 import { checkRoom, checkVacant, writeExportFile, writeExportFolder } from '../write-export.ts';
 
 interface Options {
   base?: string;
   model: string;
-  to: Form;
+  take?: Take;
+  to: Form | typeof ADAPTER;
   type?: WeightType;
   onto: Onto;
   otherBase?: true;
   system?: string;
   output: string;
 }
+
+/** The adapter as PEFT loads it: no base is needed for that. */
+const ADAPTER = 'adapter';
 
 /** `retune export`: V2 in the forms that other programs load. */
 export function exportCommand(program: Command, end: (exitCode: number) => void): void {
@@ -40,9 +47,13 @@ export function exportCommand(program: Command, end: (exitCode: number) => void)
       "base model in Hugging Face format, or a name in Hugging Face's cache (default: the one that the adapter names, if it is there)",
     )
     .requiredOption('--model <folder>', 'the PEFT LoRA adapter to export, such as V2 or a checkpoint')
+    .addOption(takeOption())
     .addOption(
-      new Option('--to <form>', 'merged: a folder of safetensors that transformers, vLLM and others load')
-        .choices(Object.keys(FORMS))
+      new Option(
+        '--to <form>',
+        "merged: a folder of safetensors that transformers, vLLM and others load; adapter: a step of a run's output as PEFT loads it, with a model card that says which step",
+      )
+        .choices([...Object.keys(FORMS), ADAPTER])
         .default('merged'),
     )
     .addOption(
@@ -71,8 +82,9 @@ export function exportCommand(program: Command, end: (exitCode: number) => void)
     .addHelpText(
       'after',
       `
-Example:
-  ${INVOCATION} export --base Qwen2.5-1.5B-Instruct --model v2 --to merged --output merged/`,
+Examples:
+  ${INVOCATION} export --base Qwen2.5-1.5B-Instruct --model v2 --to merged --output merged/
+  ${INVOCATION} export --model v2 --take best --to adapter --output v2-best/`,
     )
     .action(async (options: Options) => end(await runExport(options, command)));
 }
@@ -83,46 +95,22 @@ async function runExport(options: Options, command: Command): Promise<number> {
   const begun = performance.now();
   const display = openDisplay();
   const { signal } = interrupt;
-  const { output, to: form, type, onto } = options;
+  const { output, to: form } = options;
   const lock = OutputLock.forExport(output);
   try {
-    checkType(form, type);
-    const adapter = await adapterFolder(options.model);
-    const basePath =
-      options.base === undefined
-        ? await firstBase([(await readOwnAdapterConfig(adapter))?.baseModelName])
-        : await baseNamed(options.base);
-    if (basePath === undefined) {
-      return command.error("required option '--base <folder>' not specified");
-    }
-    const base = await nodeFolder(basePath);
-    const inputs = [
-      { what: 'the base model', path: basePath },
-      { what: 'the adapter', path: options.model },
-    ];
-    const { isFile } = FORMS[form];
-    if (isFile) {
-      await checkOutputFile(output, { what: `the ${form} file`, folders: inputs });
-    } else {
-      await checkApart(output, inputs);
-      await checkWritable(output);
-      await checkVacant(output);
-    }
-    await lock.check();
-    const {
-      files,
-      notes,
-      commands = [],
-    } = await planExport({
-      base,
-      adapter,
-      form,
-      type,
-      onto,
-      otherBase: options.otherBase ?? false,
-      system: options.system,
-      onProgress: (done, total) => show(display, 'hashing', done, total),
-    });
+    const isFile = form !== ADAPTER && FORMS[form].isFile;
+    const place = async (...inputs: { what: string; path: string }[]): Promise<void> => {
+      const all = [...inputs, { what: 'the adapter', path: options.model }];
+      if (isFile) {
+        await checkOutputFile(output, { what: `the ${form} file`, folders: all });
+      } else {
+        await checkApart(output, all);
+        await checkWritable(output);
+        await checkVacant(output);
+      }
+      await lock.check();
+    };
+    const { files, notes, commands = [] } = await planned(options, command, display, place);
     display.close();
     for (const note of notes) {
       display.line(`Note: ${note}`);
@@ -168,6 +156,35 @@ async function runExport(options: Options, command: Command): Promise<number> {
     display.close();
     lock.release();
   }
+}
+
+/** What to write; `place` checks the output against what is read. Throws UserError. */
+async function planned(
+  { to: form, take, ...options }: Options,
+  command: Command,
+  display: Display,
+  place: (...inputs: { what: string; path: string }[]) => Promise<void>,
+): Promise<Export> {
+  if (form === ADAPTER) {
+    await place();
+    const chosen = await taken(options.model, take ?? 'last');
+    return { files: outputFiles(chosen), notes: [`taken from step ${chosen.step}`] };
+  }
+  const { type, onto, system, otherBase = false } = options;
+  checkType(form, type);
+  const adapter: Folder =
+    take === undefined ? await adapterFolder(options.model) : (await taken(options.model, take)).folder;
+  const basePath =
+    options.base === undefined
+      ? await firstBase([(await readOwnAdapterConfig(adapter))?.baseModelName])
+      : await baseNamed(options.base);
+  if (basePath === undefined) {
+    return command.error("required option '--base <folder>' not specified");
+  }
+  await place({ what: 'the base model', path: basePath });
+  const base = await nodeFolder(basePath);
+  const onProgress = (done: number, total: number) => show(display, 'hashing', done, total);
+  return planExport({ base, adapter, form, type, onto, otherBase, system, onProgress });
 }
 
 function show(display: Display, task: string, done: number, total: number): void {

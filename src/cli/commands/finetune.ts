@@ -4,6 +4,7 @@ import { readJson } from '../../formats/json.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { parseTrainerState } from '../../formats/trainer-state.ts';
 import { counted, showSeconds } from '../../formats/words.ts';
+import { readCursor } from '../../run/checkpoint/checkpoint.ts';
 import type { ResumeMode } from '../../run/checkpoint/resume.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
 import { finetune } from '../../run/finetune.ts';
@@ -264,29 +265,39 @@ async function lastLines(
       `Stopped after step ${step} of ${maxSteps}; run the same command again to resume from there${step > 0 ? ` (${store.checkpointName(step)})` : ''}.`,
     ];
   }
+  const steps = step < maxSteps ? `${step} of ${counted(maxSteps, 'step')}` : counted(maxSteps, 'step');
   const first =
     status === 'finished'
-      ? `Finished ${counted(maxSteps, 'step')} in ${showSeconds(seconds)}: the adapter is in ${store.name}`
-      : `Already finished: ${store.name} holds the result of the same inputs (${counted(maxSteps, 'step')}); nothing was done.`;
+      ? `Finished ${steps} in ${showSeconds(seconds)}: the adapter is in ${store.name}`
+      : `Already finished: ${store.name} holds the result of the same inputs (${steps}); nothing was done.`;
   const which = best
     ? [
         `The adapter is that of step ${best.step}, which had the best eval_loss (${best.evalLoss.toFixed(4)}).`,
       ]
     : [];
-  return [first, ...which, ...(await losses(store, best?.step ?? maxSteps, hasSource))];
+  return [first, ...which, ...(await losses(store, best?.step ?? step, hasSource))];
 }
 
 /** First and last losses in trainer_state.json, and what they say of the result, which is of `step`. */
 async function losses(store: FolderStore, step: number, hasSource: boolean): Promise<string[]> {
-  const file = await (await store.openResult()).open('trainer_state.json');
+  const result = await store.openResult();
+  const file = await result.open('trainer_state.json');
   if (!file) {
     return [];
   }
   const { log_history: history } = parseTrainerState(await readJson(file), file.name);
-  const evals = history.flatMap((entry) =>
-    entry.eval_loss === undefined ? [] : [{ step: entry.step, loss: entry.eval_loss }],
-  );
-  const names = { source: hasSource ? 'the source model' : undefined, result: 'The adapter' };
+  const { baseline, weightsFrom } = await readCursor(result);
+  const evals = [
+    ...(baseline === undefined ? [] : [{ step: 0, loss: baseline }]),
+    ...history.flatMap((entry) =>
+      entry.eval_loss === undefined ? [] : [{ step: entry.step, loss: entry.eval_loss }],
+    ),
+  ];
+  const source = hasSource ? 'the source model' : undefined;
+  const names = {
+    source: weightsFrom === undefined ? source : 'what it started from',
+    result: 'The adapter',
+  };
   const verdict = verdictOf({ evals, step, saved: await store.checkpoints(), names });
   const lines = (['loss', 'eval_loss'] as const).flatMap((key) => {
     const entries = history.filter((entry) => entry[key] !== undefined);
@@ -298,5 +309,11 @@ async function losses(store: FolderStore, step: number, hasSource: boolean): Pro
       `${key} ${first[key]!.toFixed(4)} (step ${first.step}) → ${last[key]!.toFixed(4)} (step ${last.step})`,
     ];
   });
-  return [...lines, ...(verdict ? [verdict.text] : [])];
+  const take =
+    verdict?.take === undefined
+      ? []
+      : [
+          `Take it: ${INVOCATION} export --model ${store.name} --take ${verdict.take} --to adapter --output ${store.name}-step-${verdict.take}`,
+        ];
+  return [...lines, ...(verdict ? [verdict.text] : []), ...take];
 }

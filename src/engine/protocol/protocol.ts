@@ -6,6 +6,7 @@ import type { DeviceSettings } from '../../run/device-settings.ts';
 import type { Finding } from '../../run/diagnosis.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type { BestStep } from '../../run/options.ts';
+import type { Take } from '../../run/take.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
 import type { Columns } from '../../text/columns.ts';
 import type { RowsUse } from '../../text/rows.ts';
@@ -193,6 +194,7 @@ export interface EngineApi extends TestApi {
   columnNames(rows: ChosenFile, signal?: AbortSignal): Promise<Answer<readonly string[]>>;
   parseRecipe(file: File, signal?: AbortSignal): Promise<Answer<ParsedRecipe>>;
   recipeYaml(recipe: Recipe): Promise<string>;
+  /** The recipe of a run for which no file was chosen. */
   defaultRecipe(): Promise<Recipe>;
   /** What a run will take of the device that is known; without one, of any. */
   plan(inputs: ChosenInputs, device?: PlanDevice, signal?: AbortSignal): Promise<Answer<PlanFacts>>;
@@ -253,7 +255,9 @@ export interface EngineApi extends TestApi {
     onProgress?: OnProgress,
     signal?: AbortSignal,
   ): Promise<Answer<Blob>>;
-  /** The same files straight into a folder that may be written to; `onWritten` hears of each that is there whole. */
+  /** A step of a run, finished or not, in the form of a result, as a zip. */
+  exportTaken(id: string, take: Take, onProgress?: OnProgress, signal?: AbortSignal): Promise<Answer<Blob>>;
+  /** The run's files, as exportRun has them, straight into a folder that may be written to; `onWritten` hears of each that is there whole. */
   exportRunInto(
     id: string,
     checkpoints: boolean,

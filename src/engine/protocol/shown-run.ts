@@ -15,4 +15,5 @@ export const SHOWN = [
   'sourceRun',
   'sourceLineage',
   'best',
+  'baseline',
 ] as const satisfies readonly (keyof StoredRun)[];

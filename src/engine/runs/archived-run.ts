@@ -72,6 +72,7 @@ export function parseArchivedRun(value: unknown, file: string, remedy: string): 
       const best = fields.section('best');
       return { step: best.number('step', { ...STEP, max: maxSteps }), evalLoss: best.number('evalLoss', {}) };
     }),
+    baseline: optional(fields, 'baseline', () => fields.number('baseline', {})),
     note: optional(fields, 'note', () => text(fields, 'note', MAX_NOTE)),
     imported: true,
     identity: parseIdentity(fields),

@@ -3,6 +3,7 @@ import type { ByteSource, Folder } from '../../formats/byte-source.ts';
 import { shorten } from '../../formats/quote.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { CURSOR } from '../../run/checkpoint/checkpoint.ts';
+import { type Take, takeStep } from '../../run/take.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
 import { partlyWritten } from '../files/partly-written.ts';
 import { chunksOf, type Following, type Watch, watchOf } from '../watch.ts';
@@ -43,6 +44,12 @@ export async function exportedCheckpoint(store: BrowserRunStore, step: number): 
     );
   }
   return files;
+}
+
+/** A step of a run as its result. Throws UserError. */
+export async function takenFiles(store: BrowserRunStore, take: Take): Promise<ExportFile[]> {
+  const { files } = await takeStep(store, take);
+  return [...files].map(([path, source]) => ({ path, source }));
 }
 
 async function filesOf(folder: Folder, prefix: string): Promise<ExportFile[]> {

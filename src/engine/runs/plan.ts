@@ -5,6 +5,7 @@ import { withDevice } from '../../gpu/with-device.ts';
 import { bytesByKind } from '../../model/allocations.ts';
 import { loraAllocations, loraLayout } from '../../model/lora.ts';
 import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
+import { savesBest } from '../../run/checkpoint/saved-best.ts';
 import type { RunEvent } from '../../run/events.ts';
 import { prepare, type Prepared } from '../../run/input/prepare.ts';
 import { chooseMemory, keptWhole, withChoice } from '../../run/plan/memory-choice.ts';
@@ -71,14 +72,15 @@ export async function estimate(
   });
 }
 
-/** Those of the whole run where the recipe keeps all; with a limit, one more for the best. */
-function checkpointsKept({ inputs, maxSteps, grouping }: Prepared): number {
+/** Those of the whole run where the recipe keeps all; with a limit, one more for the best, and one beside them. */
+function checkpointsKept({ inputs, maxSteps, grouping, evalRows }: Prepared): number {
   const { saveTotalLimit, saveStrategy: strategy, saveSteps: steps } = inputs.recipe.training;
   const { loadBestModelAtEnd, metricForBestModel } = inputs.recipe.training;
   const due = dueAfter({ strategy, steps }, { maxSteps, grouping }, { atEnd: true });
   const all = Array.from({ length: maxSteps }, (_, i) => due(i + 1)).filter(Boolean).length;
   const best = loadBestModelAtEnd || metricForBestModel !== undefined ? 1 : 0;
-  return saveTotalLimit === 0 ? all : Math.min(all, Math.max(saveTotalLimit, 1 + best));
+  const beside = evalRows.length > 0 && savesBest(inputs.recipe.training) ? 1 : 0;
+  return beside + (saveTotalLimit === 0 ? all : Math.min(all, Math.max(saveTotalLimit, 1 + best)));
 }
 
 /** The adapter's masters and the optimizer's state; what comes beside them is small. */

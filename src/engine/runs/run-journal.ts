@@ -16,13 +16,16 @@ export class RunJournal {
     switch (event.type) {
       case 'facts': {
         // Events after the checkpoint that the run resumes from will come again; up to there the record is right.
-        const { resumedStep: step, maxSteps, history } = event.facts;
+        const { resumedStep: step, maxSteps, history, baseline } = event.facts;
         const log = history ?? this.record.log.filter((entry) => entry.step <= step);
-        this.#change({ step, maxSteps, log });
+        this.#change({ step, maxSteps, log, baseline });
         break;
       }
       case 'step':
         this.record = { ...this.record, step: event.progress.step };
+        break;
+      case 'baseline':
+        this.#change({ baseline: event.evalLoss });
         break;
       case 'log':
         this.#change({ log: [...this.record.log, event.entry] });

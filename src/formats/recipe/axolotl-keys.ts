@@ -18,6 +18,8 @@ export const NAMES: KeyNames = {
   logging_strategy: null,
   logging_first_step: null,
   eval_on_start: null,
+  save_best: null,
+  early_stopping_threshold: null,
   r: 'lora_r',
   target_modules: 'lora_target_modules',
   use_rslora: 'peft_use_rslora',
@@ -120,7 +122,6 @@ export const VARIANTS: Variants = {
   peft_init_lora_weights: variant(OTHER_LORA, true),
   train_on_inputs: variant('prompts are not trained here'),
   eval_sequence_len: variant('rows to evaluate on are cut as the others are'),
-  early_stopping_patience: variant('a run ends with its last step'),
   excess_length_strategy: variant('rows that are too long are cut here', 'truncate'),
 };
 
@@ -131,7 +132,7 @@ export const KEYS: ReadonlySet<string> = new Set([
     max_steps optimizer lr_scheduler lr_scheduler_kwargs cosine_min_lr_ratio learning_rate weight_decay max_grad_norm
     adam_beta1 adam_beta2 adam_epsilon warmup_steps warmup_ratio val_set_size eval_steps eval_strategy save_steps
     save_strategy save_total_limit logging_steps load_best_model_at_end metric_for_best_model greater_is_better seed
-    chat_template bnb_config_kwargs eval_sequence_len`),
+    chat_template bnb_config_kwargs eval_sequence_len early_stopping_patience`),
   ...HARMLESS,
   ...PLACES,
   ...Object.keys(VARIANTS),

@@ -140,6 +140,11 @@ function readAxolotlTraining(file: Fields, own: Fields): { training: TrainingSet
   if (!isUnset(own.values['plugins'])) {
     notes.push('plugins are not used; those for speed and memory change nothing in the training.');
   }
+  if (own.has('early_stopping_patience') && own.value('load_best_model_at_end') !== true) {
+    notes.push(
+      'early_stopping_patience: the result is the adapter of the last step unless load_best_model_at_end is true.',
+    );
+  }
   if (own.value('sample_packing') === true) {
     notes.push(
       'sample_packing: rows are packed best fit decreasing; axolotl packs other rows together. Rows to evaluate on are not packed.',

@@ -48,6 +48,9 @@ export const LLAMA_FACTORY: Tool = {
     packing: 'neat_packing',
     max_train_samples: 'max_samples',
     max_eval_samples: null,
+    save_best: null,
+    early_stopping_patience: 'early_stopping_steps',
+    early_stopping_threshold: null,
     r: 'lora_rank',
     target_modules: 'lora_target',
     bnb_4bit_use_double_quant: 'double_quantization',
@@ -58,7 +61,7 @@ export const LLAMA_FACTORY: Tool = {
   },
   keys: new Set([
     ...keySet(`stage finetuning_type template cutoff_len max_samples lora_rank lora_alpha lora_dropout lora_target
-      use_rslora use_dora quantization_bit quantization_method quantization_type double_quantization val_size packing
+      early_stopping_steps use_rslora use_dora quantization_bit quantization_method quantization_type double_quantization val_size packing
       neat_packing train_on_prompt mask_history additional_target streaming enable_thinking preserve_thinking
       warmup_ratio`),
     ...HARMLESS,
@@ -97,7 +100,6 @@ export const LLAMA_FACTORY: Tool = {
     use_kt: variant('the base is computed on the GPU'),
     fp8: variant('the base is kept in NF4'),
     disable_shuffling: variant('rows come in random order here'),
-    early_stopping_steps: variant('a run ends with its last step'),
     rope_scaling: variant(OTHER_MODEL),
     shift_attn: variant(OTHER_MODEL),
     mixture_of_depths: variant(OTHER_MODEL),

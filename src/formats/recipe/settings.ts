@@ -294,7 +294,7 @@ export const RECIPE = {
       kind: 'boolean',
       usual: false,
       group: 'Validation',
-      label: 'Keep the best',
+      label: 'Take the best',
       hint: 'The result is the best checkpoint, not the last',
     },
     /** Both names are of the one metric that there is. */
@@ -314,6 +314,42 @@ export const RECIPE = {
       group: 'Validation',
       label: 'Greater is better',
       hint: 'The highest loss counts as the best',
+    },
+    /**
+     * Whether an evaluation with a lower loss than all before saves a checkpoint, which is kept beside
+     * `saveTotalLimit`. It changes no number of the run. A recipe's file is met as transformers' Trainer would meet
+     * it, so it is off unless the file says otherwise; without a file it is on, in the page and on the command line.
+     */
+    saveBest: {
+      key: 'save_best',
+      own: true,
+      kind: 'boolean',
+      usual: false,
+      group: 'Validation',
+      label: 'Keep the best checkpoint',
+      hint: 'A better validation loss saves one, beside those kept',
+    },
+    /** Evaluations without a better loss after which the run ends. */
+    earlyStoppingPatience: {
+      key: 'early_stopping_patience',
+      own: true,
+      kind: 'number',
+      range: COUNT,
+      usual: undefined,
+      group: 'Validation',
+      label: 'Stop early after',
+      hint: 'Validations without a better loss; empty: never',
+    },
+    /** By how much more than this a loss must be better to count. */
+    earlyStoppingThreshold: {
+      key: 'early_stopping_threshold',
+      own: true,
+      kind: 'number',
+      range: FROM_ZERO,
+      usual: 0,
+      group: 'Validation',
+      label: 'Better by more than',
+      hint: 'Of the loss, to count for stopping early',
     },
     loggingStrategy: {
       key: 'logging_strategy',

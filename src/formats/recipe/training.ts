@@ -22,10 +22,18 @@ export function readTraining(file: Fields, defaults: TrainingDefaults = {}): Tra
     file.refuse('packing', 'false, since there is no length to pack rows into');
   }
   checkBest(file, settings);
+  if (settings.earlyStoppingPatience !== undefined && settings.evalStrategy === 'no') {
+    file.refuse('eval_strategy', 'steps or epoch, since early_stopping_patience is set');
+  }
   const { greaterIsBetter, ...others } = settings;
-  const looks = settings.loadBestModelAtEnd || settings.metricForBestModel !== undefined;
-  return greaterIsBetter && !looks ? others : settings;
+  return greaterIsBetter && !tracksBest(settings) ? others : settings;
 }
+
+/** Whether the run keeps track of its best evaluation as transformers' Trainer does. */
+export const tracksBest = (settings: TrainingSettings): boolean =>
+  settings.loadBestModelAtEnd === true ||
+  settings.metricForBestModel !== undefined ||
+  settings.earlyStoppingPatience !== undefined;
 
 /** The rules of the Trainer for a result that is the best checkpoint. */
 function checkBest(file: Fields, settings: TrainingSettings): void {

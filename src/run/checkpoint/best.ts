@@ -1,4 +1,5 @@
 import type { TrainingSettings } from '../../formats/recipe/settings.ts';
+import { tracksBest } from '../../formats/recipe/training.ts';
 import type { TrainerState } from '../../formats/trainer-state.ts';
 
 /** The keys of trainer_state.json that identify the best checkpoint. */
@@ -28,7 +29,7 @@ export class BestModel {
    * checkpoint.
    */
   constructor(training: TrainingSettings, isSaveStep: (step: number) => boolean, from: BestState = NONE) {
-    this.#tracked = training.loadBestModelAtEnd === true || training.metricForBestModel !== undefined;
+    this.#tracked = tracksBest(training);
     this.#greater = training.greaterIsBetter === true;
     this.#limit = training.saveTotalLimit;
     this.#keepsSteps = training.saveStrategy !== 'no';

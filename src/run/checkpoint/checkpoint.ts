@@ -13,6 +13,7 @@ import { UserError } from '../../formats/user-error.ts';
 import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { parseMoment } from '../../text/moment.ts';
 import type { LogWindowState } from '../../train/log-window.ts';
+import { type CardFacts, isCardFacts } from '../card-facts.ts';
 import type { Prepared } from '../input/prepare.ts';
 import type { ExecutionPlan } from '../plan/execution-plan.ts';
 import type { RunIdentity } from './identity.ts';
@@ -28,8 +29,14 @@ export interface RunCursor {
   logTimes: number[];
   /** Floating-point operations so far, as transformers counts them. */
   totalFlos: number;
+  /** The eval_loss of what the run started from, unless log_history has it or it was not measured. */
+  baseline?: number | undefined;
   /** How the training rows present a question, for testing the adapter the same way. */
   prompt: PromptForm;
+  /** For the model card; absent in checkpoints of earlier versions. */
+  card?: CardFacts;
+  /** Whether this step was taken as the result of a run that went on from it, or was stopped. */
+  taken?: true;
   /** Set if the run took only the weights of an earlier run's checkpoint. */
   weightsFrom?: string | undefined;
 }
@@ -70,8 +77,12 @@ export async function cursorFile(cursor: RunCursor, files: Files): Promise<Uint8
   for (const [name, chunks] of Object.entries(files)) {
     hashes[name] = await sha256Chunks(chunks);
   }
-  return textFile(`${JSON.stringify({ ...cursor, files: hashes }, null, 2)}\n`);
+  return textFile(cursorText(cursor, hashes));
 }
+
+/** The text of retune_state.json; `files`: SHA-256 of the others. */
+export const cursorText = (cursor: RunCursor, files: Readonly<Record<string, string>>): string =>
+  `${JSON.stringify({ ...cursor, files }, null, 2)}\n`;
 
 /** The two files that PEFT loads. */
 export function adapterFiles(adapter: readonly LoraWeights[], config: AdapterConfig): Files {
@@ -83,7 +94,7 @@ export function adapterFiles(adapter: readonly LoraWeights[], config: AdapterCon
 
 /** Reads a checkpoint back after comparing every file with its SHA-256. Throws UserError naming the broken file. */
 export async function readCheckpoint(folder: Folder, decoder: DecoderConfig): Promise<Checkpoint> {
-  const cursor = await verifyFiles(folder);
+  const cursor = withoutHashes(await verifyFiles(folder));
   const { weights } = await readAdapter(folder, decoder);
   const file = await openSafetensors(await opened(folder, OPTIMIZER));
   const optimizer: TensorData[] = [];
@@ -99,8 +110,9 @@ export async function readCheckpoint(folder: Folder, decoder: DecoderConfig): Pr
  * Compares the files of a checkpoint or result, all of them or the given ones, with their SHA-256. Throws UserError
  * naming the broken one.
  */
-export async function verifyFiles(folder: Folder, only?: readonly string[]): Promise<RunCursor> {
-  const { files, ...cursor } = await readCursor(folder);
+export async function verifyFiles(folder: Folder, only?: readonly string[]): Promise<CursorWithHashes> {
+  const cursor = await readCursor(folder);
+  const { files } = cursor;
   for (const [name, expected] of Object.entries(files)) {
     if (only && !only.includes(name)) {
       continue;
@@ -117,8 +129,15 @@ export async function verifyFiles(folder: Folder, only?: readonly string[]): Pro
   return cursor;
 }
 
+/** A position with the SHA-256 of the files beside it. */
+type CursorWithHashes = RunCursor & { files: Record<string, string> };
+
+/** What is said of a run, without the hashes of one folder's files. */
+export const withoutHashes = (cursor: CursorWithHashes): RunCursor =>
+  Object.fromEntries(Object.entries(cursor).filter(([key]) => key !== 'files')) as unknown as RunCursor;
+
 /** Reads only a checkpoint's position. Throws UserError. */
-export async function readCursor(folder: Folder): Promise<RunCursor & { files: Record<string, string> }> {
+export async function readCursor(folder: Folder): Promise<CursorWithHashes> {
   const file = await folder.open(CURSOR);
   if (!file) {
     throw broken(folder, CURSOR, 'is missing');
@@ -135,7 +154,7 @@ export async function readCursor(folder: Folder): Promise<RunCursor & { files: R
   if (!isCursor(json)) {
     throw broken(folder, CURSOR, 'does not hold what Retune writes there');
   }
-  return json as unknown as RunCursor & { files: Record<string, string> };
+  return json as unknown as CursorWithHashes;
 }
 
 /** Whether this is a checkpoint's position, in the format of any version of Retune: old ones lack some keys. */
@@ -143,7 +162,20 @@ function isCursor(json: unknown): boolean {
   if (!isRecord(json)) {
     return false;
   }
-  const { step, files, identity, plan, logWindow, logTimes, totalFlos, prompt, weightsFrom } = json;
+  const {
+    step,
+    files,
+    identity,
+    plan,
+    logWindow,
+    logTimes,
+    totalFlos,
+    baseline,
+    prompt,
+    weightsFrom,
+    card,
+    taken,
+  } = json;
   const isText = (value: unknown): value is string => typeof value === 'string';
   const optional = (value: unknown, test: (value: unknown) => boolean): boolean =>
     value === undefined || test(value);
@@ -162,8 +194,11 @@ function isCursor(json: unknown): boolean {
     Object.values(logWindow).every(Number.isFinite) &&
     optional(logTimes, (times) => Array.isArray(times) && times.every(Number.isFinite)) &&
     optional(totalFlos, Number.isFinite) &&
+    optional(baseline, Number.isFinite) &&
     optional(prompt, (form) => PROMPT_FORMS.some((known) => known === form)) &&
-    optional(weightsFrom, isText)
+    optional(weightsFrom, isText) &&
+    optional(card, isCardFacts) &&
+    optional(taken, (value) => value === true)
   );
 }
 

@@ -105,7 +105,18 @@ export async function hashInputs(inputs: {
     validation: validation ? await sha256(validation) : 'none',
     ...(await columnsHash(columns)),
     tokens: await tokensHash([...inputs.rows, ...inputs.evalRows]),
-    recipe: await sha256Chunks(textFile(recipeToYaml({ ...recipe, model: { name: '' }, rest: {} }))),
+    recipe: await sha256Chunks(textFile(recipeToYaml(deciding(recipe)))),
+  };
+}
+
+/** Without what changes no number. */
+function deciding({ training, ...recipe }: Recipe): Recipe {
+  const decides = Object.entries(training).filter(([key]) => key !== 'saveBest');
+  return {
+    ...recipe,
+    training: Object.fromEntries(decides) as unknown as Recipe['training'],
+    model: { name: '' },
+    rest: {},
   };
 }
 

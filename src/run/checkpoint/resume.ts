@@ -131,19 +131,23 @@ export async function finishedIdentity(store: RunStore): Promise<RunIdentity | u
 }
 
 /**
- * Whether the store holds the finished result of this run. A result without its adapter counts as unfinished and is
+ * The step of the finished result of this run, if the store holds it. A result without its adapter counts as unfinished and is
  * written again from the last checkpoint. Throws UserError if it has other inputs, or nothing to write it from.
  */
-export async function isFinished(store: RunStore, now: RunIdentity, onBroken: OnBroken): Promise<boolean> {
-  const identity = await finishedIdentity(store);
-  if (!identity) {
-    return false;
-  }
-  checkSameRun(store, identity, now, 'finished');
+export async function finishedStep(
+  store: RunStore,
+  now: RunIdentity,
+  onBroken: OnBroken,
+): Promise<number | undefined> {
   const result = await store.openResult();
+  if (!(await result.open(CURSOR))) {
+    return undefined;
+  }
+  const { identity, step } = await readCursor(result);
+  checkSameRun(store, identity, now, 'finished');
   try {
     await verifyFiles(result, RESULT);
-    return true;
+    return step;
   } catch (error) {
     if (!(error instanceof UserError)) {
       throw error;
@@ -154,7 +158,7 @@ export async function isFinished(store: RunStore, now: RunIdentity, onBroken: On
       throw new UserError(`${what}, and there is no checkpoint to write it from again; ${store.startAgain}.`);
     }
     onBroken(`${what}: writing the result again, from ${store.checkpointName(last)}.`);
-    return false;
+    return undefined;
   }
 }
 

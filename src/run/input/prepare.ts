@@ -1,5 +1,6 @@
 import { type Adapter, freshAdapter, readAdapter } from '../../formats/adapter.ts';
 import { type BaseModel, openBaseModel } from '../../formats/base-model.ts';
+import type { TrainingSettings } from '../../formats/recipe/settings.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted } from '../../formats/words.ts';
 import type { CacheEntry } from '../../model/base/cache/entry.ts';
@@ -86,10 +87,8 @@ export async function prepare(
   }
   const { train, held, heldBack } = splitOff(all, inputs);
   const evalRows = [...(validation?.rows ?? []), ...held].slice(0, recipe.training.maxEvalSamples);
-  if (recipe.training.loadBestModelAtEnd && evalRows.length === 0) {
-    throw new UserError(
-      'training.load_best_model_at_end is on, but there is nothing to evaluate on; add a validation file, or set training.val_size.',
-    );
+  if (evalRows.length === 0) {
+    refuseWithoutEvaluation(recipe.training);
   }
   const { batchSize: batch, accumulationSteps: accumulation, epochs, maxSteps: limit } = recipe.training;
   const packs = recipe.training.packing
@@ -122,6 +121,18 @@ export async function prepare(
     maxSteps: steps,
     ...sizes(train.rows, evalRows, rowWindows({ grouping, packs }, recipe.seed), steps),
   };
+}
+
+/** Throws UserError for settings that take rows to evaluate on. */
+function refuseWithoutEvaluation({ loadBestModelAtEnd, earlyStoppingPatience }: TrainingSettings): void {
+  const set = loadBestModelAtEnd
+    ? 'load_best_model_at_end is on'
+    : earlyStoppingPatience !== undefined && `early_stopping_patience is ${earlyStoppingPatience}`;
+  if (set) {
+    throw new UserError(
+      `training.${set}, but there is nothing to evaluate on; add a validation file, or set training.val_size.`,
+    );
+  }
 }
 
 /** What the buffers must hold: for rows, for steps' windows, and for evaluation passes. */

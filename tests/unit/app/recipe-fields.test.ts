@@ -46,6 +46,9 @@ const EVERYTHING: TrainingSettings = {
   loadBestModelAtEnd: true,
   metricForBestModel: 'eval_loss',
   greaterIsBetter: true,
+  saveBest: true,
+  earlyStoppingPatience: 3,
+  earlyStoppingThreshold: 0.1,
   packing: true,
   maxLength: 1024,
 };
@@ -122,6 +125,9 @@ describe('the fields of the recipe', () => {
       load_best_model_at_end: 'false',
       metric_for_best_model: '',
       greater_is_better: 'false',
+      save_best: 'false',
+      early_stopping_patience: '',
+      early_stopping_threshold: '0',
       packing: 'false',
     };
     let plain = recipe as ReturnType<typeof defaultRecipe>;

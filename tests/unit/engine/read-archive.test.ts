@@ -53,6 +53,7 @@ const record = async (): Promise<Record<string, unknown>> => ({
 /** What of a record is known. */
 const KEYS = [
   ...[
+    'baseline',
     'best',
     'columns',
     'created',

@@ -128,7 +128,7 @@ describe('LLaMA-Factory', () => {
     [{ train_on_prompt: true }, 'train_on_prompt is true, expected it to be unset'],
     [{ mask_history: true }, 'mask_history is true'],
     [{ additional_target: 'embed_tokens' }, 'additional_target is "embed_tokens"'],
-    [{ early_stopping_steps: 3 }, 'early_stopping_steps is 3'],
+    [{ early_stopping_steps: 0 }, 'early_stopping_steps is 0, expected a whole number at least 1'],
     [{ val_size: 1 }, 'val_size is 1, expected a share of the rows below 1'],
     [{ lora_rank: 0 }, 'lora_rank is 0, expected a whole number at least 1'],
     [{ cutoff_len: 'long' }, 'cutoff_len is "long", expected a whole number at least 2'],
@@ -304,7 +304,10 @@ describe('axolotl', () => {
     [{ optimizer: 'muon' }, 'optimizer is "muon", expected one of'],
     [{ lr_scheduler: 'one_cycle' }, 'lr_scheduler is "one_cycle", expected one of'],
     [{ relora: true }, 'relora is true'],
-    [{ early_stopping_patience: 3 }, 'early_stopping_patience is 3'],
+    [
+      { early_stopping_patience: 3, eval_strategy: 'no' },
+      'eval_strategy is "no", expected steps or epoch, since early_stopping_patience is set',
+    ],
     [{ lora_target_linear: undefined }, 'lora_target_modules is missing, expected names'],
     [{ learning_rate: undefined }, 'learning_rate is missing, expected a number above 0'],
     [{ batch_size: 64 }, 'batch_size is 64, expected 8'],
@@ -316,6 +319,14 @@ describe('axolotl', () => {
     [{ sequence_length: 8 }, 'sequence_length is not a key of axolotl that Retune knows'],
   ])('%j is refused by name', (lines, sentence) => {
     expect(() => axolotl(lines)).toThrow(`axolotl.yml: ${sentence}`);
+  });
+
+  it('stops early, as LLaMA-Factory does under another name', () => {
+    const { recipe, reading } = axolotl({ early_stopping_patience: 3 });
+    expect(recipe.training.earlyStoppingPatience).toBe(3);
+    expect(reading?.notes.join(' ')).toMatch(/early_stopping_patience: the result is .* unless load_best/);
+    expect(lf({ early_stopping_steps: 2 }).recipe.training.earlyStoppingPatience).toBe(2);
+    expect(() => trl({ early_stopping_patience: 2 })).toThrow('early_stopping_patience');
   });
 
   it('packs rows, as the others do where they keep rows apart', () => {

@@ -140,6 +140,7 @@ describe('reading', () => {
     const usual =
       'training: {max_steps: -1, adam_beta1: 0.9, adam_beta2: "0.999", adam_epsilon: 1e-8, eval_strategy: steps, ' +
       'logging_first_step: false, load_best_model_at_end: false, greater_is_better: false, val_size: 0, ' +
+      'save_best: false, early_stopping_threshold: 0, ' +
       'lr_scheduler_kwargs: {}, neftune_noise_alpha: null, label_smoothing_factor: 0, data_seed: 42}';
     expect(recipeToYaml({ ...parse(usual).recipe, rest: {} })).toBe(recipeToYaml(defaultRecipe()));
   });
@@ -367,6 +368,7 @@ describe('writing', () => {
         'lr_scheduler_type: polynomial, lr_scheduler_kwargs: {power: 2}, logging_strategy: epoch, save_strategy: epoch, ' +
         'eval_strategy: epoch, logging_first_step: true, eval_on_start: true, save_total_limit: null, val_size: 0.1, ' +
         'max_train_samples: 9, load_best_model_at_end: true, metric_for_best_model: loss, greater_is_better: true, ' +
+        'save_best: true, early_stopping_patience: 2, early_stopping_threshold: 0.01, ' +
         'max_seq_length: null, warmup_steps: 0.1, eval_steps: 0.5}',
     ],
   ])('%s parse back to the same recipe', (_, text) => {

@@ -3,6 +3,7 @@ import { parseRecipe } from '../../../src/formats/recipe.ts';
 import type { TrainingSettings } from '../../../src/formats/recipe/settings.ts';
 import { BestModel } from '../../../src/run/checkpoint/best.ts';
 import { dueAfter, stepsBetween } from '../../../src/train/cadence.ts';
+import { evaluationsWithoutImprovement } from '../../../src/train/early-stopping.ts';
 import { learningRate, maxSteps, type Schedule, stepsPerEpoch } from '../../../src/train/schedule.ts';
 import golden from '../../fixtures/train/trainer_rules.json' with { type: 'json' };
 
@@ -35,12 +36,25 @@ describe.each(golden.runs.map((run) => [JSON.stringify(run.settings), run] as co
   const { grouping, losses } = run;
   const training = settingsOf(run);
   const total = maxSteps(grouping, training.epochs, training.maxSteps);
-  const steps = Array.from({ length: total }, (_, i) => i + 1);
+  const all = Array.from({ length: total }, (_, i) => i + 1);
   const due = (kind: 'logging' | 'eval' | 'save', atEnd: boolean) => {
     const cadence = { strategy: training[`${kind}Strategy`], steps: training[`${kind}Steps`] };
     return dueAfter(cadence, { maxSteps: total, grouping }, { atEnd });
   };
-  const isSaveStep = due('save', true);
+  const { earlyStoppingPatience: patience = Infinity, earlyStoppingThreshold: threshold = 0 } = training;
+  const counterAfter = (evaluations: number): number => {
+    const seen = Array.from({ length: evaluations }, (_, i) => losses[i % losses.length]!);
+    return evaluationsWithoutImprovement(seen, threshold, training.greaterIsBetter);
+  };
+  const evaluated = all.filter(due('eval', true));
+  const last = evaluated.find((_, i) => counterAfter(i + 1) >= patience) ?? total;
+  const steps = all.filter((k) => k <= last);
+  /** The last step of a run that ends early also ends its epoch. */
+  const dueOrOver = (kind: 'logging' | 'save', atEnd: boolean) => {
+    const isDue = due(kind, atEnd);
+    return (k: number) => isDue(k) || (last < total && k === last && training[`${kind}Strategy`] === 'epoch');
+  };
+  const isSaveStep = dueOrOver('save', true);
 
   it('has as many steps, and logs, evaluates and saves after the same', () => {
     expect(total).toBe(run.maxSteps);
@@ -48,12 +62,15 @@ describe.each(golden.runs.map((run) => [JSON.stringify(run.settings), run] as co
     expect([loggingSteps, evalSteps, saveSteps].map((s) => stepsBetween({ steps: s }, total))).toEqual(
       run.steps,
     );
-    const log = due('logging', false);
+    const log = dueOrOver('logging', false);
     expect(steps.filter((k) => log(k) || (k === 1 && training.loggingFirstStep))).toEqual(run.logs);
     expect(steps.filter(due('eval', true))).toEqual(run.evaluations);
     expect(steps.filter(isSaveStep)).toEqual(run.saves.map(({ step }) => step));
     if (training.maxSteps !== undefined) {
       expect(Math.ceil(total / stepsPerEpoch(grouping))).toBe(run.epochs);
+    }
+    if (patience < Infinity) {
+      expect(run.evaluations.map((_, i) => counterAfter(i + 1))).toEqual(run.counters);
     }
   });
 

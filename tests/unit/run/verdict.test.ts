@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { verdictOf } from '../../../src/run/verdict.ts';
+import { stoppedVerdict, verdictOf } from '../../../src/run/verdict.ts';
 
 const run = (losses: Record<number, number>, more: Partial<Parameters<typeof verdictOf>[0]> = {}) =>
   verdictOf({
@@ -27,13 +27,14 @@ it('says whether the result is better than its source', () => {
 
 it('names a better step on the way, and whether it is kept', () => {
   expect(run({ 0: 0.84, 6: 0.623, 8: 0.63 }, { saved: [6, 8] })).toEqual({
-    text: 'V2 is better than V1 by 0.2100: eval loss 0.6300 after 0.8400; step 6 was better still, by 0.0070: its checkpoint is kept.',
+    text: 'V2 is better than V1 by 0.2100: eval loss 0.6300 after 0.8400; step 6 was better still, by 0.0070: take it?',
     worse: true,
+    take: 6,
   });
   expect(run({ 4: 0.7, 6: 0.6, 7: 0.61, 8: 0.63 }, { saved: [8] })?.text).toBe(
-    'V2 has eval loss 0.6300; step 6 was better, by 0.0300: it was not kept; “Keep the best” in the recipe (load_best_model_at_end) keeps and takes it.',
+    'V2 has eval loss 0.6300; step 6 was better, by 0.0300, and was not kept; “Keep the best checkpoint” in the recipe (save_best) keeps it.',
   );
-  expect(run({ 0: 0.5, 6: 0.6, 8: 0.63 })?.text).toMatch(/; step 6 was better, by 0\.0300: /);
+  expect(run({ 0: 0.5, 6: 0.6, 8: 0.63 })?.text).toMatch(/; step 6 was better, by 0\.0300, and/);
 });
 
 it('takes the best step where that is the result, and counts a difference only where it shows', () => {
@@ -60,4 +61,23 @@ it('takes the best step where that is the result, and counts a difference only w
 it('says nothing where the result was not evaluated', () => {
   expect(run({ 0: 0.8, 4: 0.7 })).toBeUndefined();
   expect(run({})).toBeUndefined();
+});
+
+it('names the best checkpoint of a run that was stopped', () => {
+  const stopped = (losses: Record<number, number>, saved: number[]) =>
+    stoppedVerdict({
+      evals: Object.entries(losses).map(([step, loss]) => ({ step: Number(step), loss })),
+      saved,
+      names: { source: 'V1', result: 'V2' },
+    });
+  expect(stopped({ 0: 0.84, 4: 0.7, 6: 0.63, 8: 0.6 }, [4, 6])).toEqual({
+    text: 'Of the checkpoints, that of step 6 is the best, with eval loss 0.6300, better than V1 by 0.2100: take it?',
+    worse: false,
+    take: 6,
+  });
+  expect(stopped({ 0: 0.5, 4: 0.7 }, [4])?.worse).toBe(true);
+  expect(stopped({ 4: 0.7 }, [4])?.text).toBe(
+    'Of the checkpoints, that of step 4 is the best, with eval loss 0.7000: take it?',
+  );
+  expect(stopped({ 0: 0.5, 4: 0.7 }, [3])).toBeUndefined();
 });
