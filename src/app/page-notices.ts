@@ -132,7 +132,8 @@ export class PageNotices extends SessionView {
     const why = restartsExhausted
       ? ' It resumed three times without reaching a new checkpoint, so it is waiting for you: close other tabs and programs that use the GPU or a lot of memory, then continue.'
       : '';
-    const text = `The run ${name} is unfinished, at step ${step} of ${maxSteps}.${why}${what}`;
+    const state = record.paused ? 'paused' : 'unfinished';
+    const text = `The run ${name} is ${state}, at step ${step} of ${maxSteps}.${why}${what}`;
     return html`<notice-bar kind=${restartsExhausted ? 'warn' : 'info'} .text=${text}>
       <button
         slot="actions"

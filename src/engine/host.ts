@@ -118,8 +118,8 @@ const api: KeeperApi = {
       await chat.close();
       return runs.resume(id, chosen, settings, onEvent, automatic);
     }),
-  pause: async () => runs.active?.control.pause(),
-  unpause: async () => runs.active?.control.unpause(),
+  pause: () => runs.setPaused(true),
+  unpause: () => runs.setPaused(false),
   stop: async () => runs.active?.control.stop(),
   checkpointNow: async () => runs.active?.control.checkpointNow(),
 

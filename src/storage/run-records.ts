@@ -28,6 +28,8 @@ export interface StoredRun {
   status: 'unfinished' | 'finished';
   /** Whether the user stopped it; then it does not resume automatically. */
   stopped: boolean;
+  /** Whether the user paused it; then it does not resume automatically either. */
+  paused?: boolean | undefined;
   /** How often it resumed automatically since its last checkpoint; undefined in records of earlier versions. */
   restarts?: number | undefined;
   step: number;
@@ -62,10 +64,11 @@ export interface StoredRun {
   log: readonly LogEntry[];
 }
 
-/** The user's name and note for a run; separate from its record, which a run in progress keeps rewriting. */
+/** What the user says of a run; separate from its record, which a run in progress keeps rewriting. */
 interface RunNotes {
   name?: string;
   note?: string;
+  paused?: boolean;
 }
 
 /** Stands for the hash of a base that is still being read for the first time: the run may be closed meanwhile. */
@@ -101,7 +104,7 @@ export class RunRecords {
     await withinQuota(record.name, 1e6, () => set(RECORDS + record.id, record, this.#store));
   }
 
-  /** Sets a run's name or note, even while it is in progress. Throws UserError if the browser's storage is full. */
+  /** Sets a run's name or note, or that it is paused, even while it is in progress. Throws UserError if the browser's storage is full. */
   async describe(id: string, change: RunNotes): Promise<void> {
     const notes = { ...(await this.#notes(id)), ...change };
     await withinQuota('The name', 1e6, () => set(NOTES + id, notes, this.#store));

@@ -65,6 +65,8 @@ export interface RunState {
   steps: readonly { step: number; loss: number; gradNorm: number; learningRate: number }[];
   evals: readonly { step: number; loss: number }[];
   checkpoints: readonly { step: number; bytes: number; loss?: number | undefined }[];
+  /** The checkpoint that the user asked for: on its way, or dealt with. */
+  asked?: 'saving' | 'done' | undefined;
   log: readonly LogLine[];
   /** The step that the result is of, where the best one was taken and not the last. */
   best?: BestStep | undefined;

@@ -71,7 +71,7 @@ export class TrainView extends SessionView {
       </section>`;
   }
 
-  #controls({ status, id, steps }: RunState) {
+  #controls({ status, id, steps, asked, checkpoints }: RunState) {
     const { training } = this.session;
     const button = (label: string, act: () => unknown, enabled = true) =>
       html`<button type="button" ?disabled=${!enabled} @click=${() => void act()}>${label}</button>`;
@@ -93,8 +93,9 @@ export class TrainView extends SessionView {
           ? button('Resume', () => training.unpause())
           : button('Pause', () => training.pause(), status === 'running')
       }
-      ${button('Checkpoint now', () => training.checkpointNow(), live && steps.length > 0)}
+      ${button('Checkpoint now', () => training.checkpointNow(), live && steps.length > 0 && asked !== 'saving')}
       ${button('Stop', () => training.stop(), status !== 'stopping')}
+      <span class="soft small" role="status">${askedText(asked, checkpoints.at(-1)?.step)}</span>
     </div>`;
   }
 
@@ -205,5 +206,19 @@ export class TrainView extends SessionView {
   /** Moves the focus to the stage. */
   show(): void {
     this.renderRoot.querySelector<HTMLElement>('#heading')?.focus();
+  }
+}
+
+/** What became of "Checkpoint now"; `last` is the step of the last checkpoint. */
+function askedText(asked: RunState['asked'], last: number | undefined): string {
+  switch (asked) {
+    case 'saving':
+      return 'A checkpoint is saved after this pass…';
+    case 'done':
+      return last === undefined
+        ? 'No checkpoint could be saved; see the log.'
+        : `The checkpoint of step ${last} is kept.`;
+    case undefined:
+      return '';
   }
 }

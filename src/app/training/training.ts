@@ -76,7 +76,7 @@ export class Training {
     }
     const { record, choose, restartsExhausted } = unfinished;
     const free = choose.length === 0 && (await mayRead(handlesBehind(record), false));
-    if (free && !record.stopped && !restartsExhausted) {
+    if (free && !record.stopped && !record.paused && !restartsExhausted) {
       return this.#resume(record, {}, true);
     }
     this.#store.update({ unfinished });
@@ -162,8 +162,10 @@ export class Training {
     await this.#engine.stop();
   }
 
-  checkpointNow(): Promise<void> {
-    return this.#engine.checkpointNow();
+  async checkpointNow(): Promise<void> {
+    this.#asked('saving');
+    await this.#engine.checkpointNow();
+    this.#asked('done');
   }
 
   /** Shows a run that ended earlier. */
@@ -211,6 +213,13 @@ export class Training {
 
   #show(run: RunState): void {
     this.#store.update({ run, view: 'train', chat: [], refusal: undefined });
+  }
+
+  #asked(asked: RunState['asked']): void {
+    const { run } = this.#store.state;
+    if (run) {
+      this.#store.update({ run: { ...run, asked } });
+    }
   }
 
   #status(status: RunState['status']): void {

@@ -223,11 +223,12 @@ export interface EngineApi extends TestApi {
     onEvent: (event: RunEvent) => void,
     automatic?: boolean,
   ): Promise<Answer<RunOutcome & { id: string }>>;
-  /** A pause takes effect between two passes; the device stays open. */
+  /** A pause takes effect between two passes; the device stays open. It lasts over a reload. */
   pause(): Promise<void>;
   unpause(): Promise<void>;
   /** Stops with a checkpoint. */
   stop(): Promise<void>;
+  /** Resolves once a checkpoint of the last complete step was saved, or could not be. */
   checkpointNow(): Promise<void>;
 
   /** Whether the engine responds; it does not while it is blocked reading a file. */

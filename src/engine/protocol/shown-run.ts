@@ -7,6 +7,7 @@ export const SHOWN = [
   'created',
   'status',
   'stopped',
+  'paused',
   'step',
   'maxSteps',
   'recipe',

@@ -10,7 +10,8 @@ export class RunControl {
   readonly #now: () => number;
   readonly #stop = new AbortController();
   #paused = false;
-  #checkpointWanted = false;
+  /** Resolves what waits for the checkpoint that was asked for. */
+  #checkpointWanted: (() => void)[] = [];
   /** When the latest checkpoint was saved, or attempted. */
   #kept: number | undefined;
   #wake: () => void = () => undefined;
@@ -39,9 +40,12 @@ export class RunControl {
     this.#wake();
   }
 
-  checkpointNow(): void {
-    this.#checkpointWanted = true;
-    this.#wake();
+  /** Resolves once it was saved, or could not be. */
+  checkpointNow(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#checkpointWanted.push(resolve);
+      this.#wake();
+    });
   }
 
   /** Called once a checkpoint was saved. */
@@ -56,9 +60,12 @@ export class RunControl {
   async hold(save: SaveNow, gone: AbortSignal): Promise<void> {
     this.#kept ??= this.#now();
     while (!this.signal.aborted && !gone.aborted) {
-      if (this.#checkpointWanted) {
-        this.#checkpointWanted = false;
+      if (this.#checkpointWanted.length > 0) {
+        const asked = this.#checkpointWanted.splice(0);
         await save();
+        for (const resolve of asked) {
+          resolve();
+        }
       } else if (this.#now() - this.#kept >= RESCUE_AFTER_MS) {
         this.#kept = this.#now();
         await save(true);

@@ -56,6 +56,23 @@ export class Runs extends KeptRuns {
     return this.#active;
   }
 
+  /** Pauses or unpauses what uses the device; a run stays paused when the page is reloaded. */
+  async setPaused(paused: boolean): Promise<void> {
+    if (!this.#active) {
+      return;
+    }
+    const { id, doing, control } = this.#active;
+    if (paused) {
+      control.pause();
+    } else {
+      control.unpause();
+    }
+    if (doing === 'training') {
+      // Where there is no space, the run only does not remember it.
+      await this.records.describe(id, { paused }).catch(() => undefined);
+    }
+  }
+
   /** The run that another tab of this browser trains, or the test that it runs. */
   async elsewhere(): Promise<Elsewhere | undefined> {
     if (this.#active || !(await trainsElsewhere())) {
@@ -92,6 +109,9 @@ export class Runs extends KeptRuns {
     const { name } = await this.record(id);
     return this.alone({ id, name, doing: 'training' }, async (control) => {
       const found = await this.record(id);
+      if (found.paused) {
+        await this.records.describe(id, { paused: false });
+      }
       const record = { ...found, restarts: automatic ? (found.restarts ?? 0) + 1 : 0 };
       await this.records.put(record);
       const inputs = await this.#files.of(record, files);
