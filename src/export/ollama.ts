@@ -63,7 +63,10 @@ const TEXT: OllamaTemplate = {
   prints: () => '',
 };
 
-/** A folder with the GGUF and a Modelfile. */
+/**
+ * A folder with the GGUF and a Modelfile. Its system prompt is the given one, or the one that all training rows had, or
+ * the chat template's own.
+ */
 export async function ollamaExport(
   source: Source,
   type: GgufType,
@@ -75,13 +78,15 @@ export async function ollamaExport(
   const name = lastName(adapterFolder.name)
     .toLowerCase()
     .replace(/[^a-z0-9._-]+/g, '-');
-  const isText =
-    (await adapterFolder.open(CURSOR)) !== undefined && (await readCursor(adapterFolder)).prompt === 'text';
-  const found = isText ? { known: TEXT, standard: undefined } : knownTemplate(tokenizer);
+  const cursor = (await adapterFolder.open(CURSOR)) && (await readCursor(adapterFolder));
+  const found = cursor?.prompt === 'text' ? { known: TEXT, standard: undefined } : knownTemplate(tokenizer);
   return {
     files: [
       ...files,
-      textOutput('Modelfile', modelfile(fileName, found?.known, tokenizer, system ?? found?.standard)),
+      textOutput(
+        'Modelfile',
+        modelfile(fileName, found?.known, tokenizer, system ?? cursor?.system ?? found?.standard),
+      ),
     ],
     notes: [
       ...notes,
@@ -165,12 +170,12 @@ function modelfile(
   ].join('\n');
 }
 
-/** A text of several lines in a Modelfile. Three quotation marks would end it. */
+/** A text of several lines in a Modelfile. Three quotation marks would end it, one before them too. */
 function quoted(text: string): string {
   if (text.includes('"""')) {
     throw new UserError(
-      'retune export: the system prompt has """ in it, which no Modelfile can hold; choose --to gguf.',
+      'The system prompt has """ in it, which no Modelfile can hold; choose the form gguf.',
     );
   }
-  return `"""${text}"""`;
+  return `"""${text}${text.endsWith('"') ? '\n' : ''}"""`;
 }

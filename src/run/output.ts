@@ -7,6 +7,7 @@ import {
   checkpointFiles,
   CURSOR,
   type RunCursor,
+  systemPrompt,
   verifyFiles,
 } from './checkpoint/checkpoint.ts';
 import type { RunIdentity } from './checkpoint/identity.ts';
@@ -210,6 +211,7 @@ export class RunOutput {
       step,
       identity,
       plan: session.plan,
+      ...systemPrompt(prepared.train.system),
       logWindow: log.window.save(),
       logTimes: log.times,
       totalFlos: log.totalFlos,

@@ -11,6 +11,13 @@ export type Sample =
   /** `trained` has an entry for each turn. */
   | { kind: 'chat'; conversation: Conversation; trained: readonly boolean[] };
 
+/** The system prompt of a conversation; undefined if it has none, or a list of parts for one. */
+export function systemPromptOf(sample: Sample): string | undefined {
+  const first = sample.kind === 'chat' ? sample.conversation.messages[0] : undefined;
+  const content = first?.get('role') === 'system' ? first.get('content') : undefined;
+  return typeof content === 'string' && content !== '' ? content : undefined;
+}
+
 /** A row and what was found while reading it. */
 export interface ReadRow {
   sample: Sample;

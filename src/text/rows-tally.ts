@@ -40,6 +40,8 @@ export class RowsTally {
   /** Rows whose turns the chat template prints only in part. */
   #inPart = 0;
   readonly #seen = new Set<string>();
+  /** System prompts of the rows used; no more than two, which is one too many. */
+  readonly #systems = new Set<string | undefined>();
   readonly #maxPositions: number;
   /** Rows longer than that. */
   #beyond = 0;
@@ -74,6 +76,19 @@ export class RowsTally {
     }
     this.#firstLeftOut ??= row;
     this.leftOut++;
+  }
+
+  /** Counts the system prompt of a used row; undefined for none. */
+  prompted(system: string | undefined): void {
+    if (this.#systems.size < 2) {
+      this.#systems.add(system);
+    }
+  }
+
+  /** The system prompt of all rows used; undefined if they differ, or have none. */
+  get system(): string | undefined {
+    const [first, ...others] = this.#systems;
+    return others.length === 0 ? first : undefined;
   }
 
   /** Counts a used row. */

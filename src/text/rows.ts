@@ -5,7 +5,7 @@ import { SampleEncoder } from './encode-sample.ts';
 import { type Moment, showMoment, wallClock } from './moment.ts';
 import { readOrderedRows } from './read-rows.ts';
 import { RowColumns } from './row-columns.ts';
-import { readRow, type RowFormat } from './row-formats.ts';
+import { readRow, type RowFormat, systemPromptOf } from './row-formats.ts';
 import { RowsTally, type SkippedRow } from './rows-tally.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
@@ -26,6 +26,8 @@ export interface EncodedRows {
   format: RowFormat;
   /** Whether the rows went through the chat template; otherwise they are plain text, or prompts and completions. */
   chat: boolean;
+  /** The system prompt of all rows; undefined if they differ, or have none. */
+  system: string | undefined;
   /** Rows skipped: nothing in them is trained, or the chat template drops what their answers need. */
   skipped: SkippedRow[];
   stats: Pick<RowsTally, 'tokens' | 'trainedTokens' | 'longest' | 'cut' | 'duplicates'>;
@@ -104,9 +106,11 @@ export async function encodeRows(
   }
   const stats = { tokens, trainedTokens, longest, cut, duplicates };
   const { format, chat } = last;
+  const { system } = tally;
   const { names, columns, unit } = tally.columns!;
   const date = chat && writesDate(tokenizer.templates) ? moment : undefined;
-  return { rows, format, chat, skipped, stats, notes: tally.notes(source.name), date, names, columns, unit };
+  const notes = tally.notes(source.name);
+  return { rows, format, chat, system, skipped, stats, notes, date, names, columns, unit };
 }
 
 /** The rows of a dataset one by one, counted in `tally`. Throws UserError naming file and line. */
@@ -148,6 +152,7 @@ export async function* eachRow(
       const chat = sample.kind === 'chat';
       const shared = { line, place, format, chat, bytesRead };
       if (targets > 0) {
+        tally.prompted(systemPromptOf(sample));
         tally.take(format, encoded.ids, encoded.trained, targets, cut);
         return { ...shared, row: encoded, why: '' };
       }

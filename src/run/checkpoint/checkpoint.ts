@@ -24,6 +24,8 @@ export interface RunCursor {
   step: number;
   identity: RunIdentity;
   plan: ExecutionPlan;
+  /** The system prompt of all training rows, for programs that keep one; absent if they differ, or have none. */
+  system?: string;
   logWindow: LogWindowState;
   /** Wall-clock time of each entry of log_history, in seconds since 1970. */
   logTimes: number[];
@@ -40,6 +42,13 @@ export interface RunCursor {
   /** Set if the run took only the weights of an earlier run's checkpoint. */
   weightsFrom?: string | undefined;
 }
+
+/** Maximum characters of a system prompt that is kept with every checkpoint. */
+const MAX_SYSTEM = 2 ** 15;
+
+/** What of the rows' system prompt a cursor keeps. */
+export const systemPrompt = (system: string | undefined): Pick<RunCursor, 'system'> =>
+  system === undefined || system.length > MAX_SYSTEM ? {} : { system };
 
 /** A complete checkpoint in memory. */
 export interface Checkpoint {
@@ -188,6 +197,7 @@ function isCursor(json: unknown): boolean {
     ) &&
     isRecord(identity) &&
     Object.values(identity).every(isText) &&
+    optional(json.system, isText) &&
     isRecord(plan) &&
     optional(plan.moment, (moment) => isText(moment) && parseMoment(moment) === moment) &&
     isRecord(logWindow) &&

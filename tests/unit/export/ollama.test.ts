@@ -53,6 +53,20 @@ PARAMETER top_p 0.9
     expect(text).not.toContain('SYSTEM');
   });
 
+  it('has the system prompt that all rows of its run had, unless another is given', async () => {
+    const source = await caseSource('batch2');
+    const files = fixtureFiles('run');
+    const state = JSON.parse(new TextDecoder().decode(files['retune_state.json'] as Uint8Array)) as object;
+    const adapterFolder = memoryFolder('v1', {
+      ...files,
+      'retune_state.json': JSON.stringify({ ...state, prompt: 'chat', system: 'Answer as a "clerk"' }),
+    });
+    const withRows = { ...source, adapterFolder };
+    // A quotation mark at the end would make four of the three that close it.
+    expect((await modelfileOf(withRows)).text).toContain('SYSTEM """Answer as a "clerk"\n"""\n');
+    expect((await modelfileOf(withRows, 'Be brief.')).text).toContain('SYSTEM """Be brief."""\n');
+  });
+
   it('has no template, and says so, where the chat template is another', async () => {
     const source = await caseSource('batch2');
     const { templates } = source.tokenizer;

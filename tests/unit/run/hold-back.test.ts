@@ -75,6 +75,7 @@ describe('which rows a run takes', () => {
     rows,
     format: 'text',
     chat: false,
+    system: undefined,
     skipped: skipped.map((line) => ({ line, why: 'no trained token' })),
     stats: { tokens: 0, trainedTokens: 0, longest: 0, cut: 0, duplicates: 0 },
     notes: [],

@@ -49,6 +49,28 @@ test.each(['recipe_text', 'chat_messages'])(
   },
 );
 
+describe('the system prompt of rows', () => {
+  const answered = [
+    { role: 'user', content: 'q' },
+    { role: 'assistant', content: 'a' },
+  ];
+  const asked = (content: unknown) => ({ messages: [{ role: 'system', content }, ...answered] });
+  const systemOf = async (...rows: unknown[]) => (await encode(jsonl(...rows))).system;
+
+  test('is known where all rows have the same, in any format', async () => {
+    expect(await systemOf(asked('Be brief.'), asked('Be brief.'))).toBe('Be brief.');
+    const row = { instruction: 'q', output: 'a', system: 'Be brief.' };
+    expect(await systemOf(row, row)).toBe('Be brief.');
+  });
+
+  test('is none where some have another, or none', async () => {
+    expect(await systemOf(asked('Be brief.'), asked('Be long.'))).toBeUndefined();
+    expect(await systemOf(asked('Be brief.'), { messages: answered })).toBeUndefined();
+    expect(await systemOf({ messages: answered }, { messages: answered })).toBeUndefined();
+    expect(await systemOf({ text: 'ab' })).toBeUndefined();
+  });
+});
+
 describe('row formats', () => {
   const q = '<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n';
 
