@@ -101,7 +101,7 @@ function layerRule([layer, below]) {
 }
 
 /** The page's features; what two of them need stands in app/shared. Types may be imported from anywhere. */
-const FEATURES = ['setup', 'training', 'runs', 'comparison'];
+const FEATURES = ['setup', 'training', 'runs', 'comparison', 'use'];
 const featureRule = (folder, forbidden, exceptions = []) => ({
   files: [`src/app/${folder}/**/*.ts`],
   ignores: exceptions.map((file) => `src/app/${folder}/${file}`),

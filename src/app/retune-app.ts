@@ -5,6 +5,7 @@ import './setup/setup-view.ts';
 import './comparison/test-notice-view.ts';
 import './comparison/test-view.ts';
 import './training/train-view.ts';
+import './use/use-view.ts';
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, query, state } from 'lit/decorators.js';
 import type { EngineApi } from '../engine/protocol/protocol.ts';
@@ -31,7 +32,7 @@ export class RetuneApp extends LitElement {
   @query('setup-view') private setup?: SetupView;
   @query('device-report') private report?: DeviceReport;
   @query('.device button') private deviceButton?: HTMLElement;
-  @query('train-view, test-view, runs-view') private other?: HTMLElement & { show(): void };
+  @query('train-view, test-view, runs-view, use-view') private other?: HTMLElement & { show(): void };
 
   static override styles = [
     shared,
@@ -48,6 +49,7 @@ export class RetuneApp extends LitElement {
     this.session = new PageSession(engine);
     this.session.store.subscribe(() => this.#follow());
     this.session.tests.store.subscribe(() => this.#follow());
+    this.session.use.store.subscribe(() => this.#follow());
   }
 
   override connectedCallback(): void {
@@ -106,7 +108,7 @@ export class RetuneApp extends LitElement {
       </footer>`;
   }
 
-  /** Where the page is: one of the four, though a run to show may be missing. */
+  /** Where the page is, though a run to show may be missing. */
   get #shown(): AppState['view'] {
     const { view, run } = this.session.store.state;
     return view === 'train' && !run ? 'setup' : view;
@@ -121,6 +123,8 @@ export class RetuneApp extends LitElement {
         return html`<test-view .session=${session}></test-view>`;
       case 'runs':
         return html`<runs-view .session=${session}></runs-view>`;
+      case 'use':
+        return html`<use-view .session=${session}></use-view>`;
       case 'setup':
         return html`<setup-view
           .session=${session}
@@ -147,7 +151,8 @@ export class RetuneApp extends LitElement {
 
   #stage(stage: Stage, number: string, name: string) {
     const { run } = this.session.store.state;
-    const current = this.#shown === 'setup' ? stage === this.read : stage === this.#shown;
+    const shown = this.#shown === 'use' ? this.session.use.store.state.from : this.#shown;
+    const current = shown === 'setup' ? stage === this.read : stage === shown;
     return html`<li class=${stage}>
       <button
         type="button"
@@ -176,7 +181,8 @@ export class RetuneApp extends LitElement {
     const { run } = this.session.store.state;
     const { running } = this.session.tests.store.state;
     document.title = running ? testTitle(running) : pageTitle(run);
-    this.#wakeLock.want(running !== undefined || (isActive(run) && run?.status !== 'paused'));
+    const exporting = this.session.use.store.state.work !== undefined;
+    this.#wakeLock.want(running !== undefined || exporting || (isActive(run) && run?.status !== 'paused'));
     this.requestUpdate();
     void this.#keepFocus();
   }
@@ -202,7 +208,7 @@ export class RetuneApp extends LitElement {
   }
 
   readonly #warn = (event: BeforeUnloadEvent): void => {
-    if (isActive(this.session.store.state.run)) {
+    if (isActive(this.session.store.state.run) || this.session.use.store.state.work) {
       event.preventDefault();
     }
   };

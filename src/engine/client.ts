@@ -9,15 +9,19 @@ import { type KeeperApi, type ReaderApi, READS } from './worker-apis.ts';
 /** An engine that has not answered by then counts as unresponsive. */
 const PATIENCE_MS = 2000;
 
+/** Calls that take minutes of a worker of their own. */
+const EXPORTS = ['exportAdapterInto', 'exportAdapterFile'] as const;
+
 /** Calls that run until they are stopped, and calls that must not be interrupted. */
 const KEPT = ['start', 'resume', 'startTest', 'resumeTest', 'keepArchive'] as const;
 
 const openHost = () => new Worker(ownScript(host), { type: 'module', name: 'engine' });
-const openReader = () => new Worker(ownScript(readerHost), { type: 'module', name: 'reader' });
+const openReader = (name: string) => new Worker(ownScript(readerHost), { type: 'module', name });
 
 /**
  * Starts the engine: the page's thread never computes. One worker trains and stores; another reads what is chosen,
- * exported and imported, so that no file can hold up a run, and a worker that hangs on a file can be terminated.
+ * exported and imported, so that no file can hold up a run, and a worker that hangs on a file can be terminated; a third
+ * merges and quantizes.
  */
 export function startEngine(open = openHost): EngineApi {
   const keeper = new ReplaceableWorker<KeeperApi>({
@@ -25,7 +29,8 @@ export function startEngine(open = openHost): EngineApi {
     work: [...KEPT, 'estimate', 'chat'],
     kept: KEPT,
   });
-  const reader = new ReplaceableWorker<ReaderApi>({ open: openReader });
+  const reader = new ReplaceableWorker<ReaderApi>({ open: () => openReader('reader') });
+  const exporter = new ReplaceableWorker<ReaderApi>({ open: () => openReader('exporter'), work: EXPORTS });
   keeper.start();
   const own: Pick<EngineApi, 'importRun' | 'responds' | 'restart'> = {
     importRun: (...args) => importRun(reader.api, keeper.api, ...args),
@@ -39,6 +44,7 @@ export function startEngine(open = openHost): EngineApi {
   const all: Record<string, unknown> = {
     ...own,
     ...Object.fromEntries(READS.map((name) => [name, reader.api[name]])),
+    ...Object.fromEntries(EXPORTS.map((name) => [name, exporter.api[name]])),
   };
   return callable((name, args) => {
     const method = Object.hasOwn(all, name) ? all[name] : keeper.api[name as keyof KeeperApi];

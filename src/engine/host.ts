@@ -126,6 +126,8 @@ const api: KeeperApi = {
   elsewhere: () => runs.elsewhere(),
   elsewhereEnded: () => runLockFree(),
 
+  baseFolder: (id) => answer(async () => files.baseFolderOf(await runs.record(id))),
+
   runs: () => runs.list(),
   deleteRun: (id) => answer(() => runs.delete(id)),
 

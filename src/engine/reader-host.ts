@@ -1,7 +1,10 @@
 import { expose } from 'comlink';
+import { BaseCache } from '../model/base/cache/base-cache.ts';
+import { BrowserCacheStorage } from '../storage/base-cache.ts';
 import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
+import { AdapterExports } from './exports/adapter-exports.ts';
 import {
   columnNames,
   inspectAdapter,
@@ -21,6 +24,7 @@ import type { ReaderApi } from './worker-apis.ts';
 
 const runs = new KeptRuns(openMirroredStore());
 const kept = new KeptAdapters(runs.records);
+const exports = new AdapterExports(runs, kept, new BaseCache(new BrowserCacheStorage()));
 
 const api: ReaderApi = {
   inspectBase: (base, signal) => answer(() => inspectBase(base, signal)),
@@ -58,6 +62,11 @@ const api: ReaderApi = {
       return writeInto(folder, files, { onProgress, signal }, onWritten);
     }),
   archiveRun: (id, onProgress, signal) => answer(() => archiveRun(runs, id, { onProgress, signal })),
+  exportSizes: (adapter, onto, signal) => answer(() => exports.sizes(adapter, onto, signal)),
+  exportAdapterInto: (adapter, choice, place, onExport, signal) =>
+    answer(() => exports.into(adapter, choice, place, onExport, signal)),
+  exportAdapterFile: (adapter, choice, name, onExport, signal) =>
+    answer(() => exports.file(adapter, choice, name, onExport, signal)),
   readArchive: (file, onProgress, signal) =>
     answer(() => readArchive(runs.records, file, { onProgress, signal })),
 };

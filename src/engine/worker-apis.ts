@@ -18,6 +18,9 @@ export const READS = [
   'exportTaken',
   'exportRunInto',
   'archiveRun',
+  'exportSizes',
+  'exportAdapterInto',
+  'exportAdapterFile',
 ] as const satisfies (keyof EngineApi)[];
 
 /**

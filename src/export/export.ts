@@ -1,65 +1,27 @@
 import { UserError } from '../formats/user-error.ts';
 import { lastName } from './card.ts';
 import type { FloatType } from './float-bytes.ts';
+import { type Form, type FormFacts, FORMS, TYPES, type WeightType } from './forms.ts';
 import { ggufLoraExport } from './gguf/lora.ts';
 import { ggufExport } from './gguf/model.ts';
 import { mergedFiles } from './merged.ts';
 import { ollamaExport } from './ollama.ts';
-import type { Export } from './output-file.ts';
-import { openSource, type SourceOptions } from './source.ts';
+import { type Export, exportBytes } from './output-file.ts';
+import { openSource, type Source, type SourceOptions } from './source.ts';
 
-/** The types of weights, by the names that people use. */
-export const TYPES = ['bf16', 'f16', 'f32', 'q8_0', 'q4_k_m'] as const;
-export type WeightType = (typeof TYPES)[number];
+export { type Form, FORMS, TYPES, type WeightType };
 
 const FLOATS: Readonly<Partial<Record<WeightType, FloatType>>> = { bf16: 'BF16', f16: 'F16', f32: 'F32' };
 
-interface FormFacts {
-  /** What it is, for a choice among them. */
-  readonly label: string;
-  readonly types: readonly WeightType[];
-  /** The type that is taken if none is named; undefined: the base's own. */
-  readonly type: WeightType | undefined;
-  /** Whether it is one file, not a folder. */
-  readonly isFile: boolean;
-}
-
-/** The forms that a result can be exported in. */
-export const FORMS = {
-  merged: {
-    label: 'a folder of safetensors that transformers, vLLM and others load',
-    types: ['bf16', 'f16', 'f32'],
-    type: undefined,
-    isFile: false,
-  },
-  gguf: {
-    label: 'one file for llama.cpp, LM Studio, Jan and others',
-    types: TYPES,
-    type: 'q8_0',
-    isFile: true,
-  },
-  'gguf-lora': {
-    label: 'the adapter alone, for those who have the base as GGUF',
-    types: ['bf16', 'f16', 'f32'],
-    type: 'f32',
-    isFile: true,
-  },
-  ollama: {
-    label: 'a folder with the GGUF and a Modelfile for Ollama',
-    types: TYPES,
-    type: 'q8_0',
-    isFile: false,
-  },
-} as const satisfies Record<string, FormFacts>;
-export type Form = keyof typeof FORMS;
-
-export interface ExportOptions extends SourceOptions {
+interface Wanted {
   form: Form;
   /** undefined: the form's default. */
   type: WeightType | undefined;
-  /** The system prompt of an Ollama model. */
+  /** The system prompt of an Ollama model, in place of the rows' or the chat template's. */
   system?: string | undefined;
 }
+
+export interface ExportOptions extends SourceOptions, Wanted {}
 
 /**
  * Reads and checks everything that an export needs, and says what it will write. The files' chunks compute the content,
@@ -78,8 +40,40 @@ export async function planExport(options: ExportOptions): Promise<Export> {
       `retune export: ${form} has no place for a system prompt; leave --system out, or choose --to ollama.`,
     );
   }
-  const type = options.type ?? FORMS[form].type;
-  const source = await openSource(options);
+  return exportOf(await openSource(options), options);
+}
+
+/** How large an adapter becomes in a form and type, or why it cannot have that. */
+export interface ExportSize extends Pick<Wanted, 'form' | 'type'> {
+  readonly size: { readonly bytes: number } | { readonly problem: string };
+}
+
+/** The sizes in every form and type, merged in the base's own first. Reads no weights. Throws UserError. */
+export async function exportSizes(options: SourceOptions): Promise<ExportSize[]> {
+  const source = await openSource({ ...options, sizesOnly: true });
+  const sizes: ExportSize[] = [];
+  for (const form of Object.keys(FORMS) as Form[]) {
+    const { types, type: standard }: FormFacts = FORMS[form];
+    for (const type of standard === undefined ? [undefined, ...types] : types) {
+      sizes.push({ form, type, size: await sizeOf(source, { form, type }) });
+    }
+  }
+  return sizes;
+}
+
+async function sizeOf(source: Source, wanted: Wanted): Promise<ExportSize['size']> {
+  try {
+    return { bytes: exportBytes((await exportOf(source, wanted)).files) };
+  } catch (error) {
+    if (error instanceof UserError) {
+      return { problem: error.message };
+    }
+    throw error;
+  }
+}
+
+async function exportOf(source: Source, { form, type: named, system }: Wanted): Promise<Export> {
+  const type = named ?? FORMS[form].type;
   switch (form) {
     case 'merged':
       return { files: await mergedFiles(source, type && FLOATS[type]), notes: source.notes };
@@ -88,7 +82,7 @@ export async function planExport(options: ExportOptions): Promise<Export> {
     case 'gguf-lora':
       return ggufLoraExport(source, FLOATS[type!]!, fileName(source.adapterFolder.name, type!));
     case 'ollama':
-      return ollamaExport(source, type!, fileName(source.adapterFolder.name, type!), options.system);
+      return ollamaExport(source, type!, fileName(source.adapterFolder.name, type!), system);
   }
 }
 

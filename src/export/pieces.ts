@@ -26,7 +26,7 @@ export function encodeFloats(
   if (!allFinite(type, bytes)) {
     const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     throw new UserError(
-      `${name}: once merged it holds the value ${largest}, more than ${type.toLowerCase()} can; choose --type ${type === 'F16' ? 'bf16' : 'f32'}.`,
+      `${name}: once merged it holds the value ${largest}, more than ${type.toLowerCase()} can; choose the type ${type === 'F16' ? 'bf16' : 'f32'}.`,
     );
   }
   return bytes;

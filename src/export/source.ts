@@ -29,6 +29,12 @@ export interface SourceOptions {
   onto: Onto;
   /** Accept a base other than the one that the adapter was trained on, as long as the shapes fit. */
   otherBase: boolean;
+  /** What to do about another base, for messages; by default what the command line offers. */
+  baseRemedy?: string;
+  /** SHA-256 of the base where it is known without reading the base whole. */
+  baseHash?: string | undefined;
+  /** For sizes alone: the weights are not read, and hashes are stood in for by others as long. */
+  sizesOnly?: boolean;
   onProgress?: (done: number, total: number) => void;
 }
 
@@ -37,7 +43,7 @@ export async function openSource(options: SourceOptions): Promise<Source> {
   const base = await openBaseModel(options.base);
   const adapter = await openAdapter(options.adapter, base.config);
   const tokenizer = await loadTokenizer(options.base, base.config.vocabSize);
-  for (const { A, B } of adapter.sources) {
+  for (const { A, B } of options.sizesOnly ? [] : adapter.sources) {
     for (const tensor of [A, B]) {
       for await (const piece of tensorPieces(tensor)) {
         checkFinite(tensor, piece, 'take an earlier checkpoint or another copy of the adapter');
@@ -52,27 +58,33 @@ export async function openSource(options: SourceOptions): Promise<Source> {
     onto: options.onto,
     doubleQuant: recipe.quantization.useDoubleQuant,
     baseHash: await checkedHash(base, options),
-    adapterHash: await adapterHash(options.adapter),
+    adapterHash: options.sizesOnly ? NO_HASH : await adapterHash(options.adapter),
     tokenizer,
     notes: base.notes,
   };
 }
 
+/** As long as a SHA-256. */
+const NO_HASH = '0'.repeat(64);
+
 /** The base's hash where the adapter says which it was trained on. Throws UserError if this is another. */
-async function checkedHash(
-  base: BaseModel,
-  { adapter, otherBase, onProgress = () => undefined }: SourceOptions,
-): Promise<string | undefined> {
+async function checkedHash(base: BaseModel, options: SourceOptions): Promise<string | undefined> {
+  const { adapter, otherBase, onProgress = () => undefined } = options;
+  const { baseRemedy = 'name the base it was trained on, or use --other-base if this one is meant' } =
+    options;
   if (otherBase || !(await adapter.open(CURSOR))) {
     return undefined;
   }
   const { identity } = await readCursor(adapter);
-  const found = await baseHash(base, onProgress);
+  if (options.sizesOnly) {
+    return identity.base;
+  }
+  const found = options.baseHash ?? (await baseHash(base, onProgress));
   if (found === identity.base) {
     return found;
   }
   throw new UserError(
-    `${adapter.name}: trained on another base than ${base.folder.name} (SHA-256 ${identity.base.slice(0, 12)}… by ${CURSOR}, found ${found.slice(0, 12)}…, over weights, config.json and tokenizer); name the base it was trained on, or use --other-base if this one is meant.`,
+    `${adapter.name}: trained on another base than ${base.folder.name} (SHA-256 ${identity.base.slice(0, 12)}… by ${CURSOR}, found ${found.slice(0, 12)}…, over weights, config.json and tokenizer); ${baseRemedy}.`,
   );
 }
 

@@ -10,6 +10,7 @@ import type {
 import { defaultRecipe, parseRecipe, recipeToYaml } from '../../src/formats/recipe.ts';
 import { UserError } from '../../src/formats/user-error.ts';
 import type { RunEvent } from '../../src/run/events.ts';
+import { fakeExports } from './fake-exports.ts';
 import { fakeTests, type TestScenario } from './fake-tests.ts';
 
 /** The page's scenario, given in the address of the test's page. */
@@ -342,6 +343,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
       runs.delete(id);
       return ok(undefined);
     },
+    ...fakeExports(scenario.pace),
     exportRun: async () => ok(new Blob(['PK'])),
     exportCheckpoint: async () => ok(new Blob(['PK'])),
     exportTaken: async () => ok(new Blob(['PK'])),

@@ -82,6 +82,10 @@ it.concurrent('shows the markup in facts, rows, logs, checkpoints and chat as te
   await button(page, 'Ask').click();
   await page.getByText('It costs 3.5 €.').waitFor();
   await expectText(page, 2);
+  await button(page, /^Use V2 in other programs/).click();
+  await page.getByRole('heading', { name: 'Use V2' }).waitFor();
+  await page.getByText(/^v2-merged: /).waitFor();
+  await expectText(page, 2);
   await stage(page, 'Runs');
   await page.locator('family-tree button').last().click();
   await page.locator('runs-detail-view line-chart').waitFor();

@@ -33,6 +33,11 @@ describe.concurrent('a newcomer is led on', () => {
     await page.getByText('Step 20 as V2 is in your downloads').waitFor();
     await page.getByText('Use V2 in Python').click();
     await page.getByText('PeftModel.from_pretrained').waitFor();
+    await press(page, 'Use V2 in other programs');
+    await arrives(page, 'Use V2');
+    await page.getByText(/^v2-merged: 2\.9 GiB will be written\.$/).waitFor();
+    await press(page, 'Back to the run');
+    await arrives(page, 'V2 is ready');
     await press(page, 'Test V1 against V2');
     await arrives(page, 'Test');
     await page.getByRole('button', { name: 'Train', exact: true }).click();

@@ -29,6 +29,9 @@ export function outputFolder(
     getDirectoryHandle: async (inner: string) => folder(`${prefix}${inner}/`),
     getFileHandle: async (inner: string, { create = false } = {}) => {
       const path = prefix + inner;
+      if ([...files.keys()].some((other) => other.startsWith(`${path}/`))) {
+        throw new DOMException('a folder', 'TypeMismatchError');
+      }
       if (!files.has(path) && !create) {
         throw new DOMException('not there', 'NotFoundError');
       }
@@ -37,7 +40,16 @@ export function outputFolder(
       }
       return file(path);
     },
-    removeEntry: async (inner: string) => void files.delete(prefix + inner),
+    resolve: async () => null,
+    removeEntry: async (inner: string) => {
+      const all = [...files.keys()].filter(
+        (path) => path === prefix + inner || path.startsWith(`${prefix}${inner}/`),
+      );
+      if (all.length === 0) {
+        throw new DOMException('not there', 'NotFoundError');
+      }
+      all.forEach((path) => files.delete(path));
+    },
   });
   return { handle: folder('') as FileSystemDirectoryHandle, files };
 }

@@ -10,6 +10,7 @@ import { isActive } from '../shared/app-state.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
+import { resultName } from '../shared/version-names.ts';
 import { lossSeries } from './run-losses.ts';
 import { runDetailStyles } from './runs-detail-styles.ts';
 
@@ -139,6 +140,7 @@ export class RunsDetailView extends SessionView {
           : nothing
       }
       <button type="button" ?disabled=${running} @click=${() => training.open(record)}>Open</button>
+      ${this.#use(record)}
       <button
         type="button"
         ?disabled=${busy !== undefined}
@@ -168,6 +170,18 @@ export class RunsDetailView extends SessionView {
         }}
       ></ask-once>
     </div>`;
+  }
+
+  /** The result for other programs; of an unfinished run, its latest checkpoint. */
+  #use(record: RunRecord) {
+    const step = record.status === 'finished' ? undefined : record.checkpoints.at(-1)?.step;
+    if (record.status !== 'finished' && step === undefined) {
+      return nothing;
+    }
+    const name = resultName(record.id, this.app.runs);
+    return html`<button type="button" @click=${() => void this.session.use.open(record, 'runs', step)}>
+      Use ${step === undefined ? name : `checkpoint ${step}`} in other programs
+    </button>`;
   }
 
   #hashes({ inputs }: RunRecord, { hashes }: RunNotes) {

@@ -120,7 +120,7 @@ export interface AppState {
   onlineOnly?: string | undefined;
   /** What the browser said when asked to keep the site's storage. */
   persisted?: boolean | undefined;
-  view: 'setup' | 'train' | 'test' | 'runs';
+  view: 'setup' | 'train' | 'test' | 'runs' | 'use';
   run?: RunState | undefined;
   unfinished?: Unfinished | undefined;
   /** The run or test active in another tab; while it lasts, this tab can start none. */

@@ -8,6 +8,7 @@ import { Choices } from '../setup/choices.ts';
 import { KeptChoices } from '../setup/kept-choices.ts';
 import { ChatBox } from '../training/chat.ts';
 import { Training } from '../training/training.ts';
+import { AdapterUse } from '../use/adapter-use.ts';
 import { type AppState, initialState, isActive } from './app-state.ts';
 import { EngineWatch } from './engine-watch.ts';
 import { StorageUse } from './storage.ts';
@@ -24,6 +25,7 @@ export class PageSession {
   readonly tests: Tests;
   readonly testDrafts: TestDrafts;
   readonly lineage: Lineage;
+  readonly use: AdapterUse;
   readonly storage: StorageUse;
   readonly #engine: EngineApi;
   #takeUpdate: (() => void) | undefined;
@@ -39,6 +41,7 @@ export class PageSession {
     this.tests = new Tests(engine, this.store, this.watch);
     this.testDrafts = new TestDrafts(engine, this.tests.store);
     this.lineage = new Lineage(engine, this.store, this.choices);
+    this.use = new AdapterUse(engine, this.store);
   }
 
   /** Finds the device, the defaults, and what an earlier visit left unfinished. */

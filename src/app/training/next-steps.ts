@@ -57,10 +57,14 @@ export class NextSteps extends SessionView {
         >
           Train ${next} from ${to}
         </button>
+        <button type="button" @click=${() => void this.session.use.open(record, 'train')}>
+          Use ${to} in other programs
+        </button>
       </div>
       <p class="soft small">
         A test asks both the same questions and says whether ${to} is better; ${next} learns other rows and
-        starts from ${to}.
+        starts from ${to}. For other programs ${to} is merged into the base, or made a GGUF or a model of
+        Ollama.
       </p>
       <details>
         <summary>Use ${to} in Python</summary>

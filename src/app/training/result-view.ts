@@ -188,7 +188,7 @@ export class ResultView extends SessionView {
               <th scope="col">Loss</th>
               <th scope="col">Eval loss</th>
               <th scope="col">Size</th>
-              <th scope="col"><span class="only-heard">Download</span></th>
+              <th scope="col"><span class="only-heard">Actions</span></th>
             </tr>
           </thead>
           <tbody>
@@ -208,6 +208,9 @@ export class ResultView extends SessionView {
                     >
                       Download<span class="only-heard"> checkpoint ${step}</span>
                     </button>
+                    <button type="button" class="link" @click=${() => this.#use(id, step)}>
+                      Use<span class="only-heard"> checkpoint ${step} in other programs</span>
+                    </button>
                   </td>
                 </tr>`,
             )}
@@ -215,6 +218,13 @@ export class ResultView extends SessionView {
         </table>
       </div>
     </section>`;
+  }
+
+  #use(id: string, step: number): void {
+    const record = this.app.runs.find((run) => run.id === id);
+    if (record) {
+      void this.session.use.open(record, 'train', step);
+    }
   }
 
   readonly #cancel = (): void => {

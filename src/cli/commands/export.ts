@@ -70,7 +70,10 @@ export function exportCommand(program: Command, end: (exitCode: number) => void)
         .choices(ONTO)
         .default('base'),
     )
-    .option('--system <text>', 'system prompt of an Ollama model, as the rows had it')
+    .option(
+      '--system <text>',
+      "system prompt of an Ollama model (default: the one that all of the run's rows had, otherwise the chat template's)",
+    )
     .option(
       '--other-base',
       'accept a base other than the one that the adapter was trained on, if the shapes fit',

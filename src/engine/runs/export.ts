@@ -1,4 +1,4 @@
-import { Zip, ZipPassThrough } from 'fflate';
+import type { OutputFile } from '../../export/output-file.ts';
 import type { ByteSource, Folder } from '../../formats/byte-source.ts';
 import { shorten } from '../../formats/quote.ts';
 import { UserError } from '../../formats/user-error.ts';
@@ -6,16 +6,14 @@ import { CURSOR } from '../../run/checkpoint/checkpoint.ts';
 import { type Take, takeStep } from '../../run/take.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
 import { partlyWritten } from '../files/partly-written.ts';
-import { chunksOf, type Following, type Watch, watchOf } from '../watch.ts';
+import { writeFile, zipFiles } from '../files/write-files.ts';
+import { chunksOf, type Following, watchOf } from '../watch.ts';
 
 /** A file to export; `path` is its path in the output. */
 export interface ExportFile {
   path: string;
   source: ByteSource;
 }
-
-/** What a zip can say of when a file was changed, in milliseconds since 1970; a day less, for any time zone. */
-const [FIRST_DATE, LAST_DATE] = [Date.UTC(1980, 0, 2), Date.UTC(2099, 11, 30)];
 
 /** A run's output as the command line leaves it: the result, its logs, and the checkpoints if wanted. Throws UserError. */
 export async function runFiles(store: BrowserRunStore, checkpoints: boolean): Promise<ExportFile[]> {
@@ -61,35 +59,12 @@ async function filesOf(folder: Folder, prefix: string): Promise<ExportFile[]> {
   });
 }
 
-/** The files as a zip; stored, since weights do not get smaller. It is put together piece by piece, never whole. */
-export async function zipped(
+/** The files as a zip. */
+export const zipped = (
   files: readonly ExportFile[],
   modified: Date,
   following: Following = {},
-): Promise<Blob> {
-  const watch = watchOf(following, bytesOf(files));
-  const pieces: Blob[] = [];
-  let problem: Error | undefined;
-  const zip = new Zip((error, bytes) => {
-    problem ??= error ?? undefined;
-    // A blob each: the browser may keep them outside this thread's memory.
-    pieces.push(new Blob([bytes as Uint8Array<ArrayBuffer>]));
-  });
-  for (const { path, source } of files) {
-    const entry = new ZipPassThrough(path);
-    entry.mtime = Math.min(LAST_DATE, Math.max(FIRST_DATE, modified.getTime()));
-    zip.add(entry);
-    for await (const chunk of chunksOf(source, watch)) {
-      entry.push(chunk);
-    }
-    entry.push(new Uint8Array(), true);
-  }
-  zip.end();
-  if (problem) {
-    throw problem;
-  }
-  return new Blob(pieces, { type: 'application/zip' });
-}
+): Promise<Blob> => zipFiles(files.map(outputOf), modified, watchOf(following, bytesOf(files)));
 
 /** Reports the files to write to a folder, and each once it is complete. */
 type OnWritten = (path: string, total: number) => void;
@@ -112,7 +87,7 @@ export async function writeInto(
     );
   try {
     for (const file of files) {
-      await writeFile(folder, file, watch);
+      await writeFile(folder, outputOf(file), watch);
       written.push(file.path);
       onWritten(file.path, files.length);
     }
@@ -131,42 +106,11 @@ export async function writeInto(
   }
 }
 
-/** One file, whole or not at all: the browser puts it in place when it is closed. */
-async function writeFile(
-  folder: FileSystemDirectoryHandle,
-  { path, source }: ExportFile,
-  watch: Watch,
-): Promise<void> {
-  const parts = path.split('/');
-  const name = parts.pop()!;
-  let place = folder;
-  for (const part of parts) {
-    place = await place.getDirectoryHandle(part, { create: true });
-  }
-  const existed = await place.getFileHandle(name).then(
-    () => true,
-    () => false,
-  );
-  const file = await place.getFileHandle(name, { create: true });
-  try {
-    const writable = await file.createWritable();
-    try {
-      for await (const chunk of chunksOf(source, watch)) {
-        await writable.write(chunk);
-      }
-    } catch (error) {
-      await writable.abort().catch(() => undefined);
-      throw error;
-    }
-    await writable.close();
-  } catch (error) {
-    // Creating the handle has already created an empty file.
-    if (!existed) {
-      await place.removeEntry(name).catch(() => undefined);
-    }
-    throw error;
-  }
-}
+const outputOf = ({ path, source }: ExportFile): OutputFile => ({
+  path,
+  bytes: source.size,
+  chunks: () => chunksOf(source),
+});
 
 const bytesOf = (files: readonly ExportFile[]): number =>
   files.reduce((sum, { source }) => sum + source.size, 0);

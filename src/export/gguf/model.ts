@@ -13,14 +13,14 @@ import { f32, type GgmlType, ggufFile, type GgufTensor, type MetaValue, string, 
 import { quantizeQ4K, quantizeQ5K, quantizeQ6K } from './k-quants.ts';
 import { ggufName, isInterleaved, roleOf } from './tensor-names.ts';
 import { GGUF_TYPES, type GgufType, weightType } from './tensor-types.ts';
-import { vocabularyOf } from './vocabulary.ts';
+import { type GgufVocabulary, vocabularyOf } from './vocabulary.ts';
 
 /** One GGUF file of the merged model. Throws UserError for what llama.cpp cannot have. */
 export async function ggufExport(source: Source, type: GgufType, path: string): Promise<Export> {
   const { base, adapterFolder } = source;
   const { config } = base;
   checkRope(config, base.configFile.name);
-  const vocabulary = await vocabularyOf(source);
+  const vocabulary = await vocabularyOnce(source);
   const merged = mergedTensors(source);
   const parameters = merged.reduce((sum, { shape }) => sum + shape.reduce((all, n) => all * n, 1), 0);
   const metadata = new Map<string, MetaValue>([
@@ -38,6 +38,15 @@ export async function ggufExport(source: Source, type: GgufType, path: string): 
     files: [ggufFile(path, metadata, [...tensors, ...ropeFactors(config)])],
     notes: [...source.notes, ...vocabulary.notes],
   };
+}
+
+/** Sizes are asked in every type, and a tokenizer has megabytes. */
+const vocabularies = new WeakMap<Source, Promise<GgufVocabulary>>();
+
+function vocabularyOnce(source: Source): Promise<GgufVocabulary> {
+  const known = vocabularies.get(source) ?? vocabularyOf(source);
+  vocabularies.set(source, known);
+  return known;
 }
 
 /** The decoder's sizes, under the family's name. */
@@ -63,7 +72,7 @@ export function architecture(config: DecoderConfig): [string, MetaValue][] {
 function checkRope({ family, rope }: DecoderConfig, file: string): void {
   if (rope.scaling && family !== 'llama') {
     throw new UserError(
-      `${file}: rope_type is "llama3" in a ${family} model, which llama.cpp has for llama only; choose --to merged.`,
+      `${file}: rope_type is "llama3" in a ${family} model, which llama.cpp has for llama only; choose the form merged.`,
     );
   }
 }

@@ -28,7 +28,7 @@ export interface GgufVocabulary {
   readonly notes: readonly string[];
 }
 
-const OTHER = 'choose --to merged, or convert that with llama.cpp';
+const OTHER = 'choose the form merged, or convert that with llama.cpp';
 
 /** The tokenizer of a base as llama.cpp has it. Throws UserError for one that it cannot have. */
 export async function vocabularyOf({ base, tokenizer }: Source): Promise<GgufVocabulary> {

@@ -109,7 +109,7 @@ describe('a GGUF file', () => {
       return ggufExport(source, 'f32', 'x.gguf');
     };
     await expect(changed('tokenizer.json', '"NFC"', '"Lowercase"')).rejects.toThrow(
-      'base/tokenizer.json: the normalizer "Lowercase" is none that llama.cpp has; choose --to merged, or convert that with llama.cpp.',
+      'base/tokenizer.json: the normalizer "Lowercase" is none that llama.cpp has; choose the form merged, or convert that with llama.cpp.',
     );
     await expect(
       changed('tokenizer.json', '"add_prefix_space": false', '"add_prefix_space": true'),

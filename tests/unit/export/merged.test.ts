@@ -101,7 +101,7 @@ describe('a merged model', () => {
     });
     const files = await mergedFiles({ ...source, base: { ...source.base, tensors: changed } }, 'F16');
     await expect(exportedFolder(files)).rejects.toThrow(
-      'model.norm.weight: once merged it holds the value 1000000, more than f16 can; choose --type bf16.',
+      'model.norm.weight: once merged it holds the value 1000000, more than f16 can; choose the type bf16.',
     );
   });
 });

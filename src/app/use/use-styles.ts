@@ -1,0 +1,132 @@
+import { css } from 'lit';
+
+export const useStyles = css`
+  :host {
+    display: grid;
+    gap: var(--gap);
+  }
+  :host > * {
+    min-width: 0;
+  }
+  .head {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.75rem 1.5rem;
+    justify-content: space-between;
+    align-items: start;
+  }
+  .head p {
+    overflow-wrap: anywhere;
+    max-width: 46rem;
+  }
+  h2:focus:not(:focus-visible) {
+    outline: none;
+  }
+  .panel {
+    display: grid;
+    gap: 1.1rem;
+  }
+  fieldset {
+    border: 0;
+    margin: 0;
+    padding: 0;
+    min-width: 0;
+    display: grid;
+    gap: 0.5rem;
+  }
+  legend {
+    padding: 0;
+    margin-bottom: 0.4rem;
+    font-weight: 600;
+  }
+  .option {
+    display: grid;
+    grid-template-columns: 1.1rem minmax(0, 1fr) auto;
+    gap: 0.1rem 0.7rem;
+    align-items: center;
+    padding: 0.65rem 0.85rem;
+    border: 1px solid var(--line);
+    border-radius: var(--radius-small);
+  }
+  .option:has(:checked) {
+    border-color: var(--accent);
+    background: var(--accent-soft);
+  }
+  .option label {
+    font-weight: 550;
+  }
+  .option p {
+    grid-column: 2 / -1;
+  }
+  input[type='radio'] {
+    width: 1.1rem;
+    min-height: 0;
+    height: 1.1rem;
+    margin: 0;
+    accent-color: var(--accent);
+  }
+  .type {
+    display: grid;
+    gap: 0.3rem;
+    max-width: 30rem;
+    font-weight: 600;
+  }
+  .onto label {
+    display: grid;
+    grid-template-columns: 1.1rem minmax(0, 1fr);
+    gap: 0.7rem;
+    font-size: var(--small);
+  }
+  .progress {
+    display: grid;
+    gap: 0.4rem;
+  }
+  .line {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.25rem 1.5rem;
+    justify-content: space-between;
+    font-size: var(--small);
+  }
+  .line label {
+    font-weight: 550;
+  }
+  progress {
+    appearance: none;
+    width: 100%;
+    height: 0.6rem;
+    border: 0;
+    border-radius: 1rem;
+    overflow: hidden;
+    background: var(--line);
+  }
+  progress::-webkit-progress-bar {
+    background: var(--line);
+  }
+  progress::-webkit-progress-value {
+    background: var(--accent);
+  }
+  progress::-moz-progress-bar {
+    background: var(--accent);
+  }
+  pre {
+    margin: 0;
+    padding: 0.6rem 0.8rem;
+    overflow-x: auto;
+    border-radius: var(--radius-small);
+    background: var(--sunken);
+    font: 0.8125rem/1.5 var(--mono);
+  }
+  .ended {
+    display: grid;
+    gap: 0.6rem;
+  }
+  @media (forced-colors: active) {
+    .option:has(:checked) {
+      border-color: Highlight;
+    }
+    progress {
+      appearance: auto;
+    }
+  }
+`;

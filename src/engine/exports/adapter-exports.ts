@@ -1,0 +1,168 @@
+import { type ExportSize, exportSizes, planExport } from '../../export/export.ts';
+import { FORMS } from '../../export/forms.ts';
+import { exportBytes } from '../../export/output-file.ts';
+import type { SourceOptions } from '../../export/source.ts';
+import type { Folder } from '../../formats/byte-source.ts';
+import { shorten } from '../../formats/quote.ts';
+import { UserError } from '../../formats/user-error.ts';
+import { showBytes } from '../../formats/words.ts';
+import type { BaseCache } from '../../model/base/cache/base-cache.ts';
+import { CacheRefusal } from '../../model/base/cache/storage.ts';
+import { storageEstimate } from '../../storage/quota.ts';
+import { folderOf } from '../files/files.ts';
+import type { KeptAdapters } from '../files/kept-adapters.ts';
+import { blobOf, writeFile, zipFiles } from '../files/write-files.ts';
+import type {
+  AdapterToUse,
+  ExportApi,
+  ExportChoice,
+  Exported,
+  Onto,
+  OutputPlace,
+} from '../protocol/export.ts';
+import { LIMITS } from '../runs/archive-layout.ts';
+import type { KeptRuns } from '../runs/kept-runs.ts';
+import { watchedFolder, watchOf } from '../watch.ts';
+
+type OnExport = Parameters<ExportApi['exportAdapterInto']>[3];
+
+/** The base of an export, and its hash where that is known. */
+interface FoundBase {
+  folder: Folder;
+  hash: string | undefined;
+}
+
+/** Adapters of this browser in the forms that other programs load. Writes into no folder but the one it is given. */
+export class AdapterExports {
+  readonly #runs: KeptRuns;
+  readonly #kept: KeptAdapters;
+  readonly #cache: BaseCache;
+
+  constructor(runs: KeptRuns, kept: KeptAdapters, cache: BaseCache) {
+    this.#runs = runs;
+    this.#kept = kept;
+    this.#cache = cache;
+  }
+
+  /** Throws UserError. */
+  async sizes(adapter: AdapterToUse, onto: Onto, signal?: AbortSignal): Promise<ExportSize[]> {
+    return exportSizes({ ...(await this.#source(adapter, signal)), onto });
+  }
+
+  /** Throws UserError; what was written until then stays. */
+  async into(
+    adapter: AdapterToUse,
+    choice: ExportChoice,
+    { folder, file: name }: OutputPlace,
+    onExport: OnExport,
+    signal?: AbortSignal,
+  ): Promise<Exported> {
+    const { outputs, ...told } = await this.#plan(adapter, choice, onExport, signal);
+    const watch = watchOf({ signal, onProgress: (done, all) => onExport('writing', done, all) }, told.bytes);
+    try {
+      for (const file of outputs) {
+        await writeFile(folder, name === undefined ? file : { ...file, path: name }, watch);
+      }
+    } catch (error) {
+      throw error instanceof DOMException ? notWritten(folder.name, error, told.bytes) : error;
+    }
+    return told;
+  }
+
+  /** Throws UserError. */
+  async file(
+    adapter: AdapterToUse,
+    choice: ExportChoice,
+    name: string,
+    onExport: OnExport,
+    signal?: AbortSignal,
+  ): Promise<Exported & { content: Blob }> {
+    const { outputs, ...told } = await this.#plan(adapter, choice, onExport, signal);
+    const { bytes } = told;
+    const { isFile } = FORMS[choice.form];
+    if (!isFile && bytes > LIMITS.bytes) {
+      throw new UserError(
+        `${name}: its files take ${showBytes(bytes)}, more than the 4 GB that a zip holds; choose a smaller type, or save it into a folder.`,
+      );
+    }
+    const { left } = await storageEstimate();
+    if (left !== undefined && left < bytes) {
+      throw noRoom(name, bytes, left);
+    }
+    const watch = watchOf({ signal, onProgress: (done, all) => onExport('writing', done, all) }, bytes);
+    const inside = outputs.map((file) => ({ ...file, path: `${name}/${file.path}` }));
+    try {
+      const content = isFile
+        ? await blobOf(outputs[0]!, watch)
+        : await zipFiles(inside, new Date(await this.#created(adapter)), watch);
+      // A browser that has no room for a part finds out when it is read.
+      await content.slice(-1).arrayBuffer();
+      return { ...told, content };
+    } catch (error) {
+      throw error instanceof DOMException ? noRoom(name, bytes) : error;
+    }
+  }
+
+  async #plan(adapter: AdapterToUse, choice: ExportChoice, onExport: OnExport, signal?: AbortSignal) {
+    const source = await this.#source(adapter, signal);
+    const onProgress = (done: number, total: number) => onExport('hashing', done, total);
+    const { files, notes, commands = [] } = await planExport({ ...source, ...choice, onProgress });
+    return { outputs: files, files: files.length, notes, commands, bytes: exportBytes(files) };
+  }
+
+  async #source(
+    { run, step, name, base }: AdapterToUse,
+    signal?: AbortSignal,
+  ): Promise<Omit<SourceOptions, 'onto'>> {
+    const adapter = { ...(await this.#kept.open(run, step)), name };
+    const found = base ? { folder: folderOf(base), hash: undefined } : await this.#cached(run);
+    return {
+      base: watchedFolder(found.folder, { signal }),
+      baseHash: found.hash,
+      adapter: watchedFolder(folderOf(adapter), { signal }),
+      otherBase: false,
+      baseRemedy: 'choose the folder of the base that it was trained on',
+    };
+  }
+
+  async #cached(run: string): Promise<FoundBase> {
+    const { identity, recipe, inputs } = await this.#runs.record(run);
+    const folder = await this.#cache
+      .folder(identity.base, recipe.quantization.useDoubleQuant)
+      .catch((error: unknown) => {
+        if (error instanceof CacheRefusal || error instanceof UserError) {
+          return undefined;
+        }
+        throw error;
+      });
+    if (!folder) {
+      throw new UserError(`${inputs.base}: this browser keeps no way to the base's folder; choose it again.`);
+    }
+    return { folder, hash: identity.base };
+  }
+
+  async #created({ run }: AdapterToUse): Promise<number> {
+    return (await this.#runs.record(run)).created;
+  }
+}
+
+const FULL = /quota|no space|disk is full|not enough space/i;
+
+/** What a browser says when a folder takes no more. */
+function notWritten(folder: string, { name, message }: DOMException, bytes: number): UserError {
+  if (name === 'QuotaExceededError' || FULL.test(message)) {
+    return new UserError(
+      `${shorten(folder)}: the disk is full: ${showBytes(bytes)} were to be written; make room there, or choose a smaller type or another folder.`,
+    );
+  }
+  return new UserError(
+    `${shorten(folder)}: cannot be written to (${message.replace(/\.$/, '') || name}); choose another folder.`,
+  );
+}
+
+function noRoom(name: string, bytes: number, left?: number): UserError {
+  const room = left === undefined ? 'had no room for that' : `has room for ${showBytes(left)}`;
+  return new UserError(
+    `${name}: the download takes ${showBytes(bytes)}, and the browser ${room}; free some disk space, choose a smaller type, or save it into a folder.`,
+  );
+}

@@ -1,0 +1,71 @@
+import type { ExportSize } from '../../export/export.ts';
+import type { Form, WeightType } from '../../export/forms.ts';
+import type { Onto } from '../../export/weights.ts';
+import type { ChosenFolder } from '../../platform/chosen-files.ts';
+import type { Answer } from '../answer.ts';
+
+export type { ExportSize } from '../../export/export.ts';
+export type { Form, WeightType } from '../../export/forms.ts';
+export type { Onto } from '../../export/weights.ts';
+
+/** An adapter of this browser, and the base it goes with. */
+export interface AdapterToUse {
+  run: string;
+  /** A checkpoint of the run instead of its result. */
+  step?: number | undefined;
+  /** What it is called in the files that are written, such as "v2". */
+  name: string;
+  /** The base's folder; undefined: its quantized copy in this browser, which has no weights to merge into. */
+  base: ChosenFolder | undefined;
+}
+
+/** What it becomes. */
+export interface ExportChoice {
+  form: Form;
+  /** undefined: the form's default. */
+  type: WeightType | undefined;
+  onto: Onto;
+}
+
+/** Where it goes: a new, empty folder, or a file in a folder of the user's. */
+export interface OutputPlace {
+  folder: FileSystemDirectoryHandle;
+  /** Where the form is one file. */
+  file?: string | undefined;
+}
+
+export interface Exported {
+  files: number;
+  bytes: number;
+  /** One message each. */
+  notes: readonly string[];
+  /** How to run it, from its folder. */
+  commands: readonly string[];
+}
+
+/** The base is read whole once before the writing. Both in bytes. */
+type OnExport = (phase: 'hashing' | 'writing', done: number, total: number) => void;
+
+/** An adapter in the forms that other programs load. */
+export interface ExportApi {
+  /** The folder from which a run's base was chosen; undefined where the browser keeps no way to it. */
+  baseFolder(run: string): Promise<Answer<ChosenFolder | undefined>>;
+  /** The size in every form and type. */
+  exportSizes(adapter: AdapterToUse, onto: Onto, signal?: AbortSignal): Promise<Answer<ExportSize[]>>;
+  /** Writes it piece by piece. Where that does not end well, what it has written stays for the caller to remove. */
+  exportAdapterInto(
+    adapter: AdapterToUse,
+    choice: ExportChoice,
+    place: OutputPlace,
+    onExport: OnExport,
+    signal?: AbortSignal,
+  ): Promise<Answer<Exported>>;
+  /** The same as one file: a zip with a folder `name` in it where the form has several. */
+  exportAdapterFile(
+    adapter: AdapterToUse,
+    choice: ExportChoice,
+    name: string,
+    onExport: OnExport,
+    signal?: AbortSignal,
+  ): Promise<Answer<Exported & { content: Blob }>>;
+}
