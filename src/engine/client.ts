@@ -10,7 +10,7 @@ import { type KeeperApi, type ReaderApi, READS } from './worker-apis.ts';
 const PATIENCE_MS = 2000;
 
 /** Calls that take minutes of a worker of their own. */
-const EXPORTS = ['exportAdapterInto', 'exportAdapterFile'] as const;
+const EXPORTS = ['exportAdapterInto', 'exportAdapterFile', 'handOver'] as const;
 
 /** Calls that run until they are stopped, and calls that must not be interrupted. */
 const KEPT = ['start', 'resume', 'startTest', 'resumeTest', 'keepArchive'] as const;

@@ -126,6 +126,7 @@ const api: KeeperApi = {
   elsewhere: () => runs.elsewhere(),
   elsewhereEnded: () => runLockFree(),
 
+  handoverFiles: (id) => answer(async () => files.outside(await runs.record(id))),
   baseFolder: (id) => answer(async () => files.baseFolderOf(await runs.record(id))),
 
   runs: () => runs.list(),

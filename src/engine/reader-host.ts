@@ -5,6 +5,7 @@ import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
 import { AdapterExports } from './exports/adapter-exports.ts';
+import { Handovers } from './exports/handovers.ts';
 import {
   columnNames,
   inspectAdapter,
@@ -24,7 +25,9 @@ import type { ReaderApi } from './worker-apis.ts';
 
 const runs = new KeptRuns(openMirroredStore());
 const kept = new KeptAdapters(runs.records);
-const exports = new AdapterExports(runs, kept, new BaseCache(new BrowserCacheStorage()));
+const cache = new BaseCache(new BrowserCacheStorage());
+const exports = new AdapterExports(runs, kept, cache);
+const handovers = new Handovers(runs, kept, cache);
 
 const api: ReaderApi = {
   inspectBase: (base, signal) => answer(() => inspectBase(base, signal)),
@@ -67,6 +70,8 @@ const api: ReaderApi = {
     answer(() => exports.into(adapter, choice, place, onExport, signal)),
   exportAdapterFile: (adapter, choice, name, onExport, signal) =>
     answer(() => exports.file(adapter, choice, name, onExport, signal)),
+  handOver: (id, files, start, onProgress, signal) =>
+    answer(() => handovers.zip(id, files, start, { onProgress, signal })),
   readArchive: (file, onProgress, signal) =>
     answer(() => readArchive(runs.records, file, { onProgress, signal })),
 };

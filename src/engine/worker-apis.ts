@@ -21,6 +21,7 @@ export const READS = [
   'exportSizes',
   'exportAdapterInto',
   'exportAdapterFile',
+  'handOver',
 ] as const satisfies (keyof EngineApi)[];
 
 /**

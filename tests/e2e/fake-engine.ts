@@ -344,6 +344,9 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
       return ok(undefined);
     },
     ...fakeExports(scenario.pace),
+    handoverFiles: async () =>
+      ok({ base: undefined, source: undefined, train: { file: new File([], 'x') }, validation: undefined }),
+    handOver: async () => ok(new Blob(['PK'])),
     exportRun: async () => ok(new Blob(['PK'])),
     exportCheckpoint: async () => ok(new Blob(['PK'])),
     exportTaken: async () => ok(new Blob(['PK'])),

@@ -275,6 +275,9 @@ describe.concurrent('runs and storage', () => {
       .click();
     const zip = await saved(page, 'Export (.zip)');
     expect(zip.name).toBe('v1_train.jsonl.zip');
+    await page.getByText('Hand over to a cluster').click();
+    const cluster = await saved(page, 'Start from V1 (.zip)');
+    expect(cluster.name).toBe('v1_train.jsonl-handover.zip');
     const file = { name: zip.name, mimeType: 'application/zip', buffer: Buffer.from(zip.text) };
     await page.locator('[data-slot=import]').setInputFiles(file);
     await page.getByText('a run from elsewhere was added to your runs.').waitFor();

@@ -1,4 +1,5 @@
 import type { FamilyMember, RunNotes } from '../../engine/protocol/comparison.ts';
+import type { HandoverStart } from '../../engine/protocol/handover.ts';
 import type { Answer, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
 import type { Following } from '../../engine/watch.ts';
 import type { Recipe } from '../../formats/recipe.ts';
@@ -17,7 +18,7 @@ interface LineageState {
   /** The run whose page is open. */
   selected?: string | undefined;
   /** What is in progress, and the outcome of the last action. */
-  busy?: 'packing' | 'importing' | 'continuing' | undefined;
+  busy?: 'packing' | 'importing' | 'continuing' | 'handing over' | undefined;
   /** Its progress, such as "34%". */
   share?: string | undefined;
   said?: { kind: 'good' | 'bad'; text: string } | undefined;
@@ -82,6 +83,22 @@ export class Lineage {
     });
   }
 
+  /** The run for a cluster, as a zip. */
+  handOver({ id, name, handles }: RunRecord, start: HandoverStart): Promise<Blob | undefined> {
+    return this.#work('handing over', name, async ({ onProgress, signal }) => {
+      await mayRead(
+        Object.values(handles).filter((handle) => handle !== undefined),
+        true,
+      );
+      const files = await this.#engine.handoverFiles(id);
+      if (!this.#fine(files)) {
+        return undefined;
+      }
+      const answer = await this.#engine.handOver(id, files.value, start, onProgress, signal);
+      return this.#fine(answer) ? answer.value : undefined;
+    });
+  }
+
   async import(file: File): Promise<void> {
     await this.#work('importing', file.name, async ({ onProgress, signal }) => {
       const answer = await this.#engine.importRun(file, onProgress, signal);
@@ -101,7 +118,7 @@ export class Lineage {
     });
   }
 
-  /** Ends the packing or importing. */
+  /** Ends the packing, handing over or importing. */
   cancel(): void {
     const { busy } = this.store.state;
     this.#following.cancel(

@@ -3,6 +3,7 @@ import '../elements/line-chart.ts';
 import { css, html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import type { RunNotes } from '../../engine/protocol/comparison.ts';
+import type { HandoverStart } from '../../engine/protocol/handover.ts';
 import type { RunRecord } from '../../engine/protocol/protocol.ts';
 import { counted, showBytes, showNumber } from '../../formats/words.ts';
 import { saveFile } from '../../platform/save-file.ts';
@@ -10,7 +11,7 @@ import { isActive } from '../shared/app-state.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
-import { resultName } from '../shared/version-names.ts';
+import { resultName, sourceName } from '../shared/version-names.ts';
 import { lossSeries } from './run-losses.ts';
 import { runDetailStyles } from './runs-detail-styles.ts';
 
@@ -73,6 +74,7 @@ export class RunsDetailView extends SessionView {
           : html`<p class="soft small">No loss has been logged yet.</p>`
       }
       <div class="columns">${this.#hashes(record, notes)} ${this.#kept(record, notes)}</div>
+      ${this.#handover(record, notes)}
       <details>
         <summary>Recipe</summary>
         <pre tabindex="0" role="group" aria-label="Recipe">${safeText(this.recipe)}</pre>
@@ -182,6 +184,45 @@ export class RunsDetailView extends SessionView {
     return html`<button type="button" @click=${() => void this.session.use.open(record, 'runs', step)}>
       Use ${step === undefined ? name : `checkpoint ${step}`} in other programs
     </button>`;
+  }
+
+  /** The run for a cluster: from where it began, or from what it has made. */
+  #handover(record: RunRecord, { name }: RunNotes) {
+    const { lineage } = this.session;
+    const { busy, share } = lineage.store.state;
+    const { runs } = this.app;
+    const made = record.status === 'finished' ? resultName(record.id, runs) : record.checkpoints.at(-1)?.step;
+    const download = async (start: HandoverStart) => {
+      const zip = await lineage.handOver(record, start);
+      if (zip) {
+        saveFile(`${fileName(name)}-handover.zip`, zip);
+      }
+    };
+    const button = (start: HandoverStart, text: string) =>
+      html`<button type="button" ?disabled=${busy !== undefined} @click=${() => void download(start)}>
+        ${text}
+      </button>`;
+    const source = record.inputs.source === undefined ? 'a fresh adapter' : sourceName(record.id, runs);
+    return html`<details>
+      <summary>Hand over to a cluster</summary>
+      <p class="soft small">
+        A zip that trains these rows by this recipe on one GPU or several, without Retune: rows as tokens and
+        labels, a script for transformers and PEFT, and files for accelerate, axolotl, Slurm and SkyPilot.
+        What it makes is an adapter that can be continued here.
+      </p>
+      <div class="row">
+        ${button('source', `Start from ${source} (.zip)`)}
+        ${made === undefined ? nothing : button('latest', `Start from ${typeof made === 'number' ? `checkpoint ${made}` : made} (.zip)`)}
+        ${
+          busy === 'handing over'
+            ? html`<span class="soft small">Writing… ${share}</span>
+                <button type="button" class="link" @click=${() => lineage.cancel()}>
+                  Cancel<span class="only-heard"> the hand-over</span>
+                </button>`
+            : nothing
+        }
+      </div>
+    </details>`;
   }
 
   #hashes({ inputs }: RunRecord, { hashes }: RunNotes) {

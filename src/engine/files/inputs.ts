@@ -5,6 +5,7 @@ import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import type { KeptInputs } from '../../storage/kept-inputs.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
 import type { Columns } from '../../text/columns.ts';
+import type { HandoverFiles } from '../protocol/handover.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs, GivenInputs, InputPart } from '../protocol/protocol.ts';
 import { type OpenedFolder, readChosenFolder, readFile } from './files.ts';
 import type { KeptAdapters } from './kept-adapters.ts';
@@ -137,6 +138,28 @@ export class RunFiles {
       return { name: inputs.source ?? '', files, handle: handles.source };
     }
     return handles.source && (await readChosenFolder(handles.source));
+  }
+
+  /**
+   * The run's files that can be handed to another worker. Its rows must be there; what only the browser's own storage
+   * has of base and source stays there. Throws UserError.
+   */
+  async outside(record: StoredRun): Promise<HandoverFiles> {
+    const { name, inputs, columns, sourceRun } = record;
+    const reachable = <T>(found: Promise<T | undefined>) => found.catch(() => undefined);
+    const train = withColumns(await reachable(this.#trainOf(record)), columns?.train);
+    const validation = await reachable(this.validationOf(record));
+    if (!train || (inputs.validation !== undefined && !validation)) {
+      throw new UserError(
+        `${name}: this browser no longer has its rows (${train ? inputs.validation : inputs.train}); continue the run once with them, or use retune handover.`,
+      );
+    }
+    return {
+      base: await reachable(this.baseFolderOf(record)),
+      source: sourceRun === undefined ? await reachable(this.sourceOf(record)) : undefined,
+      train,
+      validation,
+    };
   }
 
   async #trainOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
