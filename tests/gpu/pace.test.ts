@@ -68,7 +68,11 @@ describe('a run', () => {
       Array.from({ length: ahead + 1 }, (_, done) => [done, ahead]),
     );
     // Loading comes before it.
-    expect(late).toEqual(['nf4_quantize, FORMAT=0']);
+    expect(late).toEqual([
+      'find_not_finite, FORMAT=0',
+      'find_not_finite, FORMAT=2',
+      'nf4_quantize, FORMAT=0',
+    ]);
     const first = events.findIndex((e) => e.type === 'step');
     expect(events.lastIndexOf(phases.at(-1)!)).toBeLessThan(first);
   });

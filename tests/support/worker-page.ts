@@ -5,6 +5,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { build, type InlineConfig, preview, type PreviewServer } from 'vite';
 import { wgsl } from '../../shaders/vite-plugin.ts';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import type { CardFacts } from '../../src/run/card-facts.ts';
 import { guarded } from '../../src/serve/guard.ts';
 import type {} from '../e2e/worker-page/main.ts';
 import { builtOnce } from './built-once.ts';
@@ -120,9 +121,15 @@ export async function ended(page: Page) {
   return answer.value;
 }
 
-/** What must be equal for the same run wherever it ran; the device's name is left out. */
+/** What must be equal for the same run wherever it ran: the names of the device and of files are left out. */
 export function fingerprint(files: MemoryFiles): Record<string, unknown> {
   const { cursor, ...others } = comparable(files);
-  const { plan, ...rest } = cursor as { plan: object };
-  return { ...others, cursor: { ...rest, plan: { ...plan, device: undefined } } };
+  const { plan, card, ...rest } = cursor as { plan: object; card?: CardFacts };
+  const nameless = card && {
+    ...card,
+    source: undefined,
+    train: { ...card.train, name: undefined },
+    validation: card.validation && { ...card.validation, name: undefined },
+  };
+  return { ...others, cursor: { ...rest, card: nameless, plan: { ...plan, device: undefined } } };
 }

@@ -45,6 +45,8 @@ export class ResultView extends SessionView {
         grid-column: 1 / -1;
       }
       .scroll {
+        /* What is only heard stands out of the flow: it must scroll too. */
+        position: relative;
         overflow-x: auto;
       }
       table {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { openBaseCache } from '../../../src/cli/base-cache.ts';
 import type { Display } from '../../../src/cli/display.ts';
 import { holdOutOption, memoryOption, NONE, numberOption, readRecipeFile } from '../../../src/cli/options.ts';
-import { defaultRecipe } from '../../../src/formats/recipe.ts';
+import { defaultRecipe, recipeWithoutFile } from '../../../src/formats/recipe.ts';
 
 describe('a number on the command line', () => {
   const parse = numberOption({ whole: true, min: 1, max: 64 });
@@ -44,7 +44,7 @@ describe('the recipe', () => {
     const recipe = await readRecipeFile(path, display);
     expect(recipe.training).toEqual({ ...defaultRecipe().training, learningRate: 3e-4 });
     expect(lines).toEqual([`Note: ${path}: not known, and without effect: training.zest.`]);
-    expect(await readRecipeFile(undefined, display)).toEqual(defaultRecipe());
+    expect(await readRecipeFile(undefined, display)).toEqual(recipeWithoutFile());
     rmSync(folder, { recursive: true });
   });
 });
