@@ -163,12 +163,11 @@ export class Run {
   /** Throws UserError if the base, whose hash is known only now, is not that of the checkpoint. */
   async #baseIs(base: string): Promise<void> {
     const { store, identification, start } = this.#parts;
-    // First, since who keeps runs knows what to do about another base better than the checkpoint.
-    await identification.baseIs(base);
     const saved = start.checkpoint?.cursor.identity;
     if (saved) {
-      checkSameRun(store, saved, identification.identity, 'unfinished');
+      checkSameRun(store, saved, { ...identification.besides(saved), base }, 'unfinished');
     }
+    await identification.baseIs(base);
   }
 
   /** One optimizer step and its log entry. */

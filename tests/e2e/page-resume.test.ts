@@ -83,7 +83,7 @@ it.concurrent(
     await base.getByText('Parameters').waitFor();
     await resume.click();
     await page
-      .getByText(/these are not the files that the run was started with \(changed: the base model/)
+      .getByText(/the unfinished run there was started with other inputs: changed the base model \(SHA-256 /)
       .first()
       .waitFor();
     await button(page, 'Back to the settings').click();
