@@ -30,24 +30,6 @@ export class TestProgressView extends SessionView {
       label {
         font-weight: 550;
       }
-      progress {
-        appearance: none;
-        width: 100%;
-        height: 0.6rem;
-        border: 0;
-        border-radius: 1rem;
-        overflow: hidden;
-        background: var(--line);
-      }
-      progress::-webkit-progress-bar {
-        background: var(--line);
-      }
-      progress::-webkit-progress-value {
-        background: var(--accent);
-      }
-      progress::-moz-progress-bar {
-        background: var(--accent);
-      }
       li {
         font-size: var(--small);
         color: var(--ink-soft);

@@ -152,6 +152,30 @@ export const shared = css`
     align-items: center;
     gap: 0.6rem;
   }
+  progress {
+    appearance: none;
+    width: 100%;
+    height: 0.6rem;
+    border: 0;
+    border-radius: 1rem;
+    overflow: hidden;
+    background: var(--line);
+  }
+  progress::-webkit-progress-bar {
+    background: var(--line);
+  }
+  progress::-webkit-progress-value {
+    background: var(--accent);
+  }
+  progress::-moz-progress-bar {
+    background: var(--accent);
+  }
+  /* There its colors would be replaced by one. */
+  @media (forced-colors: active) {
+    progress {
+      appearance: auto;
+    }
+  }
   .hidden-character {
     font: 600 0.75em var(--mono);
     padding: 0 0.25em;

@@ -30,22 +30,6 @@ export const trainStyles = css`
   progress {
     grid-column: 1 / -1;
     grid-row: 2;
-    appearance: none;
-    width: 100%;
-    height: 0.6rem;
-    border: 0;
-    border-radius: 1rem;
-    overflow: hidden;
-    background: var(--line);
-  }
-  progress::-webkit-progress-bar {
-    background: var(--line);
-  }
-  progress::-webkit-progress-value {
-    background: var(--accent);
-  }
-  progress::-moz-progress-bar {
-    background: var(--accent);
   }
   .figures {
     display: grid;

@@ -91,24 +91,6 @@ export const useStyles = css`
   .line label {
     font-weight: 550;
   }
-  progress {
-    appearance: none;
-    width: 100%;
-    height: 0.6rem;
-    border: 0;
-    border-radius: 1rem;
-    overflow: hidden;
-    background: var(--line);
-  }
-  progress::-webkit-progress-bar {
-    background: var(--line);
-  }
-  progress::-webkit-progress-value {
-    background: var(--accent);
-  }
-  progress::-moz-progress-bar {
-    background: var(--accent);
-  }
   pre {
     margin: 0;
     padding: 0.6rem 0.8rem;
@@ -124,9 +106,6 @@ export const useStyles = css`
   @media (forced-colors: active) {
     .option:has(:checked) {
       border-color: Highlight;
-    }
-    progress {
-      appearance: auto;
     }
   }
 `;
