@@ -170,10 +170,21 @@ export const shared = css`
   progress::-moz-progress-bar {
     background: var(--accent);
   }
-  /* There its colors would be replaced by one. */
+  /* All backgrounds would become that of the page, and nothing of the bar be seen. */
   @media (forced-colors: active) {
     progress {
-      appearance: auto;
+      forced-color-adjust: none;
+      border: 1px solid CanvasText;
+    }
+    progress,
+    progress::-webkit-progress-bar {
+      background: Canvas;
+    }
+    progress::-webkit-progress-value {
+      background: Highlight;
+    }
+    progress::-moz-progress-bar {
+      background: Highlight;
     }
   }
   .hidden-character {
