@@ -35,7 +35,7 @@ function quantizeAffine(values: Float32Array, form: Affine): Uint8Array<ArrayBuf
   const codes = new Uint8Array(SUPER);
   for (let block = 0; block < values.length / SUPER; block++) {
     const x = values.subarray(SUPER * block, SUPER * (block + 1));
-    const fits = Array.from({ length: 8 }, (_, j) => fitAffine(x.subarray(32 * j, 32 * j + 32), form));
+    const fits = Array.from({ length: 8 }, (_, j) => fitAffine(x, form, codes, 32 * j));
     const at = size * block;
     const [largestScale, largestMin] = [
       Math.max(...fits.map(({ scale }) => scale)),
@@ -43,14 +43,13 @@ function quantizeAffine(values: Float32Array, form: Affine): Uint8Array<ArrayBuf
     ];
     const d = setHalf(out, at, largestScale / 63);
     const dmin = setHalf(out, at + 2, largestMin / 63);
-    codes.fill(0);
-    for (const [j, { scale, min, codes: fitted }] of fits.entries()) {
+    for (const [j, { scale, min }] of fits.entries()) {
       const scale6 = largestScale > 0 ? nearest((63 * scale) / largestScale, 0, 63) : 0;
       const min6 = largestMin > 0 ? nearest((63 * min) / largestMin, 0, 63) : 0;
       packScales(out, at + 4, j, scale6, min6);
       const step = d * scale6;
-      for (let i = 0; i < 32; i++) {
-        codes[32 * j + i] = step === 0 ? fitted[i]! : nearest((x[32 * j + i]! + dmin * min6) / step, 0, top);
+      for (let i = 32 * j; step !== 0 && i < 32 * (j + 1); i++) {
+        codes[i] = nearest((x[i]! + dmin * min6) / step, 0, top);
       }
     }
     for (let i = 0; i < SUPER; i++) {
@@ -78,95 +77,104 @@ function packScales(out: Uint8Array, at: number, j: number, scale: number, min: 
   out[at + j]! |= (min >> 4) << 6;
 }
 
+/** The sub-block at hand in f64: its values, how far they are above the lowest, and their weights. */
+const [own, above, weights] = [new Float64Array(32), new Float64Array(32), new Float64Array(32)];
+
+/** What a sub-block was fitted by. */
 interface Fit {
   scale: number;
   /** What is subtracted; at least 0. */
   min: number;
-  codes: Uint8Array;
 }
 
 /**
  * Scale, minimum and codes with the least weighted squared error, among roundings by several scales, each followed by
- * the least-squares line through its codes. Larger values weigh more.
+ * the least-squares line through its codes. Larger values weigh more. The codes go to `codes`, from `at` on.
  */
-function fitAffine(x: Float32Array, { bits, first, tries }: Affine): Fit {
+function fitAffine(x: Float32Array, { bits, first, tries }: Affine, codes: Uint8Array, at: number): Fit {
   const top = 2 ** bits - 1;
-  let [low, high, squares] = [x[0]!, x[0]!, 0];
-  for (const value of x) {
+  let [low, high, squares] = [x[at]!, x[at]!, 0];
+  for (let i = 0; i < 32; i++) {
+    const value = (own[i] = x[at + i]!);
     low = Math.min(low, value);
     high = Math.max(high, value);
     squares += value * value;
   }
   low = Math.min(low, 0);
   if (low === high) {
-    return { scale: 0, min: -low, codes: new Uint8Array(x.length) };
+    codes.fill(0, at, at + 32);
+    return { scale: 0, min: -low };
   }
-  const mean = Math.sqrt(squares / x.length);
-  const sums = { w: 0, x: 0 };
-  for (let i = 0; i < x.length; i++) {
-    weights[i] = mean + Math.abs(x[i]!);
-    sums.w += weights[i]!;
-    sums.x += weights[i]! * x[i]!;
+  const mean = Math.sqrt(squares / 32);
+  let [sumW, sumX, sumX2] = [0, 0, 0];
+  for (let i = 0; i < 32; i++) {
+    const value = own[i]!;
+    above[i] = value - low;
+    const weight = (weights[i] = mean + Math.abs(value));
+    const weighted = weight * value;
+    sumW += weight;
+    sumX += weighted;
+    sumX2 += weighted * value;
   }
-  const round = (codes: Uint8Array, inverse: number): void => {
-    for (let i = 0; i < x.length; i++) {
-      codes[i] = nearest(inverse * (x[i]! - low), 0, top);
-    }
-  };
   let scale = (high - low) / top;
   let offset = low;
-  let [best, other] = [new Uint8Array(x.length), new Uint8Array(x.length)];
-  round(best, 1 / scale);
-  let least = errorOf(x, best, scale, offset);
+  let inverse = 1 / scale;
+  let least = errorOf(inverse, top, scale, offset);
+  const slack = SLACK * sumX2;
   for (let attempt = 0; attempt < tries; attempt++) {
-    round(other, (top + first + 0.1 * attempt) / (high - low));
-    const line = throughCodes(x, other, sums);
-    const error = line ? errorOf(x, other, line.scale, line.offset) : Infinity;
-    if (line && error < least) {
+    const tried = (top + first + 0.1 * attempt) / (high - low);
+    let [sumL, sumL2, sumXL] = [0, 0, 0];
+    for (let i = 0; i < 32; i++) {
+      const rounded = tried * above[i]! + ROUNDER - ROUNDER;
+      const code = rounded > top ? top : rounded;
+      const weighted = weights[i]! * code;
+      sumL += weighted;
+      sumL2 += weighted * code;
+      sumXL += weighted * own[i]!;
+    }
+    // The weighted least-squares line from codes to values, whose offset is at most 0.
+    const determinant = sumW * sumL2 - sumL * sumL;
+    if (determinant <= 0) {
+      continue;
+    }
+    let lineOffset = (sumL2 * sumX - sumL * sumXL) / determinant;
+    let lineScale = (sumW * sumXL - sumX * sumL) / determinant;
+    if (lineOffset > 0) {
+      lineOffset = 0;
+      lineScale = sumXL / sumL2;
+    }
+    // At the least squares, what is left of the squares is this, but for rounding: mostly no more need be known.
+    const about = sumX2 - lineScale * sumXL - lineOffset * sumX;
+    if (about > least + slack) {
+      continue;
+    }
+    const error = errorOf(tried, top, lineScale, lineOffset);
+    if (error < least) {
       least = error;
-      ({ scale, offset } = line);
-      [best, other] = [other, best];
+      scale = lineScale;
+      offset = lineOffset;
+      inverse = tried;
     }
   }
-  return { scale, min: -offset, codes: best };
+  for (let i = 0; i < 32; i++) {
+    codes[at + i] = nearest(inverse * above[i]!, 0, top);
+  }
+  return { scale, min: -offset };
 }
 
-/** The weights of the sub-block at hand. */
-const weights = new Float64Array(32);
+/** Far more than sums of 32 are rounded by, as a share of the weighted squares. */
+const SLACK = 1e-6;
 
-/** Weighted squared error of codes. */
-function errorOf(x: Float32Array, codes: Uint8Array, scale: number, offset: number): number {
+/** Weighted squared error of the codes that `inverse` gives. */
+function errorOf(inverse: number, top: number, scale: number, offset: number): number {
   let error = 0;
-  for (let i = 0; i < x.length; i++) {
-    const off = scale * codes[i]! + offset - x[i]!;
+  for (let i = 0; i < 32; i++) {
+    const rounded = inverse * above[i]! + ROUNDER - ROUNDER;
+    const code = rounded > top ? top : rounded;
+    const off = scale * code + offset - own[i]!;
     error += weights[i]! * off * off;
   }
   return error;
-}
-
-/** The weighted least-squares line from codes to values, whose offset is at most 0. */
-function throughCodes(
-  x: Float32Array,
-  codes: Uint8Array,
-  sums: { w: number; x: number },
-): { scale: number; offset: number } | undefined {
-  let sumL = 0;
-  let sumL2 = 0;
-  let sumXL = 0;
-  for (let i = 0; i < x.length; i++) {
-    const weighted = weights[i]! * codes[i]!;
-    sumL += weighted;
-    sumL2 += weighted * codes[i]!;
-    sumXL += weighted * x[i]!;
-  }
-  const determinant = sums.w * sumL2 - sumL * sumL;
-  if (determinant <= 0) {
-    return undefined;
-  }
-  const offset = (sumL2 * sums.x - sumL * sumXL) / determinant;
-  return offset > 0
-    ? { scale: sumXL / sumL2, offset: 0 }
-    : { scale: (sums.w * sumXL - sums.x * sumL) / determinant, offset };
 }
 
 /** Scales smaller than this count as zero. */
@@ -176,26 +184,32 @@ const TINY = 1e-15;
 export function quantizeQ6K(values: Float32Array): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array((values.length / SUPER) * 210);
   const codes = new Uint8Array(SUPER);
+  const scales = new Float64Array(16);
   for (let block = 0; block < values.length / SUPER; block++) {
     const x = values.subarray(SUPER * block, SUPER * (block + 1));
-    const fits = Array.from({ length: 16 }, (_, j) => fitScale(x.subarray(16 * j, 16 * j + 16)));
-    const extreme = fits.reduce((most, { scale }) => (Math.abs(scale) > Math.abs(most) ? scale : most), 0);
+    let extreme = 0;
+    for (let j = 0; j < 16; j++) {
+      const scale = (scales[j] = fitScale(x, codes, 16 * j));
+      extreme = Math.abs(scale) > Math.abs(extreme) ? scale : extreme;
+    }
     if (Math.abs(extreme) < TINY) {
       continue;
     }
     const at = 210 * block;
     const d = setHalf(out, at + 208, extreme / -128);
-    for (const [j, { scale, codes: fitted }] of fits.entries()) {
-      const scale8 = nearest((-128 * scale) / extreme, -128, 127);
+    for (let j = 0; j < 16; j++) {
+      const scale8 = nearest((-128 * scales[j]!) / extreme, -128, 127);
       out[at + 192 + j] = scale8;
       const step = d * scale8;
-      for (let i = 0; i < 16; i++) {
-        codes[16 * j + i] = 32 + (step === 0 ? fitted[i]! : nearest(x[16 * j + i]! / step, -32, 31));
+      for (let i = 16 * j; step !== 0 && i < 16 * (j + 1); i++) {
+        codes[i] = 32 + nearest(x[i]! / step, -32, 31);
       }
     }
     for (let i = 0; i < SUPER; i++) {
       // Halves of 128: lanes of 32, whose low four bits go two to a byte and high two bits four to a byte.
-      const [half, quarter, lane] = [i >> 7, (i >> 5) & 3, i & 31];
+      const half = i >> 7;
+      const quarter = (i >> 5) & 3;
+      const lane = i & 31;
       out[at + 64 * half + 32 * (quarter & 1) + lane]! |= (codes[i]! & 15) << (4 * (quarter >> 1));
       out[at + 128 + 32 * half + lane]! |= (codes[i]! >> 4) << (2 * quarter);
     }
@@ -205,38 +219,41 @@ export function quantizeQ6K(values: Float32Array): Uint8Array<ArrayBuffer> {
 
 /**
  * Scale and codes of 16 values with the least squared error, weighted by the squares: among roundings by several scales,
- * each followed by the least-squares scale of its codes.
+ * each followed by the least-squares scale of its codes. The codes go to `codes`, from `at` on, 32 above their values.
  */
-function fitScale(x: Float32Array): { scale: number; codes: Int8Array } {
+function fitScale(x: Float32Array, codes: Uint8Array, at: number): number {
   let extreme = 0;
-  for (const value of x) {
+  for (let i = 0; i < 16; i++) {
+    const value = (own[i] = x[at + i]!);
     extreme = Math.abs(value) > Math.abs(extreme) ? value : extreme;
+    weights[i] = value * value;
   }
-  let [best, other] = [new Int8Array(x.length), new Int8Array(x.length)];
   if (Math.abs(extreme) < TINY) {
-    return { scale: 0, codes: best };
+    codes.fill(32, at, at + 16);
+    return 0;
   }
-  let scale = 0;
-  let most = -1;
+  let [scale, most, best] = [0, -1, 0];
   for (const attempt of ATTEMPTS) {
     const inverse = -(32 + 0.1 * attempt) / extreme;
-    let sumXL = 0;
-    let sumL2 = 0;
-    for (let i = 0; i < x.length; i++) {
-      const code = nearest(inverse * x[i]!, -32, 31);
-      other[i] = code;
-      const weighted = x[i]! * x[i]! * code;
-      sumXL += weighted * x[i]!;
+    let [sumXL, sumL2] = [0, 0];
+    for (let i = 0; i < 16; i++) {
+      const value = own[i]!;
+      const code = nearest(inverse * value, -32, 31);
+      const weighted = weights[i]! * code;
+      sumXL += weighted * value;
       sumL2 += weighted * code;
     }
     const gain = sumL2 > 0 ? (sumXL * sumXL) / sumL2 : 0;
     if (gain > most) {
       most = gain;
       scale = sumL2 > 0 ? sumXL / sumL2 : 0;
-      [best, other] = [other, best];
+      best = inverse;
     }
   }
-  return { scale, codes: best };
+  for (let i = 0; i < 16; i++) {
+    codes[at + i] = 32 + nearest(best * own[i]!, -32, 31);
+  }
+  return scale;
 }
 
 /** Scales that are tried, in tenths of a step. The plain rounding first: another must be better. */
