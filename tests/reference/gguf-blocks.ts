@@ -1,8 +1,12 @@
-import { f16ToF32 } from '../../src/formats/half.ts';
-
 // The formats of ggml's blocks, decoded plainly. tests/unit/export/quants.test.ts compares them with PyPI's gguf.
 
-const half = (b: Uint8Array, at: number): number => f16ToF32(b.slice(at, at + 2))[0]!;
+function half(b: Uint8Array, at: number): number {
+  const bits = b[at]! | (b[at + 1]! << 8);
+  const [exponent, mantissa] = [(bits >> 10) & 31, bits & 1023];
+  const magnitude = exponent === 0 ? mantissa * 2 ** -24 : (1024 + mantissa) * 2 ** (exponent - 25);
+  return bits & 0x8000 ? -magnitude : magnitude;
+}
+
 const int8 = (byte: number): number => (byte << 24) >> 24;
 
 interface Decoder {
@@ -28,15 +32,20 @@ const affine = (highs: number) => (b: Uint8Array, i: number) => {
   return half(b, 0) * scale * (low + 16 * high) - half(b, 2) * min;
 };
 
-export const DECODERS: Readonly<Record<'Q5_0' | 'Q8_0' | 'Q4_K' | 'Q5_K' | 'Q6_K', Decoder>> = {
+/** The code of value i of 32, after the bytes that `at` counts. */
+const five = (b: Uint8Array, at: number, i: number): number =>
+  ((b[at + 4 + (i % 16)]! >> (i < 16 ? 0 : 4)) & 15) + 16 * ((b[at + (i >> 3)]! >> (i & 7)) & 1);
+
+export const DECODERS: Readonly<Record<'Q5_0' | 'Q5_1' | 'Q8_0' | 'Q4_K' | 'Q5_K' | 'Q6_K', Decoder>> = {
   Q5_0: {
     bytes: 22,
     values: 32,
-    decode: (b, i) => {
-      const low = (b[6 + (i % 16)]! >> (i < 16 ? 0 : 4)) & 15;
-      const high = (b[2 + (i >> 3)]! >> (i & 7)) & 1;
-      return half(b, 0) * (low + 16 * high - 16);
-    },
+    decode: (b, i) => half(b, 0) * (five(b, 2, i) - 16),
+  },
+  Q5_1: {
+    bytes: 24,
+    values: 32,
+    decode: (b, i) => half(b, 0) * five(b, 4, i) + half(b, 2),
   },
   Q8_0: { bytes: 34, values: 32, decode: (b, i) => half(b, 0) * int8(b[2 + i]!) },
   Q4_K: { bytes: 144, values: 256, decode: affine(0) },

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "llama/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64/libggml-base.so"
-TYPES = ["Q5_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K"]
+TYPES = ["Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"]
 BLOCKS = 12
 
 

@@ -41,12 +41,35 @@ export function quantizeQ5(values: Float32Array): Uint8Array<ArrayBuffer> {
     const at = 22 * block;
     setHalf(out, at, scale);
     for (let i = 0; i < 32; i++) {
-      const code = Math.min(31, Math.trunc(f32(f32(x[i]! * inverse) + 16.5)));
-      out[at + 6 + (i % 16)]! |= (code & 15) << (i < 16 ? 0 : 4);
-      out[at + 2 + (i >> 3)]! |= (code >> 4) << (i & 7);
+      setFive(out, at + 2, i, Math.min(31, Math.trunc(f32(f32(x[i]! * inverse) + 16.5))));
     }
   }
   return out;
+}
+
+/** 32 values per block: an f16 scale, an f16 minimum and 5-bit integers. */
+export function quantizeQ5Affine(values: Float32Array): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array((values.length / 32) * 24);
+  for (let block = 0; block < values.length / 32; block++) {
+    const x = values.subarray(32 * block, 32 * block + 32);
+    const min = x.reduce((low, value) => Math.min(low, value), Infinity);
+    const max = x.reduce((high, value) => Math.max(high, value), -Infinity);
+    const scale = f32(f32(max - min) / 31);
+    const inverse = scale === 0 ? 0 : f32(1 / scale);
+    const at = 24 * block;
+    setHalf(out, at, scale);
+    setHalf(out, at + 2, min);
+    for (let i = 0; i < 32; i++) {
+      setFive(out, at + 4, i, Math.min(31, Math.trunc(f32(f32(f32(x[i]! - min) * inverse) + 0.5))));
+    }
+  }
+  return out;
+}
+
+/** Puts the code of value i of 32: its high bit among the first four bytes, the others two to a byte after them. */
+function setFive(out: Uint8Array, at: number, i: number, code: number): void {
+  out[at + 4 + (i % 16)]! |= (code & 15) << (i < 16 ? 0 : 4);
+  out[at + (i >> 3)]! |= (code >> 4) << (i & 7);
 }
 
 /** Writes a half; returns the value that it stands for. */

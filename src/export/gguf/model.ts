@@ -8,7 +8,7 @@ import type { Export } from '../output-file.ts';
 import { encodeFloats, rowPieces } from '../pieces.ts';
 import type { Source } from '../source.ts';
 import { columnsOf, type MergedTensor, mergedTensors } from '../weights.ts';
-import { quantizeQ5, quantizeQ8 } from './block-quants.ts';
+import { quantizeQ5, quantizeQ5Affine, quantizeQ8 } from './block-quants.ts';
 import { f32, type GgmlType, ggufFile, type GgufTensor, type MetaValue, string, u32 } from './file.ts';
 import { quantizeQ4K, quantizeQ5K, quantizeQ6K } from './k-quants.ts';
 import { ggufName, isInterleaved, roleOf } from './tensor-names.ts';
@@ -116,7 +116,14 @@ export function interleaveHalves(
 
 const QUANTIZERS: Readonly<
   Record<Exclude<GgmlType, FloatType>, (values: Float32Array) => Uint8Array<ArrayBuffer>>
-> = { Q5_0: quantizeQ5, Q8_0: quantizeQ8, Q4_K: quantizeQ4K, Q5_K: quantizeQ5K, Q6_K: quantizeQ6K };
+> = {
+  Q5_0: quantizeQ5,
+  Q5_1: quantizeQ5Affine,
+  Q8_0: quantizeQ8,
+  Q4_K: quantizeQ4K,
+  Q5_K: quantizeQ5K,
+  Q6_K: quantizeQ6K,
+};
 
 function encode(values: Float32Array<ArrayBuffer>, type: GgmlType, name: string): Uint8Array<ArrayBuffer> {
   return type === 'F32' || type === 'F16' || type === 'BF16'

@@ -25,7 +25,7 @@ export function weightType(
   return columns % GGML_TYPES[wanted].block === 0 ? wanted : (FALLBACKS[wanted] ?? 'F16');
 }
 
-const FALLBACKS: Readonly<Partial<Record<GgmlType, GgmlType>>> = { Q4_K: 'Q5_0', Q6_K: 'Q8_0', Q5_K: 'Q8_0' };
+const FALLBACKS: Readonly<Partial<Record<GgmlType, GgmlType>>> = { Q4_K: 'Q5_0', Q5_K: 'Q5_1', Q6_K: 'Q8_0' };
 
 function mixed(role: Role, columns: number, layer: number, config: DecoderConfig): GgmlType {
   const { layers, tied } = config;

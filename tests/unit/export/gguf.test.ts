@@ -2,10 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { ggufLoraExport } from '../../../src/export/gguf/lora.ts';
 import { ggufExport, sizeLabel } from '../../../src/export/gguf/model.ts';
 import { preTokenizerName } from '../../../src/export/gguf/pre-tokenizers.ts';
-import { weightType } from '../../../src/export/gguf/tensor-types.ts';
 import { openSource } from '../../../src/export/source.ts';
 import { mergedTensors } from '../../../src/export/weights.ts';
-import type { DecoderConfig } from '../../../src/formats/decoder-config.ts';
 import { bytesToF32 } from '../../../src/formats/half.ts';
 import { caseSource, contentOf } from '../../support/exported.ts';
 import { fixtureFiles, memoryFolder } from '../../support/memory-folder.ts';
@@ -69,30 +67,6 @@ describe('a GGUF file', () => {
     expect([...v.subarray(0, own.length)]).toEqual([
       ...(await rowsOf(source, 'model.layers.1.self_attn.v_proj.weight')),
     ]);
-  });
-
-  it('has llama.cpp’s mixture of types as q4_k_m, and its fallbacks', () => {
-    const config = { family: 'qwen2', layers: 24, tied: true, heads: 14, kvHeads: 2 } as DecoderConfig;
-    const type = (role: Parameters<typeof weightType>[1], columns = 1024, layer = 5, c = config) =>
-      weightType('q4_k_m', role, columns, layer, c);
-    expect(type('embedding')).toBe('Q6_K');
-    expect(type('embedding', 1024, 0, { ...config, tied: false })).toBe('Q4_K');
-    expect(type('head', 896)).toBe('Q8_0');
-    expect(type('other')).toBe('Q4_K');
-    expect(type('other', 896)).toBe('Q5_0');
-    expect([0, 2, 3, 4, 5, 6, 8, 20, 21].map((layer) => type('ffn_down', 1024, layer))).toEqual([
-      'Q6_K',
-      'Q6_K',
-      'Q4_K',
-      'Q4_K',
-      'Q6_K',
-      'Q4_K',
-      'Q6_K',
-      'Q6_K',
-      'Q6_K',
-    ]);
-    expect(type('attn_v', 896, 0)).toBe('Q8_0');
-    expect(type('attn_v', 8192, 11, { ...config, layers: 80 })).toBe('Q5_K');
   });
 
   it('is refused by name where llama.cpp has no such model or tokenizer', async () => {
