@@ -10,6 +10,7 @@ import { KeptInputs } from '../storage/kept-inputs.ts';
 import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { RunRecords } from '../storage/run-records.ts';
 import { TestRecords } from '../storage/test-records.ts';
+import { TrayRecords } from '../storage/tray-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
 import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
@@ -17,6 +18,7 @@ import { Chat } from './chat/chat.ts';
 import { testsApi } from './comparison/api.ts';
 import { TestSources } from './comparison/inputs.ts';
 import { BatchTests } from './comparison/tests.ts';
+import { Trays } from './corrections/trays.ts';
 import { diagnose } from './diagnose.ts';
 import { RunFiles } from './files/inputs.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
@@ -45,6 +47,7 @@ const files = new RunFiles(kept, baseCache, keptInputs);
 const runs = new Runs(store, records, files);
 const testRecords = new TestRecords(store);
 const tests = new BatchTests(testRecords, runs, new TestSources(runs, files, kept));
+const trays = new Trays(runs, new TrayRecords(store), files);
 const book = new RunNotesStore(runs, testRecords, files);
 const shelves = [
   runCategory(runs, keptInputs),
@@ -128,6 +131,10 @@ const api: KeeperApi = {
 
   handoverFiles: (id) => answer(async () => files.outside(await runs.record(id))),
   baseFolder: (id) => answer(async () => files.baseFolderOf(await runs.record(id))),
+
+  tray: (run) => answer(() => trays.tray(run)),
+  putTray: (run, corrections) => answer(() => trays.put(run, corrections)),
+  correctionFiles: (run) => answer(() => trays.files(run)),
 
   runs: () => runs.list(),
   deleteRun: (id) => answer(() => runs.delete(id)),

@@ -4,6 +4,7 @@ import { BrowserCacheStorage } from '../storage/base-cache.ts';
 import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
+import { CorrectionsToRows } from './corrections/prepare-corrections.ts';
 import { AdapterExports } from './exports/adapter-exports.ts';
 import { Handovers } from './exports/handovers.ts';
 import {
@@ -28,6 +29,7 @@ const kept = new KeptAdapters(runs.records);
 const cache = new BaseCache(new BrowserCacheStorage());
 const exports = new AdapterExports(runs, kept, cache);
 const handovers = new Handovers(runs, kept, cache);
+const corrections = new CorrectionsToRows(runs, kept, cache);
 
 const api: ReaderApi = {
   inspectBase: (base, signal) => answer(() => inspectBase(base, signal)),
@@ -72,6 +74,8 @@ const api: ReaderApi = {
     answer(() => exports.file(adapter, choice, name, onExport, signal)),
   handOver: (id, files, start, onProgress, signal) =>
     answer(() => handovers.zip(id, files, start, { onProgress, signal })),
+  prepareCorrections: (run, list, files, options, signal) =>
+    answer(() => corrections.prepare(run, list, files, options, signal)),
   readArchive: (file, onProgress, signal) =>
     answer(() => readArchive(runs.records, file, { onProgress, signal })),
 };

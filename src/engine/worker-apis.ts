@@ -22,6 +22,7 @@ export const READS = [
   'exportAdapterInto',
   'exportAdapterFile',
   'handOver',
+  'prepareCorrections',
 ] as const satisfies (keyof EngineApi)[];
 
 /**

@@ -3,7 +3,8 @@ const RUN_PREFIX = 'run/';
 
 /**
  * The keys of a run's files in the browser's database: `run/<id>/checkpoint/<step>/<file>`, `run/<id>/result/<file>`
- * and `run/<id>/logs/<file>` are blobs, `run/<id>/manifest/<step>` says that a checkpoint is there. A format on disk.
+ * and `run/<id>/logs/<file>` are blobs, `run/<id>/manifest/<step>` says that a checkpoint is there; `run/<id>/corrections` and
+ * `run/<id>/corrected` are lists (tray-records.ts). A format on disk.
  */
 export function runKeys(id: string) {
   const all = `${RUN_PREFIX}${id}/`;
@@ -13,6 +14,8 @@ export function runKeys(id: string) {
     manifests: `${all}manifest/`,
     result: `${all}result/`,
     logs: `${all}logs/`,
+    corrections: `${all}corrections`,
+    corrected: `${all}corrected`,
     checkpoint: (step: number) => `${all}checkpoint/${step}/`,
     manifest: (step: number) => `${all}manifest/${step}`,
   };

@@ -10,6 +10,7 @@ import type {
 import { defaultRecipe, parseRecipe, recipeToYaml } from '../../src/formats/recipe.ts';
 import { UserError } from '../../src/formats/user-error.ts';
 import type { RunEvent } from '../../src/run/events.ts';
+import { fakeCorrections, fakeTrays } from './fake-corrections.ts';
 import { fakeExports } from './fake-exports.ts';
 import { fakeTests, type TestScenario } from './fake-tests.ts';
 
@@ -31,6 +32,8 @@ export interface Scenario {
   restarts: number;
   /** Whether it has stored the handles of its files. */
   handles: boolean;
+  /** The text of every run's rows; undefined where the browser has none of them. */
+  rows: string | undefined;
   /** What another tab does until the event `elsewhere-ends`. */
   elsewhere: Elsewhere['doing'] | undefined;
 }
@@ -51,6 +54,7 @@ export function scenarioOf(search: URLSearchParams): Scenario {
     holdAt: number('holdAt', Infinity),
     restarts: number('restarts', 0),
     handles: search.has('handles'),
+    rows: search.get('rows') ?? undefined,
     elsewhere: (search.get('elsewhere') ?? undefined) as Scenario['elsewhere'],
   };
 }
@@ -63,6 +67,7 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** An engine that computes nothing, for tests of the page: it reads names, counts lines and draws a falling loss. */
 export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi {
   const runs = new Map<string, RunRecord>();
+  const trays = fakeTrays();
   const has = (folder: ChosenFolder, name: string) => folder.files.some((file) => file.name === name);
   let paused = false;
   let stopping = false;
@@ -200,6 +205,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
 
   return {
     ...fakeTests(testing, runs),
+    ...fakeCorrections(trays, runs, scenario.rows),
     device: async () => {
       if (scenario.device === 'none') {
         return no(
@@ -326,6 +332,10 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
       }),
     start: async (inputs, _, onEvent) => {
       const record = newRecord(crypto.randomUUID(), { steps: scenario.steps, recipe: inputs.recipe, inputs });
+      if (inputs.train.corrected) {
+        trays.corrected.set(record.id, inputs.train.corrected);
+        trays.save();
+      }
       return train(record, onEvent).then(ok, refused);
     },
     resume: async (id, given, _, onEvent) => {

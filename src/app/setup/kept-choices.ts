@@ -1,4 +1,5 @@
 import { del, get, set } from 'idb-keyval';
+import type { CorrectedFile } from '../../engine/protocol/corrections.ts';
 import type { ChosenFile, ChosenFolder, EngineApi } from '../../engine/protocol/protocol.ts';
 import { mayRead } from '../../platform/permission.ts';
 import { readFolder } from '../../platform/read-folder.ts';
@@ -15,7 +16,7 @@ type Place =
   | { kind: 'handle'; name: string; handle: FileSystemHandle; columns?: ChosenFile['columns'] }
   | { kind: 'run'; name: string; run: string; step: number | undefined }
   | { kind: 'demo'; name: string }
-  | { kind: 'copy'; name: string; file: File; columns?: ChosenFile['columns'] };
+  | ({ kind: 'copy'; name: string } & CorrectedFile);
 
 interface Kept {
   /** As YAML, which a later version of the page reads too. */
@@ -182,7 +183,8 @@ function placeOf(chosen: Chosen): Place | undefined {
     return { kind: 'demo', name };
   }
   if ('file' in chosen && chosen.file.size <= MAX_COPIED_BYTES) {
-    return { kind: 'copy', name, file: chosen.file, columns };
+    const { corrected } = chosen as CorrectedFile;
+    return { kind: 'copy', name, file: chosen.file, columns, ...(corrected && { corrected }) };
   }
   return undefined;
 }
@@ -193,8 +195,10 @@ async function openPlace(slot: SlotName, place: Place): Promise<Chosen> {
       return { name: place.name, files: [], run: place.run, step: place.step };
     case 'demo':
       return (await demoFiles())[slot];
-    case 'copy':
-      return { file: place.file, columns: place.columns };
+    case 'copy': {
+      const { file, columns, corrected } = place;
+      return { file, columns, ...(corrected && { corrected }) };
+    }
     case 'handle': {
       const { handle } = place;
       if (handle.kind === 'directory') {

@@ -162,6 +162,14 @@ export class RunFiles {
     };
   }
 
+  /** The run's rows and validation rows, as far as the browser still has them. */
+  async rowsOf(record: StoredRun): Promise<{ train?: ChosenFile; validation?: ChosenFile }> {
+    const reachable = <T>(found: Promise<T | undefined>) => found.catch(() => undefined);
+    const train = withColumns(await reachable(this.#trainOf(record)), record.columns?.train);
+    const validation = await reachable(this.validationOf(record));
+    return { ...(train && { train }), ...(validation && { validation }) };
+  }
+
   async #trainOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
     const chosen = this.#chosen.get(id)?.train;
     if (chosen) {

@@ -59,12 +59,14 @@ export function runCategory(runs: Runs, inputs: KeptInputs): StorageCategory {
         records.map(async ({ id, name }) => {
           const parts = new Map<string, number>();
           for (const [key, value] of await runs.records.files(id)) {
-            if (!(value instanceof Blob)) {
-              continue;
-            }
             const [, , place, step] = key.split('/');
-            const part = place === 'checkpoint' ? `checkpoint ${step}` : place!;
-            parts.set(part, (parts.get(part) ?? 0) + value.size);
+            if (Array.isArray(value)) {
+              const size = new Blob([JSON.stringify(value)]).size;
+              parts.set('corrections', (parts.get('corrections') ?? 0) + size);
+            } else if (value instanceof Blob) {
+              const part = place === 'checkpoint' ? `checkpoint ${step}` : place!;
+              parts.set(part, (parts.get(part) ?? 0) + value.size);
+            }
           }
           const copies = await inputs.bytes(id);
           if (copies > 0) {

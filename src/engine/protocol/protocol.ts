@@ -13,6 +13,7 @@ import type { RowsUse } from '../../text/rows.ts';
 import type { Answer } from '../answer.ts';
 import type { OnProgress } from '../watch.ts';
 import type { TestApi } from './comparison.ts';
+import type { CorrectedFile, CorrectionsApi } from './corrections.ts';
 import type { ExportApi } from './export.ts';
 import type { HandoverApi } from './handover.ts';
 import type { SHOWN } from './shown-run.ts';
@@ -25,7 +26,7 @@ export interface ChosenInputs {
   base: ChosenFolder;
   /** undefined: a fresh adapter from the recipe's lora section. */
   source: ChosenFolder | undefined;
-  train: ChosenFile;
+  train: CorrectedFile;
   validation: ChosenFile | undefined;
   recipe: Recipe;
   /** The run's name; by default the names of its adapter and its rows. */
@@ -173,7 +174,7 @@ export interface PlanDevice {
  * once that is aborted, whatever it is stuck in: where the signal's reason is a UserError, with that as its answer.
  * What is read of the browser's storage without an Answer (elsewhere, runs) rejects with UserError where that fails.
  */
-export interface EngineApi extends TestApi, ExportApi, HandoverApi {
+export interface EngineApi extends TestApi, ExportApi, HandoverApi, CorrectionsApi {
   device(): Promise<Answer<DeviceFacts>>;
   /** What this machine has and lacks, line by line. */
   diagnose(): Promise<Answer<Finding[]>>;

@@ -8,3 +8,5 @@ const NAME = '[A-Za-z0-9_][A-Za-z0-9_.-]{0,149}';
 export const FILE = new RegExp(`^((?:result|logs|checkpoint/${STEP})/)(${NAME})$`);
 /** What is known of a checkpoint, by its step. */
 export const ARCHIVED_MANIFEST = new RegExp(`^manifest/(${STEP})$`);
+/** Lists of corrections: those that wait at the run, and those that it was trained on. */
+export const CORRECTIONS = /^(?:corrections|corrected)$/;

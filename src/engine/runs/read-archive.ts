@@ -1,3 +1,4 @@
+import { parseCorrections } from '../../comparison/corrections/correction.ts';
 import { blobSource } from '../../formats/blob-source.ts';
 import { readJson } from '../../formats/json.ts';
 import { quote, shorten } from '../../formats/quote.ts';
@@ -10,12 +11,14 @@ import { storageEstimate } from '../../storage/quota.ts';
 import type { RunRecords, StoredRun } from '../../storage/run-records.ts';
 import { folderOf } from '../files/files.ts';
 import { type Following, type Watch, watchedFolder, watchOf } from '../watch.ts';
-import { ARCHIVED_MANIFEST, FILE, LIMITS, RECORD } from './archive-layout.ts';
+import { ARCHIVED_MANIFEST, CORRECTIONS, FILE, LIMITS, RECORD } from './archive-layout.ts';
 import { parseArchivedRun, parseManifest } from './archived-run.ts';
 
 /** Bytes of the record, of which nearly all is the log, and of what stands beside a checkpoint. */
 const MAX_RECORD = 2 ** 26;
 const MAX_MANIFEST = 2 ** 20;
+/** Bytes of a list of corrections. */
+const MAX_CORRECTIONS = 2 ** 28;
 const REMEDY = 'choose a zip that Retune has exported, or export it again';
 
 /** A run from an archive, fully validated, of which nothing is in the browser yet. */
@@ -77,7 +80,7 @@ function checkPath(
   if (step !== undefined && !entries.has(`checkpoint/${step}/${CURSOR}`)) {
     throw broken(`checkpoint ${step} is missing, though its manifest is in it`);
   }
-  if (path !== RECORD && step === undefined && !FILE.test(path)) {
+  if (path !== RECORD && step === undefined && !FILE.test(path) && !CORRECTIONS.test(path)) {
     throw broken(`it holds ${quote(path)}, which is no file of a run`);
   }
 }
@@ -208,6 +211,13 @@ async function keyed(
     const sizes = new Map([...files].map(([name, { size }]) => [name, size]));
     const value = await jsonOf(entry, MAX_MANIFEST, source, broken);
     all.push([entry.path, parseManifest(value, Number(step), sizes, source, REMEDY)]);
+  }
+  for (const [path, entry] of entries) {
+    if (CORRECTIONS.test(path)) {
+      const source = `${file}, ${path}`;
+      const value = await jsonOf(entry, MAX_CORRECTIONS, source, broken);
+      all.push([path, parseCorrections(value, source, REMEDY)]);
+    }
   }
   return all;
 }

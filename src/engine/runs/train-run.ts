@@ -10,6 +10,7 @@ import { finetune } from '../../run/finetune.ts';
 import type { FinetuneResult } from '../../run/options.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
 import { type RunRecords, type StoredRun, UNREAD } from '../../storage/run-records.ts';
+import { TrayRecords } from '../../storage/tray-records.ts';
 import { browserTuning } from '../../storage/tuning.ts';
 import { type Moment, wallClock } from '../../text/moment.ts';
 import { handlesOf, runInputs } from '../files/files.ts';
@@ -32,7 +33,7 @@ export interface TrainingParts {
   store: BrowserRunStore;
   records: RunRecords;
   files: RunFiles;
-  /** Holds what the tuner found of this device. */
+  /** Holds what the tuner found of this device, and what was corrected. */
   database: UseStore;
 }
 
@@ -107,7 +108,7 @@ export class RunTraining {
   }
 
   async #identified(identity: RunIdentity, maxSteps: number): Promise<void> {
-    const { id, name, inputs, records, files } = this.#parts;
+    const { id, name, inputs, records, files, database } = this.#parts;
     const { precision } = this.#settings;
     const moment = this.#moment;
     if (this.#journal) {
@@ -115,11 +116,16 @@ export class RunTraining {
     }
     const { source } = runInputs(inputs);
     const sourceLineage = source && (await readCardLineage(source));
+    const isNew = !this.#journal;
     const journal = (this.#journal ??= new RunJournal(
       records,
       newRecord({ id, name, inputs, identity, maxSteps, precision, moment, sourceLineage }),
     ));
     await journal.write({ identity, handles: handlesOf(inputs) });
+    const { corrected = [] } = inputs.train;
+    if (isNew && corrected.length > 0) {
+      await new TrayRecords(database).putCorrected(id, corrected);
+    }
     // Only now, since copies without a record would never be found again.
     await files.keep(id, inputs);
     files.remember(id, inputs);

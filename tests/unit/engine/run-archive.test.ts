@@ -64,6 +64,25 @@ describe('archiveRun', () => {
     expect(kept.get('manifest/1')).toMatchObject({ step: 1, loss: 2.5, rescue: true });
   });
 
+  it('takes the corrections along that wait at the run, and those that it was trained on', async () => {
+    const corrections = [{ question: 'a?', was: 'b', answer: 'c\u202e', version: 'V2', changed: 1 }];
+    const lists: [string, unknown][] = [
+      ['corrections', corrections],
+      ['corrected', []],
+    ];
+    const empty = { get: () => Promise.resolve(undefined) } as unknown as RunRecords;
+    const read = async (more: [string, unknown][]) => {
+      const file = new File([await archived({}, more)], 'run.zip');
+      return new Map((await readArchive(empty, file, {}, () => Promise.resolve(1e9))).files);
+    };
+    const kept = await read(lists);
+    expect(kept.get('corrections')).toEqual(corrections);
+    expect(kept.get('corrected')).toEqual([]);
+    await expect(read([['corrections', [{ ...corrections[0], answer: 3 }]]])).rejects.toThrow(
+      'run.zip, corrections: [0].answer is 3, expected text; choose a zip that Retune has exported, or export it again.',
+    );
+  });
+
   it('tells how far it is, and ends where it is cancelled', async () => {
     const told: number[] = [];
     await archiveRun(await browser({}), run.id, { onProgress: (done, total) => told.push(done / total) });
