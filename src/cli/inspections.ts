@@ -84,6 +84,7 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
   checkChatTemplate(tokenizer);
   const { config, nf4 } = model;
   const note = tableNote(tokenizer, config.vocabSize);
+  const notes = [...model.notes, ...tokenizer.notes];
   const shapes = [
     ...linearModules(config).map((m) => m.shape),
     ...[...denseTensors(config)].map(([, s]) => s),
@@ -112,7 +113,7 @@ async function inspectBase(folder: Folder, onProgress: OnProgress): Promise<Fact
     tokenizer_vocabulary: tokenizer.vocabSize,
     ...(note !== undefined && { note }),
     tied: config.tied,
-    ...(model.notes.length > 0 && { notes: model.notes.join(' ') }),
+    ...(notes.length > 0 && { notes: notes.join(' ') }),
     max_positions: config.maxPositions,
     parameters: shapes.reduce((sum, shape) => sum + product(shape), 0),
     quantized: model.quantized ? `NF4, ${nf4.size} modules${nested ? ', scales quantized too' : ''}` : 'no',

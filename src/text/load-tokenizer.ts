@@ -10,6 +10,7 @@ import { boundPipeline, Bounds } from './bound-pipeline.ts';
 import { loadChatTemplates, TEMPLATE_FILE, TOOL_TEMPLATE_FILE } from './chat-template-files.ts';
 import { checkTokenizer } from './check-tokenizer.ts';
 import { nextId, type Vocabulary, withConfigTokens } from './config-tokens.ts';
+import { replacingClass } from './replaced-splitting.ts';
 import { TextTokenizer } from './tokenizer.ts';
 
 /** The files of a model folder that determine how text is tokenized. */
@@ -50,11 +51,28 @@ export async function loadTokenizer(folder: Folder, tableRows = Infinity): Promi
     return added.find((token) => token.content === content);
   };
   return new TextTokenizer(
-    { pipeline, bounds, file: file.name, tableRows },
+    { pipeline, bounds, file: file.name, tableRows, notes: await notesOn(folder, json, config, configName) },
     added,
     { bos: named('bos_token'), eos: named('eos_token'), pad: named('pad_token'), unk: named('unk_token') },
     await loadChatTemplates(folder, config, configName),
   );
+}
+
+/** What transformers does otherwise with these files, one sentence each. */
+async function notesOn(
+  folder: Folder,
+  json: JsonObject,
+  config: JsonObject,
+  configName: string,
+): Promise<string[]> {
+  const modelFile = await folder.open('config.json');
+  const model = modelFile ? await readObject(modelFile, MAX_BYTES.config) : {};
+  const replacing = replacingClass(json, config, model['model_type']);
+  return replacing === undefined
+    ? []
+    : [
+        `${configName}: transformers 5 splits texts as ${replacing} does, Retune as tokenizer.json says, like transformers 4 and llama.cpp; tokens may differ, as of a number after a blank line.`,
+      ];
 }
 
 function buildPipeline(json: JsonObject, name: string, bounds: Bounds): Tokenizer {

@@ -8,10 +8,10 @@ export const tableNote = ({ vocabSize }: TextTokenizer, tableRows: number): stri
     ? `tokenizer.json has ids up to ${vocabSize - 1}, but the embedding has ${tableRows} rows: texts with such tokens are refused`
     : undefined;
 
-/** Notes on a valid tokenizer, such as why rows may be refused; one sentence each. */
+/** Notes on a valid tokenizer, such as why rows may be refused or differ from Python; one sentence each. */
 export function tokenizerNotes(tokenizer: TextTokenizer, tableRows: number): string[] {
   const table = tableNote(tokenizer, tableRows);
-  return [...(table === undefined ? [] : [`${table}.`]), ...templateNotes(tokenizer)];
+  return [...(table === undefined ? [] : [`${table}.`]), ...tokenizer.notes, ...templateNotes(tokenizer)];
 }
 
 /** An invalid template does not affect rows of plain text. */

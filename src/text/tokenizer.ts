@@ -32,6 +32,8 @@ interface TokenizerParts {
   file: string;
   /** Rows of the model's embedding. */
   tableRows: number;
+  /** What Python does otherwise with the same files, one sentence each. */
+  notes: readonly string[];
 }
 
 /** A model's tokenizer: Hugging Face's pipeline; added tokens are handled here. */
@@ -44,6 +46,8 @@ export class TextTokenizer {
   /** Ids that the model's post-processor puts before a text, such as Llama's `<|begin_of_text|>`. */
   readonly prefix: readonly number[];
   readonly suffix: readonly number[];
+  /** What Python does otherwise with the same files, one sentence each. */
+  readonly notes: readonly string[];
   private readonly pipeline: Tokenizer;
   private readonly bounds: Bounds;
   private readonly file: string;
@@ -52,7 +56,7 @@ export class TextTokenizer {
 
   /** The pipeline must have been created without added tokens, so that it never sees one. See `loadTokenizer`. */
   constructor(
-    { pipeline, bounds, file, tableRows }: TokenizerParts,
+    { pipeline, bounds, file, tableRows, notes }: TokenizerParts,
     added: readonly AddedToken[],
     named: NamedTokens,
     templates: ChatTemplates = NO_TEMPLATES,
@@ -61,6 +65,7 @@ export class TextTokenizer {
     this.bounds = bounds;
     this.file = file;
     this.tableRows = tableRows;
+    this.notes = notes;
     const { normalizer } = pipeline;
     const leavesAll = normalizer instanceof SequenceNormalizer && normalizer.normalizers.length === 0;
     this.added = new AddedTokens(added, normalizer && !leavesAll ? (text) => normalizer(text) : undefined);

@@ -90,6 +90,9 @@ async function runRows(options: Options): Promise<void> {
       throw new UserError(`${source.name}: there are no rows in it; write one JSON object per line.`);
     }
     tellCounts(display, source.name, tally, maxLength);
+    for (const note of tokenizer.notes) {
+      display.line(`Note: ${note}`);
+    }
     if (chat && writesDate(tokenizer.templates)) {
       display.line(`Note: ${dateNote(moment)}`);
     }

@@ -78,7 +78,7 @@ export async function prepare(
     });
   const all = firstRows(await encode(inputs.train, 'train'), recipe.training.maxTrainSamples);
   const validation = inputs.validation ? await encode(inputs.validation, 'evaluate') : undefined;
-  for (const text of [...model.notes, ...all.notes, ...(validation?.notes ?? [])]) {
+  for (const text of [...model.notes, ...tokenizer.notes, ...all.notes, ...(validation?.notes ?? [])]) {
     emit({ type: 'note', text });
   }
   const date = all.date ?? validation?.date;
