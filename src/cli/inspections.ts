@@ -9,6 +9,7 @@ import { readJson } from '../formats/json.ts';
 import { offByALevel } from '../formats/missing-file.ts';
 import { isPickleName, pickleError } from '../formats/pickle.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
+import { ggufError, isGgufName, refuseGguf } from '../formats/recognize-files.ts';
 import { openSafetensors, type Safetensors } from '../formats/safetensors.ts';
 import { sha256 } from '../formats/sha256.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -36,9 +37,14 @@ export async function inspectFolder(folder: Folder, onProgress: OnProgress): Pro
   if (await folder.open('config.json')) {
     return inspectBase(folder, onProgress);
   }
-  const pickle = (await folder.list()).find(isPickleName);
+  const names = await folder.list();
+  const pickle = names.find(isPickleName);
   if (pickle !== undefined) {
     throw pickleError(`${folder.name}/${pickle}`);
+  }
+  const gguf = names.find(isGgufName);
+  if (gguf !== undefined) {
+    throw ggufError(`${folder.name}/${gguf}`);
   }
   const off =
     (await offByALevel(folder, 'config.json')) ?? (await offByALevel(folder, 'adapter_config.json'));
@@ -52,6 +58,7 @@ export async function inspectFolder(folder: Folder, onProgress: OnProgress): Pro
 
 /** Any safetensors file. Throws UserError if it violates the format. */
 export async function inspectFile(source: ByteSource, onProgress: OnProgress): Promise<Facts> {
+  await refuseGguf(source);
   const file = await openSafetensors(source);
   const notFinite = await tensorsNotFinite(file, onProgress);
   return {

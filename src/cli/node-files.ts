@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { blobSource } from '../formats/blob-source.ts';
 import type { ByteSource, Folder, NearFolders } from '../formats/byte-source.ts';
 import { isZip } from '../formats/foreign-file.ts';
+import { refuseGguf } from '../formats/recognize-files.ts';
 import { UserError } from '../formats/user-error.ts';
 import { adapterInZip } from '../formats/zip/adapter.ts';
 import type { Columns, RowsSource } from '../text/columns.ts';
@@ -94,6 +95,9 @@ export async function nodeFolder(path: string): Promise<Folder> {
   const info = await statsOf(path);
   if (!info) {
     throw new UserError(`${path}: no such folder; check the path.`);
+  }
+  if (info.isFile()) {
+    await refuseGguf(await nodeSource(path));
   }
   if (!info.isDirectory()) {
     throw new UserError(

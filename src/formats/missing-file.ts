@@ -1,6 +1,6 @@
 import type { Folder } from './byte-source.ts';
 import { quoteAll, shorten } from './quote.ts';
-import { ggufError } from './recognize-files.ts';
+import { ggufError, isGgufName } from './recognize-files.ts';
 import { UserError } from './user-error.ts';
 
 /** Maximum folders named in a message. */
@@ -47,7 +47,7 @@ export async function offByALevel(folder: Folder, file: string): Promise<UserErr
 export async function missingFile(folder: Folder, file: string, otherwise: string): Promise<UserError> {
   const marks = await Promise.all(MARKS.map((mark) => folder.open(mark)));
   const isModel = marks.some((mark) => mark !== undefined);
-  const gguf = isModel ? undefined : (await folder.list()).find((name) => /\.gguf$/i.test(name));
+  const gguf = isModel ? undefined : (await folder.list()).find(isGgufName);
   if (gguf !== undefined) {
     return ggufError(`${folder.name}/${gguf}`);
   }

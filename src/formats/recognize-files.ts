@@ -147,6 +147,15 @@ export const ggufError = (name: string): UserError =>
     `${shorten(name)}: GGUF, whose weights are quantized to be run, as LM Studio, Ollama and llama.cpp do, and cannot be trained; choose the folder of the model that it was made from, with config.json and .safetensors files.`,
   );
 
+export const isGgufName = (name: string): boolean => /\.gguf$/i.test(name);
+
+/** Throws that message for a file of it, whatever its name. */
+export async function refuseGguf(file: ByteSource): Promise<void> {
+  if (isGguf(await startOf(file))) {
+    throw ggufError(file.name);
+  }
+}
+
 const START_BYTES = 9;
 
 async function startOf(file: ByteSource): Promise<Uint8Array> {

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { nodeFolder, nodeSource } from '../../../src/cli/node-files.ts';
+import { inspectFile, inspectFolder } from '../../../src/cli/inspections.ts';
+import { adapterFolder, nodeFolder, nodeSource } from '../../../src/cli/node-files.ts';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'retune-files-'))));
@@ -55,4 +56,16 @@ it('what has never been a file or a folder is named at once', async () => {
   symlinkSync('nowhere', path);
   await expect(nodeSource(path)).rejects.toThrow(`${path}: no such file; check the path.`);
   await expect(nodeFolder(path)).rejects.toThrow(`${path}: no such folder; check the path.`);
+});
+
+it.each([
+  ['named itself', () => nodeFolder(join(folder, 'model.gguf'))],
+  ['as an adapter', () => adapterFolder(join(folder, 'model.gguf'))],
+  ['inspected', async () => inspectFile(await nodeSource(join(folder, 'model.gguf')), () => undefined)],
+  ['in a folder', async () => inspectFolder(await nodeFolder(folder), () => undefined)],
+])('a GGUF is not sent on to its folder, which has no more to train: %s', async (_, work) => {
+  writeFileSync(join(folder, 'model.gguf'), 'GGUF\u0003');
+  await expect(work()).rejects.toThrow(
+    `${join(folder, 'model.gguf')}: GGUF, whose weights are quantized to be run`,
+  );
 });
