@@ -1,24 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { writeExportFile } from '../../src/cli/write-export.ts';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { ggufLoraExport } from '../../src/export/gguf/lora.ts';
 import { ggufExport } from '../../src/export/gguf/model.ts';
 import type { GgufType } from '../../src/export/gguf/tensor-types.ts';
-import type { Export } from '../../src/export/output-file.ts';
 import { openSource, type Source } from '../../src/export/source.ts';
 import { parseOwnRecipe } from '../../src/formats/recipe.ts';
 import { fixtureFiles, memoryFolder } from '../support/memory-folder.ts';
 import type { Expected } from '../support/model-case.ts';
 import { LlamaModel } from './llama.ts';
+import { apart, written } from './written.ts';
 
 // Every GGUF of the fixtures in llama.cpp itself, beside what PyTorch computed from the same base and adapter.
 
 const CASES = ['recipe_text', 'llama_sharded', 'qwen3', 'prequant', 'dynamic', 'untied_head', 'batch2'];
-const work = mkdtempSync(join(tmpdir(), 'retune-llama-'));
-afterAll(() => rmSync(work, { recursive: true }));
-
 const fixture = (path: string) => memoryFolder(path, fixtureFiles(path));
 const expectedOf = (name: string) =>
   JSON.parse(readFileSync(`tests/fixtures/cases/${name}/expected/expected.json`, 'utf8')) as Expected;
@@ -35,22 +29,11 @@ async function sourceOf(name: string): Promise<Source> {
   return { ...source, doubleQuant: parseOwnRecipe(recipe, name).quantization.useDoubleQuant };
 }
 
-async function written({ files }: Export): Promise<string> {
-  const [file] = files;
-  const path = join(work, file!.path);
-  await writeExportFile(path, file!, { signal: new AbortController().signal, onProgress: () => undefined });
-  return path;
-}
-
 function logSoftmax(logits: readonly number[]): number[] {
   const largest = Math.max(...logits);
   const sum = logits.reduce((all, logit) => all + Math.exp(logit - largest), 0);
   return logits.map((logit) => logit - largest - Math.log(sum));
 }
-
-/** The largest difference between two distributions' log-probabilities, where the second has at least e^-12. */
-const apart = (a: readonly number[], b: readonly number[]): number =>
-  Math.max(...b.map((value, id) => (value < -12 ? 0 : Math.abs(a[id]! - value))));
 
 const NASTY = [
   'It\'s "12345" (and 3.14) — isn\'t it?',

@@ -1,5 +1,4 @@
 // References: llama.cpp, conversion/base.py (get_vocab_base, _set_vocab_llama_hf) and gguf-py/gguf/vocab.py.
-import { isRecord } from '../../formats/fields.ts';
 import { readJson } from '../../formats/json.ts';
 import { quote } from '../../formats/quote.ts';
 import { MAX_BYTES } from '../../formats/read-text.ts';
@@ -9,6 +8,7 @@ import type { TextTokenizer } from '../../text/tokenizer.ts';
 import type { Source } from '../source.ts';
 import { bool, type MetaValue, string, u32 } from './file.ts';
 import { preTokenizerName } from './pre-tokenizers.ts';
+import { mergeRanks, OTHER, sentencePiece, stepsOf, type TokenizerKind } from './sentencepiece.ts';
 
 type JsonObject = Record<string, unknown>;
 
@@ -27,8 +27,6 @@ export interface GgufVocabulary {
   readonly metadata: readonly (readonly [string, MetaValue])[];
   readonly notes: readonly string[];
 }
-
-const OTHER = 'choose the form merged, or convert that with llama.cpp';
 
 /** The tokenizer of a base as llama.cpp has it. Throws UserError for one that it cannot have. */
 export async function vocabularyOf({ base, tokenizer }: Source): Promise<GgufVocabulary> {
@@ -67,15 +65,6 @@ export async function vocabularyOf({ base, tokenizer }: Source): Promise<GgufVoc
   };
 }
 
-interface TokenizerKind {
-  model: 'gpt2' | 'llama';
-  pre: string;
-  /** Whether bytes that no token has become tokens of their own. */
-  isBytes: boolean;
-  extra: [string, MetaValue][];
-  notes: string[];
-}
-
 /** GPT-2's kind: bytes as characters, and a pattern that splits a text into words. */
 function byteLevel(json: JsonObject, file: string): TokenizerKind {
   const pre = preTokenizerName(json);
@@ -106,43 +95,8 @@ function byteLevel(json: JsonObject, file: string): TokenizerKind {
 /** Normalizers that leave nearly all texts as they are. */
 const HARMLESS = ['NFC'];
 
-/** SentencePiece's kind: spaces as "▁", and bytes as "<0x0A>". */
-function sentencePiece(json: JsonObject, file: string): TokenizerKind {
-  const normalizers = stepTypes(json['normalizer']);
-  const splits = stepTypes(json['pre_tokenizer']);
-  const known = [...normalizers, ...splits].every((type) =>
-    ['Prepend', 'Replace', 'Metaspace'].includes(type),
-  );
-  if (!known) {
-    throw new UserError(
-      `${file}: a tokenizer with byte_fallback whose steps are ${quote([...normalizers, ...splits])}, expected those of SentencePiece (Prepend, Replace or Metaspace); ${OTHER}.`,
-    );
-  }
-  const metaspace = json['pre_tokenizer'];
-  const scheme = isRecord(metaspace) ? (metaspace['prepend_scheme'] ?? 'always') : undefined;
-  const prepends = normalizers.includes('Prepend') || (splits.includes('Metaspace') && scheme !== 'never');
-  return {
-    model: 'llama',
-    pre: 'default',
-    isBytes: true,
-    extra: [['tokenizer.ggml.add_space_prefix', bool(prepends)]],
-    notes:
-      scheme === 'first'
-        ? [
-            'llama.cpp puts a space after every control token too, not only before the first word; a prompt may get other tokens there.',
-          ]
-        : [],
-  };
-}
-
 /** The types of a normalizer's or pre-tokenizer's steps. */
-function stepTypes(step: unknown): string[] {
-  if (!isRecord(step)) {
-    return [];
-  }
-  const inner = step['normalizers'] ?? step['pretokenizers'];
-  return Array.isArray(inner) ? inner.flatMap(stepTypes) : [String(step['type'])];
-}
+const stepTypes = (step: unknown): string[] => stepsOf(step).map(({ type }) => String(type));
 
 /** Every row of the embedding's token. */
 function tokensOf(model: JsonObject, { added }: TextTokenizer, size: number, isBytes: boolean): Token[] {
@@ -175,18 +129,6 @@ function tokensOf(model: JsonObject, { added }: TextTokenizer, size: number, isB
 const looksSpecial = (text: string): boolean =>
   /^(?:<\|.*\|>|<｜.*｜>|<unused.*>)$/s.test(text) ||
   ['<pad>', '<mask>', '<2mass>', '[@BOS@]'].includes(text);
-
-/** The first merge that makes each token. SentencePiece merges by score, and scores fall from merge to merge. */
-function mergeRanks(model: JsonObject): Map<string, number> {
-  const ranks = new Map<string, number>();
-  for (const [rank, merge] of (model['merges'] as (string | [string, string])[]).entries()) {
-    const token = typeof merge === 'string' ? merge.replace(' ', '') : merge.join('');
-    if (!ranks.has(token)) {
-      ranks.set(token, rank);
-    }
-  }
-  return ranks;
-}
 
 /** Merges as two words; a space within one is written as byte-level tokenizers write it. */
 function mergesOf(model: JsonObject): string[] {
