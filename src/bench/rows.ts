@@ -12,6 +12,6 @@ export function mixedRows(vocab: number, least: number, most: number): PlacedRow
     const length = least + ((337 * index + 101) % (most - least + 1));
     const ids = Uint32Array.from({ length }, () => random.u32() % vocab);
     const trained = new Uint8Array(length).fill(1);
-    return { index, row: { ids, trained, line: index + 1, cut: false } };
+    return { index, row: { ids, trained, line: index + 1, place: index + 1, cut: false } };
   });
 }

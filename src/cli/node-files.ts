@@ -5,6 +5,7 @@ import { blobSource } from '../formats/blob-source.ts';
 import type { ByteSource, Folder, NearFolders } from '../formats/byte-source.ts';
 import { isZip } from '../formats/foreign-file.ts';
 import { refuseGguf } from '../formats/recognize-files.ts';
+import { readRowChanges } from '../formats/row-changes.ts';
 import { UserError } from '../formats/user-error.ts';
 import { adapterInZip } from '../formats/zip/adapter.ts';
 import type { Columns, RowsSource } from '../text/columns.ts';
@@ -35,11 +36,33 @@ export async function nodeSource(path: string): Promise<ByteSource> {
   };
 }
 
-/** A file of rows, with its columns where the user said which is which. */
-export const rowsSource = async (path: string, columns: Columns | undefined): Promise<RowsSource> => ({
+/** A file of rows, with its columns where the user said which is which, and the changes of a file over it. */
+export const rowsSource = async (path: string, columns?: Columns, changes?: string): Promise<RowsSource> => ({
   ...(await nodeSource(path)),
   columns,
+  changes: changes === undefined ? undefined : await readRowChanges(await nodeSource(changes)),
 });
+
+/** The rows to evaluate on, if there are any. Throws UserError for changes over none. */
+export async function validationSource({
+  valData,
+  columns,
+  valRowChanges,
+}: {
+  valData?: string | undefined;
+  columns?: Columns | undefined;
+  valRowChanges?: string | undefined;
+}): Promise<RowsSource | undefined> {
+  if (valData !== undefined) {
+    return rowsSource(valData, columns, valRowChanges);
+  }
+  if (valRowChanges !== undefined) {
+    throw new UserError(
+      `${valRowChanges}: --val-row-changes are over the rows of --val-data, which is not there; add --val-data, or leave them out.`,
+    );
+  }
+  return undefined;
+}
 
 /**
  * Flags for opening files to read: what was a file may be a pipe by now, which would wait for a writer without

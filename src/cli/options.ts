@@ -80,6 +80,15 @@ export const columnsOptionOf = (): Option =>
     'which columns or keys of the rows to read as what, such as "instruction=Question,output=Answer" (chat), "prompt=Question,completion=Answer" (plain text), "messages=Dialog" or "text=Body"; without it by their names',
   ).argParser(columnsOption);
 
+/** The file of changes over the rows of another option. */
+export const rowChangesOption = (of: '--train-data' | '--val-data'): Option =>
+  new Option(
+    of === '--train-data' ? '--row-changes <file>' : '--val-row-changes <file>',
+    of === '--train-data'
+      ? 'rows of --train-data to leave out or to read as another text, as the page exports them: {"sha256": "<of the file of rows>", "leave_out": [3, 17], "edit": {"12": {…}}}, by line, or by index in a list or in Parquet, from 1; the file of rows stays as it is'
+      : 'the same for --val-data',
+  );
+
 /** A parser for a day: "2026-03-07". */
 export function dateOption(text: string): Moment {
   const moment = /^[\d-]+$/.test(text) ? parseMoment(text) : undefined;

@@ -1,4 +1,5 @@
 import { shortenWords } from '../formats/quote.ts';
+import { showChanges } from '../formats/row-changes.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import { counted, showBytes, showCount, showSeconds, showShare, showSpeed } from '../formats/words.ts';
 import type { Phase, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
@@ -118,8 +119,9 @@ function factLines(facts: RunFacts): string[] {
   const asides = [
     facts.skippedRows > 0 &&
       `${showCount(facts.skippedRows)} more skipped${facts.firstSkipped === undefined ? '' : `, ${facts.firstSkipped}`}`,
+    facts.changed && showChanges(facts.changed),
     facts.cut > 0 && `${showCount(facts.cut)} cut at ${counted(facts.longest, 'token')}`,
-  ].filter((text) => text !== false);
+  ].filter((text) => typeof text === 'string');
   const rows = counted(facts.rows, 'row') + (asides.length > 0 ? ` (${asides.join('; ')})` : '');
   const lines = [
     `${rows}, ${counted(facts.tokens, 'token')}, ${showCount(facts.trainedTokens)} of them trained; ${counted(facts.evalRows, 'row')} to evaluate on`,

@@ -9,6 +9,7 @@ import { AdapterExports } from './exports/adapter-exports.ts';
 import { Handovers } from './exports/handovers.ts';
 import {
   columnNames,
+  hashRows,
   inspectAdapter,
   inspectBase,
   inspectQuestions,
@@ -37,6 +38,7 @@ const api: ReaderApi = {
     answer(async () => inspectAdapter(base, await kept.resolved(adapter), signal)),
   openAdapterZip: (file, signal) => answer(() => openAdapterZip(file, signal)),
   inspectRows: (base, rows, options, signal) => answer(() => inspectRows(base, rows, options, signal)),
+  hashRows: (rows, signal) => answer(() => hashRows(rows, signal)),
   columnNames: (rows, signal) => answer(() => columnNames(rows, signal)),
   inspectQuestions: (file, signal) => answer(() => inspectQuestions(file, signal)),
   parseRecipe: (file, signal) => answer(() => readRecipe(file, signal)),

@@ -10,6 +10,7 @@ export const READS = [
   'openAdapterZip',
   'inspectRows',
   'columnNames',
+  'hashRows',
   'inspectQuestions',
   'parseRecipe',
   'plan',

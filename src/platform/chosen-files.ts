@@ -1,3 +1,5 @@
+import type { RowChanges } from '../formats/row-changes.ts';
+
 /** A folder that the user chose, as plain files: passing it to the worker is cheap, because files stay on disk. */
 export interface ChosenFolder {
   name: string;
@@ -26,4 +28,6 @@ export interface ChosenFile {
   handle?: FileSystemFileHandle | undefined;
   /** For rows: the column that is read as each key, if the user said so. */
   columns?: Readonly<Record<string, string>> | undefined;
+  /** For rows: the changes over the file. */
+  changes?: RowChanges | undefined;
 }

@@ -1,3 +1,4 @@
+import type { ChangeCounts } from '../formats/row-changes.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
 
 /** The phases before the first step, in this order. */
@@ -38,6 +39,8 @@ export interface RunFacts {
   /** Tokens of the longest row, and how many rows were cut. */
   longest: number;
   cut: number;
+  /** Of the training rows, where any is changed. */
+  changed?: ChangeCounts;
   evalRows: number;
   maxSteps: number;
   /** 0, or the step from which the run resumes. */

@@ -1,9 +1,10 @@
 import type { AdapterConfig } from '../formats/adapter-config.ts';
 import { type Recipe, recipeToYaml } from '../formats/recipe.ts';
 import { stateBits } from '../formats/recipe/training.ts';
+import { showChanges } from '../formats/row-changes.ts';
 import type { LogEntry, TrainerState } from '../formats/trainer-state.ts';
 import { showMoment } from '../text/moment.ts';
-import { cardFacts } from './card-facts.ts';
+import { type CardFacts, cardFacts } from './card-facts.ts';
 import { lineageLines } from './card-lineage.ts';
 import type { RunCursor } from './checkpoint/checkpoint.ts';
 import type { HeldBack } from './input/hold-back.ts';
@@ -92,9 +93,18 @@ A LoRA adapter (r = ${r}, alpha = ${loraAlpha}), trained ${by}.
 | continued from | ${identity.source === 'none' ? 'none: a fresh adapter' : withHash(card?.source, identity.source)} |
 | training data | ${withHash(train, identity.train)} |
 | validation data | ${held ?? (identity.validation === 'none' ? 'none' : withHash(validation, identity.validation))} |
-| prompt form | ${prompt} |
+${identity.changes === undefined ? '' : `| changes over the rows | ${withHash(card?.changes && changesLine(card.changes), identity.changes)} |\n`}| prompt form | ${prompt} |
 ${facts.map(([what, value]) => (value === undefined ? '' : `| ${what} | ${value} |\n`)).join('')}`;
 }
+
+/** "training data: 2 rows left out, 1 edited". */
+const changesLine = ({ train, validation }: NonNullable<CardFacts['changes']>): string =>
+  [
+    ['training data', showChanges(train)],
+    ['validation data', showChanges(validation)],
+  ]
+    .flatMap(([what, counts]) => (counts === undefined ? [] : [`${what}: ${counts}`]))
+    .join('; ');
 
 /** A checkpoint of an earlier version knows only the hash. */
 const withHash = (what: string | undefined, hash: string): string =>

@@ -1,3 +1,4 @@
+import { anyChanges, countChanges } from '../formats/row-changes.ts';
 import { stopsEarly } from '../formats/trainer-state.ts';
 import { counted } from '../formats/words.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -282,6 +283,7 @@ export class Run {
     const { prepared, gpu, emit } = this.#parts;
     const { train, evalRows, maxSteps } = prepared;
     const [first] = train.skipped;
+    const changes = anyChanges(prepared.inputs.train.changes);
     emit({
       type: 'facts',
       facts: {
@@ -291,6 +293,7 @@ export class Run {
         skippedRows: train.skipped.length,
         ...(first && { firstSkipped: `line ${first.line}: ${first.why}` }),
         ...train.stats,
+        ...(changes && { changed: countChanges(changes) }),
         evalRows: evalRows.length,
         maxSteps,
         resumedStep,

@@ -1,5 +1,6 @@
 import { get, set, type UseStore } from 'idb-keyval';
 import type { Recipe } from '../formats/recipe.ts';
+import type { RowChanges } from '../formats/row-changes.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import type { CardLineage } from '../run/card-lineage.ts';
 import type { RunIdentity } from '../run/checkpoint/identity.ts';
@@ -40,6 +41,8 @@ export interface StoredRun {
   handles: InputHandles;
   /** What of its rows is read as what, where the user said so. */
   columns?: { train?: Columns | undefined; validation?: Columns | undefined } | undefined;
+  /** What of its rows was left out or edited. */
+  changes?: { train?: RowChanges | undefined; validation?: RowChanges | undefined } | undefined;
   /** The run of this browser whose result, or whose checkpoint of `sourceStep`, is the source. */
   sourceRun?: string | undefined;
   sourceStep?: number | undefined;

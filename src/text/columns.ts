@@ -2,6 +2,7 @@
 // that people give to columns).
 import type { ByteSource } from '../formats/byte-source.ts';
 import { quote, quoteAll } from '../formats/quote.ts';
+import type { RowChanges } from '../formats/row-changes.ts';
 import { UserError } from '../formats/user-error.ts';
 
 /** Keys of a row that a column can stand for. */
@@ -21,9 +22,10 @@ export type ColumnKey = (typeof COLUMN_KEYS)[number];
 /** The column, or key, of a file that is read as each key of a row; those that are not named have no effect. */
 export type Columns = Readonly<Partial<Record<ColumnKey, string>>>;
 
-/** A file of rows, with its columns where the user has said which is which. */
+/** A file of rows, with its columns where the user has said which is which, and with changes over it. */
 export interface RowsSource extends ByteSource {
   readonly columns?: Columns | undefined;
+  readonly changes?: RowChanges | undefined;
 }
 
 /** What a row can be made of: the keys that it needs, and those that it may have. */

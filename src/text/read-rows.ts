@@ -1,18 +1,10 @@
-import type { ByteSource } from '../formats/byte-source.ts';
-import { chunksOfFile, type FileChunk, withoutStart } from '../formats/chunks.ts';
-import { foreignFile, START_BYTES } from '../formats/foreign-file.ts';
-import { gunzip, isGzip } from '../formats/gunzip.ts';
 import { JsonError, type JsonOptions, NumberText, parseJson } from '../formats/json.ts';
-import { isParquet } from '../formats/parquet/footer.ts';
-import { parquetRows } from '../formats/parquet/rows.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8 } from '../formats/utf8.ts';
-import { isColumnName } from './columns.ts';
-import { dialectOf, firstRecord, tableRows } from './csv.ts';
-import { listWithin } from './list-within.ts';
-import { type ByteRange, items, lines, type OpenedText } from './row-byte-ranges.ts';
+import { type ChangedSource, pieces } from './changed-pieces.ts';
+import type { ByteRange } from './row-byte-ranges.ts';
 import type { JsonMap } from './row-fields.ts';
-import { asUtf8 } from './utf16.ts';
+import type { Piece } from './row-pieces.ts';
 
 export type JsonObject = Record<string, unknown>;
 
@@ -29,17 +21,16 @@ export interface RawRow<T = JsonObject> {
   table?: boolean;
   /** What `line` counts: rows, where the file has no lines. By default lines. */
   unit?: 'line' | 'row';
+  /** Whether it is as a change over the file has it. */
+  edited?: boolean;
 }
-
-/** A row not yet parsed, or one of a table. */
-type Piece = ByteRange | Required<RawRow<JsonMap>>;
 
 /**
  * Reads the rows of a file in pieces, so that its size does not matter: JSONL, one JSON array, a results file of a
- * test, or a table as CSV or TSV, each also packed by gzip; or Parquet. What it is shows in its first bytes. Blank
- * lines and a byte-order mark are skipped. Throws UserError naming file and line.
+ * test, or a table as CSV or TSV, each also packed by gzip; or Parquet. Blank lines and a byte-order mark are skipped,
+ * and so is what changes over the file leave out. Throws UserError naming file and line.
  */
-export async function* readRows(source: ByteSource, options?: JsonOptions): AsyncGenerator<RawRow> {
+export async function* readRows(source: ChangedSource, options?: JsonOptions): AsyncGenerator<RawRow> {
   for await (const piece of pieces(source)) {
     if ('row' in piece) {
       yield {
@@ -56,92 +47,22 @@ export async function* readRows(source: ByteSource, options?: JsonOptions): Asyn
 }
 
 /** The same rows with their keys in order and their numbers as text, as a chat template must get them. */
-export async function* readOrderedRows(source: ByteSource): AsyncGenerator<RawRow<JsonMap>> {
+export async function* readOrderedRows(source: ChangedSource): AsyncGenerator<RawRow<JsonMap>> {
   for await (const piece of pieces(source)) {
-    if ('row' in piece) {
-      yield piece;
-      continue;
-    }
-    const row = parse(source.name, piece, { keepKeyOrder: true, keepNumberText: true });
+    const row = orderedRow(source.name, piece);
     if (row) {
-      yield { ...piece, row: row as JsonMap };
+      yield row;
     }
   }
 }
 
-const [OPEN_LIST, OPEN_OBJECT] = ['['.charCodeAt(0), '{'.charCodeAt(0)];
-const NEWLINE = '\n'.charCodeAt(0);
-const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
-/** Bytes in which the header of a table, or the list of a results file, must begin. */
-const HEAD_BYTES = 1 << 20;
-
-async function* pieces(source: ByteSource): AsyncGenerator<Piece> {
-  const start = new Uint8Array(Math.min(START_BYTES, source.size));
-  await source.read(0, start);
-  if (isParquet(start)) {
-    for await (const { row, number, bytesRead } of parquetRows(source)) {
-      yield { row, line: number, place: number, bytesRead, table: true, unit: 'row' };
-    }
-    return;
+/** One of them; undefined for a blank line. Throws UserError naming file and line. */
+export function orderedRow(name: string, piece: Piece): RawRow<JsonMap> | undefined {
+  if ('row' in piece) {
+    return piece;
   }
-  const packed = isGzip(start);
-  const text = await openText(source, packed ? gunzip(source) : chunksOfFile(source));
-  if (!text) {
-    return;
-  }
-  const { head } = text;
-  if (head[0] === OPEN_LIST) {
-    return yield* items(text);
-  }
-  if (head[0] === OPEN_OBJECT) {
-    const list = listWithin(text);
-    return yield* list ? items(list, { within: true }) : lines(text);
-  }
-  const header = firstRecord(new TextDecoder().decode(head.subarray(0, HEAD_BYTES)));
-  const dialect = dialectOf(header, isColumnName);
-  if (!dialect) {
-    return yield* lines(text);
-  }
-  for await (const { cells: row, line, bytesRead } of tableRows(text, dialect)) {
-    yield { row, line, place: line, bytesRead, table: true, unit: 'line' };
-  }
-}
-
-/** Undefined if the file has no text. Throws UserError for what is no text. */
-async function openText(
-  source: ByteSource,
-  unpacked: AsyncGenerator<FileChunk>,
-): Promise<OpenedText | undefined> {
-  const { value: start } = (await unpacked.next()) as { value?: FileChunk };
-  if (!start) {
-    return undefined;
-  }
-  const foreign = await foreignFile(source, start.bytes.subarray(0, START_BYTES));
-  if (foreign) {
-    throw foreign;
-  }
-  const chunks = asUtf8(source.name, follow(start, unpacked));
-  let line = 1;
-  for (;;) {
-    const { value: chunk } = (await chunks.next()) as { value?: FileChunk };
-    if (!chunk) {
-      return undefined;
-    }
-    const { bytes } = chunk;
-    let begin = 0;
-    for (; begin < bytes.length && isSpace(bytes[begin]!); begin++) {
-      line += bytes[begin] === NEWLINE ? 1 : 0;
-    }
-    if (begin < bytes.length) {
-      const first = withoutStart(chunk, begin);
-      return { name: source.name, head: first.bytes, chunks: follow(first, chunks), line };
-    }
-  }
-}
-
-async function* follow(first: FileChunk, rest: AsyncGenerator<FileChunk>): AsyncGenerator<FileChunk> {
-  yield first;
-  yield* rest;
+  const row = parse(name, piece, { keepKeyOrder: true, keepNumberText: true });
+  return row && { ...piece, row: row as JsonMap };
 }
 
 function parse(name: string, { bytes, line }: ByteRange, options?: JsonOptions): object | undefined {

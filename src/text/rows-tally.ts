@@ -11,6 +11,8 @@ const MAX_NAMED = 20;
 /** A skipped row. */
 export interface SkippedRow {
   line: number;
+  /** Its number, as of EncodedRow. */
+  place: number;
   why: string;
 }
 

@@ -2,6 +2,7 @@ import { UserError } from '../formats/user-error.ts';
 import { writesDate } from './chat-template-files.ts';
 import type { Columns, RowsSource } from './columns.ts';
 import { SampleEncoder } from './encode-sample.ts';
+import { inLine } from './in-line.ts';
 import { type Moment, showMoment, wallClock } from './moment.ts';
 import { readOrderedRows } from './read-rows.ts';
 import { RowColumns } from './row-columns.ts';
@@ -17,6 +18,8 @@ export interface EncodedRow {
   trained: Uint8Array;
   /** Line of the file, from 1. */
   line: number;
+  /** Its number: in a JSON list or a Parquet file its index, otherwise the line; from 1. */
+  place: number;
   /** Whether the row was longer than maxLength and was truncated. */
   cut: boolean;
 }
@@ -61,7 +64,7 @@ interface EncodeRowsOptions {
 /** A row from the reader: encoded, or skipped with the reason. */
 export interface RowOutcome {
   line: number;
-  /** Its place in the file, from 1: in a JSON list the item's index, in JSONL the line. */
+  /** Its number, as of EncodedRow. */
   place: number;
   format: RowFormat;
   chat: boolean;
@@ -91,7 +94,10 @@ export async function encodeRows(
     onProgress?.({ rows: rows.length, bytesRead: outcome.bytesRead, bytesTotal: source.size });
   }
   if (!last) {
-    throw new UserError(`${source.name}: there are no rows in it; write one JSON object per line.`);
+    const none = source.changes?.leftOut.length
+      ? 'all of its rows are left out; put some back'
+      : 'there are no rows in it; write one JSON object per line';
+    throw new UserError(`${source.name}: ${none}.`);
   }
   const { skipped, tokens, trainedTokens, longest, cut, duplicates } = tally;
   if (rows.length === 0) {
@@ -126,7 +132,8 @@ export async function* eachRow(
   for await (const raw of readOrderedRows(source)) {
     const { line, place, bytesRead } = raw;
     columns.decide(raw);
-    const outcome = inLine(`${source.name}, ${columns.unit} ${line}`, (): RowOutcome => {
+    const how = raw.edited ? `, as ${source.changes?.from ? `${source.changes.from} has it` : 'edited'}` : '';
+    const outcome = inLine(`${source.name}, ${columns.unit} ${line}${how}`, (): RowOutcome => {
       const { row, names, unused } = columns.read(raw);
       const inRow = readRow(row, names);
       const read = { ...inRow, unused: [...inRow.unused, ...unused] };
@@ -145,6 +152,7 @@ export async function* eachRow(
         ids: Uint32Array.from(cut ? ids.slice(0, maxLength) : ids),
         trained: Uint8Array.from(cut ? trained.slice(0, maxLength) : trained),
         line,
+        place,
         cut,
       };
       const { needed } = leftOut;
@@ -163,7 +171,7 @@ export async function* eachRow(
           : cut
             ? `no trained token within ${maxLength} tokens`
             : 'no trained token';
-      tally.skip({ line, why }, !contextOnly && needed !== undefined);
+      tally.skip({ line, place, why }, !contextOnly && needed !== undefined);
       return { ...shared, row: undefined, why };
     });
     yield outcome;
@@ -180,7 +188,10 @@ export function trainedTargets({ trained }: EncodedRow): number {
 }
 
 /** A row's text in pieces, trained or not, for a preview. */
-export function renderRow(tokenizer: TextTokenizer, row: EncodedRow): { text: string; trained: boolean }[] {
+export function renderRow(
+  tokenizer: TextTokenizer,
+  row: Pick<EncodedRow, 'ids' | 'trained'>,
+): { text: string; trained: boolean }[] {
   const pieces: { text: string; trained: boolean }[] = [];
   const { ids, trained } = row;
   for (let begin = 0, end; begin < ids.length; begin = end) {
@@ -190,15 +201,4 @@ export function renderRow(tokenizer: TextTokenizer, row: EncodedRow): { text: st
     pieces.push({ text: tokenizer.decode(ids.subarray(begin, end)), trained: trained[begin] === 1 });
   }
   return pieces;
-}
-
-function inLine<T>(place: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof UserError)) {
-      throw error;
-    }
-    throw new UserError(`${place}: ${error.message}.`);
-  }
 }

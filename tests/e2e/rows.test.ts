@@ -64,8 +64,6 @@ describe('retune rows', () => {
       renderRow(tokenizer, {
         ids: Uint32Array.from(line.ids!),
         trained: Uint8Array.from(line.trained!),
-        line: line.row,
-        cut: false,
       }),
     );
     expect(page.preview.map((row) => row.pieces)).toEqual(pieces);

@@ -60,7 +60,7 @@ it('a base of the shapes of Qwen2.5-1.5B loads by streaming and takes a training
   expect(beyond).toBeLessThan(500e6);
 
   const ids = Uint32Array.from({ length: TOKENS }, (_, i) => (i * 19_001) % model.config.vocabSize);
-  const row = { ids, trained: new Uint8Array(TOKENS).fill(1), line: 1, cut: false };
+  const row = { ids, trained: new Uint8Array(TOKENS).fill(1), line: 1, place: 1, cut: false };
   const call = { t: 1, learningRate: 1e-4, seed: 1, epoch: 0 };
   const { loss, gradNorm } = await runner.train(packWindow([{ row, index: 0 }], TOKENS), optimizer, call);
   console.log(

@@ -21,7 +21,7 @@ export async function lastLogits(
   const documents = [prompt.slice(0, 5), prompt, prompt.slice(2)];
   const rows = documents.map((ids, index) => {
     const trained = new Uint8Array(ids.length);
-    return { index, row: { ids: Uint32Array.from(ids), trained, line: 1, cut: false } };
+    return { index, row: { ids: Uint32Array.from(ids), trained, line: 1, place: 1, cut: false } };
   });
   const [pass] = packWindow(rows, 256);
   const { config } = base;

@@ -8,6 +8,7 @@ import type {
   RowsFacts,
 } from '../../engine/protocol/protocol.ts';
 import { defaultRecipe, type Recipe, recipeProblem } from '../../formats/recipe.ts';
+import { anyChanges, noChanges, type RowChanges } from '../../formats/row-changes.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { DeviceKey } from '../../run/device-settings.ts';
 import type { Columns } from '../../text/columns.ts';
@@ -76,6 +77,27 @@ export class Choices {
     if (chosen) {
       await this.choose(slot, { ...chosen, columns });
     }
+  }
+
+  /** Leaves rows out of a file, edits or restores them, over the file; `change` gets the changes so far. */
+  async changeRows(slot: 'train' | 'validation', change: (changes: RowChanges) => RowChanges): Promise<void> {
+    const { chosen } = this.#store.state.slots[slot];
+    if (!chosen) {
+      return;
+    }
+    let { changes } = chosen;
+    if (!changes) {
+      this.#setSlot(slot, { chosen, reading: true });
+      const answer = await this.#asking.ask(slot, (signal) => this.#engine.hashRows(chosen, signal));
+      if (!answer?.ok) {
+        if (answer) {
+          this.#setSlot(slot, { chosen, answer, reading: false });
+        }
+        return;
+      }
+      changes = noChanges(answer.value);
+    }
+    await this.choose(slot, { ...chosen, changes: anyChanges(change(changes)) });
   }
 
   /** Chooses the adapter in a zip. */

@@ -11,9 +11,12 @@ import type { Choices, SlotName } from './choices.ts';
 
 type Chosen = ChosenFolder | ChosenFile;
 
+/** How a file of rows is read. */
+type AsRead = Pick<ChosenFile, 'columns' | 'changes'>;
+
 /** The way by which the browser finds again what was chosen. */
 type Place =
-  | { kind: 'handle'; name: string; handle: FileSystemHandle; columns?: ChosenFile['columns'] }
+  | ({ kind: 'handle'; name: string; handle: FileSystemHandle } & AsRead)
   | { kind: 'run'; name: string; run: string; step: number | undefined }
   | { kind: 'demo'; name: string }
   | ({ kind: 'copy'; name: string } & CorrectedFile);
@@ -172,19 +175,19 @@ const choicesOf = ({ slots, recipe, recipeFile, fresh, holdOut }: AppState): rea
 
 function placeOf(chosen: Chosen): Place | undefined {
   const name = 'file' in chosen ? chosen.file.name : chosen.name;
-  const columns = 'file' in chosen ? chosen.columns : undefined;
+  const asRead: AsRead = 'file' in chosen ? { columns: chosen.columns, changes: chosen.changes } : {};
   if ('run' in chosen && chosen.run !== undefined) {
     return { kind: 'run', name, run: chosen.run, step: chosen.step };
   }
   if (chosen.handle) {
-    return { kind: 'handle', name, handle: chosen.handle, columns };
+    return { kind: 'handle', name, handle: chosen.handle, ...asRead };
   }
   if (isFromDemo(chosen)) {
     return { kind: 'demo', name };
   }
   if ('file' in chosen && chosen.file.size <= MAX_COPIED_BYTES) {
     const { corrected } = chosen as CorrectedFile;
-    return { kind: 'copy', name, file: chosen.file, columns, ...(corrected && { corrected }) };
+    return { kind: 'copy', name, file: chosen.file, ...asRead, ...(corrected && { corrected }) };
   }
   return undefined;
 }
@@ -196,8 +199,8 @@ async function openPlace(slot: SlotName, place: Place): Promise<Chosen> {
     case 'demo':
       return (await demoFiles())[slot];
     case 'copy': {
-      const { file, columns, corrected } = place;
-      return { file, columns, ...(corrected && { corrected }) };
+      const { file, columns, changes, corrected } = place;
+      return { file, columns, changes, ...(corrected && { corrected }) };
     }
     case 'handle': {
       const { handle } = place;
@@ -205,7 +208,8 @@ async function openPlace(slot: SlotName, place: Place): Promise<Chosen> {
         return readFolder(handle as FileSystemDirectoryHandle);
       }
       const file = handle as FileSystemFileHandle;
-      return { file: await file.getFile(), handle: file, columns: place.columns };
+      const { columns, changes } = place;
+      return { file: await file.getFile(), handle: file, columns, changes };
     }
   }
 }

@@ -19,7 +19,7 @@ import { type Display, openDisplay } from '../display.ts';
 import { FolderStore } from '../folder-store.ts';
 import { baseNamed } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
-import { adapterFolder, rowsSource } from '../node-files.ts';
+import { adapterFolder, rowsSource, validationSource } from '../node-files.ts';
 import { withGpu } from '../open-gpu.ts';
 import {
   addDeviceOptions,
@@ -28,6 +28,7 @@ import {
   holdOutOption,
   NONE,
   readRecipeFile,
+  rowChangesOption,
 } from '../options.ts';
 import { OutputLock } from '../output-lock.ts';
 import { INVOCATION } from '../package-root.ts';
@@ -43,6 +44,8 @@ interface Given extends SoftwareOptions, Partial<FinetunePlaces> {
   /** As `val_size`: below 1 a share. */
   holdOut?: number;
   columns?: Columns;
+  rowChanges?: string;
+  valRowChanges?: string;
 }
 type Options = Given & FinetunePlaces;
 
@@ -68,6 +71,8 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
     )
     .option('--val-data <file>', 'rows to evaluate on, the same')
     .addOption(columnsOptionOf())
+    .addOption(rowChangesOption('--train-data'))
+    .addOption(rowChangesOption('--val-data'))
     .addOption(
       new Option(
         '--hold-out <share>',
@@ -119,9 +124,8 @@ async function runFinetune(given: Given, command: Command): Promise<number> {
   try {
     const recipe = withHoldOut(await readRecipeFile(options.config, display), options.holdOut);
     const source = options.sourceModel === NONE ? undefined : await adapterFolder(options.sourceModel);
-    const train = await rowsSource(options.trainData, options.columns);
-    const validation =
-      options.valData === undefined ? undefined : await rowsSource(options.valData, options.columns);
+    const train = await rowsSource(options.trainData, options.columns, options.rowChanges);
+    const validation = await validationSource(options);
     const store = await FolderStore.open(options.output, undefined, lock);
     await checkPlaces(options);
     const baseCache = openBaseCache(options.baseCache);
@@ -187,6 +191,8 @@ async function checkPlaces({
   sourceModel,
   trainData,
   valData,
+  rowChanges,
+  valRowChanges,
   output,
   config,
   baseCache,
@@ -196,6 +202,9 @@ async function checkPlaces({
     ...(sourceModel === NONE ? [] : [{ what: 'the source model', path: sourceModel }]),
     { what: 'the rows to train on', path: trainData },
     ...(valData === undefined ? [] : [{ what: 'the rows to evaluate on', path: valData }]),
+    ...[rowChanges, valRowChanges].flatMap((path) =>
+      path === undefined ? [] : [{ what: 'the changes over the rows', path }],
+    ),
   ];
   await checkApart(output, inputs);
   await checkLinks(output, inputs);

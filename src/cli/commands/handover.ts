@@ -13,8 +13,15 @@ import { checkWritable, partialName } from '../durable-files.ts';
 import { openHandedRun } from '../handed-run.ts';
 import { baseNamed, firstBase } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
-import { adapterFolder, nodeFolder, rowsSource } from '../node-files.ts';
-import { columnsOptionOf, holdOutOption, NONE, numberOption, readRecipeFile } from '../options.ts';
+import { adapterFolder, nodeFolder, rowsSource, validationSource } from '../node-files.ts';
+import {
+  columnsOptionOf,
+  holdOutOption,
+  NONE,
+  numberOption,
+  readRecipeFile,
+  rowChangesOption,
+} from '../options.ts';
 import { INVOCATION } from '../package-root.ts';
 import { RunReport } from '../run-report.ts';
 import { checkRoom, checkVacant, writeExportFolder } from '../write-export.ts';
@@ -26,6 +33,8 @@ interface Options {
   trainData: string;
   valData?: string;
   columns?: Columns;
+  rowChanges?: string;
+  valRowChanges?: string;
   holdOut?: number;
   config?: string;
   gpus?: number;
@@ -57,6 +66,8 @@ export function handoverCommand(program: Command, end: (exitCode: number) => voi
     .requiredOption('--train-data <file>', 'rows to train on; those that the run was started with')
     .option('--val-data <file>', 'rows to evaluate on, the same')
     .addOption(columnsOptionOf())
+    .addOption(rowChangesOption('--train-data'))
+    .addOption(rowChangesOption('--val-data'))
     .addOption(
       new Option('--hold-out <share>', 'without --val-data: rows to hold out, as in "retune finetune"')
         .argParser(holdOutOption)
@@ -106,9 +117,8 @@ async function runHandover(options: Options, command: Command): Promise<number> 
       return command.error("required option '--base <folder>' not specified");
     }
     await checkPlaces(options, basePath);
-    const train = await rowsSource(options.trainData, options.columns);
-    const validation =
-      options.valData === undefined ? undefined : await rowsSource(options.valData, options.columns);
+    const train = await rowsSource(options.trainData, options.columns, options.rowChanges);
+    const validation = await validationSource(options);
     const report = new RunReport(display);
     const { files, notes } = await planHandover({
       inputs: { base: await nodeFolder(basePath), source, train, validation, recipe },
@@ -184,13 +194,18 @@ async function beginning(options: Options, command: Command, display: Display): 
 }
 
 /** The output must be a new place, apart from all that is read. */
-async function checkPlaces({ output, run, sourceModel, trainData, valData, config }: Options, base: string) {
+async function checkPlaces(
+  { output, run, sourceModel, trainData, valData, rowChanges, valRowChanges, config }: Options,
+  base: string,
+) {
   const named = [
     { what: 'the base model', path: base },
     { what: 'the run', path: run },
     { what: 'the source model', path: sourceModel === NONE ? undefined : sourceModel },
     { what: 'the rows to train on', path: trainData },
     { what: 'the rows to evaluate on', path: valData },
+    { what: 'the changes over the rows', path: rowChanges },
+    { what: 'the changes over the rows', path: valRowChanges },
     { what: 'the recipe', path: config },
   ];
   await checkApart(

@@ -14,13 +14,14 @@ import { type Display, openDisplay } from '../display.ts';
 import { baseNamed } from '../hub-cache.ts';
 import { writeLine } from '../lines.ts';
 import { nodeFolder, rowsSource } from '../node-files.ts';
-import { columnsOptionOf, numberOption, readRecipeFile } from '../options.ts';
+import { columnsOptionOf, numberOption, readRecipeFile, rowChangesOption } from '../options.ts';
 import { INVOCATION } from '../package-root.ts';
 
 interface Options {
   base: string;
   trainData: string;
   columns?: Columns;
+  rowChanges?: string;
   config?: string;
   n?: number;
   json?: true;
@@ -42,6 +43,7 @@ export function rowsCommand(program: Command): void {
     .requiredOption('--base <folder>', 'base model in Hugging Face format; its tokenizer files are enough')
     .requiredOption('--train-data <file>', 'rows: JSONL, JSON, CSV, TSV or Parquet, or one of these as .gz')
     .addOption(columnsOptionOf())
+    .addOption(rowChangesOption('--train-data'))
     .option('--config <file>', 'training_config.yaml; rows are cut at its max_seq_length')
     .option('--n <count>', 'rows to show', numberOption({ whole: true, min: 0 }))
     .option('--json', 'print one line of JSON per row, and the counts on stderr')
@@ -60,7 +62,7 @@ async function runRows(options: Options): Promise<void> {
   const display = openDisplay(options.json ? process.stderr : process.stdout);
   try {
     const recipe = await readRecipeFile(options.config, display);
-    const source = await rowsSource(options.trainData, options.columns);
+    const source = await rowsSource(options.trainData, options.columns, options.rowChanges);
     const base = await nodeFolder(await baseNamed(options.base));
     const { tableRows, maxPositions } = await readModelLimits(base);
     const tokenizer = await loadTokenizer(base, tableRows);

@@ -35,8 +35,8 @@ export function folderOf({ name, files, nested = [], below = [], opened }: Opene
 /** A folder's files have a relative path of two parts where they come from a file input, and none where from a handle. */
 const isOwn = ({ webkitRelativePath: path }: File): boolean => !path || path.split('/').length <= 2;
 
-export function sourceOf({ file, columns }: ChosenFile): RowsSource {
-  return { ...blobSource(file.name, file, REMEDY), columns };
+export function sourceOf({ file, columns, changes }: ChosenFile): RowsSource {
+  return { ...blobSource(file.name, file, REMEDY), columns, changes };
 }
 
 export function runInputs({ base, source, train, validation, recipe }: ChosenInputs): RunInputs {

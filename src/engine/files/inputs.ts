@@ -4,7 +4,6 @@ import type { BaseCache } from '../../model/base/cache/base-cache.ts';
 import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import type { KeptInputs } from '../../storage/kept-inputs.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
-import type { Columns } from '../../text/columns.ts';
 import type { HandoverFiles } from '../protocol/handover.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs, GivenInputs, InputPart } from '../protocol/protocol.ts';
 import { type OpenedFolder, readChosenFolder, readFile } from './files.ts';
@@ -50,9 +49,9 @@ export class RunFiles {
     const { recipe, name, inputs } = record;
     const base = given.base ?? (await this.baseOf(record));
     const source = given.source ?? (await this.sourceOf(record));
-    const train = withColumns(given.train ?? (await this.#trainOf(record)), record.columns?.train);
+    const train = asStarted(given.train ?? (await this.#trainOf(record)), record, 'train');
     const validation = given.validation
-      ? withColumns(given.validation, record.columns?.validation)
+      ? asStarted(given.validation, record, 'validation')
       : await this.validationOf(record);
     const found = { base, source, train, validation };
     const missing = PARTS.filter((part) => inputs[part] !== undefined && !found[part]);
@@ -145,9 +144,9 @@ export class RunFiles {
    * has of base and source stays there. Throws UserError.
    */
   async outside(record: StoredRun): Promise<HandoverFiles> {
-    const { name, inputs, columns, sourceRun } = record;
+    const { name, inputs, sourceRun } = record;
     const reachable = <T>(found: Promise<T | undefined>) => found.catch(() => undefined);
-    const train = withColumns(await reachable(this.#trainOf(record)), columns?.train);
+    const train = asStarted(await reachable(this.#trainOf(record)), record, 'train');
     const validation = await reachable(this.validationOf(record));
     if (!train || (inputs.validation !== undefined && !validation)) {
       throw new UserError(
@@ -165,7 +164,7 @@ export class RunFiles {
   /** The run's rows and validation rows, as far as the browser still has them. */
   async rowsOf(record: StoredRun): Promise<{ train?: ChosenFile; validation?: ChosenFile }> {
     const reachable = <T>(found: Promise<T | undefined>) => found.catch(() => undefined);
-    const train = withColumns(await reachable(this.#trainOf(record)), record.columns?.train);
+    const train = asStarted(await reachable(this.#trainOf(record)), record, 'train');
     const validation = await reachable(this.validationOf(record));
     return { ...(train && { train }), ...(validation && { validation }) };
   }
@@ -183,7 +182,7 @@ export class RunFiles {
   }
 
   async validationOf(record: StoredRun): Promise<ChosenFile | undefined> {
-    return withColumns(await this.#validationFile(record), record.columns?.validation);
+    return asStarted(await this.#validationFile(record), record, 'validation');
   }
 
   async #validationFile({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
@@ -208,9 +207,14 @@ export class RunFiles {
   }
 }
 
-/** The file, read by the columns that its run was started with. */
-const withColumns = (file: ChosenFile | undefined, columns: Columns | undefined): ChosenFile | undefined =>
-  file && columns ? { ...file, columns } : file;
+/** The file with the columns and the changes that its run was started with. */
+function asStarted(
+  file: ChosenFile | undefined,
+  { columns, changes }: StoredRun,
+  part: 'train' | 'validation',
+): ChosenFile | undefined {
+  return file && { ...file, columns: columns?.[part] ?? file.columns, changes: changes?.[part] };
+}
 
 async function isThere(opening: Promise<unknown>): Promise<boolean> {
   try {

@@ -6,6 +6,7 @@ import { denseTensors, linearModules, PROJECTIONS } from '../../formats/decoder-
 import { readModelLimits } from '../../formats/model-limits.ts';
 import { MAX_BYTES, readText } from '../../formats/read-text.ts';
 import { type ParsedRecipe, parseRecipe } from '../../formats/recipe.ts';
+import { sha256 } from '../../formats/sha256.ts';
 import { adapterInZip } from '../../formats/zip/adapter.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { readOrderedRows } from '../../text/read-rows.ts';
@@ -126,6 +127,10 @@ export async function columnNames(rows: ChosenFile, signal?: AbortSignal): Promi
   }
   return [];
 }
+
+/** SHA-256 of a file of rows. Throws UserError. */
+export const hashRows = ({ file }: ChosenFile, signal?: AbortSignal): Promise<string> =>
+  sha256(watchedSource(sourceOf({ file }), { signal }));
 
 /** Reads training_config.yaml. Throws UserError naming the key or line. */
 export async function readRecipe(file: File, signal?: AbortSignal): Promise<ParsedRecipe> {

@@ -193,6 +193,8 @@ export interface EngineApi extends TestApi, ExportApi, HandoverApi, CorrectionsA
     options: RowsOptions,
     signal?: AbortSignal,
   ): Promise<Answer<RowsFacts>>;
+  /** SHA-256 of a file of rows, for changes over it. */
+  hashRows(rows: ChosenFile, signal?: AbortSignal): Promise<Answer<string>>;
   /** The columns of a file of rows, where their names do not say what to read as what. */
   columnNames(rows: ChosenFile, signal?: AbortSignal): Promise<Answer<readonly string[]>>;
   parseRecipe(file: File, signal?: AbortSignal): Promise<Answer<ParsedRecipe>>;

@@ -13,6 +13,7 @@ export const SHOWN = [
   'recipe',
   'inputs',
   'handles',
+  'changes',
   'sourceRun',
   'sourceLineage',
   'best',

@@ -1,5 +1,6 @@
 import { Fields, isRecord } from '../../formats/fields.ts';
 import { parseOwnRecipe } from '../../formats/recipe.ts';
+import { parseRowChanges, type RowChanges } from '../../formats/row-changes.ts';
 import type { LogEntry } from '../../formats/trainer-state.ts';
 import type { RunIdentity } from '../../run/checkpoint/identity.ts';
 import { PRECISION_CHOICES } from '../../run/precision.ts';
@@ -8,8 +9,10 @@ import { type StoredRun, UNREAD } from '../../storage/run-records.ts';
 import { COLUMN_KEYS, type Columns, columnsProblem } from '../../text/columns.ts';
 
 /** What an archive says of its run: the record without what belongs to this browser. */
-export type ArchivedRun = Omit<StoredRun, 'handles' | 'recipe' | 'imported' | 'restarts'> & {
+export type ArchivedRun = Omit<StoredRun, 'handles' | 'recipe' | 'changes' | 'imported' | 'restarts'> & {
   recipe: string;
+  /** As the files of changes that the command line reads. */
+  changes?: { train?: string | undefined; validation?: string | undefined } | undefined;
 };
 
 /** Characters of a run's name and of its files' names: two names of 255 that are put together have room. */
@@ -58,6 +61,7 @@ export function parseArchivedRun(value: unknown, file: string, remedy: string): 
     },
     handles: {},
     columns: optional(fields, 'columns', () => parseColumnsOf(fields)),
+    changes: optional(fields, 'changes', () => parseChangesOf(fields)),
     sourceRun: optional(fields, 'sourceRun', () => matching(fields, 'sourceRun', ID, 'the id of a run')),
     sourceStep: optional(fields, 'sourceStep', () => fields.number('sourceStep', STEP)),
     sourceLineage: optional(fields, 'sourceLineage', () => {
@@ -111,6 +115,7 @@ function parseIdentity(fields: Fields): RunIdentity {
     train: hash('train'),
     validation: hash('validation', 'none'),
     ...(section.has('columns') && { columns: hash('columns') }),
+    ...(section.has('changes') && { changes: hash('changes') }),
     tokens: hash('tokens'),
     recipe: hash('recipe'),
   };
@@ -127,6 +132,19 @@ function parseColumnsOf(fields: Fields): StoredRun['columns'] {
       return columnsProblem(columns) === undefined
         ? columns
         : section.refuse(part, 'the columns that make a row, such as those of instruction and output');
+    });
+  return { train: one('train'), validation: one('validation') };
+}
+
+function parseChangesOf(fields: Fields): StoredRun['changes'] {
+  const section = fields.section('changes');
+  const one = (part: 'train' | 'validation'): RowChanges | undefined =>
+    optional(section, part, () => {
+      const { of, leftOut, edited } = parseRowChanges(
+        section.string(part),
+        `${fields.file}: changes.${part}`,
+      );
+      return { of, leftOut, edited };
     });
   return { train: one('train'), validation: one('validation') };
 }

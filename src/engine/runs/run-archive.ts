@@ -1,6 +1,7 @@
 import { blobSource } from '../../formats/blob-source.ts';
 import { shorten } from '../../formats/quote.ts';
 import { recipeToYaml } from '../../formats/recipe.ts';
+import { writeRowChanges } from '../../formats/row-changes.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showBytes } from '../../formats/words.ts';
 import { textFile } from '../../run/checkpoint/store.ts';
@@ -18,7 +19,12 @@ const REMEDY = 'go on without this run';
 export async function archiveRun(runs: KeptRuns, id: string, following?: Following): Promise<Blob> {
   const record = await runs.record(id);
   const notHere = { handles: undefined, imported: undefined, restarts: undefined };
-  const about = { ...record, ...notHere, recipe: recipeToYaml(record.recipe) } satisfies ArchivedRun;
+  const about = {
+    ...record,
+    ...notHere,
+    recipe: recipeToYaml(record.recipe),
+    changes: changesOf(record),
+  } satisfies ArchivedRun;
   const own: ExportFile[] = [];
   for (const [key, value] of await runs.records.files(id)) {
     const path = key.slice(runKeys(id).all.length);
@@ -28,6 +34,15 @@ export async function archiveRun(runs: KeptRuns, id: string, following?: Followi
   checkArchivable(record, own);
   const first = { path: RECORD, source: blobSource(RECORD, json(about), REMEDY) };
   return zipped([first, ...own], new Date(record.created), following);
+}
+
+function changesOf({ changes, inputs }: StoredRun): ArchivedRun['changes'] {
+  return (
+    changes && {
+      train: changes.train && writeRowChanges(changes.train, inputs.train),
+      validation: changes.validation && writeRowChanges(changes.validation, inputs.validation ?? ''),
+    }
+  );
 }
 
 /** Throws UserError for a run whose archive could not be imported again. */

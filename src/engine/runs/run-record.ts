@@ -1,3 +1,4 @@
+import { anyChanges } from '../../formats/row-changes.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { CardLineage } from '../../run/card-lineage.ts';
 import { differences, IDENTITY_NAMES, type RunIdentity } from '../../run/checkpoint/identity.ts';
@@ -35,6 +36,7 @@ export function newRecord(run: {
     },
     handles: {},
     columns: columnsOf(inputs),
+    changes: changesOf(inputs),
     sourceRun: inputs.source?.run,
     sourceStep: inputs.source?.step,
     sourceLineage,
@@ -48,6 +50,11 @@ export function newRecord(run: {
 function columnsOf({ train, validation }: ChosenInputs): StoredRun['columns'] {
   const columns = { train: train.columns, validation: validation?.columns };
   return columns.train || columns.validation ? columns : undefined;
+}
+
+function changesOf({ train, validation }: ChosenInputs): StoredRun['changes'] {
+  const changes = { train: anyChanges(train.changes), validation: anyChanges(validation?.changes) };
+  return changes.train || changes.validation ? changes : undefined;
 }
 
 /** Throws UserError where a run's record is of other files, naming each. */

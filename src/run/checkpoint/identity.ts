@@ -1,7 +1,8 @@
-import { type ByteSource, type Folder, openThose } from '../../formats/byte-source.ts';
+import { type Folder, openThose } from '../../formats/byte-source.ts';
 import { type Recipe, recipeToYaml } from '../../formats/recipe.ts';
+import { anyChanges, changesText, type RowChanges } from '../../formats/row-changes.ts';
 import { joinedHash, sha256, sha256Chunks } from '../../formats/sha256.ts';
-import { type Columns, columnsText } from '../../text/columns.ts';
+import { type Columns, columnsText, type RowsSource } from '../../text/columns.ts';
 import type { EncodedRow } from '../../text/rows.ts';
 import { textFile } from './store.ts';
 
@@ -16,6 +17,8 @@ export interface RunIdentity {
   validation: string;
   /** What of the rows is read as what; absent where it has the keys' own names, and in runs of earlier versions. */
   columns?: string;
+  /** The rows left out or edited over the files; absent where there are none, and in runs of earlier versions. */
+  changes?: string;
   /** Ids and masks of the encoded rows: they also change with the chat template and the tokenizer. */
   tokens: string;
   /** The settings that affect the numbers. */
@@ -66,6 +69,7 @@ export const IDENTITY_NAMES: Readonly<Record<keyof RunIdentity, string>> = {
   train: 'the training data',
   validation: 'the validation data',
   columns: 'the columns that the rows are read from',
+  changes: 'the rows left out or edited',
   tokens: 'the tokens that the rows become (tokenizer or chat template)',
   recipe: 'the recipe',
 };
@@ -75,7 +79,9 @@ export function differences(a: RunIdentity, b: RunIdentity): (keyof RunIdentity)
   const changed = (Object.keys(IDENTITY_NAMES) as (keyof RunIdentity)[]).filter(
     (part) => a[part] !== b[part],
   );
-  const explained = changed.some((part) => ['train', 'validation', 'columns', 'recipe'].includes(part));
+  const explained = changed.some((part) =>
+    ['train', 'validation', 'columns', 'changes', 'recipe'].includes(part),
+  );
   return explained ? changed.filter((part) => part !== 'tokens') : changed;
 }
 
@@ -91,8 +97,8 @@ export async function adapterHash(folder: Folder): Promise<string> {
 /** Hashes all inputs of a run except the base, which takes long. */
 export async function hashInputs(inputs: {
   source: Folder | undefined;
-  train: ByteSource;
-  validation: ByteSource | undefined;
+  train: RowsSource;
+  validation: RowsSource | undefined;
   recipe: Recipe;
   rows: readonly EncodedRow[];
   evalRows: readonly EncodedRow[];
@@ -104,6 +110,7 @@ export async function hashInputs(inputs: {
     train: await sha256(train),
     validation: validation ? await sha256(validation) : 'none',
     ...(await columnsHash(columns)),
+    ...(await changesHash([train.changes, validation?.changes])),
     tokens: await tokensHash([...inputs.rows, ...inputs.evalRows]),
     recipe: await sha256Chunks(textFile(recipeToYaml(deciding(recipe)))),
   };
@@ -125,6 +132,13 @@ async function columnsHash(
 ): Promise<Pick<InputHashes, 'columns'>> {
   const texts = [columns.train, columns.validation].map((one) => (one ? columnsText(one) : ''));
   return texts.some(Boolean) ? { columns: await sha256Chunks(textFile(texts.join('\n'))) } : {};
+}
+
+async function changesHash(
+  changes: readonly (RowChanges | undefined)[],
+): Promise<Pick<InputHashes, 'changes'>> {
+  const texts = changes.map(anyChanges).map((one) => (one ? changesText(one) : ''));
+  return texts.some(Boolean) ? { changes: await sha256Chunks(textFile(texts.join('\n'))) } : {};
 }
 
 function tokensHash(rows: readonly EncodedRow[]): Promise<string> {

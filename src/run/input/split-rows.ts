@@ -7,18 +7,18 @@ import type { RunInputs } from './run-inputs.ts';
 
 /** The first `count` rows of the file, including skipped ones. Throws UserError if none of them is trained. */
 export function firstRows(all: EncodedRows, count: number | undefined): EncodedRows {
-  const lines = [...all.rows, ...all.skipped].map(({ line }) => line).toSorted((a, b) => a - b);
-  if (count === undefined || count >= lines.length) {
+  const places = [...all.rows, ...all.skipped].map(({ place }) => place).toSorted((a, b) => a - b);
+  if (count === undefined || count >= places.length) {
     return all;
   }
-  const last = lines[count - 1]!;
-  const rows = all.rows.filter(({ line }) => line <= last);
+  const last = places[count - 1]!;
+  const rows = all.rows.filter(({ place }) => place <= last);
   if (rows.length === 0) {
     throw new UserError(
       `training.max_train_samples is ${count}, and the first ${counted(count, 'row')} of the file have no trained token; raise it.`,
     );
   }
-  return withRows({ ...all, skipped: all.skipped.filter(({ line }) => line <= last) }, rows);
+  return withRows({ ...all, skipped: all.skipped.filter(({ place }) => place <= last) }, rows);
 }
 
 /** Takes the rows for evaluation out of the training data, if the recipe says so. */

@@ -24,7 +24,7 @@ async function gradients(name: CaseName, dropout: number) {
   const random = new Random(5);
   const rows = [4, 6, 11].map((length, index) => {
     const ids = Uint32Array.from({ length }, () => random.integer(0, config.vocabSize - 1));
-    return { index, row: { ids, trained: new Uint8Array(length).fill(1), line: 1, cut: false } };
+    return { index, row: { ids, trained: new Uint8Array(length).fill(1), line: 1, place: 1, cut: false } };
   });
   const keys = new Map(rows.map(({ index }) => [index, 77 + index]));
   const passes = packWindow(rows, 12);

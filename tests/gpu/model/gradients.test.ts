@@ -23,7 +23,10 @@ interface Expected {
 async function pass(t: TestGpu, opened: ModelCase, rows: Expected['rows']) {
   const placed = rows.map(({ input_ids, labels }, index) => {
     const trained = Uint8Array.from(labels, (label) => Number(label !== -100));
-    return { index, row: { ids: Uint32Array.from(input_ids), trained, line: index + 1, cut: false } };
+    return {
+      index,
+      row: { ids: Uint32Array.from(input_ids), trained, line: index + 1, place: index + 1, cut: false },
+    };
   });
   const [packed] = packWindow(placed, 256);
   const lora = (await opened.lora('v1', true))!;

@@ -25,6 +25,7 @@ const run: StoredRun = {
   note: 'a\nb',
   precision: 'auto',
   columns: { train: { instruction: 'Question, long', output: 'Answer' }, validation: { text: 'Body' } },
+  changes: { train: { of: hash, leftOut: [3], edited: [[12, '{"a": 1.0}']] }, validation: undefined },
   identity,
   log: [entry, { ...entry, step: 2, grad_norm: NaN }],
 };

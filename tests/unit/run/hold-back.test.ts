@@ -11,6 +11,7 @@ const rowsOf = (texts: readonly number[][]): EncodedRow[] =>
     ids: Uint32Array.from(ids),
     trained: Uint8Array.from(ids, (_, at) => (at > 0 ? 1 : 0)),
     line: i + 1,
+    place: i + 1,
     cut: ids.length > 3,
   }));
 const distinct = (count: number): EncodedRow[] =>
@@ -76,7 +77,7 @@ describe('which rows a run takes', () => {
     format: 'text',
     chat: false,
     system: undefined,
-    skipped: skipped.map((line) => ({ line, why: 'no trained token' })),
+    skipped: skipped.map((line) => ({ line, place: line, why: 'no trained token' })),
     stats: { tokens: 0, trainedTokens: 0, longest: 0, cut: 0, duplicates: 0 },
     notes: [],
     date: undefined,
@@ -97,7 +98,7 @@ describe('which rows a run takes', () => {
       [3, 4, 5, 6],
       [5, 6],
       [7, 8],
-    ]).map((row) => ({ ...row, line: row.line + 1 }));
+    ]).map((row) => ({ ...row, line: row.line + 1, place: row.place + 1 }));
     const some = firstRows(all(rows, [1]), 3);
     expect(lines(some.rows)).toEqual([2, 3]);
     expect(some.stats).toMatchObject({ tokens: 6, trainedTokens: 4, longest: 4, cut: 1 });

@@ -19,6 +19,7 @@ test.each<[string, Partial<RunIdentity>, (keyof RunIdentity)[]]>([
   ['another base and its tokenizer', { base: 'b2', tokens: 'k2' }, ['base', 'tokens']],
   ['the same files encoded otherwise', { tokens: 'k2' }, ['tokens']],
   ['another V1', { source: 'none' }, ['source']],
+  ['rows left out', { changes: 'c1', tokens: 'k2' }, ['changes']],
   ['other columns', { columns: 'c1', tokens: 'k2' }, ['columns']],
 ])('%s: what changed is named, and tokens only where no other change explains them', (_, change, parts) => {
   expect(differences(saved, { ...saved, ...change })).toEqual(parts);

@@ -8,6 +8,7 @@ function row(ids: number[], trained: number[], index: number): PlacedRow {
     ids: Uint32Array.from(ids),
     trained: Uint8Array.from(trained),
     line: index + 1,
+    place: index + 1,
     cut: false,
   };
   return { row: encoded, index };

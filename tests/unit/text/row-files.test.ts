@@ -68,7 +68,11 @@ test('the guess is told, and can be changed', async () => {
 test('what is named has effect, and the rest is listed', async () => {
   const text = 'text,Question,Answer,system,weight,id\nt,q,a,s,1,7\nt,q,b,,0,8\n';
   const { format, rows, skipped, notes } = await encode(text, { instruction: 'Question', output: 'Answer' });
-  expect([format, rows.length, skipped]).toEqual(['instruction', 1, [{ line: 3, why: 'its weight is 0' }]]);
+  expect([format, rows.length, skipped]).toEqual([
+    'instruction',
+    1,
+    [{ line: 3, place: 3, why: 'its weight is 0' }],
+  ]);
   expect(notes.join()).toContain('keys without effect: text (2 rows), system (1 row), id (2 rows).');
 });
 

@@ -133,7 +133,7 @@ describe('turns and rows that are context only', () => {
   test('a whole row', async () => {
     const { rows, skipped } = await read(jsonl({ text: 'ab', weight: 0 }, { text: 'abc', train: true }));
     expect(rows.map(({ line }) => line)).toEqual([2]);
-    expect(skipped).toEqual([{ line: 1, why: 'its weight is 0' }]);
+    expect(skipped).toEqual([{ line: 1, place: 1, why: 'its weight is 0' }]);
   });
 });
 

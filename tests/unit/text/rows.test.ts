@@ -149,13 +149,13 @@ test('rows are cut at maxLength, rows without a trained token are skipped and co
     [3, false, 4],
   ]);
   expect(skipped).toEqual([
-    { line: 2, why: 'no trained token' },
-    { line: 3, why: 'no trained token' },
+    { line: 2, place: 2, why: 'no trained token' },
+    { line: 3, place: 3, why: 'no trained token' },
   ]);
   expect(stats).toEqual({ tokens: 8, trainedTokens: 6, longest: 5, cut: 1, duplicates: 0 });
   const long = jsonl({ prompt: 'abcdefgh', completion: 'i' }, { prompt: '', completion: 'ab' });
   const cut = await encodeRows(source('t', long), tiny, { maxLength: 5 });
-  expect(cut.skipped).toEqual([{ line: 1, why: 'no trained token within 5 tokens' }]);
+  expect(cut.skipped).toEqual([{ line: 1, place: 1, why: 'no trained token within 5 tokens' }]);
   expect(cut.stats).toMatchObject({ tokens: 3, trainedTokens: 2 });
 });
 

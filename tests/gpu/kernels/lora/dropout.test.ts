@@ -33,7 +33,7 @@ async function trainedPass(dropout: number) {
   const lora = new Lora(t.gpu, weights, config.layers, true, dropout);
   const rows = LENGTHS.map((length, index) => {
     const ids = Uint32Array.from({ length }, () => random.integer(0, config.vocabSize - 1));
-    return { index, row: { ids, trained: new Uint8Array(length).fill(1), line: 1, cut: false } };
+    return { index, row: { ids, trained: new Uint8Array(length).fill(1), line: 1, place: 1, cut: false } };
   });
   const pass = packWindow(rows, TOKENS)[0]!;
   const targets = pass.targets.index.length;
