@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { unzipSync, zipSync } from 'fflate';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nodeFolder } from '../../src/cli/node-files.ts';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
 import { retune } from '../support/cli.ts';
@@ -12,6 +13,7 @@ import type { MemoryFiles } from '../support/memory-folder.ts';
 import { casePath } from '../support/model-case.ts';
 import { accessible } from '../support/page-checks.ts';
 import { chooseCase, savedFiles, StaticHost, stubPickers } from '../support/real-page.ts';
+import { expectAdapter, expectedRun, expectLog } from '../support/reference-run.ts';
 import { BROWSER_ARGS, fingerprint, inside } from '../support/worker-page.ts';
 
 const CASE = 'batch2';
@@ -258,16 +260,23 @@ function trainHash(files: MemoryFiles): string {
   return (JSON.parse(state) as { identity: { train: string } }).identity.train;
 }
 
-/** The command line's output for the same run, of rows as JSONL. */
+/** The command line's output for the same run, of rows as JSONL, whose figures are PyTorch's. */
 async function commandLine(): Promise<MemoryFiles> {
   const output = join(work, 'v2');
-  const { code, stderr } = await retune([
+  const command = [
     'finetune',
     ...['--base', casePath(CASE, 'base'), '--source-model', casePath(CASE, 'v1')],
     ...['--train-data', casePath(CASE, 'train.jsonl'), '--val-data', casePath(CASE, 'val.jsonl')],
     ...['--config', casePath(CASE, 'training_config.yaml'), '--output', output],
-  ]);
+  ];
+  const { code, stderr } = await retune(command);
   expect(code, stderr).toBe(0);
+  const state = readFileSync(join(output, 'trainer_state.json'), 'utf8');
+  expectLog(expectedRun(CASE), (JSON.parse(state) as { log_history: LogEntry[] }).log_history);
+  await expectAdapter(CASE, await nodeFolder(output));
+  const again = await retune(command);
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/finished/) });
+  expect(again.stdout).toMatch(/^The adapter is (better|worse) than the source model by \d/m);
   const paths = readdirSync(output, { recursive: true }) as string[];
   const files = paths.filter((path) => statSync(join(output, path)).isFile());
   return Object.fromEntries(files.map((path) => [path, new Uint8Array(readFileSync(join(output, path)))]));

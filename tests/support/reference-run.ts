@@ -13,9 +13,6 @@ const LOSS = 2e-5;
 const GRAD_NORM = 2e-4;
 const COSINE = 0.9999;
 
-/** The cases that every run of the tests takes through the command line, which compiles its kernels for each command. */
-export const BY_COMMAND: readonly CaseName[] = ['recipe_text'];
-
 export const VERSIONS = ['base', 'v1', 'v2'] as const;
 
 /** What PyTorch gave in a reference run. */
