@@ -1,6 +1,7 @@
 import { type Browser, chromium, type Page, type Worker } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { slowDevice } from '../support/disturbed-run.ts';
 import { casePath } from '../support/model-case.ts';
 import { chooseCase, reachedStep, StaticHost } from '../support/real-page.ts';
 import { BROWSER_ARGS } from '../support/worker-page.ts';
@@ -10,12 +11,14 @@ const CASE = 'batch2';
 let host: StaticHost;
 let browser: Browser;
 let page: Page;
+let slow: ReturnType<typeof slowDevice>;
 
 beforeAll(async () => {
-  host = await StaticHost.open('dist/page-cancel-test');
+  host = await StaticHost.open('dist/page-cancel-test', { device: 'null' });
   browser = await chromium.launch({ executablePath: findBrowser()!, args: BROWSER_ARGS });
   page = await (await browser.newContext()).newPage();
-  page.setDefaultTimeout(200_000);
+  page.setDefaultTimeout(60_000);
+  slow = slowDevice(page);
   await page.goto(host.url);
 });
 
@@ -113,6 +116,7 @@ it('a file that hangs does not disturb a run, and a run that hangs is ended and 
     .getByText(/^The engine did not respond and was ended; resume from what it had saved/)
     .first()
     .waitFor();
+  slow.stop();
   await page.getByRole('button', { name: 'Continue from the last checkpoint' }).click();
   await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
   await expect.poll(() => page.getByText(/^The engine is not responding/).count()).toBe(0);

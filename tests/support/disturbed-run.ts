@@ -13,7 +13,6 @@ export class DisturbedRun {
   readonly host: StaticHost;
   readonly browser: Browser;
   readonly #whole: MemoryStore;
-  readonly #others: Browser[] = [];
 
   private constructor(host: StaticHost, browser: Browser, whole: MemoryStore) {
     this.host = host;
@@ -21,23 +20,17 @@ export class DisturbedRun {
     this.#whole = whole;
   }
 
-  static async open(name: CaseName, folder: string): Promise<DisturbedRun> {
-    const host = await StaticHost.open(folder);
-    const browser = await launch();
+  static async open(name: CaseName, folder: string, options?: { device: 'null' }): Promise<DisturbedRun> {
+    const host = await StaticHost.open(folder, options);
+    const browser = await chromium.launch({ executablePath: findBrowser()!, args: BROWSER_ARGS });
     const whole = new MemoryStore();
     await run({ inputs: await caseInputs(name), store: whole });
     return new DisturbedRun(host, browser, whole);
   }
 
   /** The page in a fresh profile; `handles`: its pickers give handles, as the browser's do. */
-  async page({
-    handles,
-    browser = this.browser,
-  }: {
-    handles: boolean;
-    browser?: Browser;
-  }): Promise<{ context: BrowserContext; page: Page }> {
-    const context = await browser.newContext();
+  async page({ handles }: { handles: boolean }): Promise<{ context: BrowserContext; page: Page }> {
+    const context = await this.browser.newContext();
     if (handles) {
       await stubPickers(context);
     }
@@ -57,20 +50,11 @@ export class DisturbedRun {
     }
   }
 
-  /** Closed with the other. */
-  async anotherBrowser(): Promise<Browser> {
-    const browser = await launch();
-    this.#others.push(browser);
-    return browser;
-  }
-
   async close(): Promise<void> {
-    await Promise.all([this.browser, ...this.#others].map((browser) => browser.close()));
+    await this.browser.close();
     await this.host.close();
   }
 }
-
-const launch = () => chromium.launch({ executablePath: findBrowser()!, args: BROWSER_ARGS });
 
 export const button = (page: Page, name: string) => page.getByRole('button', { name });
 export const finished = (page: Page) => page.getByRole('heading', { name: 'V2 is ready' }).waitFor();

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
@@ -31,10 +31,17 @@ export class StaticHost {
     this.folder = folder;
   }
 
-  static async open(folder: string): Promise<StaticHost> {
+  /** `device`: the browser's, or one that computes next to nothing and starts at once (null-webgpu.mjs). */
+  static async open(
+    folder: string,
+    { device = 'real' }: { device?: 'real' | 'null' } = {},
+  ): Promise<StaticHost> {
     // Vitest's own NODE_ENV would make a development build, without its service worker.
     process.env.NODE_ENV = 'production';
     await builtOnce('page', folder, (outDir) => build({ logLevel: 'error', build: { outDir } }));
+    if (device === 'null') {
+      giveNullDevice(folder);
+    }
     return StaticHost.of(folder, hostedHeaders(folder));
   }
 
@@ -56,6 +63,18 @@ export class StaticHost {
 export function hostedHeaders(folder: string): Map<string, string> {
   const lines = readFileSync(join(folder, '_headers'), 'utf8').split('\n').slice(1);
   return new Map(lines.filter(Boolean).map((line) => line.trim().split(/: (.*)/s) as [string, string]));
+}
+
+/** Lets the engine of a built page find the null device in navigator.gpu. */
+function giveNullDevice(folder: string): void {
+  const device = readFileSync('tests/support/null-webgpu.mjs', 'utf8').replaceAll(/^export /gm, '');
+  const given = `(() => { ${device}
+    Object.defineProperty(navigator, 'gpu', { value: nullWebGpu() });
+    globalThis.GPUBuffer = Buffer; })();\n`;
+  const assets = join(folder, 'assets');
+  for (const name of readdirSync(assets).filter((name) => /^host-.*\.js$/.test(name))) {
+    writeFileSync(join(assets, name), given + readFileSync(join(assets, name), 'utf8'));
+  }
 }
 
 /** Not the root: a page that depends on it would find nothing. */
