@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { nodeFolder, nodeSource } from '../../../src/cli/node-files.ts';
-import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 import { askModel } from '../../../src/comparison/ask-model.ts';
 import { batchShape, encodeQuestions } from '../../../src/comparison/batch-test.ts';
 import { parseQuestions } from '../../../src/comparison/questions.ts';
@@ -15,13 +14,14 @@ import { generationPlan } from '../../../src/run/plan/memory-plan.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { type CaseName, casePath } from '../../support/model-case.ts';
+import { nullGpu } from '../../support/null-gpu.ts';
 import { caseInputs, dropoutInputs } from '../../support/run-case.ts';
 
-// One device, so that its kernels are compiled once; what a run holds stays until the device's end.
+// One device that computes next to nothing; what a run holds stays until its end.
 let gpu: Gpu;
 let before: ReadonlyMap<MemoryKind, number>;
 beforeAll(async () => {
-  gpu = await openNodeGpu('floor');
+  gpu = await nullGpu();
 });
 beforeEach(() => {
   before = new Map(gpu.memory.byKind());
