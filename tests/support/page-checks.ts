@@ -2,11 +2,21 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 
-/** Fails where axe finds something serious or critical; in the dark only colors are another matter than in the light. */
+/** Fails where axe finds something serious or critical. */
 export async function accessible(page: Page, stage: string): Promise<void> {
-  const axe = new AxeBuilder({ page });
-  const dark = await page.evaluate(() => matchMedia('(prefers-color-scheme: dark)').matches);
-  const { violations } = await (dark ? axe.withRules(['color-contrast']) : axe).analyze();
+  await noneSerious(new AxeBuilder({ page }), stage);
+}
+
+/** In the light, and in the dark, where only colors are another matter. */
+export async function accessibleInBothSchemes(page: Page, stage: string): Promise<void> {
+  await accessible(page, stage);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await noneSerious(new AxeBuilder({ page }).withRules(['color-contrast']), `${stage}, in the dark`);
+  await page.emulateMedia({ colorScheme: 'light' });
+}
+
+async function noneSerious(axe: AxeBuilder, stage: string): Promise<void> {
+  const { violations } = await axe.analyze();
   const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
   const found = serious.flatMap(({ id, nodes }) =>
     nodes.map((node) => `${id}: ${node.html.slice(0, 120)} ${node.failureSummary ?? ''}`),
