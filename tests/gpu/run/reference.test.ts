@@ -7,12 +7,7 @@ import type { RunInputs } from '../../../src/run/input/run-inputs.ts';
 import { memoryFolder } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { casePath, CASES } from '../../support/model-case.ts';
-import {
-  expectAdapter,
-  expectAnswers,
-  expectedRun,
-  expectLog,
-} from '../../support/reference-run.ts';
+import { expectAdapter, expectAnswers, expectedRun, expectLog } from '../../support/reference-run.ts';
 import { caseInputs } from '../../support/run-case.ts';
 import { runOnSharedDevice, sharedDevice } from '../../support/shared-device.ts';
 
