@@ -59,9 +59,9 @@ export class OutputLock {
     this.#kind = kind;
   }
 
-  /** The lock of an export's file, or of its folder, which appears all at once: it lies beside that. */
-  static forExport(output: string): OutputLock {
-    return new OutputLock(output, hiddenName(output, LOCK.slice(1)), 'export');
+  /** The lock of a file or folder that appears all at once: it lies beside that. `kind` is what writes there. */
+  static beside(output: string, kind: string): OutputLock {
+    return new OutputLock(output, hiddenName(output, LOCK.slice(1)), kind);
   }
 
   /** Throws UserError if another command holds the lock, or may hold it. Takes nothing. */

@@ -1,23 +1,21 @@
-import { rmSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { checkType, type Form, FORMS, planExport, TYPES, type WeightType } from '../../export/export.ts';
-import { type Export, exportBytes } from '../../export/output-file.ts';
+import type { Export } from '../../export/output-file.ts';
 import { ONTO, type Onto } from '../../export/weights.ts';
 import type { Folder } from '../../formats/byte-source.ts';
-import { counted, showBytes, showSeconds } from '../../formats/words.ts';
+import { showSeconds } from '../../formats/words.ts';
 import type { Take } from '../../run/take.ts';
 import { readOwnAdapterConfig } from '../adapter-config-file.ts';
 import { checkApart } from '../apart.ts';
-import { type Display, openDisplay } from '../display.ts';
-import { checkWritable, partialName } from '../durable-files.ts';
+import type { Display } from '../display.ts';
+import { checkWritable } from '../durable-files.ts';
 import { baseNamed, firstBase } from '../hub-cache.ts';
-import { interrupt } from '../interrupt.ts';
 import { adapterFolder, nodeFolder } from '../node-files.ts';
 import { checkOutputFile } from '../output-file.ts';
-import { OutputLock } from '../output-lock.ts';
 import { INVOCATION } from '../package-root.ts';
 import { outputFiles, taken, takeOption } from '../take-option.ts';
-import { checkRoom, checkVacant, writeExportFile, writeExportFolder } from '../write-export.ts';
+import { checkVacant } from '../write-export.ts';
+import { showBytesDone, withOutput } from '../write-output.ts';
 
 interface Options {
   base?: string;
@@ -92,15 +90,10 @@ Examples:
     .action(async (options: Options) => end(await runExport(options, command)));
 }
 
-const STOPPED = 'Stopped; nothing was written.';
-
 async function runExport(options: Options, command: Command): Promise<number> {
   const begun = performance.now();
-  const display = openDisplay();
-  const { signal } = interrupt;
   const { output, to: form } = options;
-  const lock = OutputLock.forExport(output);
-  try {
+  return withOutput(output, 'export', async ({ display, checkLock, write }) => {
     const isFile = form !== ADAPTER && FORMS[form].isFile;
     const place = async (...inputs: { what: string; path: string }[]): Promise<void> => {
       const all = [...inputs, { what: 'the adapter', path: options.model }];
@@ -111,33 +104,14 @@ async function runExport(options: Options, command: Command): Promise<number> {
         await checkWritable(output);
         await checkVacant(output);
       }
-      await lock.check();
+      await checkLock();
     };
     const { files, notes, commands = [] } = await planned(options, command, display, place);
     display.close();
     for (const note of notes) {
       display.line(`Note: ${note}`);
     }
-    const total = exportBytes(files);
-    display.line(`${counted(files.length, 'file')}, ${showBytes(total)}: ${output}`);
-    await checkRoom(output, total);
-    interrupt.handle('end', {
-      onEnd: () => {
-        rmSync(partialName(output), { recursive: true, force: true });
-        display.close();
-        display.line(STOPPED);
-      },
-    });
-    await lock.take();
-    display.begin('writing');
-    const writing = { signal, onProgress: (done: number) => show(display, 'writing', done, total) };
-    if (isFile) {
-      await writeExportFile(output, files[0]!, writing);
-    } else {
-      await writeExportFolder(output, files, writing);
-    }
-    display.close();
-    interrupt.handle('system');
+    await write(files, isFile ? 'file' : 'folder');
     display.line(`Written in ${showSeconds((performance.now() - begun) / 1000)}: ${output}`);
     if (commands.length > 0) {
       display.line(`Run it from there: ${commands.join(' && ')}`);
@@ -147,18 +121,7 @@ async function runExport(options: Options, command: Command): Promise<number> {
         'For LM Studio, put the file into ~/.lmstudio/models/<publisher>/<model>/, two folders of any name.',
       );
     }
-    return interrupt.exitCode ?? 0;
-  } catch (error) {
-    if (!signal.aborted || error !== signal.reason) {
-      throw error;
-    }
-    display.close();
-    display.line(STOPPED);
-    return interrupt.exitCode!;
-  } finally {
-    display.close();
-    lock.release();
-  }
+  });
 }
 
 /** What to write; `place` checks the output against what is read. Throws UserError. */
@@ -186,10 +149,6 @@ async function planned(
   }
   await place({ what: 'the base model', path: basePath });
   const base = await nodeFolder(basePath);
-  const onProgress = (done: number, total: number) => show(display, 'hashing', done, total);
+  const onProgress = (done: number, total: number) => showBytesDone(display, 'hashing', done, total);
   return planExport({ base, adapter, form, type, onto, otherBase, system, onProgress });
-}
-
-function show(display: Display, task: string, done: number, total: number): void {
-  display.progress({ task, done, total, figures: [`${showBytes(done)} of ${showBytes(total)}`] });
 }

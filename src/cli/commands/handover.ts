@@ -1,15 +1,12 @@
-import { rmSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { exportBytes } from '../../export/output-file.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import type { Recipe } from '../../formats/recipe.ts';
-import { counted, showBytes } from '../../formats/words.ts';
 import { type HandedRun, planHandover } from '../../handover/handover.ts';
 import type { Columns } from '../../text/columns.ts';
 import { readOwnAdapterConfig } from '../adapter-config-file.ts';
 import { checkApart } from '../apart.ts';
-import { type Display, openDisplay } from '../display.ts';
-import { checkWritable, partialName } from '../durable-files.ts';
+import type { Display } from '../display.ts';
+import { checkWritable } from '../durable-files.ts';
 import { openHandedRun } from '../handed-run.ts';
 import { baseNamed, firstBase } from '../hub-cache.ts';
 import { interrupt } from '../interrupt.ts';
@@ -24,7 +21,8 @@ import {
 } from '../options.ts';
 import { INVOCATION } from '../package-root.ts';
 import { RunReport } from '../run-report.ts';
-import { checkRoom, checkVacant, writeExportFolder } from '../write-export.ts';
+import { checkVacant } from '../write-export.ts';
+import { withOutput } from '../write-output.ts';
 
 interface Options {
   run?: string;
@@ -92,8 +90,6 @@ Example:
     .action(async (options: Options) => end(await runHandover(options, command)));
 }
 
-const STOPPED = 'Stopped; nothing was written.';
-
 interface Beginning {
   recipe: Recipe;
   source: Folder | undefined;
@@ -103,10 +99,9 @@ interface Beginning {
 }
 
 async function runHandover(options: Options, command: Command): Promise<number> {
-  const display = openDisplay();
   const { signal } = interrupt;
   const { output } = options;
-  try {
+  return withOutput(output, 'hand-over', async ({ display, checkLock, write }) => {
     const { recipe, source, start, run } = await beginning(options, command, display);
     const own = await readOwnAdapterConfig(source);
     const basePath =
@@ -117,6 +112,7 @@ async function runHandover(options: Options, command: Command): Promise<number> 
       return command.error("required option '--base <folder>' not specified");
     }
     await checkPlaces(options, basePath);
+    await checkLock();
     const train = await rowsSource(options.trainData, options.columns, options.rowChanges);
     const validation = await validationSource(options);
     const report = new RunReport(display);
@@ -134,30 +130,9 @@ async function runHandover(options: Options, command: Command): Promise<number> 
     for (const note of notes) {
       report.show({ type: 'note', text: note });
     }
-    const total = exportBytes(files);
-    display.line(`${counted(files.length, 'file')}, ${showBytes(total)}: ${output}`);
-    await checkRoom(output, total);
-    interrupt.handle('end', {
-      onEnd: () => {
-        rmSync(partialName(output), { recursive: true, force: true });
-        display.close();
-        display.line(STOPPED);
-      },
-    });
-    await writeExportFolder(output, files, { signal, onProgress: () => undefined });
-    interrupt.handle('system');
+    await write(files, 'folder');
     display.line(`It starts from ${start}. Its README.md has the commands.`);
-    return interrupt.exitCode ?? 0;
-  } catch (error) {
-    if (!signal.aborted || error !== signal.reason) {
-      throw error;
-    }
-    display.close();
-    display.line(STOPPED);
-    return interrupt.exitCode!;
-  } finally {
-    display.close();
-  }
+  });
 }
 
 /** The recipe, and the adapter that training starts from. */

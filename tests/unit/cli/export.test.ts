@@ -127,7 +127,7 @@ describe('retune export', () => {
     ['gguf', 'v2.gguf'],
   ])('refuses %s where another export writes', async (to, name) => {
     const output = join(work, name);
-    const lock = OutputLock.forExport(output);
+    const lock = OutputLock.beside(output, 'export');
     await lock.take();
     const { code, stderr } = await run({ to, output });
     expect(stderr).toMatch(

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OutputLock } from '../../../src/cli/output-lock.ts';
 import { retuneHere } from '../../support/cli-here.ts';
 
 const CASE = 'tests/fixtures/cases/batch2';
@@ -32,7 +33,7 @@ describe('retune handover', () => {
     expect(stderr).toBe('');
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /\n16 files, \d+ KiB: .*out\nIt starts from V1\. Its README\.md has the commands\.\n$/,
+      /\n16 files, \d+ KiB: .*out\nwriting\nIt starts from V1\. Its README\.md has the commands\.\n$/,
     );
     expect(readdirSync(join(work, 'out')).toSorted()).toEqual([
       'README.md',
@@ -49,6 +50,16 @@ describe('retune handover', () => {
       'training_config.yaml',
     ]);
     expect(readdirSync(work)).toEqual(['out']);
+  });
+
+  it('refuses a folder where another hand-over writes', async () => {
+    const lock = OutputLock.beside(join(work, 'out'), 'hand-over');
+    await lock.take();
+    const { code, stderr } = await run();
+    lock.release();
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/out: another hand-over writes there, process \d+ on the host/);
+    expect(readdirSync(work)).toEqual([]);
   });
 
   it('hands the same folder over twice, byte for byte', async () => {
