@@ -6,6 +6,7 @@ import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts'
 import { runLockFree } from '../platform/run-lock.ts';
 import { BrowserCacheStorage } from '../storage/base-cache.ts';
 import { checkStorage } from '../storage/check-storage.ts';
+import { Conversations } from '../storage/conversations.ts';
 import { KeptInputs } from '../storage/kept-inputs.ts';
 import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { RunRecords } from '../storage/run-records.ts';
@@ -56,7 +57,8 @@ const shelves = [
   copyCategory,
   appCategory,
 ];
-const chat = new Chat(runs, files);
+const conversations = new Conversations(store);
+const chat = new Chat(runs, files, conversations);
 
 /** Calls outside a run that compute on the GPU. */
 let computing = 0;
@@ -150,8 +152,19 @@ const api: KeeperApi = {
   storage: () => storageAccount(shelves),
   deleteStored: (key) => answer(() => deleteStored(shelves, key)),
 
-  chat: (id, version, question, onText, options) =>
-    answer(() => whileComputing(() => chat.ask(id, version, question, onText, options))),
+  openChat: (run) => answer(() => chat.facts(run)),
+  keepConversation: (run, conversation) =>
+    answer(async () => {
+      await runs.record(run);
+      await conversations.put(run, conversation);
+      return undefined;
+    }),
+  deleteConversation: (run, id) =>
+    answer(async () => {
+      await conversations.delete(run, id);
+      return undefined;
+    }),
+  chat: (run, request, onText) => answer(() => whileComputing(() => chat.ask(run, request, onText))),
   stopChat: async () => chat.stop(),
 };
 

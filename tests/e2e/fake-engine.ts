@@ -12,6 +12,7 @@ import { defaultRecipe, parseRecipe, recipeToYaml } from '../../src/formats/reci
 import { sha256 } from '../../src/formats/sha256.ts';
 import { UserError } from '../../src/formats/user-error.ts';
 import type { RunEvent } from '../../src/run/events.ts';
+import { fakeChat } from './fake-chat.ts';
 import { fakeCorrections, fakeTrays } from './fake-corrections.ts';
 import { fakeExports } from './fake-exports.ts';
 import { fakeTests, type TestScenario } from './fake-tests.ts';
@@ -364,19 +365,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     exportCheckpoint: async () => ok(new Blob(['PK'])),
     exportTaken: async () => ok(new Blob(['PK'])),
     exportRunInto: async () => ok(undefined),
-    chat: async (_, version, question, onText) => {
-      const text = {
-        base: `I am not sure what you mean by “${question}”. Could you say more?`,
-        v1: 'The fuse 45 can be found in the main hall.\u202e',
-        v2: 'The fuse 45 can be found in 東京, shelf 15. It costs 3.5 €.',
-      }[version];
-      for (const piece of text.match(/\S+\s*/g)!) {
-        onText(piece);
-        await sleep(scenario.pace);
-      }
-      return ok(text);
-    },
-    stopChat: async () => undefined,
+    ...fakeChat(scenario.pace),
   };
 }
 

@@ -9,7 +9,7 @@ export const MARKUP =
 const DECIDED_BY = new Set(
   [
     'id key kind type status state form family phase unit doing run baseRun sourceRun parent hash hashes lacks recipe',
-    'options handles stopped tests verdict metric changes vote votes',
+    'options handles stopped tests verdict metric changes vote votes ended',
   ].flatMap((keys) => keys.split(' ')),
 );
 

@@ -45,8 +45,8 @@ it('the demo in the page: V2 from one click, asked, tested against V1, and conti
   const asked = await timed('two questions answered by V1 and V2', () => demo.ask());
   for (const answers of asked) {
     expect(answers.map(({ version, state }) => [version, state])).toEqual([
-      ['V1', 'done'],
-      ['V2', 'done'],
+      ['V1', 'stop-id'],
+      ['V2', 'stop-id'],
     ]);
     for (const { text } of answers) {
       expect(text).not.toBe('');

@@ -16,7 +16,7 @@ type Picture = (name: string, view?: { height?: number }) => Promise<void>;
 export interface ChatAnswer {
   version: string;
   text: string;
-  /** 'done', or what happened instead. */
+  /** 'stop-id', or what else ended it. */
   state: string;
 }
 
@@ -68,21 +68,24 @@ export class DemoPage {
   /** Presses the demo's questions in the chat; the answers of each by V1 and V2. */
   async ask(): Promise<ChatAnswer[][]> {
     const { page } = this;
-    const articles = page.locator('chat-view article');
-    for (const [i, question] of DEMO_QUESTIONS.entries()) {
+    const answers: ChatAnswer[][] = [];
+    for (const question of DEMO_QUESTIONS) {
       await this.#button(question).click();
-      await articles.nth(2 * i + 1).waitFor();
+      await page.locator('chat-view .question', { hasText: question }).waitFor();
       await page.getByRole('button', { name: 'Ask', exact: true }).waitFor();
+      const articles = page.locator('chat-view article');
+      answers.push(
+        await articles.evaluateAll((all) =>
+          all.map((article) => ({
+            version: article.querySelector('h4')!.textContent.trim(),
+            text: article.querySelector('.text')!.textContent,
+            state: article.className,
+          })),
+        ),
+      );
     }
     await this.#picture('result', { height: 860 });
-    const answers = await articles.evaluateAll((all) =>
-      all.map((article) => ({
-        version: article.querySelector('h4')!.textContent.trim(),
-        text: article.querySelector('.text')!.textContent,
-        state: article.className,
-      })),
-    );
-    return DEMO_QUESTIONS.map((_, i) => answers.slice(2 * i, 2 * i + 2));
+    return answers;
   }
 
   /** Starts asking V1 and V2 the demo's questions and stops on the way; returns the answers so far. */

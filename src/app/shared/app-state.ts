@@ -2,7 +2,6 @@ import type {
   AdapterFacts,
   Answer,
   BaseFacts,
-  ChatVersion,
   ChosenFile,
   ChosenFolder,
   DeviceFacts,
@@ -82,15 +81,6 @@ export interface Unfinished {
   restartsExhausted: boolean;
 }
 
-export interface ChatTurn {
-  question: string;
-  answers: readonly {
-    version: ChatVersion;
-    text: string;
-    state: 'waiting' | 'streaming' | 'done' | 'failed';
-  }[];
-}
-
 export interface AppState {
   device?: Answer<DeviceFacts> | undefined;
   slots: Slots;
@@ -126,8 +116,6 @@ export interface AppState {
   /** The run or test active in another tab; while it lasts, this tab can start none. */
   elsewhere?: Elsewhere | undefined;
   runs: readonly RunRecord[];
-  chat: readonly ChatTurn[];
-  chatBusy: boolean;
   /** A new version of the page is waiting to be activated. */
   updateReady: boolean;
   offlineReady: boolean;
@@ -156,8 +144,6 @@ export const initialState: AppState = {
   deviceInputsKept: true,
   view: 'setup',
   runs: [],
-  chat: [],
-  chatBusy: false,
   updateReady: false,
   offlineReady: false,
   unresponsive: false,

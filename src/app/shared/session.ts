@@ -6,7 +6,7 @@ import { Tests } from '../comparison/tests.ts';
 import { Lineage } from '../runs/lineage.ts';
 import { Choices } from '../setup/choices.ts';
 import { KeptChoices } from '../setup/kept-choices.ts';
-import { ChatBox } from '../training/chat.ts';
+import { Chats } from '../training/chat/chats.ts';
 import { Training } from '../training/training.ts';
 import { AdapterUse } from '../use/adapter-use.ts';
 import { type AppState, initialState, isActive } from './app-state.ts';
@@ -21,7 +21,7 @@ export class PageSession {
   readonly kept: KeptChoices;
   readonly watch: EngineWatch;
   readonly training: Training;
-  readonly chat: ChatBox;
+  readonly chats: Chats;
   readonly tests: Tests;
   readonly testDrafts: TestDrafts;
   readonly lineage: Lineage;
@@ -37,7 +37,7 @@ export class PageSession {
     this.watch = new EngineWatch(engine, this.store);
     this.storage = new StorageUse(engine, this.store);
     this.training = new Training(engine, this.store, this.watch, this.storage);
-    this.chat = new ChatBox(engine, this.store, this.watch);
+    this.chats = new Chats(engine, this.store, this.watch);
     this.tests = new Tests(engine, this.store, this.watch);
     this.testDrafts = new TestDrafts(engine, this.tests.store);
     this.lineage = new Lineage(engine, this.store, this.choices);

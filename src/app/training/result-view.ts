@@ -1,5 +1,5 @@
 import '../elements/notice-bar.ts';
-import './chat-view.ts';
+import './chat/chat-view.ts';
 import './next-steps.ts';
 import { css, html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
@@ -99,7 +99,7 @@ export class ResultView extends SessionView {
     ${this.#verdict(run)} ${finished ? this.#take(run) : nothing}
     ${finished ? html`<next-steps .session=${this.session}></next-steps>` : nothing}
     ${run.checkpoints.length > 0 ? this.#checkpoints(run.id!) : nothing}
-    ${finished ? html`<chat-view .session=${this.session}></chat-view>` : nothing}`;
+    ${finished || run.checkpoints.length > 0 ? html`<chat-view .session=${this.session}></chat-view>` : nothing}`;
   }
 
   #verdict({ id, best, evals, checkpoints, hasSource, status }: RunState) {

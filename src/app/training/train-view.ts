@@ -1,7 +1,6 @@
 import '../elements/line-chart.ts';
 import '../elements/notice-bar.ts';
 import './run-log.ts';
-import './chat-view.ts';
 import './result-view.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';

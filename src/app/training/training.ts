@@ -212,7 +212,7 @@ export class Training {
   }
 
   #show(run: RunState): void {
-    this.#store.update({ run, view: 'train', chat: [], refusal: undefined });
+    this.#store.update({ run, view: 'train', refusal: undefined });
   }
 
   #asked(asked: RunState['asked']): void {

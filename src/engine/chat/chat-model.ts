@@ -1,32 +1,30 @@
-import { type LoraWeights, readAdapter } from '../../formats/adapter.ts';
+import { openAdapter, readAdapter } from '../../formats/adapter.ts';
 import { openBaseModel } from '../../formats/base-model.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { promptEncoder, stopIds } from '../../generate/prompt-form.ts';
+import { type ChatMessage, conversationEncoder, stopIds } from '../../generate/prompt-form.ts';
 import type { Sampling } from '../../generate/sampling.ts';
+import { StopTexts } from '../../generate/stop-texts.ts';
 import { TextGenerator } from '../../generate/text-generator.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { Stream } from '../../gpu/stream.ts';
 import type { BaseCache } from '../../model/base/cache/base-cache.ts';
 import { loadBase } from '../../model/base/load.ts';
-import { Lora } from '../../model/lora.ts';
 import { readCursor } from '../../run/checkpoint/checkpoint.ts';
 import { generationPlan, withinMemory } from '../../run/plan/memory-plan.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
-import type { ChatVersion } from '../protocol/protocol.ts';
+import type { ChatReply, ChatVersion } from '../protocol/chat.ts';
+import { LoadedAdapters } from './loaded-adapters.ts';
 
-/** Tokens of question and answer together. */
-const CAPACITY = 2048;
+/** Tokens of a conversation and its next answer together; fewer where one buffer could not hold their activations. */
+const CAPACITIES = [4096, 2048];
 const REMEDY = 'close other programs that use the GPU';
 
 /** One base with the adapters over it, ready to answer. */
 export interface ChatModel {
-  /**
-   * Throws UserError where the question is too long. Resolves to the whole answer, or to what was generated before
-   * the stop.
-   */
-  ask(question: string, call: Ask): Promise<string>;
+  /** Throws UserError where the conversation is too long, or the chat template refuses it. */
+  ask(messages: readonly ChatMessage[], call: Ask): Promise<ChatReply>;
 }
 
 export interface Ask {
@@ -34,84 +32,152 @@ export interface Ask {
   sampling: Sampling;
   maxNewTokens: number;
   seed: number;
+  /** With the seed it determines the random sequence. */
+  turn: number;
+  /** The answer ends before the first of these. */
+  stop: readonly string[];
   signal: AbortSignal;
   onText: (text: string) => void;
 }
 
-/** Brings the base and both adapters to the device. Throws UserError. */
+export interface ChatFolders {
+  base: Folder;
+  /** What the run started from; undefined for a fresh adapter. */
+  v1: Folder | undefined;
+  /** The result, or the latest checkpoint. */
+  v2: Folder;
+  /** Throws UserError where it is gone. */
+  checkpoint: (step: number) => Promise<Folder>;
+}
+
+/** Brings the base to the device; adapters follow when they are asked. Throws UserError. */
 export async function openChatModel(
   gpu: Gpu,
-  folders: { base: Folder; v1: Folder | undefined; v2: Folder },
+  folders: ChatFolders,
   recipe: Recipe,
   baseCache: BaseCache,
 ): Promise<ChatModel> {
   const model = await openBaseModel(folders.base);
-  const tokenizer = await loadTokenizer(folders.base, model.config.vocabSize);
   const { config } = model;
-  const v1 = folders.v1 && (await readAdapter(folders.v1, config)).weights;
-  const v2 = (await readAdapter(folders.v2, config)).weights;
+  const tokenizer = await loadTokenizer(folders.base, config.vocabSize);
   const { prompt: form, plan } = await readCursor(folders.v2);
-  const modules = v2.map(({ module }) => module);
-  const capacity = Math.min(CAPACITY, config.maxPositions);
-  const rank = [...(v1 ?? []), ...v2].reduce((most, { module }) => Math.max(most, module.r), 1);
+  const encode = conversationEncoder(tokenizer, form, plan.moment);
+  const sources = await Promise.all(
+    [folders.v2, folders.v1].map(async (folder) =>
+      folder ? (await openAdapter(folder, config)).sources : [],
+    ),
+  );
+  const modules = sources[0]!.map(({ module }) => module);
+  const rank = sources.flat().reduce((most, { module }) => Math.max(most, module.r), 1);
+  const capacity = capacityOn(gpu, config);
   const shape = { sequences: 1, capacity, rank };
   const doubleQuant = recipe.quantization.useDoubleQuant;
   const cache = await baseCache.slot(model, doubleQuant);
-  const { generator, loras } = await withinMemory(
+  const memory = generationPlan({ model, doubleQuant, modules, shape });
+  const generator = await withinMemory(
     gpu,
-    generationPlan({ model, doubleQuant, modules, shape }),
+    memory,
     async () => {
       const base = await loadBase(gpu, model, { doubleQuant, positions: capacity, cache });
-      const lora = (weights: readonly LoraWeights[]) => new Lora(gpu, weights, config.layers, false);
-      return {
-        generator: new TextGenerator(new Stream(gpu), base, shape),
-        loras: { base: undefined, v1: v1 && lora(v1), v2: lora(v2) },
-      };
+      return new TextGenerator(new Stream(gpu), base, shape);
     },
     REMEDY,
   );
-  const encode = promptEncoder(tokenizer, form, plan.moment);
+  const adapters = new LoadedAdapters(gpu, config.layers, async (version) => {
+    const folder = await folderOf(version, folders);
+    return folder && (await readAdapter(folder, config)).weights;
+  });
   const ends = stopIds(model, tokenizer);
   return {
-    async ask(question, { version, onText, maxNewTokens, ...options }) {
-      if (version === 'v1' && !v1) {
+    async ask(messages, { version, onText, maxNewTokens, sampling, seed, turn, stop, signal }) {
+      const prompt = encoded(encode, messages);
+      const room = capacity - prompt.length;
+      if (room < 1) {
+        const what = messages.length > 1 ? 'conversation' : 'question';
+        const remedy = messages.length > 1 ? 'begin a new one' : 'shorten it';
+        throw new UserError(
+          `The ${what} has ${prompt.length} tokens, expected fewer than ${capacity}; ${remedy}.`,
+        );
+      }
+      const lora = await withinMemory(gpu, memory, () => adapters.get(version), REMEDY);
+      const stream = tokenizer.stream({ skipSpecial: true });
+      const texts = new StopTexts(stop);
+      const cut = new AbortController();
+      let said = '';
+      const say = (text: string): void => {
+        if (text !== '') {
+          said += text;
+          onText(text);
+        }
+      };
+      let ended: ChatReply['ended'];
+      try {
+        const [generated] = await generator.generate([prompt], lora, {
+          ...{ sampling, seed, numbers: [turn], stopIds: ends },
+          maxNewTokens: Math.min(room, maxNewTokens),
+          signal: AbortSignal.any([signal, cut.signal]),
+          onToken: (_, id) => {
+            say(texts.push(stream.push(id)));
+            if (texts.found) {
+              cut.abort(cut);
+            }
+          },
+        });
+        ended = generated!.stopped;
+      } catch (error) {
+        if (!(signal.aborted && error === signal.reason) && error !== cut) {
+          throw error;
+        }
+        ended = 'cancelled';
+      }
+      say(texts.push(stream.end()) + texts.end());
+      return { text: said.trim(), ended: texts.found ? 'stop text' : ended };
+    },
+  };
+}
+
+/** Throws UserError as a whole sentence. */
+function encoded(
+  encode: (messages: readonly ChatMessage[]) => number[],
+  messages: readonly ChatMessage[],
+): number[] {
+  try {
+    return encode(messages);
+  } catch (error) {
+    if (error instanceof UserError) {
+      throw new UserError(`This conversation cannot be continued: ${error.message.replace(/\.$/, '')}.`);
+    }
+    throw error;
+  }
+}
+
+/** Its rank-sized and head-sized buffers are smaller than one of `intermediateSize` values a token. */
+function capacityOn(
+  { device }: Gpu,
+  { maxPositions, intermediateSize }: { maxPositions: number; intermediateSize: number },
+): number {
+  const fits = (capacity: number): boolean =>
+    4 * Math.min(capacity, maxPositions) * intermediateSize <= device.limits.maxStorageBufferBindingSize;
+  return Math.min(CAPACITIES.find(fits) ?? CAPACITIES.at(-1)!, maxPositions);
+}
+
+async function folderOf(
+  version: ChatVersion,
+  { v1, v2, checkpoint }: ChatFolders,
+): Promise<Folder | undefined> {
+  switch (version) {
+    case 'base':
+      return undefined;
+    case 'v1':
+      if (!v1) {
         throw new UserError(
           'This run started a fresh adapter, so there is no V1 to ask; ask the base or V2.',
         );
       }
-      const prompt = encode(question);
-      const room = capacity - prompt.length;
-      if (room < 1) {
-        throw new UserError(
-          `The question has ${prompt.length} tokens, expected fewer than ${capacity}; shorten it.`,
-        );
-      }
-      const stream = tokenizer.stream({ skipSpecial: true });
-      const ids: number[] = [];
-      const onToken = (_: number, id: number): void => {
-        ids.push(id);
-        const text = stream.push(id);
-        if (text !== '') {
-          onText(text);
-        }
-      };
-      try {
-        await generator.generate([prompt], loras[version], {
-          ...options,
-          maxNewTokens: Math.min(room, maxNewTokens),
-          stopIds: ends,
-          onToken,
-        });
-      } catch (error) {
-        if (!options.signal.aborted || error !== options.signal.reason) {
-          throw error;
-        }
-      }
-      const rest = stream.end();
-      if (rest !== '') {
-        onText(rest);
-      }
-      return tokenizer.decode(ids, { skipSpecial: true }).trim();
-    },
-  };
+      return v1;
+    case 'v2':
+      return v2;
+    default:
+      return checkpoint(Number(version.slice('checkpoint-'.length)));
+  }
 }

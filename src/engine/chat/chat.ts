@@ -1,15 +1,17 @@
-import { MAX_NEW_TOKENS } from '../../comparison/batch-test.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { GREEDY, RECIPE_SAMPLING } from '../../generate/sampling.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { LossWatch } from '../../gpu/with-device.ts';
 import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
-import { CURSOR } from '../../run/checkpoint/checkpoint.ts';
+import { CURSOR, readCursor } from '../../run/checkpoint/checkpoint.ts';
+import { OutOfMemoryError } from '../../run/plan/memory-plan.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
+import type { Conversations } from '../../storage/conversations.ts';
+import type { StoredRun } from '../../storage/run-records.ts';
 import { folderOf } from '../files/files.ts';
 import type { RunFiles } from '../files/inputs.ts';
-import type { ChatOptions, ChatVersion } from '../protocol/protocol.ts';
+import type { ChatFacts, ChatReply, ChatRequest } from '../protocol/chat.ts';
+import type { ChosenFolder } from '../protocol/protocol.ts';
 import type { Runs } from '../runs/runs.ts';
 import { type ChatModel, openChatModel } from './chat-model.ts';
 
@@ -19,28 +21,32 @@ interface Session {
   model: ChatModel;
 }
 
-/** Answers questions with base, V1 or V2 of a run; the model stays on the device from one question to the next. */
+/** Answers with the versions of a run; the base stays on the device from one question to the next. */
 export class Chat {
   readonly #runs: Runs;
   readonly #files: RunFiles;
+  readonly #conversations: Conversations;
   #session: Session | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #stop = new AbortController();
 
-  constructor(runs: Runs, files: RunFiles) {
+  constructor(runs: Runs, files: RunFiles, conversations: Conversations) {
     this.#runs = runs;
     this.#files = files;
+    this.#conversations = conversations;
+  }
+
+  /** Throws UserError where the run has nothing to ask yet. */
+  async facts(id: string): Promise<ChatFacts> {
+    const record = await this.#runs.record(id);
+    const { prompt: form, system } = await readCursor(await latest(this.#runs.storeOf(record)));
+    const lacks = (await this.#files.lacks(record)).filter((part) => part === 'base' || part === 'source');
+    return { form, system, lacks, conversations: await this.#conversations.list(id) };
   }
 
   /** Streams an answer and resolves to the whole of it; questions wait for one another. Throws UserError. */
-  ask(
-    id: string,
-    version: ChatVersion,
-    question: string,
-    onText: (text: string) => void,
-    options: ChatOptions = {},
-  ): Promise<string> {
-    const turn = this.#turn.then(() => this.#ask(id, version, question, onText, options));
+  ask(id: string, request: ChatRequest, onText: (text: string) => void): Promise<ChatReply> {
+    const turn = this.#turn.then(() => this.#ask(id, request, onText));
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
@@ -57,33 +63,31 @@ export class Chat {
     this.#drop();
   }
 
-  async #ask(
-    id: string,
-    version: ChatVersion,
-    question: string,
-    onText: (text: string) => void,
-    options: ChatOptions,
-  ): Promise<string> {
+  async #ask(id: string, request: ChatRequest, onText: (text: string) => void): Promise<ChatReply> {
     this.#runs.checkIdle();
-    this.#stop = new AbortController();
-    const { gpu, model } = await this.#open(id, options);
+    const stop = (this.#stop = new AbortController());
+    const { gpu, model } = await this.#open(id, request.files);
     const losses = new LossWatch(({ name }, why) => {
       this.#drop();
       return new UserError(`${name} was lost (${why}); ask again.`);
     });
     losses.add(gpu);
-    const answer = model.ask(question, {
-      version,
-      sampling: options.greedy ? GREEDY : RECIPE_SAMPLING,
-      maxNewTokens: options.maxNewTokens ?? MAX_NEW_TOKENS,
-      seed: 42,
-      signal: this.#stop.signal,
-      onText,
+    const { version, messages, turn, sampling } = request;
+    const { temperature, topP, maxNewTokens, seed, stop: texts } = sampling;
+    const answer = model.ask(messages, {
+      ...{ version, turn, maxNewTokens, seed, onText, stop: texts, signal: stop.signal },
+      sampling: { temperature, topP, topK: 0, repetitionPenalty: 1 },
     });
-    return losses.race(answer);
+    return losses.race(answer).catch((error: unknown) => {
+      // What was allocated in part cannot be asked again.
+      if (error instanceof OutOfMemoryError) {
+        this.#drop();
+      }
+      throw error;
+    });
   }
 
-  async #open(id: string, options: ChatOptions): Promise<Session> {
+  async #open(id: string, given: ChatRequest['files'] = {}): Promise<Session> {
     const record = await this.#runs.record(id);
     const v2 = await latest(this.#runs.storeOf(record));
     const key = `${id} ${v2.name}`;
@@ -91,22 +95,24 @@ export class Chat {
       return this.#session;
     }
     this.#drop();
-    const inputs = await this.#files.of(record, options.files);
+    const base = await reachable(() => this.#files.baseOf(record), given.base, record.inputs.base);
+    const { source: from } = record.inputs;
+    const v1 =
+      from === undefined
+        ? undefined
+        : await reachable(() => this.#files.sourceOf(record), given.source, from);
     const gpu = await requestGpu();
     if (!gpu) {
       throw new UserError(NO_ADAPTER);
     }
     try {
-      const v1 = inputs.source && folderOf(inputs.source);
-      const model = await openChatModel(
-        gpu,
-        { base: folderOf(inputs.base), v1, v2 },
-        record.recipe,
-        this.#files.cache,
-      );
-      if (options.files) {
-        this.#files.remember(id, options.files);
-      }
+      const folders = {
+        base: folderOf(base),
+        v1: v1 && folderOf(v1),
+        v2,
+        checkpoint: this.#checkpoint(record),
+      };
+      const model = await openChatModel(gpu, folders, record.recipe, this.#files.cache);
       return (this.#session = { key, gpu, model });
     } catch (error) {
       gpu.close();
@@ -114,10 +120,38 @@ export class Chat {
     }
   }
 
+  #checkpoint({ id }: StoredRun): (step: number) => Promise<Folder> {
+    return async (step) => folderOf(await this.#files.kept.open(id, step));
+  }
+
   #drop(): void {
     this.#session?.gpu.close();
     this.#session = undefined;
   }
+}
+
+/**
+ * What the browser holds; where it holds none or may not read it, what was chosen, if that has the same name. Throws
+ * UserError.
+ */
+async function reachable(
+  kept: () => Promise<ChosenFolder | undefined>,
+  given: ChosenFolder | undefined,
+  name: string,
+): Promise<ChosenFolder> {
+  const instead = given?.name === name ? given : undefined;
+  const found = await kept().catch((error: unknown) => {
+    if (instead && error instanceof UserError) {
+      return undefined;
+    }
+    throw error;
+  });
+  if (found ?? instead) {
+    return (found ?? instead)!;
+  }
+  throw new UserError(
+    `${name}: this browser no longer has a way to it; choose the folder in stage one, then ask again.`,
+  );
 }
 
 /** The result, or the latest checkpoint of a run that has none yet. */

@@ -12,6 +12,7 @@ import type { Columns } from '../../text/columns.ts';
 import type { RowsUse } from '../../text/rows.ts';
 import type { Answer } from '../answer.ts';
 import type { OnProgress } from '../watch.ts';
+import type { ChatApi } from './chat.ts';
 import type { TestApi } from './comparison.ts';
 import type { CorrectedFile, CorrectionsApi } from './corrections.ts';
 import type { ExportApi } from './export.ts';
@@ -143,17 +144,6 @@ export interface RunOutcome {
   best?: BestStep | undefined;
 }
 
-export type ChatVersion = 'base' | 'v1' | 'v2';
-
-export interface ChatOptions {
-  /** Always the most likely token; otherwise the recipe's sampling (temperature 0.7, top_p 0.9). */
-  greedy?: boolean;
-  /** Most tokens of an answer; 512 by default. */
-  maxNewTokens?: number;
-  /** The run's files, where the browser kept no handles and they were not chosen since the page was opened. */
-  files?: ChosenInputs;
-}
-
 /** How rows are looked at: cut to so many tokens, and spoken of by what they are for. */
 export interface RowsOptions {
   maxLength: number;
@@ -174,7 +164,7 @@ export interface PlanDevice {
  * once that is aborted, whatever it is stuck in: where the signal's reason is a UserError, with that as its answer.
  * What is read of the browser's storage without an Answer (elsewhere, runs) rejects with UserError where that fails.
  */
-export interface EngineApi extends TestApi, ExportApi, HandoverApi, CorrectionsApi {
+export interface EngineApi extends TestApi, ChatApi, ExportApi, HandoverApi, CorrectionsApi {
   device(): Promise<Answer<DeviceFacts>>;
   /** What this machine has and lacks, line by line. */
   diagnose(): Promise<Answer<Finding[]>>;
@@ -272,15 +262,4 @@ export interface EngineApi extends TestApi, ExportApi, HandoverApi, CorrectionsA
     signal?: AbortSignal,
     onWritten?: (path: string, total: number) => void,
   ): Promise<Answer<undefined>>;
-
-  /** Streams an answer; resolves to the whole text. */
-  chat(
-    id: string,
-    version: ChatVersion,
-    question: string,
-    onText: (text: string) => void,
-    options?: ChatOptions,
-  ): Promise<Answer<string>>;
-  /** Ends the answer that is being given; it resolves to what was said so far. */
-  stopChat(): Promise<void>;
 }

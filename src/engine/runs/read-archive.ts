@@ -7,6 +7,8 @@ import { showBytes } from '../../formats/words.ts';
 import { readZip, type ZipEntry } from '../../formats/zip/reader.ts';
 import { CURSOR, readCursor, verifyFiles } from '../../run/checkpoint/checkpoint.ts';
 import { adapterHash, IDENTITY_NAMES, type RunIdentity } from '../../run/checkpoint/identity.ts';
+import { parseConversation, type StoredConversation } from '../../storage/conversation.ts';
+import { MAX_CONVERSATION } from '../../storage/conversations.ts';
 import { storageEstimate } from '../../storage/quota.ts';
 import type { RunRecords, StoredRun } from '../../storage/run-records.ts';
 import { folderOf } from '../files/files.ts';
@@ -106,7 +108,9 @@ async function checkNew(records: RunRecords, file: string, { id }: StoredRun): P
 
 /** Bytes of the files that have hashes beside them. */
 function hashedBytes(entries: ReadonlyMap<string, ZipEntry>): number {
-  const hashed = [...entries.values()].filter(({ path }) => FILE.test(path) && !path.startsWith('logs/'));
+  const hashed = [...entries.values()].filter(
+    ({ path }) => FILE.test(path) && !/^(?:logs|chats)\//.test(path),
+  );
   return hashed.reduce((sum, { size }) => sum + size, 0);
 }
 
@@ -144,6 +148,9 @@ async function checkPlace(
   if (place === 'logs/') {
     return;
   }
+  if (place === 'chats/') {
+    return checkChats(files, broken);
+  }
   const name = place.slice(0, -1);
   // What was cut off when the run stopped is ignored.
   if (place === 'result/' && !files.has(CURSOR)) {
@@ -167,6 +174,24 @@ async function checkPlace(
   if (other) {
     throw broken(`${name} in it is of another run (it differs in ${IDENTITY_NAMES[other]})`);
   }
+}
+
+/** Checks that each file is a conversation, under its own name. */
+async function checkChats(files: ReadonlyMap<string, Blob>, broken: Reading['broken']): Promise<void> {
+  for (const [name, blob] of files) {
+    const path = `chats/${name}`;
+    const { id } = await readConversation(path, blob).catch((error: unknown) => {
+      throw error instanceof UserError ? broken(error.what) : error;
+    });
+    if (name !== `${id}.json`) {
+      throw broken(`${path} in it is the conversation ${id}`);
+    }
+  }
+}
+
+async function readConversation(path: string, blob: Blob): Promise<StoredConversation> {
+  const json = await readJson(blobSource(path, blob, REMEDY), undefined, MAX_CONVERSATION);
+  return parseConversation(json, path, REMEDY);
 }
 
 /** Checks that a finished run's result is there and is the one that it made. */

@@ -153,8 +153,10 @@ const bench: Bench = {
   async chat(id, version, question) {
     let streamed = '';
     const hear = (text: string) => void (streamed += text);
-    const answer = await engine.chat(id, version, question, hear, { greedy: true, maxNewTokens: 24 });
-    return { streamed, whole: answer.ok ? answer.value : answer.sentence };
+    const sampling = { temperature: 0, topP: 1, maxNewTokens: 24, seed: 42, stop: [] };
+    const messages = [{ role: 'user', content: question }] as const;
+    const answer = await engine.chat(id, { version, messages, sampling, turn: 0 }, hear);
+    return { streamed, whole: answer.ok ? answer.value.text : answer.sentence };
   },
   async test(what, stopAfter = Infinity) {
     const events: TestEvent[] = [];

@@ -90,6 +90,16 @@ async function archive(change: Record<string, unknown> = {}): Promise<Zippable> 
   };
 }
 
+const CHAT = '12345678-89ab-4cde-8f01-23456789abcd';
+const sampling = { temperature: 0.7, topP: 0.9, maxNewTokens: 8, seed: 42, stop: ['END'] };
+const answers = [{ version: 'v1', text: 'one', ended: 'stop id' }];
+const turn = { question: '1?', sampling, blind: true, answers, vote: 'same' };
+const chat = { id: CHAT, created: 5, system: '', shuffle: 1, turns: [turn] };
+const withChat = async (change: object, name = CHAT) => ({
+  ...(await archive()),
+  [`chats/${name}.json`]: json({ ...chat, ...change }),
+});
+
 /** The runs of a browser that is not there. */
 function records(existing?: StoredRun) {
   const restored: { record: StoredRun; files: ReadonlyMap<string, unknown> }[] = [];
@@ -137,7 +147,29 @@ describe('importRun', () => {
     expect(files.size).toBe(9);
   });
 
+  it('takes conversations along', async () => {
+    const { records: to, restored } = records();
+    await importRun(to, zip(await withChat({})));
+    const file = restored[0]!.files.get(`chats/${CHAT}.json`) as Blob;
+    expect(JSON.parse(await file.text())).toEqual(chat);
+  });
+
   it.each<[string, (files: Zippable) => Promise<Zippable> | Zippable, string]>([
+    [
+      'a conversation under another name',
+      () => withChat({}, 'other'),
+      `chats/other.json in it is the conversation ${CHAT}`,
+    ],
+    [
+      'a conversation with what is no answer',
+      () => withChat({ turns: [{ ...turn, answers: [{ ...answers[0], text: 5 }] }] }),
+      `chats/${CHAT}.json: turns[0].answers[0].text is 5, expected text`,
+    ],
+    [
+      'a conversation with a version that cannot be',
+      () => withChat({ turns: [{ ...turn, answers: [{ ...answers[0], version: '__proto__' }] }] }),
+      `chats/${CHAT}.json: turns[0].answers[0].version is "__proto__", expected a version`,
+    ],
     [
       'a path that leads elsewhere',
       (files) => ({ ...files, '../evil': encodeUtf8('x') }),

@@ -1,0 +1,222 @@
+import type {
+  ChatRequest,
+  ChatVersion,
+  StoredAnswer,
+  StoredConversation,
+  StoredTurn,
+} from '../../../engine/protocol/chat.ts';
+import type { EngineApi, RunRecord } from '../../../engine/protocol/protocol.ts';
+import { mayRead } from '../../../platform/permission.ts';
+import type { AppState } from '../../shared/app-state.ts';
+import { isDemoBase } from '../../shared/demo.ts';
+import { demoBase } from '../../shared/demo-tests.ts';
+import type { EngineWatch } from '../../shared/engine-watch.ts';
+import { Store } from '../../shared/store.ts';
+import { shuffled } from '../../shared/votes.ts';
+import {
+  type ChatDraft,
+  type ChatState,
+  emptyChat,
+  emptyChatDraft,
+  messagesFor,
+  type ShownAnswer,
+  shownConversation,
+  shownSystem,
+  versionsOf,
+} from './chat-state.ts';
+
+/** Conversations with the versions of a run, which answer one after the other, since there is one GPU. */
+export class Chats {
+  readonly store = new Store<ChatState>(emptyChat);
+  readonly #engine: EngineApi;
+  readonly #app: Store<AppState>;
+  readonly #watch: EngineWatch;
+  /** The run, and whether it had finished. */
+  #opened = '';
+  #asking: Promise<boolean> = Promise.resolve(false);
+
+  constructor(engine: EngineApi, app: Store<AppState>, watch: EngineWatch) {
+    this.#engine = engine;
+    this.#app = app;
+    this.#watch = watch;
+  }
+
+  /** Shows the conversations of a run, the latest first; those that are shown already stay. */
+  async open(run: RunRecord): Promise<void> {
+    const opened = `${run.id} ${run.status}`;
+    if (this.#opened === opened) {
+      return;
+    }
+    this.#opened = opened;
+    if (this.store.state.live) {
+      await this.stop();
+      await this.#asking.catch(() => undefined);
+    }
+    const versions = versionsOf(run);
+    const usual = versions.filter((version) => version === 'v1' || version === 'v2');
+    this.store.update({
+      ...emptyChat,
+      ...{ run: run.id, facts: undefined, shown: undefined, live: undefined, refusal: undefined },
+      draft: { ...emptyChatDraft, versions: usual.length > 1 ? usual : versions.slice(-2) },
+    });
+    const answer = await this.#engine.openChat(run.id);
+    if (this.store.state.run !== run.id) {
+      return;
+    }
+    if (!answer.ok) {
+      return this.store.update({ refusal: answer.sentence });
+    }
+    const { conversations, ...facts } = answer.value;
+    this.store.update({ facts, conversations, shown: conversations[0]?.id });
+  }
+
+  change(draft: Partial<ChatDraft>): void {
+    this.store.update({ draft: { ...this.store.state.draft, ...draft } });
+  }
+
+  /** Shows a conversation; undefined begins a new one. */
+  show(id: string | undefined): void {
+    this.store.update({ shown: id, refusal: undefined });
+  }
+
+  /**
+   * Asks the versions of the draft. Resolves to whether one of them answered: if none did, nothing is kept of the
+   * question. Called from a click: the browser may have to ask for permission to read the files.
+   */
+  ask(question: string): Promise<boolean> {
+    const { run, live } = this.store.state;
+    const record = this.#app.state.runs.find(({ id }) => id === run);
+    if (!record || live) {
+      return Promise.resolve(false);
+    }
+    return (this.#asking = this.#ask(record, question));
+  }
+
+  async #ask(record: RunRecord, question: string): Promise<boolean> {
+    const { draft } = this.store.state;
+    const conversation = shownConversation(this.store.state) ?? this.#begin();
+    const { sampling, versions } = draft;
+    const blind = draft.blind && versions.length > 1;
+    const turn = conversation.turns.length;
+    const asked = versionsOf(record).filter((version) => versions.includes(version));
+    const order = blind ? shuffled(asked, conversation.shuffle, turn) : asked;
+    const answers = order.map((version): ShownAnswer => ({ version, text: '', state: 'waiting' }));
+    this.store.update({
+      live: { number: turn, question, sampling, blind, answers },
+      stopping: false,
+      refusal: undefined,
+    });
+    try {
+      const files = await this.#files(record);
+      const given: StoredAnswer[] = [];
+      for (const version of order) {
+        if (this.store.state.stopping) {
+          break;
+        }
+        const messages = messagesFor(version, conversation.system, conversation.turns, question);
+        given.push(await this.#answer(record.id, { version, messages, sampling, turn, files }));
+        await this.#keep(record.id, conversation, { question, sampling, blind, answers: kept(given) });
+      }
+      const refused = given.filter(({ ended }) => ended === 'failed');
+      if (refused.length === given.length && refused[0]) {
+        this.store.update({ refusal: refused[0].text });
+      }
+      return kept(given).length > 0;
+    } finally {
+      this.store.update({ live: undefined, stopping: false });
+    }
+  }
+
+  /** Ends the answer that is being given; the versions after it are not asked. */
+  async stop(): Promise<void> {
+    this.store.update({ stopping: true });
+    void this.#watch.watch();
+    await this.#engine.stopChat();
+  }
+
+  /** Votes on a turn of the conversation that is shown. */
+  async vote(turn: number, vote: ChatVersion | 'same'): Promise<void> {
+    const { run } = this.store.state;
+    const conversation = shownConversation(this.store.state);
+    if (run !== undefined && conversation) {
+      const turns = conversation.turns.with(turn, { ...conversation.turns[turn]!, vote });
+      await this.#put(run, { ...conversation, turns });
+    }
+  }
+
+  async delete(id: string): Promise<void> {
+    const { run, conversations, shown } = this.store.state;
+    const answer = await this.#engine.deleteConversation(run!, id);
+    if (!answer.ok) {
+      return this.store.update({ refusal: answer.sentence });
+    }
+    const left = conversations.filter((one) => one.id !== id);
+    this.store.update({ conversations: left, shown: shown === id ? undefined : shown });
+  }
+
+  #begin(): StoredConversation {
+    return {
+      id: crypto.randomUUID(),
+      created: Date.now(),
+      system: shownSystem(this.store.state),
+      shuffle: crypto.getRandomValues(new Uint32Array(1))[0]!,
+      turns: [],
+    };
+  }
+
+  /** What of the run's files the browser may not hold, as far as the page has them. */
+  async #files({ inputs, handles }: RunRecord): Promise<NonNullable<ChatRequest['files']>> {
+    const { lacks = [] } = this.store.state.facts ?? {};
+    const behind = lacks.map((part) => handles[part]).filter((handle) => handle !== undefined);
+    await mayRead(behind, true);
+    const { base, source } = this.#app.state.slots;
+    const shipped = lacks.includes('base') && isDemoBase(inputs.base) && !base.chosen;
+    const given = shipped ? await demoBase().catch(() => undefined) : base.chosen;
+    return { ...(given && { base: given }), ...(source.chosen && { source: source.chosen }) };
+  }
+
+  async #answer(run: string, request: ChatRequest): Promise<StoredAnswer> {
+    const { version } = request;
+    let text = '';
+    const show = (patch: Omit<ShownAnswer, 'version'>) => {
+      const { live } = this.store.state;
+      if (live) {
+        const answers = live.answers.map((one) => (one.version === version ? { version, ...patch } : one));
+        this.store.update({ live: { ...live, answers } });
+      }
+    };
+    const answer = await this.#engine.chat(run, request, (piece) => {
+      text += piece;
+      show({ text, state: 'streaming' });
+    });
+    const given: Omit<StoredAnswer, 'version'> = answer.ok
+      ? answer.value
+      : { text: answer.sentence, ended: 'failed' };
+    show({ text: given.text, state: given.ended });
+    return { version, ...given };
+  }
+
+  /** Keeps the conversation with one more turn, or with more of its last; without answers there is none. */
+  async #keep(run: string, conversation: StoredConversation, turn: StoredTurn): Promise<void> {
+    if (turn.answers.length > 0) {
+      await this.#put(run, { ...conversation, turns: [...conversation.turns, turn] });
+    }
+  }
+
+  async #put(run: string, conversation: StoredConversation): Promise<void> {
+    const { conversations } = this.store.state;
+    const others = conversations.filter(({ id }) => id !== conversation.id);
+    const all = [conversation, ...others].toSorted((a, b) => b.created - a.created);
+    this.store.update({ conversations: all, shown: conversation.id });
+    const answer = await this.#engine.keepConversation(run, conversation);
+    if (!answer.ok) {
+      this.store.update({ refusal: answer.sentence });
+    }
+  }
+}
+
+/** What is kept of the answers: nothing where none was given, or it was cancelled before its first word. */
+function kept(given: readonly StoredAnswer[]): StoredAnswer[] {
+  const said = given.filter(({ ended, text }) => ended !== 'cancelled' || text !== '');
+  return said.some(({ ended }) => ended !== 'failed') ? said : [];
+}
