@@ -103,6 +103,17 @@ export class RunReport {
   }
 }
 
+/** A run's first and last loss, as one line; no line without any. Step 0 is before training. */
+export function lossLine(key: string, losses: readonly { step: number; loss: number }[]): string[] {
+  const [first, last] = [losses[0], losses.at(-1)];
+  if (!first || !last) {
+    return [];
+  }
+  const show = ({ step, loss }: typeof first): string =>
+    `${loss.toFixed(4)} (${step === 0 ? 'before step 1' : `step ${step}`})`;
+  return [`${key} ${first.step === last.step ? '' : `${show(first)} → `}${show(last)}`];
+}
+
 type PhaseEvent = Extract<RunEvent, { type: 'phase' }>;
 
 const amount = ({ unit, total }: PhaseEvent): string =>

@@ -33,7 +33,7 @@ import {
 import { OutputLock } from '../output-lock.ts';
 import { INVOCATION } from '../package-root.ts';
 import { type FinetunePlaces, finetunePlaces } from '../project-layout.ts';
-import { RunReport } from '../run-report.ts';
+import { lossLine, RunReport } from '../run-report.ts';
 import { addSoftwareOptions, type SoftwareOptions } from '../software-device.ts';
 import { TuningFile } from '../tuning-file.ts';
 
@@ -308,16 +308,8 @@ async function losses(store: FolderStore, step: number, hasSource: boolean): Pro
     result: 'The adapter',
   };
   const verdict = verdictOf({ evals, step, saved: await store.checkpoints(), names });
-  const lines = (['loss', 'eval_loss'] as const).flatMap((key) => {
-    const entries = history.filter((entry) => entry[key] !== undefined);
-    const [first, last] = [entries[0], entries.at(-1)];
-    if (!first || !last) {
-      return [];
-    }
-    return [
-      `${key} ${first[key]!.toFixed(4)} (step ${first.step}) → ${last[key]!.toFixed(4)} (step ${last.step})`,
-    ];
-  });
+  const steps = history.flatMap(({ step, loss }) => (loss === undefined ? [] : [{ step, loss }]));
+  const lines = [...lossLine('loss', steps), ...lossLine('eval_loss', evals)];
   const take =
     verdict?.take === undefined
       ? []
