@@ -20,4 +20,5 @@ for line in Path(sys.argv[2]).read_text(encoding="utf-8").splitlines():
     row = json.loads(line)
     ids, labels = encode(by_file, row, by_file.model_max_length)
     same = encode(auto, row, auto.model_max_length)[0] == ids
-    print(json.dumps({"ids": ids, "trained": [int(label != -100) for label in labels], "auto": same}))
+    # Nothing predicts the first token.
+    print(json.dumps({"ids": ids, "trained": [0] + [int(label != -100) for label in labels[1:]], "auto": same}))

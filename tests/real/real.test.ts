@@ -91,7 +91,7 @@ const REFERENCES = [
     within: 2e-5,
     cosine: 0.9999,
   },
-  { folder: 'bitsandbytes', script: [at('handover', 'train.py')], within: 2e-4, cosine: 0.99 },
+  { folder: 'bitsandbytes', script: [at('handover', 'train.py')], within: 1e-3, cosine: 0.99 },
 ];
 
 it('continues V1 to V2', async () => {
