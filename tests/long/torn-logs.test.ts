@@ -6,7 +6,12 @@ let pages: WorkerPages;
 beforeAll(async () => void (pages = await WorkerPages.open('dist/torn-logs-test')));
 afterAll(() => pages?.close());
 
-it.each([[['first']], [['second']], [['second', 'first']], [['first', 'second', 'first']]] as const)(
-  'of two copies loses nothing where killed browsers left records unfinished: %j',
-  (torn) => surviveTornLogs(pages, 2, torn),
+it.each([
+  [2, ['first']],
+  [2, ['second']],
+  [2, ['second', 'first']],
+  [2, ['first', 'second', 'first']],
+  [1, ['first', 'first']],
+] as const)('of %i copies loses nothing where killed browsers left records unfinished: %j', (copies, torn) =>
+  surviveTornLogs(pages, copies, torn),
 );

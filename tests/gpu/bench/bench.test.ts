@@ -5,13 +5,21 @@ import { benchInputs } from '../../../src/bench/models.ts';
 import type { Cell, Report } from '../../../src/bench/report.ts';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
+import type * as Attentions from '../../../src/gpu/kernels/attention/index.ts';
 import type * as Variants from '../../../src/gpu/kernels/linear/index.ts';
 import { plainPass } from '../../../src/run/plan/dry-run.ts';
 import { newExecutionPlanOf } from '../../../src/run/plan/execution-plan.ts';
 import { memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { planInput, withMemory } from '../../../src/run/session.ts';
 
-// Two variants of each product stand for all: the software device compiles each for a second or more.
+// Two variants of each kind stand for all: the software device compiles each for a second or more.
+vi.mock('../../../src/gpu/kernels/attention/index.ts', async (original) => {
+  const all = await original<typeof Attentions>();
+  const ATTENTIONS = Object.fromEntries(
+    all.ATTENTION_CLASSES.map((part) => [part, all.ATTENTIONS[part].slice(0, 2)]),
+  );
+  return { ...all, ATTENTIONS };
+});
 vi.mock('../../../src/gpu/kernels/linear/index.ts', async (original) => {
   const { NF4_FORWARD, NF4_GRAD } = await original<typeof Variants>();
   return { NF4_FORWARD: NF4_FORWARD.slice(0, 2), NF4_GRAD: NF4_GRAD.slice(0, 2) };

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
-import { bench } from '../../../src/bench/bench.ts';
-import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
-import type { Gpu } from '../../../src/gpu/device.ts';
+import { bench } from '../../src/bench/bench.ts';
+import { openNodeGpu } from '../../src/cli/node-gpu.ts';
+import type { Gpu } from '../../src/gpu/device.ts';
 
 it('compiles every pipeline of a model on the device, and runs none', async () => {
   const submits: (() => number)[] = [];
