@@ -207,6 +207,28 @@ it.each(['f32', 'f16'])('V2 as a GGUF of %s gives these answers in llama.cpp', a
   expect(found).toEqual(answers.map(({ ids }) => ids));
 });
 
+it('V2 in q4_k_m is as near as llama.cpp makes it', async () => {
+  const file = 'v2-q4_k_m.gguf';
+  const exported = [
+    'export',
+    ...BASE,
+    '--model',
+    at('v2'),
+    '--to',
+    'gguf',
+    '--onto',
+    'nf4',
+    '--type',
+    'q4_k_m',
+  ];
+  await once([file], () => retuneHere('export-q4_k_m', ...exported, '--output', at(file)));
+  const script = 'tests/reference/llama_quantize.py';
+  const told = await python('llama-quantize', script, at('v2-f32.gguf'), at(file));
+  console.log(told);
+  expect(told).toContain(' 0 of other types');
+  expect(Number(/largest ([\d.]+)/.exec(told)![1])).toBeLessThan(1.05);
+});
+
 it('llama.cpp splits texts as tokenizer.json says', async () => {
   await using llama = await LlamaModel.open(at('v2-f16.gguf'));
   const texts = lines<{ text: string }>(text('texts.jsonl'));
