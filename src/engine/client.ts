@@ -15,13 +15,16 @@ const EXPORTS = ['exportAdapterInto', 'exportAdapterFile', 'handOver'] as const;
 /** Calls that run until they are stopped, and calls that must not be interrupted. */
 const KEPT = ['start', 'resume', 'startTest', 'resumeTest', 'keepArchive'] as const;
 
+/** Calls that look through a file's rows, also while it is read for another reason. */
+const LOOKS = ['surveyRows', 'showRows', 'findRows', 'exportRows'] as const;
+
 const openHost = () => new Worker(ownScript(host), { type: 'module', name: 'engine' });
 const openReader = (name: string) => new Worker(ownScript(readerHost), { type: 'module', name });
 
 /**
  * Starts the engine: the page's thread never computes. One worker trains and stores; another reads what is chosen,
  * exported and imported, so that no file can hold up a run, and a worker that hangs on a file can be terminated; a third
- * merges and quantizes.
+ * merges and quantizes, and a fourth looks through rows.
  */
 export function startEngine(open = openHost): EngineApi {
   const keeper = new ReplaceableWorker<KeeperApi>({
@@ -31,6 +34,7 @@ export function startEngine(open = openHost): EngineApi {
   });
   const reader = new ReplaceableWorker<ReaderApi>({ open: () => openReader('reader') });
   const exporter = new ReplaceableWorker<ReaderApi>({ open: () => openReader('exporter'), work: EXPORTS });
+  const looker = new ReplaceableWorker<ReaderApi>({ open: () => openReader('looker') });
   keeper.start();
   const own: Pick<EngineApi, 'importRun' | 'responds' | 'restart'> = {
     importRun: (...args) => importRun(reader.api, keeper.api, ...args),
@@ -45,6 +49,7 @@ export function startEngine(open = openHost): EngineApi {
     ...own,
     ...Object.fromEntries(READS.map((name) => [name, reader.api[name]])),
     ...Object.fromEntries(EXPORTS.map((name) => [name, exporter.api[name]])),
+    ...Object.fromEntries(LOOKS.map((name) => [name, looker.api[name]])),
   };
   return callable((name, args) => {
     const method = Object.hasOwn(all, name) ? all[name] : keeper.api[name as keyof KeeperApi];

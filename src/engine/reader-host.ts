@@ -18,6 +18,7 @@ import {
   readRecipe,
 } from './files/inspect.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
+import { exportRows, findRows, showRows, surveyRows } from './files/look-rows.ts';
 import { exportedCheckpoint, runFiles, takenFiles, writeInto, zipped } from './runs/export.ts';
 import { KeptRuns } from './runs/kept-runs.ts';
 import { plan } from './runs/plan.ts';
@@ -39,6 +40,12 @@ const api: ReaderApi = {
   openAdapterZip: (file, signal) => answer(() => openAdapterZip(file, signal)),
   inspectRows: (base, rows, options, signal) => answer(() => inspectRows(base, rows, options, signal)),
   hashRows: (rows, signal) => answer(() => hashRows(rows, signal)),
+  surveyRows: (base, rows, maxLength, onProgress, signal) =>
+    answer(() => surveyRows(base, rows, maxLength, { onProgress, signal })),
+  showRows: (base, rows, maxLength, places, signal) =>
+    answer(() => showRows(base, rows, maxLength, places, { signal })),
+  findRows: (rows, text, onProgress, signal) => answer(() => findRows(rows, text, { onProgress, signal })),
+  exportRows: (rows, onProgress, signal) => answer(() => exportRows(rows, { onProgress, signal })),
   columnNames: (rows, signal) => answer(() => columnNames(rows, signal)),
   inspectQuestions: (file, signal) => answer(() => inspectQuestions(file, signal)),
   parseRecipe: (file, signal) => answer(() => readRecipe(file, signal)),

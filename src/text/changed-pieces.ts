@@ -1,6 +1,6 @@
 import type { ByteSource } from '../formats/byte-source.ts';
 import { parseJson } from '../formats/json.ts';
-import { anyChanges, type RowChanges } from '../formats/row-changes.ts';
+import { anyChanges, noChanges, type RowChanges } from '../formats/row-changes.ts';
 import { sha256 } from '../formats/sha256.ts';
 import { UserError } from '../formats/user-error.ts';
 import { decodeUtf8, encodeUtf8 } from '../formats/utf8.ts';
@@ -28,6 +28,16 @@ export async function* pieces(source: ChangedSource): AsyncGenerator<Piece> {
       `${source.name}: ${from} ${changes.from === undefined ? 'are' : 'is'} over a file with SHA-256 ${of}, and this one has ${found}; take the file that the rows were changed in, or change them anew.`,
     );
   }
+  yield* uncheckedPieces(source, true);
+}
+
+/**
+ * The same, where the file is known to be theirs. `whole`: whether rows that are not there are looked for. Throws
+ * UserError for these.
+ */
+export async function* uncheckedPieces(source: ChangedSource, whole = false): AsyncGenerator<Piece> {
+  const changes = source.changes ?? noChanges('');
+  const { from = 'the changes over it' } = changes;
   const leftOut = new Set(changes.leftOut);
   const edits = new Map(changes.edited);
   for await (const piece of filePieces(source)) {
@@ -45,7 +55,7 @@ export async function* pieces(source: ChangedSource): AsyncGenerator<Piece> {
       yield { ...editedPiece(piece, json), edited: true };
     }
   }
-  const [missing] = [...leftOut, ...edits.keys()].toSorted((a, b) => a - b);
+  const [missing] = !whole ? [] : [...leftOut, ...edits.keys()].toSorted((a, b) => a - b);
   if (missing !== undefined) {
     throw new UserError(
       `${source.name}: there is no row ${missing}, which ${from} ${changes.from === undefined ? 'name' : 'names'}; take the row out of the changes.`,

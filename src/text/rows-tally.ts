@@ -41,7 +41,7 @@ export class RowsTally {
   leftOut = 0;
   /** Rows whose turns the chat template prints only in part. */
   #inPart = 0;
-  readonly #seen = new Set<string>();
+  readonly #seen = new Set<number>();
   /** System prompts of the rows used; no more than two, which is one too many. */
   readonly #systems = new Set<string | undefined>();
   readonly #maxPositions: number;
@@ -105,7 +105,7 @@ export class RowsTally {
     if (ids.length > this.#maxPositions) {
       this.#beyond++;
     }
-    const key = hash64(ids, trained);
+    const key = rowHash(ids, trained);
     if (this.#seen.has(key)) {
       this.duplicates++;
     }
@@ -173,14 +173,14 @@ export class RowsTally {
   }
 }
 
-/** 64 bits of FNV-1a over tokens and mask; rows with equal hashes are counted as duplicates, nothing more. */
-function hash64(ids: Uint32Array, trained: Uint8Array): string {
-  let [a, b] = [0x811c9dc5, 0x01234567];
+/** 53 bits of FNV-1a over tokens and mask; rows with equal hashes are counted as duplicates, nothing more. */
+export function rowHash(ids: Uint32Array, trained: Uint8Array): number {
+  let [a, b] = [0x811c9dc5, 0x01234567 ^ ids.length];
   for (let i = 0; i < ids.length; i++) {
     const value = 2 * ids[i]! + trained[i]!;
     a = Math.imul(a ^ value, 0x01000193);
     b = Math.imul(b ^ (value + i), 0x85ebca6b);
     b ^= b >>> 15;
   }
-  return `${a >>> 0} ${b >>> 0} ${ids.length}`;
+  return (a >>> 0) * 2 ** 21 + (b >>> 11);
 }

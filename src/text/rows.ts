@@ -1,28 +1,14 @@
 import { UserError } from '../formats/user-error.ts';
 import { writesDate } from './chat-template-files.ts';
 import type { Columns, RowsSource } from './columns.ts';
-import { SampleEncoder } from './encode-sample.ts';
-import { inLine } from './in-line.ts';
 import { type Moment, showMoment, wallClock } from './moment.ts';
 import { readOrderedRows } from './read-rows.ts';
-import { RowColumns } from './row-columns.ts';
-import { readRow, type RowFormat, systemPromptOf } from './row-formats.ts';
+import { type EncodedRow, RowEncoder, type RowOutcome } from './row-encoder.ts';
+import type { RowFormat } from './row-formats.ts';
 import { RowsTally, type SkippedRow } from './rows-tally.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
-/** A dataset row as the model sees it. */
-export interface EncodedRow {
-  /** Token ids, at most maxLength. */
-  ids: Uint32Array;
-  /** 1 for trained targets. (Never for the first token: nothing predicts it.) */
-  trained: Uint8Array;
-  /** Line of the file, from 1. */
-  line: number;
-  /** Its number: in a JSON list or a Parquet file its index, otherwise the line; from 1. */
-  place: number;
-  /** Whether the row was longer than maxLength and was truncated. */
-  cut: boolean;
-}
+export { type EncodedRow, type RowOutcome, trainedTargets } from './row-encoder.ts';
 
 export interface EncodedRows {
   rows: EncodedRow[];
@@ -59,19 +45,6 @@ interface EncodeRowsOptions {
   /** The current date for a chat template that writes it; by default now. */
   moment?: Moment | undefined;
   onProgress?: (progress: { rows: number; bytesRead: number; bytesTotal: number }) => void;
-}
-
-/** A row from the reader: encoded, or skipped with the reason. */
-export interface RowOutcome {
-  line: number;
-  /** Its number, as of EncodedRow. */
-  place: number;
-  format: RowFormat;
-  chat: boolean;
-  row: EncodedRow | undefined;
-  /** Set if `row` is undefined. */
-  why: string;
-  bytesRead: number;
 }
 
 /**
@@ -126,66 +99,15 @@ export async function* eachRow(
   { maxLength, moment }: Pick<EncodeRowsOptions, 'maxLength' | 'moment'>,
   tally: RowsTally,
 ): AsyncGenerator<RowOutcome> {
-  const encoder = new SampleEncoder(tokenizer, moment);
-  let first: RowFormat | undefined;
-  const columns = (tally.columns = new RowColumns(source.name, source.columns));
+  const encoder = new RowEncoder(source, tokenizer, { maxLength, moment }, tally);
   for await (const raw of readOrderedRows(source)) {
-    const { line, place, bytesRead } = raw;
-    columns.decide(raw);
-    const how = raw.edited ? `, as ${source.changes?.from ? `${source.changes.from} has it` : 'edited'}` : '';
-    const outcome = inLine(`${source.name}, ${columns.unit} ${line}${how}`, (): RowOutcome => {
-      const { row, names, unused } = columns.read(raw);
-      const inRow = readRow(row, names);
-      const read = { ...inRow, unused: [...inRow.unused, ...unused] };
-      const { sample, format, contextOnly } = read;
-      first ??= format;
-      if (format !== first) {
-        throw new UserError(
-          `found a row of the form "${format}" after rows of the form "${first}"; keep to one`,
-        );
-      }
-      const spelledBefore = encoder.spelledOut;
-      const { ids, trained, leftOut } = encoder.encode(sample);
-      tally.read(read, encoder.spelledOut - spelledBefore, leftOut);
-      const cut = ids.length > maxLength;
-      const encoded = {
-        ids: Uint32Array.from(cut ? ids.slice(0, maxLength) : ids),
-        trained: Uint8Array.from(cut ? trained.slice(0, maxLength) : trained),
-        line,
-        place,
-        cut,
-      };
-      const { needed } = leftOut;
-      const targets = contextOnly || needed !== undefined ? 0 : trainedTargets(encoded);
-      const chat = sample.kind === 'chat';
-      const shared = { line, place, format, chat, bytesRead };
-      if (targets > 0) {
-        tally.prompted(systemPromptOf(sample));
-        tally.take(format, encoded.ids, encoded.trained, targets, cut);
-        return { ...shared, row: encoded, why: '' };
-      }
-      const why = contextOnly
-        ? 'its weight is 0'
-        : needed !== undefined
-          ? `the chat template leaves out ${needed}`
-          : cut
-            ? `no trained token within ${maxLength} tokens`
-            : 'no trained token';
-      tally.skip({ line, place, why }, !contextOnly && needed !== undefined);
-      return { ...shared, row: undefined, why };
-    });
-    yield outcome;
+    yield encoder.encode(raw);
   }
 }
 
 /** The note about a date that a chat template wrote. */
 export const dateNote = (date: Moment): string =>
   `The chat template writes the current date: here ${showMoment(date)}. A run keeps the date of its start, also when it is resumed.`;
-
-/** Targets of a row after the shift: trained tokens of index 1 and up. */
-export function trainedTargets({ trained }: EncodedRow): number {
-  return trained.subarray(1).reduce((sum, flag) => sum + flag, 0);
-}
 
 /** A row's text in pieces, trained or not, for a preview. */
 export function renderRow(

@@ -7,14 +7,13 @@ import type {
   RunOutcome,
   RunRecord,
 } from '../../src/engine/protocol/protocol.ts';
-import { blobSource } from '../../src/formats/blob-source.ts';
 import { defaultRecipe, parseRecipe, recipeToYaml } from '../../src/formats/recipe.ts';
-import { sha256 } from '../../src/formats/sha256.ts';
 import { UserError } from '../../src/formats/user-error.ts';
 import type { RunEvent } from '../../src/run/events.ts';
 import { fakeChat } from './fake-chat.ts';
 import { fakeCorrections, fakeTrays } from './fake-corrections.ts';
 import { fakeExports } from './fake-exports.ts';
+import { fakeRows } from './fake-rows.ts';
 import { fakeTests, type TestScenario } from './fake-tests.ts';
 
 /** The page's scenario, given in the address of the test's page. */
@@ -208,6 +207,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
 
   return {
     ...fakeTests(testing, runs),
+    ...fakeRows(),
     ...fakeCorrections(trays, runs, scenario.rows),
     device: async () => {
       if (scenario.device === 'none') {
@@ -264,7 +264,6 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
             `${adapter.name}: adapter_config.json is missing, expected a PEFT adapter folder; choose the folder that PEFT saved.`,
           ),
     columnNames: async () => ok([]),
-    hashRows: async ({ file }) => ok(await sha256(blobSource(file.name, file, 'choose it again'))),
     openAdapterZip: async ({ name }) =>
       name.endsWith('.zip') ? ok({ name, files: [] }) : no(`${name}: this is not a zip file; choose a zip.`),
     inspectRows: async (_, { file }, { maxLength }) => {

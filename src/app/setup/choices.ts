@@ -31,6 +31,7 @@ export type SlotName = keyof Slots;
 export type Asked = SlotName | 'recipe' | 'plan' | 'estimate';
 
 const PLAN_DELAY_MS = 250;
+const CHANGES_DELAY_MS = 600;
 
 /** Stages one and two: what was chosen, the recipe, and what the engine makes of them together. */
 export class Choices {
@@ -38,6 +39,7 @@ export class Choices {
   readonly #store: Store<AppState>;
   readonly #asking = new Asking<Asked>();
   #planTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #changesTimers = new Map<SlotName, ReturnType<typeof setTimeout>>();
 
   constructor(engine: EngineApi, store: Store<AppState>) {
     this.#engine = engine;
@@ -98,6 +100,25 @@ export class Choices {
       changes = noChanges(answer.value);
     }
     await this.choose(slot, { ...chosen, changes: anyChanges(change(changes)) });
+  }
+
+  /** Takes changes over a file of rows, which is read again once they have paused. */
+  setChanges(slot: 'train' | 'validation', changes: RowChanges | undefined): void {
+    const { chosen } = this.#store.state.slots[slot];
+    if (!chosen) {
+      return;
+    }
+    clearTimeout(this.#changesTimers.get(slot));
+    this.#asking.drop(slot);
+    const changed = { ...chosen, changes };
+    this.#setSlot(slot, { chosen: changed, reading: true });
+    this.replan();
+    const read = () => {
+      if (this.#store.state.slots[slot].chosen === changed) {
+        void this.choose(slot, changed);
+      }
+    };
+    this.#changesTimers.set(slot, setTimeout(read, CHANGES_DELAY_MS));
   }
 
   /** Chooses the adapter in a zip. */

@@ -1,6 +1,7 @@
 import '../elements/choice-card.ts';
 import './row-preview.ts';
 import './rows-columns.ts';
+import './rows-view.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import type { RowsFacts } from '../../engine/protocol/protocol.ts';
@@ -63,16 +64,25 @@ export class ChooseView extends SessionView {
       .preview {
         margin-top: var(--gap);
       }
+      .look {
+        margin-top: 0.8rem;
+      }
       .preview h3 {
         margin-bottom: 0.35rem;
       }
     `,
   ];
 
+  protected override get stores() {
+    return [...super.stores, this.session.rows];
+  }
+
   override render() {
     const { slots, fresh, recipe } = this.app;
     const locked = isActive(this.app.run);
     const rows = slots.train.answer?.ok ? slots.train.answer.value : undefined;
+    const { slot, file } = this.session.rows.state;
+    const looking = slot !== undefined && slots[slot].chosen?.file === file;
     return html`<div class="three">
         ${this.#card('base', '1', 'Base model', 'folder', 'A model’s folder as Hugging Face has it, such as Qwen2.5-1.5B-Instruct: config.json, tokenizer.json and .safetensors weights.', baseFacts, locked)}
         ${this.#card('source', '2', `Adapter ${adapterName(slots.source.chosen, this.app.runs)}`, 'folder', fresh ? `None: a new adapter of rank ${recipe?.lora.r ?? 32} is made, as the recipe says.` : 'The LoRA adapter to continue, as PEFT saved it: adapter_config.json and adapter_model.safetensors, in a folder or a zip.', adapterFacts, locked)}
@@ -82,8 +92,9 @@ export class ChooseView extends SessionView {
         ${this.#card('validation', '', 'Validation rows', 'file', 'Rows to evaluate on: they show whether training helps.', (facts: RowsFacts) => rowsFacts(facts), locked)}
         ${this.#recipeCard(locked)}
       </div>
+      ${looking ? html`<rows-view class="preview" .session=${this.session}></rows-view>` : nothing}
       ${
-        rows
+        rows && !looking
           ? html`<section class="preview panel" aria-labelledby="preview">
               <h3 id="preview">
                 What will be trained: the first ${counted(rows.preview.length, 'row')} of
@@ -97,6 +108,9 @@ export class ChooseView extends SessionView {
                   : nothing
               }
               <row-preview .rows=${rows.preview} .unit=${rows.unit}></row-preview>
+              <button type="button" class="look" @click=${() => void this.session.rows.open('train')}>
+                Look through all ${counted(rows.rows, 'row')}
+              </button>
             </section>`
           : nothing
       }`;
@@ -142,6 +156,13 @@ export class ChooseView extends SessionView {
       @cancelled=${() => this.session.choices.cancel(slot)}
     >
       ${slot === 'train' || slot === 'validation' ? this.#columns(slot, locked) : nothing}
+      ${
+        slot === 'validation' && answer?.ok
+          ? html`<button type="button" class="link" @click=${() => void this.session.rows.open('validation')}>
+              Look through these rows
+            </button>`
+          : nothing
+      }
       ${slot === 'validation' && !chosen ? this.#holdOut(locked) : nothing}
       ${
         slot === 'source' && !chosen

@@ -1,8 +1,8 @@
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import type { RowsFacts } from '../../engine/protocol/protocol.ts';
-import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
+import { rowText, rowTextStyles } from './row-text.ts';
 
 const FEW = 3;
 
@@ -15,6 +15,7 @@ export class RowPreview extends LitElement {
 
   static override styles = [
     shared,
+    rowTextStyles,
     css`
       :host {
         display: block;
@@ -41,23 +42,6 @@ export class RowPreview extends LitElement {
         color: var(--ink-soft);
         padding-top: 0.1rem;
       }
-      .text {
-        font: var(--small) / 1.65 var(--mono);
-        white-space: pre-wrap;
-        overflow-wrap: anywhere;
-        unicode-bidi: isolate;
-        max-height: 16rem;
-        overflow: auto;
-      }
-      mark {
-        background: var(--trained);
-        color: var(--ink);
-        text-decoration: underline;
-        text-decoration-color: var(--trained-line);
-        text-decoration-thickness: 2px;
-        text-underline-offset: 0.25em;
-        text-decoration-skip-ink: none;
-      }
       @media (max-width: 40rem) {
         li {
           grid-template-columns: 1fr;
@@ -73,10 +57,7 @@ export class RowPreview extends LitElement {
         ${(this.all ? this.rows : this.rows.slice(0, FEW)).map(
           ({ line, pieces }) =>
             html`<li>
-              <span class="line">${this.unit} ${line}</span
-              ><span class="text" tabindex="0" role="group" aria-label="Row of ${this.unit} ${line}"
-                >${pieces.map(({ text, trained }) => (trained ? html`<mark>${safeText(text)}</mark>` : safeText(text)))}</span
-              >
+              <span class="line">${this.unit} ${line}</span>${rowText(pieces, `Row of ${this.unit} ${line}`)}
             </li>`,
         )}
       </ol>

@@ -6,6 +6,7 @@ import { Tests } from '../comparison/tests.ts';
 import { Lineage } from '../runs/lineage.ts';
 import { Choices } from '../setup/choices.ts';
 import { KeptChoices } from '../setup/kept-choices.ts';
+import { RowsLook } from '../setup/rows-look.ts';
 import { Chats } from '../training/chat/chats.ts';
 import { Training } from '../training/training.ts';
 import { AdapterUse } from '../use/adapter-use.ts';
@@ -19,6 +20,7 @@ export class PageSession {
   readonly store = new Store<AppState>(initialState);
   readonly choices: Choices;
   readonly kept: KeptChoices;
+  readonly rows: RowsLook;
   readonly watch: EngineWatch;
   readonly training: Training;
   readonly chats: Chats;
@@ -34,6 +36,7 @@ export class PageSession {
     this.#engine = engine;
     this.choices = new Choices(engine, this.store);
     this.kept = new KeptChoices(engine, this.store, this.choices);
+    this.rows = new RowsLook(engine, this.store, this.choices);
     this.watch = new EngineWatch(engine, this.store);
     this.storage = new StorageUse(engine, this.store);
     this.training = new Training(engine, this.store, this.watch, this.storage);

@@ -159,7 +159,7 @@ const loadOf = async (folder: Folder): Promise<TextTokenizer> =>
 let latest: { files: string; tokenizer: Promise<TextTokenizer> } | undefined;
 
 /** The base's tokenizer; the latest is kept, since rows are looked at again whenever a setting changes. */
-function tokenizerOf(base: ChosenFolder): Promise<TextTokenizer> {
+export function tokenizerOf(base: ChosenFolder): Promise<TextTokenizer> {
   const files = [...base.files, ...(base.nested ?? []).map(({ file }) => file)]
     .map(({ name, size, lastModified }) => `${name} ${size} ${lastModified}`)
     .join('\n');

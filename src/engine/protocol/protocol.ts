@@ -17,6 +17,7 @@ import type { TestApi } from './comparison.ts';
 import type { CorrectedFile, CorrectionsApi } from './corrections.ts';
 import type { ExportApi } from './export.ts';
 import type { HandoverApi } from './handover.ts';
+import type { RowsApi } from './rows.ts';
 import type { SHOWN } from './shown-run.ts';
 
 export type { Answer } from '../answer.ts';
@@ -164,7 +165,7 @@ export interface PlanDevice {
  * once that is aborted, whatever it is stuck in: where the signal's reason is a UserError, with that as its answer.
  * What is read of the browser's storage without an Answer (elsewhere, runs) rejects with UserError where that fails.
  */
-export interface EngineApi extends TestApi, ChatApi, ExportApi, HandoverApi, CorrectionsApi {
+export interface EngineApi extends TestApi, ChatApi, ExportApi, HandoverApi, RowsApi, CorrectionsApi {
   device(): Promise<Answer<DeviceFacts>>;
   /** What this machine has and lacks, line by line. */
   diagnose(): Promise<Answer<Finding[]>>;
