@@ -1,3 +1,4 @@
+import { csvCell } from '../formats/csv-cell.ts';
 import type { TestAnswer } from './batch-test.ts';
 import type { Question } from './questions.ts';
 import { scoreIfAnswered } from './scores.ts';
@@ -62,22 +63,4 @@ function cells(answer: CsvVersion['answers'][number], expected: string): Value[]
     outputTokens,
     stopped,
   ];
-}
-
-/** Characters that start a formula in spreadsheets. */
-const FORMULA = /^[=+\-@\t\r＝＋－＠]/;
-
-/**
- * A value as it appears in a line. Text that a spreadsheet would evaluate is prefixed with an apostrophe: a model's
- * answer must not become a formula.
- */
-export function csvCell(value: Value): string {
-  if (value === undefined) {
-    return '';
-  }
-  if (typeof value === 'number') {
-    return String(value);
-  }
-  const text = FORMULA.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,10 +1,15 @@
-import { css, html, LitElement, unsafeCSS } from 'lit';
-import { customElement, property, query } from 'lit/decorators.js';
+import './chart-tools.ts';
+import { html, LitElement, nothing, unsafeCSS } from 'lit';
+import { customElement, property, query, state } from 'lit/decorators.js';
 import uPlot from 'uplot';
 import plotStyles from 'uplot/dist/uPlot.min.css?inline';
 import { visibleText } from '../../formats/visible-text.ts';
+import { saveFile } from '../../platform/save-file.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
+import { aboveZero, align, chartCsv, nearestStep, type Point, smoothed, zoomed } from './chart-data.ts';
+import { type DrawnLine, plotOptions, plotPng } from './chart-plot.ts';
+import { chartStyles } from './chart-styles.ts';
 
 export interface ChartSeries {
   name: string;
@@ -12,66 +17,38 @@ export interface ChartSeries {
   color: `--plot-${1 | 2 | 3 | 4 | 5 | 6}`;
   /** Dashed as usual, or by lengths of dashes and gaps: what tells many lines apart without their colors. */
   dashed?: boolean | readonly number[];
-  points: readonly (readonly [step: number, value: number])[];
+  /** Never smoothed: it has few points, and each counts. */
+  exact?: boolean;
+  points: readonly Point[];
 }
 
 const HEIGHT = { large: 260, small: 140 } as const;
 
-/** Values over steps. The caption gives the latest ones as text, because a screen reader cannot read a canvas. */
+/**
+ * Values over steps, with those at the crosshair: of the mouse, or of a slider for the keyboard, which is not seen. The caption gives them
+ * as text, because a screen reader cannot read a canvas.
+ */
 @customElement('line-chart')
 export class LineChart extends LitElement {
   @property() heading = '';
   @property() size: keyof typeof HEIGHT = 'small';
+  /** The last step of the axis, where the lines do not reach it yet. */
+  @property({ type: Number }) end = 0;
   @property({ attribute: false }) series: readonly ChartSeries[] = [];
   @property({ attribute: false }) format: (value: number) => string = String;
+  @state() private weight = 0;
+  @state() private logarithmic = false;
+  /** The steps that are shown; undefined for all. */
+  @state() private zoom: readonly [number, number] | undefined;
+  /** The step at the crosshair. */
+  @state() private at: number | undefined;
   @query('.plot') private place!: HTMLElement;
   #plot: uPlot | undefined;
   #drawn = '';
   readonly #resizing = new ResizeObserver(() => this.#resize());
   readonly #scheme = matchMedia('(prefers-color-scheme: dark)');
 
-  static override styles = [
-    shared,
-    unsafeCSS(plotStyles),
-    css`
-      :host {
-        display: block;
-        min-width: 0;
-      }
-      figcaption {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.2rem 1rem;
-        align-items: baseline;
-        margin-bottom: 0.4rem;
-        font-size: var(--small);
-      }
-      h3 {
-        font-size: var(--small);
-        margin-right: auto;
-      }
-      .key {
-        display: inline-flex;
-        align-items: center;
-        gap: 0.4rem;
-        color: var(--ink-soft);
-      }
-      .key b {
-        color: var(--ink);
-        font-weight: 600;
-      }
-      svg {
-        width: 1.4rem;
-        height: 0.5rem;
-        stroke: currentColor;
-        stroke-width: 2.5;
-      }
-      .plot {
-        min-width: 0;
-        overflow: hidden;
-      }
-    `,
-  ];
+  static override styles = [shared, unsafeCSS(plotStyles), chartStyles];
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -84,14 +61,17 @@ export class LineChart extends LitElement {
     this.#resizing.disconnect();
     this.#plot?.destroy();
     this.#plot = undefined;
+    this.#drawn = '';
   }
 
   override render() {
+    const { steps } = align(this.series.map(({ points }) => points));
     return html`<figure>
       <figcaption>
         <h3>${this.heading}</h3>
+        ${this.at === undefined ? nothing : html`<span class="soft numbers">step ${this.at}</span>`}
         ${this.series.map(
-          ({ name, color, dashed, points }) =>
+          ({ name, color, dashed, exact, points }) =>
             html`<span class="key numbers">
               <svg viewBox="0 0 22 8" aria-hidden="true" data-color=${color}>
                 <line
@@ -103,21 +83,90 @@ export class LineChart extends LitElement {
                   stroke-dasharray=${dashed === true ? '5 4' : dashed ? dashed.join(' ') : 'none'}
                 />
               </svg>
-              ${safeText(name)} <b>${points.length > 0 ? this.format(points.at(-1)![1]) : '–'}</b>
+              ${safeText(name)} <b>${this.#valueAt(points)}</b>${
+                this.weight === 0 || exact
+                  ? nothing
+                  : html`<span>(${this.#valueAt(smoothed(points, this.weight))} smoothed)</span>`
+              }
             </span>`,
         )}
       </figcaption>
-      <div class="plot" role="img" aria-label=${this.#description()}></div>
+      <div class="frame" @dblclick=${() => (this.zoom = undefined)}>
+        <div class="plot" role="img" aria-label=${this.#description()}></div>
+        ${steps.length > 1 ? this.#slider(steps) : nothing}
+      </div>
+      <chart-tools
+        .heading=${this.heading}
+        .weight=${this.weight}
+        .logarithmic=${this.logarithmic}
+        .zoomed=${this.zoom !== undefined}
+        .smooths=${this.series.some(({ exact }) => !exact)}
+        @weight=${({ detail }: CustomEvent<number>) => (this.weight = detail)}
+        @logarithmic=${({ detail }: CustomEvent<boolean>) => (this.logarithmic = detail)}
+        @reset=${() => (this.zoom = undefined)}
+        @csv=${() => saveFile(`${this.#file}.csv`, new Blob([chartCsv(this.series)], { type: 'text/csv' }))}
+        @png=${() => void this.#savePng()}
+      ></chart-tools>
     </figure>`;
   }
 
-  override updated(): void {
-    const data = align(this.series);
-    const names = this.series.map((series) => series.name).join();
-    if (this.#plot && this.#drawn === names) {
+  /** The crosshair for the keyboard. */
+  #slider(steps: readonly number[]) {
+    const index = this.at === undefined ? steps.length - 1 : nearestStep(steps, this.at);
+    const step = steps[index]!;
+    const values = this.series.map(
+      ({ name, points }) => `${visibleText(name)} ${this.#valueAt(points, step)}`,
+    );
+    return html`<input
+      type="range"
+      aria-label=${`Values of ${this.heading} by step; plus and minus zoom, Escape shows all`}
+      aria-valuetext=${`Step ${step}: ${values.join(', ')}`}
+      min="0"
+      max=${steps.length - 1}
+      .value=${String(index)}
+      @input=${(event: Event) => this.#point(steps[Number((event.target as HTMLInputElement).value)])}
+      @focus=${() => this.#point(step)}
+      @blur=${() => this.#point(undefined)}
+      @keydown=${(event: KeyboardEvent) => this.#key(event, step)}
+    />`;
+  }
+
+  #key(event: KeyboardEvent, step: number): void {
+    const factor = { '+': 0.5, '=': 0.5, '-': 2 }[event.key] as 0.5 | 2 | undefined;
+    if (factor !== undefined) {
+      this.zoom = zoomed(this.#range(), this.#whole(), step, factor);
+    } else if (event.key === 'Escape') {
+      this.zoom = undefined;
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  /** Moves the crosshair to a step, or away. */
+  #point(step: number | undefined): void {
+    this.at = step;
+    const left = step === undefined ? -10 : (this.#plot?.valToPos(step, 'x') ?? -10);
+    this.#plot?.setCursor({ left, top: step === undefined ? -10 : 10 }, false);
+  }
+
+  /** The value at the crosshair, or the latest. */
+  #valueAt(points: readonly Point[], at = this.at): string {
+    const point = at === undefined ? points.at(-1) : points.findLast(([step]) => step === at);
+    return point && Number.isFinite(point[1]) ? this.format(point[1]) : '–';
+  }
+
+  override updated(changed: Map<PropertyKey, unknown>): void {
+    // The crosshair alone moves without a new plot.
+    if (this.#plot && [...changed.keys()].every((key) => key === 'at')) {
+      return;
+    }
+    const data = this.#data();
+    const drawn = JSON.stringify([this.series.map(({ name }) => name), this.weight > 0, this.logarithmic]);
+    if (this.#plot && this.#drawn === drawn) {
       return this.#plot.setData(data);
     }
-    this.#drawn = names;
+    this.#drawn = drawn;
     this.#draw(data);
   }
 
@@ -132,46 +181,65 @@ export class LineChart extends LitElement {
     return `${this.heading}. ${parts.join('; ')}.`;
   }
 
-  readonly #recolor = (): void => this.#draw(align(this.series));
+  /** All lines: smoothed ones after their own points. */
+  #lines(): (DrawnLine & { points: readonly Point[] })[] {
+    return this.series.flatMap(({ color, dashed, exact, points: all }) => {
+      const points = this.logarithmic ? aboveZero(all) : all;
+      const dash = dashed === true ? [6, 4] : dashed || undefined;
+      const line = { color, dash, faint: false, points };
+      return this.weight === 0 || exact
+        ? [line]
+        : [
+            { ...line, faint: true },
+            { ...line, points: smoothed(points, this.weight) },
+          ];
+    });
+  }
+
+  #data(): uPlot.AlignedData {
+    const { steps, columns } = align(this.#lines().map(({ points }) => points));
+    return [steps, ...columns];
+  }
+
+  #whole(): readonly [number, number] {
+    const { steps } = align(this.series.map(({ points }) => points));
+    const first = steps[0] ?? 0;
+    return [first, Math.max(this.end, steps.at(-1) ?? 0, first + 1)];
+  }
+
+  #range(): readonly [number, number] {
+    return this.zoom ?? this.#whole();
+  }
+
+  readonly #color = (name: string): string => getComputedStyle(this).getPropertyValue(name).trim();
+
+  readonly #recolor = (): void => this.#draw(this.#data());
 
   #draw(data: uPlot.AlignedData): void {
     this.#plot?.destroy();
-    const styles = getComputedStyle(this);
-    const color = (name: string) => styles.getPropertyValue(name).trim();
-    const axis: uPlot.Axis = {
-      stroke: color('--ink-soft'),
-      grid: { stroke: color('--line'), width: 1 },
-      ticks: { stroke: color('--line'), width: 1, size: 4 },
-      font: `12px ${color('--sans')}`,
-    };
-    const options: uPlot.Options = {
+    const options = plotOptions({
       width: this.place.clientWidth || 300,
       height: HEIGHT[this.size],
-      legend: { show: false },
-      cursor: { drag: { x: false, y: false } },
-      scales: { x: { time: false } },
-      axes: [
-        {
-          ...axis,
-          size: 28,
-          space: 60,
-          incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000],
-        },
-        { ...axis, size: 64, space: 32, values: (_, ticks) => ticks.map((tick) => compact(tick)) },
-      ],
-      series: [
-        {},
-        ...this.series.map((series): uPlot.Series => ({
-          stroke: color(series.color),
-          width: 2,
-          spanGaps: true,
-          points: { show: fewPoints, size: 5, fill: color(series.color) },
-          ...(series.dashed ? { dash: series.dashed === true ? [6, 4] : [...series.dashed] } : {}),
-        })),
-      ],
-    };
+      lines: this.#lines(),
+      logarithmic: this.logarithmic,
+      color: this.#color,
+      range: () => this.#range(),
+      onCursor: (index) => (this.at = index === undefined ? undefined : this.#plot?.data[0][index]),
+      onZoom: (range) => (this.zoom = range),
+    });
     this.#plot = new uPlot(options, data, this.place);
     this.#resizing.observe(this.place);
+  }
+
+  get #file(): string {
+    return this.heading.toLowerCase().replace(/[^a-z0-9]+/g, '-') || 'plot';
+  }
+
+  async #savePng(): Promise<void> {
+    if (this.#plot) {
+      const legend = this.series.map(({ name, color }) => ({ name: visibleText(name), color }));
+      saveFile(`${this.#file}.png`, await plotPng(this.#plot, this.heading, legend, this.#color));
+    }
   }
 
   #resize(): void {
@@ -180,23 +248,4 @@ export class LineChart extends LitElement {
       this.#plot.setSize({ width, height: HEIGHT[this.size] });
     }
   }
-}
-
-/** Dots only where they do not touch. */
-const fewPoints = (plot: uPlot, series: number): boolean =>
-  Array.from(plot.data[series] ?? []).filter((value) => typeof value === 'number').length < 40;
-
-const compact = (value: number): string =>
-  value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(4)));
-
-/** The series over the union of their steps, as uPlot wants them: null where a series has no value. */
-function align(series: readonly ChartSeries[]): uPlot.AlignedData {
-  const steps = [...new Set(series.flatMap(({ points }) => points.map(([step]) => step)))].toSorted(
-    (a, b) => a - b,
-  );
-  const columns = series.map(({ points }) => {
-    const values = new Map(points);
-    return steps.map((step) => values.get(step) ?? null);
-  });
-  return [steps, ...columns];
 }

@@ -11,7 +11,7 @@ export const lossPoints = ({ log }: RunRecord, kind: LossKind): (readonly [step:
 export function lossSeries(run: RunRecord): ChartSeries[] {
   const lines: ChartSeries[] = [
     { name: 'loss', color: '--plot-1', points: lossPoints(run, 'loss') },
-    { name: 'eval loss', color: '--plot-2', dashed: true, points: lossPoints(run, 'eval_loss') },
+    { name: 'eval loss', color: '--plot-2', dashed: true, exact: true, points: lossPoints(run, 'eval_loss') },
   ];
   return lines.filter(({ points }) => points.length > 0);
 }
@@ -29,6 +29,7 @@ export const overlaid = (runs: readonly RunRecord[], kind: LossKind): ChartSerie
     return {
       name: run.name,
       color: COLOURS[i]!,
+      exact: kind === 'eval_loss',
       points: lossPoints(run, kind),
       ...(dashes ? { dashed: dashes } : {}),
     };

@@ -1,4 +1,5 @@
 import './recipe-input.ts';
+import './schedule-preview.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import { RECIPE_GROUPS, type RecipeGroup } from '../../formats/recipe/settings.ts';
@@ -113,8 +114,18 @@ export class RecipeView extends SessionView {
             @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
           ></recipe-input>`;
         })}
+        ${group === 'Length and pace' ? this.#schedule() : nothing}
       </div>
     </fieldset>`;
+  }
+
+  /** The learning rate over the run, once its steps are known. */
+  #schedule() {
+    const { recipe, plan } = this.app;
+    return html`<schedule-preview
+      .recipe=${recipe!}
+      .maxSteps=${plan?.ok ? plan.value.maxSteps : 0}
+    ></schedule-preview>`;
   }
 
   #device(locked: boolean) {

@@ -161,7 +161,8 @@ export class TrainView extends SessionView {
     </dl>`;
   }
 
-  #charts({ steps, evals }: RunState) {
+  #charts({ steps, evals, facts, progress }: RunState) {
+    const end = facts?.maxSteps ?? progress?.maxSteps ?? 0;
     if (steps.length === 0) {
       return nothing;
     }
@@ -173,29 +174,33 @@ export class TrainView extends SessionView {
         name: 'eval loss',
         color: '--plot-2',
         dashed: true,
+        exact: true,
         points: evals.map(({ step, loss }) => [step, loss]),
       });
     }
     const single = (name: string, value: 'learningRate' | 'gradNorm'): ChartSeries[] => [
-      { name, color: '--plot-1', points: of(value) },
+      { name, color: '--plot-1', exact: value === 'learningRate', points: of(value) },
     ];
     return html`<div class="charts">
       <line-chart
         class="panel large"
         heading="Loss"
         size="large"
+        .end=${end}
         .format=${showNumber}
         .series=${losses}
       ></line-chart>
       <line-chart
         class="panel"
         heading="Learning rate"
+        .end=${end}
         .format=${showRate}
         .series=${single('rate', 'learningRate')}
       ></line-chart>
       <line-chart
         class="panel"
         heading="Gradient norm"
+        .end=${end}
         .format=${showNumber}
         .series=${single('norm', 'gradNorm')}
       ></line-chart>

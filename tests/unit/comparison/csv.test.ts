@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { comparisonCsv, csvCell } from '../../../src/comparison/csv.ts';
+import { comparisonCsv } from '../../../src/comparison/csv.ts';
+import { csvCell } from '../../../src/formats/csv-cell.ts';
 
 describe('csvCell', () => {
   it.each([
