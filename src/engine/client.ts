@@ -13,7 +13,7 @@ const PATIENCE_MS = 2000;
 const EXPORTS = ['exportAdapterInto', 'exportAdapterFile', 'handOver'] as const;
 
 /** Calls that run until they are stopped, and calls that must not be interrupted. */
-const KEPT = ['start', 'resume', 'startTest', 'resumeTest', 'keepArchive'] as const;
+const KEPT = ['start', 'resume', 'startTest', 'resumeTest', 'repeatTest', 'keepArchive'] as const;
 
 /** Calls that look through a file's rows, also while it is read for another reason. */
 const LOOKS = ['surveyRows', 'showRows', 'findRows', 'exportRows'] as const;

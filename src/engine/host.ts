@@ -47,8 +47,8 @@ const keptInputs = new KeptInputs(store);
 const files = new RunFiles(kept, baseCache, keptInputs);
 const runs = new Runs(store, records, files);
 const testRecords = new TestRecords(store);
-const tests = new BatchTests(testRecords, runs, new TestSources(runs, files, kept));
 const trays = new Trays(runs, new TrayRecords(store), files);
+const tests = new BatchTests(testRecords, runs, new TestSources(runs, files, kept), trays);
 const book = new RunNotesStore(runs, testRecords, files);
 const shelves = [
   runCategory(runs, keptInputs),

@@ -1,5 +1,5 @@
 import { del, get, set, type UseStore } from 'idb-keyval';
-import type { Correction } from '../comparison/corrections/correction.ts';
+import type { Correction } from '../corrections/correction.ts';
 import { withinQuota } from './quota.ts';
 import { runKeys } from './run-keys.ts';
 

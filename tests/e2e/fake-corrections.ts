@@ -1,7 +1,7 @@
-import { type Correction, correctionOf } from '../../src/comparison/corrections/correction.ts';
-import { correctionRows } from '../../src/comparison/corrections/correction-rows.ts';
-import { fewRowsRecipe, recipeChanges } from '../../src/comparison/corrections/few-rows-recipe.ts';
-import { formName, usualForm } from '../../src/comparison/corrections/row-form.ts';
+import { type Correction, correctionOf } from '../../src/corrections/correction.ts';
+import { correctionRows } from '../../src/corrections/correction-rows.ts';
+import { fewRowsRecipe, recipeChanges } from '../../src/corrections/few-rows-recipe.ts';
+import { formName, usualForm } from '../../src/corrections/row-form.ts';
 import { answer } from '../../src/engine/answer.ts';
 import type { CorrectionsApi } from '../../src/engine/protocol/corrections.ts';
 import type { RunRecord } from '../../src/engine/protocol/protocol.ts';

@@ -206,7 +206,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
   }
 
   return {
-    ...fakeTests(testing, runs),
+    ...fakeTests(testing, runs, trays),
     ...fakeRows(),
     ...fakeCorrections(trays, runs, scenario.rows),
     device: async () => {
@@ -388,6 +388,7 @@ function newRecord(
   };
   return {
     id,
+    sourceRun: source?.run,
     name: run.inputs?.name ?? `${names.source ?? names.base} + ${names.train}`,
     created: Date.UTC(2026, 10, 20, 9, 30),
     status: 'unfinished',

@@ -2,7 +2,9 @@ import type { TestAnswer as ModelAnswer } from '../../src/comparison/batch-test.
 import { comparisonCsv } from '../../src/comparison/csv.ts';
 import { compareScores } from '../../src/comparison/headline.ts';
 import { parseQuestions, type Question } from '../../src/comparison/questions.ts';
-import { scoreAnswer, summarize, summarizeBy } from '../../src/comparison/scores.ts';
+import { scoreAnswer, type Scores, summarize, summarizeBy } from '../../src/comparison/scores.ts';
+import type { Correction } from '../../src/corrections/correction.ts';
+import { trainedQuestions } from '../../src/corrections/trained-on.ts';
 import { answer } from '../../src/engine/answer.ts';
 import type {
   FamilyMember,
@@ -19,6 +21,7 @@ import type {
 import type { Answer, RunRecord } from '../../src/engine/protocol/protocol.ts';
 import { blobSource } from '../../src/formats/blob-source.ts';
 import { defaultRecipe } from '../../src/formats/recipe.ts';
+import type { FakeTrays } from './fake-corrections.ts';
 
 /** The scenario for tests of the page's comparison. */
 export interface TestScenario {
@@ -61,7 +64,11 @@ const ok = <T>(value: T): Answer<T> => ({ ok: true, value });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Comparison and lineage without an engine: answers are made up, figures come from the engine's own arithmetic. */
-export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>): TestApi {
+export function fakeTests(
+  scenario: TestScenario,
+  runs: Map<string, RunRecord>,
+  trays: Pick<FakeTrays, 'corrected'>,
+): TestApi {
   const tests = new Map<string, Kept>(JSON.parse(sessionStorage.getItem(KEY) ?? '[]') as [string, Kept][]);
   const save = () => sessionStorage.setItem(KEY, JSON.stringify([...tests]));
   const notes = new Map<string, string>();
@@ -78,10 +85,23 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
     keepFinished(tests, scenario.tested);
   }
 
-  const detailOf = ({ record, questions, answers, votes }: Kept): TestDetail => ({
+  const trainedIn = ({ record, questions }: Kept, versions = record.versions) =>
+    trainedQuestions(
+      questions,
+      versions.map(({ kind, run }): readonly Correction[] =>
+        kind === 'result' ? (trays.corrected.get(run!) ?? []) : [],
+      ),
+    );
+
+  const detailOf = (kept: Kept): TestDetail => detailWith(kept, trainedIn(kept));
+  const detailWith = (
+    { record, questions, answers, votes }: Kept,
+    trained: TestDetail['trained'],
+  ): TestDetail => ({
     record,
     questions,
     votes: votes.map((vote) => vote ?? undefined),
+    trained,
     versions: answers.map((given) => {
       const scored = given.map((one, i) =>
         one
@@ -96,6 +116,9 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
         answers: given.map((one) => one ?? undefined),
         scores: scored.map((one) => one?.scores),
         summary: summarize(scored.filter((one) => one !== undefined)),
+        ...(trained.some(Boolean) && {
+          untrained: summarize(scored.flatMap((one, i) => (one && !trained[i] ? [one] : []))),
+        }),
         topics: summarizeBy(
           questions.map(({ topic }) => topic),
           scored,
@@ -122,6 +145,7 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
     onEvent({ type: 'phase', phase: 'loading the base', done: 1200 * MIB, total: 3087 * MIB, unit: 'bytes' });
     await sleep(scenario.pace);
     const total = kept.questions.length * kept.answers.length;
+    const trained = trainedIn(kept);
     for (const [version, { name, state }] of kept.record.versions.entries()) {
       if (state !== 'waiting') {
         continue;
@@ -145,7 +169,7 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
           return { id, status: 'stopped' };
         }
         await sleep(scenario.pace);
-        const given = made(i, name, expected);
+        const given = made(i, name, trained[i]?.versions.includes(version) ? trained[i].answer : expected);
         kept.answers[version]![i] = given;
         set({
           versions: kept.record.versions.with(version, {
@@ -248,6 +272,31 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
         return run(kept, onEvent);
       }),
     resumeTest: (id, _, onEvent) => answer(() => run(unknown(id), onEvent)),
+    repeatTest: (id, made, _, onEvent) =>
+      answer(async () => {
+        const before = unknown(id);
+        const last = before.record.versions.length - 1;
+        const kept: Kept = {
+          record: {
+            ...before.record,
+            id: crypto.randomUUID(),
+            name: `${before.record.questionsFile}: ${before.record.versions[last]!.name}, ${made.name}`,
+            created: before.record.created + 1,
+            status: 'unfinished',
+            versions: [
+              before.record.versions[last]!,
+              { name: made.name, kind: 'result', run: made.run, state: 'waiting', answered: 0 },
+            ],
+          },
+          questions: before.questions,
+          answers: [before.answers[last]!, before.questions.map(() => null)],
+          votes: before.questions.map(() => null),
+        };
+        tests.set(kept.record.id, kept);
+        save();
+        onEvent({ type: 'created', record: kept.record });
+        return run(kept, onEvent);
+      }),
     stopTest: async () => void (stopping = true),
     tests: async () =>
       [...tests.values()].map(({ record }) => record).toSorted((a, b) => b.created - a.created),
@@ -264,10 +313,22 @@ export function fakeTests(scenario: TestScenario, runs: Map<string, RunRecord>):
       return ok(undefined);
     },
     compareVersions: async (id, a, b) => {
-      const { questions, versions, votes } = detailOf(unknown(id));
-      const compared = compareScores(questions, versions[a]!.scores, versions[b]!.scores);
+      const kept = unknown(id);
+      const { questions, versions, votes } = detailOf(kept);
+      const trained = trainedIn(kept, [kept.record.versions[a]!, kept.record.versions[b]!]);
+      const rest = (scores: readonly (Scores | undefined)[]) =>
+        scores.map((score, i) => (trained[i] ? undefined : score));
+      const [before, after] = [versions[a]!.scores, versions[b]!.scores];
+      const leftOut = trained.filter(Boolean).length;
       const count = (vote: Vote) => votes.filter((given) => given === vote).length;
-      return ok({ versions: [a, b], ...compared, votes: { a: count(a), b: count(b), same: count('same') } });
+      return ok({
+        versions: [a, b],
+        ...compareScores(questions, before, after),
+        ...(leftOut > 0 && {
+          untrained: { headline: compareScores(questions, rest(before), rest(after)).headline, leftOut },
+        }),
+        votes: { a: count(a), b: count(b), same: count('same') },
+      });
     },
     vote: async (id, question, vote) => {
       unknown(id).votes[question] = vote ?? null;

@@ -13,6 +13,8 @@ export class CompareFilterView extends LitElement {
   @property() marks: Marks = 'expected';
   /** Name of the version that is compared with another; undefined where none is. */
   @property() second?: string | undefined;
+  /** Whether the second one was trained on corrections of the first. */
+  @property({ type: Boolean }) mended = false;
 
   static override styles = [
     shared,
@@ -51,6 +53,20 @@ export class CompareFilterView extends LitElement {
         ]
       : [];
     const several = detail.versions.length > 1;
+    const trained: (readonly [AnswerFilter['show'], string])[] = detail.trained.some(Boolean)
+      ? [
+          ['trained', 'Trained on'],
+          ['untrained', 'Not trained on'],
+          ...(this.mended
+            ? ([
+                ['mended', 'Mended'],
+                ['unmended', 'Not mended'],
+                ['kept', 'Approved and kept'],
+                ['lost', 'Lost'],
+              ] as const)
+            : []),
+        ]
+      : [];
     return html`<div class="fields" role="search" aria-label="Questions">
       <label
         >Search
@@ -71,6 +87,7 @@ export class CompareFilterView extends LitElement {
                 ['unvoted', 'Not voted on yet'],
               ] as const)
             : []),
+          ...trained,
         ],
         filter.show,
         (show) => this.#change({ show }),

@@ -146,6 +146,7 @@ export class CompareHeadlineView extends LitElement {
     const where = [...fell(topics), ...fell(difficulties)];
     const voted = votes.a + votes.b + votes.same;
     return html`<div class="more">
+      ${this.#untrained(b)}
       ${
         headline
           ? html`<p class="row">
@@ -175,6 +176,30 @@ export class CompareHeadlineView extends LitElement {
           : nothing
       }
     </div>`;
+  }
+
+  /** The figure over what neither of the two was trained on. */
+  #untrained(b: string) {
+    const { untrained } = this.comparison;
+    if (!untrained) {
+      return nothing;
+    }
+    const { headline, leftOut } = untrained;
+    const without = `Without the ${counted(leftOut, 'question')} that ${leftOut === 1 ? 'was' : 'were'} corrected and trained on`;
+    if (!headline) {
+      return html`<p><b>${without}:</b> none is left to compare.</p>`;
+    }
+    const [low, high] = headline.interval;
+    const verdict = {
+      improved: 'is better',
+      worse: 'is worse',
+      'no clear difference': 'shows no clear difference',
+    };
+    const figures = `${points(headline.difference)} points of ${headline.metric} over ${counted(headline.questions, 'question')} (95% interval from ${points(low)} to ${points(high)}).`;
+    return html`<p>
+      <b>${without}:</b> ${safeText(`${b} ${verdict[headline.verdict]}, ${figures}`)}
+      ${this.#link('untrained', 'Show these')}
+    </p>`;
   }
 
   #link(show: AnswerFilter['show'], text: string) {

@@ -92,13 +92,24 @@ export class CompareSummaryView extends LitElement {
             </tr>
           </thead>
           <tbody>
-            ${record.versions.map(
-              (version, i) =>
+            ${record.versions.map((version, i) => {
+              const results = versions[i]!;
+              const { untrained } = results;
+              // The losses are of other rows.
+              const rest = untrained && { ...results, summary: untrained };
+              const row = (name: unknown, of: VersionResults, about: TestedVersion) =>
                 html`<tr>
-                  <th scope="row">${safeText(version.name)}</th>
-                  ${COLUMNS.map(({ show }) => html`<td>${show(versions[i]!, version)}</td>`)}
-                </tr>`,
-            )}
+                  <th scope="row">${name}</th>
+                  ${COLUMNS.map(({ show }) => html`<td>${show(of, about)}</td>`)}
+                </tr>`;
+              const without = html`<span class="soft"
+                >${safeText(version.name)}, without questions trained on</span
+              >`;
+              return [
+                row(safeText(version.name), results, version),
+                ...(rest ? [row(without, rest, { ...version, evalLoss: undefined })] : []),
+              ];
+            })}
           </tbody>
         </table>
       </div>

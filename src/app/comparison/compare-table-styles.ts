@@ -69,6 +69,10 @@ export const tableStyles = css`
     color: var(--bad);
     border-color: currentColor;
   }
+  .tag.trained {
+    color: var(--accent-strong);
+    border-color: currentColor;
+  }
   .text {
     white-space: pre-wrap;
     overflow-wrap: anywhere;

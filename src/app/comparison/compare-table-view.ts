@@ -1,3 +1,4 @@
+import '../elements/answer-correction.ts';
 import './compare-filter-view.ts';
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
@@ -6,23 +7,31 @@ import type { Change } from '../../comparison/headline.ts';
 import type { Scores } from '../../comparison/scores.ts';
 import { splitThoughts } from '../../comparison/thoughts.ts';
 import { wordDiff } from '../../comparison/word-diff.ts';
+import { correctionOf } from '../../corrections/correction.ts';
 import type { TestComparison, TestDetail, Vote } from '../../engine/protocol/comparison.ts';
+import type { Correction, TrayCorrection } from '../../engine/protocol/corrections.ts';
 import { counted } from '../../formats/words.ts';
+import { type AnswerCorrection, editOnE, type KeptCorrection } from '../elements/answer-correction.ts';
 import { markedStyles, markedText } from '../elements/marked-text.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 import { tableStyles } from './compare-table-styles.ts';
-import { type AnswerFilter, everything, type Marks, shownQuestions } from './comparison.ts';
+import { type AnswerFilter, everything, type Marks, mendedIn, shownQuestions } from './comparison.ts';
 
 const PAGE = 25;
 
 const CHANGES: Record<Exclude<Change, 'same'>, string> = { better: '↑ got better', worse: '↓ got worse' };
 
-/** Every question with all answers, some at a time. Fires `vote` with {question, vote}. */
+/**
+ * Every question with all answers, some at a time. Fires `vote` with {question, vote}, `correct` with a correction, and
+ * `uncorrect` with the question's text.
+ */
 @customElement('compare-table-view')
 export class CompareTableView extends LitElement {
   @property({ attribute: false }) detail!: TestDetail;
   @property({ attribute: false }) comparison?: TestComparison | undefined;
+  /** What was corrected; undefined where no version is one that can be trained further. */
+  @property({ attribute: false }) tray?: readonly TrayCorrection[] | undefined;
   @state() private filter: AnswerFilter = everything;
   @state() private marks: Marks = 'expected';
   @state() private page = 0;
@@ -76,6 +85,7 @@ export class CompareTableView extends LitElement {
         .filter=${filter}
         .marks=${this.marks}
         .second=${comparison ? versions[comparison.versions[1]]!.name : undefined}
+        .mended=${comparison !== undefined && mendedIn(detail, comparison) !== undefined}
         @filter=${(event: CustomEvent<AnswerFilter>) => {
           this.filter = event.detail;
           this.page = 0;
@@ -100,7 +110,7 @@ export class CompareTableView extends LitElement {
                     ${versions.map(({ name }) => html`<th scope="col">${safeText(name)}</th>`)}
                   </tr>
                 </thead>
-                <tbody>
+                <tbody @keydown=${this.#keys}>
                   ${rows.map((i) => this.#row(i))}
                 </tbody>
               </table>
@@ -120,6 +130,7 @@ export class CompareTableView extends LitElement {
         <span class="number">${i + 1}</span>
         ${[topic, difficulty].map((tag) => (tag === '' ? nothing : html`<span class="tag">${safeText(tag)}</span>`))}
         ${change && change !== 'same' ? html`<span class="tag ${change}">${CHANGES[change]}</span>` : nothing}
+        ${this.#trained(i)}
         <p class="text">${safeText(question)}</p>
         ${
           answer.trim() === ''
@@ -142,6 +153,15 @@ export class CompareTableView extends LitElement {
       </th>
       ${detail.versions.map((_, version) => this.#cell(i, version))}
     </tr>`;
+  }
+
+  /** Which versions were trained on the question. */
+  #trained(i: number) {
+    const { trained, record } = this.detail;
+    const names = trained[i]?.versions.map((version) => record.versions[version]!.name);
+    return names
+      ? html`<span class="tag trained">${safeText(`trained into ${names.join(', ')}`)}</span>`
+      : nothing;
   }
 
   /** Whether there are answers to choose among. */
@@ -167,23 +187,50 @@ export class CompareTableView extends LitElement {
       </td>`;
     }
     const mine = votes[i] === version;
+    const shown = html`${this.#text(answer.text, this.#reference(i, version))}
+      <p class="facts numbers">${facts(versions[version]!.scores[i], answer)}</p>`;
+    const best = this.#canVote(i)
+      ? html`<button
+          type="button"
+          class="vote"
+          slot="beside"
+          aria-pressed=${mine}
+          @click=${() => this.#vote(i, mine ? undefined : version)}
+        >
+          ${mine ? '✓ ' : ''}Best<span class="only-heard"> of question ${i + 1}: ${safeText(name)}</span>
+        </button>`
+      : nothing;
     return html`<td>
       <p class="label version">${safeText(name)}</p>
-      ${this.#text(answer.text, this.#reference(i, version))}
-      <p class="facts numbers">${facts(versions[version]!.scores[i], answer)}</p>
-      ${
-        this.#canVote(i)
-          ? html`<button
-              type="button"
-              class="vote"
-              aria-pressed=${mine}
-              @click=${() => this.#vote(i, mine ? undefined : version)}
-            >
-              ${mine ? '✓ ' : ''}Best<span class="only-heard"> of question ${i + 1}: ${safeText(name)}</span>
-            </button>`
-          : nothing
-      }
+      ${this.tray ? this.#correctable(i, version, [shown, best]) : [shown, best]}
     </td>`;
+  }
+
+  /** The answer, with a way to correct it. */
+  #correctable(i: number, version: number, shown: unknown) {
+    const { tray = [], detail } = this;
+    const { text } = detail.versions[version]!.answers[i]!;
+    const { question, answer: expected } = detail.questions[i]!;
+    const names = detail.record.versions.map(({ name }) => name);
+    const kept = correctionOf(tray, { question });
+    // What was corrected in another test stands at the last version.
+    const at = kept && (names.includes(kept.version) ? names.indexOf(kept.version) : names.length - 1);
+    const own = at === version ? kept : undefined;
+    const correct = ({ detail: words }: CustomEvent<KeptCorrection>) =>
+      this.#fire('correct', { question, version: names[version]!, ...words } satisfies Omit<
+        Correction,
+        'changed'
+      >);
+    return html`<answer-correction
+      .answer=${splitThoughts(text).answer}
+      .expected=${expected}
+      .correction=${own}
+      .trainedIn=${own?.trainedIn?.name ?? ''}
+      .subject=${`question ${i + 1}, ${names[version]}`}
+      @keep=${correct}
+      @remove=${() => this.#fire('uncorrect', question)}
+      >${shown}</answer-correction
+    >`;
   }
 
   /** Line breaks count here, so the template has none of its own. */
@@ -237,8 +284,20 @@ export class CompareTableView extends LitElement {
   }
 
   #vote(question: number, vote: Vote | undefined): void {
-    this.dispatchEvent(new CustomEvent('vote', { detail: { question, vote } }));
+    this.#fire('vote', { question, vote });
   }
+
+  #fire(name: string, detail: unknown): void {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /** In the row of a question: the answer of the cell, or the last one. */
+  readonly #keys = (event: KeyboardEvent): void =>
+    editOnE(event, (target) => {
+      const own = target.closest('td')?.querySelector<AnswerCorrection>('answer-correction');
+      const all = target.closest('tr')?.querySelectorAll<AnswerCorrection>('answer-correction');
+      return own ?? all?.[all.length - 1] ?? null;
+    });
 
   readonly #print = ({ type }: Event): void => {
     this.printing = type === 'beforeprint';

@@ -1,11 +1,14 @@
 import '../elements/notice-bar.ts';
+import '../shared/correction-tray.ts';
 import './compare-groups-view.ts';
 import './compare-headline-view.ts';
+import './compare-mended-view.ts';
 import './compare-summary-view.ts';
 import './compare-table-view.ts';
 import { css, html, nothing } from 'lit';
 import { customElement, query, state } from 'lit/decorators.js';
-import type { Vote } from '../../engine/protocol/comparison.ts';
+import type { TestDetail, Vote } from '../../engine/protocol/comparison.ts';
+import type { Correction } from '../../engine/protocol/corrections.ts';
 import type { Answer } from '../../engine/protocol/protocol.ts';
 import { visibleText } from '../../formats/visible-text.ts';
 import { saveFile } from '../../platform/save-file.ts';
@@ -13,7 +16,7 @@ import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import type { CompareTableView } from './compare-table-view.ts';
-import type { AnswerFilter } from './comparison.ts';
+import { type AnswerFilter, mendedIn } from './comparison.ts';
 
 /** A test's answers: one figure, then what it is made of, then every answer. */
 @customElement('compare-view')
@@ -42,6 +45,11 @@ export class CompareView extends SessionView {
       .take {
         justify-content: space-between;
       }
+      correction-tray {
+        position: sticky;
+        bottom: 0.5rem;
+        z-index: 1;
+      }
       .only-printed {
         display: none;
       }
@@ -58,18 +66,40 @@ export class CompareView extends SessionView {
   ];
 
   protected override get stores() {
-    return [this.session.tests.store];
+    return [this.session.tests.store, this.session.corrections.store];
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // A version that was trained meanwhile changes what the tray says.
+    void this.session.corrections.open(this.#corrected());
+  }
+
+  protected override updated(): void {
+    const run = this.#corrected();
+    if (run !== this.session.corrections.store.state.run) {
+      void this.session.corrections.open(run);
+    }
+  }
+
+  /** The run whose result is to become better: of the versions that are compared the second, or else the last that is one. */
+  #corrected(): string | undefined {
+    const { detail, comparison } = this.session.tests.store.state;
+    return detail && runToCorrect(detail, comparison?.versions[1]);
   }
 
   override render() {
     const { tests } = this.session;
     const { detail, comparison, running } = tests.store.state;
+    const { corrections } = this.session;
     if (!detail) {
       return nothing;
     }
     const { record } = detail;
     // Until both have answered something there is no score to show.
     const partial = record.status !== 'finished' || running !== undefined;
+    const mended = comparison && mendedIn(detail, comparison);
+    const correctable = corrections.store.state.run !== undefined;
     const failed = record.versions.filter(({ state: s }) => s === 'failed');
     return html`<p class="only-printed">
         ${record.base} · ${record.questionsFile} · ${new Date(record.created).toLocaleString()}
@@ -79,6 +109,16 @@ export class CompareView extends SessionView {
           html`<notice-bar kind="bad" .text=${`${name} could not be tested: ${sentence}`}></notice-bar>`,
       )}
       ${record.versions.length > 1 ? this.#pair() : nothing}
+      ${
+        mended
+          ? html`<compare-mended-view
+              .names=${comparison.versions.map((i) => record.versions[i]!.name)}
+              .mended=${mended}
+              ?partial=${partial}
+              @show=${(event: CustomEvent<Partial<AnswerFilter>>) => this.table.show(event.detail)}
+            ></compare-mended-view>`
+          : nothing
+      }
       ${
         comparison && (comparison.headline || !partial)
           ? html`<compare-headline-view
@@ -96,9 +136,13 @@ export class CompareView extends SessionView {
       <compare-table-view
         .detail=${detail}
         .comparison=${comparison}
+        .tray=${correctable ? corrections.store.state.tray : undefined}
+        @correct=${({ detail: one }: CustomEvent<Omit<Correction, 'changed'>>) => void corrections.keep(one)}
+        @uncorrect=${({ detail: question }: CustomEvent<string>) => void corrections.remove({ question })}
         @vote=${({ detail: { question, vote } }: CustomEvent<{ question: number; vote: Vote | undefined }>) =>
           void tests.vote(question, vote)}
-      ></compare-table-view>`;
+      ></compare-table-view>
+      <correction-tray .session=${this.session} .test=${record}></correction-tray>`;
   }
 
   #pair() {
@@ -157,6 +201,12 @@ export class CompareView extends SessionView {
       saveFile(name, answer.value);
     }
   }
+}
+
+/** The run of a version that was trained here: of this one, or else of the last that was. */
+function runToCorrect({ record }: TestDetail, preferred: number | undefined): string | undefined {
+  const made = record.versions.map(({ kind, run }) => (kind === 'result' ? run : undefined));
+  return (preferred === undefined ? undefined : made[preferred]) ?? made.findLast((run) => run !== undefined);
 }
 
 /** A file name that every system accepts. */

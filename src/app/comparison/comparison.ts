@@ -1,10 +1,11 @@
 import type { GroupChange, Headline } from '../../comparison/headline.ts';
 import { splitThoughts } from '../../comparison/thoughts.ts';
+import { mendingOf } from '../../corrections/trained-on.ts';
 import type { TestComparison, TestDetail } from '../../engine/protocol/comparison.ts';
 
 /** Which questions of a test are shown, and in what order. */
 export interface AnswerFilter {
-  show: 'all' | 'better' | 'worse' | 'differ' | 'unvoted';
+  show: 'all' | 'better' | 'worse' | 'differ' | 'unvoted' | 'trained' | 'untrained' | keyof Mended;
   topic: string | undefined;
   difficulty: string | undefined;
   /** Found in question, expected answer or any answer, whatever the case. */
@@ -23,6 +24,47 @@ export const everything: AnswerFilter = {
   sort: 'file',
 };
 
+/** What became of a test's questions since some were corrected and trained on: their indices. */
+export interface Mended {
+  /** Corrected ones that are now answered as corrected; those that are not; and approved answers that stayed. */
+  mended: number[];
+  unmended: number[];
+  kept: number[];
+  /** Approved answers that are gone, and questions that got worse without having been corrected. */
+  lost: number[];
+}
+
+/** The second compared version against the first, where that one was trained on corrections and the first was not. */
+export function mendedIn(detail: TestDetail, comparison: TestComparison): Mended | undefined {
+  const [a, b] = comparison.versions;
+  const found: Mended = { mended: [], unmended: [], kept: [], lost: [] };
+  const newly = (i: number) => {
+    const { versions = [] } = detail.trained[i] ?? {};
+    return versions.includes(b) && !versions.includes(a);
+  };
+  if (!detail.questions.some((_, i) => newly(i))) {
+    return undefined;
+  }
+  detail.questions.forEach((_, i) => {
+    const [before, after] = [a, b].map((version) => detail.versions[version]?.answers[i]?.text);
+    if (before === undefined || after === undefined) {
+      return;
+    }
+    if (!newly(i)) {
+      if (comparison.changes[i] === 'worse') {
+        found.lost.push(i);
+      }
+      return;
+    }
+    const words = (text: string) => splitThoughts(text).answer;
+    const place = ({ mended: 'mended', 'not mended': 'unmended', kept: 'kept', lost: 'lost' } as const)[
+      mendingOf(detail.trained[i]!.answer, words(before), words(after))
+    ];
+    found[place].push(i);
+  });
+  return found;
+}
+
 /** Indices of the questions that pass the filter, sorted. */
 export function shownQuestions(
   detail: TestDetail,
@@ -32,6 +74,7 @@ export function shownQuestions(
   const { questions, versions, votes } = detail;
   const text = filter.text.trim().toLowerCase();
   const answers = (i: number) => versions.map((results) => results.answers[i]?.text);
+  const mended = comparison && mendedIn(detail, comparison);
   const left = questions.flatMap(({ question, answer, topic, difficulty }, i) => {
     if (filter.topic !== undefined && topic !== filter.topic) {
       return [];
@@ -47,6 +90,14 @@ export function shownQuestions(
         return [i];
       case 'unvoted':
         return votes[i] === undefined ? [i] : [];
+      case 'trained':
+      case 'untrained':
+        return (detail.trained[i] !== undefined) === (filter.show === 'trained') ? [i] : [];
+      case 'mended':
+      case 'unmended':
+      case 'kept':
+      case 'lost':
+        return mended?.[filter.show].includes(i) ? [i] : [];
       case 'differ':
         return new Set(answers(i).flatMap((text) => (text === undefined ? [] : splitThoughts(text).answer)))
           .size > 1

@@ -15,6 +15,7 @@ import type { EngineWatch } from '../shared/engine-watch.ts';
 import { fromStorage } from '../shared/from-storage.ts';
 import { Store } from '../shared/store.ts';
 import { missingFiles } from '../shared/test-files.ts';
+import { resultName } from '../shared/version-names.ts';
 import { emptyDraft, type TestDraft } from './test-draft.ts';
 import { afterTestEvent, type Shown } from './test-events.ts';
 
@@ -89,6 +90,19 @@ export class Tests {
     });
     const files = await withDemoAgain(record, this.#app.state.runs, again).catch(() => again);
     await this.#follow((onEvent) => this.#engine.resumeTest(record.id, files, onEvent));
+  }
+
+  /** Asks the questions of a test again, of the version that it asked last and of the one that a run made of that. */
+  async repeat(record: TestRecord, run: RunRecord): Promise<void> {
+    const { runs } = this.#app.state;
+    const name = resultName(run.id, runs);
+    this.close();
+    this.#app.update({ view: 'test' });
+    this.store.update({ running: { name: record.name, stopping: false, notes: [] } });
+    const files = await withDemoAgain(record, runs, {}).catch(() => ({}));
+    await this.#follow((onEvent) =>
+      this.#engine.repeatTest(record.id, { run: run.id, name }, files, onEvent),
+    );
   }
 
   async stop(): Promise<void> {

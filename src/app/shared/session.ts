@@ -11,6 +11,7 @@ import { Chats } from '../training/chat/chats.ts';
 import { Training } from '../training/training.ts';
 import { AdapterUse } from '../use/adapter-use.ts';
 import { type AppState, initialState, isActive } from './app-state.ts';
+import { Corrections } from './corrections.ts';
 import { EngineWatch } from './engine-watch.ts';
 import { StorageUse } from './storage.ts';
 import { Store } from './store.ts';
@@ -26,6 +27,7 @@ export class PageSession {
   readonly chats: Chats;
   readonly tests: Tests;
   readonly testDrafts: TestDrafts;
+  readonly corrections: Corrections;
   readonly lineage: Lineage;
   readonly use: AdapterUse;
   readonly storage: StorageUse;
@@ -43,6 +45,11 @@ export class PageSession {
     this.chats = new Chats(engine, this.store, this.watch);
     this.tests = new Tests(engine, this.store, this.watch);
     this.testDrafts = new TestDrafts(engine, this.tests.store);
+    this.corrections = new Corrections(engine, this.store, {
+      choices: this.choices,
+      start: () => this.start(),
+      repeat: (test, run) => this.tests.repeat(test, run),
+    });
     this.lineage = new Lineage(engine, this.store, this.choices);
     this.use = new AdapterUse(engine, this.store);
   }

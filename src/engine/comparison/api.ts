@@ -1,4 +1,5 @@
 import { UserError } from '../../formats/user-error.ts';
+import type { StoredTest } from '../../storage/test-records.ts';
 import { answer } from '../answer.ts';
 import type { TestApi, TestDetail, Vote } from '../protocol/comparison.ts';
 import { testComparison, testCsv, testDetail, testRecord, versionFile } from './results.ts';
@@ -7,6 +8,7 @@ import type { BatchTests } from './tests.ts';
 type Answered =
   | 'startTest'
   | 'resumeTest'
+  | 'repeatTest'
   | 'stopTest'
   | 'tests'
   | 'test'
@@ -26,6 +28,8 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
     answers: await records.answers(id),
     votes: await records.votes(id),
   });
+  const correctionsOf = async ({ versions }: StoredTest) =>
+    Promise.all(versions.map((version) => tests.trainedOn(version)));
   return {
     startTest: (inputs, onEvent) =>
       answer(async () => {
@@ -37,6 +41,11 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
         await free();
         return tests.resume(id, files, onEvent);
       }),
+    repeatTest: (id, made, files, onEvent) =>
+      answer(async () => {
+        await free();
+        return tests.repeat(id, made, files, onEvent);
+      }),
     stopTest: async () => tests.stop(),
     tests: async () => {
       const list = await records.list();
@@ -45,14 +54,14 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
     test: (id) =>
       answer(async (): Promise<TestDetail> => {
         const { test, questions, answers, votes } = await everything(id);
-        return testDetail(test, questions, answers, votes);
+        return testDetail(test, questions, answers, votes, await correctionsOf(test));
       }),
     renameTest: (id, name) => answer(() => tests.rename(id, name)),
     deleteTest: (id) => answer(() => tests.delete(id)),
     compareVersions: (id, a, b) =>
       answer(async () => {
-        const { questions, answers, votes } = await everything(id);
-        return testComparison(questions, answers, [a, b], votes);
+        const { test, questions, answers, votes } = await everything(id);
+        return testComparison(questions, answers, [a, b], votes, await correctionsOf(test));
       }),
     vote: (id, question, vote) =>
       answer(async () => {

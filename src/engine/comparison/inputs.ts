@@ -35,6 +35,12 @@ export class TestSources {
     this.#chosen.set(id, { ...before, ...given(rest), folders: { ...before?.folders, ...folders } });
   }
 
+  /** What was chosen for a test, and for one of its versions as the first of another test. */
+  chosen(id: string, version: number): TestFiles {
+    const { folders, ...rest } = this.#chosen.get(id) ?? {};
+    return { ...rest, ...(folders?.[version] && { folders: { 0: folders[version] } }) };
+  }
+
   forget(id: string): void {
     this.#chosen.delete(id);
   }

@@ -4,6 +4,8 @@ import { compareScores } from '../../comparison/headline.ts';
 import type { Question } from '../../comparison/questions.ts';
 import { type BatchTestFile, batchTestFile, generationSettings } from '../../comparison/results.ts';
 import { scoreIfAnswered, type Scores, summarize, summarizeBy } from '../../comparison/scores.ts';
+import type { Correction } from '../../corrections/correction.ts';
+import { trainedQuestions } from '../../corrections/trained-on.ts';
 import type { StoredTest, StoredVersion, Votes } from '../../storage/test-records.ts';
 import type {
   TestComparison,
@@ -43,19 +45,26 @@ export function testDetail(
   questions: readonly Question[],
   answers: readonly Answers[],
   votes: Votes,
+  corrections: readonly (readonly Correction[])[] = [],
 ): TestDetail {
+  const trained = trainedQuestions(questions, corrections);
   return {
     record: testRecord(
       test,
       test.versions.map((_, i) => answers[i]?.size),
     ),
     questions,
-    versions: test.versions.map((_, i) => versionResults(questions, answers[i])),
+    versions: test.versions.map((_, i) => versionResults(questions, answers[i], trained)),
     votes: questions.map((_, i) => votes[i]),
+    trained,
   };
 }
 
-function versionResults(questions: readonly Question[], answers: Answers): VersionResults {
+function versionResults(
+  questions: readonly Question[],
+  answers: Answers,
+  trained: readonly unknown[],
+): VersionResults {
   const listed = questions.map((_, i) => answers?.get(i));
   const scores = scoresOf(questions, answers);
   const scored = listed.map(
@@ -70,6 +79,9 @@ function versionResults(questions: readonly Question[], answers: Answers): Versi
     answers: listed,
     scores,
     summary: summarize(scored.filter((answer) => answer !== undefined)),
+    ...(trained.some(Boolean) && {
+      untrained: summarize(scored.flatMap((answer, i) => (answer && !trained[i] ? [answer] : []))),
+    }),
     topics: summarizeBy(
       questions.map(({ topic }) => topic),
       scored,
@@ -94,11 +106,20 @@ export function testComparison(
   answers: readonly Answers[],
   [a, b]: readonly [a: number, b: number],
   votes: Votes,
+  corrections: readonly (readonly Correction[])[] = [],
 ): TestComparison {
   const count = (vote: number | 'same') => Object.values(votes).filter((v) => v === vote).length;
+  const [before, after] = [scoresOf(questions, answers[a]), scoresOf(questions, answers[b])];
+  const trained = trainedQuestions(questions, [corrections[a] ?? [], corrections[b] ?? []]);
+  const leftOut = trained.filter(Boolean).length;
+  const rest = (scores: readonly (Scores | undefined)[]) =>
+    scores.map((score, i) => (trained[i] ? undefined : score));
   return {
     versions: [a, b],
-    ...compareScores(questions, scoresOf(questions, answers[a]), scoresOf(questions, answers[b])),
+    ...compareScores(questions, before, after),
+    ...(leftOut > 0 && {
+      untrained: { headline: compareScores(questions, rest(before), rest(after)).headline, leftOut },
+    }),
     votes: { a: count(a), b: count(b), same: count('same') },
   };
 }

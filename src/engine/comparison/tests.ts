@@ -1,7 +1,9 @@
 import { askVersions } from '../../comparison/ask-versions.ts';
+import type { TestAnswer } from '../../comparison/batch-test.ts';
 import { parseQuestions, type Question } from '../../comparison/questions.ts';
 import { scoreIfAnswered } from '../../comparison/scores.ts';
 import type { VersionsEvent } from '../../comparison/versions.ts';
+import type { Correction } from '../../corrections/correction.ts';
 import { openBaseModel } from '../../formats/base-model.ts';
 import type { ByteSource } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
@@ -9,14 +11,16 @@ import { checkSampling } from '../../generate/sampling.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { withDevice } from '../../gpu/with-device.ts';
 import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
-import type { StoredTest, TestRecords } from '../../storage/test-records.ts';
+import type { StoredTest, StoredVersion, TestRecords } from '../../storage/test-records.ts';
 import { showMoment } from '../../text/moment.ts';
+import type { Trays } from '../corrections/trays.ts';
 import { sourceOf } from '../files/files.ts';
 import type { TestEvent, TestFiles, TestInputs, TestOutcome, TestProgress } from '../protocol/comparison.ts';
 import type { Runs } from '../runs/runs.ts';
 import { chosenFiles, storedVersion, type TestSources } from './inputs.ts';
 import { TestJournal } from './journal.ts';
 import { TestMeter } from './progress.ts';
+import { expectingCorrections, type MadeVersion, repeated } from './repeat.ts';
 import { testRecord } from './results.ts';
 
 type OnEvent = (event: TestEvent) => void;
@@ -29,11 +33,13 @@ export class BatchTests {
   readonly records: TestRecords;
   readonly #runs: Runs;
   readonly #sources: TestSources;
+  readonly #trays: Pick<Trays, 'trainedOn'>;
 
-  constructor(records: TestRecords, runs: Runs, sources: TestSources) {
+  constructor(records: TestRecords, runs: Runs, sources: TestSources, trays: Pick<Trays, 'trainedOn'>) {
     this.records = records;
     this.#runs = runs;
     this.#sources = sources;
+    this.#trays = trays;
   }
 
   /** Starts a test and resolves when it ends. Throws UserError. */
@@ -82,6 +88,41 @@ export class BatchTests {
       );
       return this.#run({ ...test, versions, status: 'unfinished', stopped: false }, signal, onEvent);
     });
+  }
+
+  /** Asks a test's questions of what a run made, beside the answers that it has of what that run continued. Throws UserError. */
+  async repeat(
+    id: string,
+    made: MadeVersion,
+    files: TestFiles | undefined,
+    onEvent: OnEvent,
+  ): Promise<TestOutcome> {
+    const { sourceRun } = await this.#runs.record(made.run);
+    const { test, kept } = repeated(await this.record(id), sourceRun, made);
+    return this.#runs.alone({ id: test.id, name: test.name, doing: 'testing' }, async ({ signal }) => {
+      this.#sources.remember(test.id, this.#sources.chosen(id, kept));
+      if (files) {
+        this.#sources.remember(test.id, files);
+      }
+      const corrections = await this.#trays.trainedOn(made.run);
+      const questions = expectingCorrections(await this.records.questions(id), corrections);
+      const answers = (await this.records.answers(id))[kept] ?? new Map<number, TestAnswer>();
+      await this.records.create(test, questions);
+      for (const [question, answer] of answers) {
+        await this.records.putAnswer(test, 0, question, answer);
+      }
+      onEvent({ type: 'created', record: testRecord(test, [answers.size]) });
+      return this.#run(test, signal, onEvent);
+    });
+  }
+
+  /** Corrections that a version was trained on. */
+  async trainedOn({ kind, run }: Pick<StoredVersion, 'kind' | 'run'>): Promise<readonly Correction[]> {
+    if (run === undefined || kind === 'base' || kind === 'folder') {
+      return [];
+    }
+    const from = kind === 'source' ? (await this.#runs.records.get(run))?.sourceRun : run;
+    return from === undefined ? [] : this.#trays.trainedOn(from);
   }
 
   /** Ends the test that is running. */

@@ -1,7 +1,7 @@
-import type { Correction } from '../../comparison/corrections/correction.ts';
-import { correctionRows, type EarlierRows } from '../../comparison/corrections/correction-rows.ts';
-import { fewRowsRecipe, recipeChanges } from '../../comparison/corrections/few-rows-recipe.ts';
-import { formName, type RowForm, usualForm } from '../../comparison/corrections/row-form.ts';
+import type { Correction } from '../../corrections/correction.ts';
+import { correctionRows, type EarlierRows } from '../../corrections/correction-rows.ts';
+import { fewRowsRecipe, recipeChanges } from '../../corrections/few-rows-recipe.ts';
+import { formName, type RowForm, usualForm } from '../../corrections/row-form.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { readModelLimits } from '../../formats/model-limits.ts';
 import { UserError } from '../../formats/user-error.ts';

@@ -3,7 +3,7 @@ import {
   correctionOf,
   correctionProblem,
   MAX_CORRECTIONS,
-} from '../../comparison/corrections/correction.ts';
+} from '../../corrections/correction.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
 import type { TrayRecords } from '../../storage/tray-records.ts';

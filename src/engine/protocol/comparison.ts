@@ -3,6 +3,7 @@ import type { Change, GroupChange, Headline } from '../../comparison/headline.ts
 import type { Question } from '../../comparison/questions.ts';
 import type { Group, Scores, Summary } from '../../comparison/scores.ts';
 import type { EvalLoss } from '../../comparison/version-loss.ts';
+import type { TrainedQuestion } from '../../corrections/trained-on.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import type { PromptForm } from '../../generate/prompt-form.ts';
 import type { Sampling } from '../../generate/sampling.ts';
@@ -122,6 +123,8 @@ export interface VersionResults {
   scores: readonly (Scores | undefined)[];
   /** Over what is answered so far. */
   summary: Summary;
+  /** The same without the questions that any version was trained on; undefined where there are none. */
+  untrained?: Summary | undefined;
   topics: readonly Group[];
   difficulties: readonly Group[];
 }
@@ -136,6 +139,8 @@ export interface TestDetail {
   versions: readonly VersionResults[];
   /** By question. */
   votes: readonly (Vote | undefined)[];
+  /** Questions that versions were trained on since their answers were corrected, by question. */
+  trained: readonly (TrainedQuestion | undefined)[];
 }
 
 /** The second version against the first, over the questions that both have answered. */
@@ -143,6 +148,8 @@ export interface TestComparison {
   versions: readonly [a: number, b: number];
   /** undefined where no question that both answered has an expected answer. */
   headline: Headline | undefined;
+  /** The same without the questions that one of the two was trained on; undefined where there are none. */
+  untrained?: { headline: Headline | undefined; leftOut: number } | undefined;
   /** By question; undefined where it is not answered by both or has no expected answer. */
   changes: readonly (Change | undefined)[];
   /** Topics and difficulties, the one that fell most first; those with a negative difference got worse. */
@@ -245,6 +252,16 @@ export interface TestApi {
   /** Answers what is left; `files` where the browser kept no handles. */
   resumeTest(
     id: string,
+    files: TestFiles | undefined,
+    onEvent: (event: TestEvent) => void,
+  ): Promise<Answer<TestOutcome>>;
+  /**
+   * Asks a test's questions again: of the version that `made.run` continued, whose answers are taken as they are, and of
+   * what that run made, under this name. Corrected questions without an expected answer have their correction as that.
+   */
+  repeatTest(
+    id: string,
+    made: { run: string; name: string },
     files: TestFiles | undefined,
     onEvent: (event: TestEvent) => void,
   ): Promise<Answer<TestOutcome>>;

@@ -1,9 +1,9 @@
-import type { Correction } from '../../comparison/corrections/correction.ts';
+import type { Correction } from '../../corrections/correction.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
 import type { Answer } from '../answer.ts';
 
-export type { AskedQuestion, Correction } from '../../comparison/corrections/correction.ts';
+export type { AskedQuestion, Correction } from '../../corrections/correction.ts';
 
 /** A correction in the tray of a run, and the later run that was trained on it, if there is one. */
 export interface TrayCorrection extends Correction {

@@ -1,4 +1,4 @@
-import { parseCorrections } from '../../comparison/corrections/correction.ts';
+import { parseCorrections } from '../../corrections/correction.ts';
 import { blobSource } from '../../formats/blob-source.ts';
 import { readJson } from '../../formats/json.ts';
 import { quote, shorten } from '../../formats/quote.ts';

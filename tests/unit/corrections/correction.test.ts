@@ -7,7 +7,7 @@ import {
   parseCorrections,
   withCorrection,
   withoutCorrection,
-} from '../../../../src/comparison/corrections/correction.ts';
+} from '../../../src/corrections/correction.ts';
 
 const one: Correction = { question: 'a?', was: 'b', answer: 'c', version: 'V2', changed: 1 };
 

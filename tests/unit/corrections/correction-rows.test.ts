@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Correction } from '../../../../src/comparison/corrections/correction.ts';
-import { correctionRows, type EarlierRows } from '../../../../src/comparison/corrections/correction-rows.ts';
-import { usualForm } from '../../../../src/comparison/corrections/row-form.ts';
-import { blobSource } from '../../../../src/formats/blob-source.ts';
-import type { Columns } from '../../../../src/text/columns.ts';
+import type { Correction } from '../../../src/corrections/correction.ts';
+import { correctionRows, type EarlierRows } from '../../../src/corrections/correction-rows.ts';
+import { usualForm } from '../../../src/corrections/row-form.ts';
+import { blobSource } from '../../../src/formats/blob-source.ts';
+import type { Columns } from '../../../src/text/columns.ts';
 
 const correction = (question: string, answer: string, more: Partial<Correction> = {}): Correction => ({
   ...{ question, was: 'no', answer, version: 'V2', changed: 1 },

@@ -1,9 +1,9 @@
-import { counted } from '../../formats/words.ts';
-import type { RowsSource } from '../../text/columns.ts';
-import { readOrderedRows } from '../../text/read-rows.ts';
-import { RowColumns } from '../../text/row-columns.ts';
-import { type ReadRow, readRow, type RowFormat, systemPromptOf } from '../../text/row-formats.ts';
-import { randperm } from '../../train/sampler.ts';
+import { counted } from '../formats/words.ts';
+import type { RowsSource } from '../text/columns.ts';
+import { readOrderedRows } from '../text/read-rows.ts';
+import { RowColumns } from '../text/row-columns.ts';
+import { type ReadRow, readRow, type RowFormat, systemPromptOf } from '../text/row-formats.ts';
+import { randperm } from '../train/sampler.ts';
 import type { Correction } from './correction.ts';
 import { formOf, questionOf, type RowForm, rowJson, rowOf } from './row-form.ts';
 

@@ -1,5 +1,5 @@
-import { Fields } from '../../formats/fields.ts';
-import { showCount } from '../../formats/words.ts';
+import { Fields } from '../formats/fields.ts';
+import { showCount } from '../formats/words.ts';
 
 /** One turn before the question, in a conversation. */
 export interface EarlierTurn {

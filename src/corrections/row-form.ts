@@ -1,6 +1,6 @@
-import { NumberText } from '../../formats/json.ts';
-import type { JsonMap } from '../../text/row-fields.ts';
-import type { RowFormat, Sample } from '../../text/row-formats.ts';
+import { NumberText } from '../formats/json.ts';
+import type { JsonMap } from '../text/row-fields.ts';
+import type { RowFormat, Sample } from '../text/row-formats.ts';
 import type { Correction, EarlierTurn } from './correction.ts';
 
 /** How a row of questions and answers is written, as those were that a version was trained on. */

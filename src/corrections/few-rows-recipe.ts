@@ -1,6 +1,6 @@
-import type { Recipe } from '../../formats/recipe.ts';
-import type { TrainingSettings } from '../../formats/recipe/settings.ts';
-import { trainingKeys } from '../../formats/recipe/training.ts';
+import type { Recipe } from '../formats/recipe.ts';
+import type { TrainingSettings } from '../formats/recipe/settings.ts';
+import { trainingKeys } from '../formats/recipe/training.ts';
 
 /** Optimizer steps that few rows are trained for, and the most epochs that they are seen for that. */
 const STEPS = 40;

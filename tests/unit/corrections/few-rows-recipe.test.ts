@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { fewRowsRecipe, recipeChanges } from '../../../../src/comparison/corrections/few-rows-recipe.ts';
-import { defaultRecipe, type Recipe, recipeProblem } from '../../../../src/formats/recipe.ts';
-import type { TrainingSettings } from '../../../../src/formats/recipe/settings.ts';
+import { fewRowsRecipe, recipeChanges } from '../../../src/corrections/few-rows-recipe.ts';
+import { defaultRecipe, type Recipe, recipeProblem } from '../../../src/formats/recipe.ts';
+import type { TrainingSettings } from '../../../src/formats/recipe/settings.ts';
 
 const recipe = (training: Partial<TrainingSettings>): Recipe => {
   const usual = defaultRecipe();
