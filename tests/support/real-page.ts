@@ -66,7 +66,7 @@ export function hostedHeaders(folder: string): Map<string, string> {
 }
 
 /** Lets the engine of a built page find the null device in navigator.gpu. */
-function giveNullDevice(folder: string): void {
+export function giveNullDevice(folder: string): void {
   const device = readFileSync('tests/support/null-webgpu.mjs', 'utf8').replaceAll(/^export /gm, '');
   const given = `(() => { ${device}
     Object.defineProperty(navigator, 'gpu', { value: nullWebGpu() });

@@ -5,12 +5,14 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { build, type InlineConfig, preview, type PreviewServer } from 'vite';
 import { wgsl } from '../../shaders/vite-plugin.ts';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import type { Answer } from '../../src/engine/protocol/protocol.ts';
 import type { CardFacts } from '../../src/run/card-facts.ts';
 import { guarded } from '../../src/serve/guard.ts';
 import type {} from '../e2e/worker-page/main.ts';
 import { builtOnce } from './built-once.ts';
 import type { MemoryFiles } from './memory-folder.ts';
 import { type CaseName, casePath } from './model-case.ts';
+import { giveNullDevice } from './real-page.ts';
 import { comparable } from './run-case.ts';
 
 /** Chrome with its software GPU, which stands for every GPU in the tests. */
@@ -35,7 +37,11 @@ export class WorkerPages {
     this.#browser = browser;
   }
 
-  static async open(outDir: string): Promise<WorkerPages> {
+  /** `device`: the browser's, or one that computes next to nothing and starts at once (null-webgpu.mjs). */
+  static async open(
+    outDir: string,
+    { device = 'real' }: { device?: 'real' | 'null' } = {},
+  ): Promise<WorkerPages> {
     const config = (outDir: string): InlineConfig => ({
       configFile: false,
       root: 'tests/e2e/worker-page',
@@ -47,6 +53,9 @@ export class WorkerPages {
     });
     const folder = join(process.cwd(), outDir);
     await builtOnce('worker-page', folder, (outDir) => build(config(outDir)));
+    if (device === 'null') {
+      giveNullDevice(folder);
+    }
     const server = await preview({ ...config(folder), preview: { port: 0, host: '127.0.0.1' } });
     const browser = await chromium.launch({ executablePath: findBrowser()!, args: BROWSER_ARGS });
     return new WorkerPages(server, browser);
@@ -92,6 +101,14 @@ export async function choose(page: Page, name: CaseName): Promise<void> {
   await page.setInputFiles('#train', casePath(name, 'train.jsonl'));
   await page.setInputFiles('#validation', casePath(name, 'val.jsonl'));
   await page.setInputFiles('#recipe', casePath(name, 'training_config.yaml'));
+}
+
+/** What the engine answered, which must not be a refusal. */
+export function value<T>(answer: Answer<T>): T {
+  if (!answer.ok) {
+    throw new Error(answer.sentence);
+  }
+  return answer.value;
 }
 
 /** A finished run's files, its checkpoints too, as the zip has them. */
