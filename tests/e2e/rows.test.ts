@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { nodeFolder, nodeSource } from '../../src/cli/node-files.ts';
-import { inspectBase, inspectRows } from '../../src/engine/files/inspect.ts';
+import { hashRows, inspectBase, inspectRows } from '../../src/engine/files/inspect.ts';
+import { editRow, leaveOut, noChanges, writeRowChanges } from '../../src/formats/row-changes.ts';
 import { loadTokenizer } from '../../src/text/load-tokenizer.ts';
 import { encodeRows, renderRow } from '../../src/text/rows.ts';
 import { retune } from '../support/cli.ts';
@@ -77,14 +78,25 @@ describe('retune rows', () => {
         ([name, bytes]) => new File([bytes as Uint8Array<ArrayBuffer>], name),
       ),
     };
-    const rows = { file: new File([readFileSync(ROWS)], 'train.jsonl') };
+    const file = new File([readFileSync(ROWS)], 'train.jsonl');
+    // With a row left out and one edited over the file.
+    const second = readFileSync(ROWS, 'utf8').split('\n')[1]!;
+    const changes = editRow(leaveOut(noChanges(await hashRows({ file })), [1]), 3, second);
+    const list = join(folder, 'changes.json');
+    writeFileSync(list, writeRowChanges(changes, 'train.jsonl'));
+    const rows = { file, changes };
     const { preview } = await inspectRows(base, rows, { maxLength: 2048, use: 'train' });
-    const { stdout } = await retune(['rows', '--base', BASE, '--train-data', ROWS, '--n', '2']);
+    const { stdout } = await retune([
+      ...['rows', '--base', BASE, '--train-data', ROWS, '--n', '2'],
+      ...['--row-changes', list],
+    ]);
+    expect(preview.slice(0, 2).map(({ line }) => line)).toEqual([2, 3]);
+    expect(preview[1]!.pieces).toEqual(preview[0]!.pieces);
     for (const { pieces } of preview.slice(0, 2)) {
       const text = pieces.map(({ text, trained }) => (trained ? `⟦${text}⟧` : text)).join('');
       expect(stdout).toContain(text.replaceAll(/^/gm, '  '));
     }
-    expect(stdout).not.toContain('line 3:');
+    expect(stdout).not.toMatch(/line [14]:/);
   });
 
   test('a list counts by place, a skipped row has its reason, a configuration cuts', async () => {
@@ -205,7 +217,7 @@ describe('retune rows', () => {
       'calls.jsonl: 1 row is skipped, since without what the chat template leaves out',
     );
     const page = await inspectRows({ ...chosen, files }, { file: new File([text], 'calls.jsonl') }, options);
-    expect(page.skipped).toEqual([{ line: 1, why }]);
+    expect(page.skipped).toEqual([{ line: 1, place: 1, why }]);
     expect(page.rows).toBe(1);
   });
 

@@ -5,6 +5,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import type { RunNotes } from '../../engine/protocol/comparison.ts';
 import type { HandoverStart } from '../../engine/protocol/handover.ts';
 import type { RunRecord } from '../../engine/protocol/protocol.ts';
+import { countChanges, showChanges } from '../../formats/row-changes.ts';
 import { counted, showBytes, showNumber } from '../../formats/words.ts';
 import { saveFile } from '../../platform/save-file.ts';
 import { isActive } from '../shared/app-state.ts';
@@ -225,8 +226,10 @@ export class RunsDetailView extends SessionView {
     </details>`;
   }
 
-  #hashes({ inputs }: RunRecord, { hashes }: RunNotes) {
+  #hashes({ inputs, changes }: RunRecord, { hashes }: RunNotes) {
     const names = { ...inputs, result: undefined };
+    const changed = (key: string): string | undefined =>
+      key === 'train' || key === 'validation' ? showChanges(countChanges(changes?.[key])) : undefined;
     return html`<div>
       <h4>Hashes (SHA-256)</h4>
       <dl>
@@ -234,7 +237,9 @@ export class RunsDetailView extends SessionView {
           const hash = hashes[key];
           const none = key === 'result' ? 'not finished yet' : key === 'base' ? 'not read yet' : 'none';
           return html`<div>
-            <dt>${HASHES[key]}${names[key] ? html` <span>${safeText(names[key])}</span>` : nothing}</dt>
+            <dt>
+              ${HASHES[key]}${names[key] ? html` <span>${safeText(names[key])}</span>` : nothing}${changed(key) === undefined ? nothing : html`, ${changed(key)}`}
+            </dt>
             <dd>${!hash || hash === 'none' ? none : html`<code>${hash}</code>`}</dd>
           </div>`;
         })}

@@ -1,26 +1,16 @@
-import type { Answer, ChosenFile, EngineApi } from '../../engine/protocol/protocol.ts';
+import type { Answer, ChosenFile, ChosenFolder, EngineApi } from '../../engine/protocol/protocol.ts';
 import type { FoundRows, RowsSurvey, ShownRow } from '../../engine/protocol/rows.ts';
 import { defaultRecipe } from '../../formats/recipe.ts';
 import { anyChanges, noChanges, type RowChanges } from '../../formats/row-changes.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { duplicatesOf, withSurveyed } from '../../text/rows-survey.ts';
+import { withSurveyed } from '../../text/rows-survey.ts';
 import type { AppState } from '../shared/app-state.ts';
 import { Asking } from '../shared/asking.ts';
 import { Store } from '../shared/store.ts';
 import type { Choices } from './choices.ts';
+import { listedRows, type RowsList } from './rows-lists.ts';
 
 export type RowsSlot = 'train' | 'validation';
-
-/** Which rows are listed. */
-export const LISTS = {
-  all: 'All rows',
-  longest: 'Longest first',
-  cut: 'Cut',
-  duplicates: 'Duplicates',
-  skipped: 'Nothing trained',
-  changed: 'Left out or edited',
-} as const;
-export type RowsList = keyof typeof LISTS;
 
 export interface LookProgress {
   done: number;
@@ -50,6 +40,12 @@ export interface LookState {
   editing?: { place: number; text: string; problem?: string | undefined } | undefined;
 }
 
+/** What a survey depends on, besides the edited rows. */
+interface Asked extends Pick<ChosenFile, 'file' | 'columns'> {
+  base: ChosenFolder;
+  maxLength: number;
+}
+
 const CLOSED: LookState = { past: [], list: 'all', query: '', places: [], page: 0, rows: [] };
 /** Rows of a page. */
 export const PAGE = 10;
@@ -60,6 +56,8 @@ export class RowsLook extends Store<LookState> {
   readonly #engine: EngineApi;
   readonly #app: Store<AppState>;
   readonly #choices: Choices;
+  /** The latest survey, with what it was asked of: another look at the same rows need not encode them again. */
+  #known: { asked: Asked; survey: RowsSurvey; changes: RowChanges } | undefined;
   readonly #asking = new Asking<'survey' | 'rows' | 'search' | 'export' | 'edit'>();
 
   constructor(engine: EngineApi, app: Store<AppState>, choices: Choices) {
@@ -67,6 +65,7 @@ export class RowsLook extends Store<LookState> {
     this.#engine = engine;
     this.#app = app;
     this.#choices = choices;
+    app.subscribe(() => this.#follow());
   }
 
   get leftOut(): ReadonlySet<number> {
@@ -91,6 +90,13 @@ export class RowsLook extends Store<LookState> {
       return;
     }
     const { file, changes } = chosen;
+    const asked = { base, file, columns: chosen.columns, maxLength: this.#maxLength };
+    const known = this.#known;
+    if (known && sameParts(known.asked, asked) && differentEdits(known.changes, changes).length === 0) {
+      const { survey, changes: before } = known;
+      this.update({ ...CLOSED, ...NOTHING, slot, file, survey, changes: changes ?? noChanges(before.of) });
+      return this.show('all');
+    }
     const reading = { done: 0, total: file.size };
     this.update({ ...CLOSED, slot, file, changes, reading, survey: undefined, ...NOTHING });
     const answer = await this.#asking.ask('survey', (signal) =>
@@ -110,7 +116,9 @@ export class RowsLook extends Store<LookState> {
       return;
     }
     const { survey, sha256 } = answer.value;
-    this.update({ reading: undefined, survey, changes: changes ?? noChanges(sha256) });
+    const read = changes ?? noChanges(sha256);
+    this.#known = { asked, survey, changes: read };
+    this.update({ reading: undefined, survey, changes: read });
     await this.show('all');
   }
 
@@ -211,6 +219,10 @@ export class RowsLook extends Store<LookState> {
       }
       this.update({ survey, rows });
     }
+    const { survey } = this.state;
+    if (this.#known && survey) {
+      this.#known = { ...this.#known, survey, changes: next };
+    }
     this.update({ changes: next, past: undo ? past.slice(0, -1) : [...past, changes].slice(-MAX_UNDO) });
     this.#choices.setChanges(slot, anyChanges(next));
     return undefined;
@@ -244,6 +256,20 @@ export class RowsLook extends Store<LookState> {
     this.#asking.cancel('export', new UserError('Exporting the rows was cancelled; nothing was written.'));
   }
 
+  /** What was changed elsewhere, such as by a check before the start, counts here too. */
+  #follow(): void {
+    const { slot, file, changes } = this.state;
+    const chosen = slot && this.#app.state.slots[slot].chosen;
+    if (!changes || chosen?.file !== file || chosen?.changes === anyChanges(changes)) {
+      return;
+    }
+    if (differentEdits(changes, chosen?.changes).length > 0) {
+      void this.open(slot!);
+    } else {
+      this.update({ changes: chosen?.changes ?? noChanges(changes.of), past: [] });
+    }
+  }
+
   get #maxLength(): number {
     return (this.#app.state.recipe ?? defaultRecipe()).training.maxLength;
   }
@@ -252,6 +278,11 @@ export class RowsLook extends Store<LookState> {
     const { slot } = this.state;
     const chosen = slot && this.#app.state.slots[slot].chosen;
     return chosen && { ...chosen, changes };
+  }
+
+  #listed(list: RowsList): readonly number[] {
+    const { survey, changes } = this.state;
+    return survey ? listedRows(list, survey, changes) : [];
   }
 
   #showRows(
@@ -269,32 +300,6 @@ export class RowsLook extends Store<LookState> {
       this.#engine.showRows(base, rows, this.#maxLength, sorted, signal),
     );
   }
-
-  #listed(list: RowsList): readonly number[] {
-    const { survey } = this.state;
-    if (!survey) {
-      return [];
-    }
-    const { places, lengths, trained, maxLength } = survey;
-    const all = [...places];
-    switch (list) {
-      case 'all':
-        return all;
-      case 'longest':
-        return all
-          .map((place, i) => [place, lengths[i]!] as const)
-          .toSorted((a, b) => b[1] - a[1])
-          .map(([place]) => place);
-      case 'cut':
-        return all.filter((_, i) => lengths[i]! > maxLength);
-      case 'duplicates':
-        return [...duplicatesOf(survey, this.leftOut).keys()];
-      case 'skipped':
-        return all.filter((_, i) => trained[i] === 0);
-      case 'changed':
-        return [...this.leftOut, ...this.edited].toSorted((a, b) => a - b);
-    }
-  }
 }
 
 /** What does not outlast another look. */
@@ -306,9 +311,12 @@ const NOTHING = {
   editing: undefined,
 } as const;
 
+const sameParts = (a: Asked, b: Asked): boolean =>
+  (Object.keys(a) as (keyof Asked)[]).every((key) => a[key] === b[key]);
+
 /** The rows that are read as other texts by one than by the other. */
-function differentEdits(a: RowChanges, b: RowChanges): number[] {
-  const [before, after] = [new Map(a.edited), new Map(b.edited)];
+function differentEdits(a: RowChanges | undefined, b: RowChanges | undefined): number[] {
+  const [before, after] = [new Map(a?.edited), new Map(b?.edited)];
   const rows = new Set([...before.keys(), ...after.keys()]);
   return [...rows].filter((row) => before.get(row) !== after.get(row));
 }

@@ -12,7 +12,8 @@ import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import { rowItem } from './row-item.ts';
 import { rowTextStyles } from './row-text.ts';
-import { LISTS, type LookProgress, type LookState, PAGE, type RowsList } from './rows-look.ts';
+import { LISTS, type RowsList } from './rows-lists.ts';
+import { type LookProgress, type LookState, PAGE } from './rows-look.ts';
 import { rowsViewStyles } from './rows-view-styles.ts';
 
 /** All rows of a chosen file: figures, search, single rows to leave out or edit, and what can be taken along. */
