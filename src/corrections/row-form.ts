@@ -107,20 +107,21 @@ function promptForm(rows: readonly { prompt: string; completion: string }[]): {
 
 /** A correction as a row of this form, in JSON's values. */
 export function rowOf(form: RowForm, { question, answer, system, history = [] }: Correction): object {
+  const before = ({ opening, middle }: { opening: string; middle: string }, space: string): string[] => [
+    ...(system ? [system] : []),
+    ...history.map((turn) => opening + turn.question + middle + space + turn.answer),
+  ];
   switch (form.format) {
-    case 'text': {
-      const said = history.map((turn) => form.opening + turn.question + form.middle + turn.answer + form.end);
-      return { text: [...said, form.opening + question + form.middle + answer + form.end].join('') };
-    }
-    case 'completion': {
-      const said = history.map(
-        (turn) => `${form.opening}${turn.question}${form.middle}${form.space}${turn.answer}\n\n`,
-      );
+    // What came before stands as a chat asks it in plain text: apart by empty lines.
+    case 'text':
       return {
-        prompt: [...said, form.opening + question + form.middle].join(''),
+        text: [...before(form, ''), form.opening + question + form.middle + answer + form.end].join('\n\n'),
+      };
+    case 'completion':
+      return {
+        prompt: [...before(form, form.space), form.opening + question + form.middle].join('\n\n'),
         completion: form.space + answer,
       };
-    }
     case 'instruction':
       return {
         ...systemKey(system ?? form.system),

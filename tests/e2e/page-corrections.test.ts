@@ -157,5 +157,23 @@ it('asks for earlier rows that it has no way to, empties the tray, and fits a ph
   await tray(page).getByRole('heading', { name: '0 corrections' }).waitFor();
   await button(page, 'Undo emptying the tray').click();
   await tray(page).getByRole('heading', { name: '1 correction' }).waitFor();
+
+  // The chat with the same version has the same tray.
+  await stage(page, 'Runs');
+  await page
+    .locator('family-tree')
+    .getByRole('button', { name: /v1 \+ train/ })
+    .click();
+  await page.locator('runs-detail-view').getByRole('button', { name: 'Open', exact: true }).click();
+  await tray(page).getByRole('heading', { name: '1 correction' }).waitFor();
+  await page.getByPlaceholder('Ask something that the new rows teach').fill('Where is fuse 45?');
+  await page.keyboard.press('Enter');
+  await button(page, 'Correct message 1, V2').focus();
+  await page.keyboard.press('e');
+  await box(page).fill('In hall 12.');
+  await page.keyboard.press('Control+Enter');
+  await tray(page).getByRole('heading', { name: '2 corrections' }).waitFor();
+  expect(await focused(page)).toBe('Edit message 1, V2');
+  await fits(page, 'a corrected chat');
   await page.context().close();
 });

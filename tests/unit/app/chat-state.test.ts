@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  askedInChat,
   blindResults,
   canVote,
   emptyChat,
@@ -52,6 +53,20 @@ it('shows the turn under way in place of what is stored of it', () => {
   const shown = shownTurns({ ...state, live });
   expect(shown).toHaveLength(2);
   expect(shown[1]!.answers).toEqual([]);
+});
+
+it('knows what a version was asked, for its correction: after its own answers, under another system prompt', () => {
+  const turns = [turn('1?', { v1: 'one', v2: 'ONE' }), turn('2?', { v1: 'no', v2: 'TWO' }), turn('3?', {})];
+  const state = { ...emptyChat, conversations: [conversation(...turns)], shown: 'c' };
+  expect(askedInChat(state, 'v2', 0)).toEqual({ question: '1?' });
+  expect(askedInChat(state, 'v1', 2)).toEqual({
+    question: '3?',
+    history: [{ question: '1?', answer: 'one' }],
+  });
+  const facts = { form: 'chat' as const, system: 'Be short.', lacks: [] };
+  expect(askedInChat({ ...state, facts }, 'base', 2)).toEqual({ question: '3?', system: '' });
+  const same = { ...conversation(...turns), system: 'Be short.' };
+  expect(askedInChat({ ...state, conversations: [same], facts }, 'base', 2)).toEqual({ question: '3?' });
 });
 
 it('asks what a run has: its result is not its last checkpoint once more', () => {

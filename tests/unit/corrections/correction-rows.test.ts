@@ -149,6 +149,9 @@ describe('the form of corrections is that of the rows', () => {
         { role: 'assistant', content: 'Hall 4.' },
       ],
     });
+    expect(await inForm(text('a', 'b'))).toEqual({
+      text: 'Be kind.\n\n### Instruction:\nWhere?\n\n### Response:\nThere.\n\n### Instruction:\nAnd now?\n\n### Response:\nHall 4.<|im_end|>',
+    });
     expect(await inForm({ instruction: 'a', output: 'b' })).toEqual({
       system: 'Be kind.',
       history: [['Where?', 'There.']],

@@ -7,6 +7,7 @@ import type {
   StoredConversation,
   StoredTurn,
 } from '../../../engine/protocol/chat.ts';
+import type { AskedQuestion } from '../../../engine/protocol/corrections.ts';
 import type { RunRecord } from '../../../engine/protocol/protocol.ts';
 import { resultName, sourceName } from '../../shared/version-names.ts';
 import { type VoteResult, voteResult } from '../../shared/votes.ts';
@@ -91,6 +92,22 @@ export function messagesFor(
     }
   }
   return [...messages, { role: 'user', content: next }];
+}
+
+/** What a version was asked by a message of the conversation: after what it had been asked and had answered before. */
+export function askedInChat(state: ChatState, version: ChatVersion, number: number): AskedQuestion {
+  const turns = shownTurns(state);
+  const history = turns.slice(0, number).flatMap(({ question, answers }) => {
+    const own = answers.find((answer) => answer.version === version && answer.state !== 'failed');
+    return own ? [{ question, answer: own.text }] : [];
+  });
+  const system = shownSystem(state);
+  return {
+    question: turns[number]!.question,
+    // The system prompt of the rows is known without saying so.
+    ...(system !== (state.facts?.system ?? '') && { system }),
+    ...(history.length > 0 && { history }),
+  };
 }
 
 /** Whether the names of a turn's versions are hidden. */

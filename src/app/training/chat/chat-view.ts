@@ -1,5 +1,7 @@
+import '../../elements/answer-correction.ts';
 import '../../elements/ask-once.ts';
 import '../../elements/notice-bar.ts';
+import '../../shared/correction-tray.ts';
 import './chat-answer.ts';
 import './chat-settings.ts';
 import './chat-votes.ts';
@@ -9,14 +11,17 @@ import { keyed } from 'lit/directives/keyed.js';
 import type { ChatSampling, ChatVersion, StoredConversation } from '../../../engine/protocol/chat.ts';
 import type { RunRecord } from '../../../engine/protocol/protocol.ts';
 import { shorten } from '../../../formats/quote.ts';
+import { type AnswerCorrection, editOnE, type KeptCorrection } from '../../elements/answer-correction.ts';
 import { DEMO_QUESTIONS, isDemoBase } from '../../shared/demo.ts';
 import { safeText } from '../../shared/safe-text.ts';
 import { SessionView } from '../../shared/session-view.ts';
 import { shared } from '../../shared/styles.ts';
 import {
+  askedInChat,
   blindResults,
   canVote,
   isHidden,
+  type ShownAnswer,
   shownConversation,
   shownSystem,
   type ShownTurn,
@@ -37,7 +42,7 @@ export class ChatView extends SessionView {
   static override styles = [shared, chatStyles];
 
   protected override get stores() {
-    return [this.session.store, this.session.chats.store];
+    return [this.session.store, this.session.chats.store, this.session.corrections.store];
   }
 
   get #record(): RunRecord | undefined {
@@ -52,6 +57,10 @@ export class ChatView extends SessionView {
     const record = this.#record;
     if (record) {
       void this.session.chats.open(record);
+    }
+    const { corrections } = this.session;
+    if (record?.status === 'finished' && corrections.store.state.run !== record.id) {
+      void corrections.open(record.id);
     }
   }
 
@@ -77,6 +86,7 @@ export class ChatView extends SessionView {
       }
       ${results.length > 0 ? html`<chat-votes .results=${results} .name=${this.#name}></chat-votes>` : nothing}
       ${isDemoBase(record.inputs.base) ? this.#demo() : nothing} ${this.#form(versions)}
+      <correction-tray .session=${this.session}></correction-tray>
     </section>`;
   }
 
@@ -138,16 +148,46 @@ export class ChatView extends SessionView {
           ? html`<p class="soft small numbers">Temperature ${temperature}, top-p ${topP}, seed ${seed}</p>`
           : nothing
       }
-      <div class="answers">
+      <div class="answers" @keydown=${editAtE}>
         ${answers.map((answer, i) =>
           keyed(
             answer.version,
-            html`<chat-answer .name=${name(answer.version, i)} .answer=${answer}></chat-answer>`,
+            this.#correctable(
+              turn,
+              number,
+              answer,
+              html`<chat-answer .name=${name(answer.version, i)} .answer=${answer}></chat-answer>`,
+            ),
           ),
         )}
       </div>
       ${hidden && canVote(turn) ? this.#vote(turn, number) : nothing}
     </div>`;
+  }
+
+  /** An answer that has ended, with a way to correct it where the run's result can be trained further. */
+  #correctable(turn: ShownTurn, number: number, { version, text, state: at }: ShownAnswer, shown: unknown) {
+    const { corrections, chats } = this.session;
+    const record = this.#record;
+    const ended = !['waiting', 'streaming', 'failed'].includes(at);
+    if (!ended || isHidden(turn) || record === undefined || corrections.store.state.run !== record.id) {
+      return shown;
+    }
+    const { state: chat } = chats.store;
+    const asked = askedInChat(chat, version, number);
+    const name = this.#name(version);
+    const kept = corrections.of(asked);
+    const own = kept?.version === name ? kept : undefined;
+    return html`<answer-correction
+      .answer=${text}
+      .correction=${own}
+      .trainedIn=${own?.trainedIn?.name ?? ''}
+      .subject=${`message ${number + 1}, ${name}`}
+      @keep=${({ detail }: CustomEvent<KeptCorrection>) =>
+        void corrections.keep({ ...asked, ...detail, version: name })}
+      @remove=${() => void corrections.remove(asked)}
+      >${shown}</answer-correction
+    >`;
   }
 
   #vote({ answers }: ShownTurn, number: number) {
@@ -298,6 +338,9 @@ export class ChatView extends SessionView {
     );
   }
 }
+
+const editAtE = (event: KeyboardEvent): void =>
+  editOnE(event, (target) => target.closest<AnswerCorrection>('answer-correction'));
 
 const letter = (i: number): string => String.fromCharCode(65 + i);
 
