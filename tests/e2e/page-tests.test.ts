@@ -218,6 +218,29 @@ describe.concurrent('side by side', () => {
     await page.context().close();
   });
 
+  it('lets vote blind, one question at a time, and counts with an interval', async () => {
+    const page = await open('family&tested=30');
+    await openTest(page);
+    const blind = page.locator('compare-blind-view');
+    await blind.getByRole('button', { name: 'Vote blind' }).click();
+    let better = 0;
+    for (let i = 0; i < 4; i++) {
+      expect(await blind.locator('h4').allTextContents()).toEqual(['A', 'B']);
+      await blind.getByRole('button', { name: 'A is better' }).click();
+      const [a, b] = (await blind.locator('h4').allTextContents()) as [string, string];
+      const own = a === 'A: V2 ✓ your vote';
+      expect([a, b]).toEqual(own ? [a, 'B: V1'] : ['A: V1 ✓ your vote', 'B: V2']);
+      better += Number(own);
+      await blind.getByRole('button', { name: 'Next question' }).click();
+    }
+    const result = blind.getByText(new RegExp(`^V2 won ${better} of 4 votes against V1: .*95% interval`));
+    await result.waitFor();
+    await accessible(page, 'blind vote');
+    await blind.getByRole('button', { name: 'Stop voting' }).click();
+    await page.getByText(`Your votes: V2 ${better}, V1 ${4 - better}, equally good 0.`).waitFor();
+    await page.context().close();
+  });
+
   it('is downloaded as result files and CSV, and printed whole', async () => {
     const page = await open('family&tested=60');
     await openTest(page);

@@ -1,5 +1,6 @@
 import '../elements/notice-bar.ts';
 import '../shared/correction-tray.ts';
+import './compare-blind-view.ts';
 import './compare-groups-view.ts';
 import './compare-headline-view.ts';
 import './compare-mended-view.ts';
@@ -133,6 +134,16 @@ export class CompareView extends SessionView {
       <compare-groups-view .detail=${detail} .comparison=${comparison}></compare-groups-view>
       ${this.#downloads()}
       ${this.problem ? html`<notice-bar kind="bad" role="alert" .text=${this.problem}></notice-bar>` : nothing}
+      ${
+        comparison
+          ? html`<compare-blind-view
+              .detail=${detail}
+              .comparison=${comparison}
+              @vote=${({ detail: { question, vote } }: CustomEvent<{ question: number; vote: Vote }>) =>
+                void tests.vote(question, vote)}
+            ></compare-blind-view>`
+          : nothing
+      }
       <compare-table-view
         .detail=${detail}
         .comparison=${comparison}
