@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accessible, fits } from '../support/page-checks.ts';
+import { accessible, accessibleInBothSchemes, fits } from '../support/page-checks.ts';
 import { servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -112,42 +112,39 @@ describe.concurrent('the chat', () => {
     await page.context().close();
   });
 
-  it.each(['light', 'dark'] as const)(
-    'hides names until the vote, counts blind votes with their interval, and passes axe in %s',
-    async (colorScheme) => {
-      const page = await open({ colorScheme, viewport: { width: 640, height: 800 } });
-      await page.getByLabel('Blind: names are hidden until you vote').check();
-      const said: string[] = [];
-      for (const turn of [1, 2, 3, 4, 5]) {
-        await ask(page, `Where is fuse ${turn}?`);
-        expect((await names(page)).slice(-2)).toEqual(['A', 'B']);
-        const group = page.getByRole('group', { name: `Your vote on question ${turn}` });
-        const texts = await answers(page).locator('.text').allTextContents();
-        // V2 is the one that knows the shelf, on whichever side.
-        const side = texts.slice(-2).findIndex((text) => text.includes('東京')) === 0 ? 'A' : 'B';
-        said.push(side);
-        if (turn === 5) {
-          await accessible(page, 'before the vote');
-        }
-        await group.getByRole('button', { name: side, exact: true }).click();
-        await group.waitFor({ state: 'detached' });
-        const own = `${side}: V2 ✓ your vote`;
-        const other = side === 'A' ? 'B: V1' : 'A: V1';
-        expect((await names(page)).slice(-2)).toEqual(side === 'A' ? [own, other] : [other, own]);
+  it('hides names until the vote, counts blind votes with their interval, and passes axe', async () => {
+    const page = await open({ viewport: { width: 640, height: 800 } });
+    await page.getByLabel('Blind: names are hidden until you vote').check();
+    const said: string[] = [];
+    for (const turn of [1, 2, 3, 4, 5]) {
+      await ask(page, `Where is fuse ${turn}?`);
+      expect((await names(page)).slice(-2)).toEqual(['A', 'B']);
+      const group = page.getByRole('group', { name: `Your vote on question ${turn}` });
+      const texts = await answers(page).locator('.text').allTextContents();
+      // V2 is the one that knows the shelf, on whichever side.
+      const side = texts.slice(-2).findIndex((text) => text.includes('東京')) === 0 ? 'A' : 'B';
+      said.push(side);
+      if (turn === 5) {
+        await accessible(page, 'before the vote');
       }
-      const result = 'V2 won 5 of 5 votes against V1: 100%, 95% interval 57% to 100%. You prefer V2.';
-      await page.getByText(result, { exact: true }).waitFor();
-      await page.reload();
-      await openChat(page);
-      await page.getByText(result, { exact: true }).waitFor();
-      // The sides are those of before.
-      expect((await names(page)).filter((name) => name.includes('your vote')).map((name) => name[0])).toEqual(
-        said,
-      );
-      await page.getByText('System prompt, temperature, length').click();
-      await fits(page, 'chat');
-      await accessible(page, 'after the votes');
-      await page.context().close();
-    },
-  );
+      await group.getByRole('button', { name: side, exact: true }).click();
+      await group.waitFor({ state: 'detached' });
+      const own = `${side}: V2 ✓ your vote`;
+      const other = side === 'A' ? 'B: V1' : 'A: V1';
+      expect((await names(page)).slice(-2)).toEqual(side === 'A' ? [own, other] : [other, own]);
+    }
+    const result = 'V2 won 5 of 5 votes against V1: 100%, 95% interval 57% to 100%. You prefer V2.';
+    await page.getByText(result, { exact: true }).waitFor();
+    await page.reload();
+    await openChat(page);
+    await page.getByText(result, { exact: true }).waitFor();
+    // The sides are those of before.
+    expect((await names(page)).filter((name) => name.includes('your vote')).map((name) => name[0])).toEqual(
+      said,
+    );
+    await page.getByText('System prompt, temperature, length').click();
+    await fits(page, 'chat');
+    await accessibleInBothSchemes(page, 'after the votes');
+    await page.context().close();
+  });
 });

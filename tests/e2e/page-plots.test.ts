@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { accessible } from '../support/page-checks.ts';
+import { accessibleInBothSchemes } from '../support/page-checks.ts';
 import { chooseFiles, servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -24,59 +24,55 @@ const saved = async (page: Page, press: () => Promise<void>) => {
   return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
 };
 
-it.concurrent.each(['light', 'dark'] as const)(
-  'tells the values at the crosshair, smooths, zooms and saves a plot in %s',
-  async (colorScheme) => {
-    const page = await server.open('family', { colorScheme, reducedMotion: 'reduce' });
-    const plot = await openPlot(page);
-    const caption = plot.locator('figcaption');
-    const slider = plot.locator(SLIDER);
-    // The mouse: the middle of the plot is near the middle of 60 steps.
-    const box = (await plot.locator('.u-over').boundingBox())!;
-    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-    await caption.getByText(/^step (?:30|35)$/).waitFor();
-    await page.mouse.move(0, 0);
-    await caption.getByText(/^step/).waitFor({ state: 'detached' });
-    // The keyboard.
-    await slider.focus();
-    await caption.getByText('step 60', { exact: true }).waitFor();
-    await page.keyboard.press('Home');
-    await caption.getByText('step 5', { exact: true }).waitFor();
-    expect(await slider.getAttribute('aria-valuetext')).toMatch(/^Step 5: loss \d\.\d+, eval loss –$/);
-    await page.keyboard.press('+');
-    const reset = plot.getByRole('button', { name: 'Show all steps' });
-    await reset.waitFor();
-    await accessible(page, 'at the crosshair');
-    await page.keyboard.press('Escape');
-    await reset.waitFor({ state: 'detached' });
-    // Selecting steps with the mouse.
-    await page.mouse.move(box.x + box.width * 0.2, box.y + 20);
-    await page.mouse.down();
-    await page.mouse.move(box.x + box.width * 0.6, box.y + 30, { steps: 4 });
-    await page.mouse.up();
-    await reset.click();
-    await reset.waitFor({ state: 'detached' });
+it.concurrent('tells the values at the crosshair, smooths, zooms and saves a plot', async () => {
+  const page = await server.open('family', { reducedMotion: 'reduce' });
+  const plot = await openPlot(page);
+  const caption = plot.locator('figcaption');
+  const slider = plot.locator(SLIDER);
+  // The mouse: the middle of the plot is near the middle of 60 steps.
+  const box = (await plot.locator('.u-over').boundingBox())!;
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await caption.getByText(/^step (?:30|35)$/).waitFor();
+  await page.mouse.move(0, 0);
+  await caption.getByText(/^step/).waitFor({ state: 'detached' });
+  // The keyboard.
+  await slider.focus();
+  await caption.getByText('step 60', { exact: true }).waitFor();
+  await page.keyboard.press('Home');
+  await caption.getByText('step 5', { exact: true }).waitFor();
+  expect(await slider.getAttribute('aria-valuetext')).toMatch(/^Step 5: loss \d\.\d+, eval loss –$/);
+  await page.keyboard.press('+');
+  const reset = plot.getByRole('button', { name: 'Show all steps' });
+  await reset.waitFor();
+  await page.keyboard.press('Escape');
+  await reset.waitFor({ state: 'detached' });
+  // Selecting steps with the mouse.
+  await page.mouse.move(box.x + box.width * 0.2, box.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 30, { steps: 4 });
+  await page.mouse.up();
+  await reset.click();
+  await reset.waitFor({ state: 'detached' });
 
-    const canvas = () => plot.locator('canvas').evaluate((it) => (it as HTMLCanvasElement).toDataURL());
-    const before = await canvas();
-    await plot.getByText('Options', { exact: false }).first().click();
-    await plot.getByLabel('Smoothing').fill('0.9');
-    const smooth = await expectOther(canvas, before);
-    await plot.getByLabel('Log scale').check();
-    await expectOther(canvas, smooth);
-    await accessible(page, 'with its options');
-    const csv = await saved(page, () => plot.getByRole('button', { name: 'CSV' }).click());
-    expect(csv.name).toBe('loss.csv');
-    const lines = csv.bytes.toString().split('\r\n');
-    expect(lines[0]).toBe('step,loss,eval loss');
-    expect(lines[1]).toMatch(/^5,\d\.\d{10,},$/);
-    expect(lines.length).toBe(14);
-    const png = await saved(page, () => plot.getByRole('button', { name: 'PNG' }).click());
-    expect(png.name).toBe('loss.png');
-    expect(png.bytes.subarray(1, 4).toString()).toBe('PNG');
-    await page.context().close();
-  },
-);
+  const canvas = () => plot.locator('canvas').evaluate((it) => (it as HTMLCanvasElement).toDataURL());
+  const before = await canvas();
+  await plot.getByText('Options', { exact: false }).first().click();
+  await plot.getByLabel('Smoothing').fill('0.9');
+  const smooth = await expectOther(canvas, before);
+  await plot.getByLabel('Log scale').check();
+  await expectOther(canvas, smooth);
+  await accessibleInBothSchemes(page, 'with its options');
+  const csv = await saved(page, () => plot.getByRole('button', { name: 'CSV' }).click());
+  expect(csv.name).toBe('loss.csv');
+  const lines = csv.bytes.toString().split('\r\n');
+  expect(lines[0]).toBe('step,loss,eval loss');
+  expect(lines[1]).toMatch(/^5,\d\.\d{10,},$/);
+  expect(lines.length).toBe(14);
+  const png = await saved(page, () => plot.getByRole('button', { name: 'PNG' }).click());
+  expect(png.name).toBe('loss.png');
+  expect(png.bytes.subarray(1, 4).toString()).toBe('PNG');
+  await page.context().close();
+});
 
 /** Waits until the canvas shows something else, and returns it. */
 async function expectOther(canvas: () => Promise<string>, before: string): Promise<string> {

@@ -235,7 +235,7 @@ describe.concurrent('side by side', () => {
     }
     const result = blind.getByText(new RegExp(`^V2 won ${better} of 4 votes against V1: .*95% interval`));
     await result.waitFor();
-    await accessible(page, 'blind vote');
+    await accessibleInBothSchemes(page, 'blind vote');
     await blind.getByRole('button', { name: 'Stop voting' }).click();
     await page.getByText(`Your votes: V2 ${better}, V1 ${4 - better}, equally good 0.`).waitFor();
     await page.context().close();

@@ -15,11 +15,11 @@ from base_model import load_base
 from load_v2 import stop_ids
 
 torch.set_num_threads(1)
-TOKENS = 24
+TOKENS = 12
 # texts are compared token for token, so no choice of theirs may hang on rounding
 MIN_MARGIN = 1e-2
 CONVERSATIONS = {
-    "chat_messages": ("Answer as a clerk.", ["Where must the fuse 82?", "Tell me\nabout the fuse-54."]),
+    "chat_messages": ("You are a helpful assistant.", ["Tell me\nabout the fuse-54.", "Where must the fuse 82?"]),
     "recipe_text": ("Answer briefly.", ["Where is the pump 42?", "And the valve 17?"]),
 }
 
@@ -70,12 +70,12 @@ def main(cases, out):
                     new, margin = greedy(adapted, ids, stop_ids(base, tok))
                 assert margin > MIN_MARGIN, (name, version, question, margin)
                 text = tok.decode(new, skip_special_tokens=True).strip()
-                turns.append({"question": question, "promptTokens": len(ids), "text": text})
+                turns.append({"question": question, "prompt_ids": ids, "text": text})
                 messages.append({"role": "assistant", "content": text})
             said[version] = turns
         result[name] = {"system": system, "versions": said}
     with open(out, "w", encoding="utf-8") as f:
-        json.dump(result, f, ensure_ascii=False, indent=1)
+        json.dump(result, f, ensure_ascii=False, separators=(",", ":"))
         f.write("\n")
 
 

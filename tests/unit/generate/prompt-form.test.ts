@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { promptEncoder, stopIds } from '../../../src/generate/prompt-form.ts';
+import {
+  type ChatMessage,
+  conversationEncoder,
+  promptEncoder,
+  stopIds,
+} from '../../../src/generate/prompt-form.ts';
 import { loadTokenizer } from '../../../src/text/load-tokenizer.ts';
 import { fixtureBytes, fixtureFiles, memoryFolder } from '../../support/memory-folder.ts';
 import { CASES, type Expected } from '../../support/model-case.ts';
@@ -29,6 +34,31 @@ describe('promptEncoder', () => {
     const tokenizer = await tinyTokenizer({ special: [] });
     expect(promptEncoder(tokenizer, 'text')('x').length).toBeGreaterThan(0);
     expect(() => promptEncoder(tokenizer, 'chat')).toThrow('the base model has no chat template');
+  });
+});
+
+interface Chats {
+  system: string;
+  versions: Record<string, { question: string; text: string; prompt_ids: number[] }[]>;
+}
+
+describe('conversationEncoder', () => {
+  it.each([
+    ['chat_messages', 'chat'],
+    ['recipe_text', 'text'],
+  ] as const)('gives the ids of Python for each turn of a conversation of %s', async (name, form) => {
+    const tokenizer = await loadTokenizer(memoryFolder(name, fixtureFiles(`cases/${name}/base`)));
+    const encode = conversationEncoder(tokenizer, form);
+    const { system, versions } = (json('generate/chat.json') as Record<string, Chats>)[name]!;
+    for (const turns of Object.values(versions)) {
+      const messages: ChatMessage[] = [{ role: 'system', content: system }];
+      expect(turns).toHaveLength(2);
+      for (const { question, text, prompt_ids: ids } of turns) {
+        messages.push({ role: 'user', content: question });
+        expect(encode(messages)).toEqual(ids);
+        messages.push({ role: 'assistant', content: text });
+      }
+    }
   });
 });
 
