@@ -223,6 +223,8 @@ describe.concurrent('the page', () => {
     await page.evaluate(() => dispatchEvent(new Event('update-comes')));
     await chooseFiles(page);
     await page.getByText('Another tab is training.', { exact: true }).waitFor();
+    // What is planned moves the button.
+    await page.getByText('Memory by kind', { exact: true }).waitFor();
     await button(page, 'Start training').click({ force: true });
     await button(page, 'Look again').click();
     await notice.waitFor();
