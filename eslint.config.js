@@ -23,7 +23,7 @@ const LAYERS = {
     'platform',
   ],
   handover: ['export', 'run', 'train', 'model', 'text', 'formats'],
-  export: ['run', 'model', 'text', 'formats'],
+  export: ['comparison', 'run', 'model', 'gpu', 'text', 'formats'],
   bench: ['run', 'train', 'generate', 'model', 'gpu', 'text', 'formats'],
   corrections: ['comparison', 'train', 'text', 'formats'],
   comparison: ['run', 'train', 'generate', 'model', 'gpu', 'text', 'formats'],

@@ -1,3 +1,5 @@
+import { counted } from '../formats/words.ts';
+import type { Losses } from './losses.ts';
 import type { Source } from './source.ts';
 
 /** The last component of a path: a card may be published, so it should not reveal local folders. */
@@ -20,8 +22,12 @@ export function mergedOnto({ base, onto }: Pick<Source, 'base' | 'onto'>): strin
     : 'the weights are those of the base, not their NF4 values that training saw';
 }
 
+/** Both losses in a sentence. */
+export const lossesText = ({ trained, written }: Losses): string =>
+  `eval_loss over ${counted(trained.rows, 'row')}: ${trained.loss.toFixed(4)} as trained, ${written.loss.toFixed(4)} as written`;
+
 /** The README.md of a merged model. */
-export function mergedCard(source: Source): string {
+export function mergedCard(source: Source, losses?: Losses): string {
   const { base, adapter, baseHash, adapterHash, adapterFolder } = source;
   const name = baseName(source);
   const { r, loraAlpha } = adapter.config;
@@ -42,5 +48,5 @@ A LoRA adapter (r = ${r}, alpha = ${loraAlpha}) merged into its base by Retune: 
 |---|---|
 | base | ${lastName(base.folder.name)}${baseHash === undefined ? '' : ` (SHA-256 ${baseHash})`} |
 | adapter | ${lastName(adapterFolder.name)} (SHA-256 ${adapterHash}) |
-`;
+${losses ? `\n${lossesText(losses)}: the adapter over the weights that training saw, and these weights.\n` : ''}`;
 }

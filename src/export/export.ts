@@ -1,10 +1,11 @@
 import { UserError } from '../formats/user-error.ts';
-import { lastName } from './card.ts';
+import { lastName, lossesText } from './card.ts';
 import type { FloatType } from './float-bytes.ts';
 import { type Form, type FormFacts, FORMS, TYPES, type WeightType } from './forms.ts';
 import { ggufLoraExport } from './gguf/lora.ts';
 import { ggufExport } from './gguf/model.ts';
-import { mergedFiles } from './merged.ts';
+import type { JudgedType, Losses } from './losses.ts';
+import { mergedFiles, ownType } from './merged.ts';
 import { ollamaExport } from './ollama.ts';
 import { type Export, exportBytes } from './output-file.ts';
 import { openSource, type Source, type SourceOptions } from './source.ts';
@@ -21,7 +22,10 @@ interface Wanted {
   system?: string | undefined;
 }
 
-export interface ExportOptions extends SourceOptions, Wanted {}
+export interface ExportOptions extends SourceOptions, Wanted {
+  /** Evaluates what is exported, for its card and its notes. */
+  judge?: ((source: Source, type: JudgedType) => Promise<Losses>) | undefined;
+}
 
 /**
  * Reads and checks everything that an export needs, and says what it will write. The files' chunks compute the content,
@@ -40,7 +44,33 @@ export async function planExport(options: ExportOptions): Promise<Export> {
       `retune export: ${form} has no place for a system prompt; leave --system out, or choose --to ollama.`,
     );
   }
-  return exportOf(await openSource(options), options);
+  const { judge } = options;
+  if (judge && form === 'gguf-lora') {
+    throw new UserError(
+      'retune export: gguf-lora merges nothing, so --val-data has nothing to compare; leave it out.',
+    );
+  }
+  const source = await openSource(options);
+  if (!judge) {
+    return exportOf(source, options);
+  }
+  const type = await judgedType(source, options);
+  const plan = await exportOf(source, options);
+  const losses = await judge(source, type);
+  const judged = form === 'merged' ? await exportOf(source, { ...options, losses }) : plan;
+  return { ...judged, notes: [...plan.notes, `${lossesText(losses)} in ${type.toLowerCase()}.`] };
+}
+
+/** The type to evaluate in. Throws UserError for one that the device does not compute with. */
+async function judgedType(source: Source, { form, type: named }: Wanted): Promise<JudgedType> {
+  const type = named ?? FORMS[form].type;
+  const float = type === undefined ? await ownType(source) : FLOATS[type];
+  if (float === 'BF16' || float === 'F16') {
+    return float;
+  }
+  throw new UserError(
+    `retune export: --val-data evaluates weights in bf16 or f16, and ${type ?? "the base's own type, f32,"} is neither; choose --type bf16 or leave --val-data out.`,
+  );
 }
 
 /** How large an adapter becomes in a form and type, or why it cannot have that. */
@@ -72,11 +102,14 @@ async function sizeOf(source: Source, wanted: Wanted): Promise<ExportSize['size'
   }
 }
 
-async function exportOf(source: Source, { form, type: named, system }: Wanted): Promise<Export> {
+async function exportOf(
+  source: Source,
+  { form, type: named, system, losses }: Wanted & { losses?: Losses },
+): Promise<Export> {
   const type = named ?? FORMS[form].type;
   switch (form) {
     case 'merged':
-      return { files: await mergedFiles(source, type && FLOATS[type]), notes: source.notes };
+      return { files: await mergedFiles(source, type && FLOATS[type], { losses }), notes: source.notes };
     case 'gguf':
       return ggufExport(source, type!, fileName(source.adapterFolder.name, type!));
     case 'gguf-lora':

@@ -5,6 +5,7 @@ import { writePythonJson } from '../formats/python-json.ts';
 import { MAX_BYTES } from '../formats/read-text.ts';
 import { mergedCard } from './card.ts';
 import type { FloatType } from './float-bytes.ts';
+import type { Losses } from './losses.ts';
 import { copyOutput, type OutputFile, textOutput } from './output-file.ts';
 import { weightFiles } from './shards.ts';
 import type { Source } from './source.ts';
@@ -33,15 +34,10 @@ const NAMES: Readonly<Record<FloatType, string>> = { F32: 'float32', F16: 'float
 export async function mergedFiles(
   source: Source,
   type?: FloatType,
-  maxShard?: number,
+  { maxShard, losses }: { maxShard?: number; losses?: Losses | undefined } = {},
 ): Promise<OutputFile[]> {
   const { base } = source;
-  const config = await readJson(
-    base.configFile,
-    { keepKeyOrder: true, keepNumberText: true },
-    MAX_BYTES.config,
-  );
-  const fields = config as Map<string, unknown>;
+  const fields = await configOf(source);
   const fallback = typeOf(fields) ?? 'BF16';
   const weights = weightFiles(
     mergedTensors(source).map((tensor) => ({ tensor, type: type ?? tensor.stored ?? fallback })),
@@ -57,10 +53,21 @@ export async function mergedFiles(
   return [
     ...weights,
     ...copied,
-    textOutput('README.md', mergedCard(source)),
+    textOutput('README.md', mergedCard(source, losses)),
     // Last: without it, the folder is no model.
     textOutput('config.json', `${writePythonJson(mergedConfig(fields, base, type))}\n`),
   ];
+}
+
+async function configOf({ base: { configFile } }: Source): Promise<Map<string, unknown>> {
+  const keeping = { keepKeyOrder: true, keepNumberText: true };
+  return (await readJson(configFile, keeping, MAX_BYTES.config)) as Map<string, unknown>;
+}
+
+/** The type that the linear weights have where none is named: the base's, or what config.json names for codes. */
+export async function ownType(source: Source): Promise<FloatType> {
+  const linear = mergedTensors(source).find(({ name }) => name.endsWith('q_proj.weight'))!;
+  return linear.stored ?? typeOf(await configOf(source)) ?? 'BF16';
 }
 
 const DTYPE_KEYS = ['dtype', 'torch_dtype'];

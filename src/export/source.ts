@@ -19,6 +19,8 @@ export interface Source extends Merging {
   /** SHA-256 of the base, as a run records it; undefined if it was not computed. */
   readonly baseHash: string | undefined;
   readonly adapterHash: string;
+  /** What the adapter was trained by, or the default values. */
+  readonly recipe: Recipe;
   readonly tokenizer: TextTokenizer;
   readonly notes: readonly string[];
 }
@@ -56,6 +58,7 @@ export async function openSource(options: SourceOptions): Promise<Source> {
     adapter,
     adapterFolder: options.adapter,
     onto: options.onto,
+    recipe,
     doubleQuant: recipe.quantization.useDoubleQuant,
     baseHash: await checkedHash(base, options),
     adapterHash: options.sizesOnly ? NO_HASH : await adapterHash(options.adapter),

@@ -1,8 +1,11 @@
 import { type Command, Option } from 'commander';
 import { checkType, type Form, FORMS, planExport, TYPES, type WeightType } from '../../export/export.ts';
+import { type JudgedType, lossesOf } from '../../export/losses.ts';
 import type { Export } from '../../export/output-file.ts';
+import type { Source } from '../../export/source.ts';
 import { ONTO, type Onto } from '../../export/weights.ts';
 import type { Folder } from '../../formats/byte-source.ts';
+import { UserError } from '../../formats/user-error.ts';
 import { showSeconds } from '../../formats/words.ts';
 import type { Take } from '../../run/take.ts';
 import { readOwnAdapterConfig } from '../adapter-config-file.ts';
@@ -10,14 +13,18 @@ import { checkApart } from '../apart.ts';
 import type { Display } from '../display.ts';
 import { checkWritable } from '../durable-files.ts';
 import { baseNamed, firstBase } from '../hub-cache.ts';
-import { adapterFolder, nodeFolder } from '../node-files.ts';
+import { interrupt } from '../interrupt.ts';
+import { adapterFolder, nodeFolder, rowsSource } from '../node-files.ts';
+import { withGpu } from '../open-gpu.ts';
 import { checkOutputFile } from '../output-file.ts';
 import { INVOCATION } from '../package-root.ts';
+import { RunReport } from '../run-report.ts';
+import { addSoftwareOptions, type SoftwareOptions } from '../software-device.ts';
 import { outputFiles, taken, takeOption } from '../take-option.ts';
 import { checkVacant } from '../write-export.ts';
 import { showBytesDone, withOutput } from '../write-output.ts';
 
-interface Options {
+interface Options extends SoftwareOptions {
   base?: string;
   model: string;
   take?: Take;
@@ -25,6 +32,7 @@ interface Options {
   type?: WeightType;
   onto: Onto;
   otherBase?: true;
+  valData?: string;
   system?: string;
   output: string;
 }
@@ -34,8 +42,7 @@ const ADAPTER = 'adapter';
 
 /** `retune export`: V2 in the forms that other programs load. */
 export function exportCommand(program: Command, end: (exitCode: number) => void): void {
-  const command = program
-    .command('export')
+  const command = addSoftwareOptions(program.command('export'))
     .summary('put V2 into a form that other programs load')
     .description(
       'Merges an adapter into its base and writes the result for other programs. Tells the size before it writes; base and adapter are never written to.',
@@ -76,6 +83,10 @@ export function exportCommand(program: Command, end: (exitCode: number) => void)
       '--other-base',
       'accept a base other than the one that the adapter was trained on, if the shapes fit',
     )
+    .option(
+      '--val-data <file>',
+      'rows to evaluate on: tells the loss of the adapter as it was trained and of the merged weights, in bf16 or f16',
+    )
     .requiredOption(
       '--output <path>',
       'where the result goes: a new or an empty folder; for gguf and gguf-lora a file',
@@ -97,6 +108,9 @@ async function runExport(options: Options, command: Command): Promise<number> {
     const isFile = form !== ADAPTER && FORMS[form].isFile;
     const place = async (...inputs: { what: string; path: string }[]): Promise<void> => {
       const all = [...inputs, { what: 'the adapter', path: options.model }];
+      if (options.valData !== undefined) {
+        all.push({ what: 'the rows to evaluate on', path: options.valData });
+      }
       if (isFile) {
         await checkOutputFile(output, { what: `the ${form} file`, folders: all });
       } else {
@@ -132,6 +146,11 @@ async function planned(
   place: (...inputs: { what: string; path: string }[]) => Promise<void>,
 ): Promise<Export> {
   if (form === ADAPTER) {
+    if (options.valData !== undefined) {
+      throw new UserError(
+        'retune export: an adapter is not merged, so --val-data has nothing to compare; leave it out.',
+      );
+    }
     await place();
     const chosen = await taken(options.model, take ?? 'last');
     return { files: outputFiles(chosen), notes: [`taken from step ${chosen.step}`] };
@@ -150,5 +169,27 @@ async function planned(
   await place({ what: 'the base model', path: basePath });
   const base = await nodeFolder(basePath);
   const onProgress = (done: number, total: number) => showBytesDone(display, 'hashing', done, total);
-  return planExport({ base, adapter, form, type, onto, otherBase, system, onProgress });
+  const judge = options.valData === undefined ? undefined : await judging(options, display);
+  return planExport({ base, adapter, form, type, onto, otherBase, system, onProgress, judge });
+}
+
+/** Evaluates what is exported on the rows of --val-data. Throws UserError. */
+async function judging(options: Omit<Options, 'to' | 'take'>, display: Display) {
+  const validation = await rowsSource(options.valData!);
+  const report = new RunReport(display);
+  const { signal } = interrupt;
+  return (source: Source, type: JudgedType) =>
+    lossesOf(source, {
+      validation,
+      type,
+      withGpu: (work) =>
+        withGpu(display, { remedy: 'run the same command again', options }, async (open) =>
+          work(await open()),
+        ),
+      emit: (event) => {
+        signal.throwIfAborted();
+        report.show(event);
+      },
+      signal,
+    });
 }

@@ -66,7 +66,7 @@ describe('a merged model', () => {
   });
 
   it('is cut into shards with an index', async () => {
-    const files = await mergedFiles(await caseSource('llama_sharded'), 'F32', 300_000);
+    const files = await mergedFiles(await caseSource('llama_sharded'), 'F32', { maxShard: 300_000 });
     const names = files.map(({ path }) => path).filter((path) => path.startsWith('model'));
     expect(names[0]).toMatch(/^model-00001-of-0000\d\.safetensors$/);
     expect(names.at(-1)).toBe('model.safetensors.index.json');
