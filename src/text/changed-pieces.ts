@@ -25,7 +25,7 @@ export async function* pieces(source: ChangedSource): AsyncGenerator<Piece> {
   const found = await sha256(source);
   if (found !== of) {
     throw new UserError(
-      `${source.name}: ${from} ${changes.from === undefined ? 'are' : 'is'} over a file with SHA-256 ${of}, and this one has ${found}; take the file that the rows were changed in, or change them anew.`,
+      `${source.name}: ${from} ${changes.from === undefined ? 'belong' : 'belongs'} to a file with SHA-256 ${of}, and this one has ${found}; take the file that the rows were changed in, or change them anew.`,
     );
   }
   yield* uncheckedPieces(source, true);

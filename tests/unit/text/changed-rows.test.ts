@@ -97,7 +97,7 @@ describe('rows with changes over their file', () => {
     const own = await over(file);
     const read = (changes: RowChanges) => encode('t.jsonl', file, changes);
     await expect(read(leaveOut(noChanges('0'.repeat(64)), [1]))).rejects.toThrow(
-      `t.jsonl: the changes over it are over a file with SHA-256 ${'0'.repeat(64)}, and this one has ${own.of}; take the file that the rows were changed in, or change them anew.`,
+      `t.jsonl: the changes over it belong to a file with SHA-256 ${'0'.repeat(64)}, and this one has ${own.of}; take the file that the rows were changed in, or change them anew.`,
     );
     await expect(read({ ...leaveOut(own, [2]), from: 'c.json' })).rejects.toThrow(
       't.jsonl: there is no row 2, which c.json names; take the row out of the changes.',
