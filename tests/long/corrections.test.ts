@@ -73,6 +73,12 @@ it('corrected answers make V3 in the page, mended by the same questions, and by 
   await button(page, 'Train V3 on 3 corrections').click();
   await page.getByRole('heading', { name: 'V3 mends 2 of 2 corrected answers' }).waitFor();
   await page.getByText('Without the 3 questions that were corrected and trained on:').waitFor();
+  if (process.env.RETUNE_PICTURES) {
+    await page.setViewportSize({ width: 1200, height: 860 });
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.waitForTimeout(500);
+    await page.screenshot({ path: join(process.env.RETUNE_PICTURES, 'loop.png') });
+  }
   const after = await answers(page, 1);
   expect(after[0]).toBe(OWN);
   expect(after[1]).toBe(UNKNOWN[1]!.answer);

@@ -144,6 +144,14 @@ export class CompareView extends SessionView {
             ></compare-blind-view>`
           : nothing
       }
+      ${
+        this.#corrected() === undefined
+          ? html`<p class="soft small">
+              Answers can be corrected, and a next version trained on that, where a version was made by a run
+              in this browser: train one, or import its run.
+            </p>`
+          : nothing
+      }
       <compare-table-view
         .detail=${detail}
         .comparison=${comparison}

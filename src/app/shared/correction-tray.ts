@@ -95,7 +95,7 @@ export class CorrectionTray extends SessionView {
     if (!prepared.ok) {
       return html`<p class="small bad" role="alert">${safeText(prepared.sentence)}</p>`;
     }
-    return html`<p class="soft small">${planWords(prepared.value, from)}</p>`;
+    return html`<p class="soft small">${planWords(prepared.value, from, this.test)}</p>`;
   }
 
   #start(waiting: number, to: string) {
@@ -227,7 +227,7 @@ export class CorrectionTray extends SessionView {
   }
 }
 
-function planWords(prepared: PreparedCorrections, from: string): string {
+function planWords(prepared: PreparedCorrections, from: string, test: TestRecord | undefined): string {
   const { corrections, replayed, available, validation, recipe, form } = prepared;
   const { batchSize: batch, accumulationSteps: accumulation, epochs } = recipe.training;
   const rows = corrections + replayed;
@@ -242,5 +242,6 @@ function planWords(prepared: PreparedCorrections, from: string): string {
     `On top of ${from}, with ${earlier}, as ${form}`,
     `${counted(epochs, 'epoch')}, ${counted(steps, 'step')}`,
     validation ? `evaluated on ${validation.file.name}` : 'without validation rows',
+    ...(test ? [`then asked ${test.questionsFile} again`] : []),
   ].join(' · ');
 }

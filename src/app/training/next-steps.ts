@@ -1,6 +1,9 @@
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
+import type { TestRecord } from '../../engine/protocol/comparison.ts';
+import type { RunRecord } from '../../engine/protocol/protocol.ts';
 import { isActive } from '../shared/app-state.ts';
+import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import { resultName, sourceName } from '../shared/version-names.ts';
@@ -36,12 +39,17 @@ export class NextSteps extends SessionView {
     `,
   ];
 
+  protected override get stores() {
+    return [this.session.store, this.session.tests.store];
+  }
+
   override render() {
     const { run, runs } = this.app;
     const record = runs.find(({ id }) => id === run?.id);
     if (!run || !record) {
       return nothing;
     }
+    const asked = testToRepeat(record, this.session.tests.store.state.records);
     const [from, to] = [run.hasSource ? sourceName(run.id, runs) : 'the base', resultName(run.id, runs)];
     const next = `V${Number(to.slice(1)) + 1}`;
     return html`<section class="panel" aria-labelledby="next">
@@ -50,6 +58,17 @@ export class NextSteps extends SessionView {
         <button type="button" @click=${() => this.session.store.update({ view: 'test' })}>
           Test ${from} against ${to}
         </button>
+        ${
+          asked
+            ? html`<button
+                type="button"
+                ?disabled=${isActive(run)}
+                @click=${() => void this.session.tests.repeat(asked, record)}
+              >
+                Ask ${safeText(asked.questionsFile)} again
+              </button>`
+            : nothing
+        }
         <button
           type="button"
           ?disabled=${isActive(run)}
@@ -76,4 +95,13 @@ model = PeftModel.from_pretrained(base, "the unpacked folder of ${to}")</pre>
       </details>
     </section>`;
   }
+}
+
+/** The latest test of what the run continued, unless it was asked of the run's result already. */
+function testToRepeat({ id, sourceRun }: RunRecord, tests: readonly TestRecord[]): TestRecord | undefined {
+  const asks = ({ versions }: TestRecord, run: string | undefined) =>
+    run !== undefined && versions.some((version) => version.kind === 'result' && version.run === run);
+  return tests.some((test) => asks(test, id))
+    ? undefined
+    : tests.find((test) => test.status === 'finished' && asks(test, sourceRun));
 }

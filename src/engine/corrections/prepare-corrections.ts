@@ -56,7 +56,8 @@ export class CorrectionsToRows {
       earlier.push({
         source: watchedSource(sourceOf(train), { signal }),
         first: of.recipe.training.maxTrainSamples,
-        heldOut: new Set(await heldOut(of, train, folder, signal)),
+        // Where none is drawn, a base that is not at hand is not missed.
+        heldOut: new Set(share === 0 && !folder ? [] : await heldOut(of, train, folder, signal)),
       });
     }
     const { seed } = record.recipe;
