@@ -5,6 +5,7 @@ import { UserError } from '../formats/user-error.ts';
 import { batchTestCommand } from './commands/batch-test.ts';
 import { benchCommand } from './commands/bench.ts';
 import { cacheCommand } from './commands/cache.ts';
+import { checkCommand } from './commands/check.ts';
 import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -45,6 +46,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   for (const add of [
     finetuneCommand,
     batchTestCommand,
+    checkCommand,
     rowsCommand,
     planCommand,
     inspectCommand,

@@ -65,6 +65,8 @@ export class RunReport {
         return this.#training();
       case 'note':
         return display.line(`Note: ${shortenWords(event.text)}`);
+      case 'advisory':
+        return display.line(`Worth a look: ${shortenWords(event.text)}`);
     }
   }
 

@@ -48,6 +48,23 @@ export function loraModules(adapter: AdapterConfig, decoder: DecoderConfig): Lor
   return modules;
 }
 
+/** Names of a list of target_modules that no linear module of the decoder layers has. */
+export function unmatchedTargets(
+  { targetModules }: Pick<AdapterConfig, 'targetModules'>,
+  decoder: DecoderConfig,
+): string[] {
+  if (typeof targetModules === 'string') {
+    return [];
+  }
+  const ends = new Set(
+    linearModules(decoder).flatMap(({ name }) => {
+      const parts = name.split('.');
+      return parts.map((_, i) => parts.slice(i).join('.'));
+    }),
+  );
+  return targetModules.filter((target) => !ends.has(target));
+}
+
 /**
  * r and alpha of a module by its name; undefined if the adapter does not adapt it. Throws UserError if a pattern
  * cannot be read or the target includes modules outside the decoder layers.

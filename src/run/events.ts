@@ -24,7 +24,9 @@ export type RunEvent =
   | { type: 'baseline'; evalLoss: number }
   | { type: 'log'; entry: LogEntry }
   | { type: 'checkpoint'; step: number; bytes: number }
-  | { type: 'note'; text: string };
+  | { type: 'note'; text: string }
+  /** What is worth a look, of a run that begins. */
+  | { type: 'advisory'; text: string };
 
 /** What is known once everything is read and planned. */
 export interface RunFacts {

@@ -11,6 +11,10 @@ import {
   refuseForeignAdapter,
   type Start,
 } from './checkpoint/resume.ts';
+import { readSourceRecord } from './checkpoint/source-record.ts';
+import { advise } from './checks/advise.ts';
+import { advisoryText } from './checks/advisory.ts';
+import { TrainedRows } from './checks/trained-rows.ts';
 import { checkPlan, checkReading, readsAsStored } from './choose-kernels.ts';
 import type { Phase } from './events.ts';
 import { prepare, type Prepared } from './input/prepare.ts';
@@ -71,6 +75,11 @@ export async function finetune(given: FinetuneOptions): Promise<FinetuneResult> 
     return { status: 'already finished', step: finishedAt, maxSteps };
   }
   const start = await startingPoint(call, prepared, identification);
+  if (!start.checkpoint) {
+    for (const advisory of await advise(prepared)) {
+      emit({ type: 'advisory', text: advisoryText(advisory) });
+    }
+  }
   const gpu = await call.openGpu();
   const earlier = start.checkpoint?.cursor.plan;
   if (earlier) {
@@ -114,17 +123,30 @@ function stoppable({ emit, signal }: FinetuneOptions): FinetuneOptions['emit'] {
 
 async function startingPoint(
   { store, resume, precision, emit }: FinetuneOptions,
-  { model, adapter }: Prepared,
+  { inputs, model, adapter, train }: Prepared,
   identification: Identification,
 ): Promise<Start> {
-  const fresh = { weights: adapter.weights, checkpoint: undefined, weightsFrom: undefined };
+  const source = await readSourceRecord(inputs.source);
+  const trainedRows = (earlier = source?.trainedRows) => TrainedRows.of(train.rows, earlier).text;
+  const fresh = {
+    weights: adapter.weights,
+    checkpoint: undefined,
+    weightsFrom: undefined,
+    trainedRows: trainedRows(),
+  };
   if (resume === 'never') {
     return fresh;
   }
   const note = (text: string) => emit({ type: 'note', text });
   if (resume === 'weights') {
-    const { weights, name } = await latestWeights(store, model.config, note);
-    return { weights, checkpoint: undefined, weightsFrom: name };
+    const { name, ...latest } = await latestWeights(store, model.config, note);
+    const { weights } = latest;
+    return {
+      weights,
+      checkpoint: undefined,
+      weightsFrom: name,
+      trainedRows: trainedRows(latest.trainedRows),
+    };
   }
   const checkpoint: Checkpoint | undefined = await latestCheckpoint(store, model.config, note);
   if (!checkpoint) {
@@ -134,5 +156,6 @@ async function startingPoint(
   const { identity } = checkpoint.cursor;
   checkSameRun(store, identity, identification.besides(identity), 'unfinished');
   checkPlan(store, checkpoint.cursor.plan, precision);
-  return { weights: checkpoint.adapter, checkpoint, weightsFrom: checkpoint.cursor.weightsFrom };
+  const { weightsFrom, trainedRows: known = trainedRows() } = checkpoint.cursor;
+  return { weights: checkpoint.adapter, checkpoint, weightsFrom, trainedRows: known };
 }

@@ -217,6 +217,7 @@ export class RunOutput {
       totalFlos: log.totalFlos,
       ...(log.baseline !== undefined && { baseline: log.baseline }),
       prompt: prepared.train.chat ? 'chat' : 'text',
+      trainedRows: start.trainedRows,
       card: cardFacts(prepared),
       ...(start.weightsFrom === undefined ? {} : { weightsFrom: start.weightsFrom }),
     };

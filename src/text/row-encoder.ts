@@ -7,6 +7,7 @@ import type { RawRow } from './read-rows.ts';
 import { RowColumns } from './row-columns.ts';
 import type { JsonMap } from './row-fields.ts';
 import { readRow, type RowFormat, systemPromptOf } from './row-formats.ts';
+import type { RowHasher, RowHashes } from './row-hashes.ts';
 import type { RowsTally } from './rows-tally.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
@@ -22,6 +23,10 @@ export interface EncodedRow {
   place: number;
   /** Whether the row was longer than maxLength and was truncated. */
   cut: boolean;
+  /** Tokens of the whole row, where it was truncated. */
+  wholeLength?: number;
+  /** What it says, by hash; absent where it is of no file, or nobody asked. */
+  hashes?: RowHashes;
 }
 
 /** A row from the reader: encoded, or skipped with the reason. */
@@ -46,6 +51,7 @@ export class RowEncoder {
   readonly columns: RowColumns;
   readonly #source: RowsSource;
   readonly #encoder: SampleEncoder;
+  readonly #hasher: RowHasher | undefined;
   readonly #maxLength: number;
   readonly #tally: RowsTally;
   #first: RowFormat | undefined;
@@ -53,11 +59,12 @@ export class RowEncoder {
   constructor(
     source: RowsSource,
     tokenizer: TextTokenizer,
-    { maxLength, moment }: { maxLength: number; moment?: Moment | undefined },
+    { maxLength, moment, hasher }: { maxLength: number; moment?: Moment | undefined; hasher?: RowHasher },
     tally: RowsTally,
   ) {
     this.#source = source;
     this.#encoder = new SampleEncoder(tokenizer, moment);
+    this.#hasher = hasher;
     this.#maxLength = maxLength;
     this.#tally = tally;
     this.columns = tally.columns = new RowColumns(source.name, source.columns);
@@ -95,6 +102,8 @@ export class RowEncoder {
       line,
       place,
       cut,
+      ...(cut && { wholeLength: ids.length }),
+      ...(this.#hasher && { hashes: this.#hasher.hash(sample) }),
     };
     const { needed } = leftOut;
     const targets = contextOnly || needed !== undefined ? 0 : trainedTargets(encoded);
@@ -119,7 +128,9 @@ export class RowEncoder {
         : cut
           ? `no trained token within ${maxLength} tokens`
           : 'no trained token';
-    tally.skip({ line, place, why }, !contextOnly && needed !== undefined);
+    const short = !contextOnly && needed === undefined && cut;
+    const skipped = { line, place, why, ...(short && { wholeLength: ids.length }) };
+    tally.skip(skipped, !contextOnly && needed !== undefined);
     return { ...shared, row: undefined, why };
   }
 }

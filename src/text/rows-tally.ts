@@ -14,6 +14,8 @@ export interface SkippedRow {
   /** Its number, as of EncodedRow. */
   place: number;
   why: string;
+  /** Tokens of the whole row, where nothing trained is left of it once it is truncated. */
+  wholeLength?: number;
 }
 
 /** Counts over a file's rows, kept while they are read. */

@@ -5,6 +5,7 @@ import { type Moment, showMoment, wallClock } from './moment.ts';
 import { readOrderedRows } from './read-rows.ts';
 import { type EncodedRow, RowEncoder, type RowOutcome } from './row-encoder.ts';
 import type { RowFormat } from './row-formats.ts';
+import { RowHasher } from './row-hashes.ts';
 import { RowsTally, type SkippedRow } from './rows-tally.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
@@ -99,7 +100,8 @@ export async function* eachRow(
   { maxLength, moment }: Pick<EncodeRowsOptions, 'maxLength' | 'moment'>,
   tally: RowsTally,
 ): AsyncGenerator<RowOutcome> {
-  const encoder = new RowEncoder(source, tokenizer, { maxLength, moment }, tally);
+  const hasher = await RowHasher.create();
+  const encoder = new RowEncoder(source, tokenizer, { maxLength, moment, hasher }, tally);
   for await (const raw of readOrderedRows(source)) {
     yield encoder.encode(raw);
   }

@@ -332,6 +332,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         checkpointBytes: 213 * MIB,
         checkpointsKept: 2,
         storageLeft: 48 * 1024 * MIB,
+        advisories: [],
       }),
     start: async (inputs, _, onEvent) => {
       const record = newRecord(crypto.randomUUID(), { steps: scenario.steps, recipe: inputs.recipe, inputs });

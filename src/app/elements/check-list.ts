@@ -11,6 +11,8 @@ export interface Check {
   cancel?: string | undefined;
   /** Under this name it can be done again. */
   again?: string | undefined;
+  /** Under this name there is more to see. */
+  more?: string | undefined;
 }
 
 const MARKS = { good: '✓', bad: '✕', warn: '!', todo: '', busy: '…' } as const;
@@ -23,8 +25,8 @@ const WORDS = {
 } as const;
 
 /**
- * What must be in order before a run can start, and whether it is; fires `cancelled` and `again` with a check's name as
- * its detail.
+ * What must be in order before a run can start, and whether it is; fires `cancelled`, `again` and `more` with a check's
+ * name as its detail.
  */
 @customElement('check-list')
 export class CheckList extends LitElement {
@@ -85,7 +87,7 @@ export class CheckList extends LitElement {
   override render() {
     return html`<ul>
       ${this.checks.map(
-        ({ state, title, detail, cancel, again }) =>
+        ({ state, title, detail, cancel, again, more }) =>
           html`<li class=${state}>
             <span class="mark" role="img" aria-label=${WORDS[state]}>${MARKS[state]}</span>
             <div>
@@ -93,13 +95,14 @@ export class CheckList extends LitElement {
               ${detail ? html`<p class="detail">${safeText(detail)}</p>` : nothing}
               ${cancel ? this.#button('cancelled', 'Cancel', cancel, title) : nothing}
               ${again ? this.#button('again', 'Try again', again, title) : nothing}
+              ${more ? this.#button('more', 'Show', more, title) : nothing}
             </div>
           </li>`,
       )}
     </ul>`;
   }
 
-  #button(event: 'cancelled' | 'again', act: string, detail: string, title: string) {
+  #button(event: 'cancelled' | 'again' | 'more', act: string, detail: string, title: string) {
     return html`<button
       type="button"
       class="link"

@@ -1,5 +1,6 @@
 import type { PlanFacts } from '../../engine/protocol/protocol.ts';
 import { counted, showBytes, showCount, showSeconds } from '../../formats/words.ts';
+import { ADVISORY_TITLES } from '../../run/checks/advisory.ts';
 import type { Check } from '../elements/check-list.ts';
 import type { AppState, ChoiceSlot } from '../shared/app-state.ts';
 import { hasProblem } from '../shared/device-inputs.ts';
@@ -27,6 +28,7 @@ export function checks(state: AppState): Check[] {
     memoryCheck(state),
     ...spaceChecks(state),
     ...timeCheck(state),
+    ...advisoryCheck(state),
   ];
 }
 
@@ -97,6 +99,14 @@ function timeCheck({ estimate }: AppState): Check[] {
   const { seconds, tokensPerSecond } = estimate.value;
   const speed = `${showCount(Math.round(tokensPerSecond))} tokens per second`;
   return [{ state: 'good', title, detail: `About ${showSeconds(seconds)}, at ${speed}.` }];
+}
+
+/** In nobody's way: what it is about stands beside it, with the buttons that mend it. */
+function advisoryCheck({ advisories = [] }: AppState): Check[] {
+  const titles = [...new Set(advisories.map(({ kind }) => ADVISORY_TITLES[kind]))];
+  return titles.length === 0
+    ? []
+    : [{ state: 'warn', title: 'Worth a look', detail: `${titles.join(', ')}.`, more: 'advisories' }];
 }
 
 const LATER = { state: 'todo', detail: 'Known once the rest is chosen.' } as const;

@@ -8,8 +8,9 @@ import type {
   RowsFacts,
 } from '../../engine/protocol/protocol.ts';
 import { defaultRecipe, type Recipe, recipeProblem } from '../../formats/recipe.ts';
-import { anyChanges, noChanges, type RowChanges } from '../../formats/row-changes.ts';
+import { anyChanges, leaveOut, noChanges, type RowChanges } from '../../formats/row-changes.ts';
 import { UserError } from '../../formats/user-error.ts';
+import type { Remedy } from '../../run/checks/advisory.ts';
 import type { DeviceKey } from '../../run/device-settings.ts';
 import type { Columns } from '../../text/columns.ts';
 import type { AppState, Slots } from '../shared/app-state.ts';
@@ -24,7 +25,7 @@ import {
 } from '../shared/device-inputs.ts';
 import type { Store } from '../shared/store.ts';
 import { recipeOfRun } from './held-out.ts';
-import { RECIPE_FIELDS, type RecipeField, setField } from './recipe-fields.ts';
+import { RECIPE_FIELDS, type RecipeField, setField, withSettings } from './recipe-fields.ts';
 
 export type SlotName = keyof Slots;
 /** What the engine is asked about. */
@@ -188,6 +189,22 @@ export class Choices {
     }
     this.#store.update({ recipe: result.recipe, drafts: others });
     this.#afterRecipe(recipe, result.recipe);
+  }
+
+  /** Does what mends something that is worth a look. */
+  async mend(remedy: Remedy): Promise<void> {
+    const { recipe = defaultRecipe() } = this.#store.state;
+    switch (remedy.kind) {
+      case 'set': {
+        this.takeRecipe(withSettings(recipe, remedy.settings), this.#store.state.recipeFile);
+        return;
+      }
+      case 'hold-out':
+        this.#store.update({ holdOut: true });
+        return this.choose('validation', undefined);
+      case 'leave-out':
+        return this.changeRows('train', (changes) => leaveOut(changes, remedy.rows));
+    }
   }
 
   editDevice(name: DeviceKey, text: string): void {
@@ -367,13 +384,15 @@ export class Choices {
     const inputs = this.inputs();
     this.#store.update({ plan: undefined, planning: inputs !== undefined, estimate: undefined });
     if (!inputs) {
+      this.#store.update({ advisories: undefined });
       return;
     }
     this.#planTimer = setTimeout(async () => {
       const device = planDevice(this.#store.state);
       const plan = await this.#asking.ask('plan', (signal) => this.#engine.plan(inputs, device, signal));
       if (plan) {
-        this.#store.update({ plan, planning: false });
+        const advisories = plan.ok ? plan.value.advisories : undefined;
+        this.#store.update({ plan, planning: false, advisories });
       }
     }, PLAN_DELAY_MS);
   }

@@ -38,6 +38,14 @@ function fieldsOf(section: RecipeSection): RecipeField[] {
   }));
 }
 
+/** The recipe with other values, by their keys. */
+export const withSettings = (recipe: Recipe, settings: Readonly<Record<string, unknown>>): Recipe =>
+  RECIPE_FIELDS.reduce(
+    (changed, field) =>
+      Object.hasOwn(settings, field.key) ? field.write(changed, settings[field.key]) : changed,
+    recipe,
+  );
+
 /** A field's value as its input shows it. */
 export const fieldText = (field: RecipeField, recipe: Recipe): string =>
   settingText(field, field.read(recipe));

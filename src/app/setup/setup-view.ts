@@ -1,12 +1,14 @@
 import './choose-view.ts';
 import './recipe-view.ts';
 import './start-panel.ts';
+import './worth-a-look.ts';
 import { css, html } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import { HOW, PROMISE } from '../../formats/story.ts';
 import { isActive } from '../shared/app-state.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
+import type { WorthALook } from './worth-a-look.ts';
 
 /** Stages one and two, with the start panel beside them. */
 @customElement('setup-view')
@@ -88,8 +90,11 @@ export class SetupView extends SessionView {
           </div>
         </div>
         <choose-view .session=${session}></choose-view>
+        <worth-a-look .session=${session}></worth-a-look>
       </section>
-      <div class="rail"><start-panel .session=${session}></start-panel></div>
+      <div class="rail">
+        <start-panel .session=${session} @look=${() => this.#worthALook?.show()}></start-panel>
+      </div>
       <section class="recipe" aria-labelledby="recipe">
         <div class="intro">
           <h2 id="recipe" tabindex="-1">Recipe</h2>
@@ -97,6 +102,10 @@ export class SetupView extends SessionView {
         </div>
         <recipe-view .session=${session}></recipe-view>
       </section>`;
+  }
+
+  get #worthALook(): WorthALook | null {
+    return this.renderRoot.querySelector('worth-a-look');
   }
 
   /** Which stage is in the middle of the screen: fires `stage`. */

@@ -51,6 +51,7 @@ export class StartPanel extends SessionView {
         .checks=${list}
         @cancelled=${(event: CustomEvent<Asked>) => this.session.choices.cancel(event.detail)}
         @again=${(event: CustomEvent<Asked>) => this.session.choices.again(event.detail)}
+        @more=${() => this.dispatchEvent(new CustomEvent('look'))}
       ></check-list>
       ${
         plan?.ok

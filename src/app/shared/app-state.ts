@@ -13,6 +13,7 @@ import type {
   TimeEstimate,
 } from '../../engine/protocol/protocol.ts';
 import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
+import type { Advisory } from '../../run/checks/advisory.ts';
 import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
 import type { BestStep } from '../../run/options.ts';
 import { DEFAULT_INPUTS, type DeviceInputs } from './device-inputs.ts';
@@ -99,6 +100,8 @@ export interface AppState {
   drafts: Readonly<Record<string, Draft>>;
   plan?: Answer<PlanFacts> | undefined;
   planning: boolean;
+  /** What is worth a look, by the latest plan: while there is a new one to come, by the one before. */
+  advisories?: readonly Advisory[] | undefined;
   deviceInputs: DeviceInputs;
   /** False where the browser does not keep that for the next visit. */
   deviceInputsKept: boolean;

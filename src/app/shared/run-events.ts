@@ -103,6 +103,8 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
     }
     case 'note':
       return withNote(run, 'note', event.text);
+    case 'advisory':
+      return withNote(run, 'note', `Worth a look: ${event.text}`);
   }
 }
 

@@ -10,8 +10,8 @@ import { type OpenedFolder, readChosenFolder, readFile } from './files.ts';
 import type { KeptAdapters } from './kept-adapters.ts';
 
 const PARTS = ['base', 'source', 'train', 'validation'] as const satisfies InputPart[];
-/** What of an adapter's folder makes the adapter. */
-const ADAPTER_FILE = /^adapter_/;
+/** What of an adapter's folder makes the adapter, and what Retune recorded beside it. */
+const ADAPTER_FILE = /^(?:adapter_|retune_state\.json$)/;
 
 /**
  * The files of runs: as chosen since the page was opened, as copies that the browser keeps, or behind the handles that

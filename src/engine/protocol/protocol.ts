@@ -2,6 +2,7 @@ import type { DecoderFamily } from '../../formats/decoder-config.ts';
 import type { ParsedRecipe, Recipe } from '../../formats/recipe.ts';
 import type { MemoryKind } from '../../gpu/memory.ts';
 import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
+import type { Advisory } from '../../run/checks/advisory.ts';
 import type { DeviceSettings } from '../../run/device-settings.ts';
 import type { Finding } from '../../run/diagnosis.ts';
 import type { RunEvent } from '../../run/events.ts';
@@ -106,6 +107,8 @@ export interface PlanFacts {
   checkpointBytes: number;
   checkpointsKept: number;
   storageLeft: number | undefined;
+  /** What is worth a look before the start. */
+  advisories: readonly Advisory[];
 }
 
 /** How long a run will take on this device, from a measured pass. */

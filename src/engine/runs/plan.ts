@@ -6,6 +6,7 @@ import { bytesByKind } from '../../model/allocations.ts';
 import { loraAllocations, loraLayout } from '../../model/lora.ts';
 import { NO_ADAPTER, requestGpu } from '../../platform/browser-gpu.ts';
 import { savesBest } from '../../run/checkpoint/saved-best.ts';
+import { advise } from '../../run/checks/advise.ts';
 import type { RunEvent } from '../../run/events.ts';
 import { prepare, type Prepared } from '../../run/input/prepare.ts';
 import { chooseMemory, keptWhole, withChoice } from '../../run/plan/memory-choice.ts';
@@ -45,6 +46,7 @@ export async function plan(
     checkpointBytes: checkpointBytes(prepared),
     checkpointsKept: checkpointsKept(prepared),
     storageLeft: (await storageEstimate()).left,
+    advisories: await advise(prepared),
   };
 }
 

@@ -14,6 +14,7 @@ import { PROMPT_FORMS, type PromptForm } from '../../generate/prompt-form.ts';
 import { parseMoment } from '../../text/moment.ts';
 import type { LogWindowState } from '../../train/log-window.ts';
 import { type CardFacts, isCardFacts } from '../card-facts.ts';
+import { isTrainedRowsText } from '../checks/trained-rows.ts';
 import type { Prepared } from '../input/prepare.ts';
 import type { ExecutionPlan } from '../plan/execution-plan.ts';
 import type { RunIdentity } from './identity.ts';
@@ -35,6 +36,8 @@ export interface RunCursor {
   baseline?: number | undefined;
   /** How the training rows present a question, for testing the adapter the same way. */
   prompt: PromptForm;
+  /** The rows that the adapter and those it came from were trained on (`TrainedRows`); absent in earlier versions'. */
+  trainedRows?: string;
   /** For the model card; absent in checkpoints of earlier versions. */
   card?: CardFacts;
   /** Whether this step was taken as the result of a run that went on from it, or was stopped. */
@@ -181,6 +184,7 @@ function isCursor(json: unknown): boolean {
     totalFlos,
     baseline,
     prompt,
+    trainedRows,
     weightsFrom,
     card,
     taken,
@@ -206,6 +210,7 @@ function isCursor(json: unknown): boolean {
     optional(totalFlos, Number.isFinite) &&
     optional(baseline, Number.isFinite) &&
     optional(prompt, (form) => PROMPT_FORMS.some((known) => known === form)) &&
+    optional(trainedRows, isTrainedRowsText) &&
     optional(weightsFrom, isText) &&
     optional(card, isCardFacts) &&
     optional(taken, (value) => value === true)

@@ -3,6 +3,7 @@ import type { Folder } from '../../formats/byte-source.ts';
 import type { DecoderConfig } from '../../formats/decoder-config.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { Moment } from '../../text/moment.ts';
+import { TrainedRows } from '../checks/trained-rows.ts';
 import { type Checkpoint, CURSOR, readCheckpoint, readCursor, verifyFiles } from './checkpoint.ts';
 import { differences, IDENTITY_NAMES, type RunIdentity } from './identity.ts';
 import type { RunStore } from './store.ts';
@@ -19,6 +20,8 @@ export interface Start {
   checkpoint: Checkpoint | undefined;
   /** The checkpoint whose weights alone were taken. */
   weightsFrom: string | undefined;
+  /** As a cursor keeps them. */
+  trainedRows: string;
 }
 
 /** Called with the reason why a checkpoint or result was skipped. */
@@ -37,14 +40,12 @@ export async function latestWeights(
   store: RunStore,
   decoder: DecoderConfig,
   onBroken: OnBroken,
-): Promise<{ weights: LoraWeights[]; name: string }> {
+): Promise<{ weights: LoraWeights[]; name: string; trainedRows: TrainedRows | undefined }> {
   const read = async (folder: Folder, name: string) => {
     // Other trainers write no hashes.
-    if (await folder.open(CURSOR)) {
-      await verifyFiles(folder);
-    }
+    const cursor = (await folder.open(CURSOR)) ? await verifyFiles(folder) : undefined;
     const { weights } = await readAdapter(folder, decoder);
-    return { weights, name };
+    return { weights, name, trainedRows: TrainedRows.parse(cursor?.trainedRows) };
   };
   const latest = await latestSound(store, read, onBroken);
   if (latest) {

@@ -27,6 +27,8 @@ export interface Prepared {
   tokenizer: TextTokenizer;
   adapter: Adapter;
   train: EncodedRows;
+  /** Those of the validation file. */
+  validation: EncodedRows | undefined;
   evalRows: EncodedRow[];
   /** What of each file is read as what, where its columns have other names. */
   columns: { train: Columns | undefined; validation: Columns | undefined };
@@ -112,6 +114,7 @@ export async function prepare(
     tokenizer,
     adapter,
     train,
+    validation,
     evalRows,
     columns: { train: all.columns, validation: validation?.columns },
     ...(heldBack && { heldBack }),

@@ -22,6 +22,7 @@ const PLAN: AppState['plan'] = {
     checkpointBytes: 2e8,
     checkpointsKept: 2,
     storageLeft: 1e10,
+    advisories: [],
   },
 };
 const space = (state: Partial<AppState>) =>

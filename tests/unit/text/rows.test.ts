@@ -155,7 +155,9 @@ test('rows are cut at maxLength, rows without a trained token are skipped and co
   expect(stats).toEqual({ tokens: 8, trainedTokens: 6, longest: 5, cut: 1, duplicates: 0 });
   const long = jsonl({ prompt: 'abcdefgh', completion: 'i' }, { prompt: '', completion: 'ab' });
   const cut = await encodeRows(source('t', long), tiny, { maxLength: 5 });
-  expect(cut.skipped).toEqual([{ line: 1, place: 1, why: 'no trained token within 5 tokens' }]);
+  expect(cut.skipped).toEqual([
+    { line: 1, place: 1, why: 'no trained token within 5 tokens', wholeLength: expect.any(Number) },
+  ]);
   expect(cut.stats).toMatchObject({ tokens: 3, trainedTokens: 2 });
 });
 
