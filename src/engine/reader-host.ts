@@ -18,7 +18,7 @@ import {
   readRecipe,
 } from './files/inspect.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
-import { exportRows, findRows, showRows, surveyRows } from './files/look-rows.ts';
+import { exportRows, exportTokens, findRows, showRows, surveyRows } from './files/look-rows.ts';
 import { exportedCheckpoint, runFiles, takenFiles, writeInto, zipped } from './runs/export.ts';
 import { KeptRuns } from './runs/kept-runs.ts';
 import { plan } from './runs/plan.ts';
@@ -45,6 +45,8 @@ const api: ReaderApi = {
   showRows: (base, rows, maxLength, places, signal) =>
     answer(() => showRows(base, rows, maxLength, places, { signal })),
   findRows: (rows, text, onProgress, signal) => answer(() => findRows(rows, text, { onProgress, signal })),
+  exportTokens: (base, rows, maxLength, onProgress, signal) =>
+    answer(() => exportTokens(base, rows, maxLength, { onProgress, signal })),
   exportRows: (rows, onProgress, signal) => answer(() => exportRows(rows, { onProgress, signal })),
   columnNames: (rows, signal) => answer(() => columnNames(rows, signal)),
   inspectQuestions: (file, signal) => answer(() => inspectQuestions(file, signal)),

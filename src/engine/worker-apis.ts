@@ -15,6 +15,7 @@ export const READS = [
   'showRows',
   'findRows',
   'exportRows',
+  'exportTokens',
   'inspectQuestions',
   'parseRecipe',
   'plan',

@@ -1,7 +1,6 @@
 import { copyOutput, type Export, type OutputFile, piecesOutput, textOutput } from '../export/output-file.ts';
 import { ADAPTER_METADATA, adapterTensors } from '../formats/adapter.ts';
 import { writeAdapterConfig } from '../formats/adapter-config.ts';
-import { writeIntLists } from '../formats/parquet/write.ts';
 import { recipeToYaml } from '../formats/recipe.ts';
 import { writeSafetensors } from '../formats/safetensors-write.ts';
 import { UserError } from '../formats/user-error.ts';
@@ -12,13 +11,13 @@ import { prepare, type Prepared } from '../run/input/prepare.ts';
 import type { RunInputs } from '../run/input/run-inputs.ts';
 import { plannedCard } from '../run/model-card.ts';
 import type { Moment } from '../text/moment.ts';
-import type { EncodedRow } from '../text/rows.ts';
 import { trainingArguments } from './arguments.ts';
 import { axolotlConfig } from './axolotl.ts';
 import { fsdpQlora, oneGpu, severalGpus, skypilotTask, slurmScript } from './launchers.ts';
 import { processesFor } from './processes.ts';
 import { handoverReadme } from './readme.ts';
 import REQUIREMENTS from './requirements.txt?raw';
+import { tokenRows } from './token-rows.ts';
 import TRAIN from './train.py?raw';
 
 /** A run that is handed over: what it was started with. */
@@ -48,8 +47,6 @@ const TRAIN_ROWS = 'rows/train.parquet';
 const VALIDATION_ROWS = 'rows/validation.parquet';
 /** "Qwen/Qwen2.5-1.5B-Instruct": a name that huggingface_hub finds anywhere. */
 const REPOSITORY = /^[A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95}$/;
-/** The label of what is not trained, in PyTorch. */
-const IGNORED = -100;
 
 /**
  * Reads and checks all inputs of a run, and says what of it goes to a cluster: the rows as tokens and labels, the
@@ -92,8 +89,8 @@ export async function planHandover(options: HandoverOptions): Promise<Export> {
     training_arguments: trainingArguments(recipe, validation !== undefined),
   };
   const files = [
-    rowsFile(TRAIN_ROWS, train.rows),
-    ...(validation === undefined ? [] : [rowsFile(validation, evalRows)]),
+    piecesOutput(TRAIN_ROWS, tokenRows(train.rows)),
+    ...(validation === undefined ? [] : [piecesOutput(validation, tokenRows(evalRows))]),
     ...(await adapterOutput(prepared)),
     textOutput('accelerate/one-gpu.yaml', oneGpu()),
     ...several,
@@ -146,23 +143,6 @@ function checkSameInputs({ name, identity: began }: HandedRun, identity: RunIden
       `${name}: these are not the files that the run was started with (changed: ${what}); name those, or hand over --config instead of --run.`,
     );
   }
-}
-
-/** Rows as tokens and labels, under the names that transformers and axolotl know. */
-function rowsFile(path: string, rows: readonly EncodedRow[]): OutputFile {
-  const labels = ({ ids, trained }: EncodedRow) =>
-    Int32Array.from(ids, (id, i) => (i > 0 && trained[i] === 1 ? id : IGNORED));
-  return piecesOutput(
-    path,
-    writeIntLists(
-      [
-        { name: 'input_ids', lists: rows.map(({ ids }) => Int32Array.from(ids)) },
-        { name: 'attention_mask', lists: rows.map(({ ids }) => new Int32Array(ids.length).fill(1)) },
-        { name: 'labels', lists: rows.map(labels) },
-      ],
-      'Retune',
-    ),
-  );
 }
 
 /** V1's own files, byte for byte, or a fresh adapter's. */

@@ -53,7 +53,7 @@ async function shown(rows: ChosenFile, maxLength: number): Promise<ShownRow[]> {
 /** Looking through rows, without a tokenizer. */
 export const fakeRows = (): Pick<
   EngineApi,
-  'hashRows' | 'surveyRows' | 'showRows' | 'findRows' | 'exportRows'
+  'hashRows' | 'surveyRows' | 'showRows' | 'findRows' | 'exportRows' | 'exportTokens'
 > => ({
   hashRows: (rows) => answer(() => sha256(fileOf(rows))),
   surveyRows: (_, rows, maxLength) =>
@@ -80,6 +80,7 @@ export const fakeRows = (): Pick<
         () => undefined,
       ),
     ),
+  exportTokens: (_, { file }) => answer(() => Promise.resolve(new Blob([`PAR1 ${file.name}`]))),
   exportRows: (rows) =>
     answer(async () => {
       const lines: string[] = [];

@@ -47,7 +47,7 @@ it('looks through all rows: search, leave out, edit, undo, export', async () => 
   expect(await figures(page)).toMatch(/25, as text[^]*none[^]*line 8[^]*1, at 2,048 tokens[^]*1\s+Nothing/);
   await page.getByRole('img', { name: /^Lengths of 25 rows in tokens, up to/ }).waitFor();
 
-  await page.getByLabel('Show').selectOption('Duplicates');
+  await page.locator('rows-view').getByLabel('Show').selectOption('Duplicates');
   await told(page, 'Duplicates: 1–1 of 1.');
   await page.getByText('same as line 4').waitFor();
   await button(page, 'Leave out: line 12').click();
@@ -84,6 +84,7 @@ it('looks through all rows: search, leave out, edit, undo, export', async () => 
   const exported = await download(page, 'Export the rows as they are trained');
   const expected = lines.with(1, '{"text": "### Response:\\nEdited."}').toSpliced(11, 1);
   expect(exported).toBe(`train-as-trained.jsonl\n${expected.join('\n')}\n`);
+  expect(await download(page, 'As token ids and labels')).toBe('train-as-trained.parquet\nPAR1 train.jsonl');
   const [name, ...json] = (await download(page, 'Export the changes')).split('\n');
   expect(name).toBe('train-changes.json');
   const changes = parseRowChanges(json.join('\n'), name!);

@@ -236,15 +236,19 @@ export class RowsLook extends Store<LookState> {
     }
   }
 
-  /** The rows as they are trained, as JSONL; undefined where that was cancelled or failed. */
-  async export(): Promise<Blob | undefined> {
+  /** The rows as they are trained; undefined where that was cancelled or failed. */
+  async export(form: 'jsonl' | 'tokens'): Promise<Blob | undefined> {
     const rows = this.#rows();
-    if (!rows) {
+    const base = this.#app.state.slots.base.chosen;
+    if (!rows || !base) {
       return undefined;
     }
     this.update({ exporting: { done: 0, total: rows.file.size }, problem: undefined });
+    const tell = (done: number, total: number) => this.update({ exporting: { done, total } });
     const answer = await this.#asking.ask('export', (signal) =>
-      this.#engine.exportRows(rows, (done, total) => this.update({ exporting: { done, total } }), signal),
+      form === 'jsonl'
+        ? this.#engine.exportRows(rows, tell, signal)
+        : this.#engine.exportTokens(base, rows, this.#maxLength, tell, signal),
     );
     if (answer) {
       this.update({ exporting: undefined, problem: answer.ok ? undefined : answer.sentence });

@@ -122,8 +122,15 @@ export class RowsView extends SessionView {
       ${this.#pages(state)}
       ${exporting ? this.#progress('Exporting', exporting, () => look.cancelExport()) : nothing}
       <div class="row">
-        <button type="button" ?disabled=${exporting !== undefined} @click=${() => void this.#export()}>
+        <button type="button" ?disabled=${exporting !== undefined} @click=${() => void this.#export('jsonl')}>
           Export the rows as they are trained
+        </button>
+        <button
+          type="button"
+          ?disabled=${exporting !== undefined}
+          @click=${() => void this.#export('tokens')}
+        >
+          As token ids and labels
         </button>
         ${
           leftOut.size + edited.size > 0
@@ -231,11 +238,11 @@ export class RowsView extends SessionView {
     void this.session.rows.search(query);
   };
 
-  async #export(): Promise<void> {
+  async #export(form: 'jsonl' | 'tokens'): Promise<void> {
     const { file } = this.session.rows.state;
-    const rows = await this.session.rows.export();
+    const rows = await this.session.rows.export(form);
     if (rows && file) {
-      saveFile(`${stem(file.name)}-as-trained.jsonl`, rows);
+      saveFile(`${stem(file.name)}-as-trained.${form === 'jsonl' ? 'jsonl' : 'parquet'}`, rows);
     }
   }
 

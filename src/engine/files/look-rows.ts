@@ -1,6 +1,7 @@
 import { jsonLines } from '../../formats/json-line.ts';
 import type { RowChanges } from '../../formats/row-changes.ts';
 import { sha256 } from '../../formats/sha256.ts';
+import { tokenRows } from '../../handover/token-rows.ts';
 import { uncheckedPieces } from '../../text/changed-pieces.ts';
 import type { RowsSource } from '../../text/columns.ts';
 import { rowsHolding } from '../../text/find-rows.ts';
@@ -8,7 +9,7 @@ import { wallClock } from '../../text/moment.ts';
 import { orderedRow } from '../../text/read-rows.ts';
 import { RowEncoder } from '../../text/row-encoder.ts';
 import { rowLines } from '../../text/row-lines.ts';
-import { renderRow } from '../../text/rows.ts';
+import { encodeRows, renderRow } from '../../text/rows.ts';
 import { surveyedRow, surveyOf } from '../../text/rows-survey.ts';
 import { RowsTally } from '../../text/rows-tally.ts';
 import type { ChosenFile, ChosenFolder } from '../protocol/protocol.ts';
@@ -143,4 +144,20 @@ export async function exportRows(rows: ChosenFile, following: Following = {}): P
     tell(bytesRead);
   }
   return new Blob([...parts, part], { type: 'application/jsonl' });
+}
+
+/** The same as token ids and labels, in Parquet. Throws UserError naming file and line. */
+export async function exportTokens(
+  base: ChosenFolder,
+  rows: ChosenFile,
+  maxLength: number,
+  following: Following = {},
+): Promise<Blob> {
+  const source = changedSource(rows, following, rows.changes?.leftOut ?? []);
+  const tell = telling(source, following);
+  const encoded = await encodeRows(source, await tokenizerOf(base), {
+    maxLength,
+    onProgress: ({ bytesRead }) => tell(bytesRead),
+  });
+  return new Blob(tokenRows(encoded.rows), { type: 'application/vnd.apache.parquet' });
 }

@@ -48,4 +48,12 @@ export interface RowsApi {
   ): Promise<Answer<FoundRows>>;
   /** The rows as they are trained, as JSONL. */
   exportRows(rows: ChosenFile, onProgress?: OnProgress, signal?: AbortSignal): Promise<Answer<Blob>>;
+  /** The same as token ids and labels, in Parquet, as a hand-over has them. */
+  exportTokens(
+    base: ChosenFolder,
+    rows: ChosenFile,
+    maxLength: number,
+    onProgress?: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<Answer<Blob>>;
 }

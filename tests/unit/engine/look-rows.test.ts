@@ -1,10 +1,17 @@
 import { expect, it } from 'vitest';
-import { exportRows, findRows, showRows, surveyRows } from '../../../src/engine/files/look-rows.ts';
+import {
+  exportRows,
+  exportTokens,
+  findRows,
+  showRows,
+  surveyRows,
+} from '../../../src/engine/files/look-rows.ts';
 import { editRow, leaveOut, noChanges, type RowChanges } from '../../../src/formats/row-changes.ts';
+import { tokenRows } from '../../../src/handover/token-rows.ts';
 import { MAX_FOUND } from '../../../src/text/find-rows.ts';
 import { encodeRows } from '../../../src/text/rows.ts';
 import { duplicatesOf, summarizeRows } from '../../../src/text/rows-survey.ts';
-import { fixtureFiles, source } from '../../support/memory-folder.ts';
+import { fixtureFiles, joinBytes, source } from '../../support/memory-folder.ts';
 import { Random } from '../../support/random.ts';
 import { tinyTokenizer, tinyTokenizerJson } from '../../support/tiny-tokenizer.ts';
 
@@ -97,4 +104,7 @@ it('an export has the rows that are left, byte for byte where they are not edite
   const changes = editRow(leaveOut(noChanges(sha256), [3]), 7, '{"text":"seven"}');
   const lines = content.split('\n').with(6, '{"text": "seven"}').toSpliced(2, 1);
   expect(await (await exportRows({ file, changes })).text()).toBe(`${lines.join('\n')}\n`);
+  const { rows } = await encodeRows({ ...source('rows.jsonl', content), changes }, tiny, { maxLength: MAX });
+  const tokens = new Uint8Array(await (await exportTokens(base, { file, changes }, MAX)).arrayBuffer());
+  expect(tokens).toEqual(joinBytes(tokenRows(rows)));
 });
