@@ -3,6 +3,7 @@ import {
   type AnswerFilter,
   everything,
   headlineWords,
+  mendedIn,
   points,
   shownQuestions,
 } from '../../../src/app/comparison/comparison.ts';
@@ -27,6 +28,7 @@ const scores = answers.map((given) => given.map((text, i) => scoreAnswer(text, e
 const detail = {
   questions,
   votes: [undefined, 1, undefined],
+  trained: [undefined, undefined, undefined],
   versions: answers.map((given, v) => ({
     answers: given.map((text) => ({ text, inputTokens: 5, outputTokens: text.length, stopped: 'stop id' })),
     scores: scores[v]!,
@@ -96,4 +98,23 @@ it('puts the verdict into words, with how sure it is', () => {
   expect(headlineWords(headline({ verdict: 'improved' }), ['V1', 'V2']).lines[1]).toMatch(
     /gain is unlikely to be chance/,
   );
+});
+
+it('tells what the second version has mended, kept and lost of what it was trained on, and lost elsewhere', () => {
+  expect(mendedIn(detail, comparison)).toBeUndefined();
+  const trainedOn = (answer: string, versions: number[]) => ({ answer, approved: false, versions });
+  const trained = [trainedOn('It is red.', [1]), undefined, trainedOn('It is green.', [1])];
+  const corrected: TestDetail = { ...detail, trained };
+  expect(mendedIn(corrected, comparison)).toEqual({ mended: [0], unmended: [], kept: [2], lost: [1] });
+  const listed = (show: AnswerFilter['show']) =>
+    shownQuestions(corrected, comparison, { ...everything, show });
+  expect([listed('mended'), listed('lost'), listed('trained'), listed('untrained')]).toEqual([
+    [0],
+    [1],
+    [0, 2],
+    [1],
+  ]);
+  // Where both were trained on it, the second has nothing to mend.
+  const both: TestDetail = { ...detail, trained: [trainedOn('It is red.', [0, 1]), undefined, undefined] };
+  expect(mendedIn(both, comparison)).toBeUndefined();
 });
