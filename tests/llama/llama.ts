@@ -36,7 +36,7 @@ const entry = createRequire(import.meta.url).resolve('node-llama-cpp');
 const { getLlama } = (await import(/* @vite-ignore */ pathToFileURL(entry).href)) as {
   getLlama(options: object): Promise<Llama>;
 };
-const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error', maxThreads: 2 });
+const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error', maxThreads: 1 });
 
 /** A GGUF file in llama.cpp, and perhaps an adapter on it. */
 export class LlamaModel {
