@@ -55,6 +55,7 @@ const KEYS = [
   ...[
     'baseline',
     'best',
+    'changes',
     'columns',
     'created',
     'handles',
