@@ -13,7 +13,7 @@ const BAND = 4;
 const BIN_SHIFT = 26;
 /** Shingles of a row with fewer of its own say little. */
 const MIN_SHINGLES = 8;
-/** Rows compared, and tokens that all their signatures may read: a second's work. */
+/** Rows compared, and tokens that all their signatures may read: a few seconds' work. */
 export const MAX_ROWS = 2 ** 17;
 const MAX_TOKENS = 2 ** 25;
 /** Counters of the rows in which a shingle occurs; several shingles share one. */
