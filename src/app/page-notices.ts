@@ -22,7 +22,8 @@ export class PageNotices extends SessionView {
   ];
 
   override render() {
-    const { device, storage, crash, unresponsive, refusal, unfinished, elsewhere, run, view } = this.app;
+    const { device, storage, crash, unresponsive, refusal, gone, unfinished, elsewhere, run, view } =
+      this.app;
     const browser = browserProblem();
     const software = device?.ok && device.value.software;
     return html`${browser ? html`<notice-bar kind="warn" .text=${browser}></notice-bar>` : nothing}
@@ -62,6 +63,7 @@ export class PageNotices extends SessionView {
         : nothing
     }
     ${refusal ? html`<notice-bar kind="warn" role="alert" .text=${refusal}></notice-bar>` : nothing}
+    ${gone ? html`<notice-bar class="gone" role="alert" .text=${gone}></notice-bar>` : nothing}
     ${elsewhere && !isActive(run) ? this.#elsewhere(elsewhere) : nothing}
     ${unfinished && !elsewhere && view === 'setup' && !isActive(run) ? this.#unfinished(unfinished) : nothing}
     ${view === 'setup' && !run && !elsewhere ? this.#finished() : nothing}

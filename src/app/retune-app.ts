@@ -11,24 +11,23 @@ import { customElement, query, state } from 'lit/decorators.js';
 import type { EngineApi } from '../engine/protocol/protocol.ts';
 import { WHAT } from '../formats/story.ts';
 import { WakeLock } from '../platform/wake-lock.ts';
-import { testTitle } from './comparison/test-events.ts';
+import { Addresses } from './addresses.ts';
 import type { DeviceReport } from './device-report.ts';
 import { appStyles } from './retune-app-styles.ts';
 import type { SetupView } from './setup/setup-view.ts';
 import { type AppState, isActive } from './shared/app-state.ts';
-import { pageTitle } from './shared/page-title.ts';
+import type { Stage } from './shared/place.ts';
 import { PageSession } from './shared/session.ts';
 import { shared } from './shared/styles.ts';
-
-type Stage = 'choose' | 'recipe' | 'train' | 'test' | 'runs';
 
 /** The page: four stages and their runs, over one session with the engine. */
 @customElement('retune-app')
 export class RetuneApp extends LitElement {
   readonly session: PageSession;
   readonly #wakeLock = new WakeLock();
+  readonly #addresses: Addresses;
   /** The stage that is read, of the two on the first screen. */
-  @state() private read: Stage = 'choose';
+  @state() read: 'choose' | 'recipe' = 'choose';
   @query('setup-view') private setup?: SetupView;
   @query('device-report') private report?: DeviceReport;
   @query('.device button') private deviceButton?: HTMLElement;
@@ -47,14 +46,17 @@ export class RetuneApp extends LitElement {
   constructor(engine: EngineApi) {
     super();
     this.session = new PageSession(engine);
-    this.session.store.subscribe(() => this.#follow());
-    this.session.tests.store.subscribe(() => this.#follow());
-    this.session.use.store.subscribe(() => this.#follow());
+    this.#addresses = new Addresses(this.session, this);
+    const { store, tests, use, lineage } = this.session;
+    for (const one of [store, tests.store, use.store, lineage.store]) {
+      one.subscribe(() => this.#follow());
+    }
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
     void this.session.begin();
+    this.#addresses.start();
     addEventListener('beforeunload', this.#warn);
     // A file dropped beside a card must not replace the page.
     addEventListener('dragover', prevent);
@@ -63,6 +65,7 @@ export class RetuneApp extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    this.#addresses.stop();
     removeEventListener('beforeunload', this.#warn);
     removeEventListener('dragover', prevent);
     removeEventListener('drop', prevent);
@@ -128,7 +131,7 @@ export class RetuneApp extends LitElement {
       case 'setup':
         return html`<setup-view
           .session=${session}
-          @stage=${(event: CustomEvent<Stage>) => (this.read = event.detail)}
+          @stage=${(event: CustomEvent<'choose' | 'recipe'>) => this.#reads(event.detail)}
         ></setup-view>`;
     }
   }
@@ -165,22 +168,43 @@ export class RetuneApp extends LitElement {
     </li>`;
   }
 
+  #reads(stage: 'choose' | 'recipe'): void {
+    this.read = stage;
+    this.#addresses.write();
+  }
+
   async #go(stage: Stage): Promise<void> {
-    const setup = stage === 'choose' || stage === 'recipe';
-    this.session.store.update({ view: setup ? 'setup' : stage });
-    await this.updateComplete;
-    if (!setup) {
-      return this.other?.show();
+    this.#addresses.leave();
+    if (stage === 'choose' || stage === 'recipe') {
+      this.read = stage;
+      this.session.store.update({ view: 'setup' });
+      this.#addresses.write(true);
+    } else {
+      this.session.store.update({ view: stage });
     }
-    await this.setup?.updateComplete;
-    this.setup?.show(stage);
+    await this.show(stage);
+  }
+
+  /** Hands the focus to the heading of the stage that is shown. */
+  async show(stage: Stage): Promise<void> {
+    await this.updateComplete;
+    if (stage === 'choose' || stage === 'recipe') {
+      await this.setup?.updateComplete;
+      this.setup?.show(stage);
+    } else {
+      await (this.other as Partial<LitElement> | null)?.updateComplete;
+      this.other?.show();
+    }
   }
 
   /** Follows the run outside the page's own elements (title, wake lock); works in a hidden tab too. */
   #follow(): void {
     const { run } = this.session.store.state;
     const { running } = this.session.tests.store.state;
-    document.title = running ? testTitle(running) : pageTitle(run);
+    // Beside the benchmark the page has no address.
+    if (this.isConnected) {
+      this.#addresses.write();
+    }
     const exporting = this.session.use.store.state.work !== undefined;
     this.#wakeLock.want(running !== undefined || exporting || (isActive(run) && run?.status !== 'paused'));
     this.requestUpdate();
@@ -198,13 +222,7 @@ export class RetuneApp extends LitElement {
     if (!focused || focused.isConnected) {
       return;
     }
-    if (this.#shown === 'setup') {
-      await this.setup?.updateComplete;
-      this.setup?.show('choose');
-    } else {
-      await (this.other as Partial<LitElement> | null)?.updateComplete;
-      this.other?.show();
-    }
+    await this.show(this.#shown === 'setup' ? 'choose' : this.#shown);
   }
 
   readonly #warn = (event: BeforeUnloadEvent): void => {

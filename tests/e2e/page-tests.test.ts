@@ -151,7 +151,7 @@ describe.concurrent('side by side', () => {
     );
     expect(await answer.locator('ins .hidden-character').textContent()).toBe('U+202E');
     expect(await answer.locator('del').textContent()).toBe('[missing: be]');
-    expect(await page.title()).toBe('Retune');
+    expect(await page.title()).toMatch(/ · Retune$/);
     await page.getByLabel('Marked').selectOption('Between versions');
     expect(await answer.locator('ins, del').count()).toBe(0);
     await page.context().close();

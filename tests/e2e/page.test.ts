@@ -166,7 +166,7 @@ describe.concurrent('the page', () => {
     await page.getByRole('heading', { name: 'Training' }).waitFor();
     await button(page, 'Stop').click();
     await page.getByRole('heading', { name: 'Stopped' }).waitFor();
-    expect(await page.title()).toBe('Stopped 50% · Retune');
+    expect(await page.title()).toBe('Stopped 50% · v1 + train.jsonl · Retune');
     await button(page, 'Continue from the last checkpoint').click();
     await page.getByRole('heading', { name: 'Training' }).waitFor();
     await page.context().close();
@@ -176,7 +176,7 @@ describe.concurrent('the page', () => {
     const page = await open('failsAt=23');
     await begin(page);
     await page.getByRole('alert').getByText('Step 23: the loss is not a number').waitFor();
-    expect(await page.title()).toBe('Action needed · Retune');
+    expect(await page.title()).toBe('Action needed · v1 + train.jsonl · Retune');
     expect(await button(page, 'Continue from the last checkpoint').isVisible()).toBe(true);
     await page.context().close();
   });

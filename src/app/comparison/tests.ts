@@ -52,7 +52,10 @@ export class Tests {
     if (!record) {
       return;
     }
-    await this.open(record.id);
+    // The page's address may have opened another.
+    if (!this.store.state.detail) {
+      await this.open(record.id);
+    }
     if (record.stopped || missingFiles(record, this.#app.state.runs, {}).length > 0) {
       return;
     }

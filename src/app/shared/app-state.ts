@@ -124,6 +124,8 @@ export interface AppState {
   offlineReady: boolean;
   /** Why a request was refused. */
   refusal?: string | undefined;
+  /** Why an address could not be gone to. */
+  gone?: string | undefined;
   /** The engine is not responding. */
   unresponsive: boolean;
   /** A bug, in the words of the exception. */

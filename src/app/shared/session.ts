@@ -31,11 +31,15 @@ export class PageSession {
   readonly lineage: Lineage;
   readonly use: AdapterUse;
   readonly storage: StorageUse;
+  /** Resolves once it is known whether an unfinished run resumes. */
+  readonly recovered: Promise<void>;
   readonly #engine: EngineApi;
+  #isRecovered!: () => void;
   #takeUpdate: (() => void) | undefined;
 
   constructor(engine: EngineApi) {
     this.#engine = engine;
+    this.recovered = new Promise((resolve) => (this.#isRecovered = resolve));
     this.choices = new Choices(engine, this.store);
     this.kept = new KeptChoices(engine, this.store, this.choices);
     this.rows = new RowsLook(engine, this.store, this.choices);
@@ -62,6 +66,8 @@ export class PageSession {
         void this.training.look();
       }
     });
+    // A run that resumes is waited for to its end.
+    const unsubscribe = this.store.subscribe(() => this.store.state.run && this.#isRecovered());
     try {
       await this.choices.loadDefaults();
       // Do not wait for a database that does not respond.
@@ -78,9 +84,13 @@ export class PageSession {
           await this.tests.recover();
         }
       }
+      this.#isRecovered();
       await this.kept.recall();
     } catch (error) {
       this.store.update({ crash: String(error) });
+    } finally {
+      unsubscribe();
+      this.#isRecovered();
     }
   }
 

@@ -128,7 +128,12 @@ export class Training {
 
   async #resume(record: RunRecord, given: GivenInputs, automatic: boolean): Promise<void> {
     this.#store.update({ unfinished: undefined });
+    const { view } = this.#store.state;
     this.#show(runFromRecord(record, 'starting'));
+    // What resumes by itself leaves a reloaded page where its address says.
+    if (automatic && view !== 'setup') {
+      this.#store.update({ view });
+    }
     // Where the server has no demo, the engine says what is missing.
     const files = await withShipped(record, given).catch(() => given);
     await this.#follow((onEvent) =>

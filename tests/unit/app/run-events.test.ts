@@ -65,5 +65,16 @@ describe('a run as the page follows it', () => {
     expect(pageTitle({ ...run, status: 'paused' })).toBe('Paused 34% · Retune');
     expect(pageTitle({ ...run, status: 'failed' })).toBe('Action needed · Retune');
     expect(pageTitle({ ...run, status: 'finished' })).toBe('Done · Retune');
+    expect(pageTitle({ ...run, status: 'stopped' }, 'v1\u202e + rows')).toBe(
+      'Stopped 34% · v1[U+202E] + rows · Retune',
+    );
+  });
+
+  it('puts a run of an earlier visit into the title only where it is shown', () => {
+    const earlier = { ...newRun('v1 + rows', true), status: 'finished' as const };
+    expect(pageTitle(earlier, 'v1 + rows')).toBe('Done · v1 + rows · Retune');
+    expect(pageTitle(earlier, 'Runs', false)).toBe('Runs · Retune');
+    expect(pageTitle({ ...earlier, status: 'running' }, 'Runs', false)).toBe('Starting · Runs · Retune');
+    expect(pageTitle(undefined, 'x'.repeat(100))).toBe(`${'x'.repeat(60)}… · Retune`);
   });
 });
