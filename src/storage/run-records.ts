@@ -64,6 +64,7 @@ export interface StoredRun {
   note?: string | undefined;
   /** Hashes of the inputs: the run resumes only with these. */
   identity: RunIdentity;
+  /** Each with the `time` at which it was logged, in milliseconds since 1970; earlier versions kept none. */
   log: readonly LogEntry[];
 }
 

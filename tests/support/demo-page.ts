@@ -106,9 +106,8 @@ export class DemoPage {
   async endTest(): Promise<number> {
     const { page } = this;
     await page.reload();
-    const notice = page.getByText(/is unfinished: \d+ of \d+ answers are done\./);
-    const [answered] = numbers(/unfinished: (.*)/s.exec(await notice.innerText())![1]!);
-    await this.#button('Show the test').click();
+    const left = page.getByText(/^\s*\d+ of \d+ answers are saved\./);
+    const [answered] = numbers(await left.innerText());
     await this.#button('Continue the test').click();
     await this.#heading('Side by side');
     if (this.#pictures) {

@@ -44,8 +44,8 @@ type RunStatus =
   'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'stopped' | 'finished' | 'failed';
 
 export interface LogLine {
-  /** Milliseconds since 1970. */
-  time: number;
+  /** Milliseconds since 1970; undefined where it was not kept. */
+  time: number | undefined;
   kind: 'log' | 'note' | 'checkpoint' | 'problem';
   text: string;
 }

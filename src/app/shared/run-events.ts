@@ -48,7 +48,7 @@ export function runFromRecord(record: RunRecord, status: RunState['status']): Ru
       evals.map((entry) => ({ step: entry['step']!, loss: entry['eval_loss']! })),
       record.baseline,
     ),
-    log: log.map((entry) => line('log', entryText(entry as LogEntry), record.created)),
+    log: log.map((entry) => ({ time: entry['time'], kind: 'log', text: entryText(entry as LogEntry) })),
   };
 }
 
@@ -119,7 +119,7 @@ const withBaseline = (evals: RunState['evals'], loss: number | undefined): RunSt
 
 const begun = (run: RunState): RunState['status'] => (run.status === 'starting' ? 'running' : run.status);
 
-const line = (kind: LogLine['kind'], text: string, time = Date.now()): LogLine => ({ time, kind, text });
+const line = (kind: LogLine['kind'], text: string): LogLine => ({ time: Date.now(), kind, text });
 
 const withLine = (log: readonly LogLine[], added: LogLine): LogLine[] => [...log.slice(1 - LOG_LINES), added];
 

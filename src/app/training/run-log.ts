@@ -25,14 +25,20 @@ export class RunLogView extends LitElement {
         border-radius: var(--radius-small);
         padding: 0.6rem 0.8rem;
       }
-      li {
+      ol {
         display: grid;
         grid-template-columns: auto 1fr;
-        gap: 0.9rem;
+        column-gap: 0.9rem;
+      }
+      li {
+        display: grid;
+        grid-column: 1 / -1;
+        grid-template-columns: subgrid;
         overflow-wrap: anywhere;
       }
       time {
         color: var(--ink-soft);
+        white-space: nowrap;
       }
       .problem {
         color: var(--bad);
@@ -63,12 +69,21 @@ export class RunLogView extends LitElement {
       <ol>
         ${this.lines.map(
           ({ time, kind, text }) =>
-            html`<li class=${kind}>
-              <time>${new Date(time).toLocaleTimeString([], { hour12: false })}</time
-              ><span>${safeText(text)}</span>
-            </li>`,
+            html`<li class=${kind}>${timeOf(time)}<span>${safeText(text)}</span></li>`,
         )}
       </ol>
     </div>`;
   }
+}
+
+/** The time of day; with the day where that is another than today. Without a time, its place stays empty. */
+function timeOf(time: number | undefined) {
+  if (time === undefined) {
+    return html`<time></time>`;
+  }
+  const then = new Date(time);
+  const clock = then.toLocaleTimeString([], { hour12: false });
+  const isToday = then.toDateString() === new Date().toDateString();
+  const day = isToday ? '' : `${then.toLocaleDateString([], { month: 'short', day: 'numeric' })} `;
+  return html`<time datetime=${then.toISOString()}>${day}${clock}</time>`;
 }

@@ -126,7 +126,7 @@ export interface RunRecord extends Pick<StoredRun, (typeof SHOWN)[number]> {
    */
   lacks?: readonly InputPart[] | undefined;
   checkpoints: readonly { step: number; bytes: number; loss: number | undefined }[];
-  /** log_history so far, for the plots. */
+  /** log_history so far, for the plots, with the `time` of each entry where it is known. */
   log: readonly Record<string, number>[];
 }
 

@@ -1,5 +1,22 @@
+import type { LogEntry } from '../../formats/trainer-state.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type { RunRecords, StoredRun } from '../../storage/run-records.ts';
+
+/** What tells an entry from the others of its step. */
+const keyOf = ({ step, loss, eval_loss }: LogEntry): string =>
+  `${step} ${eval_loss !== undefined ? 'eval' : loss !== undefined ? 'loss' : 'end'}`;
+
+/**
+ * A log_history with the times of the entries that were seen when they were logged, in milliseconds since 1970: the
+ * record's own, since transformers' has none.
+ */
+export function withTimes(log: readonly LogEntry[], seen: readonly LogEntry[]): LogEntry[] {
+  const times = new Map(seen.map((entry) => [keyOf(entry), entry['time']]));
+  return log.map((entry) => {
+    const time = times.get(keyOf(entry));
+    return time === undefined ? entry : { ...entry, time };
+  });
+}
 
 /** Keeps a run's record up to date with its events. */
 export class RunJournal {
@@ -17,7 +34,8 @@ export class RunJournal {
       case 'facts': {
         // Events after the checkpoint that the run resumes from will come again; up to there the record is right.
         const { resumedStep: step, maxSteps, history, baseline } = event.facts;
-        const log = history ?? this.record.log.filter((entry) => entry.step <= step);
+        const { log: before } = this.record;
+        const log = history ? withTimes(history, before) : before.filter((entry) => entry.step <= step);
         this.#change({ step, maxSteps, log, baseline });
         break;
       }
@@ -28,7 +46,7 @@ export class RunJournal {
         this.#change({ baseline: event.evalLoss });
         break;
       case 'log':
-        this.#change({ log: [...this.record.log, event.entry] });
+        this.#change({ log: [...this.record.log, { ...event.entry, time: Date.now() }] });
         break;
       case 'checkpoint':
         this.#change({ restarts: 0 });

@@ -18,7 +18,7 @@ import type { RunFiles } from '../files/inputs.ts';
 import type { ChosenInputs, RunOutcome } from '../protocol/protocol.ts';
 import { type Attempt, recovering } from './device-loss.ts';
 import type { RunControl } from './run-control.ts';
-import { RunJournal } from './run-journal.ts';
+import { RunJournal, withTimes } from './run-journal.ts';
 import { checkSameFiles, newRecord } from './run-record.ts';
 
 export interface TrainingParts {
@@ -149,19 +149,23 @@ export class RunTraining {
       stopped: status === 'stopped',
       resultHash: undefined,
       best,
-      ...(status === 'finished' && (await finishedRecord(store))),
+      ...(status === 'finished' && (await finishedRecord(store, this.#journal?.record.log))),
     });
     return { id, status, step, maxSteps, best };
   }
 }
 
 /** What a run's record takes from its result. */
-async function finishedRecord(store: BrowserRunStore): Promise<Partial<StoredRun>> {
+async function finishedRecord(
+  store: BrowserRunStore,
+  seen: StoredRun['log'] = [],
+): Promise<Partial<StoredRun>> {
   const result = await store.openResult();
   const resultHash = await adapterHash(result);
   const file = await result.open('trainer_state.json');
   if (!file) {
     return { resultHash };
   }
-  return { resultHash, log: parseTrainerState(await readJson(file), file.name).log_history };
+  const { log_history: log } = parseTrainerState(await readJson(file), file.name);
+  return { resultHash, log: withTimes(log, seen) };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { RunState } from '../../../src/app/shared/app-state.ts';
 import { pageTitle } from '../../../src/app/shared/page-title.ts';
-import { afterEvent, newRun } from '../../../src/app/shared/run-events.ts';
+import { afterEvent, newRun, runFromRecord } from '../../../src/app/shared/run-events.ts';
+import type { RunRecord } from '../../../src/engine/protocol/protocol.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 
 const stepEvent = (step: number, loss = 1): RunEvent => ({
@@ -40,6 +41,18 @@ describe('a run as the page follows it', () => {
       ({ type: 'facts', facts: { resumedStep, maxSteps: 50 } }) as unknown as RunEvent;
     expect(after(facts(4)).log.map(({ text }) => text)).toEqual(['Resuming after step 4 of 50.']);
     expect(after(facts(0)).log).toEqual([]);
+  });
+
+  it('keeps the times of its log lines where they were kept', () => {
+    const log = [
+      { step: 1, epoch: 0.5, loss: 2, time: 1_764_500_000_000 },
+      { step: 2, epoch: 1, loss: 1 },
+    ];
+    const record = { name: 'a', created: 5, inputs: {}, checkpoints: [], log } as unknown as RunRecord;
+    expect(runFromRecord(record, 'starting').log.map(({ time }) => time)).toEqual([
+      1_764_500_000_000,
+      undefined,
+    ]);
   });
 
   it('draws the steps that it repeats only once', () => {
