@@ -22,8 +22,19 @@ export class PageNotices extends SessionView {
   ];
 
   override render() {
-    const { device, storage, crash, unresponsive, refusal, gone, unfinished, elsewhere, run, view } =
-      this.app;
+    const {
+      device,
+      storage,
+      crash,
+      unresponsive,
+      refusal,
+      gone,
+      question,
+      unfinished,
+      elsewhere,
+      run,
+      view,
+    } = this.app;
     const browser = browserProblem();
     const software = device?.ok && device.value.software;
     return html`${browser ? html`<notice-bar kind="warn" .text=${browser}></notice-bar>` : nothing}
@@ -63,11 +74,20 @@ export class PageNotices extends SessionView {
         : nothing
     }
     ${refusal ? html`<notice-bar kind="warn" role="alert" .text=${refusal}></notice-bar>` : nothing}
+    ${
+      question
+        ? html`<notice-bar class="question" kind="warn" role="alert" .text=${question.text}
+            ><button slot="actions" type="button" @click=${() => question.cancel()}>
+              Cancel
+            </button></notice-bar
+          >`
+        : nothing
+    }
     ${gone ? html`<notice-bar class="gone" role="alert" .text=${gone}></notice-bar>` : nothing}
     ${elsewhere && !isActive(run) ? this.#elsewhere(elsewhere) : nothing}
     ${unfinished && !elsewhere && view === 'setup' && !isActive(run) ? this.#unfinished(unfinished) : nothing}
     ${view === 'setup' && !run && !elsewhere ? this.#finished() : nothing}
-    ${view === 'setup' && !isActive(run) ? this.#waiting() : nothing}
+    ${view === 'setup' && !isActive(run) ? html`${this.#waiting()}${this.#chooseAgain()}` : nothing}
     ${
       this.app.updateReady && !isActive(run) && !elsewhere
         ? html`<notice-bar text="A new version of Retune is available."
@@ -116,6 +136,17 @@ export class PageNotices extends SessionView {
     return html`<notice-bar .text=${text}>
       <button slot="actions" @click=${() => void this.session.kept.readWaiting()}>Choose them again</button>
     </notice-bar>`;
+  }
+
+  /** Of a run that is run again, what is still to be chosen. */
+  #chooseAgain() {
+    const left = this.app.chooseAgain.filter(({ slot }) => !this.app.slots[slot].chosen);
+    if (left.length === 0) {
+      return nothing;
+    }
+    const names = left.map(({ name }) => name).join(', ');
+    const text = `This browser keeps no way to ${names} any more: choose ${left.length === 1 ? 'it' : 'them'} again below.`;
+    return html`<notice-bar class="again" .text=${text}></notice-bar>`;
   }
 
   #elsewhere({ name, doing }: Elsewhere) {

@@ -23,6 +23,7 @@ import { Trays } from './corrections/trays.ts';
 import { diagnose } from './diagnose.ts';
 import { RunFiles } from './files/inputs.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
+import { KeptBases } from './files/kept-bases.ts';
 import {
   appCategory,
   baseCategory,
@@ -44,10 +45,12 @@ const records = new RunRecords(store);
 const kept = new KeptAdapters(records);
 const baseCache = new BaseCache(new BrowserCacheStorage());
 const keptInputs = new KeptInputs(store);
-const files = new RunFiles(kept, baseCache, keptInputs);
+const bases = new KeptBases(records, baseCache);
+const files = new RunFiles(kept, bases, baseCache, keptInputs);
 const runs = new Runs(store, records, files);
 const testRecords = new TestRecords(store);
-const trays = new Trays(runs, new TrayRecords(store), files);
+const trayRecords = new TrayRecords(store);
+const trays = new Trays(runs, trayRecords, files);
 const tests = new BatchTests(testRecords, runs, new TestSources(runs, files, kept), trays);
 const book = new RunNotesStore(runs, testRecords, files);
 const shelves = [
@@ -109,14 +112,14 @@ const api: KeeperApi = {
       runs.checkIdle();
       await chat.close();
       const options = { ...settings, baseCache, tuning: browserTuning(store) };
-      const known = await kept.inputs(inputs);
+      const known = await kept.inputs(await bases.inputs(inputs));
       return whileComputing(() => estimate(known, onEvent, options, signal));
     }),
 
   start: (inputs, settings, onEvent) =>
     answer(async () => {
       await chat.close();
-      return runs.start(await kept.inputs(inputs), settings, onEvent);
+      return runs.start(await kept.inputs(await bases.inputs(inputs)), settings, onEvent);
     }),
   resume: (id, chosen, settings, onEvent, automatic) =>
     answer(async () => {
@@ -137,6 +140,13 @@ const api: KeeperApi = {
   tray: (run) => answer(() => trays.tray(run)),
   putTray: (run, corrections) => answer(() => trays.put(run, corrections)),
   correctionFiles: (run) => answer(() => trays.files(run)),
+  lacks: (id) => answer(async () => files.lacks(await runs.record(id))),
+  startedWith: (id) =>
+    answer(async () => {
+      const found = await files.startedWith(await runs.record(id));
+      const corrected = await trayRecords.corrected(id);
+      return corrected.length > 0 && found.train ? { ...found, train: { ...found.train, corrected } } : found;
+    }),
 
   runs: () => runs.list(),
   deleteRun: (id) => answer(() => runs.delete(id)),

@@ -18,6 +18,7 @@ import {
   readRecipe,
 } from './files/inspect.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
+import { KeptBases } from './files/kept-bases.ts';
 import { exportRows, exportTokens, findRows, showRows, surveyRows } from './files/look-rows.ts';
 import { exportedCheckpoint, runFiles, takenFiles, writeInto, zipped } from './runs/export.ts';
 import { KeptRuns } from './runs/kept-runs.ts';
@@ -29,29 +30,32 @@ import type { ReaderApi } from './worker-apis.ts';
 const runs = new KeptRuns(openMirroredStore());
 const kept = new KeptAdapters(runs.records);
 const cache = new BaseCache(new BrowserCacheStorage());
+const bases = new KeptBases(runs.records, cache);
 const exports = new AdapterExports(runs, kept, cache);
 const handovers = new Handovers(runs, kept, cache);
 const corrections = new CorrectionsToRows(runs, kept, cache);
 
 const api: ReaderApi = {
-  inspectBase: (base, signal) => answer(() => inspectBase(base, signal)),
+  inspectBase: (base, signal) => answer(async () => inspectBase(await bases.resolved(base), signal)),
   inspectAdapter: (base, adapter, signal) =>
-    answer(async () => inspectAdapter(base, await kept.resolved(adapter), signal)),
+    answer(async () => inspectAdapter(await bases.resolved(base), await kept.resolved(adapter), signal)),
   openAdapterZip: (file, signal) => answer(() => openAdapterZip(file, signal)),
-  inspectRows: (base, rows, options, signal) => answer(() => inspectRows(base, rows, options, signal)),
+  inspectRows: (base, rows, options, signal) =>
+    answer(async () => inspectRows(await bases.resolved(base), rows, options, signal)),
   hashRows: (rows, signal) => answer(() => hashRows(rows, signal)),
   surveyRows: (base, rows, maxLength, onProgress, signal) =>
-    answer(() => surveyRows(base, rows, maxLength, { onProgress, signal })),
+    answer(async () => surveyRows(await bases.resolved(base), rows, maxLength, { onProgress, signal })),
   showRows: (base, rows, maxLength, places, signal) =>
-    answer(() => showRows(base, rows, maxLength, places, { signal })),
+    answer(async () => showRows(await bases.resolved(base), rows, maxLength, places, { signal })),
   findRows: (rows, text, onProgress, signal) => answer(() => findRows(rows, text, { onProgress, signal })),
   exportTokens: (base, rows, maxLength, onProgress, signal) =>
-    answer(() => exportTokens(base, rows, maxLength, { onProgress, signal })),
+    answer(async () => exportTokens(await bases.resolved(base), rows, maxLength, { onProgress, signal })),
   exportRows: (rows, onProgress, signal) => answer(() => exportRows(rows, { onProgress, signal })),
   columnNames: (rows, signal) => answer(() => columnNames(rows, signal)),
   inspectQuestions: (file, signal) => answer(() => inspectQuestions(file, signal)),
   parseRecipe: (file, signal) => answer(() => readRecipe(file, signal)),
-  plan: (inputs, device, signal) => answer(async () => plan(await kept.inputs(inputs), device, signal)),
+  plan: (inputs, device, signal) =>
+    answer(async () => plan(await kept.inputs(await bases.inputs(inputs)), device, signal)),
 
   exportRun: (id, checkpoints, onProgress, signal) =>
     answer(async () => {

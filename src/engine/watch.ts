@@ -56,6 +56,8 @@ export function watchedSource<T extends ByteSource>(source: T, { signal, onBytes
 /** The same folder, whose files report progress and can be cancelled. */
 export function watchedFolder(folder: Folder, watch: Watch): Folder {
   return {
+    // The cache knows its own folders.
+    ...folder,
     name: folder.name,
     known: folder.known,
     list: () => folder.list(),

@@ -11,7 +11,10 @@ export interface ChosenFolder {
   below?: readonly string[] | undefined;
   /** Stored if the browser provides handles, so that a reload can ask for the same folder with one click. */
   handle?: FileSystemDirectoryHandle | undefined;
-  /** For an adapter stored in this browser: the run, with no files; its result, or its checkpoint of `step`. */
+  /**
+   * For what this browser keeps, with no files: the run whose result, or whose checkpoint of `step`, an adapter is, or
+   * whose base a base is.
+   */
   run?: string | undefined;
   step?: number | undefined;
 }

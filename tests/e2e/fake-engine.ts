@@ -4,6 +4,7 @@ import type {
   ChosenInputs,
   Elsewhere,
   EngineApi,
+  GivenInputs,
   RunOutcome,
   RunRecord,
 } from '../../src/engine/protocol/protocol.ts';
@@ -36,6 +37,8 @@ export interface Scenario {
   handles: boolean;
   /** The text of every run's rows; undefined where the browser has none of them. */
   rows: string | undefined;
+  /** Whether the browser asks before it lets them be read; the event `permission` answers with its detail. */
+  asks: boolean;
   /** What another tab does until the event `elsewhere-ends`. */
   elsewhere: Elsewhere['doing'] | undefined;
 }
@@ -57,6 +60,7 @@ export function scenarioOf(search: URLSearchParams): Scenario {
     restarts: number('restarts', 0),
     handles: search.has('handles'),
     rows: search.get('rows') ?? undefined,
+    asks: search.has('asks'),
     elsewhere: (search.get('elsewhere') ?? undefined) as Scenario['elsewhere'],
   };
 }
@@ -70,6 +74,7 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi {
   const runs = new Map<string, RunRecord>();
   const trays = fakeTrays();
+  const started = new Map<string, GivenInputs>();
   const has = (folder: ChosenFolder, name: string) => folder.files.some((file) => file.name === name);
   let paused = false;
   let stopping = false;
@@ -91,8 +96,10 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     const checkpoints = [{ step: 20, bytes: 213 * MIB, loss: 1.71 }];
     const { restarts } = scenario;
     const stopped = restarts === 0;
-    const handle = {} as FileSystemDirectoryHandle & FileSystemFileHandle;
-    const handles = scenario.handles ? { base: handle, source: handle, train: handle } : {};
+    const handle = (name: string) => (scenario.asks ? askedHandle(name) : {}) as AnyHandle;
+    const handles = scenario.handles
+      ? { base: handle('base'), source: handle('v1'), train: handle('train.jsonl') }
+      : {};
     const demo = {
       inputs: { base: 'demo/base', source: 'V2', train: 'train.jsonl', validation: undefined },
       sourceRun: 'second',
@@ -340,8 +347,17 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         trays.corrected.set(record.id, inputs.train.corrected);
         trays.save();
       }
+      const { base, source, train: rows, validation } = inputs;
+      started.set(record.id, {
+        base,
+        train: rows,
+        ...(source && { source }),
+        ...(validation && { validation }),
+      });
       return train(record, onEvent).then(ok, refused);
     },
+    lacks: async (id) => ok(runs.get(id)?.lacks ?? []),
+    startedWith: async (id) => ok(started.get(id) ?? {}),
     resume: async (id, given, _, onEvent) => {
       Object.assign(globalThis, { given });
       return train({ ...runs.get(id)!, stopped: false }, onEvent).then(ok, refused);
@@ -366,6 +382,22 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     exportTaken: async () => ok(new Blob(['PK'])),
     exportRunInto: async () => ok(undefined),
     ...fakeChat(scenario.pace),
+  };
+}
+
+type AnyHandle = FileSystemDirectoryHandle & FileSystemFileHandle;
+
+/** A handle of which the browser asks the user. */
+function askedHandle(name: string) {
+  let state: PermissionState = 'prompt';
+  return {
+    name,
+    queryPermission: async () => state,
+    requestPermission: () =>
+      new Promise<PermissionState>((resolve) => {
+        const answer = (event: Event) => resolve((state = (event as CustomEvent<PermissionState>).detail));
+        addEventListener('permission', answer, { once: true });
+      }),
   };
 }
 

@@ -4,6 +4,7 @@ import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import { expect, vi } from 'vitest';
 import { RunFiles } from '../../src/engine/files/inputs.ts';
 import { KeptAdapters } from '../../src/engine/files/kept-adapters.ts';
+import { KeptBases } from '../../src/engine/files/kept-bases.ts';
 import type { ChosenInputs } from '../../src/engine/protocol/protocol.ts';
 import { Runs } from '../../src/engine/runs/runs.ts';
 import { parseRecipe } from '../../src/formats/recipe.ts';
@@ -54,7 +55,7 @@ export function openPage(profile: BrowserProfile, fault?: IdbFault, gpu: unknown
   const records = new RunRecords(store);
   const kept = new KeptAdapters(records);
   const cache = new BaseCache(new BrowserCacheStorage(async () => profile.bases));
-  const files = new RunFiles(kept, cache, new KeptInputs(store));
+  const files = new RunFiles(kept, new KeptBases(records, cache), cache, new KeptInputs(store));
   return { idb, store, records, runs: new Runs(store, records, files) };
 }
 

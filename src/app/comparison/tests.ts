@@ -7,12 +7,14 @@ import type {
   TestRecord,
   Vote,
 } from '../../engine/protocol/comparison.ts';
-import type { Answer, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
+import type { Answer, EngineApi } from '../../engine/protocol/protocol.ts';
 import { mayRead } from '../../platform/permission.ts';
 import type { AppState } from '../shared/app-state.ts';
+import { askToRead } from '../shared/browser-questions.ts';
 import { withDemo, withDemoAgain } from '../shared/demo-tests.ts';
 import type { EngineWatch } from '../shared/engine-watch.ts';
 import { fromStorage } from '../shared/from-storage.ts';
+import { neededHandles, type RunPart } from '../shared/needed-handles.ts';
 import { Store } from '../shared/store.ts';
 import { missingFiles } from '../shared/test-files.ts';
 import { resultName } from '../shared/version-names.ts';
@@ -59,22 +61,17 @@ export class Tests {
     if (record.stopped || missingFiles(record, this.#app.state.runs, {}).length > 0) {
       return;
     }
-    if (await mayRead(this.#handles(record), false)) {
+    if (await mayRead(await this.#handles(record))) {
       void this.resume(record);
     }
   }
 
   /** Called from a click: the browser may have to ask for permission to read the files. */
   async start(inputs: TestInputs): Promise<void> {
-    const { versions } = inputs;
-    const runs = [inputs.base, inputs.validation, ...versions.map(({ version }) => version)].flatMap(
-      (part) => (part && 'run' in part && part.run ? [this.#run(part.run)] : []),
-    );
-    await mayRead(
-      runs.flatMap((run) => handlesOf(run)),
-      true,
-    );
-    const ready = await withDemo(inputs, this.#app.state.runs).catch(() => inputs);
+    const { runs } = this.#app.state;
+    const needed = await neededHandles(this.#engine, runs, partsOf(inputs));
+    await mayRead(needed, askToRead(this.#app, 'to test with it'));
+    const ready = await withDemo(inputs, runs).catch(() => inputs);
     this.store.update({
       running: { name: inputs.name, stopping: false, notes: [] },
       detail: undefined,
@@ -86,7 +83,7 @@ export class Tests {
 
   async resume(record: TestRecord): Promise<void> {
     const { again } = this.store.state;
-    await mayRead(this.#handles(record), true);
+    await mayRead(await this.#handles(record), askToRead(this.#app, 'to continue the test'));
     this.store.update({
       running: { id: record.id, name: record.name, stopping: false, notes: [] },
       refusal: undefined,
@@ -274,15 +271,20 @@ export class Tests {
     this.store.update({ refusal });
   }
 
-  #run(id: string): RunRecord | undefined {
-    return this.#app.state.runs.find((run) => run.id === id);
-  }
-
-  #handles({ handles, baseRun, versions }: TestRecord): FileSystemHandle[] {
-    const runs = new Set([baseRun, ...versions.map(({ run }) => run)]);
+  async #handles({ handles, baseRun, validationFile, versions }: TestRecord): Promise<FileSystemHandle[]> {
+    const parts: RunPart[] = versions.flatMap(({ kind, run }) =>
+      kind === 'source' && run ? [[run, 'source'] as const] : [],
+    );
+    if (baseRun && !handles.base) {
+      parts.push([baseRun, 'base']);
+    }
+    if (baseRun && validationFile !== undefined && !handles.validation) {
+      parts.push([baseRun, 'validation']);
+    }
+    const own = [handles.base, handles.validation, ...Object.values(handles.folders)];
     return [
-      ...[handles.base, handles.validation, ...Object.values(handles.folders)].filter((h) => h !== undefined),
-      ...[...runs].flatMap((id) => (id ? handlesOf(this.#run(id)) : [])),
+      ...own.filter((handle) => handle !== undefined),
+      ...(await neededHandles(this.#engine, this.#app.state.runs, parts)),
     ];
   }
 }
@@ -297,5 +299,9 @@ const withAnswersOf = (before: TestDetail, now: TestDetail): TestDetail => ({
   })),
 });
 
-const handlesOf = (run: RunRecord | undefined): FileSystemHandle[] =>
-  Object.values(run?.handles ?? {}).filter((handle) => handle !== undefined);
+/** What a test takes of runs that the browser may keep outside its own storage. */
+const partsOf = ({ base, validation, versions }: TestInputs): RunPart[] => [
+  ...('run' in base && base.run ? [[base.run, 'base'] as const] : []),
+  ...(validation && 'run' in validation ? [[validation.run, 'validation'] as const] : []),
+  ...versions.flatMap(({ version }) => (version.kind === 'source' ? [[version.run, 'source'] as const] : [])),
+];

@@ -1,16 +1,20 @@
 import type { FamilyMember, RunNotes } from '../../engine/protocol/comparison.ts';
 import type { HandoverStart } from '../../engine/protocol/handover.ts';
-import type { Answer, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
+import type { Answer, EngineApi, InputPart, RunRecord } from '../../engine/protocol/protocol.ts';
 import type { Following } from '../../engine/watch.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { mayRead } from '../../platform/permission.ts';
 import type { Choices } from '../setup/choices.ts';
 import type { AppState } from '../shared/app-state.ts';
+import { askToRead } from '../shared/browser-questions.ts';
 import { isDemoBase } from '../shared/demo.ts';
 import { demoBase } from '../shared/demo-tests.ts';
 import { FollowedWork } from '../shared/followed-work.ts';
 import { fromStorage } from '../shared/from-storage.ts';
+import { neededHandles } from '../shared/needed-handles.ts';
 import { Store } from '../shared/store.ts';
+
+const PARTS = ['base', 'source', 'train', 'validation'] as const satisfies InputPart[];
 
 interface LineageState {
   notes: readonly RunNotes[];
@@ -84,12 +88,10 @@ export class Lineage {
   }
 
   /** The run for a cluster, as a zip. */
-  handOver({ id, name, handles }: RunRecord, start: HandoverStart): Promise<Blob | undefined> {
+  handOver(run: RunRecord, start: HandoverStart): Promise<Blob | undefined> {
+    const { id, name } = run;
     return this.#work('handing over', name, async ({ onProgress, signal }) => {
-      await mayRead(
-        Object.values(handles).filter((handle) => handle !== undefined),
-        true,
-      );
+      await this.#askFor(run, PARTS, 'to hand the run over');
       const files = await this.#engine.handoverFiles(id);
       if (!this.#fine(files)) {
         return undefined;
@@ -134,9 +136,7 @@ export class Lineage {
    */
   async continueFrom(run: RunRecord): Promise<void> {
     await this.#work('continuing', run.name, async () => {
-      if (run.handles.base) {
-        await mayRead([run.handles.base], true);
-      }
+      await this.#askFor(run, ['base'], 'to train on it again');
       const answer = await this.#engine.continueFrom(run.id);
       if (!this.#fine(answer)) {
         return;
@@ -150,6 +150,46 @@ export class Lineage {
       await this.#choices.choose('source', source);
       this.#app.update({ view: 'setup' });
     });
+  }
+
+  /** Goes to stage one with all that the run was started with, as far as the browser can still reach it. */
+  async runAgain(run: RunRecord): Promise<void> {
+    await this.#work('continuing', run.name, async () => {
+      await this.#askFor(run, PARTS, 'to run it again');
+      const answer = await this.#engine.startedWith(run.id);
+      if (!this.#fine(answer)) {
+        return;
+      }
+      const { inputs, recipe, name } = run;
+      const found = { ...answer.value };
+      const base = found.base ?? (await this.#bundled(run));
+      // Shown at once: reading what is chosen may take a while.
+      this.#app.update({ view: 'setup', chooseAgain: [] });
+      this.#choices.takeRecipe(recipe, { name: `as in ${name}`, warnings: [] });
+      this.#choices.setHoldOut(inputs.validation !== undefined || recipe.training.valSize !== undefined);
+      await this.#choices.choose('base', base);
+      if (inputs.source === undefined) {
+        this.#choices.setFresh(true);
+      } else {
+        await this.#choices.choose('source', found.source);
+        this.#app.update({ fresh: false });
+      }
+      await this.#choices.choose('train', found.train);
+      await this.#choices.choose('validation', found.validation);
+      const reached = { ...found, ...(base && { base }) };
+      const parts = PARTS.filter((part) => !reached[part] && inputs[part] !== undefined);
+      this.#app.update({ chooseAgain: parts.map((slot) => ({ slot, name: inputs[slot]! })) });
+    });
+  }
+
+  /** Has the browser ask for what it does not hold itself of these parts. */
+  async #askFor(run: RunRecord, parts: readonly InputPart[], why: string): Promise<void> {
+    const needed = await neededHandles(
+      this.#engine,
+      [run],
+      parts.map((part) => [run.id, part]),
+    );
+    await mayRead(needed, askToRead(this.#app, why));
   }
 
   async #bundled({ inputs }: RunRecord) {

@@ -146,6 +146,13 @@ export class RunsDetailView extends SessionView {
       ${this.#use(record)}
       <button
         type="button"
+        ?disabled=${running || busy !== undefined}
+        @click=${() => void lineage.runAgain(record)}
+      >
+        Run again with changes
+      </button>
+      <button
+        type="button"
         ?disabled=${busy !== undefined}
         @click=${async () => {
           const zip = await lineage.archive({ id: record.id, name });

@@ -258,8 +258,9 @@ export class Choices {
     }
   }
 
-  recipeYaml(): Promise<string> {
-    return this.#engine.recipeYaml(recipeOfRun(this.#store.state) ?? defaultRecipe());
+  /** Of the next run, unless it is of another `recipe`. */
+  recipeYaml(recipe = recipeOfRun(this.#store.state)): Promise<string> {
+    return this.#engine.recipeYaml(recipe ?? defaultRecipe());
   }
 
   /** Everything a run needs, once everything is chosen and understood. */

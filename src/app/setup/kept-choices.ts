@@ -1,10 +1,11 @@
 import { del, get, set } from 'idb-keyval';
 import type { CorrectedFile } from '../../engine/protocol/corrections.ts';
 import type { ChosenFile, ChosenFolder, EngineApi } from '../../engine/protocol/protocol.ts';
-import { mayRead } from '../../platform/permission.ts';
+import { readPermission } from '../../platform/permission.ts';
 import { readFolder } from '../../platform/read-folder.ts';
 import { openDatabase } from '../../storage/database.ts';
 import type { AppState } from '../shared/app-state.ts';
+import { askToRead } from '../shared/browser-questions.ts';
 import { demoFiles, isFromDemo } from '../shared/demo.ts';
 import type { Store } from '../shared/store.ts';
 import type { Choices, SlotName } from './choices.ts';
@@ -137,6 +138,7 @@ export class KeptChoices {
   }
 
   async #take(ask: boolean): Promise<void> {
+    const asks = ask ? askToRead(this.#app, 'as you had chosen it') : undefined;
     const open: [SlotName, Place][] = [];
     const waiting: { slot: SlotName; name: string }[] = [];
     // All is asked for before anything is read: the browser counts the click for some seconds only.
@@ -145,9 +147,10 @@ export class KeptChoices {
       if (!place) {
         continue;
       }
-      if (place.kind !== 'handle' || (await mayRead([place.handle], ask))) {
+      const permission = place.kind === 'handle' ? await readPermission([place.handle], asks) : 'granted';
+      if (permission === 'granted') {
         open.push([slot, place]);
-      } else if (ask) {
+      } else if (ask && permission === 'denied') {
         this.#left.delete(slot);
       } else {
         waiting.push({ slot, name: place.name });

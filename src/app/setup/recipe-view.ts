@@ -2,10 +2,12 @@ import './recipe-input.ts';
 import './schedule-preview.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
+import type { Recipe } from '../../formats/recipe.ts';
 import { RECIPE_GROUPS, type RecipeGroup } from '../../formats/recipe/settings.ts';
 import { saveFile } from '../../platform/save-file.ts';
 import { isActive } from '../shared/app-state.ts';
 import { DEVICE_FIELDS } from '../shared/device-inputs.ts';
+import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import { fieldText, RECIPE_FIELDS } from './recipe-fields.ts';
@@ -50,6 +52,13 @@ export class RecipeView extends SessionView {
       .unkept {
         grid-column: -2 / -1;
       }
+      .running {
+        margin-bottom: 1rem;
+        padding-left: 0.8rem;
+        border-left: 3px solid var(--accent);
+        font-size: var(--small);
+        overflow-wrap: anywhere;
+      }
       .actions {
         border-top: 1px solid var(--line);
         padding-top: 1rem;
@@ -74,7 +83,8 @@ export class RecipeView extends SessionView {
     }
     const locked = isActive(this.app.run);
     return html`<div class="panel">
-      ${RECIPE_GROUPS.map((group) => this.#group(group, locked))} ${this.#device(locked)}
+      ${this.#running ? this.#note() : nothing} ${RECIPE_GROUPS.map((group) => this.#group(group, locked))}
+      ${this.#device(locked)}
       <div class="actions row">
         <button type="button" @click=${this.#export}>Save as training_config.yaml</button>
         <button
@@ -89,8 +99,22 @@ export class RecipeView extends SessionView {
     </div>`;
   }
 
+  /** The recipe of the run under way. */
+  get #running(): Recipe | undefined {
+    const { run } = this.app;
+    return isActive(run) ? run?.recipe : undefined;
+  }
+
+  #note() {
+    return html`<p class="running" role="note">
+      This is the recipe of ${safeText(this.app.run!.name)}, which is under way: it can be read and saved, and
+      not changed. What you had set for the next run is back when it has ended.
+    </p>`;
+  }
+
   #group(group: RecipeGroup, locked: boolean) {
-    const { fresh } = this.app;
+    const running = this.#running;
+    const fresh = running ? !this.app.run!.hasSource : this.app.fresh;
     const fields = RECIPE_FIELDS.filter((field) => field.group === group);
     if (group === 'New adapter' && !fresh) {
       return html`<fieldset>
@@ -104,11 +128,11 @@ export class RecipeView extends SessionView {
       <legend>${group}</legend>
       <div class="fields">
         ${fields.map((field) => {
-          const draft = this.app.drafts[field.key];
+          const draft = running ? undefined : this.app.drafts[field.key];
           return html`<recipe-input
             class=${['optim', 'name', 'target_modules'].includes(field.key) ? 'wide' : nothing}
             .field=${field}
-            .value=${draft?.text ?? fieldText(field, this.app.recipe!)}
+            .value=${draft?.text ?? fieldText(field, running ?? this.app.recipe!)}
             .problem=${draft?.problem ?? ''}
             .locked=${locked}
             @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
@@ -156,7 +180,7 @@ export class RecipeView extends SessionView {
   }
 
   async #export(): Promise<void> {
-    const yaml = await this.session.choices.recipeYaml();
+    const yaml = await this.session.choices.recipeYaml(this.#running);
     saveFile('training_config.yaml', new Blob([yaml], { type: 'application/yaml' }));
   }
 }

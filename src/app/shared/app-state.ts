@@ -16,6 +16,7 @@ import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
 import type { Advisory } from '../../run/checks/advisory.ts';
 import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
 import type { BestStep } from '../../run/options.ts';
+import type { BrowserQuestion } from './browser-questions.ts';
 import { DEFAULT_INPUTS, type DeviceInputs } from './device-inputs.ts';
 
 /** One thing to choose: what was chosen, and what the engine understood of it or found wrong with it. */
@@ -71,6 +72,8 @@ export interface RunState {
   /** The step that the result is of, where the best one was taken and not the last. */
   best?: BestStep | undefined;
   hasSource: boolean;
+  /** What it is trained by. */
+  recipe?: Recipe | undefined;
 }
 
 /** An unfinished run that waits to be resumed. */
@@ -87,6 +90,8 @@ export interface AppState {
   slots: Slots;
   /** What was chosen at the last visit and may be read after a click. */
   waiting: readonly { slot: keyof Slots; name: string }[];
+  /** Of a run that is to be run again: what the browser keeps no way to. */
+  chooseAgain: readonly { slot: keyof Slots; name: string }[];
   /** No V1: a new adapter is made from the recipe. */
   fresh: boolean;
   /** Without validation rows, some of the new rows are held out to validate on. */
@@ -124,6 +129,11 @@ export interface AppState {
   offlineReady: boolean;
   /** Why a request was refused. */
   refusal?: string | undefined;
+  /** What the browser asks the user at the moment. */
+  question?: BrowserQuestion | undefined;
+  /** Whether the user is notified of a run's end; why that cannot be. */
+  notifying: boolean;
+  notifyProblem?: string | undefined;
   /** Why an address could not be gone to. */
   gone?: string | undefined;
   /** The engine is not responding. */
@@ -140,6 +150,7 @@ export const initialState: AppState = {
     validation: { reading: false },
   },
   waiting: [],
+  chooseAgain: [],
   fresh: false,
   holdOut: true,
   recipeFile: undefined,
@@ -148,6 +159,7 @@ export const initialState: AppState = {
   deviceInputs: DEFAULT_INPUTS,
   deviceInputsKept: true,
   view: 'setup',
+  notifying: false,
   runs: [],
   updateReady: false,
   offlineReady: false,

@@ -1,4 +1,5 @@
 import type { RunRecord } from '../../engine/protocol/protocol.ts';
+import type { Recipe } from '../../formats/recipe.ts';
 import type { LogEntry } from '../../formats/trainer-state.ts';
 import { showBytes, showNumber, showRate } from '../../formats/words.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
@@ -23,17 +24,17 @@ const PHASES = {
 /** What happens before the first step, in words. */
 export const phaseText = (phase: Phase): string => PHASES[phase];
 
-export function newRun(name: string, hasSource: boolean): RunState {
-  return { name, status: 'starting', steps: [], evals: [], checkpoints: [], log: [], hasSource };
+export function newRun(name: string, hasSource: boolean, recipe?: Recipe): RunState {
+  return { name, status: 'starting', steps: [], evals: [], checkpoints: [], log: [], hasSource, recipe };
 }
 
 /** A stored run: plots from its log, no facts of this session. */
 export function runFromRecord(record: RunRecord, status: RunState['status']): RunState {
-  const { id, name, log, checkpoints, inputs, best } = record;
+  const { id, name, log, checkpoints, inputs, best, recipe } = record;
   const steps = log.filter((entry) => entry['loss'] !== undefined);
   const evals = log.filter((entry) => entry['eval_loss'] !== undefined);
   return {
-    ...newRun(name, inputs.source !== undefined),
+    ...newRun(name, inputs.source !== undefined, recipe),
     id,
     status,
     checkpoints,

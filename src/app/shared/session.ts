@@ -8,6 +8,7 @@ import { Choices } from '../setup/choices.ts';
 import { KeptChoices } from '../setup/kept-choices.ts';
 import { RowsLook } from '../setup/rows-look.ts';
 import { Chats } from '../training/chat/chats.ts';
+import { EndNotice } from '../training/end-notice.ts';
 import { Training } from '../training/training.ts';
 import { AdapterUse } from '../use/adapter-use.ts';
 import { type AppState, initialState, isActive } from './app-state.ts';
@@ -25,6 +26,7 @@ export class PageSession {
   readonly watch: EngineWatch;
   readonly training: Training;
   readonly chats: Chats;
+  readonly endNotice: EndNotice;
   readonly tests: Tests;
   readonly testDrafts: TestDrafts;
   readonly corrections: Corrections;
@@ -47,6 +49,7 @@ export class PageSession {
     this.storage = new StorageUse(engine, this.store);
     this.training = new Training(engine, this.store, this.watch, this.storage);
     this.chats = new Chats(engine, this.store, this.watch);
+    this.endNotice = new EndNotice(this.store);
     this.tests = new Tests(engine, this.store, this.watch);
     this.testDrafts = new TestDrafts(engine, this.tests.store);
     this.corrections = new Corrections(engine, this.store, {

@@ -1,6 +1,7 @@
 import type { StorageAccount } from '../../engine/protocol/comparison.ts';
 import type { EngineApi } from '../../engine/protocol/protocol.ts';
 import type { AppState } from './app-state.ts';
+import { whileAsked } from './browser-questions.ts';
 import { fromStorage } from './from-storage.ts';
 import { Store } from './store.ts';
 
@@ -43,7 +44,7 @@ export class StorageUse {
 
   /** Asks the browser not to clear it by itself; only a page may ask. */
   async persist(): Promise<void> {
-    const granted = await askToPersist();
+    const granted = await askToPersist(this.#app);
     if (!granted) {
       this.store.update({
         refusal:
@@ -54,11 +55,20 @@ export class StorageUse {
   }
 }
 
-/** Asks the browser never to clear this site's storage by itself; false where it will not, or knows no such promise. */
-export async function askToPersist(): Promise<boolean> {
+/**
+ * Asks the browser never to clear this site's storage by itself; false where it will not, knows no such promise, or the
+ * user does not want to wait for its question.
+ */
+export async function askToPersist(app: Store<AppState>): Promise<boolean> {
   const { storage } = navigator as { storage?: Partial<StorageManager> };
   try {
-    return (await storage?.persist?.()) ?? false;
+    if (!storage?.persist) {
+      return false;
+    }
+    const ask = () => storage.persist!();
+    const text =
+      'The browser asks whether Retune may keep its runs until you delete them: answer it at the top of this window.';
+    return (await whileAsked(app, text, ask, { silent: true })) ?? false;
   } catch {
     return false;
   }

@@ -1,5 +1,6 @@
 import '../elements/line-chart.ts';
 import '../elements/notice-bar.ts';
+import './notify-option.ts';
 import './run-log.ts';
 import './result-view.ts';
 import { css, html, nothing } from 'lit';
@@ -61,7 +62,7 @@ export class TrainView extends SessionView {
           ? html`<notice-bar kind="bad" role="alert" .text=${run.sentence}></notice-bar>`
           : nothing
       }
-      ${isActive(run) ? this.#progress(run) : nothing}
+      ${isActive(run) ? html`${this.#progress(run)}<notify-option .session=${this.session}></notify-option>` : nothing}
       ${ended && run.id ? html`<result-view .session=${this.session}></result-view>` : nothing}
       ${this.#figures(run)} ${this.#charts(run)}
       <section aria-labelledby="log" class="panel">
@@ -76,11 +77,14 @@ export class TrainView extends SessionView {
       html`<button type="button" ?disabled=${!enabled} @click=${() => void act()}>${label}</button>`;
     const record = this.app.runs.find((run) => run.id === id && run.status === 'unfinished');
     const resume = () => record && void training.resume(record);
+    const kept = this.app.runs.find((run) => run.id === id);
+    const again = kept && button('Run again with changes', () => this.session.lineage.runAgain(kept));
     if (status === 'finished') {
-      return nothing;
+      return again ?? nothing;
     }
     if (status === 'stopped' || status === 'failed') {
       return html`<div class="row">
+        ${again ?? nothing}
         ${id ? html`<button type="button" class="primary" @click=${resume}>Continue from the last checkpoint</button>` : nothing}
         ${button('Back to the settings', () => this.session.store.update({ view: 'setup' }))}
       </div>`;

@@ -10,6 +10,7 @@ import type { Following } from '../../engine/watch.ts';
 import { mayRead } from '../../platform/permission.ts';
 import type { RunEvent } from '../../run/events.ts';
 import { type AppState, isActive, type RunState, type Unfinished } from '../shared/app-state.ts';
+import { askToRead } from '../shared/browser-questions.ts';
 import { deviceSettings } from '../shared/device-inputs.ts';
 import type { EngineWatch } from '../shared/engine-watch.ts';
 import { fromStorage } from '../shared/from-storage.ts';
@@ -53,7 +54,7 @@ export class Training {
       return;
     }
     const name = runName(inputs, this.#store.state.runs);
-    this.#show(newRun(name, inputs.source !== undefined));
+    this.#show(newRun(name, inputs.source !== undefined, inputs.recipe));
     await this.#askForStorage();
     await this.#follow((onEvent) =>
       this.#engine.start({ ...inputs, name }, deviceSettings(this.#store.state.deviceInputs), (event) => {
@@ -75,7 +76,7 @@ export class Training {
       return;
     }
     const { record, choose, restartsExhausted } = unfinished;
-    const free = choose.length === 0 && (await mayRead(handlesBehind(record), false));
+    const free = choose.length === 0 && (await mayRead(handlesBehind(record)));
     if (free && !record.stopped && !record.paused && !restartsExhausted) {
       return this.#resume(record, {}, true);
     }
@@ -117,7 +118,7 @@ export class Training {
     if (await this.look()) {
       return;
     }
-    const readable = await mayRead(handlesBehind(record), true);
+    const readable = await mayRead(handlesBehind(record), askToRead(this.#store, 'to continue the run'));
     const choose = toChoose(record, !readable);
     const given = chosenAgain(choose, this.#store.state.slots);
     if (given) {
@@ -292,7 +293,7 @@ export class Training {
   }
 
   async #askForStorage(): Promise<void> {
-    this.#store.update({ persisted: await askToPersist() });
+    this.#store.update({ persisted: await askToPersist(this.#store) });
   }
 }
 

@@ -15,6 +15,7 @@ import { mayRead } from '../../platform/permission.ts';
 import { saveFile } from '../../platform/save-file.ts';
 import type { AppState } from '../shared/app-state.ts';
 import { Asking } from '../shared/asking.ts';
+import { askToRead } from '../shared/browser-questions.ts';
 import { isDemoBase } from '../shared/demo.ts';
 import { demoBase } from '../shared/demo-tests.ts';
 import { Store } from '../shared/store.ts';
@@ -222,7 +223,7 @@ export class AdapterUse {
 
   async #baseOf({ id, handles, inputs }: RunRecord): Promise<Answer<ChosenFolder | undefined>> {
     if (handles.base) {
-      await mayRead([handles.base], true);
+      await mayRead([handles.base], askToRead(this.#app, 'to write it with the adapter'));
     }
     const found = await this.#engine.baseFolder(id);
     if (found.ok && !found.value && isDemoBase(inputs.base)) {

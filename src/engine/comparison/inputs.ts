@@ -51,7 +51,7 @@ export class TestSources {
       this.#chosen.get(test.id)?.base ??
       (test.baseHandle && (await readChosenFolder(test.baseHandle))) ??
       (test.baseRun && (await this.#files.baseOf(await this.#runs.record(test.baseRun))));
-    return folderOf(required(found, test.base, 'the base'));
+    return folderOf(await this.#files.bases.resolved(required(found, test.base, 'the base')));
   }
 
   /** undefined where none is wanted. Throws UserError where it must be chosen again. */

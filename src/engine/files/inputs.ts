@@ -1,13 +1,12 @@
-import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { BaseCache } from '../../model/base/cache/base-cache.ts';
-import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import type { KeptInputs } from '../../storage/kept-inputs.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
 import type { HandoverFiles } from '../protocol/handover.ts';
 import type { ChosenFile, ChosenFolder, ChosenInputs, GivenInputs, InputPart } from '../protocol/protocol.ts';
 import { type OpenedFolder, readChosenFolder, readFile } from './files.ts';
 import type { KeptAdapters } from './kept-adapters.ts';
+import type { KeptBases } from './kept-bases.ts';
 
 const PARTS = ['base', 'source', 'train', 'validation'] as const satisfies InputPart[];
 /** What of an adapter's folder makes the adapter, and what Retune recorded beside it. */
@@ -20,12 +19,14 @@ const ADAPTER_FILE = /^(?:adapter_|retune_state\.json$)/;
 export class RunFiles {
   readonly #chosen = new Map<string, ChosenInputs>();
   readonly kept: KeptAdapters;
+  readonly bases: KeptBases;
   /** Quantized bases. */
   readonly cache: BaseCache;
   readonly #small: KeptInputs;
 
-  constructor(kept: KeptAdapters, cache: BaseCache, small: KeptInputs) {
+  constructor(kept: KeptAdapters, bases: KeptBases, cache: BaseCache, small: KeptInputs) {
     this.kept = kept;
+    this.bases = bases;
     this.cache = cache;
     this.#small = small;
   }
@@ -47,7 +48,7 @@ export class RunFiles {
   /** The run's files, as `given` or else as kept, with its own recipe. Throws UserError where some must be chosen again. */
   async of(record: StoredRun, given: GivenInputs = {}): Promise<ChosenInputs> {
     const { recipe, name, inputs } = record;
-    const base = given.base ?? (await this.baseOf(record));
+    const base = given.base ? await this.bases.resolved(given.base) : await this.baseOf(record);
     const source = given.source ?? (await this.sourceOf(record));
     const train = asStarted(given.train ?? (await this.#trainOf(record)), record, 'train');
     const validation = given.validation
@@ -81,7 +82,7 @@ export class RunFiles {
     }
     const copied = await this.#small.has(id);
     const has = {
-      base: (await this.#cached(record)) !== undefined,
+      base: (await this.bases.of(record)) !== undefined,
       source: sourceRun === undefined ? copied : await isThere(this.kept.open(sourceRun, sourceStep)),
       train: copied,
       validation: copied,
@@ -97,9 +98,9 @@ export class RunFiles {
     const { id, handles } = record;
     const chosen = this.#chosen.get(id)?.base;
     if (chosen) {
-      return chosen;
+      return this.bases.resolved(chosen);
     }
-    const opened = await this.#cached(record);
+    const opened = await this.bases.of(record);
     if (opened) {
       return { name: opened.name, files: [], handle: handles.base, opened };
     }
@@ -111,7 +112,7 @@ export class RunFiles {
    */
   async baseFolderOf({ id, handles }: StoredRun): Promise<ChosenFolder | undefined> {
     const chosen: OpenedFolder | undefined = this.#chosen.get(id)?.base;
-    if (chosen && !chosen.opened) {
+    if (chosen && !chosen.opened && chosen.run === undefined) {
       return chosen;
     }
     return handles.base && (await readChosenFolder(handles.base));
@@ -169,6 +170,34 @@ export class RunFiles {
     return { ...(train && { train }), ...(validation && { validation }) };
   }
 
+  /**
+   * What the run was started with, for another run to start with it: each part that the browser holds or may read. A base
+   * in the cache and an adapter of a run are named by their run.
+   */
+  async startedWith(record: StoredRun): Promise<GivenInputs> {
+    const { id, inputs, handles, sourceRun, sourceStep } = record;
+    const reachable = <T>(found: Promise<T | undefined>) =>
+      found.catch((error: unknown) => {
+        if (error instanceof UserError) {
+          return undefined;
+        }
+        throw error;
+      });
+    const base = (await this.bases.of(record))
+      ? { name: inputs.base, files: [], run: id, handle: handles.base }
+      : await reachable(this.baseFolderOf(record));
+    const source = await reachable(this.sourceOf(record));
+    const found = {
+      base,
+      source:
+        source && sourceRun !== undefined
+          ? { name: source.name, files: [], run: sourceRun, step: sourceStep }
+          : source,
+      ...(await this.rowsOf(record)),
+    };
+    return Object.fromEntries(Object.entries(found).filter(([, part]) => part !== undefined)) as GivenInputs;
+  }
+
   async #trainOf({ id, handles }: StoredRun): Promise<ChosenFile | undefined> {
     const chosen = this.#chosen.get(id)?.train;
     if (chosen) {
@@ -195,15 +224,6 @@ export class RunFiles {
       return { file, handle: handles.validation };
     }
     return handles.validation && (await readFile(handles.validation));
-  }
-
-  #cached({ identity, recipe }: StoredRun): Promise<Folder | undefined> {
-    return this.cache.folder(identity.base, recipe.quantization.useDoubleQuant).catch((error: unknown) => {
-      if (error instanceof CacheRefusal || error instanceof UserError) {
-        return undefined;
-      }
-      throw error;
-    });
   }
 }
 

@@ -160,9 +160,11 @@ let latest: { files: string; tokenizer: Promise<TextTokenizer> } | undefined;
 
 /** The base's tokenizer; the latest is kept, since rows are looked at again whenever a setting changes. */
 export function tokenizerOf(base: ChosenFolder): Promise<TextTokenizer> {
+  // A base in the cache is known by its run.
   const files = [...base.files, ...(base.nested ?? []).map(({ file }) => file)]
     .map(({ name, size, lastModified }) => `${name} ${size} ${lastModified}`)
-    .join('\n');
+    .join('\n')
+    .concat(base.run ?? '');
   if (latest?.files !== files) {
     latest = { files, tokenizer: loadOf(folderOf(base)) };
   }

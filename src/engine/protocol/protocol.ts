@@ -240,6 +240,10 @@ export interface EngineApi extends TestApi, ChatApi, ExportApi, HandoverApi, Row
   /** Resolves once no other tab does either. */
   elsewhereEnded(): Promise<void>;
 
+  /** The parts of a run's files that the browser does not hold itself: to read them it may have to ask the user. */
+  lacks(id: string): Promise<Answer<readonly InputPart[]>>;
+  /** What a run was started with, as far as the browser holds it or may read it without asking. */
+  startedWith(id: string): Promise<Answer<GivenInputs>>;
   runs(): Promise<RunRecord[]>;
   deleteRun(id: string): Promise<Answer<undefined>>;
   /** The result, and the checkpoints if wanted, as a zip. */

@@ -74,7 +74,7 @@ export class RunNotesStore {
     const record = await this.#runs.record(id);
     const { name, run } = await this.#files.kept.open(id);
     // A base that may not be read without asking must be chosen again.
-    const base = await this.#files.baseFolderOf(record).catch(() => undefined);
+    const { base } = await this.#files.startedWith(record);
     return { source: { name, files: [], run }, base };
   }
 
