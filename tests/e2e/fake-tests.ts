@@ -539,9 +539,13 @@ function familyRuns(): RunRecord[] {
       ...more,
     };
   };
+  const recipe = defaultRecipe();
   return [
     run('run-v3', 'V3 with the prices', 21, { sourceRun: 'run-v2' }),
-    run('run-cut', 'half of the prices', 20, { status: 'unfinished', stopped: true, step: 40 }),
+    run('run-cut', 'half of the prices', 20, {
+      ...{ status: 'unfinished', stopped: true, step: 40 },
+      recipe: { ...recipe, training: { ...recipe.training, learningRate: 1e-4 } },
+    }),
     run('run-v2', 'v1 + train.jsonl', 19, {}),
   ];
 }

@@ -44,6 +44,11 @@ describe.concurrent('every place has an address', () => {
     await page.goBack();
     await page.locator('h2:focus', { hasText: 'Runs' }).waitFor();
     await page.locator('runs-detail-view').getByRole('heading', { name: 'V3 with the prices' }).waitFor();
+    const recipes = page.locator('recipes-side-view');
+    await recipes.getByText('1 difference.').waitFor();
+    expect(await recipes.getByRole('row', { name: /differs: Learning rate/ }).innerText()).toMatch(
+      /5e-5\s+1e-4/,
+    );
     await page.goForward();
     await page.goForward();
     await heading(page, 'Side by side');
@@ -112,14 +117,14 @@ describe.concurrent('a run', () => {
     const page = await server.open('holdAt=20&pace=1');
     const rate = page.locator('input[name=learning_rate]');
     await chooseFiles(page);
-    await rate.fill('0.0003');
+    await rate.fill('3e-4');
     await page.getByText('Everything is in order').waitFor();
     await press(page, 'Start training');
     await page.getByText('Step 20 of 60').waitFor();
     await stage(page, 'Recipe');
     await page.getByText(/This is the recipe of v1 \+ train\.jsonl, which is under way/).waitFor();
     expect(await rate.isDisabled()).toBe(true);
-    expect(await rate.inputValue()).toBe('0.0003');
+    expect(await rate.inputValue()).toBe('3e-4');
     await accessible(page, 'recipe of a run under way');
     await stage(page, 'Train');
     await press(page, 'Stop');
@@ -129,11 +134,11 @@ describe.concurrent('a run', () => {
     await press(page, 'Reset to the defaults');
     await page.locator('[data-slot=train]').setInputFiles(`${CASE}/val.jsonl`);
     await page.locator('choice-card').filter({ hasText: 'val.jsonl' }).waitFor();
-    expect(await rate.inputValue()).not.toBe('0.0003');
+    expect(await rate.inputValue()).not.toBe('3e-4');
     await stage(page, 'Train');
     await press(page, 'Run again with changes');
     await page.getByText('Everything is in order').waitFor();
-    expect(await rate.inputValue()).toBe('0.0003');
+    expect(await rate.inputValue()).toBe('3e-4');
     await page.locator('choice-card').filter({ hasText: 'as in v1 + train.jsonl' }).waitFor();
     await page
       .locator('choice-card')

@@ -1,6 +1,7 @@
 import '../elements/notice-bar.ts';
 import './lineage-view.ts';
 import './runs-detail-view.ts';
+import './recipes-side-view.ts';
 import './runs-overlay-view.ts';
 import './storage-view.ts';
 import { css, html, nothing } from 'lit';
@@ -108,7 +109,8 @@ export class RunsView extends SessionView {
                 <lineage-view .session=${session}></lineage-view>
                 ${selected ? html`<runs-detail-view .session=${session} .run=${selected}></runs-detail-view>` : nothing}
               </div>
-              <runs-overlay-view .session=${session}></runs-overlay-view>`
+              <runs-overlay-view .session=${session}></runs-overlay-view>
+              <recipes-side-view .session=${session}></recipes-side-view>`
       }
       <storage-view .session=${session}></storage-view>`;
   }
