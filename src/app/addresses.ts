@@ -1,7 +1,7 @@
 import { testTitle } from './comparison/test-events.ts';
 import { isActive } from './shared/app-state.ts';
 import { pageTitle } from './shared/page-title.ts';
-import { addressOf, isSamePlace, type Place, placeAt, type Stage } from './shared/place.ts';
+import { addressOf, isSamePlace, type PagePlace, placeAt, type Stage } from './shared/place.ts';
 import type { PageSession } from './shared/session.ts';
 import { resultName } from './shared/version-names.ts';
 
@@ -24,9 +24,9 @@ interface Shown {
 export class Addresses {
   readonly #session: PageSession;
   readonly #page: Shown;
-  #place: Place = { stage: 'choose' };
+  #place: PagePlace = { stage: 'choose' };
   /** The address that is being gone to; meanwhile none is written. */
-  #going: Place | undefined;
+  #going: PagePlace | undefined;
 
   constructor(session: PageSession, page: Shown) {
     this.#session = session;
@@ -93,7 +93,7 @@ export class Addresses {
   }
 
   /** Resolves to why the place cannot be shown. */
-  async #reach({ stage, id, step }: Place): Promise<string | undefined> {
+  async #reach({ stage, id, step }: PagePlace): Promise<string | undefined> {
     const { store, lineage, training, use, recovered } = this.#session;
     const { run } = store.state;
     switch (stage) {
@@ -170,7 +170,7 @@ export class Addresses {
   }
 
   /** Where the page is by its state. */
-  #here(): Place {
+  #here(): PagePlace {
     const { store, lineage, tests, use } = this.#session;
     const { view, run } = store.state;
     switch (view) {

@@ -4,7 +4,7 @@ const STAGES = ['choose', 'recipe', 'train', 'test', 'runs', 'use'] as const;
 export type Stage = (typeof STAGES)[number];
 
 /** Where the page is: a stage and, of what is open in it, the id. */
-export interface Place {
+export interface PagePlace {
   stage: Stage;
   /** Of a run or a test. */
   id?: string | undefined;
@@ -16,7 +16,7 @@ export interface Place {
 const MAX_ADDRESS = 300;
 
 /** The place's fragment, such as "#runs/<id>"; empty for the start of the page. */
-export function addressOf({ stage, id, step }: Place): string {
+export function addressOf({ stage, id, step }: PagePlace): string {
   if (stage === 'choose') {
     return '';
   }
@@ -25,7 +25,7 @@ export function addressOf({ stage, id, step }: Place): string {
 }
 
 /** The place that a fragment names; undefined where it names none. */
-export function placeAt(hash: string): Place | undefined {
+export function placeAt(hash: string): PagePlace | undefined {
   if (hash.length > MAX_ADDRESS) {
     return undefined;
   }
@@ -51,8 +51,8 @@ export function placeAt(hash: string): Place | undefined {
  * Whether `after` is the same place as `before`, which only knows more of itself by now: a run has ended, a test has
  * been kept, or the page was scrolled from one half of its first screen to the other.
  */
-export function isSamePlace(before: Place, after: Place): boolean {
-  const isSetup = ({ stage }: Place) => stage === 'choose' || stage === 'recipe';
+export function isSamePlace(before: PagePlace, after: PagePlace): boolean {
+  const isSetup = ({ stage }: PagePlace) => stage === 'choose' || stage === 'recipe';
   if (isSetup(before) && isSetup(after)) {
     return true;
   }

@@ -107,7 +107,7 @@ export class Chat {
     }
     try {
       const folders = {
-        base: folderOf(base),
+        base: folderOf(await this.#files.bases.resolved(base)),
         v1: v1 && folderOf(v1),
         v2,
         checkpoint: this.#checkpoint(record),

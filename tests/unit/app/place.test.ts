@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { addressOf, isSamePlace, type Place, placeAt } from '../../../src/app/shared/place.ts';
+import { addressOf, isSamePlace, type PagePlace, placeAt } from '../../../src/app/shared/place.ts';
 
 describe('the address of a place', () => {
-  it.each<[string, Place]>([
+  it.each<[string, PagePlace]>([
     ['', { stage: 'choose' }],
     ['#recipe', { stage: 'recipe' }],
     ['#train', { stage: 'train' }],

@@ -8,6 +8,7 @@ import type {
 import type { EngineApi, RunRecord } from '../../../engine/protocol/protocol.ts';
 import { mayRead } from '../../../platform/permission.ts';
 import type { AppState } from '../../shared/app-state.ts';
+import { askToRead } from '../../shared/browser-questions.ts';
 import { isDemoBase } from '../../shared/demo.ts';
 import { demoBase } from '../../shared/demo-tests.ts';
 import type { EngineWatch } from '../../shared/engine-watch.ts';
@@ -168,7 +169,7 @@ export class Chats {
   async #files({ inputs, handles }: RunRecord): Promise<NonNullable<ChatRequest['files']>> {
     const { lacks = [] } = this.store.state.facts ?? {};
     const behind = lacks.map((part) => handles[part]).filter((handle) => handle !== undefined);
-    await mayRead(behind, true);
+    await mayRead(behind, askToRead(this.#app, 'to answer with it'));
     const { base, source } = this.#app.state.slots;
     const shipped = lacks.includes('base') && isDemoBase(inputs.base) && !base.chosen;
     const given = shipped ? await demoBase().catch(() => undefined) : base.chosen;
