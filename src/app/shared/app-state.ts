@@ -16,7 +16,6 @@ import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
 import type { Advisory } from '../../run/checks/advisory.ts';
 import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
 import type { BestStep } from '../../run/options.ts';
-import type { BrowserQuestion } from './browser-questions.ts';
 import { DEFAULT_INPUTS, type DeviceInputs } from './device-inputs.ts';
 
 /** One thing to choose: what was chosen, and what the engine understood of it or found wrong with it. */
@@ -83,6 +82,14 @@ export interface Unfinished {
   choose: readonly InputPart[];
   /** It has resumed several times without reaching a checkpoint, and waits for the user. */
   restartsExhausted: boolean;
+}
+
+/** A question that the browser puts to the user, for as long as it is open. */
+export interface BrowserQuestion {
+  /** What it asks, and what the page waits for. */
+  text: string;
+  /** Ends the waiting; whatever is answered later does not count. */
+  cancel(): void;
 }
 
 export interface AppState {

@@ -1,14 +1,6 @@
 import type { AskToRead } from '../../platform/permission.ts';
-import type { AppState } from './app-state.ts';
+import type { AppState, BrowserQuestion } from './app-state.ts';
 import type { Store } from './store.ts';
-
-/** A question that the browser puts to the user, for as long as it is open. */
-export interface BrowserQuestion {
-  /** What it asks, and what the page waits for. */
-  text: string;
-  /** Ends the waiting; whatever is answered later does not count. */
-  cancel(): void;
-}
 
 /** An answer that takes longer than this comes from the user. */
 const AT_ONCE_MS = 150;
