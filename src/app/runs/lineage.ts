@@ -141,7 +141,8 @@ export class Lineage {
       if (!this.#fine(answer)) {
         return;
       }
-      const { source, base = await this.#bundled(run) } = answer.value;
+      const { source } = answer.value;
+      const base = (await this.#bundled(run)) ?? answer.value.base;
       this.#choices.takeRecipe(run.recipe, { name: `as in ${run.name}`, warnings: [] });
       // The base first: without it the source could not be read.
       if (base) {
@@ -162,7 +163,7 @@ export class Lineage {
       }
       const { inputs, recipe, name } = run;
       const found = { ...answer.value };
-      const base = found.base ?? (await this.#bundled(run));
+      const base = (await this.#bundled(run)) ?? found.base;
       // Shown at once: reading what is chosen may take a while.
       this.#app.update({ view: 'setup', chooseAgain: [] });
       this.#choices.takeRecipe(recipe, { name: `as in ${name}`, warnings: [] });

@@ -183,9 +183,12 @@ export class RunFiles {
         }
         throw error;
       });
-    const base = (await this.bases.of(record))
-      ? { name: inputs.base, files: [], run: id, handle: handles.base }
-      : await reachable(this.baseFolderOf(record));
+    // Its own folder serves more, where it may be read: a recipe may want the base in another form than the cache has.
+    const base =
+      (await reachable(this.baseFolderOf(record))) ??
+      ((await this.bases.of(record))
+        ? { name: inputs.base, files: [], run: id, handle: handles.base }
+        : undefined);
     const source = await reachable(this.sourceOf(record));
     const found = {
       base,

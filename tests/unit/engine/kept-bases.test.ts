@@ -11,7 +11,13 @@ import type { KeptInputs } from '../../../src/storage/kept-inputs.ts';
 import type { StoredRun } from '../../../src/storage/run-records.ts';
 
 const FOLDER = { name: 'qwen' } as Folder;
-const HANDLE = { name: 'qwen' } as FileSystemDirectoryHandle;
+/** A folder that the browser would ask about. */
+const HANDLE = {
+  name: 'qwen',
+  values() {
+    throw new DOMException('', 'NotAllowedError');
+  },
+} as unknown as FileSystemDirectoryHandle;
 const ROWS = new File(['{}'], 'rows.jsonl');
 const V1 = [new File(['{}'], 'adapter_config.json')];
 
