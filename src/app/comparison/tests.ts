@@ -7,7 +7,7 @@ import type {
   TestRecord,
   Vote,
 } from '../../engine/protocol/comparison.ts';
-import type { Answer, EngineApi } from '../../engine/protocol/protocol.ts';
+import type { Answer, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
 import { mayRead } from '../../platform/permission.ts';
 import type { AppState } from '../shared/app-state.ts';
 import { askToRead } from '../shared/browser-questions.ts';

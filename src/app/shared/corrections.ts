@@ -21,8 +21,10 @@ import { counted } from '../../formats/words.ts';
 import { mayRead } from '../../platform/permission.ts';
 import type { AppState } from './app-state.ts';
 import { Asking } from './asking.ts';
+import { askToRead } from './browser-questions.ts';
 import { isDemoBase } from './demo.ts';
 import { demoBase } from './demo-tests.ts';
+import { neededHandles } from './needed-handles.ts';
 import { Store } from './store.ts';
 
 /** Shares of earlier rows among all rows that can be chosen. */
@@ -168,15 +170,15 @@ export class Corrections {
     }
     this.store.update({ starting: true, problem: undefined });
     try {
-      if (record.handles.base) {
-        await mayRead([record.handles.base], true);
-      }
+      const needed = await neededHandles(this.#engine, [record], [[record.id, 'base']]);
+      await mayRead(needed, askToRead(this.#app, 'to train on it again'));
       const answer = await this.#engine.continueFrom(record.id);
       if (!answer.ok) {
         this.store.update({ problem: answer.sentence });
         return false;
       }
-      const { source, base = isDemoBase(record.inputs.base) ? await demoBase() : undefined } = answer.value;
+      const { source } = answer.value;
+      const base = isDemoBase(record.inputs.base) ? await demoBase() : answer.value.base;
       const { train, validation, recipe, changes } = prepared.value;
       const { choices } = this.#starter;
       choices.setFresh(false);
