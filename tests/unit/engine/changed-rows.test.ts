@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { runInputs } from '../../../src/engine/files/files.ts';
 import { RunFiles } from '../../../src/engine/files/inputs.ts';
 import type { KeptAdapters } from '../../../src/engine/files/kept-adapters.ts';
+import type { KeptBases } from '../../../src/engine/files/kept-bases.ts';
 import type { ChosenInputs } from '../../../src/engine/protocol/protocol.ts';
 import { newRecord } from '../../../src/engine/runs/run-record.ts';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
@@ -28,6 +29,7 @@ it('a run keeps the changes over its rows, and takes them up with whatever files
   expect(record.changes).toEqual({ train: changes, validation: undefined });
   const files = new RunFiles(
     { inputs: (found: ChosenInputs) => Promise.resolve(found) } as unknown as KeptAdapters,
+    { resolved: (chosen: ChosenInputs['base']) => Promise.resolve(chosen) } as unknown as KeptBases,
     { folder: () => Promise.resolve(undefined) } as unknown as BaseCache,
     { get: () => Promise.resolve({ train, validation }) } as unknown as KeptInputs,
   );
