@@ -92,8 +92,10 @@ export class Addresses {
     }
   }
 
-  /** Resolves to why the place cannot be shown. */
-  async #reach({ stage, id, step }: PagePlace): Promise<string | undefined> {
+  /** Resolves to why the place cannot be shown; the page stays where it is once the user has gone elsewhere. */
+  async #reach(going: PagePlace): Promise<string | undefined> {
+    const { stage, id, step } = going;
+    const left = () => this.#going !== going;
     const { store, lineage, training, use, recovered } = this.#session;
     const { run } = store.state;
     switch (stage) {
@@ -104,11 +106,14 @@ export class Addresses {
         return undefined;
       case 'test':
         store.update({ view: 'test' });
-        return this.#reachTest(id);
+        return this.#reachTest(id, left);
       case 'runs': {
         store.update({ view: 'runs' });
         if (id !== undefined) {
           await lineage.refresh();
+        }
+        if (left()) {
+          return undefined;
         }
         const found = store.state.runs.some((record) => record.id === id);
         lineage.select(found ? id : undefined);
@@ -126,7 +131,7 @@ export class Addresses {
       // A run may be about to resume.
       await recovered;
       const { run: resumed, unfinished, view } = store.state;
-      if (resumed && view === 'setup') {
+      if (resumed && view === 'setup' && !left()) {
         store.update({ view: 'train' });
       }
       return resumed || unfinished
@@ -134,6 +139,9 @@ export class Addresses {
         : 'No run is open: start one here, or open an earlier one under Runs.';
     }
     await lineage.refresh();
+    if (left()) {
+      return undefined;
+    }
     const record = store.state.runs.find((one) => one.id === id);
     if (!record) {
       store.update({ view: 'runs' });
@@ -150,7 +158,7 @@ export class Addresses {
     return undefined;
   }
 
-  async #reachTest(id: string | undefined): Promise<string | undefined> {
+  async #reachTest(id: string | undefined, left: () => boolean): Promise<string | undefined> {
     const { tests } = this.#session;
     const { running } = tests.store.state;
     if (running) {
@@ -161,6 +169,9 @@ export class Addresses {
       return undefined;
     }
     await tests.refresh();
+    if (left()) {
+      return undefined;
+    }
     if (!tests.store.state.records.some((record) => record.id === id)) {
       tests.close();
       return NO_TEST;
