@@ -27,6 +27,7 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
             }),
             // Importing the same modules anew would take as long as the tests. Those that mock modules need it.
             project('unit', ['tests/unit/**/*.test.ts'], {
+              setupFiles: ['tests/support/real-timers.ts'],
               exclude: ['**/*.mocks.test.ts'],
               isolate: false,
               restoreMocks: true,

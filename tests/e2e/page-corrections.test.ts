@@ -81,8 +81,8 @@ it('corrects by keyboard, keeps it over a reload, trains the next version, and s
   await button(page, 'Undo the removal').click();
   await tray(page).getByRole('heading', { name: '3 corrections' }).waitFor();
 
+  // Its address is the test's.
   await page.reload();
-  await openTest(page);
   await tray(page).getByRole('heading', { name: '3 corrections' }).waitFor();
   await tray(page)
     .getByText(

@@ -54,6 +54,8 @@ describe('the page over the real engine, on a static host under a path', () => {
     const names = readdirSync(casePath('chat_messages', 'v1'));
     const files = names.map((name) => [`v1/${name}`, readFileSync(casePath('chat_messages', `v1/${name}`))]);
     writeFileSync(v1, zipSync(Object.fromEntries(files) as Record<string, Uint8Array>));
+    // What the card of the base tells moves the next one down.
+    await card(page, 'base').getByText('Parameters').waitFor();
     await drop(page, 'source', v1);
     await card(page, 'source').getByText('v1.zip/v1').waitFor();
     const table = join(work, 'rows.csv');

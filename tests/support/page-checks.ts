@@ -26,9 +26,15 @@ async function noneSerious(page: Page, stage: string, only?: { runOnly: string[]
   expect(found, stage).toEqual([]);
 }
 
-/** Fails where the page scrolls sideways, or something lies outside the window or its own box. */
-export async function fits(page: Page, stage: string): Promise<void> {
-  const outside = await page.evaluate(() => {
+/**
+ * Fails where the page scrolls sideways, or something lies outside the window or its own box. A plot takes its new
+ * width a moment after the window's.
+ */
+export const fits = (page: Page, stage: string) =>
+  expect.poll(() => outsideOf(page), { message: stage, timeout: 5000 }).toEqual([]);
+
+function outsideOf(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
     const found: string[] = [];
     const all = (root: ParentNode): Element[] =>
       [...root.querySelectorAll('*')].flatMap((element) => [
@@ -70,5 +76,4 @@ export async function fits(page: Page, stage: string): Promise<void> {
     }
     return found;
   });
-  expect(outside, stage).toEqual([]);
 }

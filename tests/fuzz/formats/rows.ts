@@ -109,7 +109,7 @@ export const rows: Format = {
     }
     const known = (read: EncodedRows) => ({
       ...read,
-      rows: read.rows.map((row) => ({ ...row, line: 0 })),
+      rows: read.rows.map((row) => ({ ...row, line: 0, place: 0 })),
       skipped: read.skipped.length,
     });
     expectSame(known(await encode(linesOf(texts))), known(encoded), 'written as lines and read again');
