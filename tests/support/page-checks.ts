@@ -30,8 +30,14 @@ async function noneSerious(page: Page, stage: string, only?: { runOnly: string[]
  * Fails where the page scrolls sideways, or something lies outside the window or its own box. A plot takes its new
  * width a moment after the window's.
  */
-export const fits = (page: Page, stage: string) =>
-  expect.poll(() => outsideOf(page), { message: stage, timeout: 5000 }).toEqual([]);
+export async function fits(page: Page, stage: string): Promise<void> {
+  let outside = await outsideOf(page);
+  for (let tries = 0; tries < 50 && outside.length > 0; tries++) {
+    await page.waitForTimeout(100);
+    outside = await outsideOf(page);
+  }
+  expect(outside, stage).toEqual([]);
+}
 
 function outsideOf(page: Page): Promise<string[]> {
   return page.evaluate(() => {
