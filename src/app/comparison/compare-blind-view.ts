@@ -1,4 +1,3 @@
-import '../elements/interval-plot.ts';
 import { css, html, LitElement, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { splitThoughts } from '../../comparison/thoughts.ts';
@@ -6,8 +5,7 @@ import type { TestComparison, TestDetail, Vote } from '../../engine/protocol/com
 import { counted } from '../../formats/words.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
-import { votesSentence } from '../shared/vote-words.ts';
-import { voteResult } from '../shared/votes.ts';
+import { voteResultOf } from '../shared/vote-result.ts';
 import { blindQuestions, blindSides } from './blind-order.ts';
 
 /**
@@ -113,23 +111,8 @@ export class CompareBlindView extends LitElement {
   #result() {
     const { versions, votes } = this.comparison;
     const [a, b] = versions.map((version) => this.#name(version)) as [string, string];
-    const text = votesSentence([a, b], votes);
-    const result = voteResult(votes);
-    if (text === undefined || !result) {
-      return nothing;
-    }
-    const { share, interval, verdict } = result;
-    return html`<div class="result">
-      <p>${safeText(text)}</p>
-      <interval-plot
-        .value=${2 * share - 1}
-        .interval=${[2 * interval[0] - 1, 2 * interval[1] - 1]}
-        .tone=${verdict === 'open' ? 'unclear' : verdict === 'b' ? 'good' : 'bad'}
-        .label=${text}
-        .worse=${a}
-        .better=${b}
-      ></interval-plot>
-    </div>`;
+    const result = voteResultOf([a, b], votes);
+    return result === nothing ? nothing : html`<div class="result">${result}</div>`;
   }
 
   #offer(left: readonly number[]) {

@@ -1,10 +1,8 @@
-import '../../elements/interval-plot.ts';
 import { css, html, LitElement } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { ChatVersion } from '../../../engine/protocol/chat.ts';
-import { safeText } from '../../shared/safe-text.ts';
 import { shared } from '../../shared/styles.ts';
-import { votesSentence } from '../../shared/vote-words.ts';
+import { voteResultOf } from '../../shared/vote-result.ts';
 import type { BlindResult } from './chat-state.ts';
 
 /** How the blind votes fell, two versions at a time. */
@@ -41,20 +39,9 @@ export class ChatVotes extends LitElement {
   override render() {
     return html`<h4>Your blind votes, over all conversations with this run</h4>
       <ul>
-        ${this.results.map(({ versions, counts, share, interval, verdict }) => {
+        ${this.results.map(({ versions, counts }) => {
           const [a, b] = versions.map((version) => this.name(version)) as [string, string];
-          const text = votesSentence([a, b], counts)!;
-          return html`<li>
-            <p>${safeText(text)}</p>
-            <interval-plot
-              .value=${2 * share - 1}
-              .interval=${[2 * interval[0] - 1, 2 * interval[1] - 1]}
-              .tone=${verdict === 'open' ? 'unclear' : verdict === 'b' ? 'good' : 'bad'}
-              .label=${text}
-              .worse=${a}
-              .better=${b}
-            ></interval-plot>
-          </li>`;
+          return html`<li>${voteResultOf([a, b], counts)}</li>`;
         })}
       </ul>`;
   }
