@@ -80,6 +80,12 @@ export const columnsOptionOf = (): Option =>
     'which columns or keys of the rows to read as what, such as "instruction=Question,output=Answer" (chat), "prompt=Question,completion=Answer" (plain text), "messages=Dialog" or "text=Body"; without it by their names',
   ).argParser(columnsOption);
 
+/** The rows to hold out, for a command that reads a run's inputs as another does. */
+export const holdOutOptionAsIn = (command: string): Option =>
+  new Option('--hold-out <share>', `without --val-data: rows to hold out, as in "retune ${command}"`)
+    .argParser(holdOutOption)
+    .conflicts('valData');
+
 /** The file of changes over the rows of another option. */
 export const rowChangesOption = (of: '--train-data' | '--val-data'): Option =>
   new Option(

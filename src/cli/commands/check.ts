@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { counted } from '../../formats/words.ts';
 import { advise } from '../../run/checks/advise.ts';
 import { advisoryText } from '../../run/checks/advisory.ts';
@@ -8,7 +8,7 @@ import { readOwnAdapterConfig } from '../adapter-config-file.ts';
 import { openDisplay } from '../display.ts';
 import { baseNamed, firstBase } from '../hub-cache.ts';
 import { adapterFolder, nodeFolder, rowsSource, validationSource } from '../node-files.ts';
-import { columnsOptionOf, holdOutOption, NONE, readRecipeFile, rowChangesOption } from '../options.ts';
+import { columnsOptionOf, holdOutOptionAsIn, NONE, readRecipeFile, rowChangesOption } from '../options.ts';
 import { INVOCATION } from '../package-root.ts';
 import { RunReport } from '../run-report.ts';
 
@@ -45,11 +45,7 @@ export function checkCommand(program: Command): void {
     .addOption(columnsOptionOf())
     .addOption(rowChangesOption('--train-data'))
     .addOption(rowChangesOption('--val-data'))
-    .addOption(
-      new Option('--hold-out <share>', 'without --val-data: rows to hold out, as in "retune finetune"')
-        .argParser(holdOutOption)
-        .conflicts('valData'),
-    )
+    .addOption(holdOutOptionAsIn('finetune'))
     .option(
       '--config <file>',
       'training_config.yaml, or a recipe of another tool; without it the recipe has its default values',

@@ -13,7 +13,7 @@ import { interrupt } from '../interrupt.ts';
 import { adapterFolder, nodeFolder, rowsSource, validationSource } from '../node-files.ts';
 import {
   columnsOptionOf,
-  holdOutOption,
+  holdOutOptionAsIn,
   NONE,
   numberOption,
   readRecipeFile,
@@ -66,11 +66,7 @@ export function handoverCommand(program: Command, end: (exitCode: number) => voi
     .addOption(columnsOptionOf())
     .addOption(rowChangesOption('--train-data'))
     .addOption(rowChangesOption('--val-data'))
-    .addOption(
-      new Option('--hold-out <share>', 'without --val-data: rows to hold out, as in "retune finetune"')
-        .argParser(holdOutOption)
-        .conflicts('valData'),
-    )
+    .addOption(holdOutOptionAsIn('finetune'))
     .option(
       '--config <file>',
       'training_config.yaml, or a recipe of another tool; without it and --run the recipe has its default values',
