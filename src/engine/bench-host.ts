@@ -1,4 +1,3 @@
-import { expose } from 'comlink';
 import { ALL_SECTIONS, bench, BENCH_SECTIONS } from '../bench/bench.ts';
 import { MODELS } from '../bench/models.ts';
 import { reportJson, showSection } from '../bench/report.ts';
@@ -6,6 +5,7 @@ import { UserError } from '../formats/user-error.ts';
 import { MEMORY_FORM, readMemory } from '../formats/words.ts';
 import { NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import { PRECISION_CHOICES } from '../run/precision.ts';
+import { exposeApi } from './expose-api.ts';
 
 const ROUNDS = 5;
 
@@ -75,4 +75,4 @@ function refuse(what: string, text: string, expected: string): never {
 }
 
 export type BenchApi = typeof api;
-expose(api);
+exposeApi(api);

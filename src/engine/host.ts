@@ -1,4 +1,3 @@
-import { expose } from 'comlink';
 import { recipeToYaml, recipeWithoutFile } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
 import { BaseCache } from '../model/base/cache/base-cache.ts';
@@ -13,7 +12,6 @@ import { RunRecords } from '../storage/run-records.ts';
 import { TestRecords } from '../storage/test-records.ts';
 import { TrayRecords } from '../storage/tray-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
-import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
 import { Chat } from './chat/chat.ts';
 import { testsApi } from './comparison/api.ts';
@@ -21,6 +19,7 @@ import { TestSources } from './comparison/inputs.ts';
 import { BatchTests } from './comparison/tests.ts';
 import { Trays } from './corrections/trays.ts';
 import { diagnose } from './diagnose.ts';
+import { exposeApi } from './expose-api.ts';
 import { RunFiles } from './files/inputs.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
 import { KeptBases } from './files/kept-bases.ts';
@@ -178,5 +177,4 @@ const api: KeeperApi = {
   stopChat: async () => chat.stop(),
 };
 
-transferSignals();
-expose(api);
+exposeApi(api);

@@ -1,10 +1,9 @@
-import { expose } from 'comlink';
 import { BaseCache } from '../model/base/cache/base-cache.ts';
 import { BrowserCacheStorage } from '../storage/base-cache.ts';
 import { openMirroredStore } from '../storage/mirrored-store.ts';
-import { transferSignals } from './abort-transfer.ts';
 import { answer } from './answer.ts';
 import { CorrectionsToRows } from './corrections/prepare-corrections.ts';
+import { exposeApi } from './expose-api.ts';
 import { AdapterExports } from './exports/adapter-exports.ts';
 import { Handovers } from './exports/handovers.ts';
 import {
@@ -95,5 +94,4 @@ const api: ReaderApi = {
     answer(() => readArchive(runs.records, file, { onProgress, signal })),
 };
 
-transferSignals();
-expose(api);
+exposeApi(api);
