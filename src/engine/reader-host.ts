@@ -3,9 +3,9 @@ import { BrowserCacheStorage } from '../storage/base-cache.ts';
 import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { answer } from './answer.ts';
 import { CorrectionsToRows } from './corrections/prepare-corrections.ts';
-import { exposeApi } from './expose-api.ts';
 import { AdapterExports } from './exports/adapter-exports.ts';
 import { Handovers } from './exports/handovers.ts';
+import { exposeApi } from './expose-api.ts';
 import {
   columnNames,
   hashRows,
