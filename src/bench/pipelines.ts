@@ -34,7 +34,7 @@ export async function modelPipelines(gpu: Gpu, name: ModelName): Promise<Pipelin
     const label = pipelineLabel(kernel.spec, constants);
     const known = pipelines.get(label);
     if (known && known.kernel.spec.code !== kernel.spec.code) {
-      throw new Error(`two pipelines are labelled "${label}"`);
+      throw new Error(`two pipelines are labeled "${label}"`);
     }
     pipelines.set(label, known ?? { label, kernel, constants });
   };

@@ -1,9 +1,9 @@
 import { type TransferHandler, transferHandlers } from 'comlink';
 
 /** The reason of a signal that was given on the other side. */
-export class Cancelled extends Error {
+export class Canceled extends Error {
   constructor() {
-    super('cancelled');
+    super('canceled');
   }
 }
 
@@ -21,7 +21,7 @@ const handler: TransferHandler<AbortSignal, MessagePort> = {
   },
   deserialize(port) {
     const controller = new AbortController();
-    port.onmessage = () => controller.abort(new Cancelled());
+    port.onmessage = () => controller.abort(new Canceled());
     return controller.signal;
   },
 };

@@ -3,14 +3,14 @@ import { UserError } from '../formats/user-error.ts';
 import { transferSignals } from './abort-transfer.ts';
 import type { Answer } from './answer.ts';
 
-/** A cancelled call that has not ended by then never will; its worker is replaced. */
+/** A canceled call that has not ended by then never will; its worker is replaced. */
 const PATIENCE_MS = 500;
 
 interface WorkerPlan<Api> {
   open: () => Worker;
   /** Calls that run as jobs and are lost with their worker. All others are repeated on the new worker. */
   work?: readonly (keyof Api)[];
-  /** Jobs that no cancelled call may take down with it; only `replace` ends them. */
+  /** Jobs that no canceled call may take down with it; only `replace` ends them. */
   kept?: readonly (keyof Api)[];
 }
 
@@ -35,7 +35,7 @@ export class ReplaceableWorker<Api extends object> {
   readonly api: Api;
   readonly #plan: WorkerPlan<Api>;
   readonly #calls = new Set<Call>();
-  /** Cancelled calls that the worker has not returned from yet. */
+  /** Canceled calls that the worker has not returned from yet. */
   readonly #leaving = new Map<Call, ReturnType<typeof setTimeout>>();
   #worker: Worker | undefined;
   #remote: Callable | undefined;

@@ -53,7 +53,7 @@ export function watchedSource<T extends ByteSource>(source: T, { signal, onBytes
   };
 }
 
-/** The same folder, whose files report progress and can be cancelled. */
+/** The same folder, whose files report progress and can be canceled. */
 export function watchedFolder(folder: Folder, watch: Watch): Folder {
   return {
     // The cache knows its own folders.

@@ -36,7 +36,7 @@ const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
 /** Tokens that the buffers hold: a multiple of 64, so that every sub-range starts at a multiple of 256 bytes. */
 const capacityOf = (tokens: number): number => roundUp(tokens, 64);
 
-/** Labelled rows per chunk of logits: a multiple of 64. */
+/** Labeled rows per chunk of logits: a multiple of 64. */
 export function logitRows(shape: Pick<ActivationShape, 'config' | 'tokens'>): number {
   const fit = Math.floor(LOGIT_BYTES / (4 * shape.config.vocabSize) / 64) * 64;
   return Math.min(Math.max(64, fit), capacityOf(shape.tokens));

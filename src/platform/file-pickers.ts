@@ -16,18 +16,18 @@ const pickers = (): PickerWindow => globalThis as unknown as PickerWindow;
 
 export const hasPickers = (): boolean => pickers().showDirectoryPicker !== undefined;
 
-/** A folder from the browser's picker; undefined if the user cancelled. */
+/** A folder from the browser's picker; undefined if the user canceled. */
 export async function pickFolder(id: string): Promise<ChosenFolder | undefined> {
-  const handle = await unlessCancelled(pickers().showDirectoryPicker!({ id, mode: 'read' }));
+  const handle = await unlessCanceled(pickers().showDirectoryPicker!({ id, mode: 'read' }));
   return handle && readFolder(handle);
 }
 
 /** A folder that may be written to. */
 export const pickOutputFolder = (): Promise<FileSystemDirectoryHandle | undefined> =>
-  unlessCancelled(pickers().showDirectoryPicker!({ id: 'output', mode: 'readwrite' }));
+  unlessCanceled(pickers().showDirectoryPicker!({ id: 'output', mode: 'readwrite' }));
 
 export async function pickFile(id: string): Promise<ChosenFile | undefined> {
-  const [handle] = (await unlessCancelled(pickers().showOpenFilePicker!({ id }))) ?? [];
+  const [handle] = (await unlessCanceled(pickers().showOpenFilePicker!({ id }))) ?? [];
   return handle && { file: await handle.getFile(), handle };
 }
 
@@ -62,7 +62,7 @@ export async function readDrop(transfer: DataTransfer): Promise<Dropped> {
   return { files: plain.map((file, i) => ({ file, handle: known[i] as FileSystemFileHandle | undefined })) };
 }
 
-async function unlessCancelled<T>(picked: Promise<T>): Promise<T | undefined> {
+async function unlessCanceled<T>(picked: Promise<T>): Promise<T | undefined> {
   try {
     return await picked;
   } catch (error) {

@@ -17,7 +17,7 @@ export interface ChatSampling {
   stop: readonly string[];
 }
 
-/** What ended an answer. */
+/** What ended an answer. It is stored, so 'cancelled' stays spelled as it always was. */
 export const ENDINGS = ['stop id', 'stop text', 'length', 'cancelled', 'failed'] as const;
 
 export interface StoredAnswer {

@@ -53,7 +53,7 @@ const choose = (slot: string, path: string) => page.locator(`[data-slot=${slot}]
 const card = (slot: string) =>
   page.locator('choice-card').filter({ has: page.locator(`[data-slot=${slot}]`) });
 
-it('a file that is never read to its end is cancelled in one sentence, and the next one is read', async () => {
+it('a file that is never read to its end is canceled in one sentence, and the next one is read', async () => {
   await choose('base', casePath(CASE, 'base'));
   await page.getByText('Qwen2, 2 layers').waitFor();
   const stuck = await hang('reader-host');
@@ -61,7 +61,7 @@ it('a file that is never read to its end is cancelled in one sentence, and the n
   await card('train').getByText('Reading…').waitFor();
   await card('train').getByRole('button', { name: 'Cancel' }).click();
   await card('train')
-    .getByText('train.jsonl: reading it was cancelled; choose it again, or another one.')
+    .getByText('train.jsonl: reading it was canceled; choose it again, or another one.')
     .waitFor();
   await choose('train', casePath(CASE, 'train.jsonl'));
   await card('train').locator('dl').waitFor();
@@ -79,14 +79,14 @@ it('another file takes the place of one that is still being read', async () => {
   await card('source').locator('dl').waitFor();
 });
 
-it('an import is cancelled and leaves nothing', async () => {
+it('an import is canceled and leaves nothing', async () => {
   await page.getByRole('button', { name: 'Runs' }).click();
   await hang('reader-host');
   await choose('import', casePath(CASE, 'train.jsonl'));
   await page.getByRole('button', { name: 'Importing…' }).waitFor();
   await page.getByRole('button', { name: 'Cancel the import' }).click();
   await page
-    .getByText('train.jsonl: the import was cancelled and nothing was kept; choose it again to import it.')
+    .getByText('train.jsonl: the import was canceled and nothing was kept; choose it again to import it.')
     .waitFor();
   await choose('import', casePath(CASE, 'train.jsonl'));
   await page.getByText('train.jsonl: this is not a zip file, or its end is missing').waitFor();
@@ -103,7 +103,7 @@ it('a file that hangs does not disturb a run, and a run that hangs is ended and 
   await card('questions').getByText('Reading…').waitFor();
   await reachedStep(page, 1, 7);
   await card('questions').getByRole('button', { name: 'Cancel' }).click();
-  await card('questions').getByText('train.jsonl: reading it was cancelled').waitFor();
+  await card('questions').getByText('train.jsonl: reading it was canceled').waitFor();
 
   await page.getByRole('button', { name: 'Train' }).click();
   await page.getByRole('button', { name: 'Checkpoint now' }).click();

@@ -32,7 +32,7 @@ afterAll(async () => {
   }
 });
 
-it('V2 becomes what the command line makes of it, and a cancelled export leaves nothing', async () => {
+it('V2 becomes what the command line makes of it, and a canceled export leaves nothing', async () => {
   const context = await browser.newContext();
   await stubPickers(context);
   const page = await context.newPage();
@@ -66,7 +66,7 @@ it('V2 becomes what the command line makes of it, and a cancelled export leaves 
     }
     button('Cancel')!.click();
   });
-  await page.getByText('V2: the export was cancelled. Nothing of it was kept.').waitFor();
+  await page.getByText('V2: the export was canceled. Nothing of it was kept.').waitFor();
   expect(Object.keys(await outputFiles(page))).toEqual(['mine']);
 
   await page.getByRole('button', { name: 'Save into a folder' }).click();

@@ -38,7 +38,7 @@ export class TestDrafts {
   /** Ends the reading of the questions. */
   cancelQuestions(): void {
     const name = this.#store.state.draft.questions.chosen?.file.name ?? 'The questions';
-    const reason = new UserError(`${name}: reading it was cancelled; choose it again, or another one.`);
+    const reason = new UserError(`${name}: reading it was canceled; choose it again, or another one.`);
     this.#asking.cancel('questions', reason);
   }
 

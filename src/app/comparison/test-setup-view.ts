@@ -151,7 +151,7 @@ export class TestSetupView extends SessionView {
       .reading=${reading}
       @chosen=${(event: CustomEvent<ChosenFile>) => void testDrafts.chooseQuestions(event.detail)}
       @cleared=${() => void testDrafts.chooseQuestions(undefined)}
-      @cancelled=${() => testDrafts.cancelQuestions()}
+      @canceled=${() => testDrafts.cancelQuestions()}
     >
       ${
         chosen

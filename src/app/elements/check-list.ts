@@ -7,7 +7,7 @@ export interface Check {
   state: 'good' | 'bad' | 'warn' | 'todo' | 'busy';
   title: string;
   detail?: string | undefined;
-  /** Under this name it can be cancelled. */
+  /** Under this name it can be canceled. */
   cancel?: string | undefined;
   /** Under this name it can be done again. */
   again?: string | undefined;
@@ -25,7 +25,7 @@ const WORDS = {
 } as const;
 
 /**
- * What must be in order before a run can start, and whether it is; fires `cancelled`, `again` and `more` with a check's
+ * What must be in order before a run can start, and whether it is; fires `canceled`, `again` and `more` with a check's
  * name as its detail.
  */
 @customElement('check-list')
@@ -93,7 +93,7 @@ export class CheckList extends LitElement {
             <div>
               <span class="title">${title}</span>
               ${detail ? html`<p class="detail">${safeText(detail)}</p>` : nothing}
-              ${cancel ? this.#button('cancelled', 'Cancel', cancel, title) : nothing}
+              ${cancel ? this.#button('canceled', 'Cancel', cancel, title) : nothing}
               ${again ? this.#button('again', 'Try again', again, title) : nothing}
               ${more ? this.#button('more', 'Show', more, title) : nothing}
             </div>
@@ -102,7 +102,7 @@ export class CheckList extends LitElement {
     </ul>`;
   }
 
-  #button(event: 'cancelled' | 'again' | 'more', act: string, detail: string, title: string) {
+  #button(event: 'canceled' | 'again' | 'more', act: string, detail: string, title: string) {
     return html`<button
       type="button"
       class="link"

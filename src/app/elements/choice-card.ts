@@ -36,7 +36,7 @@ function folded(value: string) {
 
 /**
  * One thing to choose, by picker, by dropping or by file input. Fires `chosen` with a ChosenFolder or ChosenFile as
- * its detail, `cleared`, and `cancelled` while it is read.
+ * its detail, `cleared`, and `canceled` while it is read.
  */
 @customElement('choice-card')
 export class ChoiceCard extends LitElement {
@@ -145,7 +145,7 @@ export class ChoiceCard extends LitElement {
         ${act}<span class="only-heard"> ${heading}</span>
       </button>`;
     if (this.reading) {
-      return link('Cancel', () => this.dispatchEvent(new CustomEvent('cancelled')));
+      return link('Cancel', () => this.dispatchEvent(new CustomEvent('canceled')));
     }
     if (chosenName && !locked && !this.fixed) {
       return link('Remove', () => this.#clear());

@@ -125,8 +125,8 @@ export class Lineage {
     const { busy } = this.store.state;
     this.#following.cancel(
       busy === 'importing'
-        ? `${this.#name}: the import was cancelled and nothing was kept; choose it again to import it.`
-        : `${this.#name}: the export was cancelled; export it again when you want it.`,
+        ? `${this.#name}: the import was canceled and nothing was kept; choose it again to import it.`
+        : `${this.#name}: the export was canceled; export it again when you want it.`,
     );
   }
 

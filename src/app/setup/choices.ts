@@ -138,10 +138,10 @@ export class Choices {
 
   /** Cancels the engine's work on one input, which can then be chosen again. */
   cancel(asked: Asked): void {
-    this.#asking.cancel(asked, new UserError(this.#cancelled(asked)));
+    this.#asking.cancel(asked, new UserError(this.#canceled(asked)));
   }
 
-  /** Repeats what was cancelled or failed. */
+  /** Repeats what was canceled or failed. */
   again(asked: Asked): void {
     if (asked === 'estimate') {
       void this.estimate();
@@ -342,18 +342,18 @@ export class Choices {
     }
   }
 
-  #cancelled(asked: Asked): string {
+  #canceled(asked: Asked): string {
     const { slots, readingRecipe = 'The recipe' } = this.#store.state;
     const again = 'choose it again, or another one';
     switch (asked) {
       case 'recipe':
-        return `${readingRecipe}: reading it was cancelled; ${again}.`;
+        return `${readingRecipe}: reading it was canceled; ${again}.`;
       case 'plan':
-        return `${nameOf(slots.train.chosen)}: estimating a run with it was cancelled; try again before you start.`;
+        return `${nameOf(slots.train.chosen)}: estimating a run with it was canceled; try again before you start.`;
       case 'estimate':
-        return 'Measuring was cancelled; try again to know how long the run takes, or start it without.';
+        return 'Measuring was canceled; try again to know how long the run takes, or start it without.';
       default:
-        return `${nameOf(slots[asked].chosen)}: reading it was cancelled; ${again}.`;
+        return `${nameOf(slots[asked].chosen)}: reading it was canceled; ${again}.`;
     }
   }
 

@@ -153,7 +153,7 @@ export class ChooseView extends SessionView {
       @chosen=${(event: CustomEvent) => void this.session.choices.choose(slot, event.detail)}
       @zip=${(event: CustomEvent<File>) => void this.session.choices.chooseZip(event.detail)}
       @cleared=${() => void this.session.choices.choose(slot, undefined)}
-      @cancelled=${() => this.session.choices.cancel(slot)}
+      @canceled=${() => this.session.choices.cancel(slot)}
     >
       ${slot === 'train' || slot === 'validation' ? this.#columns(slot, locked) : nothing}
       ${
@@ -242,7 +242,7 @@ export class ChooseView extends SessionView {
       .locked=${locked}
       @chosen=${(event: CustomEvent<{ file: File }>) => void this.session.choices.importRecipe(event.detail.file)}
       @cleared=${() => void this.session.choices.resetRecipe()}
-      @cancelled=${() => this.session.choices.cancel('recipe')}
+      @canceled=${() => this.session.choices.cancel('recipe')}
     ></choice-card>`;
   }
 }

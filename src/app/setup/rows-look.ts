@@ -236,7 +236,7 @@ export class RowsLook extends Store<LookState> {
     }
   }
 
-  /** The rows as they are trained; undefined where that was cancelled or failed. */
+  /** The rows as they are trained; undefined where that was canceled or failed. */
   async export(form: 'jsonl' | 'tokens'): Promise<Blob | undefined> {
     const rows = this.#rows();
     const base = this.#app.state.slots.base.chosen;
@@ -257,7 +257,7 @@ export class RowsLook extends Store<LookState> {
   }
 
   cancelExport(): void {
-    this.#asking.cancel('export', new UserError('Exporting the rows was cancelled; nothing was written.'));
+    this.#asking.cancel('export', new UserError('Exporting the rows was canceled; nothing was written.'));
   }
 
   /** What was changed elsewhere, such as by a check before the start, counts here too. */

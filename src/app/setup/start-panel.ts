@@ -49,7 +49,7 @@ export class StartPanel extends SessionView {
       <h2 id="heading">Before the start</h2>
       <check-list
         .checks=${list}
-        @cancelled=${(event: CustomEvent<Asked>) => this.session.choices.cancel(event.detail)}
+        @canceled=${(event: CustomEvent<Asked>) => this.session.choices.cancel(event.detail)}
         @again=${(event: CustomEvent<Asked>) => this.session.choices.again(event.detail)}
         @more=${() => this.dispatchEvent(new CustomEvent('look'))}
       ></check-list>

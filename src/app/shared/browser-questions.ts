@@ -16,7 +16,7 @@ export async function whileAsked<T>(
   { silent = false } = {},
 ): Promise<T | undefined> {
   let cancel = (): void => undefined;
-  const cancelled = new Promise<undefined>((resolve) => (cancel = () => resolve(undefined)));
+  const canceled = new Promise<undefined>((resolve) => (cancel = () => resolve(undefined)));
   const question: BrowserQuestion = { text, cancel };
   const say = () => app.update({ question });
   const timer = silent ? setTimeout(say, AT_ONCE_MS) : undefined;
@@ -24,7 +24,7 @@ export async function whileAsked<T>(
     say();
   }
   try {
-    return await Promise.race([ask(), cancelled]);
+    return await Promise.race([ask(), canceled]);
   } finally {
     clearTimeout(timer);
     if (app.state.question === question) {

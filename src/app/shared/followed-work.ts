@@ -2,7 +2,7 @@ import type { Following } from '../../engine/watch.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { showShare } from '../../formats/words.ts';
 
-/** A long task with progress ("34%") that can be cancelled. */
+/** A long task with progress ("34%") that can be canceled. */
 export class FollowedWork {
   readonly #tell: (share: string | undefined) => void;
   #running: AbortController | undefined;

@@ -233,8 +233,8 @@ export class ResultView extends SessionView {
     const { file, written } = this;
     this.#following.cancel(
       written
-        ? `${file}: saving was cancelled, and ${partlyWritten(written.paths, written.total)}; save it again, or delete what is there.`
-        : `${file}: the download was cancelled; start it again when you want it.`,
+        ? `${file}: saving was canceled, and ${partlyWritten(written.paths, written.total)}; save it again, or delete what is there.`
+        : `${file}: the download was canceled; start it again when you want it.`,
     );
   };
 

@@ -206,8 +206,8 @@ export class AdapterUse {
   cancel(): void {
     const { work, used } = this.store.state;
     if (work && this.#running) {
-      this.store.update({ work: { ...work, cancelled: true } });
-      this.#running.abort(new UserError(`${used!.label}: the export was cancelled.`));
+      this.store.update({ work: { ...work, canceled: true } });
+      this.#running.abort(new UserError(`${used!.label}: the export was canceled.`));
     }
   }
 
@@ -246,7 +246,7 @@ export class AdapterUse {
     act: (adapter: AdapterToUse, onExport: OnExport, signal: AbortSignal) => Promise<Said | undefined>,
   ): Promise<void> {
     const running = (this.#running = new AbortController());
-    const begun = { phase: 'hashing', done: 0, total: 0, perSecond: undefined, cancelled: false } as const;
+    const begun = { phase: 'hashing', done: 0, total: 0, perSecond: undefined, canceled: false } as const;
     this.store.update({ work: begun, said: undefined });
     let pace = new Pace();
     const onExport: OnExport = (phase, done, total) => {
@@ -256,7 +256,7 @@ export class AdapterUse {
       }
       pace.add(done);
       const { perSecond } = pace;
-      this.store.update({ work: { phase, done, total, perSecond, cancelled: work?.cancelled ?? false } });
+      this.store.update({ work: { phase, done, total, perSecond, canceled: work?.canceled ?? false } });
     };
     try {
       this.store.update({ said: await act(this.#adapter, onExport, running.signal) });

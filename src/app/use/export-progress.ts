@@ -8,8 +8,8 @@ export interface ExportProgress {
   total: number;
   /** Bytes per second; undefined until it is known. */
   perSecond: number | undefined;
-  /** It was cancelled, and what it has written is being removed. */
-  cancelled: boolean;
+  /** It was canceled, and what it has written is being removed. */
+  canceled: boolean;
 }
 
 const PHASES = { hashing: 'Checking that this is the base', writing: 'Writing' } as const;
@@ -17,8 +17,8 @@ const PHASES = { hashing: 'Checking that this is the base', writing: 'Writing' }
 /** Percent between two announcements. */
 const EVERY = 10;
 
-export const phaseOf = ({ phase, cancelled }: ExportProgress): string =>
-  cancelled ? 'Cancelling' : PHASES[phase];
+export const phaseOf = ({ phase, canceled }: ExportProgress): string =>
+  canceled ? 'Canceling' : PHASES[phase];
 
 /** "1.2 GiB of 2.9 GiB · 48.0 MiB/s · 37 s left". */
 export function progressText({ done, total, perSecond }: ExportProgress): string {

@@ -222,7 +222,7 @@ export class UseView extends SessionView {
   #progress() {
     const { use } = this.session;
     const work = use.store.state.work!;
-    const { done, total, cancelled } = work;
+    const { done, total, canceled } = work;
     return html`<div class="progress">
         <div class="line">
           <label for="bar">${phaseOf(work)}</label>
@@ -231,7 +231,7 @@ export class UseView extends SessionView {
         <progress id="bar" max=${total || 1} value=${done}></progress>
       </div>
       <div class="row actions">
-        <button type="button" ?disabled=${cancelled} @click=${() => use.cancel()}>Cancel</button>
+        <button type="button" ?disabled=${canceled} @click=${() => use.cancel()}>Cancel</button>
       </div>`;
   }
 

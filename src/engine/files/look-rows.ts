@@ -32,7 +32,7 @@ function changedSource(rows: ChosenFile, { signal }: Following, leftOut: readonl
   return watchedSource(sourceOf({ ...rows, changes: counting }), { signal });
 }
 
-/** Hears of rows, and tells of some of them; ends where it is cancelled. */
+/** Hears of rows, and tells of some of them; ends where it is canceled. */
 function telling({ size }: RowsSource, { onProgress, signal }: Following): (bytesRead: number) => void {
   let rows = 0;
   return (bytesRead) => {

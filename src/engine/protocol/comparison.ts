@@ -294,7 +294,7 @@ export interface TestApi {
   continueFrom(id: string): Promise<Answer<{ source: ChosenFolder; base: ChosenFolder | undefined }>>;
   /** The whole run as a zip that importRun takes. */
   archiveRun(id: string, onProgress?: OnProgress, signal?: AbortSignal): Promise<Answer<Blob>>;
-  /** Imports a run from such a zip after checking its hashes; if cancelled, it leaves nothing behind. */
+  /** Imports a run from such a zip after checking its hashes; if canceled, it leaves nothing behind. */
   importRun(
     file: File,
     onProgress?: OnProgress,

@@ -98,7 +98,7 @@ export async function writeInto(
         'choose another folder, or download the zip',
       );
     }
-    // The caller who cancelled it reports that.
+    // The caller who canceled it reports that.
     if (error instanceof UserError && error !== following.signal?.reason) {
       throw broken(`not all of it could be written (${error.what})`, 'save it again');
     }

@@ -4,7 +4,7 @@ import type { KeeperApi, ReaderApi } from '../worker-apis.ts';
 
 /**
  * Imports a run from an archive: one worker reads and validates it, the other stores it in one transaction. If
- * cancelled meanwhile, it is deleted again.
+ * canceled meanwhile, it is deleted again.
  */
 export async function importRun(
   reader: Pick<ReaderApi, 'readArchive'>,

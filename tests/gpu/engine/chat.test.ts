@@ -93,11 +93,11 @@ it('repeats by its seed, ends at a stop text, stops when told and refuses what i
 
   const cancel = new AbortController();
   const told: string[] = [];
-  const cancelled = await model.ask([question], {
+  const canceled = await model.ask([question], {
     ...{ ...call, version: 'base', signal: cancel.signal },
     onText: (piece) => told.push(piece) === 2 && cancel.abort(),
   });
-  expect(cancelled).toEqual({ text: told.join('').trim(), ended: 'cancelled' });
+  expect(canceled).toEqual({ text: told.join('').trim(), ended: 'cancelled' });
   expect(told).toHaveLength(2);
 
   const long: ChatMessage = { role: 'user', content: 'pump 42 '.repeat(1500) };

@@ -85,7 +85,7 @@ describe('V2 for other programs', () => {
       return { ok: true, value: exported };
     });
     await use.saveIntoFolder();
-    expect(heard).toMatchObject([{ phase: 'writing', done: 4, total: 8, cancelled: false }]);
+    expect(heard).toMatchObject([{ phase: 'writing', done: 4, total: 8, canceled: false }]);
     expect(use.store.state.work).toBeUndefined();
     expect(use.store.state.said).toEqual({
       kind: 'good',
@@ -109,7 +109,7 @@ describe('V2 for other programs', () => {
     expect(folder.files.size).toBe(0);
   });
 
-  it('leaves nothing of an export that is cancelled', async () => {
+  it('leaves nothing of an export that is canceled', async () => {
     await use.open(record, 'train');
     await use.choose({ form: 'gguf-lora' });
     engine.exportAdapterInto.mockImplementation(async (_, choice, place, ___, signal) => {
@@ -124,11 +124,11 @@ describe('V2 for other programs', () => {
     const saving = use.saveIntoFolder();
     await vi.waitFor(() => expect(folder.files.size).toBe(1));
     use.cancel();
-    expect(use.store.state.work?.cancelled).toBe(true);
+    expect(use.store.state.work?.canceled).toBe(true);
     await saving;
     expect(use.store.state.said).toEqual({
       kind: 'info',
-      text: 'V2: the export was cancelled. Nothing of it was kept.',
+      text: 'V2: the export was canceled. Nothing of it was kept.',
     });
     expect(folder.files.size).toBe(0);
   });

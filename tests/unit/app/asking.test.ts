@@ -3,7 +3,7 @@ import { Asking } from '../../../src/app/shared/asking.ts';
 import type { Answer } from '../../../src/engine/protocol/protocol.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
 
-/** A question that the engine never answers, unless it is cancelled. */
+/** A question that the engine never answers, unless it is canceled. */
 const never = (signal: AbortSignal) =>
   new Promise<Answer<string>>((resolve, reject) =>
     signal.addEventListener('abort', () => {
@@ -43,11 +43,11 @@ describe('questions to the engine', () => {
     expect(await second).toEqual(yes);
   });
 
-  it('are cancelled with a message, and dropped without one', async () => {
+  it('are canceled with a message, and dropped without one', async () => {
     const asking = new Asking<string>();
-    const cancelled = asking.ask('train', never);
-    asking.cancel('train', new UserError('a.jsonl: cancelled.'));
-    expect(await cancelled).toEqual({ ok: false, sentence: 'a.jsonl: cancelled.' });
+    const canceled = asking.ask('train', never);
+    asking.cancel('train', new UserError('a.jsonl: canceled.'));
+    expect(await canceled).toEqual({ ok: false, sentence: 'a.jsonl: canceled.' });
     const dropped = asking.ask('train', never);
     asking.drop('train');
     expect(await dropped).toBeUndefined();

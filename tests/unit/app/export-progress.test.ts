@@ -25,7 +25,7 @@ describe('the pace of an export', () => {
 });
 
 describe('what is told of it', () => {
-  const work = { phase: 'writing', done: 300 * MIB, total: 1200 * MIB, cancelled: false } as const;
+  const work = { phase: 'writing', done: 300 * MIB, total: 1200 * MIB, canceled: false } as const;
 
   it('is the speed and the time left, once they are known', () => {
     expect(progressText({ ...work, perSecond: undefined })).toBe(
@@ -42,6 +42,6 @@ describe('what is told of it', () => {
     expect(announcedExport({ ...work, total: 0, done: 0, phase: 'hashing', perSecond: 1 })).toBe(
       'Checking that this is the base, 0% done.',
     );
-    expect(phaseOf({ ...work, perSecond: 1, cancelled: true })).toBe('Cancelling');
+    expect(phaseOf({ ...work, perSecond: 1, canceled: true })).toBe('Canceling');
   });
 });

@@ -48,18 +48,18 @@ it('one that is full is bad, and one that does not say how full it is makes care
   expect(left(undefined)).toMatchObject({ state: 'warn', detail: /does not say how much it allows/ });
 });
 
-it('a measurement that was cancelled says so, can be made again, and is in no way of the start', () => {
-  const estimate = { ok: false, sentence: 'Measuring was cancelled.' } as const;
+it('a measurement that was canceled says so, can be made again, and is in no way of the start', () => {
+  const estimate = { ok: false, sentence: 'Measuring was canceled.' } as const;
   const check = checks({ ...initialState, estimate }).find(({ title }) => title === 'Time');
   expect(check).toEqual({
     state: 'warn',
     title: 'Time',
-    detail: 'Measuring was cancelled.',
+    detail: 'Measuring was canceled.',
     again: 'estimate',
   });
-  const plan = { ok: false, sentence: 'It was cancelled.' } as const;
+  const plan = { ok: false, sentence: 'It was canceled.' } as const;
   const memory = checks({ ...initialState, plan }).find(({ title }) => title === 'GPU memory');
-  expect(memory).toMatchObject({ state: 'bad', detail: 'It was cancelled.', again: 'plan' });
+  expect(memory).toMatchObject({ state: 'bad', detail: 'It was canceled.', again: 'plan' });
 });
 
 it('what the browser cannot read is told above the page, and what is shown stays', async () => {

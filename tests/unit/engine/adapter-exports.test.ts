@@ -82,18 +82,18 @@ describe.each(CHOICES)('an adapter of the browser as $form', (choice) => {
     });
   });
 
-  it('ends where it is cancelled', async () => {
+  it('ends where it is canceled', async () => {
     const { handle } = outputFolder('models');
     const controller = new AbortController();
-    const cancelled = new UserError('Cancelled.');
+    const canceled = new UserError('Canceled.');
     const work = exports.into(
       adapter,
       choice,
       { folder: handle, file: isFile ? 'v2.gguf' : undefined },
-      (phase) => phase === 'writing' && controller.abort(cancelled),
+      (phase) => phase === 'writing' && controller.abort(canceled),
       controller.signal,
     );
-    await expect(work).rejects.toBe(cancelled);
+    await expect(work).rejects.toBe(canceled);
   });
 });
 

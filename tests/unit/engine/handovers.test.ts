@@ -92,8 +92,8 @@ describe('a run of the browser, handed over', () => {
     await expect(handovers(changed).zip('run', { ...files, ...given }, 'source')).rejects.toThrow(sentence);
   });
 
-  it('can be cancelled', async () => {
-    const signal = AbortSignal.abort('cancelled');
-    await expect(handovers().zip('run', files, 'source', { signal })).rejects.toBe('cancelled');
+  it('can be canceled', async () => {
+    const signal = AbortSignal.abort('canceled');
+    await expect(handovers().zip('run', files, 'source', { signal })).rejects.toBe('canceled');
   });
 });

@@ -37,17 +37,17 @@ it('keeps nothing of what was refused', async () => {
   expect(done).toEqual([]);
 });
 
-it('deletes again what was cancelled while it was being kept', async () => {
+it('deletes again what was canceled while it was being kept', async () => {
   const cancel = new AbortController();
-  const { done, keeper } = workers(() => cancel.abort(new UserError('v2.zip: cancelled.')));
+  const { done, keeper } = workers(() => cancel.abort(new UserError('v2.zip: canceled.')));
   const answer = await importRun({ readArchive: async () => read }, keeper, file, undefined, cancel.signal);
-  expect(answer).toEqual({ ok: false, sentence: 'v2.zip: cancelled.' });
+  expect(answer).toEqual({ ok: false, sentence: 'v2.zip: canceled.' });
   expect(done).toEqual(['kept', 'deleted v2']);
 });
 
-it('says so where what was cancelled could not be deleted again', async () => {
+it('says so where what was canceled could not be deleted again', async () => {
   const cancel = new AbortController();
-  const { keeper } = workers(() => cancel.abort(new UserError('v2.zip: cancelled.')));
+  const { keeper } = workers(() => cancel.abort(new UserError('v2.zip: canceled.')));
   const refused = { ok: false, sentence: 'The database failed; reload the page.' } as const;
   const stuck = { ...keeper, deleteRun: async () => refused };
   expect(await importRun({ readArchive: async () => read }, stuck, file, undefined, cancel.signal)).toEqual(

@@ -84,7 +84,7 @@ it('rows are shown by their numbers, edited ones as they are edited, left out on
   ).rejects.toThrow('rows.jsonl, line 8, as edited: the key completion is missing; add it.');
 });
 
-it('a search finds a text in any case, what is edited included, and ends at a bound or where it is cancelled', async () => {
+it('a search finds a text in any case, what is edited included, and ends at a bound or where it is canceled', async () => {
   const { sha256 } = await look();
   const changes = editRow(leaveOut(noChanges(sha256), [3]), 7, '{"text": "Straße \\n42"}');
   expect(await findRows({ file, changes }, 'STRASSE')).toEqual({ places: [], more: false });
@@ -93,9 +93,9 @@ it('a search finds a text in any case, what is edited included, and ends at a bo
   const found = await findRows({ file: many }, 'a');
   expect([found.places.length, found.more]).toEqual([MAX_FOUND, true]);
   const stop = new AbortController();
-  const onProgress = () => stop.abort(new Error('cancelled'));
+  const onProgress = () => stop.abort(new Error('canceled'));
   await expect(findRows({ file: many }, 'b', { signal: stop.signal, onProgress })).rejects.toThrow(
-    'cancelled',
+    'canceled',
   );
 });
 

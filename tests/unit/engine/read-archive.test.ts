@@ -362,11 +362,11 @@ describe("an archive's record", () => {
 });
 
 describe('import of a run', () => {
-  it('ends where it is cancelled, with nothing kept', async () => {
+  it('ends where it is canceled, with nothing kept', async () => {
     for (const after of [0, 1, 5, 9]) {
       const { records: to, restored } = records();
       const cancel = new AbortController();
-      const reason = new Error('cancelled');
+      const reason = new Error('canceled');
       let calls = 0;
       const onProgress = () => {
         if (calls++ === after) {

@@ -65,8 +65,8 @@ const until = async (is: () => boolean) => {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 };
-const reason = new UserError('a.jsonl: cancelled.');
-const refused = { ok: false, sentence: 'a.jsonl: cancelled.' };
+const reason = new UserError('a.jsonl: canceled.');
+const refused = { ok: false, sentence: 'a.jsonl: canceled.' };
 
 describe('a worker that can be replaced', () => {
   it('rejects with what the user is to read as such, and with bugs as bugs', async () => {
@@ -82,7 +82,7 @@ describe('a worker that can be replaced', () => {
     expect(await api.double(21)).toBe(42);
   });
 
-  it('is replaced where it does not let go of what was cancelled; what else was asked is asked again', async () => {
+  it('is replaced where it does not let go of what was canceled; what else was asked is asked again', async () => {
     const { api, seen, opened } = workers();
     const cancel = new AbortController();
     const stuck = api.hang('a', cancel.signal);
@@ -94,8 +94,8 @@ describe('a worker that can be replaced', () => {
     await until(() => seen.length === 4);
     expect(seen).toEqual(['1 a', '1 polite', '1 ended', '2 polite']);
     expect(await api.generation()).toBe(2);
-    other.abort(new UserError('b: cancelled.'));
-    expect(await waiting).toEqual({ ok: false, sentence: 'b: cancelled.' });
+    other.abort(new UserError('b: canceled.'));
+    expect(await waiting).toEqual({ ok: false, sentence: 'b: canceled.' });
     await new Promise((resolve) => setTimeout(resolve, 700));
     expect(opened()).toBe(2);
   });
@@ -111,14 +111,14 @@ describe('a worker that can be replaced', () => {
     expect(opened()).toBe(1);
   });
 
-  it('is not asked what was cancelled before', async () => {
+  it('is not asked what was canceled before', async () => {
     const { api, opened } = workers();
     expect(await api.hang('a', AbortSignal.abort(reason))).toEqual(refused);
     await expect(api.hang('a', AbortSignal.abort('bug'))).rejects.toBe('bug');
     expect(opened()).toBe(0);
   });
 
-  it('is replaced once for two that were cancelled, neither of which is asked again', async () => {
+  it('is replaced once for two that were canceled, neither of which is asked again', async () => {
     const { api, seen, opened } = workers();
     const cancel = new AbortController();
     const both = [api.hang('a', cancel.signal), api.hang('b', cancel.signal)];

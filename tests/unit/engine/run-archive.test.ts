@@ -84,13 +84,13 @@ describe('archiveRun', () => {
     );
   });
 
-  it('tells how far it is, and ends where it is cancelled', async () => {
+  it('tells how far it is, and ends where it is canceled', async () => {
     const told: number[] = [];
     await archiveRun(await browser({}), run.id, { onProgress: (done, total) => told.push(done / total) });
     expect(told.at(-1)).toBe(1);
     const cancel = new AbortController();
-    const following = { signal: cancel.signal, onProgress: () => cancel.abort('cancelled') };
-    await expect(archiveRun(await browser({}), run.id, following)).rejects.toBe('cancelled');
+    const following = { signal: cancel.signal, onProgress: () => cancel.abort('canceled') };
+    await expect(archiveRun(await browser({}), run.id, following)).rejects.toBe('canceled');
   });
 
   it('refuses what could not be taken out again, and says what to do', async () => {

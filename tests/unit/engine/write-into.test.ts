@@ -68,10 +68,10 @@ it('leaves what was there under the name of a file that it could not write', asy
   expect(files.get('adapter_model.safetensors')).toEqual(new Uint8Array([7]));
 });
 
-it('ends with the reason of who has cancelled it', async () => {
+it('ends with the reason of who has canceled it', async () => {
   const { handle, files } = outputFolder('out');
   const cancel = new AbortController();
-  const reason = new UserError('out: saving was cancelled.');
+  const reason = new UserError('out: saving was canceled.');
   const work = writeInto(handle, FILES, { signal: cancel.signal }, () => cancel.abort(reason));
   await expect(work).rejects.toBe(reason);
   expect([...files.keys()]).toEqual(['adapter_config.json']);

@@ -138,7 +138,7 @@ describe('readZip', () => {
     for (const level of [0, 6] as const) {
       const [entry] = await readZip(file(zipSync({ a: new Uint8Array(9e5) }, { level })), LIMITS, REMEDY);
       const end = new AbortController();
-      const reason = new Error('cancelled');
+      const reason = new Error('canceled');
       const onBytes = () => end.abort(reason);
       await expect(entry!.open({ signal: end.signal, onBytes })).rejects.toBe(reason);
     }

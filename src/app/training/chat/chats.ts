@@ -216,7 +216,7 @@ export class Chats {
   }
 }
 
-/** What is kept of the answers: nothing where none was given, or it was cancelled before its first word. */
+/** What is kept of the answers: nothing where none was given, or it was canceled before its first word. */
 function kept(given: readonly StoredAnswer[]): StoredAnswer[] {
   const said = given.filter(({ ended, text }) => ended !== 'cancelled' || text !== '');
   return said.some(({ ended }) => ended !== 'failed') ? said : [];
