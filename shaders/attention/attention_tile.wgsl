@@ -22,15 +22,17 @@ override ROWS = 4u * ROW_QUADS;
 // vec4 columns that are staged at a time.
 const CHUNK = 4u;
 override CHUNKS = (HEAD4 + CHUNK - 1u) / CHUNK;
-// Quads of both matrices beside one another, in each line of what is staged.
+// Quads of both matrices beside one another, in each line of what is staged, and from one fours of lines to the next:
+// so that what eight lanes write at once is spread over the banks.
 override LINE = ROW_QUADS + TX;
+override LINES = 4u * LINE + 2u;
 // Rows that are staged at a time as they are.
 override VALUE_ROWS = min(COLUMNS, 512u / HEAD4 / 4u * 4u);
 // What is staged at a time, in parts of four vec4 that one thread brings.
 const PARTS = 128u;
 
 // Columns of both matrices, transposed so that a line has one number of each row; or rows as they are.
-var<workgroup> staged: array<vec4f, 4u * PARTS>;
+var<workgroup> staged: array<vec4f, max(4u * PARTS, CHUNK * LINES)>;
 // The tile, transposed: a line for each column; and what threads tell one another of their rows.
 var<workgroup> weights: array<vec4f, COLUMNS * ROW_QUADS>;
 
@@ -65,7 +67,7 @@ fn put_transposed(part: u32, m: mat4x4f) {
   let quad = part / CHUNK;
   let c = part % CHUNK;
   if (quad >= LINE) { return; }
-  let at = 4u * c * LINE + (quad ^ (2u * c));
+  let at = c * LINES + min(quad, LINE - 1u);
   let t = transpose(m);
   staged[at] = t[0];
   staged[at + LINE] = t[1];
@@ -76,10 +78,11 @@ fn put_transposed(part: u32, m: mat4x4f) {
 // Writes four vec4 of rows that stay as they are, PARTS apart, so that neighbors bring neighbors.
 fn put_plain(part: u32, m: mat4x4f) {
   if (part >= PARTS) { return; }
-  staged[part] = m[0];
-  staged[part + PARTS] = m[1];
-  staged[part + 2u * PARTS] = m[2];
-  staged[part + 3u * PARTS] = m[3];
+  let at = min(part, PARTS - 1u);
+  staged[at] = m[0];
+  staged[at + PARTS] = m[1];
+  staged[at + 2u * PARTS] = m[2];
+  staged[at + 3u * PARTS] = m[3];
 }
 
 // Four rows of either matrix in one vec4 column.
@@ -105,28 +108,24 @@ fn part_of_products(part: u32, what: u32, chunk: u32, row: u32, column: u32, hea
   );
 }
 
-// The vec4 `i` of rows from `first` on that lie behind one another.
-fn value(what: u32, first: u32, i: u32, head: u32, kv_head: u32) -> vec4f {
-  return value_at(what, first + i / HEAD4, head, kv_head, i % HEAD4);
+// The vec4 that lies `parts` PARTS behind number `i` of rows from `first` on that lie behind one another.
+fn value(what: u32, first: u32, i: u32, parts: u32, head: u32, kv_head: u32) -> vec4f {
+  // Where it lies in the same column, this is cheaper.
+  if (PARTS % HEAD4 == 0u) {
+    return value_at(what, first + i / HEAD4 + parts * (PARTS / HEAD4), head, kv_head, i % HEAD4);
+  }
+  let at = i + parts * PARTS;
+  return value_at(what, first + at / HEAD4, head, kv_head, at % HEAD4);
 }
 
 fn part_of_values(i: u32, what: u32, first: u32, head: u32, kv_head: u32) -> mat4x4f {
   if (i >= PARTS) { return mat4x4f(); }
   return mat4x4f(
-    value(what, first, i, head, kv_head),
-    value(what, first, i + PARTS, head, kv_head),
-    value(what, first, i + 2u * PARTS, head, kv_head),
-    value(what, first, i + 3u * PARTS, head, kv_head),
+    value(what, first, i, 0u, head, kv_head),
+    value(what, first, i, 1u, head, kv_head),
+    value(what, first, i, 2u, head, kv_head),
+    value(what, first, i, 3u, head, kv_head),
   );
-}
-
-// The tile plus the products of one line, a number of each row.
-fn add_line(tile: Two, row: u32, column: u32) -> Two {
-  let b = staged[column];
-  var sum = tile;
-  sum.a = add_outer(sum.a, staged[row], b);
-  if (QUADS > 1u) { sum.b = add_outer(sum.b, staged[row + 1u], b); }
-  return sum;
 }
 
 // Both that follow begin with a barrier, but do not end with one.
@@ -134,7 +133,7 @@ fn add_line(tile: Two, row: u32, column: u32) -> Two {
 // The tile of product `what`, rows `row` … by columns `column` …: column j of a matrix is the tile's column 4·tx + j.
 fn products(what: u32, row: u32, column: u32, head: u32, kv_head: u32, lane: u32) -> Two {
   let tx = lane % TX;
-  let quad = QUADS * (lane / TX);
+  let quad = QUADS * ((lane / TX) % TY);
   var tile = Two();
   var next = Two();
   for (var chunk = 0u; ; chunk++) {
@@ -146,12 +145,13 @@ fn products(what: u32, row: u32, column: u32, head: u32, kv_head: u32, lane: u32
     // … the one that lies in workgroup memory is used up …
     if (chunk > 0u) {
       for (var c = 0u; c < CHUNK; c++) {
-        let r = 4u * c * LINE + (quad ^ (2u * c));
-        let n = 4u * c * LINE + ((ROW_QUADS + tx) ^ (2u * c));
-        tile = add_line(tile, r, n);
-        tile = add_line(tile, r + LINE, n + LINE);
-        tile = add_line(tile, r + 2u * LINE, n + 2u * LINE);
-        tile = add_line(tile, r + 3u * LINE, n + 3u * LINE);
+        // A line each, a number of each row.
+        for (var i = 0u; i < 4u; i++) {
+          let at = c * LINES + i * LINE;
+          let b = staged[at + ROW_QUADS + tx];
+          tile.a = add_outer(tile.a, staged[at + quad], b);
+          if (QUADS > 1u) { tile.b = add_outer(tile.b, staged[at + quad + 1u], b); }
+        }
       }
     }
     if (chunk == CHUNKS) { break; }
@@ -164,24 +164,10 @@ fn products(what: u32, row: u32, column: u32, head: u32, kv_head: u32, lane: u32
   return tile;
 }
 
-fn add_value(wide: Wide, weight: u32, value: u32) -> Wide {
-  let x0 = staged[value];
-  let w = weights[weight];
-  var sum = wide;
-  sum.a0 = add_outer(sum.a0, x0, w);
-  if (QUADS > 1u) { sum.b0 = add_outer(sum.b0, x0, weights[weight ^ 1u]); }
-  if (HEAD4 > TX) {
-    let x1 = staged[value + TX];
-    sum.a1 = add_outer(sum.a1, x1, w);
-    if (QUADS > 1u) { sum.b1 = add_outer(sum.b1, x1, weights[weight ^ 1u]); }
-  }
-  return sum;
-}
-
 // The result plus the first `count` columns of the tile in `weights`, times the rows of `what` from `first` on.
 fn add_values(wide: Wide, what: u32, first: u32, count: u32, head: u32, kv_head: u32, lane: u32) -> Wide {
   let tx = lane % TX;
-  let quad = QUADS * (lane / TX);
+  let quad = QUADS * ((lane / TX) % TY);
   var sum = wide;
   var next = Two();
   for (var at = 0u; ; at += VALUE_ROWS) {
@@ -193,12 +179,23 @@ fn add_values(wide: Wide, what: u32, first: u32, count: u32, head: u32, kv_head:
       let before = at - VALUE_ROWS;
       let rows = min(VALUE_ROWS, count - before);
       for (var j = 0u; j < rows; j += 4u) {
-        let weight = weight_at(before + j, (before + j) / 4u, quad);
-        let value = j * HEAD4 + tx;
-        sum = add_value(sum, weight, value);
-        sum = add_value(sum, weight + ROW_QUADS, value + HEAD4);
-        sum = add_value(sum, weight + 2u * ROW_QUADS, value + 2u * HEAD4);
-        sum = add_value(sum, weight + 3u * ROW_QUADS, value + 3u * HEAD4);
+        // Where four lines begin, as in weight_at. Tint leaves out the check of an index whose range it knows; it
+        // looks through remainders and smaller-of, not through calls and xor.
+        let four = ((before + j) / 4u) % TX;
+        let a_at = 4u * four * ROW_QUADS + min(quad ^ (four % 8u), ROW_QUADS - 1u);
+        let b_at = 4u * four * ROW_QUADS + min((quad + 1u) ^ (four % 8u), ROW_QUADS - 1u);
+        let value = min(j, VALUE_ROWS - 4u) * HEAD4 + tx;
+        for (var i = 0u; i < 4u; i++) {
+          let a = weights[a_at + i * ROW_QUADS];
+          let x0 = staged[value + i * HEAD4];
+          sum.a0 = add_outer(sum.a0, x0, a);
+          if (QUADS > 1u) { sum.b0 = add_outer(sum.b0, x0, weights[b_at + i * ROW_QUADS]); }
+          if (HEAD4 > TX) {
+            let x1 = staged[value + i * HEAD4 + TX];
+            sum.a1 = add_outer(sum.a1, x1, a);
+            if (QUADS > 1u) { sum.b1 = add_outer(sum.b1, x1, weights[b_at + i * ROW_QUADS]); }
+          }
+        }
       }
     }
     if (at >= count) { break; }

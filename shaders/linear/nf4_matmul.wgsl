@@ -3,7 +3,7 @@
 // w is NF4: codes lie as 32 consecutive k of one row per 16 bytes, ordered [k/32][n], the first code in the lowest
 // bits; the scale of element (n, k) is number (n·K + k)/64. A workgroup makes a tile of y over chunks of k: each
 // weight is decoded once per tile, into workgroup memory, while the numbers of the next chunk are on their way from
-// memory into registers. The LoRA product is simply more chunks.
+// memory into registers. The LoRA product is simply more chunks, filled outside of the loop that does the work.
 
 #include "linear/forward_operands.wgsl"
 @group(0) @binding(2) var<storage, read> codes: array<vec2u>;
@@ -61,49 +61,58 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let tx = place % THREADS_N;
   let ty = place / THREADS_N;
   #include "shared/tile_sums.wgsl"
+  #include "shared/tile_sums_wide.wgsl"
 
   let chunks = width / CHUNK;
   let all = chunks + (p.rank + 4u * CHUNK - 1u) / (4u * CHUNK);
-  for (var chunk = 0u; chunk <= all; chunk++) {
-    // The next chunk sets out …
-    if (chunk < chunks) {
-      let k = chunk * CHUNK;
-      next0 = x[x0_at + k];
-      if (PER_LEFT > 1u) { next1 = x[x1_at + k]; }
-      if (PER_LEFT > 2u) { next2 = x[x2_at + k]; next3 = x[x3_at + k]; }
-      let from_k = 4u * (k + load_k);
-      #include "linear/tile_fetch_weights.wgsl"
-    }
-    // … the one that lies in workgroup memory is used up …
-    if (chunk > 0u) {
-      for (var i = 0u; i < CHUNK / SLICES; i++) {
-        let k = i * SLICES + slice;
-        let left_at = ty * CHUNK + k;
-        let w_at = tx * STRIDE + k;
-        let w_step = THREADS_N * STRIDE;
-        let w_next = 4u * w_step;
-        #include "shared/tile_multiply.wgsl"
+  var chunk = 0u;
+  loop {
+    loop {
+      // The next chunk sets out …
+      if (chunk < chunks) {
+        let k = chunk * CHUNK;
+        next0 = x[x0_at + k];
+        if (PER_LEFT > 1u) { next1 = x[x1_at + k]; }
+        if (PER_LEFT > 2u) { next2 = x[x2_at + k]; next3 = x[x3_at + k]; }
+        let from_k = 4u * (k + load_k);
+        #include "linear/tile_fetch_weights.wgsl"
       }
-    }
-    workgroupBarrier();
-    // … and the next takes its place.
-    if (chunk < chunks) {
+      // … the one that lies in workgroup memory is used up …
+      if (chunk > 0u) {
+        for (var i = 0u; i < CHUNK / SLICES; i++) {
+          let k = i * SLICES + slice;
+          let left_at = ty * CHUNK + k;
+          let w_at = tx * STRIDE + k;
+          let w_step = THREADS_N * STRIDE;
+          let w_next = 4u * w_step;
+          #include "shared/tile_multiply.wgsl"
+          #include "shared/tile_multiply_wide.wgsl"
+        }
+      }
+      workgroupBarrier();
+      if (chunk >= chunks) { break; }
+      // … and the next takes its place.
       #include "shared/tile_put_left.wgsl"
       #include "linear/tile_put_weights.wgsl"
-    } else if (chunk < all) {
-      let r = (chunk - chunks) * 4u * CHUNK;
-      for (var i = lane; i < TILE_M * CHUNK; i += THREADS) {
-        tile_left[i] = activation4(first_m + i / CHUNK, r + (i % CHUNK) * 4u);
-      }
-      for (var i = lane; i < TILE_N * CHUNK; i += THREADS) {
-        tile_w[(i / CHUNK) * STRIDE + i % CHUNK] = lora_b(first_n + i / CHUNK, r + (i % CHUNK) * 4u);
-      }
+      workgroupBarrier();
+      chunk++;
+    }
+    if (chunk >= all) { break; }
+    let r = (chunk - chunks) * 4u * CHUNK;
+    for (var i = lane; i < TILE_M * CHUNK; i += THREADS) {
+      tile_left[i] = activation4(first_m + i / CHUNK, r + (i % CHUNK) * 4u);
+    }
+    for (var i = lane; i < TILE_N * CHUNK; i += THREADS) {
+      tile_w[(i / CHUNK) * STRIDE + i % CHUNK] = lora_b(first_n + i / CHUNK, r + (i % CHUNK) * 4u);
     }
     workgroupBarrier();
+    chunk++;
   }
 
   #include "linear/tile_add_slices.wgsl"
   let row = first_m + ty;
   let column = first_n + tx;
+  let wide = 8u * THREADS_N;
   #include "shared/tile_store.wgsl"
+  #include "shared/tile_store_wide.wgsl"
 }

@@ -69,54 +69,63 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let tx = place % THREADS_N;
   let ty = place / THREADS_N;
   #include "shared/tile_sums.wgsl"
+  #include "shared/tile_sums_wide.wgsl"
 
   let chunks = (width + CHUNK - 1u) / CHUNK;
   let all = chunks + (p.rank + 4u * CHUNK - 1u) / (4u * CHUNK);
-  for (var chunk = 0u; chunk <= all; chunk++) {
-    // The next chunk sets out …
-    if (chunk < chunks) {
-      let n4 = chunk * CHUNK + lane % CHUNK;
-      // Past the last n, zeros.
-      let y_at = min(n4, width - 1u);
-      next0 = select(vec4f(), dy[y0_at + y_at], n4 < width);
-      if (PER_LEFT > 1u) { next1 = select(vec4f(), dy[y1_at + y_at], n4 < width); }
-      if (PER_LEFT > 2u) {
-        next2 = select(vec4f(), dy[y2_at + y_at], n4 < width);
-        next3 = select(vec4f(), dy[y3_at + y_at], n4 < width);
+  var chunk = 0u;
+  loop {
+    loop {
+      // The next chunk sets out …
+      if (chunk < chunks) {
+        let n4 = chunk * CHUNK + lane % CHUNK;
+        // Past the last n, zeros.
+        let y_at = min(n4, width - 1u);
+        next0 = select(vec4f(), dy[y0_at + y_at], n4 < width);
+        if (PER_LEFT > 1u) { next1 = select(vec4f(), dy[y1_at + y_at], n4 < width); }
+        if (PER_LEFT > 2u) {
+          next2 = select(vec4f(), dy[y2_at + y_at], n4 < width);
+          next3 = select(vec4f(), dy[y3_at + y_at], n4 < width);
+        }
+        let n = min(4u * chunk * CHUNK + load_n, p.out_features - 1u);
+        #include "linear/tile_fetch_weights.wgsl"
       }
-      let n = min(4u * chunk * CHUNK + load_n, p.out_features - 1u);
-      #include "linear/tile_fetch_weights.wgsl"
-    }
-    // … the one that lies in workgroup memory is used up …
-    if (chunk > 0u) {
-      for (var i = 0u; i < CHUNK / SLICES; i++) {
-        let n4 = i * SLICES + slice;
-        let left_at = ty * CHUNK + n4;
-        let w_at = 4u * n4 * STRIDE + tx;
-        let w_step = STRIDE;
-        let w_next = THREADS_N;
-        #include "shared/tile_multiply.wgsl"
+      // … the one that lies in workgroup memory is used up …
+      if (chunk > 0u) {
+        for (var i = 0u; i < CHUNK / SLICES; i++) {
+          let n4 = i * SLICES + slice;
+          let left_at = ty * CHUNK + n4;
+          let w_at = 4u * n4 * STRIDE + tx;
+          let w_step = STRIDE;
+          let w_next = THREADS_N;
+          #include "shared/tile_multiply.wgsl"
+          #include "shared/tile_multiply_wide.wgsl"
+        }
       }
-    }
-    workgroupBarrier();
-    // … and the next takes its place.
-    if (chunk < chunks) {
+      workgroupBarrier();
+      if (chunk >= chunks) { break; }
+      // … and the next takes its place.
       #include "shared/tile_put_left.wgsl"
       #include "linear/tile_put_weights.wgsl"
-    } else if (chunk < all) {
-      let r = (chunk - chunks) * 4u * CHUNK;
-      for (var i = lane; i < TILE_M * CHUNK; i += THREADS) {
-        tile_left[i] = activation4(first_m + i / CHUNK, r + (i % CHUNK) * 4u);
-      }
-      for (var i = lane; i < 4u * CHUNK * WIDTH; i += THREADS) {
-        tile_w[(i / WIDTH) * STRIDE + i % WIDTH] = lora_a(r + i / WIDTH, first_k + i % WIDTH);
-      }
+      workgroupBarrier();
+      chunk++;
+    }
+    if (chunk >= all) { break; }
+    let r = (chunk - chunks) * 4u * CHUNK;
+    for (var i = lane; i < TILE_M * CHUNK; i += THREADS) {
+      tile_left[i] = activation4(first_m + i / CHUNK, r + (i % CHUNK) * 4u);
+    }
+    for (var i = lane; i < 4u * CHUNK * WIDTH; i += THREADS) {
+      tile_w[(i / WIDTH) * STRIDE + i % WIDTH] = lora_a(r + i / WIDTH, first_k + i % WIDTH);
     }
     workgroupBarrier();
+    chunk++;
   }
 
   #include "linear/tile_add_slices.wgsl"
   let row = first_m + ty;
   let column = first_k + tx;
+  let wide = 2u * THREADS_N;
   #include "shared/tile_store.wgsl"
+  #include "shared/tile_store_wide.wgsl"
 }

@@ -6,7 +6,7 @@ override THREADS_M: u32 = 8u;
 override THREADS_N: u32 = 16u;  // along the columns of the output
 override SLICES: u32 = 1u;
 override ROWS: u32 = 8u;        // 4 or 8
-override COLUMNS: u32 = 8u;     // 4 or 8
+override COLUMNS: u32 = 8u;     // 4, 8 or, with 8 rows and one slice, 16
 override CHUNK: u32 = 4u;       // vec4 of what is summed over: 2, 4 or 8
 
 override GRID = THREADS_M * THREADS_N;

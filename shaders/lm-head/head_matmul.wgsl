@@ -20,9 +20,10 @@ override PER_W = TILE_N * WORDS / THREADS;
 
 var<workgroup> tile_w: array<vec4f, TILE_N * CHUNK>;
 
-// Where vec4 k of row n lies: swizzled by the row, so that eight lanes that read the same k of neighboring rows, or
-// write neighboring k, meet no bank conflict.
-fn place_w(n: u32, k: u32) -> u32 { return n * CHUNK + (k ^ ((n / 2u) % CHUNK)); }
+// Where vec4 k of row n lies: turned by the row, so that eight lanes that read the same k of neighboring rows, or
+// write neighboring k, meet no bank conflict. Turned, not xored: Tint knows the range of a remainder, and checks
+// nothing. It does not look through calls.
+fn place_w(n: u32, k: u32) -> u32 { return n * CHUNK + (k + n / 2u) % CHUNK; }
 
 fn put(n: u32, word: u32, v: vec4u) {
   if (FORMAT == 2u) {
@@ -70,6 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let tx = lane % THREADS_N;
   let ty = lane / THREADS_N;
   #include "shared/tile_sums.wgsl"
+  #include "shared/tile_sums_wide.wgsl"
 
   let chunks = width / CHUNK;
   for (var chunk = 0u; chunk <= chunks; chunk++) {
@@ -87,11 +89,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (chunk > 0u) {
       for (var k = 0u; k < CHUNK; k++) {
         let left_at = ty * CHUNK + k;
-        // Rows a multiple of eight apart are swizzled alike.
-        let w_at = place_w(tx, k);
+        // As place_w; rows a multiple of eight apart are turned alike.
+        let w_at = tx * CHUNK + (k + tx / 2u) % CHUNK;
         let w_step = THREADS_N * CHUNK;
         let w_next = 4u * w_step;
         #include "shared/tile_multiply.wgsl"
+        #include "shared/tile_multiply_wide.wgsl"
       }
     }
     workgroupBarrier();
@@ -105,7 +108,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   let row = first_m + ty;
   let column = first_n + tx;
+  let wide = 8u * THREADS_N;
   #include "shared/tile_store.wgsl"
+  #include "shared/tile_store_wide.wgsl"
 }
 
 #include "shared/table_decode.wgsl"

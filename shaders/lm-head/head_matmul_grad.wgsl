@@ -84,6 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let tx = lane % THREADS_N;
   let ty = lane / THREADS_N;
   #include "shared/tile_sums.wgsl"
+  #include "shared/tile_sums_wide.wgsl"
 
   let chunks = (end - begin + 4u * CHUNK - 1u) / (4u * CHUNK);
   for (var chunk = 0u; chunk <= chunks; chunk++) {
@@ -109,6 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         let w_step = WIDTH;
         let w_next = THREADS_N;
         #include "shared/tile_multiply.wgsl"
+        #include "shared/tile_multiply_wide.wgsl"
       }
     }
     workgroupBarrier();
@@ -127,6 +129,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store_row(m + 2u * THREADS_M, k, s, a2, c2); store_row(m + 3u * THREADS_M, k, s, a3, c3);
   store_row(m + 4u * THREADS_M, k, s, a4, c4); store_row(m + 5u * THREADS_M, k, s, a5, c5);
   store_row(m + 6u * THREADS_M, k, s, a6, c6); store_row(m + 7u * THREADS_M, k, s, a7, c7);
+  if (COLUMNS > 8u) {
+    let wide = k + 2u * THREADS_N;
+    store_row(m, wide, s, d0, e0); store_row(m + THREADS_M, wide, s, d1, e1);
+    store_row(m + 2u * THREADS_M, wide, s, d2, e2); store_row(m + 3u * THREADS_M, wide, s, d3, e3);
+    store_row(m + 4u * THREADS_M, wide, s, d4, e4); store_row(m + 5u * THREADS_M, wide, s, d5, e5);
+    store_row(m + 6u * THREADS_M, wide, s, d6, e6); store_row(m + 7u * THREADS_M, wide, s, d7, e7);
+  }
 }
 
 #include "shared/table_decode.wgsl"

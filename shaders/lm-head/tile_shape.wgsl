@@ -2,7 +2,7 @@
 
 override THREADS_M: u32 = 8u;
 override THREADS_N: u32 = 16u;  // along the columns of the output; a multiple of 8
-override COLUMNS: u32 = 8u;     // 4 or 8
+override COLUMNS: u32 = 8u;     // 4, 8 or 16
 
 const ROWS = 8u;
 const CHUNK = 4u;  // vec4 of what is summed over

@@ -12,7 +12,7 @@ interface TileShape {
   THREADS_N: number;
   /** Thread grids that split the depth of a chunk. */
   SLICES: number;
-  /** Results per thread: 4 or 8 each way. */
+  /** Results per thread: 4 or 8 rows, 4, 8 or 16 columns. */
   ROWS: number;
   COLUMNS: number;
   /** vec4 of depth per chunk: 2, 4 or 8. */
@@ -23,9 +23,9 @@ const LARGE = { SLICES: 1, ROWS: 8, COLUMNS: 8, CHUNK: 4 };
 const SQUARE = { THREADS_M: 16, THREADS_N: 16, SLICES: 1, CHUNK: 4 };
 
 /**
- * The first is the default. An 8 × 8 thread does 256 multiply-adds per 16 loads from workgroup memory; an 8 × 4
- * thread does 128 per 12, 8 of which its neighbors load too; a 4 × 4 thread does 64 per 8. Smaller ones take fewer
- * registers, of which some GPUs have only 128 or 64 per thread. Small tiles split a small product into many
+ * The first is the default. An 8 × 16 thread does 512 multiply-adds per 24 loads from workgroup memory; an 8 × 8 thread
+ * 256 per 16; an 8 × 4 thread 128 per 12, 8 of which its neighbors load too; a 4 × 4 thread 64 per 8. Smaller ones take
+ * fewer registers, of which some GPUs have only 128 or 64 per thread. Small tiles split a small product into many
  * workgroups, and slices give those enough threads. Each thread must load 1, 2 or 4 vec4 of each operand per chunk,
  * and the sums of a slice must fit in the space of the weights.
  */
@@ -40,6 +40,7 @@ const SHAPES: readonly TileShape[] = [
   { ...SQUARE, ROWS: 8, COLUMNS: 4 },
   { ...SQUARE, THREADS_M: 8, ROWS: 8, COLUMNS: 4 },
   { ...SQUARE, ROWS: 4, COLUMNS: 4 },
+  { ...LARGE, THREADS_M: 16, THREADS_N: 8, COLUMNS: 16 },
 ];
 
 /** Size of a tile: rows × columns of the product, depth of a chunk, bytes of workgroup memory. */
@@ -48,7 +49,7 @@ function tileOf({ THREADS_M, THREADS_N, SLICES, ROWS, COLUMNS, CHUNK }: TileShap
   const padding = Math.max(columns, depth);
   const bytes = 4 * depth * (rows + columns) + 16 * padding + 64;
   // Distinguishes tiles of the same size.
-  const each = SLICES === 1 && ROWS * COLUMNS < 64 ? ` by ${ROWS}x${COLUMNS}` : '';
+  const each = SLICES === 1 && ROWS * COLUMNS !== 64 ? ` by ${ROWS}x${COLUMNS}` : '';
   return { name: `f32 ${rows}x${columns}x${depth}${each}`, rows, columns, bytes };
 }
 

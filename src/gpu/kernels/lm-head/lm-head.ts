@@ -29,7 +29,7 @@ export interface Table {
  */
 export const SLICE = 4096;
 
-/** Threads of a workgroup, and columns per thread: 4 or 8. A thread has 8 rows. */
+/** Threads of a workgroup, and columns per thread: 4, 8 or 16. A thread has 8 rows. */
 export interface HeadTile {
   THREADS_M: number;
   /** Along the vocabulary in the forward pass, along the width in the gradient; a multiple of 8. */
@@ -46,6 +46,7 @@ export const HEAD_TILES: readonly HeadTile[] = [
   { THREADS_M: 16, THREADS_N: 16, COLUMNS: 8 },
   { THREADS_M: 16, THREADS_N: 8, COLUMNS: 8 },
   { THREADS_M: 8, THREADS_N: 16, COLUMNS: 4 },
+  { THREADS_M: 16, THREADS_N: 8, COLUMNS: 16 },
 ];
 
 /** Size of a workgroup's tile: rows × columns of the product. */
@@ -57,7 +58,9 @@ export const headTileSize = ({ THREADS_M, THREADS_N, COLUMNS }: HeadTile) => ({
 /** Names in execution plans. The default's is `f32`, from when it was the only one. */
 export function headTileName(tile: HeadTile): string {
   const { rows, columns } = headTileSize(tile);
-  return tile === HEAD_TILES[0] ? 'f32' : `f32 ${rows}x${columns}x16${tile.COLUMNS < 8 ? ' by 8x4' : ''}`;
+  return tile === HEAD_TILES[0]
+    ? 'f32'
+    : `f32 ${rows}x${columns}x16${tile.COLUMNS === 8 ? '' : ` by 8x${tile.COLUMNS}`}`;
 }
 
 const NAMED = HEAD_TILES.map((tile) => ({ name: headTileName(tile), constants: { ...tile } }));
