@@ -1,7 +1,8 @@
 import type { Gpu } from '../device.ts';
+import { ceilDiv } from '../grid.ts';
 import { ATTENTION_CLASSES } from '../kernels/attention/index.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
-import type { Precision, Variant } from '../kernels/linear/nf4-variant.ts';
+import type { Nf4ForwardVariant, Precision, Variant } from '../kernels/linear/nf4-variant.ts';
 import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import {
@@ -37,18 +38,23 @@ interface KernelClass {
   title: string;
   /** Its variants on this device, the default first. */
   variants: readonly Pick<Variant<never>, 'name' | 'precision'>[];
+  /** What software devices take; by default the first variant. */
+  untimed?: string;
   /** Times the variants that `mayRun` admits; resolves to the name of the fastest. */
   run(mayRun: (name: string) => boolean, events: TrialEvents): Promise<string>;
 }
 
 /**
  * Chooses the variant of each class by timing them on the device, or from the tuning cache. Software devices take
- * the defaults, and so do classes with a single variant. The device must support `work.precision`.
+ * the one that computes least beside the product, classes with a single variant that one. The device must support
+ * `work.precision`.
  */
 export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): Promise<KernelSelection> {
   const classes = tunedClasses(gpu, work);
   if (gpu.software) {
-    return Object.fromEntries(classes.map(({ name, variants }) => [name, variants[0]!.name]));
+    return Object.fromEntries(
+      classes.map(({ name, variants, untimed }) => [name, untimed ?? variants[0]!.name]),
+    );
   }
   const results = await TuningResults.open(gpu, tuning.cache);
   const chosen = new Map<KernelClass, string>();
@@ -119,11 +125,13 @@ export function tunedClasses(gpu: Gpu, work: Workload): KernelClass[] {
   const products = shapes.flatMap((shape) =>
     DIRECTIONS.map((direction): KernelClass => {
       const name = className(direction, shape);
+      const variants = listed(direction, precision, gpu);
       return {
         name,
         key: trialName(name, work),
         title: `for ${name} the kernel`,
-        variants: listed(direction, precision, gpu),
+        variants,
+        untimed: leastPadded(variants, work.rows, direction === 'forward' ? shape.columns : shape.depth),
         run: (mayRun, events) => tryProducts(gpu, direction, shape, work, mayRun, events),
       };
     }),
@@ -153,10 +161,21 @@ export function tunedClasses(gpu: Gpu, work: Workload): KernelClass[] {
   return [...new Map([...products, head, norms, ...attention].map((one) => [one.name, one])).values()];
 }
 
+type Tiled = Pick<Nf4ForwardVariant, 'name' | 'tile'>;
+
 const listed = (direction: Direction, precision: Precision, gpu: Gpu) =>
   direction === 'forward'
     ? variantCandidates(NF4_FORWARD, precision, gpu)
     : variantCandidates(NF4_GRAD, precision, gpu);
+
+/** Of the default and those like it, the first whose tiles compute least beside a product of `rows` × `columns`. */
+function leastPadded(variants: readonly Tiled[], rows: number, columns: number): string {
+  const padded = (size: number, tile: number) => ceilDiv(size, tile) * tile;
+  const computed = ({ tile }: Tiled) =>
+    tile ? padded(rows, tile.rows) * padded(columns, tile.columns) : NaN;
+  // NaN is neither less nor more: what is of another kind never takes the default's place.
+  return variants.reduce((best, one) => (computed(one) < computed(best) ? one : best)).name;
+}
 
 /** A trial's result applies to passes of similar length: up to the next power of two. */
 const roughly = (rows: number): number => 2 ** Math.ceil(Math.log2(rows));

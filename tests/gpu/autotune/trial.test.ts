@@ -208,7 +208,7 @@ describe('choosing tiles', () => {
     note: () => undefined,
   };
 
-  it('takes the defaults on a software device', async () => {
+  it('takes the defaults on a software device, and tiles that compute little beside a small product', async () => {
     const { gpu } = await testGpu();
     expect(gpu.software).toBe(true);
     const cache = { get: () => expect.fail('asked the cache'), set: () => expect.fail('told the cache') };
@@ -220,6 +220,16 @@ describe('choosing tiles', () => {
       attention: 'f32 32x64 by 4x4',
       'attention keys': 'f32 32x64 by 4x4',
       'attention queries': 'f32 32x64 by 4x4',
+    });
+    const small = { ...work, rows: 96, shapes: [{ columns: 160, depth: 64 }] };
+    expect(await chooseKernels(gpu, small, { ...tuning, cache })).toMatchObject({
+      'forward 160x64': 'f32 128x64x16',
+      'gradient 160x64': 'f32 128x64x16',
+    });
+    const rows = { ...work, rows: 65, shapes: [{ columns: 128, depth: 32 }] };
+    expect(await chooseKernels(gpu, rows, { ...tuning, cache })).toMatchObject({
+      'forward 128x32': right.name,
+      'gradient 128x32': 'f32 128x64x16',
     });
   });
 

@@ -78,6 +78,7 @@ function forwardTile(shape: TileShape): Nf4ForwardVariant {
   return {
     name: tile.name,
     precision: 'f32',
+    ...(shape.SLICES === 1 && { tile }),
     supported: (gpu) => fits(gpu, tile.bytes),
     dispatch(stream, { x, weight, y, rows, lora, bias, residual }) {
       const { columns, depth } = weight;
@@ -109,6 +110,7 @@ function gradTile(shape: TileShape): Nf4GradVariant {
   return {
     name: tile.name,
     precision: 'f32',
+    ...(shape.SLICES === 1 && { tile }),
     supported: (gpu) => fits(gpu, tile.bytes),
     dispatch(stream, { dy, weight, dx, rows, lora, accumulate }) {
       const { columns, depth } = weight;

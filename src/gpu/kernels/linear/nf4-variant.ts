@@ -17,6 +17,8 @@ export interface Variant<Call> {
    */
   readonly name: string;
   readonly precision: Precision;
+  /** Rows and columns of a workgroup, which computes all of them, needed or not; of f32 in one slice only. */
+  readonly tile?: { rows: number; columns: number };
   /** Whether the device supports it. */
   supported(gpu: Gpu): boolean;
   dispatch(stream: Stream, call: Call): void;
