@@ -41,8 +41,9 @@ async function withGenerator<T>(
   }
 }
 
+// Those of V2 after its training are in gpu/run/reference.
 describe.each(CASES)('greedy ids of %s', (name) => {
-  it.each(['base', 'v1', 'v2'] as const)('are those of PyTorch for %s', async (who) => {
+  it.each(['base', 'v1'] as const)('are those of PyTorch for %s', async (who) => {
     const model = await openCase(name);
     const lora = await model.lora(who);
     const prompt = model.expected.prompt_ids;
@@ -67,14 +68,15 @@ describe('several at once', () => {
     const model = await openCase('recipe_text');
     const lora = await model.lora('v1');
     const prompts = unevenPrompts(model);
+    const options = { ...greedy(model), maxNewTokens: 8 };
     const alone = await withGenerator({ sequences: 1 }, model, async (g) => {
       const results = [];
       for (const prompt of prompts) {
-        results.push(...(await g.generate([prompt], lora, greedy(model))));
+        results.push(...(await g.generate([prompt], lora, options)));
       }
       return results;
     });
-    const together = await withGenerator({}, model, (g) => g.generate(prompts, lora, greedy(model)));
+    const together = await withGenerator({}, model, (g) => g.generate(prompts, lora, options));
     expect(together).toEqual(alone);
     // Otherwise the test would not notice one sequence reading another's keys.
     expect(new Set(alone.map(({ ids }) => ids.join())).size).toBeGreaterThan(3);

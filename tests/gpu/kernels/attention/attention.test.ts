@@ -1,18 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
-import {
-  ATTENTION_CLASSES,
-  type AttentionClass,
-  ATTENTIONS,
-} from '../../../../src/gpu/kernels/attention/index.ts';
+import { describe, expect, it } from 'vitest';
 import {
   type AttentionCase as Case,
-  type AttentionInputs,
   attentionInputs as inputs,
   attentionReference as reference,
-  runAttention,
 } from '../../../support/attention-case.ts';
-import { relativeError, TestGpu, testGpu } from '../../../support/gpu.ts';
+import { runVariant, testVariants } from '../../../support/attention-variants.ts';
+import { relativeError, testGpu } from '../../../support/gpu.ts';
 
 // Tiles have 32 or 64 rows and 64 columns; columns of heads are staged 16 at a time, or 16 rows and more as they
 // are.
@@ -34,29 +27,13 @@ const cases: Case[] = [
   },
 ];
 
-/** Forward and backward on the device, by the variants of this name that fit; the default ones unless told. */
-function run(
-  t: TestGpu,
-  shape: Case,
-  data: AttentionInputs,
-  { name, most }: { name?: string; most?: number } = {},
-) {
-  const variant = <C extends AttentionClass>(kind: C) =>
-    ATTENTIONS[kind].find((one) => one.name === name && one.fits(shape)) ?? ATTENTIONS[kind][0]!;
-  return runAttention(t, shape, data, {
-    forward: (call) => variant('attention').dispatch(t.stream, call, most),
-    backwardKV: (call) => variant('attention keys').dispatch(t.stream, call, most),
-    backwardQ: (call) => variant('attention queries').dispatch(t.stream, call, most),
-  });
-}
-
 describe.each(cases)(
   'attention of $tokens tokens, heads $heads/$kvHeads of $headDim, documents from $borders',
   (shape) => {
     const data = inputs(shape, shape.tokens * 1000 + shape.headDim);
 
     it('matches the f64 reference forward and backward', async () => {
-      const out = await run(await testGpu(), shape, data);
+      const out = await runVariant(await testGpu(), shape, data);
       const ref = reference(shape, data);
       const lse = out.stats.filter((_, i) => i % 2 === 0);
       expect(relativeError(out.o, ref.o), 'o').toBeLessThan(1e-5);
@@ -68,36 +45,8 @@ describe.each(cases)(
   },
 );
 
-/** Token counts around the tiles; heads of one and of two times 16 vec4, and of neither. */
-const variantCases: Case[] = [
-  { tokens: 65, heads: 6, kvHeads: 1, headDim: 128, borders: [3] },
-  { tokens: 150, heads: 4, kvHeads: 2, headDim: 64, borders: [70, 131] },
-  { tokens: 129, heads: 3, kvHeads: 1, headDim: 84, borders: [] },
-];
-const names = new Set(
-  ATTENTION_CLASSES.flatMap((part) =>
-    ATTENTIONS[part].filter(({ precision }) => precision === 'f32').map(({ name }) => name),
-  ),
-);
-
-describe.each([...names])('attention by %s', (name) => {
-  let t: TestGpu;
-  // All of the adapter's limits: the largest tiles need more workgroup memory than WebGPU guarantees.
-  beforeAll(async () => void (t = new TestGpu(await openNodeGpu('adapter'))));
-  afterAll(() => t.close());
-
-  it.each(variantCases)('$tokens tokens, heads $heads/$kvHeads of $headDim', async (shape) => {
-    const data = inputs(shape, shape.tokens * 31 + name.length);
-    const out = await run(t, shape, data, { name });
-    const ref = reference(shape, data);
-    for (const what of ['o', 'dv', 'dq', 'dk'] as const) {
-      expect(relativeError(out[what], ref[what]), what).toBeLessThan(1e-5);
-    }
-    const lse = out.stats.filter((_, i) => i % 2 === 0);
-    expect(relativeError(lse, ref.lse), 'lse').toBeLessThan(1e-5);
-    expect(await run(t, shape, data, { name })).toEqual(out);
-  });
-});
+// Heads of one times 16 vec4; of two, and of neither, in tests/long/attention-variants.test.ts.
+testVariants([{ tokens: 150, heads: 4, kvHeads: 2, headDim: 64, borders: [70, 131] }]);
 
 describe('attention', () => {
   const shape: Case = { tokens: 97, heads: 4, kvHeads: 2, headDim: 64, borders: [50] };
@@ -105,7 +54,7 @@ describe('attention', () => {
   it('a lone token gets its value; only dv is not zero', async () => {
     const lone: Case = { tokens: 1, heads: 2, kvHeads: 1, headDim: 64, borders: [] };
     const data = inputs(lone, 5);
-    const out = await run(await testGpu(), lone, data);
+    const out = await runVariant(await testGpu(), lone, data);
     expect(relativeError(out.o, [...data.v, ...data.v])).toBeLessThan(1e-6);
     const sums = Array.from({ length: 64 }, (_, c) => data.dout[c]! + data.dout[64 + c]!);
     expect(relativeError(out.dv, sums)).toBeLessThan(1e-6);
@@ -117,23 +66,23 @@ describe('attention', () => {
   it('gives the same bits twice', async () => {
     const t = await testGpu();
     const data = inputs(shape, 1);
-    expect(await run(t, shape, data)).toEqual(await run(t, shape, data));
+    expect(await runVariant(t, shape, data)).toEqual(await runVariant(t, shape, data));
   });
 
   it('gives the same bits in as many dispatches as there are tiles', async () => {
     const t = await testGpu();
     const long: Case = { tokens: 500, heads: 4, kvHeads: 2, headDim: 4, borders: [150] };
     const data = inputs(long, 6);
-    const whole = await run(t, long, data);
+    const whole = await runVariant(t, long, data);
     const before = t.stream.counts.dispatches;
-    expect(await run(t, long, data, { most: 1 })).toEqual(whole);
+    expect(await runVariant(t, long, data, { most: 1 })).toEqual(whole);
     // For each of three kernels, 16 tiles of 32 rows; the deltas, and two sums of the parts of dk and dv.
     expect(t.stream.counts.dispatches - before).toBe(3 * 16 + 1 + 2);
   });
 
   it('stays finite and right with scores beyond ±60', async () => {
     const data = inputs(shape, 2, 5);
-    const out = await run(await testGpu(), shape, data);
+    const out = await runVariant(await testGpu(), shape, data);
     const ref = reference(shape, data);
     expect(Math.max(...ref.lse)).toBeGreaterThan(60);
     for (const name of ['o', 'dq', 'dk', 'dv'] as const) {
@@ -150,7 +99,7 @@ describe('attention', () => {
     for (const name of ['q', 'k', 'v', 'dout'] as const) {
       other[name].set(data[name].subarray(from(data[name].length)), from(data[name].length));
     }
-    const [a, b] = [await run(t, shape, data), await run(t, shape, other)];
+    const [a, b] = [await runVariant(t, shape, data), await runVariant(t, shape, other)];
     for (const name of ['o', 'dq', 'dk', 'dv'] as const) {
       expect(a[name].subarray(from(a[name].length))).toEqual(b[name].subarray(from(a[name].length)));
       expect(a[name].subarray(0, from(a[name].length))).not.toEqual(
