@@ -2,8 +2,8 @@
 import { promisifyRequest, type UseStore } from 'idb-keyval';
 
 const FILLING = 'filling/';
-/** A larger value would bypass the log: Chrome stores it in a separate file. */
-const VALUE_BYTES = 48 * 1024;
+/** Of two bytes each. */
+const KEY_CHARACTERS = 4096;
 /** What Chrome's LevelDB collects in memory, and in one log, before it writes a table. */
 const TABLE_BYTES = 4 * 2 ** 20;
 
@@ -16,24 +16,22 @@ const TABLE_BYTES = 4 * 2 ** 20;
  * useless work.
  */
 export async function rollOverLog(store: UseStore): Promise<void> {
-  // Random, because Chrome compresses.
-  const value = crypto.getRandomValues(new Uint8Array(VALUE_BYTES));
-  const keys = Array.from({ length: Math.ceil((1.25 * TABLE_BYTES) / VALUE_BYTES) }, (_, i) => FILLING + i);
-  try {
-    for (let filled = 0; filled < 2; filled++) {
-      await store('readwrite', (objects) => {
-        for (const key of keys) {
-          objects.put(value, key);
-        }
-        return promisifyRequest(objects.transaction);
-      });
-    }
-  } finally {
-    await store('readwrite', (objects) => {
+  // A record's key is in the log twice. Values would be compressed before they come there, and random ones stay in the
+  // tables, at 20 MB a copy, while keys of one letter are compressed there to next to nothing.
+  const keys = Array.from({ length: Math.ceil((1.25 * TABLE_BYTES) / (2 * 2 * KEY_CHARACTERS)) }, (_, i) =>
+    `${FILLING}${i}/`.padEnd(KEY_CHARACTERS, 'x'),
+  );
+  const all = (work: (objects: IDBObjectStore, key: string) => void) =>
+    store('readwrite', (objects) => {
       for (const key of keys) {
-        objects.delete(key);
+        work(objects, key);
       }
       return promisifyRequest(objects.transaction);
     });
+  try {
+    await all((objects, key) => objects.put(0, key));
+  } finally {
+    // Writes as much again.
+    await all((objects, key) => objects.delete(key));
   }
 }
