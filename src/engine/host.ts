@@ -1,5 +1,6 @@
 import { recipeToYaml, recipeWithoutFile } from '../formats/recipe.ts';
 import { UserError } from '../formats/user-error.ts';
+import { deviceKey } from '../gpu/autotune/tuning-results.ts';
 import { BaseCache } from '../model/base/cache/base-cache.ts';
 import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import { runLockFree } from '../platform/run-lock.ts';
@@ -33,7 +34,7 @@ import {
   testCategory,
 } from './files/storage-account.ts';
 import type { DeviceFacts } from './protocol/protocol.ts';
-import { estimate } from './runs/plan.ts';
+import { measureSpeed } from './runs/plan.ts';
 import { keepArchive } from './runs/read-archive.ts';
 import { RunNotesStore } from './runs/run-notes.ts';
 import { Runs } from './runs/runs.ts';
@@ -62,6 +63,9 @@ const shelves = [
 const conversations = new Conversations(store);
 const chat = new Chat(runs, files, conversations);
 
+/** The name of this script has a hash of all that it computes with. */
+const ENGINE = location.pathname.split('/').at(-1)!;
+
 /** Calls outside a run that compute on the GPU. */
 let computing = 0;
 
@@ -82,12 +86,14 @@ async function deviceFacts(): Promise<DeviceFacts> {
   }
   const { name, software } = gpu;
   const { limits } = gpu.device;
+  const key = `${deviceKey(gpu)}, ${ENGINE}`;
   gpu.close();
   return {
     name,
     software,
     maxBufferBytes: limits.maxBufferSize,
     bindingBytes: limits.maxStorageBufferBindingSize,
+    key,
   };
 }
 
@@ -106,13 +112,13 @@ const api: KeeperApi = {
 
   recipeYaml: async (recipe) => recipeToYaml(recipe),
   defaultRecipe: async () => recipeWithoutFile(),
-  estimate: (inputs, settings, onEvent, signal) =>
+  measureSpeed: (inputs, settings, onEvent, signal) =>
     answer(async () => {
       runs.checkIdle();
       await chat.close();
       const options = { ...settings, baseCache, tuning: browserTuning(store) };
       const known = await kept.inputs(await bases.inputs(inputs));
-      return whileComputing(() => estimate(known, onEvent, options, signal));
+      return whileComputing(() => measureSpeed(known, onEvent, options, signal));
     }),
 
   start: (inputs, settings, onEvent) =>

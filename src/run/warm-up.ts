@@ -1,24 +1,18 @@
 import type { Gpu } from '../gpu/device.ts';
 import { packWindow } from '../text/packing.ts';
-import { dueAfter } from '../train/cadence.ts';
 import { rowWindows } from '../train/packs.ts';
-import { stepsPerEpoch } from '../train/schedule.ts';
 import { compileRun } from './compile-kernels.ts';
 import type { DeviceKey } from './device-settings.ts';
 import type { RunEvent } from './events.ts';
-import { prepare, type Prepared } from './input/prepare.ts';
+import { prepare } from './input/prepare.ts';
 import type { RunInputs } from './input/run-inputs.ts';
 import type { FinetuneOptions } from './options.ts';
 import { newExecutionPlan } from './plan/new-execution-plan.ts';
 import { loadInputs, openSession } from './session.ts';
 
-/** Evaluating a token costs about a third of training on it: there is no backward pass, and nothing is recomputed. */
-const EVALUATION_COST = 1 / 3;
-
-/** The training speed of a device, and seconds for the whole run. */
-interface Estimate {
+/** The training speed of a device. */
+export interface TrainingSpeed {
   tokensPerSecond: number;
-  seconds: number;
 }
 
 /** As for a run. */
@@ -33,7 +27,7 @@ export async function warmUp(
   openGpu: () => Promise<Gpu>,
   emit: (event: RunEvent) => void,
   options: WarmUpOptions = {},
-): Promise<Estimate> {
+): Promise<TrainingSpeed> {
   const opened = await prepare(inputs, emit);
   const cache = await options.baseCache?.slot(opened.model, inputs.recipe.quantization.useDoubleQuant);
   const prepared = { ...opened, cache };
@@ -58,16 +52,5 @@ export async function warmUp(
   await runner.train(passes, optimizer, { ...call, t: 1 });
   const begun = performance.now();
   const { tokens } = await runner.train(passes, optimizer, { ...call, t: 2 });
-  const tokensPerSecond = (1000 * tokens) / (performance.now() - begun);
-  return { tokensPerSecond, seconds: workOf(prepared) / tokensPerSecond };
-}
-
-/** Tokens of the whole run, with evaluation tokens at their fraction of the cost. */
-function workOf({ train, evalRows, grouping, maxSteps, inputs }: Prepared): number {
-  const epochs = maxSteps / stepsPerEpoch(grouping);
-  const { evalStrategy: strategy, evalSteps: steps } = inputs.recipe.training;
-  const due = dueAfter({ strategy, steps }, { maxSteps, grouping }, { atEnd: true });
-  const evaluations = Array.from({ length: maxSteps }, (_, i) => due(i + 1)).filter(Boolean).length;
-  const evalTokens = evalRows.reduce((sum, { ids }) => sum + ids.length, 0);
-  return epochs * train.stats.tokens + EVALUATION_COST * evaluations * evalTokens;
+  return { tokensPerSecond: (1000 * tokens) / (performance.now() - begun) };
 }

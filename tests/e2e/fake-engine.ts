@@ -39,6 +39,8 @@ export interface Scenario {
   rows: string | undefined;
   /** Whether the browser asks before it lets them be read; the event `permission` answers with its detail. */
   asks: boolean;
+  /** Whether measuring the speed takes until it is canceled. */
+  holdSpeed: boolean;
   /** What another tab does until the event `elsewhere-ends`. */
   elsewhere: Elsewhere['doing'] | undefined;
 }
@@ -61,6 +63,7 @@ export function scenarioOf(search: URLSearchParams): Scenario {
     handles: search.has('handles'),
     rows: search.get('rows') ?? undefined,
     asks: search.has('asks'),
+    holdSpeed: search.has('holdSpeed'),
     elsewhere: (search.get('elsewhere') ?? undefined) as Scenario['elsewhere'],
   };
 }
@@ -224,7 +227,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
       }
       const software = scenario.device === 'software';
       const name = software ? 'Google SwiftShader' : 'NVIDIA GeForce RTX 4060 Laptop GPU';
-      return ok({ name, software, maxBufferBytes: 2048 * MIB, bindingBytes: 1024 * MIB });
+      return ok({ name, software, maxBufferBytes: 2048 * MIB, bindingBytes: 1024 * MIB, key: 'fake' });
     },
     diagnose: async () =>
       ok([
@@ -316,11 +319,18 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     },
     recipeYaml: async (recipe) => recipeToYaml(recipe),
     defaultRecipe: async () => defaultRecipe(),
-    estimate: async (_, settings) => {
+    measureSpeed: async (_, settings, onEvent, signal) => {
       Object.assign(globalThis, { settings });
-      return ok({ tokensPerSecond: 900, seconds: 600 });
+      onEvent({ type: 'phase', phase: 'loading the base', done: 45, total: 100, unit: 'bytes' });
+      if (scenario.holdSpeed) {
+        const stopped = await new Promise<unknown>((resolve) => {
+          signal!.addEventListener('abort', () => resolve(signal!.reason));
+        });
+        return refused(stopped);
+      }
+      return ok({ tokensPerSecond: 900 });
     },
-    plan: async () =>
+    plan: async ({ recipe }) =>
       ok({
         bytes: [
           ['base weights', 625 * MIB],
@@ -340,6 +350,8 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         checkpointsKept: 2,
         storageLeft: 48 * 1024 * MIB,
         advisories: [],
+        work: 270_000 * recipe.training.epochs,
+        speedConditions: { 'tokens in the longest row': Math.min(611, recipe.training.maxLength) },
       }),
     start: async (inputs, _, onEvent) => {
       const record = newRecord(crypto.randomUUID(), { steps: scenario.steps, recipe: inputs.recipe, inputs });

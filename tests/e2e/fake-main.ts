@@ -7,4 +7,4 @@ const search = new URLSearchParams(location.search);
 const engine = fakeEngine(scenarioOf(search), testScenarioOf(search));
 const app = new RetuneApp(search.has('markup') ? withMarkup(engine) : engine);
 document.querySelector('#app')!.replaceChildren(app);
-addEventListener('update-comes', () => void app.session.updateReady(() => (document.title = 'taken')));
+addEventListener('update-comes', () => void app.session.updateReady(() => (document.body.id = 'taken')));

@@ -104,7 +104,6 @@ describe.concurrent('the page', () => {
     await page.locator('[data-slot=recipe]').setInputFiles(`${CASE}/training_config.yaml`);
     await ready(page);
     await page.getByText('Memory by kind', { exact: true }).click();
-    await button(page, 'Measure how long it takes').click();
     await page.getByText('About 10 min 00 s, at 900 tokens per second.').waitFor();
     await accessibleInBothSchemes(page, 'chosen');
     await button(page, 'Start training').click();
@@ -235,7 +234,7 @@ describe.concurrent('the page', () => {
     await update.waitFor();
     expect(await notice.count()).toBe(0);
     await button(page, 'Reload to update').click();
-    await page.waitForFunction(() => document.title === 'taken');
+    await page.locator('body#taken').waitFor();
     await ready(page);
     await button(page, 'Continue the run').click();
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
@@ -275,7 +274,6 @@ describe.concurrent('the page', () => {
     await ready(page);
     await page.getByLabel('Leave GPU time to other programs').check();
     await page.getByLabel('Precision').selectOption('f32');
-    await button(page, 'Measure how long it takes').click();
     await page.getByText('About 10 min 00 s, at 900 tokens per second.').waitFor();
     expect(await page.evaluate(() => (globalThis as unknown as { settings: unknown }).settings)).toEqual({
       memory: 3.5 * 2 ** 30,
@@ -287,6 +285,28 @@ describe.concurrent('the page', () => {
     expect(await memory.inputValue()).toBe('3.5');
     expect(await page.getByLabel('Leave GPU time to other programs').isChecked()).toBe(true);
     expect(await page.getByLabel('Precision').inputValue()).toBe('f32');
+    await page.context().close();
+  });
+
+  it('measures how long a run takes by itself, and starts it without waiting for that', async () => {
+    const page = await open('holdSpeed&holdAt=5');
+    await chooseFiles(page);
+    await page.getByText('Measuring one pass: loading the base, 45%…').waitFor();
+    await page.getByRole('button', { name: /^Cancel.*Time/ }).click();
+    await page.getByText(/^Measuring was canceled; try again to know how long/).waitFor();
+    await page.getByLabel('Longest row').fill('400');
+    await page.getByText('Measuring one pass: loading the base, 45%…').waitFor();
+    await page.getByText('Everything is in order').waitFor();
+    await button(page, 'Start training').click();
+    await page.getByText('Step 5 of 60').waitFor();
+    await page.goto(`${server.url}tests/e2e/fake.html`);
+    await chooseFiles(page);
+    await page.getByText('About 10 min 00 s, at 900 tokens per second.').waitFor();
+    await page.getByLabel('Epochs').fill('1');
+    await page.getByText('About 5 min 00 s, at 900 tokens per second.').waitFor();
+    await page.getByLabel('Longest row').fill('400');
+    await page.getByText(/^Measured with 611 tokens in the longest row; now 400\. Measuring/).waitFor();
+    await page.getByText('About 5 min 00 s, at 900 tokens per second.').waitFor();
     await page.context().close();
   });
 

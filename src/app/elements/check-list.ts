@@ -9,8 +9,11 @@ export interface Check {
   detail?: string | undefined;
   /** Under this name it can be canceled. */
   cancel?: string | undefined;
-  /** Under this name it can be done again. */
+  /** Under this name it can be done again, and what the button says, where that is not "Try again". */
   again?: string | undefined;
+  act?: string | undefined;
+  /** No start waits for it. */
+  aside?: boolean | undefined;
   /** Under this name there is more to see. */
   more?: string | undefined;
 }
@@ -87,14 +90,14 @@ export class CheckList extends LitElement {
   override render() {
     return html`<ul>
       ${this.checks.map(
-        ({ state, title, detail, cancel, again, more }) =>
+        ({ state, title, detail, cancel, again, act = 'Try again', more }) =>
           html`<li class=${state}>
             <span class="mark" role="img" aria-label=${WORDS[state]}>${MARKS[state]}</span>
             <div>
               <span class="title">${title}</span>
               ${detail ? html`<p class="detail">${safeText(detail)}</p>` : nothing}
               ${cancel ? this.#button('canceled', 'Cancel', cancel, title) : nothing}
-              ${again ? this.#button('again', 'Try again', again, title) : nothing}
+              ${again ? this.#button('again', act, again, title) : nothing}
               ${more ? this.#button('more', 'Show', more, title) : nothing}
             </div>
           </li>`,

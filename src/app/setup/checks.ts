@@ -1,5 +1,5 @@
 import type { PlanFacts } from '../../engine/protocol/protocol.ts';
-import { counted, showBytes, showCount, showSeconds } from '../../formats/words.ts';
+import { counted, showBytes } from '../../formats/words.ts';
 import { ADVISORY_TITLES } from '../../run/checks/advisory.ts';
 import type { Check } from '../elements/check-list.ts';
 import type { AppState, ChoiceSlot } from '../shared/app-state.ts';
@@ -7,6 +7,7 @@ import { hasProblem } from '../shared/device-inputs.ts';
 import { adapterName } from '../shared/version-names.ts';
 import { conflict, relevantDrafts } from './choices.ts';
 import { rowsToHoldOut } from './held-out.ts';
+import { timeCheck } from './time-check.ts';
 
 /** The check list before the start, in the order in which things are chosen. */
 export function checks(state: AppState): Check[] {
@@ -82,23 +83,6 @@ function deviceCheck({ device }: AppState): Check {
     return { state: 'warn', title, detail: `${name}: a software device, correct but very slow.` };
   }
   return { state: 'good', title, detail: name };
-}
-
-/** Not needed for the start: not there before it was asked for, and in nobody's way where it failed. */
-function timeCheck({ estimate }: AppState): Check[] {
-  const title = 'Time';
-  if (estimate === undefined) {
-    return [];
-  }
-  if (estimate === 'measuring') {
-    return [{ state: 'busy', title, detail: 'Measuring one pass…', cancel: 'estimate' }];
-  }
-  if (!estimate.ok) {
-    return [{ state: 'warn', title, detail: estimate.sentence, again: 'estimate' }];
-  }
-  const { seconds, tokensPerSecond } = estimate.value;
-  const speed = `${showCount(Math.round(tokensPerSecond))} tokens per second`;
-  return [{ state: 'good', title, detail: `About ${showSeconds(seconds)}, at ${speed}.` }];
 }
 
 /** In nobody's way: what it is about stands beside it, with the buttons that mend it. */

@@ -29,7 +29,7 @@ import { RECIPE_FIELDS, type RecipeField, setField, withSettings } from './recip
 
 export type SlotName = keyof Slots;
 /** What the engine is asked about. */
-export type Asked = SlotName | 'recipe' | 'plan' | 'estimate';
+export type Asked = SlotName | 'recipe' | 'plan';
 
 const PLAN_DELAY_MS = 250;
 const CHANGES_DELAY_MS = 600;
@@ -143,9 +143,7 @@ export class Choices {
 
   /** Repeats what was canceled or failed. */
   again(asked: Asked): void {
-    if (asked === 'estimate') {
-      void this.estimate();
-    } else if (asked === 'plan') {
+    if (asked === 'plan') {
       this.replan();
     }
   }
@@ -236,26 +234,6 @@ export class Choices {
     const before = this.#store.state.recipe;
     this.#store.update({ recipe, drafts: {}, recipeFile });
     this.#afterRecipe(before, recipe);
-  }
-
-  /** Measures a pass of the run as planned. */
-  async estimate(): Promise<void> {
-    const inputs = this.inputs();
-    if (!inputs) {
-      return;
-    }
-    const settings = deviceSettings(this.#store.state.deviceInputs);
-    this.#store.update({ estimate: 'measuring' });
-    const answer = await this.#asking
-      .ask('estimate', (signal) => this.#engine.estimate(inputs, settings, () => undefined, signal))
-      .catch((error: unknown) => {
-        this.#store.update({ estimate: undefined });
-        throw error;
-      });
-    // If the choices have changed meanwhile, this estimate no longer applies.
-    if (answer) {
-      this.#store.update({ estimate: answer });
-    }
   }
 
   /** Of the next run, unless it is of another `recipe`. */
@@ -350,8 +328,6 @@ export class Choices {
         return `${readingRecipe}: reading it was canceled; ${again}.`;
       case 'plan':
         return `${nameOf(slots.train.chosen)}: estimating a run with it was canceled; try again before you start.`;
-      case 'estimate':
-        return 'Measuring was canceled; try again to know how long the run takes, or start it without.';
       default:
         return `${nameOf(slots[asked].chosen)}: reading it was canceled; ${again}.`;
     }
@@ -381,9 +357,8 @@ export class Choices {
   replan(): void {
     clearTimeout(this.#planTimer);
     this.#asking.drop('plan');
-    this.#asking.drop('estimate');
     const inputs = this.inputs();
-    this.#store.update({ plan: undefined, planning: inputs !== undefined, estimate: undefined });
+    this.#store.update({ plan: undefined, planning: inputs !== undefined });
     if (!inputs) {
       this.#store.update({ advisories: undefined });
       return;

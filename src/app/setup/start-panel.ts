@@ -9,6 +9,9 @@ import { shared } from '../shared/styles.ts';
 import { checks } from './checks.ts';
 import type { Asked } from './choices.ts';
 
+/** Of a check that can be canceled or done again. */
+type Named = CustomEvent<Asked | 'speed'>;
+
 /** The checks before the start, and the start button. */
 @customElement('start-panel')
 export class StartPanel extends SessionView {
@@ -36,8 +39,9 @@ export class StartPanel extends SessionView {
 
   override render() {
     const { plan, run, elsewhere } = this.app;
+    const { choices, speed } = this.session;
     const list = checks(this.app);
-    const open = list.filter(({ state }) => state !== 'good' && state !== 'warn');
+    const open = list.filter(({ state, aside }) => !aside && state !== 'good' && state !== 'warn');
     const running = isActive(run);
     const blocked = running || elsewhere !== undefined || open.length > 0 || !plan?.ok;
     const why = running
@@ -49,8 +53,8 @@ export class StartPanel extends SessionView {
       <h2 id="heading">Before the start</h2>
       <check-list
         .checks=${list}
-        @canceled=${(event: CustomEvent<Asked>) => this.session.choices.cancel(event.detail)}
-        @again=${(event: CustomEvent<Asked>) => this.session.choices.again(event.detail)}
+        @canceled=${({ detail }: Named) => (detail === 'speed' ? speed.cancel() : choices.cancel(detail))}
+        @again=${({ detail }: Named) => (detail === 'speed' ? void speed.measure() : choices.again(detail))}
         @more=${() => this.dispatchEvent(new CustomEvent('look'))}
       ></check-list>
       ${
@@ -62,8 +66,8 @@ export class StartPanel extends SessionView {
           : nothing
       }
       ${
-        plan?.ok && !running && this.app.estimate === undefined
-          ? html`<button type="button" @click=${() => void this.session.choices.estimate()}>
+        plan?.ok && !running && !list.some(({ again, cancel }) => (again ?? cancel) === 'speed')
+          ? html`<button type="button" @click=${() => void speed.measure()}>
               Measure how long it takes
             </button>`
           : nothing

@@ -10,7 +10,6 @@ import type {
   PlanFacts,
   RowsFacts,
   RunRecord,
-  TimeEstimate,
 } from '../../engine/protocol/protocol.ts';
 import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
 import type { Advisory } from '../../run/checks/advisory.ts';
@@ -92,6 +91,18 @@ export interface BrowserQuestion {
   cancel(): void;
 }
 
+/** The training speed of this device for the run as planned. */
+interface SpeedState {
+  /** What is being done for it. */
+  measuring?: string | undefined;
+  /** As it was measured, and when: milliseconds since 1970. */
+  speed?: { tokensPerSecond: number; time: number } | undefined;
+  /** Why the latest that was measured does not hold. */
+  outdated?: string | undefined;
+  /** Why nothing was measured. */
+  refusal?: string | undefined;
+}
+
 export interface AppState {
   device?: Answer<DeviceFacts> | undefined;
   slots: Slots;
@@ -117,8 +128,7 @@ export interface AppState {
   deviceInputs: DeviceInputs;
   /** False where the browser does not keep that for the next visit. */
   deviceInputsKept: boolean;
-  /** How long the run as planned will take, where that was measured; 'measuring' meanwhile. */
-  estimate?: Answer<TimeEstimate> | 'measuring' | undefined;
+  measured: SpeedState;
   /** Whether the browser keeps what is given to it; undefined until it has answered. */
   storage?: Answer<undefined> | undefined;
   /** Why the page will not work without a network. */
@@ -165,6 +175,7 @@ export const initialState: AppState = {
   planning: false,
   deviceInputs: DEFAULT_INPUTS,
   deviceInputsKept: true,
+  measured: {},
   view: 'setup',
   notifying: false,
   runs: [],

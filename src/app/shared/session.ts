@@ -7,6 +7,7 @@ import { Lineage } from '../runs/lineage.ts';
 import { Choices } from '../setup/choices.ts';
 import { KeptChoices } from '../setup/kept-choices.ts';
 import { RowsLook } from '../setup/rows-look.ts';
+import { SpeedMeasuring } from '../setup/speed-measuring.ts';
 import { Chats } from '../training/chat/chats.ts';
 import { EndNotice } from '../training/end-notice.ts';
 import { Training } from '../training/training.ts';
@@ -23,6 +24,7 @@ export class PageSession {
   readonly choices: Choices;
   readonly kept: KeptChoices;
   readonly rows: RowsLook;
+  readonly speed: SpeedMeasuring;
   readonly watch: EngineWatch;
   readonly training: Training;
   readonly chats: Chats;
@@ -51,6 +53,14 @@ export class PageSession {
     this.chats = new Chats(engine, this.store, this.watch);
     this.endNotice = new EndNotice(this.store);
     this.tests = new Tests(engine, this.store, this.watch);
+    const { tests, chats } = this;
+    this.speed = new SpeedMeasuring(engine, this.store, {
+      inputs: () => this.choices.inputs(),
+      busy: () => tests.store.state.running !== undefined || chats.store.state.live !== undefined,
+    });
+    for (const { store } of [tests, chats]) {
+      store.subscribe(() => this.speed.follow());
+    }
     this.testDrafts = new TestDrafts(engine, this.tests.store);
     this.corrections = new Corrections(engine, this.store, {
       choices: this.choices,
@@ -136,6 +146,7 @@ export class PageSession {
     if (!inputs) {
       return;
     }
+    this.speed.giveWay();
     await this.training.start(inputs, () => this.kept.settle());
     const { run } = this.store.state;
     // It failed before the browser had anything of it.

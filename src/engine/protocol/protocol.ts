@@ -8,6 +8,8 @@ import type { Finding } from '../../run/diagnosis.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type { BestStep } from '../../run/options.ts';
 import type { Take } from '../../run/take.ts';
+import type { SpeedConditions } from '../../run/training-speed.ts';
+import type { TrainingSpeed } from '../../run/warm-up.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
 import type { Columns } from '../../text/columns.ts';
 import type { RowsUse } from '../../text/rows.ts';
@@ -48,6 +50,8 @@ export interface DeviceFacts {
   maxBufferBytes: number;
   /** Its largest storage buffer binding, in bytes. */
   bindingBytes: number;
+  /** Device, driver and engine in one text: another one may compute at another speed. */
+  key: string;
 }
 
 export interface BaseFacts {
@@ -109,12 +113,10 @@ export interface PlanFacts {
   storageLeft: number | undefined;
   /** What is worth a look before the start. */
   advisories: readonly Advisory[];
-}
-
-/** How long a run will take on this device, from a measured pass. */
-export interface TimeEstimate {
-  tokensPerSecond: number;
-  seconds: number;
+  /** Tokens of the whole run, with those of evaluations as far as they cost the same time. */
+  work: number;
+  /** What of these inputs the training speed depends on. */
+  speedConditions: SpeedConditions;
 }
 
 /** A run as the browser keeps it. */
@@ -198,12 +200,12 @@ export interface EngineApi extends TestApi, ChatApi, ExportApi, HandoverApi, Row
   /** What a run will take of the device that is known; without one, of any. */
   plan(inputs: ChosenInputs, device?: PlanDevice, signal?: AbortSignal): Promise<Answer<PlanFacts>>;
   /** Loads the base and trains on one pass, for its speed; `onEvent` hears the phases. */
-  estimate(
+  measureSpeed(
     inputs: ChosenInputs,
     settings: DeviceSettings,
     onEvent: (event: RunEvent) => void,
     signal?: AbortSignal,
-  ): Promise<Answer<TimeEstimate>>;
+  ): Promise<Answer<TrainingSpeed>>;
 
   /** Starts a new run and resolves when it ends. */
   start(

@@ -13,12 +13,13 @@ import { chooseMemory, keptWhole, withChoice } from '../../run/plan/memory-choic
 import { memoryPlan, totalBytes } from '../../run/plan/memory-plan.ts';
 import { passInputOf } from '../../run/plan/new-execution-plan.ts';
 import { largestInput, passInput, sizedInput } from '../../run/plan/pass-size.ts';
-import { warmUp, type WarmUpOptions } from '../../run/warm-up.ts';
+import { speedConditions, workOf } from '../../run/training-speed.ts';
+import { type TrainingSpeed, warmUp, type WarmUpOptions } from '../../run/warm-up.ts';
 import { storageEstimate } from '../../storage/quota.ts';
 import { dueAfter } from '../../train/cadence.ts';
 import { stateAllocations } from '../../train/optimizer-state.ts';
 import { runInputs } from '../files/files.ts';
-import type { ChosenInputs, PlanDevice, PlanFacts, TimeEstimate } from '../protocol/protocol.ts';
+import type { ChosenInputs, PlanDevice, PlanFacts } from '../protocol/protocol.ts';
 import { given, watchedInputs } from '../watch.ts';
 
 /** Where there is no device the page already says so. */
@@ -47,16 +48,18 @@ export async function plan(
     checkpointsKept: checkpointsKept(prepared),
     storageLeft: (await storageEstimate()).left,
     advisories: await advise(prepared),
+    work: workOf(prepared),
+    speedConditions: speedConditions(prepared),
   };
 }
 
-/** Measures how long a run of these inputs takes on this device. Throws UserError, or the reason of `signal`. */
-export async function estimate(
+/** Measures how fast this device trains with these inputs. Throws UserError, or the reason of `signal`. */
+export async function measureSpeed(
   inputs: ChosenInputs,
   onEvent: (event: RunEvent) => void,
   options: WarmUpOptions,
   signal?: AbortSignal,
-): Promise<TimeEstimate> {
+): Promise<TrainingSpeed> {
   const openGpu = async (): Promise<Gpu> => {
     const gpu = await requestGpu();
     if (!gpu) {

@@ -11,6 +11,10 @@ const LARGER = [4096, 2048];
 export const passTokens = (longest: number, window: number, size = PASS_TOKENS): number =>
   Math.max(longest, Math.min(size, window));
 
+/** Maximum tokens of the largest passes that a device with enough memory gets. */
+export const mostPassTokens = (longest: number, window: number): number =>
+  passTokens(longest, window, LARGER[0]);
+
 /** What determines the size of passes: the memory plan's input without what follows from the size. */
 export interface PassInput extends Omit<MemoryPlanInput, 'passTokens' | 'keep' | 'optimizer'> {
   /** Maximum tokens of a step. */

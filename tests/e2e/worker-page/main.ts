@@ -12,13 +12,13 @@ import type {
   ChosenInputs,
   EngineApi,
   RunOutcome,
-  TimeEstimate,
 } from '../../../src/engine/protocol/protocol.ts';
 import { readAll } from '../../../src/formats/byte-source.ts';
 import { sha256, sha256Chunks } from '../../../src/formats/sha256.ts';
 import { decodeUtf8, encodeUtf8 } from '../../../src/formats/utf8.ts';
 import { ownScript } from '../../../src/platform/own-script.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
+import type { TrainingSpeed } from '../../../src/run/warm-up.ts';
 import { BrowserRunStore } from '../../../src/storage/browser-run-store.ts';
 import { bucketHome } from '../../../src/storage/bucket-mirror.ts';
 import { entriesUnder, openDatabase, replaceEntries } from '../../../src/storage/database.ts';
@@ -39,7 +39,7 @@ export interface Bench {
   inputs(): Promise<ChosenInputs>;
   /** The same files in the origin-private file system, behind handles. */
   inputsWithHandles(): Promise<ChosenInputs>;
-  estimate(): Promise<Answer<TimeEstimate>>;
+  measureSpeed(): Promise<Answer<TrainingSpeed>>;
   start(inputs?: Promise<ChosenInputs>): void;
   resume(id: string, files?: ChosenInputs): void;
   chat(
@@ -143,7 +143,7 @@ const bench: Bench = {
       recipe,
     };
   },
-  estimate: async () => engine.estimate(await bench.inputs(), DEFAULT_DEVICE, listen),
+  measureSpeed: async () => engine.measureSpeed(await bench.inputs(), DEFAULT_DEVICE, listen),
   start(inputs = bench.inputs()) {
     bench.running = inputs.then(async (inputs) => engine.start(inputs, DEFAULT_DEVICE, listen));
   },

@@ -13,7 +13,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 const SENTENCE = 'The browser does not let this page keep anything; allow it.';
 const refused = { ok: false, sentence: SENTENCE } as const;
-const PLAN: AppState['plan'] = {
+const PLAN = {
   ok: true,
   value: {
     bytes: [],
@@ -23,8 +23,14 @@ const PLAN: AppState['plan'] = {
     checkpointsKept: 2,
     storageLeft: 1e10,
     advisories: [],
+    work: 540_000,
+    speedConditions: {},
   },
-};
+} satisfies AppState['plan'];
+const DEVICE = {
+  ok: true,
+  value: { name: 'a GPU', software: false, maxBufferBytes: 1, bindingBytes: 1, key: 'a' },
+} satisfies AppState['device'];
 const space = (state: Partial<AppState>) =>
   checks({ ...initialState, ...state }).find(({ title }) => title === 'Space for checkpoints');
 
@@ -49,14 +55,10 @@ it('one that is full is bad, and one that does not say how full it is makes care
 });
 
 it('a measurement that was canceled says so, can be made again, and is in no way of the start', () => {
-  const estimate = { ok: false, sentence: 'Measuring was canceled.' } as const;
-  const check = checks({ ...initialState, estimate }).find(({ title }) => title === 'Time');
-  expect(check).toEqual({
-    state: 'warn',
-    title: 'Time',
-    detail: 'Measuring was canceled.',
-    again: 'estimate',
-  });
+  const state = { ...initialState, plan: PLAN, device: DEVICE };
+  const refusal = 'Measuring was canceled.';
+  const check = checks({ ...state, measured: { refusal } }).find(({ title }) => title === 'Time');
+  expect(check).toEqual({ state: 'warn', title: 'Time', aside: true, detail: refusal, again: 'speed' });
   const plan = { ok: false, sentence: 'It was canceled.' } as const;
   const memory = checks({ ...initialState, plan }).find(({ title }) => title === 'GPU memory');
   expect(memory).toMatchObject({ state: 'bad', detail: 'It was canceled.', again: 'plan' });
