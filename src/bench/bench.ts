@@ -12,6 +12,7 @@ import { measureCompile } from './compile.ts';
 import { countAnswers } from './count-answers.ts';
 import { countModel } from './count-models.ts';
 import { measureDecoding } from './decoding.ts';
+import { type Compiled, forecastModel } from './forecast-steps.ts';
 import { measureHost } from './host.ts';
 import { type BenchDisk, measureLoading } from './loading.ts';
 import { type ModelName, modelTitle, modelTokens } from './models.ts';
@@ -42,6 +43,8 @@ export interface BenchCall {
   memory?: number | undefined;
   /** Bases whose loading from disk to device is also measured. */
   disks?: readonly (() => Promise<BenchDisk>)[];
+  /** What compilers made of the kernels, for a forecast of known cards. */
+  compiled?: Compiled | undefined;
   /** Measure real shapes, and show speeds, even if the device computes on the CPU. */
   force: boolean;
   /** Facts about the program and this call, for the report. */
@@ -108,6 +111,15 @@ export async function bench(call: BenchCall): Promise<Report> {
     yield await countModel(name, tokensOf(name), memory);
     yield await countAnswers(name);
   });
+  const { compiled } = call;
+  if (compiled) {
+    for (const name of models) {
+      await attempt(
+        `forecast of ${modelTitle(name)}`,
+        forecastModel(compiled, name, tokensOf(name), onProgress),
+      );
+    }
+  }
   for (const open of disks) {
     await attempt('loading', onDisk(open, devices, call));
   }

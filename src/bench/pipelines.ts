@@ -28,7 +28,7 @@ const SEQUENCES = [1, 2, 3, 4, 5, 6, 7, 8, 9];
  */
 export async function modelPipelines(gpu: Gpu, name: ModelName): Promise<Pipeline[]> {
   const tokens = name === 'tiny' ? 64 : 1024;
-  const inputs = oneLayer(name, tokens);
+  const inputs = firstLayers(name, tokens, 1);
   const pipelines = new Map<string, Pipeline>();
   const add = ({ kernel, constants }: Needed) => {
     const label = pipelineLabel(kernel.spec, constants);
@@ -52,10 +52,10 @@ export async function modelPipelines(gpu: Gpu, name: ModelName): Promise<Pipelin
   return [...pipelines.values()];
 }
 
-/** A model's first layer, since all are alike, with its adapter. */
-function oneLayer(name: ModelName, tokens: number): SessionInputs {
+/** A model's first layers, since all are alike but for the first, whose input needs no gradient; with its adapter. */
+export function firstLayers(name: ModelName, tokens: number, layers: number): SessionInputs {
   const model = benchModel(name);
-  const config = { ...model.config, layers: 1 };
+  const config = { ...model.config, layers };
   const recipe = defaultRecipe();
   const adapter = freshAdapter(recipe.lora, config, recipe.seed, name);
   return { model: { ...model, config }, adapter, longest: tokens, stepTargets: tokens, inputs: { recipe } };

@@ -1,15 +1,19 @@
 import { type Command, Option } from 'commander';
 import { ALL_SECTIONS, bench, BENCH_SECTIONS, type SectionName } from '../../bench/bench.ts';
+import { type Compiled, parseCompiled } from '../../bench/forecast-steps.ts';
 import type { BenchDisk } from '../../bench/loading.ts';
 import { type ModelName, MODELS } from '../../bench/models.ts';
 import { plotSvg } from '../../bench/plot.ts';
 import { type Report, reportJson, showSection } from '../../bench/report.ts';
+import { MAX_BYTES, readText } from '../../formats/read-text.ts';
+import { UserError } from '../../formats/user-error.ts';
 import { encodeUtf8 } from '../../formats/utf8.ts';
 import { PRECISION_CHOICES, type PrecisionChoice } from '../../run/precision.ts';
 import { givenBase, syntheticBaseFiles } from '../bench-disk.ts';
 import { hostFacts } from '../bench-facts.ts';
 import { openDisplay } from '../display.ts';
 import { replaceFiles } from '../durable-files.ts';
+import { nodeSource } from '../node-files.ts';
 import { openNodeGpu } from '../node-gpu.ts';
 import { deviceOption, numberOption } from '../options.ts';
 import { checkOutputFile } from '../output-file.ts';
@@ -18,13 +22,16 @@ import { table } from '../table.ts';
 
 /** Reads and writes gigabytes, so only on request. */
 const LOADING = 'loading';
+/** Needs what compilers made of the kernels. */
+const FORECAST = 'forecast';
 
 interface Options {
   yes?: boolean;
   model: ModelName[];
-  section: (SectionName | typeof LOADING)[];
+  section: (SectionName | typeof LOADING | typeof FORECAST)[];
   precision?: PrecisionChoice[];
   memory?: number;
+  isa?: string;
   base?: string;
   layers?: number;
   tokens?: number[];
@@ -40,14 +47,14 @@ export function benchCommand(program: Command): void {
     .command('bench')
     .summary('measure the GPU: its ceilings, the kernels, whole training steps')
     .description(
-      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps on every precision and decoding in tokens per second. What cannot be measured, as a model that the GPU has no room for, becomes a note. Every figure is the median of several rounds after a warm-up. The section "compile", left out unless named, compiles every pipeline that the model may use, of each variant and precision, and runs none; "host", likewise, measures what a step takes of the CPU. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
+      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps on every precision and decoding in tokens per second. What cannot be measured, as a model that the GPU has no room for, becomes a note. Every figure is the median of several rounds after a warm-up. The section "compile", left out unless named, compiles every pipeline that the model may use, of each variant and precision, and runs none; "host", likewise, measures what a step takes of the CPU, and "forecast" reckons what known cards would take, from what their compilers made of the kernels. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
     )
     .addOption(
       new Option('--model <names...>', 'shapes to measure').choices(MODELS).default(['1.5b'] as ModelName[]),
     )
     .addOption(
       new Option('--section <names...>', 'what to measure')
-        .choices([...ALL_SECTIONS, LOADING])
+        .choices([...ALL_SECTIONS, LOADING, FORECAST])
         .default([...BENCH_SECTIONS]),
     )
     .addOption(
@@ -57,6 +64,10 @@ export function benchCommand(program: Command): void {
       ).choices(PRECISION_CHOICES),
     )
     .addOption(deviceOption('memory'))
+    .option(
+      '--isa <file>',
+      'with --section forecast: the figures of npm run isa, from which steps of known cards are predicted',
+    )
     .option('--base <folder>', 'with --section loading: an existing base, instead of a written one')
     .option(
       '--layers <count>',
@@ -81,6 +92,7 @@ export function benchCommand(program: Command): void {
 
 async function runBench(options: Options): Promise<void> {
   const display = openDisplay();
+  const compiled = await compiledBy(options);
   await checkOutputs(options);
   const { rounds } = options;
   const facts = hostFacts();
@@ -91,11 +103,12 @@ async function runBench(options: Options): Promise<void> {
     // A software device measures a tiny model or counts, unless --force.
     openGpu: () => openNodeGpu('adapter', softwareFallback({ ...options, software: true }, display)),
     models: options.model,
-    sections: options.section.filter((name) => name !== LOADING),
+    sections: options.section.filter((name) => name !== LOADING && name !== FORECAST),
     tokens: options.tokens,
     rounds,
     precisions: options.precision,
     memory: options.memory,
+    compiled,
     disks: options.section.includes(LOADING) ? disks(options) : [],
     force: options.force ?? false,
     facts,
@@ -126,6 +139,20 @@ async function runBench(options: Options): Promise<void> {
   if (report.countsOnly) {
     display.line('Note: this device computes on the CPU, so speeds are left out; --force shows them.');
   }
+}
+
+/** The compilers' figures, if a forecast is asked for. Throws UserError. */
+async function compiledBy({ section, isa }: Options): Promise<Compiled | undefined> {
+  if (section.includes(FORECAST) !== (isa !== undefined)) {
+    throw new UserError(
+      isa === undefined
+        ? '--section forecast: say with --isa FILE where npm run isa wrote its figures (dist/isa/isa.json).'
+        : '--isa: only --section forecast reads the figures of npm run isa; add it.',
+    );
+  }
+  return isa === undefined
+    ? undefined
+    : parseCompiled(await readText(await nodeSource(isa), MAX_BYTES.own, 'figures of npm run isa'), isa);
 }
 
 /** Replaces the files with the results so far. */

@@ -1,3 +1,5 @@
+import type { Path } from './path.ts';
+
 /** What an instruction does, as far as the tables tell them apart. */
 export type Kind = 'fma' | 'matrix' | 'vector' | 'lds' | 'global' | 'spill' | 'barrier' | 'wait' | 'scalar';
 
@@ -17,6 +19,8 @@ export interface Facts {
   cycles: number | undefined;
   /** The innermost loop that does most of the work. */
   loop: Mix | undefined;
+  /** The way of a tile in the middle of a product, for the forecast. */
+  path?: Path | undefined;
 }
 
 /** A loop, by the index of its first and last instruction. */
@@ -41,10 +45,13 @@ export function hottestLoop(kinds: readonly (readonly Kind[])[], loops: readonly
   return best?.mix;
 }
 
+/** No instruction of any kind. */
+export const noInstructions = (): Mix => ({
+  ...{ fma: 0, matrix: 0, vector: 0, lds: 0, global: 0, spill: 0, barrier: 0, wait: 0, scalar: 0 },
+});
+
 function mixOf(kinds: readonly Kind[]): Mix {
-  const mix: Mix = {
-    ...{ fma: 0, matrix: 0, vector: 0, lds: 0, global: 0, spill: 0, barrier: 0, wait: 0, scalar: 0 },
-  };
+  const mix = noInstructions();
   for (const kind of kinds) {
     mix[kind]++;
   }

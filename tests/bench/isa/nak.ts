@@ -1,5 +1,6 @@
 // Reads what NVK prints of a pipeline with NAK_DEBUG=print: NAK's code after its last stage, and statistics.
 import { type Facts, figure, hottestLoop, type Kind, kindOf, type Loop } from './listing.ts';
+import { hottestPath, type Instruction } from './path.ts';
 
 const KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/^[hi]?mma/, 'matrix'],
@@ -20,18 +21,29 @@ export const NAK_STAGE = /^NAK IR/;
 const BLOCK = /^block\S* \d+ L\d+ \[([^\]]*)\]/;
 /** "@!p0 r2 p0 = iadd3 r1 …": an operation behind what it writes, if anything. */
 const INSTRUCTION = /^(?:@!?\S+)?\s+(?:([a-z0-9_. ]+)= )?([a-z][a-z0-9_.]*)/;
+/** "// delay=4 wt=000001": cycles until the next of the same warp, without waits for memory. */
+const DELAY = /\/\/ delay=(\d+)/;
 /** Uniform registers and predicates: one value for a warp, computed beside the vector unit. */
 const UNIFORM = /^u[pr]\d/;
 
+/** Multiply-adds of an operation for each lane. */
+function multiplies(operation: string): number {
+  const matrix = /^hmma.*?m(\d+)n(\d+)k(\d+)/.exec(operation);
+  if (matrix) {
+    return (Number(matrix[1]) * Number(matrix[2]) * Number(matrix[3])) / 32;
+  }
+  return /^ffma/.test(operation) ? 1 : /^hfma2/.test(operation) ? 2 : 0;
+}
+
 export function parseNak(lines: readonly string[]): Facts {
   const stage = lines.findLastIndex((line) => line.startsWith(LAST_STAGE));
-  const kinds: Kind[][] = [];
+  const instructions: Instruction[] = [];
   const blocks: { begin: number; before: number[] }[] = [];
   for (const line of stage < 0 ? [] : lines.slice(stage + 1)) {
     const block = BLOCK.exec(line);
     if (block) {
       const before = block[1]!.split(',').filter((text) => text.trim() !== '');
-      blocks.push({ begin: kinds.length, before: before.map(Number) });
+      blocks.push({ begin: instructions.length, before: before.map(Number) });
       continue;
     }
     if (/^Stage:/.test(line)) {
@@ -39,9 +51,14 @@ export function parseNak(lines: readonly string[]): Facts {
     }
     const [, written = '', operation] = INSTRUCTION.exec(line) ?? [];
     if (operation !== undefined) {
-      kinds.push([UNIFORM.test(written) ? 'scalar' : kindOf(operation, KINDS)]);
+      instructions.push({
+        kinds: [UNIFORM.test(written) ? 'scalar' : kindOf(operation, KINDS)],
+        multiplies: multiplies(operation),
+        cycles: Number(DELAY.exec(line)?.[1] ?? 1),
+      });
     }
   }
+  const kinds: (readonly Kind[])[] = instructions.map((one) => one.kinds);
   const endOf = (index: number) => (blocks[index + 1]?.begin ?? kinds.length) - 1;
   // A block to which a later one leads begins a loop.
   const loops = blocks.flatMap(({ begin, before }, i) =>
@@ -54,5 +71,11 @@ export function parseNak(lines: readonly string[]): Facts {
     instructions: figure(lines, 'Instruction count'),
     cycles: figure(lines, 'Static cycle count'),
     loop: hottestLoop(kinds, loops),
+    path: hottestPath(
+      blocks.map(({ begin, before }, i) => ({
+        instructions: instructions.slice(begin, endOf(i) + 1),
+        before,
+      })),
+    ),
   };
 }

@@ -25,7 +25,7 @@ const COMPILERS = {
     name: 'RADV, ACO',
     shim: 'libamdgpu_noop_drm_shim.so',
     icd: 'radeon_icd.json',
-    env: { RADV_DEBUG: 'cs,asm,shaderstats,nocache' },
+    env: { RADV_DEBUG: 'cs,asm,shaderstats,nocache', ACO_DEBUG: 'perfinfo' },
     gpu: 'AMDGPU_GPU_ID',
     parse: parseAco,
     notes:

@@ -63,6 +63,11 @@ describe('what NAK prints', () => {
       loop: {
         ...{ fma: 16, matrix: 0, vector: 8, lds: 5, global: 2, spill: 0, barrier: 2, wait: 9, scalar: 29 },
       },
+      // Eight rounds, and what stands before and behind them.
+      path: {
+        ...{ cycles: 1756, multiplies: 8 * 16, fma: 8 * 16, matrix: 0, vector: 94, lds: 41, global: 17 },
+        ...{ spill: 0, barrier: 17, wait: 78, scalar: 257 },
+      },
     });
   });
 

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { globals } from 'webgpu';
+import { type Card, CARDS } from '../../../src/bench/cards.ts';
+import { type CompiledKernel, forecastCall, pathClocks } from '../../../src/bench/forecast.ts';
+import { forecastModel, parseCompiled } from '../../../src/bench/forecast-steps.ts';
+import { modelPipelines } from '../../../src/bench/pipelines.ts';
+import { openNullGpu } from '../../../src/gpu/null-device.ts';
+
+Object.assign(globalThis, globals);
+
+const none = { fma: 0, matrix: 0, vector: 0, lds: 0, global: 0, spill: 0, barrier: 0, wait: 0, scalar: 0 };
+/** Ten SIMDs in units of two, at 1 GHz, with 100 GB/s. */
+const card: Card = {
+  ...{ name: 'example', named: /example/, target: 'amd:navi31', source: '', cache: 0 },
+  ...{ clock: 1, simds: 10, unitSimds: 2, perUnit: false, bandwidth: 100 },
+  units: { fma: 0.5, vector: 1, matrix: 32, issue: 0 },
+};
+const kernel = (path: Partial<CompiledKernel['path']>, occupancy = 8, label = 'k'): CompiledKernel => ({
+  ...{ label, occupancy },
+  path: { ...none, cycles: 0, multiplies: 0, ...path },
+});
+
+describe('the clocks of one way through a kernel', () => {
+  it('are those of its units, or the cycles of all that run at once', () => {
+    // 1000 multiply-adds, two a clock, and 100 other instructions.
+    expect(pathClocks(card, kernel({ cycles: 4000, multiplies: 1000, fma: 1000, vector: 100 }))).toBe(600);
+    // 8000 cycles of each of eight.
+    expect(pathClocks(card, kernel({ cycles: 8000, multiplies: 1000, fma: 1000, vector: 100 }))).toBe(1000);
+    // Four matrix products of 16 × 16 × 16, each 128 multiply-adds a lane.
+    expect(pathClocks(card, kernel({ cycles: 0, multiplies: 512, matrix: 4, vector: 100 }))).toBe(
+      4 * 32 + 100,
+    );
+  });
+
+  it('where one scheduler serves all units are those of every instruction, matrices beside them', () => {
+    const nv = { ...card, unitSimds: 4, perUnit: true, units: { fma: 1, vector: 1, matrix: 64, issue: 1 } };
+    // Instructions of half a matrix.
+    const path = { multiplies: 512, matrix: 8, vector: 100, scalar: 50 };
+    expect(pathClocks(nv, kernel(path))).toBe(4 * 64);
+    expect(pathClocks(nv, kernel({ ...path, vector: 300 }))).toBe(8 + 300 + 50);
+    // Eight in a unit of four SIMDs are two on each.
+    expect(pathClocks(nv, kernel({ ...path, cycles: 1000 }))).toBe(500);
+  });
+});
+
+describe('the time of a call', () => {
+  // 600 clocks for 32 × 1000 multiply-adds.
+  const product = kernel({ multiplies: 1000, fma: 1000, vector: 100 });
+  const work = 2 * 32_000 * 10_000;
+
+  it('is that of its operations on all SIMDs', () => {
+    const { seconds, moves } = forecastCall(card, product, { work, bytes: 1000, groups: 1000 });
+    expect(seconds).toBeCloseTo((10_000 * 600) / 10 / 1e9, 12);
+    expect(moves).toBe(false);
+  });
+
+  it('counts the last round of workgroups in full', () => {
+    const full = forecastCall(card, product, { work, bytes: 0, groups: 5 }).seconds;
+    expect(forecastCall(card, product, { work, bytes: 0, groups: 6 }).seconds / full).toBeCloseTo(10 / 6, 12);
+    expect(forecastCall(card, product, { work, bytes: 0, groups: 1 }).seconds / full).toBeCloseTo(5, 12);
+  });
+
+  it('is that of its bytes where memory takes longer, or nothing is computed, or nothing known', () => {
+    const moved = { seconds: 0.01, moves: true };
+    const call = { work, bytes: 1e9, groups: 5 };
+    expect(forecastCall(card, product, call)).toEqual({ ...moved, known: true });
+    expect(forecastCall(card, undefined, { ...call, work: 0 })).toEqual({ ...moved, known: true });
+    expect(forecastCall(card, undefined, call)).toEqual({ ...moved, known: false });
+  });
+
+  it('counts only matrices as the product, and three of them for one in attention', () => {
+    const matrices = { multiplies: 600, fma: 88, matrix: 4 };
+    const seconds = (label: string) =>
+      forecastCall(card, kernel(matrices, 8, label), { work, bytes: 0, groups: 5 }).seconds;
+    const clocks = 4 * 32 + 44;
+    expect(seconds('nf4_matmul_packed')).toBeCloseTo(((work / 2 / (32 * 512)) * clocks) / 10 / 1e9, 12);
+    expect(seconds('attention_packed 16x16x16') / seconds('nf4_matmul_packed')).toBeCloseTo(3, 12);
+    expect(seconds('attention_backward_kv_packed 16x') / seconds('nf4_matmul_packed')).toBeCloseTo(2, 12);
+  });
+});
+
+it('a model has the steps of the cards whose compilers are known, with the kernels that win', async () => {
+  const labels = (await modelPipelines(openNullGpu(), 'tiny')).map(({ label }) => label);
+  // Of all variants of the products, one takes a tenth of the clocks.
+  const kernels = labels.map((label) => {
+    const fast = label.startsWith('nf4_matmul') && label.includes('64x64x16 by 4x4');
+    return kernel({ multiplies: 1000, fma: 1000, vector: fast ? 0 : 10_000 }, 8, label);
+  });
+  const tables = [];
+  for await (const table of forecastModel({ 'amd:navi33': { kernels } }, 'tiny', [64], () => undefined)) {
+    tables.push(table);
+  }
+  const [steps, byKernel] = tables;
+  expect(steps!.rows.map(([name, precision]) => [name, precision])).toEqual([
+    ['RX 7600', 'f32'],
+    ['RX 7600', 'matrix'],
+  ]);
+  const [, , ms, rate] = steps!.rows[0]! as [string, string, number, number];
+  expect(rate / (64_000 / ms)).toBeCloseTo(1, 0);
+  const times = byKernel!.rows.map(([, f32]) => Number(f32));
+  expect(times.reduce((sum, time) => sum + time, 0)).toBeCloseTo(ms, 0);
+  // Where nothing is known of matrices, f32 serves.
+  expect(byKernel!.rows.filter(([name]) => /matrix|packed/.test(String(name)))).toEqual([]);
+  expect(byKernel!.notes[0]).toContain('RX 7600: 64 SIMDs at 2.25 GHz, 288 GB/s');
+});
+
+it.each([
+  ['[', 'isa.json: not JSON ('],
+  ['{}', 'isa.json: no kernels by target; expected the JSON that npm run isa writes.'],
+  ['{"amd:navi31": 3}', 'isa.json: no kernels by target'],
+  [
+    '{"amd:navi31": {"kernels": [{"label": "a"}]}}',
+    "isa.json: no kernel's way with its cycles for any of nv:0x197",
+  ],
+])('refuses %j in a sentence', (text, sentence) => {
+  expect(() => parseCompiled(text, 'isa.json')).toThrow(sentence);
+});
+
+it('each card is told by its name, and by no other', () => {
+  const names = [
+    'NVIDIA GeForce RTX 4060',
+    'AMD Radeon RX 7900 XTX (RADV NAVI31)',
+    'NVIDIA H200',
+    'RX 9070 XT',
+  ];
+  const told = (name: string) => CARDS.filter(({ named }) => named.test(name)).map((one) => one.name);
+  expect(names.map(told)).toEqual([['RTX 4060'], ['RX 7900 XTX'], ['H200'], ['RX 9070 XT']]);
+  for (const other of [
+    'NVIDIA GeForce RTX 4060 Ti',
+    'NVIDIA GeForce RTX 4090 Laptop GPU',
+    'AMD Radeon RX 7600 XT',
+  ]) {
+    expect(told(other)).toEqual([]);
+  }
+});
