@@ -164,5 +164,10 @@ async function compile(
     }
   }
   rmSync(dump);
-  return { date: new Date().toISOString().slice(0, 10), mesa: sandbox.mesa(), kernels: [...kernels.values()], failed };
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    mesa: sandbox.mesa(),
+    kernels: [...kernels.values()],
+    failed,
+  };
 }
