@@ -91,7 +91,8 @@ class TerminalDisplay implements Display {
 
   progress(progress: Progress): void {
     if (this.#shown) {
-      this.#bar.update(progress.done, progress);
+      // What an update leaves out stays as it was.
+      this.#bar.update(progress.done, { extras: [], ...progress });
     } else {
       this.#bar.start(progress.total, progress.done, progress);
     }

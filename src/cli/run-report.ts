@@ -2,7 +2,7 @@ import { shortenWords } from '../formats/quote.ts';
 import { showChanges } from '../formats/row-changes.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import { counted, showBytes, showCount, showSeconds, showShare, showSpeed } from '../formats/words.ts';
-import type { Phase, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
+import type { Phase, RowProgress, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
 import { SUGGESTED_SHARE, suggestedRows } from '../run/input/suggested-hold-out.ts';
 import type { Display, Progress } from './display.ts';
 
@@ -48,6 +48,8 @@ export class RunReport {
           total: event.facts.maxSteps,
           figures: ['the first step is on its way'],
         });
+      case 'rows':
+        return display.progress(withinStep(event.progress));
       case 'step':
         this.#latest = event.progress;
         return this.#training();
@@ -126,6 +128,21 @@ function phaseProgress(event: PhaseEvent): Progress {
   const { phase, done, total, unit } = event;
   const so = unit === 'bytes' ? showBytes(done) : showCount(done);
   return { task: phase, done, total, figures: phase === 'saving' ? [] : [`${so} of ${amount(event)}`] };
+}
+
+/** The live line within a step. */
+function withinStep({ step, maxSteps, done, total, tokensPerSecond, secondsLeft }: RowProgress): Progress {
+  return {
+    task: 'training',
+    done: step - 1 + done / total,
+    total: maxSteps,
+    figures: [
+      `${step}/${maxSteps}`,
+      `row ${done} of ${total}`,
+      showSpeed(tokensPerSecond),
+      `${showSeconds(secondsLeft)} left`,
+    ],
+  };
 }
 
 function factLines(facts: RunFacts): string[] {

@@ -19,6 +19,8 @@ export type Phase =
 export type RunEvent =
   | { type: 'phase'; phase: Phase; done: number; total: number; unit: 'bytes' | 'rows' | 'files' | 'kernels' }
   | { type: 'facts'; facts: RunFacts }
+  /** Within a step that takes seconds. */
+  | { type: 'rows'; progress: RowProgress }
   | { type: 'step'; progress: StepProgress }
   /** The eval_loss before the first step, where only the run's record keeps it. */
   | { type: 'baseline'; evalLoss: number }
@@ -52,6 +54,19 @@ export interface RunFacts {
   history?: readonly LogEntry[];
   /** The eval_loss before the first step, if an earlier start measured it. */
   baseline?: number;
+}
+
+/** How far the step under way is. */
+export interface RowProgress {
+  /** That step, from 1. */
+  step: number;
+  maxSteps: number;
+  /** Its rows that were passed forward and backward, of all its rows. */
+  done: number;
+  total: number;
+  tokensPerSecond: number;
+  /** Of the run. */
+  secondsLeft: number;
 }
 
 /** After every optimizer step. */

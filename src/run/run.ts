@@ -26,6 +26,7 @@ import type { ExecutionPlan } from './plan/execution-plan.ts';
 import { memoryPlan, totalBytes } from './plan/memory-plan.ts';
 import { loadInputs, openSession, planInput, type Session } from './session.ts';
 import { Speedometer } from './speedometer.ts';
+import { WithinStep } from './within-step.ts';
 
 interface RunParts extends Pick<
   FinetuneOptions,
@@ -183,13 +184,16 @@ export class Run {
     const { epoch, rows } = this.#window(step);
     const placed = rows.flat().map((index) => ({ row: train.rows[index]!, index }));
     const rate = learningRate(step, this.#schedule);
+    const passes = packWindow(placed, session.plan.passTokens);
     const begun = performance.now() - this.#held;
-    const call = { t: step, learningRate: rate, seed, epoch, signal, onPassEnd: hold };
-    const { loss, gradNorm, tokens } = await session.runner.train(
-      packWindow(placed, session.plan.passTokens),
-      session.optimizer,
-      call,
-    );
+    const within = new WithinStep(passes, { step, maxSteps });
+    const onPassEnd = () => {
+      const seconds = (performance.now() - this.#held - begun) / 1000;
+      within.passed(seconds, this.#speed, emit);
+      return hold();
+    };
+    const call = { t: step, learningRate: rate, seed, epoch, signal, onPassEnd };
+    const { loss, gradNorm, tokens } = await session.runner.train(passes, session.optimizer, call);
     this.#speed.add(tokens, (performance.now() - this.#held - begun) / 1000);
     this.#log.window.add(loss);
     this.#log.totalFlos += stepFlos(prepared, rows);

@@ -21,6 +21,18 @@ export class Speedometer {
     return this.#steps.reduce((sum, step) => sum + step.tokens, 0) / Math.max(seconds, 1e-9);
   }
 
+  /**
+   * Within a step of `tokens` tokens, `done` of which took `seconds`, with `steps` more to follow: the speed so far and
+   * the remaining time. Until a step has ended, the one under way stands for all.
+   */
+  within({ done, tokens, seconds }: { done: number; tokens: number; seconds: number }, steps: number) {
+    const [speed, mean] =
+      this.#count === 0
+        ? [done / Math.max(seconds, 1e-9), tokens]
+        : [this.tokensPerSecond, this.#tokens / this.#count];
+    return { tokensPerSecond: speed, secondsLeft: (tokens - done + steps * mean) / speed };
+  }
+
   /** Seconds that `steps` more steps will take. */
   secondsLeft(steps: number): number {
     return this.#count === 0 ? Infinity : (steps * this.#tokens) / this.#count / this.tokensPerSecond;

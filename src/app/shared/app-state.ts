@@ -13,7 +13,7 @@ import type {
 } from '../../engine/protocol/protocol.ts';
 import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
 import type { Advisory } from '../../run/checks/advisory.ts';
-import type { Phase, RunFacts, StepProgress } from '../../run/events.ts';
+import type { Phase, RowProgress, RunFacts, StepProgress } from '../../run/events.ts';
 import type { BestStep } from '../../run/options.ts';
 import { DEFAULT_INPUTS, type DeviceInputs } from './device-inputs.ts';
 
@@ -59,6 +59,8 @@ export interface RunState {
   sentence?: string | undefined;
   phase?: { phase: Phase; done: number; total: number; unit: string } | undefined;
   facts?: RunFacts | undefined;
+  /** Within the step under way, where that takes seconds. */
+  within?: RowProgress | undefined;
   progress?: StepProgress | undefined;
   /** One point for each step seen, and one for each evaluation. */
   steps: readonly { step: number; loss: number; gradNorm: number; learningRate: number }[];

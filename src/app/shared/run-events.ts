@@ -70,12 +70,21 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
         ? withNote(begins, 'note', `Resuming after step ${resumedStep} of ${maxSteps}.`)
         : begins;
     }
+    case 'rows':
+      return { ...run, status: begun(run), phase: undefined, within: event.progress };
     case 'step': {
       const { step, loss, gradNorm, learningRate } = event.progress;
       // A run that resumed from a checkpoint repeats steps.
       const before = run.steps.filter((point) => point.step < step);
       const steps = [...before, { step, loss, gradNorm, learningRate }];
-      return { ...run, status: begun(run), phase: undefined, progress: event.progress, steps };
+      return {
+        ...run,
+        status: begun(run),
+        phase: undefined,
+        within: undefined,
+        progress: event.progress,
+        steps,
+      };
     }
     case 'baseline': {
       const text = `Before the first step: eval loss ${showNumber(event.evalLoss)}, to compare with`;

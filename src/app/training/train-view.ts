@@ -102,7 +102,7 @@ export class TrainView extends SessionView {
     </div>`;
   }
 
-  #progress({ phase, progress, status }: RunState) {
+  #progress({ phase, within, progress, status }: RunState) {
     if (phase) {
       const { done, total, unit } = phase;
       const amount =
@@ -113,6 +113,15 @@ export class TrainView extends SessionView {
         <label for="bar">${phaseText(phase.phase)}</label>
         <progress id="bar" max=${total || 1} value=${done}></progress>
         <span class="soft small numbers">${amount}</span>
+      </div>`;
+    }
+    if (within) {
+      const { step, maxSteps, done, total } = within;
+      const passed = step - 1 + done / total;
+      return html`<div class="progress">
+        <label for="bar">Step ${showCount(step)} of ${showCount(maxSteps)}, row ${done} of ${total}</label>
+        <progress id="bar" max=${maxSteps} value=${passed}></progress>
+        <span class="soft small numbers">${showShare(passed, maxSteps)}</span>
       </div>`;
     }
     const { step = 0, maxSteps = 1 } = progress ?? {};
@@ -132,11 +141,14 @@ export class TrainView extends SessionView {
     const { progress, facts, evals, steps, checkpoints } = run;
     const figures: [string, string][] = [];
     if (progress) {
-      const { step, maxSteps, epoch, tokensPerSecond, secondsLeft } = progress;
+      const { step, maxSteps, epoch } = progress;
       figures.push(['Step', `${showCount(step)} / ${showCount(maxSteps)}`], ['Epoch', epoch.toFixed(2)]);
-      figures.push(['Tokens per second', showCount(Math.round(tokensPerSecond))]);
+    }
+    const pace = run.within ?? progress;
+    if (pace) {
+      figures.push(['Tokens per second', showCount(Math.round(pace.tokensPerSecond))]);
       if (isActive(run)) {
-        figures.push(['Time left', showSeconds(secondsLeft)]);
+        figures.push(['Time left', showSeconds(pace.secondsLeft)]);
       }
     }
     if (steps.length > 0) {

@@ -36,6 +36,13 @@ describe('a run as the page follows it', () => {
     expect(after(measuring, { type: 'checkpoint', step: 1, bytes: 9 }).phase).toBeUndefined();
   });
 
+  it('tells how far a long step is until that has ended', () => {
+    const rows = { step: 2, maxSteps: 50, done: 3, total: 16, tokensPerSecond: 9, secondsLeft: 70 };
+    const long = after(stepEvent(1), { type: 'rows', progress: rows });
+    expect(long).toMatchObject({ status: 'running', within: rows, progress: { step: 1 } });
+    expect(afterEvent(long, stepEvent(2)).within).toBeUndefined();
+  });
+
   it('says after which step it resumes', () => {
     const facts = (resumedStep: number): RunEvent =>
       ({ type: 'facts', facts: { resumedStep, maxSteps: 50 } }) as unknown as RunEvent;

@@ -147,6 +147,17 @@ describe('the live line of a training', () => {
   });
 });
 
+it('tells how far a long step is, on a terminal', () => {
+  const progress = { step: 5, maxSteps: 12, done: 8, total: 16, tokensPerSecond: 90, secondsLeft: 185 };
+  expect(
+    shown(true, 100, [
+      { type: 'step', progress: STEP },
+      { type: 'rows', progress },
+    ]),
+  ).toContain(' 37%  5/12  row 8 of 16  90 tokens/s  3 min 05 s left\u001b');
+  expect(shown(false, 100, [{ type: 'rows', progress }])).toBe('');
+});
+
 describe('the bar', () => {
   it('is narrower than the terminal, with whole figures only', () => {
     const figures = ['10/20', 'some tokens', 'a speed'];
