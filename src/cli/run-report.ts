@@ -1,4 +1,4 @@
-import { shortenWords } from '../formats/quote.ts';
+import { quote, shortenWords } from '../formats/quote.ts';
 import { showChanges } from '../formats/row-changes.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import { counted, showBytes, showCount, showSeconds, showShare, showSpeed } from '../formats/words.ts';
@@ -62,6 +62,9 @@ export class RunReport {
         }
         return this.#training();
       }
+      case 'sample':
+        display.line(sampleLine(event, this.#maxSteps));
+        return this.#training();
       case 'checkpoint':
         display.line(`checkpoint-${event.step} saved, ${showBytes(event.bytes)}`);
         return this.#training();
@@ -171,6 +174,12 @@ const shown = ({ loss, learningRate, gradNorm, tokensPerSecond, secondsLeft }: S
   speed: showSpeed(tokensPerSecond),
   left: `${showSeconds(secondsLeft)} left`,
 });
+
+/** An answer to a sample prompt as a line. */
+function sampleLine({ prompt, answer }: Extract<RunEvent, { type: 'sample' }>, maxSteps: number): string {
+  const step = String(answer.step).padStart(String(maxSteps).length);
+  return `step ${step}/${maxSteps}  ${quote(prompt)}: ${quote(answer.text)}`;
+}
 
 /** An entry of log_history as a line; undefined for the summary at the end. */
 function logLine(entry: LogEntry, maxSteps: number, latest: StepProgress | undefined): string | undefined {

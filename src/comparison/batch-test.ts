@@ -1,8 +1,5 @@
-import type { DecoderConfig } from '../formats/decoder-config.ts';
-import type { GeneratorShape } from '../generate/cached-decoder.ts';
 import { promptEncoder, type PromptForm } from '../generate/prompt-form.ts';
 import type { Generated, GenerateOptions, TextGenerator } from '../generate/text-generator.ts';
-import { keyWidth } from '../model/allocations.ts';
 import type { Lora } from '../model/lora.ts';
 import type { Moment } from '../text/moment.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
@@ -10,10 +7,6 @@ import type { Question } from './questions.ts';
 
 /** The recipe's maximum length of an answer in tokens. */
 export const MAX_NEW_TOKENS = 512;
-/** Sequences at once: as many as the matrix-vector kernel takes. */
-const SEQUENCES = 8;
-/** Bytes for all keys and values; fewer sequences run at once if they are long. */
-const CACHE_BYTES = 2 ** 29;
 
 /** A model's answer to one question. */
 export interface TestAnswer {
@@ -56,19 +49,6 @@ export function answerWithoutRoom(
   }
   const error = `question ${i + 1}: ${length} tokens and up to ${maxNewTokens} of the answer, expected at most ${maxPositions} together (max_position_embeddings); shorten it or ${shorter}.`;
   return { text: '', inputTokens: length, outputTokens: 0, stopped: 'no room', error };
-}
-
-/** The generator for a batch of prompts. `rank`: the largest of the adapters that will be tested. */
-export function batchShape(
-  config: DecoderConfig,
-  prompts: readonly (readonly number[])[],
-  maxNewTokens: number,
-  rank: number,
-): GeneratorShape {
-  const capacity = prompts.reduce((most, { length }) => Math.max(most, length), 0) + maxNewTokens;
-  const bytes = 2 * 4 * config.layers * keyWidth(config) * capacity;
-  const fit = Math.max(1, Math.floor(CACHE_BYTES / bytes));
-  return { sequences: Math.min(SEQUENCES, fit, prompts.length), capacity, rank };
 }
 
 /** Progress of a batch test. */

@@ -5,6 +5,7 @@ import type { Folder } from '../formats/byte-source.ts';
 import type { DecoderConfig } from '../formats/decoder-config.ts';
 import type { LoraModule } from '../formats/lora-modules.ts';
 import { UserError } from '../formats/user-error.ts';
+import { batchShape } from '../generate/batch-shape.ts';
 import { PROMPT_FORMS, type PromptForm } from '../generate/prompt-form.ts';
 import { CURSOR, readCursor, type RunCursor } from '../run/checkpoint/checkpoint.ts';
 import { adapterHash } from '../run/checkpoint/identity.ts';
@@ -13,7 +14,7 @@ import { loadTokenizer } from '../text/load-tokenizer.ts';
 import { type Moment, wallClock } from '../text/moment.ts';
 import { type EncodedRow, encodeRows } from '../text/rows.ts';
 import type { TextTokenizer } from '../text/tokenizer.ts';
-import { answerWithoutRoom, batchShape, encodeQuestions, type TestAnswer } from './batch-test.ts';
+import { answerWithoutRoom, encodeQuestions, type TestAnswer } from './batch-test.ts';
 import { type AskVersionsOptions, failing } from './versions.ts';
 
 /** What is known of a test before a device is opened. */

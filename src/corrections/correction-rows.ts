@@ -54,7 +54,7 @@ export async function correctionRows(
   let aboutCorrected = 0;
   for (const [file, { source, first = Infinity, heldOut: lines }] of files.entries()) {
     let rows = 0;
-    for await (const { line, read, json } of rowsOf(source)) {
+    for await (const { line, read, json } of readRowsOf(source)) {
       if (rows++ >= first) {
         break;
       }
@@ -91,7 +91,7 @@ export async function correctionRows(
     if (lines.size === 0) {
       continue;
     }
-    for await (const { line, json } of rowsOf(source)) {
+    for await (const { line, json } of readRowsOf(source)) {
       if (lines.has(line)) {
         replayed.push(json);
       }
@@ -165,7 +165,7 @@ async function sampleOf(
   source: RowsSource,
 ): Promise<{ rows: ReadRow[]; system: string | undefined } | undefined> {
   const rows: ReadRow[] = [];
-  for await (const { read } of rowsOf(source)) {
+  for await (const { read } of readRowsOf(source)) {
     rows.push(read);
     if (rows.length === SAMPLES) {
       break;
@@ -176,7 +176,9 @@ async function sampleOf(
 }
 
 /** The rows of a file as read, and as lines of JSONL under the keys that are read. */
-async function* rowsOf(source: RowsSource): AsyncGenerator<{ line: number; read: ReadRow; json: string }> {
+export async function* readRowsOf(
+  source: RowsSource,
+): AsyncGenerator<{ line: number; read: ReadRow; json: string }> {
   const columns = new RowColumns(source.name, source.columns);
   for await (const raw of readOrderedRows(source)) {
     columns.decide(raw);

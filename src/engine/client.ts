@@ -16,7 +16,7 @@ const EXPORTS = ['exportAdapterInto', 'exportAdapterFile', 'handOver'] as const;
 const KEPT = ['start', 'resume', 'startTest', 'resumeTest', 'repeatTest', 'keepArchive'] as const;
 
 /** Calls that look through a file's rows, also while it is read for another reason. */
-const LOOKS = ['surveyRows', 'showRows', 'findRows', 'exportRows', 'exportTokens'] as const;
+const LOOKS = ['surveyRows', 'showRows', 'findRows', 'exportRows', 'exportTokens', 'promptsIn'] as const;
 
 const openHost = () => new Worker(ownScript(host), { type: 'module', name: 'engine' });
 const openReader = (name: string) => new Worker(ownScript(readerHost), { type: 'module', name });

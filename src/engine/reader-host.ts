@@ -19,6 +19,7 @@ import {
 import { KeptAdapters } from './files/kept-adapters.ts';
 import { KeptBases } from './files/kept-bases.ts';
 import { exportRows, exportTokens, findRows, showRows, surveyRows } from './files/look-rows.ts';
+import { promptsIn } from './files/prompts-in.ts';
 import { exportedCheckpoint, runFiles, takenFiles, writeInto, zipped } from './runs/export.ts';
 import { KeptRuns } from './runs/kept-runs.ts';
 import { plan } from './runs/plan.ts';
@@ -52,6 +53,7 @@ const api: ReaderApi = {
   exportRows: (rows, onProgress, signal) => answer(() => exportRows(rows, { onProgress, signal })),
   columnNames: (rows, signal) => answer(() => columnNames(rows, signal)),
   inspectQuestions: (file, signal) => answer(() => inspectQuestions(file, signal)),
+  promptsIn: (file, of, most, signal) => answer(() => promptsIn(file, of, most, { signal })),
   parseRecipe: (file, signal) => answer(() => readRecipe(file, signal)),
   plan: (inputs, device, signal) =>
     answer(async () => plan(await kept.inputs(await bases.inputs(inputs)), device, signal)),

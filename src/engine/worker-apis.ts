@@ -17,6 +17,7 @@ export const READS = [
   'exportRows',
   'exportTokens',
   'inspectQuestions',
+  'promptsIn',
   'parseRecipe',
   'plan',
   'exportRun',

@@ -33,6 +33,8 @@ export type Setting = Words &
     | { readonly kind: 'boolean' }
     /** A list of names, or one text. */
     | { readonly kind: 'names' }
+    /** A list of texts, of at most so many, and so many characters each. */
+    | { readonly kind: 'texts'; readonly most: number; readonly longest: number }
     /** Numbers by name. */
     | { readonly kind: 'numbers' }
     | { readonly kind: 'text' }
@@ -55,9 +57,11 @@ type ValueOf<S> = S extends { readonly choices: readonly (infer Choice)[] }
       ? boolean
       : S extends { readonly kind: 'names' }
         ? readonly string[] | string
-        : S extends { readonly kind: 'numbers' }
-          ? Readonly<Record<string, number>>
-          : string;
+        : S extends { readonly kind: 'texts' }
+          ? readonly string[]
+          : S extends { readonly kind: 'numbers' }
+            ? Readonly<Record<string, number>>
+            : string;
 
 /** The values of a table's settings; those with a usual value are left out where they have it. */
 export type Settings<T> = {
@@ -107,6 +111,8 @@ function valueIn(file: Fields, setting: Setting, fallback: unknown): unknown {
       return file.boolean(key, fallback as boolean | undefined);
     case 'names':
       return file.names(key, fallback as readonly string[] | string | undefined);
+    case 'texts':
+      return readTexts(file, key, setting);
     case 'numbers':
       return readNumbers(file, key);
     case 'text':
@@ -146,6 +152,27 @@ function readNumber(
   }
   const value = file.number(key, { ...range, min: unsetFrom }, fallback);
   return value < range.min! ? undefined : value;
+}
+
+/** None where there are none; one text is a list of one. */
+function readTexts(
+  file: Fields,
+  key: string,
+  { most, longest }: { readonly most: number; readonly longest: number },
+): readonly string[] | undefined {
+  const given = file.value(key) ?? [];
+  const texts: unknown = typeof given === 'string' ? [given] : given;
+  const isText = (text: unknown): text is string => typeof text === 'string' && text.trim() !== '';
+  if (!Array.isArray(texts) || !texts.every(isText)) {
+    return file.refuse(key, 'a list of texts, none of them empty');
+  }
+  if (texts.length > most) {
+    return file.refuse(key, `at most ${most} texts`);
+  }
+  if (texts.some(({ length }) => length > longest)) {
+    return file.refuse(key, `texts of at most ${longest} characters`);
+  }
+  return texts.length === 0 ? undefined : texts;
 }
 
 /** None where there are none. */

@@ -20,6 +20,8 @@ export interface GenerateOptions {
   signal?: AbortSignal | undefined;
   /** Called with each new token and the index of its prompt. */
   onToken?: ((prompt: number, id: number) => void) | undefined;
+  /** Awaited between two tokens; generation pauses until it resolves. */
+  onPassEnd?: (() => Promise<void>) | undefined;
   /** Called with a prompt's complete result, as soon as it ends. */
   onEnd?: ((prompt: number, generated: Generated) => void) | undefined;
 }
@@ -59,7 +61,7 @@ export class TextGenerator {
     options: GenerateOptions,
   ): Promise<Generated[]> {
     this.#check(prompts, lora, options);
-    const { signal, stopIds, maxNewTokens, onToken, onEnd } = options;
+    const { signal, stopIds, maxNewTokens, onToken, onPassEnd, onEnd } = options;
     const waiting = this.#sequences(prompts, options);
     const places = Array.from({ length: this.shape.sequences }, (_, i) => i * this.shape.capacity);
     const results = new Array<Generated>(prompts.length);
@@ -72,6 +74,7 @@ export class TextGenerator {
       onEnd?.(sequence.index, generated);
     };
     while (waiting.length > 0 || running.length > 0) {
+      await onPassEnd?.();
       signal?.throwIfAborted();
       const fresh = this.#admit(waiting, places);
       const batch = fresh.length > 0 ? fresh : running;

@@ -1,5 +1,6 @@
 import type { ChangeCounts } from '../formats/row-changes.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
+import type { SampleAnswer, SampleFilm } from './samples/film.ts';
 
 /** The phases before the first step, in this order. */
 export type Phase =
@@ -13,11 +14,18 @@ export type Phase =
   | 'compiling kernels'
   | 'evaluating the start'
   | 'evaluating'
+  | 'answering sample prompts'
   | 'saving';
 
 /** Events of a run; page and command line show progress bars, plots and lines from these. */
 export type RunEvent =
-  | { type: 'phase'; phase: Phase; done: number; total: number; unit: 'bytes' | 'rows' | 'files' | 'kernels' }
+  | {
+      type: 'phase';
+      phase: Phase;
+      done: number;
+      total: number;
+      unit: 'bytes' | 'rows' | 'files' | 'kernels' | 'prompts';
+    }
   | { type: 'facts'; facts: RunFacts }
   /** Within a step that takes seconds. */
   | { type: 'rows'; progress: RowProgress }
@@ -25,6 +33,8 @@ export type RunEvent =
   /** The eval_loss before the first step, where only the run's record keeps it. */
   | { type: 'baseline'; evalLoss: number }
   | { type: 'log'; entry: LogEntry }
+  /** A sample prompt was answered. */
+  | { type: 'sample'; prompt: string; answer: SampleAnswer }
   | { type: 'checkpoint'; step: number; bytes: number }
   | { type: 'note'; text: string }
   /** What is worth a look, of a run that begins. */
@@ -54,6 +64,8 @@ export interface RunFacts {
   history?: readonly LogEntry[];
   /** The eval_loss before the first step, if an earlier start measured it. */
   baseline?: number;
+  /** Sample prompts and their answers so far, if there are any. */
+  samples?: SampleFilm;
 }
 
 /** How far the step under way is. */

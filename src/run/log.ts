@@ -2,12 +2,14 @@
 import { denseTensors, linearModules } from '../formats/decoder-weights.ts';
 import { EVENT_FILE_PREFIX, eventHeader, scalarEvent } from '../formats/event-file.ts';
 import type { EarlyStoppingState, LogEntry, TrainerState } from '../formats/trainer-state.ts';
+import { encodeUtf8 } from '../formats/utf8.ts';
 import { stepsBetween } from '../train/cadence.ts';
 import { evaluationsWithoutImprovement } from '../train/early-stopping.ts';
 import { LogWindow } from '../train/log-window.ts';
 import { epochOf, stepsPerEpoch } from '../train/schedule.ts';
 import type { BestState } from './checkpoint/best.ts';
 import type { Prepared } from './input/prepare.ts';
+import { filmLines, type SampleFilm, SampleLog } from './samples/film.ts';
 
 /**
  * TensorBoard's names for our entries, as transformers' callback assigns them, in the order of trainer_state.json,
@@ -24,8 +26,11 @@ function tags(entry: LogEntry): Record<string, number> {
   return Object.fromEntries(named);
 }
 
-/** The event files that Retune writes; each name holds the time at which its run began. */
-export const OUR_EVENT_FILES = /^events\.out\.tfevents\.\d+\.retune$/;
+/** The answers to sample prompts among the logs. */
+const SAMPLES_FILE = 'sample_answers.jsonl';
+
+/** The logs that Retune writes: event files, whose names hold the time at which their run began, and samples. */
+export const OUR_LOGS = /^(?:events\.out\.tfevents\.\d+\.retune|sample_answers\.jsonl)$/;
 
 /** The run's log: log_history, the open logging window and the floating-point operations so far. */
 export class RunLog {
@@ -35,6 +40,8 @@ export class RunLog {
   totalFlos: number;
   /** The eval_loss before the first step where that was measured only to compare with; no entry of the history. */
   baseline: number | undefined;
+  /** Answers to the recipe's sample prompts, of which log_history has no entries either. */
+  readonly samples: SampleLog;
   readonly #prepared: Prepared;
 
   constructor(
@@ -45,6 +52,7 @@ export class RunLog {
       window?: LogWindow;
       totalFlos: number;
       baseline?: number | undefined;
+      samples?: SampleFilm | undefined;
     } = {
       history: [],
       times: [],
@@ -57,6 +65,7 @@ export class RunLog {
     this.window = from.window ?? new LogWindow();
     this.totalFlos = from.totalFlos;
     this.baseline = from.baseline;
+    this.samples = new SampleLog(prepared.inputs.recipe.training.samplePrompts, from.samples);
   }
 
   /** Appends an entry for `step`. */
@@ -120,9 +129,13 @@ export class RunLog {
     };
   }
 
-  /** The event file's name, the same for the whole run. */
-  get eventFileName(): string {
-    return `${EVENT_FILE_PREFIX}${Math.floor(this.times[0] ?? 0)}.retune`;
+  /** The logs by name: the event file, whose name stays the same for the whole run, and the sample answers, if any. */
+  files(): [name: string, bytes: Uint8Array][] {
+    const { film } = this.samples;
+    return [
+      [`${EVENT_FILE_PREFIX}${Math.floor(this.times[0] ?? 0)}.retune`, this.eventFile()],
+      ...(film ? [[SAMPLES_FILE, encodeUtf8(filmLines(film))] as [string, Uint8Array]] : []),
+    ];
   }
 
   /** The history as a TensorBoard event file. */

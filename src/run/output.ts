@@ -15,7 +15,7 @@ import type { Start } from './checkpoint/resume.ts';
 import { evalLossAt, type SavedBest } from './checkpoint/saved-best.ts';
 import { StorageError } from './checkpoint/store.ts';
 import type { Prepared } from './input/prepare.ts';
-import { OUR_EVENT_FILES, type RunLog } from './log.ts';
+import { OUR_LOGS, type RunLog } from './log.ts';
 import type { BestStep } from './options.ts';
 import type { FinetuneOptions } from './options.ts';
 import { resultFiles } from './result.ts';
@@ -44,14 +44,14 @@ export class RunOutput {
 
   constructor(parts: RunOutputParts) {
     this.#parts = parts;
-    const { cursor, state } = parts.start.checkpoint ?? {};
-    this.#saved = { step: cursor?.step ?? 0, entries: state?.log_history.length ?? 0, rescue: false };
+    const { checkpoint } = parts.start;
+    this.#saved = { step: checkpoint?.cursor.step ?? 0, entries: entriesOf(parts.log), rescue: false };
   }
 
   /** Saves a checkpoint unless this step has one, then drops those beyond the limit. */
   async save(step: number, rescue = false): Promise<void> {
     const { store, prepared, emit, log, best } = this.#parts;
-    const entries = log.history.length;
+    const entries = entriesOf(log);
     const saved = this.#saved;
     if (step === saved.step && entries === saved.entries && (rescue || !saved.rescue)) {
       return;
@@ -110,7 +110,9 @@ export class RunOutput {
 
   async #writeLog(): Promise<void> {
     const { store, log } = this.#parts;
-    await store.writeLog(log.eventFileName, log.eventFile());
+    for (const [name, bytes] of log.files()) {
+      await store.writeLog(name, bytes);
+    }
   }
 
   /** Writes the log; if that fails, the next call writes all of it. */
@@ -191,7 +193,7 @@ export class RunOutput {
     await store.unfinish(CURSOR);
     // Logs of other starts from scratch; a run that takes another run's weights leaves that run's log in place.
     if (start.weightsFrom === undefined) {
-      await store.removeLogs(OUR_EVENT_FILES);
+      await store.removeLogs(OUR_LOGS);
     }
     const earlier = await store.checkpoints();
     if (earlier.length === 0) {
@@ -207,6 +209,7 @@ export class RunOutput {
 
   async #checkpoint(step: number): Promise<Checkpoint> {
     const { identity, prepared, start, session, log, best } = this.#parts;
+    const { film: samples } = log.samples;
     const cursor: RunCursor = {
       step,
       identity,
@@ -216,6 +219,7 @@ export class RunOutput {
       logTimes: log.times,
       totalFlos: log.totalFlos,
       ...(log.baseline !== undefined && { baseline: log.baseline }),
+      ...(samples && { samples }),
       prompt: prepared.train.chat ? 'chat' : 'text',
       trainedRows: start.trainedRows,
       card: cardFacts(prepared),
@@ -229,3 +233,7 @@ export class RunOutput {
     };
   }
 }
+
+/** Entries of the log: those of log_history, and answers to sample prompts. */
+const entriesOf = ({ history, samples }: RunLog): number =>
+  history.length + (samples.film?.answers.length ?? 0);

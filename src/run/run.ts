@@ -24,6 +24,8 @@ import type { FinetuneOptions, FinetuneResult, SaveNow } from './options.ts';
 import { RunOutput } from './output.ts';
 import type { ExecutionPlan } from './plan/execution-plan.ts';
 import { memoryPlan, totalBytes } from './plan/memory-plan.ts';
+import { answerSamples } from './samples/answer.ts';
+import { SampleClock } from './samples/clock.ts';
 import { loadInputs, openSession, planInput, type Session } from './session.ts';
 import { Speedometer } from './speedometer.ts';
 import { WithinStep } from './within-step.ts';
@@ -55,6 +57,7 @@ export class Run {
   readonly #savedBest: SavedBest;
   readonly #due: DueSteps;
   readonly #speed = new Speedometer();
+  readonly #sampled: SampleClock;
   /** What a log entry says of the last step alone. */
   #latest: Record<'grad_norm' | 'learning_rate', number> | undefined;
   /** Milliseconds for which `onPassEnd` held the run. */
@@ -73,11 +76,13 @@ export class Run {
         window: new LogWindow(cursor.logWindow),
         totalFlos: cursor.totalFlos,
         baseline: cursor.baseline,
+        samples: cursor.samples,
       },
     );
     this.#window = rowWindows(prepared, seed);
     const { maxSteps } = prepared;
     this.#due = dueSteps(prepared);
+    this.#sampled = new SampleClock(maxSteps, this.#due.evaluation);
     this.#best = new BestModel(training, this.#due.checkpoint, state);
     this.#savedBest = new SavedBest(training, this.#due);
     this.#schedule = {
@@ -208,7 +213,7 @@ export class Run {
         learningRate: rate,
         tokens,
         tokensPerSecond: this.#speed.tokensPerSecond,
-        secondsLeft: this.#speed.secondsLeft(maxSteps - step),
+        secondsLeft: this.#speed.secondsLeft(maxSteps - step) + this.#sampled.secondsLeft(step),
       },
     });
     this.#latest = { grad_norm: gradNorm, learning_rate: rate };
@@ -235,6 +240,9 @@ export class Run {
     if (evalRows.length > 0 && evaluates && !this.#isLogged('eval_loss', step)) {
       await this.#evaluate(open, step);
     }
+    if (step === 0 || step === maxSteps || this.#due.evaluation(step)) {
+      await this.#answerSamples(open, step);
+    }
     if (step === 0 || step === maxSteps) {
       return;
     }
@@ -249,6 +257,20 @@ export class Run {
     if (due || (judged && this.#savedBest.beats(step, await store.checkpoints(), history))) {
       await open.output.keep(step);
     }
+  }
+
+  /** Answers the sample prompts, unless an earlier start did. */
+  async #answerSamples({ session, output }: Open, step: number): Promise<void> {
+    const { prepared, emit, signal } = this.#parts;
+    const { samples: log } = this.#log;
+    if (log.missing(step).length === 0) {
+      return;
+    }
+    const begun = performance.now() - this.#held;
+    const onPassEnd = () => this.#hold((rescue) => output.keep(step, rescue));
+    await answerSamples(session, prepared, step, { log, emit, signal, onPassEnd });
+    this.#sampled.add((performance.now() - this.#held - begun) / 1000);
+    await output.keepLog();
   }
 
   #isLogged(key: 'loss' | 'eval_loss', step: number): boolean {
@@ -288,6 +310,7 @@ export class Run {
     const { train, evalRows, maxSteps } = prepared;
     const [first] = train.skipped;
     const changes = anyChanges(prepared.inputs.train.changes);
+    const { film } = this.#log.samples;
     emit({
       type: 'facts',
       facts: {
@@ -304,6 +327,7 @@ export class Run {
         gpuBytes: totalBytes(memoryPlan(planInput(prepared, plan))),
         history: [...this.#log.history],
         ...(this.#log.baseline !== undefined && { baseline: this.#log.baseline }),
+        ...(film && { samples: film }),
       },
     });
   }

@@ -2,6 +2,7 @@ import type { LoraWeights } from '../formats/adapter.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import { RECIPE } from '../formats/recipe/settings.ts';
 import { stateBits } from '../formats/recipe/training.ts';
+import { TextGenerator } from '../generate/text-generator.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { mib } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
@@ -28,6 +29,7 @@ import {
   memoryPlan,
   type MemoryPlanInput,
   outOfMemory,
+  tablePositions,
   totalBytes,
   trainingActivations,
   unlessOutOfMemory,
@@ -41,12 +43,14 @@ export interface Session {
   lora: Lora;
   optimizer: Optimizer;
   runner: PassRunner;
+  /** Answers the sample prompts, if there are any. */
+  generator: TextGenerator | undefined;
 }
 
 /** What a session needs of a prepared run. */
 export interface SessionInputs extends Pick<
   Prepared,
-  'model' | 'cache' | 'adapter' | 'longest' | 'stepTargets'
+  'model' | 'cache' | 'adapter' | 'longest' | 'stepTargets' | 'samples'
 > {
   inputs: { recipe: Recipe };
 }
@@ -56,7 +60,7 @@ export function planInput(
   prepared: SessionInputs,
   plan: Pick<ExecutionPlan, 'passTokens' | 'keep' | 'optimizer'>,
 ): MemoryPlanInput {
-  const { model, adapter, inputs, longest, stepTargets } = prepared;
+  const { model, adapter, inputs, longest, stepTargets, samples } = prepared;
   return {
     model,
     doubleQuant: inputs.recipe.quantization.useDoubleQuant,
@@ -67,6 +71,7 @@ export function planInput(
     stepTargets: Math.max(stepTargets, plan.passTokens),
     keep: plan.keep === undefined ? undefined : parseSaved(plan.keep),
     optimizer: plan.optimizer,
+    samples: samples?.shape,
   };
 }
 
@@ -121,7 +126,8 @@ export async function openSession(
   throw outOfMemory(gpu, smallest);
 }
 
-function closeSession({ runner, optimizer, lora, stream }: Session): void {
+function closeSession({ runner, optimizer, lora, stream, generator }: Session): void {
+  generator?.close();
   runner.close();
   runner.engine.acts.close();
   optimizer.close();
@@ -139,7 +145,7 @@ export function loadInputs(
 ): Promise<DecoderWeights> {
   return loadBase(gpu, prepared.model, {
     doubleQuant: prepared.inputs.recipe.quantization.useDoubleQuant,
-    positions: planInput(prepared, plan).positions,
+    positions: tablePositions(planInput(prepared, plan)),
     onContent,
     ...loading(prepared.cache, emit),
   });
@@ -171,5 +177,6 @@ export function assembleSession(
   const optimizer = new Optimizer(gpu, lora, settings, plan.optimizer);
   const products = openPlannedKernels(gpu, plan);
   const runner = new PassRunner({ gpu, stream, base, lora, acts, products }, input.stepTargets);
-  return { plan, stream, lora, optimizer, runner };
+  const generator = input.samples && new TextGenerator(stream, base, input.samples);
+  return { plan, stream, lora, optimizer, runner, generator };
 }

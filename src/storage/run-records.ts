@@ -6,6 +6,7 @@ import type { CardLineage } from '../run/card-lineage.ts';
 import type { RunIdentity } from '../run/checkpoint/identity.ts';
 import type { BestStep } from '../run/options.ts';
 import type { PrecisionChoice } from '../run/precision.ts';
+import type { SampleFilm } from '../run/samples/film.ts';
 import type { Columns } from '../text/columns.ts';
 import type { Moment } from '../text/moment.ts';
 import { entriesUnder, replaceEntries, under, valuesUnder } from './database.ts';
@@ -58,6 +59,8 @@ export interface StoredRun {
   best?: BestStep | undefined;
   /** The eval_loss before the first step, where the log does not have it. */
   baseline?: number | undefined;
+  /** Sample prompts and their answers, if it has any. */
+  samples?: SampleFilm | undefined;
   /** Whether it was imported from a zip. */
   imported?: boolean | undefined;
   /** The user's note. */

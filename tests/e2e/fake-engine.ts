@@ -11,6 +11,7 @@ import type {
 import { defaultRecipe, parseRecipe, recipeToYaml } from '../../src/formats/recipe.ts';
 import { UserError } from '../../src/formats/user-error.ts';
 import type { RunEvent } from '../../src/run/events.ts';
+import { withSample } from '../../src/run/samples/film.ts';
 import { fakeChat } from './fake-chat.ts';
 import { fakeCorrections, fakeTrays } from './fake-corrections.ts';
 import { fakeExports } from './fake-exports.ts';
@@ -165,8 +166,25 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         gpuBytes: 2090 * MIB,
       },
     });
+    const { samplePrompts = [] } = record.recipe.training;
+    const answer = (step: number) => {
+      for (const [i, prompt] of samplePrompts.entries()) {
+        const text = `After <b>${step}</b> steps${step > 0 ? ', better' : ''}: ${'word '.repeat(20)}`;
+        const event = { prompt, answer: { step, prompt: i, text } };
+        onEvent({
+          type: 'phase',
+          phase: 'answering sample prompts',
+          done: i + 1,
+          total: samplePrompts.length,
+          unit: 'prompts',
+        });
+        keep({ samples: withSample(runs.get(record.id)!.samples, event) });
+        onEvent({ type: 'sample', ...event });
+      }
+    };
     if (record.step === 0) {
       onEvent({ type: 'baseline', evalLoss: lossAt(1, steps) + 0.2 });
+      answer(0);
     }
     for (let step = record.step + 1; step <= steps; step++) {
       while (paused || step > holdAt) {
@@ -205,6 +223,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
         const worse = scenario.overfits && step === steps ? 0.9 : 0.11;
         const evalLoss = lossAt(step, steps) + worse;
         onEvent({ type: 'log', entry: { step, epoch: entry.epoch, eval_loss: evalLoss } });
+        answer(step);
       }
       if (step % 20 === 0 || saving) {
         save(step);

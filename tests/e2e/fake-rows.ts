@@ -1,3 +1,4 @@
+import { promptsIn } from '../../src/engine/files/prompts-in.ts';
 import type { Answer, ChosenFile, EngineApi } from '../../src/engine/protocol/protocol.ts';
 import type { ShownRow } from '../../src/engine/protocol/rows.ts';
 import { blobSource } from '../../src/formats/blob-source.ts';
@@ -53,7 +54,7 @@ async function shown(rows: ChosenFile, maxLength: number): Promise<ShownRow[]> {
 /** Looking through rows, without a tokenizer. */
 export const fakeRows = (): Pick<
   EngineApi,
-  'hashRows' | 'surveyRows' | 'showRows' | 'findRows' | 'exportRows' | 'exportTokens'
+  'hashRows' | 'surveyRows' | 'showRows' | 'findRows' | 'promptsIn' | 'exportRows' | 'exportTokens'
 > => ({
   hashRows: (rows) => answer(() => sha256(fileOf(rows))),
   surveyRows: (_, rows, maxLength) =>
@@ -80,6 +81,7 @@ export const fakeRows = (): Pick<
         () => undefined,
       ),
     ),
+  promptsIn: (file, of, most) => answer(() => promptsIn(file, of, most)),
   exportTokens: (_, { file }) => answer(() => Promise.resolve(new Blob([`PAR1 ${file.name}`]))),
   exportRows: (rows) =>
     answer(async () => {

@@ -75,13 +75,17 @@ it.concurrent('shows the markup in facts, rows, logs, checkpoints and chat as te
   await chooseFiles(page);
   await ready(page);
   await page.getByText('Memory by kind', { exact: true }).click();
+  await button(page, 'Take some from the rows').click();
+  await page.getByLabel('Prompt 1').waitFor();
+  await ready(page);
   await expectText(page, 5);
   await button(page, 'Start training').click();
   await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
   await page.getByLabel('Question').fill('Where?');
   await button(page, 'Ask').click();
   await page.getByText('It costs 3.5 €.').waitFor();
-  await expectText(page, 2);
+  await page.locator('film-strip ol').first().waitFor();
+  await expectText(page, 10);
   await button(page, /^Use V2 in other programs/).click();
   await page.getByRole('heading', { name: 'Use V2' }).waitFor();
   await page.getByText(/^v2-merged: /).waitFor();

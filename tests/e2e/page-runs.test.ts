@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accessible } from '../support/page-checks.ts';
+import { accessible, accessibleInBothSchemes, fits } from '../support/page-checks.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -112,20 +112,84 @@ describe.concurrent('every place has an address', () => {
   });
 });
 
+/** Types a sample prompt, takes others from the rows, and leaves only four. */
+async function choosePrompts(page: Page): Promise<void> {
+  const focused = () =>
+    page.evaluate(() => {
+      let at = document.activeElement;
+      while (at?.shadowRoot?.activeElement) {
+        at = at.shadowRoot.activeElement;
+      }
+      return at?.getAttribute('aria-label') ?? at?.textContent?.trim();
+    });
+  await press(page, 'Add a prompt');
+  await page.getByLabel('Prompt 1').waitFor();
+  expect(await focused()).toBe('Prompt 1');
+  await page.keyboard.type('Why so?');
+  await press(page, 'Take some from the rows');
+  await page.getByLabel('Prompt 5').waitFor();
+  expect((await page.getByLabel('Prompt 2').inputValue()).length).toBeGreaterThan(3);
+  await press(page, 'Remove prompt 5');
+  await page.getByLabel('Prompt 5').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('Prompt 4');
+}
+
+/** What changed from frame to frame is marked, by keyboard, in a narrow window, in the dark and in forced colors. */
+async function showsFilm(page: Page): Promise<void> {
+  const film = page.locator('train-view film-strip');
+  const strip = film.getByRole('list', { name: 'Answers to: Why so?' });
+  expect(await film.getByRole('list').count()).toBe(4);
+  expect(await strip.getByRole('listitem').locator('.steps').allTextContents()).toEqual([
+    'Before step 1',
+    'Step 10',
+    'Step 20',
+  ]);
+  const last = strip.getByRole('listitem').last();
+  expect(await last.locator('ins').allTextContents()).toEqual(['[added: 20]']);
+  expect(await last.locator('del').allTextContents()).toEqual(['[missing: 10]']);
+  const size = page.viewportSize()!;
+  await page.setViewportSize({ width: 400, height: 800 });
+  await fits(page, 'film in a narrow window');
+  await strip.focus();
+  await page.keyboard.press('ArrowRight');
+  await strip.evaluate(
+    (list) =>
+      new Promise<void>((done) => {
+        const look = () => (list.scrollLeft > 0 ? done() : requestAnimationFrame(look));
+        look();
+      }),
+  );
+  await page.setViewportSize(size);
+  await accessibleInBothSchemes(page, 'film');
+  await page.emulateMedia({ forcedColors: 'active' });
+  const lines = () =>
+    last
+      .locator('ins, del')
+      .evaluateAll((marks) => marks.map((mark) => getComputedStyle(mark).textDecorationLine));
+  expect(await lines()).toEqual(['line-through', 'underline']);
+  await page.emulateMedia({ forcedColors: 'none' });
+}
+
 describe.concurrent('a run', () => {
   it('shows its recipe while it is under way, and is run again with all that it had', async () => {
     const page = await server.open('holdAt=20&pace=1');
     const rate = page.locator('input[name=learning_rate]');
     await chooseFiles(page);
     await rate.fill('3e-4');
+    await choosePrompts(page);
     await page.getByText('Everything is in order').waitFor();
     await press(page, 'Start training');
     await page.getByText('Step 20 of 60').waitFor();
+    await showsFilm(page);
     await stage(page, 'Recipe');
     await page.getByText(/This is the recipe of v1 \+ train\.jsonl, which is under way/).waitFor();
     expect(await rate.isDisabled()).toBe(true);
     expect(await rate.inputValue()).toBe('3e-4');
+    expect(await page.getByLabel('Prompt 1').isDisabled()).toBe(true);
     await accessible(page, 'recipe of a run under way');
+    await stage(page, 'Runs');
+    await page.locator('family-tree button').last().click();
+    expect(await page.locator('runs-detail-view film-strip').getByRole('listitem').count()).toBe(12);
     await stage(page, 'Train');
     await press(page, 'Stop');
     await heading(page, 'Stopped');
@@ -139,6 +203,7 @@ describe.concurrent('a run', () => {
     await press(page, 'Run again with changes');
     await page.getByText('Everything is in order').waitFor();
     expect(await rate.inputValue()).toBe('3e-4');
+    expect(await page.getByLabel('Prompt 1').inputValue()).toBe('Why so?');
     await page.locator('choice-card').filter({ hasText: 'as in v1 + train.jsonl' }).waitFor();
     await page
       .locator('choice-card')

@@ -1,4 +1,5 @@
 import '../elements/ask-once.ts';
+import '../elements/film-strip.ts';
 import '../elements/line-chart.ts';
 import { css, html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
@@ -73,6 +74,12 @@ export class RunsDetailView extends SessionView {
         losses.length > 0
           ? html`<line-chart heading="Loss" .format=${showNumber} .series=${losses}></line-chart>`
           : html`<p class="soft small">No loss has been logged yet.</p>`
+      }
+      ${
+        record.samples
+          ? html`<h4>Sample prompts</h4>
+              <film-strip .film=${record.samples}></film-strip>`
+          : nothing
       }
       <div class="columns">${this.#hashes(record, notes)} ${this.#kept(record, notes)}</div>
       ${this.#handover(record, notes)}

@@ -74,6 +74,11 @@ export class Choices {
     this.replan();
   }
 
+  /** Some questions of a file of rows or of questions. */
+  promptsIn(file: ChosenFile, of: 'rows' | 'questions', most: number): Promise<Answer<string[]>> {
+    return this.#engine.promptsIn(file, of, most);
+  }
+
   /** Says which columns of the rows to read as what. */
   async setColumns(slot: 'train' | 'validation', columns: Columns): Promise<void> {
     const { chosen } = this.#store.state.slots[slot];

@@ -1,7 +1,9 @@
 import './recipe-input.ts';
+import './sample-prompts-input.ts';
 import './schedule-preview.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
+import type { ChosenFile } from '../../engine/protocol/protocol.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { RECIPE_GROUPS, type RecipeGroup } from '../../formats/recipe/settings.ts';
 import { saveFile } from '../../platform/save-file.ts';
@@ -11,6 +13,7 @@ import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import { fieldText, RECIPE_FIELDS } from './recipe-fields.ts';
+import type { PromptPlace } from './sample-prompts-input.ts';
 
 /** Stage two: every setting, in groups. */
 @customElement('recipe-view')
@@ -129,6 +132,16 @@ export class RecipeView extends SessionView {
       <div class="fields">
         ${fields.map((field) => {
           const draft = running ? undefined : this.app.drafts[field.key];
+          if (field.kind === 'texts') {
+            return html`<sample-prompts-input
+              .field=${field}
+              .value=${draft?.text ?? fieldText(field, running ?? this.app.recipe!)}
+              .problem=${draft?.problem ?? ''}
+              .locked=${locked}
+              .places=${this.#promptPlaces()}
+              @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
+            ></sample-prompts-input>`;
+          }
           return html`<recipe-input
             class=${['optim', 'name', 'target_modules'].includes(field.key) ? 'wide' : nothing}
             .field=${field}
@@ -141,6 +154,20 @@ export class RecipeView extends SessionView {
         ${group === 'Length and pace' ? this.#schedule() : nothing}
       </div>
     </fieldset>`;
+  }
+
+  /** Files that questions can be taken from. */
+  #promptPlaces(): PromptPlace[] {
+    const { validation, train } = this.app.slots;
+    const { questions } = this.session.tests.store.state.draft;
+    const place = (label: string, file: ChosenFile | undefined, of: 'rows' | 'questions') =>
+      file ? [{ label, take: (most: number) => this.session.choices.promptsIn(file, of, most) }] : [];
+    return [
+      ...(validation.chosen
+        ? place('Take some from the validation rows', validation.chosen, 'rows')
+        : place('Take some from the rows', train.chosen, 'rows')),
+      ...place('Take some from the questions of the test', questions.chosen, 'questions'),
+    ];
   }
 
   /** The learning rate over the run, once its steps are known. */

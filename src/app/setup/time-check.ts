@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000;
 
 /** How long the run as planned takes. No start waits for it. */
 export function timeCheck(state: AppState): Check[] {
-  const { plan, planning, measured, device } = state;
+  const { plan, planning, measured, device, recipe } = state;
   const { measuring, speed, refusal, outdated } = measured;
   if (measuring) {
     const detail = outdated ? `${outdated} ${measuring}` : measuring;
@@ -24,7 +24,8 @@ export function timeCheck(state: AppState): Check[] {
     const { tokensPerSecond, time } = speed;
     const seconds = showSeconds(plan.value.work / tokensPerSecond);
     const rate = `${showCount(Math.round(tokensPerSecond))} tokens per second`;
-    const detail = `About ${seconds}, at ${rate}${measuredOn(time)}.`;
+    const besides = recipe?.training.samplePrompts ? ', besides answering the sample prompts' : '';
+    const detail = `About ${seconds}${besides}, at ${rate}${measuredOn(time)}.`;
     return [{ ...TIME, state: 'good', detail, again: 'speed', act: 'Measure again' }];
   }
   if (refusal !== undefined) {

@@ -15,6 +15,7 @@ import type { Recipe, RecipeReading } from '../../formats/recipe.ts';
 import type { Advisory } from '../../run/checks/advisory.ts';
 import type { Phase, RowProgress, RunFacts, StepProgress } from '../../run/events.ts';
 import type { BestStep } from '../../run/options.ts';
+import type { SampleFilm } from '../../run/samples/film.ts';
 import { DEFAULT_INPUTS, type DeviceInputs } from './device-inputs.ts';
 
 /** One thing to choose: what was chosen, and what the engine understood of it or found wrong with it. */
@@ -66,6 +67,8 @@ export interface RunState {
   steps: readonly { step: number; loss: number; gradNorm: number; learningRate: number }[];
   evals: readonly { step: number; loss: number }[];
   checkpoints: readonly { step: number; bytes: number; loss?: number | undefined }[];
+  /** Sample prompts and their answers so far. */
+  samples?: SampleFilm | undefined;
   /** The checkpoint that the user asked for: on its way, or dealt with. */
   asked?: 'saving' | 'done' | undefined;
   log: readonly LogLine[];

@@ -3,6 +3,7 @@ import type { Recipe } from '../../formats/recipe.ts';
 import type { LogEntry } from '../../formats/trainer-state.ts';
 import { showBytes, showNumber, showRate } from '../../formats/words.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
+import { withSample } from '../../run/samples/film.ts';
 import type { LogLine, RunState } from './app-state.ts';
 
 const LOG_LINES = 1000;
@@ -18,6 +19,7 @@ const PHASES = {
   'compiling kernels': 'Compiling kernels for this GPU',
   'evaluating the start': 'Evaluating the validation rows before the first step, to compare with',
   evaluating: 'Evaluating the validation rows',
+  'answering sample prompts': 'Answering the sample prompts',
   saving: 'Saving',
 } as const satisfies Record<Phase, string>;
 
@@ -39,6 +41,7 @@ export function runFromRecord(record: RunRecord, status: RunState['status']): Ru
     status,
     checkpoints,
     best,
+    samples: record.samples,
     steps: steps.map((entry) => ({
       step: entry['step']!,
       loss: entry['loss']!,
@@ -63,9 +66,9 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
       return { ...run, log, phase: { phase, done, total, unit } };
     }
     case 'facts': {
-      const { resumedStep, maxSteps, baseline } = event.facts;
+      const { resumedStep, maxSteps, baseline, samples } = event.facts;
       const evals = withBaseline(run.evals, baseline);
-      const begins = { ...run, status: begun(run), phase: undefined, facts: event.facts, evals };
+      const begins = { ...run, status: begun(run), phase: undefined, facts: event.facts, evals, samples };
       return resumedStep > 0
         ? withNote(begins, 'note', `Resuming after step ${resumedStep} of ${maxSteps}.`)
         : begins;
@@ -99,6 +102,11 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
       }
       const before = run.evals.filter((point) => point.step < entry.step);
       return { ...logged, evals: [...before, { step: entry.step, loss: entry.eval_loss }] };
+    }
+    case 'sample': {
+      const { phase } = run;
+      const isLast = phase !== undefined && phase.done >= phase.total;
+      return { ...run, phase: isLast ? undefined : phase, samples: withSample(run.samples, event) };
     }
     case 'checkpoint': {
       const { step, bytes } = event;

@@ -1,5 +1,5 @@
 import { Fields } from '../../formats/fields.ts';
-import type { Setting } from '../../formats/setting.ts';
+import { readSetting, type Setting } from '../../formats/setting.ts';
 import { UserError } from '../../formats/user-error.ts';
 
 /** What may be chosen: none too, where a setting may have no value. */
@@ -21,6 +21,9 @@ export function settingText({ kind }: Setting, value: unknown): string {
       .map(([name, number]) => `${name} ${number}`)
       .join(', ');
   }
+  if (kind === 'texts') {
+    return JSON.stringify(value);
+  }
   return Array.isArray(value) ? value.join(', ') : String(value as string);
 }
 
@@ -36,6 +39,8 @@ export function settingValue(setting: Setting, text: string, subject = setting.l
       return readNames(fields, text);
     case 'numbers':
       return readNumbers(text, subject);
+    case 'texts':
+      return readSetting(new Fields(subject, { [setting.key]: listed(text) }, '', 'change it'), setting);
     case 'choice':
       return fields.choice('the value', choicesOf(setting)) || undefined;
     case 'number': {
@@ -48,6 +53,15 @@ export function settingValue(setting: Setting, text: string, subject = setting.l
       }
       return fields.number('the value', setting.range);
     }
+  }
+}
+
+/** A list of texts as JSON; where it is none, one text. */
+function listed(text: string): unknown {
+  try {
+    return JSON.parse(text || '[]');
+  } catch {
+    return text;
   }
 }
 

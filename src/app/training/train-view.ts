@@ -1,3 +1,4 @@
+import '../elements/film-strip.ts';
 import '../elements/line-chart.ts';
 import '../elements/notice-bar.ts';
 import './notify-option.ts';
@@ -64,7 +65,7 @@ export class TrainView extends SessionView {
       }
       ${isActive(run) ? html`${this.#progress(run)}<notify-option .session=${this.session}></notify-option>` : nothing}
       ${ended && run.id ? html`<result-view .session=${this.session}></result-view>` : nothing}
-      ${this.#figures(run)} ${this.#charts(run)}
+      ${this.#figures(run)} ${this.#charts(run)} ${this.#samples(run)}
       <section aria-labelledby="log" class="panel">
         <h3 id="log">Log</h3>
         <run-log .lines=${run.log}></run-log>
@@ -221,6 +222,15 @@ export class TrainView extends SessionView {
         .series=${single('norm', 'gradNorm')}
       ></line-chart>
     </div>`;
+  }
+
+  #samples(run: RunState) {
+    return run.samples
+      ? html`<section aria-labelledby="samples" class="panel">
+          <h3 id="samples">Sample prompts</h3>
+          <film-strip .film=${run.samples} .live=${isActive(run)}></film-strip>
+        </section>`
+      : nothing;
   }
 
   /** Moves the focus to the stage. */

@@ -34,6 +34,7 @@ import { OutputLock } from '../output-lock.ts';
 import { INVOCATION } from '../package-root.ts';
 import { type FinetunePlaces, finetunePlaces } from '../project-layout.ts';
 import { lossLine, RunReport } from '../run-report.ts';
+import { samplePromptsOption, withSamplePrompts } from '../sample-prompts.ts';
 import { addSoftwareOptions, type SoftwareOptions } from '../software-device.ts';
 import { TuningFile } from '../tuning-file.ts';
 
@@ -46,6 +47,7 @@ interface Given extends SoftwareOptions, Partial<FinetunePlaces> {
   columns?: Columns;
   rowChanges?: string;
   valRowChanges?: string;
+  samplePrompts?: string;
 }
 type Options = Given & FinetunePlaces;
 
@@ -81,6 +83,7 @@ export function finetuneCommand(program: Command, end: (exitCode: number) => voi
         .argParser(holdOutOption)
         .conflicts('valData'),
     )
+    .addOption(samplePromptsOption())
     .option('--output <folder>', 'where V2, its checkpoints and its logs go')
     .option(
       '--config <file>',
@@ -122,7 +125,8 @@ async function runFinetune(given: Given, command: Command): Promise<number> {
   }
   const lock = new OutputLock(options.output);
   try {
-    const recipe = withHoldOut(await readRecipeFile(options.config, display), options.holdOut);
+    const read = withHoldOut(await readRecipeFile(options.config, display), options.holdOut);
+    const recipe = await withSamplePrompts(read, options.samplePrompts, display);
     const source = options.sourceModel === NONE ? undefined : await adapterFolder(options.sourceModel);
     const train = await rowsSource(options.trainData, options.columns, options.rowChanges);
     const validation = await validationSource(options);
@@ -193,6 +197,7 @@ async function checkPlaces({
   valData,
   rowChanges,
   valRowChanges,
+  samplePrompts,
   output,
   config,
   baseCache,
@@ -202,6 +207,7 @@ async function checkPlaces({
     ...(sourceModel === NONE ? [] : [{ what: 'the source model', path: sourceModel }]),
     { what: 'the rows to train on', path: trainData },
     ...(valData === undefined ? [] : [{ what: 'the rows to evaluate on', path: valData }]),
+    ...(samplePrompts === undefined ? [] : [{ what: 'the sample prompts', path: samplePrompts }]),
     ...[rowChanges, valRowChanges].flatMap((path) =>
       path === undefined ? [] : [{ what: 'the changes over the rows', path }],
     ),

@@ -88,6 +88,9 @@ async function runPlan(options: Options): Promise<void> {
   for (const line of describeChoice(run, choice, budget)) {
     display.line(line);
   }
+  if (recipe.training.samplePrompts) {
+    display.line('answering sample_prompts takes some more, by how long they are in the form of the rows');
+  }
   display.line('');
   const rows = [...bytes, ['total', totalBytes(bytes)] as const];
   for (const line of table([['', 'MiB'], ...rows.map(([kind, n]) => [kind, showMib(n)])])) {

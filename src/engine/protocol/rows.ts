@@ -40,6 +40,13 @@ export interface RowsApi {
     places: readonly number[],
     signal?: AbortSignal,
   ): Promise<Answer<ShownRow[]>>;
+  /** Some questions that a file of rows, or of questions, has, up to `most`. */
+  promptsIn(
+    file: ChosenFile,
+    of: 'rows' | 'questions',
+    most: number,
+    signal?: AbortSignal,
+  ): Promise<Answer<string[]>>;
   findRows(
     rows: ChosenFile,
     text: string,

@@ -18,4 +18,5 @@ export const SHOWN = [
   'sourceLineage',
   'best',
   'baseline',
+  'samples',
 ] as const satisfies readonly (keyof StoredRun)[];

@@ -4,6 +4,7 @@ import { parseRowChanges, type RowChanges } from '../../formats/row-changes.ts';
 import type { LogEntry } from '../../formats/trainer-state.ts';
 import type { RunIdentity } from '../../run/checkpoint/identity.ts';
 import { PRECISION_CHOICES } from '../../run/precision.ts';
+import { isSampleFilm } from '../../run/samples/film.ts';
 import type { CheckpointManifest } from '../../storage/browser-run-store.ts';
 import { type StoredRun, UNREAD } from '../../storage/run-records.ts';
 import { COLUMN_KEYS, type Columns, columnsProblem } from '../../text/columns.ts';
@@ -77,6 +78,10 @@ export function parseArchivedRun(value: unknown, file: string, remedy: string): 
       return { step: best.number('step', { ...STEP, max: maxSteps }), evalLoss: best.number('evalLoss', {}) };
     }),
     baseline: optional(fields, 'baseline', () => fields.number('baseline', {})),
+    samples: optional(fields, 'samples', () => {
+      const { samples } = fields.values;
+      return isSampleFilm(samples) ? samples : fields.refuse('samples', 'prompts and the answers to them');
+    }),
     note: optional(fields, 'note', () => text(fields, 'note', MAX_NOTE)),
     imported: true,
     identity: parseIdentity(fields),

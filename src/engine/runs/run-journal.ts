@@ -1,5 +1,6 @@
 import type { LogEntry } from '../../formats/trainer-state.ts';
 import type { RunEvent } from '../../run/events.ts';
+import { withSample } from '../../run/samples/film.ts';
 import type { RunRecords, StoredRun } from '../../storage/run-records.ts';
 
 /** What tells an entry from the others of its step. */
@@ -33,10 +34,10 @@ export class RunJournal {
     switch (event.type) {
       case 'facts': {
         // Events after the checkpoint that the run resumes from will come again; up to there the record is right.
-        const { resumedStep: step, maxSteps, history, baseline } = event.facts;
+        const { resumedStep: step, maxSteps, history, baseline, samples } = event.facts;
         const { log: before } = this.record;
         const log = history ? withTimes(history, before) : before.filter((entry) => entry.step <= step);
-        this.#change({ step, maxSteps, log, baseline });
+        this.#change({ step, maxSteps, log, baseline, samples });
         break;
       }
       case 'step':
@@ -47,6 +48,9 @@ export class RunJournal {
         break;
       case 'log':
         this.#change({ log: [...this.record.log, { ...event.entry, time: Date.now() }] });
+        break;
+      case 'sample':
+        this.#change({ samples: withSample(this.record.samples, event) });
         break;
       case 'checkpoint':
         this.#change({ restarts: 0 });

@@ -19,6 +19,8 @@ export const NAMES: KeyNames = {
   logging_first_step: null,
   eval_on_start: null,
   save_best: null,
+  sample_prompts: null,
+  sample_max_new_tokens: null,
   early_stopping_threshold: null,
   r: 'lora_r',
   target_modules: 'lora_target_modules',

@@ -49,6 +49,8 @@ export const LLAMA_FACTORY: Tool = {
     max_train_samples: 'max_samples',
     max_eval_samples: null,
     save_best: null,
+    sample_prompts: null,
+    sample_max_new_tokens: null,
     early_stopping_patience: 'early_stopping_steps',
     early_stopping_threshold: null,
     r: 'lora_rank',

@@ -351,6 +351,32 @@ export const RECIPE = {
       label: 'Better by more than',
       hint: 'Of the loss, to count for stopping early',
     },
+    /**
+     * Answered greedily before the first step, at each evaluation and at the end, to show how answers change. They
+     * change no number of the run.
+     */
+    samplePrompts: {
+      key: 'sample_prompts',
+      own: true,
+      kind: 'texts',
+      most: 8,
+      longest: 10_000,
+      usual: undefined,
+      group: 'Validation',
+      label: 'Sample prompts',
+      hint: 'Answered before the first step, at each validation and at the end: how answers change',
+    },
+    /** Maximum tokens of an answer to one of them. */
+    sampleTokens: {
+      key: 'sample_max_new_tokens',
+      own: true,
+      kind: 'number',
+      range: { whole: true, min: 1, max: 256 },
+      usual: 64,
+      group: 'Validation',
+      label: 'Sample answers',
+      hint: 'Most tokens of an answer to a sample prompt',
+    },
     loggingStrategy: {
       key: 'logging_strategy',
       kind: 'choice',

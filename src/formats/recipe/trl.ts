@@ -39,6 +39,8 @@ export const TRL: Tool = {
     max_train_samples: null,
     max_eval_samples: null,
     save_best: null,
+    sample_prompts: null,
+    sample_max_new_tokens: null,
     early_stopping_patience: null,
     early_stopping_threshold: null,
     val_size: 'test_split_size',

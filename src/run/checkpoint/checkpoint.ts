@@ -17,6 +17,7 @@ import { type CardFacts, isCardFacts } from '../card-facts.ts';
 import { isTrainedRowsText } from '../checks/trained-rows.ts';
 import type { Prepared } from '../input/prepare.ts';
 import type { ExecutionPlan } from '../plan/execution-plan.ts';
+import { isSampleFilm, type SampleFilm } from '../samples/film.ts';
 import type { RunIdentity } from './identity.ts';
 import { type Files, textFile } from './store.ts';
 
@@ -34,6 +35,8 @@ export interface RunCursor {
   totalFlos: number;
   /** The eval_loss of what the run started from, unless log_history has it or it was not measured. */
   baseline?: number | undefined;
+  /** The answers to sample prompts so far, if there are any. */
+  samples?: SampleFilm | undefined;
   /** How the training rows present a question, for testing the adapter the same way. */
   prompt: PromptForm;
   /** The rows that the adapter and those it came from were trained on (`TrainedRows`); absent in earlier versions'. */
@@ -183,6 +186,7 @@ function isCursor(json: unknown): boolean {
     logTimes,
     totalFlos,
     baseline,
+    samples,
     prompt,
     trainedRows,
     weightsFrom,
@@ -209,6 +213,7 @@ function isCursor(json: unknown): boolean {
     optional(logTimes, (times) => Array.isArray(times) && times.every(Number.isFinite)) &&
     optional(totalFlos, Number.isFinite) &&
     optional(baseline, Number.isFinite) &&
+    optional(samples, isSampleFilm) &&
     optional(prompt, (form) => PROMPT_FORMS.some((known) => known === form)) &&
     optional(trainedRows, isTrainedRowsText) &&
     optional(weightsFrom, isText) &&

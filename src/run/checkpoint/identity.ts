@@ -1,5 +1,6 @@
 import { type Folder, openThose } from '../../formats/byte-source.ts';
 import { type Recipe, recipeToYaml } from '../../formats/recipe.ts';
+import type { TrainingSettings } from '../../formats/recipe/settings.ts';
 import { anyChanges, changesText, type RowChanges } from '../../formats/row-changes.ts';
 import { joinedHash, sha256, sha256Chunks } from '../../formats/sha256.ts';
 import { type Columns, columnsText, type RowsSource } from '../../text/columns.ts';
@@ -116,9 +117,16 @@ export async function hashInputs(inputs: {
   };
 }
 
+/** Settings of the training that change no number. */
+const UNDECIDING: ReadonlySet<string> = new Set<keyof TrainingSettings>([
+  'saveBest',
+  'samplePrompts',
+  'sampleTokens',
+]);
+
 /** Without what changes no number. */
 function deciding({ training, ...recipe }: Recipe): Recipe {
-  const decides = Object.entries(training).filter(([key]) => key !== 'saveBest');
+  const decides = Object.entries(training).filter(([key]) => !UNDECIDING.has(key));
   return {
     ...recipe,
     training: Object.fromEntries(decides) as unknown as Recipe['training'],

@@ -10,10 +10,12 @@ import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { type Moment, wallClock } from '../../text/moment.ts';
 import { dateNote, type EncodedRow, type EncodedRows, encodeRows, trainedTargets } from '../../text/rows.ts';
 import type { TextTokenizer } from '../../text/tokenizer.ts';
+import { dueAfter } from '../../train/cadence.ts';
 import { packRows, rowWindows } from '../../train/packs.ts';
 import { type Grouping, maxSteps } from '../../train/schedule.ts';
 import type { StepWindow } from '../../train/window.ts';
 import type { RunEvent } from '../events.ts';
+import { prepareSamples, type Samples } from '../samples/prepare.ts';
 import type { HeldBack } from './hold-back.ts';
 import type { RunInputs } from './run-inputs.ts';
 import { firstRows, splitOff } from './split-rows.ts';
@@ -46,6 +48,8 @@ export interface Prepared {
   /** Maximum tokens, and maximum trained tokens, of a step. */
   windowTokens: number;
   stepTargets: number;
+  /** The recipe's sample prompts, if it has any. */
+  samples?: Samples;
 }
 
 type Emit = (event: RunEvent) => void;
@@ -108,6 +112,14 @@ export async function prepare(
         : `training.max_steps is ${limit}, expected at most ${MAX_STEPS}; lower it.`,
     );
   }
+  const { evalStrategy: strategy, evalSteps } = recipe.training;
+  const evaluates = dueAfter({ strategy, steps: evalSteps }, { maxSteps: steps, grouping }, { atEnd: true });
+  const samples = prepareSamples(recipe.training, {
+    ...{ model, tokenizer, chat: train.chat, system: train.system, moment },
+    rank: adapter.weights.reduce((most, { module }) => Math.max(most, module.r), 1),
+    isDue: (step) => evaluates(step) || step === steps,
+    maxSteps: steps,
+  });
   return {
     inputs,
     model,
@@ -122,6 +134,7 @@ export async function prepare(
     grouping,
     ...(packs && { packs }),
     maxSteps: steps,
+    ...(samples && { samples }),
     ...sizes(train.rows, evalRows, rowWindows({ grouping, packs }, recipe.seed), steps),
   };
 }

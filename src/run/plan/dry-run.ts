@@ -1,3 +1,4 @@
+import { GREEDY } from '../../generate/sampling.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { type Needed, pipelineLabel } from '../../gpu/kernel.ts';
 import { openNullGpu } from '../../gpu/null-device.ts';
@@ -5,13 +6,14 @@ import { allocateBase } from '../../model/base/allocate.ts';
 import type { Pass } from '../../text/packing.ts';
 import { assembleSession, planInput, type Session, type SessionInputs } from '../session.ts';
 import type { ExecutionPlan } from './execution-plan.ts';
+import { tablePositions } from './memory-plan.ts';
 
 /** A run's session on a null device; `like` as for `openNullGpu`. */
 export function drySession(inputs: SessionInputs, plan: ExecutionPlan, like?: Gpu): Session {
   const gpu = openNullGpu(like);
   const base = allocateBase(gpu, inputs.model, {
     doubleQuant: inputs.inputs.recipe.quantization.useDoubleQuant,
-    positions: planInput(inputs, plan).positions,
+    positions: tablePositions(planInput(inputs, plan)),
   });
   const none = new Float32Array();
   const weights = inputs.adapter.weights.map(({ module }) => ({ module, A: none, B: none }));
@@ -42,7 +44,8 @@ export async function neededKernels(
   plan: ExecutionPlan,
   like: Gpu,
 ): Promise<Needed[]> {
-  const { runner, optimizer, stream } = drySession(inputs, plan, like);
+  const session = drySession(inputs, plan, like);
+  const { runner, optimizer, stream } = session;
   const needed = new Map<string, Needed>();
   stream.listener = (kernel, { constants = {} }) => {
     needed.set(pipelineLabel(kernel.spec, constants), { kernel, constants });
@@ -53,7 +56,17 @@ export async function neededKernels(
     await runner.train([pass], optimizer, call);
     await runner.evaluate(pass);
   }
+  await answerDry(session, inputs);
   return [...needed.values()];
+}
+
+/** Answers the sample prompts with two tokens each: one, two, and up to all of them at once. */
+async function answerDry({ generator, lora }: Session, { samples }: SessionInputs): Promise<void> {
+  const prompts = [...(samples?.prompts.values() ?? [])];
+  for (let count = 1; count <= Math.min(prompts.length, samples?.shape.sequences ?? 0); count++) {
+    const options = { maxNewTokens: Math.min(2, samples!.maxNewTokens), sampling: GREEDY, seed: 0 };
+    await generator?.generate(prompts.slice(-count), lora, { ...options, stopIds: [] });
+  }
 }
 
 /** `least`, `most`, and 2ⁿ and 2ⁿ + 1 between them. */

@@ -173,7 +173,7 @@ export function smallerChoices(input: MemoryPlanInput, refused: MemoryChoice): M
 function overBudget(
   input: MemoryPlanInput,
   budget: number,
-  remedy = 'lower training.max_seq_length or lora.r, or allow more',
+  remedy = `lower training.max_seq_length or lora.r,${input.samples ? ' leave out sample_prompts,' : ''} or allow more`,
 ): never {
   const smallest = smallestChoice(input);
   throw new UserError(

@@ -32,7 +32,15 @@ export interface MemoryPlanInput {
   stateBits?: StateBits | undefined;
   /** Where the optimizer's state is kept; default: on the device. */
   optimizer?: StateStorage | undefined;
+  /** What answers sample prompts; absent where there are none. */
+  samples?: GeneratorShape | undefined;
 }
+
+/** Positions that the rotary table holds: those of the longest row, or of a sample prompt with its answer. */
+export const tablePositions = ({
+  positions,
+  samples,
+}: Pick<MemoryPlanInput, 'positions' | 'samples'>): number => Math.max(positions, samples?.capacity ?? 0);
 
 /** The shape of a training run's activations. */
 export function trainingActivations(input: MemoryPlanInput): ActivationShape {
@@ -51,13 +59,14 @@ export function memoryPlan(input: MemoryPlanInput): Map<MemoryKind, number> {
   const layouts = layerLayouts(input);
   const workspace = activationAllocations(trainingActivations(input));
   return bytesByKind([
-    ...baseSets(input, input.positions),
+    ...baseSets(input, tablePositions(input)),
     ...layouts.map((layout) => loraAllocations(layout, true)),
     ...stateAllocations(layouts, input.optimizer ?? 'resident'),
     optimizerSharedAllocations(layouts),
     workspace.work,
     ...workspace.kept,
     lossAllocations(input.stepTargets),
+    ...(input.samples ? generatorSets(input.model, input.samples) : []),
     streamAllocations,
   ]);
 }
@@ -81,10 +90,13 @@ export function generationPlan(input: GenerationPlanInput): Map<MemoryKind, numb
   return bytesByKind([
     ...baseSets(input, shape.capacity),
     ...(modules.length > 0 ? layerLayouts(input).map((layout) => loraAllocations(layout, false)) : []),
-    ...generatorAllocations(model.config, formatOf(headTensor(model)), shape),
+    ...generatorSets(model, shape),
     streamAllocations,
   ]);
 }
+
+const generatorSets = (model: BaseModel, shape: GeneratorShape) =>
+  generatorAllocations(model.config, formatOf(headTensor(model)), shape);
 
 function baseSets({ model, doubleQuant }: Pick<MemoryPlanInput, 'model' | 'doubleQuant'>, positions: number) {
   const embedding = formatOf(model.tensors.get('model.embed_tokens.weight')!);

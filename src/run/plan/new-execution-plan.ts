@@ -47,6 +47,7 @@ export function passInputOf({
   longest,
   windowTokens,
   stepTargets,
+  samples,
 }: NewRun): PassInput {
   return {
     model,
@@ -56,5 +57,6 @@ export function passInputOf({
     positions: longest,
     windowTokens,
     stepTargets,
+    samples: samples?.shape,
   };
 }

@@ -33,9 +33,11 @@ export function passInput({ windowTokens, ...input }: PassInput, size = PASS_TOK
  */
 export function sizedInput(input: PassInput, budget: number, bindingBytes: number): MemoryPlanInput {
   const larger = LARGER.map((size) => passInput(input, size));
+  // Sample prompts change no number of a run, so neither may they change its passes.
+  const needed = (one: MemoryPlanInput): number => keptWhole({ ...one, samples: undefined });
   return (
     larger.find(
-      (one) => keptWhole(one) <= budget && scratchBytes(one.model.config, one.passTokens) <= bindingBytes,
+      (one) => needed(one) <= budget && scratchBytes(one.model.config, one.passTokens) <= bindingBytes,
     ) ?? passInput(input)
   );
 }

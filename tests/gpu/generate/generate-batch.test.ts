@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import {
-  batchShape,
-  encodeQuestions,
-  runBatchTest,
-  type TestAnswer,
-} from '../../../src/comparison/batch-test.ts';
+import { encodeQuestions, runBatchTest, type TestAnswer } from '../../../src/comparison/batch-test.ts';
 import { parseQuestions } from '../../../src/comparison/questions.ts';
+import { batchShape } from '../../../src/generate/batch-shape.ts';
 import { stopIds } from '../../../src/generate/prompt-form.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
 import { TextGenerator } from '../../../src/generate/text-generator.ts';

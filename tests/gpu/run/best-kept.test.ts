@@ -1,12 +1,16 @@
 import { beforeAll, expect, it } from 'vitest';
+import { askModel } from '../../../src/comparison/ask-model.ts';
+import type { Folder } from '../../../src/formats/byte-source.ts';
 import type { Recipe } from '../../../src/formats/recipe.ts';
 import type { TrainingSettings } from '../../../src/formats/recipe/settings.ts';
+import { GREEDY } from '../../../src/generate/sampling.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import type { RunInputs } from '../../../src/run/input/run-inputs.ts';
-import type { MemoryFiles } from '../../support/memory-folder.ts';
+import type { SampleFilm } from '../../../src/run/samples/film.ts';
+import { type MemoryFiles, memoryFolder, source } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { caseInputs, comparable } from '../../support/run-case.ts';
-import { runOnSharedDevice as run } from '../../support/shared-device.ts';
+import { runOnSharedDevice as run, sharedDevice } from '../../support/shared-device.ts';
 
 /** Six steps that first learn and then diverge, as in best-model.test.ts; no checkpoint is due before the last. */
 const inputs = async (more: Partial<TrainingSettings> = {}, saveBest = true): Promise<RunInputs> => {
@@ -42,10 +46,13 @@ let whole: MemoryStore;
 let events: RunEvent[];
 let best: number;
 
+const PROMPTS = ['How do I bleed the brakes?', 'What\nis "it"?'];
+
 beforeAll(async () => {
   whole = new MemoryStore();
   events = [];
-  await run({ inputs: await inputs(), store: whole, emit: (event) => events.push(event) });
+  const sampled = { samplePrompts: PROMPTS, sampleTokens: 5 };
+  await run({ inputs: await inputs(sampled), store: whole, emit: (event) => events.push(event) });
   const losses = historyOf(whole.result).filter(({ eval_loss }) => eval_loss !== undefined);
   best = losses.toSorted((a, b) => a.eval_loss! - b.eval_loss!)[0]!.step!;
   // Otherwise the run would not distinguish the best from the last.
@@ -74,13 +81,44 @@ it('the best step is kept beside the last, and the result is the last', async ()
   });
 });
 
-it('save_best changes no number', async () => {
+it('sample prompts are answered before step 1 and at each evaluation, as a test of that step answers', async () => {
+  const { samples } = json(whole.result, 'retune_state.json') as { samples: SampleFilm };
+  expect(samples.prompts).toEqual(PROMPTS);
+  const steps = samples.answers.map(({ step, prompt }) => [step, prompt]);
+  expect(steps.toSorted()).toEqual(
+    [0, 1, 2, 3, 4, 5, 6].flatMap((step) => [
+      [step, 0],
+      [step, 1],
+    ]),
+  );
+  const answered = events.filter((event) => event.type === 'sample').map(({ answer }) => answer);
+  expect(answered).toEqual(samples.answers);
+  const { base, source: v1, recipe } = await inputs();
+  const gpu = await sharedDevice();
+  const asked = (adapter: Folder | undefined) =>
+    askModel({
+      ...{ base, adapter, recipe, form: undefined, maxNewTokens: 5, shorter: '', sampling: GREEDY, seed: 1 },
+      questions: source('q.json', JSON.stringify(PROMPTS.map((question) => ({ question })))),
+      ...{ testDate: '', openGpu: () => Promise.resolve(gpu), emit: () => undefined },
+    });
+  for (const [step, adapter] of [
+    [0, v1],
+    [best, memoryFolder('best', whole.saved.get(best)!)],
+  ] as const) {
+    const film = samples.answers.filter((one) => one.step === step).toSorted((a, b) => a.prompt - b.prompt);
+    const { results } = await asked(adapter);
+    expect(film.map(({ text }) => text)).toEqual(results.map(({ model_answer }) => model_answer));
+  }
+});
+
+it('neither save_best nor sample prompts change a number', async () => {
   const exact = new MemoryStore();
   await run({ inputs: await inputs({}, false), store: exact });
   expect(await exact.checkpoints()).toEqual([6]);
   const identityOf = ({ result }: MemoryStore) => json(result, 'retune_state.json').identity;
   expect(identityOf(exact)).toEqual(identityOf(whole));
   expect(exact.result['adapter_model.safetensors']).toEqual(whole.result['adapter_model.safetensors']);
+  expect(json(exact.result, 'retune_state.json').samples).toBeUndefined();
 });
 
 it('ends early, also where it was stopped on the way, in the same bytes', async () => {

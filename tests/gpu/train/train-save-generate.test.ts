@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { nodeFolder } from '../../../src/cli/node-files.ts';
-import { batchShape } from '../../../src/comparison/batch-test.ts';
 import { type LoraWeights, readAdapter } from '../../../src/formats/adapter.ts';
+import { batchShape } from '../../../src/generate/batch-shape.ts';
 import { stopIds } from '../../../src/generate/prompt-form.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
 import { TextGenerator } from '../../../src/generate/text-generator.ts';

@@ -49,6 +49,8 @@ const EVERYTHING: TrainingSettings = {
   saveBest: true,
   earlyStoppingPatience: 3,
   earlyStoppingThreshold: 0.1,
+  samplePrompts: ['Why?', 'What\nis "it"?'],
+  sampleTokens: 9,
   packing: true,
   maxLength: 1024,
 };
@@ -128,6 +130,8 @@ describe('the fields of the recipe', () => {
       save_best: 'false',
       early_stopping_patience: '',
       early_stopping_threshold: '0',
+      sample_prompts: '',
+      sample_max_new_tokens: '64',
       packing: 'false',
     };
     let plain = recipe as ReturnType<typeof defaultRecipe>;

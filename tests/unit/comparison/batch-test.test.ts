@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import { answerWithoutRoom, batchShape, encodeQuestions } from '../../../src/comparison/batch-test.ts';
+import { answerWithoutRoom, encodeQuestions } from '../../../src/comparison/batch-test.ts';
 import type { Question } from '../../../src/comparison/questions.ts';
 import { parseDecoderConfig } from '../../../src/formats/decoder-config.ts';
+import { batchShape } from '../../../src/generate/batch-shape.ts';
 import { tinyTokenizer } from '../../support/tiny-tokenizer.ts';
 
 const ask = (question: string): Question => ({ question, answer: '', topic: '', difficulty: '' });

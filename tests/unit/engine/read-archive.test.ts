@@ -72,6 +72,7 @@ const KEYS = [
     'precision',
     'recipe',
     'resultHash',
+    'samples',
     'sourceLineage',
     'sourceRun',
     'sourceStep',

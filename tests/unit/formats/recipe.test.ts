@@ -140,7 +140,7 @@ describe('reading', () => {
     const usual =
       'training: {max_steps: -1, adam_beta1: 0.9, adam_beta2: "0.999", adam_epsilon: 1e-8, eval_strategy: steps, ' +
       'logging_first_step: false, load_best_model_at_end: false, greater_is_better: false, val_size: 0, ' +
-      'save_best: false, early_stopping_threshold: 0, ' +
+      'save_best: false, early_stopping_threshold: 0, sample_prompts: [], sample_max_new_tokens: 64, ' +
       'lr_scheduler_kwargs: {}, neftune_noise_alpha: null, label_smoothing_factor: 0, data_seed: 42}';
     expect(recipeToYaml({ ...parse(usual).recipe, rest: {} })).toBe(recipeToYaml(defaultRecipe()));
   });
@@ -227,6 +227,14 @@ describe('refusals', () => {
     [
       'training:\n  warmup_ratio: 2',
       'training.warmup_ratio is 2, expected a number at least 0 and at most 1',
+    ],
+    [
+      'training:\n  sample_prompts: [Why?, ""]',
+      'training.sample_prompts is ["Why?",""], expected a list of texts, none of them empty',
+    ],
+    [
+      'training:\n  sample_prompts: [a, b, c, d, e, f, g, h, i]',
+      'training.sample_prompts is ["a","b","c","d","e","f","g","h","i"], expected at most 8 texts',
     ],
     ['training:\n  warmup_steps: -1', 'training.warmup_steps is -1, expected a number at least 0'],
     [
@@ -369,6 +377,7 @@ describe('writing', () => {
         'eval_strategy: epoch, logging_first_step: true, eval_on_start: true, save_total_limit: null, val_size: 0.1, ' +
         'max_train_samples: 9, load_best_model_at_end: true, metric_for_best_model: loss, greater_is_better: true, ' +
         'save_best: true, early_stopping_patience: 2, early_stopping_threshold: 0.01, ' +
+        'sample_prompts: ["Why?", "What\\nis it: no?"], sample_max_new_tokens: 9, ' +
         'max_seq_length: null, warmup_steps: 0.1, eval_steps: 0.5}',
     ],
   ])('%s parse back to the same recipe', (_, text) => {

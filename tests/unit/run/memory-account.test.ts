@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { nodeFolder, nodeSource } from '../../../src/cli/node-files.ts';
 import { askModel } from '../../../src/comparison/ask-model.ts';
-import { batchShape, encodeQuestions } from '../../../src/comparison/batch-test.ts';
+import { encodeQuestions } from '../../../src/comparison/batch-test.ts';
 import { parseQuestions } from '../../../src/comparison/questions.ts';
 import { readAdapter } from '../../../src/formats/adapter.ts';
 import { openBaseModel } from '../../../src/formats/base-model.ts';
 import { defaultRecipe } from '../../../src/formats/recipe.ts';
+import { batchShape } from '../../../src/generate/batch-shape.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import type { MemoryKind } from '../../../src/gpu/memory.ts';
