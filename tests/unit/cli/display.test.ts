@@ -155,7 +155,11 @@ it('tells how far a long step is, on a terminal', () => {
       { type: 'rows', progress },
     ]),
   ).toContain(' 37%  5/12  row 8 of 16  90 tokens/s  3 min 05 s left\u001b');
-  expect(shown(false, 100, [{ type: 'rows', progress }])).toBe('');
+  const plain = shown(false, 100, [
+    { type: 'step', progress: STEP },
+    { type: 'rows', progress },
+  ]);
+  expect(plain).toBe(shown(false, 100, [{ type: 'step', progress: STEP }]));
 });
 
 describe('the bar', () => {
