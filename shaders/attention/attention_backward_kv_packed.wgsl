@@ -58,7 +58,8 @@ fn add_half(half: ptr<function, Half>, weights_at: u32, right_at: u32) {
 // Adds half of the columns to dk or dv, and begins anew.
 fn drain(half: ptr<function, Half>, columns: u32, to: Target, subgroup: u32, lane: u32) {
   for (var strip = 0u; strip < HEAD_DIM / 2u / STRIP; strip++) {
-    workgroupBarrier();
+    // Until the strip before has been read; the first finds the space free.
+    if (columns + strip > 0u) { workgroupBarrier(); }
     put_strip(half, strip, subgroup * SUMS);
     workgroupBarrier();
     for (var i = lane; i < EDGE * STRIP / 4u; i += SUBGROUP_SIZE) {
@@ -176,5 +177,6 @@ fn main(
     drain(&right, HEAD_DIM / 2u, to, subgroup, lane);
     added = true;
     if (done) { break; }
+    workgroupBarrier();
   }
 }

@@ -37,7 +37,8 @@ struct Target { row: u32, rows: u32, heads: u32, kv_head: u32, unit: f32, added:
 // Adds half of the columns to dq, and begins anew.
 fn drain(half: ptr<function, Half>, columns: u32, to: Target, subgroup: u32, lane: u32) {
   for (var strip = 0u; strip < HEAD_DIM / 2u / STRIP; strip++) {
-    workgroupBarrier();
+    // Until the strip before has been read; the first finds the space free.
+    if (columns + strip > 0u) { workgroupBarrier(); }
     put_strip(half, strip, subgroup * SUMS);
     workgroupBarrier();
     for (var i = lane; i < EDGE * STRIP / 4u; i += SUBGROUP_SIZE) {
@@ -151,5 +152,6 @@ fn main(
     drain(&right, HEAD_DIM / 2u, to, subgroup, lane);
     added = true;
     if (done) { break; }
+    workgroupBarrier();
   }
 }

@@ -65,7 +65,8 @@ fn place(row: u32, heads: u32, kv_head: u32) -> u32 {
 // Adds half of the columns to o, and begins anew.
 fn drain(half: ptr<function, Half>, columns: u32, to: Target, subgroup: u32, lane: u32) {
   for (var strip = 0u; strip < HEAD_DIM / 2u / STRIP; strip++) {
-    workgroupBarrier();
+    // Until the strip before has been read; the first finds the space free.
+    if (columns + strip > 0u) { workgroupBarrier(); }
     put_strip(half, strip, subgroup * SUMS);
     workgroupBarrier();
     for (var i = lane; i < EDGE * STRIP / 4u; i += SUBGROUP_SIZE) {
@@ -211,5 +212,6 @@ fn main(
     drain(&right, HEAD_DIM / 2u, to, subgroup, lane);
     added = true;
     if (done) { break; }
+    workgroupBarrier();
   }
 }

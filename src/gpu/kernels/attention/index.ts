@@ -16,9 +16,9 @@ export type AttentionClass = keyof AttentionCalls;
 /** All variants of each part. Within a precision, the first that the device supports and that fits is the default. */
 export const ATTENTIONS: { readonly [C in AttentionClass]: readonly AttentionVariant<AttentionCalls[C]>[] } =
   {
-    attention: [...TILE_ATTENTION_FORWARD, MATRIX_FORWARD, PACKED_ATTENTION],
-    'attention keys': [...TILE_KEYS, MATRIX_KEYS, PACKED_KEYS],
-    'attention queries': [...TILE_QUERIES, MATRIX_QUERIES, PACKED_QUERIES],
+    attention: [...TILE_ATTENTION_FORWARD, PACKED_ATTENTION, MATRIX_FORWARD],
+    'attention keys': [...TILE_KEYS, PACKED_KEYS, MATRIX_KEYS],
+    'attention queries': [...TILE_QUERIES, PACKED_QUERIES, MATRIX_QUERIES],
   };
 
 export const ATTENTION_CLASSES = Object.keys(ATTENTIONS) as AttentionClass[];
