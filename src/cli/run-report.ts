@@ -3,6 +3,7 @@ import { showChanges } from '../formats/row-changes.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
 import { counted, showBytes, showCount, showSeconds, showShare, showSpeed } from '../formats/words.ts';
 import type { Phase, RowProgress, RunEvent, RunFacts, StepProgress } from '../run/events.ts';
+import { showExpected } from '../run/expected-time.ts';
 import { SUGGESTED_SHARE, suggestedRows } from '../run/input/suggested-hold-out.ts';
 import type { Display, Progress } from './display.ts';
 
@@ -160,6 +161,9 @@ function factLines(facts: RunFacts): string[] {
     `${rows}, ${counted(facts.tokens, 'token')}, ${showCount(facts.trainedTokens)} of them trained; ${counted(facts.evalRows, 'row')} to evaluate on`,
     `${counted(facts.maxSteps, 'step')}; ${showBytes(facts.gpuBytes)} of GPU memory`,
   ];
+  if (facts.expected) {
+    lines.push(showExpected(facts.expected));
+  }
   if (facts.resumedStep > 0) {
     lines.push(`resuming after step ${facts.resumedStep}`);
   }

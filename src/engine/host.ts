@@ -85,7 +85,8 @@ async function deviceFacts(): Promise<DeviceFacts> {
     throw new UserError(NO_ADAPTER);
   }
   const { name, software } = gpu;
-  const { limits } = gpu.device;
+  const { limits, adapterInfo } = gpu.device;
+  const { vendor, architecture } = adapterInfo;
   const key = `${deviceKey(gpu)}, ${ENGINE}`;
   gpu.close();
   return {
@@ -93,7 +94,7 @@ async function deviceFacts(): Promise<DeviceFacts> {
     software,
     maxBufferBytes: limits.maxBufferSize,
     bindingBytes: limits.maxStorageBufferBindingSize,
-    key,
+    ...{ key, vendor, architecture },
   };
 }
 

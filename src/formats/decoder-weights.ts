@@ -83,3 +83,10 @@ export function* denseTensors(config: DecoderConfig): Generator<[name: string, s
     yield ['lm_head.weight', [vocabSize, hiddenSize]];
   }
 }
+
+/** How many numbers the model's weights are. */
+export const parameterCount = (config: DecoderConfig): number =>
+  [
+    ...linearModules(config).map(({ shape }) => shape),
+    ...[...denseTensors(config)].map(([, shape]) => shape),
+  ].reduce((sum, shape) => sum + shape.reduce((all, n) => all * n, 1), 0);

@@ -1,5 +1,6 @@
 import type { ChangeCounts } from '../formats/row-changes.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
+import type { ExpectedTime } from './expected-time.ts';
 import type { SampleAnswer, SampleFilm } from './samples/film.ts';
 
 /** The phases before the first step, in this order. */
@@ -60,6 +61,8 @@ export interface RunFacts {
   /** 0, or the step from which the run resumes. */
   resumedStep: number;
   gpuBytes: number;
+  /** How long the run takes, as far as cards of this kind tell it. */
+  expected?: ExpectedTime;
   /** The log up to there: a page that was closed may have missed some of it. */
   history?: readonly LogEntry[];
   /** The eval_loss before the first step, if an earlier start measured it. */

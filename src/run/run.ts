@@ -1,3 +1,4 @@
+import { parameterCount } from '../formats/decoder-weights.ts';
 import { anyChanges, countChanges } from '../formats/row-changes.ts';
 import { stopsEarly } from '../formats/trainer-state.ts';
 import { counted } from '../formats/words.ts';
@@ -17,6 +18,7 @@ import type { DeviceKey } from './device-settings.ts';
 import { type DueSteps, dueSteps } from './due-steps.ts';
 import { evaluateRows } from './evaluation.ts';
 import type { Phase } from './events.ts';
+import { expectedTime } from './expected-time.ts';
 import { explainNotFinite } from './explain-not-finite.ts';
 import type { Prepared } from './input/prepare.ts';
 import { RunLog, stepFlos } from './log.ts';
@@ -28,6 +30,7 @@ import { answerSamples } from './samples/answer.ts';
 import { SampleClock } from './samples/clock.ts';
 import { loadInputs, openSession, planInput, type Session } from './session.ts';
 import { Speedometer } from './speedometer.ts';
+import { workOf } from './training-speed.ts';
 import { WithinStep } from './within-step.ts';
 
 interface RunParts extends Pick<
@@ -311,6 +314,14 @@ export class Run {
     const [first] = train.skipped;
     const changes = anyChanges(prepared.inputs.train.changes);
     const { film } = this.#log.samples;
+    const { vendor = '', architecture = '' } = gpu.device.adapterInfo ?? {};
+    const { name, software } = gpu;
+    const left = workOf(prepared) * (1 - resumedStep / maxSteps);
+    const expected = expectedTime(
+      { name, software, vendor, architecture },
+      parameterCount(prepared.model.config),
+      left,
+    );
     emit({
       type: 'facts',
       facts: {
@@ -325,6 +336,7 @@ export class Run {
         maxSteps,
         resumedStep,
         gpuBytes: totalBytes(memoryPlan(planInput(prepared, plan))),
+        ...(expected && { expected }),
         history: [...this.#log.history],
         ...(this.#log.baseline !== undefined && { baseline: this.#log.baseline }),
         ...(film && { samples: film }),

@@ -2,7 +2,7 @@ import { parseQuestions } from '../../comparison/questions.ts';
 import { readAdapter } from '../../formats/adapter.ts';
 import { type BaseModel, openBaseModel } from '../../formats/base-model.ts';
 import type { Folder } from '../../formats/byte-source.ts';
-import { denseTensors, linearModules, PROJECTIONS } from '../../formats/decoder-weights.ts';
+import { linearModules, parameterCount, PROJECTIONS } from '../../formats/decoder-weights.ts';
 import { readModelLimits } from '../../formats/model-limits.ts';
 import { MAX_BYTES, readText } from '../../formats/read-text.ts';
 import { type ParsedRecipe, parseRecipe } from '../../formats/recipe.ts';
@@ -29,19 +29,15 @@ import { folderOf, sourceOf } from './files.ts';
 /** Rows that a preview shows. */
 const PREVIEW = 20;
 
-const product = (shape: readonly number[]): number => shape.reduce((all, n) => all * n, 1);
-
 /** Reads headers, configuration and tokenizer. Throws UserError. */
 export async function inspectBase(base: ChosenFolder, signal?: AbortSignal): Promise<BaseFacts> {
   const model = await openBaseModel(watchedFolder(folderOf(base), { signal }));
   const tokenizer = await tokenizerOf(base);
   const { config, weightFiles } = model;
-  const linear = linearModules(config).map(({ shape }) => product(shape));
-  const dense = [...denseTensors(config)].map(([, shape]) => product(shape));
   return {
     name: base.name,
     family: config.family,
-    parameters: [...linear, ...dense].reduce((sum, n) => sum + n, 0),
+    parameters: parameterCount(config),
     layers: config.layers,
     dtype: dtypeOf(model),
     kept: model.kept.size,

@@ -52,6 +52,9 @@ export interface DeviceFacts {
   bindingBytes: number;
   /** Device, driver and engine in one text: another one may compute at another speed. */
   key: string;
+  /** What it is called by WebGPU, for the time that cards of its kind take. */
+  vendor?: string;
+  architecture?: string;
 }
 
 export interface BaseFacts {
