@@ -6,14 +6,16 @@ import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts'
 import { runLockFree } from '../platform/run-lock.ts';
 import { BrowserCacheStorage } from '../storage/base-cache.ts';
 import { checkStorage } from '../storage/check-storage.ts';
+import { openChoicesDatabase } from '../storage/choices-database.ts';
 import { Conversations } from '../storage/conversations.ts';
 import { KeptInputs } from '../storage/kept-inputs.ts';
 import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { RunRecords } from '../storage/run-records.ts';
+import { storedBytes } from '../storage/stored-bytes.ts';
 import { TestRecords } from '../storage/test-records.ts';
 import { TrayRecords } from '../storage/tray-records.ts';
 import { browserTuning } from '../storage/tuning.ts';
-import { answer } from './answer.ts';
+import { type Answer, answer } from './answer.ts';
 import { Chat } from './chat/chat.ts';
 import { testsApi } from './comparison/api.ts';
 import { TestSources } from './comparison/inputs.ts';
@@ -27,8 +29,12 @@ import { KeptBases } from './files/kept-bases.ts';
 import {
   appCategory,
   baseCategory,
+  choicesCategory,
   copyCategory,
+  deleteAllStored,
   deleteStored,
+  deviceCategory,
+  leftoverCategory,
   runCategory,
   storageAccount,
   testCategory,
@@ -43,7 +49,8 @@ import type { KeeperApi } from './worker-apis.ts';
 const store = openMirroredStore();
 const records = new RunRecords(store);
 const kept = new KeptAdapters(records);
-const baseCache = new BaseCache(new BrowserCacheStorage());
+const cacheStorage = new BrowserCacheStorage();
+const baseCache = new BaseCache(cacheStorage);
 const keptInputs = new KeptInputs(store);
 const bases = new KeptBases(records, baseCache);
 const files = new RunFiles(kept, bases, baseCache, keptInputs);
@@ -52,11 +59,15 @@ const testRecords = new TestRecords(store);
 const trayRecords = new TrayRecords(store);
 const trays = new Trays(runs, trayRecords, files);
 const tests = new BatchTests(testRecords, runs, new TestSources(runs, files, kept), trays);
-const book = new RunNotesStore(runs, testRecords, files);
+const stored = () => storedBytes(store);
+const book = new RunNotesStore(runs, testRecords, files, stored);
 const shelves = [
-  runCategory(runs, keptInputs),
-  testCategory(tests, testRecords, runs),
+  runCategory(runs, stored),
+  testCategory(tests, testRecords, runs, stored),
   baseCategory(baseCache, runs),
+  choicesCategory(openChoicesDatabase()),
+  deviceCategory(store, runs, stored),
+  leftoverCategory(store, cacheStorage, runs, stored),
   copyCategory,
   appCategory,
 ];
@@ -77,6 +88,15 @@ async function whileComputing<T>(work: () => Promise<T>): Promise<T> {
     computing--;
   }
 }
+
+/** What holds open files of a run ends with it, and the second copy with the last of what it is kept for. */
+const deleting = (work: () => Promise<undefined>): Promise<Answer<undefined>> =>
+  answer(async () => {
+    await work();
+    await chat.closeDeleted();
+    await store.emptyCopy();
+    return undefined;
+  });
 
 async function deviceFacts(): Promise<DeviceFacts> {
   checkWebGpu();
@@ -155,7 +175,8 @@ const api: KeeperApi = {
     }),
 
   runs: () => runs.list(),
-  deleteRun: (id) => answer(() => runs.delete(id)),
+  deleteTest: (id) => deleting(() => tests.delete(id)),
+  deleteRun: (id) => deleting(() => runs.delete(id)),
 
   runNotes: () => book.notes(),
   renameRun: (id, name) => answer(() => book.rename(id, name)),
@@ -166,7 +187,12 @@ const api: KeeperApi = {
 
   checkStorage: () => answer(() => checkStorage(store)),
   storage: () => storageAccount(shelves),
-  deleteStored: (key) => answer(() => deleteStored(shelves, key)),
+  deleteStored: (key) => deleting(() => deleteStored(shelves, key)),
+  deleteAllStored: () =>
+    deleting(async () => {
+      await runs.checkIdleEverywhere();
+      await deleteAllStored(shelves);
+    }),
 
   openChat: (run) => answer(() => chat.facts(run)),
   keepConversation: (run, conversation) =>

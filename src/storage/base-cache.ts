@@ -112,7 +112,26 @@ export class BrowserCacheStorage implements CacheStorage {
     });
   }
 
-  /** Incomplete entries; one that another tab is writing cannot be removed. */
+  /** Bytes of incomplete entries: of those that are being written, and of those that never will be. */
+  leftovers(): Promise<number> {
+    return asCacheRefusal(async () => {
+      const directory = await this.#directory();
+      let bytes = 0;
+      for (const name of await namesIn(directory)) {
+        const folder = await directory.getDirectoryHandle(name);
+        for (const file of (await fileIn(folder, COMPLETE)) ? [] : await namesIn(folder)) {
+          bytes += (await (await folder.getFileHandle(file)).getFile()).size;
+        }
+      }
+      return bytes;
+    });
+  }
+
+  removeLeftovers(): Promise<void> {
+    return asCacheRefusal(async () => this.#removeLeftovers(await this.#directory()));
+  }
+
+  /** One that another tab is writing cannot be removed. */
   async #removeLeftovers(directory: CacheDirectory): Promise<void> {
     for (const name of await namesIn(directory)) {
       const folder = await directory.getDirectoryHandle(name);

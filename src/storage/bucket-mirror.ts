@@ -1,13 +1,14 @@
 import type { UseStore } from 'idb-keyval';
 import { openDatabase } from './database.ts';
 import { storageEstimate } from './quota.ts';
+import { totalStoredBytes } from './stored-bytes.ts';
 
 /** The part of the Storage Buckets API in use; Chrome has it since version 122. */
 interface StorageBuckets {
   open(
     name: string,
     options: { durability: 'strict' },
-  ): Promise<{ indexedDB: IDBFactory; persist(): Promise<boolean>; estimate(): Promise<StorageEstimate> }>;
+  ): Promise<{ indexedDB: IDBFactory; persist(): Promise<boolean> }>;
   keys(): Promise<string[]>;
   delete(name: string): Promise<void>;
 }
@@ -27,9 +28,10 @@ const buckets = (): StorageBuckets | undefined =>
 
 /** A storage bucket: its databases are in files separate from those of the page itself. */
 export function bucketHome(name: string): BucketMirror {
+  const openBucket = async () => buckets()?.open(BUCKET, { durability: 'strict' });
   return {
     async open() {
-      const bucket = await buckets()?.open(BUCKET, { durability: 'strict' });
+      const bucket = await openBucket();
       if (!bucket) {
         return undefined;
       }
@@ -37,17 +39,18 @@ export function bucketHome(name: string): BucketMirror {
       if ((await storageEstimate()).persistent) {
         await bucket.persist();
       }
-      return openDatabase(name, { factory: bucket.indexedDB });
+      // Another tab may have removed the bucket meanwhile: then it is made anew.
+      return openDatabase(name, { factory: async () => (await openBucket())!.indexedDB });
     },
     remove: async () => buckets()?.delete(BUCKET),
   };
 }
 
-/** Bytes used by the mirror. */
-export async function bucketBytes(): Promise<number> {
+/** Bytes of what the mirror of a database holds, which is what the database itself holds. */
+export async function mirroredBytes(name: string): Promise<number> {
   if (!(await buckets()?.keys())?.includes(BUCKET)) {
     return 0;
   }
-  const { usage = 0 } = await (await buckets()!.open(BUCKET, { durability: 'strict' })).estimate();
-  return usage;
+  const copy = await bucketHome(name).open();
+  return copy ? totalStoredBytes(copy) : 0;
 }

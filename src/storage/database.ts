@@ -89,8 +89,8 @@ async function answered<T>(
 }
 
 interface DatabaseOptions {
-  /** The page's own, unless another is given. */
-  factory?: IDBFactory;
+  /** The page's own, unless another is given; a function is asked whenever a connection is opened. */
+  factory?: IDBFactory | (() => Promise<IDBFactory>);
   /** The name of its only object store. */
   objects?: string;
   /** Run on a newly opened connection before anything else uses it. */
@@ -107,7 +107,11 @@ export function openDatabase(
 ): UseStore {
   let opened: Promise<IDBDatabase> | undefined;
   const open = async (): Promise<IDBDatabase> => {
-    const db = await answered(() => connect(factory ?? ownFactory(), name, place), PATIENCE.versionchange);
+    const db = await answered(
+      async () =>
+        connect(typeof factory === 'function' ? await factory() : (factory ?? ownFactory()), name, place),
+      PATIENCE.versionchange,
+    );
     // The browser may close a connection, for example when site data is cleared: the next use opens a new one.
     db.onclose = () => (opened = undefined);
     db.onversionchange = () => {

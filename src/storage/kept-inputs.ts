@@ -55,12 +55,6 @@ export class KeptInputs {
     return (await keys(this.#store)).includes(PREFIX + id);
   }
 
-  /** Bytes stored for a run. */
-  async bytes(id: string): Promise<number> {
-    const inputs = await this.get(id);
-    return inputs ? bytesOf(inputs) : 0;
-  }
-
   delete(id: string): Promise<void> {
     return del(PREFIX + id, this.#store);
   }

@@ -1,9 +1,11 @@
 import { promisifyRequest, type UseStore } from 'idb-keyval';
 import { lockFailure, siteLocks } from '../platform/site-locks.ts';
 import { bucketHome, type BucketMirror } from './bucket-mirror.ts';
-import { DatabaseError, entriesUnder, openDatabase } from './database.ts';
+import { DatabaseError, entriesUnder, keysUnder, openDatabase } from './database.ts';
 import { rollOverLog } from './log-rollover.ts';
 
+/** The page's database. */
+export const NAME = 'retune';
 /** The number of a copy's last transaction. */
 const TRANSACTION = 'transaction';
 const LOCK = 'retune-storage';
@@ -18,10 +20,19 @@ const LOCK = 'retune-storage';
  *
  * Without a place or space for the second copy, the store uses only the first.
  */
-export function openMirroredStore(name = 'retune', home: BucketMirror = bucketHome(name)): UseStore {
+export function openMirroredStore(name = NAME, home: BucketMirror = bucketHome(name)): MirroredUse {
   const store = new MirroredStore(name, home);
-  return (mode, work) => store.use(mode, work);
+  const use: UseStore = (mode, work) => store.use(mode, work);
+  return Object.assign(use, { emptyCopy: () => store.emptyCopy() });
 }
+
+export type MirroredUse = UseStore & {
+  /** Frees all that the second copy takes, once it holds nothing that is worth a copy. */
+  emptyCopy(): Promise<void>;
+};
+
+/** What a copy is kept for: the records of runs and tests. */
+const WORTH = ['record/', 'test-record/'] as const;
 
 type Work<T> = (objects: IDBObjectStore) => PromiseLike<T> | T;
 
@@ -48,13 +59,31 @@ class MirroredStore {
     }
     // Opened before the lock is taken: opening needs it as well.
     await transactionOf(this.#first);
+    return this.#alone(() => this.#write(work));
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
     return locked(async () => {
       this.#writing = true;
       try {
-        return await this.#write(work);
+        return await work();
       } finally {
         this.#writing = false;
       }
+    });
+  }
+
+  /** The next transaction makes another. */
+  async emptyCopy(): Promise<void> {
+    await transactionOf(this.#first);
+    return this.#alone(async () => {
+      const kept = await Promise.all(WORTH.map((prefix) => keysUnder(this.#first, prefix)));
+      if (kept.flat().length > 0) {
+        return;
+      }
+      this.#opened = undefined;
+      this.#ready = false;
+      await this.#home.remove().catch(() => undefined);
     });
   }
 

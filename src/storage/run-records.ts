@@ -117,9 +117,9 @@ export class RunRecords {
     await withinQuota('The name', 1e6, () => set(NOTES + id, notes, this.#store));
   }
 
-  /** Everything of a run except its record: files by key; blobs have a size. */
-  files(id: string): Promise<[key: string, value: unknown][]> {
-    return entriesUnder(this.#store, runKeys(id).all);
+  /** Everything of a run except its record, or what of it is under a prefix: files by key; blobs have a size. */
+  files(id: string, prefix = runKeys(id).all): Promise<[key: string, value: unknown][]> {
+    return entriesUnder(this.#store, prefix);
   }
 
   /** Writes a whole run in one transaction. Throws UserError if the browser's storage is full. */

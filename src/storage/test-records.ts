@@ -135,12 +135,6 @@ export class TestRecords {
     await set(`${placeOf(id)}votes`, votes, this.#store);
   }
 
-  /** Bytes of everything stored of a test, as JSON. */
-  async bytes(id: string): Promise<number> {
-    const entries = await entriesUnder<unknown>(this.#store, placeOf(id));
-    return entries.reduce((sum, [key, value]) => sum + key.length + JSON.stringify(value).length, 0);
-  }
-
   async delete(id: string): Promise<void> {
     await replaceEntries(this.#store, [under(placeOf(id)), RECORDS + id], []);
   }

@@ -2,7 +2,8 @@ import { get, set, type UseStore } from 'idb-keyval';
 import { UserError } from '../formats/user-error.ts';
 import type { BestVariants, TuningCache } from '../gpu/autotune/tuning-results.ts';
 
-const TUNING = 'tuning/';
+/** What the keys of devices' tuning results begin with. */
+export const TUNING = 'tuning/';
 
 /**
  * The tuning results of this browser's devices, in its database; if that fails, devices are tuned again each time.

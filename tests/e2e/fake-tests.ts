@@ -388,10 +388,21 @@ export function fakeTests(
     storage: async () => ({
       items: storage(),
       uncounted: [],
-      used: storage().reduce((sum, { bytes }) => sum + bytes, 0),
+      used: storage().reduce((sum, { bytes }) => sum + bytes, 3 * MIB),
+      overhead: 3 * MIB,
+      lags: false,
       left: 48 * 1024 * MIB,
       persisted: scenario.persisted,
     }),
+    deleteAllStored: async () => {
+      runs.clear();
+      tests.clear();
+      for (const { key } of storage()) {
+        gone.add(key);
+      }
+      save();
+      return ok(undefined);
+    },
     deleteStored: async (key) => {
       const [kind, id = ''] = key.split('/');
       if (kind === 'run') {

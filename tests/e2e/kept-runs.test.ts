@@ -118,14 +118,10 @@ it('a run goes out as a zip and comes back the same; storage tells what takes ho
     'checkpoint 7',
     'copies of its inputs',
     'logs',
+    'record',
     'result',
   ]);
   expect(own.bytes).toBe(own.parts.reduce((sum, { bytes }) => sum + bytes, 0));
-  expect(account.items.filter(({ kind }) => kind === 'test')).toHaveLength(1);
-  const copy = account.items.find(({ kind }) => kind === 'second copy')!;
-  expect(copy.deletable).toBe(false);
-  expect(copy.bytes).toBeGreaterThan(own.bytes);
-  expect(account.used).toBeGreaterThan(own.bytes + copy.bytes);
   const told = await page.evaluate(async (id) => {
     const { engine } = window.bench;
     await engine.annotateRun(id, 'the good one');
@@ -159,15 +155,98 @@ it('a run goes out as a zip and comes back the same; storage tells what takes ho
   expect(told.back).toEqual({ ok: true, value: { id: run, name: 'my V2' } });
   expect(told.notes).toMatchObject({ name: 'my V2', note: 'the good one', imported: true });
   expect(fingerprint(await exported(page, run))).toEqual(fingerprint(before));
-  const left = await page.evaluate(async () => {
-    const { engine } = window.bench;
-    for (const { key, kind } of (await engine.storage()).items) {
-      if (kind === 'test') {
-        await engine.deleteStored(key);
-      }
-    }
-    return (await engine.tests()).length;
-  });
-  expect(left).toBe(0);
   expect(pages.problems).toEqual([]);
 });
+
+it('the lines of the storage add up, and what is deleted is gone from both copies', async () => {
+  await page.evaluate(oneOfEverything, run);
+  const { account, first, second } = await page.evaluate(kept);
+  expect(account.items.map(({ kind }) => kind).toSorted()).toEqual([
+    ...['base cache', 'choices', 'device', 'leftover', 'run', 'run', 'second copy', 'test'],
+  ]);
+  const sum = account.items.reduce((bytes, item) => bytes + item.bytes, 0);
+  expect(account.used).toBe(sum + account.overhead!);
+  const own = account.items.find(({ key }) => key === `run/${run}`)!;
+  expect(own.parts.map(({ name }) => name)).toEqual(expect.arrayContaining(['conversations', 'corrections']));
+  const notes = await page.evaluate(() => window.bench.engine.runNotes());
+  expect(notes.find(({ id }) => id === run)!.bytes).toBe(own.bytes);
+  // All that is in the database is on a line, and the second copy is as large.
+  const inDatabase = account.items.filter(({ kind }) => /run|test|device/.test(kind));
+  const unfinished = 1000;
+  const leftover = account.items.find(({ kind }) => kind === 'leftover')!.bytes - unfinished;
+  const copy = account.items.find(({ kind }) => kind === 'second copy')!;
+  expect(inDatabase.reduce((bytes, item) => bytes + item.bytes, leftover)).toBe(copy.bytes);
+  expect(second).toEqual(first);
+
+  const others = first.filter((key) => !key.includes(run));
+  await page.evaluate((id) => window.bench.engine.deleteStored(`run/${id}`), run);
+  const without = await page.evaluate(kept);
+  expect(without.first).toEqual(others);
+  expect(without.second).toEqual(others);
+  const buttons = account.items.filter(({ kind, deletable }) => deletable && !/run|test/.test(kind));
+  for (const { key, kind } of buttons) {
+    value(await page.evaluate((key) => window.bench.engine.deleteStored(key), key));
+    const { items } = (await page.evaluate(kept)).account;
+    // What tabs tell one another is a line of the device.
+    expect(items.some((item) => item.kind === kind)).toBe(kind === 'device');
+  }
+  const [test] = await page.evaluate(() => window.bench.engine.tests());
+  await page.evaluate((id) => window.bench.engine.deleteTest(id), test!.id);
+  expect((await page.evaluate(kept)).first.filter((key) => key.startsWith('test'))).toEqual([]);
+  expect(value(await page.evaluate(() => window.bench.engine.deleteAllStored()))).toBeUndefined();
+  const nothing = await page.evaluate(kept);
+  expect(nothing).toMatchObject({ first: ['active', 'transaction'], second: [], bases: [], choices: [] });
+  expect(nothing.account.items.map(({ kind }) => kind)).toEqual(['device']);
+  // The next run has a second copy again.
+  await page.evaluate(oneOfEverything, run);
+  const again = await page.evaluate(kept);
+  expect(again.second).toEqual(again.first);
+  expect(again.second).toContain('run/gone/chats/a.json');
+  expect(pages.problems).toEqual([]);
+});
+
+/** Something of every kind beside run and test, where these are there. */
+async function oneOfEverything(run: string): Promise<void> {
+  const { engine, storage } = window.bench;
+  const turn = { question: '?', sampling: { temperature: 0, topP: 1, maxNewTokens: 1, seed: 1, stop: [] } };
+  const id = '01234567-89ab-4cde-8f01-23456789abcd';
+  const turns = [{ ...turn, blind: false, answers: [] }];
+  await engine.keepConversation(run, { id, created: 1, system: '', shuffle: 1, turns });
+  await engine.putTray(run, [{ question: '?', was: 'a', answer: 'b', version: 'V2', changed: 1 }]);
+  await engine.annotateRun(run, 'a note');
+  for (const test of await engine.tests()) {
+    await engine.vote(test.id, 0, 'same');
+  }
+  const gone = [['run/gone/chats/a.json', new Blob(['{}'])]] as const;
+  await storage.replace(storage.openMirroredStore(), [], gone);
+  const choices = storage.openDatabase('retune-choices', { objects: 'kept' });
+  await storage.replace(choices, [], [['choices', { rows: new File(['12345'], 'rows.jsonl') }]]);
+  const bases = await (await navigator.storage.getDirectory()).getDirectoryHandle('bases', { create: true });
+  const half = await bases.getDirectoryHandle('half', { create: true });
+  const file = await (await half.getFileHandle('image', { create: true })).createWritable();
+  await file.write(new Uint8Array(1000));
+  await file.close();
+}
+
+/** The keys of both copies and of the choices, the names of the bases, and what the account says. */
+async function kept() {
+  const { engine, storage } = window.bench;
+  const account = await engine.storage();
+  const keysOf = async (store: ReturnType<typeof storage.openDatabase>) =>
+    (await storage.entriesUnder(store, '')).map(([key]) => key);
+  const { storageBuckets } = navigator as unknown as { storageBuckets: { keys(): Promise<string[]> } };
+  const copied = (await storageBuckets.keys()).length > 0;
+  const copy = copied ? await storage.bucketHome('retune').open() : undefined;
+  const bases = await (await navigator.storage.getDirectory()).getDirectoryHandle('bases', { create: true });
+  const names: string[] = [];
+  for await (const name of (bases as unknown as { keys(): AsyncIterable<string> }).keys()) {
+    names.push(name);
+  }
+  return {
+    account,
+    first: await keysOf(storage.openDatabase('retune')),
+    second: copy ? await keysOf(copy) : [],
+    choices: await keysOf(storage.openDatabase('retune-choices', { objects: 'kept' })),
+    bases: names,
+  };
+}

@@ -107,6 +107,28 @@ it('brings a second copy up to date that another tab or worker has left behind',
   await context.close();
 });
 
+it('makes a second copy anew that another tab has removed with the last run', async () => {
+  const [context, page] = await emptyPage();
+  await page.evaluate(async () => {
+    const { openMirroredStore, replace } = window.bench.storage;
+    const [here, there] = [openMirroredStore(), openMirroredStore()];
+    await replace(here, [], [['record/1', 1]]);
+    await replace(there, ['record/1'], [['a', 1]]);
+    await there.emptyCopy();
+    const { storageBuckets } = navigator as unknown as { storageBuckets: { keys(): Promise<string[]> } };
+    if ((await storageBuckets.keys()).length > 0) {
+      throw new Error('the second copy is still there');
+    }
+    await replace(here, [], [['record/2', 2]]);
+    await here.emptyCopy();
+    await replace(there, [], [['b', 3]]);
+  });
+  const second = await held(page, 'second');
+  expect(second).toEqual({ a: 1, b: 3, 'record/2': 2, transaction: 4 });
+  expect(second).toEqual(await held(page, 'first'));
+  await context.close();
+});
+
 it('keeps one copy of everything if there is no space for two', async () => {
   const [context, page] = await emptyPage();
   const session = await context.newCDPSession(page);

@@ -338,6 +338,17 @@ describe.concurrent('runs and storage', () => {
     await page.getByText('Delete base for good? It frees 1.1 GiB.').waitFor();
     await page.keyboard.press('Enter');
     await page.getByText('Retune uses 1.4 GiB').waitFor();
+    await page
+      .getByRole('listitem')
+      .filter({ hasText: 'The browser’s overhead' })
+      .getByText('3.0 MiB')
+      .waitFor();
+    await button(page, 'Delete everything').click();
+    await page.getByText(/^Delete all runs, tests, prepared bases and choices for good\?/).waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByText('Retune uses 8.0 MiB').waitFor();
+    await page.getByText('No runs yet: the first appears here once it starts.').waitFor();
+    expect(await button(page, 'Delete everything').count()).toBe(0);
     await page.context().close();
     const kept = await open('family&persisted');
     await stage(kept, 'Runs');

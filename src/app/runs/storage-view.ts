@@ -6,20 +6,31 @@ import type { StorageAccount, StorageItem } from '../../engine/protocol/comparis
 import { showBytes } from '../../formats/words.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { EVERYTHING } from '../shared/storage.ts';
 import { shared } from '../shared/styles.ts';
 
-const KINDS = {
-  run: 'run',
-  test: 'test',
-  'base cache': 'prepared base',
-  'second copy': 'of the runs and tests, should the browser lose the first',
-  'app files': 'so that it works without network',
-} as const;
+/** What each kind is; of one that has but one item, how that is called. */
+const KINDS: Readonly<Record<StorageItem['kind'], { what: string; name?: string }>> = {
+  run: { what: 'run' },
+  test: { what: 'test' },
+  'base cache': { what: 'prepared base' },
+  choices: { name: 'Choices of the first screen', what: 'with copies of rows, until a run starts with them' },
+  device: { name: 'This device', what: 'which kernels are the fastest on it' },
+  leftover: { name: 'Left over', what: 'of what was deleted or not written to its end' },
+  'second copy': {
+    name: 'A second copy',
+    what: 'of runs and tests, should the browser lose the first; deleted with them',
+  },
+  'app files': { name: 'The page itself', what: 'so that it works without a network' },
+};
 
 const UNCOUNTED: Readonly<Record<StorageItem['kind'], string>> = {
   run: 'Runs',
   test: 'Tests',
   'base cache': 'Prepared bases',
+  choices: 'Choices of the first screen',
+  device: 'What was timed on this device',
+  leftover: 'What is left over',
   'second copy': 'The second copy of runs and tests',
   'app files': 'The page itself',
 };
@@ -83,12 +94,14 @@ export class StorageView extends SessionView {
   }
 
   override render() {
-    const { account, refusal } = this.session.storage.store.state;
+    const { account, refusal, deleting } = this.session.storage.store.state;
     if (!account || this.app.storage?.ok === false) {
       return nothing;
     }
     const items = account.items.toSorted((a, b) => b.bytes - a.bytes);
-    const largest = Math.max(1, ...items.map(({ bytes }) => bytes));
+    const { overhead, lags } = account;
+    const largest = Math.max(1, overhead ?? 0, ...items.map(({ bytes }) => bytes));
+    const deletable = items.some(({ kind, deletable: free }) => free && kind !== 'app files');
     return html`<section class="panel" aria-labelledby="storage">
       <div>
         <h3 id="storage">Storage</h3>
@@ -103,9 +116,28 @@ export class StorageView extends SessionView {
       ${
         items.length > 0
           ? html`<ul>
-              ${items.map((item) => this.#item(item, largest))}
+              ${items.map((item) => this.#item(item, largest))}${this.#overhead(overhead, largest)}
             </ul>`
           : html`<p class="soft small">Nothing is kept yet.</p>`
+      }
+      ${
+        lags
+          ? html`<p class="soft small">
+              The browser’s own figure is smaller: it does not count yet what was written last.
+            </p>`
+          : nothing
+      }
+      ${
+        deletable
+          ? html`<div class="row">
+              <ask-once
+                word="Delete everything"
+                .locked=${deleting !== undefined}
+                .question=${'Delete all runs, tests, prepared bases and choices for good? Settings of this device stay, and so does the page itself.'}
+                @confirmed=${() => this.#delete(EVERYTHING)}
+              ></ask-once>
+            </div>`
+          : nothing
       }
     </section>`;
   }
@@ -123,16 +155,15 @@ export class StorageView extends SessionView {
   }
 
   #item({ key, kind, name: kept, bytes, parts, deletable }: StorageItem, largest: number) {
-    // The cache's own name says nothing to a reader.
-    const name = kind === 'app files' ? 'The page itself' : kept;
-    const { storage, lineage, tests } = this.session;
-    const deleting = storage.store.state.deleting === key;
+    const { what, name = kept } = KINDS[kind];
+    const { deleting } = this.session.storage.store.state;
+    const largestFirst = parts.toSorted((a, b) => b.bytes - a.bytes);
     return html`<li>
       <span class="name"
         >${safeText(name)}
         <span class="soft"
           >·
-          ${KINDS[kind]}${parts.length > 1 ? `: ${parts.map((part) => `${part.name} ${showBytes(part.bytes)}`).join(', ')}` : ''}</span
+          ${what}${parts.length > 1 ? `: ${largestFirst.map((part) => `${part.name} ${showBytes(part.bytes)}`).join(', ')}` : ''}</span
         ></span
       >
       <span class="bytes numbers">${showBytes(bytes)}</span>
@@ -141,19 +172,43 @@ export class StorageView extends SessionView {
           deletable
             ? html`<ask-once
                 .subject=${name}
-                .locked=${deleting}
+                .locked=${deleting !== undefined}
                 .question=${`Delete ${name} for good? It frees ${showBytes(bytes)}.`}
-                @confirmed=${async () => {
-                  await storage.delete(key);
-                  await Promise.all([lineage.refresh(), tests.refresh()]);
-                }}
+                @confirmed=${() => this.#delete(key)}
               ></ask-once>`
-            : html`<span class="soft small">in use</span>`
+            : kind === 'second copy'
+              ? nothing
+              : html`<span class="soft small">in use</span>`
         }</span
       >
-      <svg aria-hidden="true" viewBox="0 0 100 1" preserveAspectRatio="none">
-        <rect width=${(100 * bytes) / largest} height="1" />
-      </svg>
+      ${bar(bytes, largest)}
     </li>`;
   }
+
+  #overhead(bytes: number | undefined, largest: number) {
+    return bytes === undefined
+      ? nothing
+      : html`<li>
+          <span class="name"
+            >The browser’s overhead
+            <span class="soft"
+              >· its own records of all this, and what was deleted and it has not freed yet</span
+            ></span
+          >
+          <span class="bytes numbers">${showBytes(bytes)}</span>
+          <span class="action"></span>
+          ${bar(bytes, largest)}
+        </li>`;
+  }
+
+  async #delete(key: string): Promise<void> {
+    const { storage, lineage, tests } = this.session;
+    await storage.delete(key);
+    await Promise.all([lineage.refresh(), tests.refresh()]);
+  }
 }
+
+const bar = (bytes: number, largest: number) =>
+  html`<svg aria-hidden="true" viewBox="0 0 100 1" preserveAspectRatio="none">
+    <rect width=${(100 * bytes) / largest} height="1" />
+  </svg>`;

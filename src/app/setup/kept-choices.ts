@@ -3,7 +3,7 @@ import type { CorrectedFile } from '../../engine/protocol/corrections.ts';
 import type { ChosenFile, ChosenFolder, EngineApi } from '../../engine/protocol/protocol.ts';
 import { readPermission } from '../../platform/permission.ts';
 import { readFolder } from '../../platform/read-folder.ts';
-import { openDatabase } from '../../storage/database.ts';
+import { CHOICES, openChoicesDatabase } from '../../storage/choices-database.ts';
 import type { AppState } from '../shared/app-state.ts';
 import { askToRead } from '../shared/browser-questions.ts';
 import { demoFiles, isFromDemo } from '../shared/demo.ts';
@@ -32,7 +32,6 @@ interface Kept {
   places: ReadonlyMap<SlotName, Place>;
 }
 
-const KEY = 'choices';
 const SLOTS = ['base', 'source', 'train', 'validation'] as const satisfies SlotName[];
 /** A larger file of rows is chosen again where the browser gave no handle of it. */
 const MAX_COPIED_BYTES = 2 ** 26;
@@ -44,7 +43,7 @@ export class KeptChoices {
   readonly #engine: EngineApi;
   readonly #app: Store<AppState>;
   readonly #choices: Choices;
-  readonly #database = openDatabase('retune-choices', { objects: 'kept' });
+  readonly #database = openChoicesDatabase();
   /** What was kept and is not chosen yet. */
   readonly #left = new Map<SlotName, Place>();
   #seen: readonly unknown[] = [];
@@ -58,7 +57,7 @@ export class KeptChoices {
 
   /** Takes up the recipe of the last visit, and from then on keeps every change. */
   async begin(): Promise<void> {
-    const kept = await get<Kept>(KEY, this.#database).catch(() => undefined);
+    const kept = await get<Kept>(CHOICES, this.#database).catch(() => undefined);
     if (kept) {
       const { recipe, recipeFile, fresh, holdOut = true, places } = kept;
       const answer = await this.#engine.parseRecipe(new File([recipe], 'training_config.yaml'));
@@ -90,7 +89,7 @@ export class KeptChoices {
   settle(): void {
     this.#seen = choicesOf(this.#app.state);
     this.#left.clear();
-    this.#write(() => del(KEY, this.#database));
+    this.#write(() => del(CHOICES, this.#database));
   }
 
   keep(): void {
@@ -109,7 +108,7 @@ export class KeptChoices {
       }
       const yaml = await this.#engine.recipeYaml(recipe);
       const kept: Kept = { recipe: yaml, recipeFile, fresh, holdOut, places };
-      await set(KEY, kept, this.#database);
+      await set(CHOICES, kept, this.#database);
     });
   }
 

@@ -99,6 +99,13 @@ export class Corrections {
     await this.#read();
   }
 
+  /** Shows nothing of a deleted run. */
+  forget(id: string): void {
+    if (this.store.state.run === id) {
+      void this.open(undefined);
+    }
+  }
+
   /** The correction of a question in this tray. */
   of(asked: AskedQuestion): TrayCorrection | undefined {
     return correctionOf(this.store.state.tray, asked);

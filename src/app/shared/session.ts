@@ -40,6 +40,7 @@ export class PageSession {
   readonly #engine: EngineApi;
   #isRecovered!: () => void;
   #takeUpdate: (() => void) | undefined;
+  #runs = initialState.runs;
 
   constructor(engine: EngineApi) {
     this.#engine = engine;
@@ -68,7 +69,22 @@ export class PageSession {
       repeat: (test, run) => this.tests.repeat(test, run),
     });
     this.lineage = new Lineage(engine, this.store, this.choices);
+    this.store.subscribe(() => this.#forgetDeleted());
     this.use = new AdapterUse(engine, this.store);
+  }
+
+  /** What is shown of a run goes with it, however it was deleted. */
+  #forgetDeleted(): void {
+    const { runs } = this.store.state;
+    const before = this.#runs;
+    this.#runs = runs;
+    for (const { id } of runs === before ? [] : before) {
+      if (!runs.some((run) => run.id === id)) {
+        for (const part of [this.training, this.chats, this.corrections]) {
+          part.forget(id);
+        }
+      }
+    }
   }
 
   /** Finds the device, the defaults, and what an earlier visit left unfinished. */

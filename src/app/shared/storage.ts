@@ -12,6 +12,9 @@ interface StorageState {
   refusal?: string | undefined;
 }
 
+/** Stands for all that can be deleted. */
+export const EVERYTHING = 'everything';
+
 /** What the browser keeps for this page, and how much of it there is. */
 export class StorageUse {
   readonly store = new Store<StorageState>({});
@@ -35,9 +38,12 @@ export class StorageUse {
     this.store.update({ account: await fromStorage(this.#app, () => this.#engine.storage(), account) });
   }
 
-  async delete(key: string): Promise<void> {
+  /** Deletes an item, or all of them. */
+  async delete(key: string | typeof EVERYTHING): Promise<void> {
     this.store.update({ deleting: key, refusal: undefined });
-    const answer = await this.#engine.deleteStored(key);
+    const answer = await (key === EVERYTHING
+      ? this.#engine.deleteAllStored()
+      : this.#engine.deleteStored(key));
     this.store.update({ deleting: undefined, refusal: answer.ok ? undefined : answer.sentence });
     await this.refresh();
   }

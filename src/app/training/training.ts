@@ -185,14 +185,18 @@ export class Training {
       this.#store.update({ refusal: answer.sentence });
       return;
     }
+    await this.#refreshRuns();
+  }
+
+  /** Shows a deleted run no more. Why one failed stays, though nothing is left of it. */
+  forget(id: string): void {
     const { run, unfinished, view } = this.#store.state;
-    if (run?.id === id && !isActive(run)) {
+    if (run?.id === id && !isActive(run) && run.status !== 'failed') {
       this.#store.update({ run: undefined, view: view === 'train' ? 'setup' : view });
     }
     if (unfinished?.record.id === id) {
       this.#store.update({ unfinished: undefined });
     }
-    await this.#refreshRuns();
   }
 
   exportRun(id: string, checkpoints: boolean, following: Following): Promise<Answer<Blob>> {

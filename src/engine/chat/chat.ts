@@ -17,6 +17,7 @@ import { type ChatModel, openChatModel } from './chat-model.ts';
 
 interface Session {
   key: string;
+  run: string;
   gpu: Gpu;
   model: ChatModel;
 }
@@ -61,6 +62,13 @@ export class Chat {
     this.stop();
     await this.#turn;
     this.#drop();
+  }
+
+  /** Frees the device of a run that is there no more: one imported in its place may be another. */
+  async closeDeleted(): Promise<void> {
+    if (this.#session && !(await this.#runs.records.get(this.#session.run))) {
+      await this.close();
+    }
   }
 
   async #ask(id: string, request: ChatRequest, onText: (text: string) => void): Promise<ChatReply> {
@@ -113,7 +121,7 @@ export class Chat {
         checkpoint: this.#checkpoint(record),
       };
       const model = await openChatModel(gpu, folders, record.recipe, this.#files.cache);
-      return (this.#session = { key, gpu, model });
+      return (this.#session = { key, run: id, gpu, model });
     } catch (error) {
       gpu.close();
       throw error;

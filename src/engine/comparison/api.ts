@@ -13,7 +13,6 @@ type Answered =
   | 'tests'
   | 'test'
   | 'renameTest'
-  | 'deleteTest'
   | 'compareVersions'
   | 'vote'
   | 'testResults'
@@ -57,7 +56,6 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
         return testDetail(test, questions, answers, votes, await correctionsOf(test));
       }),
     renameTest: (id, name) => answer(() => tests.rename(id, name)),
-    deleteTest: (id) => answer(() => tests.delete(id)),
     compareVersions: (id, a, b) =>
       answer(async () => {
         const { test, questions, answers, votes } = await everything(id);

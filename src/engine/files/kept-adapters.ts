@@ -44,8 +44,8 @@ export class KeptAdapters {
   }
 
   async #filesAt({ id }: StoredRun, prefix: string): Promise<File[]> {
-    return (await this.#records.files(id)).flatMap(([key, value]) =>
-      key.startsWith(prefix) && value instanceof Blob ? [new File([value], key.slice(prefix.length))] : [],
+    return (await this.#records.files(id, prefix)).flatMap(([key, value]) =>
+      value instanceof Blob ? [new File([value], key.slice(prefix.length))] : [],
     );
   }
 }

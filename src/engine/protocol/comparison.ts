@@ -221,7 +221,8 @@ export interface RunNotes {
 export interface StorageItem {
   /** What deleteStored takes. */
   key: string;
-  kind: 'run' | 'test' | 'base cache' | 'second copy' | 'app files';
+  /** Of a kind of which there is but one item the name is empty. */
+  kind: 'run' | 'test' | 'base cache' | 'choices' | 'device' | 'leftover' | 'second copy' | 'app files';
   name: string;
   bytes: number;
   parts: readonly { name: string; bytes: number }[];
@@ -233,8 +234,13 @@ export interface StorageAccount {
   items: readonly StorageItem[];
   /** Kinds of items that the browser would not count. */
   uncounted: readonly StorageItem['kind'][];
-  /** The browser's own figures: used by this site, and what it may still take (undefined where it does not say). */
+  /** The bytes of all items and of the overhead. */
   used: number;
+  /** What the browser says beyond what the items take: its own records, and what it has not freed yet; undefined where it says nothing. */
+  overhead: number | undefined;
+  /** The browser's figure is smaller than what the items take: it has not counted yet what was written last. */
+  lags: boolean;
+  /** What the browser says that this site may still take (undefined where it does not say). */
   left: number | undefined;
   /** True: the browser keeps it until the user deletes it. False: it may clear it when the disk gets full. */
   persisted: boolean;
@@ -306,4 +312,6 @@ export interface TestApi {
   storage(): Promise<StorageAccount>;
   /** Deletes one item of the account. */
   deleteStored(key: string): Promise<Answer<undefined>>;
+  /** Deletes all but the page itself, as far as nothing of it is in use. */
+  deleteAllStored(): Promise<Answer<undefined>>;
 }

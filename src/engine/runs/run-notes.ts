@@ -2,6 +2,7 @@ import { UserError } from '../../formats/user-error.ts';
 import { adapterHash } from '../../run/checkpoint/identity.ts';
 import { type FamilyMember, familyTree } from '../../run/lineage.ts';
 import { type RunRecords, type StoredRun, UNREAD } from '../../storage/run-records.ts';
+import { type StoredBytes, sumOf } from '../../storage/stored-bytes.ts';
 import type { TestRecords } from '../../storage/test-records.ts';
 import type { RunFiles } from '../files/inputs.ts';
 import type { RunNotes } from '../protocol/comparison.ts';
@@ -16,7 +17,10 @@ export class RunNotesStore {
   readonly #tests: TestRecords;
   readonly #files: RunFiles;
 
-  constructor(runs: Runs, tests: TestRecords, files: RunFiles) {
+  readonly #stored: () => Promise<StoredBytes>;
+
+  constructor(runs: Runs, tests: TestRecords, files: RunFiles, stored: () => Promise<StoredBytes>) {
+    this.#stored = stored;
     this.#runs = runs;
     this.#records = runs.records;
     this.#tests = tests;
@@ -27,6 +31,7 @@ export class RunNotesStore {
   async notes(): Promise<RunNotes[]> {
     const tests = await this.#tests.list();
     const runs = await this.#records.list();
+    const { runs: stored } = await this.#stored();
     return Promise.all(
       runs.map(async (run) => {
         const { id, name, note = '', created, imported = false, identity } = run;
@@ -38,7 +43,7 @@ export class RunNotesStore {
           created,
           imported,
           hashes: { base, source, train, validation, result: await this.#resultHash(run) },
-          bytes: await runBytes(this.#records, id),
+          bytes: sumOf(stored.get(id) ?? new Map()),
           tests: tests.filter(({ versions }) => versions.some((v) => v.run === id)).map((test) => test.id),
         };
       }),
@@ -93,10 +98,4 @@ function checkLength(what: string, { length }: string, max: number): void {
   if (length > max) {
     throw new UserError(`${what} has ${length} characters, expected at most ${max}; shorten it.`);
   }
-}
-
-/** Bytes of a run's checkpoints, result and logs. */
-async function runBytes(records: RunRecords, id: string): Promise<number> {
-  const files = await records.files(id);
-  return files.reduce((sum, [, value]) => sum + (value instanceof Blob ? value.size : 0), 0);
 }

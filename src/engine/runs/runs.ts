@@ -52,6 +52,17 @@ export class Runs extends KeptRuns {
     }
   }
 
+  /** Throws UserError where a run or a test needs the device, in this tab or another. */
+  async checkIdleEverywhere(): Promise<void> {
+    this.checkIdle();
+    const other = await this.elsewhere();
+    if (other) {
+      throw new UserError(
+        `Another tab of this browser is ${other.doing} ${other.name}; wait for it, or stop it there first.`,
+      );
+    }
+  }
+
   get active(): Active | undefined {
     return this.#active;
   }

@@ -5,8 +5,8 @@ import type { Runs } from '../../../src/engine/runs/runs.ts';
 import type { StoredConversation } from '../../../src/storage/conversation.ts';
 import { Conversations } from '../../../src/storage/conversations.ts';
 import { openDatabase } from '../../../src/storage/database.ts';
-import { KeptInputs } from '../../../src/storage/kept-inputs.ts';
 import { RunRecords, type StoredRun } from '../../../src/storage/run-records.ts';
+import { storedBytes } from '../../../src/storage/stored-bytes.ts';
 
 const RUN = '01234567-89ab-4cde-8f01-23456789abcd';
 const sampling = { temperature: 0, topP: 0.9, maxNewTokens: 8, seed: 42, stop: ['\n\nQ'] };
@@ -55,9 +55,11 @@ it('counts them with their run, and deletes them with it', async () => {
   await records.put({ id: RUN, name: 'V2', created: 1, status: 'finished' } as StoredRun);
   await conversations.put(RUN, conversation(1));
   const runs = { records, active: undefined } as unknown as Runs;
-  const [item] = await runCategory(runs, new KeptInputs(store)).list();
+  const [item] = await runCategory(runs, () => storedBytes(store)).list();
   const bytes = new TextEncoder().encode(JSON.stringify(conversation(1))).length;
-  expect(item).toMatchObject({ bytes, parts: [{ name: 'chats', bytes }] });
+  const { key, counted } = { key: `run/${RUN}/chats/${conversation(1).id}.json`, counted: item!.parts };
+  expect(counted.find(({ name }) => name === 'conversations')!.bytes).toBe(key.length + bytes);
+  expect(item!.bytes).toBe(counted.reduce((sum, part) => sum + part.bytes, 0));
   await records.delete(RUN);
   expect(await conversations.list(RUN)).toEqual([]);
 });

@@ -26,6 +26,12 @@ import {
   versionsOf,
 } from './chat-state.ts';
 
+/** Nothing of any run. */
+const NONE = {
+  ...emptyChat,
+  ...{ run: undefined, facts: undefined, shown: undefined, live: undefined, refusal: undefined },
+} as const;
+
 /** Conversations with the versions of a run, which answer one after the other, since there is one GPU. */
 export class Chats {
   readonly store = new Store<ChatState>(emptyChat);
@@ -56,8 +62,8 @@ export class Chats {
     const versions = versionsOf(run);
     const usual = versions.filter((version) => version === 'v1' || version === 'v2');
     this.store.update({
-      ...emptyChat,
-      ...{ run: run.id, facts: undefined, shown: undefined, live: undefined, refusal: undefined },
+      ...NONE,
+      run: run.id,
       draft: { ...emptyChatDraft, versions: usual.length > 1 ? usual : versions.slice(-2) },
     });
     const answer = await this.#engine.openChat(run.id);
@@ -69,6 +75,14 @@ export class Chats {
     }
     const { conversations, ...facts } = answer.value;
     this.store.update({ facts, conversations, shown: conversations[0]?.id });
+  }
+
+  /** Shows nothing of a deleted run: one imported in its place has conversations of its own. */
+  forget(id: string): void {
+    if (this.store.state.run === id) {
+      this.#opened = '';
+      this.store.update({ ...NONE, draft: emptyChatDraft });
+    }
   }
 
   change(draft: Partial<ChatDraft>): void {
