@@ -3,12 +3,13 @@ import { lastName, lossesText } from './card.ts';
 import type { FloatType } from './float-bytes.ts';
 import { type Form, type FormFacts, FORMS, TYPES, type WeightType } from './forms.ts';
 import { ggufLoraExport } from './gguf/lora.ts';
-import { ggufExport } from './gguf/model.ts';
-import type { JudgedType, Losses } from './losses.ts';
-import { mergedFiles, ownType } from './merged.ts';
+import { ggufExport, storedAs } from './gguf/model.ts';
+import type { Losses } from './losses.ts';
+import { mergedFiles, mergedType, ownType } from './merged.ts';
 import { ollamaExport } from './ollama.ts';
 import { type Export, exportBytes } from './output-file.ts';
 import { openSource, type Source, type SourceOptions } from './source.ts';
+import type { StoredAs } from './written-model.ts';
 
 export { type Form, FORMS, TYPES, type WeightType };
 
@@ -24,53 +25,71 @@ interface Wanted {
 
 export interface ExportOptions extends SourceOptions, Wanted {
   /** Evaluates what is exported, for its card and its notes. */
-  judge?: ((source: Source, type: JudgedType) => Promise<Losses>) | undefined;
+  judge?: Judge | undefined;
 }
+
+/** Tells the losses of what is exported, whose weights are stored as it says. */
+export type Judge = (source: Source, storedAs: StoredAs) => Promise<Losses>;
 
 /**
  * Reads and checks everything that an export needs, and says what it will write. The files' chunks compute the content,
  * a piece of a tensor at a time. Neither folder is written to. Throws UserError.
  */
 export async function planExport(options: ExportOptions): Promise<Export> {
-  const { form, onto } = options;
-  checkType(form, options.type);
+  const { form, judge } = options;
+  checkWanted(options);
+  if (!judge) {
+    return exportOf(await openSource(options), options);
+  }
+  const { source, plan, losses } = await judged({ ...options, judge });
+  const told = form === 'merged' ? await exportOf(source, { ...options, losses }) : plan;
+  return { ...told, notes: [...plan.notes, await judgement(source, options, losses)] };
+}
+
+/** The losses of what an export would write, after the same checks; writes nothing. Throws UserError. */
+export async function exportLosses(options: ExportOptions & { judge: Judge }): Promise<Losses> {
+  checkWanted(options);
+  return (await judged(options)).losses;
+}
+
+async function judged(options: ExportOptions & { judge: Judge }) {
+  const source = await openSource(options);
+  // What cannot be written is told before minutes go by.
+  const plan = await exportOf(source, options);
+  return { source, plan, losses: await options.judge(source, await storedTypes(source, options)) };
+}
+
+async function storedTypes(source: Source, { form, type: named }: Wanted): Promise<StoredAs> {
+  const type = named ?? FORMS[form].type;
+  return form === 'merged'
+    ? mergedType(source, type && FLOATS[type])
+    : (tensor) => storedAs(tensor, type!, source.base.config);
+}
+
+/** Both losses in a sentence, with the type, and what its weights were evaluated in. */
+async function judgement(source: Source, wanted: Wanted, losses: Losses): Promise<string> {
+  const type = wanted.type ?? FORMS[wanted.form].type ?? (await ownType(source)).toLowerCase();
+  const rounded = type === 'bf16' || type === 'f16' ? '' : ', its weights rounded to f16 for that';
+  return `${lossesText(losses)} in ${type}${rounded}.`;
+}
+
+function checkWanted({ form, type, onto, system, judge }: ExportOptions): void {
+  checkType(form, type);
   if (form === 'gguf-lora' && onto === 'nf4') {
     throw new UserError(
       'retune export: gguf-lora holds the adapter alone, so there is nothing that --onto nf4 could merge it onto; leave --onto out, or choose --to gguf.',
     );
   }
-  if (options.system !== undefined && form !== 'ollama') {
+  if (system !== undefined && form !== 'ollama') {
     throw new UserError(
       `retune export: ${form} has no place for a system prompt; leave --system out, or choose --to ollama.`,
     );
   }
-  const { judge } = options;
   if (judge && form === 'gguf-lora') {
     throw new UserError(
       'retune export: gguf-lora merges nothing, so --val-data has nothing to compare; leave it out.',
     );
   }
-  const source = await openSource(options);
-  if (!judge) {
-    return exportOf(source, options);
-  }
-  const type = await judgedType(source, options);
-  const plan = await exportOf(source, options);
-  const losses = await judge(source, type);
-  const judged = form === 'merged' ? await exportOf(source, { ...options, losses }) : plan;
-  return { ...judged, notes: [...plan.notes, `${lossesText(losses)} in ${type.toLowerCase()}.`] };
-}
-
-/** The type to evaluate in. Throws UserError for one that the device does not compute with. */
-async function judgedType(source: Source, { form, type: named }: Wanted): Promise<JudgedType> {
-  const type = named ?? FORMS[form].type;
-  const float = type === undefined ? await ownType(source) : FLOATS[type];
-  if (float === 'BF16' || float === 'F16') {
-    return float;
-  }
-  throw new UserError(
-    `retune export: --val-data evaluates weights in bf16 or f16, and ${type ?? "the base's own type, f32,"} is neither; choose --type bf16 or leave --val-data out.`,
-  );
 }
 
 /** How large an adapter becomes in a form and type, or why it cannot have that. */

@@ -9,7 +9,7 @@ import type { Losses } from './losses.ts';
 import { copyOutput, type OutputFile, textOutput } from './output-file.ts';
 import { weightFiles } from './shards.ts';
 import type { Source } from './source.ts';
-import { mergedTensors } from './weights.ts';
+import { type MergedTensor, mergedTensors } from './weights.ts';
 
 /** The files of a base that a merged model takes over as they are. */
 const COPIED = [
@@ -38,9 +38,9 @@ export async function mergedFiles(
 ): Promise<OutputFile[]> {
   const { base } = source;
   const fields = await configOf(source);
-  const fallback = typeOf(fields) ?? 'BF16';
+  const typed = await mergedType(source, type);
   const weights = weightFiles(
-    mergedTensors(source).map((tensor) => ({ tensor, type: type ?? tensor.stored ?? fallback })),
+    mergedTensors(source).map((tensor) => ({ tensor, type: typed(tensor) })),
     maxShard,
   );
   const copied: OutputFile[] = [];
@@ -64,10 +64,19 @@ async function configOf({ base: { configFile } }: Source): Promise<Map<string, u
   return (await readJson(configFile, keeping, MAX_BYTES.config)) as Map<string, unknown>;
 }
 
-/** The type that the linear weights have where none is named: the base's, or what config.json names for codes. */
+/** The type of the linear weights where none is named. */
 export async function ownType(source: Source): Promise<FloatType> {
   const linear = mergedTensors(source).find(({ name }) => name.endsWith('q_proj.weight'))!;
-  return linear.stored ?? typeOf(await configOf(source)) ?? 'BF16';
+  return (await mergedType(source, undefined))(linear);
+}
+
+/** How each weight is written: in the type named, otherwise as the base has it, or as config.json says of codes. */
+export async function mergedType(
+  source: Source,
+  type: FloatType | undefined,
+): Promise<(tensor: MergedTensor) => FloatType> {
+  const otherwise = typeOf(await configOf(source)) ?? 'BF16';
+  return ({ stored }) => type ?? stored ?? otherwise;
 }
 
 const DTYPE_KEYS = ['dtype', 'torch_dtype'];

@@ -1,8 +1,15 @@
 import { type Command, Option } from 'commander';
-import { checkType, type Form, FORMS, planExport, TYPES, type WeightType } from '../../export/export.ts';
-import { type JudgedType, lossesOf } from '../../export/losses.ts';
+import {
+  checkType,
+  type Form,
+  FORMS,
+  type Judge,
+  planExport,
+  TYPES,
+  type WeightType,
+} from '../../export/export.ts';
+import { lossesOf } from '../../export/losses.ts';
 import type { Export } from '../../export/output-file.ts';
-import type { Source } from '../../export/source.ts';
 import { ONTO, type Onto } from '../../export/weights.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
@@ -85,7 +92,7 @@ export function exportCommand(program: Command, end: (exitCode: number) => void)
     )
     .option(
       '--val-data <file>',
-      'rows to evaluate on: tells the loss of the adapter as it was trained and of the merged weights, in bf16 or f16',
+      'rows to evaluate on: tells the loss of the adapter as it was trained and of the merged weights as they are written',
     )
     .requiredOption(
       '--output <path>',
@@ -174,14 +181,13 @@ async function planned(
 }
 
 /** Evaluates what is exported on the rows of --val-data. Throws UserError. */
-async function judging(options: Omit<Options, 'to' | 'take'>, display: Display) {
-  const validation = await rowsSource(options.valData!);
+async function judging(options: Omit<Options, 'to' | 'take'>, display: Display): Promise<Judge> {
+  const rows = await rowsSource(options.valData!);
   const report = new RunReport(display);
   const { signal } = interrupt;
-  return (source: Source, type: JudgedType) =>
-    lossesOf(source, {
-      validation,
-      type,
+  return (source, storedAs) =>
+    lossesOf(source, storedAs, {
+      rows,
       withGpu: (work) =>
         withGpu(display, { remedy: 'run the same command again', options }, async (open) =>
           work(await open()),

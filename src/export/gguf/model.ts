@@ -3,14 +3,12 @@
 import type { DecoderConfig } from '../../formats/decoder-config.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { baseName, lastName } from '../card.ts';
-import type { FloatType } from '../float-bytes.ts';
 import type { Export } from '../output-file.ts';
-import { encodeFloats, rowPieces } from '../pieces.ts';
+import { rowPieces } from '../pieces.ts';
 import type { Source } from '../source.ts';
 import { columnsOf, type MergedTensor, mergedTensors } from '../weights.ts';
-import { quantizeQ5, quantizeQ5Affine, quantizeQ8 } from './block-quants.ts';
+import { encodeAs } from './encode.ts';
 import { f32, type GgmlType, ggufFile, type GgufTensor, type MetaValue, string, u32 } from './file.ts';
-import { quantizeQ4K, quantizeQ5K, quantizeQ6K } from './k-quants.ts';
 import { ggufName, isInterleaved, roleOf } from './tensor-names.ts';
 import { GGUF_TYPES, type GgufType, weightType } from './tensor-types.ts';
 import { type GgufVocabulary, vocabularyOf } from './vocabulary.ts';
@@ -77,11 +75,16 @@ function checkRope({ family, rope }: DecoderConfig, file: string): void {
   }
 }
 
+/** How a file of a type stores one of its weights. */
+export function storedAs({ name, shape }: MergedTensor, type: GgufType, config: DecoderConfig): GgmlType {
+  const { role, layer } = roleOf(name);
+  return shape.length < 2 ? 'F32' : weightType(type, role, columnsOf(shape), layer, config);
+}
+
 function ggufTensor(tensor: MergedTensor, type: GgufType, config: DecoderConfig): GgufTensor {
   const { name, shape } = tensor;
-  const { role, layer } = roleOf(name);
   const columns = columnsOf(shape);
-  const stored: GgmlType = shape.length < 2 ? 'F32' : weightType(type, role, columns, layer, config);
+  const stored = storedAs(tensor, type, config);
   const interleaved = isInterleaved(name, config);
   const rows = interleaved ? config.headDim : 1;
   return {
@@ -90,7 +93,11 @@ function ggufTensor(tensor: MergedTensor, type: GgufType, config: DecoderConfig)
     type: stored,
     chunks: async function* () {
       for await (const values of rowPieces(tensor, rows)) {
-        yield encode(interleaved ? interleaveHalves(values, config.headDim, columns) : values, stored, name);
+        yield encodeAs(
+          stored,
+          interleaved ? interleaveHalves(values, config.headDim, columns) : values,
+          name,
+        );
       }
     },
   };
@@ -112,23 +119,6 @@ export function interleaveHalves(
     out.set(values.subarray(from * columns, (from + 1) * columns), row * columns);
   }
   return out;
-}
-
-const QUANTIZERS: Readonly<
-  Record<Exclude<GgmlType, FloatType>, (values: Float32Array) => Uint8Array<ArrayBuffer>>
-> = {
-  Q5_0: quantizeQ5,
-  Q5_1: quantizeQ5Affine,
-  Q8_0: quantizeQ8,
-  Q4_K: quantizeQ4K,
-  Q5_K: quantizeQ5K,
-  Q6_K: quantizeQ6K,
-};
-
-function encode(values: Float32Array<ArrayBuffer>, type: GgmlType, name: string): Uint8Array<ArrayBuffer> {
-  return type === 'F32' || type === 'F16' || type === 'BF16'
-    ? encodeFloats(values, type, name)
-    : QUANTIZERS[type](values);
 }
 
 /** By how much Llama 3's scaling divides each pair's frequency. */

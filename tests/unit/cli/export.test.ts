@@ -125,11 +125,6 @@ describe('retune export', () => {
   it.each([
     ['an adapter', { to: 'adapter' }, 'an adapter is not merged, so --val-data has nothing to compare'],
     ['gguf-lora', { to: 'gguf-lora' }, 'gguf-lora merges nothing, so --val-data has nothing to compare'],
-    [
-      'q8_0',
-      { to: 'gguf' },
-      '--val-data evaluates weights in bf16 or f16, and q8_0 is neither; choose --type bf16',
-    ],
     ['rows that are not there', { to: 'gguf', type: 'bf16', 'val-data': 'none.jsonl' }, 'none.jsonl'],
   ])('refuses to evaluate %s', async (_, args, message) => {
     const rows = `${CASES}/batch2/val.jsonl`;

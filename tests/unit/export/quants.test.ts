@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { quantizeQ5, quantizeQ5Affine, quantizeQ8 } from '../../../src/export/gguf/block-quants.ts';
+import { blockValues } from '../../../src/export/gguf/decode-blocks.ts';
 import { quantizeQ4K, quantizeQ5K, quantizeQ6K } from '../../../src/export/gguf/k-quants.ts';
 import { bytesSource } from '../../../src/formats/byte-source.ts';
 import { openSafetensors, readTensor, readTensorF32 } from '../../../src/formats/safetensors.ts';
@@ -28,6 +29,8 @@ describe('quantized blocks', () => {
     const theirValues = await readTensorF32(tensors.get(`${type}_values`)!);
     const apart = decodeBlocks(type, theirs).map((value, i) => Math.abs(value - theirValues[i]!));
     expect(Math.max(...apart)).toBeLessThan(5e-7);
+    const decoded = blockValues(type, theirs).map((value, i) => Math.abs(value - theirValues[i]!));
+    expect(Math.max(...decoded)).toBeLessThan(5e-7);
     const ours = quantize(x);
     expect(ours.length).toBe(theirs.length);
     const [error, allowed] = [errors(decodeBlocks(type, ours)), errors(theirValues)];
