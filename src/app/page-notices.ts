@@ -1,6 +1,7 @@
 import './elements/notice-bar.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
+import { workNoun } from '../engine/protocol/device-work.ts';
 import type { Elsewhere } from '../engine/protocol/protocol.ts';
 import { browserProblem } from '../platform/browser.ts';
 import { isActive, type Unfinished } from './shared/app-state.ts';
@@ -150,7 +151,7 @@ export class PageNotices extends SessionView {
   }
 
   #elsewhere({ name, doing }: Elsewhere) {
-    const text = `Another tab of this browser is ${doing} ${name}. Only one tab can use the GPU at a time: ${doing === 'testing' ? 'the test' : 'the run'} continues there, and this tab is free again when it ends.`;
+    const text = `Another tab of this browser is ${doing} ${name}. Only one tab can use the GPU at a time: the ${workNoun(doing)} continues there, and this tab is free again when it ends.`;
     return html`<notice-bar class="elsewhere" .text=${text}>
       <button slot="actions" @click=${() => void this.session.training.look()}>Look again</button>
     </notice-bar>`;

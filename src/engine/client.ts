@@ -29,7 +29,7 @@ const openReader = (name: string) => new Worker(ownScript(readerHost), { type: '
 export function startEngine(open = openHost): EngineApi {
   const keeper = new ReplaceableWorker<KeeperApi>({
     open,
-    work: [...KEPT, 'measureSpeed', 'chat'],
+    work: [...KEPT, 'measureSpeed', 'exportLosses', 'chat'],
     kept: KEPT,
   });
   const reader = new ReplaceableWorker<ReaderApi>({ open: () => openReader('reader') });

@@ -22,6 +22,8 @@ import { TestSources } from './comparison/inputs.ts';
 import { BatchTests } from './comparison/tests.ts';
 import { Trays } from './corrections/trays.ts';
 import { diagnose } from './diagnose.ts';
+import { ExportLosses } from './exports/export-losses.ts';
+import { ExportSources } from './exports/export-sources.ts';
 import { exposeApi } from './expose-api.ts';
 import { RunFiles } from './files/inputs.ts';
 import { KeptAdapters } from './files/kept-adapters.ts';
@@ -73,6 +75,7 @@ const shelves = [
 ];
 const conversations = new Conversations(store);
 const chat = new Chat(runs, files, conversations);
+const losses = new ExportLosses(runs, files, new ExportSources(runs, kept, baseCache));
 
 /** The name of this script has a hash of all that it computes with. */
 const ENGINE = location.pathname.split('/').at(-1)!;
@@ -161,6 +164,12 @@ const api: KeeperApi = {
   elsewhereEnded: () => runLockFree(),
 
   handoverFiles: (id) => answer(async () => files.outside(await runs.record(id))),
+  exportLosses: (adapter, choice, rows, onEvent, signal) =>
+    answer(async () => {
+      runs.checkIdle();
+      await chat.close();
+      return losses.measure(adapter, choice, rows, onEvent, signal);
+    }),
   baseFolder: (id) => answer(async () => files.baseFolderOf(await runs.record(id))),
 
   tray: (run) => answer(() => trays.tray(run)),

@@ -4,6 +4,7 @@ import { openMirroredStore } from '../storage/mirrored-store.ts';
 import { answer } from './answer.ts';
 import { CorrectionsToRows } from './corrections/prepare-corrections.ts';
 import { AdapterExports } from './exports/adapter-exports.ts';
+import { ExportSources } from './exports/export-sources.ts';
 import { Handovers } from './exports/handovers.ts';
 import { exposeApi } from './expose-api.ts';
 import {
@@ -31,7 +32,7 @@ const runs = new KeptRuns(openMirroredStore());
 const kept = new KeptAdapters(runs.records);
 const cache = new BaseCache(new BrowserCacheStorage());
 const bases = new KeptBases(runs.records, cache);
-const exports = new AdapterExports(runs, kept, cache);
+const exports = new AdapterExports(runs, new ExportSources(runs, kept, cache));
 const handovers = new Handovers(runs, kept, cache);
 const corrections = new CorrectionsToRows(runs, kept, cache);
 

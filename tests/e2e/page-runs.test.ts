@@ -224,6 +224,41 @@ describe.concurrent('a run', () => {
     await page.context().close();
   });
 
+  it('tells what merging its result changes', async () => {
+    const page = await server.open('family&pace=20');
+    await goTo(page, '#use/run-v3');
+    const losses = page.locator('merge-losses-view');
+    await losses.getByText('The base’s folder is needed.').waitFor();
+    await losses.getByText('from the run').waitFor();
+    await page.locator('[data-slot=base]').setInputFiles(`${CASE}/base`);
+    await page.getByText(/^v3-merged: .* will be written\.$/).waitFor();
+    await press(page, 'Measure both losses');
+    await losses.getByText('Checking that this is the base', { exact: true }).waitFor();
+    await press(page, 'Cancel the measurement');
+    await losses.getByText('The measurement was cancelled.').waitFor();
+    await press(page, 'Measure both losses');
+    await losses.getByText('eval_loss over 60 rows: 0.3442 as trained, 0.3502 as written.').waitFor();
+    await page.getByLabel('their NF4 values').check();
+    await page.getByText(/^v3-merged: .* will be written\.$/).waitFor();
+    await press(page, 'Measure both losses');
+    const row = (name: RegExp) => losses.getByRole('row', { name }).getByRole('cell').allInnerTexts();
+    await losses.getByRole('row', { name: /onto their NF4 values/ }).waitFor();
+    expect(await row(/onto their NF4 values/)).toEqual(['0.3442', '0.3441', '−0.0001']);
+    expect(await row(/onto the base’s own weights/)).toEqual(['0.3442', '0.3502', '+0.0060']);
+    await accessible(page, 'measured losses');
+    await page.setViewportSize({ width: 360, height: 780 });
+    await fits(page, 'measured losses 360');
+    await page.getByLabel('Type of the weights').selectOption('f32');
+    await press(page, 'Measure both losses');
+    await losses.getByText(/^GPU memory: this run needs 7000 MiB/).waitFor();
+    await losses.locator('[data-slot=losses]').setInputFiles(`${CASE}/val.jsonl`);
+    await losses.getByText('chosen here').waitFor();
+    expect(await losses.getByRole('row').count()).toBe(0);
+    await page.getByLabel('GGUF, adapter only').check();
+    await losses.getByText('What merging changes').waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
   it('tells of its end where that was allowed, which only a press asks for', async () => {
     const context = await server.browser.newContext({ reducedMotion: 'reduce' });
     await context.addInitScript(() => {

@@ -1,7 +1,7 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { unzipSync, zipSync } from 'fflate';
+import { unzipSync } from 'fflate';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
@@ -9,10 +9,8 @@ import { retuneHere } from '../support/cli-here.ts';
 import { casePath } from '../support/model-case.ts';
 import { accessible, fits } from '../support/page-checks.ts';
 import { StaticHost, stubPickers } from '../support/real-page.ts';
+import { outputFiles, useImported } from '../support/use-page.ts';
 import { BROWSER_ARGS } from '../support/worker-page.ts';
-
-/** A finished run over the base of the case batch2. */
-const RUN = 'tests/fixtures/run';
 
 let host: StaticHost;
 let browser: Browser;
@@ -39,12 +37,7 @@ it('V2 becomes what the command line makes of it, and a canceled export leaves n
   page.setDefaultTimeout(120_000);
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(error.message));
-  await page.goto(host.url);
-  await page.getByRole('navigation', { name: 'Stages' }).getByRole('button', { name: 'Runs' }).click();
-  await page.locator('[data-slot=import]').setInputFiles(archive());
-  await page.getByText('batch2 was added to your runs.').waitFor();
-  await page.getByRole('button', { name: 'Use V2 in other programs' }).click();
-  await page.locator('h2:focus', { hasText: 'Use V2' }).waitFor();
+  await useImported(page, host.url, work);
   await page.getByText('this browser has no way to them: choose the folder of base again').waitFor();
   expect(await page.getByRole('button', { name: 'Save into a folder' }).isDisabled()).toBe(true);
   await page.locator('[data-slot=base]').setInputFiles(casePath('qwen3', 'base'));
@@ -109,33 +102,6 @@ it('V2 becomes what the command line makes of it, and a canceled export leaves n
   await context.close();
 });
 
-/** The run as the page exports runs. */
-function archive(): string {
-  const read = (name: string) => readFileSync(join(RUN, name));
-  const json = (name: string) => JSON.parse(read(name).toString()) as Record<string, never>;
-  const { step, identity } = json('retune_state.json');
-  const record = {
-    id: '01234567-89ab-4cde-8f01-23456789abcd',
-    name: 'batch2',
-    created: Date.UTC(2026, 10, 30),
-    status: 'finished',
-    ...{ step, maxSteps: step, identity, recipe: read('training_config.yaml').toString() },
-    inputs: { base: 'base', source: 'v1', train: 'train.jsonl' },
-    log: json('trainer_state.json')['log_history'],
-  };
-  const names = readdirSync(RUN).filter((name) => statSync(join(RUN, name)).isFile());
-  const path = join(work, 'run.zip');
-  writeFileSync(
-    path,
-    zipSync({
-      'retune-run.json': Buffer.from(JSON.stringify(record)),
-      ...Object.fromEntries(names.map((name) => [`result/${name}`, read(name)])),
-    }),
-  );
-  cpSync(RUN, join(work, 'v2'), { recursive: true });
-  return path;
-}
-
 let exports = 0;
 
 async function exportedPath(to: string, more: readonly string[]): Promise<string> {
@@ -154,32 +120,6 @@ const exportedFile = async (to: string, ...more: string[]) =>
 async function exported(to: string, ...more: string[]): Promise<Map<string, Uint8Array>> {
   const folder = await exportedPath(to, more);
   return new Map(readdirSync(folder).map((name) => [name, new Uint8Array(readFileSync(join(folder, name)))]));
-}
-
-/** The files of the folder that the stubbed picker gives. */
-async function outputFiles(page: Page): Promise<Record<string, Uint8Array>> {
-  const files = await page.evaluate(async () => {
-    const found: [string, string][] = [];
-    const read = async (folder: FileSystemDirectoryHandle, prefix: string): Promise<void> => {
-      for await (const entry of folder.values()) {
-        if (entry.kind === 'directory') {
-          found.push([`${prefix}${entry.name}/`, '']);
-          await read(entry, `${prefix}${entry.name}/`);
-        } else {
-          const bytes = new Uint8Array(await (await entry.getFile()).arrayBuffer());
-          found.push([
-            prefix + entry.name,
-            btoa(bytes.reduce((all, byte) => all + String.fromCharCode(byte), '')),
-          ]);
-        }
-      }
-    };
-    await read(await (await navigator.storage.getDirectory()).getDirectoryHandle('output'), '');
-    return found;
-  });
-  return Object.fromEntries(
-    files.map(([path, base64]) => [path, new Uint8Array(Buffer.from(base64, 'base64'))]),
-  );
 }
 
 /** Looks whether it fits, on wide and narrow screens, and takes pictures where that is asked for. */

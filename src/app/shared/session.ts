@@ -70,7 +70,7 @@ export class PageSession {
     });
     this.lineage = new Lineage(engine, this.store, this.choices);
     this.store.subscribe(() => this.#forgetDeleted());
-    this.use = new AdapterUse(engine, this.store);
+    this.use = new AdapterUse(engine, this.store, this.watch);
   }
 
   /** What is shown of a run goes with it, however it was deleted. */

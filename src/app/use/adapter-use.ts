@@ -18,9 +18,11 @@ import { Asking } from '../shared/asking.ts';
 import { askToRead } from '../shared/browser-questions.ts';
 import { isDemoBase } from '../shared/demo.ts';
 import { demoBase } from '../shared/demo-tests.ts';
+import type { EngineWatch } from '../shared/engine-watch.ts';
 import { Store } from '../shared/store.ts';
 import { resultName } from '../shared/version-names.ts';
 import type { ExportProgress } from './export-progress.ts';
+import { MergeLosses } from './merge-losses.ts';
 import { Pace } from './pace.ts';
 
 type OnExport = Parameters<EngineApi['exportAdapterInto']>[3];
@@ -75,12 +77,14 @@ export class AdapterUse {
   });
   readonly #engine: EngineApi;
   readonly #app: Store<AppState>;
+  readonly losses: MergeLosses;
   readonly #asking = new Asking<'sizes'>();
   #running: AbortController | undefined;
 
-  constructor(engine: EngineApi, app: Store<AppState>) {
+  constructor(engine: EngineApi, app: Store<AppState>, watch: EngineWatch) {
     this.#engine = engine;
     this.#app = app;
+    this.losses = new MergeLosses(engine, app, watch);
   }
 
   /** Shows what can be made of a run's result, or of its checkpoint of `step`; to read the base may need this click. */
@@ -98,6 +102,7 @@ export class AdapterUse {
       name: label.toLowerCase() + (step === undefined ? '' : `-step-${step}`),
     };
     const nothing = { base: undefined, baseProblem: undefined, sizes: undefined, said: undefined };
+    this.losses.clear();
     this.store.update({ ...nothing, used: now, from, finding: true });
     const found = await this.#baseOf(record);
     if (this.store.state.used === now) {
@@ -124,6 +129,7 @@ export class AdapterUse {
 
   /** The base's folder, where the browser has no way to it. */
   async giveBase(base: ChosenFolder): Promise<void> {
+    this.losses.forget();
     this.store.update({ base, baseProblem: undefined, said: undefined });
     await this.#size();
   }
@@ -157,6 +163,11 @@ export class AdapterUse {
     return FORMS[form].isFile
       ? `${used!.name}-${this.typeOf(form)!.toUpperCase()}${form === 'gguf-lora' ? '-lora' : ''}.gguf`
       : `${used!.name}-${form}`;
+  }
+
+  /** Measures what merging changes, by what is chosen. */
+  measureLosses(): Promise<void> {
+    return this.losses.measure(this.#adapter, this.#choice, this.store.state.used!.record);
   }
 
   /** Writes it into a folder of the user's, under a name that is free there. */
@@ -213,7 +224,11 @@ export class AdapterUse {
 
   get #choice() {
     const { form, onto } = this.store.state;
-    return { form, type: this.typeOf(form), onto: form === 'gguf-lora' ? ('base' as const) : onto };
+    if (form === 'gguf-lora') {
+      return { form, type: this.typeOf(form), onto: 'base' as const };
+    }
+    const chosen = { form, type: this.typeOf(form), onto };
+    return { ...chosen, losses: this.losses.of(chosen) };
   }
 
   get #adapter(): AdapterToUse {

@@ -36,6 +36,9 @@ export const ONTO_TEXTS = {
   nf4: 'their NF4 values: what training saw, so that answers are those of the test here, without the precision that 4 bits lose',
 } as const;
 
+/** The same, short. */
+export const ONTO_NAMES = { base: 'the base’s own weights', nf4: 'their NF4 values' } as const;
+
 /** What to do with a file once it is there. */
 export const AFTERWARDS: Readonly<Partial<Record<Form, string>>> = {
   gguf: 'LM Studio finds a model in ~/.lmstudio/models/<publisher>/<model>/, two folders of any name: put the file there.',

@@ -1,5 +1,6 @@
 import '../elements/choice-card.ts';
 import '../elements/notice-bar.ts';
+import './merge-losses-view.ts';
 import { html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import type { Form, Onto, WeightType } from '../../engine/protocol/export.ts';
@@ -64,6 +65,7 @@ export class UseView extends SessionView {
         ${this.#forms()} ${this.#type()} ${this.#onto()}
       </section>
       ${this.#base()}
+      <merge-losses-view .session=${this.session}></merge-losses-view>
       <section class="panel" aria-labelledby="where">
         <h3 id="where">Where it goes</h3>
         ${this.#size()} ${work ? this.#progress() : this.#actions()}

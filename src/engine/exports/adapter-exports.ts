@@ -1,16 +1,10 @@
 import { type ExportSize, exportSizes, planExport } from '../../export/export.ts';
 import { FORMS } from '../../export/forms.ts';
 import { exportBytes } from '../../export/output-file.ts';
-import type { SourceOptions } from '../../export/source.ts';
-import type { Folder } from '../../formats/byte-source.ts';
 import { shorten } from '../../formats/quote.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { showBytes } from '../../formats/words.ts';
-import type { BaseCache } from '../../model/base/cache/base-cache.ts';
-import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import { storageEstimate } from '../../storage/quota.ts';
-import { folderOf } from '../files/files.ts';
-import type { KeptAdapters } from '../files/kept-adapters.ts';
 import { blobOf, writeFile, zipFiles } from '../files/write-files.ts';
 import type {
   AdapterToUse,
@@ -22,31 +16,24 @@ import type {
 } from '../protocol/export.ts';
 import { LIMITS } from '../runs/archive-layout.ts';
 import type { KeptRuns } from '../runs/kept-runs.ts';
-import { watchedFolder, watchOf } from '../watch.ts';
+import { watchOf } from '../watch.ts';
+import type { ExportSources } from './export-sources.ts';
 
 type OnExport = Parameters<ExportApi['exportAdapterInto']>[3];
-
-/** The base of an export, and its hash where that is known. */
-interface FoundBase {
-  folder: Folder;
-  hash: string | undefined;
-}
 
 /** Adapters of this browser in the forms that other programs load. Writes into no folder but the one it is given. */
 export class AdapterExports {
   readonly #runs: KeptRuns;
-  readonly #kept: KeptAdapters;
-  readonly #cache: BaseCache;
+  readonly #sources: ExportSources;
 
-  constructor(runs: KeptRuns, kept: KeptAdapters, cache: BaseCache) {
+  constructor(runs: KeptRuns, sources: ExportSources) {
     this.#runs = runs;
-    this.#kept = kept;
-    this.#cache = cache;
+    this.#sources = sources;
   }
 
   /** Throws UserError. */
   async sizes(adapter: AdapterToUse, onto: Onto, signal?: AbortSignal): Promise<ExportSize[]> {
-    return exportSizes({ ...(await this.#source(adapter, signal)), onto });
+    return exportSizes({ ...(await this.#sources.of(adapter, signal)), onto });
   }
 
   /** Throws UserError; what was written until then stays. */
@@ -104,41 +91,12 @@ export class AdapterExports {
   }
 
   async #plan(adapter: AdapterToUse, choice: ExportChoice, onExport: OnExport, signal?: AbortSignal) {
-    const source = await this.#source(adapter, signal);
+    const source = await this.#sources.of(adapter, signal);
     const onProgress = (done: number, total: number) => onExport('hashing', done, total);
-    const { files, notes, commands = [] } = await planExport({ ...source, ...choice, onProgress });
+    const { losses, ...wanted } = choice;
+    const judge = losses && (() => Promise.resolve(losses));
+    const { files, notes, commands = [] } = await planExport({ ...source, ...wanted, onProgress, judge });
     return { outputs: files, files: files.length, notes, commands, bytes: exportBytes(files) };
-  }
-
-  async #source(
-    { run, step, name, base }: AdapterToUse,
-    signal?: AbortSignal,
-  ): Promise<Omit<SourceOptions, 'onto'>> {
-    const adapter = { ...(await this.#kept.open(run, step)), name };
-    const found = base ? { folder: folderOf(base), hash: undefined } : await this.#cached(run);
-    return {
-      base: watchedFolder(found.folder, { signal }),
-      baseHash: found.hash,
-      adapter: watchedFolder(folderOf(adapter), { signal }),
-      otherBase: false,
-      baseRemedy: 'choose the folder of the base that it was trained on',
-    };
-  }
-
-  async #cached(run: string): Promise<FoundBase> {
-    const { identity, recipe, inputs } = await this.#runs.record(run);
-    const folder = await this.#cache
-      .folder(identity.base, recipe.quantization.useDoubleQuant)
-      .catch((error: unknown) => {
-        if (error instanceof CacheRefusal || error instanceof UserError) {
-          return undefined;
-        }
-        throw error;
-      });
-    if (!folder) {
-      throw new UserError(`${inputs.base}: this browser keeps no way to the base's folder; choose it again.`);
-    }
-    return { folder, hash: identity.base };
   }
 
   async #created({ run }: AdapterToUse): Promise<number> {

@@ -1,11 +1,15 @@
+import type { EvalLoss } from '../../comparison/version-loss.ts';
 import type { ExportSize } from '../../export/export.ts';
 import type { Form, WeightType } from '../../export/forms.ts';
+import type { Losses } from '../../export/losses.ts';
 import type { Onto } from '../../export/weights.ts';
-import type { ChosenFolder } from '../../platform/chosen-files.ts';
+import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
+import type { RunEvent } from '../../run/events.ts';
 import type { Answer } from '../answer.ts';
 
 export type { ExportSize } from '../../export/export.ts';
 export type { Form, WeightType } from '../../export/forms.ts';
+export type { Losses } from '../../export/losses.ts';
 export type { Onto } from '../../export/weights.ts';
 
 /** An adapter of this browser, and the base it goes with. */
@@ -25,7 +29,19 @@ export interface ExportChoice {
   /** undefined: the form's default. */
   type: WeightType | undefined;
   onto: Onto;
+  /** Where they were measured: for the card and the notes. */
+  losses?: Losses | undefined;
 }
+
+/** The rows that losses are measured on. */
+export interface LossRows {
+  /** undefined: those that the run was evaluated on. */
+  file: ChosenFile | undefined;
+  /** The adapter's own loss, where it was measured on these rows before. */
+  trained: EvalLoss | undefined;
+}
+
+export type OnLossEvent = (event: Extract<RunEvent, { type: 'phase' | 'note' }>) => void;
 
 /** Where it goes: a new, empty folder, or a file in a folder of the user's. */
 export interface OutputPlace {
@@ -52,6 +68,14 @@ export interface ExportApi {
   baseFolder(run: string): Promise<Answer<ChosenFolder | undefined>>;
   /** The size in every form and type. */
   exportSizes(adapter: AdapterToUse, onto: Onto, signal?: AbortSignal): Promise<Answer<ExportSize[]>>;
+  /** Evaluates an adapter over the weights that training saw, and the merged weights as they would be written. */
+  exportLosses(
+    adapter: AdapterToUse,
+    choice: ExportChoice,
+    rows: LossRows,
+    onEvent: OnLossEvent,
+    signal?: AbortSignal,
+  ): Promise<Answer<Losses>>;
   /** Writes it piece by piece. Where that does not end well, what it has written stays for the caller to remove. */
   exportAdapterInto(
     adapter: AdapterToUse,

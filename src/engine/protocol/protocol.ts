@@ -18,6 +18,7 @@ import type { OnProgress } from '../watch.ts';
 import type { ChatApi } from './chat.ts';
 import type { TestApi } from './comparison.ts';
 import type { CorrectedFile, CorrectionsApi } from './corrections.ts';
+import type { DeviceWork } from './device-work.ts';
 import type { ExportApi } from './export.ts';
 import type { HandoverApi } from './handover.ts';
 import type { RowsApi } from './rows.ts';
@@ -142,7 +143,7 @@ export interface NamedRun {
 
 /** What another tab of this browser does with the device. */
 export interface Elsewhere extends NamedRun {
-  doing: 'training' | 'testing';
+  doing: DeviceWork;
 }
 
 export interface RunOutcome {

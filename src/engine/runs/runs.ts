@@ -6,14 +6,8 @@ import type { RunEvent } from '../../run/events.ts';
 import type { BrowserRunStore } from '../../storage/browser-run-store.ts';
 import type { RunRecords } from '../../storage/run-records.ts';
 import type { RunFiles } from '../files/inputs.ts';
-import type {
-  ChosenInputs,
-  Elsewhere,
-  GivenInputs,
-  NamedRun,
-  RunOutcome,
-  RunRecord,
-} from '../protocol/protocol.ts';
+import { workNoun, workState } from '../protocol/device-work.ts';
+import type { ChosenInputs, Elsewhere, GivenInputs, RunOutcome, RunRecord } from '../protocol/protocol.ts';
 import { SHOWN } from '../protocol/shown-run.ts';
 import { KeptRuns } from './kept-runs.ts';
 import { RunControl } from './run-control.ts';
@@ -47,7 +41,7 @@ export class Runs extends KeptRuns {
   checkIdle(): void {
     if (this.#active) {
       throw new UserError(
-        `${this.#active.name} is ${this.#active.doing} and needs the GPU; stop it, or wait until it has finished.`,
+        `${this.#active.name} is ${workState(this.#active.doing)} and needs the GPU; stop it, or wait until it has finished.`,
       );
     }
   }
@@ -149,9 +143,11 @@ export class Runs extends KeptRuns {
 
   /** Throws UserError for a run that is training, in this tab or another. */
   async delete(id: string): Promise<undefined> {
-    const training = (await runLockHeld()) ? await get<NamedRun>(ACTIVE, this.store) : undefined;
-    if (training?.id === id) {
-      throw new UserError(`${training.name}: this run is training; stop it, then delete it.`);
+    const active = (await runLockHeld()) ? await get<Elsewhere>(ACTIVE, this.store) : undefined;
+    if (active?.id === id) {
+      throw new UserError(
+        `${active.name}: this run is ${workState(active.doing)}; stop that, then delete it.`,
+      );
     }
     await this.#files.forget(id);
     await this.records.delete(id);
@@ -176,7 +172,7 @@ export class Runs extends KeptRuns {
       }
       const other = await get<Elsewhere>(ACTIVE, this.store);
       throw new UserError(
-        `Another tab of this browser is ${other?.doing ?? 'training'} ${other?.name ?? 'a run'}; go to that tab, or stop the ${other?.doing === 'testing' ? 'test' : 'run'} there first.`,
+        `Another tab of this browser is ${other?.doing ?? 'training'} ${other?.name ?? 'a run'}; go to that tab, or stop the ${workNoun(other?.doing)} there first.`,
       );
     } finally {
       this.#active = undefined;

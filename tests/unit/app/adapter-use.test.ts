@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AppState, initialState } from '../../../src/app/shared/app-state.ts';
+import { EngineWatch } from '../../../src/app/shared/engine-watch.ts';
 import { Store } from '../../../src/app/shared/store.ts';
 import { AdapterUse } from '../../../src/app/use/adapter-use.ts';
 import type { ExportApi } from '../../../src/engine/protocol/export.ts';
@@ -30,11 +31,14 @@ beforeEach(() => {
         { form: 'gguf-lora', type: 'f32', size: { bytes: 2 } },
       ],
     })),
+    exportLosses: vi.fn<ExportApi['exportLosses']>(),
     exportAdapterInto: vi.fn<ExportApi['exportAdapterInto']>(async () => ({ ok: true, value: exported })),
     exportAdapterFile: vi.fn<ExportApi['exportAdapterFile']>(),
   };
   app = new Store({ ...initialState, runs: [record] });
-  use = new AdapterUse(engine as unknown as EngineApi, app);
+  const api = { ...engine, lacks: async () => ({ ok: true, value: [] }), responds: async () => true };
+  const whole = api as unknown as EngineApi;
+  use = new AdapterUse(whole, app, new EngineWatch(whole, app));
   folder = outputFolder('models');
   vi.stubGlobal('showDirectoryPicker', async () => folder.handle);
 });
@@ -146,5 +150,78 @@ describe('V2 for other programs', () => {
     vi.stubGlobal('showDirectoryPicker', () => Promise.reject(new DOMException('', 'AbortError')));
     await use.saveIntoFolder();
     expect([use.store.state.said, use.store.state.work]).toEqual([undefined, undefined]);
+  });
+
+  it('measures what merging changes once, and gives the export of that choice what it found', async () => {
+    await use.open(record, 'runs');
+    const at = (loss: number) => ({ loss, perplexity: Math.exp(loss), rows: 2 });
+    const losses = { trained: at(0.5), written: at(0.6) };
+    engine.exportLosses.mockImplementation(async (_, __, ___, onEvent) => {
+      onEvent({ type: 'note', text: 'Line 2 was skipped.' });
+      return { ok: true, value: losses };
+    });
+    engine.exportAdapterFile.mockResolvedValue({ ok: false, sentence: 'no room.' });
+    const rows = { file: new File([], 'val.jsonl') };
+    use.losses.chooseRows(rows);
+    await use.measureLosses();
+    const { calls } = engine.exportLosses.mock;
+    expect(calls[0]!.slice(1, 3)).toEqual([
+      { form: 'merged', type: undefined, onto: 'base' },
+      { file: rows, trained: undefined },
+    ]);
+    expect(use.losses.store.state.said).toEqual({
+      kind: 'good',
+      text: 'eval_loss over 2 rows: 0.5000 as trained, 0.6000 as written.',
+      notes: ['Line 2 was skipped.'],
+    });
+    await use.download();
+    expect(engine.exportAdapterFile.mock.lastCall![1].losses).toEqual(losses);
+    await use.choose({ onto: 'nf4' });
+    await use.download();
+    expect(engine.exportAdapterFile.mock.lastCall![1].losses).toBeUndefined();
+    await use.measureLosses();
+    expect(calls[1]![2]).toEqual({ file: rows, trained: losses.trained });
+    // GGUF and Ollama have the same weights.
+    await use.choose({ form: 'ollama' });
+    await use.measureLosses();
+    await use.choose({ form: 'gguf' });
+    await use.download();
+    expect(engine.exportAdapterFile.mock.lastCall![1].losses).toEqual(losses);
+    await use.giveBase(base);
+    expect(use.losses.store.state.measured).toEqual([]);
+    await use.measureLosses();
+    expect(calls.at(-1)![2]).toEqual({ file: rows, trained: undefined });
+    use.losses.chooseRows(undefined);
+    expect(use.losses.store.state.measured).toEqual([]);
+  });
+
+  it('ends a measurement that is cancelled, and one of an adapter that is left', async () => {
+    await use.open(record, 'runs');
+    engine.exportLosses.mockImplementation(
+      (_, __, ___, ____, signal) =>
+        new Promise((resolve) =>
+          signal!.addEventListener('abort', () =>
+            resolve({ ok: false, sentence: (signal!.reason as Error).message }),
+          ),
+        ),
+    );
+    const first = use.measureLosses();
+    await vi.waitFor(() => expect(engine.exportLosses).toHaveBeenCalledTimes(1));
+    use.losses.cancel();
+    await first;
+    expect(use.losses.store.state).toMatchObject({
+      said: { kind: 'info', text: 'The measurement was cancelled.' },
+      work: undefined,
+    });
+    const second = use.measureLosses();
+    await vi.waitFor(() => expect(engine.exportLosses).toHaveBeenCalledTimes(2));
+    await use.open(record, 'runs', 20);
+    await second;
+    expect(use.losses.store.state).toEqual({
+      measured: [],
+      rows: undefined,
+      said: undefined,
+      work: undefined,
+    });
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { AdapterExports } from '../../../src/engine/exports/adapter-exports.ts';
+import { ExportSources } from '../../../src/engine/exports/export-sources.ts';
 import type { KeptAdapters } from '../../../src/engine/files/kept-adapters.ts';
 import type { AdapterToUse, ExportChoice } from '../../../src/engine/protocol/export.ts';
 import type { KeptRuns } from '../../../src/engine/runs/kept-runs.ts';
@@ -19,18 +20,20 @@ const chosen = (path: string, name: string) => ({
 });
 
 /** The run tests/fixtures/run of the base cases/batch2, which this browser has no copy of. */
-const exports = new AdapterExports(
-  {
-    record: async () => ({
-      created: 0,
-      identity: { base: '' },
-      recipe: { quantization: {} },
-      inputs: { base: 'toy' },
-    }),
-  } as unknown as KeptRuns,
+const runs = {
+  record: async () => ({
+    created: 0,
+    identity: { base: '' },
+    recipe: { quantization: {} },
+    inputs: { base: 'toy' },
+  }),
+} as unknown as KeptRuns;
+const sources = new ExportSources(
+  runs,
   { open: async () => chosen('run', 'v1 + rows.jsonl') } as unknown as KeptAdapters,
   { folder: async () => undefined } as unknown as BaseCache,
 );
+const exports = new AdapterExports(runs, sources);
 const adapter: AdapterToUse = { run: 'run', name: 'v2', base: chosen('cases/batch2/base', 'base') };
 const none = () => undefined;
 
