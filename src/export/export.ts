@@ -28,8 +28,8 @@ export interface ExportOptions extends SourceOptions, Wanted {
   judge?: Judge | undefined;
 }
 
-/** Tells the losses of what is exported, whose weights are stored as it says. */
-export type Judge = (source: Source, storedAs: StoredAs) => Promise<Losses>;
+/** Tells the losses of what is exported, whose weights are stored as it says; `plan` is what will be written. */
+export type Judge = (source: Source, storedAs: StoredAs, plan: Export) => Promise<Losses>;
 
 /**
  * Reads and checks everything that an export needs, and says what it will write. The files' chunks compute the content,
@@ -56,7 +56,7 @@ async function judged(options: ExportOptions & { judge: Judge }) {
   const source = await openSource(options);
   // What cannot be written is told before minutes go by.
   const plan = await exportOf(source, options);
-  return { source, plan, losses: await options.judge(source, await storedTypes(source, options)) };
+  return { source, plan, losses: await options.judge(source, await storedTypes(source, options), plan) };
 }
 
 async function storedTypes(source: Source, { form, type: named }: Wanted): Promise<StoredAs> {

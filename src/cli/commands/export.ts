@@ -9,7 +9,7 @@ import {
   type WeightType,
 } from '../../export/export.ts';
 import { lossesOf } from '../../export/losses.ts';
-import type { Export } from '../../export/output-file.ts';
+import { type Export, exportBytes } from '../../export/output-file.ts';
 import { ONTO, type Onto } from '../../export/weights.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
@@ -28,7 +28,7 @@ import { INVOCATION } from '../package-root.ts';
 import { RunReport } from '../run-report.ts';
 import { addSoftwareOptions, type SoftwareOptions } from '../software-device.ts';
 import { outputFiles, taken, takeOption } from '../take-option.ts';
-import { checkVacant } from '../write-export.ts';
+import { checkRoom, checkVacant } from '../write-export.ts';
 import { showBytesDone, withOutput } from '../write-output.ts';
 
 interface Options extends SoftwareOptions {
@@ -127,7 +127,8 @@ async function runExport(options: Options, command: Command): Promise<number> {
       }
       await checkLock();
     };
-    const { files, notes, commands = [] } = await planned(options, command, display, place);
+    const room = (plan: Export) => checkRoom(output, exportBytes(plan.files));
+    const { files, notes, commands = [] } = await planned(options, command, display, { place, room });
     display.close();
     for (const note of notes) {
       display.line(`Note: ${note}`);
@@ -145,12 +146,20 @@ async function runExport(options: Options, command: Command): Promise<number> {
   });
 }
 
-/** What to write; `place` checks the output against what is read. Throws UserError. */
+/** How the output is checked. */
+interface Checks {
+  /** Against what is read. */
+  place: (...inputs: { what: string; path: string }[]) => Promise<void>;
+  /** Whether there is room for it. */
+  room: (plan: Export) => Promise<void>;
+}
+
+/** What to write. Throws UserError. */
 async function planned(
   { to: form, take, ...options }: Options,
   command: Command,
   display: Display,
-  place: (...inputs: { what: string; path: string }[]) => Promise<void>,
+  { place, room }: Checks,
 ): Promise<Export> {
   if (form === ADAPTER) {
     if (options.valData !== undefined) {
@@ -176,17 +185,23 @@ async function planned(
   await place({ what: 'the base model', path: basePath });
   const base = await nodeFolder(basePath);
   const onProgress = (done: number, total: number) => showBytesDone(display, 'hashing', done, total);
-  const judge = options.valData === undefined ? undefined : await judging(options, display);
+  const judge = options.valData === undefined ? undefined : await judging(options, display, room);
   return planExport({ base, adapter, form, type, onto, otherBase, system, onProgress, judge });
 }
 
 /** Evaluates what is exported on the rows of --val-data. Throws UserError. */
-async function judging(options: Omit<Options, 'to' | 'take'>, display: Display): Promise<Judge> {
+async function judging(
+  options: Omit<Options, 'to' | 'take'>,
+  display: Display,
+  room: Checks['room'],
+): Promise<Judge> {
   const rows = await rowsSource(options.valData!);
   const report = new RunReport(display);
   const { signal } = interrupt;
-  return (source, storedAs) =>
-    lossesOf(source, storedAs, {
+  return async (source, storedAs, plan) => {
+    // Better before minutes of evaluating than after them.
+    await room(plan);
+    return lossesOf(source, storedAs, {
       rows,
       withGpu: (work) =>
         withGpu(display, { remedy: 'run the same command again', options }, async (open) =>
@@ -198,4 +213,5 @@ async function judging(options: Omit<Options, 'to' | 'take'>, display: Display):
       },
       signal,
     });
+  };
 }

@@ -153,10 +153,13 @@ describe('retune export', () => {
     expect(readdirSync(work)).toEqual([name]);
   });
 
-  it('refuses what the disk has no room for before it writes', async () => {
+  it.each([
+    ['it writes', {}],
+    ['it evaluates', { 'val-data': `${CASES}/batch2/val.jsonl` }],
+  ])('refuses what the disk has no room for before %s', async (_, more: Record<string, string>) => {
     vi.spyOn(promises, 'statfs').mockResolvedValue({ blocks: 100, bavail: 1, bsize: 512 } as StatsFs);
     syncBuiltinESMExports();
-    const { code, stderr } = await run({});
+    const { code, stderr } = await run(more);
     vi.restoreAllMocks();
     syncBuiltinESMExports();
     expect(stderr).toMatch(
