@@ -1,5 +1,4 @@
-// The gradients of silu(gate)·up, in place: gate ← dout·up·σ(g)·(1 + g·(1 − σ(g))), up ← dout·g·σ(g). Four values a
-// thread.
+// The gradients of silu(gate)·up, in place. Four values a thread.
 
 struct Params { n4: u32 }
 
@@ -10,6 +9,8 @@ struct Params { n4: u32 }
 
 const THREADS = 256u;
 
+#include "shared/gated_gradient.wgsl"
+
 @compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -18,13 +19,7 @@ fn main(
 ) {
   let i = (group.x + group.y * groups.x) * THREADS + lane;
   if (i >= p.n4) { return; }
-  let g = gate[i];
-  // σ and 1 − σ each from e^−|g|: no overflow, and no cancellation in 1 − σ.
-  let e = exp(-abs(g));
-  let positive = g >= vec4f();
-  let sigmoid = select(e, vec4f(1.0), positive) / (1.0 + e);
-  let rest = select(vec4f(1.0), e, positive) / (1.0 + e);
-  let d = dout[i] * sigmoid;
-  gate[i] = d * up[i] * (1.0 + g * rest);
-  up[i] = d * g;
+  let d = gated_gradient(gate[i], up[i], dout[i]);
+  gate[i] = d.gate;
+  up[i] = d.up;
 }

@@ -1,5 +1,5 @@
-// The gradients of up to three LoRA pairs that share their input x, in one dispatch: dB [w, r] += dyᵀ·u and dA [r, w]
-// += vᵀ·x, sums over the tokens. The tokens are cut into slices, each with a sum of its own; these are added in their
+// Gradients of LoRA, in one dispatch: up to three dB [w, r] += dyᵀ·u and three dA [r, w] += vᵀ·x that share their input
+// x, sums over the tokens. The tokens are cut into slices, each with a sum of its own; these are added in their
 // order, so that a result has the bits of slices summed apart. Dropout may mask x on its way in, for each pair by its
 // own module; where x is silu(gate)·up, it may be made of these two here.
 // One workgroup per 32 w × 32 ranks. Its 64 · GROUPS threads take GROUPS slices at once, 4 × 4 a thread, in chunks of
@@ -17,8 +17,8 @@ struct Part {
   module_key: u32,
 }
 
-// The parts: dB of each pair, then dA of each.
-struct Params { parts: array<Part, 6>, pairs: u32, tokens: u32, threshold: u32, scale: f32 }
+// The parts: `b_parts` of dB, then those of dA.
+struct Params { parts: array<Part, 6>, b_parts: u32, tokens: u32, threshold: u32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> dy0: array<vec4f>;
@@ -56,7 +56,7 @@ fn x_at(i: u32) -> vec4f {
 fn wide_at(part: u32, width: u32, t: u32, w: u32, end: u32) -> vec4f {
   if (t >= end || w >= width) { return vec4f(); }
   let i = (t * width + w) / 4u;
-  if (part >= p.pairs) {
+  if (part >= p.b_parts) {
     let value = x_at(i);
     if (!DROPOUT) { return value; }
     return dropped(value, t, w, p.parts[part].module_key);
@@ -79,7 +79,7 @@ fn narrow4_at(part: u32, rank: u32, at: u32, t: u32, r: u32, end: u32) -> vec4f 
 
 fn narrow_at(part: u32, rank: u32, row: u32, r: u32) -> f32 {
   if (r >= rank) { return 0.0; }
-  if (part >= p.pairs) { return v[row + r]; }
+  if (part >= p.b_parts) { return v[row + r]; }
   return u[row + r];
 }
 
@@ -164,7 +164,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (to_w >= width) { continue; }
     for (var i = 0u; i < 4u; i++) {
       if (to_r + i >= rank) { break; }
-      let at = select(to_w * rank + to_r + i, (to_r + i) * width + to_w, part >= p.pairs);
+      let at = select(to_w * rank + to_r + i, (to_r + i) * width + to_w, part >= p.b_parts);
       out[p.parts[part].out_at + at] += total[j][i];
     }
   }

@@ -1,18 +1,19 @@
 // out[m, r] = alpha·Σk x[m, k]·w[r, k] for up to three LoRA factors in one dispatch, as lora_project, for passes of
 // many rows: there a workgroup takes all slices of its rows' depth and adds their sums in their order, to the same
 // bits, so that no sum goes through memory and no second dispatch is needed. Where x is silu(gate)·up of a single
-// factor, it is made of these two and stored on its way.
+// factor, it is made of these two on its way, and may be stored.
 // One workgroup per 16 rows × 32 ranks. Its 64 · GROUPS threads take GROUPS slices at once, 2 × 4 a thread, in chunks
 // of 16 k; the next chunk is on its way while one is multiplied.
 // References: as lora_project.
 
 #include "lora/project_operands.wgsl"
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-// Where GATED: x, of gate in x0 and up in x1.
+// Where STORED: x, of gate in x0 and up in x1.
 @group(0) @binding(7) var<storage, read_write> made: array<vec4f>;
 
 override GROUPS: u32 = 4u;
 override GATED: bool = false;
+override STORED: bool = false;
 
 const LANES = 64u;
 const TILE_M = 16u;
@@ -34,7 +35,7 @@ var<private> stores: bool;
 fn x_of(part: u32, i: u32) -> vec4f {
   if (GATED) {
     let x = silu(x0[i]) * x1[i];
-    if (stores) { made[i] = x; }
+    if (STORED && stores) { made[i] = x; }
     return x;
   }
   if (part == 0u) { return x0[i]; }

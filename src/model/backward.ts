@@ -1,4 +1,3 @@
-import type { Projection } from '../formats/decoder-weights.ts';
 import { attentionDelta, type KeyShares } from '../gpu/kernels/attention/attention.ts';
 import { attentionBackwardKV, attentionBackwardQ } from '../gpu/kernels/attention/index.ts';
 import { rmsnormBackward } from '../gpu/kernels/rmsnorm.ts';
@@ -18,7 +17,16 @@ import {
   queryKeyValue,
   rotated,
 } from './decoder.ts';
-import { linearInputGrad, loraBackward, loraForward } from './linear.ts';
+import {
+  gatedBackward,
+  gathers,
+  linearInputGrad,
+  loraBackward,
+  loraForward,
+  loraGradients,
+  loraOutputGrad,
+  type OutputGradients,
+} from './linear.ts';
 
 /** grad = (or, with `accumulate`, +=) the gradient with respect to `x` of its norm, given `dy`. */
 function throughNorm(
@@ -34,21 +42,8 @@ function throughNorm(
   rmsnormBackward(stream, call, products?.norms);
 }
 
-/**
- * LoRA gradients of projections that share the input `normed`, and, if `dx` is given, the sum of their input
- * gradients.
- */
-function sharedInput(
-  ctx: PassContext,
-  layer: number,
-  gradients: readonly (readonly [Projection, BufferView])[],
-  dx?: BufferView,
-) {
-  const parts = gradients.map(([projection, dy]) => ({ module: moduleOf(ctx, layer, projection), dy }));
-  loraBackward(ctx, view(ctx.acts.buffers.normed), parts);
-  if (!dx) {
-    return;
-  }
+/** dx = the sum of the input gradients of modules that share their input. */
+function inputGrads(ctx: PassContext, parts: OutputGradients, dx: BufferView): void {
   parts.forEach(({ module, dy }, i) => linearInputGrad(ctx, module, { dy, dx, accumulate: i > 0 }));
 }
 
@@ -69,30 +64,36 @@ function recomputeMlp(ctx: PassContext, layer: number): void {
   if (!acts.keeps(layer, SAVED.all)) {
     gateUp(ctx, layer);
     const gated = { gate: acts.gate(layer), up: acts.up(layer) };
-    loraForward(ctx, view(acts.buffers.scratchC), [moduleOf(ctx, layer, 'down_proj')], gated);
+    loraForward(ctx, view(acts.buffers.scratchC), [moduleOf(ctx, layer, 'down_proj')], gated, true);
   }
 }
 
 function mlpBackward(ctx: PassContext, layer: number): void {
-  const { stream, base, acts, rows } = ctx;
+  const { stream, base, acts, rows, products } = ctx;
   recomputeMlp(ctx, layer);
-  const [gate, up, grad] = [acts.gate(layer), acts.up(layer), view(acts.buffers.grad)];
-  const down = moduleOf(ctx, layer, 'down_proj');
-  loraBackward(ctx, { gate, up }, [{ module: down, dy: grad }]);
-  const product = view(acts.buffers.scratchC);
-  linearInputGrad(ctx, down, { dy: grad, dx: product, accumulate: false });
+  const gated = { gate: acts.gate(layer), up: acts.up(layer) };
+  const down = { module: moduleOf(ctx, layer, 'down_proj'), dy: view(acts.buffers.grad) };
   // The gradients overwrite gate and up, saved or not: nothing needs those any more.
-  swigluBackward(stream, { gate, up, dout: product, n: rows * base.config.intermediateSize });
+  const parts = [
+    { module: moduleOf(ctx, layer, 'gate_proj'), dy: gated.gate },
+    { module: moduleOf(ctx, layer, 'up_proj'), dy: gated.up },
+  ] as const;
+  const [dout, normed] = [view(acts.buffers.scratchC), view(acts.buffers.normed)];
+  const modules = { gate: parts[0].module, up: parts[1].module, down: down.module };
+  if ((products?.gathered ?? true) && gathers(modules)) {
+    loraOutputGrad(ctx, [down]);
+    linearInputGrad(ctx, down.module, { dy: down.dy, dx: dout, accumulate: false });
+    gatedBackward(ctx, modules, { ...gated, dout });
+    loraOutputGrad(ctx, parts);
+    loraGradients(ctx, { B: [down], A: parts, x: normed });
+  } else {
+    loraBackward(ctx, gated, [down]);
+    linearInputGrad(ctx, down.module, { dy: down.dy, dx: dout, accumulate: false });
+    swigluBackward(stream, { ...gated, dout, n: rows * base.config.intermediateSize });
+    loraBackward(ctx, normed, parts);
+  }
   const dnormed = view(acts.buffers.residualOut);
-  sharedInput(
-    ctx,
-    layer,
-    [
-      ['gate_proj', gate],
-      ['up_proj', up],
-    ],
-    dnormed,
-  );
+  inputGrads(ctx, parts, dnormed);
   throughNorm(ctx, acts.postAttention(layer), base.layers[layer]!.postNorm, dnormed, true);
 }
 
@@ -133,19 +134,16 @@ function attentionBackward(ctx: PassContext, layer: number): void {
     dq = through.q;
     dk = through.k;
   }
+  const parts = [
+    { module: moduleOf(ctx, layer, 'q_proj'), dy: dq },
+    { module: moduleOf(ctx, layer, 'k_proj'), dy: dk },
+    { module: moduleOf(ctx, layer, 'v_proj'), dy: d.v },
+  ];
+  loraBackward(ctx, view(acts.buffers.normed), parts);
   // Nothing below the first layer is trained.
-  const dnormed = layer > 0 ? view(acts.buffers.residualOut) : undefined;
-  sharedInput(
-    ctx,
-    layer,
-    [
-      ['q_proj', dq],
-      ['k_proj', dk],
-      ['v_proj', d.v],
-    ],
-    dnormed,
-  );
-  if (dnormed) {
+  if (layer > 0) {
+    const dnormed = view(acts.buffers.residualOut);
+    inputGrads(ctx, parts, dnormed);
     throughNorm(ctx, acts.x(layer), inputNorm, dnormed, true);
   }
 }

@@ -2,6 +2,7 @@ import { type Projection, PROJECTIONS } from '../formats/decoder-weights.ts';
 import type { KernelPlan } from '../gpu/autotune/kernel-selection.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
 import { moduleKey } from '../gpu/kernels/lora/dropout-mask.ts';
+import { GATED_RANKS, loraGatedGradient } from '../gpu/kernels/lora/gated-gradient.ts';
 import { loraInputGrad } from '../gpu/kernels/lora/input-grad.ts';
 import { type Gated, loraGradient, loraProject } from '../gpu/kernels/lora/lora.ts';
 import { swiglu } from '../gpu/kernels/swiglu.ts';
@@ -37,29 +38,32 @@ function adapted<T extends { module: LoraLinear }>(parts: readonly T[]): (T & { 
 const keyOf = ({ layer, projection }: LoraLinear): number =>
   moduleKey(layer, PROJECTIONS.indexOf(projection));
 
-/** The dropout masks of these modules' inputs; undefined without dropout. */
-function masks({ acts, dropout }: LinearContext, parts: readonly { module: LoraLinear }[]) {
-  if (dropout === 0) {
-    return undefined;
-  }
-  const moduleKeys = parts.map(({ module }) => keyOf(module));
-  return { tokenKeys: view(acts.buffers.tokenKeys), rate: dropout, moduleKeys };
+/** What the dropout masks of a pass depend on, besides the modules; undefined without dropout. */
+const mask = ({ acts, dropout }: LinearContext) =>
+  dropout === 0 ? undefined : { tokenKeys: view(acts.buffers.tokenKeys), rate: dropout };
+
+/** The dropout masks of these modules' inputs. */
+function masks(ctx: LinearContext, parts: readonly { module: LoraLinear }[]) {
+  const of = mask(ctx);
+  return of && { ...of, moduleKeys: parts.map(({ module }) => keyOf(module)) };
 }
 
 /**
  * u = scaling·drop(x)·Aᵀ of modules that share their input, stored in the activations for the backward pass. With
- * `gated`, a single module's x becomes silu(gate)∘up first, whether it is adapted or not.
+ * `gated`, a single module's x becomes silu(gate)∘up first, whether it is adapted or not, and need not where only u is
+ * wanted (`unstored`).
  */
 export function loraForward(
   ctx: LinearContext,
   x: BufferView,
   modules: readonly LoraLinear[],
   gated?: Gated,
+  unstored = false,
 ): void {
   const { stream, acts, rows } = ctx;
   const pairs = adapted(modules.map((module) => ({ module })));
   if (pairs.length === 0) {
-    if (gated) {
+    if (gated && !unstored) {
       swiglu(stream, { ...gated, out: x, n: rows * modules[0]!.linear.weight.depth });
     }
     return;
@@ -68,7 +72,7 @@ export function loraForward(
     ...{ x, w: A, out: acts.loraOut(module.layer, module.projection) },
     ...{ depth: m.inFeatures, rank: m.r, alpha: m.scaling },
   }));
-  const call = { rows, wByRank: false, dropout: masks(ctx, pairs), gated, scratch: acts.scratch };
+  const call = { rows, wByRank: false, dropout: masks(ctx, pairs), gated, unstored, scratch: acts.scratch };
   loraProject(stream, { parts, ...call });
 }
 
@@ -105,31 +109,77 @@ export function linearForward(
   }
 }
 
-/**
- * LoRA gradients of modules that share their input: stores v = scaling·dy·B in the activations; dB += dyᵀ·u; dA +=
- * vᵀ·drop(x). Requires u as loraForward left it. A single module's x may be given by gate and up.
- */
-export function loraBackward(
-  ctx: LinearContext,
-  x: BufferView | Gated,
-  parts: readonly { module: LoraLinear; dy: BufferView }[],
-): void {
-  const { stream, acts, rows } = ctx;
-  const pairs = adapted(parts);
-  if (pairs.length === 0) {
-    return;
-  }
-  const v = pairs.map(({ module, dy, pair: { B, module: m } }) => ({
+/** Modules with the gradients of their outputs. */
+export type OutputGradients = readonly { module: LoraLinear; dy: BufferView }[];
+
+/** v = scaling·dy·B of modules that share their input, stored in the activations; up to three. */
+export function loraOutputGrad({ stream, acts, rows }: LinearContext, parts: OutputGradients): void {
+  const factors = adapted(parts).map(({ module, dy, pair: { B, module: m } }) => ({
     ...{ x: dy, w: B, out: acts.loraGrad(module.projection) },
     ...{ depth: m.outFeatures, rank: m.r, alpha: m.scaling },
   }));
-  loraProject(stream, { parts: v, rows, wByRank: true, scratch: acts.scratch });
-  const gradients = pairs.map(({ module, dy, pair: { dA, dB, module: m } }) => ({
-    ...{ dy, u: acts.loraOut(module.layer, module.projection), v: acts.loraGrad(module.projection) },
-    ...{ dA, dB, width: m.outFeatures, rank: m.r },
+  if (factors.length > 0) {
+    loraProject(stream, { parts: factors, rows, wByRank: true, scratch: acts.scratch });
+  }
+}
+
+/**
+ * dB += dyᵀ·u of up to three modules, and dA += vᵀ·drop(x) of up to three that share the input x. Requires u as
+ * loraForward left it, and v as loraOutputGrad did. A single module's x may be given by gate and up.
+ */
+export function loraGradients(
+  ctx: LinearContext,
+  { B, A, x }: { B: OutputGradients; A: readonly { module: LoraLinear }[]; x: BufferView | Gated },
+): void {
+  const { stream, acts, rows } = ctx;
+  const readers = adapted(A);
+  const ofB = adapted(B).map(({ module, dy, pair: { dB, module: m } }) => ({
+    ...{ dy, u: acts.loraOut(module.layer, module.projection), dB, width: m.outFeatures, rank: m.r },
   }));
-  const depth = pairs[0]!.pair.module.inFeatures;
-  loraGradient(stream, { parts: gradients, x, depth, tokens: rows, dropout: masks(ctx, pairs) });
+  const ofA = readers.map(({ module, pair: { dA, module: m } }) => ({
+    ...{ v: acts.loraGrad(module.projection), dA, rank: m.r, moduleKey: keyOf(module) },
+  }));
+  if (ofA.length + ofB.length > 0) {
+    const depth = A[0]!.module.linear.weight.depth;
+    loraGradient(stream, { B: ofB, A: ofA, x, depth, tokens: rows, dropout: mask(ctx) });
+  }
+}
+
+/** Both of modules that share their input. */
+export function loraBackward(ctx: LinearContext, x: BufferView | Gated, parts: OutputGradients): void {
+  loraOutputGrad(ctx, parts);
+  loraGradients(ctx, { B: parts, A: parts, x });
+}
+
+/** The modules around silu(gate)∘up: `down` reads it. */
+type GatedModules = Record<'gate' | 'up' | 'down', LoraLinear>;
+
+/** Whether `gatedBackward` can take LoRA's gradients: there are some, of few enough ranks. */
+export function gathers({ gate, up, down }: GatedModules): boolean {
+  const ranks = [gate, up, down].flatMap(({ pair }) => pair?.module.r ?? []);
+  return ranks.length > 0 && Math.max(...ranks) <= GATED_RANKS;
+}
+
+/**
+ * Replaces gate and up by their gradients, given that of their product, and in the same reading adds dA of down and dB
+ * of gate and up. Requires u as loraForward left it, and down's v.
+ */
+export function gatedBackward(
+  ctx: LinearContext,
+  { gate, up, down }: GatedModules,
+  io: Gated & { dout: BufferView },
+): void {
+  const { stream, acts, rows } = ctx;
+  const making = ({ pair, layer, projection }: LoraLinear) =>
+    pair && { u: acts.loraOut(layer, projection), dB: pair.dB, rank: pair.module.r };
+  const reads = down.pair && {
+    ...{ v: acts.loraGrad(down.projection), dA: down.pair.dA },
+    ...{ rank: down.pair.module.r, moduleKey: keyOf(down) },
+  };
+  loraGatedGradient(stream, {
+    ...{ ...io, reads, makes: { gate: making(gate), up: making(up) } },
+    ...{ width: down.linear.weight.depth, tokens: rows, dropout: mask(ctx) },
+  });
 }
 
 /** dx (+)= dy·W + drop'(v·A). Requires v as loraBackward left it. */

@@ -45,6 +45,8 @@ export interface KernelPlan {
   readonly precision: Precision;
   readonly head: LmHeadVariant;
   readonly norms: Reduction;
+  /** Whether LoRA's gradients at gate's and up's columns are summed in one reading with the gradients of these. */
+  readonly gathered: boolean;
   forward(weight: Shape): Nf4ForwardVariant;
   gradient(weight: Shape): Nf4GradVariant;
   attention<C extends AttentionClass>(part: C, heads: Heads): AttentionVariant<AttentionCalls[C]>;
@@ -86,6 +88,11 @@ export const supports = (gpu: Gpu, precision: Precision): boolean =>
 export interface PlannedKernels {
   precision: Precision;
   tiles: KernelSelection;
+  /**
+   * In one reading of gate and up, the backward pass also sums LoRA's gradients at their columns, in slices of its own;
+   * absent in the plans of versions until 2026-11-30, which summed them apart.
+   */
+  gathered?: true | undefined;
 }
 
 /**
@@ -93,7 +100,7 @@ export interface PlannedKernels {
  */
 export function openKernelPlan(
   gpu: Gpu,
-  { precision, tiles }: PlannedKernels,
+  { precision, tiles, gathered }: PlannedKernels,
   refuse: (missing: string) => never,
 ): KernelPlan {
   if (!supports(gpu, precision)) {
@@ -116,7 +123,7 @@ export function openKernelPlan(
     }),
   );
   return {
-    precision,
+    ...{ precision, gathered: gathered === true },
     head: named(heads, tiles[HEAD_CLASS] ?? heads[0]!.name),
     norms: named(norms, tiles[NORM_CLASS] ?? norms[0]!.name).name,
     forward: find(NF4_FORWARD, 'forward'),

@@ -43,7 +43,8 @@ const PLAINEST: PlannedKernels = { precision: 'f32', tiles: {} };
 
 /** Decides the plan of a new run, except for memory. `passTokens`: maximum tokens of a pass. */
 export function newExecutionPlanOf(gpu: Gpu, passTokens: number, products = PLAINEST): ExecutionPlan {
-  return { version: PLAN_VERSION, ...products, packing: 'first-fit', passTokens, device: gpu.name };
+  const always = { version: PLAN_VERSION, gathered: true, packing: 'first-fit' } as const;
+  return { ...products, ...always, passTokens, device: gpu.name };
 }
 
 /** The plan's kernel variants. Throws UserError if this device lacks one. */

@@ -53,7 +53,7 @@ const GRADIENT_PART = {
   module_key: 'u32',
 } as const;
 
-/** dB and dA of up to three pairs. */
+/** Up to three dB and three dA. */
 const GRADIENT_PARTS = 6;
 
 const gradientKernel = new Kernel({
@@ -62,7 +62,7 @@ const gradientKernel = new Kernel({
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
   params: paramsOf(
     GRADIENT_PART,
-    { pairs: 'u32', tokens: 'u32', threshold: 'u32', scale: 'f32' },
+    { b_parts: 'u32', tokens: 'u32', threshold: 'u32', scale: 'f32' },
     GRADIENT_PARTS,
   ),
 });
@@ -97,7 +97,7 @@ export const LORA_SCRATCH = WORKGROUPS * TILE * TILE_RANK;
  * The depth of a slice for products of these depths and numbers of tiles; a function of the shapes alone, so that
  * sums have the same order everywhere.
  */
-function sliceDepth(parts: readonly { depth: number; tiles: number }[]): number {
+export function sliceDepth(parts: readonly { depth: number; tiles: number }[]): number {
   const longest = Math.max(...parts.map(({ depth }) => depth));
   const jobs = (slice: number) =>
     parts.reduce((sum, { depth, tiles }) => sum + tiles * ceilDiv(depth, slice), 0);
@@ -141,13 +141,13 @@ function placeSlices(parts: readonly { count: number; slices: number }[], scratc
 }
 
 /** Masks x, per part by its module's key. */
-interface LoraDropout extends Dropout {
+export interface LoraDropout extends Dropout {
   /** `moduleKey` of each part's module. */
   moduleKeys: readonly number[];
 }
 
 /** Its constants and parameters, as the kernels take them. */
-const masking = (dropout: LoraDropout | undefined) => ({
+export const masking = (dropout: Dropout | undefined) => ({
   constants: { DROPOUT: Number(!!dropout) },
   params: maskParams({ rate: dropout?.rate ?? 0 }),
 });
@@ -182,8 +182,8 @@ function projectedBytes(rows: number, parts: readonly Projected[]): number {
 
 /**
  * out = alpha·x·wᵀ for up to three factors: u = s·x·Aᵀ and, with `wByRank`, v = s·dy·B. All w must be in one
- * buffer, all outs in another. `dropout` masks x. With `gated`, a single factor's x is made and stored first.
- * `scratch` holds LORA_SCRATCH values.
+ * buffer, all outs in another. `dropout` masks x. With `gated`, a single factor's x is made first, and stored, except
+ * that passes of many rows need not where it is `unstored`. `scratch` holds LORA_SCRATCH values.
  */
 export function loraProject(
   stream: Stream,
@@ -193,10 +193,11 @@ export function loraProject(
     wByRank: boolean;
     dropout?: LoraDropout | undefined;
     gated?: Gated | undefined;
+    unstored?: boolean | undefined;
     scratch: BufferView;
   },
 ): void {
-  const { rows, scratch, dropout, gated } = call;
+  const { rows, scratch, dropout, gated, unstored = false } = call;
   if (gated && call.parts.length > 1) {
     throw new Error(ONE_GATED);
   }
@@ -232,13 +233,18 @@ export function loraProject(
   if (whole) {
     const sources = gated ? [gated.gate, gated.up, gated.up] : xs;
     // Absent operands are bound to others and never touched.
-    const made = gated ? xs[0] : scratch;
+    const stored = !!gated && !unstored;
+    const made = stored ? xs[0] : scratch;
     stream.dispatch(wholeKernel, {
       ...dispatch,
       buffers: [...sources, w.whole, dropout?.tokenKeys ?? sources[0]!, out.whole, made],
-      bytes: projectedBytes(rows, call.parts) + (gated ? 8 * rows * parts[0]!.depth : 0),
+      // Of gate and up for x, and where that is stored of all three.
+      bytes: projectedBytes(rows, call.parts) + (gated ? (stored ? 8 : 4) * rows * parts[0]!.depth : 0),
       groups: [tiles.reduce((sum, n) => sum + n, 0), ceilDiv(rows, WHOLE_ROWS)],
-      constants: { GROUPS: groupsFor(most), GATED: Number(!!gated), ...constants },
+      constants: {
+        ...{ GROUPS: groupsFor(most), GATED: Number(!!gated), STORED: Number(stored) },
+        ...constants,
+      },
     });
     return;
   }
@@ -256,67 +262,80 @@ export function loraProject(
   addUp(stream, { partial: scratch, out: out.whole, parts, accumulate: false });
 }
 
-/** One pair's share of `loraGradient`; the pairs share their input x. */
-interface PairGradient {
+/** A gradient of B: dB += dyᵀ·u. */
+interface GradientB {
   /** f32 [T, width], width a multiple of 4 */
   dy: BufferView;
   /** f32 [T, r], as `loraProject` left it from x */
   u: BufferView;
-  /** f32 [T, r], as `loraProject` left it from dy */
-  v: BufferView;
   /** f32 [width, r] */
   dB: BufferView;
-  /** f32 [r, depth] */
-  dA: BufferView;
   width: number;
   rank: number;
 }
 
+/** A gradient of A: dA += vᵀ·x. */
+interface GradientA {
+  /** f32 [T, r], as `loraProject` left it from dy */
+  v: BufferView;
+  /** f32 [r, depth] */
+  dA: BufferView;
+  rank: number;
+  /** `moduleKey` of the module; under dropout only. */
+  moduleKey?: number;
+}
+
 /**
- * dB += dyᵀ·u and dA += vᵀ·x for up to three pairs (one where x is made of gate and up). All u must be in one buffer,
+ * dB += dyᵀ·u and dA += vᵀ·x, up to three of each (one where x is made of gate and up). All u must be in one buffer,
  * all v in another, all dB and dA in a third. x is f32 [T, depth], depth a multiple of 4; `dropout` masks it.
  */
 export function loraGradient(
   stream: Stream,
   call: {
-    parts: readonly PairGradient[];
+    B: readonly GradientB[];
+    A: readonly GradientA[];
     x: BufferView | Gated;
     depth: number;
     tokens: number;
-    dropout?: LoraDropout | undefined;
+    dropout?: Dropout | undefined;
   },
 ): void {
-  const { tokens, x, depth, dropout } = call;
-  const pairs = call.parts.length;
+  const { B, A, tokens, x, depth, dropout } = call;
   const gated = 'gate' in x;
-  if (gated && pairs > 1) {
+  if (gated && Math.max(B.length, A.length) > 1) {
     throw new Error(ONE_GATED);
   }
-  const [u, v] = [spanOf(call.parts.map((part) => part.u)), spanOf(call.parts.map((part) => part.v))];
-  const out = spanOf(call.parts.flatMap(({ dB, dA }) => [dB, dA]));
+  const out = spanOf([...B.map(({ dB }) => dB), ...A.map(({ dA }) => dA)]);
+  // Absent operands are bound to others and never read.
+  const nothing = gated ? x.gate : x;
+  const u = B.length > 0 ? spanOf(B.map((part) => part.u)) : { whole: nothing, at: [] };
+  const v = A.length > 0 ? spanOf(A.map((part) => part.v)) : { whole: nothing, at: [] };
   const parts = [
     ...sliced(
       tokens,
-      call.parts.map(({ width, rank }, i) => ({
-        ...{ width, rank, narrow_at: u.at[i]! / 4, out_at: out.at[2 * i]! / 4, module_key: 0 },
+      B.map(({ width, rank }, i) => ({
+        ...{ width, rank, narrow_at: u.at[i]! / 4, out_at: out.at[i]! / 4, module_key: 0 },
       })),
     ),
     ...sliced(
       tokens,
-      call.parts.map(({ rank }, i) => ({
-        ...{ width: depth, rank, narrow_at: v.at[i]! / 4, out_at: out.at[2 * i + 1]! / 4 },
-        module_key: dropout?.moduleKeys[i] ?? 0,
+      A.map(({ rank, moduleKey = 0 }, i) => ({
+        ...{ width: depth, rank, narrow_at: v.at[i]! / 4, out_at: out.at[B.length + i]! / 4 },
+        module_key: moduleKey,
       })),
     ),
   ];
-  const [dy0, dy1, dy2] = three(call.parts.map(({ dy }) => dy));
+  const [dy0, dy1, dy2] = three(B.length > 0 ? B.map(({ dy }) => dy) : [nothing]);
   const inputs = gated ? [dy0, x.up, dy2, x.gate] : [dy0, dy1, dy2, x];
   const mask = masking(dropout);
   const slices = Math.max(...parts.map(({ slice_tokens }) => ceilDiv(tokens, slice_tokens)));
   stream.dispatch(gradientKernel, {
     buffers: [...inputs, u.whole, v.whole, dropout?.tokenKeys ?? dy0, out.whole],
     bytes: bytesBeside([...inputs, u.whole, v.whole, out.whole], 0),
-    params: { ...valuesOf(GRADIENT_PART, parts, GRADIENT_PARTS), pairs, tokens, ...mask.params },
+    params: {
+      ...valuesOf(GRADIENT_PART, parts, GRADIENT_PARTS),
+      ...{ b_parts: B.length, tokens, ...mask.params },
+    },
     groups: [parts.reduce((sum, { wide_tiles, rank_tiles }) => sum + wide_tiles * rank_tiles, 0)],
     constants: { GROUPS: groupsFor(slices), GATED: Number(gated), ...mask.constants },
     work: parts.reduce((sum, { width, rank }) => sum + 2 * tokens * width * rank, 0),

@@ -71,6 +71,9 @@ function together(t: TestGpu, arrays: Float32Array[]) {
 const bits = (arrays: Float32Array[]): string =>
   arrays.map((a) => Buffer.from(a.buffer).toString('base64')).join(' ');
 
+/** The gradients of both matrices of each pair. */
+const both = <P>(pairs: P[]) => ({ B: pairs, A: pairs });
+
 const poison = (n: number): Float32Array => new Float32Array(n).fill(NaN);
 
 describe.each(cases)('$rows rows, factors $parts', ({ rows, parts }) => {
@@ -117,9 +120,19 @@ describe.each(cases)('$rows rows, factors $parts', ({ rows, parts }) => {
     const out = together(t, start);
     const [u, v] = [together(t, narrow), together(t, second)];
     loraGradient(t.stream, {
-      parts: parts.map(({ width, rank }, i) => ({
-        ...{ dy: t.upload(wide[i]!), u: u[i]!, v: v[i]!, dB: out[2 * i]!, dA: out[2 * i + 1]!, width, rank },
-      })),
+      ...both(
+        parts.map(({ width, rank }, i) => ({
+          ...{
+            dy: t.upload(wide[i]!),
+            u: u[i]!,
+            v: v[i]!,
+            dB: out[2 * i]!,
+            dA: out[2 * i + 1]!,
+            width,
+            rank,
+          },
+        })),
+      ),
       ...{ x: t.upload(x), depth, tokens: rows },
     });
     return Promise.all(out.map((o) => t.floats(o)));
@@ -187,9 +200,12 @@ it('masks the input for each factor by its own module, on its way in and for its
   const out = together(t, [...A, ...dB]);
   const dy = random.normals(rows * 4);
   loraGradient(t.stream, {
-    parts: ranks.map((rank, i) => ({
-      ...{ dy: t.upload(dy), u: u2[i]!, v: v2[i]!, dA: out[i]!, dB: out[3 + i]!, width: 4, rank },
-    })),
+    ...both(
+      ranks.map((rank, i) => ({
+        ...{ dy: t.upload(dy), u: u2[i]!, v: v2[i]!, dA: out[i]!, dB: out[3 + i]!, width: 4, rank },
+        moduleKey: dropout.moduleKeys[i]!,
+      })),
+    ),
     ...{ x: shared, depth: width, tokens: rows, dropout },
   });
   for (const [i, rank] of ranks.entries()) {
@@ -240,7 +256,7 @@ describe('the bits are those of slices that are summed apart and added in their 
       const [dB, dA] = together(t, from);
       const part = { dy: rowsOf(dy, width), u: rowsOf(u, rank), v: rowsOf(v, rank), dB: dB!, dA: dA! };
       const call = { x: rowsOf(x, depth), depth, tokens: end - begin };
-      loraGradient(t.stream, { parts: [{ ...part, width, rank }], ...call });
+      loraGradient(t.stream, { ...both([{ ...part, width, rank }]), ...call });
       return [await t.floats(dB!), await t.floats(dA!)];
     };
     const sums = start.map((s) => new Float32Array(s.length));
@@ -263,7 +279,7 @@ it('makes and stores x of gate and up on its way in, to the bits of the product 
   for (const rows of [260, 40]) {
     const [gate, up] = [1, 2].map(() => t.upload(random.normals(rows * depth)));
     const gated = { gate: gate!, up: up! };
-    const project = async (x: BufferView, how: { gated?: Gated }) => {
+    const project = async (x: BufferView, how: { gated?: Gated; unstored?: boolean }) => {
       const out = t.output(rows * rank);
       const scratch = t.output(LORA_SCRATCH);
       const parts = [{ x, w, out, depth, rank, alpha: 0.3 }];
@@ -272,9 +288,12 @@ it('makes and stores x of gate and up on its way in, to the bits of the product 
     };
     const stored = t.output(rows * depth);
     swiglu(t.stream, { ...gated, out: stored, n: rows * depth });
-    expect(bits(await project(t.upload(poison(rows * depth)), { gated }))).toBe(
-      bits(await project(stored, {})),
-    );
+    const expected = await project(stored, {});
+    expect(bits(await project(t.upload(poison(rows * depth)), { gated }))).toBe(bits(expected));
+    // Where it need not be stored, many rows leave its place alone.
+    const [x, out] = await project(t.upload(poison(rows * depth)), { gated, unstored: true });
+    expect(bits([out!])).toBe(bits([expected[1]!]));
+    expect(x!.every(Number.isNaN)).toBe(rows === 260);
   }
 });
 
@@ -290,7 +309,7 @@ it('makes x of gate and up for its gradient, to the bits of their stored product
   const gradient = async (x: BufferView | Gated) => {
     const [dB, dA] = together(t, [new Float32Array(width * rank), new Float32Array(rank * depth)]);
     const part = { dy, u: u!, v: v!, dB: dB!, dA: dA!, width, rank };
-    loraGradient(t.stream, { parts: [part], x, depth, tokens });
+    loraGradient(t.stream, { ...both([part]), x, depth, tokens });
     return [await t.floats(dB!), await t.floats(dA!)];
   };
   expect(bits(await gradient({ gate: gate!, up: up! }))).toBe(bits(await gradient(product)));

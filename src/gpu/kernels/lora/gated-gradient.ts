@@ -1,0 +1,92 @@
+import code from '../../../../shaders/lora/lora_gated_gradient.wgsl';
+import { ceilDiv } from '../../grid.ts';
+import { Kernel } from '../../kernel.ts';
+import { type BufferView, spanOf } from '../../memory.ts';
+import type { Stream } from '../../stream.ts';
+import { paramsOf, valuesOf } from '../shared/parts.ts';
+import { bytesBeside } from '../shared/sum-slices.ts';
+import type { Dropout } from './dropout.ts';
+import { type Gated, masking, sliceDepth } from './lora.ts';
+
+const PART = { rank: 'u32', narrow_at: 'u32', out_at: 'u32', module_key: 'u32' } as const;
+
+const kernel = new Kernel({
+  name: 'lora_gated_gradient',
+  code,
+  buffers: ['read_write', 'read_write', 'read', 'read', 'read', 'read', 'read_write'],
+  params: paramsOf(PART, {
+    ...{ width: 'u32', tokens: 'u32', slice_tokens: 'u32', threshold: 'u32', scale: 'f32' },
+  }),
+});
+
+/** Columns of a workgroup's tile, and the ranks that it takes. */
+const TILE = 32;
+export const GATED_RANKS = 32;
+
+/** A gradient of A: dA += vᵀ·silu(gate)·up. */
+interface ReadingA {
+  /** f32 [T, r] */
+  v: BufferView;
+  /** f32 [r, width] */
+  dA: BufferView;
+  /** At most GATED_RANKS. */
+  rank: number;
+  /** `moduleKey` of the module; under dropout only. */
+  moduleKey?: number;
+}
+
+/** A gradient of B: dB += dgateᵀ·u or dupᵀ·u. */
+interface MakingB {
+  /** f32 [T, r] */
+  u: BufferView;
+  /** f32 [width, r] */
+  dB: BufferView;
+  /** At most GATED_RANKS. */
+  rank: number;
+}
+
+/**
+ * Replaces gate and up, f32 [T, width], by the gradients of silu(gate)·up with respect to them, given `dout`, and adds
+ * what LoRA's gradients take of these columns: `reads`, of the pair that reads the product, `gate` and `up` of those
+ * that made the two. Both u must be in one buffer, dA and dB in another. `dropout` masks the product for `reads`. Width
+ * is a multiple of 4.
+ */
+export function loraGatedGradient(
+  stream: Stream,
+  call: Gated & {
+    dout: BufferView;
+    reads?: ReadingA | undefined;
+    makes: { gate?: MakingB | undefined; up?: MakingB | undefined };
+    width: number;
+    tokens: number;
+    dropout?: Dropout | undefined;
+  },
+): void {
+  const { gate, up, dout, reads, makes, width, tokens, dropout } = call;
+  const made = [makes.gate, makes.up];
+  const us = made.flatMap((part) => part?.u ?? []);
+  // Absent operands are bound to dout and never read.
+  const [u, v] = [us.length > 0 ? spanOf(us).whole : dout, reads?.v ?? dout];
+  const out = spanOf([reads?.dA, ...made.map((part) => part?.dB)].flatMap((one) => one ?? [])).whole;
+  const at = (one: BufferView, whole: BufferView) => (one.offset - whole.offset) / 4;
+  const absent = { rank: 0, narrow_at: 0, out_at: 0, module_key: 0 };
+  const parts = [
+    reads
+      ? { ...absent, rank: reads.rank, out_at: at(reads.dA, out), module_key: reads.moduleKey ?? 0 }
+      : absent,
+    ...made.map((part) =>
+      part ? { ...absent, rank: part.rank, narrow_at: at(part.u, u), out_at: at(part.dB, out) } : absent,
+    ),
+  ];
+  const slice_tokens = sliceDepth([{ depth: tokens, tiles: 1 }]);
+  const mask = masking(dropout);
+  const wide = [gate, up, dout];
+  stream.dispatch(kernel, {
+    buffers: [...wide, u, v, dropout?.tokenKeys ?? dout, out],
+    bytes: bytesBeside([...wide, u, v, out], 0),
+    params: { ...valuesOf(PART, parts), width, tokens, slice_tokens, ...mask.params },
+    groups: [ceilDiv(width, TILE)],
+    constants: { GROUPS: Math.min(2, ceilDiv(tokens, slice_tokens)), ...mask.constants },
+    work: parts.reduce((sum, { rank }) => sum + 2 * tokens * width * rank, 0),
+  });
+}
