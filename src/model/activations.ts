@@ -23,13 +23,17 @@ export interface ActivationShape {
   training: boolean;
   /** Level of each layer's saved activations; by default attention output and statistics. */
   keep?: readonly SavedActivations[] | undefined;
+  /** MiB of logits computed at once. */
+  logitMiB?: number | undefined;
 }
 
 /**
- * Bytes of logits computed at once; the vocabulary times the labeled tokens of a pass would be gigabytes. 128 rows
- * of Qwen's vocabulary fit: each chunk reads the whole table twice.
+ * MiB of logits computed at once; the vocabulary times the labeled tokens of a pass would be gigabytes. Each chunk reads
+ * the whole table twice: 192 rows of Qwen's vocabulary fit, and every device can bind them.
  */
-const LOGIT_BYTES = 75 * 2 ** 20;
+export const LOGIT_MIB = 112;
+/** In generation, which needs few, and in the plans of versions until 2026-11-30. */
+const FEWER_LOGIT_MIB = 75;
 
 const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
 
@@ -37,21 +41,22 @@ const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
 const capacityOf = (tokens: number): number => roundUp(tokens, 64);
 
 /** Labeled rows per chunk of logits: a multiple of 64. */
-export function logitRows(shape: Pick<ActivationShape, 'config' | 'tokens'>): number {
-  const fit = Math.floor(LOGIT_BYTES / (4 * shape.config.vocabSize) / 64) * 64;
-  return Math.min(Math.max(64, fit), capacityOf(shape.tokens));
+export function logitRows({
+  config,
+  tokens,
+  logitMiB = FEWER_LOGIT_MIB,
+}: Pick<ActivationShape, 'config' | 'tokens' | 'logitMiB'>): number {
+  const fit = Math.floor((logitMiB * 2 ** 20) / (4 * config.vocabSize) / 64) * 64;
+  return Math.min(Math.max(64, fit), capacityOf(tokens));
 }
 
 /**
  * Bytes of the logits' buffer, which is the layers' scratch too: partial sums, and operands packed by tile, which are
  * packed in parts where it is small.
  */
-export function scratchOf({
-  config: c,
-  tokens,
-  training,
-}: Omit<ActivationShape, 'headFormat' | 'rank'>): number {
-  const logits = logitRows({ config: c, tokens }) * c.vocabSize;
+export function scratchOf(shape: Omit<ActivationShape, 'headFormat' | 'rank'>): number {
+  const { config: c, tokens, training } = shape;
+  const logits = logitRows(shape) * c.vocabSize;
   return 4 * Math.max(logits, LORA_SCRATCH, training ? attentionScratch(capacityOf(tokens), c) : 0);
 }
 
@@ -82,15 +87,16 @@ export function activationAllocations(shape: ActivationShape) {
     bytes: 4 * values,
   });
   const rows = logitRows(shape);
-  const slices = headSlices(tableParts(c.vocabSize, c.hiddenSize, shape.headFormat));
+  const wideValues = tokens * wide(c);
+  const slices = headSlices(tableParts(c.vocabSize, c.hiddenSize, shape.headFormat)) * rows * c.hiddenSize;
   const keep = keepOf(shape);
   // Used by layers that have no buffers of their own for these.
   const shared = keep.length === 0 || keep.includes(SAVED.input);
   return {
     work: {
-      scratchA: f32('working activations', tokens * wide(c)),
-      scratchB: f32('working activations', tokens * wide(c)),
-      scratchC: f32('working activations', tokens * wide(c)),
+      scratchA: f32('working activations', wideValues),
+      scratchB: f32('working activations', wideValues),
+      scratchC: f32('working activations', wideValues),
       normed: f32('working activations', tokens * c.hiddenSize),
       postAttention: f32('working activations', tokens * Math.max(c.hiddenSize, queryWidth(c))),
       residualOut: f32('working activations', tokens * c.hiddenSize),
@@ -103,7 +109,8 @@ export function activationAllocations(shape: ActivationShape) {
       grad: f32('working activations', training ? tokens * c.hiddenSize : 1),
       headIn: f32('logits', rows * c.hiddenSize),
       headGrad: f32('logits', training ? rows * c.hiddenSize : 1),
-      headScratch: f32('logits', training ? slices * rows * c.hiddenSize : 1),
+      // Most passes have the room in scratchC, which is idle then.
+      headScratch: f32('logits', training && slices > wideValues ? slices : 1),
       logits: { kind: 'logits', bytes: scratchOf(shape) },
       lossScratch: f32('logits', crossEntropyScratch(rows, c.vocabSize)),
       ids: f32('batch', tokens),
@@ -237,6 +244,12 @@ export class Activations {
     const bytes = 4 * this.#capacity * this.shape.rank;
     const place = projection === 'k_proj' || projection === 'up_proj' ? 1 : projection === 'v_proj' ? 2 : 0;
     return view(this.buffers.loraGrad, place * bytes, bytes);
+  }
+
+  /** Scratch for the slices of the head's gradient: scratchC, unless it is too small. */
+  get headScratch(): BufferView {
+    const { headScratch, scratchC } = this.buffers;
+    return view(headScratch.size > 4 ? headScratch : scratchC);
   }
 
   /** Scratch for partial sums and packed operands within the layers: the logits' buffer, which is unused then. */

@@ -42,8 +42,8 @@ export async function headLoss(
       scratch: view(acts.buffers.lossScratch),
     });
     if (gradScale !== undefined) {
-      const scratch = view(acts.buffers.headScratch);
-      head.backward(stream, { dlogits: logits, table: base.head, scratch, dx, rows: count, gradScale });
+      const call = { dlogits: logits, table: base.head, scratch: acts.headScratch, dx };
+      head.backward(stream, { ...call, rows: count, gradScale });
       scatterRows(stream, { x: dx, index, y: dnormed, count, width });
     }
     await stream.throttle();

@@ -7,7 +7,7 @@ import { type PlannedKernels, supports } from '../gpu/autotune/kernel-selection.
 import type { Workload } from '../gpu/autotune/workload.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { type Precision, PRECISIONS } from '../gpu/kernels/linear/nf4-variant.ts';
-import { logitRows, scratchOf } from '../model/activations.ts';
+import { LOGIT_MIB, logitRows, scratchOf } from '../model/activations.ts';
 import { weightStorage } from '../model/base/read/tensor-format.ts';
 import type { RunStore } from './checkpoint/store.ts';
 import type { Prepared } from './input/prepare.ts';
@@ -62,18 +62,19 @@ export function workload(
   precision: Precision,
 ): Workload {
   const modules = linearModules(model.config);
+  const shape = { config: model.config, tokens: rows, training: true, logitMiB: LOGIT_MIB };
   const { heads, kvHeads, headDim } = model.config;
   const storage = weightStorage(model, inputs.recipe.quantization.useDoubleQuant);
   return {
     precision,
     shapes: modules.map(({ shape: [columns, depth] }) => ({ columns, depth })),
     width: model.config.hiddenSize,
-    head: { vocab: model.config.vocabSize, rows: logitRows({ config: model.config, tokens: rows }) },
+    head: { vocab: model.config.vocabSize, rows: logitRows(shape) },
     attention: { heads, kvHeads, headDim },
     rows,
     longest,
     rank: Math.max(...adapter.weights.map(({ module }) => module.r)),
-    scratch: scratchOf({ config: model.config, tokens: rows, training: true }),
+    scratch: scratchOf(shape),
     // Trials also stand for weights that stay in 16 bits: the products around the decoding are the same.
     nested: modules.map(storage).some((stored) => !stored.format && stored.nestedBlock !== undefined),
   };

@@ -58,7 +58,7 @@ export interface SessionInputs extends Pick<
 /** What the memory plan needs of a prepared run. */
 export function planInput(
   prepared: SessionInputs,
-  plan: Pick<ExecutionPlan, 'passTokens' | 'keep' | 'optimizer'>,
+  plan: Pick<ExecutionPlan, 'passTokens' | 'keep' | 'optimizer' | 'logitMiB'>,
 ): MemoryPlanInput {
   const { model, adapter, inputs, longest, stepTargets, samples } = prepared;
   return {
@@ -72,6 +72,7 @@ export function planInput(
     keep: plan.keep === undefined ? undefined : parseSaved(plan.keep),
     optimizer: plan.optimizer,
     samples: samples?.shape,
+    logitMiB: plan.logitMiB,
   };
 }
 

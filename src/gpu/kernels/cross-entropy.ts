@@ -49,10 +49,11 @@ export function crossEntropy(
   { logits, labels, losses, lossBegin, rows, vocab, gradScale, scratch }: CrossEntropy,
 ): void {
   const groups = [ceilDiv(vocab, SLICE), rows] as const;
+  const bytes = 4 * rows * vocab;
   stream.dispatch(partialKernel, {
     buffers: [logits, scratch],
     params: { vocab, slice: SLICE },
-    groups,
+    ...{ groups, bytes },
   });
   stream.dispatch(kernel, {
     buffers: [scratch, logits, labels, losses],
@@ -63,6 +64,6 @@ export function crossEntropy(
       gradient: Number(gradScale !== undefined),
       scale: gradScale ?? 0,
     },
-    groups,
+    ...{ groups, bytes },
   });
 }

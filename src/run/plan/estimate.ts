@@ -8,6 +8,7 @@ import { MAX_BYTES } from '../../formats/read-text.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { stateBits } from '../../formats/recipe/training.ts';
 import { UserError } from '../../formats/user-error.ts';
+import { LOGIT_MIB } from '../../model/activations.ts';
 import type { PassInput } from './pass-size.ts';
 
 /**
@@ -41,6 +42,7 @@ export async function estimateMemory({
     positions: maxLength,
     windowTokens: rows * maxLength,
     stepTargets: rows * (maxLength - 1),
+    logitMiB: LOGIT_MIB,
   };
 }
 

@@ -1,6 +1,7 @@
 import { UserError } from '../../formats/user-error.ts';
 import { type KernelPlan, openKernelPlan, type PlannedKernels } from '../../gpu/autotune/kernel-selection.ts';
 import type { Gpu } from '../../gpu/device.ts';
+import { LOGIT_MIB } from '../../model/activations.ts';
 import type { Moment } from '../../text/moment.ts';
 import type { StateStorage } from '../../train/optimizer-state.ts';
 import type { HeldBack } from '../input/hold-back.ts';
@@ -23,6 +24,11 @@ export interface ExecutionPlan extends PlannedKernels {
    * recomputed.
    */
   keep?: string | undefined;
+  /**
+   * MiB of logits computed at once: up to eight rows that are left of a pass have a kernel of their own, which rounds
+   * differently. Absent in the plans of versions until 2026-11-30.
+   */
+  logitMiB?: number | undefined;
   /** How rows for evaluation were held back from the training data, if they were. */
   heldBack?: HeldBack | undefined;
   /** The current date for a chat template that writes it, if the base has one. */
@@ -43,7 +49,12 @@ const PLAINEST: PlannedKernels = { precision: 'f32', tiles: {} };
 
 /** Decides the plan of a new run, except for memory. `passTokens`: maximum tokens of a pass. */
 export function newExecutionPlanOf(gpu: Gpu, passTokens: number, products = PLAINEST): ExecutionPlan {
-  const always = { version: PLAN_VERSION, gathered: true, packing: 'first-fit' } as const;
+  const always = {
+    version: PLAN_VERSION,
+    gathered: true,
+    logitMiB: LOGIT_MIB,
+    packing: 'first-fit',
+  } as const;
   return { ...products, ...always, passTokens, device: gpu.name };
 }
 

@@ -28,6 +28,8 @@ export interface MemoryPlanInput {
   stepTargets: number;
   /** Level of each layer's saved activations; default: attention output and statistics. */
   keep?: readonly SavedActivations[] | undefined;
+  /** MiB of logits computed at once; default: as in the plans of earlier versions. */
+  logitMiB?: number | undefined;
   /** Bits of the optimizer's moments; default: 8. */
   stateBits?: StateBits | undefined;
   /** Where the optimizer's state is kept; default: on the device. */
@@ -51,6 +53,7 @@ export function trainingActivations(input: MemoryPlanInput): ActivationShape {
     rank: Math.max(...input.modules.map((m) => m.r)),
     training: true,
     keep: input.keep,
+    logitMiB: input.logitMiB,
   };
 }
 

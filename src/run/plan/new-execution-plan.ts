@@ -1,6 +1,7 @@
 import { stateBits } from '../../formats/recipe/training.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { freeMemory } from '../../gpu/free-memory.ts';
+import { LOGIT_MIB } from '../../model/activations.ts';
 import { tunedKernels } from '../choose-kernels.ts';
 import type { DeviceKey } from '../device-settings.ts';
 import type { Prepared } from '../input/prepare.ts';
@@ -58,5 +59,6 @@ export function passInputOf({
     windowTokens,
     stepTargets,
     samples: samples?.shape,
+    logitMiB: LOGIT_MIB,
   };
 }
