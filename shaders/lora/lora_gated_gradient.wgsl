@@ -1,9 +1,9 @@
-// All that the backward pass makes of the columns of gate and up, in one reading of them. Given dout, the gradient of
-// x = silu(gate)·up [T, w], each takes the place of its own gradient; and of LoRA's pairs: dA [r, w] += vᵀ·x of the one
-// that reads x, dB [w, r] += dgateᵀ·u, dupᵀ·u of those that made gate and up. Dropout may mask x for dA.
+// All that the backward pass makes of the columns of gate and up, in one reading of them. Given dout, the gradient
+// of x = silu(gate)·up [T, w], each takes the place of its own gradient; and of LoRA's pairs: dA [r, w] += vᵀ·x of
+// the one that reads x, dB [w, r] += dgateᵀ·u, dupᵀ·u of those that made gate and up. Dropout may mask x for dA.
 // The tokens are cut into slices, each with a sum of its own, which are added in their order.
-// One workgroup per 32 w, with up to 32 ranks of each pair. Its 64 · GROUPS threads take GROUPS slices at once, 4 × 4 of
-// each product a thread, in chunks of 8 tokens; the next chunk is on its way while one is multiplied.
+// One workgroup per 32 w, with up to 32 ranks of each pair. Its 64 · GROUPS threads take GROUPS slices at once, 4 × 4
+// of each product a thread, in chunks of 8 tokens; the next chunk is on its way while one is multiplied.
 // References: N. Shazeer, "GLU Variants Improve Transformer", arXiv:2002.05202; E. J. Hu et al., "LoRA: Low-Rank
 // Adaptation of Large Language Models", arXiv:2106.09685.
 

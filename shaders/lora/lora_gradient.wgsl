@@ -1,5 +1,5 @@
-// Gradients of LoRA, in one dispatch: up to three dB [w, r] += dyᵀ·u and three dA [r, w] += vᵀ·x that share their input
-// x, sums over the tokens. The tokens are cut into slices, each with a sum of its own; these are added in their
+// Gradients of LoRA, in one dispatch: up to three dB [w, r] += dyᵀ·u and three dA [r, w] += vᵀ·x that share their
+// input x, sums over the tokens. The tokens are cut into slices, each with a sum of its own; these are added in their
 // order, so that a result has the bits of slices summed apart. Dropout may mask x on its way in, for each pair by its
 // own module; where x is silu(gate)·up, it may be made of these two here.
 // One workgroup per 32 w × 32 ranks. Its 64 · GROUPS threads take GROUPS slices at once, 4 × 4 a thread, in chunks of

@@ -1,4 +1,5 @@
-// out[i] (+)= Σs partial[s, i] in the order of the slices, for up to three sums in one dispatch: along z.
+// out[i] = Σs partial[s, i] in the order of the slices, for up to three sums in one dispatch: along z. The sums may
+// go on from what is there.
 
 struct Part { count: u32, slices: u32, partial_at: u32, out_at: u32 }
 
@@ -17,8 +18,9 @@ fn main(
   let part = p.parts[group.z];
   let i = (group.x + group.y * groups.x) * 64u + lane;
   if (i >= part.count) { return; }
-  var total = 0.0;
-  for (var s = 0u; s < part.slices; s++) { total += partial[part.partial_at + s * part.count + i]; }
   let at = part.out_at + i;
-  if (p.accumulate != 0u) { out[at] += total; } else { out[at] = total; }
+  var total = 0.0;
+  if (p.accumulate != 0u) { total = out[at]; }
+  for (var s = 0u; s < part.slices; s++) { total += partial[part.partial_at + s * part.count + i]; }
+  out[at] = total;
 }

@@ -16,9 +16,17 @@ export interface KernelSpec<P extends ParamSpec> {
   readonly code: string;
   readonly buffers: readonly ('read' | 'read_write')[];
   readonly params: P;
+  /** Structs of one kind before the other parameters: u32 and f32 fields, a multiple of four of them. */
+  readonly parts?: { readonly fields: ParamSpec; readonly count: number };
   /** Variants that differ in constants only: their names in execution plans, for the labels of pipelines. */
   readonly variants?: readonly NamedConstants[];
 }
+
+type Field = [name: string, type: ParamType];
+
+/** The values of one part. */
+export type PartValues = Readonly<Record<string, number>>;
+const NO_VALUES: PartValues = {};
 
 /** Values for a shader's `override` declarations. */
 export type Constants = Readonly<Record<string, number>>;
@@ -29,13 +37,21 @@ export interface NamedConstants {
   readonly constants: Constants;
 }
 
-/** A key for constants. Runs for every dispatch, so it must be fast. */
-function keyOf(constants: Constants): string {
-  let key = '';
-  for (const name in constants) {
-    key += `${name}=${constants[name]} `;
+const NO_CONSTANTS: Constants = {};
+
+/** Whether two sets of constants are the same. Runs for every dispatch, so it must be fast. */
+function sameConstants(a: Constants, b: Constants): boolean {
+  if (a === b) {
+    return true;
   }
-  return key;
+  let names = 0;
+  for (const name in a) {
+    if (a[name] !== b[name]) {
+      return false;
+    }
+    names++;
+  }
+  return names === Object.keys(b).length;
 }
 
 /**
@@ -59,38 +75,56 @@ interface Compiled {
   layout: GPUBindGroupLayout;
   pipelineLayout: GPUPipelineLayout;
   module: GPUShaderModule;
-  pipelines: Map<string, GPUComputePipeline>;
+  /** Few of a kernel: its variants, and what they are specialized to. */
+  pipelines: { constants: Constants; pipeline: GPUComputePipeline }[];
 }
+
+const pipelineOf = ({ pipelines }: Compiled, constants: Constants): GPUComputePipeline | undefined =>
+  pipelines.find((one) => sameConstants(one.constants, constants))?.pipeline;
 
 /** One compute shader: its source, and its pipelines per device and set of constants. */
 export class Kernel<P extends ParamSpec = ParamSpec> {
   readonly spec: KernelSpec<P>;
-  readonly #fields: [string, ParamType][];
+  readonly #fields: readonly Field[];
+  readonly #partFields: readonly Field[];
   readonly #compiled = new WeakMap<GPUDevice, Compiled>();
 
   constructor(spec: KernelSpec<P>) {
     this.spec = spec;
     this.#fields = Object.entries(spec.params);
-    if (this.#fields.length > 64) {
+    this.#partFields = Object.entries(spec.parts?.fields ?? {});
+    if (this.#fields.length + this.#partFields.length * (spec.parts?.count ?? 0) > 64) {
       throw new Error(`${spec.name}: more than 256 bytes of parameters`);
     }
   }
 
-  /** Writes the parameters at `offset` of a uniform block. Throws Error if a value is out of range for its type. */
-  pack(into: DataView, offset: number, values: ParamValues<P>): void {
+  /**
+   * Writes the parameters at `offset` of a uniform block; a part that is absent is all zeros. Throws Error if a value is
+   * out of range for its type.
+   */
+  pack(into: DataView, offset: number, values: ParamValues<P>, parts: readonly PartValues[] = []): void {
     let at = offset;
-    for (const [field, type] of this.#fields) {
-      const value = values[field]!;
+    for (let i = 0; i < (this.spec.parts?.count ?? 0); i++) {
+      at = this.#put(into, at, this.#partFields, parts[i] ?? NO_VALUES);
+    }
+    this.#put(into, at, this.#fields, values);
+  }
+
+  #put(into: DataView, begin: number, fields: readonly Field[], values: PartValues): number {
+    let at = begin;
+    for (const [field, type] of fields) {
+      const value = values === NO_VALUES ? 0 : values[field]!;
       if (type === 'f32') {
         into.setFloat32(at, value, true);
       } else {
-        if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
+        if (value >>> 0 !== value) {
           throw new Error(`${this.spec.name}: parameter ${field} = ${value} is not a u32`);
         }
         into.setUint32(at, value, true);
       }
       at += 4;
     }
+    return at;
   }
 
   bindGroupLayout(gpu: Gpu): GPUBindGroupLayout {
@@ -98,13 +132,12 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
   }
 
   /** The pipeline for these constants, compiled on first use. */
-  pipeline(gpu: Gpu, constants: Constants = {}): GPUComputePipeline {
+  pipeline(gpu: Gpu, constants = NO_CONSTANTS): GPUComputePipeline {
     const compiled = this.#onDevice(gpu);
-    const key = keyOf(constants);
-    let pipeline = compiled.pipelines.get(key);
+    let pipeline = pipelineOf(compiled, constants);
     if (!pipeline) {
       pipeline = gpu.device.createComputePipeline(this.#descriptor(compiled, constants));
-      compiled.pipelines.set(key, pipeline);
+      compiled.pipelines.push({ constants, pipeline });
     }
     return pipeline;
   }
@@ -122,13 +155,13 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
   /** The same, but resolves to the reason if compilation fails. */
   async tryCompile(gpu: Gpu, constants: Constants = {}): Promise<string | undefined> {
     const compiled = this.#onDevice(gpu);
-    const key = keyOf(constants);
-    if (compiled.pipelines.has(key)) {
+    if (pipelineOf(compiled, constants)) {
       return undefined;
     }
     try {
       const descriptor = this.#descriptor(compiled, constants);
-      compiled.pipelines.set(key, await gpu.device.createComputePipelineAsync(descriptor));
+      const pipeline = await gpu.device.createComputePipelineAsync(descriptor);
+      compiled.pipelines.push({ constants, pipeline });
       return undefined;
     } catch (error) {
       const inShader = (error as Partial<GPUPipelineError>).reason === 'validation';
@@ -165,7 +198,7 @@ export class Kernel<P extends ParamSpec = ParamSpec> {
         layout,
         pipelineLayout: gpu.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
         module: gpu.device.createShaderModule({ label: this.spec.name, code: this.spec.code }),
-        pipelines: new Map(),
+        pipelines: [],
       };
       this.#compiled.set(gpu.device, compiled);
     }

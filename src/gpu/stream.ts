@@ -1,5 +1,5 @@
 import type { Gpu } from './device.ts';
-import type { Constants, Kernel, ParamSpec, ParamValues } from './kernel.ts';
+import type { Constants, Kernel, ParamSpec, ParamValues, PartValues } from './kernel.ts';
 import type { BufferView, GpuBuffer } from './memory.ts';
 import { Pacer } from './pacer.ts';
 import type { Profiler } from './profiler.ts';
@@ -15,6 +15,8 @@ export const streamAllocations = {
 export interface Dispatch<P extends ParamSpec> {
   readonly buffers: readonly BufferView[];
   readonly params: ParamValues<P>;
+  /** Of a kernel that has parts; those that are absent are all zeros. */
+  readonly parts?: readonly PartValues[];
   /** Workgroups along x, y, z; each at most 65,535. If any is 0, the dispatch is skipped. */
   readonly groups: readonly [number, number?, number?];
   readonly constants?: Constants;
@@ -39,8 +41,20 @@ interface Bound {
   readonly group: GPUBindGroup;
 }
 
-const same = (a: BufferView, b: BufferView): boolean =>
-  a.buffer === b.buffer && a.offset === b.offset && a.size === b.size;
+function same(some: readonly BufferView[], others: readonly BufferView[]): boolean {
+  for (let i = 0; i < some.length; i++) {
+    const [a, b] = [some[i]!, others[i]!];
+    if (a.buffer !== b.buffer || a.offset !== b.offset || a.size !== b.size) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** The dynamic offset of each slot's parameters, as `setBindGroup` takes it. */
+const OFFSETS: readonly (readonly [number])[] = Array.from({ length: SLOTS }, (_, slot) => [
+  slot * SLOT_BYTES,
+]);
 
 function hashOf(views: readonly BufferView[]): number {
   let hash = 0;
@@ -73,6 +87,8 @@ export class Stream {
   #slot = 0;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
+  /** The pass's current one. */
+  #pipeline: GPUComputePipeline | undefined;
   #work = 0;
 
   constructor(gpu: Gpu) {
@@ -108,15 +124,18 @@ export class Stream {
     }
     this.listener?.(kernel as unknown as Kernel, call);
     const slot = this.#slot++;
-    const offset = slot * SLOT_BYTES;
-    kernel.pack(this.#blockView, offset, call.params);
+    kernel.pack(this.#blockView, slot * SLOT_BYTES, call.params, call.parts);
     this.#encoder ??= this.gpu.device.createCommandEncoder();
     if (this.profiler) {
       this.#endPass();
     }
     this.#pass ??= this.#encoder.beginComputePass(this.profiler?.pass(slot, kernel.spec.name, work));
-    this.#pass.setPipeline(kernel.pipeline(this.gpu, call.constants));
-    this.#pass.setBindGroup(0, this.#bindGroup(kernel, call.buffers), [offset]);
+    const pipeline = kernel.pipeline(this.gpu, call.constants);
+    if (pipeline !== this.#pipeline) {
+      this.#pass.setPipeline(pipeline);
+      this.#pipeline = pipeline;
+    }
+    this.#pass.setBindGroup(0, this.#bindGroup(kernel, call.buffers), OFFSETS[slot]!);
     this.#pass.dispatchWorkgroups(x, y, z);
     this.#work += work;
     this.counts.dispatches++;
@@ -181,6 +200,7 @@ export class Stream {
   #endPass(): GPUCommandEncoder {
     this.#pass?.end();
     this.#pass = undefined;
+    this.#pipeline = undefined;
     return (this.#encoder ??= this.gpu.device.createCommandEncoder());
   }
 
@@ -196,7 +216,7 @@ export class Stream {
     }
     const hash = hashOf(buffers);
     const alike = ofKernel.get(hash);
-    const found = alike?.find(({ views }) => views.every((v, i) => same(v, buffers[i]!)));
+    const found = alike?.find(({ views }) => same(views, buffers));
     if (found) {
       return found.group;
     }

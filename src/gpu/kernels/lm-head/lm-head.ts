@@ -6,7 +6,7 @@ import { Kernel } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import { type FloatFormat, FORMAT_CODE } from '../shared/float-format.ts';
-import { sumSlices } from '../shared/sum-slices.ts';
+import { addSlices } from '../shared/sum-slices.ts';
 
 /** Rows [begin, begin + count) of an embedding [vocab, width], in a buffer below the binding limit. */
 interface TablePart {
@@ -134,10 +134,12 @@ export function headMatmul(
   }
 }
 
-/** Number of slices of headMatmulGrad: its `scratch` is f32 [slices, rows, width]. */
-export function headSlices(parts: readonly { count: number }[]): number {
-  return parts.reduce((sum, part) => sum + ceilDiv(part.count, SLICE), 0);
-}
+/**
+ * Slices of one part of the table at most, which may be added up before those of the next: the `scratch` of the head's
+ * gradient is f32 [slices, rows, width], or larger.
+ */
+export const headSlices = (parts: readonly { count: number }[]): number =>
+  Math.max(...parts.map(({ count }) => ceilDiv(count, SLICE)));
 
 /** dx [rows, width] = dlogits·table, dlogits [rows, vocab]. */
 export function headMatmulGrad(
@@ -145,21 +147,14 @@ export function headMatmulGrad(
   call: { dlogits: BufferView; table: Table; scratch: BufferView; dx: BufferView; rows: number },
   tile: HeadTile = HEAD_TILES[0]!,
 ): void {
-  const { dlogits, table, scratch, dx, rows } = call;
+  const { dlogits, table, rows } = call;
   const size = headTileSize(tile);
-  let slice = 0;
-  for (const part of table.parts) {
-    const slices = ceilDiv(part.count, SLICE);
+  sumByParts(stream, call, (part, first_slice, slices) =>
     stream.dispatch(backwardKernel, {
-      buffers: [dlogits, dlogits, part.view, scratch],
+      buffers: [dlogits, dlogits, part.view, call.scratch],
       params: {
-        rows,
-        count: part.count,
-        width: table.width,
-        first: part.begin,
-        stride: table.vocab,
-        first_slice: slice,
-        slice_count: SLICE,
+        ...{ rows, count: part.count, width: table.width, first: part.begin, stride: table.vocab },
+        ...{ first_slice, slice_count: SLICE },
       },
       groups: [ceilDiv(table.width, size.columns), ceilDiv(rows, size.rows), slices],
       constants: {
@@ -169,8 +164,30 @@ export function headMatmulGrad(
       },
       bytes: headBytes(part.view, rows, part.count + slices * table.width),
       work: 2 * rows * part.count * table.width,
-    });
-    slice += slices;
-  }
-  sumSlices(stream, { slices: scratch, y: dx, count: slice, values: rows * table.width });
+    }),
+  );
+}
+
+/**
+ * dx [rows, width] = the sum, in order, of the slices that `dispatch` leaves in `scratch` of each part of the table, from
+ * a slice on; of as many parts at once as there is room for.
+ */
+export function sumByParts(
+  stream: Stream,
+  call: { table: Table; scratch: BufferView; dx: BufferView; rows: number },
+  dispatch: (part: TablePart, firstSlice: number, slices: number) => void,
+): void {
+  const { table, scratch, dx, rows } = call;
+  const values = rows * table.width;
+  let [count, first] = [0, true];
+  table.parts.forEach((part, i) => {
+    const slices = ceilDiv(part.count, SLICE);
+    dispatch(part, count, slices);
+    count += slices;
+    const next = table.parts[i + 1];
+    if (!next || 4 * (count + ceilDiv(next.count, SLICE)) * values > scratch.size) {
+      addSlices(stream, { slices: scratch, y: dx, count, values, first });
+      [count, first] = [0, false];
+    }
+  });
 }

@@ -7,8 +7,7 @@ import type { Stream } from '../../stream.ts';
 import { FORMAT_CODE } from '../shared/float-format.ts';
 import { rowScale } from '../shared/row-scale.ts';
 import { GRIDS, matrixKernels, type Tile } from '../shared/subgroup-matrix-kernels.ts';
-import { sumSlices } from '../shared/sum-slices.ts';
-import { headBytes, headSlices, SLICE, type Table } from './lm-head.ts';
+import { headBytes, SLICE, sumByParts, type Table } from './lm-head.ts';
 
 /** The kernels' shaders; matrixText adds what they require. */
 export const HEAD_TEXTS = { forward, grad: backward };
@@ -96,31 +95,22 @@ export function dispatchHeadGrad(
   stream: Stream,
   kernel: ReturnType<typeof headGradKernel>,
   tile: Tile,
-  { dlogits, table, scratch, dx, rows, gradScale }: HeadBackward,
+  call: HeadBackward,
 ): void {
+  const { dlogits, table, scratch, rows, gradScale } = call;
   // The largest element becomes at most 64, well inside f16; the smallest that matter stay normal numbers.
   const scale = 2 ** (Math.ceil(Math.log2(gradScale)) - 6);
-  let slice = 0;
-  for (const { view, begin, count } of table.parts) {
-    const slices = ceilDiv(count, SLICE);
+  sumByParts(stream, call, ({ view, begin, count }, first_slice, slices) =>
     stream.dispatch(kernel, {
       buffers: [dlogits, view, scratch],
       params: {
-        rows,
-        count,
-        width: table.width,
-        first: begin,
-        stride: table.vocab,
-        first_slice: slice,
-        slice_count: SLICE,
-        scale,
+        ...{ rows, count, width: table.width, first: begin, stride: table.vocab },
+        ...{ first_slice, slice_count: SLICE, scale },
       },
       groups: [ceilDiv(table.width, tile.columns), ceilDiv(rows, tile.rows), slices],
       constants: { FORMAT: FORMAT_CODE[table.format] },
       bytes: headBytes(view, rows, count + slices * table.width),
       work: 2 * rows * count * table.width,
-    });
-    slice += slices;
-  }
-  sumSlices(stream, { slices: scratch, y: dx, count: headSlices(table.parts), values: rows * table.width });
+    }),
+  );
 }

@@ -3,7 +3,7 @@ import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import { type BufferView, spanOf } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
-import { paramsOf, valuesOf } from '../shared/parts.ts';
+import { PARTS, type PartsOf } from '../shared/parts.ts';
 import { bytesBeside } from '../shared/sum-slices.ts';
 import type { Dropout } from './dropout.ts';
 import { type Gated, masking, sliceDepth } from './lora.ts';
@@ -14,9 +14,8 @@ const kernel = new Kernel({
   name: 'lora_gated_gradient',
   code,
   buffers: ['read_write', 'read_write', 'read', 'read', 'read', 'read', 'read_write'],
-  params: paramsOf(PART, {
-    ...{ width: 'u32', tokens: 'u32', slice_tokens: 'u32', threshold: 'u32', scale: 'f32' },
-  }),
+  parts: { fields: PART, count: PARTS },
+  params: { width: 'u32', tokens: 'u32', slice_tokens: 'u32', threshold: 'u32', scale: 'f32' },
 });
 
 /** Columns of a workgroup's tile, and the ranks that it takes. */
@@ -70,7 +69,7 @@ export function loraGatedGradient(
   const out = spanOf([reads?.dA, ...made.map((part) => part?.dB)].flatMap((one) => one ?? [])).whole;
   const at = (one: BufferView, whole: BufferView) => (one.offset - whole.offset) / 4;
   const absent = { rank: 0, narrow_at: 0, out_at: 0, module_key: 0 };
-  const parts = [
+  const parts: PartsOf<typeof PART> = [
     reads
       ? { ...absent, rank: reads.rank, out_at: at(reads.dA, out), module_key: reads.moduleKey ?? 0 }
       : absent,
@@ -84,7 +83,8 @@ export function loraGatedGradient(
   stream.dispatch(kernel, {
     buffers: [...wide, u, v, dropout?.tokenKeys ?? dout, out],
     bytes: bytesBeside([...wide, u, v, out], 0),
-    params: { ...valuesOf(PART, parts), width, tokens, slice_tokens, ...mask.params },
+    parts,
+    params: { width, tokens, slice_tokens, ...mask.params },
     groups: [ceilDiv(width, TILE)],
     constants: { GROUPS: Math.min(2, ceilDiv(tokens, slice_tokens)), ...mask.constants },
     work: parts.reduce((sum, { rank }) => sum + 2 * tokens * width * rank, 0),

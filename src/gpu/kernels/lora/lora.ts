@@ -6,7 +6,7 @@ import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import { type BufferView, spanOf } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
-import { paramsOf, valuesOf } from '../shared/parts.ts';
+import { PARTS, type PartsOf } from '../shared/parts.ts';
 import { bytesBeside, sumParts } from '../shared/sum-slices.ts';
 import { swiglu } from '../swiglu.ts';
 import { type Dropout, maskParams } from './dropout.ts';
@@ -22,25 +22,21 @@ const PROJECT_PART = {
   alpha: 'f32',
 } as const;
 
-const projectParams = paramsOf(PROJECT_PART, {
-  ...{ rows: 'u32', slice_depth: 'u32', threshold: 'u32', scale: 'f32' },
-  ...{ module_key0: 'u32', module_key1: 'u32', module_key2: 'u32' },
-});
+const kernelFor = (name: string, code: string) =>
+  new Kernel({
+    ...{ name, code },
+    buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
+    parts: { fields: PROJECT_PART, count: PARTS },
+    params: {
+      ...({ rows: 'u32', slice_depth: 'u32', threshold: 'u32', scale: 'f32' } as const),
+      ...({ module_key0: 'u32', module_key1: 'u32', module_key2: 'u32' } as const),
+    },
+  });
 
-const projectKernel = new Kernel({
-  name: 'lora_project',
-  code: projectCode,
-  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: projectParams,
-});
+const projectKernel = kernelFor('lora_project', projectCode);
 
 /** The same without slices of the depth in several workgroups. */
-const wholeKernel = new Kernel({
-  name: 'lora_project_whole',
-  code: wholeCode,
-  buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
-  params: projectParams,
-});
+const wholeKernel = kernelFor('lora_project_whole', wholeCode);
 
 const GRADIENT_PART = {
   width: 'u32',
@@ -60,11 +56,8 @@ const gradientKernel = new Kernel({
   name: 'lora_gradient',
   code: gradientCode,
   buffers: ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'read_write'],
-  params: paramsOf(
-    GRADIENT_PART,
-    { b_parts: 'u32', tokens: 'u32', threshold: 'u32', scale: 'f32' },
-    GRADIENT_PARTS,
-  ),
+  parts: { fields: GRADIENT_PART, count: GRADIENT_PARTS },
+  params: { b_parts: 'u32', tokens: 'u32', threshold: 'u32', scale: 'f32' },
 });
 
 /** Rows (or widths) and ranks of a workgroup's tile. */
@@ -214,16 +207,18 @@ export function loraProject(
   const whole =
     most > 1 && ceilDiv(rows, WHOLE_ROWS) * tiles.reduce((sum, n) => sum + n, 0) >= ENOUGH_WORKGROUPS;
   const { begins, used } = whole ? { begins: [], used: 0 } : placeSlices(sums, scratch);
-  const parts = call.parts.map(({ depth, rank, alpha }, i) => ({
-    ...sums[i]!,
-    ...{ depth, rank, alpha, tiles: tiles[i]!, w_at: w.at[i]! / 16, partial_at: begins[i] ?? 0 },
-  }));
+  const parts: PartsOf<typeof PROJECT_PART & { count: 'u32' }> = call.parts.map(
+    ({ depth, rank, alpha }, i) => ({
+      ...sums[i]!,
+      ...{ depth, rank, alpha, tiles: tiles[i]!, w_at: w.at[i]! / 16, partial_at: begins[i] ?? 0 },
+    }),
+  );
   const xs = three(call.parts.map((part) => part.x));
   const mask = masking(dropout);
   const [key0 = 0, key1 = 0, key2 = 0] = dropout?.moduleKeys ?? [];
   const dispatch = {
+    parts,
     params: {
-      ...valuesOf(PROJECT_PART, parts),
       ...{ rows, slice_depth: slice, ...mask.params },
       ...{ module_key0: key0, module_key1: key1, module_key2: key2 },
     },
@@ -310,7 +305,7 @@ export function loraGradient(
   const nothing = gated ? x.gate : x;
   const u = B.length > 0 ? spanOf(B.map((part) => part.u)) : { whole: nothing, at: [] };
   const v = A.length > 0 ? spanOf(A.map((part) => part.v)) : { whole: nothing, at: [] };
-  const parts = [
+  const parts: PartsOf<typeof GRADIENT_PART> = [
     ...sliced(
       tokens,
       B.map(({ width, rank }, i) => ({
@@ -332,10 +327,8 @@ export function loraGradient(
   stream.dispatch(gradientKernel, {
     buffers: [...inputs, u.whole, v.whole, dropout?.tokenKeys ?? dy0, out.whole],
     bytes: bytesBeside([...inputs, u.whole, v.whole, out.whole], 0),
-    params: {
-      ...valuesOf(GRADIENT_PART, parts, GRADIENT_PARTS),
-      ...{ b_parts: B.length, tokens, ...mask.params },
-    },
+    parts,
+    params: { b_parts: B.length, tokens, ...mask.params },
     groups: [parts.reduce((sum, { wide_tiles, rank_tiles }) => sum + wide_tiles * rank_tiles, 0)],
     constants: { GROUPS: groupsFor(slices), GATED: Number(gated), ...mask.constants },
     work: parts.reduce((sum, { width, rank }) => sum + 2 * tokens * width * rank, 0),

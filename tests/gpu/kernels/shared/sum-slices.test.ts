@@ -3,10 +3,16 @@ import { sumParts, sumSlices } from '../../../../src/gpu/kernels/shared/sum-slic
 import { testGpu } from '../../../support/gpu.ts';
 import { Random } from '../../../support/random.ts';
 
-/** The sums of `slices` slices of `count` values from `at` on, added in f32 in their order. */
-function inOrder(values: Float32Array, at: number, count: number, slices: number): Float32Array {
+/** The sums of `slices` slices of `count` values from `at` on, added in f32 in their order to those there are. */
+function inOrder(
+  values: Float32Array,
+  at: number,
+  count: number,
+  slices: number,
+  begun = new Float32Array(count),
+): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => {
-    let total = 0;
+    let total = begun[i]!;
     for (let s = 0; s < slices; s++) {
       total = Math.fround(total + values[at + s * count + i]!);
     }
@@ -42,9 +48,8 @@ it.each([false, true])('three sums at once, accumulate %s', async (accumulate) =
   const before = random.normals(203);
   const expected = before.slice();
   for (const { count, slices, partial_at, out_at } of parts) {
-    inOrder(partial, partial_at, count, slices).forEach((sum, i) => {
-      expected[out_at + i] = accumulate ? expected[out_at + i]! + sum : sum;
-    });
+    const begun = accumulate ? before.slice(out_at, out_at + count) : undefined;
+    expected.set(inOrder(partial, partial_at, count, slices, begun), out_at);
   }
   const out = t.upload(before);
   sumParts(t.stream, { partial: t.upload(partial), out, parts, accumulate });
