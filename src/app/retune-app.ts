@@ -1,4 +1,5 @@
 import './device-report.ts';
+import './live-status.ts';
 import './page-notices.ts';
 import './runs/runs-view.ts';
 import './setup/setup-view.ts';
@@ -16,6 +17,7 @@ import type { DeviceReport } from './device-report.ts';
 import { appStyles } from './retune-app-styles.ts';
 import type { SetupView } from './setup/setup-view.ts';
 import { type AppState, isActive } from './shared/app-state.ts';
+import { FocusKeeper } from './shared/focus-keeper.ts';
 import type { Stage } from './shared/place.ts';
 import { PageSession } from './shared/session.ts';
 import { shared } from './shared/styles.ts';
@@ -25,6 +27,7 @@ import { shared } from './shared/styles.ts';
 export class RetuneApp extends LitElement {
   readonly session: PageSession;
   readonly #wakeLock = new WakeLock();
+  readonly #focus = new FocusKeeper(this, () => this.#showShown());
   readonly #addresses: Addresses;
   /** The stage that is read, of the two on the first screen. */
   @state() read: 'choose' | 'recipe' = 'choose';
@@ -57,6 +60,7 @@ export class RetuneApp extends LitElement {
     super.connectedCallback();
     void this.session.begin();
     this.#addresses.start();
+    this.#focus.start();
     addEventListener('beforeunload', this.#warn);
     // A file dropped beside a card must not replace the page.
     addEventListener('dragover', prevent);
@@ -66,6 +70,7 @@ export class RetuneApp extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#addresses.stop();
+    this.#focus.stop();
     removeEventListener('beforeunload', this.#warn);
     removeEventListener('dragover', prevent);
     removeEventListener('drop', prevent);
@@ -97,6 +102,7 @@ export class RetuneApp extends LitElement {
         <page-notices .session=${session} @report=${() => void this.report?.show()}></page-notices>
         <test-notice-view .session=${session}></test-notice-view>
         ${this.#view()}
+        <live-status .session=${session}></live-status>
       </main>
       <footer>
         <p>Everything happens on this machine. The page sends nothing to any other address.</p>
@@ -222,7 +228,12 @@ export class RetuneApp extends LitElement {
     if (!focused || focused.isConnected) {
       return;
     }
-    await this.show(this.#shown === 'setup' ? 'choose' : this.#shown);
+    await this.#showShown();
+  }
+
+  /** Hands the focus to the heading of what is shown. */
+  #showShown(): Promise<void> {
+    return this.show(this.#shown === 'setup' ? 'choose' : this.#shown);
   }
 
   readonly #warn = (event: BeforeUnloadEvent): void => {

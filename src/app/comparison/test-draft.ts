@@ -20,8 +20,10 @@ export interface TestDraft {
   validation: ChosenFile | 'none' | undefined;
   /** Adapter folders that were added here. */
   folders: readonly ChosenFolder[];
-  /** Keys of the chosen versions; undefined: the latest run's V1 and V2. */
+  /** Keys of the chosen versions; undefined: V1 and V2 of `run`. */
   versions: readonly string[] | undefined;
+  /** The run that the test is about; undefined: the latest. */
+  run: string | undefined;
   form: PromptForm | undefined;
   greedy: boolean;
   /** As typed. */
@@ -34,6 +36,7 @@ export const emptyDraft: TestDraft = {
   validation: undefined,
   folders: [],
   versions: undefined,
+  run: undefined,
   form: undefined,
   greedy: true,
   maxNewTokens: '512',
@@ -121,7 +124,7 @@ export function testCandidates(
   return [...list.values()];
 }
 
-/** The chosen versions: as ticked, or by default the latest run's V1 and V2. */
+/** The chosen versions: as ticked, or by default V1 and V2 of the draft's run, or of the latest. */
 export function chosenVersions(
   draft: TestDraft,
   all: readonly Candidate[],
@@ -130,7 +133,8 @@ export function chosenVersions(
   if (draft.versions) {
     return all.filter(({ key }) => draft.versions!.includes(key));
   }
-  const latest = runs.find((run) => run.status === 'finished');
+  const finished = runs.filter((run) => run.status === 'finished');
+  const latest = finished.find(({ id }) => id === draft.run) ?? finished[0];
   const result = all.find(({ version }) => version.kind === 'result' && version.run === latest?.id);
   if (!latest || !result) {
     return all.filter(({ version }) => version.kind === 'folder');

@@ -53,6 +53,7 @@ export class TestView extends SessionView {
     super.connectedCallback();
     void this.session.lineage.refresh();
     void this.session.tests.refresh();
+    this.session.tests.seen();
   }
 
   override render() {

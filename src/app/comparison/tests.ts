@@ -29,6 +29,8 @@ export interface TestsState extends Shown {
   again: TestFiles;
   /** Why a request was refused. */
   refusal?: string | undefined;
+  /** A test that has finished while another stage was shown. */
+  unseen?: TestRecord | undefined;
 }
 
 const REFRESH_MS = 1500;
@@ -92,12 +94,14 @@ export class Tests {
     await this.#follow((onEvent) => this.#engine.resumeTest(record.id, files, onEvent));
   }
 
-  /** Asks the questions of a test again, of the version that it asked last and of the one that a run made of that. */
+  /**
+   * Asks the questions of a test again, of the version that it asked last and of the one that a run made of that. The
+   * page stays where it is.
+   */
   async repeat(record: TestRecord, run: RunRecord): Promise<void> {
     const { runs } = this.#app.state;
     const name = resultName(run.id, runs);
     this.close();
-    this.#app.update({ view: 'test' });
     this.store.update({ running: { name: record.name, stopping: false, notes: [] } });
     const files = await withDemoAgain(record, runs, {}).catch(() => ({}));
     await this.#follow((onEvent) =>
@@ -118,6 +122,11 @@ export class Tests {
   open(id: string): Promise<void> {
     this.store.update({ refusal: undefined });
     return this.#show(id);
+  }
+
+  /** The user has come to the tests. */
+  seen(): void {
+    this.store.update({ unseen: undefined });
   }
 
   close(): void {
@@ -214,7 +223,10 @@ export class Tests {
     });
     const id = outcome.ok ? outcome.value.id : this.store.state.running?.id;
     this.store.update({ running: undefined });
-    await this.#refresh();
+    const records = await this.#refresh();
+    if (this.#app.state.view !== 'test') {
+      this.store.update({ unseen: records.find((one) => one.id === id && one.status === 'finished') });
+    }
     if (id !== undefined) {
       await this.#show(id);
     }

@@ -46,18 +46,24 @@ export class LineChart extends LitElement {
   #plot: uPlot | undefined;
   #drawn = '';
   readonly #resizing = new ResizeObserver(() => this.#resize());
-  readonly #scheme = matchMedia('(prefers-color-scheme: dark)');
+  readonly #schemes = ['(prefers-color-scheme: dark)', '(forced-colors: active)'].map((query) =>
+    matchMedia(query),
+  );
 
   static override styles = [shared, unsafeCSS(plotStyles), chartStyles];
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#scheme.addEventListener('change', this.#recolor);
+    for (const scheme of this.#schemes) {
+      scheme.addEventListener('change', this.#recolor);
+    }
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#scheme.removeEventListener('change', this.#recolor);
+    for (const scheme of this.#schemes) {
+      scheme.removeEventListener('change', this.#recolor);
+    }
     this.#resizing.disconnect();
     this.#plot?.destroy();
     this.#plot = undefined;
@@ -172,7 +178,8 @@ export class LineChart extends LitElement {
 
   #description(): string {
     const parts = this.series.map(({ name, points }) => {
-      const [first, last] = [points[0], points.at(-1)];
+      const known = points.filter(([, value]) => Number.isFinite(value));
+      const [first, last] = [known[0], known.at(-1)];
       if (!first || !last) {
         return `${visibleText(name)}: no values yet`;
       }

@@ -32,6 +32,9 @@ export class RunsView extends SessionView {
         justify-content: space-between;
         align-items: end;
       }
+      .said {
+        display: contents;
+      }
       .two {
         display: grid;
         grid-template-columns: minmax(16rem, 24rem) minmax(0, 1fr);
@@ -92,7 +95,9 @@ export class RunsView extends SessionView {
           @change=${this.#import}
         />
       </div>
-      ${said ? html`<notice-bar role="status" .kind=${said.kind} .text=${said.text}></notice-bar>` : nothing}
+      <div class="said" role="status">
+        ${said ? html`<notice-bar .kind=${said.kind} .text=${said.text}></notice-bar>` : nothing}
+      </div>
       ${
         notes.length === 0
           ? html`<div class="panel soft">

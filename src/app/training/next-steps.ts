@@ -55,9 +55,7 @@ export class NextSteps extends SessionView {
     return html`<section class="panel" aria-labelledby="next">
       <h3 id="next">What next</h3>
       <div class="row">
-        <button type="button" @click=${() => this.session.store.update({ view: 'test' })}>
-          Test ${from} against ${to}
-        </button>
+        <button type="button" @click=${() => this.#test(record)}>Test ${from} against ${to}</button>
         ${
           asked
             ? html`<button
@@ -94,6 +92,16 @@ base = AutoModelForCausalLM.from_pretrained("the base model’s folder")
 model = PeftModel.from_pretrained(base, "the unpacked folder of ${to}")</pre>
       </details>
     </section>`;
+  }
+
+  /** To a new test of the run's own two versions; where one is running, to that. */
+  #test({ id }: RunRecord): void {
+    const { tests, testDrafts, store } = this.session;
+    if (!tests.store.state.running) {
+      tests.close();
+      testDrafts.change({ run: id, versions: undefined });
+    }
+    store.update({ view: 'test' });
   }
 }
 

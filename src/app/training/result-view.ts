@@ -13,6 +13,7 @@ import type { RunState } from '../shared/app-state.ts';
 import { FollowedWork } from '../shared/followed-work.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
+import { tenths } from '../shared/tenths.ts';
 import { resultName, sourceName } from '../shared/version-names.ts';
 
 /** The output of a run: its adapter and checkpoints to download, and the adapter to chat with. */
@@ -43,6 +44,9 @@ export class ResultView extends SessionView {
       }
       notice-bar {
         grid-column: 1 / -1;
+      }
+      .said {
+        display: contents;
       }
       .scroll {
         /* What is only heard stands out of the flow: it must scroll too. */
@@ -83,23 +87,24 @@ export class ResultView extends SessionView {
   override render() {
     const run = this.app.run!;
     const finished = run.status === 'finished';
-    return html`${
-      this.said
-        ? html`<notice-bar role="status" .kind=${this.said.kind} .text=${this.said.text}></notice-bar>`
-        : nothing
-    }
-    ${
-      this.share === undefined
-        ? nothing
-        : html`<notice-bar
-            .text=${`${this.file}: ${this.share} is ${this.busy === 'folder' ? 'written' : 'packed'}.`}
-            ><button slot="actions" type="button" @click=${this.#cancel}>Cancel</button></notice-bar
-          >`
-    }
-    ${this.#verdict(run)} ${finished ? this.#take(run) : nothing}
-    ${finished ? html`<next-steps .session=${this.session}></next-steps>` : nothing}
-    ${run.checkpoints.length > 0 ? this.#checkpoints(run.id!) : nothing}
-    ${finished || run.checkpoints.length > 0 ? html`<chat-view .session=${this.session}></chat-view>` : nothing}`;
+    return html`<div class="said" role="status">
+        ${this.said ? html`<notice-bar .kind=${this.said.kind} .text=${this.said.text}></notice-bar>` : nothing}
+        <p class="only-heard">
+          ${this.share === undefined ? '' : `${this.file}: ${tenths(Number.parseFloat(this.share), 100)} done.`}
+        </p>
+      </div>
+      ${
+        this.share === undefined
+          ? nothing
+          : html`<notice-bar
+              .text=${`${this.file}: ${this.share} is ${this.busy === 'folder' ? 'written' : 'packed'}.`}
+              ><button slot="actions" type="button" @click=${this.#cancel}>Cancel</button></notice-bar
+            >`
+      }
+      ${this.#verdict(run)} ${finished ? this.#take(run) : nothing}
+      ${finished ? html`<next-steps .session=${this.session}></next-steps>` : nothing}
+      ${run.checkpoints.length > 0 ? this.#checkpoints(run.id!) : nothing}
+      ${finished || run.checkpoints.length > 0 ? html`<chat-view .session=${this.session}></chat-view>` : nothing}`;
   }
 
   #verdict({ id, best, evals, checkpoints, hasSource, status }: RunState) {

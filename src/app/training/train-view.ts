@@ -13,19 +13,8 @@ import { phaseText } from '../shared/run-events.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
-import { resultName } from '../shared/version-names.ts';
-import { announced } from './announced.ts';
+import { runTitle } from './announced.ts';
 import { trainStyles } from './train-styles.ts';
-
-const TITLES = {
-  starting: 'Getting ready',
-  running: 'Training',
-  pausing: 'Pausing…',
-  paused: 'Paused',
-  stopping: 'Stopping with a checkpoint…',
-  stopped: 'Stopped',
-  failed: 'The run stopped',
-} as const satisfies Record<Exclude<RunState['status'], 'finished'>, string>;
 
 /** Stage three: a run under way, or one that has ended. */
 @customElement('train-view')
@@ -46,12 +35,9 @@ export class TrainView extends SessionView {
       return nothing;
     }
     const ended = run.status === 'finished' || run.status === 'stopped' || run.status === 'failed';
-    const title =
-      run.status === 'finished' ? `${resultName(run.id, this.app.runs)} is ready` : TITLES[run.status];
     return html`<div class="head">
         <div>
-          <h2 id="heading" tabindex="-1">${title}</h2>
-          <p class="only-heard" aria-live="polite">${announced(run, title)}</p>
+          <h2 id="heading" tabindex="-1">${runTitle(run, this.app.runs)}</h2>
           <p class="soft small">
             ${safeText(run.name)}${run.facts ? html` · ${safeText(run.facts.gpu)}` : nothing}
           </p>
@@ -198,6 +184,13 @@ export class TrainView extends SessionView {
     const single = (name: string, value: 'learningRate' | 'gradNorm'): ChartSeries[] => [
       { name, color: '--plot-1', exact: value === 'learningRate', points: of(value) },
     ];
+    // What an earlier run did not log has no plot.
+    const small = (
+      [
+        ['Learning rate', 'rate', 'learningRate', showRate],
+        ['Gradient norm', 'norm', 'gradNorm', showNumber],
+      ] as const
+    ).filter(([, , value]) => steps.some((point) => Number.isFinite(point[value])));
     return html`<div class="charts">
       <line-chart
         class="panel large"
@@ -207,20 +200,16 @@ export class TrainView extends SessionView {
         .format=${showNumber}
         .series=${losses}
       ></line-chart>
-      <line-chart
-        class="panel"
-        heading="Learning rate"
-        .end=${end}
-        .format=${showRate}
-        .series=${single('rate', 'learningRate')}
-      ></line-chart>
-      <line-chart
-        class="panel"
-        heading="Gradient norm"
-        .end=${end}
-        .format=${showNumber}
-        .series=${single('norm', 'gradNorm')}
-      ></line-chart>
+      ${small.map(
+        ([heading, name, value, format]) =>
+          html`<line-chart
+            class="panel ${small.length === 1 ? 'large' : ''}"
+            .heading=${heading}
+            .end=${end}
+            .format=${format}
+            .series=${single(name, value)}
+          ></line-chart>`,
+      )}
     </div>`;
   }
 

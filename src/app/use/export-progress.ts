@@ -1,4 +1,5 @@
 import { showBytes, showSeconds } from '../../formats/words.ts';
+import { tenths } from '../shared/tenths.ts';
 
 /** An export under way. */
 export interface ExportProgress {
@@ -13,9 +14,6 @@ export interface ExportProgress {
 }
 
 const PHASES = { hashing: 'Checking that this is the base', writing: 'Writing' } as const;
-
-/** Percent between two announcements. */
-const EVERY = 10;
 
 export const phaseOf = ({ phase, canceled }: ExportProgress): string =>
   canceled ? 'Canceling' : PHASES[phase];
@@ -32,6 +30,5 @@ export function progressText({ done, total, perSecond }: ExportProgress): string
 
 /** What a screen reader is told of it: the phase, and every tenth. */
 export function announcedExport(progress: ExportProgress): string {
-  const share = (100 * progress.done) / Math.max(1, progress.total);
-  return `${phaseOf(progress)}, ${EVERY * Math.floor(share / EVERY)}% done.`;
+  return `${phaseOf(progress)}, ${tenths(progress.done, progress.total)} done.`;
 }
