@@ -70,6 +70,26 @@ export class TestSetupView extends SessionView {
         margin: 0;
         accent-color: var(--accent);
       }
+      .panel.start {
+        display: flex;
+        flex-direction: row-reverse;
+        position: sticky;
+        bottom: 0.5rem;
+        z-index: 1;
+        padding: 0.6rem 1rem;
+      }
+      .start p {
+        flex: 1 1 12rem;
+        text-align: right;
+      }
+      @media (max-width: 40rem) {
+        .start p {
+          text-align: left;
+        }
+        .start .primary {
+          flex: 1 1 100%;
+        }
+      }
       .demo {
         align-self: flex-start;
         padding-left: 0;
@@ -121,19 +141,19 @@ export class TestSetupView extends SessionView {
       <section class="panel" aria-labelledby="how">
         <h3 id="how">How they answer</h3>
         <div class="fields">${this.#choices()}${this.#form()}${this.#length()}</div>
-        <div class="row">
-          <button
-            type="button"
-            class="primary"
-            aria-disabled=${blocked}
-            aria-describedby="why"
-            @click=${() => !blocked && !('missing' in inputs) && void tests.start(inputs)}
-          >
-            Start the test
-          </button>
-          <p id="why" class="soft small" aria-live="polite">${why}</p>
-        </div>
-      </section>`;
+      </section>
+      <div class="panel row start">
+        <button
+          type="button"
+          class="primary"
+          aria-disabled=${blocked}
+          aria-describedby="why"
+          @click=${() => !blocked && !('missing' in inputs) && void tests.start(inputs)}
+        >
+          Start the test
+        </button>
+        <p id="why" class="soft small" aria-live="polite">${why}</p>
+      </div>`;
   }
 
   #questions() {

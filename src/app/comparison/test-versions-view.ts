@@ -74,6 +74,9 @@ export class TestVersionsView extends SessionView {
       .order {
         font-size: var(--small);
       }
+      .problem {
+        color: var(--bad);
+      }
     `,
   ];
 
@@ -106,10 +109,17 @@ export class TestVersionsView extends SessionView {
       <p class="order" aria-live="polite">
         ${order.length > 0 ? html`<span class="soft">Order:</span> ${safeText(order.map(({ name }) => name).join(', '))}` : nothing}
       </p>
-      ${this.problem ? html`<p class="small" role="alert">${safeText(this.problem)}</p>` : nothing}
+      ${this.problem ? html`<p class="small problem" id="problem" role="alert">${safeText(this.problem)}</p>` : nothing}
       ${this.offers ? html`<folder-offers .offers=${this.offers} .mark=${'adapter_config.json'} @taken=${(event: CustomEvent<string>) => void this.#taken(event)}></folder-offers>` : nothing}
       <div class="row">
-        <button type="button" class="add" @click=${this.#choose}>Add an adapter folder</button>
+        <button
+          type="button"
+          class="add"
+          aria-describedby=${this.problem ? 'problem' : nothing}
+          @click=${this.#choose}
+        >
+          Add an adapter folder
+        </button>
         <span class="soft small">or drop it</span>
         <input
           type="file"

@@ -47,10 +47,6 @@ export class AnswerCorrection extends LitElement {
         font-size: inherit;
         line-height: 1.5;
       }
-      textarea[aria-invalid='true'] {
-        border-color: var(--bad);
-        box-shadow: inset 0 0 0 1px var(--bad);
-      }
       .row {
         gap: 0.4rem;
         margin-top: 0.4rem;

@@ -98,11 +98,17 @@ export class ChoiceCard extends LitElement {
         </h3>
       </header>
       ${chosenName ? html`<p class="name">${safeText(chosenName)}</p>` : html`<p class="soft small hint">${safeText(this.hint)}</p>`}
-      <div aria-live="polite">${this.#report(problem)}</div>
+      <div aria-live="polite" id="report">${this.#report(problem)}</div>
       ${this.offers && !locked ? html`<folder-offers .offers=${this.offers} .mark=${this.mark!} @taken=${(event: CustomEvent<string>) => void this.#taken(event)}></folder-offers>` : nothing}
       <slot></slot>
       <footer class="row">
-        <button type="button" class="choose" ?disabled=${locked} @click=${this.#choose}>
+        <button
+          type="button"
+          class="choose"
+          ?disabled=${locked}
+          aria-describedby=${problem ? 'report' : nothing}
+          @click=${this.#choose}
+        >
           ${chosenName ? 'Change' : this.kind === 'folder' ? 'Choose folder' : 'Choose file'}<span
             class="only-heard"
           >

@@ -99,6 +99,11 @@ export class FamilyTree extends LitElement {
         color: var(--ink-soft);
         overflow-wrap: anywhere;
       }
+      @media (forced-colors: active) {
+        [aria-pressed='true'] .detail {
+          color: HighlightText;
+        }
+      }
     `,
   ];
 

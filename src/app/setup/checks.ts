@@ -5,7 +5,8 @@ import type { Check } from '../elements/check-list.ts';
 import type { AppState, ChoiceSlot } from '../shared/app-state.ts';
 import { hasProblem } from '../shared/device-inputs.ts';
 import { adapterName } from '../shared/version-names.ts';
-import { conflict, relevantDrafts } from './choices.ts';
+import { relevantDrafts } from './choices.ts';
+import { conflict } from './conflict.ts';
 import { rowsToHoldOut } from './held-out.ts';
 import { timeCheck } from './time-check.ts';
 
@@ -63,7 +64,7 @@ function recipeCheck(state: AppState): Check {
   if (wrong.length > 0) {
     return { state: 'bad', title, detail: `Correct ${wrong.map((field) => field.label).join(', ')}.` };
   }
-  const detail = conflict(state);
+  const detail = conflict(state)?.sentence;
   if (detail !== undefined) {
     return { state: 'bad', title, detail };
   }

@@ -7,7 +7,7 @@ import type {
   PlanDevice,
   RowsFacts,
 } from '../../engine/protocol/protocol.ts';
-import { defaultRecipe, type Recipe, recipeProblem } from '../../formats/recipe.ts';
+import { defaultRecipe, type Recipe } from '../../formats/recipe.ts';
 import { anyChanges, leaveOut, noChanges, type RowChanges } from '../../formats/row-changes.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { Remedy } from '../../run/checks/advisory.ts';
@@ -24,6 +24,7 @@ import {
   withEdit,
 } from '../shared/device-inputs.ts';
 import type { Store } from '../shared/store.ts';
+import { conflict } from './conflict.ts';
 import { recipeOfRun } from './held-out.ts';
 import { RECIPE_FIELDS, type RecipeField, setField, withSettings } from './recipe-fields.ts';
 
@@ -396,27 +397,3 @@ function planDevice({ device, deviceInputs }: AppState): PlanDevice {
 export function relevantDrafts(drafts: AppState['drafts'], fresh: boolean): RecipeField[] {
   return RECIPE_FIELDS.filter((field) => drafts[field.key] && (fresh || field.group !== 'New adapter'));
 }
-
-/** Why the recipe and the chosen files do not fit together. */
-export function conflict(state: Pick<AppState, 'recipe' | 'slots' | 'holdOut'>): string | undefined {
-  const recipe = recipeOfRun(state);
-  if (!recipe) {
-    return undefined;
-  }
-  const { valSize, loadBestModelAtEnd } = recipe.training;
-  const validated = state.slots.validation.chosen !== undefined;
-  if (valSize !== undefined && validated) {
-    return 'Rows held back and the validation file both say what to validate on; leave one of them out.';
-  }
-  if (loadBestModelAtEnd && valSize === undefined && !validated) {
-    return 'To keep the best there must be something to validate on: choose validation rows, or hold rows back.';
-  }
-  const { recipe: own = recipe } = state;
-  if (!problems.has(own)) {
-    problems.set(own, recipeProblem(own));
-  }
-  return problems.get(own);
-}
-
-/** What was found of each recipe: the page asks at every step of a run. */
-const problems = new WeakMap<Recipe, string | undefined>();

@@ -16,25 +16,34 @@ export class RecipeInput extends LitElement {
   static override styles = [
     shared,
     css`
+      /* The three lines of the form's grid. */
       :host {
-        display: block;
+        display: grid;
+        grid-template: subgrid / minmax(0, 1fr);
+        align-items: start;
       }
       label {
-        display: block;
+        grid-row: 1;
+        align-self: end;
         font-size: var(--small);
         font-weight: 550;
-        margin-bottom: 0.2rem;
       }
       label.check {
         display: flex;
-        min-height: 2.25rem;
-        margin-top: 1.45rem;
+        grid-row: 2;
+        align-self: center;
+      }
+      input:not([type='checkbox']),
+      select {
+        grid-row: 2;
       }
       p {
         font-size: var(--tiny);
         color: var(--ink-soft);
-        margin-top: 0.2rem;
+        grid-row: 3;
+        margin-bottom: 0.7rem;
         line-height: 1.35;
+        overflow-wrap: anywhere;
       }
       p.problem {
         color: var(--bad);
@@ -54,6 +63,7 @@ export class RecipeInput extends LitElement {
             name=${field.key}
             .checked=${this.value === 'true'}
             ?disabled=${this.locked}
+            aria-invalid=${problem ? 'true' : 'false'}
             aria-describedby="note"
             @change=${(event: Event) => this.#edited(String((event.target as HTMLInputElement).checked))}
           />${field.label}</label
@@ -70,6 +80,7 @@ export class RecipeInput extends LitElement {
         id="input"
         name=${key}
         ?disabled=${this.locked}
+        aria-invalid=${this.problem ? 'true' : 'false'}
         aria-describedby="note"
         @change=${(event: Event) => this.#edited((event.target as HTMLSelectElement).value)}
       >

@@ -1,7 +1,7 @@
 import './recipe-input.ts';
 import './sample-prompts-input.ts';
 import './schedule-preview.ts';
-import { css, html, nothing } from 'lit';
+import { css, html, nothing, unsafeCSS } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import type { ChosenFile } from '../../engine/protocol/protocol.ts';
 import type { Recipe } from '../../formats/recipe.ts';
@@ -12,8 +12,13 @@ import { DEVICE_FIELDS } from '../shared/device-inputs.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
+import { conflict } from './conflict.ts';
+import { fieldSpans, TRACKS } from './field-rows.ts';
 import { fieldText, RECIPE_FIELDS } from './recipe-fields.ts';
 import type { PromptPlace } from './sample-prompts-input.ts';
+
+/** Settings whose values are long. */
+const WIDE: ReadonlySet<string> = new Set(['optim', 'name', 'target_modules']);
 
 /** Stage two: every setting, in groups. */
 @customElement('recipe-view')
@@ -44,13 +49,24 @@ export class RecipeView extends SessionView {
         border-top: 0;
         padding-top: 0;
       }
+      /* Label, input and hint each share a line with their neighbors'. */
       .fields {
         display: grid;
-        grid-template-columns: repeat(auto-fill, minmax(min(10rem, 100%), 1fr));
-        gap: 0.9rem 1rem;
+        grid-template-columns: repeat(${unsafeCSS(TRACKS)}, minmax(0, 1fr));
+        gap: 0.2rem 1rem;
       }
-      .wide {
+      recipe-input {
         grid-column: span 2;
+        grid-row: span 3;
+      }
+      .span-3 {
+        grid-column: span 3;
+      }
+      .span-4 {
+        grid-column: span 4;
+      }
+      .span-6 {
+        grid-column: 1 / -1;
       }
       .unkept {
         grid-column: -2 / -1;
@@ -68,13 +84,16 @@ export class RecipeView extends SessionView {
       }
       @media (max-width: 52rem) {
         fieldset {
-          grid-template-columns: 1fr;
+          grid-template-columns: minmax(0, 1fr);
           gap: 0.6rem;
         }
       }
-      @media (max-width: 30rem) {
+      @media (max-width: 34rem) {
         .fields {
-          grid-template-columns: 1fr 1fr;
+          grid-template-columns: minmax(0, 1fr);
+        }
+        .fields > * {
+          grid-column: 1;
         }
       }
     `,
@@ -127,10 +146,12 @@ export class RecipeView extends SessionView {
         </p>
       </fieldset>`;
     }
+    const spans = fieldSpans(fields.map(({ key }) => (WIDE.has(key) ? 2 : 1)));
+    const wrong = running ? undefined : conflict(this.app);
     return html`<fieldset>
       <legend>${group}</legend>
       <div class="fields">
-        ${fields.map((field) => {
+        ${fields.map((field, i) => {
           const draft = running ? undefined : this.app.drafts[field.key];
           if (field.kind === 'texts') {
             return html`<sample-prompts-input
@@ -143,10 +164,10 @@ export class RecipeView extends SessionView {
             ></sample-prompts-input>`;
           }
           return html`<recipe-input
-            class=${['optim', 'name', 'target_modules'].includes(field.key) ? 'wide' : nothing}
+            class=${`span-${spans[i]}`}
             .field=${field}
             .value=${draft?.text ?? fieldText(field, running ?? this.app.recipe!)}
-            .problem=${draft?.problem ?? ''}
+            .problem=${draft?.problem ?? (wrong?.key === field.key ? wrong.sentence : '')}
             .locked=${locked}
             @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
           ></recipe-input>`;
@@ -181,13 +202,14 @@ export class RecipeView extends SessionView {
 
   #device(locked: boolean) {
     const { texts, problems } = this.app.deviceInputs;
+    const spans = fieldSpans(DEVICE_FIELDS.map(() => 1));
     return html`<fieldset>
       <legend>This device</legend>
       <div class="fields">
         ${DEVICE_FIELDS.map(
-          ([name, field]) =>
+          ([name, field], i) =>
             html`<recipe-input
-              class="wide"
+              class=${`span-${spans[i]}`}
               .field=${field}
               .value=${texts[name]}
               .problem=${problems[name] ?? ''}

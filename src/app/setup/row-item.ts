@@ -75,11 +75,12 @@ function editor(editing: NonNullable<LookState['editing']>, name: string, look: 
   return html`<textarea
       aria-label=${`Edit ${name}, as JSON`}
       aria-invalid=${problem !== undefined}
+      aria-describedby=${`problem-${place}`}
       spellcheck="false"
       .value=${text}
       ${ref((area) => focusOnce(area))}
     ></textarea>
-    ${problem === undefined ? nothing : html`<p class="problem small" role="alert">${safeText(problem)}</p>`}
+    ${problem === undefined ? nothing : html`<p class="problem small" role="alert" id=${`problem-${place}`}>${safeText(problem)}</p>`}
     <div class="row">
       <button type="button" @click=${save}>Take the edit</button>
       <button type="button" @click=${() => look.edit(undefined)}>Cancel</button>

@@ -1,5 +1,6 @@
 import './choose-view.ts';
 import './recipe-view.ts';
+import './start-bar.ts';
 import './start-panel.ts';
 import './worth-a-look.ts';
 import { css, html } from 'lit';
@@ -50,16 +51,34 @@ export class SetupView extends SessionView {
         position: sticky;
         top: 1rem;
         max-height: calc(100vh - 2rem);
+        display: flex;
+        flex-direction: column;
+        gap: 0.75rem;
+      }
+      start-panel {
+        min-height: 0;
         overflow: auto;
         border-radius: var(--radius);
       }
+      /* Below its panel where there is room, and in view where there is none. */
+      start-bar {
+        flex: none;
+        position: sticky;
+        bottom: 0.5rem;
+        z-index: 1;
+      }
       @media (max-width: 68rem) {
         :host {
-          grid-template: 'choose' 'start' 'recipe' / minmax(0, 1fr);
+          grid-template: 'choose' 'start' 'recipe' 'bar' / minmax(0, 1fr);
         }
         .rail {
-          position: static;
-          max-height: none;
+          display: contents;
+        }
+        start-panel {
+          grid-area: start;
+        }
+        start-bar {
+          grid-area: bar;
         }
       }
     `,
@@ -94,6 +113,7 @@ export class SetupView extends SessionView {
       </section>
       <div class="rail">
         <start-panel .session=${session} @look=${() => this.#worthALook?.show()}></start-panel>
+        <start-bar .session=${session}></start-bar>
       </div>
       <section class="recipe" aria-labelledby="recipe">
         <div class="intro">

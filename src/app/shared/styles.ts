@@ -129,7 +129,20 @@ export const shared = css`
     background: var(--surface);
     color: var(--ink);
   }
-  input[aria-invalid='true'] {
+  input:not([type='checkbox'], [type='radio'], [type='range']):disabled,
+  select:disabled,
+  textarea:disabled {
+    background: var(--sunken);
+    border-color: var(--line);
+    color: var(--ink-soft);
+    cursor: not-allowed;
+    opacity: 1;
+  }
+  label:has(:disabled) {
+    color: var(--ink-soft);
+    cursor: not-allowed;
+  }
+  :is(input, select, textarea)[aria-invalid='true'] {
     border-color: var(--bad);
     box-shadow: inset 0 0 0 1px var(--bad);
   }
@@ -185,6 +198,22 @@ export const shared = css`
     }
     progress::-moz-progress-bar {
       background: Highlight;
+    }
+    button:disabled,
+    button[aria-disabled='true'],
+    :disabled,
+    label:has(:disabled) {
+      color: GrayText;
+      border-color: GrayText;
+    }
+    /* Without the page's own backgrounds nothing else would tell them from the others. */
+    button.primary:not(:disabled, [aria-disabled='true']),
+    button[aria-current],
+    button[aria-pressed='true'] {
+      forced-color-adjust: none;
+      border-color: Highlight !important;
+      background: Highlight !important;
+      color: HighlightText !important;
     }
   }
   .hidden-character {

@@ -82,7 +82,7 @@ export class ChatView extends SessionView {
       ${
         chat.refusal === undefined
           ? nothing
-          : html`<notice-bar kind="bad" role="alert" .text=${chat.refusal}></notice-bar>`
+          : html`<notice-bar id="refusal" kind="bad" role="alert" .text=${chat.refusal}></notice-bar>`
       }
       ${results.length > 0 ? html`<chat-votes .results=${results} .name=${this.#name}></chat-votes>` : nothing}
       ${isDemoBase(record.inputs.base) ? this.#demo() : nothing} ${this.#form(versions)}
@@ -239,6 +239,7 @@ export class ChatView extends SessionView {
       <label class="only-heard" for="question">Question</label>
       <textarea
         id="question"
+        aria-describedby=${chat.refusal === undefined ? nothing : 'refusal'}
         placeholder="Ask something that the new rows teach"
         @keydown=${(event: KeyboardEvent) => {
           if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
