@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, it } from 'vitest';
-import { fits } from '../support/page-checks.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fits, inView, shownInForcedColors } from '../support/page-checks.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -23,9 +23,16 @@ it.each([640, 360])('nothing is cut off or scrolls sideways at %d pixels', async
   await page.getByText('Everything is in order').waitFor();
   await page.getByText('Memory by kind', { exact: true }).click();
   await fits(page, 'chosen');
+  expect(await inView(button('Start training'))).toBe(true);
   await button('Start training').click();
   await page.getByText('Step 25 of 60').waitFor();
   await fits(page, 'training');
+  await page.getByRole('navigation').getByRole('button', { name: 'Recipe' }).click();
+  await shownInForcedColors(page, [
+    ['locked field', page.locator('[name=num_train_epochs]'), (field) => field.removeAttribute('disabled')],
+  ]);
+  await page.emulateMedia({ forcedColors: 'none' });
+  await page.getByRole('navigation').getByRole('button', { name: 'Train', exact: true }).click();
   await button('Stop').click();
   await page.getByRole('heading', { name: 'Stopped' }).waitFor();
   await fits(page, 'stopped');
@@ -43,5 +50,9 @@ it.each([640, 360])('nothing is cut off or scrolls sideways at %d pixels', async
     await page.getByRole('navigation').getByRole('button', { name: stage }).click();
     await fits(page, stage);
   }
+  await shownInForcedColors(page, [
+    ['stage', page.locator('nav [aria-current]'), (stage) => stage.removeAttribute('aria-current')],
+    ['bar of storage', page.locator('storage-view svg').first(), (bar) => bar.replaceChildren()],
+  ]);
   await page.context().close();
 });

@@ -51,7 +51,26 @@ describe.concurrent('a newcomer is led on', () => {
     const page = await server.open('family');
     await page.getByText(/has finished; its V\d is kept in this browser/).waitFor();
     await press(page, 'Open it');
-    await page.getByRole('heading', { name: /^V\d is ready$/ }).waitFor();
+    await arrives(page, 'V3 is ready');
+    // What its log does not have has no plot.
+    await page.getByRole('heading', { name: 'Loss' }).waitFor();
+    expect(await page.getByRole('heading', { name: 'Gradient norm' }).count()).toBe(0);
+    // An earlier run's own versions are tested, and not the latest run's.
+    await press(page, 'Runs');
+    await page
+      .locator('family-tree')
+      .getByRole('button', { name: /v1 \+ train/ })
+      .click();
+    await press(page, 'Open');
+    await press(page, 'Test V1 against V2');
+    await arrives(page, 'Test');
+    await page.getByText('Order: V1, V2').waitFor();
+    await page.getByRole('button', { name: 'Train', exact: true }).click();
+    await press(page, 'Use V2 in other programs');
+    await arrives(page, 'Use V2');
+    await press(page, 'Back to the run');
+    await press(page, 'Train V3 from V2');
+    await arrives(page, 'Choose three things');
     await page.context().close();
   });
 

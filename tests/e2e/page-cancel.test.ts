@@ -97,6 +97,8 @@ it('a file that hangs does not disturb a run, and a run that hangs is ended and 
   await page.getByRole('button', { name: 'Choose', exact: true }).click();
   await chooseCase(page, CASE);
   await page.getByRole('button', { name: 'Start training' }).click();
+  // What begins shows itself, wherever the page is by then.
+  await page.getByRole('heading', { name: /^(Getting ready|Training)$/ }).waitFor();
   await page.getByRole('button', { name: 'Test' }).click();
   await hang('reader-host');
   await choose('questions', casePath(CASE, 'train.jsonl'));

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { accessible, fits } from '../support/page-checks.ts';
+import { accessible, fits, focused } from '../support/page-checks.ts';
 import { servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -27,16 +27,6 @@ async function openTest(page: Page): Promise<void> {
   await button(page, 'Open questions.json: V1, V2').click();
   await page.getByRole('heading', { name: 'V2 is better than V1' }).waitFor();
 }
-
-/** The label of what has the focus, through all shadow roots. */
-const focused = (page: Page) =>
-  page.evaluate(() => {
-    let at = document.activeElement;
-    while (at?.shadowRoot?.activeElement) {
-      at = at.shadowRoot.activeElement;
-    }
-    return (at?.getAttribute('aria-label') ?? at?.textContent ?? '').replace(/\s+/g, ' ').trim();
-  });
 
 it('corrects by keyboard, keeps it over a reload, trains the next version, and says what that has mended', async () => {
   const page = await server.open(`family&tested=20&pace=0&steps=20&rows=${encodeURIComponent(ROWS)}`, {
@@ -108,7 +98,12 @@ it('corrects by keyboard, keeps it over a reload, trains the next version, and s
   expect(lines.slice(3).every((line) => ROWS.includes(line))).toBe(true);
 
   await button(page, 'Train V3 on 3 corrections').click();
-  // When it has finished, the questions are asked again.
+  // When it has finished, the questions are asked again; where the page is, it stays.
+  await page.getByRole('heading', { name: 'V3 is ready' }).waitFor();
+  await page
+    .getByText('The test questions.json: V2, V3 has finished: the answers of V2 and V3 stand side by side.')
+    .waitFor();
+  await button(page, 'Show the test').click();
   await page.getByRole('heading', { name: 'V3 mends 1 of 1 corrected answer' }).waitFor();
   await page.getByText('questions.json: V2, V3').first().waitFor();
   await page.getByText('Without the 3 questions that were corrected and trained on:').waitFor();

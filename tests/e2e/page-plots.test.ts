@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { accessibleInBothSchemes } from '../support/page-checks.ts';
+import { accessibleInBothSchemes, shownInForcedColors } from '../support/page-checks.ts';
 import { chooseFiles, servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -71,6 +71,9 @@ it.concurrent('tells the values at the crosshair, smooths, zooms and saves a plo
   const png = await saved(page, () => plot.getByRole('button', { name: 'PNG' }).click());
   expect(png.name).toBe('loss.png');
   expect(png.bytes.subarray(1, 4).toString()).toBe('PNG');
+  await shownInForcedColors(page, [
+    ['lines', plot.locator('canvas'), (it) => ((it as HTMLCanvasElement).width = 0)],
+  ]);
   await page.context().close();
 });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accessibleInBothSchemes, fits } from '../support/page-checks.ts';
+import { accessibleInBothSchemes, fits, focusOn, shownInForcedColors } from '../support/page-checks.ts';
 import { CASE, servePage } from './page-server.ts';
 
 let server: Awaited<ReturnType<typeof servePage>>;
@@ -149,8 +149,8 @@ describe.concurrent('side by side', () => {
     expect(await answer.locator('.text').textContent()).toContain(
       `<img src=x onerror="document.title='owned'">`,
     );
-    expect(await answer.locator('ins .hidden-character').textContent()).toBe('U+202E');
-    expect(await answer.locator('del').textContent()).toBe('[missing: be]');
+    expect(await answer.locator('del .hidden-character').textContent()).toBe('U+202E');
+    expect(await answer.locator('ins').textContent()).toBe('[missing: be]');
     expect(await page.title()).toMatch(/ · Retune$/);
     await page.getByLabel('Marked').selectOption('Between versions');
     expect(await answer.locator('ins, del').count()).toBe(0);
@@ -285,6 +285,8 @@ describe.concurrent('runs and storage', () => {
     await detail.getByRole('button', { name: 'Delete the third' }).click();
     await page.keyboard.press('Enter');
     await tree.getByRole('button', { name: /the third/ }).waitFor({ state: 'detached' });
+    await focusOn(page, 'Runs');
+    await page.locator('live-status').getByText('the third is deleted.').waitFor();
     await page.context().close();
   });
 
@@ -338,6 +340,7 @@ describe.concurrent('runs and storage', () => {
     await page.getByText('Delete base for good? It frees 1.1 GiB.').waitFor();
     await page.keyboard.press('Enter');
     await page.getByText('Retune uses 1.4 GiB').waitFor();
+    await focusOn(page, 'Storage');
     await page
       .getByRole('listitem')
       .filter({ hasText: 'The browser’s overhead' })
@@ -349,6 +352,7 @@ describe.concurrent('runs and storage', () => {
     await page.getByText('Retune uses 8.0 MiB').waitFor();
     await page.getByText('No runs yet: the first appears here once it starts.').waitFor();
     expect(await button(page, 'Delete everything').count()).toBe(0);
+    await focusOn(page, 'Storage');
     await page.context().close();
     const kept = await open('family&persisted');
     await stage(kept, 'Runs');
@@ -382,6 +386,17 @@ it.concurrent(
     await page.getByText('Recipe', { exact: true }).last().click();
     await button(page, 'Delete base').click();
     await checked('runs');
+    await openTest(page);
+    const v1 = rows(page).nth(2).locator('td').first();
+    await shownInForcedColors(page, [
+      ['wrong word', v1.locator('del').first(), (word) => (word.className = '')],
+      ['missing word', v1.locator('ins').first(), (word) => (word.className = '')],
+      [
+        'chosen vote',
+        button(page, '✓ Best of question 1: V2'),
+        (vote) => vote.removeAttribute('aria-pressed'),
+      ],
+    ]);
     await page.context().close();
   },
 );

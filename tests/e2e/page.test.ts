@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GivenInputs } from '../../src/engine/protocol/protocol.ts';
 import { securityHeaders } from '../../src/platform/security-headers.ts';
-import { accessible, accessibleInBothSchemes } from '../support/page-checks.ts';
+import { accessible, accessibleInBothSchemes, focusOn, inView, orphans } from '../support/page-checks.ts';
 import { pickCase, stubPickers } from '../support/real-page.ts';
 import { CASE, chooseFiles, servePage } from './page-server.ts';
 
@@ -48,7 +48,7 @@ describe.concurrent('the page', () => {
     page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
     await page.goto(server.url);
     await page.getByText(/Chrome offers only a software device/).waitFor();
-    expect(await page.getByRole('status').textContent()).toMatch(/swiftshader/i);
+    expect(await page.locator('.device').textContent()).toMatch(/swiftshader/i);
     expect(problems).toEqual([]);
     await page.close();
   });
@@ -99,6 +99,12 @@ describe.concurrent('the page', () => {
     await accessibleInBothSchemes(page, 'empty');
     await wrongFiles(page);
     await accessibleInBothSchemes(page, 'wrong files');
+    const described = page.locator('choice-card [aria-describedby=report]');
+    expect(await described.count()).toBe(3);
+    expect(await orphans(page)).toEqual([]);
+    // What is removed leaves the focus at the heading of what stays.
+    await button(page, 'Remove New rows').press('Enter');
+    await focusOn(page, 'New rows');
     await chooseFiles(page);
     await page.getByLabel('Accumulation').fill('16');
     await page.locator('[data-slot=recipe]').setInputFiles(`${CASE}/training_config.yaml`);
@@ -106,11 +112,18 @@ describe.concurrent('the page', () => {
     await page.getByText('Memory by kind', { exact: true }).click();
     await page.getByText('About 10 min 00 s, at 900 tokens per second.').waitFor();
     await accessibleInBothSchemes(page, 'chosen');
+    for (const top of [0, 1500, 9999]) {
+      await page.evaluate((to) => scrollTo(0, to), top);
+      expect(await inView(button(page, 'Start training')), `scrolled by ${top}`).toBe(true);
+    }
     await button(page, 'Start training').click();
     await page.getByText('Step 25 of 60').waitFor();
     await accessibleInBothSchemes(page, 'training');
+    await page.getByRole('status').getByText('Training, 40% done, checkpoint of step 20 kept.').waitFor();
     await button(page, 'Stop').click();
     await page.getByRole('heading', { name: 'Stopped' }).waitFor();
+    // Its button is gone with the others.
+    await focusOn(page, 'Stopped');
     await accessibleInBothSchemes(page, 'stopped');
     await page.goto(`${server.url}tests/e2e/fake.html?steps=20`);
     await begin(page);

@@ -71,6 +71,8 @@ it('corrected answers make V3 in the page, mended by the same questions, and by 
   expect(rows.trimEnd().split('\n').length).toBe(12);
 
   await button(page, 'Train V3 on 3 corrections').click();
+  await page.getByText(/^The test .* has finished/).waitFor();
+  await page.getByRole('button', { name: 'Show the test' }).click();
   await page.getByRole('heading', { name: 'V3 mends 2 of 2 corrected answers' }).waitFor();
   await page.getByText('Without the 3 questions that were corrected and trained on:').waitFor();
   if (process.env.RETUNE_PICTURES) {

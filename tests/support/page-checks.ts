@@ -1,5 +1,5 @@
 import { AxeBuilder } from '@axe-core/playwright';
-import type { Page } from 'playwright-core';
+import type { ElementHandle, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
 
 /** Fails where axe finds something serious or critical. */
@@ -83,3 +83,78 @@ function outsideOf(page: Page): Promise<string[]> {
     return found;
   });
 }
+
+/** The label of what has the focus, through all shadow roots; "nothing" where it has fallen to the body. */
+export const focused = (page: Page): Promise<string> =>
+  page.evaluate(() => {
+    let at = document.activeElement;
+    while (at?.shadowRoot?.activeElement) {
+      at = at.shadowRoot.activeElement;
+    }
+    const name = at === document.body ? 'nothing' : (at?.getAttribute('aria-label') ?? at?.textContent ?? '');
+    return name.replace(/\s+/g, ' ').trim();
+  });
+
+/** Waits until what is so labeled has the focus. */
+export async function focusOn(page: Page, label: string): Promise<void> {
+  for (let tries = 0; tries < 50 && (await focused(page)) !== label; tries++) {
+    await page.waitForTimeout(50);
+  }
+  expect(await focused(page)).toBe(label);
+}
+
+/** A change to an element in the page. */
+type Change = (element: HTMLElement) => void;
+
+/**
+ * Fails where, in forced colors, something looks the same without what it shows: `hide` takes that away. The page is of
+ * no use afterwards.
+ */
+export async function shownInForcedColors(
+  page: Page,
+  parts: readonly (readonly [what: string, part: Locator, hide: Change])[],
+): Promise<void> {
+  await page.emulateMedia({ forcedColors: 'active' });
+  const hidden: string[] = [];
+  for (const [what, part, hide] of parts) {
+    // What is taken away may be what it was found by.
+    const element = (await part.elementHandle())! as ElementHandle<HTMLElement>;
+    const before = await element.screenshot();
+    await element.evaluate(hide);
+    if (before.equals(await element.screenshot())) {
+      hidden.push(what);
+    }
+  }
+  expect(hidden).toEqual([]);
+}
+
+/** Whether a control lies in the window, whole and under nothing. */
+export const inView = (control: Locator): Promise<boolean> =>
+  control.evaluate((element) => {
+    const { left, right, top, bottom } = element.getBoundingClientRect();
+    let at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    while (at?.shadowRoot) {
+      const inside = at.shadowRoot.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+      if (!inside || inside === at) {
+        break;
+      }
+      at = inside;
+    }
+    return top >= 0 && left >= 0 && right <= innerWidth && bottom <= innerHeight && element.contains(at);
+  });
+
+/** The settings that stand alone in a row of the recipe's form, or do not fill it. */
+export const orphans = (page: Page): Promise<string[]> =>
+  page.locator('recipe-view').evaluate((view) =>
+    [...view.shadowRoot!.querySelectorAll('.fields')].flatMap((fields) => {
+      const all = [...fields.querySelectorAll('recipe-input')];
+      const rows = Map.groupBy(all, (field) => Math.round(field.getBoundingClientRect().top));
+      const width = fields.clientWidth;
+      return [...rows.values()]
+        .filter((row) => {
+          const end = row.at(-1)!.getBoundingClientRect().right - fields.getBoundingClientRect().left;
+          return (row.length === 1 && all.length > 1) || Math.abs(end - width) > 2;
+        })
+        .map((row) => row.map((field) => field.shadowRoot!.querySelector('label')!.textContent).join());
+    }),
+  );

@@ -12,6 +12,19 @@ export const tableStyles = css`
   .count {
     margin: 0.6rem 0 0.4rem;
   }
+  .legend {
+    float: right;
+    margin-top: 0.6rem;
+    color: var(--ink-soft);
+  }
+  .legend > * {
+    margin-left: 0.4rem;
+  }
+  @media (max-width: 30rem) {
+    .legend {
+      float: none;
+    }
+  }
   .scroll {
     overflow-x: auto;
     background: var(--surface);

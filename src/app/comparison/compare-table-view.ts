@@ -12,7 +12,7 @@ import type { TestComparison, TestDetail, Vote } from '../../engine/protocol/com
 import type { Correction, TrayCorrection } from '../../engine/protocol/corrections.ts';
 import { counted } from '../../formats/words.ts';
 import { type AnswerCorrection, editOnE, type KeptCorrection } from '../elements/answer-correction.ts';
-import { markedStyles, markedText } from '../elements/marked-text.ts';
+import { type MarkedAgainst, markedStyles, markedText,marksLegend } from '../elements/marked-text.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 import { tableStyles } from './compare-table-styles.ts';
@@ -21,6 +21,12 @@ import { type AnswerFilter, everything, type Marks, mendedIn, shownQuestions } f
 const PAGE = 25;
 
 const CHANGES: Record<Exclude<Change, 'same'>, string> = { better: '↑ got better', worse: '↓ got worse' };
+
+/** What an answer's differences are marked against. */
+interface Reference {
+  text: string;
+  against: MarkedAgainst;
+}
 
 /**
  * Every question with all answers, some at a time. Fires `vote` with {question, vote}, `correct` with a correction, and
@@ -92,6 +98,7 @@ export class CompareTableView extends LitElement {
         }}
         @marks=${(event: CustomEvent<Marks>) => (this.marks = event.detail)}
       ></compare-filter-view>
+      ${this.marks === 'none' ? nothing : html`<p class="small legend">Marked: ${marksLegend(this.marks === 'expected' ? 'expected' : 'other')}</p>`}
       <p class="soft small count" aria-live="polite">
         ${
           shown.length === detail.questions.length
@@ -234,7 +241,7 @@ export class CompareTableView extends LitElement {
   }
 
   /** Line breaks count here, so the template has none of its own. */
-  #text(whole: string, reference: string | undefined) {
+  #text(whole: string, reference: Reference | undefined) {
     const { thoughts, answer } = splitThoughts(whole);
     return html`${
       thoughts
@@ -246,29 +253,33 @@ export class CompareTableView extends LitElement {
     }${this.#answer(answer, reference)}`;
   }
 
-  #answer(text: string, reference: string | undefined) {
+  #answer(text: string, reference: Reference | undefined) {
     if (text === '') {
       return html`<p class="text soft">(nothing)</p>`;
     }
-    const marked = guard([text, reference], () =>
-      reference === undefined ? safeText(text) : markedText(wordDiff(reference, text)),
+    const marked = guard([text, reference?.text, reference?.against], () =>
+      reference === undefined
+        ? safeText(text)
+        : markedText(wordDiff(reference.text, text), reference.against),
     );
     return html`<p class="text">${marked}</p>`;
   }
 
   /** The text that an answer's differences are marked against. */
-  #reference(i: number, version: number): string | undefined {
+  #reference(i: number, version: number): Reference | undefined {
     const { questions, versions } = this.detail;
     const expected = questions[i]!.answer;
     if (this.marks === 'none') {
       return undefined;
     }
     if (this.marks === 'expected' && expected.trim() !== '') {
-      return splitThoughts(expected).answer;
+      return { text: splitThoughts(expected).answer, against: 'expected' };
     }
     const [first] = this.comparison?.versions ?? [0];
     const text = versions[first]!.answers[i]?.text;
-    return version === first || text === undefined ? undefined : splitThoughts(text).answer;
+    return version === first || text === undefined
+      ? undefined
+      : { text: splitThoughts(text).answer, against: 'other' };
   }
 
   #pager(page: number, pages: number) {

@@ -128,7 +128,7 @@ export class FilmStripView extends LitElement {
     return html`<li>
       <p class="steps numbers">${stepsText(frame)}</p>
       <p class="answer">
-        ${markedText(pieces)}${isEmpty ? html`<span class="soft">(no answer)</span>` : nothing}${
+        ${markedText(pieces, 'other')}${isEmpty ? html`<span class="soft">(no answer)</span>` : nothing}${
           cut ? html`<span class="soft" title="It goes on">…</span>` : nothing
         }
       </p>
