@@ -14,7 +14,7 @@ import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import { conflict } from './conflict.ts';
 import { fieldSpans, TRACKS } from './field-rows.ts';
-import { fieldText, RECIPE_FIELDS } from './recipe-fields.ts';
+import { fieldText, RECIPE_FIELDS, type RecipeField } from './recipe-fields.ts';
 import type { PromptPlace } from './sample-prompts-input.ts';
 
 /** Settings whose values are long. */
@@ -146,23 +146,15 @@ export class RecipeView extends SessionView {
         </p>
       </fieldset>`;
     }
-    const spans = fieldSpans(fields.map(({ key }) => (WIDE.has(key) ? 2 : 1)));
+    const single = fields.filter(({ kind }) => kind !== 'texts');
+    const spans = fieldSpans(single.map(({ key }) => (WIDE.has(key) ? 2 : 1)));
+    const draftOf = ({ key }: RecipeField) => (running ? undefined : this.app.drafts[key]);
     const wrong = running ? undefined : conflict(this.app);
     return html`<fieldset>
       <legend>${group}</legend>
       <div class="fields">
-        ${fields.map((field, i) => {
-          const draft = running ? undefined : this.app.drafts[field.key];
-          if (field.kind === 'texts') {
-            return html`<sample-prompts-input
-              .field=${field}
-              .value=${draft?.text ?? fieldText(field, running ?? this.app.recipe!)}
-              .problem=${draft?.problem ?? ''}
-              .locked=${locked}
-              .places=${this.#promptPlaces()}
-              @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
-            ></sample-prompts-input>`;
-          }
+        ${single.map((field, i) => {
+          const draft = draftOf(field);
           return html`<recipe-input
             class=${`span-${spans[i]}`}
             .field=${field}
@@ -172,6 +164,18 @@ export class RecipeView extends SessionView {
             @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
           ></recipe-input>`;
         })}
+        ${fields.map((field) =>
+          field.kind === 'texts'
+            ? html`<sample-prompts-input
+                .field=${field}
+                .value=${draftOf(field)?.text ?? fieldText(field, running ?? this.app.recipe!)}
+                .problem=${draftOf(field)?.problem ?? ''}
+                .locked=${locked}
+                .places=${this.#promptPlaces()}
+                @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
+              ></sample-prompts-input>`
+            : nothing,
+        )}
         ${group === 'Length and pace' ? this.#schedule() : nothing}
       </div>
     </fieldset>`;
