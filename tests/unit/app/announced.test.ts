@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
+import { changesSaid, type Heard, testSaid, workSaid } from '../../../src/app/heard.ts';
 import type { RunState } from '../../../src/app/shared/app-state.ts';
 import { newRun } from '../../../src/app/shared/run-events.ts';
-import { changesSaid, type Heard, testSaid, workSaid } from '../../../src/app/heard.ts';
 import { announced } from '../../../src/app/training/announced.ts';
 
 const at = (step: number, more: Partial<RunState> = {}): string => {
