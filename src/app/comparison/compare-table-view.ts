@@ -12,7 +12,7 @@ import type { TestComparison, TestDetail, Vote } from '../../engine/protocol/com
 import type { Correction, TrayCorrection } from '../../engine/protocol/corrections.ts';
 import { counted } from '../../formats/words.ts';
 import { type AnswerCorrection, editOnE, type KeptCorrection } from '../elements/answer-correction.ts';
-import { type MarkedAgainst, markedStyles, markedText,marksLegend } from '../elements/marked-text.ts';
+import { type MarkedAgainst, markedStyles, markedText, marksLegend } from '../elements/marked-text.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { shared } from '../shared/styles.ts';
 import { tableStyles } from './compare-table-styles.ts';
