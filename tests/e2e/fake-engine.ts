@@ -40,6 +40,8 @@ export interface Scenario {
   rows: string | undefined;
   /** Whether the browser asks before it lets them be read; the event `permission` answers with its detail. */
   asks: boolean;
+  /** Whether the cache holds the base of the folder that the stubbed picker gives. */
+  keptBase: boolean;
   /** Whether measuring the speed takes until it is canceled. */
   holdSpeed: boolean;
   /** What another tab does until the event `elsewhere-ends`. */
@@ -64,6 +66,7 @@ export function scenarioOf(search: URLSearchParams): Scenario {
     handles: search.has('handles'),
     rows: search.get('rows') ?? undefined,
     asks: search.has('asks'),
+    keptBase: search.has('keptBase'),
     holdSpeed: search.has('holdSpeed'),
     elsewhere: (search.get('elsewhere') ?? undefined) as Scenario['elsewhere'],
   };
@@ -264,7 +267,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     responds: async () => true,
     restart: () => undefined,
     inspectBase: async (base) =>
-      has(base, 'config.json')
+      base.run !== undefined || has(base, 'config.json')
         ? ok({
             name: base.name,
             family: 'qwen2',
@@ -399,7 +402,11 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
     checkpointNow: async () => void (saving = true),
     elsewhere: async () => elsewhere,
     elsewhereEnded: () => elsewhereEnded,
-    runs: async () => [...runs.values()],
+    runs: async () => {
+      const folders = scenario.keptBase ? await navigator.storage.getDirectory() : undefined;
+      const base = await folders?.getDirectoryHandle('base');
+      return [...runs.values()].map((run) => (base ? { ...run, handles: { ...run.handles, base } } : run));
+    },
     deleteRun: async (id) => {
       runs.delete(id);
       return ok(undefined);

@@ -345,6 +345,11 @@ describe.concurrent('the page', () => {
       .waitFor();
     expect(await epochs.inputValue()).toBe('7');
     await accessible(page, 'waiting for permission');
+    // Nothing is asked for a base that the cache holds.
+    await page.goto(`${server.url}tests/e2e/fake.html?holdAt=5&family&keptBase`);
+    await page
+      .getByText(/^You had chosen source, train\.jsonl, val\.jsonl\. The browser asks again/)
+      .waitFor();
     await button(page, 'Choose them again').click();
     await ready(page);
     await page.locator('choice-card').getByText('training_config.yaml').waitFor();

@@ -163,7 +163,7 @@ export class StorageView extends SessionView {
         >${safeText(name)}
         <span class="soft"
           >·
-          ${what}${parts.length > 1 ? `: ${largestFirst.map((part) => `${part.name} ${showBytes(part.bytes)}`).join(', ')}` : ''}</span
+          ${what}${parts.length > 1 ? `: ${largestFirst.map((part) => `${part.name} (${showBytes(part.bytes)})`).join(', ')}` : ''}</span
         ></span
       >
       <span class="bytes numbers">${showBytes(bytes)}</span>

@@ -18,7 +18,13 @@ type AsRead = Pick<ChosenFile, 'columns' | 'changes'>;
 /** The way by which the browser finds again what was chosen. */
 type Place =
   | ({ kind: 'handle'; name: string; handle: FileSystemHandle } & AsRead)
-  | { kind: 'run'; name: string; run: string; step: number | undefined }
+  | {
+      kind: 'run';
+      name: string;
+      run: string;
+      step: number | undefined;
+      handle?: FileSystemHandle | undefined;
+    }
   | { kind: 'demo'; name: string }
   | ({ kind: 'copy'; name: string } & CorrectedFile);
 
@@ -138,7 +144,7 @@ export class KeptChoices {
 
   async #take(ask: boolean): Promise<void> {
     const asks = ask ? askToRead(this.#app, 'as you had chosen it') : undefined;
-    const open: [SlotName, Place][] = [];
+    const open: [SlotName, left: Place, Place][] = [];
     const waiting: { slot: SlotName; name: string }[] = [];
     // All is asked for before anything is read: the browser counts the click for some seconds only.
     for (const slot of SLOTS) {
@@ -146,9 +152,12 @@ export class KeptChoices {
       if (!place) {
         continue;
       }
-      const permission = place.kind === 'handle' ? await readPermission([place.handle], asks) : 'granted';
+      const handles = place.kind === 'handle' ? [place.handle] : [];
+      const allowed = (await readPermission(handles)) === 'granted';
+      const kept = slot === 'base' && !allowed ? await this.#keptBase(handles[0]!, place.name) : undefined;
+      const permission = kept ? 'granted' : await readPermission(handles, asks);
       if (permission === 'granted') {
-        open.push([slot, place]);
+        open.push([slot, place, kept ?? place]);
       } else if (ask && permission === 'denied') {
         this.#left.delete(slot);
       } else {
@@ -156,15 +165,33 @@ export class KeptChoices {
       }
     }
     this.#app.update({ waiting });
-    for (const [slot, place] of open) {
+    for (const [slot, left, place] of open) {
       // What no longer exists must be chosen again.
       const chosen = await openPlace(slot, place).catch(() => undefined);
-      if (chosen && this.#left.get(slot) === place) {
+      if (chosen && this.#left.get(slot) === left) {
         await this.#choices.choose(slot, chosen as ChosenFolder & ChosenFile);
       }
     }
   }
+
+  /** The base of a run with this folder, as far as the cache holds it: nothing has to be asked for that. */
+  async #keptBase(handle: FileSystemHandle, name: string): Promise<Place | undefined> {
+    const runs = await this.#engine.runs().catch(() => []);
+    for (const { id, handles } of runs) {
+      if (await isSame(handle, handles.base)) {
+        const lacks = await this.#engine.lacks(id);
+        if (lacks.ok && !lacks.value.includes('base')) {
+          return { kind: 'run', name, run: id, step: undefined, handle };
+        }
+      }
+    }
+    return undefined;
+  }
 }
+
+/** The same folder or file, where the browser can tell. */
+const isSame = (a: FileSystemHandle, b: FileSystemHandle | undefined): Promise<boolean> =>
+  b?.isSameEntry?.(a).catch(() => false) ?? Promise.resolve(false);
 
 /** Changes where something is chosen or set, and not where it has been read. */
 const choicesOf = ({ slots, recipe, recipeFile, fresh, holdOut }: AppState): readonly unknown[] => [
@@ -179,7 +206,7 @@ function placeOf(chosen: Chosen): Place | undefined {
   const name = 'file' in chosen ? chosen.file.name : chosen.name;
   const asRead: AsRead = 'file' in chosen ? { columns: chosen.columns, changes: chosen.changes } : {};
   if ('run' in chosen && chosen.run !== undefined) {
-    return { kind: 'run', name, run: chosen.run, step: chosen.step };
+    return { kind: 'run', name, run: chosen.run, step: chosen.step, handle: chosen.handle };
   }
   if (chosen.handle) {
     return { kind: 'handle', name, handle: chosen.handle, ...asRead };
@@ -197,7 +224,10 @@ function placeOf(chosen: Chosen): Place | undefined {
 async function openPlace(slot: SlotName, place: Place): Promise<Chosen> {
   switch (place.kind) {
     case 'run':
-      return { name: place.name, files: [], run: place.run, step: place.step };
+      return {
+        ...{ name: place.name, files: [], run: place.run, step: place.step },
+        handle: place.handle as FileSystemDirectoryHandle | undefined,
+      };
     case 'demo':
       return (await demoFiles())[slot];
     case 'copy': {

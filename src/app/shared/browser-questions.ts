@@ -1,3 +1,4 @@
+import { pickOutputFolder } from '../../platform/file-pickers.ts';
 import type { AskToRead } from '../../platform/permission.ts';
 import type { AppState, BrowserQuestion } from './app-state.ts';
 import type { Store } from './store.ts';
@@ -32,6 +33,15 @@ export async function whileAsked<T>(
     }
   }
 }
+
+/** Has the user choose a folder to write into, and says meanwhile that the browser asks about that then. */
+export const askForOutputFolder = (app: Store<AppState>): Promise<FileSystemDirectoryHandle | undefined> =>
+  whileAsked(
+    app,
+    'Choose a folder to write into. The browser asks then whether Retune may edit files in it: answer it at the top of this window.',
+    pickOutputFolder,
+    { silent: true },
+  );
 
 /** Has the browser ask for a handle, and says meanwhile what it asks for; `why` completes "to continue the run". */
 export const askToRead =

@@ -6,10 +6,11 @@ import { customElement, state } from 'lit/decorators.js';
 import { partlyWritten } from '../../engine/files/partly-written.ts';
 import type { Following } from '../../engine/watch.ts';
 import { showBytes, showNumber } from '../../formats/words.ts';
-import { hasPickers, pickOutputFolder } from '../../platform/file-pickers.ts';
+import { hasPickers } from '../../platform/file-pickers.ts';
 import { saveFile } from '../../platform/save-file.ts';
 import { stoppedVerdict, verdictOf } from '../../run/verdict.ts';
 import type { RunState } from '../shared/app-state.ts';
+import { askForOutputFolder } from '../shared/browser-questions.ts';
 import { FollowedWork } from '../shared/followed-work.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
@@ -258,7 +259,7 @@ export class ResultView extends SessionView {
 
   #intoFolder(id: string): Promise<void> {
     return this.#work('folder', async (following) => {
-      const folder = await pickOutputFolder();
+      const folder = await askForOutputFolder(this.session.store);
       if (!folder) {
         return undefined;
       }

@@ -9,13 +9,12 @@ import type {
 import type { Answer, ChosenFolder, EngineApi, RunRecord } from '../../engine/protocol/protocol.ts';
 import { FORMS } from '../../export/forms.ts';
 import { UserError } from '../../formats/user-error.ts';
-import { pickOutputFolder } from '../../platform/file-pickers.ts';
 import { checkOutput, freeName, removeUnfinished } from '../../platform/output-place.ts';
 import { mayRead } from '../../platform/permission.ts';
 import { saveFile } from '../../platform/save-file.ts';
 import type { AppState } from '../shared/app-state.ts';
 import { Asking } from '../shared/asking.ts';
-import { askToRead } from '../shared/browser-questions.ts';
+import { askForOutputFolder, askToRead } from '../shared/browser-questions.ts';
 import { isDemoBase } from '../shared/demo.ts';
 import { demoBase } from '../shared/demo-tests.ts';
 import type { EngineWatch } from '../shared/engine-watch.ts';
@@ -173,7 +172,7 @@ export class AdapterUse {
   /** Writes it into a folder of the user's, under a name that is free there. */
   saveIntoFolder(): Promise<void> {
     return this.#work(async (adapter, onExport, signal) => {
-      const folder = await pickOutputFolder();
+      const folder = await askForOutputFolder(this.#app);
       if (!folder) {
         return undefined;
       }

@@ -1,12 +1,15 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { initialState } from '../../../src/app/shared/app-state.ts';
-import { askToRead, whileAsked } from '../../../src/app/shared/browser-questions.ts';
+import { askForOutputFolder, askToRead, whileAsked } from '../../../src/app/shared/browser-questions.ts';
 import { neededHandles } from '../../../src/app/shared/needed-handles.ts';
 import { Store } from '../../../src/app/shared/store.ts';
 import { mayRead, readPermission } from '../../../src/platform/permission.ts';
 
 beforeEach(() => void vi.useFakeTimers());
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
 
 function handle(name: string, state: PermissionState, answer: PermissionState = 'granted') {
   const asked: string[] = [];
@@ -28,6 +31,17 @@ it('is said while it is open, and not any more once it is answered', async () =>
   expect(app.state.question?.text).toBe('May it?');
   answer('yes');
   expect(await waiting).toBe('yes');
+  expect(app.state.question).toBeUndefined();
+});
+
+it('is said too while a folder to write into is chosen, which the user can leave', async () => {
+  const app = new Store(initialState);
+  vi.stubGlobal('showDirectoryPicker', () => new Promise(() => undefined));
+  const waiting = askForOutputFolder(app);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(app.state.question?.text).toMatch(/asks then whether Retune may edit files in it/);
+  app.state.question!.cancel();
+  expect(await waiting).toBeUndefined();
   expect(app.state.question).toBeUndefined();
 });
 
