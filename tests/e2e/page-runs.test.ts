@@ -225,7 +225,7 @@ describe.concurrent('a run', () => {
   });
 
   it('tells what merging its result changes', async () => {
-    const page = await server.open('family&pace=20');
+    const page = await server.open('family&pace=20&holdAt=1');
     await goTo(page, '#use/run-v3');
     const losses = page.locator('merge-losses-view');
     await losses.getByText('The base’s folder is needed.').waitFor();
@@ -235,7 +235,7 @@ describe.concurrent('a run', () => {
     await press(page, 'Measure both losses');
     await losses.getByText('Checking that this is the base', { exact: true }).waitFor();
     await press(page, 'Cancel the measurement');
-    await losses.getByText('The measurement was cancelled.').waitFor();
+    await losses.getByText('The measurement was canceled.').waitFor();
     await press(page, 'Measure both losses');
     await losses.getByText('eval_loss over 60 rows: 0.3442 as trained, 0.3502 as written.').waitFor();
     await page.getByLabel('their NF4 values').check();
@@ -256,6 +256,14 @@ describe.concurrent('a run', () => {
     expect(await losses.getByRole('row').count()).toBe(0);
     await page.getByLabel('GGUF, adapter only').check();
     await losses.getByText('What merging changes').waitFor({ state: 'detached' });
+    await page.getByLabel('GGUF', { exact: true }).check();
+    await stage(page, 'Choose');
+    await chooseFiles(page);
+    await page.getByText('Everything is in order').waitFor();
+    await press(page, 'Start training');
+    await page.getByText('Step 1 of 60').waitFor();
+    await goTo(page, '#use/run-v3');
+    await losses.getByText('A run is using the GPU: wait for it, or stop it.').waitFor();
     await page.context().close();
   });
 

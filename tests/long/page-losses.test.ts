@@ -66,7 +66,7 @@ it('the page measures the losses that the command line tells, and writes them in
   await measure(page).click();
   await page.getByText('Loading weights onto the GPU', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Cancel the measurement' }).click();
-  await page.getByText('The measurement was cancelled.').waitFor();
+  await page.getByText('The measurement was canceled.').waitFor();
 
   const cells = async (name: RegExp) => page.getByRole('row', { name }).getByRole('cell').allInnerTexts();
   await measure(page).click();

@@ -58,7 +58,7 @@ export class MergeLossesView extends SessionView {
       }
       th,
       td {
-        padding: 0.25rem 1.25rem 0.25rem 0;
+        padding: 0.25rem 0.9rem 0.25rem 0;
         text-align: left;
         vertical-align: top;
       }
@@ -88,8 +88,8 @@ export class MergeLossesView extends SessionView {
     return html`<section class="panel" aria-labelledby="heading">
       <h3 id="heading">What merging changes <span class="soft">(optional)</span></h3>
       <p class="soft small">
-        The eval loss of ${used.label} as it was trained and of the weights as they will be written, on this
-        GPU. Both take about as long as loading the base.
+        The eval loss of ${used.label} as it was trained and of the weights as they will be written. Each
+        takes this GPU about as long as loading the base.
       </p>
       <choice-card
         slotName="losses"
@@ -160,11 +160,11 @@ export class MergeLossesView extends SessionView {
 
   #progress() {
     const { losses } = this.session.use;
-    const { phase, cancelled } = losses.store.state.work!;
+    const { phase, canceled } = losses.store.state.work!;
     const show = phase?.unit === 'bytes' ? showBytes : showCount;
     const unit = phase && phase.unit !== 'bytes' ? ` ${phase.unit}` : '';
-    const text = cancelled
-      ? 'Cancelling'
+    const text = canceled
+      ? 'Canceling'
       : phase
         ? (PHASES[phase.phase] ?? phaseText(phase.phase))
         : 'Getting ready';
@@ -179,7 +179,7 @@ export class MergeLossesView extends SessionView {
         <p class="only-heard" role="status">${text}.</p>
       </div>
       <div class="row">
-        <button type="button" ?disabled=${cancelled} @click=${() => losses.cancel()}>
+        <button type="button" ?disabled=${canceled} @click=${() => losses.cancel()}>
           Cancel<span class="only-heard"> the measurement</span>
         </button>
       </div>`;

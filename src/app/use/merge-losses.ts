@@ -30,7 +30,7 @@ export interface LossesState {
     | {
         phase?: Extract<RunEvent, { type: 'phase' }> | undefined;
         notes: readonly string[];
-        cancelled: boolean;
+        canceled: boolean;
       }
     | undefined;
   /** How the last one ended. */
@@ -55,7 +55,7 @@ export class MergeLosses {
 
   /** Forgets what belongs to another adapter. */
   clear(): void {
-    this.#running?.abort(new UserError('The measurement was cancelled.'));
+    this.#running?.abort(new UserError('The measurement was canceled.'));
     this.#running = undefined;
     this.store.update({ work: undefined });
     this.chooseRows(undefined);
@@ -82,7 +82,7 @@ export class MergeLosses {
       return;
     }
     const running = (this.#running = new AbortController());
-    this.store.update({ said: undefined, work: { notes: [], cancelled: false } });
+    this.store.update({ said: undefined, work: { notes: [], canceled: false } });
     const { form, type, onto } = choice;
     let said: LossesState['said'];
     let found: Measured | undefined;
@@ -110,9 +110,9 @@ export class MergeLosses {
   cancel(): void {
     const { work } = this.store.state;
     if (work && this.#running) {
-      this.store.update({ work: { ...work, cancelled: true } });
+      this.store.update({ work: { ...work, canceled: true } });
       void this.#watch.watch();
-      this.#running.abort(new UserError('The measurement was cancelled.'));
+      this.#running.abort(new UserError('The measurement was canceled.'));
     }
   }
 

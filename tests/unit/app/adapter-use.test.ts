@@ -195,7 +195,7 @@ describe('V2 for other programs', () => {
     expect(use.losses.store.state.measured).toEqual([]);
   });
 
-  it('ends a measurement that is cancelled, and one of an adapter that is left', async () => {
+  it('ends a measurement that is canceled, and one of an adapter that is left', async () => {
     await use.open(record, 'runs');
     engine.exportLosses.mockImplementation(
       (_, __, ___, ____, signal) =>
@@ -210,7 +210,7 @@ describe('V2 for other programs', () => {
     use.losses.cancel();
     await first;
     expect(use.losses.store.state).toMatchObject({
-      said: { kind: 'info', text: 'The measurement was cancelled.' },
+      said: { kind: 'info', text: 'The measurement was canceled.' },
       work: undefined,
     });
     const second = use.measureLosses();
