@@ -31,9 +31,8 @@ export interface LoraLinear {
 }
 
 /** The adapted ones among modules that share an input. */
-function adapted<T extends { module: LoraLinear }>(parts: readonly T[]): (T & { pair: LoraPair })[] {
-  return parts.flatMap((part) => (part.module.pair ? [{ ...part, pair: part.module.pair }] : []));
-}
+const adapted = <T extends { module: LoraLinear }>(parts: readonly T[]) =>
+  parts.filter((part): part is T & { module: { pair: LoraPair } } => part.module.pair !== undefined);
 
 const keyOf = ({ layer, projection }: LoraLinear): number =>
   moduleKey(layer, PROJECTIONS.indexOf(projection));
@@ -68,10 +67,17 @@ export function loraForward(
     }
     return;
   }
-  const parts = pairs.map(({ module, pair: { A, module: m } }) => ({
-    ...{ x, w: A, out: acts.loraOut(module.layer, module.projection) },
-    ...{ depth: m.inFeatures, rank: m.r, alpha: m.scaling },
-  }));
+  const parts = pairs.map(
+    ({
+      module,
+      module: {
+        pair: { A, module: m },
+      },
+    }) => ({
+      ...{ x, w: A, out: acts.loraOut(module.layer, module.projection) },
+      ...{ depth: m.inFeatures, rank: m.r, alpha: m.scaling },
+    }),
+  );
   const call = { rows, wByRank: false, dropout: masks(ctx, pairs), gated, unstored, scratch: acts.scratch };
   loraProject(stream, { parts, ...call });
 }
@@ -114,10 +120,18 @@ export type OutputGradients = readonly { module: LoraLinear; dy: BufferView }[];
 
 /** v = scaling·dy·B of modules that share their input, stored in the activations; up to three. */
 export function loraOutputGrad({ stream, acts, rows }: LinearContext, parts: OutputGradients): void {
-  const factors = adapted(parts).map(({ module, dy, pair: { B, module: m } }) => ({
-    ...{ x: dy, w: B, out: acts.loraGrad(module.projection) },
-    ...{ depth: m.outFeatures, rank: m.r, alpha: m.scaling },
-  }));
+  const factors = adapted(parts).map(
+    ({
+      module,
+      dy,
+      module: {
+        pair: { B, module: m },
+      },
+    }) => ({
+      ...{ x: dy, w: B, out: acts.loraGrad(module.projection) },
+      ...{ depth: m.outFeatures, rank: m.r, alpha: m.scaling },
+    }),
+  );
   if (factors.length > 0) {
     loraProject(stream, { parts: factors, rows, wByRank: true, scratch: acts.scratch });
   }
@@ -133,12 +147,27 @@ export function loraGradients(
 ): void {
   const { stream, acts, rows } = ctx;
   const readers = adapted(A);
-  const ofB = adapted(B).map(({ module, dy, pair: { dB, module: m } }) => ({
-    ...{ dy, u: acts.loraOut(module.layer, module.projection), dB, width: m.outFeatures, rank: m.r },
-  }));
-  const ofA = readers.map(({ module, pair: { dA, module: m } }) => ({
-    ...{ v: acts.loraGrad(module.projection), dA, rank: m.r, moduleKey: keyOf(module) },
-  }));
+  const ofB = adapted(B).map(
+    ({
+      module,
+      dy,
+      module: {
+        pair: { dB, module: m },
+      },
+    }) => ({
+      ...{ dy, u: acts.loraOut(module.layer, module.projection), dB, width: m.outFeatures, rank: m.r },
+    }),
+  );
+  const ofA = readers.map(
+    ({
+      module,
+      module: {
+        pair: { dA, module: m },
+      },
+    }) => ({
+      ...{ v: acts.loraGrad(module.projection), dA, rank: m.r, moduleKey: keyOf(module) },
+    }),
+  );
   if (ofA.length + ofB.length > 0) {
     const depth = A[0]!.module.linear.weight.depth;
     loraGradient(stream, { B: ofB, A: ofA, x, depth, tokens: rows, dropout: mask(ctx) });

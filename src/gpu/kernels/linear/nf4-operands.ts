@@ -1,5 +1,6 @@
 // References: T. Dettmers et al., "QLoRA", arXiv:2305.14314 (NF4, double quantization); bitsandbytes,
 // csrc/kernels.cu.
+import type { Constants } from '../../kernel.ts';
 import type { BufferView } from '../../memory.ts';
 import { type FloatFormat, FORMAT_CODE } from '../shared/float-format.ts';
 
@@ -85,6 +86,20 @@ export const weightConstants = (weight: LinearWeight) =>
   'format' in weight
     ? { NESTED: 0, STORED: 1 + FORMAT_CODE[weight.format] }
     : { NESTED: Number(!!weight.nested), STORED: 0 };
+
+/** The same together with a tile's: one object for each way to read a weight, since each dispatch looks them up. */
+export function constantsWith(tile: Constants): (weight: LinearWeight) => Constants {
+  const made = new Map<number, Constants>();
+  return (weight) => {
+    const { NESTED, STORED } = weightConstants(weight);
+    const key = 2 * STORED + NESTED;
+    let constants = made.get(key);
+    if (!constants) {
+      made.set(key, (constants = { NESTED, STORED, ...tile }));
+    }
+    return constants;
+  };
+}
 
 /** What products with the same input leave for one another above f32; each updates it. */
 export interface SharedInput {

@@ -3,7 +3,7 @@ import matmulGrad from '../../../../shaders/linear/nf4_matmul_grad.wgsl';
 import type { Gpu } from '../../device.ts';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
-import { FORWARD_PARAMS, GRAD_PARAMS, nestedParams, weightBuffers, weightConstants } from './nf4-operands.ts';
+import { constantsWith, FORWARD_PARAMS, GRAD_PARAMS, nestedParams, weightBuffers } from './nf4-operands.ts';
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
 
 /** Threads of a workgroup and what each computes: the shaders' constants. */
@@ -75,6 +75,7 @@ const fits = (gpu: Gpu, bytes: number): boolean => bytes <= gpu.device.limits.ma
 
 function forwardTile(shape: TileShape): Nf4ForwardVariant {
   const tile = tileOf(shape);
+  const constantsOf = constantsWith({ ...shape });
   return {
     name: tile.name,
     precision: 'f32',
@@ -98,7 +99,7 @@ function forwardTile(shape: TileShape): Nf4ForwardVariant {
           ...nestedParams(weight),
         },
         groups: [ceilDiv(columns, tile.columns), ceilDiv(rows, tile.rows)],
-        constants: { ...weightConstants(weight), ...shape },
+        constants: constantsOf(weight),
         work: 2 * rows * columns * (depth + (lora?.rank ?? 0)),
       });
     },
@@ -107,6 +108,7 @@ function forwardTile(shape: TileShape): Nf4ForwardVariant {
 
 function gradTile(shape: TileShape): Nf4GradVariant {
   const tile = tileOf(shape);
+  const constantsOf = constantsWith({ ...shape });
   return {
     name: tile.name,
     precision: 'f32',
@@ -125,7 +127,7 @@ function gradTile(shape: TileShape): Nf4GradVariant {
           ...nestedParams(weight),
         },
         groups: [ceilDiv(depth, tile.columns), ceilDiv(rows, tile.rows)],
-        constants: { ...weightConstants(weight), ...shape },
+        constants: constantsOf(weight),
         work: 2 * rows * depth * (columns + (lora?.rank ?? 0)),
       });
     },

@@ -207,10 +207,18 @@ export function loraProject(
   const whole =
     most > 1 && ceilDiv(rows, WHOLE_ROWS) * tiles.reduce((sum, n) => sum + n, 0) >= ENOUGH_WORKGROUPS;
   const { begins, used } = whole ? { begins: [], used: 0 } : placeSlices(sums, scratch);
+  // A literal without spreads: this runs for a fifth of a step's dispatches.
   const parts: PartsOf<typeof PROJECT_PART & { count: 'u32' }> = call.parts.map(
     ({ depth, rank, alpha }, i) => ({
-      ...sums[i]!,
-      ...{ depth, rank, alpha, tiles: tiles[i]!, w_at: w.at[i]! / 16, partial_at: begins[i] ?? 0 },
+      count: sums[i]!.count,
+      slices: sums[i]!.slices,
+      out_at: sums[i]!.out_at,
+      depth,
+      rank,
+      alpha,
+      tiles: tiles[i]!,
+      w_at: w.at[i]! / 16,
+      partial_at: begins[i] ?? 0,
     }),
   );
   const xs = three(call.parts.map((part) => part.x));
@@ -336,13 +344,21 @@ export function loraGradient(
 }
 
 /** The parts with their tiles, and with slices of tokens as long as the larger tiles of `sliceDepth` make them. */
-function sliced<P extends { width: number; rank: number }>(tokens: number, parts: readonly P[]) {
+function sliced(tokens: number, parts: readonly Sliced[]): PartsOf<typeof GRADIENT_PART> {
   const tiles = parts.reduce((sum, p) => sum + ceilDiv(p.width, TILE) * ceilDiv(p.rank, TILE_RANK), 0);
   const slice_tokens = sliceDepth([{ depth: tokens, tiles }]);
-  return parts.map((part) => ({
-    ...part,
+  return parts.map(({ width, rank, narrow_at, out_at, module_key }) => ({
+    width,
+    rank,
+    narrow_at,
+    out_at,
+    module_key,
     slice_tokens,
-    wide_tiles: ceilDiv(part.width, GRADIENT_TILE),
-    rank_tiles: ceilDiv(part.rank, GRADIENT_TILE),
+    wide_tiles: ceilDiv(width, GRADIENT_TILE),
+    rank_tiles: ceilDiv(rank, GRADIENT_TILE),
   }));
 }
+
+type Sliced = PartsOf<
+  Pick<typeof GRADIENT_PART, 'width' | 'rank' | 'narrow_at' | 'out_at' | 'module_key'>
+>[number];
