@@ -60,6 +60,7 @@ export class TestSetupView extends SessionView {
         display: flex;
         align-items: center;
         gap: 0.5rem;
+        font-size: var(--small);
         font-weight: 400;
         min-height: 1.7rem;
       }
@@ -90,7 +91,7 @@ export class TestSetupView extends SessionView {
           flex: 1 1 100%;
         }
       }
-      .demo {
+      button.demo {
         align-self: flex-start;
         padding-left: 0;
       }

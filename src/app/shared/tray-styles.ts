@@ -44,7 +44,7 @@ export const trayStyles = css`
     display: grid;
     gap: 0.75rem;
     margin-top: 0.5rem;
-    max-height: min(28rem, 55vh);
+    max-height: min(28rem, 42vh);
     overflow-y: auto;
     padding: 2px;
   }

@@ -49,6 +49,10 @@ export class ResultView extends SessionView {
       .said {
         display: contents;
       }
+      /* Beside both the download and the checkpoints. */
+      next-steps {
+        grid-row: span 2;
+      }
       .scroll {
         /* What is only heard stands out of the flow: it must scroll too. */
         position: relative;
@@ -77,10 +81,14 @@ export class ResultView extends SessionView {
         :host {
           grid-template-columns: minmax(0, 1fr);
         }
+        next-steps {
+          grid-row: auto;
+        }
       }
       td:last-child {
         text-align: right;
         padding-right: 0;
+        white-space: normal;
       }
     `,
   ];

@@ -103,6 +103,19 @@ export const useStyles = css`
     display: grid;
     gap: 0.6rem;
   }
+  /* The buttons stay in view; what came of them is read in its place. */
+  @media (min-height: 40rem) {
+    .where:not(:has(.ended notice-bar)) {
+      position: sticky;
+      bottom: 0.5rem;
+      z-index: 1;
+      padding-block: 0.9rem;
+      gap: 0.6rem;
+    }
+    .where .ended:empty {
+      margin-top: -0.6rem;
+    }
+  }
   @media (forced-colors: active) {
     .option:has(:checked) {
       border-color: Highlight;
