@@ -1,6 +1,8 @@
 // y = (left·rightᵀ)·row_scales + bias + residual, or added to y, on subgroup matrices whose operands are packed by
 // tile: left [rows, inner], right [columns, inner], both f16, all sums f32; `columns` is a multiple of four. With
-// pack_rows and pack_weights it makes nf4_matmul and its gradient: the LoRA product is part of the inner dimension.
+// pack_rows and pack_weights it makes nf4_matmul and its gradient, whose LoRA product is part of the inner dimension,
+// and the head's, a slab of the table at a time. Workgroups of one z share a part of the inner dimension and a slice
+// of y.
 //
 // Each subgroup makes 4 × 4 matrices of sums, SUBGROUPS_M × SUBGROUPS_N subgroups a tile. Operands are padded to
 // whole tiles, so that none of their loads needs a check, and are loaded straight from storage.
@@ -9,10 +11,12 @@
 
 struct Params {
   rows: u32, columns: u32,
-  // Left matrices in the inner dimension, and those from one row of them to the next.
+  // Left matrices in a part of the inner dimension, and those from one row of them to the next.
   inner: u32, left_across: u32,
   // Right tiles from one column of them to the next.
   right_across: u32,
+  // Numbers of y from one row to the next, before the first column, and from one slice to the next.
+  stride: u32, first: u32, slice: u32,
 }
 
 override HAS_BIAS: bool = false;
@@ -45,7 +49,7 @@ const QUADS = (STRIP + 4u * SUBGROUP_SIZE - 1u) / (4u * SUBGROUP_SIZE);
 
 // Writes four matrices of sums that stand side by side, from row m and column n on. What is added to them is loaded
 // first, all at once and from clamped places, so that nothing waits for it.
-fn drain(s0: Sum, s1: Sum, s2: Sum, s3: Sum, m: u32, n: u32, subgroup: u32, lane: u32) {
+fn drain(s0: Sum, s1: Sum, s2: Sum, s3: Sum, m: u32, n: u32, y_begin: u32, subgroup: u32, lane: u32) {
   let begin = subgroup * STRIP;
   var scale: array<f32, QUADS>;
   var more: array<vec4f, QUADS>;
@@ -53,11 +57,10 @@ fn drain(s0: Sum, s1: Sum, s2: Sum, s3: Sum, m: u32, n: u32, subgroup: u32, lane
     let i = (lane + j * SUBGROUP_SIZE) * 4u;
     let row = min(m + i / WIDTH, p.rows - 1u);
     let column = min(n + i % WIDTH, p.columns - 4u);
-    let at = (row * p.columns + column) / 4u;
     scale[j] = row_scales[row];
     if (HAS_BIAS) { more[j] += bias[column / 4u]; }
-    if (HAS_RESIDUAL) { more[j] += residual[at]; }
-    if (ACCUMULATE) { more[j] += y[at]; }
+    if (HAS_RESIDUAL) { more[j] += residual[(row * p.columns + column) / 4u]; }
+    if (ACCUMULATE) { more[j] += y[(y_begin + row * p.stride + column) / 4u]; }
   }
   workgroupBarrier();
   store_sum(begin, s0, WIDTH);
@@ -72,7 +75,7 @@ fn drain(s0: Sum, s1: Sum, s2: Sum, s3: Sum, m: u32, n: u32, subgroup: u32, lane
     if (i < STRIP && row < p.rows && column < p.columns) {
       let at = begin + i;
       let sum = vec4f(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
-      y[(row * p.columns + column) / 4u] = sum * scale[j] + more[j];
+      y[(y_begin + row * p.stride + column) / 4u] = sum * scale[j] + more[j];
     }
   }
 }
@@ -97,7 +100,8 @@ fn main(
   let right1 = packed_at(n + u32(N), 0u, p.right_across);
   let right2 = packed_at(n + 2u * u32(N), 0u, p.right_across);
   let right3 = packed_at(n + 3u * u32(N), 0u, p.right_across);
-  var i = 0u;
+  var i = group.z * p.inner;
+  let end = i + p.inner;
   loop {
     let k = packed_at(0u, i * u32(K), p.right_across);
     let l = left_begin + i * LEFT;
@@ -127,11 +131,12 @@ fn main(
     s33 = subgroupMatrixMultiplyAccumulate(l3, r3, s33);
     continuing {
       i++;
-      break if (i >= p.inner);
+      break if (i >= end);
     }
   }
-  drain(s00, s01, s02, s03, m, n, subgroup, in_subgroup);
-  drain(s10, s11, s12, s13, m + u32(M), n, subgroup, in_subgroup);
-  drain(s20, s21, s22, s23, m + 2u * u32(M), n, subgroup, in_subgroup);
-  drain(s30, s31, s32, s33, m + 3u * u32(M), n, subgroup, in_subgroup);
+  let y_begin = p.first + group.z * p.slice;
+  drain(s00, s01, s02, s03, m, n, y_begin, subgroup, in_subgroup);
+  drain(s10, s11, s12, s13, m + u32(M), n, y_begin, subgroup, in_subgroup);
+  drain(s20, s21, s22, s23, m + 2u * u32(M), n, y_begin, subgroup, in_subgroup);
+  drain(s30, s31, s32, s33, m + 3u * u32(M), n, y_begin, subgroup, in_subgroup);
 }

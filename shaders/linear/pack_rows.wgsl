@@ -1,11 +1,11 @@
-// Packs x [rows, width] into f16 tiles of M × K, left matrices of a product: the `count` tiles from `first` on in
-// each row of `across` tiles. Rows are divided by row_scale's powers of two; what lies past either end of x becomes
-// zero.
+// Packs x [rows, width], number `begin` of each `stride` numbers on, into f16 tiles of M × K, left matrices of a
+// product: the `count` tiles from `first` on in each row of `across` tiles. Rows are divided by row_scale's powers of
+// two; what lies past either end of x becomes zero.
 //
 // Four numbers a thread; a row of tiles for each workgroup_id.y.
 // requires: M, K from matrixHead
 
-struct Params { rows: u32, width: u32, first: u32, count: u32, across: u32 }
+struct Params { rows: u32, width: u32, stride: u32, begin: u32, first: u32, count: u32, across: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -25,7 +25,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let k = (i / QUADS) * u32(K) + (i % (u32(K) / 4u)) * 4u;
   var v = vec4f();
   if (m < p.rows) {
-    let at = m * p.width + k;
+    let at = m * p.stride + p.begin + k;
     for (var j = 0u; j < 4u; j++) {
       if (k + j < p.width) { v[j] = x[at + j]; }
     }

@@ -9,6 +9,8 @@
 struct Params {
   out_features: u32, in_features: u32, rank: u32,
   rows: u32, columns: u32, lora_from: u32, across: u32,
+  // Rows of a weight in 16 bits before its first, and output columns before those that they become.
+  skip: u32, put_at: u32,
   absmax_at: u32, map_at: u32, nested_shift: u32, offset: f32,
 }
 
@@ -32,7 +34,7 @@ fn weights_at(row: u32, column: u32) -> Eight {
     let scale = scale_of((row * p.in_features + column) / 64u);
     return Eight(decode4(word, scale), decode4(word >> 16u, scale));
   }
-  let at = (row * p.in_features + column) / 2u;
+  let at = ((p.skip + row) * p.in_features + column) / 2u;
   return Eight(halves4(vec2u(codes[at], codes[at + 1u])), halves4(vec2u(codes[at + 2u], codes[at + 3u])));
 }
 
@@ -77,9 +79,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (TRANSPOSED) {
       low[i] = eight.low;
       high[i] = eight.high;
-    } else {
-      put(row + i, column, eight.low);
-      put(row + i, column + 4u, eight.high);
+    } else if (row + i < p.rows) {
+      put(p.put_at + row + i, column, eight.low);
+      put(p.put_at + row + i, column + 4u, eight.high);
     }
   }
   if (TRANSPOSED) {

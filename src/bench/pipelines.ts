@@ -63,7 +63,7 @@ export function firstLayers(name: ModelName, tokens: number, layers: number): Se
 
 /** Kernel selections that together name each variant of each class. */
 function selections(gpu: Gpu, inputs: SessionInputs, tokens: number, precision: Precision) {
-  const classes = tunedClasses(gpu, workload(inputs, tokens, precision));
+  const classes = tunedClasses(gpu, workload(inputs, tokens, precision, true));
   const count = Math.max(...classes.map(({ variants }) => variants.length));
   return Array.from({ length: count }, (_, i) =>
     Object.fromEntries(classes.map(({ name, variants }) => [name, (variants[i] ?? variants[0]!).name])),

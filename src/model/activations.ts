@@ -4,6 +4,12 @@ import type { Gpu } from '../gpu/device.ts';
 import { attentionScratch } from '../gpu/kernels/attention/attention.ts';
 import { crossEntropyScratch } from '../gpu/kernels/cross-entropy.ts';
 import { headSlices } from '../gpu/kernels/lm-head/lm-head.ts';
+import {
+  PACKED_HEAD_ROWS,
+  packedHeadBytes,
+  packedHeadScratch,
+  UNPACKED_HEAD_ROWS,
+} from '../gpu/kernels/lm-head/packed.ts';
 import { LORA_SCRATCH } from '../gpu/kernels/lora/lora.ts';
 import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
 import { type BufferView, type GpuBuffer, view } from '../gpu/memory.ts';
@@ -21,6 +27,8 @@ export interface ActivationShape {
   rank: number;
   /** Whether to allocate the buffers of the backward pass and the saved activations. */
   training: boolean;
+  /** Whether the head's table is packed for products of more rows at once (kernels/lm-head/packed.ts). */
+  packedHead?: boolean | undefined;
   /** Level of each layer's saved activations; by default attention output and statistics. */
   keep?: readonly SavedActivations[] | undefined;
   /** MiB of logits computed at once. */
@@ -45,9 +53,10 @@ export function logitRows({
   config,
   tokens,
   logitMiB = FEWER_LOGIT_MIB,
-}: Pick<ActivationShape, 'config' | 'tokens' | 'logitMiB'>): number {
+  packedHead = false,
+}: Pick<ActivationShape, 'config' | 'tokens' | 'logitMiB' | 'packedHead'>): number {
   const fit = Math.floor((logitMiB * 2 ** 20) / (4 * config.vocabSize) / 64) * 64;
-  return Math.min(Math.max(64, fit), capacityOf(tokens));
+  return Math.min(packedHead ? PACKED_HEAD_ROWS : Math.max(64, fit), capacityOf(tokens));
 }
 
 /**
@@ -78,6 +87,21 @@ const MLP_PARTS: readonly Projection[] = ['gate_proj', 'up_proj', 'down_proj'];
 /** Maximum number of projections that share an input; their dy·B are alive at the same time. */
 const LORA_GRADS = 3;
 
+/** Values of the partial sums of the head's gradient. */
+function headSums(shape: ActivationShape): number {
+  const { config: c, headFormat, packedHead } = shape;
+  const rows = logitRows(shape);
+  const slices = headSlices(tableParts(c.vocabSize, c.hiddenSize, headFormat));
+  const fused = slices * (packedHead ? Math.min(rows, UNPACKED_HEAD_ROWS) : rows) * c.hiddenSize;
+  return packedHead ? Math.max(fused, packedHeadScratch(rows, c.hiddenSize)) : fused;
+}
+
+/** Values, in f32, of the head's operands packed by tile. */
+const packedValues = ({
+  config: { vocabSize: vocab, hiddenSize: width },
+  packedHead,
+}: ActivationShape): number => (packedHead ? packedHeadBytes({ vocab, width }) / 4 : 0);
+
 /** The buffers of `Activations`: shared ones, and the saved ones of each layer. */
 export function activationAllocations(shape: ActivationShape) {
   const { config: c, rank, training } = shape;
@@ -88,7 +112,8 @@ export function activationAllocations(shape: ActivationShape) {
   });
   const rows = logitRows(shape);
   const wideValues = tokens * wide(c);
-  const slices = headSlices(tableParts(c.vocabSize, c.hiddenSize, shape.headFormat)) * rows * c.hiddenSize;
+  const sums = headSums(shape);
+  const packed = packedValues(shape);
   const keep = keepOf(shape);
   // Used by layers that have no buffers of their own for these.
   const shared = keep.length === 0 || keep.includes(SAVED.input);
@@ -109,8 +134,9 @@ export function activationAllocations(shape: ActivationShape) {
       grad: f32('working activations', training ? tokens * c.hiddenSize : 1),
       headIn: f32('logits', rows * c.hiddenSize),
       headGrad: f32('logits', training ? rows * c.hiddenSize : 1),
-      // Most passes have the room in scratchC, which is idle then.
-      headScratch: f32('logits', training && slices > wideValues ? slices : 1),
+      // Most passes have the room in scratchC and scratchB, which are idle then.
+      headScratch: f32('logits', training && sums > wideValues ? sums : 1),
+      headPacked: f32('logits', packed > wideValues ? packed : 1),
       logits: { kind: 'logits', bytes: scratchOf(shape) },
       lossScratch: f32('logits', crossEntropyScratch(rows, c.vocabSize)),
       ids: f32('batch', tokens),
@@ -250,6 +276,12 @@ export class Activations {
   get headScratch(): BufferView {
     const { headScratch, scratchC } = this.buffers;
     return view(headScratch.size > 4 ? headScratch : scratchC);
+  }
+
+  /** Scratch for the head's packed operands: scratchB, unless it is too small; undefined if the run packs none. */
+  get headPacked(): BufferView | undefined {
+    const { headPacked, scratchB } = this.buffers;
+    return this.shape.packedHead ? view(headPacked.size > 4 ? headPacked : scratchB) : undefined;
   }
 
   /** Scratch for partial sums and packed operands within the layers: the logits' buffer, which is unused then. */

@@ -29,7 +29,8 @@ export async function headLoss(
     const index = view(acts.buffers.targetIndex, 4 * begin);
     gatherRows(stream, { x: view(acts.buffers.normed), index, y: x, count, width });
     const rowScales = view(acts.buffers.rowScales);
-    head.forward(stream, { x, table: base.head, logits, rows: count, rowScales });
+    const packed = acts.headPacked;
+    head.forward(stream, { x, table: base.head, logits, rows: count, rowScales, packed });
     const labels = view(acts.buffers.labels, 4 * begin);
     crossEntropy(stream, {
       logits,
@@ -42,8 +43,8 @@ export async function headLoss(
       scratch: view(acts.buffers.lossScratch),
     });
     if (gradScale !== undefined) {
-      const call = { dlogits: logits, table: base.head, scratch: acts.headScratch, dx };
-      head.backward(stream, { ...call, rows: count, gradScale });
+      const call = { dlogits: logits, table: base.head, scratch: acts.headScratch, dx, rows: count };
+      head.backward(stream, { ...call, gradScale, rowScales, packed });
       scatterRows(stream, { x: dx, index, y: dnormed, count, width });
     }
     await stream.throttle();

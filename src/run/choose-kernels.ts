@@ -20,7 +20,8 @@ interface Prepare extends Pick<Prepared, 'model' | 'adapter' | 'longest'> {
 }
 
 /**
- * The fastest kernels of a new run's precision, for passes of up to `rows` tokens. Throws UserError if the device
+ * The fastest kernels of a new run's precision, for passes of up to `rows` tokens; `packedHead`: there is memory for
+ * packing the head's table. Throws UserError if the device
  * lacks the precision.
  */
 export async function tunedKernels(
@@ -28,9 +29,10 @@ export async function tunedKernels(
   prepared: Prepare,
   rows: number,
   { precision: choice = 'auto', tuning: cache, emit }: Pick<FinetuneOptions, 'precision' | 'tuning' | 'emit'>,
+  packedHead = false,
 ): Promise<PlannedKernels> {
   const precision = choosePrecision(gpu, choice);
-  const tiles = await chooseKernels(gpu, workload(prepared, rows, precision), {
+  const tiles = await chooseKernels(gpu, workload(prepared, rows, precision, packedHead), {
     cache,
     onProgress: (done, total) =>
       emit({ type: 'phase', phase: 'timing kernels', done, total, unit: 'kernels' }),
@@ -60,6 +62,7 @@ export function workload(
   { model, adapter, inputs, longest }: Prepare,
   rows: number,
   precision: Precision,
+  packedHead = false,
 ): Workload {
   const modules = linearModules(model.config);
   const shape = { config: model.config, tokens: rows, training: true, logitMiB: LOGIT_MIB };
@@ -69,7 +72,11 @@ export function workload(
     precision,
     shapes: modules.map(({ shape: [columns, depth] }) => ({ columns, depth })),
     width: model.config.hiddenSize,
-    head: { vocab: model.config.vocabSize, rows: logitRows(shape) },
+    head: {
+      vocab: model.config.vocabSize,
+      rows: logitRows({ ...shape, packedHead }),
+      packed: packedHead,
+    },
     attention: { heads, kvHeads, headDim },
     rows,
     longest,

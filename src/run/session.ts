@@ -3,7 +3,9 @@ import type { Recipe } from '../formats/recipe.ts';
 import { RECIPE } from '../formats/recipe/settings.ts';
 import { stateBits } from '../formats/recipe/training.ts';
 import { TextGenerator } from '../generate/text-generator.ts';
+import { HEAD_CLASS } from '../gpu/autotune/kernel-selection.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { PACKED_HEAD } from '../gpu/kernels/lm-head/index.ts';
 import { mib } from '../gpu/memory.ts';
 import { Stream } from '../gpu/stream.ts';
 import { parseSaved } from '../model/activation-checkpointing.ts';
@@ -29,6 +31,7 @@ import {
   memoryPlan,
   type MemoryPlanInput,
   outOfMemory,
+  packsHeadOf,
   tablePositions,
   totalBytes,
   trainingActivations,
@@ -58,7 +61,8 @@ export interface SessionInputs extends Pick<
 /** What the memory plan needs of a prepared run. */
 export function planInput(
   prepared: SessionInputs,
-  plan: Pick<ExecutionPlan, 'passTokens' | 'keep' | 'optimizer' | 'logitMiB'>,
+  plan: Pick<ExecutionPlan, 'passTokens' | 'keep' | 'optimizer' | 'logitMiB'> &
+    Partial<Pick<ExecutionPlan, 'tiles'>>,
 ): MemoryPlanInput {
   const { model, adapter, inputs, longest, stepTargets, samples } = prepared;
   return {
@@ -73,6 +77,7 @@ export function planInput(
     optimizer: plan.optimizer,
     samples: samples?.shape,
     logitMiB: plan.logitMiB,
+    packedHead: plan.tiles?.[HEAD_CLASS] === PACKED_HEAD && packsHeadOf(model),
   };
 }
 

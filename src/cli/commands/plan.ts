@@ -1,9 +1,16 @@
 import type { Command } from 'commander';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showCount } from '../../formats/words.ts';
+import { PACKED_HEAD_ROWS } from '../../gpu/kernels/lm-head/packed.ts';
 import { parseSaved, SAVED, type SavedActivations } from '../../model/activation-checkpointing.ts';
 import { estimateMemory } from '../../run/plan/estimate.ts';
-import { chooseMemory, keptWhole, type MemoryChoice, withChoice } from '../../run/plan/memory-choice.ts';
+import {
+  chooseMemory,
+  keptWhole,
+  keptWithPackedHead,
+  type MemoryChoice,
+  withChoice,
+} from '../../run/plan/memory-choice.ts';
 import { memoryPlan, type MemoryPlanInput, totalBytes } from '../../run/plan/memory-plan.ts';
 import { largestInput, type PassInput, passInput, sizedInput } from '../../run/plan/pass-size.ts';
 import { openDisplay } from '../display.ts';
@@ -136,6 +143,11 @@ function describeChoice(
   return [
     ...lines,
     `a GPU that has it free is given up to ${showMib(keptWhole(most))} MiB, to keep all in passes of up to ${counted(most.passTokens, 'token')}; --memory sets another limit`,
+    ...(most.passTokens < PACKED_HEAD_ROWS
+      ? []
+      : [
+          `with subgroup matrices, up to ${showMib(keptWithPackedHead(most))} MiB: ${PACKED_HEAD_ROWS} rows of logits at once, for which the head's table is decoded once`,
+        ]),
   ];
 }
 

@@ -3,7 +3,6 @@ import { ceilDiv } from '../grid.ts';
 import { ATTENTION_CLASSES } from '../kernels/attention/index.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import type { Nf4ForwardVariant, Precision, Variant } from '../kernels/linear/nf4-variant.ts';
-import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import {
   attentionCandidates,
@@ -11,6 +10,7 @@ import {
   type Direction,
   DIRECTIONS,
   HEAD_CLASS,
+  headCandidates,
   type KernelSelection,
   NORM_CLASS,
   variantCandidates,
@@ -140,7 +140,7 @@ export function tunedClasses(gpu: Gpu, work: Workload): KernelClass[] {
     name: HEAD_CLASS,
     key: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
     title: 'the head by',
-    variants: variantCandidates(LM_HEADS, precision, gpu),
+    variants: headCandidates(precision, gpu, work.head.packed ?? false),
     run: (mayRun, events) => tryLmHead(gpu, work, mayRun, events),
   };
   const norms: KernelClass = {

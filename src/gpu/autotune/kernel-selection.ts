@@ -15,7 +15,7 @@ import {
   PRECISIONS,
   type Variant,
 } from '../kernels/linear/nf4-variant.ts';
-import { LM_HEADS, type LmHeadVariant } from '../kernels/lm-head/index.ts';
+import { LM_HEADS, type LmHeadVariant, PACKED_HEAD } from '../kernels/lm-head/index.ts';
 import { NORMS, type Reduction } from '../kernels/rmsnorm.ts';
 
 /** Output and input features of a weight. */
@@ -66,6 +66,10 @@ export const variantCandidates = <V extends Variant<never>>(
     .flatMap((precision) =>
       variants.filter((variant) => variant.precision === precision && variant.supported(gpu)),
     );
+
+/** The same for the head; the variant that packs the table takes part where there is memory for it. */
+export const headCandidates = (precision: Precision, gpu: Gpu, packed: boolean): LmHeadVariant[] =>
+  variantCandidates(LM_HEADS, precision, gpu).filter(({ name }) => packed || name !== PACKED_HEAD);
 
 /** The same for a part of attention, with such heads. */
 export const attentionCandidates = <C extends AttentionClass>(

@@ -6,11 +6,17 @@ import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import type { LoraFactor } from '../kernels/linear/nf4-operands.ts';
 import { packedBytes } from '../kernels/linear/nf4-packed.ts';
 import type { Precision, Variant } from '../kernels/linear/nf4-variant.ts';
-import { LM_HEADS } from '../kernels/lm-head/index.ts';
 import { headSlices, type Table } from '../kernels/lm-head/lm-head.ts';
+import { packedHeadBytes } from '../kernels/lm-head/packed.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
 import { Stream } from '../stream.ts';
-import { attentionCandidates, type Direction, type Shape, variantCandidates } from './kernel-selection.ts';
+import {
+  attentionCandidates,
+  type Direction,
+  headCandidates,
+  type Shape,
+  variantCandidates,
+} from './kernel-selection.ts';
 import { ScratchBuffers } from './scratch-buffers.ts';
 import { agreeing, fastest, type Trial, type TrialEvents } from './trial.ts';
 import type { Workload } from './workload.ts';
@@ -111,7 +117,7 @@ export function tryLmHead(
   mayRun: MayRun,
   events: TrialEvents,
 ): Promise<string> {
-  const variants = variantCandidates(LM_HEADS, precision, gpu).filter(named(mayRun));
+  const variants = headCandidates(precision, gpu, head.packed ?? false).filter(named(mayRun));
   return runTrial(gpu, variants, events, (buffers) => {
     const { rows } = head;
     const vocab = Math.min(TRIAL_VOCAB, head.vocab);
@@ -121,6 +127,7 @@ export function tryLmHead(
     const call = {
       ...{ x: buffers.floats(rows * width), table, logits: buffers.floats(rows * vocab), dx: output, rows },
       ...{ rowScales: buffers.floats(rows), scratch: buffers.floats(headSlices(parts) * rows * width) },
+      ...(head.packed && { packed: buffers.floats(packedHeadBytes({ vocab, width }) / 4) }),
       // The logits are sums of `width` products of numbers up to ½.
       gradScale: width / 4,
     };

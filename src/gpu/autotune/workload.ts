@@ -9,8 +9,11 @@ export interface Workload {
   shapes: readonly Shape[];
   /** Width of the norms' rows and of the head's input. */
   width: number;
-  /** Vocabulary of the head's table, and the maximum rows per chunk of logits. */
-  head: { vocab: number; rows: number };
+  /**
+   * Vocabulary of the head's table, the maximum rows per chunk of logits, and whether there is memory for packing the
+   * table.
+   */
+  head: { vocab: number; rows: number; packed?: boolean };
   attention: Heads;
   /** Maximum tokens per pass. */
   rows: number;

@@ -1,4 +1,5 @@
 import { UserError } from '../../formats/user-error.ts';
+import { PACKED_HEAD_ROWS } from '../../gpu/kernels/lm-head/packed.ts';
 import { mib } from '../../gpu/memory.ts';
 import {
   parseSaved,
@@ -14,6 +15,7 @@ import {
   checkpointBytes,
   memoryPlan,
   type MemoryPlanInput,
+  packsHeadOf,
   showParts,
   totalBytes,
   trainingActivations,
@@ -65,6 +67,19 @@ export const standardChoice = (input: MemoryPlanInput): MemoryChoice =>
 /** Bytes with which nothing of a layer is recomputed. */
 export const keptWhole = (input: MemoryPlanInput): number =>
   bytesOf(input, uniform(input, SAVED.all, 'resident'));
+
+/** Bytes with which the head's table is packed besides, on subgroup matrices. */
+export const keptWithPackedHead = (input: MemoryPlanInput): number =>
+  keptWhole({ ...input, packedHead: true });
+
+/**
+ * Whether the budget leaves room beside this choice for packing the head's table, and a pass has the rows for which it
+ * pays.
+ */
+export const roomForPackedHead = (input: MemoryPlanInput, choice: MemoryChoice, budget: number): boolean =>
+  packsHeadOf(input.model) &&
+  input.passTokens >= PACKED_HEAD_ROWS &&
+  bytesOf({ ...input, packedHead: true }, choice) <= budget;
 
 /** The choice that needs the least memory; paging needs buffers of its own, which few layers do not recoup. */
 export function smallestChoice(input: MemoryPlanInput): MemoryChoice {

@@ -4,6 +4,7 @@ import { UserError } from '../../formats/user-error.ts';
 import { generatorAllocations, type GeneratorShape } from '../../generate/cached-decoder.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { withErrorScopes } from '../../gpu/error-scopes.ts';
+import { packsTable } from '../../gpu/kernels/lm-head/packed.ts';
 import { type MemoryKind, mib } from '../../gpu/memory.ts';
 import { streamAllocations } from '../../gpu/stream.ts';
 import type { SavedActivations } from '../../model/activation-checkpointing.ts';
@@ -26,6 +27,8 @@ export interface MemoryPlanInput {
   positions: number;
   /** Maximum trained tokens of a step. */
   stepTargets: number;
+  /** Whether the head's table is packed for larger chunks of logits. */
+  packedHead?: boolean | undefined;
   /** Level of each layer's saved activations; default: attention output and statistics. */
   keep?: readonly SavedActivations[] | undefined;
   /** MiB of logits computed at once; default: as in the plans of earlier versions. */
@@ -54,8 +57,13 @@ export function trainingActivations(input: MemoryPlanInput): ActivationShape {
     training: true,
     keep: input.keep,
     logitMiB: input.logitMiB,
+    packedHead: input.packedHead,
   };
 }
+
+/** Whether the head's table can be packed. */
+export const packsHeadOf = (model: BaseModel): boolean =>
+  packsTable({ vocab: model.config.vocabSize, format: formatOf(headTensor(model)) });
 
 /** Bytes by kind that a training run holds on the device, exactly as the memory account will show them. */
 export function memoryPlan(input: MemoryPlanInput): Map<MemoryKind, number> {

@@ -1,14 +1,21 @@
 import { stateBits } from '../../formats/recipe/training.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { freeMemory } from '../../gpu/free-memory.ts';
+import { PACKED_HEAD_ROWS } from '../../gpu/kernels/lm-head/packed.ts';
 import { LOGIT_MIB } from '../../model/activations.ts';
-import { tunedKernels } from '../choose-kernels.ts';
+import { choosePrecision, tunedKernels } from '../choose-kernels.ts';
 import type { DeviceKey } from '../device-settings.ts';
 import type { Prepared } from '../input/prepare.ts';
 import type { FinetuneOptions } from '../options.ts';
 import type { SessionInputs } from '../session.ts';
 import { type ExecutionPlan, newExecutionPlanOf } from './execution-plan.ts';
-import { chooseMemory, DEFAULT_BUDGET_BYTES, keptWhole } from './memory-choice.ts';
+import {
+  chooseMemory,
+  DEFAULT_BUDGET_BYTES,
+  keptWhole,
+  keptWithPackedHead,
+  roomForPackedHead,
+} from './memory-choice.ts';
 import { largestInput, type PassInput, passInput, sizedInput } from './pass-size.ts';
 
 type NewRun = SessionInputs & Pick<Prepared, 'windowTokens'>;
@@ -25,7 +32,12 @@ export async function newExecutionPlan(
   const asked = passInputOf(prepared);
   const { maxStorageBufferBindingSize } = gpu.device.limits;
   const { memory: budget, emit } = call;
-  const most = keptWhole(largestInput(asked, maxStorageBufferBindingSize));
+  // The logits of so many rows are one binding.
+  const packable =
+    choosePrecision(gpu, call.precision ?? 'auto') === 'matrix' &&
+    4 * PACKED_HEAD_ROWS * prepared.model.config.vocabSize <= maxStorageBufferBindingSize;
+  const largest = largestInput(asked, maxStorageBufferBindingSize);
+  const most = packable ? keptWithPackedHead(largest) : keptWhole(largest);
   const known = budget !== undefined || gpu.software;
   const free = known
     ? undefined
@@ -36,7 +48,8 @@ export async function newExecutionPlan(
   const input =
     bytes === undefined ? passInput(asked) : sizedInput(asked, bytes, maxStorageBufferBindingSize);
   const choice = chooseMemory(input, { budget, free, fill: !gpu.software });
-  const products = await tunedKernels(gpu, prepared, input.passTokens, call);
+  const packedHead = packable && bytes !== undefined && roomForPackedHead(input, choice, bytes);
+  const products = await tunedKernels(gpu, prepared, input.passTokens, call, packedHead);
   return { ...newExecutionPlanOf(gpu, input.passTokens, products), ...choice };
 }
 

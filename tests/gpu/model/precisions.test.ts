@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 import type { LogEntry } from '../../../src/formats/trainer-state.ts';
 import { chooseKernels, tunedClasses } from '../../../src/gpu/autotune/autotune.ts';
-import { attentionCandidates, supports } from '../../../src/gpu/autotune/kernel-selection.ts';
+import { attentionCandidates, HEAD_CLASS, supports } from '../../../src/gpu/autotune/kernel-selection.ts';
 import { tryAttention } from '../../../src/gpu/autotune/trials.ts';
 import type { Workload } from '../../../src/gpu/autotune/workload.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
@@ -15,6 +15,8 @@ import {
   MATRIX_QUERIES,
 } from '../../../src/gpu/kernels/attention/subgroup-matrix.ts';
 import { PACKED_FORWARD } from '../../../src/gpu/kernels/linear/nf4-packed.ts';
+import { PACKED_HEAD } from '../../../src/gpu/kernels/lm-head/index.ts';
+import type { RunEvent } from '../../../src/run/events.ts';
 import type { ExecutionPlan } from '../../../src/run/plan/execution-plan.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { type CaseName, casePath, CASES } from '../../support/model-case.ts';
@@ -94,6 +96,44 @@ it.for([
     expect(comparable(store.result)).toEqual(comparable(whole.result));
   },
 );
+
+it('on subgroup matrices, a run whose plan packs the head’s table keeps its losses, and its bytes', async ({
+  skip,
+}) => {
+  if (!supports(gpu, 'matrix')) {
+    return skip(`${gpu.name} does not offer matrix`);
+  }
+  const inputs = () =>
+    caseInputs('recipe_text', (r) => ({
+      ...r,
+      training: { ...r.training, saveSteps: 1, saveTotalLimit: 99 },
+    }));
+  const whole = new MemoryStore();
+  await runOn(gpu, { inputs: await inputs(), store: whole, precision: 'matrix' });
+  /** The run after its first step, as a GPU with memory to spare would have planned it. */
+  const begun = (): MemoryStore => {
+    const store = new MemoryStore();
+    const files = structuredClone(whole.saved.get(1)!);
+    const state = JSON.parse(new TextDecoder().decode(files['retune_state.json'] as Uint8Array)) as {
+      plan: ExecutionPlan;
+    };
+    const plan = { ...state.plan, tiles: { ...state.plan.tiles, [HEAD_CLASS]: PACKED_HEAD } };
+    store.saved.set(1, { ...files, 'retune_state.json': JSON.stringify({ ...state, plan }) });
+    return store;
+  };
+  const [straight, stopped] = [begun(), begun()];
+  await runOn(gpu, { inputs: await inputs(), store: straight });
+  const stop = new AbortController();
+  const emit = ({ type }: RunEvent) => void (type === 'step' && stop.abort());
+  const first = await runOn(gpu, { inputs: await inputs(), store: stopped, signal: stop.signal, emit });
+  expect(first).toMatchObject({ status: 'stopped', step: 2 });
+  await runOn(gpu, { inputs: await inputs(), store: stopped });
+  expect(comparable(stopped.result)).toEqual(comparable(straight.result));
+  // The head was really computed otherwise.
+  expect(comparable(straight.result)['adapter']).not.toEqual(comparable(whole.result)['adapter']);
+  const { log_history: log } = resultOf<{ log_history: LogEntry[] }>(straight, 'trainer_state.json');
+  expect(worstLoss(log, expectedLog('recipe_text'))).toBeLessThan(LOSS);
+});
 
 /** Passes of two rows of a model with grouped heads, and scratch for all of them. */
 const WORK: Workload = {

@@ -1,5 +1,5 @@
 import matmul from '../../../../shaders/linear/matmul_packed.wgsl';
-import packRows from '../../../../shaders/linear/pack_rows.wgsl';
+import packRowsText from '../../../../shaders/linear/pack_rows.wgsl';
 import packWeights from '../../../../shaders/linear/pack_weights.wgsl';
 import type { Gpu } from '../../device.ts';
 import { ceilDiv } from '../../grid.ts';
@@ -31,7 +31,7 @@ import {
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
 
 /** The kernels' shaders. */
-export const PACKED_TEXTS = { matmul, packRows, packWeights };
+export const PACKED_TEXTS = { matmul, packRows: packRowsText, packWeights };
 
 /** Subgroups that share a tile; each computes 4 × 4 matrices. */
 export const PACKED_GRID: SubgroupGrid = { down: 2, across: 2 };
@@ -45,7 +45,10 @@ const matmulKernel = (name: string, code: string) =>
     name,
     code,
     buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
-    params: { rows: 'u32', columns: 'u32', inner: 'u32', left_across: 'u32', right_across: 'u32' } as const,
+    params: {
+      ...{ rows: 'u32', columns: 'u32', inner: 'u32', left_across: 'u32', right_across: 'u32' },
+      ...{ stride: 'u32', first: 'u32', slice: 'u32' },
+    } as const,
   });
 
 /** The kernels for packed operands on matrices of one shape. */
@@ -64,7 +67,10 @@ const packRowsKernel = (name: string, code: string) =>
     name,
     code,
     buffers: ['read', 'read', 'read_write'],
-    params: { rows: 'u32', width: 'u32', first: 'u32', count: 'u32', across: 'u32' } as const,
+    params: {
+      ...{ rows: 'u32', width: 'u32', stride: 'u32', begin: 'u32' },
+      ...{ first: 'u32', count: 'u32', across: 'u32' },
+    } as const,
   });
 
 const packWeightsKernel = (name: string, code: string) =>
@@ -74,7 +80,7 @@ const packWeightsKernel = (name: string, code: string) =>
     buffers: ['read', 'read', 'read', 'read_write'],
     params: {
       ...{ out_features: 'u32', in_features: 'u32', rank: 'u32' },
-      ...{ rows: 'u32', columns: 'u32', lora_from: 'u32', across: 'u32' },
+      ...{ rows: 'u32', columns: 'u32', lora_from: 'u32', across: 'u32', skip: 'u32', put_at: 'u32' },
       ...{ absmax_at: 'u32', map_at: 'u32', nested_shift: 'u32', offset: 'f32' },
     } as const,
   });
@@ -101,7 +107,7 @@ export function packedTexts(shape: MatrixShape, matrices: SubgroupMatrices) {
   const head = `enable f16;\n${matrixHead(shape, PACKED_GRID, matrices.subgroupSize)}`;
   return {
     matmul: matrixText(shape, PACKED_GRID, matrices, matmul, 'packed'),
-    packRows: head + packRows,
+    packRows: head + packRowsText,
     packWeights: head + packWeights,
   };
 }
@@ -109,7 +115,7 @@ export function packedTexts(shape: MatrixShape, matrices: SubgroupMatrices) {
 const made = new Map<string, PackedKernels>();
 
 /** The kernels of a device that has subgroup matrices, created on first use. */
-function kernelsOf({ matrix }: Gpu): PackedKernels {
+export function packedKernelsOf({ matrix }: Gpu): PackedKernels {
   const shape = largest(matrix!.shapes);
   const key = JSON.stringify([shape, matrix!.dialect, matrix!.subgroupSize, matrix!.sized]);
   let kernels = made.get(key);
@@ -156,12 +162,19 @@ function layoutOf({ shape, halfBytes }: PackedKernels, size: PackedSize) {
   };
 }
 
+type PackedLayout = ReturnType<typeof layoutOf>;
+
+/** Sizes that the operands of a product are padded to. */
+export const packedTile = ({ shape, halfBytes }: PackedKernels) => ({
+  ...{ tile: tileOf(shape), edge: Math.max(shape.N, shape.K), K: shape.K, halfBytes },
+});
+
 /** Bytes of scratch with which a product's rows are all packed at once; 0 without subgroup matrices. */
 export function packedBytes(gpu: Gpu, size: Omit<PackedSize, 'sharedRank'>): number {
   if (!gpu.matrix) {
     return 0;
   }
-  const { leftBytes, rightBytes } = layoutOf(kernelsOf(gpu), { ...size, sharedRank: size.rank });
+  const { leftBytes, rightBytes } = layoutOf(packedKernelsOf(gpu), { ...size, sharedRank: size.rank });
   return leftBytes + rightBytes;
 }
 
@@ -204,7 +217,7 @@ function multiply(
   const { columns, inner, rank } = size;
   const layout = layoutOf(kernels, size);
   const { tile, edge, right } = layout;
-  const { M, K } = kernels.shape;
+  const { K } = kernels.shape;
   if (!shared?.scaled) {
     rowScale(stream, { x, scales: rowScales, rows, width: inner });
   }
@@ -224,16 +237,14 @@ function multiply(
     shared.scaled = true;
     shared.packed = whole;
   }
-  packWeight(stream, kernels, product, layout, packedRight);
+  packRight(stream, kernels, product, packedRight, layout);
   for (let begin = 0; begin < rows; begin += atOnce) {
     const count = Math.min(atOnce, rows - begin);
     const scales = rowsOf(rowScales, begin, count, 1);
     const pack = (part: BufferView, width: number, first: number, end: number) =>
-      stream.dispatch(kernels.packRows, {
-        buffers: [rowsOf(part, begin, count, width), scales, packedLeft],
-        params: { rows: count, width, first: first / K, count: (end - first) / K, across: layout.left / K },
-        groups: [ceilDiv(M * (end - first), 4 * 128), roundUp(count, tile.rows) / M],
-        bytes: (4 * width + kernels.halfBytes * (end - first)) * count,
+      packLeft(stream, kernels, {
+        ...{ x: rowsOf(part, begin, count, width), rows: count, width, stride: width, from: 0 },
+        ...{ first, end, inner: layout.left, scales, packed: packedLeft },
       });
     if (!packed) {
       pack(x, inner, 0, layout.loraFrom);
@@ -250,7 +261,7 @@ function multiply(
       ],
       params: {
         ...{ rows: count, columns, inner: right / K },
-        ...{ left_across: layout.left / K, right_across: right / edge },
+        ...{ left_across: layout.left / K, right_across: right / edge, stride: columns, first: 0, slice: 0 },
       },
       constants: {
         ...{ HAS_BIAS: Number(!!bias), HAS_RESIDUAL: Number(!!residual) },
@@ -262,19 +273,66 @@ function multiply(
   }
 }
 
-function packWeight(
+/**
+ * Packs columns `first` … `end` of the left operand: x [rows, width], number `from` of each `stride` numbers on; `inner`
+ * numbers a row in all.
+ */
+export function packLeft(
   stream: Stream,
   kernels: PackedKernels,
-  { weight, transposed, lora, rowScales }: PackedProduct,
-  { loraFrom, right, allColumns, edge }: ReturnType<typeof layoutOf>,
-  packed: BufferView,
+  call: {
+    x: BufferView;
+    rows: number;
+    width: number;
+    stride: number;
+    from: number;
+    /** Multiples of the matrices' K; by default all of `inner`. */
+    first?: number;
+    end?: number;
+    inner: number;
+    scales: BufferView;
+    packed: BufferView;
+  },
 ): void {
-  const [rows, columns] = transposed ? [right, allColumns] : [allColumns, right];
+  const { x, rows, width, stride, from, inner, first = 0, end = inner, scales, packed } = call;
+  const { M, K } = kernels.shape;
+  stream.dispatch(kernels.packRows, {
+    buffers: [x, scales, packed],
+    params: {
+      ...{ rows, width, stride, begin: from },
+      ...{ first: first / K, count: (end - first) / K, across: inner / K },
+    },
+    groups: [ceilDiv(M * (end - first), 4 * 128), roundUp(rows, tileOf(kernels.shape).rows) / M],
+    bytes: (4 * width + kernels.halfBytes * (end - first)) * rows,
+  });
+}
+
+/**
+ * Packs the right operand. Of a weight in 16 bits, without its first `skip` rows; forward, its rows become output columns
+ * from `putAt` on.
+ */
+export function packRight(
+  stream: Stream,
+  kernels: PackedKernels,
+  {
+    weight,
+    transposed,
+    lora,
+    rowScales,
+  }: Pick<PackedProduct, 'weight' | 'transposed' | 'lora' | 'rowScales'>,
+  packed: BufferView,
+  layout: Pick<PackedLayout, 'loraFrom' | 'right' | 'allColumns' | 'edge'> & {
+    skip?: number;
+    putAt?: number;
+  },
+): void {
+  const { loraFrom, right, allColumns, edge, skip = 0, putAt = 0 } = layout;
+  const [rows, columns] = transposed ? [right, allColumns] : [allColumns - putAt, right];
   stream.dispatch(kernels.packWeights, {
     buffers: [...weightBuffers(weight), lora?.matrix ?? rowScales, packed],
     params: {
       ...{ out_features: weight.columns, in_features: weight.depth, rank: lora?.rank ?? 0 },
-      ...{ rows, columns, lora_from: loraFrom, across: right / edge },
+      ...{ rows, columns, lora_from: loraFrom, across: right / edge, skip, put_at: putAt },
       ...nestedParams(weight),
     },
     groups: [ceilDiv(rows, 64), ceilDiv(columns, 32)],
@@ -305,13 +363,14 @@ function packs(gpu: Gpu, scratch: BufferView | undefined, product: PackedProduct
   if (!scratch || product.rows < PACKED_ROWS) {
     return false;
   }
-  const { rightBytes, tileBytes } = layoutOf(kernelsOf(gpu), sizeOf(product));
+  const { rightBytes, tileBytes } = layoutOf(packedKernelsOf(gpu), sizeOf(product));
   return (
     rightBytes + tileBytes <= scratch.size && rightBytes <= gpu.device.limits.maxStorageBufferBindingSize
   );
 }
 
-function supported(gpu: Gpu): boolean {
+/** Whether the device has what kernels on packed operands need. */
+export function supportsPacked(gpu: Gpu): boolean {
   if (!matrixFits(gpu, GRIDS[0]!)) {
     return false;
   }
@@ -321,7 +380,8 @@ function supported(gpu: Gpu): boolean {
   return 4 * 4 * M * N * down * across <= gpu.device.limits.maxComputeWorkgroupStorageSize;
 }
 
-const NAME = `matrix packed ${GRID_NAME}`;
+/** The variants' name in execution plans. */
+export const PACKED_NAME = `matrix packed ${GRID_NAME}`;
 
 /** For short passes, and where there is no room for a weight: a variant that decodes as it multiplies. */
 const fused = <V extends { name: string }>(variants: readonly V[]): V =>
@@ -330,12 +390,12 @@ const fused = <V extends { name: string }>(variants: readonly V[]): V =>
 /** The forward variant that decodes a weight once for all rows of a pass. */
 export const PACKED_FORWARD: readonly Nf4ForwardVariant[] = [
   {
-    name: NAME,
+    name: PACKED_NAME,
     precision: 'matrix',
-    supported,
+    supported: supportsPacked,
     dispatch(stream, call) {
       if (packs(stream.gpu, call.scratch, forwardProduct(call))) {
-        packedForward(stream, kernelsOf(stream.gpu), call);
+        packedForward(stream, packedKernelsOf(stream.gpu), call);
       } else {
         fused(HALF_FORWARD).dispatch(stream, call);
       }
@@ -346,12 +406,12 @@ export const PACKED_FORWARD: readonly Nf4ForwardVariant[] = [
 /** The input-gradient variant that does. */
 export const PACKED_GRAD: readonly Nf4GradVariant[] = [
   {
-    name: NAME,
+    name: PACKED_NAME,
     precision: 'matrix',
-    supported,
+    supported: supportsPacked,
     dispatch(stream, call) {
       if (packs(stream.gpu, call.scratch, gradProduct(call))) {
-        packedGrad(stream, kernelsOf(stream.gpu), call);
+        packedGrad(stream, packedKernelsOf(stream.gpu), call);
       } else {
         fused(HALF_GRAD).dispatch(stream, call);
       }

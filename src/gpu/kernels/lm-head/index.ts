@@ -1,7 +1,9 @@
 import type { Stream } from '../../stream.ts';
+import { PACKED_NAME, packedKernelsOf, supportsPacked } from '../linear/nf4-packed.ts';
 import type { Variant } from '../linear/nf4-variant.ts';
 import { matrixFits } from '../shared/subgroup-matrix-kernels.ts';
 import { HEAD_TILES, headMatmul, headMatmulGrad, type HeadTile, headTileName } from './lm-head.ts';
+import { dispatchPackedHead, dispatchPackedHeadGrad, packsHead } from './packed.ts';
 import { type HeadBackward, type HeadForward, MATRIX_HEADS } from './subgroup-matrix.ts';
 
 /**
@@ -33,6 +35,34 @@ const f32Head = (tile: HeadTile): LmHeadVariant =>
     backward: (stream, call) => headMatmulGrad(stream, call, tile),
   });
 
+const [FUSED] = MATRIX_HEADS;
+
+/** The name of the variant that packs the table, for which a run has larger chunks of logits. */
+export const PACKED_HEAD = PACKED_NAME;
+
+/** Packs the table for chunks of many rows, and has the scratch for that. */
+const packedHead = variant({
+  name: PACKED_HEAD,
+  precision: 'matrix',
+  supported: (gpu) => supportsPacked(gpu) && matrixFits(gpu, FUSED!.grid),
+  forward(stream, call) {
+    const { table, rows, packed } = call;
+    if (packsHead(table, rows, packed)) {
+      dispatchPackedHead(stream, packedKernelsOf(stream.gpu), { ...call, packed });
+    } else {
+      (table.format === 'f32' ? headMatmul : FUSED!.forward)(stream, call);
+    }
+  },
+  backward(stream, call) {
+    const { table, rows, packed, rowScales } = call;
+    if (rowScales && packsHead(table, rows, packed)) {
+      dispatchPackedHeadGrad(stream, packedKernelsOf(stream.gpu), { ...call, packed, rowScales });
+    } else {
+      (table.format === 'f32' ? headMatmulGrad : FUSED!.backward)(stream, call);
+    }
+  },
+});
+
 /** All variants of the head. Within a precision, the first that the device supports is the default. */
 export const LM_HEADS: readonly LmHeadVariant[] = [
   ...HEAD_TILES.map(f32Head),
@@ -46,4 +76,5 @@ export const LM_HEADS: readonly LmHeadVariant[] = [
       backward: (stream, call) => (call.table.format === 'f32' ? headMatmulGrad : backward)(stream, call),
     }),
   ),
+  packedHead,
 ];

@@ -37,6 +37,8 @@ export interface HeadForward {
   rows: number;
   /** [rows] f32, scratch. */
   rowScales: BufferView;
+  /** For packed operands, `packedHeadBytes`; without it, the table is decoded a tile at a time. */
+  packed?: BufferView | undefined;
 }
 
 /** Scales the rows of x, then multiplies. */
@@ -64,13 +66,16 @@ export interface HeadBackward {
   /** [rows, vocab] */
   dlogits: BufferView;
   table: Table;
-  /** f32 [slices, rows, width]; see headSlices. */
+  /** f32 [slices, rows, width]; see headSlices and packedHeadScratch. */
   scratch: BufferView;
   /** [rows, width] */
   dx: BufferView;
   rows: number;
   /** Upper bound of every |dlogits|. */
   gradScale: number;
+  /** As in HeadForward. */
+  rowScales?: BufferView | undefined;
+  packed?: BufferView | undefined;
 }
 
 /** Both products on subgroup matrices, one variant per grid of subgroups; the table holds 16-bit values. */
