@@ -191,7 +191,8 @@ const api: KeeperApi = {
   renameRun: (id, name) => answer(() => book.rename(id, name)),
   annotateRun: (id, note) => answer(() => book.annotate(id, note)),
   family: () => book.family(),
-  continueFrom: (id) => answer(() => book.continueFrom(id)),
+  takeStep: (id, step) => answer(() => book.take(id, step)),
+  continueFrom: (id, step) => answer(() => book.continueFrom(id, step)),
   keepArchive: (archive) => answer(() => keepArchive(records, archive)),
 
   checkStorage: () => answer(() => checkStorage(store)),

@@ -12,6 +12,8 @@ export interface FamilyRun {
   identity: Pick<RunIdentity, 'base' | 'source'>;
   /** Hash of the resulting adapter; undefined until there is one. */
   resultHash: string | undefined;
+  /** Hash of the checkpoint that was taken as its result. */
+  takenHash?: string | undefined;
   /** The run of this browser that its source came from. */
   sourceRun?: string | undefined;
   /** What the card of a source from elsewhere says of where that comes from. */
@@ -100,10 +102,11 @@ function parentRun(run: FamilyRun, runs: Runs): FamilyMember | undefined {
   return madeFrom(run.identity, runs) ?? runs.made.get(run.sourceRun ?? '');
 }
 
-/** The run whose result has the hash `source`, over the same base. */
+/** The run whose result, or what was taken as that, has the hash `source`, over the same base. */
 function madeFrom({ base, source }: CardLineage, { oldestFirst, made }: Runs): FamilyMember | undefined {
   const same = oldestFirst.find(
-    ({ id, identity, resultHash }) => made.has(id) && resultHash === source && identity.base === base,
+    ({ id, identity, resultHash, takenHash }) =>
+      made.has(id) && [resultHash, takenHash].includes(source) && identity.base === base,
   );
   return made.get(same?.id ?? '');
 }

@@ -7,6 +7,7 @@ import type { Files, RunStore } from '../run/checkpoint/store.ts';
 import { keysUnder, replaceEntries, under, valuesUnder } from './database.ts';
 import { withinQuota } from './quota.ts';
 import { runKeys } from './run-keys.ts';
+import { takenStep } from './run-records.ts';
 
 /** What is known of a checkpoint without opening it. Written in one transaction with the checkpoint's files. */
 export interface CheckpointManifest {
@@ -29,10 +30,12 @@ export class BrowserRunStore implements RunStore {
   readonly name: string;
   readonly startAgain = 'delete this run and start a new one';
   readonly #store: UseStore;
+  readonly #id: string;
   readonly #keys: ReturnType<typeof runKeys>;
 
   constructor(store: UseStore, id: string, name: string) {
     this.#store = store;
+    this.#id = id;
     this.#keys = runKeys(id);
     this.name = name;
   }
@@ -61,14 +64,20 @@ export class BrowserRunStore implements RunStore {
       ...blobEntries(this.#keys.checkpoint(step), files),
       [this.#keys.manifest(step), manifest] as const,
     ];
-    const replaced = (await this.manifests()).filter((earlier) => earlier.rescue).map((m) => m.step);
+    const taken = await takenStep(this.#store, this.#id);
+    const replaced = (await this.manifests())
+      .filter((earlier) => earlier.rescue && earlier.step !== taken)
+      .map((m) => m.step);
     const gone = [step, ...replaced].flatMap((old) => this.#partsOf(old));
     const work = () => replaceEntries(this.#store, gone, entries);
     await withinQuota(this.checkpointName(step), manifest.bytes, work, GO_ON);
   }
 
-  removeCheckpoint(step: number): Promise<void> {
-    return replaceEntries(this.#store, this.#partsOf(step), []);
+  /** One that the user took as the result stays. */
+  async removeCheckpoint(step: number): Promise<void> {
+    if (step !== (await takenStep(this.#store, this.#id))) {
+      await replaceEntries(this.#store, this.#partsOf(step), []);
+    }
   }
 
   #partsOf(step: number): (string | IDBKeyRange)[] {

@@ -65,10 +65,18 @@ export interface StoredRun {
   imported?: boolean | undefined;
   /** The user's note. */
   note?: string | undefined;
+  /** The step that the user took as its result: a checkpoint. */
+  taken?: TakenStep | undefined;
   /** Hashes of the inputs: the run resumes only with these. */
   identity: RunIdentity;
   /** Each with the `time` at which it was logged, in milliseconds since 1970; earlier versions kept none. */
   log: readonly LogEntry[];
+}
+
+/** A checkpoint that stands for its run's result, and the hash of its adapter. */
+export interface TakenStep {
+  step: number;
+  hash: string;
 }
 
 /** What the user says of a run; separate from its record, which a run in progress keeps rewriting. */
@@ -76,6 +84,7 @@ interface RunNotes {
   name?: string;
   note?: string;
   paused?: boolean;
+  taken?: TakenStep | undefined;
 }
 
 /** Stands for the hash of a base that is still being read for the first time: the run may be closed meanwhile. */
@@ -111,7 +120,7 @@ export class RunRecords {
     await withinQuota(record.name, 1e6, () => set(RECORDS + record.id, record, this.#store));
   }
 
-  /** Sets a run's name or note, or that it is paused, even while it is in progress. Throws UserError if the browser's storage is full. */
+  /** Sets a run's name or note, or that it is paused, or what was taken of it, even while it is in progress. Throws UserError if the browser's storage is full. */
   async describe(id: string, change: RunNotes): Promise<void> {
     const notes = { ...(await this.#notes(id)), ...change };
     await withinQuota('The name', 1e6, () => set(NOTES + id, notes, this.#store));
@@ -146,4 +155,9 @@ export class RunRecords {
   #notes(id: string): Promise<RunNotes | undefined> {
     return get<RunNotes>(NOTES + id, this.#store);
   }
+}
+
+/** The step of a run that the user took as its result: its checkpoint stays. */
+export async function takenStep(store: UseStore, id: string): Promise<number | undefined> {
+  return (await new RunRecords(store).get(id))?.taken?.step;
 }

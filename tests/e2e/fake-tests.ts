@@ -363,13 +363,21 @@ export function fakeTests(
       return ok(undefined);
     },
     family: async () => familyOf([...runs.values()]),
-    continueFrom: async (id) => {
+    takeStep: async (id, step) => {
+      runs.set(id, {
+        ...runs.get(id)!,
+        taken: step === undefined ? undefined : { step, hash: 'f'.repeat(64) },
+      });
+      return ok(undefined);
+    },
+    continueFrom: async (id, step) => {
       const { name, inputs } = runs.get(id)!;
       const file = (of: string) => new File([''], of);
       const source = {
         name,
         files: ['adapter_config.json', 'adapter_model.safetensors'].map(file),
         run: id,
+        step,
       };
       return ok({ source, base: { name: inputs.base, files: [file('config.json')] } });
     },

@@ -125,6 +125,9 @@ it('a run goes out as a zip and comes back the same; storage tells what takes ho
   const told = await page.evaluate(async (id) => {
     const { engine } = window.bench;
     await engine.annotateRun(id, 'the good one');
+    const gone = await engine.takeStep(id, 99);
+    await engine.takeStep(id, 6);
+    const from = await engine.continueFrom(id, 6);
     const archive = await engine.archiveRun(id);
     if (!archive.ok) {
       throw new Error(archive.sentence);
@@ -140,8 +143,24 @@ it('a run goes out as a zip and comes back the same; storage tells what takes ho
     bytes[at + name.length + 5000]! ^= 1;
     const damaged = await engine.importRun(new File([bytes], 'v2.zip'));
     const back = await engine.importRun(zip);
-    return { again, without, damaged, back, notes: (await engine.runNotes()).find((run) => run.id === id)! };
+    const { taken } = (await engine.runs()).find((run) => run.id === id)!;
+    return {
+      again,
+      without,
+      damaged,
+      back,
+      gone,
+      from,
+      taken,
+      notes: (await engine.runNotes()).find((run) => run.id === id)!,
+    };
   }, run);
+  expect(told.gone).toEqual({
+    ok: false,
+    sentence: expect.stringContaining('step 99: this checkpoint is no longer'),
+  });
+  expect(value(told.from).source).toEqual({ name: 'my V2, step 6', files: [], run, step: 6 });
+  expect(told.taken).toEqual({ step: 6, hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
   expect(told.again).toEqual({
     ok: false,
     sentence: 'v2.zip: this run is in the browser already, as my V2; delete that one first.',

@@ -30,20 +30,38 @@ describe.concurrent('a newcomer is led on', () => {
     const download = page.waitForEvent('download');
     await press(page, 'Take step 20 as V2');
     expect((await download).suggestedFilename()).toBe('adapter-v2-step-20.zip');
-    await page.getByText('Step 20 as V2 is in your downloads').waitFor();
+    await page.getByText(/^Step 20 as V2 is in your downloads .*; here it stands for V2 too/).waitFor();
+    // What was taken comes first, in the chat, in the test and for the next version.
+    const versions = page.getByLabel('V2 is');
+    expect(await versions.locator('option').allTextContents()).toEqual([
+      'step 20, taken',
+      'step 30, the last',
+    ]);
+    expect(await versions.inputValue()).toBe('20');
+    await accessible(page, 'with what was taken');
+    const asked = page.locator('chat-view').getByRole('checkbox', { checked: true });
+    expect(
+      await asked.evaluateAll((boxes) => boxes.map((box) => box.parentElement!.textContent!.trim())),
+    ).toEqual(['V1', 'V2 step 20']);
     await page.getByText('Use V2 in Python').click();
     await page.getByText('PeftModel.from_pretrained').waitFor();
     await press(page, 'Use V2 in other programs');
-    await arrives(page, 'Use V2');
-    await page.getByText(/^v2-merged: 2\.9 GiB will be written\.$/).waitFor();
+    await arrives(page, 'Use V2 at step 20');
+    await page.getByText(/^v2-step-20-merged: 2\.9 GiB will be written\.$/).waitFor();
     await press(page, 'Back to the run');
     await arrives(page, 'V2 is ready');
     await press(page, 'Test V1 against V2');
     await arrives(page, 'Test');
+    await page.getByText('Order: V1, V2 step 20').waitFor();
     await page.getByRole('button', { name: 'Train', exact: true }).click();
     await press(page, 'Train V3 from V2');
     await arrives(page, 'Choose three things');
-    await page.getByRole('heading', { name: 'Adapter V2' }).waitFor();
+    await page.getByRole('heading', { name: 'Adapter V2 step 20' }).waitFor();
+    await page.getByRole('button', { name: 'Train', exact: true }).click();
+    await versions.selectOption('step 30, the last');
+    await versions.locator('option', { hasText: /^step 20$/ }).waitFor({ state: 'attached' });
+    await press(page, 'Train V3 from V2');
+    await page.getByRole('heading', { name: 'Adapter V2', exact: true }).waitFor();
     await page.context().close();
   });
 

@@ -71,7 +71,7 @@ export function testCandidates(
     version: { kind: 'base' },
   });
   const oldestFirst = runs.toSorted((a, b) => a.created - b.created);
-  for (const { id, name: group, inputs, status, checkpoints, maxSteps } of oldestFirst) {
+  for (const { id, name: group, inputs, status, checkpoints, maxSteps, taken } of oldestFirst) {
     const member = family.find(({ run }) => run === id);
     const parent = family.find(({ key }) => key === member?.parent);
     const generation = member?.generation ?? (inputs.source === undefined ? 1 : 2);
@@ -81,6 +81,17 @@ export function testCandidates(
       const key = `source/${parent?.key ?? id}`;
       const source = { name: `V${generation - 1}`, detail: inputs.source, group };
       add({ key, ...source, version: { kind: 'source', run: id } });
+    }
+    const addStep = (step: number, detail: string) =>
+      add({
+        key: `checkpoint/${id}/${step}`,
+        name: `${name} step ${step}`,
+        detail,
+        group,
+        version: { kind: 'checkpoint', run: id, step },
+      });
+    if (taken) {
+      addStep(taken.step, `taken as ${name}`);
     }
     if (status === 'finished') {
       add({
@@ -93,13 +104,7 @@ export function testCandidates(
     }
     for (const { step } of checkpoints) {
       if (status !== 'finished' || step !== maxSteps) {
-        add({
-          key: `checkpoint/${id}/${step}`,
-          name: `${name} step ${step}`,
-          detail: 'checkpoint',
-          group,
-          version: { kind: 'checkpoint', run: id, step },
-        });
+        addStep(step, 'checkpoint');
       }
     }
   }
@@ -124,7 +129,7 @@ export function testCandidates(
   return [...list.values()];
 }
 
-/** The chosen versions: as ticked, or by default V1 and V2 of the draft's run, or of the latest. */
+/** The chosen versions: as ticked, or by default V1 and V2, or what was taken as that, of the draft's run, or of the latest. */
 export function chosenVersions(
   draft: TestDraft,
   all: readonly Candidate[],
@@ -133,15 +138,17 @@ export function chosenVersions(
   if (draft.versions) {
     return all.filter(({ key }) => draft.versions!.includes(key));
   }
-  const finished = runs.filter((run) => run.status === 'finished');
+  const finished = runs.filter((run) => run.status === 'finished' || run.taken);
   const latest = finished.find(({ id }) => id === draft.run) ?? finished[0];
-  const result = all.find(({ version }) => version.kind === 'result' && version.run === latest?.id);
+  const made = (run: string, step: number | undefined): string =>
+    step === undefined ? `result/${run}` : `checkpoint/${run}/${step}`;
+  const result = latest && all.find(({ key }) => key === made(latest.id, latest.taken?.step));
   if (!latest || !result) {
     return all.filter(({ version }) => version.kind === 'folder');
   }
   const before =
     all.find(({ version }) => version.kind === 'source' && version.run === latest.id) ??
-    all.find(({ key }) => key === (latest.sourceRun ? `result/${latest.sourceRun}` : 'base'));
+    all.find(({ key }) => key === (latest.sourceRun ? made(latest.sourceRun, latest.sourceStep) : 'base'));
   return [...(before ? [before] : []), result];
 }
 

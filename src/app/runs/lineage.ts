@@ -76,6 +76,15 @@ export class Lineage {
     }
   }
 
+  /** Takes a checkpoint as the run's result; undefined for its result itself. */
+  async take(id: string, step: number | undefined): Promise<boolean> {
+    const answer = await this.#engine.takeStep(id, step);
+    if (this.#fine(answer)) {
+      await this.refresh();
+    }
+    return answer.ok;
+  }
+
   recipeYaml(recipe: Recipe): Promise<string> {
     return this.#engine.recipeYaml(recipe);
   }
@@ -131,13 +140,13 @@ export class Lineage {
   }
 
   /**
-   * Goes to stage one with the run's result as the source, with its recipe, and with its base where the browser can
-   * still reach it.
+   * Goes to stage one with the run's result, or what was taken as that, as the source, with its recipe, and with its
+   * base where the browser can still reach it.
    */
   async continueFrom(run: RunRecord): Promise<void> {
     await this.#work('continuing', run.name, async () => {
       await this.#askFor(run, ['base'], 'to train on it again');
-      const answer = await this.#engine.continueFrom(run.id);
+      const answer = await this.#engine.continueFrom(run.id, run.taken?.step);
       if (!this.#fine(answer)) {
         return;
       }

@@ -133,12 +133,12 @@ export class RunsDetailView extends SessionView {
     const { busy, share } = lineage.store.state;
     const running = isActive(this.app.run);
     const own = running && this.app.run?.id === record.id;
-    const finished = record.status === 'finished';
+    const continues = record.status === 'finished' || record.taken !== undefined;
     const lost =
       tests.length > 0 ? ` ${counted(tests.length, 'test')} that use it can then no longer resume.` : '';
     return html`<div class="row">
       ${
-        finished
+        continues
           ? html`<button
               type="button"
               class="primary small-primary"
@@ -189,9 +189,10 @@ export class RunsDetailView extends SessionView {
     </div>`;
   }
 
-  /** The result for other programs; of an unfinished run, its latest checkpoint. */
+  /** The result for other programs, or what was taken as that; of an unfinished run, its latest checkpoint. */
   #use(record: RunRecord) {
-    const step = record.status === 'finished' ? undefined : record.checkpoints.at(-1)?.step;
+    const latest = record.status === 'finished' ? undefined : record.checkpoints.at(-1)?.step;
+    const step = record.taken?.step ?? latest;
     if (record.status !== 'finished' && step === undefined) {
       return nothing;
     }

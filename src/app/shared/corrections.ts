@@ -179,7 +179,7 @@ export class Corrections {
     try {
       const needed = await neededHandles(this.#engine, [record], [[record.id, 'base']]);
       await mayRead(needed, askToRead(this.#app, 'to train on it again'));
-      const answer = await this.#engine.continueFrom(record.id);
+      const answer = await this.#engine.continueFrom(record.id, record.taken?.step);
       if (!answer.ok) {
         this.store.update({ problem: answer.sentence });
         return false;

@@ -3,6 +3,7 @@ import { customElement } from 'lit/decorators.js';
 import type { TestRecord } from '../../engine/protocol/comparison.ts';
 import type { RunRecord } from '../../engine/protocol/protocol.ts';
 import { isActive } from '../shared/app-state.ts';
+import { resultChoices } from '../shared/result-choices.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
@@ -21,6 +22,13 @@ export class NextSteps extends SessionView {
         display: grid;
         grid-template-columns: minmax(0, 1fr);
         gap: 0.8rem;
+      }
+      .version {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.6rem;
+        font-size: var(--small);
       }
       summary {
         cursor: pointer;
@@ -54,6 +62,7 @@ export class NextSteps extends SessionView {
     const next = `V${Number(to.slice(1)) + 1}`;
     return html`<section class="panel" aria-labelledby="next">
       <h3 id="next">What next</h3>
+      ${this.#version(record, to)}
       <div class="row">
         <button type="button" @click=${() => this.#test(record)}>Test ${from} against ${to}</button>
         ${
@@ -74,7 +83,7 @@ export class NextSteps extends SessionView {
         >
           Train ${next} from ${to}
         </button>
-        <button type="button" @click=${() => void this.session.use.open(record, 'train')}>
+        <button type="button" @click=${() => void this.session.use.open(record, 'train', record.taken?.step)}>
           Use ${to} in other programs
         </button>
       </div>
@@ -103,13 +112,38 @@ model = PeftModel.from_pretrained(base, "the unpacked folder of ${to}")</pre>
     }
     store.update({ view: 'test' });
   }
+
+  /** Which of its steps stands for the result, where there is a choice. */
+  #version(record: RunRecord, name: string) {
+    const choices = resultChoices(record);
+    if (choices.length < 2) {
+      return nothing;
+    }
+    const take = (event: Event) => {
+      const { value } = event.target as HTMLSelectElement;
+      void this.session.lineage.take(record.id, value === '' ? undefined : Number(value));
+    };
+    return html`<label class="version"
+      >${name} is
+      <select ?disabled=${isActive(this.app.run)} @change=${take}>
+        ${choices.map(
+          ({ step, label }) =>
+            html`<option value=${step ?? ''} .selected=${step === record.taken?.step}>${label}</option>`,
+        )}
+      </select></label
+    >`;
+  }
 }
 
 /** The latest test of what the run continued, unless it was asked of the run's result already. */
-function testToRepeat({ id, sourceRun }: RunRecord, tests: readonly TestRecord[]): TestRecord | undefined {
-  const asks = ({ versions }: TestRecord, run: string | undefined) =>
-    run !== undefined && versions.some((version) => version.kind === 'result' && version.run === run);
-  return tests.some((test) => asks(test, id))
+function testToRepeat(
+  { id, sourceRun, sourceStep, taken }: RunRecord,
+  tests: readonly TestRecord[],
+): TestRecord | undefined {
+  const asks = ({ versions }: TestRecord, run: string | undefined, step: number | undefined) =>
+    run !== undefined &&
+    versions.some((version) => version.kind !== 'source' && version.run === run && version.step === step);
+  return tests.some((test) => asks(test, id, taken?.step))
     ? undefined
-    : tests.find((test) => test.status === 'finished' && asks(test, sourceRun));
+    : tests.find((test) => test.status === 'finished' && asks(test, sourceRun, sourceStep));
 }

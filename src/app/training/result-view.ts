@@ -96,6 +96,7 @@ export class ResultView extends SessionView {
   override render() {
     const run = this.app.run!;
     const finished = run.status === 'finished';
+    const leads = finished || this.app.runs.some(({ id, taken }) => id === run.id && taken);
     return html`<div class="said" role="status">
         ${this.said ? html`<notice-bar .kind=${this.said.kind} .text=${this.said.text}></notice-bar>` : nothing}
         <p class="only-heard">
@@ -111,7 +112,7 @@ export class ResultView extends SessionView {
             >`
       }
       ${this.#verdict(run)} ${finished ? this.#take(run) : nothing}
-      ${finished ? html`<next-steps .session=${this.session}></next-steps>` : nothing}
+      ${leads ? html`<next-steps .session=${this.session}></next-steps>` : nothing}
       ${run.checkpoints.length > 0 ? this.#checkpoints(run.id!) : nothing}
       ${finished || run.checkpoints.length > 0 ? html`<chat-view .session=${this.session}></chat-view>` : nothing}`;
   }
@@ -307,7 +308,10 @@ export class ResultView extends SessionView {
         throw new Error(answer.sentence);
       }
       saveFile(this.file, answer.value);
-      return `Step ${step} as ${name} is in your downloads as ${this.file}.`;
+      const where = `Step ${step} as ${name} is in your downloads as ${this.file}`;
+      return (await this.session.lineage.take(id, step))
+        ? `${where}; here it stands for ${name} too, in the test, the chat and for the next version.`
+        : `${where}.`;
     });
   }
 

@@ -3,23 +3,26 @@ import type { Correction } from '../../corrections/correction.ts';
 import { trainedQuestions } from '../../corrections/trained-on.ts';
 import type { StoredTest } from '../../storage/test-records.ts';
 
-/** A run's result, as a version of a test. */
+/** A run's result, or what was taken as that, as a version of a test. */
 export interface MadeVersion {
   run: string;
   name: string;
+  step?: number | undefined;
 }
 
 /**
- * A test again, of two versions: the one of `before` that the run continued (`sourceRun`), or else its last, and what
- * the run made. `kept` is the first one's index in `before`.
+ * A test again, of two versions: the one of `before` that the run continued (a run's result, or its checkpoint of
+ * `step`), or else its last, and what the run made. `kept` is the first one's index in `before`.
  */
 export function repeated(
   before: StoredTest,
-  sourceRun: string | undefined,
-  { run, name }: MadeVersion,
+  source: { run: string | undefined; step?: number | undefined },
+  { run, name, step }: MadeVersion,
 ): { test: StoredTest; kept: number } {
   const { versions, questionsFile } = before;
-  const at = versions.findLastIndex((version) => version.kind === 'result' && version.run === sourceRun);
+  const at = versions.findLastIndex(
+    (version) => version.kind !== 'source' && version.run === source.run && version.step === source.step,
+  );
   const kept = at < 0 ? versions.length - 1 : at;
   const first = versions[kept]!;
   const test: StoredTest = {
@@ -29,7 +32,12 @@ export function repeated(
     created: Date.now(),
     status: 'unfinished',
     stopped: false,
-    versions: [first, { name, kind: 'result', run, state: 'waiting' }],
+    versions: [
+      first,
+      step === undefined
+        ? { name, kind: 'result', run, state: 'waiting' }
+        : { name, kind: 'checkpoint', run, step, state: 'waiting' },
+    ],
   };
   return { test, kept };
 }

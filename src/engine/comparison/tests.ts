@@ -97,8 +97,9 @@ export class BatchTests {
     files: TestFiles | undefined,
     onEvent: OnEvent,
   ): Promise<TestOutcome> {
-    const { sourceRun } = await this.#runs.record(made.run);
-    const { test, kept } = repeated(await this.record(id), sourceRun, made);
+    const { sourceRun, sourceStep, taken } = await this.#runs.record(made.run);
+    const source = { run: sourceRun, step: sourceStep };
+    const { test, kept } = repeated(await this.record(id), source, { ...made, step: taken?.step });
     return this.#runs.alone({ id: test.id, name: test.name, doing: 'testing' }, async ({ signal }) => {
       this.#sources.remember(test.id, this.#sources.chosen(id, kept));
       if (files) {

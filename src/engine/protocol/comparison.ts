@@ -291,13 +291,18 @@ export interface TestApi {
   runNotes(): Promise<RunNotes[]>;
   renameRun(id: string, name: string): Promise<Answer<undefined>>;
   annotateRun(id: string, note: string): Promise<Answer<undefined>>;
+  /** Takes a checkpoint as the run's result, for tests, chat and the next version; undefined for its result itself. */
+  takeStep(id: string, step: number | undefined): Promise<Answer<undefined>>;
   /** Bases first, then what was trained from them. */
   family(): Promise<FamilyMember[]>;
   /**
-   * What the next run begins with: this run's result as its source (with `run` set), and its base where the browser
-   * still has a way to it.
+   * What the next run begins with: this run's result, or its checkpoint of `step`, as its source (with `run` set), and
+   * its base where the browser still has a way to it.
    */
-  continueFrom(id: string): Promise<Answer<{ source: ChosenFolder; base: ChosenFolder | undefined }>>;
+  continueFrom(
+    id: string,
+    step?: number,
+  ): Promise<Answer<{ source: ChosenFolder; base: ChosenFolder | undefined }>>;
   /** The whole run as a zip that importRun takes. */
   archiveRun(id: string, onProgress?: OnProgress, signal?: AbortSignal): Promise<Answer<Blob>>;
   /** Imports a run from such a zip after checking its hashes; if canceled, it leaves nothing behind. */

@@ -15,8 +15,10 @@ export const SHOWN = [
   'handles',
   'changes',
   'sourceRun',
+  'sourceStep',
   'sourceLineage',
   'best',
   'baseline',
   'samples',
+  'taken',
 ] as const satisfies readonly (keyof StoredRun)[];

@@ -82,6 +82,13 @@ export function parseArchivedRun(value: unknown, file: string, remedy: string): 
       const { samples } = fields.values;
       return isSampleFilm(samples) ? samples : fields.refuse('samples', 'prompts and the answers to them');
     }),
+    taken: optional(fields, 'taken', () => {
+      const taken = fields.section('taken');
+      return {
+        step: taken.number('step', { ...STEP, max: maxSteps }),
+        hash: matching(taken, 'hash', HASH, 'a SHA-256'),
+      };
+    }),
     note: optional(fields, 'note', () => text(fields, 'note', MAX_NOTE)),
     imported: true,
     identity: parseIdentity(fields),

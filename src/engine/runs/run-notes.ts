@@ -4,6 +4,7 @@ import { type FamilyMember, familyTree } from '../../run/lineage.ts';
 import { type RunRecords, type StoredRun, UNREAD } from '../../storage/run-records.ts';
 import { type StoredBytes, sumOf } from '../../storage/stored-bytes.ts';
 import type { TestRecords } from '../../storage/test-records.ts';
+import { folderOf } from '../files/files.ts';
 import type { RunFiles } from '../files/inputs.ts';
 import type { RunNotes } from '../protocol/comparison.ts';
 import type { ChosenFolder } from '../protocol/protocol.ts';
@@ -70,17 +71,36 @@ export class RunNotesStore {
   async family(): Promise<FamilyMember[]> {
     const runs = (await this.#records.list()).filter(({ identity }) => identity.base !== UNREAD);
     return familyTree(
-      await Promise.all(runs.map(async (run) => ({ ...run, resultHash: await this.#resultHash(run) }))),
+      await Promise.all(
+        runs.map(async (run) => ({
+          ...run,
+          resultHash: await this.#resultHash(run),
+          takenHash: run.taken?.hash,
+        })),
+      ),
     );
   }
 
-  /** Throws UserError where the run has no result. */
-  async continueFrom(id: string): Promise<{ source: ChosenFolder; base: ChosenFolder | undefined }> {
+  /** Takes a checkpoint as the run's result; undefined for its result itself. Throws UserError where it is gone. */
+  async take(id: string, step: number | undefined): Promise<undefined> {
+    await this.#runs.record(id);
+    const taken =
+      step === undefined
+        ? undefined
+        : { step, hash: await adapterHash(folderOf(await this.#files.kept.open(id, step))) };
+    await this.#records.describe(id, { taken });
+  }
+
+  /** Throws UserError where the run has no result, or no checkpoint of `step`. */
+  async continueFrom(
+    id: string,
+    step?: number,
+  ): Promise<{ source: ChosenFolder; base: ChosenFolder | undefined }> {
     const record = await this.#runs.record(id);
-    const { name, run } = await this.#files.kept.open(id);
+    const { name, run } = await this.#files.kept.open(id, step);
     // A base that may not be read without asking must be chosen again.
     const { base } = await this.#files.startedWith(record);
-    return { source: { name, files: [], run }, base };
+    return { source: { name, files: [], run, ...(step !== undefined && { step }) }, base };
   }
 
   /** Recorded when the run finished; runs of earlier versions are hashed when they are first asked for. */

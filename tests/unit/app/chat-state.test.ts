@@ -6,6 +6,7 @@ import {
   emptyChat,
   messagesFor,
   shownTurns,
+  usualVersions,
   versionsOf,
 } from '../../../src/app/training/chat/chat-state.ts';
 import { conversationText } from '../../../src/app/training/chat/conversation-text.ts';
@@ -83,6 +84,12 @@ it('asks what a run has: its result is not its last checkpoint once more', () =>
     'checkpoint-40',
     'checkpoint-60',
   ]);
+  const taken = { step: 40, hash: 'h' };
+  const checkpoints = [20, 40, 60].map((step) => ({ step, bytes: 1, loss: 1 }));
+  const more: RunRecord = { ...run, checkpoints, taken };
+  expect(versionsOf(more)).toEqual(['base', 'v1', 'checkpoint-40', 'checkpoint-20', 'v2']);
+  expect(usualVersions(more)).toEqual(['v1', 'checkpoint-40']);
+  expect(usualVersions(run)).toEqual(['v1', 'v2']);
   const best = { step: 40, evalLoss: 1 };
   expect(versionsOf({ ...run, best })).toEqual(['base', 'v1', 'checkpoint-60', 'v2']);
   expect(versionsOf({ ...run, inputs: { ...run.inputs, source: undefined } })[1]).toBe('checkpoint-40');

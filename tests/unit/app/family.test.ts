@@ -75,6 +75,21 @@ it('offers each version once, oldest run first, and takes the latest two', () =>
   expect(chosenVersions(emptyDraft, first, [run('two', 1)]).map(({ name }) => name)).toEqual(['V1', 'V2']);
 });
 
+it('takes what was taken as a run’s result, which stands before it', () => {
+  const taken = { step: 5, hash: 'h' };
+  const [three, two] = runs;
+  const all = testCandidates([three!, { ...two!, taken }], family, []);
+  expect(all.filter(({ group }) => group === 'two').map(({ name, detail }) => `${name}: ${detail}`)).toEqual([
+    'V1: v1',
+    'V2 step 5: taken as V2',
+    'V2: what the run made',
+  ]);
+  const names = (of: RunRecord[]) =>
+    chosenVersions(emptyDraft, testCandidates(of, family, []), of).map(({ name }) => name);
+  expect(names([{ ...two!, taken, status: 'unfinished' }])).toEqual(['V1', 'V2 step 5']);
+  expect(names([{ ...three!, sourceStep: 5, taken }, two!])).toEqual(['V2 step 5', 'V3 step 5']);
+});
+
 it('tells versions of the same name apart', () => {
   const folder = (name: string) => ({ name, files: [] });
   const all = testCandidates([], [], [folder('a/v2'), folder('b/v2'), folder('c/v3')]);

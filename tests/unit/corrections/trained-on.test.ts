@@ -56,7 +56,7 @@ it('a test is repeated of the version that was continued, with its corrections a
     ...{ id: 'old', questionsFile: 'q.json', status: 'finished', stopped: true },
     versions: [version('V2', 'two'), version('other', 'else')],
   } as unknown as StoredTest;
-  const { test, kept } = repeated(before, 'two', { run: 'three', name: 'V3' });
+  const { test, kept } = repeated(before, { run: 'two' }, { run: 'three', name: 'V3' });
   expect(kept).toBe(0);
   expect(test).toMatchObject({ name: 'q.json: V2, V3', status: 'unfinished', stopped: false });
   expect(test.versions.map(({ name, state }) => [name, state])).toEqual([
@@ -64,6 +64,14 @@ it('a test is repeated of the version that was continued, with its corrections a
     ['V3', 'waiting'],
   ]);
   expect(test.id).not.toBe('old');
+  // A step that was taken as the result is another version than the result.
+  const step = { ...before.versions[1]!, run: 'two', kind: 'checkpoint' as const, step: 6 };
+  const taken = { ...before, versions: [before.versions[0]!, step] };
+  const again = repeated(taken, { run: 'two', step: 6 }, { run: 'three', name: 'V3', step: 4 });
+  expect([again.kept, again.test.versions[1]]).toMatchObject([
+    1,
+    { kind: 'checkpoint', run: 'three', step: 4 },
+  ]);
   expect(
     expectingCorrections(
       [question('a?'), question('b?', 'B')],

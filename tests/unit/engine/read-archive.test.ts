@@ -79,6 +79,7 @@ const KEYS = [
     'status',
     'step',
     'stopped',
+    'taken',
   ],
 ];
 

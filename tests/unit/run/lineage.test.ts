@@ -64,6 +64,11 @@ describe('familyTree', () => {
     ]);
   });
 
+  it('places the export of a step that was taken as a run’s result after that run', () => {
+    const v2 = run('v2', 1, { source: 'h1', resultHash: 'h2', takenHash: 'h2 step 6' });
+    expect(shown([v2, run('v3', 2, { source: 'h2 step 6' })]).at(-1)).toEqual(['run/v3', 'run/v2', 3]);
+  });
+
   it.each([
     ['of another base', { base: 'C', source: 'h1' }],
     ['that names itself', { base: 'B', source: 'h2' }],

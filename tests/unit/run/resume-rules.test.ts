@@ -1,6 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { askModel } from '../../../src/comparison/ask-model.ts';
+import type { Folder } from '../../../src/formats/byte-source.ts';
 import type { Recipe } from '../../../src/formats/recipe.ts';
+import { GREEDY } from '../../../src/generate/sampling.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
+import { adapterHash } from '../../../src/run/checkpoint/identity.ts';
+import { takeStep } from '../../../src/run/take.ts';
+import { memoryFolder, source } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { nullGpu } from '../../support/null-gpu.ts';
 import { caseInputs, comparable, type RunCall, runOn } from '../../support/run-case.ts';
@@ -202,4 +208,41 @@ describe('a run that is not the same', () => {
     expect(events.find((e) => e.type === 'facts')?.facts.resumedStep).toBe(0);
     expect(comparable(store.result)).toEqual(comparable(whole.result));
   });
+});
+
+it('a step that was taken is V2 to the next run, and to a test: its form, its rows and its hash', async () => {
+  const { step, files } = await takeStep(whole, 4);
+  const v2: Folder = {
+    name: 'v2-step-4',
+    list: () => Promise.resolve([...files.keys()]),
+    open: (file) => Promise.resolve(files.get(file)),
+  };
+  const third = new MemoryStore();
+  await run({ inputs: { ...(await inputs()), source: v2 }, store: third });
+  const cursor = JSON.parse(new TextDecoder().decode(third.result['retune_state.json'] as Uint8Array)) as {
+    identity: { source: string };
+  };
+  const checkpoint = memoryFolder('checkpoint-4', whole.saved.get(4)!);
+  expect(step).toBe(4);
+  expect(cursor.identity.source).toBe(await adapterHash(checkpoint));
+  expect(new TextDecoder().decode(third.result['README.md'] as Uint8Array)).toContain(cursor.identity.source);
+  const said: unknown[] = [];
+  await askModel({
+    ...{
+      base: (await inputs()).base,
+      adapter: v2,
+      recipe: (await inputs()).recipe,
+      form: undefined,
+      shorter: '',
+    },
+    ...{ questions: source('q.json', '[{"question": "?"}]'), maxNewTokens: 1, seed: 1 },
+    ...{
+      sampling: GREEDY,
+      testDate: '',
+      openGpu: () => Promise.resolve(gpu),
+      emit: (event) => said.push(event),
+    },
+  });
+  // Its form is known, so that nothing has to be said about it.
+  expect(said).not.toContainEqual(expect.objectContaining({ type: 'note' }));
 });

@@ -118,9 +118,9 @@ export const isHidden = ({ blind, vote }: Pick<StoredTurn, 'blind' | 'vote'>): b
 export const canVote = ({ answers }: Pick<ShownTurn, 'answers'>): boolean =>
   answers.length > 1 && answers.every(({ state }) => !['waiting', 'streaming', 'failed'].includes(state));
 
-/** What can be asked of a run: base, source, checkpoints, result. */
+/** What can be asked of a run: base, source, the step that was taken as its result, other checkpoints, result. */
 export function versionsOf(run: RunRecord): ChatVersion[] {
-  const { inputs, checkpoints, status, step, best } = run;
+  const { inputs, checkpoints, status, step, best, taken } = run;
   const finished = status === 'finished';
   // The last checkpoint of a finished run is its result.
   const result = finished ? (best?.step ?? step) : undefined;
@@ -128,9 +128,19 @@ export function versionsOf(run: RunRecord): ChatVersion[] {
   return [
     'base',
     ...(inputs.source === undefined ? [] : (['v1'] as const)),
-    ...saved.map((saved) => `checkpoint-${saved}` as const),
+    ...saved
+      .toSorted((a, b) => Number(b === taken?.step) - Number(a === taken?.step))
+      .map((saved) => `checkpoint-${saved}` as const),
     ...(finished ? (['v2'] as const) : []),
   ];
+}
+
+/** The two that are asked at first: what the run continued and what it made, or what was taken as that. */
+export function usualVersions(run: RunRecord): ChatVersion[] {
+  const versions = versionsOf(run);
+  const made = run.taken ? (`checkpoint-${run.taken.step}` as const) : 'v2';
+  const usual = versions.filter((version) => version === 'v1' || version === made);
+  return usual.length > 1 ? usual : versions.slice(-2);
 }
 
 export function versionName(version: ChatVersion, id: string, runs: readonly RunRecord[]): string {

@@ -23,6 +23,7 @@ import {
   type ShownAnswer,
   shownConversation,
   shownSystem,
+  usualVersions,
   versionsOf,
 } from './chat-state.ts';
 
@@ -38,7 +39,7 @@ export class Chats {
   readonly #engine: EngineApi;
   readonly #app: Store<AppState>;
   readonly #watch: EngineWatch;
-  /** The run, and whether it had finished. */
+  /** The run, whether it had finished, and what was taken as its result. */
   #opened = '';
   #asking: Promise<boolean> = Promise.resolve(false);
 
@@ -50,7 +51,7 @@ export class Chats {
 
   /** Shows the conversations of a run, the latest first; those that are shown already stay. */
   async open(run: RunRecord): Promise<void> {
-    const opened = `${run.id} ${run.status}`;
+    const opened = `${run.id} ${run.status} ${run.taken?.step}`;
     if (this.#opened === opened) {
       return;
     }
@@ -59,12 +60,10 @@ export class Chats {
       await this.stop();
       await this.#asking.catch(() => undefined);
     }
-    const versions = versionsOf(run);
-    const usual = versions.filter((version) => version === 'v1' || version === 'v2');
     this.store.update({
       ...NONE,
       run: run.id,
-      draft: { ...emptyChatDraft, versions: usual.length > 1 ? usual : versions.slice(-2) },
+      draft: { ...emptyChatDraft, versions: usualVersions(run) },
     });
     const answer = await this.#engine.openChat(run.id);
     if (this.store.state.run !== run.id) {
