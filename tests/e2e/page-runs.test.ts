@@ -146,7 +146,7 @@ async function showsFilm(page: Page): Promise<void> {
   ]);
   const last = strip.getByRole('listitem').last();
   expect(await last.locator('ins').allTextContents()).toEqual(['[added: 20]']);
-  expect(await last.locator('del').allTextContents()).toEqual(['[missing: 10]']);
+  expect(await last.locator('del').allTextContents()).toEqual(['[gone: 10]']);
   const size = page.viewportSize()!;
   await page.setViewportSize({ width: 400, height: 800 });
   await fits(page, 'film in a narrow window');
