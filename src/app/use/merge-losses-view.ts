@@ -149,8 +149,8 @@ export class MergeLossesView extends SessionView {
     if (finding || use.lacksBase) {
       return 'The base’s folder is needed.';
     }
-    if (!use.size || 'problem' in use.size) {
-      return use.size ? 'This form cannot be written.' : 'Calculating the size…';
+    if (use.size && 'problem' in use.size) {
+      return 'This form cannot be written.';
     }
     if (work) {
       return 'The export is being written.';
