@@ -92,10 +92,13 @@ function best(blocks: readonly Block[], first: number, last: number, depth: numb
     if (i === first || arrivals.length > 0) {
       const before = arrivals.reduce<Way | undefined>((a, b) => (a && !better(b, a) ? a : b), undefined);
       const way = added(before ?? nothing(), own);
+      let leadsBack = depth === 0;
       for (let inside = i; inside <= latch; inside++) {
         ways.set(inside, way);
+        // Also out of an inner loop.
+        leadsBack ||= backs.has(inside);
       }
-      if (depth === 0 || backs.has(latch)) {
+      if (leadsBack) {
         ends.push(way);
       }
     }
