@@ -3,12 +3,14 @@ import { openDatabase } from './database.ts';
 import { storageEstimate } from './quota.ts';
 import { totalStoredBytes } from './stored-bytes.ts';
 
+interface Bucket {
+  indexedDB: IDBFactory;
+  persist(): Promise<boolean>;
+}
+
 /** The part of the Storage Buckets API in use; Chrome has it since version 122. */
 interface StorageBuckets {
-  open(
-    name: string,
-    options: { durability: 'strict' },
-  ): Promise<{ indexedDB: IDBFactory; persist(): Promise<boolean> }>;
+  open(name: string, options: { durability: 'strict' }): Promise<Bucket>;
   keys(): Promise<string[]>;
   delete(name: string): Promise<void>;
 }
@@ -28,7 +30,13 @@ const buckets = (): StorageBuckets | undefined =>
 
 /** A storage bucket: its databases are in files separate from those of the page itself. */
 export function bucketHome(name: string): BucketMirror {
-  const openBucket = async () => buckets()?.open(BUCKET, { durability: 'strict' });
+  // Held on to, since what its database has under way never ends once it is garbage.
+  let factory: IDBFactory | undefined;
+  const openBucket = async (): Promise<Bucket | undefined> => {
+    const bucket = await buckets()?.open(BUCKET, { durability: 'strict' });
+    factory = bucket?.indexedDB;
+    return bucket;
+  };
   return {
     async open() {
       const bucket = await openBucket();
@@ -40,7 +48,12 @@ export function bucketHome(name: string): BucketMirror {
         await bucket.persist();
       }
       // Another tab may have removed the bucket meanwhile: then it is made anew.
-      return openDatabase(name, { factory: async () => (await openBucket())!.indexedDB });
+      return openDatabase(name, {
+        factory: async () => {
+          await openBucket();
+          return factory!;
+        },
+      });
     },
     remove: async () => buckets()?.delete(BUCKET),
   };
