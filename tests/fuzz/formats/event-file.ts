@@ -22,7 +22,7 @@ export const eventFile: Format = {
       await readJson(source(`${INPUT}/${FILE}`, files[FILE]!)),
       `${INPUT}/${FILE}`,
     );
-    const log = new RunLog(undefined as unknown as Prepared, {
+    const log = new RunLog({ inputs: { recipe: { training: {} } } } as unknown as Prepared, {
       history,
       times: history.map((_, i) => i),
       totalFlos: 0,
