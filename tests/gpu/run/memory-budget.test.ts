@@ -9,6 +9,7 @@ import { checkpointBytes, memoryPlan, totalBytes } from '../../../src/run/plan/m
 import { passInput } from '../../../src/run/plan/pass-size.ts';
 import { source } from '../../support/memory-folder.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { nullGpu } from '../../support/null-gpu.ts';
 import { caseInputs, comparable } from '../../support/run-case.ts';
 
 /** Each is longer than the one before; a run truncates them. */
@@ -40,14 +41,16 @@ async function run({
   steps = 2,
   maxLength,
   onStep,
+  on = gpu,
 }: {
   memory?: number;
   store?: MemoryStore;
   steps?: number;
   maxLength?: number;
   onStep?: (step: number) => void;
+  on?: Gpu;
 }) {
-  const before = gpu.memory.total;
+  const before = on.memory.total;
   const stop = new AbortController();
   const events: RunEvent[] = [];
   let held = 0;
@@ -56,12 +59,12 @@ async function run({
     store,
     resume: 'exact',
     memory,
-    openGpu: () => Promise.resolve(gpu),
+    openGpu: () => Promise.resolve(on),
     signal: stop.signal,
     emit: (event) => {
       events.push(event);
       if (event.type === 'facts') {
-        held = gpu.memory.total - before;
+        held = on.memory.total - before;
       }
       if (event.type !== 'step') {
         return;
@@ -72,7 +75,7 @@ async function run({
       }
     },
   });
-  expect(gpu.errors).toEqual([]);
+  expect(on.errors).toEqual([]);
   const facts = events.find((e) => e.type === 'facts')!.facts;
   const { cursor, ...files } = comparable(store.saved.get(steps)!);
   const { plan } = cursor as { plan: { keep: string; optimizer: string } };
@@ -146,7 +149,8 @@ it('where the device refuses, a run keeps less and says so; nothing is left of w
 
 it('after three steps nothing is allocated for passes of any length, and one readback a step brings its results', async () => {
   const counts = { buffers: 0, groups: 0, readbacks: 0 };
-  const { device } = gpu;
+  const idle = await nullGpu();
+  const { device } = idle;
   const { createBuffer, createBindGroup } = device;
   Object.assign(device, {
     createBuffer: (descriptor: GPUBufferDescriptor) => {
@@ -165,11 +169,9 @@ it('after three steps nothing is allocated for passes of any length, and one rea
     },
   });
   const after: (typeof counts)[] = [];
-  try {
-    await run({ steps: 6, maxLength: 128, onStep: (step) => (after[step] = { ...counts }) });
-  } finally {
-    Object.assign(device, { createBuffer, createBindGroup });
-  }
+  const onStep = (step: number) => (after[step] = { ...counts });
+  await run({ steps: 6, maxLength: 128, onStep, on: idle });
+  idle.close();
   expect(after[3]!.buffers).toBeGreaterThan(0);
   expect(after[3]!.groups).toBeGreaterThan(0);
   for (const step of [4, 5, 6]) {
