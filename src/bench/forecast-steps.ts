@@ -113,7 +113,7 @@ interface VariantCalls {
 }
 
 /** The variants of each class, as autotuning would race them. */
-export async function variantCalls(
+async function variantCalls(
   name: ModelName,
   tokens: number,
   precision: Precision,
@@ -229,5 +229,5 @@ export async function* forecastModel(
   };
 }
 
-export const FORECAST_NOTE =
+const FORECAST_NOTE =
   'Each call takes what its arithmetic does, by the compiler and the published clock, or what its bytes take from memory, whichever is longer. Left out: the time from one call to the next, waits for caches that the compiler cannot know, clocks that fall under load; bytes that a cache still holds count as if they came from memory.';

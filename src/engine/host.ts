@@ -75,7 +75,7 @@ const shelves = [
 ];
 const conversations = new Conversations(store);
 const chat = new Chat(runs, files, conversations);
-const losses = new ExportLosses(runs, files, new ExportSources(runs, kept, baseCache));
+const losses = new ExportLosses(runs, files, new ExportSources(runs, kept, bases));
 
 /** The name of this script has a hash of all that it computes with. */
 const ENGINE = location.pathname.split('/').at(-1)!;

@@ -32,9 +32,9 @@ const runs = new KeptRuns(openMirroredStore());
 const kept = new KeptAdapters(runs.records);
 const cache = new BaseCache(new BrowserCacheStorage());
 const bases = new KeptBases(runs.records, cache);
-const exports = new AdapterExports(runs, new ExportSources(runs, kept, cache));
-const handovers = new Handovers(runs, kept, cache);
-const corrections = new CorrectionsToRows(runs, kept, cache);
+const exports = new AdapterExports(runs, new ExportSources(runs, kept, bases));
+const handovers = new Handovers(runs, kept, bases);
+const corrections = new CorrectionsToRows(runs, kept, bases);
 
 const api: ReaderApi = {
   inspectBase: (base, signal) => answer(async () => inspectBase(await bases.resolved(base), signal)),

@@ -5,8 +5,6 @@ import { formName, type RowForm, usualForm } from '../../corrections/row-form.ts
 import type { Folder } from '../../formats/byte-source.ts';
 import { readModelLimits } from '../../formats/model-limits.ts';
 import { UserError } from '../../formats/user-error.ts';
-import type { BaseCache } from '../../model/base/cache/base-cache.ts';
-import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import { readCursor } from '../../run/checkpoint/checkpoint.ts';
 import { firstRows, splitOff } from '../../run/input/split-rows.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
@@ -14,6 +12,7 @@ import { loadTokenizer } from '../../text/load-tokenizer.ts';
 import { encodeRows } from '../../text/rows.ts';
 import { folderOf, sourceOf } from '../files/files.ts';
 import type { KeptAdapters } from '../files/kept-adapters.ts';
+import type { KeptBases } from '../files/kept-bases.ts';
 import type { CorrectionFiles, CorrectionOptions, PreparedCorrections } from '../protocol/corrections.ts';
 import type { ChosenFile } from '../protocol/protocol.ts';
 import type { KeptRuns } from '../runs/kept-runs.ts';
@@ -27,12 +26,12 @@ const HELD_OUT = 'held-out.jsonl';
 export class CorrectionsToRows {
   readonly #runs: KeptRuns;
   readonly #kept: KeptAdapters;
-  readonly #cache: BaseCache;
+  readonly #bases: Pick<KeptBases, 'of'>;
 
-  constructor(runs: KeptRuns, kept: KeptAdapters, cache: BaseCache) {
+  constructor(runs: KeptRuns, kept: KeptAdapters, bases: Pick<KeptBases, 'of'>) {
     this.#runs = runs;
     this.#kept = kept;
-    this.#cache = cache;
+    this.#bases = bases;
   }
 
   /** Throws UserError. */
@@ -89,16 +88,8 @@ export class CorrectionsToRows {
     return usualForm(prompt === 'chat', system);
   }
 
-  async #base({ identity, recipe }: StoredRun, { base }: CorrectionFiles): Promise<Folder | undefined> {
-    const cached = await this.#cache
-      .folder(identity.base, recipe.quantization.useDoubleQuant)
-      .catch((error: unknown) => {
-        if (error instanceof CacheRefusal || error instanceof UserError) {
-          return undefined;
-        }
-        throw error;
-      });
-    return cached ?? (base && folderOf(base));
+  async #base(record: StoredRun, { base }: CorrectionFiles): Promise<Folder | undefined> {
+    return (await this.#bases.of(record)) ?? (base && folderOf(base));
   }
 }
 

@@ -1,10 +1,9 @@
 import type { SourceOptions } from '../../export/source.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
-import type { BaseCache } from '../../model/base/cache/base-cache.ts';
-import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import { folderOf } from '../files/files.ts';
 import type { KeptAdapters } from '../files/kept-adapters.ts';
+import type { KeptBases } from '../files/kept-bases.ts';
 import type { AdapterToUse } from '../protocol/export.ts';
 import type { KeptRuns } from '../runs/kept-runs.ts';
 import { watchedFolder } from '../watch.ts';
@@ -19,12 +18,12 @@ interface FoundBase {
 export class ExportSources {
   readonly #runs: KeptRuns;
   readonly #kept: KeptAdapters;
-  readonly #cache: BaseCache;
+  readonly #bases: Pick<KeptBases, 'of'>;
 
-  constructor(runs: KeptRuns, kept: KeptAdapters, cache: BaseCache) {
+  constructor(runs: KeptRuns, kept: KeptAdapters, bases: Pick<KeptBases, 'of'>) {
     this.#runs = runs;
     this.#kept = kept;
-    this.#cache = cache;
+    this.#bases = bases;
   }
 
   /** Throws UserError where one of them cannot be read any more. */
@@ -44,18 +43,13 @@ export class ExportSources {
   }
 
   async #cached(run: string): Promise<FoundBase> {
-    const { identity, recipe, inputs } = await this.#runs.record(run);
-    const folder = await this.#cache
-      .folder(identity.base, recipe.quantization.useDoubleQuant)
-      .catch((error: unknown) => {
-        if (error instanceof CacheRefusal || error instanceof UserError) {
-          return undefined;
-        }
-        throw error;
-      });
+    const record = await this.#runs.record(run);
+    const folder = await this.#bases.of(record);
     if (!folder) {
-      throw new UserError(`${inputs.base}: this browser keeps no way to the base's folder; choose it again.`);
+      throw new UserError(
+        `${record.inputs.base}: this browser keeps no way to the base's folder; choose it again.`,
+      );
     }
-    return { folder, hash: identity.base };
+    return { folder, hash: record.identity.base };
   }
 }

@@ -2,11 +2,10 @@ import { exportBytes } from '../../export/output-file.ts';
 import type { Folder } from '../../formats/byte-source.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { type HandedRun, planHandover } from '../../handover/handover.ts';
-import type { BaseCache } from '../../model/base/cache/base-cache.ts';
-import { CacheRefusal } from '../../model/base/cache/storage.ts';
 import { type StoredRun, UNREAD } from '../../storage/run-records.ts';
 import { folderOf, sourceOf } from '../files/files.ts';
 import type { KeptAdapters } from '../files/kept-adapters.ts';
+import type { KeptBases } from '../files/kept-bases.ts';
 import { zipFiles } from '../files/write-files.ts';
 import type { HandoverFiles, HandoverStart } from '../protocol/handover.ts';
 import type { KeptRuns } from '../runs/kept-runs.ts';
@@ -19,12 +18,12 @@ const FOLDER = 'handover';
 export class Handovers {
   readonly #runs: KeptRuns;
   readonly #kept: KeptAdapters;
-  readonly #cache: BaseCache;
+  readonly #bases: Pick<KeptBases, 'of'>;
 
-  constructor(runs: KeptRuns, kept: KeptAdapters, cache: BaseCache) {
+  constructor(runs: KeptRuns, kept: KeptAdapters, bases: Pick<KeptBases, 'of'>) {
     this.#runs = runs;
     this.#kept = kept;
-    this.#cache = cache;
+    this.#bases = bases;
   }
 
   /** The run as a zip. Reports the base's bytes if it has to be read, then those written. Throws UserError. */
@@ -37,7 +36,7 @@ export class Handovers {
     const record = await this.#runs.record(id);
     const { name, identity, moment, recipe, created } = record;
     const { adapter, start } = await this.#adapter(record, files, from);
-    const cached = await this.#cached(record);
+    const cached = await this.#bases.of(record);
     const folder = cached ?? (files.base && folderOf(files.base));
     if (!folder) {
       throw new UserError(
@@ -91,14 +90,5 @@ export class Handovers {
       );
     }
     return { adapter: folderOf(source), start: 'V1' };
-  }
-
-  #cached({ identity, recipe }: StoredRun): Promise<Folder | undefined> {
-    return this.#cache.folder(identity.base, recipe.quantization.useDoubleQuant).catch((error: unknown) => {
-      if (error instanceof CacheRefusal || error instanceof UserError) {
-        return undefined;
-      }
-      throw error;
-    });
   }
 }

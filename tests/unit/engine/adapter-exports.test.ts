@@ -7,7 +7,6 @@ import type { KeptRuns } from '../../../src/engine/runs/kept-runs.ts';
 import { planExport } from '../../../src/export/export.ts';
 import { FORMS } from '../../../src/export/forms.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
-import type { BaseCache } from '../../../src/model/base/cache/base-cache.ts';
 import { contentOf } from '../../support/exported.ts';
 import { fixtureFiles, memoryFolder } from '../../support/memory-folder.ts';
 import { outputFolder } from '../../support/output-folder.ts';
@@ -31,7 +30,7 @@ const runs = {
 const sources = new ExportSources(
   runs,
   { open: async () => chosen('run', 'v1 + rows.jsonl') } as unknown as KeptAdapters,
-  { folder: async () => undefined } as unknown as BaseCache,
+  { of: async () => undefined },
 );
 const exports = new AdapterExports(runs, sources);
 const adapter: AdapterToUse = { run: 'run', name: 'v2', base: chosen('cases/batch2/base', 'base') };

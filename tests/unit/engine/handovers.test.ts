@@ -6,7 +6,6 @@ import type { KeptAdapters } from '../../../src/engine/files/kept-adapters.ts';
 import type { HandoverFiles } from '../../../src/engine/protocol/handover.ts';
 import type { KeptRuns } from '../../../src/engine/runs/kept-runs.ts';
 import { parseOwnRecipe } from '../../../src/formats/recipe.ts';
-import type { BaseCache } from '../../../src/model/base/cache/base-cache.ts';
 import { UNREAD } from '../../../src/storage/run-records.ts';
 import { handedOver } from '../../support/handover.ts';
 import { fixtureFiles } from '../../support/memory-folder.ts';
@@ -43,7 +42,7 @@ const handovers = (changed: object = {}) =>
       storeOf: () => ({ checkpoints: async () => [2, 4] }),
     } as unknown as KeptRuns,
     { open: async () => chosen('expected/v2') } as unknown as KeptAdapters,
-    { folder: async () => undefined } as unknown as BaseCache,
+    { of: async () => undefined },
   );
 const unzipped = async (zip: Promise<Blob>) => unzipSync(new Uint8Array(await (await zip).arrayBuffer()));
 

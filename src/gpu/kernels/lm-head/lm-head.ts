@@ -50,7 +50,7 @@ export const HEAD_TILES: readonly HeadTile[] = [
 ];
 
 /** Size of a workgroup's tile: rows × columns of the product. */
-export const headTileSize = ({ THREADS_M, THREADS_N, COLUMNS }: HeadTile) => ({
+const headTileSize = ({ THREADS_M, THREADS_N, COLUMNS }: HeadTile) => ({
   rows: 8 * THREADS_M,
   columns: COLUMNS * THREADS_N,
 });
