@@ -44,6 +44,8 @@ export default defineConfig(async ({ command, mode }): Promise<ViteUserConfig> =
     maxWorkers: 2,
     // Tests of one file that wait for pages run side by side.
     maxConcurrency: 3,
+    // A page under load may be too slow for a limit once; the closing lines name each test that needed it.
+    retry: process.env.CI ? 1 : 0,
     testTimeout: mode === 'long' ? 7_200_000 : 300_000,
     hookTimeout: 300_000,
   },

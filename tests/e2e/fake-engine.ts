@@ -44,6 +44,8 @@ export interface Scenario {
   keptBase: boolean;
   /** Whether measuring the speed takes until it is canceled. */
   holdSpeed: boolean;
+  /** Whether the first measurement of an export's losses takes until it is canceled. */
+  holdLosses: boolean;
   /** What another tab does until the event `elsewhere-ends`. */
   elsewhere: Elsewhere['doing'] | undefined;
 }
@@ -68,6 +70,7 @@ export function scenarioOf(search: URLSearchParams): Scenario {
     asks: search.has('asks'),
     keptBase: search.has('keptBase'),
     holdSpeed: search.has('holdSpeed'),
+    holdLosses: search.has('holdLosses'),
     elsewhere: (search.get('elsewhere') ?? undefined) as Scenario['elsewhere'],
   };
 }
@@ -411,7 +414,7 @@ export function fakeEngine(scenario: Scenario, testing: TestScenario): EngineApi
       runs.delete(id);
       return ok(undefined);
     },
-    ...fakeExports(scenario.pace),
+    ...fakeExports(scenario.pace, scenario.holdLosses),
     handoverFiles: async () =>
       ok({ base: undefined, source: undefined, train: { file: new File([], 'x') }, validation: undefined }),
     handOver: async () => ok(new Blob(['PK'])),

@@ -5,8 +5,13 @@ const GB = 1e9;
 /** Of Qwen2.5-1.5B. */
 const SIZES = { '': 3.09, bf16: 3.09, f16: 3.09, f32: 6.18, q8_0: 1.65, q4_k_m: 0.99 } as const;
 
-/** Exports that write nothing, in twenty steps `pace` milliseconds apart. */
-export function fakeExports(pace: number): ExportApi {
+/**
+ * Exports that write nothing, in twenty steps `pace` milliseconds apart.
+ *
+ * @param holdLosses whether the first measurement of losses takes until it is canceled
+ */
+export function fakeExports(pace: number, holdLosses: boolean): ExportApi {
+  let held = holdLosses;
   const work = async (
     onExport: Parameters<ExportApi['exportAdapterInto']>[3],
     signal: AbortSignal | undefined,
@@ -53,7 +58,10 @@ export function fakeExports(pace: number): ExportApi {
       for (const [phase, total, unit] of phases) {
         for (const share of [0.2, 0.6, 1]) {
           onEvent({ type: 'phase', phase, done: share * total, total, unit });
-          await new Promise((resolve) => setTimeout(resolve, pace));
+          do {
+            await new Promise((resolve) => setTimeout(resolve, pace));
+            held &&= signal?.aborted !== true;
+          } while (held);
           signal?.throwIfAborted();
         }
       }

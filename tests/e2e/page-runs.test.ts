@@ -225,7 +225,7 @@ describe.concurrent('a run', () => {
   });
 
   it('tells what merging its result changes', async () => {
-    const page = await server.open('family&pace=20&holdAt=1');
+    const page = await server.open('family&holdLosses&holdAt=1');
     await goTo(page, '#use/run-v3');
     const losses = page.locator('merge-losses-view');
     await losses.getByText('The base’s folder is needed.').waitFor();
