@@ -14,6 +14,7 @@ import { type Called, type CompiledKernel, forecastCall } from './forecast.ts';
 import { benchInputs, type ModelName, modelTitle } from './models.ts';
 import { firstLayers } from './pipelines.ts';
 import type { Cell, ReportSection } from './report.ts';
+import { workgroupThreads } from './workgroup-threads.ts';
 
 /** The kernels of each target, as in the JSON of `npm run isa`. */
 export type Compiled = Readonly<Record<string, { readonly kernels: readonly CompiledKernel[] }>>;
@@ -31,7 +32,7 @@ export function parseCompiled(text: string, file: string): Compiled {
   if (targets.length === 0 || !targets.every(isTarget)) {
     throw new UserError(`${file}: no kernels by target; expected the JSON that npm run isa writes.`);
   }
-  if (!CARDS.some(({ target }) => (found as Compiled)[target]?.kernels.some(({ path }) => path))) {
+  if (!CARDS.some(({ target }) => (found as Compiled)[target]?.kernels.some(({ way }) => way))) {
     const names = [...new Set(CARDS.map(({ target }) => target))].join(', ');
     throw new UserError(
       `${file}: no kernel's way with its cycles for any of ${names}; run npm run isa of this version.`,
@@ -68,11 +69,14 @@ interface StepCall extends Called {
 async function callsOf(inputs: SessionInputs, plan: ExecutionPlan, tokens: number): Promise<StepCall[]> {
   const { stream, runner, optimizer } = drySession(inputs, plan, cardLike());
   const calls: StepCall[] = [];
+  const threads = new Map<string, number>();
   stream.listener = ({ spec }, { buffers, constants, groups, work = 0, bytes }) => {
     const [x, y = 1, z = 1] = groups;
     const views = new Map(buffers.map((v) => [`${v.buffer.id} ${v.offset}`, v.size]));
+    const label = pipelineLabel(spec, constants);
+    threads.set(label, threads.get(label) ?? workgroupThreads(spec.code, constants));
     calls.push({
-      ...{ kernel: spec.name, label: pipelineLabel(spec, constants), work, groups: x * y * z },
+      ...{ kernel: spec.name, label, work, groups: x * y * z, threads: threads.get(label)! },
       bytes: bytes ?? [...views.values()].reduce((sum, size) => sum + size, 0),
     });
   };

@@ -1,9 +1,6 @@
 import type { Card } from './cards.ts';
 
-/**
- * What a subgroup does along the hottest way through a kernel, by its compiler: cycles with stalls, multiply-adds for
- * each lane, and instructions by kind.
- */
+/** What a subgroup does, by its compiler: cycles with stalls, multiply-adds for each lane, and instructions by kind. */
 interface CompiledPath {
   cycles: number;
   multiplies: number;
@@ -18,7 +15,8 @@ export interface CompiledKernel {
   label: string;
   /** Subgroups of 32 lanes that a SIMD holds at once, or, where the card says so, the SIMDs of a unit. */
   occupancy?: number | undefined;
-  path?: CompiledPath | undefined;
+  /** The hottest way through it: outside of the loop that does most, and in each round of it and of the densest loop. */
+  way?: { once: CompiledPath; round: CompiledPath; loop?: CompiledPath | undefined } | undefined;
 }
 
 /** A kernel call, as far as its duration depends on it. */
@@ -26,8 +24,9 @@ export interface Called {
   /** Floating-point operations. */
   work: number;
   bytes: number;
-  /** Workgroups. */
+  /** Workgroups, and invocations of each. */
   groups: number;
+  threads: number;
 }
 
 /** Lanes of the subgroups that both compilers count by. */
@@ -40,21 +39,38 @@ const SPLIT: readonly (readonly [RegExp, number])[] = [
   [/^attention_backward_kv_(matrix|packed) /, 2],
   [/^attention_(backward_q_)?(matrix|packed) /, 3],
 ];
+/** Rounds of a product's outer loop: a chunk of LoRA each, and one more; the loop in it passes the depth of the weight. */
+const OUTER = 3;
 
 /** Multiply-adds of the product itself: on matrices, what else is multiplied only prepares it. */
-const useful = ({ label, path }: CompiledKernel): number => {
-  const { multiplies, fma, matrix } = path!;
-  const split = SPLIT.find(([name]) => name.test(label))?.[1] ?? 1;
-  return (matrix > 0 ? multiplies - fma : multiplies) / split;
-};
+const useful = ({ label, way }: CompiledKernel, { multiplies, fma }: CompiledPath): number =>
+  (way!.round.matrix > 0 ? multiplies - fma : multiplies) /
+  (SPLIT.find(([name]) => name.test(label))?.[1] ?? 1);
+
+/**
+ * What a subgroup does in all for so many multiply-adds of each lane: what it does once, rounds of the loop that does
+ * most, and of a product's outer loop only a few, since it is the loop in it that grows with the depth.
+ */
+function pathOf(kernel: CompiledKernel, multiplies: number): CompiledPath {
+  const { once, round, loop = round } = kernel.way!;
+  const left = multiplies - useful(kernel, once);
+  const rounds = Math.max(0, left / useful(kernel, round));
+  const outer = kernel.label.startsWith('attention') ? rounds : Math.min(rounds, OUTER);
+  const inner = Math.max(0, (left - outer * useful(kernel, round)) / useful(kernel, loop));
+  const kinds = Object.keys(once).map((kind) => [
+    kind,
+    once[kind]! + outer * round[kind]! + inner * loop[kind]!,
+  ]);
+  return Object.fromEntries(kinds) as CompiledPath;
+}
 
 /**
  * Clocks of a SIMD for one way of 32 lanes through a kernel: what its units take, but no less than the compiler's
  * cycles shared by all that run at once.
  */
-export function pathClocks(card: Card, { occupancy = 1, path }: CompiledKernel): number {
+export function pathClocks(card: Card, occupancy: number, path: CompiledPath): number {
   const { units, unitSimds, perUnit } = card;
-  const { cycles, multiplies, ...counts } = path!;
+  const { cycles, multiplies, ...counts } = path;
   const { fma, matrix, vector } = counts;
   const onMatrices = (matrix > 0 ? (multiplies - fma) / MATRIX : 0) * units.matrix;
   const onVectors = fma * units.fma + vector * units.vector;
@@ -68,19 +84,20 @@ export function pathClocks(card: Card, { occupancy = 1, path }: CompiledKernel):
 function computeSeconds(
   card: Card,
   kernel: CompiledKernel | undefined,
-  { work, groups }: Called,
+  { work, groups, threads }: Called,
 ): number | undefined {
   if (work === 0) {
     return 0;
   }
-  if (!kernel?.path || kernel.path.multiplies === 0) {
+  if (!kernel?.way || kernel.way.round.multiplies === 0) {
     return undefined;
   }
-  const ways = work / 2 / (LANES * useful(kernel));
+  const ways = (groups * threads) / LANES;
   const { simds, unitSimds, clock } = card;
   const inUnits = groups / (simds / unitSimds);
   const idle = Math.ceil(inUnits) / inUnits;
-  return (idle * ways * pathClocks(card, kernel)) / (simds * clock * 1e9);
+  const path = pathOf(kernel, work / 2 / LANES / ways);
+  return (idle * ways * pathClocks(card, kernel.occupancy ?? 1, path)) / (simds * clock * 1e9);
 }
 
 /** How long a call takes by forecast. */

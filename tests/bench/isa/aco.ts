@@ -1,7 +1,7 @@
-// Reads what RADV prints of a pipeline with RADV_DEBUG=cs,asm,shaderstats: ACO's listing and statistics; and with
-// ACO_DEBUG=perfinfo, the cycles of each instruction.
-import { type Facts, figure, hottestLoop, type Kind, kindOf, type Loop } from './listing.ts';
-import { type Block, hottestPath } from './path.ts';
+// Reads what RADV prints of a pipeline with RADV_DEBUG=cs,asm,shaderstats and ACO_DEBUG=perfinfo: ACO's program with
+// the cycles of each instruction, and statistics.
+import { type Facts, figure, type Kind, kindOf } from './listing.ts';
+import { type Block, hottestWay } from './path.ts';
 
 const KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/^v_s?(wmma|mfma)/, 'matrix'],
@@ -15,10 +15,6 @@ const KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/^s_/, 'scalar'],
 ];
 
-/** "<tab>v_dual_fmac_f32 v1, v2, v3 :: v_dual_mov_b32 v4, 0   ; ca…": up to two operations, then the encoding. */
-const INSTRUCTION = /^\s+([a-z][a-z_0-9]*)([^;]*);\s*[0-9a-f]{8}/;
-const LABEL = /^\s*BB(\d+):/;
-
 /** Two operations issued at once: each multiply-add counts; what goes along with one costs nothing. */
 function dual(first: string, second: string): Kind[] {
   const kinds = [kindOf(first, KINDS), kindOf(second, KINDS)];
@@ -27,36 +23,13 @@ function dual(first: string, second: string): Kind[] {
 }
 
 export function parseAco(lines: readonly string[]): Facts {
-  const kinds: Kind[][] = [];
-  const labels = new Map<string, number>();
-  const loops: Loop[] = [];
-  for (const line of lines) {
-    const label = LABEL.exec(line);
-    if (label) {
-      labels.set(label[1]!, kinds.length);
-      continue;
-    }
-    const [, operation, operands] = INSTRUCTION.exec(line) ?? [];
-    if (operation === undefined) {
-      continue;
-    }
-    const second = /::\s*([a-z][a-z_0-9]*)/.exec(operands!)?.[1];
-    kinds.push(second === undefined ? [kindOf(operation, KINDS)] : dual(operation, second));
-    const target = /^s_(cbranch|branch)/.test(operation) ? /BB(\d+)/.exec(operands!)?.[1] : undefined;
-    const first = target === undefined ? undefined : labels.get(target);
-    // A block that was there before: a branch back.
-    if (first !== undefined) {
-      loops.push([first, kinds.length - 1]);
-    }
-  }
   return {
     registers: figure(lines, 'VGPRs'),
     spills: figure(lines, 'Spilled VGPRs'),
     occupancy: figure(lines, 'Subgroups per SIMD'),
     instructions: figure(lines, 'Instructions'),
     cycles: figure(lines, 'Inverse Throughput'),
-    loop: hottestLoop(kinds, loops),
-    path: hottestPath(timedBlocks(lines)),
+    way: hottestWay(timedBlocks(lines)),
   };
 }
 

@@ -16,6 +16,5 @@ export function parseAgx(lines: readonly string[]): Facts {
     occupancy: before(' threads'),
     instructions: before(' instrs'),
     cycles: before(' alu'),
-    loop: undefined,
   };
 }

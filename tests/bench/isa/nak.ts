@@ -1,6 +1,6 @@
 // Reads what NVK prints of a pipeline with NAK_DEBUG=print: NAK's code after its last stage, and statistics.
-import { type Facts, figure, hottestLoop, type Kind, kindOf, type Loop } from './listing.ts';
-import { hottestPath, type Instruction } from './path.ts';
+import { type Facts, figure, type Kind, kindOf } from './listing.ts';
+import { type Block, hottestWay } from './path.ts';
 
 const KINDS: readonly (readonly [RegExp, Kind])[] = [
   [/^[hi]?mma/, 'matrix'],
@@ -37,13 +37,12 @@ function multiplies(operation: string): number {
 
 export function parseNak(lines: readonly string[]): Facts {
   const stage = lines.findLastIndex((line) => line.startsWith(LAST_STAGE));
-  const instructions: Instruction[] = [];
-  const blocks: { begin: number; before: number[] }[] = [];
+  const blocks: Block[] = [];
   for (const line of stage < 0 ? [] : lines.slice(stage + 1)) {
     const block = BLOCK.exec(line);
     if (block) {
       const before = block[1]!.split(',').filter((text) => text.trim() !== '');
-      blocks.push({ begin: instructions.length, before: before.map(Number) });
+      blocks.push({ instructions: [], before: before.map(Number) });
       continue;
     }
     if (/^Stage:/.test(line)) {
@@ -51,31 +50,19 @@ export function parseNak(lines: readonly string[]): Facts {
     }
     const [, written = '', operation] = INSTRUCTION.exec(line) ?? [];
     if (operation !== undefined) {
-      instructions.push({
+      blocks.at(-1)?.instructions.push({
         kinds: [UNIFORM.test(written) ? 'scalar' : kindOf(operation, KINDS)],
         multiplies: multiplies(operation),
         cycles: Number(DELAY.exec(line)?.[1] ?? 1),
       });
     }
   }
-  const kinds: (readonly Kind[])[] = instructions.map((one) => one.kinds);
-  const endOf = (index: number) => (blocks[index + 1]?.begin ?? kinds.length) - 1;
-  // A block to which a later one leads begins a loop.
-  const loops = blocks.flatMap(({ begin, before }, i) =>
-    before.filter((from) => from >= i).map((from): Loop => [begin, endOf(from)]),
-  );
   return {
     registers: figure(lines, 'Num GPRs'),
     spills: figure(lines, 'Spills to mem'),
     occupancy: figure(lines, 'Max warps/SM'),
     instructions: figure(lines, 'Instruction count'),
     cycles: figure(lines, 'Static cycle count'),
-    loop: hottestLoop(kinds, loops),
-    path: hottestPath(
-      blocks.map(({ begin, before }, i) => ({
-        instructions: instructions.slice(begin, endOf(i) + 1),
-        before,
-      })),
-    ),
+    way: hottestWay(blocks),
   };
 }

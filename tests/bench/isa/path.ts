@@ -1,3 +1,4 @@
+import { loopsOf, orderOf } from './flow.ts';
 import { type Kind, type Mix, noInstructions } from './listing.ts';
 
 /** An instruction: what it does, its multiply-adds for each lane, and the cycles that the compiler gives it. */
@@ -7,7 +8,7 @@ export interface Instruction {
   readonly cycles: number;
 }
 
-/** A block of the control flow, and the indices of those that lead to it; one from a later block makes a loop. */
+/** A block of the control flow, and the indices of those that lead to it. */
 export interface Block {
   readonly instructions: Instruction[];
   readonly before: readonly number[];
@@ -58,51 +59,86 @@ const better = (a: Way, b: Way): boolean =>
       : a.idle < b.idle
     : a.path.multiplies > b.path.multiplies;
 
+/** What a kernel does along its hottest way. */
+export interface HottestWay {
+  /** Outside of the loop that does most. */
+  once: Path;
+  /** In each round of it; nothing where no loop multiplies. */
+  round: Path;
+  /** In each round of the loop with most multiply-adds for its length, inside the other or the same. */
+  loop: Path | undefined;
+}
+
 /**
  * The way with the most multiply-adds, which is that of a tile in the middle of a product: compilers' own totals give
  * both sides of a branch their share. Of several such ways, the one that enters fewest loops without multiply-adds,
- * such as those at an edge, and of these the longest. Loops run 8 times, those in them 4 times, further in twice.
+ * such as those at an edge, and of these the longest. Other loops than the one that does most run 8 times, those in
+ * them and in it 4 times, further in twice.
  */
-export function hottestPath(blocks: readonly Block[]): Path | undefined {
+export function hottestWay(blocks: readonly Block[]): HottestWay | undefined {
   if (blocks.length === 0) {
     return undefined;
   }
-  return best(blocks, 0, blocks.length - 1, 0).path;
+  const order = orderOf(blocks);
+  const loops = loopsOf(blocks, order);
+  const flow = { blocks, order, loops };
+  const isOuter = ([header]: [number, unknown]) =>
+    ![...loops].some(([other, loop]) => other !== header && loop.has(header));
+  const round = [...loops]
+    .filter(isOuter)
+    .map(([, loop]) => roundWay(flow, loop, 0))
+    .reduce((a, b) => (b.path.multiplies > a.path.multiplies ? b : a), nothing());
+  return {
+    once: added(best(flow, order, 0), round, -ROUNDS[0]!).path,
+    round: round.path,
+    loop: densest([...loops.values()].map((loop) => roundWay(flow, loop, 0))),
+  };
 }
 
-/** The last block from which one leads back to `header`; the header itself, if none does. */
-const latchOf = (blocks: readonly Block[], header: number): number =>
-  Math.max(header, ...blocks[header]!.before);
+/** A loop with fewer multiply-adds does not do the work of a kernel. */
+const LEAST = 16;
+/** Multiply-adds that a matrix product stands for, when loops are compared. */
+const OF_MATRIX = 64;
 
-/** The best way from block `first` on within a range: to a block that leads back to it, or else to the end. */
-function best(blocks: readonly Block[], first: number, last: number, depth: number): Way {
+/** The round with the most multiply-adds for its length; undefined where none has enough of them. */
+function densest(rounds: readonly Way[]): Path | undefined {
+  const work = ({ path }: Way) => path.fma + OF_MATRIX * path.matrix;
+  const density = (way: Way) => work(way) / way.instructions;
+  const able = rounds.filter((way) => work(way) >= LEAST);
+  return able.reduce<Way | undefined>((a, b) => (a && density(a) >= density(b) ? a : b), undefined)?.path;
+}
+
+/** A kernel's blocks, in an order in which each comes after those that lead to it, and its loops by their headers. */
+interface Flow {
+  readonly blocks: readonly Block[];
+  readonly order: readonly number[];
+  readonly loops: ReadonlyMap<number, ReadonlySet<number>>;
+}
+
+/** The best way through a part of the blocks in their order: to one that leads back to its first, or else to the end. */
+function best(flow: Flow, part: readonly number[], depth: number): Way {
+  const { blocks, loops } = flow;
+  const [first] = part as [number];
   const ways = new Map<number, Way>();
   const ends: Way[] = [];
   const backs = new Set(blocks[first]!.before);
-  // Inner loops stand as one block, whose way counts as often as they run.
-  for (let i = first; i <= last;) {
-    const latch = i === first && depth > 0 ? i : latchOf(blocks, i);
-    const arrivals = (i === first ? [] : blocks[i]!.before).flatMap((from) => ways.get(from) ?? []);
-    let own: Way | undefined;
-    if (latch > i || blocks[i]!.before.includes(i)) {
-      own = i === first && depth > 0 ? blockWay(blocks[i]!) : loopWay(blocks, i, latch, depth);
-    } else {
-      own = blockWay(blocks[i]!);
+  for (const i of part) {
+    if (ways.has(i)) {
+      continue;
     }
-    if (i === first || arrivals.length > 0) {
-      const before = arrivals.reduce<Way | undefined>((a, b) => (a && !better(b, a) ? a : b), undefined);
-      const way = added(before ?? nothing(), own);
-      let leadsBack = depth === 0;
-      for (let inside = i; inside <= latch; inside++) {
-        ways.set(inside, way);
-        // Also out of an inner loop.
-        leadsBack ||= backs.has(inside);
-      }
-      if (leadsBack) {
-        ends.push(way);
-      }
+    const loop = i === first && depth > 0 ? undefined : loops.get(i);
+    const arrivals = blocks[i]!.before.flatMap((from) => (i === first ? [] : (ways.get(from) ?? [])));
+    const before = arrivals.reduce<Way | undefined>((a, b) => (a && !better(b, a) ? a : b), undefined);
+    if (i !== first && !before) {
+      continue;
     }
-    i = latch + 1;
+    // An inner loop stands as one block, whose way counts as often as it runs; each of its blocks may lead out of it.
+    const way = added(before ?? nothing(), loop ? loopWay(flow, loop, depth) : blockWay(blocks[i]!));
+    const inside = loop ? [...loop] : [i];
+    inside.forEach((one) => ways.set(one, way));
+    if (depth === 0 || inside.some((one) => backs.has(one))) {
+      ends.push(way);
+    }
   }
   return ends.reduce((a, b) => (better(b, a) ? b : a), nothing());
 }
@@ -117,8 +153,15 @@ function blockWay({ instructions }: Block): Way {
   return { ...way, instructions: instructions.length };
 }
 
-function loopWay(blocks: readonly Block[], header: number, latch: number, depth: number): Way {
-  const round = best(blocks, header, latch, depth + 1);
+function loopWay(flow: Flow, loop: ReadonlySet<number>, depth: number): Way {
+  const round = roundWay(flow, loop, depth);
   const way = added(nothing(), round, ROUNDS[Math.min(depth, ROUNDS.length - 1)]);
   return { ...way, idle: round.idle + Number(round.path.multiplies === 0) };
 }
+
+const roundWay = (flow: Flow, loop: ReadonlySet<number>, depth: number): Way =>
+  best(
+    flow,
+    flow.order.filter((i) => loop.has(i)),
+    depth + 1,
+  );

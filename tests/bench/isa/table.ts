@@ -46,8 +46,8 @@ function across(
   return table(['', ...columns.map(({ target }) => target.title)], rows);
 }
 
-const usesMatrices = ({ loop }: KernelResult): boolean => (loop?.matrix ?? 0) > 0;
-const multiplies = ({ loop }: KernelResult): boolean => loop !== undefined && loop.matrix === 0;
+const usesMatrices = ({ way }: KernelResult): boolean => (way?.loop?.matrix ?? 0) > 0;
+const multiplies = ({ way }: KernelResult): boolean => way?.loop?.matrix === 0;
 
 const spilled = ({ spills }: KernelResult): string => (spills ? ` (${spills} spilled)` : '');
 
@@ -66,7 +66,8 @@ const COLUMNS = [
   'barriers',
 ];
 
-function kernelRow({ label, loop, ...facts }: KernelResult): string[] {
+function kernelRow({ label, way, ...facts }: KernelResult): string[] {
+  const loop = way?.loop;
   const { registers, spills, occupancy, instructions, cycles } = facts;
   const mix = loop
     ? [loop.fma, loop.matrix, loop.vector, loop.lds, loop.global + loop.spill, loop.scalar, loop.barrier]
@@ -113,19 +114,19 @@ npm run isa -- --root FOLDER                      a Debian with mesa-drm-shim; w
 \`\`\`
 
 ${missing.length > 0 ? `Not measured this time: ${missing.map((name) => `${targetOf(name).title} (\`${name}\`)`).join(', ')}.\n` : ''}
-What is counted is the hottest loop: of the loops with at least sixteen multiply-adds, the one with most of them for its length (a matrix product stands for 64). Blocks inside that are rarely entered count in full. On AMD, a line that issues two operations counts as its multiply-adds, or as one vector instruction if it has none. A packed f16 multiply-add counts as one.
+What is counted is one round of the hottest loop: of the loops with at least sixteen multiply-adds, the one with most of them for its length (a matrix product stands for 64). Of its branches the way of a tile in the middle of a product counts, the one with most multiply-adds; blocks at an edge do not. A loop inside of it counts four times. On AMD, a line that issues two operations counts as its multiply-adds, or as one vector instruction if it has none. A packed f16 multiply-add counts as one.
 
 ## Matrix products
 
 Vector instructions for each matrix instruction: decoding, staging, bounds and addresses around the product. Registers spilled in parentheses.
 
-${across(columns, usesMatrices, (kernel) => `${oneDigit(perMatrix(kernel.loop!))}${spilled(kernel)}`)}
+${across(columns, usesMatrices, (kernel) => `${oneDigit(perMatrix(kernel.way!.loop!))}${spilled(kernel)}`)}
 
 ## Multiply-adds
 
 Share of FMAs among vector instructions, and LDS operations an FMA.
 
-${across(columns, multiplies, (kernel) => `${percent(fmaShare(kernel.loop!))}, ${(kernel.loop!.lds / kernel.loop!.fma).toFixed(2)}${spilled(kernel)}`)}
+${across(columns, multiplies, (kernel) => `${percent(fmaShare(kernel.way!.loop!))}, ${(kernel.way!.loop!.lds / kernel.way!.loop!.fma).toFixed(2)}${spilled(kernel)}`)}
 
 ## Spills
 

@@ -4,6 +4,7 @@ import { type Card, CARDS } from '../../../src/bench/cards.ts';
 import { type CompiledKernel, forecastCall, pathClocks } from '../../../src/bench/forecast.ts';
 import { forecastModel, parseCompiled } from '../../../src/bench/forecast-steps.ts';
 import { modelPipelines } from '../../../src/bench/pipelines.ts';
+import { workgroupThreads } from '../../../src/bench/workgroup-threads.ts';
 import { openNullGpu } from '../../../src/gpu/null-device.ts';
 
 Object.assign(globalThis, globals);
@@ -15,68 +16,101 @@ const card: Card = {
   ...{ clock: 1, simds: 10, unitSimds: 2, perUnit: false, bandwidth: 100 },
   units: { fma: 0.5, vector: 1, matrix: 32, issue: 0 },
 };
-const kernel = (path: Partial<CompiledKernel['path']>, occupancy = 8, label = 'k'): CompiledKernel => ({
+const path = (some: Partial<typeof none & { cycles: number; multiplies: number }>) => ({
+  ...none,
+  ...{ cycles: 0, multiplies: 0, ...some },
+});
+/** A kernel of one loop, whose rounds do all. */
+const kernel = (round: ReturnType<typeof path>, occupancy = 8, label = 'k'): CompiledKernel => ({
   ...{ label, occupancy },
-  path: { ...none, cycles: 0, multiplies: 0, ...path },
+  way: { once: path({}), round, loop: round },
 });
 
 describe('the clocks of one way through a kernel', () => {
   it('are those of its units, or the cycles of all that run at once', () => {
+    const clocks = (some: Parameters<typeof path>[0]) => pathClocks(card, 8, path(some));
     // 1000 multiply-adds, two a clock, and 100 other instructions.
-    expect(pathClocks(card, kernel({ cycles: 4000, multiplies: 1000, fma: 1000, vector: 100 }))).toBe(600);
+    expect(clocks({ cycles: 4000, multiplies: 1000, fma: 1000, vector: 100 })).toBe(600);
     // 8000 cycles of each of eight.
-    expect(pathClocks(card, kernel({ cycles: 8000, multiplies: 1000, fma: 1000, vector: 100 }))).toBe(1000);
+    expect(clocks({ cycles: 8000, multiplies: 1000, fma: 1000, vector: 100 })).toBe(1000);
     // Four matrix products of 16 × 16 × 16, each 128 multiply-adds a lane.
-    expect(pathClocks(card, kernel({ cycles: 0, multiplies: 512, matrix: 4, vector: 100 }))).toBe(
-      4 * 32 + 100,
-    );
+    expect(clocks({ multiplies: 512, matrix: 4, vector: 100 })).toBe(4 * 32 + 100);
   });
 
   it('where one scheduler serves all units are those of every instruction, matrices beside them', () => {
     const nv = { ...card, unitSimds: 4, perUnit: true, units: { fma: 1, vector: 1, matrix: 64, issue: 1 } };
     // Instructions of half a matrix.
-    const path = { multiplies: 512, matrix: 8, vector: 100, scalar: 50 };
-    expect(pathClocks(nv, kernel(path))).toBe(4 * 64);
-    expect(pathClocks(nv, kernel({ ...path, vector: 300 }))).toBe(8 + 300 + 50);
+    const some = { multiplies: 512, matrix: 8, vector: 100, scalar: 50 };
+    expect(pathClocks(nv, 8, path(some))).toBe(4 * 64);
+    expect(pathClocks(nv, 8, path({ ...some, vector: 300 }))).toBe(8 + 300 + 50);
     // Eight in a unit of four SIMDs are two on each.
-    expect(pathClocks(nv, kernel({ ...path, cycles: 1000 }))).toBe(500);
+    expect(pathClocks(nv, 8, path({ ...some, cycles: 1000 }))).toBe(500);
   });
 });
 
 describe('the time of a call', () => {
   // 600 clocks for 32 × 1000 multiply-adds.
-  const product = kernel({ multiplies: 1000, fma: 1000, vector: 100 });
-  const work = 2 * 32_000 * 10_000;
+  const product = kernel(path({ multiplies: 1000, fma: 1000, vector: 100 }));
+  const call = { work: 2 * 32_000 * 10_000, bytes: 1000, groups: 1000, threads: 64 };
 
   it('is that of its operations on all SIMDs', () => {
-    const { seconds, moves } = forecastCall(card, product, { work, bytes: 1000, groups: 1000 });
+    const { seconds, moves } = forecastCall(card, product, call);
     expect(seconds).toBeCloseTo((10_000 * 600) / 10 / 1e9, 12);
     expect(moves).toBe(false);
   });
 
   it('counts the last round of workgroups in full', () => {
-    const full = forecastCall(card, product, { work, bytes: 0, groups: 5 }).seconds;
-    expect(forecastCall(card, product, { work, bytes: 0, groups: 6 }).seconds / full).toBeCloseTo(10 / 6, 12);
-    expect(forecastCall(card, product, { work, bytes: 0, groups: 1 }).seconds / full).toBeCloseTo(5, 12);
+    const seconds = (groups: number) => forecastCall(card, product, { ...call, groups }).seconds;
+    expect(seconds(6) / seconds(5)).toBeCloseTo(10 / 6, 12);
+    expect(seconds(1) / seconds(5)).toBeCloseTo(5, 12);
+  });
+
+  it('counts what each subgroup does once but once, however deep the product is', () => {
+    const way = { ...product.way!, once: path({ vector: 700 }) };
+    const seconds = (work: number) =>
+      forecastCall(card, { label: 'k', occupancy: 8, way }, { ...call, work }).seconds;
+    // 2000 subgroups, each with five rounds of 600 clocks.
+    expect(seconds(call.work)).toBeCloseTo((2000 * (700 + 5 * 600)) / 10 / 1e9, 12);
+    expect(seconds(10 * call.work)).toBeCloseTo((2000 * (700 + 50 * 600)) / 10 / 1e9, 12);
+  });
+
+  it('of a product takes three rounds of the outer loop, the rest in the loop within; in attention all outside', () => {
+    const loop = path({ multiplies: 100, fma: 100 });
+    const round = path({ multiplies: 400, fma: 400, vector: 1000 });
+    const seconds = (label: string) =>
+      forecastCall(card, { label, occupancy: 8, way: { once: path({}), round, loop } }, call).seconds;
+    // Each of 2000 subgroups has 5000 multiply-adds to do.
+    expect(seconds('nf4_matmul, f32')).toBeCloseTo((2000 * (3 * 1000 + 2500)) / 10 / 1e9, 12);
+    expect(seconds('attention, f32')).toBeCloseTo((2000 * (12.5 * 1000 + 2500)) / 10 / 1e9, 12);
   });
 
   it('is that of its bytes where memory takes longer, or nothing is computed, or nothing known', () => {
     const moved = { seconds: 0.01, moves: true };
-    const call = { work, bytes: 1e9, groups: 5 };
-    expect(forecastCall(card, product, call)).toEqual({ ...moved, known: true });
-    expect(forecastCall(card, undefined, { ...call, work: 0 })).toEqual({ ...moved, known: true });
-    expect(forecastCall(card, undefined, call)).toEqual({ ...moved, known: false });
+    const large = { ...call, bytes: 1e9 };
+    expect(forecastCall(card, product, large)).toEqual({ ...moved, known: true });
+    expect(forecastCall(card, undefined, { ...large, work: 0 })).toEqual({ ...moved, known: true });
+    expect(forecastCall(card, undefined, large)).toEqual({ ...moved, known: false });
   });
 
   it('counts only matrices as the product, and three of them for one in attention', () => {
-    const matrices = { multiplies: 600, fma: 88, matrix: 4 };
-    const seconds = (label: string) =>
-      forecastCall(card, kernel(matrices, 8, label), { work, bytes: 0, groups: 5 }).seconds;
+    const matrices = path({ multiplies: 600, fma: 88, matrix: 4 });
+    const seconds = (label: string) => forecastCall(card, kernel(matrices, 8, label), call).seconds;
     const clocks = 4 * 32 + 44;
-    expect(seconds('nf4_matmul_packed')).toBeCloseTo(((work / 2 / (32 * 512)) * clocks) / 10 / 1e9, 12);
+    expect(seconds('nf4_matmul_packed')).toBeCloseTo(((call.work / 2 / (32 * 512)) * clocks) / 10 / 1e9, 12);
     expect(seconds('attention_packed 16x16x16') / seconds('nf4_matmul_packed')).toBeCloseTo(3, 12);
     expect(seconds('attention_backward_kv_packed 16x') / seconds('nf4_matmul_packed')).toBeCloseTo(2, 12);
   });
+});
+
+it("a workgroup's invocations are found in a kernel's code and constants", () => {
+  const code = `const SUBGROUP_SIZE = 32u; override ROWS: u32 = 4u;
+override THREADS = SUBGROUP_SIZE * ROWS;
+@compute @workgroup_size(THREADS, 2)`;
+  expect(workgroupThreads(code)).toBe(256);
+  expect(workgroupThreads(code, { ROWS: 1 })).toBe(64);
+  expect(workgroupThreads('@workgroup_size(64)')).toBe(64);
+  expect(() => workgroupThreads('@workgroup_size(N)')).toThrow('no value for "N"');
+  expect(() => workgroupThreads('fn main() {}')).toThrow('no value for ""');
 });
 
 it('a model has the steps of the cards whose compilers are known, with the kernels that win', async () => {
@@ -84,7 +118,7 @@ it('a model has the steps of the cards whose compilers are known, with the kerne
   // Of all variants of the products, one takes a tenth of the clocks.
   const kernels = labels.map((label) => {
     const fast = label.startsWith('nf4_matmul') && label.includes('64x64x16 by 4x4');
-    return kernel({ multiplies: 1000, fma: 1000, vector: fast ? 0 : 10_000 }, 8, label);
+    return kernel(path({ multiplies: 1000, fma: 1000, vector: fast ? 0 : 10_000 }), 8, label);
   });
   const tables = [];
   for await (const table of forecastModel({ 'amd:navi33': { kernels } }, 'tiny', [64], () => undefined)) {

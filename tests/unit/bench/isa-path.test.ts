@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { parseAco } from '../../bench/isa/aco.ts';
-import { type Block, hottestPath } from '../../bench/isa/path.ts';
+import { loopsOf, orderOf } from '../../bench/isa/flow.ts';
+import { type Block, hottestWay } from '../../bench/isa/path.ts';
 
 const block = (before: number[], fma: number, other = 0): Block => ({
   before,
@@ -20,52 +20,58 @@ it('the hottest way takes the side with the multiply-adds, and what has no other
     block([1, 2], 0, 3),
     block([1, 2, 3], 1),
   ];
-  expect(hottestPath(blocks)).toMatchObject({ fma: 12, vector: 3, multiplies: 12, cycles: 12 * 2 + 3 * 5 });
-  expect(hottestPath([])).toBeUndefined();
+  const { once, round, loop } = hottestWay(blocks)!;
+  expect(once).toMatchObject({ fma: 12, vector: 3, multiplies: 12, cycles: 12 * 2 + 3 * 5 });
+  expect(round).toMatchObject({ multiplies: 0, cycles: 0 });
+  expect(loop).toBeUndefined();
+  expect(hottestWay([])).toBeUndefined();
 });
 
-it('loops run eight times, those in them four, and one at an edge not at all where there is another way', () => {
+it('a loop in a loop counts four times, and one at an edge not at all where there is another way', () => {
   const blocks = [
     block([], 0, 1),
     // A loop over 1 … 5,
     block([0, 5], 1),
     // in it a loop of one block,
-    block([1, 2], 10),
+    block([1, 2], 20),
     // and two ways to load: one with a loop in it.
     block([2], 0, 7),
     block([2, 4], 0, 50),
     block([3, 4], 0, 1),
     block([1, 5], 0, 2),
   ];
-  expect(hottestPath(blocks)).toMatchObject({
-    multiplies: 8 * (1 + 4 * 10),
-    vector: 1 + 8 * (7 + 1) + 2,
-  });
+  const { once, round, loop } = hottestWay(blocks)!;
+  expect(once).toMatchObject({ multiplies: 0, vector: 1 + 2 });
+  expect(round).toMatchObject({ multiplies: 1 + 4 * 20, vector: 7 + 1 });
+  expect(loop).toMatchObject({ multiplies: 20, vector: 0 });
 });
 
-it("ACO's cycles are read with what leads to a block", () => {
-  const text = `After lowering to hw instructions:
-BB0
-/* logical preds: / linear preds: / kind: top-level, branch, */
-	(  3 clk)   v4 = v_mov_b32 0
-BB1
-/* logical preds: BB0, BB1, / linear preds: BB0, BB1, / kind: loop-header, loop-latch, */
-	(  1 clk)   v14 = v_fma_f32 v101, v100, s27
-	(  2 clk)   v15 = v_pk_fma_f16 v101, v100, v15
-	( 12 clk)   v[0-7] = v_wmma_f32_16x16x16_f16 v[8-15], v[16-23], v[0-7]
-	(  1 clk)   v1 = v_dual_fmac_f32 v2, v3, v1 :: v4 = v_dual_mov_b32 0
-	(  1 clk)   s_cbranch_scc1 block:BB1
-BB2
-/* logical preds: BB1, / linear preds: BB1, / kind: top-level, */
-	(  1 clk)   s_endpgm`;
-  expect(parseAco(text.split('\n')).path).toMatchObject({
-    ...{
-      cycles: 3 + 8 * 17 + 1,
-      multiplies: 8 * (1 + 2 + 128 + 1),
-      fma: 24,
-      matrix: 8,
-      vector: 1,
-      scalar: 9,
-    },
-  });
+it('of loops side by side the one that does most counts by its rounds, the other eight times', () => {
+  const blocks = [block([], 0), block([0, 1], 20), block([1, 2], 30, 30), block([2], 0, 1)];
+  const { once, round, loop } = hottestWay(blocks)!;
+  expect(once).toMatchObject({ multiplies: 8 * 20, vector: 1 });
+  expect(round).toMatchObject({ multiplies: 30, vector: 30 });
+  // The other has more of them for its length.
+  expect(loop).toMatchObject({ multiplies: 20, vector: 0 });
+});
+
+it('a loop of fewer than sixteen multiply-adds is not the hottest', () => {
+  expect(hottestWay([block([], 0), block([0, 1], 15)])!.loop).toBeUndefined();
+  expect(hottestWay([block([], 0), block([0, 1], 16)])!.loop).toMatchObject({ multiplies: 16 });
+});
+
+it('a loop is what leads back to its header, wherever it lies; what follows the loop is none of it', () => {
+  const leads = [[], [0, 5], [1], [1], [3, 6], [2], [4]].map((before) => ({ before }));
+  const order = orderOf(leads);
+  const place = (one: number) => order.indexOf(one);
+  expect(order.toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  expect([place(2) < place(5), place(1) < place(3), place(3) < place(4), place(4) < place(6)]).not.toContain(
+    false,
+  );
+  expect(loopsOf(leads, order)).toEqual(
+    new Map([
+      [1, new Set([1, 2, 5])],
+      [4, new Set([4, 6])],
+    ]),
+  );
 });
