@@ -61,12 +61,21 @@ export function firstLayers(name: ModelName, tokens: number, layers: number): Se
   return { model: { ...model, config }, adapter, longest: tokens, stepTargets: tokens, inputs: { recipe } };
 }
 
-/** Kernel selections that together name each variant of each class. */
+/** Kernel selections that together name each variant of each class, with room for packed operands and without. */
 function selections(gpu: Gpu, inputs: SessionInputs, tokens: number, precision: Precision) {
-  const classes = tunedClasses(gpu, workload(inputs, tokens, precision, true));
+  const work = workload(inputs, tokens, precision, true);
+  const names = new Map<string, Set<string>>();
+  for (const scratch of [work.scratch, 0]) {
+    for (const { name, variants } of tunedClasses(gpu, { ...work, scratch })) {
+      const all = names.get(name) ?? new Set();
+      variants.forEach((variant) => all.add(variant.name));
+      names.set(name, all);
+    }
+  }
+  const classes = [...names].map(([name, all]) => ({ name, variants: [...all] }));
   const count = Math.max(...classes.map(({ variants }) => variants.length));
   return Array.from({ length: count }, (_, i) =>
-    Object.fromEntries(classes.map(({ name, variants }) => [name, (variants[i] ?? variants[0]!).name])),
+    Object.fromEntries(classes.map(({ name, variants }) => [name, variants[i] ?? variants[0]!])),
   );
 }
 

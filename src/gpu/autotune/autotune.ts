@@ -1,16 +1,13 @@
 import type { Gpu } from '../device.ts';
 import { ceilDiv } from '../grid.ts';
 import { ATTENTION_CLASSES } from '../kernels/attention/index.ts';
-import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
-import type { Nf4ForwardVariant, Precision, Variant } from '../kernels/linear/nf4-variant.ts';
+import type { Nf4ForwardVariant, Variant } from '../kernels/linear/nf4-variant.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
+import { attentionCandidates, forwardCandidates, gradientCandidates, headCandidates } from './candidates.ts';
 import {
-  attentionCandidates,
   className,
-  type Direction,
   DIRECTIONS,
   HEAD_CLASS,
-  headCandidates,
   type KernelSelection,
   NORM_CLASS,
   variantCandidates,
@@ -125,7 +122,8 @@ export function tunedClasses(gpu: Gpu, work: Workload): KernelClass[] {
   const products = shapes.flatMap((shape) =>
     DIRECTIONS.map((direction): KernelClass => {
       const name = className(direction, shape);
-      const variants = listed(direction, precision, gpu);
+      const candidates = direction === 'forward' ? forwardCandidates : gradientCandidates;
+      const variants = candidates(shape, work, gpu);
       return {
         name,
         key: trialName(name, work),
@@ -140,7 +138,7 @@ export function tunedClasses(gpu: Gpu, work: Workload): KernelClass[] {
     name: HEAD_CLASS,
     key: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
     title: 'the head by',
-    variants: headCandidates(precision, gpu, work.head.packed ?? false),
+    variants: headCandidates(work, gpu),
     run: (mayRun, events) => tryLmHead(gpu, work, mayRun, events),
   };
   const norms: KernelClass = {
@@ -155,18 +153,13 @@ export function tunedClasses(gpu: Gpu, work: Workload): KernelClass[] {
     name: part,
     key: `${precision} ${part}, ${heads} heads on ${kvHeads} of ${headDim}, ${roughly(work.rows)} tokens in rows of ${roughly(work.longest)}`,
     title: `for ${part} the kernel`,
-    variants: attentionCandidates(part, work.attention, precision, gpu),
+    variants: attentionCandidates(part, work, gpu),
     run: (mayRun, events) => tryAttention(gpu, part, work, mayRun, events),
   }));
   return [...new Map([...products, head, norms, ...attention].map((one) => [one.name, one])).values()];
 }
 
 type Tiled = Pick<Nf4ForwardVariant, 'name' | 'tile'>;
-
-const listed = (direction: Direction, precision: Precision, gpu: Gpu) =>
-  direction === 'forward'
-    ? variantCandidates(NF4_FORWARD, precision, gpu)
-    : variantCandidates(NF4_GRAD, precision, gpu);
 
 /** Of the default and those like it, the first whose tiles compute least beside a product of `rows` × `columns`. */
 function leastPadded(variants: readonly Tiled[], rows: number, columns: number): string {

@@ -15,7 +15,7 @@ import {
   PRECISIONS,
   type Variant,
 } from '../kernels/linear/nf4-variant.ts';
-import { LM_HEADS, type LmHeadVariant, PACKED_HEAD } from '../kernels/lm-head/index.ts';
+import { LM_HEADS, type LmHeadVariant } from '../kernels/lm-head/index.ts';
 import { NORMS, type Reduction } from '../kernels/rmsnorm.ts';
 
 /** Output and input features of a weight. */
@@ -53,8 +53,8 @@ export interface KernelPlan {
 }
 
 /**
- * The variants that the device supports, of this precision and of those below it, which may be faster for some
- * shapes; the precision's own default first.
+ * The variants that plans of this precision may name: those that the device supports, of it and of those below it; the
+ * precision's own default first.
  */
 export const variantCandidates = <V extends Variant<never>>(
   variants: readonly V[],
@@ -66,21 +66,6 @@ export const variantCandidates = <V extends Variant<never>>(
     .flatMap((precision) =>
       variants.filter((variant) => variant.precision === precision && variant.supported(gpu)),
     );
-
-/** The same for the head; the variant that packs the table takes part where there is memory for it. */
-export const headCandidates = (precision: Precision, gpu: Gpu, packed: boolean): LmHeadVariant[] =>
-  variantCandidates(LM_HEADS, precision, gpu).filter(({ name }) => packed || name !== PACKED_HEAD);
-
-/** The same for a part of attention, with such heads. */
-export const attentionCandidates = <C extends AttentionClass>(
-  part: C,
-  heads: Heads,
-  precision: Precision,
-  gpu: Gpu,
-) =>
-  variantCandidates<AttentionVariant<AttentionCalls[C]>>(ATTENTIONS[part], precision, gpu).filter((variant) =>
-    variant.fits(heads),
-  );
 
 /** Whether the device supports the precision. */
 export const supports = (gpu: Gpu, precision: Precision): boolean =>

@@ -12,19 +12,17 @@ import { NORMS } from '../kernels/rmsnorm.ts';
 import { Stream } from '../stream.ts';
 import {
   attentionCandidates,
-  type Direction,
+  forwardCandidates,
+  gradientCandidates,
   headCandidates,
-  type Shape,
-  variantCandidates,
-} from './kernel-selection.ts';
+  type ProductWork,
+} from './candidates.ts';
+import { type Direction, type Shape, variantCandidates } from './kernel-selection.ts';
 import { ScratchBuffers } from './scratch-buffers.ts';
 import { agreeing, fastest, type Trial, type TrialEvents } from './trial.ts';
 import type { Workload } from './workload.ts';
 
 type MayRun = (name: string) => boolean;
-
-/** What determines the products of a trial. */
-type ProductWork = Pick<Workload, 'precision' | 'rows' | 'rank' | 'nested' | 'scratch'>;
 
 /** Times the products with weights of one shape; resolves to the name of the fastest variant. */
 export function tryProducts(
@@ -35,12 +33,11 @@ export function tryProducts(
   mayRun: MayRun,
   events: TrialEvents,
 ): Promise<string> {
-  const { precision } = work;
   if (direction === 'forward') {
-    const variants = variantCandidates(NF4_FORWARD, precision, gpu).filter(named(mayRun));
+    const variants = forwardCandidates(shape, work, gpu).filter(named(mayRun));
     return runTrial(gpu, variants, events, forwardProduct(gpu, shape, work));
   }
-  const variants = variantCandidates(NF4_GRAD, precision, gpu).filter(named(mayRun));
+  const variants = gradientCandidates(shape, work, gpu).filter(named(mayRun));
   return runTrial(gpu, variants, events, gradientProduct(gpu, shape, work));
 }
 
@@ -111,13 +108,9 @@ export async function wrongInF16(
 const TRIAL_VOCAB = 32768;
 
 /** Times both products with the head's table; resolves to the name of the fastest variant. */
-export function tryLmHead(
-  gpu: Gpu,
-  { precision, width, head }: Workload,
-  mayRun: MayRun,
-  events: TrialEvents,
-): Promise<string> {
-  const variants = headCandidates(precision, gpu, head.packed ?? false).filter(named(mayRun));
+export function tryLmHead(gpu: Gpu, work: Workload, mayRun: MayRun, events: TrialEvents): Promise<string> {
+  const { width, head } = work;
+  const variants = headCandidates(work, gpu).filter(named(mayRun));
   return runTrial(gpu, variants, events, (buffers) => {
     const { rows } = head;
     const vocab = Math.min(TRIAL_VOCAB, head.vocab);
@@ -166,7 +159,7 @@ export function tryAttention<C extends AttentionClass>(
   mayRun: MayRun,
   events: TrialEvents,
 ): Promise<string> {
-  const variants = attentionCandidates(part, work.attention, work.precision, gpu).filter(named(mayRun));
+  const variants = attentionCandidates(part, work, gpu).filter(named(mayRun));
   return runTrial<AttentionCalls[C]>(gpu, variants, events, (buffers) => {
     const { call, outputs } = fillAttentionInputs(buffers, part, work);
     return { call, output: outputs[part] };

@@ -1,31 +1,15 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { globals } from 'webgpu';
 import { modelPipelines, type Pipeline } from '../../../src/bench/pipelines.ts';
-import type { Gpu } from '../../../src/gpu/device.ts';
 import { ATTENTIONS } from '../../../src/gpu/kernels/attention/index.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../../../src/gpu/kernels/linear/index.ts';
 import { LM_HEADS } from '../../../src/gpu/kernels/lm-head/index.ts';
 import { openNullGpu } from '../../../src/gpu/null-device.ts';
+import { openMatrixGpu } from '../../support/matrix-gpu.ts';
 
 Object.assign(globalThis, globals);
 
-/** A device that offers all that any variant needs. */
-const able: Gpu = {
-  ...openNullGpu({
-    ...openNullGpu(),
-    matrix: { dialect: 'order', shapes: [{ M: 16, N: 16, K: 16 }], subgroupSize: 32, sized: true },
-    device: {
-      features: new Set(['shader-f16', 'subgroups']),
-      limits: {
-        maxBufferSize: 2 ** 31,
-        maxStorageBufferBindingSize: 2 ** 30,
-        maxStorageBuffersPerShaderStage: 10,
-        maxComputeWorkgroupStorageSize: 65536,
-        maxComputeInvocationsPerWorkgroup: 1024,
-      },
-    } as unknown as GPUDevice,
-  }),
-};
+const able = openMatrixGpu();
 
 /** Of each variant in autotuning's lists that fits heads of 128: what computes with it. */
 const VARIANTS = [
@@ -38,7 +22,8 @@ const VARIANTS = [
   })),
   ...Object.entries(ATTENTIONS).flatMap(([what, variants]) =>
     variants
-      .filter((variant) => variant.fits({ heads: 12, kvHeads: 2, headDim: 128 }))
+      // 'matrix' is for plans of earlier versions.
+      .filter(({ name, fits }) => name !== 'matrix' && fits({ heads: 12, kvHeads: 2, headDim: 128 }))
       .map((variant) => ({ what, variant, calls: [vi.spyOn(variant, 'dispatch')] })),
   ),
 ];
@@ -67,7 +52,7 @@ describe('the pipelines of Qwen2.5-1.5B', () => {
       expect.arrayContaining([
         'nf4_matmul, f32 64x128x16, NESTED=1 STORED=0',
         'nf4_matmul_grad_f16, f16 64x128, NESTED=1 STORED=0',
-        'attention_backward_kv_matrix 16x16x16, heads of 128',
+        'nf4_matmul_matrix 16x16x16 4x2, NESTED=1 STORED=0',
         'attention_backward_kv_packed 16x16x16, heads of 128',
         'head_matmul_grad_matrix 16x16x16 4x2, FORMAT=0',
         'head_matvec, FORMAT=0 ROWS=5',
@@ -76,6 +61,10 @@ describe('the pipelines of Qwen2.5-1.5B', () => {
     expect(new Set(labels).size).toBe(labels.length);
     // A tile's constants are told by its name.
     expect(labels.filter((label) => /THREADS|QUADS|HALF_SUMS/.test(label))).toEqual([]);
+  });
+
+  it('leave out attention on matrices that spills registers', () => {
+    expect(labels.filter((label) => /^attention(_backward_kv|_backward_q)?_matrix /.test(label))).toEqual([]);
   });
 
   it('are those of the precisions that the device offers', async () => {

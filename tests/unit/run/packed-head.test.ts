@@ -1,5 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
-import { HEAD_CLASS, headCandidates } from '../../../src/gpu/autotune/kernel-selection.ts';
+import { headCandidates } from '../../../src/gpu/autotune/candidates.ts';
+import { HEAD_CLASS } from '../../../src/gpu/autotune/kernel-selection.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import { LM_HEADS, PACKED_HEAD } from '../../../src/gpu/kernels/lm-head/index.ts';
 import { PACKED_HEAD_ROWS } from '../../../src/gpu/kernels/lm-head/packed.ts';
@@ -73,7 +74,10 @@ it('the packed table is offered where there is room beside all that is kept, for
   expect(roomForPackedHead({ ...input, passTokens: PACKED_HEAD_ROWS - 1 }, all, enough)).toBe(false);
   expect(logitRows({ config, tokens: TOKENS, packedHead: true })).toBe(PACKED_HEAD_ROWS);
 
-  const names = (packed: boolean) => headCandidates('matrix', matrixGpu(), packed).map(({ name }) => name);
+  const names = (packed: boolean) =>
+    headCandidates({ precision: 'matrix', head: { vocab: 64, rows: 64, packed } }, matrixGpu()).map(
+      ({ name }) => name,
+    );
   expect(names(true)).toContain(PACKED_HEAD);
   expect(names(false)).toEqual(names(true).filter((name) => name !== PACKED_HEAD));
 });

@@ -210,12 +210,16 @@ export function packedAttentionBytes(name: keyof typeof PARTS, shape: Shape): nu
   return sharesOf(part, shape) + layoutOf(part, shape, shape.kvHeads, 2).bytes;
 }
 
-/** Key heads whose operands the scratch holds at once, each in a binding. */
-function headsAtOnce(gpu: Gpu, part: Part, call: Packed, halfBytes: number): number {
-  const room = call.scratch.size - sharesOf(part, call);
+/** Whether a part has the room for at least one key head's operands in `scratch` bytes. */
+export const packsAttention = (gpu: Gpu, name: keyof typeof PARTS, shape: Shape, scratch: number): boolean =>
+  headsAtOnce(gpu, PARTS[name], shape, scratch, 2) > 0;
+
+/** Key heads whose operands `scratch` bytes hold at once, each in a binding. */
+function headsAtOnce(gpu: Gpu, part: Part, shape: Shape, scratch: number, halfBytes: number): number {
+  const room = scratch - sharesOf(part, shape);
   const most = gpu.device.limits.maxStorageBufferBindingSize;
-  for (let count = call.kvHeads; count > 0; count--) {
-    const { bytes, tileBytes } = layoutOf(part, call, count, halfBytes);
+  for (let count = shape.kvHeads; count > 0; count--) {
+    const { bytes, tileBytes } = layoutOf(part, shape, count, halfBytes);
     if (bytes <= room && tileBytes <= most) {
       return count;
     }
@@ -248,7 +252,7 @@ function forEachChunk(
 ): void {
   const { tokens, kvHeads, scratch, stats, ranges } = call;
   const group = call.heads / kvHeads;
-  const atOnce = headsAtOnce(stream.gpu, part, call, halfBytes);
+  const atOnce = headsAtOnce(stream.gpu, part, call, scratch.size, halfBytes);
   for (let first = 0; first < kvHeads; first += atOnce) {
     const count = Math.min(atOnce, kvHeads - first);
     const { blocks, places, tileBytes, scaleBytes, rowBytes } = layoutOf(part, call, count, halfBytes);
@@ -375,6 +379,9 @@ const fits = ({ device: { limits }, matrix }: Gpu): boolean =>
   4 * SUBGROUPS * (512 + 20 * EDGE + 2 * EDGE + 1) <= limits.maxComputeWorkgroupStorageSize &&
   SUBGROUPS * matrix!.subgroupSize <= limits.maxComputeInvocationsPerWorkgroup;
 
+/** The variants' name in execution plans. */
+export const PACKED_ATTENTION_NAME = 'matrix packed';
+
 function variant<Call extends Attention & { scratch?: BufferView | undefined }>(
   part: Part,
   fused: AttentionVariant<Call>,
@@ -386,15 +393,15 @@ function variant<Call extends Attention & { scratch?: BufferView | undefined }>(
   ) => void,
 ): AttentionVariant<Call> {
   return {
-    ...{ name: 'matrix packed', precision: 'matrix' },
+    ...{ name: PACKED_ATTENTION_NAME, precision: 'matrix' },
     supported: (gpu) => fused.supported(gpu) && fits(gpu),
     fits: ({ headDim }) => HEAD_DIMS.includes(headDim),
     dispatch(stream, call, most) {
       const { scratch } = call;
-      if (scratch && headsAtOnce(stream.gpu, part, { ...call, scratch }, 2) > 0) {
+      if (scratch && headsAtOnce(stream.gpu, part, call, scratch.size, 2) > 0) {
         dispatch(stream, kernelsOf(stream.gpu, call.headDim), { ...call, scratch }, most);
       } else {
-        // No room for one key head's operands.
+        // No room for one key head's operands; such a trial leaves this variant out, but earlier plans name it.
         fused.dispatch(stream, call, most);
       }
     },

@@ -358,16 +358,18 @@ export const packedForward = (stream: Stream, kernels: PackedKernels, call: Nf4M
 export const packedGrad = (stream: Stream, kernels: PackedKernels, call: Nf4MatmulGrad): void =>
   multiply(stream, kernels, kernels.gradient, gradProduct(call));
 
-/** Whether it pays to pack the operands, and their scratch and the device have room for the weight. */
-function packs(gpu: Gpu, scratch: BufferView | undefined, product: PackedProduct): boolean {
-  if (!scratch || product.rows < PACKED_ROWS) {
+/** Whether it pays to pack the operands, and `scratch` bytes and the device have room for the weight. */
+function packs(gpu: Gpu, size: PackedSize, scratch: number): boolean {
+  if (size.rows < PACKED_ROWS) {
     return false;
   }
-  const { rightBytes, tileBytes } = layoutOf(packedKernelsOf(gpu), sizeOf(product));
-  return (
-    rightBytes + tileBytes <= scratch.size && rightBytes <= gpu.device.limits.maxStorageBufferBindingSize
-  );
+  const { rightBytes, tileBytes } = layoutOf(packedKernelsOf(gpu), size);
+  return rightBytes + tileBytes <= scratch && rightBytes <= gpu.device.limits.maxStorageBufferBindingSize;
 }
+
+/** The same of a product that shares its input with none. */
+export const packsWeight = (gpu: Gpu, size: Omit<PackedSize, 'sharedRank'>, scratch: number): boolean =>
+  packs(gpu, { ...size, sharedRank: size.rank }, scratch);
 
 /** Whether the device has what kernels on packed operands need. */
 export function supportsPacked(gpu: Gpu): boolean {
@@ -394,7 +396,7 @@ export const PACKED_FORWARD: readonly Nf4ForwardVariant[] = [
     precision: 'matrix',
     supported: supportsPacked,
     dispatch(stream, call) {
-      if (packs(stream.gpu, call.scratch, forwardProduct(call))) {
+      if (packs(stream.gpu, sizeOf(forwardProduct(call)), call.scratch?.size ?? 0)) {
         packedForward(stream, packedKernelsOf(stream.gpu), call);
       } else {
         fused(HALF_FORWARD).dispatch(stream, call);
@@ -410,7 +412,7 @@ export const PACKED_GRAD: readonly Nf4GradVariant[] = [
     precision: 'matrix',
     supported: supportsPacked,
     dispatch(stream, call) {
-      if (packs(stream.gpu, call.scratch, gradProduct(call))) {
+      if (packs(stream.gpu, sizeOf(gradProduct(call)), call.scratch?.size ?? 0)) {
         packedGrad(stream, packedKernelsOf(stream.gpu), call);
       } else {
         fused(HALF_GRAD).dispatch(stream, call);

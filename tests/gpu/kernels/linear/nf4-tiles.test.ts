@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
 import { chooseKernels } from '../../../../src/gpu/autotune/autotune.ts';
-import { attentionCandidates } from '../../../../src/gpu/autotune/kernel-selection.ts';
+import { attentionCandidates } from '../../../../src/gpu/autotune/candidates.ts';
 import type { BestVariants } from '../../../../src/gpu/autotune/tuning-results.ts';
 import type { Workload } from '../../../../src/gpu/autotune/workload.ts';
 import { ATTENTION_CLASSES } from '../../../../src/gpu/kernels/attention/index.ts';
@@ -127,7 +127,7 @@ it('times the variants of each class, and remembers the fastest', async () => {
   expect(t.gpu.memory.total).toBe(before);
   expect(notes).toEqual([]);
   const heads = LM_HEADS.filter((variant) => variant.precision === 'f32');
-  const parts = ATTENTION_CLASSES.flatMap((part) => attentionCandidates(part, attention, 'f32', gpu));
+  const parts = ATTENTION_CLASSES.flatMap((part) => attentionCandidates(part, work, gpu));
   // Two shapes, both directions, with equally many variants; the head, the norms, and the parts of attention.
   expect(toldAll()).toBe(4 * able.length + heads.length + NORMS.length + parts.length);
   expect(Object.keys(tiles).toSorted()).toEqual([
