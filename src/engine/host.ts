@@ -57,6 +57,7 @@ const keptInputs = new KeptInputs(store);
 const bases = new KeptBases(records, baseCache);
 const files = new RunFiles(kept, bases, baseCache, keptInputs);
 const runs = new Runs(store, records, files);
+store.onGivenUp((message) => runs.note(message));
 const testRecords = new TestRecords(store);
 const trayRecords = new TrayRecords(store);
 const trays = new Trays(runs, trayRecords, files);

@@ -1,5 +1,5 @@
 import type { UseStore } from 'idb-keyval';
-import { openDatabase } from './database.ts';
+import { answered, MINUTE, openDatabase } from './database.ts';
 import { storageEstimate } from './quota.ts';
 import { totalStoredBytes } from './stored-bytes.ts';
 
@@ -59,11 +59,13 @@ export function bucketHome(name: string): BucketMirror {
   };
 }
 
-/** Bytes of what the mirror of a database holds, which is what the database itself holds. */
-export async function mirroredBytes(name: string): Promise<number> {
-  if (!(await buckets()?.keys())?.includes(BUCKET)) {
-    return 0;
-  }
-  const copy = await bucketHome(name).open();
-  return copy ? totalStoredBytes(copy) : 0;
+/** Bytes of what the mirror of a database holds, which is what the database itself holds. Throws DatabaseError. */
+export function mirroredBytes(name: string): Promise<number> {
+  return answered(async () => {
+    if (!(await buckets()?.keys())?.includes(BUCKET)) {
+      return 0;
+    }
+    const copy = await bucketHome(name).open();
+    return copy ? totalStoredBytes(copy) : 0;
+  }, MINUTE);
 }

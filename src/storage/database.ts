@@ -3,7 +3,7 @@ import { UserError } from '../formats/user-error.ts';
 import { NOTHING_KEPT } from '../platform/site-locks.ts';
 
 const OBJECTS = 'files';
-const MINUTE = 60_000;
+export const MINUTE = 60_000;
 /** Maximum wait for an answer: writes can be large, and disks slow. */
 const PATIENCE = { readonly: MINUTE, readwrite: 10 * MINUTE, versionchange: MINUTE } as const;
 
@@ -12,14 +12,14 @@ export class DatabaseError extends UserError {
   /** Without the remedy, as the end of a sentence. */
   readonly happened: string;
   readonly remedy: string;
-  /** The browser's storage is full. */
-  readonly full: boolean;
+  /** Whether the browser's storage is full, or has given no answer in time. */
+  readonly why: 'full' | 'late' | undefined;
 
-  constructor(happened: string, remedy: string, full = false) {
+  constructor(happened: string, remedy: string, why?: 'full' | 'late') {
     super(`${happened[0]!.toUpperCase()}${happened.slice(1)}; ${remedy}.`);
     this.happened = happened;
     this.remedy = remedy;
-    this.full = full;
+    this.why = why;
   }
 }
 
@@ -51,7 +51,7 @@ function asDatabaseError(error: unknown): unknown {
     return new DatabaseError(
       'the browser has no room left for what was to be kept',
       'delete earlier runs or free some disk space',
-      true,
+      'full',
     );
   }
   return new DatabaseError(
@@ -60,8 +60,8 @@ function asDatabaseError(error: unknown): unknown {
   );
 }
 
-/** The answer. Throws DatabaseError if it does not arrive in time, after calling `giveUp`. */
-async function answered<T>(
+/** The answer. Throws DatabaseError if it does not arrive within `patience` milliseconds, after calling `giveUp`. */
+export async function answered<T>(
   ask: () => PromiseLike<T> | T,
   patience: number,
   giveUp: () => void = () => undefined,
@@ -75,6 +75,7 @@ async function answered<T>(
         new DatabaseError(
           `the browser's database has given no answer for ${minutes === 1 ? 'a minute' : `${minutes} minutes`}`,
           'close other tabs of this page, or restart the browser',
+          'late',
         ),
       );
     }, patience);
@@ -192,15 +193,17 @@ async function transact<T>(
   return answered(
     () => work(objects),
     PATIENCE[transaction.mode],
-    () => {
-      try {
-        // What was abandoned must not take effect later.
-        transaction.abort();
-      } catch {
-        // It has ended already.
-      }
-    },
+    () => abandon(transaction),
   );
+}
+
+/** Sees to it that what is waited for no longer does not take effect later. */
+export function abandon(transaction: IDBTransaction | undefined): void {
+  try {
+    transaction?.abort();
+  } catch {
+    // It has ended already.
+  }
 }
 
 /** All keys with this prefix. */

@@ -1,7 +1,15 @@
 import { promisifyRequest, type UseStore } from 'idb-keyval';
 import { lockFailure, siteLocks } from '../platform/site-locks.ts';
 import { bucketHome, type BucketMirror } from './bucket-mirror.ts';
-import { DatabaseError, entriesUnder, keysUnder, openDatabase } from './database.ts';
+import {
+  abandon,
+  answered,
+  DatabaseError,
+  entriesUnder,
+  keysUnder,
+  MINUTE,
+  openDatabase,
+} from './database.ts';
 import { rollOverLog } from './log-rollover.ts';
 
 /** The page's database. */
@@ -9,6 +17,10 @@ export const NAME = 'retune';
 /** The number of a copy's last transaction. */
 const TRANSACTION = 'transaction';
 const LOCK = 'retune-storage';
+/** How long the second copy may take before it is given up: to open, and to write what one transaction wrote. */
+const PATIENCE = { opening: MINUTE / 2, writing: 2 * MINUTE } as const;
+const GIVEN_UP =
+  'The second copy of runs and tests gives no answer, so until the page is opened again only the first is written: everything is kept there, and the second is completed then.';
 
 /**
  * A store that performs every transaction twice: in the page's database, then in a second one. Chrome's IndexedDB
@@ -18,17 +30,23 @@ const LOCK = 'retune-storage';
  * after the other: a kill leaves incomplete only what is being written, and the other copy is intact. If the first
  * copy has fallen behind, it is repaired before anything is read; the second, before the next transaction.
  *
- * Without a place or space for the second copy, the store uses only the first.
+ * Without a place or space for the second copy, the store uses only the first; so it does, until the page is opened
+ * again, once the second copy gives no answer.
  */
 export function openMirroredStore(name = NAME, home: BucketMirror = bucketHome(name)): MirroredUse {
   const store = new MirroredStore(name, home);
   const use: UseStore = (mode, work) => store.use(mode, work);
-  return Object.assign(use, { emptyCopy: () => store.emptyCopy() });
+  return Object.assign(use, {
+    emptyCopy: () => store.emptyCopy(),
+    onGivenUp: (hear: (message: string) => void) => store.onGivenUp(hear),
+  });
 }
 
 export type MirroredUse = UseStore & {
   /** Frees all that the second copy takes, once it holds nothing that is worth a copy. */
   emptyCopy(): Promise<void>;
+  /** `hear` is told, once, that the second copy gives no answer: also if it was given up before. */
+  onGivenUp(hear: (message: string) => void): void;
 };
 
 /** What a copy is kept for: the records of runs and tests. */
@@ -44,6 +62,9 @@ class MirroredStore {
   #writing = false;
   /** Both copies have a new log and hold the same. */
   #ready = false;
+  /** The second copy gave no answer. */
+  #isLate = false;
+  #hear: ((message: string) => void) | undefined;
 
   constructor(name: string, home: BucketMirror) {
     this.#home = home;
@@ -83,18 +104,65 @@ class MirroredStore {
       }
       this.#opened = undefined;
       this.#ready = false;
-      await this.#home.remove().catch(() => undefined);
+      await this.#remove();
     });
   }
 
-  /** The second copy; undefined where there is none. */
-  #second(): Promise<UseStore | undefined> {
-    return (this.#opened ??= this.#home.open().catch(() => undefined));
+  onGivenUp(hear: (message: string) => void): void {
+    this.#hear = hear;
+    if (this.#isLate) {
+      hear(GIVEN_UP);
+    }
   }
 
-  async #giveUp(): Promise<void> {
+  /** The second copy; undefined where there is none, or it was given up. */
+  async #second(): Promise<UseStore | undefined> {
+    const opening = (this.#opened ??= answered(() => this.#home.open(), PATIENCE.opening).catch((error) =>
+      this.#leave(error),
+    ));
+    const opened = await opening;
+    return this.#isLate ? undefined : opened;
+  }
+
+  /** Removes a copy that is incomplete; one that gives no answer is completed when the page is opened again. */
+  async #giveUp(error: unknown): Promise<void> {
     this.#opened = Promise.resolve(undefined);
-    await this.#home.remove().catch(() => undefined);
+    this.#leave(error);
+    if (!this.#isLate) {
+      await this.#remove();
+    }
+  }
+
+  /** Uses the second copy no more if `error` says that it gave no answer. */
+  #leave(error: unknown): undefined {
+    if (this.#isLate || !isDatabaseError(error, 'late')) {
+      return;
+    }
+    this.#isLate = true;
+    this.#hear?.(GIVEN_UP);
+  }
+
+  async #remove(): Promise<void> {
+    await answered(() => this.#home.remove(), PATIENCE.opening).catch(() => undefined);
+  }
+
+  /** The number of the second copy's last transaction; undefined if it cannot be read. */
+  #copied(copy: UseStore): Promise<number | undefined> {
+    return answered(() => transactionOf(copy), PATIENCE.opening).catch((error) => this.#leave(error));
+  }
+
+  /** Performs in the second copy what was done in the first. */
+  async #writeTo<T>(copy: UseStore, work: Work<T>): Promise<void> {
+    let transaction: IDBTransaction | undefined;
+    const noted: Work<T> = (objects) => {
+      ({ transaction } = objects);
+      return work(objects);
+    };
+    await answered(
+      () => copy('readwrite', noted),
+      PATIENCE.writing,
+      () => abandon(transaction),
+    ).catch((error) => this.#giveUp(error));
   }
 
   /** Repairs a first copy that has fallen behind the second. */
@@ -105,9 +173,9 @@ class MirroredStore {
       return;
     }
     // A second copy that cannot be read does not count.
-    const copied = await transactionOf(copy).catch(() => 0);
+    const copied = (await this.#copied(copy)) ?? 0;
     if (copied > (await transactionOf(store))) {
-      await copyAll(copy, store).catch(() => undefined);
+      await copyAll(copy, store).catch((error) => this.#leave(error));
     }
   }
 
@@ -121,14 +189,17 @@ class MirroredStore {
       return work(objects);
     };
     const done = await this.#first('readwrite', numbered).catch(async (error: unknown) => {
-      if (!isQuota(error) || !(await this.#second())) {
+      if (!isDatabaseError(error, 'full') || !(await this.#second())) {
         throw error;
       }
       // One complete copy is better than two partial ones.
-      await this.#giveUp();
+      await this.#giveUp(error);
       return this.#first('readwrite', numbered);
     });
-    await (await this.#second())?.('readwrite', numbered).catch(() => this.#giveUp());
+    const copy = await this.#second();
+    if (copy) {
+      await this.#writeTo(copy, numbered);
+    }
     return done;
   }
 
@@ -138,13 +209,13 @@ class MirroredStore {
     if (!copy) {
       return false;
     }
-    return (await transactionOf(copy).catch(() => undefined)) !== (await transactionOf(this.#first));
+    return (await this.#copied(copy)) !== (await transactionOf(this.#first));
   }
 
   async #makeReady(): Promise<void> {
     await rollOverLog(this.#first).catch((error: unknown) => {
       // Deleting still works, and frees space.
-      if (!isQuota(error)) {
+      if (!isDatabaseError(error, 'full')) {
         throw error;
       }
     });
@@ -152,14 +223,15 @@ class MirroredStore {
       const copy = await this.#second();
       if (copy) {
         const transaction = await transactionOf(this.#first);
-        await rollOverLog(copy);
+        await answered(() => rollOverLog(copy), PATIENCE.writing);
         // Data from before there were two copies has no number.
-        if (transaction === 0 || (await transactionOf(copy)) !== transaction) {
+        const copied = await this.#copied(copy);
+        if (!this.#isLate && (transaction === 0 || copied !== transaction)) {
           await copyAll(this.#first, copy);
         }
       }
-    } catch {
-      await this.#giveUp();
+    } catch (error) {
+      await this.#giveUp(error);
     }
     this.#ready = true;
   }
@@ -178,7 +250,8 @@ async function locked<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-const isQuota = (error: unknown): boolean => error instanceof DatabaseError && error.full;
+const isDatabaseError = (error: unknown, why: DatabaseError['why']): boolean =>
+  error instanceof DatabaseError && error.why === why;
 
 /** 0 for a copy that is empty, or from before there were two. */
 const transactionOf = (store: UseStore): Promise<number> =>

@@ -44,7 +44,7 @@ export async function withinQuota<T>(
     if (!(error instanceof DatabaseError)) {
       throw error;
     }
-    if (!error.full) {
+    if (error.why !== 'full') {
       throw new StorageError(`${what}: ${error.happened}`, error.remedy, then);
     }
     throw new StorageFullError(

@@ -65,7 +65,7 @@ export class BatchTests {
       versions: versions.map(storedVersion),
     };
     const { id, name } = test;
-    return this.#runs.alone({ id, name, doing: 'testing' }, async ({ signal }) => {
+    return this.#runs.alone({ id, name, doing: 'testing' }, onEvent, async ({ signal }) => {
       this.#sources.remember(id, chosenFiles(inputs));
       // A test that never had a base is not worth listing.
       await openBaseModel(await this.#sources.base(test));
@@ -78,7 +78,7 @@ export class BatchTests {
   /** Answers what is left; versions that failed are tried again. Throws UserError. */
   async resume(id: string, files: TestFiles | undefined, onEvent: OnEvent): Promise<TestOutcome> {
     const { name } = await this.record(id);
-    return this.#runs.alone({ id, name, doing: 'testing' }, async ({ signal }) => {
+    return this.#runs.alone({ id, name, doing: 'testing' }, onEvent, async ({ signal }) => {
       const test = await this.record(id);
       if (files) {
         this.#sources.remember(id, files);
@@ -100,7 +100,7 @@ export class BatchTests {
     const { sourceRun, sourceStep, taken } = await this.#runs.record(made.run);
     const source = { run: sourceRun, step: sourceStep };
     const { test, kept } = repeated(await this.record(id), source, { ...made, step: taken?.step });
-    return this.#runs.alone({ id: test.id, name: test.name, doing: 'testing' }, async ({ signal }) => {
+    return this.#runs.alone({ id: test.id, name: test.name, doing: 'testing' }, onEvent, async ({ signal }) => {
       this.#sources.remember(test.id, this.#sources.chosen(id, kept));
       if (files) {
         this.#sources.remember(test.id, files);

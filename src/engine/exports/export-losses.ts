@@ -34,7 +34,7 @@ export class ExportLosses {
   ): Promise<Losses> {
     const record = await this.#runs.record(adapter.run);
     const { id, name } = record;
-    return this.#runs.alone({ id, name, doing: 'measuring' }, async (control) => {
+    return this.#runs.alone({ id, name, doing: 'measuring' }, onEvent, async (control) => {
       const stop = AbortSignal.any([signal, control.signal]);
       const rows = file ? watchedSource(sourceOf(file), { signal: stop }) : await this.#rowsOf(record);
       const source = await this.#sources.of(adapter, stop);

@@ -14,6 +14,7 @@ import { RunControl } from './run-control.ts';
 import { RunTraining, type TrainingParts } from './train-run.ts';
 
 type OnEvent = (event: RunEvent) => void;
+type OnNote = (event: { type: 'note'; text: string }) => void;
 
 /** Under this key the tab that uses the device stores what it is doing, for the other tabs to show. */
 const ACTIVE = 'active';
@@ -25,12 +26,15 @@ const pick = <T extends object, K extends keyof T>(value: T, keys: readonly K[])
 /** What uses the device: which run or test, and how to control it. */
 interface Active extends Elsewhere {
   control: RunControl;
+  onNote: OnNote;
 }
 
 /** The runs of this browser: at most one of them trains. */
 export class Runs extends KeptRuns {
   readonly #files: RunFiles;
   #active: Active | undefined;
+  /** Notes that came while nothing used the device. */
+  #untold: string[] = [];
 
   constructor(store: UseStore, records: RunRecords, files: RunFiles) {
     super(store, records);
@@ -59,6 +63,15 @@ export class Runs extends KeptRuns {
 
   get active(): Active | undefined {
     return this.#active;
+  }
+
+  /** Notes `text` in the run or test that uses the device, or in the next one. */
+  note(text: string): void {
+    if (this.#active) {
+      this.#active.onNote({ type: 'note', text });
+    } else {
+      this.#untold.push(text);
+    }
   }
 
   /** Pauses or unpauses what uses the device; a run stays paused when the page is reloaded. */
@@ -95,7 +108,7 @@ export class Runs extends KeptRuns {
     const id = crypto.randomUUID();
     const { source, train, base } = inputs;
     const name = inputs.name ?? `${source?.name ?? base.name} + ${train.file.name}`;
-    return this.alone({ id, name, doing: 'training' }, (control) =>
+    return this.alone({ id, name, doing: 'training' }, onEvent, (control) =>
       this.#train({ id, name, inputs, record: undefined, settings, control, onEvent }),
     );
   }
@@ -112,7 +125,7 @@ export class Runs extends KeptRuns {
     automatic = false,
   ): Promise<RunOutcome & { id: string }> {
     const { name } = await this.record(id);
-    return this.alone({ id, name, doing: 'training' }, async (control) => {
+    return this.alone({ id, name, doing: 'training' }, onEvent, async (control) => {
       const found = await this.record(id);
       if (found.paused) {
         await this.records.describe(id, { paused: false });
@@ -154,14 +167,15 @@ export class Runs extends KeptRuns {
   }
 
   /** Does `work` while nothing else trains or tests, in this tab or another. Throws UserError where something does. */
-  async alone<T>(who: Elsewhere, work: (control: RunControl) => Promise<T>): Promise<T> {
+  async alone<T>(who: Elsewhere, onNote: OnNote, work: (control: RunControl) => Promise<T>): Promise<T> {
     if (this.#active) {
       throw new UserError(
         `This tab is ${this.#active.doing} ${this.#active.name} already; wait for it, or stop it first.`,
       );
     }
     const control = new RunControl();
-    this.#active = { ...who, control };
+    this.#active = { ...who, control, onNote };
+    this.#untold.splice(0).forEach((text) => this.note(text));
     try {
       const done = await withRunLock(async () => {
         await set(ACTIVE, who, this.store);

@@ -13,7 +13,7 @@ const refusing =
   (mode) =>
     mode === 'readonly'
       ? Promise.resolve([] as never)
-      : Promise.reject(new DatabaseError('the database failed', 'restart the browser', full));
+      : Promise.reject(new DatabaseError('the database failed', 'restart the browser', full ? 'full' : undefined));
 
 it.each([
   [
