@@ -62,6 +62,9 @@ class VersionsTest {
     const within = <T>(allocate: () => Promise<T>): Promise<T> =>
       withinMemory(gpu, plan, allocate, `${shorter}, or close other programs that use the GPU`);
     const cache = await call.baseCache?.slot(model, doubleQuant);
+    if (cache?.content !== undefined) {
+      emit({ type: 'base', hash: cache.content });
+    }
     const base = await within(() =>
       loadBase(gpu, model, {
         cache,

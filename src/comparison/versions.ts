@@ -32,6 +32,8 @@ export type VersionsEvent =
    * has it.
    */
   | { type: 'date'; date: Moment | undefined; said: boolean }
+  /** SHA-256 of the base's files, where the cache knows it. */
+  | { type: 'base'; hash: string }
   /** An adapter was read; the base has no hash. */
   | { type: 'opened'; version: number; hash: string }
   /** This version cannot be tested; the others continue. */

@@ -36,6 +36,8 @@ export interface StoredTest {
   base: string;
   baseRun?: string | undefined;
   baseHandle?: FileSystemDirectoryHandle | undefined;
+  /** SHA-256 of the base's files, once it is known; undefined in records of earlier versions. */
+  baseHash?: string | undefined;
   questionsFile: string;
   questions: number;
   validationFile: string | undefined;

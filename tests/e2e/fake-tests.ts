@@ -477,6 +477,7 @@ async function newTest({ name, base, questions, validation, versions, options }:
       answered: 0,
     })),
     handles: { folders: {} },
+    baseKept: false,
   };
   return emptyOf(record, list);
 }
@@ -523,6 +524,7 @@ function keepFinished(tests: Map<string, Kept>, count: number): void {
       evalLoss: { loss: 1.9 - i / 2, perplexity: Math.exp(1.9 - i / 2), rows: 60 },
     })),
     handles: { folders: {} },
+    baseKept: false,
   };
   const kept = emptyOf(record, questions);
   kept.answers = names.map((name) => questions.map(({ answer: expected }, i) => made(i, name, expected)));

@@ -56,7 +56,7 @@ export function openPage(profile: BrowserProfile, fault?: IdbFault, gpu: unknown
   const kept = new KeptAdapters(records);
   const cache = new BaseCache(new BrowserCacheStorage(async () => profile.bases));
   const files = new RunFiles(kept, new KeptBases(records, cache), cache, new KeptInputs(store));
-  return { idb, store, records, runs: new Runs(store, records, files) };
+  return { idb, store, records, kept, cache, files, runs: new Runs(store, records, files) };
 }
 
 const { setTimeout: realSetTimeout } = globalThis;

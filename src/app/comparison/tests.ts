@@ -1,5 +1,6 @@
 import type {
   TestDetail,
+  TestedVersion,
   TestEvent,
   TestFiles,
   TestInputs,
@@ -283,17 +284,31 @@ export class Tests {
     this.store.update({ refusal });
   }
 
-  async #handles({ handles, baseRun, validationFile, versions }: TestRecord): Promise<FileSystemHandle[]> {
-    const parts: RunPart[] = versions.flatMap(({ kind, run }) =>
-      kind === 'source' && run ? [[run, 'source'] as const] : [],
+  /** Of what is still to be read: no question is asked for more. */
+  async #handles({
+    handles,
+    baseRun,
+    baseKept,
+    validationFile,
+    versions,
+  }: TestRecord): Promise<FileSystemHandle[]> {
+    const lossWanted = (version: TestedVersion) => validationFile !== undefined && !version.evalLoss;
+    const isOpen = versions.map((version) => version.state !== 'finished' || lossWanted(version));
+    const parts: RunPart[] = versions.flatMap(({ kind, run }, i) =>
+      kind === 'source' && run && isOpen[i] ? [[run, 'source'] as const] : [],
     );
-    if (baseRun && !handles.base) {
+    if (baseRun && !handles.base && !baseKept) {
       parts.push([baseRun, 'base']);
     }
-    if (baseRun && validationFile !== undefined && !handles.validation) {
+    const rowsWanted = versions.some(lossWanted);
+    if (baseRun && rowsWanted && !handles.validation) {
       parts.push([baseRun, 'validation']);
     }
-    const own = [handles.base, handles.validation, ...Object.values(handles.folders)];
+    const own = [
+      baseKept ? undefined : handles.base,
+      rowsWanted ? handles.validation : undefined,
+      ...versions.map((_, i) => (isOpen[i] ? handles.folders[i] : undefined)),
+    ];
     return [
       ...own.filter((handle) => handle !== undefined),
       ...(await neededHandles(this.#engine, this.#app.state.runs, parts)),

@@ -13,7 +13,7 @@ export interface MissingFile {
 
 /** Files for which the browser has no handle and that were not chosen again; with `demo`, the demo's files are never missing. */
 export function missingFiles(
-  { base, baseRun, validationFile, versions, handles }: TestRecord,
+  { base, baseRun, baseKept, validationFile, versions, handles }: TestRecord,
   runs: readonly RunRecord[],
   again: TestFiles,
   demo = true,
@@ -21,7 +21,7 @@ export function missingFiles(
   const ofRun = runs.find(({ id }) => id === baseRun)?.handles;
   const bundled = demo && isDemoBase(base);
   const missing: MissingFile[] = [];
-  if (!handles.base && !ofRun?.base && !again.base && !bundled) {
+  if (!baseKept && !handles.base && !ofRun?.base && !again.base && !bundled) {
     missing.push({ what: 'base', name: base });
   }
   if (validationFile && !handles.validation && !ofRun?.validation && !again.validation && !bundled) {

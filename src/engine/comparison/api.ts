@@ -48,12 +48,17 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
     stopTest: async () => tests.stop(),
     tests: async () => {
       const list = await records.list();
-      return Promise.all(list.map(async (test) => testRecord(test, await records.answered(test.id))));
+      return Promise.all(
+        list.map(async (test) =>
+          testRecord(test, await records.answered(test.id), await tests.keepsBase(test)),
+        ),
+      );
     },
     test: (id) =>
       answer(async (): Promise<TestDetail> => {
         const { test, questions, answers, votes } = await everything(id);
-        return testDetail(test, questions, answers, votes, await correctionsOf(test));
+        const corrections = await correctionsOf(test);
+        return testDetail(test, questions, answers, votes, corrections, await tests.keepsBase(test));
       }),
     renameTest: (id, name) => answer(() => tests.rename(id, name)),
     compareVersions: (id, a, b) =>

@@ -45,10 +45,21 @@ export class TestSources {
     this.#chosen.delete(id);
   }
 
+  /** A test's base as the browser keeps it, quantized as the test wants it; undefined where it keeps none. */
+  async keptBase({ baseHash, baseRun, recipe }: StoredTest): Promise<Folder | undefined> {
+    const content = baseHash ?? (baseRun && (await this.#runs.records.get(baseRun))?.identity.base);
+    return content ? this.#files.bases.cached(content, recipe.quantization.useDoubleQuant) : undefined;
+  }
+
   /** Throws UserError where it must be chosen again. */
   async base(test: StoredTest): Promise<Folder> {
+    const chosen = this.#chosen.get(test.id)?.base;
+    const kept = chosen ? undefined : await this.keptBase(test);
+    if (kept) {
+      return kept;
+    }
     const found =
-      this.#chosen.get(test.id)?.base ??
+      chosen ??
       (test.baseHandle && (await readChosenFolder(test.baseHandle))) ??
       (test.baseRun && (await this.#files.baseOf(await this.#runs.record(test.baseRun))));
     return folderOf(await this.#files.bases.resolved(required(found, test.base, 'the base')));

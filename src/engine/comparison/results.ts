@@ -23,8 +23,12 @@ export function testedVersion(stored: StoredVersion, answered: number): TestedVe
   return { name, kind, run, step, folder, hash, state, sentence, evalLoss, answered };
 }
 
-/** `answered`: how many answers each version has. */
-export function testRecord(test: StoredTest, answered: readonly (number | undefined)[]): TestRecord {
+/** `answered`: how many answers each version has. `baseKept`: the browser holds its base itself. */
+export function testRecord(
+  test: StoredTest,
+  answered: readonly (number | undefined)[],
+  baseKept = false,
+): TestRecord {
   const { id, name, created, status, stopped, base, baseRun, questionsFile, questions } = test;
   const { validationFile, options, form, versions } = test;
   return {
@@ -32,6 +36,7 @@ export function testRecord(test: StoredTest, answered: readonly (number | undefi
     ...{ validationFile, options, form },
     versions: versions.map((version, i) => testedVersion(version, answered[i] ?? 0)),
     handles: handlesOf(test),
+    baseKept,
   };
 }
 
@@ -46,12 +51,14 @@ export function testDetail(
   answers: readonly Answers[],
   votes: Votes,
   corrections: readonly (readonly Correction[])[] = [],
+  baseKept = false,
 ): TestDetail {
   const trained = trainedQuestions(questions, corrections);
   return {
     record: testRecord(
       test,
       test.versions.map((_, i) => answers[i]?.size),
+      baseKept,
     ),
     questions,
     versions: test.versions.map((_, i) => versionResults(questions, answers[i], trained)),

@@ -100,21 +100,25 @@ export class BatchTests {
     const { sourceRun, sourceStep, taken } = await this.#runs.record(made.run);
     const source = { run: sourceRun, step: sourceStep };
     const { test, kept } = repeated(await this.record(id), source, { ...made, step: taken?.step });
-    return this.#runs.alone({ id: test.id, name: test.name, doing: 'testing' }, onEvent, async ({ signal }) => {
-      this.#sources.remember(test.id, this.#sources.chosen(id, kept));
-      if (files) {
-        this.#sources.remember(test.id, files);
-      }
-      const corrections = await this.#trays.trainedOn(made.run);
-      const questions = expectingCorrections(await this.records.questions(id), corrections);
-      const answers = (await this.records.answers(id))[kept] ?? new Map<number, TestAnswer>();
-      await this.records.create(test, questions);
-      for (const [question, answer] of answers) {
-        await this.records.putAnswer(test, 0, question, answer);
-      }
-      onEvent({ type: 'created', record: testRecord(test, [answers.size]) });
-      return this.#run(test, signal, onEvent);
-    });
+    return this.#runs.alone(
+      { id: test.id, name: test.name, doing: 'testing' },
+      onEvent,
+      async ({ signal }) => {
+        this.#sources.remember(test.id, this.#sources.chosen(id, kept));
+        if (files) {
+          this.#sources.remember(test.id, files);
+        }
+        const corrections = await this.#trays.trainedOn(made.run);
+        const questions = expectingCorrections(await this.records.questions(id), corrections);
+        const answers = (await this.records.answers(id))[kept] ?? new Map<number, TestAnswer>();
+        await this.records.create(test, questions);
+        for (const [question, answer] of answers) {
+          await this.records.putAnswer(test, 0, question, answer);
+        }
+        onEvent({ type: 'created', record: testRecord(test, [answers.size]) });
+        return this.#run(test, signal, onEvent);
+      },
+    );
   }
 
   /** Corrections that a version was trained on. */
@@ -124,6 +128,11 @@ export class BatchTests {
     }
     const from = kind === 'source' ? (await this.#runs.records.get(run))?.sourceRun : run;
     return from === undefined ? [] : this.#trays.trainedOn(from);
+  }
+
+  /** Whether the browser holds the base that an unfinished test goes on with. */
+  async keepsBase(test: StoredTest): Promise<boolean> {
+    return test.status === 'unfinished' && (await this.#sources.keptBase(test)) !== undefined;
   }
 
   /** Ends the test that is running. */
@@ -259,6 +268,8 @@ function listener(
         return journal.change({ form: event.form });
       case 'date':
         return tellDate(journal, event, onEvent);
+      case 'base':
+        return tellBase(journal, event.hash);
       case 'opened':
         return journal.version(event.version, { hash: event.hash });
       case 'failed':
@@ -278,6 +289,19 @@ function listener(
       }
     }
   };
+}
+
+/** A test goes on with the base that it began with. Throws UserError where this is another. */
+function tellBase(journal: TestJournal, hash: string): void {
+  const { base, baseHash } = journal.record;
+  if (baseHash !== undefined && baseHash !== hash) {
+    throw new UserError(
+      `${base}: this is not the base that the test began with, though it has its name; choose that one, or start the test anew.`,
+    );
+  }
+  if (baseHash === undefined) {
+    journal.change({ baseHash: hash });
+  }
 }
 
 /** A resumed test writes the date that it started with. */

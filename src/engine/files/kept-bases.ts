@@ -21,7 +21,12 @@ export class KeptBases {
     { identity, recipe }: Pick<StoredRun, 'identity' | 'recipe'>,
     doubleQuant = recipe.quantization.useDoubleQuant,
   ): Promise<Folder | undefined> {
-    return this.#cache.folder(identity.base, doubleQuant).catch((error: unknown) => {
+    return this.cached(identity.base, doubleQuant);
+  }
+
+  /** The base whose files have this SHA-256, as the cache has it; undefined where it has none. */
+  cached(content: string, doubleQuant: boolean): Promise<Folder | undefined> {
+    return this.#cache.folder(content, doubleQuant).catch((error: unknown) => {
       if (error instanceof CacheRefusal || error instanceof UserError) {
         return undefined;
       }

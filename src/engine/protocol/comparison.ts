@@ -106,6 +106,8 @@ export interface TestRecord {
   base: string;
   /** The run whose base it uses; undefined where the base was chosen. */
   baseRun?: string | undefined;
+  /** The browser holds the base itself: nobody is asked for it. */
+  baseKept: boolean;
   questionsFile: string;
   questions: number;
   validationFile: string | undefined;

@@ -13,7 +13,9 @@ const refusing =
   (mode) =>
     mode === 'readonly'
       ? Promise.resolve([] as never)
-      : Promise.reject(new DatabaseError('the database failed', 'restart the browser', full ? 'full' : undefined));
+      : Promise.reject(
+          new DatabaseError('the database failed', 'restart the browser', full ? 'full' : undefined),
+        );
 
 it.each([
   [

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { Tests } from '../../../src/app/comparison/tests.ts';
+import { type AppState, initialState } from '../../../src/app/shared/app-state.ts';
+import { Store } from '../../../src/app/shared/store.ts';
+import { testsApi } from '../../../src/engine/comparison/api.ts';
+import { TestSources } from '../../../src/engine/comparison/inputs.ts';
+import { BatchTests } from '../../../src/engine/comparison/tests.ts';
+import type { TestEvent, TestInputs, TestRecord } from '../../../src/engine/protocol/comparison.ts';
+import type { EngineApi } from '../../../src/engine/protocol/protocol.ts';
+import { GREEDY } from '../../../src/generate/sampling.ts';
+import { TestRecords } from '../../../src/storage/test-records.ts';
+import { DEFAULT_DEVICE } from '../../support/device-settings.ts';
+import { BrowserProfile, chosenInputs, openPage } from '../../support/fault-page.ts';
+
+/** A page of `profile` with what tests of it need. */
+function openTests(profile: BrowserProfile) {
+  const page = openPage(profile);
+  const records = new TestRecords(page.store);
+  const sources = new TestSources(page.runs, page.files, page.kept);
+  const tests = new BatchTests(records, page.runs, sources, { trainedOn: async () => [] });
+  return { ...page, tests, testRecords: records, api: testsApi(tests, async () => undefined) };
+}
+
+const inputs = chosenInputs((name) => `tests/fixtures/cases/recipe_text/${name}`);
+const { recipe } = inputs;
+const short = { ...inputs, recipe: { ...recipe, training: { ...recipe.training, maxSteps: 1 } } };
+const questions = { file: new File(['{"question": "q"}\n{"question": "r"}\n'], 'questions.jsonl') };
+const testInputs: TestInputs = {
+  name: 'Test',
+  base: inputs.base,
+  questions,
+  validation: undefined,
+  versions: [{ name: 'base', version: { kind: 'base' } }],
+  options: { form: 'text', sampling: GREEDY, maxNewTokens: 2, seed: 0 },
+  recipe: inputs.recipe,
+};
+
+let profile: BrowserProfile;
+let run: string;
+beforeAll(async () => {
+  profile = new BrowserProfile();
+  const { id, status } = await openPage(profile).runs.start(short, DEFAULT_DEVICE, () => undefined);
+  expect(status).toBe('finished');
+  run = id;
+});
+afterAll(() => vi.unstubAllGlobals());
+
+/** A test of a base folder that the user chose, stopped while it loads that. */
+async function stoppedTest(): Promise<string> {
+  const { tests } = openTests(profile);
+  const hear = (event: TestEvent) =>
+    event.type === 'phase' && event.phase === 'loading the base' && tests.stop();
+  const { id, status } = await tests.start(testInputs, hear);
+  expect(status).toBe('stopped');
+  return id;
+}
+
+it('a test goes on with its base in the cache, whose hash it keeps; one of an earlier version without it asks', async () => {
+  const id = await stoppedTest();
+  // Nothing of the choice outlives the page.
+  const { api, tests, testRecords, records } = openTests(profile);
+  const test = (await testRecords.get(id))!;
+  expect(test.baseHash).toBe((await records.get(run))!.identity.base);
+  expect(await api.test(id)).toMatchObject({ value: { record: { baseKept: true } } });
+  await testRecords.put({ ...test, baseHash: '0'.repeat(64) });
+  await expect(openTests(profile).tests.resume(id, { base: inputs.base }, () => undefined)).rejects.toThrow(
+    'base: this is not the base that the test began with, though it has its name',
+  );
+  await testRecords.put(test);
+  expect((await tests.resume(id, undefined, () => undefined)).status).toBe('finished');
+  expect((await api.tests())[0]).toMatchObject({ id, status: 'finished', versions: [{ answered: 2 }] });
+
+  await testRecords.put({ ...test, baseHash: undefined });
+  expect((await api.tests())[0]).toMatchObject({ baseKept: false });
+  await expect(tests.resume(id, undefined, () => undefined)).rejects.toThrow(
+    'base: this browser no longer has the base of this test; choose it again.',
+  );
+});
+
+it.each([
+  ['asks for no base that the browser keeps', true, ['validation']],
+  ['asks for one that it does not keep', false, ['base', 'validation']],
+])('the page %s, nor for an adapter that has answered', async (_, baseKept, asked) => {
+  const names: string[] = [];
+  const handle = (name: string) => ({
+    name,
+    queryPermission: async () => {
+      names.push(name);
+      return 'granted';
+    },
+  });
+  const version = { name: 'V1', kind: 'folder', state: 'finished', answered: 2 };
+  const record = {
+    ...{ id: 'a', name: 'Test', status: 'unfinished', base: 'base', baseKept, validationFile: 'val.jsonl' },
+    versions: [
+      { ...version, evalLoss: { loss: 1 } },
+      { ...version, kind: 'base', state: 'waiting' },
+    ],
+    handles: { base: handle('base'), validation: handle('validation'), folders: { 0: handle('v1') } },
+  } as unknown as TestRecord;
+  const engine = {
+    resumeTest: async () => ({ ok: false, sentence: 'Enough.' }),
+    tests: async () => [record],
+    test: async () => ({ ok: false, sentence: 'Enough.' }),
+  } as unknown as EngineApi;
+  const tests = new Tests(engine, new Store<AppState>(initialState), {} as never);
+  await tests.resume(record);
+  expect(names).toEqual(asked);
+});
