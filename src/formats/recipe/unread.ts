@@ -1,5 +1,6 @@
 import type { Fields } from '../fields.ts';
 import { UserError } from '../user-error.ts';
+import { otherName } from './other-names.ts';
 import { isUnset } from './variants.ts';
 
 /** What may be done with keys that no setting was read from. */
@@ -48,15 +49,20 @@ export function sortUnread(
 /** Whether a key asks for something, so that dropping it would lose a wish. */
 export const asks = (fields: Fields, key: string): boolean => !isUnset(fields.values[key]);
 
-/** The name that a misspelt key stands for: one letter off, or two in longer names. */
-export function nearest(key: string, names: Iterable<string>): string | undefined {
+/**
+ * The name that a key stands for: what it is called elsewhere, or else the nearest one of those that are one letter off,
+ * or two in longer names.
+ */
+export function nearest(key: string, names: ReadonlySet<string>): string | undefined {
   const allowed = key.length < 5 ? 0 : key.length < 9 ? 1 : 2;
-  for (const name of names) {
-    if (Math.abs(name.length - key.length) <= allowed && distance(key, name) <= allowed) {
-      return name;
+  let [found, least] = [otherName(key, names), allowed + 1];
+  for (const name of found === undefined ? names : []) {
+    const far = Math.abs(name.length - key.length) < least ? distance(key, name) : least;
+    if (far < least) {
+      [found, least] = [name, far];
     }
   }
-  return undefined;
+  return found;
 }
 
 /** Letters to add, drop, change or swap with the next to come from one text to the other (optimal string alignment). */

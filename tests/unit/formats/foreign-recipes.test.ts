@@ -139,7 +139,8 @@ describe('LLaMA-Factory', () => {
     ],
     [{ label_smoothing_factor: 0.1 }, 'label_smoothing_factor is 0.1, expected 0'],
     [{ lora_rnak: 8 }, 'lora_rnak is not known, did you mean lora_rank?'],
-    [{ micro_batch_size: 8 }, 'micro_batch_size is not a key of LLaMA-Factory that Retune knows'],
+    [{ micro_batch_size: 8 }, 'micro_batch_size is not known, did you mean per_device_train_batch_size?'],
+    [{ micro_batches: 8 }, 'micro_batches is not a key of LLaMA-Factory that Retune knows'],
   ])('%j is refused by name', (lines, sentence) => {
     expect(() => lf(lines)).toThrow(`lf.yaml: ${sentence}`);
     expect(() => lf(lines)).toThrow(UserError);

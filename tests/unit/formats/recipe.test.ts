@@ -6,6 +6,7 @@ import {
   recipeProblem,
   recipeToYaml,
 } from '../../../src/formats/recipe.ts';
+import { nearest } from '../../../src/formats/recipe/unread.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
 import { fixtureBytes } from '../../support/memory-folder.ts';
 
@@ -348,9 +349,19 @@ describe('a setting where it would not be read is refused with its place', () =>
       'training.num_train_epoch is not known, did you mean num_train_epochs?',
     ],
     ['lora: {lora_aplha: 1}', 'lora.lora_aplha is not known, did you mean lora_alpha?'],
+    ['training: {num_epochs: 1}', 'training.num_epochs is not known, did you mean num_train_epochs?'],
+    ['training: {lr: 1}', 'training.lr is not known, did you mean learning_rate?'],
+    ['lora: {rank: 8}', 'lora.rank is not known, did you mean r?'],
   ])('a misspelt one is refused: %j', (text, sentence) => {
     expect(() => parse(text)).toThrow(`${FILE}: ${sentence}; correct or remove it.`);
   });
+});
+
+test('of several names within reach the nearest is meant', () => {
+  const names = new Set(['learning_ratio', 'learning_rate', 'learning_rates']);
+  expect(nearest('learning_ratee', names)).toBe('learning_rate');
+  expect(nearest('learning_ratix', names)).toBe('learning_ratio');
+  expect(nearest('learning', names)).toBeUndefined();
 });
 
 test('settings that do not go together are told', () => {
