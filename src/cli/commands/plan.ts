@@ -37,7 +37,7 @@ export function planCommand(program: Command): void {
     .command('plan')
     .summary('show the GPU memory that a run will need')
     .description(
-      'Shows, by kind, the bytes that "retune finetune" will hold on the GPU for rows of the full length. Reads headers only and touches no GPU.',
+      'Shows, by kind, the bytes that "retune finetune" will hold on the GPU for rows of the full length. Reads headers only (for sample prompts the tokenizer, too) and touches no GPU.',
     )
     .requiredOption('--base <folder>', 'base model in Hugging Face format')
     .option(
@@ -95,8 +95,11 @@ async function runPlan(options: Options): Promise<void> {
   for (const line of describeChoice(run, choice, budget)) {
     display.line(line);
   }
-  if (recipe.training.samplePrompts) {
-    display.line('answering sample_prompts takes some more, by how long they are in the form of the rows');
+  if (run.samples) {
+    const without = totalBytes(memoryPlan({ ...input, samples: undefined }));
+    display.line(
+      `${showMib(totalBytes(bytes) - without)} MiB of the total answer the sample prompts; a system prompt of the rows adds its length`,
+    );
   }
   display.line('');
   const rows = [...bytes, ['total', totalBytes(bytes)] as const];
@@ -142,11 +145,11 @@ function describeChoice(
   const most = largestInput(run, Infinity);
   return [
     ...lines,
-    `a GPU that has it free is given up to ${showMib(keptWhole(most))} MiB, to keep all in passes of up to ${counted(most.passTokens, 'token')}; --memory sets another limit`,
+    `with more memory free, a run takes up to ${showMib(keptWhole(most))} MiB and keeps all that the backward pass needs, in passes of up to ${counted(most.passTokens, 'token')}; --memory sets a limit`,
     ...(most.passTokens < PACKED_HEAD_ROWS
       ? []
       : [
-          `with subgroup matrices, up to ${showMib(keptWithPackedHead(most))} MiB: ${PACKED_HEAD_ROWS} rows of logits at once, for which the head's table is decoded once`,
+          `on a GPU with subgroup matrices, it takes up to ${showMib(keptWithPackedHead(most))} MiB, to compute ${PACKED_HEAD_ROWS} rows of logits at once`,
         ]),
   ];
 }

@@ -1,3 +1,4 @@
+import { get, type UseStore } from 'idb-keyval';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Tests } from '../../../src/app/comparison/tests.ts';
 import { type AppState, initialState } from '../../../src/app/shared/app-state.ts';
@@ -7,10 +8,17 @@ import { TestSources } from '../../../src/engine/comparison/inputs.ts';
 import { BatchTests } from '../../../src/engine/comparison/tests.ts';
 import type { TestEvent, TestInputs, TestRecord } from '../../../src/engine/protocol/comparison.ts';
 import type { EngineApi } from '../../../src/engine/protocol/protocol.ts';
+import { keepArchive, readArchive } from '../../../src/engine/runs/read-archive.ts';
+import { archiveRun } from '../../../src/engine/runs/run-archive.ts';
 import { GREEDY } from '../../../src/generate/sampling.ts';
+import { filmLines } from '../../../src/run/samples/film.ts';
+import { keysUnder } from '../../../src/storage/database.ts';
+import { bytesOfValue, storedBytes, sumOf, totalStoredBytes } from '../../../src/storage/stored-bytes.ts';
 import { TestRecords } from '../../../src/storage/test-records.ts';
 import { DEFAULT_DEVICE } from '../../support/device-settings.ts';
 import { BrowserProfile, chosenInputs, openPage } from '../../support/fault-page.ts';
+
+const textOf = async (store: UseStore, key: string) => (await get<Blob>(key, store))!.text();
 
 /** A page of `profile` with what tests of it need. */
 function openTests(profile: BrowserProfile) {
@@ -23,7 +31,9 @@ function openTests(profile: BrowserProfile) {
 
 const inputs = chosenInputs((name) => `tests/fixtures/cases/recipe_text/${name}`);
 const { recipe } = inputs;
-const short = { ...inputs, recipe: { ...recipe, training: { ...recipe.training, maxSteps: 1 } } };
+const PROMPTS = ['How many wheels?', 'Why?'];
+const training = { ...recipe.training, maxSteps: 1, samplePrompts: PROMPTS, sampleTokens: 2 };
+const short = { ...inputs, recipe: { ...recipe, training } };
 const questions = { file: new File(['{"question": "q"}\n{"question": "r"}\n'], 'questions.jsonl') };
 const testInputs: TestInputs = {
   name: 'Test',
@@ -44,6 +54,41 @@ beforeAll(async () => {
   run = id;
 });
 afterAll(() => vi.unstubAllGlobals());
+
+it('sample prompts and their answers are stored twice, counted, exported, imported and deleted with their run', async () => {
+  const { runs, records, store } = openPage(profile);
+  const { samples } = (await records.get(run))!;
+  expect(samples!.prompts).toEqual(PROMPTS);
+  expect(samples!.answers.map(({ step, prompt }) => [step, prompt])).toEqual([
+    [0, 0],
+    [0, 1],
+    [1, 0],
+    [1, 1],
+  ]);
+  const lines = await textOf(store, `run/${run}/logs/sample_answers.jsonl`);
+  expect(lines).toBe(filmLines(samples!));
+  expect(await profile.contents(1)).toEqual(await profile.contents());
+
+  const parts = (await storedBytes(store)).runs.get(run)!;
+  const all = await storedBytes(store);
+  const counted = [...all.runs.values(), ...all.tests.values()].reduce((sum, one) => sum + sumOf(one), 0);
+  expect(all.unknown.size).toBe(0);
+  expect(counted + all.device).toBe(await totalStoredBytes(store));
+  const record = (await records.get(run))!;
+  const withoutSamples = bytesOfValue({ ...record, samples: undefined });
+  expect(parts.get('record')! - `record/${run}`.length - withoutSamples).toBe(
+    bytesOfValue({ samples }) - '{}'.length + ','.length,
+  );
+  expect(parts.get('logs')).toBeGreaterThan(lines.length);
+
+  const zip = new File([await archiveRun(runs, run)], 'run.zip');
+  const other = openPage(new BrowserProfile());
+  const { id } = await keepArchive(other.records, await readArchive(other.records, zip));
+  expect((await other.records.get(id))!.samples).toEqual(samples);
+  expect(await textOf(other.store, `run/${id}/logs/sample_answers.jsonl`)).toBe(lines);
+  await other.runs.delete(id);
+  expect((await keysUnder(other.store, '')).filter((key) => key.includes(id))).toEqual([]);
+});
 
 /** A test of a base folder that the user chose, stopped while it loads that. */
 async function stoppedTest(): Promise<string> {

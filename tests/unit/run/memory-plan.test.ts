@@ -36,7 +36,7 @@ describe('too little GPU memory', () => {
     const error = await withinMemory(gpu, plan, () => Promise.resolve(1)).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(UserError);
     expect((error as Error).message).toBe(
-      'GPU memory: this run needs 2,000 MiB (base weights 1,900, embedding 100), and Tiny GPU has less to give; lower training.max_seq_length or lora.r, or close other programs that use the GPU.',
+      'GPU memory: 2,000 MiB are needed (base weights 1,900, embedding 100), and Tiny GPU has less to give; lower training.max_seq_length or lora.r, or close other programs that use the GPU.',
     );
     expect(device.scopes).toBe(0);
   });
@@ -82,5 +82,19 @@ describe('the plan without rows', () => {
     const planned = memoryPlan(passInput(await estimateMemory(all)));
     expect([...planned]).toEqual([...memoryPlan(planInput(prepared, plan))]);
     expect(totalBytes(planned)).toBeGreaterThan(2 ** 20);
+  });
+
+  it('has the cache in which sample prompts are answered, asked as chats', async () => {
+    const inputs = await caseInputs('recipe_text', (recipe) => ({
+      ...recipe,
+      training: { ...recipe.training, samplePrompts: ['Why?', 'How many wheels has it?'] },
+    }));
+    const messages = ['user', 'assistant'].map((role) => ({ role, content: 'A wheel.' }));
+    const train = source('train.jsonl', `${JSON.stringify({ messages })}\n`.repeat(20));
+    const { samples } = await prepare({ ...inputs, train, validation: undefined }, () => undefined);
+    const estimated = await estimateMemory(inputs);
+    expect(estimated.samples).toEqual(samples!.shape);
+    const without = memoryPlan(passInput({ ...estimated, samples: undefined }));
+    expect(totalBytes(memoryPlan(passInput(estimated)))).toBeGreaterThan(totalBytes(without));
   });
 });
