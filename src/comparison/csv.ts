@@ -13,12 +13,14 @@ export interface CsvVersion {
 
 /**
  * Versions side by side, one line per question: RFC 4180 with a byte-order mark, without which spreadsheets misread
- * UTF-8. `votes`: by question, the version that the user found best.
+ * UTF-8. `votes`: by question, the version that the user found best. `trained`: by question, the versions that were trained
+ * on it; without it there is no such column.
  */
 export function comparisonCsv(
   questions: readonly Question[],
   versions: readonly CsvVersion[],
   votes: readonly (string | undefined)[] = [],
+  trained?: readonly (readonly string[])[],
 ): string {
   const columns = [
     'answer',
@@ -33,6 +35,7 @@ export function comparisonCsv(
     ...['question_id', 'topic', 'difficulty', 'question', 'expected_answer'],
     ...versions.flatMap(({ name }) => columns.map((column) => `${name}: ${column}`)),
     'vote',
+    ...(trained ? ['trained on'] : []),
   ];
   const lines = questions.map(({ topic, difficulty, question, answer: expected }, i) => [
     i + 1,
@@ -42,6 +45,7 @@ export function comparisonCsv(
     expected,
     ...versions.flatMap(({ answers }) => cells(answers[i], expected)),
     votes[i],
+    ...(trained ? [trained[i]?.join('; ')] : []),
   ]);
   return `\ufeff${[head, ...lines].map((line) => `${line.map(csvCell).join(',')}\r\n`).join('')}`;
 }

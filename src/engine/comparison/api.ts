@@ -86,7 +86,8 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
     testCsv: (id) =>
       answer(async () => {
         const { test, questions, answers, votes } = await everything(id);
-        return new Blob([testCsv(test, questions, answers, votes)], { type: 'text/csv' });
+        const csv = testCsv(test, questions, answers, votes, await correctionsOf(test));
+        return new Blob([csv], { type: 'text/csv' });
       }),
   };
 }

@@ -169,6 +169,7 @@ export function testCsv(
   questions: readonly Question[],
   answers: readonly Answers[],
   votes: Votes,
+  corrections: readonly (readonly Correction[])[] = [],
 ): string {
   const names = test.versions.map(({ name }) => name);
   const columns = names.map((name, i) => ({ name, answers: questions.map((_, q) => answers[i]?.get(q)) }));
@@ -177,6 +178,7 @@ export function testCsv(
     questions,
     columns,
     questions.map((_, i) => voted(votes[i])),
+    trainedQuestions(questions, corrections).map((one) => (one?.versions ?? []).map((i) => names[i]!)),
   );
 }
 

@@ -103,7 +103,11 @@ it('shows a test that is half done', () => {
   });
   expect(file.results).toMatchObject([{ question_id: 2, question: 'Q2', model_answer: 'free' }]);
   expect(testCsv(test, questions, answers, { 0: 'same', 1: 1 }).split('\r\n').slice(1, 3)).toEqual([
-    `1,t,,Q1,x y${','.repeat(14)},same`,
-    `2,u,,Q2,${','.repeat(7)},free,,,,3,2,length,V1`,
+    `1,t,,Q1,x y${','.repeat(14)},same,`,
+    `2,u,,Q2,${','.repeat(7)},free,,,,3,2,length,V1,`,
   ]);
+  const corrected = { question: 'Q2', was: '', answer: 'z', version: 'V1', changed: 0 };
+  const [head, , second] = testCsv(test, questions, answers, {}, [[corrected], [corrected]]).split('\r\n');
+  expect(head).toMatch(/,vote,trained on$/);
+  expect(second).toMatch(/,length,,base; V1$/);
 });
