@@ -47,7 +47,7 @@ export function fakeExports(pace: number, holdLosses: boolean): ExportApi {
     }),
     exportLosses: async (_, { type, onto }, { trained }, onEvent, signal) => {
       if (type === 'f32') {
-        return { ok: false, sentence: 'GPU memory: this run needs 7000 MiB, and the GPU has less to give.' };
+        return { ok: false, sentence: 'GPU memory: 7000 MiB are needed, and the GPU has less to give.' };
       }
       const phases = [
         ['hashing', 3 * GB, 'bytes'],

@@ -250,7 +250,7 @@ describe.concurrent('a run', () => {
     await fits(page, 'measured losses 360');
     await page.getByLabel('Type of the weights').selectOption('f32');
     await press(page, 'Measure both losses');
-    await losses.getByText(/^GPU memory: this run needs 7000 MiB/).waitFor();
+    await losses.getByText(/^GPU memory: 7000 MiB are needed/).waitFor();
     await losses.locator('[data-slot=losses]').setInputFiles(`${CASE}/val.jsonl`);
     await losses.getByText('chosen here').waitFor();
     expect(await losses.getByRole('row').count()).toBe(0);

@@ -178,14 +178,14 @@ export async function unlessOutOfMemory<T>(
   return made;
 }
 
-/** The error that states what a run needs and what to lower. */
+/** The error that states what is needed and what to lower. */
 export function outOfMemory(
   gpu: Gpu,
   plan: ReadonlyMap<MemoryKind, number>,
   remedy = TRAINING_REMEDY,
 ): OutOfMemoryError {
   return new OutOfMemoryError(
-    `GPU memory: this run needs ${mib(totalBytes(plan))} MiB (${showParts(plan)}), and ${gpu.name} has less to give; ${remedy}.`,
+    `GPU memory: ${mib(totalBytes(plan))} MiB are needed (${showParts(plan)}), and ${gpu.name} has less to give; ${remedy}.`,
   );
 }
 

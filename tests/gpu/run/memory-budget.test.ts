@@ -143,7 +143,7 @@ it('where the device refuses, a run keeps less and says so; nothing is left of w
   expect(fallen.notes[0]).toMatch(/refused the memory asked for; trying [\d,]+ MiB with more recomputation/);
   expect(fallen.files).toEqual(standard.files);
   await expect(refusing(2 ** 20, () => run({}))).rejects.toThrow(
-    /^GPU memory: this run needs [\d,]+ MiB \(.*\), and .* has less to give; lower training\.max_seq_length/,
+    /^GPU memory: [\d,]+ MiB are needed \(.*\), and .* has less to give; lower training\.max_seq_length/,
   );
 });
 
