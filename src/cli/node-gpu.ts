@@ -1,6 +1,7 @@
 import { UserError } from '../formats/user-error.ts';
 import { wrongInF16 } from '../gpu/autotune/trials.ts';
-import { type Gpu, type LimitTier, openDevice } from '../gpu/device.ts';
+import { describe, type Gpu, isSoftware, type LimitTier, openDevice } from '../gpu/device.ts';
+import type { GpuKind } from '../run/expected-time.ts';
 import { pausePolls } from './dawn-polls.ts';
 import type { SoftwareFallback } from './software-device.ts';
 import { findSoftwareVulkan } from './software-vulkan.ts';
@@ -82,6 +83,19 @@ export async function openNodeGpu(
     );
   }
   return openDevice(adapter, tier);
+}
+
+/** What the hardware GPU that a run would take is, without opening it; undefined without one. `find` can be given. */
+export async function nodeGpuKind(find = adapterOf): Promise<GpuKind | undefined> {
+  if (process.env.RETUNE_SOFTWARE_GPU === '1') {
+    return undefined;
+  }
+  const adapter = await find(FLAGS, false).catch(() => null);
+  if (!adapter) {
+    return undefined;
+  }
+  const { vendor, architecture } = adapter.info;
+  return { name: describe(adapter.info), software: isSoftware(adapter.info), vendor, architecture };
 }
 
 /**

@@ -79,9 +79,7 @@ export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter
     device,
     memory,
     name: describe(adapter.info),
-    software:
-      adapter.info.isFallbackAdapter ||
-      /swiftshader|llvmpipe|lavapipe|softpipe/i.test(describe(adapter.info)),
+    software: isSoftware(adapter.info),
     matrix: await subgroupMatrices(device, adapter.info),
     lost: device.lost.then((info) => (closed ? new Promise<never>(() => undefined) : info)),
     errors,
@@ -94,6 +92,10 @@ export async function openDevice(adapter: GPUAdapter, tier: LimitTier = 'adapter
     },
   };
 }
+
+/** Whether an adapter computes on the CPU. */
+export const isSoftware = (info: GPUAdapterInfo): boolean =>
+  info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe/i.test(describe(info));
 
 /** A display name for the adapter; browsers may hide parts of it. */
 export function describe(info: GPUAdapterInfo): string {

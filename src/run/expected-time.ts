@@ -81,15 +81,15 @@ const HOUR = 3600;
 const round = (value: number): string =>
   value < 10 ? String(Math.max(1, Math.round(value))) : (Math.round(value / 5) * 5).toLocaleString('en-US');
 
-/** "About 2–6 h: not measured; by cards of this kind (nvidia lovelace)." */
-export function showExpected({ least, most, cards }: ExpectedTime): string {
-  const why = `not measured; by what is published of cards of this kind (${cards})`;
+/** "About 2–6 h: not measured; by what is published of cards of this kind (nvidia lovelace)." `of`: " for 1,000 rows". */
+export function showExpected({ least, most, cards }: ExpectedTime, of = ''): string {
+  const why = `${of}: not measured; by what is published of cards of this kind (${cards})`;
   if (most < 1.5 * MINUTE) {
-    return `A minute or less: ${why}.`;
+    return `A minute or less${why}.`;
   }
   const [unit, name] = most < 1.5 * HOUR ? [MINUTE, 'min'] : [HOUR, 'h'];
   const [from, to] = [round(least / unit), round(most / unit)];
   return least < unit / 2
-    ? `Up to ${to} ${name}: ${why}.`
-    : `About ${from === to ? to : `${from}–${to}`} ${name}: ${why}.`;
+    ? `Up to ${to} ${name}${why}.`
+    : `About ${from === to ? to : `${from}–${to}`} ${name}${why}.`;
 }

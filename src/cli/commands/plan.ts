@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import { parameterCount } from '../../formats/decoder-weights.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showCount } from '../../formats/words.ts';
 import { PACKED_HEAD_ROWS } from '../../gpu/kernels/lm-head/packed.ts';
 import { parseSaved, SAVED, type SavedActivations } from '../../model/activation-checkpointing.ts';
+import { expectedTime, showExpected } from '../../run/expected-time.ts';
 import { estimateMemory } from '../../run/plan/estimate.ts';
 import {
   chooseMemory,
@@ -16,6 +18,7 @@ import { largestInput, type PassInput, passInput, sizedInput } from '../../run/p
 import { openDisplay } from '../display.ts';
 import { baseNamed } from '../hub-cache.ts';
 import { adapterFolder, nodeFolder } from '../node-files.ts';
+import { nodeGpuKind } from '../node-gpu.ts';
 import { deviceOption, numberOption, readRecipeFile } from '../options.ts';
 import { table } from '../table.ts';
 
@@ -30,6 +33,8 @@ interface Options {
 }
 
 const COUNT = { whole: true, min: 1 };
+/** Rows whose time is told: how many there will be is not known. */
+const TIMED_ROWS = 1000;
 
 /** `retune plan`: what a run will need, before anything is allocated. */
 export function planCommand(program: Command): void {
@@ -37,7 +42,7 @@ export function planCommand(program: Command): void {
     .command('plan')
     .summary('show the GPU memory that a run will need')
     .description(
-      'Shows, by kind, the bytes that "retune finetune" will hold on the GPU for rows of the full length. Reads headers only (for sample prompts the tokenizer, too) and touches no GPU.',
+      'Shows, by kind, the bytes that "retune finetune" will hold on the GPU for rows of the full length, and how long so many of them take on cards of this kind. Reads headers only (for sample prompts the tokenizer, too), and of the GPU what it is.',
     )
     .requiredOption('--base <folder>', 'base model in Hugging Face format')
     .option(
@@ -76,6 +81,9 @@ async function runPlan(options: Options): Promise<void> {
   const input = withChoice(asked, choice);
   const bytes = memoryPlan(input);
   const { batchSize, accumulationSteps } = recipe.training;
+  const gpu = await nodeGpuKind();
+  const parameters = parameterCount(input.model.config);
+  const expected = gpu && expectedTime(gpu, parameters, TIMED_ROWS * input.positions);
   if (options.json) {
     const json = {
       tokens_per_row: input.positions,
@@ -85,6 +93,14 @@ async function runPlan(options: Options): Promise<void> {
       optimizer: choice.optimizer,
       bytes: Object.fromEntries(bytes),
       total_bytes: totalBytes(bytes),
+      ...(expected && {
+        expected: {
+          tokens: TIMED_ROWS * input.positions,
+          // More digits would look measured.
+          seconds: [expected.least, expected.most].map((seconds) => Number(seconds.toPrecision(2))),
+          cards: expected.cards,
+        },
+      }),
     };
     display.json(json);
     return;
@@ -94,6 +110,9 @@ async function runPlan(options: Options): Promise<void> {
   }
   for (const line of describeChoice(run, choice, budget)) {
     display.line(line);
+  }
+  if (expected) {
+    display.line(showExpected(expected, ` for ${showCount(TIMED_ROWS)} full rows`));
   }
   if (run.samples) {
     const without = totalBytes(memoryPlan({ ...input, samples: undefined }));

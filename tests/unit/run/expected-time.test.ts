@@ -49,3 +49,9 @@ it.each([
 ])('%s to %s seconds are told in few digits', (least, most, text) => {
   expect(showExpected({ least, most, cards: 'x' })).toContain(text);
 });
+
+it('says of what, where the whole is not known', () => {
+  expect(showExpected({ least: 7200, most: 21_600, cards: 'x' }, ' for 1,000 full rows')).toBe(
+    'About 2–6 h for 1,000 full rows: not measured; by what is published of cards of this kind (x).',
+  );
+});
