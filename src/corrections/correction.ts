@@ -75,6 +75,36 @@ export function withoutCorrection(corrections: readonly Correction[], asked: Ask
   return corrections.filter((one) => keyOf(one) !== key);
 }
 
+/** What a change of `before` into `after` makes of `now`, which another tab may have changed meanwhile. */
+export function rebased(
+  after: readonly Correction[],
+  before: readonly Correction[],
+  now: readonly Correction[],
+): readonly Correction[] {
+  // Where nobody else changed anything, the order is that of the change.
+  if (isSame(now, before)) {
+    return after;
+  }
+  const [had, has] = [byQuestion(before), byQuestion(after)];
+  const all = byQuestion(now);
+  for (const key of had.keys()) {
+    if (!has.has(key)) {
+      all.delete(key);
+    }
+  }
+  for (const [key, one] of has) {
+    if (!isSame(had.get(key), one)) {
+      all.set(key, one);
+    }
+  }
+  return [...all.values()];
+}
+
+const byQuestion = (corrections: readonly Correction[]): Map<string, Correction> =>
+  new Map(corrections.map((one) => [keyOf(one), one]));
+
+const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
 /** Corrections as an archive brings them, within bounds. `file` and `remedy` are of its messages. Throws UserError. */
 export function parseCorrections(value: unknown, file: string, remedy: string): Correction[] {
   if (!Array.isArray(value) || value.length > MAX_CORRECTIONS) {

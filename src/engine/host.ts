@@ -174,7 +174,7 @@ const api: KeeperApi = {
   baseFolder: (id) => answer(async () => files.baseFolderOf(await runs.record(id))),
 
   tray: (run) => answer(() => trays.tray(run)),
-  putTray: (run, corrections) => answer(() => trays.put(run, corrections)),
+  putTray: (run, corrections, before) => answer(() => trays.put(run, corrections, before)),
   correctionFiles: (run) => answer(() => trays.files(run)),
   lacks: (id) => answer(async () => files.lacks(await runs.record(id))),
   startedWith: (id) =>

@@ -1,4 +1,4 @@
-import { del, get, set, type UseStore } from 'idb-keyval';
+import { get, promisifyRequest, set, type UseStore } from 'idb-keyval';
 import type { Correction } from '../corrections/correction.ts';
 import { withinQuota } from './quota.ts';
 import { runKeys } from './run-keys.ts';
@@ -18,12 +18,33 @@ export class TrayRecords {
     return (await get<readonly Correction[]>(runKeys(run).corrections, this.#store)) ?? [];
   }
 
-  /** Throws UserError if the browser's storage is full. */
-  async put(run: string, corrections: readonly Correction[]): Promise<void> {
+  /**
+   * In one transaction, so that no other tab's change is lost; what `change` throws undoes it. Throws UserError if the
+   * browser's storage is full.
+   */
+  async change(
+    run: string,
+    change: (corrections: readonly Correction[]) => readonly Correction[],
+  ): Promise<void> {
     const key = runKeys(run).corrections;
-    await (corrections.length === 0
-      ? del(key, this.#store)
-      : withinQuota('The corrections', 1e6, () => set(key, corrections, this.#store)));
+    await withinQuota('The corrections', 1e6, () =>
+      this.#store('readwrite', async (objects) => {
+        const before = await promisifyRequest(objects.get(key) as IDBRequest<Correction[] | undefined>);
+        let after;
+        try {
+          after = change(before ?? []);
+        } catch (error) {
+          objects.transaction.abort();
+          throw error;
+        }
+        if (after.length === 0) {
+          objects.delete(key);
+        } else {
+          objects.put(after, key);
+        }
+        return promisifyRequest(objects.transaction);
+      }),
+    );
   }
 
   async corrected(run: string): Promise<readonly Correction[]> {

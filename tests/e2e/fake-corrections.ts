@@ -1,4 +1,4 @@
-import { type Correction, correctionOf } from '../../src/corrections/correction.ts';
+import { type Correction, correctionOf, rebased } from '../../src/corrections/correction.ts';
 import { correctionRows } from '../../src/corrections/correction-rows.ts';
 import { fewRowsRecipe, recipeChanges } from '../../src/corrections/few-rows-recipe.ts';
 import { formName, usualForm } from '../../src/corrections/row-form.ts';
@@ -43,8 +43,8 @@ export function fakeCorrections(
       });
       return { ok: true, value };
     },
-    putTray: async (run, corrections) => {
-      trays.waiting.set(run, corrections);
+    putTray: async (run, corrections, before) => {
+      trays.waiting.set(run, rebased(corrections, before, trays.waiting.get(run) ?? []));
       trays.save();
       return { ok: true, value: undefined };
     },

@@ -231,7 +231,7 @@ async function oneOfEverything(run: string): Promise<void> {
   const id = '01234567-89ab-4cde-8f01-23456789abcd';
   const turns = [{ ...turn, blind: false, answers: [] }];
   await engine.keepConversation(run, { id, created: 1, system: '', shuffle: 1, turns });
-  await engine.putTray(run, [{ question: '?', was: 'a', answer: 'b', version: 'V2', changed: 1 }]);
+  await engine.putTray(run, [{ question: '?', was: 'a', answer: 'b', version: 'V2', changed: 1 }], []);
   await engine.annotateRun(run, 'a note');
   for (const test of await engine.tests()) {
     await engine.vote(test.id, 0, 'same');

@@ -242,6 +242,10 @@ function pageLocks() {
   const held = new Set<string>();
   return {
     request(name: string, options: unknown, work = options as () => unknown) {
+      // Who waits no longer than until then is not served.
+      if ((options as LockOptions).signal?.aborted && held.has(name)) {
+        return Promise.reject((options as LockOptions).signal!.reason as Error);
+      }
       const before = queues.get(name) ?? Promise.resolve();
       const done = before
         .catch(() => undefined)

@@ -61,7 +61,11 @@ export class Tests {
     if (!this.store.state.detail) {
       await this.open(record.id);
     }
-    if (record.stopped || missingFiles(record, this.#app.state.runs, {}).length > 0) {
+    if (
+      record.stopped ||
+      this.#app.state.elsewhere ||
+      missingFiles(record, this.#app.state.runs, {}).length > 0
+    ) {
       return;
     }
     if (await mayRead(await this.#handles(record))) {
@@ -197,12 +201,15 @@ export class Tests {
     return this.#engine.testCsv(id);
   }
 
-  /** After something was deleted elsewhere. */
+  /** After something was deleted elsewhere, or another tab went on with a test. */
   async refresh(): Promise<void> {
     const records = await this.#refresh();
     const { detail } = this.store.state;
-    if (detail && !records.some(({ id }) => id === detail.record.id)) {
+    const record = records.find(({ id }) => id === detail?.record.id);
+    if (detail && !record) {
       this.close();
+    } else if (record && progressOf(record) !== progressOf(detail!.record)) {
+      await this.#show(record.id);
     }
   }
 
@@ -315,6 +322,10 @@ export class Tests {
     ];
   }
 }
+
+/** What of a test another tab may have changed. */
+const progressOf = ({ name, status, stopped, versions }: TestRecord): string =>
+  JSON.stringify([name, status, stopped, versions]);
 
 /** Answers that arrived while the engine assembled the detail are not lost. */
 const withAnswersOf = (before: TestDetail, now: TestDetail): TestDetail => ({

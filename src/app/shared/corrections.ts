@@ -99,6 +99,12 @@ export class Corrections {
     await this.#read();
   }
 
+  /** Another tab may have changed the tray. */
+  async refresh(): Promise<void> {
+    await this.#written;
+    await this.#read();
+  }
+
   /** Shows nothing of a deleted run. */
   forget(id: string): void {
     if (this.store.state.run === id) {
@@ -236,7 +242,7 @@ export class Corrections {
       prepared: undefined,
     });
     const kept = tray.map(asCorrection);
-    const written = this.#written.then(() => this.#engine.putTray(run, kept));
+    const written = this.#written.then(() => this.#engine.putTray(run, kept, before.tray.map(asCorrection)));
     this.#written = written.catch(() => undefined);
     const answer = await written;
     if (!answer.ok && this.store.state.run === run) {

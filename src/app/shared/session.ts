@@ -39,6 +39,8 @@ export class PageSession {
   readonly recovered: Promise<void>;
   readonly #engine: EngineApi;
   #isRecovered!: () => void;
+  /** It is being looked at what other tabs have done. */
+  #isBack = false;
   #takeUpdate: (() => void) | undefined;
   #runs = initialState.runs;
 
@@ -89,12 +91,8 @@ export class PageSession {
 
   /** Finds the device, the defaults, and what an earlier visit left unfinished. */
   async begin(): Promise<void> {
-    // While this tab was in the background, another may have begun to train.
-    document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState === 'visible' && !isActive(this.store.state.run)) {
-        void this.training.look();
-      }
-    });
+    document.addEventListener('visibilitychange', () => void this.#comeBack());
+    addEventListener('focus', () => void this.#comeBack());
     // A run that resumes is waited for to its end.
     const unsubscribe = this.store.subscribe(() => this.store.state.run && this.#isRecovered());
     try {
@@ -120,6 +118,23 @@ export class PageSession {
     } finally {
       unsubscribe();
       this.#isRecovered();
+    }
+  }
+
+  /** While this tab was in the background, another may have trained, tested, corrected or deleted. */
+  async #comeBack(): Promise<void> {
+    if (document.visibilityState !== 'visible' || this.#isBack || !this.store.state.storage?.ok) {
+      return;
+    }
+    this.#isBack = true;
+    try {
+      if (!isActive(this.store.state.run)) {
+        await this.training.look();
+      }
+      await (this.store.state.view === 'runs' ? this.lineage.refresh() : this.training.refresh());
+      await Promise.all([this.tests.refresh(), this.corrections.refresh(), this.chats.refresh()]);
+    } finally {
+      this.#isBack = false;
     }
   }
 

@@ -174,6 +174,11 @@ export class Training {
     this.#asked('done');
   }
 
+  /** Looks which runs there are. */
+  async refresh(): Promise<void> {
+    await this.#refreshRuns();
+  }
+
   /** Shows a run that ended earlier. */
   open(record: RunRecord): void {
     this.#show(runFromRecord(record, record.status === 'finished' ? 'finished' : 'stopped'));

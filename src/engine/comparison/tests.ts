@@ -155,21 +155,14 @@ export class BatchTests {
   }
 
   async rename(id: string, name: string): Promise<undefined> {
-    this.#checkResting(id);
+    await this.#runs.checkAtRest(id, 'rename');
     await this.records.put({ ...(await this.record(id)), name: name.trim() || 'Test' });
   }
 
   async delete(id: string): Promise<undefined> {
-    this.#checkResting(id);
+    await this.#runs.checkAtRest(id, 'delete');
     this.#sources.forget(id);
     await this.records.delete(id);
-  }
-
-  #checkResting(id: string): void {
-    const { active } = this.#runs;
-    if (active?.id === id) {
-      throw new UserError(`${active.name}: this test is running; stop it first.`);
-    }
   }
 
   async #run(start: StoredTest, stop: AbortSignal, onEvent: OnEvent): Promise<TestOutcome> {

@@ -3,6 +3,7 @@ import {
   correctionOf,
   correctionProblem,
   MAX_CORRECTIONS,
+  rebased,
 } from '../../corrections/correction.ts';
 import { UserError } from '../../formats/user-error.ts';
 import type { StoredRun } from '../../storage/run-records.ts';
@@ -42,19 +43,29 @@ export class Trays {
     });
   }
 
-  /** Throws UserError for a correction that cannot be trained on. */
-  async put(run: string, corrections: readonly Correction[]): Promise<undefined> {
+  /**
+   * Makes of the tray what `corrections` makes of `before`: what another tab has put there meanwhile stays. Throws
+   * UserError for a correction that cannot be trained on.
+   */
+  async put(
+    run: string,
+    corrections: readonly Correction[],
+    before: readonly Correction[],
+  ): Promise<undefined> {
     await this.#runs.record(run);
     const problem = corrections.map(({ answer }) => correctionProblem(answer)).find(Boolean);
     if (problem !== undefined) {
       throw new UserError(problem);
     }
-    if (corrections.length > MAX_CORRECTIONS) {
-      throw new UserError(
-        `The tray has ${corrections.length} corrections, expected at most ${MAX_CORRECTIONS}; train on these first.`,
-      );
-    }
-    await this.#trays.put(run, corrections);
+    await this.#trays.change(run, (kept) => {
+      const all = rebased(corrections, before, kept);
+      if (all.length > MAX_CORRECTIONS) {
+        throw new UserError(
+          `The tray has ${all.length} corrections, expected at most ${MAX_CORRECTIONS}; train on these first.`,
+        );
+      }
+      return all;
+    });
   }
 
   /** Rows of the run and of the runs before it, as far as the browser has them. */

@@ -74,19 +74,27 @@ export async function deleteAllStored(categories: readonly StorageCategory[]): P
   }
 }
 
+/** The run or test that uses the device, in this tab or another; where the browser refuses locks, in this one. */
+const inUse = async (runs: Runs): Promise<string | undefined> =>
+  (await runs.activeAnywhere().catch(() => runs.active))?.id;
+
 /** Runs by their parts: every checkpoint, the result, logs, conversations, corrections, the copies of their inputs. */
 export function runCategory(runs: Runs, stored: () => Promise<StoredBytes>): StorageCategory {
   return {
     prefix: 'run/',
     kind: 'run',
     list: async () => {
-      const [records, { runs: bytes }] = await Promise.all([runs.records.list(), stored()]);
+      const [records, { runs: bytes }, used] = await Promise.all([
+        runs.records.list(),
+        stored(),
+        inUse(runs),
+      ]);
       return records.map(({ id, name }) => ({
         key: `run/${id}`,
         kind: 'run' as const,
         name,
         ...counted(bytes.get(id)),
-        deletable: runs.active?.id !== id,
+        deletable: id !== used,
       }));
     },
     delete: (id) => runs.delete(id),
@@ -103,13 +111,13 @@ export function testCategory(
     prefix: 'test/',
     kind: 'test',
     list: async () => {
-      const [all, { tests: bytes }] = await Promise.all([records.list(), stored()]);
+      const [all, { tests: bytes }, used] = await Promise.all([records.list(), stored(), inUse(runs)]);
       return all.map(({ id, name }) => ({
         key: `test/${id}`,
         kind: 'test' as const,
         name,
         ...counted(bytes.get(id)),
-        deletable: runs.active?.id !== id,
+        deletable: id !== used,
       }));
     },
     delete: (id) => tests.delete(id),
@@ -128,14 +136,14 @@ export function baseCategory(cache: BaseCache, runs: Runs): StorageCategory {
     kind: 'base cache',
     list: async () => {
       const bases = await cache.list().catch(refusal);
+      const deletable = (await inUse(runs)) === undefined;
       return bases.map(({ id, name, bytes }) => {
-        const deletable = runs.active === undefined;
         return { key: `base/${id}`, kind: 'base cache' as const, name, bytes, parts: [], deletable };
       });
     },
     delete: async (id) => {
       // A run that is loading may be reading it.
-      runs.checkIdle();
+      await runs.checkIdleEverywhere();
       await cache.delete(id).catch(refusal);
     },
   };
@@ -171,10 +179,10 @@ export function deviceCategory(
     kind: 'device',
     list: async () => {
       const { device } = await stored();
-      return [{ ...only('device', 'device', device), deletable: runs.active === undefined }];
+      return [{ ...only('device', 'device', device), deletable: (await inUse(runs)) === undefined }];
     },
     delete: async () => {
-      runs.checkIdle();
+      await runs.checkIdleEverywhere();
       await replaceEntries(store, [under(TUNING)], []);
     },
   };
@@ -192,15 +200,14 @@ export function leftoverCategory(
 ): StorageCategory {
   /** What a run or a test that has just begun writes before it is on record is its own. */
   const owners = async () => {
-    const { active } = runs;
-    const found = await stored();
+    const [found, used] = await Promise.all([stored(), inUse(runs)]);
     const known = { run: new Set<string>(), test: new Set<string>() };
     for (const key of [...(await keysUnder(store, 'record/')), ...(await keysUnder(store, 'test-record/'))]) {
       const [root, id] = key.split('/') as [string, string];
       known[root === 'record' ? 'run' : 'test'].add(id);
     }
     const gone = (all: ReadonlyMap<string, unknown>, ids: ReadonlySet<string>) =>
-      [...all.keys()].filter((id) => !ids.has(id) && id !== active?.id);
+      [...all.keys()].filter((id) => !ids.has(id) && id !== used);
     return { found, runs: gone(found.runs, known.run), tests: gone(found.tests, known.test) };
   };
   return {
@@ -215,11 +222,11 @@ export function leftoverCategory(
         sumOf(found.unknown),
         written,
       ].reduce((sum, part) => sum + part, 0);
-      const item = { ...only('leftover', 'leftover', bytes), deletable: runs.active === undefined };
+      const item = { ...only('leftover', 'leftover', bytes), deletable: (await inUse(runs)) === undefined };
       return bytes > 0 ? [item] : [];
     },
     delete: async () => {
-      runs.checkIdle();
+      await runs.checkIdleEverywhere();
       const { found, runs: ofRuns, tests } = await owners();
       const keys = await Promise.all([
         ...ofRuns.map((id) => keysOwnedBy(store, 'run', id)),

@@ -59,7 +59,12 @@ export interface PreparedCorrections {
 export interface CorrectionsApi {
   /** The corrections that wait in a run's tray, oldest first. */
   tray(run: string): Promise<Answer<readonly TrayCorrection[]>>;
-  putTray(run: string, corrections: readonly Correction[]): Promise<Answer<undefined>>;
+  /** Makes of the tray what `corrections` makes of `before`, what another tab has put there meanwhile included. */
+  putTray(
+    run: string,
+    corrections: readonly Correction[],
+    before: readonly Correction[],
+  ): Promise<Answer<undefined>>;
   correctionFiles(run: string): Promise<Answer<CorrectionFiles>>;
   /** The rows, the recipe and the validation rows of a run on these corrections. */
   prepareCorrections(

@@ -154,14 +154,23 @@ export class Runs extends KeptRuns {
     );
   }
 
+  /** What uses the device, in this tab or another. Throws UserError. */
+  async activeAnywhere(): Promise<Elsewhere | undefined> {
+    return this.#active ?? ((await runLockHeld()) ? get<Elsewhere>(ACTIVE, this.store) : undefined);
+  }
+
+  /** Throws UserError for a run or a test that uses the device, in this tab or another. `then`: what it is stopped for. */
+  async checkAtRest(id: string, then: string): Promise<void> {
+    const active = await this.activeAnywhere();
+    if (active?.id === id) {
+      const what = active.doing === 'testing' ? 'test is running' : `run is ${workState(active.doing)}`;
+      throw new UserError(`${active.name}: this ${what}; stop that, then ${then} it.`);
+    }
+  }
+
   /** Throws UserError for a run that is training, in this tab or another. */
   async delete(id: string): Promise<undefined> {
-    const active = (await runLockHeld()) ? await get<Elsewhere>(ACTIVE, this.store) : undefined;
-    if (active?.id === id) {
-      throw new UserError(
-        `${active.name}: this run is ${workState(active.doing)}; stop that, then delete it.`,
-      );
-    }
+    await this.checkAtRest(id, 'delete');
     await this.#files.forget(id);
     await this.records.delete(id);
   }

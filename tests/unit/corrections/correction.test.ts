@@ -5,6 +5,7 @@ import {
   correctionProblem,
   isApproval,
   parseCorrections,
+  rebased,
   withCorrection,
   withoutCorrection,
 } from '../../../src/corrections/correction.ts';
@@ -18,6 +19,18 @@ it('keeps one correction of a question, asked in one way', () => {
   expect(correctionOf(list, chat)).toBe(chat);
   expect(correctionOf(list, { question: 'b?' })).toBeUndefined();
   expect(withoutCorrection(list, one)).toEqual([chat]);
+});
+
+it('two tabs that change a tray keep what both have changed', () => {
+  const of = (question: string, answer = 'c') => ({ ...one, question, answer });
+  const before = [of('a'), of('b')];
+  const now = [of('a'), of('b', 'here'), of('there')];
+  expect(rebased([...before, of('d')], before, now)).toEqual([...now, of('d')]);
+  expect(rebased([of('b')], before, now)).toEqual([of('b', 'here'), of('there')]);
+  expect(rebased([of('a', 'mine'), of('b')], before, now)).toEqual([of('a', 'mine'), ...now.slice(1)]);
+  expect(rebased([], before, now)).toEqual([of('there')]);
+  // Alone, a tab decides on the order, such as by undoing a removal.
+  expect(rebased(before, [of('b')], [of('b')])).toEqual(before);
 });
 
 it('takes the same answer as approval, and none that is empty', () => {

@@ -6,6 +6,8 @@ import { Store } from '../../../src/app/shared/store.ts';
 import { testsApi } from '../../../src/engine/comparison/api.ts';
 import { TestSources } from '../../../src/engine/comparison/inputs.ts';
 import { BatchTests } from '../../../src/engine/comparison/tests.ts';
+import { Trays } from '../../../src/engine/corrections/trays.ts';
+import { baseCategory, leftoverCategory, testCategory } from '../../../src/engine/files/storage-account.ts';
 import type { TestEvent, TestInputs, TestRecord } from '../../../src/engine/protocol/comparison.ts';
 import type { EngineApi } from '../../../src/engine/protocol/protocol.ts';
 import { keepArchive, readArchive } from '../../../src/engine/runs/read-archive.ts';
@@ -15,6 +17,7 @@ import { filmLines } from '../../../src/run/samples/film.ts';
 import { keysUnder } from '../../../src/storage/database.ts';
 import { bytesOfValue, storedBytes, sumOf, totalStoredBytes } from '../../../src/storage/stored-bytes.ts';
 import { TestRecords } from '../../../src/storage/test-records.ts';
+import { TrayRecords } from '../../../src/storage/tray-records.ts';
 import { DEFAULT_DEVICE } from '../../support/device-settings.ts';
 import { BrowserProfile, chosenInputs, openPage } from '../../support/fault-page.ts';
 
@@ -120,6 +123,69 @@ it('a test goes on with its base in the cache, whose hash it keeps; one of an ea
   await expect(tests.resume(id, undefined, () => undefined)).rejects.toThrow(
     'base: this browser no longer has the base of this test; choose it again.',
   );
+});
+
+it('what one tab tests no other deletes, renames or takes for a leftover, nor the base that it reads', async () => {
+  const there = openTests(profile);
+  const here = openTests(profile);
+  const refused: string[] = [];
+  const ask = async (id: string) => {
+    // Whoever waits for the test to end has waited long enough.
+    vi.spyOn(AbortSignal, 'timeout').mockReturnValue(
+      AbortSignal.abort(new DOMException('late', 'TimeoutError')),
+    );
+    const stored = () => storedBytes(there.store);
+    const bases = { leftovers: async () => 0, removeLeftovers: async () => undefined };
+    const leftover = leftoverCategory(there.store, bases, there.runs, stored);
+    const [base] = await there.cache.list();
+    for (const work of [
+      there.tests.delete(id),
+      there.tests.rename(id, 'Other'),
+      baseCategory(there.cache, there.runs).delete(base!.id),
+      leftover.delete('all'),
+    ]) {
+      refused.push(await work.then(String, (error: Error) => error.message));
+    }
+    const tests = await testCategory(there.tests, there.testRecords, there.runs, stored).list();
+    expect(tests.find(({ key }) => key === `test/${id}`)!.deletable).toBe(false);
+    vi.restoreAllMocks();
+    here.tests.stop();
+  };
+  let asked: Promise<void> | undefined;
+  const hear = (event: TestEvent) => {
+    if (event.type === 'created') {
+      asked = ask(event.record.id);
+      // Caught here: the test is held until all is asked.
+      asked.catch(() => undefined);
+    }
+  };
+  vi.spyOn(here.testRecords, 'questions').mockImplementationOnce(async (id) => {
+    await asked;
+    return here.testRecords.questions(id);
+  });
+  expect((await here.tests.start(testInputs, hear)).status).toBe('stopped');
+  await asked;
+  const elsewhere = 'Another tab of this browser is testing Test; wait for it, or stop it there first.';
+  expect(refused).toEqual([
+    'Test: this test is running; stop that, then delete it.',
+    'Test: this test is running; stop that, then rename it.',
+    elsewhere,
+    elsewhere,
+  ]);
+});
+
+it('corrections that two tabs put into a tray at once are all kept', async () => {
+  const [here, there] = [openPage(profile), openPage(profile)].map(
+    ({ runs, files, store }) => new Trays(runs, new TrayRecords(store), files),
+  ) as [Trays, Trays];
+  const of = (question: string) => ({ question, was: 'a', answer: 'b', version: 'V2', changed: 1 });
+  await Promise.all([here.put(run, [of('here')], []), there.put(run, [of('there')], [])]);
+  await there.put(run, [of('there'), of('more')], [of('there')]);
+  const questions = (await here.tray(run)).map(({ question }) => question);
+  expect(questions.toSorted()).toEqual(['here', 'more', 'there']);
+  const many = Array.from({ length: 10_001 }, (_, i) => of(`${i}`));
+  await expect(here.put(run, many, [])).rejects.toThrow('The tray has 10004 corrections, expected at most');
+  expect(await here.tray(run)).toHaveLength(3);
 });
 
 it.each([

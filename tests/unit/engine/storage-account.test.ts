@@ -25,7 +25,7 @@ it('counts what the browser lets it count, and names the rest', async () => {
   vi.stubGlobal('navigator', { storageBuckets: { keys: denied }, storage: { estimate: denied } });
   vi.stubGlobal('caches', { keys: denied, delete: denied });
   const cache = new BaseCache(new BrowserCacheStorage());
-  const idle = { active: undefined, checkIdle: () => undefined } as unknown as Runs;
+  const idle = { activeAnywhere: async () => undefined } as unknown as Runs;
   const item = { key: 'run/a', kind: 'run', name: 'a', bytes: 3, parts: [], deletable: true } as const;
   const some = {
     prefix: 'run/',
@@ -61,7 +61,8 @@ it('what belongs to no run and no test is told, and deleted, apart; what a run h
   vi.stubGlobal('IDBKeyRange', IDBKeyRange);
   const store = openDatabase('leftovers', { factory: new IDBFactory() });
   const records = new RunRecords(store);
-  const runs = { records, active: { id: 'new' }, checkIdle: () => undefined } as unknown as Runs;
+  const active = { activeAnywhere: async () => ({ id: 'new' }), checkIdleEverywhere: async () => undefined };
+  const runs = { records, ...active } as unknown as Runs;
   const rows = new Blob(['12345']);
   const kept = [
     ['inputs/new', { train: rows }],

@@ -76,6 +76,18 @@ export class Chats {
     this.store.update({ facts, conversations, shown: conversations[0]?.id });
   }
 
+  /** Another tab may have gone on with a conversation. */
+  async refresh(): Promise<void> {
+    const { run, live } = this.store.state;
+    const answer = run === undefined || live ? undefined : await this.#engine.openChat(run);
+    if (answer?.ok && this.store.state.run === run && !this.store.state.live) {
+      const { conversations, ...facts } = answer.value;
+      const { shown } = this.store.state;
+      const isThere = shown === undefined || conversations.some(({ id }) => id === shown);
+      this.store.update({ facts, conversations, shown: isThere ? shown : conversations[0]?.id });
+    }
+  }
+
   /** Shows nothing of a deleted run: one imported in its place has conversations of its own. */
   forget(id: string): void {
     if (this.store.state.run === id) {
