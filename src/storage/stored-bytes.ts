@@ -40,7 +40,7 @@ function ownerOf(key: string): Owner | undefined {
     case 'test-record':
       return { kind: 'test', id, part: 'record' };
     case 'test':
-      return { kind: 'test', id, part: place === 'answer' ? 'answers' : place };
+      return { kind: 'test', id, part: place === 'answer' ? 'answers' : (PARTS[place] ?? place) };
     case 'tuning':
     case 'active':
     case 'transaction':

@@ -2,6 +2,7 @@ import { get, set, type UseStore } from 'idb-keyval';
 import type { TestAnswer } from '../comparison/batch-test.ts';
 import type { Question } from '../comparison/questions.ts';
 import type { EvalLoss } from '../comparison/version-loss.ts';
+import type { Correction } from '../corrections/correction.ts';
 import type { Recipe } from '../formats/recipe.ts';
 import type { PromptForm } from '../generate/prompt-form.ts';
 import type { Sampling } from '../generate/sampling.ts';
@@ -59,8 +60,8 @@ const placeOf = (id: string): string => `test/${id}/`;
 const answersOf = (id: string): string => `${placeOf(id)}answer/`;
 
 /**
- * Batch tests in the browser's database: `test-record/<id>`, with `test/<id>/questions`, `test/<id>/votes` and an
- * entry `test/<id>/answer/<version>/<question>` per answer.
+ * Batch tests in the browser's database: `test-record/<id>`, with `test/<id>/questions`, `test/<id>/corrected`,
+ * `test/<id>/votes` and an entry `test/<id>/answer/<version>/<question>` per answer.
  */
 export class TestRecords {
   readonly #store: UseStore;
@@ -78,18 +79,33 @@ export class TestRecords {
     return get(RECORDS + id, this.#store);
   }
 
-  /** Throws UserError if the browser's storage is full. */
-  async create(test: StoredTest, questions: readonly Question[]): Promise<void> {
+  /**
+   * `corrected`: by version, the corrections that it was trained on, which outlive its run. Throws UserError if the
+   * browser's storage is full.
+   */
+  async create(
+    test: StoredTest,
+    questions: readonly Question[],
+    corrected: readonly (readonly Correction[])[] = [],
+  ): Promise<void> {
+    const place = placeOf(test.id);
+    const isTrained = corrected.some(({ length }) => length > 0);
     await withinQuota(test.name, 1e6, () =>
       replaceEntries(
         this.#store,
         [],
         [
-          [`${placeOf(test.id)}questions`, questions],
+          [`${place}questions`, questions],
+          ...(isTrained ? [[`${place}corrected`, corrected] as const] : []),
           [RECORDS + test.id, test],
         ],
       ),
     );
+  }
+
+  /** undefined where no version was trained on any, and in records of earlier versions. */
+  corrected(id: string): Promise<readonly (readonly Correction[])[] | undefined> {
+    return get(`${placeOf(id)}corrected`, this.#store);
   }
 
   /** Throws UserError if the browser's storage is full. */

@@ -612,5 +612,6 @@ const notesOf = ({ id, name, created, status }: RunRecord, note: string, tests: 
     result: status === 'finished' ? 'c0ffee'.padEnd(64, '4') : undefined,
   },
   bytes: 567 * MIB,
+  parts: ['record', 'result', 'checkpoint 40', 'checkpoint 60', 'conversations'],
   tests,
 });

@@ -280,7 +280,11 @@ describe.concurrent('runs and storage', () => {
     expect(await page.getByLabel('Note').inputValue()).toBe('with lower rate');
     const detail = page.locator('runs-detail-view');
     await detail.getByRole('button', { name: 'Delete the third' }).click();
-    await page.getByText('Delete this run for good? It frees 567 MiB.').waitFor();
+    await page
+      .getByText(
+        'Delete this run for good, with its 2 checkpoints, result, and conversations? It frees 567 MiB.',
+      )
+      .waitFor();
     await page.keyboard.press('Escape');
     await detail.getByRole('button', { name: 'Delete the third' }).click();
     await page.keyboard.press('Enter');

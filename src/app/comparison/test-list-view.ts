@@ -74,7 +74,7 @@ export class TestListView extends SessionView {
         </button>
         <ask-once
           .subject=${name}
-          .question=${`Delete this test and its ${counted(answered, 'answer')} for good?`}
+          .question=${`Delete this test for good, with its ${counted(answered, 'answer')} and the votes on them?`}
           @confirmed=${() => void tests.delete(id)}
         ></ask-once>
       </span>

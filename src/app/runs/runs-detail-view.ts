@@ -7,13 +7,14 @@ import type { RunNotes } from '../../engine/protocol/comparison.ts';
 import type { HandoverStart } from '../../engine/protocol/handover.ts';
 import type { RunRecord } from '../../engine/protocol/protocol.ts';
 import { countChanges, showChanges } from '../../formats/row-changes.ts';
-import { counted, showBytes, showNumber } from '../../formats/words.ts';
+import { showBytes, showNumber } from '../../formats/words.ts';
 import { saveFile } from '../../platform/save-file.ts';
 import { isActive } from '../shared/app-state.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
 import { resultName, sourceName } from '../shared/version-names.ts';
+import { runDeletionQuestion } from './deletion-question.ts';
 import { lossSeries } from './run-losses.ts';
 import { runDetailStyles } from './runs-detail-styles.ts';
 
@@ -128,14 +129,13 @@ export class RunsDetailView extends SessionView {
       </div>`;
   }
 
-  #actions(record: RunRecord, { name, bytes, tests }: RunNotes) {
+  #actions(record: RunRecord, notes: RunNotes) {
+    const { name } = notes;
     const { lineage, training, tests: testing, storage } = this.session;
     const { busy, share } = lineage.store.state;
     const running = isActive(this.app.run);
     const own = running && this.app.run?.id === record.id;
     const continues = record.status === 'finished' || record.taken !== undefined;
-    const lost =
-      tests.length > 0 ? ` ${counted(tests.length, 'test')} that use it can then no longer resume.` : '';
     return html`<div class="row">
       ${
         continues
@@ -180,7 +180,7 @@ export class RunsDetailView extends SessionView {
       <ask-once
         .subject=${name}
         .locked=${own || testing.store.state.running !== undefined}
-        .question=${`Delete this run for good? It frees ${showBytes(bytes)}.${lost}`}
+        .question=${runDeletionQuestion(notes, testing.store.state.records, this.app.runs)}
         @confirmed=${async () => {
           await training.delete(record.id);
           await Promise.all([lineage.refresh(), testing.refresh(), storage.refresh()]);

@@ -8,6 +8,7 @@ import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { EVERYTHING } from '../shared/storage.ts';
 import { shared } from '../shared/styles.ts';
+import { runDeletionQuestion } from './deletion-question.ts';
 
 /** What each kind is; of one that has but one item, how that is called. */
 const KINDS: Readonly<Record<StorageItem['kind'], { what: string; name?: string }>> = {
@@ -173,7 +174,7 @@ export class StorageView extends SessionView {
             ? html`<ask-once
                 .subject=${name}
                 .locked=${deleting !== undefined}
-                .question=${`Delete ${name} for good? It frees ${showBytes(bytes)}.`}
+                .question=${this.#question(key, kind) ?? `Delete ${name} for good${kind === 'test' ? ', with its answers and votes' : ''}? It frees ${showBytes(bytes)}.`}
                 @confirmed=${() => this.#delete(key)}
               ></ask-once>`
             : kind === 'second copy'
@@ -183,6 +184,13 @@ export class StorageView extends SessionView {
       >
       ${bar(bytes, largest)}
     </li>`;
+  }
+
+  /** Of a run, what goes with it. */
+  #question(key: string, kind: StorageItem['kind']): string | undefined {
+    const { lineage, tests } = this.session;
+    const notes = lineage.store.state.notes.find(({ id }) => kind === 'run' && key === `run/${id}`);
+    return notes && runDeletionQuestion(notes, tests.store.state.records, this.app.runs);
   }
 
   #overhead(bytes: number | undefined, largest: number) {

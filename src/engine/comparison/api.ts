@@ -1,5 +1,4 @@
 import { UserError } from '../../formats/user-error.ts';
-import type { StoredTest } from '../../storage/test-records.ts';
 import { answer } from '../answer.ts';
 import type { TestApi, TestDetail, Vote } from '../protocol/comparison.ts';
 import { testComparison, testCsv, testDetail, testRecord, versionFile } from './results.ts';
@@ -27,8 +26,6 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
     answers: await records.answers(id),
     votes: await records.votes(id),
   });
-  const correctionsOf = async ({ versions }: StoredTest) =>
-    Promise.all(versions.map((version) => tests.trainedOn(version)));
   return {
     startTest: (inputs, onEvent) =>
       answer(async () => {
@@ -57,14 +54,14 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
     test: (id) =>
       answer(async (): Promise<TestDetail> => {
         const { test, questions, answers, votes } = await everything(id);
-        const corrections = await correctionsOf(test);
+        const corrections = await tests.trainedOn(test);
         return testDetail(test, questions, answers, votes, corrections, await tests.keepsBase(test));
       }),
     renameTest: (id, name) => answer(() => tests.rename(id, name)),
     compareVersions: (id, a, b) =>
       answer(async () => {
         const { test, questions, answers, votes } = await everything(id);
-        return testComparison(questions, answers, [a, b], votes, await correctionsOf(test));
+        return testComparison(questions, answers, [a, b], votes, await tests.trainedOn(test));
       }),
     vote: (id, question, vote) =>
       answer(async () => {
@@ -86,7 +83,7 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
     testCsv: (id) =>
       answer(async () => {
         const { test, questions, answers, votes } = await everything(id);
-        const csv = testCsv(test, questions, answers, votes, await correctionsOf(test));
+        const csv = testCsv(test, questions, answers, votes, await tests.trainedOn(test));
         return new Blob([csv], { type: 'text/csv' });
       }),
   };

@@ -69,7 +69,7 @@ export class BatchTests {
       this.#sources.remember(id, chosenFiles(inputs));
       // A test that never had a base is not worth listing.
       await openBaseModel(await this.#sources.base(test));
-      await this.records.create(test, questions);
+      await this.records.create(test, questions, await this.#corrected(test));
       onEvent({ type: 'created', record: testRecord(test, []) });
       return this.#run(test, signal, onEvent);
     });
@@ -111,7 +111,7 @@ export class BatchTests {
         const corrections = await this.#trays.trainedOn(made.run);
         const questions = expectingCorrections(await this.records.questions(id), corrections);
         const answers = (await this.records.answers(id))[kept] ?? new Map<number, TestAnswer>();
-        await this.records.create(test, questions);
+        await this.records.create(test, questions, await this.#corrected(test));
         for (const [question, answer] of answers) {
           await this.records.putAnswer(test, 0, question, answer);
         }
@@ -121,8 +121,16 @@ export class BatchTests {
     );
   }
 
-  /** Corrections that a version was trained on. */
-  async trainedOn({ kind, run }: Pick<StoredVersion, 'kind' | 'run'>): Promise<readonly Correction[]> {
+  /** By version, the corrections that it was trained on: as its runs had them when the test began. */
+  async trainedOn(test: StoredTest): Promise<readonly (readonly Correction[])[]> {
+    return (await this.records.corrected(test.id)) ?? this.#corrected(test);
+  }
+
+  #corrected({ versions }: StoredTest): Promise<(readonly Correction[])[]> {
+    return Promise.all(versions.map((version) => this.#trainedOn(version)));
+  }
+
+  async #trainedOn({ kind, run }: Pick<StoredVersion, 'kind' | 'run'>): Promise<readonly Correction[]> {
     if (run === undefined || kind === 'base' || kind === 'folder') {
       return [];
     }

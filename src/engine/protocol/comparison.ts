@@ -215,6 +215,8 @@ export interface RunNotes {
   };
   /** Everything that deleting it frees. */
   bytes: number;
+  /** What of it is stored: "result", "checkpoint 3", "conversations"… */
+  parts: readonly string[];
   /** Tests that one of its versions took part in. */
   tests: readonly string[];
 }

@@ -45,6 +45,7 @@ export class RunNotesStore {
           imported,
           hashes: { base, source, train, validation, result: await this.#resultHash(run) },
           bytes: sumOf(stored.get(id) ?? new Map()),
+          parts: [...(stored.get(id) ?? new Map<string, number>()).keys()],
           tests: tests.filter(({ versions }) => versions.some((v) => v.run === id)).map((test) => test.id),
         };
       }),

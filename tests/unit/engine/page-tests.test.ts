@@ -28,7 +28,8 @@ function openTests(profile: BrowserProfile) {
   const page = openPage(profile);
   const records = new TestRecords(page.store);
   const sources = new TestSources(page.runs, page.files, page.kept);
-  const tests = new BatchTests(records, page.runs, sources, { trainedOn: async () => [] });
+  const trays = new Trays(page.runs, new TrayRecords(page.store), page.files);
+  const tests = new BatchTests(records, page.runs, sources, trays);
   return { ...page, tests, testRecords: records, api: testsApi(tests, async () => undefined) };
 }
 
@@ -186,6 +187,25 @@ it('corrections that two tabs put into a tray at once are all kept', async () =>
   const many = Array.from({ length: 10_001 }, (_, i) => of(`${i}`));
   await expect(here.put(run, many, [])).rejects.toThrow('The tray has 10004 corrections, expected at most');
   expect(await here.tray(run)).toHaveLength(3);
+});
+
+it('a test outlives its run, and still says which questions that was trained on', async () => {
+  const { api, tests, testRecords, runs, store, records } = openTests(profile);
+  const corrected = [{ question: 'q', was: 'a', answer: 'b', version: 'V1', changed: 1 }];
+  await new TrayRecords(store).putCorrected(run, corrected);
+  const versions = [{ name: 'V2', version: { kind: 'result', run } as const }];
+  const hear = (event: TestEvent) => event.type === 'phase' && tests.stop();
+  const { id } = await tests.start({ ...testInputs, versions }, hear);
+  const trained = [{ answer: 'b', approved: false, versions: [0] }, undefined];
+  expect(await api.test(id)).toMatchObject({ value: { trained } });
+  expect((await storedBytes(store)).tests.get(id)!.get('corrections')).toBeGreaterThan(0);
+  await runs.delete(run);
+  expect(await records.get(run)).toBeUndefined();
+  expect((await keysUnder(store, '')).filter((key) => key.includes(run))).toEqual([]);
+  expect(await api.test(id)).toMatchObject({ value: { trained, record: { id } } });
+  await tests.delete(id);
+  expect((await keysUnder(store, '')).filter((key) => key.includes(id))).toEqual([]);
+  expect(await testRecords.get(id)).toBeUndefined();
 });
 
 it.each([
