@@ -9,10 +9,11 @@ import { DeviceLostError, Devices } from './attempts.ts';
 import { measureAttention } from './attention.ts';
 import { type Ceilings, measureCeilings } from './ceilings.ts';
 import { measureCompile } from './compile.ts';
+import { type Compiled, shippedCompiled } from './compiled.ts';
 import { countAnswers } from './count-answers.ts';
 import { countModel } from './count-models.ts';
 import { measureDecoding } from './decoding.ts';
-import { type Compiled, forecastModel } from './forecast-steps.ts';
+import { forecastModel } from './forecast-steps.ts';
 import { measureHost } from './host.ts';
 import { type BenchDisk, measureLoading } from './loading.ts';
 import { type ModelName, modelTitle, modelTokens } from './models.ts';
@@ -43,7 +44,9 @@ export interface BenchCall {
   memory?: number | undefined;
   /** Bases whose loading from disk to device is also measured. */
   disks?: readonly (() => Promise<BenchDisk>)[];
-  /** What compilers made of the kernels, for a forecast of known cards. */
+  /** Whether to forecast steps of known cards. */
+  forecast?: boolean;
+  /** What compilers made of the kernels; by default what comes with the program. */
   compiled?: Compiled | undefined;
   /** Measure real shapes, and show speeds, even if the device computes on the CPU. */
   force: boolean;
@@ -112,11 +115,12 @@ export async function bench(call: BenchCall): Promise<Report> {
     yield await countAnswers(name);
   });
   const { compiled } = call;
-  if (compiled) {
+  if (call.forecast) {
+    const figures = compiled ?? (await shippedCompiled());
     for (const name of models) {
       await attempt(
         `forecast of ${modelTitle(name)}`,
-        forecastModel(compiled, name, tokensOf(name), onProgress),
+        forecastModel(figures, name, tokensOf(name), onProgress),
       );
     }
   }
@@ -161,7 +165,7 @@ export async function bench(call: BenchCall): Promise<Report> {
           await attempt(
             `${modelTitle(name)}, ${precision}, ${group.title}`,
             devices.tables((gpu) =>
-              measureSteps(gpu, name, group, { precision, memory, rounds, ceilings, onProgress }),
+              measureSteps(gpu, name, group, { precision, memory, rounds, ceilings, compiled, onProgress }),
             ),
           );
         }

@@ -79,3 +79,6 @@ export const CARDS: readonly Card[] = [
     source: 'NVIDIA, "H200" datasheet: 132 multiprocessors, 67 TFLOPS in f32, 4.8 TB/s; code as for Ada',
   },
 ];
+
+/** The card of this name; undefined for others. */
+export const cardNamed = (name: string): Card | undefined => CARDS.find(({ named }) => named.test(name));

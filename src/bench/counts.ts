@@ -37,8 +37,8 @@ export function attentionShare(passes: readonly Pass[]): number {
   return pairs(({ docBegin }, token) => docBegin[token]!) / pairs(() => 0);
 }
 
-/** Kernels whose calls assume one document per pass, because they do not see the documents. */
-const ATTENTION = /^attention/;
+/** Whether a kernel's calls assume one document per pass, because they do not see the documents. */
+export const isAttention = (kernel: string): boolean => kernel.startsWith('attention');
 
 /** Counts a stream's calls from now on, with attention's work scaled by its share. */
 export function counting(share = 1): { kernels: Map<string, KernelCount>; listener: Listener } {
@@ -46,7 +46,7 @@ export function counting(share = 1): { kernels: Map<string, KernelCount>; listen
   const listener: Listener = ({ spec }, { buffers, work = 0, bytes }) => {
     const count = kernels.get(spec.name) ?? { calls: 0, work: 0, bytes: 0 };
     count.calls++;
-    count.work += ATTENTION.test(spec.name) ? share * work : work;
+    count.work += isAttention(spec.name) ? share * work : work;
     // What is written was read before only if it is accumulated; that is not distinguished.
     // A view bound in place of an absent one counts once.
     const views = new Map(buffers.map((v) => [`${v.buffer.id} ${v.offset}`, v.size]));

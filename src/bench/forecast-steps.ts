@@ -1,8 +1,6 @@
-import { UserError } from '../formats/user-error.ts';
 import { tunedClasses } from '../gpu/autotune/autotune.ts';
 import type { KernelSelection } from '../gpu/autotune/kernel-selection.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { pipelineLabel } from '../gpu/kernel.ts';
 import type { Precision } from '../gpu/kernels/linear/nf4-variant.ts';
 import { openNullGpu } from '../gpu/null-device.ts';
 import { workload } from '../run/choose-kernels.ts';
@@ -10,36 +8,11 @@ import { drySession, plainPass } from '../run/plan/dry-run.ts';
 import { type ExecutionPlan, newExecutionPlanOf } from '../run/plan/execution-plan.ts';
 import { type SessionInputs, withMemory } from '../run/session.ts';
 import { type Card, CARDS } from './cards.ts';
-import { type Called, type CompiledKernel, forecastCall } from './forecast.ts';
+import type { Compiled } from './compiled.ts';
 import { benchInputs, type ModelName, modelTitle } from './models.ts';
 import { firstLayers } from './pipelines.ts';
 import type { Cell, ReportSection } from './report.ts';
-import { workgroupThreads } from './workgroup-threads.ts';
-
-/** The kernels of each target, as in the JSON of `npm run isa`. */
-export type Compiled = Readonly<Record<string, { readonly kernels: readonly CompiledKernel[] }>>;
-
-/** The compilers' figures from the text of that file. Throws UserError. */
-export function parseCompiled(text: string, file: string): Compiled {
-  let found: unknown;
-  try {
-    found = JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${file}: not JSON (${(error as Error).message}); expected what npm run isa writes.`);
-  }
-  const targets = typeof found === 'object' && found !== null ? Object.values(found) : [];
-  const isTarget = (one: unknown) => Array.isArray((one as { kernels?: unknown } | null)?.kernels);
-  if (targets.length === 0 || !targets.every(isTarget)) {
-    throw new UserError(`${file}: no kernels by target; expected the JSON that npm run isa writes.`);
-  }
-  if (!CARDS.some(({ target }) => (found as Compiled)[target]?.kernels.some(({ way }) => way))) {
-    const names = [...new Set(CARDS.map(({ target }) => target))].join(', ');
-    throw new UserError(
-      `${file}: no kernel's way with its cycles for any of ${names}; run npm run isa of this version.`,
-    );
-  }
-  return found as Compiled;
-}
+import { forecastCalls, gathering, type StepCall, type StepForecast } from './step-calls.ts';
 
 /** A device like the cards', which all have f16 and subgroup matrices of 16 × 16 × 16. */
 const cardLike = (): Gpu =>
@@ -59,55 +32,13 @@ const cardLike = (): Gpu =>
     } as unknown as GPUDevice,
   });
 
-/** A call of a step. */
-interface StepCall extends Called {
-  kernel: string;
-  label: string;
-}
-
 /** The calls of one step of one row, by a dry run. */
 async function callsOf(inputs: SessionInputs, plan: ExecutionPlan, tokens: number): Promise<StepCall[]> {
   const { stream, runner, optimizer } = drySession(inputs, plan, cardLike());
-  const calls: StepCall[] = [];
-  const threads = new Map<string, number>();
-  stream.listener = ({ spec }, { buffers, constants, groups, work = 0, bytes }) => {
-    const [x, y = 1, z = 1] = groups;
-    const views = new Map(buffers.map((v) => [`${v.buffer.id} ${v.offset}`, v.size]));
-    const label = pipelineLabel(spec, constants);
-    threads.set(label, threads.get(label) ?? workgroupThreads(spec.code, constants));
-    calls.push({
-      ...{ kernel: spec.name, label, work, groups: x * y * z, threads: threads.get(label)! },
-      bytes: bytes ?? [...views.values()].reduce((sum, size) => sum + size, 0),
-    });
-  };
+  const { calls, listener } = gathering();
+  stream.listener = listener;
   await runner.train([plainPass(tokens)], optimizer, { t: 1, learningRate: 0, seed: 0, epoch: 0 });
   return calls;
-}
-
-/** A step of one card: seconds in all, waiting for memory and by kernel. */
-interface StepForecast {
-  seconds: number;
-  moving: number;
-  kernels: Map<string, number>;
-  /** Pipelines that compute, but of which the compiler said nothing, and how often they are called. */
-  unknown: Map<string, number>;
-}
-
-function forecastStep(card: Card, compiled: Compiled, calls: readonly StepCall[]): StepForecast {
-  const found = new Map((compiled[card.target]?.kernels ?? []).map((kernel) => [kernel.label, kernel]));
-  const step: StepForecast = { seconds: 0, moving: 0, kernels: new Map(), unknown: new Map() };
-  for (const { kernel, label, ...call } of calls) {
-    // One text serves both directions, and a driver that has compiled it says nothing the second time.
-    const figures = found.get(label) ?? found.get(label.replace('_grad_packed', '_packed'));
-    const { seconds, moves, known } = forecastCall(card, figures, call);
-    step.seconds += seconds;
-    step.moving += moves ? seconds : 0;
-    step.kernels.set(kernel, (step.kernels.get(kernel) ?? 0) + seconds);
-    if (!known) {
-      step.unknown.set(label, (step.unknown.get(label) ?? 0) + 1);
-    }
-  }
-  return step;
 }
 
 /** A step of two layers with one variant of one class, all else by default. */
@@ -144,7 +75,7 @@ function winners(
 ): KernelSelection {
   return Object.fromEntries(
     [...raced].map(([title, variants]) => {
-      const steps = variants.map(({ name, calls }) => ({ name, ...forecastStep(card, compiled, calls) }));
+      const steps = variants.map(({ name, calls }) => ({ name, ...forecastCalls(card, compiled, calls) }));
       const missing = ({ unknown }: StepForecast) => [...unknown.values()].reduce((sum, n) => sum + n, 0);
       const fewest = Math.min(...steps.map(missing));
       const able = steps.filter((step) => missing(step) === fewest);
@@ -182,7 +113,7 @@ export async function* forecastModel(
         const planned = newExecutionPlanOf(gpu, tokens, { precision, tiles: winners(card, compiled, raced) });
         // Memory is not looked for: all cards have what runs take without.
         const plan = withMemory(planned, gpu, inputs);
-        const step = forecastStep(card, compiled, await callsOf(inputs, plan, tokens));
+        const step = forecastCalls(card, compiled, await callsOf(inputs, plan, tokens));
         row.push(
           Number((1000 * step.seconds).toFixed(1)),
           Math.round(tokens / step.seconds),

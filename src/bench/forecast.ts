@@ -1,7 +1,7 @@
 import type { Card } from './cards.ts';
 
 /** What a subgroup does, by its compiler: cycles with stalls, multiply-adds for each lane, and instructions by kind. */
-interface CompiledPath {
+export interface CompiledPath {
   cycles: number;
   multiplies: number;
   fma: number;
@@ -15,8 +15,8 @@ export interface CompiledKernel {
   label: string;
   /** Subgroups of 32 lanes that a SIMD holds at once, or, where the card says so, the SIMDs of a unit. */
   occupancy?: number | undefined;
-  /** The hottest way through it: outside of the loop that does most, and in each round of it and of the densest loop. */
-  way?: { once: CompiledPath; round: CompiledPath; loop?: CompiledPath | undefined } | undefined;
+  /** The hottest way through it: outside of the loop that does most, in each round of it, and of that over the depth. */
+  way?: { once: CompiledPath; round: CompiledPath; chunk?: CompiledPath | undefined } | undefined;
 }
 
 /** A kernel call, as far as its duration depends on it. */
@@ -39,7 +39,7 @@ const SPLIT: readonly (readonly [RegExp, number])[] = [
   [/^attention_backward_kv_(matrix|packed) /, 2],
   [/^attention_(backward_q_)?(matrix|packed) /, 3],
 ];
-/** Rounds of a product's outer loop: a chunk of LoRA each, and one more; the loop in it passes the depth of the weight. */
+/** Rounds of a product's outer loop: a chunk of LoRA each, and one more; that in it passes the depth of the weight. */
 const OUTER = 3;
 
 /** Multiply-adds of the product itself: on matrices, what else is multiplied only prepares it. */
@@ -52,14 +52,14 @@ const useful = ({ label, way }: CompiledKernel, { multiplies, fma }: CompiledPat
  * most, and of a product's outer loop only a few, since it is the loop in it that grows with the depth.
  */
 function pathOf(kernel: CompiledKernel, multiplies: number): CompiledPath {
-  const { once, round, loop = round } = kernel.way!;
+  const { once, round, chunk = round } = kernel.way!;
   const left = multiplies - useful(kernel, once);
   const rounds = Math.max(0, left / useful(kernel, round));
   const outer = kernel.label.startsWith('attention') ? rounds : Math.min(rounds, OUTER);
-  const inner = Math.max(0, (left - outer * useful(kernel, round)) / useful(kernel, loop));
+  const inner = Math.max(0, (left - outer * useful(kernel, round)) / useful(kernel, chunk));
   const kinds = Object.keys(once).map((kind) => [
     kind,
-    once[kind]! + outer * round[kind]! + inner * loop[kind]!,
+    once[kind]! + outer * round[kind]! + inner * chunk[kind]!,
   ]);
   return Object.fromEntries(kinds) as CompiledPath;
 }

@@ -6,6 +6,7 @@ import type { PrecisionChoice } from '../run/precision.ts';
 import type { Session } from '../run/session.ts';
 import { packWindow, type Pass } from '../text/packing.ts';
 import type { Ceilings } from './ceilings.ts';
+import type { Compiled } from './compiled.ts';
 import { countStep, type StepCounts } from './counts.ts';
 import { timeRounds } from './measure.ts';
 import { type ModelName, modelTitle } from './models.ts';
@@ -22,6 +23,8 @@ interface StepsCall {
   memory: number | undefined;
   rounds: number;
   ceilings: Ceilings;
+  /** What compilers made of the kernels; by default what comes with the program. */
+  compiled: Compiled | undefined;
   onProgress: (text: string) => void;
 }
 
@@ -115,7 +118,8 @@ export async function* measureSteps(
       `GPU MiB: all that the session holds, for passes of up to ${plan.passTokens} tokens.`,
     ],
   };
-  yield profileStep(session, name, group.mixed ? all[0]!.passes[0]! : plainPass(longest), call.ceilings);
+  const pass = group.mixed ? all[0]!.passes[0]! : plainPass(longest);
+  yield profileStep(session, name, pass, call.ceilings, call.compiled);
 }
 
 /** The group's rows as the passes of steps. */

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { ALL_SECTIONS, bench, BENCH_SECTIONS, type SectionName } from '../../bench/bench.ts';
-import { type Compiled, parseCompiled } from '../../bench/forecast-steps.ts';
+import { type Compiled, parseCompiled } from '../../bench/compiled.ts';
 import type { BenchDisk } from '../../bench/loading.ts';
 import { type ModelName, MODELS } from '../../bench/models.ts';
 import { plotSvg } from '../../bench/plot.ts';
@@ -47,7 +47,7 @@ export function benchCommand(program: Command): void {
     .command('bench')
     .summary('measure the GPU: its ceilings, the kernels, whole training steps')
     .description(
-      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps on every precision and decoding in tokens per second. What cannot be measured, as a model that the GPU has no room for, becomes a note. Every figure is the median of several rounds after a warm-up. The section "compile", left out unless named, compiles every pipeline that the model may use, of each variant and precision, and runs none; "host", likewise, measures what a step takes of the CPU, and "forecast" reckons what known cards would take, from what their compilers made of the kernels. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
+      `Measures the GPU with random weights at the shapes of real models: first what the device does at most, then each product and each kernel's share of it, then training steps on every precision and decoding in tokens per second. What cannot be measured, as a model that the GPU has no room for, becomes a note. Every figure is the median of several rounds after a warm-up. The section "compile", left out unless named, compiles every pipeline that the model may use, of each variant and precision, and runs none; "host", likewise, measures what a step takes of the CPU, and "forecast" reckons what known cards would take, from what their compilers made of the kernels; where one of them is measured, it stands beside. No file is read, but for the section "loading", which measures how a base comes from the disk and is left out unless named: it writes one of the model's size into the folder for temporary files (TMPDIR), or takes yours.`,
     )
     .addOption(
       new Option('--model <names...>', 'shapes to measure').choices(MODELS).default(['1.5b'] as ModelName[]),
@@ -66,7 +66,7 @@ export function benchCommand(program: Command): void {
     .addOption(deviceOption('memory'))
     .option(
       '--isa <file>',
-      'with --section forecast: the figures of npm run isa, from which steps of known cards are predicted',
+      'the figures of npm run isa, from which steps of known cards are predicted, instead of those that come with this version',
     )
     .option('--base <folder>', 'with --section loading: an existing base, instead of a written one')
     .option(
@@ -108,6 +108,7 @@ async function runBench(options: Options): Promise<void> {
     rounds,
     precisions: options.precision,
     memory: options.memory,
+    forecast: options.section.includes(FORECAST),
     compiled,
     disks: options.section.includes(LOADING) ? disks(options) : [],
     force: options.force ?? false,
@@ -141,18 +142,15 @@ async function runBench(options: Options): Promise<void> {
   }
 }
 
-/** The compilers' figures, if a forecast is asked for. Throws UserError. */
+/** The compilers' figures, if they are to be read. Throws UserError. */
 async function compiledBy({ section, isa }: Options): Promise<Compiled | undefined> {
-  if (section.includes(FORECAST) !== (isa !== undefined)) {
-    throw new UserError(
-      isa === undefined
-        ? '--section forecast: say with --isa FILE where npm run isa wrote its figures (dist/isa/isa.json).'
-        : '--isa: only --section forecast reads the figures of npm run isa; add it.',
-    );
+  if (isa === undefined) {
+    return undefined;
   }
-  return isa === undefined
-    ? undefined
-    : parseCompiled(await readText(await nodeSource(isa), MAX_BYTES.own, 'figures of npm run isa'), isa);
+  if (!section.some((name) => name === FORECAST || name === 'steps')) {
+    throw new UserError('--isa: only --section forecast and steps read the figures of npm run isa; add one.');
+  }
+  return parseCompiled(await readText(await nodeSource(isa), MAX_BYTES.own, 'figures of npm run isa'), isa);
 }
 
 /** Replaces the files with the results so far. */

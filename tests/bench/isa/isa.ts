@@ -14,6 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
+import { keptCompiled } from '../../../src/bench/compiled.ts';
 import { MODELS } from '../../../src/bench/models.ts';
 import { UserError } from '../../../src/formats/user-error.ts';
 import { dumpsIn } from './dumps.ts';
@@ -34,7 +35,8 @@ const USAGE = `npm run isa [-- options]
   --root FOLDER   a Debian with mesa-drm-shim, made there if missing; default: this machine's, or ${DEFAULT_ROOT}
   --json FILE     figures, of earlier calls too (dist/isa/isa.json)
   --output FILE   the tables (docs/ISA.md)
-  --tables        compile nothing: write the tables from the JSON`;
+  --figures FILE  what forecasts read of the figures, and keep of other GPUs (src/bench/compiled.json)
+  --tables        compile nothing: write the tables and the figures from the JSON`;
 
 const OPTIONS = {
   target: { type: 'string', multiple: true },
@@ -43,6 +45,7 @@ const OPTIONS = {
   root: { type: 'string' },
   json: { type: 'string', default: 'dist/isa/isa.json' },
   output: { type: 'string', default: 'docs/ISA.md' },
+  figures: { type: 'string', default: 'src/bench/compiled.json' },
   tables: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
@@ -113,7 +116,10 @@ async function run(call: ReturnType<typeof parse>): Promise<void> {
   }
   const options = await resolveConfig(call.output);
   save(call.output, await format(document(results), { ...options, parser: 'markdown' }));
-  console.log(`${call.json}, ${call.output}`);
+  const before = existsSync(call.figures) ? (JSON.parse(readFileSync(call.figures, 'utf8')) as object) : {};
+  const figures = JSON.stringify({ ...before, ...keptCompiled(results) });
+  save(call.figures, await format(figures, { ...(await resolveConfig(call.figures)), parser: 'json' }));
+  console.log(`${call.json}, ${call.output}, ${call.figures}`);
 }
 
 function save(path: string, text: string): void {

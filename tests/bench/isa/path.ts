@@ -18,10 +18,7 @@ export interface Block {
  * What one subgroup does along one way through a kernel: cycles by the compiler, stalls included, multiply-adds for
  * each lane, and instructions by kind.
  */
-export interface Path extends Mix {
-  cycles: number;
-  multiplies: number;
-}
+export type Path = Mix & { cycles: number; multiplies: number };
 
 /** How often a loop runs, by how many loops it lies in: as ACO takes it. */
 const ROUNDS = [8, 4, 2];
@@ -67,6 +64,8 @@ export interface HottestWay {
   round: Path;
   /** In each round of the loop with most multiply-adds for its length, inside the other or the same. */
   loop: Path | undefined;
+  /** The same of the loops that read memory: in a product that over its depth, though it hold a loop of its own. */
+  chunk: Path | undefined;
 }
 
 /**
@@ -88,10 +87,12 @@ export function hottestWay(blocks: readonly Block[]): HottestWay | undefined {
     .filter(isOuter)
     .map(([, loop]) => roundWay(flow, loop, 0))
     .reduce((a, b) => (b.path.multiplies > a.path.multiplies ? b : a), nothing());
+  const rounds = [...loops.values()].map((loop) => roundWay(flow, loop, 0));
   return {
     once: added(best(flow, order, 0), round, -ROUNDS[0]!).path,
     round: round.path,
-    loop: densest([...loops.values()].map((loop) => roundWay(flow, loop, 0))),
+    loop: densest(rounds),
+    chunk: densest(rounds.filter(({ path }) => path.global > 0)),
   };
 }
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { globals } from 'webgpu';
 import { type Card, CARDS } from '../../../src/bench/cards.ts';
+import { keptCompiled, parseCompiled, shippedCompiled } from '../../../src/bench/compiled.ts';
 import { type CompiledKernel, forecastCall, pathClocks } from '../../../src/bench/forecast.ts';
-import { forecastModel, parseCompiled } from '../../../src/bench/forecast-steps.ts';
+import { forecastModel } from '../../../src/bench/forecast-steps.ts';
 import { modelPipelines } from '../../../src/bench/pipelines.ts';
 import { workgroupThreads } from '../../../src/bench/workgroup-threads.ts';
 import { openNullGpu } from '../../../src/gpu/null-device.ts';
@@ -23,7 +24,7 @@ const path = (some: Partial<typeof none & { cycles: number; multiplies: number }
 /** A kernel of one loop, whose rounds do all. */
 const kernel = (round: ReturnType<typeof path>, occupancy = 8, label = 'k'): CompiledKernel => ({
   ...{ label, occupancy },
-  way: { once: path({}), round, loop: round },
+  way: { once: path({}), round },
 });
 
 describe('the clocks of one way through a kernel', () => {
@@ -75,10 +76,10 @@ describe('the time of a call', () => {
   });
 
   it('of a product takes three rounds of the outer loop, the rest in the loop within; in attention all outside', () => {
-    const loop = path({ multiplies: 100, fma: 100 });
+    const chunk = path({ multiplies: 100, fma: 100 });
     const round = path({ multiplies: 400, fma: 400, vector: 1000 });
     const seconds = (label: string) =>
-      forecastCall(card, { label, occupancy: 8, way: { once: path({}), round, loop } }, call).seconds;
+      forecastCall(card, { label, occupancy: 8, way: { once: path({}), round, chunk } }, call).seconds;
     // Each of 2000 subgroups has 5000 multiply-adds to do.
     expect(seconds('nf4_matmul, f32')).toBeCloseTo((2000 * (3 * 1000 + 2500)) / 10 / 1e9, 12);
     expect(seconds('attention, f32')).toBeCloseTo((2000 * (12.5 * 1000 + 2500)) / 10 / 1e9, 12);
@@ -136,6 +137,40 @@ it('a model has the steps of the cards whose compilers are known, with the kerne
   // Where nothing is known of matrices, f32 serves.
   expect(byKernel!.rows.filter(([name]) => /matrix|packed/.test(String(name)))).toEqual([]);
   expect(byKernel!.notes[0]).toContain('RX 7600: 64 SIMDs at 2.25 GHz, 288 GB/s');
+});
+
+it('of each target whose card is known the program keeps what a forecast reads', async () => {
+  const product = kernel(
+    path({ cycles: 900, multiplies: 64, fma: 64, vector: 7, lds: 3, scalar: 2 }),
+    12,
+    'product',
+  );
+  const others = [
+    kernel(path({ vector: 9 }), 4, 'adds nothing'),
+    kernel(path({ multiplies: 9, fma: 9 }), 4, 'peer: others'),
+    { label: 'without a listing', occupancy: 4 },
+  ];
+  expect(
+    keptCompiled({
+      'nv:0x197': { date: '2026-11-30', kernels: [product, ...others] },
+      'amd:navi21': { kernels: [product] },
+    }),
+  ).toEqual({
+    'nv:0x197': {
+      date: '2026-11-30',
+      kernels: { product: [12, 0, 0, 0, 0, 0, 0, 900, 64, 64, 0, 7, 5, 900, 64, 64, 0, 7, 5] },
+    },
+  });
+  const shipped = await shippedCompiled();
+  for (const { target } of CARDS) {
+    const { kernels } = shipped[target]!;
+    expect(kernels.length).toBeGreaterThan(40);
+    const { way, occupancy } = kernels.find(({ label }) => label.startsWith('nf4_matmul, f32 128x128x16,'))!;
+    // A round of the loop: 128 × 128 × 16 by 256 threads, and the decoding of a block's scale.
+    expect(way!.chunk).toMatchObject({ multiplies: 1025, fma: 1025, matrix: 0 });
+    expect(way!.chunk!.cycles).toBeGreaterThan(1025);
+    expect(occupancy).toBeGreaterThan(0);
+  }
 });
 
 it.each([

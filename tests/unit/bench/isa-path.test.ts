@@ -55,6 +55,16 @@ it('of loops side by side the one that does most counts by its rounds, the other
   expect(loop).toMatchObject({ multiplies: 20, vector: 0 });
 });
 
+it('that over the depth reads memory: the densest of those, though a loop in it be denser', () => {
+  const load = { kinds: ['global'] as const, multiplies: 0, cycles: 1 };
+  const blocks = [block([], 0), block([0, 3], 0), block([1, 2], 20), block([2], 1)];
+  blocks[1]!.instructions.push(load);
+  const { round, loop, chunk } = hottestWay(blocks)!;
+  expect(loop).toMatchObject({ multiplies: 20, global: 0 });
+  expect(chunk).toMatchObject({ multiplies: 4 * 20 + 1, global: 1 });
+  expect(chunk).toEqual(round);
+});
+
 it('a loop of fewer than sixteen multiply-adds is not the hottest', () => {
   expect(hottestWay([block([], 0), block([0, 1], 15)])!.loop).toBeUndefined();
   expect(hottestWay([block([], 0), block([0, 1], 16)])!.loop).toMatchObject({ multiplies: 16 });

@@ -25,7 +25,7 @@ describe('what ACO prints', () => {
           ...{ cycles: 474, multiplies: 0, fma: 0, matrix: 0, vector: 39, lds: 1, global: 1 },
           ...{ spill: 0, barrier: 0, wait: 10, scalar: 10 },
         },
-        ...{ round, loop: round },
+        ...{ round, loop: round, chunk: round },
       },
     });
   });
@@ -63,7 +63,7 @@ describe('what NAK prints', () => {
     };
     expect(parseNak(lines('nak'))).toMatchObject({
       ...{ registers: 24, spills: 0, occupancy: 48, instructions: 143, cycles: 3732 },
-      way: { once: { cycles: 157, multiplies: 0, vector: 30, scalar: 25 }, round, loop: round },
+      way: { once: { cycles: 157, multiplies: 0, vector: 30, scalar: 25 }, round, loop: round, chunk: round },
     });
   });
 
@@ -117,7 +117,12 @@ describe('the document', () => {
     ...{ fma: 0, matrix: 0, vector: 0, lds: 0, global: 0, spill: 0, barrier: 0, wait: 0, scalar: 0 },
     ...{ cycles: 0, multiplies: 0 },
   };
-  const way = (some: Partial<typeof none>) => ({ once: none, round: none, loop: { ...none, ...some } });
+  const way = (some: Partial<typeof none>) => ({
+    once: none,
+    round: none,
+    loop: { ...none, ...some },
+    chunk: none,
+  });
   const facts = { registers: 96, spills: 0, occupancy: 16, instructions: 1200, cycles: 5000 };
   const text = document({
     'amd:navi31': {
