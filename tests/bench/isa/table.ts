@@ -1,5 +1,5 @@
 // docs/ISA.md from the figures.
-import type { Mix } from './listing.ts';
+import { markRows, oneDigit, perMatrix, showFma } from './marks.ts';
 import type { KernelResult, Results, TargetResult } from './results.ts';
 import { type Target, type TargetName, targetOf, TARGETS } from './targets.ts';
 
@@ -10,14 +10,6 @@ interface Column {
 
 const number = (value: number | undefined): string =>
   value === undefined ? '' : value.toLocaleString('en-US');
-
-/** Vector instructions, multiply-adds among them, for each product of matrices. */
-const perMatrix = ({ matrix, fma, vector }: Mix): number => (fma + vector) / matrix;
-/** Multiply-adds among a loop's vector instructions. */
-const fmaShare = ({ fma, vector }: Mix): number => fma / (fma + vector);
-
-const oneDigit = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0));
-const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
@@ -116,6 +108,12 @@ npm run isa -- --root FOLDER                      a Debian with mesa-drm-shim; w
 ${missing.length > 0 ? `Not measured this time: ${missing.map((name) => `${targetOf(name).title} (\`${name}\`)`).join(', ')}.\n` : ''}
 What is counted is one round of the hottest loop: of the loops with at least sixteen multiply-adds, the one with most of them for its length (a matrix product stands for 64). Of its branches the way of a tile in the middle of a product counts, the one with most multiply-adds; blocks at an edge do not. A loop inside of it counts four times. On AMD, a line that issues two operations counts as its multiply-adds, or as one vector instruction if it has none. A packed f16 multiply-add counts as one.
 
+## Marks
+
+Of each GPU's kernels; what they are taken from stands below.
+
+${table(['', ...columns.map(({ target }) => target.title)], markRows(columns.map(({ result }) => result.kernels)))}
+
 ## Matrix products
 
 Vector instructions for each matrix instruction: decoding, staging, bounds and addresses around the product. Registers spilled in parentheses.
@@ -126,7 +124,7 @@ ${across(columns, usesMatrices, (kernel) => `${oneDigit(perMatrix(kernel.way!.lo
 
 Share of FMAs among vector instructions, and LDS operations an FMA.
 
-${across(columns, multiplies, (kernel) => `${percent(fmaShare(kernel.way!.loop!))}, ${(kernel.way!.loop!.lds / kernel.way!.loop!.fma).toFixed(2)}${spilled(kernel)}`)}
+${across(columns, multiplies, (kernel) => `${showFma(kernel.way!.loop!)}${spilled(kernel)}`)}
 
 ## Spills
 

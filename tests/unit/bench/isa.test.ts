@@ -5,6 +5,7 @@ import { parseAco } from '../../bench/isa/aco.ts';
 import { parseAgx } from '../../bench/isa/agx.ts';
 import { dumpsIn } from '../../bench/isa/dumps.ts';
 import { main } from '../../bench/isa/isa.ts';
+import { markRows } from '../../bench/isa/marks.ts';
 import { NAK_STAGE, parseNak } from '../../bench/isa/nak.ts';
 import { document } from '../../bench/isa/table.ts';
 
@@ -141,6 +142,21 @@ describe('the document', () => {
     expect(text).toContain('| nf4_matmul, f32 | 90%, 0.10 |');
     expect(text).toContain('| RX 7900 XTX (RDNA3) | 3 | nf4_matmul_matrix: 3 |');
     expect(text).toContain('| swiglu | 96 | 0 | 16 | 1,200 | 5,000 |  |');
+  });
+
+  it('has the marks: what is spilled, the worst form on matrices, the best tile in f32', () => {
+    const kernels = [
+      { label: 'nf4_matmul_packed 2x2, A=0', ...facts, way: way({ matrix: 16, vector: 8 }) },
+      { label: 'nf4_matmul_packed 2x2, A=1', ...facts, spills: 2, way: way({ matrix: 16, vector: 20 }) },
+      { label: 'nf4_matmul, f32 a', ...facts, way: way({ fma: 90, vector: 10, lds: 9 }) },
+      { label: 'nf4_matmul, f32 b', ...facts, way: way({ fma: 95, vector: 5, lds: 19 }) },
+    ];
+    const rows = markRows([kernels, []]);
+    expect(rows[0]).toEqual(['registers spilled, all pipelines', '2', '0']);
+    expect(rows.find(([mark]) => mark!.includes('products forward, packed'))!.slice(1)).toEqual(['1.3', '']);
+    expect(rows.find(([mark]) => mark!.includes('products forward, the best'))!.slice(1)).toEqual([
+      ...['95%, 0.20', ''],
+    ]);
   });
 
   it('names the GPUs without figures, and what did not compile', () => {
