@@ -6,6 +6,7 @@
 // of each product a thread, in chunks of 8 tokens; the next chunk is on its way while one is multiplied.
 // References: N. Shazeer, "GLU Variants Improve Transformer", arXiv:2002.05202; E. J. Hu et al., "LoRA: Low-Rank
 // Adaptation of Large Language Models", arXiv:2106.09685.
+// requires: gate_up from lora/gradient_gate_up_by_{floats,halves}.wgsl
 
 // A rank of 0: no such pair.
 struct Part {
@@ -128,8 +129,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       // The next chunk sets out …
       b0 = vec4f(); b1 = vec4f(); b2 = vec4f(); b3 = vec4f(); b4 = vec4f(); b5 = vec4f();
       if (inside) {
-        b0 = gate[i];
-        b1 = up[i];
+        let pair = gate_up(i);
+        b0 = pair.gate;
+        b1 = pair.up;
         b2 = dout[i];
       }
       if (chunk < chunks && t < end) {

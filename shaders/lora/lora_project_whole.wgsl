@@ -5,6 +5,7 @@
 // One workgroup per 16 rows × 32 ranks. Its 64 · GROUPS threads take GROUPS slices at once, 2 × 4 a thread, in chunks
 // of 16 k; the next chunk is on its way while one is multiplied.
 // References: as lora_project.
+// requires: gate_up from lora/project_gate_up_by_{floats,halves}.wgsl
 
 #include "lora/project_operands.wgsl"
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
@@ -34,7 +35,8 @@ var<private> stores: bool;
 
 fn x_of(part: u32, i: u32) -> vec4f {
   if (GATED) {
-    let x = silu(x0[i]) * x1[i];
+    let pair = gate_up(i);
+    let x = silu(pair.gate) * pair.up;
     if (STORED && stores) { made[i] = x; }
     return x;
   }

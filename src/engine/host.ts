@@ -4,6 +4,7 @@ import { deviceKey } from '../gpu/autotune/tuning-results.ts';
 import { BaseCache } from '../model/base/cache/base-cache.ts';
 import { checkWebGpu, NO_ADAPTER, requestGpu } from '../platform/browser-gpu.ts';
 import { runLockFree } from '../platform/run-lock.ts';
+import { choosePrecision } from '../run/choose-kernels.ts';
 import { BrowserCacheStorage } from '../storage/base-cache.ts';
 import { checkStorage } from '../storage/check-storage.ts';
 import { openChoicesDatabase } from '../storage/choices-database.ts';
@@ -112,12 +113,14 @@ async function deviceFacts(): Promise<DeviceFacts> {
   const { limits, adapterInfo } = gpu.device;
   const { vendor, architecture } = adapterInfo;
   const key = `${deviceKey(gpu)}, ${ENGINE}`;
+  const precision = choosePrecision(gpu, 'auto');
   gpu.close();
   return {
     name,
     software,
     maxBufferBytes: limits.maxBufferSize,
     bindingBytes: limits.maxStorageBufferBindingSize,
+    precision,
     ...{ key, vendor, architecture },
   };
 }

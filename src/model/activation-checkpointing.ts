@@ -1,5 +1,6 @@
 // Reference: T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174.
 import type { DecoderConfig } from '../formats/decoder-config.ts';
+import type { Precision } from '../gpu/kernels/linear/nf4-variant.ts';
 import { keyWidth, queryWidth } from './allocations.ts';
 
 /**
@@ -17,6 +18,17 @@ export const SAVED = {
   all: 3,
 } as const;
 export type SavedActivations = (typeof SAVED)[keyof typeof SAVED];
+
+/**
+ * How gate and up, the widest of what is saved, are rounded and saved: halves of f16. The rest stays in f32: the sums
+ * along the residual stream reach thousands and are the base of every recomputation, and scores magnify what q and k
+ * are off by.
+ */
+export type SavedFormat = 'f16';
+
+/** That of a new run; products in f32 keep f32. */
+export const savedFormatOf = (precision: Precision): SavedFormat | undefined =>
+  precision === 'f32' ? undefined : 'f16';
 
 /** The same level for every layer. */
 export const uniformlySaved = (

@@ -3,6 +3,7 @@ import { type Projection, PROJECTIONS } from '../formats/decoder-weights.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { attentionScratch } from '../gpu/kernels/attention/attention.ts';
 import { crossEntropyScratch } from '../gpu/kernels/cross-entropy.ts';
+import type { Gated } from '../gpu/kernels/gated-halves.ts';
 import { headSlices } from '../gpu/kernels/lm-head/lm-head.ts';
 import {
   PACKED_HEAD_ROWS,
@@ -13,7 +14,12 @@ import {
 import { LORA_SCRATCH } from '../gpu/kernels/lora/lora.ts';
 import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
 import { type BufferView, type GpuBuffer, view } from '../gpu/memory.ts';
-import { SAVED, type SavedActivations, uniformlySaved } from './activation-checkpointing.ts';
+import {
+  SAVED,
+  type SavedActivations,
+  type SavedFormat,
+  uniformlySaved,
+} from './activation-checkpointing.ts';
 import { allocate, type Allocation, type Allocations, keyWidth, queryWidth } from './allocations.ts';
 import { tableParts } from './weights.ts';
 
@@ -31,6 +37,8 @@ export interface ActivationShape {
   packedHead?: boolean | undefined;
   /** Level of each layer's saved activations; by default attention output and statistics. */
   keep?: readonly SavedActivations[] | undefined;
+  /** How gate and up are rounded and saved; by default as the f32 that they are. */
+  savedFormat?: SavedFormat | undefined;
   /** MiB of logits computed at once. */
   logitMiB?: number | undefined;
 }
@@ -146,15 +154,13 @@ export function activationAllocations(shape: ActivationShape) {
       targetIndex: f32('batch', tokens),
       labels: f32('batch', tokens),
     },
-    kept: keep.map((level) => keptAllocations(c, tokens, rank, level)),
+    kept: keep.map((level) => keptAllocations({ ...shape, tokens }, level)),
   } as const satisfies { work: Allocations; kept: Allocations[] };
 }
 
 /** The saved activations of one layer. */
 function keptAllocations(
-  c: DecoderConfig,
-  tokens: number,
-  rank: number,
+  { config: c, tokens, rank, savedFormat }: ActivationShape,
   level: SavedActivations,
 ): Allocations {
   const values = (width: number): Allocation => ({ kind: 'kept activations', bytes: 4 * tokens * width });
@@ -168,14 +174,25 @@ function keptAllocations(
       attentionLora: values(rank * ATTENTION_PARTS.length),
     }),
     ...(level >= SAVED.all && {
-      gate: values(c.intermediateSize),
-      up: values(c.intermediateSize),
+      ...(savedFormat === 'f16'
+        ? { halves: values(c.intermediateSize) }
+        : { gate: values(c.intermediateSize), up: values(c.intermediateSize) }),
       mlpLora: values(rank * MLP_PARTS.length),
     }),
   };
 }
 
-type Kept = 'x' | 'attnOut' | 'stats' | 'qkv' | 'postAttention' | 'attentionLora' | 'gate' | 'up' | 'mlpLora';
+type Kept =
+  | 'x'
+  | 'attnOut'
+  | 'stats'
+  | 'qkv'
+  | 'postAttention'
+  | 'attentionLora'
+  | 'gate'
+  | 'up'
+  | 'halves'
+  | 'mlpLora';
 
 /**
  * Activations on the device for passes of up to `shape.tokens` tokens. T = tokens, C = hidden size, r = rank.
@@ -232,14 +249,14 @@ export class Activations {
     return view(this.#kept[layer]?.postAttention ?? this.buffers.postAttention);
   }
 
-  /** Output of a layer's gate projection, [T, intermediate]. */
-  gate(layer: number): BufferView {
-    return view(this.#kept[layer]?.gate ?? this.buffers.scratchA);
-  }
-
-  /** Output of a layer's up projection, [T, intermediate]. */
-  up(layer: number): BufferView {
-    return view(this.#kept[layer]?.up ?? this.buffers.scratchB);
+  /** Output of a layer's gate and up projections, [T, intermediate]; where their gradients go, too. */
+  gated(layer: number): Gated {
+    const { gate, up, halves } = this.#kept[layer] ?? {};
+    return {
+      gate: view(gate ?? this.buffers.scratchA),
+      up: view(up ?? this.buffers.scratchB),
+      halves: this.shape.savedFormat && { saved: halves && view(halves) },
+    };
   }
 
   /** q, k and v (or their gradients) side by side in one buffer. */

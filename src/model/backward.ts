@@ -1,5 +1,6 @@
 import { attentionDelta, type KeyShares } from '../gpu/kernels/attention/attention.ts';
 import { attentionBackwardKV, attentionBackwardQ } from '../gpu/kernels/attention/index.ts';
+import { restoreGated, roundGated } from '../gpu/kernels/gated-halves.ts';
 import { rmsnormBackward } from '../gpu/kernels/rmsnorm.ts';
 import { swigluBackward } from '../gpu/kernels/swiglu.ts';
 import { type BufferView, view } from '../gpu/memory.ts';
@@ -63,17 +64,17 @@ function recomputeMlp(ctx: PassContext, layer: number): void {
   mlpInput(ctx, layer);
   if (!acts.keeps(layer, SAVED.all)) {
     gateUp(ctx, layer);
-    const gated = { gate: acts.gate(layer), up: acts.up(layer) };
-    loraForward(ctx, view(acts.buffers.scratchC), [moduleOf(ctx, layer, 'down_proj')], gated, true);
+    const down = moduleOf(ctx, layer, 'down_proj');
+    loraForward(ctx, view(acts.buffers.scratchC), [down], acts.gated(layer), true);
   }
 }
 
 function mlpBackward(ctx: PassContext, layer: number): void {
   const { stream, base, acts, rows, products } = ctx;
   recomputeMlp(ctx, layer);
-  const gated = { gate: acts.gate(layer), up: acts.up(layer) };
+  const gated = acts.gated(layer);
   const down = { module: moduleOf(ctx, layer, 'down_proj'), dy: view(acts.buffers.grad) };
-  // The gradients overwrite gate and up, saved or not: nothing needs those any more.
+  // The gradients overwrite gate and up, saved in f32 or not: nothing needs those any more.
   const parts = [
     { module: moduleOf(ctx, layer, 'gate_proj'), dy: gated.gate },
     { module: moduleOf(ctx, layer, 'up_proj'), dy: gated.up },
@@ -87,9 +88,15 @@ function mlpBackward(ctx: PassContext, layer: number): void {
     loraOutputGrad(ctx, parts);
     loraGradients(ctx, { B: [down], A: parts, x: normed });
   } else {
+    const n = rows * base.config.intermediateSize;
+    if (gated.halves?.saved) {
+      restoreGated(stream, { ...gated, saved: gated.halves.saved, n });
+    } else if (gated.halves) {
+      roundGated(stream, { ...gated, n, scratch: acts.scratch });
+    }
     loraBackward(ctx, gated, [down]);
     linearInputGrad(ctx, down.module, { dy: down.dy, dx: dout, accumulate: false });
-    swigluBackward(stream, { ...gated, dout, n: rows * base.config.intermediateSize });
+    swigluBackward(stream, { ...gated, dout, n });
     loraBackward(ctx, normed, parts);
   }
   const dnormed = view(acts.buffers.residualOut);

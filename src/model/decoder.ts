@@ -154,12 +154,13 @@ export function mlpInput(ctx: PassContext, layer: number): void {
   norm(ctx, ctx.acts.postAttention(layer), ctx.base.layers[layer]!.postNorm, view(ctx.acts.buffers.normed));
 }
 
-/** gate(layer) and up(layer) from `mlpInput`. */
+/** gate and up of a layer from `mlpInput`. */
 export function gateUp(ctx: PassContext, layer: number): void {
   const { acts } = ctx;
+  const { gate, up } = acts.gated(layer);
   linearForward(ctx, view(acts.buffers.normed), [
-    { module: moduleOf(ctx, layer, 'gate_proj'), y: acts.gate(layer) },
-    { module: moduleOf(ctx, layer, 'up_proj'), y: acts.up(layer) },
+    { module: moduleOf(ctx, layer, 'gate_proj'), y: gate },
+    { module: moduleOf(ctx, layer, 'up_proj'), y: up },
   ]);
 }
 
@@ -178,8 +179,7 @@ function forwardLayer(ctx: PassContext, layer: number): void {
   const module = moduleOf(ctx, layer, 'down_proj');
   const part = { module, y: acts.x(layer + 1), residual: acts.postAttention(layer) };
   // scratchC = silu(gate)∘up.
-  const gated = { gate: acts.gate(layer), up: acts.up(layer) };
-  linearForward(ctx, view(acts.buffers.scratchC), [part], gated);
+  linearForward(ctx, view(acts.buffers.scratchC), [part], acts.gated(layer));
 }
 
 /**

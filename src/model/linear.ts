@@ -1,10 +1,11 @@
 import { type Projection, PROJECTIONS } from '../formats/decoder-weights.ts';
 import type { KernelPlan } from '../gpu/autotune/kernel-selection.ts';
+import { type Gated, roundGated } from '../gpu/kernels/gated-halves.ts';
 import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
 import { moduleKey } from '../gpu/kernels/lora/dropout-mask.ts';
 import { GATED_RANKS, loraGatedGradient } from '../gpu/kernels/lora/gated-gradient.ts';
 import { loraInputGrad } from '../gpu/kernels/lora/input-grad.ts';
-import { type Gated, loraGradient, loraProject } from '../gpu/kernels/lora/lora.ts';
+import { loraGradient, loraProject } from '../gpu/kernels/lora/lora.ts';
 import { swiglu } from '../gpu/kernels/swiglu.ts';
 import { type BufferView, view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';
@@ -63,7 +64,11 @@ export function loraForward(
   const pairs = adapted(modules.map((module) => ({ module })));
   if (pairs.length === 0) {
     if (gated && !unstored) {
-      swiglu(stream, { ...gated, out: x, n: rows * modules[0]!.linear.weight.depth });
+      const n = rows * modules[0]!.linear.weight.depth;
+      if (gated.halves) {
+        roundGated(stream, { ...gated, n, scratch: acts.scratch });
+      }
+      swiglu(stream, { ...gated, out: x, n });
     }
     return;
   }

@@ -131,7 +131,7 @@ export class Run {
         if (error.intact) {
           await output.save(error.step - 1);
         }
-        throw await explainNotFinite(error, prepared, this.#parts.store);
+        throw await explainNotFinite(error, prepared, this.#parts.store, plan.savedFormat);
       }
       if (!signal?.aborted || error !== signal.reason) {
         throw error;

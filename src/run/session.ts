@@ -61,7 +61,7 @@ export interface SessionInputs extends Pick<
 /** What the memory plan needs of a prepared run. */
 export function planInput(
   prepared: SessionInputs,
-  plan: Pick<ExecutionPlan, 'passTokens' | 'keep' | 'optimizer' | 'logitMiB'> &
+  plan: Pick<ExecutionPlan, 'passTokens' | 'keep' | 'optimizer' | 'savedFormat' | 'logitMiB'> &
     Partial<Pick<ExecutionPlan, 'tiles'>>,
 ): MemoryPlanInput {
   const { model, adapter, inputs, longest, stepTargets, samples } = prepared;
@@ -76,6 +76,7 @@ export function planInput(
     keep: plan.keep === undefined ? undefined : parseSaved(plan.keep),
     optimizer: plan.optimizer,
     samples: samples?.shape,
+    savedFormat: plan.savedFormat,
     logitMiB: plan.logitMiB,
     packedHead: plan.tiles?.[HEAD_CLASS] === PACKED_HEAD && packsHeadOf(model),
   };

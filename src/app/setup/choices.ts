@@ -389,8 +389,12 @@ const nameOf = (chosen: ChosenFolder | ChosenFile | undefined): string =>
 
 /** Where there is no device the page already says so. */
 function planDevice({ device, deviceInputs }: AppState): PlanDevice {
-  const { software, bindingBytes } = device?.ok ? device.value : { software: true, bindingBytes: Infinity };
-  return { budget: deviceSettings(deviceInputs).memory, software, bindingBytes };
+  const { memory: budget, precision: chosen } = deviceSettings(deviceInputs);
+  if (!device?.ok) {
+    return { budget, software: true, bindingBytes: Infinity };
+  }
+  const { software, bindingBytes, precision } = device.value;
+  return { budget, software, bindingBytes, precision: chosen === 'auto' ? precision : chosen };
 }
 
 /** What is wrong in the recipe as it would be used: a new adapter's settings do not count where V1 brings its own. */

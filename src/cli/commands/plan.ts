@@ -3,7 +3,12 @@ import { parameterCount } from '../../formats/decoder-weights.ts';
 import { UserError } from '../../formats/user-error.ts';
 import { counted, showCount } from '../../formats/words.ts';
 import { PACKED_HEAD_ROWS } from '../../gpu/kernels/lm-head/packed.ts';
-import { parseSaved, SAVED, type SavedActivations } from '../../model/activation-checkpointing.ts';
+import {
+  parseSaved,
+  SAVED,
+  type SavedActivations,
+  savedFormatOf,
+} from '../../model/activation-checkpointing.ts';
 import { expectedTime, showExpected } from '../../run/expected-time.ts';
 import { estimateMemory } from '../../run/plan/estimate.ts';
 import {
@@ -15,6 +20,7 @@ import {
 } from '../../run/plan/memory-choice.ts';
 import { memoryPlan, type MemoryPlanInput, totalBytes } from '../../run/plan/memory-plan.ts';
 import { largestInput, type PassInput, passInput, sizedInput } from '../../run/plan/pass-size.ts';
+import type { PrecisionChoice } from '../../run/precision.ts';
 import { openDisplay } from '../display.ts';
 import { baseNamed } from '../hub-cache.ts';
 import { adapterFolder, nodeFolder } from '../node-files.ts';
@@ -29,6 +35,7 @@ interface Options {
   r?: number;
   config?: string;
   memory?: number;
+  precision: PrecisionChoice;
   json?: true;
 }
 
@@ -57,6 +64,7 @@ export function planCommand(program: Command): void {
       'training_config.yaml, or a recipe of LLaMA-Factory, axolotl, TRL or transformers; without it the recipe has its default values',
     )
     .addOption(deviceOption('memory'))
+    .addOption(deviceOption('precision'))
     .option('--json', 'print JSON')
     .action(runPlan);
 }
@@ -74,8 +82,9 @@ async function runPlan(options: Options): Promise<void> {
     lora: { ...given.lora, r: options.r ?? given.lora.r },
     training: { ...given.training, maxLength: options.seq ?? given.training.maxLength },
   };
-  const run = await estimateMemory({ base, source, recipe });
-  const { memory: budget } = options;
+  const { memory: budget, precision: chosen } = options;
+  const precision = chosen === 'auto' ? 'f32' : chosen;
+  const run = await estimateMemory({ base, source, recipe, precision });
   const asked = budget === undefined ? passInput(run) : sizedInput(run, budget, Infinity);
   const choice = chooseMemory(asked, { budget, fill: false });
   const input = withChoice(asked, choice);
@@ -89,6 +98,7 @@ async function runPlan(options: Options): Promise<void> {
       tokens_per_row: input.positions,
       tokens_per_pass: input.passTokens,
       memory_budget: options.memory,
+      precision,
       keep: choice.keep,
       optimizer: choice.optimizer,
       bytes: Object.fromEntries(bytes),
@@ -108,7 +118,7 @@ async function runPlan(options: Options): Promise<void> {
   for (const line of describe(input, batchSize * accumulationSteps)) {
     display.line(line);
   }
-  for (const line of describeChoice(run, choice, budget)) {
+  for (const line of describeChoice(run, choice, budget, chosen)) {
     display.line(line);
   }
   if (expected) {
@@ -149,6 +159,7 @@ function describeChoice(
   run: PassInput,
   { keep, optimizer }: MemoryChoice,
   budget: number | undefined,
+  precision: PrecisionChoice,
 ): string[] {
   const levels = parseSaved(keep);
   const parts = Object.values(SAVED)
@@ -158,20 +169,27 @@ function describeChoice(
     .map(({ level, count }) => `${KEPT[level]} (${counted(count, 'layer')})`);
   const where = optimizer === 'paged' ? 'in host memory, paged' : 'on the GPU';
   const lines = [`kept of each layer: ${parts.join(', ')}; optimizer state ${where}`];
+  const unsaid = precision === 'auto';
   if (budget !== undefined) {
-    return [...lines, `chosen for ${showMib(budget)} MiB`];
+    const more = unsaid ? `, in f32; ${IN_HALVES}` : '';
+    return [...lines, `chosen for ${showMib(budget)} MiB${more}`];
   }
   const most = largestInput(run, Infinity);
+  const halves = largestInput({ ...run, savedFormat: savedFormatOf('matrix') }, Infinity);
+  const packs = (unsaid || precision === 'matrix') && halves.passTokens >= PACKED_HEAD_ROWS;
   return [
     ...lines,
     `with more memory free, a run takes up to ${showMib(keptWhole(most))} MiB and keeps all that the backward pass needs, in passes of up to ${counted(most.passTokens, 'token')}; --memory sets a limit`,
-    ...(most.passTokens < PACKED_HEAD_ROWS
-      ? []
-      : [
-          `on a GPU with subgroup matrices, it takes up to ${showMib(keptWithPackedHead(most))} MiB, to compute ${PACKED_HEAD_ROWS} rows of logits at once`,
-        ]),
+    ...(unsaid ? [`this is in f32; ${IN_HALVES}: up to ${showMib(keptWhole(halves))} MiB`] : []),
+    ...(packs
+      ? [
+          `on a GPU with subgroup matrices, it takes up to ${showMib(keptWithPackedHead(halves))} MiB, to compute ${PACKED_HEAD_ROWS} rows of logits at once`,
+        ]
+      : []),
   ];
 }
+
+const IN_HALVES = 'precision f16 or matrix saves the outputs of gate and up in 16 bits';
 
 const showMib = (bytes: number): string =>
   (bytes / 2 ** 20).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });

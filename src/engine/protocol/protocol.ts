@@ -1,5 +1,6 @@
 import type { DecoderFamily } from '../../formats/decoder-config.ts';
 import type { ParsedRecipe, Recipe } from '../../formats/recipe.ts';
+import type { Precision } from '../../gpu/kernels/linear/nf4-variant.ts';
 import type { MemoryKind } from '../../gpu/memory.ts';
 import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
 import type { Advisory } from '../../run/checks/advisory.ts';
@@ -51,6 +52,8 @@ export interface DeviceFacts {
   maxBufferBytes: number;
   /** Its largest storage buffer binding, in bytes. */
   bindingBytes: number;
+  /** What a new run takes where the precision is left to Retune. */
+  precision?: Precision;
   /** Device, driver and engine in one text: another one may compute at another speed. */
   key: string;
   /** What it is called by WebGPU, for the time that cards of its kind take. */
@@ -167,6 +170,8 @@ export interface PlanDevice {
   software: boolean;
   /** Its largest storage buffer binding, in bytes. */
   bindingBytes: number;
+  /** Of a new run; f32 where it is not known. */
+  precision?: Precision | undefined;
 }
 
 /**

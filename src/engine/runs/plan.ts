@@ -28,13 +28,13 @@ const UNKNOWN: PlanDevice = { budget: undefined, software: true, bindingBytes: I
 /** The memory plan of a run of these inputs. Throws UserError where an input is invalid. */
 export async function plan(
   inputs: ChosenInputs,
-  { budget, software, bindingBytes }: PlanDevice = UNKNOWN,
+  { budget, software, bindingBytes, precision }: PlanDevice = UNKNOWN,
   signal?: AbortSignal,
 ): Promise<PlanFacts> {
   const prepared = await prepare(watchedInputs(runInputs(inputs), { signal }), () =>
     signal?.throwIfAborted(),
   );
-  const asked = passInputOf(prepared);
+  const asked = passInputOf(prepared, precision);
   const input = budget === undefined ? passInput(asked) : sizedInput(asked, budget, bindingBytes);
   // Free memory is measured at the start only.
   const choice = chooseMemory(input, { budget, fill: false });

@@ -8,6 +8,8 @@ import { MAX_BYTES } from '../../formats/read-text.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import { stateBits } from '../../formats/recipe/training.ts';
 import { UserError } from '../../formats/user-error.ts';
+import type { Precision } from '../../gpu/kernels/linear/nf4-variant.ts';
+import { savedFormatOf } from '../../model/activation-checkpointing.ts';
 import { LOGIT_MIB } from '../../model/activations.ts';
 import { templateFor } from '../../text/chat-template-files.ts';
 import { loadTokenizer } from '../../text/load-tokenizer.ts';
@@ -24,11 +26,13 @@ export async function estimateMemory({
   base,
   source,
   recipe,
+  precision = 'f32',
 }: {
   base: Folder;
   /** V1; undefined for a fresh adapter from the recipe's lora section. */
   source: Folder | undefined;
   recipe: Recipe;
+  precision?: Precision;
 }): Promise<PassInput> {
   if (recipe.training.maxLength === Infinity) {
     throw new UserError(
@@ -49,6 +53,7 @@ export async function estimateMemory({
     positions: maxLength,
     windowTokens: rows * maxLength,
     stepTargets: rows * (maxLength - 1),
+    savedFormat: savedFormatOf(precision),
     logitMiB: LOGIT_MIB,
   };
 }

@@ -1,6 +1,7 @@
 import { UserError } from '../../formats/user-error.ts';
 import { type KernelPlan, openKernelPlan, type PlannedKernels } from '../../gpu/autotune/kernel-selection.ts';
 import type { Gpu } from '../../gpu/device.ts';
+import { type SavedFormat, savedFormatOf } from '../../model/activation-checkpointing.ts';
 import { LOGIT_MIB } from '../../model/activations.ts';
 import type { Moment } from '../../text/moment.ts';
 import type { StateStorage } from '../../train/optimizer-state.ts';
@@ -24,6 +25,11 @@ export interface ExecutionPlan extends PlannedKernels {
    * recomputed.
    */
   keep?: string | undefined;
+  /**
+   * How gate and up are rounded and saved for the backward pass; absent in f32 and in the plans of versions until
+   * 2026-11-30, which saved them in f32.
+   */
+  savedFormat?: SavedFormat | undefined;
   /**
    * MiB of logits computed at once: up to eight rows that are left of a pass have a kernel of their own, which rounds
    * differently. Absent in the plans of versions until 2026-11-30.
@@ -52,6 +58,7 @@ export function newExecutionPlanOf(gpu: Gpu, passTokens: number, products = PLAI
   const always = {
     version: PLAN_VERSION,
     gathered: true,
+    savedFormat: savedFormatOf(products.precision),
     logitMiB: LOGIT_MIB,
     packing: 'first-fit',
   } as const;

@@ -7,7 +7,7 @@ import { withErrorScopes } from '../../gpu/error-scopes.ts';
 import { packsTable } from '../../gpu/kernels/lm-head/packed.ts';
 import { type MemoryKind, mib } from '../../gpu/memory.ts';
 import { streamAllocations } from '../../gpu/stream.ts';
-import type { SavedActivations } from '../../model/activation-checkpointing.ts';
+import type { SavedActivations, SavedFormat } from '../../model/activation-checkpointing.ts';
 import { activationAllocations, type ActivationShape } from '../../model/activations.ts';
 import { bytesByKind } from '../../model/allocations.ts';
 import { formatOf, headTensor, weightStorage } from '../../model/base/read/tensor-format.ts';
@@ -31,6 +31,8 @@ export interface MemoryPlanInput {
   packedHead?: boolean | undefined;
   /** Level of each layer's saved activations; default: attention output and statistics. */
   keep?: readonly SavedActivations[] | undefined;
+  /** How gate and up are saved; default: in f32. */
+  savedFormat?: SavedFormat | undefined;
   /** MiB of logits computed at once; default: as in the plans of earlier versions. */
   logitMiB?: number | undefined;
   /** Bits of the optimizer's moments; default: 8. */
@@ -56,6 +58,7 @@ export function trainingActivations(input: MemoryPlanInput): ActivationShape {
     rank: Math.max(...input.modules.map((m) => m.r)),
     training: true,
     keep: input.keep,
+    savedFormat: input.savedFormat,
     logitMiB: input.logitMiB,
     packedHead: input.packedHead,
   };

@@ -1,7 +1,9 @@
 import { stateBits } from '../../formats/recipe/training.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { freeMemory } from '../../gpu/free-memory.ts';
+import type { Precision } from '../../gpu/kernels/linear/nf4-variant.ts';
 import { PACKED_HEAD_ROWS } from '../../gpu/kernels/lm-head/packed.ts';
+import { savedFormatOf } from '../../model/activation-checkpointing.ts';
 import { LOGIT_MIB } from '../../model/activations.ts';
 import { choosePrecision, tunedKernels } from '../choose-kernels.ts';
 import type { DeviceKey } from '../device-settings.ts';
@@ -29,12 +31,13 @@ export async function newExecutionPlan(
   prepared: NewRun,
   call: Pick<FinetuneOptions, DeviceKey | 'tuning' | 'emit'>,
 ): Promise<ExecutionPlan> {
-  const asked = passInputOf(prepared);
+  const precision = choosePrecision(gpu, call.precision ?? 'auto');
+  const asked = passInputOf(prepared, precision);
   const { maxStorageBufferBindingSize } = gpu.device.limits;
   const { memory: budget, emit } = call;
   // The logits of so many rows are one binding.
   const packable =
-    choosePrecision(gpu, call.precision ?? 'auto') === 'matrix' &&
+    precision === 'matrix' &&
     4 * PACKED_HEAD_ROWS * prepared.model.config.vocabSize <= maxStorageBufferBindingSize;
   const largest = largestInput(asked, maxStorageBufferBindingSize);
   const most = packable ? keptWithPackedHead(largest) : keptWhole(largest);
@@ -53,16 +56,11 @@ export async function newExecutionPlan(
   return { ...newExecutionPlanOf(gpu, input.passTokens, products), ...choice };
 }
 
-/** What determines the pass size of a prepared run. */
-export function passInputOf({
-  model,
-  adapter,
-  inputs,
-  longest,
-  windowTokens,
-  stepTargets,
-  samples,
-}: NewRun): PassInput {
+/** What determines the pass size of a prepared run in this precision. */
+export function passInputOf(
+  { model, adapter, inputs, longest, windowTokens, stepTargets, samples }: NewRun,
+  precision: Precision = 'f32',
+): PassInput {
   return {
     model,
     doubleQuant: inputs.recipe.quantization.useDoubleQuant,
@@ -72,6 +70,7 @@ export function passInputOf({
     windowTokens,
     stepTargets,
     samples: samples?.shape,
+    savedFormat: savedFormatOf(precision),
     logitMiB: LOGIT_MIB,
   };
 }

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../src/cli/node-gpu.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import type { RunEvent } from '../../../src/run/events.ts';
 import { finetune } from '../../../src/run/finetune.ts';
 import { estimateMemory } from '../../../src/run/plan/estimate.ts';
+import type { ExecutionPlan } from '../../../src/run/plan/execution-plan.ts';
 import { smallestChoice, withChoice } from '../../../src/run/plan/memory-choice.ts';
 import { checkpointBytes, memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { passInput } from '../../../src/run/plan/pass-size.ts';
@@ -33,6 +34,8 @@ beforeAll(async () => {
   standard = await run({});
 });
 afterAll(() => gpu.close());
+
+type StoredPlan = Pick<ExecutionPlan, 'keep' | 'optimizer' | 'savedFormat'>;
 
 /** Ends a run after this step; reports what it holds, without what earlier runs left. */
 async function run({
@@ -78,7 +81,7 @@ async function run({
   expect(on.errors).toEqual([]);
   const facts = events.find((e) => e.type === 'facts')!.facts;
   const { cursor, ...files } = comparable(store.saved.get(steps)!);
-  const { plan } = cursor as { plan: { keep: string; optimizer: string } };
+  const { plan } = cursor as { plan: StoredPlan };
   const notes = events.filter((e) => e.type === 'note').map((e) => e.text);
   expect(held).toBe(facts.gpuBytes);
   return { files, plan, notes, held };
@@ -99,17 +102,39 @@ it('a run in little memory keeps less, holds what it planned and gives the same 
   expect(little.files).toEqual(standard.files);
 });
 
-it('a run with enough memory saves everything; it resumes as its checkpoint says, even with paged state', async () => {
+describe('a run with enough memory', () => {
   const store = new MemoryStore();
-  const { plan } = await run({ store, steps: 1, memory: 4e9 });
-  expect(plan).toMatchObject({ keep: '33', optimizer: 'resident' });
-  const saved = store.saved.get(1)!;
-  const cursor = JSON.parse(new TextDecoder().decode(saved['retune_state.json'] as Uint8Array)) as object;
-  const paged = { ...plan, keep: '32', optimizer: 'paged' };
-  store.saved.set(1, { ...saved, 'retune_state.json': JSON.stringify({ ...cursor, plan: paged }) });
-  const again = await run({ store });
-  expect(again.plan).toEqual(paged);
-  expect(again.files).toEqual(standard.files);
+  let plan: StoredPlan;
+  beforeAll(async () => void ({ plan } = await run({ store, steps: 1, memory: 4e9 })));
+
+  /** The run from its first step on, had it been planned so. */
+  const resumed = (changed: object) => {
+    const saved = store.saved.get(1)!;
+    const cursor = JSON.parse(new TextDecoder().decode(saved['retune_state.json'] as Uint8Array)) as object;
+    const copy = new MemoryStore();
+    copy.saved.set(1, {
+      ...saved,
+      'retune_state.json': JSON.stringify({ ...cursor, plan: { ...plan, ...changed } }),
+    });
+    return run({ store: copy });
+  };
+
+  it('saves everything; it resumes as its checkpoint says, even with paged state', async () => {
+    expect(plan).toMatchObject({ keep: '33', optimizer: 'resident' });
+    const paged = { keep: '32', optimizer: 'paged' } as const;
+    const again = await resumed(paged);
+    expect(again.plan).toEqual({ ...plan, ...paged });
+    expect(again.files).toEqual(standard.files);
+  });
+
+  it('saves gate and up in f16 where its plan says so, and only there: the bytes are the same however much it keeps', async () => {
+    expect(plan).not.toHaveProperty('savedFormat');
+    const whole = await resumed({ savedFormat: 'f16' });
+    expect(whole.plan).toEqual({ ...plan, savedFormat: 'f16' });
+    const recomputed = await resumed({ savedFormat: 'f16', keep: '01' });
+    expect(recomputed.files).toEqual(whole.files);
+    expect(whole.files).not.toEqual(standard.files);
+  });
 });
 
 /** Runs `work` on a device with only this many bytes left. */

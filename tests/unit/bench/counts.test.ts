@@ -63,6 +63,25 @@ describe('a step of Qwen2.5-1.5B at 1024 tokens, counted without a device', () =
     expect(gpuBytes).toBeLessThan(3.5 * 2 ** 30);
   });
 
+  it('recomputes nothing within 3.5 GiB with gate and up in f16, holds what its plan says, and binds less', async () => {
+    const [rounded, gpu] = [{ ...plan, savedFormat: 'f16' } as const, openNullGpu()];
+    const whole = withMemory(rounded, gpu, inputs);
+    expect(whole.keep).toBe('3'.repeat(28));
+    const found = await countStep(inputs, whole, [plainPass(TOKENS)]);
+    expect(found.recompute).toBe(0);
+    expect(found.dispatches).toBeLessThanOrEqual(1185);
+    expect(found.bytes).toBeLessThan(39.5e9);
+    expect(found.gpuBytes).toBe(totalBytes(memoryPlan(planInput(inputs, whole))));
+    expect(found.gpuBytes).toBeLessThan(3.5 * 2 ** 30);
+    const halved = [...found.kernels].filter(([name]) => name.endsWith(' in halves'));
+    expect(halved.map(([name, { calls }]) => [name, calls])).toEqual([
+      ['lora_project_whole in halves', 28],
+      ['lora_gated_gradient in halves', 28],
+    ]);
+    // Nothing of the plans before it, or of f32, is computed so.
+    expect([...counts.kernels.keys()].filter((name) => / in halves$|^gated_/.test(name))).toEqual([]);
+  });
+
   it('is another one for a plan of earlier versions, which summed LoRA’s gradients apart', async () => {
     const { gathered, ...earlier } = plan;
     expect(gathered).toBe(true);

@@ -29,7 +29,9 @@ const ownFolder = (file: string) => folderOf(file.replace(/^gpu\/(kernels\/)?/, 
 
 /** The shaders that are whole kernels, and what is put before them at run time. */
 const INCLUDED = new Set(SHADERS.flatMap(includesOf));
-const CHOSEN = SHADERS.filter((file) => /\/(reduce|subgroup_matrix|packed_matrix)_by_/.test(file));
+const CHOSEN = SHADERS.filter((file) =>
+  /\/(reduce|subgroup_matrix|packed_matrix|\w+_gate_up)_by_/.test(file),
+);
 const KERNELS = SHADERS.filter((file) => !INCLUDED.has(file) && !CHOSEN.includes(file));
 
 /** The lines that say what a text requires, from the text that includes it or from what is chosen at run time. */
@@ -54,7 +56,7 @@ function sourcesOf(from: string): string[] {
     return [headDimText(64)];
   }
   const [, begin, choices, end] = /^(.*)\{(.*)\}(.*)$/.exec(from)!;
-  return choices!.split(',').map((choice) => text(begin! + choice + end!));
+  return choices!.split(',').map((choice) => resolved(begin! + choice + end!));
 }
 
 describe('every shader', () => {

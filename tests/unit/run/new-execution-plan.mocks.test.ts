@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { benchInputs } from '../../../src/bench/models.ts';
 import { freeMemory } from '../../../src/gpu/free-memory.ts';
 import { openNullGpu } from '../../../src/gpu/null-device.ts';
-import { tunedKernels } from '../../../src/run/choose-kernels.ts';
+import { choosePrecision, tunedKernels } from '../../../src/run/choose-kernels.ts';
 import { DEFAULT_BUDGET_BYTES, keptWhole } from '../../../src/run/plan/memory-choice.ts';
 import { newExecutionPlan, passInputOf } from '../../../src/run/plan/new-execution-plan.ts';
 import { largestInput, passInput } from '../../../src/run/plan/pass-size.ts';
@@ -23,6 +23,7 @@ const hardware = (maxStorageBufferBindingSize = 2 ** 31) => {
 
 describe('the plan of a new run on a GPU', () => {
   beforeEach(() => {
+    vi.mocked(choosePrecision).mockReturnValue('f32');
     vi.mocked(tunedKernels).mockResolvedValue({ precision: 'f32', tiles: {} });
   });
 
@@ -45,6 +46,20 @@ describe('the plan of a new run on a GPU', () => {
     expect(some.passTokens).toBe(1024);
     expect(some.keep).toMatch(/^3+2*1+$/);
   });
+
+  it.each(['f16', 'matrix'] as const)(
+    'in %s saves gate and up in 16 bits, and so more layers',
+    async (precision) => {
+      const before = await planned(3 * 2 ** 30);
+      expect(before.savedFormat).toBeUndefined();
+      vi.mocked(choosePrecision).mockReturnValue(precision);
+      vi.mocked(tunedKernels).mockResolvedValue({ precision, tiles: {} });
+      const plan = await planned(3 * 2 ** 30);
+      expect(plan).toMatchObject({ savedFormat: 'f16', passTokens: 1024 });
+      const whole = (text = '') => text.replace(/[^3]/g, '').length;
+      expect(whole(plan.keep)).toBeGreaterThan(whole(before.keep));
+    },
+  );
 
   it('begins with the least where less is free than a run takes: the device itself may refuse it', async () => {
     expect(await planned(2 ** 30)).toMatchObject({

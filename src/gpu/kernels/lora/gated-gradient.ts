@@ -1,22 +1,31 @@
+import gateUp from '../../../../shaders/lora/gradient_gate_up_by_floats.wgsl';
+import gateUpInHalves from '../../../../shaders/lora/gradient_gate_up_by_halves.wgsl';
 import code from '../../../../shaders/lora/lora_gated_gradient.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import { type BufferView, spanOf } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
+import type { Gated } from '../gated-halves.ts';
 import { PARTS, type PartsOf } from '../shared/parts.ts';
 import { bytesBeside } from '../shared/sum-slices.ts';
 import type { Dropout } from './dropout.ts';
-import { type Gated, masking, sliceDepth } from './lora.ts';
+import { masking, sliceDepth } from './lora.ts';
 
 const PART = { rank: 'u32', narrow_at: 'u32', out_at: 'u32', module_key: 'u32' } as const;
 
-const kernel = new Kernel({
-  name: 'lora_gated_gradient',
-  code,
-  buffers: ['read_write', 'read_write', 'read', 'read', 'read', 'read', 'read_write'],
-  parts: { fields: PART, count: PARTS },
-  params: { width: 'u32', tokens: 'u32', slice_tokens: 'u32', threshold: 'u32', scale: 'f32' },
-});
+const kernelFor = (name: string, source: string, more: readonly 'read'[] = []) =>
+  new Kernel({
+    name,
+    code: source,
+    buffers: ['read_write', 'read_write', 'read', 'read', 'read', 'read', 'read_write', ...more],
+    parts: { fields: PART, count: PARTS },
+    params: { width: 'u32', tokens: 'u32', slice_tokens: 'u32', threshold: 'u32', scale: 'f32' },
+  });
+
+const kernel = kernelFor('lora_gated_gradient', gateUp + code);
+
+/** The same for gate and up that are rounded to f16. */
+const halvesKernel = kernelFor('lora_gated_gradient in halves', gateUpInHalves + code, ['read']);
 
 /** Columns of a workgroup's tile, and the ranks that it takes. */
 const TILE = 32;
@@ -48,7 +57,7 @@ interface MakingB {
  * Replaces gate and up, f32 [T, width], by the gradients of silu(gate)·up with respect to them, given `dout`, and adds
  * what LoRA's gradients take of these columns: `reads`, of the pair that reads the product, `gate` and `up` of those
  * that made the two. Both u must be in one buffer, dA and dB in another. `dropout` masks the product for `reads`. Width
- * is a multiple of 4.
+ * is a multiple of 4. Halves that were saved are read in place of gate and up.
  */
 export function loraGatedGradient(
   stream: Stream,
@@ -61,7 +70,7 @@ export function loraGatedGradient(
     dropout?: Dropout | undefined;
   },
 ): void {
-  const { gate, up, dout, reads, makes, width, tokens, dropout } = call;
+  const { gate, up, halves, dout, reads, makes, width, tokens, dropout } = call;
   const made = [makes.gate, makes.up];
   const us = made.flatMap((part) => part?.u ?? []);
   // Absent operands are bound to dout and never read.
@@ -80,13 +89,18 @@ export function loraGatedGradient(
   const slice_tokens = sliceDepth([{ depth: tokens, tiles: 1 }]);
   const mask = masking(dropout);
   const wide = [gate, up, dout];
-  stream.dispatch(kernel, {
-    buffers: [...wide, u, v, dropout?.tokenKeys ?? dout, out],
-    bytes: bytesBeside([...wide, u, v, out], 0),
+  const saved = halves && [halves.saved ?? dout];
+  stream.dispatch(halves ? halvesKernel : kernel, {
+    buffers: [...wide, u, v, dropout?.tokenKeys ?? dout, out, ...(saved ?? [])],
+    bytes: bytesBeside([...wide, u, v, out, ...(saved ?? [])], 0),
     parts,
     params: { width, tokens, slice_tokens, ...mask.params },
     groups: [ceilDiv(width, TILE)],
-    constants: { GROUPS: Math.min(2, ceilDiv(tokens, slice_tokens)), ...mask.constants },
+    constants: {
+      GROUPS: Math.min(2, ceilDiv(tokens, slice_tokens)),
+      ...(halves && { SAVED: Number(!!halves.saved) }),
+      ...mask.constants,
+    },
     work: parts.reduce((sum, { rank }) => sum + 2 * tokens * width * rank, 0),
   });
 }

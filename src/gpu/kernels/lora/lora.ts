@@ -2,10 +2,13 @@
 import gradientCode from '../../../../shaders/lora/lora_gradient.wgsl';
 import projectCode from '../../../../shaders/lora/lora_project.wgsl';
 import wholeCode from '../../../../shaders/lora/lora_project_whole.wgsl';
+import gateUp from '../../../../shaders/lora/project_gate_up_by_floats.wgsl';
+import gateUpInHalves from '../../../../shaders/lora/project_gate_up_by_halves.wgsl';
 import { ceilDiv } from '../../grid.ts';
 import { Kernel } from '../../kernel.ts';
 import { type BufferView, spanOf } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
+import { type Gated, placesIn, roundGated } from '../gated-halves.ts';
 import { PARTS, type PartsOf } from '../shared/parts.ts';
 import { bytesBeside, sumParts } from '../shared/sum-slices.ts';
 import { swiglu } from '../swiglu.ts';
@@ -22,10 +25,10 @@ const PROJECT_PART = {
   alpha: 'f32',
 } as const;
 
-const kernelFor = (name: string, code: string) =>
+const kernelFor = (name: string, code: string, more: readonly 'read_write'[] = []) =>
   new Kernel({
     ...{ name, code },
-    buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write'],
+    buffers: ['read', 'read', 'read', 'read', 'read', 'read_write', 'read_write', ...more],
     parts: { fields: PROJECT_PART, count: PARTS },
     params: {
       ...({ rows: 'u32', slice_depth: 'u32', threshold: 'u32', scale: 'f32' } as const),
@@ -36,7 +39,10 @@ const kernelFor = (name: string, code: string) =>
 const projectKernel = kernelFor('lora_project', projectCode);
 
 /** The same without slices of the depth in several workgroups. */
-const wholeKernel = kernelFor('lora_project_whole', wholeCode);
+const wholeKernel = kernelFor('lora_project_whole', gateUp + wholeCode);
+
+/** The same for gate and up that are rounded to f16. */
+const halvesKernel = kernelFor('lora_project_whole in halves', gateUpInHalves + wholeCode, ['read_write']);
 
 const GRADIENT_PART = {
   width: 'u32',
@@ -145,12 +151,6 @@ export const masking = (dropout: Dropout | undefined) => ({
   params: maskParams({ rate: dropout?.rate ?? 0 }),
 });
 
-/** What x = silu(gate)·up is made of; each f32 as x. */
-export interface Gated {
-  gate: BufferView;
-  up: BufferView;
-}
-
 /** One factor's share of `loraProject`. */
 interface Projected {
   /** f32 [rows, depth], depth a multiple of 4 */
@@ -237,21 +237,31 @@ export function loraProject(
     const sources = gated ? [gated.gate, gated.up, gated.up] : xs;
     // Absent operands are bound to others and never touched.
     const stored = !!gated && !unstored;
-    const made = stored ? xs[0] : scratch;
-    stream.dispatch(wholeKernel, {
+    const saved = gated?.halves?.saved;
+    const [place, other] = gated?.halves ? placesIn(scratch) : [scratch];
+    const halves = other ? [saved ?? other] : [];
+    // Of gate and up for x, and of what is stored or saved.
+    const more = (gated ? 4 : 0) + (stored ? 4 : 0) + (saved ? 4 : 0);
+    stream.dispatch(gated?.halves ? halvesKernel : wholeKernel, {
       ...dispatch,
-      buffers: [...sources, w.whole, dropout?.tokenKeys ?? sources[0]!, out.whole, made],
-      // Of gate and up for x, and where that is stored of all three.
-      bytes: projectedBytes(rows, call.parts) + (gated ? (stored ? 8 : 4) * rows * parts[0]!.depth : 0),
+      buffers: [
+        ...[...sources, w.whole, dropout?.tokenKeys ?? sources[0]!, out.whole],
+        ...[stored ? xs[0] : place, ...halves],
+      ],
+      bytes: projectedBytes(rows, call.parts) + more * rows * parts[0]!.depth,
       groups: [tiles.reduce((sum, n) => sum + n, 0), ceilDiv(rows, WHOLE_ROWS)],
       constants: {
         ...{ GROUPS: groupsFor(most), GATED: Number(!!gated), STORED: Number(stored) },
+        ...(gated?.halves && { SAVED: Number(!!saved) }),
         ...constants,
       },
     });
     return;
   }
   if (gated) {
+    if (gated.halves) {
+      roundGated(stream, { ...gated, n: rows * call.parts[0]!.depth, scratch });
+    }
     swiglu(stream, { ...gated, out: xs[0], n: rows * call.parts[0]!.depth });
   }
   stream.dispatch(projectKernel, {

@@ -1,16 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import type { Gated } from '../../../../src/gpu/kernels/gated-halves.ts';
 import {
   dropoutKeep,
   dropoutKey,
   dropoutThreshold,
   moduleKey,
 } from '../../../../src/gpu/kernels/lora/dropout-mask.ts';
-import {
-  type Gated,
-  LORA_SCRATCH,
-  loraGradient,
-  loraProject,
-} from '../../../../src/gpu/kernels/lora/lora.ts';
+import { LORA_SCRATCH, loraGradient, loraProject } from '../../../../src/gpu/kernels/lora/lora.ts';
 import { swiglu } from '../../../../src/gpu/kernels/swiglu.ts';
 import { type BufferView, view } from '../../../../src/gpu/memory.ts';
 import { dropoutRef } from '../../../reference/ops/dropout.ts';
