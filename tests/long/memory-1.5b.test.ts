@@ -11,6 +11,7 @@ import { defaultRecipe } from '../../src/formats/recipe.ts';
 import { mib } from '../../src/gpu/memory.ts';
 import { allocateBase } from '../../src/model/base/allocate.ts';
 import { estimateMemory } from '../../src/run/plan/estimate.ts';
+import { newExecutionPlanOf } from '../../src/run/plan/execution-plan.ts';
 import { chooseMemory, withChoice } from '../../src/run/plan/memory-choice.ts';
 import { memoryPlan, totalBytes } from '../../src/run/plan/memory-plan.ts';
 import { passInput } from '../../src/run/plan/pass-size.ts';
@@ -30,23 +31,29 @@ beforeAll(async () => {
   model = await openBaseModel(await nodeFolder(FOLDER));
 });
 
-/** [tokens of a row, budget in bytes or none, most bytes]: rank 32 on all modules, as in the recipe. */
+/**
+ * [tokens of a row, budget in bytes or none, precision whose storage is taken, most bytes]: rank 32 on all modules, as in
+ * the recipe.
+ */
 it.each([
-  [1024, undefined, 2.2 * GIB],
-  [2048, undefined, 3.5 * GIB],
-  [1024, 1.8 * GIB, 1.8 * GIB],
-  [2048, 2.1 * GIB, 2.1 * GIB],
-  [1024, 4e9, 4e9],
-  [2048, 4e9, 4e9],
-])(
-  'rows of %i tokens with a budget of %s take at most %i bytes, as planned',
-  async (tokens, budget, most) => {
+  [1024, undefined, 'f32', 2.2 * GIB],
+  [2048, undefined, 'f32', 3.5 * GIB],
+  [1024, 1.8 * GIB, 'f32', 1.8 * GIB],
+  [2048, 2.1 * GIB, 'f32', 2.1 * GIB],
+  [1024, 4e9, 'f32', 4e9],
+  [2048, 4e9, 'f32', 4e9],
+  [1024, 3.5 * GIB, 'matrix', 3.5 * GIB],
+  [2048, 3.5 * GIB, 'matrix', 3.5 * GIB],
+] as const)(
+  'rows of %i tokens with a budget of %s in %s take at most %i bytes, as planned',
+  async (tokens, budget, precision, most) => {
     const recipe = defaultRecipe();
     const asked = passInput(
       await estimateMemory({
         base: await nodeFolder(FOLDER),
         source: undefined,
         recipe: { ...recipe, training: { ...recipe.training, maxLength: tokens } },
+        precision,
       }),
     );
     expect(asked.modules.length).toBe(196);
@@ -57,15 +64,9 @@ it.each([
     const gpu = await openNodeGpu('floor');
     const base = allocateBase(gpu, model, { doubleQuant: true, positions: tokens });
     const adapter = freshAdapter(recipe.lora, model.config, recipe.seed, '');
-    const plan = {
-      version: 4,
-      precision: 'f32',
-      tiles: {},
-      packing: 'first-fit',
-      passTokens: asked.passTokens,
-      device: gpu.name,
-      ...choice,
-    } as const;
+    // The software device computes in f32 only, but can store what any precision stores.
+    const { savedFormat } = asked;
+    const plan = { ...newExecutionPlanOf(gpu, asked.passTokens), ...choice, savedFormat };
     const { longest, stepTargets } = { longest: tokens, stepTargets: asked.stepTargets };
     const prepared = { model, adapter, longest, stepTargets, cache: undefined, inputs: { recipe } };
     gpu.device.pushErrorScope('out-of-memory');
