@@ -38,19 +38,19 @@ export class DeviceReport extends SessionView {
       dialog::backdrop {
         background: rgb(0 0 0 / 45%);
       }
-      header,
-      footer {
+      .head,
+      .foot {
         display: flex;
         flex-wrap: wrap;
         align-items: center;
         gap: 0.6rem 1rem;
         padding: 0.9rem 1.25rem;
       }
-      header {
+      .head {
         justify-content: space-between;
         border-bottom: 1px solid var(--line);
       }
-      footer {
+      .foot {
         border-top: 1px solid var(--line);
       }
       .lines {
@@ -92,6 +92,10 @@ export class DeviceReport extends SessionView {
         padding: 0.5rem 0.7rem;
         border-radius: var(--radius-small);
         background: var(--warn-soft);
+      }
+      .option {
+        display: inline-block;
+        max-width: 100%;
       }
       textarea {
         flex-basis: 100%;
@@ -135,10 +139,10 @@ export class DeviceReport extends SessionView {
       closedby="any"
       @close=${() => this.dispatchEvent(new Event('close'))}
     >
-      <header>
+      <div class="head">
         <h2 id="title">This machine</h2>
         <button type="button" class="close" @click=${() => this.dialog.close()}>Close</button>
-      </header>
+      </div>
       <div class="lines" tabindex="0" role="group" aria-labelledby="title">
         <p class="soft small intro" role="status">${this.#summary()}</p>
         ${
@@ -149,7 +153,7 @@ export class DeviceReport extends SessionView {
             : nothing
         }
       </div>
-      <footer>
+      <div class="foot">
         <button type="button" class="copy" ?disabled=${!this.report?.ok} @click=${() => void this.#copy()}>
           Copy for a bug report
         </button>
@@ -171,7 +175,7 @@ export class DeviceReport extends SessionView {
               ></textarea>`
             : nothing
         }
-      </footer>
+      </div>
     </dialog>`;
   }
 
@@ -198,7 +202,7 @@ export class DeviceReport extends SessionView {
       ${
         look
           ? html`<ul class="remedies">
-              ${remedies.map((remedy) => html`<li>${safeText(remedy)}</li>`)}
+              ${remedies.map((remedy) => html`<li>${withOptions(remedy)}</li>`)}
             </ul>`
           : nothing
       }
@@ -214,3 +218,9 @@ export class DeviceReport extends SessionView {
     this.text?.select();
   }
 }
+
+/** Options of a command line stay in one piece: a line would be broken between their two dashes. */
+const withOptions = (text: string) =>
+  text
+    .split(/(--[\w=-]+)/)
+    .map((part, i) => (i % 2 === 1 ? html`<span class="option">${safeText(part)}</span>` : safeText(part)));

@@ -86,9 +86,9 @@ export class PageNotices extends SessionView {
     }
     ${gone ? html`<notice-bar class="gone" role="alert" .text=${gone}></notice-bar>` : nothing}
     ${elsewhere && !isActive(run) ? this.#elsewhere(elsewhere) : nothing}
+    ${view === 'setup' && !isActive(run) ? html`${this.#waiting()}${this.#chooseAgain()}` : nothing}
     ${unfinished && !elsewhere && view === 'setup' && !isActive(run) ? this.#unfinished(unfinished) : nothing}
     ${view === 'setup' && !run && !elsewhere ? this.#finished() : nothing}
-    ${view === 'setup' && !isActive(run) ? html`${this.#waiting()}${this.#chooseAgain()}` : nothing}
     ${
       this.app.updateReady && !isActive(run) && !elsewhere
         ? html`<notice-bar text="A new version of Retune is available."

@@ -55,7 +55,7 @@ export class RunReport {
         this.#latest = event.progress;
         return this.#training();
       case 'baseline':
-        return display.line(`before the first step: eval_loss ${event.evalLoss.toFixed(4)}, to compare with`);
+        return display.line(`before the first step: eval_loss ${event.evalLoss.toFixed(4)}`);
       case 'log': {
         const text = logLine(event.entry, this.#maxSteps, this.#latest);
         if (text !== undefined) {

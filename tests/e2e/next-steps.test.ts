@@ -47,7 +47,9 @@ describe.concurrent('a newcomer is led on', () => {
     await page.getByText('PeftModel.from_pretrained').waitFor();
     await press(page, 'Use V2 in other programs');
     await arrives(page, 'Use V2 at step 20');
-    await page.getByText(/^v2-step-20-merged: 2\.9 GiB will be written\.$/).waitFor();
+    await page
+      .getByText(/^v2-step-20-merged: 2\.9 GiB will be written, once the base’s folder is chosen\.$/)
+      .waitFor();
     await press(page, 'Back to the run');
     await arrives(page, 'V2 is ready');
     await press(page, 'Test V1 against V2');

@@ -145,6 +145,13 @@ async function showsFilm(page: Page): Promise<void> {
     'Step 20',
   ]);
   const last = strip.getByRole('listitem').last();
+  // White space is shown as it is: none of it may be the markup's.
+  expect(
+    await strip
+      .locator('.answer')
+      .first()
+      .evaluate((answer) => answer.textContent),
+  ).toMatch(/^After/);
   expect(await last.locator('ins').allTextContents()).toEqual(['[added: 20]']);
   expect(await last.locator('del').allTextContents()).toEqual(['[gone: 10]']);
   const size = page.viewportSize()!;

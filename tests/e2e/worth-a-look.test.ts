@@ -85,7 +85,7 @@ it('says in the page what is worth a look, mends it at a press, and never blocks
     'Learning rate': 'learning_rate is 0.5, so high that the loss is likely to rise',
     Warmup:
       'warmup_steps is 100 and the run has 2 steps, so that it ends before the learning rate has warmed up',
-    'Short epoch': 'an epoch is shorter than one optimizer step: 8 rows to train on, and a step takes 16',
+    'Short epoch': 'An epoch is shorter than one optimizer step: 8 rows to train on, and a step takes 16',
     'Form of the rows': 'v1 was trained on rows of plain text and these are chat',
     'Rows cut': 'rows.jsonl: 8 of 8 rows are cut at max_seq_length 60',
     'Trained and validated': 'rows.jsonl: 1 row is in held.jsonl as well, line 8 (the first there on line 1)',
@@ -132,7 +132,7 @@ it('says in the page what is worth a look, mends it at a press, and never blocks
 
   // Validation rows of another form than the training rows.
   await give(page, 'validation', 'texts.jsonl', jsonl([{ text: 'Once upon a time.' }]));
-  await page.getByText('the training rows are chat and those of texts.jsonl plain text').waitFor();
+  await page.getByText('The training rows are chat and those of texts.jsonl plain text').waitFor();
   await press('Leave the validation file out');
   await heading.getByText('1 thing').waitFor();
 

@@ -26,8 +26,9 @@ export class CompareBlindView extends LitElement {
   static override styles = [
     shared,
     css`
+      /* Empty, it takes no gap. */
       :host {
-        display: block;
+        display: contents;
       }
       .panel,
       .result {

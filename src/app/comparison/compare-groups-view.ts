@@ -17,7 +17,11 @@ export class CompareGroupsView extends LitElement {
   static override styles = [
     shared,
     css`
+      /* Empty, it takes no gap. */
       :host {
+        display: contents;
+      }
+      .groups {
         display: grid;
         grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr));
         gap: var(--gap);
@@ -45,7 +49,7 @@ export class CompareGroupsView extends LitElement {
 
   override render() {
     const { versions } = this.detail;
-    return [
+    const groups = [
       this.#groups(
         'topics',
         'By topic',
@@ -59,6 +63,7 @@ export class CompareGroupsView extends LitElement {
         this.comparison?.difficulties ?? [],
       ),
     ];
+    return groups.every((group) => group === nothing) ? nothing : html`<div class="groups">${groups}</div>`;
   }
 
   #groups(

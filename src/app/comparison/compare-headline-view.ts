@@ -145,14 +145,17 @@ export class CompareHeadlineView extends LitElement {
         );
     const where = [...fell(topics), ...fell(difficulties)];
     const voted = votes.a + votes.b + votes.same;
+    if (!headline && voted === 0 && !this.comparison.untrained) {
+      return nothing;
+    }
     return html`<div class="more">
       ${this.#untrained(b)}
       ${
         headline
           ? html`<p class="row">
               <span
-                >${safeText(b)} is better on ${counted(better, 'question')} and worse on
-                ${counted(worse, 'question')}.</span
+                >${safeText(b)} is better on ${better > 0 ? counted(better, 'question') : 'none'} and worse on
+                ${worse > 0 ? counted(worse, 'question') : 'none'}.</span
               >
               ${better > 0 ? this.#link('better', `Show where ${b} got better`) : nothing}
               ${worse > 0 ? this.#link('worse', `Show where ${b} got worse`) : nothing}

@@ -15,6 +15,7 @@ import { visibleText } from '../../formats/visible-text.ts';
 import { saveFile } from '../../platform/save-file.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { showDate } from '../shared/show-date.ts';
 import { shared } from '../shared/styles.ts';
 import type { CompareTableView } from './compare-table-view.ts';
 import { type AnswerFilter, mendedIn } from './comparison.ts';
@@ -101,9 +102,10 @@ export class CompareView extends SessionView {
     const partial = record.status !== 'finished' || running !== undefined;
     const mended = comparison && mendedIn(detail, comparison);
     const correctable = corrections.store.state.run !== undefined;
+    const answered = comparison?.versions.every((i) => record.versions[i]!.answered > 0);
     const failed = record.versions.filter(({ state: s }) => s === 'failed');
     return html`<p class="only-printed">
-        ${record.base} · ${record.questionsFile} · ${new Date(record.created).toLocaleString()}
+        ${record.base} · ${record.questionsFile} · ${showDate(record.created)}
       </p>
       ${failed.map(
         ({ name, sentence = '' }) =>
@@ -121,7 +123,7 @@ export class CompareView extends SessionView {
           : nothing
       }
       ${
-        comparison && (comparison.headline || !partial)
+        comparison && (comparison.headline || (!partial && answered))
           ? html`<compare-headline-view
               .names=${comparison.versions.map((i) => record.versions[i]!.name)}
               .comparison=${comparison}

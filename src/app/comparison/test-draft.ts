@@ -189,7 +189,7 @@ export function maxLengthOf(typed: string): number | string {
   const length = Number(typed);
   return Number.isInteger(length) && length >= 1
     ? length
-    : `Longest answer: found "${typed}", expected a whole number of at least 1; change it.`;
+    : `Maximum answer length: found "${typed}", expected a whole number of at least 1; change it.`;
 }
 
 /** The test in the engine's form, or what is still missing, in words. */

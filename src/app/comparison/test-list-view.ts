@@ -5,6 +5,7 @@ import type { TestRecord } from '../../engine/protocol/comparison.ts';
 import { counted } from '../../formats/words.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { showDate } from '../shared/show-date.ts';
 import { shared } from '../shared/styles.ts';
 
 /** The tests that the browser stores, to open or delete. */
@@ -64,9 +65,7 @@ export class TestListView extends SessionView {
     return html`<li>
       <div>
         <p><strong>${safeText(name)}</strong></p>
-        <p class="soft small">
-          ${new Date(created).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })} · ${state}
-        </p>
+        <p class="soft small">${showDate(created)} · ${state}</p>
       </div>
       <span class="row">
         <button type="button" @click=${() => void tests.open(id)}>

@@ -1,7 +1,8 @@
+import '../elements/progress-line.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
-import { showBytes, showCount, showSeconds, showShare, showSpeed } from '../../formats/words.ts';
-import { phaseText } from '../shared/run-events.ts';
+import { showCount, showSeconds, showShare, showSpeed } from '../../formats/words.ts';
+import { phaseAmount, phaseText } from '../shared/run-events.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
@@ -19,16 +20,6 @@ export class TestProgressView extends SessionView {
       .panel {
         display: grid;
         gap: 0.6rem;
-      }
-      .line {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.25rem 1.5rem;
-        justify-content: space-between;
-        font-size: var(--small);
-      }
-      label {
-        font-weight: 550;
       }
       li {
         font-size: var(--small);
@@ -50,11 +41,7 @@ export class TestProgressView extends SessionView {
     const names = detail?.record.versions.map(({ name }) => name) ?? [];
     const { what, done, total, aside } = progressLine(running, names);
     return html`<section class="panel" aria-label="Progress">
-      <div class="line">
-        <label for="bar">${safeText(what)}</label>
-        <span class="soft numbers">${aside}</span>
-      </div>
-      <progress id="bar" max=${total || 1} value=${done}></progress>
+      <progress-line .what=${what} .aside=${aside} .done=${done} .total=${total}></progress-line>
       ${
         running.notes.length > 0
           ? html`<ul>
@@ -71,12 +58,8 @@ function progressLine(
   names: readonly string[],
 ): { what: string; done: number; total: number; aside: string } {
   if (phase) {
-    const { done, total, unit } = phase;
-    const aside =
-      unit === 'bytes'
-        ? `${showBytes(done)} of ${showBytes(total)}`
-        : `${showCount(done)} of ${showCount(total)} ${unit}`;
-    return { what: phaseText(phase.phase), done, total, aside };
+    const { done, total } = phase;
+    return { what: phaseText(phase.phase), done, total, aside: phaseAmount(phase) };
   }
   if (!progress) {
     return { what: 'Getting ready', done: 0, total: 1, aside: '' };

@@ -84,16 +84,17 @@ export class TestSetupView extends SessionView {
         text-align: right;
       }
       @media (max-width: 40rem) {
-        .start p {
-          text-align: left;
+        .panel.start {
+          flex-direction: column-reverse;
+          align-items: stretch;
         }
-        .start .primary {
-          flex: 1 1 100%;
+        .start p {
+          flex: none;
+          text-align: left;
         }
       }
       button.demo {
         align-self: flex-start;
-        padding-left: 0;
       }
       .note {
         font-size: var(--tiny);

@@ -141,7 +141,10 @@ export class TestVersionsView extends SessionView {
         name=${key}
         .checked=${this.chosen.includes(key)}
         @change=${(event: Event) => this.#tick(key, (event.target as HTMLInputElement).checked)}
-      /><span><b>${safeText(name)}</b> <span class="detail">${safeText(detail)}</span></span></label
+      /><span
+        ><b>${safeText(name)}</b>
+        ${detail === name ? nothing : html`<span class="detail">${safeText(detail)}</span>`}</span
+      ></label
     >`;
   }
 

@@ -36,7 +36,13 @@ export class AnswerCorrection extends LitElement {
     shared,
     css`
       :host {
+        display: flex;
+        flex-direction: column;
+        min-width: 0;
+      }
+      slot:not([name]) {
         display: block;
+        flex: 1;
       }
       textarea {
         display: block;

@@ -24,6 +24,10 @@ export class AskOnce extends LitElement {
         justify-content: flex-end;
         text-align: left;
       }
+      .answers {
+        display: flex;
+        gap: 0.6rem;
+      }
       .question {
         font-size: var(--small);
         overflow-wrap: anywhere;
@@ -54,10 +58,12 @@ export class AskOnce extends LitElement {
       @keydown=${(event: KeyboardEvent) => event.key === 'Escape' && this.#ask(false, 'button')}
     >
       <span class="question" id="question">${safeText(this.question)}</span>
-      <button type="button" class="yes" aria-describedby="question" @click=${this.#confirmed}>
-        ${this.word}
-      </button>
-      <button type="button" @click=${() => this.#ask(false, 'button')}>Keep</button>
+      <span class="answers">
+        <button type="button" class="yes" aria-describedby="question" @click=${this.#confirmed}>
+          ${this.word}
+        </button>
+        <button type="button" @click=${() => this.#ask(false, 'button')}>Keep</button>
+      </span>
     </span>`;
   }
 

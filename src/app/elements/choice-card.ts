@@ -59,6 +59,8 @@ export class ChoiceCard extends LitElement {
   @property({ type: Boolean }) zips = false;
   /** The file that a folder must hold; of a folder with several that hold it, one is asked for. */
   @property() mark: Mark | undefined;
+  /** Nothing need be chosen here any more. */
+  @property({ type: Boolean }) settled = false;
   /** It can be changed, but not cleared. */
   @property({ type: Boolean }) fixed = false;
   @state() private over = false;
@@ -82,7 +84,13 @@ export class ChoiceCard extends LitElement {
   override render() {
     const { heading, chosenName, locked } = this;
     const problem = this.ownProblem || this.problem;
-    const state = problem ? 'bad' : this.facts.length > 0 ? 'good' : chosenName ? 'busy' : 'empty';
+    const state = problem
+      ? 'bad'
+      : this.facts.length > 0 || (this.settled && !chosenName)
+        ? 'good'
+        : chosenName
+          ? 'busy'
+          : 'empty';
     return html`<section
       class="card ${state} ${this.quiet ? 'quiet' : ''} ${this.over ? 'over' : ''}"
       aria-labelledby="heading"

@@ -125,13 +125,16 @@ export class FilmStripView extends LitElement {
   #frame(frame: FilmFrame) {
     const { pieces, cut } = frame;
     const isEmpty = pieces.every(({ kind }) => kind === 'gone') && !cut;
+    const beyond = isEmpty
+      ? html`<span class="soft">(no answer)</span>`
+      : cut
+        ? html`<span class="soft" title="It goes on">…</span>`
+        : nothing;
+    // In one line: white space of the markup would be shown.
+    const text = html`${markedText(pieces, 'other')}${beyond}`;
     return html`<li>
       <p class="steps numbers">${stepsText(frame)}</p>
-      <p class="answer">
-        ${markedText(pieces, 'other')}${isEmpty ? html`<span class="soft">(no answer)</span>` : nothing}${
-          cut ? html`<span class="soft" title="It goes on">…</span>` : nothing
-        }
-      </p>
+      <p class="answer">${text}</p>
     </li>`;
   }
 }

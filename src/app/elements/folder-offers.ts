@@ -46,7 +46,9 @@ export class FolderOffers extends LitElement {
       ul {
         list-style: none;
         margin: 0;
-        padding: 2px;
+        /* Room for the outline of what has the focus. */
+        margin: -5px;
+        padding: 5px;
         max-height: 14rem;
         overflow-y: auto;
         display: flex;

@@ -19,6 +19,8 @@ export interface ChartSeries {
   dashed?: boolean | readonly number[];
   /** Never smoothed: it has few points, and each counts. */
   exact?: boolean;
+  /** What its key says where no step is pointed at; the latest value unless given. */
+  summary?: string;
   points: readonly Point[];
 }
 
@@ -77,7 +79,7 @@ export class LineChart extends LitElement {
         <h3>${this.heading}</h3>
         ${this.at === undefined ? nothing : html`<span class="soft numbers">step ${this.at}</span>`}
         ${this.series.map(
-          ({ name, color, dashed, exact, points }) =>
+          ({ name, color, dashed, exact, summary, points }) =>
             html`<span class="key numbers">
               <svg viewBox="0 0 22 8" aria-hidden="true" data-color=${color}>
                 <line
@@ -89,7 +91,8 @@ export class LineChart extends LitElement {
                   stroke-dasharray=${dashed === true ? '5 4' : dashed ? dashed.join(' ') : 'none'}
                 />
               </svg>
-              ${safeText(name)} <b>${this.#valueAt(points)}</b>${
+              ${safeText(name)}
+              <b>${this.at === undefined && summary !== undefined ? summary : this.#valueAt(points)}</b>${
                 this.weight === 0 || exact
                   ? nothing
                   : html`<span>(${this.#valueAt(smoothed(points, this.weight))} smoothed)</span>`

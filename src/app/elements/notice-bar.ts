@@ -18,7 +18,13 @@ export class NoticeBar extends LitElement {
       :host {
         display: block;
       }
-      div {
+      .what {
+        flex: 1 1 16rem;
+        min-width: 0;
+        display: flex;
+        gap: 0.75rem;
+      }
+      .bar {
         display: flex;
         flex-wrap: wrap;
         gap: 0.6rem 0.75rem;
@@ -44,6 +50,7 @@ export class NoticeBar extends LitElement {
       }
       .mark {
         flex: none;
+        margin-top: 0.1rem;
         width: 1.35rem;
         height: 1.35rem;
         border-radius: 50%;
@@ -53,16 +60,18 @@ export class NoticeBar extends LitElement {
         text-align: center;
       }
       p {
-        flex: 1 1 16rem;
+        min-width: 0;
         overflow-wrap: anywhere;
       }
     `,
   ];
 
   override render() {
-    return html`<div class=${this.kind}>
-      <span class="mark" role="img" aria-label=${NAMES[this.kind]}>${MARKS[this.kind]}</span>
-      <p>${safeText(this.text)}<slot></slot></p>
+    return html`<div class="bar ${this.kind}">
+      <div class="what">
+        <span class="mark" role="img" aria-label=${NAMES[this.kind]}>${MARKS[this.kind]}</span>
+        <p>${safeText(this.text)}<slot></slot></p>
+      </div>
       <slot name="actions"></slot>
     </div>`;
   }

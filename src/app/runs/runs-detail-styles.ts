@@ -70,6 +70,9 @@ export const runDetailStyles = css`
     color: var(--accent);
     padding: 0.2rem 0;
   }
+  details .row {
+    margin-top: 0.6rem;
+  }
   pre {
     margin: 0.5rem 0 0;
     padding: 0.75rem;

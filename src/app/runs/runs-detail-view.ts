@@ -12,6 +12,7 @@ import { saveFile } from '../../platform/save-file.ts';
 import { isActive } from '../shared/app-state.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
+import { showDate } from '../shared/show-date.ts';
 import { shared } from '../shared/styles.ts';
 import { resultName, sourceName } from '../shared/version-names.ts';
 import { runDeletionQuestion } from './deletion-question.ts';
@@ -149,7 +150,14 @@ export class RunsDetailView extends SessionView {
             </button>`
           : nothing
       }
-      <button type="button" ?disabled=${running} @click=${() => training.open(record)}>Open</button>
+      <button
+        type="button"
+        class=${continues ? nothing : 'primary small-primary'}
+        ?disabled=${running}
+        @click=${() => training.open(record)}
+      >
+        Open
+      </button>
       ${this.#use(record)}
       <button
         type="button"
@@ -271,7 +279,7 @@ export class RunsDetailView extends SessionView {
       <dl class="numbers">
         <div>
           <dt>Begun</dt>
-          <dd>${new Date(created).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })}</dd>
+          <dd>${showDate(created)}</dd>
         </div>
         <div>
           <dt>Steps</dt>

@@ -69,6 +69,8 @@ export class StorageView extends SessionView {
       }
       .action {
         min-width: 4.5rem;
+        min-height: 1.75rem;
+        align-content: center;
         text-align: right;
       }
       svg {

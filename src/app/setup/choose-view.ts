@@ -64,6 +64,9 @@ export class ChooseView extends SessionView {
       .preview {
         margin-top: var(--gap);
       }
+      .look-through {
+        align-self: start;
+      }
       .look {
         margin-top: 0.8rem;
       }
@@ -150,6 +153,7 @@ export class ChooseView extends SessionView {
       .locked=${locked}
       .zips=${slot === 'source'}
       .mark=${MARKS[slot]}
+      .settled=${slot === 'source' && this.app.fresh}
       @chosen=${(event: CustomEvent) => void this.session.choices.choose(slot, event.detail)}
       @zip=${(event: CustomEvent<File>) => void this.session.choices.chooseZip(event.detail)}
       @cleared=${() => void this.session.choices.choose(slot, undefined)}
@@ -158,7 +162,11 @@ export class ChooseView extends SessionView {
       ${slot === 'train' || slot === 'validation' ? this.#columns(slot, locked) : nothing}
       ${
         slot === 'validation' && answer?.ok
-          ? html`<button type="button" class="link" @click=${() => void this.session.rows.open('validation')}>
+          ? html`<button
+              type="button"
+              class="link look-through"
+              @click=${() => void this.session.rows.open('validation')}
+            >
               Look through these rows
             </button>`
           : nothing

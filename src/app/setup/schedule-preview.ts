@@ -27,7 +27,8 @@ export class SchedulePreview extends LitElement {
     }
     const { training } = this.recipe;
     const points = schedulePoints(training, this.maxSteps);
-    const series: ChartSeries[] = [{ name: 'rate', color: '--plot-1', exact: true, points }];
+    const summary = `at most ${showRate(Math.max(...points.map(([, rate]) => rate)))}`;
+    const series: ChartSeries[] = [{ name: 'rate', color: '--plot-1', exact: true, summary, points }];
     return html`<line-chart
       heading="Learning rate of this run"
       .end=${this.maxSteps}

@@ -86,7 +86,7 @@ export class WorthALook extends SessionView {
     const locked = planning || slots.train.reading || isActive(run);
     return html`<li>
       <h4>${ADVISORY_TITLES[kind]}</h4>
-      <p>${safeText(`${found}.`)}</p>
+      <p>${safeText(`${sentence(found)}.`)}</p>
       ${
         remedies.length > 0
           ? html`<div class="row">
@@ -116,5 +116,8 @@ export class WorthALook extends SessionView {
     heading?.scrollIntoView({ block: 'nearest' });
   }
 }
+
+/** A name at its beginning stays as it is written. */
+const sentence = (found: string): string => (/^(?:an?|the) /.test(found) ? begun(found) : found);
 
 const begun = (label: string): string => `${label.charAt(0).toUpperCase()}${label.slice(1)}`;

@@ -17,11 +17,8 @@ export function resultChoices({ status, step, best, taken, log, checkpoints }: C
   const all = [...new Set([...saved, ...(result === undefined ? [] : [result])])].toSorted((a, b) => b - a);
   const lowest = bestStep(all, log as readonly LogEntry[]);
   const choices = all.map((one): ResultChoice => {
-    const asides = [
-      one === taken?.step && 'taken',
-      one === lowest && 'the best',
-      one === all[0] && 'the last',
-    ].filter((aside) => aside !== false);
+    const rank = [one === lowest && 'the best', one === all[0] && 'the last'].filter(Boolean).join(' and ');
+    const asides = [one === taken?.step && 'taken', rank].filter(Boolean);
     return { step: one === result ? undefined : one, label: [`step ${one}`, ...asides].join(', ') };
   });
   const rank = (choice: ResultChoice): number =>

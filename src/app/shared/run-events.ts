@@ -1,7 +1,7 @@
 import type { RunRecord } from '../../engine/protocol/protocol.ts';
 import type { Recipe } from '../../formats/recipe.ts';
 import type { LogEntry } from '../../formats/trainer-state.ts';
-import { showBytes, showNumber, showRate } from '../../formats/words.ts';
+import { showBytes, showCount, showNumber, showRate } from '../../formats/words.ts';
 import type { Phase, RunEvent } from '../../run/events.ts';
 import { withSample } from '../../run/samples/film.ts';
 import type { LogLine, RunState } from './app-state.ts';
@@ -17,7 +17,7 @@ const PHASES = {
   'measuring memory': 'Measuring free GPU memory',
   'timing kernels': 'Autotuning kernels on this GPU',
   'compiling kernels': 'Compiling kernels for this GPU',
-  'evaluating the start': 'Evaluating the validation rows before the first step, to compare with',
+  'evaluating the start': 'Evaluating the validation rows before the first step',
   evaluating: 'Evaluating the validation rows',
   'answering sample prompts': 'Answering the sample prompts',
   saving: 'Saving',
@@ -25,6 +25,13 @@ const PHASES = {
 
 /** What happens before the first step, in words. */
 export const phaseText = (phase: Phase): string => PHASES[phase];
+
+/** "1.2 GiB of 2.9 GiB", "3 of 480 rows". */
+export function phaseAmount({ done, total, unit }: { done: number; total: number; unit: string }): string {
+  return unit === 'bytes'
+    ? `${showBytes(done)} of ${showBytes(total)}`
+    : `${showCount(done)} of ${showCount(total)} ${unit}`;
+}
 
 export function newRun(name: string, hasSource: boolean, recipe?: Recipe): RunState {
   return { name, status: 'starting', steps: [], evals: [], checkpoints: [], log: [], hasSource, recipe };
@@ -90,7 +97,7 @@ export function afterEvent(run: RunState, event: RunEvent): RunState {
       };
     }
     case 'baseline': {
-      const text = `Before the first step: eval loss ${showNumber(event.evalLoss)}, to compare with`;
+      const text = `Before the first step: eval loss ${showNumber(event.evalLoss)}`;
       const evals = withBaseline(run.evals, event.evalLoss);
       return { ...run, phase: undefined, evals, log: withLine(run.log, line('log', text)) };
     }

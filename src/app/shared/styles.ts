@@ -105,12 +105,21 @@ export const shared = css`
   button.link {
     border: 0;
     background: none;
-    padding: 0.2rem 0.25rem;
+    padding: 0.2rem 0;
     min-height: 1.75rem;
     font-weight: 450;
     color: var(--accent);
     text-decoration: underline;
     text-underline-offset: 0.2em;
+  }
+  button.link:disabled {
+    color: var(--ink-soft);
+    text-decoration: none;
+  }
+  /* Within a line of text. */
+  :is(p, dd, span) > button.link {
+    padding-block: 0;
+    min-height: 0;
   }
   :focus-visible {
     outline: 3px solid var(--accent);
@@ -142,6 +151,9 @@ export const shared = css`
     color: var(--ink-soft);
     cursor: not-allowed;
   }
+  textarea {
+    vertical-align: top;
+  }
   :is(input, select, textarea)[aria-invalid='true'] {
     border-color: var(--bad);
     box-shadow: inset 0 0 0 1px var(--bad);
@@ -164,6 +176,10 @@ export const shared = css`
     flex-wrap: wrap;
     align-items: center;
     gap: 0.6rem;
+  }
+  /* What will say something takes no gap before it does. */
+  .row > :is([role='status'], [aria-live]):empty {
+    position: absolute;
   }
   progress {
     appearance: none;

@@ -11,7 +11,7 @@ const TITLES = {
   paused: 'Paused',
   stopping: 'Stopping with a checkpoint…',
   stopped: 'Stopped',
-  failed: 'The run stopped',
+  failed: 'The run failed',
 } as const satisfies Record<Exclude<RunState['status'], 'finished'>, string>;
 
 /** The state of a run, as its heading says it. */

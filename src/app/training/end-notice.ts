@@ -54,7 +54,7 @@ export function endOf(run: RunState, result: string): { title: string; body: str
   const { status, sentence, evals, progress } = run;
   const name = visibleText(run.name);
   if (status === 'failed') {
-    return { title: 'The run stopped: action needed', body: `${name}: ${visibleText(sentence ?? '')}` };
+    return { title: 'The run failed: action needed', body: `${name}: ${visibleText(sentence ?? '')}` };
   }
   if (status === 'stopped') {
     return { title: 'The run is stopped', body: `${name}, at step ${progress?.step ?? 0}` };

@@ -30,6 +30,10 @@ export class NextSteps extends SessionView {
         gap: 0.6rem;
         font-size: var(--small);
       }
+      .version select {
+        width: auto;
+        flex: 1 1 12rem;
+      }
       summary {
         cursor: pointer;
         font-size: var(--small);
@@ -97,8 +101,8 @@ export class NextSteps extends SessionView {
         <pre tabindex="0" aria-label="Python code">
 from transformers import AutoModelForCausalLM
 from peft import PeftModel
-base = AutoModelForCausalLM.from_pretrained("the base model’s folder")
-model = PeftModel.from_pretrained(base, "the unpacked folder of ${to}")</pre>
+base = AutoModelForCausalLM.from_pretrained("folder of the base")
+model = PeftModel.from_pretrained(base, "folder of ${to}")</pre>
       </details>
     </section>`;
   }

@@ -85,6 +85,12 @@ export class ResultView extends SessionView {
           grid-row: auto;
         }
       }
+      td {
+        vertical-align: baseline;
+      }
+      td .link + .link {
+        margin-left: 0.6rem;
+      }
       td:last-child {
         text-align: right;
         padding-right: 0;

@@ -18,19 +18,6 @@ export const trainStyles = css`
   h2 {
     font-size: 1.5rem;
   }
-  .progress {
-    display: grid;
-    grid-template-columns: 1fr auto;
-    gap: 0.35rem 1rem;
-    font-size: var(--small);
-  }
-  .progress label {
-    font-weight: 550;
-  }
-  progress {
-    grid-column: 1 / -1;
-    grid-row: 2;
-  }
   .figures {
     display: grid;
     grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr));

@@ -1,6 +1,7 @@
 import '../elements/film-strip.ts';
 import '../elements/line-chart.ts';
 import '../elements/notice-bar.ts';
+import '../elements/progress-line.ts';
 import './notify-option.ts';
 import './run-log.ts';
 import './result-view.ts';
@@ -9,7 +10,7 @@ import { customElement } from 'lit/decorators.js';
 import { showBytes, showCount, showNumber, showRate, showSeconds, showShare } from '../../formats/words.ts';
 import type { ChartSeries } from '../elements/line-chart.ts';
 import { isActive, type RunState } from '../shared/app-state.ts';
-import { phaseText } from '../shared/run-events.ts';
+import { phaseAmount, phaseText } from '../shared/run-events.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
@@ -71,8 +72,8 @@ export class TrainView extends SessionView {
     }
     if (status === 'stopped' || status === 'failed') {
       return html`<div class="row">
-        ${again ?? nothing}
         ${id ? html`<button type="button" class="primary" @click=${resume}>Continue from the last checkpoint</button>` : nothing}
+        ${again ?? nothing}
         ${button('Back to the settings', () => this.session.store.update({ view: 'setup' }))}
       </div>`;
     }
@@ -90,26 +91,16 @@ export class TrainView extends SessionView {
   }
 
   #progress({ phase, within, progress, status }: RunState) {
+    const line = (what: string, aside: string, done: number, total: number) =>
+      html`<progress-line .what=${what} .aside=${aside} .done=${done} .total=${total}></progress-line>`;
     if (phase) {
-      const { done, total, unit } = phase;
-      const amount =
-        unit === 'bytes'
-          ? `${showBytes(done)} of ${showBytes(total)}`
-          : `${showCount(done)} of ${showCount(total)} ${unit}`;
-      return html`<div class="progress">
-        <label for="bar">${phaseText(phase.phase)}</label>
-        <progress id="bar" max=${total || 1} value=${done}></progress>
-        <span class="soft small numbers">${amount}</span>
-      </div>`;
+      return line(phaseText(phase.phase), phaseAmount(phase), phase.done, phase.total);
     }
     if (within) {
       const { step, maxSteps, done, total } = within;
       const passed = step - 1 + done / total;
-      return html`<div class="progress">
-        <label for="bar">Step ${showCount(step)} of ${showCount(maxSteps)}, row ${done} of ${total}</label>
-        <progress id="bar" max=${maxSteps} value=${passed}></progress>
-        <span class="soft small numbers">${showShare(passed, maxSteps)}</span>
-      </div>`;
+      const what = `Step ${showCount(step)} of ${showCount(maxSteps)}, row ${done} of ${total}`;
+      return line(what, showShare(passed, maxSteps), passed, maxSteps);
     }
     const { step = 0, maxSteps = 1 } = progress ?? {};
     const what = progress
@@ -117,11 +108,7 @@ export class TrainView extends SessionView {
       : status === 'running'
         ? 'The first step'
         : 'Getting ready';
-    return html`<div class="progress">
-      <label for="bar">${what}</label>
-      <progress id="bar" max=${maxSteps} value=${step}></progress>
-      <span class="soft small numbers">${showShare(step, maxSteps)}</span>
-    </div>`;
+    return line(what, showShare(step, maxSteps), step, maxSteps);
   }
 
   #figures(run: RunState) {

@@ -1,13 +1,14 @@
 import '../elements/choice-card.ts';
 import '../elements/notice-bar.ts';
+import '../elements/progress-line.ts';
 import { css, html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
 import type { ChosenFile, RunRecord } from '../../engine/protocol/protocol.ts';
-import { counted, showBytes, showCount } from '../../formats/words.ts';
+import { counted } from '../../formats/words.ts';
 import type { Phase } from '../../run/events.ts';
 import { ROW_FILES } from '../elements/choice-card.ts';
 import { isActive } from '../shared/app-state.ts';
-import { phaseText } from '../shared/run-events.ts';
+import { phaseAmount, phaseText } from '../shared/run-events.ts';
 import { safeText } from '../shared/safe-text.ts';
 import { SessionView } from '../shared/session-view.ts';
 import { shared } from '../shared/styles.ts';
@@ -34,17 +35,6 @@ export class MergeLossesView extends SessionView {
         display: grid;
         gap: 0.9rem;
       }
-      .line {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.25rem 1.5rem;
-        justify-content: space-between;
-        font-size: var(--small);
-      }
-      .line label {
-        font-weight: 550;
-      }
-      .progress,
       .ended {
         display: grid;
         gap: 0.4rem;
@@ -68,6 +58,15 @@ export class MergeLossesView extends SessionView {
       }
       tbody th {
         font-weight: 400;
+      }
+      :is(th, td):last-child {
+        padding-right: 0;
+      }
+      @media (max-width: 40rem) {
+        th,
+        td {
+          padding-right: 0.6rem;
+        }
       }
     `,
   ];
@@ -161,23 +160,18 @@ export class MergeLossesView extends SessionView {
   #progress() {
     const { losses } = this.session.use;
     const { phase, canceled } = losses.store.state.work!;
-    const show = phase?.unit === 'bytes' ? showBytes : showCount;
-    const unit = phase && phase.unit !== 'bytes' ? ` ${phase.unit}` : '';
     const text = canceled
       ? 'Canceling'
       : phase
         ? (PHASES[phase.phase] ?? phaseText(phase.phase))
         : 'Getting ready';
-    return html`<div class="progress">
-        <div class="line">
-          <label for="bar">${text}</label>
-          <span class="soft numbers"
-            >${phase ? `${show(phase.done)} of ${show(phase.total)}${unit}` : ''}</span
-          >
-        </div>
-        <progress id="bar" max=${phase?.total || 1} value=${phase?.done ?? 0}></progress>
-        <p class="only-heard" role="status">${text}.</p>
-      </div>
+    return html`<progress-line
+        .what=${text}
+        .aside=${phase ? phaseAmount(phase) : ''}
+        .done=${phase?.done ?? 0}
+        .total=${phase?.total ?? 0}
+      ></progress-line>
+      <p class="only-heard" role="status">${text}.</p>
       <div class="row">
         <button type="button" ?disabled=${canceled} @click=${() => losses.cancel()}>
           Cancel<span class="only-heard"> the measurement</span>

@@ -71,25 +71,14 @@ export const useStyles = css`
     max-width: 30rem;
     font-weight: 600;
   }
+  .type select {
+    font-weight: 400;
+  }
   .onto label {
     display: grid;
     grid-template-columns: 1.1rem minmax(0, 1fr);
     gap: 0.7rem;
     font-size: var(--small);
-  }
-  .progress {
-    display: grid;
-    gap: 0.4rem;
-  }
-  .line {
-    display: flex;
-    flex-wrap: wrap;
-    gap: 0.25rem 1.5rem;
-    justify-content: space-between;
-    font-size: var(--small);
-  }
-  .line label {
-    font-weight: 550;
   }
   pre {
     margin: 0;

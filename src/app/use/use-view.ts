@@ -1,5 +1,6 @@
 import '../elements/choice-card.ts';
 import '../elements/notice-bar.ts';
+import '../elements/progress-line.ts';
 import './merge-losses-view.ts';
 import { html, nothing } from 'lit';
 import { customElement } from 'lit/decorators.js';
@@ -186,9 +187,8 @@ export class UseView extends SessionView {
     if (size && 'problem' in size) {
       return html`<notice-bar kind="bad" role="alert" .text=${size.problem}></notice-bar>`;
     }
-    const text = size
-      ? `${use.outputName}: ${showBytes(size.bytes)} will be written.`
-      : 'Calculating the size…';
+    const when = use.lacksBase ? 'will be written, once the base’s folder is chosen' : 'will be written';
+    const text = size ? `${use.outputName}: ${showBytes(size.bytes)} ${when}.` : 'Calculating the size…';
     return html`<p role="status">${text}</p>`;
   }
 
@@ -225,13 +225,12 @@ export class UseView extends SessionView {
     const { use } = this.session;
     const work = use.store.state.work!;
     const { done, total, canceled } = work;
-    return html`<div class="progress">
-        <div class="line">
-          <label for="bar">${phaseOf(work)}</label>
-          <span class="soft numbers">${total > 0 ? progressText(work) : 'Getting ready'}</span>
-        </div>
-        <progress id="bar" max=${total || 1} value=${done}></progress>
-      </div>
+    return html`<progress-line
+        .what=${phaseOf(work)}
+        .aside=${total > 0 ? progressText(work) : 'Getting ready'}
+        .done=${done}
+        .total=${total}
+      ></progress-line>
       <div class="row actions">
         <button type="button" ?disabled=${canceled} @click=${() => use.cancel()}>Cancel</button>
       </div>`;

@@ -65,7 +65,7 @@ it('tells how a run ended, once somebody wanted that and the browser allowed it'
   ends('stopped');
   expect(shown).toEqual([
     'V2 is ready | v1 + rows: eval loss 1.2500',
-    'The run stopped: action needed | v1 + rows: The GPU was lost.[U+202E]',
+    'The run failed: action needed | v1 + rows: The GPU was lost.[U+202E]',
     'The run is stopped | v1 + rows, at step 0',
   ]);
 });

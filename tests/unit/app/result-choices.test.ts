@@ -20,6 +20,8 @@ it('what was taken comes first, then the result, then other checkpoints', () => 
   expect(resultChoices({ ...run, taken, status: 'unfinished' }).map(({ step }) => step)).toEqual([
     20, 60, 40,
   ]);
+  const falling = [20, 40, 60].map((step) => ({ step, epoch: 1, eval_loss: 9 - step / 10 }));
+  expect(resultChoices({ ...run, log: falling })[0]!.label).toBe('step 60, the best and the last');
   const best = { step: 40, evalLoss: 1 };
   expect(resultChoices({ ...run, best })[0]).toEqual({ step: undefined, label: 'step 40, the best' });
 });

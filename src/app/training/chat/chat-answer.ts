@@ -24,6 +24,7 @@ export class ChatAnswer extends LitElement {
     css`
       :host {
         display: block;
+        height: 100%;
         min-width: 0;
       }
       article {
@@ -54,9 +55,6 @@ export class ChatAnswer extends LitElement {
       }
       .row {
         gap: 0.2rem 0.6rem;
-      }
-      button.link {
-        padding-left: 0;
       }
       .caret {
         display: inline-block;

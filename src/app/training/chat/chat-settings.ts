@@ -37,7 +37,7 @@ export class ChatSettings extends LitElement {
         padding-top: 0.5rem;
       }
       .whole {
-        grid-column: 1 / -1;
+        padding-top: 0.5rem;
       }
       label {
         display: block;
@@ -73,19 +73,19 @@ export class ChatSettings extends LitElement {
         : 'Written by the chat template before the first question; empty: what the template itself says.';
     return html`<details>
       <summary>System prompt, temperature, length</summary>
+      <div class="whole">
+        <label for="system">System prompt</label>
+        <textarea
+          id="system"
+          rows="2"
+          aria-describedby="system-note"
+          .value=${this.system}
+          ?readonly=${this.begun}
+          @input=${(event: Event) => this.#fire('system', (event.target as HTMLTextAreaElement).value)}
+        ></textarea>
+        <p id="system-note" class="note">${note}</p>
+      </div>
       <div class="fields">
-        <div class="whole">
-          <label for="system">System prompt</label>
-          <textarea
-            id="system"
-            rows="2"
-            aria-describedby="system-note"
-            .value=${this.system}
-            ?readonly=${this.begun}
-            @input=${(event: Event) => this.#fire('system', (event.target as HTMLTextAreaElement).value)}
-          ></textarea>
-          <p id="system-note" class="note">${note}</p>
-        </div>
         ${SETTINGS.map(({ key, label, hint, lines }) => {
           const problem = this.problems[key];
           const described = { 'aria-describedby': `${key}-note` };

@@ -18,7 +18,7 @@ export const chatStyles = css`
   }
   .head select {
     width: auto;
-    flex: 0 1 16rem;
+    flex: 0 1 22rem;
     min-width: 0;
   }
   h3 {
@@ -62,6 +62,10 @@ export const chatStyles = css`
     border-left-color: var(--line-strong);
     color: var(--ink-soft);
     font-size: var(--small);
+  }
+  /* Empty, it takes no gap. */
+  correction-tray {
+    display: contents;
   }
   .answers {
     display: grid;

@@ -15,6 +15,7 @@ import { type AnswerCorrection, editOnE, type KeptCorrection } from '../../eleme
 import { DEMO_QUESTIONS, isDemoBase } from '../../shared/demo.ts';
 import { safeText } from '../../shared/safe-text.ts';
 import { SessionView } from '../../shared/session-view.ts';
+import { showDate } from '../../shared/show-date.ts';
 import { shared } from '../../shared/styles.ts';
 import {
   askedInChat,
@@ -346,6 +347,5 @@ const editAtE = (event: KeyboardEvent): void =>
 const letter = (i: number): string => String.fromCharCode(65 + i);
 
 function titleOf({ turns, created }: StoredConversation): string {
-  const date = new Date(created).toLocaleString([], { dateStyle: 'short', timeStyle: 'short' });
-  return `${shorten(turns[0]?.question ?? '')}, ${date}`;
+  return `${showDate(created)}: ${shorten(turns[0]?.question ?? '')}`;
 }
