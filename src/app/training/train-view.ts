@@ -116,7 +116,11 @@ export class TrainView extends SessionView {
     const figures: [string, string][] = [];
     if (progress) {
       const { step, maxSteps, epoch } = progress;
-      figures.push(['Step', `${showCount(step)} / ${showCount(maxSteps)}`], ['Epoch', epoch.toFixed(2)]);
+      // Under way, the bar above says it.
+      if (!isActive(run)) {
+        figures.push(['Step', `${showCount(step)} / ${showCount(maxSteps)}`]);
+      }
+      figures.push(['Epoch', epoch.toFixed(2)]);
     }
     const pace = run.within ?? progress;
     if (pace) {
