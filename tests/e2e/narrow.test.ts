@@ -13,6 +13,10 @@ it.each([640, 360])('nothing is cut off or scrolls sideways at %d pixels', async
   const page = await server.open('holdAt=25', { viewport: { width, height: 800 }, reducedMotion: 'reduce' });
   const button = (name: string) => page.getByRole('button', { name });
   await fits(page, 'empty');
+  await shownInForcedColors(page, [
+    ['disabled stage', page.locator('nav .train button'), (stage) => stage.removeAttribute('disabled')],
+  ]);
+  await page.emulateMedia({ forcedColors: 'none' });
   await page.locator('[data-slot=base]').setInputFiles(`${CASE}/base`);
   await page.locator('[data-slot=source]').setInputFiles(`${CASE}/base`);
   await page.locator('[data-slot=recipe]').setInputFiles(`${CASE}/train.jsonl`);
@@ -23,10 +27,17 @@ it.each([640, 360])('nothing is cut off or scrolls sideways at %d pixels', async
   await page.getByText('Everything is in order').waitFor();
   await page.getByText('Memory by kind', { exact: true }).click();
   await fits(page, 'chosen');
+  await shownInForcedColors(page, [
+    ['bar of memory', page.locator('memory-bar svg').first(), (bar) => bar.replaceChildren()],
+  ]);
+  await page.emulateMedia({ forcedColors: 'none' });
   expect(await inView(button('Start training'))).toBe(true);
   await button('Start training').click();
   await page.getByText('Step 25 of 60').waitFor();
   await fits(page, 'training');
+  await shownInForcedColors(page, [
+    ['progress', page.locator('train-view progress'), (bar) => bar.setAttribute('value', '0')],
+  ]);
   await page.getByRole('navigation').getByRole('button', { name: 'Recipe' }).click();
   await shownInForcedColors(page, [
     ['locked field', page.locator('[name=num_train_epochs]'), (field) => field.removeAttribute('disabled')],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseRowChanges } from '../../src/formats/row-changes.ts';
-import { accessible, fits } from '../support/page-checks.ts';
+import { accessible, fits, shownInForcedColors } from '../support/page-checks.ts';
 import { CASE, servePage } from './page-server.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'retune-page-rows-'));
@@ -100,5 +100,12 @@ it('looks through all rows: search, leave out, edit, undo, export', async () => 
   await button(page, 'Close').click();
   await button(page, /^Look through all/).click();
   await page.getByText('1 row left out').waitFor();
+  await shownInForcedColors(page, [
+    [
+      'histogram',
+      page.getByRole('img', { name: /^Lengths/ }),
+      (plot) => plot.querySelectorAll('rect').forEach((bar) => bar.remove()),
+    ],
+  ]);
   await page.context().close();
 });
