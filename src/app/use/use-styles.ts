@@ -105,6 +105,28 @@ export const useStyles = css`
       margin-top: -0.6rem;
     }
   }
+  /* On a phone it leaves most of the window to what it is about. */
+  @media (min-height: 40rem) and (max-width: 30rem) {
+    .where:not(:has(.ended notice-bar)) {
+      padding: 0.6rem 0.8rem;
+      gap: 0.35rem;
+    }
+    .where h3 {
+      font-size: var(--small);
+    }
+    .where p {
+      font-size: var(--small);
+    }
+    .where .actions {
+      flex-wrap: nowrap;
+      gap: 0.5rem;
+    }
+    .where .actions button {
+      flex: 1;
+      padding: 0.4rem 0.5rem;
+      font-size: var(--small);
+    }
+  }
   @media (forced-colors: active) {
     .option:has(:checked) {
       border-color: Highlight;

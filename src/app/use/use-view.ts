@@ -72,8 +72,8 @@ export class UseView extends SessionView {
         ${this.#size()} ${work ? this.#progress() : this.#actions()}
         <p class="only-heard" role="status">${work ? announcedExport(work) : ''}</p>
         <div class="ended" role="status">${said ? this.#said() : nothing}</div>
-        ${this.#afterwards()}
-      </section>`;
+      </section>
+      ${this.#afterwards()}`;
   }
 
   #forms() {
