@@ -91,8 +91,8 @@ export class PageSession {
 
   /** Finds the device, the defaults, and what an earlier visit left unfinished. */
   async begin(): Promise<void> {
-    document.addEventListener('visibilitychange', () => void this.#comeBack());
-    addEventListener('focus', () => void this.#comeBack());
+    document.addEventListener('visibilitychange', () => void this.comeBack());
+    addEventListener('focus', () => void this.comeBack());
     // A run that resumes is waited for to its end.
     const unsubscribe = this.store.subscribe(() => this.store.state.run && this.#isRecovered());
     try {
@@ -121,8 +121,8 @@ export class PageSession {
     }
   }
 
-  /** While this tab was in the background, another may have trained, tested, corrected or deleted. */
-  async #comeBack(): Promise<void> {
+  /** The user is back in this tab: meanwhile another may have trained, tested, corrected or deleted. */
+  async comeBack(): Promise<void> {
     if (document.visibilityState !== 'visible' || this.#isBack || !this.store.state.storage?.ok) {
       return;
     }
