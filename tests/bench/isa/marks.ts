@@ -34,12 +34,15 @@ const F32: readonly (readonly [string, RegExp])[] = [
   ["attention's queries", /^attention_backward_q, f32/],
 ];
 
-/** A row for each mark: its name, and what each GPU's kernels come to. */
+/**
+ * A row for each mark: its name, and what each GPU's kernels come to. Of products the loop over their depth counts, with
+ * all that it reads; of attention, whose loops over a head are short, the hottest.
+ */
 export function markRows(columns: readonly (readonly KernelResult[])[]): string[][] {
   const loopsOf = (kernels: readonly KernelResult[], name: RegExp, hasMatrices: boolean) =>
     kernels
       .filter(({ label }) => name.test(label))
-      .flatMap(({ way }) => way?.loop ?? [])
+      .flatMap(({ label, way }) => (label.startsWith('attention') ? way?.loop : way?.chunk) ?? [])
       .filter(({ matrix }) => matrix > 0 === hasMatrices);
   const spilled = columns.map((kernels) =>
     kernels.reduce((sum, { label, spills }) => sum + (label.startsWith('peer: ') ? 0 : (spills ?? 0)), 0),

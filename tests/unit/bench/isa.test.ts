@@ -118,12 +118,10 @@ describe('the document', () => {
     ...{ fma: 0, matrix: 0, vector: 0, lds: 0, global: 0, spill: 0, barrier: 0, wait: 0, scalar: 0 },
     ...{ cycles: 0, multiplies: 0 },
   };
-  const way = (some: Partial<typeof none>) => ({
-    once: none,
-    round: none,
-    loop: { ...none, ...some },
-    chunk: none,
-  });
+  const way = (some: Partial<typeof none>) => {
+    const loop = { ...none, ...some };
+    return { once: none, round: none, loop, chunk: loop };
+  };
   const facts = { registers: 96, spills: 0, occupancy: 16, instructions: 1200, cycles: 5000 };
   const text = document({
     'amd:navi31': {
