@@ -54,7 +54,7 @@ it('counts them with their run, and deletes them with it', async () => {
   const records = new RunRecords(store);
   await records.put({ id: RUN, name: 'V2', created: 1, status: 'finished' } as StoredRun);
   await conversations.put(RUN, conversation(1));
-  const runs = { records, active: undefined } as unknown as Runs;
+  const runs = { records, activeAnywhere: async () => undefined } as unknown as Runs;
   const [item] = await runCategory(runs, () => storedBytes(store)).list();
   const bytes = new TextEncoder().encode(JSON.stringify(conversation(1))).length;
   const { key, counted } = { key: `run/${RUN}/chats/${conversation(1).id}.json`, counted: item!.parts };
