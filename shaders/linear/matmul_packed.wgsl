@@ -17,6 +17,8 @@ struct Params {
   right_across: u32,
   // Numbers of y from one row to the next, before the first column, and from one slice to the next.
   stride: u32, first: u32, slice: u32,
+  // From which left matrix of a row on how many are passed over: LoRA's of other products with the same rows.
+  lora_from: u32, passed_over: u32,
 }
 
 override HAS_BIAS: bool = false;
@@ -104,7 +106,7 @@ fn main(
   let end = i + p.inner;
   loop {
     let k = packed_at(0u, i * u32(K), p.right_across);
-    let l = left_begin + i * LEFT;
+    let l = left_begin + (i + select(0u, p.passed_over, i >= p.lora_from)) * LEFT;
     let l0 = load_left(l);
     let l1 = load_left(l + below);
     let l2 = load_left(l + 2u * below);

@@ -1,34 +1,61 @@
-// Packs x [rows, width], number `begin` of each `stride` numbers on, into f16 tiles of M × K, left matrices of a
-// product: the `count` tiles from `first` on in each row of `across` tiles. Rows are divided by row_scale's powers of
-// two; what lies past either end of x becomes zero.
+// Packs up to six matrices x [rows, width] into f16 tiles of M × K, left matrices of a product: of each, number
+// `begin` of each `stride` numbers on, into `count` tiles of each row of `across` tiles. Rows are divided by
+// row_scale's powers of two; what lies past either end of x becomes zero.
 //
-// Four numbers a thread; a row of tiles for each workgroup_id.y.
+// Four numbers a thread; along workgroup_id.x the matrices, each with its tiles; a row of tiles for each
+// workgroup_id.y.
 // requires: M, K from matrixHead
 
-struct Params { rows: u32, width: u32, stride: u32, begin: u32, first: u32, count: u32, across: u32 }
+struct Part {
+  width: u32, stride: u32, begin: u32,
+  // Where the first tile goes, in quads, and where the scales begin.
+  count: u32, across: u32, tiles_at: u32, scales_at: u32,
+  // Workgroups of a row of tiles.
+  groups: u32,
+}
+
+struct Params { parts: array<Part, 6>, rows: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> row_scales: array<f32>;
-@group(0) @binding(3) var<storage, read_write> tiles: array<vec4<f16>>;
+@group(0) @binding(1) var<storage, read> x0: array<f32>;
+@group(0) @binding(2) var<storage, read> x1: array<f32>;
+@group(0) @binding(3) var<storage, read> x2: array<f32>;
+// What the last three parts are in.
+@group(0) @binding(4) var<storage, read> narrow: array<f32>;
+@group(0) @binding(5) var<storage, read> row_scales: array<f32>;
+@group(0) @binding(6) var<storage, read_write> tiles: array<vec4<f16>>;
 
 #include "shared/row_scale_inverse.wgsl"
 
 const THREADS = 128u;
 const QUADS = u32(M) * u32(K) / 4u;
 
+fn x_of(part: u32, i: u32) -> f32 {
+  if (part == 0u) { return x0[i]; }
+  if (part == 1u) { return x1[i]; }
+  if (part == 2u) { return x2[i]; }
+  return narrow[i];
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = group.x * THREADS + lane;
-  if (i >= p.count * QUADS) { return; }
+  var part = 0u;
+  var job = group.x;
+  while (part < 5u && job >= p.parts[part].groups) {
+    job -= p.parts[part].groups;
+    part++;
+  }
+  let i = job * THREADS + lane;
+  if (i >= p.parts[part].count * QUADS) { return; }
   let m = group.y * u32(M) + (i % QUADS) / (u32(K) / 4u);
   let k = (i / QUADS) * u32(K) + (i % (u32(K) / 4u)) * 4u;
   var v = vec4f();
   if (m < p.rows) {
-    let at = m * p.stride + p.begin + k;
+    let at = m * p.parts[part].stride + p.parts[part].begin + k;
     for (var j = 0u; j < 4u; j++) {
-      if (k + j < p.width) { v[j] = x[at + j]; }
+      if (k + j < p.parts[part].width) { v[j] = x_of(part, at + j); }
     }
   }
-  tiles[(group.y * p.across + p.first) * QUADS + i] = vec4<f16>(v * inverse_scale(m));
+  let inverse = inverse_scale_from(p.parts[part].scales_at, m);
+  tiles[p.parts[part].tiles_at + group.y * p.parts[part].across * QUADS + i] = vec4<f16>(v * inverse);
 }

@@ -138,7 +138,7 @@ export function activationAllocations(shape: ActivationShape) {
       stats: f32('working activations', shared ? 2 * tokens * c.heads : 1),
       loraOut: f32('working activations', tokens * rank * PROJECTIONS.length),
       loraGrad: f32('working activations', training ? tokens * rank * LORA_GRADS : 1),
-      rowScales: f32('working activations', tokens),
+      rowScales: f32('working activations', training ? tokens * LORA_GRADS : tokens),
       grad: f32('working activations', training ? tokens * c.hiddenSize : 1),
       headIn: f32('logits', rows * c.hiddenSize),
       headGrad: f32('logits', training ? rows * c.hiddenSize : 1),
@@ -287,6 +287,12 @@ export class Activations {
     const bytes = 4 * this.#capacity * this.shape.rank;
     const place = projection === 'k_proj' || projection === 'up_proj' ? 1 : projection === 'v_proj' ? 2 : 0;
     return view(this.buffers.loraGrad, place * bytes, bytes);
+  }
+
+  /** Scales of the rows of one of up to three gradients, [T], for the precisions above f32. */
+  rowScales(part: number): BufferView {
+    const bytes = 4 * this.#capacity;
+    return view(this.buffers.rowScales, part * bytes, bytes);
   }
 
   /** Scratch for the slices of the head's gradient: scratchC, unless it is too small. */

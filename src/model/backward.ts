@@ -21,12 +21,11 @@ import {
 import {
   gatedBackward,
   gathers,
-  linearInputGrad,
+  linearInputGrads,
   loraBackward,
   loraForward,
   loraGradients,
   loraOutputGrad,
-  type OutputGradients,
 } from './linear.ts';
 
 /** grad = (or, with `accumulate`, +=) the gradient with respect to `x` of its norm, given `dy`. */
@@ -41,11 +40,6 @@ function throughNorm(
   const dx = view(acts.buffers.grad);
   const call = { x, weight, dy, dx, rows, width: hiddenSize, eps: rmsNormEps, accumulate };
   rmsnormBackward(stream, call, products?.norms);
-}
-
-/** dx = the sum of the input gradients of modules that share their input. */
-function inputGrads(ctx: PassContext, parts: OutputGradients, dx: BufferView): void {
-  parts.forEach(({ module, dy }, i) => linearInputGrad(ctx, module, { dy, dx, accumulate: i > 0 }));
 }
 
 /**
@@ -83,7 +77,7 @@ function mlpBackward(ctx: PassContext, layer: number): void {
   const modules = { gate: parts[0].module, up: parts[1].module, down: down.module };
   if ((products?.gathered ?? true) && gathers(modules)) {
     loraOutputGrad(ctx, [down]);
-    linearInputGrad(ctx, down.module, { dy: down.dy, dx: dout, accumulate: false });
+    linearInputGrads(ctx, [down], dout);
     gatedBackward(ctx, modules, { ...gated, dout });
     loraOutputGrad(ctx, parts);
     loraGradients(ctx, { B: [down], A: parts, x: normed });
@@ -95,12 +89,12 @@ function mlpBackward(ctx: PassContext, layer: number): void {
       roundGated(stream, { ...gated, n, scratch: acts.scratch });
     }
     loraBackward(ctx, gated, [down]);
-    linearInputGrad(ctx, down.module, { dy: down.dy, dx: dout, accumulate: false });
+    linearInputGrads(ctx, [down], dout);
     swigluBackward(stream, { ...gated, dout, n });
     loraBackward(ctx, normed, parts);
   }
   const dnormed = view(acts.buffers.residualOut);
-  inputGrads(ctx, parts, dnormed);
+  linearInputGrads(ctx, parts, dnormed);
   throughNorm(ctx, acts.postAttention(layer), base.layers[layer]!.postNorm, dnormed, true);
 }
 
@@ -114,7 +108,7 @@ function attentionBackward(ctx: PassContext, layer: number): void {
   attentionInput(ctx, layer);
   const { q, k, v } = acts.keeps(layer, SAVED.projections) ? rotated(ctx, layer) : queryKeyValue(ctx, layer);
   const dout = view(acts.buffers.postAttention);
-  linearInputGrad(ctx, output, { dy: grad, dx: dout, accumulate: false });
+  linearInputGrads(ctx, [{ module: output, dy: grad }], dout);
   const stats = acts.stats(layer);
   const shape = heads(c, rows);
   attentionDelta(stream, { o: acts.attnOut(layer), dout, stats, ...shape });
@@ -150,7 +144,7 @@ function attentionBackward(ctx: PassContext, layer: number): void {
   // Nothing below the first layer is trained.
   if (layer > 0) {
     const dnormed = view(acts.buffers.residualOut);
-    inputGrads(ctx, parts, dnormed);
+    linearInputGrads(ctx, parts, dnormed);
     throughNorm(ctx, acts.x(layer), inputNorm, dnormed, true);
   }
 }

@@ -1,7 +1,7 @@
 import { type Projection, PROJECTIONS } from '../formats/decoder-weights.ts';
 import type { KernelPlan } from '../gpu/autotune/kernel-selection.ts';
 import { type Gated, roundGated } from '../gpu/kernels/gated-halves.ts';
-import { nf4Matmul, nf4MatmulGrad } from '../gpu/kernels/linear/nf4.ts';
+import { nf4MatmulGrads, nf4Matmuls } from '../gpu/kernels/linear/nf4.ts';
 import { moduleKey } from '../gpu/kernels/lora/dropout-mask.ts';
 import { GATED_RANKS, loraGatedGradient } from '../gpu/kernels/lora/gated-gradient.ts';
 import { loraInputGrad } from '../gpu/kernels/lora/input-grad.ts';
@@ -105,10 +105,9 @@ export function linearForward(
     gated,
   );
   // The precisions above f32 scale and pack the rows of x once for all modules.
-  const ranks = parts.map(({ module }) => module.pair?.module.r ?? 0);
-  const shared = { scaled: false, packed: false, rank: Math.max(...ranks) };
-  const inScratch = { rowScales: view(acts.buffers.rowScales), scratch: acts.scratch, shared };
-  for (const { module, ...io } of parts) {
+  const shared = { scaled: false };
+  const inScratch = { rowScales: acts.rowScales(0), scratch: acts.scratch, shared };
+  const calls = parts.map(({ module, ...io }) => {
     const { pair, linear, layer, projection } = module;
     const lora = pair && {
       activations: acts.loraOut(layer, projection),
@@ -116,8 +115,10 @@ export function linearForward(
       rank: pair.module.r,
     };
     const { weight, bias } = linear;
-    nf4Matmul(stream, { x, ...io, weight, bias, rows, lora, ...inScratch }, products?.forward(weight));
-  }
+    const call = { x, ...io, weight, bias, rows, lora, ...inScratch };
+    return { call, variant: products?.forward(weight) };
+  });
+  nf4Matmuls(stream, calls);
 }
 
 /** Modules with the gradients of their outputs. */
@@ -216,25 +217,28 @@ export function gatedBackward(
   });
 }
 
-/** dx (+)= dy·W + drop'(v·A). Requires v as loraBackward left it. */
-export function linearInputGrad(
-  ctx: LinearContext,
-  module: LoraLinear,
-  io: { dy: BufferView; dx: BufferView; accumulate: boolean },
-): void {
+/** dx = the sum of dy·W + drop'(v·A) of modules that share their input; up to three. Requires v as loraBackward left it. */
+export function linearInputGrads(ctx: LinearContext, parts: OutputGradients, dx: BufferView): void {
   const { stream, acts, rows, products, dropout } = ctx;
-  const { pair, linear } = module;
-  const { weight } = linear;
-  const v = acts.loraGrad(module.projection);
-  const inside = pair && dropout === 0 ? { activations: v, matrix: pair.A, rank: pair.module.r } : undefined;
-  const inScratch = { rowScales: view(acts.buffers.rowScales), scratch: acts.scratch };
-  nf4MatmulGrad(stream, { ...io, weight, rows, lora: inside, ...inScratch }, products?.gradient(weight));
-  if (!pair || dropout === 0) {
-    return;
-  }
-  loraInputGrad(stream, {
-    ...{ v, A: pair.A, dx: io.dx, moduleKey: keyOf(module) },
-    ...{ rows, rank: pair.module.r, width: pair.module.inFeatures },
-    ...{ tokenKeys: view(acts.buffers.tokenKeys), rate: dropout },
+  const calls = parts.map(({ module: { pair, linear, projection }, dy }, i) => {
+    const { weight } = linear;
+    const activations = acts.loraGrad(projection);
+    const lora = pair && dropout === 0 ? { activations, matrix: pair.A, rank: pair.module.r } : undefined;
+    // Each has rows of its own to scale.
+    const inScratch = { rowScales: acts.rowScales(i), scratch: acts.scratch };
+    const call = { dy, dx, accumulate: i > 0, weight, rows, lora, ...inScratch };
+    return { call, variant: products?.gradient(weight) };
+  });
+  nf4MatmulGrads(stream, calls, (i) => {
+    const { module } = parts[i]!;
+    if (!module.pair || dropout === 0) {
+      return;
+    }
+    const { A, module: m } = module.pair;
+    loraInputGrad(stream, {
+      ...{ v: acts.loraGrad(module.projection), A, dx, moduleKey: keyOf(module) },
+      ...{ rows, rank: m.r, width: m.inFeatures },
+      ...{ tokenKeys: view(acts.buffers.tokenKeys), rate: dropout },
+    });
   });
 }

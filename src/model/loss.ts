@@ -28,7 +28,7 @@ export async function headLoss(
     const count = Math.min(chunk, targets - begin);
     const index = view(acts.buffers.targetIndex, 4 * begin);
     gatherRows(stream, { x: view(acts.buffers.normed), index, y: x, count, width });
-    const rowScales = view(acts.buffers.rowScales);
+    const rowScales = acts.rowScales(0);
     const packed = acts.headPacked;
     head.forward(stream, { x, table: base.head, logits, rows: count, rowScales, packed });
     const labels = view(acts.buffers.labels, 4 * begin);

@@ -4,7 +4,7 @@ import {
   packedAttention,
 } from '../../src/gpu/kernels/attention/packed.ts';
 import { headDimText } from '../../src/gpu/kernels/attention/subgroup-matrix.ts';
-import { PACKED_GRID, PACKED_TEXTS, packedKernels } from '../../src/gpu/kernels/linear/nf4-packed.ts';
+import { PACKED_GRID, PACKED_TEXTS, packedKernels } from '../../src/gpu/kernels/linear/packed-operands.ts';
 import {
   matrixHead,
   matrixTile,

@@ -9,6 +9,7 @@ import { newExecutionPlanOf } from '../../../src/run/plan/execution-plan.ts';
 import { memoryPlan, totalBytes } from '../../../src/run/plan/memory-plan.ts';
 import { planInput, withMemory } from '../../../src/run/session.ts';
 import { packWindow } from '../../../src/text/packing.ts';
+import { openMatrixGpu } from '../../support/matrix-gpu.ts';
 
 Object.assign(globalThis, globals);
 
@@ -90,6 +91,19 @@ describe('a step of Qwen2.5-1.5B at 1024 tokens, counted without a device', () =
     expect(kernels.get('swiglu_backward')?.calls).toBe(28);
     expect(kernels.has('lora_gated_gradient')).toBe(false);
     expect(counts.kernels.has('swiglu_backward')).toBe(false);
+  });
+
+  it('decodes and packs in at most 450 dispatches on subgroup matrices with everything kept, attention’s apart', async () => {
+    const gpu = openMatrixGpu();
+    const onMatrices = newExecutionPlanOf(gpu, TOKENS, { precision: 'matrix', tiles: {} });
+    const whole = { ...onMatrices, keep: '3'.repeat(28) };
+    const { kernels } = await countStep(inputs, whole, [plainPass(TOKENS)], gpu);
+    const calls = (name: RegExp) =>
+      [...kernels].reduce((sum, [kernel, count]) => sum + (name.test(kernel) ? count.calls : 0), 0);
+    // Of q, k, v; o; gate, up; down, each way, but for the first layer's input, which has no gradient.
+    expect([calls(/^pack_weights /), calls(/^pack_rows /)]).toEqual([8 * 28 - 1, 8 * 28 - 1]);
+    expect(calls(/^pack_/)).toBeLessThanOrEqual(450);
+    expect(calls(/^attention_pack,/)).toBe(11 * 28);
   });
 
   it('adds up no slices but those of the head: of its gradient, for each chunk of rows two, and one for the few of the last', () => {

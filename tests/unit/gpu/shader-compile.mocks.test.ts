@@ -61,7 +61,7 @@ it.each([
     await import('../../../src/gpu/kernels/attention/packed.ts');
   const { HEAD_TEXTS } = await import('../../../src/gpu/kernels/lm-head/subgroup-matrix.ts');
   const { HALF_TEXTS } = await import('../../../src/gpu/kernels/linear/nf4-f16.ts');
-  const { packedKernels, packedTexts } = await import('../../../src/gpu/kernels/linear/nf4-packed.ts');
+  const { packedKernels, packedTexts } = await import('../../../src/gpu/kernels/linear/packed-operands.ts');
   const { GRIDS, matrixText } = await import('../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts');
   const bench = (await import('../../../shaders/bench/bench_matrix.wgsl')).default;
   const { matrixForward, matrixGrad } = HALF_TEXTS;

@@ -105,10 +105,17 @@ export function constantsWith(tile: Constants): (weight: LinearWeight) => Consta
 export interface SharedInput {
   /** Whether `rowScales` holds the scales of the input's rows. */
   scaled: boolean;
-  /** Whether `scratch` begins with the input, packed by tile. */
-  packed: boolean;
-  /** Largest rank of the products' LoRA pairs. */
-  readonly rank: number;
+}
+
+/** Operands of a product that are packed by tile already. */
+export interface PreparedOperands {
+  /** f16 [rows, across]: of each row the input, then LoRA's activations behind `passedOver` of other products. */
+  readonly left: BufferView;
+  readonly right: BufferView;
+  readonly across: number;
+  readonly passedOver: number;
+  /** Packs `right`, where that is to be done when the product's turn comes. */
+  readonly packWeight?: (() => void) | undefined;
 }
 
 export interface Nf4Matmul {
@@ -129,6 +136,8 @@ export interface Nf4Matmul {
   scratch?: BufferView | undefined;
   /** Of products that take the same x, `rowScales` and `scratch` one after the other. */
   shared?: SharedInput | undefined;
+  /** What the variant's `prepare` made for it. */
+  prepared?: PreparedOperands | undefined;
 }
 
 export interface Nf4MatmulGrad {
@@ -146,4 +155,5 @@ export interface Nf4MatmulGrad {
   rowScales?: BufferView | undefined;
   /** As in Nf4Matmul. */
   scratch?: BufferView | undefined;
+  prepared?: PreparedOperands | undefined;
 }

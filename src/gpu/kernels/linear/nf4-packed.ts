@@ -1,136 +1,35 @@
-import matmul from '../../../../shaders/linear/matmul_packed.wgsl';
-import packRowsText from '../../../../shaders/linear/pack_rows.wgsl';
-import packWeights from '../../../../shaders/linear/pack_weights.wgsl';
 import type { Gpu } from '../../device.ts';
 import { ceilDiv } from '../../grid.ts';
-import { Kernel } from '../../kernel.ts';
 import { type BufferView, view } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
-import type { MatrixShape, SubgroupMatrices } from '../../subgroup-matrices.ts';
-import { rowScale } from '../shared/row-scale.ts';
-import {
-  GRIDS,
-  largest,
-  matrixFits,
-  matrixHead,
-  matrixText,
-  type SubgroupGrid,
-  type Tile,
-} from '../shared/subgroup-matrix-kernels.ts';
+import { rowScales, type ScaledRows } from '../shared/row-scale.ts';
+import { GRIDS, largest, matrixFits } from '../shared/subgroup-matrix-kernels.ts';
 import { HALF_FORWARD, HALF_GRAD } from './nf4-f16.ts';
-import {
-  type LinearWeight,
-  type LoraFactor,
-  nestedParams,
-  type Nf4Matmul,
-  type Nf4MatmulGrad,
-  type SharedInput,
-  weightBuffers,
-  weightConstants,
+import type {
+  LinearWeight,
+  LoraFactor,
+  Nf4Matmul,
+  Nf4MatmulGrad,
+  PreparedOperands,
+  SharedInput,
 } from './nf4-operands.ts';
 import type { Nf4ForwardVariant, Nf4GradVariant } from './nf4-variant.ts';
-
-/** The kernels' shaders. */
-export const PACKED_TEXTS = { matmul, packRows: packRowsText, packWeights };
-
-/** Subgroups that share a tile; each computes 4 × 4 matrices. */
-export const PACKED_GRID: SubgroupGrid = { down: 2, across: 2 };
-const GRID_NAME = `${PACKED_GRID.down}x${PACKED_GRID.across}`;
+import {
+  GRID_NAME,
+  PACKED_GRID,
+  type PackedKernels,
+  packedKernelsOf,
+  type PackedRows,
+  packedTile,
+  type PackedWeight,
+  packLeft,
+  packRight,
+  roundUp,
+  storedAlike,
+} from './packed-operands.ts';
 
 /** Rows from which decoding a weight once for all of them takes less time than once for each tile of rows. */
 const PACKED_ROWS = 64;
-
-const matmulKernel = (name: string, code: string) =>
-  new Kernel({
-    name,
-    code,
-    buffers: ['read', 'read', 'read', 'read', 'read', 'read_write'],
-    params: {
-      ...{ rows: 'u32', columns: 'u32', inner: 'u32', left_across: 'u32', right_across: 'u32' },
-      ...{ stride: 'u32', first: 'u32', slice: 'u32' },
-    } as const,
-  });
-
-/** The kernels for packed operands on matrices of one shape. */
-export interface PackedKernels {
-  shape: MatrixShape;
-  packRows: ReturnType<typeof packRowsKernel>;
-  packWeights: ReturnType<typeof packWeightsKernel>;
-  forward: ReturnType<typeof matmulKernel>;
-  gradient: ReturnType<typeof matmulKernel>;
-  /** Bytes of an operand's number. */
-  halfBytes: number;
-}
-
-const packRowsKernel = (name: string, code: string) =>
-  new Kernel({
-    name,
-    code,
-    buffers: ['read', 'read', 'read_write'],
-    params: {
-      ...{ rows: 'u32', width: 'u32', stride: 'u32', begin: 'u32' },
-      ...{ first: 'u32', count: 'u32', across: 'u32' },
-    } as const,
-  });
-
-const packWeightsKernel = (name: string, code: string) =>
-  new Kernel({
-    name,
-    code,
-    buffers: ['read', 'read', 'read', 'read_write'],
-    params: {
-      ...{ out_features: 'u32', in_features: 'u32', rank: 'u32' },
-      ...{ rows: 'u32', columns: 'u32', lora_from: 'u32', across: 'u32', skip: 'u32', put_at: 'u32' },
-      ...{ absmax_at: 'u32', map_at: 'u32', nested_shift: 'u32', offset: 'f32' },
-    } as const,
-  });
-
-/** The kernels from their sources, the products' and those that pack. */
-export function packedKernels(
-  shape: MatrixShape,
-  sources: { matmul: string; packRows: string; packWeights: string },
-  halfBytes = 2,
-): PackedKernels {
-  const size = `${shape.M}x${shape.N}x${shape.K}`;
-  return {
-    shape,
-    packRows: packRowsKernel(`pack_rows ${size}`, sources.packRows),
-    packWeights: packWeightsKernel(`pack_weights ${size}`, sources.packWeights),
-    forward: matmulKernel(`nf4_matmul_packed ${size} ${GRID_NAME}`, sources.matmul),
-    gradient: matmulKernel(`nf4_matmul_grad_packed ${size} ${GRID_NAME}`, sources.matmul),
-    halfBytes,
-  };
-}
-
-/** The kernels' sources for such subgroup matrices. */
-export function packedTexts(shape: MatrixShape, matrices: SubgroupMatrices) {
-  const head = `enable f16;\n${matrixHead(shape, PACKED_GRID, matrices.subgroupSize)}`;
-  return {
-    matmul: matrixText(shape, PACKED_GRID, matrices, matmul, 'packed'),
-    packRows: head + packRowsText,
-    packWeights: head + packWeights,
-  };
-}
-
-const made = new Map<string, PackedKernels>();
-
-/** The kernels of a device that has subgroup matrices, created on first use. */
-export function packedKernelsOf({ matrix }: Gpu): PackedKernels {
-  const shape = largest(matrix!.shapes);
-  const key = JSON.stringify([shape, matrix!.dialect, matrix!.subgroupSize, matrix!.sized]);
-  let kernels = made.get(key);
-  if (!kernels) {
-    made.set(key, (kernels = packedKernels(shape, packedTexts(shape, matrix!))));
-  }
-  return kernels;
-}
-
-const tileOf = ({ M, N }: MatrixShape): Tile => ({
-  rows: 4 * M * PACKED_GRID.down,
-  columns: 4 * N * PACKED_GRID.across,
-});
-
-const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /** Sizes of a product of packed operands. */
 interface PackedSize {
@@ -139,42 +38,30 @@ interface PackedSize {
   columns: number;
   inner: number;
   rank: number;
-  /** Largest rank of the products that share the left operand. */
-  sharedRank: number;
 }
 
 /** Numbers and bytes of packed operands. */
-function layoutOf({ shape, halfBytes }: PackedKernels, size: PackedSize) {
-  const { rows, columns, inner, rank, sharedRank } = size;
-  const tile = tileOf(shape);
-  // Of a right tile: see shaders/shared/packed_tiles.wgsl.
-  const edge = Math.max(shape.N, shape.K);
+function layoutOf(kernels: PackedKernels, { rows, columns, inner, rank }: PackedSize) {
+  const { tile, edge, K, halfBytes } = packedTile(kernels);
   const loraFrom = roundUp(inner, edge);
-  const right = loraFrom + roundUp(rank, edge);
-  const left = loraFrom + roundUp(Math.max(rank, sharedRank), edge);
+  const ranks = roundUp(rank, edge);
+  const right = loraFrom + ranks;
   const allColumns = roundUp(columns, tile.columns);
   return {
-    ...{ tile, edge, loraFrom, right, left, allColumns },
+    ...{ tile, edge, K, halfBytes, loraFrom, ranks, right, allColumns },
     rightBytes: allColumns * right * halfBytes,
     /** Of the left operand: bytes of a tile's rows, and of all. */
-    tileBytes: tile.rows * left * halfBytes,
-    leftBytes: roundUp(rows, tile.rows) * left * halfBytes,
+    tileBytes: tile.rows * right * halfBytes,
+    leftBytes: roundUp(rows, tile.rows) * right * halfBytes,
   };
 }
 
-type PackedLayout = ReturnType<typeof layoutOf>;
-
-/** Sizes that the operands of a product are padded to. */
-export const packedTile = ({ shape, halfBytes }: PackedKernels) => ({
-  ...{ tile: tileOf(shape), edge: Math.max(shape.N, shape.K), K: shape.K, halfBytes },
-});
-
 /** Bytes of scratch with which a product's rows are all packed at once; 0 without subgroup matrices. */
-export function packedBytes(gpu: Gpu, size: Omit<PackedSize, 'sharedRank'>): number {
+export function packedBytes(gpu: Gpu, size: PackedSize): number {
   if (!gpu.matrix) {
     return 0;
   }
-  const { leftBytes, rightBytes } = layoutOf(packedKernelsOf(gpu), { ...size, sharedRank: size.rank });
+  const { leftBytes, rightBytes } = layoutOf(packedKernelsOf(gpu), size);
   return leftBytes + rightBytes;
 }
 
@@ -192,151 +79,190 @@ interface PackedProduct {
   rowScales: BufferView;
   scratch: BufferView;
   shared?: SharedInput | undefined;
+  prepared?: PreparedOperands | undefined;
 }
 
-function sizeOf({ weight, transposed, rows, lora, shared }: Omit<PackedProduct, 'y'>): PackedSize {
+function sizeOf({ weight, transposed, rows, lora }: Omit<PackedProduct, 'y'>): PackedSize {
   const { columns: out, depth } = weight;
   const [columns, inner] = transposed ? [depth, out] : [out, depth];
-  const rank = lora?.rank ?? 0;
-  return { rows, columns, inner, rank, sharedRank: shared?.rank ?? rank };
+  return { rows, columns, inner, rank: lora?.rank ?? 0 };
+}
+
+/** Bytes up to where the next view may begin. */
+const align = (bytes: number): number => roundUp(bytes, 256);
+
+/** The right operand of a product, at this place of its view. */
+const weightOf = ({ weight, lora }: PackedProduct, layout: ReturnType<typeof layoutOf>, at: number) =>
+  ({ weight, lora, ...layout, at }) satisfies PackedWeight;
+
+/**
+ * Packs the operands of products of the same rows: those that share x, one after the other in one left operand, or of a
+ * single product each. Weights follow one by one where the scratch does not hold all. Undefined if it does not hold all
+ * left operands and the largest weight.
+ */
+function prepareProducts(
+  stream: Stream,
+  kernels: PackedKernels,
+  products: readonly PackedProduct[],
+): PreparedOperands[] | undefined {
+  const { rows, scratch, transposed, shared } = products[0]!;
+  const layouts = products.map((product) => layoutOf(kernels, sizeOf(product)));
+  const { tile, halfBytes } = layouts[0]!;
+  const most = stream.gpu.device.limits.maxStorageBufferBindingSize;
+  const wide: PackedRows[] = [];
+  const narrow: PackedRows[] = [];
+  const places: { left: number; bytes: number; across: number; passedOver: number }[] = [];
+  let leftBytes = 0;
+  // Products that share x have one left operand, others one each.
+  const lefts = shared ? [products] : products.map((one) => [one]);
+  let next = 0;
+  for (const sharers of lefts) {
+    const [{ x, rowScales: scales }] = sharers as [PackedProduct];
+    const own = layouts.slice(next, next + sharers.length);
+    next += sharers.length;
+    const { loraFrom } = own[0]!;
+    const inner = own.reduce((sum, { ranks }) => sum + ranks, loraFrom);
+    const common = { inner, at: leftBytes, scales };
+    const bytes = roundUp(rows, tile.rows) * inner * halfBytes;
+    wide.push({ x, width: sizeOf(sharers[0]!).inner, first: 0, end: loraFrom, ...common });
+    let first = loraFrom;
+    sharers.forEach(({ lora }, i) => {
+      const end = first + own[i]!.ranks;
+      if (lora) {
+        narrow.push({ x: lora.activations, width: lora.rank, first, end, ...common });
+      }
+      places.push({ left: leftBytes, bytes, across: inner, passedOver: first - loraFrom });
+      first = end;
+    });
+    leftBytes += align(bytes);
+  }
+  const each = layouts.map(({ rightBytes }) => align(rightBytes));
+  const sum = each.reduce((total, bytes) => total + bytes, 0);
+  const [room, largestRight] = [scratch.size - leftBytes, Math.max(...each)];
+  if (leftBytes > most || largestRight > Math.min(room, most)) {
+    return undefined;
+  }
+  if (!shared?.scaled) {
+    const parts = lefts.map(([one]): ScaledRows => {
+      const { x, rowScales: scales } = one!;
+      return { x, width: sizeOf(one!).inner, scales };
+    });
+    rowScales(stream, rows, parts);
+  }
+  if (shared) {
+    shared.scaled = true;
+  }
+  packLeft(stream, kernels, { wide, narrow, rows, packed: view(scratch.buffer, scratch.offset, leftBytes) });
+  const begin = scratch.offset + leftBytes;
+  const together = sum <= Math.min(room, most) && storedAlike(products.map(({ weight }) => weight));
+  const rights = each.map((_, i) =>
+    together ? each.slice(0, i).reduce((total, bytes) => total + bytes, 0) : 0,
+  );
+  const weights = products.map((product, i) => weightOf(product, layouts[i]!, rights[i]!));
+  const pack = (some: readonly PackedWeight[], bytes: number) =>
+    packRight(stream, kernels, {
+      ...{ weights: some, transposed, packed: view(scratch.buffer, begin, bytes) },
+    });
+  if (together) {
+    pack(weights, sum);
+  }
+  return places.map(({ left, bytes, ...place }, i) => ({
+    ...place,
+    left: view(scratch.buffer, scratch.offset + left, bytes),
+    right: view(scratch.buffer, begin + rights[i]!, layouts[i]!.rightBytes),
+    packWeight: together ? undefined : () => pack([weights[i]!], each[i]!),
+  }));
 }
 
 /** The part of an f32 matrix [·, width] that has `count` rows, from row `begin` on, a multiple of 64. */
 const rowsOf = ({ buffer, offset }: BufferView, begin: number, count: number, width: number): BufferView =>
   view(buffer, offset + 4 * begin * width, 4 * count * width);
 
-/** Packs the weight, then the rows, as many at once as the scratch holds, and multiplies. */
+/** Packs the operands unless they are, and multiplies; the rows in parts where the scratch does not hold all. */
 function multiply(
   stream: Stream,
   kernels: PackedKernels,
   kernel: PackedKernels['forward'],
   product: PackedProduct,
 ): void {
-  const { x, y, rows, lora, bias, residual, rowScales, scratch, shared } = product;
+  const whole = product.prepared ?? prepareProducts(stream, kernels, [product])?.[0];
+  if (whole) {
+    whole.packWeight?.();
+    multiplyRows(stream, kernels, kernel, product, whole);
+    return;
+  }
+  const { x, y, rows, lora, residual, scratch, shared } = product;
   const size = sizeOf(product);
   const { columns, inner, rank } = size;
   const layout = layoutOf(kernels, size);
-  const { tile, edge, right } = layout;
-  const { K } = kernels.shape;
+  const { tile, loraFrom, right, rightBytes } = layout;
   if (!shared?.scaled) {
-    rowScale(stream, { x, scales: rowScales, rows, width: inner });
+    rowScales(stream, rows, [{ x, width: inner, scales: product.rowScales }]);
   }
-  // The rows come first, where products that share them find them whatever the size of their weights.
-  const room = Math.min(
-    scratch.size - layout.rightBytes,
-    stream.gpu.device.limits.maxStorageBufferBindingSize,
-  );
-  const tiles = Math.floor(room / layout.tileBytes);
-  const atOnce = Math.min(roundUp(rows, tile.rows), tiles * tile.rows);
-  const leftBytes = (atOnce / tile.rows) * layout.tileBytes;
-  const packedLeft = view(scratch.buffer, scratch.offset, leftBytes);
-  const packedRight = view(scratch.buffer, scratch.offset + leftBytes, layout.rightBytes);
-  const whole = atOnce >= rows;
-  const packed = whole && shared?.packed;
   if (shared) {
     shared.scaled = true;
-    shared.packed = whole;
   }
-  packRight(stream, kernels, product, packedRight, layout);
+  const most = stream.gpu.device.limits.maxStorageBufferBindingSize;
+  const tiles = Math.floor(Math.min(scratch.size - rightBytes, most) / layout.tileBytes);
+  const atOnce = Math.min(roundUp(rows, tile.rows), tiles * tile.rows);
+  const leftBytes = (atOnce / tile.rows) * layout.tileBytes;
+  const operands = {
+    ...{ across: right, passedOver: 0, left: view(scratch.buffer, scratch.offset, leftBytes) },
+    right: view(scratch.buffer, scratch.offset + leftBytes, rightBytes),
+  };
+  const { transposed } = product;
+  packRight(stream, kernels, {
+    ...{ weights: [weightOf(product, layout, 0)], transposed, packed: operands.right },
+  });
   for (let begin = 0; begin < rows; begin += atOnce) {
     const count = Math.min(atOnce, rows - begin);
-    const scales = rowsOf(rowScales, begin, count, 1);
-    const pack = (part: BufferView, width: number, first: number, end: number) =>
-      packLeft(stream, kernels, {
-        ...{ x: rowsOf(part, begin, count, width), rows: count, width, stride: width, from: 0 },
-        ...{ first, end, inner: layout.left, scales, packed: packedLeft },
-      });
-    if (!packed) {
-      pack(x, inner, 0, layout.loraFrom);
-    }
-    if (lora) {
-      pack(lora.activations, rank, layout.loraFrom, right);
-    }
-    const out = rowsOf(y, begin, count, columns);
-    stream.dispatch(kernel, {
-      buffers: [
-        ...[packedLeft, packedRight, scales],
-        // Absent operands are bound to the left one and never read.
-        ...[bias ?? packedLeft, residual ? rowsOf(residual, begin, count, columns) : packedLeft, out],
-      ],
-      params: {
-        ...{ rows: count, columns, inner: right / K },
-        ...{ left_across: layout.left / K, right_across: right / edge, stride: columns, first: 0, slice: 0 },
-      },
-      constants: {
-        ...{ HAS_BIAS: Number(!!bias), HAS_RESIDUAL: Number(!!residual) },
-        ACCUMULATE: Number(product.accumulate),
-      },
-      groups: [layout.allColumns / tile.columns, ceilDiv(count, tile.rows)],
-      work: 2 * count * columns * (inner + rank),
+    const scales = rowsOf(product.rowScales, begin, count, 1);
+    const common = { inner: right, at: 0, scales };
+    const u = lora && rowsOf(lora.activations, begin, count, rank);
+    packLeft(stream, kernels, {
+      wide: [{ x: rowsOf(x, begin, count, inner), width: inner, first: 0, end: loraFrom, ...common }],
+      narrow: u ? [{ x: u, width: rank, first: loraFrom, end: right, ...common }] : [],
+      ...{ rows: count, packed: operands.left },
     });
+    const part = {
+      ...{ ...product, rows: count, rowScales: scales, y: rowsOf(y, begin, count, columns) },
+      residual: residual && rowsOf(residual, begin, count, columns),
+    };
+    multiplyRows(stream, kernels, kernel, part, operands);
   }
 }
 
-/**
- * Packs columns `first` … `end` of the left operand: x [rows, width], number `from` of each `stride` numbers on; `inner`
- * numbers a row in all.
- */
-export function packLeft(
+/** Multiplies packed operands. */
+function multiplyRows(
   stream: Stream,
   kernels: PackedKernels,
-  call: {
-    x: BufferView;
-    rows: number;
-    width: number;
-    stride: number;
-    from: number;
-    /** Multiples of the matrices' K; by default all of `inner`. */
-    first?: number;
-    end?: number;
-    inner: number;
-    scales: BufferView;
-    packed: BufferView;
-  },
+  kernel: PackedKernels['forward'],
+  product: PackedProduct,
+  { left, right, across, passedOver }: PreparedOperands,
 ): void {
-  const { x, rows, width, stride, from, inner, first = 0, end = inner, scales, packed } = call;
-  const { M, K } = kernels.shape;
-  stream.dispatch(kernels.packRows, {
-    buffers: [x, scales, packed],
+  const { y, rows, bias, residual, accumulate } = product;
+  const size = sizeOf(product);
+  const { columns, inner, rank } = size;
+  const layout = layoutOf(kernels, size);
+  const { tile, edge, K } = layout;
+  stream.dispatch(kernel, {
+    // Absent operands are bound to the left one and never read.
+    buffers: [left, right, product.rowScales, bias ?? left, residual ?? left, y],
     params: {
-      ...{ rows, width, stride, begin: from },
-      ...{ first: first / K, count: (end - first) / K, across: inner / K },
+      ...{
+        rows,
+        columns,
+        inner: layout.right / K,
+        left_across: across / K,
+        right_across: layout.right / edge,
+      },
+      ...{ stride: columns, first: 0, slice: 0, lora_from: layout.loraFrom / K, passed_over: passedOver / K },
     },
-    groups: [ceilDiv(M * (end - first), 4 * 128), roundUp(rows, tileOf(kernels.shape).rows) / M],
-    bytes: (4 * width + kernels.halfBytes * (end - first)) * rows,
-  });
-}
-
-/**
- * Packs the right operand. Of a weight in 16 bits, without its first `skip` rows; forward, its rows become output columns
- * from `putAt` on.
- */
-export function packRight(
-  stream: Stream,
-  kernels: PackedKernels,
-  {
-    weight,
-    transposed,
-    lora,
-    rowScales,
-  }: Pick<PackedProduct, 'weight' | 'transposed' | 'lora' | 'rowScales'>,
-  packed: BufferView,
-  layout: Pick<PackedLayout, 'loraFrom' | 'right' | 'allColumns' | 'edge'> & {
-    skip?: number;
-    putAt?: number;
-  },
-): void {
-  const { loraFrom, right, allColumns, edge, skip = 0, putAt = 0 } = layout;
-  const [rows, columns] = transposed ? [right, allColumns] : [allColumns - putAt, right];
-  stream.dispatch(kernels.packWeights, {
-    buffers: [...weightBuffers(weight), lora?.matrix ?? rowScales, packed],
-    params: {
-      ...{ out_features: weight.columns, in_features: weight.depth, rank: lora?.rank ?? 0 },
-      ...{ rows, columns, lora_from: loraFrom, across: right / edge, skip, put_at: putAt },
-      ...nestedParams(weight),
+    constants: {
+      ...{ HAS_BIAS: Number(!!bias), HAS_RESIDUAL: Number(!!residual), ACCUMULATE: Number(accumulate) },
     },
-    groups: [ceilDiv(rows, 64), ceilDiv(columns, 32)],
-    constants: { ...weightConstants(weight), TRANSPOSED: Number(transposed) },
+    groups: [layout.allColumns / tile.columns, ceilDiv(rows, tile.rows)],
+    work: 2 * rows * columns * (inner + rank),
   });
 }
 
@@ -350,6 +276,12 @@ const gradProduct = ({ scratch, rowScales, dy, dx, ...call }: Nf4MatmulGrad): Pa
   ...{ x: dy, y: dx, lora: call.lora, transposed: true, rowScales: rowScales!, scratch: scratch! },
 });
 
+/** What the products of several weights need, packed; undefined where their scratch does not hold it. */
+export const prepareForward = (stream: Stream, kernels: PackedKernels, calls: readonly Nf4Matmul[]) =>
+  prepareProducts(stream, kernels, calls.map(forwardProduct));
+export const prepareGrad = (stream: Stream, kernels: PackedKernels, calls: readonly Nf4MatmulGrad[]) =>
+  prepareProducts(stream, kernels, calls.map(gradProduct));
+
 /** y = x·wᵀ … of packed operands. Requires `rowScales`, and `scratch` for the weight and one tile of rows. */
 export const packedForward = (stream: Stream, kernels: PackedKernels, call: Nf4Matmul): void =>
   multiply(stream, kernels, kernels.forward, forwardProduct(call));
@@ -359,17 +291,13 @@ export const packedGrad = (stream: Stream, kernels: PackedKernels, call: Nf4Matm
   multiply(stream, kernels, kernels.gradient, gradProduct(call));
 
 /** Whether it pays to pack the operands, and `scratch` bytes and the device have room for the weight. */
-function packs(gpu: Gpu, size: PackedSize, scratch: number): boolean {
+export function packsWeight(gpu: Gpu, size: PackedSize, scratch: number): boolean {
   if (size.rows < PACKED_ROWS) {
     return false;
   }
   const { rightBytes, tileBytes } = layoutOf(packedKernelsOf(gpu), size);
   return rightBytes + tileBytes <= scratch && rightBytes <= gpu.device.limits.maxStorageBufferBindingSize;
 }
-
-/** The same of a product that shares its input with none. */
-export const packsWeight = (gpu: Gpu, size: Omit<PackedSize, 'sharedRank'>, scratch: number): boolean =>
-  packs(gpu, { ...size, sharedRank: size.rank }, scratch);
 
 /** Whether the device has what kernels on packed operands need. */
 export function supportsPacked(gpu: Gpu): boolean {
@@ -381,6 +309,9 @@ export function supportsPacked(gpu: Gpu): boolean {
   // The kernel's matrices on their way out.
   return 4 * 4 * M * N * down * across <= gpu.device.limits.maxComputeWorkgroupStorageSize;
 }
+
+const maybePacked = ({ rows, scratch }: Pick<Nf4Matmul, 'rows' | 'scratch'>): boolean =>
+  rows >= PACKED_ROWS && scratch !== undefined;
 
 /** The variants' name in execution plans. */
 export const PACKED_NAME = `matrix packed ${GRID_NAME}`;
@@ -395,8 +326,10 @@ export const PACKED_FORWARD: readonly Nf4ForwardVariant[] = [
     name: PACKED_NAME,
     precision: 'matrix',
     supported: supportsPacked,
+    prepare: (stream, calls) =>
+      maybePacked(calls[0]!) ? prepareForward(stream, packedKernelsOf(stream.gpu), calls) : undefined,
     dispatch(stream, call) {
-      if (packs(stream.gpu, sizeOf(forwardProduct(call)), call.scratch?.size ?? 0)) {
+      if (packsWeight(stream.gpu, sizeOf(forwardProduct(call)), call.scratch?.size ?? 0)) {
         packedForward(stream, packedKernelsOf(stream.gpu), call);
       } else {
         fused(HALF_FORWARD).dispatch(stream, call);
@@ -411,8 +344,10 @@ export const PACKED_GRAD: readonly Nf4GradVariant[] = [
     name: PACKED_NAME,
     precision: 'matrix',
     supported: supportsPacked,
+    prepare: (stream, calls) =>
+      maybePacked(calls[0]!) ? prepareGrad(stream, packedKernelsOf(stream.gpu), calls) : undefined,
     dispatch(stream, call) {
-      if (packs(stream.gpu, sizeOf(gradProduct(call)), call.scratch?.size ?? 0)) {
+      if (packsWeight(stream.gpu, sizeOf(gradProduct(call)), call.scratch?.size ?? 0)) {
         packedGrad(stream, packedKernelsOf(stream.gpu), call);
       } else {
         fused(HALF_GRAD).dispatch(stream, call);

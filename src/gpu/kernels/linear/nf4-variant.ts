@@ -1,6 +1,6 @@
 import type { Gpu } from '../../device.ts';
 import type { Stream } from '../../stream.ts';
-import type { Nf4Matmul, Nf4MatmulGrad } from './nf4-operands.ts';
+import type { Nf4Matmul, Nf4MatmulGrad, PreparedOperands } from './nf4-operands.ts';
 
 /**
  * Precisions of the large products, in ascending order of `auto`'s preference: f32 throughout; f16 operands with
@@ -24,5 +24,15 @@ export interface Variant<Call> {
   dispatch(stream: Stream, call: Call): void;
 }
 
-export type Nf4ForwardVariant = Variant<Nf4Matmul>;
-export type Nf4GradVariant = Variant<Nf4MatmulGrad>;
+/** One way to compute products. */
+interface ProductVariant<Call> extends Variant<Call> {
+  /**
+   * Prepares the operands of up to three products of the same rows and scratch, to be dispatched in this order before
+   * anything else uses the scratch. LoRA's activations are in one buffer, its matrices in another. Those of a gradient
+   * have row scales of their own, in one buffer. Undefined where each has to prepare its own.
+   */
+  prepare?(stream: Stream, calls: readonly Call[]): readonly PreparedOperands[] | undefined;
+}
+
+export type Nf4ForwardVariant = ProductVariant<Nf4Matmul>;
+export type Nf4GradVariant = ProductVariant<Nf4MatmulGrad>;

@@ -43,6 +43,56 @@ const repackKernel = new Kernel({
 /** Rows up to which the matrix-vector kernel is used. */
 const MATVEC_ROWS = 8;
 
+/** A product and its variant; the default if undefined. */
+export interface ProductCall<Call, V> {
+  readonly call: Call;
+  readonly variant: V | undefined;
+}
+
+/** The products with the operands that their variants prepare for several at once. */
+function withPrepared<Call, V extends { prepare?: Nf4ForwardVariant['prepare'] | Nf4GradVariant['prepare'] }>(
+  stream: Stream,
+  products: readonly ProductCall<Call, V>[],
+): readonly ProductCall<Call, V>[] {
+  const able = products.filter(({ variant }) => variant?.prepare);
+  const variant = able[0]?.variant as { prepare(s: Stream, c: readonly Call[]): unknown[] | undefined };
+  const prepared =
+    able.length > 0
+      ? variant.prepare(
+          stream,
+          able.map(({ call }) => call),
+        )
+      : undefined;
+  return prepared
+    ? products.map((one) => {
+        const i = able.indexOf(one);
+        return i < 0 ? one : { ...one, call: { ...one.call, prepared: prepared[i] } };
+      })
+    : products;
+}
+
+/** Products that share x, one after the other. */
+export function nf4Matmuls(
+  stream: Stream,
+  products: readonly ProductCall<Nf4Matmul, Nf4ForwardVariant>[],
+): void {
+  for (const { call, variant } of withPrepared(stream, products)) {
+    nf4Matmul(stream, call, variant);
+  }
+}
+
+/** Gradients, one after the other; `after` follows each. */
+export function nf4MatmulGrads(
+  stream: Stream,
+  products: readonly ProductCall<Nf4MatmulGrad, Nf4GradVariant>[],
+  after: (index: number) => void,
+): void {
+  for (const [i, { call, variant }] of withPrepared(stream, products).entries()) {
+    nf4MatmulGrad(stream, call, variant);
+    after(i);
+  }
+}
+
 /**
  * y = x·wᵀ + u·bᵀ + bias + residual, decoding w on the fly. Up to MATVEC_ROWS rows use the matrix-vector kernel
  * instead of `variant`.

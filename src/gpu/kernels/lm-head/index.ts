@@ -1,6 +1,7 @@
 import type { Stream } from '../../stream.ts';
-import { PACKED_NAME, packedKernelsOf, supportsPacked } from '../linear/nf4-packed.ts';
+import { PACKED_NAME, supportsPacked } from '../linear/nf4-packed.ts';
 import type { Variant } from '../linear/nf4-variant.ts';
+import { packedKernelsOf } from '../linear/packed-operands.ts';
 import { matrixFits } from '../shared/subgroup-matrix-kernels.ts';
 import { HEAD_TILES, headMatmul, headMatmulGrad, type HeadTile, headTileName } from './lm-head.ts';
 import { dispatchPackedHead, dispatchPackedHeadGrad, packsHead } from './packed.ts';

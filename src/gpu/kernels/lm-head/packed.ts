@@ -2,7 +2,7 @@ import { ceilDiv } from '../../grid.ts';
 import { type BufferView, view } from '../../memory.ts';
 import type { Stream } from '../../stream.ts';
 import type { DenseFormat, DenseWeight } from '../linear/nf4-operands.ts';
-import { type PackedKernels, packedTile, packLeft, packRight } from '../linear/nf4-packed.ts';
+import { type PackedKernels, packedTile, packLeft, packRight, roundUp } from '../linear/packed-operands.ts';
 import { rowScale } from '../shared/row-scale.ts';
 import { sumSlices } from '../shared/sum-slices.ts';
 import type { Table } from './lm-head.ts';
@@ -22,8 +22,6 @@ const SLICES = 4;
 
 /** Values of the gradient's partial sums, as `HeadBackward`'s scratch. */
 export const packedHeadScratch = (rows: number, width: number): number => SLICES * rows * width;
-
-const roundUp = (n: number, to: number): number => to * ceilDiv(n, to);
 
 /** Bytes that hold the packed operands of either product, whatever the device's matrices. */
 export function packedHeadBytes({ vocab, width }: Pick<Table, 'vocab' | 'width'>): number {
@@ -58,6 +56,9 @@ function piecesOf({ parts, width, format }: Table, begin: number, end: number): 
   });
 }
 
+/** Nothing follows the inner dimension. */
+const NO_LORA = { lora_from: 0, passed_over: 0 };
+
 type Forward = HeadForward & { packed: BufferView };
 type Backward = HeadBackward & { packed: BufferView; rowScales: BufferView };
 
@@ -75,14 +76,8 @@ export function dispatchPackedHead(
   const left = view(packed.buffer, packed.offset, leftBytes);
   rowScale(stream, { x, scales: rowScales, rows, width });
   packLeft(stream, kernels, {
-    x,
-    rows,
-    width,
-    stride: width,
-    from: 0,
-    inner,
-    scales: rowScales,
-    packed: left,
+    wide: [{ x, width, first: 0, end: inner, inner, at: 0, scales: rowScales }],
+    ...{ narrow: [], rows, packed: left },
   });
   for (let begin = 0; begin < vocab; begin += slab) {
     const columns = Math.min(slab, vocab - begin);
@@ -90,15 +85,14 @@ export function dispatchPackedHead(
     const right = view(packed.buffer, packed.offset + leftBytes, allColumns * inner * halfBytes);
     // In order: each fills up with zeros what the next begins with.
     for (const { weight, begin: first, skip } of piecesOf(table, begin, begin + columns)) {
-      packRight(stream, kernels, { weight, transposed: false, lora: undefined, rowScales }, right, {
-        ...{ loraFrom: inner, right: inner, allColumns, edge, skip, putAt: first - begin },
-      });
+      const piece = { weight, loraFrom: inner, right: inner, allColumns, at: 0, skip, putAt: first - begin };
+      packRight(stream, kernels, { weights: [piece], transposed: false, packed: right });
     }
     stream.dispatch(kernels.forward, {
       buffers: [left, right, rowScales, left, left, logits],
       params: {
         ...{ rows, columns, inner: inner / K, left_across: inner / K, right_across: inner / edge },
-        ...{ stride: vocab, first: begin, slice: 0 },
+        ...{ stride: vocab, first: begin, slice: 0, ...NO_LORA },
       },
       constants: { HAS_BIAS: 0, HAS_RESIDUAL: 0, ACCUMULATE: 0 },
       groups: [allColumns / tile.columns, ceilDiv(rows, tile.rows)],
@@ -132,19 +126,21 @@ export function dispatchPackedHeadGrad(
     const leftBytes = roundUp(rows, tile.rows) * inner * halfBytes;
     const left = view(packed.buffer, packed.offset, leftBytes);
     const right = view(packed.buffer, packed.offset + leftBytes, allColumns * inner * halfBytes);
+    const part = { x: dlogits, width: count, stride: vocab, from: begin, scales: rowScales };
     packLeft(stream, kernels, {
-      ...{ x: dlogits, rows, width: count, stride: vocab, from: begin, inner },
-      ...{ scales: rowScales, packed: left },
+      wide: [{ ...part, first: 0, end: inner, inner, at: 0 }],
+      ...{ narrow: [], rows, packed: left },
     });
-    packRight(stream, kernels, { weight, transposed: true, lora: undefined, rowScales }, right, {
-      ...{ loraFrom: inner, right: inner, allColumns, edge, skip },
+    packRight(stream, kernels, {
+      weights: [{ weight, loraFrom: inner, right: inner, allColumns, at: 0, skip }],
+      ...{ transposed: true, packed: right },
     });
     stream.dispatch(kernels.gradient, {
       buffers: [left, right, rowScales, left, left, scratch],
       params: {
         ...{ rows, columns: width, inner: inner / K / SLICES },
         ...{ left_across: inner / K, right_across: inner / edge },
-        ...{ stride: width, first: 0, slice: rows * width },
+        ...{ stride: width, first: 0, slice: rows * width, ...NO_LORA },
       },
       constants: { HAS_BIAS: 0, HAS_RESIDUAL: 0, ACCUMULATE: Number(!first) },
       groups: [allColumns / tile.columns, ceilDiv(rows, tile.rows), SLICES],

@@ -191,7 +191,7 @@ it('products that share their input take the scales that the first has left', as
   for (const { name, forward } of ways) {
     const [first, second, third] = [t.output(33 * 132), t.output(33 * 132), t.output(33 * 132)];
     const call = { x, weight, rows: 33 };
-    const shared = { scaled: false, packed: false, rank: 0 };
+    const shared = { scaled: false };
     forward(t.stream, { ...call, y: first, rowScales: scales, shared });
     expect(shared.scaled, name).toBe(true);
     forward(t.stream, { ...call, y: second, rowScales: scales, shared });

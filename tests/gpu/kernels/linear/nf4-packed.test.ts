@@ -6,11 +6,16 @@ import {
   packedBytes,
   packedForward,
   packedGrad,
+  prepareForward,
+  prepareGrad,
+} from '../../../../src/gpu/kernels/linear/nf4-packed.ts';
+import {
   type PackedKernels,
   packedKernels,
   packedTexts,
-} from '../../../../src/gpu/kernels/linear/nf4-packed.ts';
+} from '../../../../src/gpu/kernels/linear/packed-operands.ts';
 import { largest } from '../../../../src/gpu/kernels/shared/subgroup-matrix-kernels.ts';
+import { type BufferView, view } from '../../../../src/gpu/memory.ts';
 import { SIZE_FEATURE } from '../../../../src/gpu/subgroup-matrices.ts';
 import { add, matmulRef, transpose } from '../../../reference/ops/matmul.ts';
 import { f64, TestGpu } from '../../../support/gpu.ts';
@@ -145,56 +150,136 @@ it('with scratch for the weight and one tile of rows, the bits are those of all 
     ] as const) {
       const [y, dx] = [t.output(rows * columns), t.output(rows * depth)];
       const common = { weight, rows, rowScales: t.output(rows) };
-      const shared = { scaled: false, packed: false, rank };
-      const call = { ...common, x, y, lora: forward, residual, shared };
+      const call = { ...common, x, y, lora: forward, residual };
       packedForward(t.stream, kernels, { ...call, scratch: t.output(inY / 4) });
       packedGrad(t.stream, kernels, {
         ...{ ...common, dy, dx, lora: backward, accumulate: false },
         scratch: t.output(inDx / 4),
       });
-      expect(shared, name).toEqual({ scaled: true, packed: inY === 4 * ROOM, rank });
       outcomes.push([await t.bytes(y), await t.bytes(dx)]);
     }
     expect(outcomes[1], name).toEqual(outcomes[0]);
   }
 });
 
-it('products that share their input pack it once, whatever their ranks and widths', async () => {
-  const random = new Random(2);
+/** Modules of one input or output: columns, depth and rank of each. */
+const MODULES = {
+  forward: [
+    [132, 64, 5],
+    [260, 64, 40],
+    [64, 64, 0],
+  ],
+  gradient: [
+    [132, 96, 5],
+    [32, 96, 40],
+    [64, 96, 0],
+  ],
+} as const;
+
+describe.each([
+  ['all of them', ROOM, 1],
+  ['one at a time, for want of scratch', 0, 3],
+])('products of several weights, decoded %s', (_, room, decodings) => {
+  /** Kernels by the first word of their names, how often each was called. */
+  const counting = () => {
+    const calls = new Map<string, number>();
+    t.stream.listener = ({ spec }) => {
+      const [kernel] = spec.name.split(' ');
+      calls.set(kernel!, (calls.get(kernel!) ?? 0) + 1);
+    };
+    return calls;
+  };
   const rows = 70;
-  const x = t.upload(uneven(random, rows, 64));
-  const modules = [
-    [132, 5],
-    [260, 40],
-    [64, 0],
-  ].map(([columns, rank]) => {
-    const { weight } = randomNf4(t, random, columns!, 64, true);
-    const activations = t.upload(random.normals(rows * Math.max(1, rank!)));
-    const matrix = t.upload(random.normals(columns! * Math.max(1, rank!)));
-    return { weight, lora: rank ? { activations, matrix, rank } : undefined };
-  });
-  for (const { name, kernels } of ways) {
-    const shared = { scaled: false, packed: false, rank: 40 };
-    const [scratch, rowScales] = [t.output(ROOM), t.output(rows)];
-    const packed: string[] = [];
-    t.stream.listener = ({ spec }) => packed.push(spec.name.split(' ')[0]!);
-    const together = modules.map(({ weight, lora }) => {
-      const y = t.output(rows * weight.columns);
-      packedForward(t.stream, kernels, { x, weight, y, rows, lora, rowScales, scratch, shared });
-      return y;
-    });
-    t.stream.listener = undefined;
-    // The rows of x, and the activations of the two that have a LoRA pair.
-    expect(packed.filter((kernel) => kernel === 'row_scale').length, name).toBe(1);
-    expect(packed.filter((kernel) => kernel === 'pack_rows').length, name).toBe(3);
-    expect(packed.filter((kernel) => kernel === 'pack_weights').length, name).toBe(3);
-    for (const [i, { weight, lora }] of modules.entries()) {
-      const y = t.output(rows * weight.columns);
-      packedForward(t.stream, kernels, { x, weight, y, rows, lora, rowScales: t.output(rows), scratch });
-      expect(await t.bytes(together[i]!), name).toEqual(await t.bytes(y));
-    }
-  }
+
+  it.each(['forward', 'gradient'] as const)(
+    '%s: have the bits of each alone, packed at once',
+    async (direction) => {
+      const random = new Random(2);
+      const forward = direction === 'forward';
+      const modules = MODULES[direction];
+      const x = t.upload(uneven(random, rows, 64));
+      // LoRA's activations in one buffer, its matrices in another, each at a multiple of 256 bytes.
+      const all = t.upload(random.normals(3 * rows * 64));
+      const matrices = t.upload(random.normals(3 * 260 * 64));
+      const made = modules.map(([columns, depth, rank], i) => ({
+        ...{ columns, depth, weight: randomNf4(t, random, columns, depth, true).weight },
+        dy: t.upload(uneven(random, rows, columns)),
+        lora: rank
+          ? {
+              activations: view(all.buffer, 4 * 64 * i * rows, 4 * rows * rank),
+              matrix: view(matrices.buffer, 4 * 64 * i * 260, 4 * rank * (forward ? columns : depth)),
+              rank,
+            }
+          : undefined,
+      }));
+      for (const { name, kernels } of ways) {
+        const scales = t.output(3 * 128);
+        const least = leastScratch(kernels, direction, rows);
+        const scratch = t.output((room || least / 4) + 1);
+        const inScratch = (i: number) => ({ rowScales: view(scales.buffer, 512 * i, 4 * rows), scratch });
+        const calls = counting();
+        const outputs: BufferView[] = [];
+        if (forward) {
+          const shared = { scaled: false };
+          const products = made.map(({ weight, columns, lora }) => {
+            const y = t.output(rows * columns);
+            outputs.push(y);
+            return { x, weight, y, rows, lora, shared, ...inScratch(0) };
+          });
+          const prepared = prepareForward(t.stream, kernels, products);
+          products.forEach((call, i) =>
+            packedForward(t.stream, kernels, { ...call, prepared: prepared![i] }),
+          );
+        } else {
+          const dx = t.output(rows * 96);
+          outputs.push(dx);
+          const products = made.map(({ weight, dy, lora }, i) => ({
+            ...{ dy, weight, dx, rows, lora, accumulate: i > 0, ...inScratch(i) },
+          }));
+          const prepared = prepareGrad(t.stream, kernels, products);
+          products.forEach((call, i) => packedGrad(t.stream, kernels, { ...call, prepared: prepared![i] }));
+        }
+        t.stream.listener = undefined;
+        expect(calls.get('row_scale'), name).toBe(1);
+        expect(calls.get('pack_rows'), name).toBe(1);
+        expect(calls.get('pack_weights'), name).toBe(decodings);
+        const alone = forward ? [] : [t.output(rows * 96)];
+        made.forEach(({ weight, columns, dy, lora }, i) => {
+          const own = { weight, rows, lora, rowScales: t.output(rows), scratch: t.output(ROOM) };
+          if (forward) {
+            const y = t.output(rows * columns);
+            alone.push(y);
+            packedForward(t.stream, kernels, { ...own, x, y });
+          } else {
+            packedGrad(t.stream, kernels, { ...own, dy, dx: alone[0]!, accumulate: i > 0 });
+          }
+        });
+        for (const [i, output] of outputs.entries()) {
+          expect(await t.bytes(output), name).toEqual(await t.bytes(alone[i]!));
+        }
+      }
+    },
+  );
 });
+
+/** Bytes that hold all left operands of these modules and the largest weight, but not two. */
+function leastScratch(
+  { shape: { M, N, K }, halfBytes }: PackedKernels,
+  direction: keyof typeof MODULES,
+  rows: number,
+) {
+  const edge = Math.max(N, K);
+  const up = (n: number, to: number) => Math.ceil(n / to) * to;
+  const sizes = MODULES[direction].map(([columns, depth, rank]) => {
+    const [width, inner] = direction === 'forward' ? [columns, depth] : [depth, columns];
+    const ranks = up(rank, edge);
+    const left = up(rows, 8 * M) * halfBytes * (direction === 'forward' ? ranks : up(inner, edge) + ranks);
+    return { left, right: up(width, 8 * N) * (up(inner, edge) + ranks) * halfBytes };
+  });
+  const shared = direction === 'forward' ? up(rows, 8 * M) * halfBytes * up(64, edge) : 0;
+  const lefts = sizes.reduce((sum, { left }) => sum + left, shared);
+  return up(lefts, 256) + 3 * 256 + Math.max(...sizes.map(({ right }) => right));
+}
 
 it('the variant packs passes of 64 rows and more where the weight fits its scratch', ({ skip }) => {
   const [forward, gradient] = [PACKED_FORWARD[0]!, PACKED_GRAD[0]!];

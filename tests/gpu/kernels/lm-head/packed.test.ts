@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
-import { type PackedKernels, packedKernelsOf } from '../../../../src/gpu/kernels/linear/nf4-packed.ts';
+import { type PackedKernels, packedKernelsOf } from '../../../../src/gpu/kernels/linear/packed-operands.ts';
 import { LM_HEADS, PACKED_HEAD } from '../../../../src/gpu/kernels/lm-head/index.ts';
 import type { Table } from '../../../../src/gpu/kernels/lm-head/lm-head.ts';
 import {
