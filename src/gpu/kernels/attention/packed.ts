@@ -36,15 +36,24 @@ const SUBGROUPS = 4;
 const QUERIES = SUBGROUPS * EDGE;
 const KEYS = (SUBGROUPS / 2) * EDGE;
 
+/** Operands that are packed at once: q, k, v and do. */
+const OPERANDS_AT_ONCE = 4;
+
+const PACK_PART = {
+  ...{ heads: 'u32', group: 'u32', blocks: 'u32' },
+  ...{ tiles_at: 'u32', columns_at: 'u32', scales_at: 'u32', natural: 'u32', columns: 'u32' },
+} as const satisfies ParamSpec;
+
 const packKernel = (name: string, code: string) =>
   new Kernel({
     name,
     code,
-    buffers: ['read', 'read', 'read', 'read_write', 'read_write', 'read_write'],
-    params: {
-      ...{ tokens: 'u32', heads: 'u32', group: 'u32', first: 'u32', blocks: 'u32' },
-      ...{ tiles_at: 'u32', columns_at: 'u32', scales_at: 'u32' },
-    } as const,
+    buffers: [
+      ...(['read', 'read', 'read', 'read', 'read', 'read'] as const),
+      ...(['read_write', 'read_write', 'read_write'] as const),
+    ],
+    parts: { fields: PACK_PART, count: OPERANDS_AT_ONCE },
+    params: { tokens: 'u32', first: 'u32' } as const,
   });
 
 const forwardKernel = (name: string, code: string) =>
@@ -260,20 +269,27 @@ function forEachChunk(
     const tiles = view(scratch.buffer, begin, tileBytes);
     const scales = view(scratch.buffer, begin + tileBytes, scaleBytes);
     const rows = view(scratch.buffer, begin + tileBytes + scaleBytes, rowBytes);
-    for (const { of, natural, parts, ...at } of places) {
-      const ofKeys = of === 'k' || of === 'v';
-      stream.dispatch(kernel, {
-        buffers: [call[of]!, stats, ranges, tiles, scales, rows],
-        params: {
-          ...{ tokens, heads: ofKeys ? kvHeads : call.heads, group: ofKeys ? 1 : group },
-          ...{ first, blocks: at.blocks },
+    // The gradient of the output is the last, for which the kernel does more.
+    const operands = places.toSorted((a, b) => Number(a.of === 'dout') - Number(b.of === 'dout'));
+    const [x0, x1, x2, x3 = x2] = operands.map(({ of }) => call[of]!);
+    stream.dispatch(kernel, {
+      buffers: [x0!, x1!, x2!, x3!, stats, ranges, tiles, scales, rows],
+      parts: operands.map(({ of, natural, parts, ...at }) => {
+        const ofKeys = of === 'k' || of === 'v';
+        return {
+          ...{ heads: ofKeys ? kvHeads : call.heads, group: ofKeys ? 1 : group, blocks: at.blocks },
           ...{ tiles_at: at.tiles, columns_at: at.columns, scales_at: at.scales },
-        },
-        constants: { NATURAL: Number(natural), COLUMNS: parts, STATS: Number(of === 'dout') },
-        groups: [at.blocks, count],
-        bytes: EDGE * at.blocks * count * call.headDim * (4 + halfBytes * ((natural ? 2 : 0) + parts)),
-      });
-    }
+          ...{ natural: Number(natural), columns: parts },
+        };
+      }),
+      params: { tokens, first },
+      constants: { STATS: Number(part !== 'forward') },
+      groups: [Math.max(blocks.q, blocks.k), count, operands.length],
+      bytes: operands.reduce((sum, { blocks: each, natural, parts }) => {
+        const halves = (natural ? 2 : 0) + parts;
+        return sum + EDGE * each * count * call.headDim * (4 + halfBytes * halves);
+      }, 0),
+    });
     const place = (of: Operand['of']) => places.find((one) => one.of === of)!;
     use({ first, count, heads: count * group, blocks, tiles, scales, rows, place });
   }
@@ -375,6 +391,8 @@ export function packedAttentionQueries(
 
 /** Whether the device's workgroups are large enough. */
 const fits = ({ device: { limits }, matrix }: Gpu): boolean =>
+  // All operands are packed at once.
+  limits.maxStorageBuffersPerShaderStage >= 9 &&
   // Sums, weights and factors.
   4 * SUBGROUPS * (512 + 20 * EDGE + 2 * EDGE + 1) <= limits.maxComputeWorkgroupStorageSize &&
   SUBGROUPS * matrix!.subgroupSize <= limits.maxComputeInvocationsPerWorkgroup;
