@@ -144,7 +144,7 @@ export class TestSetupView extends SessionView {
         <h3 id="how">How they answer</h3>
         <div class="fields">${this.#choices()}${this.#form()}${this.#length()}</div>
       </section>
-      <div class="panel row start">
+      <div class="panel row start in-view">
         <button
           type="button"
           class="primary"

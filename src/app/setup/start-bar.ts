@@ -43,7 +43,7 @@ export class StartBar extends SessionView {
       : elsewhere
         ? `Another tab is ${elsewhere.doing}.`
         : blockedBy(open);
-    return html`<div class="panel">
+    return html`<div class="panel in-view">
       <p id="why" class="soft small" aria-live="polite">${why}</p>
       <button
         type="button"

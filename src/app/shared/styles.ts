@@ -138,6 +138,17 @@ export const shared = css`
     background: var(--surface);
     color: var(--ink);
   }
+  /* Of a bar that stays above the window's lower edge: what it lies over does not show again below it. */
+  .in-view {
+    position: relative;
+  }
+  .in-view::after {
+    content: '';
+    position: absolute;
+    inset: calc(100% + 1px) -1px auto;
+    height: 0.5rem;
+    background: var(--paper);
+  }
   input:not([type='checkbox'], [type='radio'], [type='range']):disabled,
   select:disabled,
   textarea:disabled {

@@ -67,7 +67,7 @@ export class UseView extends SessionView {
       </section>
       ${this.#base()}
       <merge-losses-view .session=${this.session}></merge-losses-view>
-      <section class="panel where" aria-labelledby="where">
+      <section class="panel where in-view" aria-labelledby="where">
         <h3 id="where">Where it goes</h3>
         ${this.#size()} ${work ? this.#progress() : this.#actions()}
         <p class="only-heard" role="status">${work ? announcedExport(work) : ''}</p>
