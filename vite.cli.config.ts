@@ -24,7 +24,7 @@ export default defineConfig({
     outDir: join(FOLDER, partial(process.pid)),
     target: 'node20',
     minify: false,
-    rollupOptions: { output: { entryFileNames: FILE, banner: '#!/usr/bin/env node' } },
+    rollupOptions: { output: { entryFileNames: FILE, codeSplitting: false, banner: '#!/usr/bin/env node' } },
   },
   plugins: [wgsl(), inPlace()],
 });

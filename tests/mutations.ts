@@ -79,8 +79,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: 'the LoRA part of the input gradient',
     file: 'src/model/linear.ts',
-    find: 'const inside = pair && dropout === 0 ?',
-    replace: 'const inside = pair && dropout < 0 ?',
+    find: 'const lora = pair && dropout === 0 ?',
+    replace: 'const lora = pair && dropout < 0 ?',
     test: ['tests/gpu/model/gradients.test.ts', 'recipe_text'],
   },
   {

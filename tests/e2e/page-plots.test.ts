@@ -30,8 +30,8 @@ it.concurrent('tells the values at the crosshair, smooths, zooms and saves a plo
   const caption = plot.locator('figcaption');
   const slider = plot.locator(SLIDER);
   // The mouse: the middle of the plot is near the middle of 60 steps.
-  const box = (await plot.locator('.u-over').boundingBox())!;
-  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  const area = plot.locator('.u-over');
+  await area.hover();
   await caption.getByText(/^step (?:30|35)$/).waitFor();
   await page.mouse.move(0, 0);
   await caption.getByText(/^step/).waitFor({ state: 'detached' });
@@ -47,6 +47,8 @@ it.concurrent('tells the values at the crosshair, smooths, zooms and saves a plo
   await page.keyboard.press('Escape');
   await reset.waitFor({ state: 'detached' });
   // Selecting steps with the mouse.
+  await area.hover();
+  const box = (await area.boundingBox())!;
   await page.mouse.move(box.x + box.width * 0.2, box.y + 20);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.6, box.y + 30, { steps: 4 });
