@@ -93,10 +93,11 @@ describe('a step of Qwen2.5-1.5B at 1024 tokens, counted without a device', () =
     expect(counts.kernels.has('swiglu_backward')).toBe(false);
   });
 
-  it('decodes and packs in at most 450 dispatches on subgroup matrices with everything kept, attention’s apart', async () => {
+  it('decodes and packs in at most 450 dispatches on subgroup matrices within 3.5 GiB, attention’s apart', async () => {
     const gpu = openMatrixGpu();
     const onMatrices = newExecutionPlanOf(gpu, TOKENS, { precision: 'matrix', tiles: {} });
-    const whole = { ...onMatrices, keep: '3'.repeat(28) };
+    const whole = withMemory(onMatrices, gpu, inputs);
+    expect(whole.keep).toBe('3'.repeat(28));
     const { kernels } = await countStep(inputs, whole, [plainPass(TOKENS)], gpu);
     const calls = (name: RegExp) =>
       [...kernels].reduce((sum, [kernel, count]) => sum + (name.test(kernel) ? count.calls : 0), 0);
