@@ -66,7 +66,7 @@ export class CompareMendedView extends LitElement {
       ${this.#line('no', '✗', 'unmended', unmended, `${after} does not give the corrected answer yet: correct it again, or train longer.`)}
       ${this.#line('ok', '✓', 'kept', kept, `${after} still gives the answer that was approved.`)}
       ${this.#line('no', '↓', 'lost', lost, `${before} did better: more earlier rows against forgetting may help.`)}
-      ${lost.length === 0 ? html`<p>Nothing was lost: on no other question ${safeText(after)} is worse than ${safeText(before)}.</p>` : nothing}
+      ${lost.length === 0 ? html`<p>Nothing was lost: on no other question is ${safeText(after)} worse than ${safeText(before)}.</p>` : nothing}
     </section>`;
   }
 
