@@ -53,7 +53,7 @@ it('corrected answers make V3 in the page, mended by the same questions, and by 
     mimeType: 'application/json',
     buffer: Buffer.from(JSON.stringify([...UNKNOWN, ...KNOWN])),
   });
-  await page.getByLabel(/^V1 /).uncheck();
+  await page.getByLabel(/^V1\b/).uncheck();
   await page.getByLabel('Maximum answer length, in tokens').fill('32');
   await button(page, 'Start the test').click();
   await page.getByRole('heading', { name: 'Side by side' }).waitFor();
