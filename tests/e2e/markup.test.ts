@@ -12,7 +12,7 @@ afterAll(() => server?.close());
 const open = (search: string) =>
   server.open(`markup&${search}`, { bypassCSP: true, reducedMotion: 'reduce' });
 const button = (page: Page, name: string | RegExp) => page.getByRole('button', { name });
-const ready = (page: Page) => page.getByText('Everything is in order').waitFor();
+const ready = (page: Page) => page.getByText('Ready to start').waitFor();
 const stage = (page: Page, name: string) =>
   page.getByRole('navigation', { name: 'Stages' }).getByRole('button', { name }).click();
 

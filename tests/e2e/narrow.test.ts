@@ -24,7 +24,7 @@ it.each([640, 360])('nothing is cut off or scrolls sideways at %d pixels', async
   await fits(page, 'wrong');
   await chooseFiles(page);
   await page.locator('[data-slot=recipe]').setInputFiles(`${CASE}/training_config.yaml`);
-  await page.getByText('Everything is in order').waitFor();
+  await page.getByText('Ready to start').waitFor();
   await page.getByText('Memory by kind', { exact: true }).click();
   await fits(page, 'chosen');
   await shownInForcedColors(page, [
@@ -49,7 +49,7 @@ it.each([640, 360])('nothing is cut off or scrolls sideways at %d pixels', async
   await fits(page, 'stopped');
   await page.goto(`${server.url}tests/e2e/fake.html?steps=20`);
   await chooseFiles(page);
-  await page.getByText('Everything is in order').waitFor();
+  await page.getByText('Ready to start').waitFor();
   await button('Start training').click();
   await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
   await page.getByLabel('Question').fill('Where is the fuse of the machine in the second room?');

@@ -17,7 +17,7 @@ describe.concurrent('a newcomer is led on', () => {
   it('from a finished run to its test and to the next version, the focus with them', async () => {
     const page = await server.open('steps=30&pace=1&overfits');
     await chooseFiles(page);
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     await press(page, 'Start training');
     await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
     await arrives(page, 'V2 is ready');

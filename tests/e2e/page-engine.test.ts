@@ -62,7 +62,7 @@ describe('the page over the real engine, on a static host under a path', () => {
     writeFileSync(table, '\ufeffThema;Question;Answer\r\nt;"Where; ""when""?";Here.\r\nt;Who?;Me.\r\n');
     await drop(page, 'train', table);
     await page.getByText(/columns read as instruction "Question", output "Answer", guessed/).waitFor();
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     await accessible(page, 'columns');
     if (process.env.RETUNE_SHOTS) {
       await page.setViewportSize({ width: 1280, height: 1000 });
@@ -79,7 +79,7 @@ describe('the page over the real engine, on a static host under a path', () => {
     await columns.locator('[name=instruction]').selectOption('a');
     await columns.getByText('Choose a column for each.').waitFor();
     await columns.locator('[name=output]').selectOption('b');
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     // Unpacked by WebAssembly, which the page's headers must allow.
     await drop(page, 'train', 'tests/fixtures/text/row-files/pairs-polars.parquet');
     await page.getByText(/columns read as instruction "Question", output "Answer", guessed/).waitFor();
@@ -137,7 +137,7 @@ describe('the page over the real engine, on a static host under a path', () => {
     await drop(page, 'train', casePath(CASE, 'train.jsonl'));
     await drop(page, 'validation', casePath(CASE, 'val.jsonl'));
     await drop(page, 'recipe', casePath(CASE, 'training_config.yaml'));
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     expect(problems).toEqual([]);
     await page.close();
   });
@@ -183,7 +183,7 @@ describe('the page over the real engine, on a static host under a path', () => {
     await card(page, 'base').getByText('models--toy--model').waitFor();
     await page.locator('[data-slot=train]').setInputFiles(asTable(casePath(CASE, 'train.jsonl')));
     await card(page, 'train').getByText('train.csv').waitFor();
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     await page.getByRole('button', { name: 'Measure how long it takes' }).click();
     await page.getByText(/^About .* tokens per second\.$/).waitFor();
     await page.getByRole('button', { name: 'Start training' }).click();

@@ -94,7 +94,7 @@ async function expectOther(canvas: () => Promise<string>, before: string): Promi
 it.concurrent('shows the learning rate of the run before it starts', async () => {
   const page = await server.open('steps=60', { reducedMotion: 'reduce' });
   await chooseFiles(page);
-  await page.getByText('Everything is in order').waitFor();
+  await page.getByText('Ready to start').waitFor();
   const rate = (text: string) => page.getByRole('img', { name: `Learning rate of this run. rate: ${text}` });
   await rate('from 5.00e-5 at step 1 to 8.33e-7 at step 60.').waitFor();
   await page.locator('input[name=warmup_ratio]').fill('0.5');

@@ -66,7 +66,7 @@ it.concurrent(
     const { context, page } = await scene.page({ handles: true });
     await page.goto(scene.host.url);
     const setting = (name: string) => page.locator(`input[name=${name}]`);
-    const order = () => page.getByText('Everything is in order').waitFor();
+    const order = () => page.getByText('Ready to start').waitFor();
     await button(page, 'Use the demo’s files').click();
     await order();
     await setting('max_steps').fill('2');
@@ -142,7 +142,7 @@ it.concurrent(
     await second.waitForFunction(async () => !(await navigator.serviceWorker.getRegistration())?.waiting);
     await second.getByText(/^The run demo\/v1 \+ train\.jsonl is unfinished/).waitFor();
     await button(second, 'Use the demo’s files').click();
-    await second.getByText('Everything is in order').waitFor();
+    await second.getByText('Ready to start').waitFor();
     await button(second, 'Continue the run').click();
     await second
       .getByText(/^Step [1-9]\d* of 64/)

@@ -93,7 +93,7 @@ it('looks through all rows: search, leave out, edit, undo, export', async () => 
   await button(page, 'Undo').click();
   await page.locator('rows-view dd').getByText('none', { exact: true }).waitFor();
   await button(page, 'Leave out: line 2').first().click();
-  await page.getByText('Everything is in order').waitFor();
+  await page.getByText('Ready to start').waitFor();
   await accessible(page, 'rows');
   await page.setViewportSize({ width: 360, height: 800 });
   await fits(page, 'rows');

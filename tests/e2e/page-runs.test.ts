@@ -72,7 +72,7 @@ describe.concurrent('every place has an address', () => {
     await goTo(page, '#train');
     await page.getByText('No run is open: start one here').waitFor();
     await chooseFiles(page);
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     const before = await page.evaluate(() => history.length);
     await press(page, 'Start training');
     await page.getByText('Step 20 of 60').waitFor();
@@ -184,7 +184,7 @@ describe.concurrent('a run', () => {
     await chooseFiles(page);
     await rate.fill('3e-4');
     await choosePrompts(page);
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     await press(page, 'Start training');
     await page.getByText('Step 20 of 60').waitFor();
     await showsFilm(page);
@@ -208,7 +208,7 @@ describe.concurrent('a run', () => {
     expect(await rate.inputValue()).not.toBe('3e-4');
     await stage(page, 'Train');
     await press(page, 'Run again with changes');
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     expect(await rate.inputValue()).toBe('3e-4');
     expect(await page.getByLabel('Prompt 1').inputValue()).toBe('Why so?');
     await page.locator('choice-card').filter({ hasText: 'as in v1 + train.jsonl' }).waitFor();
@@ -266,7 +266,7 @@ describe.concurrent('a run', () => {
     await page.getByLabel('GGUF', { exact: true }).check();
     await stage(page, 'Choose');
     await chooseFiles(page);
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     await press(page, 'Start training');
     await page.getByText('Step 1 of 60').waitFor();
     await goTo(page, '#use/run-v3');
@@ -305,7 +305,7 @@ describe.concurrent('a run', () => {
     const option = page.getByLabel('Notify me when it ends');
     await page.goto(`${server.url}tests/e2e/fake.html?holdAt=20&pace=1`);
     await chooseFiles(page);
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     await press(page, 'Start training');
     await page.getByText('Step 20 of 60').waitFor();
     expect(await option.isChecked()).toBe(false);

@@ -93,7 +93,7 @@ it('where the database fails before the start the run does not begin, and does o
   expect(await page.getByRole('heading', { name: 'Choose three things' }).isVisible()).toBe(true);
   await engine.evaluate(() => (globalThis as unknown as { mend(): void }).mend());
   await button(page, 'Look again').click();
-  await page.getByText('Everything is in order').waitFor();
+  await page.getByText('Ready to start').waitFor();
   expect(await page.getByRole('alert').count()).toBe(0);
   expect(problems).toEqual([]);
 });

@@ -33,7 +33,7 @@ const open = async (search?: string) =>
 const button = (page: Page, name: string | RegExp) => page.getByRole('button', { name });
 const stage = (page: Page, name: string) =>
   page.getByRole('navigation', { name: 'Stages' }).getByRole('button', { name }).click();
-const ready = (page: Page) => page.getByText('Everything is in order').waitFor();
+const ready = (page: Page) => page.getByText('Ready to start').waitFor();
 const begin = async (page: Page) => {
   await chooseFiles(page);
   await ready(page);
@@ -309,7 +309,7 @@ describe.concurrent('the page', () => {
     await page.getByText(/^Measuring was canceled; try again to know how long/).waitFor();
     await page.getByLabel('Longest row').fill('400');
     await page.getByText('Measuring one pass: loading the base, 45%…').waitFor();
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     await button(page, 'Start training').click();
     await page.getByText('Step 5 of 60').waitFor();
     await page.goto(`${server.url}tests/e2e/fake.html`);

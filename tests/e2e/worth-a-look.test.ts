@@ -98,7 +98,7 @@ it('says in the page what is worth a look, mends it at a press, and never blocks
   for (const [title, text] of Object.entries(found)) {
     expect(await item(page, title).textContent(), title).toContain(text);
   }
-  await page.getByText('Everything is in order').waitFor();
+  await page.getByText(/^Ready to start, with (a warning|warnings): (.+, )?Worth a look\.$/).waitFor();
   await accessible(page, 'worth a look');
   await page.getByRole('button', { name: /^Show ?: Worth a look$/ }).click();
   expect(await focused(page)).toBe('Worth a look: 10 things');
@@ -144,6 +144,7 @@ it('says in the page what is worth a look, mends it at a press, and never blocks
   await press('Set target_modules to q_proj');
   await page.getByText('Done: set target_modules to q_proj. Nothing else is worth a look.').waitFor();
   expect(await focused(page)).toBe('Worth a look');
+  await page.getByText(/^Ready to start(?!.*Worth a look)/).waitFor();
   expect(await page.getByRole('textbox', { name: 'Modules' }).inputValue()).toBe('q_proj');
 
   const text = (answer: string) => ({ text: `### Instruction:\nWhere is it?\n\n### Response:\n${answer}` });

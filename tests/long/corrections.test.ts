@@ -114,7 +114,7 @@ async function trainV2(page: Page): Promise<void> {
   const file = (name: string, text: string) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(text) });
   await page.locator('[data-slot=train]').setInputFiles(file('train.jsonl', rows.slice(-29).join('\n')));
   await page.locator('[data-slot=recipe]').setInputFiles(file('training_config.yaml', recipe));
-  await page.getByText('Everything is in order').waitFor();
+  await page.getByText('Ready to start').waitFor();
   await button(page, 'Start training').click();
   await page.getByRole('heading', { name: 'V2 is ready' }).waitFor();
 }

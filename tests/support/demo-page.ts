@@ -53,7 +53,7 @@ export class DemoPage {
     await page.goto(url);
     if (this.#pictures) {
       await this.#button('Use the demo’s files').click();
-      await page.getByText('Everything is in order').waitFor();
+      await page.getByText('Ready to start').waitFor();
       await this.#picture('choose');
       await page.reload();
     }
@@ -173,7 +173,7 @@ export class DemoPage {
     }
     await page.getByText('as in demo/v1 + train.jsonl').waitFor();
     await page.locator('input[name=num_train_epochs]').fill(V3_EPOCHS);
-    await page.getByText('Everything is in order').waitFor();
+    await page.getByText('Ready to start').waitFor();
     await this.#button('Start training').click();
     await this.#heading(/^V\d is ready$/);
   }

@@ -145,7 +145,7 @@ export async function pickCase(
   for (const card of ['Base model', 'Adapter V1', 'New rows', 'Validation rows', 'Recipe']) {
     await page.getByRole('button', { name: new RegExp(`^Choose .*${card}$`) }).click();
   }
-  await page.getByText('Everything is in order').waitFor();
+  await page.getByText('Ready to start').waitFor();
 }
 
 /** Chooses a case's files with the file inputs, as browsers without pickers do. */
@@ -155,7 +155,7 @@ export async function chooseCase(page: Page, name: CaseName): Promise<void> {
   for (const slot of ['train', 'validation', 'recipe'] as const) {
     await page.locator(`[data-slot=${slot}]`).setInputFiles(casePath(name, CHOSEN[slot]));
   }
-  await page.getByText('Everything is in order').waitFor();
+  await page.getByText('Ready to start').waitFor();
 }
 
 /** Saves the finished run with its checkpoints into a folder, and reads it. */

@@ -33,16 +33,18 @@ export class StartBar extends SessionView {
 
   override render() {
     const { plan, run, elsewhere } = this.app;
-    const open = checks(this.app).filter(
-      ({ state, aside }) => !aside && state !== 'good' && state !== 'warn',
-    );
+    const list = checks(this.app);
+    const open = list.filter(({ state, aside }) => !aside && state !== 'good' && state !== 'warn');
+    const warned = list.filter(({ state }) => state === 'warn').map(({ title }) => title);
     const running = isActive(run);
     const blocked = running || elsewhere !== undefined || open.length > 0 || !plan?.ok;
     const why = running
       ? 'A run is under way.'
       : elsewhere
         ? `Another tab is ${elsewhere.doing}.`
-        : blockedBy(open);
+        : open.length > 0
+          ? blockedBy(open)
+          : readyWith(warned);
     return html`<div class="panel in-view">
       <p id="why" class="soft small" aria-live="polite">${why}</p>
       <button
@@ -58,7 +60,7 @@ export class StartBar extends SessionView {
   }
 }
 
-/** What is left to do, in one sentence. */
+/** What is left to do, in one sentence; `open` has at least one check. */
 function blockedBy(open: readonly Check[]): string {
   const titles = (state: Check['state']) =>
     open.filter((check) => check.state === state).map(({ title }) => title);
@@ -69,7 +71,15 @@ function blockedBy(open: readonly Check[]): string {
   if (todo.length > 0) {
     return `Still to choose: ${todo.filter((title) => CHOSEN.has(title)).join(', ')}.`;
   }
-  return open.length > 0 ? 'Being checked…' : 'Everything is in order.';
+  return 'Being checked…';
+}
+
+/** That nothing is left to do; a warning does not block, but is named. */
+function readyWith(warned: readonly string[]): string {
+  if (warned.length === 0) {
+    return 'Ready to start.';
+  }
+  return `Ready to start, with ${warned.length === 1 ? 'a warning' : 'warnings'}: ${warned.join(', ')}.`;
 }
 
 const CHOSEN: ReadonlySet<string> = new Set(['Base model', 'Adapter V1', 'New rows']);
