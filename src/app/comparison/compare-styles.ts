@@ -2,9 +2,6 @@ import { css } from 'lit';
 
 /** Tables of figures. */
 export const figureTable = css`
-  .scroll {
-    overflow-x: auto;
-  }
   table.figures {
     width: 100%;
     border-collapse: collapse;

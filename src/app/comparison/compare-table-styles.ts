@@ -26,8 +26,6 @@ export const tableStyles = css`
     }
   }
   .scroll {
-    overflow-x: auto;
-    background: var(--surface);
     border: 1px solid var(--line);
     border-radius: var(--radius);
     box-shadow: var(--shadow);

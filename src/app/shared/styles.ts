@@ -61,6 +61,18 @@ export const shared = css`
     box-shadow: var(--shadow);
     padding: 1.25rem;
   }
+  /* A shade at each edge behind which there is more; what lies at the edge itself covers it. */
+  .scroll {
+    --cover: var(--surface) 30%, transparent;
+    --shade: color-mix(in srgb, var(--ink) 28%, transparent), transparent;
+    overflow-x: auto;
+    background:
+      linear-gradient(to right, var(--cover)) local left / 2.5rem 100% no-repeat,
+      linear-gradient(to left, var(--cover)) local right / 2.5rem 100% no-repeat,
+      linear-gradient(to right, var(--shade)) scroll left / 0.7rem 100% no-repeat,
+      linear-gradient(to left, var(--shade)) scroll right / 0.7rem 100% no-repeat,
+      var(--surface);
+  }
   button,
   .button {
     font: inherit;

@@ -56,7 +56,6 @@ export class ResultView extends SessionView {
       .scroll {
         /* What is only heard stands out of the flow: it must scroll too. */
         position: relative;
-        overflow-x: auto;
       }
       table {
         width: 100%;
