@@ -143,22 +143,25 @@ export function doubleQuantize(absmax: Float32Array): DoubleQuantized {
   const offset = f32(sum / absmax.length);
   const codes = new Uint8Array(absmax.length);
   const absmax2 = new Float32Array(Math.ceil(absmax.length / DYNAMIC_BLOCK));
-  const { midpoints, firstCode } = nearestSearch(signedDynamicMap());
+  const { midpoints, firstCode } = (signedSearch ??= nearestSearch(signedDynamicMap()));
   const centered = new Float32Array(DYNAMIC_BLOCK);
   const bits = new Uint32Array(centered.buffer);
   for (let block = 0; block < absmax2.length; block++) {
     const begin = block * DYNAMIC_BLOCK;
     const n = Math.min(DYNAMIC_BLOCK, absmax.length - begin);
+    let largest = 0;
     for (let i = 0; i < n; i++) {
-      centered[i] = absmax[begin + i]! - offset;
+      const value = f32(absmax[begin + i]! - offset);
+      centered[i] = value;
+      largest = Math.max(largest, Math.abs(value));
     }
-    const largest = largestMagnitude(centered.subarray(0, n));
     absmax2[block] = largest;
     const scale = largest === 0 ? 0 : f32(1 / largest);
     for (let i = 0; i < n; i++) {
-      centered[i] = centered[i]! * scale;
+      const value = f32(centered[i]! * scale);
+      centered[i] = value;
       let code = firstCode[bits[i]! >>> BUCKET_SHIFT]!;
-      while (centered[i]! > midpoints[code]!) {
+      while (value > midpoints[code]!) {
         code++;
       }
       codes[begin + i] = code;
@@ -184,6 +187,9 @@ export function doubleDequantize(
 
 /** Sign, exponent and six mantissa bits: fine enough that a bucket rarely holds two midpoints. */
 const BUCKET_SHIFT = 17;
+
+/** The search in the signed map, once it is needed: building it takes milliseconds, and a base has hundreds of weights. */
+let signedSearch: ReturnType<typeof nearestSearch> | undefined;
 
 /**
  * Nearest-code search, ties going down: a value's code is the number of midpoints strictly below it. `firstCode` is
