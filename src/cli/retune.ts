@@ -1,4 +1,6 @@
+import { setPiecewiseHashing } from '../formats/piecewise-sha256.ts';
 import { explain, runCommandLine } from './command-line.ts';
+import { threadedHashing } from './hash-threads.ts';
 import { interrupt, SIGNAL_CODES } from './interrupt.ts';
 import { tameConsole } from './lines.ts';
 
@@ -6,6 +8,7 @@ import { tameConsole } from './lines.ts';
 
 tameConsole();
 interrupt.watch();
+setPiecewiseHashing(threadedHashing);
 process.on('uncaughtException', (error) => process.exit(explain(error)));
 const exitCode = await runCommandLine(process.argv.slice(2));
 interrupt.handle('system');

@@ -84,28 +84,52 @@ it('a read that fails ends it, once the reads under way have ended', async () =>
   await expect(all).rejects.toThrow('gone');
 });
 
-it('an observer sees chunks in order, before their pieces are taken', async () => {
-  const bytes = new Random(3).bytes(300);
+it('an observer sees chunks in order, before their pieces are taken; memory is kept until it has done with it', async () => {
+  const bytes = new Random(3).bytes(640);
   const { source, open } = gated(bytes);
   const heard: string[] = [];
-  const seen = new Uint8Array(300);
+  const seen = new Uint8Array(640);
+  const done: (() => void)[] = [];
   const take = (at: number) => heard.push(`took ${at}`);
-  const all = readAhead(readPlan([{ source, begin: 0, end: 300, unit: 1, take }], 128), {
+  const all = readAhead(readPlan([{ source, begin: 0, end: 640, unit: 1, take }], 128), {
     ready: () => Promise.resolve(),
     see: async ({ begin }, chunk) => {
-      await turns();
-      seen.set(chunk, begin);
       heard.push(`saw ${begin}`);
+      await new Promise<void>((resolve) => done.push(resolve));
+      seen.set(chunk, begin);
     },
     taken: () => undefined,
   });
-  for (const begin of [0, 128, 256]) {
-    while (!open.some((read) => read.begin === begin)) {
-      await turns();
-    }
-    open.find((read) => read.begin === begin)!.go();
+  await turns();
+  for (const n of [0, 1, 2, 3]) {
+    open[n]!.go();
+    await turns();
   }
+  // The fifth chunk would be read into the memory of the first.
+  expect(heard).toEqual([0, 128, 256, 384].flatMap((at) => [`saw ${at}`, `took ${at}`]));
+  expect(open).toHaveLength(4);
+  done[0]!();
+  await turns();
+  open[4]!.go();
+  await turns();
+  done.slice(1).forEach((resolve) => resolve());
   await all;
-  expect(heard).toEqual(['saw 0', 'took 0', 'saw 128', 'took 128', 'saw 256', 'took 256']);
+  expect(heard.slice(8)).toEqual(['saw 512', 'took 512']);
   expect(seen).toEqual(bytes);
+});
+
+it('an observer that fails ends it', async () => {
+  const { source, open } = gated(new Random(4).bytes(300));
+  const all = readAhead(readPlan([{ source, begin: 0, end: 300, unit: 1, take: () => undefined }], 100), {
+    ready: () => Promise.resolve(),
+    see: () => Promise.reject(new Error('not hashed')),
+    taken: () => undefined,
+  });
+  all.catch(() => undefined);
+  await turns();
+  for (const n of [0, 1, 2]) {
+    open[n]!.go();
+    await turns();
+  }
+  await expect(all).rejects.toThrow('not hashed');
 });

@@ -1,22 +1,30 @@
-import { baseFiles, type BaseModel } from '../../../formats/base-model.ts';
+import type { BaseModel } from '../../../formats/base-model.ts';
 import { type ByteSource, openThose } from '../../../formats/byte-source.ts';
-import { joinedHash, PiecewiseSha256, piecewiseSha256 } from '../../../formats/sha256.ts';
+import {
+  piecewiseHashing,
+  type PiecewiseSha256,
+  piecewiseSha256,
+} from '../../../formats/piecewise-sha256.ts';
+import { joinedHash } from '../../../formats/sha256.ts';
 import { TOKENIZER_FILES } from '../../../text/load-tokenizer.ts';
-import type { Chunk } from './read-plan.ts';
+import { CHUNK_BYTES, readAhead } from './read-ahead.ts';
+import { type Chunk, readPlan, unwanted } from './read-plan.ts';
 
-/** A base's identity: SHA-256 over its weights, configuration and tokenizer; `onProgress` in bytes. */
+/** A base's identity: SHA-256 over its weights, configuration and tokenizer; `onProgress` in bytes of its weights. */
 export async function baseHash(
   model: BaseModel,
   onProgress: (done: number, total: number) => void,
 ): Promise<string> {
-  const files = [...baseFiles(model), ...(await tokenizerFiles(model))];
-  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const hash = new BaseHash(model);
+  const all = unwanted([], model.weightFiles);
+  const total = all.reduce((sum, { end }) => sum + end, 0);
   let done = 0;
-  const hashes = [];
-  for (const file of files) {
-    hashes.push(await piecewiseSha256(file, (bytes) => onProgress((done += bytes), total)));
-  }
-  return joinedHash(hashes);
+  await readAhead(readPlan(all, CHUNK_BYTES), {
+    ready: () => Promise.resolve(),
+    see: (chunk, bytes) => hash.update(chunk, bytes),
+    taken: (bytes) => onProgress((done += bytes), total),
+  });
+  return hash.digest();
 }
 
 /** Computes `baseHash` from the chunks that loading reads, which together are the weight files from end to end. */
@@ -26,11 +34,12 @@ export class BaseHash {
 
   constructor(model: BaseModel) {
     this.#model = model;
-    this.#weights = new Map(model.weightFiles.map((file) => [file, new PiecewiseSha256(file.size)]));
+    const { begin } = piecewiseHashing();
+    this.#weights = new Map(model.weightFiles.map((file) => [file, begin(file.size)]));
   }
 
   /** Adds a chunk; each file's chunks come in order. Its bytes may change once the promise has resolved. */
-  update({ source, begin }: Pick<Chunk, 'source' | 'begin'>, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  update({ source, begin }: Pick<Chunk, 'source' | 'begin'>, bytes: Uint8Array): Promise<void> {
     return this.#weights.get(source)!.update(begin, bytes);
   }
 
@@ -41,7 +50,7 @@ export class BaseHash {
       hashes.push(await hash.digest());
     }
     for (const file of [this.#model.configFile, ...(await tokenizerFiles(this.#model))]) {
-      hashes.push(await piecewiseSha256(file, () => undefined));
+      hashes.push(await piecewiseSha256(file));
     }
     return joinedHash(hashes);
   }

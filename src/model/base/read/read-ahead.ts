@@ -1,17 +1,20 @@
+import { piecewiseHashing } from '../../../formats/piecewise-sha256.ts';
 import type { Chunk } from './read-plan.ts';
 
 /** Bytes per read: enough for a disk's full rate. */
 export const CHUNK_BYTES = 2 ** 24;
 
-/** One buffer is processed while the others are being filled. */
-const HOST_BUFFERS = 3;
+/** Reads under way. */
+const READS = 2;
+/** One chunk is processed and one may still be seen while others are read. */
+const HOST_BUFFERS = READS + 2;
 
 /** The consumer of the reads. */
 export interface Receiver {
   /** Resolves when another chunk can be accepted. */
   ready(): Promise<void>;
-  /** Sees each chunk before its pieces are taken; once it has resolved, the bytes may change. */
-  see?: ((chunk: Chunk, bytes: Uint8Array<ArrayBuffer>) => Promise<void>) | undefined;
+  /** Sees each chunk before its pieces are taken; nothing waits for it but the next read into the same memory. */
+  see?: ((chunk: Chunk, bytes: Uint8Array) => Promise<void>) | undefined;
   /** Called after each chunk's pieces were taken, with the number of its bytes that were wanted. */
   taken(bytes: number): void;
 }
@@ -19,14 +22,17 @@ export interface Receiver {
 /** Reads the chunks in order and hands over their pieces, reading ahead while earlier ones are processed. */
 export async function readAhead(chunks: readonly Chunk[], receiver: Receiver): Promise<void> {
   const most = chunks.reduce((most, { bytes }) => Math.max(most, bytes), 0);
-  const buffers = Array.from({ length: HOST_BUFFERS }, () => new Uint8Array(most));
-  const read = async (n: number): Promise<Uint8Array<ArrayBuffer>> => {
+  const { allocate } = piecewiseHashing();
+  const buffers = Array.from({ length: HOST_BUFFERS }, () => allocate(most));
+  const seen: (Promise<void> | undefined)[] = [];
+  const read = async (n: number): Promise<Uint8Array> => {
     const { source, begin, bytes } = chunks[n]!;
+    await seen[n - HOST_BUFFERS];
     const into = buffers[n % HOST_BUFFERS]!.subarray(0, bytes);
     await source.read(begin, into);
     return into;
   };
-  const reads: Promise<Uint8Array<ArrayBuffer>>[] = [];
+  const reads: Promise<Uint8Array>[] = [];
   let started = 0;
   const readOn = (until: number) => {
     while (started < Math.min(until, chunks.length)) {
@@ -35,10 +41,12 @@ export async function readAhead(chunks: readonly Chunk[], receiver: Receiver): P
   };
   try {
     for (const [n, chunk] of chunks.entries()) {
-      readOn(n + HOST_BUFFERS - 1);
+      readOn(n + READS);
       const bytes = await reads.shift()!;
       await receiver.ready();
-      await receiver.see?.(chunk, bytes);
+      seen[n] = receiver.see?.(chunk, bytes);
+      // Its failure is reported to whoever awaits it.
+      seen[n]?.catch(() => undefined);
       let wanted = 0;
       for (const piece of chunk.pieces) {
         piece.wanted.take(piece.at, bytes.subarray(piece.from, piece.from + piece.bytes));
@@ -48,6 +56,7 @@ export async function readAhead(chunks: readonly Chunk[], receiver: Receiver): P
     }
   } finally {
     // Abandoned reads still write into their buffers, and may fail.
-    await Promise.allSettled(reads);
+    await Promise.allSettled([...reads, ...seen]);
   }
+  await Promise.all(seen);
 }

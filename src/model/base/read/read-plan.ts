@@ -8,7 +8,7 @@ export interface Wanted {
   /** It may be split at multiples of this many bytes from its begin. */
   readonly unit: number;
   /** Receives the range's bytes from byte `at` on, piece by piece and in order; they change once it has returned. */
-  take(at: number, bytes: Uint8Array<ArrayBuffer>): void;
+  take(at: number, bytes: Uint8Array): void;
 }
 
 /** One read of a file, and which part of it goes where. */

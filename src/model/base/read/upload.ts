@@ -13,8 +13,8 @@ const IN_FLIGHT = 2;
 const SLACK_BYTES = 2 ** 16;
 
 /** Writes bytes into a buffer; `offset` is a multiple of 4, and the last word may be padded with zeros. */
-export function upload(gpu: Gpu, to: GpuBuffer, offset: number, bytes: Uint8Array<ArrayBuffer>): void {
-  let whole = bytes;
+export function upload(gpu: Gpu, to: GpuBuffer, offset: number, bytes: Uint8Array): void {
+  let whole = bytes as Uint8Array<ArrayBuffer>;
   if (bytes.length % 4 !== 0) {
     whole = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
     whole.set(bytes);
@@ -46,7 +46,7 @@ export class Upload {
   }
 
   /** Puts bytes where kernels can read them; they stay until the chunk has been processed. */
-  stage(bytes: Uint8Array<ArrayBuffer>): BufferView {
+  stage(bytes: Uint8Array): BufferView {
     const at = Math.ceil(this.#filled / ALIGNMENT) * ALIGNMENT;
     const size = Math.ceil(bytes.length / 4) * 4;
     const buffer = this.#staging[this.#turn % IN_FLIGHT]!;
