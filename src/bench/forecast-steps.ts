@@ -13,6 +13,7 @@ import { benchInputs, type ModelName, modelTitle } from './models.ts';
 import { firstLayers } from './pipelines.ts';
 import type { Cell, ReportSection } from './report.ts';
 import { forecastCalls, gathering, type StepCall, type StepForecast } from './step-calls.ts';
+import { forecastTuningOf } from './tuning-table.ts';
 
 /** A device like the cards', which all have f16 and subgroup matrices of 16 × 16 × 16. */
 const cardLike = (): Gpu =>
@@ -85,7 +86,7 @@ function winners(
 }
 
 /** Precisions of the forecast: the plainest, and the highest that all the cards have. */
-const PRECISIONS = ['f32', 'matrix'] as const;
+const STEP_PRECISIONS = ['f32', 'matrix'] as const;
 
 /** Steps of one row by every card, with what autotuning would choose, within the memory that a run takes. */
 export async function* forecastModel(
@@ -101,15 +102,16 @@ export async function* forecastModel(
   const unknown = new Set<string>();
   const races = new Map<string, Map<string, VariantCalls[]>>();
   const gpu = cardLike();
+  const model = benchInputs(name, Math.max(...lengths), Math.max(...lengths));
   for (const card of cards) {
-    for (const precision of PRECISIONS) {
+    for (const precision of STEP_PRECISIONS) {
       const row: Cell[] = [card.name, precision];
       for (const tokens of lengths) {
         onProgress(`${card.name}, ${precision}, ${tokens} tokens`);
         const key = `${precision} ${tokens}`;
         const raced = races.get(key) ?? (await variantCalls(name, tokens, precision));
         races.set(key, raced);
-        const inputs = benchInputs(name, tokens, tokens);
+        const inputs = { ...model, longest: tokens, stepTargets: tokens };
         const planned = newExecutionPlanOf(gpu, tokens, { precision, tiles: winners(card, compiled, raced) });
         // Memory is not looked for: all cards have what runs take without.
         const plan = withMemory(planned, gpu, inputs);
@@ -162,6 +164,7 @@ export async function* forecastModel(
         `${name}: ${simds} SIMDs at ${clock} GHz, ${bandwidth} GB/s (${source}).`,
     ),
   };
+  yield await forecastTuningOf(compiled, name, gpu, model);
 }
 
 const FORECAST_NOTE =

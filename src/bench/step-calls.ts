@@ -11,14 +11,18 @@ export interface StepCall extends Called {
   label: string;
 }
 
+/** Invocations of workgroups, by kernel and label: finding them takes longer than a dry run's dispatch. */
+const SIZES = new WeakMap<object, Map<string, number>>();
+
 /** Gathers a stream's calls from now on. */
 export function gathering(): { calls: StepCall[]; listener: Listener } {
   const calls: StepCall[] = [];
-  const sizes = new Map<string, number>();
   const listener: Listener = ({ spec }, { buffers, constants, groups, work = 0, bytes }) => {
     const [x, y = 1, z = 1] = groups;
     const views = new Map(buffers.map((v) => [`${v.buffer.id} ${v.offset}`, v.size]));
     const label = pipelineLabel(spec, constants);
+    const sizes = SIZES.get(spec) ?? new Map<string, number>();
+    SIZES.set(spec, sizes);
     const threads = sizes.get(label) ?? workgroupThreads(spec.code, constants);
     sizes.set(label, threads);
     calls.push({

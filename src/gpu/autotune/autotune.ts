@@ -12,8 +12,8 @@ import {
   NORM_CLASS,
   variantCandidates,
 } from './kernel-selection.ts';
-import { TrialDropped, type TrialEvents } from './trial.ts';
-import { tryAttention, tryLmHead, tryNorms, tryProducts } from './trials.ts';
+import { TrialDropped } from './trial.ts';
+import { attentionRace, headRace, normRace, productRace, type Race } from './trials.ts';
 import { TuningResults } from './tried-variants.ts';
 import type { TuningCache } from './tuning-results.ts';
 import type { Workload } from './workload.ts';
@@ -37,8 +37,7 @@ interface KernelClass {
   variants: readonly Pick<Variant<never>, 'name' | 'precision'>[];
   /** What software devices take; by default the first variant. */
   untimed?: string;
-  /** Times the variants that `mayRun` admits; resolves to the name of the fastest. */
-  run(mayRun: (name: string) => boolean, events: TrialEvents): Promise<string>;
+  race: Race;
 }
 
 /**
@@ -81,7 +80,7 @@ export async function chooseKernels(gpu: Gpu, work: Workload, tuning: Tuning): P
  */
 async function decide(
   gpu: Gpu,
-  { key, title, variants, run }: KernelClass,
+  { key, title, variants, race }: KernelClass,
   results: TuningResults,
   { note, step }: { note: (text: string) => void; step: () => void },
 ): Promise<string> {
@@ -92,7 +91,7 @@ async function decide(
   }
   let latest: string | undefined;
   try {
-    const fastest = await run((name) => !crashed.includes(name), {
+    const fastest = await race.run((name) => !crashed.includes(name), {
       dropped: leftOut,
       compiled: step,
       async running(name, what) {
@@ -130,7 +129,7 @@ export function tunedClasses(gpu: Gpu, work: Workload): KernelClass[] {
         title: `for ${name} the kernel`,
         variants,
         untimed: leastPadded(variants, work.rows, direction === 'forward' ? shape.columns : shape.depth),
-        run: (mayRun, events) => tryProducts(gpu, direction, shape, work, mayRun, events),
+        race: productRace(gpu, direction, shape, work),
       };
     }),
   );
@@ -139,14 +138,14 @@ export function tunedClasses(gpu: Gpu, work: Workload): KernelClass[] {
     key: `${precision} ${HEAD_CLASS} of ${width}, ${work.head.rows} rows`,
     title: 'the head by',
     variants: headCandidates(work, gpu),
-    run: (mayRun, events) => tryLmHead(gpu, work, mayRun, events),
+    race: headRace(gpu, work),
   };
   const norms: KernelClass = {
     name: NORM_CLASS,
     key: `${NORM_CLASS} of ${width}, ${roughly(work.rows)} rows`,
     title: 'the reduction of norms by',
     variants: variantCandidates(NORMS, 'f32', gpu),
-    run: (mayRun, events) => tryNorms(gpu, work, mayRun, events),
+    race: normRace(gpu, work),
   };
   const { heads, kvHeads, headDim } = work.attention;
   const attention = ATTENTION_CLASSES.map((part): KernelClass => ({
@@ -154,7 +153,7 @@ export function tunedClasses(gpu: Gpu, work: Workload): KernelClass[] {
     key: `${precision} ${part}, ${heads} heads on ${kvHeads} of ${headDim}, ${roughly(work.rows)} tokens in rows of ${roughly(work.longest)}`,
     title: `for ${part} the kernel`,
     variants: attentionCandidates(part, work, gpu),
-    run: (mayRun, events) => tryAttention(gpu, part, work, mayRun, events),
+    race: attentionRace(gpu, part, work),
   }));
   return [...new Map([...products, head, norms, ...attention].map((one) => [one.name, one])).values()];
 }

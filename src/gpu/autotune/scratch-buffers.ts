@@ -10,14 +10,16 @@ import { TrialDropped } from './trial.ts';
 /** Random numbers generated once and then repeated: a prime number of them, so that rows of any width differ. */
 const NOISE = 65_521;
 
-/** Temporary buffers filled with random numbers. */
+/** Temporary buffers filled with random numbers, or left empty where nothing will be computed. */
 export class ScratchBuffers {
   readonly #gpu: Gpu;
+  readonly #empty: boolean;
   readonly #buffers: GpuBuffer[] = [];
   readonly #random = Xoshiro128.seeded(1);
 
-  constructor(gpu: Gpu) {
+  constructor(gpu: Gpu, { empty = false } = {}) {
     this.#gpu = gpu;
+    this.#empty = empty;
   }
 
   /** The result of `make`, which allocates from these buffers. Throws TrialDropped if the device is out of memory. */
@@ -41,10 +43,7 @@ export class ScratchBuffers {
   }
 
   floats(count: number): BufferView {
-    return this.#filled(
-      Float32Array.from({ length: Math.min(NOISE, count) }, () => this.#value()),
-      count,
-    );
+    return this.#filled(count, (length) => Float32Array.from({ length }, () => this.#value()));
   }
 
   /** Two views of `count` floats in one buffer, each aligned for binding: the view of both, and each. */
@@ -56,34 +55,37 @@ export class ScratchBuffers {
 
   /** `count` pairs of floats; the first of each pair is close to `first`. */
   pairs(count: number, first: number): BufferView {
-    const pattern = Float32Array.from({ length: 2 * Math.min(NOISE, count) }, (_, i) =>
-      i % 2 === 0 ? first + this.#value() : this.#value(),
+    return this.#filled(
+      count,
+      (length) => Float32Array.from({ length }, (_, i) => (i % 2 === 0 ? first : 0) + this.#value()),
+      2,
     );
-    return this.#filled(pattern, 2 * count);
   }
 
   words(values: readonly number[]): BufferView {
-    return this.#filled(Uint32Array.from(values), values.length);
+    return this.#filled(values.length, () => Uint32Array.from(values));
   }
 
   /** bf16, packed in pairs: the upper halves of floats. */
   halves(count: number): BufferView {
-    const bits = Uint32Array.from({ length: Math.min(NOISE, count / 2) }, () => {
-      const [even, odd] = new Uint32Array(Float32Array.of(this.#value(), this.#value()).buffer);
-      return (even! >>> 16) | (odd! & 0xffff0000);
-    });
-    return this.#filled(bits, count / 2);
+    return this.#filled(count / 2, (length) =>
+      Uint32Array.from({ length }, () => {
+        const [even, odd] = new Uint32Array(Float32Array.of(this.#value(), this.#value()).buffer);
+        return (even! >>> 16) | (odd! & 0xffff0000);
+      }),
+    );
   }
 
   weight({ columns, depth }: Shape, nested: boolean): Nf4Weight {
-    const codes = Uint32Array.from({ length: NOISE }, () => this.#random.u32());
     const blocks = Math.ceil((columns * depth) / 64);
     const absmaxAt = Math.ceil(blocks / 4);
     const mapAt = absmaxAt + Math.ceil(blocks / 256);
     return {
       columns,
       depth,
-      codes: this.#filled(codes, (columns * depth) / 8),
+      codes: this.#filled((columns * depth) / 8, (length) =>
+        Uint32Array.from({ length }, () => this.#random.u32()),
+      ),
       // Any float serves as codes of scales, absmax or map.
       scales: this.floats(nested ? mapAt + 256 : blocks),
       ...(nested ? { nested: { absmaxAt, mapAt, shift: 8, offset: 0.5 } } : {}),
@@ -101,17 +103,21 @@ export class ScratchBuffers {
     }
   }
 
-  #filled(pattern: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>, count: number): BufferView {
-    const buffer = this.#gpu.memory.allocate('autotune', 'working activations', 4 * count);
+  /** `count` items of `size` words each, of which `make` gives the words of as many as differ. */
+  #filled(
+    count: number,
+    make: (words: number) => Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+    size = 1,
+  ): BufferView {
+    const words = size * count;
+    const buffer = this.#gpu.memory.allocate('autotune', 'working activations', 4 * words);
     this.#buffers.push(buffer);
-    for (let at = 0; at < count; at += pattern.length) {
-      this.#gpu.device.queue.writeBuffer(
-        buffer.raw,
-        4 * at,
-        pattern,
-        0,
-        Math.min(pattern.length, count - at),
-      );
+    if (!this.#empty) {
+      const pattern = make(size * Math.min(NOISE, count));
+      for (let at = 0; at < words; at += pattern.length) {
+        const written = Math.min(pattern.length, words - at);
+        this.#gpu.device.queue.writeBuffer(buffer.raw, 4 * at, pattern, 0, written);
+      }
     }
     return view(buffer);
   }

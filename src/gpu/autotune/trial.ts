@@ -11,16 +11,18 @@ import { Stream } from '../stream.ts';
 /** Largest relative difference between a variant's result and that of the default f32 one. */
 const TOLERANCE: Readonly<Record<Precision, number>> = { f32: 1e-5, f16: 2e-3, matrix: 2e-3 };
 
-/** Rounds per variant; the median counts. */
-const ROUNDS = 5;
+/** Rounds per variant, the median of which counts; at least two, so that other work on the device may disturb one. */
+const [LEAST_ROUNDS, MOST_ROUNDS] = [2, 5];
 /**
  * Minimum duration of a round in seconds, so that clock resolution and submission do not blur it, and the maximum
  * calls for that.
  */
 const ROUND_SECONDS = 0.01;
 const MAX_CALLS = 64;
+/** What all rounds of a variant take together, if that leaves the least of them: long calls are not repeated as often. */
+const VARIANT_SECONDS = MOST_ROUNDS * ROUND_SECONDS;
 /** A variant slower than the best by this factor drops out after two rounds. */
-const DROP_RATIO = 1.5;
+const DROP_RATIO = 1.2;
 /** Bytes compared at each end of a result. */
 const SAMPLE_BYTES = 2 ** 20;
 
@@ -62,7 +64,10 @@ export async function fastest<Call>(
   }
   const clock = openClock(stream);
   try {
-    return await best(announced(clock, events), able, trial.call);
+    return await best(able, async (variant, calls) => {
+      await events.running?.(variant.name, 'timing');
+      return await clock.time(variant, trial.call, calls);
+    });
   } finally {
     clock.close();
   }
@@ -141,25 +146,22 @@ function kernelsOf<Call>(gpu: Gpu, variant: Variant<Call>, call: Call): Needed[]
   return needed;
 }
 
-const announced = (clock: Clock, events: TrialEvents): Pick<Clock, 'time'> => ({
-  async time(variant, call, calls) {
-    await events.running?.(variant.name, 'timing');
-    return await clock.time(variant, call, calls);
-  },
-});
-
-/** The variant with the smallest median time; ties go to the earlier. */
-export async function best<Call>(
-  clock: Pick<Clock, 'time'>,
-  able: readonly Variant<Call>[],
-  call: Call,
-): Promise<Variant<Call>> {
-  const once = await clock.time(able[0]!, call, 1);
+/**
+ * The variant with the smallest median time; ties go to the earlier. `time` resolves to the seconds of a call, averaged
+ * over so many calls.
+ */
+export async function best<V>(
+  able: readonly V[],
+  time: (variant: V, calls: number) => Promise<number>,
+): Promise<V> {
+  const once = await time(able[0]!, 1);
   const calls = Math.min(MAX_CALLS, Math.max(1, Math.ceil(ROUND_SECONDS / once)));
+  const lasting = Math.round(VARIANT_SECONDS / (calls * once));
+  const rounds = Math.min(MOST_ROUNDS, Math.max(LEAST_ROUNDS, lasting));
   let remaining = able.map((variant) => ({ variant, times: [] as number[] }));
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const { variant, times } of remaining) {
-      times.push(await clock.time(variant, call, calls));
+      times.push(await time(variant, calls));
     }
     if (round === 0) {
       continue;

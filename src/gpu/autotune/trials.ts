@@ -9,7 +9,7 @@ import type { Precision, Variant } from '../kernels/linear/nf4-variant.ts';
 import { headSlices, type Table } from '../kernels/lm-head/lm-head.ts';
 import { packedHeadBytes } from '../kernels/lm-head/packed.ts';
 import { NORMS } from '../kernels/rmsnorm.ts';
-import { Stream } from '../stream.ts';
+import { type Listener, Stream } from '../stream.ts';
 import {
   attentionCandidates,
   forwardCandidates,
@@ -22,24 +22,19 @@ import { ScratchBuffers } from './scratch-buffers.ts';
 import { agreeing, fastest, type Trial, type TrialEvents } from './trial.ts';
 import type { Workload } from './workload.ts';
 
-type MayRun = (name: string) => boolean;
-
-/** Times the products with weights of one shape; resolves to the name of the fastest variant. */
-export function tryProducts(
-  gpu: Gpu,
-  direction: Direction,
-  shape: Shape,
-  work: ProductWork,
-  mayRun: MayRun,
-  events: TrialEvents,
-): Promise<string> {
-  if (direction === 'forward') {
-    const variants = forwardCandidates(shape, work, gpu).filter(named(mayRun));
-    return runTrial(gpu, variants, events, forwardProduct(gpu, shape, work));
-  }
-  const variants = gradientCandidates(shape, work, gpu).filter(named(mayRun));
-  return runTrial(gpu, variants, events, gradientProduct(gpu, shape, work));
+/** The variants of a class, each ready to be dispatched with the same inputs. */
+export interface Race {
+  /** Times those that `mayRun` admits; resolves to the name of the fastest. */
+  run(mayRun: (name: string) => boolean, events: TrialEvents): Promise<string>;
+  /** For devices that compute nothing: dispatches each once, heard by `listener(its name)`. */
+  record(listener: (name: string) => Listener): Promise<void>;
 }
+
+/** Of the products with weights of one shape. */
+export const productRace = (gpu: Gpu, direction: Direction, shape: Shape, work: ProductWork): Race =>
+  direction === 'forward'
+    ? raceOf(gpu, forwardCandidates(shape, work, gpu), forwardProduct(gpu, shape, work))
+    : raceOf(gpu, gradientCandidates(shape, work, gpu), gradientProduct(gpu, shape, work));
 
 const forwardProduct = (gpu: Gpu, shape: Shape, work: ProductWork) => (buffers: ScratchBuffers) => {
   const { wide, deep, common } = productInputs(gpu, buffers, 'forward', shape, work);
@@ -107,11 +102,10 @@ export async function wrongInF16(
 /** Vocabulary of the head's table in a trial: enough to keep any device busy; more would only take memory. */
 const TRIAL_VOCAB = 32768;
 
-/** Times both products with the head's table; resolves to the name of the fastest variant. */
-export function tryLmHead(gpu: Gpu, work: Workload, mayRun: MayRun, events: TrialEvents): Promise<string> {
+/** Of both products with the head's table. */
+export function headRace(gpu: Gpu, work: Workload): Race {
   const { width, head } = work;
-  const variants = headCandidates(work, gpu).filter(named(mayRun));
-  return runTrial(gpu, variants, events, (buffers) => {
+  return raceOf(gpu, headCandidates(work, gpu), (buffers) => {
     const { rows } = head;
     const vocab = Math.min(TRIAL_VOCAB, head.vocab);
     const parts = [{ view: buffers.halves(vocab * width), begin: 0, count: vocab }];
@@ -128,19 +122,13 @@ export function tryLmHead(gpu: Gpu, work: Workload, mayRun: MayRun, events: Tria
   });
 }
 
-/** Times the reductions of a norm; resolves to the name of the fastest variant. */
-export function tryNorms(
-  gpu: Gpu,
-  { rows, width }: Workload,
-  mayRun: MayRun,
-  events: TrialEvents,
-): Promise<string> {
-  return runTrial(gpu, variantCandidates(NORMS, 'f32', gpu).filter(named(mayRun)), events, (buffers) => {
+/** Of the reductions of a norm. */
+export const normRace = (gpu: Gpu, { rows, width }: Workload): Race =>
+  raceOf(gpu, variantCandidates(NORMS, 'f32', gpu), (buffers) => {
     const output = buffers.floats(rows * width);
     const [x, weight] = [buffers.floats(rows * width), buffers.floats(width)];
     return { call: { x, weight, y: output, rows, width, eps: 1e-6 }, output };
   });
-}
 
 /** Standard deviation of the scores: enough that some keys weigh much more than others. */
 const SCORE_SPREAD = 2;
@@ -151,20 +139,12 @@ const SCORE_SPREAD = 2;
  */
 const LOG_SUM_EXP = 7 * SCORE_SPREAD;
 
-/** Times a part of attention over a pass of the longest rows; resolves to the name of the fastest variant. */
-export function tryAttention<C extends AttentionClass>(
-  gpu: Gpu,
-  part: C,
-  work: Workload,
-  mayRun: MayRun,
-  events: TrialEvents,
-): Promise<string> {
-  const variants = attentionCandidates(part, work, gpu).filter(named(mayRun));
-  return runTrial<AttentionCalls[C]>(gpu, variants, events, (buffers) => {
+/** Of a part of attention, over a pass of the longest rows. */
+export const attentionRace = <C extends AttentionClass>(gpu: Gpu, part: C, work: Workload): Race =>
+  raceOf<AttentionCalls[C]>(gpu, attentionCandidates(part, work, gpu), (buffers) => {
     const { call, outputs } = fillAttentionInputs(buffers, part, work);
     return { call, output: outputs[part] };
   });
-}
 
 /** The arguments of all parts of attention, and the output of each. */
 function fillAttentionInputs(
@@ -196,20 +176,31 @@ const documents = (longest: number, tokens: number): number[] =>
     return [begin, Math.min(begin + longest, tokens)];
   }).flat();
 
-const named =
-  (mayRun: MayRun) =>
-  ({ name }: { name: string }): boolean =>
-    mayRun(name);
-
-function runTrial<Call>(
+function raceOf<Call>(
   gpu: Gpu,
   variants: readonly Variant<Call>[],
-  events: TrialEvents,
   fillInputs: (buffers: ScratchBuffers) => Omit<Trial<Call>, 'variants'>,
-): Promise<string> {
-  return onScratch(gpu, fillInputs, async (stream, inputs) => {
-    return (await fastest(stream, { variants, ...inputs }, events)).name;
-  });
+): Race {
+  return {
+    run: (mayRun, events) =>
+      onScratch(gpu, fillInputs, async (stream, inputs) => {
+        const admitted = variants.filter(({ name }) => mayRun(name));
+        return (await fastest(stream, { variants: admitted, ...inputs }, events)).name;
+      }),
+    record: (listener) =>
+      onScratch(
+        gpu,
+        fillInputs,
+        (stream, { call }) => {
+          for (const variant of variants) {
+            stream.listener = listener(variant.name);
+            variant.dispatch(stream, call);
+          }
+          return Promise.resolve();
+        },
+        { empty: true },
+      ),
+  };
 }
 
 /** `run` on a stream and temporary buffers of its own. */
@@ -217,8 +208,9 @@ async function onScratch<Inputs, T>(
   gpu: Gpu,
   fillInputs: (buffers: ScratchBuffers) => Inputs,
   run: (stream: Stream, inputs: Inputs) => Promise<T>,
+  options: { empty?: boolean } = {},
 ): Promise<T> {
-  const buffers = new ScratchBuffers(gpu);
+  const buffers = new ScratchBuffers(gpu, options);
   const stream = new Stream(gpu);
   try {
     return await run(stream, await buffers.fillInputs(fillInputs));

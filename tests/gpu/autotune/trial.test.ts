@@ -2,14 +2,14 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 import { chooseKernels } from '../../../src/gpu/autotune/autotune.ts';
 import { type KernelSelection, openKernelPlan } from '../../../src/gpu/autotune/kernel-selection.ts';
 import { best, fastest } from '../../../src/gpu/autotune/trial.ts';
-import { tryAttention, wrongInF16 } from '../../../src/gpu/autotune/trials.ts';
+import { attentionRace, wrongInF16 } from '../../../src/gpu/autotune/trials.ts';
 import { type BestVariants, deviceKey } from '../../../src/gpu/autotune/tuning-results.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import { Kernel } from '../../../src/gpu/kernel.ts';
 import { ATTENTIONS } from '../../../src/gpu/kernels/attention/index.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../../../src/gpu/kernels/linear/index.ts';
 import type { Nf4Matmul } from '../../../src/gpu/kernels/linear/nf4-operands.ts';
-import type { Nf4ForwardVariant, Precision, Variant } from '../../../src/gpu/kernels/linear/nf4-variant.ts';
+import type { Nf4ForwardVariant, Precision } from '../../../src/gpu/kernels/linear/nf4-variant.ts';
 import { Stream } from '../../../src/gpu/stream.ts';
 import { type TestGpu, testGpu } from '../../support/gpu.ts';
 import { randomNf4 } from '../../support/nf4.ts';
@@ -153,27 +153,29 @@ describe('the fastest variant', () => {
   /** Seconds of each variant's first, second … measurement; the very first only determines the calls per round. */
   async function among(times: Record<string, number[]>) {
     const calls: [string, number][] = [];
-    const clock = {
-      time: <Call>({ name }: Variant<Call>, _: Call, count: number) => {
-        calls.push([name, count]);
-        return Promise.resolve(times[name]!.shift()!);
-      },
-    };
-    const variants = Object.keys(times).map((name) => fake(name, () => undefined));
-    return { name: (await best(clock, variants, {} as Nf4Matmul)).name, calls };
+    const name = await best(Object.keys(times), (name, count) => {
+      calls.push([name, count]);
+      return Promise.resolve(times[name]!.shift()!);
+    });
+    return { name, calls };
   }
 
+  /** So short that each variant has five rounds. */
+  const SHORT = 0.001;
+
   it('has the smallest median', async () => {
-    const { name } = await among({ a: [1, 3, 3, 3, 3, 3], b: [4, 2, 9, 2, 2], c: [1.9, 4, 4, 4, 1.9] });
+    const a = [SHORT, 3, 3, 3, 3, 3];
+    const { name } = await among({ a, b: [3.2, 2.9, 9, 2.9, 2.9], c: [2.7, 4, 4, 4, 2.8] });
     expect(name).toBe('b');
   });
 
   it('is the earlier of equals', async () => {
-    expect((await among({ a: [1, 3, 3, 3, 3, 3], b: [3, 3, 3, 3, 3] })).name).toBe('a');
+    expect((await among({ a: [SHORT, 3, 3, 3, 3, 3], b: [3, 3, 3, 3, 3] })).name).toBe('a');
   });
 
   it('need not wait for those that are far behind after two rounds', async () => {
-    const { calls } = await among({ a: [1, 2, 9, 2, 2, 2], b: [9, 3.1], c: [9, 2.9, 2.9, 2.9, 2.9] });
+    const a = [SHORT, 2, 9, 2, 2, 2];
+    const { calls } = await among({ a, b: [9, 2.5], c: [9, 2.3, 2.3, 2.3, 2.3] });
     const rounds = (who: string) => calls.filter(([name]) => name === who).length;
     expect([rounds('a'), rounds('b'), rounds('c')]).toEqual([6, 2, 5]);
   });
@@ -184,6 +186,18 @@ describe('the fastest variant', () => {
       return calls[1]![1];
     };
     expect([await callsFor(0.02), await callsFor(0.003), await callsFor(1e-6)]).toEqual([1, 4, 64]);
+  });
+
+  it('is found in rounds of 50 ms together, but at least two', async () => {
+    const roundsAt = async (once: number) => {
+      const { calls } = await among({
+        a: [once, ...Array<number>(5).fill(once)],
+        b: Array<number>(5).fill(once),
+      });
+      return (calls.length - 1) / 2;
+    };
+    expect([await roundsAt(1e-6), await roundsAt(0.01)]).toEqual([5, 5]);
+    expect([await roundsAt(0.02), await roundsAt(0.05), await roundsAt(1)]).toEqual([3, 2, 2]);
   });
 });
 
@@ -425,7 +439,7 @@ describe('choosing tiles by trials', () => {
     const onDevice = () => dispatches.mock.contexts.filter((stream) => (stream as Stream).gpu === gpu).length;
     const before: number[] = [];
     const may = [standard.name, 'f32 32x64 by 8x4'];
-    const won = await tryAttention(gpu, 'attention keys', work, (name) => may.includes(name), {
+    const won = await attentionRace(gpu, 'attention keys', work).run((name) => may.includes(name), {
       dropped: (name, why) => expect.fail(`${name}: ${why}`),
       running: () => void before.push(onDevice()),
     });

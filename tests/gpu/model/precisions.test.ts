@@ -5,7 +5,7 @@ import type { LogEntry } from '../../../src/formats/trainer-state.ts';
 import { chooseKernels, tunedClasses } from '../../../src/gpu/autotune/autotune.ts';
 import { attentionCandidates } from '../../../src/gpu/autotune/candidates.ts';
 import { HEAD_CLASS, supports } from '../../../src/gpu/autotune/kernel-selection.ts';
-import { tryAttention } from '../../../src/gpu/autotune/trials.ts';
+import { attentionRace } from '../../../src/gpu/autotune/trials.ts';
 import type { Workload } from '../../../src/gpu/autotune/workload.ts';
 import type { Gpu } from '../../../src/gpu/device.ts';
 import { ATTENTION_CLASSES } from '../../../src/gpu/kernels/attention/index.ts';
@@ -158,7 +158,7 @@ it.for(ATTENTION_CLASSES)(
     const timed: string[] = [];
     const [first] = names.filter((name) => name.startsWith('f32'));
     const raced = [names[0]!, first!];
-    const won = await tryAttention(gpu, part, WORK, (name) => raced.includes(name), {
+    const won = await attentionRace(gpu, part, WORK).run((name) => raced.includes(name), {
       dropped: (name, why) => expect.fail(`${name}: ${why}`),
       running: (name, what) => void (what === 'timing' && timed.push(name)),
     });

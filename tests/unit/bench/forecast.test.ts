@@ -13,7 +13,7 @@ Object.assign(globalThis, globals);
 const none = { fma: 0, matrix: 0, vector: 0, lds: 0, global: 0, spill: 0, barrier: 0, wait: 0, scalar: 0 };
 /** Ten SIMDs in units of two, at 1 GHz, with 100 GB/s. */
 const card: Card = {
-  ...{ name: 'example', named: /example/, target: 'amd:navi31', source: '', cache: 0 },
+  ...{ name: 'example', named: /example/, target: 'amd:navi31', source: '', cache: 0, memory: 8 },
   ...{ clock: 1, simds: 10, unitSimds: 2, perUnit: false, bandwidth: 100 },
   units: { fma: 0.5, vector: 1, matrix: 32, issue: 0 },
 };
@@ -125,7 +125,7 @@ it('a model has the steps of the cards whose compilers are known, with the kerne
   for await (const table of forecastModel({ 'amd:navi33': { kernels } }, 'tiny', [64], () => undefined)) {
     tables.push(table);
   }
-  const [steps, byKernel] = tables;
+  const [steps, byKernel, tuning] = tables;
   expect(steps!.rows.map(([name, precision]) => [name, precision])).toEqual([
     ['RX 7600', 'f32'],
     ['RX 7600', 'matrix'],
@@ -137,6 +137,10 @@ it('a model has the steps of the cards whose compilers are known, with the kerne
   // Where nothing is known of matrices, f32 serves.
   expect(byKernel!.rows.filter(([name]) => /matrix|packed/.test(String(name)))).toEqual([]);
   expect(byKernel!.notes[0]).toContain('RX 7600: 64 SIMDs at 2.25 GHz, 288 GB/s');
+  // With 8 GB, a run of the tiny model has the largest passes.
+  expect(tuning!.rows.map(([name, precision, tokens]) => [name, precision, tokens])).toEqual(
+    ['f32', 'f16', 'matrix'].map((precision) => ['RX 7600', precision, 4096]),
+  );
 });
 
 it('of each target whose card is known the program keeps what a forecast reads', async () => {
