@@ -164,18 +164,14 @@ async function readInto(
   const chunks = readPlan([...wanted, ...unwanted(wanted, weightFiles)], CHUNK_BYTES);
   const inFlight: Promise<void>[] = [];
   let busyUntil = 0;
-  await readAhead(chunks, {
-    see,
-    ready: async () => {
-      while (inFlight.length >= 2) {
-        await inFlight.shift();
-      }
-    },
-    taken: () => {
-      busyUntil = Math.max(busyUntil, performance.now()) + (1000 * seconds) / chunks.length;
-      inFlight.push(new Promise((resolve) => setTimeout(resolve, busyUntil - performance.now())));
-    },
-  });
+  const take = async (): Promise<void> => {
+    while (inFlight.length >= 2) {
+      await inFlight.shift();
+    }
+    busyUntil = Math.max(busyUntil, performance.now()) + (1000 * seconds) / chunks.length;
+    inFlight.push(new Promise((resolve) => setTimeout(resolve, busyUntil - performance.now())));
+  };
+  await readAhead(chunks, { see, take });
   await Promise.all(inFlight);
 }
 

@@ -92,8 +92,9 @@ export class Memory {
         `GPU memory: ${label} needs one buffer of ${mib(size)} MiB, this device allows ${mib(limit)} MiB; lower the sequence length (max_seq_length) or the rank.`,
       );
     }
-    const always = usage & GPUBufferUsage.MAP_READ ? 0 : GPUBufferUsage.COPY_SRC;
-    const raw = this.#device.createBuffer({ label, size, usage: usage | always | GPUBufferUsage.COPY_DST });
+    const mapped = usage & (GPUBufferUsage.MAP_READ | GPUBufferUsage.MAP_WRITE);
+    const always = mapped ? 0 : GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const raw = this.#device.createBuffer({ label, size, usage: usage | always });
     const buffer: GpuBuffer = { id: this.#nextId++, label, kind, size, raw };
     this.#live.set(buffer.id, buffer);
     this.#total += size;

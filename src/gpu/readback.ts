@@ -10,7 +10,8 @@ export class Readback {
   /** `bytes`: the maximum size of one read. */
   constructor(gpu: Gpu, label: string, bytes: number) {
     this.#gpu = gpu;
-    this.#staging = gpu.memory.allocate(label, 'uniforms and readback', bytes, GPUBufferUsage.MAP_READ);
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    this.#staging = gpu.memory.allocate(label, 'uniforms and readback', bytes, usage);
   }
 
   /** Copies the views one after another, submits, and resolves to their bytes once the device is done. */

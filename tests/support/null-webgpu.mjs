@@ -10,8 +10,9 @@ const share = (hash) => (hash % 4096) / 4096;
 class Buffer {
   #bytes;
 
-  constructor({ size, label = '' }) {
+  constructor({ size, usage, label = '' }) {
     this.size = size;
+    this.usage = usage;
     this.label = label;
   }
 
@@ -25,7 +26,10 @@ class Buffer {
   }
 
   getMappedRange(offset = 0, size = this.size - offset) {
-    return this.bytes.buffer.slice(offset, offset + size);
+    // What is written there counts.
+    return this.usage & globals.GPUBufferUsage.MAP_WRITE
+      ? this.bytes.buffer
+      : this.bytes.buffer.slice(offset, offset + size);
   }
 
   unmap() {}

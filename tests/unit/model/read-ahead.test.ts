@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ByteSource } from '../../../src/formats/byte-source.ts';
 import { readAhead } from '../../../src/model/base/read/read-ahead.ts';
-import { readPlan } from '../../../src/model/base/read/read-plan.ts';
+import { type Chunk, readPlan } from '../../../src/model/base/read/read-plan.ts';
 import { Random } from '../../support/random.ts';
 
 /** A source whose reads wait until the test releases them, one by one in any order. */
@@ -31,25 +31,29 @@ const turns = async () => {
   }
 };
 
+/** The source from end to end, in chunks of this many bytes. */
+const chunksOf = (source: ByteSource, bytes: number): Chunk[] =>
+  readPlan([{ source, begin: 0, end: source.size, unit: 1, take: () => undefined }], bytes);
+
 it('reads on while a chunk is being worked on, hands over in order and never more than is there', async () => {
   const bytes = new Random(1).bytes(640);
   const { source, open } = gated(bytes);
   const got = new Uint8Array(640);
   let room: () => void = () => undefined;
   let taken = 0;
-  const all = readAhead(
-    readPlan([{ source, begin: 0, end: 640, unit: 1, take: (at, piece) => got.set(piece, at) }], 128),
-    {
-      ready: () => new Promise((resolve) => (room = resolve)),
-      taken: (n) => (taken += n),
+  const all = readAhead(chunksOf(source, 128), {
+    take: async ({ begin }, chunk) => {
+      await new Promise<void>((resolve) => (room = resolve));
+      got.set(chunk, begin);
+      taken += chunk.length;
     },
-  );
+  });
   await turns();
   expect(open.map(({ begin }) => begin)).toEqual([0, 128]);
   open[1]!.go();
   open[0]!.go();
   await turns();
-  // The first chunk waits for room; nothing more is read, for its buffer is not free.
+  // The first chunk waits for room; nothing more is read.
   expect([taken, open.length]).toEqual([0, 2]);
   room();
   await turns();
@@ -71,10 +75,7 @@ it('reads on while a chunk is being worked on, hands over in order and never mor
 it('a read that fails ends it, once the reads under way have ended', async () => {
   const { source, open } = gated(new Random(2).bytes(300));
   let ended = false;
-  const all = readAhead(readPlan([{ source, begin: 0, end: 300, unit: 1, take: () => undefined }], 100), {
-    ready: () => Promise.resolve(),
-    taken: () => undefined,
-  });
+  const all = readAhead(chunksOf(source, 100), { take: () => Promise.resolve() });
   all.catch(() => undefined).finally(() => (ended = true));
   await turns();
   open[0]!.fail(new Error('gone'));
@@ -84,21 +85,19 @@ it('a read that fails ends it, once the reads under way have ended', async () =>
   await expect(all).rejects.toThrow('gone');
 });
 
-it('an observer sees chunks in order, before their pieces are taken; memory is kept until it has done with it', async () => {
+it('an observer sees chunks in order, before they are taken; memory is kept until it has done with it', async () => {
   const bytes = new Random(3).bytes(640);
   const { source, open } = gated(bytes);
   const heard: string[] = [];
   const seen = new Uint8Array(640);
   const done: (() => void)[] = [];
-  const take = (at: number) => heard.push(`took ${at}`);
-  const all = readAhead(readPlan([{ source, begin: 0, end: 640, unit: 1, take }], 128), {
-    ready: () => Promise.resolve(),
+  const all = readAhead(chunksOf(source, 128), {
     see: async ({ begin }, chunk) => {
       heard.push(`saw ${begin}`);
       await new Promise<void>((resolve) => done.push(resolve));
       seen.set(chunk, begin);
     },
-    taken: () => undefined,
+    take: async ({ begin }) => void heard.push(`took ${begin}`),
   });
   await turns();
   for (const n of [0, 1, 2, 3]) {
@@ -120,10 +119,9 @@ it('an observer sees chunks in order, before their pieces are taken; memory is k
 
 it('an observer that fails ends it', async () => {
   const { source, open } = gated(new Random(4).bytes(300));
-  const all = readAhead(readPlan([{ source, begin: 0, end: 300, unit: 1, take: () => undefined }], 100), {
-    ready: () => Promise.resolve(),
+  const all = readAhead(chunksOf(source, 100), {
     see: () => Promise.reject(new Error('not hashed')),
-    taken: () => undefined,
+    take: () => Promise.resolve(),
   });
   all.catch(() => undefined);
   await turns();

@@ -178,23 +178,28 @@ export async function readImage(
     const take = of(range);
     wanted.push({
       ...range,
-      take: (at, bytes) => {
+      take: (at, bytes, staged) => {
         hash.update(bytes);
-        take(at, bytes);
+        take(at, bytes, staged);
       },
     });
   };
-  for (const { name, dtype, shape, view: to } of imageTensors(weights)) {
-    want(name, dtype, shape, (range) => verbatim(gpu, range, to.buffer, to.offset).take);
-  }
-  want(OFFSETS, 'F32', [offsets.length], () => (at, bytes) => new Uint8Array(offsets.buffer).set(bytes, at));
-  if (found.size !== wanted.length) {
-    throw new DamagedImage(`${image.name}: ${found.size} tensors, expected ${wanted.length}`);
-  }
-  const total = wanted.reduce((sum, { begin, end }) => sum + end - begin, 0);
-  let done = 0;
   const upload = new Upload(gpu);
   try {
+    for (const { name, dtype, shape, view: to } of imageTensors(weights)) {
+      want(name, dtype, shape, (range) => verbatim(upload, range, to.buffer, to.offset).take);
+    }
+    want(
+      OFFSETS,
+      'F32',
+      [offsets.length],
+      () => (at, bytes) => new Uint8Array(offsets.buffer).set(bytes, at),
+    );
+    if (found.size !== wanted.length) {
+      throw new DamagedImage(`${image.name}: ${found.size} tensors, expected ${wanted.length}`);
+    }
+    const total = wanted.reduce((sum, { begin, end }) => sum + end - begin, 0);
+    let done = 0;
     await upload.run(wanted, (bytes) => onProgress((done += bytes), total));
   } finally {
     upload.close();

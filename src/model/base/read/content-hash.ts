@@ -20,9 +20,8 @@ export async function baseHash(
   const total = all.reduce((sum, { end }) => sum + end, 0);
   let done = 0;
   await readAhead(readPlan(all, CHUNK_BYTES), {
-    ready: () => Promise.resolve(),
     see: (chunk, bytes) => hash.update(chunk, bytes),
-    taken: (bytes) => onProgress((done += bytes), total),
+    take: async ({ bytes }) => onProgress((done += bytes), total),
   });
   return hash.digest();
 }

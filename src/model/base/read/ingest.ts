@@ -75,35 +75,36 @@ function tableRows(to: Upload, info: TensorInfo, { parts, format, width }: Table
 
 /** Bytes `of` a tensor copied unchanged to byte `offset` of the buffer, where floats are checked. */
 function checked(
-  { gpu, finite }: Upload,
+  to: Upload,
   info: TensorInfo,
   buffer: GpuBuffer,
   offset = 0,
   [from, until] = [0, info.end - info.begin],
 ): Wanted {
   const range = { source: info.source, begin: info.begin + from, end: info.begin + until };
-  const copied = verbatim(gpu, range, buffer, offset);
+  const copied = verbatim(to, range, buffer, offset);
   const format = FORMATS[info.dtype];
   if (!format) {
     return copied;
   }
   const size = FORMAT_BYTES[format];
-  const take: Wanted['take'] = (at, bytes) => {
-    copied.take(at, bytes);
+  const take: Wanted['take'] = (at, bytes, staged) => {
+    copied.take(at, bytes, staged);
     const piece = { info, first: (from + at) / size, count: bytes.length / size };
-    finite.look(piece, format, buffer, offset + at);
+    to.finite.look(piece, format, buffer, offset + at);
   };
   return { ...copied, take };
 }
 
 /** Bytes copied unchanged, to byte `offset` of the buffer. */
 export function verbatim(
-  gpu: Upload['gpu'],
+  { stream }: Upload,
   { source, begin, end }: Pick<TensorInfo, 'source' | 'begin' | 'end'>,
   buffer: GpuBuffer,
   offset = 0,
 ): Wanted {
-  return { source, begin, end, unit: 4, take: (at, bytes) => upload(gpu, buffer, offset + at, bytes) };
+  const take: Wanted['take'] = (at, _, staged) => stream.copy(staged, view(buffer, offset + at, staged.size));
+  return { source, begin, end, unit: 4, take };
 }
 
 /** Norms and biases, converted to f32. */
@@ -129,8 +130,8 @@ function quantized(to: Upload, info: TensorInfo, weight: Nf4Weight, absmax: Buff
   return {
     ...info,
     unit,
-    take: (at, bytes) => {
-      const source = to.stage(bytes);
+    take: (at, bytes, staged) => {
+      const source = to.stage(staged);
       const run = { blocks: bytes.length / unit, firstBlock: at / unit, columns, depth };
       nf4Quantize(to.stream, { source, format, codes, absmax, ...run });
       const piece = { info, first: 64 * run.firstBlock, count: 64 * run.blocks };
@@ -150,9 +151,9 @@ function quantizedTwice(to: Upload, info: TensorInfo, weight: Nf4Weight): Wanted
   return {
     ...info,
     unit: 64 * FORMAT_BYTES[formatOf(info)],
-    take: (at, piece) => {
+    take: (at, piece, staged) => {
       absmax ??= to.gpu.memory.allocate('absmax', 'working activations', bytes);
-      quantized(to, info, weight, view(absmax)).take(at, piece);
+      quantized(to, info, weight, view(absmax)).take(at, piece, staged);
       if (at + piece.length === size) {
         to.later(quantizeScales(to, absmax, weight));
       }
@@ -179,9 +180,9 @@ function packed(to: Upload, source: Nf4Source, weight: Nf4Weight): Wanted[] {
   const repacked: Wanted = {
     ...source.packed,
     unit: CODE_GROUP,
-    take: (at, bytes) => {
+    take: (at, bytes, staged) => {
       const run = { groups: bytes.length / CODE_GROUP, firstGroup: at / CODE_GROUP, columns, depth };
-      nf4Repack(to.stream, { source: to.stage(bytes), codes, ...run });
+      nf4Repack(to.stream, { source: to.stage(staged), codes, ...run });
     },
   };
   const scales = [checked(to, source.absmax, buffer)];

@@ -11,15 +11,13 @@ const HOST_BUFFERS = READS + 2;
 
 /** The consumer of the reads. */
 export interface Receiver {
-  /** Resolves when another chunk can be accepted. */
-  ready(): Promise<void>;
-  /** Sees each chunk before its pieces are taken; nothing waits for it but the next read into the same memory. */
+  /** Sees each chunk before it is taken; nothing waits for it but the next read into the same memory. */
   see?: ((chunk: Chunk, bytes: Uint8Array) => Promise<void>) | undefined;
-  /** Called after each chunk's pieces were taken, with the number of its bytes that were wanted. */
-  taken(bytes: number): void;
+  /** Takes a chunk; the next one follows once it has resolved. The bytes may change then. */
+  take(chunk: Chunk, bytes: Uint8Array): Promise<void>;
 }
 
-/** Reads the chunks in order and hands over their pieces, reading ahead while earlier ones are processed. */
+/** Reads the chunks in order and hands them over, reading ahead while earlier ones are processed. */
 export async function readAhead(chunks: readonly Chunk[], receiver: Receiver): Promise<void> {
   const most = chunks.reduce((most, { bytes }) => Math.max(most, bytes), 0);
   const { allocate } = piecewiseHashing();
@@ -43,16 +41,10 @@ export async function readAhead(chunks: readonly Chunk[], receiver: Receiver): P
     for (const [n, chunk] of chunks.entries()) {
       readOn(n + READS);
       const bytes = await reads.shift()!;
-      await receiver.ready();
       seen[n] = receiver.see?.(chunk, bytes);
       // Its failure is reported to whoever awaits it.
       seen[n]?.catch(() => undefined);
-      let wanted = 0;
-      for (const piece of chunk.pieces) {
-        piece.wanted.take(piece.at, bytes.subarray(piece.from, piece.from + piece.bytes));
-        wanted += piece.bytes;
-      }
-      receiver.taken(wanted);
+      await receiver.take(chunk, bytes);
     }
   } finally {
     // Abandoned reads still write into their buffers, and may fail.

@@ -1,4 +1,5 @@
 import type { ByteSource } from '../../../formats/byte-source.ts';
+import type { BufferView } from '../../../gpu/memory.ts';
 
 /** A range [begin, end) of a file to load. */
 export interface Wanted {
@@ -7,8 +8,11 @@ export interface Wanted {
   readonly end: number;
   /** It may be split at multiples of this many bytes from its begin. */
   readonly unit: number;
-  /** Receives the range's bytes from byte `at` on, piece by piece and in order; they change once it has returned. */
-  take(at: number, bytes: Uint8Array): void;
+  /**
+   * Receives the range's bytes from byte `at` on, piece by piece and in order; they change once it has returned. `staged`:
+   * where the device can copy them from, padded with zeros to a multiple of 4.
+   */
+  take(at: number, bytes: Uint8Array, staged: BufferView): void;
 }
 
 /** One read of a file, and which part of it goes where. */
@@ -19,6 +23,8 @@ export interface Chunk {
   readonly pieces: { wanted: Wanted; at: number; from: number; bytes: number }[];
 }
 
+/** Pieces are aligned for the device, so that each may take a little more than its bytes. */
+const MAX_PIECES = 256;
 /** Gaps up to this many bytes are read too: cheaper than another read. */
 const GAP_BYTES = 2 ** 18;
 
@@ -32,7 +38,7 @@ export function readPlan(wanted: readonly Wanted[], chunkBytes: number): Chunk[]
       for (let at = 0, size = range.end - range.begin; at < size;) {
         const begin = range.begin + at;
         const from: number = chunk ? begin - chunk.begin : 0;
-        const near = chunk && from - chunk.bytes <= GAP_BYTES;
+        const near = chunk && from - chunk.bytes <= GAP_BYTES && chunk.pieces.length < MAX_PIECES;
         const bytes = near ? cut(size - at, chunkBytes - from, range.unit) : 0;
         if (!chunk || bytes === 0) {
           chunks.push((chunk = { source, begin, bytes: 0, pieces: [] }));

@@ -2,19 +2,16 @@ import type { Gpu } from '../../../gpu/device.ts';
 import { type BufferView, type GpuBuffer, view } from '../../../gpu/memory.ts';
 import { Stream } from '../../../gpu/stream.ts';
 import { FiniteCheck } from './finite-check.ts';
+import { HostStaging, stagedBytes } from './host-staging.ts';
 import { CHUNK_BYTES, readAhead, type Receiver } from './read-ahead.ts';
-import { readPlan, type Wanted } from './read-plan.ts';
+import { type Chunk, readPlan, type Wanted } from './read-plan.ts';
 
-/** Alignment of bindings. */
-const ALIGNMENT = 256;
 /** Chunks that the device may be processing while the next ones are read. */
 const IN_FLIGHT = 2;
-/** Space for the alignment of many small pieces; when it runs out, the staging buffer starts over. */
-const SLACK_BYTES = 2 ** 16;
 
 /** Writes bytes into a buffer; `offset` is a multiple of 4, and the last word may be padded with zeros. */
-export function upload(gpu: Gpu, to: GpuBuffer, offset: number, bytes: Uint8Array): void {
-  let whole = bytes as Uint8Array<ArrayBuffer>;
+export function upload(gpu: Gpu, to: GpuBuffer, offset: number, bytes: Uint8Array<ArrayBuffer>): void {
+  let whole = bytes;
   if (bytes.length % 4 !== 0) {
     whole = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
     whole.set(bytes);
@@ -28,37 +25,22 @@ export class Upload {
   readonly stream: Stream;
   readonly finite: FiniteCheck;
   readonly #chunkBytes: number;
-  readonly #staging: GpuBuffer[];
-  /** Outstanding work of the last chunks, oldest first. */
-  readonly #inFlight: Promise<unknown>[] = [];
+  /** Where kernels read a chunk; the device does everything in order, so that one is enough. */
+  #chunk: GpuBuffer | undefined;
   #work: Promise<void>[] = [];
-  #turn = 0;
-  #filled = 0;
 
   constructor(gpu: Gpu, chunkBytes = CHUNK_BYTES) {
     this.gpu = gpu;
     this.stream = new Stream(gpu);
     this.finite = new FiniteCheck(gpu, this.stream, IN_FLIGHT);
     this.#chunkBytes = chunkBytes;
-    this.#staging = Array.from({ length: IN_FLIGHT }, () =>
-      gpu.memory.allocate('loading', 'working activations', chunkBytes + SLACK_BYTES),
-    );
   }
 
-  /** Puts bytes where kernels can read them; they stay until the chunk has been processed. */
-  stage(bytes: Uint8Array): BufferView {
-    const at = Math.ceil(this.#filled / ALIGNMENT) * ALIGNMENT;
-    const size = Math.ceil(bytes.length / 4) * 4;
-    const buffer = this.#staging[this.#turn % IN_FLIGHT]!;
-    if (at + size > buffer.size) {
-      // What was staged before is processed before it is overwritten.
-      this.stream.submit();
-      this.#filled = 0;
-      return this.stage(bytes);
-    }
-    upload(this.gpu, buffer, at, bytes);
-    this.#filled = at + size;
-    return view(buffer, at, size);
+  /** Copies staged bytes to where kernels can read them; they stay until the chunk has been processed. */
+  stage(staged: BufferView): BufferView {
+    const there = view(this.#chunk!, staged.offset, staged.size);
+    this.stream.copy(staged, there);
+    return there;
   }
 
   /** Follow-up work on a chunk that need not delay the next one; `run` waits for it at the end. */
@@ -75,32 +57,40 @@ export class Upload {
     onBytes: (bytes: number) => void,
     see?: Receiver['see'],
   ): Promise<void> {
-    await readAhead(readPlan(wanted, this.#chunkBytes), {
-      ready: async () => {
-        while (this.#inFlight.length >= IN_FLIGHT) {
-          await this.#inFlight.shift();
-        }
-      },
-      see,
-      taken: (bytes) => {
-        const looked = this.finite.submit();
-        const done = Promise.all([looked, this.gpu.device.queue.onSubmittedWorkDone(), ...this.#work]);
-        // Its failure is reported to whoever awaits it.
-        done.catch(() => undefined);
-        this.#inFlight.push(done);
-        this.#work = [];
-        this.#turn++;
-        this.#filled = 0;
-        onBytes(bytes);
-      },
-    });
-    await Promise.all(this.#inFlight.splice(0));
+    const chunks = readPlan(wanted, this.#chunkBytes);
+    const most = Math.max(...chunks.map(({ pieces }) => stagedBytes(pieces.map(({ bytes }) => bytes))));
+    const { memory } = this.gpu;
+    this.#chunk = memory.allocate('loading', 'working activations', most);
+    const host = new HostStaging(this.gpu, most, IN_FLIGHT);
+    /** Outstanding work of the last chunks, oldest first. */
+    const inFlight: Promise<unknown>[] = [];
+    const take = async ({ pieces }: Chunk, bytes: Uint8Array): Promise<void> => {
+      while (inFlight.length >= IN_FLIGHT) {
+        await inFlight.shift();
+      }
+      const parts = pieces.map((piece) => bytes.subarray(piece.from, piece.from + piece.bytes));
+      const staged = await host.place(parts);
+      for (const [i, piece] of pieces.entries()) {
+        piece.wanted.take(piece.at, parts[i]!, staged[i]!);
+      }
+      const looked = this.finite.submit();
+      const done = Promise.all([looked, host.submitted(), ...this.#work]);
+      // Its failure is reported to whoever awaits it.
+      done.catch(() => undefined);
+      inFlight.push(done);
+      this.#work = [];
+      onBytes(pieces.reduce((sum, piece) => sum + piece.bytes, 0));
+    };
+    try {
+      await readAhead(chunks, { see, take });
+      await Promise.all(inFlight);
+    } finally {
+      host.close();
+      memory.free(this.#chunk);
+    }
   }
 
   close(): void {
-    for (const buffer of this.#staging) {
-      this.gpu.memory.free(buffer);
-    }
     this.finite.close();
     this.stream.close();
   }
