@@ -115,6 +115,8 @@ class FolderEntryWriter implements EntryWriter {
   readonly #partial: string;
   readonly #place: string;
   readonly #files = new Map<string, FileHandle>();
+  readonly #flushed: Promise<void>[] = [];
+  #flushing = false;
 
   constructor(partial: string, place: string) {
     this.#partial = partial;
@@ -128,11 +130,13 @@ class FolderEntryWriter implements EntryWriter {
         this.#files.set(file, (handle = await open(join(this.#partial, file), 'w')));
       }
       await handle.writeFile(bytes);
+      this.#flush(handle);
     });
   }
 
   complete(): Promise<void> {
     return asCacheRefusal(async () => {
+      await Promise.all(this.#flushed);
       for (const file of this.#files.values()) {
         await file.sync();
       }
@@ -148,6 +152,18 @@ class FolderEntryWriter implements EntryWriter {
       await this.#close();
       await remove(this.#partial);
     });
+  }
+
+  /** Brings what is written to the disk while more is being made: the system would begin at the end. */
+  #flush(file: FileHandle): void {
+    if (this.#flushing) {
+      return;
+    }
+    this.#flushing = true;
+    const flushed = file.datasync().finally(() => (this.#flushing = false));
+    // Its failure, which the system tells once, is reported by `complete`.
+    flushed.catch(() => undefined);
+    this.#flushed.push(flushed);
   }
 
   async #close(): Promise<void> {

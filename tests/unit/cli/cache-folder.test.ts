@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, posix, win32 } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { FolderCacheStorage } from '../../../src/cli/base-cache.ts';
 import { defaultCacheFolder } from '../../../src/cli/cache-folder.ts';
 
@@ -36,5 +37,23 @@ it('looks into its own entries only', async () => {
     mkdirSync(join(folder, name));
   }
   expect((await new FolderCacheStorage(folder).entries()).toSorted()).toEqual(ours);
+  rmSync(folder, { recursive: true });
+});
+
+it('tells that the disk refused what was brought to it while more was written, and leaves nothing', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'retune-cache-'));
+  const handle = await open(join(folder, 'any'), 'w');
+  await handle.close();
+  const full = Object.assign(new Error('full'), { code: 'ENOSPC', syscall: 'fdatasync' });
+  const datasync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'datasync');
+  datasync.mockRejectedValueOnce(full);
+  const storage = new FolderCacheStorage(join(folder, 'cache'));
+  const writer = await storage.begin('0123456789abcdef', 100);
+  await writer.append('base.safetensors', new Uint8Array(10));
+  await writer.append('base.safetensors', new Uint8Array(10));
+  await expect(writer.complete()).rejects.toThrow('its disk is full');
+  await writer.abandon();
+  expect(await storage.entries()).toEqual([]);
+  datasync.mockRestore();
   rmSync(folder, { recursive: true });
 });
