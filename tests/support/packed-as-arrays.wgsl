@@ -1,9 +1,9 @@
 // What the packed_matrix_by_* files declare, for a device without subgroup matrices. An invocation holds every
-// SUBGROUP_SIZE-th row of left matrices and of sums; right ones stay in storage.
+// SUBGROUP_SIZE-th row of sums; left and right matrices stay in storage.
 
 const ROWS_HELD = u32(M) / SUBGROUP_SIZE;
 
-struct Left { values: array<f32, ROWS_HELD * u32(K)> }
+struct Left { at: u32 }
 struct Right { at: u32 }
 struct Sum { values: array<f32, ROWS_HELD * u32(N)> }
 
@@ -13,24 +13,17 @@ struct Sum { values: array<f32, ROWS_HELD * u32(N)> }
 // The row of a matrix that is the first of an invocation's.
 fn first_row() -> u32 { return subgroupExclusiveAdd(1u); }
 
-fn load_left(at: u32) -> Left {
-  let begin = at + first_row() * u32(K);
-  var held: Left;
-  for (var i = 0u; i < ROWS_HELD * u32(K); i++) {
-    held.values[i] = f32(left[begin + (i / u32(K)) * SUBGROUP_SIZE * u32(K) + i % u32(K)]);
-  }
-  return held;
-}
+fn load_left(at: u32) -> Left { return Left(at + first_row() * u32(K)); }
 
 fn load_right(at: u32) -> Right { return Right(at); }
 
 fn subgroupMatrixMultiplyAccumulate(l: Left, r: Right, before: Sum) -> Sum {
-  var values = l.values;
   var sum = before;
   for (var i = 0u; i < ROWS_HELD * u32(N); i++) {
-    let at = r.at + (i % u32(N)) * EDGE;
+    let row = l.at + (i / u32(N)) * SUBGROUP_SIZE * u32(K);
+    let column = r.at + (i % u32(N)) * EDGE;
     for (var k = 0u; k < u32(K); k++) {
-      sum.values[i] += values[(i / u32(N)) * u32(K) + k] * f32(right[at + k]);
+      sum.values[i] += f32(left[row + k]) * f32(right[column + k]);
     }
   }
   return sum;
