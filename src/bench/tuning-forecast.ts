@@ -33,7 +33,7 @@ interface TuningForecast {
   pipelines: number;
   /** Seconds by class. */
   classes: Map<string, number>;
-  /** Of how many of those that compute the compiler said nothing: they count by their bytes. */
+  /** Of how many of those that compute the compiler said nothing: they take as long as the slowest of their class. */
   unknown: number;
 }
 
@@ -52,11 +52,13 @@ export async function forecastTuning(
   const unknown = new Set<string>();
   for (const { name, variants } of trials) {
     let seconds = 0;
-    const raced = variants.map(({ calls }) => {
-      const forecast = forecastCalls(card, compiled, calls);
-      [...forecast.unknown.keys()].forEach((label) => unknown.add(label));
-      return { seconds: forecast.seconds, dispatches: calls.length };
-    });
+    const forecasts = variants.map(({ calls }) => forecastCalls(card, compiled, calls));
+    forecasts.forEach((one) => [...one.unknown.keys()].forEach((label) => unknown.add(label)));
+    const slowest = Math.max(...forecasts.map((one) => one.seconds));
+    const raced = forecasts.map((one, i) => ({
+      seconds: one.unknown.size > 0 ? slowest : one.seconds,
+      dispatches: variants[i]!.calls.length,
+    }));
     const run = (one: (typeof raced)[number], calls: number) => {
       seconds += calls * one.seconds;
       tuning.dispatches += calls * one.dispatches;

@@ -44,7 +44,9 @@ export async function forecastTuningOf(
     rows,
     notes: [
       'Every variant that is tried runs once to compare its result, then in the rounds of the tuner’s own rules, each call as long as by forecast. Left out: compiling the pipelines, filling the inputs, the way to the device and back.',
-      ...(unknown > 0 ? [`Pipelines without figures, counted by their bytes: up to ${unknown}.`] : []),
+      ...(unknown > 0
+        ? [`Pipelines without figures, taken to be as slow as the slowest of their class: up to ${unknown}.`]
+        : []),
     ],
   };
 }

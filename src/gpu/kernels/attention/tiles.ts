@@ -43,10 +43,12 @@ const SHAPES: readonly TileShape[] = [
 const COLUMNS = 64;
 
 /**
- * dk and dv together take twice the registers of one result; up to this head width, threads with 8 rows still have
- * enough.
+ * dk and dv together take twice the registers of one result. Up to this head width threads with 8 rows have enough, and
+ * in wider heads those that bring two parts of what is staged at a time have none left.
  */
 const WIDEST_KEYS = 64;
+const keysFit = ({ TY, QUADS }: TileShape, headDim: number): boolean =>
+  QUADS === 1 || TY >= 8 || headDim <= WIDEST_KEYS;
 
 const rowsOf = ({ TY, QUADS }: TileShape): number => 4 * TY * QUADS;
 
@@ -147,7 +149,7 @@ function keysTile(shape: TileShape): AttentionVariant<AttentionKeys> {
   const rows = rowsOf(shape);
   return {
     ...common(shape),
-    fits: ({ headDim }) => shape.QUADS === 1 || headDim <= WIDEST_KEYS,
+    fits: ({ headDim }) => keysFit(shape, headDim),
     dispatch(stream, call, most = MAX_WORK) {
       const { q, k, v, dout, stats, ranges, tokens, kvHeads, headDim } = call;
       const { parts, partHeads, dk, dv, add } = shareHeads(call, rows);
