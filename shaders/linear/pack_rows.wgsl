@@ -41,9 +41,9 @@ fn x_of(part: u32, i: u32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   var part = 0u;
   var job = group.x;
-  while (part < 5u && job >= p.parts[part].groups) {
-    job -= p.parts[part].groups;
-    part++;
+  // Of constant length, so that the loads of all parts go out at once.
+  for (var i = 0u; i < 5u; i++) {
+    if (part == i && job >= p.parts[i].groups) { job -= p.parts[i].groups; part++; }
   }
   let i = job * THREADS + lane;
   if (i >= p.parts[part].count * QUADS) { return; }

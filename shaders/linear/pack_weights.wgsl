@@ -115,9 +115,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   workgroupBarrier();
   var part = 0u;
   var job = group.x;
-  while (part < 2u && job >= p.parts[part].groups) {
-    job -= p.parts[part].groups;
-    part++;
+  // Of constant length, so that the loads of all parts go out at once.
+  for (var i = 0u; i < 2u; i++) {
+    if (part == i && job >= p.parts[i].groups) { job -= p.parts[i].groups; part++; }
   }
   let rows = p.parts[part].rows;
   let row = job * 64u + (lane / 4u) * 4u;
